@@ -1,0 +1,41 @@
+"""Thin KFP steps: each reads artifacts, makes one call, writes artifacts."""
+
+from components.build_features import build_features
+from components.clean_data import clean_data
+from components.deploy_forecaster import deploy_forecaster
+from components.evaluate_forecaster import evaluate_forecaster
+from components.explain_forecaster import explain_forecaster
+from components.forecast_demand import forecast_demand
+from components.ingest_data import ingest_data
+from components.judge_forecaster import judge_forecaster
+from components.monitor_drift import monitor_drift
+from components.open_sweep import open_sweep
+from components.plan_orders import plan_orders
+from components.publish_features import publish_features
+from components.register_forecaster import register_forecaster
+from components.retrieve_training_set import retrieve_training_set
+from components.run_trials import run_trials
+from components.select_trial import select_trial
+from components.train_forecaster import train_forecaster
+from components.write_report import write_report
+
+__all__ = [
+    "build_features",
+    "clean_data",
+    "deploy_forecaster",
+    "evaluate_forecaster",
+    "explain_forecaster",
+    "forecast_demand",
+    "ingest_data",
+    "judge_forecaster",
+    "monitor_drift",
+    "open_sweep",
+    "plan_orders",
+    "publish_features",
+    "register_forecaster",
+    "retrieve_training_set",
+    "run_trials",
+    "select_trial",
+    "train_forecaster",
+    "write_report",
+]

@@ -1,0 +1,28 @@
+"""Step 3: demand into what the model sees."""
+
+from kfp.dsl import Dataset, Input, Output
+
+from components.base import component
+
+
+@component
+def build_features(
+    panel: Input[Dataset],
+    features: dict,
+    evaluation: dict,
+    code_version: str,
+    derived: Output[Dataset],
+):
+    """Add the channels derived from all series and fit scales on the training range.
+
+    Args:
+        panel: The cleaned panel.
+        features: The features section of the configuration.
+        evaluation: The evaluation section; it says where the training range ends.
+        code_version: Part of the cache key.
+        derived: The panel with derived channels, and the fitted feature spec.
+    """
+    from invopt.steps import build_feature_panel
+    from serving.telling import tell
+
+    build_feature_panel(panel.path, features, evaluation, derived.path, tell)

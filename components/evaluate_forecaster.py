@@ -1,0 +1,32 @@
+"""Step 9: the challenger beside champion and baselines."""
+
+from kfp.dsl import Artifact, Dataset, Input, Metrics, Model, Output
+
+from components.base import component
+
+
+@component
+def evaluate_forecaster(
+    model: Input[Model],
+    training_set: Input[Dataset],
+    config: dict,
+    assessment: Output[Artifact],
+    metrics: Output[Metrics],
+):
+    """Forecast and decide on the gate's weeks, with the same start and the same demand for all.
+
+    Args:
+        model: The challenger.
+        training_set: The panel.
+        config: The configuration it was trained with.
+        assessment: Every number, and the forecasts that the report draws.
+        metrics: The challenger's, for the KFP page.
+    """
+    from invopt.steps import assess_model
+    from serving.registry import champion_path
+    from serving.telling import tell
+
+    champion = champion_path(config["name"])
+    points = assess_model(model.path, champion, training_set.path, config, assessment.path, tell)
+    for name, value in points.items():
+        metrics.log_metric(name, value)

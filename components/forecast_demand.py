@@ -1,0 +1,26 @@
+"""Replenishment: every series' forecast by the champion."""
+
+from kfp.dsl import Dataset, Input, Output
+
+from components.base import component
+
+
+@component
+def forecast_demand(derived: Input[Dataset], config: dict, forecast: Output[Dataset]) -> str:
+    """Forecast every series from its last period with the champion's ONNX graph.
+
+    Args:
+        derived: The panel with derived channels.
+        config: The whole configuration.
+        forecast: Arrays for planning, and the Forecast table.
+
+    Returns:
+        Version of the model.
+    """
+    from invopt.steps import forecast_series
+    from serving.registry import champion_path, champion_version
+    from serving.telling import tell
+
+    path = champion_path(config["name"], required=True)
+    forecast_series(path, derived.path, forecast.path, tell)
+    return champion_version(config["name"])

@@ -1,0 +1,26 @@
+"""Step 11: the gate."""
+
+from kfp.dsl import Artifact, Input, Output
+
+from components.base import component
+
+
+@component
+def judge_forecaster(
+    assessment: Input[Artifact], quality: Input[Artifact], config: dict, verdict: Output[Artifact]
+) -> str:
+    """Decide whether the challenger replaces the champion.
+
+    Args:
+        assessment: Of the challenger.
+        quality: Of the data.
+        config: The whole configuration.
+        verdict: Every check with its value and limit, as JSON.
+
+    Returns:
+        "promote" or "keep".
+    """
+    from invopt.steps import judge_model
+    from serving.telling import tell
+
+    return judge_model(assessment.path, quality.path, config, verdict.path, tell)

@@ -1,0 +1,21 @@
+"""Before the sweep: the shared study, made once so that workers cannot race for it."""
+
+from typing import List
+
+from components.base import component
+
+
+@component
+def open_sweep(config: dict, study: str) -> List[str]:
+    """Make the shared study where it is not there yet.
+
+    Args:
+        config: The whole configuration.
+        study: Name of the study.
+
+    Returns:
+        Names of the workers that will share it.
+    """
+    from serving.sweep import open_shared_study
+
+    return open_shared_study(config, study)

@@ -1,0 +1,39 @@
+"""Replenishment: what to order today."""
+
+from kfp.dsl import Dataset, Input, Output
+
+from components.base import component
+
+
+@component
+def plan_orders(
+    derived: Input[Dataset],
+    forecast: Input[Dataset],
+    snapshot: str,
+    model_version: str,
+    config: dict,
+    orders: Output[Dataset],
+):
+    """Turn forecasts, stock and costs into orders, each with its reason.
+
+    Args:
+        derived: The panel with derived channels.
+        forecast: Of every series.
+        snapshot: Name of the data; it holds the stock position.
+        model_version: Put on every order.
+        config: The whole configuration.
+        orders: The OrderPlan as CSV.
+    """
+    from invopt.steps import plan_all_orders
+    from serving.snapshots import snapshot_path
+    from serving.telling import tell
+
+    plan_all_orders(
+        derived.path,
+        forecast.path,
+        snapshot_path(snapshot),
+        model_version,
+        config,
+        orders.path,
+        tell,
+    )

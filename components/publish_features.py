@@ -1,0 +1,34 @@
+"""Step 4: features into Feast, offline and online."""
+
+from typing import Optional
+
+from kfp.dsl import Dataset, Input
+
+from components.base import component
+
+
+@component
+def publish_features(
+    derived: Input[Dataset],
+    snapshot: str,
+    features: dict,
+    model_version: str = "",
+    forecast: Optional[Input[Dataset]] = None,
+) -> str:
+    """Write the feature tables, apply the definitions, materialise the online store.
+
+    Args:
+        derived: The panel with derived channels.
+        snapshot: Name of the data; it holds the stock position.
+        features: The features section of the configuration.
+        model_version: Of the model that made the forecast.
+        forecast: Of every series, for answers when the model cannot.
+
+    Returns:
+        Time at which these features were known.
+    """
+    from serving.feature_store import publish
+    from serving.telling import tell
+
+    last = forecast.path if forecast is not None else None
+    return publish(derived.path, snapshot, features, last, model_version, tell)

@@ -1,0 +1,34 @@
+"""Step 12: the promoted model into the registry, with its evidence."""
+
+from kfp.dsl import Artifact, Input, Model
+
+from components.base import component
+
+
+@component
+def register_forecaster(
+    model: Input[Model],
+    verdict: Input[Artifact],
+    assessment: Input[Artifact],
+    explanation: Input[Artifact],
+    snapshot: str,
+    config: dict,
+) -> str:
+    """Register the model as a new version; it serves nobody yet.
+
+    Args:
+        model: The challenger.
+        verdict: Of the gate.
+        assessment: Of the challenger.
+        explanation: Of its forecasts.
+        snapshot: Name of the data.
+        config: The configuration it was trained with.
+
+    Returns:
+        The version.
+    """
+    from serving.registry import register
+    from serving.telling import tell
+
+    evidence = [verdict.path, assessment.path, explanation.path]
+    return register(config["name"], model.path, evidence, snapshot, tell)

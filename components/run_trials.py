@@ -1,0 +1,24 @@
+"""Step 6: one worker's share of the sweep."""
+
+from kfp.dsl import Dataset, Input
+
+from components.base import component
+
+
+@component
+def run_trials(training_set: Input[Dataset], config: dict, study: str, worker: str) -> str:
+    """Run trials of the shared study until it has enough or the budget is used.
+
+    Args:
+        training_set: The panel.
+        config: The whole configuration.
+        study: Name of the study, the same for all workers.
+        worker: Number of this worker, as text.
+
+    Returns:
+        Number of trials this worker finished, as text.
+    """
+    from serving.sweep import work_on_study
+    from serving.telling import tell
+
+    return str(work_on_study(training_set.path, config, study, int(worker), tell))

@@ -1,0 +1,26 @@
+"""Step 7: the sweep's best trial."""
+
+from typing import List
+
+from kfp.dsl import Artifact, Output
+
+from components.base import component
+
+
+@component
+def select_trial(config: dict, study: str, finished: List[str], sweep: Output[Artifact]) -> dict:
+    """Return the configuration with the best trial's values in it.
+
+    Args:
+        config: The whole configuration.
+        study: Name of the study.
+        finished: What the workers returned.
+        sweep: Every trial with its values and score, as JSON.
+
+    Returns:
+        The configuration to train with.
+    """
+    from serving.sweep import best_configuration
+    from serving.telling import tell
+
+    return best_configuration(config, study, sweep.path, tell)

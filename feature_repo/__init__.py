@@ -1,0 +1,1 @@
+"""Feast declarations and the offline store they use."""

@@ -1,0 +1,297 @@
+"""A Feast offline store on DuckDB's ASOF JOIN: every entity row comes back, in order.
+
+Feast finds it by class path (offline_store.type in feature_store.yaml). It reads parquet through
+FileSource and answers as Feast's own stores do: the latest row at or before an entity's time
+stamp, of equal time stamps the one created last, nothing older than the view's time to live.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+from feast import FeatureView, OnDemandFeatureView
+from feast.data_source import DataSource
+from feast.infra.offline_stores import offline_utils
+from feast.infra.offline_stores.file_source import FileSource
+from feast.infra.offline_stores.offline_store import (
+    OfflineStore,
+    RetrievalJob,
+    RetrievalMetadata,
+)
+from feast.infra.registry.base_registry import BaseRegistry
+from feast.repo_config import FeastConfigBaseModel, RepoConfig
+
+_ROW = "__row"
+
+
+class AsofOfflineStoreConfig(FeastConfigBaseModel):
+    """What feature_store.yaml may say about the store.
+
+    Attributes:
+        type: Class path.
+        memory_limit: DuckDB's; joins larger than it go through its temporary folder.
+    """
+
+    type: Literal["feature_repo.asof_store.AsofOfflineStore"] = (
+        "feature_repo.asof_store.AsofOfflineStore"
+    )
+    memory_limit: str = "2GB"
+
+
+class AsofRetrievalJob(RetrievalJob):
+    """A query that runs when its result is asked for.
+
+    Args:
+        query: Returns the result.
+        full_feature_names: True when columns carry their view's name.
+        on_demand: Views Feast computes on the result.
+        metadata: Of the retrieval.
+    """
+
+    def __init__(
+        self,
+        query: Callable[[], pa.Table],
+        full_feature_names: bool,
+        on_demand: list[OnDemandFeatureView],
+        metadata: RetrievalMetadata | None,
+    ) -> None:
+        self._query = query
+        self._full_feature_names = full_feature_names
+        self._on_demand = on_demand
+        self._metadata = metadata
+
+    @property
+    def full_feature_names(self) -> bool:
+        """Whether columns carry their view's name."""
+        return self._full_feature_names
+
+    @property
+    def on_demand_feature_views(self) -> list[OnDemandFeatureView]:
+        """Views Feast computes on the result."""
+        return self._on_demand
+
+    @property
+    def metadata(self) -> RetrievalMetadata | None:
+        """Features, keys and time span asked for."""
+        return self._metadata
+
+    def _to_arrow_internal(self, timeout: int | None = None) -> pa.Table:
+        return self._query()
+
+    def _to_df_internal(self, timeout: int | None = None) -> pd.DataFrame:
+        return self._query().to_pandas()
+
+
+class AsofOfflineStore(OfflineStore):
+    """Point-in-time joins and latest rows over parquet files."""
+
+    @staticmethod
+    def get_historical_features(
+        config: RepoConfig,
+        feature_views: list[FeatureView],
+        feature_refs: list[str],
+        entity_df: pd.DataFrame | str | None,
+        registry: BaseRegistry,
+        project: str,
+        full_feature_names: bool = False,
+        **_: Any,
+    ) -> RetrievalJob:
+        """Return the features of every entity row as they were known at its time stamp.
+
+        Args:
+            config: Of the repository.
+            feature_views: Views the features come from.
+            feature_refs: "view:feature" each.
+            entity_df: Keys and one time stamp column.
+            registry: Of the repository.
+            project: Of the repository.
+            full_feature_names: Put the view's name before each feature's.
+
+        Raises:
+            ValueError: If entity_df is not a data frame.
+        """
+        if not isinstance(entity_df, pd.DataFrame):
+            raise ValueError("entity_df must be a pandas DataFrame of keys and a time stamp.")
+        views, _on_demand = offline_utils._get_requested_feature_views_to_features_dict(
+            feature_refs, feature_views, registry.list_on_demand_feature_views(project)
+        )
+        stamp = offline_utils.infer_event_timestamp_from_entity_df(
+            dict(zip(entity_df.columns, entity_df.dtypes, strict=True))
+        )
+        stamps = pd.to_datetime(entity_df[stamp], utc=True).astype("datetime64[us, UTC]")
+        entities = entity_df.assign(**{stamp: stamps, _ROW: range(len(entity_df))})
+
+        def query() -> pa.Table:
+            connection = _connect(config)
+            connection.register("entities", pa.Table.from_pandas(entities, preserve_index=False))
+            sql = _join_sql(config, views, stamp, full_feature_names)
+            return connection.sql(sql).to_arrow_table()
+
+        keys = [c for c in entity_df.columns if c != stamp]
+        return AsofRetrievalJob(
+            query,
+            full_feature_names,
+            OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry),
+            RetrievalMetadata(
+                features=feature_refs,
+                keys=keys,
+                min_event_timestamp=stamps.min().to_pydatetime() if len(stamps) else None,
+                max_event_timestamp=stamps.max().to_pydatetime() if len(stamps) else None,
+            ),
+        )
+
+    @staticmethod
+    def pull_latest_from_table_or_query(
+        config: RepoConfig,
+        data_source: DataSource,
+        join_key_columns: list[str],
+        feature_name_columns: list[str],
+        timestamp_field: str,
+        created_timestamp_column: str | None,
+        start_date: datetime,
+        end_date: datetime,
+        **_: Any,
+    ) -> RetrievalJob:
+        """Return the latest row of every key between two times, for materialisation."""
+        columns = [*join_key_columns, *feature_name_columns, timestamp_field]
+        columns += [created_timestamp_column] if created_timestamp_column else []
+        order = [timestamp_field, *([created_timestamp_column] if created_timestamp_column else [])]
+        descending = ", ".join(f"{_quote(c)} DESC" for c in order)
+        sql = (
+            f"SELECT {_listed(columns)} FROM {_relation(config, data_source)} "
+            f"WHERE {_between(timestamp_field, start_date, end_date)} QUALIFY row_number() OVER "
+            f"(PARTITION BY {_listed(join_key_columns)} ORDER BY {descending}) = 1"
+        )
+        return _job(config, sql)
+
+    @staticmethod
+    def pull_all_from_table_or_query(
+        config: RepoConfig,
+        data_source: DataSource,
+        join_key_columns: list[str],
+        feature_name_columns: list[str],
+        timestamp_field: str,
+        created_timestamp_column: str | None = None,
+        start_date: datetime | None = None,
+        end_date: datetime | None = None,
+        **_: Any,
+    ) -> RetrievalJob:
+        """Return every row between two times."""
+        columns = [*join_key_columns, *feature_name_columns, timestamp_field]
+        columns += [created_timestamp_column] if created_timestamp_column else []
+        sql = (
+            f"SELECT {_listed(columns)} FROM {_relation(config, data_source)} "
+            f"WHERE {_between(timestamp_field, start_date, end_date)}"
+        )
+        return _job(config, sql)
+
+
+def _connect(config: RepoConfig) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone='UTC'")
+    connection.execute(f"SET memory_limit='{config.offline_store.memory_limit}'")
+    return connection
+
+
+def _job(config: RepoConfig, sql: str) -> RetrievalJob:
+    return AsofRetrievalJob(
+        lambda: _connect(config).sql(sql).to_arrow_table(),
+        full_feature_names=False,
+        on_demand=[],
+        metadata=None,
+    )
+
+
+def _join_sql(
+    config: RepoConfig,
+    views: dict[FeatureView, list[str]],
+    stamp: str,
+    full_feature_names: bool,
+) -> str:
+    picks = ["e.* EXCLUDE (__row)"]
+    joins = []
+    for number, (view, features) in enumerate(views.items()):
+        d = f"d{number}"
+        at = f"{d}.{_quote(view.batch_source.timestamp_field)}"
+        fresh = "true"
+        if view.ttl and view.ttl.total_seconds() > 0:
+            fresh = f"e.{_quote(stamp)} <= {at} + INTERVAL {int(view.ttl.total_seconds())} SECOND"
+        source_name = {v: k for k, v in view.batch_source.field_mapping.items()}
+        for feature in features:
+            name = f"{view.projection.name_to_use()}__{feature}" if full_feature_names else feature
+            column = f"{d}.{_quote(source_name.get(feature, feature))}"
+            picks.append(f"CASE WHEN {fresh} THEN {column} END AS {_quote(name)}")
+        keys = [
+            (c.name, view.projection.join_key_map.get(c.name, c.name)) for c in view.entity_columns
+        ]
+        on = " AND ".join(f"e.{_quote(theirs)} = {d}.{_quote(ours)}" for ours, theirs in keys)
+        joins.append(
+            f"ASOF LEFT JOIN {_latest_of_ties(config, view)} {d} "
+            f"ON {on} AND e.{_quote(stamp)} >= {at}"
+        )
+    return f"SELECT {', '.join(picks)} FROM entities e {' '.join(joins)} ORDER BY e.{_ROW}"
+
+
+def _latest_of_ties(config: RepoConfig, view: FeatureView) -> str:
+    """Return the view's rows with, of equal keys and time stamps, the one created last."""
+    relation = _relation(config, view.batch_source)
+    created = view.batch_source.created_timestamp_column
+    if not created:
+        return relation
+    keys = [*(c.name for c in view.entity_columns), view.batch_source.timestamp_field]
+    connection = _connect(config)
+    repeated = connection.sql(
+        f"SELECT 1 FROM {relation} GROUP BY {_listed(keys)} HAVING count(*) > 1 LIMIT 1"
+    ).fetchall()
+    if not repeated:
+        return relation
+    return (
+        f"(SELECT * FROM {relation} QUALIFY row_number() OVER "
+        f"(PARTITION BY {_listed(keys)} ORDER BY {_quote(created)} DESC) = 1)"
+    )
+
+
+def _relation(config: RepoConfig, source: DataSource) -> str:
+    if not isinstance(source, FileSource):
+        raise ValueError(f"AsofOfflineStore reads FileSource, got {type(source).__name__}.")
+    path = source.path
+    if "://" not in path and not Path(path).is_absolute():
+        path = str(Path(config.repo_path or ".") / path)
+    if "://" not in path and Path(path).is_dir():
+        path = f"{path}/*.parquet"
+    relation = f"read_parquet('{path}')"
+    stamps = [source.timestamp_field, source.created_timestamp_column]
+    described = _connect(config).sql(f"DESCRIBE SELECT * FROM {relation}").to_arrow_table()
+    kinds = dict(zip(*(described[c].to_pylist() for c in described.column_names[:2]), strict=True))
+    # DuckDB cannot compare or cast the nanoseconds that pandas writes by default.
+    fine = [s for s in stamps if s and kinds.get(s) in ("TIMESTAMPTZ_NS", "TIMESTAMP_NS")]
+    if not fine:
+        return relation
+    replaced = ", ".join(f"{_quote(s)}::TIMESTAMPTZ AS {_quote(s)}" for s in fine)
+    return f"(SELECT * REPLACE ({replaced}) FROM {relation})"
+
+
+def _between(column: str, start: datetime | None, end: datetime | None) -> str:
+    bounds = [(">=", start), ("<=", end)]
+    tests = [
+        f"{_quote(column)} {sign} TIMESTAMPTZ '{_utc(time):%Y-%m-%d %H:%M:%S.%f}+00'"
+        for sign, time in bounds
+        if time is not None
+    ]
+    return " AND ".join(tests) or "true"
+
+
+def _utc(time: datetime) -> datetime:
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def _quote(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
+
+
+def _listed(columns: Sequence[str]) -> str:
+    return ", ".join(_quote(c) for c in columns)

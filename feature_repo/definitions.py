@@ -1,0 +1,119 @@
+"""What Feast knows: entities, sources, views and services of one published data set.
+
+Which columns there are depends on the data set, so the declarations are built from the layout
+that was published with the tables (layout.json). `feast apply` in this folder reads the layout
+under INVOPT_FEATURE_STORE.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from feast import Entity, FeatureService, FeatureView, Field, FileSource, PushSource, ValueType
+from feast.data_format import ParquetFormat
+from feast.types import Array, Float32, Float64, Int64, String
+
+# Online features older than this are stale whatever the caller's policy is.
+TIME_TO_LIVE = timedelta(days=60)
+
+series = Entity(
+    name="series",
+    join_keys=["unique_id"],
+    value_type=ValueType.STRING,
+    description="One product at one location.",
+)
+group = Entity(
+    name="group",
+    join_keys=["group_id"],
+    value_type=ValueType.STRING,
+    description="LEVEL=GROUP: a region, a category, or everything (all=).",
+)
+
+
+@dataclass(frozen=True)
+class Definitions:
+    """Everything to apply."""
+
+    objects: list[Any]
+
+    @classmethod
+    def of(cls, layout: dict[str, Any], folder: str) -> "Definitions":
+        """Return the declarations for a published layout.
+
+        Args:
+            layout: As published: static columns, fields of series and groups, features.
+            folder: Where the tables are.
+        """
+        static = [
+            Field(name=name, dtype=String if kind == "text" else Float64)
+            for name, kind in layout["static"].items()
+        ]
+        own = [
+            Field(name="sales", dtype=Array(Float32)),
+            Field(name="periods_on_sale", dtype=Int64),
+            *(Field(name=name, dtype=Array(Float32)) for name in layout["series_fields"]),
+        ]
+        grouped = [Field(name=name, dtype=Array(Float32)) for name in layout["group_fields"]]
+        features = [Field(name=name, dtype=Float32) for name in layout["features"]]
+        stock = [
+            Field(name=name, dtype=Float64)
+            for name in ("on_hand", "on_order", "backorders", "current_lead_time")
+        ]
+        last = [Field(name=name, dtype=Array(Float32)) for name in ("mean", "quantiles", "levels")]
+        last.append(Field(name="model_version", dtype=String))
+
+        def view(name: str, entity: Entity, schema: list[Field], *, online: bool) -> FeatureView:
+            source: Any = FileSource(
+                name=f"{name}_source",
+                path=f"{folder}/{name}",
+                file_format=ParquetFormat(),
+                timestamp_field="event_timestamp",
+                created_timestamp_column="created",
+            )
+            if online:
+                source = PushSource(name=f"{name}_push", batch_source=source)
+            return FeatureView(
+                name=name,
+                entities=[entity],
+                ttl=TIME_TO_LIVE if online else timedelta(0),
+                schema=schema,
+                source=source,
+                online=online,
+            )
+
+        history = view("series_history", series, [*own, *static], online=False)
+        window = view("series_window", series, [*own, *static], online=True)
+        position = view("stock_position", series, stock, online=True)
+        forecast = view("last_forecast", series, last, online=True)
+        snapshot = view("series_features", series, features, online=False)
+        views = [history, window, position, forecast, snapshot]
+        services = [
+            FeatureService(name="training", features=[history]),
+            FeatureService(name="inference", features=[window, position, forecast]),
+            FeatureService(name="analysis", features=[snapshot]),
+        ]
+        if grouped:
+            group_history = view("group_history", group, grouped, online=False)
+            group_window = view("group_window", group, grouped, online=True)
+            views += [group_history, group_window]
+            services += [
+                FeatureService(name="training_groups", features=[group_history]),
+                FeatureService(name="inference_groups", features=[group_window]),
+            ]
+        return cls([series, group, *views, *services])
+
+
+def _published() -> list[Any]:
+    folder = os.environ.get("INVOPT_FEATURE_STORE", "")
+    layout = Path(folder) / "layout.json"
+    if not folder or not layout.is_file():
+        return []
+    return Definitions.of(json.loads(layout.read_text()), folder).objects
+
+
+# `feast apply` collects module-level objects.
+for _number, _object in enumerate(_published()):
+    globals()[f"published_{_number}"] = _object

@@ -1,0 +1,178 @@
+"""A challenger beside champion and baseline on the same weeks: accuracy, calibration, money."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from invopt.baselines import Baseline
+from invopt.cleaning import estimate_demand
+from invopt.config import Config
+from invopt.evaluation import (
+    Forecasts,
+    Ranges,
+    Window,
+    backtest,
+    interval_coverage,
+    level_metrics,
+    mase_scale,
+    point_metrics,
+    quantile_metrics,
+    ranges_of,
+)
+from invopt.features.encoder import PRICE
+from invopt.gate import CostComparison, compare_costs
+from invopt.inventory.backtest import replay, replay_levels, review_cutoffs
+from invopt.inventory.costs import Terms, terms_of
+from invopt.inventory.simulation import Replay
+from invopt.panel import Panel, group_names
+
+CHALLENGER, CHAMPION, NAIVE, AVERAGE = "challenger", "champion", "seasonal naive", "moving average"
+LEVEL_PERIODS = (1, 3, 7, 14, 28)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """How one forecaster did on the gate's weeks.
+
+    Attributes:
+        points: rmse, mae, r2, wape, bias, mase.
+        folds: The same by cutoff.
+        quantiles: Pinball loss and coverage by quantile level.
+        levels: The same for summed demand, by number of periods.
+        coverage: Of the central intervals, by percent.
+        money: Indicators of the replay.
+        replay: By series.
+        windows: Forecasts beside actuals.
+    """
+
+    points: dict[str, float]
+    folds: dict[str, dict[str, float]]
+    quantiles: dict[str, dict[str, float]]
+    levels: dict[str, dict[str, dict[str, float]]]
+    coverage: dict[str, float]
+    money: dict[str, float]
+    replay: Replay = field(repr=False)
+    windows: Sequence[Window] = field(repr=False)
+
+    def metrics(self) -> dict[str, Any]:
+        """Return the numbers as plain data."""
+        names = ("points", "folds", "quantiles", "levels", "coverage", "money")
+        return {name: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """Everything the gate and the report need.
+
+    Attributes:
+        ranges: Which periods were used for what.
+        judged: By name; the challenger first.
+        incumbent: Name of what the challenger has to beat.
+        cost: Paired comparison with the incumbent.
+    """
+
+    ranges: Ranges
+    judged: dict[str, Judged]
+    incumbent: str
+    cost: CostComparison
+    terms: Terms = field(repr=False)
+
+
+def assess(
+    challenger: Forecasts,
+    champion: Forecasts | None,
+    panel: Panel,
+    config: Config,
+    *,
+    is_count: bool,
+) -> Assessment:
+    """Return the assessment on the gate's weeks.
+
+    The incumbent is the champion, or the cheaper of the two baselines where there is none: a
+    first model has to earn its place too.
+
+    Args:
+        challenger: Learned nothing from the gate's weeks.
+        champion: The model in use, None for a first run.
+        panel: Cleaned, with derived channels, all periods.
+        config: Of the run.
+        is_count: True when sales are whole numbers.
+    """
+    ranges = ranges_of(panel.num_periods, config.evaluation)
+    season, horizon = panel.timeline.season_length, config.features.horizon
+    window = min(4 * season if season < 28 else season, 28)
+    candidates: dict[str, Forecasts] = {CHALLENGER: challenger}
+    if champion is not None:
+        candidates[CHAMPION] = champion
+    candidates[NAIVE] = Baseline(horizon, season, config.model)
+    candidates[AVERAGE] = Baseline(horizon, season, config.model, window)
+    terms = terms_of(panel.series, last_prices(panel), config.inventory)
+    demand = estimate_demand(panel)[:, ranges.gate[0] :].astype(np.float64)
+    judged = {
+        name: _judge(forecasts, panel, demand, terms, ranges, config, is_count=is_count)
+        for name, forecasts in candidates.items()
+    }
+    if champion is not None:
+        incumbent = CHAMPION
+    else:
+        incumbent = min((NAIVE, AVERAGE), key=lambda name: judged[name].money["cost"])
+    cost = compare_costs(
+        judged[CHALLENGER].replay.cost,
+        judged[incumbent].replay.cost,
+        config.gate,
+        segments=_segments(panel),
+    )
+    return Assessment(ranges, judged, incumbent, cost, terms)
+
+
+def last_prices(panel: Panel) -> npt.NDArray[np.float64] | None:
+    """Return each series' price in the last period with sales, NaN where unknown."""
+    if PRICE not in panel.channels:
+        return None
+    return panel.channel_by_series(PRICE)[:, panel.num_periods - 1].astype(np.float64)
+
+
+def _judge(
+    forecasts: Forecasts,
+    panel: Panel,
+    demand: npt.NDArray[np.float64],
+    terms: Terms,
+    ranges: Ranges,
+    config: Config,
+    *,
+    is_count: bool,
+) -> Judged:
+    evaluation = config.evaluation
+    reviews = review_cutoffs(ranges.gate[0], ranges.num_periods, terms.review_period)
+    cutoffs = sorted({*ranges.gate, *reviews})
+    windows = backtest(forecasts, panel, cutoffs, ranges.num_periods, gap=evaluation.gap)
+    scored = [w for w in windows if w.cutoff in ranges.gate]
+    scale = mase_scale(panel, ranges.train_stop, panel.timeline.season_length)
+    quantiles = quantile_metrics(scored, is_count=is_count)
+    at_review: Mapping[int, Any] = {
+        w.cutoff - ranges.gate[0]: w.forecast for w in windows if w.cutoff in reviews
+    }
+    levels = replay_levels(at_review, terms, demand.shape[1], is_count=is_count)
+    played = replay(levels, demand, terms, lost_sales=config.inventory.lost_sales)
+    periods = [p for p in LEVEL_PERIODS if p <= config.features.horizon]
+    return Judged(
+        point_metrics(scored, scale),
+        {str(w.cutoff): point_metrics([w]) for w in scored},
+        quantiles,
+        level_metrics(scored, periods, is_count=is_count),
+        interval_coverage(quantiles),
+        played.summary(),
+        played,
+        windows,
+    )
+
+
+def _segments(panel: Panel) -> npt.NDArray[np.object_] | None:
+    """Return each series' category, when there are several but not too many."""
+    if "category" not in panel.series:
+        return None
+    names = group_names(panel.series, "category")
+    return names if 1 < len(set(names)) <= 20 else None

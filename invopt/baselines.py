@@ -1,0 +1,85 @@
+"""Baselines under the model's own protocol: seasonal naive and moving average."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from invopt.config import ModelConfig
+from invopt.forecasts import ForecastArrays
+from invopt.panel import Panel
+
+_ROWS = 2048
+_ORIGINS = 26
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Repeats the last season, or the mean of the last periods; spread from its own past errors.
+
+    Quantiles are the point forecast plus quantiles of the errors the same rule made at the last
+    26 origins, a season (at least one period) apart, per series.
+
+    Attributes:
+        horizon: Periods forecast.
+        season_length: Periods repeated.
+        window: Periods averaged; None repeats the season.
+        config: Quantile levels.
+    """
+
+    horizon: int
+    season_length: int
+    config: ModelConfig
+    window: int | None = None
+
+    def predict(self, panel: Panel, cutoff: int | None = None) -> ForecastArrays:
+        """Return forecasts of every series as it was known after period `cutoff`."""
+        cutoff = panel.num_periods - 1 if cutoff is None else cutoff
+        parts = [
+            self._predict_rows(panel, slice(first, first + _ROWS), cutoff)
+            for first in range(0, panel.num_series, _ROWS)
+        ]
+        mean, quantiles, levels = (np.concatenate(p) for p in zip(*parts, strict=True))
+        return ForecastArrays(
+            mean, quantiles, levels, self.config.quantile_levels, self.config.level_quantiles
+        )
+
+    def _predict_rows(
+        self, panel: Panel, rows: slice, cutoff: int
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        y = np.where(panel.is_observed[rows, : cutoff + 1], panel.y[rows, : cutoff + 1], 0).astype(
+            np.float32
+        )
+        mean = self._point(y, cutoff)
+        errors, sums = [], []
+        step = self.season_length
+        for back in range(1, _ORIGINS + 1):
+            origin = cutoff - self.horizon - (back - 1) * step
+            if origin < max(self.season_length, self.window or 0):
+                break
+            actual = y[:, origin + 1 : origin + 1 + self.horizon]
+            point = self._point(y, origin)
+            errors.append(actual - point)
+            sums.append(actual.cumsum(1) - point.cumsum(1))
+        if not errors:
+            errors, sums = [np.zeros_like(mean)], [np.zeros_like(mean)]
+        quantiles = self._spread(mean, np.stack(errors), self.config.quantile_levels)
+        levels = self._spread(mean.cumsum(1), np.stack(sums), self.config.level_quantiles)
+        return mean, quantiles, np.maximum.accumulate(levels, axis=1)
+
+    def _point(self, y: npt.NDArray[np.float32], origin: int) -> npt.NDArray[np.float32]:
+        known = y[:, : origin + 1]
+        if self.window is not None:
+            return np.repeat(known[:, -self.window :].mean(1, keepdims=True), self.horizon, axis=1)
+        length = min(self.season_length, known.shape[1])
+        season = known[:, known.shape[1] - length :]
+        return np.tile(season, (1, -(-self.horizon // length)))[:, : self.horizon]
+
+    def _spread(
+        self,
+        point: npt.NDArray[np.float32],
+        errors: npt.NDArray[np.float32],
+        levels: tuple[float, ...],
+    ) -> npt.NDArray[np.float32]:
+        spread = np.quantile(errors, levels, axis=0).astype(np.float32)
+        return np.maximum(np.moveaxis(point[None] + spread, 0, 2), 0)

@@ -1,0 +1,416 @@
+"""The configuration of a run: frozen sections, every field with its unit.
+
+A run is one complete YAML file under pipelines/configs. Deployment facts (endpoints, buckets,
+images) are not here; they come from the environment of the process that runs a step.
+"""
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from invopt.errors import ConfigError
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SyntheticConfig(_Section):
+    """Size of the made-up retailer, for a run without data of one's own."""
+
+    num_products: int = Field(default=50, ge=1)
+    num_stores: int = Field(default=10, ge=1)
+    num_days: int = Field(default=730, ge=120)
+    seed: int = Field(default=0, ge=0)
+
+
+class DataConfig(_Section):
+    """Where the data come from.
+
+    Attributes:
+        mapping: Mapping file of the data set, relative to the configuration file.
+        max_quarantine_share: Share of faulty rows above which the run fails.
+        max_age_periods: Periods between the last sales and the review date above which the
+            data are stale; None where the data have an end of their own (a closed data set).
+        synthetic: Make data of this size when no data folder is given.
+    """
+
+    mapping: str
+    max_quarantine_share: float = Field(default=0.01, ge=0, le=1)
+    max_age_periods: int | None = Field(default=None, ge=0)
+    synthetic: SyntheticConfig | None = None
+
+
+class CleaningConfig(_Section):
+    """Rules from records to demand.
+
+    Attributes:
+        launch: A series is on sale from its first positive sale, or from its first record.
+        censor_below_stock: On-hand stock at or below which a period is censored.
+        outlier_deviations: Robust deviations from the local median that mark an outlier.
+        outlier_window: Periods of the local median.
+        price_limit: Factor over or under the series' median price beyond which a price is a
+            mistake and is dropped.
+    """
+
+    launch: Literal["first_sale", "first_record"] = "first_sale"
+    censor_below_stock: float = Field(default=0.0, ge=0)
+    outlier_deviations: float = Field(default=8.0, gt=0)
+    outlier_window: int = Field(default=28, ge=5)
+    price_limit: float = Field(default=10.0, gt=1)
+
+
+class FeaturesConfig(_Section):
+    """What the model sees.
+
+    Attributes:
+        horizon: Periods forecast.
+        patch: Periods per encoder step (7 turns days into weeks).
+        context_steps: Encoder steps.
+        windows: Periods of the moving averages, ascending.
+        offset_weights: Weight of each window's average in the level a forecast starts from.
+        static: Columns of products the model uses; text is embedded. Names or patterns.
+        channels: Channels the model uses; names or patterns.
+        aggregates: Column sets whose total sales become channels, for the trend of a group.
+        year_harmonics: Fourier pairs over the year.
+        month_harmonics: Fourier pairs over the month (daily data).
+        day_of_week: One indicator per weekday (daily data).
+        event_channels: Known channels that also act before and after; names or patterns.
+        event_leads: Periods before (positive) and after (negative) at which they act.
+        daily_periods: Latest periods kept as a plain feature table (drift, analysis).
+    """
+
+    horizon: int = Field(default=28, ge=1)
+    patch: int = Field(default=7, ge=1)
+    context_steps: int = Field(default=26, ge=2)
+    windows: tuple[int, ...] = (7, 28, 112)
+    offset_weights: tuple[float, ...] = (0.0, 0.5, 0.5)
+    static: tuple[str, ...] = ("*",)
+    channels: tuple[str, ...] = ("*",)
+    aggregates: tuple[tuple[str, ...], ...] = ()
+    year_harmonics: int = Field(default=3, ge=0)
+    month_harmonics: int = Field(default=2, ge=0)
+    day_of_week: bool = True
+    event_channels: tuple[str, ...] = ()
+    event_leads: tuple[int, ...] = ()
+    daily_periods: int = Field(default=84, ge=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "FeaturesConfig":
+        if len(self.offset_weights) != len(self.windows):
+            raise ValueError("offset_weights needs one weight per window")
+        if list(self.windows) != sorted(set(self.windows)) or min(self.windows) < 1:
+            raise ValueError("windows must ascend and be positive")
+        if sum(self.offset_weights) <= 0:
+            raise ValueError("offset_weights must not all be 0")
+        return self
+
+    @property
+    def context_length(self) -> int:
+        """Periods the encoder sees."""
+        return self.patch * self.context_steps
+
+    @property
+    def num_future(self) -> int:
+        """Periods after the cutoff of which channels known ahead are looked at."""
+        return self.horizon + max(0, *self.event_leads, 0)
+
+    @property
+    def lookback(self) -> int:
+        """Periods before the cutoff that any feature depends on."""
+        return self.context_length + max(self.windows)
+
+
+class ModelConfig(_Section):
+    """The network.
+
+    Attributes:
+        hidden_size: LSTM cells per layer.
+        num_layers: LSTM layers.
+        decoder_size: Width of the decoder's hidden layer.
+        dropout: Share of context values dropped in training.
+        loss: Likelihood of the mean head on unscaled counts.
+        tweedie_power: Between 1 (Poisson) and 2 (gamma).
+        quantile_levels: Of sales per period, ascending.
+        level_quantiles: Of demand summed over 1..horizon periods, ascending.
+        unknown_share: Share of training windows whose static ids read "unknown", so that a
+            series never seen is forecast from what is known of it.
+    """
+
+    hidden_size: int = Field(default=64, ge=4)
+    num_layers: int = Field(default=1, ge=1)
+    decoder_size: int = Field(default=32, ge=4)
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    loss: Literal["tweedie", "poisson"] = "tweedie"
+    tweedie_power: float = Field(default=1.2, gt=1, lt=2)
+    quantile_levels: tuple[float, ...] = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
+    level_quantiles: tuple[float, ...] = (0.1, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
+    unknown_share: float = Field(default=0.05, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _levels(self) -> "ModelConfig":
+        for name in ("quantile_levels", "level_quantiles"):
+            levels = getattr(self, name)
+            if list(levels) != sorted(set(levels)) or not 0 < levels[0] <= levels[-1] < 1:
+                raise ValueError(f"{name} must ascend inside (0, 1)")
+        return self
+
+
+class TrainingConfig(_Section):
+    """How the network is trained.
+
+    Attributes:
+        max_minutes: Budget of the whole step, wall clock.
+        max_steps: Optimiser steps per member at most; None leaves it to the minutes.
+        num_members: Networks trained on different seeds and averaged.
+        num_workers: Members trained at the same time, one thread each.
+        num_processes: Processes that share the training of one member (DDP).
+        num_nodes: Machines, when the step runs as a TrainJob.
+        batch_size: Series per step; every series gives a forecast at each of its origins.
+        fork_every: Encoder steps between origins.
+        fork_after: Encoder steps before the first origin.
+        origin_stride: Periods between possible window ends; 7 keeps the weekday of the cutoff.
+        learning_rate: Peak.
+        weight_decay: Of AdamW.
+        gradient_clip: Norm.
+        warmup_share: Share of the steps until the peak.
+        average_decay: Of the exponential average of the weights.
+        loss_weights: "none", or "value": sqrt of price times volume over scale.
+        heads_share: Share of the budget for the quantile and level heads, trained last on the
+            finished trunk.
+        precision: "32-true" or "bf16-mixed".
+        checkpoint_minutes: Between checkpoints.
+        patience: Checks without improvement that end training; None trains to the end.
+        seed: Of the first member.
+        refit: Train once more on every period after promotion.
+    """
+
+    max_minutes: float = Field(default=10.0, gt=0)
+    max_steps: int | None = Field(default=None, ge=1)
+    num_members: int = Field(default=1, ge=1)
+    num_workers: int = Field(default=1, ge=1)
+    num_processes: int = Field(default=1, ge=1)
+    num_nodes: int = Field(default=1, ge=1)
+    batch_size: int = Field(default=64, ge=1)
+    fork_every: int = Field(default=2, ge=1)
+    fork_after: int = Field(default=8, ge=1)
+    origin_stride: int = Field(default=1, ge=1)
+    learning_rate: float = Field(default=2e-3, gt=0)
+    weight_decay: float = Field(default=0.01, ge=0)
+    gradient_clip: float = Field(default=1.0, gt=0)
+    warmup_share: float = Field(default=0.05, ge=0, lt=1)
+    average_decay: float = Field(default=0.998, ge=0, lt=1)
+    loss_weights: Literal["none", "value"] = "none"
+    heads_share: float = Field(default=0.25, gt=0, lt=1)
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    checkpoint_minutes: float = Field(default=5.0, gt=0)
+    patience: int | None = Field(default=None, ge=1)
+    seed: int = Field(default=0, ge=0)
+    refit: bool = False
+
+
+class TuningConfig(_Section):
+    """The sweep before training.
+
+    Attributes:
+        num_trials: Trials; 0 skips the sweep.
+        num_workers: Pipeline iterations that share the trials.
+        sampler: How trials are proposed.
+        max_minutes: Budget of the sweep per worker.
+        trial_minutes: Longest trial; a longer one counts as failed.
+        trial_steps: Optimiser steps of a trial that is not pruned.
+        space: Field of model, features or training ("model.hidden_size") to its choices, or to
+            {low, high, log}.
+    """
+
+    num_trials: int = Field(default=0, ge=0)
+    num_workers: int = Field(default=1, ge=1)
+    sampler: Literal["tpe", "random", "grid"] = "tpe"
+    max_minutes: float = Field(default=5.0, gt=0)
+    trial_minutes: float = Field(default=2.0, gt=0)
+    trial_steps: int = Field(default=100, ge=1)
+    space: dict[str, tuple[float | int | str, ...] | dict[str, float | bool]] = {}
+
+
+class EvaluationConfig(_Section):
+    """Which windows judge a model. Selection, calibration and gate windows never overlap.
+
+    Attributes:
+        gate_periods: Latest periods, seen by no training: the gate judges on them.
+        calibration_periods: Periods before them, for early stopping and calibration.
+        selection_periods: Periods before those, for the sweep.
+        step_size: Periods between the cutoffs of one range.
+        num_folds: Rolling-origin folds of cross-validation, reported beside the gate.
+        gap: Periods between the cutoff and the first period scored.
+    """
+
+    gate_periods: int = Field(default=28, ge=1)
+    calibration_periods: int = Field(default=28, ge=0)
+    selection_periods: int = Field(default=28, ge=1)
+    step_size: int = Field(default=7, ge=1)
+    num_folds: int = Field(default=3, ge=1)
+    gap: int = Field(default=0, ge=0)
+
+
+class InventoryConfig(_Section):
+    """Costs and rules of ordering, where the data give no better.
+
+    Attributes:
+        lead_time: Whole periods between the end of the period in which an order is placed and
+            the start of the one in which it can be sold.
+        review_period: Periods between orders.
+        holding_rate: Cost of holding one unit for one period, as a share of its unit cost.
+        holding_cost: Cost of holding one unit for one period, in money; overrides the rate.
+        stockout_margin: Cost of a lost unit, as a share of its price.
+        stockout_cost: Cost of a lost unit in money; overrides the share.
+        unit_cost_share: Unit cost as a share of price, where unit_cost is not given.
+        price: Price where none is given.
+        lost_sales: Unmet demand is lost (True) or waits (False).
+        policy: How order quantities are set.
+        num_paths: Demand paths per series for the Monte-Carlo policies.
+        seed: Of those paths.
+    """
+
+    lead_time: int = Field(default=7, ge=0)
+    review_period: int = Field(default=7, ge=1)
+    holding_rate: float = Field(default=0.002, ge=0)
+    holding_cost: float | None = Field(default=None, gt=0)
+    stockout_margin: float = Field(default=0.4, gt=0)
+    stockout_cost: float | None = Field(default=None, gt=0)
+    unit_cost_share: float = Field(default=0.6, gt=0)
+    price: float = Field(default=1.0, gt=0)
+    lost_sales: bool = True
+    policy: Literal["order_up_to", "lost_sales"] = "order_up_to"
+    num_paths: int = Field(default=200, ge=10)
+    seed: int = Field(default=0, ge=0)
+
+
+class GateConfig(_Section):
+    """What a challenger must show to be promoted.
+
+    Attributes:
+        max_wape_ratio: WAPE over the seasonal-naive's, at most.
+        max_bias: Absolute bias as a share of demand.
+        coverage_tolerance: Distance of any interval's coverage from its level.
+        max_cost_increase: Share by which cost may exceed the champion's (non-inferiority).
+        segment_cost_increase: The same for any one segment.
+        confidence: Of the paired bootstrap interval.
+        num_bootstrap: Resamples of series.
+    """
+
+    max_wape_ratio: float = Field(default=1.0, gt=0)
+    max_bias: float = Field(default=0.15, gt=0)
+    coverage_tolerance: float = Field(default=0.08, gt=0, lt=1)
+    max_cost_increase: float = Field(default=0.0, ge=0)
+    segment_cost_increase: float = Field(default=0.1, ge=0)
+    confidence: float = Field(default=0.9, gt=0, lt=1)
+    num_bootstrap: int = Field(default=1000, ge=100)
+
+
+class MonitoringConfig(_Section):
+    """When drift is worth waking somebody, or a training run.
+
+    Attributes:
+        period: Periods per monitoring period (7: a week of days).
+        max_rows: Rows a report looks at; more are sampled by series.
+        min_rows: Rows below which nothing is concluded.
+        drift_threshold: Wasserstein distance, in standard deviations, that counts as moved.
+        max_drift_share: Share of moved features from which on it is worth telling.
+        max_error_ratio: Error over the usual one from which on it is worth telling.
+    """
+
+    period: int = Field(default=7, ge=1)
+    max_rows: int = Field(default=200_000, ge=100)
+    min_rows: int = Field(default=50, ge=1)
+    drift_threshold: float = Field(default=0.2, gt=0)
+    max_drift_share: float = Field(default=0.3, gt=0, le=1)
+    max_error_ratio: float = Field(default=1.25, gt=1)
+
+
+class Config(_Section):
+    """A whole run."""
+
+    name: str
+    data: DataConfig
+    cleaning: CleaningConfig = CleaningConfig()
+    features: FeaturesConfig = FeaturesConfig()
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+    tuning: TuningConfig = TuningConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    inventory: InventoryConfig = InventoryConfig()
+    gate: GateConfig = GateConfig()
+    monitoring: MonitoringConfig = MonitoringConfig()
+
+    def as_parameter(self) -> dict[str, Any]:
+        """Return the configuration as a pipeline parameter: plain data without nulls."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
+    """Read a configuration file and apply overrides of the form section.key=value.
+
+    Raises:
+        ConfigError: If the file cannot be read, a key does not exist, or a value is refused;
+            every fault is named.
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+    except OSError as err:
+        raise ConfigError(f"configuration {path} cannot be read: {err.strerror}.") from err
+    except (yaml.YAMLError, UnicodeDecodeError) as err:
+        raise ConfigError(f"configuration {path} is not valid YAML: {err}.") from err
+    if not isinstance(content, dict):
+        raise ConfigError(f"configuration {path} must hold a mapping of sections.")
+    for override in overrides:
+        _apply(content, override)
+    try:
+        return Config.model_validate(content)
+    except ValidationError as err:
+        raise ConfigError(f"configuration {path}: {explain_validation(err)}.") from err
+
+
+def _apply(content: dict[str, Any], override: str) -> None:
+    name, equals, text = override.partition("=")
+    *sections, key = name.strip().split(".")
+    if not equals or not key:
+        raise ConfigError(f"--set must be section.key=value, got {override!r}.")
+    place = content
+    for section in sections:
+        place = place.setdefault(section, {})
+        if not isinstance(place, dict):
+            raise ConfigError(f"--set {name}: {section} is a value, not a section.")
+    try:
+        place[key] = yaml.safe_load(text)
+    except yaml.YAMLError as err:
+        raise ConfigError(f"--set {name}: {text!r} is not a YAML value.") from err
+
+
+def explain_validation(err: ValidationError) -> str:
+    """Return a pydantic error as one clause per fault, joined by semicolons."""
+    return "; ".join(_explain(dict(fault)) for fault in err.errors())
+
+
+def _explain(fault: dict[str, Any]) -> str:
+    place = ".".join(str(part) for part in fault["loc"]) or "the file"
+    if fault["type"] == "extra_forbidden":
+        return f"key {place} does not exist{_suggestion(fault['loc'])}"
+    message = fault["msg"].removeprefix("Value error, ")
+    got = "" if isinstance(fault["input"], dict) else f", got {fault['input']!r}"
+    return f"{place}: {message[0].lower()}{message[1:]}{got}"
+
+
+def _suggestion(loc: tuple[int | str, ...]) -> str:
+    model: Any = Config
+    for part in loc[:-1]:
+        field = model.model_fields.get(part) if hasattr(model, "model_fields") else None
+        if field is None:
+            return ""
+        model = field.annotation
+    names = list(getattr(model, "model_fields", ()))
+    close = difflib.get_close_matches(str(loc[-1]), names, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""

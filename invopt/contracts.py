@@ -1,0 +1,155 @@
+"""The frames that cross a border, each with its contract; columns are never renamed inside.
+
+Checks stand where a frame enters or leaves; inside, a frame with a contract is trusted.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import pandera.pandas as pa
+from pandera.errors import SchemaErrors
+from pandera.typing import Series
+
+from invopt.errors import ContractError
+
+# Numeric columns of Products; every other column is text, a category for the model.
+PRODUCT_NUMBERS = (
+    "list_price",
+    "unit_cost",
+    "shelf_life",
+    "pack_size",
+    "min_order",
+    "lead_time",
+    "weight",
+    "size_units",
+)
+
+
+class _Contract(pa.DataFrameModel):
+    class Config:
+        coerce = True
+
+
+class Sales(_Contract):
+    """One row per series and period on sale; y is demand where is_observed."""
+
+    unique_id: Series[str] = pa.Field()
+    ds: Series[pd.Timestamp] = pa.Field()
+    y: Series[float] = pa.Field(ge=0)
+    is_observed: Series[bool] = pa.Field()
+    price: Series[float] | None = pa.Field(nullable=True, ge=0)
+    discount: Series[float] | None = pa.Field(nullable=True)
+
+    class Config:
+        unique = ["unique_id", "ds"]  # noqa: RUF012  (pandera's own form)
+
+
+class Products(_Contract):
+    """One row per series: where it is sold and what is known of it. Further columns are kept."""
+
+    unique_id: Series[str] = pa.Field(unique=True)
+    product: Series[str] = pa.Field()
+    location: Series[str] = pa.Field()
+    list_price: Series[float] | None = pa.Field(nullable=True, ge=0)
+    unit_cost: Series[float] | None = pa.Field(nullable=True, ge=0)
+    shelf_life: Series[float] | None = pa.Field(nullable=True, gt=0)
+    pack_size: Series[float] | None = pa.Field(nullable=True, ge=1)
+    min_order: Series[float] | None = pa.Field(nullable=True, ge=0)
+    lead_time: Series[float] | None = pa.Field(nullable=True, ge=0)
+
+
+class StockPosition(_Contract):
+    """What is on the shelf now, in units; on_order counts everything under way."""
+
+    unique_id: Series[str] = pa.Field(unique=True)
+    on_hand: Series[float] = pa.Field(ge=0)
+    on_order: Series[float] | None = pa.Field(ge=0)
+    backorders: Series[float] | None = pa.Field(ge=0)
+    lead_time: Series[float] | None = pa.Field(ge=0)
+
+
+class OpenOrders(_Contract):
+    """Orders under way: units due at the start of the period due_in after the last one."""
+
+    unique_id: Series[str] = pa.Field()
+    due_in: Series[int] = pa.Field(ge=1)
+    quantity: Series[float] = pa.Field(ge=0)
+
+    class Config:
+        unique = ["unique_id", "due_in"]  # noqa: RUF012
+
+
+class Forecast(_Contract):
+    """Units per period ahead: mean and quantiles q<level>; further columns are quantiles."""
+
+    unique_id: Series[str] = pa.Field()
+    cutoff: Series[pd.Timestamp] = pa.Field()
+    ds: Series[pd.Timestamp] = pa.Field()
+    mean: Series[float] = pa.Field(ge=0)
+
+    class Config:
+        unique = ["unique_id", "cutoff", "ds"]  # noqa: RUF012
+
+
+class LevelForecast(_Contract):
+    """Quantiles of demand summed over the first `periods` periods after cutoff, in units."""
+
+    unique_id: Series[str] = pa.Field()
+    cutoff: Series[pd.Timestamp] = pa.Field()
+    periods: Series[int] = pa.Field(ge=1)
+
+    class Config:
+        unique = ["unique_id", "cutoff", "periods"]  # noqa: RUF012
+
+
+class OrderPlan(_Contract):
+    """What to order now, one row per series; units and money per period.
+
+    order_quantity is empty, with the reason, where the stock is not known.
+    """
+
+    unique_id: Series[str] = pa.Field(unique=True)
+    order_quantity: Series[float] = pa.Field(nullable=True, ge=0)
+    order_up_to_level: Series[float] = pa.Field(nullable=True, ge=0)
+    reorder_point: Series[float] = pa.Field(nullable=True, ge=0)
+    safety_stock: Series[float] = pa.Field(nullable=True)
+    on_hand: Series[float] = pa.Field(nullable=True, ge=0)
+    on_order: Series[float] = pa.Field(nullable=True, ge=0)
+    expected_holding_cost: Series[float] = pa.Field(nullable=True, ge=0)
+    expected_stockout_cost: Series[float] = pa.Field(nullable=True, ge=0)
+    model_version: Series[str] = pa.Field()
+
+
+def check(frame: pd.DataFrame, contract: type[_Contract]) -> pd.DataFrame:
+    """Return the frame with the contract's types.
+
+    Raises:
+        ContractError: If a column is missing or values break a rule; the first fault is told.
+    """
+    try:
+        return contract.validate(frame, lazy=True)
+    except SchemaErrors as err:
+        raise _as_contract_error(contract.__name__, err.failure_cases) from err
+
+
+def _as_contract_error(contract: str, cases: Any) -> ContractError:
+    first = cases.iloc[0]
+    if first["check"] == "column_in_dataframe":
+        return ContractError(contract, str(first["failure_case"]), "be there")
+    same = cases[(cases["check"] == first["check"]) & (cases["column"] == first["column"])]
+    rule = str(first["check"]).replace("_", " ")
+    column = first["column"] if first["column"] is not None else "rows"
+    return ContractError(
+        contract, str(column), f"obey {rule}", count=len(same), examples=same["failure_case"]
+    )
+
+
+def quantile_column(level: float) -> str:
+    """Return the column of a quantile level: 0.05 gives "q0.05"."""
+    return f"q{level:g}"
+
+
+def quantile_levels(columns: Sequence[str]) -> list[float]:
+    """Return the quantile levels among columns, ascending."""
+    return sorted(float(c[1:]) for c in columns if c.startswith("q") and c[1:2].isdigit())

@@ -1,0 +1,262 @@
+"""How good forecasts are: windows that never overlap, metrics, rolling-origin back-tests.
+
+Nothing here knows a model: anything that predicts a panel from a cutoff can be judged.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from invopt.config import EvaluationConfig
+from invopt.errors import ConfigError
+from invopt.panel import Panel
+
+FloatArray = npt.NDArray[np.floating[Any]]
+
+
+class Forecast(Protocol):
+    """What a forecaster returns; see invopt.model.ForecastArrays."""
+
+    mean: npt.NDArray[np.float32]
+    quantiles: npt.NDArray[np.float32]
+    levels: npt.NDArray[np.float32]
+    quantile_levels: tuple[float, ...]
+    level_quantiles: tuple[float, ...]
+
+
+class Forecasts(Protocol):
+    """Anything that forecasts every series of a panel as it was known after a period."""
+
+    def predict(self, panel: Panel, cutoff: int | None = None) -> Any:
+        """Return a Forecast."""
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """Period ranges that judge a model, none shared: selection, then calibration, then gate.
+
+    Attributes:
+        train_stop: Periods that a model to be judged by the gate may learn from.
+        selection: Cutoffs of the sweep.
+        selection_stop: Periods a trial of the sweep may learn from.
+        calibration: Cutoffs whose targets calibrate a model.
+        gate: Cutoffs whose targets judge it.
+        num_periods: Of the panel.
+    """
+
+    selection_stop: int
+    selection: tuple[int, ...]
+    calibration: tuple[int, ...]
+    train_stop: int
+    gate: tuple[int, ...]
+    num_periods: int
+
+
+def ranges_of(num_periods: int, config: EvaluationConfig) -> Ranges:
+    """Return the cutoffs of each range; the gate's targets are the panel's last periods.
+
+    Raises:
+        ConfigError: If the panel is shorter than the ranges.
+    """
+    gate_start = num_periods - config.gate_periods
+    calibration_start = gate_start - config.calibration_periods
+    selection_start = calibration_start - config.selection_periods
+    if selection_start < 1:
+        raise ConfigError(
+            f"evaluation: gate, calibration and selection need "
+            f"{num_periods - selection_start} periods, the data have {num_periods}."
+        )
+    return Ranges(
+        selection_start,
+        _cutoffs(selection_start, calibration_start, config.step_size),
+        _cutoffs(calibration_start, gate_start, config.step_size),
+        gate_start,
+        _cutoffs(gate_start, num_periods, config.step_size),
+        num_periods,
+    )
+
+
+def _cutoffs(first_target: int, stop: int, step: int) -> tuple[int, ...]:
+    """Return cutoffs from the one before first_target, a step apart, each with a target."""
+    return tuple(range(first_target - 1, stop - 1, step))
+
+
+@dataclass(frozen=True)
+class Window:
+    """One cutoff's forecast beside what came true; arrays are (series, horizon).
+
+    actual is NaN where demand was not observed, after `stop`, or inside the gap.
+    """
+
+    cutoff: int
+    forecast: Any
+    actual: npt.NDArray[np.float32]
+
+
+def backtest(
+    forecasts: Forecasts, panel: Panel, cutoffs: Iterable[int], stop: int, *, gap: int = 0
+) -> list[Window]:
+    """Forecast from every cutoff and set what came true beside it.
+
+    Args:
+        forecasts: What to judge.
+        panel: Holds the actuals; forecasts see nothing after their cutoff.
+        cutoffs: Last known periods.
+        stop: Period from which on actuals are not looked at.
+        gap: Periods after the cutoff that are not scored.
+    """
+    demand = panel.demand()[:, :stop]
+    windows = []
+    for cutoff in cutoffs:
+        forecast = forecasts.predict(panel, cutoff)
+        horizon = forecast.mean.shape[1]
+        actual = np.full(forecast.mean.shape, np.nan, np.float32)
+        known = demand[:, cutoff + 1 : cutoff + 1 + horizon]
+        actual[:, : known.shape[1]] = known
+        actual[:, :gap] = np.nan
+        windows.append(Window(cutoff, forecast, actual))
+    return windows
+
+
+def point_metrics(windows: Sequence[Window], scale: FloatArray | None = None) -> dict[str, float]:
+    """Return rmse, mae, r2, wape, bias and, with a scale per series, mase.
+
+    All are over observed series-periods: bias is the sum of forecast over the sum of demand,
+    minus 1; r2 is against the mean of the same actuals; mase is the mean over series of mean
+    absolute error over the series' scale (the in-sample error of a seasonal naive).
+    """
+    error = squared = actual_sum = forecast_sum = actual_squared = 0.0
+    count = 0
+    by_series: list[tuple[FloatArray, FloatArray]] = []
+    for window in windows:
+        seen = ~np.isnan(window.actual)
+        actual = np.where(seen, window.actual, 0).astype(np.float64)
+        forecast = np.where(seen, window.forecast.mean, 0).astype(np.float64)
+        difference = forecast - actual
+        error += float(np.abs(difference).sum())
+        squared += float(np.square(difference).sum())
+        actual_sum += float(actual.sum())
+        forecast_sum += float(forecast.sum())
+        actual_squared += float(np.square(actual).sum())
+        count += int(seen.sum())
+        by_series.append((np.abs(difference).sum(1), seen.sum(1)))
+    if not count:
+        return dict.fromkeys(("rmse", "mae", "r2", "wape", "bias"), float("nan"))
+    spread = actual_squared - actual_sum**2 / count
+    metrics = {
+        "rmse": (squared / count) ** 0.5,
+        "mae": error / count,
+        "r2": 1 - squared / spread if spread > 0 else float("nan"),
+        "wape": error / actual_sum if actual_sum else float("nan"),
+        "bias": forecast_sum / actual_sum - 1 if actual_sum else float("nan"),
+    }
+    if scale is not None:
+        errors, counts = (np.sum(part, axis=0) for part in zip(*by_series, strict=True))
+        usable = (counts > 0) & (scale > 0)
+        metrics["mase"] = float((errors[usable] / counts[usable] / scale[usable]).mean())
+    return metrics
+
+
+def mase_scale(panel: Panel, stop: int, season_length: int) -> FloatArray:
+    """Return each series' mean absolute seasonal difference before `stop`, NaN pairs left out."""
+    demand = panel.demand()[:, :stop]
+    if stop <= season_length:
+        return np.full(panel.num_series, np.nan)
+    difference = np.abs(demand[:, season_length:] - demand[:, :-season_length])
+    counts = (~np.isnan(difference)).sum(axis=1)
+    scale: FloatArray = np.nansum(difference, axis=1) / np.maximum(counts, 1)
+    return scale
+
+
+def quantile_metrics(
+    windows: Sequence[Window], *, is_count: bool, seed: int = 0
+) -> dict[str, dict[str, float]]:
+    """Return mean pinball loss and coverage of the quantiles per period, by level.
+
+    Coverage is the share of actuals at or below the quantile. Counts jump over many levels at
+    once, so their coverage is of the jittered count y + U - 1/2 with U uniform on [0, 1) (the
+    randomised probability integral transform): exact at every level for a right forecast.
+    """
+    rng = np.random.default_rng(seed)
+    losses: dict[float, list[float]] = {}
+    hits: dict[float, list[float]] = {}
+    for window in windows:
+        seen = ~np.isnan(window.actual)
+        actual = window.actual[seen]
+        jitter = rng.random(len(actual)) - 0.5 if is_count else 0.0
+        for number, level in enumerate(window.forecast.quantile_levels):
+            quantile = window.forecast.quantiles[:, :, number][seen]
+            _count(losses, hits, level, quantile, actual, actual + jitter)
+    return _per_level(losses, hits)
+
+
+def level_metrics(
+    windows: Sequence[Window], periods: Sequence[int], *, is_count: bool, seed: int = 0
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Return what quantile_metrics does for demand summed over some numbers of periods.
+
+    A sum counts only when each of its periods was observed.
+    """
+    rng = np.random.default_rng(seed)
+    found = {}
+    for count in periods:
+        losses: dict[float, list[float]] = {}
+        hits: dict[float, list[float]] = {}
+        for window in windows:
+            if count > window.actual.shape[1]:
+                continue
+            total = window.actual[:, :count].sum(axis=1)
+            seen = ~np.isnan(total)
+            actual = total[seen]
+            jitter = rng.random(len(actual)) - 0.5 if is_count else 0.0
+            for number, level in enumerate(window.forecast.level_quantiles):
+                quantile = window.forecast.levels[seen, count - 1, number]
+                _count(losses, hits, level, quantile, actual, actual + jitter)
+        found[str(count)] = _per_level(losses, hits)
+    return found
+
+
+def interval_coverage(coverage: dict[str, dict[str, float]]) -> dict[str, float]:
+    """Return the coverage of each central interval whose two quantiles are forecast.
+
+    Args:
+        coverage: As quantile_metrics returns it.
+    """
+    levels = {float(level): value["coverage"] for level, value in coverage.items()}
+    found = {}
+    for low in sorted(levels):
+        high = round(1 - low, 6)
+        if low < 0.5 and high in levels:
+            found[f"{round(100 * (high - low)):d}"] = levels[high] - levels[low]
+    return found
+
+
+def _count(
+    losses: dict[float, list[float]],
+    hits: dict[float, list[float]],
+    level: float,
+    quantile: FloatArray,
+    actual: FloatArray,
+    jittered: FloatArray,
+) -> None:
+    over = np.maximum(quantile.astype(np.float64), 0) - actual
+    loss = np.maximum((1 - level) * over, -level * over)
+    losses.setdefault(level, []).append(float(loss.sum()))
+    losses[level].append(float(len(actual)))
+    hits.setdefault(level, []).append(float((jittered <= quantile).sum()))
+    hits[level].append(float(len(actual)))
+
+
+def _per_level(
+    losses: dict[float, list[float]], hits: dict[float, list[float]]
+) -> dict[str, dict[str, float]]:
+    return {
+        f"{level:g}": {
+            "pinball": sum(losses[level][::2]) / max(1.0, sum(losses[level][1::2])),
+            "coverage": sum(hits[level][::2]) / max(1.0, sum(hits[level][1::2])),
+        }
+        for level in losses
+    }

@@ -1,0 +1,37 @@
+"""What the model sees, by the same code offline and online.
+
+`FeatureEncoder` learns scales and categories on the training range and turns a panel into
+arrays; `step_features`, `planned_features` and their like derive the model's inputs from those
+arrays, in numpy for serving and analysis and in torch for training.
+"""
+
+from invopt.features.build import (
+    FeatureNames,
+    calendar_index,
+    feature_names,
+    log_offset,
+    planned_features,
+    step_ends,
+    step_features,
+    targets,
+)
+from invopt.features.derive import derived_channels
+from invopt.features.encoder import EncodedPanel, FeatureEncoder, FeatureSpec
+from invopt.features.inputs import INPUT_NAMES, model_inputs
+
+__all__ = [
+    "INPUT_NAMES",
+    "EncodedPanel",
+    "FeatureEncoder",
+    "FeatureNames",
+    "FeatureSpec",
+    "calendar_index",
+    "derived_channels",
+    "feature_names",
+    "log_offset",
+    "model_inputs",
+    "planned_features",
+    "step_ends",
+    "step_features",
+    "targets",
+]

@@ -1,0 +1,138 @@
+"""Errors at every level of a hierarchy: WRMSSE, the score of the M5 competition.
+
+RMSSE of a series is its mean squared error over the horizon divided by the mean squared
+one-period difference of its history since its first sale; WRMSSE weighs series by their revenue
+over the last periods and levels equally (M5 Competitors' Guide, 2020).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from invopt.features.encoder import PRICE
+from invopt.panel import Panel, group_names
+
+FloatArray = npt.NDArray[np.floating[Any]]
+
+# The twelve levels of M5: all, state, store, category, department, their crossings, item.
+M5_LEVELS: tuple[tuple[str, ...], ...] = (
+    (),
+    ("region",),
+    ("location",),
+    ("department",),
+    ("category",),
+    ("region", "department"),
+    ("region", "category"),
+    ("location", "department"),
+    ("location", "category"),
+    ("product",),
+    ("product", "region"),
+    ("unique_id",),
+)
+
+
+@dataclass(frozen=True)
+class Level:
+    """One level: how series add up to groups, and what each group's error is worth.
+
+    Attributes:
+        columns: Whose combinations are the groups; none for the total.
+        rows: (series,) group of each series.
+        scale: (group,) mean squared difference of its history.
+        weight: (group,) share of revenue; sums to 1.
+    """
+
+    columns: tuple[str, ...]
+    rows: npt.NDArray[np.int64] = field(repr=False)
+    scale: FloatArray = field(repr=False)
+    weight: FloatArray = field(repr=False)
+
+    def add_up(self, values: FloatArray) -> npt.NDArray[np.float64]:
+        """Return (group, period) sums of (series, period) values."""
+        return _sum_rows(values, self.rows, len(self.weight))
+
+
+@dataclass(frozen=True)
+class Hierarchy:
+    """The levels of a panel as of one cutoff."""
+
+    levels: tuple[Level, ...]
+
+    @classmethod
+    def of(
+        cls,
+        panel: Panel,
+        cutoff: int,
+        columns: Sequence[Sequence[str]],
+        *,
+        weight_periods: int = 28,
+    ) -> "Hierarchy":
+        """Return scales and weights from the periods up to and with `cutoff`.
+
+        Args:
+            panel: With a price channel, else every unit weighs the same.
+            cutoff: Last period that may be looked at.
+            columns: Columns of each level.
+            weight_periods: Periods of revenue that weigh series.
+        """
+        y = np.asarray(panel.y[:, : cutoff + 1], np.float64)
+        price: FloatArray = np.ones((panel.num_series, weight_periods))
+        if PRICE in panel.channels:
+            price = panel.channel_by_series(PRICE)[:, cutoff + 1 - weight_periods : cutoff + 1]
+        revenue = (y[:, -weight_periods:] * np.nan_to_num(price)).sum(axis=1)
+        levels = []
+        for names in columns:
+            level = "+".join(names) if names else "all"
+            groups, rows = np.unique(
+                group_names(panel.series, level).astype(str), return_inverse=True
+            )
+            total = (
+                _sum_rows(y, rows, len(groups))
+                if len(groups) < panel.num_series
+                else y[np.argsort(rows)]
+            )
+            weight = np.bincount(rows, revenue, len(groups))
+            levels.append(
+                Level(tuple(names), rows.astype(np.int64), _scale(total), weight / weight.sum())
+            )
+        return cls(tuple(levels))
+
+    def wrmsse(self, forecast: FloatArray, actual: FloatArray) -> tuple[float, list[float]]:
+        """Return WRMSSE and its part at every level, in order.
+
+        Args:
+            forecast: (series, horizon) units.
+            actual: (series, horizon) units.
+        """
+        difference = np.asarray(forecast, np.float64) - np.asarray(actual, np.float64)
+        parts = []
+        for level in self.levels:
+            error = np.square(level.add_up(difference)).mean(axis=1)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                rmsse = np.sqrt(error / level.scale)
+            counted = level.weight > 0
+            parts.append(float((level.weight[counted] * rmsse[counted]).sum()))
+        return float(np.mean(parts)), parts
+
+
+def _sum_rows(
+    values: FloatArray,
+    rows: npt.NDArray[np.integer],
+    num: int,  # type: ignore[type-arg]
+) -> npt.NDArray[np.float64]:
+    order = np.argsort(rows, kind="stable")
+    starts = np.searchsorted(rows[order], np.arange(num))
+    return np.add.reduceat(np.asarray(values, np.float64)[order], starts, axis=0)
+
+
+def _scale(history: FloatArray) -> npt.NDArray[np.float64]:
+    """Return the mean squared difference of each row from its first positive value on."""
+    first = (history > 0).argmax(axis=1)
+    squared = np.square(np.diff(history, axis=1))
+    counted = np.arange(1, history.shape[1]) > first[:, None]
+    number = np.maximum(counted.sum(axis=1), 1)
+    result: npt.NDArray[np.float64] = np.where(counted, squared, 0).sum(axis=1) / number
+    return result

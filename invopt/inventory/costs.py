@@ -1,0 +1,111 @@
+"""What a unit held and a unit lost cost, per series, and the critical ratio they give."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from invopt.config import InventoryConfig
+from invopt.errors import ContractError
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Costs and rules of ordering by series; every array is (series,).
+
+    Attributes:
+        holding_cost: Money per unit left at the end of a period.
+        stockout_cost: Money per unit of demand not served from stock.
+        lead_time: Whole periods between an order at the end of one period and the period at
+            whose start it arrives: order at the end of t, on the shelf in t + lead_time + 1.
+        review_period: Periods between orders.
+        pack_size: Orders are whole multiples of it; units.
+        min_order: Smallest order that is not zero; units.
+        unit_cost: Money per unit bought.
+    """
+
+    holding_cost: FloatArray = field(repr=False)
+    stockout_cost: FloatArray = field(repr=False)
+    lead_time: npt.NDArray[np.int64] = field(repr=False)
+    review_period: int
+    pack_size: FloatArray = field(repr=False)
+    min_order: FloatArray = field(repr=False)
+    unit_cost: FloatArray = field(repr=False)
+
+    @property
+    def critical_ratio(self) -> FloatArray:
+        """Underage over underage plus overage; a unit too many is held for a review period."""
+        overage = self.holding_cost * self.review_period
+        return self.stockout_cost / (self.stockout_cost + overage)
+
+    @property
+    def protection_interval(self) -> npt.NDArray[np.int64]:
+        """Periods an order has to last: lead time and review period."""
+        return self.lead_time + self.review_period
+
+    def select(self, rows: npt.NDArray[np.integer]) -> "Terms":  # type: ignore[type-arg]
+        """Return the terms of some series."""
+        return Terms(
+            **{
+                name: value[rows] if isinstance(value, np.ndarray) else value
+                for name, value in vars(self).items()
+            }
+        )
+
+
+def terms_of(series: pd.DataFrame, last_price: FloatArray | None, config: InventoryConfig) -> Terms:
+    """Return the terms of every series, from its product row where given, else from config.
+
+    Args:
+        series: Products, in panel order.
+        last_price: Latest price by series; NaN where unknown; None without prices.
+        config: Defaults.
+
+    Raises:
+        ContractError: If a cost is not positive; the series are named.
+    """
+    num = len(series)
+    price = _column(series, "list_price", np.nan, num)
+    if last_price is not None:
+        price = np.where(np.isnan(last_price), price, last_price)
+    price = np.where(np.isnan(price), config.price, price)
+    unit_cost = _column(series, "unit_cost", np.nan, num)
+    unit_cost = np.where(np.isnan(unit_cost), price * config.unit_cost_share, unit_cost)
+    holding = unit_cost * config.holding_rate
+    if config.holding_cost is not None:
+        holding = np.full(num, config.holding_cost)
+    stockout = price * config.stockout_margin
+    if config.stockout_cost is not None:
+        stockout = np.full(num, config.stockout_cost)
+    for name, value in (("holding_cost", holding), ("stockout_cost", stockout)):
+        bad = ~(value > 0)
+        if bad.any():
+            raise ContractError(
+                "Terms",
+                name,
+                "be above 0",
+                count=int(bad.sum()),
+                examples=series["unique_id"][bad],
+                advice="Give unit_cost and a price, or set inventory.holding_cost and "
+                "inventory.stockout_cost.",
+            )
+    lead_time = _column(series, "lead_time", float(config.lead_time), num)
+    return Terms(
+        holding,
+        stockout,
+        np.rint(lead_time).astype(np.int64),
+        config.review_period,
+        _column(series, "pack_size", 1.0, num),
+        _column(series, "min_order", 0.0, num),
+        unit_cost,
+    )
+
+
+def _column(series: pd.DataFrame, name: str, default: float, num: int) -> FloatArray:
+    if name not in series:
+        return np.full(num, default)
+    values = series[name].to_numpy(np.float64)
+    return np.where(np.isnan(values), default, values)

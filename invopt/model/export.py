@@ -1,0 +1,75 @@
+"""The networks as one ONNX graph, proven to give what torch gives."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+import torch
+
+from invopt.errors import ContractError
+from invopt.features import INPUT_NAMES
+from invopt.model.forecaster import Forecaster
+from invopt.runtime import OUTPUT_NAMES
+
+OPSET = 17
+# Largest difference allowed, relative to the size of the value (absolute below one unit).
+TOLERANCE = 1e-5
+
+
+def export_onnx(
+    forecaster: Forecaster,
+    path: Path,
+    inputs: tuple[npt.NDArray[np.generic], ...],
+) -> float:
+    """Write the ensemble as ONNX with a free batch size and return its largest difference.
+
+    Args:
+        forecaster: Trained.
+        path: File to write.
+        inputs: Real rows, as `model_inputs` gives them; at least two, to prove the free batch.
+
+    Raises:
+        ContractError: If ONNX Runtime's answer on these rows differs by more than TOLERANCE.
+    """
+    tensors = tuple(torch.from_numpy(np.ascontiguousarray(a)) for a in inputs)
+    names = [*INPUT_NAMES, *OUTPUT_NAMES]
+    partial = path.with_name(f".{path.name}.partial")
+    with warnings.catch_warnings():
+        # The tracing exporter is the one whose LSTM has a free batch without onnxscript.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            forecaster.ensemble,
+            tuple(t[:1] for t in tensors),
+            str(partial),
+            input_names=list(INPUT_NAMES),
+            output_names=list(OUTPUT_NAMES),
+            dynamic_axes={name: {0: "batch"} for name in names},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    difference = parity(forecaster, partial, inputs)
+    if not difference <= TOLERANCE:
+        raise ContractError(
+            "Model", "onnx", f"give what torch gives within {TOLERANCE:g}", examples=[difference]
+        )
+    partial.rename(path)
+    return difference
+
+
+def parity(
+    forecaster: Forecaster, path: Path, inputs: tuple[npt.NDArray[np.generic], ...]
+) -> float:
+    """Return the largest relative difference between ONNX Runtime and torch on some rows."""
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    used = {i.name for i in session.get_inputs()}
+    feed = {n: a for n, a in zip(INPUT_NAMES, inputs, strict=True) if n in used}
+    ours = session.run(list(OUTPUT_NAMES), feed)
+    with torch.inference_mode():
+        theirs = forecaster.ensemble(*(torch.from_numpy(np.ascontiguousarray(a)) for a in inputs))
+    differences = [
+        np.abs(a - b.numpy()) / np.maximum(1.0, np.abs(b.numpy()))
+        for a, b in zip(ours, theirs, strict=True)
+    ]
+    return float(max(d.max() for d in differences))

@@ -1,0 +1,134 @@
+"""A trained model: networks, what they need to read a panel, and how forecasts leave it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from invopt.config import ModelConfig
+from invopt.errors import ContractError
+from invopt.features import EncodedPanel, FeatureEncoder, FeatureSpec, model_inputs
+from invopt.forecasts import ForecastArrays
+from invopt.model.network import DemandNetwork, NetworkSizes
+from invopt.panel import Panel, replacing_folder
+
+FORMAT_VERSION = 1
+
+
+class Ensemble(nn.Module):
+    """The average of several networks, in units of the data.
+
+    Averaging quantiles level by level (Vincentisation) keeps them in order.
+
+    Args:
+        members: Networks of the same sizes.
+        unit: Units of the data per model unit.
+        is_count: True when quantiles are of jittered counts.
+    """
+
+    def __init__(self, members: list[DemandNetwork], unit: float, *, is_count: bool) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        self.unit, self.shift = unit, 0.5 if is_count else 0.0
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return mean (B, H), quantiles (B, H, Q) and levels (B, H, Q) in units."""
+        outputs = [member(*inputs) for member in self.members]
+        mean, quantiles, levels = (torch.stack(o).mean(dim=0) for o in zip(*outputs, strict=True))
+        # Half the jitter off: rounding to the nearest unit then gives the count's own quantile.
+        return (
+            mean * self.unit,
+            (quantiles - self.shift) * self.unit,
+            (levels - self.shift) * self.unit,
+        )
+
+
+class Forecaster:
+    """Forecasts panels with trained networks.
+
+    Args:
+        spec: How panels are read.
+        config: Of the networks.
+        members: Trained networks.
+    """
+
+    def __init__(
+        self, spec: FeatureSpec, config: ModelConfig, members: list[DemandNetwork]
+    ) -> None:
+        self.spec, self.config = spec, config
+        self.ensemble = Ensemble(members, spec.unit, is_count=spec.is_count).eval()
+
+    @property
+    def members(self) -> list[DemandNetwork]:
+        """The networks."""
+        return list(self.ensemble.members)  # type: ignore[arg-type]
+
+    def predict(
+        self, panel: Panel, cutoff: int | None = None, *, batch_size: int = 1024
+    ) -> ForecastArrays:
+        """Return forecasts of every series as it was known after period `cutoff`.
+
+        Args:
+            panel: Cleaned, with derived channels.
+            cutoff: Last known period; the panel's last by default. Later sales are not looked
+                at; channels known ahead are.
+            batch_size: Series per pass.
+        """
+        cutoff = panel.num_periods - 1 if cutoff is None else cutoff
+        encoded = FeatureEncoder(self.spec).encode(panel.truncate(cutoff + 1))
+        return self.predict_encoded(encoded, cutoff, batch_size=batch_size)
+
+    @torch.inference_mode()
+    def predict_encoded(
+        self, encoded: EncodedPanel, cutoff: int, *, batch_size: int = 1024
+    ) -> ForecastArrays:
+        """Return forecasts of an encoded panel; see predict."""
+        num_series = len(encoded.static_ids)
+        parts: list[tuple[Tensor, ...]] = []
+        for first in range(0, num_series, batch_size):
+            rows = np.arange(first, min(first + batch_size, num_series))
+            inputs = model_inputs(self.spec, encoded, rows, np.full(len(rows), cutoff))
+            parts.append(self.ensemble(*(torch.from_numpy(a) for a in inputs)))
+        mean, quantiles, levels = (torch.cat(p).numpy() for p in zip(*parts, strict=True))
+        return ForecastArrays(
+            mean, quantiles, levels, self.config.quantile_levels, self.config.level_quantiles
+        )
+
+    def save(self, path: Path) -> None:
+        """Write the model as a folder of JSON and arrays; nothing in it is pickled."""
+        with replacing_folder(path) as folder:
+            self.spec.save(folder / "features.json")
+            head = {"format": FORMAT_VERSION, "model": self.config.model_dump(mode="json")}
+            (folder / "model.json").write_text(json.dumps(head, indent=1))
+            for number, member in enumerate(self.members):
+                arrays = {k: v.cpu().numpy() for k, v in member.state_dict().items()}
+                np.savez(folder / f"member-{number:02d}.npz", **arrays)  # type: ignore[arg-type]
+
+    @classmethod
+    def load(cls, path: Path) -> "Forecaster":
+        """Read a folder written by save.
+
+        Raises:
+            ContractError: If it is no model, or of another format.
+        """
+        file = path / "model.json"
+        if not file.is_file():
+            raise ContractError("Forecaster", "model.json", f"exist in {path}")
+        head = json.loads(file.read_text())
+        if head["format"] != FORMAT_VERSION:
+            raise ContractError(
+                "Forecaster", "format", f"be {FORMAT_VERSION}", examples=[head["format"]]
+            )
+        spec = FeatureSpec.load(path / "features.json")
+        config = ModelConfig.model_validate(head["model"])
+        members = [_load_member(p, spec, config) for p in sorted(path.glob("member-*.npz"))]
+        return cls(spec, config, members)
+
+
+def _load_member(path: Path, spec: FeatureSpec, config: ModelConfig) -> DemandNetwork:
+    network = DemandNetwork(NetworkSizes.of(spec), config)
+    with np.load(path, allow_pickle=False) as arrays:
+        network.load_state_dict({k: torch.from_numpy(arrays[k]) for k in arrays.files})
+    return network

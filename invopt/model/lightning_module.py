@@ -1,0 +1,150 @@
+"""Thin Lightning modules: step, log, optimiser. The mathematics is in network and losses."""
+
+import math
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from invopt.config import Config
+from invopt.model.budget import Budget
+from invopt.model.losses import heads_loss, mean_loss
+from invopt.model.network import Heads, Trunk
+from invopt.model.windows import Windows, WindowSampler, WindowSource
+
+
+class _Task(pl.LightningModule):
+    """What training the trunk and training the heads share.
+
+    Args:
+        source: Gathers windows; moved to the module's device when training starts.
+        sampler: Draws them.
+        budget: Of this task.
+        config: Of the run.
+    """
+
+    def __init__(
+        self, source: WindowSource, sampler: WindowSampler, budget: Budget, config: Config
+    ) -> None:
+        super().__init__()
+        self.source, self.sampler, self.budget, self.config = source, sampler, budget, config
+
+    def on_fit_start(self) -> None:
+        self.source = self.source.to(self.device)
+
+    def on_train_batch_start(self, batch: Tensor, batch_idx: int) -> int | None:
+        done = self.budget.share_done(self.global_step)
+        if done >= 1.0:
+            self.trainer.should_stop = True
+            return -1
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = self.config.training.learning_rate * self._schedule(done)
+        # Dropout and jitter of a step depend on the step alone, so a resumed run goes on.
+        torch.manual_seed(hash((self.sampler.seed, self.global_step, self.global_rank)) % 2**31)
+        return None
+
+    def windows(self) -> Windows:
+        """Return the batch of the current step, this rank's share."""
+        rows, ends = self.sampler.draw(self.global_step, self.global_rank, self.trainer.world_size)
+        return self.source.gather(rows.to(self.device), ends.to(self.device))
+
+    def check_finite(self, loss: Tensor, windows: Windows) -> Tensor:
+        """Return the loss; stop with the series of the batch named when it is not finite."""
+        if not torch.isfinite(loss):
+            raise NonFiniteLossError(self.global_step, windows.rows_B.tolist())
+        return loss
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        training = self.config.training
+        return torch.optim.AdamW(
+            self.parameters(),
+            lr=training.learning_rate,
+            betas=(0.9, 0.98),
+            weight_decay=training.weight_decay,
+            fused=True,
+        )
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["budget"] = self.budget.state(self.global_step)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.budget.resume(checkpoint["budget"])
+
+    def _schedule(self, done: float) -> float:
+        """Return the share of the peak rate: a linear warm-up, then half a cosine to zero."""
+        warmup = self.config.training.warmup_share
+        if done < warmup:
+            return max(done, 1e-3) / warmup
+        return 0.5 * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup)))
+
+
+class TrunkTask(_Task):
+    """Trains the encoder and the mean decoder.
+
+    Args:
+        trunk: To train.
+        weights: (N,) loss weight of each series.
+        others: As for every task.
+    """
+
+    def __init__(self, trunk: Trunk, weights: Tensor, *others: Any) -> None:
+        super().__init__(*others)
+        self.trunk = trunk
+        self.weights: Tensor
+        self.register_buffer("weights", weights, persistent=False)
+
+    def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
+        """Return the mean head's loss of the current batch."""
+        windows = self.windows()
+        mean, _ = self.source.mean(self.trunk, windows)
+        weights = self.weights[windows.rows_B]
+        loss = mean_loss(mean, windows.y_BOH, windows.observed_BOH, weights, self.config.model)
+        self.log("loss", loss)
+        return self.check_finite(loss, windows)
+
+
+class HeadsTask(_Task):
+    """Trains the quantile and level heads on a finished trunk.
+
+    Args:
+        heads: To train.
+        trunk: Finished; read without gradient and not part of this module's parameters.
+        others: As for every task.
+    """
+
+    def __init__(self, heads: Heads, trunk: Trunk, *others: Any) -> None:
+        super().__init__(*others)
+        self.heads = heads
+        self._frozen = (trunk.eval(),)  # in a tuple, so that Lightning does not adopt it
+
+    def on_fit_start(self) -> None:
+        """Bring panel and trunk to the module's device."""
+        super().on_fit_start()
+        self._frozen[0].to(self.device)
+
+    def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
+        """Return the heads' loss of the current batch."""
+        windows = self.windows()
+        with torch.no_grad():
+            mean, hidden = self.source.mean(self._frozen[0], windows)
+        quantiles, levels = self.heads(hidden, mean)
+        jitter = torch.rand_like(mean[..., 0]) * float(self.source.spec.is_count)
+        loss = heads_loss(
+            quantiles, levels, windows.y_BOH, windows.observed_BOH, mean, jitter, self.config.model
+        )
+        self.log("loss", loss)
+        return self.check_finite(loss, windows)
+
+
+class NonFiniteLossError(ArithmeticError):
+    """The loss became NaN or infinite.
+
+    Args:
+        step: Optimiser step.
+        rows: Series of the batch, by row of the panel.
+    """
+
+    def __init__(self, step: int, rows: list[int]) -> None:
+        self.step, self.rows = step, rows
+        super().__init__(f"the loss is not finite at step {step}")

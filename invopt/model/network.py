@@ -1,0 +1,265 @@
+"""The network: one encoder, two tasks (sales per period; demand summed over periods).
+
+Shape suffixes: B windows, S encoder steps, O origins, H horizon, F step features, C calendar
+columns, K planned features, D context size, E decoder size, Q quantile levels.
+
+An encoder reads a long stretch once and leaves a state after every step; each chosen state (an
+origin) is a forecast of its own (forking sequences). The decoder makes all periods of the
+horizon at once. Quantile and level heads read the trunk but never train it: their gradient
+stops there, so that a head for stock cannot cost the mean its accuracy.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from invopt.config import ModelConfig
+from invopt.features import FeatureSpec, feature_names
+
+ENCODER_CALENDAR = 16
+STATIC_SIZE = 24
+
+
+@dataclass(frozen=True)
+class NetworkSizes:
+    """Numbers of columns the network was built for."""
+
+    step: int
+    calendar: int
+    planned: int
+    static_values: int
+    cardinalities: tuple[int, ...]
+    context_steps: int
+    horizon: int
+
+    @classmethod
+    def of(cls, spec: FeatureSpec) -> "NetworkSizes":
+        """Return the sizes a feature spec gives."""
+        names = feature_names(spec)
+        return cls(
+            len(names.step),
+            len(names.calendar),
+            len(names.planned),
+            len(names.static_values),
+            tuple(len(values) + 1 for values in spec.categories.values()),
+            spec.config.context_steps,
+            spec.config.horizon,
+        )
+
+
+class Trunk(nn.Module):
+    """Encoder and mean decoder: the log of mean sales over the level it starts from.
+
+    Args:
+        sizes: Of the inputs.
+        config: Of the layers.
+    """
+
+    def __init__(self, sizes: NetworkSizes, config: ModelConfig) -> None:
+        super().__init__()
+        self.unknown_share = config.unknown_share
+        self.embeddings = nn.ModuleList(
+            nn.Embedding(n, embedding_size(n)) for n in sizes.cardinalities
+        )
+        embedded = sum(embedding_size(n) for n in sizes.cardinalities)
+        self.static = nn.Linear(embedded + sizes.static_values, STATIC_SIZE)
+        self.encoder_calendar = nn.Linear(sizes.calendar, ENCODER_CALENDAR)
+        self.lstm = nn.LSTM(
+            sizes.step + ENCODER_CALENDAR + STATIC_SIZE,
+            config.hidden_size,
+            config.num_layers,
+            batch_first=True,
+            dropout=config.dropout if config.num_layers > 1 else 0.0,
+        )
+        context = config.hidden_size + sizes.step + STATIC_SIZE
+        self.dropout = nn.Dropout(config.dropout)
+        self.base = nn.Linear(context, sizes.horizon)
+        self.decoder_context = nn.Linear(context, config.decoder_size)
+        self.decoder_calendar = nn.Linear(sizes.calendar, config.decoder_size, bias=False)
+        self.decoder_planned = nn.Parameter(
+            torch.randn(sizes.planned, config.decoder_size) / max(1, sizes.planned) ** 0.5
+        )
+        self.decoder_period = nn.Parameter(torch.zeros(sizes.horizon, config.decoder_size))
+        self.decoder_out = nn.Linear(context, config.decoder_size)
+        # A new network forecasts the level it starts from.
+        for layer in (self.base, self.decoder_out):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def encode(self, step_BSF: Tensor, calendar_BSC: Tensor, static_BT: Tensor) -> Tensor:
+        """Return context_BSD after every step.
+
+        Args:
+            step_BSF: Step features.
+            calendar_BSC: Calendar already projected by encoder_calendar.
+            static_BT: As static_context gives it.
+        """
+        static_BST = static_BT[:, None].expand(-1, step_BSF.shape[1], -1)
+        state_BSD, _ = self.lstm(torch.cat([step_BSF, calendar_BSC, static_BST], dim=2))
+        return torch.cat([state_BSD, step_BSF, static_BST], dim=2)
+
+    def static_context(self, ids_BI: Tensor, values_BV: Tensor) -> Tensor:
+        """Return what is known of each series as (B, STATIC_SIZE)."""
+        if self.training and self.unknown_share:
+            known = torch.rand_like(ids_BI, dtype=torch.float32) >= self.unknown_share
+            ids_BI = ids_BI * known
+        return self.static_state(torch.cat([*self.embed(ids_BI), values_BV], dim=1))
+
+    def embed(self, ids_BI: Tensor) -> list[Tensor]:
+        """Return the embedding of each static column, (B, size) each."""
+        return [table(ids_BI[:, i]) for i, table in enumerate(self.embeddings)]
+
+    def static_state(self, embedded_BE: Tensor) -> Tensor:
+        """Return (B, STATIC_SIZE) from embeddings and static numbers side by side."""
+        return torch.tanh(self.static(embedded_BE))
+
+    def decode(
+        self, context_BOD: Tensor, calendar_BOHE: Tensor, planned_BOHK: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return log ratio of mean to level (B, O, H) and the decoder's state (B, O, H, E).
+
+        The state mixes calendar, plans and context; the context also says how to read it, so
+        that one series' Saturday can be another's Tuesday.
+
+        Args:
+            context_BOD: At the origins.
+            calendar_BOHE: Calendar projected by decoder_calendar.
+            planned_BOHK: Planned features.
+        """
+        context_BOD = self.dropout(context_BOD)
+        # The largest tensors of the step: each pass over them counts.
+        planned = torch.addmm(
+            calendar_BOHE.flatten(0, 2), planned_BOHK.flatten(0, 2), self.decoder_planned
+        )
+        shared = self.decoder_context(context_BOD)[:, :, None] + self.decoder_period
+        hidden = functional.relu(planned.view_as(calendar_BOHE) + shared)
+        reading = self.decoder_out(context_BOD)[..., None]
+        ratio = self.base(context_BOD) + torch.matmul(hidden, reading)[..., 0]
+        return ratio, hidden
+
+
+class Heads(nn.Module):
+    """Quantiles of sales per period and of demand summed over the first periods.
+
+    Both are of z = y + U with U uniform on [0, 1) (jittered counts: Machado and Santos Silva,
+    2005), which has a continuous distribution; `to_units` undoes it. Increments are softplus of
+    the network, summed over levels and, for the sums, over periods: quantiles never cross and
+    never fall with the number of periods, by construction.
+
+    Args:
+        sizes: Of the inputs.
+        config: Quantile levels and layers.
+    """
+
+    def __init__(self, sizes: NetworkSizes, config: ModelConfig) -> None:
+        super().__init__()
+        self.num_quantiles = len(config.quantile_levels)
+        self.num_levels = len(config.level_quantiles)
+        width = config.decoder_size
+        self.hidden = nn.Linear(width + 2, width)
+        self.out = nn.Linear(width, self.num_quantiles + self.num_levels)
+        self.period = nn.Parameter(torch.zeros(sizes.horizon, width))
+        self._start_plausible(config)
+
+    def _start_plausible(self, config: ModelConfig) -> None:
+        """Let the first quantiles be those of a normal law; training then only mends them."""
+        nn.init.zeros_(self.out.weight)
+        starts = [
+            _normal_increments(config.quantile_levels, centre=0.6, spread=0.4),
+            _normal_increments(config.level_quantiles, centre=0.9, spread=0.25),
+        ]
+        increments = torch.cat(starts)
+        with torch.no_grad():
+            self.out.bias.copy_(torch.log(torch.expm1(increments)))
+
+    def forward(self, hidden_BOHE: Tensor, mean_BOH: Tensor) -> tuple[Tensor, Tensor]:
+        """Return quantiles and levels of jittered sales, (B, O, H, Q) each.
+
+        Args:
+            hidden_BOHE: The decoder's state.
+            mean_BOH: Mean sales per period in units.
+        """
+        total_BOH = mean_BOH.cumsum(dim=2)
+        sizes = torch.stack([torch.log(mean_BOH + 0.01), torch.log(total_BOH + 0.01)], dim=3)
+        state = functional.silu(self.hidden(torch.cat([hidden_BOHE, sizes], dim=3)) + self.period)
+        raw = functional.softplus(self.out(state))
+        scale = (mean_BOH + mean_BOH.sqrt() + 0.5)[..., None]
+        quantiles = (raw[..., : self.num_quantiles] * scale).cumsum(dim=3)
+        # A sum's first period carries the jitter; later ones only add demand.
+        increments = raw[..., self.num_quantiles :] * (mean_BOH + 0.3 * mean_BOH.sqrt())[..., None]
+        first = raw[:, :, :1, self.num_quantiles :] * 0.5
+        levels = (increments.cumsum(dim=2) + first).cumsum(dim=3)
+        return quantiles, levels
+
+
+class DemandNetwork(nn.Module):
+    """Trunk and heads: one forecast per window, from the inputs of `invopt.features`.
+
+    Args:
+        sizes: Of the inputs.
+        config: Of the layers.
+    """
+
+    def __init__(self, sizes: NetworkSizes, config: ModelConfig) -> None:
+        super().__init__()
+        self.sizes = sizes
+        self.trunk = Trunk(sizes, config)
+        self.heads = Heads(sizes, config)
+
+    def forward(
+        self,
+        step_BSF: Tensor,
+        step_calendar_BSC: Tensor,
+        planned_BHK: Tensor,
+        calendar_BHC: Tensor,
+        ids_BI: Tensor,
+        values_BV: Tensor,
+        log_offset_B: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return mean_BH, quantiles_BHQ per period and levels_BHQ of running sums.
+
+        Means are in model units; quantiles and levels are of jittered sales.
+        """
+        static_BT = self.trunk.static_context(ids_BI, values_BV)
+        mean_BOH, hidden = self.mean(
+            step_BSF, step_calendar_BSC, planned_BHK, calendar_BHC, static_BT, log_offset_B
+        )
+        quantiles, levels = self.heads(hidden, mean_BOH)
+        return mean_BOH[:, 0], quantiles[:, 0], levels[:, 0]
+
+    def mean(
+        self,
+        step_BSF: Tensor,
+        step_calendar_BSC: Tensor,
+        planned_BHK: Tensor,
+        calendar_BHC: Tensor,
+        static_BT: Tensor,
+        log_offset_B: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Return mean (B, 1, H) and the decoder's state (B, 1, H, E) of the last step."""
+        trunk = self.trunk
+        calendar_BSC = trunk.encoder_calendar(step_calendar_BSC)
+        context_BOD = trunk.encode(step_BSF, calendar_BSC, static_BT)[:, -1:]
+        ratio, hidden = trunk.decode(
+            context_BOD, trunk.decoder_calendar(calendar_BHC)[:, None], planned_BHK[:, None]
+        )
+        return bounded_exp(ratio + log_offset_B[:, None, None]), hidden
+
+
+def _normal_increments(levels: tuple[float, ...], centre: float, spread: float) -> Tensor:
+    """Return the first quantile of a normal law and the steps between the others, all positive."""
+    quantiles = centre + spread * torch.special.ndtri(torch.tensor(levels, dtype=torch.float64))
+    first = quantiles[:1].clamp(min=0.05)
+    return torch.cat([first, quantiles.diff().clamp(min=0.01)]).float()
+
+
+def bounded_exp(log_mean: Tensor) -> Tensor:
+    """Return exp, bounded so that one wild weight cannot overflow a forecast."""
+    return torch.exp(log_mean.clamp(-15.0, 15.0))
+
+
+def embedding_size(cardinality: int) -> int:
+    """Return the width of an embedding: grows slowly with the number of categories."""
+    return int(min(16, 2 + round(cardinality**0.35)))

@@ -1,0 +1,1 @@
+"""Whether what the model learned still holds."""

@@ -1,0 +1,67 @@
+"""Pages from templates: one HTML file that needs nothing else."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render(template: str, **values: Any) -> str:
+    """Return a page; text is escaped, plots (markupsafe) are not."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": number,
+        "percent": percent,
+        "short": short,
+        "signed": signed,
+        "sentence": sentence,
+    }
+    return environment.get_template(template).render(**values)
+
+
+def write_page(path: Path | str, page: str) -> None:
+    """Write a page aside and rename it."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(page)
+    partial.rename(path)
+
+
+def number(value: float | None) -> str:
+    """Return a count or an amount with thousands separated."""
+    return "–" if _unknown(value) else f"{value:,.0f}"
+
+
+def percent(value: float | None) -> str:
+    """Return a share as percent with one decimal."""
+    return "–" if _unknown(value) else f"{value:.1%}"
+
+
+def short(value: float | None) -> str:
+    """Return a number with three digits that matter."""
+    return "–" if _unknown(value) else f"{value:.3g}"
+
+
+def signed(value: float | None) -> str:
+    """Return a change as percent with its sign."""
+    return "–" if _unknown(value) else f"{value:+.1%}"
+
+
+def sentence(text: str) -> str:
+    """Return text with a capital first letter and no full stop at the end."""
+    text = text.strip().rstrip(".")
+    return text[:1].upper() + text[1:]
+
+
+def _unknown(value: float | None) -> bool:
+    return value is None or not math.isfinite(value)

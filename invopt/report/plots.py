@@ -1,0 +1,264 @@
+"""Plots as inline SVG: quiet, labelled at the data, readable in print."""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+from matplotlib import dates as mdates
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+INK, SOFT, LINE = "#1b2430", "#5b6675", "#d5dae1"
+BLUE, AMBER, TEAL, RED = "#2457c5", "#d98e04", "#168a8a", "#b3261e"
+COLOURS = (BLUE, AMBER, TEAL, "#7a5cc0", SOFT)
+_STYLE: Any = {
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": SOFT,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlecolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "grid.color": "#eceff3",
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "invopt",
+}
+
+
+def fans(frame: pd.DataFrame) -> Markup:
+    """Return small multiples: history, forecast mean, 50/80/90 % bands and what came true."""
+    names = list(frame["unique_id"].drop_duplicates())
+    rows = -(-len(names) // 2)
+    with mpl.rc_context(_STYLE):
+        figure, axes = plt.subplots(rows, 2, figsize=(11, 1.9 * rows), squeeze=False)
+        for axis, name in zip(axes.flat, names, strict=False):
+            _fan(axis, frame[frame["unique_id"] == name])
+            axis.set_title(name)
+        for axis in axes.flat[len(names) :]:
+            axis.set_visible(False)
+        axes.flat[0].legend(loc="upper left", ncols=3)
+        return _svg(figure)
+
+
+def _fan(axis: Axes, rows: pd.DataFrame) -> None:
+    ahead = rows[rows["mean"].notna()]
+    for low, high, alpha in (
+        ("q0.05", "q0.95", 0.12),
+        ("q0.1", "q0.9", 0.16),
+        ("q0.25", "q0.75", 0.25),
+    ):
+        if low in rows and high in rows:
+            axis.fill_between(
+                ahead["ds"], ahead[low], ahead[high], color=BLUE, alpha=alpha, linewidth=0
+            )
+    axis.plot(rows["ds"], rows["y"], color=INK, linewidth=0.9, label="demand")
+    axis.plot(ahead["ds"], ahead["mean"], color=BLUE, linewidth=1.6, label="forecast mean")
+    axis.set_ylim(bottom=0)
+    axis.xaxis.set_major_locator(mdates.AutoDateLocator(maxticks=5))  # type: ignore[no-untyped-call]
+    axis.xaxis.set_major_formatter(mdates.ConciseDateFormatter(axis.xaxis.get_major_locator()))  # type: ignore[no-untyped-call]
+
+
+def calibration(quantiles: Mapping[str, Any], levels: Mapping[str, Mapping[str, Any]]) -> Markup:
+    """Return coverage over nominal level: per period, and for sums over some periods."""
+    with mpl.rc_context(_STYLE):
+        figure, axis = plt.subplots(figsize=(5.2, 3.6))
+        axis.plot([0, 1], [0, 1], color=LINE, linewidth=1, zorder=1)
+        series = {"one period": quantiles} | {
+            f"sum of {periods}": values for periods, values in levels.items() if int(periods) > 1
+        }
+        for colour, (name, values) in zip(COLOURS, series.items(), strict=False):
+            nominal = sorted(float(level) for level in values)
+            found = [values[f"{level:g}"]["coverage"] for level in nominal]
+            axis.plot(nominal, found, "o-", color=colour, markersize=3.5, linewidth=1, label=name)
+        axis.set_title("Calibration: share of outcomes at or below each quantile")
+        axis.set_xlabel("quantile level")
+        axis.set_xlim(0, 1)
+        axis.set_ylim(0, 1)
+        axis.legend(loc="lower right")
+        return _svg(figure)
+
+
+def folds(candidates: Mapping[str, Any], dates: Mapping[str, str]) -> Markup:
+    """Return WAPE by cutoff for every candidate."""
+    with mpl.rc_context(_STYLE):
+        figure, axis = plt.subplots(figsize=(5.2, 3.6))
+        for colour, (name, judged) in zip(COLOURS, candidates.items(), strict=False):
+            values = [f["wape"] for f in judged["folds"].values()]
+            axis.plot(range(len(values)), values, "o-", color=colour, markersize=4, label=name)
+        labels = [dates[cutoff] for cutoff in next(iter(candidates.values()))["folds"]]
+        axis.set_xticks(range(len(labels)), labels)
+        axis.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
+        axis.set_ylim(bottom=0)
+        axis.set_title("WAPE by cutoff (rolling origin)")
+        axis.legend(loc="lower right")
+        return _svg(figure)
+
+
+def money(candidates: Mapping[str, Any]) -> Markup:
+    """Return holding and stock-out cost of every candidate, stacked."""
+    names = list(candidates)
+    holding = [candidates[n]["money"]["holding_cost"] for n in names]
+    stockout = [candidates[n]["money"]["stockout_cost"] for n in names]
+    with mpl.rc_context(_STYLE | {"axes.grid.axis": "x"}):
+        figure, axis = plt.subplots(figsize=(5.2, 0.5 * len(names) + 1.4))
+        place = np.arange(len(names))[::-1]
+        axis.barh(place, holding, color=BLUE, height=0.6, label="holding")
+        axis.barh(place, stockout, left=holding, color=AMBER, height=0.6, label="stock-outs")
+        for at, total in zip(place, np.add(holding, stockout), strict=True):
+            axis.text(total, at, f" {total:,.0f}", va="center", color=INK)
+        axis.set_yticks(place, names)
+        axis.set_title("Cost of decisions")
+        axis.margins(x=0.15)
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
+        return _svg(figure)
+
+
+def segments(cost: Mapping[str, Any]) -> Markup | str:
+    """Return the cost change with its interval, whole and by segment."""
+    parts = {"all": cost} | dict(cost["segments"])
+    parts = {name: p for name, p in parts.items() if p["change"] is not None}
+    if len(parts) < 2:
+        return ""
+    with mpl.rc_context(_STYLE | {"axes.grid.axis": "x"}):
+        figure, axis = plt.subplots(figsize=(5.2, 0.36 * len(parts) + 1.1))
+        place = np.arange(len(parts))[::-1]
+        for at, p in zip(place, parts.values(), strict=True):
+            colour = RED if p["low"] > 0 else TEAL if p["high"] < 0 else SOFT
+            axis.plot([p["low"], p["high"]], [at, at], color=colour, linewidth=2)
+            axis.plot(p["change"], at, "o", color=colour, markersize=5)
+        axis.axvline(0, color=INK, linewidth=0.8)
+        axis.set_yticks(place, list(parts))
+        axis.xaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
+        axis.set_title("Cost change by segment, with its interval")
+        return _svg(figure)
+
+
+def importance(values: Mapping[str, float], num: int = 15) -> Markup:
+    """Return the features that matter most."""
+    top = list(values.items())[:num]
+    with mpl.rc_context(_STYLE | {"axes.grid.axis": "x"}):
+        figure, axis = plt.subplots(figsize=(5.2, 0.26 * len(top) + 0.9))
+        place = np.arange(len(top))[::-1]
+        axis.barh(place, [v for _, v in top], color=BLUE, height=0.65)
+        axis.set_yticks(place, [n for n, _ in top])
+        axis.set_title("What moves forecasts (units)")
+        return _svg(figure)
+
+
+def waterfall(
+    name: str, base: float, forecast: float, features: Sequence[str], values: Sequence[float],
+    num: int = 9,
+) -> Markup:  # fmt: skip
+    """Return one series' forecast as the reference plus what each feature adds."""
+    order = np.argsort(-np.abs(values))
+    shown = [(features[i], values[i]) for i in order[:num]]
+    rest = float(np.sum([values[i] for i in order[num:]]))
+    steps = [("average series", base), *shown, ("all others", rest)]
+    with mpl.rc_context(_STYLE | {"axes.grid.axis": "x"}):
+        figure, axis = plt.subplots(figsize=(5.2, 0.3 * (len(steps) + 1) + 0.9))
+        place = np.arange(len(steps) + 1)[::-1]
+        at = 0.0
+        for row, (_, value) in zip(place, steps, strict=False):
+            start = 0.0 if row == place[0] else at
+            colour = SOFT if row == place[0] else BLUE if value >= 0 else AMBER
+            axis.barh(row, value, left=start, color=colour, height=0.65)
+            at = start + value
+        axis.barh(place[-1], forecast, color=INK, height=0.65)
+        axis.set_yticks(place, [n for n, _ in steps] + ["forecast"])
+        axis.set_title(f"{name}: from the average to its forecast (units)")
+        return _svg(figure)
+
+
+def losses(history: Sequence[Sequence[Sequence[Any]]]) -> Markup:
+    """Return the loss over steps, one line per member and task, each over its own last value."""
+    with mpl.rc_context(_STYLE):
+        figure, axis = plt.subplots(figsize=(5.2, 3.0))
+        for number, member in enumerate(history):
+            for task, style in (("trunk", "-"), ("heads", ":")):
+                rows = [(step, loss) for name, step, loss in member if name == task]
+                if len(rows) < 2:
+                    continue
+                values = pd.Series([v for _, v in rows]).ewm(halflife=3).mean()
+                axis.plot(
+                    [s for s, _ in rows], values / values.iloc[-1], style,
+                    color=COLOURS[number % len(COLOURS)], linewidth=1.3,
+                    label=f"{task}, member {number + 1}",
+                )  # fmt: skip
+        axis.set_title("Training loss over its last value")
+        axis.set_xlabel("step")
+        axis.legend(loc="upper right")
+        return _svg(figure)
+
+
+def sweep_history(trials: Sequence[Mapping[str, Any]]) -> Markup | str:
+    """Return score by trial and the best so far."""
+    done = [(t["number"], t["score"]) for t in trials if t["score"] is not None]
+    if not done:
+        return ""
+    with mpl.rc_context(_STYLE):
+        figure, axis = plt.subplots(figsize=(5.2, 3.0))
+        numbers, scores = zip(*done, strict=True)
+        axis.plot(numbers, scores, "o", color=BLUE, markersize=4, label="trial")
+        axis.step(
+            numbers, np.minimum.accumulate(scores), where="post", color=INK, label="best so far"
+        )
+        axis.set_title("Sweep: WAPE on the selection range")
+        axis.set_xlabel("trial")
+        axis.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
+        axis.legend(loc="upper right")
+        return _svg(figure)
+
+
+def parallel_coordinates(trials: Sequence[Mapping[str, Any]]) -> Markup | str:
+    """Return one line per trial through its values, coloured by score (dark is better)."""
+    done = [t for t in trials if t["score"] is not None and t["values"]]
+    if len(done) < 2:
+        return ""
+    names = sorted({name for t in done for name in t["values"]})
+    columns = [_unit_positions([t["values"].get(n) for t in done]) for n in names]
+    scores = np.array([t["score"] for t in done], float)
+    columns.append(_unit_positions(list(scores)))
+    rank = scores.argsort().argsort() / max(1, len(done) - 1)
+    with mpl.rc_context(_STYLE | {"axes.grid.axis": "x"}):
+        figure, axis = plt.subplots(figsize=(11, 2.8))
+        for i in range(len(done)):
+            colour = mpl.colormaps["Blues"](0.95 - 0.7 * rank[i])
+            axis.plot(range(len(columns)), [c[i] for c in columns], color=colour, linewidth=1.6)
+        axis.set_xticks(range(len(columns)), [*names, "score"])
+        axis.set_yticks([])
+        axis.set_title("Sweep: values of each trial, dark lines scored best")
+        return _svg(figure)
+
+
+def _unit_positions(values: Sequence[Any]) -> list[float]:
+    """Return positions from 0 to 1: numbers by size, words by order."""
+    if all(isinstance(v, (int, float)) for v in values):
+        low, high = min(values), max(values)
+        return [0.5 if high == low else (v - low) / (high - low) for v in values]
+    words = sorted({str(v) for v in values})
+    return [words.index(str(v)) / max(1, len(words) - 1) for v in values]
+
+
+def _svg(figure: Figure) -> Markup:
+    figure.tight_layout()
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    plt.close(figure)
+    text = buffer.getvalue()
+    return Markup(text[text.index("<svg") :])  # noqa: S704  (made here, from numbers)

@@ -1,0 +1,94 @@
+"""The page of a training run: what was decided, and everything it rests on."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from invopt.cleaning import RULES
+from invopt.files import read_json
+from invopt.report import plots
+from invopt.report.page import render, write_page
+
+Notify = Callable[[str], None]
+
+
+def write_training_report(
+    files: dict[str, str], config: dict[str, Any], out: str, notify: Notify
+) -> None:
+    """Write the page.
+
+    Args:
+        files: Paths of model, quality, cleaning, sweep, assessment, explanation and verdict.
+        config: The configuration the model was trained with.
+        out: File to write.
+        notify: Called with a line of progress.
+    """
+    assessment = read_json(Path(files["assessment"]) / "metrics.json")
+    explanation = read_json(files["explanation"])
+    verdict = read_json(files["verdict"])
+    quality = read_json(files["quality"])
+    training = read_json(Path(files["model"]) / "training.json")
+    trials = read_json(files["sweep"])["trials"]
+    fans = pd.read_parquet(Path(files["assessment"]) / "fans.parquet")
+    candidates = assessment["judged"]
+    cutoff = fans.loc[fans["mean"].notna(), "ds"].min() - pd.Timedelta(days=1)
+    example = _example(explanation)
+    page = render(
+        "training.html.j2",
+        title=f"{config['name']}: training",
+        verdict=verdict,
+        quality=quality,
+        cleaning=read_json(files["cleaning"]),
+        rules=RULES,
+        candidates=candidates,
+        own=candidates["challenger"],
+        incumbent=candidates[assessment["incumbent"]],
+        gate_periods=config["evaluation"]["gate_periods"],
+        cutoff=f"{cutoff:%d %B %Y}",
+        additivity=f"{explanation['additivity_error']:.1e} of the scale",
+        training_line=_training_line(training),
+        footer="invopt",
+        plots={
+            "money": plots.money(candidates),
+            "segments": plots.segments(assessment["cost"]),
+            "folds": plots.folds(candidates, _fold_labels(candidates)),
+            "calibration": plots.calibration(
+                candidates["challenger"]["quantiles"], candidates["challenger"]["levels"]
+            ),
+            "fans": plots.fans(fans),
+            "importance": plots.importance(explanation["importance"]),
+            "waterfall": plots.waterfall(*example),
+            "losses": plots.losses(training["history"]),
+            "sweep": plots.sweep_history(trials),
+            "parallel": plots.parallel_coordinates(trials),
+        },
+    )
+    write_page(out, page)
+    notify(f"report of {len(page) / 1e6:.1f} MB")
+
+
+def _fold_labels(candidates: dict[str, Any]) -> dict[str, str]:
+    cutoffs = list(next(iter(candidates.values()))["folds"])
+    return {cutoff: str(number + 1) for number, cutoff in enumerate(cutoffs)}
+
+
+def _example(explanation: dict[str, Any]) -> tuple[str, float, float, list[str], list[float]]:
+    """Return the series in the middle of the explained forecasts."""
+    series = explanation["series"]
+    order = sorted(series, key=lambda name: series[name]["forecast"])
+    name = order[2 * len(order) // 3]
+    found = series[name]
+    return (
+        name, explanation["base"], found["forecast"], explanation["features"], found["values"]
+    )  # fmt: skip
+
+
+def _training_line(training: dict[str, Any]) -> str:
+    config = training["config"]["training"]
+    return (
+        f"{config['num_members']} member(s), at most {config['max_minutes']:g} minutes; "
+        f"ONNX graph of {training['onnx_bytes'] / 1e6:.2f} MB, equal to torch within "
+        f"{training['onnx_difference']:.1e}."
+    )

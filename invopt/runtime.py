@@ -1,0 +1,75 @@
+"""The exported model at work: ONNX Runtime on the same inputs, without torch."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from invopt.config import ModelConfig
+from invopt.errors import ContractError
+from invopt.features import INPUT_NAMES, EncodedPanel, FeatureEncoder, FeatureSpec, model_inputs
+from invopt.forecasts import ForecastArrays
+from invopt.panel import Panel
+
+OUTPUT_NAMES = ("mean", "quantiles", "levels")
+
+
+class OnnxForecaster:
+    """Forecasts panels with an exported model folder.
+
+    Args:
+        path: Folder with model.onnx, model.json and features.json.
+        num_threads: Of ONNX Runtime; its own choice by default.
+
+    Raises:
+        ContractError: If a file is missing or cannot be read.
+    """
+
+    def __init__(self, path: Path, num_threads: int | None = None) -> None:
+        for name in ("model.onnx", "model.json", "features.json"):
+            if not (path / name).is_file():
+                raise ContractError("Model", name, f"exist in {path}")
+        self.spec = FeatureSpec.load(path / "features.json")
+        head = json.loads((path / "model.json").read_text())
+        self.config = ModelConfig.model_validate(head["model"])
+        options = onnxruntime.SessionOptions()
+        if num_threads is not None:
+            options.intra_op_num_threads = num_threads
+        try:
+            self.session = onnxruntime.InferenceSession(
+                str(path / "model.onnx"), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as err:  # ONNX Runtime raises classes of its own for a broken file
+            raise ContractError("Model", "model.onnx", f"be readable: {err}") from err
+        used = {i.name for i in self.session.get_inputs()}
+        self._inputs = [n for n in INPUT_NAMES if n in used]
+
+    def predict(
+        self, panel: Panel, cutoff: int | None = None, *, batch_size: int = 1024
+    ) -> ForecastArrays:
+        """Return forecasts of every series as it was known after period `cutoff`."""
+        cutoff = panel.num_periods - 1 if cutoff is None else cutoff
+        encoded = FeatureEncoder(self.spec).encode(panel.truncate(cutoff + 1))
+        return self.predict_encoded(encoded, cutoff, batch_size=batch_size)
+
+    def predict_encoded(
+        self, encoded: EncodedPanel, cutoff: int, *, batch_size: int = 1024
+    ) -> ForecastArrays:
+        """Return forecasts of an encoded panel; see predict."""
+        parts = []
+        for first in range(0, len(encoded.static_ids), batch_size):
+            rows = np.arange(first, min(first + batch_size, len(encoded.static_ids)))
+            inputs = model_inputs(self.spec, encoded, rows, np.full(len(rows), cutoff))
+            parts.append(self.run(inputs))
+        mean, quantiles, levels = (np.concatenate(p) for p in zip(*parts, strict=True))
+        return ForecastArrays(
+            mean, quantiles, levels, self.config.quantile_levels, self.config.level_quantiles
+        )
+
+    def run(self, inputs: tuple[npt.NDArray[np.generic], ...]) -> list[npt.NDArray[np.float32]]:
+        """Return mean, quantiles and levels for inputs in the order of INPUT_NAMES."""
+        feed = {n: a for n, a in zip(INPUT_NAMES, inputs, strict=True) if n in self._inputs}
+        outputs: list[npt.NDArray[np.float32]] = self.session.run(list(OUTPUT_NAMES), feed)
+        return outputs

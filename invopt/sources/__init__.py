@@ -1,0 +1,17 @@
+"""Any company's files and databases, by a YAML mapping, into dense panels.
+
+`load_mapping` reads the YAML; `read_dataset` reads the data it names.
+"""
+
+from invopt.sources.dataset import DatasetReport, read_dataset, read_position
+from invopt.sources.ledger import Accounting
+from invopt.sources.mapping import Mapping, load_mapping
+
+__all__ = [
+    "Accounting",
+    "DatasetReport",
+    "Mapping",
+    "load_mapping",
+    "read_dataset",
+    "read_position",
+]

@@ -1,0 +1,199 @@
+"""Stock, promotions, customers, market and external tables as channels of a panel."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from invopt.errors import ConfigError
+from invopt.panel import ALL_LEVEL, SERIES_LEVEL, Channel, group_names
+from invopt.sources import wide
+from invopt.sources.duck import Reader
+from invopt.sources.ledger import AFTER, BEFORE, ORPHAN, Ledger
+from invopt.sources.mapping import ChannelTable, Expression, Mapping
+from invopt.sources.standard import (
+    NUMBER,
+    Standard,
+    fill_forward,
+    gather,
+    number_keys,
+    one_hot_columns,
+    quote,
+    standardise,
+)
+from invopt.timeline import Timeline
+
+MAX_FUTURE_PERIODS = 400
+
+
+@dataclass
+class _Placed:
+    """A channel table whose rows know their period: view (__row, key, t, columns, reason)."""
+
+    std: Standard
+    view: str
+    table: ChannelTable
+    domain: str
+    num_columns: int  # periods of its arrays, future ones included
+    duplicates: int = 0
+
+
+class ChannelTables:
+    """Reads the channel tables of a mapping, whole groups at once and series by partition.
+
+    Args:
+        reader: Holds the sources.
+        ledger: Account to keep.
+        mapping: Of the data set.
+        series: All series, in order.
+        timeline: Periods of the panel.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        ledger: Ledger,
+        mapping: Mapping,
+        series: pd.DataFrame,
+        timeline: Timeline,
+    ) -> None:
+        self.reader, self.ledger, self.timeline = reader, ledger, timeline
+        self.series = series
+        self.placed: list[_Placed] = []
+        self.wides: list[tuple[wide.Layout, ChannelTable, str]] = []
+        for name, domain, table in mapping.channel_tables():
+            key = table.key or (mapping.unique_id if table.level == SERIES_LEVEL else None)
+            if table.wide is not None:
+                assert key is not None
+                self.wides.append(
+                    (wide.survey(reader, name, table, table.wide, key), table, domain)
+                )
+            else:
+                self.placed.append(self._place(name, domain, table, key))
+
+    def shared(self) -> list[Channel]:
+        """Return the channels of groups (region, category, all): the same in every partition."""
+        found: list[Channel] = []
+        for placed in self.placed:
+            if placed.table.level != SERIES_LEVEL:
+                groups = self._groups(placed.table.level)
+                found += self._read(placed, groups)
+        for layout, table, domain in self.wides:
+            if table.level != SERIES_LEVEL:
+                found.append(self._read_wide(layout, table, domain, self._groups(table.level)))
+        return found
+
+    def own(self, unique_ids: tuple[str, ...]) -> list[Channel]:
+        """Return the channels recorded per series, for the series of one partition."""
+        found: list[Channel] = []
+        for placed in self.placed:
+            if placed.table.level == SERIES_LEVEL:
+                found += self._read(placed, unique_ids)
+        for layout, table, domain in self.wides:
+            if table.level == SERIES_LEVEL:
+                found.append(self._read_wide(layout, table, domain, unique_ids))
+        return found
+
+    def close(self) -> None:
+        """Enter every table's account; call it when all partitions were read."""
+        for placed in self.placed:
+            self.ledger.enter_view(placed.std, placed.view, placed.duplicates)
+        for layout, _, _ in self.wides:
+            refused = layout.quarantine(self.reader, reject_negative=False)
+            self.ledger.enter(layout.name, layout.num_cells, refused)
+
+    def _groups(self, level: str) -> tuple[str, ...]:
+        if level == ALL_LEVEL:
+            return ("",)
+        missing = [c for c in level.split("+") if c not in self.series]
+        if missing:
+            raise ConfigError(
+                f"level {level!r}: {', '.join(missing)} is not a column of products "
+                f"({', '.join(self.series.columns)})."
+            )
+        return tuple(sorted(set(group_names(self.series, level))))
+
+    def _place(
+        self, name: str, domain: str, table: ChannelTable, key: Expression | None
+    ) -> _Placed:
+        columns = dict(table.columns) | one_hot_columns(self.reader, name, table)
+        std = standardise(
+            self.reader,
+            name,
+            table,
+            key=None if table.level == ALL_LEVEL else key,
+            ds=table.ds,
+            columns=columns,
+            kinds=dict.fromkeys(columns, NUMBER),
+            rules={},
+        )
+        num_periods = self.timeline.num_periods
+        limit = num_periods + (MAX_FUTURE_PERIODS if table.known else 0)
+        number_keys(self.reader, f"keys_{name}", self._groups(table.level))
+        view = f"placed_{name}"
+        picks = ", ".join(f"s.{quote(c)}" for c in columns)
+        self.reader.run(
+            f'CREATE OR REPLACE VIEW "{view}" AS SELECT s.__row, s.key, s.t, {picks}, '
+            f"coalesce(s.reason, CASE WHEN s.t < 0 THEN '{BEFORE}' WHEN s.t >= {limit} "
+            f"THEN '{AFTER}' WHEN k.key IS NULL THEN '{ORPHAN}' END) AS reason "
+            f'FROM (SELECT *, {self.timeline.to_sql("ds")} AS t FROM "{std.view}") s '
+            f'LEFT JOIN "keys_{name}" k ON k.key = s.key',
+            name,
+        )
+        last = self.reader.fetch(f'SELECT max(t) AS t FROM "{view}" WHERE reason IS NULL', name)[
+            "t"
+        ][0].as_py()
+        width = num_periods
+        if table.known and last is not None:
+            carried = (table.fill_limit or 0) if table.fill == "forward" else 0
+            width = max(width, last + 1 + carried)
+        return _Placed(std, view, table, domain, width)
+
+    def _read(self, placed: _Placed, groups: tuple[str, ...]) -> list[Channel]:
+        name = placed.std.name
+        number_keys(self.reader, "channel_codes", groups)
+        picks = ", ".join(f"s.{quote(c)}::FLOAT AS {quote(c)}" for c in placed.std.columns)
+        sql = (
+            f'SELECT c.i, s.t, s.__row, {picks} FROM "{placed.view}" s '
+            "JOIN channel_codes c USING (key) WHERE s.reason IS NULL"
+        )
+        shape = len(groups), placed.num_columns
+        cells = gather(self.reader.batches(sql, name), shape, placed.std.columns)
+        self.ledger.set_aside_duplicates(placed.std, cells.duplicates)
+        placed.duplicates += len(cells.duplicates)
+        table = placed.table
+        return [
+            Channel(
+                c,
+                placed.domain,
+                table.level,
+                groups,
+                table.known,
+                _filled(values, table),
+                table.fill,
+            )
+            for c, values in cells.values.items()
+        ]
+
+    def _read_wide(
+        self, layout: wide.Layout, table: ChannelTable, domain: str, groups: tuple[str, ...]
+    ) -> Channel:
+        assert table.name is not None
+        number_keys(self.reader, "part_codes", groups)
+        line = self.timeline
+        if table.known:
+            stop = int(line.index_of(pd.DatetimeIndex([layout.dates.max()]))[0]) + 1
+            line = line.resized(max(line.num_periods, stop))
+        values = layout.read(self.reader, line, len(groups))
+        return Channel(
+            table.name, domain, table.level, groups, table.known, _filled(values, table), table.fill
+        )
+
+
+def _filled(values: npt.NDArray[np.float32], table: ChannelTable) -> npt.NDArray[np.float32]:
+    if table.fill == "zero":
+        return np.nan_to_num(values, nan=0.0)
+    if table.fill == "forward":
+        return fill_forward(values, table.fill_limit)
+    return values

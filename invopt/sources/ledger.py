@@ -1,0 +1,126 @@
+"""The account of every row: used, or set aside with a reason and its original columns."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from invopt.sources.duck import Reader
+from invopt.sources.standard import Standard, literal, source_row_number
+
+DUPLICATE = "another row has the same key and period"
+BEFORE = "before the first sales period"
+AFTER = "after the last sales period"
+ORPHAN = "its key names no series"
+
+# Rows that are sound but have no place in this panel; they do not count as faulty.
+OUTSIDE_REASONS = (BEFORE, AFTER, ORPHAN)
+
+
+@dataclass
+class Accounting:
+    """What became of one table's rows (cells, for a wide table)."""
+
+    table: str
+    rows_in: int
+    rows_used: int
+    quarantined: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def bad(self) -> int:
+        """Quarantined rows that are faulty, not merely outside the panel."""
+        return sum(n for reason, n in self.quarantined.items() if reason not in OUTSIDE_REASONS)
+
+
+class Ledger:
+    """Collects the account while a data set is read; owns the quarantine table.
+
+    Args:
+        reader: Where the quarantine table is made.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self.accounting: list[Accounting] = []
+        self.notes: list[str] = []
+        reader.run(
+            'CREATE TABLE quarantine ("table" VARCHAR, row BIGINT, reason VARCHAR, record VARCHAR)',
+            "quarantine",
+        )
+
+    def enter(self, table: str, rows_in: int, refused: Mapping[str, int]) -> None:
+        """Record a table's account; rows_used is what was not refused."""
+        reasons = {reason: n for reason, n in refused.items() if n}
+        self.accounting.append(Accounting(table, rows_in, rows_in - sum(reasons.values()), reasons))
+
+    def enter_view(self, std: Standard, view: str | None = None, duplicates: int = 0) -> None:
+        """Record a standard view's account and set its refused rows aside.
+
+        Args:
+            std: The table.
+            view: View with the same rows and a fuller reason, when there is one.
+            duplicates: Rows already set aside because their cell was taken.
+        """
+        view = view or std.view
+        rows = self.reader.fetch(
+            f'SELECT reason, count(*) AS n FROM "{view}" GROUP BY reason ORDER BY reason', std.name
+        ).to_pylist()
+        refused = {row["reason"]: int(row["n"]) for row in rows if row["reason"] is not None}
+        if refused:
+            self.set_aside(std, view, "s.reason IS NOT NULL", "s.reason")
+        total = sum(int(row["n"]) for row in rows)
+        self.enter(std.name, total, refused | {DUPLICATE: duplicates})
+
+    def set_aside(self, std: Standard, view: str, condition: str, reason: str) -> None:
+        """Append rows of a view (as s) to the quarantine, with their original columns as JSON."""
+        self.reader.run(
+            f"INSERT INTO quarantine SELECT {literal(std.name)}, s.__row, {reason}, to_json(o) "
+            f'FROM "{view}" s JOIN (SELECT {source_row_number()} AS __row, * '
+            f'FROM "{std.source}"{std.where}) o USING (__row) WHERE {condition}',
+            std.name,
+        )
+
+    def set_aside_duplicates(self, std: Standard, rows: npt.NDArray[np.int64]) -> None:
+        """Append rows, named by number, to the quarantine as duplicates."""
+        if not len(rows):
+            return
+        self.reader.connection.register("lost", pd.DataFrame({"r": rows}))
+        self.reader.run("CREATE OR REPLACE TEMP TABLE lost_rows AS SELECT r FROM lost", std.name)
+        self.reader.connection.unregister("lost")
+        condition = "s.__row IN (SELECT r FROM lost_rows)"
+        self.set_aside(std, std.view, condition, literal(DUPLICATE))
+
+    def enter_rejected_lines(self, source_of: Mapping[str, str]) -> None:
+        """Record the lines of CSV files that could not be split into columns.
+
+        Args:
+            source_of: Source by table name.
+        """
+        for rejected in self.reader.rejected:
+            frame = rejected.lines.assign(
+                table=rejected.source, reason="line is malformed: " + rejected.lines["reason"]
+            )
+            self.reader.connection.register("bad_lines", frame)
+            self.reader.run(
+                'INSERT INTO quarantine SELECT "table", line, reason, record FROM bad_lines',
+                rejected.source,
+            )
+            self.reader.connection.unregister("bad_lines")
+            reasons = {str(k): int(n) for k, n in frame["reason"].value_counts().items()}
+            readers = [a for a in self.accounting if source_of.get(a.table) == rejected.source]
+            if readers:
+                readers[0].rows_in += len(frame)
+                readers[0].quarantined |= reasons
+            else:
+                self.accounting.append(Accounting(rejected.source, len(frame), 0, reasons))
+
+    def write(self, path: Path) -> None:
+        """Write the quarantine as parquet: table, row, reason, record."""
+        self.reader.run(
+            f"COPY (SELECT * FROM quarantine ORDER BY ALL) "
+            f"TO {literal(str(path))} (FORMAT parquet)",
+            "quarantine",
+        )

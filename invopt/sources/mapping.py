@@ -1,0 +1,303 @@
+"""The YAML mapping of a data set: which file holds what, under which names and units.
+
+Every column is a DuckDB expression over the source's columns; most are just a column's name.
+Text columns (CSV) are read as text: a bare column is converted for you, and inside an
+expression `num(x)` converts to a number and `day(x, '%d/%m/%Y')` to a date.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from invopt.config import explain_validation
+from invopt.errors import ConfigError
+from invopt.timeline import check_frequency
+
+DOMAINS = ("stock", "promotions", "customers", "market", "external")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Source(_Part):
+    """Where rows come from: files, a database query, or SQL over the other sources.
+
+    Attributes:
+        path: CSV or parquet file, glob or folder, relative to the data folder; or s3://...
+        delimiter: Of a CSV; found from its header line when not given.
+        url: SQLAlchemy URL; ${NAME} is replaced from the variables handed in.
+        query: SQL to send to url.
+        sql: DuckDB SQL over the sources named above it.
+    """
+
+    path: str | None = None
+    delimiter: str | None = None
+    url: str | None = None
+    query: str | None = None
+    sql: str | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "Source":
+        kinds = [self.path is not None, self.url is not None, self.sql is not None]
+        if sum(kinds) != 1:
+            raise ValueError("name exactly one of path, url (with query) or sql")
+        if (self.url is None) != (self.query is None):
+            raise ValueError("url and query belong together")
+        return self
+
+
+class Expression(_Part):
+    """A column: a DuckDB expression and how to convert its value.
+
+    Attributes:
+        expr: Expression over the source's columns.
+        scale: Factor to the contract's unit (0.01 turns cents into money, 12 dozens into units).
+        format: strptime format, for dates held as text.
+        from_timezone: Zone of a time stamp, when it must be moved to to_timezone.
+        to_timezone: Zone whose calendar day counts.
+        aggregate: How several rows of one period combine, in layout "transactions".
+    """
+
+    expr: str
+    scale: float = 1.0
+    format: str | None = None
+    from_timezone: str | None = None
+    to_timezone: str | None = None
+    aggregate: Literal["sum", "mean", "min", "max", "last"] | None = None
+
+
+def _as_expression(value: Any) -> Any:
+    return {"expr": str(value)} if isinstance(value, (str, int, float)) else value
+
+
+def _as_source(value: Any) -> Any:
+    return {"path": value} if isinstance(value, str) else value
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, dict) else value
+
+
+Column = Annotated[Expression, BeforeValidator(_as_expression)]
+
+
+class Wide(_Part):
+    """Periods as columns.
+
+    Attributes:
+        columns: Regular expression that a period column's whole name matches.
+        format: strptime format of the column names, when they are dates.
+        lookup: Source with one row per period column, when they are not.
+        key: Column of lookup that holds the period column's name.
+        ds: Column of lookup that holds its date.
+    """
+
+    columns: str
+    format: str | None = None
+    lookup: str | None = None
+    key: str | None = None
+    ds: str | None = None
+
+    @model_validator(mode="after")
+    def _dated(self) -> "Wide":
+        if (self.format is None) == (self.lookup is None):
+            raise ValueError("give either format or lookup (with key and ds)")
+        if self.lookup is not None and (self.key is None or self.ds is None):
+            raise ValueError("lookup needs key and ds")
+        return self
+
+
+class Table(_Part):
+    """What every mapped table has.
+
+    Attributes:
+        source: Name under sources (key `from` in the YAML).
+        where: Condition on the source's rows; rows it excludes are not read at all.
+    """
+
+    source: str = Field(alias="from")
+    where: str | None = None
+
+
+class SalesTable(Table):
+    """Sales: one row per series and period (long), or periods as columns (wide), or lines.
+
+    Attributes:
+        layout: long, wide, or transactions (lines that are summed per period).
+        unique_id: Name of the series; the mapping's own unique_id when not given.
+        ds: Date of the row (long, transactions).
+        columns: y, and optionally price, discount, is_observed.
+        wide: The period columns (wide).
+        known: Which of price and discount are known ahead.
+        returns: "reject" sets rows with negative y aside; "net" lets them lower the period's sum.
+        missing: What a period without a row means after the first sale.
+    """
+
+    layout: Literal["long", "wide", "transactions"] = "long"
+    unique_id: Column | None = None
+    ds: Column | None = None
+    columns: dict[Literal["y", "price", "discount", "is_observed"], Column] = {}
+    wide: Wide | None = None
+    known: tuple[Literal["price", "discount"], ...] = ("price", "discount")
+    returns: Literal["reject", "net"] = "reject"
+    missing: Literal["zero", "unobserved"] = "zero"
+
+    @model_validator(mode="after")
+    def _complete(self) -> "SalesTable":
+        if self.layout == "wide":
+            if self.wide is None or self.columns:
+                raise ValueError("layout wide needs `wide` and no `columns`")
+        elif self.ds is None or "y" not in self.columns:
+            raise ValueError(f"layout {self.layout} needs ds and columns.y")
+        return self
+
+
+class ProductsTable(Table):
+    """Products: one row per series, or per product when unique_id is not one of its columns.
+
+    Attributes:
+        unique_id: Name of the series.
+        columns: product, location, category, brand, list_price, unit_cost, shelf_life,
+            pack_size, min_order, lead_time and any attribute of your own.
+    """
+
+    unique_id: Column | None = None
+    columns: dict[str, Column]
+
+
+class ChannelTable(Table):
+    """Stock, promotions, customers, market or external: numbers that vary over time.
+
+    Attributes:
+        level: "unique_id", "all", or a column of products whose groups `key` names.
+        key: Expression of the group's name.
+        ds: Date of the row (long).
+        columns: Channel name to expression.
+        one_hot: Channel prefix to columns of text; each value becomes a 0/1 channel.
+        wide: Periods as columns; then `name` names the one channel.
+        name: Channel of a wide table.
+        known: True when future values may be used.
+        fill: What periods without a row hold: nothing, 0, or the last value.
+        fill_limit: Periods a value is carried forward at most.
+    """
+
+    level: str = "all"
+    key: Column | None = None
+    ds: Column | None = None
+    columns: dict[str, Column] = {}
+    one_hot: dict[str, tuple[str, ...]] = {}
+    wide: Wide | None = None
+    name: str | None = None
+    known: bool = False
+    fill: Literal["none", "zero", "forward"] = "none"
+    fill_limit: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _complete(self) -> "ChannelTable":
+        if self.level not in ("all",) and self.key is None and self.level != "unique_id":
+            raise ValueError(f"level {self.level} needs key")
+        if self.wide is not None:
+            if self.name is None or self.columns or self.one_hot:
+                raise ValueError("a wide table needs `name` and no `columns`")
+        elif self.ds is None or not (self.columns or self.one_hot):
+            raise ValueError("a long table needs ds and columns or one_hot")
+        return self
+
+
+class PositionTable(Table):
+    """Stock position now: on_hand and, where known, on_order, lead_time, backorders."""
+
+    unique_id: Column | None = None
+    columns: dict[Literal["on_hand", "on_order", "backorders", "lead_time"], Column]
+
+
+class OpenOrdersTable(Table):
+    """Orders under way: quantity, and due_in (periods from the last one) or due (a date)."""
+
+    unique_id: Column | None = None
+    columns: dict[Literal["quantity", "due_in", "due"], Column]
+
+
+Channels = Annotated[tuple[ChannelTable, ...], BeforeValidator(_as_list)]
+
+
+class Mapping(_Part):
+    """A whole data set.
+
+    Attributes:
+        name: Of the data set.
+        frequency: D, W-MON to W-SUN, or MS.
+        unique_id: Default expression of a series' name.
+        sources: Files, queries and views, in order.
+        sales: The one table that must be there.
+    """
+
+    name: str
+    frequency: str
+    unique_id: Column | None = None
+    sources: dict[str, Annotated[Source, BeforeValidator(_as_source)]]
+    sales: SalesTable
+    products: ProductsTable | None = None
+    stock: Channels = ()
+    promotions: Channels = ()
+    customers: Channels = ()
+    market: Channels = ()
+    external: Channels = ()
+    position: PositionTable | None = None
+    open_orders: OpenOrdersTable | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Mapping":
+        check_frequency(self.frequency)
+        for name, table in self.tables():
+            if table.source not in self.sources:
+                raise ValueError(
+                    f"{name} reads from {table.source!r}, which is not under sources "
+                    f"({', '.join(self.sources)})"
+                )
+        return self
+
+    def tables(self) -> list[tuple[str, Table]]:
+        """Return every mapped table with its name, sales first."""
+        found: list[tuple[str, Table]] = [("sales", self.sales)]
+        for name in ("products", *DOMAINS, "position", "open_orders"):
+            value = getattr(self, name)
+            tables = value if isinstance(value, tuple) else [value] if value else []
+            found += [
+                (name if len(tables) == 1 else f"{name}[{number}]", table)
+                for number, table in enumerate(tables)
+            ]
+        return found
+
+    def channel_tables(self) -> list[tuple[str, str, ChannelTable]]:
+        """Return (table name, domain, table) of every channel table."""
+        return [
+            (name, name.split("[")[0], table)
+            for name, table in self.tables()
+            if isinstance(table, ChannelTable)
+        ]
+
+
+def load_mapping(path: Path) -> Mapping:
+    """Read a mapping file.
+
+    Raises:
+        ConfigError: If it is missing, not YAML, or not a mapping; every fault is named.
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+    except OSError as err:
+        raise ConfigError(f"mapping file {path} cannot be read: {err.strerror}.") from err
+    except (yaml.YAMLError, UnicodeDecodeError) as err:
+        raise ConfigError(f"mapping file {path} is not valid YAML: {err}.") from err
+    if not isinstance(content, dict):
+        raise ConfigError(
+            f"mapping file {path} must hold a mapping of keys, see docs/your-data.md."
+        )
+    try:
+        return Mapping.model_validate(content)
+    except ValidationError as err:
+        raise ConfigError(f"mapping file {path}: {explain_validation(err)}.") from err

@@ -1,0 +1,93 @@
+"""The stock position and the orders under way, as contract frames."""
+
+import numpy as np
+import pandas as pd
+
+from invopt import contracts
+from invopt.sources.duck import Reader
+from invopt.sources.ledger import Ledger
+from invopt.sources.mapping import Expression, Mapping, OpenOrdersTable, PositionTable
+from invopt.sources.standard import NUMBER, quote, standardise
+from invopt.timeline import Timeline
+
+
+def read_stock_position(
+    reader: Reader, ledger: Ledger, table: PositionTable, key: Expression
+) -> pd.DataFrame:
+    """Return StockPosition: one row per series, sorted; rows that break it are set aside."""
+    std = standardise(
+        reader,
+        "position",
+        table,
+        key=key,
+        ds=None,
+        columns={str(c): e for c, e in table.columns.items()},
+        kinds=dict.fromkeys(table.columns, NUMBER),
+        rules={
+            **{f"{c} is empty": f"{quote(c)} IS NULL" for c in table.columns},
+            **{f"{c} is negative": f"{quote(c)} < 0" for c in table.columns},
+        },
+    )
+    frame = reader.fetch(
+        f'SELECT * EXCLUDE (reason) FROM "{std.view}" WHERE reason IS NULL ORDER BY key, __row',
+        "position",
+    ).to_pandas()
+    repeated = frame["key"].duplicated()
+    ledger.set_aside_duplicates(std, frame.loc[repeated, "__row"].to_numpy(np.int64))
+    ledger.enter_view(std, duplicates=int(repeated.sum()))
+    frame = frame.loc[~repeated].drop(columns="__row").rename(columns={"key": "unique_id"})
+    return contracts.check(frame.reset_index(drop=True), contracts.StockPosition)
+
+
+def read_open_orders(
+    reader: Reader, ledger: Ledger, table: OpenOrdersTable, key: Expression, timeline: Timeline
+) -> pd.DataFrame:
+    """Return OpenOrders: unique_id, due_in (periods from the last one, at least 1), quantity.
+
+    Orders due in the past or of no quantity are set aside: whether they arrived is not ours
+    to guess.
+    """
+    by_date = "due" in table.columns
+    columns = {str(c): e for c, e in table.columns.items()}
+    std = standardise(
+        reader,
+        "open_orders",
+        table,
+        key=key,
+        ds=columns.pop("due", None),
+        columns=columns,
+        kinds=dict.fromkeys(columns, NUMBER),
+        rules={
+            "quantity is empty": "quantity IS NULL",
+            "quantity is negative": "quantity < 0",
+            "it is due in the past": (
+                f"{timeline.to_sql('ds')} < {timeline.num_periods}" if by_date else "due_in < 1"
+            ),
+        },
+    )
+    due_in = (
+        f"{timeline.to_sql('ds')} - {timeline.num_periods - 1}" if by_date else "due_in::INTEGER"
+    )
+    frame = reader.fetch(
+        f"SELECT key AS unique_id, {due_in} AS due_in, sum(quantity) AS quantity "
+        f'FROM "{std.view}" WHERE reason IS NULL GROUP BY ALL ORDER BY ALL',
+        "open_orders",
+    ).to_pandas()
+    ledger.enter_view(std)
+    return contracts.check(frame, contracts.OpenOrders)
+
+
+def read_positions(
+    reader: Reader, ledger: Ledger, mapping: Mapping, key: Expression, timeline: Timeline
+) -> dict[str, pd.DataFrame]:
+    """Return the mapped ones of position and open_orders, by file name."""
+    frames = {}
+    if mapping.position is not None:
+        table = mapping.position
+        frames["position"] = read_stock_position(reader, ledger, table, table.unique_id or key)
+    if mapping.open_orders is not None:
+        orders = mapping.open_orders
+        frames["open_orders"] = read_open_orders(
+            reader, ledger, orders, orders.unique_id or key, timeline
+        )
+    return frames

@@ -1,0 +1,261 @@
+"""Mapped tables in one shape: unique_id or group, date, numbers, and why a row is refused."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from invopt.errors import InvalidInputError
+from invopt.sources.duck import Reader
+from invopt.sources.mapping import ChannelTable, Expression, Table
+
+NUMBER = "DOUBLE"
+BOOLEAN = "BOOLEAN"
+TEXT = "VARCHAR"
+_FILL_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class Standard:
+    """A mapped table as a DuckDB view.
+
+    The view has __row, key (text or NULL), ds (DATE), the columns, and reason (NULL when sound).
+    """
+
+    name: str
+    view: str
+    source: str
+    where: str
+    columns: tuple[str, ...]
+
+
+def standardise(
+    reader: Reader,
+    name: str,
+    table: Table,
+    *,
+    key: Expression | None,
+    ds: Expression | None,
+    columns: dict[str, Expression],
+    kinds: dict[str, str],
+    rules: dict[str, str],
+) -> Standard:
+    """Create the standard view of a long table.
+
+    Args:
+        reader: Holds the sources.
+        name: Of the table, for messages and the quarantine.
+        table: Its mapping.
+        key: Series or group of a row; None when rows are for all series.
+        ds: Date of a row; None for tables without time.
+        columns: Expression by column.
+        kinds: NUMBER, BOOLEAN or TEXT by column.
+        rules: Reason to SQL condition that refuses a row; checked in order.
+
+    Raises:
+        InvalidInputError: If an expression does not fit the source.
+    """
+    types = reader.column_types(f'"{table.source}"', f"{name}.from")
+    if not types:
+        raise InvalidInputError(f"{name}.from: source {table.source} has no columns.")
+    inner = [f"{source_row_number()} AS __row"]
+    reasons: dict[str, str] = {}
+    if key is not None:
+        inner.append(f"({_checked(reader, name, 'key', key, table, types)})::VARCHAR AS key")
+        reasons["its key is empty"] = "key IS NULL OR trim(key) = ''"
+    else:
+        inner.append("'' AS key")
+    if ds is not None:
+        raw = _checked(reader, name, "ds", ds, table, types)
+        inner += [f"{_date_sql(raw, ds)} AS ds", f"({raw})::VARCHAR AS ds_raw"]
+        reasons["ds is empty"] = "ds IS NULL AND (ds_raw IS NULL OR trim(ds_raw) = '')"
+        reasons["ds is not a date"] = "ds IS NULL OR year(ds) NOT BETWEEN 1900 AND 2200"
+    for column, expression in columns.items():
+        raw = _checked(reader, name, f"columns.{column}", expression, table, types)
+        inner += _column_sql(column, raw, expression, kinds[column])
+        reasons |= _column_reasons(column, kinds[column])
+    reasons |= rules
+    cases = " ".join(f"WHEN {condition} THEN '{reason}'" for reason, condition in reasons.items())
+    where = f" WHERE {table.where}" if table.where else ""
+    outer = ["__row", "key", *(["ds"] if ds is not None else []), *map(quote, columns)]
+    view = f"std_{name}"
+    reader.run(
+        f'CREATE OR REPLACE VIEW "{view}" AS SELECT {", ".join(outer)}, '
+        f"{f'CASE {cases} END' if cases else 'NULL::VARCHAR'} AS reason "
+        f'FROM (SELECT {", ".join(inner)} FROM "{table.source}"{where})',
+        name,
+    )
+    return Standard(name, view, table.source, where, tuple(columns))
+
+
+def source_row_number() -> str:
+    """Return the SQL that numbers the rows of a source from 1, as read."""
+    return "row_number() OVER ()"
+
+
+def quote(column: str) -> str:
+    """Return a column name quoted for SQL."""
+    return '"' + column.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Return a text as a SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def one_hot_columns(
+    reader: Reader, name: str, table: ChannelTable, limit: int = 64
+) -> dict[str, Expression]:
+    """Return an expression of 0 and 1 for every value of a table's one_hot columns.
+
+    Raises:
+        InvalidInputError: If a prefix has more than `limit` values.
+    """
+    found = {}
+    types = reader.column_types(f'"{table.source}"', f"{name}.from")
+    for prefix, columns in table.one_hot.items():
+        place = f"{name}.one_hot.{prefix}"
+        texts = [f"({_resolve(column, types)})::VARCHAR" for column in columns]
+        union = " UNION ".join(f'SELECT {text} AS v FROM "{table.source}"' for text in texts)
+        values = reader.fetch(
+            f"SELECT DISTINCT v FROM ({union}) WHERE v IS NOT NULL AND trim(v) <> '' ORDER BY v",
+            place,
+        )["v"].to_pylist()
+        if len(values) > limit:
+            raise InvalidInputError(
+                f"{place} has {len(values)} values; at most {limit} become channels. "
+                "Map a coarser column."
+            )
+        for value in values:
+            tests = " OR ".join(f"coalesce({text}, '') = {literal(value)}" for text in texts)
+            found[f"{prefix}={value}"] = Expression(expr=f"CASE WHEN {tests} THEN 1 ELSE 0 END")
+    return found
+
+
+def _resolve(expr: str, types: dict[str, str]) -> str:
+    """Return the expression, quoted when it is just the name of a column."""
+    by_fold = {column.lower(): column for column in types}
+    if expr.strip().lower() in by_fold:
+        return quote(by_fold[expr.strip().lower()])
+    return expr
+
+
+def _checked(
+    reader: Reader,
+    name: str,
+    place: str,
+    expression: Expression,
+    table: Table,
+    types: dict[str, str],
+) -> str:
+    sql = _resolve(expression.expr, types)
+    reader.fetch(f'DESCRIBE SELECT {sql} FROM "{table.source}"', f"{name}.{place}")
+    return sql
+
+
+def _date_sql(raw: str, ds: Expression) -> str:
+    if ds.format is not None:
+        stamp = f"TRY_STRPTIME(({raw})::VARCHAR, {literal(ds.format)})"
+    else:
+        stamp = f"TRY_CAST({raw} AS TIMESTAMP)"
+    if ds.from_timezone and ds.to_timezone:
+        zones = literal(ds.from_timezone), literal(ds.to_timezone)
+        stamp = f"(({stamp} AT TIME ZONE {zones[0]}) AT TIME ZONE {zones[1]})"
+    return f"{stamp}::DATE"
+
+
+def _column_sql(column: str, raw: str, expression: Expression, kind: str) -> list[str]:
+    value = f"TRY_CAST({raw} AS {kind})"
+    if kind == NUMBER and expression.scale != 1.0:
+        value = f"{value} * {expression.scale!r}"
+    return [f"{value} AS {quote(column)}", f"({raw})::VARCHAR AS {quote(column + '_raw')}"]
+
+
+def _column_reasons(column: str, kind: str) -> dict[str, str]:
+    given = f"{quote(column + '_raw')} IS NOT NULL AND trim({quote(column + '_raw')}) <> ''"
+    label = column.replace("'", "''")
+    if kind == NUMBER:
+        return {
+            f"{label} is not a number": f"{quote(column)} IS NULL AND {given}",
+            f"{label} is not finite": f"NOT isfinite({quote(column)})",
+        }
+    if kind == BOOLEAN:
+        return {f"{label} is not true or false": f"{quote(column)} IS NULL AND {given}"}
+    return {}
+
+
+@dataclass
+class Cells:
+    """Numbers gathered into dense arrays, and the rows that found their cell taken."""
+
+    values: dict[str, npt.NDArray[np.float32]]
+    duplicates: npt.NDArray[np.int64]
+
+
+def gather(batches: Any, shape: tuple[int, int], columns: tuple[str, ...]) -> Cells:
+    """Put rows into (row, period) arrays; the first row of a cell wins.
+
+    Args:
+        batches: Arrow batches with i, t, __row and the columns; in any order.
+        shape: (rows, periods); i and t lie inside.
+        columns: Numeric columns.
+
+    Returns:
+        float32 arrays, NaN where no row came, and the __row of every row that lost.
+    """
+    cells = shape[0] * shape[1]
+    unowned = np.iinfo(np.int32).max  # row numbers stay below 2**31: two billion rows a file
+    owner = np.full(cells, unowned, np.int32)
+    values = {column: np.full(cells, np.nan, np.float32) for column in columns}
+    lost: list[npt.NDArray[np.int64]] = []
+    for batch in batches:
+        cell = batch["i"].to_numpy().astype(np.int64) * shape[1] + batch["t"].to_numpy()
+        row = batch["__row"].to_numpy().astype(np.int32)
+        before = owner[cell]
+        np.minimum.at(owner, cell, row)
+        wins = owner[cell] == row
+        lost += [row[~wins], before[wins & (before != unowned)]]
+        for column in columns:
+            array = batch[column].to_numpy(zero_copy_only=False)
+            values[column][cell[wins]] = array[wins]
+    duplicates = np.unique(np.concatenate(lost)).astype(np.int64) if lost else np.zeros(0, np.int64)
+    return Cells({c: v.reshape(shape) for c, v in values.items()}, duplicates)
+
+
+def fill_forward(values: npt.NDArray[np.float32], limit: int | None) -> npt.NDArray[np.float32]:
+    """Return rows with NaN replaced by the last value before, at most limit periods back."""
+    periods = np.arange(values.shape[1], dtype=np.int32)
+    filled = np.empty_like(values)
+    for first in range(0, len(values), _FILL_ROWS):
+        block = values[first : first + _FILL_ROWS]
+        last = np.where(np.isnan(block), np.int32(-1), periods)
+        np.maximum.accumulate(last, axis=1, out=last)
+        taken = np.take_along_axis(block, np.maximum(last, 0), axis=1)
+        too_old = last < 0 if limit is None else (last < 0) | (periods - last > limit)
+        taken[too_old] = np.nan
+        filled[first : first + _FILL_ROWS] = taken
+    return filled
+
+
+def compact(values: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
+    """Return int16 when every value is a whole number that fits, else the array itself.
+
+    NaN is not allowed.
+    """
+    limits = np.iinfo(np.int16)
+    if values.size and (values.min() < limits.min or values.max() > limits.max):
+        return values
+    whole = values.astype(np.int16)
+    return whole if np.array_equal(whole, values) else values
+
+
+def number_keys(reader: Reader, table: str, keys: Iterable[str]) -> None:
+    """Create the DuckDB table (key, i) that numbers keys in their order from 0."""
+    names = list(keys)
+    frame = pd.DataFrame({"key": pd.Series(names, dtype=object), "i": np.arange(len(names))})
+    reader.connection.register("codes", frame.astype({"i": "int32"}))
+    reader.run(f'CREATE OR REPLACE TABLE "{table}" AS SELECT * FROM codes', table)
+    reader.connection.unregister("codes")

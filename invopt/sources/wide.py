@@ -1,0 +1,217 @@
+"""Tables with periods as columns: found, dated, checked and read straight into arrays."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from invopt.errors import InvalidInputError
+from invopt.sources.duck import Reader
+from invopt.sources.mapping import Expression, Table, Wide
+from invopt.sources.standard import literal, quote, source_row_number, standardise
+from invopt.timeline import Timeline, floor_dates
+
+NOT_A_NUMBER = "cell is not a number"
+NEGATIVE = "cell is negative"
+REPEATED = "another row has the same key"
+
+
+@dataclass
+class Layout:
+    """Period columns of a wide table and the rows that carry them.
+
+    `rows` is a DuckDB table (key, __row) of the first row of each key.
+    """
+
+    name: str
+    source: str
+    where: str
+    rows: str
+    keys: tuple[str, ...]
+    columns: tuple[str, ...]
+    texts: frozenset[str]  # columns held as text
+    dates: pd.DatetimeIndex
+    num_rows: int
+    refused_rows: dict[str, int]
+    suspects: set[str] = field(default_factory=set)  # columns read with a doubtful value
+
+    @property
+    def num_cells(self) -> int:
+        """Cells read: rows times period columns."""
+        return self.num_rows * len(self.columns)
+
+    def timeline(self, freq: str) -> Timeline:
+        """Return the periods from the first to the last column.
+
+        Raises:
+            InvalidInputError: If two columns fall into one period.
+        """
+        floors = floor_dates(self.dates, freq)
+        if floors.has_duplicates:
+            repeated = [self.columns[i] for i in np.flatnonzero(floors.duplicated(keep=False))[:5]]
+            raise InvalidInputError(
+                f"{self.name}: columns {', '.join(repeated)} fall into the same period of {freq}."
+            )
+        return Timeline.covering(self.dates.min(), self.dates.max(), freq)
+
+    def read(self, reader: Reader, timeline: Timeline, num_keys: int) -> npt.NDArray[np.float32]:
+        """Return (key, period) values; NaN for empty, unreadable or missing cells and keys.
+
+        The DuckDB table part_codes numbers the keys from 0 to num_keys - 1.
+        """
+        picks = ", ".join(f"{self._number(c)} AS {quote(c)}" for c in self.columns)
+        sql = (
+            f"SELECT c.i, {picks} FROM part_codes c JOIN {self.rows} r USING (key) "
+            f"JOIN {self._numbered()} o ON o.__row = r.__row"
+        )
+        values = np.full((num_keys, timeline.num_periods), np.nan, np.float32)
+        at = timeline.index_of(self.dates)
+        inside = (at >= 0) & (at < timeline.num_periods)
+        for batch in reader.batches(sql, self.name, rows=8192):
+            block = np.stack(
+                [batch[c].to_numpy(zero_copy_only=False) for c in self.columns], axis=1
+            ).astype(np.float32)
+            doubtful = (np.isinf(block) | (block < 0)).any(axis=0)
+            self.suspects.update(self.columns[c] for c in np.flatnonzero(doubtful))
+            block[~np.isfinite(block)] = np.nan
+            values[np.ix_(batch["i"].to_numpy(), at[inside])] = block[:, inside]
+        return values
+
+    def quarantine(self, reader: Reader, *, reject_negative: bool) -> dict[str, int]:
+        """Set bad cells aside and return how many there are for each reason.
+
+        Call it when every partition was read: only columns in which something doubtful was
+        seen, and text columns that do not convert whole, are looked at cell by cell.
+        """
+        refused = {r: n * len(self.columns) for r, n in self.refused_rows.items()}
+        doubtful = self.suspects | self._unconverted(reader)
+        refused[NOT_A_NUMBER] = self._quarantine_cells(
+            reader, doubtful, NOT_A_NUMBER, self._is_no_number
+        )
+        if reject_negative:
+            refused[NEGATIVE] = self._quarantine_cells(
+                reader, doubtful, NEGATIVE, lambda c: f"{self._number(c)} < 0"
+            )
+        return refused
+
+    def _unconverted(self, reader: Reader) -> set[str]:
+        if not self.texts:
+            return set()
+        counts = ", ".join(
+            f"count({quote(c)}) - count({self._number(c)}) AS {quote(c)}" for c in self.texts
+        )
+        row = reader.fetch(f'SELECT {counts} FROM "{self.source}"', self.name).to_pylist()[0]
+        return {c for c in self.texts if row[c]}
+
+    def _quarantine_cells(
+        self, reader: Reader, columns: set[str], reason: str, test: Callable[[str], str]
+    ) -> int:
+        joined = f"{self._numbered()} o JOIN {self.rows} r USING (__row)"
+        total = 0
+        for column in sorted(columns):
+            record = (
+                f"to_json({{'key': r.key, 'column': {literal(column)}, "
+                f"'value': o.{quote(column)}::VARCHAR}})"
+            )
+            rows = f"FROM {joined} WHERE {test(column)}"
+            found = reader.fetch(f"SELECT count(*) AS n {rows}", self.name)["n"][0].as_py()
+            if found:
+                reader.run(
+                    f"INSERT INTO quarantine SELECT {literal(self.name)}, o.__row, "
+                    f"{literal(reason)}, {record} {rows}",
+                    self.name,
+                )
+            total += int(found)
+        return total
+
+    def _numbered(self) -> str:
+        return f'(SELECT {source_row_number()} AS __row, * FROM "{self.source}"{self.where})'
+
+    def _number(self, column: str) -> str:
+        # A number first; "True" and "False" (an in-stock flag) second.
+        name = quote(column)
+        if column not in self.texts:
+            return f"{name}::FLOAT"
+        flag = f"TRY_CAST(TRY_CAST({name}::VARCHAR AS BOOLEAN) AS INTEGER)"
+        return f"coalesce(TRY_CAST({name} AS FLOAT), {flag}::FLOAT)"
+
+    def _is_no_number(self, column: str) -> str:
+        given = f"{quote(column)} IS NOT NULL AND trim({quote(column)}::VARCHAR) <> ''"
+        return f"({given} AND coalesce(NOT isfinite({self._number(column)}), true))"
+
+
+def survey(reader: Reader, name: str, table: Table, wide: Wide, key: Expression) -> Layout:
+    """Find the period columns and the rows of a wide table; repeated keys are set aside.
+
+    Raises:
+        InvalidInputError: If no column matches, a column has no date, or no row has a key.
+    """
+    types = reader.column_types(f'"{table.source}"', f"{name}.from")
+    columns = tuple(c for c in types if re.fullmatch(wide.columns, c))
+    if not columns:
+        raise InvalidInputError(
+            f"{name}.wide.columns {wide.columns!r} matches none of the {len(types)} columns of "
+            f"{table.source} (e.g. {', '.join(list(types)[:5])})."
+        )
+    dates = _dates(reader, name, wide, columns)
+    std = standardise(reader, name, table, key=key, ds=None, columns={}, kinds={}, rules={})
+    rows = f'"rows_{name}"'
+    reader.run(
+        f"CREATE OR REPLACE TABLE {rows} AS SELECT key, min(__row) AS __row "
+        f'FROM "{std.view}" WHERE reason IS NULL GROUP BY key',
+        name,
+    )
+    refused = f'FROM "{std.view}" s WHERE s.__row NOT IN (SELECT __row FROM {rows})'
+    reason = f"coalesce(s.reason, {literal(REPEATED)})"
+    reader.run(
+        f"INSERT INTO quarantine SELECT {literal(name)}, b.__row, b.reason, to_json(o) "
+        f"FROM (SELECT s.__row, {reason} AS reason {refused}) b JOIN (SELECT "
+        f'{source_row_number()} AS __row, * FROM "{table.source}"{std.where}) o USING (__row)',
+        name,
+    )
+    found = reader.fetch(f"SELECT {reason} AS reason, count(*) AS n {refused} GROUP BY 1", name)
+    total = reader.fetch(f'SELECT count(*) AS n FROM "{std.view}"', name)["n"][0].as_py()
+    keys = reader.fetch(f"SELECT key FROM {rows} ORDER BY key", name)["key"].to_pylist()
+    if not keys:
+        raise InvalidInputError(f"{name} ({table.source}) has no usable row: {total} rows read.")
+    refused_rows = {row["reason"]: int(row["n"]) for row in found.to_pylist()}
+    texts = frozenset(c for c in columns if types[c] == "VARCHAR")
+    return Layout(
+        name,
+        table.source,
+        std.where,
+        rows,
+        tuple(keys),
+        columns,
+        texts,
+        dates,
+        int(total),
+        refused_rows,
+    )
+
+
+def _dates(reader: Reader, name: str, wide: Wide, columns: tuple[str, ...]) -> pd.DatetimeIndex:
+    if wide.format is not None:
+        place = f"{name}.wide.format {wide.format!r}"
+        by_name = dict(
+            zip(
+                columns,
+                pd.to_datetime(list(columns), format=wide.format, errors="coerce"),
+                strict=True,
+            )
+        )
+    else:
+        place = f"{name}.wide.lookup {wide.lookup}"
+        found = reader.fetch(
+            f'SELECT ({wide.key})::VARCHAR AS k, ({wide.ds})::DATE AS d FROM "{wide.lookup}"', place
+        ).to_pandas()
+        by_name = dict(zip(found["k"], pd.to_datetime(found["d"]), strict=True))
+    undated = [c for c in columns if pd.isna(by_name.get(c))]
+    if undated:
+        raise InvalidInputError(
+            f"{place} gives no date for {len(undated)} columns (e.g. {', '.join(undated[:5])})."
+        )
+    return pd.DatetimeIndex([by_name[c] for c in columns])

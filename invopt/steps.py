@@ -1,0 +1,312 @@
+"""What each pipeline step does, between the files it reads and the files it writes."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from invopt.cleaning import clean
+from invopt.config import CleaningConfig, Config, EvaluationConfig, FeaturesConfig
+from invopt.evaluation import ranges_of
+from invopt.features import FeatureEncoder, derived_channels, model_inputs
+from invopt.files import read_json, write_json
+from invopt.panel import Panel, iter_panels, load_panel, partitions, replacing_folder
+
+Notify = Callable[[str], None]
+Clock = Callable[[], float]
+Json = dict[str, Any]
+
+NUM_FANS = 8
+NUM_EXPLAINED = 64
+FAN_HISTORY = 120
+
+
+def clean_partitions(source: Path, cleaning: Json, out: str, counts: str, notify: Notify) -> None:
+    """Clean every partition of a snapshot into a folder of partitions."""
+    config = CleaningConfig.model_validate(cleaning)
+    total: dict[str, int] = {}
+    parts = partitions(source)
+    with replacing_folder(Path(out)) as folder:
+        for part in parts:
+            panel, found = clean(Panel.load(part), config)
+            panel.save(folder / part.name if len(parts) > 1 else folder / "part-0000")
+            total = {rule: total.get(rule, 0) + n for rule, n in found.items()}
+            notify(f"cleaned {part.name} of {len(parts)} partitions")
+    write_json(counts, total)
+
+
+def build_feature_panel(
+    source: str, features: Json, evaluation: Json, out: str, notify: Notify
+) -> None:
+    """Add derived channels to every partition and fit the feature spec on the training range."""
+    config = FeaturesConfig.model_validate(features)
+    parts = partitions(Path(source))
+    derived = derived_channels((Panel.load(p) for p in parts), config)
+    with replacing_folder(Path(out)) as folder:
+        for part in parts:
+            Panel.load(part).with_channels(derived).save(folder / part.name)
+        panel = load_panel(folder)
+        ranges = ranges_of(panel.num_periods, EvaluationConfig.model_validate(evaluation))
+        spec = FeatureEncoder.fit(panel, config, ranges.train_stop).spec
+        spec.save(folder / "features.json")
+    notify(f"features of {panel.num_series:,} series over {panel.num_periods:,} periods")
+
+
+def train_model(source: str, config: Json, out: str, clock: Clock, notify: Notify) -> None:
+    """Train on everything before the gate's weeks and write the model, ONNX graph included."""
+    run = Config.model_validate(config)
+    panel = load_panel(Path(source))
+    ranges = ranges_of(panel.num_periods, run.evaluation)
+    fit_and_save(panel, run, ranges.train_stop, Path(out), clock, notify)
+
+
+def fit_and_save(
+    panel: Panel, config: Config, num_periods: int, out: Path, clock: Clock, notify: Notify
+) -> None:
+    """Train on the first num_periods of a panel and write the model folder."""
+    from invopt.model import export_onnx  # noqa: PLC0415  (torch only where it is used)
+    from invopt.training import fit, read_history  # noqa: PLC0415
+
+    scratch = out.with_name(f"{out.name}-training")
+    forecaster = fit(panel, config, num_periods, scratch, clock=clock, notify=notify)
+    forecaster.save(out)
+    rows = _spread_rows(panel, NUM_EXPLAINED)
+    encoded = FeatureEncoder(forecaster.spec).encode(panel.truncate(num_periods))
+    ends = np.full(len(rows), num_periods - 1)
+    inputs = model_inputs(forecaster.spec, encoded, rows, ends)
+    difference = export_onnx(forecaster, out / "model.onnx", inputs)
+    history = [read_history(scratch, n) for n in range(config.training.num_members)]
+    write_json(
+        out / "training.json",
+        {
+            "onnx_difference": difference,
+            "onnx_bytes": (out / "model.onnx").stat().st_size,
+            "num_periods": num_periods,
+            "history": history,
+            "config": config.model_dump(mode="json"),
+        },
+    )
+    notify(f"exported to ONNX, equal to torch within {difference:.1e}")
+
+
+def assess_model(
+    model: str, champion: Path | None, source: str, config: Json, out: str, notify: Notify
+) -> dict[str, float]:
+    """Write the assessment of a challenger and return its point metrics and cost."""
+    from invopt.assessment import CHALLENGER, assess  # noqa: PLC0415
+    from invopt.runtime import OnnxForecaster  # noqa: PLC0415
+
+    run = Config.model_validate(config)
+    panel = load_panel(Path(source))
+    challenger = OnnxForecaster(Path(model))
+    incumbent = OnnxForecaster(champion) if champion is not None else None
+    notify("forecasting the gate's weeks with every candidate")
+    found = assess(challenger, incumbent, panel, run, is_count=challenger.spec.is_count)
+    own = found.judged[CHALLENGER]
+    with replacing_folder(Path(out)) as folder:
+        write_json(
+            folder / "metrics.json",
+            {
+                "ranges": asdict(found.ranges),
+                "judged": {name: judged.metrics() for name, judged in found.judged.items()},
+                "incumbent": found.incumbent,
+                "cost": asdict(found.cost),
+            },
+        )
+        _fans(panel, own.windows[0]).to_parquet(folder / "fans.parquet", index=False)
+    notify(
+        f"WAPE {own.points['wape']:.3f}, decisions cost {found.cost.change:+.1%} "
+        f"against {found.incumbent}"
+    )
+    return own.points | {"cost": own.money["cost"], "cost_change": found.cost.change}
+
+
+def explain_model(model: str, source: str, config: Json, out: str, notify: Notify) -> None:
+    """Write importance by feature and the attributions of some series."""
+    from invopt.explain import explain  # noqa: PLC0415
+    from invopt.model import Forecaster  # noqa: PLC0415
+
+    run = Config.model_validate(config)
+    panel = load_panel(Path(source))
+    cutoff = ranges_of(panel.num_periods, run.evaluation).gate[0]
+    rows = _spread_rows(panel, NUM_EXPLAINED)
+    found = explain(Forecaster.load(Path(model)), panel, rows, cutoff)
+    write_json(
+        out,
+        {
+            "importance": found.importance(),
+            "additivity_error": found.additivity_error,
+            "base": found.base,
+            "features": found.features,
+            "series": {
+                unique_id: {"forecast": float(forecast), "values": values.tolist()}
+                for unique_id, forecast, values in zip(
+                    found.unique_ids, found.forecast, found.values, strict=True
+                )
+            },
+        },
+    )
+    notify(f"attributions add up within {found.additivity_error:.1e}")
+
+
+def judge_model(assessment: str, quality: str, config: Json, out: str, notify: Notify) -> str:
+    """Write the gate's verdict and return its word."""
+    from invopt.assessment import CHALLENGER, NAIVE  # noqa: PLC0415
+    from invopt.gate import CostComparison, judge  # noqa: PLC0415
+
+    run = Config.model_validate(config)
+    found = read_json(Path(assessment) / "metrics.json")
+    own = found["judged"][CHALLENGER]
+    cost = found["cost"]
+    segments = {name: CostComparison(**part) for name, part in cost.pop("segments").items()}
+    verdict = judge(
+        _numbers(own["points"]),
+        _numbers(found["judged"][NAIVE]["points"]),
+        _numbers(own["coverage"]),
+        CostComparison(**_numbers(cost), segments=segments),
+        run.gate,
+        incumbent=found["incumbent"],
+        stale_periods=read_json(quality)["stale_periods"],
+    )
+    write_json(out, verdict.as_dict())
+    notify(f"verdict: {verdict.decision}; {verdict.reasons[0]}")
+    return verdict.decision
+
+
+def forecast_series(model: Path, source: str, out: str, notify: Notify) -> None:
+    """Forecast every series from its last period; write arrays and the Forecast table."""
+    from invopt.forecasts import forecast_frame  # noqa: PLC0415
+    from invopt.runtime import OnnxForecaster  # noqa: PLC0415
+
+    forecaster = OnnxForecaster(model)
+    frames, done = [], 0
+    with replacing_folder(Path(out)) as folder:
+        for number, panel in enumerate(iter_panels(Path(source))):
+            forecast = forecaster.predict(panel)
+            np.savez(
+                folder / f"part-{number:04d}.npz",
+                mean=forecast.mean,
+                quantiles=forecast.quantiles,
+                levels=forecast.levels,
+            )
+            frames.append(forecast_frame(panel, panel.num_periods - 1, forecast))
+            done += panel.num_series
+            notify(f"forecast {done:,} series")
+        pd.concat(frames, ignore_index=True).to_parquet(folder / "forecast.parquet", index=False)
+        write_json(
+            folder / "forecast.json",
+            {
+                "quantile_levels": forecaster.config.quantile_levels,
+                "level_quantiles": forecaster.config.level_quantiles,
+                "is_count": forecaster.spec.is_count,
+            },
+        )
+
+
+def plan_all_orders(
+    source: str,
+    forecast: str,
+    snapshot: Path,
+    model_version: str,
+    config: Json,
+    out: str,
+    notify: Notify,
+) -> None:
+    """Write one order row per series as CSV, in series order."""
+    from invopt.assessment import last_prices  # noqa: PLC0415
+    from invopt.inventory import levels_of, plan_orders, terms_of  # noqa: PLC0415
+    from invopt.sources import read_position  # noqa: PLC0415
+
+    run = Config.model_validate(config)
+    head = read_json(Path(forecast) / "forecast.json")
+    quantiles = tuple(head["level_quantiles"])
+    position, _ = read_position(snapshot)
+    plans = []
+    for number, panel in enumerate(iter_panels(Path(source))):
+        terms = terms_of(panel.series, last_prices(panel), run.inventory)
+        with np.load(Path(forecast) / f"part-{number:04d}.npz", allow_pickle=False) as arrays:
+            levels = levels_of(
+                arrays["mean"], arrays["levels"], quantiles, terms, is_count=head["is_count"]
+            )
+        plans.append(
+            plan_orders(panel.unique_ids, levels, quantiles, terms, position, model_version)
+        )
+    plan = pd.concat(plans, ignore_index=True)
+    partial = Path(out).with_name(f".{Path(out).name}.partial")
+    plan.to_csv(partial, index=False)
+    partial.rename(out)
+    ordered = plan["order_quantity"].fillna(0)
+    unknown = int(plan["order_quantity"].isna().sum())
+    notify(
+        f"{int((ordered > 0).sum()):,} orders for {ordered.sum():,.0f} units"
+        + (f"; {unknown:,} series without an order (see reason)" if unknown else "")
+    )
+
+
+def monitor(
+    model: Path, source: str, config: Json, html: str, evidence: str, notify: Notify
+) -> str:
+    """Write the latest period's evidence and Evidently's page; returns the decision."""
+    from invopt.features.tables import snapshot_table  # noqa: PLC0415
+    from invopt.monitoring.evidence import latest_evidence  # noqa: PLC0415
+    from invopt.runtime import OnnxForecaster  # noqa: PLC0415
+
+    run = Config.model_validate(config)
+    panel = load_panel(Path(source))
+    forecaster = OnnxForecaster(model)
+    last, period = panel.num_periods - 1, run.monitoring.period
+    year = round(panel.timeline.periods_per_year / period) * period
+    same_weeks = [last - year + k * period for k in (-1, 0, 1)]
+    cutoffs = {"current": [last], "reference": [c for c in same_weeks if c > 0] or [last - period]}
+    features = {
+        name: snapshot_table(panel, forecaster.spec, pd.Timestamp(0, tz="UTC"), chosen)
+        .to_pandas()
+        .drop(columns=["unique_id", "event_timestamp", "created"])
+        for name, chosen in cutoffs.items()
+    }
+    numbers = Path(evidence).with_name("evidently.json")
+    found = latest_evidence(forecaster, panel, features, run.monitoring, Path(html), numbers)
+    write_json(evidence, found.as_dict())
+    notify(f"{found.decision}: {found.reason}")
+    return found.decision
+
+
+def _spread_rows(panel: Panel, num: int) -> npt.NDArray[np.int64]:
+    """Return series spread over the range of recent volume, ascending."""
+    volume = np.asarray(panel.y[:, -4 * panel.timeline.season_length :], np.float64).sum(axis=1)
+    order = np.argsort(volume, kind="stable")
+    picks = np.linspace(0, len(order) - 1, min(num, len(order))).round().astype(int)
+    return np.sort(order[picks])
+
+
+def _fans(panel: Panel, window: Any) -> pd.DataFrame:
+    """Return history, forecast and what came true for a few series, best sellers to slow ones."""
+    volume = np.asarray(panel.y[:, : window.cutoff], np.float64)[:, -90:].sum(axis=1)
+    order = np.argsort(-volume, kind="stable")
+    sold = order[: max(1, int((volume > 0).sum()))]
+    picks = sold[np.linspace(0, 0.9 * (len(sold) - 1), min(NUM_FANS, len(sold))).astype(int)]
+    demand = panel.demand()
+    horizon = window.forecast.mean.shape[1]
+    parts = []
+    for row in dict.fromkeys(picks.tolist()):
+        first = max(0, window.cutoff + 1 - FAN_HISTORY)
+        stop = min(panel.num_periods, window.cutoff + 1 + horizon)
+        dates = panel.timeline.dates(first, window.cutoff + 1 + horizon)
+        part = pd.DataFrame({"unique_id": panel.unique_ids[row], "ds": dates})
+        part.loc[: stop - first - 1, "y"] = demand[row, first:stop]
+        ahead = slice(window.cutoff + 1 - first, None)
+        part.loc[part.index[ahead], "mean"] = window.forecast.mean[row]
+        for number, level in enumerate(window.forecast.quantile_levels):
+            values = window.forecast.quantiles[row, :, number].clip(min=0)
+            part.loc[part.index[ahead], f"q{level:g}"] = values
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _numbers(values: Json) -> dict[str, float]:
+    """Return values with null read as not a number."""
+    return {name: float("nan") if v is None else v for name, v in values.items()}

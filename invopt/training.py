@@ -1,0 +1,372 @@
+"""Training: from a panel to a Forecaster, within a budget, repeatable and resumable.
+
+A training is a folder: what every member reads (`prepare`), and what each one leaves
+(`train_member`). The same folder serves one process, several workers, and the ranks of a
+distributed run.
+"""
+
+import csv
+import json
+import logging
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import ModelCheckpoint, WeightAveraging
+from torch.utils.data import DataLoader
+
+from invopt.config import Config
+from invopt.errors import InvalidInputError
+from invopt.features import EncodedPanel, FeatureEncoder, FeatureSpec
+from invopt.model.budget import Budget, Clock
+from invopt.model.forecaster import Forecaster
+from invopt.model.lightning_module import HeadsTask, NonFiniteLossError, TrunkTask
+from invopt.model.network import DemandNetwork, NetworkSizes
+from invopt.model.windows import WindowSampler, WindowSource, training_origins
+from invopt.panel import Panel
+
+Notify = Callable[[str], None]
+_MAX_STEPS = 10_000_000  # Lightning needs a number; the budget ends the run
+_NOTIFY_SECONDS = 2.0
+# Lightning tells of devices and tips at every fit; what matters is told by _Progress.
+logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network to train.
+
+    Attributes:
+        number: Place in the ensemble.
+        seconds: Wall clock it may use, None for no limit.
+        num_threads: Threads of its process.
+    """
+
+    number: int
+    seconds: float | None
+    num_threads: int
+
+
+def fit(
+    panel: Panel,
+    config: Config,
+    num_periods: int,
+    folder: Path,
+    *,
+    clock: Clock,
+    notify: Notify = lambda _: None,
+) -> Forecaster:
+    """Train every member on the first num_periods of a panel and return their ensemble.
+
+    Args:
+        panel: Cleaned, with derived channels.
+        config: Of the run.
+        num_periods: Periods whose sales may be seen.
+        folder: Scratch that checkpoints live in; an interrupted training found there goes on.
+        clock: Returns seconds, from any start.
+        notify: Called with lines of progress.
+
+    Raises:
+        InvalidInputError: If the panel has no series to learn from, or the loss stops being
+            finite.
+    """
+    started = clock()
+    spec = prepare(panel, config, num_periods, folder)
+    training = config.training
+    workers = min(training.num_workers, training.num_members)
+    rounds = -(-training.num_members // workers)
+    left = training.max_minutes * 60 - (clock() - started)
+    seconds = None if training.max_steps else max(1.0, left / rounds)
+    threads = torch.get_num_threads() if workers == 1 else 1
+    members = [Member(n, seconds, threads) for n in range(training.num_members)]
+    if workers == 1:
+        for member in members:
+            train_member(folder, member, clock=clock, notify=notify)
+    else:
+        _train_apart(folder, members, workers, clock, notify)
+    networks = [load_member(folder, m.number, spec, config) for m in members]
+    return Forecaster(spec, config.model, networks)
+
+
+def prepare(panel: Panel, config: Config, num_periods: int, folder: Path) -> FeatureSpec:
+    """Write what every member reads: encoded panel, feature spec, loss weights, configuration."""
+    folder.mkdir(parents=True, exist_ok=True)
+    seen = panel.truncate(num_periods)
+    encoder = FeatureEncoder.fit(seen, config.features, num_periods)
+    encoded = encoder.encode(seen)
+    encoded.save(folder / "arrays")
+    encoder.spec.save(folder / "features.json")
+    np.save(folder / "weights.npy", series_weights(encoded, encoder.spec, config))
+    (folder / "config.json").write_text(json.dumps(config.model_dump(mode="json"), indent=1))
+    return encoder.spec
+
+
+def series_weights(
+    encoded: EncodedPanel, spec: FeatureSpec, config: Config
+) -> npt.NDArray[np.float32]:
+    """Return the loss weight of each series, mean 1, from 0.1 to 10.
+
+    "value" is the square root of price x volume^(1+p) / scale: a squared scaled error weighted
+    by revenue (as in WRMSSE), divided by the curvature volume^-p that a Tweedie loss of power p
+    has. The root keeps slow sellers in the picture; the full weight was measured and is worse.
+    """
+    num_series = len(encoded.static_ids)
+    if config.training.loss_weights == "none":
+        return np.ones(num_series, np.float32)
+    code = np.asarray(encoded.y, np.float32)
+    y = np.where(code >= 0, code, -code - 1)
+    recent = y[:, -4 * config.features.horizon :]
+    volume = recent.mean(axis=1)
+    changes = np.square(np.diff(y[:, -13 * config.features.horizon :], axis=1)).mean(axis=1)
+    price = np.ones(num_series, np.float32)
+    if spec.has_price:
+        last = np.asarray(encoded.log_price[:, encoded.num_periods - 1], np.float32)
+        price = np.exp(np.nan_to_num(last, nan=float(np.nanmean(last))))
+    power = config.model.tweedie_power if config.model.loss == "tweedie" else 1.0
+    weights = np.sqrt(price * volume ** (1 + power) / (changes + 1e-3))
+    return _mean_one(weights).astype(np.float32)
+
+
+def train_member(
+    folder: Path, member: Member, *, clock: Clock, notify: Notify = lambda _: None
+) -> None:
+    """Train one network of a prepared folder: trunk first, then heads on the averaged trunk.
+
+    What is there already (a finished trunk, a checkpoint) is not done again. Under torchrun
+    every rank calls this and rank 0 writes.
+
+    Raises:
+        InvalidInputError: If the loss stops being finite; the batch's series are named.
+    """
+    config = Config.model_validate(json.loads((folder / "config.json").read_text()))
+    spec = FeatureSpec.load(folder / "features.json")
+    own = folder / f"member-{member.number:02d}"
+    result = own / "network.npz"
+    if result.is_file():
+        return
+    torch.set_num_threads(member.num_threads)
+    seed = config.training.seed + 1000 * member.number
+    pl.seed_everything(seed, verbose=False)
+    network = DemandNetwork(NetworkSizes.of(spec), config.model)
+    run = _Run(folder, own, spec, config, seed, member, clock, notify)
+    run.train_trunk(network)
+    run.train_heads(network)
+    if run.is_global_zero:
+        _save_arrays(network, result)
+
+
+def load_member(folder: Path, number: int, spec: FeatureSpec, config: Config) -> DemandNetwork:
+    """Return a trained member of a training folder."""
+    network = DemandNetwork(NetworkSizes.of(spec), config.model)
+    _load_arrays(network, folder / f"member-{number:02d}" / "network.npz")
+    return network.eval()
+
+
+def read_history(folder: Path, number: int = 0) -> list[tuple[str, int, float]]:
+    """Return (task, step, loss) of a member's training, in order."""
+    file = folder / f"member-{number:02d}" / "history.csv"
+    with file.open(newline="") as handle:
+        return [(row[0], int(row[1]), float(row[2])) for row in csv.reader(handle)]
+
+
+class _Run:
+    """One member's training in this process."""
+
+    def __init__(
+        self,
+        folder: Path,
+        own: Path,
+        spec: FeatureSpec,
+        config: Config,
+        seed: int,
+        member: Member,
+        clock: Clock,
+        notify: Notify,
+    ) -> None:
+        own.mkdir(parents=True, exist_ok=True)
+        self.own, self.config, self.member = own, config, member
+        self.clock, self.notify = clock, notify
+        self.is_global_zero = True
+        encoded = EncodedPanel.load(folder / "arrays")
+        training, features = config.training, config.features
+        stop = encoded.num_periods - (features.horizon if training.patience else 0)
+        panel = encoded.map(lambda a: torch.from_numpy(np.asarray(a)))
+        origins = training_origins(features, training)
+        self.num_origins = len(origins)
+        self.source = WindowSource(spec, panel, origins, stop)
+        launch = np.asarray(encoded.launch)
+        self.sampler = WindowSampler(launch, stop, features, training, seed)
+        if not self.sampler.num_series:
+            raise InvalidInputError(
+                f"no series has sales before period {stop}: there is nothing to learn from."
+            )
+        self.weights = torch.from_numpy(np.load(folder / "weights.npy"))
+
+    def train_trunk(self, network: DemandNetwork) -> None:
+        finished = self.own / "trunk.npz"
+        if finished.is_file():
+            _load_arrays(network.trunk, finished)
+            return
+        budget = self._budget(1 - self.config.training.heads_share)
+        task = TrunkTask(
+            network.trunk, self.weights, self.source, self.sampler, budget, self.config
+        )
+        self._fit(task, "trunk", budget)
+        if self.is_global_zero:
+            _save_arrays(network.trunk, finished)
+
+    def train_heads(self, network: DemandNetwork) -> None:
+        budget = self._budget(self.config.training.heads_share)
+        task = HeadsTask(
+            network.heads, network.trunk, self.source, self.sampler, budget, self.config
+        )
+        self._fit(task, "heads", budget)
+
+    def _budget(self, share: float) -> Budget:
+        steps, seconds = self.config.training.max_steps, self.member.seconds
+        return Budget(
+            max(1, round(steps * share)) if steps else None,
+            seconds * share if seconds else None,
+            self.clock,
+        )
+
+    def _fit(self, task: pl.LightningModule, name: str, budget: Budget) -> None:
+        training = self.config.training
+        checkpoints = ModelCheckpoint(
+            self.own,
+            f"{name}-last",
+            train_time_interval=timedelta(minutes=training.checkpoint_minutes),
+            enable_version_counter=False,
+        )
+        windows = training.batch_size * self.num_origins
+        progress = _Progress(name, self.member.number, budget, windows, self.notify, self.own)
+        trainer = pl.Trainer(
+            accelerator="auto",
+            devices=training.num_processes if training.num_processes > 1 else 1,
+            num_nodes=training.num_nodes,
+            strategy="ddp" if training.num_processes * training.num_nodes > 1 else "auto",
+            precision=training.precision,
+            max_steps=_MAX_STEPS,
+            gradient_clip_val=training.gradient_clip,
+            callbacks=[_averaging(training.average_decay), checkpoints, progress],
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        self.is_global_zero = trainer.is_global_zero
+        resume = self.own / f"{name}-last.ckpt"
+        with warnings.catch_warnings():
+            # The loader only counts steps: workers and shuffling have nothing to do.
+            warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+            warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
+            warnings.filterwarnings("ignore", message=".*`isinstance\\(treespec.*")
+            try:
+                trainer.fit(
+                    task, _step_counter(), ckpt_path=str(resume) if resume.is_file() else None
+                )
+            except NonFiniteLossError as err:
+                raise InvalidInputError(
+                    f"{err}; its batch held the series in rows {err.rows[:10]} of the panel. "
+                    "Look at their sales and channels, or lower training.learning_rate."
+                ) from err
+
+
+class _Progress(pl.Callback):
+    """Tells how far a task is, and keeps its losses."""
+
+    def __init__(
+        self,
+        name: str,
+        member: int,
+        budget: Budget,
+        windows_per_step: int,
+        notify: Notify,
+        folder: Path,
+    ) -> None:
+        self.name, self.member, self.budget = name, member, budget
+        self.windows, self.notify, self.folder = windows_per_step, notify, folder
+        self.told, self.steps, self.loss = budget.clock(), 0, float("nan")
+        self.kept: list[tuple[str, int, float]] = []
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, *_: Any
+    ) -> None:
+        self.steps += 1
+        now = self.budget.clock()
+        if now - self.told < _NOTIFY_SECONDS:
+            return
+        loss = float(outputs["loss"])
+        self.loss = loss if self.loss != self.loss else 0.7 * self.loss + 0.3 * loss
+        self.kept.append((self.name, trainer.global_step, loss))
+        done = min(1.0, self.budget.share_done(trainer.global_step))
+        left = self.budget.elapsed() * (1 / max(done, 1e-6) - 1)
+        speed = self.steps * self.windows * trainer.world_size / (now - self.told)
+        self.notify(
+            f"training {self.name} of member {self.member + 1}: {done:.0%}, "
+            f"{speed:,.0f} windows/s, loss {self.loss:.4f}, {left / 60:.1f} min left"
+        )
+        self.told, self.steps = now, 0
+
+    def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        if trainer.is_global_zero:
+            with (self.folder / "history.csv").open("a", newline="") as handle:
+                csv.writer(handle).writerows(self.kept)
+
+
+def _averaging(decay: float) -> WeightAveraging:
+    """Return an exponential average of the weights that forgets its start.
+
+    The decay grows from 0 to its value, so that a short run is not an average of noise: after n
+    steps it spans n/10 of them at most.
+    """
+
+    def update(averaged: Any, current: Any, num_averaged: Any) -> None:
+        count = float(num_averaged)
+        weight = 1 - min(decay, (1 + count) / (10 + count))
+        torch._foreach_lerp_(list(averaged), list(current), weight)
+
+    return WeightAveraging(use_buffers=False, multi_avg_fn=update)
+
+
+def _train_apart(
+    folder: Path, members: list[Member], workers: int, clock: Clock, notify: Notify
+) -> None:
+    context = get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        futures = [
+            pool.submit(train_member, folder, member, clock=clock, notify=notify)
+            for member in members
+        ]
+        for future in futures:
+            future.result()
+
+
+def _step_counter() -> DataLoader[int]:
+    """Return a loader that only counts: the module gathers its own batch on its device."""
+    return DataLoader(range(_MAX_STEPS), batch_size=None)  # type: ignore[arg-type]
+
+
+def _mean_one(weights: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:  # type: ignore[type-arg]
+    mean = weights.mean()
+    return np.clip(weights / mean, 0.1, 10) if mean > 0 else np.ones_like(weights)
+
+
+def _save_arrays(module: torch.nn.Module, path: Path) -> None:
+    arrays = {k: v.cpu().numpy() for k, v in module.state_dict().items()}
+    partial = path.with_suffix(".partial.npz")
+    np.savez(partial, **arrays)  # type: ignore[arg-type]
+    partial.rename(path)
+
+
+def _load_arrays(module: torch.nn.Module, path: Path) -> None:
+    with np.load(path, allow_pickle=False) as arrays:
+        module.load_state_dict({k: torch.from_numpy(arrays[k]) for k in arrays.files})

@@ -1,0 +1,190 @@
+"""The sweep: a declared space, trials on selection windows, one shared study."""
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import optuna
+
+from invopt.config import Config
+from invopt.errors import ConfigError
+from invopt.evaluation import Forecasts, backtest, point_metrics, ranges_of
+from invopt.panel import Panel
+
+Notify = Callable[[str], None]
+Clock = Callable[[], float]
+_FAILED = (ArithmeticError, RuntimeError, ValueError)
+
+
+class Fit(Protocol):
+    """Trains a forecaster; see invopt.training.fit."""
+
+    def __call__(
+        self, panel: Panel, config: Config, num_periods: int, folder: Path, *, clock: Clock
+    ) -> Forecasts:
+        """Return a forecaster trained on the first num_periods of a panel."""
+
+
+def suggest(trial: optuna.trial.BaseTrial, config: Config) -> Config:
+    """Return the configuration with a trial's values in it.
+
+    Raises:
+        ConfigError: If the space names a field that does not exist.
+    """
+    values: dict[str, Any] = {}
+    # Sorted: a space that crossed KFP has lost its order, and proposals depend on it.
+    for field, choices in sorted(config.tuning.space.items()):
+        if isinstance(choices, dict):
+            low, high, log = choices["low"], choices["high"], bool(choices.get("log", False))
+            values[field] = trial.suggest_float(field, low, high, log=log)
+        else:
+            values[field] = trial.suggest_categorical(field, list(choices))
+    return with_values(config, values)
+
+
+def with_values(config: Config, values: dict[str, Any]) -> Config:
+    """Return the configuration with fields "section.key" replaced.
+
+    Raises:
+        ConfigError: If a field does not exist or a value is refused.
+    """
+    content = config.model_dump(mode="json")
+    for field, value in values.items():
+        section, _, key = field.partition(".")
+        if key not in content.get(section, {}):
+            raise ConfigError(f"tuning.space names {field}, which does not exist.")
+        content[section][key] = value
+    try:
+        return Config.model_validate(content)
+    except ValueError as err:
+        raise ConfigError(f"tuning.space gives a configuration that is refused: {err}.") from err
+
+
+def open_study(name: str, storage: str, config: Config, worker: int = 0) -> optuna.Study:
+    """Return the study of this name, made when it is not there; workers share it.
+
+    Each worker proposes with a seed of its own, else all would propose the same.
+    """
+    seed = config.training.seed + worker
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    sampler: optuna.samplers.BaseSampler
+    if config.tuning.sampler == "tpe":
+        sampler = optuna.samplers.TPESampler(seed=seed)
+    else:
+        sampler = optuna.samplers.RandomSampler(seed=seed)
+    study = optuna.create_study(
+        study_name=name,
+        storage=storage,
+        sampler=sampler,
+        direction="minimize",
+        load_if_exists=True,
+    )
+    if config.tuning.sampler == "grid":
+        # Optuna's own grid sampler cannot be asked for trials by several workers.
+        for point in _grid(config):
+            study.enqueue_trial(point, skip_if_exists=True)
+    return study
+
+
+def run_trials(
+    study: optuna.Study,
+    panel: Panel,
+    config: Config,
+    folder: Path,
+    fit: Fit,
+    clock: Clock,
+    notify: Notify,
+) -> int:
+    """Run trials until the study has num_trials or this worker's minutes are used.
+
+    A trial trains on what came before the selection range and is scored by WAPE there; one that
+    fails or takes too long is told so and the sweep goes on.
+
+    Returns:
+        Trials this worker finished.
+    """
+    tuning = config.tuning
+    ends = clock() + tuning.max_minutes * 60
+    finished = 0
+    while clock() < ends and _num_done(study) < tuning.num_trials:
+        trial = study.ask()
+        try:
+            score = _score(trial, panel, config, folder / f"trial-{trial.number}", fit, clock)
+        except _FAILED as err:
+            study.tell(trial, state=optuna.trial.TrialState.FAIL)
+            notify(f"trial {trial.number} failed: {err}")
+            continue
+        study.tell(trial, score)
+        finished += 1
+        notify(f"trial {trial.number}: {score:.4f} with {_shown(trial.params)}")
+    return finished
+
+
+def best_values(study: optuna.Study) -> dict[str, Any]:
+    """Return the best trial's values; nothing when no trial was finished."""
+    done = [t for t in study.trials if t.state == optuna.trial.TrialState.COMPLETE]
+    return min(done, key=lambda t: t.value or np.inf).params if done else {}
+
+
+def trials_table(study: optuna.Study) -> list[dict[str, Any]]:
+    """Return number, state, score and values of every trial, in order."""
+    return [
+        {"number": t.number, "state": t.state.name, "score": t.value, "values": t.params}
+        for t in study.trials
+    ]
+
+
+def _score(
+    trial: optuna.Trial, panel: Panel, config: Config, folder: Path, fit: Fit, clock: Clock
+) -> float:
+    chosen = suggest(trial, config)
+    training = chosen.training.model_copy(
+        update={
+            "max_steps": config.tuning.trial_steps,
+            "max_minutes": config.tuning.trial_minutes,
+            "num_members": 1,
+            "num_workers": 1,
+        }
+    )
+    chosen = chosen.model_copy(update={"training": training})
+    ranges = ranges_of(panel.num_periods, config.evaluation)
+    forecaster = fit(panel, chosen, ranges.selection_stop, folder, clock=clock)
+    stop = ranges.selection_stop + config.evaluation.selection_periods
+    windows = backtest(forecaster, panel, ranges.selection, stop)
+    score = point_metrics(windows)["wape"]
+    if not np.isfinite(score):
+        raise ValueError(f"the score is {score}")
+    return score
+
+
+def _num_done(study: optuna.Study) -> int:
+    """Return trials that gave a score or are under way, here or elsewhere."""
+    states = optuna.trial.TrialState
+    counted = (states.COMPLETE, states.PRUNED, states.RUNNING)
+    return len(study.get_trials(deepcopy=False, states=counted))
+
+
+def _grid(config: Config) -> list[dict[str, Any]]:
+    """Return every point of the grid, in order.
+
+    Raises:
+        ConfigError: If a field has a range instead of choices.
+    """
+    space = sorted(config.tuning.space.items())
+    for field, choices in space:
+        if isinstance(choices, dict):
+            raise ConfigError(f"tuning.space.{field}: a grid needs a list of choices.")
+    names = [field for field, _ in space]
+    return [dict(zip(names, p, strict=True)) for p in itertools.product(*(c for _, c in space))]
+
+
+def _shown(values: dict[str, Any]) -> str:
+    return (
+        ", ".join(
+            f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
+            for name, value in values.items()
+        )
+        or "the configuration as it is"
+    )

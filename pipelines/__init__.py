@@ -1,0 +1,1 @@
+"""Composition of steps into pipelines, and the command that runs them."""

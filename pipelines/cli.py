@@ -1,0 +1,142 @@
+"""The `invopt` command."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from invopt import __version__
+from invopt.errors import InvalidInputError
+
+PIPELINES = ("training", "replenishment", "monitoring")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns 0 when it was done and checked, else says what is wrong."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        parsed.command(parsed)
+    except InvalidInputError as err:
+        print(f"invopt: {err}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("invopt: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="invopt", description="Demand forecasting and inventory optimisation."
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="run a pipeline on this machine")
+    _add_pipeline(run)
+    run.add_argument("--data", type=Path, metavar="DIR", help="folder of the data")
+    _add_workspace(run)
+    run.add_argument("--out", type=Path, metavar="FILE", help="where to put the orders (CSV)")
+    run.set_defaults(command=_run)
+
+    compile_ = commands.add_parser("compile", help="write a pipeline as YAML for a cluster")
+    _add_pipeline(compile_)
+    compile_.add_argument("--out", type=Path, metavar="FILE.yaml", required=True)
+    compile_.set_defaults(command=_compile)
+
+    serve = commands.add_parser("serve", help="answer requests with the champion")
+    serve.add_argument("--name", help="registered model; the only one by default")
+    _add_workspace(serve)
+    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--port", type=int, default=8080, metavar="N")
+    serve.add_argument("--grpc-port", type=int, metavar="N")
+    serve.set_defaults(command=_serve)
+
+    demo = commands.add_parser("demo-data", help="write the files of the made-up retailer")
+    demo.add_argument("--out", type=Path, required=True, metavar="DIR")
+    demo.add_argument("--products", type=int, default=50)
+    demo.add_argument("--stores", type=int, default=10)
+    demo.add_argument("--days", type=int, default=730)
+    demo.add_argument("--seed", type=int, default=0)
+    demo.set_defaults(command=_demo_data)
+
+    bench = commands.add_parser("bench", help="measure a part against its record or peers")
+    bench.add_argument("name", help="benchmark; `list` names them")
+    bench.add_argument("rest", nargs=argparse.REMAINDER)
+    bench.set_defaults(command=_bench)
+    return parser
+
+
+def _add_pipeline(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("pipeline", choices=PIPELINES)
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", dest="overrides"
+    )
+
+
+def _add_workspace(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--workspace", type=Path, default=Path("workspace"), metavar="DIR")
+
+
+def _run(parsed: argparse.Namespace) -> None:
+    from pipelines.launch import run_pipeline  # noqa: PLC0415
+
+    run_pipeline(
+        parsed.pipeline,
+        parsed.config,
+        parsed.data,
+        parsed.workspace,
+        parsed.out,
+        parsed.overrides,
+    )
+
+
+def _compile(parsed: argparse.Namespace) -> None:
+    from pipelines.launch import compile_pipeline, load_parameters  # noqa: PLC0415
+
+    compile_pipeline(parsed.pipeline, load_parameters(parsed.config, parsed.overrides), parsed.out)
+    print(f"wrote {parsed.out}")
+
+
+def _serve(parsed: argparse.Namespace) -> None:
+    import os  # noqa: PLC0415
+
+    from serving.__main__ import run  # noqa: PLC0415
+    from serving.registry import only_model  # noqa: PLC0415
+    from serving.settings import Settings  # noqa: PLC0415
+
+    os.environ.update(Settings.of(parsed.workspace).export())
+    name = parsed.name or only_model()
+    print(f"serving {name} on http://{parsed.host}:{parsed.port} (ctrl-C ends it)", flush=True)
+    run(name, None, parsed.host, parsed.port, parsed.grpc_port)
+
+
+def _demo_data(parsed: argparse.Namespace) -> None:
+    from invopt.synthetic import make_retailer, write_retailer  # noqa: PLC0415
+
+    retailer = make_retailer(parsed.products, parsed.stores, parsed.days, parsed.seed)
+    write_retailer(retailer, parsed.out)
+    print(f"wrote {parsed.out}: {len(retailer.series)} series over {retailer.num_days} days")
+
+
+def _bench(parsed: argparse.Namespace) -> None:
+    try:
+        module = importlib.import_module(f"benchmarks.{parsed.name.replace('-', '_')}")
+    except ModuleNotFoundError as err:
+        if err.name != f"benchmarks.{parsed.name.replace('-', '_')}":
+            raise
+        raise InvalidInputError(
+            f"there is no benchmark {parsed.name}; there are {', '.join(_benchmarks())}."
+        ) from err
+    module.main(parsed.rest)
+
+
+def _benchmarks() -> list[str]:
+    folder = Path(__file__).resolve().parent.parent / "benchmarks"
+    return sorted(p.stem.replace("_", "-") for p in folder.glob("[!_]*.py"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

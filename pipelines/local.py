@@ -1,0 +1,175 @@
+"""A compiled pipeline on this machine: the same YAML a cluster runs, without a cluster.
+
+kfp's local runner prints every executor input to the terminal; here it runs in a child process
+whose whole output goes to the run's log, and only lines of progress come through.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from invopt.errors import InvalidInputError
+from serving.telling import MARK
+
+# Results a run leaves in its folder: task, artifact, file inside the artifact, name in the run.
+RESULTS = {
+    "training": (
+        ("judge-forecaster", "verdict", "", "verdict.json"),
+        ("evaluate-forecaster", "assessment", "metrics.json", "metrics.json"),
+        ("ingest-data", "quality", "", "quality.json"),
+        ("explain-forecaster", "explanation", "", "explanation.json"),
+        ("select-trial", "sweep", "", "sweep.json"),
+        ("write-report", "report", "", "report/index.html"),
+    ),
+    "replenishment": (
+        ("plan-orders", "orders", "", "orders.csv"),
+        ("forecast-demand", "forecast", "forecast.parquet", "forecast.parquet"),
+        ("ingest-data", "quality", "", "quality.json"),
+    ),
+    "monitoring": (
+        ("monitor-drift", "evidence", "", "monitoring.json"),
+        ("monitor-drift", "report", "", "report/index.html"),
+        ("ingest-data", "quality", "", "quality.json"),
+    ),
+}
+_TASK = re.compile(r"Executing task .*?'(?:.*/)?([\w-]+)'")
+_ERROR = re.compile(r"^invopt\.errors\.\w+: (.*)$")
+
+
+@dataclass(frozen=True)
+class LocalRun:
+    """One run's place.
+
+    Attributes:
+        pipeline: Name.
+        folder: WORKSPACE/runs/RUN_ID.
+    """
+
+    pipeline: str
+    folder: Path
+
+    @property
+    def log(self) -> Path:
+        """The whole output of the run."""
+        return self.folder / "run.log"
+
+    @property
+    def artifacts(self) -> Path:
+        """Kfp's pipeline root."""
+        return self.folder / "artifacts"
+
+
+def run_compiled(
+    run: LocalRun,
+    package: Path,
+    arguments: dict[str, Any],
+    environment: dict[str, str],
+    cache: Path,
+    tell: Callable[[str], None],
+) -> None:
+    """Run a compiled pipeline and gather its results into the run's folder.
+
+    Args:
+        run: Where to.
+        package: Compiled YAML.
+        arguments: Of the pipeline.
+        environment: Of every step, added to this process's.
+        cache: Folder of cached step results.
+        tell: Called with each line of progress.
+
+    Raises:
+        InvalidInputError: If a step fails; the message is the step's own.
+    """
+    request = run.folder / "request.json"
+    request.write_text(
+        json.dumps(
+            {
+                "package": str(package),
+                "arguments": arguments,
+                "root": str(run.artifacts),
+                "cache": str(cache),
+            }
+        )
+    )
+    status, error = _stream(run, request, environment, tell)
+    if status != 0:
+        raise InvalidInputError(
+            error
+            or f"the {run.pipeline} pipeline failed; its last lines are in {run.log}: "
+            + " ".join(run.log.read_text().strip().splitlines()[-3:])[-400:]
+        )
+    for task, artifact, inner, name in RESULTS[run.pipeline]:
+        _gather(run, task, artifact, inner, run.folder / name)
+
+
+def _stream(
+    run: LocalRun, request: Path, environment: dict[str, str], tell: Callable[[str], None]
+) -> tuple[int, str]:
+    """Run the child, log all it prints, tell progress; return its status and a step's error."""
+    error = ""
+    started = time.monotonic()
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "pipelines.local", str(request)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, **environment},
+    )
+    assert process.stdout is not None
+    with run.log.open("w") as log:
+        for line in process.stdout:
+            log.write(line)
+            text = line.strip()
+            if MARK in text:
+                tell(text.split(MARK, 1)[1])
+            elif found := _TASK.search(text):
+                log.write(f"{time.monotonic() - started:.1f} s since the start\n")
+                tell(f"step {found[1]}")
+            elif found := _ERROR.match(text.split("[KFP Executor", 1)[-1]):
+                error = found[1]
+    return process.wait(), error
+
+
+def _gather(run: LocalRun, task: str, artifact: str, inner: str, place: Path) -> None:
+    found = sorted(run.artifacts.glob(f"**/{task}/{artifact}"))
+    if not found:
+        found = [Path(p) for p in _cached(run, task, artifact)]
+    if not found:
+        raise InvalidInputError(f"step {task} left no {artifact}; see {run.log}.")
+    source = found[-1] / inner if inner else found[-1]
+    place.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, place)
+
+
+def _cached(run: LocalRun, task: str, artifact: str) -> list[str]:
+    """Return where a cached step's artifact lies: in the folder of the run that made it."""
+    runs = run.folder.parent
+    found = runs.glob(f"*/artifacts/**/{task}/{artifact}")
+    return [str(p) for p in sorted(found, key=lambda p: p.stat().st_mtime)]
+
+
+def _main(request: Path) -> None:
+    """Run in the child: kfp prints, the parent filters."""
+    from kfp import components, local  # noqa: PLC0415
+
+    content = json.loads(request.read_text())
+    local.init(
+        local.SubprocessRunner(use_venv=False),
+        pipeline_root=content["root"],
+        raise_on_error=True,
+        enable_caching=True,
+        cache_root=content["cache"],
+    )
+    components.load_component_from_file(content["package"])(**content["arguments"])
+
+
+if __name__ == "__main__":
+    _main(Path(sys.argv[1]))

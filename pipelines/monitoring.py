@@ -1,0 +1,54 @@
+"""The monitoring pipeline: does what the model knows still hold?"""
+
+from typing import Any
+
+from kfp import dsl
+
+import components as step
+from pipelines.parameters import Parameters
+
+
+def build(parameters: Parameters) -> Any:
+    """Return the pipeline with a configuration as its parameters' defaults."""
+
+    @dsl.pipeline(name="monitoring")
+    def pipeline(
+        data_dir: str = parameters.data_dir,
+        mapping: str = parameters.mapping,
+        data: dict = parameters.section("data"),
+        cleaning: dict = parameters.section("cleaning"),
+        features: dict = parameters.section("features"),
+        evaluation: dict = parameters.section("evaluation"),
+        config: dict = parameters.config,
+        code_version: str = parameters.code_version,
+    ):
+        """Compare the latest period with its reference and decide.
+
+        1. Ingest, clean and features, as in training.
+        2. Monitor: Evidently's report, the evidence, and retrain, alert or ignore.
+
+        Args:
+            data_dir: Folder of the data.
+            mapping: The data set's mapping, as JSON: the order of its keys matters.
+            data: Section of the configuration.
+            cleaning: Section of the configuration.
+            features: Section of the configuration.
+            evaluation: Section of the configuration.
+            config: The whole configuration.
+            code_version: Of the library; part of every cache key.
+        """
+        ingest = step.ingest_data(mapping=mapping, data_dir=data_dir, data=data)
+        ingest.set_caching_options(False)
+        snapshot = ingest.outputs["Output"]
+        clean = step.clean_data(snapshot=snapshot, cleaning=cleaning, code_version=code_version)
+        built = step.build_features(
+            panel=clean.outputs["panel"],
+            features=features,
+            evaluation=evaluation,
+            code_version=code_version,
+        )
+        step.monitor_drift(derived=built.outputs["derived"], config=config).set_caching_options(
+            False
+        )
+
+    return pipeline

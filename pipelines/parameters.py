@@ -1,0 +1,72 @@
+"""What a configuration file gives to a pipeline."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from invopt.config import Config, load_config
+from invopt.errors import ConfigError
+from invopt.sources import load_mapping
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Defaults of a pipeline's parameters.
+
+    Attributes:
+        config: The whole configuration as plain data.
+        mapping: The data set's mapping as JSON text: KFP does not keep the order of a dict's keys,
+            and sources build on those above them.
+        data_dir: Folder of the data, "" to be given at submission.
+        code_version: Of the library.
+    """
+
+    config: dict[str, Any]
+    mapping: str
+    data_dir: str
+    code_version: str
+
+    @classmethod
+    def load(
+        cls,
+        path: Path,
+        overrides: Iterable[str] = (),
+        data_dir: str = "",
+        code_version: str = "dev",
+    ) -> "Parameters":
+        """Read a configuration file and the mapping it names.
+
+        Raises:
+            ConfigError: If either cannot be used.
+        """
+        config = load_config(path, overrides)
+        mapping = mapping_path(path, config)
+        load_mapping(mapping)
+        content = json.dumps(yaml.safe_load(mapping.read_text()))
+        return cls(config.as_parameter(), content, data_dir, code_version)
+
+    @property
+    def typed(self) -> Config:
+        """The configuration."""
+        return Config.model_validate(self.config)
+
+    def section(self, name: str) -> dict[str, Any]:
+        """Return one section of the configuration."""
+        content: dict[str, Any] = self.config[name]
+        return content
+
+
+def mapping_path(path: Path, config: Config) -> Path:
+    """Return the mapping file a configuration names, relative to itself.
+
+    Raises:
+        ConfigError: If it does not exist.
+    """
+    mapping = path.parent / config.data.mapping
+    if not mapping.is_file():
+        raise ConfigError(f"configuration {path}: data.mapping {mapping} does not exist.")
+    return mapping

@@ -1,0 +1,148 @@
+"""The model registry; the only file that knows MLflow."""
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from invopt.errors import InvalidInputError
+from serving.settings import Settings
+
+CHAMPION = "champion"
+_LOGGERS = ("mlflow", "alembic")
+
+
+def register(
+    name: str,
+    model: str,
+    evidence: Iterable[str],
+    snapshot: str,
+    notify: Callable[[str], None],
+) -> str:
+    """Copy a model and its evidence into the registry's store and return the new version.
+
+    Args:
+        name: Of the registered model.
+        model: Model folder.
+        evidence: Files and folders kept beside it.
+        snapshot: Name of the data it was trained on.
+        notify: Called with a line of progress.
+    """
+    client = _client()
+    settings = Settings.from_environment()
+    if not client.search_registered_models(f"name = '{name}'"):
+        client.create_registered_model(name)
+    number = 1 + max((int(v.version) for v in _versions(client, name)), default=0)
+    place = settings.workspace / "models" / name / str(number)
+    partial = place.with_name(f".{number}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(model, partial / "model")
+    for item in map(Path, evidence):
+        copy = shutil.copytree if item.is_dir() else shutil.copy2
+        (partial / "evidence").mkdir(exist_ok=True)
+        copy(item, partial / "evidence" / item.name)
+    partial.rename(place)
+    run = client.create_run(_experiment(client, name))
+    for key, value in _metrics(place).items():
+        client.log_metric(run.info.run_id, key, value)
+    client.set_terminated(run.info.run_id)
+    version = client.create_model_version(
+        name,
+        source=str(place / "model"),
+        run_id=run.info.run_id,
+        tags={"snapshot": snapshot},
+    )
+    notify(f"registered {name} version {version.version}")
+    return str(version.version)
+
+
+def make_champion(name: str, version: str) -> None:
+    """Point the champion alias at a version; the one before is kept as `previous`."""
+    client = _client()
+    current = champion_version(name)
+    if current and current != version:
+        client.set_registered_model_alias(name, "previous", current)
+    client.set_registered_model_alias(name, CHAMPION, version)
+
+
+def champion_version(name: str) -> str:
+    """Return the champion's version, "" when there is none."""
+    found = _aliased(name, CHAMPION)
+    return str(found.version) if found is not None else ""
+
+
+def champion_path(name: str, *, required: bool = False) -> Path | None:
+    """Return the champion's model folder.
+
+    Raises:
+        InvalidInputError: If it is required and there is none.
+    """
+    found = _aliased(name, CHAMPION)
+    if found is not None:
+        return Path(found.source)
+    if required:
+        raise InvalidInputError(
+            f"there is no champion named {name} in {Settings.from_environment().tracking_uri}: "
+            "run the training pipeline first, with the same workspace and configuration."
+        )
+    return None
+
+
+def version_path(name: str, version: str) -> Path:
+    """Return the model folder of one version."""
+    return Path(_client().get_model_version(name, version).source)
+
+
+def _aliased(name: str, alias: str) -> Any:
+    client = _client()
+    models = client.search_registered_models(f"name = '{name}'")
+    if not models or alias not in models[0].aliases:
+        return None
+    return client.get_model_version_by_alias(name, alias)
+
+
+def _client() -> Any:
+    # MLflow looks for updates and reports usage unless told not to.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("DO_NOT_TRACK", "true")
+    from mlflow import MlflowClient  # noqa: PLC0415  (three seconds of import)
+
+    for logger in _LOGGERS:
+        logging.getLogger(logger).setLevel(logging.WARNING)
+    settings = Settings.from_environment()
+    settings.workspace.mkdir(parents=True, exist_ok=True)
+    return MlflowClient(settings.tracking_uri, settings.tracking_uri)
+
+
+def _versions(client: Any, name: str) -> list[Any]:
+    return list(client.search_model_versions(f"name = '{name}'"))
+
+
+def _experiment(client: Any, name: str) -> str:
+    found = client.get_experiment_by_name(name)
+    return str(found.experiment_id) if found is not None else str(client.create_experiment(name))
+
+
+def _metrics(place: Path) -> dict[str, float]:
+    file = place / "evidence" / "assessment" / "metrics.json"
+    if not file.is_file():
+        return {}
+    points = json.loads(file.read_text())["judged"]["challenger"]["points"]
+    return {k: v for k, v in points.items() if v is not None}
+
+
+def only_model() -> str:
+    """Return the name of the one registered model.
+
+    Raises:
+        InvalidInputError: If there is none, or more than one.
+    """
+    names = sorted(m.name for m in _client().search_registered_models())
+    if len(names) != 1:
+        raise InvalidInputError(
+            f"name the model to serve with --name; registered are {', '.join(names) or 'none'}."
+        )
+    return str(names[0])

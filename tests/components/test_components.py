@@ -1,0 +1,152 @@
+"""Steps called as functions on small real artifacts; nothing is pretended."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from kfp.dsl import Artifact, Dataset
+
+import components as step
+from invopt.panel import load_panel
+from invopt.synthetic import make_retailer, write_retailer
+from tests.builders import CONFIGS, make_config
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    monkeypatch.setenv("INVOPT_WORKSPACE", str(tmp_path / "workspace"))
+    write_retailer(make_retailer(5, 2, 150, seed=1), tmp_path / "data")
+    return tmp_path
+
+
+def artifact(kind, folder: Path, name: str):
+    return kind(uri=str(folder / name))
+
+
+def mapping() -> str:
+    return json.dumps(yaml.safe_load((CONFIGS / "datasets" / "demo.yaml").read_text()))
+
+
+def ingest(folder: Path) -> tuple[str, dict]:
+    quality = artifact(Artifact, folder, "quality.json")
+    config = make_config()
+    name = step.ingest_data.python_func(
+        mapping=mapping(),
+        data_dir=str(folder / "data"),
+        data=config.as_parameter()["data"],
+        quality=quality,
+    )
+    return name, json.loads(Path(quality.path).read_text())
+
+
+def clean(folder: Path, snapshot: str) -> Dataset:
+    panel = artifact(Dataset, folder, "panel")
+    counts = artifact(Artifact, folder, "counts.json")
+    step.clean_data.python_func(
+        snapshot=snapshot,
+        cleaning=make_config().as_parameter()["cleaning"],
+        code_version="t",
+        panel=panel,
+        counts=counts,
+    )
+    return panel
+
+
+def test_ingest_accounts_for_every_row_and_names_the_snapshot_by_its_content(workspace):
+    name, quality = ingest(workspace)
+    again, _ = ingest(workspace)
+    assert name == again
+    assert (workspace / "workspace" / "snapshots" / name / "part-0000" / "panel.json").is_file()
+    for table in quality["accounting"]:
+        assert table["rows_in"] == table["rows_used"] + sum(table["quarantined"].values())
+    assert quality["num_series"] == 10
+
+
+def test_changed_data_give_another_snapshot(workspace):
+    name, _ = ingest(workspace)
+    file = workspace / "data" / "position.csv"
+    file.write_text(file.read_text().replace(",2023-05-31,", ",2023-05-31,1", 1))
+    other, _ = ingest(workspace)
+    assert other != name
+
+
+def test_clean_and_features_leave_a_panel_and_a_spec(workspace):
+    config = make_config().as_parameter()
+    snapshot, _ = ingest(workspace)
+    panel = clean(workspace, snapshot)
+    counts = json.loads((workspace / "counts.json").read_text())
+    assert counts["censored"] > 0
+    derived = artifact(Dataset, workspace, "derived")
+    step.build_features.python_func(
+        panel=panel,
+        features=config["features"],
+        evaluation=config["evaluation"],
+        code_version="t",
+        derived=derived,
+    )
+    found = load_panel(Path(derived.path))
+    assert "sales@location+category" in found.channels
+    spec = json.loads((Path(derived.path) / "features.json").read_text())
+    last = pd.Timestamp(spec["trained_until"])
+    assert last == found.timeline.date(found.num_periods - 14 - 1)
+
+
+def test_a_champion_is_asked_for_by_name_when_there_is_none(workspace):
+    from invopt.errors import InvalidInputError
+
+    derived = artifact(Dataset, workspace, "derived")
+    forecast = artifact(Dataset, workspace, "forecast")
+    with pytest.raises(InvalidInputError, match="no champion named demo.*run the training"):
+        step.forecast_demand.python_func(
+            derived=derived, config=make_config().as_parameter(), forecast=forecast
+        )
+
+
+def test_orders_are_planned_for_every_series_from_forecast_and_position(workspace):
+    from invopt.assessment import last_prices  # noqa: F401
+    from invopt.baselines import Baseline
+    from invopt.files import write_json
+
+    config = make_config()
+    snapshot, _ = ingest(workspace)
+    panel = clean(workspace, snapshot)
+    found = load_panel(Path(panel.path))
+    forecast = Baseline(14, 7, config.model).predict(found)
+    folder = workspace / "forecast"
+    folder.mkdir()
+    np.savez(
+        folder / "part-0000.npz",
+        mean=forecast.mean, quantiles=forecast.quantiles, levels=forecast.levels,
+    )  # fmt: skip
+    write_json(
+        folder / "forecast.json",
+        {"level_quantiles": list(forecast.level_quantiles), "is_count": True},
+    )
+    orders = artifact(Dataset, workspace, "orders.csv")
+    step.plan_orders.python_func(
+        derived=panel,
+        forecast=artifact(Dataset, workspace, "forecast"),
+        snapshot=snapshot,
+        model_version="demo-1",
+        config=config.as_parameter(),
+        orders=orders,
+    )
+    plan = pd.read_csv(orders.path)
+    assert plan["unique_id"].tolist() == found.unique_ids.tolist()
+    assert plan["model_version"].unique().tolist() == ["demo-1"]
+    ordered = plan["order_quantity"] > 0
+    assert ordered.any()
+    pack = found.series["pack_size"].to_numpy()
+    assert (plan["order_quantity"].to_numpy() % pack == 0).all()
+
+
+@pytest.mark.parametrize("name", step.__all__)
+def test_every_step_is_shorter_than_a_screen_and_documented(name):
+    component = getattr(step, name)
+    assert component.description
+    source = Path(step.__file__).with_name(f"{name}.py").read_text()
+    assert len(source.splitlines()) <= 60
+    assert "from __future__" not in source

@@ -1,0 +1,153 @@
+"""The as-of store against Feast's own DuckDB store, row by row."""
+
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytestmark = pytest.mark.slow  # importing Feast takes ten seconds
+
+OURS = "feature_repo.asof_store.AsofOfflineStore"
+START = pd.Timestamp("2024-01-01", tz="UTC")
+
+
+def open_store(folder, offline):
+    from feast import FeatureStore, RepoConfig
+
+    return FeatureStore(
+        config=RepoConfig(
+            project="t",
+            provider="local",
+            registry=str(folder / f"{offline[-6:]}.db"),
+            online_store={"type": "sqlite", "path": str(folder / f"{offline[-6:]}-online.db")},
+            offline_store={"type": offline},
+            entity_key_serialization_version=3,
+        ),
+        repo_path=folder,
+    )
+
+
+def apply(store, folder, ttl):
+    from feast import Entity, FeatureView, Field, FileSource, ValueType
+    from feast.types import Array, Float32, Int64
+
+    item = Entity(name="item", join_keys=["item_id"], value_type=ValueType.INT64)
+    source = FileSource(
+        name="src",
+        path=str(folder / "f.parquet"),
+        timestamp_field="event_timestamp",
+        created_timestamp_column="created",
+    )
+    view = FeatureView(
+        name="v",
+        entities=[item],
+        ttl=ttl,
+        schema=[
+            Field(name="a", dtype=Float32),
+            Field(name="b", dtype=Int64),
+            Field(name="window", dtype=Array(Float32)),
+        ],
+        source=source,
+    )
+    store.apply([item, view])
+    return ["v:a", "v:b", "v:window"]
+
+
+def write_features(folder, seed):
+    rng = np.random.default_rng(seed)
+    num = 300
+    frame = pd.DataFrame(
+        {
+            "item_id": rng.integers(0, 12, num),
+            "event_timestamp": START + pd.to_timedelta(rng.integers(0, 40, num), unit="D"),
+            "created": START + pd.to_timedelta(rng.permutation(num), unit="h"),
+            "a": rng.normal(size=num).astype(np.float32),
+            "b": np.arange(num),
+            "window": list(rng.normal(size=(num, 3)).astype(np.float32)),
+        }
+    )
+    for column in ("event_timestamp", "created"):
+        frame[column] = frame[column].astype("datetime64[us, UTC]")
+    frame.to_parquet(folder / "f.parquet", index=False)
+
+
+def entities(seed):
+    rng = np.random.default_rng(seed + 1)
+    frame = pd.DataFrame(
+        {
+            "item_id": rng.integers(0, 15, 80),  # 12, 13 and 14 have no history
+            "event_timestamp": START + pd.to_timedelta(rng.integers(-5, 60, 80), unit="D"),
+            "row": np.arange(80),
+        }
+    )
+    return pd.concat([frame, frame.head(5).assign(row=np.arange(80, 85))], ignore_index=True)
+
+
+def answer(store, refs, rows):
+    found = store.get_historical_features(rows, refs).to_df()
+    found["window"] = found["window"].map(
+        lambda w: None if w is None else [round(float(x), 5) for x in w]
+    )
+    return found
+
+
+@pytest.mark.parametrize("ttl_days", [0, 3])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_every_entity_row_gets_the_answer_of_feasts_own_store(tmp_path, ttl_days, seed):
+    write_features(tmp_path, seed)
+    rows = entities(seed)
+    found = {}
+    for offline in (OURS, "duckdb"):
+        store = open_store(tmp_path, offline)
+        refs = apply(store, tmp_path, timedelta(days=ttl_days))
+        found[offline] = answer(store, refs, rows)
+    ours, theirs = found[OURS], found["duckdb"].sort_values("row", ignore_index=True)
+    assert ours["row"].tolist() == rows["row"].tolist()  # all rows, in order, duplicates too
+    assert ours["b"].isna().tolist() == theirs["b"].isna().tolist()
+    np.testing.assert_allclose(ours["a"].astype(float), theirs["a"].astype(float))
+    known = ours["b"].notna()
+    assert ours.loc[known, "b"].astype(int).tolist() == theirs.loc[known, "b"].astype(int).tolist()
+    assert ours.loc[known, "window"].tolist() == theirs.loc[known, "window"].tolist()
+
+
+def test_of_equal_time_stamps_the_one_created_last_answers(tmp_path):
+    stamp = START.as_unit("us")
+    pd.DataFrame(
+        {
+            "item_id": [1, 1, 1],
+            "event_timestamp": [stamp] * 3,
+            "created": pd.Series(
+                [stamp, stamp + pd.Timedelta("2h"), stamp + pd.Timedelta("1h")]
+            ).astype("datetime64[us, UTC]"),
+            "a": np.float32([1, 2, 3]),
+            "b": [1, 2, 3],
+            "window": [np.float32([0])] * 3,
+        }
+    ).to_parquet(tmp_path / "f.parquet", index=False)
+    store = open_store(tmp_path, OURS)
+    refs = apply(store, tmp_path, timedelta(0))
+    rows = pd.DataFrame({"item_id": [1], "event_timestamp": [START], "row": [0]})
+    assert answer(store, refs, rows)["b"].tolist() == [2]
+
+
+def test_materialising_takes_the_latest_row_of_each_key_in_the_window(tmp_path):
+    write_features(tmp_path, 3)
+    store = open_store(tmp_path, OURS)
+    refs = apply(store, tmp_path, timedelta(0))
+    end = START + pd.Timedelta(days=20)
+    store.materialize(START.to_pydatetime(), end.to_pydatetime())
+    table = pd.read_parquet(tmp_path / "f.parquet")
+    inside = table[table["event_timestamp"] <= end]
+    latest = inside.sort_values(["event_timestamp", "created"]).groupby("item_id").last()
+    online = store.get_online_features(refs, [{"item_id": int(i)} for i in latest.index]).to_dict()
+    assert online["b"] == latest["b"].tolist()
+    np.testing.assert_allclose(np.array(online["window"]), np.stack(latest["window"]), rtol=1e-6)
+
+
+def test_anything_but_a_frame_of_entities_is_refused(tmp_path):
+    write_features(tmp_path, 0)
+    store = open_store(tmp_path, OURS)
+    refs = apply(store, tmp_path, timedelta(0))
+    with pytest.raises(ValueError, match="must be a pandas DataFrame"):
+        store.get_historical_features("select 1", refs)

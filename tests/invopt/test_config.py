@@ -1,0 +1,65 @@
+import pytest
+
+from invopt.config import Config, load_config
+from invopt.errors import ConfigError
+from tests.builders import CONFIGS
+
+GOOD = "name: x\ndata: {mapping: m.yaml}\n"
+
+
+def write(tmp_path, text):
+    file = tmp_path / "c.yaml"
+    file.write_text(text)
+    return file
+
+
+@pytest.mark.parametrize("file", sorted(CONFIGS.glob("*.yaml")), ids=lambda p: p.stem)
+def test_every_shipped_configuration_is_valid_and_its_mapping_exists(file):
+    config = load_config(file)
+    assert (file.parent / config.data.mapping).is_file()
+
+
+def test_a_key_that_does_not_exist_is_named_with_the_closest_one(tmp_path):
+    file = write(tmp_path, GOOD + "training: {learning_rat: 0.1}\n")
+    with pytest.raises(ConfigError, match=r"training\.learning_rat does not exist.*learning_rate"):
+        load_config(file)
+
+
+def test_every_fault_is_named_at_once(tmp_path):
+    file = write(tmp_path, GOOD + "model: {hidden_size: 1}\ngate: {max_bias: -1}\n")
+    with pytest.raises(ConfigError, match=r"model\.hidden_size.*gate\.max_bias"):
+        load_config(file)
+
+
+@pytest.mark.parametrize("text", ["", "- a\n", "a: [\n", "\tx"])
+def test_a_file_that_holds_no_sections_is_refused(tmp_path, text):
+    with pytest.raises(ConfigError):
+        load_config(write(tmp_path, text))
+
+
+def test_a_missing_file_is_one_sentence(tmp_path):
+    with pytest.raises(ConfigError, match="cannot be read: No such file"):
+        load_config(tmp_path / "no.yaml")
+
+
+def test_overrides_replace_values_and_are_checked(tmp_path):
+    file = write(tmp_path, GOOD)
+    assert load_config(file, ["features.horizon=7"]).features.horizon == 7
+    with pytest.raises(ConfigError, match="features.horizont does not exist"):
+        load_config(file, ["features.horizont=7"])
+    with pytest.raises(ConfigError, match="--set must be"):
+        load_config(file, ["features.horizon"])
+
+
+def test_a_configuration_survives_a_crossing_that_turns_whole_numbers_into_floats():
+    config = load_config(CONFIGS / "demo.yaml")
+
+    def floats(value):
+        if isinstance(value, dict):
+            return {k: floats(v) for k, v in value.items()}
+        if isinstance(value, list):
+            return [floats(v) for v in value]
+        return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    back = Config.model_validate(floats(config.as_parameter()))
+    assert back.model_dump(exclude={"tuning"}) == config.model_dump(exclude={"tuning"})

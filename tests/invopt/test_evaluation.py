@@ -1,0 +1,149 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from invopt.baselines import Baseline
+from invopt.config import EvaluationConfig
+from invopt.errors import ConfigError
+from invopt.evaluation import (
+    Window,
+    backtest,
+    interval_coverage,
+    level_metrics,
+    mase_scale,
+    point_metrics,
+    quantile_metrics,
+    ranges_of,
+)
+from invopt.forecasts import ForecastArrays, forecast_frame, level_frame
+from tests.builders import make_config, make_panel
+
+
+def forecast_of(mean, quantiles=None, levels=None, quantile_levels=(0.5,), level_quantiles=(0.5,)):
+    mean = np.asarray(mean, np.float32)
+    quantiles = mean[..., None] if quantiles is None else np.asarray(quantiles, np.float32)
+    levels = mean.cumsum(1)[..., None] if levels is None else np.asarray(levels, np.float32)
+    return ForecastArrays(mean, quantiles, levels, quantile_levels, level_quantiles)
+
+
+@given(
+    gate=st.integers(1, 40),
+    calibration=st.integers(0, 40),
+    selection=st.integers(1, 40),
+    step=st.integers(1, 20),
+)
+def test_selection_calibration_and_gate_never_share_a_target(gate, calibration, selection, step):
+    config = EvaluationConfig(
+        gate_periods=gate,
+        calibration_periods=calibration,
+        selection_periods=selection,
+        step_size=step,
+    )
+    ranges = ranges_of(200, config)
+    first_target = {
+        "selection": ranges.selection[0] + 1,
+        "gate": ranges.gate[0] + 1,
+    }
+    assert ranges.selection_stop == first_target["selection"]
+    assert ranges.train_stop == first_target["gate"] == 200 - gate
+    assert max(ranges.selection) < ranges.train_stop - calibration
+    assert max(ranges.gate) < 199
+    if calibration:
+        assert ranges.calibration[0] + 1 == ranges.selection_stop + selection
+        assert max(ranges.calibration) < ranges.train_stop
+
+
+def test_a_panel_shorter_than_the_ranges_is_refused():
+    with pytest.raises(ConfigError, match="need 84 periods, the data have 80"):
+        ranges_of(80, EvaluationConfig())
+
+
+def test_point_metrics_of_a_case_worked_out_by_hand():
+    """Errors 1, -2, 0 of demand 2, 4, 6; the fourth period was not observed."""
+    window = Window(0, forecast_of([[3, 2, 6, 9]]), np.array([[2, 4, 6, np.nan]], np.float32))
+    found = point_metrics([window], np.array([2.0]))
+    assert found["rmse"] == pytest.approx((5 / 3) ** 0.5)
+    assert found["mae"] == pytest.approx(1)
+    assert found["wape"] == pytest.approx(3 / 12)
+    assert found["bias"] == pytest.approx(11 / 12 - 1)
+    assert found["r2"] == pytest.approx(1 - 5 / 8)
+    assert found["mase"] == pytest.approx(0.5)
+
+
+def test_metrics_of_nothing_observed_are_not_a_number():
+    window = Window(0, forecast_of([[1, 1]]), np.full((1, 2), np.nan, np.float32))
+    assert all(np.isnan(v) for v in point_metrics([window]).values())
+
+
+def test_mase_scale_is_the_mean_seasonal_difference():
+    panel = make_panel(num_series=3, num_periods=30)
+    panel.flags[0, 10] = 1
+    scale = mase_scale(panel, 20, 7)
+    y = panel.y.astype(float)
+    pairs = [abs(y[0, t] - y[0, t - 7]) for t in range(7, 20) if t not in (10, 17)]
+    assert scale[0] == pytest.approx(np.mean(pairs))
+
+
+def test_quantiles_of_the_right_law_are_covered_at_every_level():
+    rng = np.random.default_rng(0)
+    levels = (0.1, 0.25, 0.5, 0.75, 0.9)
+    rate = rng.gamma(2, 1.5, (4000, 1))
+    actual = rng.poisson(rate, (4000, 5)).astype(np.float32)
+    draws = rng.poisson(rate[:, 0], (2000, 4000)) + rng.random((2000, 4000)) - 0.5
+    quantiles = np.repeat(np.quantile(draws, levels, axis=0).T[:, None], 5, axis=1)
+    window = Window(0, forecast_of(np.repeat(rate, 5, 1), quantiles, None, levels), actual)
+    found = quantile_metrics([window], is_count=True)
+    for level in levels:
+        assert found[f"{level:g}"]["coverage"] == pytest.approx(level, abs=0.02)
+    coverage = interval_coverage(found)
+    assert set(coverage) == {"80", "50"}
+    assert coverage["80"] == pytest.approx(0.8, abs=0.03)
+
+
+def test_summed_demand_counts_only_when_every_period_was_observed():
+    actual = np.array([[1, 2, 3], [1, np.nan, 3]], np.float32)
+    levels = np.full((2, 3, 1), 3.2)
+    window = Window(0, forecast_of(np.ones((2, 3)), levels=levels), actual)
+    found = level_metrics([window], [1, 2, 3, 9], is_count=False)
+    assert found["1"]["0.5"]["coverage"] == 1.0
+    assert found["2"]["0.5"]["coverage"] == 1.0  # only the first series: 3 <= 3.2
+    assert found["3"]["0.5"]["coverage"] == 0.0  # 6 > 3.2
+    assert found["9"] == {}
+
+
+def test_a_backtest_hides_what_comes_after_the_cutoff_and_scores_what_follows():
+    panel = make_panel()
+    model = Baseline(14, 7, make_config().model)
+    [window] = backtest(model, panel, [99], 110, gap=2)
+    assert np.isnan(window.actual[:, :2]).all()
+    assert np.array_equal(window.actual[:, 2:10], panel.y[:, 102:110].astype(np.float32))
+    assert np.isnan(window.actual[:, 10:]).all()
+    panel.y[:, 100:] = 77
+    assert np.array_equal(backtest(model, panel, [99], 110)[0].forecast.mean, window.forecast.mean)
+
+
+@pytest.mark.parametrize("window", [None, 28])
+def test_baselines_repeat_the_season_or_average_and_never_cross_quantiles(window):
+    panel = make_panel()
+    found = Baseline(14, 7, make_config().model, window).predict(panel, 99)
+    y = panel.y[:, :100].astype(np.float32)
+    expected = y[:, 93:100] if window is None else np.repeat(y[:, 72:].mean(1)[:, None], 7, 1)
+    np.testing.assert_allclose(found.mean[:, :7], expected, rtol=1e-6)
+    assert np.array_equal(found.mean[:, 7:], found.mean[:, :7])
+    assert (np.diff(found.quantiles, axis=2) >= 0).all()
+    assert (np.diff(found.levels, axis=1) >= 0).all()
+
+
+def test_forecast_frames_name_every_period_and_quantile_once():
+    panel = make_panel(num_series=2)
+    forecast = Baseline(14, 7, make_config().model).predict(panel, 99)
+    frame = forecast_frame(panel, 99, forecast)
+    assert len(frame) == 28
+    assert frame["ds"].iloc[0] == panel.timeline.date(100)
+    assert frame["cutoff"].unique().tolist() == [panel.timeline.date(99)]
+    assert list(frame.columns[3:5]) == ["mean", "q0.05"]
+    np.testing.assert_allclose(frame["mean"].iloc[14:], forecast.mean[1])
+    levels = level_frame(panel, 99, forecast, [3, 7])
+    assert levels["periods"].tolist() == [3, 7, 3, 7]
+    assert levels["q0.9"].iloc[3] == pytest.approx(float(forecast.levels[1, 6, 6]))

@@ -1,0 +1,218 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from invopt.config import FeaturesConfig
+from invopt.errors import ConfigError, ContractError
+from invopt.features import (
+    FeatureEncoder,
+    FeatureSpec,
+    derived_channels,
+    feature_names,
+    log_offset,
+    model_inputs,
+    planned_features,
+    step_features,
+)
+from invopt.panel import Flag
+from tests.builders import make_panel
+
+CONFIG = FeaturesConfig(
+    horizon=14,
+    context_steps=4,
+    windows=(7, 14, 28),
+    aggregates=(("location", "category"),),
+    event_channels=("event=*",),
+    event_leads=(1, -1),
+)
+
+
+def prepared(config=CONFIG, **kwargs):
+    panel = make_panel(**kwargs)
+    panel = panel.with_channels(derived_channels([panel], config))
+    return panel, FeatureEncoder.fit(panel, config, panel.num_periods)
+
+
+def column(spec, steps, name):
+    return steps[..., feature_names(spec).step.index(name)]
+
+
+def test_moving_averages_and_lags_equal_a_slow_obvious_loop():
+    panel, encoder = prepared(late=90)
+    panel.flags[0, 100:103] = Flag.CENSORED
+    encoded = encoder.encode(panel)
+    end = panel.num_periods - 3
+    rows = np.arange(panel.num_series)
+    steps = step_features(encoder.spec, encoded, rows, np.full(len(rows), end))
+    for row in rows:
+        for step, last in enumerate(range(end - 21, end + 1, 7)):
+            for window in CONFIG.windows:
+                seen = [
+                    panel.y[row, t]
+                    for t in range(max(0, last - window + 1), last + 1)
+                    if panel.is_observed[row, t]
+                ]
+                mean = np.mean(seen) if seen else 0.0
+                found = column(encoder.spec, steps, f"mean_sales_{window}")[row, step]
+                assert found == pytest.approx(np.log1p(mean), rel=1e-5)
+            for lag in range(7):
+                expected = np.log1p(panel.y[row, last - lag])
+                found = column(encoder.spec, steps, f"sales_lag_{lag}")[row, step]
+                assert found == pytest.approx(expected, rel=1e-6)
+
+
+def test_time_since_sale_and_launch_count_periods_up_to_the_longest_window():
+    panel, encoder = prepared(late=100)
+    panel.y[0, 70:] = 0
+    panel.y[0, 69] = 4
+    encoded = encoder.encode(panel)
+    ends = np.array([80, 119])
+    steps = step_features(encoder.spec, encoded, np.array([0, panel.num_series - 1]), ends)
+    since = np.expm1(column(encoder.spec, steps, "periods_since_sale")[0, -1])
+    assert since == pytest.approx(11)  # sold on 69, now 80
+    age = np.expm1(column(encoder.spec, steps, "periods_since_launch")[1, -1])
+    assert age == pytest.approx(19)  # launched on 100, now 119
+
+
+@pytest.mark.parametrize("freq", ["D", "W-MON", "MS"])
+def test_numpy_and_torch_give_the_same_features_bit_for_bit(freq):
+    config = CONFIG.model_copy(update={"patch": 1, "context_steps": 6}) if freq != "D" else CONFIG
+    panel, encoder = prepared(config, freq=freq, start="2012-01-01")
+    encoded = encoder.encode(panel)
+    tensors = encoded.map(torch.from_numpy)
+    rows, ends = np.array([0, 3, 5]), np.array([30, 80, 119])
+    ours = step_features(encoder.spec, encoded, rows, ends)
+    theirs = step_features(
+        encoder.spec, tensors, torch.from_numpy(rows), torch.from_numpy(ends)
+    ).numpy()
+    assert np.array_equal(ours, theirs)
+    origins = ends[:, None]
+    planned = planned_features(encoder.spec, encoded, rows, origins)
+    assert np.array_equal(
+        planned,
+        planned_features(
+            encoder.spec, tensors, torch.from_numpy(rows), torch.from_numpy(origins)
+        ).numpy(),
+    )
+
+
+@given(seed=st.integers(0, 500), cut=st.integers(40, 119))
+@settings(max_examples=30, deadline=None)
+def test_no_feature_changes_when_the_future_is_deleted(seed, cut):
+    panel, encoder = prepared(seed=seed, late=20)
+    rows = np.arange(panel.num_series)
+    ends = np.full(len(rows), cut - 1)
+    whole = model_inputs(encoder.spec, encoder.encode(panel), rows, ends)
+    part = panel.truncate(cut, num_future=CONFIG.num_future)
+    part = part.with_channels(derived_channels([part], CONFIG))
+    for ours, theirs in zip(
+        whole, model_inputs(encoder.spec, encoder.encode(part), rows, ends), strict=True
+    ):
+        assert np.array_equal(ours, theirs)
+
+
+def test_no_feature_needs_more_than_the_lookback():
+    panel, encoder = prepared(num_periods=200, late=30)
+    rows = np.arange(panel.num_series)
+    last = panel.num_periods - 1
+    whole = model_inputs(encoder.spec, encoder.encode(panel), rows, np.full(len(rows), last))
+    first = panel.num_periods - CONFIG.lookback
+    window = panel.truncate(panel.num_periods)
+    window = type(panel)(
+        window.timeline.__class__(panel.timeline.date(first), "D", CONFIG.lookback),
+        panel.series,
+        panel.y[:, first:],
+        panel.flags[:, first:],
+        {
+            n: c.__class__(
+                c.name, c.domain, c.level, c.groups, c.known, c.values[:, first:], c.fill
+            )
+            for n, c in panel.channels.items()
+        },
+    )
+    ends = np.full(len(rows), CONFIG.lookback - 1)
+    for ours, theirs in zip(
+        whole, model_inputs(encoder.spec, encoder.encode(window), rows, ends), strict=True
+    ):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_scales_are_fitted_on_the_training_range_only():
+    panel = make_panel()
+    panel.channels["temperature"].values[:, 60:] = 1e6
+    early = FeatureEncoder.fit(panel, CONFIG.model_copy(update={"aggregates": ()}), 60).spec
+    [temperature] = early.shared_past
+    assert abs(temperature.mean) < 100
+    assert early.trained_until == "2024-02-29"
+
+
+def test_the_offset_is_the_log_of_the_weighted_averages():
+    panel, encoder = prepared()
+    encoded = encoder.encode(panel)
+    rows = np.arange(panel.num_series)
+    steps = step_features(encoder.spec, encoded, rows, np.full(len(rows), 119))
+    expected = 0.05 + 0.5 * panel.y[:, 106:120].mean(1) + 0.5 * panel.y[:, 92:120].mean(1)
+    np.testing.assert_allclose(np.exp(log_offset(encoder.spec, steps[:, -1])), expected, rtol=1e-5)
+
+
+def test_an_unknown_category_reads_as_index_zero():
+    panel, encoder = prepared()
+    panel.series.loc[0, "category"] = "never seen"
+    encoded = encoder.encode(panel)
+    at = list(encoder.spec.categories).index("category")
+    assert encoded.static_ids[0, at] == 0
+    assert (encoded.static_ids[1:, at] > 0).all()
+
+
+def test_a_spec_survives_saving(tmp_path):
+    _, encoder = prepared()
+    encoder.spec.save(tmp_path / "spec.json")
+    assert FeatureSpec.load(tmp_path / "spec.json") == encoder.spec
+
+
+def test_a_panel_without_a_needed_channel_is_refused_by_name():
+    panel, encoder = prepared()
+    poorer = panel.__class__(panel.timeline, panel.series, panel.y, panel.flags, {})
+    with pytest.raises(ContractError, match="promotion"):
+        encoder.encode(poorer)
+
+
+def test_a_pattern_that_matches_nothing_is_refused():
+    config = CONFIG.model_copy(update={"channels": ("prise",)})
+    with pytest.raises(ConfigError, match="nothing matches 'prise'"):
+        FeatureEncoder.fit(make_panel(), config, 60)
+
+
+def test_planned_price_change_is_the_log_ratio_to_the_price_at_the_origin():
+    panel, encoder = prepared()
+    price = panel.channels["price"].values
+    encoded = encoder.encode(panel)
+    planned = planned_features(encoder.spec, encoded, np.array([2]), np.array([[100]]))
+    change = planned[0, 0, :, feature_names(encoder.spec).planned.index("price_change")]
+    np.testing.assert_allclose(change, np.log(price[2, 101:115] / price[2, 100]), atol=3e-3)
+
+
+def test_fractional_sales_are_counted_in_their_own_unit():
+    panel = make_panel()
+    scaled = panel.__class__(
+        panel.timeline, panel.series, panel.y * np.float32(0.37), panel.flags, panel.channels
+    )
+    spec = FeatureEncoder.fit(scaled, CONFIG.model_copy(update={"aggregates": ()}), 120).spec
+    assert not spec.is_count
+    positive = scaled.y[scaled.y > 0]
+    assert spec.unit == pytest.approx(float(np.median(positive)))
+
+
+def test_calendar_knows_weekday_and_shifted_events():
+    panel, encoder = prepared()
+    encoded = encoder.encode(panel)
+    names = encoder.spec.calendar_columns
+    monday = encoded.calendar[0, :, names.index("weekday_mon")]
+    dates = pd.date_range("2024-01-01", periods=len(monday))
+    assert np.array_equal(monday == 1, dates.weekday == 0)
+    event = encoded.calendar[0, :, names.index("event=holiday")]
+    ahead = encoded.calendar[0, :, names.index("event=holiday@+1")]
+    assert np.array_equal(ahead[:-1], event[1:])

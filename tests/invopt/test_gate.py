@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+
+from invopt.config import GateConfig
+from invopt.gate import KEEP, PROMOTE, compare_costs, judge
+
+GATE = GateConfig(num_bootstrap=300)
+GOOD = {"rmse": 1.0, "mae": 0.8, "r2": 0.5, "wape": 0.5, "bias": 0.01}
+NAIVE = {"rmse": 1.4, "mae": 1.1, "r2": 0.1, "wape": 0.7, "bias": -0.02}
+COVERAGE = {"90": 0.9, "80": 0.79, "50": 0.51}
+
+
+def costs(change, noise=0.2, num=400, seed=0):
+    rng = np.random.default_rng(seed)
+    incumbent = rng.gamma(2, 5, num)
+    challenger = incumbent * (1 + change) * rng.lognormal(0, noise, num) / np.exp(noise**2 / 2)
+    return challenger, incumbent
+
+
+def verdict(metrics=GOOD, baseline=NAIVE, coverage=COVERAGE, cost=None, config=GATE, **kwargs):
+    cost = cost or compare_costs(*costs(-0.1), config)
+    return judge(metrics, baseline, coverage, cost, config, incumbent="champion", **kwargs)
+
+
+def failed(found):
+    return {c.name for c in found.checks if not c.passed}
+
+
+@pytest.mark.parametrize(
+    ("change", "kwargs"),
+    [
+        (-0.1, {}),
+        (-0.05, {"coverage": {}}),
+        (-0.3, {"metrics": GOOD | {"bias": -0.1}}),
+    ],
+)
+def test_a_model_that_decides_cheaper_is_promoted(change, kwargs):
+    found = verdict(cost=compare_costs(*costs(change), GATE), **kwargs)
+    assert found.decision == PROMOTE
+    assert "every check holds" in found.reasons[0]
+
+
+def test_a_refresh_within_a_stated_margin_is_promoted():
+    config = GateConfig(num_bootstrap=300, max_cost_increase=0.05)
+    equal = compare_costs(*costs(0.0, noise=0.05), config)
+    assert verdict(cost=equal, config=config).decision == PROMOTE
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "check"),
+    [
+        ({"metrics": GOOD | {"rmse": float("nan")}}, "finite"),
+        ({"metrics": GOOD | {"wape": float("inf")}}, "finite"),
+        ({"metrics": GOOD | {"bias": 0.4}}, "bias"),
+        ({"metrics": GOOD | {"bias": -0.4}}, "bias"),
+        ({"metrics": GOOD | {"wape": 0.71}}, "wape_ratio"),
+        ({"baseline": {}}, "wape_ratio"),
+        ({"coverage": {"80": 0.55}}, "coverage_80"),
+        ({"coverage": {"80": 0.99}}, "coverage_80"),
+        ({"coverage": {"80": float("nan")}}, "coverage_80"),
+        ({"leaks": 1}, "leaks"),
+        ({"stale_periods": 3}, "stale_periods"),
+        ({"cost": compare_costs(*costs(0.1), GATE)}, "cost_change"),
+        ({"cost": compare_costs(*costs(0.0, seed=3), GATE)}, "cost_change"),
+        ({"cost": compare_costs(np.full(5, np.nan), np.ones(5), GATE)}, "cost_change"),
+        ({"cost": compare_costs(np.zeros(5), np.zeros(5), GATE)}, "cost_change"),
+    ],
+)
+def test_a_model_that_must_not_serve_is_kept_out(kwargs, check):
+    found = verdict(**kwargs)
+    assert found.decision == KEEP
+    assert check in failed(found)
+    assert found.reasons
+
+
+def test_an_equal_model_passes_no_oftener_than_the_confidence_allows():
+    promoted = [
+        verdict(cost=compare_costs(*costs(0.0, seed=seed), GATE)).decision == PROMOTE
+        for seed in range(60)
+    ]
+    assert np.mean(promoted) <= 0.12  # one side of a 90 % interval is 5 %
+
+
+def test_better_errors_do_not_buy_dearer_decisions():
+    found = verdict(
+        metrics=GOOD | {"rmse": 0.1, "wape": 0.1}, cost=compare_costs(*costs(0.2), GATE)
+    )
+    assert failed(found) == {"cost_change"}
+
+
+def test_one_segment_that_pays_for_the_others_keeps_the_champion():
+    challenger, incumbent = costs(-0.3)
+    segments = np.array(["fresh"] * 80 + ["dry"] * 320, object)
+    challenger[:80] = incumbent[:80] * 1.5
+    cost = compare_costs(challenger, incumbent, GATE, segments=segments)
+    assert cost.high < 0
+    assert failed(verdict(cost=cost)) == {"segment_cost[fresh]"}
+
+
+def test_the_comparison_is_paired_and_repeatable():
+    challenger, incumbent = costs(-0.02, noise=0.01)
+    paired = compare_costs(challenger, incumbent, GATE)
+    assert paired.high < 0  # clear, although costs differ far more between series
+    assert paired == compare_costs(challenger, incumbent, GATE)
+    assert paired.low <= paired.change <= paired.high

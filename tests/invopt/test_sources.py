@@ -1,0 +1,336 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from invopt.errors import ConfigError, InvalidInputError
+from invopt.panel import Flag, load_panel
+from invopt.sources import Mapping, load_mapping, read_dataset, read_position
+from tests.builders import CONFIGS, write_files
+
+LONG = {
+    "name": "t",
+    "frequency": "D",
+    "unique_id": "sku || '_' || store",
+    "sources": {"lines": "lines.csv"},
+    "sales": {"from": "lines", "ds": "date", "columns": {"y": "qty", "price": "price"}},
+}
+LINES = """date,store,sku,qty,price
+2024-01-01,s1,a,3,1.5
+2024-01-02,s1,a,1,1.5
+2024-01-04,s1,a,2,1.4
+2024-01-01,s2,a,5,1.5
+"""
+
+
+def read(tmp_path, mapping, max_bad_share=1.0, **files):
+    data = write_files(tmp_path / "data", **files)
+    report = read_dataset(
+        Mapping.model_validate(mapping), data, tmp_path / "out", max_bad_share=max_bad_share
+    )
+    return report, load_panel(tmp_path / "out")
+
+
+def quarantine(tmp_path):
+    return pd.read_parquet(tmp_path / "out" / "quarantine.parquet")
+
+
+def table(report, name):
+    return next(a for a in report.accounting if a.table == name)
+
+
+def changed(base, **updates):
+    return json.loads(json.dumps(base)) | updates
+
+
+def test_long_rows_become_a_dense_panel_with_gaps_read_as_zero(tmp_path):
+    report, panel = read(tmp_path, LONG, lines_csv=LINES)
+    assert list(panel.unique_ids) == ["a_s1", "a_s2"]
+    assert panel.y.tolist() == [[3, 1, 0, 2], [5, 0, 0, 0]]
+    assert panel.flags.tolist() == [[0, 0, Flag.FILLED, 0], [0, 16, 16, 16]]
+    price = panel.channels["price"].values
+    np.testing.assert_allclose(price[0], [1.5, 1.5, np.nan, 1.4])
+    assert (table(report, "sales").rows_in, table(report, "sales").rows_used) == (4, 4)
+
+
+def test_gaps_may_mean_unobserved_instead(tmp_path):
+    mapping = changed(LONG)
+    mapping["sales"]["missing"] = "unobserved"
+    _, panel = read(tmp_path, mapping, lines_csv=LINES)
+    assert panel.flags[0].tolist() == [0, 0, Flag.MISSING, 0]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("2024-13-40,s1,a,3,1.5", "ds is not a date"),
+        (",s1,a,3,1.5", "ds is empty"),
+        ("2024-01-03,s1,a,many,1.5", "y is not a number"),
+        ("2024-01-03,s1,a,inf,1.5", "y is not finite"),
+        ("2024-01-03,s1,a,,1.5", "y is empty"),
+        ("2024-01-03,s1,a,-2,1.5", "y is negative"),
+        ("2024-01-03,s1,a,2,-1", "price is negative"),
+        ("2024-01-03,s1,,2,1", "its key is empty"),
+        ("2024-01-02,s1,a,9,1.5", "another row has the same key and period"),
+        ("2024-01-03,s1", "line is malformed: MISSING COLUMNS"),
+        ("2024-01-03,s1,a,2,1,7,8", "line is malformed: TOO MANY COLUMNS"),
+        ('2024-01-03,"s1"x,a,2,1', "line is malformed: UNQUOTED VALUE"),
+    ],
+)
+def test_a_faulty_row_is_set_aside_with_its_reason_and_its_record(tmp_path, line, reason):
+    report, panel = read(tmp_path, LONG, lines_csv=LINES + line + "\n")
+    sales = table(report, "sales")
+    assert sales.quarantined == {reason: 1}
+    assert sales.rows_in == 5
+    assert sales.rows_used == 4
+    [row] = quarantine(tmp_path).to_dict("records")
+    assert row["reason"] == reason
+    for value in [v for v in line.split(",") if len(v) > 4][:1]:
+        assert value.strip('"')[:5] in row["record"]
+    assert panel.y[0, 1] == 1  # the first of two rows stays
+
+
+def test_a_period_whose_record_was_refused_is_unknown_not_zero(tmp_path):
+    _, panel = read(tmp_path, LONG, lines_csv=LINES + "2024-01-03,s1,a,many,1.5\n")
+    assert panel.flags[0, 2] == Flag.MISSING
+
+
+def test_too_many_faulty_rows_fail_and_leave_nothing_behind(tmp_path):
+    bad = LINES + "x,s1,a,3,1.5\n" * 3
+    with pytest.raises(InvalidInputError, match=r"42\.9% of the rows.*ds is not a date"):
+        read(tmp_path, LONG, 0.1, lines_csv=bad)
+    assert [p.name for p in tmp_path.iterdir()] == ["data"]
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({}, "no file .*lines.csv"),
+        ({"lines_csv": ""}, "is empty; expected a header"),
+        ({"lines_csv": "date,store,sku,qty,price\n"}, "no usable row: it is empty"),
+        ({"lines_csv": "date,store,sku,qty,price\nx,s,a,1,1\n"}, "no usable row .1 rows: ds is"),
+        ({"lines_csv": "date,store,sku,qty,qty\n"}, "repeats or leaves empty"),
+    ],
+)
+def test_a_source_that_cannot_be_used_is_one_clear_sentence(tmp_path, files, message):
+    with pytest.raises(InvalidInputError, match=message):
+        read(tmp_path, LONG, **files)
+
+
+def test_an_unknown_column_is_named_with_its_place(tmp_path):
+    mapping = changed(LONG)
+    mapping["sales"]["columns"]["y"] = "quantity"
+    with pytest.raises(InvalidInputError, match=r"sales\.columns\.y.*quantity"):
+        read(tmp_path, mapping, lines_csv=LINES)
+
+
+def test_transactions_add_up_and_returns_are_netted(tmp_path):
+    mapping = changed(LONG)
+    mapping["sales"] |= {"layout": "transactions", "returns": "net", "where": "qty <> 'void'"}
+    lines = LINES + "2024-01-01,s1,a,4,1.1\n2024-01-02,s1,a,-3,1.5\n2024-01-02,s1,a,void,1\n"
+    report, panel = read(tmp_path, mapping, lines_csv=lines)
+    assert panel.y[0].tolist() == [7, -2, 0, 2]
+    assert panel.channels["price"].values[0, 0] == pytest.approx(1.3)
+    assert table(report, "sales").rows_in == 6
+
+
+def test_units_formats_and_time_zones_are_converted(tmp_path):
+    mapping = changed(LONG)
+    mapping["sales"]["columns"] = {
+        "y": {"expr": "qty", "scale": 12},
+        "price": {"expr": "num(price) * 100", "scale": 0.01},
+    }
+    mapping["sales"]["ds"] = {
+        "expr": "date",
+        "format": "%d/%m/%Y %H:%M",
+        "from_timezone": "UTC",
+        "to_timezone": "Europe/Paris",
+    }
+    lines = "date,store,sku,qty,price\n31/01/2024 23:30,s1,a,2,1.5\n"
+    _, panel = read(tmp_path, mapping, lines_csv=lines)
+    assert panel.y.tolist() == [[24]]
+    assert panel.channels["price"].values[0, 0] == pytest.approx(1.5)
+    assert panel.timeline.start == pd.Timestamp("2024-02-01")
+
+
+@pytest.mark.parametrize(
+    ("freq", "periods", "start"),
+    [("W-MON", 3, "2023-12-25"), ("MS", 2, "2023-12-01")],
+)
+def test_dates_fall_into_the_period_that_holds_them(tmp_path, freq, periods, start):
+    lines = "date,store,sku,qty,price\n2023-12-31,s1,a,1,1\n2024-01-09,s1,a,2,1\n"
+    _, panel = read(tmp_path, changed(LONG, frequency=freq), lines_csv=lines)
+    assert panel.timeline.num_periods == periods
+    assert panel.timeline.start == pd.Timestamp(start)
+    assert panel.y[0, 0] == 1
+    assert panel.y[0, -1] == 2
+
+
+WIDE = {
+    "name": "w",
+    "frequency": "W-MON",
+    "unique_id": "Store || '_' || Product",
+    "sources": {"sales": "sales.csv", "stock": "stock.csv", "state": "state.csv"},
+    "sales": {
+        "from": "sales",
+        "layout": "wide",
+        "wide": {"columns": r"\d{4}-\d\d-\d\d", "format": "%Y-%m-%d"},
+    },
+}
+
+
+def test_wide_columns_become_periods_and_bad_cells_are_counted_singly(tmp_path):
+    sales = (
+        "Store,Product,2024-01-01,2024-01-08,2024-01-15\n"
+        "0,7,1,x,3\n0,8,4,-5,\n0,7,9,9,9\n,9,1,1,1\n"
+    )
+    mapping = changed(WIDE, sources={"sales": "sales.csv"})
+    report, panel = read(tmp_path, mapping, sales_csv=sales)
+    assert list(panel.unique_ids) == ["0_7", "0_8"]
+    assert panel.y.tolist() == [[1, 0, 3], [4, 0, 0]]
+    assert panel.flags.tolist() == [[0, 1, 0], [0, 1, 1]]
+    found = table(report, "sales")
+    assert found.rows_in == 12
+    assert found.quarantined == {
+        "another row has the same key": 3,
+        "its key is empty": 3,
+        "cell is not a number": 1,
+        "cell is negative": 1,
+    }
+    assert found.rows_used == 4
+    assert len(quarantine(tmp_path)) == 4
+
+
+def test_position_orders_and_stock_flags_are_read_beside_wide_sales(tmp_path):
+    mapping = changed(WIDE)
+    mapping["stock"] = {
+        "from": "stock",
+        "level": "unique_id",
+        "wide": WIDE["sales"]["wide"],
+        "name": "in_stock",
+    }
+    mapping["position"] = {"from": "state", "columns": {"on_hand": "End Inventory"}}
+    mapping["open_orders"] = {
+        "from": "state",
+        "columns": {"due_in": "due", "quantity": "qty"},
+    }
+    _, panel = read(
+        tmp_path,
+        mapping,
+        sales_csv="Store,Product,2024-01-01,2024-01-08\n0,7,1,2\n",
+        stock_csv="Store,Product,2024-01-01,2024-01-08\n0,7,True,False\n",
+        state_csv="Store,Product,End Inventory,due,qty\n0,7,4,2,6\n0,9,-1,0,6\n",
+    )
+    assert panel.channels["in_stock"].values.tolist() == [[1, 0]]
+    position, orders = read_position(tmp_path / "out")
+    assert position.to_dict("records") == [{"unique_id": "0_7", "on_hand": 4.0}]
+    assert orders.to_dict("records") == [{"unique_id": "0_7", "due_in": 2, "quantity": 6.0}]
+    reasons = set(quarantine(tmp_path)["reason"])
+    assert reasons == {"on_hand is negative", "it is due in the past"}
+
+
+def test_channels_of_groups_events_and_future_plans_are_placed(tmp_path):
+    mapping = changed(LONG)
+    mapping["sources"] |= {"shops": "shops.csv", "days": "days.csv"}
+    mapping["products"] = {
+        "from": "shops",
+        "unique_id": "'a_' || store",
+        "columns": {"product": "'a'", "location": "store", "region": "region"},
+    }
+    mapping["external"] = [
+        {
+            "from": "days", "level": "region", "key": "region", "ds": "d",
+            "columns": {"rain": "rain"},
+        },
+        {
+            "from": "days", "level": "region", "key": "region", "ds": "d",
+            "one_hot": {"event": ["event"]}, "known": True,
+        },
+    ]  # fmt: skip
+    days = (
+        "d,region,rain,event\n2024-01-02,north,5,\n2024-01-06,north,7,Fair\n"
+        "2023-12-31,north,1,\n2024-01-02,east,1,\n"
+    )
+    report, panel = read(
+        tmp_path, mapping, lines_csv=LINES, days_csv=days,
+        shops_csv="store,region\ns1,north\ns2,south\ns3,south\n",
+    )  # fmt: skip
+    rain = panel.channels["rain"]
+    assert rain.groups == ("north", "south")
+    np.testing.assert_allclose(rain.values[0], [np.nan, 5, np.nan, np.nan])
+    fair = panel.channels["event=Fair"]
+    assert fair.known
+    assert fair.values.shape == (2, 6)
+    assert fair.values[0, 5] == 1
+    assert table(report, "external[0]").quarantined == {
+        "after the last sales period": 1,
+        "before the first sales period": 1,
+        "its key names no series": 1,
+    }
+    assert report.bad_share == 0
+    assert "1 products have no sales row" in report.notes[0]
+
+
+def test_a_table_at_a_level_that_products_do_not_have_is_refused(tmp_path):
+    mapping = changed(LONG)
+    mapping["sources"] |= {"days": "days.csv"}
+    mapping["external"] = {
+        "from": "days", "level": "planet", "key": "p", "ds": "d", "columns": {"rain": "rain"},
+    }  # fmt: skip
+    with pytest.raises(ConfigError, match="planet is not a column of products"):
+        read(tmp_path, mapping, lines_csv=LINES, days_csv="d,p,rain\n2024-01-01,x,1\n")
+
+
+def test_the_same_data_read_twice_give_the_same_bytes(tmp_path):
+    from serving.snapshots import content_hash
+
+    data = write_files(tmp_path / "data", lines_csv=LINES)
+    mapping = Mapping.model_validate(LONG)
+    for name in ("one", "two"):
+        read_dataset(mapping, data, tmp_path / name)
+    assert content_hash(tmp_path / "one") == content_hash(tmp_path / "two")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [", "not valid YAML"),
+        ("- 1", "must hold a mapping"),
+        ("name: x\nfrequency: D\nsources: {}\n", "sales: field required"),
+        (
+            "name: x\nfrequency: H\nsources: {a: a.csv}\nsales: {from: a, ds: d, columns: {y: y}}",
+            "frequency must be one of",
+        ),
+        (
+            "name: x\nfrequency: D\nsources: {a: a.csv}\nsales: {from: b, ds: d, columns: {y: y}}",
+            "reads from 'b', which is not under sources",
+        ),
+        (
+            "name: x\nfrequency: D\nsources: {a: a.csv}\n"
+            "sales: {from: a, ds: d, columns: {y: y}, dates: d}",
+            "key sales.dates does not exist",
+        ),
+    ],
+)
+def test_a_mapping_that_cannot_be_used_says_why(tmp_path, text, message):
+    (tmp_path / "m.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        load_mapping(tmp_path / "m.yaml")
+
+
+@pytest.mark.parametrize(
+    "file", sorted((CONFIGS / "datasets").glob("*.yaml")), ids=lambda p: p.stem
+)
+def test_every_shipped_mapping_is_valid(file):
+    assert load_mapping(file).name == file.stem
+
+
+@pytest.mark.slow
+def test_m5_holds_the_published_number_of_units(tmp_path, real_data):
+    mapping = load_mapping(CONFIGS / "datasets" / "m5.yaml")
+    report = read_dataset(mapping, real_data / "m5", tmp_path / "m5")
+    panel = load_panel(tmp_path / "m5")
+    assert int(panel.y.sum(dtype=np.int64)) == 66_927_173
+    assert panel.y.shape == (30_490, 1_941)
+    assert report.bad_share == 0

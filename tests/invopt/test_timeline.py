@@ -1,0 +1,44 @@
+import pandas as pd
+import pytest
+
+from invopt.errors import ConfigError
+from invopt.timeline import Timeline, check_frequency, floor_dates
+
+
+@pytest.mark.parametrize(
+    ("freq", "date", "floor"),
+    [
+        ("D", "2024-02-29 13:00", "2024-02-29"),
+        ("W-MON", "2024-02-29", "2024-02-26"),
+        ("W-SUN", "2024-02-29", "2024-02-25"),
+        ("W-THU", "2024-02-29", "2024-02-29"),
+        ("MS", "2024-02-29", "2024-02-01"),
+    ],
+)
+def test_floor_dates_gives_the_first_day_of_the_period(freq, date, floor):
+    assert floor_dates(pd.DatetimeIndex([date]), freq)[0] == pd.Timestamp(floor)
+
+
+@pytest.mark.parametrize("freq", ["D", "W-WED", "MS"])
+def test_index_of_undoes_date_before_and_after_the_start(freq):
+    start = floor_dates(pd.DatetimeIndex(["2023-11-15"]), freq)[0]
+    line = Timeline(start, freq, 30)
+    dates = pd.DatetimeIndex([line.date(i) for i in range(-5, 40)])
+    assert list(line.index_of(dates)) == list(range(-5, 40))
+
+
+def test_covering_counts_both_ends():
+    line = Timeline.covering(pd.Timestamp("2024-01-03"), pd.Timestamp("2024-01-17"), "W-MON")
+    assert (line.start, line.num_periods) == (pd.Timestamp("2024-01-01"), 3)
+
+
+def test_dates_may_reach_beyond_the_end():
+    line = Timeline(pd.Timestamp("2024-01-01"), "MS", 2)
+    assert list(line.dates(1, 4)) == list(
+        pd.DatetimeIndex(["2024-02-01", "2024-03-01", "2024-04-01"])
+    )
+
+
+def test_unknown_frequency_is_refused_with_the_known_ones():
+    with pytest.raises(ConfigError, match="frequency must be one of D, W-MON"):
+        check_frequency("H")

@@ -1,0 +1,120 @@
+import json
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from invopt.baselines import Baseline
+from invopt.errors import InvalidInputError
+from invopt.evaluation import backtest, point_metrics
+from invopt.features import FeatureEncoder
+from invopt.training import Member, fit, prepare, read_history, series_weights, train_member
+from tests.builders import make_config, make_panel, with_derived
+
+
+def prepared(**sections):
+    config = make_config(**sections)
+    return with_derived(make_panel(num_periods=160), config), config
+
+
+def train(panel, config, folder, num_periods=140):
+    return fit(panel, config, num_periods, folder, clock=time.monotonic)
+
+
+def weights_of(forecaster):
+    return {k: v.numpy() for k, v in forecaster.members[0].state_dict().items()}
+
+
+def test_the_same_seed_gives_the_same_network_and_another_seed_another(tmp_path):
+    panel, config = prepared()
+    first = weights_of(train(panel, config, tmp_path / "a"))
+    again = weights_of(train(panel, config, tmp_path / "b"))
+    assert all(np.array_equal(first[k], again[k]) for k in first)
+    _, other = prepared(training={"seed": 1})
+    different = weights_of(train(panel, other, tmp_path / "c"))
+    assert not np.array_equal(first["trunk.base.weight"], different["trunk.base.weight"])
+
+
+def test_nothing_after_the_training_range_reaches_the_network(tmp_path):
+    panel, config = prepared()
+    honest = weights_of(train(panel, config, tmp_path / "a"))
+    panel.y[:, 140:] = 999
+    panel.channels["temperature"].values[:, 140:] = 999
+    blind = weights_of(train(panel, config, tmp_path / "b"))
+    assert all(np.array_equal(honest[k], blind[k]) for k in honest)
+
+
+def test_one_batch_can_be_overfitted(tmp_path):
+    panel, config = prepared(
+        training={"max_steps": 150, "learning_rate": 0.01, "heads_share": 0.05},
+        model={"dropout": 0.0, "unknown_share": 0.0},
+    )
+    forecaster = train(panel, config, tmp_path)
+    errors = {
+        name: point_metrics(backtest(model, panel, [125], 140))["rmse"]
+        for name, model in (
+            ("lstm", forecaster),
+            ("average", Baseline(14, 7, config.model, 28)),
+        )
+    }
+    assert errors["lstm"] < errors["average"]
+
+
+def test_a_finished_member_is_not_trained_again(tmp_path):
+    panel, config = prepared()
+    train(panel, config, tmp_path)
+    before = (tmp_path / "member-00" / "network.npz").stat().st_mtime_ns
+    train(panel, config, tmp_path)
+    assert (tmp_path / "member-00" / "network.npz").stat().st_mtime_ns == before
+
+
+def test_members_differ_and_their_average_is_served(tmp_path):
+    panel, config = prepared(training={"num_members": 2})
+    forecaster = train(panel, config, tmp_path)
+    a, b = forecaster.members
+    assert not torch.equal(a.trunk.base.weight, b.trunk.base.weight)
+    single = [
+        type(forecaster)(forecaster.spec, forecaster.config, [m]).predict(panel).mean
+        for m in (a, b)
+    ]
+    np.testing.assert_allclose(
+        forecaster.predict(panel).mean, (single[0] + single[1]) / 2, rtol=1e-4
+    )
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_series_named(tmp_path):
+    panel, config = prepared()
+    prepare(panel, config, 140, tmp_path)
+    weights = np.load(tmp_path / "weights.npy")
+    np.save(tmp_path / "weights.npy", np.full_like(weights, np.nan))
+    with pytest.raises(InvalidInputError, match=r"not finite at step 0.*rows \[\d"):
+        train_member(tmp_path, Member(0, None, 1), clock=time.monotonic)
+
+
+def test_a_panel_without_sales_in_the_training_range_is_refused(tmp_path):
+    panel, config = prepared()
+    panel.flags[:] = 2
+    with pytest.raises(InvalidInputError, match="nothing to learn from"):
+        train(panel, config, tmp_path)
+
+
+def test_value_weights_grow_with_price_and_stay_in_bounds():
+    panel, config = prepared(training={"loss_weights": "value"})
+    panel.channels["price"].values[0] *= 50
+    encoder = FeatureEncoder.fit(panel, config.features, 140)
+    weights = series_weights(encoder.encode(panel), encoder.spec, config)
+    assert weights.argmax() == 0
+    assert weights.min() >= 0.1
+    assert weights.max() <= 10
+
+
+def test_minutes_end_a_training_that_has_no_number_of_steps(tmp_path):
+    panel, config = prepared()
+    content = json.loads(config.model_dump_json())
+    content["training"] |= {"max_steps": None, "max_minutes": 0.03}
+    timed = type(config).model_validate(content)
+    started = time.monotonic()
+    fit(panel, timed, 140, tmp_path, clock=time.monotonic)
+    assert time.monotonic() - started < 30
+    assert isinstance(read_history(tmp_path), list)

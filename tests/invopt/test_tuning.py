@@ -1,0 +1,87 @@
+import itertools
+
+import pytest
+
+from invopt.baselines import Baseline
+from invopt.errors import ConfigError
+from invopt.tuning import best_values, open_study, run_trials, trials_table, with_values
+from tests.builders import make_config, make_panel
+
+SPACE = {
+    "model.hidden_size": [8, 16],
+    "training.learning_rate": {"low": 0.001, "high": 0.1, "log": True},
+}
+
+
+def config_with(**tuning):
+    return make_config(tuning={"num_trials": 4, "space": SPACE, "max_minutes": 1} | tuning)
+
+
+def fit_baseline(panel, config, num_periods, folder, *, clock):
+    """Stands for a training: the wider the network, the shorter the average."""
+    return Baseline(14, 7, config.model, 28 if config.model.hidden_size == 8 else 1)
+
+
+def run(config, storage, panel=None, fit=fit_baseline, clock=lambda: 0.0, tmp="x"):
+    study = open_study("s", storage, config)
+    panel = panel or make_panel()
+    finished = run_trials(study, panel, config, tmp, fit, clock, lambda _: None)
+    return study, finished
+
+
+def test_a_sweep_ends_after_its_trials_and_finds_the_better_value(tmp_path):
+    study, finished = run(config_with(), f"sqlite:///{tmp_path}/s.db", tmp=tmp_path)
+    assert finished == 4
+    assert best_values(study)["model.hidden_size"] == 8
+    assert [t["state"] for t in trials_table(study)] == ["COMPLETE"] * 4
+
+
+def test_a_sweep_goes_on_where_a_killed_one_stopped(tmp_path):
+    storage = f"sqlite:///{tmp_path}/s.db"
+    run(config_with(num_trials=3), storage, tmp=tmp_path)
+    study, finished = run(config_with(num_trials=5), storage, tmp=tmp_path)
+    assert finished == 2
+    assert len(study.trials) == 5
+
+
+def test_the_budget_in_minutes_ends_a_sweep(tmp_path):
+    ticks = itertools.count(0, 25)
+    _, finished = run(
+        config_with(num_trials=50), f"sqlite:///{tmp_path}/s.db",
+        clock=lambda: float(next(ticks)), tmp=tmp_path,
+    )  # fmt: skip
+    assert finished < 5
+
+
+def test_a_trial_that_fails_is_told_and_the_sweep_goes_on(tmp_path):
+    calls = itertools.count()
+
+    def fit(*args, **kwargs):
+        if next(calls) == 0:
+            raise ValueError("boom")
+        return fit_baseline(*args, **kwargs)
+
+    study, finished = run(config_with(), f"sqlite:///{tmp_path}/s.db", fit=fit, tmp=tmp_path)
+    assert finished == 4
+    assert trials_table(study)[0]["state"] == "FAIL"
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "grid"])
+def test_every_sampler_proposes_values_of_the_space(tmp_path, sampler):
+    space = {"model.hidden_size": [8, 16]} if sampler == "grid" else SPACE
+    config = config_with(sampler=sampler, space=space, num_trials=2)
+    study, _ = run(config, f"sqlite:///{tmp_path}/s.db", tmp=tmp_path)
+    found = {t.params["model.hidden_size"] for t in study.trials}
+    assert found == {8, 16} if sampler == "grid" else found <= {8, 16}
+
+
+def test_a_field_that_does_not_exist_is_refused():
+    with pytest.raises(ConfigError, match="model.hiden, which does not exist"):
+        with_values(make_config(), {"model.hiden": 3})
+    with pytest.raises(ConfigError, match="refused"):
+        with_values(make_config(), {"model.hidden_size": 1})
+
+
+def test_without_a_finished_trial_the_configuration_is_kept(tmp_path):
+    study = open_study("s", f"sqlite:///{tmp_path}/s.db", config_with())
+    assert best_values(study) == {}
