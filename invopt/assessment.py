@@ -24,6 +24,7 @@ from invopt.evaluation import (
 )
 from invopt.features.encoder import PRICE
 from invopt.gate import CostComparison, compare_costs
+from invopt.hierarchy import score_levels
 from invopt.inventory.backtest import replay, replay_levels, review_cutoffs
 from invopt.inventory.costs import Terms, terms_of
 from invopt.inventory.simulation import Replay
@@ -43,6 +44,7 @@ class Judged:
         quantiles: Pinball loss and coverage by quantile level.
         levels: The same for summed demand, by number of periods.
         coverage: Of the central intervals, by percent.
+        hierarchy: WRMSSE and its levels; empty where none is configured.
         money: Indicators of the replay.
         replay: By series.
         windows: Forecasts beside actuals.
@@ -53,13 +55,14 @@ class Judged:
     quantiles: dict[str, dict[str, float]]
     levels: dict[str, dict[str, dict[str, float]]]
     coverage: dict[str, float]
+    hierarchy: dict[str, float]
     money: dict[str, float]
     replay: Replay = field(repr=False)
     windows: Sequence[Window] = field(repr=False)
 
     def metrics(self) -> dict[str, Any]:
         """Return the numbers as plain data."""
-        names = ("points", "folds", "quantiles", "levels", "coverage", "money")
+        names = ("points", "folds", "quantiles", "levels", "coverage", "hierarchy", "money")
         return {name: getattr(self, name) for name in names}
 
 
@@ -164,6 +167,7 @@ def _judge(
         quantiles,
         level_metrics(scored, periods, is_count=is_count),
         interval_coverage(quantiles),
+        score_levels(scored, panel, evaluation.hierarchy) if evaluation.hierarchy else {},
         played.summary(),
         played,
         windows,

@@ -12,26 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from invopt.evaluation import Window
 from invopt.features.encoder import PRICE
 from invopt.panel import Panel, group_names
 
 FloatArray = npt.NDArray[np.floating[Any]]
-
-# The twelve levels of M5: all, state, store, category, department, their crossings, item.
-M5_LEVELS: tuple[tuple[str, ...], ...] = (
-    (),
-    ("region",),
-    ("location",),
-    ("department",),
-    ("category",),
-    ("region", "department"),
-    ("region", "category"),
-    ("location", "department"),
-    ("location", "category"),
-    ("product",),
-    ("product", "region"),
-    ("unique_id",),
-)
 
 
 @dataclass(frozen=True)
@@ -116,6 +101,31 @@ class Hierarchy:
             counted = level.weight > 0
             parts.append(float((level.weight[counted] * rmsse[counted]).sum()))
         return float(np.mean(parts)), parts
+
+
+def score_levels(
+    windows: Sequence[Window], panel: Panel, columns: Sequence[Sequence[str]]
+) -> dict[str, float]:
+    """Return WRMSSE ("wrmsse") and its part by level ("all", "region", ...), mean over windows.
+
+    Periods whose demand was not observed count as forecast without error: what nobody knows
+    speaks neither for nor against a forecast. Periods after the last known one are left out.
+
+    Args:
+        windows: Forecasts beside actuals, from at least one cutoff.
+        panel: That was forecast.
+        columns: Columns of each level.
+    """
+    scores = []
+    for window in windows:
+        known = ~np.isnan(window.actual).all(axis=0)
+        actual = window.actual[:, known]
+        forecast = np.where(np.isnan(actual), 0, window.forecast.mean[:, known])
+        hierarchy = Hierarchy.of(panel, window.cutoff, columns)
+        total, parts = hierarchy.wrmsse(forecast, np.nan_to_num(actual))
+        scores.append([total, *parts])
+    names = ["wrmsse", *("+".join(level) if level else "all" for level in columns)]
+    return dict(zip(names, np.mean(scores, axis=0).tolist(), strict=True))
 
 
 def _sum_rows(

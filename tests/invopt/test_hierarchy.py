@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
 
-from invopt.hierarchy import M5_LEVELS, Hierarchy
+from invopt.config import load_config
+from invopt.evaluation import Window
+from invopt.forecasts import ForecastArrays
+from invopt.hierarchy import Hierarchy, score_levels
 from tests.builders import make_panel
 
 LEVELS = ((), ("location",), ("product", "region"), ("unique_id",))
@@ -58,12 +61,28 @@ def test_the_published_scores_of_m5_are_met(tmp_path, real_data):
     from invopt.sources import load_mapping, read_dataset
     from tests.builders import CONFIGS
 
+    levels = load_config(CONFIGS / "m5.yaml").evaluation.hierarchy
     mapping = load_mapping(CONFIGS / "datasets" / "m5.yaml")
     read_dataset(mapping, real_data / "m5", tmp_path / "m5")
     panel = load_panel(tmp_path / "m5")
-    hierarchy = Hierarchy.of(panel, 1912, M5_LEVELS)
+    hierarchy = Hierarchy.of(panel, 1912, levels)
     actual = panel.y[:, 1913:1941]
     seasonal, _ = hierarchy.wrmsse(np.tile(panel.y[:, 1906:1913], (1, 4)), actual)
     naive, _ = hierarchy.wrmsse(np.repeat(panel.y[:, 1912:1913], 28, axis=1), actual)
     assert seasonal == pytest.approx(0.8697, abs=1e-4)
     assert naive == pytest.approx(1.4639, abs=1e-4)
+
+
+def test_unobserved_and_unknown_periods_do_not_count():
+    panel = make_panel(num_series=6, num_periods=120)
+    actual = np.full((6, 14), np.nan, np.float32)
+    actual[:, :10] = panel.y[:, 100:110]
+    actual[2, 4] = np.nan
+    mean = np.full((6, 14), 3, np.float32)
+    forecast = ForecastArrays(mean, np.empty((6, 14, 0)), np.empty((6, 14, 0)), (), ())
+    found = score_levels([Window(99, forecast, actual)], panel, LEVELS)
+    filled = mean[:, :10].copy()
+    filled[2, 4] = 0
+    expected = slow_wrmsse(panel, 99, filled, np.nan_to_num(actual[:, :10]))
+    assert found["wrmsse"] == pytest.approx(expected)
+    assert list(found) == ["wrmsse", "all", "location", "product+region", "unique_id"]
