@@ -184,6 +184,8 @@ class TrainingConfig(_Section):
             finished trunk.
         precision: "32-true" or "bf16-mixed".
         checkpoint_minutes: Between checkpoints.
+        check_steps: Optimiser steps between checks on a held-out horizon, the last one of the
+            training range. Nothing is held out where neither patience nor pruning asks for it.
         patience: Checks without improvement that end training; None trains to the end.
         seed: Of the first member.
         refit: Train once more on every period after promotion.
@@ -208,6 +210,7 @@ class TrainingConfig(_Section):
     heads_share: float = Field(default=0.25, gt=0, lt=1)
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     checkpoint_minutes: float = Field(default=5.0, gt=0)
+    check_steps: int = Field(default=100, ge=1)
     patience: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0)
     refit: bool = False
@@ -223,6 +226,7 @@ class TuningConfig(_Section):
         max_minutes: Budget of the sweep per worker.
         trial_minutes: Longest trial; a longer one counts as failed.
         trial_steps: Optimiser steps of a trial that is not pruned.
+        prune: End trials that a check finds behind the median of the others'.
         space: Field of model, features or training ("model.hidden_size") to its choices, or to
             {low, high, log}.
     """
@@ -233,6 +237,7 @@ class TuningConfig(_Section):
     max_minutes: float = Field(default=5.0, gt=0)
     trial_minutes: float = Field(default=2.0, gt=0)
     trial_steps: int = Field(default=100, ge=1)
+    prune: bool = True
     space: dict[str, tuple[float | int | str, ...] | dict[str, float | bool]] = {}
 
 

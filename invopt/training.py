@@ -9,7 +9,6 @@ import csv
 import json
 import logging
 import warnings
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,23 +20,23 @@ import numpy as np
 import numpy.typing as npt
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import ModelCheckpoint, WeightAveraging
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from torch.utils.data import DataLoader
 
 from invopt.config import Config
-from invopt.errors import InvalidInputError
+from invopt.errors import CheckpointError, InvalidInputError
 from invopt.features import EncodedPanel, FeatureEncoder, FeatureSpec
 from invopt.model.budget import Budget, Clock
+from invopt.model.callbacks import Check, Checks, Notify, Progress, averaging
 from invopt.model.forecaster import Forecaster
-from invopt.model.lightning_module import HeadsTask, NonFiniteLossError, TrunkTask
+from invopt.model.lightning_module import HeadsTask, HeldOut, NonFiniteLossError, TrunkTask
 from invopt.model.network import DemandNetwork, NetworkSizes
 from invopt.model.windows import WindowSampler, WindowSource, training_origins
 from invopt.panel import Panel
 
-Notify = Callable[[str], None]
+_CHECKED_SERIES = 1024
 _MAX_STEPS = 10_000_000  # Lightning needs a number; the budget ends the run
-_NOTIFY_SECONDS = 2.0
-# Lightning tells of devices and tips at every fit; what matters is told by _Progress.
+# Lightning tells of devices and tips at every fit; what matters is told by Progress.
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
 
 
@@ -64,6 +63,7 @@ def fit(
     *,
     clock: Clock,
     notify: Notify = lambda _: None,
+    check: Check | None = None,
 ) -> Forecaster:
     """Train every member on the first num_periods of a panel and return their ensemble.
 
@@ -74,10 +74,13 @@ def fit(
         folder: Scratch that checkpoints live in; an interrupted training found there goes on.
         clock: Returns seconds, from any start.
         notify: Called with lines of progress.
+        check: Called with step and loss on a held-out horizon every `check_steps` steps of the
+            trunk; it may raise to end the training. For members trained one after another.
 
     Raises:
         InvalidInputError: If the panel has no series to learn from, or the loss stops being
             finite.
+        CheckpointError: If the folder holds a training of another configuration.
     """
     started = clock()
     spec = prepare(panel, config, num_periods, folder)
@@ -90,7 +93,7 @@ def fit(
     members = [Member(n, seconds, threads) for n in range(training.num_members)]
     if workers == 1:
         for member in members:
-            train_member(folder, member, clock=clock, notify=notify)
+            train_member(folder, member, clock=clock, notify=notify, check=check)
     else:
         _train_apart(folder, members, workers, clock, notify)
     networks = [load_member(folder, m.number, spec, config) for m in members]
@@ -98,8 +101,13 @@ def fit(
 
 
 def prepare(panel: Panel, config: Config, num_periods: int, folder: Path) -> FeatureSpec:
-    """Write what every member reads: encoded panel, feature spec, loss weights, configuration."""
+    """Write what every member reads: encoded panel, feature spec, loss weights, configuration.
+
+    Raises:
+        CheckpointError: If the folder holds a training of another configuration.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    _refuse_other_training(folder, config)
     seen = panel.truncate(num_periods)
     encoder = FeatureEncoder.fit(seen, config.features, num_periods)
     encoded = encoder.encode(seen)
@@ -108,6 +116,25 @@ def prepare(panel: Panel, config: Config, num_periods: int, folder: Path) -> Fea
     np.save(folder / "weights.npy", series_weights(encoded, encoder.spec, config))
     (folder / "config.json").write_text(json.dumps(config.model_dump(mode="json"), indent=1))
     return encoder.spec
+
+
+def _refuse_other_training(folder: Path, config: Config) -> None:
+    """Raise where the folder's configuration differs in what shapes a network's training."""
+    file = folder / "config.json"
+    if not file.is_file():
+        return
+    before, now = json.loads(file.read_text()), config.model_dump(mode="json")
+    differences = [
+        f"{section}.{key} was {before[section].get(key)} and is {value}"
+        for section in ("features", "model", "training")
+        for key, value in now[section].items()
+        if before[section].get(key) != value
+    ]
+    if differences:
+        raise CheckpointError(
+            f"{folder} holds a training of another configuration: {'; '.join(differences[:5])}. "
+            "Give it the same configuration to go on, or remove the folder to start anew."
+        )
 
 
 def series_weights(
@@ -137,7 +164,12 @@ def series_weights(
 
 
 def train_member(
-    folder: Path, member: Member, *, clock: Clock, notify: Notify = lambda _: None
+    folder: Path,
+    member: Member,
+    *,
+    clock: Clock,
+    notify: Notify = lambda _: None,
+    check: Check | None = None,
 ) -> None:
     """Train one network of a prepared folder: trunk first, then heads on the averaged trunk.
 
@@ -157,7 +189,7 @@ def train_member(
     seed = config.training.seed + 1000 * member.number
     pl.seed_everything(seed, verbose=False)
     network = DemandNetwork(NetworkSizes.of(spec), config.model)
-    run = _Run(folder, own, spec, config, seed, member, clock, notify)
+    run = _Run(folder, own, spec, config, seed, member, clock, notify, check)
     run.train_trunk(network)
     run.train_heads(network)
     if run.is_global_zero:
@@ -191,14 +223,16 @@ class _Run:
         member: Member,
         clock: Clock,
         notify: Notify,
+        check: Check | None,
     ) -> None:
         own.mkdir(parents=True, exist_ok=True)
         self.own, self.config, self.member = own, config, member
-        self.clock, self.notify = clock, notify
+        self.clock, self.notify, self.check = clock, notify, check
         self.is_global_zero = True
         encoded = EncodedPanel.load(folder / "arrays")
         training, features = config.training, config.features
-        stop = encoded.num_periods - (features.horizon if training.patience else 0)
+        is_checked = training.patience is not None or check is not None
+        stop = encoded.num_periods - (features.horizon if is_checked else 0)
         panel = encoded.map(lambda a: torch.from_numpy(np.asarray(a)))
         origins = training_origins(features, training)
         self.num_origins = len(origins)
@@ -210,6 +244,12 @@ class _Run:
                 f"no series has sales before period {stop}: there is nothing to learn from."
             )
         self.weights = torch.from_numpy(np.load(folder / "weights.npy"))
+        self.held_out: HeldOut | None = None
+        if is_checked:
+            rows = self.sampler.rows
+            spread = np.linspace(0, len(rows) - 1, min(_CHECKED_SERIES, len(rows))).astype(int)
+            last = WindowSource(spec, panel, [features.context_steps - 1])
+            self.held_out = HeldOut(last, torch.from_numpy(rows[spread]), stop - 1)
 
     def train_trunk(self, network: DemandNetwork) -> None:
         finished = self.own / "trunk.npz"
@@ -217,19 +257,18 @@ class _Run:
             _load_arrays(network.trunk, finished)
             return
         budget = self._budget(1 - self.config.training.heads_share)
-        task = TrunkTask(
-            network.trunk, self.weights, self.source, self.sampler, budget, self.config
-        )
+        task = TrunkTask(network.trunk, self.weights, *self._shared(budget))
         self._fit(task, "trunk", budget)
         if self.is_global_zero:
             _save_arrays(network.trunk, finished)
 
     def train_heads(self, network: DemandNetwork) -> None:
         budget = self._budget(self.config.training.heads_share)
-        task = HeadsTask(
-            network.heads, network.trunk, self.source, self.sampler, budget, self.config
-        )
+        task = HeadsTask(network.heads, network.trunk, *self._shared(budget))
         self._fit(task, "heads", budget)
+
+    def _shared(self, budget: Budget) -> tuple[Any, ...]:
+        return self.source, self.sampler, self.held_out, budget, self.config
 
     def _budget(self, share: float) -> Budget:
         steps, seconds = self.config.training.max_steps, self.member.seconds
@@ -248,7 +287,12 @@ class _Run:
             enable_version_counter=False,
         )
         windows = training.batch_size * self.num_origins
-        progress = _Progress(name, self.member.number, budget, windows, self.notify, self.own)
+        progress = Progress(name, self.member.number, budget, windows, self.notify, self.own)
+        callbacks = [averaging(training.average_decay), checkpoints, progress]
+        if training.patience is not None:
+            callbacks.append(EarlyStopping("check", patience=training.patience))
+        if self.check is not None and name == "trunk":
+            callbacks.append(Checks(self.check))
         trainer = pl.Trainer(
             accelerator="auto",
             devices=training.num_processes if training.num_processes > 1 else 1,
@@ -257,7 +301,10 @@ class _Run:
             precision=training.precision,
             max_steps=_MAX_STEPS,
             gradient_clip_val=training.gradient_clip,
-            callbacks=[_averaging(training.average_decay), checkpoints, progress],
+            callbacks=callbacks,
+            val_check_interval=training.check_steps if self.held_out else None,
+            check_val_every_n_epoch=None if self.held_out else 1,
+            num_sanity_val_steps=0,
             logger=False,
             enable_progress_bar=False,
             enable_model_summary=False,
@@ -268,73 +315,20 @@ class _Run:
             # The loader only counts steps: workers and shuffling have nothing to do.
             warnings.filterwarnings("ignore", message=".*does not have many workers.*")
             warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
+            warnings.filterwarnings("ignore", message=".*no `val_dataloader`.*")
             warnings.filterwarnings("ignore", message=".*`isinstance\\(treespec.*")
             try:
                 trainer.fit(
-                    task, _step_counter(), ckpt_path=str(resume) if resume.is_file() else None
+                    task,
+                    _step_counter(_MAX_STEPS),
+                    _step_counter(1) if self.held_out else None,
+                    ckpt_path=str(resume) if resume.is_file() else None,
                 )
             except NonFiniteLossError as err:
                 raise InvalidInputError(
                     f"{err}; its batch held the series in rows {err.rows[:10]} of the panel. "
                     "Look at their sales and channels, or lower training.learning_rate."
                 ) from err
-
-
-class _Progress(pl.Callback):
-    """Tells how far a task is, and keeps its losses."""
-
-    def __init__(
-        self,
-        name: str,
-        member: int,
-        budget: Budget,
-        windows_per_step: int,
-        notify: Notify,
-        folder: Path,
-    ) -> None:
-        self.name, self.member, self.budget = name, member, budget
-        self.windows, self.notify, self.folder = windows_per_step, notify, folder
-        self.told, self.steps, self.loss = budget.clock(), 0, float("nan")
-        self.kept: list[tuple[str, int, float]] = []
-
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, *_: Any
-    ) -> None:
-        self.steps += 1
-        now = self.budget.clock()
-        if now - self.told < _NOTIFY_SECONDS:
-            return
-        loss = float(outputs["loss"])
-        self.loss = loss if self.loss != self.loss else 0.7 * self.loss + 0.3 * loss
-        self.kept.append((self.name, trainer.global_step, loss))
-        done = min(1.0, self.budget.share_done(trainer.global_step))
-        left = self.budget.elapsed() * (1 / max(done, 1e-6) - 1)
-        speed = self.steps * self.windows * trainer.world_size / (now - self.told)
-        self.notify(
-            f"training {self.name} of member {self.member + 1}: {done:.0%}, "
-            f"{speed:,.0f} windows/s, loss {self.loss:.4f}, {left / 60:.1f} min left"
-        )
-        self.told, self.steps = now, 0
-
-    def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        if trainer.is_global_zero:
-            with (self.folder / "history.csv").open("a", newline="") as handle:
-                csv.writer(handle).writerows(self.kept)
-
-
-def _averaging(decay: float) -> WeightAveraging:
-    """Return an exponential average of the weights that forgets its start.
-
-    The decay grows from 0 to its value, so that a short run is not an average of noise: after n
-    steps it spans n/10 of them at most.
-    """
-
-    def update(averaged: Any, current: Any, num_averaged: Any) -> None:
-        count = float(num_averaged)
-        weight = 1 - min(decay, (1 + count) / (10 + count))
-        torch._foreach_lerp_(list(averaged), list(current), weight)
-
-    return WeightAveraging(use_buffers=False, multi_avg_fn=update)
 
 
 def _train_apart(
@@ -350,9 +344,9 @@ def _train_apart(
             future.result()
 
 
-def _step_counter() -> DataLoader[int]:
+def _step_counter(steps: int) -> DataLoader[int]:
     """Return a loader that only counts: the module gathers its own batch on its device."""
-    return DataLoader(range(_MAX_STEPS), batch_size=None)  # type: ignore[arg-type]
+    return DataLoader(range(steps), batch_size=None)  # type: ignore[arg-type]
 
 
 def _mean_one(weights: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:  # type: ignore[type-arg]

@@ -15,14 +15,23 @@ from invopt.panel import Panel
 
 Notify = Callable[[str], None]
 Clock = Callable[[], float]
-_FAILED = (ArithmeticError, RuntimeError, ValueError)
+Check = Callable[[int, float], None]
+_FAILED = (ArithmeticError, RuntimeError, ValueError, TimeoutError)
+_STARTUP_TRIALS = 4  # trials that run to their end before any is compared with their median
 
 
 class Fit(Protocol):
     """Trains a forecaster; see invopt.training.fit."""
 
     def __call__(
-        self, panel: Panel, config: Config, num_periods: int, folder: Path, *, clock: Clock
+        self,
+        panel: Panel,
+        config: Config,
+        num_periods: int,
+        folder: Path,
+        *,
+        clock: Clock,
+        check: Check | None,
     ) -> Forecasts:
         """Return a forecaster trained on the first num_periods of a panel."""
 
@@ -78,6 +87,7 @@ def open_study(name: str, storage: str, config: Config, worker: int = 0) -> optu
         study_name=name,
         storage=storage,
         sampler=sampler,
+        pruner=optuna.pruners.MedianPruner(_STARTUP_TRIALS, interval_steps=1),
         direction="minimize",
         load_if_exists=True,
     )
@@ -100,7 +110,7 @@ def run_trials(
     """Run trials until the study has num_trials or this worker's minutes are used.
 
     A trial trains on what came before the selection range and is scored by WAPE there; one that
-    fails or takes too long is told so and the sweep goes on.
+    fails, takes longer than trial_minutes or is pruned is told so and the sweep goes on.
 
     Returns:
         Trials this worker finished.
@@ -112,6 +122,10 @@ def run_trials(
         trial = study.ask()
         try:
             score = _score(trial, panel, config, folder / f"trial-{trial.number}", fit, clock)
+        except optuna.TrialPruned:
+            study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+            notify(f"trial {trial.number} pruned: behind the median of the others")
+            continue
         except _FAILED as err:
             study.tell(trial, state=optuna.trial.TrialState.FAIL)
             notify(f"trial {trial.number} failed: {err}")
@@ -143,14 +157,30 @@ def _score(
     training = chosen.training.model_copy(
         update={
             "max_steps": config.tuning.trial_steps,
-            "max_minutes": config.tuning.trial_minutes,
             "num_members": 1,
             "num_workers": 1,
         }
     )
     chosen = chosen.model_copy(update={"training": training})
     ranges = ranges_of(panel.num_periods, config.evaluation)
-    forecaster = fit(panel, chosen, ranges.selection_stop, folder, clock=clock)
+    ends = clock() + config.tuning.trial_minutes * 60
+
+    def limited() -> float:
+        # Steps, not minutes, shape a trial, so that a busy machine finds the same winner; the
+        # clock only ends one that hangs on.
+        if clock() > ends:
+            raise TimeoutError(f"it took more than {config.tuning.trial_minutes:g} minutes")
+        return clock()
+
+    def check(step: int, loss: float) -> None:
+        trial.report(loss, step)
+        if trial.should_prune():
+            raise optuna.TrialPruned
+
+    forecaster = fit(
+        panel, chosen, ranges.selection_stop, folder, clock=limited,
+        check=check if config.tuning.prune else None,
+    )  # fmt: skip
     stop = ranges.selection_stop + config.evaluation.selection_periods
     windows = backtest(forecaster, panel, ranges.selection, stop)
     score = point_metrics(windows)["wape"]

@@ -1,6 +1,7 @@
 """Thin Lightning modules: step, log, optimiser. The mathematics is in network and losses."""
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import pytorch_lightning as pl
@@ -14,24 +15,71 @@ from invopt.model.network import Heads, Trunk
 from invopt.model.windows import Windows, WindowSampler, WindowSource
 
 
+@dataclass(frozen=True)
+class HeldOut:
+    """The windows of a check: targets that training never sees.
+
+    Attributes:
+        source: Gathers them, one origin each.
+        rows: (B,) series.
+        cutoff: Last period before their targets.
+    """
+
+    source: WindowSource
+    rows: Tensor
+    cutoff: int
+
+    def to(self, device: torch.device) -> "HeldOut":
+        """Return the windows on another device."""
+        return HeldOut(self.source.to(device), self.rows.to(device), self.cutoff)
+
+    def windows(self) -> Windows:
+        """Return all of them."""
+        return self.source.gather(self.rows, torch.full_like(self.rows, self.cutoff))
+
+
 class _Task(pl.LightningModule):
     """What training the trunk and training the heads share.
 
     Args:
         source: Gathers windows; moved to the module's device when training starts.
         sampler: Draws them.
+        held_out: Windows of the checks, None where nothing is held out.
         budget: Of this task.
         config: Of the run.
     """
 
     def __init__(
-        self, source: WindowSource, sampler: WindowSampler, budget: Budget, config: Config
+        self,
+        source: WindowSource,
+        sampler: WindowSampler,
+        held_out: HeldOut | None,
+        budget: Budget,
+        config: Config,
     ) -> None:
         super().__init__()
-        self.source, self.sampler, self.budget, self.config = source, sampler, budget, config
+        self.source, self.sampler, self.held_out = source, sampler, held_out
+        self.budget, self.config = budget, config
+
+    def loss_of(self, source: WindowSource, windows: Windows) -> Tensor:
+        """Return the task's loss of some windows."""
+        raise NotImplementedError
 
     def on_fit_start(self) -> None:
         self.source = self.source.to(self.device)
+        if self.held_out is not None:
+            self.held_out = self.held_out.to(self.device)
+
+    def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
+        windows = self.windows()
+        loss = self.loss_of(self.source, windows)
+        self.log("loss", loss)
+        return self.check_finite(loss, windows)
+
+    def validation_step(self, batch: Tensor, batch_idx: int) -> None:
+        assert self.held_out is not None
+        loss = self.loss_of(self.held_out.source, self.held_out.windows())
+        self.log("check", loss, batch_size=len(self.held_out.rows), sync_dist=True)
 
     def on_train_batch_start(self, batch: Tensor, batch_idx: int) -> int | None:
         done = self.budget.share_done(self.global_step)
@@ -94,14 +142,11 @@ class TrunkTask(_Task):
         self.weights: Tensor
         self.register_buffer("weights", weights, persistent=False)
 
-    def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
-        """Return the mean head's loss of the current batch."""
-        windows = self.windows()
-        mean, _ = self.source.mean(self.trunk, windows)
+    def loss_of(self, source: WindowSource, windows: Windows) -> Tensor:
+        """Return the mean head's loss."""
+        mean, _ = source.mean(self.trunk, windows)
         weights = self.weights[windows.rows_B]
-        loss = mean_loss(mean, windows.y_BOH, windows.observed_BOH, weights, self.config.model)
-        self.log("loss", loss)
-        return self.check_finite(loss, windows)
+        return mean_loss(mean, windows.y_BOH, windows.observed_BOH, weights, self.config.model)
 
 
 class HeadsTask(_Task):
@@ -123,18 +168,15 @@ class HeadsTask(_Task):
         super().on_fit_start()
         self._frozen[0].to(self.device)
 
-    def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
-        """Return the heads' loss of the current batch."""
-        windows = self.windows()
+    def loss_of(self, source: WindowSource, windows: Windows) -> Tensor:
+        """Return the loss of both heads."""
         with torch.no_grad():
-            mean, hidden = self.source.mean(self._frozen[0], windows)
+            mean, hidden = source.mean(self._frozen[0], windows)
         quantiles, levels = self.heads(hidden, mean)
-        jitter = torch.rand_like(mean[..., 0]) * float(self.source.spec.is_count)
-        loss = heads_loss(
+        jitter = torch.rand_like(mean[..., 0]) * float(source.spec.is_count)
+        return heads_loss(
             quantiles, levels, windows.y_BOH, windows.observed_BOH, mean, jitter, self.config.model
         )
-        self.log("loss", loss)
-        return self.check_finite(loss, windows)
 
 
 class NonFiniteLossError(ArithmeticError):

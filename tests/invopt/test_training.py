@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from invopt.baselines import Baseline
-from invopt.errors import InvalidInputError
+from invopt.errors import CheckpointError, InvalidInputError
 from invopt.evaluation import backtest, point_metrics
 from invopt.features import FeatureEncoder
 from invopt.training import Member, fit, prepare, read_history, series_weights, train_member
@@ -118,3 +118,40 @@ def test_minutes_end_a_training_that_has_no_number_of_steps(tmp_path):
     fit(panel, timed, 140, tmp_path, clock=time.monotonic)
     assert time.monotonic() - started < 30
     assert isinstance(read_history(tmp_path), list)
+
+
+def test_a_check_sees_a_falling_loss_of_a_horizon_that_training_does_not(tmp_path):
+    panel, config = prepared(training={"max_steps": 120, "check_steps": 20, "learning_rate": 0.01})
+    seen = []
+    fit(panel, config, 140, tmp_path / "a", clock=time.monotonic, check=lambda *c: seen.append(c))
+    steps, losses = zip(*seen, strict=True)
+    assert steps == (20, 40, 60, 80)
+    assert losses[-1] < losses[0]
+    # The horizon that is checked cannot have been learnt from.
+    panel.y[:, 126:] = 0
+    other = []
+    fit(panel, config, 140, tmp_path / "b", clock=time.monotonic, check=lambda *c: other.append(c))
+    a, b = (
+        np.load(tmp_path / f / "member-00" / "trunk.npz")["base.weight"] for f in ("a", "b")
+    )  # fmt: skip
+    assert np.array_equal(a, b)
+    assert other != seen
+
+
+def test_training_ends_early_when_checks_stop_improving(tmp_path):
+    panel, config = prepared(
+        training={"max_steps": 400, "check_steps": 5, "patience": 1, "learning_rate": 0.5}
+    )
+    seen = []
+    fit(panel, config, 140, tmp_path, clock=time.monotonic, check=lambda *c: seen.append(c))
+    losses = [loss for _, loss in seen]
+    assert len(losses) < 20
+    assert losses[-1] >= min(losses)
+
+
+def test_a_folder_with_another_configuration_is_refused_with_the_difference(tmp_path):
+    panel, config = prepared()
+    train(panel, config, tmp_path)
+    _, other = prepared(model={"hidden_size": 12})
+    with pytest.raises(CheckpointError, match=r"model.hidden_size was 8 and is 12"):
+        train(panel, other, tmp_path)

@@ -17,7 +17,7 @@ def config_with(**tuning):
     return make_config(tuning={"num_trials": 4, "space": SPACE, "max_minutes": 1} | tuning)
 
 
-def fit_baseline(panel, config, num_periods, folder, *, clock):
+def fit_baseline(panel, config, num_periods, folder, *, clock, check):
     """Stands for a training: the wider the network, the shorter the average."""
     return Baseline(14, 7, config.model, 28 if config.model.hidden_size == 8 else 1)
 
@@ -85,3 +85,34 @@ def test_a_field_that_does_not_exist_is_refused():
 def test_without_a_finished_trial_the_configuration_is_kept(tmp_path):
     study = open_study("s", f"sqlite:///{tmp_path}/s.db", config_with())
     assert best_values(study) == {}
+
+
+def test_a_trial_behind_the_median_of_the_others_is_pruned(tmp_path):
+    calls = itertools.count()
+
+    def fit(*args, check, **kwargs):
+        check(1, 9.0 if next(calls) == 5 else 1.0)
+        return fit_baseline(*args, check=check, **kwargs)
+
+    config = config_with(num_trials=6)
+    study, finished = run(config, f"sqlite:///{tmp_path}/s.db", fit=fit, tmp=tmp_path)
+    assert finished == 5
+    assert [t["state"] for t in trials_table(study)] == ["COMPLETE"] * 5 + ["PRUNED"]
+
+
+def test_a_trial_that_takes_too_long_is_ended_and_counts_as_failed(tmp_path):
+    now = [0.0]
+
+    def fit(*args, clock, **kwargs):
+        now[0] += 100.0 if args[1].model.hidden_size == 8 else 1.0
+        clock()
+        return fit_baseline(*args, clock=clock, **kwargs)
+
+    config = config_with(num_trials=2, trial_minutes=1, max_minutes=60, sampler="grid",
+                         space={"model.hidden_size": [8, 16]})  # fmt: skip
+    study, finished = run(
+        config, f"sqlite:///{tmp_path}/s.db", fit=fit, clock=lambda: now[0], tmp=tmp_path
+    )
+    states = [t["state"] for t in trials_table(study)]
+    assert states[:2] == ["FAIL", "COMPLETE"]
+    assert best_values(study)["model.hidden_size"] == 16

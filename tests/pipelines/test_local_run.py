@@ -23,7 +23,7 @@ CONFIG = str(CONFIGS / "smoke.yaml")
 def invopt(*arguments) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "-m", "pipelines.cli", *map(str, arguments)],
-        capture_output=True, text=True, timeout=600, check=False,
+        capture_output=True, text=True, timeout=1800, check=False,
     )  # fmt: skip
 
 

@@ -1,0 +1,90 @@
+"""What runs beside a training: progress, weight averaging, checks on a held-out horizon."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import WeightAveraging
+
+from invopt.model.budget import Budget
+
+Notify = Callable[[str], None]
+Check = Callable[[int, float], None]
+_NOTIFY_SECONDS = 2.0
+
+
+class Progress(pl.Callback):
+    """Tells how far a task is, and keeps its losses."""
+
+    def __init__(
+        self,
+        name: str,
+        member: int,
+        budget: Budget,
+        windows_per_step: int,
+        notify: Notify,
+        folder: Path,
+    ) -> None:
+        self.name, self.member, self.budget = name, member, budget
+        self.windows, self.notify, self.folder = windows_per_step, notify, folder
+        self.told, self.steps, self.loss = budget.clock(), 0, float("nan")
+        self.kept: list[tuple[str, int, float]] = []
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, *_: Any
+    ) -> None:
+        """Tell, at most every two seconds, and keep what was told."""
+        self.steps += 1
+        now = self.budget.clock()
+        if now - self.told < _NOTIFY_SECONDS:
+            return
+        loss = float(outputs["loss"])
+        self.loss = loss if self.loss != self.loss else 0.7 * self.loss + 0.3 * loss
+        self.kept.append((self.name, trainer.global_step, loss))
+        done = min(1.0, self.budget.share_done(trainer.global_step))
+        left = self.budget.elapsed() * (1 / max(done, 1e-6) - 1)
+        speed = self.steps * self.windows * trainer.world_size / (now - self.told)
+        self.notify(
+            f"training {self.name} of member {self.member + 1}: {done:.0%}, "
+            f"{speed:,.0f} windows/s, loss {self.loss:.4f}, {left / 60:.1f} min left"
+        )
+        self.told, self.steps = now, 0
+
+    def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Append the kept losses to the member's history."""
+        if trainer.is_global_zero:
+            with (self.folder / "history.csv").open("a", newline="") as handle:
+                csv.writer(handle).writerows(self.kept)
+
+
+def averaging(decay: float) -> WeightAveraging:
+    """Return an exponential average of the weights that forgets its start.
+
+    The decay grows from 0 to its value, so that a short run is not an average of noise: after n
+    steps it spans n/10 of them at most.
+    """
+
+    def update(averaged: Any, current: Any, num_averaged: Any) -> None:
+        count = float(num_averaged)
+        weight = 1 - min(decay, (1 + count) / (10 + count))
+        torch._foreach_lerp_(list(averaged), list(current), weight)
+
+    return WeightAveraging(use_buffers=False, multi_avg_fn=update)
+
+
+class Checks(pl.Callback):
+    """Hands each check's loss to whoever decides about a trial.
+
+    Args:
+        check: Called with step and loss; it may raise to end the training.
+    """
+
+    def __init__(self, check: Check) -> None:
+        self.check = check
+
+    def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Hand over the loss of the check that just ended."""
+        self.check(trainer.global_step, float(trainer.callback_metrics["check"]))
