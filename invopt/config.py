@@ -179,7 +179,8 @@ class TrainingConfig(_Section):
         gradient_clip: Norm.
         warmup_share: Share of the steps until the peak.
         average_decay: Of the exponential average of the weights.
-        loss_weights: "none", or "value": sqrt of price times volume over scale.
+        loss_weights: "none"; "value": sqrt of price times volume over scale; "relative": one
+            over volume, as far as the loss does not weigh by it already.
         heads_share: Share of the budget for the quantile and level heads, trained last on the
             finished trunk.
         precision: "32-true" or "bf16-mixed".
@@ -206,7 +207,7 @@ class TrainingConfig(_Section):
     gradient_clip: float = Field(default=1.0, gt=0)
     warmup_share: float = Field(default=0.05, ge=0, lt=1)
     average_decay: float = Field(default=0.998, ge=0, lt=1)
-    loss_weights: Literal["none", "value"] = "none"
+    loss_weights: Literal["none", "value", "relative"] = "none"
     heads_share: float = Field(default=0.25, gt=0, lt=1)
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     checkpoint_minutes: float = Field(default=5.0, gt=0)

@@ -145,6 +145,7 @@ def series_weights(
     "value" is the square root of price x volume^(1+p) / scale: a squared scaled error weighted
     by revenue (as in WRMSSE), divided by the curvature volume^-p that a Tweedie loss of power p
     has. The root keeps slow sellers in the picture; the full weight was measured and is worse.
+    "relative" is volume^(p-2): the same relative error weighs alike in small and large series.
     """
     num_series = len(encoded.static_ids)
     if config.training.loss_weights == "none":
@@ -153,12 +154,14 @@ def series_weights(
     y = np.where(code >= 0, code, -code - 1)
     recent = y[:, -4 * config.features.horizon :]
     volume = recent.mean(axis=1)
+    power = config.model.tweedie_power if config.model.loss == "tweedie" else 1.0
+    if config.training.loss_weights == "relative":
+        return _mean_one(np.maximum(volume, 1e-3) ** (power - 2)).astype(np.float32)
     changes = np.square(np.diff(y[:, -13 * config.features.horizon :], axis=1)).mean(axis=1)
     price = np.ones(num_series, np.float32)
     if spec.has_price:
         last = np.asarray(encoded.log_price[:, encoded.num_periods - 1], np.float32)
         price = np.exp(np.nan_to_num(last, nan=float(np.nanmean(last))))
-    power = config.model.tweedie_power if config.model.loss == "tweedie" else 1.0
     weights = np.sqrt(price * volume ** (1 + power) / (changes + 1e-3))
     return _mean_one(weights).astype(np.float32)
 

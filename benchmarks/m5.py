@@ -1,0 +1,150 @@
+"""M5: a forecast of the 28 days after a history, and its WRMSSE where the days are known.
+
+Two models of one recipe: the series, and the 154 sums above the product; their forecasts are
+reconciled. The default fits 60 minutes on two cores; --full trains more and longer.
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from invopt.cleaning import clean
+from invopt.config import Config, load_config
+from invopt.errors import InvalidInputError
+from invopt.features import derived_channels
+from invopt.hierarchy import Hierarchy
+from invopt.model import Forecaster
+from invopt.panel import Panel, load_panel
+from invopt.reconciliation import Aggregation, aggregate_panel, reconcile
+from invopt.sources import load_mapping, read_dataset
+from invopt.training import fit
+
+_CONFIGS = Path(__file__).resolve().parent.parent / "pipelines" / "configs"
+_HORIZON = 28
+# Shares of the minutes: the rest is reading, forecasting and writing.
+_SERIES_SHARE, _SUMS_SHARE = 0.78, 0.14
+_FULL_MEMBERS = 6
+
+
+def main(rest: list[str]) -> None:
+    """Train from scratch, write the forecast, print scores of known windows."""
+    parser = argparse.ArgumentParser(prog="invopt bench m5")
+    parser.add_argument("--data", type=Path, required=True, help="folder of M5")
+    parser.add_argument("--out", type=Path, required=True, help="forecast (parquet)")
+    parser.add_argument("--minutes", type=float, default=55.0, help="of the whole run")
+    parser.add_argument("--full", action="store_true", help="six members, four times the minutes")
+    parser.add_argument("--until", type=int, help="days of history to train on; all by default")
+    parser.add_argument("--seed", type=int, default=0)
+    parsed = parser.parse_args(rest)
+    minutes = parsed.minutes * (4 if parsed.full else 1)
+    members = _FULL_MEMBERS if parsed.full else 2
+    overrides = [f"training.seed={parsed.seed}", f"training.num_members={members}"]
+    series = load_config(
+        _CONFIGS / "m5.yaml",
+        [
+            *overrides,
+            "training.heads_share=0.01",
+            f"training.max_minutes={_SERIES_SHARE * minutes}",
+        ],
+    )
+    sums = load_config(
+        _CONFIGS / "m5-sums.yaml",
+        [*overrides, "training.heads_share=0.01", f"training.max_minutes={_SUMS_SHARE * minutes}"],
+    )
+    with tempfile.TemporaryDirectory(prefix="invopt-m5-") as scratch:
+        panel = _read(parsed.data, series, Path(scratch))
+        until = parsed.until or panel.num_periods
+        if not _HORIZON < until <= panel.num_periods:
+            raise InvalidInputError(f"--until must be in 29..{panel.num_periods}, not {until}.")
+        aggregation = Aggregation.of(panel.series, sums.evaluation.hierarchy)
+        totals = aggregate_panel(panel, aggregation)
+        own = _fit(panel, series, until, Path(scratch) / "series")
+        above = _fit(totals, sums, until, Path(scratch) / "sums")
+    cutoffs = range(until - 1, panel.num_periods - _HORIZON, _HORIZON)
+    _print_scores(panel, series, totals, aggregation, own, above, cutoffs)
+    mean = _reconciled(panel, totals, aggregation, own, above, until - 1)
+    _write(panel, mean, until, parsed.out)
+
+
+def _read(data: Path, config: Config, scratch: Path) -> Panel:
+    read_dataset(load_mapping(_CONFIGS / config.data.mapping), data, scratch / "raw")
+    panel, _ = clean(load_panel(scratch / "raw"), config.cleaning)
+    panel.save(scratch / "clean")
+    panel = load_panel(scratch / "clean")
+    return panel.with_channels(derived_channels([panel], config.features))
+
+
+def _fit(panel: Panel, config: Config, until: int, folder: Path) -> Forecaster:
+    last = [0.0]
+
+    def tell(line: str) -> None:
+        if time.monotonic() - last[0] > 60:
+            last[0] = time.monotonic()
+            print(f"{config.name}: {line}", flush=True)
+
+    return fit(panel, config, until, folder, clock=time.monotonic, notify=tell)
+
+
+def _reconciled(
+    panel: Panel,
+    totals: Panel,
+    aggregation: Aggregation,
+    own: Forecaster,
+    above: Forecaster,
+    cutoff: int,
+) -> npt.NDArray[np.float64]:
+    names = pd.Index(totals.unique_ids).get_indexer(pd.Index(aggregation.names))
+    history = aggregation.add_up(panel.y[:, : cutoff + 1])
+    return reconcile(
+        own.predict(panel, cutoff).mean, above.predict(totals, cutoff).mean[names], history,
+        aggregation,
+    )  # fmt: skip
+
+
+def _print_scores(
+    panel: Panel,
+    config: Config,
+    totals: Panel,
+    aggregation: Aggregation,
+    own: Forecaster,
+    above: Forecaster,
+    cutoffs: range,
+) -> None:
+    """Print WRMSSE by window: bottom up, reconciled, and the seasonal naive's."""
+    if not len(cutoffs):
+        return
+    print(f"{'days':<12} {'series only':>12} {'reconciled':>12} {'level 12':>9} {'naive':>8}")
+    found = []
+    for cutoff in cutoffs:
+        actual = panel.y[:, cutoff + 1 : cutoff + 1 + _HORIZON]
+        hierarchy = Hierarchy.of(panel, cutoff, config.evaluation.hierarchy)
+        alone, _ = hierarchy.wrmsse(own.predict(panel, cutoff).mean, actual)
+        mean = _reconciled(panel, totals, aggregation, own, above, cutoff)
+        score, levels = hierarchy.wrmsse(mean, actual)
+        naive, _ = hierarchy.wrmsse(np.tile(panel.y[:, cutoff - 6 : cutoff + 1], (1, 4)), actual)
+        found.append((alone, score, levels[-1], naive))
+        days = f"{cutoff + 2}..{cutoff + 1 + _HORIZON}"
+        print(f"{days:<12} {alone:>12.4f} {score:>12.4f} {levels[-1]:>9.4f} {naive:>8.4f}")
+    alone, score, bottom, naive = np.mean(found, axis=0)
+    print(f"{'mean':<12} {alone:>12.4f} {score:>12.4f} {bottom:>9.4f} {naive:>8.4f}")
+
+
+def _write(panel: Panel, mean: npt.NDArray[np.float64], until: int, out: Path) -> None:
+    dates = panel.timeline.dates(until, until + _HORIZON)
+    frame = pd.DataFrame(
+        {
+            "unique_id": np.repeat(panel.unique_ids, _HORIZON),
+            "ds": np.tile(dates, panel.num_series),
+            "mean": mean.ravel(),
+        }
+    )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.with_name(f".{out.name}.partial")
+    frame.to_parquet(partial, index=False)
+    partial.rename(out)
+    print(f"wrote {out}: {panel.num_series:,} series x {_HORIZON} days")

@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+
+from invopt.errors import ConfigError
+from invopt.reconciliation import Aggregation, aggregate_panel, reconcile
+from tests.builders import make_panel
+
+LEVELS = ((), ("location",), ("location", "category"))
+
+
+def sums(panel, columns):
+    """Sums by pandas, in order of the names."""
+    keys = (
+        panel.series[list(columns)].agg("|".join, axis=1)
+        if columns
+        else panel.series["unique_id"].map(lambda _: "")
+    )
+    rows = panel.series.assign(key=keys, y=list(panel.y.astype(float)))
+    return [np.sum(list(rows["y"][rows["key"] == k]), axis=0) for k in sorted(set(keys))]
+
+
+def test_aggregates_are_the_sums_of_their_parts():
+    panel = make_panel(num_series=12)
+    aggregation = Aggregation.of(panel.series, LEVELS)
+    expected = [s for columns in LEVELS for s in sums(panel, columns)]
+    np.testing.assert_allclose(aggregation.add_up(panel.y), expected)
+    assert aggregation.names[:3] == ("all=", "location=s0", "location=s1")
+
+
+def test_an_aggregate_keeps_what_its_parts_share_and_averages_their_channels():
+    panel = make_panel(num_series=12)
+    aggregation = Aggregation.of(panel.series, LEVELS)
+    found = aggregate_panel(panel, aggregation)
+    assert list(found.unique_ids) == sorted(aggregation.names)
+    total = found.series.set_index("unique_id").loc["all="]
+    assert (total["location"], total["category"]) == ("any", "any")
+    assert found.series.set_index("unique_id").loc["location=s1", "location"] == "s1"
+    assert found.channels["event=holiday"].level == "all"
+    assert "price" not in found.channels
+    # A store has one region, so its channel is the region's own.
+    row = list(found.unique_ids).index("location=s0")
+    region = panel.series.loc[panel.series["location"] == "s0", "region"].iloc[0]
+    source = panel.channels["temperature"]
+    np.testing.assert_allclose(
+        found.channels["temperature"].values[row], source.values[source.groups.index(region)],
+        rtol=1e-6,
+    )  # fmt: skip
+
+
+def test_reconciled_sums_agree_with_both_forecasts_when_those_agree():
+    panel = make_panel(num_series=12)
+    aggregation = Aggregation.of(panel.series, LEVELS)
+    mean = panel.y[:, :14] + 1.0
+    history = aggregation.add_up(panel.y)
+    same = reconcile(mean, aggregation.add_up(mean), history, aggregation)
+    np.testing.assert_allclose(same, mean)
+
+
+def test_a_bias_of_every_sum_is_taken_over_by_the_series_as_far_as_asked():
+    panel = make_panel(num_series=12)
+    aggregation = Aggregation.of(panel.series, LEVELS)
+    mean = panel.y[:, :14] + 1.0
+    history = aggregation.add_up(panel.y)
+    higher = 1.2 * aggregation.add_up(mean)
+    np.testing.assert_allclose(reconcile(mean, higher, history, aggregation), 1.1 * mean)
+    all_of_it = reconcile(mean, higher, history, aggregation, share=1.0)
+    np.testing.assert_allclose(all_of_it, 1.2 * mean)
+
+
+def test_a_forecast_gone_wild_moves_series_no_further_than_half():
+    panel = make_panel(num_series=12)
+    aggregation = Aggregation.of(panel.series, LEVELS)
+    mean = panel.y[:, :14] + 1.0
+    wild = 100 * aggregation.add_up(mean)
+    moved = reconcile(mean, wild, aggregation.add_up(panel.y), aggregation)
+    np.testing.assert_allclose(moved, 1.5 * mean)
+
+
+def test_levels_that_do_not_nest_are_refused():
+    with pytest.raises(ConfigError, match="finer than the last one"):
+        Aggregation.of(make_panel(num_series=12).series, [["product"], ["location"]])
