@@ -20,6 +20,7 @@ def train_forecaster(
     import time
 
     from invopt.steps import train_model
+    from serving.machine import available_memory
     from serving.telling import tell
 
-    train_model(training_set.path, config, model.path, time.monotonic, tell)
+    train_model(training_set.path, config, model.path, time.monotonic, tell, available_memory())

@@ -30,6 +30,7 @@ from invopt.model.budget import Budget, Clock
 from invopt.model.callbacks import Check, Checks, Notify, Progress, averaging
 from invopt.model.forecaster import Forecaster
 from invopt.model.lightning_module import HeadsTask, HeldOut, NonFiniteLossError, TrunkTask
+from invopt.model.memory import estimate_memory, refuse_too_large
 from invopt.model.network import DemandNetwork, NetworkSizes
 from invopt.model.windows import WindowSampler, WindowSource, training_origins
 from invopt.panel import Panel
@@ -64,6 +65,7 @@ def fit(
     clock: Clock,
     notify: Notify = lambda _: None,
     check: Check | None = None,
+    memory: int | None = None,
 ) -> Forecaster:
     """Train every member on the first num_periods of a panel and return their ensemble.
 
@@ -76,14 +78,16 @@ def fit(
         notify: Called with lines of progress.
         check: Called with step and loss on a held-out horizon every `check_steps` steps of the
             trunk; it may raise to end the training. For members trained one after another.
+        memory: Bytes the training may take; None leaves it unchecked.
 
     Raises:
         InvalidInputError: If the panel has no series to learn from, or the loss stops being
             finite.
+        ConfigError: If the training would take more than `memory`.
         CheckpointError: If the folder holds a training of another configuration.
     """
     started = clock()
-    spec = prepare(panel, config, num_periods, folder)
+    spec = prepare(panel, config, num_periods, folder, memory=memory)
     training = config.training
     workers = min(training.num_workers, training.num_members)
     rounds = -(-training.num_members // workers)
@@ -100,17 +104,23 @@ def fit(
     return Forecaster(spec, config.model, networks)
 
 
-def prepare(panel: Panel, config: Config, num_periods: int, folder: Path) -> FeatureSpec:
+def prepare(
+    panel: Panel, config: Config, num_periods: int, folder: Path, *, memory: int | None = None
+) -> FeatureSpec:
     """Write what every member reads: encoded panel, feature spec, loss weights, configuration.
 
     Raises:
+        ConfigError: If training would take more than `memory` bytes; nothing is written.
         CheckpointError: If the folder holds a training of another configuration.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     _refuse_other_training(folder, config)
     seen = panel.truncate(num_periods)
     encoder = FeatureEncoder.fit(seen, config.features, num_periods)
     encoded = encoder.encode(seen)
+    if memory is not None:
+        sizes = NetworkSizes.of(encoder.spec)
+        refuse_too_large(estimate_memory(sizes, encoded, config), memory)
+    folder.mkdir(parents=True, exist_ok=True)
     encoded.save(folder / "arrays")
     encoder.spec.save(folder / "features.json")
     np.save(folder / "weights.npy", series_weights(encoded, encoder.spec, config))
@@ -318,6 +328,7 @@ class _Run:
             # The loader only counts steps: workers and shuffling have nothing to do.
             warnings.filterwarnings("ignore", message=".*does not have many workers.*")
             warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
+            warnings.filterwarnings("ignore", message=".*dataloader is not resumable.*")
             warnings.filterwarnings("ignore", message=".*no `val_dataloader`.*")
             warnings.filterwarnings("ignore", message=".*`isinstance\\(treespec.*")
             try:

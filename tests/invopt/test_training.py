@@ -1,4 +1,8 @@
+import itertools
 import json
+import multiprocessing
+import os
+import signal
 import time
 
 import numpy as np
@@ -6,7 +10,7 @@ import pytest
 import torch
 
 from invopt.baselines import Baseline
-from invopt.errors import CheckpointError, InvalidInputError
+from invopt.errors import CheckpointError, ConfigError, InvalidInputError
 from invopt.evaluation import backtest, point_metrics
 from invopt.features import FeatureEncoder
 from invopt.training import Member, fit, prepare, read_history, series_weights, train_member
@@ -155,3 +159,40 @@ def test_a_folder_with_another_configuration_is_refused_with_the_difference(tmp_
     _, other = prepared(model={"hidden_size": 12})
     with pytest.raises(CheckpointError, match=r"model.hidden_size was 8 and is 12"):
         train(panel, other, tmp_path)
+
+
+def test_a_training_that_cannot_fit_is_refused_before_it_starts_with_the_estimate(tmp_path):
+    panel, config = prepared(model={"hidden_size": 20_000})
+    with pytest.raises(ConfigError, match=r"needs about \d+\.\d GB .*weights .*lower training"):
+        fit(panel, config, 140, tmp_path / "a", clock=time.monotonic, memory=2_000_000_000)
+    assert not (tmp_path / "a").exists()
+    _, small = prepared()
+    prepare(panel, small, 140, tmp_path / "b", memory=2_000_000_000)
+
+
+def test_a_killed_training_goes_on_and_ends_bit_for_bit_where_it_would_have(tmp_path):
+    panel, config = prepared(training={"max_steps": 40, "checkpoint_minutes": 0.0005})
+    whole = weights_of(train(panel, config, tmp_path / "whole"))
+    prepare(panel, config, 140, tmp_path / "killed")
+    context = multiprocessing.get_context("spawn")
+    process = context.Process(target=train_until_killed, args=(tmp_path / "killed",))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    member = tmp_path / "killed" / "member-00"
+    assert (member / "trunk-last.ckpt").is_file()
+    assert not (member / "trunk.npz").is_file()
+    resumed = weights_of(train(panel, config, tmp_path / "killed"))
+    assert all(np.array_equal(whole[k], resumed[k]) for k in whole)
+
+
+def train_until_killed(folder):
+    """Kill this process in the middle of the trunk, as an evicted pod is."""
+    calls = itertools.count()
+
+    def clock():
+        if next(calls) == 60:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return time.monotonic()
+
+    train_member(folder, Member(0, None, 1), clock=clock)
