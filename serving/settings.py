@@ -9,6 +9,7 @@ WORKSPACE = "INVOPT_WORKSPACE"
 FEATURE_STORE = "INVOPT_FEATURE_STORE"
 TRACKING_URI = "MLFLOW_TRACKING_URI"
 STUDY_STORAGE = "INVOPT_STUDY_STORAGE"
+PREDICTION_LOG = "INVOPT_PREDICTION_LOG"
 CODE_VERSION = "INVOPT_CODE_VERSION"
 
 
@@ -21,12 +22,14 @@ class Settings:
         feature_store: Folder of feature tables, registry and the embedded online store.
         tracking_uri: MLflow's.
         study_storage: Optuna's.
+        prediction_log: Folder of served decisions.
     """
 
     workspace: Path
     feature_store: Path
     tracking_uri: str
     study_storage: str
+    prediction_log: Path
 
     @classmethod
     def of(cls, workspace: Path) -> "Settings":
@@ -37,6 +40,7 @@ class Settings:
             workspace / "feature_store",
             f"sqlite:///{workspace}/mlflow.db",
             f"sqlite:///{workspace}/studies.db",
+            workspace / "predictions",
         )
 
     @classmethod
@@ -48,6 +52,7 @@ class Settings:
             Path(environment.get(FEATURE_STORE, default.feature_store)),
             environment.get(TRACKING_URI, default.tracking_uri),
             environment.get(STUDY_STORAGE, default.study_storage),
+            Path(environment.get(PREDICTION_LOG, default.prediction_log)),
         )
 
     def export(self) -> dict[str, str]:
@@ -57,4 +62,5 @@ class Settings:
             FEATURE_STORE: str(self.feature_store),
             TRACKING_URI: self.tracking_uri,
             STUDY_STORAGE: self.study_storage,
+            PREDICTION_LOG: str(self.prediction_log),
         }
