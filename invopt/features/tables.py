@@ -299,6 +299,8 @@ def _lists(values: npt.NDArray[np.float32]) -> pa.Array:
 
 def _dense(rows: Any) -> npt.NDArray[np.float32]:
     """Return rows of equal length as (row, period)."""
+    if isinstance(rows, np.ndarray):
+        return rows
     if isinstance(rows, pa.ChunkedArray):
         rows = rows.combine_chunks()
     if isinstance(rows, pa.ListArray):
