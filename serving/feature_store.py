@@ -32,7 +32,10 @@ from serving.snapshots import snapshot_path
 
 LAYOUT = "layout.json"
 # lead_time is a column of products; the position may carry a newer one under its own name.
-_STOCK = ("on_hand", "on_order", "backorders", "current_lead_time")
+STOCK = ("on_hand", "on_order", "backorders", "current_lead_time")
+# Periods by which a group's online window is longer: series that stopped being published a few
+# periods ago still find their groups as they were then.
+GROUP_SLACK = 28
 _REPOSITORY = Path(__file__).resolve().parent.parent / "feature_repo"
 
 
@@ -154,7 +157,8 @@ def write_tables(
         if number == 0 and layout.group_channels:
             _write(group_table(panel, layout, created), folder / "group_history" / file)
             _write(
-                group_table(panel, layout, created, window=window), folder / "group_window" / file
+                group_table(panel, layout, created, window=window + GROUP_SLACK),
+                folder / "group_window" / file,
             )
     if layout is None:
         raise InvalidInputError("there is no panel to publish.")
@@ -250,12 +254,16 @@ def _stock_table(panel: Panel, position: pd.DataFrame | None, created: pd.Timest
     if position is not None:
         stock = position.rename(columns={"lead_time": "current_lead_time"})
         frame = frame.merge(stock, on=SERIES_KEY, how="left")
-    for name in _STOCK:
+    if "on_hand" in frame:
+        for name in ("on_order", "backorders"):
+            if name not in frame:  # not recorded at all reads as none, as in plan_orders
+                frame[name] = frame["on_hand"] * 0
+    for name in STOCK:
         frame[name] = frame[name].astype(float) if name in frame else float("nan")
     frame[TIMESTAMP] = known_at
     frame[CREATED] = created
     stamps = frame[[TIMESTAMP, CREATED]].astype("datetime64[us, UTC]")
-    return pa.Table.from_pandas(frame[[SERIES_KEY, *_STOCK]].join(stamps), preserve_index=False)
+    return pa.Table.from_pandas(frame[[SERIES_KEY, *STOCK]].join(stamps), preserve_index=False)
 
 
 def _no_forecast() -> pa.Table:

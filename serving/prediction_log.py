@@ -34,7 +34,7 @@ import os
 import queue
 import random
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -104,7 +104,7 @@ class PredictionLog:
         self.folder, self.sample, self.lost = folder, sample, lost
         self.max_rows, self.max_seconds, self.max_bytes = max_rows, max_seconds, max_bytes
         self._random = random.Random(seed)  # noqa: S311  (a sample, not a secret)
-        self._queue: queue.Queue[list[Mapping[str, Any]] | None] = queue.Queue(_QUEUE)
+        self._queue: queue.Queue[Sequence[Mapping[str, Any]] | None] = queue.Queue(_QUEUE)
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
         self._thread.start()
 
@@ -112,7 +112,7 @@ class PredictionLog:
         """Return whether the next request belongs to the sample."""
         return self._random.random() < self.sample
 
-    def offer(self, rows: list[Mapping[str, Any]]) -> None:
+    def offer(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Hand over the rows of one request; returns at once."""
         try:
             self._queue.put_nowait(rows)

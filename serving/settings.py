@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+
+from invopt.errors import InvalidInputError
 
 WORKSPACE = "INVOPT_WORKSPACE"
 FEATURE_STORE = "INVOPT_FEATURE_STORE"
@@ -64,3 +66,63 @@ class Settings:
             STUDY_STORAGE: self.study_storage,
             PREDICTION_LOG: str(self.prediction_log),
         }
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """Limits and secrets of a server; see `from_environment` for the variables.
+
+    Attributes:
+        host: Address to bind.
+        port: HTTP port.
+        grpc_port: gRPC port; None for none.
+        token: Bearer token callers must show; "" for none.
+        max_body_bytes: Of a request.
+        max_queue: Requests accepted and not yet answered; more get 429.
+        request_seconds: Longest time to an answer (504), and for a body to arrive (408).
+        store_seconds: Longest read of the online store.
+        predictor_seconds: Longest call of the predictor.
+        refresh_seconds: Between looks for a new champion or newly published features.
+        log_sample: Share of requests in the prediction log.
+        probe_seconds: Between skew probes; 0 for none.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    grpc_port: int | None = None
+    token: str = ""
+    max_body_bytes: int = 8 << 20
+    max_queue: int = 64
+    request_seconds: float = 10.0
+    store_seconds: float = 1.0
+    predictor_seconds: float = 2.0
+    refresh_seconds: float = 30.0
+    log_sample: float = 1.0
+    probe_seconds: float = 900.0
+
+    @classmethod
+    def from_environment(
+        cls,
+        host: str,
+        port: int,
+        grpc_port: int | None,
+        environment: Mapping[str, str] = os.environ,
+    ) -> "ServerSettings":
+        """Return the settings of this process: INVOPT_SERVER_ and the attribute's name.
+
+        Raises:
+            InvalidInputError: If a variable is not a number where one is needed.
+        """
+        found: dict[str, str | int | float] = {}
+        for field in fields(cls):
+            name = f"INVOPT_SERVER_{field.name.upper()}"
+            if name not in environment or field.name in ("host", "port", "grpc_port"):
+                continue
+            kind = {str: str, int: int, float: float}[field.type]  # type: ignore[index]
+            try:
+                found[field.name] = kind(environment[name])
+            except ValueError as err:
+                raise InvalidInputError(
+                    f"{name} must be a number, got {environment[name]!r}."
+                ) from err
+        return cls(host=host, port=port, grpc_port=grpc_port, **found)  # type: ignore[arg-type]

@@ -49,29 +49,38 @@ class WindowEncoder:
         }
         self._fields = {head["name"]: layout.field_of(head["name"]) for head in _heads(layout)}
 
-    def groups_of(self, rows: SeriesRows, group_rows: Mapping[str, Any]) -> "EncodedGroups":
+    def groups_of(
+        self,
+        rows: SeriesRows,
+        group_rows: Mapping[str, Any],
+        earlier: "EncodedGroups | None" = None,
+    ) -> "EncodedGroups":
         """Return everything the rows' groups share; good for later rows of the same time.
 
         Args:
-            rows: Columns of a series table, values by row; rows ascend by unique_id.
+            rows: Columns of a series table, values by row.
             group_rows: Columns of a group table as of the same time.
+            earlier: Whose calendar groups are to stay known.
 
         Raises:
             ContractError: If a channel or column the model needs is missing.
         """
+        if earlier is not None:
+            rows = {name: _joint(earlier.rows[name], values) for name, values in rows.items()}
         _, first = np.unique(self._combinations(rows), return_index=True)
         chosen = {name: _take(values, np.sort(first)) for name, values in rows.items()}
+        chosen[SERIES_KEY] = [f"{number:06d}" for number in range(len(first))]
         panel = panel_from_tables(chosen, group_rows, self.layout)
         encoded = self._encoder.encode(panel)
-        places = {
-            c: int(r)
-            for c, r in zip(self._combinations(chosen), encoded.calendar_rows, strict=True)
-        }
+        combinations = self._combinations(chosen)
+        places = {c: int(r) for c, r in zip(combinations, encoded.calendar_rows, strict=True)}
         channels = {c.name: c for c in panel.channels.values() if c.level != SERIES_LEVEL}
-        return EncodedGroups(encoded, channels, places)
+        return EncodedGroups(encoded, channels, places, chosen)
 
     def encode(self, rows: SeriesRows, groups: "EncodedGroups") -> EncodedPanel | None:
         """Return the rows' arrays, in order; None when groups do not know a row's calendar.
+
+        Ask groups_of then, for rows that are as long as those it knows.
 
         Args:
             rows: As in groups_of, in any order; SALES and channels as (row, period) float32.
@@ -166,12 +175,18 @@ class EncodedGroups:
         encoded: Group arrays; its series are the first of each calendar group.
         channels: Group channels by name.
         calendar_rows: Row of EncodedPanel.calendar by calendar group.
+        rows: The series.
     """
 
     def __init__(
-        self, encoded: EncodedPanel, channels: dict[str, Channel], calendar_rows: dict[str, int]
+        self,
+        encoded: EncodedPanel,
+        channels: dict[str, Channel],
+        calendar_rows: dict[str, int],
+        rows: SeriesRows,
     ) -> None:
-        self.encoded, self.channels, self.calendar_rows = encoded, channels, calendar_rows
+        self.encoded, self.channels = encoded, channels
+        self.calendar_rows, self.rows = calendar_rows, rows
 
 
 def _heads(layout: TableLayout) -> list[dict[str, Any]]:
@@ -182,6 +197,12 @@ def _joined(rows: SeriesRows, columns: Sequence[str], num: int, by: str = "\x1f"
     if not columns:
         return [""] * num
     return [by.join(map(str, values)) for values in zip(*(rows[c] for c in columns), strict=True)]
+
+
+def _joint(first: Any, second: Any) -> Any:
+    if isinstance(second, np.ndarray):
+        return np.concatenate([first, second])
+    return [*first, *second]
 
 
 def _take(values: Any, at: npt.NDArray[np.int64]) -> Any:

@@ -1,0 +1,87 @@
+"""One model version, loaded: everything a decision needs of it."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from invopt.attribution import load_reference
+from invopt.config import Config, ModelConfig
+from invopt.errors import ContractError
+from invopt.features import FeatureSpec
+from serving.network import Inputs, LocalNetwork, Network, RemoteNetwork
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A model version at work.
+
+    Attributes:
+        version: NAME-N.
+        spec: How feature rows become inputs.
+        model: Quantile levels.
+        config: Of the run that trained it; its inventory section is the policy.
+        network: Asked for forecasts.
+        reference: Window that attributions start from; None for a model exported without.
+    """
+
+    version: str
+    spec: FeatureSpec
+    model: ModelConfig
+    config: Config
+    network: Network
+    reference: Inputs | None
+
+    @property
+    def policy_version(self) -> str:
+        """Name of the ordering policy and a hash of all its settings."""
+        inventory = self.config.inventory
+        text = json.dumps(inventory.model_dump(mode="json"), sort_keys=True)
+        return f"{inventory.policy}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def load_champion(
+    path: Path,
+    name: str,
+    version: str,
+    predictor: str | None = None,
+    *,
+    predictor_seconds: float = 2.0,
+    token: str = "",
+) -> Champion:
+    """Return a model folder, loaded.
+
+    Args:
+        path: Model folder.
+        name: Registered model name, also the name at the predictor.
+        version: Version number.
+        predictor: host:port of the predictor's gRPC; the graph runs here by default.
+        predictor_seconds: Longest wait for the predictor.
+        token: Bearer token of the predictor.
+
+    Raises:
+        ContractError: If a file is missing or cannot be read.
+    """
+    spec = FeatureSpec.load(_file(path, "features.json"))
+    head = json.loads(_file(path, "model.json").read_text())
+    training = json.loads(_file(path, "training.json").read_text())
+    network: Network = (
+        RemoteNetwork(name, predictor, path, predictor_seconds, token)
+        if predictor
+        else LocalNetwork(path)
+    )
+    reference = path / "reference.npz"
+    return Champion(
+        f"{name}-{version}",
+        spec,
+        ModelConfig.model_validate(head["model"]),
+        Config.model_validate(training["config"]),
+        network,
+        load_reference(reference) if reference.is_file() else None,
+    )
+
+
+def _file(path: Path, name: str) -> Path:
+    if not (path / name).is_file():
+        raise ContractError("Model", name, f"exist in {path}")
+    return path / name
