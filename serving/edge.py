@@ -6,6 +6,7 @@ guards.
 """
 
 import asyncio
+import contextlib
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
@@ -32,6 +33,7 @@ from serving.settings import ServerSettings
 
 _OPEN_TO_ALL = ("/", "/metrics", "/v2/health/live", "/v2/health/ready")
 _CLOSED = "/v2/repository"
+_DRAIN_BYTES = 64 << 20
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -69,6 +71,8 @@ class Guard:
         except Exception as err:
             if not started:
                 failure = failure_of(err, reached_model=progress.reached_model)
+                if failure.code is ErrorCode.TOO_LARGE:
+                    await self._drain(receive)
                 await _response(failure)(scope, receive, send)
 
     def _check(self, scope: Message) -> None:
@@ -104,6 +108,17 @@ class Guard:
                 ErrorCode.SLOW_REQUEST,
                 f"the body did not arrive within {self.settings.request_seconds:g} s.",
             ) from err
+
+    async def _drain(self, receive: Receive) -> None:
+        """Read on for a while: a caller hung up on while sending would not see the answer."""
+        left = _DRAIN_BYTES
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.settings.request_seconds):
+                while left > 0:
+                    message = await receive()
+                    if not message.get("more_body", False):
+                        return
+                    left -= len(message["body"])
 
     def _too_large(self) -> RequestFailedError:
         return RequestFailedError(

@@ -133,13 +133,13 @@ class OnlineFeatures:
         """End the reading threads."""
         self.pool.shutdown(wait=False, cancel_futures=True)
 
-    def check(self) -> None:
-        """Read one key that does not exist.
+    def check(self, seconds: float = 30.0) -> None:
+        """Read one key that does not exist; the first read may take its time.
 
         Raises:
             StoreUnavailableError: If the store does not answer.
         """
-        self._read("stock_position", SERIES_KEY, ["-"], ["on_hand"])
+        self._read("stock_position", SERIES_KEY, ["-"], ["on_hand"], seconds)
 
     def read(self, names: Sequence[str]) -> list[Windows]:
         """Return the windows of the series that have one, by the time they end at.
@@ -218,14 +218,19 @@ class OnlineFeatures:
             return max((known_at for known_at, _ in self._groups.values()), default=None)
 
     def _read(
-        self, view: str, key: str, names: Sequence[str], fields: list[str]
+        self,
+        view: str,
+        key: str,
+        names: Sequence[str],
+        fields: list[str],
+        seconds: float | None = None,
     ) -> list[tuple[float, dict[str, Any]] | None]:
         if self.clock() < self._open_until:
             metrics.STORE_FAILURES.labels("left alone").inc()
             raise StoreUnavailableError
         job = self.pool.submit(self._read_now, view, key, names, fields)
         try:
-            return job.result(self.seconds)
+            return job.result(seconds or self.seconds)
         except FutureTimeoutError as err:
             kind: BaseException = err
             metrics.STORE_FAILURES.labels("slow").inc()

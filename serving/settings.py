@@ -11,8 +11,11 @@ WORKSPACE = "INVOPT_WORKSPACE"
 FEATURE_STORE = "INVOPT_FEATURE_STORE"
 TRACKING_URI = "MLFLOW_TRACKING_URI"
 STUDY_STORAGE = "INVOPT_STUDY_STORAGE"
+FEATURE_CONFIG = "INVOPT_FEATURE_CONFIG"
 PREDICTION_LOG = "INVOPT_PREDICTION_LOG"
 CODE_VERSION = "INVOPT_CODE_VERSION"
+
+EMBEDDED = Path(__file__).resolve().parent.parent / "feature_repo" / "feature_store.yaml"
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,7 @@ class Settings:
         feature_store: Folder of feature tables, registry and the embedded online store.
         tracking_uri: MLflow's.
         study_storage: Optuna's.
+        feature_config: Feast's feature_store.yaml: which stores there are.
         prediction_log: Folder of served decisions.
     """
 
@@ -31,6 +35,7 @@ class Settings:
     feature_store: Path
     tracking_uri: str
     study_storage: str
+    feature_config: Path
     prediction_log: Path
 
     @classmethod
@@ -42,6 +47,7 @@ class Settings:
             workspace / "feature_store",
             f"sqlite:///{workspace}/mlflow.db",
             f"sqlite:///{workspace}/studies.db",
+            EMBEDDED,
             workspace / "predictions",
         )
 
@@ -54,6 +60,7 @@ class Settings:
             Path(environment.get(FEATURE_STORE, default.feature_store)),
             environment.get(TRACKING_URI, default.tracking_uri),
             environment.get(STUDY_STORAGE, default.study_storage),
+            Path(environment.get(FEATURE_CONFIG, default.feature_config)),
             Path(environment.get(PREDICTION_LOG, default.prediction_log)),
         )
 
@@ -64,6 +71,7 @@ class Settings:
             FEATURE_STORE: str(self.feature_store),
             TRACKING_URI: self.tracking_uri,
             STUDY_STORAGE: self.study_storage,
+            FEATURE_CONFIG: str(self.feature_config),
             PREDICTION_LOG: str(self.prediction_log),
         }
 

@@ -42,7 +42,7 @@ def make_shop(folder: Path, **kwargs) -> Shop:
     """
     from invopt.model import export_onnx
     from serving.feature_store import (
-        apply_and_materialize,
+        apply_and_materialise,
         known_time,
         open_store,
         push_forecast,
@@ -71,7 +71,7 @@ def make_shop(folder: Path, **kwargs) -> Shop:
     now = pd.Timestamp.now(tz="UTC")
     write_tables([panel], forecaster.spec, position, now, settings, 2)
     store = open_store(settings)
-    apply_and_materialize(store, settings, known_time(panel))
+    apply_and_materialise(store, settings, known_time(panel))
     forecast = folder / "forecast"
     forecast.mkdir()
     found = forecaster.predict(panel)
@@ -152,7 +152,7 @@ def _answer(request):
         return status, text
 
 
-def start(module, arguments, settings, folder, environment=None, *, ready=True) -> Server:
+def start(module, arguments, settings, folder, environment=None) -> Server:
     """Start a server module and wait until its model is ready."""
     port, grpc_port = free_port(), free_port()
     log = folder / f"{module.rsplit('.', 1)[-1]}-{port}.log"
@@ -165,12 +165,11 @@ def start(module, arguments, settings, folder, environment=None, *, ready=True) 
         )  # fmt: skip
     server = Server(process, f"http://127.0.0.1:{port}", f"127.0.0.1:{grpc_port}", log)
     deadline = time.monotonic() + 120
-    path = f"/v2/models/{NAME}/ready" if ready else "/v2/health/live"
     while time.monotonic() < deadline:
         if process.poll() is not None:
             break
         try:
-            if server.get(path)[0] == 200:
+            if server.get("/v2/health/ready")[0] == 200:
                 return server
         except OSError:
             pass
