@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import functools
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,9 @@ from serving.settings import ServerSettings, Settings
 if TYPE_CHECKING:
     from serving.champion import Champion
     from serving.server import DecisionModel
+
+
+_PROBED = 20
 
 
 @dataclass(frozen=True)
@@ -122,16 +126,24 @@ def run(source: ModelSource, host: str, port: int, grpc_port: int | None) -> Non
     )
     model.load()
     try:
-        asyncio.run(serve(model, limits, functools.partial(_watch, model, limits.refresh_seconds)))
+        asyncio.run(serve(model, limits, functools.partial(_watch, model, limits)))
     finally:
         log.close()
         features.close()
 
 
-async def _watch(model: "DecisionModel", seconds: float) -> None:
+async def _watch(model: "DecisionModel", limits: ServerSettings) -> None:
+    """Look for newer models and features, and now and then for skew."""
+    from serving.skew import watch_skew  # noqa: PLC0415
+
+    probed = time.monotonic()
     while True:
-        await asyncio.sleep(seconds if model.ready else 1.0)
+        await asyncio.sleep(limits.refresh_seconds if model.ready else 1.0)
         await asyncio.to_thread(model.refresh)
+        names = model.decider.recent(_PROBED)
+        if limits.probe_seconds and names and time.monotonic() - probed > limits.probe_seconds:
+            probed = time.monotonic()
+            await asyncio.to_thread(watch_skew, model.decider.model, names)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from invopt.attribution import load_reference
 from invopt.config import Config, ModelConfig
@@ -62,9 +63,11 @@ def load_champion(
     Raises:
         ContractError: If a file is missing or cannot be read.
     """
-    spec = FeatureSpec.load(_file(path, "features.json"))
-    head = json.loads(_file(path, "model.json").read_text())
-    training = json.loads(_file(path, "training.json").read_text())
+    try:
+        spec = FeatureSpec.load(_file(path, "features.json"))
+    except (ValueError, KeyError, TypeError) as err:
+        raise ContractError("Model", "features.json", f"be readable in {path}") from err
+    head, training = _read(path, "model.json"), _read(path, "training.json")
     network: Network = (
         RemoteNetwork(name, predictor, path, predictor_seconds, token)
         if predictor
@@ -79,6 +82,14 @@ def load_champion(
         network,
         load_reference(reference) if reference.is_file() else None,
     )
+
+
+def _read(path: Path, name: str) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(_file(path, name).read_text())
+    except json.JSONDecodeError as err:
+        raise ContractError("Model", name, f"be readable in {path}") from err
+    return content
 
 
 def _file(path: Path, name: str) -> Path:

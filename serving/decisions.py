@@ -82,6 +82,11 @@ class Decider:
         if champion.reference is not None:
             champion.network.run(champion.reference)
 
+    def recent(self, number: int) -> list[str]:
+        """Return the series answered last."""
+        with self._lock:
+            return list(self._memory)[-number:]
+
     def decide(
         self, instances: Sequence[Instance], request_id: str | None = None
     ) -> list[dict[str, Any]]:
@@ -100,7 +105,7 @@ class Decider:
         try:
             with metrics.STAGE_SECONDS.labels("read").time():
                 found = self.features.read(names)
-                newest = self.features.newest()
+                newest = self.features.newest
                 scenarios, failures = scenarios_of(
                     instances, found, model.layout, model.horizon, newest
                 )

@@ -1,7 +1,7 @@
 """Feast at work: tables published, applied, materialised, and read back as panels."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -186,15 +186,23 @@ def apply_and_materialise(
     return materialise(store, settings, names, known_at.to_pydatetime(), notify)
 
 
-def training_panel(store: Any, settings: Settings, known_at: pd.Timestamp) -> Panel:
+def training_panel(
+    store: Any, settings: Settings, known_at: pd.Timestamp, names: Sequence[str] | None = None
+) -> Panel:
     """Return the panel as it was known at a time, by point-in-time joins in Feast.
+
+    Args:
+        store: Feast's.
+        settings: Where the tables are.
+        known_at: Aware.
+        names: Series; all by default.
 
     Raises:
         InvalidInputError: If nothing was published by then.
     """
     layout = read_layout(settings)
     history = settings.feature_store / "series_history"
-    keys = _distinct(history, SERIES_KEY)
+    keys = _distinct(history, SERIES_KEY) if names is None else sorted(names)
     if not keys:
         raise InvalidInputError(f"no feature table in {history}: publish features first.")
     table = _historical(store, "training", SERIES_KEY, keys, known_at)

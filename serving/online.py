@@ -96,6 +96,11 @@ class OnlineFeatures:
         settings: Where the store is.
         seconds: Longest time of one read.
         clock: Monotonic seconds.
+
+    Attributes:
+        layout: Of the published tables.
+        published: Number that tells one publication from another.
+        newest: When the newest published windows were known, seconds since 1970.
     """
 
     def __init__(
@@ -118,6 +123,7 @@ class OnlineFeatures:
         """Read again what was published: layout and definitions."""
         self.layout: TableLayout = read_layout(self.settings)
         self.published = self.version()
+        self.newest = _newest(self.settings)
         self.store.refresh_registry()
         names = ["series_window", "stock_position", "last_forecast"]
         names += ["group_window"] if self.layout.group_channels else []
@@ -212,11 +218,6 @@ class OnlineFeatures:
             known = self._groups
         return _aligned(known, windows, self.layout)
 
-    def newest(self) -> float | None:
-        """Return when the newest group rows in memory were known; None without groups."""
-        with self._lock:
-            return max((known_at for known_at, _ in self._groups.values()), default=None)
-
     def _read(
         self,
         view: str,
@@ -258,6 +259,13 @@ class OnlineFeatures:
             else (at.timestamp(), {n: plain(values.get(n)) for n in fields})
             for at, values in found
         ]
+
+
+def _newest(settings: Settings) -> float:
+    """Return when the newest published windows were known: their files are named by it."""
+    files = sorted((settings.feature_store / "series_window").glob("*.parquet"))
+    date = files[-1].name.split("-")[0] if files else "19700101"
+    return pd.Timestamp(date, tz="UTC").timestamp()
 
 
 def plain(value: Any) -> Any:

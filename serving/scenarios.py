@@ -60,7 +60,7 @@ def scenarios_of(
     found: Sequence[Windows],
     layout: TableLayout,
     horizon: int,
-    newest: float | None,
+    newest: float,
 ) -> tuple[list[Scenario], dict[int, InstanceFailedError]]:
     """Return the rows to forecast, and the instances that cannot be.
 
@@ -74,11 +74,11 @@ def scenarios_of(
     places = {name: (w, r) for w in found for r, name in enumerate(w.names)}
     failures: dict[int, InstanceFailedError] = {}
     chosen: dict[int, tuple[Windows, list[tuple[int, int, bool]]]] = {}
-    blank = None if newest is None else _blank(layout, newest)
+    blank = _blank(layout, newest)
     for number, instance in enumerate(instances):
         place = places.get(instance.unique_id)
         if place is None:
-            if blank is None or instance.features is None or instance.features.sales is None:
+            if instance.features is None or instance.features.sales is None:
                 failures[number] = InstanceFailedError(
                     ErrorCode.UNKNOWN_SERIES,
                     "the feature store has no features of this series; send features.sales.",
