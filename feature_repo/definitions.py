@@ -57,6 +57,7 @@ class Definitions:
             *(Field(name=name, dtype=Array(Float32)) for name in layout["series_fields"]),
         ]
         grouped = [Field(name=name, dtype=Array(Float32)) for name in layout["group_fields"]]
+        grouped += [Field(name="periods", dtype=Int64)] if grouped else []
         features = [Field(name=name, dtype=Float32) for name in layout["features"]]
         stock = [
             Field(name=name, dtype=Float64)

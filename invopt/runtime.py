@@ -1,5 +1,6 @@
 """The exported model at work: ONNX Runtime on the same inputs, without torch."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -16,6 +17,44 @@ from invopt.panel import Panel
 OUTPUT_NAMES = ("mean", "quantiles", "levels")
 
 
+class OnnxNetwork:
+    """An exported graph, asked by named arrays.
+
+    Args:
+        file: model.onnx.
+        num_threads: Of ONNX Runtime; its own choice by default.
+
+    Raises:
+        ContractError: If the file is missing or cannot be read.
+    """
+
+    def __init__(self, file: Path, num_threads: int | None = None) -> None:
+        if not file.is_file():
+            raise ContractError("Model", file.name, f"exist in {file.parent}")
+        options = onnxruntime.SessionOptions()
+        if num_threads is not None:
+            options.intra_op_num_threads = num_threads
+        try:
+            self.session = onnxruntime.InferenceSession(
+                str(file), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as err:  # ONNX Runtime raises classes of its own for a broken file
+            raise ContractError("Model", file.name, f"be readable: {err}") from err
+        self.inputs = {i.name: i for i in self.session.get_inputs()}
+
+    def run(self, inputs: tuple[npt.NDArray[np.generic], ...]) -> list[npt.NDArray[np.float32]]:
+        """Return mean, quantiles and levels for inputs in the order of INPUT_NAMES."""
+        feed = {n: a for n, a in zip(INPUT_NAMES, inputs, strict=True) if n in self.inputs}
+        outputs: list[npt.NDArray[np.float32]] = self.session.run(list(OUTPUT_NAMES), feed)
+        return outputs
+
+
+def fingerprint(file: Path) -> str:
+    """Return the SHA-256 of a model file: two processes can tell they hold the same one."""
+    with file.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
 class OnnxForecaster:
     """Forecasts panels with an exported model folder.
 
@@ -28,23 +67,13 @@ class OnnxForecaster:
     """
 
     def __init__(self, path: Path, num_threads: int | None = None) -> None:
-        for name in ("model.onnx", "model.json", "features.json"):
+        for name in ("model.json", "features.json"):
             if not (path / name).is_file():
                 raise ContractError("Model", name, f"exist in {path}")
         self.spec = FeatureSpec.load(path / "features.json")
         head = json.loads((path / "model.json").read_text())
         self.config = ModelConfig.model_validate(head["model"])
-        options = onnxruntime.SessionOptions()
-        if num_threads is not None:
-            options.intra_op_num_threads = num_threads
-        try:
-            self.session = onnxruntime.InferenceSession(
-                str(path / "model.onnx"), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as err:  # ONNX Runtime raises classes of its own for a broken file
-            raise ContractError("Model", "model.onnx", f"be readable: {err}") from err
-        used = {i.name for i in self.session.get_inputs()}
-        self._inputs = [n for n in INPUT_NAMES if n in used]
+        self.network = OnnxNetwork(path / "model.onnx", num_threads)
 
     def predict(
         self, panel: Panel, cutoff: int | None = None, *, batch_size: int = 1024
@@ -62,14 +91,8 @@ class OnnxForecaster:
         for first in range(0, len(encoded.static_ids), batch_size):
             rows = np.arange(first, min(first + batch_size, len(encoded.static_ids)))
             inputs = model_inputs(self.spec, encoded, rows, np.full(len(rows), cutoff))
-            parts.append(self.run(inputs))
+            parts.append(self.network.run(inputs))
         mean, quantiles, levels = (np.concatenate(p) for p in zip(*parts, strict=True))
         return ForecastArrays(
             mean, quantiles, levels, self.config.quantile_levels, self.config.level_quantiles
         )
-
-    def run(self, inputs: tuple[npt.NDArray[np.generic], ...]) -> list[npt.NDArray[np.float32]]:
-        """Return mean, quantiles and levels for inputs in the order of INPUT_NAMES."""
-        feed = {n: a for n, a in zip(INPUT_NAMES, inputs, strict=True) if n in self._inputs}
-        outputs: list[npt.NDArray[np.float32]] = self.session.run(list(OUTPUT_NAMES), feed)
-        return outputs

@@ -85,6 +85,7 @@ def fit_and_save(
     memory: int | None = None,
 ) -> None:
     """Train on the first num_periods of a panel and write the model folder."""
+    from invopt.attribution import save_reference  # noqa: PLC0415
     from invopt.model import export_onnx  # noqa: PLC0415  (torch only where it is used)
     from invopt.training import fit, read_history  # noqa: PLC0415
 
@@ -96,6 +97,7 @@ def fit_and_save(
     ends = np.full(len(rows), num_periods - 1)
     inputs = model_inputs(forecaster.spec, encoded, rows, ends)
     difference = export_onnx(forecaster, out / "model.onnx", inputs)
+    save_reference(out / "reference.npz", inputs)
     history = [read_history(scratch, n) for n in range(config.training.num_members)]
     write_json(
         out / "training.json",

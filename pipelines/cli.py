@@ -51,6 +51,12 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=8080, metavar="N")
     serve.add_argument("--grpc-port", type=int, metavar="N")
+    serve.add_argument(
+        "--predictor-host",
+        metavar="HOST:PORT",
+        help="gRPC address of a predictor (python -m serving.predictor); none by default: "
+        "the graph runs in this process",
+    )
     serve.set_defaults(command=_serve)
 
     demo = commands.add_parser("demo-data", help="write the files of the made-up retailer")
@@ -103,14 +109,15 @@ def _compile(parsed: argparse.Namespace) -> None:
 def _serve(parsed: argparse.Namespace) -> None:
     import os  # noqa: PLC0415
 
-    from serving.__main__ import run  # noqa: PLC0415
+    from serving.__main__ import ModelSource, run  # noqa: PLC0415
     from serving.registry import only_model  # noqa: PLC0415
     from serving.settings import Settings  # noqa: PLC0415
 
     os.environ.update(Settings.of(parsed.workspace).export())
     name = parsed.name or only_model()
     print(f"serving {name} on http://{parsed.host}:{parsed.port} (ctrl-C ends it)", flush=True)
-    run(name, None, parsed.host, parsed.port, parsed.grpc_port)
+    source = ModelSource(name, predictor=parsed.predictor_host)
+    run(source, parsed.host, parsed.port, parsed.grpc_port)
 
 
 def _demo_data(parsed: argparse.Namespace) -> None:

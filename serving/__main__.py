@@ -1,66 +1,149 @@
-"""`python -m serving`: answer requests with the champion, or with one named version."""
+"""`python -m serving`: answer requests with the champion, a named version, or a model folder.
+
+With --predictor-host the graph runs in a predictor of its own (serving.predictor) and this
+process is KServe's transformer; without, both are one process. The answers are the same.
+"""
 
 import argparse
+import asyncio
+import functools
 import sys
+import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from invopt.errors import InvalidInputError
-from serving.settings import Settings
+from serving.settings import ServerSettings, Settings
+
+if TYPE_CHECKING:
+    from serving.champion import Champion
+    from serving.server import DecisionModel
+
+
+_PROBED = 20
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """Where the model comes from.
+
+    Attributes:
+        name: Registered model, and the name in the URLs.
+        version: One version; the champion, whichever it is, by default.
+        folder: A model folder, or a link to one, in place of the registry.
+        predictor: host:port of the gRPC of the process that runs the graph.
+    """
+
+    name: str
+    version: str | None = None
+    folder: Path | None = None
+    predictor: str | None = None
+
+    def latest(self) -> tuple[Path, str]:
+        """Return folder and version of the model to answer with.
+
+        Raises:
+            InvalidInputError: If there is none.
+        """
+        if self.folder is not None:
+            return self.folder.resolve(), self.folder.resolve().name
+        from serving.registry import champion_path, champion_version, version_path  # noqa: PLC0415
+
+        if self.version is not None:
+            return version_path(self.name, self.version), self.version
+        path = champion_path(self.name, required=True)
+        assert path is not None
+        return path, champion_version(self.name)
 
 
 def main() -> int:
     """Parse arguments, load, serve; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m serving")
-    parser.add_argument("--name", required=True, help="registered model name")
+    parser.add_argument("--name", "--model_name", required=True, help="registered model name")
     parser.add_argument("--version", help="version; the champion by default")
+    parser.add_argument("--model", type=Path, help="model folder, in place of the registry")
+    parser.add_argument(
+        "--predictor-host",
+        "--predictor_host",
+        metavar="HOST:PORT",
+        help="gRPC address of a predictor; the graph runs here by default",
+    )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--grpc-port", type=int)
-    arguments = parser.parse_args()
+    found = parser.parse_args()
+    source = ModelSource(found.name, found.version, found.model, found.predictor_host)
     try:
-        run(arguments.name, arguments.version, arguments.host, arguments.port, arguments.grpc_port)
+        run(source, found.host, found.port, found.grpc_port)
     except InvalidInputError as err:
         print(f"serve: {err}", file=sys.stderr)  # noqa: T201
         return 1
     return 0
 
 
-def run(name: str, version: str | None, host: str, port: int, grpc_port: int | None) -> None:
+def run(source: ModelSource, host: str, port: int, grpc_port: int | None) -> None:
     """Load a model and serve it until stopped.
 
     Raises:
-        InvalidInputError: If there is no such model or the port is in use.
+        InvalidInputError: If there is no such model or a port is in use.
     """
-    from serving.decisions import Decider, OnlineFeatures  # noqa: PLC0415
-    from serving.registry import champion_path, champion_version, version_path  # noqa: PLC0415
-    from serving.server import DecisionModel, serve  # noqa: PLC0415
+    from serving.champion import load_champion  # noqa: PLC0415
+    from serving.decisions import Decider  # noqa: PLC0415
+    from serving.edge import check_free, serve  # noqa: PLC0415
+    from serving.metrics import LOG_LOST  # noqa: PLC0415
+    from serving.online import OnlineFeatures  # noqa: PLC0415
+    from serving.prediction_log import PredictionLog  # noqa: PLC0415
+    from serving.server import DecisionModel  # noqa: PLC0415
 
-    check_free(host, port)
-    path: Path | None
-    if version is None:
-        path, version = champion_path(name, required=True), champion_version(name)
-    else:
-        path = version_path(name, version)
-    assert path is not None
-    features = OnlineFeatures(Settings.from_environment())
-    model = DecisionModel(name, Decider(path, f"{name}-{version}", features))
+    limits = ServerSettings.from_environment(host, port, grpc_port)
+    check_free(limits)
+    settings = Settings.from_environment()
+
+    def load(path: Path, version: str) -> "Champion":
+        return load_champion(
+            path,
+            source.name,
+            version,
+            source.predictor,
+            predictor_seconds=limits.predictor_seconds,
+            token=limits.token,
+        )
+
+    features = OnlineFeatures(settings, limits.store_seconds)
+    log = PredictionLog(
+        settings.prediction_log,
+        sample=limits.log_sample,
+        lost=lambda number, reason: LOG_LOST.labels(reason).inc(number),
+    )
+    model = DecisionModel(
+        source.name,
+        Decider(load(*source.latest()), features, log=log),
+        source,
+        load,
+        max_queue=limits.max_queue,
+        seconds=limits.request_seconds,
+    )
     model.load()
-    serve(model, host, port, grpc_port)
+    try:
+        asyncio.run(serve(model, limits, functools.partial(_watch, model, limits)))
+    finally:
+        log.close()
+        features.close()
 
 
-def check_free(host: str, port: int) -> None:
-    """Raise InvalidInputError when a port is in use."""
-    import socket  # noqa: PLC0415
+async def _watch(model: "DecisionModel", limits: ServerSettings) -> None:
+    """Look for newer models and features, and now and then for skew."""
+    from serving.skew import watch_skew  # noqa: PLC0415
 
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as err:
-            raise InvalidInputError(
-                f"port {port} on {host} cannot be used ({err.strerror}): "
-                "choose another with --port."
-            ) from err
+    probed = time.monotonic()
+    while True:
+        await asyncio.sleep(limits.refresh_seconds if model.ready else 1.0)
+        await asyncio.to_thread(model.refresh)
+        names = model.decider.recent(_PROBED)
+        if limits.probe_seconds and names and time.monotonic() - probed > limits.probe_seconds:
+            probed = time.monotonic()
+            await asyncio.to_thread(watch_skew, model.decider.model, names)
 
 
 if __name__ == "__main__":

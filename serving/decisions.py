@@ -1,162 +1,234 @@
-"""From series names to decisions: features read, window built, model asked, policy applied."""
+"""From series names to decisions, down a ladder of ever older knowledge.
 
-import json
+fresh: the model on windows as new as the configuration asks for; stale: the model on older ones;
+last_forecast: what replenishment left in the online store, or what this process answered last;
+seasonal_naive: the season before. Whatever is not fresh says so and why.
+"""
+
+import threading
 import time
+import uuid
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from invopt.assessment import last_prices
-from invopt.config import Config
-from invopt.features.tables import GROUP_KEY, SERIES_KEY, TIMESTAMP, group_ids, panel_from_tables
-from invopt.forecasts import ForecastArrays
-from invopt.inventory import levels_of, plan_orders, terms_of
-from invopt.panel import Panel
-from invopt.runtime import OnnxForecaster
-from serving.feature_store import open_store, read_layout
-from serving.settings import Settings
+from invopt.attribution import TOLERANCE, attribute
+from serving import metrics
+from serving.answers import answer_of, assumed_of, log_row
+from serving.champion import Champion
+from serving.contract import ErrorCode, Instance, Step
+from serving.failures import NetworkUnavailableError, RequestFailedError, StoreUnavailableError
+from serving.forecasting import Forecasting
+from serving.network import Inputs
+from serving.online import OnlineFeatures
+from serving.plans import Sheet, plan_rows
+from serving.prediction_log import PredictionLog
+from serving.scenarios import InstanceFailedError, scenarios_of
 
-_STOCK = ("on_hand", "on_order", "backorders", "current_lead_time")
+_MEMORY = 5_000
+STORE_DOWN = "the feature store does not answer"
+Answers = list[dict[str, Any] | None]
 
 
 @dataclass(frozen=True)
-class Window:
-    """What the online store knows of some series.
+class _Request:
+    """What the parts of one request share."""
 
-    Attributes:
-        panel: Of the series that are known, sorted.
-        position: Their stock, NaN where unknown.
-        known_at: When their features were known, seconds since 1970.
-        unknown: Series the store has no features of.
-    """
-
-    panel: Panel | None
-    position: pd.DataFrame | None
-    known_at: float
-    unknown: list[str]
-
-
-class OnlineFeatures:
-    """Reads windows of series from the online store.
-
-    Args:
-        settings: Where the store is.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self.store = open_store(settings)
-        self.layout = read_layout(settings)
-        self.service = self.store.get_feature_service("inference")
-        self._groups: dict[str, Any] = {}
-        self._groups_read = float("-inf")
-
-    def read(self, unique_ids: Sequence[str]) -> Window:
-        """Return the window of each series; repeated names are read once."""
-        names = sorted(set(unique_ids))
-        found = self.store.get_online_features(
-            self.service, [{SERIES_KEY: name} for name in names]
-        ).to_dict(include_event_timestamps=True)
-        known = [i for i, sales in enumerate(found["sales"]) if sales is not None]
-        unknown = [names[i] for i in range(len(names)) if i not in set(known)]
-        if not known:
-            return Window(None, None, float("nan"), unknown)
-        rows = {column: [values[i] for i in known] for column, values in found.items()}
-        known_at = max(rows["sales__ts"])
-        rows[TIMESTAMP] = [pd.Timestamp(known_at, unit="s")]
-        panel = panel_from_tables(rows, self._group_rows(rows), self.layout)
-        position = pd.DataFrame({SERIES_KEY: panel.unique_ids.astype(str)})
-        for name in _STOCK:
-            position[name] = np.array(rows[name], np.float64)
-        return Window(panel, position, float(known_at), unknown)
-
-    def _group_rows(self, rows: dict[str, Any]) -> dict[str, Any]:
-        if not self.layout.group_channels:
-            return {}
-        columns = {name: rows[name] for name in self.layout.static}
-        series = pd.DataFrame({SERIES_KEY: rows[SERIES_KEY]} | columns)
-        keys = group_ids(series, self.layout)
-        service = self.store.get_feature_service("inference_groups")
-        found: dict[str, Any] = self.store.get_online_features(
-            service, [{GROUP_KEY: key} for key in keys]
-        ).to_dict()
-        return found
+    instances: Sequence[Instance]
+    answers: Answers
+    now: float
+    request_id: str
+    is_logged: bool
 
 
 class Decider:
-    """Answers with decisions for series, by the model of one folder.
+    """Answers with decisions for series.
 
     Args:
-        model: Model folder.
-        version: Of the model.
+        champion: Model to ask.
         features: Online features.
         clock: Returns seconds since 1970.
+        log: Where sampled decisions go.
     """
 
     def __init__(
         self,
-        model: Path,
-        version: str,
+        champion: Champion,
         features: OnlineFeatures,
         clock: Callable[[], float] = time.time,
+        log: PredictionLog | None = None,
     ) -> None:
-        self.forecaster = OnnxForecaster(model, num_threads=1)
-        training = json.loads((model / "training.json").read_text())
-        self.config = Config.model_validate(training["config"])
-        self.version, self.features, self.clock = version, features, clock
+        self.features, self.clock, self.log = features, clock, log
+        self._memory: OrderedDict[str, Sheet] = OrderedDict()
+        self._lock = threading.Lock()
+        self.model = Forecasting(champion, features)
 
-    def decide(self, unique_ids: Sequence[str]) -> list[dict[str, Any]]:
-        """Return a decision for every name, in order; unknown series say so."""
-        window = self.features.read(unique_ids)
-        decisions: dict[str, dict[str, Any]] = {
-            name: {"unique_id": name, "error": {"code": "unknown_series"}}
-            for name in window.unknown
-        }
-        if window.panel is not None:
-            decisions |= self._decide_known(window)
-        return [decisions[name] for name in unique_ids]
+    def take(self, champion: Champion) -> None:
+        """Answer with this model from now on; requests under way end with theirs."""
+        self.model = Forecasting(champion, self.features)
 
-    def _decide_known(self, window: Window) -> dict[str, dict[str, Any]]:
-        panel, position = window.panel, window.position
-        assert panel is not None
-        assert position is not None
-        forecast = self.forecaster.predict(panel)
-        terms = terms_of(panel.series, last_prices(panel), self.config.inventory)
-        levels = levels_of(
-            forecast.mean,
-            forecast.levels,
-            forecast.level_quantiles,
-            terms,
-            is_count=self.forecaster.spec.is_count,
+    def warm_up(self) -> None:
+        """Read the store and run the whole path once, so that the first caller does not wait.
+
+        Raises:
+            StoreUnavailableError: If the store does not answer.
+        """
+        self.features.check()
+        self.decide([Instance(unique_id="-")])
+        champion = self.model.champion
+        if champion.reference is not None:
+            champion.network.run(champion.reference)
+
+    def recent(self, number: int) -> list[str]:
+        """Return the series answered last."""
+        with self._lock:
+            return list(self._memory)[-number:]
+
+    def decide(
+        self, instances: Sequence[Instance], request_id: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Return a decision, or an error, for every instance in order.
+
+        Raises:
+            RequestFailedError: If nothing at all could be answered.
+        """
+        model = self.model
+        is_logged = self.log is not None and self.log.keeps()
+        answers: Answers = [None] * len(instances)
+        request = _Request(
+            instances, answers, self.clock(), request_id or uuid.uuid4().hex, is_logged
         )
-        stock = position.fillna({"backorders": 0.0}).drop(columns="current_lead_time")
-        plan = plan_orders(
-            panel.unique_ids, levels, forecast.level_quantiles, terms, stock, self.version
-        )
-        age = max(0.0, self.clock() - window.known_at)
-        rows = plan.to_dict(orient="records")
+        names = list(dict.fromkeys(i.unique_id for i in instances))
+        try:
+            with metrics.STAGE_SECONDS.labels("read").time():
+                found = self.features.read(names)
+                newest = self.features.newest
+                scenarios, failures = scenarios_of(
+                    instances, found, model.layout, model.horizon, newest
+                )
+                versions = [self.features.groups_version(s.windows) for s in scenarios]
+        except StoreUnavailableError:
+            return self._from_memory(model, request)
+        for number, failure in failures.items():
+            self._fail(request, number, failure)
+        for scenario, version in zip(scenarios, versions, strict=True):
+            sheet, inputs = model.sheet(scenario, version, request.now)
+            self._answer(model, request, scenario.instances, scenario.is_what_if, sheet, inputs)
+        return [a for a in answers if a is not None]
+
+    def _answer(
+        self,
+        model: Forecasting,
+        request: _Request,
+        numbers: list[int],
+        is_what_if: list[bool],
+        sheet: Sheet,
+        inputs: Inputs | None,
+    ) -> None:
+        """Fill in the answers of the instances whose rows a sheet holds; see Scenario."""
+        config, is_count = model.champion.config.inventory, model.champion.spec.is_count
+        base = [k for k, assumed in enumerate(is_what_if) if not assumed]
+        own_row = {number: k for k, number in enumerate(numbers) if is_what_if[k]}
+        with metrics.STAGE_SECONDS.labels("decide").time():
+            plans = plan_rows(sheet, base, [None] * len(base), config, is_count=is_count)
+        logged = []
+        with metrics.STAGE_SECONDS.labels("answer").time():
+            for k, plan in zip(base, plans, strict=True):
+                number = numbers[k]
+                instance = request.instances[number]
+                if isinstance(plan, InstanceFailedError):
+                    self._fail(request, number, plan)
+                    continue
+                policy = model.champion.policy_version
+                answer = answer_of(instance.unique_id, sheet, k, plan, policy, request.now)
+                if instance.what_if is not None:
+                    row = own_row.get(number, k)
+                    answer["what_if"] = self._assumed(model, sheet, row, instance, row != k)
+                if instance.explain and inputs is not None:
+                    answer["attributions"] = self._explain(model, sheet, inputs, k)
+                request.answers[number] = answer
+                self._count(answer, sheet.steps[k])
+                if instance.features is None:
+                    self._remember(instance.unique_id, sheet, k)
+                if request.is_logged:
+                    given = instance.features is not None or instance.position is not None
+                    logged.append(
+                        log_row(answer, sheet, k, request.now, request.request_id, what_if=given)
+                    )
+        if self.log is not None and logged:
+            self.log.offer(logged)
+
+    def _assumed(
+        self, model: Forecasting, sheet: Sheet, row: int, instance: Instance, is_planned: bool
+    ) -> dict[str, Any]:
+        """Return a WhatIfPlan, or why there is none."""
+        if is_planned and sheet.steps[row] not in (Step.FRESH, Step.STALE):
+            return InstanceFailedError(
+                ErrorCode.UNAVAILABLE, f"a planned price needs the model: {sheet.reasons[row]}."
+            ).body
+        config, is_count = model.champion.config.inventory, model.champion.spec.is_count
+        [plan] = plan_rows(sheet, [row], [instance.what_if], config, is_count=is_count)
+        if isinstance(plan, InstanceFailedError):
+            return plan.body
+        return assumed_of(sheet, row, plan)
+
+    def _explain(
+        self, model: Forecasting, sheet: Sheet, inputs: Inputs, row: int
+    ) -> dict[str, Any] | None:
+        """Return Attributions; None where the model was not asked or the parts do not add up."""
+        champion = model.champion
+        if champion.reference is None or sheet.steps[row] not in (Step.FRESH, Step.STALE):
+            return None
+        window = tuple(a[row : row + 1] for a in inputs)
+        with metrics.STAGE_SECONDS.labels("explain").time():
+            try:
+                found = attribute(model.total, window, champion.reference, champion.spec)
+            except NetworkUnavailableError:
+                return None
+        if not found.additivity_error <= TOLERANCE:
+            metrics.WITHHELD.inc()
+            return None
         return {
-            str(row["unique_id"]): _decision(dict(row), i, forecast, panel, age)  # type: ignore[arg-type]
-            for i, row in enumerate(rows)
+            "base": round(found.base, 4),
+            "forecast": round(found.forecast, 4),
+            "parts": {name: round(value, 4) for name, value in found.parts.items()},
+            "additivity_error": found.additivity_error,
         }
 
+    def _from_memory(self, model: Forecasting, request: _Request) -> list[dict[str, Any]]:
+        """Answer from what this process knew last: the store is out of reach."""
+        missing = InstanceFailedError(ErrorCode.UNAVAILABLE, STORE_DOWN + ".")
+        for number, instance in enumerate(request.instances):
+            with self._lock:
+                sheet = self._memory.get(instance.unique_id)
+            if sheet is None or instance.features is not None:
+                self._fail(request, number, missing)
+                continue
+            position = dict(sheet.position)
+            if instance.position is not None:
+                given = instance.position.model_dump()
+                position |= {name: np.array([value]) for name, value in given.items()}
+            sheet = sheet.degraded(Step.LAST_FORECAST, STORE_DOWN, position)
+            self._answer(model, request, [number], [False], sheet, None)
+        if all("error" in (a or {}) for a in request.answers):
+            raise RequestFailedError(ErrorCode.UNAVAILABLE, f"{STORE_DOWN}; try again shortly.")
+        return [a for a in request.answers if a is not None]
 
-def _decision(
-    row: dict[str, Any], i: int, forecast: ForecastArrays, panel: Panel, age: float
-) -> dict[str, Any]:
-    """Return one answer: plain numbers, null where a number is not known."""
-    plain = {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in row.items()}
-    quantiles = forecast.quantiles[i].clip(min=0)
-    return plain | {
-        "cutoff": f"{panel.timeline.last:%Y-%m-%d}",
-        "mean": forecast.mean[i].round(4).tolist(),
-        "quantiles": {
-            f"{level:g}": quantiles[:, number].round(4).tolist()
-            for number, level in enumerate(forecast.quantile_levels)
-        },
-        "feature_age_s": round(age, 1),
-        "degraded": None,
-    }
+    def _fail(self, request: _Request, number: int, failure: InstanceFailedError) -> None:
+        metrics.INSTANCE_ERRORS.labels(failure.code.value).inc()
+        name = request.instances[number].unique_id
+        request.answers[number] = {"unique_id": name, "error": failure.body}
+
+    def _count(self, answer: dict[str, Any], step: Step) -> None:
+        metrics.DECISIONS.labels(step.value).inc()
+        metrics.FEATURE_AGE.observe(answer["feature_age_s"])
+
+    def _remember(self, name: str, sheet: Sheet, row: int) -> None:
+        with self._lock:
+            self._memory[name] = sheet.row(row)
+            self._memory.move_to_end(name)
+            while len(self._memory) > _MEMORY:
+                self._memory.popitem(last=False)

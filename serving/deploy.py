@@ -31,7 +31,7 @@ def deploy_local(name: str, version: str, notify: Callable[[str], None]) -> str:
     """
     notify(f"starting a server with {name} version {version}")
     with tempfile.NamedTemporaryFile("w+", suffix=".log") as log:
-        port = _free_port()
+        port = free_port()
         process = subprocess.Popen(
             [sys.executable, "-m", "serving", "--name", name, "--version", version,
              "--port", str(port)],
@@ -97,7 +97,8 @@ def _post(url: str, body: dict[str, Any]) -> dict[str, Any]:
         raise InvalidInputError(f"{url} answered {err.code}: {err.read()[:300]!r}") from err
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of this machine that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,7 +1,7 @@
 """Feast at work: tables published, applied, materialised, and read back as panels."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,16 @@ from invopt.features.tables import (
 )
 from invopt.panel import Panel, iter_panels
 from invopt.sources import read_position
+from serving.materialise import materialise, write_rows
 from serving.settings import FEATURE_STORE, Settings
 from serving.snapshots import snapshot_path
 
 LAYOUT = "layout.json"
 # lead_time is a column of products; the position may carry a newer one under its own name.
-_STOCK = ("on_hand", "on_order", "backorders", "current_lead_time")
+STOCK = ("on_hand", "on_order", "backorders", "current_lead_time")
+# Periods by which a group's online window is longer: series that stopped being published a few
+# periods ago still find their groups as they were then.
+GROUP_SLACK = 28
 _REPOSITORY = Path(__file__).resolve().parent.parent / "feature_repo"
 
 
@@ -59,8 +63,8 @@ def publish(
     notify("feature tables written; applying and materialising")
     known_at = known_time(next(iter_panels(Path(source))))
     store = open_store(settings)
-    views = apply_and_materialize(store, settings, known_at)
-    notify(f"materialised {', '.join(views)} as known at {known_at:%Y-%m-%d}")
+    apply_and_materialise(store, settings, known_at, notify)
+    notify(f"materialised as known at {known_at:%Y-%m-%d}")
     if forecast is not None:
         pushed = push_forecast(store, forecast, known_at, model_version)
         notify(f"last forecast of {pushed:,} series is in the online store")
@@ -76,27 +80,20 @@ def retrieve(known_at: str, out: str, notify: Callable[[str], None]) -> None:
 
 
 def push_forecast(store: Any, forecast: str, known_at: pd.Timestamp, model_version: str) -> int:
-    """Push every series' forecast to the online store; returns the number of series."""
-    from feast.data_source import PushMode  # noqa: PLC0415
-
+    """Write every series' forecast to the online store; returns the number of series."""
     ids = pd.read_parquet(Path(forecast) / "forecast.parquet", columns=[SERIES_KEY])
-    unique_ids = ids[SERIES_KEY].drop_duplicates().to_numpy(object)
+    unique_ids = ids[SERIES_KEY].drop_duplicates().tolist()
+    created = pd.Timestamp.now(tz="UTC").to_pydatetime()
     at = 0
     for file in sorted(Path(forecast).glob("part-*.npz")):
         with np.load(file, allow_pickle=False) as arrays:
             num = len(arrays["mean"])
-            frame = pd.DataFrame(
-                {
-                    SERIES_KEY: unique_ids[at : at + num],
-                    "mean": list(arrays["mean"]),
-                    "quantiles": list(arrays["quantiles"].reshape(num, -1)),
-                    "levels": list(arrays["levels"].reshape(num, -1)),
-                    "model_version": model_version,
-                    TIMESTAMP: known_at,
-                    CREATED: pd.Timestamp.now(tz="UTC"),
-                }
-            )
-        store.push("last_forecast_push", frame, to=PushMode.ONLINE)
+            columns: dict[str, Any] = {
+                name: arrays[name].reshape(num, -1) for name in ("mean", "quantiles", "levels")
+            }
+        columns["model_version"] = [model_version] * num
+        moments = [known_at.to_pydatetime()] * num
+        write_rows(store, "last_forecast", unique_ids[at : at + num], columns, moments, created)
         at += num
     return at
 
@@ -112,10 +109,10 @@ def open_store(settings: Settings) -> Any:
 
     from feast import FeatureStore  # noqa: PLC0415
 
-    # feature_store.yaml names the folder by this variable.
+    # The configuration names the folder by this variable.
     os.environ[FEATURE_STORE] = str(settings.feature_store)
     settings.feature_store.mkdir(parents=True, exist_ok=True)
-    return FeatureStore(repo_path=str(_REPOSITORY))
+    return FeatureStore(repo_path=str(_REPOSITORY), fs_yaml_file=settings.feature_config)
 
 
 def write_tables(
@@ -154,7 +151,8 @@ def write_tables(
         if number == 0 and layout.group_channels:
             _write(group_table(panel, layout, created), folder / "group_history" / file)
             _write(
-                group_table(panel, layout, created, window=window), folder / "group_window" / file
+                group_table(panel, layout, created, window=window + GROUP_SLACK),
+                folder / "group_window" / file,
             )
     if layout is None:
         raise InvalidInputError("there is no panel to publish.")
@@ -168,11 +166,16 @@ def write_tables(
     return layout
 
 
-def apply_and_materialize(store: Any, settings: Settings, known_at: pd.Timestamp) -> list[str]:
-    """Declare what was published and load the rows known at a time into the online store.
+def apply_and_materialise(
+    store: Any,
+    settings: Settings,
+    known_at: pd.Timestamp,
+    notify: Callable[[str], None] = lambda _: None,
+) -> dict[str, int]:
+    """Declare what was published and load the rows known by a time into the online store.
 
     Returns:
-        Names of the views materialised.
+        Rows written by view.
     """
     from feature_repo.definitions import Definitions  # noqa: PLC0415  (imports Feast)
 
@@ -180,20 +183,26 @@ def apply_and_materialize(store: Any, settings: Settings, known_at: pd.Timestamp
     store.apply(Definitions.of(layout, str(settings.feature_store)).objects)
     names = ["series_window", "stock_position"]
     names += ["group_window"] if layout["group_fields"] else []
-    moment = known_at.to_pydatetime()
-    store.materialize(moment, moment, feature_views=names)
-    return names
+    return materialise(store, settings, names, known_at.to_pydatetime(), notify)
 
 
-def training_panel(store: Any, settings: Settings, known_at: pd.Timestamp) -> Panel:
+def training_panel(
+    store: Any, settings: Settings, known_at: pd.Timestamp, names: Sequence[str] | None = None
+) -> Panel:
     """Return the panel as it was known at a time, by point-in-time joins in Feast.
+
+    Args:
+        store: Feast's.
+        settings: Where the tables are.
+        known_at: Aware.
+        names: Series; all by default.
 
     Raises:
         InvalidInputError: If nothing was published by then.
     """
     layout = read_layout(settings)
     history = settings.feature_store / "series_history"
-    keys = _distinct(history, SERIES_KEY)
+    keys = _distinct(history, SERIES_KEY) if names is None else sorted(names)
     if not keys:
         raise InvalidInputError(f"no feature table in {history}: publish features first.")
     table = _historical(store, "training", SERIES_KEY, keys, known_at)
@@ -250,12 +259,16 @@ def _stock_table(panel: Panel, position: pd.DataFrame | None, created: pd.Timest
     if position is not None:
         stock = position.rename(columns={"lead_time": "current_lead_time"})
         frame = frame.merge(stock, on=SERIES_KEY, how="left")
-    for name in _STOCK:
+    if "on_hand" in frame:
+        for name in ("on_order", "backorders"):
+            if name not in frame:  # not recorded at all reads as none, as in plan_orders
+                frame[name] = frame["on_hand"] * 0
+    for name in STOCK:
         frame[name] = frame[name].astype(float) if name in frame else float("nan")
     frame[TIMESTAMP] = known_at
     frame[CREATED] = created
     stamps = frame[[TIMESTAMP, CREATED]].astype("datetime64[us, UTC]")
-    return pa.Table.from_pandas(frame[[SERIES_KEY, *_STOCK]].join(stamps), preserve_index=False)
+    return pa.Table.from_pandas(frame[[SERIES_KEY, *STOCK]].join(stamps), preserve_index=False)
 
 
 def _no_forecast() -> pa.Table:

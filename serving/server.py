@@ -1,117 +1,130 @@
-"""The KServe edge: v1 and v2 requests for decisions by series name."""
+"""The KServe model that answers with decisions, and what it does in the background."""
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
 
-import numpy as np
-from kserve import InferOutput, InferRequest, InferResponse, Model, ModelServer
-from kserve.errors import InvalidInput
+from kserve import InferRequest, InferResponse
 from kserve.utils.utils import generate_uuid
 
+from invopt.errors import InvalidInputError
+from serving import metrics
+from serving.champion import Champion
 from serving.decisions import Decider
+from serving.failures import RequestFailedError, StoreUnavailableError
+from serving.gated import PROGRESS, GatedModel
+from serving.protocols import instances_of, v1_answer, v2_answer
 
-_NUMBERS = ("order_quantity", "order_up_to_level", "reorder_point", "safety_stock")
+_logger = logging.getLogger(__name__)
+_THREADS = 2
 
 
-class DecisionModel(Model):  # type: ignore[misc]
+class Source(Protocol):
+    """Where models come from."""
+
+    def latest(self) -> tuple[Path, str]:
+        """Return folder and version of the model to answer with."""
+
+
+class DecisionModel(GatedModel):
     """Decisions over KServe's protocols.
 
     Args:
         name: Model name in the URLs.
         decider: Answers.
+        source: Where newer models come from.
+        load: Loads one.
+        max_queue: Requests accepted and not yet answered.
+        seconds: Longest time to an answer.
     """
 
-    def __init__(self, name: str, decider: Decider) -> None:
-        super().__init__(name)
-        self.decider = decider
-        # One request at a time reaches the model: two would only share the same cores.
-        self.pool = ThreadPoolExecutor(1)
+    def __init__(
+        self,
+        name: str,
+        decider: Decider,
+        source: Source,
+        load: Callable[[Path, str], Champion],
+        *,
+        max_queue: int = 64,
+        seconds: float = 10.0,
+    ) -> None:
+        super().__init__(name, max_queue, seconds, _THREADS)
+        self.decider, self.source, self._load = decider, source, load
 
     def load(self) -> bool:
-        """Answer once before traffic comes, so that the first caller does not wait."""
-        self.decider.decide(["-"])
-        self.ready = True
-        return True
+        """Answer once before traffic comes; ready when model and store are."""
+        try:
+            self.decider.warm_up()
+            self.ready = True
+        except (StoreUnavailableError, RequestFailedError):
+            _logger.warning("the feature store does not answer yet")
+        return bool(self.ready)
+
+    def refresh(self) -> None:
+        """Take a newer champion, or newly published features, into service.
+
+        A model that cannot be loaded stays out; the one at work stays in.
+        """
+        if not self.ready:
+            self.load()
+        features = self.decider.features
+        champion = self.decider.model.champion
+        try:
+            path, version = self.source.latest()
+            changed = f"{self.name}-{version}" != champion.version
+            if changed:
+                champion = self._load(path, version)
+            if features.version() != features.published:
+                features.reload()
+                changed = True
+        except (InvalidInputError, OSError) as err:
+            metrics.RELOADS.labels("failed").inc()
+            _logger.warning("%s stays in service: %s", champion.version, err)
+            return
+        if changed:
+            self.decider.take(champion)
+            metrics.RELOADS.labels("taken").inc()
+            _logger.info("%s is in service", champion.version)
 
     async def predict(
         self,
         payload: dict[str, Any] | InferRequest,
         headers: dict[str, str] | None = None,
         response_headers: dict[str, str] | None = None,
-    ) -> dict[str, Any] | InferResponse:
-        """Return decisions; the loop stays free for health checks meanwhile."""
-        names = _names(payload)
-        decisions = await asyncio.get_running_loop().run_in_executor(
-            self.pool, self.decider.decide, names
-        )
+    ) -> bytes | InferResponse:
+        """Return decisions."""
+        progress = PROGRESS.get(None)
+        if progress is not None:
+            progress.reached_model = True
+        protocol = "v2" if isinstance(payload, InferRequest) else "v1"
+        try:
+            answer = await self._predict(payload)
+        except RequestFailedError as err:
+            metrics.REQUESTS.labels(protocol, err.code.value).inc()
+            raise
+        metrics.REQUESTS.labels(protocol, "answered").inc()
+        if isinstance(answer, bytes) and response_headers is not None:
+            response_headers["content-type"] = "application/json"
+        return answer
+
+    async def _predict(self, payload: dict[str, Any] | InferRequest) -> bytes | InferResponse:
+        instances = instances_of(payload)
         if isinstance(payload, InferRequest):
-            return _v2_answer(payload, self.name, decisions)
-        return {"predictions": decisions}
+            payload.id = payload.id or generate_uuid()
+            request: InferRequest = payload
+            return await self.run(
+                lambda: v2_answer(request, self.name, self.decider.decide(instances, request.id))
+            )
+        return await self.run(lambda: v1_answer(self.decider.decide(instances)))
 
+    def get_input_types(self) -> list[dict[str, Any]]:
+        """Return the v2 inputs; every one but unique_id is optional."""
+        return [{"name": "unique_id", "datatype": "BYTES", "shape": [-1]}]
 
-def _names(payload: dict[str, Any] | InferRequest) -> list[str]:
-    if isinstance(payload, InferRequest):
-        inputs = {i.name: i for i in payload.inputs}
-        if "unique_id" not in inputs:
-            raise InvalidInput("inputs must hold unique_id, of datatype BYTES")
-        return [_text(value) for value in inputs["unique_id"].as_numpy().ravel()]
-    instances = payload.get("instances") if isinstance(payload, dict) else None
-    if not isinstance(instances, list) or not instances:
-        raise InvalidInput("instances must be a list of {unique_id: ...}")
-    names = [i.get("unique_id") if isinstance(i, dict) else i for i in instances]
-    if not all(isinstance(name, str) for name in names):
-        raise InvalidInput("every instance must have a unique_id, a text")
-    return names  # type: ignore[return-value]
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def _v2_answer(request: InferRequest, name: str, decisions: list[dict[str, Any]]) -> InferResponse:
-    outputs = []
-    for column in _NUMBERS:
-        values = [d.get(column) for d in decisions]
-        array = np.array([np.nan if v is None else v for v in values], np.float64)
-        outputs.append(_output(column, array, "FP64"))
-    horizon = max((len(d.get("mean", ())) for d in decisions), default=0)
-    means = np.array([d.get("mean") or [np.nan] * horizon for d in decisions], np.float64)
-    outputs.append(_output("mean", means, "FP64"))
-    versions = np.array([d.get("model_version", "") for d in decisions], object)
-    outputs.append(_output("model_version", versions, "BYTES"))
-    return InferResponse(request.id or generate_uuid(), name, outputs)
-
-
-def _output(name: str, values: Any, datatype: str) -> InferOutput:
-    output = InferOutput(name=name, shape=list(values.shape), datatype=datatype)
-    output.set_data_from_numpy(values, binary_data=False)
-    return output
-
-
-def serve(model: DecisionModel, host: str, port: int, grpc_port: int | None) -> None:
-    """Serve until stopped.
-
-    Args:
-        model: Loaded.
-        host: Address to bind; KServe itself would always bind every address.
-        port: HTTP port.
-        grpc_port: gRPC port; none by default.
-    """
-    import uvicorn  # noqa: PLC0415
-
-    original = uvicorn.Config.__init__
-
-    def bound(self: Any, *args: Any, **kwargs: Any) -> None:
-        kwargs["host"] = host
-        original(self, *args, **kwargs)
-
-    uvicorn.Config.__init__ = bound  # type: ignore[method-assign]
-    ModelServer(
-        http_port=port,
-        grpc_port=grpc_port or 8081,
-        enable_grpc=grpc_port is not None,
-        workers=1,
-        enable_latency_logging=False,
-        access_log_format=None,
-    ).start([model])
+    def get_output_types(self) -> list[dict[str, Any]]:
+        """Return the v2 outputs a caller can rely on."""
+        return [
+            {"name": "decision", "datatype": "BYTES", "shape": [-1]},
+            {"name": "mean", "datatype": "FP64", "shape": [-1, self.decider.model.horizon]},
+        ]

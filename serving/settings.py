@@ -2,14 +2,20 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+
+from invopt.errors import InvalidInputError
 
 WORKSPACE = "INVOPT_WORKSPACE"
 FEATURE_STORE = "INVOPT_FEATURE_STORE"
 TRACKING_URI = "MLFLOW_TRACKING_URI"
 STUDY_STORAGE = "INVOPT_STUDY_STORAGE"
+FEATURE_CONFIG = "INVOPT_FEATURE_CONFIG"
+PREDICTION_LOG = "INVOPT_PREDICTION_LOG"
 CODE_VERSION = "INVOPT_CODE_VERSION"
+
+EMBEDDED = Path(__file__).resolve().parent.parent / "feature_repo" / "feature_store.yaml"
 
 
 @dataclass(frozen=True)
@@ -21,12 +27,16 @@ class Settings:
         feature_store: Folder of feature tables, registry and the embedded online store.
         tracking_uri: MLflow's.
         study_storage: Optuna's.
+        feature_config: Feast's feature_store.yaml: which stores there are.
+        prediction_log: Folder of served decisions.
     """
 
     workspace: Path
     feature_store: Path
     tracking_uri: str
     study_storage: str
+    feature_config: Path
+    prediction_log: Path
 
     @classmethod
     def of(cls, workspace: Path) -> "Settings":
@@ -37,6 +47,8 @@ class Settings:
             workspace / "feature_store",
             f"sqlite:///{workspace}/mlflow.db",
             f"sqlite:///{workspace}/studies.db",
+            EMBEDDED,
+            workspace / "predictions",
         )
 
     @classmethod
@@ -48,6 +60,8 @@ class Settings:
             Path(environment.get(FEATURE_STORE, default.feature_store)),
             environment.get(TRACKING_URI, default.tracking_uri),
             environment.get(STUDY_STORAGE, default.study_storage),
+            Path(environment.get(FEATURE_CONFIG, default.feature_config)),
+            Path(environment.get(PREDICTION_LOG, default.prediction_log)),
         )
 
     def export(self) -> dict[str, str]:
@@ -57,4 +71,66 @@ class Settings:
             FEATURE_STORE: str(self.feature_store),
             TRACKING_URI: self.tracking_uri,
             STUDY_STORAGE: self.study_storage,
+            FEATURE_CONFIG: str(self.feature_config),
+            PREDICTION_LOG: str(self.prediction_log),
         }
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """Limits and secrets of a server; see `from_environment` for the variables.
+
+    Attributes:
+        host: Address to bind.
+        port: HTTP port.
+        grpc_port: gRPC port; None for none.
+        token: Bearer token callers must show; "" for none.
+        max_body_bytes: Of a request.
+        max_queue: Requests accepted and not yet answered; more get 429.
+        request_seconds: Longest time to an answer (504), and for a body to arrive (408).
+        store_seconds: Longest read of the online store.
+        predictor_seconds: Longest call of the predictor.
+        refresh_seconds: Between looks for a new champion or newly published features.
+        log_sample: Share of requests in the prediction log.
+        probe_seconds: Between skew probes; 0 for none.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    grpc_port: int | None = None
+    token: str = ""
+    max_body_bytes: int = 8 << 20
+    max_queue: int = 64
+    request_seconds: float = 10.0
+    store_seconds: float = 1.0
+    predictor_seconds: float = 2.0
+    refresh_seconds: float = 30.0
+    log_sample: float = 1.0
+    probe_seconds: float = 900.0
+
+    @classmethod
+    def from_environment(
+        cls,
+        host: str,
+        port: int,
+        grpc_port: int | None,
+        environment: Mapping[str, str] = os.environ,
+    ) -> "ServerSettings":
+        """Return the settings of this process: INVOPT_SERVER_ and the attribute's name.
+
+        Raises:
+            InvalidInputError: If a variable is not a number where one is needed.
+        """
+        found: dict[str, str | int | float] = {}
+        for field in fields(cls):
+            name = f"INVOPT_SERVER_{field.name.upper()}"
+            if name not in environment or field.name in ("host", "port", "grpc_port"):
+                continue
+            kind = {str: str, int: int, float: float}[field.type]  # type: ignore[index]
+            try:
+                found[field.name] = kind(environment[name])
+            except ValueError as err:
+                raise InvalidInputError(
+                    f"{name} must be a number, got {environment[name]!r}."
+                ) from err
+        return cls(host=host, port=port, grpc_port=grpc_port, **found)  # type: ignore[arg-type]

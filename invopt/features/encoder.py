@@ -242,7 +242,7 @@ class FeatureEncoder:
             has_price=has_price,
         )
         if has_price:
-            logs = _log_price(chosen[PRICE].values)
+            logs = log_price_of(chosen[PRICE].values)
             price = _scale_of(PRICE, SERIES_LEVEL, logs)
             spec = replace(spec, price_mean=price.mean, price_scale=price.scale)
         return cls(spec)
@@ -268,7 +268,7 @@ class FeatureEncoder:
             launch=panel.launch().astype(np.int32),
             past=_stack_own(panel, spec.past, panel.num_periods),
             shared_past=tuple(
-                _standardise(channel.until(panel.num_periods), scale)
+                standardise(channel.until(panel.num_periods), scale)
                 for channel, scale in zip(shared, spec.shared_past, strict=True)
             ),
             shared_rows=tuple(panel.group_index(c.level, c.groups) for c in shared),
@@ -316,7 +316,7 @@ class FeatureEncoder:
         for scale in spec.calendar:
             channel = panel.channels[scale.name]
             at = panel.group_index(channel.level, channel.groups)[first]
-            values = _standardise(channel.until(stop), scale)[at]
+            values = standardise(channel.until(stop), scale)[at]
             spread[scale.name] = values
             columns.append(values[:, :, None])
         for scale in spec.calendar:
@@ -328,7 +328,7 @@ class FeatureEncoder:
     def _log_price(self, panel: Panel, stop: int) -> npt.NDArray[np.float16]:
         if not self.spec.has_price:
             return np.zeros((panel.num_series, 0), np.float16)
-        return _log_price(panel.channels[PRICE].until(stop)).astype(np.float16)
+        return log_price_of(panel.channels[PRICE].until(stop)).astype(np.float16)
 
     def _category_price(self, panel: Panel, stop: int) -> tuple[Any, npt.NDArray[np.int64]]:
         name = CATEGORY_PRICE
@@ -354,7 +354,7 @@ class FeatureEncoder:
 
     def _static_values(self, series: pd.DataFrame) -> npt.NDArray[np.float32]:
         columns = [
-            _standardise(np.log1p(series[s.name].to_numpy(np.float32)), s)
+            standardise(np.log1p(series[s.name].to_numpy(np.float32)), s)
             for s in self.spec.static_numbers
         ]
         if not columns:
@@ -429,7 +429,8 @@ def _scale_of(name: str, level: str, values: npt.NDArray[Any]) -> ChannelScale:
     return ChannelScale(name, level, float(scaler.mean_[0]), float(scaler.scale_[0]))
 
 
-def _standardise(values: npt.NDArray[Any], scale: ChannelScale) -> npt.NDArray[np.float32]:
+def standardise(values: npt.NDArray[Any], scale: ChannelScale) -> npt.NDArray[np.float32]:
+    """Return values on a channel's scale, 0 where missing."""
     return np.nan_to_num((np.asarray(values, np.float32) - scale.mean) / scale.scale)
 
 
@@ -437,7 +438,7 @@ def _stack_own(panel: Panel, scales: Sequence[ChannelScale], stop: int) -> npt.N
     stacked = np.zeros((panel.num_series, len(scales), stop), np.float16)
     for number, scale in enumerate(scales):
         channel = panel.channels[scale.name]
-        values = _standardise(channel.until(stop), scale)
+        values = standardise(channel.until(stop), scale)
         rows = panel.group_index(channel.level, channel.groups)
         stacked[:, number] = np.where((rows >= 0)[:, None], values[rows], 0)
     return stacked
@@ -462,7 +463,8 @@ def _signed(panel: Panel, unit: float) -> npt.NDArray[Any]:
     return np.where(unobserved, -y - 1, y).astype(np.float32)
 
 
-def _log_price(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+def log_price_of(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Return natural logarithms, NaN where a price is not above 0."""
     price = np.asarray(values, np.float32)
     return np.log(np.where(price > 0, price, np.nan))
 

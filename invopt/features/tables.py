@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from invopt.features.build import feature_names, step_features
 from invopt.features.encoder import FeatureEncoder, FeatureSpec
-from invopt.panel import SERIES_LEVEL, UNOBSERVED, Channel, Flag, Panel, group_names
+from invopt.panel import ALL_LEVEL, SERIES_LEVEL, UNOBSERVED, Channel, Flag, Panel
 from invopt.timeline import Timeline
 
 SERIES_KEY = "unique_id"
@@ -27,7 +27,7 @@ TIMESTAMP = "event_timestamp"
 CREATED = "created"
 SALES = "sales"
 ON_SALE = "periods_on_sale"
-FUTURE = "num_future"
+GROUP_PERIODS = "periods"
 _PREFIX = "channel_"
 
 
@@ -146,12 +146,14 @@ def group_table(
 ) -> pa.Table:
     """Return one row per group of every level that has channels; see series_table.
 
-    The key is LEVEL=GROUP; a channel of another level is null.
+    The key is LEVEL=GROUP; a channel of another level is null. GROUP_PERIODS is the number of
+    periods up to the time stamp: values beyond them are known ahead.
     """
     first = 0 if window is None else max(0, panel.num_periods - window)
     keys = sorted({_group_id(c.level, g) for c in _group_channels(panel, layout) for g in c.groups})
     columns: dict[str, Any] = _stamps(panel, created, len(keys))
     columns[GROUP_KEY] = pa.array(keys, pa.string())
+    columns[GROUP_PERIODS] = pa.array([panel.num_periods - first] * len(keys), pa.int64())
     place = {key: row for row, key in enumerate(keys)}
     for channel in _group_channels(panel, layout):
         values = _stretch(channel, panel.num_periods, first, layout, window)
@@ -162,12 +164,21 @@ def group_table(
     return pa.table(columns)
 
 
-def group_ids(series: pd.DataFrame, layout: TableLayout) -> list[str]:
-    """Return the keys of the groups that some series belong to, sorted."""
-    levels = {head["level"] for head in layout.group_channels}
-    return sorted(
-        {_group_id(level, str(name)) for level in levels for name in group_names(series, level)}
-    )
+def group_ids(columns: Mapping[str, Any], layout: TableLayout) -> set[str]:
+    """Return the keys of the groups that some series belong to.
+
+    Args:
+        columns: Static columns of the series, values by row; a frame will do.
+        layout: Of the tables.
+    """
+    found = set()
+    for level in {head["level"] for head in layout.group_channels}:
+        if level == ALL_LEVEL:
+            found.add(_group_id(level, ""))
+            continue
+        names = zip(*(columns[name] for name in level.split("+")), strict=True)
+        found |= {_group_id(level, "|".join(map(str, name))) for name in names}
+    return found
 
 
 def panel_from_tables(
@@ -182,16 +193,9 @@ def panel_from_tables(
         group_rows: Likewise of group_table; may be empty when there are no group channels.
         layout: Of the tables.
     """
-    code = _dense(series_rows[SALES])
-    num_periods = code.shape[1]
-    y = np.where(code >= 0, code, -code - 1)
-    flags = np.where(code >= 0, 0, Flag.MISSING).astype(np.uint8)
-    on_sale = np.asarray(series_rows[ON_SALE], np.int64)
-    flags[np.arange(num_periods) < (num_periods - on_sale)[:, None]] = Flag.BEFORE_LAUNCH
-    known_at = pd.Timestamp(series_rows[TIMESTAMP][0]).tz_localize(None)
-    timeline = _ending_at(known_at, layout.freq, num_periods)
+    sales = sales_panel(series_rows, layout)
     ids = [str(key) for key in series_rows[SERIES_KEY]]
-    series = pd.DataFrame({SERIES_KEY: np.array(ids, dtype=object)})
+    series = sales.series
     for name, kind in layout.static.items():
         series[name] = np.array(series_rows[name], np.float64 if kind == "number" else object)
     channels = [
@@ -204,9 +208,23 @@ def panel_from_tables(
         at = [row for row, key in enumerate(keys) if key.startswith(head["level"] + "=")]
         groups = tuple(keys[row].split("=", 1)[1] for row in at)
         channels.append(_channel(head, groups, _dense([values[row] for row in at])))
+    return sales.with_channels(channels)
+
+
+def sales_panel(series_rows: Mapping[str, Any], layout: TableLayout) -> Panel:
+    """Return the rows' sales alone, as a panel without channels or static columns."""
+    code = _dense(series_rows[SALES])
+    num_periods = code.shape[1]
+    y = np.where(code >= 0, code, -code - 1)
+    flags = np.where(code >= 0, 0, Flag.MISSING).astype(np.uint8)
+    on_sale = np.asarray(series_rows[ON_SALE], np.int64)
+    flags[np.arange(num_periods) < (num_periods - on_sale)[:, None]] = Flag.BEFORE_LAUNCH
+    known_at = pd.Timestamp(series_rows[TIMESTAMP][0]).tz_localize(None)
+    timeline = _ending_at(known_at, layout.freq, num_periods)
     whole = np.array_equal(y, np.rint(y)) and float(np.max(y, initial=0)) < np.iinfo(np.int16).max
     y = y.astype(np.int16) if whole else y.astype(np.float32)
-    return Panel(timeline, series, y, flags).with_channels(channels)
+    ids = np.array([str(key) for key in series_rows[SERIES_KEY]], dtype=object)
+    return Panel(timeline, pd.DataFrame({SERIES_KEY: ids}), y, flags)
 
 
 def snapshot_table(
@@ -299,6 +317,8 @@ def _lists(values: npt.NDArray[np.float32]) -> pa.Array:
 
 def _dense(rows: Any) -> npt.NDArray[np.float32]:
     """Return rows of equal length as (row, period)."""
+    if isinstance(rows, np.ndarray):
+        return rows
     if isinstance(rows, pa.ChunkedArray):
         rows = rows.combine_chunks()
     if isinstance(rows, pa.ListArray):

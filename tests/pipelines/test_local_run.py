@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from pipelines.cli import main
-from serving.deploy import _free_port
+from serving.deploy import free_port
 from serving.settings import Settings
 from tests.builders import CONFIGS
 
@@ -42,7 +42,7 @@ def workspace(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(workspace):
-    port = _free_port()
+    port = free_port()
     with (workspace / "server.log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "pipelines.cli", "serve", "--workspace", str(workspace),

@@ -1,0 +1,92 @@
+"""The gRPC door: KServe's servicer, guarded."""
+
+from typing import Any
+
+import grpc
+from kserve import ModelServer
+from kserve.protocol.grpc import grpc_predict_v2_pb2_grpc
+from kserve.protocol.grpc.servicer import InferenceServicer
+
+from serving.contract import ErrorCode
+from serving.failures import RequestFailedError
+from serving.gated import PROGRESS, Progress
+from serving.guards import authorize, failure_of
+from serving.settings import ServerSettings
+
+_STATUS = {
+    ErrorCode.INVALID_REQUEST: grpc.StatusCode.INVALID_ARGUMENT,
+    ErrorCode.UNAUTHORIZED: grpc.StatusCode.UNAUTHENTICATED,
+    ErrorCode.CLOSED: grpc.StatusCode.PERMISSION_DENIED,
+    ErrorCode.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+    ErrorCode.TOO_LARGE: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    ErrorCode.BUSY: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    ErrorCode.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
+    ErrorCode.TIMEOUT: grpc.StatusCode.DEADLINE_EXCEEDED,
+}
+
+
+class _Guard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
+    """Token and failures of gRPC calls.
+
+    Args:
+        settings: Limits.
+    """
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self.settings = settings
+
+    async def intercept_service(self, continuation: Any, details: Any) -> Any:
+        handler = await continuation(details)
+        if handler is None:
+            return None
+        metadata = dict(details.invocation_metadata)
+        open_to_all = details.method.endswith(("/ServerLive", "/ServerReady"))
+
+        async def call(request: Any, context: Any) -> Any:
+            progress = Progress()
+            PROGRESS.set(progress)
+            try:
+                if self.settings.token and not open_to_all:
+                    authorize(metadata.get("authorization", ""), self.settings.token)
+                return await handler.unary_unary(request, context)
+            except grpc.aio.AbortError:
+                raise
+            except Exception as err:
+                failure = failure_of(err, reached_model=progress.reached_model)
+                status = _STATUS.get(failure.code, grpc.StatusCode.INTERNAL)
+                await context.abort(status, f"{failure.code.value}: {failure.message}")
+
+        return grpc.unary_unary_rpc_method_handler(
+            call,
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+
+
+class _Servicer(InferenceServicer):  # type: ignore[misc]
+    """KServe's servicer without the operations that change what is served."""
+
+    async def RepositoryModelLoad(self, request: Any, context: Any) -> Any:
+        raise RequestFailedError(ErrorCode.CLOSED, "models are not loaded or unloaded here.")
+
+    async def RepositoryModelUnload(self, request: Any, context: Any) -> Any:
+        raise RequestFailedError(ErrorCode.CLOSED, "models are not loaded or unloaded here.")
+
+
+async def start_grpc(server: ModelServer, settings: ServerSettings) -> Any:
+    """Start the gRPC server; None when no port is set."""
+    if settings.grpc_port is None:
+        return None
+    calls = grpc.aio.server(
+        interceptors=[_Guard(settings)],
+        options=[
+            ("grpc.max_receive_message_length", settings.max_body_bytes),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.so_reuseport", 0),
+        ],
+    )
+    servicer = _Servicer(server.dataplane, server.model_repository_extension)
+    grpc_predict_v2_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(servicer, calls)
+    calls.add_insecure_port(f"{settings.host}:{settings.grpc_port}")
+    await calls.start()
+    return calls

@@ -1,0 +1,195 @@
+"""What callers send and get: the one source of the JSON Schema, the OpenAPI and the client.
+
+Units are those of the data: sales in units, money in the currency of prices, times in periods
+of the panel (days for daily data), ages in seconds. A number that is not known is null.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MAX_INSTANCES = 1000
+MAX_EXPLAINED = 10
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Units = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Money = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Periods = Annotated[list[Number], Field(min_length=1, max_length=2000)]
+
+
+class ErrorCode(StrEnum):
+    """Every way a request or one of its instances can fail."""
+
+    INVALID_REQUEST = "invalid_request"  # 400
+    UNAUTHORIZED = "unauthorized"  # 401
+    NOT_FOUND = "not_found"  # 404
+    CLOSED = "closed"  # 403: the operation is not offered here
+    SLOW_REQUEST = "slow_request"  # 408: the body did not arrive in time
+    TOO_LARGE = "too_large"  # 413
+    BUSY = "busy"  # 429: the queue is full, try again
+    INTERNAL = "internal"  # 500
+    UNAVAILABLE = "unavailable"  # 503: no rung of the ladder could answer
+    TIMEOUT = "timeout"  # 504
+    UNKNOWN_SERIES = "unknown_series"  # of an instance
+    BEYOND_HORIZON = "beyond_horizon"  # of an instance: lead time and review period are too long
+
+
+class Step(StrEnum):
+    """Rungs of the ladder an answer can come from, best first."""
+
+    FRESH = "fresh"
+    STALE = "stale"
+    LAST_FORECAST = "last_forecast"
+    SEASONAL_NAIVE = "seasonal_naive"
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Position(_Request):
+    """Stock as the caller knows it, in place of the feature store's; units."""
+
+    on_hand: Units
+    on_order: Units = 0.0
+    backorders: Units = 0.0
+
+
+class WhatIf(_Request):
+    """What to assume instead; the answer as things are stands beside it.
+
+    A single price or promotion value holds for the whole horizon, a list for its first periods.
+    """
+
+    lead_time: Annotated[int, Field(ge=0, le=1000)] | None = None
+    review_period: Annotated[int, Field(ge=1, le=1000)] | None = None
+    cycle_service_level: Annotated[float, Field(gt=0, lt=1)] | None = None
+    holding_cost: Money | None = None
+    stockout_cost: Money | None = None
+    price: Money | Annotated[list[Money], Field(min_length=1, max_length=400)] | None = None
+    promotion: dict[Name, Number | Annotated[list[Number], Field(min_length=1, max_length=400)]] = (
+        Field(default={}, description="Channel known ahead, by name, with its planned values.")
+    )
+
+
+class Features(_Request):
+    """Features in place of, or on top of, the feature store's: a new product, a correction.
+
+    Attributes:
+        sales: Latest sales by period, the last one at the feature store's newest period; null
+            where not observed. Shorter than the window: on sale only since then.
+        static: Columns of the series (category, list_price).
+        channels: Values by channel name, the same periods as the store's window.
+    """
+
+    sales: Annotated[list[Units | None], Field(min_length=1, max_length=2000)] | None = None
+    static: dict[Name, Number | Name] = {}
+    channels: dict[Name, Periods] = {}
+
+
+class Instance(_Request):
+    """One series to decide on. The name alone is enough."""
+
+    unique_id: Name
+    position: Position | None = None
+    features: Features | None = None
+    what_if: WhatIf | None = None
+    explain: bool = False
+
+
+class PredictRequest(_Request):
+    """Body of POST /v1/models/NAME:predict; a text stands for an instance with that name."""
+
+    instances: Annotated[list[Instance | Name], Field(min_length=1, max_length=MAX_INSTANCES)]
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Plan(_Answer):
+    """Levels, an order, and what they are expected to cost."""
+
+    lead_time: int
+    review_period: int
+    critical_ratio: float
+    expected_demand: float
+    level_quantiles: dict[str, float] = Field(
+        description="Quantiles of demand over lead time and review period, by level."
+    )
+    reorder_point: float | None
+    order_up_to_level: float | None
+    safety_stock: float | None
+    order_quantity: float | None
+    expected_holding_cost: float | None
+    expected_stockout_cost: float | None
+    reason: str
+
+
+class Attributions(_Answer):
+    """Why the expected sales over the horizon are what they are: base plus parts, in units."""
+
+    base: float
+    forecast: float
+    parts: dict[str, float]
+    additivity_error: float
+
+
+class Degraded(_Answer):
+    """Which rung answered when it was not the best one, and why."""
+
+    step: Literal[Step.STALE, Step.LAST_FORECAST, Step.SEASONAL_NAIVE]
+    reason: str
+
+
+class InstanceError(_Answer):
+    """Why one instance has no decision; the others have theirs."""
+
+    code: ErrorCode
+    message: str
+
+
+class WhatIfPlan(Plan):
+    """The plan under the assumptions, with the sales forecast they lead to."""
+
+    mean: list[float]
+
+
+class Decision(Plan):
+    """The answer for one series."""
+
+    unique_id: str
+    cutoff: str = Field(description="Last period with sales, YYYY-MM-DD.")
+    mean: list[float] = Field(description="Expected sales per period after the cutoff.")
+    quantiles: dict[str, list[float]] = Field(description="By level, per period.")
+    on_hand: float | None
+    on_order: float | None
+    model_version: str
+    policy_version: str
+    known_at: str = Field(description="When the newest sales were known, ISO 8601.")
+    feature_age_s: float
+    degraded: Degraded | None
+    what_if: WhatIfPlan | InstanceError | None = None
+    attributions: Attributions | None = None
+
+
+class FailedDecision(_Answer):
+    """An instance that could not be decided on."""
+
+    unique_id: str
+    error: InstanceError
+
+
+class PredictResponse(_Answer):
+    """Answer of POST /v1/models/NAME:predict, in the order of the instances."""
+
+    predictions: list[Decision | FailedDecision]
+
+
+class ErrorBody(_Answer):
+    """Body of every answer that is not 2xx."""
+
+    error: str
+    code: ErrorCode

@@ -1,0 +1,219 @@
+"""Plans from forecasts: levels, an order and its costs, as things stand or as a caller assumes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from invopt.config import InventoryConfig
+from invopt.errors import ContractError
+from invopt.forecasts import ForecastArrays
+from invopt.inventory import Levels, Orders, Terms, levels_of, place_orders, terms_of
+from serving.contract import ErrorCode, Step, WhatIf
+from serving.scenarios import InstanceFailedError
+
+FloatArray = npt.NDArray[np.float64]
+_PRODUCT = ("list_price", "unit_cost", "lead_time", "pack_size", "min_order")
+_NOTHING = WhatIf()
+PlanRow = dict[str, Any] | InstanceFailedError
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Everything the plans of some rows are computed from.
+
+    Attributes:
+        forecast: Of the rows.
+        products: Columns of the series table that terms come from, values by row.
+        price: (row,) latest price, NaN where unknown.
+        position: on_hand, on_order, backorders by row, NaN where unknown; units.
+        steps: Rung that made each forecast.
+        reasons: Why it was not the best rung, "" when it was.
+        versions: Model that made each forecast.
+        cutoff: Last period with sales, YYYY-MM-DD.
+        known_at: When they were known, seconds since 1970.
+    """
+
+    forecast: ForecastArrays = field(repr=False)
+    products: dict[str, FloatArray] = field(repr=False)
+    price: FloatArray = field(repr=False)
+    position: dict[str, FloatArray] = field(repr=False)
+    steps: list[Step] = field(repr=False)
+    reasons: list[str] = field(repr=False)
+    versions: list[str] = field(repr=False)
+    cutoff: str
+    known_at: float
+
+    def row(self, at: int) -> "Sheet":
+        """Return a copy of one row that keeps nothing else alive."""
+        one = slice(at, at + 1)
+        forecast = replace(
+            self.forecast,
+            mean=self.forecast.mean[one].copy(),
+            quantiles=self.forecast.quantiles[one].copy(),
+            levels=self.forecast.levels[one].copy(),
+        )
+        return replace(
+            self,
+            forecast=forecast,
+            products={name: values[one].copy() for name, values in self.products.items()},
+            price=self.price[one].copy(),
+            position={name: values[one].copy() for name, values in self.position.items()},
+            steps=self.steps[one],
+            reasons=self.reasons[one],
+            versions=self.versions[one],
+        )
+
+    def degraded(self, step: Step, reason: str, position: dict[str, FloatArray]) -> "Sheet":
+        """Return the sheet told to be of a lower rung, with the stock as known now."""
+        num = len(self.steps)
+        return replace(self, steps=[step] * num, reasons=[reason] * num, position=position)
+
+
+def products_of(rows: dict[str, Any]) -> dict[str, FloatArray]:
+    """Return the columns terms come from, of those the store has."""
+    return {n: np.array(rows[n], np.float64) for n in _PRODUCT if n in rows}
+
+
+def plan_rows(
+    sheet: Sheet,
+    at: Sequence[int],
+    what_ifs: Sequence[WhatIf | None],
+    config: InventoryConfig,
+    *,
+    is_count: bool,
+) -> list[PlanRow]:
+    """Return the plan of each named row under its assumptions, in order.
+
+    Args:
+        sheet: Of the rows.
+        at: Rows.
+        what_ifs: Assumptions of each; None for things as they stand.
+        config: The policy.
+        is_count: True when sales are whole numbers.
+    """
+    assumed = [w or _NOTHING for w in what_ifs]
+    plans: list[PlanRow] = [InstanceFailedError(ErrorCode.INTERNAL, "")] * len(assumed)
+    reviews = np.array([w.review_period or config.review_period for w in assumed], np.int64)
+    for review in np.unique(reviews):
+        places = np.flatnonzero(reviews == review)
+        rows = np.asarray(at)[places]
+        found = _plan_group(
+            sheet, rows, [assumed[p] for p in places], config, int(review), is_count
+        )
+        for place, plan in zip(places, found, strict=True):
+            plans[place] = plan
+    return plans
+
+
+def _plan_group(
+    sheet: Sheet,
+    rows: npt.NDArray[np.int64],
+    what_ifs: list[WhatIf],
+    config: InventoryConfig,
+    review: int,
+    is_count: bool,
+) -> list[PlanRow]:
+    try:
+        terms = _terms(sheet, rows, what_ifs, config, review)
+    except ContractError as err:
+        return [InstanceFailedError(ErrorCode.INVALID_REQUEST, str(err))] * len(rows)
+    horizon = sheet.forecast.horizon
+    too_long = terms.protection_interval > horizon
+    if review > horizon:
+        return [_beyond(terms, i, horizon) for i in range(len(rows))]
+    # Rows beyond the horizon are computed as if within, and then replaced.
+    within = replace(terms, lead_time=np.minimum(terms.lead_time, horizon - review))
+    levels = levels_of(
+        sheet.forecast.mean[rows],
+        sheet.forecast.levels[rows],
+        sheet.forecast.level_quantiles,
+        _with_service(within, what_ifs),
+        is_count=is_count,
+    )
+    net = sheet.position["on_hand"][rows] + sheet.position["on_order"][rows]
+    net = net - np.nan_to_num(sheet.position["backorders"][rows])
+    orders = place_orders(levels, sheet.forecast.level_quantiles, within, net)
+    columns = _columns(terms, _with_service(within, what_ifs), levels, orders)
+    names = [f"{q:g}" for q in sheet.forecast.level_quantiles]
+    over = levels.over_protection.round(4)
+    return [
+        _beyond(terms, i, horizon)
+        if too_long[i]
+        else {name: values[i] for name, values in columns.items()}
+        | {"level_quantiles": dict(zip(names, over[i].tolist(), strict=True))}
+        for i in range(len(rows))
+    ]
+
+
+def _terms(
+    sheet: Sheet,
+    rows: npt.NDArray[np.int64],
+    what_ifs: list[WhatIf],
+    config: InventoryConfig,
+    review: int,
+) -> Terms:
+    columns: dict[str, Any] = {"unique_id": np.arange(len(rows)).astype(str)}
+    columns |= {name: values[rows] for name, values in sheet.products.items()}
+    inventory = config.model_copy(update={"review_period": review})
+    terms = terms_of(pd.DataFrame(columns), sheet.price[rows], inventory)
+    return replace(
+        terms,
+        lead_time=_override(terms.lead_time, [w.lead_time for w in what_ifs]),
+        holding_cost=_override(terms.holding_cost, [w.holding_cost for w in what_ifs]),
+        stockout_cost=_override(terms.stockout_cost, [w.stockout_cost for w in what_ifs]),
+    )
+
+
+def _override(values: npt.NDArray[Any], chosen: Sequence[float | None]) -> npt.NDArray[Any]:
+    if all(c is None for c in chosen):
+        return values
+    return np.array(
+        [v if c is None else c for v, c in zip(values, chosen, strict=True)], values.dtype
+    )
+
+
+def _with_service(terms: Terms, what_ifs: list[WhatIf]) -> Terms:
+    """Return terms whose critical ratio is the cycle service level asked for, where one is.
+
+    Levels follow the service level; expected costs keep the real costs.
+    """
+    services = [w.cycle_service_level for w in what_ifs]
+    implied = [
+        None if p is None else p / (1 - p) * h * terms.review_period
+        for p, h in zip(services, terms.holding_cost, strict=True)
+    ]
+    return replace(terms, stockout_cost=_override(terms.stockout_cost, implied))
+
+
+def _columns(terms: Terms, implied: Terms, levels: Levels, orders: Orders) -> dict[str, list[Any]]:
+    num = len(terms.lead_time)
+    return {
+        "lead_time": terms.lead_time.tolist(),
+        "review_period": [terms.review_period] * num,
+        "critical_ratio": implied.critical_ratio.round(6).tolist(),
+        "expected_demand": levels.expected_demand.round(4).tolist(),
+        "reorder_point": _plain(levels.reorder_point),
+        "order_up_to_level": _plain(levels.order_up_to),
+        "safety_stock": _plain(levels.safety_stock),
+        "order_quantity": _plain(orders.quantity),
+        "expected_holding_cost": _plain(orders.expected_holding_cost),
+        "expected_stockout_cost": _plain(orders.expected_stockout_cost),
+        "reason": orders.reasons.tolist(),
+    }
+
+
+def _plain(values: FloatArray) -> list[float | None]:
+    """Return numbers as they are sent: six digits, null where not known."""
+    return [None if v != v else v for v in values.round(6).tolist()]
+
+
+def _beyond(terms: Terms, at: int, horizon: int) -> InstanceFailedError:
+    return InstanceFailedError(
+        ErrorCode.BEYOND_HORIZON,
+        f"lead time {terms.lead_time[at]} and review period {terms.review_period} reach beyond "
+        f"the forecast's {horizon} periods.",
+    )

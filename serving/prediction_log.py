@@ -1,0 +1,184 @@
+"""What was answered, kept for monitoring: sampled rows in parquet files that rotate.
+
+Layout: FOLDER/YYYY-MM-DD/part-HHMMSSffffff-PID.parquet, the day and time (UTC) of the first row.
+A file appears whole or not at all. One row is one served decision, in these columns:
+
+| column | type | meaning |
+|---|---|---|
+| request_id | string | of the request; decisions of one request share it |
+| served_at | timestamp[us, UTC] | when it was answered |
+| unique_id | string | series |
+| model_version | string | registered name and version, NAME-N |
+| policy_version | string | of the ordering rules |
+| step | string | fresh, stale, last_forecast or seasonal_naive (the ladder of ADR 9) |
+| known_at | timestamp[us, UTC] | when the newest sales used were known |
+| feature_age_s | float64 | served_at minus known_at, seconds |
+| cutoff | date32 | last period with sales; the first forecast period follows it |
+| mean | list<float32> | expected sales per period after the cutoff, units |
+| quantile_levels | list<float32> | levels of `quantiles` |
+| quantiles | list<float32> | of sales per period, units, period by period (period x level) |
+| lead_time, review_period | int32 | periods |
+| critical_ratio | float64 | quantile level of the order-up-to level |
+| order_quantity, order_up_to_level, reorder_point, safety_stock | float64 | units |
+| on_hand, on_order | float64 | units the order was computed from |
+| expected_demand | float64 | over lead time and review period, units |
+| expected_holding_cost, expected_stockout_cost | float64 | money over the same periods |
+| what_if | bool | the caller changed a cost, a rule, a price, a promotion or a feature |
+
+Numbers that are not known are null. What-if rows are kept apart by the flag: realised error is
+measured on the others. No caller, address or token is ever written.
+"""
+
+import contextlib
+import os
+import queue
+import random
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+SCHEMA = pa.schema(
+    [
+        ("request_id", pa.string()),
+        ("served_at", pa.timestamp("us", "UTC")),
+        ("unique_id", pa.string()),
+        ("model_version", pa.string()),
+        ("policy_version", pa.string()),
+        ("step", pa.string()),
+        ("known_at", pa.timestamp("us", "UTC")),
+        ("feature_age_s", pa.float64()),
+        ("cutoff", pa.date32()),
+        ("mean", pa.list_(pa.float32())),
+        ("quantile_levels", pa.list_(pa.float32())),
+        ("quantiles", pa.list_(pa.float32())),
+        ("lead_time", pa.int32()),
+        ("review_period", pa.int32()),
+        ("critical_ratio", pa.float64()),
+        ("order_quantity", pa.float64()),
+        ("order_up_to_level", pa.float64()),
+        ("reorder_point", pa.float64()),
+        ("safety_stock", pa.float64()),
+        ("on_hand", pa.float64()),
+        ("on_order", pa.float64()),
+        ("expected_demand", pa.float64()),
+        ("expected_holding_cost", pa.float64()),
+        ("expected_stockout_cost", pa.float64()),
+        ("what_if", pa.bool_()),
+    ]
+)
+_QUEUE = 64
+
+
+class PredictionLog:
+    """Takes decisions from the server's loop and writes them from a thread of its own.
+
+    Writing never holds up or fails an answer: what does not fit the queue or the disk is dropped
+    and told to `lost`.
+
+    Args:
+        folder: Where the files go.
+        sample: Share of requests kept, in [0, 1].
+        max_rows: Rows of one file.
+        max_seconds: Longest time a row waits to be written.
+        max_bytes: Of all files together; the oldest go first.
+        lost: Called with a number of dropped rows and the reason, from any thread.
+        seed: Of the sampling.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        sample: float = 1.0,
+        max_rows: int = 20_000,
+        max_seconds: float = 60.0,
+        max_bytes: int = 1 << 30,
+        lost: Callable[[int, str], None] = lambda _number, _reason: None,
+        seed: int | None = None,
+    ) -> None:
+        self.folder, self.sample, self.lost = folder, sample, lost
+        self.max_rows, self.max_seconds, self.max_bytes = max_rows, max_seconds, max_bytes
+        self._random = random.Random(seed)  # noqa: S311  (a sample, not a secret)
+        self._queue: queue.Queue[Sequence[Mapping[str, Any]] | None] = queue.Queue(_QUEUE)
+        self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
+        self._thread.start()
+
+    def keeps(self) -> bool:
+        """Return whether the next request belongs to the sample."""
+        return self._random.random() < self.sample
+
+    def offer(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Hand over the rows of one request; returns at once."""
+        try:
+            self._queue.put_nowait(rows)
+        except queue.Full:
+            self.lost(len(rows), "queue full")
+
+    def close(self) -> None:
+        """Write what is left and end the thread."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        waiting: list[Mapping[str, Any]] = []
+        closing = False
+        while not closing:
+            try:
+                rows = self._queue.get(timeout=self.max_seconds)
+                closing = rows is None
+                waiting += rows or []
+            except queue.Empty:
+                pass
+            if waiting and (closing or self._is_due(waiting)):
+                self._write(waiting)
+                waiting = []
+
+    def _is_due(self, waiting: list[Mapping[str, Any]]) -> bool:
+        if len(waiting) >= self.max_rows:
+            return True
+        age = (datetime.now(UTC) - waiting[0]["served_at"]).total_seconds()
+        # A clock that jumped back must not keep rows for ever.
+        return not 0 <= age < self.max_seconds
+
+    def _write(self, rows: list[Mapping[str, Any]]) -> None:
+        first = rows[0]["served_at"]
+        place = self.folder / f"{first:%Y-%m-%d}" / f"part-{first:%H%M%S%f}-{os.getpid()}.parquet"
+        partial = place.with_name(f".{place.name}.partial")
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            pq.write_table(pa.Table.from_pylist(rows, SCHEMA), partial, compression="zstd")
+            partial.rename(place)
+            self._rotate()
+        except (OSError, pa.ArrowException) as err:
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
+            self.lost(len(rows), type(err).__name__)
+
+    def _rotate(self) -> None:
+        files = sorted(self.folder.glob("*/part-*.parquet"))
+        total = sum(file.stat().st_size for file in files)
+        while total > self.max_bytes and len(files) > 1:
+            oldest = files.pop(0)
+            total -= oldest.stat().st_size
+            oldest.unlink()
+            if not any(oldest.parent.iterdir()):
+                oldest.parent.rmdir()
+
+
+def read_predictions(folder: Path, columns: Iterable[str] | None = None) -> pa.Table:
+    """Return every row of a prediction log, oldest file first; empty when there is none.
+
+    Args:
+        folder: Of the log.
+        columns: Of SCHEMA; all by default.
+    """
+    names = list(columns) if columns is not None else SCHEMA.names
+    wanted = pa.schema([SCHEMA.field(name) for name in names])
+    files = sorted(folder.glob("*/part-*.parquet"))
+    tables = [pq.read_table(file, columns=names, partitioning=None) for file in files]
+    return pa.concat_tables([wanted.empty_table(), *tables]).cast(wanted)

@@ -1,0 +1,162 @@
+"""`python -m serving.predictor`: the graph alone, for a transformer in another process.
+
+Speaks KServe's v2 over REST and gRPC: the arrays of INPUT_NAMES in, those of OUTPUT_NAMES out.
+Needs neither torch nor Feast, and no registry: a model folder, as the cluster mounts it.
+"""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from kserve import InferOutput, InferRequest, InferResponse
+from kserve.utils.utils import generate_uuid
+
+from invopt.errors import InvalidInputError
+from invopt.features import INPUT_NAMES
+from invopt.runtime import OUTPUT_NAMES, OnnxNetwork, fingerprint
+from serving.contract import ErrorCode
+from serving.edge import check_free, serve
+from serving.failures import RequestFailedError
+from serving.gated import PROGRESS, GatedModel
+from serving.network import FINGERPRINT
+from serving.settings import ServerSettings
+
+_KINDS: dict[str, np.dtype[Any]] = {
+    "tensor(float)": np.dtype(np.float32),
+    "tensor(int64)": np.dtype(np.int64),
+}
+_DATATYPES = {np.dtype(np.float32): "FP32", np.dtype(np.int64): "INT64"}
+
+
+class Predictor(GatedModel):
+    """The exported graph over KServe's protocols.
+
+    Args:
+        name: Model name in the URLs.
+        path: Model folder.
+        settings: Limits.
+    """
+
+    def __init__(self, name: str, path: Path, settings: ServerSettings) -> None:
+        super().__init__(name, settings.max_queue, settings.request_seconds, threads=1)
+        self.network = OnnxNetwork(path / "model.onnx", num_threads=1)
+        self.fingerprint = fingerprint(path / "model.onnx")
+
+    def load(self) -> bool:
+        """Run the graph once before traffic comes."""
+        shapes = self.network.inputs
+        self.network.run(
+            tuple(
+                np.zeros([1, *shapes[n].shape[1:]], _KINDS[shapes[n].type])
+                if n in shapes
+                else np.zeros(0, np.float32)
+                for n in INPUT_NAMES
+            )
+        )
+        self.ready = True
+        return True
+
+    async def predict(
+        self,
+        payload: dict[str, Any] | InferRequest,
+        headers: dict[str, str] | None = None,
+        response_headers: dict[str, str] | None = None,
+    ) -> InferResponse:
+        """Return mean, quantiles and levels."""
+        progress = PROGRESS.get(None)
+        if progress is not None:
+            progress.reached_model = True
+        if not isinstance(payload, InferRequest):
+            raise RequestFailedError(ErrorCode.INVALID_REQUEST, "the predictor speaks v2 only.")
+        arrays = self._arrays(payload)
+        found = await self.run(lambda: self.network.run(arrays))
+        outputs = []
+        for name, array in zip(OUTPUT_NAMES, found, strict=True):
+            output = InferOutput(name=name, shape=list(array.shape), datatype="FP32")
+            output.set_data_from_numpy(array, binary_data=True)
+            outputs.append(output)
+        return InferResponse(
+            payload.id or generate_uuid(),
+            self.name,
+            outputs,
+            parameters={FINGERPRINT: self.fingerprint},
+        )
+
+    def get_input_types(self) -> list[dict[str, Any]]:
+        """Return the graph's inputs."""
+        return [
+            {"name": n, "datatype": _DATATYPES[_KINDS[i.type]], "shape": [-1, *i.shape[1:]]}
+            for n, i in self.network.inputs.items()
+        ]
+
+    def get_output_types(self) -> list[dict[str, Any]]:
+        """Return the graph's outputs."""
+        return [
+            {"name": o.name, "datatype": "FP32", "shape": [-1, *o.shape[1:]]}
+            for o in self.network.session.get_outputs()
+        ]
+
+    def _arrays(self, request: InferRequest) -> tuple[npt.NDArray[np.generic], ...]:
+        given = {tensor.name: tensor for tensor in request.inputs}
+        found: list[npt.NDArray[np.generic]] = []
+        num = None
+        for name in INPUT_NAMES:
+            wanted = self.network.inputs.get(name)
+            if wanted is None:
+                found.append(np.zeros(0, np.float32))
+                continue
+            if name not in given:
+                raise _refused(name, "is missing")
+            array = _array(given[name], _KINDS[wanted.type])
+            num = len(array) if num is None else num
+            if list(array.shape) != [num, *wanted.shape[1:]] or not num:
+                raise _refused(name, f"must have the shape {[num or -1, *wanted.shape[1:]]}")
+            found.append(array)
+        return tuple(found)
+
+
+def _array(tensor: Any, dtype: "np.dtype[Any]") -> npt.NDArray[np.generic]:
+    try:
+        array: npt.NDArray[np.generic] = tensor.as_numpy()
+    except Exception as err:  # KServe and numpy have many ways to fail on a bad tensor
+        raise _refused(tensor.name, "has data that do not fit its shape and datatype") from err
+    if array.dtype != dtype:
+        raise _refused(tensor.name, f"must be {_DATATYPES[dtype]}")
+    if not np.isfinite(array).all():
+        raise _refused(tensor.name, "holds NaN or infinity")
+    return array
+
+
+def _refused(name: str, problem: str) -> RequestFailedError:
+    return RequestFailedError(ErrorCode.INVALID_REQUEST, f"input {name[:50]} {problem}.")
+
+
+def main() -> int:
+    """Parse arguments, load, serve; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m serving.predictor")
+    parser.add_argument("--name", "--model_name", required=True, help="model name in the URLs")
+    parser.add_argument("--model", type=Path, default=Path("/mnt/models"), help="model folder")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8080)
+    parser.add_argument("--grpc-port", type=int)
+    arguments = parser.parse_args()
+    try:
+        settings = ServerSettings.from_environment(
+            arguments.host, arguments.port, arguments.grpc_port
+        )
+        check_free(settings)
+        model = Predictor(arguments.name, arguments.model, settings)
+        model.load()
+        asyncio.run(serve(model, settings))
+    except InvalidInputError as err:
+        print(f"predictor: {err}", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,305 @@
+"""The ladder and the plans, without a server: each fault injected, each rung told."""
+
+import asyncio
+import shutil
+import sqlite3
+import time
+from contextlib import closing
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from serving.contract import Decision, ErrorCode, Instance
+from serving.failures import NetworkUnavailableError, RequestFailedError
+from serving.settings import Settings
+
+pytestmark = pytest.mark.slow
+NAMES = ["p0_s0", "p2_s3", "p1_s1"]
+DAY = 86400.0
+
+
+class BrokenNetwork:
+    """A predictor that is gone, or gives no number for some rows."""
+
+    def __init__(self, inner, rows=None):
+        self.inner, self.rows = inner, rows
+
+    def run(self, inputs):
+        if self.rows is None:
+            raise NetworkUnavailableError("the predictor failed: UNAVAILABLE")
+        found = [a.copy() for a in self.inner.run(inputs)]
+        found[0][self.rows] = np.nan
+        return found
+
+
+@pytest.fixture(scope="module")
+def parts(shop):
+    from serving.champion import load_champion
+    from serving.online import OnlineFeatures
+
+    features = OnlineFeatures(shop.settings, seconds=30.0)
+    yield load_champion(shop.model, "demand", "1"), features
+    features.close()
+
+
+@pytest.fixture
+def decider(parts):
+    from serving.decisions import Decider
+
+    return Decider(*parts)
+
+
+def ask(decider, *instances):
+    found = [Instance(unique_id=i) if isinstance(i, str) else i for i in instances]
+    return decider.decide(found)
+
+
+def instance(name="p0_s0", **values):
+    return Instance.model_validate({"unique_id": name} | values)
+
+
+def test_features_older_than_allowed_are_told_and_still_used(parts, shop):
+    from serving.decisions import Decider
+
+    late = Decider(*parts, clock=lambda: shop.known_at.timestamp() + 5 * DAY)
+    [found] = ask(late, "p0_s0")
+    assert found["degraded"] == {
+        "step": "stale", "reason": "features are 5 periods old, 2 are allowed",
+    }  # fmt: skip
+    assert found["feature_age_s"] == 5 * DAY
+    [fresh] = ask(Decider(*parts), "p0_s0")
+    np.testing.assert_array_equal(found["mean"], fresh["mean"])
+
+
+def test_a_clock_that_jumps_back_makes_no_feature_come_from_the_future(parts, shop):
+    from serving.decisions import Decider
+
+    [found] = ask(Decider(*parts, clock=lambda: shop.known_at.timestamp() - 9 * DAY), "p0_s0")
+    assert found["feature_age_s"] == 0.0
+    assert found["degraded"] is None
+
+
+def test_without_the_model_the_last_forecast_answers(parts):
+    from serving.decisions import Decider
+
+    champion, features = parts
+    broken = replace(champion, network=BrokenNetwork(champion.network))
+    [ours] = ask(Decider(champion, features), "p0_s0")
+    [found] = ask(Decider(broken, features), "p0_s0")
+    assert found["degraded"]["step"] == "last_forecast"
+    assert found["model_version"] == "demand-0"
+    np.testing.assert_allclose(found["mean"], ours["mean"] + 1, atol=2e-3)
+    assert found["order_up_to_level"] is not None
+
+
+def test_rows_without_a_number_fall_and_the_others_stay(parts):
+    from serving.decisions import Decider
+
+    champion, features = parts
+    broken = replace(champion, network=BrokenNetwork(champion.network, rows=[1]))
+    found = ask(Decider(broken, features), *NAMES)
+    assert [d["degraded"] and d["degraded"]["step"] for d in found] == [
+        None, "last_forecast", None,
+    ]  # fmt: skip
+
+
+def test_without_model_and_last_forecast_the_season_before_answers(parts):
+    from serving.decisions import Decider
+
+    champion, features = parts
+    broken = replace(champion, network=BrokenNetwork(champion.network))
+    sales = list(range(1, 15))
+    decider = Decider(broken, features)
+    [found] = ask(decider, instance("new", features={"sales": sales}))
+    assert found["degraded"]["step"] == found["model_version"] == "seasonal_naive"
+    np.testing.assert_allclose(found["mean"], sales[7:] * 2)
+
+
+def test_a_new_series_is_forecast_from_what_the_caller_knows(decider):
+    given = {"sales": [3.0] * 28, "static": {"category": "dry", "list_price": 2.0}}
+    [found] = ask(decider, instance("new", features=given, position={"on_hand": 2}))
+    assert found["degraded"] is None
+    assert found["on_hand"] == 2.0
+    assert found["order_quantity"] is not None
+    assert Decision.model_validate(plain(found)).expected_demand > 0
+
+
+def test_features_given_as_they_are_stored_change_nothing(decider, parts):
+    _, features = parts
+    [windows] = features.read(["p0_s0"])
+    code = windows.rows["sales"][0]
+    sales = [None if v < 0 else float(v) for v in code]
+    price = windows.rows[features.layout.field_of("price")][0].tolist()
+    [stored] = ask(decider, "p0_s0")
+    given = {"sales": sales, "channels": {"price": price}, "static": {"category": "fresh"}}
+    [same] = ask(decider, instance(features=given))
+    np.testing.assert_allclose(same["mean"], stored["mean"], atol=1e-3)
+
+
+def test_a_promotion_changes_the_forecast_of_its_what_if_alone(decider):
+    [found] = ask(decider, instance(what_if={"promotion": {"promotion": [1, 1, 1]}}))
+    [plain_] = ask(decider, "p0_s0")
+    np.testing.assert_array_equal(found["mean"], plain_["mean"])
+    assert (found["what_if"]["mean"] != found["mean"]).any()
+
+
+@pytest.mark.parametrize(
+    ("what_if", "name", "rises"),
+    [
+        ({"lead_time": 5}, "order_up_to_level", True),
+        ({"review_period": 10}, "expected_demand", True),
+        ({"cycle_service_level": 0.97}, "safety_stock", True),
+        ({"cycle_service_level": 0.5}, "safety_stock", False),
+        ({"stockout_cost": 100.0}, "critical_ratio", True),
+        ({"holding_cost": 0.1}, "order_up_to_level", False),
+    ],
+)
+def test_assumptions_move_the_plan_the_way_they_should(decider, what_if, name, rises):
+    [found] = ask(decider, instance(what_if=what_if))
+    now, then = found[name], found["what_if"][name]
+    assert then > now if rises else then < now
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "text"),
+    [
+        ({"what_if": {"promotion": {"rain": 1.0}}}, "invalid_request", "there are price"),
+        ({"features": {"static": {"colour": "red"}}}, "invalid_request", "there are product"),
+        ({"features": {"channels": {"price": [1.0]}}}, "invalid_request", "must hold"),
+    ],
+)
+def test_what_an_instance_gets_wrong_is_told_by_name(decider, given, code, text):
+    bad, good = ask(decider, instance(**given), "p1_s1")
+    assert bad["error"]["code"] == code
+    assert text in bad["error"]["message"]
+    assert "mean" in good
+
+
+def test_a_plan_beyond_the_forecast_is_refused_not_guessed(decider):
+    [found] = ask(decider, instance(what_if={"lead_time": 50}))
+    assert found["what_if"]["code"] == "beyond_horizon"
+    assert found["order_up_to_level"] > 0
+
+
+def test_while_the_store_is_down_what_was_answered_last_answers(shop, parts, tmp_path):
+    from serving.champion import load_champion
+    from serving.decisions import Decider
+    from serving.online import OnlineFeatures
+
+    settings = Settings.of(tmp_path)
+    shutil.copytree(shop.settings.feature_store, settings.feature_store)
+    now = [time.time()]
+    features = OnlineFeatures(settings, seconds=30.0, clock=lambda: now[0])
+    decider = Decider(load_champion(shop.model, "demand", "1"), features)
+    [before, _] = ask(decider, "p0_s0", "p1_s1")
+    with closing(sqlite3.connect(settings.feature_store / "online.db")) as other:
+        other.execute("ALTER TABLE invopt_series_window RENAME TO gone")
+        other.commit()
+        [found, unseen] = ask(decider, instance(position={"on_hand": 500}), "p2_s3")
+        assert found["degraded"]["step"] == "last_forecast"
+        assert "store" in found["degraded"]["reason"]
+        np.testing.assert_array_equal(found["mean"], before["mean"])
+        assert found["order_quantity"] == 0.0
+        assert unseen["error"]["code"] == "unavailable"
+        with pytest.raises(RequestFailedError) as caught:
+            ask(decider, "p2_s3")
+        assert caught.value.status == 503
+        other.execute("ALTER TABLE gone RENAME TO invopt_series_window")
+        other.commit()
+    now[0] += 10  # the store is tried again
+    assert ask(decider, "p0_s0")[0]["degraded"] is None
+    features.close()
+
+
+def test_decisions_are_logged_and_a_full_disk_does_not_matter(parts, tmp_path):
+    from serving.decisions import Decider
+    from serving.prediction_log import PredictionLog, read_predictions
+
+    log = PredictionLog(tmp_path / "log")
+    found = Decider(*parts, log=log).decide([instance(), instance("p1_s1")], "r7")
+    log.close()
+    rows = read_predictions(tmp_path / "log").to_pylist()
+    assert [r["unique_id"] for r in rows] == ["p0_s0", "p1_s1"]
+    assert {r["request_id"] for r in rows} == {"r7"}
+    assert rows[0]["order_quantity"] == found[0]["order_quantity"]
+    assert f"{rows[0]['cutoff']}" == found[0]["cutoff"]
+    np.testing.assert_allclose(rows[0]["mean"], found[0]["mean"], atol=1e-4)
+    assert len(rows[0]["quantiles"]) == 14 * 7
+
+    (tmp_path / "full").write_text("")
+    lost = []
+    log = PredictionLog(tmp_path / "full", lost=lambda number, _: lost.append(number))
+    assert ask(Decider(*parts, log=log), "p0_s0")[0]["mean"] is not None
+    log.close()
+    assert lost == [1]
+
+
+def test_online_and_offline_features_are_the_same_until_somebody_meddles(parts, shop, tmp_path):
+    from serving.decisions import Decider
+    from serving.materialise import write_rows
+    from serving.online import OnlineFeatures
+    from serving.skew import TOLERANCE, probe_skew
+
+    settings = Settings.of(tmp_path)
+    shutil.copytree(shop.settings.feature_store, settings.feature_store)
+    features = OnlineFeatures(settings, seconds=30.0)
+    model = Decider(parts[0], features).model
+    found = probe_skew(model, list(shop.panel.unique_ids))
+    assert found.series == 12
+    assert found.largest <= TOLERANCE
+    assert found.differing == ()
+
+    [windows] = features.read(["p1_s1"])
+    columns = {n: v for n, v in windows.rows.items() if n in _fields(features)}
+    columns["sales"] = windows.rows["sales"] + 3
+    moment = shop.known_at.to_pydatetime()
+    write_rows(features.store, "series_window", ["p1_s1"], columns, [moment], moment)
+    found = probe_skew(model, list(shop.panel.unique_ids))
+    assert found.differing == ("p1_s1",)
+    assert found.worst["step"] > 0.1
+    features.close()
+
+
+def _fields(features):
+    layout = features.layout
+    return {"sales", "periods_on_sale", *layout.static, *layout.series_fields}
+
+
+def test_a_full_queue_is_429_and_a_late_answer_504():
+    from serving.gated import GatedModel
+
+    model = GatedModel("m", max_queue=2, seconds=0.3, threads=1)
+
+    async def crowd():
+        jobs = [model.run(lambda: time.sleep(0.6)) for _ in range(4)]
+        return await asyncio.gather(*jobs, return_exceptions=True)
+
+    found = asyncio.run(crowd())
+    codes = sorted(e.code for e in found)
+    assert codes == [ErrorCode.BUSY, ErrorCode.BUSY, ErrorCode.TIMEOUT, ErrorCode.TIMEOUT]
+    time.sleep(1.0)  # work that was under way gives its place back when it ends
+    assert asyncio.run(model.run(lambda: 7)) == 7
+
+
+def plain(decision):
+    return {
+        k: v.tolist()
+        if isinstance(v, np.ndarray)
+        else {q: a.tolist() for q, a in v.items()}
+        if k == "quantiles"
+        else v
+        for k, v in decision.items()
+    }
+
+
+def test_a_truncated_model_file_is_told_by_name(shop, tmp_path):
+    from invopt.errors import ContractError
+    from serving.champion import load_champion
+
+    for name in ("model.onnx", "features.json"):
+        folder = tmp_path / name
+        shutil.copytree(shop.model, folder)
+        (folder / name).write_bytes((shop.model / name).read_bytes()[:100])
+        with pytest.raises(ContractError, match=name):
+            load_champion(folder, "demand", "9")

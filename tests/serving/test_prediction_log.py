@@ -1,0 +1,71 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from serving.prediction_log import SCHEMA, PredictionLog, read_predictions
+
+
+def row(number: int, **values):
+    return {
+        "request_id": f"r{number}", "served_at": datetime.now(UTC), "unique_id": f"p{number}",
+        "step": "fresh", "mean": [1.0, 2.0], "what_if": False,
+    } | values  # fmt: skip
+
+
+def test_rows_come_back_as_they_were_offered(tmp_path):
+    log = PredictionLog(tmp_path / "log")
+    log.offer([row(0), row(1, order_quantity=3.0)])
+    log.close()
+    table = read_predictions(tmp_path / "log")
+    assert table.schema == SCHEMA
+    assert table["unique_id"].to_pylist() == ["p0", "p1"]
+    assert table["order_quantity"].to_pylist() == [None, 3.0]
+    assert table["mean"].to_pylist()[0] == [1.0, 2.0]
+
+
+def test_a_log_that_does_not_exist_reads_as_empty(tmp_path):
+    assert read_predictions(tmp_path, ["unique_id"]).num_rows == 0
+
+
+def test_a_full_file_is_written_without_waiting_for_the_end(tmp_path):
+    log = PredictionLog(tmp_path, max_rows=2)
+    for number in range(4):
+        log.offer([row(number)])
+    log.close()
+    assert len(list(tmp_path.glob("*/part-*.parquet"))) == 2
+
+
+def test_the_oldest_files_go_when_the_log_is_too_large(tmp_path):
+    log = PredictionLog(tmp_path, max_rows=1, max_bytes=1)
+    for number in range(3):
+        log.offer([row(number)])
+    log.close()
+    assert read_predictions(tmp_path)["request_id"].to_pylist() == ["r2"]
+
+
+def test_a_disk_that_cannot_be_written_loses_rows_and_nothing_else(tmp_path):
+    blocked = tmp_path / "log"
+    blocked.write_text("a file where the folder should be")
+    lost = []
+    log = PredictionLog(blocked, lost=lambda number, reason: lost.append((number, reason)))
+    log.offer([row(0), row(1)])
+    log.close()
+    assert lost == [(2, "NotADirectoryError")]
+
+
+@pytest.mark.parametrize(("sample", "kept"), [(0.0, 0), (1.0, 200)])
+def test_the_sample_is_of_requests(tmp_path, sample, kept):
+    log = PredictionLog(tmp_path, sample=sample)
+    assert sum(log.keeps() for _ in range(200)) == kept
+    log.close()
+
+
+def test_a_clock_that_jumps_back_does_not_hold_rows_for_ever(tmp_path):
+    log = PredictionLog(tmp_path, max_seconds=1000)
+    log.offer([row(0, served_at=datetime(2999, 1, 1, tzinfo=UTC))])
+    for _ in range(100):
+        if list(tmp_path.glob("*/part-*.parquet")):
+            break
+        log._thread.join(0.02)
+    assert read_predictions(tmp_path).num_rows == 1
+    log.close()
