@@ -186,7 +186,7 @@ class _Build:
         table = self.mapping.products
         assert table is not None
         columns = dict(table.columns)
-        kinds = {c: NUMBER if c in contracts.PRODUCT_NUMBERS else TEXT for c in columns}
+        kinds = {c: _product_kind(c, expression) for c, expression in columns.items()}
         key = series_key(self.mapping, table)
         std = standardise(
             self.reader, "products", table, key=key, ds=None, columns=columns, kinds=kinds, rules={}
@@ -328,6 +328,12 @@ class _WideSales:
         reject = self.table.returns == "reject"
         refused = self.layout.quarantine(self.reader, reject_negative=reject)
         self.ledger.enter("sales", self.layout.num_cells, refused)
+
+
+def _product_kind(column: str, expression: Expression) -> str:
+    if column in contracts.PRODUCT_NUMBERS or expression.type == "number":
+        return NUMBER
+    return TEXT
 
 
 def series_key(mapping: Mapping, table: Table) -> Expression:

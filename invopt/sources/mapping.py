@@ -59,6 +59,7 @@ class Expression(_Part):
         from_timezone: Zone of a time stamp, when it must be moved to to_timezone.
         to_timezone: Zone whose calendar day counts.
         aggregate: How several rows of one period combine, in layout "transactions".
+        type: "number" makes an attribute of products a number; by default it is a category.
     """
 
     expr: str
@@ -67,6 +68,7 @@ class Expression(_Part):
     from_timezone: str | None = None
     to_timezone: str | None = None
     aggregate: Literal["sum", "mean", "min", "max", "last"] | None = None
+    type: Literal["number", "text"] | None = None
 
 
 def _as_expression(value: Any) -> Any:
