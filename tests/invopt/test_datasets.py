@@ -7,20 +7,14 @@ from invopt.panel import Flag, load_panel
 from invopt.sources import load_mapping, read_dataset
 from tests.builders import CONFIGS
 
+WALMART = ("walmart_2014", (3_331, 143), "2010-01-30", "2012-10-20")
 # name: folder, series x periods, first and last period, total sales, rows of the sales table
 KNOWN = {
     "yaz": ("newsvendor", (7, 765), "2013-10-04", "2015-11-07", 95_429, 5_355),
     "sid": ("newsvendor", (500, 1_826), "2013-01-01", "2017-12-31", 47_704_512, 913_000),
     "bakery": ("newsvendor", (105, 1_215), "2016-01-02", "2019-04-30", 12_761_773.623, 127_575),
     "stallion": ("stallion", (350, 60), "2013-01-01", "2017-12-01", 31_340_483.631, 21_000),
-    "walmart_2014": (
-        "walmart_2014",
-        (3_331, 143),
-        "2010-01-30",
-        "2012-10-20",
-        6_737_218_987.11,
-        421_570,
-    ),  # fmt: skip
+    "walmart_2014": (*WALMART, 6_737_218_987.11, 421_570),
     "vn2": ("vn2", (599, 157), "2021-04-12", "2024-04-08", 276_648, 94_043),
 }
 
