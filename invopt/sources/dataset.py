@@ -56,6 +56,7 @@ class DatasetReport:
     last: str
     accounting: list[Accounting]
     notes: list[str]
+    num_without_product: int = 0
 
     @property
     def bad_share(self) -> float:
@@ -134,6 +135,7 @@ class _Build:
     def __init__(self, mapping: Mapping, reader: Reader, folder: Path, notify: Notify) -> None:
         self.mapping, self.reader, self.folder, self.notify = mapping, reader, folder, notify
         self.ledger = Ledger(reader)
+        self.num_without_product = 0
 
     def run(self) -> DatasetReport:
         sales: _LongSales | _WideSales
@@ -171,6 +173,7 @@ class _Build:
             f"{timeline.last:%Y-%m-%d}",
             self.ledger.accounting,
             self.ledger.notes,
+            self.num_without_product,
         )
 
     def _series(self, keys: tuple[str, ...]) -> pd.DataFrame:
@@ -202,6 +205,7 @@ class _Build:
         self.ledger.enter_view(std)
         merged = series.merge(products, on="unique_id", how="left", indicator=True)
         orphans = merged.loc[merged.pop("_merge") == "left_only", "unique_id"]
+        self.num_without_product = len(orphans)
         if len(orphans):
             self.ledger.notes.append(
                 f"{len(orphans)} series have no product row (e.g. {orphans.iloc[0]}); "
