@@ -39,6 +39,10 @@ from invopt.timeline import Timeline
 # Cells (series x periods) of one partition: about 1.2 GB while reading, M5 in one piece.
 MAX_PARTITION_CELLS = 64_000_000
 
+# Sales this many years away from the others, of fewer than this share of the rows, are mistakes.
+MAX_GAP_YEARS = 2
+FAR_SHARE = 0.01
+
 # What holds after the last record: a price stays, a discount ends.
 _BEYOND = {"price": "forward", "discount": "zero"}
 
@@ -225,7 +229,13 @@ class _LongSales:
     def __init__(self, mapping: Mapping, reader: Reader, ledger: Ledger) -> None:
         self.table, self.reader, self.ledger = mapping.sales, reader, ledger
         self.duplicates = 0
-        self.std = self._standard(series_key(mapping, mapping.sales))
+        key = series_key(mapping, mapping.sales)
+        self.std = self._standard(key, {})
+        if (stretch := self._main_stretch()) is not None:
+            # One mistyped year would make a panel of a century.
+            first_day, last_day = (f"DATE '{day:%Y-%m-%d}'" for day in stretch)
+            outside = f"ds NOT BETWEEN {first_day} AND {last_day}"
+            self.std = self._standard(key, {"its date is far from all others": outside})
         found = reader.fetch(
             f'SELECT key, min(ds) AS first, max(ds) AS last FROM "{self.std.view}" '
             "WHERE reason IS NULL GROUP BY key ORDER BY key",
@@ -248,8 +258,25 @@ class _LongSales:
     def close(self) -> None:
         self.ledger.enter_view(self.std, duplicates=self.duplicates)
 
-    def _standard(self, key: Expression) -> Standard:
-        rules = {"y is empty": "y IS NULL"}
+    def _main_stretch(self) -> tuple[pd.Timestamp, pd.Timestamp] | None:
+        """Return the first and last date of the sales; None when no date is far from the rest.
+
+        Far are dates beyond a gap of MAX_GAP_YEARS that less than FAR_SHARE of the rows have.
+        """
+        found = self.reader.fetch(
+            f'SELECT ds, count(*) AS n FROM "{self.std.view}" WHERE reason IS NULL '
+            "GROUP BY ds ORDER BY ds",
+            "sales",
+        ).to_pandas()
+        dates = pd.to_datetime(found["ds"])
+        stretch = (dates.diff() > pd.Timedelta(days=365 * MAX_GAP_YEARS)).cumsum()
+        rows = found["n"].groupby(stretch).sum()
+        far = rows[rows < FAR_SHARE * rows.sum()].index
+        kept = dates[~stretch.isin(far)]
+        return None if far.empty or kept.empty else (kept.min(), kept.max())
+
+    def _standard(self, key: Expression, more: dict[str, str]) -> Standard:
+        rules = more | {"y is empty": "y IS NULL"}
         if self.table.returns == "reject":
             rules["y is negative"] = "y < 0"
         if "price" in self.table.columns:
@@ -302,6 +329,8 @@ class _LongSales:
         rows = self.reader.fetch(
             f'SELECT reason, count(*) AS n FROM "{self.std.view}" GROUP BY reason', "sales"
         ).to_pylist()
+        bad = sum(len(r.lines) for r in self.reader.rejected if r.source == self.std.source)
+        rows += [{"n": bad, "reason": "line is malformed"}] if bad else []
         why = "; ".join(f"{row['n']} rows: {row['reason']}" for row in rows)
         return (
             f"sales ({self.std.source}) has no usable row"

@@ -112,8 +112,11 @@ class Ledger:
             reasons = {str(k): int(n) for k, n in frame["reason"].value_counts().items()}
             readers = [a for a in self.accounting if source_of.get(a.table) == rejected.source]
             if readers:
+                told = readers[0].quarantined
                 readers[0].rows_in += len(frame)
-                readers[0].quarantined |= reasons
+                readers[0].quarantined = told | {
+                    reason: told.get(reason, 0) + n for reason, n in reasons.items()
+                }
             else:
                 self.accounting.append(Accounting(rejected.source, len(frame), 0, reasons))
 

@@ -28,6 +28,7 @@ class Source(_Part):
     Attributes:
         path: CSV or parquet file, glob or folder, relative to the data folder; or s3://...
         delimiter: Of a CSV; found from its header line when not given.
+        encoding: Of a CSV, by Python's name (cp1252, latin-1, utf-16).
         url: SQLAlchemy URL; ${NAME} is replaced from the variables handed in.
         query: SQL to send to url.
         sql: DuckDB SQL over the sources named above it.
@@ -35,6 +36,7 @@ class Source(_Part):
 
     path: str | None = None
     delimiter: str | None = None
+    encoding: str = "utf-8"
     url: str | None = None
     query: str | None = None
     sql: str | None = None
