@@ -67,7 +67,7 @@ def transcode(name: str, file: str, opened: Open, encoding: str, out: Path) -> N
         codecs.lookup(encoding)
     except LookupError as err:
         raise InvalidInputError(
-            f"sources.{name}.encoding {encoding!r} is unknown; cp1252, latin-1 and utf-16 are usual."
+            f"sources.{name}.encoding {encoding!r} is unknown; try cp1252, latin-1 or utf-16."
         ) from err
     with opened(file) as source, out.open("w", encoding="utf-8", newline="") as target:
         text = io.TextIOWrapper(source, encoding, errors="replace", newline="")

@@ -166,10 +166,12 @@ class ProductsTable(Table):
         unique_id: Name of the series.
         columns: product, location, category, brand, list_price, unit_cost, shelf_life,
             pack_size, min_order, lead_time and any attribute of your own.
+        launches: Rows without sales are series too, forecast from their attributes.
     """
 
     unique_id: Column | None = None
     columns: dict[str, Column]
+    launches: bool = False
 
 
 class ChannelTable(Table):

@@ -325,6 +325,47 @@ def test_channels_of_groups_events_and_future_plans_are_placed(tmp_path):
     assert "1 products have no sales row" in report.notes[0]
 
 
+SHOPS = {
+    "from": "shops",
+    "unique_id": "'a_' || store",
+    "columns": {"product": "'a'", "location": "store", "region": "region", "area": "num(area)"},
+}
+
+
+def test_product_rows_complete_each_other_and_a_contradiction_is_set_aside(tmp_path):
+    mapping = changed(LONG, products=SHOPS)
+    mapping["sources"] |= {"shops": "shops.csv"}
+    shops = "store,region,area\ns1,north,\ns1,,70\ns1,south,70\ns2,south,50\n"
+    report, panel = read(tmp_path, mapping, lines_csv=LINES, shops_csv=shops)
+    assert table(report, "products").quarantined == {"another row of its series says otherwise": 1}
+    assert panel.series["region"].tolist() == ["north", "south"]
+    assert panel.series["area"].tolist() == ["70.0", "50.0"]
+    [row] = quarantine(tmp_path).to_dict("records")
+    assert row["row"] == 3
+
+
+def test_attributes_may_be_numbers(tmp_path):
+    mapping = changed(LONG, products=SHOPS)
+    mapping["products"]["columns"]["area"] = {"expr": "area", "type": "number"}
+    mapping["sources"] |= {"shops": "shops.csv"}
+    _, panel = read(
+        tmp_path, mapping, lines_csv=LINES, shops_csv="store,region,area\ns1,n,70\ns2,n,50\n"
+    )
+    assert panel.series["area"].tolist() == [70.0, 50.0]
+
+
+def test_products_without_sales_are_series_when_launches_are_asked_for(tmp_path):
+    mapping = changed(LONG, products=SHOPS | {"launches": True})
+    mapping["sources"] |= {"shops": "shops.csv"}
+    shops = "store,region,area\ns1,north,70\ns0,north,60\ns2,south,50\n"
+    report, panel = read(tmp_path, mapping, lines_csv=LINES, shops_csv=shops)
+    assert list(panel.unique_ids) == ["a_s0", "a_s1", "a_s2"]
+    assert panel.series["region"].tolist() == ["north", "north", "south"]
+    assert (panel.flags[0] == Flag.FILLED).all()
+    assert panel.y[1].tolist() == [3, 1, 0, 2]
+    assert "1 products have no sales row and are forecast" in report.notes[0]
+
+
 def test_a_table_at_a_level_that_products_do_not_have_is_refused(tmp_path):
     mapping = changed(LONG)
     mapping["sources"] |= {"days": "days.csv"}
