@@ -19,13 +19,17 @@ def ingest_data(mapping: str, data_dir: str, data: dict, quality: Output[Artifac
         Name of the snapshot: the hash of its content.
     """
     import os
+    from datetime import UTC, datetime
+
+    import pandas as pd
 
     from invopt.sources import Mapping
     from serving.snapshots import take_snapshot
     from serving.telling import tell
 
+    today = pd.Timestamp(datetime.now(UTC).date())
     name, report = take_snapshot(
-        Mapping.model_validate_json(mapping), data_dir, data, os.environ, tell
+        Mapping.model_validate_json(mapping), data_dir, data, os.environ, today, tell
     )
     report.save(quality.path)
     return name

@@ -1,6 +1,6 @@
 """Whether a challenger replaces the champion: refusals first, then money on the same weeks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -85,8 +85,8 @@ def judge(
     config: GateConfig,
     *,
     incumbent: str,
-    leaks: int = 0,
-    stale_periods: int = 0,
+    leaks: Sequence[str] = (),
+    suspect: Sequence[str] = (),
 ) -> Verdict:
     """Return the verdict on a challenger.
 
@@ -98,12 +98,12 @@ def judge(
         config: Limits.
         incumbent: Name of what `cost` compares with.
         leaks: Features found to hold the future.
-        stale_periods: Periods by which the data are older than allowed.
+        suspect: Checks of the data that failed.
     """
     checks = [
         _check("finite", *_finite(metrics), "every metric is a number"),
-        _check("leaks", leaks, 0, "no feature may hold the future"),
-        _check("stale_periods", stale_periods, 0, "the data may not be older than allowed"),
+        _none("leaks", leaks, "no feature may hold the future"),
+        _none("data", suspect, "no check of the data may fail"),
         _check(
             "wape_ratio",
             _ratio(metrics.get("wape"), baseline.get("wape")),
@@ -213,6 +213,11 @@ def _check(
     # NaN compares false: a value that is not a number fails.
     passed = value < limit if strict else value <= limit
     return Check(name, float(value), float(limit), passed=bool(passed), rule=rule)
+
+
+def _none(name: str, found: Sequence[str], rule: str) -> Check:
+    named = f"{rule} ({', '.join(found)})" if found else rule
+    return _check(name, len(found), 0, named)
 
 
 def _finite(metrics: Mapping[str, float]) -> tuple[float, float]:

@@ -117,6 +117,7 @@ def assess_model(
 ) -> dict[str, float]:
     """Write the assessment of a challenger and return its point metrics and cost."""
     from invopt.assessment import CHALLENGER, assess  # noqa: PLC0415
+    from invopt.features.leaks import find_leaks  # noqa: PLC0415
     from invopt.runtime import OnnxForecaster  # noqa: PLC0415
 
     run = Config.model_validate(config)
@@ -134,6 +135,7 @@ def assess_model(
                 "judged": {name: judged.metrics() for name, judged in found.judged.items()},
                 "incumbent": found.incumbent,
                 "cost": asdict(found.cost),
+                "leaks": [asdict(leak) for leak in find_leaks(panel, challenger.spec)],
             },
         )
         _fans(panel, own.windows[0]).to_parquet(folder / "fans.parquet", index=False)
@@ -189,7 +191,12 @@ def judge_model(assessment: str, quality: str, config: Json, out: str, notify: N
         CostComparison(**_numbers(cost), segments=segments),
         run.gate,
         incumbent=found["incumbent"],
-        stale_periods=read_json(quality)["stale_periods"],
+        leaks=[leak["feature"] for leak in found["leaks"]],
+        suspect=[
+            f"{check['name']} of {check['about']}"
+            for check in read_json(quality)["checks"]
+            if not check["passed"]
+        ],
     )
     write_json(out, verdict.as_dict())
     notify(f"verdict: {verdict.decision}; {verdict.reasons[0]}")

@@ -8,9 +8,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from invopt.config import DataConfig
+from invopt.errors import InvalidInputError
 from invopt.files import write_json
-from invopt.sources import DatasetReport, read_dataset
+from invopt.panel import iter_panels
+from invopt.sources import DataCheck, DataProfile, DatasetReport, check_data, read_dataset
 from invopt.sources import Mapping as DataMapping
 from serving.settings import Settings
 
@@ -26,19 +30,25 @@ class Quality:
     Attributes:
         snapshot: Name.
         report: Rows by table.
-        stale_periods: Periods by which the data are older than the configuration allows.
+        checks: Of age, volume, references, completeness and jumps.
+        profile: Rows and units by date.
     """
 
     snapshot: str
     report: DatasetReport
-    stale_periods: int
+    checks: list[DataCheck]
+    profile: dict[str, Any]
+
+    @property
+    def failed(self) -> list[DataCheck]:
+        """Checks that do not hold."""
+        return [check for check in self.checks if not check.passed]
 
     def save(self, path: str) -> None:
         """Write everything as JSON."""
         content = asdict(self.report) | {"bad_share": self.report.bad_share}
-        write_json(
-            path, {"snapshot": self.snapshot, "stale_periods": self.stale_periods, **content}
-        )
+        content |= {"checks": [asdict(check) for check in self.checks], "profile": self.profile}
+        write_json(path, {"snapshot": self.snapshot, **content})
 
 
 def take_snapshot(
@@ -46,11 +56,21 @@ def take_snapshot(
     data_dir: str,
     data: dict[str, Any],
     environment: Mapping[str, str],
+    today: pd.Timestamp,
     notify: Callable[[str], None],
 ) -> tuple[str, Quality]:
     """Read a data set into the workspace and return its name and what was found.
 
-    The same data give the same name, whoever reads them and whenever.
+    The name is the data set's, its last period and the hash of its content: the same data give
+    the same name, whoever reads them and whenever.
+
+    Args:
+        mapping: Of the data set.
+        data_dir: Folder that its paths start from.
+        data: Section of the configuration.
+        environment: Of this process.
+        today: Date that the age of the data is counted to.
+        notify: Called with a line of progress.
 
     Raises:
         InvalidInputError: If the data cannot be used; nothing is left behind.
@@ -67,7 +87,12 @@ def take_snapshot(
             max_bad_share=config.max_quarantine_share,
             notify=notify,
         )
-        name = f"{mapping.name}-{content_hash(fresh)[:16]}"
+        profile = DataProfile.of(iter_panels(fresh))
+        checks = check_data(profile, report, config, today)
+        watermark = report.last.replace("-", "")
+        name = f"{mapping.name}-{watermark}-{content_hash(fresh)[:16]}"
+        quality = Quality(name, report, checks, profile.by_date())
+        _refuse_if_suspect(quality, config, notify)
         place = folder / name
         if not place.exists():
             fresh.rename(place)
@@ -76,7 +101,26 @@ def take_snapshot(
     rows = sum(a.rows_in for a in report.accounting)
     aside = sum(sum(a.quarantined.values()) for a in report.accounting)
     notify(f"snapshot {name}: {rows:,} rows in, {aside:,} set aside with a reason")
-    return name, Quality(name, report, stale_periods=0)
+    return name, quality
+
+
+def _refuse_if_suspect(quality: Quality, config: DataConfig, notify: Callable[[str], None]) -> None:
+    told = [_told(check) for check in quality.failed]
+    for line in told:
+        notify(f"suspect: {line}")
+    if told and config.suspect == "refuse":
+        raise InvalidInputError(
+            f"the data of {quality.report.name} are suspect: {'; '.join(told)}. Send them again, "
+            "or change the limits under data; nothing was kept."
+        )
+
+
+def _told(check: DataCheck) -> str:
+    assert check.value is not None
+    return (
+        f"{check.name} of {check.about} is {check.value:.3g} against {check.limit:.3g} "
+        f"({check.rule})"
+    )
 
 
 def snapshot_path(name: str) -> Path:

@@ -74,6 +74,25 @@ def _fan(axis: Axes, rows: pd.DataFrame) -> None:
     axis.xaxis.set_major_formatter(mdates.ConciseDateFormatter(axis.xaxis.get_major_locator()))  # type: ignore[no-untyped-call]
 
 
+def volume(profile: Mapping[str, Sequence[Any]]) -> Markup:
+    """Return rows and units by date, one above the other: a hole in the data shows."""
+    dates = pd.to_datetime(list(profile["date"]))
+    with mpl.rc_context(_STYLE):
+        figure, axes = plt.subplots(2, 1, figsize=(11, 2.8), sharex=True)
+        for axis, (name, title, colour) in zip(
+            axes,
+            (
+                ("rows", "Series with a record, per period", SOFT),
+                ("units", "Units sold, per period", BLUE),
+            ),
+            strict=True,
+        ):
+            axis.plot(dates, profile[name], color=colour, linewidth=1)
+            axis.set_ylim(bottom=0)
+            axis.set_title(title)
+        return _svg(figure)
+
+
 def calibration(quantiles: Mapping[str, Any], levels: Mapping[str, Mapping[str, Any]]) -> Markup:
     """Return coverage over nominal level: per period, and for sums over some periods."""
     with mpl.rc_context(_STYLE):

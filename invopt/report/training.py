@@ -40,6 +40,7 @@ def write_training_report(
         title=f"{config['name']}: training",
         verdict=verdict,
         quality=quality,
+        failed_checks=sum(not check["passed"] for check in quality["checks"]) or "none",
         cleaning=read_json(files["cleaning"]),
         rules=RULES,
         candidates=candidates,
@@ -58,6 +59,7 @@ def write_training_report(
                 candidates["challenger"]["quantiles"], candidates["challenger"]["levels"]
             ),
             "fans": plots.fans(fans),
+            "volume": plots.volume(quality["profile"]),
             "importance": plots.importance(explanation["importance"]),
             "waterfall": plots.waterfall(*example),
             "losses": plots.losses(training["history"]),

@@ -6,11 +6,15 @@
 from invopt.sources.dataset import DatasetReport, read_dataset, read_position
 from invopt.sources.ledger import Accounting
 from invopt.sources.mapping import Mapping, load_mapping
+from invopt.sources.validation import DataCheck, DataProfile, check_data
 
 __all__ = [
     "Accounting",
+    "DataCheck",
+    "DataProfile",
     "DatasetReport",
     "Mapping",
+    "check_data",
     "load_mapping",
     "read_dataset",
     "read_position",

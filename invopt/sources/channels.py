@@ -10,7 +10,7 @@ from invopt.errors import ConfigError
 from invopt.panel import ALL_LEVEL, SERIES_LEVEL, Channel, group_names
 from invopt.sources import wide
 from invopt.sources.duck import Reader
-from invopt.sources.ledger import AFTER, BEFORE, ORPHAN, Ledger
+from invopt.sources.ledger import AFTER, BEFORE, DUPLICATE, ORPHAN, Ledger
 from invopt.sources.mapping import ChannelTable, Expression, Mapping
 from invopt.sources.standard import (
     NUMBER,
@@ -98,7 +98,7 @@ class ChannelTables:
     def close(self) -> None:
         """Enter every table's account; call it when all partitions were read."""
         for placed in self.placed:
-            self.ledger.enter_view(placed.std, placed.view, placed.duplicates)
+            self.ledger.enter_view(placed.std, placed.view, {DUPLICATE: placed.duplicates})
         for layout, _, _ in self.wides:
             refused = layout.quarantine(self.reader, reject_negative=False)
             self.ledger.enter(layout.name, layout.num_cells, refused)
@@ -160,7 +160,7 @@ class ChannelTables:
         )
         shape = len(groups), placed.num_columns
         cells = gather(self.reader.batches(sql, name), shape, placed.std.columns)
-        self.ledger.set_aside_duplicates(placed.std, cells.duplicates)
+        self.ledger.set_aside_rows(placed.std, cells.duplicates)
         placed.duplicates += len(cells.duplicates)
         table = placed.table
         return [

@@ -11,36 +11,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from invopt import contracts
 from invopt.errors import InvalidInputError
-from invopt.panel import ALL_LEVEL, SERIES_LEVEL, Channel, Flag, Panel, replacing_folder
-from invopt.sources import wide
+from invopt.panel import ALL_LEVEL, replacing_folder
 from invopt.sources.channels import ChannelTables
 from invopt.sources.duck import Reader
 from invopt.sources.ledger import Accounting, Ledger
-from invopt.sources.mapping import Expression, Mapping, SalesTable, Table
+from invopt.sources.mapping import Mapping
 from invopt.sources.position import read_positions
-from invopt.sources.standard import (
-    BOOLEAN,
-    NUMBER,
-    TEXT,
-    Standard,
-    compact,
-    gather,
-    number_keys,
-    quote,
-    standardise,
-)
-from invopt.timeline import Timeline
+from invopt.sources.products import read_products
+from invopt.sources.sales import LongSales, WideSales, series_key
 
 # Cells (series x periods) of one partition: about 1.2 GB while reading, M5 in one piece.
 MAX_PARTITION_CELLS = 64_000_000
-
-# What holds after the last record: a price stays, a discount ends.
-_BEYOND = {"price": "forward", "discount": "zero"}
 
 Notify = Callable[[str], None]
 
@@ -56,6 +41,7 @@ class DatasetReport:
     last: str
     accounting: list[Accounting]
     notes: list[str]
+    num_without_product: int = 0
 
     @property
     def bad_share(self) -> float:
@@ -134,13 +120,14 @@ class _Build:
     def __init__(self, mapping: Mapping, reader: Reader, folder: Path, notify: Notify) -> None:
         self.mapping, self.reader, self.folder, self.notify = mapping, reader, folder, notify
         self.ledger = Ledger(reader)
+        self.num_without_product = 0
 
     def run(self) -> DatasetReport:
-        sales: _LongSales | _WideSales
+        sales: LongSales | WideSales
         if self.mapping.sales.layout == "wide":
-            sales = _WideSales(self.mapping, self.reader, self.ledger)
+            sales = WideSales(self.mapping, self.reader, self.ledger)
         else:
-            sales = _LongSales(self.mapping, self.reader, self.ledger)
+            sales = LongSales(self.mapping, self.reader, self.ledger)
         timeline = sales.timeline
         series = self._series(sales.keys)
         self.notify(f"{len(series):,} series x {timeline.num_periods:,} periods ({timeline.freq})")
@@ -171,200 +158,17 @@ class _Build:
             f"{timeline.last:%Y-%m-%d}",
             self.ledger.accounting,
             self.ledger.notes,
+            self.num_without_product,
         )
 
     def _series(self, keys: tuple[str, ...]) -> pd.DataFrame:
-        series = pd.DataFrame({"unique_id": np.array(keys, dtype=object)})
-        if self.mapping.products is not None:
-            series = self._join_products(series)
+        if self.mapping.products is None:
+            series = pd.DataFrame({"unique_id": np.array(keys, dtype=object)})
+        else:
+            key = series_key(self.mapping, self.mapping.products)
+            found = read_products(self.reader, self.ledger, self.mapping.products, key, keys)
+            series, self.num_without_product = found.series, found.num_without_row
         for column, default in (("product", series["unique_id"]), ("location", ALL_LEVEL)):
             if column not in series:
                 series[column] = default
         return contracts.check(series, contracts.Products)
-
-    def _join_products(self, series: pd.DataFrame) -> pd.DataFrame:
-        table = self.mapping.products
-        assert table is not None
-        columns = dict(table.columns)
-        kinds = {c: NUMBER if c in contracts.PRODUCT_NUMBERS else TEXT for c in columns}
-        key = series_key(self.mapping, table)
-        std = standardise(
-            self.reader, "products", table, key=key, ds=None, columns=columns, kinds=kinds, rules={}
-        )
-        picks = ", ".join(
-            f"arg_min({quote(c)}, __row) FILTER ({quote(c)} IS NOT NULL) AS {quote(c)}"
-            for c in columns
-        )
-        products = self.reader.fetch(
-            f'SELECT key AS unique_id, {picks} FROM "{std.view}" WHERE reason IS NULL GROUP BY key',
-            "products",
-        ).to_pandas()
-        self.ledger.enter_view(std)
-        merged = series.merge(products, on="unique_id", how="left", indicator=True)
-        orphans = merged.loc[merged.pop("_merge") == "left_only", "unique_id"]
-        if len(orphans):
-            self.ledger.notes.append(
-                f"{len(orphans)} series have no product row (e.g. {orphans.iloc[0]}); "
-                "their attributes read 'unknown'"
-            )
-        unsold = int((~products["unique_id"].isin(series["unique_id"])).sum())
-        if unsold:
-            self.ledger.notes.append(f"{unsold} products have no sales row and are not forecast")
-        texts = [c for c in columns if kinds[c] == TEXT]
-        merged[texts] = merged[texts].astype(object).fillna("unknown").astype(str)
-        return merged
-
-
-class _LongSales:
-    """Sales with one row per series and period, or lines to be added up."""
-
-    def __init__(self, mapping: Mapping, reader: Reader, ledger: Ledger) -> None:
-        self.table, self.reader, self.ledger = mapping.sales, reader, ledger
-        self.duplicates = 0
-        self.std = self._standard(series_key(mapping, mapping.sales))
-        found = reader.fetch(
-            f'SELECT key, min(ds) AS first, max(ds) AS last FROM "{self.std.view}" '
-            "WHERE reason IS NULL GROUP BY key ORDER BY key",
-            "sales",
-        ).to_pandas()
-        if found.empty:
-            raise InvalidInputError(self._no_rows())
-        self.keys = tuple(found["key"])
-        first, last = pd.Timestamp(found["first"].min()), pd.Timestamp(found["last"].max())
-        self.timeline = Timeline.covering(first, last, mapping.frequency)
-
-    def read(self, part: pd.DataFrame) -> Panel:
-        number_keys(self.reader, "part_codes", part["unique_id"])
-        shape = len(part), self.timeline.num_periods
-        cells = gather(self.reader.batches(self._sql(), "sales"), shape, self.std.columns)
-        self.ledger.set_aside_duplicates(self.std, cells.duplicates)
-        self.duplicates += len(cells.duplicates)
-        return _sales_panel(self.table, part, self.timeline, cells.values, self._refused(shape))
-
-    def close(self) -> None:
-        self.ledger.enter_view(self.std, duplicates=self.duplicates)
-
-    def _standard(self, key: Expression) -> Standard:
-        rules = {"y is empty": "y IS NULL"}
-        if self.table.returns == "reject":
-            rules["y is negative"] = "y < 0"
-        if "price" in self.table.columns:
-            rules["price is negative"] = "price < 0"
-        return standardise(
-            self.reader,
-            "sales",
-            self.table,
-            key=key,
-            ds=self.table.ds,
-            columns={str(c): e for c, e in self.table.columns.items()},
-            kinds={c: BOOLEAN if c == "is_observed" else NUMBER for c in self.table.columns},
-            rules=rules,
-        )
-
-    def _sql(self) -> str:
-        period = self.timeline.to_sql("s.ds")
-        rows = f'FROM "{self.std.view}" s JOIN part_codes c USING (key) WHERE s.reason IS NULL'
-        if self.table.layout == "transactions":
-            picks = ", ".join(f"{self._sum(c)}::FLOAT AS {quote(c)}" for c in self.std.columns)
-            return f"SELECT c.i, {period} AS t, min(s.__row) AS __row, {picks} {rows} GROUP BY ALL"
-        picks = ", ".join(f"s.{quote(c)}::FLOAT AS {quote(c)}" for c in self.std.columns)
-        return f"SELECT c.i, {period} AS t, s.__row, {picks} {rows}"
-
-    def _sum(self, column: str) -> str:
-        defaults = {"y": "sum", "price": "mean", "discount": "mean", "is_observed": "min"}
-        function = self.table.columns[column].aggregate or defaults[column]  # type: ignore[index]
-        value = f"s.{quote(column)}"
-        if column == "is_observed":
-            value += "::INTEGER"
-        if function == "last":
-            return f"arg_max({value}, s.__row)"
-        return f"{'avg' if function == 'mean' else function}({value})"
-
-    def _refused(self, shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
-        """Return a mask of cells with a refused record: unknown rather than zero."""
-        mask = np.zeros(shape, bool)
-        sql = (
-            f"SELECT c.i, {self.timeline.to_sql('s.ds')} AS t "
-            f'FROM "{self.std.view}" s JOIN part_codes c USING (key) '
-            "WHERE s.reason IS NOT NULL AND year(s.ds) BETWEEN 1900 AND 2200"
-        )
-        for batch in self.reader.batches(sql, "sales"):
-            i, t = batch["i"].to_numpy(), batch["t"].to_numpy()
-            inside = (t >= 0) & (t < shape[1])
-            mask[i[inside], t[inside]] = True
-        return mask
-
-    def _no_rows(self) -> str:
-        rows = self.reader.fetch(
-            f'SELECT reason, count(*) AS n FROM "{self.std.view}" GROUP BY reason', "sales"
-        ).to_pylist()
-        why = "; ".join(f"{row['n']} rows: {row['reason']}" for row in rows)
-        return (
-            f"sales ({self.std.source}) has no usable row"
-            + (f" ({why})" if why else ": it is empty")
-            + ". Check the file and the mapping."
-        )
-
-
-class _WideSales:
-    """Sales with periods as columns."""
-
-    def __init__(self, mapping: Mapping, reader: Reader, ledger: Ledger) -> None:
-        self.table, self.reader, self.ledger = mapping.sales, reader, ledger
-        assert self.table.wide is not None
-        key = series_key(mapping, self.table)
-        self.layout = wide.survey(reader, "sales", self.table, self.table.wide, key)
-        self.keys = self.layout.keys
-        self.timeline = self.layout.timeline(mapping.frequency)
-
-    def read(self, part: pd.DataFrame) -> Panel:
-        number_keys(self.reader, "part_codes", part["unique_id"])
-        y = self.layout.read(self.reader, self.timeline, len(part))
-        if self.table.returns == "reject":
-            y[y < 0] = np.nan
-        return _sales_panel(self.table, part, self.timeline, {"y": y}, np.zeros(y.shape, bool))
-
-    def close(self) -> None:
-        reject = self.table.returns == "reject"
-        refused = self.layout.quarantine(self.reader, reject_negative=reject)
-        self.ledger.enter("sales", self.layout.num_cells, refused)
-
-
-def series_key(mapping: Mapping, table: Table) -> Expression:
-    """Return the expression that names the series of a table's rows.
-
-    Raises:
-        InvalidInputError: If neither the table nor the mapping gives one.
-    """
-    key: Expression | None = getattr(table, "unique_id", None) or mapping.unique_id
-    if key is None:
-        raise InvalidInputError("the mapping must give unique_id, for itself or in each table.")
-    return key
-
-
-def _sales_panel(
-    table: SalesTable,
-    part: pd.DataFrame,
-    timeline: Timeline,
-    values: dict[str, npt.NDArray[np.float32]],
-    refused: npt.NDArray[np.bool_],
-) -> Panel:
-    """Return the panel of one partition.
-
-    An absent period reads as zero sales where the mapping says so; an absent cell of a wide
-    table, and a period whose record was refused, are missing.
-    """
-    y = values.pop("y")
-    absent = np.isnan(y)
-    flags = np.where(absent, Flag.MISSING, 0).astype(np.uint8)
-    if table.missing == "zero" and table.layout != "wide":
-        flags[absent & ~refused] = Flag.FILLED
-    y[absent] = 0
-    if "is_observed" in values:
-        flags[values.pop("is_observed") == 0] |= np.uint8(Flag.CENSORED)
-    ids = tuple(part["unique_id"])
-    channels = [
-        Channel(name, "sales", SERIES_LEVEL, ids, name in table.known, array, _BEYOND[name])
-        for name, array in values.items()
-    ]
-    return Panel(timeline, part, compact(y), flags).with_channels(channels)

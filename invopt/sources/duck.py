@@ -1,11 +1,12 @@
 """DuckDB as the reading engine: sources become views whose text columns stay text."""
 
-import csv
+import gzip
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import IO, Any, cast
 
 import duckdb
 import pandas as pd
@@ -13,9 +14,9 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from invopt.errors import ConfigError, InvalidInputError
+from invopt.sources.csv_files import count_lines, find_header, isolate_unclosed, transcode
 from invopt.sources.mapping import Source
 
-_DELIMITERS = ",;\t|"
 _CHUNK_ROWS = 100_000
 MEMORY_LIMIT = "2GB"
 
@@ -41,6 +42,9 @@ class Reader:
         self.data_dir = data_dir
         self.variables = variables
         self.rejected: list[Rejected] = []
+        self.scratch = scratch
+        self.num_reads = 0
+        self.systems: dict[str, Any] = {}  # fsspec's, by protocol
         scratch.mkdir(parents=True, exist_ok=True)
         self.connection = duckdb.connect(str(scratch / "reading.duckdb"))
         self.connection.execute(f"SET memory_limit='{MEMORY_LIMIT}'")
@@ -110,7 +114,7 @@ class Reader:
             sql = f"SELECT * FROM read_parquet([{listed}], hive_partitioning=true)"
             self.run(f'CREATE VIEW "{name}" AS {sql}', f"sources.{name}")
         elif kinds <= {".csv", ".txt", ".tsv", ".gz"}:
-            self._add_csv(name, files, source.delimiter)
+            self._add_csv(name, files, source)
         else:
             raise ConfigError(
                 f"sources.{name}: {source.path} must be .csv or .parquet, got {sorted(kinds)}."
@@ -142,7 +146,9 @@ class Reader:
             options = {"client_kwargs": {"endpoint_url": endpoint}} if protocol == "s3" else {}
         try:
             system = fsspec.filesystem(protocol, **options)
-            self.connection.register_filesystem(system)
+            if protocol not in self.systems:
+                self.connection.register_filesystem(system)
+                self.systems[protocol] = system
             matches = system.glob(path) if any(s in path for s in "*?[") else system.find(path)
             found = [f"{protocol}://{p}" for p in sorted(matches)]
         except Exception as err:  # every store has its own errors; all mean "cannot read there"
@@ -151,19 +157,44 @@ class Reader:
             raise InvalidInputError(f"sources.{name}: nothing at {path}.")
         return found
 
-    def _add_csv(self, name: str, files: list[str], delimiter: str | None) -> None:
+    def _add_csv(self, name: str, files: list[str], source: Source) -> None:
         views = []
         for number, file in enumerate(files):
             view = name if len(files) == 1 else f"{name}#{number}"
-            self._add_one_csv(view, name, file, delimiter)
+            self._add_one_csv(view, name, file, source)
             views.append(f'SELECT * FROM "{view}"')
         if len(files) > 1:
             self.run(f'CREATE VIEW "{name}" AS {" UNION ALL BY NAME ".join(views)}', name)
 
-    def _add_one_csv(self, view: str, name: str, file: str, delimiter: str | None) -> None:
-        header, delimiter = self._header(name, file, delimiter)
+    def _add_one_csv(self, view: str, name: str, file: str, source: Source) -> None:
+        if source.encoding != "utf-8":
+            copy = self._copy_of(view, "utf8")
+            transcode(name, file, self._open, source.encoding, copy)
+            file = str(copy)
+        header, delimiter = find_header(name, file, self._open, source.delimiter)
+        lines = self._read_csv(view, name, file, header, delimiter)
+        if lines is None or not self._all_told(view, file, header, len(lines)):
+            # Mixed line ends, or a quote that never closes and swallows the lines after it.
+            copy = self._copy_of(view, "lines")
+            unclosed = isolate_unclosed(file, self._open, copy)
+            lines = self._read_csv(view, name, str(copy), header, delimiter)
+            if lines is None:
+                raise InvalidInputError(f"sources.{name}: {file} cannot be read as CSV.")
+            lines = pd.concat([unclosed, lines], ignore_index=True)
+        if len(lines):
+            self.rejected.append(Rejected(name, lines))
+
+    def _copy_of(self, view: str, kind: str) -> Path:
+        return self.scratch / f"{re.sub(r'[^0-9A-Za-z_]', '_', view)}-{kind}.csv"
+
+    def _read_csv(
+        self, view: str, name: str, file: str, header: list[str], delimiter: str
+    ) -> pd.DataFrame | None:
+        """Make the table of a file and return its malformed lines; None if it has no lines."""
         columns = ", ".join(f"{_quoted(column)}: 'VARCHAR'" for column in header)
-        table = re.sub(r"\W", "_", f"rejects_{view}")
+        # DuckDB adds to a table of rejects that it has seen, dropped or not.
+        self.num_reads += 1
+        table = f"rejects_{self.num_reads}"
         # Our own header and dialect: DuckDB's sniffer refuses files it cannot explain, whereas
         # here each bad line has to end up in quarantine with its reason.
         options = (
@@ -171,50 +202,42 @@ class Reader:
             f"escape='\"', columns={{{columns}}}, store_rejects=true, rejects_limit=0, "
             f"max_line_size=16777216, rejects_table='{table}', rejects_scan='{table}_scan'"
         )
-        self.run(
-            f'CREATE TABLE "{view}" AS SELECT * FROM read_csv({_quoted(file)}, {options})',
-            f"sources.{name} ({Path(file).name})",
-        )
-        lines = self.fetch(
+        sql = f'CREATE OR REPLACE TABLE "{view}" AS SELECT * FROM read_csv({_quoted(file)}, '
+        try:
+            self.connection.execute(f"{sql}{options})")
+        except duckdb.InvalidInputException as err:
+            if "state machine" in str(err):
+                return None
+            raise InvalidInputError(f"sources.{name} ({file}): {_first_lines(err)}") from err
+        except duckdb.Error as err:
+            raise InvalidInputError(f"sources.{name} ({file}): {_first_lines(err)}") from err
+        return self.fetch(
             f"SELECT line, min(error_type)::VARCHAR AS reason, min(csv_line) AS record "
             f"FROM {table} GROUP BY line ORDER BY line",
             name,
         ).to_pandas()
-        if len(lines):
-            self.rejected.append(Rejected(name, lines))
 
-    def _header(self, name: str, file: str, delimiter: str | None) -> tuple[list[str], str]:
-        try:
-            first = self._first_line(file)
-        except UnicodeDecodeError as err:
-            raise InvalidInputError(f"sources.{name}: {file} is not UTF-8 text.") from err
-        if not first.strip():
-            raise InvalidInputError(f"sources.{name}: {file} is empty; expected a header line.")
-        if delimiter is None:
-            delimiter = max(_DELIMITERS, key=first.count)
-        header = [column.strip() for column in next(csv.reader([first], delimiter=delimiter))]
-        folded = [column.lower() for column in header]
-        repeated = sorted({c for c in folded if folded.count(c) > 1 or not c})
-        if repeated:
-            raise InvalidInputError(
-                f"sources.{name}: the header of {file} repeats or leaves empty the "
-                f"column(s) {repeated}; every column needs a name of its own."
-            )
-        return header, delimiter
+    def _all_told(self, view: str, file: str, header: list[str], num_rejected: int) -> bool:
+        """Return whether rows and rejected lines make up the lines of a file."""
+        if not num_rejected:
+            return True
+        with self._open(file) as handle:
+            lines = count_lines(handle) - 1
+        breaks = " + ".join(
+            f"sum(length({c}) - length(replace({c}, chr(10), '')))"
+            for c in (_identifier(column) for column in header)
+        )
+        found = self.fetch(f'SELECT count(*) AS n, {breaks} AS b FROM "{view}"', view).to_pylist()
+        return lines <= found[0]["n"] + int(found[0]["b"] or 0) + num_rejected
 
-    def _first_line(self, file: str) -> str:
-        if "://" in file:
-            import fsspec  # noqa: PLC0415
-
-            with fsspec.open(file, "rt", encoding="utf-8-sig", compression="infer") as handle:
-                return str(handle.readline())
+    def _open(self, file: str) -> IO[bytes]:
+        protocol = file.split("://")[0]
+        if protocol in self.systems:
+            compression = "gzip" if file.endswith(".gz") else None
+            return self.systems[protocol].open(file, "rb", compression=compression)
         if file.endswith(".gz"):
-            import gzip  # noqa: PLC0415
-
-            with gzip.open(file, "rt", encoding="utf-8-sig") as handle:
-                return handle.readline()
-        with Path(file).open(encoding="utf-8-sig", newline="") as handle:
-            return handle.readline()
+            return cast("IO[bytes]", gzip.open(file, "rb"))
+        return Path(file).open("rb")
 
     def _add_query(self, name: str, source: Source) -> None:
         assert source.url is not None
@@ -246,6 +269,10 @@ def _plain_objects(chunk: pd.DataFrame) -> pd.DataFrame:
     for column in chunk.select_dtypes(object).columns:
         chunk[column] = chunk[column].map(str, na_action="ignore").astype("string")
     return chunk
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _quoted(text: str) -> str:

@@ -56,13 +56,15 @@ class Ledger:
         reasons = {reason: n for reason, n in refused.items() if n}
         self.accounting.append(Accounting(table, rows_in, rows_in - sum(reasons.values()), reasons))
 
-    def enter_view(self, std: Standard, view: str | None = None, duplicates: int = 0) -> None:
+    def enter_view(
+        self, std: Standard, view: str | None = None, lost: Mapping[str, int] | None = None
+    ) -> None:
         """Record a standard view's account and set its refused rows aside.
 
         Args:
             std: The table.
             view: View with the same rows and a fuller reason, when there is one.
-            duplicates: Rows already set aside because their cell was taken.
+            lost: Rows of the view that were set aside one by one, by reason.
         """
         view = view or std.view
         rows = self.reader.fetch(
@@ -72,7 +74,7 @@ class Ledger:
         if refused:
             self.set_aside(std, view, "s.reason IS NOT NULL", "s.reason")
         total = sum(int(row["n"]) for row in rows)
-        self.enter(std.name, total, refused | {DUPLICATE: duplicates})
+        self.enter(std.name, total, refused | dict(lost or {}))
 
     def set_aside(self, std: Standard, view: str, condition: str, reason: str) -> None:
         """Append rows of a view (as s) to the quarantine, with their original columns as JSON."""
@@ -83,15 +85,17 @@ class Ledger:
             std.name,
         )
 
-    def set_aside_duplicates(self, std: Standard, rows: npt.NDArray[np.int64]) -> None:
-        """Append rows, named by number, to the quarantine as duplicates."""
+    def set_aside_rows(
+        self, std: Standard, rows: npt.NDArray[np.int64], reason: str = DUPLICATE
+    ) -> None:
+        """Append rows, named by number, to the quarantine."""
         if not len(rows):
             return
         self.reader.connection.register("lost", pd.DataFrame({"r": rows}))
         self.reader.run("CREATE OR REPLACE TEMP TABLE lost_rows AS SELECT r FROM lost", std.name)
         self.reader.connection.unregister("lost")
         condition = "s.__row IN (SELECT r FROM lost_rows)"
-        self.set_aside(std, std.view, condition, literal(DUPLICATE))
+        self.set_aside(std, std.view, condition, literal(reason))
 
     def enter_rejected_lines(self, source_of: Mapping[str, str]) -> None:
         """Record the lines of CSV files that could not be split into columns.
@@ -112,8 +116,11 @@ class Ledger:
             reasons = {str(k): int(n) for k, n in frame["reason"].value_counts().items()}
             readers = [a for a in self.accounting if source_of.get(a.table) == rejected.source]
             if readers:
+                told = readers[0].quarantined
                 readers[0].rows_in += len(frame)
-                readers[0].quarantined |= reasons
+                readers[0].quarantined = told | {
+                    reason: told.get(reason, 0) + n for reason, n in reasons.items()
+                }
             else:
                 self.accounting.append(Accounting(rejected.source, len(frame), 0, reasons))
 

@@ -28,6 +28,7 @@ class Source(_Part):
     Attributes:
         path: CSV or parquet file, glob or folder, relative to the data folder; or s3://...
         delimiter: Of a CSV; found from its header line when not given.
+        encoding: Of a CSV, by Python's name (cp1252, latin-1, utf-16).
         url: SQLAlchemy URL; ${NAME} is replaced from the variables handed in.
         query: SQL to send to url.
         sql: DuckDB SQL over the sources named above it.
@@ -35,6 +36,7 @@ class Source(_Part):
 
     path: str | None = None
     delimiter: str | None = None
+    encoding: str = "utf-8"
     url: str | None = None
     query: str | None = None
     sql: str | None = None
@@ -59,6 +61,7 @@ class Expression(_Part):
         from_timezone: Zone of a time stamp, when it must be moved to to_timezone.
         to_timezone: Zone whose calendar day counts.
         aggregate: How several rows of one period combine, in layout "transactions".
+        type: "number" makes an attribute of products a number; by default it is a category.
     """
 
     expr: str
@@ -67,6 +70,7 @@ class Expression(_Part):
     from_timezone: str | None = None
     to_timezone: str | None = None
     aggregate: Literal["sum", "mean", "min", "max", "last"] | None = None
+    type: Literal["number", "text"] | None = None
 
 
 def _as_expression(value: Any) -> Any:
@@ -162,10 +166,12 @@ class ProductsTable(Table):
         unique_id: Name of the series.
         columns: product, location, category, brand, list_price, unit_cost, shelf_life,
             pack_size, min_order, lead_time and any attribute of your own.
+        launches: Rows without sales are series too, forecast from their attributes.
     """
 
     unique_id: Column | None = None
     columns: dict[str, Column]
+    launches: bool = False
 
 
 class ChannelTable(Table):

@@ -5,7 +5,7 @@ import pandas as pd
 
 from invopt import contracts
 from invopt.sources.duck import Reader
-from invopt.sources.ledger import Ledger
+from invopt.sources.ledger import DUPLICATE, Ledger
 from invopt.sources.mapping import Expression, Mapping, OpenOrdersTable, PositionTable
 from invopt.sources.standard import NUMBER, quote, standardise
 from invopt.timeline import Timeline
@@ -33,8 +33,8 @@ def read_stock_position(
         "position",
     ).to_pandas()
     repeated = frame["key"].duplicated()
-    ledger.set_aside_duplicates(std, frame.loc[repeated, "__row"].to_numpy(np.int64))
-    ledger.enter_view(std, duplicates=int(repeated.sum()))
+    ledger.set_aside_rows(std, frame.loc[repeated, "__row"].to_numpy(np.int64))
+    ledger.enter_view(std, lost={DUPLICATE: int(repeated.sum())})
     frame = frame.loc[~repeated].drop(columns="__row").rename(columns={"key": "unique_id"})
     return contracts.check(frame.reset_index(drop=True), contracts.StockPosition)
 

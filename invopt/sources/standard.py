@@ -66,13 +66,15 @@ def standardise(
     if key is not None:
         inner.append(f"({_checked(reader, name, 'key', key, table, types)})::VARCHAR AS key")
         reasons["its key is empty"] = "key IS NULL OR trim(key) = ''"
+        # A stray quote makes the lines after it part of a name.
+        reasons["its key holds a line break"] = "contains(key, chr(10)) OR contains(key, chr(13))"
     else:
         inner.append("'' AS key")
     if ds is not None:
         raw = _checked(reader, name, "ds", ds, table, types)
         inner += [f"{_date_sql(raw, ds)} AS ds", f"({raw})::VARCHAR AS ds_raw"]
         reasons["ds is empty"] = "ds IS NULL AND (ds_raw IS NULL OR trim(ds_raw) = '')"
-        reasons["ds is not a date"] = "ds IS NULL OR year(ds) NOT BETWEEN 1900 AND 2200"
+        reasons["ds is not a date"] = "coalesce(year(ds) NOT BETWEEN 1900 AND 2200, true)"
     for column, expression in columns.items():
         raw = _checked(reader, name, f"columns.{column}", expression, table, types)
         inner += _column_sql(column, raw, expression, kinds[column])

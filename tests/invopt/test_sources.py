@@ -91,6 +91,59 @@ def test_a_faulty_row_is_set_aside_with_its_reason_and_its_record(tmp_path, line
     assert panel.y[0, 1] == 1  # the first of two rows stays
 
 
+def test_one_mistyped_year_does_not_stretch_the_panel(tmp_path):
+    lines = LINES + "".join(f"2024-02-{1 + d % 28:02d},s{d},a,1,1\n" for d in range(200))
+    wrong = "2104-01-01,s1,a,3,1.5\n1914-01-01,s1,a,3,1.5\n"
+    report, panel = read(tmp_path, LONG, lines_csv=lines + wrong)
+    assert table(report, "sales").quarantined == {"its date is far from all others": 2}
+    assert panel.timeline.num_periods == 59
+
+
+@pytest.mark.parametrize("ds", ["infinity", "-infinity", "0001-01-01", "9999-12-31"])
+def test_a_date_without_end_is_no_date(tmp_path, ds):
+    report, _ = read(tmp_path, LONG, lines_csv=LINES + f"{ds},s1,a,3,1.5\n")
+    assert table(report, "sales").quarantined == {"ds is not a date": 1}
+
+
+def test_a_quote_that_never_closes_costs_its_own_line_only(tmp_path):
+    lines = LINES + '2024-01-03,s1,"a,3,1.5\n' + "2024-01-03,s2,a,4,1.5\n2024-01-04,s2,a,1,1\n"
+    report, panel = read(tmp_path, LONG, lines_csv=lines + "2024-01-05,s2\n")
+    assert table(report, "sales").quarantined == {
+        "line is malformed: UNCLOSED QUOTE": 1,
+        "line is malformed: MISSING COLUMNS": 1,
+    }
+    assert panel.y[1].tolist() == [5, 0, 4, 1]
+    rows = quarantine(tmp_path)
+    assert sorted(rows["row"]) == [6, 9]  # lines of the file, the header's is 1
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
+def test_a_file_of_another_encoding_is_read_by_its_name(tmp_path, encoding):
+    data = write_files(tmp_path / "data")
+    (data / "lines.csv").write_bytes(LINES.replace("s2", "Köln").encode(encoding))
+    mapping = changed(LONG, sources={"lines": {"path": "lines.csv", "encoding": encoding}})
+    read_dataset(Mapping.model_validate(mapping), data, tmp_path / "out")
+    assert list(load_panel(tmp_path / "out").unique_ids) == ["a_Köln", "a_s1"]
+
+
+def test_an_unknown_encoding_is_refused(tmp_path):
+    mapping = changed(LONG, sources={"lines": {"path": "lines.csv", "encoding": "klingon"}})
+    with pytest.raises(InvalidInputError, match="encoding 'klingon' is unknown"):
+        read(tmp_path, mapping, lines_csv=LINES)
+
+
+def test_lines_may_end_in_different_ways(tmp_path):
+    lines = LINES.replace("1.5\n", "1.5\r\n", 1)
+    report, panel = read(tmp_path, LONG, lines_csv=lines)
+    assert table(report, "sales").rows_used == 4
+    assert panel.y.tolist() == [[3, 1, 0, 2], [5, 0, 0, 0]]
+
+
+def test_a_key_with_a_line_break_is_refused(tmp_path):
+    report, _ = read(tmp_path, LONG, lines_csv=LINES + '2024-01-03,s1,"a\n2024-01-04,s1,a",3,1\n')
+    assert table(report, "sales").quarantined == {"its key holds a line break": 1}
+
+
 def test_a_period_whose_record_was_refused_is_unknown_not_zero(tmp_path):
     _, panel = read(tmp_path, LONG, lines_csv=LINES + "2024-01-03,s1,a,many,1.5\n")
     assert panel.flags[0, 2] == Flag.MISSING
@@ -270,6 +323,47 @@ def test_channels_of_groups_events_and_future_plans_are_placed(tmp_path):
     }
     assert report.bad_share == 0
     assert "1 products have no sales row" in report.notes[0]
+
+
+SHOPS = {
+    "from": "shops",
+    "unique_id": "'a_' || store",
+    "columns": {"product": "'a'", "location": "store", "region": "region", "area": "num(area)"},
+}
+
+
+def test_product_rows_complete_each_other_and_a_contradiction_is_set_aside(tmp_path):
+    mapping = changed(LONG, products=SHOPS)
+    mapping["sources"] |= {"shops": "shops.csv"}
+    shops = "store,region,area\ns1,north,\ns1,,70\ns1,south,70\ns2,south,50\n"
+    report, panel = read(tmp_path, mapping, lines_csv=LINES, shops_csv=shops)
+    assert table(report, "products").quarantined == {"another row of its series says otherwise": 1}
+    assert panel.series["region"].tolist() == ["north", "south"]
+    assert panel.series["area"].tolist() == ["70.0", "50.0"]
+    [row] = quarantine(tmp_path).to_dict("records")
+    assert row["row"] == 3
+
+
+def test_attributes_may_be_numbers(tmp_path):
+    mapping = changed(LONG, products=SHOPS)
+    mapping["products"]["columns"]["area"] = {"expr": "area", "type": "number"}
+    mapping["sources"] |= {"shops": "shops.csv"}
+    _, panel = read(
+        tmp_path, mapping, lines_csv=LINES, shops_csv="store,region,area\ns1,n,70\ns2,n,50\n"
+    )
+    assert panel.series["area"].tolist() == [70.0, 50.0]
+
+
+def test_products_without_sales_are_series_when_launches_are_asked_for(tmp_path):
+    mapping = changed(LONG, products=SHOPS | {"launches": True})
+    mapping["sources"] |= {"shops": "shops.csv"}
+    shops = "store,region,area\ns1,north,70\ns0,north,60\ns2,south,50\n"
+    report, panel = read(tmp_path, mapping, lines_csv=LINES, shops_csv=shops)
+    assert list(panel.unique_ids) == ["a_s0", "a_s1", "a_s2"]
+    assert panel.series["region"].tolist() == ["north", "north", "south"]
+    assert (panel.flags[0] == Flag.FILLED).all()
+    assert panel.y[1].tolist() == [3, 1, 0, 2]
+    assert "1 products have no sales row and are forecast" in report.notes[0]
 
 
 def test_a_table_at_a_level_that_products_do_not_have_is_refused(tmp_path):

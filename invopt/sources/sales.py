@@ -1,0 +1,214 @@
+"""The sales of a data set, long, wide or as lines, into the panel of one partition."""
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from invopt.errors import InvalidInputError
+from invopt.panel import SERIES_LEVEL, Channel, Flag, Panel
+from invopt.sources import wide
+from invopt.sources.duck import Reader
+from invopt.sources.ledger import DUPLICATE, Ledger
+from invopt.sources.mapping import Expression, Mapping, SalesTable, Table
+from invopt.sources.standard import (
+    BOOLEAN,
+    NUMBER,
+    Standard,
+    compact,
+    gather,
+    number_keys,
+    quote,
+    standardise,
+)
+from invopt.timeline import Timeline
+
+# Sales this many years away from the others, of fewer than this share of the rows, are mistakes.
+MAX_GAP_YEARS = 2
+FAR_SHARE = 0.01
+
+# What holds after the last record: a price stays, a discount ends.
+_BEYOND = {"price": "forward", "discount": "zero"}
+
+
+class LongSales:
+    """Sales with one row per series and period, or lines to be added up."""
+
+    def __init__(self, mapping: Mapping, reader: Reader, ledger: Ledger) -> None:
+        self.table, self.reader, self.ledger = mapping.sales, reader, ledger
+        self.duplicates = 0
+        key = series_key(mapping, mapping.sales)
+        self.std = self._standard(key, {})
+        if (stretch := self._main_stretch()) is not None:
+            # One mistyped year would make a panel of a century.
+            first_day, last_day = (f"DATE '{day:%Y-%m-%d}'" for day in stretch)
+            outside = f"ds NOT BETWEEN {first_day} AND {last_day}"
+            self.std = self._standard(key, {"its date is far from all others": outside})
+        found = reader.fetch(
+            f'SELECT key, min(ds) AS first, max(ds) AS last FROM "{self.std.view}" '
+            "WHERE reason IS NULL GROUP BY key ORDER BY key",
+            "sales",
+        ).to_pandas()
+        if found.empty:
+            raise InvalidInputError(self._no_rows())
+        self.keys = tuple(found["key"])
+        first, last = pd.Timestamp(found["first"].min()), pd.Timestamp(found["last"].max())
+        self.timeline = Timeline.covering(first, last, mapping.frequency)
+
+    def read(self, part: pd.DataFrame) -> Panel:
+        """Return the panel of one partition's series."""
+        number_keys(self.reader, "part_codes", part["unique_id"])
+        shape = len(part), self.timeline.num_periods
+        cells = gather(self.reader.batches(self._sql(), "sales"), shape, self.std.columns)
+        self.ledger.set_aside_rows(self.std, cells.duplicates)
+        self.duplicates += len(cells.duplicates)
+        return _sales_panel(self.table, part, self.timeline, cells.values, self._refused(shape))
+
+    def close(self) -> None:
+        """Enter the account; call it when all partitions were read."""
+        self.ledger.enter_view(self.std, lost={DUPLICATE: self.duplicates})
+
+    def _main_stretch(self) -> tuple[pd.Timestamp, pd.Timestamp] | None:
+        """Return the first and last date of the sales; None when no date is far from the rest.
+
+        Far are dates beyond a gap of MAX_GAP_YEARS that less than FAR_SHARE of the rows have.
+        """
+        found = self.reader.fetch(
+            f'SELECT ds, count(*) AS n FROM "{self.std.view}" WHERE reason IS NULL '
+            "GROUP BY ds ORDER BY ds",
+            "sales",
+        ).to_pandas()
+        dates = pd.to_datetime(found["ds"])
+        stretch = (dates.diff() > pd.Timedelta(days=365 * MAX_GAP_YEARS)).cumsum()
+        rows = found["n"].groupby(stretch).sum()
+        far = rows[rows < FAR_SHARE * rows.sum()].index
+        kept = dates[~stretch.isin(far)]
+        return None if far.empty or kept.empty else (kept.min(), kept.max())
+
+    def _standard(self, key: Expression, more: dict[str, str]) -> Standard:
+        rules = more | {"y is empty": "y IS NULL"}
+        if self.table.returns == "reject":
+            rules["y is negative"] = "y < 0"
+        if "price" in self.table.columns:
+            rules["price is negative"] = "price < 0"
+        return standardise(
+            self.reader,
+            "sales",
+            self.table,
+            key=key,
+            ds=self.table.ds,
+            columns={str(c): e for c, e in self.table.columns.items()},
+            kinds={c: BOOLEAN if c == "is_observed" else NUMBER for c in self.table.columns},
+            rules=rules,
+        )
+
+    def _sql(self) -> str:
+        period = self.timeline.to_sql("s.ds")
+        rows = f'FROM "{self.std.view}" s JOIN part_codes c USING (key) WHERE s.reason IS NULL'
+        if self.table.layout == "transactions":
+            picks = ", ".join(f"{self._sum(c)}::FLOAT AS {quote(c)}" for c in self.std.columns)
+            return f"SELECT c.i, {period} AS t, min(s.__row) AS __row, {picks} {rows} GROUP BY ALL"
+        picks = ", ".join(f"s.{quote(c)}::FLOAT AS {quote(c)}" for c in self.std.columns)
+        return f"SELECT c.i, {period} AS t, s.__row, {picks} {rows}"
+
+    def _sum(self, column: str) -> str:
+        defaults = {"y": "sum", "price": "mean", "discount": "mean", "is_observed": "min"}
+        function = self.table.columns[column].aggregate or defaults[column]  # type: ignore[index]
+        value = f"s.{quote(column)}"
+        if column == "is_observed":
+            value += "::INTEGER"
+        if function == "last":
+            return f"arg_max({value}, s.__row)"
+        return f"{'avg' if function == 'mean' else function}({value})"
+
+    def _refused(self, shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
+        """Return a mask of cells with a refused record: unknown rather than zero."""
+        mask = np.zeros(shape, bool)
+        sql = (
+            f"SELECT c.i, {self.timeline.to_sql('s.ds')} AS t "
+            f'FROM "{self.std.view}" s JOIN part_codes c USING (key) '
+            "WHERE s.reason IS NOT NULL AND year(s.ds) BETWEEN 1900 AND 2200"
+        )
+        for batch in self.reader.batches(sql, "sales"):
+            i, t = batch["i"].to_numpy(), batch["t"].to_numpy()
+            inside = (t >= 0) & (t < shape[1])
+            mask[i[inside], t[inside]] = True
+        return mask
+
+    def _no_rows(self) -> str:
+        rows = self.reader.fetch(
+            f'SELECT reason, count(*) AS n FROM "{self.std.view}" GROUP BY reason', "sales"
+        ).to_pylist()
+        bad = sum(len(r.lines) for r in self.reader.rejected if r.source == self.std.source)
+        rows += [{"n": bad, "reason": "line is malformed"}] if bad else []
+        why = "; ".join(f"{row['n']} rows: {row['reason']}" for row in rows)
+        return (
+            f"sales ({self.std.source}) has no usable row"
+            + (f" ({why})" if why else ": it is empty")
+            + ". Check the file and the mapping."
+        )
+
+
+class WideSales:
+    """Sales with periods as columns."""
+
+    def __init__(self, mapping: Mapping, reader: Reader, ledger: Ledger) -> None:
+        self.table, self.reader, self.ledger = mapping.sales, reader, ledger
+        assert self.table.wide is not None
+        key = series_key(mapping, self.table)
+        self.layout = wide.survey(reader, "sales", self.table, self.table.wide, key)
+        self.keys = self.layout.keys
+        self.timeline = self.layout.timeline(mapping.frequency)
+
+    def read(self, part: pd.DataFrame) -> Panel:
+        """Return the panel of one partition's series."""
+        number_keys(self.reader, "part_codes", part["unique_id"])
+        y = self.layout.read(self.reader, self.timeline, len(part))
+        if self.table.returns == "reject":
+            y[y < 0] = np.nan
+        return _sales_panel(self.table, part, self.timeline, {"y": y}, np.zeros(y.shape, bool))
+
+    def close(self) -> None:
+        """Enter the account; call it when all partitions were read."""
+        reject = self.table.returns == "reject"
+        refused = self.layout.quarantine(self.reader, reject_negative=reject)
+        self.ledger.enter("sales", self.layout.num_cells, refused)
+
+
+def series_key(mapping: Mapping, table: Table) -> Expression:
+    """Return the expression that names the series of a table's rows.
+
+    Raises:
+        InvalidInputError: If neither the table nor the mapping gives one.
+    """
+    key: Expression | None = getattr(table, "unique_id", None) or mapping.unique_id
+    if key is None:
+        raise InvalidInputError("the mapping must give unique_id, for itself or in each table.")
+    return key
+
+
+def _sales_panel(
+    table: SalesTable,
+    part: pd.DataFrame,
+    timeline: Timeline,
+    values: dict[str, npt.NDArray[np.float32]],
+    refused: npt.NDArray[np.bool_],
+) -> Panel:
+    """Return the panel of one partition.
+
+    An absent period reads as zero sales where the mapping says so; an absent cell of a wide
+    table, and a period whose record was refused, are missing.
+    """
+    y = values.pop("y")
+    absent = np.isnan(y)
+    flags = np.where(absent, Flag.MISSING, 0).astype(np.uint8)
+    if table.missing == "zero" and table.layout != "wide":
+        flags[absent & ~refused] = Flag.FILLED
+    y[absent] = 0
+    if "is_observed" in values:
+        flags[values.pop("is_observed") == 0] |= np.uint8(Flag.CENSORED)
+    ids = tuple(part["unique_id"])
+    channels = [
+        Channel(name, "sales", SERIES_LEVEL, ids, name in table.known, array, _BEYOND[name])
+        for name, array in values.items()
+    ]
+    return Panel(timeline, part, compact(y), flags).with_channels(channels)

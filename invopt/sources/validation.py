@@ -1,0 +1,252 @@
+"""Whether data that could be read should be believed: age, volume, references, jumps.
+
+Every check has a number, a limit and a sentence. Limits are wide: a check that fails means that
+an extract was cut, sent twice, mixed up or is old, not that trade was good or bad.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from invopt.config import DataConfig
+from invopt.panel import Flag, Panel
+from invopt.sources.dataset import DatasetReport
+from invopt.sources.ledger import ORPHAN
+from invopt.timeline import Timeline, frequency_unit
+
+FloatArray = npt.NDArray[np.float64]
+
+# Periods that count as the latest ones, and the season at whose distance they are compared.
+_RECENT = {"D": 7, "W": 4, "MS": 3}
+_STRIDE = {"D": 7, "W": 1, "MS": 1}
+_NUM_BEFORE = 8
+_YEAR_SLACK = 3  # periods around the same date of last year: feasts move
+_MIN_SPREAD = 0.02  # of the usual value: a steady price is no reason to call 3 % a jump
+
+
+@dataclass(frozen=True)
+class DataCheck:
+    """One rule about the data and what was found.
+
+    Attributes:
+        name: freshness, volume, references, completeness or jump.
+        about: Table or channel.
+        value: What was found; None where there is too little to compare with.
+        limit: What the rule compares it with.
+        passed: True when it holds.
+        rule: In words.
+    """
+
+    name: str
+    about: str
+    value: float | None
+    limit: float | None
+    passed: bool
+    rule: str
+
+
+@dataclass
+class DataProfile:
+    """What a data set holds by period, all partitions together; (T,) arrays.
+
+    Attributes:
+        timeline: Of the panel.
+        records: Series with a record of sales.
+        units: Sales.
+        sums: Sum of a channel's values by name.
+        counts: Number of values by name.
+        sizes: Groups by name.
+    """
+
+    timeline: Timeline
+    records: FloatArray
+    units: FloatArray
+    sums: dict[str, FloatArray]
+    counts: dict[str, FloatArray]
+    sizes: dict[str, int]
+
+    @classmethod
+    def of(cls, panels: Iterable[Panel]) -> "DataProfile":
+        """Return the profile of a data set from its partitions, one at a time."""
+        found: DataProfile | None = None
+        for panel in panels:
+            part = cls._of_one(panel)
+            found = part if found is None else found._plus(part)
+        assert found is not None
+        return found
+
+    def by_date(self, num: int = 400) -> dict[str, list[str] | list[float]]:
+        """Return rows and units per period over at most `num` stretches of equal length."""
+        width = -(-len(self.records) // num)
+        first = len(self.records) % width
+        dates = self.timeline.dates()[first::width]
+        return {
+            "date": [f"{date:%Y-%m-%d}" for date in dates],
+            "rows": self.records[first:].reshape(-1, width).mean(axis=1).tolist(),
+            "units": self.units[first:].reshape(-1, width).mean(axis=1).tolist(),
+        }
+
+    @classmethod
+    def _of_one(cls, panel: Panel) -> "DataProfile":
+        flags = np.asarray(panel.flags)
+        present = (flags & (Flag.MISSING | Flag.FILLED)) == 0
+        sums: dict[str, FloatArray] = {}
+        counts: dict[str, FloatArray] = {}
+        sizes: dict[str, int] = {}
+        for name, channel in panel.channels.items():
+            if channel.known and name != "price":
+                continue
+            values = np.asarray(channel.values[:, : panel.num_periods], np.float32)
+            sums[name] = np.asarray(np.nansum(values, axis=0, dtype=np.float64))
+            counts[name] = np.asarray(np.sum(~np.isnan(values), axis=0, dtype=np.float64))
+            sizes[name] = len(values)
+        return cls(
+            panel.timeline,
+            np.sum(present, axis=0, dtype=np.float64),
+            np.sum(panel.y, axis=0, dtype=np.float64),
+            sums,
+            counts,
+            sizes,
+        )
+
+    def _plus(self, other: "DataProfile") -> "DataProfile":
+        return DataProfile(
+            self.timeline,
+            self.records + other.records,
+            self.units + other.units,
+            {n: v + other.sums[n] for n, v in self.sums.items()},
+            {n: v + other.counts[n] for n, v in self.counts.items()},
+            {n: v + other.sizes[n] for n, v in self.sizes.items()},
+        )
+
+
+def check_data(
+    profile: DataProfile, report: DatasetReport, config: DataConfig, today: pd.Timestamp
+) -> list[DataCheck]:
+    """Return every check of a data set that was read.
+
+    Args:
+        profile: Of its partitions.
+        report: Of the reader.
+        config: Limits.
+        today: Date of the review.
+    """
+    checks = [_freshness(report, config, profile.timeline.freq, today)]
+    checks += [
+        _volume("rows", profile.records, profile.timeline, config),
+        _volume("units", profile.units, profile.timeline, config),
+    ]
+    checks += _references(report, config)
+    for name in profile.sums:
+        share = profile.counts[name] / profile.sizes[name]
+        checks.append(_completeness(name, share, profile.timeline, config))
+        with np.errstate(invalid="ignore"):
+            mean = profile.sums[name] / profile.counts[name]
+        checks.append(_jump(name, mean, profile.timeline, config))
+    return checks
+
+
+def age_in_periods(last: pd.Timestamp, freq: str, today: pd.Timestamp) -> int:
+    """Return how many periods have ended after the period `last` and before the day `today`."""
+    line = Timeline(last, freq, 1)
+    return max(0, int(line.index_of(pd.DatetimeIndex([today]))[0]) - 1)
+
+
+def _freshness(
+    report: DatasetReport, config: DataConfig, freq: str, today: pd.Timestamp
+) -> DataCheck:
+    limit = config.max_age_periods
+    age = age_in_periods(pd.Timestamp(report.last), freq, today)
+    passed = limit is None or age <= limit
+    rule = f"periods that ended since the last sales ({report.last}) may not exceed the limit"
+    return DataCheck("freshness", "sales", age, limit, passed, rule)
+
+
+def _volume(about: str, values: FloatArray, line: Timeline, config: DataConfig) -> DataCheck:
+    rule = (
+        f"{about} of each of the latest periods over the usual number may not fall below the "
+        f"limit, nor rise above 1/limit"
+    )
+    ratios = [
+        ratio
+        for t in range(max(0, len(values) - _recent(line)), len(values))
+        if (ratio := _volume_ratio(values, t, line)) is not None
+    ]
+    if not ratios:
+        return DataCheck("volume", about, None, config.min_volume, passed=True, rule=rule)
+    worst = min(ratios, key=lambda r: min(r, 1 / r) if r else 0)
+    passed = config.min_volume <= worst <= 1 / config.min_volume
+    return DataCheck("volume", about, worst, config.min_volume, passed, rule)
+
+
+def _volume_ratio(values: FloatArray, t: int, line: Timeline) -> float | None:
+    """Return the period's value over the nearest usual one: of late, or a year ago."""
+    stride = _STRIDE[frequency_unit(line.freq)]
+    before = [t - stride * k for k in range(1, _NUM_BEFORE + 1) if t >= stride * k]
+    if len(before) < _NUM_BEFORE // 2:
+        return None
+    usual = float(np.median(values[before]))
+    year = t - round(line.periods_per_year)
+    around = values[max(0, year - _YEAR_SLACK) : max(0, year + _YEAR_SLACK + 1)].tolist()
+    low = min([usual, *around])
+    high = max([usual, *around])
+    if low <= values[t] <= high:
+        return 1.0
+    bound = low if values[t] < low else high
+    return float(values[t] / bound) if bound > 0 else None
+
+
+def _references(report: DatasetReport, config: DataConfig) -> list[DataCheck]:
+    rule = "share of rows whose key names no series may not exceed the limit"
+    limit = config.max_orphan_share
+    checks = []
+    for table in report.accounting:
+        share = table.quarantined.get(ORPHAN, 0) / max(1, table.rows_in)
+        checks.append(DataCheck("references", table.table, share, limit, share <= limit, rule))
+    share = report.num_without_product / report.num_series
+    rule = "share of series that no product row names may not exceed the limit"
+    return [*checks, DataCheck("references", "series", share, limit, share <= limit, rule)]
+
+
+def _completeness(name: str, share: FloatArray, line: Timeline, config: DataConfig) -> DataCheck:
+    rule = "share of values there in the latest periods over the usual share must reach the limit"
+    windows = _window_means(share, _recent(line))
+    usual = float(np.median(windows[:-1])) if len(windows) > _NUM_BEFORE // 2 else 0.0
+    if usual <= 0:
+        return DataCheck("completeness", name, None, config.min_volume, passed=True, rule=rule)
+    # A table of changes is sparse by nature; only a feed that dries up is a failure.
+    found = float(windows[-1] / usual)
+    passed = found >= config.min_volume or usual < config.min_volume
+    return DataCheck("completeness", name, found, config.min_volume, passed, rule)
+
+
+def _jump(name: str, mean: FloatArray, line: Timeline, config: DataConfig) -> DataCheck:
+    rule = "robust deviations of the latest mean from those before may not exceed the limit"
+    windows = _window_means(mean, _recent(line))
+    windows = windows[np.isfinite(windows)][-1 - round(line.periods_per_year) :]
+    if len(windows) < _NUM_BEFORE:
+        return DataCheck("jump", name, None, config.max_jump, passed=True, rule=rule)
+    before, last = windows[:-1], float(windows[-1])
+    middle = float(np.median(before))
+    spread = 1.4826 * float(np.median(np.abs(before - middle)))
+    spread = max(spread, _MIN_SPREAD * abs(middle), 1e-9)
+    # Weather and seasons stay inside what a year has shown.
+    beyond = max(float(before.min()) - last, last - float(before.max()), 0.0)
+    found = abs(last - middle) / spread if beyond > 0 else 0.0
+    return DataCheck("jump", name, found, config.max_jump, found <= config.max_jump, rule)
+
+
+def _recent(line: Timeline) -> int:
+    return _RECENT[frequency_unit(line.freq)]
+
+
+def _window_means(values: FloatArray, width: int) -> FloatArray:
+    """Return the means of consecutive windows that end at the last period; NaN where all are."""
+    number = len(values) // width
+    cut = values[len(values) - number * width :].reshape(number, width)
+    there = np.isfinite(cut)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(there, cut, 0).sum(axis=1) / there.sum(axis=1))
