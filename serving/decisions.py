@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from invopt.assessment import last_prices
 from invopt.config import Config
 from invopt.features.tables import GROUP_KEY, SERIES_KEY, TIMESTAMP, group_ids, panel_from_tables
 from invopt.forecasts import ForecastArrays
-from invopt.inventory import levels_of, plan_orders, terms_of
+from invopt.inventory import plan_orders, stock_of
 from invopt.panel import Panel
 from invopt.runtime import OnnxForecaster
 from serving.feature_store import open_store, read_layout
@@ -124,17 +123,14 @@ class Decider:
         assert panel is not None
         assert position is not None
         forecast = self.forecaster.predict(panel)
-        terms = terms_of(panel.series, last_prices(panel), self.config.inventory)
-        levels = levels_of(
-            forecast.mean,
-            forecast.levels,
-            forecast.level_quantiles,
-            terms,
+        columns = position.drop(columns="current_lead_time")
+        plan, _ = plan_orders(
+            panel,
+            forecast,
+            stock_of(panel.unique_ids, columns),
+            self.config.inventory,
+            self.version,
             is_count=self.forecaster.spec.is_count,
-        )
-        stock = position.fillna({"backorders": 0.0}).drop(columns="current_lead_time")
-        plan = plan_orders(
-            panel.unique_ids, levels, forecast.level_quantiles, terms, stock, self.version
         )
         age = max(0.0, self.clock() - window.known_at)
         rows = plan.to_dict(orient="records")
