@@ -12,6 +12,7 @@ from components.monitor_drift import monitor_drift
 from components.open_sweep import open_sweep
 from components.plan_orders import plan_orders
 from components.publish_features import publish_features
+from components.refit_forecaster import refit_forecaster
 from components.register_forecaster import register_forecaster
 from components.retrieve_training_set import retrieve_training_set
 from components.run_trials import run_trials
@@ -32,6 +33,7 @@ __all__ = [
     "open_sweep",
     "plan_orders",
     "publish_features",
+    "refit_forecaster",
     "register_forecaster",
     "retrieve_training_set",
     "run_trials",

@@ -24,16 +24,20 @@ def plan_orders(
         config: The whole configuration.
         orders: The OrderPlan as CSV.
     """
-    from invopt.steps import plan_all_orders
+    from invopt.steps import plan_all_orders, review_date
+    from serving.orders import keep_plan, last_plan
     from serving.snapshots import snapshot_path
     from serving.telling import tell
 
+    date = review_date(derived.path)
     plan_all_orders(
         derived.path,
         forecast.path,
         snapshot_path(snapshot),
+        last_plan(config["name"], date),
         model_version,
         config,
         orders.path,
         tell,
     )
+    keep_plan(config["name"], date, orders.path)

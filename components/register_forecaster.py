@@ -17,7 +17,7 @@ def register_forecaster(
     """Register the model as a new version; it serves nobody yet.
 
     Args:
-        model: The challenger.
+        model: The challenger, refitted where configured.
         verdict: Of the gate.
         assessment: Of the challenger.
         explanation: Of its forecasts.

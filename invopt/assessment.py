@@ -22,12 +22,11 @@ from invopt.evaluation import (
     quantile_metrics,
     ranges_of,
 )
-from invopt.features.encoder import PRICE
 from invopt.gate import CostComparison, compare_costs
 from invopt.hierarchy import score_levels
-from invopt.inventory.backtest import replay, replay_levels, review_cutoffs
-from invopt.inventory.costs import Terms, terms_of
-from invopt.inventory.simulation import Replay
+from invopt.inventory.backtest import forecast_rule, replay, review_cutoffs
+from invopt.inventory.costs import Terms, last_prices, terms_of
+from invopt.inventory.replay import Replay
 from invopt.panel import Panel, group_names
 
 CHALLENGER, CHAMPION, NAIVE, AVERAGE = "challenger", "champion", "seasonal naive", "moving average"
@@ -131,13 +130,6 @@ def assess(
     return Assessment(ranges, judged, incumbent, cost, terms)
 
 
-def last_prices(panel: Panel) -> npt.NDArray[np.float64] | None:
-    """Return each series' price in the last period with sales, NaN where unknown."""
-    if PRICE not in panel.channels:
-        return None
-    return panel.channel_by_series(PRICE)[:, panel.num_periods - 1].astype(np.float64)
-
-
 def _judge(
     forecasts: Forecasts,
     panel: Panel,
@@ -158,8 +150,8 @@ def _judge(
     at_review: Mapping[int, Any] = {
         w.cutoff - ranges.gate[0]: w.forecast for w in windows if w.cutoff in reviews
     }
-    levels = replay_levels(at_review, terms, demand.shape[1], is_count=is_count)
-    played = replay(levels, demand, terms, lost_sales=config.inventory.lost_sales)
+    rule = forecast_rule(at_review, terms, demand.shape[1], config.inventory, is_count=is_count)
+    played = replay(rule, demand, terms, lost_sales=config.inventory.lost_sales)
     periods = [p for p in LEVEL_PERIODS if p <= config.features.horizon]
     return Judged(
         point_metrics(scored, scale),

@@ -85,6 +85,8 @@ class FeaturesConfig(_Section):
         static: Columns of products the model uses; text is embedded. Names or patterns.
         channels: Channels the model uses; names or patterns.
         aggregates: Column sets whose total sales become channels, for the trend of a group.
+        seasons: Column sets whose season of a year before becomes a channel known ahead; ["all"]
+            for the whole panel.
         year_harmonics: Fourier pairs over the year.
         month_harmonics: Fourier pairs over the month (daily data).
         day_of_week: One indicator per weekday (daily data).
@@ -101,6 +103,7 @@ class FeaturesConfig(_Section):
     static: tuple[str, ...] = ("*",)
     channels: tuple[str, ...] = ("*",)
     aggregates: tuple[tuple[str, ...], ...] = ()
+    seasons: tuple[tuple[str, ...], ...] = ()
     year_harmonics: int = Field(default=3, ge=0)
     month_harmonics: int = Field(default=2, ge=0)
     day_of_week: bool = True
@@ -198,7 +201,7 @@ class TrainingConfig(_Section):
             training range. Nothing is held out where neither patience nor pruning asks for it.
         patience: Checks without improvement that end training; None trains to the end.
         seed: Of the first member.
-        refit: Train once more on every period after promotion.
+        refit: Train once more on every period before the promoted model serves.
     """
 
     max_minutes: float = Field(default=10.0, gt=0)
@@ -288,9 +291,16 @@ class InventoryConfig(_Section):
         unit_cost_share: Unit cost as a share of price, where unit_cost is not given.
         price: Price where none is given.
         lost_sales: Unmet demand is lost (True) or waits (False).
-        policy: How order quantities are set.
-        num_paths: Demand paths per series for the Monte-Carlo policies.
+        policy: "order_up_to" brings the position up to a level; "lost_sales" lets the stock sell
+            down to the order's arrival on demand paths and orders what costs least from there.
+        num_paths: Demand paths per series of the lost-sales policy.
         seed: Of those paths.
+        holding_periods: Periods for which the lost-sales policy takes a unit left over to be
+            held; 1 if the next order shrinks by it, more where stock-outs make it idle longer.
+        demand_jump: Expected demand over what was sold of late, or the inverse, from which on a
+            planner is asked to look.
+        level_change: Share by which a level may differ from the last review's before a planner
+            is asked to look.
     """
 
     lead_time: int = Field(default=7, ge=0)
@@ -305,6 +315,9 @@ class InventoryConfig(_Section):
     policy: Literal["order_up_to", "lost_sales"] = "order_up_to"
     num_paths: int = Field(default=200, ge=10)
     seed: int = Field(default=0, ge=0)
+    holding_periods: float = Field(default=1.0, ge=1)
+    demand_jump: float = Field(default=3.0, gt=1)
+    level_change: float = Field(default=0.5, gt=0)
 
 
 class GateConfig(_Section):

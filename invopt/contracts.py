@@ -119,6 +119,11 @@ class OrderPlan(_Contract):
     expected_holding_cost: Series[float] = pa.Field(nullable=True, ge=0)
     expected_stockout_cost: Series[float] = pa.Field(nullable=True, ge=0)
     model_version: Series[str] = pa.Field()
+    review_date: Series[str] = pa.Field()
+    expected_demand: Series[float] = pa.Field(ge=0)
+    cost_of_one_less: Series[float] = pa.Field(nullable=True)
+    cost_of_one_more: Series[float] = pa.Field(nullable=True)
+    reason: Series[str] = pa.Field()
 
 
 def check(frame: pd.DataFrame, contract: type[_Contract]) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """What each pipeline step does, between the files it reads and the files it writes."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -23,6 +24,8 @@ Json = dict[str, Any]
 NUM_FANS = 8
 NUM_EXPLAINED = 64
 FAN_HISTORY = 120
+# Where a refitted model keeps the one that was judged in its place.
+JUDGED = "judged"
 
 
 def clean_partitions(source: Path, cleaning: Json, out: str, counts: str, notify: Notify) -> None:
@@ -75,6 +78,25 @@ def train_model(
     fit_and_save(panel, run, ranges.train_stop, Path(out), clock, notify, memory)
 
 
+def refit_model(
+    model: str, source: str, config: Json, out: str, clock: Clock, notify: Notify
+) -> None:
+    """Write the model to serve: trained once more on every period, or the judged one as it is.
+
+    The judged model proved the recipe on weeks it had not seen; the one that serves learns from
+    these weeks too. The judged one goes with it: when the next challenger is judged on weeks
+    that the refitted champion has learned from, it stands in for it.
+    """
+    run = Config.model_validate(config)
+    if not run.training.refit:
+        with replacing_folder(Path(out)) as folder:
+            shutil.copytree(model, folder, dirs_exist_ok=True)
+        return
+    panel = load_panel(Path(source))
+    fit_and_save(panel, run, panel.num_periods, Path(out), clock, notify)
+    shutil.copytree(model, Path(out) / JUDGED)
+
+
 def fit_and_save(
     panel: Panel,
     config: Config,
@@ -123,6 +145,8 @@ def assess_model(
     run = Config.model_validate(config)
     panel = load_panel(Path(source))
     challenger = OnnxForecaster(Path(model))
+    if champion is not None and (champion / JUDGED).is_dir():
+        champion = champion / JUDGED
     incumbent = OnnxForecaster(champion) if champion is not None else None
     notify("forecasting the gate's weeks with every candidate")
     found = assess(challenger, incumbent, panel, run, is_count=challenger.spec.is_count)
@@ -233,43 +257,77 @@ def forecast_series(model: Path, source: str, out: str, notify: Notify) -> None:
         )
 
 
+def review_date(source: str) -> str:
+    """Return the last period of a panel, YYYY-MM-DD: the date of the review that sees it."""
+    return f"{next(iter_panels(Path(source))).timeline.last:%Y-%m-%d}"
+
+
 def plan_all_orders(
     source: str,
     forecast: str,
     snapshot: Path,
+    last: Path | None,
     model_version: str,
     config: Json,
     out: str,
     notify: Notify,
 ) -> None:
-    """Write one order row per series as CSV, in series order."""
-    from invopt.assessment import last_prices  # noqa: PLC0415
-    from invopt.inventory import levels_of, plan_orders, terms_of  # noqa: PLC0415
+    """Write one order row per series as CSV, in series order.
+
+    Args:
+        source: Panel with derived channels; its last period is the review date.
+        forecast: Of its series, from its last period.
+        snapshot: Holds the stock position and the open orders.
+        last: Plan of the review before, None for a first one.
+        model_version: Put on every row.
+        config: The whole configuration.
+        out: File to write.
+        notify: Told what came out.
+    """
+    from invopt.forecasts import ForecastArrays  # noqa: PLC0415
+    from invopt.inventory import last_prices, segments_of, terms_of  # noqa: PLC0415
+    from invopt.inventory.planning import plan_orders  # noqa: PLC0415
+    from invopt.inventory.reasons import exceptions_of, recent_sales  # noqa: PLC0415
+    from invopt.inventory.segments import SalesStatistics  # noqa: PLC0415
+    from invopt.inventory.stock import stock_of  # noqa: PLC0415
     from invopt.sources import read_position  # noqa: PLC0415
 
     run = Config.model_validate(config)
     head = read_json(Path(forecast) / "forecast.json")
-    quantiles = tuple(head["level_quantiles"])
-    position, _ = read_position(snapshot)
-    plans = []
+    position, open_orders = read_position(snapshot)
+    last_levels = None
+    if last is not None:
+        columns = ["unique_id", "order_up_to_level"]
+        before = pd.read_csv(last, usecols=columns, dtype={"unique_id": str})
+        last_levels = before.set_index("unique_id")["order_up_to_level"]
+    plans, statistics, prices = [], [], []
     for number, panel in enumerate(iter_panels(Path(source))):
-        terms = terms_of(panel.series, last_prices(panel), run.inventory)
         with np.load(Path(forecast) / f"part-{number:04d}.npz", allow_pickle=False) as arrays:
-            levels = levels_of(
-                arrays["mean"], arrays["levels"], quantiles, terms, is_count=head["is_count"]
+            made = ForecastArrays(
+                **arrays,
+                quantile_levels=tuple(head["quantile_levels"]),
+                level_quantiles=tuple(head["level_quantiles"]),
             )
-        plans.append(
-            plan_orders(panel.unique_ids, levels, quantiles, terms, position, model_version)
+        stock = stock_of(panel.unique_ids, position, open_orders)
+        plan, decision = plan_orders(
+            panel, made, stock, run.inventory, model_version, is_count=head["is_count"]
         )
+        plan["exception"] = exceptions_of(panel, decision, stock, run.inventory, last_levels)
+        plans.append(plan)
+        statistics.append(recent_sales(panel))
+        prices.append(terms_of(panel.series, last_prices(panel), run.inventory).stockout_cost)
     plan = pd.concat(plans, ignore_index=True)
+    plan["segment"] = segments_of(SalesStatistics.concatenate(statistics), np.concatenate(prices))
     partial = Path(out).with_name(f".{Path(out).name}.partial")
     plan.to_csv(partial, index=False)
     partial.rename(out)
     ordered = plan["order_quantity"].fillna(0)
     unknown = int(plan["order_quantity"].isna().sum())
+    flagged = int((plan["exception"] != "").sum())
     notify(
         f"{int((ordered > 0).sum()):,} orders for {ordered.sum():,.0f} units"
         + (f"; {unknown:,} series without an order (see reason)" if unknown else "")
+        + (f"; {flagged:,} to look at (see exception)" if flagged else "")
     )
 
 

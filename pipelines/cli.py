@@ -34,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="run a pipeline on this machine")
-    _add_pipeline(run)
+    _add_pipeline(run, config_help="left out: that of the workspace's last training")
     run.add_argument("--data", type=Path, metavar="DIR", help="folder of the data")
     _add_workspace(run)
     run.add_argument("--out", type=Path, metavar="FILE", help="where to put the orders (CSV)")
@@ -74,9 +74,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_pipeline(parser: argparse.ArgumentParser) -> None:
+def _add_pipeline(parser: argparse.ArgumentParser, config_help: str | None = None) -> None:
+    """Add the pipeline and its configuration; it may be left out where the help says what then."""
     parser.add_argument("pipeline", choices=PIPELINES)
-    parser.add_argument("--config", type=Path, required=True, metavar="FILE")
+    parser.add_argument(
+        "--config", type=Path, required=config_help is None, metavar="FILE", help=config_help
+    )
     parser.add_argument(
         "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", dest="overrides"
     )

@@ -20,7 +20,7 @@ _QUIET_SECONDS = 15.0
 
 def run_pipeline(
     pipeline: str,
-    config: Path,
+    config: Path | None,
     data: Path | None,
     workspace: Path,
     out: Path | None,
@@ -28,11 +28,16 @@ def run_pipeline(
 ) -> Path:
     """Run a pipeline in a workspace and return the run's folder.
 
+    Without a configuration it is the one of the workspace's last training.
+
     Raises:
         InvalidInputError: If the input cannot be used or a step fails.
     """
-    parameters = load_parameters(config, overrides)
     settings = Settings.of(workspace)
+    if config is None:
+        parameters = Parameters.remembered(settings.workspace, overrides, code_version())
+    else:
+        parameters = load_parameters(config, overrides)
     data = _data_folder(parameters, data, settings)
     if out is not None and pipeline != "replenishment":
         raise InvalidInputError("--out is for orders: it belongs to `invopt run replenishment`.")
@@ -55,6 +60,8 @@ def run_pipeline(
         raise InvalidInputError(f"{err} (log: {run.log})") from err
     finally:
         progress.end()
+    if pipeline == "training":
+        parameters.remember(settings.workspace)
     seconds = time.monotonic() - started
     print(f"done in {int(seconds // 60)}:{int(seconds % 60):02d}")
     _tell_results(run, out)

@@ -10,7 +10,11 @@ import yaml
 
 from invopt.config import Config, load_config
 from invopt.errors import ConfigError
+from invopt.files import read_json, write_json
 from invopt.sources import load_mapping
+
+# What a workspace's last training ran with.
+REMEMBERED = "parameters.json"
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,29 @@ class Parameters:
         load_mapping(mapping)
         content = json.dumps(yaml.safe_load(mapping.read_text()))
         return cls(config.as_parameter(), content, data_dir, code_version)
+
+    def remember(self, workspace: Path) -> None:
+        """Keep what a workspace was trained with, for the runs that follow."""
+        write_json(workspace / REMEMBERED, {"config": self.config, "mapping": self.mapping})
+
+    @classmethod
+    def remembered(
+        cls, workspace: Path, overrides: Iterable[str], code_version: str
+    ) -> "Parameters":
+        """Return the parameters of the workspace's last training.
+
+        Raises:
+            ConfigError: If there was none, or overrides are given.
+        """
+        if tuple(overrides):
+            raise ConfigError("--set changes a configuration file: name it with --config.")
+        file = workspace / REMEMBERED
+        if not file.is_file():
+            raise ConfigError(
+                f"nothing was trained in {workspace} yet: name a configuration with --config."
+            )
+        content = read_json(file)
+        return cls(content["config"], content["mapping"], "", code_version)
 
     @property
     def typed(self) -> Config:

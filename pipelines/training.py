@@ -35,7 +35,7 @@ def build(parameters: Parameters) -> Any:
         8. Evaluate: beside champion and baselines, in accuracy and in money.
         9. Explain: attributions that add up.
         10. Judge: promote or keep.
-        11. Register and deploy, when promoted.
+        11. Refit on every period (where configured), register and deploy, when promoted.
         12. Report.
 
         Args:
@@ -91,8 +91,11 @@ def build(parameters: Parameters) -> Any:
             config=tuned,
         ).set_caching_options(False)
         with dsl.If(judge.outputs["Output"] == "promote", name="promoted"):
+            refit = step.refit_forecaster(
+                model=model, training_set=training_set, config=tuned, code_version=code_version
+            )
             register = step.register_forecaster(
-                model=model,
+                model=refit.outputs["refitted"],
                 verdict=judge.outputs["verdict"],
                 assessment=evaluate.outputs["assessment"],
                 explanation=explain.outputs["explanation"],

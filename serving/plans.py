@@ -11,7 +11,8 @@ import pandas as pd
 from invopt.config import InventoryConfig
 from invopt.errors import ContractError
 from invopt.forecasts import ForecastArrays
-from invopt.inventory import Levels, Orders, Terms, levels_of, place_orders, terms_of
+from invopt.inventory import Decision, Stock, Terms, decide, terms_of
+from invopt.inventory.reasons import reasons_of
 from serving.contract import ErrorCode, Step, WhatIf
 from serving.scenarios import InstanceFailedError
 
@@ -127,19 +128,21 @@ def _plan_group(
         return [_beyond(terms, i, horizon) for i in range(len(rows))]
     # Rows beyond the horizon are computed as if within, and then replaced.
     within = replace(terms, lead_time=np.minimum(terms.lead_time, horizon - review))
-    levels = levels_of(
-        sheet.forecast.mean[rows],
-        sheet.forecast.levels[rows],
-        sheet.forecast.level_quantiles,
-        _with_service(within, what_ifs),
-        is_count=is_count,
+    priced = _with_service(within, what_ifs)
+    stock = _stock(sheet, rows)
+    forecast = replace(
+        sheet.forecast,
+        mean=sheet.forecast.mean[rows],
+        quantiles=sheet.forecast.quantiles[rows],
+        levels=sheet.forecast.levels[rows],
     )
-    net = sheet.position["on_hand"][rows] + sheet.position["on_order"][rows]
-    net = net - np.nan_to_num(sheet.position["backorders"][rows])
-    orders = place_orders(levels, sheet.forecast.level_quantiles, within, net)
-    columns = _columns(terms, _with_service(within, what_ifs), levels, orders)
+    decision = decide(forecast, priced, stock, config, is_count=is_count)
+    # Levels follow a service level that was asked for; expected costs keep the real costs.
+    stockout = decision.stockout_cost * within.stockout_cost / priced.stockout_cost
+    decision = replace(decision, stockout_cost=stockout)
+    columns = _columns(terms, priced, decision) | {"reason": reasons_of(decision, stock).tolist()}
     names = [f"{q:g}" for q in sheet.forecast.level_quantiles]
-    over = levels.over_protection.round(4)
+    over = decision.levels.over_protection.round(4)
     return [
         _beyond(terms, i, horizon)
         if too_long[i]
@@ -177,10 +180,7 @@ def _override(values: npt.NDArray[Any], chosen: Sequence[float | None]) -> npt.N
 
 
 def _with_service(terms: Terms, what_ifs: list[WhatIf]) -> Terms:
-    """Return terms whose critical ratio is the cycle service level asked for, where one is.
-
-    Levels follow the service level; expected costs keep the real costs.
-    """
+    """Return terms whose critical ratio is the cycle service level asked for, where one is."""
     services = [w.cycle_service_level for w in what_ifs]
     implied = [
         None if p is None else p / (1 - p) * h * terms.review_period
@@ -189,20 +189,28 @@ def _with_service(terms: Terms, what_ifs: list[WhatIf]) -> Terms:
     return replace(terms, stockout_cost=_override(terms.stockout_cost, implied))
 
 
-def _columns(terms: Terms, implied: Terms, levels: Levels, orders: Orders) -> dict[str, list[Any]]:
+def _stock(sheet: Sheet, rows: npt.NDArray[np.int64]) -> Stock:
+    """Return the stock of rows; what is under way is taken to arrive at the next period."""
+    on_hand, on_order, waiting = (
+        sheet.position[name][rows] for name in ("on_hand", "on_order", "backorders")
+    )
+    return Stock(on_hand, on_order, np.nan_to_num(waiting), np.nan_to_num(on_order)[:, None])
+
+
+def _columns(terms: Terms, priced: Terms, decision: Decision) -> dict[str, list[Any]]:
     num = len(terms.lead_time)
+    levels = decision.levels
     return {
         "lead_time": terms.lead_time.tolist(),
         "review_period": [terms.review_period] * num,
-        "critical_ratio": implied.critical_ratio.round(6).tolist(),
+        "critical_ratio": priced.critical_ratio.round(6).tolist(),
         "expected_demand": levels.expected_demand.round(4).tolist(),
         "reorder_point": _plain(levels.reorder_point),
-        "order_up_to_level": _plain(levels.order_up_to),
+        "order_up_to_level": _plain(np.maximum(levels.order_up_to, 0)),
         "safety_stock": _plain(levels.safety_stock),
-        "order_quantity": _plain(orders.quantity),
-        "expected_holding_cost": _plain(orders.expected_holding_cost),
-        "expected_stockout_cost": _plain(orders.expected_stockout_cost),
-        "reason": orders.reasons.tolist(),
+        "order_quantity": _plain(decision.quantity),
+        "expected_holding_cost": _plain(decision.holding_cost),
+        "expected_stockout_cost": _plain(decision.stockout_cost),
     }
 
 

@@ -1,24 +1,37 @@
 """Decisions: stock levels and orders from forecasts, and what they would have cost."""
 
-from invopt.inventory.costs import Terms, terms_of
+from invopt.inventory.costs import Terms, last_prices, terms_of
+from invopt.inventory.decision import Decision, decide
 from invopt.inventory.levels import expected_shortage_and_excess, levels_over, quantile_at
-from invopt.inventory.planning import Orders, place_orders, plan_orders
+from invopt.inventory.orders import fixed_quantity, order_up_to, reorder_point, round_order
+from invopt.inventory.planning import plan_orders
 from invopt.inventory.policy import Levels, levels_of
-from invopt.inventory.simulation import Opening, Replay, order_up_to, simulate
+from invopt.inventory.replay import Replay
+from invopt.inventory.segments import segments_of
+from invopt.inventory.simulation import Opening, State, simulate
+from invopt.inventory.stock import Stock, stock_of
 
 __all__ = [
+    "Decision",
     "Levels",
     "Opening",
-    "Orders",
     "Replay",
+    "State",
+    "Stock",
     "Terms",
+    "decide",
     "expected_shortage_and_excess",
+    "fixed_quantity",
+    "last_prices",
     "levels_of",
     "levels_over",
     "order_up_to",
-    "place_orders",
     "plan_orders",
     "quantile_at",
+    "reorder_point",
+    "round_order",
+    "segments_of",
     "simulate",
+    "stock_of",
     "terms_of",
 ]

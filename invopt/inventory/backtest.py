@@ -1,53 +1,79 @@
 """Policies replayed on weeks that are over: what each forecast's decisions would have cost."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from invopt.config import InventoryConfig
 from invopt.inventory.costs import Terms
+from invopt.inventory.decision import decide
+from invopt.inventory.orders import order_up_to
 from invopt.inventory.policy import levels_of
-from invopt.inventory.simulation import Opening, Replay, order_up_to, simulate
+from invopt.inventory.replay import Replay
+from invopt.inventory.simulation import Opening, OrderRule, State, simulate
+from invopt.inventory.stock import Stock
 
 FloatArray = npt.NDArray[np.float64]
 
 
-def replay_levels(
-    forecasts: Mapping[int, Any], terms: Terms, num_periods: int, *, is_count: bool
-) -> FloatArray:
-    """Return (series, num_periods) order-up-to levels, one column per review, NaN between.
+def forecast_rule(
+    forecasts: Mapping[int, Any],
+    terms: Terms,
+    num_periods: int,
+    config: InventoryConfig,
+    *,
+    is_count: bool,
+) -> OrderRule:
+    """Return the rule that orders as the configured policy does on forecasts made at reviews.
 
     Args:
         forecasts: Forecast by period at whose end it was made; period 0 is the first.
         terms: Of the series.
         num_periods: Periods of the replay.
+        config: Policy.
         is_count: True when sales are whole numbers.
     """
-    levels = np.full((len(terms.lead_time), num_periods), np.nan)
-    for period, forecast in forecasts.items():
-        found = levels_of(
-            forecast.mean, forecast.levels, forecast.level_quantiles, terms, is_count=is_count
+    if config.policy == "order_up_to":
+        levels = np.full((len(terms.lead_time), num_periods), np.nan)
+        for period, forecast in forecasts.items():
+            levels[:, period] = levels_of(
+                forecast.mean, forecast.levels, forecast.level_quantiles, terms, is_count=is_count
+            ).order_up_to
+        return order_up_to(levels, terms)
+
+    def rule(rows: slice, period: int, state: State) -> FloatArray:
+        found = forecasts[period]
+        own = replace(
+            found,
+            mean=found.mean[rows],
+            quantiles=found.quantiles[rows],
+            levels=found.levels[rows],
         )
-        levels[:, period] = found.order_up_to
-    return levels
+        stock = Stock(state.on_hand, state.on_order, state.backorders, state.arrivals.T)
+        decision = decide(own, terms.select(rows), stock, config, is_count=is_count)
+        return np.nan_to_num(decision.quantity)
+
+    return rule
 
 
 def replay(
-    levels: FloatArray,
+    rule: OrderRule,
     demand: FloatArray,
     terms: Terms,
     *,
     lost_sales: bool = True,
 ) -> Replay:
-    """Replay order-up-to levels from the state every compared policy starts from.
+    """Replay a rule from the state every compared policy starts from.
 
     The replay starts at the end of period 0 with enough for lead time and review at the pace of
     the demand to come divided evenly; its demand is over. Costs count from the first period that
     an order of the policy can serve, max(lead_time) + 1: before it all policies are alike.
 
     Args:
-        levels: (series, periods) order-up-to levels at reviews.
+        rule: Of the policy.
         demand: (series, periods) units; column 0 is not looked at.
         terms: Of the series.
         lost_sales: Unmet demand is lost; else it waits.
@@ -58,9 +84,7 @@ def replay(
     on_hand = np.rint(pace * (terms.lead_time + terms.review_period))
     opening = Opening(on_hand, np.zeros((len(demand), 0)))
     warmup = min(int(terms.lead_time.max()) + 1, demand.shape[1] - 1)
-    return simulate(
-        ahead, order_up_to(levels, terms), terms, opening, lost_sales=lost_sales, warmup=warmup
-    )
+    return simulate(ahead, rule, terms, opening, lost_sales=lost_sales, warmup=warmup)
 
 
 def review_cutoffs(first_cutoff: int, num_periods: int, review_period: int) -> Sequence[int]:

@@ -1,6 +1,6 @@
 """What a unit held and a unit lost cost, per series, and the critical ratio they give."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -8,6 +8,8 @@ import pandas as pd
 
 from invopt.config import InventoryConfig
 from invopt.errors import ContractError
+from invopt.features.encoder import PRICE
+from invopt.panel import Panel
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -46,14 +48,17 @@ class Terms:
         """Periods an order has to last: lead time and review period."""
         return self.lead_time + self.review_period
 
-    def select(self, rows: npt.NDArray[np.integer]) -> "Terms":  # type: ignore[type-arg]
+    def select(self, rows: npt.NDArray[np.int64] | slice) -> "Terms":
         """Return the terms of some series."""
-        return Terms(
-            **{
-                name: value[rows] if isinstance(value, np.ndarray) else value
-                for name, value in vars(self).items()
-            }
-        )
+        arrays = {name: v[rows] for name, v in vars(self).items() if isinstance(v, np.ndarray)}
+        return replace(self, **arrays)
+
+
+def last_prices(panel: Panel) -> FloatArray | None:
+    """Return each series' price in the last period with sales, NaN where unknown."""
+    if PRICE not in panel.channels:
+        return None
+    return panel.channel_by_series(PRICE)[:, panel.num_periods - 1].astype(np.float64)
 
 
 def terms_of(series: pd.DataFrame, last_price: FloatArray | None, config: InventoryConfig) -> Terms:

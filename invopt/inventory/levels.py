@@ -9,9 +9,6 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 
-# Grid on which the quantile function is integrated for expected costs.
-_GRID = 400
-
 
 def levels_over(
     levels: npt.NDArray[np.floating],  # type: ignore[type-arg]
@@ -73,22 +70,26 @@ def expected_shortage_and_excess(
     """Return E[(demand - stock)+] and E[(stock - demand)+] of each series, in units.
 
     The quantile function is taken as linear between the forecast's levels, down to 0 at level
-    0, and as continuing its last slope to level 1.
+    0, and as continuing its last slope to level 1; of a line both integrals are exact.
 
     Args:
         quantiles: (series, Q) ascending.
         levels: Q levels.
         stock: (series,) units available.
     """
-    grid = (np.arange(_GRID) + 0.5) / _GRID
     knots = np.concatenate([[0.0], levels, [1.0]])
-    last = quantiles[:, -1]
+    last = quantiles[:, -1].astype(np.float64)
     slope = (last - quantiles[:, -2]) / (levels[-1] - levels[-2])
-    ends = last + slope * (1 - levels[-1])
-    full = np.concatenate([np.zeros((len(quantiles), 1)), quantiles, ends[:, None]], axis=1)
-    upper = np.clip(np.searchsorted(knots, grid), 1, len(knots) - 1)
-    share = (grid - knots[upper - 1]) / (knots[upper] - knots[upper - 1])
-    demand = full[:, upper - 1] * (1 - share) + full[:, upper] * share
-    short = np.maximum(demand - stock[:, None], 0).mean(axis=1)
-    excess = np.maximum(stock[:, None] - demand, 0).mean(axis=1)
+    values = [np.zeros(len(last)), *quantiles.T.astype(np.float64), last + slope * (1 - levels[-1])]
+    short, excess = np.zeros(len(last)), np.zeros(len(last))
+    for number, width in enumerate(np.diff(knots)):
+        low = values[number] - stock
+        high = np.maximum(values[number + 1] - stock, low)
+        above, below = np.maximum(high, 0), np.maximum(-low, 0)
+        run = high - low
+        # A triangle where the line crosses the stock, a trapezium where it lies to one side.
+        crosses = (low < 0) & (high > 0)
+        level = np.where(run > 0, run, 1)
+        short += width * np.where(crosses, above**2 / level, np.maximum(low, 0) + above) / 2
+        excess += width * np.where(crosses, below**2 / level, np.maximum(-high, 0) + below) / 2
     return short, excess

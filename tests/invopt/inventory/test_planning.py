@@ -1,21 +1,40 @@
 import numpy as np
 import pandas as pd
+import pytest
 
 from invopt.config import InventoryConfig
-from invopt.inventory import Levels, plan_orders, terms_of
+from invopt.forecasts import ForecastArrays
+from invopt.inventory import decide, plan_orders, segments_of, stock_of, terms_of
+from invopt.inventory.reasons import exceptions_of
+from invopt.inventory.segments import SalesStatistics
 from tests.builders import make_panel
 
 QUANTILES = (0.1, 0.5, 0.9, 0.99)
+CONFIG = InventoryConfig(lead_time=2, review_period=1, holding_cost=0.2, stockout_cost=1.0)
 
 
-def plan(position, order_up_to=20.0, **columns):
-    series = make_panel(num_series=3).series.assign(unit_cost=1.0, **columns)
-    terms = terms_of(series, None, InventoryConfig(lead_time=2, review_period=7))
-    over = np.tile([8.0, 12.0, 18.0, 25.0], (3, 1))
-    level = np.full(3, order_up_to)
-    levels = Levels(level, level - 8, level - 12, np.full(3, 12.0), over)
-    ids = series["unique_id"].to_numpy(object)
-    return plan_orders(ids, levels, QUANTILES, terms, position, "m-1")
+def forecast(num=3, mean=4.0, quantiles=QUANTILES):
+    """Return demand of about `mean` a period, its sum at the levels 8, 12, 18, 25."""
+    per_period = np.tile([1.0, 4.0, 8.0, 12.0], (num, 3, 1))
+    sums = np.stack(
+        [np.tile(q, (num, 1)) for q in ([1, 4, 8, 12], [4, 8, 13, 18], [8, 12, 18, 25])]
+    )
+    return ForecastArrays(
+        np.full((num, 3), mean), per_period, sums.transpose(1, 0, 2), quantiles, quantiles
+    )
+
+
+def plan(position, open_orders=None, config=CONFIG, made=None, **columns):
+    panel = make_panel(num_series=3)
+    panel = make_with(panel, **columns)
+    stock = stock_of(panel.unique_ids, position, open_orders)
+    return plan_orders(panel, made or forecast(), stock, config, "m-1", is_count=True)[0]
+
+
+def make_with(panel, **columns):
+    from dataclasses import replace
+
+    return replace(panel, series=panel.series.assign(unit_cost=1.0, **columns))
 
 
 def stock(**values):
@@ -23,22 +42,24 @@ def stock(**values):
 
 
 def test_an_order_brings_the_position_up_to_the_level():
+    # 5/6 lies between the 50 % and the 90 % quantile of the sum, 12 and 18: 17
     found = plan(stock(on_hand=[5.0, 0, 30], on_order=[3.0, 0, 0]))
-    assert found["order_quantity"].tolist() == [12, 20, 0]
-    assert found["reason"].iloc[0].startswith("position 8 is below the level 20")
-    assert found["reason"].iloc[2] == "position 30 covers the level 20"
+    assert found["order_up_to_level"].tolist() == [17, 17, 17]
+    assert found["order_quantity"].tolist() == [9, 17, 0]
+    assert found["reason"].iloc[0].startswith("position 8 is below the level 17")
+    assert found["reason"].iloc[2] == "position 30 covers the level 17"
 
 
 def test_orders_are_multiples_of_the_pack_and_reach_the_minimum():
-    found = plan(stock(on_hand=[19.0, 13, 0]), pack_size=6.0, min_order=10.0)
-    assert found["order_quantity"].tolist() == [12, 12, 24]
+    found = plan(stock(on_hand=[16.0, 10, 0]), pack_size=6.0, min_order=10.0)
+    assert found["order_quantity"].tolist() == [12, 12, 18]
 
 
 def test_where_stock_is_unknown_levels_are_given_and_nothing_is_invented():
     found = plan(None)
     assert found["order_quantity"].isna().all()
     assert found["on_hand"].isna().all()
-    assert (found["order_up_to_level"] == 20).all()
+    assert (found["order_up_to_level"] == 17).all()
     assert set(found["reason"]) == {"stock is not known"}
 
 
@@ -47,18 +68,93 @@ def test_a_series_without_a_stock_record_is_left_open_among_others():
     assert found["order_quantity"].isna().tolist() == [False, True, False]
 
 
-def test_a_level_beyond_the_quantiles_says_so():
-    found = plan(stock(on_hand=[5.0, 1, 4]), order_up_to=np.nan)
+@pytest.mark.parametrize("policy", ["order_up_to", "lost_sales"])
+def test_a_level_beyond_the_quantiles_says_so_and_orders_nothing(policy):
+    config = InventoryConfig(
+        lead_time=2, review_period=1, holding_cost=0.001, stockout_cost=1.0, policy=policy
+    )
+    found = plan(stock(on_hand=[5.0, 1, 4]), config=config)
     assert set(found["reason"]) == {"the critical ratio lies beyond the forecast's quantiles"}
     assert found["order_quantity"].isna().all()
 
 
 def test_backorders_are_added_to_the_order():
     found = plan(stock(on_hand=[5.0, 5, 5], backorders=[2.0, 0, 0]))
-    assert found["order_quantity"].tolist() == [17, 15, 15]
+    assert found["order_quantity"].tolist() == [14, 12, 12]
 
 
 def test_more_stock_costs_more_to_hold_and_less_to_run_out():
-    low, high = (plan(stock(on_hand=[v] * 3), order_up_to=v) for v in (10.0, 22.0))
+    low, high = (plan(stock(on_hand=[v] * 3)) for v in (18.0, 24.0))
     assert (high["expected_holding_cost"] > low["expected_holding_cost"]).all()
     assert (high["expected_stockout_cost"] < low["expected_stockout_cost"]).all()
+
+
+@pytest.mark.parametrize("policy", ["order_up_to", "lost_sales"])
+def test_ordering_one_less_or_one_more_never_costs_less(policy):
+    config = CONFIG.model_copy(update={"policy": policy})
+    found = plan(stock(on_hand=[5.0, 0, 40]), config=config)
+    assert (found["cost_of_one_less"].dropna() >= -1e-9).all()
+    assert (found["cost_of_one_more"] >= -1e-9).all()
+    assert found["cost_of_one_less"].isna().tolist() == [False, False, True]
+    assert found["cost_of_one_more"].iloc[2] == pytest.approx(0.2, abs=0.01)  # held for sure
+
+
+def test_the_lost_sales_policy_uses_when_open_orders_arrive():
+    """Nine units that arrive before the order lose sales less than nine that come with it."""
+    config = CONFIG.model_copy(update={"policy": "lost_sales"})
+    soon, late = (
+        plan(
+            stock(on_hand=[0.0] * 3, on_order=[9.0] * 3),
+            pd.DataFrame({"unique_id": ["p0_s0"], "due_in": [due], "quantity": [9.0]}),
+            config,
+        )
+        for due in (1, 3)
+    )
+    assert soon["order_quantity"].iloc[0] > late["order_quantity"].iloc[0]
+
+
+def test_units_under_way_without_a_date_arrive_next_period():
+    ids = np.array(["a", "b"], object)
+    orders = pd.DataFrame({"unique_id": ["b", "b"], "due_in": [1, 3], "quantity": [2.0, 4.0]})
+    position = pd.DataFrame({"unique_id": ["a", "b"], "on_hand": [1.0, 1], "on_order": [5.0, 7]})
+    found = stock_of(ids, position, orders)
+    assert found.arrivals.tolist() == [[5, 0, 0], [3, 0, 4]]
+    assert found.position.tolist() == [6, 8]
+
+
+def test_a_plan_scales_with_demand_and_stock():
+    panel = make_panel(num_series=3)
+    made = forecast()
+    ten = ForecastArrays(
+        made.mean * 10, made.quantiles * 10, made.levels * 10, QUANTILES, QUANTILES
+    )
+    for policy in ("order_up_to", "lost_sales"):
+        config = CONFIG.model_copy(update={"policy": policy})
+        terms = terms_of(panel.series, None, config)
+        one, more = (
+            decide(
+                f, terms, stock_of(panel.unique_ids, stock(on_hand=[s] * 3)), config, is_count=False
+            )
+            for f, s in ((made, 4.0), (ten, 40.0))
+        )
+        np.testing.assert_allclose(more.need, 10 * one.need, rtol=1e-6)
+
+
+def test_exceptions_name_what_a_planner_should_look_at():
+    panel = make_with(make_panel(num_series=3), lead_time=[2.0, np.nan, 2.0])
+    config = InventoryConfig(lead_time=2, review_period=1, holding_cost=0.2, stockout_cost=1.0)
+    recorded = stock(on_hand=[5.0, 5, np.nan]).dropna()
+    state = stock_of(panel.unique_ids, recorded)
+    made = forecast(mean=100.0)
+    _, decision = plan_orders(panel, made, state, config, "m", is_count=True)
+    last = pd.Series({"p0_s0": 2.0, "p1_s0": 17.0})
+    found = exceptions_of(panel, decision, state, config, last)
+    assert found[0] == "demand jump; level changed"
+    assert found[1] == "demand jump; no lead time recorded, the configured one is used"
+    assert found[2] == "no stock record; demand jump"
+
+
+def test_segments_part_sellers_by_revenue_and_steadiness():
+    demand = np.array([[80.0, 80, 80], [10, 30, 0], [1, 0, 0], [0, 0, 0]])
+    found = segments_of(SalesStatistics.of(demand), np.ones(4))
+    assert found.tolist() == ["AX", "BY", "CZ", "CZ"]

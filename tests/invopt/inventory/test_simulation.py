@@ -3,7 +3,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from invopt.inventory import Opening, Terms, order_up_to, simulate
+from invopt.inventory import (
+    Opening,
+    Terms,
+    fixed_quantity,
+    order_up_to,
+    reorder_point,
+    simulate,
+)
 from tests.invopt.inventory.reference import simulate_one
 
 
@@ -124,3 +131,63 @@ def test_series_of_different_lead_times_are_replayed_together():
     opening = Opening(np.zeros(2), np.zeros((2, 0)))
     result = play(np.full((2, 4), 1.0), 5.0, opening, terms)
     assert result.received.tolist() == [7.0, 5.0]
+
+
+@given(seed=st.integers(0, 10_000), lost_sales=st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_units_are_conserved_when_lead_times_are_random_and_orders_overtake(seed, lost_sales):
+    """What was there and was ordered is sold, still there, or still on its way."""
+    rng = np.random.default_rng(seed)
+    num, periods = 4, 30
+    demand = rng.poisson(3, (num, periods)).astype(float)
+    lead_times = rng.integers(0, 6, (num, periods))
+    opening = Opening(rng.integers(0, 9, num).astype(float), np.zeros((num, 0)))
+    state = {}
+
+    def rule(rows, period, found):
+        order = np.maximum(12 - found.position, 0)
+        state["under way"] = found.on_order + order
+        state["waiting"] = found.backorders.copy()
+        return order
+
+    result = simulate(
+        demand, rule, make_terms(num), opening, lost_sales=lost_sales, lead_times=lead_times
+    )
+    sold = result.demand - result.stockout_cost if lost_sales else result.demand - state["waiting"]
+    np.testing.assert_allclose(opening.on_hand + result.received - sold, result.closing)
+    np.testing.assert_allclose(result.ordered - result.received, state["under way"])
+
+
+def test_the_reorder_point_policy_orders_only_at_or_below_the_point():
+    """(s, S) = (2, 10), lead time 0: 6 left keeps, 2 left orders 8."""
+    terms = make_terms(num=2, lead_time=0)
+    rule = reorder_point(np.full((2, 1), 2.0), np.full((2, 1), 10.0), terms)
+    result = simulate(
+        np.array([[0.0], [4]]), rule, terms, Opening(np.full(2, 6.0), np.zeros((2, 0)))
+    )
+    assert result.ordered.tolist() == [0, 8]
+
+
+def test_fixed_lots_bring_the_position_above_the_point():
+    """(s, nQ) = (5, 4): at 6 nothing, at 5 one lot, at 1 two lots."""
+    terms = make_terms(num=3, lead_time=0)
+    rule = fixed_quantity(np.full((3, 1), 5.0), np.full(3, 4.0), terms)
+    opening = Opening(np.array([6.0, 5, 1]), np.zeros((3, 0)))
+    assert simulate(np.zeros((3, 1)), rule, terms, opening).ordered.tolist() == [0, 4, 8]
+
+
+def test_a_cap_limits_every_order():
+    terms = make_terms(num=1, lead_time=0)
+    rule = order_up_to(np.full((1, 3), 9.0), terms, cap=np.array([4.0]))
+    result = simulate(np.zeros((1, 3)), rule, terms, Opening.empty(1))
+    assert result.ordered[0] == 9  # 4, 4 and 1
+    assert result.order_variance[0] == pytest.approx(np.var([4, 4, 1]))
+
+
+def test_threads_change_nothing():
+    rng = np.random.default_rng(0)
+    demand = rng.poisson(2, (9000, 12)).astype(float)
+    terms = make_terms(9000)
+    rule = order_up_to(np.full((9000, 12), 8.0), terms)
+    one, two = (simulate(demand, rule, terms, Opening.empty(9000), num_threads=n) for n in (1, 2))
+    assert np.array_equal(one.cost, two.cost)

@@ -1,0 +1,30 @@
+"""Step 11: the promoted model once more, on every period there is."""
+
+from kfp.dsl import Dataset, Input, Model, Output
+
+from components.base import component
+
+
+@component
+def refit_forecaster(
+    model: Input[Model],
+    training_set: Input[Dataset],
+    config: dict,
+    code_version: str,
+    refitted: Output[Model],
+):
+    """Train with the judged model's configuration on the gate's weeks too, where asked for.
+
+    Args:
+        model: As judged; handed on as it is unless training.refit.
+        training_set: The panel.
+        config: The configuration it was trained with.
+        code_version: Part of the cache key.
+        refitted: The model to serve.
+    """
+    import time
+
+    from invopt.steps import refit_model
+    from serving.telling import tell
+
+    refit_model(model.path, training_set.path, config, refitted.path, time.monotonic, tell)

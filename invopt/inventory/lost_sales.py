@@ -1,0 +1,108 @@
+"""Orders where unmet demand is lost: stock at arrival is a distribution, not a difference.
+
+An order placed at the end of period t arrives at the start of t + L + 1. Until then stock sells
+down, and demand beyond it is lost, so it does not reduce what is there at arrival. The position
+minus mean demand, which order-up-to levels rest on, is therefore too low wherever a stock-out
+is possible before arrival, and too much is ordered.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Need:
+    """What an order placed now is for; arrays are by series.
+
+    Attributes:
+        units: (series,) units to add to the stock at arrival, at the least cost; below 0 when
+            there is too much already.
+        at_arrival: (series, paths) stock before the order arrives.
+        demand: (series, review, paths) demand from the arrival to the next one.
+    """
+
+    units: FloatArray = field(repr=False)
+    at_arrival: FloatArray = field(repr=False)
+    demand: FloatArray = field(repr=False)
+
+
+def stock_at_arrival(on_hand: FloatArray, arrivals: FloatArray, demand: FloatArray) -> FloatArray:
+    """Return (series, paths) units left when the order arrives, demand beyond the stock lost.
+
+    Args:
+        on_hand: (series,) at the end of this period.
+        arrivals: (series, periods) units that arrive at the start of the next periods.
+        demand: (series, L, paths) of those periods.
+    """
+    stock = np.repeat(on_hand[:, None], demand.shape[2], axis=1)
+    for period in range(demand.shape[1]):
+        if period < arrivals.shape[1]:
+            stock += arrivals[:, period, None]
+        stock -= demand[:, period]
+        np.maximum(stock, 0, out=stock)
+    return stock
+
+
+def lost_sales_need(
+    on_hand: FloatArray,
+    arrivals: FloatArray,
+    demand: FloatArray,
+    lead_time: int,
+    holding_cost: FloatArray,
+    stockout_cost: FloatArray,
+) -> Need:
+    """Return the order that costs least until the next one arrives.
+
+    With stock x after arrival and running sums D_k of demand, the cost of the R periods until
+    the next arrival is h sum_k E(x - D_k)+ + p E(D_R - x)+. Its slope h sum_k P(D_k <= x) -
+    p P(D_R > x) is zero at a quantile of D_1..D_R pooled, D_k weighing h and D_R weighing h + p,
+    at p over their total times R. For R = 1 it is the newsvendor's p / (p + h). Sales of the
+    units left over later are not looked at (the myopic policy; Morton, 1971).
+
+    Args:
+        on_hand: (series,) units.
+        arrivals: (series, periods) units that arrive at the start of the next periods; those
+            after the first L count as arriving with the order.
+        demand: (series, L + R, paths) units.
+        lead_time: L.
+        holding_cost: (series,) money per unit and period.
+        stockout_cost: (series,) money per unit.
+    """
+    at_arrival = stock_at_arrival(on_hand, arrivals, demand[:, :lead_time])
+    at_arrival += arrivals[:, lead_time:].sum(axis=1, keepdims=True)
+    after = demand[:, lead_time:]
+    review, paths = after.shape[1], after.shape[2]
+    pooled = after.cumsum(axis=1) - at_arrival[:, None]
+    weight = np.repeat(holding_cost[:, None], review, axis=1)
+    weight[:, -1] += stockout_cost
+    flat = pooled.reshape(len(pooled), -1)
+    if review == 1:
+        place = np.ceil(stockout_cost / weight[:, 0] * paths - 1e-9).astype(np.int64) - 1
+        units = np.take_along_axis(np.sort(flat, axis=1), place.clip(0)[:, None], axis=1)[:, 0]
+        return Need(units, at_arrival, after)
+    order = np.argsort(flat, axis=1, kind="stable")
+    weights = np.take_along_axis(np.repeat(weight, paths, axis=1), order, axis=1).cumsum(axis=1)
+    reached = weights >= (stockout_cost * paths)[:, None] * (1 - 1e-9)
+    chosen = np.take_along_axis(order, reached.argmax(axis=1)[:, None], axis=1)
+    return Need(np.take_along_axis(flat, chosen, axis=1)[:, 0], at_arrival, after)
+
+
+def expected_costs(
+    need: Need, quantity: FloatArray, holding_cost: FloatArray, stockout_cost: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return expected holding and stock-out cost from the order's arrival to the next one's.
+
+    Args:
+        need: As lost_sales_need gives it.
+        quantity: (series,) units ordered.
+        holding_cost: (series,) money per unit and period.
+        stockout_cost: (series,) money per unit.
+    """
+    left = (need.at_arrival + quantity[:, None])[:, None] - need.demand.cumsum(axis=1)
+    held = np.maximum(left, 0).sum(axis=1).mean(axis=1)
+    short = np.maximum(-left[:, -1], 0).mean(axis=1)
+    return held * holding_cost, short * stockout_cost

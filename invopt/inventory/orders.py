@@ -1,0 +1,91 @@
+"""Order rules: when to order and how much, from the state at the end of a review period."""
+
+import numpy as np
+import numpy.typing as npt
+
+from invopt.inventory.costs import Terms
+from invopt.inventory.simulation import OrderRule, State
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def round_order(missing: FloatArray, pack_size: FloatArray, min_order: FloatArray) -> FloatArray:
+    """Return orders in whole packs, none below the minimum; 0 stays 0.
+
+    A need is rounded up to whole packs: the level is a promise to the customer, and the surplus
+    shortens the next order.
+    """
+    packs = np.ceil(missing / pack_size - 1e-9) * pack_size
+    least = np.ceil(min_order / pack_size - 1e-9) * pack_size
+    return np.where(missing > 1e-9, np.maximum(packs, least), 0.0)
+
+
+def order_up_to(levels: FloatArray, terms: Terms, *, cap: FloatArray | None = None) -> OrderRule:
+    """Return the (R, S) rule: order what the position lacks of levels[:, period].
+
+    With a cap it is the capped base stock of Xin (2021): never more than `cap` at once. With
+    lost sales and long lead times it is close to optimal, where plain base stock orders far too
+    much after a stock-out.
+
+    Args:
+        levels: (series, periods) order-up-to level S at the end of each period, units.
+        terms: Packs and minimum orders.
+        cap: (series,) largest order, units.
+    """
+    plain, by_period = _is_plain(terms), _by_period(levels)
+
+    def rule(rows: slice, period: int, state: State) -> FloatArray:
+        missing = by_period[period, rows] - state.position
+        np.maximum(missing, 0, out=missing)
+        if cap is not None:
+            missing = np.minimum(missing, cap[rows])
+        return missing if plain else _rounded(missing, rows, terms)
+
+    return rule
+
+
+def reorder_point(points: FloatArray, levels: FloatArray, terms: Terms) -> OrderRule:
+    """Return the (s, S) rule: at or below points[:, period], order up to levels[:, period].
+
+    Args:
+        points: (series, periods) reorder point s, units.
+        levels: (series, periods) order-up-to level S, units.
+        terms: Packs and minimum orders.
+    """
+
+    def rule(rows: slice, period: int, state: State) -> FloatArray:
+        position = state.position
+        missing = np.maximum(levels[rows, period] - position, 0)
+        return _rounded(np.where(position <= points[rows, period], missing, 0), rows, terms)
+
+    return rule
+
+
+def fixed_quantity(points: FloatArray, quantity: FloatArray, terms: Terms) -> OrderRule:
+    """Return the (s, nQ) rule: at or below the point, as many lots as bring the position above it.
+
+    Args:
+        points: (series, periods) reorder point s, units.
+        quantity: (series,) lot Q, units.
+        terms: Packs and minimum orders.
+    """
+
+    def rule(rows: slice, period: int, state: State) -> FloatArray:
+        short = points[rows, period] - state.position
+        lots = np.where(short >= 0, np.floor(short / quantity[rows] + 1e-9) + 1, 0)
+        return _rounded(lots * quantity[rows], rows, terms)
+
+    return rule
+
+
+def _by_period(values: FloatArray) -> FloatArray:
+    """Return (periods, series), so that a period's values lie side by side."""
+    return np.ascontiguousarray(values.T)
+
+
+def _is_plain(terms: Terms) -> bool:
+    return bool((terms.pack_size <= 1).all() and (terms.min_order <= 0).all())
+
+
+def _rounded(missing: FloatArray, rows: slice, terms: Terms) -> FloatArray:
+    return round_order(missing, terms.pack_size[rows], terms.min_order[rows])

@@ -1,0 +1,169 @@
+"""Reference policies: what a planner with a spreadsheet, or with a crystal ball, would order.
+
+Every result stands beside these. All but perfect information look back only.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtri
+
+from invopt.inventory.costs import Terms
+from invopt.inventory.lost_sales import stock_at_arrival
+from invopt.inventory.orders import order_up_to, round_order
+from invopt.inventory.simulation import OrderRule, State
+
+FloatArray = npt.NDArray[np.float64]
+PERFECT = "perfect information"
+
+
+@dataclass(frozen=True)
+class History:
+    """What reference policies look back on.
+
+    Attributes:
+        demand: (series, periods) units, NaN where not observed, the replay's periods included.
+        season: (periods,) place of each period in its season: week of the year, day of the week;
+            reaching past the demand by the longest cover.
+        first: Period of the demand that is period 0 of the replay.
+        recent: Periods of a moving average.
+    """
+
+    demand: FloatArray = field(repr=False)
+    season: npt.NDArray[np.int64] = field(repr=False)
+    first: int
+    recent: int
+
+    @property
+    def reviews(self) -> range:
+        """Periods of the demand at whose end a replay may order."""
+        return range(self.first, self.demand.shape[1])
+
+
+def reference_rules(
+    history: History, terms: Terms, *, lost_sales: bool = True
+) -> dict[str, OrderRule]:
+    """Return the reference policies by name.
+
+    "textbook base stock" is mean (L+R) + z sigma sqrt(L+R) with normal z at the critical ratio;
+    "seasonal average, cover" holds a seasonal moving average over L+R periods; "empirical
+    quantile" the critical ratio's quantile of past sums over L+R periods; "capped base stock"
+    the same level with orders of at most the quantile of one review period (Xin, 2021);
+    "perfect information" knows the demand to come and orders it just in time.
+
+    Args:
+        history: Of the series.
+        terms: Of the series.
+        lost_sales: Unmet demand is lost.
+    """
+    interval = terms.protection_interval
+    covered = _levels(history, lambda t: seasonal_average(history, t, interval))
+    empirical = _levels(history, lambda t: _empirical(history, t, interval, terms))
+    review = np.full(len(interval), terms.review_period)
+    cap = _empirical(history, history.first, review, terms)
+    return {
+        "textbook base stock": order_up_to(
+            _levels(history, lambda t: textbook_level(history, t, terms)), terms
+        ),
+        "seasonal average, cover": order_up_to(covered, terms),
+        "empirical quantile": order_up_to(empirical, terms),
+        "capped base stock": order_up_to(empirical, terms, cap=cap),
+        PERFECT: perfect_information(history, terms, lost_sales=lost_sales),
+    }
+
+
+def textbook_level(history: History, period: int, terms: Terms) -> FloatArray:
+    """Return mean (L+R) + z sigma sqrt(L+R) after a period, rounded to whole units.
+
+    The mean is over twice the recent periods, sigma over the recent ones: what most planning
+    systems ship with.
+    """
+    interval = terms.protection_interval
+    mean = _mean(history.demand[:, : period + 1][:, -2 * history.recent :])
+    recent = history.demand[:, : period + 1][:, -history.recent :]
+    centre = _mean(recent)
+    sigma = np.sqrt(_mean(np.square(recent - centre[:, None])))
+    level: FloatArray = np.rint(
+        interval * mean + ndtri(terms.critical_ratio) * sigma * np.sqrt(interval)
+    )
+    return level
+
+
+def seasonal_average(history: History, period: int, cover: npt.NDArray[np.int64]) -> FloatArray:
+    """Return units over the next `cover` periods by a moving average with seasonal factors.
+
+    A factor is the mean over series and years of a place in the season, over the mean of all;
+    the average is of the recent periods with the factors taken out.
+
+    Args:
+        history: Of the series.
+        period: Last known one.
+        cover: (series,) periods.
+    """
+    known = history.demand[:, : period + 1]
+    total, places = _mean(known.T), history.season[: period + 1]
+    sums = np.bincount(places, total, minlength=history.season.max() + 1)
+    counts = np.bincount(places, minlength=len(sums))
+    seen = counts > 0
+    factor = np.ones(len(sums))
+    means = sums[seen] / counts[seen]
+    factor[seen] = np.maximum(means / means.mean(), 1e-6)
+    level = _mean(known[:, -history.recent :] / factor[places[-history.recent :]])
+    longest = int(cover.max())
+    ahead = factor[history.season[period + 1 : period + 1 + longest]].cumsum()
+    return np.rint(level * ahead[cover - 1])
+
+
+def perfect_information(history: History, terms: Terms, *, lost_sales: bool = True) -> OrderRule:
+    """Return the rule that orders just what will be missing until the next order arrives."""
+    demand = np.nan_to_num(history.demand)
+
+    def rule(rows: slice, period: int, state: State) -> FloatArray:
+        order = np.zeros(len(state.on_hand))
+        lead_times = terms.lead_time[rows]
+        for lead_time in np.unique(lead_times):
+            own = np.flatnonzero(lead_times == lead_time)
+            start = history.first + period + 1
+            ahead = demand[rows][own][:, start : start + lead_time + terms.review_period]
+            if ahead.shape[1] <= lead_time:
+                continue
+            arrivals = state.arrivals[:, own].T
+            if lost_sales:
+                before = ahead[:, :lead_time, None]
+                left = stock_at_arrival(state.on_hand[own], arrivals, before)[:, 0]
+                left += arrivals[:, lead_time:].sum(axis=1)
+            else:
+                left = state.position[own] - ahead[:, :lead_time].sum(axis=1)
+            order[own] = ahead[:, lead_time:].sum(axis=1) - left
+        return round_order(np.maximum(order, 0), terms.pack_size[rows], terms.min_order[rows])
+
+    return rule
+
+
+def _levels(history: History, level: Callable[[int], FloatArray]) -> FloatArray:
+    return np.stack([level(period) for period in history.reviews], axis=1)
+
+
+def _empirical(
+    history: History, period: int, interval: npt.NDArray[np.int64], terms: Terms
+) -> FloatArray:
+    """Return the critical ratio's quantile of sums over `interval` of the last four averages."""
+    known = history.demand[:, : period + 1][:, -4 * history.recent :]
+    found = np.zeros(len(known))
+    for periods in np.unique(interval):
+        own = np.flatnonzero(interval == periods)
+        filled = np.where(np.isnan(known[own]), _mean(known[own])[:, None], known[own])
+        sums = np.lib.stride_tricks.sliding_window_view(filled, periods, axis=1).sum(axis=2)
+        sums.sort(axis=1)
+        place = np.ceil(terms.critical_ratio[own] * sums.shape[1] - 1e-9).astype(np.int64) - 1
+        found[own] = np.take_along_axis(sums, place.clip(0)[:, None], axis=1)[:, 0]
+    return np.rint(found)
+
+
+def _mean(values: FloatArray) -> FloatArray:
+    """Return the mean of each row's numbers, 0 where there are none."""
+    seen = ~np.isnan(values)
+    mean: FloatArray = np.where(seen, values, 0).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
+    return mean

@@ -1,0 +1,69 @@
+"""What a replay of an ordering rule came to, by series and in all."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Totals of a replay by series; every array is (series,).
+
+    Attributes:
+        holding_cost: Money.
+        stockout_cost: Money.
+        demand: Units asked for.
+        served: Units sold from stock in the period they were asked for.
+        ordered: Units ordered.
+        received: Units received.
+        stock: Sum over periods of units left at the end.
+        stockouts: Periods with unmet demand.
+        cycles: Periods with demand.
+        closing: Units left at the end of the replay.
+        backorders: Units waiting at the end.
+        order_variance: Variance of the order quantity over reviews.
+        num_periods: Periods counted.
+    """
+
+    holding_cost: FloatArray = field(repr=False)
+    stockout_cost: FloatArray = field(repr=False)
+    demand: FloatArray = field(repr=False)
+    served: FloatArray = field(repr=False)
+    ordered: FloatArray = field(repr=False)
+    received: FloatArray = field(repr=False)
+    stock: FloatArray = field(repr=False)
+    stockouts: FloatArray = field(repr=False)
+    cycles: FloatArray = field(repr=False)
+    closing: FloatArray = field(repr=False)
+    backorders: FloatArray = field(repr=False)
+    order_variance: FloatArray = field(repr=False)
+    num_periods: int
+
+    @property
+    def cost(self) -> FloatArray:
+        """Holding and stock-out cost, money."""
+        return self.holding_cost + self.stockout_cost
+
+    def summary(self) -> dict[str, float]:
+        """Return the totals as the field's indicators.
+
+        fill_rate is units served over units asked for; cycle_service the share of periods with
+        demand that had no shortage; turns are units served per unit of mean stock over the
+        replay; periods_of_cover is mean stock over mean demand.
+        """
+        demand, mean_stock = self.demand.sum(), self.stock.sum() / self.num_periods
+        return {
+            "cost": float(self.cost.sum()),
+            "holding_cost": float(self.holding_cost.sum()),
+            "stockout_cost": float(self.stockout_cost.sum()),
+            "fill_rate": float(self.served.sum() / demand) if demand else 1.0,
+            "cycle_service": float(1 - self.stockouts.sum() / max(1.0, self.cycles.sum())),
+            "mean_stock": float(mean_stock),
+            "turns": float(self.served.sum() / mean_stock) if mean_stock else float("inf"),
+            "periods_of_cover": float(mean_stock * self.num_periods / demand) if demand else 0.0,
+            "order_variance": float(self.order_variance.sum()),
+            "ordered": float(self.ordered.sum()),
+        }

@@ -1,0 +1,31 @@
+"""The plans of past reviews, kept in the workspace: one file per model and review date."""
+
+import shutil
+from pathlib import Path
+
+from serving.settings import Settings
+
+
+def last_plan(name: str, before: str) -> Path | None:
+    """Return the latest plan of a review before a date, None for a first review.
+
+    Args:
+        name: Of the registered model.
+        before: Review date, YYYY-MM-DD; its own plan does not count, so that planning a review
+            twice gives the same plan twice.
+    """
+    plans = sorted(p for p in _folder(name).glob("*.csv") if p.stem < before)
+    return plans[-1] if plans else None
+
+
+def keep_plan(name: str, review_date: str, plan: str) -> None:
+    """Keep a review's plan, in place of an earlier one of the same review."""
+    folder = _folder(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f".{review_date}.partial"
+    shutil.copyfile(plan, partial)
+    partial.rename(folder / f"{review_date}.csv")
+
+
+def _folder(name: str) -> Path:
+    return Settings.from_environment().workspace / "orders" / name

@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from invopt.inventory.lost_sales import expected_costs, lost_sales_need, stock_at_arrival
+from invopt.inventory.paths import Draws, demand_paths, dependence_of
+
+LEVELS = (0.05, 0.25, 0.5, 0.75, 0.9, 0.95)
+
+
+def test_demand_beyond_the_stock_is_lost_and_does_not_reduce_what_arrives():
+    """Two on the shelf, three due next week. Path one wants 5 then 1, path two 1 then 0."""
+    demand = np.array([[[5.0, 1], [1, 0]]])
+    found = stock_at_arrival(np.array([2.0]), np.array([[3.0, 4.0]]), demand)
+    # path one: 2 + 3 - 5 = 0, then 4 - 1 = 3; path two: 5 - 1 = 4, then 4 + 4 - 0 = 8
+    assert found.tolist() == [[3.0, 8.0]]
+
+
+def test_a_vn2_order_is_the_newsvendor_of_week_three_minus_the_stock_that_is_left():
+    """Nothing under way and 1 on the shelf: weeks one and two sell it, week three starts empty.
+
+    Week three wants 0 to 11, each as likely: five sixths of the outcomes are at or below 9.
+    """
+    week = np.arange(12.0)
+    demand = np.stack([np.full(12, 2.0), np.full(12, 2.0), week])[None]
+    need = lost_sales_need(
+        np.array([1.0]), np.zeros((1, 2)), demand, 2, np.array([0.2]), np.array([1.0])
+    )
+    assert need.units[0] == 9
+    held, short = expected_costs(need, need.units, np.array([0.2]), np.array([1.0]))
+    assert held[0] == pytest.approx(0.2 * sum(range(10)) / 12)
+    assert short[0] == pytest.approx((1 + 2) / 12)
+
+
+def test_where_nothing_can_run_out_before_arrival_the_order_is_that_of_base_stock():
+    rng = np.random.default_rng(0)
+    demand = rng.poisson(3, (1, 3, 1000)).astype(float)
+    need = lost_sales_need(
+        np.array([50.0]), np.zeros((1, 1)), demand, 2, np.array([0.2]), np.array([1.0])
+    )
+    total = np.sort(demand[0].sum(axis=0))
+    assert need.units[0] == total[int(np.ceil(1000 * 5 / 6)) - 1] - 50
+
+
+def test_with_an_empty_shelf_lost_sales_need_less_than_base_stock():
+    rng = np.random.default_rng(0)
+    demand = rng.poisson(3, (1, 3, 1000)).astype(float)
+    need = lost_sales_need(
+        np.zeros(1), np.zeros((1, 1)), demand, 2, np.array([0.2]), np.array([1.0])
+    )
+    assert need.units[0] == np.sort(demand[0, 2])[int(np.ceil(1000 * 5 / 6)) - 1]
+    assert need.units[0] < np.quantile(demand[0].sum(axis=0), 5 / 6)
+
+
+@given(seed=st.integers(0, 999), lead=st.integers(0, 3), review=st.integers(1, 3))
+@settings(max_examples=40, deadline=None)
+def test_the_need_costs_no_more_than_any_other_order(seed, lead, review):
+    rng = np.random.default_rng(seed)
+    demand = rng.poisson(rng.uniform(0.3, 5), (2, lead + review, 60)).astype(float)
+    on_hand, due = rng.integers(0, 5, 2).astype(float), rng.integers(0, 4, (2, 2)).astype(float)
+    holding, stockout = rng.uniform(0.1, 1, 2), rng.uniform(1, 9, 2)
+    need = lost_sales_need(on_hand, due, demand, lead, holding, stockout)
+    costs = [
+        np.add(*expected_costs(need, np.full(2, float(q)), holding, stockout)) for q in range(60)
+    ]
+    chosen = np.add(*expected_costs(need, np.maximum(need.units, 0), holding, stockout))
+    assert (chosen <= np.min(costs, axis=0) + 1e-9).all()
+
+
+def test_paths_have_the_forecast_quantiles_in_every_period():
+    quantiles = np.array([[[0.0, 2, 4, 7, 11, 14]] * 3])
+    draws = Draws.make(3, 4000, seed=0)
+    for dependence in (0.0, 0.6):
+        paths = demand_paths(quantiles, LEVELS, np.array([dependence]), draws, is_count=False)
+        for period in range(3):
+            found = np.quantile(paths[0, period], LEVELS[1:])
+            np.testing.assert_allclose(found, quantiles[0, 0, 1:], atol=0.5)
+
+
+def test_counts_are_whole_and_never_negative():
+    quantiles = np.array([[[-0.4, -0.1, 0.3, 0.8, 1.6, 2.2]]])
+    paths = demand_paths(quantiles, LEVELS, np.zeros(1), Draws.make(1, 500, seed=1), is_count=True)
+    assert (paths == np.rint(paths)).all()
+    assert paths.min() == 0
+
+
+def test_dependence_is_none_where_spreads_add_as_squares_and_full_where_they_add():
+    one = np.array([0.0, 2, 4, 7, 11, 14])
+    quantiles = np.tile(one, (2, 4, 1))
+    alone, whole = 2 * one, 4 * one
+    found = dependence_of(quantiles, LEVELS, np.stack([alone, whole]), LEVELS)
+    np.testing.assert_allclose(found, [0.0, 0.95], atol=1e-9)
+
+
+def test_the_same_seed_gives_the_same_paths():
+    first, again = Draws.make(2, 50, seed=3), Draws.make(2, 50, seed=3)
+    assert np.array_equal(first.common, again.common)
+    assert np.array_equal(first.own, again.own)
+    assert not np.array_equal(first.own, Draws.make(2, 50, seed=4).own)

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+
+from invopt.inventory import Opening, simulate
+from invopt.inventory.references import (
+    PERFECT,
+    History,
+    reference_rules,
+    seasonal_average,
+    textbook_level,
+)
+from tests.invopt.inventory.test_simulation import make_terms
+
+
+def make_history(num=6, weeks=80, first=60, seed=0):
+    rng = np.random.default_rng(seed)
+    demand = rng.poisson(4, (num, weeks)).astype(float)
+    return History(demand, np.arange(weeks + 10) % 52, first, recent=13)
+
+
+def test_the_seasonal_average_holds_the_level_times_the_factors_ahead():
+    """Two places in the season, 1 and 3 units: the level is 2, the next three weeks 1 + 3 + 1."""
+    demand = np.tile([1.0, 3.0], (1, 13))
+    history = History(demand, np.arange(40) % 2, 0, recent=4)
+    assert seasonal_average(history, 25, np.array([3])).tolist() == [5]
+    assert seasonal_average(history, 24, np.array([2])).tolist() == [4]
+
+
+def test_the_textbook_level_is_mean_plus_z_sigma_root_of_the_interval():
+    demand = np.tile([2.0, 6.0], (1, 26))
+    history = History(demand, np.zeros(60, int), 0, recent=26)
+    terms = make_terms()  # z(5/6) = 0.967, L + R = 3
+    assert textbook_level(history, 51, terms)[0] == np.rint(3 * 4 + 0.9674 * 2 * 3**0.5)
+
+
+def test_censored_weeks_do_not_pull_the_references_down():
+    history = make_history()
+    censored = history.demand.copy()
+    censored[:, ::3] = np.nan
+    gaps = History(censored, history.season, history.first, history.recent)
+    level, other = (seasonal_average(h, 60, np.full(6, 3)) for h in (history, gaps))
+    assert np.abs(level - other).mean() < 4
+
+
+@pytest.mark.parametrize("lost_sales", [True, False])
+def test_perfect_information_misses_nothing_after_the_first_arrival(lost_sales):
+    history, terms = make_history(), make_terms(6)
+    rules = reference_rules(history, terms, lost_sales=lost_sales)
+    demand = history.demand[:, history.first :]
+    costs = {
+        name: simulate(
+            demand, rule, terms, Opening(np.full(6, 8.0), np.zeros((6, 0))),
+            lost_sales=lost_sales, warmup=3,
+        ).cost.sum()
+        for name, rule in rules.items()
+    }  # fmt: skip
+    assert min(costs, key=costs.get) == PERFECT
+    found = simulate(
+        demand, rules[PERFECT], terms, Opening.empty(6), lost_sales=lost_sales, warmup=3
+    )
+    assert (found.cost[:-1] == 0).all()
+
+
+def test_references_look_back_only():
+    history, terms = make_history(), make_terms(6)
+    changed = history.demand.copy()
+    changed[:, 70:] = 99
+    later = History(changed, history.season, history.first, history.recent)
+    for name in set(reference_rules(history, terms)) - {PERFECT}:
+        first, second = (
+            simulate(
+                history.demand[:, 60:70], reference_rules(h, terms)[name], terms,
+                Opening.empty(6),
+            ).ordered
+            for h in (history, later)
+        )  # fmt: skip
+        assert np.array_equal(first, second), name
