@@ -56,23 +56,50 @@ def build_feature_panel(
     notify(f"features of {panel.num_series:,} series over {panel.num_periods:,} periods")
 
 
-def train_model(source: str, config: Json, out: str, clock: Clock, notify: Notify) -> None:
-    """Train on everything before the gate's weeks and write the model, ONNX graph included."""
+def train_model(
+    source: str,
+    config: Json,
+    out: str,
+    clock: Clock,
+    notify: Notify,
+    *,
+    scratch: Path | None = None,
+    train_members: Any = None,
+) -> None:
+    """Train on everything before the gate's weeks and write the model, ONNX graph included.
+
+    The training lives in `scratch`, by default beside the model; `train_members` trains on other
+    machines (see invopt.training.fit).
+    """
     run = Config.model_validate(config)
     panel = load_panel(Path(source))
     ranges = ranges_of(panel.num_periods, run.evaluation)
-    fit_and_save(panel, run, ranges.train_stop, Path(out), clock, notify)
+    fit_and_save(
+        panel, run, ranges.train_stop, Path(out), clock, notify,
+        scratch=scratch, train_members=train_members,
+    )  # fmt: skip
 
 
 def fit_and_save(
-    panel: Panel, config: Config, num_periods: int, out: Path, clock: Clock, notify: Notify
+    panel: Panel,
+    config: Config,
+    num_periods: int,
+    out: Path,
+    clock: Clock,
+    notify: Notify,
+    *,
+    scratch: Path | None = None,
+    train_members: Any = None,
 ) -> None:
     """Train on the first num_periods of a panel and write the model folder."""
     from invopt.model import export_onnx  # noqa: PLC0415  (torch only where it is used)
     from invopt.training import fit, read_history  # noqa: PLC0415
 
-    scratch = out.with_name(f"{out.name}-training")
-    forecaster = fit(panel, config, num_periods, scratch, clock=clock, notify=notify)
+    scratch = scratch or out.with_name(f"{out.name}-training")
+    forecaster = fit(
+        panel, config, num_periods, scratch,
+        clock=clock, notify=notify, train_members=train_members,
+    )  # fmt: skip
     forecaster.save(out)
     rows = _spread_rows(panel, NUM_EXPLAINED)
     encoded = FeatureEncoder(forecaster.spec).encode(panel.truncate(num_periods))

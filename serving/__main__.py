@@ -1,4 +1,4 @@
-"""`python -m serving`: answer requests with the champion, or with one named version."""
+"""`python -m serving`: answer requests with the champion, one version, or a model folder."""
 
 import argparse
 import sys
@@ -13,39 +13,64 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m serving")
     parser.add_argument("--name", required=True, help="registered model name")
     parser.add_argument("--version", help="version; the champion by default")
+    parser.add_argument("--model", type=Path, help="model folder; the registry's by default")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--grpc-port", type=int)
     arguments = parser.parse_args()
     try:
-        run(arguments.name, arguments.version, arguments.host, arguments.port, arguments.grpc_port)
+        run(
+            arguments.name,
+            arguments.version,
+            arguments.host,
+            arguments.port,
+            arguments.grpc_port,
+            arguments.model,
+        )
     except InvalidInputError as err:
         print(f"serve: {err}", file=sys.stderr)  # noqa: T201
         return 1
     return 0
 
 
-def run(name: str, version: str | None, host: str, port: int, grpc_port: int | None) -> None:
+def run(
+    name: str,
+    version: str | None,
+    host: str,
+    port: int,
+    grpc_port: int | None,
+    model: Path | None = None,
+) -> None:
     """Load a model and serve it until stopped.
 
     Raises:
         InvalidInputError: If there is no such model or the port is in use.
     """
     from serving.decisions import Decider, OnlineFeatures  # noqa: PLC0415
-    from serving.registry import champion_path, champion_version, version_path  # noqa: PLC0415
     from serving.server import DecisionModel, serve  # noqa: PLC0415
 
     check_free(host, port)
-    path: Path | None
-    if version is None:
-        path, version = champion_path(name, required=True), champion_version(name)
-    else:
-        path = version_path(name, version)
-    assert path is not None
+    path = model or _registered(name, version)
+    version = version or ("folder" if model else _champion(name))
     features = OnlineFeatures(Settings.from_environment())
-    model = DecisionModel(name, Decider(path, f"{name}-{version}", features))
-    model.load()
-    serve(model, host, port, grpc_port)
+    decisions = DecisionModel(name, Decider(path, f"{name}-{version}", features))
+    decisions.load()
+    serve(decisions, host, port, grpc_port)
+
+
+def _registered(name: str, version: str | None) -> Path:
+    # The server's image has no registry: its model folder is given.
+    from serving.registry import champion_path, version_path  # noqa: PLC0415
+
+    path = champion_path(name, required=True) if version is None else version_path(name, version)
+    assert path is not None
+    return path
+
+
+def _champion(name: str) -> str:
+    from serving.registry import champion_version  # noqa: PLC0415
+
+    return champion_version(name)
 
 
 def check_free(host: str, port: int) -> None:

@@ -10,6 +10,11 @@ FEATURE_STORE = "INVOPT_FEATURE_STORE"
 TRACKING_URI = "MLFLOW_TRACKING_URI"
 STUDY_STORAGE = "INVOPT_STUDY_STORAGE"
 CODE_VERSION = "INVOPT_CODE_VERSION"
+DEPLOYER = "INVOPT_DEPLOYER"
+MODEL_STORE = "INVOPT_MODEL_STORE"
+CREDENTIALS = "INVOPT_CREDENTIALS"
+TRAINING_RUNTIME = "INVOPT_TRAINING_RUNTIME"
+_SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
 @dataclass(frozen=True)
@@ -58,3 +63,31 @@ class Settings:
             TRACKING_URI: self.tracking_uri,
             STUDY_STORAGE: self.study_storage,
         }
+
+
+@dataclass(frozen=True)
+class ClusterSettings:
+    """Which parts of a deployment are a cluster's; the defaults are this machine's.
+
+    Attributes:
+        deployer: How a version goes to work: "process" (a server here answers first) or
+            "inferenceservice" (KServe's, patched in place).
+        model_store: fsspec URL of the folder that registered models go to; "" for the workspace.
+        credentials: Folder of a service account's token.
+        runtime: TrainingRuntime of distributed trainings.
+    """
+
+    deployer: str
+    model_store: str
+    credentials: Path
+    runtime: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "ClusterSettings":
+        """Return the settings of this process."""
+        return cls(
+            environment.get(DEPLOYER, "process"),
+            environment.get(MODEL_STORE, ""),
+            Path(environment.get(CREDENTIALS, _SERVICE_ACCOUNT)),
+            environment.get(TRAINING_RUNTIME, "invopt-torch"),
+        )
