@@ -1,20 +1,23 @@
 """Step 13: the new version becomes the champion once it has answered."""
 
+from kfp.dsl import Artifact, Output
+
 from components.base import component
 
 
 @component
-def deploy_forecaster(config: dict, version: str) -> str:
-    """Start a server with the version, ask it for decisions, and make it the champion.
+def deploy_forecaster(config: dict, version: str, evidence: Output[Artifact]) -> str:
+    """Put the version to work, ask it for decisions, and make it the champion.
 
     Args:
         config: The whole configuration.
         version: Of the registered model.
+        evidence: What was asked, answered and changed, and the software, as JSON.
 
     Returns:
         The version that is champion now.
     """
-    from serving.deploy import deploy_local
+    from serving.release import deploy
     from serving.telling import tell
 
-    return deploy_local(config["name"], version, tell)
+    return deploy(config, version, evidence.path, tell)

@@ -22,9 +22,7 @@ def refit_forecaster(
         code_version: Part of the cache key.
         refitted: The model to serve.
     """
-    import time
-
-    from invopt.steps import refit_model
     from serving.telling import tell
+    from serving.train_job import refit
 
-    refit_model(model.path, training_set.path, config, refitted.path, time.monotonic, tell)
+    refit(model.path, training_set.path, config, code_version, refitted.path, tell)

@@ -17,10 +17,7 @@ def train_forecaster(
         code_version: Part of the cache key.
         model: Networks, ONNX graph, feature spec and configuration.
     """
-    import time
-
-    from invopt.steps import train_model
-    from serving.machine import available_memory
     from serving.telling import tell
+    from serving.train_job import train
 
-    train_model(training_set.path, config, model.path, time.monotonic, tell, available_memory())
+    train(training_set.path, config, code_version, model.path, tell)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from invopt.deployment import ClusterConfig, DeploymentConfig
 from invopt.errors import ConfigError
 
 
@@ -376,10 +377,15 @@ class Config(_Section):
     inventory: InventoryConfig = InventoryConfig()
     gate: GateConfig = GateConfig()
     monitoring: MonitoringConfig = MonitoringConfig()
+    deployment: DeploymentConfig = DeploymentConfig()
+    cluster: ClusterConfig = ClusterConfig()
 
     def as_parameter(self) -> dict[str, Any]:
-        """Return the configuration as a pipeline parameter: plain data without nulls."""
-        return self.model_dump(mode="json", exclude_none=True)
+        """Return the configuration as a pipeline parameter: plain data without nulls.
+
+        The cluster's section stays out: where a step runs must not change its cache key.
+        """
+        return self.model_dump(mode="json", exclude_none=True, exclude={"cluster"})
 
 
 def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:

@@ -60,32 +60,38 @@ def build_feature_panel(
 
 
 def train_model(
-    source: str, config: Json, out: str, clock: Clock, notify: Notify, memory: int | None
+    source: str,
+    config: Json,
+    out: str,
+    clock: Clock,
+    notify: Notify,
+    *,
+    memory: int | None = None,
+    scratch: Path | None = None,
+    train_members: Any = None,
 ) -> None:
     """Train on everything before the gate's weeks and write the model, ONNX graph included.
 
-    Args:
-        source: The panel.
-        config: Of the run.
-        out: Folder to write.
-        clock: Returns seconds.
-        notify: Called with lines of progress.
-        memory: Bytes the training may take; None leaves it unchecked.
+    `memory`, `scratch` and `train_members` are as in fit_and_save.
     """
     run = Config.model_validate(config)
     panel = load_panel(Path(source))
     ranges = ranges_of(panel.num_periods, run.evaluation)
-    fit_and_save(panel, run, ranges.train_stop, Path(out), clock, notify, memory)
+    fit_and_save(
+        panel, run, ranges.train_stop, Path(out), clock, notify,
+        memory=memory, scratch=scratch, train_members=train_members,
+    )  # fmt: skip
 
 
 def refit_model(
-    model: str, source: str, config: Json, out: str, clock: Clock, notify: Notify
+    model: str, source: str, config: Json, out: str, clock: Clock, notify: Notify, **place: Any
 ) -> None:
     """Write the model to serve: trained once more on every period, or the judged one as it is.
 
     The judged model proved the recipe on weeks it had not seen; the one that serves learns from
     these weeks too. The judged one goes with it: when the next challenger is judged on weeks
-    that the refitted champion has learned from, it stands in for it.
+    that the refitted champion has learned from, it stands in for it. `place` is as in
+    fit_and_save.
     """
     run = Config.model_validate(config)
     if not run.training.refit:
@@ -93,7 +99,7 @@ def refit_model(
             shutil.copytree(model, folder, dirs_exist_ok=True)
         return
     panel = load_panel(Path(source))
-    fit_and_save(panel, run, panel.num_periods, Path(out), clock, notify)
+    fit_and_save(panel, run, panel.num_periods, Path(out), clock, notify, **place)
     shutil.copytree(model, Path(out) / JUDGED)
 
 
@@ -104,15 +110,25 @@ def fit_and_save(
     out: Path,
     clock: Clock,
     notify: Notify,
+    *,
     memory: int | None = None,
+    scratch: Path | None = None,
+    train_members: Any = None,
 ) -> None:
-    """Train on the first num_periods of a panel and write the model folder."""
+    """Train on the first num_periods of a panel and write the model folder.
+
+    The training lives in `scratch`, by default beside the model; `train_members` trains on other
+    machines and `memory` limits what it may take here (see invopt.training.fit).
+    """
     from invopt.attribution import save_reference  # noqa: PLC0415
     from invopt.model import export_onnx  # noqa: PLC0415  (torch only where it is used)
     from invopt.training import fit, read_history  # noqa: PLC0415
 
-    scratch = out.with_name(f"{out.name}-training")
-    forecaster = fit(panel, config, num_periods, scratch, clock=clock, notify=notify, memory=memory)
+    scratch = scratch or out.with_name(f"{out.name}-training")
+    forecaster = fit(
+        panel, config, num_periods, scratch,
+        clock=clock, notify=notify, memory=memory, train_members=train_members,
+    )  # fmt: skip
     forecaster.save(out)
     rows = _spread_rows(panel, NUM_EXPLAINED)
     encoded = FeatureEncoder(forecaster.spec).encode(panel.truncate(num_periods))

@@ -9,6 +9,7 @@ import csv
 import json
 import logging
 import warnings
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -35,6 +36,8 @@ from invopt.model.network import DemandNetwork, NetworkSizes
 from invopt.model.windows import WindowSampler, WindowSource, training_origins
 from invopt.panel import Panel
 
+# Trains members of a prepared folder elsewhere and returns when they are there.
+TrainMembers = Callable[[Path, "list[Member]"], None]
 _CHECKED_SERIES = 1024
 _MAX_STEPS = 10_000_000  # Lightning needs a number; the budget ends the run
 # Lightning tells of devices and tips at every fit; what matters is told by Progress.
@@ -66,6 +69,7 @@ def fit(
     notify: Notify = lambda _: None,
     check: Check | None = None,
     memory: int | None = None,
+    train_members: TrainMembers | None = None,
 ) -> Forecaster:
     """Train every member on the first num_periods of a panel and return their ensemble.
 
@@ -79,6 +83,8 @@ def fit(
         check: Called with step and loss on a held-out horizon every `check_steps` steps of the
             trunk; it may raise to end the training. For members trained one after another.
         memory: Bytes the training may take; None leaves it unchecked.
+        train_members: Trains the members on other machines, which share the folder; None trains
+            them here.
 
     Raises:
         InvalidInputError: If the panel has no series to learn from, or the loss stops being
@@ -95,7 +101,9 @@ def fit(
     seconds = None if training.max_steps else max(1.0, left / rounds)
     threads = torch.get_num_threads() if workers == 1 else 1
     members = [Member(n, seconds, threads) for n in range(training.num_members)]
-    if workers == 1:
+    if train_members is not None:
+        train_members(folder, members)
+    elif workers == 1:
         for member in members:
             train_member(folder, member, clock=clock, notify=notify, check=check)
     else:

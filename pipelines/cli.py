@@ -45,6 +45,25 @@ def _parser() -> argparse.ArgumentParser:
     compile_.add_argument("--out", type=Path, metavar="FILE.yaml", required=True)
     compile_.set_defaults(command=_compile)
 
+    submit = commands.add_parser("submit", help="run a pipeline on a cluster")
+    _add_pipeline(submit)
+    submit.add_argument("--host", required=True, metavar="URL", help="of the KFP API")
+    submit.add_argument("--namespace", metavar="NS", help="of a multi-user installation")
+    submit.add_argument("--data", metavar="DIR", help="folder of the data, as the steps see it")
+    submit.add_argument("--cron", help='run on a schedule: six fields, "0 0 4 * * *"')
+    submit.add_argument("--wait", action="store_true", help="wait for the end and report")
+    submit.set_defaults(command=_submit)
+
+    preview = commands.add_parser("preview", help="tell what a run would do")
+    _add_pipeline(preview)
+    _add_workspace(preview)
+    preview.set_defaults(command=_preview)
+
+    rollback = commands.add_parser("rollback", help="bring back what a cluster served before")
+    rollback.add_argument("--service", default="demand-forecaster", metavar="NAME")
+    rollback.add_argument("--namespace", metavar="NS", help="of the service; the context's")
+    rollback.set_defaults(command=_rollback)
+
     serve = commands.add_parser("serve", help="answer requests with the champion")
     serve.add_argument("--name", help="registered model; the only one by default")
     _add_workspace(serve)
@@ -107,6 +126,52 @@ def _compile(parsed: argparse.Namespace) -> None:
 
     compile_pipeline(parsed.pipeline, load_parameters(parsed.config, parsed.overrides), parsed.out)
     print(f"wrote {parsed.out}")
+
+
+def _submit(parsed: argparse.Namespace) -> None:
+    import os  # noqa: PLC0415
+
+    from pipelines.launch import load_parameters  # noqa: PLC0415
+    from pipelines.submit import Submission, Target  # noqa: PLC0415
+
+    target = Target(parsed.host.rstrip("/"), parsed.namespace, os.environ.get("KFP_TOKEN"))
+    parameters = load_parameters(parsed.config, parsed.overrides)
+    submission = Submission(target, parsed.pipeline, parameters, _say)
+    arguments = {"data_dir": parsed.data} if parsed.data else {}
+    if parsed.cron:
+        if parsed.wait:
+            raise InvalidInputError("--wait is for one run: a schedule has no end.")
+        submission.schedule(parsed.cron, arguments)
+        return
+    run_id = submission.run(arguments)
+    if parsed.wait:
+        submission.wait(run_id)
+
+
+def _preview(parsed: argparse.Namespace) -> None:
+    import tempfile  # noqa: PLC0415
+
+    from pipelines import preview as looking  # noqa: PLC0415
+    from pipelines.launch import compile_pipeline, load_parameters  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory() as folder:
+        package = Path(folder) / "pipeline.yaml"
+        parameters = load_parameters(parsed.config, parsed.overrides)
+        compile_pipeline(parsed.pipeline, parameters, package)
+        compiled = looking.read_compiled(package)
+    previous = looking.last_compiled(parsed.workspace, parsed.pipeline)
+    print(looking.table(looking.preview(compiled, previous)))
+
+
+def _rollback(parsed: argparse.Namespace) -> None:
+    from serving.release import roll_back  # noqa: PLC0415
+
+    version = roll_back(parsed.service, parsed.namespace, _say)
+    print(f"{parsed.service} serves version {version} again")
+
+
+def _say(text: str) -> None:
+    print(f"invopt: {text}", flush=True)
 
 
 def _serve(parsed: argparse.Namespace) -> None:

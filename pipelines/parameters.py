@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from invopt.config import Config, load_config
+from invopt.deployment import ClusterConfig
 from invopt.errors import ConfigError
 from invopt.files import read_json, write_json
 from invopt.sources import load_mapping
@@ -27,12 +28,14 @@ class Parameters:
             and sources build on those above them.
         data_dir: Folder of the data, "" to be given at submission.
         code_version: Of the library.
+        cluster: Where the steps of a submitted run run.
     """
 
     config: dict[str, Any]
     mapping: str
     data_dir: str
     code_version: str
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
 
     @classmethod
     def load(
@@ -51,7 +54,7 @@ class Parameters:
         mapping = mapping_path(path, config)
         load_mapping(mapping)
         content = json.dumps(yaml.safe_load(mapping.read_text()))
-        return cls(config.as_parameter(), content, data_dir, code_version)
+        return cls(config.as_parameter(), content, data_dir, code_version, config.cluster)
 
     def remember(self, workspace: Path) -> None:
         """Keep what a workspace was trained with, for the runs that follow."""

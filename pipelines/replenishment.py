@@ -4,12 +4,13 @@ from typing import Any
 
 from kfp import dsl
 
-import components as step
 from pipelines.parameters import Parameters
+from pipelines.pods import Steps
 
 
 def build(parameters: Parameters) -> Any:
     """Return the pipeline with a configuration as its parameters' defaults."""
+    step = Steps(parameters.cluster)
 
     @dsl.pipeline(name="replenishment")
     def pipeline(

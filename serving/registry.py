@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from invopt.errors import InvalidInputError
+from serving import model_store
 from serving.settings import Settings
 
 CHAMPION = "champion"
@@ -36,22 +37,22 @@ def register(
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name)
     number = 1 + max((int(v.version) for v in _versions(client, name)), default=0)
-    place = settings.workspace / "models" / name / str(number)
-    partial = place.with_name(f".{number}.partial")
+    partial = settings.workspace / "models" / name / f".{number}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     shutil.copytree(model, partial / "model")
     for item in map(Path, evidence):
         copy = shutil.copytree if item.is_dir() else shutil.copy2
         (partial / "evidence").mkdir(exist_ok=True)
         copy(item, partial / "evidence" / item.name)
-    partial.rename(place)
+    metrics = _metrics(partial)
+    place = model_store.put(partial, name, str(number))
     run = client.create_run(_experiment(client, name))
-    for key, value in _metrics(place).items():
+    for key, value in metrics.items():
         client.log_metric(run.info.run_id, key, value)
     client.set_terminated(run.info.run_id)
     version = client.create_model_version(
         name,
-        source=str(place / "model"),
+        source=f"{place}/model",
         run_id=run.info.run_id,
         tags={"snapshot": snapshot},
     )
@@ -82,7 +83,7 @@ def champion_path(name: str, *, required: bool = False) -> Path | None:
     """
     found = _aliased(name, CHAMPION)
     if found is not None:
-        return Path(found.source)
+        return model_store.local(str(found.source))
     if required:
         raise InvalidInputError(
             f"there is no champion named {name} in {Settings.from_environment().tracking_uri}: "
@@ -93,7 +94,17 @@ def champion_path(name: str, *, required: bool = False) -> Path | None:
 
 def version_path(name: str, version: str) -> Path:
     """Return the model folder of one version."""
-    return Path(_client().get_model_version(name, version).source)
+    return model_store.local(model_source(name, version))
+
+
+def model_source(name: str, version: str) -> str:
+    """Return where the model folder of one version lies, URL or path."""
+    return str(_client().get_model_version(name, version).source)
+
+
+def keep_evidence(name: str, version: str, file: Path) -> None:
+    """Keep a file of evidence beside a version."""
+    model_store.add(file, name, version, "evidence/deployment.json")
 
 
 def _aliased(name: str, alias: str) -> Any:

@@ -14,6 +14,11 @@ STUDY_STORAGE = "INVOPT_STUDY_STORAGE"
 FEATURE_CONFIG = "INVOPT_FEATURE_CONFIG"
 PREDICTION_LOG = "INVOPT_PREDICTION_LOG"
 CODE_VERSION = "INVOPT_CODE_VERSION"
+DEPLOYER = "INVOPT_DEPLOYER"
+MODEL_STORE = "INVOPT_MODEL_STORE"
+CREDENTIALS = "INVOPT_CREDENTIALS"
+TRAINING_RUNTIME = "INVOPT_TRAINING_RUNTIME"
+_SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 EMBEDDED = Path(__file__).resolve().parent.parent / "feature_repo" / "feature_store.yaml"
 
@@ -134,3 +139,31 @@ class ServerSettings:
                     f"{name} must be a number, got {environment[name]!r}."
                 ) from err
         return cls(host=host, port=port, grpc_port=grpc_port, **found)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class ClusterSettings:
+    """Which parts of a deployment are a cluster's; the defaults are this machine's.
+
+    Attributes:
+        deployer: How a version goes to work: "process" (a server here answers first) or
+            "inferenceservice" (KServe's, patched in place).
+        model_store: fsspec URL of the folder that registered models go to; "" for the workspace.
+        credentials: Folder of a service account's token.
+        runtime: TrainingRuntime of distributed trainings.
+    """
+
+    deployer: str
+    model_store: str
+    credentials: Path
+    runtime: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "ClusterSettings":
+        """Return the settings of this process."""
+        return cls(
+            environment.get(DEPLOYER, "process"),
+            environment.get(MODEL_STORE, ""),
+            Path(environment.get(CREDENTIALS, _SERVICE_ACCOUNT)),
+            environment.get(TRAINING_RUNTIME, "invopt-torch"),
+        )

@@ -1,6 +1,7 @@
 """What a unit held and a unit lost cost, per series, and the critical ratio they give."""
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -50,7 +51,9 @@ class Terms:
 
     def select(self, rows: npt.NDArray[np.int64] | slice) -> "Terms":
         """Return the terms of some series."""
-        arrays = {name: v[rows] for name, v in vars(self).items() if isinstance(v, np.ndarray)}
+        arrays: dict[str, Any] = {
+            name: v[rows] for name, v in vars(self).items() if isinstance(v, np.ndarray)
+        }
         return replace(self, **arrays)
 
 

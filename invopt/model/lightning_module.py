@@ -82,7 +82,8 @@ class _Task(pl.LightningModule):
         self.log("check", loss, batch_size=len(self.held_out.rows), sync_dist=True)
 
     def on_train_batch_start(self, batch: Tensor, batch_idx: int) -> int | None:
-        done = self.budget.share_done(self.global_step)
+        # Clocks differ: all ranks follow the first one's, or their rates and ends would part.
+        done = self.trainer.strategy.broadcast(self.budget.share_done(self.global_step))
         if done >= 1.0:
             self.trainer.should_stop = True
             return -1

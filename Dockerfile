@@ -1,0 +1,50 @@
+# One recipe, two images.
+#   job     every pipeline step: the library, kfp, Feast, MLflow, torch
+#   server  decisions over KServe: ONNX Runtime and Feast, no torch, no kfp
+# BASE is any image with Python 3.11 as python3 and its venv module. pip's configuration (an own
+# package index, say) comes as the secret `pip-config` and stays out of every layer.
+# TORCH_INDEX_URL chooses torch's build: https://download.pytorch.org/whl/cpu or .../whl/cu130.
+ARG BASE=docker.io/library/python:3.11-slim-bookworm
+
+FROM ${BASE} AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_COMPILE=1 PATH=/opt/venv/bin:$PATH
+WORKDIR /src
+RUN python3 -m venv /opt/venv
+# Dependencies come before the source, so that a changed source does not install them again.
+COPY pyproject.toml constraints.txt README.md ./
+
+FROM build AS build-job
+ARG TORCH_INDEX_URL
+RUN --mount=type=secret,id=pip-config,target=/etc/pip.conf \
+    python3 -m pip install -c constraints.txt \
+      ${TORCH_INDEX_URL:+--extra-index-url ${TORCH_INDEX_URL}} torch==2.13.0 \
+    && python3 -m pip install -c constraints.txt '.[all]'
+COPY . .
+RUN --mount=type=secret,id=pip-config,target=/etc/pip.conf \
+    python3 -m pip install --no-deps --force-reinstall . && sh docker/slim.sh /opt/venv
+
+FROM build AS build-server
+RUN --mount=type=secret,id=pip-config,target=/etc/pip.conf \
+    python3 -m pip install -c constraints.txt '.[features,serving]' psycopg[binary]
+COPY . .
+RUN --mount=type=secret,id=pip-config,target=/etc/pip.conf \
+    python3 -m pip install --no-deps --force-reinstall . \
+    && sh docker/slim.sh /opt/venv serving.__main__ serving.server serving.decisions feast.feature_store \
+      feast.infra.online_stores.redis feast.infra.registry.sql psycopg
+
+FROM ${BASE} AS run
+# Pods run with a read-only root: all that programs write by default goes to /tmp.
+ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp \
+    MPLCONFIGDIR=/tmp/matplotlib DO_NOT_TRACK=1 MLFLOW_DISABLE_TELEMETRY=true
+WORKDIR /tmp
+USER 10001:10001
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title=invopt org.opencontainers.image.revision=${REVISION}
+
+FROM run AS server
+COPY --from=build-server /opt/venv /opt/venv
+EXPOSE 8080 8081
+ENTRYPOINT ["python3", "-m", "serving"]
+
+FROM run AS job
+COPY --from=build-job /opt/venv /opt/venv

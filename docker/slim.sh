@@ -1,0 +1,36 @@
+#!/bin/sh
+# slim.sh VENV [MODULE ...]: take out of a virtual environment what no program at work needs, and
+# compile it in a way that does not depend on when it was built. With modules named, only what
+# importing them loads is compiled, and parts no server touches go too.
+set -eu
+venv=$1
+shift
+packages=$(echo "$venv"/lib/python3*/site-packages)
+
+remove() {
+    for part in "$@"; do rm -rf "${packages:?}"/$part; done
+}
+
+# feast asks for mypy through an extra of SQLAlchemy; pip only builds.
+"$venv"/bin/python3 -m pip uninstall --quiet --yes mypy librt || true
+remove pip 'pip-*'
+rm -f "$venv"/bin/pip*
+
+# Tests, headers and static libraries of big packages.
+for package in numpy pandas pyarrow scipy sklearn statsmodels torch matplotlib onnx; do
+    [ -d "$packages/$package" ] || continue
+    find "$packages/$package" -depth -type d \( -name tests -o -name include \) -exec rm -rf {} +
+    find "$packages/$package" -type f \( -name '*.a' -o -name '*.pxd' -o -name '*.pyx' \) -delete
+done
+
+find "$packages" -type d -name __pycache__ -prune -exec rm -rf {} +
+if [ $# -eq 0 ]; then
+    # Templates of code generators do not compile; they are never imported.
+    "$venv"/bin/python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash "$packages" || true
+else
+    # Arrow's Flight and Substrait, Feast's pages, ONNX Runtime's converters, images, code generation.
+    remove 'pyarrow/libarrow_flight*' 'pyarrow/libarrow_substrait*' 'pyarrow/*flight*' \
+        'pyarrow/_substrait*' feast/ui feast/templates onnxruntime/transformers onnxruntime/tools \
+        onnxruntime/quantization PIL pillow.libs setuptools mypyc
+    "$venv"/bin/python3 docker/compile_loaded.py "$@"
+fi

@@ -1,0 +1,98 @@
+"""Sections of the configuration on where steps run and how a new version goes to work."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DeploymentConfig(_Section):
+    """What a new version must show while it goes to work.
+
+    Attributes:
+        service: Name of the InferenceService.
+        canary_percent: Share of traffic the new version gets while it is watched; 0 replaces the
+            champion at once and watches then.
+        ready_minutes: Longest wait for new pods.
+        num_series: Series asked of champion and new version.
+        batch_size: Series per request.
+        max_error_share: Share of requests that may fail.
+        max_latency_seconds: 95th percentile of a request's time.
+        max_degraded_share: Share of answers that may be degraded or without a decision.
+        max_prediction_shift: Distance of the two versions' forecasts, as a share of the
+            champion's volume.
+    """
+
+    service: str = "demand-forecaster"
+    canary_percent: int = Field(default=10, ge=0, lt=100)
+    ready_minutes: float = Field(default=10.0, gt=0)
+    num_series: int = Field(default=200, ge=1)
+    batch_size: int = Field(default=20, ge=1)
+    max_error_share: float = Field(default=0.0, ge=0, lt=1)
+    max_latency_seconds: float = Field(default=1.0, gt=0)
+    max_degraded_share: float = Field(default=0.02, ge=0, le=1)
+    max_prediction_shift: float = Field(default=0.5, gt=0)
+
+
+class Toleration(_Section):
+    """A taint that a step's pod may be placed on; Kubernetes' own fields."""
+
+    key: str
+    operator: Literal["Equal", "Exists"] = "Exists"
+    value: str | None = None
+    effect: Literal["NoSchedule", "NoExecute", "PreferNoSchedule"] | None = None
+
+
+class PodConfig(_Section):
+    """What one step's pod gets.
+
+    Attributes:
+        cpu: Processors, as Kubernetes writes them ("2", "500m").
+        memory: Memory, as Kubernetes writes it ("4Gi").
+        gpus: Accelerators.
+        gpu_type: Kind of accelerator.
+        node_selector: Labels of the nodes it may run on.
+        tolerations: Taints it may be placed on.
+        secrets: Secret to {key: environment variable}.
+        secret_volumes: Secret to folder.
+        environment: Variable to value.
+        retries: Times a failed pod is started again.
+        timeout_seconds: Longest run.
+    """
+
+    cpu: str = "1"
+    memory: str = "2Gi"
+    gpus: int = Field(default=0, ge=0)
+    gpu_type: str = "nvidia.com/gpu"
+    node_selector: dict[str, str] = {}
+    tolerations: tuple[Toleration, ...] = ()
+    secrets: dict[str, dict[str, str]] = {}
+    secret_volumes: dict[str, str] = {}
+    environment: dict[str, str] = {}
+    retries: int = Field(default=0, ge=0)
+    timeout_seconds: int | None = Field(default=None, gt=0)
+
+
+class ClusterConfig(_Section):
+    """Where the steps of a submitted run run; a run on one machine ignores it.
+
+    Attributes:
+        service_account: Of the run's pods.
+        volumes: PersistentVolumeClaim to folder, for every step.
+        config_maps: ConfigMap to its keys that become environment variables of every step.
+        config_map_volumes: ConfigMap to folder, for every step.
+        user: User and group id of every step; the image's own where None.
+        default: Pod of a step that `steps` does not name.
+        steps: Step ("train-forecaster") to its pod.
+    """
+
+    service_account: str = "invopt-runner"
+    volumes: dict[str, str] = {}
+    config_maps: dict[str, tuple[str, ...]] = {}
+    config_map_volumes: dict[str, str] = {}
+    user: int | None = Field(default=None, gt=0)
+    default: PodConfig | None = None
+    steps: dict[str, PodConfig] = {}

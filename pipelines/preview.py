@@ -1,0 +1,168 @@
+"""What a run would do, before anything runs: steps, images, resources, cache hits and why."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+Spec = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a run to come.
+
+    Attributes:
+        name: Of the task.
+        image: It runs in.
+        resources: In words, "" for what the node has.
+        cache: "never", "hit" or "miss".
+        why: Of the cache.
+    """
+
+    name: str
+    image: str
+    resources: str
+    cache: str
+    why: str
+
+
+def preview(compiled: Spec, previous: Spec | None) -> list[Step]:
+    """Return the steps of a compiled pipeline in the order they can run.
+
+    Args:
+        compiled: First document of the compiled pipeline.
+        previous: That of the run before, None when there was none.
+    """
+    tasks, before = _tasks(compiled), _tasks(previous) if previous else {}
+    parameters = _defaults(compiled)
+    known = _defaults(previous) if previous else {}
+    steps: dict[str, Step] = {}
+    for name in _ordered(tasks):
+        task = tasks[name]
+        cache, why = _cache(name, tasks, before, parameters, known, steps)
+        container = task["container"]
+        steps[name] = Step(name, container["image"], _resources(container), cache, why)
+    return list(steps.values())
+
+
+def table(steps: list[Step]) -> str:
+    """Return steps as text, one line each."""
+    rows = [("step", "cache", "resources", "image", "why")]
+    rows += [(s.name, s.cache, s.resources or "-", s.image, s.why) for s in steps]
+    widths = [max(len(row[n]) for row in rows) for n in range(4)]
+    return "\n".join(
+        "  ".join([*(row[n].ljust(widths[n]) for n in range(4)), row[4]]) for row in rows
+    )
+
+
+def last_compiled(workspace: Path, pipeline: str) -> Spec | None:
+    """Return the pipeline of the latest run in a workspace."""
+    runs = sorted((workspace / "runs").glob(f"{pipeline}-*/pipeline.yaml"))
+    return read_compiled(runs[-1]) if runs else None
+
+
+def read_compiled(file: Path) -> Spec:
+    """Return the pipeline's own document of a compiled file."""
+    first: Spec = next(iter(yaml.safe_load_all(file.read_text())))
+    return first
+
+
+def _tasks(spec: Spec) -> dict[str, Any]:
+    """Return every task that runs a container, loops and branches opened."""
+    executors = spec["deploymentSpec"]["executors"]
+    found: dict[str, Any] = {}
+
+    inner: dict[str, list[str]] = {}
+
+    def collect(dag: Spec, outer: list[str]) -> list[str]:
+        own = []
+        for name, task in dag["tasks"].items():
+            component = spec["components"][task["componentRef"]["name"]]
+            after = [*outer, *task.get("dependentTasks", [])]
+            if "dag" in component:
+                inner[name] = collect(component["dag"], after)
+                own += inner[name]
+                continue
+            container = executors[component["executorLabel"]]["container"]
+            found[name] = task | {"container": container, "after": after}
+            own.append(name)
+        return own
+
+    collect(spec["root"]["dag"], [])
+    for task in found.values():
+        task["after"] = {step for name in task["after"] for step in inner.get(name, [name])}
+    return found
+
+
+def _ordered(tasks: dict[str, Any]) -> list[str]:
+    done: list[str] = []
+    waiting = sorted(tasks)
+    while waiting:
+        ready = [n for n in waiting if not tasks[n]["after"] & set(waiting)] or waiting
+        done += ready
+        waiting = [n for n in waiting if n not in ready]
+    return done
+
+
+def _defaults(spec: Spec) -> dict[str, Any]:
+    inputs = spec["root"].get("inputDefinitions", {}).get("parameters", {})
+    return {name: content.get("defaultValue") for name, content in inputs.items()}
+
+
+def _cache(
+    name: str,
+    tasks: dict[str, Any],
+    before: dict[str, Any],
+    parameters: dict[str, Any],
+    known: dict[str, Any],
+    steps: dict[str, Step],
+) -> tuple[str, str]:
+    task = tasks[name]
+    if not task.get("cachingOptions", {}).get("enableCache"):
+        return "never", "reads or changes the world"
+    if name not in before:
+        return "miss", "no run before this one" if not before else "a new step"
+    own, old = task["container"], before[name]["container"]
+    if own["image"] != old["image"]:
+        return "miss", f"the image was {old['image']}"
+    if (own.get("command"), own.get("args")) != (old.get("command"), old.get("args")):
+        return "miss", "its source changed"
+    same_if = []
+    for source in _inputs(task):
+        if "componentInputParameter" in source:
+            key = source["componentInputParameter"]
+            if key in parameters and parameters[key] != known.get(key):
+                return "miss", f"{key} changed"
+        for kind in ("taskOutputParameter", "taskOutputArtifact"):
+            producer = source.get(kind, {}).get("producerTask")
+            if producer is None or producer not in steps:
+                continue
+            if steps[producer].cache == "miss":
+                return "miss", f"{producer} runs again"
+            if steps[producer].cache == "never" and kind == "taskOutputArtifact":
+                return "miss", f"{producer} writes somewhere new in every run"
+            if steps[producer].cache == "never":
+                same_if.append(producer)
+    if same_if:
+        return "hit", f"if {' and '.join(sorted(set(same_if)))} returns the same"
+    return "hit", "nothing it depends on changed"
+
+
+def _inputs(task: Spec) -> list[Spec]:
+    inputs = task.get("inputs", {})
+    return [*inputs.get("parameters", {}).values(), *inputs.get("artifacts", {}).values()]
+
+
+def _resources(container: Spec) -> str:
+    found = container.get("resources", {})
+    parts = []
+    for word, key in (("cpu", "resourceCpuLimit"), ("memory", "resourceMemoryLimit")):
+        if key in found:
+            parts.append(f"{word} {found[key]}")
+    accelerator = found.get("accelerator", {})
+    if accelerator:
+        count, kind = accelerator.get("resourceCount"), accelerator.get("resourceType")
+        parts.append(f"{count} x {kind}")
+    return ", ".join(parts)

@@ -1,0 +1,191 @@
+"""Kubernetes as one step of a run sees it: a connection, and the reasons why things fail."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from invopt.errors import InvalidInputError
+from serving.settings import ClusterSettings
+
+Object = dict[str, Any]
+_TIMEOUT_SECONDS = 20
+# A container that waits for one of these will not start by waiting longer.
+_HOPELESS = (
+    "ImagePullBackOff",
+    "ErrImageNeverPull",
+    "InvalidImageName",
+    "CreateContainerConfigError",
+    "CrashLoopBackOff",
+)
+
+
+class ClusterError(InvalidInputError):
+    """The cluster refused or failed; the message gives its reason and one next step."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A connection as one account.
+
+    Attributes:
+        api: Of the kubernetes package.
+        namespace: Everything lives in.
+    """
+
+    api: Any
+    namespace: str
+
+    def custom(self) -> Any:
+        """Return the API of custom resources."""
+        from kubernetes import client  # noqa: PLC0415
+
+        return client.CustomObjectsApi(self.api)
+
+    def items(self, kind: str, selector: str = "") -> list[Object]:
+        """Return the namespace's pods or events as plain data."""
+        from kubernetes import client  # noqa: PLC0415
+
+        core = client.CoreV1Api(self.api)
+        listing = {"pods": core.list_namespaced_pod, "events": core.list_namespaced_event}[kind]
+        with explained(f"listing {kind}"):
+            answer = listing(
+                self.namespace,
+                label_selector=selector,
+                _preload_content=False,
+                _request_timeout=_TIMEOUT_SECONDS,
+            )
+        items: list[Object] = json.loads(answer.data)["items"]
+        return items
+
+
+def connect(settings: ClusterSettings, namespace: str | None = None) -> Cluster:
+    """Connect as the account whose token is mounted, else as the kubeconfig says.
+
+    Raises:
+        ClusterError: If there is neither.
+    """
+    from kubernetes import client, config  # noqa: PLC0415
+    from kubernetes.config.incluster_config import InClusterConfigLoader  # noqa: PLC0415
+
+    configuration = client.Configuration()
+    token = settings.credentials / "token"
+    try:
+        if token.is_file():
+            InClusterConfigLoader(str(token), str(token.with_name("ca.crt"))).load_and_set(
+                configuration
+            )
+            found = (settings.credentials / "namespace").read_text()
+        else:
+            config.load_kube_config(client_configuration=configuration)
+            found = config.list_kube_config_contexts()[1]["context"].get("namespace", "default")
+    except (config.ConfigException, OSError) as err:
+        raise ClusterError(
+            f"no way to a cluster: {err}. Mount a service account's token at "
+            f"{settings.credentials}, or set KUBECONFIG."
+        ) from err
+    return Cluster(client.ApiClient(configuration), namespace or found)
+
+
+@contextmanager
+def explained(doing: str) -> Iterator[None]:
+    """Turn the API's errors into one sentence with a next step.
+
+    Raises:
+        ClusterError: Instead of them.
+    """
+    from kubernetes.client import ApiException  # noqa: PLC0415
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415
+
+    try:
+        yield
+    except ApiException as err:
+        raise ClusterError(f"{doing} failed: {refusal(err.status, err.body, err.reason)}") from err
+    except HTTPError as err:
+        raise unreachable(doing, err) from err
+
+
+def unreachable(doing: str, err: Exception) -> ClusterError:
+    """Return the error for a server that does not answer."""
+    return ClusterError(
+        f"{doing} failed: it cannot be reached ({_short(err)}). "
+        "Check the address and the network, then run again."
+    )
+
+
+def refusal(status: int, body: str | None, reason: str | None) -> str:
+    """Return an API's refusal as its reason and one next step."""
+    try:
+        content = json.loads(body or "")
+        message = content.get("message") or content["error"]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        message = str(body or reason).strip()
+    if "exceeded quota" in message:
+        advice = "Ask for less in the configuration's cluster section, or raise the quota."
+    elif status == 404 and "page not found" in message:
+        message = "the cluster does not know this kind of object"
+        advice = "Install its operator and definitions (k8s/README.md, prerequisites)."
+    elif status == 404:
+        advice = "Apply the overlay first (k8s/README.md)."
+    elif status in (401, 403):
+        advice = "Check the service account and its Role (k8s/base/pipeline-jobs/roles.yaml)."
+    elif status in (409, 422):
+        advice = "Somebody else changed it, or the cluster's version differs: look, then run again."
+    else:
+        advice = "See the API server's log, then run again."
+    return f"{message} ({status}). {advice}"
+
+
+def _short(err: Exception) -> str:
+    text = str(getattr(err, "reason", err))
+    return text.rpartition(": ")[2][:200]
+
+
+def pod_trouble(pods: list[Object]) -> tuple[str, bool]:
+    """Return why pods do not run, "" when they do, and whether waiting cannot help."""
+    for pod in pods:
+        status, name = pod.get("status", {}), pod["metadata"]["name"]
+        if status.get("reason") == "Evicted":
+            return f"pod {name} was evicted: {status.get('message', '')}", True
+        states = [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
+        for container in states:
+            waiting = container.get("state", {}).get("waiting", {})
+            last = container.get("lastState", {}).get("terminated", {})
+            if waiting.get("reason") in _HOPELESS:
+                why = last.get("message") or waiting.get("message", "")
+                return f"pod {name}: {waiting['reason']}: {why}".strip(), True
+        for condition in status.get("conditions", []):
+            if condition.get("reason") == "Unschedulable":
+                return f"pod {name} cannot be placed: {condition.get('message', '')}", False
+    return "", False
+
+
+def warnings_of(events: list[Object], prefix: str) -> str:
+    """Return the last warning about objects whose name starts with a prefix, "" for none."""
+    found = [
+        e
+        for e in events
+        if e.get("type") == "Warning"
+        and e.get("involvedObject", {}).get("name", "").startswith(prefix)
+    ]
+    if not found:
+        return ""
+    last = max(found, key=lambda e: e.get("lastTimestamp") or e.get("eventTime") or "")
+    return f"{last.get('reason', '')}: {last.get('message', '')}"
+
+
+def wait_until(
+    check: Callable[[], bool],
+    seconds: float,
+    clock: Callable[[], float],
+    sleep: Callable[[float], None],
+    every: float = 2.0,
+) -> bool:
+    """Return whether a check came true in time; what it raises ends the wait."""
+    ends = clock() + seconds
+    while not check():
+        if clock() >= ends:
+            return False
+        sleep(every)
+    return True

@@ -1,0 +1,44 @@
+"""One process of a distributed training: `torchrun -m serving.train_worker FOLDER`.
+
+The folder, prepared by the train step, lies on storage that all machines share. Every process
+trains the same members together; the first one writes them.
+"""
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+from invopt.errors import InvalidInputError
+from serving.telling import tell
+
+
+def main() -> int:
+    """Train the members of a prepared folder; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m serving.train_worker")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--members", type=int, required=True)
+    parser.add_argument("--seconds", type=float, help="per member; without it steps end a training")
+    arguments = parser.parse_args()
+    from invopt.training import Member, train_member  # noqa: PLC0415  (seconds of import)
+
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    threads = max(1, len(os.sched_getaffinity(0)) // processes)
+    notify = tell if os.environ.get("RANK", "0") == "0" else _silent
+    try:
+        for number in range(arguments.members):
+            member = Member(number, arguments.seconds, threads)
+            train_member(arguments.folder, member, clock=time.monotonic, notify=notify)
+    except InvalidInputError as err:
+        print(f"train: {err}", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+def _silent(_: str) -> None:
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,170 @@
+"""KServe and its pods, played: it answers patches with a status, and serves decisions."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from tests.cluster.fake_api import NAMESPACE, FakeKubernetes
+
+NAME = "demand-forecaster"
+PLURAL = "inferenceservices"
+VERSION = "INVOPT_MODEL_VERSION"
+
+
+class Forecasters:
+    """Servers behind the service's names; which version answers depends on the name called."""
+
+    def __init__(self) -> None:
+        self.hosts: dict[str, str] = {}  # first label of the host name -> version
+        self.forecasts: dict[str, float] = {}  # version -> daily mean of every series
+        self.broken: set[str] = set()
+        self.degraded: set[str] = set()
+        self.requests: list[str] = []
+        handler = type("Handler", (_Answering,), {"world": self})
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @property
+    def port(self) -> int:
+        return self.server.server_port
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class _Answering(BaseHTTPRequestHandler):
+    world: Forecasters
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        host = self.headers["Host"].split(".")[0]
+        version = self.world.hosts[host]
+        self.world.requests.append(host)
+        if version in self.world.broken:
+            self._send(500, {"error": "broken"})
+            return
+        mean = self.world.forecasts.get(version, 1.0)
+        predictions = [
+            {
+                "unique_id": i["unique_id"],
+                "mean": [mean] * 7,
+                "model_version": f"{NAME}-{version}",
+                "degraded": "stale" if version in self.world.degraded else None,
+            }
+            for i in body["instances"]
+        ]
+        self._send(200, {"predictions": predictions})
+
+    def _send(self, status: int, content: Any) -> None:
+        text = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *_: Any) -> None:
+        return None
+
+
+class KServe:
+    """The operator.
+
+    Args:
+        api: It watches.
+        pods: It routes to.
+        mode: Deployment mode of the installation.
+        knows_canaries: Whether it is 0.20 or newer (Standard), or reads canaryTrafficPercent
+            (Knative).
+    """
+
+    def __init__(
+        self,
+        api: FakeKubernetes,
+        pods: Forecasters,
+        mode: str = "Standard",
+        *,
+        knows_canaries: bool = True,
+    ) -> None:
+        self.api, self.pods, self.mode, self.knows = api, pods, mode, knows_canaries
+        self.never_ready: set[str] = set()
+        self.rolled_out = ""
+        api.on_change = self.reconcile
+
+    def install(self, version: str = "") -> None:
+        model: dict[str, Any] = {"modelFormat": {"name": "invopt"}, "runtime": "invopt-server"}
+        if version:
+            model["storageUri"] = f"s3://invopt/models/x/{version}/model"
+            model["env"] = [{"name": VERSION, "value": version}]
+        item = {
+            "apiVersion": "serving.kserve.io/v1beta1",
+            "kind": "InferenceService",
+            "metadata": {"name": NAME},
+            "spec": {"predictor": {"minReplicas": 2, "model": model}},
+        }
+        self.reconcile("create", self.api.put(PLURAL, item))
+
+    def spec(self) -> dict[str, Any]:
+        return self.api.get(PLURAL, NAME)["spec"]
+
+    def reconcile(self, verb: str, item: dict[str, Any]) -> None:
+        if item["kind"] != "InferenceService":
+            return
+        spec = item["spec"]
+        if not self.knows:
+            spec.pop("canary", None)
+        version = version_of(spec["predictor"]["model"])
+        percent = spec["predictor"].get("canaryTrafficPercent")
+        split = self.mode == "Knative" and percent is not None and self.knows
+        stable = f"{NAME}-{spec['predictor'].get('name', '')}-predictor".replace("--", "-")
+        ready = bool(version) and version not in self.never_ready
+        if version and ready and not split:
+            self.rolled_out = version
+        self.pods.hosts[stable] = self.rolled_out if split else version
+        status: dict[str, Any] = {
+            "observedGeneration": item["metadata"]["generation"],
+            "deploymentMode": self.mode,
+            "conditions": [self._condition(ready, version)],
+            "modelStatus": {"transitionStatus": "UpToDate" if ready else "InProgress"},
+        }
+        if version:
+            status["address"] = {"url": self._url(stable)}
+        if spec.get("canary"):
+            status["canaryStatuses"] = [self._canary(c) for c in spec["canary"]]
+        if split:
+            self.pods.hosts["latest"] = version
+            status["components"] = {
+                "predictor": {
+                    "traffic": [
+                        {"latestRevision": True, "percent": percent, "url": self._url("latest")},
+                        {"revisionName": "old", "percent": 100 - percent},
+                    ]
+                }
+            }
+        item["status"] = status
+        self.api.objects[PLURAL, NAME] = item
+
+    def _canary(self, canary: dict[str, Any]) -> dict[str, Any]:
+        predictor = canary["predictor"]
+        version = version_of(predictor["model"])
+        self.pods.hosts[f"{NAME}-{predictor['name']}-predictor"] = version
+        return {
+            "name": predictor["name"],
+            "ready": version not in self.never_ready,
+            "trafficPercent": canary["trafficPercent"],
+        }
+
+    def _condition(self, ready: bool, version: str) -> dict[str, Any]:
+        if ready:
+            return {"type": "Ready", "status": "True"}
+        message = "pods are not ready" if version else "no model"
+        return {"type": "Ready", "status": "False", "reason": "NotReady", "message": message}
+
+    def _url(self, host: str) -> str:
+        return f"http://{host}.{NAMESPACE}.svc.local:{self.pods.port}"
+
+
+def version_of(model: dict[str, Any]) -> str:
+    return next((e["value"] for e in model.get("env", []) if e["name"] == VERSION), "")

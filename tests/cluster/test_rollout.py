@@ -1,0 +1,297 @@
+import time
+
+import pytest
+
+from invopt.deployment import DeploymentConfig
+from invopt.errors import InvalidInputError
+from serving.cluster import connect
+from serving.inference_service import PREVIOUS, InferenceService, Release
+from serving.rollout import Rollout, return_to_previous
+from serving.settings import ClusterSettings
+from tests.cluster.kserve_world import NAME, PLURAL, Forecasters, KServe, version_of
+
+SERIES = [f"s{n}" for n in range(40)]
+MODES = ("Standard", "Knative")
+RELEASE = Release("2", "s3://invopt/models/x/2/model")
+
+
+@pytest.fixture
+def pods(cluster_names):
+    servers = Forecasters()
+    yield servers
+    servers.close()
+
+
+class Clock:
+    """Time that passes only by waiting."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+
+@pytest.fixture
+def service(kubernetes, as_account):
+    as_account("invopt-deployer")
+    clock = Clock()
+    cluster = connect(ClusterSettings.from_environment({}))
+    return InferenceService(cluster, NAME, lambda _: None, clock, clock.sleep)
+
+
+def roll_out(service, **limits):
+    return Rollout(service, RELEASE, DeploymentConfig(**limits), SERIES).run()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_good_version_is_canary_first_and_then_takes_all_traffic(kubernetes, pods, service, mode):
+    kserve = KServe(kubernetes, pods, mode)
+    kserve.install("1")
+    evidence = roll_out(service)
+    canary, promoted = (item["spec"] for _, item in kubernetes.writes)
+    assert canary != promoted
+    assert version_of(kserve.spec()["predictor"]["model"]) == "2"
+    assert "canary" not in kserve.spec()
+    assert "canaryTrafficPercent" not in kserve.spec()["predictor"]
+    assert [s["step"] for s in evidence["steps"]] == ["found", "canary", "canary", "promoted"]
+    assert evidence["previous"]["predictor"]["model"]["storageUri"].endswith("/1/model")
+    assert evidence["steps"][2]["comparison"]["prediction_shift"] == 0.0
+
+
+def test_promotion_in_standard_mode_keeps_the_canary_pods(kubernetes, pods, service):
+    kserve = KServe(kubernetes, pods)
+    kserve.install("1")
+    roll_out(service)
+    assert kubernetes.writes[0][1]["spec"]["canary"] == [
+        {
+            "trafficPercent": 10,
+            "predictor": {
+                "name": "v2",
+                "minReplicas": 1,
+                "model": kserve.spec()["predictor"]["model"],
+            },
+        }
+    ]
+    assert kserve.spec()["predictor"]["name"] == "v2"
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda pods: pods.broken.add("2"), "error share 1 over 0"),
+        (lambda pods: pods.degraded.add("2"), "degraded share 1 over 0.02"),
+        (lambda pods: pods.forecasts.update({"1": 10.0, "2": 17.0}), "prediction shift 0.7"),
+    ],
+)
+def test_a_version_that_breaks_a_limit_never_leaves_the_canary(
+    kubernetes, pods, service, mode, spoil, reason
+):
+    kserve = KServe(kubernetes, pods, mode)
+    kserve.install("1")
+    before = kserve.spec()
+    spoil(pods)
+    with pytest.raises(InvalidInputError, match=reason) as caught:
+        roll_out(service)
+    assert "The service has 1 as before." in str(caught.value)
+    assert kserve.spec() == before
+    assert PREVIOUS not in kubernetes.get(PLURAL, NAME)["metadata"].get("annotations", {})
+
+
+def test_a_canary_that_an_old_kserve_drops_is_an_error_and_changes_nothing(
+    kubernetes, pods, service
+):
+    kserve = KServe(kubernetes, pods, knows_canaries=False)
+    kserve.install("1")
+    before = kserve.spec()
+    with pytest.raises(InvalidInputError, match=r"KServe dropped spec\.canary.*0\.20.*Upgrade"):
+        roll_out(service)
+    assert kserve.spec() == before
+
+
+def test_a_canary_that_knative_mode_ignores_is_an_error_and_is_taken_back(
+    kubernetes, pods, service
+):
+    kserve = KServe(kubernetes, pods, "Knative", knows_canaries=False)
+    kserve.install("1")
+    before = kserve.spec()
+    with pytest.raises(InvalidInputError, match="a canary of 10 % was not reached in 0.2 minutes"):
+        roll_out(service, ready_minutes=0.2)
+    assert kserve.spec() == before
+
+
+def test_without_a_canary_the_answers_before_are_the_measure(kubernetes, pods, service):
+    kserve = KServe(kubernetes, pods, knows_canaries=False)
+    kserve.install("1")
+    evidence = roll_out(service, canary_percent=0)
+    assert len(kubernetes.writes) == 1
+    assert evidence["steps"][-1]["comparison"]["prediction_shift"] == 0.0
+    pods.forecasts["3"] = 100.0
+    before = kserve.spec()
+    with pytest.raises(InvalidInputError, match="prediction shift"):
+        Rollout(service, Release("3", "s3://x"), DeploymentConfig(canary_percent=0), SERIES).run()
+    assert kserve.spec() == before
+
+
+def test_the_first_version_ever_needs_no_champion(kubernetes, pods, service):
+    kserve = KServe(kubernetes, pods)
+    kserve.install()
+    evidence = roll_out(service)
+    assert version_of(kserve.spec()["predictor"]["model"]) == "2"
+    assert evidence["steps"][-1]["comparison"]["prediction_shift"] is None
+
+
+def test_pods_that_never_get_ready_bring_the_old_spec_back(kubernetes, pods, service):
+    kserve = KServe(kubernetes, pods)
+    kserve.install("1")
+    kserve.never_ready.add("2")
+    before = kserve.spec()
+    with pytest.raises(InvalidInputError, match="not reached in 0.2 minutes") as caught:
+        roll_out(service, ready_minutes=0.2)
+    assert "The service has 1 as before." in str(caught.value)
+    assert kserve.spec() == before
+
+
+def pod(reason, message):
+    return {
+        "metadata": {
+            "name": f"{NAME}-v2-predictor-0",
+            "labels": {"serving.kserve.io/inferenceservice": NAME},
+        },
+        "status": {
+            "containerStatuses": [
+                {"name": "c", "state": {"waiting": {"reason": reason, "message": message}}}
+            ]
+        },
+    }
+
+
+def test_an_image_that_cannot_be_pulled_is_named_at_once(kubernetes, pods, service):
+    kserve = KServe(kubernetes, pods)
+    kserve.install("1")
+    kserve.never_ready.add("2")
+    kubernetes.pods.append(pod("ImagePullBackOff", "manifest unknown"))
+    with pytest.raises(InvalidInputError, match="ImagePullBackOff: manifest unknown") as caught:
+        roll_out(service, canary_percent=0)
+    assert "Push the image" in str(caught.value)
+    assert service.clock() < 60
+    assert version_of(kserve.spec()["predictor"]["model"]) == "1"
+
+
+def test_wrong_keys_of_the_object_store_are_told_from_the_init_container(kubernetes, pods, service):
+    kserve = KServe(kubernetes, pods)
+    kserve.install("1")
+    kserve.never_ready.add("2")
+    broken = pod("CrashLoopBackOff", "back-off")
+    broken["status"]["initContainerStatuses"] = broken["status"].pop("containerStatuses")
+    broken["status"]["initContainerStatuses"][0]["lastState"] = {
+        "terminated": {"message": "InvalidAccessKeyId: the key does not exist"}
+    }
+    kubernetes.pods.append(broken)
+    with pytest.raises(InvalidInputError, match="InvalidAccessKeyId") as caught:
+        roll_out(service)
+    assert "secret invopt-object-store" in str(caught.value)
+
+
+def test_pods_that_fit_nowhere_are_told_with_the_scheduler_s_words(kubernetes, pods, service):
+    kserve = KServe(kubernetes, pods)
+    kserve.install("1")
+    kserve.never_ready.add("2")
+    waiting = pod("", "")
+    waiting["status"] = {
+        "conditions": [{"reason": "Unschedulable", "message": "0/3 nodes: insufficient cpu"}]
+    }
+    kubernetes.pods.append(waiting)
+    with pytest.raises(InvalidInputError, match="0/3 nodes: insufficient cpu"):
+        roll_out(service, ready_minutes=0.2)
+
+
+def test_a_service_that_somebody_else_changes_meanwhile_is_left_alone(kubernetes, pods, service):
+    kserve = KServe(kubernetes, pods)
+    kserve.install("1")
+
+    def meddle(verb, plural, body):
+        if verb == "patch":
+            item = kubernetes.get(PLURAL, NAME)
+            kubernetes.put(PLURAL, item | {"spec": item["spec"] | {"other": len(body)}})
+
+    kubernetes.refuse = meddle
+    with pytest.raises(InvalidInputError, match="Somebody else changed it"):
+        roll_out(service)
+    assert version_of(kserve.spec()["predictor"]["model"]) == "1"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_rollback_brings_the_version_before_back_and_forward_again(kubernetes, pods, service, mode):
+    kserve = KServe(kubernetes, pods, mode)
+    kserve.install("1")
+    roll_out(service)
+    assert return_to_previous(service, DeploymentConfig()) == "1"
+    assert version_of(kserve.spec()["predictor"]["model"]) == "1"
+    assert return_to_previous(service, DeploymentConfig()) == "2"
+    assert version_of(kserve.spec()["predictor"]["model"]) == "2"
+
+
+def test_rollback_without_a_promotion_says_that_there_is_nothing(kubernetes, pods, service):
+    KServe(kubernetes, pods).install("1")
+    with pytest.raises(InvalidInputError, match="keeps no previous spec"):
+        return_to_previous(service, DeploymentConfig())
+
+
+def test_a_missing_definition_and_a_missing_service_are_two_answers(kubernetes, pods, service):
+    with pytest.raises(InvalidInputError, match="not found.*Apply the overlay first"):
+        roll_out(service)
+    kubernetes.kinds.clear()
+    with pytest.raises(InvalidInputError, match="does not know this kind.*Install its operator"):
+        roll_out(service)
+
+
+def test_an_account_without_the_role_is_told_so(kubernetes, pods, service, as_account):
+    as_account("invopt-trainer")
+    cluster = connect(ClusterSettings.from_environment({}))
+    with pytest.raises(InvalidInputError, match="cannot get.*Check the service account"):
+        InferenceService(cluster, NAME, print).read()
+
+
+def test_a_cluster_that_does_not_answer_is_told_in_one_sentence(kubernetes, service):
+    kubernetes.close()
+    with pytest.raises(InvalidInputError, match=r"cannot be reached \(.*refused.*\)"):
+        service.read()
+
+
+def test_no_cluster_at_all_says_how_to_name_one(monkeypatch, tmp_path):
+    monkeypatch.setattr(
+        "kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "none")
+    )
+    with pytest.raises(InvalidInputError, match="no way to a cluster.*KUBECONFIG"):
+        connect(ClusterSettings.from_environment({}))
+
+
+def test_a_rollout_itself_takes_less_than_thirty_seconds(kubernetes, pods, service):
+    KServe(kubernetes, pods).install("1")
+    started = time.monotonic()
+    roll_out(service, num_series=40)
+    assert time.monotonic() - started < 30
+
+
+def test_every_verb_the_deployer_may_use_is_used_and_no_other(kubernetes, pods, service):
+    kserve = KServe(kubernetes, pods)
+    kserve.install("1")
+    roll_out(service)
+    return_to_previous(service, DeploymentConfig())
+    kserve.never_ready.add("2")
+    with pytest.raises(InvalidInputError):
+        roll_out(service, ready_minutes=0.1)
+    assert kubernetes.denied == []
+    allowed = {
+        (group, resource, verb)
+        for rule in kubernetes.roles["invopt-deployer"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    assert kubernetes.used["invopt-deployer"] == allowed

@@ -1,0 +1,140 @@
+import time
+
+import pytest
+
+from pipelines import submit
+from pipelines.cli import main
+from pipelines.submit import Submission, Target
+from tests.cluster.conftest import rules_by_account
+from tests.cluster.fake_kfp import FakeKfp
+
+CONFIG = "pipelines/configs/cluster.yaml"
+IMAGE = "registry.example.com/invopt-job:abc123"
+
+
+@pytest.fixture
+def kfp(monkeypatch):
+    # The image is read when components are imported, which other tests may have done before.
+    monkeypatch.setattr("components.base.IMAGE", IMAGE)
+    monkeypatch.setattr(submit, "_POLL_SECONDS", 0.01)
+    api = FakeKfp()
+    yield api
+    api.close()
+
+
+def run(kfp, *arguments, pipeline="replenishment"):
+    return main(["submit", pipeline, "--config", CONFIG, "--host", kfp.url, *arguments])
+
+
+def test_a_submitted_run_names_version_account_and_data(kfp, capsys):
+    started = time.monotonic()
+    assert run(kfp, "--data", "/workspace/data") == 0
+    assert time.monotonic() - started < 5 + 10  # ten for a busy machine's imports
+    (made,) = kfp.runs
+    assert made["pipeline_version_reference"] == {"pipeline_id": "p0", "pipeline_version_id": "v0"}
+    assert made["service_account"] == "invopt-runner"
+    assert made["runtime_config"]["parameters"] == {"data_dir": "/workspace/data"}
+    assert kfp.packages[0]["pipelineInfo"]["name"] == "replenishment"
+    out = capsys.readouterr().out
+    assert f"{kfp.url}/#/runs/details/r0" in out
+    assert "<a href" not in out
+
+
+def test_the_same_pipeline_is_uploaded_once_and_a_changed_one_again(kfp):
+    assert run(kfp) == run(kfp) == 0
+    assert len(kfp.versions) == 1
+    assert run(kfp, "--set", "inventory.review_period=14") == 0
+    assert len(kfp.versions) == 2
+    assert len(kfp.pipelines) == len(kfp.experiments) == 1
+    assert len(kfp.runs) == 3
+
+
+def test_every_training_gets_a_study_of_its_own(kfp):
+    assert run(kfp, pipeline="training") == 0
+    study = kfp.runs[0]["runtime_config"]["parameters"]["study"]
+    assert study == kfp.runs[0]["display_name"]
+
+
+def test_a_schedule_replaces_the_one_before_and_leaves_others(kfp):
+    assert run(kfp, "--cron", "0 0 4 * * *") == 0
+    assert run(kfp, "--cron", "0 0 5 * * *", pipeline="monitoring") == 0
+    assert run(kfp, "--cron", "0 0 6 * * *") == 0
+    crons = {r["display_name"]: r["trigger"]["cron_schedule"]["cron"] for r in kfp.recurring}
+    assert crons == {
+        "demand-forecaster-monitoring": "0 0 5 * * *",
+        "demand-forecaster-replenishment": "0 0 6 * * *",
+    }
+    assert len(kfp.recurring) == 2
+    assert all(r["no_catchup"] and int(r["max_concurrency"]) == 1 for r in kfp.recurring)
+
+
+def test_waiting_ends_with_the_run(kfp, capsys):
+    assert run(kfp, "--wait") == 0
+    assert "run r0: succeeded" in capsys.readouterr().out
+
+
+def test_a_failed_run_is_told_with_its_step_s_reason(kfp, capsys):
+    kfp.states = ["RUNNING", "FAILED"]
+    error = {"code": 3, "message": "no series has sales"}
+    tasks = [{"display_name": "clean-data", "state": "FAILED", "error": error}]
+    kfp.failure = {"run_details": {"task_details": tasks}}
+    assert run(kfp, "--wait") == 1
+    told = capsys.readouterr().err
+    assert "run r0 ended as failed: clean-data: no series has sales." in told
+    assert "Traceback" not in told
+
+
+def test_an_unreachable_host_is_told_in_one_line(kfp, capsys):
+    kfp.close()
+    assert run(kfp) == 1
+    told = capsys.readouterr().err.strip()
+    assert "cannot be reached" in told
+    assert "\n" not in told
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "advice"),
+    [
+        (401, "Unauthorized", "Check the service account"),
+        (403, "exceeded quota: pods", "raise the quota"),
+        (500, "database is gone", "See the API server's log"),
+    ],
+)
+def test_a_refusal_is_told_with_its_reason(kfp, capsys, status, message, advice):
+    kfp.refusal = (status, message)
+    assert run(kfp) == 1
+    told = capsys.readouterr().err
+    assert message in told
+    assert advice in told
+    assert not kfp.runs
+
+
+@pytest.mark.parametrize("image", ["invopt-python:dev", "registry/x:latest", "registry:5000/x"])
+def test_an_image_no_cluster_can_pull_or_that_moves_is_refused(kfp, monkeypatch, capsys, image):
+    monkeypatch.setattr("components.base.IMAGE", image)
+    assert run(kfp) == 1
+    assert "Set INVOPT_IMAGE" in capsys.readouterr().err
+    assert not kfp.pipelines
+
+
+def test_a_schedule_cannot_be_waited_for(kfp, capsys):
+    assert run(kfp, "--cron", "0 0 4 * * *", "--wait") == 1
+    assert "a schedule has no end" in capsys.readouterr().err
+
+
+def test_the_submitter_s_role_allows_what_submitting_asks_for_and_no_more(kfp):
+    target = Target(kfp.url, None, "token")
+    from pipelines.launch import load_parameters
+
+    parameters = load_parameters(submit.Path(CONFIG), ())
+    submission = Submission(target, "monitoring", parameters, lambda _: None)
+    submission.schedule("0 0 4 * * *", {})
+    submission.schedule("0 0 5 * * *", {})
+    submission.wait(submission.run({}))
+    allowed = {
+        (resource, verb)
+        for rule in rules_by_account()["invopt-submitter"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    assert kfp.used == allowed

@@ -1,0 +1,209 @@
+import os
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from invopt.config import Config
+from invopt.errors import InvalidInputError
+from invopt.training import Member
+from serving.cluster import connect
+from serving.settings import ClusterSettings
+from serving.train_job import TrainJob, job_name
+from tests.k8s.manifests import build, of_kind
+
+PLURAL = "trainjobs"
+MEMBERS = [Member(0, 60.0, 1), Member(1, 60.0, 1)]
+FOLDER = Path("/workspace/training/x")
+CONFIG = Config.model_validate(
+    {"name": "x", "data": {"mapping": "m.yaml"}, "training": {"num_nodes": 3, "num_processes": 2}}
+)
+
+
+class Trainer:
+    """The operator: a job ends after some looks at it."""
+
+    def __init__(self, api, ending="Complete", message="done", looks=2):
+        self.api, self.ending, self.message, self.looks = api, ending, message, looks
+        runtime = of_kind(build("base"), "TrainingRuntime")["invopt-torch"]
+        api.put("trainingruntimes", runtime)
+        api.refuse = self.look
+
+    def look(self, verb, plural, body):
+        jobs = [o for (kind, _), o in self.api.objects.items() if kind == PLURAL]
+        if verb == "get" and plural == PLURAL and jobs:
+            self.looks -= 1
+            if self.looks <= 0 and self.ending:
+                condition = {"type": self.ending, "status": "True", "message": self.message}
+                condition |= {"reason": "Ended", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+                jobs[0]["status"] = {"conditions": [condition]}
+
+
+def running_pod(name):
+    labels = {
+        "jobset.sigs.k8s.io/jobset-name": name,
+        "jobset.sigs.k8s.io/replicatedjob-name": "node",
+        "batch.kubernetes.io/job-completion-index": "0",
+    }
+    return {
+        "metadata": {"name": f"{name}-node-0", "labels": labels},
+        "spec": {"containers": [{"name": "node", "image": "i"}]},
+        "status": {"phase": "Running"},
+    }
+
+
+@pytest.fixture
+def told():
+    return []
+
+
+@pytest.fixture
+def job(kubernetes, as_account, told):
+    as_account("invopt-trainer")
+    cluster = connect(ClusterSettings.from_environment({}))
+    return TrainJob(cluster, "invopt-abc", "invopt-torch", CONFIG, told.append, lambda _: None)
+
+
+def test_a_training_is_submitted_followed_and_cleaned_up(kubernetes, job, told):
+    Trainer(kubernetes)
+    job.run(FOLDER, MEMBERS)
+    (created, submitted), (deleted, _) = kubernetes.writes
+    assert (created, deleted) == ("create", "delete")
+    assert submitted["metadata"]["name"] == "invopt-abc"
+    spec = submitted["spec"]
+    assert spec["runtimeRef"]["name"] == "invopt-torch"
+    assert spec["runtimeRef"]["kind"] == "TrainingRuntime"
+    assert spec["trainer"]["numNodes"] == 3
+    assert spec["trainer"]["image"] == "invopt-job"
+    assert spec["trainer"]["args"] == [
+        "--nproc-per-node=2",
+        "-m",
+        "serving.train_worker",
+        "/workspace/training/x",
+        "--members=2",
+        "--seconds=60",
+    ]
+    assert told == ["TrainJob invopt-abc submitted to 3 machines"]
+
+
+def test_the_same_training_has_the_same_name_and_another_one_another():
+    name = job_name("train", "/s3/a", {"seed": 1}, "v1")
+    assert name == job_name("train", "/s3/a", {"seed": 1}, "v1")
+    others = {
+        job_name("refit", "/s3/a", {"seed": 1}, "v1"),
+        job_name("train", "/s3/a", {"seed": 2}, "v1"),
+        job_name("train", "/s3/a", {}, "v2"),
+    }
+    assert len({name, *others}) == 4
+
+
+def test_a_restarted_step_finds_its_running_job(kubernetes, job, told):
+    Trainer(kubernetes)
+    kubernetes.put(PLURAL, {"kind": "TrainJob", "metadata": {"name": "invopt-abc"}, "spec": {}})
+    job.run(FOLDER, MEMBERS)
+    assert [verb for verb, _ in kubernetes.writes] == ["delete"]
+    assert told == ["TrainJob invopt-abc is under way: following it"]
+
+
+def test_progress_of_the_first_machine_is_told(kubernetes, job, told):
+    Trainer(kubernetes, looks=6)
+    kubernetes.pods.append(running_pod("invopt-abc"))
+    kubernetes.logs = ["noise", "@invopt training trunk of member 1: 40%"]
+    job.sleep = lambda _: threading.Event().wait(0.2)
+    job.run(FOLDER, MEMBERS)
+    assert told.count("training trunk of member 1: 40%") == 1
+    assert not any("noise" in text for text in told)
+
+
+def test_a_failed_job_gives_its_reason_and_is_cleaned_up(kubernetes, job):
+    Trainer(kubernetes, "Failed", "jobset failed: out of memory")
+    evicted = running_pod("invopt-abc")
+    evicted["status"] = {"phase": "Failed", "reason": "Evicted", "message": "node is low on memory"}
+    kubernetes.on_change = lambda verb, item: kubernetes.pods.append(evicted)
+    job.sleep = lambda _: None
+    with pytest.raises(InvalidInputError, match="was evicted: node is low on memory") as caught:
+        job.run(FOLDER, MEMBERS)
+    assert "goes on from the last checkpoint" in str(caught.value)
+    assert (PLURAL, "invopt-abc") not in kubernetes.objects
+
+
+def test_a_failed_job_without_pods_gives_its_condition_s_message(kubernetes, job):
+    Trainer(kubernetes, "Failed", "jobset failed: backoff limit")
+    kubernetes.events.append(
+        {
+            "metadata": {"name": "e"},
+            "type": "Warning",
+            "reason": "BackoffLimitExceeded",
+            "message": "Job has reached the limit",
+            "involvedObject": {"kind": "Job", "name": "invopt-abc-node-0"},
+        }
+    )
+    with pytest.raises(InvalidInputError, match="backoff limit; BackoffLimitExceeded: Job has"):
+        job.run(FOLDER, MEMBERS)
+
+
+def test_an_image_that_cannot_be_pulled_ends_the_wait(kubernetes, job):
+    Trainer(kubernetes, ending="")
+    waiting = running_pod("invopt-abc")
+    state = {"waiting": {"reason": "ImagePullBackOff", "message": "manifest unknown"}}
+    waiting["status"] = {"containerStatuses": [{"name": "node", "state": state}]}
+    kubernetes.pods.append(waiting)
+    with pytest.raises(InvalidInputError, match="ImagePullBackOff: manifest unknown"):
+        job.run(FOLDER, MEMBERS)
+    assert (PLURAL, "invopt-abc") not in kubernetes.objects
+
+
+def test_a_quota_is_told_with_the_api_s_words(kubernetes, job):
+    from tests.cluster.fake_api import Refusal
+
+    trainer = Trainer(kubernetes)
+
+    def refuse(verb, plural, body):
+        if verb == "create":
+            raise Refusal(403, "exceeded quota: compute, requested: cpu=12, limited: cpu=8")
+        trainer.look(verb, plural, body)
+
+    kubernetes.refuse = refuse
+    with pytest.raises(InvalidInputError, match="limited: cpu=8.*Ask for less"):
+        job.run(FOLDER, MEMBERS)
+
+
+def test_a_cluster_without_the_trainer_is_told_so(kubernetes, job):
+    kubernetes.kinds.discard(PLURAL)
+    with pytest.raises(InvalidInputError, match="does not know this kind.*Install its operator"):
+        job.run(FOLDER, MEMBERS)
+
+
+def test_a_terminated_run_takes_its_job_with_it(kubernetes, job):
+    Trainer(kubernetes, ending="")
+    waits = []
+
+    def sleep(_):
+        waits.append(1)
+        if len(waits) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    job.sleep = sleep
+    with pytest.raises(SystemExit):
+        job.run(FOLDER, MEMBERS)
+    assert (PLURAL, "invopt-abc") not in kubernetes.objects
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_every_verb_the_trainer_may_use_is_used_and_no_other(kubernetes, job):
+    Trainer(kubernetes, "Failed", looks=6)
+    kubernetes.pods.append(running_pod("invopt-abc"))
+    job.sleep = lambda _: threading.Event().wait(0.2)
+    with pytest.raises(InvalidInputError):
+        job.run(FOLDER, MEMBERS)
+    # The SDK looks for the Trainer's version in the Trainer's namespace and goes on without it.
+    assert set(kubernetes.denied) <= {("", "configmaps", "get")}
+    allowed = {
+        (group, resource, verb)
+        for rule in kubernetes.roles["invopt-trainer"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    assert kubernetes.used["invopt-trainer"] == allowed

@@ -1,0 +1,266 @@
+import itertools
+import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import jsonschema
+import kubernetes_validate
+import pytest
+
+from tests.conftest import DATA
+from tests.k8s.manifests import (
+    COMPONENTS,
+    K8S,
+    OVERLAYS,
+    build,
+    containers,
+    of_kind,
+    pod_specs,
+    values_of,
+)
+
+VERSIONS = ("1.31", "1.32", "1.33", "1.34", "1.35", "1.36", "1.37")
+CRDS = DATA.parent / "crds"
+CUSTOM = {
+    "InferenceService": "inferenceservice-v1beta1.json",
+    "ServingRuntime": "servingruntime-v1alpha1.json",
+    "TrainingRuntime": "trainingruntime-v1alpha1.json",
+}
+# Their definitions are not at hand; their operators check them.
+UNCHECKED = {"ExternalSecret", "PrometheusRule", "ServiceMonitor"}
+TARGETS = ["base", *(f"overlays/{name}" for name in OVERLAYS)]
+SUBSETS = [s for n in (0, 1, 2, len(COMPONENTS)) for s in itertools.combinations(COMPONENTS, n)]
+# Made outside of kustomize: by people as the README says, by Kubernetes, by KFP.
+OUTSIDE = {"invopt-stores", "invopt-object-store"}
+ALL = tuple(COMPONENTS)
+
+
+@pytest.fixture(params=TARGETS)
+def objects(request):
+    return build(request.param)
+
+
+@pytest.fixture
+def everything():
+    return build("base", ALL)
+
+
+@pytest.mark.slow
+def test_base_builds_with_every_component_every_pair_and_all():
+    with ThreadPoolExecutor(4) as pool:
+        built = dict(zip(SUBSETS, pool.map(lambda s: build("base", s), SUBSETS), strict=True))
+    smallest = len(build("base"))
+    assert all(len(objects) >= smallest for objects in built.values())
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_every_overlay_builds_alone_and_with_gpus(overlay):
+    alone, with_gpu = build(f"overlays/{overlay}"), build(f"overlays/{overlay}", ("gpu",))
+    assert len(alone) == len(with_gpu)
+    assert "nvidia.com/gpu" in json.dumps(of_kind(with_gpu, "TrainingRuntime"))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_core_objects_are_valid_in_every_supported_kubernetes(everything, version):
+    assert_valid(everything, version)
+
+
+def test_what_overlays_change_is_valid_too(objects):
+    assert_valid(objects, VERSIONS[0])
+
+
+def assert_valid(objects, version):
+    for item in objects:
+        if item["kind"] not in CUSTOM and item["kind"] not in UNCHECKED:
+            kubernetes_validate.validate(item, version, strict=True)
+
+
+def test_custom_objects_are_valid_against_their_definitions(everything):
+    if not CRDS.is_dir():
+        pytest.skip(f"the schemas of custom resources are not at {CRDS}")
+    found = [item for item in everything if item["kind"] in CUSTOM]
+    assert {item["kind"] for item in found} == set(CUSTOM)
+    for item in found:
+        schema = json.loads((CRDS / CUSTOM[item["kind"]]).read_text())
+        jsonschema.Draft7Validator(schema).validate(item)
+
+
+def test_images_are_pinned_and_never_latest(objects):
+    for where, container, _ in containers(objects):
+        image = container["image"]
+        if image in ("invopt-job", "invopt-server"):  # base: an overlay gives registry and tag
+            continue
+        assert re.search(r":[\w.-]+$|@sha256:[0-9a-f]{64}$", image), where
+        assert not image.endswith(":latest"), where
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_overlays_name_registry_and_tag_of_our_images(overlay):
+    for where, container, _ in containers(build(f"overlays/{overlay}")):
+        assert "/" in container["image"], where
+        assert ":" in container["image"].rpartition("/")[2], where
+
+
+def test_no_secret_is_written_down(everything):
+    for secret in of_kind(everything, "Secret").values():
+        assert "data" not in secret
+        assert "stringData" not in secret
+    text = "\n".join(p.read_text() for p in K8S.rglob("*") if p.is_file())
+    assert not re.search(r"://[^/\s:]+:[^@\s${]+@", text), "an address holds a password"
+    for _, container, _ in containers(everything):
+        for variable in container.get("env", []):
+            if re.search("PASSWORD$|SECRET|TOKEN|_KEY", variable["name"]):
+                assert "valueFrom" in variable, variable["name"]
+
+
+def test_every_container_has_requests_and_limits(everything):
+    for where, container, _ in containers(everything):
+        for kind in ("requests", "limits"):
+            assert {"cpu", "memory"} <= set(container["resources"][kind]), (where, kind)
+
+
+def test_every_container_is_restricted_as_pod_security_asks(everything):
+    for where, container, pod in containers(everything):
+        own, shared = container["securityContext"], pod.get("securityContext", {})
+        assert own["allowPrivilegeEscalation"] is False, where
+        assert own["capabilities"] == {"drop": ["ALL"]}, where
+        assert own["readOnlyRootFilesystem"] is True, where
+        assert own.get("runAsNonRoot") or shared.get("runAsNonRoot"), where
+        assert own.get("runAsUser") or shared.get("runAsUser"), where
+        profile = own.get("seccompProfile") or shared.get("seccompProfile")
+        assert profile == {"type": "RuntimeDefault"}, where
+        assert not pod.get("hostNetwork"), where
+
+
+def test_service_accounts_exist_and_carry_no_token_unless_runs_need_it(everything):
+    accounts = of_kind(everything, "ServiceAccount")
+    named = {name for item in everything for name in values_of(item, "serviceAccountName")}
+    assert named <= set(accounts)
+    assert [n for n, a in accounts.items() if a["automountServiceAccountToken"]] == [
+        "invopt-runner"
+    ]
+    for item in everything:
+        for where, pod in pod_specs(item):
+            # KServe takes the service account's word; a ServingRuntime has no field of its own.
+            explicit = pod.get("automountServiceAccountToken") is False
+            by_account = pod.get("serviceAccountName") in accounts
+            assert explicit or by_account or item["kind"] == "ServingRuntime", where
+
+
+def test_bindings_join_accounts_and_roles_that_exist(everything):
+    roles, accounts = of_kind(everything, "Role"), of_kind(everything, "ServiceAccount")
+    bound = set()
+    for binding in of_kind(everything, "RoleBinding").values():
+        assert binding["roleRef"]["name"] in roles
+        bound.add(binding["roleRef"]["name"])
+        assert {s["name"] for s in binding["subjects"]} <= set(accounts)
+    assert bound == set(roles)
+
+
+def test_every_name_a_pod_refers_to_exists(everything):
+    maps, claims = of_kind(everything, "ConfigMap"), of_kind(everything, "PersistentVolumeClaim")
+    secrets = set(of_kind(everything, "Secret")) | OUTSIDE
+    for item in everything:
+        for reference in values_of(item, "configMapRef"):
+            assert reference["name"] in maps
+        for reference in values_of(item, "configMap"):
+            assert reference["name"] in maps
+        for reference in values_of(item, "configMapKeyRef"):
+            assert reference["key"] in maps[reference["name"]]["data"]
+        for key in ("secretRef", "secretKeyRef"):
+            assert {r["name"] for r in values_of(item, key)} <= secrets
+        for reference in values_of(item, "persistentVolumeClaim"):
+            assert reference["claimName"] in claims
+    for account in of_kind(everything, "ServiceAccount").values():
+        assert {s["name"] for s in account.get("secrets", [])} <= secrets
+    for token in of_kind(everything, "Secret").values():
+        owner = token["metadata"]["annotations"]["kubernetes.io/service-account.name"]
+        assert owner in of_kind(everything, "ServiceAccount")
+
+
+def test_secrets_made_elsewhere_hold_the_keys_that_are_read(everything):
+    given = {
+        name: {d["secretKey"] for d in external["spec"]["data"]}
+        for name, external in of_kind(everything, "ExternalSecret").items()
+    }
+    assert set(given) == OUTSIDE
+    for item in everything:
+        for reference in values_of(item, "secretKeyRef"):
+            assert reference["key"] in given[reference["name"]]
+    readme = (K8S / "README.md").read_text()
+    for name, keys in given.items():
+        assert f"create secret generic {name}" in readme
+        assert all(key in readme for key in keys)
+
+
+def test_volumes_that_are_mounted_are_declared(everything):
+    for where, container, pod in containers(everything):
+        declared = {v["name"] for v in pod.get("volumes", [])}
+        if where.startswith("StatefulSet/"):
+            declared.add("data")
+        assert {m["name"] for m in container.get("volumeMounts", [])} <= declared, where
+
+
+def test_services_and_workloads_find_each_other(everything):
+    pods = [
+        item["spec"]["template"]["metadata"]["labels"]
+        for item in everything
+        if item["kind"] in ("Deployment", "StatefulSet")
+    ]
+    # KServe and the Trainer label the pods they make.
+    pods.append({"serving.kserve.io/inferenceservice": "demand-forecaster"})
+    pods.append({"app.kubernetes.io/name": "invopt-torch"})
+    selectors = [s["spec"]["selector"] for s in of_kind(everything, "Service").values()]
+    budgets = of_kind(everything, "PodDisruptionBudget").values()
+    selectors += [b["spec"]["selector"]["matchLabels"] for b in budgets]
+    policies = of_kind(everything, "NetworkPolicy").values()
+    selectors += [p["spec"]["podSelector"].get("matchLabels", {}) for p in policies]
+    for selector in selectors:
+        assert any(selector.items() <= labels.items() for labels in pods), selector
+
+
+def test_alerts_page_only_with_a_runbook_that_exists(everything):
+    readme = (K8S / "README.md").read_text()
+    anchors = {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings(readme)}
+    for rules in of_kind(everything, "PrometheusRule").values():
+        for group in rules["spec"]["groups"]:
+            for rule in group["rules"]:
+                assert rule["labels"]["severity"] in ("page", "ticket")
+                path, _, anchor = rule["annotations"]["runbook"].partition("#")
+                assert path == "k8s/README.md"
+                assert anchor in anchors, rule["alert"]
+
+
+def headings(text: str) -> list[str]:
+    return re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+
+
+def test_the_network_is_closed_but_for_named_paths():
+    policies = of_kind(build("base", ("network-policies",)), "NetworkPolicy")
+    deny = policies["default-deny"]["spec"]
+    assert deny == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    for name in ("redis", "postgres", "mlflow", "forecaster"):
+        for rule in policies[name]["spec"]["ingress"]:
+            assert rule["from"], name
+            assert rule["ports"], name
+    assert "egress" not in policies["redis"]["spec"]
+
+
+def test_namespaces_enforce_restricted_pods():
+    for overlay in ("staging", "production"):
+        (namespace,) = of_kind(build(f"overlays/{overlay}"), "Namespace").values()
+        assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_the_manifest_leaves_what_is_served_to_the_deploy_step(objects):
+    (service,) = of_kind(objects, "InferenceService").values()
+    predictor = service["spec"]["predictor"]
+    assert "storageUri" not in predictor["model"]
+    assert "env" not in predictor["model"]
+    assert "canary" not in service["spec"]
+
+
+def test_kustomizations_stay_short():
+    for file in K8S.rglob("kustomization.yaml"):
+        assert len(Path(file).read_text().splitlines()) <= 40, file
