@@ -19,8 +19,9 @@ from invopt.panel import SERIES_LEVEL, UNOBSERVED, Panel, group_names
 
 FloatArray = npt.NDArray[np.float64]
 _SHORT, _LONG, _FLOOR = 28, 112, 0.05
-_CUTOFFS, _ROWS = 52, 400
+_ROWS = 400
 _GRID = np.geomspace(1e-2, 1e5, 120)
+_PHI = np.geomspace(0.01, 10, 60)
 _SPANS = (1, 7, 14)
 _LEADS = (0, 1, 2, 4, -1)  # days before and after an event on which it acts
 
@@ -33,11 +34,13 @@ class LogLinear:
         horizon: Periods forecast.
         config: Quantile levels.
         seed: Of the training sample.
+        num_cutoffs: Of the training sample, spread over the history.
     """
 
     horizon: int
     config: ModelConfig
     seed: int = 0
+    num_cutoffs: int = 52
     coefficients: dict[str, FloatArray] = field(default_factory=dict)
     intercepts: dict[str, float] = field(default_factory=dict)
     dispersion: dict[str, FloatArray] = field(default_factory=dict)
@@ -46,8 +49,8 @@ class LogLinear:
         """Learn from the targets of periods stop - history .. stop - 1."""
         rng = np.random.default_rng(self.seed)
         first = max(_LONG, stop - history)
-        cutoffs = np.linspace(first, stop - self.horizon - 1, _CUTOFFS).astype(np.int64)
-        cutoffs = np.maximum(cutoffs - rng.integers(0, 7, _CUTOFFS), _LONG)
+        cutoffs = np.linspace(first, stop - self.horizon - 1, self.num_cutoffs).astype(np.int64)
+        cutoffs = np.maximum(cutoffs - rng.integers(0, 7, self.num_cutoffs), _LONG)
         drawn = [self._draw(panel, int(cutoff), rng) for cutoff in cutoffs]
         names, x, offset, y = (np.concatenate(part) for part in zip(*drawn, strict=True))
         for name in sorted(set(names)):
@@ -80,7 +83,7 @@ class LogLinear:
             known = np.isfinite(total)
             over = float((np.square(total - m) - m)[known].sum())
             found.append(over / max(float(np.square(m)[known].sum()), 1e-9))
-        self.dispersion[name] = np.maximum(found, 0.01).round(2)
+        self.dispersion[name] = np.maximum(found, 0.01)
 
     def predict(self, panel: Panel, cutoff: int | None = None) -> ForecastArrays:
         """Return forecasts of every series as it was known after period `cutoff`."""
@@ -192,7 +195,8 @@ def _poisson_regression(x: FloatArray, y: FloatArray, offset: FloatArray) -> Flo
 def _gamma(mean: FloatArray, phi: float, quantiles: tuple[float, ...]) -> npt.NDArray[np.float32]:
     """Return quantiles of a gamma law with variance mu + phi mu^2, by a table over mu."""
     flat = np.log(np.clip(mean, _GRID[0], _GRID[-1])).ravel()
-    columns = [np.interp(flat, np.log(_GRID), table) for table in _tables(phi, quantiles)]
+    nearest = float(_PHI[np.abs(np.log(_PHI / phi)).argmin()])  # a table for each would be slow
+    columns = [np.interp(flat, np.log(_GRID), table) for table in _tables(nearest, quantiles)]
     return np.stack(columns, axis=-1).reshape(*mean.shape, -1).astype(np.float32)
 
 

@@ -359,7 +359,6 @@ class MonitoringConfig(_Section):
         num_bootstrap: Resamples of a calibration.
         reference_weeks: Monitoring periods to either side of the same one a year before.
         seed: Of samples and resamples.
-        max_latency_ms: 99th percentile of served decisions that pages.
         max_degraded_share: Share of served decisions answered below full quality that pages.
         max_skew: Relative difference of served and batch forecasts that is told.
     """
@@ -376,7 +375,6 @@ class MonitoringConfig(_Section):
     num_bootstrap: int = Field(default=500, ge=100)
     reference_weeks: int = Field(default=2, ge=0)
     seed: int = Field(default=0, ge=0)
-    max_latency_ms: float = Field(default=250.0, gt=0)
     max_degraded_share: float = Field(default=0.05, gt=0, le=1)
     max_skew: float = Field(default=0.01, gt=0)
 

@@ -125,7 +125,7 @@ def likely_causes(
                 f"(distance {column.score:.2f}, history allows {column.threshold:.2f})"
             )
             causes.append(Cause(column.column, money, text))
-    causes.sort(key=lambda c: (-abs(c.effect), c.name))
+    causes.sort(key=lambda c: (-c.effect, c.name))
     return causes[:num]
 
 

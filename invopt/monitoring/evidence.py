@@ -312,7 +312,11 @@ def _told(
         )
         excess = excess_cost(outcomes, usual)
     money = float(excess.sum())
-    valued = [replace(s, effect=money) if s.kind == PERFORMANCE else s for s in signals]
+    places = dict(zip(*_sums(locations_of(judged).astype(str), excess), strict=True))
+    valued = [
+        replace(s, effect=money if s.kind == PERFORMANCE else places.get(_place(s), 0.0))
+        for s in signals
+    ]
     rows: npt.NDArray[np.int64] = np.arange(0)
     if drift is not None:
         sample = sample_series(panel, len(drift.current), config.seed)
@@ -327,6 +331,19 @@ def _told(
         judged.num_series, 0 if drift is None else len(drift.current),
         panel.num_periods - subject.trained_stop, money, records,
     )  # fmt: skip
+
+
+def _sums(
+    names: npt.NDArray[np.str_], values: npt.NDArray[np.float64]
+) -> tuple[list[str], list[float]]:
+    """Return each name once and the sum of its values."""
+    unique, codes = np.unique(names, return_inverse=True)
+    return [str(n) for n in unique], [float(v) for v in np.bincount(codes, values)]
+
+
+def _place(signal: Signal) -> str:
+    """Return the location a signal is about, "" when it is about the whole."""
+    return signal.name.partition(" at ")[2]
 
 
 def _blind(

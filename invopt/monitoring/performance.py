@@ -111,7 +111,7 @@ def series_outcomes(
     mean = np.asarray(forecast.mean[:, ahead], np.float64)
     quantiles = forecast.quantiles[:, ahead]
     # Before actuals are in, what is expected of every series on sale is still worth knowing.
-    judged = seen if steps else on_sale
+    judged = seen if seen.any() else on_sale
     columns = {
         "on_sale": on_sale.sum(1),
         "observed": seen.sum(1),

@@ -10,6 +10,7 @@ from invopt.config import MonitoringConfig
 from invopt.monitoring.performance import locations_of
 from invopt.monitoring.signals import DATA, Signal
 from invopt.panel import SERIES_LEVEL, Channel, Flag, Panel
+from invopt.sources.ledger import DUPLICATE
 
 FloatArray = npt.NDArray[np.float64]
 _HISTORY = 26  # monitoring periods that the usual is read from
@@ -53,7 +54,7 @@ def _ingest_signals(quality: Mapping[str, Any]) -> list[Signal]:
         text = f"the data are {stale} periods older than allowed"
         signals.append(_fault("stale_data", stale, 0, text, pages=True))
     for table in quality.get("accounting", ()):
-        again = sum(n for why, n in table["quarantined"].items() if "duplicate" in why)
+        again = sum(n for why, n in table["quarantined"].items() if why == DUPLICATE)
         share = again / max(1, table["rows_in"])
         if share > 0.01:
             text = f"{share:.1%} of the rows of {table['table']} came twice and were set aside"
@@ -218,7 +219,7 @@ def _trailing_run(flags: npt.NDArray[np.bool_]) -> int:
 def _fault(
     name: str, value: float, limit: float, text: str, *, pages: bool = False
 ) -> Signal:  # fmt: skip
-    return Signal(name, DATA, float(value), 0.0, float(limit), 1.0, True, text, pages)
+    return Signal(name, DATA, float(value), 0.0, float(limit), float("nan"), True, text, pages)
 
 
 def _list(names: Sequence[str]) -> str:

@@ -85,7 +85,7 @@ def serving_signals(served: Served | None, config: MonitoringConfig) -> list[Sig
     share = served.degraded_share
     signals.append(
         Signal(
-            "degraded", SERVING, share, 0.0, config.max_degraded_share, 1.0,
+            "degraded", SERVING, share, 0.0, config.max_degraded_share, float("nan"),
             fires=share > config.max_degraded_share, pages=True,
             text=f"{share:.1%} of {served.num_decisions:,} served decisions were degraded",
         )
@@ -93,7 +93,7 @@ def serving_signals(served: Served | None, config: MonitoringConfig) -> list[Sig
     if served.num_compared:
         signals.append(
             Signal(
-                "skew", SERVING, served.skew, 0.0, config.max_skew, 1.0,
+                "skew", SERVING, served.skew, 0.0, config.max_skew, float("nan"),
                 fires=served.skew > config.max_skew,
                 text=f"served forecasts differ from batch by {served.skew:.2%} "
                 f"over {served.num_compared} series",

@@ -20,7 +20,8 @@ class Signal:
         value: What was found; NaN where it could not be.
         expected: What the reference says.
         limit: Distance from expected from which on it fires.
-        p_value: Chance of a distance like this when nothing changed; 1 where it has none.
+        p_value: Chance of a distance like this when nothing changed; NaN for a rule, which is no
+            test.
         fires: True when it does.
         pages: True when it is worth waking somebody by itself.
         text: The finding as a sentence, with its numbers.
@@ -68,10 +69,10 @@ def control_false_discoveries(signals: Sequence[Signal], rate: float) -> list[Si
     """Return the signals with those silenced that the false-discovery rate does not allow.
 
     Benjamini and Hochberg (1995) over the p-values of all signals given, fired or not: looking
-    at thirty columns must not find one by chance. Signals without a p-value (1 while firing: a
-    rule, not a test) are left as they are.
+    at thirty columns must not find one by chance. Rules, which have no p-value, are left as they
+    are.
     """
-    tested = [i for i, s in enumerate(signals) if np.isfinite(s.p_value) and s.p_value < 1]
+    tested = [i for i, s in enumerate(signals) if np.isfinite(s.p_value)]
     kept = rejected([signals[i].p_value for i in tested], rate)
     silenced = {i for i, keep in zip(tested, kept, strict=True) if not keep}
     return [replace(s, fires=s.fires and i not in silenced) for i, s in enumerate(signals)]

@@ -271,7 +271,7 @@ def monitoring_trend(periods: Sequence[Mapping[str, Any]]) -> Markup | str:
         return ""
     panels = (
         ("wape", "WAPE", None),
-        ("bias", "bias (forecast against demand)", 0.0),
+        ("bias", "bias", 0.0),
         ("coverage", "inside the interval", None),
         ("cost_ratio", "cost over plan", 1.0),
         ("stockouts", "out of stock", None),
@@ -288,8 +288,7 @@ def monitoring_trend(periods: Sequence[Mapping[str, Any]]) -> Markup | str:
             axis.set_title(title, fontsize=9)
             if key != "cost_ratio":
                 axis.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1))
-            axis.xaxis.set_major_locator(mdates.AutoDateLocator(maxticks=3))  # type: ignore[no-untyped-call]
-            axis.xaxis.set_major_formatter(mdates.DateFormatter("%d %b"))  # type: ignore[no-untyped-call]
+            axis.set_xticks([days[0], days[-1]], [f"{d:%d %b}" for d in (days[0], days[-1])])
         return _svg(figure)
 
 
