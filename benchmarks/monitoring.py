@@ -33,16 +33,22 @@ from benchmarks._replay import (
     scoring_of,
 )  # fmt: skip
 from benchmarks._scenarios import SHIFT_DAY, Scenario, retailer_panel, scenarios
+from invopt.baselines import Baseline
+from invopt.cleaning import clean
 from invopt.config import CleaningConfig, InventoryConfig, ModelConfig, MonitoringConfig
 from invopt.errors import InvalidInputError
+from invopt.files import write_json
 from invopt.monitoring.changes import performance_signals, totals
 from invopt.monitoring.drift import PeriodTable, column_drift, periods_needed
-from invopt.monitoring.evidence import Subject, gather_evidence
+from invopt.monitoring.evidence import Subject, discoveries, drift_signal, gather_evidence
+from invopt.monitoring.evidently_report import write_evidently
 from invopt.monitoring.governor import PROMOTED, Situation
 from invopt.monitoring.performance import Scoring, performance_records
 from invopt.monitoring.quality import data_signals
+from invopt.monitoring.sampling import sample_series
 from invopt.monitoring.signals import DRIFT, Signal
 from invopt.panel import SERIES_LEVEL, Channel, Panel, load_panel
+from invopt.sources import load_mapping, read_dataset
 from invopt.timeline import Timeline
 from serving.governor import GovernorStore
 
@@ -91,17 +97,16 @@ def _clean(data: Path | None, weeks: int, peer_every: int) -> None:
     table = _weekly_table(panel, remembered, cutoffs)
     judged = [c for c in cutoffs if c >= first]
     rows = []
-    totals_ = {"ours": np.zeros(4, int)}
+    alarms = np.zeros(4, int)
     for store in sorted(set(records["location"])):
         part = records[records["location"] == store].assign(location=store)
         own = panel.series["location"].to_numpy() == store
         diary = _store_diary(panel.select(own), part, table.select(own), judged, scoring)
         counts = [diary.count(a) for a in ("ignore", "alert", "retrain", "page")]
-        totals_["ours"] += counts
+        alarms += counts
         rows.append((store, *counts))
     years = len(judged) / 52
     _print(("store", "ignore", "alert", "retrain", "page"), rows)
-    alarms = totals_["ours"]
     print(f"pages per store-year {alarms[3] / 10 / years:.2f} (goal 1), retrains per store-quarter "
           f"{alarms[2] / 10 / years / 4:.2f} (goal 1), weeks with any alarm "
           f"{alarms[1:].sum() / alarms.sum():.1%}")  # fmt: skip
@@ -113,9 +118,6 @@ def _clean(data: Path | None, weeks: int, peer_every: int) -> None:
 
 def _m5(data: Path) -> Panel:
     """Return a stratified sample of M5's series: the same number from each store."""
-    from invopt.cleaning import clean
-    from invopt.monitoring.sampling import sample_series
-    from invopt.sources import load_mapping, read_dataset
 
     mapping = Path(__file__).parent.parent / "pipelines" / "configs" / "datasets" / "m5.yaml"
     with tempfile.TemporaryDirectory() as folder:
@@ -183,15 +185,13 @@ def _store_diary(
 
 
 def _drift_of(table: _Weekly, cutoff: int) -> Signal:
-    from invopt.monitoring.evidence import _discover, _drift_signal
-
     back, reference = periods_needed(table.cutoffs.index(cutoff), 52, MONITORING.reference_weeks)
     if len(back) < 5:
         return Signal("drift", DRIFT, 0.0, 0.0, 0.0, 1.0, False, "too short a history")
     found = column_drift(
         PeriodTable(table.names, tuple(back), table.at(cutoff, back), 52), reference, MONITORING
     )
-    return _drift_signal(_discover(found, MONITORING), reference)
+    return drift_signal(discoveries(found, MONITORING), reference)
 
 
 def _company(records: pd.DataFrame) -> pd.DataFrame:
@@ -250,8 +250,8 @@ def _evidently_default(
     reference: npt.NDArray[np.float32], current: npt.NDArray[np.float32], names: tuple[str, ...]
 ) -> bool:
     """Return whether Evidently's preset, as it comes, says that the data set drifted."""
-    from evidently import DataDefinition, Dataset, Report
-    from evidently.presets import DataDriftPreset
+    from evidently import DataDefinition, Dataset, Report  # noqa: PLC0415  (eight seconds)
+    from evidently.presets import DataDriftPreset  # noqa: PLC0415
 
     definition = DataDefinition(numerical_columns=list(names))
     frames = [
@@ -373,8 +373,6 @@ def _scenario_row(scenario: Scenario, diary: Diary, paid: dict[str, float]) -> t
 
 def _scale(rows: int) -> None:
     """Print time and memory of a whole report on a panel of `rows` rows and 30 columns."""
-    from invopt.files import write_json
-    from invopt.monitoring.evidently_report import write_evidently
 
     weeks = 80
     with tempfile.TemporaryDirectory() as name:
@@ -382,8 +380,6 @@ def _scale(rows: int) -> None:
         _write_wide_panel(folder / "panel", rows // weeks, weeks, num_columns=28)
         panel = Panel.load(folder / "panel")
         config = MonitoringConfig(period=1)
-        from invopt.baselines import Baseline
-
         subject = Subject(
             Baseline(2, 1, ModelConfig(), 4), _columns, Scoring(1, None, True), (), 8, weeks // 2
         )

@@ -32,11 +32,12 @@ def run_pipeline(
 ) -> Path:
     """Run a pipeline in a workspace and return the run's folder.
 
-    Without a configuration it is the one of the workspace's last training. A monitoring run that ends in `retrain` is followed by the training run it asks for.
+    Without a configuration it is the one of the workspace's last training. A monitoring run that
+    ends in `retrain` is followed by the training run it asks for.
 
     Args:
         pipeline: Name.
-        config: Configuration file.
+        config: Configuration file; None takes the last training's.
         data: Folder of the data; None makes the configuration's own.
         workspace: Folder of runs and stores.
         out: Where to put the orders.
@@ -46,7 +47,7 @@ def run_pipeline(
     Raises:
         InvalidInputError: If the input cannot be used or a step fails.
     """
-    settings = Settings.of(workspace)
+    settings, overrides = Settings.of(workspace), list(overrides)
     if config is None:
         parameters = Parameters.remembered(settings.workspace, overrides, code_version())
     else:
@@ -54,7 +55,6 @@ def run_pipeline(
     data = _data_folder(parameters, data, settings)
     if out is not None and pipeline != "replenishment":
         raise InvalidInputError("--out is for orders: it belongs to `invopt run replenishment`.")
-    overrides = list(overrides)
     run_id = f"{pipeline}-{datetime.now():%Y%m%d-%H%M%S}"
     run = LocalRun(pipeline, settings.workspace / "runs" / run_id)
     run.folder.mkdir(parents=True, exist_ok=False)
@@ -175,10 +175,10 @@ def _data_folder(parameters: Parameters, data: Path | None, settings: Settings) 
     return folder
 
 
-def _command(config: Path, data: Path, settings: Settings, overrides: Iterable[str]) -> str:
+def _command(config: Path | None, data: Path, settings: Settings, overrides: Iterable[str]) -> str:
     """Return the command that would train here by hand."""
-    parts = ["invopt", "run", "training", "--config", str(config), "--data", str(data)]
-    parts += ["--workspace", str(settings.workspace)]
+    parts = ["invopt", "run", "training", *(["--config", str(config)] if config else [])]
+    parts += ["--data", str(data), "--workspace", str(settings.workspace)]
     for override in overrides:
         parts += ["--set", override]
     return shlex.join(parts)

@@ -174,8 +174,8 @@ def estimated_error(records: pd.DataFrame, config: MonitoringConfig) -> Signal |
     fires = value > usual * (1 + 2 * config.min_shift)
     text = f"estimated from intervals, error will be {value:.1%} of sales, usually {usual:.1%}"
     return Signal(
-        "expected error", PERFORMANCE, value, usual, usual * 2 * config.min_shift, float("nan"), fires,
-        text, estimated=True,
+        "expected error", PERFORMANCE, value, usual, usual * 2 * config.min_shift, float("nan"),
+        fires, text, estimated=True,
     )  # fmt: skip
 
 

@@ -172,8 +172,8 @@ def gather_evidence(
     notes = _notes(subject, records, judged, panel)
     drift, reference = _drift(subject, panel, config, notify)
     if drift is not None:
-        drift = _discover(drift, config)
-        signals.append(_drift_signal(drift, reference))
+        drift = discoveries(drift, config)
+        signals.append(drift_signal(drift, reference))
     why_not = ""
     if seen < config.min_rows:
         why_not = f"{seen} series-periods with actuals, {config.min_rows} are needed"
@@ -246,7 +246,7 @@ def _outcome(
     return np.log1p(np.maximum(np.column_stack([sales, mean]), 0))
 
 
-def _discover(drift: Drift, config: MonitoringConfig) -> Drift:
+def discoveries(drift: Drift, config: MonitoringConfig) -> Drift:
     """Return the drift with columns calmed that the false-discovery rate does not allow."""
     kept = rejected([d.p_value for d in drift.columns], config.false_discovery_rate)
     columns = [
@@ -255,7 +255,8 @@ def _discover(drift: Drift, config: MonitoringConfig) -> Drift:
     return replace(drift, columns=columns)
 
 
-def _drift_signal(drift: Drift, reference: str) -> Signal:
+def drift_signal(drift: Drift, reference: str) -> Signal:
+    """Return the signal of all columns: it fires when one of them moved."""
     moved = [d.column for d in drift.columns if d.moved]
     share = len(moved) / max(1, len(drift.columns))
     shown = f": {', '.join(moved[:5])}" if moved else ""

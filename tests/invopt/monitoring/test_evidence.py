@@ -26,12 +26,16 @@ def retailer(num_series=60, days=DAYS) -> Panel:
 
 def subject(panel: Panel, channels=()) -> Subject:
     def features(part, cutoffs):
-        week = [np.log(part.channel_by_series("price")[:, c - 6 : c + 1].mean(axis=1)) for c in cutoffs]
+        week = [
+            np.log(part.channel_by_series("price")[:, c - 6 : c + 1].mean(axis=1)) for c in cutoffs
+        ]
         return ("price",), np.stack(week)[:, :, None].astype(np.float32)
 
     terms = terms_of(panel.series, None, InventoryConfig(lead_time=2, review_period=7))
     forecasts = Baseline(HORIZON, 7, ModelConfig(), 28)
-    return Subject(forecasts, features, Scoring(7, terms, True), channels, 55, panel.num_periods - 28)
+    return Subject(
+        forecasts, features, Scoring(7, terms, True), channels, 55, panel.num_periods - 28
+    )
 
 
 def gather(panel: Panel, **rest):
@@ -206,7 +210,11 @@ def test_signals_need_a_history_and_trends_do_not(clean):
     one = subject(clean)
     records = performance_records(one.forecasts, clean, [181, 188, 195], one.scoring)
     assert performance_signals(records, CONFIG) == []
-    assert [row["start"] for row in trend(records, 12)] == ["2024-07-01", "2024-07-08", "2024-07-15"]
+    assert [row["start"] for row in trend(records, 12)] == [
+        "2024-07-01",
+        "2024-07-08",
+        "2024-07-15",
+    ]
 
 
 def test_a_sample_keeps_every_location_and_is_the_same_again():
