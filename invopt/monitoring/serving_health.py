@@ -54,11 +54,10 @@ def read_served(
         return None
     since = panel.timeline.date(panel.num_periods - period)
     with duckdb.connect(config={"memory_limit": "512MB", "threads": 1}) as connection:
+        files = _literal(f"{folder}/*/part-*.parquet")
         connection.execute(
-            "CREATE VIEW served AS SELECT * FROM read_parquet(?, hive_partitioning=false) "
-            "WHERE NOT what_if AND served_at >= ?::TIMESTAMPTZ".replace("?", "{}").format(
-                _literal(f"{folder}/*/part-*.parquet"), _literal(f"{since:%Y-%m-%d} 00:00:00+00")
-            )
+            f"CREATE VIEW served AS SELECT * FROM read_parquet({files}, hive_partitioning=false) "
+            f"WHERE NOT what_if AND served_at >= TIMESTAMPTZ '{since:%Y-%m-%d} 00:00:00+00'"
         )
         row = connection.execute(
             "SELECT count(*), avg((step <> $fresh)::INT), quantile_cont(feature_age_s, 0.95) "
@@ -114,7 +113,7 @@ def _skew(
     rows = connection.execute(
         "SELECT cutoff, unique_id, arg_max(mean, served_at) FROM served "
         "WHERE model_version = $version AND step = $fresh AND mean IS NOT NULL "
-        "GROUP BY ALL ORDER BY cutoff DESC, hash(unique_id) LIMIT $num",
+        "GROUP BY cutoff, unique_id ORDER BY cutoff DESC, hash(unique_id) LIMIT $num",
         {"version": version, "fresh": FRESH, "num": _SAMPLED},
     ).fetchall()
     places = {name: row for row, name in enumerate(panel.unique_ids)}

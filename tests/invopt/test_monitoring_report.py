@@ -53,9 +53,9 @@ def test_the_page_says_what_why_where_and_what_next(tmp_path, decision):
                  "invopt why monitoring-1 --workspace W", "visits: gone", "A note"):  # fmt: skip
         assert text in page
     assert page.count("<svg") == 2
-    assert "http://" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
-        "http://creativecommons.org", ""
-    )
+    assert "http://" not in page.replace("http://www.w3.org", "").replace(
+        "http://purl.org", ""
+    ).replace("http://creativecommons.org", "")
 
 
 def test_a_page_without_anything_known_is_still_a_page(tmp_path):
