@@ -34,7 +34,7 @@ check: $(VENV)/.installed  ## format, lint, types, import rules, fresh golden fi
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-timing > /dev/null || $(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m tests.golden --check
 
 format: $(VENV)/.installed  ## format and mend what can be mended

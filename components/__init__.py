@@ -6,6 +6,7 @@ from components.deploy_forecaster import deploy_forecaster
 from components.evaluate_forecaster import evaluate_forecaster
 from components.explain_forecaster import explain_forecaster
 from components.forecast_demand import forecast_demand
+from components.govern_retraining import govern_retraining
 from components.ingest_data import ingest_data
 from components.judge_forecaster import judge_forecaster
 from components.monitor_drift import monitor_drift
@@ -17,7 +18,9 @@ from components.register_forecaster import register_forecaster
 from components.retrieve_training_set import retrieve_training_set
 from components.run_trials import run_trials
 from components.select_trial import select_trial
+from components.start_training import start_training
 from components.train_forecaster import train_forecaster
+from components.write_monitoring_report import write_monitoring_report
 from components.write_report import write_report
 
 __all__ = [
@@ -27,6 +30,7 @@ __all__ = [
     "evaluate_forecaster",
     "explain_forecaster",
     "forecast_demand",
+    "govern_retraining",
     "ingest_data",
     "judge_forecaster",
     "monitor_drift",
@@ -38,6 +42,8 @@ __all__ = [
     "retrieve_training_set",
     "run_trials",
     "select_trial",
+    "start_training",
     "train_forecaster",
+    "write_monitoring_report",
     "write_report",
 ]

@@ -13,6 +13,9 @@ def register_forecaster(
     explanation: Input[Artifact],
     snapshot: str,
     config: dict,
+    cause: str = "",
+    window: str = "",
+    retraining: str = "",
 ) -> str:
     """Register the model as a new version; it serves nobody yet.
 
@@ -23,6 +26,9 @@ def register_forecaster(
         explanation: Of its forecasts.
         snapshot: Name of the data.
         config: The configuration it was trained with.
+        cause: What monitoring found, where it started this run.
+        window: Period it found it in.
+        retraining: Key of the governor's decision.
 
     Returns:
         The version.
@@ -31,4 +37,5 @@ def register_forecaster(
     from serving.telling import tell
 
     evidence = [verdict.path, assessment.path, explanation.path]
-    return register(config["name"], model.path, evidence, snapshot, tell)
+    tags = {"snapshot": snapshot, "cause": cause, "window": window, "retraining": retraining}
+    return register(config["name"], model.path, evidence, tags, tell)

@@ -344,23 +344,68 @@ class GateConfig(_Section):
 
 
 class MonitoringConfig(_Section):
-    """When drift is worth waking somebody, or a training run.
+    """What counts as a change of data, forecasts or decisions, and how much is looked at.
 
     Attributes:
         period: Periods per monitoring period (7: a week of days).
-        max_rows: Rows a report looks at; more are sampled by series.
-        min_rows: Rows below which nothing is concluded.
-        drift_threshold: Wasserstein distance, in standard deviations, that counts as moved.
-        max_drift_share: Share of moved features from which on it is worth telling.
-        max_error_ratio: Error over the usual one from which on it is worth telling.
+        max_rows: Rows a drift report looks at; series are sampled, seeded, by location.
+        min_rows: Series-periods with actuals below which nothing is concluded.
+        history: Earlier monitoring periods that limits are learned from, at most.
+        min_history: Earlier monitoring periods without which there is no reference yet.
+        min_drift: Wasserstein distance, in standard deviations, that is worth telling.
+        min_shift: Change of demand over forecast, error over expected error or cost over plan
+            that is worth telling, as a share.
+        page_cost_ratio: Cost of decisions over plan, against the usual ratio, that pages.
+        false_discovery_rate: Share of false alarms among the alarms of one period.
+        num_bootstrap: Resamples of a calibration.
+        reference_weeks: Monitoring periods to either side of the same one a year before.
+        seed: Of samples and resamples.
+        max_degraded_share: Share of served decisions answered below full quality that pages.
+        max_skew: Relative difference of served and batch forecasts that is told.
     """
 
     period: int = Field(default=7, ge=1)
     max_rows: int = Field(default=200_000, ge=100)
     min_rows: int = Field(default=50, ge=1)
-    drift_threshold: float = Field(default=0.2, gt=0)
-    max_drift_share: float = Field(default=0.3, gt=0, le=1)
-    max_error_ratio: float = Field(default=1.25, gt=1)
+    history: int = Field(default=52, ge=4)
+    min_history: int = Field(default=8, ge=3)
+    min_drift: float = Field(default=0.1, gt=0)
+    min_shift: float = Field(default=0.05, gt=0)
+    page_cost_ratio: float = Field(default=2.0, gt=1)
+    false_discovery_rate: float = Field(default=0.05, gt=0, lt=1)
+    num_bootstrap: int = Field(default=500, ge=100)
+    reference_weeks: int = Field(default=2, ge=0)
+    seed: int = Field(default=0, ge=0)
+    max_degraded_share: float = Field(default=0.05, gt=0, le=1)
+    max_skew: float = Field(default=0.01, gt=0)
+
+
+class GovernorConfig(_Section):
+    """When evidence may start a training run, and what holds it back.
+
+    Attributes:
+        enabled: False never retrains; evidence and alarms go on.
+        dry_run: True decides and writes it down, but starts nothing.
+        persistence: Monitoring periods in a row a cause has to fire.
+        cool_down_days: Days between two retrainings.
+        min_new_periods: Periods of data since the champion was trained.
+        max_per_month: Retrainings in 30 days.
+        max_failures: Retrainings in a row, failed or not promoted, after which the breaker opens.
+        breaker_days: Days after which those are forgiven.
+        lease_minutes: Time a run may go without sign of life before another may start.
+        page_again_after: Monitoring periods after which a lasting fault is paged for again.
+    """
+
+    enabled: bool = True
+    dry_run: bool = False
+    persistence: int = Field(default=2, ge=1)
+    cool_down_days: float = Field(default=28.0, ge=0)
+    min_new_periods: int = Field(default=14, ge=0)
+    max_per_month: int = Field(default=2, ge=1)
+    max_failures: int = Field(default=2, ge=1)
+    breaker_days: float = Field(default=90.0, gt=0)
+    lease_minutes: float = Field(default=60.0, gt=0)
+    page_again_after: int = Field(default=4, ge=1)
 
 
 class Config(_Section):
@@ -379,6 +424,7 @@ class Config(_Section):
     monitoring: MonitoringConfig = MonitoringConfig()
     deployment: DeploymentConfig = DeploymentConfig()
     cluster: ClusterConfig = ClusterConfig()
+    governor: GovernorConfig = GovernorConfig()
 
     def as_parameter(self) -> dict[str, Any]:
         """Return the configuration as a pipeline parameter: plain data without nulls.

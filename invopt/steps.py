@@ -348,31 +348,50 @@ def plan_all_orders(
 
 
 def monitor(
-    model: Path, source: str, config: Json, html: str, evidence: str, notify: Notify
-) -> str:
-    """Write the latest period's evidence and Evidently's page; returns the decision."""
-    from invopt.features.tables import snapshot_table  # noqa: PLC0415
-    from invopt.monitoring.evidence import latest_evidence  # noqa: PLC0415
-    from invopt.runtime import OnnxForecaster  # noqa: PLC0415
+    model: Path, source: str, quality: str, version: str, config: Json, out: str, notify: Notify,
+    *, predictions: Path, kept: Path,
+) -> None:  # fmt: skip
+    """Write the evidence of the latest period: evidence.json, evidently.html and its numbers.
+
+    Args:
+        model: The champion's folder.
+        source: Panel with derived channels.
+        quality: What ingest found, a JSON file.
+        version: Of the champion, NAME-N.
+        config: The whole configuration.
+        out: Folder to write.
+        notify: Called with a line of progress.
+        predictions: Log of served decisions; may not exist.
+        kept: Folder that holds from run to run: records of earlier periods, Evidently's workspace.
+    """
+    from invopt.monitoring.champion import champion_subject  # noqa: PLC0415
+    from invopt.monitoring.evidence import gather_evidence  # noqa: PLC0415
+    from invopt.monitoring.evidently_report import write_evidently  # noqa: PLC0415
+    from invopt.monitoring.serving_health import read_served  # noqa: PLC0415
 
     run = Config.model_validate(config)
     panel = load_panel(Path(source))
-    forecaster = OnnxForecaster(model)
-    last, period = panel.num_periods - 1, run.monitoring.period
-    year = round(panel.timeline.periods_per_year / period) * period
-    same_weeks = [last - year + k * period for k in (-1, 0, 1)]
-    cutoffs = {"current": [last], "reference": [c for c in same_weeks if c > 0] or [last - period]}
-    features = {
-        name: snapshot_table(panel, forecaster.spec, pd.Timestamp(0, tz="UTC"), chosen)
-        .to_pandas()
-        .drop(columns=["unique_id", "event_timestamp", "created"])
-        for name, chosen in cutoffs.items()
-    }
-    numbers = Path(evidence).with_name("evidently.json")
-    found = latest_evidence(forecaster, panel, features, run.monitoring, Path(html), numbers)
-    write_json(evidence, found.as_dict())
-    notify(f"{found.decision}: {found.reason}")
-    return found.decision
+    subject = champion_subject(model, panel, run)
+    records = kept / "records" / f"{version}.parquet"
+    known = pd.read_parquet(records) if records.is_file() else None
+    served = read_served(predictions, panel, subject.forecasts, version, run.monitoring.period)
+    found = gather_evidence(
+        subject, panel, run.monitoring, quality=read_json(quality), served=served, known=known,
+        notify=notify,
+    )  # fmt: skip
+    with replacing_folder(Path(out)) as folder:
+        write_evidently(
+            found.drift, folder / "evidently.html", folder / "evidently.json",
+            workspace=kept / "evidently", project=run.name,
+        )  # fmt: skip
+        write_json(folder / "evidence.json", found.as_dict() | {"version": version})
+    if len(found.records):
+        records.parent.mkdir(parents=True, exist_ok=True)
+        partial = records.with_name(f".{records.name}.partial")
+        found.records.to_parquet(partial, index=False)
+        partial.rename(records)
+    firing = [s for s in found.signals if s.fires]
+    notify(f"{len(firing)} of {len(found.signals)} signals of {found.start} to {found.end} fire")
 
 
 def _spread_rows(panel: Panel, num: int) -> npt.NDArray[np.int64]:

@@ -5,9 +5,13 @@ import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from invopt import __version__
 from invopt.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from serving.settings import Settings
 
 PIPELINES = ("training", "replenishment", "monitoring")
 
@@ -85,6 +89,20 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--days", type=int, default=730)
     demo.add_argument("--seed", type=int, default=0)
     demo.set_defaults(command=_demo_data)
+
+    why = commands.add_parser("why", help="why monitoring did or did not retrain")
+    why.add_argument("what", metavar="RUN|DATE", help="monitoring run, or a day YYYY-MM-DD")
+    _add_workspace(why)
+    why.set_defaults(command=_why)
+
+    switch = commands.add_parser(
+        "retraining", help="turn retraining off or on (closes the breaker)"
+    )
+    switch.add_argument("state", choices=("off", "on"))
+    switch.add_argument("--name", required=True, help="registered model")
+    switch.add_argument("--reason", default="", help="kept with the decision")
+    _add_workspace(switch)
+    switch.set_defaults(command=_switch)
 
     bench = commands.add_parser("bench", help="measure a part against its record or peers")
     bench.add_argument("name", help="benchmark; `list` names them")
@@ -194,6 +212,33 @@ def _demo_data(parsed: argparse.Namespace) -> None:
     retailer = make_retailer(parsed.products, parsed.stores, parsed.days, parsed.seed)
     write_retailer(retailer, parsed.out)
     print(f"wrote {parsed.out}: {len(retailer.series)} series over {retailer.num_days} days")
+
+
+def _why(parsed: argparse.Namespace) -> None:
+    from serving.retraining import tell_why  # noqa: PLC0415
+    from serving.settings import Settings  # noqa: PLC0415
+
+    settings = _existing(Settings.of(parsed.workspace))
+    tell_why(parsed.what, settings, print)
+
+
+def _switch(parsed: argparse.Namespace) -> None:
+    from serving.retraining import switch_retraining  # noqa: PLC0415
+    from serving.settings import Settings  # noqa: PLC0415
+
+    settings = _existing(Settings.of(parsed.workspace))
+    switch_retraining(
+        parsed.name, off=parsed.state == "off", reason=parsed.reason, settings=settings
+    )
+    print(f"retraining of {parsed.name} is {parsed.state}")
+
+
+def _existing(settings: "Settings") -> "Settings":
+    if not settings.workspace.is_dir():
+        raise InvalidInputError(
+            f"--workspace {settings.workspace} is not a folder: give that of the monitoring runs."
+        )
+    return settings
 
 
 def _bench(parsed: argparse.Namespace) -> None:

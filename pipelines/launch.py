@@ -2,16 +2,19 @@
 
 import hashlib
 import importlib
+import shlex
 import shutil
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
 from invopt.errors import InvalidInputError
+from invopt.files import read_json
 from pipelines.local import LocalRun, run_compiled
 from pipelines.parameters import Parameters
+from serving.retraining import retrain_if_decided
 from serving.settings import Settings
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -25,15 +28,26 @@ def run_pipeline(
     workspace: Path,
     out: Path | None,
     overrides: Iterable[str],
+    cause: Mapping[str, str] | None = None,
 ) -> Path:
     """Run a pipeline in a workspace and return the run's folder.
 
-    Without a configuration it is the one of the workspace's last training.
+    Without a configuration it is the one of the workspace's last training. A monitoring run that
+    ends in `retrain` is followed by the training run it asks for.
+
+    Args:
+        pipeline: Name.
+        config: Configuration file; None takes the last training's.
+        data: Folder of the data; None makes the configuration's own.
+        workspace: Folder of runs and stores.
+        out: Where to put the orders.
+        overrides: section.key=value.
+        cause: Further arguments of a training run that monitoring started.
 
     Raises:
         InvalidInputError: If the input cannot be used or a step fails.
     """
-    settings = Settings.of(workspace)
+    settings, overrides = Settings.of(workspace), list(overrides)
     if config is None:
         parameters = Parameters.remembered(settings.workspace, overrides, code_version())
     else:
@@ -48,7 +62,9 @@ def run_pipeline(
     compile_pipeline(pipeline, parameters, package)
     arguments = {"data_dir": str(data.resolve())}
     if pipeline == "training":
-        arguments["study"] = run_id
+        arguments |= {"study": run_id, **(cause or {})}
+    if pipeline == "monitoring":
+        arguments |= {"run": run_id, "command": _command(config, data, settings, overrides)}
     started = time.monotonic()
     progress = Progress()
     print(f"invopt: {pipeline} of {parameters.typed.name}, run {run_id}")
@@ -65,6 +81,17 @@ def run_pipeline(
     seconds = time.monotonic() - started
     print(f"done in {int(seconds // 60)}:{int(seconds % 60):02d}")
     _tell_results(run, out)
+    _index_runs(settings)
+    if pipeline == "monitoring":
+        retrain_if_decided(
+            run.folder / "monitoring.json",
+            parameters.typed,
+            settings,
+            lambda reason: run_pipeline(
+                "training", config, data, workspace, None, overrides, cause=reason
+            ),
+            lambda text: print(f"invopt: {text}"),
+        )
     return run.folder
 
 
@@ -146,6 +173,42 @@ def _data_folder(parameters: Parameters, data: Path | None, settings: Settings) 
         write_retailer(retailer, folder)
         print(f"invopt: made the demo data in {folder}")
     return folder
+
+
+def _command(config: Path | None, data: Path, settings: Settings, overrides: Iterable[str]) -> str:
+    """Return the command that would train here by hand."""
+    parts = ["invopt", "run", "training", *(["--config", str(config)] if config else [])]
+    parts += ["--data", str(data), "--workspace", str(settings.workspace)]
+    for override in overrides:
+        parts += ["--set", override]
+    return shlex.join(parts)
+
+
+def _index_runs(settings: Settings) -> None:
+    """Write the page over all runs of the workspace, newest first."""
+    from invopt.report import RunRow, write_runs_index  # noqa: PLC0415  (matplotlib)
+
+    rows = []
+    folder = settings.workspace / "runs"
+    for run in sorted(folder.iterdir(), key=lambda p: p.name.rsplit("-", 2)[1:], reverse=True):
+        if not run.is_dir():
+            continue
+        pipeline = run.name.split("-")[0]
+        word = reason = about = ""
+        if (run / "monitoring.json").is_file():
+            found = read_json(run / "monitoring.json")
+            word, reason = found["decision"], found["reason"]
+            about = f"{found['start']} to {found['end']}"
+        elif (run / "verdict.json").is_file():
+            verdict = read_json(run / "verdict.json")
+            word, reason, about = verdict["decision"], verdict["reasons"][0], "challenger"
+        page = f"{run.name}/report/index.html"
+        rows.append(
+            RunRow(
+                run.name, pipeline, word, reason, about, page if (folder / page).is_file() else ""
+            )
+        )
+    write_runs_index(rows, folder / "index.html")
 
 
 def _tell_results(run: LocalRun, out: Path | None) -> None:

@@ -35,8 +35,10 @@ RESULTS = {
         ("ingest-data", "quality", "", "quality.json"),
     ),
     "monitoring": (
-        ("monitor-drift", "evidence", "", "monitoring.json"),
-        ("monitor-drift", "report", "", "report/index.html"),
+        ("govern-retraining", "decision", "", "monitoring.json"),
+        ("write-monitoring-report", "report", "", "report/index.html"),
+        ("write-monitoring-report", "metrics", "", "metrics.prom"),
+        ("monitor-drift", "evidence", "evidently.html", "report/evidently.html"),
         ("ingest-data", "quality", "", "quality.json"),
     ),
 }

@@ -21,12 +21,17 @@ def build(parameters: Parameters) -> Any:
         features: dict = parameters.section("features"),
         evaluation: dict = parameters.section("evaluation"),
         config: dict = parameters.config,
+        run: str = "",
+        command: str = "invopt run training --config FILE --data DIR",
         code_version: str = parameters.code_version,
     ):
-        """Compare the latest period with its reference and decide.
+        """Judge the latest period, decide, and retrain where it helps and nothing holds it back.
 
         1. Ingest, clean and features, as in training.
-        2. Monitor: Evidently's report, the evidence, and retrain, alert or ignore.
+        2. Monitor: drift, realised error and cost, data and service; Evidently's report.
+        3. Govern: ignore, alert, retrain or page, with everything that led to it.
+        4. Report: the page, and numbers for Prometheus.
+        5. Start training, when the governor lets it pass.
 
         Args:
             data_dir: Folder of the data.
@@ -36,6 +41,8 @@ def build(parameters: Parameters) -> Any:
             features: Section of the configuration.
             evaluation: Section of the configuration.
             config: The whole configuration.
+            run: Name of the run; the job's where it is empty.
+            command: How a training run is started by hand, for the report.
             code_version: Of the library; part of every cache key.
         """
         ingest = step.ingest_data(mapping=mapping, data_dir=data_dir, data=data)
@@ -48,8 +55,20 @@ def build(parameters: Parameters) -> Any:
             evaluation=evaluation,
             code_version=code_version,
         )
-        step.monitor_drift(derived=built.outputs["derived"], config=config).set_caching_options(
-            False
-        )
+        monitored = step.monitor_drift(
+            derived=built.outputs["derived"], quality=ingest.outputs["quality"], config=config
+        ).set_caching_options(False)
+        governed = step.govern_retraining(
+            evidence=monitored.outputs["evidence"],
+            config=config,
+            run=run,
+            job=dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
+        ).set_caching_options(False)
+        decision = governed.outputs["decision"]
+        step.write_monitoring_report(
+            decision=decision, command=command, config=config
+        ).set_caching_options(False)
+        with dsl.If(governed.outputs["Output"] == "retrain", name="retrain"):
+            step.start_training(decision=decision, config=config).set_caching_options(False)
 
     return pipeline

@@ -22,6 +22,9 @@ def build(parameters: Parameters) -> Any:
         evaluation: dict = parameters.section("evaluation"),
         config: dict = parameters.config,
         study: str = "study",
+        cause: str = "",
+        window: str = "",
+        retraining: str = "",
         code_version: str = parameters.code_version,
     ):
         """Train a challenger and let the gate decide.
@@ -48,6 +51,9 @@ def build(parameters: Parameters) -> Any:
             evaluation: Section of the configuration.
             config: The whole configuration.
             study: Name of the sweep; the same name goes on with it.
+            cause: What monitoring found, where it started this run.
+            window: Period it found it in.
+            retraining: Key of the governor's decision.
             code_version: Of the library; part of every cache key.
         """
         ingest = step.ingest_data(mapping=mapping, data_dir=data_dir, data=data)
@@ -102,6 +108,9 @@ def build(parameters: Parameters) -> Any:
                 explanation=explain.outputs["explanation"],
                 snapshot=snapshot,
                 config=tuned,
+                cause=cause,
+                window=window,
+                retraining=retraining,
             ).set_caching_options(False)
             step.deploy_forecaster(config=tuned, version=register.output).set_caching_options(False)
         step.write_report(

@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ def register(
     name: str,
     model: str,
     evidence: Iterable[str],
-    snapshot: str,
+    tags: Mapping[str, str],
     notify: Callable[[str], None],
 ) -> str:
     """Copy a model and its evidence into the registry's store and return the new version.
@@ -29,7 +29,7 @@ def register(
         name: Of the registered model.
         model: Model folder.
         evidence: Files and folders kept beside it.
-        snapshot: Name of the data it was trained on.
+        tags: Of the version: the data it was trained on, and what it was trained for.
         notify: Called with a line of progress.
     """
     client = _client()
@@ -54,7 +54,7 @@ def register(
         name,
         source=f"{place}/model",
         run_id=run.info.run_id,
-        tags={"snapshot": snapshot},
+        tags={name: value for name, value in tags.items() if value},
     )
     notify(f"registered {name} version {version.version}")
     return str(version.version)
@@ -90,6 +90,11 @@ def champion_path(name: str, *, required: bool = False) -> Path | None:
             "run the training pipeline first, with the same workspace and configuration."
         )
     return None
+
+
+def has_version_for(name: str, retraining: str) -> bool:
+    """Return whether a retraining, named by its key, ended in a version."""
+    return any(v.tags.get("retraining") == retraining for v in _versions(_client(), name))
 
 
 def version_path(name: str, version: str) -> Path:

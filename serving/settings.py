@@ -13,6 +13,8 @@ TRACKING_URI = "MLFLOW_TRACKING_URI"
 STUDY_STORAGE = "INVOPT_STUDY_STORAGE"
 FEATURE_CONFIG = "INVOPT_FEATURE_CONFIG"
 PREDICTION_LOG = "INVOPT_PREDICTION_LOG"
+GOVERNOR_STORE = "INVOPT_GOVERNOR_STORE"
+PIPELINE_HOST = "INVOPT_PIPELINE_HOST"
 CODE_VERSION = "INVOPT_CODE_VERSION"
 DEPLOYER = "INVOPT_DEPLOYER"
 MODEL_STORE = "INVOPT_MODEL_STORE"
@@ -34,6 +36,8 @@ class Settings:
         study_storage: Optuna's.
         feature_config: Feast's feature_store.yaml: which stores there are.
         prediction_log: Folder of served decisions.
+        governor_store: SQLAlchemy URL of decisions and retrainings; a server for several machines.
+        pipeline_host: Kubeflow Pipelines' URL, "" where pipelines run on this machine.
     """
 
     workspace: Path
@@ -42,6 +46,8 @@ class Settings:
     study_storage: str
     feature_config: Path
     prediction_log: Path
+    governor_store: str
+    pipeline_host: str = ""
 
     @classmethod
     def of(cls, workspace: Path) -> "Settings":
@@ -54,6 +60,7 @@ class Settings:
             f"sqlite:///{workspace}/studies.db",
             EMBEDDED,
             workspace / "predictions",
+            f"sqlite:///{workspace}/governor.db",
         )
 
     @classmethod
@@ -67,7 +74,14 @@ class Settings:
             environment.get(STUDY_STORAGE, default.study_storage),
             Path(environment.get(FEATURE_CONFIG, default.feature_config)),
             Path(environment.get(PREDICTION_LOG, default.prediction_log)),
+            environment.get(GOVERNOR_STORE, default.governor_store),
+            environment.get(PIPELINE_HOST, default.pipeline_host),
         )
+
+    @property
+    def monitoring(self) -> Path:
+        """Folder of what monitoring keeps from run to run."""
+        return self.workspace / "monitoring"
 
     def export(self) -> dict[str, str]:
         """Return the environment that gives these settings to another process."""
@@ -78,6 +92,8 @@ class Settings:
             STUDY_STORAGE: self.study_storage,
             FEATURE_CONFIG: str(self.feature_config),
             PREDICTION_LOG: str(self.prediction_log),
+            GOVERNOR_STORE: self.governor_store,
+            PIPELINE_HOST: self.pipeline_host,
         }
 
 

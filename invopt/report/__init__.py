@@ -1,5 +1,7 @@
 """Pages a person reads."""
 
+from invopt.report.monitoring import write_monitoring_report
+from invopt.report.runs import RunRow, write_runs_index
 from invopt.report.training import write_training_report
 
-__all__ = ["write_training_report"]
+__all__ = ["RunRow", "write_monitoring_report", "write_runs_index", "write_training_report"]

@@ -265,6 +265,51 @@ def parallel_coordinates(trials: Sequence[Mapping[str, Any]]) -> Markup | str:
         return _svg(figure)
 
 
+def monitoring_trend(periods: Sequence[Mapping[str, Any]]) -> Markup | str:
+    """Return small lines of the last periods: error, bias, coverage, cost over plan, stock-outs."""
+    if not periods:
+        return ""
+    panels = (
+        ("wape", "WAPE", None),
+        ("bias", "bias", 0.0),
+        ("coverage", "inside the interval", None),
+        ("cost_ratio", "cost over plan", 1.0),
+        ("stockouts", "out of stock", None),
+    )
+    days = [pd.Timestamp(p["end"]) for p in periods]
+    with mpl.rc_context(_STYLE):
+        figure, axes = plt.subplots(1, len(panels), figsize=(11, 2.1), squeeze=False)
+        for axis, (key, title, level) in zip(axes.flat, panels, strict=True):
+            values = [np.nan if p[key] is None else float(p[key]) for p in periods]
+            if level is not None:
+                axis.axhline(level, color=LINE, linewidth=1)
+            axis.plot(days, values, "o-", color=BLUE, markersize=3, linewidth=1.2)
+            axis.plot(days[-1:], values[-1:], "o", color=AMBER, markersize=5)
+            axis.set_title(title, fontsize=9)
+            if key != "cost_ratio":
+                axis.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1))
+            axis.set_xticks([days[0], days[-1]], [f"{d:%d %b}" for d in (days[0], days[-1])])
+        return _svg(figure)
+
+
+def column_distances(columns: Sequence[Mapping[str, Any]]) -> Markup | str:
+    """Return each column's distance from its reference, with the mark its history allows."""
+    if not columns:
+        return ""
+    with mpl.rc_context(_STYLE | {"axes.grid.axis": "x"}):
+        figure, axis = plt.subplots(figsize=(11, 0.24 * len(columns) + 0.9))
+        place = np.arange(len(columns))[::-1]
+        for at, column in zip(place, columns, strict=True):
+            colour = RED if column["moved"] else BLUE
+            axis.barh(at, column["score"], color=colour, height=0.6)
+            axis.plot([column["threshold"]] * 2, [at - 0.42, at + 0.42], color=INK, linewidth=1.4)
+        axis.set_yticks(place, [c["column"] for c in columns])
+        axis.set_title(
+            "Distance from the reference, in its standard deviations; the mark is the limit"
+        )
+        return _svg(figure)
+
+
 def _unit_positions(values: Sequence[Any]) -> list[float]:
     """Return positions from 0 to 1: numbers by size, words by order."""
     if all(isinstance(v, (int, float)) for v in values):

@@ -119,12 +119,35 @@ def test_orders_hold_one_row_per_series_and_forecasts_stand_beside(workspace):
     assert {"q0.05", "q0.95"} <= set(forecast.columns)
 
 
-def test_monitoring_decides_and_leaves_evidentlys_page(workspace):
+def test_monitoring_decides_and_leaves_page_numbers_and_evidentlys_report(workspace):
     run = only_run(workspace, "monitoring")
     evidence = json.loads((run / "monitoring.json").read_text())
-    assert evidence["decision"] in ("ignore", "alert", "retrain")
+    # A first period can persist for nothing yet: it never retrains.
+    assert evidence["decision"] in ("ignore", "alert", "page")
+    assert evidence["conclusive"]
     assert len(evidence["drift"]) > 5
-    assert "Drift" in (run / "report" / "index.html").read_text()
+    assert {"bias", "error", "coverage", "cost"} <= {s["name"] for s in evidence["signals"]}
+    page = (run / "report" / "index.html").read_text()
+    assert "What and why" in page
+    assert "evidently.html" in page
+    assert "Drift" in (run / "report" / "evidently.html").read_text()
+    assert "invopt_monitoring_decision" in (run / "metrics.prom").read_text()
+    index = (workspace / "runs" / "index.html").read_text()
+    assert f"{run.name}/report/index.html" in index
+    assert any((workspace / "monitoring" / "records").glob("smoke-*.parquet"))
+
+
+def test_why_answers_by_run_and_by_day(workspace):
+    run = only_run(workspace, "monitoring")
+    end = json.loads((run / "monitoring.json").read_text())["end"]
+    for what in (run.name, end):
+        told = invopt("why", what, "--workspace", workspace)
+        assert told.returncode == 0
+        assert run.name in told.stdout
+    unknown = invopt("why", "1999-01-01", "--workspace", workspace)
+    assert unknown.returncode == 1
+    assert "no decision about 1999-01-01" in unknown.stderr
+    assert "Traceback" not in unknown.stderr
 
 
 def test_the_terminal_shows_progress_and_the_log_keeps_everything(workspace):

@@ -1,0 +1,145 @@
+"""Monitors replayed week by week on one panel: what they saw, decided and paid."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from benchmarks._log_linear import LogLinear
+from invopt.config import GovernorConfig, InventoryConfig, ModelConfig, MonitoringConfig
+from invopt.evaluation import Forecasts
+from invopt.forecasts import ForecastArrays
+from invopt.inventory import terms_of
+from invopt.monitoring.evidence import Evidence, Subject, gather_evidence
+from invopt.monitoring.governor import PROMOTED, Situation
+from invopt.monitoring.performance import Scoring, performance_records
+from invopt.panel import Panel
+from serving.governor import GovernorStore
+
+WEEK, HORIZON = 7, 14
+FIRST_CUTOFF = 140
+MONITORING = MonitoringConfig(num_bootstrap=200)
+GOVERNOR = GovernorConfig()
+
+
+class Remembered:
+    """Forecasts of one panel, each cutoff made once: the past does not change."""
+
+    def __init__(self, forecasts: Forecasts, panel: Panel) -> None:
+        self.forecasts, self.panel = forecasts, panel
+        self.made: dict[int, ForecastArrays] = {}
+
+    def predict(self, panel: Panel, cutoff: int | None = None) -> ForecastArrays:
+        """Return forecasts of every series after period `cutoff`."""
+        cutoff = panel.num_periods - 1 if cutoff is None else cutoff
+        if panel.num_series != self.panel.num_series:
+            return self.forecasts.predict(panel, cutoff)
+        if cutoff not in self.made:
+            self.made[cutoff] = self.forecasts.predict(self.panel, cutoff)
+        return self.made[cutoff]
+
+
+def features(panel: Panel, cutoffs: list[int]) -> tuple[tuple[str, ...], npt.NDArray[np.float32]]:
+    """Return price, discount and the level of sales as a model would see them."""
+    names = [n for n in ("price", "promotion_discount", "snap") if n in panel.channels]
+    blocks = []
+    for cutoff in cutoffs:
+        ahead = slice(cutoff + 1, cutoff + 1 + WEEK)
+        columns = []
+        for name in names:
+            channel = panel.channels[name]
+            rows = panel.group_index(channel.level, channel.groups)
+            values = channel.until(cutoff + 1 + WEEK)[rows, ahead].astype(np.float64).mean(axis=1)
+            columns.append(np.log(values) if name == "price" else values)
+        past = np.asarray(panel.y[:, max(0, cutoff - 27) : cutoff + 1], np.float64)
+        columns.append(np.log1p(past.mean(axis=1)))
+        blocks.append(np.column_stack(columns))
+    return (*names, "level"), np.stack(blocks).astype(np.float32)
+
+
+def scoring_of(panel: Panel, inventory: InventoryConfig) -> Scoring:
+    """Return the scoring of a panel whose prices are those of its last period."""
+    price = panel.channels["price"].until(panel.num_periods)[:, -1].astype(np.float64)
+    return Scoring(WEEK, terms_of(panel.series, price, inventory), is_count=True)
+
+
+@dataclass
+class Diary:
+    """What a monitor did.
+
+    Attributes:
+        actions: By week: cutoff of the period judged, action and causes that fired.
+        trained: Periods of the panel after which a model was trained, the first one included.
+    """
+
+    actions: list[tuple[int, str, frozenset[str]]] = field(default_factory=list)
+    trained: list[int] = field(default_factory=list)
+
+    def count(self, action: str) -> int:
+        """Return how often an action was taken."""
+        return sum(a == action for _, a, _ in self.actions)
+
+
+def monitored(
+    panel: Panel, model: LogLinear, trained_stop: int, ends: list[int], inventory: InventoryConfig
+) -> tuple[Diary, list[tuple[int, LogLinear]]]:
+    """Return the diary of a governed monitor and the models it used, each from when on.
+
+    Args:
+        panel: All of it; every week sees only its past.
+        model: The first champion.
+        trained_stop: Periods it learned from.
+        ends: Numbers of periods known at each week's review.
+        inventory: Costs.
+    """
+    diary, models = Diary(trained=[trained_stop]), [(0, model)]
+    store = GovernorStore("sqlite://")
+    known: pd.DataFrame | None = None
+    current: Forecasts = Remembered(model, panel)
+    for end in ends:
+        past = panel.truncate(end)
+        scoring = scoring_of(past, inventory)
+        subject = Subject(current, features, scoring, (), FIRST_CUTOFF, diary.trained[-1])
+        evidence = gather_evidence(subject, past, MONITORING, known=known)
+        known = evidence.records
+        now = datetime(2020, 1, 1, tzinfo=UTC) + timedelta(days=end)
+        decision, claim = store.decide(situation(evidence), GOVERNOR, now, str(end))
+        causes = frozenset(s.cause for s in evidence.signals if s.fires)
+        diary.actions.append((end - WEEK, decision.action, causes))
+        if claim is not None:
+            store.begin(claim, "run", GOVERNOR, now)
+            fresh = LogLinear(HORIZON, ModelConfig(), num_cutoffs=26).fit(past, end, 364)
+            # The gate of the replay: the four latest weeks of each model before the other.
+            store.finish(claim, PROMOTED, now)
+            diary.trained.append(end)
+            models.append((end, fresh))
+            current, known = Remembered(fresh, panel), None
+    store.close()
+    return diary, models
+
+
+def situation(evidence: Evidence, model: str = "replay") -> Situation:
+    """Return what the governor looks at."""
+    return Situation(
+        model, f"{model}-1", evidence.start, evidence.end, evidence.conclusive, evidence.why_not,
+        tuple(evidence.signals), evidence.new_periods,
+    )  # fmt: skip
+
+
+def decision_cost(
+    panel: Panel, models: list[tuple[int, LogLinear]], ends: list[int], inventory: InventoryConfig
+) -> float:
+    """Return the cost of each week's orders by the model in use that week.
+
+    Demand is the panel's own: the newsvendor cost over each order's protection interval.
+    """
+    total = 0.0
+    scoring = scoring_of(panel, inventory)
+    for end in ends:
+        model = [m for since, m in models if since <= end][-1]
+        if scoring.cost_stop(end - 1) > panel.num_periods:
+            continue
+        total += float(performance_records(model, panel, [end - 1], scoring)["cost"].sum())
+    return total

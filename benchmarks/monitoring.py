@@ -1,0 +1,430 @@
+"""Monitoring replayed: false alarms on clean history, delays on injected shifts, size.
+
+    invopt bench monitoring --data ../shared/data/m5     clean history of M5, peers beside it
+    invopt bench monitoring --part shifts                injected shifts on the made-up retailer
+    invopt bench monitoring --part scale                 10 M rows x 30 columns
+
+The forecaster is `_log_linear`: trained in a second, because retraining is what is measured.
+"""
+
+import argparse
+import resource
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from benchmarks._log_linear import LogLinear
+from benchmarks._replay import (
+    GOVERNOR,
+    HORIZON,
+    MONITORING,
+    WEEK,
+    Diary,
+    Remembered,
+    decision_cost,
+    features,
+    monitored,
+    scoring_of,
+)  # fmt: skip
+from benchmarks._scenarios import SHIFT_DAY, Scenario, retailer_panel, scenarios
+from invopt.baselines import Baseline
+from invopt.cleaning import clean
+from invopt.config import CleaningConfig, InventoryConfig, ModelConfig, MonitoringConfig
+from invopt.errors import InvalidInputError
+from invopt.files import write_json
+from invopt.monitoring.changes import performance_signals, totals
+from invopt.monitoring.drift import PeriodTable, column_drift, periods_needed
+from invopt.monitoring.evidence import Subject, discoveries, drift_signal, gather_evidence
+from invopt.monitoring.evidently_report import write_evidently
+from invopt.monitoring.governor import PROMOTED, Situation
+from invopt.monitoring.performance import Scoring, performance_records
+from invopt.monitoring.quality import data_signals
+from invopt.monitoring.sampling import sample_series
+from invopt.monitoring.signals import DRIFT, Signal
+from invopt.panel import SERIES_LEVEL, Channel, Panel, load_panel
+from invopt.sources import load_mapping, read_dataset
+from invopt.timeline import Timeline
+from serving.governor import GovernorStore
+
+FloatArray = npt.NDArray[np.float64]
+_CLEAN_WEEKS = 110
+_PER_STORE = 600
+_SCENARIO_COSTS = InventoryConfig(review_period=7, holding_rate=0.004, stockout_margin=0.35)
+_M5_COSTS = InventoryConfig(lead_time=3, review_period=7)
+
+
+def main(rest: list[str]) -> None:
+    """Print the tables asked for."""
+    parser = argparse.ArgumentParser(prog="invopt bench monitoring")
+    parser.add_argument("--part", choices=("clean", "shifts", "scale"), default="clean")
+    parser.add_argument("--data", type=Path, help="folder of M5 (part clean)")
+    parser.add_argument("--weeks", type=int, default=_CLEAN_WEEKS, help="weeks of clean history")
+    parser.add_argument("--peer-every", type=int, default=4, help="weeks between peer reports")
+    parser.add_argument("--rows", type=int, default=10_000_000, help="rows (part scale)")
+    parsed = parser.parse_args(rest)
+    if parsed.part == "clean":
+        _clean(parsed.data, parsed.weeks, parsed.peer_every)
+    elif parsed.part == "shifts":
+        _shifts()
+    else:
+        _scale(parsed.rows)
+
+
+# Clean history: M5's ten stores
+
+
+def _clean(data: Path | None, weeks: int, peer_every: int) -> None:
+    if data is None or not data.is_dir():
+        raise InvalidInputError("give the folder of M5 with --data DIR.")
+    panel = _m5(data)
+    num = panel.num_periods
+    first = num - 1 - WEEK * weeks
+    model = LogLinear(HORIZON, ModelConfig()).fit(panel, first - 52 * WEEK + 1, 1092)
+    print(
+        f"M5: {panel.num_series} series of 10 stores, {weeks} weeks from "
+        f"{panel.timeline.date(first + 1):%Y-%m-%d}; model trained until 52 weeks before"
+    )
+    cutoffs = list(range(num - 1 - WEEK, first - 52 * WEEK - 1, -WEEK))[::-1]
+    scoring = scoring_of(panel, _M5_COSTS)
+    remembered = Remembered(model, panel)
+    records = performance_records(remembered, panel, cutoffs, scoring)
+    table = _weekly_table(panel, remembered, cutoffs)
+    judged = [c for c in cutoffs if c >= first]
+    rows = []
+    alarms = np.zeros(4, int)
+    for store in sorted(set(records["location"])):
+        part = records[records["location"] == store].assign(location=store)
+        own = panel.series["location"].to_numpy() == store
+        diary = _store_diary(panel.select(own), part, table.select(own), judged, scoring)
+        counts = [diary.count(a) for a in ("ignore", "alert", "retrain", "page")]
+        alarms += counts
+        rows.append((store, *counts))
+    years = len(judged) / 52
+    _print(("store", "ignore", "alert", "retrain", "page"), rows)
+    print(f"pages per store-year {alarms[3] / 10 / years:.2f} (goal 1), retrains per store-quarter "
+          f"{alarms[2] / 10 / years / 4:.2f} (goal 1), weeks with any alarm "
+          f"{alarms[1:].sum() / alarms.sum():.1%}")  # fmt: skip
+    _power("M5, 10 stores together", _company(records), judged)
+    for store in sorted(set(records["location"]))[:3]:
+        _power(f"M5, {store} alone", records[records["location"] == store], judged)
+    _peers(panel, table, records, judged[::peer_every])
+
+
+def _m5(data: Path) -> Panel:
+    """Return a stratified sample of M5's series: the same number from each store."""
+
+    mapping = Path(__file__).parent.parent / "pipelines" / "configs" / "datasets" / "m5.yaml"
+    with tempfile.TemporaryDirectory() as folder:
+        read_dataset(load_mapping(mapping), data, Path(folder) / "m5")
+        whole = load_panel(Path(folder) / "m5")
+        panel = whole.select(sample_series(whole, 10 * _PER_STORE, 0))
+        return clean(panel, CleaningConfig())[0]
+
+
+class _Weekly:
+    """Weekly columns of every series: (week, series, column), by cutoff."""
+
+    def __init__(self, cutoffs: list[int], names: tuple[str, ...], values: npt.NDArray[np.float32]):
+        self.cutoffs, self.names, self.values = cutoffs, names, values
+
+    def select(self, rows: npt.NDArray[np.bool_]) -> "_Weekly":
+        return _Weekly(self.cutoffs, self.names, self.values[:, rows])
+
+    def at(self, cutoff: int, back: list[int]) -> npt.NDArray[np.float32]:
+        return self.values[[self.cutoffs.index(cutoff) - k for k in back]]
+
+
+def _weekly_table(panel: Panel, model: Remembered, cutoffs: list[int]) -> _Weekly:
+    names, inputs = features(panel, cutoffs)
+    outcome = []
+    for cutoff in cutoffs:
+        week = slice(cutoff + 1, cutoff + 1 + WEEK)
+        sales = np.asarray(panel.y[:, week], np.float64).mean(axis=1)
+        mean = model.predict(panel, cutoff).mean[:, :WEEK].mean(axis=1)
+        outcome.append(np.log1p(np.column_stack([sales, mean])))
+    values = np.concatenate([inputs, np.stack(outcome)], axis=2).astype(np.float32)
+    return _Weekly(cutoffs, (*names, "sales", "forecast"), values)
+
+
+def _store_diary(
+    panel: Panel, records: pd.DataFrame, table: _Weekly, judged: list[int], scoring: Scoring
+) -> Diary:
+    """Return what a monitor of one store would have done, week by week, retraining for nothing.
+
+    A retraining that passes the brakes is noted as promoted and changes no forecast: what it
+    was for may go on and ask again.
+    """
+    store, diary = GovernorStore("sqlite://"), Diary(trained=[judged[0] - 52 * WEEK])
+    for cutoff in judged:
+        seen = records[records["cutoff"] <= cutoff].copy()
+        unpriced = seen["cutoff"] + (scoring.cost_stop(0) - 1) > cutoff + WEEK
+        seen.loc[unpriced, "cost"] = np.nan
+        signals = performance_signals(seen, MONITORING)
+        signals += data_signals(panel.truncate(cutoff + 1 + WEEK), MONITORING)
+        signals.append(_drift_of(table, cutoff))
+        line = panel.timeline
+        dates = f"{line.date(cutoff + 1):%Y-%m-%d}", f"{line.date(cutoff + WEEK):%Y-%m-%d}"
+        now = datetime(2010, 1, 1, tzinfo=UTC) + timedelta(days=cutoff)
+        fresh = cutoff + 1 + WEEK - diary.trained[-1]
+        situation = Situation("m5", "m5-1", *dates, True, "", tuple(signals), fresh)
+        decision, claim = store.decide(situation, GOVERNOR, now, str(cutoff))
+        causes = frozenset(s.cause for s in signals if s.fires)
+        diary.actions.append((cutoff, decision.action, causes))
+        if claim is not None:
+            store.begin(claim, "run", GOVERNOR, now)
+            store.finish(claim, PROMOTED, now)
+            diary.trained.append(cutoff)
+    store.close()
+    return diary
+
+
+def _drift_of(table: _Weekly, cutoff: int) -> Signal:
+    back, reference = periods_needed(table.cutoffs.index(cutoff), 52, MONITORING.reference_weeks)
+    if len(back) < 5:
+        return Signal("drift", DRIFT, 0.0, 0.0, 0.0, 1.0, False, "too short a history")
+    found = column_drift(
+        PeriodTable(table.names, tuple(back), table.at(cutoff, back), 52), reference, MONITORING
+    )
+    return drift_signal(discoveries(found, MONITORING), reference)
+
+
+def _company(records: pd.DataFrame) -> pd.DataFrame:
+    return totals(records).assign(location="all")
+
+
+def _power(name: str, records: pd.DataFrame, judged: list[int]) -> None:
+    """Print how often a lasting shift of 10 % raises a signal within one week, and within two.
+
+    The shift is put on the records: sales and forecasts (which follow recent sales) rise.
+    """
+    found = np.zeros(2, int)
+    starts = [c for c in judged[1:-1] if c in set(records["cutoff"])]
+    for start in starts:
+        for weeks in (1, 2):
+            last = start + WEEK * (weeks - 1)
+            seen = records[records["cutoff"] <= last].copy()
+            after = seen["cutoff"] >= start
+            seen.loc[after, "actual"] *= 1.1
+            # The level a forecast starts from is the mean of four weeks.
+            age = (seen.loc[after, "cutoff"] - start) / WEEK
+            seen.loc[after, "forecast"] *= 1 + 0.1 * age / 4
+            signals = performance_signals(seen, MONITORING)
+            fired = any(s.fires and s.cause == "bias up" for s in signals)
+            found[weeks - 1 :] += fired
+            if fired:
+                break
+    shares = found / len(starts)
+    print(f"10 % shift at {len(starts)} weeks, {name}: {shares[0]:.0%} within one week, "
+          f"{shares[1]:.0%} within two (goal 90 %)")  # fmt: skip
+
+
+def _peers(panel: Panel, table: _Weekly, records: pd.DataFrame, judged: list[int]) -> None:
+    """Print how often Evidently's default preset and NannyML's bands flag the same store-weeks."""
+    flagged = {"Evidently, 12 weeks before": 0, "NannyML-style bands": 0, "bands, WAPE only": 0}
+    count = 0
+    for store in sorted(set(records["location"])):
+        own = table.select(panel.series["location"].to_numpy() == store)
+        part = totals(records[records["location"] == store]).set_index("cutoff")
+        reference = part.loc[: judged[0] - 1]
+        for cutoff in judged:
+            count += 1
+            current = own.at(cutoff, [0])[0]
+            before = own.at(cutoff, list(range(1, 13))).reshape(-1, len(own.names))
+            flagged["Evidently, 12 weeks before"] += _evidently_default(before, current, own.names)
+            wape, all_ = _outside_bands(reference, part.loc[cutoff], own, cutoff, judged[0])
+            flagged["NannyML-style bands"] += all_
+            flagged["bands, WAPE only"] += wape
+    _print(
+        ("peer, same weeks", "store-weeks", "flagged", "share"),
+        [(name, count, n, f"{n / count:.1%}") for name, n in flagged.items()],
+    )
+
+
+def _evidently_default(
+    reference: npt.NDArray[np.float32], current: npt.NDArray[np.float32], names: tuple[str, ...]
+) -> bool:
+    """Return whether Evidently's preset, as it comes, says that the data set drifted."""
+    from evidently import DataDefinition, Dataset, Report  # noqa: PLC0415  (eight seconds)
+    from evidently.presets import DataDriftPreset  # noqa: PLC0415
+
+    definition = DataDefinition(numerical_columns=list(names))
+    frames = [
+        Dataset.from_pandas(pd.DataFrame(v.astype(np.float64), columns=names).dropna(), definition)
+        for v in (current, reference)
+    ]
+    metrics = Report([DataDriftPreset()]).run(*frames).dict()["metrics"]
+    return bool(metrics[0]["value"]["share"] >= 0.5)
+
+
+def _outside_bands(
+    reference: pd.DataFrame, row: pd.Series, table: _Weekly, cutoff: int, first: int
+) -> tuple[bool, bool]:
+    """Return whether WAPE, and whether any of WAPE, bias or the columns' means, leave 3 sd."""
+    wape = reference["error"] / reference["actual"]
+    bias = reference["forecast"] / reference["actual"]
+    bad = _outside(wape.to_numpy(), row["error"] / row["actual"])
+    any_ = bad or _outside(bias.to_numpy(), row["forecast"] / row["actual"])
+    at = [i for i, c in enumerate(table.cutoffs) if c < first]
+    means = np.nanmean(table.values[at], axis=1)
+    now = np.nanmean(table.at(cutoff, [0])[0], axis=0)
+    return bad, any_ or any(_outside(means[:, i], now[i]) for i in range(len(now)))
+
+
+def _outside(history: FloatArray, value: float) -> bool:
+    return bool(abs(value - history.mean()) > 3 * history.std())
+
+
+# Injected shifts: the made-up retailer
+
+
+def _shifts() -> None:
+    clean_panel = retailer_panel()
+    trained = SHIFT_DAY - 8 * WEEK
+    model = LogLinear(HORIZON, ModelConfig(), num_cutoffs=26).fit(clean_panel, trained, 364)
+    ends = list(range(SHIFT_DAY - 4 * WEEK, clean_panel.num_periods + 1, WEEK))
+    after = [e for e in ends if e > SHIFT_DAY]
+    rows = []
+    for scenario in scenarios():
+        started = time.monotonic()
+        panel = scenario.change(clean_panel, np.random.default_rng(0))
+        diary, governed = monitored(panel, model, trained, ends, _SCENARIO_COSTS)
+        truth = clean_panel if scenario.faulty else panel
+        costs = {
+            "never": [(0, model)],
+            "governed": governed,
+            "weekly": _weekly(panel, model, after),
+        }
+        paid = {name: _cost(panel, truth, models, after) for name, models in costs.items()}
+        rows.append(_scenario_row(scenario, diary, paid))
+        print(f"  {scenario.name}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+    _print(
+        ("scenario", "alarm weeks", "pages", "retrains", "delay, weeks", "first finding",
+         "cost never", "governed", "weekly (16 runs)"), rows,
+    )  # fmt: skip
+    records = performance_records(
+        Remembered(model, clean_panel), clean_panel,
+        list(range(clean_panel.num_periods - 1 - WEEK, 300, -WEEK))[::-1],
+        scoring_of(clean_panel, _SCENARIO_COSTS),
+    )  # fmt: skip
+    judged = sorted(set(records["cutoff"]))[-40:]
+    _power("made-up retailer", records, judged)
+
+
+def _weekly(panel: Panel, model: LogLinear, ends: list[int]) -> list[tuple[int, LogLinear]]:
+    """Return a model for every week, trained on all of it before."""
+    return [(0, model)] + [
+        (end, LogLinear(HORIZON, ModelConfig(), num_cutoffs=26).fit(panel.truncate(end), end, 364))
+        for end in ends
+    ]
+
+
+def _cost(
+    panel: Panel, truth: Panel, models: list[tuple[int, LogLinear]], ends: list[int]
+) -> float:
+    """Return what orders cost: forecasts see the panel, demand is the truth."""
+    if truth is panel:
+        return decision_cost(panel, models, ends, _SCENARIO_COSTS)
+    total = 0.0
+    scoring = scoring_of(panel, _SCENARIO_COSTS)
+    for end in ends:
+        if scoring.cost_stop(end - 1) > panel.num_periods:
+            continue
+        made = _Fixed([m for since, m in models if since <= end][-1].predict(panel, end - 1))
+        total += float(performance_records(made, truth, [end - 1], scoring)["cost"].sum())
+    return total
+
+
+class _Fixed:
+    """One forecast, whatever panel is shown."""
+
+    def __init__(self, forecast: object) -> None:
+        self.forecast = forecast
+
+    def predict(self, panel: Panel, cutoff: int | None = None) -> object:
+        return self.forecast
+
+
+def _scenario_row(scenario: Scenario, diary: Diary, paid: dict[str, float]) -> tuple[object, ...]:
+    after = [(c, a, causes) for c, a, causes in diary.actions if c >= SHIFT_DAY]
+    alarms = [(c, causes) for c, a, causes in after if a != "ignore"]
+    right = [
+        (c, sorted(n for n in causes if n.startswith(scenario.expected)))
+        for c, causes in alarms
+        if any(n.startswith(scenario.expected) for n in causes)
+    ]
+    delay = str((right[0][0] - SHIFT_DAY) // WEEK + 1) if right and scenario.expected else "-"
+    finding = right[0][1][0] if right and scenario.expected else "-"
+    base = paid["never"]
+    return (
+        scenario.name, len(alarms), sum(a == "page" for _, a, _ in after),
+        sum(a == "retrain" for _, a, _ in after), delay, finding, f"{base:,.0f}",
+        f"{paid['governed'] / base - 1:+.1%}", f"{paid['weekly'] / base - 1:+.1%}",
+    )  # fmt: skip
+
+
+# Size
+
+
+def _scale(rows: int) -> None:
+    """Print time and memory of a whole report on a panel of `rows` rows and 30 columns."""
+
+    weeks = 80
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _write_wide_panel(folder / "panel", rows // weeks, weeks, num_columns=28)
+        panel = Panel.load(folder / "panel")
+        config = MonitoringConfig(period=1)
+        subject = Subject(
+            Baseline(2, 1, ModelConfig(), 4), _columns, Scoring(1, None, True), (), 8, weeks // 2
+        )
+        started = time.monotonic()
+        found = gather_evidence(subject, panel, config)
+        gathered = time.monotonic() - started
+        write_evidently(found.drift, folder / "e.html", folder / "e.json")
+        write_json(folder / "evidence.json", found.as_dict())
+        seconds = time.monotonic() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    assert found.drift is not None
+    num = len(found.drift.columns) + len(found.drift.unusable)
+    _print(
+        ("rows", "columns", "sampled series", "evidence s", "with Evidently s", "peak MB"),
+        [(f"{panel.num_series * weeks:,}", num, found.num_sampled, f"{gathered:.0f}",
+          f"{seconds:.0f}", f"{peak:.0f}")],
+    )  # fmt: skip
+
+
+def _write_wide_panel(folder: Path, num_series: int, weeks: int, num_columns: int) -> None:
+    """Write a weekly panel with random columns by series, block by block."""
+    rng = np.random.default_rng(0)
+    ids = np.array([f"s{i:06d}" for i in range(num_series)], object)
+    series = pd.DataFrame(
+        {"unique_id": ids, "location": [f"L{i % 40:02d}" for i in range(num_series)]}
+    )
+    y = rng.poisson(6, (num_series, weeks)).astype(np.int16)
+    channels = [
+        Channel(f"x{i:02d}", "external", SERIES_LEVEL, tuple(ids), False,
+                rng.standard_normal((num_series, weeks), np.float32))
+        for i in range(num_columns)
+    ]  # fmt: skip
+    line = Timeline(pd.Timestamp("2023-01-02"), "W-MON", weeks)
+    Panel(line, series, y, np.zeros(y.shape, np.uint8)).with_channels(channels).save(folder)
+
+
+def _columns(panel: Panel, cutoffs: list[int]) -> tuple[tuple[str, ...], npt.NDArray[np.float32]]:
+    values = [np.asarray(c.values[:, cutoffs], np.float32) for c in panel.channels.values()]
+    return tuple(panel.channels), np.stack(values).transpose(2, 1, 0)
+
+
+def _print(head: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:
+    table = [tuple(map(str, row)) for row in [head, *rows]]
+    widths = [max(len(row[i]) for row in table) for i in range(len(head))]
+    for number, row in enumerate(table):
+        print("| " + " | ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) + " |")
+        if number == 0:
+            print("|" + "|".join("-" * (w + 2) for w in widths) + "|")

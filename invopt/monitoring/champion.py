@@ -1,0 +1,81 @@
+"""The champion as something to be monitored: its forecasts, its inputs, its costs."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from invopt.config import Config
+from invopt.features import EncodedPanel, FeatureEncoder
+from invopt.features.encoder import PRICE
+from invopt.features.tables import snapshot_table
+from invopt.forecasts import ForecastArrays
+from invopt.inventory import Terms, terms_of
+from invopt.monitoring.evidence import Subject
+from invopt.monitoring.performance import Scoring
+from invopt.panel import Panel
+from invopt.runtime import OnnxForecaster
+
+_KEYS = ["unique_id", "event_timestamp", "created"]
+
+
+class Champion:
+    """Forecasts many cutoffs of one panel and encodes it once.
+
+    Encoding the whole panel gives each cutoff what encoding its past would: features depend on
+    nothing after their cutoff.
+
+    Args:
+        forecaster: The exported model.
+    """
+
+    def __init__(self, forecaster: OnnxForecaster) -> None:
+        self.forecaster = forecaster
+        self._panel: Panel | None = None
+        self._encoded: EncodedPanel | None = None
+
+    def predict(self, panel: Panel, cutoff: int | None = None) -> ForecastArrays:
+        """Return forecasts of every series as it was known after period `cutoff`."""
+        cutoff = panel.num_periods - 1 if cutoff is None else cutoff
+        if self._panel is not panel or self._encoded is None:
+            self._encoded = FeatureEncoder(self.forecaster.spec).encode(panel)
+            self._panel = panel
+        return self.forecaster.predict_encoded(self._encoded, cutoff)
+
+    def features(
+        self, panel: Panel, cutoffs: list[int]
+    ) -> tuple[tuple[str, ...], npt.NDArray[np.float32]]:
+        """Return the names and (cutoff, series, column) values of the model's own features."""
+        table = snapshot_table(panel, self.forecaster.spec, pd.Timestamp(0, tz="UTC"), cutoffs)
+        frame = table.to_pandas().drop(columns=_KEYS)
+        values = frame.to_numpy(np.float32).reshape(len(cutoffs), panel.num_series, -1)
+        return tuple(frame.columns), values
+
+
+def champion_subject(model: Path, panel: Panel, config: Config) -> Subject:
+    """Return the model of a folder as the subject of a panel's evidence."""
+    forecaster = OnnxForecaster(model)
+    champion = Champion(forecaster)
+    spec = forecaster.spec
+    scaled = (*spec.past, *spec.shared_past, *spec.planned, *spec.calendar)
+    channels = tuple(c.name for c in scaled) + ((PRICE,) if spec.has_price else ())
+    trained = pd.DatetimeIndex([pd.Timestamp(spec.trained_until)])
+    return Subject(
+        champion,
+        champion.features,
+        Scoring(config.monitoring.period, _terms(panel, config, forecaster), spec.is_count),
+        channels,
+        min(spec.config.lookback, panel.num_periods) - 1,
+        int(panel.timeline.index_of(trained)[0]) + 1,
+    )
+
+
+def _terms(panel: Panel, config: Config, forecaster: OnnxForecaster) -> Terms | None:
+    """Return costs of the series, None where the horizon cannot cover the protection interval."""
+    price = None
+    if PRICE in panel.channels:
+        price = panel.channel_by_series(PRICE)[:, panel.num_periods - 1].astype(np.float64)
+    terms = terms_of(panel.series, price, config.inventory)
+    covered = terms.protection_interval.max() <= forecaster.spec.config.horizon
+    return terms if covered else None

@@ -1,0 +1,221 @@
+"""Changes of what forecasts and decisions are worth: the latest periods against their history."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from invopt.config import MonitoringConfig
+from invopt.monitoring.calibration import Shift, recent_shift
+from invopt.monitoring.performance import SUMS
+from invopt.monitoring.signals import DRIFT, PERFORMANCE, SUPPLY, Signal, control_false_discoveries
+
+FloatArray = npt.NDArray[np.float64]
+_MIN_ODDS = 1.5  # change of the odds of being out of stock that is worth telling
+_MIN_COVERAGE = 0.03  # loss of coverage that is worth telling
+
+
+@dataclass(frozen=True)
+class _Statistic:
+    """One number per period, and which of its changes are bad.
+
+    Attributes:
+        name: Of the signal.
+        kind: Of the signal.
+        of: Records, summed over locations, to values by period.
+        text: Sentence for a shift; {0} the value, {1} what was expected, as shown.
+        shown: Value as a reader wants it.
+        bad: 1 when only more is bad, -1 when only less is, 0 when both are.
+    """
+
+    name: str
+    kind: str
+    of: Callable[[pd.DataFrame], FloatArray]
+    text: str
+    shown: Callable[[float], str]
+    bad: int
+
+
+def _log_ratio(over: str, under: str) -> Callable[[pd.DataFrame], FloatArray]:
+    def of(records: pd.DataFrame) -> FloatArray:
+        top, bottom = records[over].to_numpy(np.float64), records[under].to_numpy(np.float64)
+        usable = (records["observed"].to_numpy() > 0) & (top > 0) & (bottom > 0)
+        ratio = np.divide(top, bottom, out=np.full(len(top), np.nan), where=usable)
+        return np.log(ratio)
+
+    return of
+
+
+def _coverage(records: pd.DataFrame) -> FloatArray:
+    seen = records["observed"].to_numpy(np.float64)
+    return np.divide(
+        records["inside"].to_numpy(np.float64), seen, out=np.full(len(seen), np.nan), where=seen > 0
+    )
+
+
+def _stockout_odds(records: pd.DataFrame) -> FloatArray:
+    out, on_sale = records["censored"].to_numpy(), records["on_sale"].to_numpy()
+    odds: FloatArray = np.log((out + 0.5) / (on_sale - out + 0.5))
+    return odds
+
+
+def _percent(value: float) -> str:
+    return f"{np.expm1(value):+.1%}"
+
+
+def _times(value: float) -> str:
+    return f"{np.exp(value):.2f}"
+
+
+def _share(value: float) -> str:
+    return f"{value:.1%}"
+
+
+def _odds_share(value: float) -> str:
+    return f"{1 / (1 + np.exp(-value)):.1%}"
+
+
+STATISTICS = (
+    _Statistic("bias", PERFORMANCE, _log_ratio("actual", "forecast"),
+               "demand against forecast is {0}, usually {1}", _percent, 0),
+    _Statistic("error", PERFORMANCE, _log_ratio("error", "expected_error"),
+               "forecast error is {0} of what the model expects of itself, usually {1}",
+               _times, 1),
+    _Statistic("coverage", PERFORMANCE, _coverage,
+               "the interval holds {0} of outcomes, usually {1}", _share, -1),
+    _Statistic("cost", PERFORMANCE, _log_ratio("cost", "planned_cost"),
+               "decisions cost {0} of plan, usually {1}", _times, 1),
+    _Statistic("stockouts", SUPPLY, _stockout_odds,
+               "{0} of the shelf was empty, usually {1}", _odds_share, 1),
+)  # fmt: skip
+
+
+def performance_signals(records: pd.DataFrame, config: MonitoringConfig) -> list[Signal]:
+    """Return the signals of the latest period of some records, whole and by location.
+
+    Args:
+        records: As performance_records returns them, any order; the latest cutoff is judged.
+        config: Limits.
+    """
+    whole = totals(records).tail(config.history + 1)
+    signals = [s for s in (_signal(whole, each, config) for each in STATISTICS) if s]
+    local = []
+    if records["location"].nunique() > 1:
+        for name, part in records.groupby("location"):
+            found = _signal(totals(part).tail(config.history + 1), STATISTICS[0], config)
+            if found:
+                text = f"at {name}, {found.text}"
+                local.append(_renamed(found, f"bias at {name}", text))
+    # Three families: whether demand left the forecasts, what else changed, and where. The first
+    # is the question monitoring is for; it does not pay for the curiosity of the others.
+    families = (signals[:1], signals[1:], local)
+    return [
+        signal
+        for family in families
+        for signal in control_false_discoveries(family, config.false_discovery_rate)
+    ]
+
+
+def totals(records: pd.DataFrame) -> pd.DataFrame:
+    """Return records summed over locations, by cutoff ascending."""
+    keys = ["cutoff", "start", "end"]
+    return records.groupby(keys, sort=True)[list(SUMS)].sum(min_count=1).reset_index()
+
+
+def trend(records: pd.DataFrame, num: int) -> list[dict[str, Any]]:
+    """Return the last periods as rows a person reads; numbers that are not known are NaN."""
+    rows = totals(records).tail(num)
+    values = {s.name: s.of(rows) for s in STATISTICS}
+    actual, error = rows["actual"].to_numpy(), rows["error"].to_numpy()
+    wape = np.divide(error, actual, out=np.full(len(rows), np.nan), where=actual > 0)
+    return [
+        {
+            "start": f"{start:%Y-%m-%d}",
+            "end": f"{end:%Y-%m-%d}",
+            "wape": float(wape[i]),
+            "bias": float(np.expm1(-values["bias"][i])),
+            "error_ratio": float(np.exp(values["error"][i])),
+            "coverage": float(values["coverage"][i]),
+            "cost_ratio": float(np.exp(values["cost"][i])),
+            "stockouts": float(1 / (1 + np.exp(-values["stockouts"][i]))),
+        }
+        for i, (start, end) in enumerate(zip(rows["start"], rows["end"], strict=True))
+    ]
+
+
+def estimated_error(records: pd.DataFrame, config: MonitoringConfig) -> Signal | None:
+    """Return what the error of a period without actuals is likely to be, labelled as an estimate.
+
+    The forecast's own intervals say what error to expect; history says by how much it is usually
+    off; locations count by what is expected of them now, which follows a shift of the mix. It
+    cannot see a change of demand itself: that needs actuals.
+
+    Returns:
+        None where actuals are in, or history is too short.
+    """
+    latest = records[records["cutoff"] == records["cutoff"].max()]
+    if float(latest["observed"].sum()) > 0 or float(latest["forecast"].sum()) <= 0:
+        return None
+    past = records[records["observed"] > 0]
+    if past["cutoff"].nunique() < config.min_history:
+        return None
+    sums = past.groupby("location")[["error", "expected_error", "forecast"]].sum()
+    whole = sums.sum()
+    ratio = (sums["error"] / sums["expected_error"].where(sums["expected_error"] > 0)).fillna(
+        whole["error"] / max(whole["expected_error"], 1e-9)
+    )
+    expected = latest.set_index("location")["expected_error"]
+    likely = float((expected * ratio.reindex(expected.index).fillna(1.0)).sum())
+    value = likely / float(latest["forecast"].sum())
+    usual = float(whole["error"] / max(whole["forecast"], 1e-9))
+    fires = value > usual * (1 + 2 * config.min_shift)
+    text = f"estimated from intervals, error will be {value:.1%} of sales, usually {usual:.1%}"
+    return Signal(
+        "expected error", PERFORMANCE, value, usual, usual * 2 * config.min_shift, float("nan"),
+        fires, text, estimated=True,
+    )  # fmt: skip
+
+
+def _signal(rows: pd.DataFrame, statistic: _Statistic, config: MonitoringConfig) -> Signal | None:
+    values = statistic.of(rows)
+    if statistic.name == "cost":
+        known = np.flatnonzero(np.isfinite(values))
+        values = values[: known[-1] + 1] if len(known) else values
+    shift = recent_shift(values, config.min_history, config.num_bootstrap, config.seed)
+    if shift is None:
+        return None
+    distance = shift.value - shift.expected
+    floor = _floor(statistic.name, config)
+    wrong_way = statistic.bad != 0 and distance * statistic.bad < 0
+    text = statistic.text.format(statistic.shown(shift.value), statistic.shown(shift.expected))
+    if shift.periods > 1:
+        text += f" (over {shift.periods} periods)"
+    return Signal(
+        statistic.name, statistic.kind, shift.value, shift.expected, max(floor, shift.limit),
+        shift.p_value, fires=bool(abs(distance) >= floor and not wrong_way), text=text,
+        pages=_pages(statistic, shift, config),
+    )  # fmt: skip
+
+
+def _pages(statistic: _Statistic, shift: Shift, config: MonitoringConfig) -> bool:
+    return statistic.name == "cost" and shift.value - shift.expected >= np.log(
+        config.page_cost_ratio
+    )
+
+
+def _floor(name: str, config: MonitoringConfig) -> float:
+    if name == "coverage":
+        return _MIN_COVERAGE
+    if name == "stockouts":
+        return float(np.log(_MIN_ODDS))
+    return float(np.log1p(config.min_shift))
+
+
+def _renamed(signal: Signal, name: str, text: str) -> Signal:
+    """Return a location's signal: it says where, and does not decide."""
+    return Signal(
+        name, DRIFT, signal.value, signal.expected, signal.limit, signal.p_value, signal.fires, text
+    )

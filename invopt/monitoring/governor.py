@@ -1,0 +1,322 @@
+"""Whether to ignore, alert, retrain or page: a pure function of evidence, memory and clock.
+
+Every rule is evaluated and written down, whether it decided or not: the answer to "why did it not
+retrain" is in the decision.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from invopt.config import GovernorConfig
+from invopt.monitoring.signals import DATA, DRIFT, PERFORMANCE, SERVING, Signal
+
+IGNORE, ALERT, RETRAIN, PAGE = "ignore", "alert", "retrain", "page"
+ACTIONS = (IGNORE, ALERT, RETRAIN, PAGE)
+# How a retraining ends; None while it runs.
+PROMOTED, KEPT, FAILED, EXPIRED = "promoted", "kept", "failed", "expired"
+OUTCOMES = (PROMOTED, KEPT, FAILED, EXPIRED)
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a decision is about.
+
+    Attributes:
+        model: Registered name.
+        version: Of the champion.
+        start: First day of the period judged (ISO date).
+        end: Last day.
+        conclusive: False when too little is known to conclude anything.
+        why_not: Why not, "" when it is conclusive.
+        signals: Of the period.
+        new_periods: Periods of data since those the champion was trained on.
+    """
+
+    model: str
+    version: str
+    start: str
+    end: str
+    conclusive: bool
+    why_not: str
+    signals: tuple[Signal, ...]
+    new_periods: int
+
+    @property
+    def window(self) -> str:
+        """The period as text."""
+        return f"{self.start}..{self.end}"
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """One retraining that was asked for.
+
+    Attributes:
+        key: Of model, window and cause; never used twice.
+        claimed_at: When it was decided.
+        lease_until: Until when nobody else may start one.
+        started_at: None while it was only claimed.
+        outcome: promoted, kept, failed, expired; None while it runs.
+    """
+
+    key: str
+    claimed_at: datetime
+    lease_until: datetime
+    started_at: datetime | None
+    outcome: str | None
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What was decided before.
+
+    Attributes:
+        causes: By end of period (ISO date): the causes that fired in it, judged last.
+        paged: By cause: end of the period it was last paged for.
+        retrainings: Of the model, oldest first.
+        switched_off: Why somebody turned retraining off, "" while it is on.
+        reset_at: When somebody last turned it on; failures before do not count.
+        last_decision: When the last decision was taken; None for the first.
+    """
+
+    causes: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    paged: Mapping[str, str] = field(default_factory=dict)
+    retrainings: Sequence[Retraining] = ()
+    switched_off: str = ""
+    reset_at: datetime | None = None
+    last_decision: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Brake:
+    """One condition of a retraining.
+
+    Attributes:
+        name: Of the condition.
+        rule: In words.
+        value: What was found.
+        limit: What it is compared with.
+        holds: True when it stops the retraining.
+    """
+
+    name: str
+    rule: str
+    value: float | str
+    limit: float | str
+    holds: bool
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The governor's answer.
+
+    Attributes:
+        action: ignore, alert, retrain or page.
+        reasons: Why, most important first.
+        cause: What a retraining is for, "" without one.
+        key: Idempotency key of the retraining the evidence asks for, "" without one.
+        brakes: Every condition, when the evidence asks for a retraining.
+        streaks: By cause that fires: periods in a row, this one included.
+        dry_run: True when nothing may follow from it.
+        paged: Causes this decision pages for.
+    """
+
+    action: str
+    reasons: list[str]
+    cause: str = ""
+    key: str = ""
+    brakes: list[Brake] = field(default_factory=list)
+    streaks: dict[str, int] = field(default_factory=dict)
+    dry_run: bool = False
+    paged: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        return asdict(self)
+
+
+def decide(situation: Situation, memory: Memory, config: GovernorConfig, now: datetime) -> Decision:
+    """Return what to do about a period.
+
+    Data and serving are judged first, because training on broken data makes a broken model. Then
+    performance: a cause that persists asks for a retraining, and every brake has to let it
+    pass. Drift alone never retrains: it explains.
+
+    Args:
+        situation: Evidence of one period.
+        memory: Earlier decisions and retrainings of the model.
+        config: Limits.
+        now: The clock, UTC. A clock behind the last decision is held at that decision.
+    """
+    behind = memory.last_decision is not None and now < memory.last_decision
+    if behind and memory.last_decision is not None:
+        now = memory.last_decision
+    firing = [s for s in situation.signals if s.fires]
+    streaks = {s.cause: streak(s.cause, situation.end, memory.causes) for s in firing}
+    paging = [s for s in firing if _pages(s, streaks[s.cause], config)]
+    new_pages = [s for s in paging if _page_is_due(s.cause, situation.end, memory, config)]
+    notes = ["the clock is behind the last decision; its time was used"] if behind else []
+    older = [end for end in memory.causes if end > situation.end]
+    asked = _asked(situation, firing, streaks, config)
+    if asked is not None:
+        cause, key = asked.cause, retraining_key(situation, asked.cause)
+        brakes = brakes_of(situation, memory, config, now, key, stale=bool(older))
+        held = [b for b in brakes if b.holds]
+        why = f"{asked.text}, for {streaks[cause]} periods in a row"
+        faults = [s for s in new_pages if s.kind in (DATA, SERVING)]
+        if not held and not faults:
+            return Decision(
+                RETRAIN, [why, *notes], cause, key, brakes, streaks, dry_run=config.dry_run
+            )
+        stopped = [f"no retraining: {b.rule} ({b.value} against {b.limit})" for b in held]
+        exhausted = any(b.name == "breaker" for b in held)
+        pages = [*new_pages]
+        if exhausted and _page_is_due(cause, situation.end, memory, config):
+            pages.append(asked)
+            stopped.append("retraining did not mend it: somebody has to look")
+        if not held:
+            stopped = ["no retraining while the data or the service are at fault"]
+        texts = [s.text for s in pages if s.cause != cause]
+        return Decision(
+            PAGE if pages else ALERT, [*texts, why, *stopped, *notes], cause, key, brakes,
+            streaks, paged=[s.cause for s in pages],
+        )  # fmt: skip
+    if new_pages:
+        texts = [s.text for s in new_pages] + [s.text for s in firing if s not in new_pages]
+        return Decision(PAGE, [*texts, *notes], streaks=streaks, paged=[s.cause for s in new_pages])
+    telling = [s for s in firing if _tells(s, streaks[s.cause], config)]
+    if telling or not situation.conclusive:
+        texts = [] if situation.conclusive else [f"nothing is concluded: {situation.why_not}"]
+        texts += [s.text + (", already paged" if s in paging else "") for s in telling]
+        return Decision(ALERT, [*texts, *notes], streaks=streaks)
+    texts = [f"{s.text}, not yet long enough to tell" for s in firing]
+    return Decision(
+        IGNORE, [*(texts or ["nothing is beyond what its history allows"]), *notes],
+        streaks=streaks,
+    )  # fmt: skip
+
+
+def streak(cause: str, end: str, causes: Mapping[str, frozenset[str]]) -> int:
+    """Return for how many periods in a row a cause has fired, the period ending `end` included."""
+    count = 1
+    for earlier in sorted((e for e in causes if e < end), reverse=True):
+        if cause not in causes[earlier]:
+            break
+        count += 1
+    return count
+
+
+def retraining_key(situation: Situation, cause: str) -> str:
+    """Return the idempotency key of a retraining: of model, version, window and cause."""
+    text = "|".join((situation.model, situation.version, situation.window, cause))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def brakes_of(
+    situation: Situation,
+    memory: Memory,
+    config: GovernorConfig,
+    now: datetime,
+    key: str,
+    *,
+    stale: bool = False,
+) -> list[Brake]:
+    """Return every condition of a retraining, met or not.
+
+    Args:
+        situation: Evidence.
+        memory: Of the model.
+        config: Limits.
+        now: The clock.
+        key: Of the retraining.
+        stale: True when a later period was judged already.
+    """
+    runs = memory.retrainings
+    faults = [s.name for s in situation.signals if s.fires and s.kind == DATA and s.pages]
+    running = [r for r in runs if r.outcome is None and r.lease_until > now]
+    last = max((r.claimed_at for r in runs), default=None)
+    since = (now - last) / timedelta(days=1) if last is not None else float("inf")
+    month = sum(r.claimed_at > now - timedelta(days=30) for r in runs)
+    failures = failures_in_a_row(memory, now, config)
+    used = [r for r in runs if r.key == key and not (r.outcome == EXPIRED and not r.started_at)]
+    return [
+        Brake("enabled", "retraining has to be enabled in the configuration",
+              str(config.enabled), "True", holds=not config.enabled),
+        Brake("kill_switch", "nobody may have turned retraining off",
+              memory.switched_off or "on", "on", holds=bool(memory.switched_off)),
+        Brake("data", "the data may have no fault", ", ".join(faults) or "none", "none",
+              holds=bool(faults)),
+        Brake("window", "no later period may have been judged", "later" if stale else "latest",
+              "latest", holds=stale),
+        Brake("idempotency", "the same model, window and cause may start one run only",
+              len(used), 0, holds=bool(used)),
+        Brake("lease", "no other retraining may be under way", len(running), 0,
+              holds=bool(running)),
+        Brake("cool_down", "days since the last retraining",
+              "never" if last is None else round(since, 1), config.cool_down_days,
+              holds=since < config.cool_down_days),
+        Brake("new_data", "periods of data since the champion's training",
+              situation.new_periods, config.min_new_periods,
+              holds=situation.new_periods < config.min_new_periods),
+        Brake("budget", "retrainings in the last 30 days", month, config.max_per_month,
+              holds=month >= config.max_per_month),
+        Brake("breaker", "retrainings in a row that failed or were not promoted", failures,
+              config.max_failures, holds=failures >= config.max_failures),
+    ]  # fmt: skip
+
+
+def failures_in_a_row(memory: Memory, now: datetime, config: GovernorConfig) -> int:
+    """Return the latest retrainings in a row that did not end promoted.
+
+    Those before somebody turned retraining on again, or older than breaker_days, are forgiven.
+    """
+    count = 0
+    forgiven = now - timedelta(days=config.breaker_days)
+    if memory.reset_at is not None:
+        forgiven = max(forgiven, memory.reset_at)
+    for run in reversed(memory.retrainings):
+        if run.outcome == PROMOTED or run.claimed_at <= forgiven:
+            break
+        count += run.outcome is not None
+    return count
+
+
+def _asked(
+    situation: Situation,
+    firing: Sequence[Signal],
+    streaks: Mapping[str, int],
+    config: GovernorConfig,
+) -> Signal | None:
+    """Return the performance signal that asks for a retraining: the surest that persists."""
+    if not situation.conclusive:
+        return None
+    lasting = [
+        s
+        for s in firing
+        if s.kind == PERFORMANCE and not s.estimated and streaks[s.cause] >= config.persistence
+    ]
+    return min(lasting, key=lambda s: (s.p_value, s.name), default=None)
+
+
+def _pages(signal: Signal, periods: int, config: GovernorConfig) -> bool:
+    """Data and service wake somebody at once, money once it lasts."""
+    if not signal.pages:
+        return False
+    return signal.kind in (DATA, SERVING) or periods >= config.persistence
+
+
+def _page_is_due(cause: str, end: str, memory: Memory, config: GovernorConfig) -> bool:
+    """Return whether a cause was not paged for in the last periods: one fault, one page."""
+    if cause not in memory.paged:
+        return True
+    between = [e for e in memory.causes if memory.paged[cause] < e < end]
+    quiet = any(cause not in memory.causes[e] for e in between)
+    return quiet or len(between) + 1 >= config.page_again_after
+
+
+def _tells(signal: Signal, periods: int, config: GovernorConfig) -> bool:
+    """Drift tells only once it lasts; the rest at once."""
+    return signal.kind != DRIFT or periods >= config.persistence

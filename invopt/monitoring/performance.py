@@ -1,0 +1,200 @@
+"""What forecasts and decisions turned out to be worth, period by period and location by location.
+
+A record holds sums, so that records of locations add up to the company's, and ratios are taken
+last. Forecasts of a record were made before its period, from what was known then.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from invopt.cleaning import estimate_demand
+from invopt.evaluation import Forecasts
+from invopt.forecasts import ForecastArrays
+from invopt.inventory import Terms, expected_shortage_and_excess, levels_of
+from invopt.panel import Flag, Panel, group_names
+
+FloatArray = npt.NDArray[np.float64]
+
+# Sums of a record. Money and units; counts are series-periods.
+SUMS = (
+    "on_sale", "observed", "censored", "actual", "forecast", "error", "expected_error", "inside",
+    "cost", "planned_cost",
+)  # fmt: skip
+COSTS = ("cost", "planned_cost")
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How outcomes are scored.
+
+    Attributes:
+        period: Periods per monitoring period.
+        terms: Of the series; None leaves costs out.
+        is_count: True when sales are whole numbers.
+        seed: Of the jitter that makes coverage of counts exact.
+    """
+
+    period: int
+    terms: Terms | None = field(repr=False)
+    is_count: bool
+    seed: int = 0
+
+    def cost_stop(self, cutoff: int) -> int:
+        """Return the first period count at which a cutoff's decisions can be priced."""
+        if self.terms is None:
+            return cutoff + 1
+        return cutoff + 1 + int(self.terms.protection_interval.max())
+
+
+def performance_records(
+    forecasts: Forecasts, panel: Panel, cutoffs: Iterable[int], scoring: Scoring
+) -> pd.DataFrame:
+    """Return one row per cutoff and location with the sums of SUMS, in that order.
+
+    `cutoff` is the last period the forecast saw; `start` and `end` the first days of the first
+    and last period scored. Costs are NaN while the protection interval has not passed; observed
+    is 0, and actual, error and inside with it, while actuals are not in.
+    """
+    demand = estimate_demand(panel)
+    locations = locations_of(panel)
+    names, codes = np.unique(locations, return_inverse=True)
+    parts = []
+    for cutoff in cutoffs:
+        outcome = series_outcomes(forecasts.predict(panel, cutoff), panel, demand, cutoff, scoring)
+        sums = {
+            # NaN in one series of a location is NaN of the location: unknown costs stay unknown.
+            name: np.bincount(codes, outcome[name].to_numpy(), minlength=len(names))
+            for name in SUMS
+        }
+        start, end = cutoff + 1, cutoff + scoring.period
+        head = {
+            "cutoff": cutoff,
+            "start": panel.timeline.date(start),
+            "end": panel.timeline.date(end),
+            "location": names.astype(str),
+        }
+        parts.append(pd.DataFrame(head | sums))
+    return pd.concat(parts, ignore_index=True)
+
+
+def series_outcomes(
+    forecast: ForecastArrays,
+    panel: Panel,
+    demand: npt.NDArray[np.float32],
+    cutoff: int,
+    scoring: Scoring,
+) -> pd.DataFrame:
+    """Return one row per series, in panel order: unique_id and the columns of SUMS.
+
+    Args:
+        forecast: Made at the end of period `cutoff`.
+        panel: Holds what came true, as far as it is known.
+        demand: Estimated demand, as estimate_demand returns it.
+        cutoff: Last period the forecast saw.
+        scoring: How.
+    """
+    known = min(cutoff + 1 + scoring.period, panel.num_periods)
+    target = slice(cutoff + 1, known)
+    steps = known - cutoff - 1
+    flags = np.zeros((panel.num_series, scoring.period), np.uint8)
+    flags[:, steps:] = Flag.MISSING
+    flags[:, :steps] = panel.flags[:, target]
+    y = np.zeros(flags.shape)
+    y[:, :steps] = panel.y[:, target]
+    on_sale = (flags & Flag.BEFORE_LAUNCH) == 0
+    seen = (flags & (Flag.BEFORE_LAUNCH | Flag.MISSING | Flag.CENSORED)) == 0
+    ahead = slice(0, scoring.period)
+    mean = np.asarray(forecast.mean[:, ahead], np.float64)
+    quantiles = forecast.quantiles[:, ahead]
+    # Before actuals are in, what is expected of every series on sale is still worth knowing.
+    judged = seen if seen.any() else on_sale
+    columns = {
+        "on_sale": on_sale.sum(1),
+        "observed": seen.sum(1),
+        "censored": ((flags & Flag.CENSORED) != 0).sum(1),
+        "actual": np.where(seen, y, 0).sum(1),
+        "forecast": np.where(judged, mean, 0).sum(1),
+        "error": np.where(seen, np.abs(y - mean), 0).sum(1),
+        "expected_error": np.where(judged, expected_absolute_error(mean, quantiles, forecast), 0)
+        .sum(1),
+        "inside": (_inside(y, quantiles, scoring) & seen).sum(1),
+    }  # fmt: skip
+    cost, planned = _costs(forecast, demand, cutoff, scoring)
+    columns |= {"cost": cost, "planned_cost": planned}
+    floats = {name: np.asarray(value, np.float64) for name, value in columns.items()}
+    return pd.DataFrame({"unique_id": panel.unique_ids} | floats)
+
+
+def expected_absolute_error(
+    mean: FloatArray, quantiles: npt.NDArray[np.floating], forecast: ForecastArrays  # type: ignore[type-arg]
+) -> FloatArray:  # fmt: skip
+    """Return E|demand - mean| that a forecast's own quantiles imply, in units.
+
+    Each quantile stands for the stretch of levels nearer to it than to its neighbours. It is
+    what the model claims about itself: realised error over it says whether the claim holds,
+    whatever the season or the volume.
+    """
+    levels = np.asarray(forecast.quantile_levels)
+    edges = np.concatenate([[0.0], (levels[1:] + levels[:-1]) / 2, [1.0]])
+    weights = np.diff(edges)
+    spread = np.abs(np.maximum(quantiles, 0) - mean[..., None])
+    error: FloatArray = spread @ weights
+    return error
+
+
+def nominal_coverage(quantile_levels: tuple[float, ...]) -> float:
+    """Return the level of the interval that `inside` counts: the widest one forecast."""
+    return quantile_levels[-1] - quantile_levels[0]
+
+
+def locations_of(panel: Panel) -> npt.NDArray[np.object_]:
+    """Return each series' location, "all" where products have none."""
+    if "location" in panel.series:
+        return group_names(panel.series, "location").astype(str).astype(object)
+    return np.full(panel.num_series, "all", object)
+
+
+def _inside(
+    y: FloatArray,
+    quantiles: npt.NDArray[np.floating],  # type: ignore[type-arg]
+    scoring: Scoring,
+) -> npt.NDArray[np.bool_]:
+    rng = np.random.default_rng(scoring.seed)
+    at = y + rng.random(y.shape) - 0.5 if scoring.is_count else y
+    found: npt.NDArray[np.bool_] = (at > quantiles[..., 0]) & (at <= quantiles[..., -1])
+    return found
+
+
+def _costs(
+    forecast: ForecastArrays, demand: npt.NDArray[np.float32], cutoff: int, scoring: Scoring
+) -> tuple[FloatArray, FloatArray]:
+    """Return cost of ordering up to the level at a cutoff: as it came, and as planned.
+
+    A unit left after the protection interval is held for a review period, a unit short is lost:
+    the newsvendor's costs that the level was chosen by. NaN until the interval has passed.
+    """
+    num = len(demand)
+    terms = scoring.terms
+    if terms is None:
+        return np.full(num, np.nan), np.full(num, np.nan)
+    levels = levels_of(
+        forecast.mean, forecast.levels, forecast.level_quantiles, terms, is_count=scoring.is_count
+    )
+    overage = terms.holding_cost * terms.review_period
+    short, excess = expected_shortage_and_excess(
+        levels.over_protection, forecast.level_quantiles, levels.order_up_to
+    )
+    planned = np.nan_to_num(terms.stockout_cost * short + overage * excess)
+    interval = terms.protection_interval
+    if scoring.cost_stop(cutoff) > demand.shape[1]:
+        return np.full(num, np.nan), planned
+    ahead = demand[:, cutoff + 1 : cutoff + 1 + int(interval.max())].astype(np.float64)
+    total = np.where(np.arange(ahead.shape[1]) < interval[:, None], np.nan_to_num(ahead), 0).sum(1)
+    stock = levels.order_up_to
+    lost = np.maximum(total - stock, 0)
+    left = np.maximum(stock - total, 0)
+    return np.nan_to_num(terms.stockout_cost * lost + overage * left), planned

@@ -1,0 +1,91 @@
+"""A signal: one number beside what it should be, how sure that is, and what it argues for."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+# What a signal is about. Performance can be mended by training; the others cannot.
+PERFORMANCE, DRIFT, SUPPLY, DATA, SERVING = "performance", "drift", "supply", "data", "serving"
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One finding of one period.
+
+    Attributes:
+        name: What was looked at; stable, because persistence is counted by it.
+        kind: performance, drift, supply, data or serving.
+        value: What was found; NaN where it could not be.
+        expected: What the reference says.
+        limit: Distance from expected from which on it fires.
+        p_value: Chance of a distance like this when nothing changed; NaN for a rule, which is no
+            test.
+        fires: True when it does.
+        pages: True when it is worth waking somebody by itself.
+        text: The finding as a sentence, with its numbers.
+        effect: Money per period it concerns, 0 where unknown; causes are ranked by it.
+        estimated: True when actuals are not in and this is what the forecast implies.
+    """
+
+    name: str
+    kind: str
+    value: float
+    expected: float
+    limit: float
+    p_value: float
+    fires: bool
+    text: str
+    pages: bool = False
+    effect: float = 0.0
+    estimated: bool = False
+
+    @property
+    def direction(self) -> int:
+        """1 above what was expected, -1 below."""
+        return 1 if self.value >= self.expected else -1
+
+    @property
+    def cause(self) -> str:
+        """Name and direction: what persists over periods."""
+        if self.kind != PERFORMANCE:
+            return self.name
+        return f"{self.name} {'up' if self.direction > 0 else 'down'}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data, the cause included."""
+        return asdict(self) | {"cause": self.cause}
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> "Signal":
+        """Read what as_dict wrote; null numbers are NaN."""
+        numbers = ("value", "expected", "limit", "p_value", "effect")
+        plain = {k: v for k, v in content.items() if k != "cause"}
+        return cls(**(plain | {n: float("nan") if plain[n] is None else plain[n] for n in numbers}))
+
+
+def control_false_discoveries(signals: Sequence[Signal], rate: float) -> list[Signal]:
+    """Return the signals with those silenced that the false-discovery rate does not allow.
+
+    Benjamini and Hochberg (1995) over the p-values of all signals given, fired or not: looking
+    at thirty columns must not find one by chance. Rules, which have no p-value, are left as they
+    are.
+    """
+    tested = [i for i, s in enumerate(signals) if np.isfinite(s.p_value)]
+    kept = rejected([signals[i].p_value for i in tested], rate)
+    silenced = {i for i, keep in zip(tested, kept, strict=True) if not keep}
+    return [replace(s, fires=s.fires and i not in silenced) for i, s in enumerate(signals)]
+
+
+def rejected(p_values: Iterable[float], rate: float) -> list[bool]:
+    """Return which null hypotheses Benjamini and Hochberg's step-up procedure rejects."""
+    p = np.asarray(list(p_values), np.float64)
+    if not len(p):
+        return []
+    order = np.argsort(p, kind="stable")
+    passed = p[order] <= rate * np.arange(1, len(p) + 1) / len(p)
+    cut = int(np.flatnonzero(passed).max()) + 1 if passed.any() else 0
+    found = np.zeros(len(p), bool)
+    found[order[:cut]] = True
+    return [bool(f) for f in found]

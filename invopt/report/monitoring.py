@@ -1,0 +1,128 @@
+"""The page of a monitoring run: what to do, why, where; and its numbers for Prometheus."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from invopt.files import read_json
+from invopt.report import plots
+from invopt.report.page import render, write_page
+
+Notify = Callable[[str], None]
+RUNBOOKS = "docs/runbooks"
+_KINDS = {
+    "performance": "forecasts and decisions",
+    "drift": "what moved",
+    "supply": "stock",
+    "data": "data",
+    "serving": "service",
+}
+
+
+def write_monitoring_report(
+    decision: str, model: str, command: str, workspace: str, out: str, metrics: str, notify: Notify
+) -> None:
+    """Write the page and the metrics.
+
+    Args:
+        decision: File with evidence and decision.
+        model: Registered name.
+        command: How a training run is started by hand.
+        workspace: Folder of the runs, for the commands shown.
+        out: Page to write.
+        metrics: File to write in Prometheus' text format.
+        notify: Called with a line of progress.
+    """
+    content = read_json(decision)
+    signals = sorted(
+        content["signals"], key=lambda s: (not s["fires"], list(_KINDS).index(s["kind"]), s["name"])
+    )
+    page = render(
+        "monitoring.html.j2",
+        title=f"{model}: {content['start']} to {content['end']}",
+        content=content,
+        governor=content["governor"],
+        signals=signals,
+        kinds=_KINDS,
+        runbooks={s["name"]: runbook(s["name"]) for s in signals},
+        next_steps=next_steps(content, command, workspace),
+        plots={
+            "trend": plots.monitoring_trend(content["trend"]),
+            "drift": plots.column_distances(content["drift"][:15]),
+        },
+        footer="invopt",
+    )
+    write_page(out, page)
+    write_page(metrics, prometheus_text(content, model))
+    notify(f"report of {len(page) / 1e6:.1f} MB")
+
+
+def runbook(signal: str) -> str:
+    """Return the page that says what a signal means: one per name, all locations share one."""
+    name = signal.split(" at ", 1)[0]
+    return f"{RUNBOOKS}/{name.replace('_', '-').replace(' ', '-')}.md"
+
+
+def next_steps(content: Mapping[str, Any], command: str, workspace: str) -> list[dict[str, str]]:
+    """Return what to do next: a sentence and the exact command, most urgent first."""
+    why = f"invopt why {content['run']} --workspace {workspace}"
+    again = command.replace("invopt run training", "invopt run monitoring")
+    action = content["decision"]
+    firing = [s for s in content["signals"] if s["fires"]]
+    steps = []
+    if action == "retrain":
+        steps.append({"text": "A training run follows by itself; see how it ends", "command": why})
+    faults = [s for s in firing if s["kind"] in ("data", "serving")]
+    if faults:
+        steps.append({"text": "Mend the data or the service, then judge the period again",
+                      "command": again})  # fmt: skip
+    held = [b["name"] for b in content["governor"]["brakes"] if b["holds"]]
+    if held:
+        text = f"Held back by {', '.join(held)}; to train in spite of it"
+        steps.append({"text": text, "command": command})
+    if action != "ignore":
+        steps.append({"text": "See every number the decision rests on", "command": why})
+    return steps or [{"text": "Nothing to do. Every number is kept", "command": why}]
+
+
+def prometheus_text(content: Mapping[str, Any], model: str) -> str:
+    """Return decision and signals in Prometheus' text format."""
+    lines: list[str] = []
+
+    def gauge(name: str, about: str, rows: Sequence[tuple[dict[str, str], Any]]) -> None:
+        known = [(labels, value) for labels, value in rows if value is not None]
+        if not known:
+            return
+        lines.extend((f"# HELP invopt_{name} {about}", f"# TYPE invopt_{name} gauge"))
+        for labels, value in known:
+            text = ",".join(f'{k}="{_escaped(v)}"' for k, v in ({"model": model} | labels).items())
+            lines.append(f"invopt_{name}{{{text}}} {float(value):g}")
+
+    actions = ("ignore", "alert", "retrain", "page")
+    gauge("monitoring_decision", "1 for the decision about the latest period.",
+          [({"action": a}, int(content["decision"] == a)) for a in actions])  # fmt: skip
+    gauge("monitoring_conclusive", "1 when enough was known to conclude anything.",
+          [({}, int(content["conclusive"]))])  # fmt: skip
+    signals = content["signals"]
+    label = [{"signal": s["name"], "kind": s["kind"]} for s in signals]
+    gauge("signal_firing", "1 when a signal is beyond what its history allows.",
+          [(n, int(s["fires"])) for n, s in zip(label, signals, strict=True)])  # fmt: skip
+    for key, about in (
+        ("value", "What was found, on the signal's own scale."),
+        ("expected", "What history says of it."),
+        ("p_value", "Chance of it when nothing changed."),
+    ):
+        gauge(f"signal_{key}", about, [(n, s[key]) for n, s in zip(label, signals, strict=True)])
+    gauge("column_drift", "Wasserstein distance over the reference's deviation.",
+          [({"column": d["column"]}, d["score"]) for d in content["drift"]])  # fmt: skip
+    gauge("excess_cost", "Money per period above plan.", [({}, content["excess_cost"])])
+    gauge("new_periods", "Periods of data since the champion's training.",
+          [({}, content["new_periods"])])  # fmt: skip
+    if content["trend"]:
+        latest = content["trend"][-1]
+        for key in ("wape", "bias", "coverage", "stockouts"):
+            gauge(f"period_{key}", "Of the latest period.", [({}, latest[key])])
+    return "\n".join(lines) + "\n"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")

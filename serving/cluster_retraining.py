@@ -1,0 +1,98 @@
+"""Retraining on Kubeflow Pipelines: started once, followed by asking."""
+
+from collections.abc import Callable
+from typing import Any
+
+from invopt.config import Config
+from invopt.files import read_json
+from invopt.monitoring.governor import FAILED, KEPT, PROMOTED, RETRAIN
+from serving.governor import Claim, GovernorStore, clock
+from serving.settings import Settings
+
+Notify = Callable[[str], None]
+_DONE, _LOST = ("SUCCEEDED",), ("FAILED", "CANCELED", "CANCELLED", "SKIPPED")
+
+
+def start_on_cluster(decision: str, config: dict[str, Any], notify: Notify) -> None:
+    """Start the training pipeline of a decision on Kubeflow Pipelines, once.
+
+    Where pipelines run on this machine nothing is done: `invopt run` starts it.
+
+    Args:
+        decision: File that `govern` wrote.
+        config: The whole configuration.
+        notify: Called with a line of progress.
+    """
+    settings, whole = Settings.from_environment(), Config.model_validate(config)
+    content = read_json(decision)
+    if content["claim"] is None or content["decision"] != RETRAIN:
+        notify("no retraining to start")
+        return
+    if not settings.pipeline_host:
+        notify("the training run is started after this one")
+        return
+    claim = Claim(**content["claim"])
+    name = run_name(claim)
+    store = GovernorStore(settings.governor_store)
+    try:
+        if not store.begin(claim, name, whole.governor, clock()):
+            notify("the claim on this retraining has run out; nothing is started")
+            return
+        _run_on_cluster(settings.pipeline_host, whole.name, name, claim)
+    finally:
+        store.close()
+    notify(f"started {name} on {settings.pipeline_host}")
+
+
+def run_name(claim: Claim) -> str:
+    """Return the name a retraining runs under: its key, so that it cannot start twice."""
+    return f"retraining-{claim.key}"
+
+
+def reconcile(store: GovernorStore, config: Config, settings: Settings, notify: Notify) -> None:
+    """Learn from Kubeflow Pipelines and the registry how started retrainings ended.
+
+    A run that goes on keeps its lease; one that is gone, or was never created, loses it in time.
+    """
+    from serving.registry import has_version_for  # noqa: PLC0415
+
+    client = _client(settings.pipeline_host)
+    for claim, name in store.open_claims(config.name):
+        state = _state(client, config.name, name)
+        if state in _DONE:
+            outcome = PROMOTED if has_version_for(config.name, claim.key) else KEPT
+            store.finish(claim, outcome, clock())
+            notify(f"{name} ended: {outcome}")
+        elif state in _LOST:
+            store.finish(claim, FAILED, clock())
+            notify(f"{name} ended: {FAILED}")
+        elif state:
+            store.renew(claim, config.governor, clock())
+
+
+def _client(host: str) -> Any:
+    from kfp import Client  # noqa: PLC0415  (a second of import)
+
+    return Client(host=host)
+
+
+def _run_on_cluster(host: str, model: str, name: str, claim: Claim) -> None:
+    """Create the run unless one of that name exists: a crash after creating must not repeat it."""
+    client = _client(host)
+    if _state(client, model, name):
+        return
+    experiment = client.create_experiment(model)
+    client.run_pipeline(
+        experiment.experiment_id,
+        name,
+        pipeline_id=client.get_pipeline_id("training"),
+        params={"cause": claim.cause, "window": claim.window, "retraining": claim.key},
+    )
+
+
+def _state(client: Any, model: str, name: str) -> str:
+    """Return the state of the run of a name, "" where there is none."""
+    experiment = client.create_experiment(model)
+    found = client.list_runs(experiment_id=experiment.experiment_id, page_size=100,
+                             sort_by="created_at desc").runs  # fmt: skip
+    return next((str(r.state or "PENDING") for r in found or () if r.display_name == name), "")

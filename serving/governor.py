@@ -1,0 +1,381 @@
+"""The governor's memory: every decision and retraining, in one database, crash or no crash.
+
+Each operation is one transaction, whose first statement takes a lock that every other operation
+waits for: two monitors can run at the same time, and a process may die between any two writes.
+What a dead process had claimed comes free when its lease runs out.
+"""
+
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from invopt.config import GovernorConfig
+from invopt.errors import InvalidInputError
+from invopt.files import plain
+from invopt.monitoring.governor import (
+    EXPIRED,
+    OUTCOMES,
+    RETRAIN,
+    Brake,
+    Decision,
+    Memory,
+    Retraining,
+    Situation,
+    decide,
+)
+
+_META = sa.MetaData()
+_MUTEX = sa.Table(
+    "mutex", _META, sa.Column("id", sa.Integer, primary_key=True), sa.Column("turns", sa.Integer)
+)
+_AUDIT = sa.Table(
+    "audit",
+    _META,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("run", sa.Text, nullable=False),
+    sa.Column("model", sa.Text, nullable=False, index=True),
+    sa.Column("start", sa.Text, nullable=False),
+    sa.Column("end", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("content", sa.Text, nullable=False),
+)
+_RETRAININGS = sa.Table(
+    "retraining",
+    _META,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("model", sa.Text, nullable=False, index=True),
+    sa.Column("cause", sa.Text, nullable=False),
+    sa.Column("window", sa.Text, nullable=False),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("claimed_at", sa.Text, nullable=False),
+    sa.Column("lease_until", sa.Text, nullable=False),
+    sa.Column("started_at", sa.Text),
+    sa.Column("run", sa.Text),
+    sa.Column("outcome", sa.Text),
+    sa.Column("finished_at", sa.Text),
+)
+_SWITCH = sa.Table(
+    "switch",
+    _META,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("off", sa.Boolean, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+)
+# Decisions that matter to the next one: two years of weeks.
+_REMEMBERED = 104
+# What was written about a decision stays as it was written.
+_APPEND_ONLY = """
+CREATE TRIGGER IF NOT EXISTS audit_no_{verb} BEFORE {verb} ON audit
+BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END
+"""
+
+
+def clock() -> datetime:
+    """Return the time, UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A retraining that this process, and no other, may start.
+
+    Attributes:
+        key: Idempotency key.
+        owner: Secret of the claim; a later claim of the same key has another.
+        cause: What it is for.
+        window: Period whose evidence asked for it.
+    """
+
+    key: str
+    owner: str
+    cause: str
+    window: str
+
+
+@dataclass(frozen=True)
+class AuditRow:
+    """One decision as it was written.
+
+    Attributes:
+        number: Ascending.
+        at: When.
+        run: Monitoring run.
+        model: Registered name.
+        start: First day of the period.
+        end: Last day.
+        action: ignore, alert, retrain or page.
+        content: Situation, memory, configuration and decision, whole.
+    """
+
+    number: int
+    at: datetime
+    run: str
+    model: str
+    start: str
+    end: str
+    action: str
+    content: dict[str, Any]
+
+
+class GovernorStore:
+    """Decisions and retrainings in a database.
+
+    Args:
+        url: SQLAlchemy's; a file for one machine, PostgreSQL for several.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.engine = sa.create_engine(url, connect_args=_connect_args(url))
+        with self.engine.begin() as connection:
+            _META.create_all(connection)
+            if self.engine.dialect.name == "sqlite":
+                for verb in ("UPDATE", "DELETE"):
+                    connection.execute(sa.text(_APPEND_ONLY.format(verb=verb)))
+            if connection.execute(sa.select(_MUTEX.c.id)).first() is None:
+                connection.execute(_MUTEX.insert().values(id=1, turns=0))
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+    def decide(
+        self, situation: Situation, config: GovernorConfig, now: datetime, run: str
+    ) -> tuple[Decision, Claim | None]:
+        """Decide, write the audit row and claim the retraining, all or nothing.
+
+        The same run asking again gets the decision that was written, and no second claim.
+        """
+        with self._turn() as connection:
+            earlier = _decided(connection, run, situation)
+            if earlier is not None:
+                return earlier, None
+            _expire(connection, now)
+            memory = _memory(connection, situation.model)
+            decision = decide(situation, memory, config, now)
+            connection.execute(
+                _AUDIT.insert().values(
+                    at=_text(now), run=run, model=situation.model, start=situation.start,
+                    end=situation.end, action=decision.action,
+                    content=json.dumps(plain(_content(situation, memory, config, decision))),
+                )
+            )  # fmt: skip
+            if decision.action != RETRAIN or decision.dry_run:
+                return decision, None
+            claim = Claim(decision.key, uuid.uuid4().hex, decision.cause, situation.window)
+            # A claim whose owner died before it started anything may be taken over.
+            connection.execute(_RETRAININGS.delete().where(_RETRAININGS.c.key == claim.key))
+            connection.execute(
+                _RETRAININGS.insert().values(
+                    key=claim.key, model=situation.model, cause=claim.cause, window=claim.window,
+                    owner=claim.owner, claimed_at=_text(now),
+                    lease_until=_text(_lease(now, config)),
+                )
+            )  # fmt: skip
+            return decision, claim
+
+    def begin(self, claim: Claim, run: str, config: GovernorConfig, now: datetime) -> bool:
+        """Note that a claimed retraining starts; False when the claim has run out meanwhile."""
+        return self._change(
+            claim, now, started_at=_text(now), run=run, lease_until=_text(_lease(now, config))
+        )
+
+    def renew(self, claim: Claim, config: GovernorConfig, now: datetime) -> bool:
+        """Give a sign of life; False when the lease was lost, and the run has to stop."""
+        return self._change(claim, now, lease_until=_text(_lease(now, config)))
+
+    def finish(self, claim: Claim, outcome: str, now: datetime) -> bool:
+        """Write how a retraining ended; False when its lease had been lost before.
+
+        Raises:
+            ValueError: If the outcome is none of promoted, kept, failed, expired.
+        """
+        if outcome not in OUTCOMES:
+            raise ValueError(f"outcome must be one of {', '.join(OUTCOMES)}, got {outcome!r}")
+        return self._change(claim, now, outcome=outcome, finished_at=_text(now))
+
+    def open_claims(self, model: str) -> list[tuple[Claim, str]]:
+        """Return the retrainings that started and have not ended, each with its run."""
+        query = sa.select(_RETRAININGS).where(
+            _RETRAININGS.c.model == model,
+            _RETRAININGS.c.outcome.is_(None),
+            _RETRAININGS.c.started_at.is_not(None),
+        )
+        with self.engine.connect() as connection:
+            return [
+                (Claim(r.key, r.owner, r.cause, r.window), r.run) for r in connection.execute(query)
+            ]
+
+    def switch(self, model: str, *, off: bool, reason: str, now: datetime) -> None:
+        """Turn retraining of a model off or on; on also closes the breaker."""
+        with self._turn() as connection:
+            connection.execute(
+                _SWITCH.insert().values(at=_text(now), model=model, off=off, reason=reason)
+            )
+
+    def memory(self, model: str) -> Memory:
+        """Return what the next decision would know."""
+        with self.engine.connect() as connection:
+            return _memory(connection, model)
+
+    def audit(self, model: str | None = None, limit: int | None = None) -> list[AuditRow]:
+        """Return decisions, newest first."""
+        query = sa.select(_AUDIT).order_by(_AUDIT.c.id.desc())
+        if model is not None:
+            query = query.where(_AUDIT.c.model == model)
+        if limit is not None:
+            query = query.limit(limit)
+        with self.engine.connect() as connection:
+            return [_row(r) for r in connection.execute(query)]
+
+    def find(self, what: str) -> list[AuditRow]:
+        """Return the decisions of a run, or about the period that holds a date (YYYY-MM-DD).
+
+        Raises:
+            InvalidInputError: If there are none.
+        """
+        found = [r for r in self.audit() if r.run == what or r.start <= what <= r.end]
+        if not found:
+            known = [r.run for r in self.audit(limit=3)]
+            raise InvalidInputError(
+                f"no decision about {what}: give a monitoring run (latest: "
+                f"{', '.join(known) or 'none yet'}) or a date as YYYY-MM-DD inside a period judged."
+            )
+        return found
+
+    def _change(self, claim: Claim, now: datetime, **values: str) -> bool:
+        """Change a retraining that this claim still owns; False when it does not."""
+        owned = (
+            (_RETRAININGS.c.key == claim.key)
+            & (_RETRAININGS.c.owner == claim.owner)
+            & _RETRAININGS.c.outcome.is_(None)
+            & (_RETRAININGS.c.lease_until > _text(now))
+        )
+        with self._turn() as connection:
+            return (
+                connection.execute(_RETRAININGS.update().where(owned).values(values)).rowcount == 1
+            )
+
+    @contextmanager
+    def _turn(self) -> Iterator[sa.Connection]:
+        """Run a transaction that no other overlaps: its first write waits for all before it."""
+        with self.engine.begin() as connection:
+            connection.execute(_MUTEX.update().values(turns=_MUTEX.c.turns + 1))
+            yield connection
+
+
+def _connect_args(url: str) -> dict[str, Any]:
+    return {"timeout": 60} if url.startswith("sqlite") else {}
+
+
+def _lease(now: datetime, config: GovernorConfig) -> datetime:
+    return now + timedelta(minutes=config.lease_minutes)
+
+
+def _expire(connection: sa.Connection, now: datetime) -> None:
+    """Close the retrainings whose owner gave no sign of life."""
+    lost = _RETRAININGS.c.outcome.is_(None) & (_RETRAININGS.c.lease_until <= _text(now))
+    connection.execute(
+        _RETRAININGS.update().where(lost).values(outcome=EXPIRED, finished_at=_text(now))
+    )
+
+
+def _memory(connection: sa.Connection, model: str) -> Memory:
+    rows = connection.execute(
+        sa.select(_AUDIT)
+        .where(_AUDIT.c.model == model)
+        .order_by(_AUDIT.c.id.desc())
+        .limit(_REMEMBERED)
+    ).all()[::-1]
+    causes: dict[str, frozenset[str]] = {}
+    paged: dict[str, str] = {}
+    for row in rows:
+        content = json.loads(row.content)
+        causes[row.end] = frozenset(content["decision"]["streaks"])
+        paged |= dict.fromkeys(content["decision"]["paged"], row.end)
+    runs = connection.execute(
+        sa.select(_RETRAININGS)
+        .where(_RETRAININGS.c.model == model)
+        .order_by(_RETRAININGS.c.claimed_at)
+    ).all()
+    switches = connection.execute(
+        sa.select(_SWITCH).where(_SWITCH.c.model == model).order_by(_SWITCH.c.id)
+    ).all()
+    turned_on = [s.at for s in switches if not s.off]
+    return Memory(
+        causes,
+        paged,
+        [
+            Retraining(
+                r.key,
+                _time(r.claimed_at),
+                _time(r.lease_until),
+                _time(r.started_at) if r.started_at else None,
+                r.outcome,
+            )
+            for r in runs
+        ],
+        (switches[-1].reason or "turned off") if switches and switches[-1].off else "",
+        _time(turned_on[-1]) if turned_on else None,
+        max((_time(r.at) for r in rows), default=None),
+    )
+
+
+def _decided(connection: sa.Connection, run: str, situation: Situation) -> Decision | None:
+    row = connection.execute(
+        sa.select(_AUDIT).where(
+            _AUDIT.c.run == run, _AUDIT.c.model == situation.model, _AUDIT.c.end == situation.end
+        )
+    ).first()
+    if row is None:
+        return None
+    content = json.loads(row.content)["decision"]
+    return Decision(**(content | {"brakes": [Brake(**b) for b in content["brakes"]]}))
+
+
+def _content(
+    situation: Situation, memory: Memory, config: GovernorConfig, decision: Decision
+) -> dict[str, Any]:
+    """Return everything a decision rests on, as plain data."""
+    return {
+        "situation": {
+            **{k: v for k, v in vars(situation).items() if k != "signals"},
+            "signals": [s.as_dict() for s in situation.signals],
+        },
+        "memory": {
+            "causes": {end: sorted(names) for end, names in memory.causes.items()},
+            "paged": dict(memory.paged),
+            "retrainings": [
+                {k: _text(v) if isinstance(v, datetime) else v for k, v in vars(r).items()}
+                for r in memory.retrainings
+            ],
+            "switched_off": memory.switched_off,
+            "reset_at": _text(memory.reset_at) if memory.reset_at else None,
+        },
+        "config": config.model_dump(mode="json"),
+        "decision": decision.as_dict(),
+    }
+
+
+def _row(row: Any) -> AuditRow:
+    return AuditRow(
+        row.id, _time(row.at), row.run, row.model, row.start, row.end, row.action,
+        json.loads(row.content),
+    )  # fmt: skip
+
+
+def _text(at: datetime) -> str:
+    """Return a time as text that sorts: UTC, always with microseconds."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _time(text: str) -> datetime:
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)

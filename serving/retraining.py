@@ -1,0 +1,167 @@
+"""From evidence to a training run: decide, start, follow, and learn how it ended."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from invopt.config import Config, GovernorConfig
+from invopt.errors import InvalidInputError
+from invopt.files import read_json, write_json
+from invopt.monitoring.governor import FAILED, KEPT, PROMOTED, Situation
+from invopt.monitoring.signals import Signal
+from serving.cluster_retraining import reconcile, run_name
+from serving.governor import Claim, GovernorStore, clock
+from serving.settings import Settings
+
+Notify = Callable[[str], None]
+# Run a training with these arguments of the pipeline; returns the run's folder.
+Train = Callable[[dict[str, str]], Path]
+
+
+def govern(evidence: str, config: dict[str, Any], run: str, out: str, notify: Notify) -> str:
+    """Decide about a period, write evidence and decision as one JSON file, return the word.
+
+    Args:
+        evidence: Folder that `steps.monitor` wrote.
+        config: The whole configuration.
+        run: Monitoring run.
+        out: File to write.
+        notify: Called with a line of progress.
+    """
+    settings, whole = Settings.from_environment(), Config.model_validate(config)
+    content = read_json(Path(evidence) / "evidence.json")
+    situation = situation_of(content, whole.name)
+    settings.workspace.mkdir(parents=True, exist_ok=True)
+    store = GovernorStore(settings.governor_store)
+    try:
+        if settings.pipeline_host:
+            reconcile(store, whole, settings, notify)
+        decision, claim = store.decide(situation, whole.governor, clock(), run)
+    finally:
+        store.close()
+    write_json(
+        out,
+        {
+            "decision": decision.action,
+            "reason": decision.reasons[0],
+            "run": run,
+            "governor": decision.as_dict(),
+            "claim": None if claim is None else vars(claim),
+            **content,
+        },
+    )
+    notify(f"{decision.action}: {decision.reasons[0]}")
+    return decision.action
+
+
+def situation_of(content: dict[str, Any], model: str) -> Situation:
+    """Return what the governor looks at of an evidence file."""
+    return Situation(
+        model, content["version"], content["start"], content["end"], content["conclusive"],
+        content["why_not"], tuple(Signal.from_dict(s) for s in content["signals"]),
+        content["new_periods"],
+    )  # fmt: skip
+
+
+def retrain_if_decided(
+    decision: Path, config: Config, settings: Settings, train: Train, tell: Callable[[str], None]
+) -> None:
+    """Start the training that a decision claimed, and tell the governor how it ended.
+
+    Args:
+        decision: File that the governing step left.
+        config: Of the run.
+        settings: Of the workspace.
+        train: Runs it.
+        tell: Called with each line of progress.
+
+    Raises:
+        InvalidInputError: If the training fails; the governor knows by then.
+    """
+    content = read_json(decision)
+    if content["claim"] is None or settings.pipeline_host:
+        return
+    claim = Claim(**content["claim"])
+    store = GovernorStore(settings.governor_store)
+    try:
+        if not store.begin(claim, run_name(claim), config.governor, clock()):
+            tell("the claim on the retraining has run out; nothing is started")
+            return
+        tell(f"retraining because {content['reason']}")
+        with leased(store, claim, config.governor) as ours:
+            try:
+                folder = train(
+                    {"cause": claim.cause, "window": claim.window, "retraining": claim.key}
+                )
+            except (InvalidInputError, KeyboardInterrupt):
+                store.finish(claim, FAILED, clock())
+                raise
+            word = read_json(folder / "verdict.json")["decision"]
+            if not ours():
+                tell("the lease was lost while training; the outcome is not counted")
+            store.finish(claim, PROMOTED if word == "promote" else KEPT, clock())
+    finally:
+        store.close()
+
+
+@contextmanager
+def leased(
+    store: GovernorStore, claim: Claim, config: GovernorConfig
+) -> Iterator[Callable[[], bool]]:
+    """Keep a lease alive while a local run goes on; yields a question: is it still ours?
+
+    A run that lost its lease has to stop: another may have started.
+    """
+    ended, lost = threading.Event(), threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(config.lease_minutes * 60 / 4):
+            if not store.renew(claim, config, clock()):
+                lost.set()
+                return
+
+    thread = threading.Thread(target=beat, daemon=True, name="lease")
+    thread.start()
+    try:
+        yield lambda: not lost.is_set()
+    finally:
+        ended.set()
+        thread.join()
+
+
+def tell_why(what: str, settings: Settings, tell: Callable[[str], None]) -> None:
+    """Tell why the governor did or did not retrain: of a run, or of the period of a date.
+
+    Raises:
+        InvalidInputError: If nothing was decided about it.
+    """
+    store = GovernorStore(settings.governor_store)
+    try:
+        for row in store.find(what):
+            decision, at = row.content["decision"], f"{row.at:%Y-%m-%d %H:%M} UTC"
+            tell(f"{row.run}, {row.start} to {row.end}: {row.action} (decided {at})")
+            for reason in decision["reasons"]:
+                tell(f"  because {reason}")
+            for signal in row.content["situation"]["signals"]:
+                if signal["fires"]:
+                    lasted = decision["streaks"].get(signal["cause"], 1)
+                    tell(f"  signal {signal['name']}, {lasted} period(s): {signal['text']}")
+            for brake in decision["brakes"]:
+                state = "holds" if brake["holds"] else "free"
+                tell(f"  brake {brake['name']} {state}: {brake['rule']}: "
+                     f"{brake['value']} against {brake['limit']}")  # fmt: skip
+            if not decision["brakes"]:
+                tell("  no performance signal lasted long enough to ask for a retraining")
+    finally:
+        store.close()
+
+
+def switch_retraining(model: str, *, off: bool, reason: str, settings: Settings) -> None:
+    """Turn retraining of a model off or on; on also closes the breaker."""
+    store = GovernorStore(settings.governor_store)
+    try:
+        store.switch(model, off=off, reason=reason, now=clock())
+    finally:
+        store.close()

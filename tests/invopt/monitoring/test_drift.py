@@ -1,0 +1,119 @@
+import json
+
+import numpy as np
+import pytest
+
+from invopt.config import MonitoringConfig
+from invopt.monitoring.calibration import normed_wasserstein
+from invopt.monitoring.drift import (
+    RECENT,
+    SEASONAL,
+    PeriodTable,
+    column_drift,
+    periods_needed,
+)
+
+CONFIG = MonitoringConfig(num_bootstrap=100)
+
+
+def make_table(num_series=300, num_columns=3, seed=0, *, earlier=80) -> tuple[PeriodTable, str]:
+    """Return weeks of noise with a season of the year, the same in every column."""
+    back, reference = periods_needed(earlier, 52, CONFIG.reference_weeks)
+    rng = np.random.default_rng(seed)
+    season = 2 * np.sin(2 * np.pi * np.array(back) / 52)
+    own = rng.normal(size=(1, num_series, num_columns))
+    values = own + 0.3 * rng.normal(size=(len(back), num_series, num_columns))
+    values += season[:, None, None]
+    names = tuple(f"x{i}" for i in range(num_columns))
+    return PeriodTable(names, tuple(back), values.astype(np.float32), 52), reference
+
+
+def moved(table, reference, config=CONFIG) -> dict[str, bool]:
+    return {d.column: d.moved for d in column_drift(table, reference, config).columns}
+
+
+def test_a_season_that_comes_every_year_is_no_drift_and_the_latest_weeks_would_say_it_is():
+    table, reference = make_table()
+    assert reference == SEASONAL
+    assert not any(moved(table, reference).values())
+    latest = np.concatenate([table.at(k)[:, 0] for k in range(2, 14)]).astype(float)
+    assert normed_wasserstein(latest, table.at(0)[:, 0].astype(float)) > 0.1
+
+
+def test_a_company_that_grew_since_last_year_is_no_drift():
+    table, reference = make_table()
+    table.values[[k < 40 for k in table.back]] += 1.5
+    assert not any(moved(table, reference).values())
+
+
+def test_a_column_that_moves_this_week_is_found_and_the_others_are_not():
+    table, reference = make_table()
+    table.values[0, :, 1] += 0.8
+    assert moved(table, reference) == {"x0": False, "x1": True, "x2": False}
+
+
+def test_a_change_of_spread_is_found():
+    table, reference = make_table()
+    table.values[0, :, 2] = table.values[0, :, 2] * 3 - 2 * table.values[0, :, 2].mean()
+    assert moved(table, reference)["x2"]
+
+
+def test_few_series_need_a_larger_distance():
+    thresholds = []
+    for num in (20, 2000):
+        table, reference = make_table(num)
+        found = column_drift(table, reference, CONFIG).columns
+        thresholds.append(np.mean([d.threshold for d in found]))
+    assert thresholds[0] > 1.5 * thresholds[1]
+
+
+def test_false_alarms_on_noise_are_rare_whatever_the_number_of_series():
+    for num in (30, 300):
+        alarms = [any(moved(*make_table(num, 2, seed)).values()) for seed in range(10)]
+        assert np.mean(alarms) <= 0.2
+
+
+def test_columns_that_cannot_be_compared_are_named_with_the_reason():
+    table, reference = make_table()
+    table.values[0, :, 0] = np.nan
+    table.values[:, :, 1] = 4.0
+    found = column_drift(table, reference, CONFIG)
+    assert found.unusable == {"x0": "no value in this period", "x1": "constant in the reference"}
+    assert [d.column for d in found.columns] == ["x2"]
+
+
+def test_values_that_are_missing_for_some_series_are_left_out():
+    table, reference = make_table()
+    table.values[:, ::3, 0] = np.nan
+    assert not moved(table, reference)["x0"]
+
+
+def test_less_than_a_year_of_history_is_compared_with_the_latest_weeks_and_says_so():
+    back, reference = periods_needed(30, 52, 2)
+    assert reference == RECENT
+    assert back == [0, *range(2, 14)]
+    assert periods_needed(3, 52, 2)[0] == [0, 2, 3]
+
+
+@pytest.mark.slow
+def test_evidently_reports_the_same_scores_with_the_learned_thresholds(tmp_path):
+    from invopt.monitoring.evidently_report import write_evidently
+
+    table, reference = make_table()
+    table.values[0, :, 1] += 0.8
+    found = column_drift(table, reference, CONFIG)
+    scores = write_evidently(
+        found, tmp_path / "e.html", tmp_path / "e.json", workspace=tmp_path / "ui", project="demo"
+    )
+    assert scores == pytest.approx({d.column: d.score for d in found.columns}, rel=1e-3)
+    count = json.loads((tmp_path / "e.json").read_text())["metrics"][0]["value"]["count"]
+    assert count == sum(d.moved for d in found.columns) == 1
+    assert "x1" in (tmp_path / "e.html").read_text()
+    assert any((tmp_path / "ui").iterdir())
+
+
+def test_evidently_is_not_asked_about_nothing(tmp_path):
+    from invopt.monitoring.evidently_report import write_evidently
+
+    assert write_evidently(None, tmp_path / "e.html", tmp_path / "e.json") == {}
+    assert "No column could be compared" in (tmp_path / "e.html").read_text()

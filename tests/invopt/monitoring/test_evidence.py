@@ -1,0 +1,228 @@
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from invopt.baselines import Baseline
+from invopt.config import InventoryConfig, ModelConfig, MonitoringConfig
+from invopt.inventory import terms_of
+from invopt.monitoring.changes import performance_signals, totals, trend
+from invopt.monitoring.evidence import Subject, gather_evidence, history_of
+from invopt.monitoring.performance import Scoring, performance_records, series_outcomes
+from invopt.monitoring.sampling import sample_series
+from invopt.panel import Flag, Panel
+from tests.builders import make_panel
+
+CONFIG = MonitoringConfig(num_bootstrap=100)
+HORIZON, DAYS = 14, 203
+
+
+def retailer(num_series=60, days=DAYS) -> Panel:
+    """A panel with enough sales that weeks look alike."""
+    panel = make_panel(num_series, days, seed=4)
+    return replace(panel, y=(panel.y + 3).astype(np.int16))
+
+
+def subject(panel: Panel, channels=()) -> Subject:
+    def features(part, cutoffs):
+        week = [
+            np.log(part.channel_by_series("price")[:, c - 6 : c + 1].mean(axis=1)) for c in cutoffs
+        ]
+        return ("price",), np.stack(week)[:, :, None].astype(np.float32)
+
+    terms = terms_of(panel.series, None, InventoryConfig(lead_time=2, review_period=7))
+    forecasts = Baseline(HORIZON, 7, ModelConfig(), 28)
+    return Subject(
+        forecasts, features, Scoring(7, terms, True), channels, 55, panel.num_periods - 28
+    )
+
+
+def gather(panel: Panel, **rest):
+    return gather_evidence(subject(panel, rest.pop("channels", ())), panel, CONFIG, **rest)
+
+
+def firing(evidence) -> set[str]:
+    return {s.name for s in evidence.signals if s.fires}
+
+
+def changed(panel: Panel, y=None, flags=None) -> Panel:
+    return replace(
+        panel, y=panel.y if y is None else y, flags=panel.flags if flags is None else flags
+    )
+
+
+@pytest.fixture(scope="module")
+def clean() -> Panel:
+    return retailer()
+
+
+def test_a_clean_week_is_conclusive_and_quiet(clean):
+    found = gather(clean)
+    assert found.conclusive
+    assert not {"bias", "error", "coverage", "cost", "stockouts"} & firing(found)
+    assert not any(s.fires and s.kind in ("data", "serving") for s in found.signals)
+    assert (found.start, found.end) == ("2024-07-15", "2024-07-21")
+    assert len(found.trend) == 12
+    assert found.new_periods == 28
+    assert found.locations[0].excess_cost >= found.locations[-1].excess_cost
+
+
+def test_demand_that_rises_by_a_third_is_found_with_place_money_and_direction(clean):
+    y = np.array(clean.y)
+    y[:, -7:] = np.ceil(1.35 * y[:, -7:])
+    found = gather(changed(clean, y))
+    bias = next(s for s in found.signals if s.name == "bias")
+    assert bias.fires
+    assert bias.cause == "bias up"
+    assert "+" in bias.text
+    assert found.causes
+    assert any(name.startswith("bias at") for name in firing(found))
+
+
+def test_half_the_shelf_empty_is_a_matter_of_stock(clean):
+    flags = np.array(clean.flags)
+    flags[::2, -7:] |= np.uint8(Flag.CENSORED)
+    found = gather(changed(clean, flags=flags))
+    assert "stockouts" in firing(found)
+    assert next(s for s in found.signals if s.name == "stockouts").kind == "supply"
+
+
+def test_a_week_without_any_actuals_is_estimated_and_nothing_is_concluded(clean):
+    y, flags = np.array(clean.y), np.array(clean.flags)
+    y[:, -7:], flags[:, -7:] = 0, Flag.MISSING
+    found = gather(changed(clean, y, flags))
+    assert not found.conclusive
+    assert found.why_not == "0 series-periods with actuals, 50 are needed"
+    late = next(s for s in found.signals if s.name == "expected error")
+    assert late.estimated
+    assert 0 < late.value < 2
+    assert not late.fires
+    assert "estimated" in late.text
+    assert "bias" not in {s.name for s in found.signals}
+
+
+def test_no_reference_yet_is_said_and_not_concluded():
+    short = retailer(days=84)
+    found = gather(short)
+    assert not found.conclusive
+    assert "no reference yet" in found.why_not
+
+
+def test_a_history_too_short_for_the_model_is_told_and_asks_nothing_of_it():
+    found = gather(retailer(days=50))
+    assert not found.conclusive
+    assert "56 periods" in found.why_not
+    assert found.trend == []
+
+
+def test_a_column_that_is_gone_is_named_and_the_model_is_not_asked(clean):
+    found = gather(clean, channels=("price", "visits"))
+    assert not found.conclusive
+    assert "column_gone" in firing(found)
+    assert "visits" in next(s for s in found.signals if s.name == "column_gone").text
+
+
+def test_a_column_of_nothing_but_nan_is_named(clean):
+    warm = clean.channels["temperature"]
+    values = warm.values.copy()
+    values[:, -7:] = np.nan
+    found = gather(clean.with_channels([replace(warm, values=values)]))
+    assert "temperature" in next(s for s in found.signals if s.name == "empty_column").text
+
+
+def test_evidence_is_plain_data_without_arrays(clean):
+    import json
+
+    from invopt.files import plain
+
+    content = json.loads(json.dumps(plain(gather(clean).as_dict())))
+    assert set(content["drift"][0]) >= {"column", "score", "threshold", "p_value", "moved"}
+    assert "records" not in content
+
+
+def test_records_kept_from_the_last_run_are_not_computed_again(clean):
+    asked = []
+
+    class Counting(Baseline):
+        def predict(self, panel, cutoff=None):
+            asked.append(cutoff)
+            return super().predict(panel, cutoff)
+
+    one = replace(subject(clean), forecasts=Counting(HORIZON, 7, ModelConfig(), 28))
+    first = history_of(one, clean, CONFIG)
+    num = len(asked)
+    again = history_of(one, clean, CONFIG, first)
+    assert len(asked) - num == 4  # the latest: actuals may have come late
+    pd.testing.assert_frame_equal(first, again, check_like=True)
+
+
+def test_records_of_other_places_are_not_used(clean):
+    one = subject(clean)
+    kept = history_of(one, clean, CONFIG).assign(location="elsewhere")
+    assert "elsewhere" not in set(history_of(one, clean, CONFIG, kept)["location"])
+
+
+def test_a_record_is_the_sum_of_its_series_and_looks_at_nothing_before_its_time(clean):
+    one = subject(clean)
+    records = performance_records(one.forecasts, clean, [160], one.scoring)
+    forecast = one.forecasts.predict(clean, 160)
+    outcome = series_outcomes(forecast, clean, clean.demand(), 160, one.scoring)
+    whole = totals(records).iloc[0]
+    assert whole["actual"] == clean.y[:, 161:168].sum() == outcome["actual"].sum()
+    assert whole["forecast"] == pytest.approx(forecast.mean[:, :7].sum())
+    error = np.abs(clean.y[:, 161:168] - forecast.mean[:, :7]).sum()
+    assert whole["error"] == pytest.approx(error, rel=1e-6)
+    future = np.array(clean.y)
+    future[:, 161:] = 0
+    other = performance_records(one.forecasts, changed(clean, future), [160], one.scoring)
+    assert totals(other).iloc[0]["forecast"] == whole["forecast"]
+
+
+def test_cost_is_unknown_until_the_protection_interval_has_passed(clean):
+    one = subject(clean)
+    last = clean.num_periods - 1
+    records = totals(performance_records(one.forecasts, clean, [last - 14, last - 7], one.scoring))
+    assert np.isfinite(records["cost"].iloc[0])
+    assert np.isnan(records["cost"].iloc[1])
+    assert records["planned_cost"].notna().all()
+
+
+def test_cost_of_a_decision_is_the_newsvendors_on_a_case_by_hand(clean):
+    one = subject(clean)
+    forecast = one.forecasts.predict(clean, 160)
+    demand = clean.demand()
+    outcome = series_outcomes(forecast, clean, demand, 160, one.scoring)
+    from invopt.inventory import levels_of
+
+    terms = one.scoring.terms
+    stock = levels_of(
+        forecast.mean, forecast.levels, forecast.level_quantiles, terms, is_count=True
+    ).order_up_to
+    asked = demand[:, 161:170].sum(axis=1)  # lead time 2, review 7
+    row = int(np.argmax(np.abs(asked - stock)))
+    left, short = max(stock[row] - asked[row], 0), max(asked[row] - stock[row], 0)
+    expected = left * terms.holding_cost[row] * 7 + short * terms.stockout_cost[row]
+    assert outcome["cost"].iloc[row] == pytest.approx(expected, rel=1e-6)
+
+
+def test_signals_need_a_history_and_trends_do_not(clean):
+    one = subject(clean)
+    records = performance_records(one.forecasts, clean, [181, 188, 195], one.scoring)
+    assert performance_signals(records, CONFIG) == []
+    assert [row["start"] for row in trend(records, 12)] == [
+        "2024-07-01",
+        "2024-07-08",
+        "2024-07-15",
+    ]
+
+
+def test_a_sample_keeps_every_location_and_is_the_same_again():
+    panel = make_panel(300, 60)
+    rows = sample_series(panel, 90, 0)
+    assert len(rows) == len(set(rows)) == 90
+    assert (np.diff(rows) > 0).all()
+    np.testing.assert_array_equal(rows, sample_series(panel, 90, 0))
+    chosen, everyone = (p.series["location"].value_counts() for p in (panel.select(rows), panel))
+    assert (chosen.reindex(everyone.index, fill_value=0) - 0.3 * everyone).abs().max() < 1.01
+    assert len(sample_series(panel, 1000, 0)) == 300

@@ -1,0 +1,229 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from invopt.config import GovernorConfig
+from invopt.monitoring.governor import (
+    EXPIRED,
+    FAILED,
+    KEPT,
+    PROMOTED,
+    Memory,
+    Retraining,
+    Situation,
+    decide,
+    retraining_key,
+    streak,
+)
+from invopt.monitoring.signals import DATA, DRIFT, PERFORMANCE, SERVING, SUPPLY, Signal
+
+NOW = datetime(2024, 6, 3, 8, tzinfo=UTC)
+WEEKS = ["2024-05-05", "2024-05-12", "2024-05-19", "2024-05-26", "2024-06-02"]
+
+
+def signal(name="bias", kind=PERFORMANCE, *, fires=True, pages=False, up=True, **rest) -> Signal:
+    return Signal(
+        name, kind, 0.2 if up else -0.2, 0.0, 0.05, 0.001, fires, f"{name} fires", pages, **rest
+    )
+
+
+def situation(*signals, end=WEEKS[-1], new_periods=60, conclusive=True) -> Situation:
+    return Situation(
+        "demo", "demo-1", "2024-05-27", end, conclusive, "" if conclusive else "no reference yet",
+        signals, new_periods,
+    )  # fmt: skip
+
+
+def remembered(*causes, **rest) -> Memory:
+    """The weeks before the last one, in each of which the given causes fired."""
+    return Memory({week: frozenset(causes) for week in WEEKS[:-1]}, **rest)
+
+
+def run(days_ago: float, outcome=PROMOTED, *, key="k", lease_hours=1.0, started=True) -> Retraining:
+    at = NOW - timedelta(days=days_ago)
+    return Retraining(key, at, at + timedelta(hours=lease_hours), at if started else None, outcome)
+
+
+def act(*signals, memory=None, config=None, **rest):
+    memory = remembered("bias up") if memory is None else memory
+    return decide(situation(*signals, **rest), memory, config or GovernorConfig(), NOW)
+
+
+def test_a_lasting_performance_signal_retrains_when_nothing_holds_it_back():
+    decision = act(signal())
+    assert decision.action == "retrain"
+    assert decision.cause == "bias up"
+    assert decision.key == retraining_key(situation(), "bias up")
+    assert decision.streaks == {"bias up": 5}
+    assert not any(b.holds for b in decision.brakes)
+
+
+def test_a_first_performance_signal_alerts_and_does_not_retrain():
+    assert act(signal(), memory=Memory()).action == "alert"
+
+
+def test_a_signal_that_changes_its_direction_does_not_persist():
+    assert act(signal(up=False)).action == "alert"
+
+
+def test_quiet_signals_are_ignored_and_say_so():
+    decision = act(signal(fires=False))
+    assert decision.action == "ignore"
+    assert "nothing is beyond" in decision.reasons[0]
+
+
+def test_drift_alone_never_retrains_and_tells_only_once_it_lasts():
+    drift = signal("drift", DRIFT)
+    assert act(drift, memory=Memory()).action == "ignore"
+    assert act(drift, memory=remembered("drift")).action == "alert"
+
+
+def test_empty_shelves_alert_at_once_and_never_retrain():
+    stockouts = signal("stockouts", SUPPLY)
+    assert act(stockouts, memory=Memory()).action == "alert"
+    assert act(stockouts, memory=remembered("stockouts")).action == "alert"
+
+
+def test_an_estimate_alerts_and_never_retrains():
+    late = signal("expected error", estimated=True)
+    assert act(late, memory=remembered("expected error up")).action == "alert"
+
+
+def test_without_a_conclusion_nothing_is_retrained_and_somebody_is_told():
+    decision = act(signal(), conclusive=False)
+    assert decision.action == "alert"
+    assert decision.reasons[0] == "nothing is concluded: no reference yet"
+
+
+@pytest.mark.parametrize("kind", [DATA, SERVING])
+def test_broken_data_or_service_page_at_once_and_stop_a_retraining(kind):
+    fault = signal("silent_feed", kind, pages=True)
+    assert act(fault, memory=Memory()).action == "page"
+    decision = act(fault, signal())
+    assert decision.action == "page"
+    assert decision.reasons[0] == "silent_feed fires"
+
+
+def test_a_lasting_fault_pages_once_and_again_only_after_a_while():
+    fault = signal("silent_feed", DATA, pages=True)
+    config = GovernorConfig(page_again_after=4)
+    causes = {week: frozenset({"silent_feed"}) for week in WEEKS[:-1]}
+    for paged_at, expected in ((WEEKS[3], "alert"), (WEEKS[1], "alert"), (WEEKS[0], "page")):
+        memory = Memory(causes, {"silent_feed": paged_at})
+        assert act(fault, memory=memory, config=config).action == expected
+
+
+def test_a_fault_that_went_away_and_came_back_pages_again():
+    fault = signal("silent_feed", DATA, pages=True)
+    causes = {WEEKS[2]: frozenset({"silent_feed"}), WEEKS[3]: frozenset()}
+    assert act(fault, memory=Memory(causes, {"silent_feed": WEEKS[2]})).action == "page"
+
+
+def test_a_fault_already_paged_for_still_stops_a_retraining():
+    fault = signal("silent_feed", DATA, pages=True)
+    memory = remembered("bias up", "silent_feed", paged={"silent_feed": WEEKS[3]})
+    decision = act(fault, signal(), memory=memory)
+    assert decision.action == "alert"
+    assert [b.name for b in decision.brakes if b.holds] == ["data"]
+
+
+@pytest.mark.parametrize(
+    ("brake", "config", "memory", "new_periods"),
+    [
+        ("enabled", {"enabled": False}, {}, 60),
+        ("kill_switch", {}, {"switched_off": "stocktaking"}, 60),
+        ("cool_down", {}, {"retrainings": [run(20)]}, 60),
+        ("new_data", {}, {}, 5),
+        ("budget", {"cool_down_days": 0}, {"retrainings": [run(20), run(10)]}, 60),
+        ("lease", {"cool_down_days": 0}, {"retrainings": [run(0.01, None)]}, 60),
+    ],
+)
+def test_each_brake_holds_a_retraining_and_turns_it_into_an_alert(
+    brake, config, memory, new_periods
+):
+    decision = act(
+        signal(),
+        memory=remembered("bias up", **memory),
+        config=GovernorConfig(**config),
+        new_periods=new_periods,
+    )
+    assert decision.action == "alert"
+    assert [b.name for b in decision.brakes if b.holds] == [brake]
+    assert any(r.startswith("no retraining") for r in decision.reasons)
+
+
+def test_the_same_model_window_and_cause_never_start_twice():
+    key = retraining_key(situation(), "bias up")
+    memory = remembered("bias up", retrainings=[run(0.5, KEPT, key=key)])
+    decision = act(signal(), memory=memory, config=GovernorConfig(cool_down_days=0))
+    assert [b.name for b in decision.brakes if b.holds] == ["idempotency"]
+
+
+def test_a_claim_that_died_before_it_started_may_be_taken_again():
+    key = retraining_key(situation(), "bias up")
+    memory = remembered("bias up", retrainings=[run(0.5, EXPIRED, key=key, started=False)])
+    config = GovernorConfig(cool_down_days=0)
+    assert act(signal(), memory=memory, config=config).action == "retrain"
+
+
+@pytest.mark.parametrize("outcomes", [(FAILED, KEPT), (EXPIRED, FAILED), (KEPT, KEPT)])
+def test_the_breaker_opens_after_failures_in_a_row_and_pages_once(outcomes):
+    runs = [run(80 - 35 * i, outcome, key=str(i)) for i, outcome in enumerate(outcomes)]
+    memory = remembered("bias up", retrainings=runs)
+    decision = act(signal(), memory=memory)
+    assert decision.action == "page"
+    assert [b.name for b in decision.brakes if b.holds] == ["breaker"]
+    assert "retraining did not mend it: somebody has to look" in decision.reasons
+    again = replace(memory, paged={"bias up": WEEKS[3]})
+    assert act(signal(), memory=again).action == "alert"
+
+
+def test_a_promotion_turning_it_on_again_or_time_close_the_breaker():
+    failed = [run(80, FAILED, key="a"), run(45, KEPT, key="b")]
+    config = GovernorConfig()
+    promoted = remembered("bias up", retrainings=[*failed, run(35, PROMOTED, key="c")])
+    assert act(signal(), memory=promoted).action == "retrain"
+    reset = remembered("bias up", retrainings=failed, reset_at=NOW - timedelta(days=1))
+    assert act(signal(), memory=reset).action == "retrain"
+    long_ago = [replace(r, claimed_at=r.claimed_at - timedelta(days=95)) for r in failed]
+    assert act(signal(), memory=remembered("bias up", retrainings=long_ago)).action == "retrain"
+    assert act(
+        signal(), memory=remembered("bias up", retrainings=failed), config=config
+    ).action == ("page")
+
+
+def test_a_period_before_one_already_judged_is_never_retrained_for():
+    memory = Memory({**remembered("bias up").causes, "2024-06-09": frozenset()})
+    decision = act(signal(), memory=memory)
+    assert decision.action == "alert"
+    assert [b.name for b in decision.brakes if b.holds] == ["window"]
+
+
+def test_a_clock_that_goes_backwards_ends_no_cool_down_and_is_told():
+    later = NOW + timedelta(days=400)
+    memory = remembered("bias up", retrainings=[run(-399)], last_decision=later)
+    decision = act(signal(), memory=memory)
+    assert decision.action == "alert"
+    assert any("clock is behind" in r for r in decision.reasons)
+
+
+def test_a_dry_run_decides_the_same_and_says_that_nothing_follows():
+    decision = act(signal(), config=GovernorConfig(dry_run=True))
+    assert decision.action == "retrain"
+    assert decision.dry_run
+
+
+def test_cost_far_over_plan_pages_only_where_a_retraining_is_held_back():
+    cost = signal("cost", pages=True)
+    assert act(cost, memory=Memory()).action == "alert"
+    assert act(cost, memory=remembered("cost up")).action == "retrain"
+    held = act(cost, memory=remembered("cost up"), new_periods=0)
+    assert held.action == "page"
+
+
+def test_a_streak_ends_at_the_first_period_without_the_cause():
+    causes = {"a": frozenset({"x"}), "b": frozenset(), "c": frozenset({"x"})}
+    assert streak("x", "d", causes) == 2
+    assert streak("x", "b", {}) == 1
+    assert streak("y", "d", causes) == 1

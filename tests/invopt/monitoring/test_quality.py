@@ -1,0 +1,120 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from invopt.config import MonitoringConfig
+from invopt.monitoring.quality import data_signals
+from invopt.panel import Flag, Panel
+from invopt.sources.ledger import DUPLICATE
+from tests.builders import make_panel
+
+CONFIG = MonitoringConfig()
+
+
+def retailer(seed=0) -> Panel:
+    """Two stores of sixty products, sales well above nothing."""
+    panel = make_panel(120, 210, seed)
+    stores = np.array(["s0", "s1"])[np.arange(120) % 2]
+    return replace(
+        panel,
+        series=panel.series.assign(location=stores),
+        y=(panel.y + 2).astype(np.int16),
+    )
+
+
+def names(panel: Panel, **rest) -> set[str]:
+    return {s.name for s in data_signals(panel, CONFIG, **rest)}
+
+
+def with_sales(panel: Panel, y) -> Panel:
+    return replace(panel, y=y.astype(np.int16))
+
+
+def test_clean_weeks_raise_nothing():
+    for seed in range(5):
+        assert names(retailer(seed)) == set()
+
+
+@pytest.mark.parametrize("days", [7, 3])
+def test_a_store_that_falls_silent_pages_in_its_first_period(days):
+    panel = retailer()
+    y = np.array(panel.y)
+    y[1::2, -days:] = 0
+    [found] = data_signals(with_sales(panel, y), CONFIG)
+    assert found.name == "silent_feed"
+    assert found.pages
+    assert f"s1 ({days} periods)" in found.text
+
+
+def test_a_store_closed_one_day_as_every_year_is_not_silent():
+    panel = retailer()
+    y = np.array(panel.y)
+    y[:, [100, -3]] = 0
+    assert names(with_sales(panel, y)) == set()
+
+
+def test_rows_that_came_twice_pages_in_the_first_period():
+    panel = retailer()
+    y = np.array(panel.y)
+    y[:, -7:] *= 2
+    [found] = data_signals(with_sales(panel, y), CONFIG)
+    assert found.name == "doubled_feed"
+    assert found.pages
+
+
+def test_a_day_sent_again_as_the_next_is_found():
+    panel = retailer()
+    y = np.array(panel.y)
+    y[:, -2] = y[:, -3]
+    assert names(with_sales(panel, y)) == {"repeated_feed"}
+
+
+def test_a_whole_week_sent_again_is_found():
+    panel = retailer()
+    y = np.array(panel.y)
+    y[:, -7:] = y[:, -14:-7]
+    assert "repeated_feed" in names(with_sales(panel, y))
+
+
+def test_goods_that_only_sell_in_pairs_are_not_taken_for_doubled():
+    panel = retailer()
+    assert names(with_sales(panel, np.array(panel.y) * 2)) == set()
+
+
+def test_records_missing_at_one_store_are_gaps():
+    panel = retailer()
+    flags = np.array(panel.flags)
+    flags[:60:2, -7:] = Flag.MISSING
+    assert names(replace(panel, flags=flags)) == {"gaps"}
+
+
+def test_a_sensor_that_stands_still_is_named():
+    panel = retailer()
+    warm = panel.channels["temperature"]
+    values = warm.values.copy()
+    values[0, -7:] = 11.5
+    found = data_signals(panel.with_channels([replace(warm, values=values)]), CONFIG)
+    assert [s.name for s in found] == ["stuck_sensor"]
+    assert "temperature" in found[0].text
+    assert not found[0].pages
+
+
+def test_old_data_page_and_many_duplicates_alert():
+    quality = {
+        "stale_periods": 3,
+        "accounting": [
+            {"table": "sales", "rows_in": 1000, "rows_used": 900, "quarantined": {DUPLICATE: 50}}
+        ],
+    }
+    found = {s.name: s for s in data_signals(retailer(), CONFIG, quality=quality)}
+    assert found["stale_data"].pages
+    assert not found["rows_twice"].pages
+    assert "5.0%" in found["rows_twice"].text
+
+
+def test_a_panel_of_one_period_or_without_sales_is_no_crash():
+    panel = retailer()
+    assert isinstance(data_signals(panel.truncate(5), CONFIG), list)
+    empty = with_sales(panel, np.zeros(panel.y.shape))
+    assert isinstance(data_signals(empty, CONFIG), list)

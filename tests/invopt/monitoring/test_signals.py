@@ -1,0 +1,120 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from invopt.monitoring.calibration import normed_wasserstein, recent_shift
+from invopt.monitoring.signals import (
+    DATA,
+    DRIFT,
+    PERFORMANCE,
+    Signal,
+    control_false_discoveries,
+    rejected,
+)
+
+
+def signal(p: float, *, fires=True, name="x") -> Signal:
+    return Signal(name, DRIFT, 1.0, 0.0, 0.5, p, fires, "text")
+
+
+def test_benjamini_and_hochbergs_own_example():
+    # Benjamini and Hochberg (1995), section 3.2: four of fifteen at 5 %.
+    p = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240,
+         0.4262, 0.5719, 0.6528, 0.7590, 1.0000]  # fmt: skip
+    assert sum(rejected(p, 0.05)) == 4
+
+
+@given(st.lists(st.floats(0, 1), max_size=30), st.floats(0.01, 0.5))
+def test_a_smaller_p_value_is_never_rejected_less(p_values, rate):
+    kept = rejected(p_values, rate)
+    assert len(kept) == len(p_values)
+    worst = max((p for p, k in zip(p_values, kept, strict=True) if k), default=-1)
+    assert all(k for p, k in zip(p_values, kept, strict=True) if p <= worst)
+
+
+def test_one_chance_finding_among_thirty_columns_is_silenced():
+    signals = [signal(0.03)] + [signal(0.5, fires=False)] * 29
+    assert not control_false_discoveries(signals, 0.05)[0].fires
+    assert control_false_discoveries([signal(0.03)], 0.05)[0].fires
+
+
+def test_rules_without_a_p_value_are_left_alone():
+    rule = Signal("silent_feed", DATA, 1.0, 0.0, 0.0, float("nan"), True, "text")
+    assert control_false_discoveries([rule, signal(0.9)], 0.05)[0].fires
+
+
+def test_a_signal_survives_json_even_with_unknown_numbers():
+    import json
+
+    from invopt.files import plain
+
+    one = Signal("bias", PERFORMANCE, float("nan"), 0.0, 0.1, 0.2, False, "text")
+    back = Signal.from_dict(json.loads(json.dumps(plain(one.as_dict()))))
+    assert np.isnan(back.value)
+    assert back.cause == "bias down"
+    assert back == Signal.from_dict(plain(one.as_dict())) or np.isnan(back.value)
+
+
+def noise(num=60, sd=0.04, seed=0):
+    return np.random.default_rng(seed).normal(0, sd, num)
+
+
+def test_a_shift_over_two_periods_is_surer_than_over_one():
+    values = noise()
+    values[-2:] = 0.10
+    one = values.copy()
+    one[-2] = 0.0
+    both, single = (recent_shift(v, 8, 500, 0) for v in (values, one))
+    assert both.periods == 2
+    assert both.p_value < single.p_value
+    assert both.value == pytest.approx(0.10)
+
+
+def test_false_alarms_are_as_rare_as_the_p_value_says():
+    p = [recent_shift(noise(60, seed=s), 8, 100, 0).p_value for s in range(300)]
+    assert np.mean(np.array(p) < 0.05) < 0.07
+    assert np.mean(np.array(p) < 0.01) < 0.025
+
+
+def test_a_lasting_shift_of_two_and_a_half_deviations_is_found():
+    found = []
+    for seed in range(200):
+        values = noise(60, seed=seed)
+        values[-2:] += 0.1
+        found.append(recent_shift(values, 8, 200, 0).p_value < 0.05)
+    assert np.mean(found) > 0.9
+
+
+def test_dependent_history_widens_the_limit():
+    rng = np.random.default_rng(1)
+    walk = np.zeros(400)
+    for t in range(1, 400):
+        walk[t] = 0.9 * walk[t - 1] + rng.normal(0, 0.02)
+    shuffled = rng.permutation(walk)
+    both = []
+    for values in (walk, shuffled):
+        values = values.copy()
+        values[-2:] = 0.12
+        both.append(recent_shift(values, 8, 2000, 0))
+    assert both[0].p_value > both[1].p_value
+
+
+def test_too_short_or_unknown_is_no_finding():
+    assert recent_shift(noise(6), 8, 100, 0) is None
+    assert recent_shift(np.array([]), 8, 100, 0) is None
+    late = noise()
+    late[-1] = np.nan
+    assert recent_shift(late, 8, 100, 0) is None
+
+
+def test_the_effect_size_is_evidentlys_own():
+    from evidently.legacy.calculations.stattests.wasserstein_distance_norm import (
+        _wasserstein_distance_norm,
+    )
+
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=500), rng.normal(0.3, 1.2, size=300)
+    expected, _ = _wasserstein_distance_norm(a, b, None, 0.1)
+    assert normed_wasserstein(a, b) == pytest.approx(expected)
+    assert np.isnan(normed_wasserstein(a, np.array([np.nan])))

@@ -1,0 +1,115 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from invopt.files import write_json
+from invopt.monitoring.signals import DATA, DRIFT, PERFORMANCE, SERVING, Signal
+from invopt.report import RunRow, write_monitoring_report, write_runs_index
+from invopt.report.monitoring import next_steps, prometheus_text, runbook
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = "invopt run training --config demo.yaml --data DIR --workspace W"
+
+
+def make_content(decision="alert", signals=(), brakes=(), **rest) -> dict:
+    trend = [
+        {"start": "2024-01-01", "end": "2024-01-07", "wape": 0.4, "bias": 0.02, "error_ratio": 1.1,
+         "coverage": 0.9, "cost_ratio": None, "stockouts": 0.03}
+    ]  # fmt: skip
+    return {
+        "decision": decision, "reason": "why", "run": "monitoring-1", "version": "demo-1",
+        "start": "2024-01-01", "end": "2024-01-07", "conclusive": True, "why_not": "",
+        "signals": [s.as_dict() for s in signals],
+        "governor": {"reasons": ["why"], "brakes": list(brakes), "dry_run": False},
+        "drift": [{"column": "price", "score": 0.3, "threshold": 0.2, "p_value": 0.001,
+                   "moved": True, "change": 0.3}],
+        "reference": "the same season a year before", "trend": trend, "unusable": {"visits": "gone"},
+        "causes": [{"name": "price", "effect": 120.0, "text": "price moved"}],
+        "locations": [{"name": "S<1>", "actual": 10.0, "forecast": 8.0, "excess_cost": 5.0}],
+        "products": [], "events": [{"date": "2024-01-01", "name": "New Year"}], "notes": ["a note"],
+        "num_series": 60, "num_sampled": 60, "new_periods": 28, "excess_cost": 12.5,
+    } | rest  # fmt: skip
+
+
+def signal(name="bias", kind=PERFORMANCE, fires=True) -> Signal:
+    return Signal(name, kind, 0.2, 0.0, 0.05, 0.01, fires, f'{name} "fires"')
+
+
+def write(tmp_path, content) -> tuple[str, str]:
+    write_json(tmp_path / "d.json", content)
+    out, metrics = tmp_path / "index.html", tmp_path / "metrics.prom"
+    write_monitoring_report(
+        str(tmp_path / "d.json"), "demo", COMMAND, "W", str(out), str(metrics), lambda _: None
+    )
+    return out.read_text(), metrics.read_text()
+
+
+@pytest.mark.parametrize("decision", ["ignore", "alert", "retrain", "page"])
+def test_the_page_says_what_why_where_and_what_next(tmp_path, decision):
+    page, _ = write(tmp_path, make_content(decision, [signal(), signal("gaps", DATA)]))
+    assert f'class="badge {decision}"' in page
+    for text in ("2024-01-01 New Year", "price moved", "S&lt;1&gt;", "docs/runbooks/bias.md",
+                 "invopt why monitoring-1 --workspace W", "visits: gone", "A note"):  # fmt: skip
+        assert text in page
+    assert page.count("<svg") == 2
+    assert "http://" not in page.replace("http://www.w3.org", "").replace(
+        "http://purl.org", ""
+    ).replace("http://creativecommons.org", "")
+
+
+def test_a_page_without_anything_known_is_still_a_page(tmp_path):
+    content = make_content(
+        trend=[], drift=[], causes=[], locations=[], events=[], conclusive=False,
+        why_not="no reference yet",
+    )  # fmt: skip
+    page, metrics = write(tmp_path, content)
+    assert "no reference yet" in page
+    assert 'invopt_monitoring_conclusive{model="demo"} 0' in metrics
+
+
+def test_next_steps_hold_the_exact_commands():
+    held = {"name": "cool_down", "holds": True}
+    steps = next_steps(make_content("alert", [signal("gaps", DATA)], [held]), COMMAND, "W")
+    assert [s["command"] for s in steps] == [
+        COMMAND.replace("training", "monitoring"),
+        COMMAND,
+        "invopt why monitoring-1 --workspace W",
+    ]
+    assert next_steps(make_content("ignore"), COMMAND, "W")[0]["text"].startswith("Nothing to do")
+
+
+def test_prometheus_can_read_the_metrics():
+    parser = pytest.importorskip("prometheus_client.parser")
+    signals = [signal(), signal('bias at S"1', DRIFT), signal("degraded", SERVING, fires=False)]
+    text = prometheus_text(make_content("page", signals), "demo")
+    families = {f.name: f for f in parser.text_string_to_metric_families(text)}
+    decision = {s.labels["action"]: s.value for s in families["invopt_monitoring_decision"].samples}
+    assert decision == {"ignore": 0, "alert": 0, "retrain": 0, "page": 1}
+    firing = {s.labels["signal"]: s.value for s in families["invopt_signal_firing"].samples}
+    assert firing == {"bias": 1, 'bias at S"1': 1, "degraded": 0}
+    assert families["invopt_excess_cost"].samples[0].value == 12.5
+    assert "invopt_period_wape" in families
+
+
+def test_every_signal_has_its_runbook():
+    names = set()
+    for file in (ROOT / "invopt" / "monitoring").glob("*.py"):
+        text = file.read_text()
+        names |= set(re.findall(r'(?:_fault|_Statistic|Signal)\(\s*"([a-z_ ]+)"', text))
+    assert {"bias", "silent_feed", "degraded", "expected error", "drift"} <= names
+    missing = [n for n in names if not (ROOT / runbook(n)).is_file()]
+    assert not missing
+    assert runbook("bias at S01") == runbook("bias")
+
+
+def test_the_index_links_every_run_and_says_its_word(tmp_path):
+    rows = [
+        RunRow("monitoring-2", "monitoring", "page", "no sales at S1", "2024", "monitoring-2/report/index.html"),
+        RunRow("training-1", "training", "", "", "", ""),
+    ]  # fmt: skip
+    write_runs_index(rows, tmp_path / "index.html")
+    page = (tmp_path / "index.html").read_text()
+    assert '<a href="monitoring-2/report/index.html">monitoring-2</a>' in page
+    assert "training-1" in page
+    assert "no sales at S1" in page
