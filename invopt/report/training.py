@@ -46,7 +46,7 @@ def write_training_report(
         candidates=candidates,
         own=candidates["challenger"],
         incumbent=candidates[assessment["incumbent"]],
-        gate_periods=config["evaluation"]["gate_periods"],
+        gate_periods=int(config["evaluation"]["gate_periods"]),
         cutoff=f"{cutoff:%d %B %Y}",
         additivity=f"{explanation['additivity_error']:.1e} of the scale",
         training_line=_training_line(training),
