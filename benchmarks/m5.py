@@ -7,6 +7,7 @@ reconciled. The default fits 60 minutes on two cores; --full trains more and lon
 import argparse
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ _HORIZON = 28
 # Shares of the minutes: the rest is reading, forecasting and writing.
 _SERIES_SHARE, _SUMS_SHARE = 0.78, 0.14
 _FULL_MEMBERS = 6
+_TELL_SECONDS = 60.0
 
 
 def main(rest: list[str]) -> None:
@@ -79,15 +81,21 @@ def _read(data: Path, config: Config, scratch: Path) -> Panel:
     return panel.with_channels(derived_channels([panel], config.features))
 
 
+@dataclass
+class _Tell:
+    """Prints a line of progress a minute; a class, so that it reaches worker processes."""
+
+    name: str
+    last: float = float("-inf")
+
+    def __call__(self, line: str) -> None:
+        if time.monotonic() - self.last > _TELL_SECONDS:
+            self.last = time.monotonic()
+            print(f"{self.name}: {line}", flush=True)
+
+
 def _fit(panel: Panel, config: Config, until: int, folder: Path) -> Forecaster:
-    last = [0.0]
-
-    def tell(line: str) -> None:
-        if time.monotonic() - last[0] > 60:
-            last[0] = time.monotonic()
-            print(f"{config.name}: {line}", flush=True)
-
-    return fit(panel, config, until, folder, clock=time.monotonic, notify=tell)
+    return fit(panel, config, until, folder, clock=time.monotonic, notify=_Tell(config.name))
 
 
 def _reconciled(
