@@ -12,8 +12,8 @@ from invopt.config import GovernorConfig, InventoryConfig, ModelConfig, Monitori
 from invopt.evaluation import Forecasts
 from invopt.forecasts import ForecastArrays
 from invopt.inventory import terms_of
+from invopt.monitoring.decision import PROMOTED, Situation
 from invopt.monitoring.evidence import Evidence, Subject, gather_evidence
-from invopt.monitoring.governor import PROMOTED, Situation
 from invopt.monitoring.performance import Scoring, performance_records
 from invopt.panel import Panel
 from serving.governor import GovernorStore

@@ -8,6 +8,7 @@ The forecaster is `_log_linear`: trained in a second, because retraining is what
 """
 
 import argparse
+import multiprocessing
 import resource
 import sys
 import tempfile
@@ -39,10 +40,10 @@ from invopt.config import CleaningConfig, InventoryConfig, ModelConfig, Monitori
 from invopt.errors import InvalidInputError
 from invopt.files import write_json
 from invopt.monitoring.changes import performance_signals, totals
+from invopt.monitoring.decision import PROMOTED, Situation
 from invopt.monitoring.drift import PeriodTable, column_drift, periods_needed
 from invopt.monitoring.evidence import Subject, discoveries, drift_signal, gather_evidence
 from invopt.monitoring.evidently_report import write_evidently
-from invopt.monitoring.governor import PROMOTED, Situation
 from invopt.monitoring.performance import Scoring, performance_records
 from invopt.monitoring.quality import data_signals
 from invopt.monitoring.sampling import sample_series
@@ -377,7 +378,12 @@ def _scale(rows: int) -> None:
     weeks = 80
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        _write_wide_panel(folder / "panel", rows // weeks, weeks, num_columns=28)
+        # In a process of its own: what it takes to make the data is not the report's memory.
+        maker = multiprocessing.get_context("spawn").Process(
+            target=_write_wide_panel, args=(folder / "panel", rows // weeks, weeks, 28)
+        )
+        maker.start()
+        maker.join()
         panel = Panel.load(folder / "panel")
         config = MonitoringConfig(period=1)
         subject = Subject(

@@ -348,7 +348,8 @@ class MonitoringConfig(_Section):
 
     Attributes:
         period: Periods per monitoring period (7: a week of days).
-        max_rows: Rows a drift report looks at; series are sampled, seeded, by location.
+        max_rows: Rows a report looks at: columns of a sample of series, and forecasts of a tenth as
+            many series. Samples are seeded and stratified by location and volume.
         min_rows: Series-periods with actuals below which nothing is concluded.
         history: Earlier monitoring periods that limits are learned from, at most.
         min_history: Earlier monitoring periods without which there is no reference yet.

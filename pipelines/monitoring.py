@@ -69,6 +69,8 @@ def build(parameters: Parameters) -> Any:
             decision=decision, command=command, config=config
         ).set_caching_options(False)
         with dsl.If(governed.outputs["Output"] == "retrain", name="retrain"):
-            step.start_training(decision=decision, config=config).set_caching_options(False)
+            step.start_training(
+                decision=decision, data_dir=data_dir, config=config
+            ).set_caching_options(False)
 
     return pipeline

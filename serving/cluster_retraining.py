@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from invopt.config import Config
+from invopt.errors import InvalidInputError
 from invopt.files import read_json
-from invopt.monitoring.governor import FAILED, KEPT, PROMOTED, RETRAIN
+from invopt.monitoring.decision import FAILED, KEPT, PROMOTED, RETRAIN
 from serving.governor import Claim, GovernorStore, clock
 from serving.settings import Settings
 
@@ -13,15 +14,19 @@ Notify = Callable[[str], None]
 _DONE, _LOST = ("SUCCEEDED",), ("FAILED", "CANCELED", "CANCELLED", "SKIPPED")
 
 
-def start_on_cluster(decision: str, config: dict[str, Any], notify: Notify) -> None:
+def start_on_cluster(decision: str, data_dir: str, config: dict[str, Any], notify: Notify) -> None:
     """Start the training pipeline of a decision on Kubeflow Pipelines, once.
 
     Where pipelines run on this machine nothing is done: `invopt run` starts it.
 
     Args:
         decision: File that `govern` wrote.
+        data_dir: Folder of the data, as the steps see it.
         config: The whole configuration.
         notify: Called with a line of progress.
+
+    Raises:
+        InvalidInputError: If the training pipeline was never uploaded; the governor knows by then.
     """
     settings, whole = Settings.from_environment(), Config.model_validate(config)
     content = read_json(decision)
@@ -38,7 +43,11 @@ def start_on_cluster(decision: str, config: dict[str, Any], notify: Notify) -> N
         if not store.begin(claim, name, whole.governor, clock()):
             notify("the claim on this retraining has run out; nothing is started")
             return
-        _run_on_cluster(settings.pipeline_host, whole.name, name, claim)
+        try:
+            _run_on_cluster(settings.pipeline_host, whole.name, data_dir, claim)
+        except InvalidInputError:
+            store.finish(claim, FAILED, clock())
+            raise
     finally:
         store.close()
     notify(f"started {name} on {settings.pipeline_host}")
@@ -76,18 +85,32 @@ def _client(host: str) -> Any:
     return Client(host=host)
 
 
-def _run_on_cluster(host: str, model: str, name: str, claim: Claim) -> None:
+def _run_on_cluster(host: str, model: str, data_dir: str, claim: Claim) -> None:
     """Create the run unless one of that name exists: a crash after creating must not repeat it."""
-    client = _client(host)
+    client, name = _client(host), run_name(claim)
     if _state(client, model, name):
         return
+    pipeline = f"{model}-training"
+    pipeline_id = client.get_pipeline_id(pipeline)
+    if pipeline_id is None:
+        raise InvalidInputError(
+            f"there is no pipeline {pipeline} on {host}: upload it with `invopt submit training`."
+        )
     experiment = client.create_experiment(model)
+    arguments = {"cause": claim.cause, "window": claim.window, "retraining": claim.key}
     client.run_pipeline(
         experiment.experiment_id,
         name,
-        pipeline_id=client.get_pipeline_id("training"),
-        params={"cause": claim.cause, "window": claim.window, "retraining": claim.key},
+        pipeline_id=pipeline_id,
+        version_id=_latest_version(client, pipeline_id),
+        params=arguments | {"study": name, "data_dir": data_dir},
     )
+
+
+def _latest_version(client: Any, pipeline_id: str) -> str:
+    """Return the version of a pipeline that was uploaded last."""
+    found = client.list_pipeline_versions(pipeline_id, page_size=1, sort_by="created_at desc")
+    return str(found.pipeline_versions[0].pipeline_version_id)
 
 
 def _state(client: Any, model: str, name: str) -> str:

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from invopt.config import GovernorConfig
 from invopt.errors import InvalidInputError
 from invopt.files import plain
-from invopt.monitoring.governor import (
+from invopt.monitoring.decision import (
     EXPIRED,
     OUTCOMES,
     RETRAIN,
@@ -27,8 +27,8 @@ from invopt.monitoring.governor import (
     Memory,
     Retraining,
     Situation,
-    decide,
 )
+from invopt.monitoring.governor import decide
 
 _META = sa.MetaData()
 _MUTEX = sa.Table(

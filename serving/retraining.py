@@ -9,7 +9,7 @@ from typing import Any
 from invopt.config import Config, GovernorConfig
 from invopt.errors import InvalidInputError
 from invopt.files import read_json, write_json
-from invopt.monitoring.governor import FAILED, KEPT, PROMOTED, Situation
+from invopt.monitoring.decision import FAILED, KEPT, PROMOTED, Situation
 from invopt.monitoring.signals import Signal
 from serving.cluster_retraining import reconcile, run_name
 from serving.governor import Claim, GovernorStore, clock

@@ -28,12 +28,13 @@ from invopt.monitoring.performance import (
     series_outcomes,
 )
 from invopt.monitoring.quality import data_signals
-from invopt.monitoring.sampling import sample_series
+from invopt.monitoring.sampling import sample_series, sampled
 from invopt.monitoring.serving_health import Served, serving_signals
 from invopt.monitoring.signals import DRIFT, PERFORMANCE, Signal, rejected
 from invopt.panel import UNOBSERVED, Panel
 
 _TREND = 12
+_JUDGED = 10  # rows that a series costs, of those a report looks at
 _RECOMPUTED = 4  # latest records computed again: actuals may have come late, or been corrected
 TARGET, PREDICTION = "sales", "forecast"
 Notify = Callable[[str], None]
@@ -161,7 +162,7 @@ def gather_evidence(
             else f"the model needs {subject.first_cutoff + 1} periods before it can be judged"
         )  # fmt: skip
         return _blind(dates, why, signals, panel, subject, start)
-    judged = panel.select(sample_series(panel, config.max_rows // config.period, config.seed))
+    judged = sampled(panel, config.max_rows // _JUDGED, config.seed)
     records = history_of(subject, judged, config, known)
     notify(f"forecasts of {records['cutoff'].nunique()} periods beside what came true")
     latest = totals(records).iloc[-1]
@@ -223,7 +224,7 @@ def _drift(
     back, reference = periods_needed(earlier, year, config.reference_weeks)
     if len(back) < 5:
         return None, reference
-    sample = panel.select(sample_series(panel, config.max_rows // len(back), config.seed))
+    sample = sampled(panel, config.max_rows // len(back), config.seed)
     cutoffs = [last - k * config.period for k in back]
     names, inputs = subject.features(sample, cutoffs)
     outcomes = np.stack([_outcome(subject, sample, cutoff, config) for cutoff in cutoffs])

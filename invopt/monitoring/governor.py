@@ -6,136 +6,22 @@ retrain" is in the decision.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from invopt.config import GovernorConfig
+from invopt.monitoring.decision import (
+    ALERT,
+    EXPIRED,
+    IGNORE,
+    PAGE,
+    PROMOTED,
+    RETRAIN,
+    Brake,
+    Decision,
+    Memory,
+    Situation,
+)
 from invopt.monitoring.signals import DATA, DRIFT, PERFORMANCE, SERVING, Signal
-
-IGNORE, ALERT, RETRAIN, PAGE = "ignore", "alert", "retrain", "page"
-ACTIONS = (IGNORE, ALERT, RETRAIN, PAGE)
-# How a retraining ends; None while it runs.
-PROMOTED, KEPT, FAILED, EXPIRED = "promoted", "kept", "failed", "expired"
-OUTCOMES = (PROMOTED, KEPT, FAILED, EXPIRED)
-
-
-@dataclass(frozen=True)
-class Situation:
-    """What a decision is about.
-
-    Attributes:
-        model: Registered name.
-        version: Of the champion.
-        start: First day of the period judged (ISO date).
-        end: Last day.
-        conclusive: False when too little is known to conclude anything.
-        why_not: Why not, "" when it is conclusive.
-        signals: Of the period.
-        new_periods: Periods of data since those the champion was trained on.
-    """
-
-    model: str
-    version: str
-    start: str
-    end: str
-    conclusive: bool
-    why_not: str
-    signals: tuple[Signal, ...]
-    new_periods: int
-
-    @property
-    def window(self) -> str:
-        """The period as text."""
-        return f"{self.start}..{self.end}"
-
-
-@dataclass(frozen=True)
-class Retraining:
-    """One retraining that was asked for.
-
-    Attributes:
-        key: Of model, window and cause; never used twice.
-        claimed_at: When it was decided.
-        lease_until: Until when nobody else may start one.
-        started_at: None while it was only claimed.
-        outcome: promoted, kept, failed, expired; None while it runs.
-    """
-
-    key: str
-    claimed_at: datetime
-    lease_until: datetime
-    started_at: datetime | None
-    outcome: str | None
-
-
-@dataclass(frozen=True)
-class Memory:
-    """What was decided before.
-
-    Attributes:
-        causes: By end of period (ISO date): the causes that fired in it, judged last.
-        paged: By cause: end of the period it was last paged for.
-        retrainings: Of the model, oldest first.
-        switched_off: Why somebody turned retraining off, "" while it is on.
-        reset_at: When somebody last turned it on; failures before do not count.
-        last_decision: When the last decision was taken; None for the first.
-    """
-
-    causes: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    paged: Mapping[str, str] = field(default_factory=dict)
-    retrainings: Sequence[Retraining] = ()
-    switched_off: str = ""
-    reset_at: datetime | None = None
-    last_decision: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Brake:
-    """One condition of a retraining.
-
-    Attributes:
-        name: Of the condition.
-        rule: In words.
-        value: What was found.
-        limit: What it is compared with.
-        holds: True when it stops the retraining.
-    """
-
-    name: str
-    rule: str
-    value: float | str
-    limit: float | str
-    holds: bool
-
-
-@dataclass(frozen=True)
-class Decision:
-    """The governor's answer.
-
-    Attributes:
-        action: ignore, alert, retrain or page.
-        reasons: Why, most important first.
-        cause: What a retraining is for, "" without one.
-        key: Idempotency key of the retraining the evidence asks for, "" without one.
-        brakes: Every condition, when the evidence asks for a retraining.
-        streaks: By cause that fires: periods in a row, this one included.
-        dry_run: True when nothing may follow from it.
-        paged: Causes this decision pages for.
-    """
-
-    action: str
-    reasons: list[str]
-    cause: str = ""
-    key: str = ""
-    brakes: list[Brake] = field(default_factory=list)
-    streaks: dict[str, int] = field(default_factory=dict)
-    dry_run: bool = False
-    paged: list[str] = field(default_factory=list)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain data."""
-        return asdict(self)
 
 
 def decide(situation: Situation, memory: Memory, config: GovernorConfig, now: datetime) -> Decision:

@@ -31,6 +31,12 @@ def sample_series(panel: Panel, max_series: int, seed: int) -> npt.NDArray[np.in
     return np.sort(order[np.minimum(at, num - 1)])
 
 
+def sampled(panel: Panel, max_series: int, seed: int) -> Panel:
+    """Return the panel of a sample, or the panel itself where it is small enough."""
+    rows = sample_series(panel, max_series, seed)
+    return panel if len(rows) == panel.num_series else panel.select(rows)
+
+
 def _volume_class(
     volume: npt.NDArray[np.float64], locations: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:

@@ -70,7 +70,9 @@ def next_steps(content: Mapping[str, Any], command: str, workspace: str) -> list
     firing = [s for s in content["signals"] if s["fires"]]
     steps = []
     if action == "retrain":
-        steps.append({"text": "A training run follows by itself; see how it ends", "command": why})
+        text = "A training run follows by itself; to turn retraining off instead"
+        off = f"invopt retraining off --name {content['version'].rsplit('-', 1)[0]} "
+        steps.append({"text": text, "command": f"{off}--workspace {workspace}"})
     faults = [s for s in firing if s["kind"] in ("data", "serving")]
     if faults:
         steps.append({"text": "Mend the data or the service, then judge the period again",
@@ -79,9 +81,12 @@ def next_steps(content: Mapping[str, Any], command: str, workspace: str) -> list
     if held:
         text = f"Held back by {', '.join(held)}; to train in spite of it"
         steps.append({"text": text, "command": command})
-    if action != "ignore":
-        steps.append({"text": "See every number the decision rests on", "command": why})
-    return steps or [{"text": "Nothing to do. Every number is kept", "command": why}]
+    text = (
+        "See every number the decision rests on"
+        if steps or action != "ignore"
+        else ("Nothing to do. Every number is kept")
+    )
+    return [*steps, {"text": text, "command": why}]
 
 
 def prometheus_text(content: Mapping[str, Any], model: str) -> str:

@@ -24,7 +24,8 @@ def make_content(decision="alert", signals=(), brakes=(), **rest) -> dict:
         "governor": {"reasons": ["why"], "brakes": list(brakes), "dry_run": False},
         "drift": [{"column": "price", "score": 0.3, "threshold": 0.2, "p_value": 0.001,
                    "moved": True, "change": 0.3}],
-        "reference": "the same season a year before", "trend": trend, "unusable": {"visits": "gone"},
+        "reference": "the same season a year before", "trend": trend,
+        "unusable": {"visits": "gone"},
         "causes": [{"name": "price", "effect": 120.0, "text": "price moved"}],
         "locations": [{"name": "S<1>", "actual": 10.0, "forecast": 8.0, "excess_cost": 5.0}],
         "products": [], "events": [{"date": "2024-01-01", "name": "New Year"}], "notes": ["a note"],
@@ -105,7 +106,8 @@ def test_every_signal_has_its_runbook():
 
 def test_the_index_links_every_run_and_says_its_word(tmp_path):
     rows = [
-        RunRow("monitoring-2", "monitoring", "page", "no sales at S1", "2024", "monitoring-2/report/index.html"),
+        RunRow("monitoring-2", "monitoring", "page", "no sales at S1", "2024",
+               "monitoring-2/report/index.html"),
         RunRow("training-1", "training", "", "", "", ""),
     ]  # fmt: skip
     write_runs_index(rows, tmp_path / "index.html")

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from invopt.config import GovernorConfig
 from invopt.errors import InvalidInputError
-from invopt.monitoring.governor import EXPIRED, KEPT, PROMOTED, Situation
+from invopt.monitoring.decision import EXPIRED, KEPT, PROMOTED, Situation
 from invopt.monitoring.signals import PERFORMANCE, Signal
 from serving.governor import GovernorStore
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from invopt.config import GovernorConfig
-from invopt.monitoring.governor import (
+from invopt.monitoring.decision import (
     EXPIRED,
     FAILED,
     KEPT,
@@ -12,10 +12,8 @@ from invopt.monitoring.governor import (
     Memory,
     Retraining,
     Situation,
-    decide,
-    retraining_key,
-    streak,
 )
+from invopt.monitoring.governor import decide, retraining_key, streak
 from invopt.monitoring.signals import DATA, DRIFT, PERFORMANCE, SERVING, SUPPLY, Signal
 
 NOW = datetime(2024, 6, 3, 8, tzinfo=UTC)
