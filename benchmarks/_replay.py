@@ -13,8 +13,9 @@ from invopt.evaluation import Forecasts
 from invopt.forecasts import ForecastArrays
 from invopt.inventory import terms_of
 from invopt.monitoring.decision import PROMOTED, Situation
-from invopt.monitoring.evidence import Evidence, Subject, gather_evidence
+from invopt.monitoring.evidence import Evidence, gather_evidence
 from invopt.monitoring.performance import Scoring, performance_records
+from invopt.monitoring.subject import Subject
 from invopt.panel import Panel
 from serving.governor import GovernorStore
 

@@ -40,14 +40,16 @@ from invopt.config import CleaningConfig, InventoryConfig, ModelConfig, Monitori
 from invopt.errors import InvalidInputError
 from invopt.files import write_json
 from invopt.monitoring.changes import performance_signals, totals
+from invopt.monitoring.columns import discoveries, drift_signal
 from invopt.monitoring.decision import PROMOTED, Situation
 from invopt.monitoring.drift import PeriodTable, column_drift, periods_needed
-from invopt.monitoring.evidence import Subject, discoveries, drift_signal, gather_evidence
+from invopt.monitoring.evidence import gather_evidence
 from invopt.monitoring.evidently_report import write_evidently
 from invopt.monitoring.performance import Scoring, performance_records
 from invopt.monitoring.quality import data_signals
 from invopt.monitoring.sampling import sample_series
 from invopt.monitoring.signals import DRIFT, Signal
+from invopt.monitoring.subject import Subject
 from invopt.panel import SERIES_LEVEL, Channel, Panel, load_panel
 from invopt.sources import load_mapping, read_dataset
 from invopt.timeline import Timeline

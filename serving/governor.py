@@ -29,54 +29,19 @@ from invopt.monitoring.decision import (
     Situation,
 )
 from invopt.monitoring.governor import decide
+from serving.governor_tables import (
+    APPEND_ONLY,
+    AUDIT,
+    META,
+    MUTEX,
+    RETRAININGS,
+    SWITCH,
+    as_text,
+    as_time,
+)
 
-_META = sa.MetaData()
-_MUTEX = sa.Table(
-    "mutex", _META, sa.Column("id", sa.Integer, primary_key=True), sa.Column("turns", sa.Integer)
-)
-_AUDIT = sa.Table(
-    "audit",
-    _META,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("at", sa.Text, nullable=False),
-    sa.Column("run", sa.Text, nullable=False),
-    sa.Column("model", sa.Text, nullable=False, index=True),
-    sa.Column("start", sa.Text, nullable=False),
-    sa.Column("end", sa.Text, nullable=False),
-    sa.Column("action", sa.Text, nullable=False),
-    sa.Column("content", sa.Text, nullable=False),
-)
-_RETRAININGS = sa.Table(
-    "retraining",
-    _META,
-    sa.Column("key", sa.Text, primary_key=True),
-    sa.Column("model", sa.Text, nullable=False, index=True),
-    sa.Column("cause", sa.Text, nullable=False),
-    sa.Column("window", sa.Text, nullable=False),
-    sa.Column("owner", sa.Text, nullable=False),
-    sa.Column("claimed_at", sa.Text, nullable=False),
-    sa.Column("lease_until", sa.Text, nullable=False),
-    sa.Column("started_at", sa.Text),
-    sa.Column("run", sa.Text),
-    sa.Column("outcome", sa.Text),
-    sa.Column("finished_at", sa.Text),
-)
-_SWITCH = sa.Table(
-    "switch",
-    _META,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("at", sa.Text, nullable=False),
-    sa.Column("model", sa.Text, nullable=False),
-    sa.Column("off", sa.Boolean, nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
-)
 # Decisions that matter to the next one: two years of weeks.
 _REMEMBERED = 104
-# What was written about a decision stays as it was written.
-_APPEND_ONLY = """
-CREATE TRIGGER IF NOT EXISTS audit_no_{verb} BEFORE {verb} ON audit
-BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END
-"""
 
 
 def clock() -> datetime:
@@ -136,12 +101,12 @@ class GovernorStore:
     def __init__(self, url: str) -> None:
         self.engine = sa.create_engine(url, connect_args=_connect_args(url))
         with self.engine.begin() as connection:
-            _META.create_all(connection)
+            META.create_all(connection)
             if self.engine.dialect.name == "sqlite":
                 for verb in ("UPDATE", "DELETE"):
-                    connection.execute(sa.text(_APPEND_ONLY.format(verb=verb)))
-            if connection.execute(sa.select(_MUTEX.c.id)).first() is None:
-                connection.execute(_MUTEX.insert().values(id=1, turns=0))
+                    connection.execute(sa.text(APPEND_ONLY.format(verb=verb)))
+            if connection.execute(sa.select(MUTEX.c.id)).first() is None:
+                connection.execute(MUTEX.insert().values(id=1, turns=0))
 
     def close(self) -> None:
         """Close every connection."""
@@ -162,8 +127,8 @@ class GovernorStore:
             memory = _memory(connection, situation.model)
             decision = decide(situation, memory, config, now)
             connection.execute(
-                _AUDIT.insert().values(
-                    at=_text(now), run=run, model=situation.model, start=situation.start,
+                AUDIT.insert().values(
+                    at=as_text(now), run=run, model=situation.model, start=situation.start,
                     end=situation.end, action=decision.action,
                     content=json.dumps(plain(_content(situation, memory, config, decision))),
                 )
@@ -172,12 +137,12 @@ class GovernorStore:
                 return decision, None
             claim = Claim(decision.key, uuid.uuid4().hex, decision.cause, situation.window)
             # A claim whose owner died before it started anything may be taken over.
-            connection.execute(_RETRAININGS.delete().where(_RETRAININGS.c.key == claim.key))
+            connection.execute(RETRAININGS.delete().where(RETRAININGS.c.key == claim.key))
             connection.execute(
-                _RETRAININGS.insert().values(
+                RETRAININGS.insert().values(
                     key=claim.key, model=situation.model, cause=claim.cause, window=claim.window,
-                    owner=claim.owner, claimed_at=_text(now),
-                    lease_until=_text(_lease(now, config)),
+                    owner=claim.owner, claimed_at=as_text(now),
+                    lease_until=as_text(_lease(now, config)),
                 )
             )  # fmt: skip
             return decision, claim
@@ -185,12 +150,12 @@ class GovernorStore:
     def begin(self, claim: Claim, run: str, config: GovernorConfig, now: datetime) -> bool:
         """Note that a claimed retraining starts; False when the claim has run out meanwhile."""
         return self._change(
-            claim, now, started_at=_text(now), run=run, lease_until=_text(_lease(now, config))
+            claim, now, started_at=as_text(now), run=run, lease_until=as_text(_lease(now, config))
         )
 
     def renew(self, claim: Claim, config: GovernorConfig, now: datetime) -> bool:
         """Give a sign of life; False when the lease was lost, and the run has to stop."""
-        return self._change(claim, now, lease_until=_text(_lease(now, config)))
+        return self._change(claim, now, lease_until=as_text(_lease(now, config)))
 
     def finish(self, claim: Claim, outcome: str, now: datetime) -> bool:
         """Write how a retraining ended; False when its lease had been lost before.
@@ -200,14 +165,14 @@ class GovernorStore:
         """
         if outcome not in OUTCOMES:
             raise ValueError(f"outcome must be one of {', '.join(OUTCOMES)}, got {outcome!r}")
-        return self._change(claim, now, outcome=outcome, finished_at=_text(now))
+        return self._change(claim, now, outcome=outcome, finished_at=as_text(now))
 
     def open_claims(self, model: str) -> list[tuple[Claim, str]]:
         """Return the retrainings that started and have not ended, each with its run."""
-        query = sa.select(_RETRAININGS).where(
-            _RETRAININGS.c.model == model,
-            _RETRAININGS.c.outcome.is_(None),
-            _RETRAININGS.c.started_at.is_not(None),
+        query = sa.select(RETRAININGS).where(
+            RETRAININGS.c.model == model,
+            RETRAININGS.c.outcome.is_(None),
+            RETRAININGS.c.started_at.is_not(None),
         )
         with self.engine.connect() as connection:
             return [
@@ -218,7 +183,7 @@ class GovernorStore:
         """Turn retraining of a model off or on; on also closes the breaker."""
         with self._turn() as connection:
             connection.execute(
-                _SWITCH.insert().values(at=_text(now), model=model, off=off, reason=reason)
+                SWITCH.insert().values(at=as_text(now), model=model, off=off, reason=reason)
             )
 
     def memory(self, model: str) -> Memory:
@@ -228,9 +193,9 @@ class GovernorStore:
 
     def audit(self, model: str | None = None, limit: int | None = None) -> list[AuditRow]:
         """Return decisions, newest first."""
-        query = sa.select(_AUDIT).order_by(_AUDIT.c.id.desc())
+        query = sa.select(AUDIT).order_by(AUDIT.c.id.desc())
         if model is not None:
-            query = query.where(_AUDIT.c.model == model)
+            query = query.where(AUDIT.c.model == model)
         if limit is not None:
             query = query.limit(limit)
         with self.engine.connect() as connection:
@@ -254,21 +219,21 @@ class GovernorStore:
     def _change(self, claim: Claim, now: datetime, **values: str) -> bool:
         """Change a retraining that this claim still owns; False when it does not."""
         owned = (
-            (_RETRAININGS.c.key == claim.key)
-            & (_RETRAININGS.c.owner == claim.owner)
-            & _RETRAININGS.c.outcome.is_(None)
-            & (_RETRAININGS.c.lease_until > _text(now))
+            (RETRAININGS.c.key == claim.key)
+            & (RETRAININGS.c.owner == claim.owner)
+            & RETRAININGS.c.outcome.is_(None)
+            & (RETRAININGS.c.lease_until > as_text(now))
         )
         with self._turn() as connection:
             return (
-                connection.execute(_RETRAININGS.update().where(owned).values(values)).rowcount == 1
+                connection.execute(RETRAININGS.update().where(owned).values(values)).rowcount == 1
             )
 
     @contextmanager
     def _turn(self) -> Iterator[sa.Connection]:
         """Run a transaction that no other overlaps: its first write waits for all before it."""
         with self.engine.begin() as connection:
-            connection.execute(_MUTEX.update().values(turns=_MUTEX.c.turns + 1))
+            connection.execute(MUTEX.update().values(turns=MUTEX.c.turns + 1))
             yield connection
 
 
@@ -282,17 +247,17 @@ def _lease(now: datetime, config: GovernorConfig) -> datetime:
 
 def _expire(connection: sa.Connection, now: datetime) -> None:
     """Close the retrainings whose owner gave no sign of life."""
-    lost = _RETRAININGS.c.outcome.is_(None) & (_RETRAININGS.c.lease_until <= _text(now))
+    lost = RETRAININGS.c.outcome.is_(None) & (RETRAININGS.c.lease_until <= as_text(now))
     connection.execute(
-        _RETRAININGS.update().where(lost).values(outcome=EXPIRED, finished_at=_text(now))
+        RETRAININGS.update().where(lost).values(outcome=EXPIRED, finished_at=as_text(now))
     )
 
 
 def _memory(connection: sa.Connection, model: str) -> Memory:
     rows = connection.execute(
-        sa.select(_AUDIT)
-        .where(_AUDIT.c.model == model)
-        .order_by(_AUDIT.c.id.desc())
+        sa.select(AUDIT)
+        .where(AUDIT.c.model == model)
+        .order_by(AUDIT.c.id.desc())
         .limit(_REMEMBERED)
     ).all()[::-1]
     causes: dict[str, frozenset[str]] = {}
@@ -302,12 +267,12 @@ def _memory(connection: sa.Connection, model: str) -> Memory:
         causes[row.end] = frozenset(content["decision"]["streaks"])
         paged |= dict.fromkeys(content["decision"]["paged"], row.end)
     runs = connection.execute(
-        sa.select(_RETRAININGS)
-        .where(_RETRAININGS.c.model == model)
-        .order_by(_RETRAININGS.c.claimed_at)
+        sa.select(RETRAININGS)
+        .where(RETRAININGS.c.model == model)
+        .order_by(RETRAININGS.c.claimed_at)
     ).all()
     switches = connection.execute(
-        sa.select(_SWITCH).where(_SWITCH.c.model == model).order_by(_SWITCH.c.id)
+        sa.select(SWITCH).where(SWITCH.c.model == model).order_by(SWITCH.c.id)
     ).all()
     turned_on = [s.at for s in switches if not s.off]
     return Memory(
@@ -316,23 +281,23 @@ def _memory(connection: sa.Connection, model: str) -> Memory:
         [
             Retraining(
                 r.key,
-                _time(r.claimed_at),
-                _time(r.lease_until),
-                _time(r.started_at) if r.started_at else None,
+                as_time(r.claimed_at),
+                as_time(r.lease_until),
+                as_time(r.started_at) if r.started_at else None,
                 r.outcome,
             )
             for r in runs
         ],
         (switches[-1].reason or "turned off") if switches and switches[-1].off else "",
-        _time(turned_on[-1]) if turned_on else None,
-        max((_time(r.at) for r in rows), default=None),
+        as_time(turned_on[-1]) if turned_on else None,
+        max((as_time(r.at) for r in rows), default=None),
     )
 
 
 def _decided(connection: sa.Connection, run: str, situation: Situation) -> Decision | None:
     row = connection.execute(
-        sa.select(_AUDIT).where(
-            _AUDIT.c.run == run, _AUDIT.c.model == situation.model, _AUDIT.c.end == situation.end
+        sa.select(AUDIT).where(
+            AUDIT.c.run == run, AUDIT.c.model == situation.model, AUDIT.c.end == situation.end
         )
     ).first()
     if row is None:
@@ -354,11 +319,11 @@ def _content(
             "causes": {end: sorted(names) for end, names in memory.causes.items()},
             "paged": dict(memory.paged),
             "retrainings": [
-                {k: _text(v) if isinstance(v, datetime) else v for k, v in vars(r).items()}
+                {k: as_text(v) if isinstance(v, datetime) else v for k, v in vars(r).items()}
                 for r in memory.retrainings
             ],
             "switched_off": memory.switched_off,
-            "reset_at": _text(memory.reset_at) if memory.reset_at else None,
+            "reset_at": as_text(memory.reset_at) if memory.reset_at else None,
         },
         "config": config.model_dump(mode="json"),
         "decision": decision.as_dict(),
@@ -367,15 +332,6 @@ def _content(
 
 def _row(row: Any) -> AuditRow:
     return AuditRow(
-        row.id, _time(row.at), row.run, row.model, row.start, row.end, row.action,
+        row.id, as_time(row.at), row.run, row.model, row.start, row.end, row.action,
         json.loads(row.content),
     )  # fmt: skip
-
-
-def _text(at: datetime) -> str:
-    """Return a time as text that sorts: UTC, always with microseconds."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _time(text: str) -> datetime:
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)

@@ -12,8 +12,8 @@ from invopt.features.encoder import PRICE
 from invopt.features.tables import snapshot_table
 from invopt.forecasts import ForecastArrays
 from invopt.inventory import Terms, terms_of
-from invopt.monitoring.evidence import Subject
 from invopt.monitoring.performance import Scoring
+from invopt.monitoring.subject import Subject
 from invopt.panel import Panel
 from invopt.runtime import OnnxForecaster
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from invopt.config import MonitoringConfig
+from invopt.monitoring.calibration import normed_wasserstein
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -188,7 +189,7 @@ def _compare(
     values, expected = pairs[0]
     values = values[np.isfinite(values)]
     norm = max(float(expected.std()), 1e-3)
-    score = float(stats.wasserstein_distance(expected, values)) / norm
+    score = normed_wasserstein(expected, values)
     per_pair = max(1, config.num_bootstrap // (len(pairs) - 1))
     draws = np.concatenate([_null_distances(p, len(values), per_pair, rng) for p in pairs[1:]])
     logs = np.log(np.maximum(draws, 1e-9))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,6 @@ import pandas as pd
 
 from invopt.cleaning import estimate_demand
 from invopt.config import MonitoringConfig
-from invopt.evaluation import Forecasts
 from invopt.monitoring.causes import (
     Affected,
     Cause,
@@ -20,54 +19,22 @@ from invopt.monitoring.causes import (
     likely_causes,
 )
 from invopt.monitoring.changes import estimated_error, performance_signals, totals, trend
-from invopt.monitoring.drift import Drift, PeriodTable, column_drift, periods_needed
+from invopt.monitoring.columns import drift_of, drift_signal
+from invopt.monitoring.drift import Drift
 from invopt.monitoring.performance import (
-    Scoring,
     locations_of,
-    performance_records,
     series_outcomes,
 )
 from invopt.monitoring.quality import data_signals
 from invopt.monitoring.sampling import sample_series, sampled
 from invopt.monitoring.serving_health import Served, serving_signals
-from invopt.monitoring.signals import DRIFT, PERFORMANCE, Signal, rejected
-from invopt.panel import UNOBSERVED, Panel
+from invopt.monitoring.signals import PERFORMANCE, Signal
+from invopt.monitoring.subject import Subject, history_of
+from invopt.panel import Panel
 
 _TREND = 12
 _JUDGED = 10  # rows that a series costs, of those a report looks at
-_RECOMPUTED = 4  # latest records computed again: actuals may have come late, or been corrected
-TARGET, PREDICTION = "sales", "forecast"
 Notify = Callable[[str], None]
-
-
-class Features(Protocol):
-    """What a model sees of every series of a panel at the end of some periods."""
-
-    def __call__(
-        self, panel: Panel, cutoffs: list[int]
-    ) -> tuple[tuple[str, ...], npt.NDArray[np.float32]]:
-        """Return column names and (cutoff, series, column) values."""
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is judged.
-
-    Attributes:
-        forecasts: The champion.
-        features: Its inputs.
-        scoring: Costs and length of a period.
-        channels: That it was trained with, by name.
-        first_cutoff: First period its inputs can be made for.
-        trained_stop: Periods it learned from.
-    """
-
-    forecasts: Forecasts = field(repr=False)
-    features: Features = field(repr=False)
-    scoring: Scoring = field(repr=False)
-    channels: tuple[str, ...]
-    first_cutoff: int
-    trained_stop: int
 
 
 @dataclass(frozen=True)
@@ -171,9 +138,8 @@ def gather_evidence(
     late = estimated_error(records, config)
     signals += [late] if late else []
     notes = _notes(subject, records, judged, panel)
-    drift, reference = _drift(subject, panel, config, notify)
+    drift, reference = drift_of(subject, panel, config, notify)
     if drift is not None:
-        drift = discoveries(drift, config)
         signals.append(drift_signal(drift, reference))
     why_not = ""
     if seen < config.min_rows:
@@ -183,87 +149,6 @@ def gather_evidence(
     return _told(
         subject, panel, judged, config, dates, why_not, signals, drift, reference, records, notes
     )
-
-
-def history_of(
-    subject: Subject, panel: Panel, config: MonitoringConfig, known: pd.DataFrame | None = None
-) -> pd.DataFrame:
-    """Return the records of the last period and those before it, as far back as is looked.
-
-    Args:
-        subject: The champion.
-        panel: Series to judge.
-        config: How many periods.
-        known: Records that need not be computed again; those of other days or places are not used.
-    """
-    last = panel.num_periods - 1 - config.period
-    first = max(subject.first_cutoff, last - config.history * config.period)
-    cutoffs = list(range(last, first - 1, -config.period))[::-1]
-    kept = []
-    if known is not None and len(known):
-        settled = {panel.timeline.date(c + 1): c for c in cutoffs[:-_RECOMPUTED]}
-        usable = known[known["start"].isin(list(settled)) & known["cost"].notna()]
-        if set(usable["location"]) == set(locations_of(panel).astype(str)):
-            usable = usable.assign(cutoff=usable["start"].map(settled))
-            kept = [usable]
-            done = set(usable["cutoff"])
-            cutoffs = [c for c in cutoffs if c not in done]
-    fresh = performance_records(subject.forecasts, panel, cutoffs, subject.scoring)
-    return pd.concat([*kept, fresh], ignore_index=True).sort_values(
-        ["cutoff", "location"], ignore_index=True
-    )
-
-
-def _drift(
-    subject: Subject, panel: Panel, config: MonitoringConfig, notify: Notify
-) -> tuple[Drift | None, str]:
-    """Return the drift of features, sales and forecasts of a sample of series."""
-    last = panel.num_periods - 1 - config.period
-    earlier = (last - subject.first_cutoff) // config.period
-    year = round(panel.timeline.periods_per_year / config.period)
-    back, reference = periods_needed(earlier, year, config.reference_weeks)
-    if len(back) < 5:
-        return None, reference
-    sample = sampled(panel, config.max_rows // len(back), config.seed)
-    cutoffs = [last - k * config.period for k in back]
-    names, inputs = subject.features(sample, cutoffs)
-    outcomes = np.stack([_outcome(subject, sample, cutoff, config) for cutoff in cutoffs])
-    values = np.concatenate([inputs, outcomes], axis=2).astype(np.float32)
-    notify(f"compared {values.shape[2]} columns of {sample.num_series:,} series with {reference}")
-    table = PeriodTable((*names, TARGET, PREDICTION), tuple(back), values, year)
-    return column_drift(table, reference, config), reference
-
-
-def _outcome(
-    subject: Subject, panel: Panel, cutoff: int, config: MonitoringConfig
-) -> npt.NDArray[np.float64]:
-    """Return (series, 2): log of sales and of forecasts per period, after a cutoff."""
-    target = slice(cutoff + 1, cutoff + 1 + config.period)
-    seen = (np.asarray(panel.flags[:, target]) & UNOBSERVED) == 0
-    sold = np.where(seen, panel.y[:, target], 0).sum(axis=1)
-    count = seen.sum(axis=1)
-    sales = np.divide(sold, count, out=np.full(len(sold), np.nan), where=count > 0)
-    mean = subject.forecasts.predict(panel, cutoff).mean[:, : config.period].mean(axis=1)
-    return np.log1p(np.maximum(np.column_stack([sales, mean]), 0))
-
-
-def discoveries(drift: Drift, config: MonitoringConfig) -> Drift:
-    """Return the drift with columns calmed that the false-discovery rate does not allow."""
-    kept = rejected([d.p_value for d in drift.columns], config.false_discovery_rate)
-    columns = [
-        replace(d, moved=d.moved and keep) for d, keep in zip(drift.columns, kept, strict=True)
-    ]
-    return replace(drift, columns=columns)
-
-
-def drift_signal(drift: Drift, reference: str) -> Signal:
-    """Return the signal of all columns: it fires when one of them moved."""
-    moved = [d.column for d in drift.columns if d.moved]
-    share = len(moved) / max(1, len(drift.columns))
-    shown = f": {', '.join(moved[:5])}" if moved else ""
-    text = f"{len(moved)} of {len(drift.columns)} columns moved against {reference}{shown}"
-    p = min((d.p_value for d in drift.columns), default=1.0)
-    return Signal("drift", DRIFT, share, 0.0, 0.0, p, bool(moved), text)
 
 
 def _notes(subject: Subject, records: pd.DataFrame, judged: Panel, panel: Panel) -> list[str]:

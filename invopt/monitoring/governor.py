@@ -76,7 +76,7 @@ def decide(situation: Situation, memory: Memory, config: GovernorConfig, now: da
     telling = [s for s in firing if _tells(s, streaks[s.cause], config)]
     if telling or not situation.conclusive:
         texts = [] if situation.conclusive else [f"nothing is concluded: {situation.why_not}"]
-        texts += [s.text + (", already paged" if s in paging else "") for s in telling]
+        texts += [_told(s, streaks[s.cause], config, paged=s in paging) for s in telling]
         return Decision(ALERT, [*texts, *notes], streaks=streaks)
     texts = [f"{s.text}, not yet long enough to tell" for s in firing]
     return Decision(
@@ -185,6 +185,15 @@ def _asked(
         if s.kind == PERFORMANCE and not s.estimated and streaks[s.cause] >= config.persistence
     ]
     return min(lasting, key=lambda s: (s.p_value, s.name), default=None)
+
+
+def _told(signal: Signal, periods: int, config: GovernorConfig, *, paged: bool) -> str:
+    """Return a signal's finding and what it is on the way to."""
+    if paged:
+        return f"{signal.text}, already paged"
+    if signal.kind == PERFORMANCE and not signal.estimated and periods < config.persistence:
+        return f"{signal.text}; period {periods} of {config.persistence} that ask for a retraining"
+    return signal.text
 
 
 def _pages(signal: Signal, periods: int, config: GovernorConfig) -> bool:

@@ -24,7 +24,6 @@ SUMS = (
     "on_sale", "observed", "censored", "actual", "forecast", "error", "expected_error", "inside",
     "cost", "planned_cost",
 )  # fmt: skip
-COSTS = ("cost", "planned_cost")
 
 
 @dataclass(frozen=True)
@@ -144,11 +143,6 @@ def expected_absolute_error(
     spread = np.abs(np.maximum(quantiles, 0) - mean[..., None])
     error: FloatArray = spread @ weights
     return error
-
-
-def nominal_coverage(quantile_levels: tuple[float, ...]) -> float:
-    """Return the level of the interval that `inside` counts: the widest one forecast."""
-    return quantile_levels[-1] - quantile_levels[0]
 
 
 def locations_of(panel: Panel) -> npt.NDArray[np.object_]:

@@ -86,6 +86,8 @@ def next_steps(content: Mapping[str, Any], command: str, workspace: str) -> list
         if steps or action != "ignore"
         else ("Nothing to do. Every number is kept")
     )
+    if firing:
+        text += f"; {runbook(firing[0]['name'])} says what it means"
     return [*steps, {"text": text, "command": why}]
 
 

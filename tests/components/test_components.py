@@ -123,7 +123,11 @@ def test_orders_are_planned_for_every_series_from_forecast_and_position(workspac
     )  # fmt: skip
     write_json(
         folder / "forecast.json",
-        {"level_quantiles": list(forecast.level_quantiles), "is_count": True},
+        {
+            "quantile_levels": list(forecast.quantile_levels),
+            "level_quantiles": list(forecast.level_quantiles),
+            "is_count": True,
+        },
     )
     orders = artifact(Dataset, workspace, "orders.csv")
     step.plan_orders.python_func(

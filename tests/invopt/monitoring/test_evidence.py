@@ -8,9 +8,10 @@ from invopt.baselines import Baseline
 from invopt.config import InventoryConfig, ModelConfig, MonitoringConfig
 from invopt.inventory import terms_of
 from invopt.monitoring.changes import performance_signals, totals, trend
-from invopt.monitoring.evidence import Subject, gather_evidence, history_of
+from invopt.monitoring.evidence import gather_evidence
 from invopt.monitoring.performance import Scoring, performance_records, series_outcomes
 from invopt.monitoring.sampling import sample_series
+from invopt.monitoring.subject import Subject, history_of
 from invopt.panel import Flag, Panel
 from tests.builders import make_panel
 

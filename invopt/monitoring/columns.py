@@ -1,0 +1,69 @@
+"""Features, sales and forecasts of a sample of series, as columns whose drift is judged."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from invopt.config import MonitoringConfig
+from invopt.monitoring.drift import Drift, PeriodTable, column_drift, periods_needed
+from invopt.monitoring.sampling import sampled
+from invopt.monitoring.signals import DRIFT, Signal, rejected
+from invopt.monitoring.subject import Subject
+from invopt.panel import UNOBSERVED, Panel
+
+TARGET, PREDICTION = "sales", "forecast"
+Notify = Callable[[str], None]
+
+
+def drift_of(
+    subject: Subject, panel: Panel, config: MonitoringConfig, notify: Notify
+) -> tuple[Drift | None, str]:
+    """Return the drift of features, sales and forecasts of a sample of series."""
+    last = panel.num_periods - 1 - config.period
+    earlier = (last - subject.first_cutoff) // config.period
+    year = round(panel.timeline.periods_per_year / config.period)
+    back, reference = periods_needed(earlier, year, config.reference_weeks)
+    if len(back) < 5:
+        return None, reference
+    sample = sampled(panel, config.max_rows // len(back), config.seed)
+    cutoffs = [last - k * config.period for k in back]
+    names, inputs = subject.features(sample, cutoffs)
+    outcomes = np.stack([_outcome(subject, sample, cutoff, config) for cutoff in cutoffs])
+    values = np.concatenate([inputs, outcomes], axis=2).astype(np.float32)
+    notify(f"compared {values.shape[2]} columns of {sample.num_series:,} series with {reference}")
+    table = PeriodTable((*names, TARGET, PREDICTION), tuple(back), values, year)
+    return discoveries(column_drift(table, reference, config), config), reference
+
+
+def _outcome(
+    subject: Subject, panel: Panel, cutoff: int, config: MonitoringConfig
+) -> npt.NDArray[np.float64]:
+    """Return (series, 2): log of sales and of forecasts per period, after a cutoff."""
+    target = slice(cutoff + 1, cutoff + 1 + config.period)
+    seen = (np.asarray(panel.flags[:, target]) & UNOBSERVED) == 0
+    sold = np.where(seen, panel.y[:, target], 0).sum(axis=1)
+    count = seen.sum(axis=1)
+    sales = np.divide(sold, count, out=np.full(len(sold), np.nan), where=count > 0)
+    mean = subject.forecasts.predict(panel, cutoff).mean[:, : config.period].mean(axis=1)
+    return np.log1p(np.maximum(np.column_stack([sales, mean]), 0))
+
+
+def discoveries(drift: Drift, config: MonitoringConfig) -> Drift:
+    """Return the drift with columns calmed that the false-discovery rate does not allow."""
+    kept = rejected([d.p_value for d in drift.columns], config.false_discovery_rate)
+    columns = [
+        replace(d, moved=d.moved and keep) for d, keep in zip(drift.columns, kept, strict=True)
+    ]
+    return replace(drift, columns=columns)
+
+
+def drift_signal(drift: Drift, reference: str) -> Signal:
+    """Return the signal of all columns: it fires when one of them moved."""
+    moved = [d.column for d in drift.columns if d.moved]
+    share = len(moved) / max(1, len(drift.columns))
+    shown = f": {', '.join(moved[:5])}" if moved else ""
+    text = f"{len(moved)} of {len(drift.columns)} columns moved against {reference}{shown}"
+    p = min((d.p_value for d in drift.columns), default=1.0)
+    return Signal("drift", DRIFT, share, 0.0, 0.0, p, bool(moved), text)

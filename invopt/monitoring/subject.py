@@ -1,0 +1,74 @@
+"""What is judged, and the records of what it was worth."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from invopt.config import MonitoringConfig
+from invopt.evaluation import Forecasts
+from invopt.monitoring.performance import Scoring, locations_of, performance_records
+from invopt.panel import Panel
+
+_RECOMPUTED = 4  # latest records computed again: actuals may have come late, or been corrected
+
+
+class Features(Protocol):
+    """What a model sees of every series of a panel at the end of some periods."""
+
+    def __call__(
+        self, panel: Panel, cutoffs: list[int]
+    ) -> tuple[tuple[str, ...], npt.NDArray[np.float32]]:
+        """Return column names and (cutoff, series, column) values."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is judged.
+
+    Attributes:
+        forecasts: The champion.
+        features: Its inputs.
+        scoring: Costs and length of a period.
+        channels: That it was trained with, by name.
+        first_cutoff: First period its inputs can be made for.
+        trained_stop: Periods it learned from.
+    """
+
+    forecasts: Forecasts = field(repr=False)
+    features: Features = field(repr=False)
+    scoring: Scoring = field(repr=False)
+    channels: tuple[str, ...]
+    first_cutoff: int
+    trained_stop: int
+
+
+def history_of(
+    subject: Subject, panel: Panel, config: MonitoringConfig, known: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Return the records of the last period and those before it, as far back as is looked.
+
+    Args:
+        subject: The champion.
+        panel: Series to judge.
+        config: How many periods.
+        known: Records that need not be computed again; those of other days or places are not used.
+    """
+    last = panel.num_periods - 1 - config.period
+    first = max(subject.first_cutoff, last - config.history * config.period)
+    cutoffs = list(range(last, first - 1, -config.period))[::-1]
+    kept = []
+    if known is not None and len(known):
+        settled = {panel.timeline.date(c + 1): c for c in cutoffs[:-_RECOMPUTED]}
+        usable = known[known["start"].isin(list(settled)) & known["cost"].notna()]
+        if set(usable["location"]) == set(locations_of(panel).astype(str)):
+            usable = usable.assign(cutoff=usable["start"].map(settled))
+            kept = [usable]
+            done = set(usable["cutoff"])
+            cutoffs = [c for c in cutoffs if c not in done]
+    fresh = performance_records(subject.forecasts, panel, cutoffs, subject.scoring)
+    return pd.concat([*kept, fresh], ignore_index=True).sort_values(
+        ["cutoff", "location"], ignore_index=True
+    )
