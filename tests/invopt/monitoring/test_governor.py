@@ -108,14 +108,14 @@ def test_a_lasting_fault_pages_once_and_again_only_after_a_while():
     config = GovernorConfig(page_again_after=4)
     causes = {week: frozenset({"silent_feed"}) for week in WEEKS[:-1]}
     for paged_at, expected in ((WEEKS[3], "alert"), (WEEKS[1], "alert"), (WEEKS[0], "page")):
-        memory = Memory(causes, {"silent_feed": paged_at})
+        memory = Memory(causes, paged={"silent_feed": paged_at})
         assert act(fault, memory=memory, config=config).action == expected
 
 
 def test_a_fault_that_went_away_and_came_back_pages_again():
     fault = signal("silent_feed", DATA, pages=True)
     causes = {WEEKS[2]: frozenset({"silent_feed"}), WEEKS[3]: frozenset()}
-    assert act(fault, memory=Memory(causes, {"silent_feed": WEEKS[2]})).action == "page"
+    assert act(fault, memory=Memory(causes, paged={"silent_feed": WEEKS[2]})).action == "page"
 
 
 def test_a_fault_already_paged_for_still_stops_a_retraining():
@@ -124,6 +124,16 @@ def test_a_fault_already_paged_for_still_stops_a_retraining():
     decision = act(fault, signal(), memory=memory)
     assert decision.action == "alert"
     assert [b.name for b in decision.brakes if b.holds] == ["data"]
+
+
+def test_weeks_with_a_fault_are_not_trained_on_until_they_are_judged_again_or_long_past():
+    faulty = remembered("bias up", faulty=frozenset({WEEKS[2]}))
+    decision = act(signal(), memory=faulty)
+    assert decision.action == "alert"
+    [held] = [b for b in decision.brakes if b.holds]
+    assert (held.name, held.value) == ("data", "a fault until 2024-05-19")
+    assert act(signal(), memory=faulty, config=GovernorConfig(clean_periods=2)).action == "retrain"
+    assert act(signal(), memory=remembered("bias up")).action == "retrain"
 
 
 @pytest.mark.parametrize(
