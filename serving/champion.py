@@ -1,5 +1,6 @@
 """One model version, loaded: everything a decision needs of it."""
 
+import functools
 import hashlib
 import json
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ class Champion:
     network: Network
     reference: Inputs | None
 
-    @property
+    @functools.cached_property
     def policy_version(self) -> str:
         """Name of the ordering policy and a hash of all its settings."""
         inventory = self.config.inventory

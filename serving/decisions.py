@@ -5,10 +5,9 @@ last_forecast: what replenishment left in the online store, or what this process
 seasonal_naive: the season before. Whatever is not fresh says so and why.
 """
 
-import threading
 import time
 import uuid
-from collections import OrderedDict
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,11 +16,12 @@ import numpy as np
 
 from invopt.attribution import TOLERANCE, attribute
 from serving import metrics
-from serving.answers import answer_of, assumed_of, log_row
+from serving.answers import AnswerWriter
 from serving.champion import Champion
 from serving.contract import ErrorCode, Instance, Step
 from serving.failures import NetworkUnavailableError, RequestFailedError, StoreUnavailableError
 from serving.forecasting import Forecasting
+from serving.memory import Memory
 from serving.network import Inputs
 from serving.online import OnlineFeatures
 from serving.plans import Sheet, plan_rows
@@ -62,8 +62,7 @@ class Decider:
         log: PredictionLog | None = None,
     ) -> None:
         self.features, self.clock, self.log = features, clock, log
-        self._memory: OrderedDict[str, Sheet] = OrderedDict()
-        self._lock = threading.Lock()
+        self._memory = Memory(_MEMORY)
         self.model = Forecasting(champion, features)
 
     def take(self, champion: Champion) -> None:
@@ -84,8 +83,7 @@ class Decider:
 
     def recent(self, number: int) -> list[str]:
         """Return the series answered last."""
-        with self._lock:
-            return list(self._memory)[-number:]
+        return self._memory.latest(number)
 
     def decide(
         self, instances: Sequence[Instance], request_id: str | None = None
@@ -129,42 +127,66 @@ class Decider:
         inputs: Inputs | None,
     ) -> None:
         """Fill in the answers of the instances whose rows a sheet holds; see Scenario."""
-        config, is_count = model.champion.config.inventory, model.champion.spec.is_count
+        champion = model.champion
         base = [k for k, assumed in enumerate(is_what_if) if not assumed]
         own_row = {number: k for k, number in enumerate(numbers) if is_what_if[k]}
         with metrics.STAGE_SECONDS.labels("decide").time():
+            config, is_count = champion.config.inventory, champion.spec.is_count
             plans = plan_rows(sheet, base, [None] * len(base), config, is_count=is_count)
-        logged = []
         with metrics.STAGE_SECONDS.labels("answer").time():
+            writer = AnswerWriter(sheet, champion.policy_version, request.now, request.request_id)
+            done: list[tuple[int, Instance]] = []
             for k, plan in zip(base, plans, strict=True):
                 number = numbers[k]
                 instance = request.instances[number]
                 if isinstance(plan, InstanceFailedError):
                     self._fail(request, number, plan)
                     continue
-                policy = model.champion.policy_version
-                answer = answer_of(instance.unique_id, sheet, k, plan, policy, request.now)
+                answer = writer.decision(instance.unique_id, k, plan)
                 if instance.what_if is not None:
                     row = own_row.get(number, k)
-                    answer["what_if"] = self._assumed(model, sheet, row, instance, row != k)
+                    answer["what_if"] = self._assumed(model, writer, row, instance, row != k)
                 if instance.explain and inputs is not None:
                     answer["attributions"] = self._explain(model, sheet, inputs, k)
                 request.answers[number] = answer
-                self._count(answer, sheet.steps[k])
-                if instance.features is None:
-                    self._remember(instance.unique_id, sheet, k)
-                if request.is_logged:
-                    given = instance.features is not None or instance.position is not None
-                    logged.append(
-                        log_row(answer, sheet, k, request.now, request.request_id, what_if=given)
-                    )
-        if self.log is not None and logged:
-            self.log.offer(logged)
+                done.append((k, instance))
+        self._record(request, writer, numbers, done)
+
+    def _record(
+        self,
+        request: _Request,
+        writer: AnswerWriter,
+        numbers: list[int],
+        done: list[tuple[int, Instance]],
+    ) -> None:
+        """Count, remember and log what was answered."""
+        sheet = writer.sheet
+        for step, count in Counter(sheet.steps[k] for k, _ in done).items():
+            metrics.DECISIONS.labels(step.value).inc(count)
+        metrics.FEATURE_AGE.observe(writer.feature_age_s)
+        plain = [(i.unique_id, k) for k, i in done if i.features is None]
+        self._memory.keep(sheet, plain)
+        if self.log is not None and request.is_logged:
+            rows = [
+                writer.log_row(
+                    request.answers[numbers[k]] or {},
+                    k,
+                    what_if=instance.features is not None or instance.position is not None,
+                )
+                for k, instance in done
+            ]
+            self.log.offer(rows)
 
     def _assumed(
-        self, model: Forecasting, sheet: Sheet, row: int, instance: Instance, is_planned: bool
+        self,
+        model: Forecasting,
+        writer: AnswerWriter,
+        row: int,
+        instance: Instance,
+        is_planned: bool,
     ) -> dict[str, Any]:
         """Return a WhatIfPlan, or why there is none."""
+        sheet = writer.sheet
         if is_planned and sheet.steps[row] not in (Step.FRESH, Step.STALE):
             return InstanceFailedError(
                 ErrorCode.UNAVAILABLE, f"a planned price needs the model: {sheet.reasons[row]}."
@@ -173,7 +195,7 @@ class Decider:
         [plan] = plan_rows(sheet, [row], [instance.what_if], config, is_count=is_count)
         if isinstance(plan, InstanceFailedError):
             return plan.body
-        return assumed_of(sheet, row, plan)
+        return writer.assumed(row, plan)
 
     def _explain(
         self, model: Forecasting, sheet: Sheet, inputs: Inputs, row: int
@@ -202,8 +224,7 @@ class Decider:
         """Answer from what this process knew last: the store is out of reach."""
         missing = InstanceFailedError(ErrorCode.UNAVAILABLE, STORE_DOWN + ".")
         for number, instance in enumerate(request.instances):
-            with self._lock:
-                sheet = self._memory.get(instance.unique_id)
+            sheet = self._memory.find(instance.unique_id)
             if sheet is None or instance.features is not None:
                 self._fail(request, number, missing)
                 continue
@@ -221,14 +242,3 @@ class Decider:
         metrics.INSTANCE_ERRORS.labels(failure.code.value).inc()
         name = request.instances[number].unique_id
         request.answers[number] = {"unique_id": name, "error": failure.body}
-
-    def _count(self, answer: dict[str, Any], step: Step) -> None:
-        metrics.DECISIONS.labels(step.value).inc()
-        metrics.FEATURE_AGE.observe(answer["feature_age_s"])
-
-    def _remember(self, name: str, sheet: Sheet, row: int) -> None:
-        with self._lock:
-            self._memory[name] = sheet.row(row)
-            self._memory.move_to_end(name)
-            while len(self._memory) > _MEMORY:
-                self._memory.popitem(last=False)

@@ -39,6 +39,8 @@ FORECAST_FIELDS = ("mean", "quantiles", "levels", "model_version")
 _GROUP_SECONDS = 60.0
 _OPEN_SECONDS = 2.0
 _logger = logging.getLogger(__name__)
+# When a row was known, and its values by name; None where there is no row.
+Found = tuple[float, dict[str, Any]] | None
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ class OnlineFeatures:
         Raises:
             StoreUnavailableError: If the store does not answer.
         """
-        self._read("stock_position", SERIES_KEY, ["-"], ["on_hand"], seconds)
+        self._read(SERIES_KEY, ["-"], {"stock_position": ["on_hand"]}, seconds)
 
     def read(self, names: Sequence[str]) -> list[Windows]:
         """Return the windows of the series that have one, by the time they end at.
@@ -154,9 +156,10 @@ class OnlineFeatures:
             StoreUnavailableError: If the store does not answer.
         """
         fields = [SALES, ON_SALE, *self.layout.static, *self.layout.series_fields]
-        found = self._read("series_window", SERIES_KEY, names, fields)
+        found, stock = self._read(
+            SERIES_KEY, names, {"series_window": fields, "stock_position": list(STOCK)}
+        )
         metrics.FEATURE_MISSES.labels("series_window").inc(sum(row is None for row in found))
-        stock = self._read("stock_position", SERIES_KEY, names, list(STOCK))
         places: dict[tuple[float, int], list[int]] = {}
         for number, row in enumerate(found):
             if row is not None:
@@ -176,7 +179,7 @@ class OnlineFeatures:
         Raises:
             StoreUnavailableError: If the store does not answer.
         """
-        found = self._read("last_forecast", SERIES_KEY, names, list(FORECAST_FIELDS))
+        [found] = self._read(SERIES_KEY, names, {"last_forecast": list(FORECAST_FIELDS)})
         return {
             name: StoredForecast(**row[1], known_at=row[0])
             for name, row in zip(names, found, strict=True)
@@ -199,7 +202,7 @@ class OnlineFeatures:
             return version
         keys = sorted(needed | asked)
         fields = [GROUP_PERIODS, *self.layout.group_fields]
-        found = self._read("group_window", GROUP_KEY, keys, fields)
+        [found] = self._read(GROUP_KEY, keys, {"group_window": fields})
         metrics.FEATURE_MISSES.labels("group_window").inc(sum(r is None for r in found))
         with self._lock:
             self._groups = {k: row for k, row in zip(keys, found, strict=True) if row is not None}
@@ -220,16 +223,16 @@ class OnlineFeatures:
 
     def _read(
         self,
-        view: str,
         key: str,
         names: Sequence[str],
-        fields: list[str],
+        views: Mapping[str, list[str]],
         seconds: float | None = None,
-    ) -> list[tuple[float, dict[str, Any]] | None]:
+    ) -> list[list[Found]]:
+        """Return what each view holds of some keys, in order."""
         if self.clock() < self._open_until:
             metrics.STORE_FAILURES.labels("left alone").inc()
             raise StoreUnavailableError
-        job = self.pool.submit(self._read_now, view, key, names, fields)
+        job = self.pool.submit(self._read_now, key, names, views)
         try:
             return job.result(seconds or self.seconds)
         except FutureTimeoutError as err:
@@ -243,22 +246,25 @@ class OnlineFeatures:
         raise StoreUnavailableError from kind
 
     def _read_now(
-        self, view: str, key: str, names: Sequence[str], fields: list[str]
-    ) -> list[tuple[float, dict[str, Any]] | None]:
+        self, key: str, names: Sequence[str], views: Mapping[str, list[str]]
+    ) -> list[list[Found]]:
         from feast.protos.feast.types.EntityKey_pb2 import EntityKey  # noqa: PLC0415
         from feast.protos.feast.types.Value_pb2 import Value  # noqa: PLC0415
 
         keys = [EntityKey(join_keys=[key], entity_values=[Value(string_val=n)]) for n in names]
-        found = self.store.provider.online_read(
-            self.store.config, self.views[view], keys, list(fields)
-        )
-        first = fields[0]
-        return [
-            None
-            if values is None or at is None or not _is_set(values.get(first))
-            else (at.timestamp(), {n: plain(values.get(n)) for n in fields})
-            for at, values in found
-        ]
+        store = self.store
+        answers = []
+        for view, fields in views.items():
+            found = store.provider.online_read(store.config, self.views[view], keys, list(fields))
+            answers.append(
+                [
+                    None
+                    if values is None or at is None or not _is_set(values.get(fields[0]))
+                    else (at.timestamp(), {n: plain(values.get(n)) for n in fields})
+                    for at, values in found
+                ]
+            )
+        return answers
 
 
 def _newest(settings: Settings) -> float:
@@ -299,7 +305,7 @@ def _columns(
 
 
 def _position(
-    stock: list[tuple[float, dict[str, Any]] | None],
+    stock: list[Found],
 ) -> dict[str, npt.NDArray[np.float64]]:
     return {
         name: np.array(

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from invopt.config import InventoryConfig
 from invopt.errors import ContractError
@@ -162,7 +161,7 @@ def _terms(
     columns: dict[str, Any] = {"unique_id": np.arange(len(rows)).astype(str)}
     columns |= {name: values[rows] for name, values in sheet.products.items()}
     inventory = config.model_copy(update={"review_period": review})
-    terms = terms_of(pd.DataFrame(columns), sheet.price[rows], inventory)
+    terms = terms_of(columns, sheet.price[rows], inventory)
     return replace(
         terms,
         lead_time=_override(terms.lead_time, [w.lead_time for w in what_ifs]),
@@ -205,16 +204,16 @@ def _columns(terms: Terms, priced: Terms, decision: Decision) -> dict[str, list[
         "review_period": [terms.review_period] * num,
         "critical_ratio": priced.critical_ratio.round(6).tolist(),
         "expected_demand": levels.expected_demand.round(4).tolist(),
-        "reorder_point": _plain(levels.reorder_point),
-        "order_up_to_level": _plain(np.maximum(levels.order_up_to, 0)),
-        "safety_stock": _plain(levels.safety_stock),
-        "order_quantity": _plain(decision.quantity),
-        "expected_holding_cost": _plain(decision.holding_cost),
-        "expected_stockout_cost": _plain(decision.stockout_cost),
+        "reorder_point": plain(levels.reorder_point),
+        "order_up_to_level": plain(np.maximum(levels.order_up_to, 0)),
+        "safety_stock": plain(levels.safety_stock),
+        "order_quantity": plain(decision.quantity),
+        "expected_holding_cost": plain(decision.holding_cost),
+        "expected_stockout_cost": plain(decision.stockout_cost),
     }
 
 
-def _plain(values: FloatArray) -> list[float | None]:
+def plain(values: FloatArray) -> list[float | None]:
     """Return numbers as they are sent: six digits, null where not known."""
     return [None if v != v else v for v in values.round(6).tolist()]
 

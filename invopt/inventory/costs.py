@@ -1,5 +1,6 @@
 """What a unit held and a unit lost cost, per series, and the critical ratio they give."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -64,18 +65,22 @@ def last_prices(panel: Panel) -> FloatArray | None:
     return panel.channel_by_series(PRICE)[:, panel.num_periods - 1].astype(np.float64)
 
 
-def terms_of(series: pd.DataFrame, last_price: FloatArray | None, config: InventoryConfig) -> Terms:
+def terms_of(
+    series: pd.DataFrame | Mapping[str, Any],
+    last_price: FloatArray | None,
+    config: InventoryConfig,
+) -> Terms:
     """Return the terms of every series, from its product row where given, else from config.
 
     Args:
-        series: Products, in panel order.
+        series: Products, in panel order: a frame, or arrays by column.
         last_price: Latest price by series; NaN where unknown; None without prices.
         config: Defaults.
 
     Raises:
         ContractError: If a cost is not positive; the series are named.
     """
-    num = len(series)
+    num = len(series["unique_id"])
     price = _column(series, "list_price", np.nan, num)
     if last_price is not None:
         price = np.where(np.isnan(last_price), price, last_price)
@@ -96,7 +101,7 @@ def terms_of(series: pd.DataFrame, last_price: FloatArray | None, config: Invent
                 name,
                 "be above 0",
                 count=int(bad.sum()),
-                examples=series["unique_id"][bad],
+                examples=np.asarray(series["unique_id"])[bad],
                 advice="Give unit_cost and a price, or set inventory.holding_cost and "
                 "inventory.stockout_cost.",
             )
@@ -112,8 +117,10 @@ def terms_of(series: pd.DataFrame, last_price: FloatArray | None, config: Invent
     )
 
 
-def _column(series: pd.DataFrame, name: str, default: float, num: int) -> FloatArray:
+def _column(
+    series: pd.DataFrame | Mapping[str, Any], name: str, default: float, num: int
+) -> FloatArray:
     if name not in series:
         return np.full(num, default)
-    values = series[name].to_numpy(np.float64)
+    values = np.asarray(series[name], np.float64)
     return np.where(np.isnan(values), default, values)
