@@ -1,0 +1,365 @@
+"""The served decision beside its peers, in one run: `invopt bench serving [--seconds N]`.
+
+A champion of M5's sizes (28 days ahead, 26 weeks of context) on a made-up panel, features in a
+redis-server of its own, asked over HTTP by one client per connection. Beside it: the bare graph
+in ONNX Runtime, Feast's own reader on the same store, and KServe with a model that does nothing.
+"""
+
+import argparse
+import asyncio
+import http.client
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pandas as pd
+
+from invopt.attribution import save_reference
+from invopt.config import Config
+from invopt.features import INPUT_NAMES, FeatureEncoder, derived_channels, model_inputs
+from invopt.model import export_onnx
+from invopt.model.forecaster import Forecaster
+from invopt.model.network import DemandNetwork, NetworkSizes
+from invopt.panel import SERIES_LEVEL, Channel, Panel
+from invopt.timeline import Timeline
+from serving.deploy import free_port
+from serving.feature_store import apply_and_materialise, known_time, open_store, write_tables
+from serving.network import RemoteNetwork
+from serving.settings import EMBEDDED, Settings
+
+NAME = "bench"
+_NUM_SERIES = 3000
+
+
+def main(rest: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="invopt bench serving")
+    parser.add_argument("--seconds", type=float, default=6.0, help="of each measurement")
+    parser.add_argument("--hostile", type=float, default=0.0, metavar="SECONDS",
+                        help="also a mixed load with 1 %% hostile requests, this long")  # fmt: skip
+    found = parser.parse_args(rest)
+    with tempfile.TemporaryDirectory() as folder, _redis() as address:
+        shop = _Shop(Path(folder), address)
+        print(f"{shop.num_series} series published and materialised\n")
+        rows: list[tuple[str, str, str, str]] = []
+        rows += _library(shop, found.seconds)
+        with _server(shop, "serving.predictor", []) as predictor:
+            rows += _predictor(shop, predictor, found.seconds)
+        with _server(shop, "serving", []) as server:
+            rows += _decisions(shop, server, found.seconds)
+            if found.hostile:
+                rows += _hostile(shop, server, found.hostile)
+    print(f"{'what':44} {'p50':>10} {'p99':>10} {'rate':>14}")
+    for what, p50, p99, rate in rows:
+        print(f"{what:44} {p50:>10} {p99:>10} {rate:>14}")
+
+
+class _Shop:
+    """Published features and an exported model."""
+
+    def __init__(self, folder: Path, redis: str) -> None:
+
+        os.environ["INVOPT_REDIS"] = f"{redis},socket_timeout=5"
+        config, panel = _small_retailer()
+        spec = FeatureEncoder.fit(panel, config.features, panel.num_periods).spec
+        forecaster = Forecaster(
+            spec, config.model, [DemandNetwork(NetworkSizes.of(spec), config.model).eval()]
+        )
+        self.model = folder / "models" / "1"
+        self.model.parent.mkdir()
+        forecaster.save(self.model)
+        encoded = FeatureEncoder(spec).encode(panel)
+        at = np.arange(64)
+        self.inputs = model_inputs(spec, encoded, at, np.full(64, panel.num_periods - 1))
+        export_onnx(forecaster, self.model / "model.onnx", self.inputs)
+        save_reference(self.model / "reference.npz", self.inputs)
+        training = {"config": config.model_dump(mode="json")}
+        (self.model / "training.json").write_text(json.dumps(training))
+        embedded = Settings.of(folder / "workspace")
+        self.settings = replace(
+            embedded, feature_config=EMBEDDED.with_name("feature_store_redis.yaml")
+        )
+        self.folder = folder
+        self.names = [str(name) for name in panel.unique_ids]
+        self.num_series = panel.num_series
+        position = pd.DataFrame({"unique_id": panel.unique_ids, "on_hand": 5.0, "on_order": 0.0})
+        now = pd.Timestamp.now(tz="UTC")
+        write_tables([panel], spec, position, now, self.settings, 1)
+        store = open_store(self.settings)
+        apply_and_materialise(store, self.settings, known_time(panel))
+
+
+def _small_retailer() -> tuple[Any, Any]:
+
+    rng = np.random.default_rng(0)
+    num, periods, ahead = _NUM_SERIES, 400, 35
+    level = rng.lognormal(0.5, 0.8, (num, 1))
+    week = 1 + 0.4 * np.sin(2 * np.pi * np.arange(periods) / 7)
+    y = rng.poisson(level * week).astype(np.int16)
+    ids = [f"P{i % 300:03d}_S{i // 300:02d}" for i in range(num)]
+    series = pd.DataFrame(
+        {
+            "unique_id": ids,
+            "product": [i.split("_")[0] for i in ids],
+            "location": [i.split("_")[1] for i in ids],
+            "category": [f"C{i % 3}" for i in range(num)],
+            "list_price": rng.uniform(1, 9, num),
+        }
+    )
+    order = np.argsort(ids)
+    series, y = series.iloc[order].reset_index(drop=True), y[order]
+    own = tuple(series["unique_id"])
+    list_price = series["list_price"].to_numpy()[:, None]
+    price = list_price * rng.choice([0.8, 1.0], (num, periods + ahead))
+    promotion = (rng.random((num, periods + ahead)) < 0.1).astype(np.float32)
+    holiday = (np.arange(periods + ahead) % 50 == 10).astype(np.float32)[None]
+    start = pd.Timestamp.now().normalize() - pd.Timedelta(days=periods)
+    panel = Panel(Timeline(start, "D", periods), series, y, np.zeros(y.shape, np.uint8))
+    panel = panel.with_channels(
+        [
+            Channel("price", "market", SERIES_LEVEL, own, True,
+                    price.astype(np.float32), "forward"),
+            Channel("promotion", "promotions", SERIES_LEVEL, own, True, promotion, "zero"),
+            Channel("event=holiday", "external", "all", ("",), True, holiday, "zero"),
+        ]
+    )  # fmt: skip
+    config = Config.model_validate(
+        {
+            "name": NAME,
+            "data": {"mapping": "none.yaml"},
+            "features": {"horizon": 28, "context_steps": 26, "windows": [7, 28, 112],
+                         "aggregates": [["location", "category"]]},
+            "model": {"hidden_size": 64, "decoder_size": 32},
+            "inventory": {"lead_time": 3, "review_period": 7},
+        }
+    )  # fmt: skip
+    return config, panel.with_channels(derived_channels([panel], config.features))
+
+
+def _library(shop: _Shop, seconds: float) -> list[tuple[str, str, str, str]]:
+    """Bare ONNX Runtime, and Feast's own reader of the same features."""
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        str(shop.model / "model.onnx"), options, providers=["CPUExecutionProvider"]
+    )
+    names = [i.name for i in session.get_inputs()]
+
+    one = {n: a[:1] for n, a in zip(INPUT_NAMES, shop.inputs, strict=True) if n in names}
+    rows = [_timed("ONNX Runtime, bare, one window", lambda: session.run(None, one), seconds)]
+    store = open_store(shop.settings)
+    service = store.get_feature_service("inference")
+    for num in (1, 100):
+        keys = [{"unique_id": name} for name in shop.names[:num]]
+        rows.append(
+            _timed(
+                f"Feast get_online_features alone, {num} series",
+                lambda keys=keys: store.get_online_features(service, keys).to_dict(),  # type: ignore[misc]
+                seconds,
+                num,
+            )
+        )
+    return rows
+
+
+def _predictor(shop: _Shop, server: "_Server", seconds: float) -> list[tuple[str, str, str, str]]:
+
+    network = RemoteNetwork(NAME, server.grpc, shop.model)
+    one = tuple(a[:1] for a in shop.inputs)
+    rows = [_timed("predictor, gRPC, one window", lambda: network.run(one), seconds)]
+    network.close()
+    rows.append(("predictor, ready after", f"{server.ready:.1f} s", "", ""))
+    rows.append(("predictor, memory", f"{server.megabytes():.0f} MB", "", ""))
+    return rows
+
+
+def _decisions(shop: _Shop, server: "_Server", seconds: float) -> list[tuple[str, str, str, str]]:
+    rows = []
+    for num, clients in ((1, 1), (1, 4), (100, 1), (100, 2), (1000, 1)):
+        rows.append(
+            _load(
+                f"whole decision, {num} series, {clients} client(s)",
+                server.port, shop.names, num, clients, seconds,
+            )
+        )  # fmt: skip
+    rows.append(("decisions, ready after", f"{server.ready:.1f} s", "", ""))
+    rows.append(("decisions, memory", f"{server.megabytes():.0f} MB", "", ""))
+    return rows
+
+
+def _hostile(shop: _Shop, server: "_Server", seconds: float) -> list[tuple[str, str, str, str]]:
+    """Mixed load with 1 % of requests that no honest caller sends."""
+
+    bad = [
+        b"{", b"", b'{"instances": [NaN]}', b'{"instances": [[["a"], 1]]}',
+        b'{"instances": [{"unique_id": "x", "position": {"on_hand": -1}}]}', b" " * (9 << 20),
+    ]  # fmt: skip
+    counts: dict[int, int] = {}
+    before = server.megabytes()
+    lock, deadline = threading.Lock(), time.monotonic() + seconds
+
+    def work(seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+        while time.monotonic() < deadline:
+            if rng.random() < 0.01:
+                body = bad[rng.integers(len(bad))]
+            else:
+                num = int(rng.choice([1, 1, 1, 10, 100]))
+                body = json.dumps(
+                    {"instances": [str(n) for n in rng.choice(shop.names, num)]}
+                ).encode()
+            try:
+                connection.request("POST", f"/v1/models/{NAME}:predict", body,
+                                   {"Content-Type": "application/json"})  # fmt: skip
+                answer = connection.getresponse()
+                answer.read()
+                status = answer.status
+            except (OSError, http.client.HTTPException):
+                connection.close()
+                status = 0
+            with lock:
+                counts[status] = counts.get(status, 0) + 1
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(3)]
+    for thread in threads:
+        thread.start()
+    time.sleep(seconds / 4)
+    quarter = server.megabytes()
+    for thread in threads:
+        thread.join()
+    after = server.megabytes()
+    told = ", ".join(f"{status or 'closed'}: {n}" for status, n in sorted(counts.items()))
+    return [
+        (f"mixed load for {seconds:g} s, answers by status", told, "", ""),
+        ("  memory before, after a quarter, at the end",
+         f"{before:.0f}, {quarter:.0f}, {after:.0f} MB", "", ""),
+    ]  # fmt: skip
+
+
+def _load(
+    what: str, port: int, names: list[str], num: int, clients: int, seconds: float
+) -> tuple[str, str, str, str]:
+    async def client(seed: int, times: list[float], deadline: float) -> None:
+        rng = np.random.default_rng(seed)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        while time.perf_counter() < deadline:
+            chosen = [str(n) for n in rng.choice(names, num, replace=False)]
+            body = json.dumps({"instances": chosen}).encode()
+            head = (
+                f"POST /v1/models/{NAME}:predict HTTP/1.1\r\nHost: x\r\nContent-Type: "
+                f"application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            )
+            started = time.perf_counter()
+            writer.write(head.encode() + body)
+            headers = await reader.readuntil(b"\r\n\r\n")
+            assert b" 200 " in headers.split(b"\r\n", 1)[0], headers
+            length = next(
+                int(line.split(b":")[1])
+                for line in headers.lower().split(b"\r\n")
+                if line.startswith(b"content-length")
+            )
+            await reader.readexactly(length)
+            times.append(time.perf_counter() - started)
+        writer.close()
+
+    async def run() -> tuple[list[float], float]:
+        for _ in range(2):  # the first round warms up
+            times: list[float] = []
+            started = time.perf_counter()
+            deadline = started + seconds
+            await asyncio.gather(*(client(seed, times, deadline) for seed in range(clients)))
+        return times, time.perf_counter() - started
+
+    times, wall = asyncio.run(run())
+    return _row(what, times, num * len(times) / wall)
+
+
+def _timed(
+    what: str, call: Callable[[], Any], seconds: float, num: int = 1
+) -> tuple[str, str, str, str]:
+    for _ in range(5):
+        call()
+    times = []
+    deadline = time.perf_counter() + seconds
+    while time.perf_counter() < deadline:
+        started = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - started)
+    return _row(what, times, num * len(times) / sum(times))
+
+
+def _row(what: str, times: list[float], rate: float) -> tuple[str, str, str, str]:
+    p50, p99 = (f"{np.percentile(times, q) * 1e3:.2f} ms" for q in (50, 99))
+    return what, p50, p99, f"{rate:,.0f}/s"
+
+
+class _Server:
+    def __init__(self, process: "subprocess.Popen[bytes]", port: int, grpc: str) -> None:
+        self.process, self.port, self.grpc, self.ready = process, port, grpc, 0.0
+
+    def megabytes(self) -> float:
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        line = next(text for text in status.splitlines() if text.startswith("VmRSS:"))
+        return float(line.split()[1]) / 1024
+
+
+@contextmanager
+def _server(shop: _Shop, module: str, rest: list[str]) -> Iterator[_Server]:
+
+    port, grpc_port = free_port(), free_port()
+    log = (shop.folder / f"{module}.log").open("w")
+    started = time.monotonic()
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, "--name", NAME, "--model", str(shop.model),
+         "--port", str(port), "--grpc-port", str(grpc_port), *rest],
+        stdout=log, stderr=log, env={**os.environ, **shop.settings.export()},
+    )  # fmt: skip
+    server = _Server(process, port, f"127.0.0.1:{grpc_port}")
+    try:
+        while True:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/health/ready")
+                break
+            except (urllib.error.URLError, OSError):
+                if process.poll() is not None:
+                    raise SystemExit((shop.folder / f"{module}.log").read_text()) from None
+                time.sleep(0.05)
+        server.ready = time.monotonic() - started
+        yield server
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
+def _redis() -> Iterator[str]:
+
+    program = shutil.which("redis-server")
+    if program is None:
+        raise SystemExit("this benchmark needs redis-server on the PATH.")
+    port = free_port()
+    process = subprocess.Popen(
+        [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        time.sleep(0.5)
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
