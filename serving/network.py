@@ -44,7 +44,11 @@ class LocalNetwork:
 
     def run(self, inputs: Inputs) -> list[npt.NDArray[np.float32]]:
         """Run one batch."""
-        return self._network.run(inputs)
+        try:
+            return self._network.run(inputs)
+        except Exception as err:  # ONNX Runtime raises classes of its own
+            metrics.NETWORK_FAILURES.inc()
+            raise NetworkUnavailableError("the model failed on these features") from err
 
     def close(self) -> None:
         """Nothing is held."""

@@ -29,8 +29,8 @@ from invopt.features.tables import (
     TableLayout,
     group_ids,
 )
-from invopt.timeline import Timeline, frequency_unit
 from serving import metrics
+from serving.alignment import aligned
 from serving.failures import StoreUnavailableError
 from serving.feature_store import STOCK, open_store, read_layout
 from serving.settings import Settings
@@ -214,12 +214,15 @@ class OnlineFeatures:
         """Return the group table's rows in memory, as of the windows' end.
 
         Group sales behind the series' (sales were pushed since) repeat their last season.
+
+        Raises:
+            ContractError: If the groups of a channel are not online.
         """
         if not self.layout.group_channels:
             return {}
         with self._lock:
             known = self._groups
-        return _aligned(known, windows, self.layout)
+        return aligned(known, windows.known_at, windows.num_periods, self.layout)
 
     def _read(
         self,
@@ -313,53 +316,3 @@ def _position(
         )
         for name in STOCK
     }
-
-
-def _aligned(
-    known: Mapping[str, tuple[float, dict[str, Any]]], windows: Windows, layout: TableLayout
-) -> dict[str, Any]:
-    keys = sorted(known)
-    rows: dict[str, Any] = {GROUP_KEY: keys}
-    shifts = {key: _periods_between(known[key][0], windows.known_at, layout.freq) for key in keys}
-    for head in layout.group_channels:
-        name = layout.field_of(head["name"])
-        rows[name] = [
-            _stretch(known[key][1], name, shifts[key], windows.num_periods, head, layout.freq)
-            for key in keys
-        ]
-        length = max((len(v) for v in rows[name] if v is not None), default=0)
-        rows[name] = [v if v is None else _padded(v, length) for v in rows[name]]
-    return rows
-
-
-def _stretch(
-    row: dict[str, Any], name: str, shift: int, num_periods: int, head: dict[str, Any], freq: str
-) -> Any:
-    """Return a group's values over a window that ends `shift` periods after its own."""
-    values = row[name]
-    if values is None:
-        return None
-    periods = int(row[GROUP_PERIODS])
-    if shift > 0 and not head["known"]:
-        season = values[-min(len(values), Timeline(pd.Timestamp(0), freq, 1).season_length) :]
-        values = np.concatenate([values, np.resize(season, shift)])
-    stop = periods + shift
-    first = stop - num_periods
-    if first < 0:
-        values = np.concatenate([np.full(-first, np.nan, np.float32), values])
-        first, stop = 0, num_periods
-    return values[first:] if head["known"] else values[first:stop]
-
-
-def _padded(values: npt.NDArray[np.float32], length: int) -> npt.NDArray[np.float32]:
-    if len(values) == length:
-        return values
-    return np.pad(values, (0, length - len(values)), constant_values=np.nan)
-
-
-def _periods_between(first: float, second: float, freq: str) -> int:
-    start = pd.Timestamp(first, unit="s")
-    if frequency_unit(freq) == "MS":
-        stop = pd.Timestamp(second, unit="s")
-        return (stop.year - start.year) * 12 + stop.month - start.month
-    return round((second - first) / (86400 * (1 if freq == "D" else 7)))

@@ -212,6 +212,28 @@ def test_while_the_store_is_down_what_was_answered_last_answers(shop, parts, tmp
     features.close()
 
 
+def test_groups_that_are_not_online_or_inputs_that_do_not_fit_leave_the_lower_rungs(
+    shop, parts, tmp_path
+):
+    from serving.decisions import Decider
+    from serving.network import LocalNetwork
+    from serving.online import OnlineFeatures
+
+    settings = Settings.of(tmp_path)
+    shutil.copytree(shop.settings.feature_store, settings.feature_store)
+    with closing(sqlite3.connect(settings.feature_store / "online.db")) as other:
+        other.execute("DELETE FROM invopt_group_window")
+        other.commit()
+    features = OnlineFeatures(settings, seconds=30.0)
+    [found] = ask(Decider(parts[0], features), "p0_s0")
+    assert found["degraded"] == {
+        "step": "last_forecast", "reason": "the published features are not those of the model",
+    }  # fmt: skip
+    features.close()
+    with pytest.raises(NetworkUnavailableError, match="failed on these features"):
+        LocalNetwork(shop.model).run(tuple(a[..., :0] for a in parts[0].reference))
+
+
 def test_decisions_are_logged_and_a_full_disk_does_not_matter(parts, tmp_path):
     from serving.decisions import Decider
     from serving.prediction_log import PredictionLog, read_predictions

@@ -1,0 +1,80 @@
+"""Group rows as of the end of a series' window, which may be before or after their own."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from invopt.errors import ContractError
+from invopt.features.tables import GROUP_KEY, GROUP_PERIODS, TableLayout
+from invopt.timeline import Timeline, frequency_unit
+
+
+def aligned(
+    known: Mapping[str, tuple[float, dict[str, Any]]],
+    known_at: float,
+    num_periods: int,
+    layout: TableLayout,
+) -> dict[str, Any]:
+    """Return the columns of a group table as of a time.
+
+    Args:
+        known: When each group's row was known, seconds since 1970, and its values, by key.
+        known_at: Time wanted, seconds since 1970.
+        num_periods: Periods wanted up to then; those before a group's row begins are NaN.
+        layout: Of the tables.
+
+    Raises:
+        ContractError: If a channel has no group at all.
+    """
+    keys = sorted(known)
+    rows: dict[str, Any] = {GROUP_KEY: keys}
+    shifts = {key: _periods_between(known[key][0], known_at, layout.freq) for key in keys}
+    for head in layout.group_channels:
+        name = layout.field_of(head["name"])
+        rows[name] = [
+            _stretch(known[key][1], name, shifts[key], num_periods, head, layout.freq)
+            for key in keys
+        ]
+        length = max((len(v) for v in rows[name] if v is not None), default=0)
+        if not length:
+            raise ContractError(
+                "Features", head["name"], "be online", advice="Publish and materialise the groups."
+            )
+        rows[name] = [v if v is None else _padded(v, length) for v in rows[name]]
+    return rows
+
+
+def _stretch(
+    row: dict[str, Any], name: str, shift: int, num_periods: int, head: dict[str, Any], freq: str
+) -> Any:
+    """Return a group's values over a window that ends `shift` periods after its own."""
+    values = row[name]
+    if values is None:
+        return None
+    periods = int(row[GROUP_PERIODS])
+    if shift > 0 and not head["known"]:
+        season = values[-min(len(values), Timeline(pd.Timestamp(0), freq, 1).season_length) :]
+        values = np.concatenate([values, np.resize(season, shift)])
+    stop = periods + shift
+    first = stop - num_periods
+    if first < 0:
+        values = np.concatenate([np.full(-first, np.nan, np.float32), values])
+        first, stop = 0, num_periods
+    return values[first:] if head["known"] else values[first:stop]
+
+
+def _padded(values: npt.NDArray[np.float32], length: int) -> npt.NDArray[np.float32]:
+    if len(values) == length:
+        return values
+    return np.pad(values, (0, length - len(values)), constant_values=np.nan)
+
+
+def _periods_between(first: float, second: float, freq: str) -> int:
+    start = pd.Timestamp(first, unit="s")
+    if frequency_unit(freq) == "MS":
+        stop = pd.Timestamp(second, unit="s")
+        return (stop.year - start.year) * 12 + stop.month - start.month
+    return round((second - first) / (86400 * (1 if freq == "D" else 7)))
