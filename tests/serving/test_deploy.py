@@ -1,0 +1,28 @@
+"""From the registry to an answer: a version is champion once a server with it has answered."""
+
+import pytest
+
+from invopt.errors import InvalidInputError
+from tests.serving.conftest import NAME
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_version_that_answers_becomes_champion_and_a_broken_one_does_not(shop, monkeypatch):
+    from serving.deploy import deploy_local
+    from serving.registry import champion_path, champion_version, register
+
+    for name, value in shop.settings.export().items():
+        monkeypatch.setenv(name, value)
+    told = []
+    version = register(NAME, str(shop.model), [], {"snapshot": "s"}, told.append)
+    assert deploy_local(NAME, version, told.append) == version
+    assert champion_version(NAME) == version
+    assert (champion_path(NAME) / "reference.npz").is_file()
+
+    second = register(NAME, str(shop.model), [], {"snapshot": "s"}, told.append)
+    broken = champion_path(NAME).parent.parent / second / "model" / "model.onnx"
+    broken.write_bytes(broken.read_bytes()[:500])
+    with pytest.raises(InvalidInputError, match=r"did not become ready.*model.onnx"):
+        deploy_local(NAME, second, told.append)
+    assert champion_version(NAME) == version
