@@ -202,7 +202,7 @@ def _publish_windows(settings: Settings) -> pd.Timestamp:
         {"product": "text", "location": "text", "category": "text", "list_price": "number"},
         ({"name": "price", "domain": "market"} | head,
          {"name": "promotion", "domain": "promotions"} | head),
-        (), (), _LOOKBACK, _AHEAD,
+        (), ("mean_sales_7",), _LOOKBACK, _AHEAD,
     )  # fmt: skip
     until = pd.Timestamp("2024-06-01", tz="UTC")
     stamps = pa.array([until] * _SERIES, pa.timestamp("us", "UTC"))
@@ -231,7 +231,8 @@ def _publish_windows(settings: Settings) -> pd.Timestamp:
     forecast = keys | dict.fromkeys(empty, lists(1)) | {"model_version": names}
     for view, columns in (
         ("series_window", window), ("series_history", window), ("stock_position", stock),
-        ("last_forecast", forecast), ("series_features", keys),
+        ("last_forecast", forecast),
+        ("series_features", keys | {"mean_sales_7": numbers}),
     ):  # fmt: skip
         folder = settings.feature_store / view
         folder.mkdir(parents=True, exist_ok=True)
