@@ -21,7 +21,12 @@ from invopt.config import Config, load_config
 from invopt.features import derived_channels
 from invopt.inventory import Opening, State, Terms, order_up_to, simulate, terms_of
 from invopt.inventory.backtest import forecast_rule
-from invopt.inventory.references import History, reference_rules, seasonal_average
+from invopt.inventory.references import (
+    History,
+    reference_rules,
+    season_places,
+    seasonal_average,
+)
 from invopt.inventory.simulation import OrderRule
 from invopt.panel import Panel, load_panel
 from invopt.sources import load_mapping, read_dataset
@@ -65,14 +70,16 @@ def main(rest: list[str]) -> None:
     parser.add_argument("--data", type=Path, help="folder of the VN2 files")
     parser.add_argument("--config", type=Path, default=CONFIG)
     parser.add_argument("--cutoffs", type=int, nargs="+", default=CUTOFFS)
+    parser.add_argument("--set", action="append", default=[], dest="overrides")
     parsed = parser.parse_args(rest)
-    config = load_config(parsed.config)
+    config = load_config(parsed.config, parsed.overrides)
     game = load_game(parsed.data or data_folder("vn2"), config)
     costs = {}
     for cutoff in parsed.cutoffs:
         started = time.monotonic()
         costs[cutoff] = play_window(game, config, cutoff)
-        print(f"window after week {cutoff}: {time.monotonic() - started:.0f} s", flush=True)
+        told = ", ".join(f"{name} {cost:,.0f}" for name, cost in costs[cutoff].items())
+        print(f"after week {cutoff} ({time.monotonic() - started:.0f} s): {told}", flush=True)
     print(report(pd.DataFrame(costs).T))
 
 
@@ -86,12 +93,11 @@ def load_game(folder: Path, config: Config) -> Game:
         raw = Panel(raw.timeline, raw.series, np.array(raw.y), np.array(raw.flags), raw.channels)
         panel, _ = clean(raw, config.cleaning)
     panel = panel.with_channels(derived_channels([panel], config.features))
-    weeks = panel.timeline.dates(0, panel.num_periods + 2 * WEEKS).isocalendar().week
     return Game(
         panel,
         np.asarray(panel.y, np.float64),
         terms_of(panel.series, None, config.inventory),
-        weeks.to_numpy(np.int64),
+        season_places(panel.timeline, panel.num_periods + 2 * WEEKS),
     )
 
 

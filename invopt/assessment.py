@@ -1,7 +1,7 @@
 """A challenger beside champion and baseline on the same weeks: accuracy, calibration, money."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from invopt.evaluation import (
     Ranges,
     Window,
     backtest,
+    count_foresight,
     interval_coverage,
     level_metrics,
     mase_scale,
@@ -26,6 +27,13 @@ from invopt.gate import CostComparison, compare_costs
 from invopt.hierarchy import score_levels
 from invopt.inventory.backtest import forecast_rule, replay, review_cutoffs
 from invopt.inventory.costs import Terms, last_prices, terms_of
+from invopt.inventory.references import (
+    PERFECT,
+    History,
+    perfect_information,
+    reference_rules,
+    season_places,
+)
 from invopt.inventory.replay import Replay
 from invopt.panel import Panel, group_names
 
@@ -74,12 +82,16 @@ class Assessment:
         judged: By name; the challenger first.
         incumbent: Name of what the challenger has to beat.
         cost: Paired comparison with the incumbent.
+        foresight: Series whose forecast by the challenger knew what came later.
+        references: Indicators of reference policies on the same weeks, by name.
     """
 
     ranges: Ranges
     judged: dict[str, Judged]
     incumbent: str
     cost: CostComparison
+    foresight: int
+    references: dict[str, dict[str, float]]
     terms: Terms = field(repr=False)
 
 
@@ -127,7 +139,39 @@ def assess(
         config.gate,
         segments=_segments(panel),
     )
-    return Assessment(ranges, judged, incumbent, cost, terms)
+    foresight = count_foresight(challenger, panel, ranges.gate[0])
+    references = _references(panel, demand, terms, ranges.gate[0], config)
+    return Assessment(ranges, judged, incumbent, cost, foresight, references, terms)
+
+
+def _references(
+    panel: Panel,
+    demand: npt.NDArray[np.float64],
+    terms: Terms,
+    first: int,
+    config: Config,
+) -> dict[str, dict[str, float]]:
+    """Return what policies without a model, and one that knows all, would have cost."""
+    start = max(0, first - round(2 * panel.timeline.periods_per_year))
+    places = season_places(panel.timeline, panel.num_periods + int(terms.protection_interval.max()))
+    season = panel.timeline.season_length
+    history = History(
+        panel.demand()[:, start:].astype(np.float64),
+        places[start:],
+        first - start,
+        recent=4 * season if season < 28 else season // 4,
+        review_period=terms.review_period,
+    )
+    lost_sales = config.inventory.lost_sales
+    rules = reference_rules(history, terms, lost_sales=lost_sales)
+    known = np.concatenate([history.demand[:, : first - start], demand], axis=1)
+    rules[PERFECT] = perfect_information(
+        replace(history, demand=known), terms, lost_sales=lost_sales
+    )
+    return {
+        name: replay(rule, demand, terms, lost_sales=lost_sales).summary()
+        for name, rule in rules.items()
+    }
 
 
 def _judge(

@@ -4,7 +4,7 @@ Nothing here knows a model: anything that predicts a panel from a cutoff can be 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -119,6 +119,33 @@ def backtest(
         actual[:, :gap] = np.nan
         windows.append(Window(cutoff, forecast, actual))
     return windows
+
+
+def count_foresight(forecasts: Forecasts, panel: Panel, cutoff: int) -> int:
+    """Return the number of series whose forecast changes when what came later is changed.
+
+    Sales after the cutoff are put in reverse order and added to, and channels not known ahead
+    are blanked: an honest forecast cannot tell.
+
+    Args:
+        forecasts: What to judge.
+        panel: Holds periods after the cutoff.
+        cutoff: Last known period.
+    """
+    later = slice(cutoff + 1, None)
+    y = np.array(panel.y)
+    y[:, later] = y[:, later][:, ::-1] + 7
+    channels = {}
+    for name, channel in panel.channels.items():
+        if not channel.known:
+            values = np.array(channel.values)
+            values[:, later] = np.nan
+            channels[name] = replace(channel, values=values)
+        else:
+            channels[name] = channel
+    changed = replace(panel, y=y, flags=np.array(panel.flags), channels=channels)
+    honest, told = (forecasts.predict(p, cutoff).mean for p in (panel, changed))
+    return int((~np.isclose(honest, told, rtol=1e-5, atol=1e-6, equal_nan=True)).any(axis=1).sum())
 
 
 def point_metrics(windows: Sequence[Window], scale: FloatArray | None = None) -> dict[str, float]:

@@ -176,6 +176,8 @@ def assess_model(
                 "incumbent": found.incumbent,
                 "cost": asdict(found.cost),
                 "leaks": [asdict(leak) for leak in find_leaks(panel, challenger.spec)],
+                "foresight": found.foresight,
+                "references": found.references,
             },
         )
         _fans(panel, own.windows[0]).to_parquet(folder / "fans.parquet", index=False)
@@ -231,7 +233,8 @@ def judge_model(assessment: str, quality: str, config: Json, out: str, notify: N
         CostComparison(**_numbers(cost), segments=segments),
         run.gate,
         incumbent=found["incumbent"],
-        leaks=[leak["feature"] for leak in found["leaks"]],
+        leaks=[leak["feature"] for leak in found["leaks"]]
+        + [f"the forecast of {found['foresight']} series"] * (found["foresight"] > 0),
         suspect=[
             f"{check['name']} of {check['about']}"
             for check in read_json(quality)["checks"]

@@ -14,6 +14,7 @@ from invopt.inventory.costs import Terms
 from invopt.inventory.lost_sales import stock_at_arrival
 from invopt.inventory.orders import order_up_to, round_order
 from invopt.inventory.simulation import OrderRule, State
+from invopt.timeline import Timeline
 
 FloatArray = npt.NDArray[np.float64]
 PERFECT = "perfect information"
@@ -25,21 +26,34 @@ class History:
 
     Attributes:
         demand: (series, periods) units, NaN where not observed, the replay's periods included.
-        season: (periods,) place of each period in its season: week of the year, day of the week;
-            reaching past the demand by the longest cover.
+        season: (periods,) place of each period in its season (see season_places), reaching past
+            the demand by the longest cover.
         first: Period of the demand that is period 0 of the replay.
         recent: Periods of a moving average.
+        review_period: Periods between orders of the replay.
     """
 
     demand: FloatArray = field(repr=False)
     season: npt.NDArray[np.int64] = field(repr=False)
     first: int
     recent: int
+    review_period: int = 1
 
     @property
     def reviews(self) -> range:
-        """Periods of the demand at whose end a replay may order."""
-        return range(self.first, self.demand.shape[1])
+        """Periods of the demand at whose end the replay orders."""
+        return range(self.first, self.demand.shape[1], self.review_period)
+
+
+def season_places(timeline: Timeline, stop: int) -> npt.NDArray[np.int64]:
+    """Return the place in the season of periods 0..stop-1: weekday, week of the year or month."""
+    dates = timeline.dates(0, stop)
+    unit = timeline.freq.split("-")[0]
+    if unit == "D":
+        return np.asarray(dates.weekday, np.int64)
+    if unit == "W":
+        return dates.isocalendar().week.to_numpy(np.int64)
+    return np.asarray(dates.month, np.int64)
 
 
 def reference_rules(
@@ -143,7 +157,11 @@ def perfect_information(history: History, terms: Terms, *, lost_sales: bool = Tr
 
 
 def _levels(history: History, level: Callable[[int], FloatArray]) -> FloatArray:
-    return np.stack([level(period) for period in history.reviews], axis=1)
+    """Return (series, periods of the replay) levels, NaN between reviews."""
+    levels = np.full((len(history.demand), history.demand.shape[1] - history.first), np.nan)
+    for period in history.reviews:
+        levels[:, period - history.first] = level(period)
+    return levels
 
 
 def _empirical(

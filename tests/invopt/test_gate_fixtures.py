@@ -1,0 +1,194 @@
+"""Whole models before the gate: made-up demand of known law, models right and wrong about it."""
+
+import functools
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import poisson
+
+from invopt.assessment import CHALLENGER, NAIVE, assess
+from invopt.forecasts import ForecastArrays
+from invopt.gate import KEEP, PROMOTE, judge
+from invopt.panel import Panel
+from invopt.timeline import Timeline
+from tests.builders import make_config
+
+NUM, PERIODS, HORIZON = 80, 140, 14
+CONFIG = make_config(
+    features={"horizon": HORIZON, "windows": [7, 14, 28], "aggregates": []},
+    evaluation={"gate_periods": 28, "calibration_periods": 14, "selection_periods": 14},
+    inventory={"lead_time": 2, "review_period": 2, "holding_cost": 0.1, "stockout_cost": 1.0,
+               "holding_rate": 0.1, "stockout_margin": 1.0},
+    gate={"num_bootstrap": 300, "max_wape_ratio": 1.0, "coverage_tolerance": 0.08},
+)  # fmt: skip
+
+
+def true_mean():
+    rng = np.random.default_rng(1)
+    level = rng.lognormal(1.2, 0.6, NUM)
+    season = 1 + 0.5 * np.sin(2 * np.pi * np.arange(PERIODS + HORIZON) / 7 + rng.random((NUM, 1)))
+    return level[:, None] * season
+
+
+MEAN = true_mean()
+
+
+def panel():
+    y = np.random.default_rng(2).poisson(MEAN[:, :PERIODS]).astype(np.int16)
+    y[:, 0] = np.maximum(y[:, 0], 1)  # on sale from the start
+    ids = [f"s{i:03d}" for i in range(NUM)]
+    series = pd.DataFrame({"unique_id": ids, "category": ["fresh", "dry"] * (NUM // 2)})
+    timeline = Timeline(pd.Timestamp("2024-01-01"), "D", PERIODS)
+    return Panel(timeline, series, y, np.zeros(y.shape, np.uint8))
+
+
+PANEL = panel()
+
+
+@dataclass(frozen=True)
+class Model:
+    """Knows the law of demand; each field spoils it in one way."""
+
+    scale: float = 1.0
+    width: float = 1.0
+    noise: float = 0.0
+    swapped: bool = False
+    peeks: bool = False
+    broken: bool = False
+    upper_scale: float = 1.0
+
+    def predict(self, seen, cutoff=None):
+        cutoff = seen.num_periods - 1 if cutoff is None else cutoff
+        mean = MEAN[:, cutoff + 1 : cutoff + 1 + HORIZON] * self.scale
+        if self.noise:
+            rng = np.random.default_rng(cutoff)
+            mean = mean * rng.lognormal(-(self.noise**2) / 2, self.noise, (NUM, 1))
+        if self.swapped:
+            mean = mean[::-1]
+        if self.peeks:
+            later = np.asarray(seen.y[:, cutoff + 1 : cutoff + 1 + HORIZON], float)
+            mean = np.maximum(np.pad(later, ((0, 0), (0, HORIZON - later.shape[1])), "edge"), 0.05)
+        model = CONFIG.model
+        per_period = self._quantiles(mean, model.quantile_levels)
+        sums = self._quantiles(mean.cumsum(axis=1), model.level_quantiles)
+        if self.broken:
+            mean = np.where(np.arange(NUM)[:, None] == 7, np.nan, mean)
+        return ForecastArrays(mean, per_period, sums, model.quantile_levels, model.level_quantiles)
+
+    def _quantiles(self, mean, levels):
+        """Return quantiles of the jittered count y + U - 1/2, stretched about its median."""
+        grid = np.stack([_jittered(level, mean) for level in levels], axis=2)
+        middle = _jittered(0.5, mean)[..., None]
+        stretched = middle + (grid - middle) * self.width
+        upper = np.asarray(levels) > 0.5
+        return np.where(upper, middle + (stretched - middle) * self.upper_scale, stretched)
+
+
+def _jittered(level, mean):
+    """Return the quantile of y + U - 1/2, y Poisson: slow, and asked for again and again."""
+    return _known_jittered(level, mean.tobytes(), mean.shape)
+
+
+@functools.cache
+def _known_jittered(level, content, shape):
+    mean = np.frombuffer(content).reshape(shape)
+    count = poisson.ppf(level, mean)
+    below, at = poisson.cdf(count - 1, mean), poisson.pmf(count, mean)
+    return count + (level - below) / at - 0.5
+
+
+def verdict(challenger, champion=None, config=CONFIG, seen=PANEL, **kwargs):
+    found = assess(challenger, champion, seen, config, is_count=True)
+    own = found.judged[CHALLENGER]
+    return judge(
+        own.points, found.judged[NAIVE].points, own.coverage, found.cost, config.gate,
+        incumbent=found.incumbent, leaks=["the forecast"] * (found.foresight > 0), **kwargs,
+    )  # fmt: skip
+
+
+def failed(found):
+    return {check.name.split("[")[0] for check in found.checks if not check.passed}
+
+
+@pytest.mark.parametrize(
+    ("challenger", "champion"),
+    [
+        (Model(), None),
+        (Model(), Model(noise=0.5)),
+        (Model(noise=0.05), Model(scale=1.5)),
+        (Model(), Model(width=2.5)),
+    ],
+    ids=["right law, first run", "against noise", "against bias", "against underconfidence"],
+)
+def test_a_model_that_decides_better_is_promoted(challenger, champion):
+    found = verdict(challenger, champion)
+    assert found.decision == PROMOTE, found.reasons
+
+
+@pytest.mark.parametrize(
+    ("challenger", "champion", "check"),
+    [
+        (Model(scale=1.4), None, "bias"),
+        (Model(scale=0.7), None, "bias"),
+        (Model(peeks=True), None, "leaks"),
+        (Model(swapped=True), None, "wape_ratio"),
+        (Model(width=0.4), None, "coverage_80"),
+        (Model(width=2.0), None, "coverage_80"),
+        (Model(broken=True), None, "finite"),
+        (Model(noise=1.0), None, "cost_change"),
+        (Model(), Model(), "cost_change"),
+        (Model(noise=0.02), Model(noise=0.02), "cost_change"),
+        (Model(noise=0.5), Model(), "cost_change"),
+        (Model(upper_scale=0.2), Model(noise=0.1), "coverage_90"),
+        (Model(upper_scale=4.0), Model(noise=0.1), "cost_change"),
+    ],
+    ids=[
+        "biased up", "biased down", "leaked", "swapped series", "overconfident", "underconfident",
+        "not a number", "noise", "the same model", "equal within noise", "worse than champion",
+        "right mean, too little safety stock", "right mean, too much safety stock",
+    ],
+)  # fmt: skip
+def test_a_model_that_must_not_serve_is_kept_out(challenger, champion, check):
+    found = verdict(challenger, champion)
+    assert found.decision == KEEP
+    assert check in failed(found)
+
+
+def test_stale_data_keep_the_best_model_out():
+    assert failed(verdict(Model(), suspect=["freshness of sales"])) == {"data"}
+
+
+def test_better_errors_with_dearer_decisions_are_kept_out():
+    """The challenger's means are exact, the champion's are not; its levels hold far too much."""
+    challenger, champion = Model(upper_scale=4.0), Model(noise=0.15)
+    found = assess(challenger, champion, PANEL, CONFIG, is_count=True)
+    judged = found.judged
+    assert judged[CHALLENGER].points["rmse"] < judged["champion"].points["rmse"]
+    assert judged[CHALLENGER].money["cost"] > judged["champion"].money["cost"]
+    assert verdict(challenger, champion).decision == KEEP
+
+
+def test_an_honest_model_leaks_nothing_and_a_peeking_one_everywhere():
+    honest, peeking = (
+        assess(model, None, PANEL, CONFIG, is_count=True).foresight
+        for model in (Model(), Model(peeks=True))
+    )
+    assert (honest, peeking) == (0, NUM)
+
+
+def test_references_stand_beside_and_perfect_information_is_the_cheapest():
+    found = assess(Model(), None, PANEL, CONFIG, is_count=True)
+    costs = {name: money["cost"] for name, money in found.references.items()}
+    assert min(costs, key=costs.get) == "perfect information"
+    assert costs["perfect information"] < found.judged[CHALLENGER].money["cost"]
+    assert found.judged[CHALLENGER].money["cost"] < costs["textbook base stock"]
+
+
+def test_segments_are_compared_one_by_one():
+    found = assess(Model(), Model(noise=0.5), PANEL, CONFIG, is_count=True)
+    assert set(found.cost.segments) == {"dry", "fresh"}
+    assert replace(found.cost, segments={}).challenger == pytest.approx(
+        sum(part.challenger for part in found.cost.segments.values())
+    )
