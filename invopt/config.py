@@ -86,8 +86,6 @@ class FeaturesConfig(_Section):
         static: Columns of products the model uses; text is embedded. Names or patterns.
         channels: Channels the model uses; names or patterns.
         aggregates: Column sets whose total sales become channels, for the trend of a group.
-        seasons: Column sets whose season of a year before becomes a channel known ahead; ["all"]
-            for the whole panel.
         year_harmonics: Fourier pairs over the year.
         month_harmonics: Fourier pairs over the month (daily data).
         day_of_week: One indicator per weekday (daily data).
@@ -104,7 +102,6 @@ class FeaturesConfig(_Section):
     static: tuple[str, ...] = ("*",)
     channels: tuple[str, ...] = ("*",)
     aggregates: tuple[tuple[str, ...], ...] = ()
-    seasons: tuple[tuple[str, ...], ...] = ()
     year_harmonics: int = Field(default=3, ge=0)
     month_harmonics: int = Field(default=2, ge=0)
     day_of_week: bool = True
