@@ -7,7 +7,6 @@ import numpy.typing as npt
 
 from invopt.config import FeaturesConfig
 from invopt.features.encoder import CATEGORY_PRICE, PRICE, aggregate_names
-from invopt.features.seasons import Seasons
 from invopt.panel import Channel, Flag, Panel, group_names
 
 
@@ -15,17 +14,15 @@ def derived_channels(panels: Iterable[Panel], config: FeaturesConfig) -> list[Ch
     """Return the group channels the features section asks for.
 
     sales@COLUMNS is the total of a group's recorded sales per period; log_price@category is the
-    mean log price of the category's series on sale, over the future periods too;
-    season@COLUMNS is what the group sold a year before against its own level.
+    mean log price of the category's series on sale, over the future periods too.
 
     Args:
         panels: The partitions of one panel, after cleaning.
-        config: Names the aggregates and the seasons.
+        config: Names the aggregates.
     """
     totals = {"+".join(columns): _Totals() for columns in config.aggregates}
-    prices, seasons = _Totals(), Seasons(config)
+    prices = _Totals()
     for panel in panels:
-        seasons.add(panel)
         for level, total in totals.items():
             total.add(group_names(panel.series, level), np.asarray(panel.y, np.float32))
         if PRICE in panel.channels and "category" in panel.series:
@@ -40,7 +37,7 @@ def derived_channels(panels: Iterable[Panel], config: FeaturesConfig) -> list[Ch
         found.append(
             Channel(CATEGORY_PRICE, "derived", "category", prices.groups, True, mean, "forward")
         )
-    return found + seasons.channels()
+    return found
 
 
 class _Totals:

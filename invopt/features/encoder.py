@@ -14,7 +14,6 @@ import pandas as pd
 from invopt.config import FeaturesConfig
 from invopt.errors import ConfigError, ContractError
 from invopt.features.calendar import calendar_features, calendar_names
-from invopt.features.seasons import season_names
 from invopt.panel import ALL_LEVEL, SERIES_LEVEL, UNOBSERVED, Panel
 
 SPEC_VERSION = 1
@@ -215,12 +214,10 @@ class FeatureEncoder:
         seen = panel.truncate(num_periods, num_future=0)
         _check_patterns(seen, config)
         texts, numbers = _static_columns(seen.series, config.static)
-        chosen = {n: c for n, c in seen.channels.items() if _is_chosen(n, config)}
+        chosen = {n: c for n, c in seen.channels.items() if _matches(n, config.channels)}
         own = {n: c for n, c in chosen.items() if c.level == SERIES_LEVEL and n != PRICE}
         shared = {
-            n: c
-            for n, c in chosen.items()
-            if c.level != SERIES_LEVEL and (c.domain != "derived" or n in season_names(config))
+            n: c for n, c in chosen.items() if c.level != SERIES_LEVEL and c.domain != "derived"
         }
         calendar = {
             n: c for n, c in shared.items() if c.known and len(c.groups) <= MAX_CALENDAR_GROUPS
@@ -384,10 +381,6 @@ def _check_patterns(panel: Panel, config: FeaturesConfig) -> None:
                 raise ConfigError(
                     f"{place}: nothing matches {pattern!r}; there are {', '.join(names[:20])}."
                 )
-
-
-def _is_chosen(name: str, config: FeaturesConfig) -> bool:
-    return _matches(name, config.channels) or name in season_names(config)
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:
