@@ -21,6 +21,7 @@ from components.select_trial import select_trial
 from components.start_training import start_training
 from components.train_forecaster import train_forecaster
 from components.write_monitoring_report import write_monitoring_report
+from components.write_plan_report import write_plan_report
 from components.write_report import write_report
 
 __all__ = [
@@ -45,5 +46,6 @@ __all__ = [
     "start_training",
     "train_forecaster",
     "write_monitoring_report",
+    "write_plan_report",
     "write_report",
 ]

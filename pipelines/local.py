@@ -31,6 +31,7 @@ RESULTS = {
     ),
     "replenishment": (
         ("plan-orders", "orders", "", "orders.csv"),
+        ("write-plan-report", "report", "", "report/index.html"),
         ("forecast-demand", "forecast", "forecast.parquet", "forecast.parquet"),
         ("ingest-data", "quality", "", "quality.json"),
     ),

@@ -27,7 +27,7 @@ def build(parameters: Parameters) -> Any:
 
         1. Ingest, clean and features, as in training.
         2. Forecast: every series, by the champion's ONNX graph.
-        3. Plan: orders from forecast, stock and costs.
+        3. Plan: orders from forecast, stock and costs, and the page about them.
         4. Publish: features and forecast into Feast.
 
         Args:
@@ -53,11 +53,17 @@ def build(parameters: Parameters) -> Any:
         derived = built.outputs["derived"]
         forecast = step.forecast_demand(derived=derived, config=config).set_caching_options(False)
         version = forecast.outputs["Output"]
-        step.plan_orders(
+        plan = step.plan_orders(
             derived=derived,
             forecast=forecast.outputs["forecast"],
             snapshot=snapshot,
             model_version=version,
+            config=config,
+        ).set_caching_options(False)
+        step.write_plan_report(
+            derived=derived,
+            forecast=forecast.outputs["forecast"],
+            orders=plan.outputs["orders"],
             config=config,
         ).set_caching_options(False)
         step.publish_features(

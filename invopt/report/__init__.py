@@ -1,7 +1,14 @@
 """Pages a person reads."""
 
 from invopt.report.monitoring import write_monitoring_report
+from invopt.report.replenishment import write_replenishment_report
 from invopt.report.runs import RunRow, write_runs_index
 from invopt.report.training import write_training_report
 
-__all__ = ["RunRow", "write_monitoring_report", "write_runs_index", "write_training_report"]
+__all__ = [
+    "RunRow",
+    "write_monitoring_report",
+    "write_replenishment_report",
+    "write_runs_index",
+    "write_training_report",
+]

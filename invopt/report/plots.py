@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 INK, SOFT, LINE = "#1b2430", "#5b6675", "#d5dae1"
 BLUE, AMBER, TEAL, RED = "#2457c5", "#d98e04", "#168a8a", "#b3261e"
 COLOURS = (BLUE, AMBER, TEAL, "#7a5cc0", SOFT)
-_STYLE: Any = {
+STYLE: Any = {
     "font.family": "sans-serif",
     "font.size": 9,
     "axes.edgecolor": LINE,
@@ -45,7 +45,7 @@ def fans(frame: pd.DataFrame) -> Markup:
     """Return small multiples: history, forecast mean, 50/80/90 % bands and what came true."""
     names = list(frame["unique_id"].drop_duplicates())
     rows = -(-len(names) // 2)
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure, axes = plt.subplots(rows, 2, figsize=(11, 1.9 * rows), squeeze=False)
         for axis, name in zip(axes.flat, names, strict=False):
             _fan(axis, frame[frame["unique_id"] == name])
@@ -53,7 +53,7 @@ def fans(frame: pd.DataFrame) -> Markup:
         for axis in axes.flat[len(names) :]:
             axis.set_visible(False)
         axes.flat[0].legend(loc="upper left", ncols=3)
-        return _svg(figure)
+        return svg(figure)
 
 
 def _fan(axis: Axes, rows: pd.DataFrame) -> None:
@@ -77,7 +77,7 @@ def _fan(axis: Axes, rows: pd.DataFrame) -> None:
 def volume(profile: Mapping[str, Sequence[Any]]) -> Markup:
     """Return rows and units by date, one above the other: a hole in the data shows."""
     dates = pd.to_datetime(list(profile["date"]))
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure, axes = plt.subplots(2, 1, figsize=(11, 2.8), sharex=True)
         for axis, (name, title, colour) in zip(
             axes,
@@ -90,12 +90,12 @@ def volume(profile: Mapping[str, Sequence[Any]]) -> Markup:
             axis.plot(dates, profile[name], color=colour, linewidth=1)
             axis.set_ylim(bottom=0)
             axis.set_title(title)
-        return _svg(figure)
+        return svg(figure)
 
 
 def calibration(quantiles: Mapping[str, Any], levels: Mapping[str, Mapping[str, Any]]) -> Markup:
     """Return coverage over nominal level: per period, and for sums over some periods."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(5.2, 3.6))
         axis.plot([0, 1], [0, 1], color=LINE, linewidth=1, zorder=1)
         series = {"one period": quantiles} | {
@@ -110,12 +110,12 @@ def calibration(quantiles: Mapping[str, Any], levels: Mapping[str, Mapping[str, 
         axis.set_xlim(0, 1)
         axis.set_ylim(0, 1)
         axis.legend(loc="lower right")
-        return _svg(figure)
+        return svg(figure)
 
 
 def folds(candidates: Mapping[str, Any], dates: Mapping[str, str]) -> Markup:
     """Return WAPE by cutoff for every candidate."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(5.2, 3.6))
         for colour, (name, judged) in zip(COLOURS, candidates.items(), strict=False):
             values = [f["wape"] for f in judged["folds"].values()]
@@ -126,15 +126,15 @@ def folds(candidates: Mapping[str, Any], dates: Mapping[str, str]) -> Markup:
         axis.set_ylim(bottom=0)
         axis.set_title("WAPE by cutoff (rolling origin)")
         axis.legend(loc="lower right")
-        return _svg(figure)
+        return svg(figure)
 
 
-def money(candidates: Mapping[str, Any]) -> Markup:
+def money(candidates: Mapping[str, Any], title: str = "Cost of decisions") -> Markup:
     """Return holding and stock-out cost of every candidate, stacked."""
     names = list(candidates)
     holding = [candidates[n]["money"]["holding_cost"] for n in names]
     stockout = [candidates[n]["money"]["stockout_cost"] for n in names]
-    with mpl.rc_context(_STYLE | {"axes.grid.axis": "x"}):
+    with mpl.rc_context(STYLE | {"axes.grid.axis": "x"}):
         figure, axis = plt.subplots(figsize=(5.2, 0.5 * len(names) + 1.4))
         place = np.arange(len(names))[::-1]
         axis.barh(place, holding, color=BLUE, height=0.6, label="holding")
@@ -142,10 +142,10 @@ def money(candidates: Mapping[str, Any]) -> Markup:
         for at, total in zip(place, np.add(holding, stockout), strict=True):
             axis.text(total, at, f" {total:,.0f}", va="center", color=INK)
         axis.set_yticks(place, names)
-        axis.set_title("Cost of decisions")
+        axis.set_title(title)
         axis.margins(x=0.15)
         axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
-        return _svg(figure)
+        return svg(figure)
 
 
 def segments(cost: Mapping[str, Any]) -> Markup | str:
@@ -154,7 +154,7 @@ def segments(cost: Mapping[str, Any]) -> Markup | str:
     parts = {name: p for name, p in parts.items() if p["change"] is not None}
     if len(parts) < 2:
         return ""
-    with mpl.rc_context(_STYLE | {"axes.grid.axis": "x"}):
+    with mpl.rc_context(STYLE | {"axes.grid.axis": "x"}):
         figure, axis = plt.subplots(figsize=(5.2, 0.36 * len(parts) + 1.1))
         place = np.arange(len(parts))[::-1]
         for at, p in zip(place, parts.values(), strict=True):
@@ -165,19 +165,19 @@ def segments(cost: Mapping[str, Any]) -> Markup | str:
         axis.set_yticks(place, list(parts))
         axis.xaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
         axis.set_title("Cost change by segment, with its interval")
-        return _svg(figure)
+        return svg(figure)
 
 
 def importance(values: Mapping[str, float], num: int = 15) -> Markup:
     """Return the features that matter most."""
     top = list(values.items())[:num]
-    with mpl.rc_context(_STYLE | {"axes.grid.axis": "x"}):
+    with mpl.rc_context(STYLE | {"axes.grid.axis": "x"}):
         figure, axis = plt.subplots(figsize=(5.2, 0.26 * len(top) + 0.9))
         place = np.arange(len(top))[::-1]
         axis.barh(place, [v for _, v in top], color=BLUE, height=0.65)
         axis.set_yticks(place, [n for n, _ in top])
         axis.set_title("What moves forecasts (units)")
-        return _svg(figure)
+        return svg(figure)
 
 
 def waterfall(
@@ -189,7 +189,7 @@ def waterfall(
     shown = [(features[i], values[i]) for i in order[:num]]
     rest = float(np.sum([values[i] for i in order[num:]]))
     steps = [("average series", base), *shown, ("all others", rest)]
-    with mpl.rc_context(_STYLE | {"axes.grid.axis": "x"}):
+    with mpl.rc_context(STYLE | {"axes.grid.axis": "x"}):
         figure, axis = plt.subplots(figsize=(5.2, 0.3 * (len(steps) + 1) + 0.9))
         place = np.arange(len(steps) + 1)[::-1]
         at = 0.0
@@ -201,12 +201,12 @@ def waterfall(
         axis.barh(place[-1], forecast, color=INK, height=0.65)
         axis.set_yticks(place, [n for n, _ in steps] + ["forecast"])
         axis.set_title(f"{name}: from the average to its forecast (units)")
-        return _svg(figure)
+        return svg(figure)
 
 
 def losses(history: Sequence[Sequence[Sequence[Any]]]) -> Markup:
     """Return the loss over steps, one line per member and task, each over its own last value."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(5.2, 3.0))
         for number, member in enumerate(history):
             for task, style in (("trunk", "-"), ("heads", ":")):
@@ -222,7 +222,7 @@ def losses(history: Sequence[Sequence[Sequence[Any]]]) -> Markup:
         axis.set_title("Training loss over its last value")
         axis.set_xlabel("step")
         axis.legend(loc="upper right")
-        return _svg(figure)
+        return svg(figure)
 
 
 def sweep_history(trials: Sequence[Mapping[str, Any]]) -> Markup | str:
@@ -230,7 +230,7 @@ def sweep_history(trials: Sequence[Mapping[str, Any]]) -> Markup | str:
     done = [(t["number"], t["score"]) for t in trials if t["score"] is not None]
     if not done:
         return ""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(5.2, 3.0))
         numbers, scores = zip(*done, strict=True)
         axis.plot(numbers, scores, "o", color=BLUE, markersize=4, label="trial")
@@ -241,7 +241,7 @@ def sweep_history(trials: Sequence[Mapping[str, Any]]) -> Markup | str:
         axis.set_xlabel("trial")
         axis.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
         axis.legend(loc="upper right")
-        return _svg(figure)
+        return svg(figure)
 
 
 def parallel_coordinates(trials: Sequence[Mapping[str, Any]]) -> Markup | str:
@@ -254,7 +254,7 @@ def parallel_coordinates(trials: Sequence[Mapping[str, Any]]) -> Markup | str:
     scores = np.array([t["score"] for t in done], float)
     columns.append(_unit_positions(list(scores)))
     rank = scores.argsort().argsort() / max(1, len(done) - 1)
-    with mpl.rc_context(_STYLE | {"axes.grid.axis": "x"}):
+    with mpl.rc_context(STYLE | {"axes.grid.axis": "x"}):
         figure, axis = plt.subplots(figsize=(11, 2.8))
         for i in range(len(done)):
             colour = mpl.colormaps["Blues"](0.95 - 0.7 * rank[i])
@@ -262,7 +262,7 @@ def parallel_coordinates(trials: Sequence[Mapping[str, Any]]) -> Markup | str:
         axis.set_xticks(range(len(columns)), [*names, "score"])
         axis.set_yticks([])
         axis.set_title("Sweep: values of each trial, dark lines scored best")
-        return _svg(figure)
+        return svg(figure)
 
 
 def monitoring_trend(periods: Sequence[Mapping[str, Any]]) -> Markup | str:
@@ -277,7 +277,7 @@ def monitoring_trend(periods: Sequence[Mapping[str, Any]]) -> Markup | str:
         ("stockouts", "out of stock", None),
     )
     days = [pd.Timestamp(p["end"]) for p in periods]
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure, axes = plt.subplots(1, len(panels), figsize=(11, 2.1), squeeze=False)
         for axis, (key, title, level) in zip(axes.flat, panels, strict=True):
             values = [np.nan if p[key] is None else float(p[key]) for p in periods]
@@ -289,14 +289,14 @@ def monitoring_trend(periods: Sequence[Mapping[str, Any]]) -> Markup | str:
             if key != "cost_ratio":
                 axis.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1))
             axis.set_xticks([days[0], days[-1]], [f"{d:%d %b}" for d in (days[0], days[-1])])
-        return _svg(figure)
+        return svg(figure)
 
 
 def column_distances(columns: Sequence[Mapping[str, Any]]) -> Markup | str:
     """Return each column's distance from its reference, with the mark its history allows."""
     if not columns:
         return ""
-    with mpl.rc_context(_STYLE | {"axes.grid.axis": "x"}):
+    with mpl.rc_context(STYLE | {"axes.grid.axis": "x"}):
         figure, axis = plt.subplots(figsize=(11, 0.24 * len(columns) + 0.9))
         place = np.arange(len(columns))[::-1]
         for at, column in zip(place, columns, strict=True):
@@ -307,7 +307,7 @@ def column_distances(columns: Sequence[Mapping[str, Any]]) -> Markup | str:
         axis.set_title(
             "Distance from the reference, in its standard deviations; the mark is the limit"
         )
-        return _svg(figure)
+        return svg(figure)
 
 
 def _unit_positions(values: Sequence[Any]) -> list[float]:
@@ -319,7 +319,8 @@ def _unit_positions(values: Sequence[Any]) -> list[float]:
     return [words.index(str(v)) / max(1, len(words) - 1) for v in values]
 
 
-def _svg(figure: Figure) -> Markup:
+def svg(figure: Figure) -> Markup:
+    """Return a finished figure as SVG to stand inside a page."""
     figure.tight_layout()
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None})

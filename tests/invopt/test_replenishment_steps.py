@@ -1,0 +1,103 @@
+"""A review from files to files: orders, what a planner reads, and the page about them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import norm
+
+from invopt.files import write_json
+from invopt.report import write_replenishment_report
+from invopt.steps import plan_all_orders, review_date
+from tests.builders import make_config, make_panel
+
+LEVELS = (0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
+CONFIG = make_config(
+    inventory={"lead_time": 2, "review_period": 1, "holding_cost": 0.2, "stockout_cost": 1.0}
+).model_dump(mode="json")
+
+
+@pytest.fixture
+def review(tmp_path):
+    """Write a panel in two partitions, a forecast and a snapshot; return their folders."""
+    panel = make_panel(num_series=6, num_periods=120)
+    for number, rows in enumerate((np.arange(3), np.arange(3, 6))):
+        panel.select(rows).save(tmp_path / "derived" / f"part-{number:04d}")
+    mean = np.repeat(panel.y[:, -28:].mean(axis=1, keepdims=True), 5, axis=1).astype(np.float32)
+    knots = norm.ppf(np.array(LEVELS))
+    per_period = np.maximum(mean[:, :, None] + np.sqrt(mean)[:, :, None] * knots, 0)
+    total = mean.cumsum(axis=1)
+    sums = np.maximum(total[:, :, None] + np.sqrt(total)[:, :, None] * knots, 0)
+    forecast = tmp_path / "forecast"
+    forecast.mkdir()
+    for number, rows in enumerate((slice(0, 3), slice(3, 6))):
+        np.savez(
+            forecast / f"part-{number:04d}.npz",
+            mean=mean[rows], quantiles=per_period[rows], levels=sums[rows],
+        )  # fmt: skip
+    head = {"quantile_levels": LEVELS, "level_quantiles": LEVELS, "is_count": True}
+    write_json(forecast / "forecast.json", head)
+    snapshot = tmp_path / "snapshot"
+    snapshot.mkdir()
+    position = pd.DataFrame(
+        {"unique_id": panel.unique_ids.astype(str), "on_hand": 3.0, "on_order": 2.0}
+    )
+    position.drop(index=4).to_parquet(snapshot / "position.parquet", index=False)
+    return tmp_path
+
+
+def plan(review, last=None, config=CONFIG):
+    out = review / "orders.csv"
+    told = []
+    plan_all_orders(
+        str(review / "derived"), str(review / "forecast"), review / "snapshot", last, "m-1",
+        config, str(out), told.append,
+    )  # fmt: skip
+    return pd.read_csv(out), told
+
+
+def test_every_series_of_every_partition_has_one_row_with_reason_and_segment(review):
+    found, told = plan(review)
+    assert len(found) == 6
+    assert found["unique_id"].is_unique
+    assert found["segment"].str.fullmatch("[ABC][XYZ]").all()
+    assert found["order_quantity"].isna().sum() == 1
+    assert found.loc[4, "exception"].startswith("no stock record")
+    assert "1 series without an order" in told[-1]
+    assert set(found["review_date"]) == {review_date(str(review / "derived"))}
+
+
+def test_planning_a_review_twice_gives_the_same_orders(review):
+    first, _ = plan(review)
+    again, _ = plan(review)
+    pd.testing.assert_frame_equal(first, again)
+
+
+@pytest.mark.parametrize("policy", ["order_up_to", "lost_sales"])
+def test_orders_are_what_the_position_lacks_of_the_level(review, policy):
+    config = CONFIG | {"inventory": CONFIG["inventory"] | {"policy": policy}}
+    found, _ = plan(review, config=config)
+    lacks = found["order_up_to_level"] - found["on_hand"] - found["on_order"]
+    known = found["order_quantity"].notna()
+    np.testing.assert_allclose(found["order_quantity"][known], lacks[known].clip(lower=0))
+
+
+def test_a_level_far_from_the_last_reviews_is_flagged(review):
+    first, _ = plan(review)
+    last = review / "last.csv"
+    first.assign(order_up_to_level=first["order_up_to_level"] * 3).to_csv(last, index=False)
+    found, _ = plan(review, last)
+    assert found["exception"][[0, 1, 2, 3, 5]].str.contains("level changed").all()
+
+
+def test_the_page_shows_orders_frontier_and_exceptions(review):
+    plan(review)
+    out = review / "report.html"
+    write_replenishment_report(
+        str(review / "derived"), str(review / "forecast"), str(review / "orders.csv"), CONFIG,
+        str(out), lambda _: None,
+    )  # fmt: skip
+    page = out.read_text()
+    for words in ("What service costs", "What if", "lead time +1", "No stock record", "p0_s0"):
+        assert words in page
+    assert page.count("<svg") == 3
+    assert "nan" not in page.lower().replace("finance", "")
