@@ -131,11 +131,10 @@ def _exceptions(plan: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def _largest(plan: pd.DataFrame) -> list[dict[str, Any]]:
+def _largest(plan: pd.DataFrame) -> list[dict[Any, Any]]:
     """Return the orders that save most: those whose last pack is worth most."""
     rows = plan.sort_values("cost_of_one_less", ascending=False, na_position="last")
-    found: list[dict[str, Any]] = rows.head(NUM_ROWS).reset_index().to_dict("records")
-    return found
+    return rows.head(NUM_ROWS).reset_index().to_dict("records")
 
 
 def _examples(
@@ -148,7 +147,8 @@ def _examples(
     order = np.argsort(-volume, kind="stable")
     picks = order[np.linspace(0, 0.9 * (len(order) - 1), min(NUM_SERIES, len(order))).astype(int)]
     intervals = terms_of(panel.series, last_prices(panel), config).protection_interval
-    parts = [_example(panel, int(row), int(intervals[row]), first) for row in picks]
+    rows = dict.fromkeys(picks.tolist())
+    parts = [_example(panel, row, int(intervals[row]), first) for row in rows]
     return pd.concat(parts, ignore_index=True), plan
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import matplotlib as mpl
 import pandas as pd
 from markupsafe import Markup
+from matplotlib import dates as mdates
 from matplotlib import pyplot as plt
 
 from invopt.inventory.whatif import Outlook
@@ -51,7 +52,12 @@ def levels(frame: pd.DataFrame, plan: pd.DataFrame) -> Markup:
             position = row["on_hand"] + row["on_order"]
             if pd.notna(position):
                 axis.axhline(position, color=TEAL, linestyle=":", label="position")
+            locator = mdates.AutoDateLocator(maxticks=7)  # type: ignore[no-untyped-call]
+            axis.xaxis.set_major_locator(locator)
+            shown = mdates.ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
+            axis.xaxis.set_major_formatter(shown)
             axis.set_title(name)
+        axes.flat[0].set_ylim(top=1.5 * axes.flat[0].get_ylim()[1])  # room for the legend
         for axis in axes.flat[len(names) :]:
             axis.set_visible(False)
         axes.flat[0].legend(loc="upper left", ncols=2)
