@@ -1,0 +1,39 @@
+import pytest
+
+from invopt.errors import ConfigError
+from pipelines.parameters import Parameters
+from serving.orders import keep_plan, last_plan
+from tests.builders import CONFIGS
+
+
+def test_a_workspace_remembers_what_it_was_trained_with(tmp_path):
+    first = Parameters.load(CONFIGS / "vn2.yaml", ["training.max_steps=7"], code_version="one")
+    first.remember(tmp_path)
+    found = Parameters.remembered(tmp_path, (), "two")
+    assert found.typed == first.typed
+    assert found.mapping == first.mapping
+    assert found.code_version == "two"
+
+
+def test_without_a_training_the_configuration_has_to_be_named(tmp_path):
+    with pytest.raises(ConfigError, match="nothing was trained in .* name a configuration"):
+        Parameters.remembered(tmp_path, (), "one")
+
+
+def test_overrides_need_a_configuration_to_change(tmp_path):
+    with pytest.raises(ConfigError, match="name it with --config"):
+        Parameters.remembered(tmp_path, ("training.seed=1",), "one")
+
+
+def test_the_last_plan_is_that_of_an_earlier_review_and_planning_twice_keeps_one(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("INVOPT_WORKSPACE", str(tmp_path))
+    plan = tmp_path / "orders.csv"
+    assert last_plan("vn2", "2024-04-08") is None
+    for date, text in (("2024-04-08", "one"), ("2024-04-15", "two"), ("2024-04-15", "three")):
+        plan.write_text(text)
+        keep_plan("vn2", date, str(plan))
+    assert last_plan("vn2", "2024-04-15").read_text() == "one"
+    assert last_plan("vn2", "2024-04-22").read_text() == "three"
+    assert len(list((tmp_path / "orders" / "vn2").iterdir())) == 2
