@@ -19,7 +19,7 @@ from benchmarks.data import data_folder
 from invopt.cleaning import clean
 from invopt.config import Config, load_config
 from invopt.features import derived_channels
-from invopt.inventory import Opening, State, Terms, order_up_to, simulate, terms_of
+from invopt.inventory import Opening, Terms, order_up_to, simulate, terms_of
 from invopt.inventory.backtest import forecast_rule
 from invopt.inventory.references import (
     History,
@@ -27,7 +27,6 @@ from invopt.inventory.references import (
     season_places,
     seasonal_average,
 )
-from invopt.inventory.simulation import OrderRule
 from invopt.panel import Panel, load_panel
 from invopt.sources import load_mapping, read_dataset
 from invopt.training import fit
@@ -116,8 +115,7 @@ def play_window(game: Game, config: Config, cutoff: int) -> dict[str, float]:
             game.panel, config, cutoff + 1, Path(scratch) / "training", clock=time.monotonic
         )
     forecasts = {k: forecaster.predict(game.panel, cutoff + k) for k in range(ROUNDS)}
-    ours = forecast_rule(forecasts, game.terms, WEEKS + 1, config.inventory, is_count=True)
-    rules[OURS] = _first_rounds(ours)
+    rules[OURS] = forecast_rule(forecasts, game.terms, WEEKS + 1, config.inventory, is_count=True)
     return {
         name: float(simulate(demand, rule, game.terms, opening, warmup=WARMUP + 1).cost.sum())
         for name, rule in rules.items()
@@ -151,15 +149,6 @@ def report(costs: pd.DataFrame) -> str:
             f"  ({change.min():+.1%} to {change.max():+.1%} by window)"
         )
     return "\n".join(lines)
-
-
-def _first_rounds(rule: OrderRule) -> OrderRule:
-    """Return a rule that orders in the six rounds only, like a player."""
-
-    def limited(rows: slice, period: int, state: State) -> FloatArray:
-        return rule(rows, period, state) if period < ROUNDS else np.zeros_like(state.on_hand)
-
-    return limited
 
 
 if __name__ == "__main__":

@@ -30,7 +30,8 @@ def forecast_rule(
     """Return the rule that orders as the configured policy does on forecasts made at reviews.
 
     Args:
-        forecasts: Forecast by period at whose end it was made; period 0 is the first.
+        forecasts: Forecast by period at whose end it was made; period 0 is the first. Without a
+            forecast nothing is ordered: the last period's order would serve no period replayed.
         terms: Of the series.
         num_periods: Periods of the replay.
         config: Policy.
@@ -42,10 +43,12 @@ def forecast_rule(
             levels[:, period] = levels_of(
                 forecast.mean, forecast.levels, forecast.level_quantiles, terms, is_count=is_count
             ).order_up_to
-        return order_up_to(levels, terms)
+        return order_up_to(np.nan_to_num(levels), terms)
 
     def rule(rows: slice, period: int, state: State) -> FloatArray:
-        found = forecasts[period]
+        found = forecasts.get(period)
+        if found is None:
+            return np.zeros_like(state.on_hand)
         own = replace(
             found,
             mean=found.mean[rows],

@@ -192,3 +192,12 @@ def test_segments_are_compared_one_by_one():
     assert replace(found.cost, segments={}).challenger == pytest.approx(
         sum(part.challenger for part in found.cost.segments.values())
     )
+
+
+def test_the_lost_sales_policy_is_judged_by_the_orders_it_would_place():
+    inventory = CONFIG.inventory.model_copy(update={"policy": "lost_sales", "num_paths": 50})
+    config = CONFIG.model_copy(update={"inventory": inventory})
+    found = assess(Model(), Model(noise=0.6), PANEL, config, is_count=True)
+    assert found.judged[CHALLENGER].money["cost"] < found.judged["champion"].money["cost"]
+    plain = assess(Model(), None, PANEL, CONFIG, is_count=True)
+    assert found.judged[CHALLENGER].money["cost"] < plain.judged[CHALLENGER].money["cost"]
