@@ -86,7 +86,7 @@ def _print_times(data: Path, scratch: Path, *, ten: bool) -> None:
     ]
     copies = [("M5 / 10", 0.1), ("M5 x 2", 2)] + ([("M5 x 10", 10)] if ten else [])
     print(f"{'data':<16} {'series':>8} {'rows':>12}", *(f"{s:>9}" for s in _STAGES), end="")
-    print(f" {'seconds':>8} {'GB':>6}")
+    print(f" {'seconds':>8} {'cpu':>8} {'GB':>6}")
     for label, mapping, folder in runs:
         _print_run(label, _alone("--one", mapping, str(folder)))
     for label, times in copies:
@@ -100,7 +100,9 @@ def _print_times(data: Path, scratch: Path, *, ten: bool) -> None:
 def _print_run(label: str, found: dict[str, float]) -> None:
     stages = (f"{found[s]:>9.1f}" if s in found else f"{'':>9}" for s in _STAGES)
     print(f"{label:<16} {found['series']:>8,.0f} {found['rows']:>12,.0f}", *stages, end="")
-    print(f" {found['seconds']:>8.1f} {found['bytes'] / 1e9:>6.2f}", flush=True)
+    print(
+        f" {found['seconds']:>8.1f} {found['cpu']:>8.1f} {found['bytes'] / 1e9:>6.2f}", flush=True
+    )
 
 
 def _alone(*arguments: str) -> dict[str, float]:
@@ -167,8 +169,14 @@ def _pandas(data: Path) -> dict[str, float]:
 
 
 def _with_totals(seconds: dict[str, float], series: int, rows: int) -> dict[str, float]:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    totals = {"seconds": sum(seconds.values()), "bytes": peak, "series": series, "rows": rows}
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    totals = {
+        "seconds": sum(seconds.values()),
+        "cpu": used.ru_utime + used.ru_stime,
+        "bytes": used.ru_maxrss * 1024,
+        "series": series,
+        "rows": rows,
+    }
     return seconds | totals
 
 
@@ -191,15 +199,20 @@ def _copy_m5(source: Path, folder: Path, times: float) -> None:
     for name in ("sales_train_evaluation", "sell_prices"):
         table = pq.read_table(source / f"{name}.parquet")
         if times < 1:
-            items = pa.compute.unique(table["item_id"]).to_pylist()
+            items = sorted(pa.compute.unique(table["item_id"]).to_pylist())
             kept = pa.array(items[: int(len(items) * times)])
             table = table.filter(pa.compute.is_in(table["item_id"], kept))
+        at = table.column_names.index("item_id")
+        table = table.set_column(at, "item_id", table["item_id"].cast(pa.string()))
         with pq.ParquetWriter(folder / f"{name}.parquet", table.schema) as writer:
-            at = table.column_names.index("item_id")
             for number in range(max(1, int(times))):
                 names = [f"{item}" if not number else f"{item}_{number}" for item in
                          table["item_id"].to_pylist()]  # fmt: skip
-                writer.write_table(table.set_column(at, table.schema.field(at), pa.array(names)))
+                writer.write_table(
+                    table.set_column(
+                        at, table.schema.field(at), pa.array(names, table.schema.field(at).type)
+                    )
+                )
 
 
 def _print_censoring(data: Path, scratch: Path) -> None:

@@ -79,6 +79,8 @@ def recorded_periods(panels: Iterable[Panel]) -> npt.NDArray[np.bool_]:
     for panel in panels:
         own = np.zeros(panel.num_periods, bool)
         for rows in _blocks(panel.num_series):
+            if own.all():
+                break
             # Zeros before the first sale tell nothing, cleaned or not.
             started = np.logical_or.accumulate(np.asarray(panel.y[rows]) > 0, axis=1)
             own |= (started & ((np.asarray(panel.flags[rows]) & absent) == 0)).any(axis=0)
