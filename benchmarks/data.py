@@ -60,7 +60,7 @@ def data_folder(name: str) -> Path:
 def main(rest: list[str]) -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(prog="invopt bench data")
-    parser.add_argument("--data", type=Path, required=True, help="folder with m5, freshretailnet")
+    parser.add_argument("--data", type=Path, default=_SHARED, help="folder of the data sets")
     parser.add_argument("--scratch", type=Path, help="folder for large files")
     parser.add_argument("--ten", action="store_true", help="also M5 ten times over, by partitions")
     parser.add_argument("--only", choices=["time", "censoring"], help="one of the tables")
@@ -106,7 +106,7 @@ def _print_run(label: str, found: dict[str, float]) -> None:
 
 
 def _alone(*arguments: str) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.data", "--data", ".", *arguments]
+    command = [sys.executable, "-m", "benchmarks.data", *arguments]
     done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(done.stderr)
@@ -122,7 +122,7 @@ def _stages(name: str, data: str) -> dict[str, float]:
     if name != "m5":
         features = FeaturesConfig(horizon=14, context_steps=6, aggregates=(("location",),))
     seconds: dict[str, float] = {}
-    with tempfile.TemporaryDirectory(prefix="invopt-stages-", dir=Path(data).parent) as folder:
+    with tempfile.TemporaryDirectory(prefix="invopt-stages-") as folder:
         raw, cleaned, built = (Path(folder) / part for part in ("raw", "clean", "features"))
         with _timed(seconds, "read"):
             report = read_dataset(mapping, Path(data), raw)
