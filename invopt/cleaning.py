@@ -5,7 +5,7 @@ only, so that cleaning the past never depends on the future, and cleaning twice 
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -16,10 +16,12 @@ from invopt.panel import SERIES_LEVEL, Channel, Flag, Panel
 
 # Series handled at once; keeps the scratch arrays of a two-thousand-day panel under 200 MB.
 _BLOCK = 2048
+_GAP_SEASONS = 8  # seasons back that tell whether a day is usually recorded
 
 RULES = {
     "filled": "periods without a record, read as zero sales",
     "missing": "periods whose record is missing or was refused",
+    "calendar_gaps": "periods without any record of any series, on days that usually have some",
     "returns": "periods whose net sales were negative, read as zero",
     "before_launch": "periods before the series was on sale",
     "censored": "periods limited by stock: demand was at least what was sold",
@@ -30,14 +32,20 @@ RULES = {
 }
 
 
-def clean(panel: Panel, config: CleaningConfig) -> tuple[Panel, dict[str, int]]:
+def clean(
+    panel: Panel, config: CleaningConfig, recorded: npt.NDArray[np.bool_] | None = None
+) -> tuple[Panel, dict[str, int]]:
     """Return the panel with flags set, and how many periods each rule of RULES touched.
 
     Args:
         panel: As read. In-stock evidence is taken from the channels in_stock (share or flag, 1 is
             in stock), hours_out_of_stock and on_hand, where they are there.
         config: Rules.
+        recorded: (T,) recorded_periods of all partitions; the panel's own by default.
     """
+    gaps = calendar_gaps(
+        recorded_periods([panel]) if recorded is None else recorded, panel.timeline.season_length
+    )
     counts: Counter[str] = Counter(dict.fromkeys(RULES, 0))
     channels = {name: _clean_channel(c, config, counts) for name, c in panel.channels.items()}
     panel = replace(panel, channels=channels)
@@ -48,6 +56,10 @@ def clean(panel: Panel, config: CleaningConfig) -> tuple[Panel, dict[str, int]]:
         negative = y[rows] < 0
         counts["returns"] += int(negative.sum())
         y[rows][negative] = 0
+        lost = gaps & ((flags[rows] & (Flag.FILLED | Flag.MISSING)) != 0)
+        flags[rows][lost] |= np.uint8(Flag.MISSING)
+        flags[rows][lost] &= np.uint8(~Flag.FILLED & 0xFF)
+        counts["calendar_gaps"] += int(lost.sum())
         flags[rows] = _flag(y[rows], flags[rows], in_stock, rows, config)
         for rule, flag in (
             ("filled", Flag.FILLED),
@@ -58,6 +70,37 @@ def clean(panel: Panel, config: CleaningConfig) -> tuple[Panel, dict[str, int]]:
         ):
             counts[rule] += int(((flags[rows] & flag) != 0).sum())
     return replace(panel, y=y, flags=flags), dict(counts)
+
+
+def recorded_periods(panels: Iterable[Panel]) -> npt.NDArray[np.bool_]:
+    """Return (T,) whether any series of any partition, once sold, has a record in a period."""
+    found: npt.NDArray[np.bool_] | None = None
+    absent = Flag.MISSING | Flag.FILLED | Flag.BEFORE_LAUNCH
+    for panel in panels:
+        own = np.zeros(panel.num_periods, bool)
+        for rows in _blocks(panel.num_series):
+            if own.all():
+                break
+            # Zeros before the first sale tell nothing, cleaned or not.
+            started = np.logical_or.accumulate(np.asarray(panel.y[rows]) > 0, axis=1)
+            own |= (started & ((np.asarray(panel.flags[rows]) & absent) == 0)).any(axis=0)
+        found = own if found is None else found | own
+    assert found is not None
+    return found
+
+
+def calendar_gaps(recorded: npt.NDArray[np.bool_], season: int) -> npt.NDArray[np.bool_]:
+    """Return (T,) periods that nobody recorded although most of those a season apart were.
+
+    A shop that is always closed on Sundays has no gap there; a day that an extract lost is one,
+    and reads as missing rather than as zero sales.
+    """
+    first = int(recorded.argmax()) if recorded.any() else len(recorded)
+    gaps = np.zeros(len(recorded), bool)
+    for t in np.flatnonzero(~recorded[first:]) + first:
+        before = recorded[max(first, t - _GAP_SEASONS * season) : t][::-1][season - 1 :: season]
+        gaps[t] = len(before) > 0 and before.mean() > 0.5
+    return gaps
 
 
 def estimate_demand(panel: Panel, *, window: int = 28) -> npt.NDArray[np.float32]:

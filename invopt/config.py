@@ -37,8 +37,8 @@ class DataConfig(_Section):
         max_quarantine_share: Share of faulty rows above which the run fails.
         max_age_periods: Periods between the last sales and the review date above which the
             data are stale; None where the data have an end of their own (a closed data set).
-        min_volume: Rows and units of the latest periods, and filled share of channels, over the
-            usual ones; below it (or above 1 over it) the data are suspect.
+        min_volume: Rows of the latest periods, and filled share of channels, over the usual ones;
+            below it, or its square for units, the data are suspect.
         max_orphan_share: Share of a table's rows, or of series, without a partner.
         max_jump: Robust deviations of a channel's latest mean from the means before.
         suspect: "report" leaves failed checks to the gate; "refuse" ends the run at ingest.
@@ -50,7 +50,7 @@ class DataConfig(_Section):
     max_age_periods: int | None = Field(default=None, ge=0)
     min_volume: float = Field(default=0.5, gt=0, lt=1)
     max_orphan_share: float = Field(default=0.2, ge=0, le=1)
-    max_jump: float = Field(default=10.0, gt=0)
+    max_jump: float = Field(default=20.0, gt=0)
     suspect: Literal["report", "refuse"] = "report"
     synthetic: SyntheticConfig | None = None
 

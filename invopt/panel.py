@@ -321,6 +321,17 @@ def load_panel(path: Path) -> Panel:
     return parts[0] if len(parts) == 1 else concatenate(parts)
 
 
+def sample_panel(path: Path, num_series: int) -> tuple[Panel, pd.DataFrame]:
+    """Return about num_series series, evenly spread over all partitions, and all series' rows."""
+    panels = list(iter_panels(path))
+    series = pd.concat([panel.series for panel in panels], ignore_index=True)
+    step = -(-len(series) // num_series)
+    if step == 1:
+        return load_panel(path), series
+    picked = [panel.select(np.arange(0, panel.num_series, step)) for panel in panels]
+    return concatenate(picked), series
+
+
 def concatenate(panels: list[Panel]) -> Panel:
     """Return one panel of the series of several that share periods and group channels."""
     first = panels[0]

@@ -10,12 +10,19 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from invopt.cleaning import clean
+from invopt.cleaning import clean, recorded_periods
 from invopt.config import CleaningConfig, Config, EvaluationConfig, FeaturesConfig
 from invopt.evaluation import ranges_of
 from invopt.features import FeatureEncoder, derived_channels, model_inputs
 from invopt.files import read_json, write_json
-from invopt.panel import Panel, iter_panels, load_panel, partitions, replacing_folder
+from invopt.panel import (
+    Panel,
+    iter_panels,
+    load_panel,
+    partitions,
+    replacing_folder,
+    sample_panel,
+)
 
 Notify = Callable[[str], None]
 Clock = Callable[[], float]
@@ -26,6 +33,7 @@ NUM_EXPLAINED = 64
 FAN_HISTORY = 120
 # Where a refitted model keeps the one that was judged in its place.
 JUDGED = "judged"
+MAX_FIT_SERIES = 40_000  # series that scales are learned from
 
 
 def clean_partitions(source: Path, cleaning: Json, out: str, counts: str, notify: Notify) -> None:
@@ -33,9 +41,10 @@ def clean_partitions(source: Path, cleaning: Json, out: str, counts: str, notify
     config = CleaningConfig.model_validate(cleaning)
     total: dict[str, int] = {}
     parts = partitions(source)
+    recorded = recorded_periods(Panel.load(part) for part in parts)
     with replacing_folder(Path(out)) as folder:
         for part in parts:
-            panel, found = clean(Panel.load(part), config)
+            panel, found = clean(Panel.load(part), config, recorded)
             panel.save(folder / part.name if len(parts) > 1 else folder / "part-0000")
             total = {rule: total.get(rule, 0) + n for rule, n in found.items()}
             notify(f"cleaned {part.name} of {len(parts)} partitions")
@@ -52,11 +61,11 @@ def build_feature_panel(
     with replacing_folder(Path(out)) as folder:
         for part in parts:
             Panel.load(part).with_channels(derived).save(folder / part.name)
-        panel = load_panel(folder)
+        panel, series = sample_panel(folder, MAX_FIT_SERIES)
         ranges = ranges_of(panel.num_periods, EvaluationConfig.model_validate(evaluation))
-        spec = FeatureEncoder.fit(panel, config, ranges.train_stop).spec
+        spec = FeatureEncoder.fit(panel, config, ranges.train_stop, series).spec
         spec.save(folder / "features.json")
-    notify(f"features of {panel.num_series:,} series over {panel.num_periods:,} periods")
+    notify(f"features of {len(series):,} series over {panel.num_periods:,} periods")
 
 
 def train_model(

@@ -104,6 +104,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_workspace(switch)
     switch.set_defaults(command=_switch)
 
+    guess = commands.add_parser(
+        "init-mapping", help="write a first mapping by looking at the files"
+    )
+    guess.add_argument("data", type=Path, metavar="DATA", help="folder of the files")
+    guess.add_argument("--out", type=Path, metavar="FILE", help="DATA's name and .yaml by default")
+    guess.set_defaults(command=_init_mapping)
+
     bench = commands.add_parser("bench", help="measure a part against its record or peers")
     bench.add_argument("name", help="benchmark; `list` names them")
     bench.add_argument("rest", nargs=argparse.REMAINDER)
@@ -239,6 +246,14 @@ def _existing(settings: "Settings") -> "Settings":
             f"--workspace {settings.workspace} is not a folder: give that of the monitoring runs."
         )
     return settings
+
+
+def _init_mapping(parsed: argparse.Namespace) -> None:
+    from invopt.sources.guess import write_mapping  # noqa: PLC0415
+
+    out = parsed.out or Path(f"{parsed.data.resolve().name}.yaml")
+    for line in write_mapping(parsed.data, out):
+        print(line)
 
 
 def _bench(parsed: argparse.Namespace) -> None:

@@ -44,9 +44,16 @@ class Quality:
         """Checks that do not hold."""
         return [check for check in self.checks if not check.passed]
 
+    @property
+    def stale_periods(self) -> int:
+        """Periods by which the data are older than allowed."""
+        [fresh] = (check for check in self.checks if check.name == "freshness")
+        return 0 if fresh.passed else int((fresh.value or 0) - (fresh.limit or 0))
+
     def save(self, path: str) -> None:
         """Write everything as JSON."""
         content = asdict(self.report) | {"bad_share": self.report.bad_share}
+        content |= {"stale_periods": self.stale_periods}
         content |= {"checks": [asdict(check) for check in self.checks], "profile": self.profile}
         write_json(path, {"snapshot": self.snapshot, **content})
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from invopt.config import FeaturesConfig
 from invopt.features.encoder import CATEGORY_PRICE, PRICE, aggregate_names
@@ -51,8 +52,11 @@ class _Totals:
         return tuple(sorted(self.rows))
 
     def add(self, names: npt.NDArray[np.object_], values: npt.NDArray[np.floating]) -> None:  # type: ignore[type-arg]
-        for name in sorted(set(names)):
-            block = values[names == name]
+        codes, found = pd.factorize(names, sort=True)
+        order = np.argsort(codes, kind="stable")
+        stops = np.cumsum(np.bincount(codes, minlength=len(found)))
+        for name, rows in zip(found, np.split(order, stops[:-1]), strict=True):
+            block = values[rows]
             both = np.stack([np.nansum(block, 0, dtype=np.float64), (~np.isnan(block)).sum(0)])
             self.rows[name] = self.rows.get(name, 0.0) + both
 

@@ -22,6 +22,7 @@ MAX_CALENDAR_GROUPS = 32
 MAX_CATEGORIES = 100_000
 PRICE = "price"
 _FIT_ROWS = 200_000  # values a scaler looks at per channel
+_FIT_SERIES = 8_000  # rows they come from
 
 
 @dataclass(frozen=True)
@@ -205,15 +206,28 @@ class FeatureEncoder:
         self.spec = spec
 
     @classmethod
-    def fit(cls, panel: Panel, config: FeaturesConfig, num_periods: int) -> "FeatureEncoder":
+    def fit(
+        cls,
+        panel: Panel,
+        config: FeaturesConfig,
+        num_periods: int,
+        series: pd.DataFrame | None = None,
+    ) -> "FeatureEncoder":
         """Fit on the first num_periods of a panel; nothing later is looked at.
+
+        Args:
+            panel: With derived channels.
+            config: Of the features.
+            num_periods: Of the training range.
+            series: Attributes of all series, when the panel holds a sample of them.
 
         Raises:
             ConfigError: If a configured column or channel does not exist.
         """
         seen = panel.truncate(num_periods, num_future=0)
         _check_patterns(seen, config)
-        texts, numbers = _static_columns(seen.series, config.static)
+        series = seen.series if series is None else series
+        texts, numbers = _static_columns(series, config.static)
         chosen = {n: c for n, c in seen.channels.items() if _matches(n, config.channels)}
         own = {n: c for n, c in chosen.items() if c.level == SERIES_LEVEL and n != PRICE}
         shared = {
@@ -233,8 +247,8 @@ class FeatureEncoder:
             trained_until=f"{panel.timeline.date(num_periods - 1):%Y-%m-%d}",
             is_count=is_count,
             unit=unit,
-            categories={name: _categories(seen.series[name]) for name in texts},
-            static_numbers=tuple(_static_scale(seen.series, name) for name in numbers),
+            categories={name: _categories(series[name]) for name in texts},
+            static_numbers=tuple(_static_scale(series, name) for name in numbers),
             past=_scales(c for c in own.values() if not c.known),
             shared_past=_scales(c for c in shared.values() if not c.known),
             planned=_scales(planned.values()),
@@ -242,7 +256,8 @@ class FeatureEncoder:
             has_price=has_price,
         )
         if has_price:
-            logs = log_price_of(chosen[PRICE].values)
+            prices = chosen[PRICE].values
+            logs = log_price_of(prices[:: max(1, len(prices) // _FIT_SERIES)])
             price = _scale_of(PRICE, SERIES_LEVEL, logs)
             spec = replace(spec, price_mean=price.mean, price_scale=price.scale)
         return cls(spec)
@@ -418,8 +433,10 @@ def _scales(channels: Any) -> tuple[ChannelScale, ...]:
 
 
 def _scale_of(name: str, level: str, values: npt.NDArray[Any]) -> ChannelScale:
-    flat = np.asarray(values, np.float64).ravel()
-    flat = flat[:: max(1, len(flat) // _FIT_ROWS)]
+    if values.ndim > 1:  # whole rows first: a large panel is not to be copied for its mean
+        values = values[:: max(1, len(values) // _FIT_SERIES)]
+    flat = np.asarray(values).ravel()
+    flat = flat[:: max(1, len(flat) // _FIT_ROWS)].astype(np.float64)
     flat = flat[np.isfinite(flat)]
     if not len(flat):
         return ChannelScale(name, level, 0.0, 1.0)

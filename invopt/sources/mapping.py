@@ -58,8 +58,8 @@ class Expression(_Part):
         expr: Expression over the source's columns.
         scale: Factor to the contract's unit (0.01 turns cents into money, 12 dozens into units).
         format: strptime format, for dates held as text.
-        from_timezone: Zone of a time stamp, when it must be moved to to_timezone.
-        to_timezone: Zone whose calendar day counts.
+        from_timezone: Zone of a time stamp that does not name its own.
+        to_timezone: Zone whose calendar day counts; UTC for stamps that name their zone.
         aggregate: How several rows of one period combine, in layout "transactions".
         type: "number" makes an attribute of products a number; by default it is a category.
     """

@@ -38,21 +38,20 @@ class LongSales:
         self.duplicates = 0
         key = series_key(mapping, mapping.sales)
         self.std = self._standard(key, {})
-        if (stretch := self._main_stretch()) is not None:
+        found = self._found()
+        years = (found["last"].max() - found["first"].min()).days / 365 if len(found) else 0
+        if years > MAX_GAP_YEARS and (stretch := self._main_stretch()) is not None:
             # One mistyped year would make a panel of a century.
             first_day, last_day = (f"DATE '{day:%Y-%m-%d}'" for day in stretch)
             outside = f"ds NOT BETWEEN {first_day} AND {last_day}"
             self.std = self._standard(key, {"its date is far from all others": outside})
-        found = reader.fetch(
-            f'SELECT key, min(ds) AS first, max(ds) AS last FROM "{self.std.view}" '
-            "WHERE reason IS NULL GROUP BY key ORDER BY key",
-            "sales",
-        ).to_pandas()
+            found = self._found()
         if found.empty:
             raise InvalidInputError(self._no_rows())
         self.keys = tuple(found["key"])
-        first, last = pd.Timestamp(found["first"].min()), pd.Timestamp(found["last"].max())
-        self.timeline = Timeline.covering(first, last, mapping.frequency)
+        self.timeline = Timeline.covering(
+            found["first"].min(), found["last"].max(), mapping.frequency
+        )
 
     def read(self, part: pd.DataFrame) -> Panel:
         """Return the panel of one partition's series."""
@@ -66,6 +65,15 @@ class LongSales:
     def close(self) -> None:
         """Enter the account; call it when all partitions were read."""
         self.ledger.enter_view(self.std, lost={DUPLICATE: self.duplicates})
+
+    def _found(self) -> pd.DataFrame:
+        """Return key, first and last date of every series, sorted by key."""
+        found = self.reader.fetch(
+            f'SELECT key, min(ds) AS first, max(ds) AS last FROM "{self.std.view}" '
+            "WHERE reason IS NULL GROUP BY key ORDER BY key",
+            "sales",
+        ).to_pandas()
+        return found.astype({"first": "datetime64[ns]", "last": "datetime64[ns]"})
 
     def _main_stretch(self) -> tuple[pd.Timestamp, pd.Timestamp] | None:
         """Return the first and last date of the sales; None when no date is far from the rest.

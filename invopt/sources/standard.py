@@ -72,7 +72,10 @@ def standardise(
         inner.append("'' AS key")
     if ds is not None:
         raw = _checked(reader, name, "ds", ds, table, types)
-        inner += [f"{_date_sql(raw, ds)} AS ds", f"({raw})::VARCHAR AS ds_raw"]
+        kind = reader.column_types(f'(SELECT {raw} AS ds FROM "{table.source}")', f"{name}.ds")[
+            "ds"
+        ]
+        inner += [f"{_date_sql(raw, ds, kind)} AS ds", f"({raw})::VARCHAR AS ds_raw"]
         reasons["ds is empty"] = "ds IS NULL AND (ds_raw IS NULL OR trim(ds_raw) = '')"
         reasons["ds is not a date"] = "coalesce(year(ds) NOT BETWEEN 1900 AND 2200, true)"
     for column, expression in columns.items():
@@ -158,14 +161,17 @@ def _checked(
     return sql
 
 
-def _date_sql(raw: str, ds: Expression) -> str:
+def _date_sql(raw: str, ds: Expression, kind: str) -> str:
+    zones = {"from": literal(ds.from_timezone or "UTC"), "to": literal(ds.to_timezone or "UTC")}
+    if kind in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"):
+        # Such a stamp knows its moment; only the zone whose day counts is open.
+        return f"((({raw})::TIMESTAMPTZ) AT TIME ZONE {zones['to']})::DATE"
     if ds.format is not None:
         stamp = f"TRY_STRPTIME(({raw})::VARCHAR, {literal(ds.format)})"
     else:
         stamp = f"TRY_CAST({raw} AS TIMESTAMP)"
     if ds.from_timezone and ds.to_timezone:
-        zones = literal(ds.from_timezone), literal(ds.to_timezone)
-        stamp = f"(({stamp} AT TIME ZONE {zones[0]}) AT TIME ZONE {zones[1]})"
+        stamp = f"(({stamp} AT TIME ZONE {zones['from']}) AT TIME ZONE {zones['to']})"
     return f"{stamp}::DATE"
 
 

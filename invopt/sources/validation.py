@@ -23,6 +23,7 @@ FloatArray = npt.NDArray[np.float64]
 _RECENT = {"D": 7, "W": 4, "MS": 3}
 _STRIDE = {"D": 7, "W": 1, "MS": 1}
 _NUM_BEFORE = 8
+_MOST = 2.0  # times the usual: an extract sent twice
 _YEAR_SLACK = 3  # periods around the same date of last year: feasts move
 _MIN_SPREAD = 0.02  # of the usual value: a steady price is no reason to call 3 % a jump
 
@@ -136,8 +137,9 @@ def check_data(
     """
     checks = [_freshness(report, config, profile.timeline.freq, today)]
     checks += [
-        _volume("rows", profile.records, profile.timeline, config),
-        _volume("units", profile.units, profile.timeline, config),
+        _volume("rows", profile.records, profile.timeline, config.min_volume),
+        # A feast may close the shops: units fall further than rows before they are suspect.
+        _volume("units", profile.units, profile.timeline, config.min_volume**2),
     ]
     checks += _references(report, config)
     for name in profile.sums:
@@ -165,10 +167,10 @@ def _freshness(
     return DataCheck("freshness", "sales", age, limit, passed, rule)
 
 
-def _volume(about: str, values: FloatArray, line: Timeline, config: DataConfig) -> DataCheck:
+def _volume(about: str, values: FloatArray, line: Timeline, limit: float) -> DataCheck:
     rule = (
         f"{about} of each of the latest periods over the usual number may not fall below the "
-        f"limit, nor rise above 1/limit"
+        f"limit, nor rise above {_MOST:g}"
     )
     ratios = [
         ratio
@@ -176,10 +178,9 @@ def _volume(about: str, values: FloatArray, line: Timeline, config: DataConfig) 
         if (ratio := _volume_ratio(values, t, line)) is not None
     ]
     if not ratios:
-        return DataCheck("volume", about, None, config.min_volume, passed=True, rule=rule)
-    worst = min(ratios, key=lambda r: min(r, 1 / r) if r else 0)
-    passed = config.min_volume <= worst <= 1 / config.min_volume
-    return DataCheck("volume", about, worst, config.min_volume, passed, rule)
+        return DataCheck("volume", about, None, limit, passed=True, rule=rule)
+    worst = min(ratios, key=lambda r: min(r / limit, _MOST / r) if r else 0)
+    return DataCheck("volume", about, worst, limit, limit <= worst <= _MOST, rule)
 
 
 def _volume_ratio(values: FloatArray, t: int, line: Timeline) -> float | None:

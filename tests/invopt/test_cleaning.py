@@ -86,6 +86,32 @@ def test_impossible_prices_give_way_to_the_last_good_one():
     assert counts["price_gaps"] == 1
 
 
+def with_days_off(panel, days):
+    panel.flags[:, days] = Flag.FILLED
+    panel.y[:, days] = 0
+    return panel
+
+
+def test_a_day_that_nobody_recorded_is_missing_and_not_zero():
+    panel = with_days_off(make_panel(num_periods=60), [40, 41])
+    cleaned, counts = clean(panel, RULES)
+    assert (cleaned.flags[:, [40, 41]] & (Flag.MISSING | Flag.FILLED) == Flag.MISSING).all()
+    assert counts["calendar_gaps"] == 2 * panel.num_series
+
+
+def test_days_that_are_always_closed_are_no_gap():
+    panel = with_days_off(make_panel(num_periods=60), np.arange(6, 60, 7))
+    cleaned, counts = clean(panel, RULES)
+    assert counts["calendar_gaps"] == 0
+    assert (cleaned.flags[:, 27] & Flag.FILLED).all()
+
+
+def test_a_partition_is_cleaned_by_what_all_partitions_recorded():
+    panel = with_days_off(make_panel(num_periods=60), [40])
+    recorded = np.ones(60, bool)
+    assert clean(panel, RULES, recorded)[1]["calendar_gaps"] == 0
+
+
 def test_a_wild_day_is_marked_and_kept():
     panel = make_panel(seed=3)
     panel.y[0, 80] = 5000
@@ -102,6 +128,7 @@ def test_cleaning_twice_changes_nothing(seed, hole, late):
     panel.flags[0, hole : hole + 5] = Flag.MISSING
     panel.y[1, hole] = -1
     panel.channels["price"].values[2, hole] *= 50
+    panel = with_days_off(panel, [hole // 2, hole // 2 + 1])
     stock = np.random.default_rng(seed).integers(-1, 5, panel.y.shape).astype(np.float32)
     once, _ = clean(with_stock(panel, stock), RULES)
     twice, _ = clean(once, RULES)

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+import yaml
 
 from invopt.panel import Flag, load_panel
-from invopt.sources import load_mapping, read_dataset
+from invopt.sources import Mapping, load_mapping, read_dataset
 from tests.builders import CONFIGS
 
 WALMART = ("walmart_2014", (3_331, 143), "2010-01-30", "2012-10-20")
@@ -67,3 +68,10 @@ def test_freshretailnet_reads_its_hours_out_of_stock(tmp_path, real_data):
     assert out.max() == 16
     assert not (panel.flags & Flag.MISSING).any()
     assert all(a.rows_in == a.rows_used for a in report.accounting)
+
+
+def test_the_smallest_mapping_of_the_guide_is_one():
+    guide = (CONFIGS.parent.parent / "docs" / "your-data.md").read_text()
+    block = guide.split("## The smallest mapping")[1].split("Every column")[0]
+    mapping = Mapping.model_validate(yaml.safe_load(block))
+    assert mapping.sales.columns["y"].expr == "quantity"

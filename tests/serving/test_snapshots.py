@@ -49,4 +49,5 @@ def test_old_data_are_refused_and_nothing_is_kept(tmp_path):
 def test_old_data_may_be_left_to_the_gate(tmp_path):
     _, quality, told = take(tmp_path, "2024-01-10", DATA | {"suspect": "report"})
     assert [check.name for check in quality.failed] == ["freshness"]
+    assert quality.stale_periods == 1
     assert any(line.startswith("suspect: freshness of sales is 4") for line in told)
