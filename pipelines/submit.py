@@ -6,6 +6,8 @@ import io
 import json
 import tempfile
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ Notify = Callable[[str], None]
 _DONE = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 _POLL_SECONDS = 10.0
 _MAX_JOBS = 200
+_TIMEOUT_SECONDS = 20
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class Submission:
         self.parameters, self.notify = parameters, notify
         self.name = f"{parameters.typed.name}-{pipeline}"
         check_image()
+        _check_health(target)
         with explained(target, "connecting"):
             self.client = _client(target)
 
@@ -190,8 +194,8 @@ def check_image() -> None:
     """
     from components.base import IMAGE  # noqa: PLC0415  (imports kfp)
 
-    tag = IMAGE.rpartition("/")[2].rpartition(":")[2]
-    if "/" not in IMAGE or ":" not in IMAGE or tag in ("latest", ""):
+    registry, _, name = IMAGE.rpartition("/")
+    if not registry or ":" not in name or name.endswith((":", ":latest")):
         raise InvalidInputError(
             f"steps would run in the image {IMAGE}, which no cluster can pull or which is not "
             "pinned. Set INVOPT_IMAGE to registry/invopt-job:COMMIT (`make image` builds it)."
@@ -217,6 +221,29 @@ def explained(target: Target, doing: str) -> Iterator[None]:
         ) from err
     except HTTPError as err:
         raise unreachable(f"{doing} at {target.host}", err) from err
+
+
+def _check_health(target: Target) -> None:
+    """Ask once whether KFP is there; its own client asks for half a minute.
+
+    Raises:
+        InvalidInputError: If it is not, or wants a namespace that was not given.
+    """
+    url = f"{target.host}/apis/v2beta1/healthz"
+    bearer = {"Authorization": f"Bearer {target.token}"} if target.token else {}
+    try:
+        request = urllib.request.Request(url, headers=bearer)  # noqa: S310
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310
+            multi_user = json.loads(answer.read()).get("multi_user", False)
+    except urllib.error.HTTPError as err:
+        told = refusal(err.code, err.read().decode(errors="replace"), err.reason)
+        raise InvalidInputError(f"connecting to {target.host} failed: {told}") from err
+    except (OSError, ValueError) as err:
+        raise unreachable(f"connecting to {target.host}", err) from err
+    if multi_user and target.namespace is None:
+        raise InvalidInputError(
+            f"{target.host} serves several users: say whose namespace with --namespace."
+        )
 
 
 def _client(target: Target) -> Any:

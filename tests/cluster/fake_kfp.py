@@ -39,6 +39,7 @@ class FakeKfp:
         self.recurring: list[Object] = []
         self.states = ["PENDING", "RUNNING", "SUCCEEDED"]
         self.failure: Object = {}
+        self.multi_user = False
         self.refusal: tuple[int, str] | None = None
         self.used: set[tuple[str, str]] = set()
         handler = type("Handler", (_Handler,), {"api": self})
@@ -56,7 +57,7 @@ class FakeKfp:
 
     def answer(self, method: str, path: str, query: dict[str, list[str]], raw: bytes) -> Object:
         if path == "healthz":
-            return {"multi_user": False}
+            return {"multi_user": self.multi_user}
         call, number = _call(path)
         self.used.add(_RULES[method, call])
         handle = getattr(self, f"_{method.lower()}_{call.replace('/', '_')}")

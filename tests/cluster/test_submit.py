@@ -117,6 +117,14 @@ def test_an_image_no_cluster_can_pull_or_that_moves_is_refused(kfp, monkeypatch,
     assert not kfp.pipelines
 
 
+def test_an_installation_of_several_users_wants_a_namespace(kfp, capsys):
+    kfp.multi_user = True
+    assert run(kfp) == 1
+    assert "say whose namespace with --namespace" in capsys.readouterr().err
+    assert run(kfp, "--namespace", "team") == 0
+    assert kfp.experiments[0]["namespace"] == "team"
+
+
 def test_a_schedule_cannot_be_waited_for(kfp, capsys):
     assert run(kfp, "--cron", "0 0 4 * * *", "--wait") == 1
     assert "a schedule has no end" in capsys.readouterr().err
