@@ -57,7 +57,7 @@ lock: $(VENV)/.installed  ## resolve constraints.txt again, moving as little as 
 
 ##@ Ship
 image:  ## build both images (BUILDER=docker|podman|buildah REGISTRY=... BASE=... BUILD_ARGS=...)
-	for target in job server; do \
+	for target in server job; do \
 	  $(BUILDER) $(if $(filter buildah,$(BUILDER)),bud --layers,build) \
 	    --build-arg BASE=$(BASE) --build-arg REVISION=$(TAG) \
 	    --build-arg TORCH_INDEX_URL=$(TORCH_INDEX_URL) $(BUILD_ARGS) \
