@@ -68,12 +68,11 @@ class Submission:
         with explained(target, "connecting"):
             self.client = _client(target)
 
-    def run(self, arguments: dict[str, Any]) -> str:
+    def run(self) -> str:
         """Start one run; returns its id."""
         pipeline_id, version_id = self.upload()
         job = f"{self.name}-{datetime.now():%Y%m%d-%H%M%S}"
-        if self.pipeline == "training":
-            arguments = {"study": job} | arguments
+        arguments = {"study": job} if self.pipeline == "training" else {}
         with explained(self.target, "starting a run"):
             started = self.client.run_pipeline(
                 self._experiment(),
@@ -86,7 +85,7 @@ class Submission:
         self.notify(f"run {job}: {self.target.host}/#/runs/details/{started.run_id}")
         return str(started.run_id)
 
-    def schedule(self, cron: str, arguments: dict[str, Any]) -> str:
+    def schedule(self, cron: str) -> str:
         """Create the recurring run or replace it; returns its id.
 
         The new one is made before the old one goes, so that no time is missed.
@@ -108,7 +107,6 @@ class Submission:
                 cron_expression=cron,
                 max_concurrency=1,
                 no_catchup=True,
-                params=arguments,
                 pipeline_id=pipeline_id,
                 version_id=version_id,
                 service_account=self.parameters.cluster.service_account,

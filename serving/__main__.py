@@ -30,7 +30,7 @@ class ModelSource:
 
     Attributes:
         name: Registered model, and the name in the URLs.
-        version: One version; the champion, whichever it is, by default.
+        version: One version, or what to call the folder; the champion by default.
         folder: A model folder, or a link to one, in place of the registry.
         predictor: host:port of the gRPC of the process that runs the graph.
     """
@@ -47,7 +47,8 @@ class ModelSource:
             InvalidInputError: If there is none.
         """
         if self.folder is not None:
-            return self.folder.resolve(), self.folder.resolve().name
+            folder = self.folder.resolve()
+            return folder, self.version or folder.name
         from serving.registry import champion_path, champion_version, version_path  # noqa: PLC0415
 
         if self.version is not None:

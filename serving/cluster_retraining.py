@@ -4,10 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 from invopt.config import Config
+from invopt.errors import InvalidInputError
 from invopt.files import read_json
 from invopt.monitoring.governor import FAILED, KEPT, PROMOTED, RETRAIN
 from serving.governor import Claim, GovernorStore, clock
-from serving.settings import Settings
+from serving.settings import ClusterSettings, Settings
 
 Notify = Callable[[str], None]
 _DONE, _LOST = ("SUCCEEDED",), ("FAILED", "CANCELED", "CANCELLED", "SKIPPED")
@@ -38,7 +39,7 @@ def start_on_cluster(decision: str, config: dict[str, Any], notify: Notify) -> N
         if not store.begin(claim, name, whole.governor, clock()):
             notify("the claim on this retraining has run out; nothing is started")
             return
-        _run_on_cluster(settings.pipeline_host, whole.name, name, claim)
+        _run_on_cluster(settings.pipeline_host, whole, name, claim)
     finally:
         store.close()
     notify(f"started {name} on {settings.pipeline_host}")
@@ -73,19 +74,29 @@ def reconcile(store: GovernorStore, config: Config, settings: Settings, notify: 
 def _client(host: str) -> Any:
     from kfp import Client  # noqa: PLC0415  (a second of import)
 
-    return Client(host=host)
+    token = ClusterSettings.from_environment().credentials / "token"
+    return Client(host=host, existing_token=token.read_text() if token.is_file() else None)
 
 
-def _run_on_cluster(host: str, model: str, name: str, claim: Claim) -> None:
+def _run_on_cluster(host: str, config: Config, name: str, claim: Claim) -> None:
     """Create the run unless one of that name exists: a crash after creating must not repeat it."""
-    client = _client(host)
+    client, model = _client(host), config.name
     if _state(client, model, name):
         return
+    # The version submitted last, as `invopt submit` names it.
+    pipeline = client.get_pipeline_id(f"{model}-training")
+    if pipeline is None:
+        raise InvalidInputError(
+            f"there is no pipeline {model}-training on {host}: run `invopt submit training` once."
+        )
+    versions = client.list_pipeline_versions(pipeline, page_size=1, sort_by="created_at desc")
     experiment = client.create_experiment(model)
     client.run_pipeline(
         experiment.experiment_id,
         name,
-        pipeline_id=client.get_pipeline_id("training"),
+        pipeline_id=pipeline,
+        version_id=versions.pipeline_versions[0].pipeline_version_id,
+        service_account=config.cluster.service_account,
         params={"cause": claim.cause, "window": claim.window, "retraining": claim.key},
     )
 

@@ -21,6 +21,7 @@ _RULES = {
     ("POST", "experiments"): ("experiments", "create"),
     ("POST", "runs"): ("runs", "create"),
     ("GET", "run"): ("runs", "get"),
+    ("GET", "runs"): ("runs", "list"),
     ("GET", "recurringruns"): ("jobs", "list"),
     ("POST", "recurringruns"): ("jobs", "create"),
     ("DELETE", "recurringrun"): ("jobs", "delete"),
@@ -99,6 +100,9 @@ class FakeKfp:
         made = json.loads(raw) | {"run_id": f"r{len(self.runs)}"}
         self.runs.append(made)
         return made
+
+    def _get_runs(self, *_: Any) -> Object:
+        return {"runs": self.runs}
 
     def _get_run(self, number: str, *_: Any) -> Object:
         state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
