@@ -180,7 +180,7 @@ def find_pipeline(client: Any, name: str, namespace: str | None) -> str | None:
 def version_name(compiled: str, code_version: str) -> str:
     """Return a name made of code and content: the same pipeline is uploaded once."""
     # kfp writes the keys of dict parameters in no fixed order.
-    content = json.dumps(list(yaml.safe_load_all(compiled)), sort_keys=True)
+    content = json.dumps(list(yaml.load_all(compiled, yaml.CSafeLoader)), sort_keys=True)
     return f"{code_version}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
 
 

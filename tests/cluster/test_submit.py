@@ -1,10 +1,14 @@
+import functools
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
 from invopt.errors import InvalidInputError
 from pipelines import submit
 from pipelines.cli import main
+from pipelines.launch import compile_pipeline
 from pipelines.submit import Submission, Target
 from tests.cluster.conftest import rules_by_account
 from tests.cluster.fake_kfp import FakeKfp
@@ -13,8 +17,26 @@ CONFIG = "pipelines/configs/cluster.yaml"
 IMAGE = "registry.example.com/invopt-job:abc123"
 
 
+@functools.cache
+def compiled(pipeline, text):
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "pipeline.yaml"
+        compile_pipeline(pipeline, KNOWN[text], out)
+        return out.read_text()
+
+
+KNOWN = {}
+
+
+def compile_once(pipeline, parameters, out):
+    """As compile_pipeline, which takes seconds, once for the same parameters."""
+    KNOWN[repr(parameters)] = parameters
+    out.write_text(compiled(pipeline, repr(parameters)))
+
+
 @pytest.fixture
 def kfp(monkeypatch):
+    monkeypatch.setattr(submit, "compile_pipeline", compile_once)
     # The image is read when components are imported, which other tests may have done before.
     monkeypatch.setattr("components.base.IMAGE", IMAGE)
     monkeypatch.setattr(submit, "_POLL_SECONDS", 0.01)
@@ -146,7 +168,7 @@ def retrain(kfp, key="abc"):
 def submit_parameters():
     from pipelines.launch import load_parameters
 
-    return load_parameters(submit.Path(CONFIG), ())
+    return load_parameters(Path(CONFIG), ())
 
 
 def test_a_retraining_runs_the_version_submitted_last_once_and_under_the_run_s_account(kfp):
