@@ -32,9 +32,8 @@ if [ $# -eq 0 ]; then
     # Some packages hold templates or code for newer Pythons, which do not compile.
     "$venv"/bin/python3 -m compileall -qq -j 0 --invalidation-mode unchecked-hash "$packages" || true
 else
-    # Arrow's Flight and Substrait, Feast's pages, ONNX Runtime's converters, images, code generation.
-    remove 'pyarrow/libarrow_flight*' 'pyarrow/libarrow_substrait*' 'pyarrow/*flight*' \
-        'pyarrow/_substrait*' feast/ui feast/templates onnxruntime/transformers onnxruntime/tools \
+    # Arrow's Flight, Feast's pages, ONNX Runtime's converters, images, code generation.
+    remove 'pyarrow/libarrow_flight*' 'pyarrow/*flight*' feast/ui feast/templates onnxruntime/transformers onnxruntime/tools \
         onnxruntime/quantization PIL pillow.libs setuptools mypyc
     "$venv"/bin/python3 docker/compile_loaded.py "$@"
 fi
