@@ -29,8 +29,9 @@ RUN --mount=type=secret,id=pip-config,target=/etc/pip.conf \
 COPY . .
 RUN --mount=type=secret,id=pip-config,target=/etc/pip.conf \
     python3 -m pip install --no-deps --force-reinstall . \
-    && sh docker/slim.sh /opt/venv serving.__main__ serving.server serving.decisions feast.feature_store \
-      feast.infra.online_stores.redis feast.infra.registry.sql psycopg
+    && sh docker/slim.sh /opt/venv serving.__main__ serving.champion serving.decisions \
+      serving.edge serving.online serving.predictor serving.prediction_log serving.server serving.skew \
+      feast.feature_store feast.infra.online_stores.redis feast.infra.registry.sql psycopg
 
 FROM ${BASE} AS run
 # Pods run with a read-only root: all that programs write by default goes to /tmp.

@@ -6,10 +6,16 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 WORKSPACE ?= workspace
 CONFIG ?= pipelines/configs/demo.yaml
+BUILDER ?= docker
+REGISTRY ?= localhost
+TAG ?= $(shell git rev-parse --short=12 HEAD)
+BASE ?= docker.io/library/python:3.11-slim-bookworm
+TORCH_INDEX_URL ?= https://download.pytorch.org/whl/cpu
+BUILD_ARGS ?=
 ROOMS := invopt serving components pipelines feature_repo benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help install run serve test test-unit check format golden lock clean
+.PHONY: help install run serve test test-unit check format golden lock clean image manifests
 
 ##@ Use
 run: $(VENV)/.installed  ## train, plan orders and watch drift on the demo data
@@ -48,6 +54,21 @@ lock: $(VENV)/.installed  ## resolve constraints.txt again, moving as little as 
 	$(PIP) uv
 	$(BIN)/uv pip compile pyproject.toml --all-extras --python-version 3.11 --no-header \
 	  --no-annotate --output-file constraints.txt
+
+##@ Ship
+image:  ## build both images (BUILDER=docker|podman|buildah REGISTRY=... BASE=... BUILD_ARGS=...)
+	for target in server job; do \
+	  $(BUILDER) $(if $(filter buildah,$(BUILDER)),bud --layers,build) \
+	    --build-arg BASE=$(BASE) --build-arg REVISION=$(TAG) \
+	    --build-arg TORCH_INDEX_URL=$(TORCH_INDEX_URL) $(BUILD_ARGS) \
+	    --target $$target --tag $(REGISTRY)/invopt-$$target:$(TAG) . || exit 1; \
+	done
+	@echo "export INVOPT_IMAGE=$(REGISTRY)/invopt-job:$(TAG)"
+	@echo "cd k8s/overlays/production && kustomize edit set image \\"
+	@echo "  invopt-job=$(REGISTRY)/invopt-job:$(TAG) invopt-server=$(REGISTRY)/invopt-server:$(TAG)"
+
+manifests:  ## build every overlay (needs kubectl)
+	for overlay in k8s/overlays/*; do kubectl kustomize $$overlay > /dev/null || exit 1; done
 
 clean:  ## remove .venv and caches; data and workspaces stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build *.egg-info

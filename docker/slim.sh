@@ -23,14 +23,17 @@ for package in numpy pandas pyarrow scipy sklearn statsmodels torch matplotlib o
     find "$packages/$package" -type f \( -name '*.a' -o -name '*.pxd' -o -name '*.pyx' \) -delete
 done
 
+# torch's own tests and command-line programs; workers share memory through one of them.
+remove torch/test
+find "$packages/torch/bin" -type f ! -name torch_shm_manager -delete 2>/dev/null || true
+
 find "$packages" -type d -name __pycache__ -prune -exec rm -rf {} +
 if [ $# -eq 0 ]; then
-    # Templates of code generators do not compile; they are never imported.
-    "$venv"/bin/python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash "$packages" || true
+    # Some packages hold templates or code for newer Pythons, which do not compile.
+    "$venv"/bin/python3 -m compileall -qq -j 0 --invalidation-mode unchecked-hash "$packages" || true
 else
-    # Arrow's Flight and Substrait, Feast's pages, ONNX Runtime's converters, images, code generation.
-    remove 'pyarrow/libarrow_flight*' 'pyarrow/libarrow_substrait*' 'pyarrow/*flight*' \
-        'pyarrow/_substrait*' feast/ui feast/templates onnxruntime/transformers onnxruntime/tools \
+    # Arrow's Flight, Feast's pages, ONNX Runtime's converters, images, code generation.
+    remove 'pyarrow/libarrow_flight*' 'pyarrow/*flight*' feast/ui feast/templates onnxruntime/transformers onnxruntime/tools \
         onnxruntime/quantization PIL pillow.libs setuptools mypyc
     "$venv"/bin/python3 docker/compile_loaded.py "$@"
 fi

@@ -430,9 +430,11 @@ class Config(_Section):
     def as_parameter(self) -> dict[str, Any]:
         """Return the configuration as a pipeline parameter: plain data without nulls.
 
-        The cluster's section stays out: where a step runs must not change its cache key.
+        Of the cluster's section only the account stays, which a retraining runs under: where a
+        step runs must not change its cache key.
         """
-        return self.model_dump(mode="json", exclude_none=True, exclude={"cluster"})
+        places = set(ClusterConfig.model_fields) - {"service_account"}
+        return self.model_dump(mode="json", exclude_none=True, exclude={"cluster": places})
 
 
 def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:

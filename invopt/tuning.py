@@ -16,6 +16,7 @@ from invopt.panel import Panel
 Notify = Callable[[str], None]
 Clock = Callable[[], float]
 Check = Callable[[int, float], None]
+_WORKER, _ATTEMPT, _MAX_ATTEMPTS = "worker", "attempt", 3
 _FAILED = (ArithmeticError, RuntimeError, ValueError, TimeoutError)
 _STARTUP_TRIALS = 4  # trials that run to their end before any is compared with their median
 
@@ -106,11 +107,13 @@ def run_trials(
     fit: Fit,
     clock: Clock,
     notify: Notify,
+    worker: int = 0,
 ) -> int:
     """Run trials until the study has num_trials or this worker's minutes are used.
 
     A trial trains on what came before the selection range and is scored by WAPE there; one that
-    fails, takes longer than trial_minutes or is pruned is told so and the sweep goes on.
+    fails, takes longer than trial_minutes or is pruned is told so and the sweep goes on. A trial
+    that this worker was at when it died is tried again, twice at most.
 
     Returns:
         Trials this worker finished.
@@ -118,8 +121,10 @@ def run_trials(
     tuning = config.tuning
     ends = clock() + tuning.max_minutes * 60
     finished = 0
+    _try_again(study, worker, notify)
     while clock() < ends and _num_done(study) < tuning.num_trials:
         trial = study.ask()
+        trial.set_user_attr(_WORKER, worker)
         try:
             score = _score(trial, panel, config, folder / f"trial-{trial.number}", fit, clock)
         except optuna.TrialPruned:
@@ -187,6 +192,19 @@ def _score(
     if not np.isfinite(score):
         raise ValueError(f"the score is {score}")
     return score
+
+
+def _try_again(study: optuna.Study, worker: int, notify: Notify) -> None:
+    """Hand trials back that this worker left when it died: nobody else is running them."""
+    states = optuna.trial.TrialState
+    for left in study.get_trials(deepcopy=False, states=(states.RUNNING,)):
+        if left.user_attrs.get(_WORKER) != worker:
+            continue
+        attempt = left.user_attrs.get(_ATTEMPT, 1)
+        study.tell(left.number, state=states.FAIL)
+        if attempt < _MAX_ATTEMPTS:
+            study.enqueue_trial(left.params, user_attrs={_ATTEMPT: attempt + 1})
+            notify(f"trial {left.number} was cut off: trying it again")
 
 
 def _num_done(study: optuna.Study) -> int:

@@ -4,6 +4,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -160,15 +161,17 @@ def _submit(parsed: argparse.Namespace) -> None:
     from pipelines.submit import Submission, Target  # noqa: PLC0415
 
     target = Target(parsed.host.rstrip("/"), parsed.namespace, os.environ.get("KFP_TOKEN"))
-    parameters = load_parameters(parsed.config, parsed.overrides)
+    # In the version's defaults, so that a retraining nobody submits finds the data too.
+    parameters = replace(
+        load_parameters(parsed.config, parsed.overrides), data_dir=parsed.data or ""
+    )
     submission = Submission(target, parsed.pipeline, parameters, _say)
-    arguments = {"data_dir": parsed.data} if parsed.data else {}
     if parsed.cron:
         if parsed.wait:
             raise InvalidInputError("--wait is for one run: a schedule has no end.")
-        submission.schedule(parsed.cron, arguments)
+        submission.schedule(parsed.cron)
         return
-    run_id = submission.run(arguments)
+    run_id = submission.run()
     if parsed.wait:
         submission.wait(run_id)
 

@@ -6,6 +6,8 @@ import io
 import json
 import tempfile
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ Notify = Callable[[str], None]
 _DONE = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 _POLL_SECONDS = 10.0
 _MAX_JOBS = 200
+_TIMEOUT_SECONDS = 20
 
 
 @dataclass(frozen=True)
@@ -61,15 +64,15 @@ class Submission:
         self.parameters, self.notify = parameters, notify
         self.name = f"{parameters.typed.name}-{pipeline}"
         check_image()
+        _check_health(target)
         with explained(target, "connecting"):
             self.client = _client(target)
 
-    def run(self, arguments: dict[str, Any]) -> str:
+    def run(self) -> str:
         """Start one run; returns its id."""
         pipeline_id, version_id = self.upload()
         job = f"{self.name}-{datetime.now():%Y%m%d-%H%M%S}"
-        if self.pipeline == "training":
-            arguments = {"study": job} | arguments
+        arguments = {"study": job} if self.pipeline == "training" else {}
         with explained(self.target, "starting a run"):
             started = self.client.run_pipeline(
                 self._experiment(),
@@ -82,7 +85,7 @@ class Submission:
         self.notify(f"run {job}: {self.target.host}/#/runs/details/{started.run_id}")
         return str(started.run_id)
 
-    def schedule(self, cron: str, arguments: dict[str, Any]) -> str:
+    def schedule(self, cron: str) -> str:
         """Create the recurring run or replace it; returns its id.
 
         The new one is made before the old one goes, so that no time is missed.
@@ -104,7 +107,6 @@ class Submission:
                 cron_expression=cron,
                 max_concurrency=1,
                 no_catchup=True,
-                params=arguments,
                 pipeline_id=pipeline_id,
                 version_id=version_id,
                 service_account=self.parameters.cluster.service_account,
@@ -178,7 +180,7 @@ def find_pipeline(client: Any, name: str, namespace: str | None) -> str | None:
 def version_name(compiled: str, code_version: str) -> str:
     """Return a name made of code and content: the same pipeline is uploaded once."""
     # kfp writes the keys of dict parameters in no fixed order.
-    content = json.dumps(list(yaml.safe_load_all(compiled)), sort_keys=True)
+    content = json.dumps(list(yaml.load_all(compiled, yaml.CSafeLoader)), sort_keys=True)
     return f"{code_version}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
 
 
@@ -190,8 +192,8 @@ def check_image() -> None:
     """
     from components.base import IMAGE  # noqa: PLC0415  (imports kfp)
 
-    tag = IMAGE.rpartition("/")[2].rpartition(":")[2]
-    if "/" not in IMAGE or ":" not in IMAGE or tag in ("latest", ""):
+    registry, _, name = IMAGE.rpartition("/")
+    if not registry or ":" not in name or name.endswith((":", ":latest")):
         raise InvalidInputError(
             f"steps would run in the image {IMAGE}, which no cluster can pull or which is not "
             "pinned. Set INVOPT_IMAGE to registry/invopt-job:COMMIT (`make image` builds it)."
@@ -217,6 +219,29 @@ def explained(target: Target, doing: str) -> Iterator[None]:
         ) from err
     except HTTPError as err:
         raise unreachable(f"{doing} at {target.host}", err) from err
+
+
+def _check_health(target: Target) -> None:
+    """Ask once whether KFP is there; its own client asks for half a minute.
+
+    Raises:
+        InvalidInputError: If it is not, or wants a namespace that was not given.
+    """
+    url = f"{target.host}/apis/v2beta1/healthz"
+    bearer = {"Authorization": f"Bearer {target.token}"} if target.token else {}
+    try:
+        request = urllib.request.Request(url, headers=bearer)  # noqa: S310
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310
+            multi_user = json.loads(answer.read()).get("multi_user", False)
+    except urllib.error.HTTPError as err:
+        told = refusal(err.code, err.read().decode(errors="replace"), err.reason)
+        raise InvalidInputError(f"connecting to {target.host} failed: {told}") from err
+    except (OSError, ValueError) as err:
+        raise unreachable(f"connecting to {target.host}", err) from err
+    if multi_user and target.namespace is None:
+        raise InvalidInputError(
+            f"{target.host} serves several users: say whose namespace with --namespace."
+        )
 
 
 def _client(target: Target) -> Any:

@@ -8,7 +8,7 @@ from invopt.errors import InvalidInputError
 from invopt.files import read_json
 from invopt.monitoring.decision import FAILED, KEPT, PROMOTED, RETRAIN
 from serving.governor import Claim, GovernorStore, clock
-from serving.settings import Settings
+from serving.settings import ClusterSettings, Settings
 
 Notify = Callable[[str], None]
 _DONE, _LOST = ("SUCCEEDED",), ("FAILED", "CANCELED", "CANCELLED", "SKIPPED")
@@ -44,7 +44,7 @@ def start_on_cluster(decision: str, data_dir: str, config: dict[str, Any], notif
             notify("the claim on this retraining has run out; nothing is started")
             return
         try:
-            _run_on_cluster(settings.pipeline_host, whole.name, data_dir, claim)
+            _run_on_cluster(settings.pipeline_host, whole, data_dir, claim)
         except InvalidInputError:
             store.finish(claim, FAILED, clock())
             raise
@@ -82,12 +82,13 @@ def reconcile(store: GovernorStore, config: Config, settings: Settings, notify: 
 def _client(host: str) -> Any:
     from kfp import Client  # noqa: PLC0415  (a second of import)
 
-    return Client(host=host)
+    token = ClusterSettings.from_environment().credentials / "token"
+    return Client(host=host, existing_token=token.read_text() if token.is_file() else None)
 
 
-def _run_on_cluster(host: str, model: str, data_dir: str, claim: Claim) -> None:
+def _run_on_cluster(host: str, config: Config, data_dir: str, claim: Claim) -> None:
     """Create the run unless one of that name exists: a crash after creating must not repeat it."""
-    client, name = _client(host), run_name(claim)
+    client, model, name = _client(host), config.name, run_name(claim)
     if _state(client, model, name):
         return
     pipeline = f"{model}-training"
@@ -103,6 +104,7 @@ def _run_on_cluster(host: str, model: str, data_dir: str, claim: Claim) -> None:
         name,
         pipeline_id=pipeline_id,
         version_id=_latest_version(client, pipeline_id),
+        service_account=config.cluster.service_account,
         params=arguments | {"study": name, "data_dir": data_dir},
     )
 

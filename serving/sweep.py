@@ -42,7 +42,7 @@ def work_on_study(
     shared = open_study(study, Settings.from_environment().study_storage, run, worker)
     with tempfile.TemporaryDirectory() as folder:
         return run_trials(
-            shared, load_panel(Path(source)), run, Path(folder), fit, time.monotonic, notify
+            shared, load_panel(Path(source)), run, Path(folder), fit, time.monotonic, notify, worker
         )
 
 

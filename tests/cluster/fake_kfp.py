@@ -21,6 +21,7 @@ _RULES = {
     ("POST", "experiments"): ("experiments", "create"),
     ("POST", "runs"): ("runs", "create"),
     ("GET", "run"): ("runs", "get"),
+    ("GET", "runs"): ("runs", "list"),
     ("GET", "recurringruns"): ("jobs", "list"),
     ("POST", "recurringruns"): ("jobs", "create"),
     ("DELETE", "recurringrun"): ("jobs", "delete"),
@@ -39,6 +40,7 @@ class FakeKfp:
         self.recurring: list[Object] = []
         self.states = ["PENDING", "RUNNING", "SUCCEEDED"]
         self.failure: Object = {}
+        self.multi_user = False
         self.refusal: tuple[int, str] | None = None
         self.used: set[tuple[str, str]] = set()
         handler = type("Handler", (_Handler,), {"api": self})
@@ -56,7 +58,7 @@ class FakeKfp:
 
     def answer(self, method: str, path: str, query: dict[str, list[str]], raw: bytes) -> Object:
         if path == "healthz":
-            return {"multi_user": False}
+            return {"multi_user": self.multi_user}
         call, number = _call(path)
         self.used.add(_RULES[method, call])
         handle = getattr(self, f"_{method.lower()}_{call.replace('/', '_')}")
@@ -98,6 +100,9 @@ class FakeKfp:
         made = json.loads(raw) | {"run_id": f"r{len(self.runs)}"}
         self.runs.append(made)
         return made
+
+    def _get_runs(self, *_: Any) -> Object:
+        return {"runs": self.runs}
 
     def _get_run(self, number: str, *_: Any) -> Object:
         state = self.states.pop(0) if len(self.states) > 1 else self.states[0]

@@ -1,9 +1,14 @@
+import functools
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
+from invopt.errors import InvalidInputError
 from pipelines import submit
 from pipelines.cli import main
+from pipelines.launch import compile_pipeline
 from pipelines.submit import Submission, Target
 from tests.cluster.conftest import rules_by_account
 from tests.cluster.fake_kfp import FakeKfp
@@ -12,8 +17,26 @@ CONFIG = "pipelines/configs/cluster.yaml"
 IMAGE = "registry.example.com/invopt-job:abc123"
 
 
+@functools.cache
+def compiled(pipeline, text):
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "pipeline.yaml"
+        compile_pipeline(pipeline, KNOWN[text], out)
+        return out.read_text()
+
+
+KNOWN = {}
+
+
+def compile_once(pipeline, parameters, out):
+    """As compile_pipeline, which takes seconds, once for the same parameters."""
+    KNOWN[repr(parameters)] = parameters
+    out.write_text(compiled(pipeline, repr(parameters)))
+
+
 @pytest.fixture
 def kfp(monkeypatch):
+    monkeypatch.setattr(submit, "compile_pipeline", compile_once)
     # The image is read when components are imported, which other tests may have done before.
     monkeypatch.setattr("components.base.IMAGE", IMAGE)
     monkeypatch.setattr(submit, "_POLL_SECONDS", 0.01)
@@ -33,7 +56,8 @@ def test_a_submitted_run_names_version_account_and_data(kfp, capsys):
     (made,) = kfp.runs
     assert made["pipeline_version_reference"] == {"pipeline_id": "p0", "pipeline_version_id": "v0"}
     assert made["service_account"] == "invopt-runner"
-    assert made["runtime_config"]["parameters"] == {"data_dir": "/workspace/data"}
+    inputs = kfp.packages[0]["root"]["inputDefinitions"]["parameters"]
+    assert inputs["data_dir"]["defaultValue"] == "/workspace/data"
     assert kfp.packages[0]["pipelineInfo"]["name"] == "replenishment"
     out = capsys.readouterr().out
     assert f"{kfp.url}/#/runs/details/r0" in out
@@ -117,20 +141,59 @@ def test_an_image_no_cluster_can_pull_or_that_moves_is_refused(kfp, monkeypatch,
     assert not kfp.pipelines
 
 
+def test_an_installation_of_several_users_wants_a_namespace(kfp, capsys):
+    kfp.multi_user = True
+    assert run(kfp) == 1
+    assert "say whose namespace with --namespace" in capsys.readouterr().err
+    assert run(kfp, "--namespace", "team") == 0
+    assert kfp.experiments[0]["namespace"] == "team"
+
+
 def test_a_schedule_cannot_be_waited_for(kfp, capsys):
     assert run(kfp, "--cron", "0 0 4 * * *", "--wait") == 1
     assert "a schedule has no end" in capsys.readouterr().err
 
 
-def test_the_submitter_s_role_allows_what_submitting_asks_for_and_no_more(kfp):
-    target = Target(kfp.url, None, "token")
+def retrain(kfp, key="abc"):
+    from invopt.config import Config
+    from serving.cluster_retraining import _run_on_cluster, run_name
+    from serving.governor import Claim
+
+    parameters = submit_parameters()
+    config = Config.model_validate(parameters.config)
+    claim = Claim(key, "owner", "drift", "2026-W01")
+    _run_on_cluster(kfp.url, config, run_name(claim), claim)
+
+
+def submit_parameters():
     from pipelines.launch import load_parameters
 
-    parameters = load_parameters(submit.Path(CONFIG), ())
+    return load_parameters(Path(CONFIG), ())
+
+
+def test_a_retraining_runs_the_version_submitted_last_once_and_under_the_run_s_account(kfp):
+    with pytest.raises(InvalidInputError, match="run `invopt submit training` once"):
+        retrain(kfp)
+    assert run(kfp, "--data", "/workspace/data", pipeline="training") == 0
+    retrain(kfp)
+    retrain(kfp)
+    started = [r for r in kfp.runs if r["display_name"] == "retraining-abc"]
+    assert len(started) == 1
+    assert started[0]["pipeline_version_reference"]["pipeline_version_id"] == "v0"
+    assert started[0]["service_account"] == "invopt-runner"
+    inputs = kfp.packages[0]["root"]["inputDefinitions"]["parameters"]
+    assert inputs["data_dir"]["defaultValue"] == "/workspace/data"
+
+
+def test_the_submitter_s_role_allows_what_submitting_asks_for_and_no_more(kfp):
+    target = Target(kfp.url, None, "token")
+    parameters = submit_parameters()
     submission = Submission(target, "monitoring", parameters, lambda _: None)
-    submission.schedule("0 0 4 * * *", {})
-    submission.schedule("0 0 5 * * *", {})
-    submission.wait(submission.run({}))
+    submission.schedule("0 0 4 * * *")
+    submission.schedule("0 0 5 * * *")
+    submission.wait(submission.run())
+    Submission(target, "training", parameters, lambda _: None).upload()
+    retrain(kfp)
     allowed = {
         (resource, verb)
         for rule in rules_by_account()["invopt-submitter"]

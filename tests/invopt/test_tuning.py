@@ -4,7 +4,7 @@ import pytest
 
 from invopt.baselines import Baseline
 from invopt.errors import ConfigError
-from invopt.tuning import best_values, open_study, run_trials, trials_table, with_values
+from invopt.tuning import _try_again, best_values, open_study, run_trials, trials_table, with_values
 from tests.builders import make_config, make_panel
 
 SPACE = {
@@ -116,3 +116,31 @@ def test_a_trial_that_takes_too_long_is_ended_and_counts_as_failed(tmp_path):
     states = [t["state"] for t in trials_table(study)]
     assert states[:2] == ["FAIL", "COMPLETE"]
     assert best_values(study)["model.hidden_size"] == 16
+
+
+def test_a_trial_of_a_dead_worker_is_tried_again_by_its_next_attempt_only(tmp_path):
+    config = config_with()
+    storage = f"sqlite:///{tmp_path}/s.db"
+    study = open_study("s", storage, config)
+    for worker in (0, 1):
+        left = study.ask()
+        left.suggest_float("training.learning_rate", 0.001, 0.01)
+        left.set_user_attr("worker", worker)
+    cut_off = study.trials[1].params
+    _try_again(study, 1, lambda _: None)
+    assert [t.state.name for t in study.trials] == ["RUNNING", "FAIL", "WAITING"]
+    again = study.ask()
+    assert again.suggest_float("training.learning_rate", 0.001, 0.01) == pytest.approx(
+        cut_off["training.learning_rate"]
+    )
+
+
+def test_a_trial_that_kills_its_worker_each_time_is_given_up(tmp_path):
+    study = open_study("s", f"sqlite:///{tmp_path}/s.db", config_with())
+    for _ in range(4):
+        study.ask().set_user_attr("worker", 0)
+        _try_again(study, 0, lambda _: None)
+    states = [t.state.name for t in study.trials]
+    assert states == ["FAIL"] * 4 + ["WAITING"]
+    attempts = [t.user_attrs.get("attempt", 1) for t in study.trials]
+    assert attempts == [1, 2, 3, 1, 2]

@@ -1,0 +1,122 @@
+import json
+
+import boto3
+import pytest
+from moto import core
+from moto.server import ThreadedMotoServer
+
+from invopt.errors import InvalidInputError
+from serving import model_store, registry
+
+
+@pytest.fixture(scope="module")
+def server():
+    # A real S3 API; MinIO, SeaweedFS and AWS speak the same.
+    moto = ThreadedMotoServer("127.0.0.1", 0)
+    moto.start()
+    host, port = moto.get_host_and_port()
+    yield f"http://{host}:{port}"
+    moto.stop()
+
+
+@pytest.fixture
+def store(server, monkeypatch, tmp_path):
+    for name, value in {
+        "AWS_ENDPOINT_URL": server,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "INVOPT_MODEL_STORE": "s3://invopt/models",
+        "INVOPT_WORKSPACE": str(tmp_path / "workspace"),
+    }.items():
+        monkeypatch.setenv(name, value)
+    import s3fs
+
+    s3fs.S3FileSystem.clear_instance_cache()
+    client = boto3.client("s3")
+    client.create_bucket(Bucket="invopt")
+    yield client
+    client.delete_objects(
+        Bucket="invopt",
+        Delete={"Objects": [{"Key": key} for key in keys(client)] or [{"Key": "-"}]},
+    )
+
+
+def keys(client):
+    return [o["Key"] for o in client.list_objects_v2(Bucket="invopt").get("Contents", [])]
+
+
+def make_folder(tmp_path, text="weights"):
+    folder = tmp_path / "made"
+    (folder / "model").mkdir(parents=True)
+    (folder / "model" / "model.onnx").write_text(text)
+    (folder / "model" / "inner").mkdir()
+    (folder / "model" / "inner" / "part.npy").write_text("array")
+    return folder
+
+
+def test_a_model_goes_to_the_object_store_and_comes_back_whole(store, tmp_path):
+    place = model_store.put(make_folder(tmp_path), "demo", "1")
+    assert place == "s3://invopt/models/demo/1"
+    assert not (tmp_path / "made").exists()
+    found = model_store.local(f"{place}/model")
+    assert (found / "model.onnx").read_text() == "weights"
+    assert (found / "inner" / "part.npy").read_text() == "array"
+    assert model_store.local(f"{place}/model") == found  # fetched once
+
+
+def test_what_an_upload_that_broke_off_left_is_replaced(store, tmp_path):
+    store.put_object(Bucket="invopt", Key="models/demo/1/model/stale.bin", Body=b"x")
+    model_store.put(make_folder(tmp_path), "demo", "1")
+    assert "models/demo/1/model/stale.bin" not in keys(store)
+
+
+def test_a_missing_model_and_a_missing_bucket_are_told(store, tmp_path, monkeypatch):
+    with pytest.raises(InvalidInputError, match="nothing lies at s3://invopt/models/demo/7/model"):
+        model_store.local("s3://invopt/models/demo/7/model")
+    monkeypatch.setenv("INVOPT_MODEL_STORE", "s3://nowhere/models")
+    with pytest.raises(InvalidInputError, match="refused s3://nowhere/models/demo/1.*bucket"):
+        model_store.put(make_folder(tmp_path), "demo", "1")
+
+
+def test_wrong_keys_are_told_and_leave_nothing_behind(store, tmp_path, monkeypatch):
+    import s3fs
+
+    @core.set_initial_no_auth_action_count(0)
+    def attempt():
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "wrong")
+        s3fs.S3FileSystem.clear_instance_cache()
+        with pytest.raises(InvalidInputError, match="secret invopt-object-store"):
+            model_store.put(make_folder(tmp_path), "demo", "1")
+
+    attempt()
+    assert (tmp_path / "made" / "model" / "model.onnx").is_file()
+    assert keys(store) == []
+
+
+def test_an_object_store_that_does_not_answer_is_told(store, tmp_path, monkeypatch):
+    import s3fs
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    s3fs.S3FileSystem.clear_instance_cache()
+    with pytest.raises(InvalidInputError, match="AWS_ENDPOINT_URL"):
+        model_store.put(make_folder(tmp_path), "demo", "1")
+    s3fs.S3FileSystem.clear_instance_cache()
+
+
+@pytest.mark.slow
+def test_the_registry_points_at_the_object_store_and_keeps_evidence_there(store, tmp_path):
+    model = make_folder(tmp_path) / "model"
+    verdict = tmp_path / "verdict.json"
+    verdict.write_text('{"decision": "promote"}')
+    version = registry.register("demo", str(model), [str(verdict)], "snap", lambda _: None)
+    registry.make_champion("demo", version)
+    assert registry.model_source("demo", version) == "s3://invopt/models/demo/1/model"
+    path = registry.champion_path("demo")
+    assert (path / "model.onnx").read_text() == "weights"
+    deployment = tmp_path / "deployment.json"
+    deployment.write_text(json.dumps({"version": "1"}))
+    registry.keep_evidence("demo", version, deployment)
+    assert {"models/demo/1/evidence/verdict.json", "models/demo/1/evidence/deployment.json"} <= set(
+        keys(store)
+    )

@@ -1,0 +1,130 @@
+import functools
+import tempfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipelines.cli import PIPELINES, main
+from pipelines.launch import compile_pipeline, load_parameters
+from pipelines.preview import preview, table
+from tests.k8s.manifests import build, of_kind
+
+CONFIG = "pipelines/configs/cluster.yaml"
+
+
+@functools.cache
+def compiled(pipeline="training", *overrides, config=CONFIG):
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "pipeline.yaml"
+        compile_pipeline(pipeline, load_parameters(Path(config), overrides), out)
+        return list(yaml.load_all(out.read_text(), yaml.CSafeLoader))
+
+
+def executors(documents):
+    spec, platform = documents
+    pods = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    containers = spec["deploymentSpec"]["executors"]
+    return {
+        name.removeprefix("exec-"): (content["container"], pods.get(name, {}))
+        for name, content in containers.items()
+    }
+
+
+@pytest.mark.parametrize("pipeline", PIPELINES)
+def test_every_step_of_every_pipeline_has_limits_workspace_and_deployment(pipeline):
+    for name, (container, pod) in executors(compiled(pipeline)).items():
+        assert container["resources"]["resourceCpuLimit"], name
+        assert container["resources"]["resourceMemoryLimit"], name
+        assert pod["pvcMount"][0]["constant"] == "invopt-workspace", name
+        assert pod["securityContext"]["runAsNonRoot"] is True, name
+
+
+def test_only_the_step_that_needs_a_right_holds_its_token():
+    holders = {
+        name: [volume["secretName"] for volume in pod.get("secretAsVolume", [])]
+        for name, (_, pod) in executors(compiled()).items()
+    }
+    assert {n: v for n, v in holders.items() if v} == {
+        "train-forecaster": ["invopt-trainer-token"],
+        "deploy-forecaster": ["invopt-deployer-token"],
+    }
+
+
+def test_every_name_the_configuration_refers_to_is_in_the_manifests():
+    objects = build("base")
+    cluster = yaml.safe_load(Path(CONFIG).read_text())["cluster"]
+    assert cluster["service_account"] in of_kind(objects, "ServiceAccount")
+    assert set(cluster["volumes"]) <= set(of_kind(objects, "PersistentVolumeClaim"))
+    maps = of_kind(objects, "ConfigMap")
+    assert set(cluster["config_map_volumes"]) <= set(maps)
+    for name, keys in cluster["config_maps"].items():
+        assert set(keys) == set(maps[name]["data"])
+    tokens = of_kind(objects, "Secret")
+    outside = {"invopt-stores", "invopt-object-store"}
+    for pod in [cluster["default"], *cluster["steps"].values()]:
+        assert set(pod.get("secret_volumes", {})) <= set(tokens)
+        assert set(pod["secrets"]) <= outside
+        assert set(pod.get("environment", {}).values()) <= set(
+            pod.get("secret_volumes", {}).values()
+        )
+
+
+def test_gpus_nodes_and_tolerations_reach_the_pod():
+    gpu = (
+        "cluster.steps.explain-forecaster={gpus: 1, node_selector: {pool: gpu}, "
+        "tolerations: [{key: nvidia.com/gpu, effect: NoSchedule}], timeout_seconds: 600}"
+    )
+    container, pod = executors(compiled("training", gpu))["explain-forecaster"]
+    assert container["resources"]["accelerator"]["resourceCount"] == "1"
+    assert container["resources"]["accelerator"]["resourceType"] == "nvidia.com/gpu"
+    assert pod["nodeSelector"]["labels"] == {"pool": "gpu"}
+    assert pod["tolerations"][0]["key"] == "nvidia.com/gpu"
+    assert pod["activeDeadlineSeconds"] == "600"
+
+
+def test_where_a_step_runs_does_not_change_its_cache_key():
+    more = "cluster.steps.train-forecaster={memory: 64Gi}"
+    one, two = (compiled("training", *o)[0] for o in ((), (more,)))
+    assert one["root"]["inputDefinitions"] == two["root"]["inputDefinitions"]
+
+
+def test_a_step_that_does_not_exist_is_refused(tmp_path, capsys):
+    arguments = ["--config", CONFIG, "--set", "cluster.steps.trane={}"]
+    assert main(["compile", "training", *arguments, "--out", str(tmp_path / "o.yaml")]) == 1
+    assert "cluster.steps names trane" in capsys.readouterr().err
+
+
+def test_preview_says_what_would_be_cached_and_why():
+    def steps(*overrides):
+        return compiled("training", *overrides, config="pipelines/configs/smoke.yaml")[0]
+
+    first = steps()
+    found = {s.name: s for s in preview(first, None)}
+    assert (found["clean-data"].cache, found["clean-data"].why) == (
+        "miss",
+        "no run before this one",
+    )
+    found = {s.name: s for s in preview(first, first)}
+    assert found["ingest-data"].cache == "never"
+    assert found["clean-data"].cache == "hit"
+    assert found["clean-data"].why == "if ingest-data returns the same"
+    changed = steps("features.horizon=7", "features.patch=7")
+    found = {s.name: s for s in preview(changed, first)}
+    assert found["clean-data"].cache == "hit"
+    assert (found["build-features"].cache, found["build-features"].why) == (
+        "miss",
+        "features changed",
+    )
+    order = list(found)
+    assert order.index("run-trials") < order.index("select-trial") < order.index("write-report")
+    assert len(table(list(found.values())).splitlines()) == len(found) + 1
+
+
+def test_preview_needs_no_run_and_starts_nothing(tmp_path, capsys):
+    arguments = ["--config", CONFIG, "--workspace", str(tmp_path / "none")]
+    assert main(["preview", "training", *arguments]) == 0
+    out = capsys.readouterr().out
+    assert "deploy-forecaster" in out
+    assert "cpu 4, memory 16Gi" in out
+    assert not (tmp_path / "none").exists()
