@@ -109,7 +109,9 @@ def test_the_registry_points_at_the_object_store_and_keeps_evidence_there(store,
     model = make_folder(tmp_path) / "model"
     verdict = tmp_path / "verdict.json"
     verdict.write_text('{"decision": "promote"}')
-    version = registry.register("demo", str(model), [str(verdict)], {"snapshot": "snap"}, lambda _: None)
+    version = registry.register(
+        "demo", str(model), [str(verdict)], {"snapshot": "snap"}, lambda _: None
+    )
     registry.make_champion("demo", version)
     assert registry.model_source("demo", version) == "s3://invopt/models/demo/1/model"
     path = registry.champion_path("demo")

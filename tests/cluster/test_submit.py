@@ -156,13 +156,13 @@ def test_a_schedule_cannot_be_waited_for(kfp, capsys):
 
 def retrain(kfp, key="abc"):
     from invopt.config import Config
-    from serving.cluster_retraining import _run_on_cluster, run_name
+    from serving.cluster_retraining import _run_on_cluster
     from serving.governor import Claim
 
     parameters = submit_parameters()
     config = Config.model_validate(parameters.config)
     claim = Claim(key, "owner", "drift", "2026-W01")
-    _run_on_cluster(kfp.url, config, run_name(claim), claim)
+    _run_on_cluster(kfp.url, config, "/data", claim)
 
 
 def submit_parameters():
@@ -172,7 +172,7 @@ def submit_parameters():
 
 
 def test_a_retraining_runs_the_version_submitted_last_once_and_under_the_run_s_account(kfp):
-    with pytest.raises(InvalidInputError, match="run `invopt submit training` once"):
+    with pytest.raises(InvalidInputError, match="upload it with `invopt submit training`"):
         retrain(kfp)
     assert run(kfp, "--data", "/workspace/data", pipeline="training") == 0
     retrain(kfp)

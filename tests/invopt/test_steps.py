@@ -11,7 +11,7 @@ POINTS = {"rmse": 1.0, "mae": 0.8, "r2": 0.5, "wape": 0.5, "bias": 0.01}
 FAILED = {"name": "freshness", "about": "sales", "passed": False}
 
 
-def verdict(tmp_path, leaks=(), checks=()):
+def verdict(tmp_path, leaks=(), checks=(), foresight=0):
     judged = {"points": POINTS, "coverage": {"80": 0.8}}
     worse = {"points": POINTS | {"wape": 0.9}, "coverage": {}}
     cost = {"challenger": 90, "incumbent": 100, "change": -0.1, "low": -0.15, "high": -0.05}
@@ -21,6 +21,7 @@ def verdict(tmp_path, leaks=(), checks=()):
                 "judged": {CHALLENGER: judged, NAIVE: worse},
                 "incumbent": "champion",
                 "cost": cost | {"segments": {}},
+                "foresight": foresight,
                 "leaks": [{"feature": name} for name in leaks],
             }
         )
@@ -40,6 +41,7 @@ def test_a_sound_and_cheaper_model_is_promoted(tmp_path):
     ("evidence", "reason"),
     [
         ({"leaks": ["sales/rolling_mean"]}, "hold the future (sales/rolling_mean)"),
+        ({"foresight": 3}, "hold the future (the forecast of 3 series)"),
         ({"checks": [FAILED]}, "no check of the data may fail (freshness of sales)"),
     ],
 )

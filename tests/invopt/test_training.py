@@ -1,4 +1,3 @@
-import itertools
 import json
 import multiprocessing
 import os
@@ -188,10 +187,9 @@ def test_a_killed_training_goes_on_and_ends_bit_for_bit_where_it_would_have(tmp_
 
 def train_until_killed(folder):
     """Kill this process in the middle of the trunk, as an evicted pod is."""
-    calls = itertools.count()
 
     def clock():
-        if next(calls) == 60:
+        if (folder / "member-00" / "trunk-last.ckpt").is_file():
             os.kill(os.getpid(), signal.SIGKILL)
         return time.monotonic()
 
