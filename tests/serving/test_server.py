@@ -338,7 +338,7 @@ def test_a_token_is_asked_of_everybody_but_probes(shop, tmp_path):
 
     limits = {
         "INVOPT_SERVER_TOKEN": "open sesame",
-        "INVOPT_SERVER_REQUEST_SECONDS": "1",
+        "INVOPT_SERVER_REQUEST_SECONDS": "4",
         "INVOPT_SERVER_MAX_BODY_BYTES": "2000",
     }
     found = start("serving", ["--model", shop.model], shop.settings, tmp_path, limits)
