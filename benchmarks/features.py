@@ -10,13 +10,10 @@ import json
 import multiprocessing
 import os
 import resource
-import shutil
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -31,9 +28,9 @@ from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConf
 from feast.repo_config import RegistryConfig
 from feast.types import Float32
 
+from benchmarks._redis import running_redis
 from feature_repo.definitions import Definitions
 from invopt.features.tables import TableLayout
-from serving.deploy import free_port
 from serving.feature_store import open_store
 from serving.materialise import materialise
 from serving.settings import EMBEDDED, Settings
@@ -167,7 +164,7 @@ def _materialisation(folder: Path) -> None:
     embedded = Settings.of(folder / "sqlite")
     until = _publish_windows(embedded)
     _materialise_to("SQLite", embedded, until)
-    with _redis() as address:
+    with running_redis() as address:
         if address is None:
             print("Redis: redis-server is not on the PATH")
             return
@@ -242,22 +239,3 @@ def _publish_windows(settings: Settings) -> pd.Timestamp:
     }  # fmt: skip
     (settings.feature_store / "layout.json").write_text(json.dumps(content))
     return until
-
-
-@contextmanager
-def _redis() -> Iterator[str | None]:
-    program = shutil.which("redis-server")
-    if program is None:
-        yield None
-        return
-    port = free_port()
-    process = subprocess.Popen(
-        [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        time.sleep(0.5)
-        yield f"127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()

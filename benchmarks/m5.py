@@ -9,6 +9,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,7 @@ from invopt.reconciliation import Aggregation, aggregate_panel, reconcile
 from invopt.sources import load_mapping, read_dataset
 from invopt.training import fit
 
+FloatArray = npt.NDArray[np.floating[Any]]
 _CONFIGS = Path(__file__).resolve().parent.parent / "pipelines" / "configs"
 _HORIZON = 28
 # Shares of the minutes: the rest is reading, forecasting and writing.
@@ -67,10 +69,38 @@ def main(rest: list[str]) -> None:
         totals = aggregate_panel(panel, aggregation)
         own = _fit(panel, series, until, Path(scratch) / "series")
         above = _fit(totals, sums, until, Path(scratch) / "sums")
+    models = _Models(panel, totals, aggregation, own, above)
     cutoffs = range(until - 1, panel.num_periods - _HORIZON, _HORIZON)
-    _print_scores(panel, series, totals, aggregation, own, above, cutoffs)
-    mean = _reconciled(panel, totals, aggregation, own, above, until - 1)
-    _write(panel, mean, until, parsed.out)
+    forecasts = {cutoff: models.forecast(cutoff) for cutoff in sorted({until - 1, *cutoffs})}
+    _print_scores(panel, series, {cutoff: forecasts[cutoff] for cutoff in cutoffs})
+    _write(panel, forecasts[until - 1].reconciled, until, parsed.out)
+
+
+@dataclass(frozen=True)
+class _Forecast:
+    """Means of every series, (series, horizon): of their own model, and reconciled."""
+
+    alone: FloatArray
+    reconciled: FloatArray
+
+
+@dataclass(frozen=True)
+class _Models:
+    """Both models with the panels they read."""
+
+    panel: Panel
+    totals: Panel
+    aggregation: Aggregation
+    own: Forecaster
+    above: Forecaster
+
+    def forecast(self, cutoff: int) -> _Forecast:
+        """Return the forecast of the horizon after a cutoff."""
+        alone = self.own.predict(self.panel, cutoff).mean
+        rows = pd.Index(self.totals.unique_ids).get_indexer(pd.Index(self.aggregation.names))
+        sums = self.above.predict(self.totals, cutoff).mean[rows]
+        history = self.aggregation.add_up(self.panel.y[:, : cutoff + 1])
+        return _Forecast(alone, reconcile(alone, sums, history, self.aggregation))
 
 
 def _read(data: Path, config: Config, scratch: Path) -> Panel:
@@ -98,42 +128,17 @@ def _fit(panel: Panel, config: Config, until: int, folder: Path) -> Forecaster:
     return fit(panel, config, until, folder, clock=time.monotonic, notify=_Tell(config.name))
 
 
-def _reconciled(
-    panel: Panel,
-    totals: Panel,
-    aggregation: Aggregation,
-    own: Forecaster,
-    above: Forecaster,
-    cutoff: int,
-) -> npt.NDArray[np.float64]:
-    names = pd.Index(totals.unique_ids).get_indexer(pd.Index(aggregation.names))
-    history = aggregation.add_up(panel.y[:, : cutoff + 1])
-    return reconcile(
-        own.predict(panel, cutoff).mean, above.predict(totals, cutoff).mean[names], history,
-        aggregation,
-    )  # fmt: skip
-
-
-def _print_scores(
-    panel: Panel,
-    config: Config,
-    totals: Panel,
-    aggregation: Aggregation,
-    own: Forecaster,
-    above: Forecaster,
-    cutoffs: range,
-) -> None:
+def _print_scores(panel: Panel, config: Config, forecasts: dict[int, _Forecast]) -> None:
     """Print WRMSSE by window: bottom up, reconciled, and the seasonal naive's."""
-    if not len(cutoffs):
+    if not forecasts:
         return
     print(f"{'days':<12} {'series only':>12} {'reconciled':>12} {'level 12':>9} {'naive':>8}")
     found = []
-    for cutoff in cutoffs:
+    for cutoff, forecast in forecasts.items():
         actual = panel.y[:, cutoff + 1 : cutoff + 1 + _HORIZON]
         hierarchy = Hierarchy.of(panel, cutoff, config.evaluation.hierarchy)
-        alone, _ = hierarchy.wrmsse(own.predict(panel, cutoff).mean, actual)
-        mean = _reconciled(panel, totals, aggregation, own, above, cutoff)
-        score, levels = hierarchy.wrmsse(mean, actual)
+        alone, _ = hierarchy.wrmsse(forecast.alone, actual)
+        score, levels = hierarchy.wrmsse(forecast.reconciled, actual)
         naive, _ = hierarchy.wrmsse(np.tile(panel.y[:, cutoff - 6 : cutoff + 1], (1, 4)), actual)
         found.append((alone, score, levels[-1], naive))
         days = f"{cutoff + 2}..{cutoff + 1 + _HORIZON}"
@@ -142,7 +147,7 @@ def _print_scores(
     print(f"{'mean':<12} {alone:>12.4f} {score:>12.4f} {bottom:>9.4f} {naive:>8.4f}")
 
 
-def _write(panel: Panel, mean: npt.NDArray[np.float64], until: int, out: Path) -> None:
+def _write(panel: Panel, mean: FloatArray, until: int, out: Path) -> None:
     dates = panel.timeline.dates(until, until + _HORIZON)
     frame = pd.DataFrame(
         {

@@ -10,7 +10,6 @@ import asyncio
 import http.client
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,6 +27,7 @@ import numpy as np
 import onnxruntime
 import pandas as pd
 
+from benchmarks._redis import running_redis
 from invopt.attribution import save_reference
 from invopt.config import Config
 from invopt.features import INPUT_NAMES, FeatureEncoder, derived_channels, model_inputs
@@ -53,7 +53,9 @@ def main(rest: list[str]) -> None:
     parser.add_argument("--hostile", type=float, default=0.0, metavar="SECONDS",
                         help="also a mixed load with 1 %% hostile requests, this long")  # fmt: skip
     found = parser.parse_args(rest)
-    with tempfile.TemporaryDirectory() as folder, _redis() as address:
+    with tempfile.TemporaryDirectory() as folder, running_redis() as address:
+        if address is None:
+            raise SystemExit("this benchmark needs redis-server on the PATH.")
         shop = _Shop(Path(folder), address)
         print(f"{shop.num_series} series published and materialised\n")
         print(f"{'what':44} {'p50':>10} {'p99':>10} {'rate':>14}")
@@ -329,25 +331,6 @@ def _server(shop: _Shop, module: str, rest: list[str]) -> Iterator[_Server]:
                 time.sleep(0.05)
         server.ready = time.monotonic() - started
         yield server
-    finally:
-        process.terminate()
-        process.wait()
-
-
-@contextmanager
-def _redis() -> Iterator[str]:
-
-    program = shutil.which("redis-server")
-    if program is None:
-        raise SystemExit("this benchmark needs redis-server on the PATH.")
-    port = free_port()
-    process = subprocess.Popen(
-        [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        time.sleep(0.5)
-        yield f"127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait()

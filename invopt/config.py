@@ -260,7 +260,6 @@ class EvaluationConfig(_Section):
         calibration_periods: Periods before them, for early stopping and calibration.
         selection_periods: Periods before those, for the sweep.
         step_size: Periods between the cutoffs of one range.
-        num_folds: Rolling-origin folds of cross-validation, reported beside the gate.
         gap: Periods between the cutoff and the first period scored.
         hierarchy: Column sets by which series add up; [] is the total. Errors of the sums are
             scored by WRMSSE, every level alike; none leaves it out.
@@ -270,7 +269,6 @@ class EvaluationConfig(_Section):
     calibration_periods: int = Field(default=28, ge=0)
     selection_periods: int = Field(default=28, ge=1)
     step_size: int = Field(default=7, ge=1)
-    num_folds: int = Field(default=3, ge=1)
     gap: int = Field(default=0, ge=0)
     hierarchy: tuple[tuple[str, ...], ...] = ()
 

@@ -69,27 +69,16 @@ def build_feature_panel(
 
 
 def train_model(
-    source: str,
-    config: Json,
-    out: str,
-    clock: Clock,
-    notify: Notify,
-    *,
-    memory: int | None = None,
-    scratch: Path | None = None,
-    train_members: Any = None,
+    source: str, config: Json, out: str, clock: Clock, notify: Notify, **place: Any
 ) -> None:
     """Train on everything before the gate's weeks and write the model, ONNX graph included.
 
-    `memory`, `scratch` and `train_members` are as in fit_and_save.
+    `place` is as in fit_and_save.
     """
     run = Config.model_validate(config)
     panel = load_panel(Path(source))
     ranges = ranges_of(panel.num_periods, run.evaluation)
-    fit_and_save(
-        panel, run, ranges.train_stop, Path(out), clock, notify,
-        memory=memory, scratch=scratch, train_members=train_members,
-    )  # fmt: skip
+    fit_and_save(panel, run, ranges.train_stop, Path(out), clock, notify, **place)
 
 
 def refit_model(

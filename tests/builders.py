@@ -5,13 +5,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from invopt.config import Config, load_config
+from invopt.config import Config, FeaturesConfig, load_config
 from invopt.features import FeatureEncoder, derived_channels
 from invopt.model.forecaster import Forecaster
 from invopt.model.network import DemandNetwork, NetworkSizes
 from invopt.panel import SERIES_LEVEL, Channel, Flag, Panel
 from invopt.timeline import Timeline
 
+# Every kind of feature, small.
+SMALL_FEATURES = FeaturesConfig(
+    horizon=14,
+    context_steps=4,
+    windows=(7, 14, 28),
+    aggregates=(("location", "category"),),
+    event_channels=("event=*",),
+    event_leads=(1, -1),
+)
 CONFIGS = Path(__file__).parent.parent / "pipelines" / "configs"
 
 

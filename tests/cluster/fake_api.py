@@ -58,6 +58,16 @@ class FakeKubernetes:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server.server_port}"
 
+    def allowed(self, account: str) -> set[Rule]:
+        """Return what an account's rules allow: group, resource, verb."""
+        return {
+            (group, resource, verb)
+            for rule in self.roles[account]
+            for group in rule["apiGroups"]
+            for resource in rule["resources"]
+            for verb in rule["verbs"]
+        }
+
     def close(self) -> None:
         self.server.shutdown()
         self.server.server_close()

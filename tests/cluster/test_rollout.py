@@ -287,11 +287,4 @@ def test_every_verb_the_deployer_may_use_is_used_and_no_other(kubernetes, pods, 
     with pytest.raises(InvalidInputError):
         roll_out(service, ready_minutes=0.1)
     assert kubernetes.denied == []
-    allowed = {
-        (group, resource, verb)
-        for rule in kubernetes.roles["invopt-deployer"]
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-        for verb in rule["verbs"]
-    }
-    assert kubernetes.used["invopt-deployer"] == allowed
+    assert kubernetes.used["invopt-deployer"] == kubernetes.allowed("invopt-deployer")

@@ -5,7 +5,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from invopt.config import FeaturesConfig
 from invopt.errors import ConfigError, ContractError
 from invopt.features import (
     FeatureEncoder,
@@ -18,16 +17,9 @@ from invopt.features import (
     step_features,
 )
 from invopt.panel import Flag
-from tests.builders import make_panel
+from tests.builders import SMALL_FEATURES, make_panel
 
-CONFIG = FeaturesConfig(
-    horizon=14,
-    context_steps=4,
-    windows=(7, 14, 28),
-    aggregates=(("location", "category"),),
-    event_channels=("event=*",),
-    event_leads=(1, -1),
-)
+CONFIG = SMALL_FEATURES
 
 
 def prepared(config=CONFIG, **kwargs):

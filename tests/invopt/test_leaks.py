@@ -2,20 +2,12 @@ import numpy as np
 import pytest
 from scipy.ndimage import uniform_filter1d
 
-from invopt.config import FeaturesConfig
 from invopt.features import FeatureEncoder, derived_channels
 from invopt.features.leaks import find_leaks, rebuilding_leaks, truncation_leaks
 from invopt.panel import SERIES_LEVEL, Channel
-from tests.builders import make_panel
+from tests.builders import SMALL_FEATURES, make_panel
 
-CONFIG = FeaturesConfig(
-    horizon=14,
-    context_steps=4,
-    windows=(7, 14, 28),
-    aggregates=(("location", "category"),),
-    event_channels=("event=*",),
-    event_leads=(1, -1),
-)
+CONFIG = SMALL_FEATURES
 
 
 def rolling_mean(y, window):
