@@ -44,6 +44,10 @@ _MAX_STEPS = 10_000_000  # Lightning needs a number; the budget ends the run
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
 
 
+def _silent(_: str) -> None:
+    """Tell nobody; a function of the module, so that it reaches worker processes."""
+
+
 @dataclass(frozen=True)
 class Member:
     """One network to train.
@@ -66,7 +70,7 @@ def fit(
     folder: Path,
     *,
     clock: Clock,
-    notify: Notify = lambda _: None,
+    notify: Notify = _silent,
     check: Check | None = None,
     memory: int | None = None,
     train_members: TrainMembers | None = None,
@@ -189,7 +193,7 @@ def train_member(
     member: Member,
     *,
     clock: Clock,
-    notify: Notify = lambda _: None,
+    notify: Notify = _silent,
     check: Check | None = None,
 ) -> None:
     """Train one network of a prepared folder: trunk first, then heads on the averaged trunk.

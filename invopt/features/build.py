@@ -182,9 +182,7 @@ def _sales_columns(spec: FeatureSpec, panel: EncodedPanel, rows: Any, ends: Any)
     columns = [xp.log1p(patch[:, :, p]) for p in range(config.patch)]
     seen = _difference(numbers, at, config.patch)
     columns.append(seen / config.patch)
-    for window in config.windows:
-        number = _clip(_difference(numbers, at, window), 1, None)
-        columns.append(xp.log1p(_difference(sums, at, window) / number))
+    columns += _averages(config.windows, sums, numbers, at, panel.launch_level[rows])
     position = _like(xp.arange(1, length + 1, dtype=ends.dtype), ends)
     last = _running_max(xp.where(value > 0, position[None, :], xp.zeros_like(periods)))
     since = _clip(at[None, :] + 1 - last[:, at], 0, longest)
@@ -192,6 +190,22 @@ def _sales_columns(spec: FeatureSpec, panel: EncodedPanel, rows: Any, ends: Any)
     age = _clip(periods[:, at] - panel.launch[rows][:, None], 0, longest)
     columns.append(xp.log1p(xp.astype(age, xp.float64)))
     return columns
+
+
+def _averages(windows: Any, sums: Any, numbers: Any, at: Any, launch_level: Any) -> list[Any]:
+    """Return (B, S) log1p of mean observed sales per window, in the order of windows.
+
+    Where a window saw nothing, the next longer one speaks; where none did, the launch level:
+    a product that is out of stock or not yet on sale has a level all the same.
+    """
+    xp = array_namespace(sums)
+    mean = xp.astype(launch_level, xp.float64)[:, None]
+    means = {}
+    for window in sorted(windows, reverse=True):
+        number = _difference(numbers, at, window)
+        seen = _difference(sums, at, window) / _clip(number, 1, None)
+        mean = means[window] = xp.where(number > 0, seen, mean)
+    return [xp.log1p(means[window]) for window in windows]
 
 
 def _price_columns(spec: FeatureSpec, panel: EncodedPanel, rows: Any, at: Any) -> list[Any]:

@@ -14,9 +14,10 @@ import pandas as pd
 from invopt.config import FeaturesConfig
 from invopt.errors import ConfigError, ContractError
 from invopt.features.calendar import calendar_features, calendar_names
+from invopt.features.launch import LaunchModel, fit_launch_model
 from invopt.panel import ALL_LEVEL, SERIES_LEVEL, UNOBSERVED, Panel
 
-SPEC_VERSION = 1
+SPEC_VERSION = 2
 # A known channel of at most this many groups joins the shared calendar; others go by series.
 MAX_CALENDAR_GROUPS = 32
 MAX_CATEGORIES = 100_000
@@ -55,6 +56,7 @@ class FeatureSpec:
         has_price: True when the panel has prices by series.
         price_mean: Mean log price.
         price_scale: Standard deviation of log price.
+        launch: Level of a series without history.
     """
 
     version: int
@@ -72,6 +74,7 @@ class FeatureSpec:
     has_price: bool
     price_mean: float = 0.0
     price_scale: float = 1.0
+    launch: LaunchModel = field(default_factory=lambda: LaunchModel(0.0))
 
     @property
     def calendar_columns(self) -> list[str]:
@@ -106,7 +109,13 @@ class FeatureSpec:
         }
         categories = {name: tuple(values) for name, values in content["categories"].items()}
         config = FeaturesConfig.model_validate(content["config"])
-        return cls(**(content | scales | {"config": config, "categories": categories}))
+        launch = LaunchModel(
+            content["launch"]["log_mean"],
+            tuple(tuple(effects) for effects in content["launch"]["categories"]),
+            tuple(content["launch"]["numbers"]),
+        )
+        found = {"config": config, "categories": categories, "launch": launch}
+        return cls(**(content | scales | found))
 
 
 @dataclass(frozen=True)
@@ -118,6 +127,7 @@ class EncodedPanel:
         y: (N, T) units over spec.unit; v >= 0 is demand, v < 0 codes a value -v - 1 that is not
             (censored, missing, before launch).
         launch: (N,) first period on sale.
+        launch_level: (N,) units over spec.unit a period that a series without history sells.
         past: (N, C, T) standardised series channels.
         shared_past: (G, T) each, standardised group channels.
         shared_rows: (N,) each, row of a series in the group channel; -1 for none.
@@ -137,6 +147,7 @@ class EncodedPanel:
     num_periods: int
     y: Any = field(repr=False)
     launch: Any = field(repr=False)
+    launch_level: Any = field(repr=False)
     past: Any = field(repr=False)
     shared_past: tuple[Any, ...] = field(repr=False)
     shared_rows: tuple[Any, ...] = field(repr=False)
@@ -260,7 +271,8 @@ class FeatureEncoder:
             logs = log_price_of(prices[:: max(1, len(prices) // _FIT_SERIES)])
             price = _scale_of(PRICE, SERIES_LEVEL, logs)
             spec = replace(spec, price_mean=price.mean, price_scale=price.scale)
-        return cls(spec)
+        encoder = cls(spec)
+        return cls(replace(spec, launch=encoder._launch_model(seen)))
 
     def encode(self, panel: Panel) -> EncodedPanel:
         """Return a panel's arrays, known channels reaching a horizon past its end.
@@ -277,10 +289,15 @@ class FeatureEncoder:
         calendar = calendar[:, :stop]
         category_price, category_rows = self._category_price(panel, stop)
         trends = [panel.channels[n] for n in aggregate_names(spec.config)]
+        static_ids, static_values = (
+            self._static_ids(panel.series),
+            self._static_values(panel.series),
+        )
         return EncodedPanel(
             num_periods=panel.num_periods,
             y=_signed(panel, spec.unit),
             launch=panel.launch().astype(np.int32),
+            launch_level=spec.launch.levels(static_ids, static_values),
             past=_stack_own(panel, spec.past, panel.num_periods),
             shared_past=tuple(
                 standardise(channel.until(panel.num_periods), scale)
@@ -296,8 +313,26 @@ class FeatureEncoder:
             calendar=calendar,
             calendar_mean=_moving_mean(calendar, spec.config.patch),
             calendar_rows=calendar_rows,
-            static_ids=self._static_ids(panel.series),
-            static_values=self._static_values(panel.series),
+            static_ids=static_ids,
+            static_values=static_values,
+        )
+
+    def _launch_model(self, panel: Panel) -> LaunchModel:
+        """Return the launch model of a panel's first sales on sale, as long as the longest mean."""
+        periods = panel.launch()[:, None] + np.arange(max(self.spec.config.windows))
+        inside = periods < panel.num_periods
+        code = np.take_along_axis(
+            _signed(panel, self.spec.unit), np.where(inside, periods, 0), axis=1
+        )
+        counts = inside & (code >= 0)
+        number = counts.sum(1)
+        total = np.where(counts, code, 0).sum(1, dtype=np.float64)
+        levels = np.where(number > 0, total / np.maximum(number, 1), np.nan)
+        return fit_launch_model(
+            levels,
+            self._static_ids(panel.series),
+            self._static_values(panel.series),
+            tuple(len(values) for values in self.spec.categories.values()),
         )
 
     def _check(self, panel: Panel) -> None:

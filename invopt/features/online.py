@@ -94,10 +94,12 @@ class WindowEncoder:
         stop = periods + self.spec.config.horizon
         launch = np.clip(periods - np.asarray(rows[ON_SALE], np.int64), 0, periods)
         category = groups.channels.get(CATEGORY_PRICE)
+        static_ids, static_values = self._static_ids(rows, num), self._static_values(rows, num)
         return replace(
             groups.encoded,
             y=_signed(code, launch, self.spec.unit),
             launch=launch.astype(np.int32),
+            launch_level=self.spec.launch.levels(static_ids, static_values),
             past=self._stack(self.spec.past, rows, groups, num, periods),
             shared_rows=tuple(self._rows(groups.channels[c.name], rows) for c in
                               self.spec.shared_past),
@@ -108,8 +110,8 @@ class WindowEncoder:
             else self._rows(category, rows),
             planned=self._stack(self.spec.planned, rows, groups, num, stop),
             calendar_rows=np.array([groups.calendar_rows[c] for c in combinations], np.int64),
-            static_ids=self._static_ids(rows, num),
-            static_values=self._static_values(rows, num),
+            static_ids=static_ids,
+            static_values=static_values,
         )  # fmt: skip
 
     def _combinations(self, rows: SeriesRows) -> list[str]:

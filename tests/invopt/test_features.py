@@ -16,6 +16,7 @@ from invopt.features import (
     planned_features,
     step_features,
 )
+from invopt.features.launch import fit_launch_model
 from invopt.panel import Flag
 from tests.builders import SMALL_FEATURES, make_panel
 
@@ -41,19 +42,50 @@ def test_moving_averages_and_lags_equal_a_slow_obvious_loop():
     steps = step_features(encoder.spec, encoded, rows, np.full(len(rows), end))
     for row in rows:
         for step, last in enumerate(range(end - 21, end + 1, 7)):
-            for window in CONFIG.windows:
+            mean = encoded.launch_level[row]
+            for window in sorted(CONFIG.windows, reverse=True):
                 seen = [
                     panel.y[row, t]
                     for t in range(max(0, last - window + 1), last + 1)
                     if panel.is_observed[row, t]
                 ]
-                mean = np.mean(seen) if seen else 0.0
+                mean = np.mean(seen) if seen else mean
                 found = column(encoder.spec, steps, f"mean_sales_{window}")[row, step]
                 assert found == pytest.approx(np.log1p(mean), rel=1e-5)
             for lag in range(7):
                 expected = np.log1p(panel.y[row, last - lag])
                 found = column(encoder.spec, steps, f"sales_lag_{lag}")[row, step]
                 assert found == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_product_without_history_starts_at_the_level_of_products_like_it():
+    panel = make_panel(num_series=120, num_periods=120)
+    fresh = (panel.series["category"] == "fresh").to_numpy()
+    panel.y[fresh], panel.y[~fresh] = 12, 2
+    new = np.array([int(np.flatnonzero(fresh)[0]), int(np.flatnonzero(~fresh)[0])])
+    panel.y[new], panel.flags[new] = 0, Flag.BEFORE_LAUNCH
+    panel = panel.with_channels(derived_channels([panel], CONFIG))
+    encoder = FeatureEncoder.fit(panel, CONFIG, panel.num_periods)
+    encoded = encoder.encode(panel)
+    steps = step_features(encoder.spec, encoded, new, np.array([119, 119]))
+    assert np.exp(log_offset(encoder.spec, steps[:, -1])) == pytest.approx([12, 2], rel=0.1)
+
+
+def test_a_product_out_of_stock_keeps_the_level_of_its_longer_history():
+    panel, _ = prepared()
+    panel.y[0], panel.flags[0, 100:] = 8, Flag.CENSORED
+    encoder = FeatureEncoder.fit(panel, CONFIG, panel.num_periods)
+    encoded = encoder.encode(panel)
+    steps = step_features(encoder.spec, encoded, np.array([0]), np.array([119]))
+    assert np.exp(log_offset(encoder.spec, steps[0, -1])) == pytest.approx(8.05, rel=1e-3)
+
+
+def test_a_launch_model_without_any_sale_gives_the_floor():
+    model = fit_launch_model(
+        np.array([np.nan, 0.0]), np.array([[1], [2]]), np.zeros((2, 1), np.float32), (2,)
+    )
+    levels = model.levels(np.array([[0], [2]]), np.zeros((2, 1), np.float32))
+    assert levels == pytest.approx([0.05, 0.05])
 
 
 def test_time_since_sale_and_launch_count_periods_up_to_the_longest_window():
