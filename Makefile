@@ -12,6 +12,8 @@ TAG ?= $(shell git rev-parse --short=12 HEAD)
 BASE ?= docker.io/library/python:3.11-slim-bookworm
 TORCH_INDEX_URL ?= https://download.pytorch.org/whl/cpu
 BUILD_ARGS ?=
+WORKERS ?= 2
+PYTEST := $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 ROOMS := invopt serving components pipelines feature_repo benchmarks
 
 .DEFAULT_GOAL := help
@@ -31,10 +33,10 @@ serve: $(VENV)/.installed  ## answer requests with the champion on port 8080
 install: $(VENV)/.installed  ## make .venv with everything
 
 test: $(VENV)/.installed  ## every check and test that needs no cluster, GPU or network
-	$(BIN)/pytest
+	$(PYTEST)
 
-test-unit: $(VENV)/.installed  ## the tests that start no pipeline and no server
-	$(BIN)/pytest -m "not slow"
+test-unit: $(VENV)/.installed  ## the tests that train nothing and start no pipeline and no server
+	$(PYTEST) -m "not slow"
 
 check: $(VENV)/.installed  ## format, lint, types, import rules, fresh golden files
 	$(BIN)/ruff format --check --quiet .

@@ -15,6 +15,8 @@ from invopt.training import Member, fit, load_member, prepare
 from serving.train_job import TrainJob
 from tests.builders import make_config, make_panel, with_derived
 
+pytestmark = pytest.mark.slow
+
 STEPS = {"max_steps": 40, "learning_rate": 0.003, "fork_after": 2}
 SMOOTH = {"dropout": 0.0, "unknown_share": 0.0}
 
@@ -40,7 +42,6 @@ def free_port():
         return probe.getsockname()[1]
 
 
-@pytest.mark.slow
 def test_two_machines_learn_what_one_learns_from_the_same_batches(tmp_path):
     alone = make_config(training=STEPS | {"batch_size": 32}, model=SMOOTH)
     shared = make_config(

@@ -8,6 +8,8 @@ from moto.server import ThreadedMotoServer
 from invopt.errors import InvalidInputError
 from serving import model_store, registry
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def server():
@@ -104,7 +106,6 @@ def test_an_object_store_that_does_not_answer_is_told(store, tmp_path, monkeypat
     s3fs.S3FileSystem.clear_instance_cache()
 
 
-@pytest.mark.slow
 def test_the_registry_points_at_the_object_store_and_keeps_evidence_there(store, tmp_path):
     model = make_folder(tmp_path) / "model"
     verdict = tmp_path / "verdict.json"

@@ -10,6 +10,8 @@ from pipelines.launch import compile_pipeline, load_parameters
 from pipelines.preview import preview, table
 from tests.k8s.manifests import build, of_kind
 
+pytestmark = pytest.mark.slow
+
 CONFIG = "pipelines/configs/cluster.yaml"
 
 

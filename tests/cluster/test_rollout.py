@@ -10,6 +10,8 @@ from serving.rollout import Rollout, return_to_previous
 from serving.settings import ClusterSettings
 from tests.cluster.kserve_world import NAME, PLURAL, Forecasters, KServe, version_of
 
+pytestmark = pytest.mark.slow
+
 SERIES = [f"s{n}" for n in range(40)]
 MODES = ("Standard", "Knative")
 RELEASE = Release("2", "s3://invopt/models/x/2/model")

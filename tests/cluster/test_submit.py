@@ -13,6 +13,8 @@ from pipelines.submit import Submission, Target
 from tests.cluster.conftest import rules_by_account
 from tests.cluster.fake_kfp import FakeKfp
 
+pytestmark = pytest.mark.slow
+
 CONFIG = "pipelines/configs/cluster.yaml"
 IMAGE = "registry.example.com/invopt-job:abc123"
 

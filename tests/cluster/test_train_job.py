@@ -13,6 +13,8 @@ from serving.settings import ClusterSettings
 from serving.train_job import TrainJob, job_name
 from tests.k8s.manifests import build, of_kind
 
+pytestmark = pytest.mark.slow
+
 PLURAL = "trainjobs"
 MEMBERS = [Member(0, 60.0, 1), Member(1, 60.0, 1)]
 FOLDER = Path("/workspace/training/x")

@@ -14,6 +14,8 @@ from invopt.panel import load_panel
 from invopt.synthetic import make_retailer, write_retailer
 from tests.builders import CONFIGS, make_config
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def workspace(tmp_path, monkeypatch):

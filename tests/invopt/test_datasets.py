@@ -8,6 +8,8 @@ from invopt.panel import Flag, load_panel
 from invopt.sources import Mapping, load_mapping, read_dataset
 from tests.builders import CONFIGS
 
+pytestmark = pytest.mark.slow
+
 WALMART = ("walmart_2014", (3_331, 143), "2010-01-30", "2012-10-20")
 # name: folder, series x periods, first and last period, total sales, rows of the sales table
 KNOWN = {
@@ -58,7 +60,6 @@ def test_stallion_keeps_the_sales_of_a_row_with_a_bad_price(tmp_path, real_data)
     assert panel.channels["price"].values[row, june] < 0
 
 
-@pytest.mark.slow
 def test_freshretailnet_reads_its_hours_out_of_stock(tmp_path, real_data):
     report, panel = read("freshretailnet", real_data / "freshretailnet", tmp_path)
     assert panel.y.shape == (50_000, 90)

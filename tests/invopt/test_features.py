@@ -124,7 +124,7 @@ def test_numpy_and_torch_give_the_same_features_bit_for_bit(freq):
 
 
 @given(seed=st.integers(0, 500), cut=st.integers(40, 119))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_no_feature_changes_when_the_future_is_deleted(seed, cut):
     panel, encoder = prepared(seed=seed, late=20)
     rows = np.arange(panel.num_series)

@@ -15,6 +15,8 @@ from invopt.panel import Panel
 from invopt.timeline import Timeline
 from tests.builders import make_config
 
+pytestmark = pytest.mark.slow
+
 NUM, PERIODS, HORIZON = 80, 140, 14
 CONFIG = make_config(
     features={"horizon": HORIZON, "windows": [7, 14, 28], "aggregates": []},

@@ -41,6 +41,7 @@ def test_foreign_names_dates_and_invoice_lines_are_recognised(tmp_path):
     assert load_panel(tmp_path / "out").y.tolist() == [[2, 0, 0], [0, 0, 4], [0, 5, 0]]
 
 
+@pytest.mark.slow
 def test_the_made_up_retailer_is_mapped_without_help(tmp_path):
     write_retailer(make_retailer(4, 3, 150, seed=2), tmp_path / "shop")
     for file in (tmp_path / "shop" / "truth").iterdir():
@@ -92,6 +93,7 @@ def test_the_command_writes_the_file_and_never_over_another(tmp_path, capsys):
     assert "exists" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "series"), [("vn2", 599), ("stallion", 350), ("walmart_2014", 3331)]
 )

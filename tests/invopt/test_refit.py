@@ -1,11 +1,15 @@
 import json
 import time
 
+import pytest
+
 from invopt.features import derived_channels
 from invopt.model import Forecaster
 from invopt.runtime import OnnxForecaster
 from invopt.steps import JUDGED, refit_model, train_model
 from tests.builders import make_config, make_panel
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_refitted_model_has_learned_from_every_period_and_carries_the_judged_one(tmp_path):

@@ -15,6 +15,8 @@ from invopt.features import FeatureEncoder
 from invopt.training import Member, fit, prepare, read_history, series_weights, train_member
 from tests.builders import make_config, make_panel, with_derived
 
+pytestmark = pytest.mark.slow
+
 
 def prepared(**sections):
     config = make_config(**sections)

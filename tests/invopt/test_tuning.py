@@ -7,6 +7,8 @@ from invopt.errors import ConfigError
 from invopt.tuning import _try_again, best_values, open_study, run_trials, trials_table, with_values
 from tests.builders import make_config, make_panel
 
+pytestmark = pytest.mark.slow
+
 SPACE = {
     "model.hidden_size": [8, 16],
     "training.learning_rate": {"low": 0.001, "high": 0.1, "log": True},

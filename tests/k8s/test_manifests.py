@@ -20,6 +20,8 @@ from tests.k8s.manifests import (
     values_of,
 )
 
+pytestmark = pytest.mark.slow
+
 VERSIONS = ("1.31", "1.32", "1.33", "1.34", "1.35", "1.36", "1.37")
 CRDS = DATA.parent / "crds"
 CUSTOM = {
@@ -46,7 +48,6 @@ def everything():
     return build("base", ALL)
 
 
-@pytest.mark.slow
 def test_base_builds_with_every_component_every_pair_and_all():
     with ThreadPoolExecutor(4) as pool:
         built = dict(zip(SUBSETS, pool.map(lambda s: build("base", s), SUBSETS), strict=True))

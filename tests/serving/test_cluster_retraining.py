@@ -17,6 +17,8 @@ from serving.retraining import govern
 from serving.settings import GOVERNOR_STORE, PIPELINE_HOST, WORKSPACE
 from tests.builders import make_config
 
+pytestmark = pytest.mark.slow
+
 API = "/apis/v2beta1"
 
 
@@ -60,7 +62,7 @@ def cluster(*pipelines):
         "experiments": [],
         "pipelines": [{"pipeline_id": name, "display_name": name} for name in pipelines],
     }
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
         yield server.kept, f"http://127.0.0.1:{server.server_port}"
     finally:

@@ -136,6 +136,7 @@ def test_asking_about_what_was_never_judged_names_what_was(store):
         store.find("1999-01-01")
 
 
+@pytest.mark.slow
 def test_a_crash_between_any_two_statements_leaves_all_or_nothing(url):
     """A child dies, for real, before its n-th statement; the parent goes on with what is there."""
     survived = 0

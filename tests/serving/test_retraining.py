@@ -114,6 +114,7 @@ def test_why_of_a_quiet_period_says_what_was_missing(tmp_path, settings):
     assert "no performance signal lasted long enough" in lines[-1]
 
 
+@pytest.mark.slow
 def test_a_lease_is_renewed_while_training_goes_on(tmp_path, settings):
     import time
 

@@ -34,7 +34,7 @@ def test_forecasts_have_the_promised_shapes_and_are_finite():
 
 
 @given(seed=st.integers(0, 1000))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_quantiles_never_cross_and_levels_never_fall_with_more_periods(seed):
     config = make_config()
     panel = with_derived(make_panel(seed=seed % 7), config)

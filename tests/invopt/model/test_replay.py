@@ -61,6 +61,7 @@ def test_the_gradient_of_the_levels_is_that_of_finite_differences():
         assert free.grad[at].item() == pytest.approx((more - less) / 2e-6, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_descending_the_gradient_finds_cheaper_levels():
     demand, _, opening, _ = setting(1, num=40, periods=60)
     level = torch.full((40, 1), 4.0, dtype=torch.float64, requires_grad=True)

@@ -108,6 +108,7 @@ def test_too_short_or_unknown_is_no_finding():
     assert recent_shift(late, 8, 100, 0) is None
 
 
+@pytest.mark.slow
 def test_the_effect_size_is_evidentlys_own():
     from evidently.legacy.calculations.stattests.wasserstein_distance_norm import (
         _wasserstein_distance_norm,
