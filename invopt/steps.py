@@ -13,7 +13,7 @@ import pandas as pd
 from invopt.cleaning import clean, recorded_periods
 from invopt.config import CleaningConfig, Config, EvaluationConfig, FeaturesConfig
 from invopt.evaluation import ranges_of
-from invopt.features import FeatureEncoder, derived_channels, model_inputs
+from invopt.features import FeatureEncoder, derived_channels, model_inputs, own_channels
 from invopt.files import read_json, write_json
 from invopt.panel import (
     Panel,
@@ -60,7 +60,8 @@ def build_feature_panel(
     derived = derived_channels((Panel.load(p) for p in parts), config)
     with replacing_folder(Path(out)) as folder:
         for part in parts:
-            Panel.load(part).with_channels(derived).save(folder / part.name)
+            panel = Panel.load(part)
+            panel.with_channels([*derived, *own_channels(panel, config)]).save(folder / part.name)
         panel, series = sample_panel(folder, MAX_FIT_SERIES)
         ranges = ranges_of(panel.num_periods, EvaluationConfig.model_validate(evaluation))
         spec = FeatureEncoder.fit(panel, config, ranges.train_stop, series).spec

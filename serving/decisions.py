@@ -42,6 +42,7 @@ class _Request:
     now: float
     request_id: str
     is_logged: bool
+    is_counted: bool
 
 
 class Decider:
@@ -76,7 +77,7 @@ class Decider:
             StoreUnavailableError: If the store does not answer.
         """
         self.features.check()
-        self.decide([Instance(unique_id="-")])
+        self.decide([Instance(unique_id=self.features.example())], is_counted=False)
         champion = self.model.champion
         if champion.reference is not None:
             champion.network.run(champion.reference)
@@ -86,18 +87,27 @@ class Decider:
         return self._memory.latest(number)
 
     def decide(
-        self, instances: Sequence[Instance], request_id: str | None = None
+        self,
+        instances: Sequence[Instance],
+        request_id: str | None = None,
+        *,
+        is_counted: bool = True,
     ) -> list[dict[str, Any]]:
         """Return a decision, or an error, for every instance in order.
+
+        Args:
+            instances: What is asked.
+            request_id: Told in the answers; made up by default.
+            is_counted: False for a call of our own, which no metric, memory or log is to hold.
 
         Raises:
             RequestFailedError: If nothing at all could be answered.
         """
         model = self.model
-        is_logged = self.log is not None and self.log.keeps()
+        is_logged = is_counted and self.log is not None and self.log.keeps()
         answers: Answers = [None] * len(instances)
         request = _Request(
-            instances, answers, self.clock(), request_id or uuid.uuid4().hex, is_logged
+            instances, answers, self.clock(), request_id or uuid.uuid4().hex, is_logged, is_counted
         )
         names = list(dict.fromkeys(i.unique_id for i in instances))
         try:
@@ -150,7 +160,8 @@ class Decider:
                     answer["attributions"] = self._explain(model, sheet, inputs, k)
                 request.answers[number] = answer
                 done.append((k, instance))
-        self._record(request, writer, numbers, done)
+        if request.is_counted:
+            self._record(request, writer, numbers, done)
 
     def _record(
         self,
@@ -239,6 +250,7 @@ class Decider:
         return [a for a in request.answers if a is not None]
 
     def _fail(self, request: _Request, number: int, failure: InstanceFailedError) -> None:
-        metrics.INSTANCE_ERRORS.labels(failure.code.value).inc()
+        if request.is_counted:
+            metrics.INSTANCE_ERRORS.labels(failure.code.value).inc()
         name = request.instances[number].unique_id
         request.answers[number] = {"unique_id": name, "error": failure.body}

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow.parquet as pq
 
 from invopt.features.tables import (
     GROUP_KEY,
@@ -136,6 +137,15 @@ class OnlineFeatures:
     def version(self) -> float:
         """Return a number that changes when other tables are published."""
         return (self.settings.feature_store / "layout.json").stat().st_mtime
+
+    def example(self) -> str:
+        """Return a published series; "-", which nobody has, where none is published."""
+        files = sorted((self.settings.feature_store / "series_window").glob("*.parquet"))
+        if not files:
+            return "-"
+        batches = pq.ParquetFile(files[-1]).iter_batches(1, columns=[SERIES_KEY])
+        batch = next(batches, None)
+        return "-" if batch is None else str(batch.column(0)[0].as_py())
 
     def close(self) -> None:
         """End the reading threads."""

@@ -15,7 +15,7 @@ from invopt.features.build import (
     step_features,
     targets,
 )
-from invopt.features.derive import derived_channels
+from invopt.features.derive import derived_channels, own_channels
 from invopt.features.encoder import EncodedPanel, FeatureEncoder, FeatureSpec
 from invopt.features.inputs import INPUT_NAMES, model_inputs
 
@@ -30,6 +30,7 @@ __all__ = [
     "feature_names",
     "log_offset",
     "model_inputs",
+    "own_channels",
     "planned_features",
     "step_ends",
     "step_features",

@@ -1,4 +1,4 @@
-"""Channels derived from all series together: what a group sells, what its products cost."""
+"""Channels derived from others: what a group sells, what it costs, how fast stock turns."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,9 @@ import pandas as pd
 
 from invopt.config import FeaturesConfig
 from invopt.features.encoder import CATEGORY_PRICE, PRICE, aggregate_names
-from invopt.panel import Channel, Flag, Panel, group_names
+from invopt.panel import SERIES_LEVEL, Channel, Flag, Panel, group_names
+
+STOCK, TURNOVER = "on_hand", "stock_turnover"
 
 
 def derived_channels(panels: Iterable[Panel], config: FeaturesConfig) -> list[Channel]:
@@ -39,6 +41,37 @@ def derived_channels(panels: Iterable[Panel], config: FeaturesConfig) -> list[Ch
             Channel(CATEGORY_PRICE, "derived", "category", prices.groups, True, mean, "forward")
         )
     return found
+
+
+def own_channels(panel: Panel, config: FeaturesConfig) -> list[Channel]:
+    """Return the channels that follow from a series' own: how often its stock turns.
+
+    stock_turnover is the logarithm of 1 + the share of the stock on hand sold per period, both
+    as means over the longest window up to the period; NaN where no stock is recorded.
+
+    Args:
+        panel: One partition, after cleaning.
+        config: Names the windows.
+    """
+    if STOCK not in panel.channels or panel.channels[STOCK].level != SERIES_LEVEL:
+        return []
+    window = max(config.windows)
+    stock = panel.channel_by_series(STOCK)[:, : panel.num_periods].astype(np.float64)
+    known = np.isfinite(stock)
+    sold = _trailing_sum(np.where(known, np.asarray(panel.y, np.float64), 0.0), window)
+    held = _trailing_sum(np.where(known, stock.clip(min=0), 0.0), window)
+    # A shelf that is empty at every count turns once a period: what came was sold.
+    turns = np.where(held > 0, sold / np.maximum(held, 1e-9), np.where(sold > 0, 1.0, 0.0))
+    turns = np.where(_trailing_sum(known.astype(np.float64), window) > 0, turns, np.nan)
+    own = tuple(panel.unique_ids)
+    values = np.log1p(turns).astype(np.float32)
+    return [Channel(TURNOVER, "stock", SERIES_LEVEL, own, False, values)]
+
+
+def _trailing_sum(values: npt.NDArray[np.float64], window: int) -> npt.NDArray[np.float64]:
+    total = np.cumsum(values, axis=1)
+    total[:, window:] -= total[:, :-window].copy()
+    return total
 
 
 class _Totals:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from invopt.config import FeaturesConfig
 from invopt.features.build import feature_names
-from invopt.features.derive import derived_channels
+from invopt.features.derive import derived_channels, own_channels
 from invopt.features.encoder import FeatureEncoder, FeatureSpec
 from invopt.features.inputs import model_inputs
 from invopt.panel import Panel
@@ -101,7 +101,8 @@ def model_features(spec: FeatureSpec) -> Compute:
     }
 
     def compute(panel: Panel, cutoff: int) -> dict[str, npt.NDArray[np.floating]]:  # type: ignore[type-arg]
-        panel = panel.with_channels(derived_channels([panel], spec.config))
+        derived = [*derived_channels([panel], spec.config), *own_channels(panel, spec.config)]
+        panel = panel.with_channels(derived)
         encoded = FeatureEncoder(spec).encode(panel)
         rows = np.arange(panel.num_series)
         *inputs, offset = model_inputs(spec, encoded, rows, np.full(len(rows), cutoff))

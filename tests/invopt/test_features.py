@@ -13,11 +13,12 @@ from invopt.features import (
     feature_names,
     log_offset,
     model_inputs,
+    own_channels,
     planned_features,
     step_features,
 )
 from invopt.features.launch import fit_launch_model
-from invopt.panel import Flag
+from invopt.panel import SERIES_LEVEL, Channel, Flag
 from tests.builders import SMALL_FEATURES, make_panel
 
 CONFIG = SMALL_FEATURES
@@ -69,6 +70,20 @@ def test_a_product_without_history_starts_at_the_level_of_products_like_it():
     encoded = encoder.encode(panel)
     steps = step_features(encoder.spec, encoded, new, np.array([119, 119]))
     assert np.exp(log_offset(encoder.spec, steps[:, -1])) == pytest.approx([12, 2], rel=0.1)
+
+
+def test_stock_turnover_is_the_share_of_stock_sold_over_the_longest_window():
+    config = CONFIG.model_copy(update={"windows": (2, 4), "offset_weights": (0.5, 0.5)})
+    panel = make_panel(num_series=2, num_periods=6, future=0)
+    panel.y[:] = [[2, 2, 2, 2, 2, 2], [1, 0, 0, 0, 0, 3]]
+    stock = np.array([[4, 4, 4, 4, 9, 9], [np.nan, np.nan, np.nan, np.nan, np.nan, 0]])
+    own = tuple(panel.unique_ids)
+    channel = Channel("on_hand", "stock", SERIES_LEVEL, own, False, stock.astype(np.float32))
+    [turnover] = own_channels(panel.with_channels([channel]), config)
+    assert np.expm1(turnover.values[0]) == pytest.approx([0.5, 0.5, 0.5, 0.5, 8 / 21, 8 / 26])
+    assert np.isnan(turnover.values[1, :5]).all()
+    assert np.expm1(turnover.values[1, 5]) == pytest.approx(1.0)
+    assert own_channels(panel, config) == []
 
 
 def test_a_product_out_of_stock_keeps_the_level_of_its_longer_history():
