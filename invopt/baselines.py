@@ -17,6 +17,7 @@ _ORIGINS = 26
 class Baseline:
     """Repeats the last season, or the mean of the last periods; spread from its own past errors.
 
+    Periods whose sales are not demand (out of stock, missing) take the season before them.
     Quantiles are the point forecast plus quantiles of the errors the same rule made at the last
     26 origins, a season (at least one period) apart, per series.
 
@@ -47,8 +48,9 @@ class Baseline:
     def _predict_rows(
         self, panel: Panel, rows: slice, cutoff: int
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        y = np.where(panel.is_observed[rows, : cutoff + 1], panel.y[rows, : cutoff + 1], 0).astype(
-            np.float32
+        y = self._carried(
+            np.asarray(panel.y[rows, : cutoff + 1], np.float32),
+            panel.is_observed[rows, : cutoff + 1],
         )
         mean = self._point(y, cutoff)
         errors, sums = [], []
@@ -66,6 +68,21 @@ class Baseline:
         quantiles = self._spread(mean, np.stack(errors), self.config.quantile_levels)
         levels = self._spread(mean.cumsum(1), np.stack(sums), self.config.level_quantiles)
         return mean, quantiles, np.maximum.accumulate(levels, axis=1)
+
+    def _carried(
+        self, y: npt.NDArray[np.float32], is_observed: npt.NDArray[np.bool_]
+    ) -> npt.NDArray[np.float32]:
+        """Return sales; where they are not demand, those of the season before, 0 if none.
+
+        Read as they are, stock-outs would make the baseline, and beating it, too easy.
+        """
+        y = np.where(is_observed, y, 0)
+        length = self.season_length
+        for first in range(length, y.shape[1], length):
+            now = slice(first, first + length)
+            before = y[:, first - length : first][:, : y[:, now].shape[1]]
+            y[:, now] = np.where(is_observed[:, now], y[:, now], before)
+        return y
 
     def _point(self, y: npt.NDArray[np.float32], origin: int) -> npt.NDArray[np.float32]:
         known = y[:, : origin + 1]

@@ -17,6 +17,7 @@ from invopt.evaluation import (
     ranges_of,
 )
 from invopt.forecasts import ForecastArrays, forecast_frame, level_frame
+from invopt.panel import Flag
 from tests.builders import make_config, make_panel
 
 
@@ -133,6 +134,16 @@ def test_baselines_repeat_the_season_or_average_and_never_cross_quantiles(window
     assert np.array_equal(found.mean[:, 7:], found.mean[:, :7])
     assert (np.diff(found.quantiles, axis=2) >= 0).all()
     assert (np.diff(found.levels, axis=1) >= 0).all()
+
+
+def test_the_baseline_repeats_the_last_season_that_was_in_stock():
+    panel = make_panel()
+    panel.y[:] = np.tile(np.arange(7, dtype=np.int16), 18)[None, :120]
+    panel.y[0, 86:100], panel.flags[0, 86:100] = 0, Flag.CENSORED
+    panel.y[1, :100], panel.flags[1, :100] = 0, Flag.BEFORE_LAUNCH
+    found = Baseline(14, 7, make_config().model).predict(panel, 99)
+    assert found.mean[0, :7].tolist() == [(100 + k) % 7 for k in range(7)]
+    assert found.mean[1].tolist() == [0.0] * 14
 
 
 def test_forecast_frames_name_every_period_and_quantile_once():
