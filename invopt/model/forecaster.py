@@ -14,7 +14,7 @@ from invopt.forecasts import ForecastArrays
 from invopt.model.network import DemandNetwork, NetworkSizes
 from invopt.panel import Panel, replacing_folder
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 class Ensemble(nn.Module):

@@ -10,6 +10,7 @@ stops there, so that a head for stock cannot cost the mean its accuracy.
 """
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,7 @@ from invopt.features import FeatureSpec, feature_names
 
 ENCODER_CALENDAR = 16
 STATIC_SIZE = 24
+START_SPREAD = 1.2  # of a sum of counts, in roots of its mean, before anything is learned
 
 
 @dataclass(frozen=True)
@@ -161,16 +163,19 @@ class Heads(nn.Module):
         self.hidden = nn.Linear(width + 2, width)
         self.out = nn.Linear(width, self.num_quantiles + self.num_levels)
         self.period = nn.Parameter(torch.zeros(sizes.horizon, width))
+        # Standard deviations that the lowest level starts below the sum it is of.
+        self.lowest = max(0.0, -START_SPREAD * NormalDist().inv_cdf(config.level_quantiles[0]))
         self._start_plausible(config)
 
     def _start_plausible(self, config: ModelConfig) -> None:
         """Let the first quantiles be those of a normal law; training then only mends them."""
         nn.init.zeros_(self.out.weight)
-        starts = [
-            _normal_increments(config.quantile_levels, centre=0.6, spread=0.4),
-            _normal_increments(config.level_quantiles, centre=0.9, spread=0.25),
-        ]
-        increments = torch.cat(starts)
+        quantiles = 0.6 + 0.4 * _normal_quantiles(config.quantile_levels)
+        levels = START_SPREAD * _normal_quantiles(config.level_quantiles)
+        first = quantiles[:1].clamp(min=0.05)
+        # The lowest level's increments are multiples of its start, which depends on the sum.
+        parts = [first, quantiles.diff(), torch.ones(1), levels.diff()]
+        increments = torch.cat([part.clamp(min=0.01) for part in parts])
         with torch.no_grad():
             self.out.bias.copy_(torch.log(torch.expm1(increments)))
 
@@ -187,11 +192,20 @@ class Heads(nn.Module):
         raw = functional.softplus(self.out(state))
         scale = (mean_BOH + mean_BOH.sqrt() + 0.5)[..., None]
         quantiles = (raw[..., : self.num_quantiles] * scale).cumsum(dim=3)
-        # A sum's first period carries the jitter; later ones only add demand.
-        increments = raw[..., self.num_quantiles :] * (mean_BOH + 0.3 * mean_BOH.sqrt())[..., None]
-        first = raw[:, :, :1, self.num_quantiles :] * 0.5
-        levels = (increments.cumsum(dim=2) + first).cumsum(dim=3)
-        return quantiles, levels
+        increments = raw[..., self.num_quantiles :] * self._level_scale(total_BOH)
+        return quantiles, increments.cumsum(dim=2).cumsum(dim=3)
+
+    def _level_scale(self, total_BOH: Tensor) -> Tensor:
+        """Return what each period adds to the levels where the network says one, (B, O, H, Q).
+
+        A sum of counts spreads by its root and, as errors of its periods go together, by a share
+        of itself; its quantiles lie multiples of that apart, the lowest as far under the sum.
+        """
+        width = torch.sqrt(total_BOH + 0.25) + 0.05 * total_BOH
+        lowest = total_BOH / (1 + self.lowest * width / (total_BOH + 0.5))
+        bounds = torch.stack([lowest] + [width] * (self.num_levels - 1), dim=3)
+        before = functional.pad(bounds[:, :, :-1], (0, 0, 1, 0))
+        return bounds - before
 
 
 class DemandNetwork(nn.Module):
@@ -248,11 +262,9 @@ class DemandNetwork(nn.Module):
         return bounded_exp(ratio + log_offset_B[:, None, None]), hidden
 
 
-def _normal_increments(levels: tuple[float, ...], centre: float, spread: float) -> Tensor:
-    """Return the first quantile of a normal law and the steps between the others, all positive."""
-    quantiles = centre + spread * torch.special.ndtri(torch.tensor(levels, dtype=torch.float64))
-    first = quantiles[:1].clamp(min=0.05)
-    return torch.cat([first, quantiles.diff().clamp(min=0.01)]).float()
+def _normal_quantiles(levels: tuple[float, ...]) -> Tensor:
+    """Return the standard normal law's quantiles."""
+    return torch.special.ndtri(torch.tensor(levels, dtype=torch.float64)).float()
 
 
 def bounded_exp(log_mean: Tensor) -> Tensor:
