@@ -32,7 +32,13 @@ if [ $# -eq 0 ]; then
     # Some packages hold templates or code for newer Pythons, which do not compile.
     "$venv"/bin/python3 -m compileall -qq -j 0 --invalidation-mode unchecked-hash "$packages" || true
 else
-    # Arrow's Flight, Feast's pages, ONNX Runtime's converters, images, code generation.
+    # Arrow's Flight, Feast's pages, ONNX Runtime's converters, images, code generation; what
+    # training and offline jobs call and a server never imports. The imports below prove it.
+    remove sklearn joblib sympy mpmath dask
+    for part in cluster datasets fft fftpack integrate interpolate io linalg misc ndimage odr optimize \
+        signal sparse spatial stats; do
+        remove "scipy/$part"
+    done
     remove 'pyarrow/libarrow_flight*' 'pyarrow/*flight*' feast/ui feast/templates onnxruntime/transformers onnxruntime/tools \
         onnxruntime/quantization PIL pillow.libs setuptools mypyc
     "$venv"/bin/python3 docker/compile_loaded.py "$@"

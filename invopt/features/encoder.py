@@ -391,16 +391,11 @@ class FeatureEncoder:
         names = list(self.spec.categories)
         if not names:
             return np.zeros((len(series), 0), np.int64)
-        from sklearn.preprocessing import OrdinalEncoder  # noqa: PLC0415  (two seconds)
-
-        encoder = OrdinalEncoder(
-            categories=[np.array(self.spec.categories[n], dtype=object) for n in names],
-            handle_unknown="use_encoded_value",
-            unknown_value=-1,
-        )
-        values = series[names].astype(str).astype(object)
-        encoder.fit(values.head(1))  # categories are given; nothing is learned here
-        return encoder.transform(values).astype(np.int64) + 1  # type: ignore[no-any-return]
+        codes = [
+            pd.Categorical(series[name].astype(str), categories=self.spec.categories[name]).codes
+            for name in names
+        ]
+        return np.stack(codes, axis=1).astype(np.int64) + 1  # a value not known is code -1
 
     def _static_values(self, series: pd.DataFrame) -> npt.NDArray[np.float32]:
         columns = [
