@@ -253,12 +253,11 @@ class TuningConfig(_Section):
 
 
 class EvaluationConfig(_Section):
-    """Which windows judge a model. Selection, calibration and gate windows never overlap.
+    """Which windows judge a model. Selection and gate windows never overlap.
 
     Attributes:
         gate_periods: Latest periods, seen by no training: the gate judges on them.
-        calibration_periods: Periods before them, for early stopping and calibration.
-        selection_periods: Periods before those, for the sweep.
+        selection_periods: Periods before them, for the sweep.
         step_size: Periods between the cutoffs of one range.
         gap: Periods between the cutoff and the first period scored.
         hierarchy: Column sets by which series add up; [] is the total. Errors of the sums are
@@ -266,7 +265,6 @@ class EvaluationConfig(_Section):
     """
 
     gate_periods: int = Field(default=28, ge=1)
-    calibration_periods: int = Field(default=28, ge=0)
     selection_periods: int = Field(default=28, ge=1)
     step_size: int = Field(default=7, ge=1)
     gap: int = Field(default=0, ge=0)

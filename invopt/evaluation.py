@@ -36,20 +36,18 @@ class Forecasts(Protocol):
 
 @dataclass(frozen=True)
 class Ranges:
-    """Period ranges that judge a model, none shared: selection, then calibration, then gate.
+    """Period ranges that judge a model, none shared: selection, then gate.
 
     Attributes:
         train_stop: Periods that a model to be judged by the gate may learn from.
         selection: Cutoffs of the sweep.
         selection_stop: Periods a trial of the sweep may learn from.
-        calibration: Cutoffs whose targets calibrate a model.
         gate: Cutoffs whose targets judge it.
         num_periods: Of the panel.
     """
 
     selection_stop: int
     selection: tuple[int, ...]
-    calibration: tuple[int, ...]
     train_stop: int
     gate: tuple[int, ...]
     num_periods: int
@@ -62,17 +60,15 @@ def ranges_of(num_periods: int, config: EvaluationConfig) -> Ranges:
         ConfigError: If the panel is shorter than the ranges.
     """
     gate_start = num_periods - config.gate_periods
-    calibration_start = gate_start - config.calibration_periods
-    selection_start = calibration_start - config.selection_periods
+    selection_start = gate_start - config.selection_periods
     if selection_start < 1:
         raise ConfigError(
-            f"evaluation: gate, calibration and selection need "
+            f"evaluation: gate and selection need "
             f"{num_periods - selection_start} periods, the data have {num_periods}."
         )
     return Ranges(
         selection_start,
-        _cutoffs(selection_start, calibration_start, config.step_size),
-        _cutoffs(calibration_start, gate_start, config.step_size),
+        _cutoffs(selection_start, gate_start, config.step_size),
         gate_start,
         _cutoffs(gate_start, num_periods, config.step_size),
         num_periods,

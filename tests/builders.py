@@ -92,7 +92,7 @@ def make_config(**sections: dict[str, object]) -> Config:
         "model": {"hidden_size": 8, "decoder_size": 8},
         "training": {"max_steps": 12, "batch_size": 8, "fork_after": 1, "max_minutes": 5},
         "tuning": {"num_trials": 0},
-        "evaluation": {"gate_periods": 14, "calibration_periods": 14, "selection_periods": 14},
+        "evaluation": {"gate_periods": 14, "selection_periods": 14},
         "inventory": {"lead_time": 2, "review_period": 7},
     }
     for name, values in small.items():

@@ -30,14 +30,12 @@ def forecast_of(mean, quantiles=None, levels=None, quantile_levels=(0.5,), level
 
 @given(
     gate=st.integers(1, 40),
-    calibration=st.integers(0, 40),
     selection=st.integers(1, 40),
     step=st.integers(1, 20),
 )
-def test_selection_calibration_and_gate_never_share_a_target(gate, calibration, selection, step):
+def test_selection_and_gate_never_share_a_target(gate, selection, step):
     config = EvaluationConfig(
         gate_periods=gate,
-        calibration_periods=calibration,
         selection_periods=selection,
         step_size=step,
     )
@@ -48,16 +46,13 @@ def test_selection_calibration_and_gate_never_share_a_target(gate, calibration, 
     }
     assert ranges.selection_stop == first_target["selection"]
     assert ranges.train_stop == first_target["gate"] == 200 - gate
-    assert max(ranges.selection) < ranges.train_stop - calibration
+    assert max(ranges.selection) < ranges.train_stop == ranges.selection_stop + selection
     assert max(ranges.gate) < 199
-    if calibration:
-        assert ranges.calibration[0] + 1 == ranges.selection_stop + selection
-        assert max(ranges.calibration) < ranges.train_stop
 
 
 def test_a_panel_shorter_than_the_ranges_is_refused():
-    with pytest.raises(ConfigError, match="need 84 periods, the data have 80"):
-        ranges_of(80, EvaluationConfig())
+    with pytest.raises(ConfigError, match="need 56 periods, the data have 50"):
+        ranges_of(50, EvaluationConfig())
 
 
 def test_point_metrics_of_a_case_worked_out_by_hand():

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 NUM, PERIODS, HORIZON = 80, 140, 14
 CONFIG = make_config(
     features={"horizon": HORIZON, "windows": [7, 14, 28], "aggregates": []},
-    evaluation={"gate_periods": 28, "calibration_periods": 14, "selection_periods": 14},
+    evaluation={"gate_periods": 28, "selection_periods": 14},
     inventory={"lead_time": 2, "review_period": 2, "holding_cost": 0.1, "stockout_cost": 1.0,
                "holding_rate": 0.1, "stockout_margin": 1.0},
     gate={"num_bootstrap": 300, "max_wape_ratio": 1.0, "coverage_tolerance": 0.08},
