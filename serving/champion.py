@@ -5,13 +5,17 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from invopt.attribution import load_reference
 from invopt.config import Config, ModelConfig
 from invopt.errors import ContractError
 from invopt.features import FeatureSpec
 from serving.network import Inputs, LocalNetwork, Network, RemoteNetwork
+
+Section = TypeVar("Section", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -78,8 +82,8 @@ def load_champion(
     return Champion(
         f"{name}-{version}",
         spec,
-        ModelConfig.model_validate(head["model"]),
-        Config.model_validate(training["config"]),
+        _parsed(ModelConfig, head, "model", path),
+        _parsed(Config, training, "config", path),
         network,
         load_reference(reference) if reference.is_file() else None,
     )
@@ -91,6 +95,17 @@ def _read(path: Path, name: str) -> dict[str, Any]:
     except json.JSONDecodeError as err:
         raise ContractError("Model", name, f"be readable in {path}") from err
     return content
+
+
+def _parsed(kind: type[Section], content: dict[str, Any], key: str, path: Path) -> Section:
+    try:
+        return kind.model_validate(content.get(key))
+    except ValidationError as err:
+        wrong = [".".join(map(str, e["loc"])) for e in err.errors()]
+        raise ContractError(
+            "Model", key, f"be a configuration of this version of invopt in {path}",
+            count=len(wrong), examples=wrong, advice="Train again.",
+        ) from err  # fmt: skip
 
 
 def _file(path: Path, name: str) -> Path:

@@ -1,6 +1,7 @@
 """The ladder and the plans, without a server: each fault injected, each rung told."""
 
 import asyncio
+import json
 import shutil
 import sqlite3
 import time
@@ -325,3 +326,16 @@ def test_a_truncated_model_file_is_told_by_name(shop, tmp_path):
         (folder / name).write_bytes((shop.model / name).read_bytes()[:100])
         with pytest.raises(ContractError, match=name):
             load_champion(folder, "demand", "9")
+
+
+def test_a_model_of_another_version_s_configuration_is_told_in_one_sentence(shop, tmp_path):
+    from invopt.errors import ContractError
+    from serving.champion import load_champion
+
+    folder = tmp_path / "model"
+    shutil.copytree(shop.model, folder)
+    training = json.loads((folder / "training.json").read_text())
+    training["config"]["evaluation"]["folds"] = 3
+    (folder / "training.json").write_text(json.dumps(training))
+    with pytest.raises(ContractError, match=r"1 .*evaluation\.folds.*Train again"):
+        load_champion(folder, "demand", "9")
