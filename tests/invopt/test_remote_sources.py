@@ -1,10 +1,6 @@
 """Databases and object stores that are really there: started here, on this machine alone."""
 
 import os
-import shutil
-import socket
-import subprocess
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,16 +10,11 @@ import sqlalchemy as sa
 from invopt.errors import ConfigError, InvalidInputError
 from invopt.panel import Flag, load_panel
 from invopt.sources import Mapping, read_dataset
+from tests.ports import free_port
 
 pytestmark = pytest.mark.slow
 
 SALES = {"from": "lines", "ds": "day", "columns": {"y": "quantity", "price": "price"}}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def sales_frame(num_series=4, num_days=60) -> pd.DataFrame:
@@ -54,39 +45,6 @@ def mapping(source, **sales):
 def read(tmp_path, found, variables=None):
     report = read_dataset(found, tmp_path, tmp_path / "out", variables=variables, max_bad_share=1.0)
     return report, load_panel(tmp_path / "out")
-
-
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory):
-    """The URL of a PostgreSQL server that lives as long as this file's tests."""
-    places = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if not places:
-        pytest.skip("PostgreSQL is not installed (Debian package postgresql)")
-    binaries = places[-1].parent
-    folder = Path("/tmp") / f"invopt-postgres-{os.getpid()}"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o777)
-    folder.chmod(0o777)
-    # PostgreSQL refuses to run as root.
-    as_user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
-    port = free_port()
-
-    def run(*command):
-        done = subprocess.run(
-            [*as_user, *map(str, command)], cwd=folder, capture_output=True, text=True, timeout=60
-        )
-        if done.returncode:
-            pytest.fail(f"{command[0]}: {done.stdout}{done.stderr}")
-
-    data = folder / "data"
-    run(binaries / "initdb", "-D", data, "-U", "shop", "--auth=trust", "--no-sync", "-E", "UTF8")
-    options = f"-p {port} -h 127.0.0.1 -k {folder} -F"
-    run(binaries / "pg_ctl", "-D", data, "-o", options, "-l", folder / "log", "-w", "start")
-    try:
-        yield f"postgresql+psycopg://shop@127.0.0.1:{port}/postgres"
-    finally:
-        run(binaries / "pg_ctl", "-D", data, "-m", "immediate", "stop")
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

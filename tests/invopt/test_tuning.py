@@ -1,4 +1,6 @@
 import itertools
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -44,6 +46,27 @@ def test_a_sweep_goes_on_where_a_killed_one_stopped(tmp_path):
     study, finished = run(config_with(num_trials=5), storage, tmp=tmp_path)
     assert finished == 2
     assert len(study.trials) == 5
+
+
+def test_workers_share_a_study_in_postgresql_and_a_dead_one_s_trial_is_tried_again(
+    postgres, tmp_path
+):
+    config = config_with(num_trials=6)
+    dead = open_study("shared", postgres, config, worker=0)
+    dead.ask().set_user_attr("worker", 0)  # a worker that dies at its first trial
+
+    def work(worker):
+        study = open_study("shared", postgres, config, worker)
+        return run_trials(
+            study, make_panel(), config, tmp_path, fit_baseline, lambda: 0.0, lambda _: None, worker
+        )
+
+    with ThreadPoolExecutor(2) as pool:
+        finished = list(pool.map(work, (0, 1)))
+    states = Counter(t["state"] for t in trials_table(open_study("shared", postgres, config)))
+    assert 6 <= states["COMPLETE"] == sum(finished) <= 7  # both may begin the last one
+    assert states["FAIL"] == 1
+    assert states["RUNNING"] == states["WAITING"] == 0
 
 
 def test_the_budget_in_minutes_ends_a_sweep(tmp_path):
