@@ -1,7 +1,6 @@
 """Two machines of a TrainJob, played by two torchruns on loopback with the Trainer's variables."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from invopt.model.forecaster import Forecaster
 from invopt.training import Member, fit, load_member, prepare
 from serving.train_job import TrainJob
 from tests.builders import make_config, make_panel, with_derived
+from tests.ports import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -34,12 +34,6 @@ def start(node, num_nodes, port, arguments):
     return subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def test_two_machines_learn_what_one_learns_from_the_same_batches(tmp_path):
