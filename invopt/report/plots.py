@@ -200,7 +200,7 @@ def waterfall(
             at = start + value
         axis.barh(place[-1], forecast, color=INK, height=0.65)
         axis.set_yticks(place, [n for n, _ in steps] + ["forecast"])
-        axis.set_title(f"{name}: from the average to its forecast (units)")
+        axis.set_title(f"{name}: why this forecast (units)")
         return svg(figure)
 
 
