@@ -33,6 +33,8 @@ _HORIZON = 28
 _SERIES_SHARE, _SUMS_SHARE = 0.78, 0.14
 _FULL_MEMBERS = 6
 _TELL_SECONDS = 60.0
+# A longer training is averaged over more steps.
+_LONG_MINUTES, _LONG_DECAY = 40.0, 0.9995
 
 
 def main(rest: list[str]) -> None:
@@ -53,6 +55,7 @@ def main(rest: list[str]) -> None:
         [
             *overrides,
             "training.heads_share=0.01",
+            f"training.average_decay={_LONG_DECAY if minutes > _LONG_MINUTES else 0.999}",
             f"training.max_minutes={_SERIES_SHARE * minutes}",
         ],
     )
