@@ -34,7 +34,10 @@ if [ $# -eq 0 ]; then
 else
     # Arrow's Flight, Feast's pages, ONNX Runtime's converters, images, code generation; what
     # training and offline jobs call and a server never imports. The imports below prove it.
-    remove sklearn joblib sympy mpmath dask
+    # ONNX Runtime's C library is for other languages; Arrow's Python library comes three times.
+    remove sklearn joblib sympy mpmath dask 'ast_serialize*' 'narwhals*' requirements \
+        'onnxruntime/capi/libonnxruntime.so*' pyarrow/libarrow_python.so \
+        'pyarrow/libarrow_python.so.*.*.*'
     for part in cluster datasets fft fftpack integrate interpolate io linalg misc ndimage odr optimize \
         signal sparse spatial stats; do
         remove "scipy/$part"
