@@ -24,9 +24,9 @@ import pyarrow.compute
 import pyarrow.parquet as pq
 
 from invopt.cleaning import clean, estimate_demand
-from invopt.config import CleaningConfig, DataConfig, FeaturesConfig, load_config
+from invopt.config import CleaningConfig, Config, DataConfig, FeaturesConfig, load_config
 from invopt.errors import InvalidInputError
-from invopt.features import FeatureEncoder, FeatureSpec
+from invopt.features import FeatureEncoder, FeatureSpec, derived_channels
 from invopt.panel import Flag, Panel, iter_panels, load_panel
 from invopt.sources import DataProfile, check_data, load_mapping, read_dataset
 from invopt.steps import build_feature_panel, clean_partitions
@@ -55,6 +55,18 @@ def data_folder(name: str) -> Path:
             f"the data set {name} is not at {folder}: name its folder with --data."
         )
     return folder
+
+
+def read_panel(folder: Path, config: Config) -> Panel:
+    """Return a data set as the pipelines read it: cleaned, with derived channels."""
+    with tempfile.TemporaryDirectory() as scratch:
+        place = Path(scratch) / "snapshot"
+        mapping = load_mapping(_CONFIGS / config.data.mapping)
+        read_dataset(mapping, folder, place, variables={}, max_bad_share=0.0)
+        raw = load_panel(place)
+        raw = Panel(raw.timeline, raw.series, np.array(raw.y), np.array(raw.flags), raw.channels)
+        panel, _ = clean(raw, config.cleaning)
+    return panel.with_channels(derived_channels([panel], config.features))
 
 
 def main(rest: list[str]) -> None:

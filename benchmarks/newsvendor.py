@@ -15,13 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from benchmarks.data import data_folder
-from invopt.cleaning import clean
-from invopt.config import Config, load_config
-from invopt.features import FeatureEncoder, derived_channels
+from benchmarks.data import data_folder, read_panel
+from invopt.config import load_config
+from invopt.features import FeatureEncoder
 from invopt.model import Forecaster
-from invopt.panel import Panel, load_panel
-from invopt.sources import load_mapping, read_dataset
+from invopt.panel import Panel
 from invopt.training import fit
 
 FloatArray = npt.NDArray[np.float64]
@@ -56,7 +54,7 @@ def main(rest: list[str]) -> None:
     for name in parsed.sets:
         started = time.monotonic()
         config = load_config(_CONFIGS / f"{name}.yaml", parsed.overrides)
-        panel = load(folder, config)
+        panel = read_panel(folder, config)
         first, stop = test_range(panel, earlier=parsed.earlier)
         with tempfile.TemporaryDirectory() as scratch:
             forecaster = fit(panel, config, first, Path(scratch) / "run", clock=time.monotonic)
@@ -77,17 +75,6 @@ def main(rest: list[str]) -> None:
         print(f"\n{name}: {known.sum()} series, {stop - first} days, {minutes:.1f} minutes")
         frame = pd.DataFrame(table, index=[f"{level:.2f}" for level in SERVICE_LEVELS]).T
         print(frame.round(3).to_string(), flush=True)
-
-
-def load(folder: Path, config: Config) -> Panel:
-    """Read a data set as the pipeline does, without the days the protocol drops."""
-    with tempfile.TemporaryDirectory() as scratch:
-        mapping = load_mapping(_CONFIGS / config.data.mapping)
-        read_dataset(mapping, folder, Path(scratch), variables={})
-        raw = load_panel(Path(scratch))
-        raw = Panel(raw.timeline, raw.series, np.array(raw.y), np.array(raw.flags), raw.channels)
-        panel, _ = clean(raw, config.cleaning)
-    return panel.with_channels(derived_channels([panel], config.features))
 
 
 def test_range(panel: Panel, *, earlier: bool) -> tuple[int, int]:

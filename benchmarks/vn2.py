@@ -15,10 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from benchmarks.data import data_folder
-from invopt.cleaning import clean
+from benchmarks.data import data_folder, read_panel
 from invopt.config import Config, load_config
-from invopt.features import derived_channels
 from invopt.inventory import Opening, Terms, order_up_to, simulate, terms_of
 from invopt.inventory.backtest import forecast_rule
 from invopt.inventory.references import (
@@ -27,8 +25,7 @@ from invopt.inventory.references import (
     season_places,
     seasonal_average,
 )
-from invopt.panel import Panel, load_panel
-from invopt.sources import load_mapping, read_dataset
+from invopt.panel import Panel
 from invopt.training import fit
 
 FloatArray = npt.NDArray[np.float64]
@@ -84,14 +81,7 @@ def main(rest: list[str]) -> None:
 
 def load_game(folder: Path, config: Config) -> Game:
     """Read the data set as the training pipeline does."""
-    mapping = load_mapping(CONFIG.parent / config.data.mapping)
-    with tempfile.TemporaryDirectory() as scratch:
-        place = Path(scratch) / "snapshot"
-        read_dataset(mapping, folder, place, variables={}, max_bad_share=0.0)
-        raw = load_panel(place)
-        raw = Panel(raw.timeline, raw.series, np.array(raw.y), np.array(raw.flags), raw.channels)
-        panel, _ = clean(raw, config.cleaning)
-    panel = panel.with_channels(derived_channels([panel], config.features))
+    panel = read_panel(folder, config)
     return Game(
         panel,
         np.asarray(panel.y, np.float64),

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -140,11 +141,10 @@ class OnlineFeatures:
 
     def example(self) -> str:
         """Return a published series; "-", which nobody has, where none is published."""
-        files = sorted((self.settings.feature_store / "series_window").glob("*.parquet"))
-        if not files:
+        file = _newest_file(self.settings)
+        if file is None:
             return "-"
-        batches = pq.ParquetFile(files[-1]).iter_batches(1, columns=[SERIES_KEY])
-        batch = next(batches, None)
+        batch = next(pq.ParquetFile(file).iter_batches(1, columns=[SERIES_KEY]), None)
         return "-" if batch is None else str(batch.column(0)[0].as_py())
 
     def close(self) -> None:
@@ -280,10 +280,16 @@ class OnlineFeatures:
         return answers
 
 
-def _newest(settings: Settings) -> float:
-    """Return when the newest published windows were known: their files are named by it."""
+def _newest_file(settings: Settings) -> Path | None:
+    """Return the newest file of published windows: they are named by when they were known."""
     files = sorted((settings.feature_store / "series_window").glob("*.parquet"))
-    date = files[-1].name.split("-")[0] if files else "19700101"
+    return files[-1] if files else None
+
+
+def _newest(settings: Settings) -> float:
+    """Return when the newest published windows were known."""
+    file = _newest_file(settings)
+    date = "19700101" if file is None else file.name.split("-")[0]
     return pd.Timestamp(date, tz="UTC").timestamp()
 
 

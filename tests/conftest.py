@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ports import free_port
+from serving.deploy import free_port
 
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("DO_NOT_TRACK", "1")

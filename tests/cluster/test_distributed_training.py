@@ -11,9 +11,9 @@ import pytest
 from invopt.evaluation import backtest, point_metrics
 from invopt.model.forecaster import Forecaster
 from invopt.training import Member, fit, load_member, prepare
+from serving.deploy import free_port
 from serving.train_job import TrainJob
 from tests.builders import make_config, make_panel, with_derived
-from tests.ports import free_port
 
 pytestmark = pytest.mark.slow
 
