@@ -13,9 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from invopt.errors import InvalidInputError
+from serving.feature_store import published_names
 from serving.registry import champion_version, make_champion
 from serving.settings import Settings
 
@@ -51,9 +50,7 @@ def deploy_local(name: str, version: str, notify: Callable[[str], None]) -> str:
 
 
 def _smoke(name: str, port: int) -> None:
-    folder = Settings.from_environment().feature_store / "series_window"
-    newest = sorted(folder.glob("*.parquet"))[-1]
-    names = pq.read_table(newest, columns=["unique_id"])["unique_id"].to_pylist()[:_NUM_SMOKE]
+    names = published_names(Settings.from_environment(), _NUM_SMOKE)
     answer = _post(
         f"http://127.0.0.1:{port}/v1/models/{name}:predict",
         {"instances": [{"unique_id": n} for n in names]},

@@ -221,6 +221,21 @@ def training_panel(
     return panel_from_tables(columns, groups, layout)
 
 
+def newest_windows(settings: Settings) -> Path | None:
+    """Return the newest file of published windows: they are named by when they were known."""
+    files = sorted((settings.feature_store / "series_window").glob("*.parquet"))
+    return files[-1] if files else None
+
+
+def published_names(settings: Settings, number: int) -> list[str]:
+    """Return the first series of the newest published windows, at most so many."""
+    file = newest_windows(settings)
+    if file is None:
+        return []
+    batch = next(pq.ParquetFile(file).iter_batches(number, columns=[SERIES_KEY]), None)
+    return [] if batch is None else [str(name) for name in batch.column(0).to_pylist()]
+
+
 def read_layout(settings: Settings) -> TableLayout:
     """Return the layout of the published tables.
 

@@ -13,13 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow.parquet as pq
 
 from invopt.features.tables import (
     GROUP_KEY,
@@ -34,7 +32,13 @@ from invopt.features.tables import (
 from serving import metrics
 from serving.alignment import aligned
 from serving.failures import StoreUnavailableError
-from serving.feature_store import STOCK, open_store, read_layout
+from serving.feature_store import (
+    STOCK,
+    newest_windows,
+    open_store,
+    published_names,
+    read_layout,
+)
 from serving.settings import Settings
 
 FORECAST_FIELDS = ("mean", "quantiles", "levels", "model_version")
@@ -141,11 +145,7 @@ class OnlineFeatures:
 
     def example(self) -> str:
         """Return a published series; "-", which nobody has, where none is published."""
-        file = _newest_file(self.settings)
-        if file is None:
-            return "-"
-        batch = next(pq.ParquetFile(file).iter_batches(1, columns=[SERIES_KEY]), None)
-        return "-" if batch is None else str(batch.column(0)[0].as_py())
+        return next(iter(published_names(self.settings, 1)), "-")
 
     def close(self) -> None:
         """End the reading threads."""
@@ -280,15 +280,9 @@ class OnlineFeatures:
         return answers
 
 
-def _newest_file(settings: Settings) -> Path | None:
-    """Return the newest file of published windows: they are named by when they were known."""
-    files = sorted((settings.feature_store / "series_window").glob("*.parquet"))
-    return files[-1] if files else None
-
-
 def _newest(settings: Settings) -> float:
     """Return when the newest published windows were known."""
-    file = _newest_file(settings)
+    file = newest_windows(settings)
     date = "19700101" if file is None else file.name.split("-")[0]
     return pd.Timestamp(date, tz="UTC").timestamp()
 

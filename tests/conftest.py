@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from serving.deploy import free_port
-
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 if "PYTEST_XDIST_WORKER" in os.environ:  # every worker has a core, not all of them
@@ -41,6 +39,8 @@ def real_data() -> Path:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The URL of a PostgreSQL server that lives as long as this process's tests."""
+    from serving.deploy import free_port  # seconds of import, for the few tests that ask
+
     places = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not places:
         pytest.skip("PostgreSQL is not installed (Debian package postgresql)")
