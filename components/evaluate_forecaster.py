@@ -22,11 +22,15 @@ def evaluate_forecaster(
         assessment: Every number, and the forecasts that the report draws.
         metrics: The challenger's, for the KFP page.
     """
+    import time
+
     from invopt.steps import assess_model
     from serving.registry import champion_path
     from serving.telling import tell
 
     champion = champion_path(config["name"])
-    points = assess_model(model.path, champion, training_set.path, config, assessment.path, tell)
+    points = assess_model(
+        model.path, champion, training_set.path, config, assessment.path, time.monotonic, tell
+    )
     for name, value in points.items():
         metrics.log_metric(name, value)

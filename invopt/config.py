@@ -263,6 +263,9 @@ class EvaluationConfig(_Section):
         selection_periods: Periods before them, for the sweep.
         step_size: Periods between the cutoffs of one range.
         gap: Periods between the cutoff and the first period scored.
+        num_folds: Earlier ranges as long as the gate's, before the sweep's, on which the recipe is
+            trained anew and scored (rolling-origin cross-validation); 0 leaves it out.
+        fold_minutes: Training of each of them.
         hierarchy: Column sets by which series add up; [] is the total. Errors of the sums are
             scored by WRMSSE, every level alike; none leaves it out.
     """
@@ -271,6 +274,8 @@ class EvaluationConfig(_Section):
     selection_periods: int = Field(default=28, ge=1)
     step_size: int = Field(default=7, ge=1)
     gap: int = Field(default=0, ge=0)
+    num_folds: int = Field(default=0, ge=0)
+    fold_minutes: float = Field(default=5.0, gt=0)
     hierarchy: tuple[tuple[str, ...], ...] = ()
 
 

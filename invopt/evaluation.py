@@ -68,14 +68,14 @@ def ranges_of(num_periods: int, config: EvaluationConfig) -> Ranges:
         )
     return Ranges(
         selection_start,
-        _cutoffs(selection_start, gate_start, config.step_size),
+        cutoffs_of(selection_start, gate_start, config.step_size),
         gate_start,
-        _cutoffs(gate_start, num_periods, config.step_size),
+        cutoffs_of(gate_start, num_periods, config.step_size),
         num_periods,
     )
 
 
-def _cutoffs(first_target: int, stop: int, step: int) -> tuple[int, ...]:
+def cutoffs_of(first_target: int, stop: int, step: int) -> tuple[int, ...]:
     """Return cutoffs from the one before first_target, a step apart, each with a target."""
     return tuple(range(first_target - 1, stop - 1, step))
 

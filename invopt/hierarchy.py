@@ -96,10 +96,10 @@ class Hierarchy:
         parts = []
         for level in self.levels:
             error = np.square(level.add_up(difference)).mean(axis=1)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                rmsse = np.sqrt(error / level.scale)
-            counted = level.weight > 0
-            parts.append(float((level.weight[counted] * rmsse[counted]).sum()))
+            # A series that has not changed since its first sale has no scale to be judged on.
+            counted = (level.weight > 0) & (level.scale > 0)
+            rmsse = np.sqrt(error[counted] / level.scale[counted])
+            parts.append(float((level.weight[counted] * rmsse).sum()))
         return float(np.mean(parts)), parts
 
 

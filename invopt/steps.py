@@ -150,7 +150,13 @@ def fit_and_save(
 
 
 def assess_model(
-    model: str, champion: Path | None, source: str, config: Json, out: str, notify: Notify
+    model: str,
+    champion: Path | None,
+    source: str,
+    config: Json,
+    out: str,
+    clock: Clock,
+    notify: Notify,
 ) -> dict[str, float]:
     """Write the assessment of a challenger and return its point metrics and cost."""
     from invopt.assessment import CHALLENGER, assess  # noqa: PLC0415
@@ -167,6 +173,7 @@ def assess_model(
     found = assess(challenger, incumbent, panel, run, is_count=challenger.spec.is_count)
     own = found.judged[CHALLENGER]
     with replacing_folder(Path(out)) as folder:
+        folds = _cross_validated(panel, run, folder / "folds", clock, notify)
         write_json(
             folder / "metrics.json",
             {
@@ -177,6 +184,7 @@ def assess_model(
                 "leaks": [asdict(leak) for leak in find_leaks(panel, challenger.spec)],
                 "foresight": found.foresight,
                 "references": found.references,
+                "cross_validation": folds,
             },
         )
         _fans(panel, own.windows[0]).to_parquet(folder / "fans.parquet", index=False)
@@ -185,6 +193,18 @@ def assess_model(
         f"against {found.incumbent}"
     )
     return own.points | {"cost": own.money["cost"], "cost_change": found.cost.change}
+
+
+def _cross_validated(
+    panel: Panel, config: Config, scratch: Path, clock: Clock, notify: Notify
+) -> Json:
+    if not config.evaluation.num_folds:
+        return {}
+    from invopt.crossvalidation import cross_validate  # noqa: PLC0415  (torch)
+
+    found = cross_validate(panel, config, scratch, clock=clock, notify=notify)
+    shutil.rmtree(scratch)
+    return found
 
 
 def explain_model(model: str, source: str, config: Json, out: str, notify: Notify) -> None:

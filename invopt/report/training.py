@@ -46,6 +46,7 @@ def write_training_report(
         candidates=candidates,
         own=candidates["challenger"],
         incumbent=candidates[assessment["incumbent"]],
+        validation=_validation(assessment["cross_validation"]),
         gate_periods=int(config["evaluation"]["gate_periods"]),
         cutoff=f"{cutoff:%d %B %Y}",
         additivity=f"{explanation['additivity_error']:.1e} of the scale",
@@ -69,6 +70,15 @@ def write_training_report(
     )
     write_page(out, page)
     notify(f"report of {len(page) / 1e6:.1f} MB")
+
+
+def _validation(found: dict[str, Any]) -> dict[str, Any]:
+    """Return cross-validation with its table's rows: a fold each, then mean and spread."""
+    if not found:
+        return {}
+    folds = [{"name": f["start"]} | f["points"] | f["hierarchy"] for f in found["folds"]]
+    last = [{"name": name} | found[name] for name in ("spread", "mean")]
+    return found | {"rows": folds + last}
 
 
 def _fold_labels(candidates: dict[str, Any]) -> dict[str, str]:

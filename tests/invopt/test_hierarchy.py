@@ -86,3 +86,14 @@ def test_unobserved_and_unknown_periods_do_not_count():
     expected = slow_wrmsse(panel, 99, filled, np.nan_to_num(actual[:, :10]))
     assert found["wrmsse"] == pytest.approx(expected)
     assert list(found) == ["wrmsse", "all", "location", "product+region", "unique_id"]
+
+
+def test_a_series_without_any_change_yet_has_no_scale_and_does_not_count():
+    panel = make_panel(num_series=6)
+    panel.y[0] = 0
+    panel.y[0, 100] = 3  # its first sale is the last day that is looked at
+    hierarchy = Hierarchy.of(panel, 100, LEVELS)
+    actual = panel.y[:, 101:115]
+    score, parts = hierarchy.wrmsse(actual + 1.0, actual)
+    assert np.isfinite(parts).all()
+    assert score == pytest.approx(np.mean(parts))
