@@ -1,9 +1,11 @@
 """Forecasts of sums: aggregate series forecast by themselves, and made to agree with their parts.
 
 Thousands of small errors of one sign add up; a model of the sums sees what no single series
-shows. Both forecasts of a sum are averaged, and the nearest coherent forecast is taken by
-weighted least squares (MinT with structural variances: Wickramasuriya, Athanasopoulos and
-Hyndman, 2019), on groups of series; within a group every series moves by the same factor.
+shows: how days and groups share a total. Both forecasts of a sum are averaged, and the nearest
+coherent forecast is taken by weighted least squares (MinT with structural variances:
+Wickramasuriya, Athanasopoulos and Hyndman, 2019), on groups of series; within a group every
+series moves by the same factor. The total over the horizon stays that of the series' model: a
+few sums over a few years teach a level badly (measured on M5, ADR 0013).
 """
 
 from collections.abc import Sequence
@@ -125,7 +127,7 @@ def reconcile(
     *,
     share: float = 0.5,
 ) -> npt.NDArray[np.float64]:
-    """Return series forecasts whose sums agree with the average of both forecasts of each sum.
+    """Return series forecasts that share their total as the average of both forecasts does.
 
     Args:
         mean: (series, horizon) forecasts of the series.
@@ -144,7 +146,8 @@ def reconcile(
     coherent = np.linalg.lstsq(weighted @ members, weighted @ target, rcond=None)[0]
     factor = np.where(groups > 0, coherent / np.maximum(groups, 1e-9), 1.0)
     factor = factor.clip(1 / LARGEST_FACTOR, LARGEST_FACTOR)
-    return np.asarray(mean, np.float64) * factor[aggregation.group_of]
+    shared = np.asarray(mean, np.float64) * factor[aggregation.group_of]
+    return shared * (groups.sum() / max(shared.sum(), 1e-9))
 
 
 def _names(series: pd.DataFrame, columns: Sequence[str]) -> npt.NDArray[np.str_]:

@@ -56,24 +56,38 @@ def test_reconciled_sums_agree_with_both_forecasts_when_those_agree():
     np.testing.assert_allclose(same, mean)
 
 
-def test_a_bias_of_every_sum_is_taken_over_by_the_series_as_far_as_asked():
+def test_the_total_over_the_horizon_stays_the_series_own():
     panel = make_panel(num_series=12)
     aggregation = Aggregation.of(panel.series, LEVELS)
     mean = panel.y[:, :14] + 1.0
     history = aggregation.add_up(panel.y)
     higher = 1.2 * aggregation.add_up(mean)
-    np.testing.assert_allclose(reconcile(mean, higher, history, aggregation), 1.1 * mean)
-    all_of_it = reconcile(mean, higher, history, aggregation, share=1.0)
-    np.testing.assert_allclose(all_of_it, 1.2 * mean)
+    np.testing.assert_allclose(reconcile(mean, higher, history, aggregation), mean)
 
 
-def test_a_forecast_gone_wild_moves_series_no_further_than_half():
+def test_days_share_the_total_as_the_sums_say_as_far_as_asked():
     panel = make_panel(num_series=12)
     aggregation = Aggregation.of(panel.series, LEVELS)
-    mean = panel.y[:, :14] + 1.0
-    wild = 100 * aggregation.add_up(mean)
-    moved = reconcile(mean, wild, aggregation.add_up(panel.y), aggregation)
-    np.testing.assert_allclose(moved, 1.5 * mean)
+    mean = np.ones((12, 2))
+    history = aggregation.add_up(panel.y)
+    later = aggregation.add_up(mean) * [0.8, 1.2]
+    half = reconcile(mean, later, history, aggregation)
+    np.testing.assert_allclose(half, mean * [0.9, 1.1])
+    all_of_it = reconcile(mean, later, history, aggregation, share=1.0)
+    np.testing.assert_allclose(all_of_it, mean * [0.8, 1.2])
+
+
+def test_a_sum_gone_wild_moves_its_series_no_further_than_half():
+    panel = make_panel(num_series=12)
+    aggregation = Aggregation.of(panel.series, (("unique_id",),))
+    mean = np.ones((12, 1))
+    sums = np.ones((12, 1))
+    sums[0] = 100.0
+    moved = reconcile(mean, sums, aggregation.add_up(panel.y), aggregation)
+    row = list(panel.unique_ids).index(aggregation.names[0].split("=", 1)[1])
+    others = np.delete(moved[:, 0], row)
+    np.testing.assert_allclose(moved[row, 0] / others, 1.5)
+    assert moved.sum() == pytest.approx(12)
 
 
 def test_levels_that_do_not_nest_are_refused():
