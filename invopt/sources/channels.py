@@ -137,8 +137,7 @@ class ChannelTables:
             f'CREATE OR REPLACE VIEW "{view}" AS SELECT s.__row, s.key, s.t, {picks}, '
             f"coalesce(s.reason, CASE WHEN s.t < 0 THEN '{BEFORE}' WHEN s.t >= {limit} "
             f"THEN '{AFTER}' WHEN k.key IS NULL THEN '{ORPHAN}' END) AS reason "
-            f'FROM (SELECT *, {self.timeline.to_sql("ds")} AS t FROM "{std.view}") s '
-            f'LEFT JOIN "keys_{name}" k ON k.key = s.key',
+            f'FROM {self._with_periods(std, table)} s LEFT JOIN "keys_{name}" k ON k.key = s.key',
             name,
         )
         last = self.reader.fetch(f'SELECT max(t) AS t FROM "{view}" WHERE reason IS NULL', name)[
@@ -149,6 +148,24 @@ class ChannelTables:
             carried = (table.fill_limit or 0) if table.fill == "forward" else 0
             width = max(width, last + 1 + carried)
         return _Placed(std, view, table, domain, width)
+
+    def _with_periods(self, std: Standard, table: ChannelTable) -> str:
+        """Return the SQL of a table's rows with their period t.
+
+        What holds until the next value, and was said before the first period, holds from the
+        first period on: the latest such row of a group counts as said then.
+        """
+        rows = f'(SELECT *, {self.timeline.to_sql("ds")} AS t FROM "{std.view}")'
+        if table.fill != "forward" or table.fill_limit is not None:
+            return rows
+        earlier = f'"earlier_{std.name}"'
+        self.reader.run(
+            f"CREATE OR REPLACE TABLE {earlier} AS SELECT max_by(__row, (ds, -__row)) AS __row "
+            f"FROM {rows} WHERE reason IS NULL AND t <= 0 GROUP BY key HAVING max(t) < 0",
+            std.name,
+        )
+        held = f"s.__row IN (SELECT __row FROM {earlier})"
+        return f"(SELECT s.* REPLACE (CASE WHEN {held} THEN 0 ELSE t END AS t) FROM {rows} s)"
 
     def _read(self, placed: _Placed, groups: tuple[str, ...]) -> list[Channel]:
         name = placed.std.name

@@ -212,6 +212,11 @@ class ChannelTable(Table):
             raise ValueError("a long table needs ds and columns or one_hot")
         return self
 
+    def channel_names(self) -> list[str]:
+        """Return the names of its channels; those of one_hot as PREFIX=."""
+        own = [self.name] if self.name is not None else list(self.columns)
+        return [*own, *(f"{prefix}=" for prefix in self.one_hot)]
+
 
 class PositionTable(Table):
     """Stock position now: on_hand and, where known, on_order, lead_time, backorders."""
@@ -264,6 +269,14 @@ class Mapping(_Part):
                     f"{name} reads from {table.source!r}, which is not under sources "
                     f"({', '.join(self.sources)})"
                 )
+        places: dict[str, str] = {c: "sales" for c in self.sales.columns if c != "y"}
+        for name, _, table in self.channel_tables():
+            for column in table.channel_names():
+                if column in places:
+                    raise ValueError(
+                        f"{name} and {places[column]} both hold {column!r}; give one another name"
+                    )
+                places[column] = name
         return self
 
     def tables(self) -> list[tuple[str, Table]]:

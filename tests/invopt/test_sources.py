@@ -325,6 +325,27 @@ def test_channels_of_groups_events_and_future_plans_are_placed(tmp_path):
     assert "1 products have no sales row" in report.notes[0]
 
 
+def test_a_price_said_before_the_first_sale_holds_until_the_next_one(tmp_path):
+    mapping = changed(LONG)
+    del mapping["sales"]["columns"]["price"]
+    mapping["sources"] |= {"list": "list.csv"}
+    mapping["market"] = {
+        "from": "list", "level": "unique_id", "key": "series", "ds": "d",
+        "columns": {"price": "price"}, "known": True, "fill": "forward",
+    }  # fmt: skip
+    prices = (
+        "series,d,price\na_s1,2019-05-01,2\na_s1,2021-05-01,3\na_s1,2024-01-03,4\n"
+        "a_s2,2023-12-31,5\na_s2,2024-01-01,6\n"
+    )
+    report, panel = read(tmp_path, mapping, lines_csv=LINES, list_csv=prices)
+    price = dict(zip(panel.unique_ids, panel.channels["price"].values.tolist(), strict=True))
+    assert price["a_s1"] == [3, 3, 4, 4]
+    assert price["a_s2"] == [6, 6, 6, 6]
+    found = table(report, "market")
+    assert (found.rows_in, found.rows_used) == (5, 3)
+    assert found.quarantined == {"before the first sales period": 2}
+
+
 SHOPS = {
     "from": "shops",
     "unique_id": "'a_' || store",
@@ -404,6 +425,12 @@ def test_the_same_data_read_twice_give_the_same_bytes(tmp_path):
             "name: x\nfrequency: D\nsources: {a: a.csv}\n"
             "sales: {from: a, ds: d, columns: {y: y}, dates: d}",
             "key sales.dates does not exist",
+        ),
+        (
+            "name: x\nfrequency: D\nsources: {a: a.csv}\n"
+            "sales: {from: a, ds: d, columns: {y: y, price: p}}\n"
+            "market: {from: a, ds: d, columns: {price: p}}",
+            "market and sales both hold 'price'; give one another name",
         ),
     ],
 )
