@@ -483,7 +483,7 @@ def _explain(fault: dict[str, Any]) -> str:
     place = ".".join(str(part) for part in fault["loc"]) or "the file"
     if fault["type"] == "extra_forbidden":
         return f"key {place} does not exist{_suggestion(fault['loc'])}"
-    message = fault["msg"].removeprefix("Value error, ")
+    message = fault["msg"].removeprefix("Value error, ").rstrip(".")
     got = "" if isinstance(fault["input"], dict) else f", got {fault['input']!r}"
     return f"{place}: {message[0].lower()}{message[1:]}{got}"
 

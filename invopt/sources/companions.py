@@ -271,12 +271,17 @@ class Companions:
         return name
 
     def _fill(self, file: FileFacts, domain: str, *, span: bool) -> dict[str, str]:
-        """Return what periods without a row hold: no promotion, or the value of a longer period."""
+        """Return what periods without a row, or with several, hold.
+
+        No promotion, the value of a longer period, the mean of shorter ones.
+        """
         if span or domain == "promotions":
             return {"fill": "zero"}
-        own = frequency_unit(usual_frequency(dates_in(self.reader, file)))
-        coarser = _STEP[own] > _STEP[frequency_unit(usual_frequency(self.dates))]
-        return {"fill": "forward"} if coarser else {}
+        own = _STEP[frequency_unit(usual_frequency(dates_in(self.reader, file)))]
+        ours = _STEP[frequency_unit(usual_frequency(self.dates))]
+        if own < ours:
+            return {"aggregate": "last" if domain == "stock" else "mean"}
+        return {"fill": "forward"} if own > ours else {}
 
     def _tell_plans(
         self, file: FileFacts, domain: str, span: tuple[ColumnFacts, ColumnFacts] | None

@@ -14,6 +14,7 @@ from invopt.sources.standard import (
     BOOLEAN,
     NUMBER,
     Standard,
+    combined,
     compact,
     gather,
     number_keys,
@@ -124,9 +125,7 @@ class LongSales:
         value = f"s.{quote(column)}"
         if column == "is_observed":
             value += "::INTEGER"
-        if function == "last":
-            return f"arg_max({value}, s.__row)"
-        return f"{'avg' if function == 'mean' else function}({value})"
+        return combined(value, function)
 
     def _refused(self, shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
         """Return a mask of cells with a refused record: unknown rather than zero."""

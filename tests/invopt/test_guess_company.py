@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from invopt.panel import load_panel
-from invopt.sources import load_mapping, read_dataset, read_position
+from invopt.sources import Mapping, load_mapping, read_dataset, read_position
 from invopt.sources.guess import write_mapping
-from tests.builders import write_files
+from tests.builders import CONFIGS, write_files
 
 HEADER = "InvoiceDate;Status;Article No;Branch;Qty;Unit Price;Currency\n"
 LINES = {
@@ -53,6 +53,51 @@ def company(tmp_path_factory):
         load_panel(folder / "out"),
         read_position(folder / "out"),
     )
+
+
+def test_the_guides_sources_of_sql_bring_an_erps_tables_into_shape(tmp_path):
+    guide = (CONFIGS.parent.parent / "docs" / "your-data.md").read_text()
+    block = guide.split("a `sql` source brings into shape:")[1].split("`level` names")[0]
+    files = {
+        "lines": "day,article,branch,customer,qty,amount\n2024-01-30,A1,N,K1,1,10\n"
+        "2024-01-31,A1,N,K2,2,20\n2024-02-01,A1,N,K1,1,8\n",
+        "articles": "article,category\nA1,dry\n",
+        "branches": "branch,region\nN,north\n",
+        "customers": "customer,segment\nK1,family\nK2,trade\n",
+        "promotions": "article,from,to\nA1,2024-01-31,2024-02-01\n",
+    }
+    data = write_files(tmp_path / "data", **{f"{name}_csv": text for name, text in files.items()})
+    named = {name: f"{name}.csv" for name in files}
+    mapping = Mapping.model_validate(
+        {
+            "name": "mine",
+            "frequency": "D",
+            "unique_id": "article || '_' || branch",
+            "sources": named | yaml.safe_load(block)["sources"],
+            "sales": {
+                "from": "lines", "layout": "transactions", "ds": "day", "columns": {"y": "qty"},
+            },
+            "products": {
+                "from": "series",
+                "columns": {"product": "article", "location": "branch", "region": "region"},
+            },
+            "promotions": {
+                "from": "campaigns", "level": "product", "key": "article", "ds": "day",
+                "columns": {"promotion": "1"}, "known": True, "fill": "zero",
+            },
+            "customers": {
+                "from": "buyers", "level": "location", "key": "branch", "ds": "day",
+                "columns": {"value": "lifetime_value", "families": "share_families"},
+                "fill": "forward",
+            },
+        }
+    )  # fmt: skip
+    read_dataset(mapping, data, tmp_path / "out")
+    panel = load_panel(tmp_path / "out")
+    assert panel.series["region"].tolist() == ["north"]
+    assert values(panel, "promotion") == {"A1": [0, 1, 1]}
+    assert values(panel, "families")["N"][1:] == [0.5, 0.5]
+    assert values(panel, "value")["N"][1:] == [15, 15]
 
 
 def values(panel, name):
@@ -127,15 +172,18 @@ def test_months_as_columns_are_recognised_by_their_names(tmp_path, form):
     assert "sales: 24 of 24 rows used" in told[2]
 
 
-def test_compressed_files_and_weekly_promotions_are_read(tmp_path):
+def test_compressed_files_weekly_promotions_and_daily_weather_are_read(tmp_path):
     weeks = [f"2024-01-{day:02d}" for day in (1, 8, 15, 22, 29)]
     (tmp_path / "data").mkdir()
     with gzip.open(tmp_path / "data" / "sales.csv.gz", "wt") as file:
         file.write("week,sku,units\n" + "".join(f"{week},a,2\n" for week in weeks))
     promotions = "sku,start,end,discount\na,2024-01-10,2024-01-17,0.3\n"
     (tmp_path / "data" / "promotions.csv").write_text(promotions)
+    days = "".join(f"2024-01-{day:02d},{day}\n" for day in range(1, 32))
+    (tmp_path / "data" / "weather.csv").write_text(f"date,temperature\n{days}")
     write_mapping(tmp_path / "data", tmp_path / "first.yaml")
     read_dataset(load_mapping(tmp_path / "first.yaml"), tmp_path / "data", tmp_path / "out")
     panel = load_panel(tmp_path / "out")
     assert panel.timeline.freq == "W-MON"
     assert values(panel, "promotion")["a"] == [0, 1, 1, 0, 0]
+    assert values(panel, "temperature")[""] == [4, 11, 18, 25, 30]

@@ -325,6 +325,22 @@ def test_channels_of_groups_events_and_future_plans_are_placed(tmp_path):
     assert "1 products have no sales row" in report.notes[0]
 
 
+def test_days_of_stock_weather_and_events_combine_into_the_weeks_of_sales(tmp_path):
+    mapping = changed(LONG, frequency="W-MON")
+    mapping["sales"] |= {"layout": "transactions", "columns": {"y": "qty"}}
+    mapping["sources"] |= {"days": "days.csv"}
+    mapping["external"] = {
+        "from": "days", "level": "all", "ds": "d", "aggregate": "mean",
+        "columns": {"rain": "rain", "on_hand": {"expr": "stock", "aggregate": "last"}},
+        "one_hot": {"event": ["event"]},
+    }  # fmt: skip
+    days = "d,rain,stock,event\n2024-01-04,4,,\n2024-01-01,2,9,Fair\n2024-01-03,,7,\n"
+    report, panel = read(tmp_path, mapping, lines_csv=LINES, days_csv=days)
+    found = {name: channel.values.tolist() for name, channel in panel.channels.items()}
+    assert found == {"rain": [[3]], "on_hand": [[7]], "event=Fair": [[1]]}
+    assert table(report, "external").rows_used == 3
+
+
 def test_a_price_said_before_the_first_sale_holds_until_the_next_one(tmp_path):
     mapping = changed(LONG)
     del mapping["sales"]["columns"]["price"]
@@ -410,6 +426,12 @@ def test_the_same_data_read_twice_give_the_same_bytes(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        (
+            "name: x\nfrequency: D\nsources: {a: a.csv}\nunique_id: s\n"
+            "sales: {from: a, ds: d, columns: {y: y}}\nmarket: {from: a, aggregate: mean, "
+            "level: unique_id, name: p, wide: {columns: x, format: '%Y'}}",
+            "a wide table has one value per period",
+        ),
         ("a: [", "not valid YAML"),
         ("- 1", "must hold a mapping"),
         ("name: x\nfrequency: D\nsources: {}\n", "sales: field required"),
