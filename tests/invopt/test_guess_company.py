@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 import yaml
 
+from invopt.cleaning import clean
+from invopt.config import CleaningConfig, FeaturesConfig
+from invopt.features import FeatureEncoder, derived_channels, feature_names, own_channels
 from invopt.panel import load_panel
 from invopt.sources import Mapping, load_mapping, read_dataset, read_position
 from invopt.sources.guess import write_mapping
@@ -19,16 +22,22 @@ LINES = {
     "02.01.2024;booked;A1;Nord;-1;1.204,50;EUR\n05.01.2024;booked;A2;Nord;2;2,50;EUR\n",
 }
 FILES = {
-    "articles_csv": "article,category,weight,price\nA1,dry,0.5,1300\nA2,fresh,1.25,3\n",
+    "articles_csv": "article,category,brand,colour,weight,price,shelf_life\n"
+    "A1,dry,Own,red,0.5,1300,300\nA2,fresh,Alba,blue,1.25,3,9\n",
     "branches_csv": "branch,region,floor_area\nNord,north,300\nSüd,south,500\n",
-    "stock_levels_csv": "article,branch,count_date,closing_stock,reorder_point\n"
-    "A1,Nord,2024-01-02,0,5\nA1,Süd,2024-01-02,7,5\n",
+    "stock_levels_csv": "article,branch,count_date,closing_stock,reorder_point,lead_time\n"
+    "A1,Nord,2024-01-02,0,5,3\nA1,Süd,2024-01-02,7,5,4\n",
     "stock_now_csv": "article,branch,on_hand\nA1,Nord,8\nA2,Nord,3\n",
     "purchase_orders_csv": "article,branch,due,quantity\nA1,Nord,2024-01-09,12\n",
-    "promotions_csv": "article,start,end,discount,kind\nA1,2024-01-01,2024-01-03,0.2,flyer\n"
-    "A2,2024-01-05,,0.1,online\nA2,2023-12-31,2023-12-31,0.1,flyer\n",
-    "market_csv": "category,month,competitor_price\ndry,2023-12-01,9\nfresh,2023-12-01,4\n"
-    "dry,2024-01-01,8\nfresh,2024-01-01,5\n",
+    "promotions_csv": "article,start,end,discount,kind,ad_spend\n"
+    "A1,2024-01-01,2024-01-03,0.2,flyer,90\nA2,2024-01-05,,0.1,online,40\n"
+    "A2,2023-12-31,2023-12-31,0.1,flyer,20\n",
+    "market_csv": "category,month,competitor_price,market_trend,launches\ndry,2023-12-01,9,1.1,0\n"
+    "fresh,2023-12-01,4,0.9,2\ndry,2024-01-01,8,1.2,1\nfresh,2024-01-01,5,0.9,0\n",
+    "segments_csv": "branch,month,lifetime_value,orders_per_customer,share_families,median_age\n"
+    "Nord,2023-12-01,410,3.1,0.4,41\nSüd,2023-12-01,390,2.7,0.5,38\n",
+    "economy_csv": "month,cpi,confidence,social_index\n2023-12-01,117,-9,51\n"
+    "2024-01-01,118,-8,55\n",
     "weather_csv": "region,date,temperature,event\nnorth,2023-12-31,3,\nsouth,2023-12-31,5,Fair\n"
     "north,2024-01-01,4,\nsouth,2024-01-01,6,\nnorth,2024-02-01,4,\n",
     "customers_csv": "customer,home_branch,age\nK1,Nord,40\nK2,Nord,50\n",
@@ -154,10 +163,34 @@ def test_months_of_a_group_hold_for_their_days_and_events_become_flags(company):
     mapping, told, _, panel, _ = company
     assert mapping["market"][0]["level"] == "category"
     assert values(panel, "competitor_price")["dry"] == [9, 9, 8, 8, 8, 8, 8]
-    assert mapping["external"][0]["level"] == "region"
+    assert [table.get("level") for table in mapping["external"]] == [None, "region"]
     np.testing.assert_array_equal(values(panel, "event=Fair")["south"][:2], [np.nan, 1])
     assert "weather reaches beyond the last sales" in told
     assert re.search(r"customers .* is not mapped: several rows have the same home_branch", told)
+
+
+def test_what_the_seven_domains_hold_reaches_the_model(company):
+    config = FeaturesConfig(
+        horizon=2, patch=1, context_steps=3, windows=(2, 3), offset_weights=(0.5, 0.5),
+        aggregates=(("category",),), monthly_sales=1,
+    )  # fmt: skip
+    panel, _ = clean(company[3], CleaningConfig())
+    panel = panel.with_channels([*derived_channels([panel], config), *own_channels(panel, config)])
+    spec = FeatureEncoder.fit(panel, config, panel.num_periods).spec
+    names = feature_names(spec)
+    sales = {"sales_lag_0", "mean_sales_2", "monthly_sales", "price", "price_to_category"}
+    sales |= {"sales@category_trend_short", "periods_since_launch"}
+    stock = {"on_hand", "reorder_point", "lead_time", "stock_turnover"}
+    promotions = {"promotion", "discount", "ad_spend", "kind=flyer", "kind=online"}
+    customers = {"lifetime_value", "orders_per_customer", "share_families", "median_age"}
+    market = {"competitor_price", "market_trend", "launches"}
+    external = {"cpi", "confidence", "social_index", "temperature", "event=Fair"}
+    products = {"product", "location", "region", "category", "brand", "colour"}
+    numbers = {"weight", "list_price", "shelf_life", "floor_area"}
+    wanted = sales | stock | promotions | customers | market | external
+    assert wanted <= {*names.step, *names.calendar}
+    assert products == set(names.static_ids)
+    assert numbers == set(names.static_values)
 
 
 @pytest.mark.parametrize("form", ["%b-%y", "%Y-%m", "%Y%m", "%m/%Y"])
