@@ -137,7 +137,8 @@ class SalesTable(Table):
         ds: Date of the row (long, transactions).
         columns: y, and optionally price, discount, is_observed.
         wide: The period columns (wide).
-        known: Which of price and discount are known ahead.
+        known: Which of price and discount are known ahead; by default both, and neither in
+            layout transactions, whose lines tell what was charged once it was sold.
         returns: "reject" sets rows with negative y aside; "net" lets them lower the period's sum.
         missing: What a period without a row means after the first sale.
     """
@@ -147,7 +148,7 @@ class SalesTable(Table):
     ds: Column | None = None
     columns: dict[Literal["y", "price", "discount", "is_observed"], Column] = {}
     wide: Wide | None = None
-    known: tuple[Literal["price", "discount"], ...] = ("price", "discount")
+    known: tuple[Literal["price", "discount"], ...] | None = None
     returns: Literal["reject", "net"] = "reject"
     missing: Literal["zero", "unobserved"] = "zero"
 
@@ -159,6 +160,12 @@ class SalesTable(Table):
         elif self.ds is None or "y" not in self.columns:
             raise ValueError(f"layout {self.layout} needs ds and columns.y")
         return self
+
+    def is_known_ahead(self, column: str) -> bool:
+        """Return whether a column's future values may be used."""
+        if self.known is None:
+            return self.layout != "transactions"
+        return column in self.known
 
 
 class ProductsTable(Table):

@@ -215,7 +215,7 @@ def _sales_panel(
         flags[values.pop("is_observed") == 0] |= np.uint8(Flag.CENSORED)
     ids = tuple(part["unique_id"])
     channels = [
-        Channel(name, "sales", SERIES_LEVEL, ids, name in table.known, array, _BEYOND[name])
+        Channel(name, "sales", SERIES_LEVEL, ids, table.is_known_ahead(name), array, _BEYOND[name])
         for name, array in values.items()
     ]
     return Panel(timeline, part, compact(y), flags).with_channels(channels)

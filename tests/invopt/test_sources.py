@@ -188,6 +188,24 @@ def test_transactions_add_up_and_returns_are_netted(tmp_path):
     assert table(report, "sales").rows_in == 6
 
 
+@pytest.mark.parametrize(
+    ("layout", "known", "expected"),
+    [
+        ("long", None, True),
+        ("transactions", None, False),
+        ("transactions", ["price"], True),
+        ("long", [], False),
+    ],
+)
+def test_what_a_line_charged_is_not_known_ahead_unless_the_mapping_says_so(
+    tmp_path, layout, known, expected
+):
+    mapping = changed(LONG)
+    mapping["sales"] |= {"layout": layout} | ({} if known is None else {"known": known})
+    _, panel = read(tmp_path, mapping, lines_csv=LINES)
+    assert panel.channels["price"].known is expected
+
+
 def test_units_formats_and_time_zones_are_converted(tmp_path):
     mapping = changed(LONG)
     mapping["sales"]["columns"] = {
