@@ -85,6 +85,9 @@ class Companions:
             self._tell(file, reason)
         if "products" not in self.tables:
             self._join(describing)
+        else:
+            for file in describing:
+                self._tell(file, "products are mapped from another file; join it in SQL")
         for file in files:
             if file not in undated:
                 self._tell(file, self._wide(file) if file.periods else self._dated(file))
@@ -93,21 +96,25 @@ class Companions:
         if reason is not None:
             self.notes.append(f"{file.name} ({file.path}) is not mapped: {reason}")
 
-    def _is_whole(self, own: Keys) -> bool:
-        """Return whether a file's keys name single series."""
-        return own.series is not None or own.roles.keys() >= self.keys.roles.keys()
-
-    def _series_key(self, own: Keys) -> str | None:
-        """Return the expression of a file's series, None where it is that of the sales."""
-        chosen = Keys(
+    def _keys_of(self, file: FileFacts) -> Keys:
+        """Return the keys of a file that the sales have too."""
+        own = Keys.of(file)
+        return Keys(
             own.product if self.keys.product else None,
             own.location if self.keys.location else None,
             own.series,
         )
-        return None if chosen.expression == self.keys.expression else chosen.expression
+
+    def _is_whole(self, own: Keys) -> bool:
+        """Return whether a file's keys name single series."""
+        return own.series is not None or own.roles.keys() == self.keys.roles.keys()
+
+    def _series_key(self, own: Keys) -> str | None:
+        """Return the expression of a file's series, None where it is that of the sales."""
+        return None if own.expression == self.keys.expression else own.expression
 
     def _undated(self, file: FileFacts, describing: list[FileFacts]) -> str | None:
-        own = Keys.of(file)
+        own = self._keys_of(file)
         if not own.there and own.series is None:
             return _OTHER_KEYS
         columns = [own.series] if own.series is not None else own.there
@@ -134,15 +141,13 @@ class Companions:
 
     def _join(self, describing: list[FileFacts]) -> None:
         """Make products of the series sold and of files about their products and places."""
-        cells = ", ".join(quote(name) for name in self.keys.there)
+        keys = [*self.keys.there, *([self.keys.series] if self.keys.series else [])]
+        cells = ", ".join(map(quote, keys))
         picks, joins = [], []
         columns: dict[str, Any] = dict(self.keys.columns)
-        names = set(self.keys.there)
+        names = set(keys)
         for file in describing:
-            [(role, key)] = Keys.of(file).roles.items()
-            if role not in self.keys.roles:
-                self._tell(file, _OTHER_KEYS)
-                continue
+            [(role, key)] = self._keys_of(file).roles.items()
             about = quote(file.name)
             ours = quote(self.keys.roles[role])
             joins.append(f"LEFT JOIN {about} ON {about}.{quote(key)}::VARCHAR = s.{ours}::VARCHAR")
@@ -159,7 +164,7 @@ class Companions:
         self.tables["products"] = {"from": "series", "columns": columns}
 
     def _wide(self, file: FileFacts) -> str | None:
-        own = Keys.of(file)
+        own = self._keys_of(file)
         names = [role for role in WIDE_ROLES if by_word([file.name], role)]
         if not (names and self._is_whole(own) and file.periods_format):
             return "a second table with a column per period; say what it holds"
@@ -179,7 +184,7 @@ class Companions:
         return None
 
     def _dated(self, file: FileFacts) -> str | None:
-        own = Keys.of(file)
+        own = self._keys_of(file)
         if self._is_whole(own) and self._open_orders(file, own):
             return None
         span = _span(file)
@@ -190,30 +195,36 @@ class Companions:
             return f"several rows have the same {' and '.join([*keys, date.name])}"
         level, used = found
         domain = domain_of(file)
-        taken = {*used, own.series, *own.there}
-        numbers = [c for c in file.of_kind(NUMBER) if c.name not in taken]
-        texts = [c for c in file.of_kind(TEXT) if c.values and c.name not in taken]
-        if not numbers and not texts and not span:
+        channels = self._channels(file, domain, {*used, own.series, *own.there})
+        if not channels and not span:
             return "it has a date and no number"
-        roles = roles_of([c.name for c in numbers], STOCK_ROLES if domain == "stock" else ())
-        columns: dict[str, Any] = {"promotion": "1"} if span and domain == "promotions" else {}
-        columns = {_free(name, self.names, file): entry for name, entry in columns.items()}
-        self.names |= columns.keys()
-        for column in numbers:
-            name = _free(roles[column.name], self.names, file)
-            columns[name] = number_entry(column)
-            self.names.add(name)
-        table: dict[str, Any] = {"from": file.name} | level | {"ds": date_entry(date)}
+        table: dict[str, Any] = {"from": file.name} | level | {"ds": date_entry(date)} | channels
         if span:
             table |= {"from": self._days(file, *span), "ds": "day"}
-        table |= {"columns": columns} if columns else {}
-        if texts:
-            table["one_hot"] = {_free(c.name, self.names, file): [named(c.name)] for c in texts}
-            self.names |= table["one_hot"].keys()
+            table["columns"] = {self._free("promotion", file): "1"} | table.get("columns", {})
         table |= self._fill(file, domain, span=span is not None)
         self.tables.setdefault(domain, []).append(table)
         self._tell_plans(file, domain, span)
         return None
+
+    def _channels(
+        self, file: FileFacts, domain: str, taken: set[str | None]
+    ) -> dict[str, dict[str, Any]]:
+        """Return columns and one_hot of a file: numbers as they are, short texts as flags."""
+        numbers = [c for c in file.of_kind(NUMBER) if c.name not in taken]
+        texts = [c for c in file.of_kind(TEXT) if c.values and c.name not in taken]
+        roles = roles_of([c.name for c in numbers], STOCK_ROLES if domain == "stock" else ())
+        found: dict[str, dict[str, Any]] = {
+            "columns": {self._free(roles[c.name], file): number_entry(c) for c in numbers},
+            "one_hot": {self._free(c.name, file): [named(c.name)] for c in texts},
+        }
+        return {section: entries for section, entries in found.items() if entries}
+
+    def _free(self, name: str, file: FileFacts) -> str:
+        """Return the name of a channel, with the file's before it where another has it."""
+        name = _free(name, self.names, file)
+        self.names.add(name)
+        return name
 
     def _level(
         self, file: FileFacts, own: Keys, date: ColumnFacts

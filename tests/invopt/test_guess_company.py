@@ -193,6 +193,20 @@ def test_what_the_seven_domains_hold_reaches_the_model(company):
     assert numbers == set(names.static_values)
 
 
+def test_a_table_finer_than_the_series_is_told_instead_of_cut(tmp_path):
+    data = write_files(
+        tmp_path / "data",
+        sales_csv="date,sku,units\n2024-01-01,a,1\n2024-01-02,a,2\n",
+        stock_csv="date,sku,store,on_hand\n2024-01-01,a,s1,3\n2024-01-01,a,s2,4\n",
+        products_csv="sku,series,category\na,a,dry\n",
+        stores_csv="store,region\ns1,north\ns2,south\n",
+    )
+    told = "\n".join(write_mapping(data, tmp_path / "first.yaml"))
+    assert "stock (stock.csv) is not mapped: several rows have the same sku and date" in told
+    assert "stores (stores.csv) is not mapped: it has no date, and its keys are not those" in told
+    assert "sales: 2 of 2 rows used" in told
+
+
 @pytest.mark.parametrize("form", ["%b-%y", "%Y-%m", "%Y%m", "%m/%Y"])
 def test_months_as_columns_are_recognised_by_their_names(tmp_path, form):
     import pandas as pd
