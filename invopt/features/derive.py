@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from invopt.config import FeaturesConfig
+from invopt.errors import ConfigError
 from invopt.features.encoder import CATEGORY_PRICE, PRICE, aggregate_names
 from invopt.panel import SERIES_LEVEL, UNOBSERVED, Channel, Flag, Panel, group_names
 
@@ -24,10 +25,14 @@ def derived_channels(panels: Iterable[Panel], config: FeaturesConfig) -> list[Ch
     Args:
         panels: The partitions of one panel, after cleaning.
         config: Names the aggregates.
+
+    Raises:
+        ConfigError: If one names a column that products do not have.
     """
     totals = {"+".join(columns): _Totals() for columns in config.aggregates}
     prices, ahead = _Totals(), True
     for panel in panels:
+        _check_columns(panel, config)
         for level, total in totals.items():
             total.add(group_names(panel.series, level), np.asarray(panel.y, np.float32))
         if PRICE in panel.channels and "category" in panel.series:
@@ -44,6 +49,15 @@ def derived_channels(panels: Iterable[Panel], config: FeaturesConfig) -> list[Ch
             Channel(CATEGORY_PRICE, "derived", "category", prices.groups, ahead, mean, "forward")
         )
     return found
+
+
+def _check_columns(panel: Panel, config: FeaturesConfig) -> None:
+    missing = {c for columns in config.aggregates for c in columns} - set(panel.series.columns)
+    if missing:
+        raise ConfigError(
+            f"features.aggregates: {', '.join(sorted(missing))} is not a column of products "
+            f"({', '.join(panel.series.columns)})."
+        )
 
 
 def own_channels(panel: Panel, config: FeaturesConfig) -> list[Channel]:

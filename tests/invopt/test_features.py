@@ -261,6 +261,12 @@ def test_a_pattern_that_matches_nothing_is_refused():
         FeatureEncoder.fit(make_panel(), config, 60)
 
 
+def test_an_aggregate_over_a_column_that_products_do_not_have_is_refused():
+    config = CONFIG.model_copy(update={"aggregates": (("location", "colour"),)})
+    with pytest.raises(ConfigError, match=r"features.aggregates: colour is not a column"):
+        derived_channels([make_panel()], config)
+
+
 def test_a_price_that_is_known_once_charged_is_seen_and_not_planned():
     panel = derived(with_price_known_late(make_panel()))
     spec = FeatureEncoder.fit(panel, CONFIG, panel.num_periods).spec
