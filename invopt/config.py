@@ -89,6 +89,7 @@ class FeaturesConfig(_Section):
         year_harmonics: Fourier pairs over the year.
         month_harmonics: Fourier pairs over the month (daily data).
         day_of_week: One indicator per weekday (daily data).
+        monthly_sales: Months of history whose average sales per month are a feature; 0 for none.
         event_channels: Known channels that also act before and after; names or patterns.
         event_leads: Periods before (positive) and after (negative) at which they act.
         daily_periods: Latest periods kept as a plain feature table (drift, analysis).
@@ -105,6 +106,7 @@ class FeaturesConfig(_Section):
     year_harmonics: int = Field(default=3, ge=0)
     month_harmonics: int = Field(default=2, ge=0)
     day_of_week: bool = True
+    monthly_sales: int = Field(default=0, ge=0)
     event_channels: tuple[str, ...] = ()
     event_leads: tuple[int, ...] = ()
     daily_periods: int = Field(default=84, ge=1)
@@ -489,7 +491,7 @@ def _explain(fault: dict[str, Any]) -> str:
     place = ".".join(str(part) for part in fault["loc"]) or "the file"
     if fault["type"] == "extra_forbidden":
         return f"key {place} does not exist{_suggestion(fault['loc'])}"
-    message = fault["msg"].removeprefix("Value error, ")
+    message = fault["msg"].removeprefix("Value error, ").rstrip(".")
     got = "" if isinstance(fault["input"], dict) else f", got {fault['input']!r}"
     return f"{place}: {message[0].lower()}{message[1:]}{got}"
 

@@ -30,6 +30,17 @@ def check_frequency(freq: str) -> str:
     return freq
 
 
+def usual_frequency(dates: pd.DatetimeIndex) -> str:
+    """Return the frequency of most steps between dates; "D" where there are too few to tell."""
+    dates = dates.unique().sort_values()
+    gap = dates.to_series().diff().dt.days.median() if len(dates) > 1 else 1.0
+    if gap >= 28:  # the shortest month
+        return "MS"
+    if gap < 6:
+        return "D"
+    return f"W-{_WEEKDAYS[int(pd.Series(dates.weekday).mode()[0])]}"
+
+
 def frequency_unit(freq: str) -> str:
     """Return "D", "W" or "MS": the frequency without its anchor."""
     return freq.split("-")[0]

@@ -1,7 +1,8 @@
 """`python -m serving.push`: new sales into the online windows, between two materialisations.
 
-A window moves on by the periods that have passed; what is not told (stock, weather) is missing
-in them, what was planned ahead stays planned. Group totals catch up at the next materialisation.
+A window moves on by the periods that have passed; what is not told (stock, weather) is filled in
+them as its mapping says, what was planned ahead stays planned, averages over months stay as they
+were. Group totals catch up at the next materialisation.
 """
 
 import argparse
@@ -91,7 +92,7 @@ def moved_on(
     columns[ON_SALE] = int(windows.rows[ON_SALE][row]) + shift
     for head in layout.series_channels:
         name = layout.field_of(head["name"])
-        values = _later(windows.rows[name][row], head, periods, shift)
+        values = _later(windows.rows[name][row], head, shift)
         if head["name"] == PRICE and "price" in sales:
             price = sales["price"].to_numpy(np.float32)
             told = np.isfinite(price)
@@ -122,17 +123,13 @@ def _push_to(
 
 
 def _later(
-    values: npt.NDArray[np.float32], head: dict[str, Any], periods: int, shift: int
+    values: npt.NDArray[np.float32], head: dict[str, Any], shift: int
 ) -> npt.NDArray[np.float32]:
     """Return a channel's window `shift` periods later, as long as before."""
-    length = len(values)
-    if not head["known"]:
-        missing = np.full(shift, np.nan, np.float32)
-        return np.concatenate([values, missing])[-periods:]
     channel = Channel(
-        head["name"], head["domain"], SERIES_LEVEL, ("",), True, values[None], head["fill"]
+        head["name"], head["domain"], SERIES_LEVEL, ("",), head["known"], values[None], head["fill"]
     )
-    return channel.until(length + shift)[0, shift:].copy()
+    return channel.until(len(values) + shift)[0, shift:].copy()
 
 
 def _checked(sales: pd.DataFrame) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from typing import Any
 
 from invopt.errors import InvalidInputError
 from serving import model_store
+from serving.evidence import DEPLOYMENT
 from serving.settings import Settings
 
 CHAMPION = "champion"
@@ -107,9 +108,19 @@ def model_source(name: str, version: str) -> str:
     return str(_client().get_model_version(name, version).source)
 
 
+def snapshot_of(name: str, version: str) -> str:
+    """Return the name of the data one version was trained on, "" where it was not told."""
+    return str(_client().get_model_version(name, version).tags.get("snapshot", ""))
+
+
+def evidence_path(name: str, version: str) -> Path:
+    """Return the folder of evidence of one version."""
+    return model_store.local(f"{model_source(name, version).removesuffix('/model')}/evidence")
+
+
 def keep_evidence(name: str, version: str, file: Path) -> None:
     """Keep a file of evidence beside a version."""
-    model_store.add(file, name, version, "evidence/deployment.json")
+    model_store.add(file, name, version, f"evidence/{DEPLOYMENT}")
 
 
 def _aliased(name: str, alias: str) -> Any:

@@ -1,5 +1,6 @@
 """From a registered version to one at work, where the deployment's configuration says."""
 
+import platform
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,16 @@ from invopt.errors import InvalidInputError
 from invopt.files import write_json
 from serving.cluster import connect
 from serving.deploy import deploy_local
-from serving.evidence import software
+from serving.evidence import NO_IMAGE, grounds, image_of, software
 from serving.inference_service import InferenceService, Release
-from serving.registry import champion_version, keep_evidence, make_champion, model_source
+from serving.registry import (
+    champion_version,
+    evidence_path,
+    keep_evidence,
+    make_champion,
+    model_source,
+    snapshot_of,
+)
 from serving.rollout import Rollout, return_to_previous
 from serving.settings import DEPLOYER, ClusterSettings, Settings
 
@@ -38,8 +46,9 @@ def deploy(config: dict[str, Any], version: str, out: str, notify: Notify) -> st
     way = ClusterSettings.from_environment().deployer
     if way not in ways:
         raise InvalidInputError(f"{DEPLOYER} must be one of {', '.join(ways)}, got {way!r}.")
-    evidence = {"deployer": way} | ways[way](run, version, notify) | {"software": software()}
-    write_json(out, evidence)
+    found = grounds(evidence_path(run.name, version), snapshot_of(run.name, version))
+    deployed = ways[way](run, version, notify)
+    write_json(out, {"deployer": way} | deployed | found | {"software": software()})
     keep_evidence(run.name, version, Path(out))
     return champion_version(run.name)
 
@@ -66,14 +75,15 @@ def known_series(num: int) -> list[str]:
 
 def _in_a_process(run: Config, version: str, notify: Notify) -> dict[str, Any]:
     deploy_local(run.name, version, notify)
-    return {"version": version}
+    return {"version": version, "images": {"job": NO_IMAGE, "server": NO_IMAGE}}
 
 
 def _in_the_cluster(run: Config, version: str, notify: Notify) -> dict[str, Any]:
-    settings = ClusterSettings.from_environment()
-    service = InferenceService(connect(settings), run.deployment.service, notify)
+    cluster = connect(ClusterSettings.from_environment())
+    service = InferenceService(cluster, run.deployment.service, notify)
     release = Release(version, model_source(run.name, version))
     names = known_series(run.deployment.num_series)
     evidence = Rollout(service, release, run.deployment, names).run()
     make_champion(run.name, version)
-    return evidence
+    job = image_of(cluster.items("pods"), platform.node())
+    return evidence | {"images": {"job": job, "server": evidence["images"]}}

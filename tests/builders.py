@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from invopt.config import Config, FeaturesConfig, load_config
-from invopt.features import FeatureEncoder, derived_channels
+from invopt.features import FeatureEncoder, derived_channels, own_channels
 from invopt.model.forecaster import Forecaster
 from invopt.model.network import DemandNetwork, NetworkSizes
 from invopt.panel import SERIES_LEVEL, Channel, Flag, Panel
@@ -20,6 +20,7 @@ SMALL_FEATURES = FeaturesConfig(
     aggregates=(("location", "category"),),
     event_channels=("event=*",),
     event_leads=(1, -1),
+    monthly_sales=2,
 )
 CONFIGS = Path(__file__).parent.parent / "pipelines" / "configs"
 
@@ -88,6 +89,7 @@ def make_config(**sections: dict[str, object]) -> Config:
             "context_steps": 4,
             "windows": [7, 14, 28],
             "aggregates": [["location", "category"]],
+            "monthly_sales": 2,
         },
         "model": {"hidden_size": 8, "decoder_size": 8},
         "training": {"max_steps": 12, "batch_size": 8, "fork_after": 1, "max_minutes": 5},
@@ -104,7 +106,10 @@ def make_config(**sections: dict[str, object]) -> Config:
 
 def with_derived(panel: Panel, config: Config) -> Panel:
     """Return the panel with the channels the configuration derives."""
-    return panel.with_channels(derived_channels([panel], config.features))
+    features = config.features
+    return panel.with_channels(
+        [*derived_channels([panel], features), *own_channels(panel, features)]
+    )
 
 
 def make_forecaster(panel: Panel, config: Config, seed: int = 0) -> Forecaster:

@@ -42,7 +42,8 @@ def feature_names(spec: FeatureSpec) -> FeatureNames:
     for name in aggregate_names(config):
         step += [f"{name}_trend_short", f"{name}_trend_long"]
     step += [c.name for c in spec.planned]
-    planned = ["price_change", "planned_price_to_category"] if spec.has_price else []
+    ahead = spec.has_price and spec.price_ahead
+    planned = ["price_change", "planned_price_to_category"] if ahead else []
     planned += [c.name for c in spec.planned]
     return FeatureNames(
         tuple(step),
@@ -113,7 +114,7 @@ def planned_features(spec: FeatureSpec, panel: EncodedPanel, rows: Any, origins:
     xp = array_namespace(origins)
     ahead = _horizon(spec, origins)
     columns = []
-    if spec.has_price:
+    if spec.has_price and spec.price_ahead:
         price = _price_at(panel, rows, ahead)
         now = _price_at(panel, rows, origins)[:, :, None]
         columns += [_or_zero(price - now), _category_gap(panel, rows, ahead, price)]

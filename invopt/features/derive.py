@@ -1,4 +1,4 @@
-"""Channels derived from others: what a group sells, what it costs, how fast stock turns."""
+"""Channels derived from others: what a group sells and costs, turnover, sales per month."""
 
 from collections.abc import Iterable
 
@@ -7,29 +7,37 @@ import numpy.typing as npt
 import pandas as pd
 
 from invopt.config import FeaturesConfig
+from invopt.errors import ConfigError
 from invopt.features.encoder import CATEGORY_PRICE, PRICE, aggregate_names
-from invopt.panel import SERIES_LEVEL, Channel, Flag, Panel, group_names
+from invopt.panel import SERIES_LEVEL, UNOBSERVED, Channel, Flag, Panel, group_names
 
-STOCK, TURNOVER = "on_hand", "stock_turnover"
+STOCK, TURNOVER, MONTHLY = "on_hand", "stock_turnover", "monthly_sales"
+_BLOCK = 4096  # series handled at once: scratch arrays are in double precision
 
 
 def derived_channels(panels: Iterable[Panel], config: FeaturesConfig) -> list[Channel]:
     """Return the group channels the features section asks for.
 
     sales@COLUMNS is the total of a group's recorded sales per period; log_price@category is the
-    mean log price of the category's series on sale, over the future periods too.
+    mean log price of the category's series on sale, over the future periods too where prices are
+    known ahead.
 
     Args:
         panels: The partitions of one panel, after cleaning.
         config: Names the aggregates.
+
+    Raises:
+        ConfigError: If one names a column that products do not have.
     """
     totals = {"+".join(columns): _Totals() for columns in config.aggregates}
-    prices = _Totals()
+    prices, ahead = _Totals(), True
     for panel in panels:
+        _check_columns(panel, config)
         for level, total in totals.items():
             total.add(group_names(panel.series, level), np.asarray(panel.y, np.float32))
         if PRICE in panel.channels and "category" in panel.series:
             prices.add(group_names(panel.series, "category"), _log_price_on_sale(panel))
+            ahead = panel.channels[PRICE].known
     found = []
     for name, (level, total) in zip(aggregate_names(config), totals.items(), strict=True):
         sums, _ = total.arrays()
@@ -38,24 +46,46 @@ def derived_channels(panels: Iterable[Panel], config: FeaturesConfig) -> list[Ch
         sums, counts = prices.arrays()
         mean = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan).astype(np.float32)
         found.append(
-            Channel(CATEGORY_PRICE, "derived", "category", prices.groups, True, mean, "forward")
+            Channel(CATEGORY_PRICE, "derived", "category", prices.groups, ahead, mean, "forward")
         )
     return found
 
 
-def own_channels(panel: Panel, config: FeaturesConfig) -> list[Channel]:
-    """Return the channels that follow from a series' own: how often its stock turns.
+def _check_columns(panel: Panel, config: FeaturesConfig) -> None:
+    missing = {c for columns in config.aggregates for c in columns} - set(panel.series.columns)
+    if missing:
+        raise ConfigError(
+            f"features.aggregates: {', '.join(sorted(missing))} is not a column of products "
+            f"({', '.join(panel.series.columns)})."
+        )
 
-    stock_turnover is the logarithm of 1 + the share of the stock on hand sold per period, both
-    as means over the longest window up to the period; NaN where no stock is recorded.
+
+def own_channels(panel: Panel, config: FeaturesConfig) -> list[Channel]:
+    """Return the channels that follow from a series' own: how its stock turns, what a month sells.
+
+    They hold averages over longer than the windows of a forecast look back, so they are kept with
+    the panel; beyond its last period they stay as they were.
 
     Args:
         panel: One partition, after cleaning.
         config: Names the windows.
     """
-    if STOCK not in panel.channels or panel.channels[STOCK].level != SERIES_LEVEL:
-        return []
-    window = max(config.windows)
+    own = tuple(panel.unique_ids)
+    found = []
+    if STOCK in panel.channels and panel.channels[STOCK].level == SERIES_LEVEL:
+        turns = _stock_turnover(panel, max(config.windows))
+        found.append(Channel(TURNOVER, "stock", SERIES_LEVEL, own, False, turns, "forward"))
+    if config.monthly_sales:
+        months = _monthly_sales(panel, config.monthly_sales)
+        found.append(Channel(MONTHLY, "sales", SERIES_LEVEL, own, False, months, "forward"))
+    return found
+
+
+def _stock_turnover(panel: Panel, window: int) -> npt.NDArray[np.float32]:
+    """Return log(1 + share of the stock on hand sold per period), (series, period).
+
+    Both are means over the window up to the period; NaN where no stock is recorded.
+    """
     stock = panel.channel_by_series(STOCK)[:, : panel.num_periods].astype(np.float64)
     known = np.isfinite(stock)
     sold = _trailing_sum(np.where(known, np.asarray(panel.y, np.float64), 0.0), window)
@@ -63,9 +93,26 @@ def own_channels(panel: Panel, config: FeaturesConfig) -> list[Channel]:
     # A shelf that is empty at every count turns once a period: what came was sold.
     turns = np.where(held > 0, sold / np.maximum(held, 1e-9), np.where(sold > 0, 1.0, 0.0))
     turns = np.where(_trailing_sum(known.astype(np.float64), window) > 0, turns, np.nan)
-    own = tuple(panel.unique_ids)
-    values = np.log1p(turns).astype(np.float32)
-    return [Channel(TURNOVER, "stock", SERIES_LEVEL, own, False, values)]
+    return np.log1p(turns).astype(np.float32)
+
+
+def _monthly_sales(panel: Panel, months: int) -> npt.NDArray[np.float32]:
+    """Return log(1 + average sales per month), units, over the months up to each period.
+
+    Only observed periods count, a month being a twelfth of a year: a launch of six weeks that was
+    out of stock for two has the average of four weeks. NaN before the first observed period.
+    """
+    month = panel.timeline.periods_per_year / 12
+    values = np.empty(panel.y.shape, np.float32)
+    for first in range(0, panel.num_series, _BLOCK):
+        rows = slice(first, first + _BLOCK)
+        observed = (np.asarray(panel.flags[rows]) & UNOBSERVED) == 0
+        sold = np.where(observed, np.asarray(panel.y[rows], np.float64), 0.0)
+        number = _trailing_sum(observed.astype(np.float64), round(months * month))
+        total = _trailing_sum(sold, round(months * month))
+        with np.errstate(invalid="ignore"):
+            values[rows] = np.log1p(month * total / number)
+    return values
 
 
 def _trailing_sum(values: npt.NDArray[np.float64], window: int) -> npt.NDArray[np.float64]:

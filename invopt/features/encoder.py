@@ -54,6 +54,7 @@ class FeatureSpec:
         planned: Series channels known ahead (without price).
         calendar: Group channels known ahead, part of the calendar.
         has_price: True when the panel has prices by series.
+        price_ahead: True when they are known ahead, False when they are known once charged.
         price_mean: Mean log price.
         price_scale: Standard deviation of log price.
         launch: Level of a series without history.
@@ -72,6 +73,7 @@ class FeatureSpec:
     planned: tuple[ChannelScale, ...]
     calendar: tuple[ChannelScale, ...]
     has_price: bool
+    price_ahead: bool = True
     price_mean: float = 0.0
     price_scale: float = 1.0
     launch: LaunchModel = field(default_factory=lambda: LaunchModel(0.0))
@@ -265,6 +267,7 @@ class FeatureEncoder:
             planned=_scales(planned.values()),
             calendar=_scales(calendar.values()),
             has_price=has_price,
+            price_ahead=has_price and chosen[PRICE].known,
         )
         if has_price:
             prices = chosen[PRICE].values

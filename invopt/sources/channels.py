@@ -15,6 +15,7 @@ from invopt.sources.mapping import ChannelTable, Expression, Mapping
 from invopt.sources.standard import (
     NUMBER,
     Standard,
+    combined,
     fill_forward,
     gather,
     number_keys,
@@ -134,11 +135,10 @@ class ChannelTables:
         view = f"placed_{name}"
         picks = ", ".join(f"s.{quote(c)}" for c in columns)
         self.reader.run(
-            f'CREATE OR REPLACE VIEW "{view}" AS SELECT s.__row, s.key, s.t, {picks}, '
+            f'CREATE OR REPLACE VIEW "{view}" AS SELECT s.__row, s.key, s.ds, s.t, {picks}, '
             f"coalesce(s.reason, CASE WHEN s.t < 0 THEN '{BEFORE}' WHEN s.t >= {limit} "
             f"THEN '{AFTER}' WHEN k.key IS NULL THEN '{ORPHAN}' END) AS reason "
-            f'FROM (SELECT *, {self.timeline.to_sql("ds")} AS t FROM "{std.view}") s '
-            f'LEFT JOIN "keys_{name}" k ON k.key = s.key',
+            f'FROM {self._with_periods(std, table)} s LEFT JOIN "keys_{name}" k ON k.key = s.key',
             name,
         )
         last = self.reader.fetch(f'SELECT max(t) AS t FROM "{view}" WHERE reason IS NULL', name)[
@@ -150,14 +150,38 @@ class ChannelTables:
             width = max(width, last + 1 + carried)
         return _Placed(std, view, table, domain, width)
 
+    def _with_periods(self, std: Standard, table: ChannelTable) -> str:
+        """Return the SQL of a table's rows with their period t.
+
+        What holds until the next value, and was said before the first period, holds from the
+        first period on: the latest such row of a group counts as said then.
+        """
+        rows = f'(SELECT *, {self.timeline.to_sql("ds")} AS t FROM "{std.view}")'
+        if table.fill != "forward" or table.fill_limit is not None:
+            return rows
+        earlier = f'"earlier_{std.name}"'
+        self.reader.run(
+            f"CREATE OR REPLACE TABLE {earlier} AS SELECT max_by(__row, (ds, -__row)) AS __row "
+            f"FROM {rows} WHERE reason IS NULL AND t <= 0 GROUP BY key HAVING max(t) < 0",
+            std.name,
+        )
+        held = f"s.__row IN (SELECT __row FROM {earlier})"
+        return f"(SELECT s.* REPLACE (CASE WHEN {held} THEN 0 ELSE t END AS t) FROM {rows} s)"
+
     def _read(self, placed: _Placed, groups: tuple[str, ...]) -> list[Channel]:
         name = placed.std.name
         number_keys(self.reader, "channel_codes", groups)
-        picks = ", ".join(f"s.{quote(c)}::FLOAT AS {quote(c)}" for c in placed.std.columns)
-        sql = (
-            f'SELECT c.i, s.t, s.__row, {picks} FROM "{placed.view}" s '
-            "JOIN channel_codes c USING (key) WHERE s.reason IS NULL"
-        )
+        rows = f'FROM "{placed.view}" s JOIN channel_codes c USING (key) WHERE s.reason IS NULL'
+        combining = placed.table.combining()
+        if combining is None:
+            picks = ", ".join(f"s.{quote(c)}::FLOAT AS {quote(c)}" for c in placed.std.columns)
+            sql = f"SELECT c.i, s.t, s.__row, {picks} {rows}"
+        else:
+            picks = ", ".join(
+                f"{combined(f's.{quote(c)}', combining.get(c, 'max'))}::FLOAT AS {quote(c)}"
+                for c in placed.std.columns
+            )
+            sql = f"SELECT c.i, s.t, min(s.__row) AS __row, {picks} {rows} GROUP BY c.i, s.t"
         shape = len(groups), placed.num_columns
         cells = gather(self.reader.batches(sql, name), shape, placed.std.columns)
         self.ledger.set_aside_rows(placed.std, cells.duplicates)

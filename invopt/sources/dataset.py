@@ -103,7 +103,7 @@ def _refuse_if_bad(report: DatasetReport, max_bad_share: float) -> None:
     if report.bad_share <= max_bad_share:
         return
     worst = sorted(
-        ((n, a.table, reason) for a in report.accounting for reason, n in a.quarantined.items()),
+        ((n, a.table, reason) for a in report.accounting for reason, n in a.faulty.items()),
         reverse=True,
     )
     listed = "; ".join(f"{table}: {n} rows, {reason}" for n, table, reason in worst[:5])

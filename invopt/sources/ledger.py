@@ -30,9 +30,14 @@ class Accounting:
     quarantined: dict[str, int] = field(default_factory=dict)
 
     @property
+    def faulty(self) -> dict[str, int]:
+        """Quarantined rows by reason, without those that are merely outside the panel."""
+        return {r: n for r, n in self.quarantined.items() if r not in OUTSIDE_REASONS}
+
+    @property
     def bad(self) -> int:
-        """Quarantined rows that are faulty, not merely outside the panel."""
-        return sum(n for reason, n in self.quarantined.items() if reason not in OUTSIDE_REASONS)
+        """Number of faulty rows."""
+        return sum(self.faulty.values())
 
 
 class Ledger:

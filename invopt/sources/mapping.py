@@ -15,6 +15,7 @@ from invopt.config import explain_validation
 from invopt.errors import ConfigError
 from invopt.timeline import check_frequency
 
+Aggregate = Literal["sum", "mean", "min", "max", "last"]
 DOMAINS = ("stock", "promotions", "customers", "market", "external")
 
 
@@ -60,7 +61,8 @@ class Expression(_Part):
         format: strptime format, for dates held as text.
         from_timezone: Zone of a time stamp that does not name its own.
         to_timezone: Zone whose calendar day counts; UTC for stamps that name their zone.
-        aggregate: How several rows of one period combine, in layout "transactions".
+        aggregate: How several rows of one period combine: sales of layout "transactions", and
+            stock, promotions, customers, market and external where they are finer than the period.
         type: "number" makes an attribute of products a number; by default it is a category.
     """
 
@@ -69,7 +71,7 @@ class Expression(_Part):
     format: str | None = None
     from_timezone: str | None = None
     to_timezone: str | None = None
-    aggregate: Literal["sum", "mean", "min", "max", "last"] | None = None
+    aggregate: Aggregate | None = None
     type: Literal["number", "text"] | None = None
 
 
@@ -135,7 +137,8 @@ class SalesTable(Table):
         ds: Date of the row (long, transactions).
         columns: y, and optionally price, discount, is_observed.
         wide: The period columns (wide).
-        known: Which of price and discount are known ahead.
+        known: Which of price and discount are known ahead; by default both, and neither in
+            layout transactions, whose lines tell what was charged once it was sold.
         returns: "reject" sets rows with negative y aside; "net" lets them lower the period's sum.
         missing: What a period without a row means after the first sale.
     """
@@ -145,7 +148,7 @@ class SalesTable(Table):
     ds: Column | None = None
     columns: dict[Literal["y", "price", "discount", "is_observed"], Column] = {}
     wide: Wide | None = None
-    known: tuple[Literal["price", "discount"], ...] = ("price", "discount")
+    known: tuple[Literal["price", "discount"], ...] | None = None
     returns: Literal["reject", "net"] = "reject"
     missing: Literal["zero", "unobserved"] = "zero"
 
@@ -157,6 +160,12 @@ class SalesTable(Table):
         elif self.ds is None or "y" not in self.columns:
             raise ValueError(f"layout {self.layout} needs ds and columns.y")
         return self
+
+    def is_known_ahead(self, column: str) -> bool:
+        """Return whether a column's future values may be used."""
+        if self.known is None:
+            return self.layout != "transactions"
+        return column in self.known
 
 
 class ProductsTable(Table):
@@ -188,6 +197,8 @@ class ChannelTable(Table):
         known: True when future values may be used.
         fill: What periods without a row hold: nothing, 0, or the last value.
         fill_limit: Periods a value is carried forward at most.
+        aggregate: How several rows of one period combine, for columns that do not say it
+            themselves (flags of one_hot: max); where none is said, later rows are set aside.
     """
 
     level: str = "all"
@@ -200,6 +211,7 @@ class ChannelTable(Table):
     known: bool = False
     fill: Literal["none", "zero", "forward"] = "none"
     fill_limit: int | None = Field(default=None, ge=1)
+    aggregate: Aggregate | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> "ChannelTable":
@@ -210,7 +222,21 @@ class ChannelTable(Table):
                 raise ValueError("a wide table needs `name` and no `columns`")
         elif self.ds is None or not (self.columns or self.one_hot):
             raise ValueError("a long table needs ds and columns or one_hot")
+        if self.wide is not None and self.aggregate is not None:
+            raise ValueError("a wide table has one value per period and no `aggregate`")
         return self
+
+    def combining(self) -> dict[str, Aggregate] | None:
+        """Return how each column's rows of one period combine; None where they are set aside."""
+        own = {name: e.aggregate for name, e in self.columns.items()}
+        if self.aggregate is None and not any(own.values()):
+            return None
+        return {name: how or self.aggregate or "mean" for name, how in own.items()}
+
+    def channel_names(self) -> list[str]:
+        """Return the names of its channels; those of one_hot as PREFIX=."""
+        own = [self.name] if self.name is not None else list(self.columns)
+        return [*own, *(f"{prefix}=" for prefix in self.one_hot)]
 
 
 class PositionTable(Table):
@@ -264,6 +290,14 @@ class Mapping(_Part):
                     f"{name} reads from {table.source!r}, which is not under sources "
                     f"({', '.join(self.sources)})"
                 )
+        places: dict[str, str] = {c: "sales" for c in self.sales.columns if c != "y"}
+        for name, _, table in self.channel_tables():
+            for column in table.channel_names():
+                if column in places:
+                    raise ValueError(
+                        f"{name} and {places[column]} both hold {column!r}; give one another name"
+                    )
+                places[column] = name
         return self
 
     def tables(self) -> list[tuple[str, Table]]:

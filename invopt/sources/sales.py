@@ -14,6 +14,7 @@ from invopt.sources.standard import (
     BOOLEAN,
     NUMBER,
     Standard,
+    combined,
     compact,
     gather,
     number_keys,
@@ -124,9 +125,7 @@ class LongSales:
         value = f"s.{quote(column)}"
         if column == "is_observed":
             value += "::INTEGER"
-        if function == "last":
-            return f"arg_max({value}, s.__row)"
-        return f"{'avg' if function == 'mean' else function}({value})"
+        return combined(value, function)
 
     def _refused(self, shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
         """Return a mask of cells with a refused record: unknown rather than zero."""
@@ -216,7 +215,7 @@ def _sales_panel(
         flags[values.pop("is_observed") == 0] |= np.uint8(Flag.CENSORED)
     ids = tuple(part["unique_id"])
     channels = [
-        Channel(name, "sales", SERIES_LEVEL, ids, name in table.known, array, _BEYOND[name])
+        Channel(name, "sales", SERIES_LEVEL, ids, table.is_known_ahead(name), array, _BEYOND[name])
         for name, array in values.items()
     ]
     return Panel(timeline, part, compact(y), flags).with_channels(channels)

@@ -111,6 +111,13 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def combined(value: str, how: str) -> str:
+    """Return the SQL that combines a column's values in rows s of one period; the last by date."""
+    if how == "last":
+        return f"max_by({value}, (s.ds, s.__row)) FILTER ({value} IS NOT NULL)"
+    return f"{'avg' if how == 'mean' else how}({value})"
+
+
 def one_hot_columns(
     reader: Reader, name: str, table: ChannelTable, limit: int = 64
 ) -> dict[str, Expression]:

@@ -7,6 +7,7 @@ from moto.server import ThreadedMotoServer
 
 from invopt.errors import InvalidInputError
 from serving import model_store, registry
+from serving.evidence import grounds
 
 pytestmark = pytest.mark.slow
 
@@ -117,8 +118,10 @@ def test_the_registry_points_at_the_object_store_and_keeps_evidence_there(store,
     assert registry.model_source("demo", version) == "s3://invopt/models/demo/1/model"
     path = registry.champion_path("demo")
     assert (path / "model.onnx").read_text() == "weights"
+    found = grounds(registry.evidence_path("demo", version), registry.snapshot_of("demo", version))
+    assert (found["snapshot"], found["verdict"]) == ("snap", {"decision": "promote"})
     deployment = tmp_path / "deployment.json"
-    deployment.write_text(json.dumps({"version": "1"}))
+    deployment.write_text(json.dumps({"version": "1"} | found))
     registry.keep_evidence("demo", version, deployment)
     assert {"models/demo/1/evidence/verdict.json", "models/demo/1/evidence/deployment.json"} <= set(
         keys(store)

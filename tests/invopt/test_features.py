@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -25,9 +27,18 @@ CONFIG = SMALL_FEATURES
 
 
 def prepared(config=CONFIG, **kwargs):
-    panel = make_panel(**kwargs)
-    panel = panel.with_channels(derived_channels([panel], config))
+    panel = derived(make_panel(**kwargs), config)
     return panel, FeatureEncoder.fit(panel, config, panel.num_periods)
+
+
+def derived(panel, config=CONFIG):
+    return panel.with_channels([*derived_channels([panel], config), *own_channels(panel, config)])
+
+
+def with_price_known_late(panel):
+    price = replace(panel.channels["price"], known=False)
+    values = price.values[:, : panel.num_periods]
+    return panel.with_channels([replace(price, values=values)])
 
 
 def column(spec, steps, name):
@@ -79,11 +90,35 @@ def test_stock_turnover_is_the_share_of_stock_sold_over_the_longest_window():
     stock = np.array([[4, 4, 4, 4, 9, 9], [np.nan, np.nan, np.nan, np.nan, np.nan, 0]])
     own = tuple(panel.unique_ids)
     channel = Channel("on_hand", "stock", SERIES_LEVEL, own, False, stock.astype(np.float32))
-    [turnover] = own_channels(panel.with_channels([channel]), config)
+    turnover, _ = own_channels(panel.with_channels([channel]), config)
     assert np.expm1(turnover.values[0]) == pytest.approx([0.5, 0.5, 0.5, 0.5, 8 / 21, 8 / 26])
     assert np.isnan(turnover.values[1, :5]).all()
     assert np.expm1(turnover.values[1, 5]) == pytest.approx(1.0)
-    assert own_channels(panel, config) == []
+    without = config.model_copy(update={"monthly_sales": 0})
+    assert own_channels(panel, without) == []
+
+
+def test_sales_per_month_are_the_average_of_the_observed_periods_of_a_year_or_since_launch():
+    config = CONFIG.model_copy(update={"monthly_sales": 12})
+    panel = make_panel(num_series=2, num_periods=800, late=500)
+    panel.y[:] = 3
+    panel.y[0, :300], panel.y[0, 790:] = 9, 0
+    panel.flags[0, 790:] = Flag.CENSORED
+    [monthly] = own_channels(panel, config)
+    month = 365.25 / 12
+    assert np.expm1(monthly.values[0, [100, 300, 799]]) == pytest.approx(
+        [9 * month, (300 * 9 + 3) / 301 * month, 3 * month]
+    )
+    assert np.isnan(monthly.values[1, :500]).all()
+    assert np.expm1(monthly.values[1, [500, 799]]) == pytest.approx(3 * month)
+
+
+@pytest.mark.parametrize(("freq", "month"), [("W-MON", 365.25 / 12 / 7), ("MS", 1)])
+def test_sales_per_month_count_weeks_and_months_too(freq, month):
+    panel = make_panel(freq=freq, start="2010-01-04", future=0)
+    panel.y[:] = 7
+    [monthly] = own_channels(panel, CONFIG)
+    assert np.expm1(monthly.values) == pytest.approx(7 * month)
 
 
 def test_a_product_out_of_stock_keeps_the_level_of_its_longer_history():
@@ -138,15 +173,16 @@ def test_numpy_and_torch_give_the_same_features_bit_for_bit(freq):
     )
 
 
-@given(seed=st.integers(0, 500), cut=st.integers(40, 119))
+@given(seed=st.integers(0, 500), cut=st.integers(40, 119), price_known=st.booleans())
 @settings(max_examples=15, deadline=None)
-def test_no_feature_changes_when_the_future_is_deleted(seed, cut):
-    panel, encoder = prepared(seed=seed, late=20)
+def test_no_feature_changes_when_the_future_is_deleted(seed, cut, price_known):
+    panel = make_panel(seed=seed, late=20)
+    panel = derived(panel if price_known else with_price_known_late(panel))
+    encoder = FeatureEncoder.fit(panel, CONFIG, panel.num_periods)
     rows = np.arange(panel.num_series)
     ends = np.full(len(rows), cut - 1)
     whole = model_inputs(encoder.spec, encoder.encode(panel), rows, ends)
-    part = panel.truncate(cut, num_future=CONFIG.num_future)
-    part = part.with_channels(derived_channels([part], CONFIG))
+    part = derived(panel.truncate(cut, num_future=CONFIG.num_future))
     for ours, theirs in zip(
         whole, model_inputs(encoder.spec, encoder.encode(part), rows, ends), strict=True
     ):
@@ -223,6 +259,21 @@ def test_a_pattern_that_matches_nothing_is_refused():
     config = CONFIG.model_copy(update={"channels": ("prise",)})
     with pytest.raises(ConfigError, match="nothing matches 'prise'"):
         FeatureEncoder.fit(make_panel(), config, 60)
+
+
+def test_an_aggregate_over_a_column_that_products_do_not_have_is_refused():
+    config = CONFIG.model_copy(update={"aggregates": (("location", "colour"),)})
+    with pytest.raises(ConfigError, match=r"features.aggregates: colour is not a column"):
+        derived_channels([make_panel()], config)
+
+
+def test_a_price_that_is_known_once_charged_is_seen_and_not_planned():
+    panel = derived(with_price_known_late(make_panel()))
+    spec = FeatureEncoder.fit(panel, CONFIG, panel.num_periods).spec
+    names = feature_names(spec)
+    assert {"price", "price_to_own_mean", "price_to_category"} <= set(names.step)
+    assert names.planned == ("promotion",)
+    assert not panel.channels["log_price@category"].known
 
 
 def test_planned_price_change_is_the_log_ratio_to_the_price_at_the_origin():

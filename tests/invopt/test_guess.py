@@ -32,7 +32,7 @@ def test_foreign_names_dates_and_invoice_lines_are_recognised(tmp_path):
     assert mapping["sales"] == {
         "from": "invoice_lines",
         "ds": {"expr": "Datum", "format": "%d/%m/%Y"},
-        "columns": {"y": "Qty", "price": "Unit Price"},
+        "columns": {"y": "Qty", "price": '"Unit Price"'},
         "layout": "transactions",
         "returns": "net",
     }

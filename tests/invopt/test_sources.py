@@ -188,6 +188,24 @@ def test_transactions_add_up_and_returns_are_netted(tmp_path):
     assert table(report, "sales").rows_in == 6
 
 
+@pytest.mark.parametrize(
+    ("layout", "known", "expected"),
+    [
+        ("long", None, True),
+        ("transactions", None, False),
+        ("transactions", ["price"], True),
+        ("long", [], False),
+    ],
+)
+def test_what_a_line_charged_is_not_known_ahead_unless_the_mapping_says_so(
+    tmp_path, layout, known, expected
+):
+    mapping = changed(LONG)
+    mapping["sales"] |= {"layout": layout} | ({} if known is None else {"known": known})
+    _, panel = read(tmp_path, mapping, lines_csv=LINES)
+    assert panel.channels["price"].known is expected
+
+
 def test_units_formats_and_time_zones_are_converted(tmp_path):
     mapping = changed(LONG)
     mapping["sales"]["columns"] = {
@@ -325,6 +343,43 @@ def test_channels_of_groups_events_and_future_plans_are_placed(tmp_path):
     assert "1 products have no sales row" in report.notes[0]
 
 
+def test_days_of_stock_weather_and_events_combine_into_the_weeks_of_sales(tmp_path):
+    mapping = changed(LONG, frequency="W-MON")
+    mapping["sales"] |= {"layout": "transactions", "columns": {"y": "qty"}}
+    mapping["sources"] |= {"days": "days.csv"}
+    mapping["external"] = {
+        "from": "days", "level": "all", "ds": "d", "aggregate": "mean",
+        "columns": {"rain": "rain", "on_hand": {"expr": "stock", "aggregate": "last"}},
+        "one_hot": {"event": ["event"]},
+    }  # fmt: skip
+    days = "d,rain,stock,event\n2024-01-04,4,,\n2024-01-01,2,9,Fair\n2024-01-03,,7,\n"
+    report, panel = read(tmp_path, mapping, lines_csv=LINES, days_csv=days)
+    found = {name: channel.values.tolist() for name, channel in panel.channels.items()}
+    assert found == {"rain": [[3]], "on_hand": [[7]], "event=Fair": [[1]]}
+    assert table(report, "external").rows_used == 3
+
+
+def test_a_price_said_before_the_first_sale_holds_until_the_next_one(tmp_path):
+    mapping = changed(LONG)
+    del mapping["sales"]["columns"]["price"]
+    mapping["sources"] |= {"list": "list.csv"}
+    mapping["market"] = {
+        "from": "list", "level": "unique_id", "key": "series", "ds": "d",
+        "columns": {"price": "price"}, "known": True, "fill": "forward",
+    }  # fmt: skip
+    prices = (
+        "series,d,price\na_s1,2019-05-01,2\na_s1,2021-05-01,3\na_s1,2024-01-03,4\n"
+        "a_s2,2023-12-31,5\na_s2,2024-01-01,6\n"
+    )
+    report, panel = read(tmp_path, mapping, lines_csv=LINES, list_csv=prices)
+    price = dict(zip(panel.unique_ids, panel.channels["price"].values.tolist(), strict=True))
+    assert price["a_s1"] == [3, 3, 4, 4]
+    assert price["a_s2"] == [6, 6, 6, 6]
+    found = table(report, "market")
+    assert (found.rows_in, found.rows_used) == (5, 3)
+    assert found.quarantined == {"before the first sales period": 2}
+
+
 SHOPS = {
     "from": "shops",
     "unique_id": "'a_' || store",
@@ -389,6 +444,12 @@ def test_the_same_data_read_twice_give_the_same_bytes(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        (
+            "name: x\nfrequency: D\nsources: {a: a.csv}\nunique_id: s\n"
+            "sales: {from: a, ds: d, columns: {y: y}}\nmarket: {from: a, aggregate: mean, "
+            "level: unique_id, name: p, wide: {columns: x, format: '%Y'}}",
+            "a wide table has one value per period",
+        ),
         ("a: [", "not valid YAML"),
         ("- 1", "must hold a mapping"),
         ("name: x\nfrequency: D\nsources: {}\n", "sales: field required"),
@@ -404,6 +465,12 @@ def test_the_same_data_read_twice_give_the_same_bytes(tmp_path):
             "name: x\nfrequency: D\nsources: {a: a.csv}\n"
             "sales: {from: a, ds: d, columns: {y: y}, dates: d}",
             "key sales.dates does not exist",
+        ),
+        (
+            "name: x\nfrequency: D\nsources: {a: a.csv}\n"
+            "sales: {from: a, ds: d, columns: {y: y, price: p}}\n"
+            "market: {from: a, ds: d, columns: {price: p}}",
+            "market and sales both hold 'price'; give one another name",
         ),
     ],
 )

@@ -99,6 +99,16 @@ def test_the_sweep_was_shared_by_workers_and_its_best_values_used(workspace):
     assert sweep["best"]["model.hidden_size"] in (8, 16)
 
 
+def test_the_deployment_rests_on_a_whole_bundle_of_evidence(workspace):
+    [file] = (workspace / "models").glob("smoke/*/evidence/deployment.json")
+    found = json.loads(file.read_text())
+    assert found["deployer"] == "process"
+    assert found["verdict"]["decision"] == "promote"
+    for part in ("snapshot", "folds", "backtest", "attributions", "files", "software"):
+        assert found[part], part
+    assert found["images"]["job"].startswith("not known: steps and server ran as processes")
+
+
 def test_attributions_of_the_run_add_up(workspace):
     explanation = json.loads((only_run(workspace, "training") / "explanation.json").read_text())
     assert explanation["additivity_error"] < 1e-2

@@ -1,0 +1,334 @@
+"""Where a company's files besides its sales belong: products, stock, plans, market and so on."""
+
+import re
+from typing import Any
+
+import pandas as pd
+
+from invopt.sources.duck import Reader
+from invopt.sources.inspect import (
+    DATE,
+    NUMBER,
+    TEXT,
+    ColumnFacts,
+    FileFacts,
+    date_of,
+    date_sql,
+    dates_in,
+    num_distinct,
+    wide_pattern,
+)
+from invopt.sources.standard import quote
+from invopt.sources.words import (
+    POSITION_ROLES,
+    PRODUCT_ROLES,
+    STOCK_ROLES,
+    WIDE_ROLES,
+    Keys,
+    attribute_entry,
+    by_word,
+    date_entry,
+    domain_of,
+    named,
+    number_entry,
+    roles_of,
+)
+from invopt.timeline import frequency_unit, usual_frequency
+
+_UNIQUE = 0.99
+_FIRST = r"start|from|begin|since"
+_LAST = r"end|until|till|\bto$|_to$"
+_DUE = r"due|eta\b|deliver|expect|arriv"
+_OTHER_KEYS = "it has no date, and its keys are not those of the sales"
+_STEP = {"D": 0, "W": 1, "MS": 2}  # from fine to coarse
+
+
+class Companions:
+    """Places files beside the sales.
+
+    Args:
+        reader: Holds every file under its name.
+        sales: The file of sales.
+        keys: Its keys.
+        dates: Its dates.
+        table: Its mapping, whose channels have names already.
+        notes: Gets a sentence about each file that a person should look at.
+
+    Attributes:
+        tables: Mapping by section.
+        sources: SQL sources that the tables need.
+        behind: Files that those are made of.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        sales: FileFacts,
+        keys: Keys,
+        dates: pd.DatetimeIndex,
+        table: dict[str, Any],
+        notes: list[str],
+    ) -> None:
+        self.reader, self.sales, self.keys, self.dates = reader, sales, keys, dates
+        self.notes = notes
+        self.tables: dict[str, Any] = {}
+        self.sources: dict[str, Any] = {}
+        self.behind: dict[str, list[str]] = {}
+        self.names = {name for name in table.get("columns", {}) if name != "y"}
+
+    def place(self, files: list[FileFacts]) -> None:
+        """Place every file, those that describe products first, or say why one is left out."""
+        undated = [f for f in files if not f.of_kind(DATE) and not f.periods]
+        describing: list[FileFacts] = []
+        for file in undated:
+            reason = self._undated(file, describing)
+            self._tell(file, reason)
+        if "products" not in self.tables:
+            self._join(describing)
+        else:
+            for file in describing:
+                self._tell(file, "products are mapped from another file; join it in SQL")
+        for file in files:
+            if file not in undated:
+                self._tell(file, self._wide(file) if file.periods else self._dated(file))
+
+    def _tell(self, file: FileFacts, reason: str | None) -> None:
+        if reason is not None:
+            self.notes.append(f"{file.name} ({file.path}) is not mapped: {reason}")
+
+    def _keys_of(self, file: FileFacts) -> Keys:
+        """Return the keys of a file that the sales have too."""
+        own = Keys.of(file)
+        return Keys(
+            own.product if self.keys.product else None,
+            own.location if self.keys.location else None,
+            own.series,
+        )
+
+    def _is_whole(self, own: Keys) -> bool:
+        """Return whether a file's keys name single series."""
+        return own.series is not None or own.roles.keys() == self.keys.roles.keys()
+
+    def _series_key(self, own: Keys) -> str | None:
+        """Return the expression of a file's series, None where it is that of the sales."""
+        return None if own.expression == self.keys.expression else own.expression
+
+    def _undated(self, file: FileFacts, describing: list[FileFacts]) -> str | None:
+        own = self._keys_of(file)
+        if not own.there and own.series is None:
+            return _OTHER_KEYS
+        columns = [own.series] if own.series is not None else own.there
+        if num_distinct(self.reader, file, columns) < _UNIQUE * file.num_rows:
+            return f"several rows have the same {' and '.join(columns)}"
+        if not self._is_whole(own):
+            describing.append(file)
+            return None
+        numbers = [c for c in file.of_kind(NUMBER) if c.name not in own.there]
+        section = "position" if by_word([c.name for c in numbers], "on_hand") else "products"
+        if section in self.tables:
+            return f"{section} are mapped from another file"
+        key = self._series_key(own)
+        table: dict[str, Any] = {"from": file.name} | ({"unique_id": key} if key else {})
+        if section == "position":
+            roles = roles_of([c.name for c in numbers], POSITION_ROLES)
+            picks = {roles[c.name]: number_entry(c) for c in numbers}
+            table["columns"] = {r: picks[r] for r in POSITION_ROLES[::-1] if r in picks}
+        else:
+            taken = {*own.there, own.series}
+            table["columns"] = own.columns | _attributes(file, taken)
+        self.tables[section] = table
+        return None
+
+    def _join(self, describing: list[FileFacts]) -> None:
+        """Make products of the series sold and of files about their products and places."""
+        keys = [*self.keys.there, *([self.keys.series] if self.keys.series else [])]
+        cells = ", ".join(map(quote, keys))
+        picks, joins = [], []
+        columns: dict[str, Any] = dict(self.keys.columns)
+        names = set(keys)
+        for file in describing:
+            [(role, key)] = self._keys_of(file).roles.items()
+            about = quote(file.name)
+            ours = quote(self.keys.roles[role])
+            joins.append(f"LEFT JOIN {about} ON {about}.{quote(key)}::VARCHAR = s.{ours}::VARCHAR")
+            for column in [c for c in file.columns if c.name != key]:
+                name = _free(column.name, names, file)
+                picks.append(f"{about}.{quote(column.name)} AS {quote(name)}")
+            columns |= _attributes(file, {key}, names)
+            names |= {c.name for c in file.columns}
+        inner = f'(SELECT DISTINCT {cells} FROM "{self.sales.name}") s'
+        picked = ", ".join(["s.*", *picks])
+        self.sources["series"] = {"sql": " ".join([f"SELECT {picked} FROM {inner}", *joins,
+                                                   "ORDER BY ALL"])}  # fmt: skip
+        self.behind["series"] = [self.sales.name, *(f.name for f in describing)]
+        self.tables["products"] = {"from": "series", "columns": columns}
+
+    def _wide(self, file: FileFacts) -> str | None:
+        own = self._keys_of(file)
+        names = [role for role in WIDE_ROLES if by_word([file.name], role)]
+        if not (names and self._is_whole(own) and file.periods_format):
+            return "a second table with a column per period; say what it holds"
+        name = names[0]
+        if name in self.names:
+            return f"{name} is mapped from another file"
+        domain = "market" if name in ("price", "discount") else "stock"
+        form = file.periods_format
+        key = self._series_key(own)
+        table: dict[str, Any] = {"from": file.name, "level": "unique_id"}
+        table |= ({"key": key} if key else {}) | {
+            "wide": {"columns": wide_pattern(form), "format": form},
+            "name": name,
+        }
+        self.names.add(name)
+        self.tables.setdefault(domain, []).append(table)
+        return None
+
+    def _dated(self, file: FileFacts) -> str | None:
+        own = self._keys_of(file)
+        if self._is_whole(own) and self._open_orders(file, own):
+            return None
+        span = _span(file)
+        date = span[0] if span else date_of(file)
+        found = self._level(file, own, date)
+        if found is None:
+            keys = [own.series] if own.series is not None else own.there
+            return f"several rows have the same {' and '.join([*keys, date.name])}"
+        level, used = found
+        domain = domain_of(file)
+        channels = self._channels(file, domain, {*used, own.series, *own.there})
+        if not channels and not span:
+            return "it has a date and no number"
+        table: dict[str, Any] = {"from": file.name} | level | {"ds": date_entry(date)} | channels
+        if span:
+            table |= {"from": self._days(file, *span), "ds": "day"}
+            table["columns"] = {self._free("promotion", file): "1"} | table.get("columns", {})
+        table |= self._fill(file, domain, span=span is not None)
+        self.tables.setdefault(domain, []).append(table)
+        self._tell_plans(file, domain, span)
+        return None
+
+    def _channels(
+        self, file: FileFacts, domain: str, taken: set[str | None]
+    ) -> dict[str, dict[str, Any]]:
+        """Return columns and one_hot of a file: numbers as they are, short texts as flags."""
+        numbers = [c for c in file.of_kind(NUMBER) if c.name not in taken]
+        texts = [c for c in file.of_kind(TEXT) if c.values and c.name not in taken]
+        roles = roles_of([c.name for c in numbers], STOCK_ROLES if domain == "stock" else ())
+        found: dict[str, dict[str, Any]] = {
+            "columns": {self._free(roles[c.name], file): number_entry(c) for c in numbers},
+            "one_hot": {self._free(c.name, file): [named(c.name)] for c in texts},
+        }
+        return {section: entries for section, entries in found.items() if entries}
+
+    def _free(self, name: str, file: FileFacts) -> str:
+        """Return the name of a channel, with the file's before it where another has it."""
+        name = _free(name, self.names, file)
+        self.names.add(name)
+        return name
+
+    def _level(
+        self, file: FileFacts, own: Keys, date: ColumnFacts
+    ) -> tuple[dict[str, str], list[str]] | None:
+        """Return whom rows are for and the key's columns: the first under which they are unique."""
+        tries: list[tuple[dict[str, str], list[str]]] = []
+        if self._is_whole(own):
+            key = self._series_key(own)
+            used = [own.series] if own.series is not None else own.there
+            tries.append(({"level": "unique_id"} | ({"key": key} if key else {}), used))
+        tries += [({"level": role, "key": named(c)}, [c]) for role, c in own.roles.items()]
+        attributes = {name.lower(): name for name in self.tables["products"]["columns"]}
+        for column in file.of_kind(TEXT):
+            name = attributes.get(column.name.lower())
+            if name is not None and column.name not in own.there:
+                tries.append(({"level": name, "key": named(column.name)}, [column.name]))
+        tries.append(({}, []))
+        for level, used in tries:
+            if num_distinct(self.reader, file, [*used, date.name]) >= _UNIQUE * file.num_rows:
+                return level, used
+        return None
+
+    def _open_orders(self, file: FileFacts, own: Keys) -> bool:
+        due = next((c for c in file.of_kind(DATE) if re.search(_DUE, c.name.lower())), None)
+        numbers = {c.name: c for c in file.of_kind(NUMBER) if c.name not in own.there}
+        quantity = by_word(list(numbers), "y")
+        if due is None or quantity is None or "open_orders" in self.tables:
+            return False
+        key = self._series_key(own)
+        columns = {"due": date_entry(due), "quantity": number_entry(numbers[quantity])}
+        self.tables["open_orders"] = (
+            {"from": file.name} | ({"unique_id": key} if key else {}) | {"columns": columns}
+        )
+        return True
+
+    def _days(self, file: FileFacts, first: ColumnFacts, last: ColumnFacts) -> str:
+        """Return the name of a source that has a row for every day from first to last.
+
+        A row without an end holds for its first day; one without a start keeps no day, and is
+        told as such when it is read.
+        """
+        start, end = date_sql(first), date_sql(last)
+        stop = f"greatest({start}, coalesce({end}, {start}))"
+        days = f"coalesce(generate_series({start}, {stop}, INTERVAL 1 DAY), [NULL])"
+        sql = f'SELECT *, unnest({days})::DATE AS day FROM "{file.name}"'
+        unit = frequency_unit(usual_frequency(self.dates))
+        if unit != "D":  # one row per period, not one per day
+            origin = f"DATE '{self.dates.min():%Y-%m-%d}'"
+            week = f"{origin} + 7 * floor((day - {origin}) / 7)::INTEGER"
+            period = week if unit == "W" else "date_trunc('month', day)::DATE"
+            sql = f"SELECT DISTINCT * REPLACE ({period} AS day) FROM ({sql})"
+        name = f"{file.name}_days"
+        self.sources[name] = {"sql": sql}
+        self.behind[name] = [file.name]
+        return name
+
+    def _fill(self, file: FileFacts, domain: str, *, span: bool) -> dict[str, str]:
+        """Return what periods without a row, or with several, hold.
+
+        No promotion, the value of a longer period, the mean of shorter ones.
+        """
+        if span or domain == "promotions":
+            return {"fill": "zero"}
+        own = _STEP[frequency_unit(usual_frequency(dates_in(self.reader, file)))]
+        ours = _STEP[frequency_unit(usual_frequency(self.dates))]
+        if own < ours:
+            return {"aggregate": "last" if domain == "stock" else "mean"}
+        return {"fill": "forward"} if own > ours else {}
+
+    def _tell_plans(
+        self, file: FileFacts, domain: str, span: tuple[ColumnFacts, ColumnFacts] | None
+    ) -> None:
+        dates = dates_in(self.reader, file, span[1] if span else None)
+        if len(dates) and dates.max() > self.dates.max():
+            self.notes.append(
+                f"{file.name} reaches beyond the last sales: under {domain}, say `known: true` of "
+                "what is known ahead (plans, holidays), in a table of its own"
+            )
+
+
+def _attributes(
+    file: FileFacts, taken: set[str | None], names: set[str] | None = None
+) -> dict[str, Any]:
+    """Return a file's columns as attributes of products, numbers under the contract's names."""
+    numbers = [c.name for c in file.of_kind(NUMBER) if c.name not in taken]
+    roles = roles_of(numbers, PRODUCT_ROLES)
+    found = {}
+    for column in [c for c in file.columns if c.name not in taken and c.kind != DATE]:
+        name = column.name
+        if names is not None:
+            name = _free(name, names, file)
+        entry = attribute_entry(column, roles.get(name, name), is_number=name in numbers)
+        found[roles.get(name, name)] = entry if name == column.name else named(name)
+    return found
+
+
+def _free(name: str, names: set[str], file: FileFacts) -> str:
+    """Return a name that is not taken yet."""
+    return f"{file.name}_{name}" if name in names else name
+
+
+def _span(file: FileFacts) -> tuple[ColumnFacts, ColumnFacts] | None:
+    """Return the columns of the first and the last day that rows hold for, where they say so."""
+    dates = file.of_kind(DATE)
+    first = [c for c in dates if re.search(_FIRST, c.name.lower())]
+    last = [c for c in dates if re.search(_LAST, c.name.lower()) and c not in first]
+    return (first[0], last[0]) if first and last else None
