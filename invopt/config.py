@@ -184,6 +184,8 @@ class TrainingConfig(_Section):
         fork_every: Encoder steps between origins.
         fork_after: Encoder steps before the first origin.
         origin_stride: Periods between possible window ends; 7 keeps the weekday of the cutoff.
+        newest_share: Share of training windows that end with the latest periods. Ends drawn evenly
+            reach a period from every window that holds it, the latest ones from few.
         learning_rate: Peak.
         weight_decay: Of AdamW.
         gradient_clip: Norm.
@@ -212,6 +214,7 @@ class TrainingConfig(_Section):
     fork_every: int = Field(default=2, ge=1)
     fork_after: int = Field(default=8, ge=1)
     origin_stride: int = Field(default=1, ge=1)
+    newest_share: float = Field(default=0.0, ge=0, le=1)
     learning_rate: float = Field(default=2e-3, gt=0)
     weight_decay: float = Field(default=0.01, ge=0)
     gradient_clip: float = Field(default=1.0, gt=0)

@@ -153,6 +153,9 @@ class WindowSampler:
         # A whole number of strides before the last period: ends keep the weekday of the cutoff.
         self.latest = self.last - -(-features.patch // self.stride) * self.stride
         self.rows = np.flatnonzero(launch < self.last - features.patch)
+        self.newest_share = training.newest_share
+        # Ends of these last strides give every origin position between two forks a turn.
+        self.newest = max(1, training.fork_every * features.patch // self.stride)
 
     @property
     def num_series(self) -> int:
@@ -165,6 +168,8 @@ class WindowSampler:
         size = self.batch_size * world
         rows = self.rows[rng.integers(0, len(self.rows), size)]
         span = (self.latest - self.first[rows]) // self.stride + 1
+        is_newest = rng.random(size) < self.newest_share
+        span = np.where(is_newest, np.minimum(span, self.newest), span)
         ends = self.latest - (rng.random(size) * span).astype(np.int64) * self.stride
         mine = slice(rank, None, world)
         return torch.from_numpy(rows[mine]), torch.from_numpy(ends[mine])

@@ -255,3 +255,17 @@ def test_calendar_knows_weekday_and_shifted_events():
     event = encoded.calendar[0, :, names.index("event=holiday")]
     ahead = encoded.calendar[0, :, names.index("event=holiday@+1")]
     assert np.array_equal(ahead[:-1], event[1:])
+
+
+def test_a_flag_reads_zero_or_one_however_rare_it_is():
+    panel = make_panel()
+    values = np.zeros((1, panel.num_periods + 14), np.float32)
+    values[0, 50] = 1.0
+    panel = panel.with_channels(
+        [Channel("event=Feast", "external", "all", ("all",), True, values, "zero")]
+    )
+    panel = panel.with_channels(derived_channels([panel], CONFIG))
+    encoder = FeatureEncoder.fit(panel, CONFIG, panel.num_periods)
+    place = encoder.spec.calendar_columns.index("event=Feast")
+    found = encoder.encode(panel).calendar[0, :, place]
+    assert set(np.unique(found)) == {0.0, 1.0}
