@@ -88,6 +88,7 @@ class FeaturesConfig(_Section):
         aggregates: Column sets whose total sales become channels, for the trend of a group.
         year_harmonics: Fourier pairs over the year.
         month_harmonics: Fourier pairs over the month (daily data).
+        month_of_year: One indicator per month, for demand that steps where a month begins.
         day_of_week: One indicator per weekday (daily data).
         event_channels: Known channels that also act before and after; names or patterns.
         event_leads: Periods before (positive) and after (negative) at which they act.
@@ -104,6 +105,7 @@ class FeaturesConfig(_Section):
     aggregates: tuple[tuple[str, ...], ...] = ()
     year_harmonics: int = Field(default=3, ge=0)
     month_harmonics: int = Field(default=2, ge=0)
+    month_of_year: bool = False
     day_of_week: bool = True
     event_channels: tuple[str, ...] = ()
     event_leads: tuple[int, ...] = ()

@@ -20,6 +20,7 @@ SMALL_FEATURES = FeaturesConfig(
     aggregates=(("location", "category"),),
     event_channels=("event=*",),
     event_leads=(1, -1),
+    month_of_year=True,
 )
 CONFIGS = Path(__file__).parent.parent / "pipelines" / "configs"
 
@@ -88,6 +89,7 @@ def make_config(**sections: dict[str, object]) -> Config:
             "context_steps": 4,
             "windows": [7, 14, 28],
             "aggregates": [["location", "category"]],
+            "month_of_year": True,
         },
         "model": {"hidden_size": 8, "decoder_size": 8},
         "training": {"max_steps": 12, "batch_size": 8, "fork_after": 1, "max_minutes": 5},
