@@ -279,10 +279,11 @@ def _stock_table(panel: Panel, stock: StockRecords, created: pd.Timestamp) -> pa
     found = stock_of(panel.unique_ids, position, open_orders)
     lead_time = np.full(panel.num_series, np.nan)
     if position is not None and "lead_time" in position:
-        lead_time = position.set_index(SERIES_KEY)["lead_time"].reindex(panel.unique_ids)
+        recorded = position.set_index(SERIES_KEY)["lead_time"]
+        lead_time = recorded.reindex(panel.unique_ids).to_numpy(np.float64)
     values = (found.on_hand, found.on_order, found.backorders, lead_time)
     columns: dict[str, Any] = {SERIES_KEY: panel.unique_ids.astype(str)}
-    columns |= {n: np.asarray(v, np.float64) for n, v in zip(STOCK, values, strict=True)}
+    columns |= dict(zip(STOCK, values, strict=True))
     columns[ARRIVALS] = list(found.arrivals.astype(np.float32))
     moments = {TIMESTAMP: known_time(panel), CREATED: created}
     stamps = pd.DataFrame(moments, index=range(panel.num_series)).astype("datetime64[us, UTC]")

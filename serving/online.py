@@ -247,7 +247,7 @@ class OnlineFeatures:
             name: np.array([np.nan if r[name] is None else r[name] for r in rows], np.float64)
             for name in STOCK
         }
-        arrivals = [() if r[ARRIVALS] is None else r[ARRIVALS] for r in rows]
+        arrivals: list[Any] = [() if r[ARRIVALS] is None else r[ARRIVALS] for r in rows]
         counted = [known_at if row is None else row[0] for row in stock]
         if any(at != known_at for at in counted):  # sales were pushed since
             timeline = Timeline(pd.Timestamp(known_at, unit="s"), self.layout.freq, 0)
