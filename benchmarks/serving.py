@@ -98,7 +98,7 @@ class _Shop:
         self.num_series = panel.num_series
         position = pd.DataFrame({"unique_id": panel.unique_ids, "on_hand": 5.0, "on_order": 0.0})
         now = pd.Timestamp.now(tz="UTC")
-        write_tables([panel], spec, position, now, self.settings, 1)
+        write_tables([panel], spec, (position, None), now, self.settings, 1)
         store = open_store(self.settings)
         apply_and_materialise(store, self.settings, known_time(panel))
 

@@ -1,7 +1,8 @@
 """The inventory simulator: SKU-days per second, alone, in torch, and beside public libraries.
 
-Peers are measured where they are importable (a virtual environment of their own, named by
---peers); they replay one SKU at a time, so they get a share of the same demand.
+Peers live in an environment of their own (`pip install stockpyl inventorize`), whose interpreter
+--peers names; they replay one SKU at a time, so they get a share of the same demand, and their
+costs are shown beside ours of the same SKUs.
 """
 
 import argparse
@@ -22,9 +23,9 @@ from invopt.model.replay import ReplayTerms, replay_cost
 FloatArray = npt.NDArray[np.float64]
 LEAD_TIME, LEVEL, HOLDING, STOCKOUT = 3, 14.0, 0.1, 1.0
 
-# Run by the peers' interpreter: the same base stock with backorders, one SKU after the other.
-# An order at the end of t is sold from in t + L + 1 here and, placed at the start of t + 1,
-# with a lead time of L there.
+# Run by the peers' interpreter: the same base stock, one SKU after the other. An order at the end
+# of t is sold from in t + L + 1 here; both peers call that a lead time of L + 1. stockpyl knows
+# backorders alone, inventorize lost sales alone, which also counts the stock before day one.
 _STOCKPYL = """
 import json, sys, time
 import numpy as np
@@ -44,12 +45,13 @@ import json, sys, time
 import numpy as np
 import inventorize as inv
 demand = np.load(sys.argv[1]); lead, level, holding, stockout = json.loads(sys.argv[2])
-started, lost = time.perf_counter(), 0.0
+started, cost = time.perf_counter(), 0.0
 for row in demand:
-    found = inv.sim_base_normal(row, mean=float(row.mean()), sd=float(row.std()), leadtime=lead,
+    _, found = inv.sim_base_normal(row, mean=float(row.mean()), sd=float(row.std()), leadtime=lead,
         service_level=0.95, Base=level, ordering_delay=False, shortage_cost=stockout,
         inventory_cost=holding, ordering_cost=0)
-print(json.dumps([demand.size / (time.perf_counter() - started), None]))
+    cost += found["shortage_cost"] + found["inventory_cost"] - level * holding
+print(json.dumps([demand.size / (time.perf_counter() - started), float(cost)]))
 """
 
 
@@ -111,16 +113,17 @@ def in_torch(demand: npt.NDArray[np.float32]) -> tuple[float, float]:
 def beside_peers(interpreter: Path, demand: npt.NDArray[np.float32]) -> None:
     """Print what other libraries do with the same demand, and that costs agree."""
     terms = make_terms(len(demand))
-    # Their order at the start of a period sees the demand of the one before, as ours does at
-    # its end; with a lead time of L theirs arrives after L periods.
     rule = order_up_to(np.full(demand.shape, LEVEL), terms)
     opening = Opening(np.full(len(demand), LEVEL), np.zeros((len(demand), 0)))
-    cost = simulate(demand, rule, terms, opening, lost_sales=False).cost.sum()
-    rules = json.dumps([LEAD_TIME, LEVEL, HOLDING, STOCKOUT])
+    rules = json.dumps([LEAD_TIME + 1, LEVEL, HOLDING, STOCKOUT])
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "demand.npy"
         np.save(file, demand)
-        for name, script in (("stockpyl", _STOCKPYL), ("inventorize", _INVENTORIZE)):
+        for name, script, lost_sales in (
+            ("stockpyl, backorders", _STOCKPYL, False),
+            ("inventorize, lost sales", _INVENTORIZE, True),
+        ):
+            cost = simulate(demand, rule, terms, opening, lost_sales=lost_sales).cost.sum()
             done = subprocess.run(
                 [str(interpreter), "-c", script, str(file), rules],
                 capture_output=True, text=True, check=False,
@@ -129,8 +132,7 @@ def beside_peers(interpreter: Path, demand: npt.NDArray[np.float32]) -> None:
                 print(f"{name:45s} not measured: {done.stderr.strip().splitlines()[-1:]}")
                 continue
             rate, theirs = json.loads(done.stdout.strip().splitlines()[-1])
-            agreed = "" if theirs is None else f", cost {theirs:,.1f} against our {cost:,.1f}"
-            print(f"{name:45s} {rate:14,.0f} SKU-days/s{agreed}")
+            print(f"{name:45s} {rate:14,.0f} SKU-days/s, cost {theirs:,.1f}, ours {cost:,.1f}")
 
 
 def best(run: Callable[[], object]) -> tuple[float, float]:

@@ -63,6 +63,7 @@ class Definitions:
             Field(name=name, dtype=Float64)
             for name in ("on_hand", "on_order", "backorders", "current_lead_time")
         ]
+        stock.append(Field(name="arrivals", dtype=Array(Float32)))
         last = [Field(name=name, dtype=Array(Float32)) for name in ("mean", "quantiles", "levels")]
         last.append(Field(name="model_version", dtype=String))
 

@@ -88,6 +88,7 @@ class FeaturesConfig(_Section):
         aggregates: Column sets whose total sales become channels, for the trend of a group.
         year_harmonics: Fourier pairs over the year.
         month_harmonics: Fourier pairs over the month (daily data).
+        month_of_year: One indicator per month, for demand that steps where a month begins.
         day_of_week: One indicator per weekday (daily data).
         monthly_sales: Months of history whose average sales per month are a feature; 0 for none.
         event_channels: Known channels that also act before and after; names or patterns.
@@ -105,6 +106,7 @@ class FeaturesConfig(_Section):
     aggregates: tuple[tuple[str, ...], ...] = ()
     year_harmonics: int = Field(default=3, ge=0)
     month_harmonics: int = Field(default=2, ge=0)
+    month_of_year: bool = False
     day_of_week: bool = True
     monthly_sales: int = Field(default=0, ge=0)
     event_channels: tuple[str, ...] = ()

@@ -53,8 +53,20 @@ class Position(_Request):
     """Stock as the caller knows it, in place of the feature store's; units."""
 
     on_hand: Units
-    on_order: Units = 0.0
+    on_order: Units = Field(
+        default=0.0, description="Everything under way; at least what arrivals hold."
+    )
     backorders: Units = 0.0
+    arrivals: Annotated[list[Units], Field(max_length=1000)] = Field(
+        default=[],
+        description="Units under way that arrive at the start of the first period after the "
+        "cutoff, the second, ... What is on order beyond them arrives at the first.",
+    )
+
+    @property
+    def under_way(self) -> float:
+        """Everything under way, in units."""
+        return max(self.on_order, sum(self.arrivals))
 
 
 class WhatIf(_Request):

@@ -12,8 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from invopt.attribution import TOLERANCE, attribute
 from serving import metrics
 from serving.answers import AnswerWriter
@@ -26,7 +24,7 @@ from serving.network import Inputs
 from serving.online import OnlineFeatures
 from serving.plans import Sheet, plan_rows
 from serving.prediction_log import PredictionLog
-from serving.scenarios import InstanceFailedError, scenarios_of
+from serving.scenarios import InstanceFailedError, put_position, scenarios_of
 
 _MEMORY = 5_000
 STORE_DOWN = "the feature store does not answer"
@@ -239,10 +237,9 @@ class Decider:
             if sheet is None or instance.features is not None:
                 self._fail(request, number, missing)
                 continue
-            position = dict(sheet.position)
+            position = {name: values.copy() for name, values in sheet.position.items()}
             if instance.position is not None:
-                given = instance.position.model_dump()
-                position |= {name: np.array([value]) for name, value in given.items()}
+                put_position(position, 0, instance.position)
             sheet = sheet.degraded(Step.LAST_FORECAST, STORE_DOWN, position)
             self._answer(model, request, [number], [False], sheet, None)
         if all("error" in (a or {}) for a in request.answers):

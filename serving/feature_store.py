@@ -25,6 +25,7 @@ from invopt.features.tables import (
     series_table,
     snapshot_table,
 )
+from invopt.inventory import stock_of
 from invopt.panel import Panel, iter_panels
 from invopt.sources import read_position
 from serving.materialise import materialise, write_rows
@@ -32,8 +33,12 @@ from serving.settings import FEATURE_STORE, Settings
 from serving.snapshots import snapshot_path
 
 LAYOUT = "layout.json"
+# StockPosition and OpenOrders, as read_position returns them.
+StockRecords = tuple[pd.DataFrame | None, pd.DataFrame | None]
 # lead_time is a column of products; the position may carry a newer one under its own name.
 STOCK = ("on_hand", "on_order", "backorders", "current_lead_time")
+# Units under way by the period they arrive at the start of: the next one, the one after, ...
+ARRIVALS = "arrivals"
 # Periods by which a group's online window is longer: series that stopped being published a few
 # periods ago still find their groups as they were then.
 GROUP_SLACK = 28
@@ -56,10 +61,10 @@ def publish(
     settings = Settings.from_environment()
     spec = FeatureSpec.load(Path(source) / "features.json")
     config = FeaturesConfig.model_validate(features)
-    position, _ = read_position(snapshot_path(snapshot))
+    stock = read_position(snapshot_path(snapshot))
     cutoffs = max(1, config.daily_periods // config.patch)
     now = pd.Timestamp.now(tz="UTC")
-    write_tables(iter_panels(Path(source)), spec, position, now, settings, cutoffs)
+    write_tables(iter_panels(Path(source)), spec, stock, now, settings, cutoffs)
     notify("feature tables written; applying and materialising")
     known_at = known_time(next(iter_panels(Path(source))))
     store = open_store(settings)
@@ -118,7 +123,7 @@ def open_store(settings: Settings) -> Any:
 def write_tables(
     panels: Iterable[Panel],
     spec: FeatureSpec,
-    position: pd.DataFrame | None,
+    stock: StockRecords,
     created: pd.Timestamp,
     settings: Settings,
     snapshot_cutoffs: int,
@@ -128,7 +133,7 @@ def write_tables(
     Args:
         panels: Partitions, with derived channels.
         spec: Features of the snapshot table and sizes of the online window.
-        position: StockPosition, when stock is known.
+        stock: StockPosition and OpenOrders, each None when not known.
         created: When this was made.
         settings: Where to.
         snapshot_cutoffs: Cutoffs of the snapshot table, a patch apart, the last one included.
@@ -146,7 +151,7 @@ def write_tables(
         last, step = panel.num_periods - 1, spec.config.patch
         cutoffs = list(range(last, 0, -step))[:snapshot_cutoffs][::-1]
         _write(snapshot_table(panel, spec, created, cutoffs), folder / "series_features" / file)
-        _write(_stock_table(panel, position, created), folder / "stock_position" / file)
+        _write(_stock_table(panel, stock, created), folder / "stock_position" / file)
         _write(_no_forecast(), folder / "last_forecast" / "none.parquet")
         if number == 0 and layout.group_channels:
             _write(group_table(panel, layout, created), folder / "group_history" / file)
@@ -268,22 +273,21 @@ def _distinct(folder: Path, column: str) -> list[str]:
     return sorted(found)
 
 
-def _stock_table(panel: Panel, position: pd.DataFrame | None, created: pd.Timestamp) -> pa.Table:
-    known_at = known_time(panel)
-    frame = pd.DataFrame({SERIES_KEY: panel.unique_ids.astype(str)})
-    if position is not None:
-        stock = position.rename(columns={"lead_time": "current_lead_time"})
-        frame = frame.merge(stock, on=SERIES_KEY, how="left")
-    if "on_hand" in frame:
-        for name in ("on_order", "backorders"):
-            if name not in frame:  # not recorded at all reads as none, as in plan_orders
-                frame[name] = frame["on_hand"] * 0
-    for name in STOCK:
-        frame[name] = frame[name].astype(float) if name in frame else float("nan")
-    frame[TIMESTAMP] = known_at
-    frame[CREATED] = created
-    stamps = frame[[TIMESTAMP, CREATED]].astype("datetime64[us, UTC]")
-    return pa.Table.from_pandas(frame[[SERIES_KEY, *STOCK]].join(stamps), preserve_index=False)
+def _stock_table(panel: Panel, stock: StockRecords, created: pd.Timestamp) -> pa.Table:
+    """Return the stock of every series as replenishment reads it, arrivals by period included."""
+    position, open_orders = stock
+    found = stock_of(panel.unique_ids, position, open_orders)
+    lead_time = np.full(panel.num_series, np.nan)
+    if position is not None and "lead_time" in position:
+        recorded = position.set_index(SERIES_KEY)["lead_time"]
+        lead_time = recorded.reindex(panel.unique_ids).to_numpy(np.float64)
+    values = (found.on_hand, found.on_order, found.backorders, lead_time)
+    columns: dict[str, Any] = {SERIES_KEY: panel.unique_ids.astype(str)}
+    columns |= dict(zip(STOCK, values, strict=True))
+    columns[ARRIVALS] = list(found.arrivals.astype(np.float32))
+    moments = {TIMESTAMP: known_time(panel), CREATED: created}
+    stamps = pd.DataFrame(moments, index=range(panel.num_series)).astype("datetime64[us, UTC]")
+    return pa.Table.from_pandas(pd.DataFrame(columns).join(stamps), preserve_index=False)
 
 
 def _no_forecast() -> pa.Table:

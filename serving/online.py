@@ -29,10 +29,12 @@ from invopt.features.tables import (
     TableLayout,
     group_ids,
 )
+from invopt.timeline import Timeline
 from serving import metrics
 from serving.alignment import aligned
 from serving.failures import StoreUnavailableError
 from serving.feature_store import (
+    ARRIVALS,
     STOCK,
     newest_windows,
     open_store,
@@ -55,7 +57,8 @@ class Windows:
 
     Attributes:
         rows: Columns of the series table; arrays (series, period), values by row.
-        position: on_hand, on_order, backorders by series, NaN where unknown; units.
+        position: on_hand, on_order, backorders by series, NaN where unknown; arrivals (series,
+            periods) under way by the period after the window they arrive at the start of; units.
         known_at: When the sales were known, seconds since 1970.
     """
 
@@ -167,7 +170,7 @@ class OnlineFeatures:
         """
         fields = [SALES, ON_SALE, *self.layout.static, *self.layout.series_fields]
         found, stock = self._read(
-            SERIES_KEY, names, {"series_window": fields, "stock_position": list(STOCK)}
+            SERIES_KEY, names, {"series_window": fields, "stock_position": [*STOCK, ARRIVALS]}
         )
         metrics.FEATURE_MISSES.labels("series_window").inc(sum(row is None for row in found))
         places: dict[tuple[float, int], list[int]] = {}
@@ -177,7 +180,7 @@ class OnlineFeatures:
         return [
             Windows(
                 _columns(fields, [found[i][1] for i in at], [names[i] for i in at], known_at),  # type: ignore[index]
-                _position([stock[i] for i in at]),
+                self._position([stock[i] for i in at], known_at),
                 known_at,
             )
             for (known_at, _), at in sorted(places.items())
@@ -234,6 +237,25 @@ class OnlineFeatures:
             known = self._groups
         return aligned(known, windows.known_at, windows.num_periods, self.layout)
 
+    def _position(
+        self, stock: Sequence[Found], known_at: float
+    ) -> dict[str, npt.NDArray[np.float64]]:
+        """Return the stock of series whose windows were known at a time."""
+        missing = dict.fromkeys((*STOCK, ARRIVALS))
+        rows = [missing if row is None else row[1] for row in stock]
+        found = {
+            name: np.array([np.nan if r[name] is None else r[name] for r in rows], np.float64)
+            for name in STOCK
+        }
+        arrivals: list[Any] = [() if r[ARRIVALS] is None else r[ARRIVALS] for r in rows]
+        counted = [known_at if row is None else row[0] for row in stock]
+        if any(at != known_at for at in counted):  # sales were pushed since
+            timeline = Timeline(pd.Timestamp(known_at, unit="s"), self.layout.freq, 0)
+            ages = -timeline.index_of(pd.DatetimeIndex(pd.to_datetime(counted, unit="s")))
+            arrivals = [_later(a, n) for a, n in zip(arrivals, ages.tolist(), strict=True)]
+        found[ARRIVALS] = _stacked(arrivals)
+        return found
+
     def _read(
         self,
         key: str,
@@ -280,6 +302,16 @@ class OnlineFeatures:
         return answers
 
 
+def _later(arrivals: Sequence[float], periods: int) -> Sequence[float]:
+    """Return arrivals as they stand periods after the count: what was due since is due next.
+
+    Nobody has told that it arrived, or it would be on hand.
+    """
+    if periods <= 0 or not len(arrivals):
+        return arrivals
+    return [float(np.sum(arrivals[: periods + 1])), *arrivals[periods + 1 :]]
+
+
 def _newest(settings: Settings) -> float:
     """Return when the newest published windows were known."""
     file = newest_windows(settings)
@@ -317,12 +349,9 @@ def _columns(
     return rows
 
 
-def _position(
-    stock: list[Found],
-) -> dict[str, npt.NDArray[np.float64]]:
-    return {
-        name: np.array(
-            [np.nan if r is None or r[1][name] is None else r[1][name] for r in stock], np.float64
-        )
-        for name in STOCK
-    }
+def _stacked(arrivals: Sequence[Any]) -> npt.NDArray[np.float64]:
+    """Return arrivals by series and period, at least one, from rows of different lengths."""
+    found = np.zeros((len(arrivals), max((1, *map(len, arrivals)))))
+    for row, units in zip(found, arrivals, strict=True):
+        row[: len(units)] = units
+    return found

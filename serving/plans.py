@@ -29,7 +29,8 @@ class Sheet:
         forecast: Of the rows.
         products: Columns of the series table that terms come from, values by row.
         price: (row,) latest price, NaN where unknown.
-        position: on_hand, on_order, backorders by row, NaN where unknown; units.
+        position: on_hand, on_order, backorders by row, NaN where unknown; arrivals (row, period)
+            under way by the period after the cutoff they arrive at the start of; units.
         steps: Rung that made each forecast.
         reasons: Why it was not the best rung, "" when it was.
         versions: Model that made each forecast.
@@ -189,11 +190,13 @@ def _with_service(terms: Terms, what_ifs: list[WhatIf]) -> Terms:
 
 
 def _stock(sheet: Sheet, rows: npt.NDArray[np.int64]) -> Stock:
-    """Return the stock of rows; what is under way is taken to arrive at the next period."""
-    on_hand, on_order, waiting = (
-        sheet.position[name][rows] for name in ("on_hand", "on_order", "backorders")
+    """Return the stock of rows; what is under way without a period arrives at the next one."""
+    on_hand, on_order, waiting, arrivals = (
+        sheet.position[name][rows] for name in ("on_hand", "on_order", "backorders", "arrivals")
     )
-    return Stock(on_hand, on_order, np.nan_to_num(waiting), np.nan_to_num(on_order)[:, None])
+    undated = np.maximum(np.nan_to_num(on_order) - arrivals.sum(axis=1), 0)
+    arrivals[:, 0] += undated
+    return Stock(on_hand, on_order, np.nan_to_num(waiting), arrivals)
 
 
 def _columns(terms: Terms, priced: Terms, decision: Decision) -> dict[str, list[Any]]:

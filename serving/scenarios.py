@@ -15,8 +15,8 @@ import pandas as pd
 from invopt.features.encoder import PRICE
 from invopt.features.tables import ON_SALE, SALES, SERIES_KEY, TIMESTAMP, TableLayout
 from invopt.panel import SERIES_LEVEL, Channel
-from serving.contract import ErrorCode, Features, Instance, WhatIf
-from serving.feature_store import STOCK
+from serving.contract import ErrorCode, Features, Instance, Position, WhatIf
+from serving.feature_store import ARRIVALS, STOCK
 from serving.online import Windows
 
 
@@ -111,7 +111,8 @@ def _scenario(
     for at, (number, _, is_what_if) in enumerate(entries):
         instance = instances[number]
         try:
-            _apply_position(rows, at, instance)
+            if instance.position is not None:
+                put_position(rows.position, at, instance.position)
             if instance.features is not None:
                 _apply_features(rows, at, instance.features, layout)
             if is_what_if and instance.what_if is not None:
@@ -132,10 +133,17 @@ def _changes_forecast(what_if: WhatIf) -> bool:
     return what_if.price is not None or bool(what_if.promotion)
 
 
-def _apply_position(rows: Windows, at: int, instance: Instance) -> None:
-    if instance.position is not None:
-        for name, value in instance.position.model_dump().items():
-            rows.position[name][at] = value
+def put_position(position: dict[str, npt.NDArray[np.float64]], at: int, given: Position) -> None:
+    """Put a caller's stock in the place of a row's."""
+    position["on_hand"][at] = given.on_hand
+    position["on_order"][at] = given.under_way
+    position["backorders"][at] = given.backorders
+    arrivals = position[ARRIVALS]
+    beyond = len(given.arrivals) - arrivals.shape[1]
+    if beyond > 0:
+        arrivals = position[ARRIVALS] = np.pad(arrivals, ((0, 0), (0, beyond)))
+    arrivals[at] = 0
+    arrivals[at, : len(given.arrivals)] = given.arrivals
 
 
 def _apply_features(rows: Windows, at: int, features: Features, layout: TableLayout) -> None:
@@ -214,5 +222,5 @@ def _blank(layout: TableLayout, known_at: float) -> Windows:
         length = periods + (layout.num_future if head["known"] else 0)
         rows[layout.field_of(head["name"])] = np.full((1, length), np.nan, np.float32)
     rows[TIMESTAMP] = [pd.Timestamp(known_at, unit="s")]
-    position = {name: np.full(1, np.nan) for name in STOCK}
+    position = {name: np.full(1, np.nan) for name in STOCK} | {ARRIVALS: np.zeros((1, 1))}
     return Windows(rows, position, known_at)

@@ -21,6 +21,7 @@ SMALL_FEATURES = FeaturesConfig(
     event_channels=("event=*",),
     event_leads=(1, -1),
     monthly_sales=2,
+    month_of_year=True,
 )
 CONFIGS = Path(__file__).parent.parent / "pipelines" / "configs"
 
@@ -90,6 +91,7 @@ def make_config(**sections: dict[str, object]) -> Config:
             "windows": [7, 14, 28],
             "aggregates": [["location", "category"]],
             "monthly_sales": 2,
+            "month_of_year": True,
         },
         "model": {"hidden_size": 8, "decoder_size": 8},
         "training": {"max_steps": 12, "batch_size": 8, "fork_after": 1, "max_minutes": 5},

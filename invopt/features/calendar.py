@@ -7,6 +7,7 @@ import pandas as pd
 from invopt.config import FeaturesConfig
 from invopt.timeline import Timeline
 
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -17,6 +18,8 @@ def calendar_names(config: FeaturesConfig, freq: str) -> list[str]:
         names += [f"weekday_{day}" for day in _WEEKDAYS]
     if freq == "D":
         names += _fourier_names("month", config.month_harmonics)
+    if config.month_of_year:
+        names += [f"month_{month}" for month in _MONTHS]
     return names + _fourier_names("year", config.year_harmonics)
 
 
@@ -33,6 +36,8 @@ def calendar_features(
         columns += _fourier(share, config.month_harmonics)
     # Weeks and months count from their middle, so that a week across New Year sits right.
     middle = dates + pd.Timedelta(days={"D": 0, "M": 15}.get(timeline.freq[0], 3))
+    if config.month_of_year:
+        columns += list(np.eye(12)[middle.month - 1].T)
     share = (middle.dayofyear.to_numpy() - 1) / 365.25
     columns += _fourier(share, config.year_harmonics)
     if not columns:

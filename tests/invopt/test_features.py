@@ -19,8 +19,10 @@ from invopt.features import (
     planned_features,
     step_features,
 )
+from invopt.features.calendar import calendar_features, calendar_names
 from invopt.features.launch import fit_launch_model
 from invopt.panel import SERIES_LEVEL, Channel, Flag
+from invopt.timeline import Timeline
 from tests.builders import SMALL_FEATURES, make_panel
 
 CONFIG = SMALL_FEATURES
@@ -306,6 +308,14 @@ def test_calendar_knows_weekday_and_shifted_events():
     event = encoded.calendar[0, :, names.index("event=holiday")]
     ahead = encoded.calendar[0, :, names.index("event=holiday@+1")]
     assert np.array_equal(ahead[:-1], event[1:])
+
+
+def test_each_day_belongs_to_one_month_and_a_week_to_that_of_its_middle():
+    for freq, start, months in (("D", "2024-01-30", (0, 0, 1)), ("W-MON", "2024-01-22", (0, 1, 1))):
+        names = calendar_names(CONFIG, freq)
+        found = calendar_features(CONFIG, Timeline(pd.Timestamp(start), freq, 3), 3)
+        chosen = found[:, names.index("month_jan") : names.index("month_dec") + 1]
+        np.testing.assert_array_equal(chosen, np.eye(12)[list(months)])
 
 
 def test_a_flag_reads_zero_or_one_however_rare_it_is():

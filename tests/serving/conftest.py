@@ -69,7 +69,7 @@ def make_shop(folder: Path, **kwargs) -> Shop:
         }
     )
     now = pd.Timestamp.now(tz="UTC")
-    write_tables([panel], forecaster.spec, position, now, settings, 2)
+    write_tables([panel], forecaster.spec, (position, None), now, settings, 2)
     store = open_store(settings)
     apply_and_materialise(store, settings, known_time(panel))
     forecast = folder / "forecast"

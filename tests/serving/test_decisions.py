@@ -9,8 +9,10 @@ from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from invopt.inventory import plan_orders, stock_of
 from serving.contract import Decision, ErrorCode, Instance
 from serving.failures import NetworkUnavailableError, RequestFailedError
 from serving.settings import Settings
@@ -124,6 +126,41 @@ def test_a_new_series_is_forecast_from_what_the_caller_knows(decider):
     assert found["on_hand"] == 2.0
     assert found["order_quantity"] is not None
     assert Decision.model_validate(plain(found)).expected_demand > 0
+
+
+def test_a_lost_sales_order_is_replenishments_whenever_open_orders_arrive(parts, shop):
+    from serving.decisions import Decider
+
+    champion, features = parts
+    inventory = shop.config.inventory.model_copy(update={"policy": "lost_sales"})
+    config = champion.config.model_copy(update={"inventory": inventory})
+    decider = Decider(replace(champion, config=config), features)
+    # Ten periods of demand: soon, they sell on the way to the order's arrival; late, they are left.
+    row = list(shop.panel.unique_ids).index("p0_s0")
+    forecast = shop.forecaster.predict(shop.panel)
+    units = round(float(forecast.mean[row, :10].sum()))
+    served, planned = [], []
+    for due_in in (1, inventory.lead_time):
+        under_way = {"on_hand": 0, "arrivals": [0] * (due_in - 1) + [units]}
+        [found] = ask(decider, instance(position=under_way))
+        assert found["on_order"] == units
+        served.append(found["order_quantity"])
+        stock = stock_of(
+            shop.panel.unique_ids,
+            pd.DataFrame({"unique_id": ["p0_s0"], "on_hand": [0.0]}),
+            pd.DataFrame({"unique_id": ["p0_s0"], "due_in": [due_in], "quantity": [units]}),
+        )
+        plan, _ = plan_orders(shop.panel, forecast, stock, inventory, "demand-1", is_count=True)
+        planned.append(plan["order_quantity"][row])
+    assert served == planned
+    assert served[0] > served[1]
+
+
+def test_units_on_order_beyond_the_arrivals_are_due_next(decider):
+    # what is on order in all is known, and of part of it when
+    for known in ({"on_order": 9, "arrivals": [0, 4]}, {"arrivals": [5, 4]}):
+        [found] = ask(decider, instance(position={"on_hand": 1} | known))
+        assert found["on_order"] == 9.0
 
 
 def test_features_given_as_they_are_stored_change_nothing(decider, parts):

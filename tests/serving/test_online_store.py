@@ -71,14 +71,14 @@ def settings(request, tmp_path, monkeypatch):
     return found
 
 
-def published(settings, num_series=7, *, drop=0, **kwargs):
+def published(settings, num_series=7, *, drop=0, open_orders=None, **kwargs):
     config = make_config()
     panel = with_derived(make_panel(num_series=num_series, num_periods=120, **kwargs), config)
     if drop:
         panel = panel.truncate(120 - drop)
     spec = FeatureEncoder.fit(panel, config.features, 90).spec
     position = pd.DataFrame({"unique_id": panel.unique_ids, "on_hand": 3.0})
-    write_tables([panel], spec, position, CREATED, settings, 2)
+    write_tables([panel], spec, (position, open_orders), CREATED, settings, 2)
     return panel, spec
 
 
@@ -128,7 +128,7 @@ def test_materialising_again_changes_nothing_and_a_correction_arrives(settings):
     y = np.array(panel.y)
     y[:, -1] += 1
     corrected = replace(panel, y=y)
-    write_tables([corrected], spec, None, CREATED + timedelta(hours=1), settings, 2)
+    write_tables([corrected], spec, (None, None), CREATED + timedelta(hours=1), settings, 2)
     apply_and_materialise(store, settings, known_time(panel))
     assert read(settings, "p0_s0")[-1] == before[-1] + 1
 
@@ -167,7 +167,7 @@ def test_a_long_absence_is_caught_up_in_bounded_windows(settings):
     for file in folder.glob("*.parquet"):
         if f"{known_time(whole):%Y%m%d}" in file.name:
             file.unlink()
-    write_tables([some], spec, None, CREATED, settings, 2)  # only three series go on
+    write_tables([some], spec, (None, None), CREATED, settings, 2)  # only three series go on
     done = materialise(
         store, settings, ["series_window"], known_time(whole).to_pydatetime(),
         window=timedelta(days=6),
@@ -226,6 +226,27 @@ def test_pushed_sales_move_a_window_on_and_materialisation_catches_up(settings):
     at = list(whole.unique_ids).index("p0_s0")
     assert read(settings, "p0_s0").tolist() == expected[SALES].to_pylist()[at]
     features.close()
+
+
+def test_orders_under_way_are_served_by_the_period_they_arrive_in(settings):
+    orders = pd.DataFrame(
+        {"unique_id": ["p0_s0", "p0_s0", "p1_s0"], "due_in": [1, 4, 2], "quantity": [5.0, 7, 9]}
+    )
+    panel, _ = published(settings, drop=2, open_orders=orders)
+    apply_and_materialise(open_store(settings), settings, known_time(panel))
+    features = OnlineFeatures(settings)
+    names = ["p0_s0", "p1_s0", "p2_s0"]
+    [windows] = features.read(names)
+    assert windows.position["arrivals"].tolist() == [[5, 0, 0, 7], [0, 9, 0, 0], [0, 0, 0, 0]]
+    assert windows.position["on_order"].tolist() == [12, 9, 0]
+
+    # two days on, what was due in them is not on hand yet, so it is due next; the rest comes nearer
+    day = known_time(panel).tz_localize(None) + timedelta(days=1)
+    sales = pd.DataFrame({"unique_id": names[:2], "ds": [day] * 2, "y": [1, 1]})
+    push_sales(features, sales, CREATED)
+    [moved] = features.read(names[:2])
+    features.close()
+    assert moved.position["arrivals"].tolist() == [[5, 7], [9, 0]]
 
 
 @pytest.mark.parametrize(
