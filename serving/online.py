@@ -1,15 +1,14 @@
-"""Windows of series from the online store, as arrays: one read per view and request.
+"""Windows of series from the online store, as arrays: one read per request.
 
 Feast's own get_online_features turns every number of an array into a Python object; here the
-store's values are read through Feast's provider and kept as bytes until they are an array. That
-both give the same values is a test. Feast does not enforce a time to live online: ages are
-checked by whoever asks.
+store's rows are decoded as blocks. That both give the same values is a test. Feast does not
+enforce a time to live online: ages are checked by whoever asks.
 """
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
@@ -19,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from feature_repo.rows import Block, decode_rows
 from invopt.features.tables import (
     GROUP_KEY,
-    GROUP_PERIODS,
     ON_SALE,
     SALES,
     SERIES_KEY,
@@ -45,8 +44,8 @@ FORECAST_FIELDS = ("mean", "quantiles", "levels", "model_version")
 _GROUP_SECONDS = 60.0
 _OPEN_SECONDS = 2.0
 _logger = logging.getLogger(__name__)
-# When a row was known, and its values by name; None where there is no row.
-Found = tuple[float, dict[str, Any]] | None
+# When a row was known, seconds since 1970, and its values by name.
+Found = tuple[float, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -157,7 +156,7 @@ class OnlineFeatures:
         Raises:
             StoreUnavailableError: If the store does not answer.
         """
-        self._read(SERIES_KEY, ["-"], {"stock_position": ["on_hand"]}, seconds)
+        self._read(SERIES_KEY, ["-"], ["stock_position"], seconds)
 
     def read(self, names: Sequence[str]) -> list[Windows]:
         """Return the windows of the series that have one, by the time they end at.
@@ -165,22 +164,19 @@ class OnlineFeatures:
         Raises:
             StoreUnavailableError: If the store does not answer.
         """
+        found, stock = self._read(SERIES_KEY, names, ["series_window", "stock_position"])
+        blocks = [block for block in found if block.columns.get(SALES) is not None]
+        missing = len(names) - sum(len(block.at) for block in blocks)
+        metrics.FEATURE_MISSES.labels("series_window").inc(missing)
+        position = _position(stock, len(names))
         fields = [SALES, ON_SALE, *self.layout.static, *self.layout.series_fields]
-        found, stock = self._read(
-            SERIES_KEY, names, {"series_window": fields, "stock_position": list(STOCK)}
-        )
-        metrics.FEATURE_MISSES.labels("series_window").inc(sum(row is None for row in found))
-        places: dict[tuple[float, int], list[int]] = {}
-        for number, row in enumerate(found):
-            if row is not None:
-                places.setdefault((row[0], len(row[1][SALES])), []).append(number)
         return [
             Windows(
-                _columns(fields, [found[i][1] for i in at], [names[i] for i in at], known_at),  # type: ignore[index]
-                _position([stock[i] for i in at]),
-                known_at,
+                _columns(block, fields, names),
+                {name: values[block.at] for name, values in position.items()},
+                block.micros / 1_000_000,
             )
-            for (known_at, _), at in sorted(places.items())
+            for block in blocks
         ]
 
     def last_forecasts(self, names: Sequence[str]) -> dict[str, StoredForecast]:
@@ -189,11 +185,13 @@ class OnlineFeatures:
         Raises:
             StoreUnavailableError: If the store does not answer.
         """
-        [found] = self._read(SERIES_KEY, names, {"last_forecast": list(FORECAST_FIELDS)})
+        [blocks] = self._read(SERIES_KEY, names, ["last_forecast"])
         return {
-            name: StoredForecast(**row[1], known_at=row[0])
-            for name, row in zip(names, found, strict=True)
-            if row is not None
+            names[place]: StoredForecast(
+                **{n: row.get(n) for n in FORECAST_FIELDS},  # type: ignore[arg-type]
+                known_at=known_at,
+            )
+            for place, (known_at, row) in _rows(blocks).items()
         }
 
     def groups_version(self, windows: Windows) -> int:
@@ -211,11 +209,11 @@ class OnlineFeatures:
         if not expired and needed <= asked:
             return version
         keys = sorted(needed | asked)
-        fields = [GROUP_PERIODS, *self.layout.group_fields]
-        [found] = self._read(GROUP_KEY, keys, {"group_window": fields})
-        metrics.FEATURE_MISSES.labels("group_window").inc(sum(r is None for r in found))
+        [blocks] = self._read(GROUP_KEY, keys, ["group_window"])
+        found = _rows(blocks)
+        metrics.FEATURE_MISSES.labels("group_window").inc(len(keys) - len(found))
         with self._lock:
-            self._groups = {k: row for k, row in zip(keys, found, strict=True) if row is not None}
+            self._groups = {keys[place]: row for place, row in found.items()}
             self._asked, self._groups_at = set(keys), self.clock()
             self._groups_version += 1
             return self._groups_version
@@ -235,13 +233,9 @@ class OnlineFeatures:
         return aligned(known, windows.known_at, windows.num_periods, self.layout)
 
     def _read(
-        self,
-        key: str,
-        names: Sequence[str],
-        views: Mapping[str, list[str]],
-        seconds: float | None = None,
-    ) -> list[list[Found]]:
-        """Return what each view holds of some keys, in order."""
+        self, key: str, names: Sequence[str], views: Sequence[str], seconds: float | None = None
+    ) -> list[list[Block]]:
+        """Return what each view holds of some keys."""
         if self.clock() < self._open_until:
             metrics.STORE_FAILURES.labels("left alone").inc()
             raise StoreUnavailableError
@@ -258,26 +252,12 @@ class OnlineFeatures:
         _logger.warning("online store failed: %s", type(kind).__name__)
         raise StoreUnavailableError from kind
 
-    def _read_now(
-        self, key: str, names: Sequence[str], views: Mapping[str, list[str]]
-    ) -> list[list[Found]]:
-        from feast.protos.feast.types.EntityKey_pb2 import EntityKey  # noqa: PLC0415
-        from feast.protos.feast.types.Value_pb2 import Value  # noqa: PLC0415
+    def _read_now(self, key: str, names: Sequence[str], views: Sequence[str]) -> list[list[Block]]:
+        from feature_repo.row_store import text_keys  # noqa: PLC0415  (imports Feast)
 
-        keys = [EntityKey(join_keys=[key], entity_values=[Value(string_val=n)]) for n in names]
-        store = self.store
-        answers = []
-        for view, fields in views.items():
-            found = store.provider.online_read(store.config, self.views[view], keys, list(fields))
-            answers.append(
-                [
-                    None
-                    if values is None or at is None or not _is_set(values.get(fields[0]))
-                    else (at.timestamp(), {n: plain(values.get(n)) for n in fields})
-                    for at, values in found
-                ]
-            )
-        return answers
+        online, config = self.store.provider.online_store, self.store.config
+        rows = online.read_rows(config, [self.views[v] for v in views], text_keys(key, names))
+        return [decode_rows(some) for some in rows]
 
 
 def _newest(settings: Settings) -> float:
@@ -287,42 +267,30 @@ def _newest(settings: Settings) -> float:
     return pd.Timestamp(date, tz="UTC").timestamp()
 
 
-def plain(value: Any) -> Any:
-    """Return a Feast value as a number, a text, a float32 array, or None."""
-    kind = value.WhichOneof("val") if value is not None else None
-    if kind is None:
-        return None
-    if kind != "float_list_val":
-        return getattr(value, kind)
-    # A packed list is a tag, a length in base 128, and the floats as they lie in memory.
-    raw = value.float_list_val.SerializeToString()
-    at = 1
-    while at < len(raw) and raw[at] & 0x80:
-        at += 1
-    return np.frombuffer(raw, "<f4", offset=at + 1) if raw else np.zeros(0, np.float32)
+def _rows(blocks: Sequence[Block]) -> dict[int, Found]:
+    """Return rows one by one, by their place among the keys."""
+    return {
+        place: (block.micros / 1_000_000, block.row(number))
+        for block in blocks
+        for number, place in enumerate(block.at)
+    }
 
 
-def _is_set(value: Any) -> bool:
-    return value is not None and value.WhichOneof("val") is not None
-
-
-def _columns(
-    fields: list[str], found: list[dict[str, Any]], names: list[str], known_at: float
-) -> dict[str, Any]:
-    rows: dict[str, Any] = {SERIES_KEY: names}
+def _columns(block: Block, fields: list[str], names: Sequence[str]) -> dict[str, Any]:
+    num = len(block.at)
+    rows: dict[str, Any] = {SERIES_KEY: [names[place] for place in block.at]}
     for name in fields:
-        values = [row[name] for row in found]
-        rows[name] = np.stack(values) if isinstance(values[0], np.ndarray) else values
-    rows[TIMESTAMP] = [pd.Timestamp(known_at, unit="s")] * len(names)
+        values = block.columns.get(name)
+        rows[name] = [None] * num if values is None else values
+    rows[TIMESTAMP] = [pd.Timestamp(block.micros, unit="us")] * num
     return rows
 
 
-def _position(
-    stock: list[Found],
-) -> dict[str, npt.NDArray[np.float64]]:
-    return {
-        name: np.array(
-            [np.nan if r is None or r[1][name] is None else r[1][name] for r in stock], np.float64
-        )
-        for name in STOCK
-    }
+def _position(stock: Sequence[Block], num: int) -> dict[str, npt.NDArray[np.float64]]:
+    found = {name: np.full(num, np.nan) for name in STOCK}
+    for block in stock:
+        for name, values in found.items():
+            given = block.columns.get(name)
+            if given is not None:
+                values[block.at] = given
+    return found

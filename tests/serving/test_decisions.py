@@ -277,7 +277,7 @@ def test_online_and_offline_features_are_the_same_until_somebody_meddles(parts, 
     columns = {n: v for n, v in windows.rows.items() if n in _fields(features)}
     columns["sales"] = windows.rows["sales"] + 3
     moment = shop.known_at.to_pydatetime()
-    write_rows(features.store, "series_window", ["p1_s1"], columns, [moment], moment)
+    write_rows(features.store, "series_window", ["p1_s1"], columns, [moment])
     found = probe_skew(model, list(shop.panel.unique_ids))
     assert found.differing == ("p1_s1",)
     assert found.worst["step"] > 0.1

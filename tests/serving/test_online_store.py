@@ -101,7 +101,7 @@ def test_windows_read_back_are_those_published(settings):
     for name in [SALES, *features.layout.series_fields]:
         np.testing.assert_array_equal(windows.rows[name], np.array(theirs[name], np.float32))
     for name in features.layout.static:
-        assert windows.rows[name] == theirs[name]
+        assert list(windows.rows[name]) == theirs[name]
 
     # and the inputs of the offline panel of the same time
     features.groups_version(windows)
@@ -137,17 +137,18 @@ def test_an_interrupted_run_goes_on_after_the_last_batch(settings, monkeypatch):
     panel, _ = published(settings, num_series=12)
     store = open_store(settings)
     monkeypatch.setattr("serving.materialise._BATCH", 5)
-    real = store.provider.online_write_batch
+    online = store.provider.online_store
+    real = online.write_rows
     batches = []
 
-    def failing(config, table, data, progress):
-        if table.name == "series_window":
-            batches.append(len(data))
+    def failing(config, view, keys, rows):
+        if view.name == "series_window":
+            batches.append(len(rows))
             if len(batches) == 2:
                 raise OSError("the connection broke")
-        real(config, table, data, progress)
+        real(config, view, keys, rows)
 
-    monkeypatch.setattr(store.provider, "online_write_batch", failing)
+    monkeypatch.setattr(online, "write_rows", failing)
     with pytest.raises(OSError, match="connection broke"):
         apply_and_materialise(store, settings, known_time(panel))
     apply_and_materialise(store, settings, known_time(panel))
@@ -194,7 +195,7 @@ def test_pushed_sales_move_a_window_on_and_materialisation_catches_up(settings):
         }
     )
     old = read(settings, "p0_s0")
-    done = push_sales(features, sales, CREATED)
+    done = push_sales(features, sales)
     assert (done.series, done.unknown, done.late) == (2, ("nobody",), 1)
     new = read(settings, "p0_s0")
     assert len(new) == len(old)
@@ -238,7 +239,7 @@ def test_pushed_sales_move_a_window_on_and_materialisation_catches_up(settings):
 )
 def test_sales_that_cannot_be_used_are_refused(rows, text):
     with pytest.raises(ContractError, match=text):
-        push_sales(None, pd.DataFrame(rows), CREATED)
+        push_sales(None, pd.DataFrame(rows))
 
 
 def test_a_store_that_is_down_or_slow_fails_fast_and_is_left_alone(redis, tmp_path, monkeypatch):
