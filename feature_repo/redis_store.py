@@ -28,7 +28,7 @@ class RowRedisOnlineStoreConfig(RedisOnlineStoreConfig):
         type: Class path.
     """
 
-    type: Literal["feature_repo.redis_store.RowRedisOnlineStore"] = (  # type: ignore[assignment]
+    type: Literal["feature_repo.redis_store.RowRedisOnlineStore"] = (
         "feature_repo.redis_store.RowRedisOnlineStore"
     )
 

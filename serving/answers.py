@@ -100,7 +100,9 @@ class AnswerWriter:
                 "step": [self.sheet.steps[k].value for k in rows],
                 "mean": forecast.mean[rows],
                 "quantiles": forecast.quantiles[rows].clip(min=0).reshape(num, -1),
-                "quantile_levels": np.tile(np.float32(forecast.quantile_levels), (num, 1)),
+                "quantile_levels": np.tile(
+                    np.array(forecast.quantile_levels, np.float32), (num, 1)
+                ),
                 "what_if": list(what_if),
             }
         )

@@ -99,7 +99,11 @@ class Decider:
         return self._memory.latest(number)
 
     def decide(
-        self, instances: Sequence[Instance], request_id: str | None = None, *, is_counted: bool = True
+        self,
+        instances: Sequence[Instance],
+        request_id: str | None = None,
+        *,
+        is_counted: bool = True,
     ) -> list[dict[str, Any]]:
         """Return a decision, or an error, for every instance in order.
 
@@ -148,9 +152,7 @@ class Decider:
             self._record(work)
         return _split(asks, [a for a in work.answers if a is not None], is_memory=is_memory)
 
-    def _fill(
-        self, model: Forecasting, work: _Work
-    ) -> tuple[dict[int, InstanceFailedError], bool]:
+    def _fill(self, model: Forecasting, work: _Work) -> tuple[dict[int, InstanceFailedError], bool]:
         """Fill in answers; returns what failed, and whether the store was out of reach."""
         names = list(dict.fromkeys(i.unique_id for i in work.instances))
         try:

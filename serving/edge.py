@@ -7,6 +7,7 @@ guards.
 
 import asyncio
 import contextlib
+import gc
 import logging
 import socket
 import sys
@@ -19,10 +20,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from kserve import Model, ModelServer
 from kserve.model_server import app
-from kserve.protocol.rest.server import RESTServer
+from kserve.protocol.rest.server import RESTServer, TimingMiddleware
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from timing_asgi import TimingMiddleware
 
 from invopt.errors import InvalidInputError
 from serving.calls import start_grpc
@@ -193,6 +193,9 @@ async def serve(
     _quiet()
     # The loop and the threads that work take turns: a waiting one is not to wait for long.
     sys.setswitchinterval(_SWITCH_SECONDS)
+    # What is loaded stays: looking for garbage in it takes a tenth of a second now and then.
+    gc.collect()
+    gc.freeze()
     server = ModelServer(workers=1, enable_grpc=False, enable_latency_logging=False)
     server.register_model(model)
     http = uvicorn.Server(

@@ -207,7 +207,7 @@ def _table(some: Sequence[Columns]) -> pa.Table:
 
 def _array(field: pa.Field, parts: Sequence[Any], some: Sequence[Columns]) -> pa.Array:
     """Return one column of several requests; a number that is not known is null."""
-    filled = [
+    filled: list[Any] = [
         [None] * len(columns["unique_id"]) if part is None else part
         for part, columns in zip(parts, some, strict=True)
     ]

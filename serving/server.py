@@ -1,5 +1,6 @@
 """The KServe model that answers with decisions, and what it does in the background."""
 
+import functools
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -125,14 +126,19 @@ class DecisionModel(GatedModel):
 
     async def _answer(self, ask: Ask, finish: Finish) -> bytes | InferResponse:
         weight = len(ask.instances)
+        found: bytes | InferResponse
         if weight > _SMALL or any(instance.explain for instance in ask.instances):
-            return await self.run(lambda: finish(self.decider.decide(ask.instances, ask.request_id)))  # type: ignore[no-any-return]
-        return await self.wait(lambda: self._together.submit((ask, finish), weight))  # type: ignore[no-any-return]
+            decide = functools.partial(self.decider.decide, ask.instances, ask.request_id)
+            found = await self.run(lambda: finish(decide()))
+        else:
+            found = await self.wait(lambda: self._together.submit((ask, finish), weight))
+        return found
 
     def _answers(
         self, jobs: Sequence[tuple[Ask, Finish]]
     ) -> list[bytes | InferResponse | Exception]:
         """Return the answer to each of several requests."""
+        metrics.TOGETHER.observe(len(jobs))
         found = self.decider.decide_together([ask for ask, _ in jobs])
         return [
             answers if isinstance(answers, Exception) else _finished(finish, answers)
@@ -151,9 +157,7 @@ class DecisionModel(GatedModel):
         ]
 
 
-def _finished(
-    finish: Finish, answers: list[dict[str, Any]]
-) -> bytes | InferResponse | Exception:
+def _finished(finish: Finish, answers: list[dict[str, Any]]) -> bytes | InferResponse | Exception:
     try:
         return finish(answers)
     except Exception as err:

@@ -213,6 +213,67 @@ def test_while_the_store_is_down_what_was_answered_last_answers(shop, parts, tmp
     features.close()
 
 
+def test_callers_answered_together_get_what_each_gets_alone(parts, tmp_path):
+    from serving.decisions import Ask, Decider
+    from serving.prediction_log import PredictionLog, read_predictions
+
+    log = PredictionLog(tmp_path)
+    decider = Decider(*parts, log=log)
+    asks = [
+        Ask([instance("p0_s0", position={"on_hand": 3})], "a"),
+        Ask([instance("nobody"), instance("p2_s3")], "b"),
+        Ask([instance("p0_s0"), instance("p1_s1", what_if={"lead_time": 5})], "c"),
+    ]
+    together = decider.decide_together(asks)
+    log.close()
+    alone = [Decider(*parts).decide(ask.instances) for ask in asks]
+    for ours, theirs in zip(together, alone, strict=True):
+        assert [without_age(d) for d in ours] == [without_age(d) for d in theirs]
+    rows = read_predictions(tmp_path).to_pylist()
+    found = [(r["request_id"], r["unique_id"], r["what_if"]) for r in rows]
+    assert found == [
+        ("a", "p0_s0", True), ("b", "p2_s3", False), ("c", "p0_s0", False), ("c", "p1_s1", False),
+    ]  # fmt: skip
+
+
+def test_a_request_that_breaks_does_not_fail_those_it_is_answered_with(decider):
+    from serving.decisions import Ask
+
+    good, bad, other = (Ask([instance(name)]) for name in ("p0_s0", "p2_s3", "p1_s1"))
+    object.__setattr__(bad.instances[0], "what_if", "no assumptions at all")
+    found = decider.decide_together([good, bad, other])
+    assert isinstance(found[1], Exception)
+    assert [found[0][0]["unique_id"], found[2][0]["unique_id"]] == ["p0_s0", "p1_s1"]
+
+
+def test_while_the_store_is_down_callers_together_fail_only_where_nothing_is_known(
+    shop, parts, tmp_path
+):
+    from serving.decisions import Ask, Decider
+    from serving.online import OnlineFeatures
+
+    settings = Settings.of(tmp_path)
+    shutil.copytree(shop.settings.feature_store, settings.feature_store)
+    features = OnlineFeatures(settings, seconds=30.0)
+    decider = Decider(parts[0], features)
+    ask(decider, "p0_s0")
+    with closing(sqlite3.connect(settings.feature_store / "online.db")) as other:
+        other.execute("DROP TABLE invopt_series_window")
+        other.commit()
+    known, unknown = decider.decide_together([Ask([instance("p0_s0")]), Ask([instance("p1_s1")])])
+    assert known[0]["degraded"]["step"] == "last_forecast"
+    assert isinstance(unknown, RequestFailedError)
+    assert unknown.status == 503
+    features.close()
+
+
+def without_age(decision):
+    found = plain(decision) if "mean" in decision else decision
+    if "what_if" in found:
+        found["what_if"] = found["what_if"] | {"mean": found["what_if"]["mean"].tolist()}
+    return {name: value for name, value in found.items() if name != "feature_age_s"}
+
+
 def test_groups_that_are_not_online_or_inputs_that_do_not_fit_leave_the_lower_rungs(
     shop, parts, tmp_path
 ):

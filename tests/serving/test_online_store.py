@@ -29,7 +29,6 @@ from serving.settings import EMBEDDED, Settings
 from tests.builders import make_config, make_panel, with_derived
 
 pytestmark = pytest.mark.slow
-pytest.importorskip("feast")
 CREATED = pd.Timestamp("2024-06-01", tz="UTC")
 
 
@@ -279,9 +278,26 @@ def read(settings, name):
     return windows.rows[SALES][0]
 
 
-def test_an_older_row_never_replaces_a_newer_one(tmp_path):
-    panel, _ = published(Settings.of(tmp_path))
-    settings = Settings.of(tmp_path)
+def test_a_view_that_is_declared_no_more_leaves_nothing_behind(settings):
+    from feature_repo.row_store import text_keys
+
+    panel, _ = published(settings)
+    store = open_store(settings)
+    apply_and_materialise(store, settings, known_time(panel))
+    online, config = store.provider.online_store, store.config
+    gone, kept = store.get_feature_view("stock_position"), store.get_feature_view("series_window")
+    keys = text_keys(SERIES_KEY, ["p0_s0"])
+    online.update(config, [gone], [kept], [], [], partial=False)
+    online.update(config, [], [gone, kept], [], [], partial=False)
+    [[none], [row]] = online.read_rows(config, [gone, kept], keys)
+    assert none is None
+    assert row is not None
+    online.teardown(config, [gone, kept], [])
+    online.update(config, [], [gone, kept], [], [], partial=False)
+
+
+def test_an_older_row_never_replaces_a_newer_one(settings):
+    panel, _ = published(settings)
     store = open_store(settings)
     apply_and_materialise(store, settings, known_time(panel))
     view = store.get_feature_view("stock_position")
