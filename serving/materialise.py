@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from feature_repo.rows import encode_row
+from invopt.errors import InvalidInputError
 from invopt.files import write_json
 from serving.settings import Settings
 
@@ -106,6 +107,24 @@ def write_rows(
     _write(store, store.get_feature_view(view), names, stamps, columns)
 
 
+def online_rows(store: Any) -> Any:
+    """Return Feast's online store, which must keep rows.
+
+    Raises:
+        InvalidInputError: If it is another kind of store.
+    """
+    from feature_repo.row_store import RowStore  # noqa: PLC0415  (imports Feast)
+
+    online = store.provider.online_store
+    if not isinstance(online, RowStore):
+        raise InvalidInputError(
+            "online_store.type must be feature_repo.row_store.RowOnlineStore or "
+            "feature_repo.redis_store.RowRedisOnlineStore, got "
+            f"{type(online).__module__}.{type(online).__name__}."
+        )
+    return online
+
+
 def _write(
     store: Any, view: Any, names: Sequence[str], stamps: Sequence[int], columns: Mapping[str, Any]
 ) -> None:
@@ -118,7 +137,7 @@ def _write(
         encode_row(stamp, dict(zip(columns, row, strict=True)))
         for stamp, row in zip(stamps, values, strict=True)
     ]
-    online = store.provider.online_store
+    online = online_rows(store)
     keys = text_keys(key, names)
     for first in range(0, len(rows), _BATCH):
         batch = slice(first, first + _BATCH)

@@ -38,6 +38,7 @@ from serving.feature_store import (
     published_names,
     read_layout,
 )
+from serving.materialise import online_rows
 from serving.settings import Settings
 
 FORECAST_FIELDS = ("mean", "quantiles", "levels", "model_version")
@@ -118,6 +119,7 @@ class OnlineFeatures:
     ) -> None:
         self.settings, self.seconds, self.clock = settings, seconds, clock
         self.store = open_store(settings)
+        self._rows = online_rows(self.store)
         self.pool = ThreadPoolExecutor(4, thread_name_prefix="online-store")
         self._open_until = float("-inf")
         self._groups: dict[str, Any] = {}
@@ -255,8 +257,8 @@ class OnlineFeatures:
     def _read_now(self, key: str, names: Sequence[str], views: Sequence[str]) -> list[list[Block]]:
         from feature_repo.row_store import text_keys  # noqa: PLC0415  (imports Feast)
 
-        online, config = self.store.provider.online_store, self.store.config
-        rows = online.read_rows(config, [self.views[v] for v in views], text_keys(key, names))
+        wanted = [self.views[view] for view in views]
+        rows = self._rows.read_rows(self.store.config, wanted, text_keys(key, names))
         return [decode_rows(some) for some in rows]
 
 

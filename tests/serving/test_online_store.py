@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from invopt.errors import ContractError
+from invopt.errors import ContractError, InvalidInputError
 from invopt.features import FeatureEncoder, model_inputs
 from invopt.features.online import WindowEncoder
 from invopt.features.tables import SALES, SERIES_KEY, TableLayout, series_table
@@ -276,6 +276,15 @@ def read(settings, name):
     [windows] = features.read([name])
     features.close()
     return windows.rows[SALES][0]
+
+
+def test_another_kind_of_online_store_is_refused_by_name(tmp_path):
+    text = EMBEDDED.read_text().replace("feature_repo.row_store.RowOnlineStore", "sqlite")
+    (tmp_path / "feature_store.yaml").write_text(text)
+    settings = replace(Settings.of(tmp_path), feature_config=tmp_path / "feature_store.yaml")
+    published(settings)
+    with pytest.raises(InvalidInputError, match=r"RowOnlineStore or .*got feast\..*SqliteOnline"):
+        OnlineFeatures(settings)
 
 
 def test_a_view_that_is_declared_no_more_leaves_nothing_behind(settings):
