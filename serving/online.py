@@ -56,11 +56,14 @@ class Windows:
     Attributes:
         rows: Columns of the series table; arrays (series, period), values by row.
         position: on_hand, on_order, backorders by series, NaN where unknown; units.
+        stock_known_at: When the position was known, seconds since 1970; NaN where the store has
+            none, or the caller's is used instead.
         known_at: When the sales were known, seconds since 1970.
     """
 
     rows: dict[str, Any] = field(repr=False)
     position: dict[str, npt.NDArray[np.float64]] = field(repr=False)
+    stock_known_at: npt.NDArray[np.float64] = field(repr=False)
     known_at: float
 
     @property
@@ -81,7 +84,8 @@ class Windows:
             for n, v in self.rows.items()
         }
         rows[SERIES_KEY] = list(names)
-        return Windows(rows, {n: v[index] for n, v in self.position.items()}, self.known_at)
+        position = {n: v[index] for n, v in self.position.items()}
+        return Windows(rows, position, self.stock_known_at[index], self.known_at)
 
 
 @dataclass(frozen=True)
@@ -170,12 +174,13 @@ class OnlineFeatures:
         blocks = [block for block in found if block.columns.get(SALES) is not None]
         missing = len(names) - sum(len(block.at) for block in blocks)
         metrics.FEATURE_MISSES.labels("series_window").inc(missing)
-        position = _position(stock, len(names))
+        position, known_at = _position(stock, len(names))
         fields = [SALES, ON_SALE, *self.layout.static, *self.layout.series_fields]
         return [
             Windows(
                 _columns(block, fields, names),
                 {name: values[block.at] for name, values in position.items()},
+                known_at[block.at],
                 block.micros / 1_000_000,
             )
             for block in blocks
@@ -288,11 +293,16 @@ def _columns(block: Block, fields: list[str], names: Sequence[str]) -> dict[str,
     return rows
 
 
-def _position(stock: Sequence[Block], num: int) -> dict[str, npt.NDArray[np.float64]]:
+def _position(
+    stock: Sequence[Block], num: int
+) -> tuple[dict[str, npt.NDArray[np.float64]], npt.NDArray[np.float64]]:
+    """Return the position of each key and when it was known, NaN where there is none."""
     found = {name: np.full(num, np.nan) for name in STOCK}
+    known_at = np.full(num, np.nan)
     for block in stock:
+        known_at[block.at] = block.micros / 1_000_000
         for name, values in found.items():
             given = block.columns.get(name)
             if given is not None:
                 values[block.at] = given
-    return found
+    return found, known_at

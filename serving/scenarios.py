@@ -136,6 +136,7 @@ def _apply_position(rows: Windows, at: int, instance: Instance) -> None:
     if instance.position is not None:
         for name, value in instance.position.model_dump().items():
             rows.position[name][at] = value
+        rows.stock_known_at[at] = np.nan
 
 
 def _apply_features(rows: Windows, at: int, features: Features, layout: TableLayout) -> None:
@@ -215,4 +216,4 @@ def _blank(layout: TableLayout, known_at: float) -> Windows:
         rows[layout.field_of(head["name"])] = np.full((1, length), np.nan, np.float32)
     rows[TIMESTAMP] = [pd.Timestamp(known_at, unit="s")]
     position = {name: np.full(1, np.nan) for name in STOCK}
-    return Windows(rows, position, known_at)
+    return Windows(rows, position, np.full(1, np.nan), known_at)

@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from serving.contract import Decision, ErrorCode, Instance
@@ -71,6 +72,71 @@ def test_features_older_than_allowed_are_told_and_still_used(parts, shop):
     assert found["feature_age_s"] == 5 * DAY
     [fresh] = ask(Decider(*parts), "p0_s0")
     np.testing.assert_array_equal(found["mean"], fresh["mean"])
+
+
+def test_stock_older_than_allowed_is_told_unless_the_caller_says_what_there_is(
+    shop, parts, tmp_path
+):
+    from serving.decisions import Decider
+    from serving.materialise import write_rows
+    from serving.online import OnlineFeatures
+
+    settings = Settings.of(tmp_path)
+    shutil.copytree(shop.settings.feature_store, settings.feature_store)
+    with closing(sqlite3.connect(settings.feature_store / "online.db")) as other:
+        other.execute("DELETE FROM invopt_stock_position")
+        other.commit()
+    features = OnlineFeatures(settings, seconds=30.0)
+    old = (shop.known_at - pd.Timedelta(days=9)).to_pydatetime()
+    stock = {"on_hand": [4.0], "on_order": [0.0], "backorders": [0.0], "current_lead_time": [None]}
+    write_rows(features.store, "stock_position", ["p0_s0"], stock, [old])
+    decider = Decider(parts[0], features, clock=lambda: shop.known_at.timestamp())
+    found, told, none = ask(decider, "p0_s0", instance("p0_s0", position={"on_hand": 4}), "p1_s1")
+    assert found["degraded"] == {
+        "step": "stale", "reason": "stock is 9 periods old, 2 are allowed",
+    }  # fmt: skip
+    assert found["on_hand"] == 4.0
+    assert told["degraded"] is None
+    assert (none["degraded"], none["on_hand"]) == (None, None)
+    features.close()
+
+
+@pytest.mark.parametrize("days", [0, 3, 14])
+def test_a_stored_forecast_answers_for_the_periods_that_are_still_to_come(
+    shop, parts, tmp_path, days
+):
+    from serving.decisions import Decider
+    from serving.materialise import write_rows
+    from serving.online import OnlineFeatures
+
+    settings = Settings.of(tmp_path)
+    shutil.copytree(shop.settings.feature_store, settings.feature_store)
+    with closing(sqlite3.connect(settings.feature_store / "online.db")) as other:
+        other.execute("DELETE FROM invopt_last_forecast")
+        other.commit()
+    features = OnlineFeatures(settings, seconds=30.0)
+    champion = replace(parts[0], network=BrokenNetwork(parts[0].network))
+    horizon = champion.spec.config.horizon
+    at = list(shop.panel.unique_ids).index("p0_s0")
+    forecast = shop.forecaster.predict(shop.panel)
+    columns = {
+        "mean": [np.arange(1, horizon + 1, dtype=np.float32)],
+        "quantiles": [forecast.quantiles[at].ravel()],
+        "levels": [forecast.levels[at].ravel()],
+        "model_version": ["demand-0"],
+    }
+    moment = (shop.known_at - pd.Timedelta(days=days)).to_pydatetime()
+    write_rows(features.store, "last_forecast", ["p0_s0"], columns, [moment])
+    [found] = ask(Decider(champion, features), "p0_s0")
+    if days == 14:  # the horizon is over
+        assert found["degraded"]["step"] == "seasonal_naive"
+    else:
+        assert found["degraded"]["step"] == "last_forecast"
+        assert found["mean"].tolist() == [*range(days + 1, 15), *range(8, 8 + days)]
+        assert found["expected_demand"] == sum(
+            found["mean"][: found["lead_time"] + found["review_period"]]
+        )
+    features.close()
 
 
 def test_a_clock_that_jumps_back_makes_no_feature_come_from_the_future(parts, shop):
