@@ -16,7 +16,7 @@ from feast import Entity, FeatureService, FeatureView, Field, FileSource, PushSo
 from feast.data_format import ParquetFormat
 from feast.types import Array, Float32, Float64, Int64, String
 
-# Online features older than this are stale whatever the caller's policy is.
+# What Feast is told; it does not enforce it online. The server checks ages by data.max_age_periods.
 TIME_TO_LIVE = timedelta(days=60)
 
 series = Entity(

@@ -91,7 +91,7 @@ def run(source: ModelSource, host: str, port: int, grpc_port: int | None) -> Non
     """
     from serving.champion import load_champion  # noqa: PLC0415
     from serving.decisions import Decider  # noqa: PLC0415
-    from serving.edge import check_free, serve  # noqa: PLC0415
+    from serving.edge import check_free, run_loop, serve  # noqa: PLC0415
     from serving.metrics import LOG_LOST  # noqa: PLC0415
     from serving.online import OnlineFeatures  # noqa: PLC0415
     from serving.prediction_log import PredictionLog  # noqa: PLC0415
@@ -127,7 +127,7 @@ def run(source: ModelSource, host: str, port: int, grpc_port: int | None) -> Non
     )
     model.load()
     try:
-        asyncio.run(serve(model, limits, functools.partial(_watch, model, limits)))
+        run_loop(serve(model, limits, functools.partial(_watch, model, limits)))
     finally:
         log.close()
         features.close()

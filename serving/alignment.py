@@ -31,7 +31,7 @@ def aligned(
     """
     keys = sorted(known)
     rows: dict[str, Any] = {GROUP_KEY: keys}
-    shifts = {key: _periods_between(known[key][0], known_at, layout.freq) for key in keys}
+    shifts = {key: periods_between(known[key][0], known_at, layout.freq) for key in keys}
     for head in layout.group_channels:
         name = layout.field_of(head["name"])
         rows[name] = [
@@ -72,7 +72,8 @@ def _padded(values: npt.NDArray[np.float32], length: int) -> npt.NDArray[np.floa
     return np.pad(values, (0, length - len(values)), constant_values=np.nan)
 
 
-def _periods_between(first: float, second: float, freq: str) -> int:
+def periods_between(first: float, second: float, freq: str) -> int:
+    """Return the periods from one time to another, both seconds since 1970 at a period's start."""
     start = pd.Timestamp(first, unit="s")
     if frequency_unit(freq) == "MS":
         stop = pd.Timestamp(second, unit="s")

@@ -1,5 +1,6 @@
 """Decisions as they are sent and as they are logged."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -23,11 +24,10 @@ class AnswerWriter:
         sheet: Holds the forecasts.
         policy_version: Of the ordering rules.
         now: Seconds since 1970.
-        request_id: Of the request.
     """
 
-    def __init__(self, sheet: Sheet, policy_version: str, now: float, request_id: str) -> None:
-        self.sheet, self.now, self.request_id = sheet, now, request_id
+    def __init__(self, sheet: Sheet, policy_version: str, now: float) -> None:
+        self.sheet, self.now = sheet, now
         forecast = sheet.forecast
         self._mean = forecast.mean.astype(np.float64).round(4)
         quantiles = forecast.quantiles.transpose(0, 2, 1).clip(min=0).astype(np.float64)
@@ -44,11 +44,9 @@ class AnswerWriter:
             "feature_age_s": self._age,
         }
         self._logged = {
-            "request_id": request_id,
             "served_at": datetime.fromtimestamp(now, UTC),
             "known_at": known_at,
             "cutoff": date.fromisoformat(sheet.cutoff),
-            "quantile_levels": list(forecast.quantile_levels),
         }
 
     @property
@@ -77,16 +75,34 @@ class AnswerWriter:
         """Return a WhatIfPlan."""
         return {**plan, "mean": self._mean[at]}
 
-    def log_row(self, decision: dict[str, Any], at: int, *, what_if: bool) -> dict[str, Any]:
-        """Return a row of the prediction log."""
+    def log_columns(
+        self,
+        decisions: Sequence[dict[str, Any]],
+        at: Sequence[int],
+        request_ids: Sequence[str],
+        what_if: Sequence[bool],
+    ) -> dict[str, Any]:
+        """Return rows of the prediction log, values by column.
+
+        Args:
+            decisions: As they were answered.
+            at: Row of each.
+            request_ids: Request of each.
+            what_if: True where the caller changed something.
+        """
         forecast = self.sheet.forecast
+        num, rows = len(at), list(at)
         return (
-            {name: decision[name] for name in _LOGGED}
-            | self._logged
+            {name: [decision[name] for decision in decisions] for name in _LOGGED}
+            | {name: [value] * num for name, value in self._logged.items()}
             | {
-                "step": self.sheet.steps[at].value,
-                "mean": forecast.mean[at],
-                "quantiles": forecast.quantiles[at].clip(min=0).ravel(),
-                "what_if": what_if,
+                "request_id": list(request_ids),
+                "step": [self.sheet.steps[k].value for k in rows],
+                "mean": forecast.mean[rows],
+                "quantiles": forecast.quantiles[rows].clip(min=0).reshape(num, -1),
+                "quantile_levels": np.tile(
+                    np.array(forecast.quantile_levels, np.float32), (num, 1)
+                ),
+                "what_if": list(what_if),
             }
         )

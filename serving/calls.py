@@ -4,6 +4,7 @@ from typing import Any
 
 import grpc
 from kserve import ModelServer
+from kserve.errors import ModelNotReady
 from kserve.protocol.grpc import grpc_predict_v2_pb2_grpc
 from kserve.protocol.grpc.servicer import InferenceServicer
 
@@ -64,7 +65,21 @@ class _Guard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
 
 
 class _Servicer(InferenceServicer):  # type: ignore[misc]
-    """KServe's servicer without the operations that change what is served."""
+    """KServe's servicer without the operations that change what is served.
+
+    A model with `infer_raw` gets requests of raw tensors as they are: KServe's own objects on the
+    way there and back cost more than a small graph.
+    """
+
+    async def ModelInfer(self, request: Any, context: Any) -> Any:
+        model = self._data_plane.model_registry.get_model(request.model_name)
+        infer_raw = getattr(model, "infer_raw", None)
+        if infer_raw is None or not request.raw_input_contents:
+            return await super().ModelInfer(request, context)
+        self.validate_grpc_request(request)
+        if not model.ready:
+            raise ModelNotReady(request.model_name)
+        return await infer_raw(request)
 
     async def RepositoryModelLoad(self, request: Any, context: Any) -> Any:
         raise RequestFailedError(ErrorCode.CLOSED, "models are not loaded or unloaded here.")

@@ -9,7 +9,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from invopt.attribution import TOLERANCE, attribute
@@ -32,15 +32,27 @@ Answers = list[dict[str, Any] | None]
 
 
 @dataclass(frozen=True)
-class _Request:
-    """What the parts of one request share."""
+class Ask:
+    """What one caller asks.
+
+    Attributes:
+        instances: Series.
+        request_id: Kept in the prediction log.
+    """
 
     instances: Sequence[Instance]
+    request_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What the parts of one piece of work share: the asks of several callers, end to end."""
+
+    instances: list[Instance]
     answers: Answers
     now: float
-    request_id: str
-    is_logged: bool
-    is_counted: bool
+    request_ids: list[str | None]  # by instance; None where the log does not keep the request
+    done: list[tuple[AnswerWriter, list[tuple[int, int]]]]  # rows of a sheet and their instances
 
 
 class Decider:
@@ -95,60 +107,98 @@ class Decider:
 
         Args:
             instances: What is asked.
-            request_id: Told in the answers; made up by default.
+            request_id: Kept in the prediction log; made up by default.
             is_counted: False for a call of our own, which no metric, memory or log is to hold.
 
         Raises:
             RequestFailedError: If nothing at all could be answered.
         """
+        ask = Ask(instances) if request_id is None else Ask(instances, request_id)
+        [found] = self._decide([ask], is_counted=is_counted)
+        if isinstance(found, RequestFailedError):
+            raise found
+        return found
+
+    def decide_together(self, asks: Sequence[Ask]) -> list[list[dict[str, Any]] | Exception]:
+        """Return what `decide` returns or raises for each of several callers.
+
+        They share one read of the store and one call of the model. Where that fails, each is
+        answered by itself, so that nobody fails because of another's request.
+        """
+        try:
+            return [*self._decide(asks)]
+        except Exception as err:
+            if len(asks) == 1:
+                return [err]
+            return [found for ask in asks for found in self.decide_together([ask])]
+
+    def _decide(
+        self, asks: Sequence[Ask], *, is_counted: bool = True
+    ) -> list[list[dict[str, Any]] | RequestFailedError]:
         model = self.model
-        is_logged = is_counted and self.log is not None and self.log.keeps()
-        answers: Answers = [None] * len(instances)
-        request = _Request(
-            instances, answers, self.clock(), request_id or uuid.uuid4().hex, is_logged, is_counted
-        )
-        names = list(dict.fromkeys(i.unique_id for i in instances))
+        instances = [instance for ask in asks for instance in ask.instances]
+        keeps = is_counted and self.log is not None
+        ids: list[str | None] = []
+        for ask in asks:
+            kept = ask.request_id if keeps and self.log is not None and self.log.keeps() else None
+            ids += [kept] * len(ask.instances)
+        work = _Work(instances, [None] * len(instances), self.clock(), ids, [])
+        failures, is_memory = self._fill(model, work)
+        for number, failure in failures.items():
+            self._fail(work, number, failure, is_counted=is_counted)
+        if is_counted:
+            self._record(work)
+        return _split(asks, [a for a in work.answers if a is not None], is_memory=is_memory)
+
+    def _fill(self, model: Forecasting, work: _Work) -> tuple[dict[int, InstanceFailedError], bool]:
+        """Fill in answers; returns what failed, and whether the store was out of reach."""
+        names = list(dict.fromkeys(i.unique_id for i in work.instances))
         try:
             with metrics.STAGE_SECONDS.labels("read").time():
                 found = self.features.read(names)
                 newest = self.features.newest
                 scenarios, failures = scenarios_of(
-                    instances, found, model.layout, model.horizon, newest
+                    work.instances, found, model.layout, model.horizon, newest
                 )
                 versions = [self.features.groups_version(s.windows) for s in scenarios]
         except StoreUnavailableError:
-            return self._from_memory(model, request)
-        for number, failure in failures.items():
-            self._fail(request, number, failure)
+            return self._from_memory(model, work), True
         for scenario, version in zip(scenarios, versions, strict=True):
-            sheet, inputs = model.sheet(scenario, version, request.now)
-            self._answer(model, request, scenario.instances, scenario.is_what_if, sheet, inputs)
-        return [a for a in answers if a is not None]
+            sheet, inputs = model.sheet(scenario, version, work.now)
+            failures |= self._answer(
+                model, work, scenario.instances, scenario.is_what_if, sheet, inputs
+            )
+        return failures, False
 
     def _answer(
         self,
         model: Forecasting,
-        request: _Request,
+        work: _Work,
         numbers: list[int],
         is_what_if: list[bool],
         sheet: Sheet,
         inputs: Inputs | None,
-    ) -> None:
-        """Fill in the answers of the instances whose rows a sheet holds; see Scenario."""
+    ) -> dict[int, InstanceFailedError]:
+        """Fill in the answers of the instances whose rows a sheet holds; see Scenario.
+
+        Returns:
+            What failed, by instance.
+        """
         champion = model.champion
         base = [k for k, assumed in enumerate(is_what_if) if not assumed]
         own_row = {number: k for k, number in enumerate(numbers) if is_what_if[k]}
         with metrics.STAGE_SECONDS.labels("decide").time():
             config, is_count = champion.config.inventory, champion.spec.is_count
             plans = plan_rows(sheet, base, [None] * len(base), config, is_count=is_count)
+        failures: dict[int, InstanceFailedError] = {}
         with metrics.STAGE_SECONDS.labels("answer").time():
-            writer = AnswerWriter(sheet, champion.policy_version, request.now, request.request_id)
-            done: list[tuple[int, Instance]] = []
+            writer = AnswerWriter(sheet, champion.policy_version, work.now)
+            done: list[tuple[int, int]] = []
             for k, plan in zip(base, plans, strict=True):
                 number = numbers[k]
-                instance = request.instances[number]
+                instance = work.instances[number]
                 if isinstance(plan, InstanceFailedError):
-                    self._fail(request, number, plan)
+                    failures[number] = plan
                     continue
                 answer = writer.decision(instance.unique_id, k, plan)
                 if instance.what_if is not None:
@@ -156,35 +206,23 @@ class Decider:
                     answer["what_if"] = self._assumed(model, writer, row, instance, row != k)
                 if instance.explain and inputs is not None:
                     answer["attributions"] = self._explain(model, sheet, inputs, k)
-                request.answers[number] = answer
-                done.append((k, instance))
-        if request.is_counted:
-            self._record(request, writer, numbers, done)
+                work.answers[number] = answer
+                done.append((k, number))
+        work.done.append((writer, done))
+        return failures
 
-    def _record(
-        self,
-        request: _Request,
-        writer: AnswerWriter,
-        numbers: list[int],
-        done: list[tuple[int, Instance]],
-    ) -> None:
+    def _record(self, work: _Work) -> None:
         """Count, remember and log what was answered."""
-        sheet = writer.sheet
-        for step, count in Counter(sheet.steps[k] for k, _ in done).items():
-            metrics.DECISIONS.labels(step.value).inc(count)
-        metrics.FEATURE_AGE.observe(writer.feature_age_s)
-        plain = [(i.unique_id, k) for k, i in done if i.features is None]
-        self._memory.keep(sheet, plain)
-        if self.log is not None and request.is_logged:
-            rows = [
-                writer.log_row(
-                    request.answers[numbers[k]] or {},
-                    k,
-                    what_if=instance.features is not None or instance.position is not None,
-                )
-                for k, instance in done
-            ]
-            self.log.offer(rows)
+        for writer, done in work.done:
+            sheet = writer.sheet
+            for step, count in Counter(sheet.steps[k] for k, _ in done).items():
+                metrics.DECISIONS.labels(step.value).inc(count)
+            metrics.FEATURE_AGE.observe(writer.feature_age_s)
+            named = [(k, work.instances[number]) for k, number in done]
+            self._memory.keep(sheet, [(i.unique_id, k) for k, i in named if i.features is None])
+            kept = [(k, number) for k, number in done if work.request_ids[number] is not None]
+            if self.log is not None and kept:
+                self.log.offer(_logged(work, writer, kept))
 
     def _assumed(
         self,
@@ -229,25 +267,54 @@ class Decider:
             "additivity_error": found.additivity_error,
         }
 
-    def _from_memory(self, model: Forecasting, request: _Request) -> list[dict[str, Any]]:
+    def _from_memory(self, model: Forecasting, work: _Work) -> dict[int, InstanceFailedError]:
         """Answer from what this process knew last: the store is out of reach."""
-        missing = InstanceFailedError(ErrorCode.UNAVAILABLE, STORE_DOWN + ".")
-        for number, instance in enumerate(request.instances):
+        failures: dict[int, InstanceFailedError] = {}
+        for number, instance in enumerate(work.instances):
             sheet = self._memory.find(instance.unique_id)
             if sheet is None or instance.features is not None:
-                self._fail(request, number, missing)
+                failures[number] = InstanceFailedError(ErrorCode.UNAVAILABLE, STORE_DOWN + ".")
                 continue
             position = {name: values.copy() for name, values in sheet.position.items()}
             if instance.position is not None:
                 put_position(position, 0, instance.position)
             sheet = sheet.degraded(Step.LAST_FORECAST, STORE_DOWN, position)
-            self._answer(model, request, [number], [False], sheet, None)
-        if all("error" in (a or {}) for a in request.answers):
-            raise RequestFailedError(ErrorCode.UNAVAILABLE, f"{STORE_DOWN}; try again shortly.")
-        return [a for a in request.answers if a is not None]
+            failures |= self._answer(model, work, [number], [False], sheet, None)
+        return failures
 
-    def _fail(self, request: _Request, number: int, failure: InstanceFailedError) -> None:
-        if request.is_counted:
+    def _fail(
+        self, work: _Work, number: int, failure: InstanceFailedError, *, is_counted: bool
+    ) -> None:
+        if is_counted:
             metrics.INSTANCE_ERRORS.labels(failure.code.value).inc()
-        name = request.instances[number].unique_id
-        request.answers[number] = {"unique_id": name, "error": failure.body}
+        name = work.instances[number].unique_id
+        work.answers[number] = {"unique_id": name, "error": failure.body}
+
+
+def _split(
+    asks: Sequence[Ask], answers: list[dict[str, Any]], *, is_memory: bool
+) -> list[list[dict[str, Any]] | RequestFailedError]:
+    """Return each caller's answers; a failure where memory knew none of its series."""
+    found: list[list[dict[str, Any]] | RequestFailedError] = []
+    first = 0
+    for ask in asks:
+        own = answers[first : first + len(ask.instances)]
+        first += len(own)
+        if is_memory and all("error" in answer for answer in own):
+            text = f"{STORE_DOWN}; try again shortly."
+            found.append(RequestFailedError(ErrorCode.UNAVAILABLE, text))
+        else:
+            found.append(own)
+    return found
+
+
+def _logged(work: _Work, writer: AnswerWriter, kept: list[tuple[int, int]]) -> dict[str, Any]:
+    """Return the columns of the prediction log of some rows."""
+    numbers = [number for _, number in kept]
+    asked = [work.instances[number] for number in numbers]
+    return writer.log_columns(
+        [work.answers[number] or {} for number in numbers],
+        [k for k, _ in kept],
+        [work.request_ids[number] or "" for number in numbers],
+        [i.features is not None or i.position is not None for i in asked],
+    )

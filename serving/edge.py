@@ -7,8 +7,10 @@ guards.
 
 import asyncio
 import contextlib
+import gc
 import logging
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any
 
@@ -18,7 +20,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from kserve import Model, ModelServer
 from kserve.model_server import app
-from kserve.protocol.rest.server import RESTServer
+from kserve.protocol.rest.server import RESTServer, TimingMiddleware
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
@@ -34,6 +36,7 @@ from serving.settings import ServerSettings
 _OPEN_TO_ALL = ("/", "/metrics", "/v2/health/live", "/v2/health/ready")
 _CLOSED = "/v2/repository"
 _DRAIN_BYTES = 64 << 20
+_SWITCH_SECONDS = 0.001
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -164,7 +167,15 @@ def guarded_app(model: Model, server: ModelServer, settings: ServerSettings) -> 
         app.add_exception_handler(kind, _told)
     app.exception_handlers.pop(Exception, None)  # the guard answers those
     add_contract(app, model.name)
+    # KServe times requests for a log that is silent here; invopt_stage_seconds says more.
+    app.user_middleware[:] = [m for m in app.user_middleware if m.cls is not TimingMiddleware]
     return Guard(app, settings)
+
+
+def run_loop(main: Coroutine[Any, Any, None]) -> None:
+    """Run a server to its end, on uvloop where it is installed."""
+    with asyncio.Runner(loop_factory=uvicorn.Config("").get_loop_factory()) as runner:
+        runner.run(main)
 
 
 async def serve(
@@ -180,6 +191,11 @@ async def serve(
         background: Runs beside, and is cancelled in the end.
     """
     _quiet()
+    # The loop and the threads that work take turns: a waiting one is not to wait for long.
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    # What is loaded stays: looking for garbage in it takes a tenth of a second now and then.
+    gc.collect()
+    gc.freeze()
     server = ModelServer(workers=1, enable_grpc=False, enable_latency_logging=False)
     server.register_model(model)
     http = uvicorn.Server(

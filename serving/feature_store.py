@@ -88,7 +88,6 @@ def push_forecast(store: Any, forecast: str, known_at: pd.Timestamp, model_versi
     """Write every series' forecast to the online store; returns the number of series."""
     ids = pd.read_parquet(Path(forecast) / "forecast.parquet", columns=[SERIES_KEY])
     unique_ids = ids[SERIES_KEY].drop_duplicates().tolist()
-    created = pd.Timestamp.now(tz="UTC").to_pydatetime()
     at = 0
     for file in sorted(Path(forecast).glob("part-*.npz")):
         with np.load(file, allow_pickle=False) as arrays:
@@ -98,7 +97,7 @@ def push_forecast(store: Any, forecast: str, known_at: pd.Timestamp, model_versi
             }
         columns["model_version"] = [model_version] * num
         moments = [known_at.to_pydatetime()] * num
-        write_rows(store, "last_forecast", unique_ids[at : at + num], columns, moments, created)
+        write_rows(store, "last_forecast", unique_ids[at : at + num], columns, moments)
         at += num
     return at
 

@@ -16,6 +16,7 @@ from invopt.features.tables import sales_panel
 from invopt.forecasts import ForecastArrays
 from invopt.timeline import Timeline
 from serving import metrics
+from serving.alignment import periods_between
 from serving.champion import Champion
 from serving.contract import Step
 from serving.failures import NetworkUnavailableError, StoreUnavailableError
@@ -59,7 +60,7 @@ class Forecasting:
         """
         windows = scenario.windows
         timeline = Timeline(pd.Timestamp(windows.known_at, unit="s"), self.layout.freq, 0)
-        step, reason = self._freshness(timeline, now)
+        steps, reasons = self._freshness(windows, now)
         inputs, forecast, failure = self._ask(windows, groups_version)
         num = len(scenario.names)
         sheet = Sheet(
@@ -67,8 +68,8 @@ class Forecasting:
             products_of(windows.rows),
             self._prices(windows, scenario.is_what_if),
             windows.position,
-            [step] * num,
-            [reason] * num,
+            steps,
+            reasons,
             [self.champion.version] * num,
             f"{timeline.date(-1):%Y-%m-%d}",
             windows.known_at,
@@ -123,16 +124,25 @@ class Forecasting:
         )
         return inputs, forecast, ""
 
-    def _freshness(self, timeline: Timeline, now: float) -> tuple[Step, str]:
+    def _freshness(self, windows: Windows, now: float) -> tuple[list[Step], list[str]]:
+        """Return each row's step and reason: are its sales and its stock as new as is asked?"""
+        num = len(windows.names)
         allowed = self.champion.config.data.max_age_periods
-        if allowed is None:
-            return Step.FRESH, ""
-        today = pd.DatetimeIndex([pd.Timestamp(now, unit="s")])
-        # On time, the period under way is the one right after the last with sales.
-        behind = int(timeline.index_of(today)[0])
-        if behind <= allowed:
-            return Step.FRESH, ""
-        return Step.STALE, f"features are {behind} periods old, {allowed} are allowed"
+        reasons = [""] * num
+        if allowed is not None:
+            sales = _reason("features are", self._behind(windows.known_at, now), allowed)
+            stock = {t: _reason("stock is", self._behind(t, now), allowed)
+                     for t in np.unique(windows.stock_known_at).tolist() if t == t}  # fmt: skip
+            reasons = [sales or stock.get(t, "") for t in windows.stock_known_at.tolist()]
+        return [Step.STALE if reason else Step.FRESH for reason in reasons], reasons
+
+    def _behind(self, known_at: float, now: float) -> int:
+        """Return the periods that ended since a time.
+
+        On time, the period under way is the one right after the last that was known.
+        """
+        timeline = Timeline(pd.Timestamp(known_at, unit="s"), self.layout.freq, 0)
+        return int(timeline.index_of(pd.DatetimeIndex([pd.Timestamp(now, unit="s")]))[0])
 
     def _prices(self, windows: Windows, is_what_if: list[bool]) -> npt.NDArray[np.float64]:
         """Return the price of the last period; under assumptions, the first one planned."""
@@ -158,7 +168,7 @@ class Forecasting:
         own = sheet.forecast
         arrays = tuple(a.copy() for a in (own.mean, own.quantiles, own.levels))
         for row, name in zip(rows, names, strict=True):
-            found = _shaped(kept.get(name), own)
+            found = _shaped(kept.get(name), own, scenario.windows.known_at, self.layout.freq)
             if found is not None:
                 sheet.steps[row], sheet.versions[row] = (
                     Step.LAST_FORECAST,
@@ -187,14 +197,35 @@ def _finite(forecast: ForecastArrays) -> npt.NDArray[np.bool_]:
     return found
 
 
+def _reason(what: str, behind: int, allowed: int) -> str:
+    return "" if behind <= allowed else f"{what} {behind} periods old, {allowed} are allowed"
+
+
 def _shaped(
-    stored: StoredForecast | None, like: ForecastArrays
+    stored: StoredForecast | None, like: ForecastArrays, known_at: float, freq: str
 ) -> tuple[npt.NDArray[np.float32], ...] | None:
-    """Return a stored forecast in the model's shapes; None if it has others."""
+    """Return a stored forecast in the model's shapes, of the periods after a time.
+
+    None where it has other shapes, or says nothing of those periods.
+    """
     if stored is None:
         return None
     wanted = (like.mean, like.quantiles, like.levels)
     flat = (stored.mean, stored.quantiles, stored.levels)
     if any(f is None or f.size != w[0].size for f, w in zip(flat, wanted, strict=True)):
         return None
-    return tuple(f.reshape(w.shape[1:]) for f, w in zip(flat, wanted, strict=True))
+    mean, quantiles, levels = (f.reshape(w.shape[1:]) for f, w in zip(flat, wanted, strict=True))
+    behind = periods_between(stored.known_at, known_at, freq)
+    if not 0 <= behind < len(mean):
+        return None
+    if behind == 0:
+        return mean, quantiles, levels
+    # Its first periods are over: the rest moves up, and the season before fills the end. The
+    # quantiles of sums keep their distance to the mean, in proportion.
+    season = Timeline(pd.Timestamp(0), freq, 0).season_length
+    at = np.arange(behind, behind + len(mean))
+    late = at >= len(mean)
+    at[late] -= -(-(at[late] - len(mean) + 1) // season) * season
+    at = at.clip(min=0)
+    share = mean[at].cumsum() / np.maximum(mean.cumsum(), 1e-6)
+    return mean[at], quantiles[at], levels * share[:, None].astype(np.float32)

@@ -1,29 +1,27 @@
 """From feature tables to the online store: bounded windows, a watermark, and no Python numbers.
 
 Feast's own materialisation turns every number of an array into a Python object and back. Here
-rows go from the offline store's Arrow columns to Feast's values as bytes; reading and writing
-stay with the configured offline and online store. An interrupted run goes on after the last
-batch it wrote; running it again changes nothing.
+rows go from the offline store's Arrow columns to the store's rows as bytes. An interrupted run
+goes on after the last batch it wrote; running it again changes nothing.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
+from feature_repo.rows import encode_row
+from invopt.errors import InvalidInputError
 from invopt.files import write_json
 from serving.settings import Settings
 
 CHECKPOINT = "materialised.json"
 WINDOW = timedelta(days=7)
 _BATCH = 4096
-_FLOAT_LIST_TAG = bytes([0x82, 0x01])  # field 16 of Feast's Value, length-delimited
-_PACKED_TAG = bytes([0x0A])  # field 1 of FloatList, length-delimited
 
 
 @dataclass
@@ -93,7 +91,6 @@ def write_rows(
     names: Sequence[str],
     columns: dict[str, Sequence[Any]],
     known_at: Sequence[datetime],
-    created: datetime,
 ) -> None:
     """Write rows by series to the online store at once.
 
@@ -103,69 +100,66 @@ def write_rows(
         names: Series.
         columns: Of the view, by name: arrays of float32, or plain values, by row.
         known_at: Time stamp of each row, aware.
-        created: When this was made, aware.
     """
-    from feast.protos.feast.types.EntityKey_pb2 import EntityKey  # noqa: PLC0415
-    from feast.protos.feast.types.Value_pb2 import Value  # noqa: PLC0415
+    from feature_repo.row_store import micros  # noqa: PLC0415  (imports Feast)
 
-    found = store.get_feature_view(view)
-    key = found.entity_columns[0].name
-    rows = [
-        (
-            EntityKey(join_keys=[key], entity_values=[Value(string_val=name)]),
-            {field: _value(values[number], Value) for field, values in columns.items()},
-            known_at[number],
-            created,
+    stamps = [micros(moment) for moment in known_at]
+    _write(store, store.get_feature_view(view), names, stamps, columns)
+
+
+def online_rows(store: Any) -> Any:
+    """Return Feast's online store, which must keep rows.
+
+    Raises:
+        InvalidInputError: If it is another kind of store.
+    """
+    from feature_repo.row_store import RowStore  # noqa: PLC0415  (imports Feast)
+
+    online = store.provider.online_store
+    if not isinstance(online, RowStore):
+        raise InvalidInputError(
+            "online_store.type must be feature_repo.row_store.RowOnlineStore or "
+            "feature_repo.redis_store.RowRedisOnlineStore, got "
+            f"{type(online).__module__}.{type(online).__name__}."
         )
-        for number, name in enumerate(names)
+    return online
+
+
+def _write(
+    store: Any, view: Any, names: Sequence[str], stamps: Sequence[int], columns: Mapping[str, Any]
+) -> None:
+    """Write rows to the online store, batch by batch."""
+    from feature_repo.row_store import text_keys  # noqa: PLC0415  (imports Feast)
+
+    key = view.entity_columns[0].name
+    values = zip(*columns.values(), strict=True)
+    rows = [
+        encode_row(stamp, dict(zip(columns, row, strict=True)))
+        for stamp, row in zip(stamps, values, strict=True)
     ]
+    online = online_rows(store)
+    keys = text_keys(key, names)
     for first in range(0, len(rows), _BATCH):
-        batch = rows[first : first + _BATCH]
-        store.provider.online_write_batch(store.config, found, batch, None)
+        batch = slice(first, first + _BATCH)
+        online.write_rows(store.config, view, keys[batch], rows[batch])
 
 
-def values_of(column: pa.ChunkedArray) -> list[Any]:
-    """Return a column as Feast values; a null is a value without content."""
-    from feast.protos.feast.types.Value_pb2 import Value  # noqa: PLC0415
+def _columns_of(table: pa.Table, names: Sequence[str]) -> dict[str, list[Any]]:
+    """Return columns by name, a value per row: float32 arrays, plain values, None."""
+    return {name: _column(table[name]) for name in names}
 
+
+def _column(column: pa.ChunkedArray) -> list[Any]:
     kind = column.type
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return _float_lists(column, Value)
-    field = "string_val"
-    if pa.types.is_integer(kind):
-        field = "int64_val"
-    elif pa.types.is_floating(kind):
-        field = "double_val" if kind == pa.float64() else "float_val"
-    return [Value() if v is None else Value(**{field: v}) for v in column.to_pylist()]
-
-
-def float_list(values: Any, make: Any) -> Any:
-    """Return a Feast value of float32 numbers, from the bytes they lie in memory as."""
-    raw = np.ascontiguousarray(values, "<f4").tobytes()
-    inner = _PACKED_TAG + _varint(len(raw)) + raw
-    return make.FromString(_FLOAT_LIST_TAG + _varint(len(inner)) + inner)
-
-
-def _value(value: Any, make: Any) -> Any:
-    if value is None:
-        return make()
-    if isinstance(value, np.ndarray):
-        return float_list(value, make)
-    if isinstance(value, str):
-        return make(string_val=value)
-    if isinstance(value, float):
-        return make(double_val=value)
-    return make(int64_val=int(value))
-
-
-def _float_lists(column: pa.ChunkedArray, make: Any) -> list[Any]:
-    found = []
+    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
+        return column.to_pylist()
+    found: list[Any] = []
     for chunk in column.chunks:
         flat = chunk.values.cast(pa.float32()).to_numpy(zero_copy_only=False)
-        bounds = chunk.offsets.to_numpy()
+        bounds = chunk.offsets.to_numpy().tolist()
         valid = chunk.is_valid().to_pylist()
         found += [
-            float_list(flat[first:stop], make) if is_valid else make()
+            flat[first:stop] if is_valid else None
             for first, stop, is_valid in zip(bounds[:-1], bounds[1:], valid, strict=True)
         ]
     return found
@@ -186,18 +180,20 @@ def _write_window(
     store: Any, view: Any, point: Checkpoint, start: datetime, end: datetime
 ) -> Iterator[int]:
     """Write a window's rows, yielding the number of each batch once it is written."""
-    stamps = [start.isoformat(), end.isoformat()]
+    bounds = [start.isoformat(), end.isoformat()]
     source = _source_state(Path(view.batch_source.path))
-    if point.window != stamps or point.source != source:
-        point.window, point.source, point.rows = stamps, source, 0
+    if point.window != bounds or point.source != source:
+        point.window, point.source, point.rows = bounds, source, 0
     table = _latest_rows(store, view, start, end)
     key = view.entity_columns[0].name
     for first in range(point.rows, table.num_rows, _BATCH):
-        rows = _rows(table.slice(first, _BATCH), view, key)
-        rows = _not_older(store, view, rows)
-        store.provider.online_write_batch(store.config, view, rows, None)
+        batch = table.slice(first, _BATCH)
+        times = batch[view.batch_source.timestamp_field].cast(pa.timestamp("us", "UTC"))
+        stamps = times.cast(pa.int64()).to_pylist()
+        columns = _columns_of(batch, [field.name for field in view.features])
+        _write(store, view, batch[key].to_pylist(), stamps, columns)
         point.rows = min(first + _BATCH, table.num_rows)
-        yield len(rows)
+        yield batch.num_rows
 
 
 def _latest_rows(store: Any, view: Any, start: datetime, end: datetime) -> pa.Table:
@@ -218,54 +214,10 @@ def _latest_rows(store: Any, view: Any, start: datetime, end: datetime) -> pa.Ta
     return table.sort_by([(name, "ascending") for name in keys])
 
 
-def _rows(table: pa.Table, view: Any, key: str) -> list[tuple[Any, Any, datetime, datetime]]:
-    from feast.protos.feast.types.EntityKey_pb2 import EntityKey  # noqa: PLC0415
-    from feast.protos.feast.types.Value_pb2 import Value  # noqa: PLC0415
-
-    names = [field.name for field in view.features]
-    columns = [values_of(table[name]) for name in names]
-    source = view.batch_source
-    stamps = table[source.timestamp_field].to_pylist()
-    created = table[source.created_timestamp_column].to_pylist()
-    return [
-        (
-            EntityKey(join_keys=[key], entity_values=[Value(string_val=text)]),
-            dict(zip(names, values, strict=True)),
-            stamp,
-            made,
-        )
-        for text, stamp, made, *values in zip(
-            table[key].to_pylist(), stamps, created, *columns, strict=True
-        )
-    ]
-
-
-def _not_older(store: Any, view: Any, rows: list[Any]) -> list[Any]:
-    """Return the rows that are not older than what is online: sales may have been pushed."""
-    first = view.features[0].name
-    small = next((f.name for f in view.features if "Array" not in str(f.dtype)), first)
-    found = store.provider.online_read(store.config, view, [row[0] for row in rows], [small])
-    return [
-        row
-        for row, (online, _) in zip(rows, found, strict=True)
-        if online is None or online <= row[2]
-    ]
-
-
 def _source_state(folder: Path) -> str:
     """Return what tells one state of a table's files from another."""
     files = sorted(folder.glob("*.parquet")) if folder.is_dir() else [folder]
     return ";".join(f"{f.name}:{f.stat().st_mtime_ns}:{f.stat().st_size}" for f in files)
-
-
-def _varint(number: int) -> bytes:
-    """Return a number in protobuf's base 128."""
-    found = bytearray()
-    while number > 0x7F:
-        found.append(number & 0x7F | 0x80)
-        number >>= 7
-    found.append(number)
-    return bytes(found)
 
 
 def _load(file: Path) -> dict[str, Checkpoint]:

@@ -7,7 +7,8 @@ _AGES = (3600, 6 * 3600, 86400, 2 * 86400, 7 * 86400, 14 * 86400, 28 * 86400)
 
 STAGE_SECONDS = Histogram(
     "invopt_stage_seconds",
-    "Time of one stage of a request: read, encode, network, decide, explain, answer",
+    "Time of one stage of a request, or of several answered together: read, encode, network, "
+    "decide, explain, answer",
     ["stage"],
     buckets=_STAGES,
 )
@@ -20,6 +21,11 @@ FEATURE_AGE = Histogram(
 )
 STORE_FAILURES = Counter("invopt_store_failures", "Failed reads of the online store", ["kind"])
 NETWORK_FAILURES = Counter("invopt_network_failures", "Failed calls of the predictor")
+TOGETHER = Histogram(
+    "invopt_requests_together",
+    "Small requests that shared one read and one call of the model",
+    buckets=(1, 2, 4, 8, 16, 32, 64),
+)
 IN_FLIGHT = Gauge("invopt_in_flight", "Requests accepted and not yet answered")
 LOG_LOST = Counter("invopt_prediction_log_lost", "Rows the prediction log dropped", ["reason"])
 SKEW = Gauge("invopt_feature_skew", "Largest online-offline difference of the last probe")

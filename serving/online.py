@@ -1,9 +1,8 @@
-"""Windows of series from the online store, as arrays: one read per view and request.
+"""Windows of series from the online store, as arrays: one read per request.
 
 Feast's own get_online_features turns every number of an array into a Python object; here the
-store's values are read through Feast's provider and kept as bytes until they are an array. That
-both give the same values is a test. Feast does not enforce a time to live online: ages are
-checked by whoever asks.
+store's rows are decoded as blocks. That both give the same values is a test. Feast does not
+enforce a time to live online: ages are checked by whoever asks.
 """
 
 import logging
@@ -19,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from feature_repo.rows import Block, decode_rows
 from invopt.features.tables import (
     GROUP_KEY,
-    GROUP_PERIODS,
     ON_SALE,
     SALES,
     SERIES_KEY,
@@ -41,14 +40,15 @@ from serving.feature_store import (
     published_names,
     read_layout,
 )
+from serving.materialise import online_rows
 from serving.settings import Settings
 
 FORECAST_FIELDS = ("mean", "quantiles", "levels", "model_version")
 _GROUP_SECONDS = 60.0
 _OPEN_SECONDS = 2.0
 _logger = logging.getLogger(__name__)
-# When a row was known, and its values by name; None where there is no row.
-Found = tuple[float, dict[str, Any]] | None
+# When a row was known, seconds since 1970, and its values by name.
+Found = tuple[float, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,14 @@ class Windows:
         rows: Columns of the series table; arrays (series, period), values by row.
         position: on_hand, on_order, backorders by series, NaN where unknown; arrivals (series,
             periods) under way by the period after the window they arrive at the start of; units.
+        stock_known_at: When the position was known, seconds since 1970; NaN where the store has
+            none, or the caller's is used instead.
         known_at: When the sales were known, seconds since 1970.
     """
 
     rows: dict[str, Any] = field(repr=False)
     position: dict[str, npt.NDArray[np.float64]] = field(repr=False)
+    stock_known_at: npt.NDArray[np.float64] = field(repr=False)
     known_at: float
 
     @property
@@ -84,7 +87,8 @@ class Windows:
             for n, v in self.rows.items()
         }
         rows[SERIES_KEY] = list(names)
-        return Windows(rows, {n: v[index] for n, v in self.position.items()}, self.known_at)
+        position = {n: v[index] for n, v in self.position.items()}
+        return Windows(rows, position, self.stock_known_at[index], self.known_at)
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,7 @@ class OnlineFeatures:
     ) -> None:
         self.settings, self.seconds, self.clock = settings, seconds, clock
         self.store = open_store(settings)
+        self._rows = online_rows(self.store)
         self.pool = ThreadPoolExecutor(4, thread_name_prefix="online-store")
         self._open_until = float("-inf")
         self._groups: dict[str, Any] = {}
@@ -160,7 +165,7 @@ class OnlineFeatures:
         Raises:
             StoreUnavailableError: If the store does not answer.
         """
-        self._read(SERIES_KEY, ["-"], {"stock_position": ["on_hand"]}, seconds)
+        self._read(SERIES_KEY, ["-"], ["stock_position"], seconds)
 
     def read(self, names: Sequence[str]) -> list[Windows]:
         """Return the windows of the series that have one, by the time they end at.
@@ -168,22 +173,20 @@ class OnlineFeatures:
         Raises:
             StoreUnavailableError: If the store does not answer.
         """
+        found, stock = self._read(SERIES_KEY, names, ["series_window", "stock_position"])
+        blocks = [block for block in found if block.columns.get(SALES) is not None]
+        missing = len(names) - sum(len(block.at) for block in blocks)
+        metrics.FEATURE_MISSES.labels("series_window").inc(missing)
+        position, known_at = _position(stock, len(names))
         fields = [SALES, ON_SALE, *self.layout.static, *self.layout.series_fields]
-        found, stock = self._read(
-            SERIES_KEY, names, {"series_window": fields, "stock_position": [*STOCK, ARRIVALS]}
-        )
-        metrics.FEATURE_MISSES.labels("series_window").inc(sum(row is None for row in found))
-        places: dict[tuple[float, int], list[int]] = {}
-        for number, row in enumerate(found):
-            if row is not None:
-                places.setdefault((row[0], len(row[1][SALES])), []).append(number)
         return [
             Windows(
-                _columns(fields, [found[i][1] for i in at], [names[i] for i in at], known_at),  # type: ignore[index]
-                self._position([stock[i] for i in at], known_at),
-                known_at,
+                _columns(block, fields, names),
+                self._position_at(block, position, known_at),
+                known_at[block.at],
+                block.micros / 1_000_000,
             )
-            for (known_at, _), at in sorted(places.items())
+            for block in blocks
         ]
 
     def last_forecasts(self, names: Sequence[str]) -> dict[str, StoredForecast]:
@@ -192,11 +195,13 @@ class OnlineFeatures:
         Raises:
             StoreUnavailableError: If the store does not answer.
         """
-        [found] = self._read(SERIES_KEY, names, {"last_forecast": list(FORECAST_FIELDS)})
+        [blocks] = self._read(SERIES_KEY, names, ["last_forecast"])
         return {
-            name: StoredForecast(**row[1], known_at=row[0])
-            for name, row in zip(names, found, strict=True)
-            if row is not None
+            names[place]: StoredForecast(
+                **{n: row.get(n) for n in FORECAST_FIELDS},  # type: ignore[arg-type]
+                known_at=known_at,
+            )
+            for place, (known_at, row) in _rows(blocks).items()
         }
 
     def groups_version(self, windows: Windows) -> int:
@@ -214,11 +219,11 @@ class OnlineFeatures:
         if not expired and needed <= asked:
             return version
         keys = sorted(needed | asked)
-        fields = [GROUP_PERIODS, *self.layout.group_fields]
-        [found] = self._read(GROUP_KEY, keys, {"group_window": fields})
-        metrics.FEATURE_MISSES.labels("group_window").inc(sum(r is None for r in found))
+        [blocks] = self._read(GROUP_KEY, keys, ["group_window"])
+        found = _rows(blocks)
+        metrics.FEATURE_MISSES.labels("group_window").inc(len(keys) - len(found))
         with self._lock:
-            self._groups = {k: row for k, row in zip(keys, found, strict=True) if row is not None}
+            self._groups = {keys[place]: row for place, row in found.items()}
             self._asked, self._groups_at = set(keys), self.clock()
             self._groups_version += 1
             return self._groups_version
@@ -237,33 +242,26 @@ class OnlineFeatures:
             known = self._groups
         return aligned(known, windows.known_at, windows.num_periods, self.layout)
 
-    def _position(
-        self, stock: Sequence[Found], known_at: float
+    def _position_at(
+        self,
+        block: Block,
+        position: Mapping[str, npt.NDArray[np.float64]],
+        known_at: npt.NDArray[np.float64],
     ) -> dict[str, npt.NDArray[np.float64]]:
-        """Return the stock of series whose windows were known at a time."""
-        missing = dict.fromkeys((*STOCK, ARRIVALS))
-        rows = [missing if row is None else row[1] for row in stock]
-        found = {
-            name: np.array([np.nan if r[name] is None else r[name] for r in rows], np.float64)
-            for name in STOCK
-        }
-        arrivals: list[Any] = [() if r[ARRIVALS] is None else r[ARRIVALS] for r in rows]
-        counted = [known_at if row is None else row[0] for row in stock]
-        if any(at != known_at for at in counted):  # sales were pushed since
-            timeline = Timeline(pd.Timestamp(known_at, unit="s"), self.layout.freq, 0)
-            ages = -timeline.index_of(pd.DatetimeIndex(pd.to_datetime(counted, unit="s")))
-            arrivals = [_later(a, n) for a, n in zip(arrivals, ages.tolist(), strict=True)]
-        found[ARRIVALS] = _stacked(arrivals)
+        """Return the position of a block's series, arrivals counted from the end of its windows."""
+        found = {name: values[block.at] for name, values in position.items()}
+        end, counted = block.micros / 1_000_000, known_at[block.at]
+        timeline = Timeline(pd.Timestamp(end, unit="s"), self.layout.freq, 0)
+        for time_ in set(counted[counted < end].tolist()):  # sales were pushed since
+            periods = -timeline.index_of(pd.DatetimeIndex([pd.Timestamp(time_, unit="s")]))[0]
+            rows = counted == time_
+            found[ARRIVALS][rows] = _later(found[ARRIVALS][rows], int(periods))
         return found
 
     def _read(
-        self,
-        key: str,
-        names: Sequence[str],
-        views: Mapping[str, list[str]],
-        seconds: float | None = None,
-    ) -> list[list[Found]]:
-        """Return what each view holds of some keys, in order."""
+        self, key: str, names: Sequence[str], views: Sequence[str], seconds: float | None = None
+    ) -> list[list[Block]]:
+        """Return what each view holds of some keys."""
         if self.clock() < self._open_until:
             metrics.STORE_FAILURES.labels("left alone").inc()
             raise StoreUnavailableError
@@ -280,36 +278,12 @@ class OnlineFeatures:
         _logger.warning("online store failed: %s", type(kind).__name__)
         raise StoreUnavailableError from kind
 
-    def _read_now(
-        self, key: str, names: Sequence[str], views: Mapping[str, list[str]]
-    ) -> list[list[Found]]:
-        from feast.protos.feast.types.EntityKey_pb2 import EntityKey  # noqa: PLC0415
-        from feast.protos.feast.types.Value_pb2 import Value  # noqa: PLC0415
+    def _read_now(self, key: str, names: Sequence[str], views: Sequence[str]) -> list[list[Block]]:
+        from feature_repo.row_store import text_keys  # noqa: PLC0415  (imports Feast)
 
-        keys = [EntityKey(join_keys=[key], entity_values=[Value(string_val=n)]) for n in names]
-        store = self.store
-        answers = []
-        for view, fields in views.items():
-            found = store.provider.online_read(store.config, self.views[view], keys, list(fields))
-            answers.append(
-                [
-                    None
-                    if values is None or at is None or not _is_set(values.get(fields[0]))
-                    else (at.timestamp(), {n: plain(values.get(n)) for n in fields})
-                    for at, values in found
-                ]
-            )
-        return answers
-
-
-def _later(arrivals: Sequence[float], periods: int) -> Sequence[float]:
-    """Return arrivals as they stand periods after the count: what was due since is due next.
-
-    Nobody has told that it arrived, or it would be on hand.
-    """
-    if periods <= 0 or not len(arrivals):
-        return arrivals
-    return [float(np.sum(arrivals[: periods + 1])), *arrivals[periods + 1 :]]
+        wanted = [self.views[view] for view in views]
+        rows = self._rows.read_rows(self.store.config, wanted, text_keys(key, names))
+        return [decode_rows(some) for some in rows]
 
 
 def _newest(settings: Settings) -> float:
@@ -319,39 +293,52 @@ def _newest(settings: Settings) -> float:
     return pd.Timestamp(date, tz="UTC").timestamp()
 
 
-def plain(value: Any) -> Any:
-    """Return a Feast value as a number, a text, a float32 array, or None."""
-    kind = value.WhichOneof("val") if value is not None else None
-    if kind is None:
-        return None
-    if kind != "float_list_val":
-        return getattr(value, kind)
-    # A packed list is a tag, a length in base 128, and the floats as they lie in memory.
-    raw = value.float_list_val.SerializeToString()
-    at = 1
-    while at < len(raw) and raw[at] & 0x80:
-        at += 1
-    return np.frombuffer(raw, "<f4", offset=at + 1) if raw else np.zeros(0, np.float32)
+def _rows(blocks: Sequence[Block]) -> dict[int, Found]:
+    """Return rows one by one, by their place among the keys."""
+    return {
+        place: (block.micros / 1_000_000, block.row(number))
+        for block in blocks
+        for number, place in enumerate(block.at)
+    }
 
 
-def _is_set(value: Any) -> bool:
-    return value is not None and value.WhichOneof("val") is not None
-
-
-def _columns(
-    fields: list[str], found: list[dict[str, Any]], names: list[str], known_at: float
-) -> dict[str, Any]:
-    rows: dict[str, Any] = {SERIES_KEY: names}
+def _columns(block: Block, fields: list[str], names: Sequence[str]) -> dict[str, Any]:
+    num = len(block.at)
+    rows: dict[str, Any] = {SERIES_KEY: [names[place] for place in block.at]}
     for name in fields:
-        values = [row[name] for row in found]
-        rows[name] = np.stack(values) if isinstance(values[0], np.ndarray) else values
-    rows[TIMESTAMP] = [pd.Timestamp(known_at, unit="s")] * len(names)
+        values = block.columns.get(name)
+        rows[name] = [None] * num if values is None else values
+    rows[TIMESTAMP] = [pd.Timestamp(block.micros, unit="us")] * num
     return rows
 
 
-def _stacked(arrivals: Sequence[Any]) -> npt.NDArray[np.float64]:
-    """Return arrivals by series and period, at least one, from rows of different lengths."""
-    found = np.zeros((len(arrivals), max((1, *map(len, arrivals)))))
-    for row, units in zip(found, arrivals, strict=True):
-        row[: len(units)] = units
-    return found
+def _position(
+    stock: Sequence[Block], num: int
+) -> tuple[dict[str, npt.NDArray[np.float64]], npt.NDArray[np.float64]]:
+    """Return the position of each key and when it was known, NaN where there is none."""
+    found = {name: np.full(num, np.nan) for name in STOCK}
+    known_at = np.full(num, np.nan)
+    coming = [(block.at, block.columns.get(ARRIVALS)) for block in stock]
+    lengths = [units.shape[1] for _, units in coming if units is not None]
+    arrivals = np.zeros((num, max([1, *lengths])))
+    for block, (at, units) in zip(stock, coming, strict=True):
+        known_at[at] = block.micros / 1_000_000
+        for name, values in found.items():
+            given = block.columns.get(name)
+            if given is not None:
+                values[at] = given
+        if units is not None:
+            arrivals[at, : units.shape[1]] = units
+    return found | {ARRIVALS: arrivals}, known_at
+
+
+def _later(arrivals: npt.NDArray[np.float64], periods: int) -> npt.NDArray[np.float64]:
+    """Return (series, period) arrivals as they stand periods after the count.
+
+    What was due since is due next: nobody has told that it arrived, or it would be on hand.
+    """
+    later = np.zeros_like(arrivals)
+    later[:, 0] = arrivals[:, : periods + 1].sum(axis=1)
+    rest = arrivals[:, periods + 1 :]
+    later[:, 1 : 1 + rest.shape[1]] = rest
+    return later

@@ -31,14 +31,15 @@ measured on the others. No caller, address or token is ever written.
 
 import contextlib
 import os
-import queue
 import random
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -71,11 +72,14 @@ SCHEMA = pa.schema(
         ("what_if", pa.bool_()),
     ]
 )
-_QUEUE = 64
+_POLL_SECONDS = 0.25
+# Rows turned into Arrow at once: short enough not to hold up a request.
+_CHUNK = 512
+Columns = Mapping[str, Any]
 
 
 class PredictionLog:
-    """Takes decisions from the server's loop and writes them from a thread of its own.
+    """Takes decisions from a server's threads and writes them from a thread of its own.
 
     Writing never holds up or fails an answer: what does not fit the queue or the disk is dropped
     and told to `lost`.
@@ -86,6 +90,7 @@ class PredictionLog:
         max_rows: Rows of one file.
         max_seconds: Longest time a row waits to be written.
         max_bytes: Of all files together; the oldest go first.
+        max_held: Rows offered and not yet taken by the thread.
         lost: Called with a number of dropped rows and the reason, from any thread.
         seed: Of the sampling.
     """
@@ -98,13 +103,18 @@ class PredictionLog:
         max_rows: int = 20_000,
         max_seconds: float = 60.0,
         max_bytes: int = 1 << 30,
+        max_held: int = 40_000,
         lost: Callable[[int, str], None] = lambda _number, _reason: None,
         seed: int | None = None,
     ) -> None:
         self.folder, self.sample, self.lost = folder, sample, lost
         self.max_rows, self.max_seconds, self.max_bytes = max_rows, max_seconds, max_bytes
+        self.max_held = max_held
         self._random = random.Random(seed)  # noqa: S311  (a sample, not a secret)
-        self._queue: queue.Queue[Sequence[Mapping[str, Any]] | None] = queue.Queue(_QUEUE)
+        self._offered: deque[Columns] = deque()
+        self._held = 0
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
         self._thread.start()
 
@@ -112,46 +122,65 @@ class PredictionLog:
         """Return whether the next request belongs to the sample."""
         return self._random.random() < self.sample
 
-    def offer(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Hand over the rows of one request; returns at once."""
-        try:
-            self._queue.put_nowait(rows)
-        except queue.Full:
-            self.lost(len(rows), "queue full")
+    def offer(self, columns: Columns) -> None:
+        """Hand over the rows of one request; returns at once.
+
+        Args:
+            columns: Of SCHEMA, values by row; lists of numbers as (row, length) arrays of
+                float32. Columns that are left out are null. Not to be changed afterwards.
+        """
+        number = len(columns["unique_id"])
+        with self._lock:
+            is_full = self._held + number > self.max_held
+            if not is_full:
+                self._held += number
+                self._offered.append(columns)
+        if is_full:
+            self.lost(number, "queue full")
 
     def close(self) -> None:
         """Write what is left and end the thread."""
-        self._queue.put(None)
+        self._closing.set()
         self._thread.join()
 
     def _run(self) -> None:
-        waiting: list[Mapping[str, Any]] = []
-        closing = False
-        while not closing:
-            try:
-                rows = self._queue.get(timeout=self.max_seconds)
-                closing = rows is None
-                waiting += rows or []
-            except queue.Empty:
-                pass
-            if waiting and (closing or self._is_due(waiting)):
+        # The thread looks now and then instead of being woken: waking it costs every request.
+        waiting = SCHEMA.empty_table()
+        is_closing = False
+        while not is_closing:
+            is_closing = self._closing.wait(_POLL_SECONDS)
+            while (table := self._taken()) is not None:
+                waiting = pa.concat_tables([waiting, table])
+                while len(waiting) >= self.max_rows:
+                    self._write(waiting.slice(0, self.max_rows))
+                    waiting = waiting.slice(self.max_rows)
+            if len(waiting) and (is_closing or self._is_due(waiting["served_at"][0].as_py())):
                 self._write(waiting)
-                waiting = []
+                waiting = SCHEMA.empty_table()
 
-    def _is_due(self, waiting: list[Mapping[str, Any]]) -> bool:
-        if len(waiting) >= self.max_rows:
-            return True
-        age = (datetime.now(UTC) - waiting[0]["served_at"]).total_seconds()
+    def _taken(self) -> pa.Table | None:
+        """Return some of the rows offered so far; None when there are none."""
+        with self._lock:
+            some: list[Columns] = []
+            number = 0
+            while self._offered and number < _CHUNK:
+                some.append(self._offered.popleft())
+                number += len(some[-1]["unique_id"])
+            self._held -= number
+        return _table(some) if some else None
+
+    def _is_due(self, first: datetime) -> bool:
+        age = (datetime.now(UTC) - first).total_seconds()
         # A clock that jumped back must not keep rows for ever.
         return not 0 <= age < self.max_seconds
 
-    def _write(self, rows: list[Mapping[str, Any]]) -> None:
-        first = rows[0]["served_at"]
+    def _write(self, rows: pa.Table) -> None:
+        first = rows["served_at"][0].as_py()
         place = self.folder / f"{first:%Y-%m-%d}" / f"part-{first:%H%M%S%f}-{os.getpid()}.parquet"
         partial = place.with_name(f".{place.name}.partial")
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            pq.write_table(pa.Table.from_pylist(rows, SCHEMA), partial, compression="zstd")
+            pq.write_table(rows, partial, compression="zstd")
             partial.rename(place)
             self._rotate()
         except (OSError, pa.ArrowException) as err:
@@ -168,6 +197,26 @@ class PredictionLog:
             oldest.unlink()
             if not any(oldest.parent.iterdir()):
                 oldest.parent.rmdir()
+
+
+def _table(some: Sequence[Columns]) -> pa.Table:
+    arrays = [_array(field, [columns.get(field.name) for columns in some], some)
+              for field in SCHEMA]  # fmt: skip
+    return pa.table(arrays, SCHEMA)
+
+
+def _array(field: pa.Field, parts: Sequence[Any], some: Sequence[Columns]) -> pa.Array:
+    """Return one column of several requests; a number that is not known is null."""
+    filled: list[Any] = [
+        [None] * len(columns["unique_id"]) if part is None else part
+        for part, columns in zip(parts, some, strict=True)
+    ]
+    if pa.types.is_list(field.type) and all(isinstance(part, np.ndarray) for part in filled):
+        lengths = np.concatenate([[0], *(np.full(len(p), p.shape[1]) for p in filled)])
+        flat = pa.array(np.concatenate([part.ravel() for part in filled]))
+        return pa.ListArray.from_arrays(pa.array(lengths.cumsum(), pa.int32()), flat)
+    values = [value for part in filled for value in part]
+    return pa.array(values, field.type, from_pandas=True)
 
 
 def read_predictions(folder: Path, columns: Iterable[str] | None = None) -> pa.Table:

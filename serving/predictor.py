@@ -5,21 +5,24 @@ Needs neither torch nor Feast, and no registry: a model folder, as the cluster m
 """
 
 import argparse
-import asyncio
+import functools
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from kserve import InferOutput, InferRequest, InferResponse
+from kserve.metrics import PREDICT_HIST_TIME, get_labels
+from kserve.protocol.grpc.grpc_predict_v2_pb2 import ModelInferResponse
 from kserve.utils.utils import generate_uuid
 
 from invopt.errors import InvalidInputError
 from invopt.features import INPUT_NAMES
 from invopt.runtime import OUTPUT_NAMES, OnnxNetwork, fingerprint
 from serving.contract import ErrorCode
-from serving.edge import check_free, serve
+from serving.edge import check_free, run_loop, serve
 from serving.failures import RequestFailedError
 from serving.gated import PROGRESS, GatedModel
 from serving.network import FINGERPRINT
@@ -30,6 +33,10 @@ _KINDS: dict[str, np.dtype[Any]] = {
     "tensor(int64)": np.dtype(np.int64),
 }
 _DATATYPES = {np.dtype(np.float32): "FP32", np.dtype(np.int64): "INT64"}
+# Windows that are quicker done than handed to a thread.
+_AT_ONCE = 4
+_UNFIT = "has data that do not fit its shape and datatype"
+Read = Callable[["np.dtype[Any]"], npt.NDArray[np.generic]]
 
 
 class Predictor(GatedModel):
@@ -67,12 +74,11 @@ class Predictor(GatedModel):
         response_headers: dict[str, str] | None = None,
     ) -> InferResponse:
         """Return mean, quantiles and levels."""
-        progress = PROGRESS.get(None)
-        if progress is not None:
-            progress.reached_model = True
+        _reached()
         if not isinstance(payload, InferRequest):
             raise RequestFailedError(ErrorCode.INVALID_REQUEST, "the predictor speaks v2 only.")
-        arrays = self._arrays(payload)
+        given = {tensor.name: tensor for tensor in payload.inputs}
+        arrays = self._arrays({n: functools.partial(_array, t) for n, t in given.items()})
         found = await self.run(lambda: self.network.run(arrays))
         outputs = []
         for name, array in zip(OUTPUT_NAMES, found, strict=True):
@@ -85,6 +91,25 @@ class Predictor(GatedModel):
             outputs,
             parameters={FINGERPRINT: self.fingerprint},
         )
+
+    async def infer_raw(self, request: Any) -> Any:
+        """Return the answer to a gRPC request of raw tensors, as raw tensors."""
+        _reached()
+        tensors = zip(request.inputs, request.raw_input_contents, strict=True)
+        arrays = self._arrays({t.name: functools.partial(_raw_array, t, raw) for t, raw in tensors})
+        with PREDICT_HIST_TIME.labels(**get_labels(self.name)).time():
+            num = max(len(array) for array in arrays)
+            found = (
+                self.network.run(arrays)
+                if num <= _AT_ONCE
+                else await self.run(lambda: self.network.run(arrays))
+            )
+        answer = ModelInferResponse(model_name=self.name, id=request.id or generate_uuid())
+        answer.parameters[FINGERPRINT].string_param = self.fingerprint
+        for name, array in zip(OUTPUT_NAMES, found, strict=True):
+            answer.outputs.add(name=name, shape=array.shape, datatype="FP32")
+            answer.raw_output_contents.append(array.tobytes())
+        return answer
 
     def get_input_types(self) -> list[dict[str, Any]]:
         """Return the graph's inputs."""
@@ -100,8 +125,8 @@ class Predictor(GatedModel):
             for o in self.network.session.get_outputs()
         ]
 
-    def _arrays(self, request: InferRequest) -> tuple[npt.NDArray[np.generic], ...]:
-        given = {tensor.name: tensor for tensor in request.inputs}
+    def _arrays(self, given: Mapping[str, Read]) -> tuple[npt.NDArray[np.generic], ...]:
+        """Return the graph's inputs, checked, from what reads each tensor that was sent."""
         found: list[npt.NDArray[np.generic]] = []
         num = None
         for name in INPUT_NAMES:
@@ -111,24 +136,39 @@ class Predictor(GatedModel):
                 continue
             if name not in given:
                 raise _refused(name, "is missing")
-            array = _array(given[name], _KINDS[wanted.type])
+            array = given[name](_KINDS[wanted.type])
             num = len(array) if num is None else num
             if list(array.shape) != [num, *wanted.shape[1:]] or not num:
                 raise _refused(name, f"must have the shape {[num or -1, *wanted.shape[1:]]}")
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise _refused(name, "holds NaN or infinity")
             found.append(array)
         return tuple(found)
 
 
+def _reached() -> None:
+    progress = PROGRESS.get(None)
+    if progress is not None:
+        progress.reached_model = True
+
+
 def _array(tensor: Any, dtype: "np.dtype[Any]") -> npt.NDArray[np.generic]:
     try:
-        array: npt.NDArray[np.generic] = tensor.as_numpy()
+        array: npt.NDArray[np.generic] = np.atleast_1d(tensor.as_numpy())
     except Exception as err:  # KServe and numpy have many ways to fail on a bad tensor
-        raise _refused(tensor.name, "has data that do not fit its shape and datatype") from err
+        raise _refused(tensor.name, _UNFIT) from err
     if array.dtype != dtype:
         raise _refused(tensor.name, f"must be {_DATATYPES[dtype]}")
-    if not np.isfinite(array).all():
-        raise _refused(tensor.name, "holds NaN or infinity")
     return array
+
+
+def _raw_array(tensor: Any, raw: bytes, dtype: "np.dtype[Any]") -> npt.NDArray[np.generic]:
+    if tensor.datatype != _DATATYPES[dtype]:
+        raise _refused(tensor.name, f"must be {_DATATYPES[dtype]}")
+    try:
+        return np.frombuffer(raw, dtype).reshape(tuple(tensor.shape) or (1,))
+    except ValueError as err:
+        raise _refused(tensor.name, _UNFIT) from err
 
 
 def _refused(name: str, problem: str) -> RequestFailedError:
@@ -151,7 +191,7 @@ def main() -> int:
         check_free(settings)
         model = Predictor(arguments.name, arguments.model, settings)
         model.load()
-        asyncio.run(serve(model, settings))
+        run_loop(serve(model, settings))
     except InvalidInputError as err:
         print(f"predictor: {err}", file=sys.stderr)  # noqa: T201
         return 1

@@ -43,14 +43,13 @@ class Pushed:
     late: int
 
 
-def push_sales(features: OnlineFeatures, sales: pd.DataFrame, created: pd.Timestamp) -> Pushed:
+def push_sales(features: OnlineFeatures, sales: pd.DataFrame) -> Pushed:
     """Append sales to the online windows of their series.
 
     Args:
         features: Online features.
         sales: unique_id, ds (first day of the period), y in units and, if known, price and
             is_observed. A period between that is not told reads as not recorded.
-        created: Now, aware.
 
     Raises:
         ContractError: If a column is missing, a sale is negative or not a number, or a period
@@ -63,7 +62,7 @@ def push_sales(features: OnlineFeatures, sales: pd.DataFrame, created: pd.Timest
     known: set[str] = set()
     for windows in features.read(names):
         known |= set(windows.names)
-        done, old = _push_to(features, windows, by_name, created)
+        done, old = _push_to(features, windows, by_name)
         moved, late = moved + done, late + old
     return Pushed(moved, tuple(n for n in names if n not in known), late)
 
@@ -105,7 +104,6 @@ def _push_to(
     features: OnlineFeatures,
     windows: Windows,
     by_name: dict[Any, pd.DataFrame],
-    created: pd.Timestamp,
 ) -> tuple[int, int]:
     names, found, stamps, late = [], [], [], 0
     for row, name in enumerate(windows.names):
@@ -118,7 +116,7 @@ def _push_to(
             stamps.append(moved[1].to_pydatetime())
     if names:
         columns: dict[str, Sequence[Any]] = {key: [one[key] for one in found] for key in found[0]}
-        write_rows(features.store, "series_window", names, columns, stamps, created.to_pydatetime())
+        write_rows(features.store, "series_window", names, columns, stamps)
     return len(names), late
 
 
@@ -162,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise InvalidInputError(f"{file} does not exist.")
         sales = pd.read_csv(file, dtype={"unique_id": str})
         features = OnlineFeatures(Settings.from_environment(), seconds=60.0)
-        done = push_sales(features, sales, pd.Timestamp.now(tz="UTC"))
+        done = push_sales(features, sales)
         features.close()
     except InvalidInputError as err:
         print(f"push: {err}", file=sys.stderr)  # noqa: T201

@@ -113,6 +113,7 @@ def _scenario(
         try:
             if instance.position is not None:
                 put_position(rows.position, at, instance.position)
+                rows.stock_known_at[at] = np.nan
             if instance.features is not None:
                 _apply_features(rows, at, instance.features, layout)
             if is_what_if and instance.what_if is not None:
@@ -223,4 +224,4 @@ def _blank(layout: TableLayout, known_at: float) -> Windows:
         rows[layout.field_of(head["name"])] = np.full((1, length), np.nan, np.float32)
     rows[TIMESTAMP] = [pd.Timestamp(known_at, unit="s")]
     position = {name: np.full(1, np.nan) for name in STOCK} | {ARRIVALS: np.zeros((1, 1))}
-    return Windows(rows, position, known_at)
+    return Windows(rows, position, np.full(1, np.nan), known_at)

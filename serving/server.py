@@ -1,7 +1,8 @@
 """The KServe model that answers with decisions, and what it does in the background."""
 
+import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,13 +12,16 @@ from kserve.utils.utils import generate_uuid
 from invopt.errors import InvalidInputError
 from serving import metrics
 from serving.champion import Champion
-from serving.decisions import Decider
+from serving.decisions import Ask, Decider
 from serving.failures import RequestFailedError, StoreUnavailableError
-from serving.gated import PROGRESS, GatedModel
+from serving.gated import PROGRESS, Batcher, GatedModel
 from serving.protocols import instances_of, v1_answer, v2_answer
 
 _logger = logging.getLogger(__name__)
-_THREADS = 2
+# Instances of requests that are answered together; larger requests have a thread of their own.
+_SMALL = 16
+_TOGETHER = 64
+Finish = Callable[[list[dict[str, Any]]], bytes | InferResponse]
 
 
 class Source(Protocol):
@@ -49,7 +53,10 @@ class DecisionModel(GatedModel):
         max_queue: int = 64,
         seconds: float = 10.0,
     ) -> None:
-        super().__init__(name, max_queue, seconds, _THREADS)
+        super().__init__(name, max_queue, seconds, threads=1)
+        self._together: Batcher[tuple[Ask, Finish], bytes | InferResponse] = Batcher(
+            self._answers, _TOGETHER
+        )
         self.decider, self.source, self._load = decider, source, load
 
     def load(self) -> bool:
@@ -113,10 +120,30 @@ class DecisionModel(GatedModel):
         if isinstance(payload, InferRequest):
             payload.id = payload.id or generate_uuid()
             request: InferRequest = payload
-            return await self.run(
-                lambda: v2_answer(request, self.name, self.decider.decide(instances, request.id))
-            )
-        return await self.run(lambda: v1_answer(self.decider.decide(instances)))
+            ask = Ask(instances, request.id)
+            return await self._answer(ask, lambda found: v2_answer(request, self.name, found))
+        return await self._answer(Ask(instances), v1_answer)
+
+    async def _answer(self, ask: Ask, finish: Finish) -> bytes | InferResponse:
+        weight = len(ask.instances)
+        found: bytes | InferResponse
+        if weight > _SMALL or any(instance.explain for instance in ask.instances):
+            decide = functools.partial(self.decider.decide, ask.instances, ask.request_id)
+            found = await self.run(lambda: finish(decide()))
+        else:
+            found = await self.wait(lambda: self._together.submit((ask, finish), weight))
+        return found
+
+    def _answers(
+        self, jobs: Sequence[tuple[Ask, Finish]]
+    ) -> list[bytes | InferResponse | Exception]:
+        """Return the answer to each of several requests."""
+        metrics.TOGETHER.observe(len(jobs))
+        found = self.decider.decide_together([ask for ask, _ in jobs])
+        return [
+            answers if isinstance(answers, Exception) else _finished(finish, answers)
+            for (_, finish), answers in zip(jobs, found, strict=True)
+        ]
 
     def get_input_types(self) -> list[dict[str, Any]]:
         """Return the v2 inputs; every one but unique_id is optional."""
@@ -128,3 +155,10 @@ class DecisionModel(GatedModel):
             {"name": "decision", "datatype": "BYTES", "shape": [-1]},
             {"name": "mean", "datatype": "FP64", "shape": [-1, self.decider.model.horizon]},
         ]
+
+
+def _finished(finish: Finish, answers: list[dict[str, Any]]) -> bytes | InferResponse | Exception:
+    try:
+        return finish(answers)
+    except Exception as err:
+        return err

@@ -120,14 +120,10 @@ def _order_up_to(
             unknown, np.nan, short * terms.stockout_cost
         )
 
+    held, missed, less, more = _costs(quantity, terms, cost)
     return Decision(
-        levels,
-        need,
-        quantity,
-        *cost(quantity),
-        *_margins(quantity, terms, cost),
-        terms.protection_interval,
-    )
+        levels, need, quantity, held, missed, less, more, terms.protection_interval
+    )  # fmt: skip
 
 
 def _lost_sales(
@@ -157,7 +153,7 @@ def _lost_sales(
         ) -> tuple[FloatArray, FloatArray]:
             return expected_costs(need, units, own.holding_cost, own.stockout_cost)
 
-        values = (need.units, quantity, *cost(quantity), *_margins(quantity, own, cost))
+        values = (need.units, quantity, *_costs(quantity, own, cost))
         for name, value in zip(names, values, strict=True):
             found[name][local] = value
     return found
@@ -195,7 +191,11 @@ def _rounded(need: FloatArray, terms: Terms) -> FloatArray:
     return np.where(np.isnan(need), np.nan, quantity)
 
 
-def _margins(quantity: FloatArray, terms: Terms, cost: Any) -> tuple[FloatArray, FloatArray]:
-    """Return the change of expected cost by one pack less and one pack more."""
-    now, less, more = (np.add(*cost(quantity + change * terms.pack_size)) for change in (0, -1, 1))
-    return np.where(quantity > 0, less - now, np.nan), more - now
+def _costs(
+    quantity: FloatArray, terms: Terms, cost: Any
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Return expected holding and stock-out cost, and what one pack less or more changes."""
+    held, missed = cost(quantity)
+    now = held + missed
+    less, more = (np.add(*cost(quantity + change * terms.pack_size)) for change in (-1, 1))
+    return held, missed, np.where(quantity > 0, less - now, np.nan), more - now

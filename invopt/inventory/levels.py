@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
+# Series at once: what is worked on stays in the processor's cache.
+_BLOCK = 2048
 
 
 def levels_over(
@@ -77,19 +79,32 @@ def expected_shortage_and_excess(
         levels: Q levels.
         stock: (series,) units available.
     """
+    found = np.empty((2, len(quantiles)))
+    for first in range(0, len(quantiles), _BLOCK):
+        rows = slice(first, first + _BLOCK)
+        found[:, rows] = _integrals(quantiles[rows], levels, stock[rows])
+    return found[0], found[1]
+
+
+def _integrals(
+    quantiles: npt.NDArray[np.floating],  # type: ignore[type-arg]
+    levels: tuple[float, ...],
+    stock: FloatArray,
+) -> tuple[FloatArray, FloatArray]:
     knots = np.concatenate([[0.0], levels, [1.0]])
-    last = quantiles[:, -1].astype(np.float64)
-    slope = (last - quantiles[:, -2]) / (levels[-1] - levels[-2])
-    values = [np.zeros(len(last)), *quantiles.T.astype(np.float64), last + slope * (1 - levels[-1])]
-    short, excess = np.zeros(len(last)), np.zeros(len(last))
-    for number, width in enumerate(np.diff(knots)):
-        low = values[number] - stock
-        high = np.maximum(values[number + 1] - stock, low)
-        above, below = np.maximum(high, 0), np.maximum(-low, 0)
-        run = high - low
-        # A triangle where the line crosses the stock, a trapezium where it lies to one side.
-        crosses = (low < 0) & (high > 0)
-        level = np.where(run > 0, run, 1)
-        short += width * np.where(crosses, above**2 / level, np.maximum(low, 0) + above) / 2
-        excess += width * np.where(crosses, below**2 / level, np.maximum(-high, 0) + below) / 2
-    return short, excess
+    values = np.zeros((len(knots), len(quantiles)))
+    values[1:-1] = quantiles.T
+    slope = (values[-2] - values[-3]) / (levels[-1] - levels[-2])
+    values[-1] = values[-2] + slope * (1 - levels[-1])
+    # (piece, series): every piece of the line at once.
+    low = values[:-1] - stock
+    high = np.maximum(values[1:] - stock, low)
+    above, below = np.maximum(high, 0), np.maximum(-low, 0)
+    run = high - low
+    # A triangle where the line crosses the stock, a trapezium where it lies to one side.
+    crosses = (low < 0) & (high > 0)
+    level = np.where(run > 0, run, 1)
+    short = np.where(crosses, above**2 / level, np.maximum(low, 0) + above) / 2
+    excess = np.where(crosses, below**2 / level, np.maximum(-high, 0) + below) / 2
+    width = np.diff(knots)[:, None]
+    return (width * short).sum(axis=0), (width * excess).sum(axis=0)

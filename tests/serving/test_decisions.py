@@ -75,6 +75,71 @@ def test_features_older_than_allowed_are_told_and_still_used(parts, shop):
     np.testing.assert_array_equal(found["mean"], fresh["mean"])
 
 
+def test_stock_older_than_allowed_is_told_unless_the_caller_says_what_there_is(
+    shop, parts, tmp_path
+):
+    from serving.decisions import Decider
+    from serving.materialise import write_rows
+    from serving.online import OnlineFeatures
+
+    settings = Settings.of(tmp_path)
+    shutil.copytree(shop.settings.feature_store, settings.feature_store)
+    with closing(sqlite3.connect(settings.feature_store / "online.db")) as other:
+        other.execute("DELETE FROM invopt_stock_position")
+        other.commit()
+    features = OnlineFeatures(settings, seconds=30.0)
+    old = (shop.known_at - pd.Timedelta(days=9)).to_pydatetime()
+    stock = {"on_hand": [4.0], "on_order": [0.0], "backorders": [0.0], "current_lead_time": [None]}
+    write_rows(features.store, "stock_position", ["p0_s0"], stock, [old])
+    decider = Decider(parts[0], features, clock=lambda: shop.known_at.timestamp())
+    found, told, none = ask(decider, "p0_s0", instance("p0_s0", position={"on_hand": 4}), "p1_s1")
+    assert found["degraded"] == {
+        "step": "stale", "reason": "stock is 9 periods old, 2 are allowed",
+    }  # fmt: skip
+    assert found["on_hand"] == 4.0
+    assert told["degraded"] is None
+    assert (none["degraded"], none["on_hand"]) == (None, None)
+    features.close()
+
+
+@pytest.mark.parametrize("days", [0, 3, 14])
+def test_a_stored_forecast_answers_for_the_periods_that_are_still_to_come(
+    shop, parts, tmp_path, days
+):
+    from serving.decisions import Decider
+    from serving.materialise import write_rows
+    from serving.online import OnlineFeatures
+
+    settings = Settings.of(tmp_path)
+    shutil.copytree(shop.settings.feature_store, settings.feature_store)
+    with closing(sqlite3.connect(settings.feature_store / "online.db")) as other:
+        other.execute("DELETE FROM invopt_last_forecast")
+        other.commit()
+    features = OnlineFeatures(settings, seconds=30.0)
+    champion = replace(parts[0], network=BrokenNetwork(parts[0].network))
+    horizon = champion.spec.config.horizon
+    at = list(shop.panel.unique_ids).index("p0_s0")
+    forecast = shop.forecaster.predict(shop.panel)
+    columns = {
+        "mean": [np.arange(1, horizon + 1, dtype=np.float32)],
+        "quantiles": [forecast.quantiles[at].ravel()],
+        "levels": [forecast.levels[at].ravel()],
+        "model_version": ["demand-0"],
+    }
+    moment = (shop.known_at - pd.Timedelta(days=days)).to_pydatetime()
+    write_rows(features.store, "last_forecast", ["p0_s0"], columns, [moment])
+    [found] = ask(Decider(champion, features), "p0_s0")
+    if days == 14:  # the horizon is over
+        assert found["degraded"]["step"] == "seasonal_naive"
+    else:
+        assert found["degraded"]["step"] == "last_forecast"
+        assert found["mean"].tolist() == [*range(days + 1, 15), *range(8, 8 + days)]
+        assert found["expected_demand"] == sum(
+            found["mean"][: found["lead_time"] + found["review_period"]]
+        )
+    features.close()
+
+
 def test_a_clock_that_jumps_back_makes_no_feature_come_from_the_future(parts, shop):
     from serving.decisions import Decider
 
@@ -250,6 +315,67 @@ def test_while_the_store_is_down_what_was_answered_last_answers(shop, parts, tmp
     features.close()
 
 
+def test_callers_answered_together_get_what_each_gets_alone(parts, tmp_path):
+    from serving.decisions import Ask, Decider
+    from serving.prediction_log import PredictionLog, read_predictions
+
+    log = PredictionLog(tmp_path)
+    decider = Decider(*parts, log=log)
+    asks = [
+        Ask([instance("p0_s0", position={"on_hand": 3})], "a"),
+        Ask([instance("nobody"), instance("p2_s3")], "b"),
+        Ask([instance("p0_s0"), instance("p1_s1", what_if={"lead_time": 5})], "c"),
+    ]
+    together = decider.decide_together(asks)
+    log.close()
+    alone = [Decider(*parts).decide(ask.instances) for ask in asks]
+    for ours, theirs in zip(together, alone, strict=True):
+        assert [without_age(d) for d in ours] == [without_age(d) for d in theirs]
+    rows = read_predictions(tmp_path).to_pylist()
+    found = [(r["request_id"], r["unique_id"], r["what_if"]) for r in rows]
+    assert found == [
+        ("a", "p0_s0", True), ("b", "p2_s3", False), ("c", "p0_s0", False), ("c", "p1_s1", False),
+    ]  # fmt: skip
+
+
+def test_a_request_that_breaks_does_not_fail_those_it_is_answered_with(decider):
+    from serving.decisions import Ask
+
+    good, bad, other = (Ask([instance(name)]) for name in ("p0_s0", "p2_s3", "p1_s1"))
+    object.__setattr__(bad.instances[0], "what_if", "no assumptions at all")
+    found = decider.decide_together([good, bad, other])
+    assert isinstance(found[1], Exception)
+    assert [found[0][0]["unique_id"], found[2][0]["unique_id"]] == ["p0_s0", "p1_s1"]
+
+
+def test_while_the_store_is_down_callers_together_fail_only_where_nothing_is_known(
+    shop, parts, tmp_path
+):
+    from serving.decisions import Ask, Decider
+    from serving.online import OnlineFeatures
+
+    settings = Settings.of(tmp_path)
+    shutil.copytree(shop.settings.feature_store, settings.feature_store)
+    features = OnlineFeatures(settings, seconds=30.0)
+    decider = Decider(parts[0], features)
+    ask(decider, "p0_s0")
+    with closing(sqlite3.connect(settings.feature_store / "online.db")) as other:
+        other.execute("DROP TABLE invopt_series_window")
+        other.commit()
+    known, unknown = decider.decide_together([Ask([instance("p0_s0")]), Ask([instance("p1_s1")])])
+    assert known[0]["degraded"]["step"] == "last_forecast"
+    assert isinstance(unknown, RequestFailedError)
+    assert unknown.status == 503
+    features.close()
+
+
+def without_age(decision):
+    found = plain(decision) if "mean" in decision else decision
+    if "what_if" in found:
+        found["what_if"] = found["what_if"] | {"mean": found["what_if"]["mean"].tolist()}
+    return {name: value for name, value in found.items() if name != "feature_age_s"}
+
+
 def test_groups_that_are_not_online_or_inputs_that_do_not_fit_leave_the_lower_rungs(
     shop, parts, tmp_path
 ):
@@ -314,7 +440,7 @@ def test_online_and_offline_features_are_the_same_until_somebody_meddles(parts, 
     columns = {n: v for n, v in windows.rows.items() if n in _fields(features)}
     columns["sales"] = windows.rows["sales"] + 3
     moment = shop.known_at.to_pydatetime()
-    write_rows(features.store, "series_window", ["p1_s1"], columns, [moment], moment)
+    write_rows(features.store, "series_window", ["p1_s1"], columns, [moment])
     found = probe_skew(model, list(shop.panel.unique_ids))
     assert found.differing == ("p1_s1",)
     assert found.worst["step"] > 0.1

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from invopt.errors import ContractError
+from invopt.errors import ContractError, InvalidInputError
 from invopt.features import FeatureEncoder, model_inputs
 from invopt.features.online import WindowEncoder
 from invopt.features.tables import SALES, SERIES_KEY, TableLayout, series_table
@@ -29,7 +29,6 @@ from serving.settings import EMBEDDED, Settings
 from tests.builders import make_config, make_panel, with_derived
 
 pytestmark = pytest.mark.slow
-pytest.importorskip("feast")
 CREATED = pd.Timestamp("2024-06-01", tz="UTC")
 
 
@@ -101,7 +100,7 @@ def test_windows_read_back_are_those_published(settings):
     for name in [SALES, *features.layout.series_fields]:
         np.testing.assert_array_equal(windows.rows[name], np.array(theirs[name], np.float32))
     for name in features.layout.static:
-        assert windows.rows[name] == theirs[name]
+        assert list(windows.rows[name]) == theirs[name]
 
     # and the inputs of the offline panel of the same time
     features.groups_version(windows)
@@ -137,17 +136,18 @@ def test_an_interrupted_run_goes_on_after_the_last_batch(settings, monkeypatch):
     panel, _ = published(settings, num_series=12)
     store = open_store(settings)
     monkeypatch.setattr("serving.materialise._BATCH", 5)
-    real = store.provider.online_write_batch
+    online = store.provider.online_store
+    real = online.write_rows
     batches = []
 
-    def failing(config, table, data, progress):
-        if table.name == "series_window":
-            batches.append(len(data))
+    def failing(config, view, keys, rows):
+        if view.name == "series_window":
+            batches.append(len(rows))
             if len(batches) == 2:
                 raise OSError("the connection broke")
-        real(config, table, data, progress)
+        real(config, view, keys, rows)
 
-    monkeypatch.setattr(store.provider, "online_write_batch", failing)
+    monkeypatch.setattr(online, "write_rows", failing)
     with pytest.raises(OSError, match="connection broke"):
         apply_and_materialise(store, settings, known_time(panel))
     apply_and_materialise(store, settings, known_time(panel))
@@ -194,7 +194,7 @@ def test_pushed_sales_move_a_window_on_and_materialisation_catches_up(settings):
         }
     )
     old = read(settings, "p0_s0")
-    done = push_sales(features, sales, CREATED)
+    done = push_sales(features, sales)
     assert (done.series, done.unknown, done.late) == (2, ("nobody",), 1)
     new = read(settings, "p0_s0")
     assert len(new) == len(old)
@@ -261,7 +261,7 @@ def test_orders_under_way_are_served_by_the_period_they_arrive_in(settings):
 )
 def test_sales_that_cannot_be_used_are_refused(rows, text):
     with pytest.raises(ContractError, match=text):
-        push_sales(None, pd.DataFrame(rows), CREATED)
+        push_sales(None, pd.DataFrame(rows))
 
 
 def test_a_store_that_is_down_or_slow_fails_fast_and_is_left_alone(redis, tmp_path, monkeypatch):
@@ -301,9 +301,35 @@ def read(settings, name, field=SALES):
     return windows.rows[field][0]
 
 
-def test_an_older_row_never_replaces_a_newer_one(tmp_path):
-    panel, _ = published(Settings.of(tmp_path))
-    settings = Settings.of(tmp_path)
+def test_another_kind_of_online_store_is_refused_by_name(tmp_path):
+    text = EMBEDDED.read_text().replace("feature_repo.row_store.RowOnlineStore", "sqlite")
+    (tmp_path / "feature_store.yaml").write_text(text)
+    settings = replace(Settings.of(tmp_path), feature_config=tmp_path / "feature_store.yaml")
+    published(settings)
+    with pytest.raises(InvalidInputError, match=r"RowOnlineStore or .*got feast\..*SqliteOnline"):
+        OnlineFeatures(settings)
+
+
+def test_a_view_that_is_declared_no_more_leaves_nothing_behind(settings):
+    from feature_repo.row_store import text_keys
+
+    panel, _ = published(settings)
+    store = open_store(settings)
+    apply_and_materialise(store, settings, known_time(panel))
+    online, config = store.provider.online_store, store.config
+    gone, kept = store.get_feature_view("stock_position"), store.get_feature_view("series_window")
+    keys = text_keys(SERIES_KEY, ["p0_s0"])
+    online.update(config, [gone], [kept], [], [], partial=False)
+    online.update(config, [], [gone, kept], [], [], partial=False)
+    [[none], [row]] = online.read_rows(config, [gone, kept], keys)
+    assert none is None
+    assert row is not None
+    online.teardown(config, [gone, kept], [])
+    online.update(config, [], [gone, kept], [], [], partial=False)
+
+
+def test_an_older_row_never_replaces_a_newer_one(settings):
+    panel, _ = published(settings)
     store = open_store(settings)
     apply_and_materialise(store, settings, known_time(panel))
     view = store.get_feature_view("stock_position")

@@ -1,26 +1,41 @@
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 
 from serving.prediction_log import SCHEMA, PredictionLog, read_predictions
 
 
-def row(number: int, **values):
+def rows(*numbers: int, **values):
     return {
-        "request_id": f"r{number}", "served_at": datetime.now(UTC), "unique_id": f"p{number}",
-        "step": "fresh", "mean": [1.0, 2.0], "what_if": False,
-    } | values  # fmt: skip
+        "request_id": [f"r{n}" for n in numbers],
+        "served_at": [datetime.now(UTC) for _ in numbers],
+        "unique_id": [f"p{n}" for n in numbers],
+        "step": ["fresh" for _ in numbers],
+        "mean": np.array([[1.0, 2.0]] * len(numbers), np.float32),
+        "what_if": [False for _ in numbers],
+    } | values
 
 
 def test_rows_come_back_as_they_were_offered(tmp_path):
     log = PredictionLog(tmp_path / "log")
-    log.offer([row(0), row(1, order_quantity=3.0)])
+    log.offer(rows(0, 1, order_quantity=[None, 3.0]))
+    log.offer(rows(2, mean=np.array([[5.0]], np.float32), on_hand=[float("nan")]))
     log.close()
     table = read_predictions(tmp_path / "log")
     assert table.schema == SCHEMA
-    assert table["unique_id"].to_pylist() == ["p0", "p1"]
-    assert table["order_quantity"].to_pylist() == [None, 3.0]
-    assert table["mean"].to_pylist()[0] == [1.0, 2.0]
+    assert table["unique_id"].to_pylist() == ["p0", "p1", "p2"]
+    assert table["order_quantity"].to_pylist() == [None, 3.0, None]
+    assert table["on_hand"].to_pylist() == [None] * 3
+    assert table["mean"].to_pylist() == [[1.0, 2.0], [1.0, 2.0], [5.0]]
+
+
+def test_more_than_the_log_can_hold_is_told_as_lost(tmp_path):
+    lost = []
+    log = PredictionLog(tmp_path, max_held=4, lost=lambda *told: lost.append(told))
+    log.offer(rows(*range(5)))
+    log.close()
+    assert lost == [(5, "queue full")]
 
 
 def test_a_log_that_does_not_exist_reads_as_empty(tmp_path):
@@ -30,7 +45,7 @@ def test_a_log_that_does_not_exist_reads_as_empty(tmp_path):
 def test_a_full_file_is_written_without_waiting_for_the_end(tmp_path):
     log = PredictionLog(tmp_path, max_rows=2)
     for number in range(4):
-        log.offer([row(number)])
+        log.offer(rows(number))
     log.close()
     assert len(list(tmp_path.glob("*/part-*.parquet"))) == 2
 
@@ -38,7 +53,7 @@ def test_a_full_file_is_written_without_waiting_for_the_end(tmp_path):
 def test_the_oldest_files_go_when_the_log_is_too_large(tmp_path):
     log = PredictionLog(tmp_path, max_rows=1, max_bytes=1)
     for number in range(3):
-        log.offer([row(number)])
+        log.offer(rows(number))
     log.close()
     assert read_predictions(tmp_path)["request_id"].to_pylist() == ["r2"]
 
@@ -48,7 +63,7 @@ def test_a_disk_that_cannot_be_written_loses_rows_and_nothing_else(tmp_path):
     blocked.write_text("a file where the folder should be")
     lost = []
     log = PredictionLog(blocked, lost=lambda number, reason: lost.append((number, reason)))
-    log.offer([row(0), row(1)])
+    log.offer(rows(0, 1))
     log.close()
     assert lost == [(2, "NotADirectoryError")]
 
@@ -62,7 +77,7 @@ def test_the_sample_is_of_requests(tmp_path, sample, kept):
 
 def test_a_clock_that_jumps_back_does_not_hold_rows_for_ever(tmp_path):
     log = PredictionLog(tmp_path, max_seconds=1000)
-    log.offer([row(0, served_at=datetime(2999, 1, 1, tzinfo=UTC))])
+    log.offer(rows(0, served_at=[datetime(2999, 1, 1, tzinfo=UTC)]))
     for _ in range(100):
         if list(tmp_path.glob("*/part-*.parquet")):
             break

@@ -116,6 +116,27 @@ def test_a_thousand_series_are_one_request_and_more_are_refused(server):
     assert (status, body["code"]) == (400, "invalid_request")
 
 
+def test_requests_of_many_callers_at_once_get_their_own_answers(server):
+    names = [f"p{p}_s{s}" for p in range(3) for s in range(4)]
+    alone = {name: without_time(server.decide(name)[0]) for name in names}
+    before = server.metric("invopt_requests_together_count")
+    found = []
+
+    def work(seed):
+        for name in np.random.default_rng(seed).permutation(names):
+            found.append((name, server.decide(str(name))[0]))
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 8 * len(names)
+    assert all(without_time(decision) == alone[name] for name, decision in found)
+    batches = server.metric("invopt_requests_together_count") - before
+    assert 0 < batches < len(found)  # some were answered together
+
+
 @pytest.mark.parametrize(
     "body",
     [
