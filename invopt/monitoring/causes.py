@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from invopt.feeds import locations_of
 from invopt.monitoring.drift import Drift
-from invopt.monitoring.performance import locations_of
 from invopt.monitoring.signals import Signal
 from invopt.panel import Panel
 
