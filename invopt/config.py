@@ -387,8 +387,6 @@ class GovernorConfig(_Section):
         max_failures: Retrainings in a row, failed or not promoted, after which the breaker opens.
         breaker_days: Days after which those are forgiven.
         lease_minutes: Time a run may go without sign of life before another may start.
-        clean_periods: Latest monitoring periods whose data may have had no fault that paged: they
-            are in what would be trained on. A period judged again counts as it was judged last.
         page_again_after: Monitoring periods after which a lasting fault is paged for again.
     """
 
@@ -401,7 +399,6 @@ class GovernorConfig(_Section):
     max_failures: int = Field(default=2, ge=1)
     breaker_days: float = Field(default=90.0, gt=0)
     lease_minutes: float = Field(default=60.0, gt=0)
-    clean_periods: int = Field(default=8, ge=2)
     page_again_after: int = Field(default=4, ge=1)
 
 
