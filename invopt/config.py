@@ -351,6 +351,8 @@ class MonitoringConfig(_Section):
             that is worth telling, as a share.
         page_cost_ratio: Cost of decisions over plan, against the usual ratio, that pages.
         false_discovery_rate: Share of false alarms among the alarms of one period.
+        demand_rate: The same for demand against forecast: the change that is to be found within
+            two periods, at the price of an alarm more.
         num_bootstrap: Resamples of a calibration.
         reference_weeks: Monitoring periods to either side of the same one a year before.
         seed: Of samples and resamples.
@@ -361,12 +363,13 @@ class MonitoringConfig(_Section):
     period: int = Field(default=7, ge=1)
     max_rows: int = Field(default=200_000, ge=100)
     min_rows: int = Field(default=50, ge=1)
-    history: int = Field(default=52, ge=4)
+    history: int = Field(default=78, ge=4)
     min_history: int = Field(default=8, ge=3)
     min_drift: float = Field(default=0.1, gt=0)
     min_shift: float = Field(default=0.05, gt=0)
     page_cost_ratio: float = Field(default=2.0, gt=1)
     false_discovery_rate: float = Field(default=0.05, gt=0, lt=1)
+    demand_rate: float = Field(default=0.1, gt=0, lt=1)
     num_bootstrap: int = Field(default=500, ge=100)
     reference_weeks: int = Field(default=2, ge=0)
     seed: int = Field(default=0, ge=0)
