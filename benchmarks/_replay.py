@@ -44,7 +44,8 @@ class Remembered:
 
 def features(panel: Panel, cutoffs: list[int]) -> tuple[tuple[str, ...], npt.NDArray[np.float32]]:
     """Return price, discount and the level of sales as a model would see them."""
-    names = [n for n in ("price", "promotion_discount", "snap") if n in panel.channels]
+    used = ("price", "promotion_discount", "discount", "snap", "temperature")
+    names = [n for n in used if n in panel.channels]
     blocks = []
     for cutoff in cutoffs:
         ahead = slice(cutoff + 1, cutoff + 1 + WEEK)

@@ -3,6 +3,7 @@
     invopt bench monitoring --data ../shared/data/m5     clean history of M5, peers beside it
     invopt bench monitoring --part shifts                injected shifts on the made-up retailer
     invopt bench monitoring --part power                 a lasting shift of a tenth at many weeks
+    invopt bench monitoring --part fresh --data ../shared/data/freshretailnet
     invopt bench monitoring --part scale                 10 M rows x 30 columns
 
 The forecaster is `_log_linear`: trained in a second, because retraining is what is measured.
@@ -24,6 +25,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from benchmarks._fresh import HEAD as FRESH_HEAD
+from benchmarks._fresh import fresh_rows
 from benchmarks._log_linear import LogLinear
 from benchmarks._power import HEAD, power_of
 from benchmarks._replay import (
@@ -74,9 +77,9 @@ _M5_COSTS = InventoryConfig(lead_time=3, review_period=7)
 def main(rest: list[str]) -> None:
     """Print the tables asked for."""
     parser = argparse.ArgumentParser(prog="invopt bench monitoring")
-    parts = ("clean", "shifts", "power", "scale")
+    parts = ("clean", "shifts", "power", "fresh", "scale")
     parser.add_argument("--part", choices=parts, default="clean")
-    parser.add_argument("--data", type=Path, help="folder of M5 (parts clean and power)")
+    parser.add_argument("--data", type=Path, help="folder of M5; part fresh: its own")
     parser.add_argument("--seeds", type=int, nargs="+", default=[3], help="made-up retailers")
     parser.add_argument("--weeks", type=int, default=_CLEAN_WEEKS, help="weeks of clean history")
     parser.add_argument("--peer-every", type=int, default=4, help="weeks between peer reports")
@@ -86,6 +89,8 @@ def main(rest: list[str]) -> None:
         _clean(parsed.data, parsed.weeks, parsed.peer_every)
     elif parsed.part == "shifts":
         _shifts(parsed.seeds)
+    elif parsed.part == "fresh":
+        _print(FRESH_HEAD, fresh_rows(_folder(parsed.data, "FreshRetailNet")))
     elif parsed.part == "power":
         _power(parsed.data, parsed.seeds)
     else:
@@ -96,9 +101,7 @@ def main(rest: list[str]) -> None:
 
 
 def _clean(data: Path | None, weeks: int, peer_every: int) -> None:
-    if data is None or not data.is_dir():
-        raise InvalidInputError("give the folder of M5 with --data DIR.")
-    panel = _m5(data)
+    panel = _m5(_folder(data, "M5"))
     num = panel.num_periods
     first = num - 1 - WEEK * weeks
     model = LogLinear(HORIZON, ModelConfig()).fit(panel, first - 52 * WEEK + 1, 1092)
@@ -127,6 +130,12 @@ def _clean(data: Path | None, weeks: int, peer_every: int) -> None:
           f"{alarms[2] / 10 / years / 4:.2f} (goal 1), weeks with any alarm "
           f"{alarms[1:].sum() / alarms.sum():.1%}")  # fmt: skip
     _peers(panel, table, records, judged[::peer_every])
+
+
+def _folder(data: Path | None, name: str) -> Path:
+    if data is None or not data.is_dir():
+        raise InvalidInputError(f"give the folder of {name} with --data DIR.")
+    return data
 
 
 def _m5(data: Path) -> Panel:

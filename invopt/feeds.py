@@ -108,7 +108,8 @@ def broken_feeds(record: FeedRecord) -> dict[str, BoolArray]:
 def standing_still(values: FloatArray, span: int) -> BoolArray:
     """Return (group, period) where a measurement has not moved for a week, as it never did before.
 
-    Missing values neither move nor count. Half a year before the run must show weeks that move.
+    Missing values neither move nor count. No week of the half year before the run may have stood
+    still, and chance must not make such a run of the usual share of days like the one before.
     """
     if span < 2 or not values.shape[1]:
         return np.zeros(values.shape, bool)
@@ -122,6 +123,9 @@ def standing_still(values: FloatArray, span: int) -> BoolArray:
     number = _before(known)[:, 1:] - seen
     longest = _at_start(_rolling_max(length, _HALF_YEAR * span), start)
     moved = (longest < span) & (seen >= 4 * span)
+    # Rain stands still at nothing for days, and so the more easily for a week.
+    usual = np.take_along_axis(_before(still), np.maximum(start, 0), axis=1) / np.maximum(seen, 1)
+    moved &= -(length - 1) * np.log(np.clip(usual, 1e-3, 1)) >= _SURPRISE
     found: BoolArray = still & (number >= span) & moved & (length <= _PATIENCE * span)
     return found
 

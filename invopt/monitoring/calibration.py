@@ -77,7 +77,8 @@ def recent_shift(values: FloatArray, rules: Calibration) -> Shift | None:
     off = _winsored(values - centre, num)
     surprises, weights = _surprises(off, values - centre, num, rules.year)
     looks = [(1, np.ones(1))]
-    if np.isfinite(values[-2]):
+    if np.isfinite(values[-2]) and surprises[-2] * surprises[-1] > 0:
+        # Of one odd period and one that takes it back, nothing lasts.
         looks.append((2, np.array([1.0, 1.0 - weights[0]])))
     rng = np.random.default_rng(rules.seed)
     spread = _null_surprises(surprises[:num], rules.year)
@@ -92,7 +93,7 @@ def recent_shift(values: FloatArray, rules: Calibration) -> Shift | None:
         value = float(values[-span:].mean())
         found.append(Shift(value, value - change, limit, p, span))
     best = min(found, key=lambda shift: shift.p_value)
-    return replace(best, p_value=min(1.0, best.p_value * len(found)))  # two looks: Bonferroni
+    return replace(best, p_value=min(1.0, best.p_value * _LOOKS))  # Bonferroni
 
 
 def _winsored(off: FloatArray, num: int) -> FloatArray:
