@@ -369,7 +369,7 @@ class MonitoringConfig(_Section):
     min_shift: float = Field(default=0.05, gt=0)
     page_cost_ratio: float = Field(default=2.0, gt=1)
     false_discovery_rate: float = Field(default=0.05, gt=0, lt=1)
-    demand_rate: float = Field(default=0.1, gt=0, lt=1)
+    demand_rate: float = Field(default=0.15, gt=0, lt=1)
     num_bootstrap: int = Field(default=500, ge=100)
     reference_weeks: int = Field(default=2, ge=0)
     seed: int = Field(default=0, ge=0)
