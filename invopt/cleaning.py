@@ -40,9 +40,9 @@ RULES = {
     "impossible_stock": "negative stock records, dropped",
     "impossible_prices": "prices of 0 or that jump beyond price_limit, replaced by the last one",
     "price_gaps": "periods on sale without a price, given the last one",
-    SILENT: "periods at a location that sent no sales for longer than ever before, not read",
-    DOUBLED: "periods at a location whose quantities came twice, not read as demand",
-    REPEATED: "periods at a location that sent an earlier period's numbers again, not read",
+    SILENT: "periods of a location silent for longer than in a year, not read as demand",
+    DOUBLED: "periods of a location whose quantities came twice, not read as demand",
+    REPEATED: "periods of a location that sent earlier numbers again, not read as demand",
     "stuck_sensor": "values of a measurement that stands still, dropped",
 }
 

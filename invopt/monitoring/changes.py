@@ -130,16 +130,18 @@ def trend(records: pd.DataFrame, num: int) -> list[dict[str, Any]]:
     values = {s.name: s.of(rows) for s in STATISTICS}
     actual, error = rows["actual"].to_numpy(), rows["error"].to_numpy()
     wape = np.divide(error, actual, out=np.full(len(rows), np.nan), where=actual > 0)
+    empty = rows["censored"].to_numpy() / np.maximum(rows["on_sale"].to_numpy(), 1)
     return [
         {
             "start": f"{start:%Y-%m-%d}",
             "end": f"{end:%Y-%m-%d}",
             "wape": float(wape[i]),
             "bias": float(np.expm1(-values["bias"][i])),
+            "demand": float(np.expm1(values["bias"][i])),
             "error_ratio": float(np.exp(values["error"][i])),
             "coverage": float(values["coverage"][i]),
             "cost_ratio": float(np.exp(values["cost"][i])),
-            "stockouts": float(1 / (1 + np.exp(-values["stockouts"][i]))),
+            "stockouts": float(empty[i]),
         }
         for i, (start, end) in enumerate(zip(rows["start"], rows["end"], strict=True))
     ]

@@ -85,7 +85,7 @@ def _feeds(panel: Panel, period: int) -> list[Signal]:
     if silent:
         where = _list([_silence(record, faults[SILENT], at) for at in silent])
         share = f"{len(silent)} of {len(record.names)} locations"
-        text = f"no sales at {share}, for longer than ever before: {where}"
+        text = f"no sales at {share}, longer than in the year before: {where}"
         signals.append(_fault(SILENT, len(silent), 0, text, pages=True))
     for rule, places, what in (
         (DOUBLED, doubled, "every quantity is even, as if each row came twice"),

@@ -266,12 +266,12 @@ def parallel_coordinates(trials: Sequence[Mapping[str, Any]]) -> Markup | str:
 
 
 def monitoring_trend(periods: Sequence[Mapping[str, Any]]) -> Markup | str:
-    """Return small lines of the last periods: error, bias, coverage, cost over plan, stock-outs."""
+    """Return small lines of the last periods: error, demand, coverage, cost, stock-outs."""
     if not periods:
         return ""
     panels = (
         ("wape", "WAPE", None),
-        ("bias", "bias", 0.0),
+        ("demand", "demand against forecast", 0.0),
         ("coverage", "inside the interval", None),
         ("cost_ratio", "cost over plan", 1.0),
         ("stockouts", "out of stock", None),

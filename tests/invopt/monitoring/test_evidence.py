@@ -119,6 +119,7 @@ def test_a_silent_store_pages_and_the_forecasts_are_not_blamed():
     silent = next(s for s in found.signals if s.name == "silent_feed")
     assert silent.pages
     assert "s1 (6 periods)" in silent.text
+    assert found.causes[0].name == "silent_feed"
     seen = found.records[found.records["cutoff"] == found.records["cutoff"].max()]
     # Of s1's week the day before and the first silent day are demand; two days make a silence.
     assert list(seen.set_index("location")["observed"]) == [210, 60]
