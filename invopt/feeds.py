@@ -18,9 +18,9 @@ BoolArray = npt.NDArray[np.bool_]
 
 SILENT, DOUBLED, REPEATED = "silent_feed", "doubled_feed", "repeated_feed"
 YEAR = 53  # spans that the usual is read from
-_HALF_YEAR = 26
+_HALF_YEAR, _MONTH = 26, 4
 _PATIENCE = 8  # spans after which what does not pass is believed: a store closes, a pack changes
-_USUAL_SALES = 20.0  # units per period without which silence means nothing
+_USUAL_SALES = 20.0  # units per period, in the year and of late, for silence to mean something
 _ALIKE = 0.98  # share of numbers alike that no market makes
 _USUALLY = 0.9  # where so many are alike anyway, nothing is concluded
 _SURPRISE = 20.0  # minus log of the chance of numbers as alike as that
@@ -164,9 +164,10 @@ def _silent(record: FeedRecord) -> BoolArray:
     limit = np.maximum(_at_start(_rolling_max(length, YEAR * span), start), min(1, span - 1))
     suspect = quiet & (length > limit) & (length - limit <= _PATIENCE * span)
     rows = np.flatnonzero(suspect.any(axis=1))
-    window = pd.DataFrame(sales[rows].T).rolling(YEAR * span, min_periods=1)
-    usual = _at_start(window.median().to_numpy(np.float64).T, start[rows])
-    suspect[rows] &= usual >= _USUAL_SALES
+    for window in (YEAR * span, _MONTH * span):
+        medians = pd.DataFrame(sales[rows].T).rolling(window, min_periods=1).median()
+        usual = _at_start(medians.to_numpy(np.float64).T, start[rows])
+        suspect[rows] &= usual >= _USUAL_SALES
     return suspect
 
 

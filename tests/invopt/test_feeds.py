@@ -68,6 +68,16 @@ def test_packs_of_two_are_believed_after_eight_weeks():
     assert not (cleaned.flags[:, BREAK + 56 :] & Flag.FAULTY).any()
 
 
+def test_a_store_that_hardly_sold_of_late_is_not_silent():
+    panel = retailer()
+    y = np.array(panel.y)
+    y[1::2, BREAK - 28 :] = 0
+    y[1, BREAK - 28 :: 2] = 3
+    y[1, BREAK:] = 0
+    panel = replace(panel, y=y)
+    assert not (clean(panel, RULES)[0].flags[:, BREAK:] & Flag.FAULTY).any()
+
+
 def test_a_silence_like_one_of_the_year_before_is_believed():
     panel = broken(SILENT, days=5)
     y = np.array(panel.y)
