@@ -131,16 +131,16 @@ def fitted(panel: Panel, stop: int) -> LogLinear:
 
 
 def passes_gate(past: Panel, champion: LogLinear, inventory: InventoryConfig) -> bool:
-    """Return whether a challenger orders no dearer than the champion in the latest weeks.
+    """Return whether a challenger's orders cost what the champion's did in the latest weeks.
 
-    As in the training pipeline, it is judged on weeks that it was not trained on, and trained
-    again on all of them once it has passed.
+    As in the training pipeline, it is judged on weeks that it was not trained on, it may be
+    dearer by governor.max_cost_increase, and it is trained again on all weeks once it has passed.
     """
     longest = scoring_of(past, inventory).cost_stop(0) - 1
     ends = [past.num_periods - longest - WEEK * k for k in range(GATE_WEEKS)]
     challenger = fitted(past, min(ends))
     costs = [decision_cost(past, [(0, m)], ends, inventory) for m in (challenger, champion)]
-    return costs[0] <= costs[1]
+    return costs[0] <= costs[1] * (1 + GOVERNOR.max_cost_increase)
 
 
 def situation(evidence: Evidence, model: str = "replay") -> Situation:

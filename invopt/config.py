@@ -391,18 +391,22 @@ class GovernorConfig(_Section):
         breaker_days: Days after which those are forgiven.
         lease_minutes: Time a run may go without sign of life before another may start.
         page_again_after: Monitoring periods after which a lasting fault is paged for again.
+        max_cost_increase: gate.max_cost_increase of a retraining that ends in a refit, where it is
+            the larger: judged on weeks that were mostly before what it is for, the recipe has to
+            hold, and the refit learns the rest.
     """
 
     enabled: bool = True
     dry_run: bool = False
     persistence: int = Field(default=2, ge=1)
-    cool_down_days: float = Field(default=28.0, ge=0)
+    cool_down_days: float = Field(default=14.0, ge=0)
     min_new_periods: int = Field(default=14, ge=0)
     max_per_month: int = Field(default=2, ge=1)
     max_failures: int = Field(default=2, ge=1)
     breaker_days: float = Field(default=90.0, gt=0)
     lease_minutes: float = Field(default=60.0, gt=0)
     page_again_after: int = Field(default=4, ge=1)
+    max_cost_increase: float = Field(default=0.02, ge=0)
 
 
 class Config(_Section):
@@ -422,6 +426,14 @@ class Config(_Section):
     deployment: DeploymentConfig = DeploymentConfig()
     cluster: ClusterConfig = ClusterConfig()
     governor: GovernorConfig = GovernorConfig()
+
+    def for_retraining(self) -> "Config":
+        """Return the configuration of a training that the governor asked for."""
+        limit = max(self.gate.max_cost_increase, self.governor.max_cost_increase)
+        if not self.training.refit:
+            return self
+        gate = self.gate.model_copy(update={"max_cost_increase": limit})
+        return self.model_copy(update={"gate": gate})
 
     def as_parameter(self) -> dict[str, Any]:
         """Return the configuration as a pipeline parameter: plain data without nulls.
