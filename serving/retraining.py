@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from invopt.config import Config, GovernorConfig
-from invopt.errors import InvalidInputError
 from invopt.files import read_json, write_json
 from invopt.monitoring.decision import FAILED, KEPT, PROMOTED, Situation
 from invopt.monitoring.signals import Signal
