@@ -18,7 +18,7 @@ from invopt.forecasts import ForecastArrays
 from invopt.panel import SERIES_LEVEL, UNOBSERVED, Panel, group_names
 
 FloatArray = npt.NDArray[np.float64]
-_SHORT, _LONG, _FLOOR = 28, 112, 0.05
+_FLOOR = 0.05
 _ROWS = 400
 _GRID = np.geomspace(1e-2, 1e5, 120)
 _PHI = np.geomspace(0.01, 10, 60)
@@ -35,12 +35,16 @@ class LogLinear:
         config: Quantile levels.
         seed: Of the training sample.
         num_cutoffs: Of the training sample, spread over the history.
+        windows: Days that the level a forecast starts from, and a slower one, are means of.
+        yearly: True to learn seasons of the year.
     """
 
     horizon: int
     config: ModelConfig
     seed: int = 0
     num_cutoffs: int = 52
+    windows: tuple[int, int] = (28, 112)
+    yearly: bool = True
     coefficients: dict[str, FloatArray] = field(default_factory=dict)
     intercepts: dict[str, float] = field(default_factory=dict)
     dispersion: dict[str, FloatArray] = field(default_factory=dict)
@@ -48,9 +52,9 @@ class LogLinear:
     def fit(self, panel: Panel, stop: int, history: int = 728) -> "LogLinear":
         """Learn from the targets of periods stop - history .. stop - 1."""
         rng = np.random.default_rng(self.seed)
-        first = max(_LONG, stop - history)
+        first = max(self.windows[1], stop - history)
         cutoffs = np.linspace(first, stop - self.horizon - 1, self.num_cutoffs).astype(np.int64)
-        cutoffs = np.maximum(cutoffs - rng.integers(0, 7, self.num_cutoffs), _LONG)
+        cutoffs = np.maximum(cutoffs - rng.integers(0, 7, self.num_cutoffs), self.windows[1])
         drawn = [self._draw(panel, int(cutoff), rng) for cutoff in cutoffs]
         names, x, offset, y = (np.concatenate(part) for part in zip(*drawn, strict=True))
         for name in sorted(set(names)):
@@ -63,7 +67,7 @@ class LogLinear:
     ) -> tuple[npt.NDArray[np.object_], FloatArray, FloatArray, FloatArray]:
         """Return category, features, log level and sales (NaN unseen) of some series' windows."""
         rows = rng.choice(panel.num_series, min(panel.num_series, _ROWS), replace=False)
-        x, offset = _features(panel, rows, cutoff, self.horizon)
+        x, offset = self._features(panel, rows, cutoff)
         target = slice(cutoff + 1, cutoff + 1 + self.horizon)
         y = np.where(_seen(panel, rows, target), panel.y[rows, target], np.nan)
         return group_names(panel.series, "category")[rows], x, offset, y
@@ -105,7 +109,7 @@ class LogLinear:
         )  # fmt: skip
 
     def _mean(self, panel: Panel, rows: npt.NDArray[np.int64], cutoff: int) -> FloatArray:
-        x, offset = _features(panel, rows, cutoff, self.horizon)
+        x, offset = self._features(panel, rows, cutoff)
         categories = group_names(panel.series, "category")[rows]
         mean = np.empty((len(rows), self.horizon))
         for name, beta in self.coefficients.items():
@@ -113,48 +117,48 @@ class LogLinear:
             mean[at] = np.exp(offset[at][:, None] + self.intercepts[name] + x[at] @ beta)
         return mean
 
+    def _features(
+        self, panel: Panel, rows: npt.NDArray[np.int64], cutoff: int
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return (row, step, feature) and the log of each row's level.
+
+        Every feature is the difference of a period from the mean of those the level was made of.
+        """
+        horizon, (short, long) = self.horizon, self.windows
+        known = slice(cutoff + 1 - long, cutoff + 1)
+        observed = _seen(panel, rows, known)
+        y = np.where(observed, panel.y[rows, known], 0).astype(np.float64)
+        recent = slice(long - short, None)
+        level = y[:, recent].sum(1) / np.maximum(observed[:, recent].sum(1), 1) + _FLOOR
+        slow = y.sum(1) / np.maximum(observed.sum(1), 1) + _FLOOR
+        parts = [np.repeat(np.log(slow / level)[:, None, None], horizon, axis=1)]
+        first, last = cutoff + 1 - short, cutoff + 1 + horizon
+        calendar = _difference(_calendar(panel, first, last, yearly=self.yearly), horizon)
+        parts.append(np.broadcast_to(calendar, (len(rows), *calendar.shape[1:])))
+        for name, channel in panel.channels.items():
+            if not channel.known or not (
+                name.startswith(("event=", "promotion", "snap", "holiday")) or name == "price"
+            ):
+                continue
+            at = (
+                np.arange(panel.num_series)
+                if channel.level == SERIES_LEVEL
+                else panel.group_index(channel.level, channel.groups)
+            )
+            unique, back = np.unique(at[rows], return_inverse=True)
+            for lead in _LEADS if name.startswith("event=") else (0,):
+                values = _filled(channel, unique, first + lead, last + lead)
+                if name == "price":
+                    logs = np.log(np.where(values > 0, values, np.nan))
+                    known = np.isfinite(logs)
+                    centre = np.where(known, logs, 0).sum(1) / np.maximum(known.sum(1), 1)
+                    values = np.where(known, logs - centre[:, None], 0)
+                parts.append(_difference(values[:, :, None], horizon)[back])
+        return np.concatenate(parts, axis=2), np.log(level)
+
 
 def _seen(panel: Panel, rows: npt.NDArray[np.int64], periods: slice) -> npt.NDArray[np.bool_]:
     return (np.asarray(panel.flags[rows, periods]) & UNOBSERVED) == 0
-
-
-def _features(
-    panel: Panel, rows: npt.NDArray[np.int64], cutoff: int, horizon: int
-) -> tuple[FloatArray, FloatArray]:
-    """Return (row, step, feature) and the log of each row's level.
-
-    Every feature is the difference of a period from the mean of the periods the level was made of.
-    """
-    known = slice(cutoff + 1 - _LONG, cutoff + 1)
-    observed = _seen(panel, rows, known)
-    y = np.where(observed, panel.y[rows, known], 0).astype(np.float64)
-    recent = slice(_LONG - _SHORT, None)
-    level = y[:, recent].sum(1) / np.maximum(observed[:, recent].sum(1), 1) + _FLOOR
-    slow = y.sum(1) / np.maximum(observed.sum(1), 1) + _FLOOR
-    parts = [np.repeat(np.log(slow / level)[:, None, None], horizon, axis=1)]
-    first, last = cutoff + 1 - _SHORT, cutoff + 1 + horizon
-    calendar = _difference(_calendar(panel, first, last), horizon)
-    parts.append(np.broadcast_to(calendar, (len(rows), *calendar.shape[1:])))
-    for name, channel in panel.channels.items():
-        if not channel.known or not (
-            name.startswith(("event=", "promotion", "snap")) or name == "price"
-        ):
-            continue
-        at = (
-            np.arange(panel.num_series)
-            if channel.level == SERIES_LEVEL
-            else panel.group_index(channel.level, channel.groups)
-        )
-        unique, back = np.unique(at[rows], return_inverse=True)
-        for lead in _LEADS if name.startswith("event=") else (0,):
-            values = _filled(channel, unique, first + lead, last + lead)
-            if name == "price":
-                logs = np.log(np.where(values > 0, values, np.nan))
-                known = np.isfinite(logs)
-                centre = np.where(known, logs, 0).sum(1) / np.maximum(known.sum(1), 1)
-                values = np.where(known, logs - centre[:, None], 0)
-            parts.append(_difference(values[:, :, None], horizon)[back])
-    return np.concatenate(parts, axis=2), np.log(level)
 
 
 def _filled(channel: object, rows: npt.NDArray[np.int64], first: int, stop: int) -> FloatArray:
@@ -171,9 +175,11 @@ def _difference(values: FloatArray, horizon: int) -> FloatArray:
     return values[:, -horizon:] - values[:, :-horizon].mean(axis=1, keepdims=True)
 
 
-def _calendar(panel: Panel, first: int, stop: int) -> FloatArray:
+def _calendar(panel: Panel, first: int, stop: int, *, yearly: bool) -> FloatArray:
     dates = panel.timeline.dates(first, stop)
     weekday = np.eye(7)[dates.weekday][:, :6]
+    if not yearly:
+        return weekday[None]
     angle = 2 * np.pi * dates.dayofyear.to_numpy() / 365.25
     waves = [f(k * angle) for k in (1, 2, 3) for f in (np.sin, np.cos)]
     return np.concatenate([weekday, np.stack(waves, axis=1)], axis=1)[None]

@@ -12,14 +12,14 @@ from invopt.config import GovernorConfig, InventoryConfig, ModelConfig, Monitori
 from invopt.evaluation import Forecasts
 from invopt.forecasts import ForecastArrays
 from invopt.inventory import terms_of
-from invopt.monitoring.decision import PROMOTED, Situation
+from invopt.monitoring.decision import KEPT, PROMOTED, Situation
 from invopt.monitoring.evidence import Evidence, gather_evidence
 from invopt.monitoring.performance import Scoring, performance_records
 from invopt.monitoring.subject import Subject
 from invopt.panel import Panel
 from serving.governor import GovernorStore
 
-WEEK, HORIZON = 7, 14
+WEEK, HORIZON, GATE_WEEKS = 7, 14, 4
 FIRST_CUTOFF = 140
 MONITORING = MonitoringConfig(num_bootstrap=200)
 GOVERNOR = GovernorConfig()
@@ -44,7 +44,8 @@ class Remembered:
 
 def features(panel: Panel, cutoffs: list[int]) -> tuple[tuple[str, ...], npt.NDArray[np.float32]]:
     """Return price, discount and the level of sales as a model would see them."""
-    names = [n for n in ("price", "promotion_discount", "snap") if n in panel.channels]
+    used = ("price", "promotion_discount", "discount", "snap", "temperature")
+    names = [n for n in used if n in panel.channels]
     blocks = []
     for cutoff in cutoffs:
         ahead = slice(cutoff + 1, cutoff + 1 + WEEK)
@@ -73,10 +74,12 @@ class Diary:
     Attributes:
         actions: By week: cutoff of the period judged, action and causes that fired.
         trained: Periods of the panel after which a model was trained, the first one included.
+        runs: Trainings that were started, those whose model was not promoted too.
     """
 
     actions: list[tuple[int, str, frozenset[str]]] = field(default_factory=list)
     trained: list[int] = field(default_factory=list)
+    runs: int = 0
 
     def count(self, action: str) -> int:
         """Return how often an action was taken."""
@@ -111,14 +114,33 @@ def monitored(
         diary.actions.append((end - WEEK, decision.action, causes))
         if claim is not None:
             store.begin(claim, "run", GOVERNOR, now)
-            fresh = LogLinear(HORIZON, ModelConfig(), num_cutoffs=26).fit(past, end, 364)
-            # The gate of the replay: the four latest weeks of each model before the other.
-            store.finish(claim, PROMOTED, now)
-            diary.trained.append(end)
-            models.append((end, fresh))
-            current, known = Remembered(fresh, panel), None
+            diary.runs += 1
+            better = passes_gate(past, models[-1][1], inventory)
+            store.finish(claim, PROMOTED if better else KEPT, now)
+            if better:
+                diary.trained.append(end)
+                models.append((end, fitted(past, end)))
+                current, known = Remembered(models[-1][1], panel), None
     store.close()
     return diary, models
+
+
+def fitted(panel: Panel, stop: int) -> LogLinear:
+    """Return a model of the year before a period."""
+    return LogLinear(HORIZON, ModelConfig(), num_cutoffs=26).fit(panel, stop, 364)
+
+
+def passes_gate(past: Panel, champion: LogLinear, inventory: InventoryConfig) -> bool:
+    """Return whether a challenger's orders cost what the champion's did in the latest weeks.
+
+    As in the training pipeline, it is judged on weeks that it was not trained on, it may be
+    dearer by governor.max_cost_increase, and it is trained again on all weeks once it has passed.
+    """
+    longest = scoring_of(past, inventory).cost_stop(0) - 1
+    ends = [past.num_periods - longest - WEEK * k for k in range(GATE_WEEKS)]
+    challenger = fitted(past, min(ends))
+    costs = [decision_cost(past, [(0, m)], ends, inventory) for m in (challenger, champion)]
+    return costs[0] <= costs[1] * (1 + GOVERNOR.max_cost_increase)
 
 
 def situation(evidence: Evidence, model: str = "replay") -> Situation:

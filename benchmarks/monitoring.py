@@ -2,17 +2,22 @@
 
     invopt bench monitoring --data ../shared/data/m5     clean history of M5, peers beside it
     invopt bench monitoring --part shifts                injected shifts on the made-up retailer
+    invopt bench monitoring --part power                 a lasting shift of a tenth at many weeks
+    invopt bench monitoring --part fresh --data ../shared/data/freshretailnet
     invopt bench monitoring --part scale                 10 M rows x 30 columns
 
 The forecaster is `_log_linear`: trained in a second, because retraining is what is measured.
 """
 
 import argparse
+import functools
 import multiprocessing
+import operator
 import resource
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,7 +25,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from benchmarks._fresh import HEAD as FRESH_HEAD
+from benchmarks._fresh import fresh_rows
 from benchmarks._log_linear import LogLinear
+from benchmarks._power import HEAD, power_of
 from benchmarks._replay import (
     GOVERNOR,
     HORIZON,
@@ -30,10 +38,11 @@ from benchmarks._replay import (
     Remembered,
     decision_cost,
     features,
+    fitted,
     monitored,
     scoring_of,
 )  # fmt: skip
-from benchmarks._scenarios import SHIFT_DAY, Scenario, retailer_panel, scenarios
+from benchmarks._scenarios import NUM_DAYS, SHIFT_DAY, Scenario, retailer_panel, scenarios
 from invopt.baselines import Baseline
 from invopt.cleaning import clean
 from invopt.config import CleaningConfig, InventoryConfig, ModelConfig, MonitoringConfig
@@ -56,8 +65,11 @@ from invopt.timeline import Timeline
 from serving.governor import GovernorStore
 
 FloatArray = npt.NDArray[np.float64]
-_CLEAN_WEEKS = 110
+_CLEAN_WEEKS, _POWER_WEEKS = 110, 40
 _PER_STORE = 600
+_TRAINED = SHIFT_DAY - 8 * WEEK
+_ENDS = list(range(SHIFT_DAY - 4 * WEEK, NUM_DAYS + 1, WEEK))
+_AFTER = [end for end in _ENDS if end > SHIFT_DAY]
 _SCENARIO_COSTS = InventoryConfig(review_period=7, holding_rate=0.004, stockout_margin=0.35)
 _M5_COSTS = InventoryConfig(lead_time=3, review_period=7)
 
@@ -65,8 +77,10 @@ _M5_COSTS = InventoryConfig(lead_time=3, review_period=7)
 def main(rest: list[str]) -> None:
     """Print the tables asked for."""
     parser = argparse.ArgumentParser(prog="invopt bench monitoring")
-    parser.add_argument("--part", choices=("clean", "shifts", "scale"), default="clean")
-    parser.add_argument("--data", type=Path, help="folder of M5 (part clean)")
+    parts = ("clean", "shifts", "power", "fresh", "scale")
+    parser.add_argument("--part", choices=parts, default="clean")
+    parser.add_argument("--data", type=Path, help="folder of M5; part fresh: its own")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[3], help="made-up retailers")
     parser.add_argument("--weeks", type=int, default=_CLEAN_WEEKS, help="weeks of clean history")
     parser.add_argument("--peer-every", type=int, default=4, help="weeks between peer reports")
     parser.add_argument("--rows", type=int, default=10_000_000, help="rows (part scale)")
@@ -74,7 +88,11 @@ def main(rest: list[str]) -> None:
     if parsed.part == "clean":
         _clean(parsed.data, parsed.weeks, parsed.peer_every)
     elif parsed.part == "shifts":
-        _shifts()
+        _shifts(parsed.seeds)
+    elif parsed.part == "fresh":
+        _print(FRESH_HEAD, fresh_rows(_folder(parsed.data, "FreshRetailNet")))
+    elif parsed.part == "power":
+        _power(parsed.data, parsed.seeds)
     else:
         _scale(parsed.rows)
 
@@ -83,9 +101,7 @@ def main(rest: list[str]) -> None:
 
 
 def _clean(data: Path | None, weeks: int, peer_every: int) -> None:
-    if data is None or not data.is_dir():
-        raise InvalidInputError("give the folder of M5 with --data DIR.")
-    panel = _m5(data)
+    panel = _m5(_folder(data, "M5"))
     num = panel.num_periods
     first = num - 1 - WEEK * weeks
     model = LogLinear(HORIZON, ModelConfig()).fit(panel, first - 52 * WEEK + 1, 1092)
@@ -113,10 +129,13 @@ def _clean(data: Path | None, weeks: int, peer_every: int) -> None:
     print(f"pages per store-year {alarms[3] / 10 / years:.2f} (goal 1), retrains per store-quarter "
           f"{alarms[2] / 10 / years / 4:.2f} (goal 1), weeks with any alarm "
           f"{alarms[1:].sum() / alarms.sum():.1%}")  # fmt: skip
-    _power("M5, 10 stores together", _company(records), judged)
-    for store in sorted(set(records["location"]))[:3]:
-        _power(f"M5, {store} alone", records[records["location"] == store], judged)
     _peers(panel, table, records, judged[::peer_every])
+
+
+def _folder(data: Path | None, name: str) -> Path:
+    if data is None or not data.is_dir():
+        raise InvalidInputError(f"give the folder of {name} with --data DIR.")
+    return data
 
 
 def _m5(data: Path) -> Panel:
@@ -197,36 +216,6 @@ def _drift_of(table: _Weekly, cutoff: int) -> Signal:
     return drift_signal(discoveries(found, MONITORING), reference)
 
 
-def _company(records: pd.DataFrame) -> pd.DataFrame:
-    return totals(records).assign(location="all")
-
-
-def _power(name: str, records: pd.DataFrame, judged: list[int]) -> None:
-    """Print how often a lasting shift of 10 % raises a signal within one week, and within two.
-
-    The shift is put on the records: sales and forecasts (which follow recent sales) rise.
-    """
-    found = np.zeros(2, int)
-    starts = [c for c in judged[1:-1] if c in set(records["cutoff"])]
-    for start in starts:
-        for weeks in (1, 2):
-            last = start + WEEK * (weeks - 1)
-            seen = records[records["cutoff"] <= last].copy()
-            after = seen["cutoff"] >= start
-            seen.loc[after, "actual"] *= 1.1
-            # The level a forecast starts from is the mean of four weeks.
-            age = (seen.loc[after, "cutoff"] - start) / WEEK
-            seen.loc[after, "forecast"] *= 1 + 0.1 * age / 4
-            signals = performance_signals(seen, MONITORING)
-            fired = any(s.fires and s.cause == "bias up" for s in signals)
-            found[weeks - 1 :] += fired
-            if fired:
-                break
-    shares = found / len(starts)
-    print(f"10 % shift at {len(starts)} weeks, {name}: {shares[0]:.0%} within one week, "
-          f"{shares[1]:.0%} within two (goal 90 %)")  # fmt: skip
-
-
 def _peers(panel: Panel, table: _Weekly, records: pd.DataFrame, judged: list[int]) -> None:
     """Print how often Evidently's default preset and NannyML's bands flag the same store-weeks."""
     flagged = {"Evidently, 12 weeks before": 0, "NannyML-style bands": 0, "bands, WAPE only": 0}
@@ -286,56 +275,55 @@ def _outside(history: FloatArray, value: float) -> bool:
 # Injected shifts: the made-up retailer
 
 
-def _shifts() -> None:
-    clean_panel = retailer_panel()
-    trained = SHIFT_DAY - 8 * WEEK
-    model = LogLinear(HORIZON, ModelConfig(), num_cutoffs=26).fit(clean_panel, trained, 364)
-    ends = list(range(SHIFT_DAY - 4 * WEEK, clean_panel.num_periods + 1, WEEK))
-    after = [e for e in ends if e > SHIFT_DAY]
-    rows = []
-    for scenario in scenarios():
-        started = time.monotonic()
-        panel = scenario.change(clean_panel, np.random.default_rng(0))
-        diary, governed = monitored(panel, model, trained, ends, _SCENARIO_COSTS)
-        truth = clean_panel if scenario.faulty else panel
-        costs = {
-            "never": [(0, model)],
-            "governed": governed,
-            "weekly": _weekly(panel, model, after),
-        }
-        paid = {name: _cost(panel, truth, models, after) for name, models in costs.items()}
-        rows.append(_scenario_row(scenario, diary, paid))
-        print(f"  {scenario.name}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+@dataclass(frozen=True)
+class _Replayed:
+    """One scenario at one made-up retailer.
+
+    Attributes:
+        diary: Of the governed monitor.
+        cost: Of orders after the shift, by policy.
+    """
+
+    diary: Diary
+    cost: dict[str, float]
+
+
+def _shifts(seeds: list[int]) -> None:
+    found: dict[str, list[_Replayed]] = {}
+    for seed in seeds:
+        started, truth = time.process_time(), retailer_panel(seed=seed)
+        model = fitted(truth, _TRAINED)
+        for scenario in scenarios():
+            found.setdefault(scenario.name, []).append(_replayed(scenario, truth, model))
+        print(f"  retailer {seed}: {time.process_time() - started:.0f} processor s",
+              file=sys.stderr, flush=True)  # fmt: skip
+    print(f"{len(seeds)} made-up retailers, {len(_AFTER)} weeks after the shift; counts are means")
     _print(
-        ("scenario", "alarm weeks", "pages", "retrains", "delay, weeks", "first finding",
-         "cost never", "governed", "weekly (16 runs)"), rows,
+        ("scenario", "alarm weeks", "pages", "runs", "promoted", "delay, weeks", "first finding",
+         "governed", "weekly", "a governed run is worth", "a further weekly run is worth"),
+        [_scenario_row(s, found[s.name]) for s in scenarios()],
     )  # fmt: skip
-    records = performance_records(
-        Remembered(model, clean_panel), clean_panel,
-        list(range(clean_panel.num_periods - 1 - WEEK, 300, -WEEK))[::-1],
-        scoring_of(clean_panel, _SCENARIO_COSTS),
-    )  # fmt: skip
-    judged = sorted(set(records["cutoff"]))[-40:]
-    _power("made-up retailer", records, judged)
+    print("cost against never retraining; worth in weeks of orders' cost")
 
 
-def _weekly(panel: Panel, model: LogLinear, ends: list[int]) -> list[tuple[int, LogLinear]]:
-    """Return a model for every week, trained on all of it before."""
-    return [(0, model)] + [
-        (end, LogLinear(HORIZON, ModelConfig(), num_cutoffs=26).fit(panel.truncate(end), end, 364))
-        for end in ends
-    ]
+def _replayed(scenario: Scenario, truth: Panel, model: LogLinear) -> _Replayed:
+    """Return a scenario's replay: cleaning looks back only, so once cleaned is cleaned weekly."""
+    changed = scenario.change(truth, np.random.default_rng(0))
+    panel = clean(changed, CleaningConfig())[0]
+    diary, governed = monitored(panel, model, _TRAINED, _ENDS, _SCENARIO_COSTS)
+    weekly = [(0, model), *((end, fitted(panel.truncate(end), end)) for end in _AFTER)]
+    policies = {"never": [(0, model)], "governed": governed, "weekly": weekly}
+    demand = truth if scenario.faulty else panel
+    return _Replayed(diary, {n: _cost(panel, demand, m) for n, m in policies.items()})
 
 
-def _cost(
-    panel: Panel, truth: Panel, models: list[tuple[int, LogLinear]], ends: list[int]
-) -> float:
+def _cost(panel: Panel, truth: Panel, models: list[tuple[int, LogLinear]]) -> float:
     """Return what orders cost: forecasts see the panel, demand is the truth."""
     if truth is panel:
-        return decision_cost(panel, models, ends, _SCENARIO_COSTS)
+        return decision_cost(panel, models, _AFTER, _SCENARIO_COSTS)
     total = 0.0
     scoring = scoring_of(panel, _SCENARIO_COSTS)
-    for end in ends:
+    for end in _AFTER:
         if scoring.cost_stop(end - 1) > panel.num_periods:
             continue
         made = _Fixed([m for since, m in models if since <= end][-1].predict(panel, end - 1))
@@ -353,22 +341,66 @@ class _Fixed:
         return self.forecast
 
 
-def _scenario_row(scenario: Scenario, diary: Diary, paid: dict[str, float]) -> tuple[object, ...]:
-    after = [(c, a, causes) for c, a, causes in diary.actions if c >= SHIFT_DAY]
-    alarms = [(c, causes) for c, a, causes in after if a != "ignore"]
-    right = [
-        (c, sorted(n for n in causes if n.startswith(scenario.expected)))
-        for c, causes in alarms
-        if any(n.startswith(scenario.expected) for n in causes)
-    ]
-    delay = str((right[0][0] - SHIFT_DAY) // WEEK + 1) if right and scenario.expected else "-"
-    finding = right[0][1][0] if right and scenario.expected else "-"
-    base = paid["never"]
+def _scenario_row(scenario: Scenario, found: list[_Replayed]) -> tuple[object, ...]:
+    after = [[a for a in r.diary.actions if a[0] >= SHIFT_DAY] for r in found]
+    firsts = [f for f in (_first_right(actions, scenario) for actions in after) if f]
+    cost = {n: sum(r.cost[n] for r in found) for n in found[0].cost}
+    runs = sum(r.diary.runs for r in found)
+    week = cost["never"] / len(_AFTER)
+    gained, more = cost["never"] - cost["governed"], cost["governed"] - cost["weekly"]
+    further = len(_AFTER) * len(found) - runs
     return (
-        scenario.name, len(alarms), sum(a == "page" for _, a, _ in after),
-        sum(a == "retrain" for _, a, _ in after), delay, finding, f"{base:,.0f}",
-        f"{paid['governed'] / base - 1:+.1%}", f"{paid['weekly'] / base - 1:+.1%}",
-    )  # fmt: skip
+        scenario.name,
+        *(f"{np.mean([sum(map(test, actions)) for actions in after]):.1f}" for test in _COUNTED),
+        f"{runs / len(found):.1f}",
+        f"{np.mean([len(r.diary.trained) - 1 for r in found]):.1f}",
+        ", ".join(str(delay) for delay, _ in firsts) or "-",
+        firsts[0][1] if firsts else "-",
+        f"{cost['governed'] / cost['never'] - 1:+.1%}",
+        f"{cost['weekly'] / cost['never'] - 1:+.1%}",
+        f"{gained / runs / week * len(found):.3f}" if runs else "-",
+        f"{more / further / week * len(found):.3f}",
+    )
+
+
+_COUNTED = (lambda a: a[1] != "ignore", lambda a: a[1] == "page")
+
+
+def _first_right(
+    actions: list[tuple[int, str, frozenset[str]]], scenario: Scenario
+) -> tuple[int, str] | None:
+    """Return the week (1 is the first) and name of the first finding that names the scenario."""
+    for cutoff, action, causes in actions:
+        right = sorted(n for n in causes if n.startswith(scenario.expected))
+        if scenario.expected and action != "ignore" and right:
+            return (cutoff - SHIFT_DAY) // WEEK + 1, right[0]
+    return None
+
+
+# Power: a shift of a tenth at many weeks
+
+
+def _power(data: Path | None, seeds: list[int]) -> None:
+    rows, whole, local = [], [], []
+    for seed in seeds:
+        panel = retailer_panel(seed=seed)
+        judged = list(range(panel.num_periods - 1 - 2 * WEEK, 0, -WEEK))[:_POWER_WEEKS][::-1]
+        found = power_of(
+            panel, fitted(panel, judged[0] - 8 * WEEK), Scoring(WEEK, None, True), judged, seed
+        )
+        whole.append(found[0])
+        local.append(found[1])
+    rows += [
+        functools.reduce(operator.add, whole).row(f"{len(seeds)} made-up retailers"),
+        functools.reduce(operator.add, local).row("one of their stores alone"),
+    ]
+    if data is not None:
+        panel = _m5(data)
+        judged = list(range(panel.num_periods - 1 - 2 * WEEK, 0, -2 * WEEK))[:52][::-1]
+        model = LogLinear(HORIZON, ModelConfig()).fit(panel, judged[0] - 52 * WEEK, 1092)
+        company, store = power_of(panel, model, Scoring(WEEK, None, True), judged, 0)
+        rows += [company.row("M5, ten stores together"), store.row("M5, one store alone")]
+    _print(HEAD, rows)
 
 
 # Size

@@ -5,14 +5,25 @@ only, so that cleaning the past never depends on the future, and cleaning twice 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from invopt.config import CleaningConfig
-from invopt.panel import SERIES_LEVEL, Channel, Flag, Panel
+from invopt.feeds import (
+    DOUBLED,
+    REPEATED,
+    SILENT,
+    broken_feeds,
+    feed_record,
+    locations_of,
+    span_of,
+    standing_still,
+)
+from invopt.panel import SERIES_LEVEL, UNOBSERVED, Channel, Flag, Panel
 
 # Series handled at once; keeps the scratch arrays of a two-thousand-day panel under 200 MB.
 _BLOCK = 2048
@@ -29,11 +40,37 @@ RULES = {
     "impossible_stock": "negative stock records, dropped",
     "impossible_prices": "prices of 0 or that jump beyond price_limit, replaced by the last one",
     "price_gaps": "periods on sale without a price, given the last one",
+    SILENT: "periods of a location silent for longer than in a year, not read as demand",
+    DOUBLED: "periods of a location whose quantities came twice, not read as demand",
+    REPEATED: "periods of a location that sent earlier numbers again, not read as demand",
+    "stuck_sensor": "values of a measurement that stands still, dropped",
 }
 
 
+@dataclass(frozen=True)
+class Whole:
+    """What only all partitions together tell.
+
+    Attributes:
+        recorded: (T,) periods that any series, once sold, has a record in.
+        locations: Names, in the rows of `faults`.
+        faults: (location, T) by rule: feeds that are not believed.
+    """
+
+    recorded: npt.NDArray[np.bool_] = field(repr=False)
+    locations: tuple[str, ...] = ()
+    faults: Mapping[str, npt.NDArray[np.bool_]] = field(default_factory=dict, repr=False)
+
+
+def whole_of(panels: Iterable[Panel]) -> Whole:
+    """Return what cleaning a partition has to know of all of them, read one after the other."""
+    panels = list(panels)
+    record = feed_record(panels)
+    return Whole(recorded_periods(panels), record.names, broken_feeds(record))
+
+
 def clean(
-    panel: Panel, config: CleaningConfig, recorded: npt.NDArray[np.bool_] | None = None
+    panel: Panel, config: CleaningConfig, whole: Whole | None = None
 ) -> tuple[Panel, dict[str, int]]:
     """Return the panel with flags set, and how many periods each rule of RULES touched.
 
@@ -41,14 +78,15 @@ def clean(
         panel: As read. In-stock evidence is taken from the channels in_stock (share or flag, 1 is
             in stock), hours_out_of_stock and on_hand, where they are there.
         config: Rules.
-        recorded: (T,) recorded_periods of all partitions; the panel's own by default.
+        whole: Of all partitions; the panel is the only one by default.
     """
-    gaps = calendar_gaps(
-        recorded_periods([panel]) if recorded is None else recorded, panel.timeline.season_length
-    )
+    whole = whole or whole_of([panel])
+    gaps = calendar_gaps(whole.recorded, panel.timeline.season_length)
     counts: Counter[str] = Counter(dict.fromkeys(RULES, 0))
-    channels = {name: _clean_channel(c, config, counts) for name, c in panel.channels.items()}
+    span = span_of(panel)
+    channels = {name: _clean_channel(c, config, span, counts) for name, c in panel.channels.items()}
     panel = replace(panel, channels=channels)
+    places = pd.Index(whole.locations).get_indexer(pd.Index(locations_of(panel)))
     y = np.array(panel.y)
     flags = np.array(panel.flags)
     in_stock = _in_stock_evidence(panel, config)
@@ -60,6 +98,10 @@ def clean(
         flags[rows][lost] |= np.uint8(Flag.MISSING)
         flags[rows][lost] &= np.uint8(~Flag.FILLED & 0xFF)
         counts["calendar_gaps"] += int(lost.sum())
+        flags[rows] &= np.uint8(~Flag.FAULTY & 0xFF)
+        for rule, fault in whole.faults.items():
+            if fault.any():
+                counts[rule] += _mark_faulty(flags[rows], fault[places[rows]], y[rows])
         flags[rows] = _flag(y[rows], flags[rows], in_stock, rows, config)
         for rule, flag in (
             ("filled", Flag.FILLED),
@@ -104,7 +146,7 @@ def calendar_gaps(recorded: npt.NDArray[np.bool_], season: int) -> npt.NDArray[n
 
 
 def estimate_demand(panel: Panel, *, window: int = 28) -> npt.NDArray[np.float32]:
-    """Return demand with an estimate where sales were censored or missing, in units.
+    """Return demand with an estimate where sales were censored, missing or not believed, in units.
 
     A censored period gets the larger of its sales and the mean of the observed periods around
     it (window periods to either side), scaled by its place in the season; NaN before launch.
@@ -115,11 +157,13 @@ def estimate_demand(panel: Panel, *, window: int = 28) -> npt.NDArray[np.float32
     for rows in _blocks(panel.num_series):
         y = np.asarray(panel.y[rows], np.float32)
         flags = np.asarray(panel.flags[rows])
-        observed = (flags & (Flag.MISSING | Flag.BEFORE_LAUNCH | Flag.CENSORED)) == 0
+        observed = (flags & UNOBSERVED) == 0
         level = _centred_mean(y, observed, window)
         profile = _seasonal_profile(y, observed, level, season)
         expected = level * np.take(profile, np.arange(y.shape[1]) % season, axis=1)
-        estimate = np.where(observed, y, np.maximum(y, np.nan_to_num(expected)))
+        # Sales without stock are the least that was asked for; a broken feed's say nothing.
+        least = np.where((flags & Flag.FAULTY) != 0, 0, y)
+        estimate = np.where(observed, y, np.maximum(least, np.nan_to_num(expected)))
         estimate[(flags & Flag.BEFORE_LAUNCH) != 0] = np.nan
         demand[rows] = estimate
     return demand
@@ -148,9 +192,19 @@ def _flag(
     if in_stock is not None:
         out = ~in_stock[rows] & ~before
         flags[out] |= np.uint8(Flag.CENSORED)
-    observed = (flags & (Flag.MISSING | Flag.BEFORE_LAUNCH | Flag.CENSORED)) == 0
-    flags[_outliers(y, observed, config)] |= np.uint8(Flag.OUTLIER)
+    flags[_outliers(y, (flags & UNOBSERVED) == 0, config)] |= np.uint8(Flag.OUTLIER)
     return flags
+
+
+def _mark_faulty(
+    flags: npt.NDArray[np.uint8],
+    fault: npt.NDArray[np.bool_],
+    y: npt.NDArray[np.number],  # type: ignore[type-arg]
+) -> int:
+    """Flag the series of broken feeds, in place, from their first sale on; return how many."""
+    told = fault & np.logical_or.accumulate(y > 0, axis=1)
+    flags[told] |= np.uint8(Flag.FAULTY)
+    return int(told.sum())
 
 
 def _outliers(
@@ -234,7 +288,9 @@ def _in_stock_evidence(panel: Panel, config: CleaningConfig) -> npt.NDArray[np.b
     return found
 
 
-def _clean_channel(channel: Channel, config: CleaningConfig, counts: Counter[str]) -> Channel:
+def _clean_channel(
+    channel: Channel, config: CleaningConfig, span: int, counts: Counter[str]
+) -> Channel:
     if channel.domain == "stock" and channel.name in ("on_hand", "on_order", "lead_time"):
         values = np.array(channel.values)
         bad = values < 0
@@ -246,7 +302,22 @@ def _clean_channel(channel: Channel, config: CleaningConfig, counts: Counter[str
         for rows in _blocks(len(values)):
             values[rows] = _clean_prices(values[rows], config, counts)
         return replace(channel, values=values)
+    if not channel.known and channel.level != SERIES_LEVEL:
+        return _without_stuck(channel, span, counts)
     return channel
+
+
+def _without_stuck(channel: Channel, span: int, counts: Counter[str]) -> Channel:
+    """Drop what a sensor sends after a week without a move: that week is how it was noticed."""
+    still = standing_still(np.asarray(channel.values, np.float64), span)
+    stuck = still[:, 1:] & still[:, :-1]
+    if not stuck.any():
+        return channel
+    values = np.array(channel.values)
+    stuck &= np.isfinite(values[:, 1:])
+    counts["stuck_sensor"] += int(stuck.sum())
+    values[:, 1:][stuck] = np.nan
+    return replace(channel, values=values)
 
 
 def _clean_prices(

@@ -363,6 +363,8 @@ class MonitoringConfig(_Section):
             that is worth telling, as a share.
         page_cost_ratio: Cost of decisions over plan, against the usual ratio, that pages.
         false_discovery_rate: Share of false alarms among the alarms of one period.
+        demand_rate: The same for demand against forecast: the change that is to be found within
+            two periods, at the price of an alarm more.
         num_bootstrap: Resamples of a calibration.
         reference_weeks: Monitoring periods to either side of the same one a year before.
         seed: Of samples and resamples.
@@ -373,12 +375,13 @@ class MonitoringConfig(_Section):
     period: int = Field(default=7, ge=1)
     max_rows: int = Field(default=200_000, ge=100)
     min_rows: int = Field(default=50, ge=1)
-    history: int = Field(default=52, ge=4)
+    history: int = Field(default=78, ge=4)
     min_history: int = Field(default=8, ge=3)
     min_drift: float = Field(default=0.1, gt=0)
     min_shift: float = Field(default=0.05, gt=0)
     page_cost_ratio: float = Field(default=2.0, gt=1)
     false_discovery_rate: float = Field(default=0.05, gt=0, lt=1)
+    demand_rate: float = Field(default=0.15, gt=0, lt=1)
     num_bootstrap: int = Field(default=500, ge=100)
     reference_weeks: int = Field(default=2, ge=0)
     seed: int = Field(default=0, ge=0)
@@ -399,22 +402,23 @@ class GovernorConfig(_Section):
         max_failures: Retrainings in a row, failed or not promoted, after which the breaker opens.
         breaker_days: Days after which those are forgiven.
         lease_minutes: Time a run may go without sign of life before another may start.
-        clean_periods: Latest monitoring periods whose data may have had no fault that paged: they
-            are in what would be trained on. A period judged again counts as it was judged last.
         page_again_after: Monitoring periods after which a lasting fault is paged for again.
+        max_cost_increase: gate.max_cost_increase of a retraining that ends in a refit, where it is
+            the larger: judged on weeks that were mostly before what it is for, the recipe has to
+            hold, and the refit learns the rest.
     """
 
     enabled: bool = True
     dry_run: bool = False
     persistence: int = Field(default=2, ge=1)
-    cool_down_days: float = Field(default=28.0, ge=0)
+    cool_down_days: float = Field(default=14.0, ge=0)
     min_new_periods: int = Field(default=14, ge=0)
     max_per_month: int = Field(default=2, ge=1)
     max_failures: int = Field(default=2, ge=1)
     breaker_days: float = Field(default=90.0, gt=0)
     lease_minutes: float = Field(default=60.0, gt=0)
-    clean_periods: int = Field(default=8, ge=2)
     page_again_after: int = Field(default=4, ge=1)
+    max_cost_increase: float = Field(default=0.02, ge=0)
 
 
 class Config(_Section):
@@ -434,6 +438,14 @@ class Config(_Section):
     deployment: DeploymentConfig = DeploymentConfig()
     cluster: ClusterConfig = ClusterConfig()
     governor: GovernorConfig = GovernorConfig()
+
+    def for_retraining(self) -> "Config":
+        """Return the configuration of a training that the governor asked for."""
+        limit = max(self.gate.max_cost_increase, self.governor.max_cost_increase)
+        if not self.training.refit:
+            return self
+        gate = self.gate.model_copy(update={"max_cost_increase": limit})
+        return self.model_copy(update={"gate": gate})
 
     def as_parameter(self) -> dict[str, Any]:
         """Return the configuration as a pipeline parameter: plain data without nulls.

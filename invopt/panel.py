@@ -34,9 +34,10 @@ class Flag(enum.IntFlag):
     CENSORED = 4  # out of stock for at least part of the period: demand was at least y
     OUTLIER = 8  # far from its neighbours; kept and marked
     FILLED = 16  # a rule wrote y (a missing row read as zero sales)
+    FAULTY = 32  # the feed was broken: y is what it sent, and not what was sold
 
 
-UNOBSERVED = Flag.MISSING | Flag.BEFORE_LAUNCH | Flag.CENSORED
+UNOBSERVED = Flag.MISSING | Flag.BEFORE_LAUNCH | Flag.CENSORED | Flag.FAULTY
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +110,18 @@ class Panel:
 
     @property
     def is_observed(self) -> npt.NDArray[np.bool_]:
-        """True where y is demand: recorded, on sale and not limited by stock."""
+        """True where y is demand: recorded, believed, on sale and not limited by stock."""
         return (self.flags & UNOBSERVED) == 0
 
     def demand(self) -> npt.NDArray[np.float32]:
         """Return y as float32 with NaN where it is not demand."""
         return np.where(self.is_observed, self.y, np.nan).astype(np.float32)
+
+    def believed_sales(self, first: int = 0) -> npt.NDArray[Any]:
+        """Return y from a period on, 0 where a broken feed sent it: it is no lower bound either."""
+        y = np.asarray(self.y[:, first:])
+        faulty = (np.asarray(self.flags[:, first:]) & Flag.FAULTY) != 0
+        return np.where(faulty, 0, y).astype(y.dtype) if faulty.any() else y
 
     def group_index(self, level: str, groups: Iterable[str]) -> npt.NDArray[np.int64]:
         """Return for each series the row of its group, -1 where the group has no row.

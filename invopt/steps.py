@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from invopt.cleaning import clean, recorded_periods
+from invopt.cleaning import clean, whole_of
 from invopt.config import CleaningConfig, Config, EvaluationConfig, FeaturesConfig
 from invopt.evaluation import ranges_of
 from invopt.features import FeatureEncoder, derived_channels, model_inputs, own_channels
@@ -41,10 +41,10 @@ def clean_partitions(source: Path, cleaning: Json, out: str, counts: str, notify
     config = CleaningConfig.model_validate(cleaning)
     total: dict[str, int] = {}
     parts = partitions(source)
-    recorded = recorded_periods(Panel.load(part) for part in parts)
+    whole = whole_of([Panel.load(part) for part in parts])
     with replacing_folder(Path(out)) as folder:
         for part in parts:
-            panel, found = clean(Panel.load(part), config, recorded)
+            panel, found = clean(Panel.load(part), config, whole)
             panel.save(folder / part.name if len(parts) > 1 else folder / "part-0000")
             total = {rule: total.get(rule, 0) + n for rule, n in found.items()}
             notify(f"cleaned {part.name} of {len(parts)} partitions")

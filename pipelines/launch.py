@@ -59,7 +59,7 @@ def run_pipeline(
     run = LocalRun(pipeline, settings.workspace / "runs" / run_id)
     run.folder.mkdir(parents=True, exist_ok=False)
     package = run.folder / "pipeline.yaml"
-    compile_pipeline(pipeline, parameters, package)
+    compile_pipeline(pipeline, parameters.for_retraining() if cause else parameters, package)
     arguments = {"data_dir": str(data.resolve())}
     if pipeline == "training":
         arguments |= {"study": run_id, **(cause or {})}

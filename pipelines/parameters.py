@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,10 @@ class Parameters:
             )
         content = read_json(file)
         return cls(content["config"], content["mapping"], "", code_version)
+
+    def for_retraining(self) -> "Parameters":
+        """Return the parameters of a training that the governor asked for."""
+        return replace(self, config=self.typed.for_retraining().as_parameter())
 
     @property
     def typed(self) -> Config:

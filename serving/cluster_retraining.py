@@ -99,13 +99,14 @@ def _run_on_cluster(host: str, config: Config, data_dir: str, claim: Claim) -> N
         )
     experiment = client.create_experiment(model)
     arguments = {"cause": claim.cause, "window": claim.window, "retraining": claim.key}
+    whole = config.for_retraining().as_parameter()
     client.run_pipeline(
         experiment.experiment_id,
         name,
         pipeline_id=pipeline_id,
         version_id=_latest_version(client, pipeline_id),
         service_account=config.cluster.service_account,
-        params=arguments | {"study": name, "data_dir": data_dir},
+        params=arguments | {"study": name, "data_dir": data_dir, "config": whole},
     )
 
 

@@ -29,7 +29,6 @@ from invopt.monitoring.decision import (
     Situation,
 )
 from invopt.monitoring.governor import decide
-from invopt.monitoring.signals import DATA
 from serving.governor_tables import (
     APPEND_ONLY,
     AUDIT,
@@ -263,12 +262,9 @@ def _memory(connection: sa.Connection, model: str) -> Memory:
     ).all()[::-1]
     causes: dict[str, frozenset[str]] = {}
     paged: dict[str, str] = {}
-    faulty: dict[str, bool] = {}
     for row in rows:
         content = json.loads(row.content)
         causes[row.end] = frozenset(content["decision"]["streaks"])
-        signals = content["situation"]["signals"]
-        faulty[row.end] = any(s["fires"] and s["pages"] and s["kind"] == DATA for s in signals)
         paged |= dict.fromkeys(content["decision"]["paged"], row.end)
     runs = connection.execute(
         sa.select(RETRAININGS)
@@ -281,7 +277,6 @@ def _memory(connection: sa.Connection, model: str) -> Memory:
     turned_on = [s.at for s in switches if not s.off]
     return Memory(
         causes,
-        frozenset(end for end, bad in faulty.items() if bad),
         paged,
         [
             Retraining(
@@ -322,7 +317,6 @@ def _content(
         },
         "memory": {
             "causes": {end: sorted(names) for end, names in memory.causes.items()},
-            "faulty": sorted(memory.faulty),
             "paged": dict(memory.paged),
             "retrainings": [
                 {k: as_text(v) if isinstance(v, datetime) else v for k, v in vars(r).items()}

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from invopt.config import Config, GovernorConfig
-from invopt.errors import InvalidInputError
 from invopt.files import read_json, write_json
 from invopt.monitoring.decision import FAILED, KEPT, PROMOTED, Situation
 from invopt.monitoring.signals import Signal
@@ -78,7 +77,7 @@ def retrain_if_decided(
         tell: Called with each line of progress.
 
     Raises:
-        InvalidInputError: If the training fails; the governor knows by then.
+        InvalidInputError: If the training fails; the governor knows by then, as after any error.
     """
     content = read_json(decision)
     if content["claim"] is None or settings.pipeline_host:
@@ -95,10 +94,11 @@ def retrain_if_decided(
                 folder = train(
                     {"cause": claim.cause, "window": claim.window, "retraining": claim.key}
                 )
-            except (InvalidInputError, KeyboardInterrupt):
+                word = read_json(folder / "verdict.json")["decision"]
+            except BaseException:
+                # Whatever it was: the lease need not run out for the governor to know.
                 store.finish(claim, FAILED, clock())
                 raise
-            word = read_json(folder / "verdict.json")["decision"]
             if not ours():
                 tell("the lease was lost while training; the outcome is not counted")
             store.finish(claim, PROMOTED if word == "promote" else KEPT, clock())

@@ -18,9 +18,9 @@ _BLOCK = 4096  # series handled at once: scratch arrays are in double precision
 def derived_channels(panels: Iterable[Panel], config: FeaturesConfig) -> list[Channel]:
     """Return the group channels the features section asks for.
 
-    sales@COLUMNS is the total of a group's recorded sales per period; log_price@category is the
-    mean log price of the category's series on sale, over the future periods too where prices are
-    known ahead.
+    sales@COLUMNS is the total of a group's recorded sales per period, a broken feed's taken from
+    the season before; log_price@category is the mean log price of the category's series on sale,
+    over the future periods too where prices are known ahead.
 
     Args:
         panels: The partitions of one panel, after cleaning.
@@ -34,7 +34,7 @@ def derived_channels(panels: Iterable[Panel], config: FeaturesConfig) -> list[Ch
     for panel in panels:
         _check_columns(panel, config)
         for level, total in totals.items():
-            total.add(group_names(panel.series, level), np.asarray(panel.y, np.float32))
+            total.add(group_names(panel.series, level), _sales_of_groups(panel))
         if PRICE in panel.channels and "category" in panel.series:
             prices.add(group_names(panel.series, "category"), _log_price_on_sale(panel))
             ahead = panel.channels[PRICE].known
@@ -143,6 +143,16 @@ class _Totals:
     def arrays(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         stacked = np.stack([self.rows[name] for name in self.groups], axis=1)
         return stacked[0].astype(np.float32), stacked[1].astype(np.float32)
+
+
+def _sales_of_groups(panel: Panel) -> npt.NDArray[np.float32]:
+    y = np.array(panel.y, np.float32)
+    faulty = (np.asarray(panel.flags) & Flag.FAULTY) != 0
+    season = panel.timeline.season_length
+    for period in np.flatnonzero(faulty.any(axis=0)):
+        rows = faulty[:, period]
+        y[rows, period] = y[rows, period - season] if period >= season else 0
+    return y
 
 
 def _log_price_on_sale(panel: Panel) -> npt.NDArray[np.float32]:

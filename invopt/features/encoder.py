@@ -508,10 +508,10 @@ def _unit(panel: Panel) -> tuple[bool, float]:
 
 def _signed(panel: Panel, unit: float) -> npt.NDArray[Any]:
     unobserved = (np.asarray(panel.flags) & UNOBSERVED) != 0
-    if unit == 1.0 and np.issubdtype(panel.y.dtype, np.integer):
-        y = np.asarray(panel.y)
+    y = panel.believed_sales()
+    if unit == 1.0 and np.issubdtype(y.dtype, np.integer):
         return np.where(unobserved, -y - 1, y).astype(y.dtype)
-    y = np.asarray(panel.y, np.float32) / np.float32(unit)
+    y = y.astype(np.float32) / np.float32(unit)
     return np.where(unobserved, -y - 1, y).astype(np.float32)
 
 

@@ -1,6 +1,6 @@
 """What a statistic does when nothing changes: limits learned by block bootstrap from history."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -8,18 +8,37 @@ from scipy import stats
 
 FloatArray = npt.NDArray[np.float64]
 _WINSOR = 3.5  # robust deviations at which single periods of a history are cut
-_SPAN = (1, 2)  # periods a change is looked for in: the latest, and the latest two
+_LOOKS = 2  # a change is looked for in the latest period, and in the latest two
+_PRIOR, _STRONGEST = 0.3, 0.8  # of the weights that the past has in what is expected
+_SEASON_KNOWN = 26  # periods with a year before them that the scale is taken from, if there are
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How limits are learned.
+
+    Attributes:
+        year: Periods after which a season comes again.
+        min_history: Known periods before the latest two that are needed.
+        num_bootstrap: Resamples.
+        seed: Of them.
+    """
+
+    year: int
+    min_history: int
+    num_bootstrap: int
+    seed: int
 
 
 @dataclass(frozen=True)
 class Shift:
-    """How far the latest periods of a statistic are from its history.
+    """How far the latest periods of a statistic are from what its history leads to expect.
 
     Attributes:
-        value: Mean of the latest periods looked at.
-        expected: Median of the history.
-        limit: Distance that has a p-value of one in a hundred.
-        p_value: Two-sided, of the larger distance of the two spans, both looked at.
+        value: The latest; the mean of the latest two where both are looked at.
+        expected: The value less the change that was found.
+        limit: Change that has a p-value of one in a hundred.
+        p_value: Two-sided, of the larger change of the two looks, both looked at.
         periods: How many latest periods gave it.
     """
 
@@ -30,59 +49,102 @@ class Shift:
     periods: int
 
 
-def recent_shift(
-    values: FloatArray, min_history: int, num_bootstrap: int, seed: int
-) -> Shift | None:
+def recent_shift(values: FloatArray, rules: Calibration) -> Shift | None:
     """Return the shift of a statistic's latest values, None while its history is too short.
 
-    The null law is that of block means under a circular block bootstrap (Politis and Romano,
-    1992) of the history, so that neighbouring periods keep their dependence; single periods are
-    cut at 3.5 robust deviations, lest one old alarm hides the next. Its tail beyond the
-    resamples is Student's.
+    What is off in one period is often off in the next, and again a year later (a holiday that
+    the model does not know): each period is compared with its history's median plus a share of
+    how far the period before it, and the one a year before it, were off. The shares are learned
+    from the history by a ridge regression, 0 where the past says nothing. What is left is a
+    surprise; a lasting change shows as one whole surprise and, in the period after, as what the
+    first did not lead to expect, so the latest two are weighed accordingly. The null law is that
+    of surprises under a circular block bootstrap (Politis and Romano, 1992) of the history,
+    single periods cut at 3.5 robust deviations, lest one old alarm hides the next. Its tail
+    beyond the resamples is Student's.
 
     Args:
         values: By period, the latest last; NaN where unknown.
-        min_history: Known periods before the latest two that are needed.
-        num_bootstrap: Resamples.
-        seed: Of them.
+        rules: How limits are learned.
     """
     if not len(values) or not np.isfinite(values[-1]):
         return None
-    history = values[: -_SPAN[-1]]
-    history = history[np.isfinite(history)]
-    if len(history) < min_history:
+    num = len(values) - _LOOKS
+    history = values[: max(num, 0)]
+    known = history[np.isfinite(history)]
+    if len(known) < rules.min_history:
         return None
-    centre = float(np.median(history))
-    cut = _WINSOR * max(float(stats.median_abs_deviation(history, scale="normal")), 1e-12)
-    residuals = np.clip(history - centre, -cut, cut)
-    rng = np.random.default_rng(seed)
+    centre = float(np.median(known))
+    off = _winsored(values - centre, num)
+    surprises, weights = _surprises(off, values - centre, num, rules.year)
+    looks = [(1, np.ones(1))]
+    if np.isfinite(values[-2]) and surprises[-2] * surprises[-1] > 0:
+        # Of one odd period and one that takes it back, nothing lasts.
+        looks.append((2, np.array([1.0, 1.0 - weights[0]])))
+    rng = np.random.default_rng(rules.seed)
+    spread = _null_surprises(surprises[:num], rules.year)
+    error_of_centre = float(np.nanstd(off[:num])) / np.sqrt(len(known))
     found = []
-    for span in _SPAN:
-        latest = values[-span:]
-        latest = latest[np.isfinite(latest)]
-        if len(latest) < span:
-            continue
-        scale = _scale_of_means(residuals, span, num_bootstrap, rng)
-        distance = float(latest.mean()) - centre
-        p = 2 * float(stats.t.sf(abs(distance) / scale, len(history) - 1))
-        limit = scale * float(stats.t.isf(0.005, len(history) - 1))
-        found.append(Shift(centre + distance, centre, limit, p, span))
+    for span, shape in looks:
+        change = float(shape @ surprises[-span:] / (shape @ shape))
+        scale = _scale_of_changes(spread, shape, rules.num_bootstrap, rng)
+        scale = float(np.hypot(scale, error_of_centre)) + 1e-9
+        p = 2 * float(stats.t.sf(abs(change) / scale, len(known) - 1))
+        limit = scale * float(stats.t.isf(0.005, len(known) - 1))
+        value = float(values[-span:].mean())
+        found.append(Shift(value, value - change, limit, p, span))
     best = min(found, key=lambda shift: shift.p_value)
-    # Two looks: Bonferroni.
-    return Shift(
-        best.value, best.expected, best.limit, min(1.0, best.p_value * len(found)), best.periods
-    )
+    return replace(best, p_value=min(1.0, best.p_value * _LOOKS))  # Bonferroni
 
 
-def _scale_of_means(
-    residuals: FloatArray, span: int, num_bootstrap: int, rng: np.random.Generator
+def _winsored(off: FloatArray, num: int) -> FloatArray:
+    """Return distances from the centre, those of the history cut."""
+    spread = stats.median_abs_deviation(off[:num], scale="normal", nan_policy="omit")
+    cut = _WINSOR * max(float(spread), 1e-12)
+    found = off.copy()
+    found[:num] = np.clip(off[:num], -cut, cut)
+    return found
+
+
+def _surprises(
+    off: FloatArray, latest: FloatArray, num: int, year: int
+) -> tuple[FloatArray, FloatArray]:
+    """Return what the period before and the one a year before do not explain, and their weights.
+
+    Args:
+        off: Distances from the centre, history cut.
+        latest: The same, uncut: of the periods looked at, nothing is cut.
+        num: Periods of history.
+        year: Periods of a year.
+    """
+    usual = np.nan_to_num(off)
+    past = np.zeros((2, len(off)))
+    past[0, 1:] = usual[:-1]
+    if year < len(off):
+        past[1, year:] = usual[:-year]
+    seen, target = past[:, 1:num], usual[1:num]
+    ridge = float(usual[:num].var()) / _PRIOR**2 * np.eye(2) + 1e-12 * np.eye(2)
+    weights = np.clip(np.linalg.solve(seen @ seen.T + ridge, seen @ target), 0, _STRONGEST)
+    found = off - weights @ past
+    found[num:] = (latest - weights @ past)[num:]
+    return found, weights
+
+
+def _null_surprises(surprises: FloatArray, year: int) -> FloatArray:
+    """Return the history's surprises, those with a year before them where there are enough."""
+    late = surprises[year:]
+    enough = np.isfinite(late).sum() >= _SEASON_KNOWN
+    used = late if enough else surprises[1:]
+    return _winsored(used[np.isfinite(used)], int(np.isfinite(used).sum()))
+
+
+def _scale_of_changes(
+    surprises: FloatArray, shape: FloatArray, num_bootstrap: int, rng: np.random.Generator
 ) -> float:
-    """Return the deviation of means over `span` neighbouring periods, small-sample corrected."""
-    num = len(residuals)
+    """Return the deviation of the change that neighbouring surprises of history look like."""
+    num = len(surprises)
     starts = rng.integers(0, num, num_bootstrap)
-    means = residuals[(starts[:, None] + np.arange(span)) % num].mean(axis=1)
-    # The latest mean also differs from a centre that is itself estimated.
-    return float(np.hypot(means.std(), residuals.std() / np.sqrt(num))) + 1e-9
+    drawn = surprises[(starts[:, None] + np.arange(len(shape))) % num]
+    return float((drawn @ shape / (shape @ shape)).std())
 
 
 def normed_wasserstein(reference: FloatArray, current: FloatArray) -> float:

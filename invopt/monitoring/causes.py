@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from invopt.feeds import locations_of
 from invopt.monitoring.drift import Drift
-from invopt.monitoring.performance import locations_of
-from invopt.monitoring.signals import Signal
+from invopt.monitoring.signals import DATA, SERVING, Signal
 from invopt.panel import Panel
 
 FloatArray = npt.NDArray[np.float64]
@@ -97,8 +97,9 @@ def affected(
 def likely_causes(
     signals: Sequence[Signal], drift: Drift | None, excess: FloatArray, num: int = 5
 ) -> list[Cause]:
-    """Return what moved, the most expensive first.
+    """Return what moved: faults of data and service first, then the most expensive.
 
+    A feed that fell silent has no money of its own, and is why the others moved.
     A column's effect is its mean change times the slope of excess cost on it across series: what
     goes with it, which is not proof that it is the reason. Performance signals carry the whole
     excess; they come with columns, not instead of them.
@@ -125,7 +126,8 @@ def likely_causes(
                 f"(distance {column.score:.2f}, history allows {column.threshold:.2f})"
             )
             causes.append(Cause(column.column, money, text))
-    causes.sort(key=lambda c: (-c.effect, c.name))
+    faults = {s.name for s in signals if s.kind in (DATA, SERVING)}
+    causes.sort(key=lambda c: (c.name not in faults, -c.effect, c.name))
     return causes[:num]
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from invopt.config import MonitoringConfig
-from invopt.monitoring.calibration import Shift, recent_shift
+from invopt.monitoring.calibration import Calibration, Shift, recent_shift
 from invopt.monitoring.performance import SUMS
 from invopt.monitoring.signals import DRIFT, PERFORMANCE, SUPPLY, Signal, control_false_discoveries
 
@@ -111,11 +111,10 @@ def performance_signals(records: pd.DataFrame, config: MonitoringConfig) -> list
                 local.append(_renamed(found, f"bias at {name}", text))
     # Three families: whether demand left the forecasts, what else changed, and where. The first
     # is the question monitoring is for; it does not pay for the curiosity of the others.
-    families = (signals[:1], signals[1:], local)
+    usual = config.false_discovery_rate
+    families = ((signals[:1], config.demand_rate), (signals[1:], usual), (local, usual))
     return [
-        signal
-        for family in families
-        for signal in control_false_discoveries(family, config.false_discovery_rate)
+        signal for family, rate in families for signal in control_false_discoveries(family, rate)
     ]
 
 
@@ -131,16 +130,18 @@ def trend(records: pd.DataFrame, num: int) -> list[dict[str, Any]]:
     values = {s.name: s.of(rows) for s in STATISTICS}
     actual, error = rows["actual"].to_numpy(), rows["error"].to_numpy()
     wape = np.divide(error, actual, out=np.full(len(rows), np.nan), where=actual > 0)
+    empty = rows["censored"].to_numpy() / np.maximum(rows["on_sale"].to_numpy(), 1)
     return [
         {
             "start": f"{start:%Y-%m-%d}",
             "end": f"{end:%Y-%m-%d}",
             "wape": float(wape[i]),
             "bias": float(np.expm1(-values["bias"][i])),
+            "demand": float(np.expm1(values["bias"][i])),
             "error_ratio": float(np.exp(values["error"][i])),
             "coverage": float(values["coverage"][i]),
             "cost_ratio": float(np.exp(values["cost"][i])),
-            "stockouts": float(1 / (1 + np.exp(-values["stockouts"][i]))),
+            "stockouts": float(empty[i]),
         }
         for i, (start, end) in enumerate(zip(rows["start"], rows["end"], strict=True))
     ]
@@ -184,7 +185,8 @@ def _signal(rows: pd.DataFrame, statistic: _Statistic, config: MonitoringConfig)
     if statistic.name == "cost":
         known = np.flatnonzero(np.isfinite(values))
         values = values[: known[-1] + 1] if len(known) else values
-    shift = recent_shift(values, config.min_history, config.num_bootstrap, config.seed)
+    rules = Calibration(_year(rows), config.min_history, config.num_bootstrap, config.seed)
+    shift = recent_shift(values, rules)
     if shift is None:
         return None
     distance = shift.value - shift.expected
@@ -198,6 +200,12 @@ def _signal(rows: pd.DataFrame, statistic: _Statistic, config: MonitoringConfig)
         shift.p_value, fires=bool(abs(distance) >= floor and not wrong_way), text=text,
         pages=_pages(statistic, shift, config),
     )  # fmt: skip
+
+
+def _year(rows: pd.DataFrame) -> int:
+    """Return how many periods make a year, by the days between two starts."""
+    days = rows["start"].diff().dt.days.median()
+    return max(2, round(365.25 / days)) if np.isfinite(days) and days > 0 else 2
 
 
 def _pages(statistic: _Statistic, shift: Shift, config: MonitoringConfig) -> bool:

@@ -69,7 +69,6 @@ class Memory:
 
     Attributes:
         causes: By end of period (ISO date): the causes that fired in it, judged last.
-        faulty: Ends of periods whose data had a fault that pages, judged last.
         paged: By cause: end of the period it was last paged for.
         retrainings: Of the model, oldest first.
         switched_off: Why somebody turned retraining off, "" while it is on.
@@ -78,7 +77,6 @@ class Memory:
     """
 
     causes: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    faulty: frozenset[str] = frozenset()
     paged: Mapping[str, str] = field(default_factory=dict)
     retrainings: Sequence[Retraining] = ()
     switched_off: str = ""

@@ -10,6 +10,7 @@ import pandas as pd
 
 from invopt.cleaning import estimate_demand
 from invopt.config import MonitoringConfig
+from invopt.feeds import locations_of
 from invopt.monitoring.causes import (
     Affected,
     Cause,
@@ -21,10 +22,7 @@ from invopt.monitoring.causes import (
 from invopt.monitoring.changes import estimated_error, performance_signals, totals, trend
 from invopt.monitoring.columns import drift_of, drift_signal
 from invopt.monitoring.drift import Drift
-from invopt.monitoring.performance import (
-    locations_of,
-    series_outcomes,
-)
+from invopt.monitoring.performance import series_outcomes
 from invopt.monitoring.quality import data_signals
 from invopt.monitoring.sampling import sample_series, sampled
 from invopt.monitoring.serving_health import Served, serving_signals

@@ -122,8 +122,6 @@ def brakes_of(
     """
     runs = memory.retrainings
     faults = [s.name for s in situation.signals if s.fires and s.kind == DATA and s.pages]
-    recent = sorted(e for e in memory.causes if e < situation.end)[-(config.clean_periods - 1) :]
-    faults += [f"a fault until {e}" for e in recent if e in memory.faulty]
     running = [r for r in runs if r.outcome is None and r.lease_until > now]
     last = max((r.claimed_at for r in runs), default=None)
     since = (now - last) / timedelta(days=1) if last is not None else float("inf")
@@ -135,9 +133,8 @@ def brakes_of(
               str(config.enabled), "True", holds=not config.enabled),
         Brake("kill_switch", "nobody may have turned retraining off",
               memory.switched_off or "on", "on", holds=bool(memory.switched_off)),
-        Brake("data", "the data of the latest periods may have no fault",
-              ", ".join(faults) or "none", "none",
-              holds=bool(faults)),
+        Brake("data", "the data of the period may have no fault", ", ".join(faults) or "none",
+              "none", holds=bool(faults)),
         Brake("window", "no later period may have been judged", "later" if stale else "latest",
               "latest", holds=stale),
         Brake("idempotency", "the same model, window and cause may start one run only",

@@ -13,9 +13,10 @@ import pandas as pd
 
 from invopt.cleaning import estimate_demand
 from invopt.evaluation import Forecasts
+from invopt.feeds import locations_of
 from invopt.forecasts import ForecastArrays
 from invopt.inventory import Terms, expected_shortage_and_excess, levels_of
-from invopt.panel import Flag, Panel, group_names
+from invopt.panel import UNOBSERVED, Flag, Panel
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -105,7 +106,7 @@ def series_outcomes(
     y = np.zeros(flags.shape)
     y[:, :steps] = panel.y[:, target]
     on_sale = (flags & Flag.BEFORE_LAUNCH) == 0
-    seen = (flags & (Flag.BEFORE_LAUNCH | Flag.MISSING | Flag.CENSORED)) == 0
+    seen = (flags & UNOBSERVED) == 0
     ahead = slice(0, scoring.period)
     mean = np.asarray(forecast.mean[:, ahead], np.float64)
     quantiles = forecast.quantiles[:, ahead]
@@ -143,13 +144,6 @@ def expected_absolute_error(
     spread = np.abs(np.maximum(quantiles, 0) - mean[..., None])
     error: FloatArray = spread @ weights
     return error
-
-
-def locations_of(panel: Panel) -> npt.NDArray[np.object_]:
-    """Return each series' location, "all" where products have none."""
-    if "location" in panel.series:
-        return group_names(panel.series, "location").astype(str).astype(object)
-    return np.full(panel.num_series, "all", object)
 
 
 def _inside(

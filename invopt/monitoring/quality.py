@@ -7,16 +7,26 @@ import numpy as np
 import numpy.typing as npt
 
 from invopt.config import MonitoringConfig
-from invopt.monitoring.performance import locations_of
+from invopt.feeds import (
+    DOUBLED,
+    REPEATED,
+    SILENT,
+    YEAR,
+    FeedRecord,
+    broken_feeds,
+    feed_record,
+    locations_of,
+    run_starts,
+    span_of,
+    standing_still,
+)
 from invopt.monitoring.signals import DATA, Signal
 from invopt.panel import SERIES_LEVEL, Channel, Flag, Panel
 from invopt.sources.ledger import DUPLICATE
 
 FloatArray = npt.NDArray[np.float64]
 _HISTORY = 26  # monitoring periods that the usual is read from
-_USUAL_SALES = 20.0  # units per day without which silence means nothing
-_MIN_NUMBERS = 50  # numbers without which their pattern means nothing
-_ALIKE = 0.98  # share of numbers alike that no market makes
+_RUN = 10  # spans that a broken feed may have begun ago
 _NAMED = 5
 
 
@@ -42,7 +52,7 @@ def data_signals(
             _fault("column_gone", len(gone), 0, f"columns the model knows are gone: {_list(gone)}")
         )
     if panel.num_periods > config.period:
-        signals += [*_silent(panel, config.period), *_repeated(panel, config.period)]
+        signals += [*_feeds(panel, config.period), *_gaps(panel, config.period)]
         signals += _broken_channels(panel, config.period, set(features))
     return signals
 
@@ -62,89 +72,49 @@ def _ingest_signals(quality: Mapping[str, Any]) -> list[Signal]:
     return signals
 
 
-def _silent(panel: Panel, period: int) -> list[Signal]:
-    """Return feeds that fell silent: no sales at a location for longer than ever before."""
-    names, sales, missing = _by_location(panel, period)
-    quiet = sales == 0
-    found, gaps = [], []
-    for row, name in enumerate(names):
-        earlier, latest = sales[row, :-period], sales[row, -period:]
-        usual = float(np.median(earlier)) if len(earlier) else 0.0
-        if usual < (_USUAL_SALES if period > 1 else 1.0):
-            continue
-        longest = _longest_run(quiet[row, :-period])
-        # A silence that began before the period counts whole.
-        run = _trailing_run(quiet[row]) if quiet[row, -1] else _longest_run(latest == 0)
-        if run > max(longest, 1 if period > 1 else 0):
-            found.append((name, run))
-        elif missing[row, -period:].mean() > missing[row, :-period].max(initial=0) + 0.1:
-            gaps.append((name, float(missing[row, -period:].mean())))
+def _feeds(panel: Panel, period: int) -> list[Signal]:
+    """Return the feeds that broke in the period, as cleaning marks them (invopt.feeds)."""
+    history = (YEAR + _RUN) * span_of(panel) + period
+    record = feed_record([panel], max(0, panel.num_periods - history))
+    faults = broken_feeds(record)
+    silent, doubled, repeated = (
+        [at for at, name in enumerate(record.names) if faults[rule][at, -period:].any()]
+        for rule in (SILENT, DOUBLED, REPEATED)
+    )
     signals = []
-    if found:
-        where = _list([f"{name} ({run} periods)" for name, run in found])
-        share = f"{len(found)} of {len(names)} locations"
-        text = f"no sales at {share}, for longer than ever before: {where}"
-        signals.append(_fault("silent_feed", len(found), 0, text, pages=True))
-    if gaps:
-        where = _list([f"{name} ({share:.0%})" for name, share in gaps])
-        signals.append(_fault("gaps", len(gaps), 0, f"records are missing at {where}"))
+    if silent:
+        where = _list([_silence(record, faults[SILENT], at) for at in silent])
+        share = f"{len(silent)} of {len(record.names)} locations"
+        text = f"no sales at {share}, longer than in the year before: {where}"
+        signals.append(_fault(SILENT, len(silent), 0, text, pages=True))
+    for rule, places, what in (
+        (DOUBLED, doubled, "every quantity is even, as if each row came twice"),
+        (REPEATED, repeated, "the same numbers were sent again"),
+    ):
+        if places:
+            text = f"{what}: {_list([record.names[at] for at in places])}"
+            signals.append(_fault(rule, len(places), 0, text, pages=True))
     return signals
 
 
-def _repeated(panel: Panel, period: int) -> list[Signal]:
-    """Return feeds that repeat themselves: quantities doubled, or a day sent again as the next."""
-    first = panel.num_periods - period
-    history = max(0, first - _HISTORY * period)
-    latest, earlier = _counts(panel, first, panel.num_periods), _counts(panel, history, first)
-    if latest is None or earlier is None:
+def _silence(record: FeedRecord, silent: npt.NDArray[np.bool_], at: int) -> str:
+    last = int(np.flatnonzero(silent[at])[-1])
+    start = int(run_starts(record.sales[[at]] == 0)[0, last])
+    return f"{record.names[at]} ({last - start + 1} periods)"
+
+
+def _gaps(panel: Panel, period: int) -> list[Signal]:
+    """Return locations of which more records are missing than in any period before."""
+    names, missing = _missing(panel, period)
+    found = [
+        (str(name), float(missing[row, -period:].mean()))
+        for row, name in enumerate(names)
+        if missing[row, -period:].mean() > missing[row, :-period].max(initial=0) + 0.1
+    ]
+    if not found:
         return []
-    locations = locations_of(panel)
-    doubled, again = [], []
-    for name in sorted(set(locations)):
-        rows = locations == name
-        if _is_doubled(latest[rows], earlier[rows]):
-            doubled.append(str(name))
-        lag = _repeated_lag(panel, rows, first)
-        if lag:
-            again.append(f"{name} ({lag} periods later)")
-    signals = []
-    if doubled:
-        text = f"every quantity is even, as if each row came twice: {_list(doubled)}"
-        signals.append(_fault("doubled_feed", len(doubled), 0, text, pages=True))
-    if again:
-        text = f"the same numbers were sent again: {_list(again)}"
-        signals.append(_fault("repeated_feed", len(again), 0, text, pages=True))
-    return signals
-
-
-def _counts(panel: Panel, first: int, stop: int) -> FloatArray | None:
-    """Return sales as counts, None where they are not whole numbers."""
-    y = np.asarray(panel.y[:, first:stop], np.float64)
-    return y if np.array_equal(y, np.rint(y)) else None
-
-
-def _is_doubled(latest: FloatArray, earlier: FloatArray) -> bool:
-    sold, before = latest[latest > 0], earlier[earlier > 0]
-    if len(sold) < _MIN_NUMBERS or not len(before):
-        return False
-    usual = float((before % 2 == 0).mean())
-    return bool(usual < 0.9 and (sold % 2 == 0).mean() >= _ALIKE)
-
-
-def _repeated_lag(panel: Panel, rows: npt.NDArray[np.bool_], first: int) -> int:
-    """Return the lag at which a period of the current stretch repeats an earlier one, else 0."""
-    start = max(0, first - (panel.num_periods - first))
-    y = np.asarray(panel.y[rows, start:], np.float64)
-    current = range(first - start, y.shape[1])
-    for lag in range(1, first - start + 1):
-        for at in current:
-            now, before = y[:, at], y[:, at - lag]
-            either = (now > 0) | (before > 0)
-            # Rows of mostly ones look alike by chance: something has to be sold in numbers.
-            enough = either.sum() >= _MIN_NUMBERS and now[either].std() > 0
-            if enough and (now == before)[either].mean() >= _ALIKE:
-                return lag
-    return 0
+    where = _list([f"{name} ({share:.0%})" for name, share in found])
+    return [_fault("gaps", len(found), 0, f"records are missing at {where}")]
 
 
 def _broken_channels(panel: Panel, period: int, features: set[str]) -> list[Signal]:
@@ -160,7 +130,7 @@ def _broken_channels(panel: Panel, period: int, features: set[str]) -> list[Sign
         earlier = _stretch(channel, max(0, recorded - _HISTORY * period), recorded - period)
         if not np.isfinite(latest).any() and np.isfinite(earlier).any():
             empty.append(channel.name)
-        elif period > 1 and channel.level != SERIES_LEVEL and _stands_still(latest, earlier):
+        elif channel.level != SERIES_LEVEL and _stands_still(channel, recorded, panel, period):
             stuck.append(channel.name)
     signals = []
     if empty:
@@ -176,44 +146,26 @@ def _stretch(channel: Channel, first: int, stop: int) -> FloatArray:
     return np.asarray(channel.values[:, first:stop], np.float64)
 
 
-def _stands_still(latest: FloatArray, earlier: FloatArray) -> bool:
-    """Return whether some group has one value all period long where it never had before."""
-    size = latest.shape[1]
-    blocks = earlier.shape[1] // size
-    if blocks < 4:
-        return False
-    before = earlier[:, -blocks * size :].reshape(len(earlier), blocks, size)
-    moved = (np.ptp(before, axis=2) > 0).all(axis=1)
-    return bool((moved & (np.ptp(latest, axis=1) == 0)).any())
+def _stands_still(channel: Channel, stop: int, panel: Panel, period: int) -> bool:
+    span = span_of(panel)
+    values = _stretch(channel, max(0, stop - (_HISTORY + _RUN) * span - period), stop)
+    return bool(standing_still(values, span)[:, -period:].any())
 
 
-def _by_location(
-    panel: Panel, period: int
-) -> tuple[npt.NDArray[np.object_], FloatArray, FloatArray]:
-    """Return locations, their sales and their share of missing records, by period."""
+def _missing(panel: Panel, period: int) -> tuple[npt.NDArray[np.object_], FloatArray]:
+    """Return locations and their share of missing records, by period."""
     first = max(0, panel.num_periods - (_HISTORY * 2 + 1) * period)
     names, codes = np.unique(locations_of(panel).astype(str), return_inverse=True)
-    stop = panel.num_periods
-    sales, missing, on_sale = (np.zeros((len(names), stop - first)) for _ in range(3))
+    missing, on_sale = (np.zeros((len(names), panel.num_periods - first)) for _ in range(2))
     for begin in range(0, panel.num_series, 4096):
         rows = slice(begin, begin + 4096)
-        flags = np.asarray(panel.flags[rows, first:])
-        np.add.at(sales, codes[rows], np.asarray(panel.y[rows, first:], np.float64))
-        np.add.at(missing, codes[rows], (flags & Flag.MISSING) != 0)
-        np.add.at(on_sale, codes[rows], (flags & Flag.BEFORE_LAUNCH) == 0)
-    return names, sales, missing / np.maximum(on_sale, 1)
-
-
-def _longest_run(flags: npt.NDArray[np.bool_]) -> int:
-    longest = run = 0
-    for flag in flags:
-        run = run + 1 if flag else 0
-        longest = max(longest, run)
-    return longest
-
-
-def _trailing_run(flags: npt.NDArray[np.bool_]) -> int:
-    return int(np.argmin(flags[::-1])) if not flags.all() else len(flags)
+        order = np.argsort(codes[rows], kind="stable")
+        found, starts = np.unique(codes[rows][order], return_index=True)
+        flags = np.asarray(panel.flags[rows, first:])[order]
+        gone, on = (flags & Flag.MISSING) != 0, (flags & Flag.BEFORE_LAUNCH) == 0
+        missing[found] += np.add.reduceat(gone, starts, axis=0, dtype=np.int32)
+        on_sale[found] += np.add.reduceat(on, starts, axis=0, dtype=np.int32)
+    return names, missing / np.maximum(on_sale, 1)
 
 
 def _fault(

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from invopt.monitoring.performance import locations_of
+from invopt.feeds import locations_of
 from invopt.panel import Panel
 
 _RECENT = 26  # seasons of sales that volume is judged by

@@ -9,7 +9,8 @@ import pandas as pd
 
 from invopt.config import MonitoringConfig
 from invopt.evaluation import Forecasts
-from invopt.monitoring.performance import Scoring, locations_of, performance_records
+from invopt.feeds import locations_of
+from invopt.monitoring.performance import Scoring, performance_records
 from invopt.panel import Panel
 
 _RECOMPUTED = 4  # latest records computed again: actuals may have come late, or been corrected

@@ -87,7 +87,9 @@ def next_steps(content: Mapping[str, Any], command: str, workspace: str) -> list
         else ("Nothing to do. Every number is kept")
     )
     if firing:
-        text += f"; {runbook(firing[0]['name'])} says what it means"
+        cause = content["governor"].get("cause", "").rsplit(" ", 1)[0]
+        asked = [s for s in firing if s["name"] == cause]
+        text += f"; {runbook([*faults, *asked, *firing][0]['name'])} says what it means"
     return [*steps, {"text": text, "command": why}]
 
 

@@ -266,12 +266,12 @@ def parallel_coordinates(trials: Sequence[Mapping[str, Any]]) -> Markup | str:
 
 
 def monitoring_trend(periods: Sequence[Mapping[str, Any]]) -> Markup | str:
-    """Return small lines of the last periods: error, bias, coverage, cost over plan, stock-outs."""
+    """Return small lines of the last periods: error, demand, coverage, cost, stock-outs."""
     if not periods:
         return ""
     panels = (
         ("wape", "WAPE", None),
-        ("bias", "bias", 0.0),
+        ("demand", "demand over forecast", 0.0),
         ("coverage", "inside the interval", None),
         ("cost_ratio", "cost over plan", 1.0),
         ("stockouts", "out of stock", None),
@@ -286,6 +286,8 @@ def monitoring_trend(periods: Sequence[Mapping[str, Any]]) -> Markup | str:
             axis.plot(days, values, "o-", color=BLUE, markersize=3, linewidth=1.2)
             axis.plot(days[-1:], values[-1:], "o", color=AMBER, markersize=5)
             axis.set_title(title, fontsize=9)
+            if key == "stockouts":
+                axis.set_ylim(0, max(0.01, 1.1 * float(np.nanmax([*values, 0.0]))))
             if key != "cost_ratio":
                 axis.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1))
             axis.set_xticks([days[0], days[-1]], [f"{d:%d %b}" for d in (days[0], days[-1])])

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from invopt.cleaning import clean, estimate_demand
+from invopt.cleaning import Whole, clean, estimate_demand
 from invopt.config import CleaningConfig
 from invopt.panel import SERIES_LEVEL, Channel, Flag
 from tests.builders import make_panel
@@ -108,8 +108,7 @@ def test_days_that_are_always_closed_are_no_gap():
 
 def test_a_partition_is_cleaned_by_what_all_partitions_recorded():
     panel = with_days_off(make_panel(num_periods=60), [40])
-    recorded = np.ones(60, bool)
-    assert clean(panel, RULES, recorded)[1]["calendar_gaps"] == 0
+    assert clean(panel, RULES, Whole(np.ones(60, bool)))[1]["calendar_gaps"] == 0
 
 
 def test_a_wild_day_is_marked_and_kept():

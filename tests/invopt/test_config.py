@@ -63,3 +63,17 @@ def test_a_configuration_survives_a_crossing_that_turns_whole_numbers_into_float
 
     back = Config.model_validate(floats(config.as_parameter()))
     assert back.model_dump(exclude={"tuning"}) == config.model_dump(exclude={"tuning"})
+
+
+def test_a_retraining_that_is_refitted_may_be_a_little_dearer_before_its_cause_and_no_other_may():
+    config = load_config(CONFIGS / "demo.yaml", ["training.refit=true"])
+    asked = config.for_retraining()
+    assert asked.gate.max_cost_increase == config.governor.max_cost_increase == 0.02
+    same = {"max_cost_increase": config.gate.max_cost_increase}
+    assert asked.model_copy(update={"gate": asked.gate.model_copy(update=same)}) == config
+    judged = load_config(CONFIGS / "demo.yaml", ["training.refit=false"])
+    assert judged.for_retraining() == judged
+    loose = load_config(
+        CONFIGS / "demo.yaml", ["training.refit=true", "gate.max_cost_increase=0.1"]
+    )
+    assert loose.for_retraining() == loose

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from invopt.feeds import DOUBLED, REPEATED, SILENT
 from invopt.files import write_json
 from invopt.monitoring.signals import DATA, DRIFT, PERFORMANCE, SERVING, Signal
 from invopt.report import RunRow, write_monitoring_report, write_runs_index
@@ -14,7 +15,8 @@ COMMAND = "invopt run training --config demo.yaml --data DIR --workspace W"
 
 def make_content(decision="alert", signals=(), brakes=(), **rest) -> dict:
     trend = [
-        {"start": "2024-01-01", "end": "2024-01-07", "wape": 0.4, "bias": 0.02, "error_ratio": 1.1,
+        {"start": "2024-01-01", "end": "2024-01-07", "wape": 0.4, "bias": 0.02, "demand": -0.02,
+         "error_ratio": 1.1,
          "coverage": 0.9, "cost_ratio": None, "stockouts": 0.03}
     ]  # fmt: skip
     return {
@@ -80,6 +82,16 @@ def test_next_steps_hold_the_exact_commands():
     assert next_steps(make_content("ignore"), COMMAND, "W")[0]["text"].startswith("Nothing to do")
 
 
+def test_the_runbook_named_is_the_faults_then_that_of_the_cause():
+    both = [signal("bias"), signal("error")]
+    asked = {"reasons": ["why"], "brakes": [], "dry_run": False, "cause": "error up"}
+    last = next_steps(make_content("retrain", both, governor=asked), COMMAND, "W")[-1]["text"]
+    assert "docs/runbooks/error.md" in last
+    fault = [*both, signal("silent_feed", DATA)]
+    last = next_steps(make_content("page", fault, governor=asked), COMMAND, "W")[-1]["text"]
+    assert "docs/runbooks/silent-feed.md" in last
+
+
 def test_prometheus_can_read_the_metrics():
     parser = pytest.importorskip("prometheus_client.parser")
     signals = [signal(), signal('bias at S"1', DRIFT), signal("degraded", SERVING, fires=False)]
@@ -94,7 +106,7 @@ def test_prometheus_can_read_the_metrics():
 
 
 def test_every_signal_has_its_runbook():
-    names = set()
+    names = {SILENT, DOUBLED, REPEATED}
     for file in (ROOT / "invopt" / "monitoring").glob("*.py"):
         text = file.read_text()
         names |= set(re.findall(r'(?:_fault|_Statistic|Signal)\(\s*"([a-z_ ]+)"', text))

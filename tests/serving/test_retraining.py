@@ -78,9 +78,10 @@ def test_a_decision_to_retrain_starts_one_training_and_learns_how_it_ended(
     assert outcomes(settings) == [outcome]
 
 
-def test_a_failed_training_is_told_to_the_governor_and_to_the_caller(tmp_path, settings):
-    training = Training(tmp_path / "run", error=InvalidInputError("no disk"))
-    with pytest.raises(InvalidInputError, match="no disk"):
+@pytest.mark.parametrize("error", [InvalidInputError("no disk"), RuntimeError("no disk")])
+def test_a_failed_training_is_told_to_the_governor_and_to_the_caller(tmp_path, settings, error):
+    training = Training(tmp_path / "run", error=error)
+    with pytest.raises(type(error), match="no disk"):
         retrain_if_decided(decided(tmp_path), config(), settings, training, lambda _: None)
     assert outcomes(settings) == ["failed"]
 

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from invopt.baselines import Baseline
-from invopt.config import InventoryConfig, ModelConfig, MonitoringConfig
+from invopt.cleaning import clean as cleaned
+from invopt.config import CleaningConfig, InventoryConfig, ModelConfig, MonitoringConfig
 from invopt.inventory import terms_of
 from invopt.monitoring.changes import performance_signals, totals, trend
 from invopt.monitoring.evidence import gather_evidence
@@ -101,6 +102,36 @@ def test_a_week_without_any_actuals_is_estimated_and_nothing_is_concluded(clean)
     assert not late.fires
     assert "estimated" in late.text
     assert "bias" not in {s.name for s in found.signals}
+
+
+def stores(days: int, of: slice) -> Panel:
+    """Return two stores of thirty products, some of whose series sent nothing for some days."""
+    panel = retailer()
+    names = np.array(["s0", "s1"])[np.arange(60) % 2]
+    y = np.array(panel.y)
+    y[of, -days:] = 0
+    panel = replace(panel, series=panel.series.assign(location=names), y=y)
+    return cleaned(panel, CleaningConfig())[0]
+
+
+def test_a_silent_store_pages_and_the_forecasts_are_not_blamed():
+    found = gather(stores(6, slice(1, None, 2)))
+    silent = next(s for s in found.signals if s.name == "silent_feed")
+    assert silent.pages
+    assert "s1 (6 periods)" in silent.text
+    assert found.causes[0].name == "silent_feed"
+    seen = found.records[found.records["cutoff"] == found.records["cutoff"].max()]
+    # Of s1's week the day before and the first silent day are demand; two days make a silence.
+    assert list(seen.set_index("location")["observed"]) == [210, 60]
+    assert "cost" not in firing(found)
+
+
+def test_an_empty_week_pages_and_concludes_nothing():
+    found = gather(stores(10, slice(None)))
+    assert next(s for s in found.signals if s.name == "silent_feed").pages
+    assert not found.conclusive
+    assert found.why_not.startswith("0 series-periods")
+    assert not {"bias", "error", "coverage"} & firing(found)
 
 
 def test_no_reference_yet_is_said_and_not_concluded():
