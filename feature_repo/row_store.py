@@ -230,4 +230,5 @@ def _value(kind: str, column: Any, number: int) -> Value:
     if kind == TEXT:
         return Value(string_val=column[number])
     values = column[number].tolist()
-    return Value(**{kind: {"val": values} if kind in LISTS else values})
+    content: Any = {kind: {"val": values} if kind in LISTS else values}
+    return Value(**content)
