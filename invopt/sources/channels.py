@@ -14,6 +14,7 @@ from invopt.sources.ledger import AFTER, BEFORE, DUPLICATE, ORPHAN, Ledger
 from invopt.sources.mapping import ChannelTable, Expression, Mapping
 from invopt.sources.standard import (
     NUMBER,
+    Parts,
     Standard,
     combined,
     fill_forward,
@@ -21,6 +22,7 @@ from invopt.sources.standard import (
     number_keys,
     one_hot_columns,
     quote,
+    rows_of_part,
     standardise,
 )
 from invopt.timeline import Timeline
@@ -62,6 +64,7 @@ class ChannelTables:
         self.reader, self.ledger, self.timeline = reader, ledger, timeline
         self.series = series
         self.placed: list[_Placed] = []
+        self.wide_values: dict[str, wide.WideValues] = {}
         self.wides: list[tuple[wide.Layout, ChannelTable, str]] = []
         for name, domain, table in mapping.channel_tables():
             key = table.key or (mapping.unique_id if table.level == SERIES_LEVEL else None)
@@ -78,22 +81,22 @@ class ChannelTables:
         found: list[Channel] = []
         for placed in self.placed:
             if placed.table.level != SERIES_LEVEL:
-                groups = self._groups(placed.table.level)
-                found += self._read(placed, groups)
+                found += self._read(placed, self._whole(placed.table.level), 0)
         for layout, table, domain in self.wides:
             if table.level != SERIES_LEVEL:
-                found.append(self._read_wide(layout, table, domain, self._groups(table.level)))
+                whole = self._whole(table.level)
+                found.append(self._read_wide(layout, table, domain, whole, 0))
         return found
 
-    def own(self, unique_ids: tuple[str, ...]) -> list[Channel]:
+    def own(self, parts: Parts, number: int) -> list[Channel]:
         """Return the channels recorded per series, for the series of one partition."""
         found: list[Channel] = []
         for placed in self.placed:
             if placed.table.level == SERIES_LEVEL:
-                found += self._read(placed, unique_ids)
+                found += self._read(placed, parts, number)
         for layout, table, domain in self.wides:
             if table.level == SERIES_LEVEL:
-                found.append(self._read_wide(layout, table, domain, unique_ids))
+                found.append(self._read_wide(layout, table, domain, parts, number))
         return found
 
     def close(self) -> None:
@@ -103,6 +106,11 @@ class ChannelTables:
         for layout, _, _ in self.wides:
             refused = layout.quarantine(self.reader, reject_negative=False)
             self.ledger.enter(layout.name, layout.num_cells, refused)
+
+    def _whole(self, level: str) -> Parts:
+        """Return all groups of a level as one partition."""
+        groups = self._groups(level)
+        return Parts(groups, max(1, len(groups)))
 
     def _groups(self, level: str) -> tuple[str, ...]:
         if level == ALL_LEVEL:
@@ -168,20 +176,21 @@ class ChannelTables:
         held = f"s.__row IN (SELECT __row FROM {earlier})"
         return f"(SELECT s.* REPLACE (CASE WHEN {held} THEN 0 ELSE t END AS t) FROM {rows} s)"
 
-    def _read(self, placed: _Placed, groups: tuple[str, ...]) -> list[Channel]:
+    def _read(self, placed: _Placed, parts: Parts, number: int) -> list[Channel]:
         name = placed.std.name
-        number_keys(self.reader, "channel_codes", groups)
-        rows = f'FROM "{placed.view}" s JOIN channel_codes c USING (key) WHERE s.reason IS NULL'
+        groups = parts.ids_of(number)
+        kept = rows_of_part(self.reader, placed.std, placed.view, "s.t", parts)
+        rows = f"FROM {kept} s WHERE p = {number}"
         combining = placed.table.combining()
         if combining is None:
             picks = ", ".join(f"s.{quote(c)}::FLOAT AS {quote(c)}" for c in placed.std.columns)
-            sql = f"SELECT c.i, s.t, s.__row, {picks} {rows}"
+            sql = f"SELECT i, t, __row, {picks} {rows}"
         else:
             picks = ", ".join(
                 f"{combined(f's.{quote(c)}', combining.get(c, 'max'))}::FLOAT AS {quote(c)}"
                 for c in placed.std.columns
             )
-            sql = f"SELECT c.i, s.t, min(s.__row) AS __row, {picks} {rows} GROUP BY c.i, s.t"
+            sql = f"SELECT i, t, min(s.__row) AS __row, {picks} {rows} GROUP BY i, t"
         shape = len(groups), placed.num_columns
         cells = gather(self.reader.batches(sql, name), shape, placed.std.columns)
         self.ledger.set_aside_rows(placed.std, cells.duplicates)
@@ -201,18 +210,18 @@ class ChannelTables:
         ]
 
     def _read_wide(
-        self, layout: wide.Layout, table: ChannelTable, domain: str, groups: tuple[str, ...]
+        self, layout: wide.Layout, table: ChannelTable, domain: str, parts: Parts, number: int
     ) -> Channel:
         assert table.name is not None
-        number_keys(self.reader, "part_codes", groups)
         line = self.timeline
         if table.known:
             stop = int(line.index_of(pd.DatetimeIndex([layout.dates.max()]))[0]) + 1
             line = line.resized(max(line.num_periods, stop))
-        values = layout.read(self.reader, line, len(groups))
-        return Channel(
-            table.name, domain, table.level, groups, table.known, _filled(values, table), table.fill
-        )
+        if layout.name not in self.wide_values:
+            self.wide_values[layout.name] = wide.WideValues(layout, self.reader, line, parts)
+        values = _filled(self.wide_values[layout.name].read(number), table)
+        groups = parts.ids_of(number)
+        return Channel(table.name, domain, table.level, groups, table.known, values, table.fill)
 
 
 def _filled(values: npt.NDArray[np.float32], table: ChannelTable) -> npt.NDArray[np.float32]:

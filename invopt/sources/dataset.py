@@ -23,6 +23,7 @@ from invopt.sources.mapping import Mapping
 from invopt.sources.position import read_positions
 from invopt.sources.products import read_products
 from invopt.sources.sales import LongSales, WideSales, series_key
+from invopt.sources.standard import Parts
 
 # Cells (series x periods) of one partition: about 1.2 GB while reading, M5 in one piece.
 MAX_PARTITION_CELLS = 64_000_000
@@ -134,12 +135,13 @@ class _Build:
         tables = ChannelTables(self.reader, self.ledger, self.mapping, series, timeline)
         shared = tables.shared()
         size = max(1, MAX_PARTITION_CELLS // timeline.num_periods)
-        for number, first in enumerate(range(0, len(series), size)):
-            part = series.iloc[first : first + size].reset_index(drop=True)
-            ids = tuple(part["unique_id"])
-            panel = sales.read(part).with_channels([*shared, *tables.own(ids)])
+        parts = Parts(tuple(series["unique_id"]), size)
+        for number in range(parts.number):
+            part = series.iloc[number * size : (number + 1) * size].reset_index(drop=True)
+            panel = sales.read(part, parts, number)
+            panel = panel.with_channels([*shared, *tables.own(parts, number)])
             panel.save(self.folder / f"part-{number:04d}")
-            self.notify(f"read {first + len(part):,} of {len(series):,} series")
+            self.notify(f"read {number * size + len(part):,} of {len(series):,} series")
         sales.close()
         tables.close()
         key = series_key(self.mapping, self.mapping.sales)

@@ -99,6 +99,11 @@ class Reader:
         except duckdb.Error as err:
             raise InvalidInputError(f"{place}: {_first_lines(err)}") from err
 
+    def has_table(self, name: str) -> bool:
+        """Return whether there is a table of that name."""
+        found = self.fetch(f"SELECT 1 FROM duckdb_tables() WHERE table_name = '{name}'", name)
+        return found.num_rows > 0
+
     def column_types(self, relation: str, place: str) -> dict[str, str]:
         """Return DuckDB type by column name of a view, table or subquery."""
         table = self.fetch(f"DESCRIBE SELECT * FROM {relation}", place)

@@ -13,12 +13,13 @@ from invopt.sources.mapping import Expression, Mapping, SalesTable, Table
 from invopt.sources.standard import (
     BOOLEAN,
     NUMBER,
+    Parts,
     Standard,
     combined,
     compact,
     gather,
-    number_keys,
     quote,
+    rows_of_part,
     standardise,
 )
 from invopt.timeline import Timeline
@@ -36,7 +37,7 @@ class LongSales:
 
     def __init__(self, mapping: Mapping, reader: Reader, ledger: Ledger) -> None:
         self.table, self.reader, self.ledger = mapping.sales, reader, ledger
-        self.duplicates = 0
+        self.duplicates, self.refused = 0, ""
         key = series_key(mapping, mapping.sales)
         self.std = self._standard(key, {})
         found = self._found()
@@ -54,14 +55,15 @@ class LongSales:
             found["first"].min(), found["last"].max(), mapping.frequency
         )
 
-    def read(self, part: pd.DataFrame) -> Panel:
-        """Return the panel of one partition's series."""
-        number_keys(self.reader, "part_codes", part["unique_id"])
-        shape = len(part), self.timeline.num_periods
-        cells = gather(self.reader.batches(self._sql(), "sales"), shape, self.std.columns)
+    def read(self, series: pd.DataFrame, parts: Parts, number: int) -> Panel:
+        """Return the panel of one partition's series, rows as in `series`."""
+        shape = len(series), self.timeline.num_periods
+        sql = self._sql(parts, number)
+        cells = gather(self.reader.batches(sql, "sales"), shape, self.std.columns)
         self.ledger.set_aside_rows(self.std, cells.duplicates)
         self.duplicates += len(cells.duplicates)
-        return _sales_panel(self.table, part, self.timeline, cells.values, self._refused(shape))
+        refused = self._refused(shape, parts, number)
+        return _sales_panel(self.table, series, self.timeline, cells.values, refused)
 
     def close(self) -> None:
         """Enter the account; call it when all partitions were read."""
@@ -110,14 +112,15 @@ class LongSales:
             rules=rules,
         )
 
-    def _sql(self) -> str:
+    def _sql(self, parts: Parts, number: int) -> str:
         period = self.timeline.to_sql("s.ds")
-        rows = f'FROM "{self.std.view}" s JOIN part_codes c USING (key) WHERE s.reason IS NULL'
+        kept = rows_of_part(self.reader, self.std, self.std.view, period, parts)
+        rows = f"FROM {kept} s WHERE p = {number}"
         if self.table.layout == "transactions":
             picks = ", ".join(f"{self._sum(c)}::FLOAT AS {quote(c)}" for c in self.std.columns)
-            return f"SELECT c.i, {period} AS t, min(s.__row) AS __row, {picks} {rows} GROUP BY ALL"
+            return f"SELECT i, t, min(s.__row) AS __row, {picks} {rows} GROUP BY i, t"
         picks = ", ".join(f"s.{quote(c)}::FLOAT AS {quote(c)}" for c in self.std.columns)
-        return f"SELECT c.i, {period} AS t, s.__row, {picks} {rows}"
+        return f"SELECT i, t, __row, {picks} {rows}"
 
     def _sum(self, column: str) -> str:
         defaults = {"y": "sum", "price": "mean", "discount": "mean", "is_observed": "min"}
@@ -127,13 +130,20 @@ class LongSales:
             value += "::INTEGER"
         return combined(value, function)
 
-    def _refused(self, shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    def _refused(self, shape: tuple[int, int], parts: Parts, number: int) -> npt.NDArray[np.bool_]:
         """Return a mask of cells with a refused record: unknown rather than zero."""
         mask = np.zeros(shape, bool)
+        if not self.refused:
+            self.refused = "refused_sales"
+            self.reader.run(
+                f"CREATE TABLE {self.refused} AS SELECT c.i, {self.timeline.to_sql('s.ds')} AS t "
+                f'FROM "{self.std.view}" s JOIN "codes_{self.std.name}" c USING (key) '
+                "WHERE s.reason IS NOT NULL AND year(s.ds) BETWEEN 1900 AND 2200",
+                "sales",
+            )
         sql = (
-            f"SELECT c.i, {self.timeline.to_sql('s.ds')} AS t "
-            f'FROM "{self.std.view}" s JOIN part_codes c USING (key) '
-            "WHERE s.reason IS NOT NULL AND year(s.ds) BETWEEN 1900 AND 2200"
+            f"SELECT i % {parts.size} AS i, t FROM {self.refused} "
+            f"WHERE i // {parts.size} = {number}"
         )
         for batch in self.reader.batches(sql, "sales"):
             i, t = batch["i"].to_numpy(), batch["t"].to_numpy()
@@ -165,14 +175,16 @@ class WideSales:
         self.layout = wide.survey(reader, "sales", self.table, self.table.wide, key)
         self.keys = self.layout.keys
         self.timeline = self.layout.timeline(mapping.frequency)
+        self.values: wide.WideValues | None = None
 
-    def read(self, part: pd.DataFrame) -> Panel:
-        """Return the panel of one partition's series."""
-        number_keys(self.reader, "part_codes", part["unique_id"])
-        y = self.layout.read(self.reader, self.timeline, len(part))
+    def read(self, series: pd.DataFrame, parts: Parts, number: int) -> Panel:
+        """Return the panel of one partition's series, rows as in `series`."""
+        if self.values is None:
+            self.values = wide.WideValues(self.layout, self.reader, self.timeline, parts)
+        y = self.values.read(number)
         if self.table.returns == "reject":
             y[y < 0] = np.nan
-        return _sales_panel(self.table, part, self.timeline, {"y": y}, np.zeros(y.shape, bool))
+        return _sales_panel(self.table, series, self.timeline, {"y": y}, np.zeros(y.shape, bool))
 
     def close(self) -> None:
         """Enter the account; call it when all partitions were read."""

@@ -267,6 +267,56 @@ def compact(values: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
     return whole if np.array_equal(whole, values) else values
 
 
+@dataclass(frozen=True)
+class Parts:
+    """Series in partitions: series k is row k % size of partition k // size.
+
+    Attributes:
+        ids: Keys of all series, in order.
+        size: Series of a partition.
+    """
+
+    ids: tuple[str, ...]
+    size: int
+
+    @property
+    def number(self) -> int:
+        """Partitions."""
+        return -(-len(self.ids) // self.size)
+
+    def ids_of(self, part: int) -> tuple[str, ...]:
+        """Return the keys of a partition."""
+        return self.ids[part * self.size : (part + 1) * self.size]
+
+
+def rows_of_part(reader: Reader, std: Standard, view: str, period: str, parts: Parts) -> str:
+    """Return the SQL of a view's sound rows: p, i, t, __row, ds and columns.
+
+    p and i are the partition and the row in it. What is read in several partitions is worked out
+    once and kept: a view of a large file costs its whole length each time.
+
+    Args:
+        reader: Holds the view.
+        std: Table that the view shows.
+        view: With key, ds, reason and the columns.
+        period: Expression of a row's period.
+        parts: Series; keys of others are left out.
+    """
+    kept = f"kept_{std.name}"
+    if reader.has_table(kept):
+        return f'"{kept}"'
+    number_keys(reader, f"codes_{std.name}", parts.ids)
+    picks = ", ".join(f"s.{quote(c)}" for c in std.columns)
+    sql = (
+        f"SELECT c.i // {parts.size} AS p, c.i % {parts.size} AS i, {period} AS t, s.__row, s.ds, "
+        f'{picks} FROM "{view}" s JOIN "codes_{std.name}" c USING (key) WHERE s.reason IS NULL'
+    )
+    if parts.number == 1:
+        return f"({sql})"
+    reader.run(f'CREATE TABLE "{kept}" AS {sql}', std.name)
+    return f'"{kept}"'
+
+
 def number_keys(reader: Reader, table: str, keys: Iterable[str]) -> None:
     """Create the DuckDB table (key, i) that numbers keys in their order from 0."""
     names = list(keys)

@@ -1,8 +1,10 @@
 """Tables with periods as columns: found, dated, checked and read straight into arrays."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +13,14 @@ import pandas as pd
 from invopt.errors import InvalidInputError
 from invopt.sources.duck import Reader
 from invopt.sources.mapping import Expression, Table, Wide
-from invopt.sources.standard import literal, quote, source_row_number, standardise
+from invopt.sources.standard import (
+    Parts,
+    literal,
+    number_keys,
+    quote,
+    source_row_number,
+    standardise,
+)
 from invopt.timeline import Timeline, floor_dates
 
 NOT_A_NUMBER = "cell is not a number"
@@ -57,19 +66,21 @@ class Layout:
             )
         return Timeline.covering(self.dates.min(), self.dates.max(), freq)
 
-    def read(self, reader: Reader, timeline: Timeline, num_keys: int) -> npt.NDArray[np.float32]:
-        """Return (key, period) values; NaN for empty, unreadable or missing cells and keys.
+    def blocks(
+        self, reader: Reader, ids: tuple[str, ...]
+    ) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
+        """Yield row numbers and (row, column) values; NaN for empty and unreadable cells.
 
-        The DuckDB table part_codes numbers the keys from 0 to num_keys - 1.
+        Args:
+            reader: Holds the table.
+            ids: Keys, numbered from 0; those that the table lacks do not come.
         """
+        number_keys(reader, f"codes_{self.name}", ids)
         picks = ", ".join(f"{self._number(c)} AS {quote(c)}" for c in self.columns)
         sql = (
-            f"SELECT c.i, {picks} FROM part_codes c JOIN {self.rows} r USING (key) "
+            f'SELECT c.i, {picks} FROM "codes_{self.name}" c JOIN {self.rows} r USING (key) '
             f"JOIN {self._numbered()} o ON o.__row = r.__row"
         )
-        values = np.full((num_keys, timeline.num_periods), np.nan, np.float32)
-        at = timeline.index_of(self.dates)
-        inside = (at >= 0) & (at < timeline.num_periods)
         for batch in reader.batches(sql, self.name, rows=8192):
             block = np.stack(
                 [batch[c].to_numpy(zero_copy_only=False) for c in self.columns], axis=1
@@ -77,8 +88,7 @@ class Layout:
             doubtful = (np.isinf(block) | (block < 0)).any(axis=0)
             self.suspects.update(self.columns[c] for c in np.flatnonzero(doubtful))
             block[~np.isfinite(block)] = np.nan
-            values[np.ix_(batch["i"].to_numpy(), at[inside])] = block[:, inside]
-        return values
+            yield batch["i"].to_numpy(), block
 
     def quarantine(self, reader: Reader, *, reject_negative: bool) -> dict[str, int]:
         """Set bad cells aside and return how many there are for each reason.
@@ -141,6 +151,57 @@ class Layout:
     def _is_no_number(self, column: str) -> str:
         given = f"{quote(column)} IS NOT NULL AND trim({quote(column)}::VARCHAR) <> ''"
         return f"({given} AND coalesce(NOT isfinite({self._number(column)}), true))"
+
+
+class WideValues:
+    """(series, period) values of a wide table by partition, from one reading of the table.
+
+    Of several partitions the values lie in a file: a table of a thousand columns is not to be read
+    for each of them, nor kept in memory.
+
+    Args:
+        layout: Of the table.
+        reader: Holds it.
+        timeline: Periods of the values.
+        parts: Series.
+    """
+
+    def __init__(self, layout: Layout, reader: Reader, timeline: Timeline, parts: Parts) -> None:
+        self.layout, self.reader, self.parts = layout, reader, parts
+        at = timeline.index_of(layout.dates)
+        self.inside = (at >= 0) & (at < timeline.num_periods)
+        self.at = at[self.inside]
+        self.num_periods = timeline.num_periods
+        self.file: Path | None = None
+        self.there = np.zeros(len(parts.ids), bool)
+
+    def read(self, part: int) -> npt.NDArray[np.float32]:
+        """Return the values of a partition; NaN for empty, unreadable or missing cells and keys."""
+        ids = self.parts.ids_of(part)
+        values = np.full((len(ids), self.num_periods), np.nan, np.float32)
+        if self.parts.number == 1:
+            for rows, block in self.layout.blocks(self.reader, ids):
+                values[np.ix_(rows, self.at)] = block[:, self.inside]
+            return values
+        if self.file is None:
+            self._keep()
+        first = part * self.parts.size
+        rows = np.flatnonzero(self.there[first : first + len(ids)])
+        values[np.ix_(rows, self.at)] = self._mapped("r")[first + rows]
+        return values
+
+    def _keep(self) -> None:
+        self.file = self.reader.scratch / f"{re.sub(r'[^0-9A-Za-z]', '_', self.layout.name)}.values"
+        self._mapped("w+")
+        for rows, block in self.layout.blocks(self.reader, self.parts.ids):
+            # Mapped anew each time: what was written is not held in memory.
+            self._mapped("r+")[rows] = block[:, self.inside]
+            self.there[rows] = True
+
+    def _mapped(self, mode: Any) -> npt.NDArray[np.float32]:
+        assert self.file is not None
+        shape = len(self.parts.ids), len(self.at)
+        return np.memmap(self.file, np.float32, mode, shape=shape)
 
 
 def survey(reader: Reader, name: str, table: Table, wide: Wide, key: Expression) -> Layout:

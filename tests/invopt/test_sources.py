@@ -431,6 +431,43 @@ def test_a_table_at_a_level_that_products_do_not_have_is_refused(tmp_path):
         read(tmp_path, mapping, lines_csv=LINES, days_csv="d,p,rain\n2024-01-01,x,1\n")
 
 
+@pytest.mark.parametrize("layout", ["long", "transactions", "wide"])
+def test_a_data_set_read_in_partitions_equals_the_same_read_whole(tmp_path, monkeypatch, layout):
+    from invopt.sources import dataset
+
+    mapping = changed(LONG)
+    mapping["sales"]["layout"] = layout
+    mapping["sources"] |= {"stock": "stock.csv", "flags": "flags.csv"}
+    mapping["stock"] = [
+        {"from": "stock", "level": "unique_id", "key": "series", "ds": "d",
+         "columns": {"on_hand": "on_hand"}, "fill": "forward"},
+        {"from": "flags", "level": "unique_id", "key": "series", "name": "in_stock",
+         "wide": {"columns": r"2024-.*", "format": "%Y-%m-%d"}},
+    ]  # fmt: skip
+    if layout == "wide":
+        mapping["unique_id"] = "sku"
+        mapping["sales"] = {"from": "lines", "layout": "wide", "wide": WIDE["sales"]["wide"]}
+    rows = [f"2024-01-0{d},s{s},a,{d * s},1.{s}\n" for s in (1, 2, 3, 4, 5) for d in (1, 2, 4)]
+    files = {
+        "lines_csv": "date,store,sku,qty,price\n" + "".join([*rows, rows[0], "x,s1,a,1,1\n"]),
+        "stock_csv": "series,d,on_hand\na_s2,2023-12-01,4\na_s5,2024-01-02,0\nb,2024-01-02,1\n",
+        "flags_csv": "series,2024-01-01,2024-01-02\na_s4,1,0\na_s1,0,\n",
+    }
+    if layout == "wide":
+        files["lines_csv"] = "sku,2024-01-01,2024-01-02,2024-01-04\n" + "".join(
+            f"a_s{s},{s},,{s + 2}\n" for s in (5, 1, 3, 2, 4)
+        )
+    whole, expected = read(tmp_path / "whole", mapping, **files)
+    monkeypatch.setattr(dataset, "MAX_PARTITION_CELLS", 2 * expected.num_periods)
+    report, panel = read(tmp_path / "parts", mapping, **files)
+    assert len(list((tmp_path / "parts" / "out").glob("part-*"))) == 3
+    assert (panel.y == expected.y).all()
+    assert (panel.flags == expected.flags).all()
+    for name, channel in expected.channels.items():
+        np.testing.assert_array_equal(panel.channels[name].values, channel.values)
+    assert report.accounting == whole.accounting
+
+
 def test_the_same_data_read_twice_give_the_same_bytes(tmp_path):
     from serving.snapshots import content_hash
 
