@@ -87,7 +87,7 @@ def main(rest: list[str]) -> None:
         table = {label: costs(found[:, known], demand[known]) for label, found in rows.items()}
         if not parsed.earlier:
             table["all days before, published"] = PUBLISHED_OVERALL[name]
-            table["best published"] = PUBLISHED[name]
+            table["best published, knowing the day"] = PUBLISHED[name]
         minutes = (time.monotonic() - started) / 60
         print(f"\n{name}: {known.sum()} series, {stop - first} days, {minutes:.1f} minutes")
         frame = pd.DataFrame(table, index=[f"{level:.2f}" for level in SERVICE_LEVELS]).T
