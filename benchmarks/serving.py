@@ -190,7 +190,14 @@ def _predictor(shop: _Shop, server: "_Server", seconds: float) -> None:
 def _decisions(shop: _Shop, server: "_Server", seconds: float) -> None:
     for num, clients in ((1, 1), (1, 4), (100, 1), (100, 2), (1000, 1)):
         what = f"whole decision, {num} series, {clients} client(s)"
-        _load(what, server.port, shop.names, num, clients, seconds)
+        before, used = server.stages(), server.processor_seconds()
+        number = _load(what, server.port, shop.names, num, clients, seconds)
+        after = server.stages()
+        parts = [
+            f"{name} {(after[name] - before.get(name, 0)) / number * 1e3:.2f}" for name in after
+        ]
+        used = (server.processor_seconds() - used) / number * 1e3
+        print(f"    ms a request: {', '.join(parts)}; processor {used:.2f}")
     _tell("decisions, ready after", f"{server.ready:.1f} s")
     _tell("decisions, memory", f"{server.megabytes():.0f} MB")
 
@@ -287,7 +294,9 @@ def _requests(names: list[str], num: int, seed: int, count: int = 200) -> list[b
     return [_request(json.dumps({"instances": [*map(str, c)]}).encode()) for c in chosen]
 
 
-def _load(what: str, port: int, names: list[str], num: int, clients: int, seconds: float) -> None:
+def _load(what: str, port: int, names: list[str], num: int, clients: int, seconds: float) -> int:
+    """Load a server and print its times; returns the number of requests, warm-up included."""
+    total = 0
     callers = [(_Caller(port), _requests(names, num, seed)) for seed in range(clients)]
 
     def work(caller: _Caller, requests: list[bytes], times: list[float], stop: float) -> None:
@@ -311,9 +320,11 @@ def _load(what: str, port: int, names: list[str], num: int, clients: int, second
         for thread in threads:
             thread.join()
         wall = time.perf_counter() - started
+        total += len(times)
     for caller, _ in callers:
         caller.close()
     _row(what, times, num * len(times) / wall)
+    return total
 
 
 def _timed(what: str, call: Callable[[], Any], seconds: float, num: int = 1) -> None:
@@ -340,6 +351,17 @@ def _tell(what: str, first: str, second: str = "", third: str = "") -> None:
 class _Server:
     def __init__(self, process: "subprocess.Popen[bytes]", port: int, grpc: str) -> None:
         self.process, self.port, self.grpc, self.ready = process, port, grpc, 0.0
+
+    def processor_seconds(self) -> float:
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def stages(self) -> dict[str, float]:
+        """Return the seconds spent in each stage so far."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics") as answer:
+            text = answer.read().decode()
+        found = re.findall(r'^invopt_stage_seconds_sum\{stage="(\w+)"\} (\S+)$', text, re.MULTILINE)
+        return {name: float(seconds) for name, seconds in found}
 
     def megabytes(self) -> float:
         status = Path(f"/proc/{self.process.pid}/status").read_text()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from feast import FeatureView, OnDemandFeatureView
@@ -129,7 +130,7 @@ class AsofOfflineStore(OfflineStore):
             connection = _connect(config)
             connection.register("entities", pa.Table.from_pandas(entities, preserve_index=False))
             sql = _join_sql(config, views, stamp, full_feature_names)
-            return connection.sql(sql).to_arrow_table()
+            return _in_order(connection.sql(sql).to_arrow_table())
 
         keys = [c for c in entity_df.columns if c != stamp]
         return AsofRetrievalJob(
@@ -212,7 +213,7 @@ def _join_sql(
     stamp: str,
     full_feature_names: bool,
 ) -> str:
-    picks = ["e.* EXCLUDE (__row)"]
+    picks = ["e.*"]
     joins = []
     for number, (view, features) in enumerate(views.items()):
         d = f"d{number}"
@@ -233,7 +234,15 @@ def _join_sql(
             f"ASOF LEFT JOIN {_latest_of_ties(config, view)} {d} "
             f"ON {on} AND e.{_quote(stamp)} >= {at}"
         )
-    return f"SELECT {', '.join(picks)} FROM entities e {' '.join(joins)} ORDER BY e.{_ROW}"
+    return f"SELECT {', '.join(picks)} FROM entities e {' '.join(joins)}"
+
+
+def _in_order(table: pa.Table) -> pa.Table:
+    """Return a join's rows in the order of the entities; DuckDB's sort takes half as long again."""
+    rows = table[_ROW].to_numpy()
+    places = np.empty(len(rows), np.int64)
+    places[rows] = np.arange(len(rows))
+    return table.drop_columns([_ROW]).take(pa.array(places))
 
 
 def _latest_of_ties(config: RepoConfig, view: FeatureView) -> str:
