@@ -250,7 +250,8 @@ def _evidently_default(
         Dataset.from_pandas(pd.DataFrame(v.astype(np.float64), columns=names).dropna(), definition)
         for v in (current, reference)
     ]
-    metrics = Report([DataDriftPreset()]).run(*frames).dict()["metrics"]
+    with np.errstate(invalid="ignore"):  # Evidently correlates columns that are constant
+        metrics = Report([DataDriftPreset()]).run(*frames).dict()["metrics"]
     return bool(metrics[0]["value"]["share"] >= 0.5)
 
 
