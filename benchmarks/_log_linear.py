@@ -99,6 +99,8 @@ class LogLinear:
         total = mean.cumsum(axis=1)
         for name, phi in self.dispersion.items():
             rows = np.flatnonzero(categories == name)
+            if not len(rows):  # a panel may be part of what was learned from
+                continue
             quantiles[rows] = _gamma(mean[rows], phi[0], self.config.quantile_levels)
             for step in range(self.horizon):
                 at = float(np.interp(step + 1, _SPANS, phi))
