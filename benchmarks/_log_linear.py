@@ -99,6 +99,8 @@ class LogLinear:
         total = mean.cumsum(axis=1)
         for name, phi in self.dispersion.items():
             rows = np.flatnonzero(categories == name)
+            if not len(rows):  # a panel may be part of what was learned from
+                continue
             quantiles[rows] = _gamma(mean[rows], phi[0], self.config.quantile_levels)
             for step in range(self.horizon):
                 at = float(np.interp(step + 1, _SPANS, phi))
@@ -189,8 +191,8 @@ def _poisson_regression(x: FloatArray, y: FloatArray, offset: FloatArray) -> Flo
     """Return coefficients of log mean = offset + x beta by Newton steps, with a small ridge."""
     beta = np.zeros(x.shape[1])
     beta[0] = np.log(max(y.sum(), 1e-9) / np.exp(offset).sum())
-    ridge = 1e-3 * y.sum() * np.eye(x.shape[1])
-    ridge[0, 0] = 0
+    ridge = (1e-3 * y.sum() + 1e-6) * np.eye(x.shape[1])  # a category may have sold nothing
+    ridge[0, 0] = 1e-9
     for _ in range(6):
         mean = np.exp(np.clip(offset + x @ beta, -12, 12))
         hessian = (x * mean[:, None]).T @ x + ridge

@@ -100,7 +100,7 @@ def monitored(
     """
     diary, models = Diary(trained=[trained_stop]), [(0, model)]
     store = GovernorStore("sqlite://")
-    known: pd.DataFrame | None = None
+    known: pd.DataFrame | None = earlier_records(panel, trained_stop, ends[0], inventory)
     current: Forecasts = Remembered(model, panel)
     for end in ends:
         past = panel.truncate(end)
@@ -120,9 +120,20 @@ def monitored(
             if better:
                 diary.trained.append(end)
                 models.append((end, fitted(past, end)))
-                current, known = Remembered(models[-1][1], panel), None
+                current = Remembered(models[-1][1], panel)
     store.close()
     return diary, models
+
+
+def earlier_records(
+    panel: Panel, trained_stop: int, end: int, inventory: InventoryConfig
+) -> pd.DataFrame:
+    """Return what the champion before, a year older, made of the weeks it had not seen."""
+    past, first = panel.truncate(end), trained_stop - 364
+    cutoffs = [c for c in range(end - 1 - WEEK, first, -WEEK) if c < trained_stop][::-1]
+    before = Remembered(fitted(panel, first), past)
+    records = performance_records(before, past, cutoffs, scoring_of(past, inventory))
+    return records.assign(in_sample=False)
 
 
 def fitted(panel: Panel, stop: int) -> LogLinear:

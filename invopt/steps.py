@@ -394,7 +394,9 @@ def monitor(
     run = Config.model_validate(config)
     panel = load_panel(Path(source))
     subject = champion_subject(model, panel, run)
-    records = kept / "records" / f"{version}.parquet"
+    # Of the model, not of its version: a new champion is measured against what those before it
+    # made of weeks they had not seen.
+    records = kept / "records" / f"{run.name}.parquet"
     known = pd.read_parquet(records) if records.is_file() else None
     served = read_served(predictions, panel, subject.forecasts, version, run.monitoring.period)
     found = gather_evidence(

@@ -27,7 +27,7 @@ from invopt.monitoring.quality import data_signals
 from invopt.monitoring.sampling import sample_series, sampled
 from invopt.monitoring.serving_health import Served, serving_signals
 from invopt.monitoring.signals import PERFORMANCE, Signal
-from invopt.monitoring.subject import Subject, history_of
+from invopt.monitoring.subject import IN_SAMPLE, Subject, history_of
 from invopt.panel import Panel
 
 _TREND = 12
@@ -112,7 +112,7 @@ def gather_evidence(
         config: Limits.
         quality: What ingest found.
         served: What the prediction log says of the period.
-        known: Records of an earlier run with the same champion; they are not computed again.
+        known: Records of earlier runs, by this champion or those before; not computed again.
         notify: Called with a line of progress.
     """
     cutoff = panel.num_periods - 1 - config.period
@@ -135,7 +135,7 @@ def gather_evidence(
     signals += performance_signals(records, config)
     late = estimated_error(records, config)
     signals += [late] if late else []
-    notes = _notes(subject, records, judged, panel)
+    notes = _notes(records, judged, panel)
     drift, reference = drift_of(subject, panel, config, notify)
     if drift is not None:
         signals.append(drift_signal(drift, reference))
@@ -149,9 +149,9 @@ def gather_evidence(
     )
 
 
-def _notes(subject: Subject, records: pd.DataFrame, judged: Panel, panel: Panel) -> list[str]:
+def _notes(records: pd.DataFrame, judged: Panel, panel: Panel) -> list[str]:
     notes = []
-    earlier = int((records["cutoff"].drop_duplicates() + 1 < subject.trained_stop).sum())
+    earlier = records.loc[records[IN_SAMPLE], "cutoff"].nunique()
     if earlier:
         notes.append(
             f"{earlier} of {records['cutoff'].nunique()} periods of the history lie in what the "

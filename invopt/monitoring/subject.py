@@ -13,6 +13,7 @@ from invopt.feeds import locations_of
 from invopt.monitoring.performance import Scoring, performance_records
 from invopt.panel import Panel
 
+IN_SAMPLE = "in_sample"
 _RECOMPUTED = 4  # latest records computed again: actuals may have come late, or been corrected
 
 
@@ -51,6 +52,10 @@ def history_of(
 ) -> pd.DataFrame:
     """Return the records of the last period and those before it, as far back as is looked.
 
+    Records of an earlier run are those of the champion of their time: what it forecast of a period
+    it had not seen. What this champion has to be asked about the weeks it was trained on is
+    in_sample, and a little too good.
+
     Args:
         subject: The champion.
         panel: Series to judge.
@@ -66,10 +71,13 @@ def history_of(
         usable = known[known["start"].isin(list(settled)) & known["cost"].notna()]
         if set(usable["location"]) == set(locations_of(panel).astype(str)):
             usable = usable.assign(cutoff=usable["start"].map(settled))
+            if IN_SAMPLE not in usable:
+                usable[IN_SAMPLE] = True
             kept = [usable]
             done = set(usable["cutoff"])
             cutoffs = [c for c in cutoffs if c not in done]
     fresh = performance_records(subject.forecasts, panel, cutoffs, subject.scoring)
+    fresh[IN_SAMPLE] = fresh["cutoff"] + 1 < subject.trained_stop
     return pd.concat([*kept, fresh], ignore_index=True).sort_values(
         ["cutoff", "location"], ignore_index=True
     )

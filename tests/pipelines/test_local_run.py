@@ -144,7 +144,7 @@ def test_monitoring_decides_and_leaves_page_numbers_and_evidentlys_report(worksp
     assert "invopt_monitoring_decision" in (run / "metrics.prom").read_text()
     index = (workspace / "runs" / "index.html").read_text()
     assert f"{run.name}/report/index.html" in index
-    assert any((workspace / "monitoring" / "records").glob("smoke-*.parquet"))
+    assert any((workspace / "monitoring" / "records").glob("smoke.parquet"))
 
 
 def test_why_answers_by_run_and_by_day(workspace):

@@ -189,6 +189,15 @@ def test_records_kept_from_the_last_run_are_not_computed_again(clean):
     pd.testing.assert_frame_equal(first, again, check_like=True)
 
 
+def test_a_new_champion_is_measured_against_what_the_one_before_made_of_unseen_weeks(clean):
+    former = replace(subject(clean), trained_stop=0)
+    kept = history_of(former, clean, CONFIG)
+    assert not kept["in_sample"].any()
+    new = replace(former, trained_stop=clean.num_periods, forecasts=Baseline(14, 1, ModelConfig()))
+    records = history_of(new, clean, CONFIG, kept)
+    assert records.groupby("cutoff")["in_sample"].any().sum() == 4  # asked again, with its own
+
+
 def test_records_of_other_places_are_not_used(clean):
     one = subject(clean)
     kept = history_of(one, clean, CONFIG).assign(location="elsewhere")
