@@ -243,7 +243,7 @@ def test_orders_under_way_are_served_by_the_period_they_arrive_in(settings):
     # two days on, what was due in them is not on hand yet, so it is due next; the rest comes nearer
     day = known_time(panel).tz_localize(None) + timedelta(days=1)
     sales = pd.DataFrame({"unique_id": names[:2], "ds": [day] * 2, "y": [1, 1]})
-    push_sales(features, sales, CREATED)
+    push_sales(features, sales)
     [moved] = features.read(names[:2])
     features.close()
     assert moved.position["arrivals"].tolist() == [[5, 7], [9, 0]]
