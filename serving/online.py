@@ -252,10 +252,14 @@ class OnlineFeatures:
         found = {name: values[block.at] for name, values in position.items()}
         end, counted = block.micros / 1_000_000, known_at[block.at]
         timeline = Timeline(pd.Timestamp(end, unit="s"), self.layout.freq, 0)
-        for time_ in set(counted[counted < end].tolist()):  # sales were pushed since
+        earlier = set(counted[counted < end].tolist())  # sales were pushed since
+        for time_ in earlier:
             periods = -timeline.index_of(pd.DatetimeIndex([pd.Timestamp(time_, unit="s")]))[0]
             rows = counted == time_
             found[ARRIVALS][rows] = _later(found[ARRIVALS][rows], int(periods))
+        if earlier:
+            used = np.flatnonzero(found[ARRIVALS].any(axis=0))
+            found[ARRIVALS] = found[ARRIVALS][:, : max([1, *(used + 1)])]
         return found
 
     def _read(
