@@ -102,7 +102,7 @@ def fit(
     workers = min(training.num_workers, training.num_members)
     rounds = -(-training.num_members // workers)
     left = training.max_minutes * 60 - (clock() - started)
-    seconds = None if training.max_steps else max(1.0, left / rounds)
+    seconds = max(1.0, left / rounds)
     threads = torch.get_num_threads() if workers == 1 else 1
     members = [Member(n, seconds, threads) for n in range(training.num_members)]
     if train_members is not None:

@@ -4,14 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 Clock = Callable[[], float]
+# Share by which minutes may be ahead of steps before they take over.
+TIME_LEAD = 0.05
 
 
 @dataclass
 class Budget:
     """The share of a training that is done.
 
-    The learning rate follows this share. With steps alone it is exact and repeatable; minutes
-    end a run on time on any machine.
+    The learning rate follows this share. Steps make it exact and repeatable, as long as the
+    machine is fast enough for them; where it is not, minutes end the run on time.
 
     Args:
         max_steps: Optimiser steps; None for no limit.
@@ -26,12 +28,17 @@ class Budget:
     started: float | None = None
 
     def share_done(self, step: int) -> float:
-        """Return the larger share of steps and seconds used, from 0 to 1 and beyond."""
+        """Return the share of steps used, or of seconds where those are used up sooner.
+
+        Up to TIME_LEAD the steps count although the clock is ahead: the first ones are slow.
+        """
         if self.started is None:
             self.started = self.clock()
-        by_step = step / self.max_steps if self.max_steps else 0.0
         by_time = self.elapsed() / self.seconds if self.seconds else 0.0
-        return max(by_step, by_time)
+        if self.max_steps is None:
+            return by_time
+        by_step = step / self.max_steps
+        return by_time if by_time > by_step + TIME_LEAD else by_step
 
     def elapsed(self) -> float:
         """Return the seconds used so far, those before a restart included."""
