@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from invopt.assessment import LEVEL_PERIODS
 from invopt.config import Config, EvaluationConfig
 from invopt.errors import ConfigError
 from invopt.evaluation import (
@@ -28,7 +29,6 @@ from invopt.training import fit
 
 Notify = Callable[[str], None]
 Clock = Callable[[], float]
-FOLD_PERIODS = (1, 3, 7, 14, 28)
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def _judge(forecaster: Any, panel: Panel, fold: Fold, config: Config) -> dict[st
     windows = backtest(forecaster, panel, cutoffs, fold.stop, gap=evaluation.gap)
     scale = mase_scale(panel, fold.start, panel.timeline.season_length)
     quantiles = quantile_metrics(windows, is_count=is_count)
-    periods = [p for p in FOLD_PERIODS if p <= config.features.horizon]
+    periods = [p for p in LEVEL_PERIODS if p <= config.features.horizon]
     score = score_levels(windows, panel, evaluation.hierarchy) if evaluation.hierarchy else {}
     return {
         "start": f"{panel.timeline.date(fold.start):%Y-%m-%d}",

@@ -251,15 +251,16 @@ class OnlineFeatures:
         """Return the position of a block's series, arrivals counted from the end of its windows."""
         found = {name: values[block.at] for name, values in position.items()}
         end, counted = block.micros / 1_000_000, known_at[block.at]
-        timeline = Timeline(pd.Timestamp(end, unit="s"), self.layout.freq, 0)
         earlier = set(counted[counted < end].tolist())  # sales were pushed since
+        if not earlier:
+            return found
+        timeline = Timeline(pd.Timestamp(end, unit="s"), self.layout.freq, 0)
         for time_ in earlier:
             periods = -timeline.index_of(pd.DatetimeIndex([pd.Timestamp(time_, unit="s")]))[0]
             rows = counted == time_
             found[ARRIVALS][rows] = _later(found[ARRIVALS][rows], int(periods))
-        if earlier:
-            used = np.flatnonzero(found[ARRIVALS].any(axis=0))
-            found[ARRIVALS] = found[ARRIVALS][:, : max([1, *(used + 1)])]
+        used = np.flatnonzero(found[ARRIVALS].any(axis=0))
+        found[ARRIVALS] = found[ARRIVALS][:, : max([1, *(used + 1)])]
         return found
 
     def _read(
