@@ -21,6 +21,7 @@ from invopt.errors import InvalidInputError
 from pipelines.launch import compile_pipeline
 from pipelines.parameters import Parameters
 from serving.cluster import refusal, unreachable
+from serving.cluster_retraining import find_pipeline
 
 Notify = Callable[[str], None]
 _DONE = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
@@ -165,16 +166,6 @@ class Submission:
             self.parameters.typed.name, namespace=self.target.namespace
         )
         return str(found.experiment_id)
-
-
-def find_pipeline(client: Any, name: str, namespace: str | None) -> str | None:
-    """Return the id of a pipeline, None when there is none of this name."""
-    wanted = {"operation": "EQUALS", "key": "display_name", "stringValue": name}
-    listing = client.list_pipelines(
-        page_size=2, filter=json.dumps({"predicates": [wanted]}), namespace=namespace
-    )
-    found = listing.pipelines or []
-    return str(found[0].pipeline_id) if found else None
 
 
 def version_name(compiled: str, code_version: str) -> str:

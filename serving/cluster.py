@@ -1,6 +1,8 @@
 """Kubernetes as one step of a run sees it: a connection, and the reasons why things fail."""
 
+import base64
 import json
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -88,6 +90,33 @@ def connect(settings: ClusterSettings, namespace: str | None = None) -> Cluster:
     return Cluster(client.ApiClient(configuration), namespace or found)
 
 
+def token_for(cluster: Cluster, audience: str) -> str:
+    """Return a token of the connected account for another service, good for ten minutes.
+
+    Raises:
+        ClusterError: If the account may not ask for it.
+    """
+    from kubernetes import client  # noqa: PLC0415
+
+    account = _account(cluster.api.configuration.api_key["authorization"])
+    wanted = client.V1TokenRequestSpec(audiences=[audience], expiration_seconds=600)
+    with explained(f"asking for a token of {account} for {audience}"):
+        made = client.CoreV1Api(cluster.api).create_namespaced_service_account_token(
+            account,
+            cluster.namespace,
+            client.AuthenticationV1TokenRequest(spec=wanted),
+            _request_timeout=_TIMEOUT_SECONDS,
+        )
+    return str(made.status.token)
+
+
+def _account(bearer: str) -> str:
+    """Return the account that a token names in its subject, system:serviceaccount:NS:NAME."""
+    content = bearer.split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(content + "=" * (-len(content) % 4)))
+    return str(claims["sub"].rpartition(":")[2])
+
+
 @contextmanager
 def explained(doing: str) -> Iterator[None]:
     """Turn the API's errors into one sentence with a next step.
@@ -140,6 +169,20 @@ def refusal(status: int, body: str | None, reason: str | None) -> str:
 def _short(err: Exception) -> str:
     text = str(getattr(err, "reason", err))
     return text.rpartition(": ")[2][:200]
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Let the end of the pod unwind the stack, so that what was begun is taken back."""
+
+    def leave(number: int, _: Any) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def pod_trouble(pods: list[Object]) -> tuple[str, bool]:

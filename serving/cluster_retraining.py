@@ -1,16 +1,21 @@
 """Retraining on Kubeflow Pipelines: started once, followed by asking."""
 
+import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from invopt.config import Config
 from invopt.errors import InvalidInputError
 from invopt.files import read_json
 from invopt.monitoring.decision import FAILED, KEPT, PROMOTED, RETRAIN
+from serving.cluster import connect, token_for
 from serving.governor import Claim, GovernorStore, clock
 from serving.settings import ClusterSettings, Settings
 
 Notify = Callable[[str], None]
+# Whom a token must be for, that KFP may believe it; those of Secrets are for the API server alone.
+_AUDIENCE = "pipelines.kubeflow.org"
 _DONE, _LOST = ("SUCCEEDED",), ("FAILED", "CANCELED", "CANCELLED", "SKIPPED")
 
 
@@ -65,9 +70,9 @@ def reconcile(store: GovernorStore, config: Config, settings: Settings, notify: 
     """
     from serving.registry import has_version_for  # noqa: PLC0415
 
-    client = _client(settings.pipeline_host)
+    kfp = _connect(settings.pipeline_host)
     for claim, name in store.open_claims(config.name):
-        state = _state(client, config.name, name)
+        state = _state(kfp, config.name, name)
         if state in _DONE:
             outcome = PROMOTED if has_version_for(config.name, claim.key) else KEPT
             store.finish(claim, outcome, clock())
@@ -79,32 +84,69 @@ def reconcile(store: GovernorStore, config: Config, settings: Settings, notify: 
             store.renew(claim, config.governor, clock())
 
 
-def _client(host: str) -> Any:
+def find_pipeline(client: Any, name: str, namespace: str | None) -> str | None:
+    """Return the id of a pipeline, None when there is none of this name.
+
+    Args:
+        client: Of KFP.
+        name: Shown one.
+        namespace: In an installation of several users; None for pipelines that all share.
+    """
+    wanted = {"operation": "EQUALS", "key": "display_name", "stringValue": name}
+    listing = client.list_pipelines(
+        page_size=2, filter=json.dumps({"predicates": [wanted]}), namespace=namespace
+    )
+    found = listing.pipelines or []
+    return str(found[0].pipeline_id) if found else None
+
+
+@dataclass(frozen=True)
+class _Kfp:
+    """Kubeflow Pipelines: its client, and whose runs they are.
+
+    Attributes:
+        client: Of the kfp package.
+        namespace: In an installation of several users, None in one that all share.
+    """
+
+    client: Any
+    namespace: str | None
+
+    def experiment(self, model: str) -> str:
+        """Return the id of a model's experiment, made where it is not there."""
+        found = self.client.create_experiment(model, namespace=self.namespace)
+        return str(found.experiment_id)
+
+
+def _connect(host: str) -> _Kfp:
+    """Return Kubeflow Pipelines; where it serves several users, as the mounted account."""
     from kfp import Client  # noqa: PLC0415  (a second of import)
 
-    token = ClusterSettings.from_environment().credentials / "token"
-    return Client(host=host, existing_token=token.read_text() if token.is_file() else None)
+    client = Client(host=host)
+    if not client.get_kfp_healthz().multi_user:
+        return _Kfp(client, None)
+    cluster = connect(ClusterSettings.from_environment())
+    return _Kfp(Client(host=host, existing_token=token_for(cluster, _AUDIENCE)), cluster.namespace)
 
 
 def _run_on_cluster(host: str, config: Config, data_dir: str, claim: Claim) -> None:
     """Create the run unless one of that name exists: a crash after creating must not repeat it."""
-    client, model, name = _client(host), config.name, run_name(claim)
-    if _state(client, model, name):
+    kfp, name = _connect(host), run_name(claim)
+    if _state(kfp, config.name, name):
         return
-    pipeline = f"{model}-training"
-    pipeline_id = client.get_pipeline_id(pipeline)
+    pipeline = f"{config.name}-training"
+    pipeline_id = find_pipeline(kfp.client, pipeline, kfp.namespace)
     if pipeline_id is None:
         raise InvalidInputError(
             f"there is no pipeline {pipeline} on {host}: upload it with `invopt submit training`."
         )
-    experiment = client.create_experiment(model)
     arguments = {"cause": claim.cause, "window": claim.window, "retraining": claim.key}
     whole = config.for_retraining().as_parameter()
-    client.run_pipeline(
-        experiment.experiment_id,
+    kfp.client.run_pipeline(
+        kfp.experiment(config.name),
         name,
         pipeline_id=pipeline_id,
-        version_id=_latest_version(client, pipeline_id),
+        version_id=_latest_version(kfp.client, pipeline_id),
         service_account=config.cluster.service_account,
         params=arguments | {"study": name, "data_dir": data_dir, "config": whole},
     )
@@ -116,9 +158,12 @@ def _latest_version(client: Any, pipeline_id: str) -> str:
     return str(found.pipeline_versions[0].pipeline_version_id)
 
 
-def _state(client: Any, model: str, name: str) -> str:
+def _state(kfp: _Kfp, model: str, name: str) -> str:
     """Return the state of the run of a name, "" where there is none."""
-    experiment = client.create_experiment(model)
-    found = client.list_runs(experiment_id=experiment.experiment_id, page_size=100,
-                             sort_by="created_at desc").runs  # fmt: skip
+    found = kfp.client.list_runs(
+        experiment_id=kfp.experiment(model),
+        namespace=kfp.namespace,
+        page_size=100,
+        sort_by="created_at desc",
+    ).runs
     return next((str(r.state or "PENDING") for r in found or () if r.display_name == name), "")

@@ -17,11 +17,12 @@ from serving.inference_service import (
     InferenceService,
     Release,
     canary_address,
-    canary_is_at_work,
+    canary_share,
     check_canary_kept,
     is_ready,
     promoted,
     served_version,
+    serves,
     stable_address,
     with_canary,
 )
@@ -84,8 +85,9 @@ class Rollout:
         patched = self.service.replace_spec(before, with_canary(before, self.release, percent))
         check_canary_kept(patched, percent)
         found = self.service.wait(
-            lambda s: canary_is_at_work(s, self.release, percent),
+            canary_share(percent),
             self.limits.ready_minutes,
+            self.release.version,
             f"a canary of {percent} %",
         )
         self._note("canary", percent=percent, status=found.get("status", {}))
@@ -95,7 +97,9 @@ class Rollout:
         current = self.service.read()
         spec = promoted(current, self.release)
         self.service.replace_spec(current, spec, previous)
-        served = self.service.wait(is_ready, self.limits.ready_minutes, "readiness")
+        served = self.service.wait(
+            serves, self.limits.ready_minutes, self.release.version, "readiness"
+        )
         self._judge("promoted", stable_address(served), champion)
         return served
 
@@ -131,8 +135,9 @@ class Rollout:
             current = self.service.read()
             if current["spec"] != previous:
                 self.service.replace_spec(current, previous)
-                if served_version(previous):
-                    self.service.wait(is_ready, self.limits.ready_minutes, "the way back")
+                if version := served_version(previous):
+                    minutes = self.limits.ready_minutes
+                    self.service.wait(serves, minutes, version, "the way back")
         except InvalidInputError as second:
             return ClusterError(
                 f"{err} And the previous spec could not be brought back: {second} "
@@ -172,5 +177,5 @@ def return_to_previous(service: InferenceService, limits: DeploymentConfig) -> s
         )
     service.notify(f"going back from {served_version(current['spec'])} to {version}")
     service.replace_spec(current, previous, current["spec"])
-    service.wait(is_ready, limits.ready_minutes, "readiness")
+    service.wait(serves, limits.ready_minutes, version, "readiness")
     return version

@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import json
 import logging
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +13,15 @@ from typing import Any
 
 from invopt.config import Config
 from invopt.steps import refit_model, train_model
-from serving.cluster import Cluster, ClusterError, connect, explained, pod_trouble, warnings_of
+from serving.cluster import (
+    Cluster,
+    ClusterError,
+    connect,
+    explained,
+    pod_trouble,
+    terminable,
+    warnings_of,
+)
 from serving.machine import available_memory
 from serving.settings import ClusterSettings, Settings
 from serving.telling import MARK
@@ -118,7 +125,7 @@ class TrainJob:
         Raises:
             ClusterError: If the job fails; with the reason found in status, pods and events.
         """
-        with _terminable():
+        with terminable():
             if self._status() in ("Complete", "Failed"):  # left by an attempt that was cut off
                 self._delete()
             if self._status() is None:
@@ -272,17 +279,3 @@ def _sdk(doing: str) -> Iterator[None]:
             if err.__cause__ is not None:
                 raise err.__cause__ from err
             raise ClusterError(f"{doing} failed: {err}. {_ADVICE}") from err
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let the end of the pod unwind the stack, so that the job is deleted."""
-
-    def leave(number: int, _: Any) -> None:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -5,7 +5,13 @@ import pytest
 from invopt.deployment import DeploymentConfig
 from invopt.errors import InvalidInputError
 from serving.cluster import connect
-from serving.inference_service import PREVIOUS, InferenceService, Release
+from serving.inference_service import (
+    PREVIOUS,
+    InferenceService,
+    Release,
+    promoted,
+    stable_address,
+)
 from serving.rollout import Rollout, return_to_previous
 from serving.settings import ClusterSettings
 from tests.cluster.kserve_world import NAME, PLURAL, Forecasters, KServe, version_of
@@ -54,8 +60,8 @@ def test_a_good_version_is_canary_first_and_then_takes_all_traffic(kubernetes, p
     kserve = KServe(kubernetes, pods, mode)
     kserve.install("1")
     evidence = roll_out(service)
-    canary, promoted = (item["spec"] for _, item in kubernetes.writes)
-    assert canary != promoted
+    canary, final = (item["spec"] for _, item in kubernetes.writes)
+    assert canary != final
     assert version_of(kserve.spec()["predictor"]["model"]) == "2"
     assert "canary" not in kserve.spec()
     assert "canaryTrafficPercent" not in kserve.spec()["predictor"]
@@ -64,9 +70,10 @@ def test_a_good_version_is_canary_first_and_then_takes_all_traffic(kubernetes, p
     assert evidence["steps"][2]["comparison"]["prediction_shift"] == 0.0
 
 
-def test_promotion_in_standard_mode_keeps_the_canary_pods(kubernetes, pods, service):
+def test_promotion_keeps_name_and_address_of_the_predictor(kubernetes, pods, service):
     kserve = KServe(kubernetes, pods)
     kserve.install("1")
+    address = stable_address(service.read())
     roll_out(service)
     assert kubernetes.writes[0][1]["spec"]["canary"] == [
         {
@@ -78,7 +85,64 @@ def test_promotion_in_standard_mode_keeps_the_canary_pods(kubernetes, pods, serv
             },
         }
     ]
-    assert kserve.spec()["predictor"]["name"] == "v2"
+    assert "name" not in kserve.spec()["predictor"]
+    assert stable_address(service.read()) == address
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_status_still_of_the_spec_before_is_not_taken_for_the_new_one_s(
+    kubernetes, pods, service, mode
+):
+    kserve = KServe(kubernetes, pods, mode)
+    kserve.install("1")
+    kserve.late = 2
+    evidence = roll_out(service)
+    assert [s["step"] for s in evidence["steps"]] == ["found", "canary", "canary", "promoted"]
+    assert return_to_previous(service, DeploymentConfig()) == "1"
+
+
+def test_pods_that_wait_for_a_first_model_do_not_end_its_rollout(kubernetes, pods, service):
+    kserve = KServe(kubernetes, pods)
+    kserve.waiting[""] = {"reason": "CrashLoopBackOff", "message": "no model"}
+    kserve.install()
+    kserve.late = 2
+    assert roll_out(service)["version"] == "2"
+
+
+@pytest.mark.parametrize("percent", [0, 10])
+def test_what_the_failed_version_leaves_does_not_hinder_the_way_back(
+    kubernetes, pods, service, percent
+):
+    kserve = KServe(kubernetes, pods)
+    kserve.install("1")
+    kserve.late = 2
+    kserve.never_ready.add("2")
+    kserve.waiting["2"] = {"reason": "ImagePullBackOff", "message": "manifest unknown"}
+    kserve.failure = {"reason": "ModelLoadFailed", "message": "manifest unknown"}
+    before = kserve.spec()
+    with pytest.raises(InvalidInputError, match="manifest unknown") as caught:
+        roll_out(service, canary_percent=percent)
+    assert "The service has 1 as before." in str(caught.value)
+    assert kserve.spec() == before
+
+
+def test_a_model_that_fails_to_load_is_told_from_the_status_at_once(kubernetes, pods, service):
+    kserve = KServe(kubernetes, pods)
+    kserve.install("1")
+    kserve.never_ready.add("2")
+    kserve.failure = {"reason": "ModelLoadFailed", "message": "no such key"}
+    with pytest.raises(InvalidInputError, match="ModelLoadFailed: no such key"):
+        roll_out(service, canary_percent=0)
+    assert service.clock() < 60
+
+
+def test_what_kserve_writes_meanwhile_does_not_refuse_the_patch(kubernetes, pods, service):
+    KServe(kubernetes, pods).install("1")
+    current = service.read()
+    kubernetes.put(PLURAL, kubernetes.get(PLURAL, NAME) | {"status": {"observedGeneration": 9}})
+    service.replace_spec(current, promoted(current, RELEASE), current["spec"])
+    assert version_of(kubernetes.get(PLURAL, NAME)["spec"]["predictor"]["model"]) == "2"
+    assert PREVIOUS in kubernetes.get(PLURAL, NAME)["metadata"]["annotations"]
 
 
 @pytest.mark.parametrize("mode", MODES)
