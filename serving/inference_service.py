@@ -227,10 +227,14 @@ def uses_knative(service: Object) -> bool:
     return mode in _KNATIVE
 
 
+def without_canary(spec: Object) -> Object:
+    """Return a spec without a canary of its own deployment."""
+    return {key: value for key, value in spec.items() if key != "canary"}
+
+
 def with_canary(service: Object, release: Release, percent: int) -> Object:
     """Return the spec that gives a release a share of the traffic."""
-    spec: Object = copy.deepcopy(service["spec"])
-    spec.pop("canary", None)
+    spec = copy.deepcopy(without_canary(service["spec"]))
     if uses_knative(service):
         spec["predictor"] = release.into(spec["predictor"])
         spec["predictor"]["canaryTrafficPercent"] = percent
@@ -248,8 +252,7 @@ def promoted(service: Object, release: Release) -> Object:
     Taking over the canary's name would spare these restarts, but KServe then deletes the named
     Deployment and Service at once: callers lose their address, and the way back has no pods.
     """
-    spec: Object = copy.deepcopy(service["spec"])
-    spec.pop("canary", None)
+    spec = copy.deepcopy(without_canary(service["spec"]))
     spec["predictor"] = release.into(spec["predictor"])
     spec["predictor"].pop("canaryTrafficPercent", None)
     return spec

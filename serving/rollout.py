@@ -25,6 +25,7 @@ from serving.inference_service import (
     serves,
     stable_address,
     with_canary,
+    without_canary,
 )
 from serving.shadow import Answers, Comparison, ask, compare
 
@@ -57,7 +58,8 @@ class Rollout:
             InvalidInputError: If the release fails; the service has its previous spec again.
         """
         before = self.service.read()
-        previous = before["spec"]
+        # A canary that a terminated rollout left is nothing to come back to.
+        previous = without_canary(before["spec"])
         has_champion = bool(served_version(previous)) and is_ready(before)
         self._note("found", version=served_version(previous), ready=is_ready(before))
         champion = self._ask(stable_address(before)) if has_champion else None
@@ -176,6 +178,6 @@ def return_to_previous(service: InferenceService, limits: DeploymentConfig) -> s
             "Promote another version instead."
         )
     service.notify(f"going back from {served_version(current['spec'])} to {version}")
-    service.replace_spec(current, previous, current["spec"])
+    service.replace_spec(current, previous, without_canary(current["spec"]))
     service.wait(serves, limits.ready_minutes, version, "readiness")
     return version

@@ -11,6 +11,7 @@ from serving.inference_service import (
     Release,
     promoted,
     stable_address,
+    with_canary,
 )
 from serving.rollout import Rollout, return_to_previous
 from serving.settings import ClusterSettings
@@ -134,6 +135,17 @@ def test_a_model_that_fails_to_load_is_told_from_the_status_at_once(kubernetes, 
     with pytest.raises(InvalidInputError, match="ModelLoadFailed: no such key"):
         roll_out(service, canary_percent=0)
     assert service.clock() < 60
+
+
+def test_a_canary_that_a_terminated_rollout_left_goes_with_the_next_one(kubernetes, pods, service):
+    kserve = KServe(kubernetes, pods)
+    kserve.install("1")
+    before = service.read()
+    service.replace_spec(before, with_canary(before, Release("0", "s3://old"), 10))
+    pods.broken.add("2")
+    with pytest.raises(InvalidInputError, match="error share"):
+        roll_out(service)
+    assert kserve.spec() == before["spec"]
 
 
 def test_what_kserve_writes_meanwhile_does_not_refuse_the_patch(kubernetes, pods, service):
