@@ -239,8 +239,9 @@ def with_canary(service: Object, release: Release, percent: int) -> Object:
         spec["predictor"] = release.into(spec["predictor"])
         spec["predictor"]["canaryTrafficPercent"] = percent
         return spec
-    wanted = release.into(spec["predictor"])
-    predictor = {"name": _canary_name(release.version), "minReplicas": 1, "model": wanted["model"]}
+    # A canary's model must have a name by its definition, and an empty one by KServe's webhook.
+    model = {"name": ""} | release.into(spec["predictor"])["model"]
+    predictor = {"name": _canary_name(release.version), "minReplicas": 1, "model": model}
     spec["canary"] = [{"trafficPercent": percent, "predictor": predictor}]
     return spec
 
