@@ -187,21 +187,33 @@ def terminable() -> Iterator[None]:
 
 def pod_trouble(pods: list[Object]) -> tuple[str, bool]:
     """Return why pods do not run, "" when they do, and whether waiting cannot help."""
-    for pod in pods:
-        status, name = pod.get("status", {}), pod["metadata"]["name"]
-        if status.get("reason") == "Evicted":
-            return f"pod {name} was evicted: {status.get('message', '')}", True
-        states = [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
-        for container in states:
-            waiting = container.get("state", {}).get("waiting", {})
-            last = container.get("lastState", {}).get("terminated", {})
-            if waiting.get("reason") in _HOPELESS:
-                why = last.get("message") or waiting.get("message", "")
-                return f"pod {name}: {waiting['reason']}: {why}".strip(), True
-        for condition in status.get("conditions", []):
-            if condition.get("reason") == "Unschedulable":
-                return f"pod {name} cannot be placed: {condition.get('message', '')}", False
-    return "", False
+    found = [trouble for pod in pods for trouble in _troubles(pod)]
+    return max(found, key=lambda trouble: trouble[1], default=("", False))
+
+
+def _troubles(pod: Object) -> Iterator[tuple[str, bool]]:
+    status, name = pod.get("status", {}), pod["metadata"]["name"]
+    if status.get("reason") == "Evicted":
+        yield f"pod {name} was evicted: {status.get('message', '')}", True
+    kinds = ("initContainerStatuses", "containerStatuses")
+    for container in (c for kind in kinds for c in status.get(kind, [])):
+        state = container.get("state", {})
+        waiting, ended = state.get("waiting", {}), state.get("terminated", {})
+        last = container.get("lastState", {}).get("terminated", {})
+        if waiting.get("reason") in _HOPELESS:
+            why = _last_line(last.get("message") or waiting.get("message", ""))
+            yield f"pod {name}: {waiting['reason']}: {why}", True
+        if ended.get("exitCode"):
+            why = f"{ended.get('reason', 'Error')} ({ended['exitCode']})"
+            yield f"pod {name}: {why}: {_last_line(ended.get('message', ''))}", False
+    for condition in status.get("conditions", []):
+        if condition.get("reason") == "Unschedulable":
+            yield f"pod {name} cannot be placed: {condition.get('message', '')}", False
+
+
+def _last_line(text: str) -> str:
+    """Return the end of a container's last words: the error stands there."""
+    return (text.strip().splitlines() or [""])[-1][-300:]
 
 
 def warnings_of(events: list[Object], prefix: str) -> str:

@@ -1,5 +1,3 @@
-import time
-
 import pytest
 
 from invopt.deployment import DeploymentConfig
@@ -347,13 +345,6 @@ def test_no_cluster_at_all_says_how_to_name_one(monkeypatch, tmp_path):
     )
     with pytest.raises(InvalidInputError, match="no way to a cluster.*KUBECONFIG"):
         connect(ClusterSettings.from_environment({}))
-
-
-def test_a_rollout_itself_takes_less_than_thirty_seconds(kubernetes, pods, service):
-    KServe(kubernetes, pods).install("1")
-    started = time.monotonic()
-    roll_out(service, num_series=40)
-    assert time.monotonic() - started < 30
 
 
 def test_every_verb_the_deployer_may_use_is_used_and_no_other(kubernetes, pods, service):

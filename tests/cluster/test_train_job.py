@@ -145,6 +145,17 @@ def test_a_failed_job_without_pods_gives_its_condition_s_message(kubernetes, job
         job.run(FOLDER, MEMBERS)
 
 
+def test_what_a_machine_said_last_is_told(kubernetes, job):
+    Trainer(kubernetes, "Failed", "jobset failed")
+    said = {"reason": "OOMKilled", "exitCode": 137, "message": "epoch 1\ntrain: no room\n"}
+    ended = running_pod("invopt-abc")
+    ended["status"] = {"containerStatuses": [{"name": "node", "state": {"terminated": said}}]}
+    kubernetes.pods.append(ended)
+    with pytest.raises(InvalidInputError, match=r"OOMKilled \(137\): train: no room") as caught:
+        job.run(FOLDER, MEMBERS)
+    assert "jobset failed" in str(caught.value)
+
+
 def test_an_image_that_cannot_be_pulled_ends_the_wait(kubernetes, job):
     Trainer(kubernetes, ending="")
     waiting = running_pod("invopt-abc")
