@@ -1,6 +1,5 @@
 """Retraining on Kubeflow Pipelines: started once, followed by asking."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -9,8 +8,9 @@ from invopt.config import Config
 from invopt.errors import InvalidInputError
 from invopt.files import read_json
 from invopt.monitoring.decision import FAILED, KEPT, PROMOTED, RETRAIN
-from serving.cluster import connect, token_for
+from serving.cluster import ClusterError, connect, token_for
 from serving.governor import Claim, GovernorStore, clock
+from serving.kfp_api import explained, find_pipeline
 from serving.settings import ClusterSettings, Settings
 
 Notify = Callable[[str], None]
@@ -32,6 +32,7 @@ def start_on_cluster(decision: str, data_dir: str, config: dict[str, Any], notif
 
     Raises:
         InvalidInputError: If the training pipeline was never uploaded; the governor knows by then.
+        ClusterError: If the connection breaks; whether a run began is asked by the next one.
     """
     settings, whole = Settings.from_environment(), Config.model_validate(config)
     content = read_json(decision)
@@ -49,7 +50,10 @@ def start_on_cluster(decision: str, data_dir: str, config: dict[str, Any], notif
             notify("the claim on this retraining has run out; nothing is started")
             return
         try:
-            _run_on_cluster(settings.pipeline_host, whole, data_dir, claim)
+            with explained(settings.pipeline_host, "starting a retraining"):
+                _run_on_cluster(settings.pipeline_host, whole, data_dir, claim)
+        except ClusterError:
+            raise  # the run may have begun: the next monitoring run asks
         except InvalidInputError:
             store.finish(claim, FAILED, clock())
             raise
@@ -84,31 +88,17 @@ def reconcile(store: GovernorStore, config: Config, settings: Settings, notify: 
             store.renew(claim, config.governor, clock())
 
 
-def find_pipeline(client: Any, name: str, namespace: str | None) -> str | None:
-    """Return the id of a pipeline, None when there is none of this name.
-
-    Args:
-        client: Of KFP.
-        name: Shown one.
-        namespace: In an installation of several users; None for pipelines that all share.
-    """
-    wanted = {"operation": "EQUALS", "key": "display_name", "stringValue": name}
-    listing = client.list_pipelines(
-        page_size=2, filter=json.dumps({"predicates": [wanted]}), namespace=namespace
-    )
-    found = listing.pipelines or []
-    return str(found[0].pipeline_id) if found else None
-
-
 @dataclass(frozen=True)
 class _Kfp:
     """Kubeflow Pipelines: its client, and whose runs they are.
 
     Attributes:
+        host: URL.
         client: Of the kfp package.
         namespace: In an installation of several users, None in one that all share.
     """
 
+    host: str
     client: Any
     namespace: str | None
 
@@ -122,11 +112,13 @@ def _connect(host: str) -> _Kfp:
     """Return Kubeflow Pipelines; where it serves several users, as the mounted account."""
     from kfp import Client  # noqa: PLC0415  (a second of import)
 
-    client = Client(host=host)
-    if not client.get_kfp_healthz().multi_user:
-        return _Kfp(client, None)
+    with explained(host, "connecting"):
+        client = Client(host=host)
+        if not client.get_kfp_healthz().multi_user:
+            return _Kfp(host, client, None)
     cluster = connect(ClusterSettings.from_environment())
-    return _Kfp(Client(host=host, existing_token=token_for(cluster, _AUDIENCE)), cluster.namespace)
+    token = token_for(cluster, _AUDIENCE)
+    return _Kfp(host, Client(host=host, existing_token=token), cluster.namespace)
 
 
 def _run_on_cluster(host: str, config: Config, data_dir: str, claim: Claim) -> None:
@@ -160,10 +152,11 @@ def _latest_version(client: Any, pipeline_id: str) -> str:
 
 def _state(kfp: _Kfp, model: str, name: str) -> str:
     """Return the state of the run of a name, "" where there is none."""
-    found = kfp.client.list_runs(
-        experiment_id=kfp.experiment(model),
-        namespace=kfp.namespace,
-        page_size=100,
-        sort_by="created_at desc",
-    ).runs
+    with explained(kfp.host, "asking for runs"):
+        found = kfp.client.list_runs(
+            experiment_id=kfp.experiment(model),
+            namespace=kfp.namespace,
+            page_size=100,
+            sort_by="created_at desc",
+        ).runs
     return next((str(r.state or "PENDING") for r in found or () if r.display_name == name), "")
