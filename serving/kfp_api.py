@@ -18,7 +18,9 @@ def explained(host: str, doing: str) -> Iterator[None]:
     Raises:
         InvalidInputError: Instead of them.
     """
-    from kfp_server_api import ApiException  # noqa: PLC0415
+    from kfp_server_api import (  # type: ignore[import-untyped]  # noqa: PLC0415
+        ApiException,
+    )
     from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
     try:
