@@ -29,6 +29,8 @@ from serving.telling import MARK
 Notify = Callable[[str], None]
 _POLL_SECONDS = 3.0
 _LOG_SECONDS = 5.0
+# Nodes that are added on demand, with GPUs, may take a quarter of an hour.
+_START_SECONDS = 20 * 60
 _TIMEOUT_SECONDS = 20
 
 
@@ -101,6 +103,7 @@ class TrainJob:
         config: Of the run.
         notify: Called with lines of progress.
         sleep: Waits seconds.
+        clock: Returns seconds.
     """
 
     def __init__(
@@ -111,10 +114,12 @@ class TrainJob:
         config: Config,
         notify: Notify,
         sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.cluster, self.name, self.runtime = cluster, name, runtime
-        self.config, self.notify, self.sleep = config, notify, sleep
+        self.config, self.notify, self.sleep, self.clock = config, notify, sleep, clock
         self.client = _client(cluster)
+        self._since, self._runs, self._told = 0.0, False, ""
 
     def run(self, folder: Path, members: list[Any]) -> None:
         """Train the members of a prepared folder; returns when they are there.
@@ -176,21 +181,42 @@ class TrainJob:
         ended = threading.Event()
         logs = threading.Thread(target=self._tell_logs, args=(ended,), daemon=True)
         logs.start()
+        self._since, self._runs, self._told = self.clock(), False, ""
         try:
             while (status := self._status()) not in ("Complete", "Failed"):
                 if status is None:
                     raise ClusterError(
                         f"TrainJob {self.name} is gone: somebody deleted it. Run the step again."
                     )
-                reason, hopeless = pod_trouble(self._pods())
-                if hopeless:
-                    raise ClusterError(f"TrainJob {self.name} cannot run: {reason}. {_ADVICE}")
+                self._look_at(self._pods())
                 self.sleep(_POLL_SECONDS)
         finally:
             ended.set()
         logs.join(timeout=_LOG_SECONDS)
         if status == "Failed":
             raise ClusterError(f"TrainJob {self.name} failed: {self._why_failed()}. {_ADVICE}")
+
+    def _look_at(self, pods: list[Any]) -> None:
+        """Tell, once, why no machine runs yet.
+
+        Raises:
+            ClusterError: If waiting cannot help, or has not: a quota, or no node with the room.
+        """
+        reason, hopeless = pod_trouble(pods)
+        if hopeless:
+            raise ClusterError(f"TrainJob {self.name} cannot run: {reason}. {_ADVICE}")
+        if self._runs or any(pod.get("status", {}).get("phase") == "Running" for pod in pods):
+            self._runs = True
+            return
+        reason = reason or warnings_of(self.cluster.items("events"), self.name)
+        if self.clock() - self._since > _START_SECONDS:
+            raise ClusterError(
+                f"no machine of TrainJob {self.name} runs after {_START_SECONDS // 60} minutes: "
+                f"{reason or 'no reason given'}. Ask for less in the TrainingRuntime, or add room."
+            )
+        if reason not in ("", self._told):
+            self.notify(f"TrainJob {self.name} waits: {reason}")
+            self._told = reason
 
     def _tell_logs(self, ended: threading.Event) -> None:
         told = 0
