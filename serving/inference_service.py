@@ -30,6 +30,7 @@ _GROUP, _API_VERSION, _PLURAL = "serving.kserve.io", "v1beta1", "inferenceservic
 _KNATIVE = ("Knative", "Serverless")
 _TIMEOUT_SECONDS = 20
 _POLL_SECONDS = 2.0
+_CHAMPION_SECONDS = 60.0
 # Until every node has forgotten the addresses of pods that ended.
 _SETTLE_SECONDS = 3.0
 Notify = Callable[[str], None]
@@ -90,6 +91,18 @@ class InferenceService:
             found: Object = self.api.get_namespaced_custom_object(
                 *self._place(), _request_timeout=_TIMEOUT_SECONDS
             )
+        return found
+
+    def settled(self) -> Object:
+        """Return the service once it is ready, or as it is when that takes long.
+
+        A pod that has just been added is enough to make it look unready for a moment.
+        """
+        found = self.read()
+        if served_version(found["spec"]):
+            seconds, sleep = _CHAMPION_SECONDS, self.sleep
+            wait_until(lambda: is_ready(self.read()), seconds, self.clock, sleep, _POLL_SECONDS)
+            found = self.read()
         return found
 
     def replace_spec(self, current: Object, spec: Object, previous: Object | None = None) -> Object:

@@ -57,11 +57,13 @@ class Rollout:
         Raises:
             InvalidInputError: If the release fails; the service has its previous spec again.
         """
-        before = self.service.read()
+        before = self.service.settled()
         # A canary that a terminated rollout left is nothing to come back to.
         previous = without_canary(before["spec"])
         has_champion = bool(served_version(previous)) and is_ready(before)
         self._note("found", version=served_version(previous), ready=is_ready(before))
+        if served_version(previous) and not has_champion:
+            self.service.notify("what serves is not ready: no canary and nothing to compare with")
         champion = self._ask(stable_address(before)) if has_champion else None
         try:
             if has_champion and self.limits.canary_percent:

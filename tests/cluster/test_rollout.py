@@ -213,6 +213,28 @@ def test_without_a_canary_the_answers_before_are_the_measure(kubernetes, pods, s
     assert kserve.spec() == before
 
 
+def test_a_champion_that_looks_unready_for_a_moment_is_compared_with_all_the_same(
+    kubernetes, pods, service
+):
+    kserve = KServe(kubernetes, pods)
+    kserve.install("1")
+    kubernetes.get(PLURAL, NAME)["status"]["modelStatus"] = {"transitionStatus": "InProgress"}
+    kserve.looks = 3
+    evidence = roll_out(service)
+    assert evidence["steps"][-1]["comparison"]["prediction_shift"] == 0.0
+
+
+def test_a_champion_that_is_broken_is_replaced_at_once_and_that_is_told(kubernetes, pods, service):
+    kserve = KServe(kubernetes, pods)
+    kserve.never_ready.add("1")
+    kserve.install("1")
+    told = []
+    service.notify = told.append
+    evidence = roll_out(service)
+    assert [s["step"] for s in evidence["steps"]] == ["found", "promoted"]
+    assert "what serves is not ready: no canary and nothing to compare with" in told
+
+
 def test_the_first_version_ever_needs_no_champion(kubernetes, pods, service):
     kserve = KServe(kubernetes, pods)
     kserve.install()
