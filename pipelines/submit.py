@@ -1,15 +1,12 @@
 """Runs on Kubeflow Pipelines: upload a version, start it or put it on a schedule, report."""
 
-import contextlib
 import hashlib
-import io
 import json
 import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +18,7 @@ from invopt.errors import InvalidInputError
 from pipelines.launch import compile_pipeline
 from pipelines.parameters import Parameters
 from serving.cluster import refusal, unreachable
+from serving.kfp_api import explained, find_pipeline
 
 Notify = Callable[[str], None]
 _DONE = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
@@ -65,7 +63,7 @@ class Submission:
         self.name = f"{parameters.typed.name}-{pipeline}"
         check_image()
         _check_health(target)
-        with explained(target, "connecting"):
+        with explained(target.host, "connecting"):
             self.client = _client(target)
 
     def run(self) -> str:
@@ -73,7 +71,7 @@ class Submission:
         pipeline_id, version_id = self.upload()
         job = f"{self.name}-{datetime.now():%Y%m%d-%H%M%S}"
         arguments = {"study": job} if self.pipeline == "training" else {}
-        with explained(self.target, "starting a run"):
+        with explained(self.target.host, "starting a run"):
             started = self.client.run_pipeline(
                 self._experiment(),
                 job,
@@ -91,7 +89,7 @@ class Submission:
         The new one is made before the old one goes, so that no time is missed.
         """
         pipeline_id, version_id = self.upload()
-        with explained(self.target, "creating a recurring run"):
+        with explained(self.target.host, "creating a recurring run"):
             experiment = self._experiment()
             old = [
                 job.recurring_run_id
@@ -123,7 +121,7 @@ class Submission:
             package = Path(folder) / f"{self.pipeline}.yaml"
             compile_pipeline(self.pipeline, self.parameters, package)
             version = version_name(package.read_text(), self.parameters.code_version)
-            with explained(self.target, "uploading the pipeline"):
+            with explained(self.target.host, "uploading the pipeline"):
                 pipeline = find_pipeline(self.client, self.name, self.target.namespace)
                 if pipeline is None:
                     pipeline = self.client.upload_pipeline(
@@ -147,7 +145,7 @@ class Submission:
         """
         state = ""
         while state not in _DONE:
-            with explained(self.target, "asking for the run"):
+            with explained(self.target.host, "asking for the run"):
                 run = self.client.get_run(run_id)
             if run.state != state:
                 self.notify(f"run {run_id}: {str(run.state).lower()}")
@@ -165,16 +163,6 @@ class Submission:
             self.parameters.typed.name, namespace=self.target.namespace
         )
         return str(found.experiment_id)
-
-
-def find_pipeline(client: Any, name: str, namespace: str | None) -> str | None:
-    """Return the id of a pipeline, None when there is none of this name."""
-    wanted = {"operation": "EQUALS", "key": "display_name", "stringValue": name}
-    listing = client.list_pipelines(
-        page_size=2, filter=json.dumps({"predicates": [wanted]}), namespace=namespace
-    )
-    found = listing.pipelines or []
-    return str(found[0].pipeline_id) if found else None
 
 
 def version_name(compiled: str, code_version: str) -> str:
@@ -198,27 +186,6 @@ def check_image() -> None:
             f"steps would run in the image {IMAGE}, which no cluster can pull or which is not "
             "pinned. Set INVOPT_IMAGE to registry/invopt-job:COMMIT (`make image` builds it)."
         )
-
-
-@contextmanager
-def explained(target: Target, doing: str) -> Iterator[None]:
-    """Turn KFP's errors into one sentence, and keep its links off the terminal.
-
-    Raises:
-        InvalidInputError: Instead of them.
-    """
-    from kfp_server_api import ApiException  # noqa: PLC0415
-    from urllib3.exceptions import HTTPError  # noqa: PLC0415
-
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
-    except ApiException as err:
-        raise InvalidInputError(
-            f"{doing} at {target.host} failed: {refusal(err.status, err.body, err.reason)}"
-        ) from err
-    except HTTPError as err:
-        raise unreachable(f"{doing} at {target.host}", err) from err
 
 
 def _check_health(target: Target) -> None:

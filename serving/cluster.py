@@ -1,6 +1,8 @@
 """Kubernetes as one step of a run sees it: a connection, and the reasons why things fail."""
 
+import base64
 import json
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -88,6 +90,33 @@ def connect(settings: ClusterSettings, namespace: str | None = None) -> Cluster:
     return Cluster(client.ApiClient(configuration), namespace or found)
 
 
+def token_for(cluster: Cluster, audience: str) -> str:
+    """Return a token of the connected account for another service, good for ten minutes.
+
+    Raises:
+        ClusterError: If the account may not ask for it.
+    """
+    from kubernetes import client  # noqa: PLC0415
+
+    account = _account(cluster.api.configuration.api_key["authorization"])
+    wanted = client.V1TokenRequestSpec(audiences=[audience], expiration_seconds=600)
+    with explained(f"asking for a token of {account} for {audience}"):
+        made = client.CoreV1Api(cluster.api).create_namespaced_service_account_token(
+            account,
+            cluster.namespace,
+            client.AuthenticationV1TokenRequest(spec=wanted),
+            _request_timeout=_TIMEOUT_SECONDS,
+        )
+    return str(made.status.token)
+
+
+def _account(bearer: str) -> str:
+    """Return the account that a token names in its subject, system:serviceaccount:NS:NAME."""
+    content = bearer.split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(content + "=" * (-len(content) % 4)))
+    return str(claims["sub"].rpartition(":")[2])
+
+
 @contextmanager
 def explained(doing: str) -> Iterator[None]:
     """Turn the API's errors into one sentence with a next step.
@@ -142,23 +171,49 @@ def _short(err: Exception) -> str:
     return text.rpartition(": ")[2][:200]
 
 
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Let the end of the pod unwind the stack, so that what was begun is taken back."""
+
+    def leave(number: int, _: Any) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def pod_trouble(pods: list[Object]) -> tuple[str, bool]:
     """Return why pods do not run, "" when they do, and whether waiting cannot help."""
-    for pod in pods:
-        status, name = pod.get("status", {}), pod["metadata"]["name"]
-        if status.get("reason") == "Evicted":
-            return f"pod {name} was evicted: {status.get('message', '')}", True
-        states = [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
-        for container in states:
-            waiting = container.get("state", {}).get("waiting", {})
-            last = container.get("lastState", {}).get("terminated", {})
-            if waiting.get("reason") in _HOPELESS:
-                why = last.get("message") or waiting.get("message", "")
-                return f"pod {name}: {waiting['reason']}: {why}".strip(), True
-        for condition in status.get("conditions", []):
-            if condition.get("reason") == "Unschedulable":
-                return f"pod {name} cannot be placed: {condition.get('message', '')}", False
-    return "", False
+    found = [trouble for pod in pods for trouble in _troubles(pod)]
+    return max(found, key=lambda trouble: trouble[1], default=("", False))
+
+
+def _troubles(pod: Object) -> Iterator[tuple[str, bool]]:
+    status, name = pod.get("status", {}), pod["metadata"]["name"]
+    if status.get("reason") == "Evicted":
+        yield f"pod {name} was evicted: {status.get('message', '')}", True
+    kinds = ("initContainerStatuses", "containerStatuses")
+    for container in (c for kind in kinds for c in status.get(kind, [])):
+        state = container.get("state", {})
+        waiting, ended = state.get("waiting", {}), state.get("terminated", {})
+        last = container.get("lastState", {}).get("terminated", {})
+        if waiting.get("reason") in _HOPELESS:
+            why = _last_line(last.get("message") or waiting.get("message", ""))
+            yield f"pod {name}: {waiting['reason']}: {why}", True
+        if ended.get("exitCode"):
+            why = f"{ended.get('reason', 'Error')} ({ended['exitCode']})"
+            yield f"pod {name}: {why}: {_last_line(ended.get('message', ''))}", False
+    for condition in status.get("conditions", []):
+        if condition.get("reason") == "Unschedulable":
+            yield f"pod {name} cannot be placed: {condition.get('message', '')}", False
+
+
+def _last_line(text: str) -> str:
+    """Return the end of a container's last words: the error stands there."""
+    return (text.strip().splitlines() or [""])[-1][-300:]
 
 
 def warnings_of(events: list[Object], prefix: str) -> str:

@@ -1,16 +1,21 @@
 """Retraining on Kubeflow Pipelines: started once, followed by asking."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from invopt.config import Config
 from invopt.errors import InvalidInputError
 from invopt.files import read_json
 from invopt.monitoring.decision import FAILED, KEPT, PROMOTED, RETRAIN
+from serving.cluster import ClusterError, connect, token_for
 from serving.governor import Claim, GovernorStore, clock
+from serving.kfp_api import explained, find_pipeline
 from serving.settings import ClusterSettings, Settings
 
 Notify = Callable[[str], None]
+# Whom a token must be for, that KFP may believe it; those of Secrets are for the API server alone.
+_AUDIENCE = "pipelines.kubeflow.org"
 _DONE, _LOST = ("SUCCEEDED",), ("FAILED", "CANCELED", "CANCELLED", "SKIPPED")
 
 
@@ -27,6 +32,7 @@ def start_on_cluster(decision: str, data_dir: str, config: dict[str, Any], notif
 
     Raises:
         InvalidInputError: If the training pipeline was never uploaded; the governor knows by then.
+        ClusterError: If the connection breaks; whether a run began is asked by the next one.
     """
     settings, whole = Settings.from_environment(), Config.model_validate(config)
     content = read_json(decision)
@@ -44,7 +50,10 @@ def start_on_cluster(decision: str, data_dir: str, config: dict[str, Any], notif
             notify("the claim on this retraining has run out; nothing is started")
             return
         try:
-            _run_on_cluster(settings.pipeline_host, whole, data_dir, claim)
+            with explained(settings.pipeline_host, "starting a retraining"):
+                _run_on_cluster(settings.pipeline_host, whole, data_dir, claim)
+        except ClusterError:
+            raise  # the run may have begun: the next monitoring run asks
         except InvalidInputError:
             store.finish(claim, FAILED, clock())
             raise
@@ -65,9 +74,9 @@ def reconcile(store: GovernorStore, config: Config, settings: Settings, notify: 
     """
     from serving.registry import has_version_for  # noqa: PLC0415
 
-    client = _client(settings.pipeline_host)
+    kfp = _connect(settings.pipeline_host)
     for claim, name in store.open_claims(config.name):
-        state = _state(client, config.name, name)
+        state = _state(kfp, config.name, name)
         if state in _DONE:
             outcome = PROMOTED if has_version_for(config.name, claim.key) else KEPT
             store.finish(claim, outcome, clock())
@@ -79,32 +88,57 @@ def reconcile(store: GovernorStore, config: Config, settings: Settings, notify: 
             store.renew(claim, config.governor, clock())
 
 
-def _client(host: str) -> Any:
+@dataclass(frozen=True)
+class _Kfp:
+    """Kubeflow Pipelines: its client, and whose runs they are.
+
+    Attributes:
+        host: URL.
+        client: Of the kfp package.
+        namespace: In an installation of several users, None in one that all share.
+    """
+
+    host: str
+    client: Any
+    namespace: str | None
+
+    def experiment(self, model: str) -> str:
+        """Return the id of a model's experiment, made where it is not there."""
+        found = self.client.create_experiment(model, namespace=self.namespace)
+        return str(found.experiment_id)
+
+
+def _connect(host: str) -> _Kfp:
+    """Return Kubeflow Pipelines; where it serves several users, as the mounted account."""
     from kfp import Client  # noqa: PLC0415  (a second of import)
 
-    token = ClusterSettings.from_environment().credentials / "token"
-    return Client(host=host, existing_token=token.read_text() if token.is_file() else None)
+    with explained(host, "connecting"):
+        client = Client(host=host)
+        if not client.get_kfp_healthz().multi_user:
+            return _Kfp(host, client, None)
+    cluster = connect(ClusterSettings.from_environment())
+    token = token_for(cluster, _AUDIENCE)
+    return _Kfp(host, Client(host=host, existing_token=token), cluster.namespace)
 
 
 def _run_on_cluster(host: str, config: Config, data_dir: str, claim: Claim) -> None:
     """Create the run unless one of that name exists: a crash after creating must not repeat it."""
-    client, model, name = _client(host), config.name, run_name(claim)
-    if _state(client, model, name):
+    kfp, name = _connect(host), run_name(claim)
+    if _state(kfp, config.name, name):
         return
-    pipeline = f"{model}-training"
-    pipeline_id = client.get_pipeline_id(pipeline)
+    pipeline = f"{config.name}-training"
+    pipeline_id = find_pipeline(kfp.client, pipeline, kfp.namespace)
     if pipeline_id is None:
         raise InvalidInputError(
             f"there is no pipeline {pipeline} on {host}: upload it with `invopt submit training`."
         )
-    experiment = client.create_experiment(model)
     arguments = {"cause": claim.cause, "window": claim.window, "retraining": claim.key}
     whole = config.for_retraining().as_parameter()
-    client.run_pipeline(
-        experiment.experiment_id,
+    kfp.client.run_pipeline(
+        kfp.experiment(config.name),
         name,
         pipeline_id=pipeline_id,
-        version_id=_latest_version(client, pipeline_id),
+        version_id=_latest_version(kfp.client, pipeline_id),
         service_account=config.cluster.service_account,
         params=arguments | {"study": name, "data_dir": data_dir, "config": whole},
     )
@@ -116,9 +150,13 @@ def _latest_version(client: Any, pipeline_id: str) -> str:
     return str(found.pipeline_versions[0].pipeline_version_id)
 
 
-def _state(client: Any, model: str, name: str) -> str:
+def _state(kfp: _Kfp, model: str, name: str) -> str:
     """Return the state of the run of a name, "" where there is none."""
-    experiment = client.create_experiment(model)
-    found = client.list_runs(experiment_id=experiment.experiment_id, page_size=100,
-                             sort_by="created_at desc").runs  # fmt: skip
+    with explained(kfp.host, "asking for runs"):
+        found = kfp.client.list_runs(
+            experiment_id=kfp.experiment(model),
+            namespace=kfp.namespace,
+            page_size=100,
+            sort_by="created_at desc",
+        ).runs
     return next((str(r.state or "PENDING") for r in found or () if r.display_name == name), "")

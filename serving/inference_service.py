@@ -1,7 +1,9 @@
-"""The one InferenceService: read, patched in place, and what its status says.
+"""The one InferenceService: read, patched in place, and what its status and pods say.
 
-Nothing is believed that the status does not say: KServe before 0.20 drops `spec.canary` silently,
-and deployments without Knative ignore `canaryTrafficPercent`.
+Nothing is believed that the cluster does not say: KServe before 0.20 drops `spec.canary` silently,
+deployments without Knative ignore `canaryTrafficPercent`, and status.observedGeneration counts the
+changes of a child object (KServe's issue 6081), so a status may be that of the spec before. Pods
+carry their version: they tell.
 """
 
 import copy
@@ -28,7 +30,12 @@ _GROUP, _API_VERSION, _PLURAL = "serving.kserve.io", "v1beta1", "inferenceservic
 _KNATIVE = ("Knative", "Serverless")
 _TIMEOUT_SECONDS = 20
 _POLL_SECONDS = 2.0
+_CHAMPION_SECONDS = 60.0
+# Until every node has forgotten the addresses of pods that ended.
+_SETTLE_SECONDS = 3.0
 Notify = Callable[[str], None]
+# Of service, its pods, and a version.
+Reached = Callable[[Object, list[Object], str], bool]
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,8 @@ class InferenceService:
         self.cluster, self.name, self.notify = cluster, name, notify
         self.clock, self.sleep = clock, sleep
         self.api = cluster.custom()
+        # As they were before the last patch: what is still so tells nothing of the new spec.
+        self._served, self._failure = "", ""
 
     def read(self) -> Object:
         """Return the service as it is now."""
@@ -82,6 +91,18 @@ class InferenceService:
             found: Object = self.api.get_namespaced_custom_object(
                 *self._place(), _request_timeout=_TIMEOUT_SECONDS
             )
+        return found
+
+    def settled(self) -> Object:
+        """Return the service once it is ready, or as it is when that takes long.
+
+        A pod that has just been added is enough to make it look unready for a moment.
+        """
+        found = self.read()
+        if served_version(found["spec"]):
+            seconds, sleep = _CHAMPION_SECONDS, self.sleep
+            wait_until(lambda: is_ready(self.read()), seconds, self.clock, sleep, _POLL_SECONDS)
+            found = self.read()
         return found
 
     def replace_spec(self, current: Object, spec: Object, previous: Object | None = None) -> Object:
@@ -92,26 +113,29 @@ class InferenceService:
             spec: To put there.
             previous: Spec to keep for a rollback; what is kept already stays when None.
         """
-        annotations = dict(current["metadata"].get("annotations", {}))
-        if previous is not None:
-            annotations[PREVIOUS] = json.dumps(previous, sort_keys=True)
+        # The spec only: KServe writes the status, and with it the resource's version, all the time.
         patch = [
-            {
-                "op": "test",
-                "path": "/metadata/resourceVersion",
-                "value": current["metadata"]["resourceVersion"],
-            },
+            {"op": "test", "path": "/spec", "value": current["spec"]},
             {"op": "replace", "path": "/spec", "value": spec},
-            {"op": "add", "path": "/metadata/annotations", "value": annotations},
         ]
+        if previous is not None:
+            patch.append(_kept(current, json.dumps(previous, sort_keys=True)))
+        self._served = served_version(current["spec"])
+        self._failure = _failure(current)
         with explained(f"patching InferenceService {self.name}"):
             changed: Object = self.api.patch_namespaced_custom_object(
                 *self._place(), patch, _request_timeout=_TIMEOUT_SECONDS
             )
         return changed
 
-    def wait(self, reached: Callable[[Object], bool], minutes: float, what: str) -> Object:
-        """Wait until the status says so; returns the service then.
+    def wait(self, reached: Reached, minutes: float, version: str, what: str) -> Object:
+        """Wait until status and pods say so; returns the service then.
+
+        Args:
+            reached: Of service, pods and version.
+            minutes: Longest wait.
+            version: Waited for; what other versions' pods suffer from does not matter.
+            what: In words, for the error.
 
         Raises:
             ClusterError: With the reason found in status, pods and events.
@@ -121,36 +145,55 @@ class InferenceService:
         def check() -> bool:
             found.clear()
             found.update(self.read())
-            if reached(found):
+            pods = self.pods()
+            if reached(found, pods, version):
                 return True
-            reason, hopeless = self._trouble(found)
-            if hopeless:
+            reason = self._hopeless(found, pods, version)
+            if reason:
                 raise ClusterError(f"{what} failed: {reason}. {_advice(reason)}")
             return False
 
         if wait_until(check, minutes * 60, self.clock, self.sleep, _POLL_SECONDS):
+            self.sleep(_SETTLE_SECONDS)
             return found
-        reason = self._trouble(found)[0] or _conditions(found) or "its status gives no reason"
+        reason = self._why_not(found) or "its status gives no reason"
         raise ClusterError(
             f"{what} was not reached in {minutes:g} minutes: {reason}. {_advice(reason)}"
         )
 
-    def _trouble(self, service: Object) -> tuple[str, bool]:
-        model = service.get("status", {}).get("modelStatus", {})
-        failure = model.get("lastFailureInfo", {})
-        if model.get("transitionStatus") in ("BlockedByFailedLoad", "InvalidSpec"):
-            return f"{failure.get('reason', 'failed')}: {failure.get('message', '')}", True
+    def pods(self) -> list[Object]:
+        """Return its pods, without those that are ending or ended."""
         label = f"serving.kserve.io/inferenceservice={self.name}"
-        reason, hopeless = pod_trouble(self.cluster.items("pods", label))
+        return [
+            pod
+            for pod in self.cluster.items("pods", label)
+            if "deletionTimestamp" not in pod["metadata"]
+            and pod.get("status", {}).get("phase") not in ("Failed", "Succeeded")
+        ]
+
+    def _hopeless(self, service: Object, pods: list[Object], version: str) -> str:
+        """Return why waiting cannot help, "" where it can."""
+        failure = _failure(service)
+        if failure not in ("", self._failure):
+            return failure
+        # Pods of a service that serves no model yet have no version, and never run.
+        mine = {version, ""} if self._served else {version}
+        reason, hopeless = pod_trouble([pod for pod in pods if pod_version(pod) in mine])
+        return self._with_warning(reason) if hopeless else ""
+
+    def _why_not(self, service: Object) -> str:
+        reason = _failure(service) or pod_trouble(self.pods())[0]
+        return self._with_warning(reason) or _conditions(service)
+
+    def _with_warning(self, reason: str) -> str:
         warning = warnings_of(self.cluster.items("events"), self.name)
-        return "; ".join(part for part in (reason, warning) if part), hopeless
+        return "; ".join(part for part in (reason, warning) if part)
 
     def images(self) -> dict[str, str]:
         """Return the digest of every image its pods run, by container."""
-        label = f"serving.kserve.io/inferenceservice={self.name}"
         return {
             f"{pod['metadata']['name']}/{container['name']}": container.get("imageID", "")
-            for pod in self.cluster.items("pods", label)
+            for pod in self.pods()
             for container in pod.get("status", {}).get("containerStatuses", [])
         }
 
@@ -159,12 +202,34 @@ class InferenceService:
 
 
 def is_ready(service: Object) -> bool:
-    """Return whether the newest spec is at work and ready."""
-    status = service.get("status", {})
-    # Deployments under Knative may lag: the model's own transition tells when it is the new one.
-    up_to_date = status.get("modelStatus", {}).get("transitionStatus", "UpToDate") == "UpToDate"
-    seen = status.get("observedGeneration", 0) >= service["metadata"].get("generation", 0)
-    return seen and up_to_date and _condition(service, "Ready") == "True"
+    """Return whether the status says that it is ready; maybe still of the spec before."""
+    transition = service.get("status", {}).get("modelStatus", {}).get("transitionStatus")
+    return transition in (None, "", "UpToDate") and _condition(service, "Ready") == "True"
+
+
+def serves(service: Object, pods: list[Object], version: str) -> bool:
+    """Return whether a version, and no other one, is at work and ready.
+
+    Under Knative pods of other versions live on for a while without traffic. Where no pod tells
+    its version, the status is all there is.
+    """
+    if not is_ready(service):
+        return False
+    told = [pod for pod in pods if pod_version(pod)]
+    if not told:
+        return _is_seen(service)
+    wanted = max(1, service["spec"]["predictor"].get("minReplicas", 1))
+    if uses_knative(service):
+        alone = _latest_gets(service, 100) or not _traffic(service)
+    else:
+        alone = all(pod_version(pod) == version for pod in told)
+    return alone and _num_ready(told, version) >= wanted
+
+
+def pod_version(pod: Object) -> str:
+    """Return the version a pod serves, "" where it does not tell."""
+    containers = pod.get("spec", {}).get("containers", [])
+    return next((v for c in containers if (v := _version(c))), "")
 
 
 def uses_knative(service: Object) -> bool:
@@ -175,35 +240,40 @@ def uses_knative(service: Object) -> bool:
     return mode in _KNATIVE
 
 
+def without_canary(spec: Object) -> Object:
+    """Return a spec without a canary of its own deployment."""
+    return {key: value for key, value in spec.items() if key != "canary"}
+
+
 def with_canary(service: Object, release: Release, percent: int) -> Object:
     """Return the spec that gives a release a share of the traffic."""
-    spec: Object = copy.deepcopy(service["spec"])
-    spec.pop("canary", None)
+    spec = copy.deepcopy(without_canary(service["spec"]))
     if uses_knative(service):
         spec["predictor"] = release.into(spec["predictor"])
         spec["predictor"]["canaryTrafficPercent"] = percent
         return spec
-    wanted = release.into(spec["predictor"])
-    predictor = {"name": canary_name(release), "minReplicas": 1, "model": wanted["model"]}
+    # A canary's model must have a name by its definition, and an empty one by KServe's webhook.
+    model = {"name": ""} | release.into(spec["predictor"])["model"]
+    predictor = {"name": _canary_name(release.version), "minReplicas": 1, "model": model}
     spec["canary"] = [{"trafficPercent": percent, "predictor": predictor}]
     return spec
 
 
 def promoted(service: Object, release: Release) -> Object:
-    """Return the spec in which a release takes all traffic."""
-    spec: Object = copy.deepcopy(service["spec"])
-    canary = spec.pop("canary", None)
+    """Return the spec in which a release takes all traffic.
+
+    The predictor keeps its name, so pods are replaced one by one and both ways go without a gap.
+    Taking over the canary's name would spare these restarts, but KServe then deletes the named
+    Deployment and Service at once: callers lose their address, and the way back has no pods.
+    """
+    spec = copy.deepcopy(without_canary(service["spec"]))
     spec["predictor"] = release.into(spec["predictor"])
     spec["predictor"].pop("canaryTrafficPercent", None)
-    if canary:
-        # The canary's pods become the stable ones: nothing restarts.
-        spec["predictor"]["name"] = canary[0]["predictor"]["name"]
     return spec
 
 
-def canary_name(release: Release) -> str:
-    """Return the name of a release's own deployment."""
-    return f"v{release.version}"
+def _canary_name(version: str) -> str:
+    return f"v{version}"
 
 
 def check_canary_kept(service: Object, percent: int) -> None:
@@ -225,19 +295,21 @@ def check_canary_kept(service: Object, percent: int) -> None:
         )
 
 
-def canary_is_at_work(service: Object, release: Release, percent: int) -> bool:
-    """Return whether the status says that the release gets its share."""
-    status = service.get("status", {})
-    if status.get("observedGeneration", 0) < service["metadata"].get("generation", 0):
-        return False
-    if uses_knative(service):
+def canary_share(percent: int) -> Reached:
+    """Return what says whether a version gets its share as a canary."""
+
+    def reached(service: Object, pods: list[Object], version: str) -> bool:
+        told = [pod for pod in pods if pod_version(pod)]
+        if told and not _num_ready(told, version):
+            return False
+        if uses_knative(service):
+            return _latest_gets(service, percent) and (bool(told) or _is_seen(service))
         return any(
-            t.get("latestRevision") and t.get("percent") == percent for t in _traffic(service)
+            c["name"] == _canary_name(version) and c["ready"] and c["trafficPercent"] == percent
+            for c in service.get("status", {}).get("canaryStatuses", [])
         )
-    return any(
-        c["name"] == canary_name(release) and c["ready"] and c["trafficPercent"] == percent
-        for c in status.get("canaryStatuses", [])
-    )
+
+    return reached
 
 
 def stable_address(service: Object) -> str:
@@ -261,16 +333,52 @@ def canary_address(service: Object, release: Release) -> str:
             'serving.kserve.io/enable-tag-routing: "true".'
         )
     parts = urlsplit(stable_address(service))
-    own = f"{service['metadata']['name']}-{canary_name(release)}-predictor"
+    own = f"{service['metadata']['name']}-{_canary_name(release.version)}-predictor"
     netloc = ".".join([own, *parts.netloc.split(".")[1:]])
     return urlunsplit((parts.scheme, netloc, "", "", ""))
 
 
 def served_version(spec: Object) -> str:
     """Return the version a spec serves, "" when none."""
-    for variable in spec["predictor"].get("model", {}).get("env", []):
-        if variable["name"] == VERSION:
-            return str(variable["value"])
+    return _version(spec["predictor"].get("model", {}))
+
+
+def _kept(current: Object, previous: str) -> Object:
+    """Return the patch that keeps a spec in the annotation; others stay as they are."""
+    if current["metadata"].get("annotations"):
+        path = f"/metadata/annotations/{PREVIOUS.replace('/', '~1')}"
+        return {"op": "add", "path": path, "value": previous}
+    return {"op": "add", "path": "/metadata/annotations", "value": {PREVIOUS: previous}}
+
+
+def _version(container: Object) -> str:
+    return next((str(e["value"]) for e in container.get("env", []) if e["name"] == VERSION), "")
+
+
+def _num_ready(pods: list[Object], version: str) -> int:
+    return sum(
+        pod_version(pod) == version
+        and any(
+            c["type"] == "Ready" and c["status"] == "True"
+            for c in pod.get("status", {}).get("conditions", [])
+        )
+        for pod in pods
+    )
+
+
+def _is_seen(service: Object) -> bool:
+    seen: int = service.get("status", {}).get("observedGeneration", 0)
+    return seen >= service["metadata"].get("generation", 0)
+
+
+def _failure(service: Object) -> str:
+    """Return why the model, or that of a canary, was not loaded, "" where it was not tried."""
+    status = service.get("status", {})
+    for place in (status, *status.get("canaryStatuses", [])):
+        model = place.get("modelStatus", {})
+        if model.get("transitionStatus") in ("BlockedByFailedLoad", "InvalidSpec"):
+            info = model.get("lastFailureInfo", {})
+            return f"{info.get('reason', 'failed')}: {info.get('message', '')}"
     return ""
 
 
@@ -278,6 +386,10 @@ def _traffic(service: Object) -> list[Any]:
     components = service.get("status", {}).get("components", {})
     traffic: list[Any] = components.get("predictor", {}).get("traffic", [])
     return traffic
+
+
+def _latest_gets(service: Object, percent: int) -> bool:
+    return any(t.get("latestRevision") and t.get("percent") == percent for t in _traffic(service))
 
 
 def _condition(service: Object, kind: str) -> str:

@@ -11,7 +11,7 @@ from invopt.config import Config
 from invopt.deployment import DeploymentConfig
 from invopt.errors import InvalidInputError
 from invopt.files import write_json
-from serving.cluster import connect
+from serving.cluster import connect, terminable
 from serving.deploy import deploy_local
 from serving.evidence import NO_IMAGE, grounds, image_of, software
 from serving.inference_service import InferenceService, Release
@@ -83,7 +83,8 @@ def _in_the_cluster(run: Config, version: str, notify: Notify) -> dict[str, Any]
     service = InferenceService(cluster, run.deployment.service, notify)
     release = Release(version, model_source(run.name, version))
     names = known_series(run.deployment.num_series)
-    evidence = Rollout(service, release, run.deployment, names).run()
+    with terminable():
+        evidence = Rollout(service, release, run.deployment, names).run()
     make_champion(run.name, version)
     job = image_of(cluster.items("pods"), platform.node())
     return evidence | {"images": {"job": job, "server": evidence["images"]}}

@@ -17,13 +17,15 @@ from serving.inference_service import (
     InferenceService,
     Release,
     canary_address,
-    canary_is_at_work,
+    canary_share,
     check_canary_kept,
     is_ready,
     promoted,
     served_version,
+    serves,
     stable_address,
     with_canary,
+    without_canary,
 )
 from serving.shadow import Answers, Comparison, ask, compare
 
@@ -55,10 +57,13 @@ class Rollout:
         Raises:
             InvalidInputError: If the release fails; the service has its previous spec again.
         """
-        before = self.service.read()
-        previous = before["spec"]
+        before = self.service.settled()
+        # A canary that a terminated rollout left is nothing to come back to.
+        previous = without_canary(before["spec"])
         has_champion = bool(served_version(previous)) and is_ready(before)
         self._note("found", version=served_version(previous), ready=is_ready(before))
+        if served_version(previous) and not has_champion:
+            self.service.notify("what serves is not ready: no canary and nothing to compare with")
         champion = self._ask(stable_address(before)) if has_champion else None
         try:
             if has_champion and self.limits.canary_percent:
@@ -84,8 +89,9 @@ class Rollout:
         patched = self.service.replace_spec(before, with_canary(before, self.release, percent))
         check_canary_kept(patched, percent)
         found = self.service.wait(
-            lambda s: canary_is_at_work(s, self.release, percent),
+            canary_share(percent),
             self.limits.ready_minutes,
+            self.release.version,
             f"a canary of {percent} %",
         )
         self._note("canary", percent=percent, status=found.get("status", {}))
@@ -95,7 +101,9 @@ class Rollout:
         current = self.service.read()
         spec = promoted(current, self.release)
         self.service.replace_spec(current, spec, previous)
-        served = self.service.wait(is_ready, self.limits.ready_minutes, "readiness")
+        served = self.service.wait(
+            serves, self.limits.ready_minutes, self.release.version, "readiness"
+        )
         self._judge("promoted", stable_address(served), champion)
         return served
 
@@ -131,8 +139,9 @@ class Rollout:
             current = self.service.read()
             if current["spec"] != previous:
                 self.service.replace_spec(current, previous)
-                if served_version(previous):
-                    self.service.wait(is_ready, self.limits.ready_minutes, "the way back")
+                if version := served_version(previous):
+                    minutes = self.limits.ready_minutes
+                    self.service.wait(serves, minutes, version, "the way back")
         except InvalidInputError as second:
             return ClusterError(
                 f"{err} And the previous spec could not be brought back: {second} "
@@ -171,6 +180,6 @@ def return_to_previous(service: InferenceService, limits: DeploymentConfig) -> s
             "Promote another version instead."
         )
     service.notify(f"going back from {served_version(current['spec'])} to {version}")
-    service.replace_spec(current, previous, current["spec"])
-    service.wait(is_ready, limits.ready_minutes, "readiness")
+    service.replace_spec(current, previous, without_canary(current["spec"]))
+    service.wait(serves, limits.ready_minutes, version, "readiness")
     return version

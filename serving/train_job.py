@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import json
 import logging
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +13,15 @@ from typing import Any
 
 from invopt.config import Config
 from invopt.steps import refit_model, train_model
-from serving.cluster import Cluster, ClusterError, connect, explained, pod_trouble, warnings_of
+from serving.cluster import (
+    Cluster,
+    ClusterError,
+    connect,
+    explained,
+    pod_trouble,
+    terminable,
+    warnings_of,
+)
 from serving.machine import available_memory
 from serving.settings import ClusterSettings, Settings
 from serving.telling import MARK
@@ -22,6 +29,8 @@ from serving.telling import MARK
 Notify = Callable[[str], None]
 _POLL_SECONDS = 3.0
 _LOG_SECONDS = 5.0
+# Nodes that are added on demand, with GPUs, may take a quarter of an hour.
+_START_SECONDS = 20 * 60
 _TIMEOUT_SECONDS = 20
 
 
@@ -94,6 +103,7 @@ class TrainJob:
         config: Of the run.
         notify: Called with lines of progress.
         sleep: Waits seconds.
+        clock: Returns seconds.
     """
 
     def __init__(
@@ -104,10 +114,12 @@ class TrainJob:
         config: Config,
         notify: Notify,
         sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.cluster, self.name, self.runtime = cluster, name, runtime
-        self.config, self.notify, self.sleep = config, notify, sleep
+        self.config, self.notify, self.sleep, self.clock = config, notify, sleep, clock
         self.client = _client(cluster)
+        self._since, self._runs, self._told = 0.0, False, ""
 
     def run(self, folder: Path, members: list[Any]) -> None:
         """Train the members of a prepared folder; returns when they are there.
@@ -118,7 +130,7 @@ class TrainJob:
         Raises:
             ClusterError: If the job fails; with the reason found in status, pods and events.
         """
-        with _terminable():
+        with terminable():
             if self._status() in ("Complete", "Failed"):  # left by an attempt that was cut off
                 self._delete()
             if self._status() is None:
@@ -169,21 +181,42 @@ class TrainJob:
         ended = threading.Event()
         logs = threading.Thread(target=self._tell_logs, args=(ended,), daemon=True)
         logs.start()
+        self._since, self._runs, self._told = self.clock(), False, ""
         try:
             while (status := self._status()) not in ("Complete", "Failed"):
                 if status is None:
                     raise ClusterError(
                         f"TrainJob {self.name} is gone: somebody deleted it. Run the step again."
                     )
-                reason, hopeless = pod_trouble(self._pods())
-                if hopeless:
-                    raise ClusterError(f"TrainJob {self.name} cannot run: {reason}. {_ADVICE}")
+                self._look_at(self._pods())
                 self.sleep(_POLL_SECONDS)
         finally:
             ended.set()
         logs.join(timeout=_LOG_SECONDS)
         if status == "Failed":
             raise ClusterError(f"TrainJob {self.name} failed: {self._why_failed()}. {_ADVICE}")
+
+    def _look_at(self, pods: list[Any]) -> None:
+        """Tell, once, why no machine runs yet.
+
+        Raises:
+            ClusterError: If waiting cannot help, or has not: a quota, or no node with the room.
+        """
+        reason, hopeless = pod_trouble(pods)
+        if hopeless:
+            raise ClusterError(f"TrainJob {self.name} cannot run: {reason}. {_ADVICE}")
+        if self._runs or any(pod.get("status", {}).get("phase") == "Running" for pod in pods):
+            self._runs = True
+            return
+        reason = reason or warnings_of(self.cluster.items("events"), self.name)
+        if self.clock() - self._since > _START_SECONDS:
+            raise ClusterError(
+                f"no machine of TrainJob {self.name} runs after {_START_SECONDS // 60} minutes: "
+                f"{reason or 'no reason given'}. Ask for less in the TrainingRuntime, or add room."
+            )
+        if reason not in ("", self._told):
+            self.notify(f"TrainJob {self.name} waits: {reason}")
+            self._told = reason
 
     def _tell_logs(self, ended: threading.Event) -> None:
         told = 0
@@ -272,17 +305,3 @@ def _sdk(doing: str) -> Iterator[None]:
             if err.__cause__ is not None:
                 raise err.__cause__ from err
             raise ClusterError(f"{doing} failed: {err}. {_ADVICE}") from err
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let the end of the pod unwind the stack, so that the job is deleted."""
-
-    def leave(number: int, _: Any) -> None:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

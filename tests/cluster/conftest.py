@@ -1,10 +1,16 @@
+import json
 import socket
 
+import jsonschema
 import pytest
 
 from tests.cluster.fake_api import FakeKubernetes
-from tests.k8s.manifests import build, of_kind
+from tests.k8s.manifests import CRDS, build, of_kind
 
+SCHEMAS = {
+    "InferenceService": "inferenceservice-v1beta1.json",
+    "TrainJob": "trainjob-v1alpha1.json",
+}
 KINDS = {"inferenceservices", "trainjobs", "trainingruntimes"}
 
 
@@ -19,9 +25,18 @@ def rules_by_account() -> dict[str, list[dict]]:
 
 @pytest.fixture
 def kubernetes():
+    """An API server; what was written to it must be what the real definitions allow."""
     api = FakeKubernetes(rules_by_account(), set(KINDS))
     yield api
     api.close()
+    for verb, item in api.writes:
+        if verb != "delete" and CRDS.is_dir():
+            assert_allowed(item)
+
+
+def assert_allowed(item: dict) -> None:
+    schema = json.loads((CRDS / SCHEMAS[item["kind"]]).read_text())
+    jsonschema.Draft7Validator(schema).validate(item)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ It keeps what it is given, refuses what the manifests' Roles do not allow, and l
 operators that would answer: `on_change` is called after every write.
 """
 
+import base64
 import json
 import re
 import threading
@@ -42,9 +43,12 @@ class FakeKubernetes:
         self.events: list[Object] = []
         self.logs: list[str] = []
         self.used: dict[str, set[Rule]] = {}
+        self.accounts: dict[str, str] = {}  # token to account
+        self.audiences: dict[str, str] = {}  # token made on request to whom it is for
         self.denied: list[Rule] = []
         self.refuse: Callable[[str, str, Object | None], None] = lambda verb, plural, body: None
         self.on_change: Callable[[str, Object], None] = lambda verb, item: None
+        self.on_look: Callable[[], None] = lambda: None
         self.writes: list[tuple[str, Object]] = []
         self.lock = threading.RLock()
         self._version = 0
@@ -72,18 +76,21 @@ class FakeKubernetes:
         self.server.shutdown()
         self.server.server_close()
 
-    def kubeconfig(self, token: str) -> str:
+    def kubeconfig(self, account: str) -> str:
+        claims = {"sub": f"system:serviceaccount:{NAMESPACE}:{account}"}
+        token = f"x.{base64.urlsafe_b64encode(json.dumps(claims).encode()).decode()}.x"
+        self.accounts[token] = account
         return yaml.safe_dump(
             {
                 "apiVersion": "v1",
                 "kind": "Config",
                 "current-context": "c",
                 "clusters": [{"name": "c", "cluster": {"server": self.url}}],
-                "users": [{"name": token, "user": {"token": token}}],
+                "users": [{"name": "u", "user": {"token": token}}],
                 "contexts": [
                     {
                         "name": "c",
-                        "context": {"cluster": "c", "user": token, "namespace": NAMESPACE},
+                        "context": {"cluster": "c", "user": "u", "namespace": NAMESPACE},
                     }
                 ],
             }
@@ -126,7 +133,7 @@ class FakeKubernetes:
         if found := _CUSTOM.match(path):
             return self._custom(method, found.groups(), token, body)
         if found := _CORE.match(path):
-            return self._core(method, found.groups(), query, token)
+            return self._core(method, found.groups(), query, token, body)
         raise Refusal(404, "404 page not found", plain=True)
 
     def _custom(self, method: str, place: tuple[Any, ...], token: str, body: Any) -> Any:
@@ -137,6 +144,8 @@ class FakeKubernetes:
             raise Refusal(404, "404 page not found", plain=True)
         self.authorize(token, (group, plural, verb), name)
         self.refuse(verb, plural, body)
+        if verb == "get":
+            self.on_look()
         with self.lock:
             current = self.objects.get((plural, name))
             if verb == "create":
@@ -155,8 +164,13 @@ class FakeKubernetes:
             self.on_change(verb, item)
             return item
 
-    def _core(self, method: str, place: tuple[Any, ...], query: Object, token: str) -> Any:
+    def _core(
+        self, method: str, place: tuple[Any, ...], query: Object, token: str, body: Any
+    ) -> Any:
         _, resource, name, inner = place
+        if inner == "token" and method == "POST":
+            self.authorize(token, ("", "serviceaccounts/token", "create"), name)
+            return self._make_token(name, body["spec"]["audiences"][0])
         if inner:
             self.authorize(token, ("", f"{resource}/{inner}", "get"), name)
             return "".join(line + "\n" for line in self.logs)
@@ -172,6 +186,16 @@ class FakeKubernetes:
         ]
         kind = "EventList" if resource == "events" else "PodList"
         return {"kind": kind, "apiVersion": "v1", "metadata": {}, "items": chosen}
+
+    def _make_token(self, account: str, audience: str) -> Object:
+        made = f"{account} for {audience}"
+        self.audiences[made] = audience
+        return {
+            "kind": "TokenRequest",
+            "apiVersion": "authentication.k8s.io/v1",
+            "spec": {"audiences": [audience]},
+            "status": {"token": made, "expirationTimestamp": "2026-01-01T00:10:00Z"},
+        }
 
 
 def _patched(current: Object, patch: list[Object]) -> Object:
@@ -197,7 +221,8 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         size = int(self.headers.get("Content-Length") or 0)
         raw = self.rfile.read(size) if size else b""
-        token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        bearer = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        token = self.api.accounts.get(bearer, bearer)
         try:
             body = json.loads(raw) if raw else None
             found = self.api.answer(

@@ -41,6 +41,7 @@ class FakeKfp:
         self.states = ["PENDING", "RUNNING", "SUCCEEDED"]
         self.failure: Object = {}
         self.multi_user = False
+        self.token = ""  # that it asks for where it serves several users
         self.refusal: tuple[int, str] | None = None
         self.used: set[tuple[str, str]] = set()
         handler = type("Handler", (_Handler,), {"api": self})
@@ -66,10 +67,16 @@ class FakeKfp:
 
     def _get_pipelines(self, _: str, query: dict[str, list[str]], __: bytes) -> Object:
         wanted = json.loads(query["filter"][0])["predicates"][0]["stringValue"]
-        return {"pipelines": [p for p in self.pipelines if p["display_name"] == wanted]}
+        whose = query.get("namespace", [""])[0]
+        found = [p for p in self.pipelines if p["display_name"] == wanted]
+        return {"pipelines": [p for p in found if p["namespace"] == whose]}
 
     def _post_pipelines_upload(self, _: str, query: dict[str, list[str]], raw: bytes) -> Object:
-        made = {"pipeline_id": f"p{len(self.pipelines)}", "display_name": query["name"][0]}
+        made = {
+            "pipeline_id": f"p{len(self.pipelines)}",
+            "display_name": query["name"][0],
+            "namespace": query.get("namespace", [""])[0],
+        }
         self.pipelines.append(made)
         return made
 
@@ -146,7 +153,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         parts = urlsplit(self.path)
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if self.api.refusal is not None:
+        bearer = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        if self.api.token and bearer != self.api.token and not parts.path.endswith("healthz"):
+            status, found = 401, {"error": "the token is not for this audience"}
+        elif self.api.refusal is not None:
             status, found = self.api.refusal[0], {"error": self.api.refusal[1]}
         else:
             path = parts.path.removeprefix(_ROOT).strip("/")

@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.cluster.fake_api import NAMESPACE, FakeKubernetes
 
+Object = dict[str, Any]
 NAME = "demand-forecaster"
 PLURAL = "inferenceservices"
 VERSION = "INVOPT_MODEL_VERSION"
@@ -78,6 +79,13 @@ class KServe:
         mode: Deployment mode of the installation.
         knows_canaries: Whether it is 0.20 or newer (Standard), or reads canaryTrafficPercent
             (Knative).
+
+    Attributes:
+        late: Looks at a service after which it gets round to a change; the status and the pods
+            are those of the spec before until then.
+        never_ready: Versions whose pods never are.
+        waiting: Version ("" for a spec without a model) to why its container waits.
+        failure: What modelStatus says of a version that is never ready.
     """
 
     def __init__(
@@ -90,11 +98,16 @@ class KServe:
     ) -> None:
         self.api, self.pods, self.mode, self.knows = api, pods, mode, knows_canaries
         self.never_ready: set[str] = set()
+        self.waiting: dict[str, Object] = {}
+        self.failure: Object = {}
         self.rolled_out = ""
-        api.on_change = self.reconcile
+        self.late = self.looks = 0
+        self.own_pods: list[Object] = []
+        api.on_change = self.change
+        api.on_look = self.look
 
     def install(self, version: str = "") -> None:
-        model: dict[str, Any] = {"modelFormat": {"name": "invopt"}, "runtime": "invopt-server"}
+        model: Object = {"modelFormat": {"name": "invopt"}, "runtime": "invopt-server"}
         if version:
             model["storageUri"] = f"s3://invopt/models/x/{version}/model"
             model["env"] = [{"name": VERSION, "value": version}]
@@ -104,17 +117,26 @@ class KServe:
             "metadata": {"name": NAME},
             "spec": {"predictor": {"minReplicas": 2, "model": model}},
         }
-        self.reconcile("create", self.api.put(PLURAL, item))
+        self.reconcile(self.api.put(PLURAL, item))
 
-    def spec(self) -> dict[str, Any]:
+    def change(self, verb: str, item: Object) -> None:
+        if item["kind"] == "InferenceService":
+            if not self.knows:
+                item["spec"].pop("canary", None)  # the API server prunes what it does not know
+            self.looks = self.late
+            if not self.late:
+                self.reconcile(item)
+
+    def look(self) -> None:
+        self.looks -= 1
+        if self.looks == 0:
+            self.reconcile(self.api.get(PLURAL, NAME))
+
+    def spec(self) -> Object:
         return self.api.get(PLURAL, NAME)["spec"]
 
-    def reconcile(self, verb: str, item: dict[str, Any]) -> None:
-        if item["kind"] != "InferenceService":
-            return
+    def reconcile(self, item: Object) -> None:
         spec = item["spec"]
-        if not self.knows:
-            spec.pop("canary", None)
         version = version_of(spec["predictor"]["model"])
         percent = spec["predictor"].get("canaryTrafficPercent")
         split = self.mode == "Knative" and percent is not None and self.knows
@@ -123,16 +145,19 @@ class KServe:
         if version and ready and not split:
             self.rolled_out = version
         self.pods.hosts[stable] = self.rolled_out if split else version
-        status: dict[str, Any] = {
-            "observedGeneration": item["metadata"]["generation"],
+        status: Object = {
+            "observedGeneration": 1,  # of the Deployment, which is no older than it is
             "deploymentMode": self.mode,
             "conditions": [self._condition(ready, version)],
-            "modelStatus": {"transitionStatus": "UpToDate" if ready else "InProgress"},
+            "modelStatus": self._model_status(ready),
         }
         if version:
             status["address"] = {"url": self._url(stable)}
         if spec.get("canary"):
             status["canaryStatuses"] = [self._canary(c) for c in spec["canary"]]
+        if self.mode == "Knative" and ready and not split:
+            traffic = [{"latestRevision": True, "percent": 100}]
+            status["components"] = {"predictor": {"traffic": traffic}}
         if split:
             self.pods.hosts["latest"] = version
             status["components"] = {
@@ -145,18 +170,56 @@ class KServe:
             }
         item["status"] = status
         self.api.objects[PLURAL, NAME] = item
+        self._make_pods(spec, version, ready, split=split)
 
-    def _canary(self, canary: dict[str, Any]) -> dict[str, Any]:
+    def _model_status(self, ready: bool) -> Object:
+        if ready:
+            return {"transitionStatus": "UpToDate"}
+        if self.failure:
+            return {"transitionStatus": "BlockedByFailedLoad", "lastFailureInfo": self.failure}
+        return {"transitionStatus": "InProgress"}
+
+    def _make_pods(self, spec: Object, version: str, ready: bool, *, split: bool) -> None:
+        """Replace the pods; a version that is not ready leaves the one before in place."""
+        self.api.pods = [pod for pod in self.api.pods if pod not in self.own_pods]
+        versions = [version]
+        if (split or not ready) and version != self.rolled_out:
+            versions.append(self.rolled_out)
+        versions += [version_of(c["predictor"]["model"]) for c in spec.get("canary", [])]
+        replicas = spec["predictor"]["minReplicas"]
+        self.own_pods = [self._pod(v, n) for v in versions for n in range(replicas)]
+        self.api.pods += self.own_pods
+
+    def _pod(self, version: str, number: int) -> Object:
+        ready = bool(version) and version not in self.never_ready
+        status: Object = {"conditions": [{"type": "Ready", "status": str(ready)}]}
+        if version in self.waiting:
+            state = {"waiting": self.waiting[version]}
+            status["containerStatuses"] = [{"name": "kserve-container", "state": state}]
+        container: Object = {"name": "kserve-container"}
+        if version:
+            container["env"] = [{"name": VERSION, "value": version}]
+        return {
+            "metadata": {
+                "name": f"{NAME}-{version or 'none'}-predictor-{number}",
+                "labels": {"serving.kserve.io/inferenceservice": NAME},
+            },
+            "spec": {"containers": [container]},
+            "status": status,
+        }
+
+    def _canary(self, canary: Object) -> Object:
         predictor = canary["predictor"]
         version = version_of(predictor["model"])
         self.pods.hosts[f"{NAME}-{predictor['name']}-predictor"] = version
         return {
             "name": predictor["name"],
             "ready": version not in self.never_ready,
+            "modelStatus": self._model_status(version not in self.never_ready),
             "trafficPercent": canary["trafficPercent"],
         }
 
-    def _condition(self, ready: bool, version: str) -> dict[str, Any]:
+    def _condition(self, ready: bool, version: str) -> Object:
         if ready:
             return {"type": "Ready", "status": "True"}
         message = "pods are not ready" if version else "no model"
@@ -166,5 +229,5 @@ class KServe:
         return f"http://{host}.{NAMESPACE}.svc.local:{self.pods.port}"
 
 
-def version_of(model: dict[str, Any]) -> str:
+def version_of(model: Object) -> str:
     return next((e["value"] for e in model.get("env", []) if e["name"] == VERSION), "")

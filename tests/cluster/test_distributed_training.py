@@ -12,8 +12,9 @@ from invopt.evaluation import backtest, point_metrics
 from invopt.model.forecaster import Forecaster
 from invopt.training import Member, fit, load_member, prepare
 from serving.deploy import free_port
-from serving.train_job import TrainJob
+from serving.train_job import TrainJob, train
 from tests.builders import make_config, make_panel, with_derived
+from tests.k8s.manifests import build, of_kind
 
 pytestmark = pytest.mark.slow
 
@@ -64,3 +65,53 @@ def test_two_machines_learn_what_one_learns_from_the_same_batches(tmp_path):
     weights = [f.members[0].state_dict() for f in (one, two)]
     for key in weights[0]:
         np.testing.assert_allclose(weights[0][key], weights[1][key], atol=0.02)
+
+
+class Machines:
+    """The Trainer and its pods: a TrainJob's command line, on as many machines as it asks for."""
+
+    def __init__(self, api):
+        self.api, self.nodes = api, []
+        api.put("trainingruntimes", of_kind(build("base"), "TrainingRuntime")["invopt-torch"])
+        api.on_change, api.on_look = self.change, self.look
+
+    def change(self, verb, item):
+        if verb == "create":
+            asked, port = item["spec"]["trainer"], free_port()
+            count = asked["numNodes"]
+            self.nodes = [start(n, count, port, asked["args"]) for n in range(count)]
+
+    def look(self):
+        jobs = [o for (plural, _), o in self.api.objects.items() if plural == "trainjobs"]
+        if jobs and self.nodes and all(node.poll() is not None for node in self.nodes):
+            ending = "Complete" if not any(node.returncode for node in self.nodes) else "Failed"
+            condition = {"type": ending, "status": "True", "message": "", "reason": "Ended"}
+            condition["lastTransitionTime"] = "2026-01-01T00:00:00Z"
+            jobs[0]["status"] = {"conditions": [condition]}
+
+    def close(self):
+        for node in self.nodes:
+            node.kill()
+            node.communicate()
+
+
+def test_the_train_step_starts_machines_waits_for_them_and_collects_the_model(
+    kubernetes, as_account, tmp_path, monkeypatch
+):
+    as_account("invopt-trainer")
+    monkeypatch.setenv("INVOPT_WORKSPACE", str(tmp_path / "workspace"))
+    few = {"max_steps": 6, "batch_size": 16, "num_nodes": 2, "num_processes": 1}
+    config = make_config(training=few)
+    with_derived(make_panel(num_periods=160), config).save(tmp_path / "panel")
+    machines, told = Machines(kubernetes), []
+    try:
+        train(
+            str(tmp_path / "panel"), config.as_parameter(), "v1", str(tmp_path / "model"),
+            told.append,
+        )  # fmt: skip
+    finally:
+        machines.close()
+    assert len(machines.nodes) == 2
+    assert (tmp_path / "model" / "model.onnx").is_file()
+    assert [verb for verb, _ in kubernetes.writes] == ["create", "delete"]
+    assert any(text.endswith("submitted to 2 machines") for text in told)

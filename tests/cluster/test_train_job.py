@@ -145,6 +145,17 @@ def test_a_failed_job_without_pods_gives_its_condition_s_message(kubernetes, job
         job.run(FOLDER, MEMBERS)
 
 
+def test_what_a_machine_said_last_is_told(kubernetes, job):
+    Trainer(kubernetes, "Failed", "jobset failed")
+    said = {"reason": "OOMKilled", "exitCode": 137, "message": "epoch 1\ntrain: no room\n"}
+    ended = running_pod("invopt-abc")
+    ended["status"] = {"containerStatuses": [{"name": "node", "state": {"terminated": said}}]}
+    kubernetes.pods.append(ended)
+    with pytest.raises(InvalidInputError, match=r"OOMKilled \(137\): train: no room") as caught:
+        job.run(FOLDER, MEMBERS)
+    assert "jobset failed" in str(caught.value)
+
+
 def test_an_image_that_cannot_be_pulled_ends_the_wait(kubernetes, job):
     Trainer(kubernetes, ending="")
     waiting = running_pod("invopt-abc")
@@ -169,6 +180,43 @@ def test_a_quota_is_told_with_the_api_s_words(kubernetes, job):
     kubernetes.refuse = refuse
     with pytest.raises(InvalidInputError, match="limited: cpu=8.*Ask for less"):
         job.run(FOLDER, MEMBERS)
+
+
+def failed_create(message):
+    return {
+        "metadata": {"name": "e"},
+        "type": "Warning",
+        "reason": "FailedCreate",
+        "message": message,
+        "involvedObject": {"kind": "Job", "name": "invopt-abc-node-0"},
+    }
+
+
+def unschedulable(message):
+    pod = running_pod("invopt-abc")
+    pod["status"] = {"conditions": [{"reason": "Unschedulable", "message": message}]}
+    return pod
+
+
+@pytest.mark.parametrize(
+    ("pods", "events", "reason"),
+    [
+        ([], [failed_create("exceeded quota: compute")], "exceeded quota: compute"),
+        ([unschedulable("0/3 nodes: insufficient memory")], [], "insufficient memory"),
+    ],
+)
+def test_machines_that_never_start_are_told_at_once_and_not_waited_for_for_ever(
+    kubernetes, job, told, pods, events, reason
+):
+    Trainer(kubernetes, ending="")
+    kubernetes.pods, kubernetes.events = pods, events
+    now = [0.0]
+    job.clock = lambda: now[0]
+    job.sleep = lambda _: now.__setitem__(0, now[0] + 300)
+    with pytest.raises(InvalidInputError, match=f"{reason}.*Ask for less"):
+        job.run(FOLDER, MEMBERS)
+    assert sum(reason in text for text in told) == 1
+    assert (PLURAL, "invopt-abc") not in kubernetes.objects
 
 
 def test_a_cluster_without_the_trainer_is_told_so(kubernetes, job):

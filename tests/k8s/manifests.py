@@ -12,6 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.conftest import DATA
+
+# Strict schemas of the custom resources; tests that need them skip where they are absent.
+CRDS = DATA.parent / "crds"
 K8S = Path(__file__).resolve().parents[2] / "k8s"
 OVERLAYS = sorted(p.name for p in (K8S / "overlays").iterdir())
 COMPONENTS = sorted(p.name for p in (K8S / "components").iterdir())

@@ -7,10 +7,11 @@ from pathlib import Path
 import jsonschema
 import kubernetes_validate
 import pytest
+from kubernetes.utils.quantity import parse_quantity
 
-from tests.conftest import DATA
 from tests.k8s.manifests import (
     COMPONENTS,
+    CRDS,
     K8S,
     OVERLAYS,
     build,
@@ -23,7 +24,6 @@ from tests.k8s.manifests import (
 pytestmark = pytest.mark.slow
 
 VERSIONS = ("1.31", "1.32", "1.33", "1.34", "1.35", "1.36", "1.37")
-CRDS = DATA.parent / "crds"
 CUSTOM = {
     "InferenceService": "inferenceservice-v1beta1.json",
     "ServingRuntime": "servingruntime-v1alpha1.json",
@@ -36,6 +36,12 @@ SUBSETS = [s for n in (0, 1, 2, len(COMPONENTS)) for s in itertools.combinations
 # Made outside of kustomize: by people as the README says, by Kubernetes, by KFP.
 OUTSIDE = {"invopt-stores", "invopt-object-store"}
 ALL = tuple(COMPONENTS)
+RUNTIME = "TrainingRuntime"
+DNS_LABEL = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
+DNS_NAME = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
+PORT_NAME = r"(?=.*[a-z])(?!.*--)[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?"
+LABEL_VALUE = r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?"
+LABEL_KEY = rf"({DNS_NAME}/)?[A-Za-z0-9]([A-Za-z0-9_.-]{{0,61}}[A-Za-z0-9])?"
 
 
 @pytest.fixture(params=TARGETS)
@@ -56,10 +62,16 @@ def test_base_builds_with_every_component_every_pair_and_all():
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_every_overlay_builds_alone_and_with_gpus(overlay):
-    alone, with_gpu = build(f"overlays/{overlay}"), build(f"overlays/{overlay}", ("gpu",))
-    assert len(alone) == len(with_gpu)
-    assert "nvidia.com/gpu" in json.dumps(of_kind(with_gpu, "TrainingRuntime"))
+def test_every_overlay_builds_with_each_component_it_lacks_and_with_all_of_them(overlay):
+    text = (K8S / "overlays" / overlay / "kustomization.yaml").read_text()
+    lacking = tuple(name for name in COMPONENTS if f"components/{name}" not in text)
+    alone = build(f"overlays/{overlay}")
+    for some in [*((name,) for name in lacking), lacking]:
+        objects = build(f"overlays/{overlay}", some)
+        assert len(objects) >= len(alone)
+        assert_valid(objects, VERSIONS[0])
+        assert_accepted(objects)
+    assert "nvidia.com/gpu" in json.dumps(of_kind(build(f"overlays/{overlay}", ("gpu",)), RUNTIME))
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -85,6 +97,52 @@ def test_custom_objects_are_valid_against_their_definitions(everything):
     for item in found:
         schema = json.loads((CRDS / CUSTOM[item["kind"]]).read_text())
         jsonschema.Draft7Validator(schema).validate(item)
+
+
+def assert_accepted(objects):
+    """Check what an API server refuses though schemas allow it."""
+    for item in objects:
+        where = f"{item['kind']}/{item['metadata']['name']}"
+        short = item["kind"] in ("Service", "Namespace", "InferenceService")
+        assert re.fullmatch(DNS_LABEL if short else DNS_NAME, item["metadata"]["name"]), where
+        assert len(item["metadata"]["name"]) <= (63 if short else 253), where
+        for labels in [*values_of(item, "labels"), *values_of(item, "matchLabels")]:
+            for key, value in labels.items():
+                assert re.fullmatch(LABEL_KEY, key), (where, key)
+                assert re.fullmatch(LABEL_VALUE, value), (where, key, value)
+        if item["kind"] in ("Deployment", "StatefulSet"):
+            chosen = item["spec"]["selector"]["matchLabels"].items()
+            assert chosen <= item["spec"]["template"]["metadata"]["labels"].items(), where
+    for where, container, pod in containers(objects):
+        assert re.fullmatch(DNS_LABEL, container["name"]), where
+        ports = [p["name"] for p in container.get("ports", [])]
+        assert len(set(ports)) == len(ports), where
+        assert all(re.fullmatch(PORT_NAME, name) for name in ports), where
+        places = [m["mountPath"] for m in container.get("volumeMounts", [])]
+        assert len(set(places)) == len(places), where
+        volumes = [v["name"] for v in pod.get("volumes", [])]
+        assert len(set(volumes)) == len(volumes), where
+        resources = container["resources"]
+        for kind, limit in resources["limits"].items():
+            assert parse_quantity(resources["requests"][kind]) <= parse_quantity(limit), where
+    for service in of_kind(objects, "Service").values():
+        for port in service["spec"]["ports"]:
+            assert re.fullmatch(PORT_NAME, port["name"]), service["metadata"]["name"]
+
+
+def test_names_labels_ports_and_quantities_are_what_an_api_server_takes(objects, everything):
+    assert_accepted(objects)
+    assert_accepted(everything)
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_an_overlay_puts_everything_into_its_one_namespace(overlay):
+    objects = build(f"overlays/{overlay}")
+    made = set(of_kind(objects, "Namespace"))
+    others = [o for o in objects if o["kind"] != "Namespace"]
+    (used,) = {o["metadata"]["namespace"] for o in others}
+    assert made <= {used}
+    assert made or used == "kubeflow"  # KFP's own
 
 
 def test_images_are_pinned_and_never_latest(objects):
@@ -159,6 +217,19 @@ def test_bindings_join_accounts_and_roles_that_exist(everything):
     assert bound == set(roles)
 
 
+def test_the_readme_s_table_of_verbs_is_that_of_the_roles(everything):
+    rows = [
+        f"| `{name}` | {group or 'core'} | `{resource}` | {only} | {', '.join(rule['verbs'])} |"
+        for name, role in sorted(of_kind(everything, "Role").items())
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for only in [", ".join(f"`{n}`" for n in rule.get("resourceNames", [])) or "all"]
+    ]
+    told = re.findall(r"^\| `invopt-.*", (K8S / "README.md").read_text(), re.MULTILINE)
+    assert told == rows
+
+
 def test_every_name_a_pod_refers_to_exists(everything):
     maps, claims = of_kind(everything, "ConfigMap"), of_kind(everything, "PersistentVolumeClaim")
     secrets = set(of_kind(everything, "Secret")) | OUTSIDE
@@ -207,7 +278,7 @@ def test_services_and_workloads_find_each_other(everything):
     pods = [
         item["spec"]["template"]["metadata"]["labels"]
         for item in everything
-        if item["kind"] in ("Deployment", "StatefulSet")
+        if item["kind"] in ("Deployment", "StatefulSet", "Job")
     ]
     # KServe and the Trainer label the pods they make.
     pods.append({"serving.kserve.io/inferenceservice": "demand-forecaster"})
@@ -217,6 +288,12 @@ def test_services_and_workloads_find_each_other(everything):
     selectors += [b["spec"]["selector"]["matchLabels"] for b in budgets]
     policies = of_kind(everything, "NetworkPolicy").values()
     selectors += [p["spec"]["podSelector"].get("matchLabels", {}) for p in policies]
+    peers = [peer for p in policies for side in ("from", "to") for peer in values_of(p, side)]
+    selectors += [
+        peer["podSelector"]["matchLabels"]
+        for peer in itertools.chain(*peers)
+        if "matchLabels" in peer.get("podSelector", {}) and "namespaceSelector" not in peer
+    ]
     for selector in selectors:
         assert any(selector.items() <= labels.items() for labels in pods), selector
 
@@ -231,6 +308,52 @@ def test_alerts_page_only_with_a_runbook_that_exists(everything):
                 path, _, anchor = rule["annotations"]["runbook"].partition("#")
                 assert path == "k8s/README.md"
                 assert anchor in anchors, rule["alert"]
+
+
+# Of the Prometheus Operator, the kubelet and kube-state-metrics.
+ELSEWHERE = re.compile(r"up$|kube_(pod|statefulset)_|kubelet_volume_stats_")
+
+
+def test_alerts_and_dashboards_ask_for_metrics_that_the_server_exports(everything):
+    import kserve.metrics  # noqa: F401  (registers request_predict_seconds)
+    from prometheus_client import REGISTRY
+
+    import serving.metrics  # noqa: F401
+
+    suffixes = {"counter": ["_total"], "gauge": [""], "histogram": ["_bucket", "_count", "_sum"]}
+    exported = {
+        family.name + suffix
+        for family in REGISTRY.collect()
+        for suffix in suffixes.get(family.type, [])
+    }
+    asked = {name for text in expressions(everything) for name in metrics_in(text)}
+    assert len(asked) > 10
+    assert {name for name in asked if not ELSEWHERE.match(name)} <= exported
+
+
+def expressions(objects):
+    for rules in of_kind(objects, "PrometheusRule").values():
+        yield from values_of(rules, "expr")
+    for text in of_kind(objects, "ConfigMap")["invopt-dashboards"]["data"].values():
+        yield from values_of(json.loads(text), "expr")
+
+
+def metrics_in(expression: str) -> set[str]:
+    """Return the names in front of { or [; what they select by, and functions, are none."""
+    return set(re.findall(r"([a-z_]+)(?=[{\[])", expression))
+
+
+def test_scraping_finds_the_port_of_its_service_and_labels_alerts_select_by(everything):
+    services = of_kind(everything, "Service")
+    (monitor,) = of_kind(everything, "ServiceMonitor").values()
+    wanted = monitor["spec"]["selector"]["matchLabels"].items()
+    found = [s for s in services.values() if wanted <= s["metadata"].get("labels", {}).items()]
+    assert [s["metadata"]["name"] for s in found] == ["demand-forecaster-metrics"]
+    ports = {port["name"] for port in found[0]["spec"]["ports"]}
+    assert {e["port"] for e in monitor["spec"]["endpoints"]} <= ports
+    for text in expressions(everything):
+        for name in re.findall(r'service="([^"]+)"', text):
+            assert name in services
 
 
 def headings(text: str) -> list[str]:

@@ -133,3 +133,15 @@ def test_a_pipeline_that_was_never_uploaded_is_one_sentence_and_a_failure(worksp
             start_on_cluster(decision, "/data", config(), lambda _: None)
         assert kept["runs"] == []
         assert outcomes(workspace) == ["failed"]
+
+
+def test_pipelines_that_cannot_be_reached_are_one_sentence_and_the_claim_stays(
+    workspace, monkeypatch
+):
+    with cluster("demo-training") as (kept, host):
+        monkeypatch.setenv(PIPELINE_HOST, host)
+        decision = decide(workspace)
+    with pytest.raises(InvalidInputError, match=r"cannot be reached.*Check the address"):
+        start_on_cluster(decision, "/data", config(), lambda _: None)
+    assert kept["runs"] == []
+    assert outcomes(workspace) == [None]

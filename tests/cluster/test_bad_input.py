@@ -1,0 +1,166 @@
+"""The deploy step and `invopt rollback` whole: what fails is told, and production stays."""
+
+import os
+import signal
+
+import pandas as pd
+import pytest
+
+from invopt.deployment import DeploymentConfig
+from invopt.errors import InvalidInputError
+from pipelines.cli import main
+from serving import registry, release
+from tests.builders import make_config
+from tests.cluster.kserve_world import NAME, PLURAL, Forecasters, KServe, version_of
+
+pytestmark = pytest.mark.slow
+
+MODEL = "demo"
+SERIES = [f"s{n}" for n in range(12)]
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    """A workspace with two registered versions, the first one champion."""
+    workspace = tmp_path_factory.mktemp("shop")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INVOPT_WORKSPACE", str(workspace))
+        model = workspace / "made"
+        model.mkdir()
+        (model / "model.onnx").write_text("weights")
+        for _ in range(2):
+            registry.register(MODEL, str(model), [], {"snapshot": "s"}, lambda _: None)
+        registry.make_champion(MODEL, "1")
+    table = workspace / "feature_store" / "series_window"
+    table.mkdir(parents=True)
+    pd.DataFrame({"unique_id": SERIES}).to_parquet(table / "2024-01-01.parquet")
+    return workspace
+
+
+@pytest.fixture
+def world(kubernetes, as_account, cluster_names, shop, monkeypatch):
+    """Production with version 1 at work, and the deploy step's account and environment."""
+    as_account("invopt-deployer")
+    monkeypatch.setenv("INVOPT_WORKSPACE", str(shop))
+    monkeypatch.setenv("INVOPT_DEPLOYER", "inferenceservice")
+    monkeypatch.setattr("serving.inference_service._SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr("serving.inference_service._POLL_SECONDS", 0.05)
+    pods = Forecasters()
+    kserve = KServe(kubernetes, pods)
+    kserve.install("1")
+    yield kserve
+    pods.close()
+
+
+def deploy(folder, version="2", **limits):
+    limits = {"service": NAME, "ready_minutes": 0.01} | limits
+    config = make_config(deployment=DeploymentConfig(**limits).model_dump(mode="json"))
+    config = config.model_copy(update={"name": MODEL}).as_parameter()
+    return release.deploy(config, version, str(folder / "deployment.json"), lambda _: None)
+
+
+def unreachable(kserve):
+    kserve.api.close()
+
+
+def definition_missing(kserve):
+    kserve.api.kinds.clear()
+
+
+def quota_exceeded(kserve):
+    kserve.never_ready.add("2")
+    kserve.api.events = [
+        {
+            "type": "Warning",
+            "reason": "FailedCreate",
+            "message": "exceeded quota: compute, requested: cpu=2, limited: cpu=1",
+            "involvedObject": {"name": f"{NAME}-v2-predictor-5d4"},
+        }
+    ]
+
+
+def image_cannot_be_pulled(kserve):
+    kserve.never_ready.add("2")
+    kserve.waiting["2"] = {"reason": "ImagePullBackOff", "message": "manifest unknown"}
+
+
+def never_ready(kserve):
+    kserve.never_ready.add("2")
+
+
+def wrong_keys(kserve):
+    kserve.never_ready.add("2")
+    kserve.failure = {"reason": "ModelLoadFailed", "message": "InvalidAccessKeyId: no such key"}
+
+
+def old_kserve(kserve):
+    kserve.knows = False
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason", "step"),
+    [
+        (unreachable, "cannot be reached", "Check the address"),
+        (definition_missing, "does not know this kind", "Install its operator"),
+        (quota_exceeded, "exceeded quota: compute", "Free or add capacity"),
+        (image_cannot_be_pulled, "ImagePullBackOff: manifest unknown", "Push the image"),
+        (never_ready, "Ready is False|not reached", "Look at the pods' logs"),
+        (wrong_keys, "InvalidAccessKeyId", "Mend the keys"),
+        (old_kserve, r"dropped spec\.canary", "Upgrade KServe"),
+    ],
+)
+def test_a_deployment_that_fails_says_why_and_what_next_and_changes_nothing(
+    world, tmp_path, spoil, reason, step
+):
+    before = world.spec()
+    spoil(world)
+    with pytest.raises(InvalidInputError, match=reason) as caught:
+        deploy(tmp_path)
+    assert step in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert world.spec() == before
+    assert registry.champion_version(MODEL) == "1"
+    assert not (tmp_path / "deployment.json").exists()
+
+
+def test_a_terminated_deploy_step_takes_its_canary_back(world, tmp_path):
+    before = world.spec()
+    world.never_ready.add("2")
+
+    def terminate(verb, plural, body):
+        if verb == "get" and "canary" in world.spec():
+            world.api.refuse = lambda *_: None
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    world.api.refuse = terminate
+    with pytest.raises(InvalidInputError, match="The service has 1 as before"):
+        deploy(tmp_path, ready_minutes=1)
+    assert world.spec() == before
+
+
+def test_a_deployment_that_succeeds_makes_its_version_champion_and_rollback_returns_it(
+    world, tmp_path, capsys
+):
+    assert deploy(tmp_path, ready_minutes=1) == "2"
+    assert (tmp_path / "deployment.json").exists()
+    assert main(["rollback", "--service", NAME]) == 0
+    assert f"{NAME} serves version 1 again" in capsys.readouterr().out
+    assert version_of(world.spec()["predictor"]["model"]) == "1"
+    registry.make_champion(MODEL, "1")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda _: None, "keeps no previous spec"),
+        (unreachable, "cannot be reached"),
+        (definition_missing, "does not know this kind"),
+        (lambda kserve: kserve.api.objects.pop((PLURAL, NAME)), "Apply the overlay first"),
+    ],
+)
+def test_rollback_that_cannot_be_ends_with_one_sentence_and_status_1(world, capsys, spoil, reason):
+    spoil(world)
+    assert main(["rollback", "--service", NAME]) == 1
+    told = capsys.readouterr().err.strip()
+    assert reason in told
+    assert "\n" not in told
