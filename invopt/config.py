@@ -7,7 +7,7 @@ images) are not here; they come from the environment of the process that runs a 
 import difflib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -187,7 +187,8 @@ class TrainingConfig(_Section):
         batch_size: Series per step; every series gives a forecast at each of its origins.
         fork_every: Encoder steps between origins.
         fork_after: Encoder steps before the first origin.
-        origin_stride: Periods between possible window ends; 7 keeps the weekday of the cutoff.
+        origin_strides: Periods between possible window ends, one per member in turn. 7 keeps the
+            weekday of the cutoff; 1 has seven times as many windows. Members of both err apart.
         newest_share: Share of training windows that end with the latest periods. Ends drawn evenly
             reach a period from every window that holds it, the latest ones from few.
         learning_rate: Peak.
@@ -217,7 +218,7 @@ class TrainingConfig(_Section):
     batch_size: int = Field(default=64, ge=1)
     fork_every: int = Field(default=2, ge=1)
     fork_after: int = Field(default=8, ge=1)
-    origin_stride: int = Field(default=1, ge=1)
+    origin_strides: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(1,), min_length=1)
     newest_share: float = Field(default=0.0, ge=0, le=1)
     learning_rate: float = Field(default=2e-3, gt=0)
     weight_decay: float = Field(default=0.01, ge=0)

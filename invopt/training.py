@@ -263,7 +263,7 @@ class _Run:
         self.num_origins = len(origins)
         self.source = WindowSource(spec, panel, origins, stop)
         launch = np.asarray(encoded.launch)
-        self.sampler = WindowSampler(launch, stop, features, training, seed)
+        self.sampler = WindowSampler(launch, stop, features, training, seed, member.number)
         if not self.sampler.num_series:
             raise InvalidInputError(
                 f"no series has sales before period {stop}: there is nothing to learn from."

@@ -131,8 +131,9 @@ class WindowSampler:
         launch: (N,) first period on sale of each series.
         num_periods: Periods whose sales may be targets.
         features: Sizes of a window.
-        training: Batch size and stride.
+        training: Batch size and strides.
         seed: Of the draws.
+        member: Of the ensemble, whose turn picks the stride.
     """
 
     def __init__(
@@ -142,8 +143,10 @@ class WindowSampler:
         features: FeaturesConfig,
         training: TrainingConfig,
         seed: int,
+        member: int = 0,
     ) -> None:
-        self.seed, self.batch_size, self.stride = seed, training.batch_size, training.origin_stride
+        self.seed, self.batch_size = seed, training.batch_size
+        self.stride = training.origin_strides[member % len(training.origin_strides)]
         self.last = num_periods - 1
         # The earliest window still has one origin whose horizon holds sales of the series.
         self.first = np.minimum(

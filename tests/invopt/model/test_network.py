@@ -131,10 +131,13 @@ def test_batches_are_a_function_of_seed_and_step_and_ranks_share_them():
     assert set(both.tolist()) <= set(range(6))
 
 
-@pytest.mark.parametrize("stride", [1, 7])
-def test_window_ends_keep_the_weekday_of_the_cutoff_when_the_stride_is_a_week(stride):
-    config = make_config(training={"origin_stride": stride})
-    sampler = WindowSampler(np.zeros(6, int), 120, config.features, config.training, seed=0)
-    ends = torch.cat([sampler.draw(step)[1] for step in range(40)])
-    remainders = {int(e) % 7 for e in ends}
-    assert remainders == ({119 % 7} if stride == 7 else set(range(7)))
+def test_members_take_strides_in_turn_and_a_week_keeps_the_weekday_of_the_cutoff():
+    config = make_config(training={"origin_strides": [7, 1]})
+    found = []
+    for member in range(3):
+        sampler = WindowSampler(
+            np.zeros(6, int), 120, config.features, config.training, seed=0, member=member
+        )
+        ends = torch.cat([sampler.draw(step)[1] for step in range(40)])
+        found.append({int(e) % 7 for e in ends})
+    assert found == [{119 % 7}, set(range(7)), {119 % 7}]
