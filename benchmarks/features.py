@@ -164,11 +164,11 @@ def _materialisation(folder: Path) -> None:
     embedded = Settings.of(folder / "sqlite")
     until = _publish_windows(embedded)
     _materialise_to("SQLite", embedded, until)
-    with running_redis() as address:
-        if address is None:
+    with running_redis() as redis:
+        if redis is None:
             print("Redis: redis-server is not on the PATH")
             return
-        os.environ["INVOPT_REDIS"] = f"{address},socket_timeout=30"
+        os.environ["INVOPT_REDIS"] = f"{redis.address},socket_timeout=30"
         config = EMBEDDED.with_name("feature_store_redis.yaml")
         settings = replace(embedded, feature_config=config)
         (settings.feature_store / "materialised.json").unlink()

@@ -13,8 +13,8 @@ from serving.failures import NetworkUnavailableError
 
 Inputs = tuple[npt.NDArray[np.generic], ...]
 FINGERPRINT = "model_fingerprint"
-_DATATYPES = {"float32": "FP32", "int64": "INT64"}
-_DTYPES = {kind: dtype for dtype, kind in _DATATYPES.items()}
+DATATYPES = {"float32": "FP32", "int64": "INT64"}
+_DTYPES = {kind: dtype for dtype, kind in DATATYPES.items()}
 
 
 class Network(Protocol):
@@ -84,7 +84,7 @@ class RemoteNetwork:
         """Run one batch at the predictor."""
         request = self._pb.ModelInferRequest(model_name=self.name)
         for name, array in zip(INPUT_NAMES, inputs, strict=True):
-            request.inputs.add(name=name, datatype=_DATATYPES[array.dtype.name], shape=array.shape)
+            request.inputs.add(name=name, datatype=DATATYPES[array.dtype.name], shape=array.shape)
             request.raw_input_contents.append(np.ascontiguousarray(array).tobytes())
         try:
             answer = self._stub.ModelInfer(request, timeout=self.seconds, metadata=self._metadata)
