@@ -80,7 +80,7 @@ def _predictor(shop: Shop, server: Server, seconds: float) -> None:
     _timed("predictor, gRPC, one window", lambda: network.run(one), seconds)
     network.close()
     inputs = [
-        {"name": name, "shape": array.shape, "datatype": DATATYPES[array.dtype.name],
+        {"name": name, "shape": array.shape, "datatype": DATATYPES[array.dtype],
          "data": array.ravel().tolist()}
         for name, array in zip(INPUT_NAMES, one, strict=True)
     ]  # fmt: skip

@@ -13,7 +13,7 @@ from serving.failures import NetworkUnavailableError
 
 Inputs = tuple[npt.NDArray[np.generic], ...]
 FINGERPRINT = "model_fingerprint"
-DATATYPES = {"float32": "FP32", "int64": "INT64"}
+DATATYPES = {np.dtype(np.float32): "FP32", np.dtype(np.int64): "INT64"}
 _DTYPES = {kind: dtype for dtype, kind in DATATYPES.items()}
 
 
@@ -82,10 +82,11 @@ class RemoteNetwork:
 
     def run(self, inputs: Inputs) -> list[npt.NDArray[np.float32]]:
         """Run one batch at the predictor."""
-        request = self._pb.ModelInferRequest(model_name=self.name)
+        request = self._pb.ModelInferRequest(
+            model_name=self.name, raw_input_contents=[array.tobytes() for array in inputs]
+        )
         for name, array in zip(INPUT_NAMES, inputs, strict=True):
-            request.inputs.add(name=name, datatype=DATATYPES[array.dtype.name], shape=array.shape)
-            request.raw_input_contents.append(np.ascontiguousarray(array).tobytes())
+            request.inputs.add(name=name, datatype=DATATYPES[array.dtype], shape=array.shape)
         try:
             answer = self._stub.ModelInfer(request, timeout=self.seconds, metadata=self._metadata)
         except self._failure as err:
