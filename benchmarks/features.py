@@ -56,7 +56,9 @@ def _joins(folder: Path, rows: int, *, with_feast: bool) -> None:
     peers = {"bare DuckDB ASOF JOIN": _bare, "ours": _ours}
     if with_feast:
         peers["Feast's DuckDB store"] = _feast
-    found = {name: _apart(work, folder, rows) for name, work in peers.items()}
+    # The faster of two: whoever comes first also brings the file into memory.
+    rounds = [{name: _apart(work, folder, rows) for name, work in peers.items()} for _ in range(2)]
+    found = {name: min(r[name] for r in rounds) for name in peers}
     bare = found["bare DuckDB ASOF JOIN"][0]
     print(f"point-in-time join, {rows:,} rows x {_FEATURES} features on {_KEYS * _DAYS:,} rows")
     print(f"{'by':28} {'seconds':>9} {'x bare':>8} {'peak MB':>9} {'rows back':>11}")
@@ -224,8 +226,10 @@ def _publish_windows(settings: Settings) -> pd.Timestamp:
         layout.field_of("promotion"): lists(_LOOKBACK + _AHEAD),
     }  # fmt: skip
     numbers = pa.array(rng.random(_SERIES))
-    stock = keys | dict.fromkeys(
-        ("on_hand", "on_order", "backorders", "current_lead_time"), numbers
+    stock = (
+        keys
+        | dict.fromkeys(("on_hand", "on_order", "backorders", "current_lead_time"), numbers)
+        | {"arrivals": lists(14)}
     )
     empty = {"mean", "quantiles", "levels"}
     forecast = keys | dict.fromkeys(empty, lists(1)) | {"model_version": names}
