@@ -15,13 +15,15 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks._load import Caller, request_of, requests_of
 from benchmarks._redis import Redis
 from benchmarks._shop import Server, Shop, serving
 
 _CALLERS = 3
 _HOSTILE, _LEAVING = 0.01, 0.01
-_FAULT_SECONDS, _CALM_SECONDS = 5.0, 15.0
+_FAULT_SECONDS, _CALM_SECONDS = 5.0, 15
 # The store is left alone for so long after it failed; the fault is over only then.
 _RECOVERY_SECONDS = 3.0
 _LIMITS = {"INVOPT_SERVER_REFRESH_SECONDS": "1"}
@@ -34,7 +36,7 @@ Fault = Callable[[], AbstractContextManager[None]]
 
 
 def mixed_load(shop: Shop, redis: Redis, number: int) -> None:
-    """Send so many requests, inject every fault at least once, and print what came of it."""
+    """Send so many requests, inject every fault at least twice, and print what came of it."""
     model, log = _Link(shop.folder / "champion", shop.model), _Link(shop.folder / "log")
     limits = _LIMITS | {"INVOPT_PREDICTION_LOG": str(log.place)}
     with serving(shop, "serving", model.place, limits) as server:
@@ -43,14 +45,16 @@ def mixed_load(shop: Shop, redis: Redis, number: int) -> None:
         load.start()
         memory = _inject(load, server, _faults(shop, redis, model, log))
         load.join()
-        memory.append(server.megabytes())
         print(f"{load.total:,} requests in {time.monotonic() - started:.0f} s, answers by status:")
         for fault, counts in sorted(load.counts.items()):
             told = ", ".join(f"{status}: {n:,}" for status, n in sorted(counts.items()))
             print(f"  {fault:24} {told}")
+        # The first round fills the memory for the time without a store, and the log's buffers.
+        first, last = (float(np.median(part)) for part in (memory[1], memory[-1]))
+        most = max(max(part) for part in memory)
         print(
-            f"memory in MB: {memory[0]:.0f} after {_CALM_SECONDS:g} s, at most {max(memory):.0f}, "
-            f"{memory[-1]:.0f} in the end ({memory[-1] / memory[0] - 1:+.1%})"
+            f"memory, median in MB: {first:.0f} in the second round, {last:.0f} in the last "
+            f"({last / first - 1:+.1%}); at most {most:.0f}"
         )
         for name in ("invopt_decisions_total", "invopt_instance_errors_total",
                      "invopt_store_failures_total", "invopt_model_reloads_total",
@@ -92,7 +96,7 @@ class _Load(threading.Thread):
         super().__init__()
         self.counts: dict[str, Counter[str]] = {}
         self.fault = NO_FAULT
-        self.has_seen_all = threading.Event()  # of the faults
+        self.num_rounds = 0  # of faults
         self._port, self._number = port, number
         self._honest = [requests_of(names, num, seed=num) for num in (1, 1, 1, 10, 100)]
         self._hostile = [request_of(body) for body in _BAD]
@@ -107,7 +111,7 @@ class _Load(threading.Thread):
     @property
     def is_over(self) -> bool:
         """Whether enough was asked."""
-        return self.has_seen_all.is_set() and self.total >= self._number
+        return self.num_rounds >= 2 and self.total >= self._number
 
     def run(self) -> None:
         threads = [threading.Thread(target=self._work, args=(seed,)) for seed in range(_CALLERS)]
@@ -169,18 +173,24 @@ def _faults(shop: Shop, redis: Redis, model: _Link, log: _Link) -> dict[str, Fau
     }
 
 
-def _inject(load: _Load, server: Server, faults: dict[str, Fault]) -> list[float]:
-    """Inject one fault after the other until the load is over; returns the memory, MB, between."""
-    memory = []
+def _inject(load: _Load, server: Server, faults: dict[str, Fault]) -> list[list[float]]:
+    """Inject one fault after the other, in rounds, until the load is over.
+
+    Returns:
+        Memory in MB, every second between faults, by round.
+    """
+    memory: list[list[float]] = []
     while not load.is_over:
+        memory.append([])
         for name, fault in faults.items():
-            time.sleep(_CALM_SECONDS)
-            memory.append(server.megabytes())
-            print(f"    {load.total:,} requests, {memory[-1]:.0f} MB", flush=True)
+            for _ in range(_CALM_SECONDS):
+                time.sleep(1)
+                memory[-1].append(server.megabytes())
+            print(f"    {load.total:,} requests, {np.median(memory[-1]):.0f} MB", flush=True)
             load.fault = name
             with fault():
                 time.sleep(_FAULT_SECONDS)
             time.sleep(_RECOVERY_SECONDS)
             load.fault = NO_FAULT
-        load.has_seen_all.set()
+        load.num_rounds += 1
     return memory

@@ -114,7 +114,7 @@ class PredictionLog:
         folder: Path,
         *,
         sample: float = 1.0,
-        max_rows: int = 20_000,
+        max_rows: int = 10_000,
         max_seconds: float = 60.0,
         max_bytes: int = 1 << 30,
         max_held: int = 40_000,
