@@ -111,3 +111,13 @@ def test_every_fault_in_the_documents_has_its_tests():
         named = re.findall(r"`(test_\w+)`", fault)
         assert named, fault
         assert set(named) <= found, fault
+
+
+def test_who_may_ask_again_is_told_when():
+    from serving.edge import _response
+    from serving.failures import RequestFailedError
+
+    told = {
+        code: _response(RequestFailedError(code, "")).headers.get("retry-after") for code in STATUS
+    }
+    assert {code for code, when in told.items() if when} == {ErrorCode.BUSY, ErrorCode.UNAVAILABLE}
