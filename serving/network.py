@@ -78,7 +78,7 @@ class RemoteNetwork:
         options = [
             ("grpc.max_receive_message_length", -1),
             ("grpc.max_send_message_length", -1),
-            # What gRPC measures for itself costs a small call a tenth of the caller's processor time.
+            # What gRPC measures for itself is a tenth of the caller's processor time.
             ("grpc.enable_channelz", 0),
             ("grpc.http2.bdp_probe", 0),
         ]
