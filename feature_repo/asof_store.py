@@ -131,7 +131,7 @@ class AsofOfflineStore(OfflineStore):
         def query() -> pa.Table:
             connection = _connect(config)
             entities = pa.Table.from_pandas(frame, preserve_index=False)
-            rows = pa.array(np.arange(len(entities)))
+            rows = pa.array(np.arange(len(entities), dtype=np.int32))
             connection.register("entities", entities.append_column(_ROW, rows))
             sql = _join_sql(connection, config, views, stamp, full_feature_names)
             return _beside(entities, connection.sql(sql).to_arrow_table())
@@ -247,8 +247,8 @@ def _join_sql(
 def _beside(entities: pa.Table, found: pa.Table) -> pa.Table:
     """Return entities with what a join found, in their order; DuckDB's sort takes longer."""
     rows = found[_ROW].to_numpy()
-    places = np.empty(len(rows), np.int64)
-    places[rows] = np.arange(len(rows))
+    places = np.empty_like(rows)
+    places[rows] = np.arange(len(rows), dtype=rows.dtype)
     at = pa.array(places)
     found = found.drop_columns([_ROW])
     # Most of the time goes to fresh memory: the system's is had for less than Arrow's own.
@@ -292,10 +292,10 @@ def _relation(connection: duckdb.DuckDBPyConnection, config: RepoConfig, source:
         path = f"{path}/*.parquet"
     relation = f"read_parquet('{path}')"
     stamps = [source.timestamp_field, source.created_timestamp_column]
-    described = connection.sql(f"DESCRIBE SELECT * FROM {relation}").to_arrow_table()
-    kinds = dict(zip(*(described[c].to_pylist() for c in described.column_names[:2]), strict=True))
+    described = connection.sql(f"SELECT * FROM {relation}")
+    kinds = dict(zip(described.columns, map(str, described.types), strict=True))
     # DuckDB cannot compare or cast the nanoseconds that pandas writes by default.
-    fine = [s for s in stamps if s and kinds.get(s) in ("TIMESTAMPTZ_NS", "TIMESTAMP_NS")]
+    fine = [s for s in stamps if s and kinds.get(s, "").endswith("_NS")]
     if not fine:
         return relation
     replaced = ", ".join(f"{_quote(s)}::TIMESTAMPTZ AS {_quote(s)}" for s in fine)
