@@ -164,7 +164,7 @@ def _by_feast(folder: Path, rows: int, offline: dict[str, str]) -> tuple[float, 
 
 def _materialisation(folder: Path) -> None:
     os.environ["INVOPT_REDIS"] = ""
-    print(f"materialisation of {_SERIES:,} series, windows of {_LOOKBACK} days, 3 arrays each")
+    print(f"materialisation of {_SERIES:,} series, windows of {_LOOKBACK} days, 4 arrays each")
     print(f"{'to':28} {'seconds':>9} {'peak MB':>9}")
     embedded = Settings.of(folder / "sqlite")
     until = _publish_windows(embedded)
