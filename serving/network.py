@@ -13,7 +13,10 @@ from serving.failures import NetworkUnavailableError
 
 Inputs = tuple[npt.NDArray[np.generic], ...]
 FINGERPRINT = "model_fingerprint"
-DATATYPES = {np.dtype(np.float32): "FP32", np.dtype(np.int64): "INT64"}
+DATATYPES: dict["np.dtype[Any]", str] = {
+    np.dtype(np.float32): "FP32",
+    np.dtype(np.int64): "INT64",
+}
 _DTYPES = {kind: dtype for dtype, kind in DATATYPES.items()}
 
 
