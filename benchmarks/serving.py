@@ -2,7 +2,7 @@
 
 A champion of M5's sizes (28 days ahead, 26 weeks of context) on a made-up panel, features in a
 redis-server of its own, asked over HTTP by one client per connection. Beside it: the bare graph
-in ONNX Runtime, Feast's own reader on the same store, and KServe with a model that does nothing.
+in ONNX Runtime, the predictor alone, and Feast's own reader on the same store.
 """
 
 import argparse
