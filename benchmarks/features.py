@@ -6,6 +6,7 @@ Materialisation: 30,490 series with windows of 476 days, to SQLite and to Redis.
 """
 
 import argparse
+import gc
 import json
 import multiprocessing
 import os
@@ -55,7 +56,9 @@ def _joins(folder: Path, rows: int, *, with_feast: bool) -> None:
     peers = {"bare DuckDB ASOF JOIN": _bare, "ours": _ours}
     if with_feast:
         peers["Feast's DuckDB store"] = _feast
-    found = {name: _apart(work, folder, rows) for name, work in peers.items()}
+    # The faster of two: whoever comes first also brings the file into memory.
+    rounds = [{name: _apart(work, folder, rows) for name, work in peers.items()} for _ in range(2)]
+    found = {name: min(r[name] for r in rounds) for name in peers}
     bare = found["bare DuckDB ASOF JOIN"][0]
     print(f"point-in-time join, {rows:,} rows x {_FEATURES} features on {_KEYS * _DAYS:,} rows")
     print(f"{'by':28} {'seconds':>9} {'x bare':>8} {'peak MB':>9} {'rows back':>11}")
@@ -108,6 +111,7 @@ def _entities(rows: int) -> pd.DataFrame:
 
 def _bare(folder: Path, rows: int) -> tuple[float, int]:
     entities = _entities(rows)
+    gc.collect()
     started = time.perf_counter()
     connection = duckdb.connect()
     connection.execute("SET TimeZone='UTC'")
@@ -152,6 +156,7 @@ def _by_feast(folder: Path, rows: int, offline: dict[str, str]) -> tuple[float, 
     store.apply([key, view])
     entities = _entities(rows)
     refs = [f"daily:f{number}" for number in range(_FEATURES)]
+    gc.collect()  # what the imports left behind is not the join's
     started = time.perf_counter()
     found = store.get_historical_features(entities, refs).to_arrow()
     return time.perf_counter() - started, found.num_rows
@@ -159,16 +164,16 @@ def _by_feast(folder: Path, rows: int, offline: dict[str, str]) -> tuple[float, 
 
 def _materialisation(folder: Path) -> None:
     os.environ["INVOPT_REDIS"] = ""
-    print(f"materialisation of {_SERIES:,} series, windows of {_LOOKBACK} days, 3 arrays each")
+    print(f"materialisation of {_SERIES:,} series, windows of {_LOOKBACK} days, 4 arrays each")
     print(f"{'to':28} {'seconds':>9} {'peak MB':>9}")
     embedded = Settings.of(folder / "sqlite")
     until = _publish_windows(embedded)
     _materialise_to("SQLite", embedded, until)
-    with running_redis() as address:
-        if address is None:
+    with running_redis() as redis:
+        if redis is None:
             print("Redis: redis-server is not on the PATH")
             return
-        os.environ["INVOPT_REDIS"] = f"{address},socket_timeout=30"
+        os.environ["INVOPT_REDIS"] = f"{redis.address},socket_timeout=30"
         config = EMBEDDED.with_name("feature_store_redis.yaml")
         settings = replace(embedded, feature_config=config)
         (settings.feature_store / "materialised.json").unlink()
@@ -221,8 +226,10 @@ def _publish_windows(settings: Settings) -> pd.Timestamp:
         layout.field_of("promotion"): lists(_LOOKBACK + _AHEAD),
     }  # fmt: skip
     numbers = pa.array(rng.random(_SERIES))
-    stock = keys | dict.fromkeys(
-        ("on_hand", "on_order", "backorders", "current_lead_time"), numbers
+    stock = (
+        keys
+        | dict.fromkeys(("on_hand", "on_order", "backorders", "current_lead_time"), numbers)
+        | {"arrivals": lists(14)}
     )
     empty = {"mean", "quantiles", "levels"}
     forecast = keys | dict.fromkeys(empty, lists(1)) | {"model_version": names}

@@ -6,6 +6,7 @@ stamp, of equal time stamps the one created last, nothing older than the view's 
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +15,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from feast import FeatureView, OnDemandFeatureView
 from feast.data_source import DataSource
 from feast.infra.offline_stores import offline_utils
@@ -124,13 +126,15 @@ class AsofOfflineStore(OfflineStore):
             dict(zip(entity_df.columns, entity_df.dtypes, strict=True))
         )
         stamps = pd.to_datetime(entity_df[stamp], utc=True).astype("datetime64[us, UTC]")
-        entities = entity_df.assign(**{stamp: stamps, _ROW: range(len(entity_df))})
+        frame = entity_df.assign(**{stamp: stamps})
 
         def query() -> pa.Table:
             connection = _connect(config)
-            connection.register("entities", pa.Table.from_pandas(entities, preserve_index=False))
-            sql = _join_sql(config, views, stamp, full_feature_names)
-            return _in_order(connection.sql(sql).to_arrow_table())
+            entities = pa.Table.from_pandas(frame, preserve_index=False)
+            rows = pa.array(np.arange(len(entities), dtype=np.int32))
+            connection.register("entities", entities.append_column(_ROW, rows))
+            sql = _join_sql(connection, config, views, stamp, full_feature_names)
+            return _beside(entities, connection.sql(sql).to_arrow_table())
 
         keys = [c for c in entity_df.columns if c != stamp]
         return AsofRetrievalJob(
@@ -158,16 +162,17 @@ class AsofOfflineStore(OfflineStore):
         **_: Any,
     ) -> RetrievalJob:
         """Return the latest row of every key between two times, for materialisation."""
+        connection = _connect(config)
         columns = [*join_key_columns, *feature_name_columns, timestamp_field]
         columns += [created_timestamp_column] if created_timestamp_column else []
         order = [timestamp_field, *([created_timestamp_column] if created_timestamp_column else [])]
         descending = ", ".join(f"{_quote(c)} DESC" for c in order)
         sql = (
-            f"SELECT {_listed(columns)} FROM {_relation(config, data_source)} "
+            f"SELECT {_listed(columns)} FROM {_relation(connection, config, data_source)} "
             f"WHERE {_between(timestamp_field, start_date, end_date)} QUALIFY row_number() OVER "
             f"(PARTITION BY {_listed(join_key_columns)} ORDER BY {descending}) = 1"
         )
-        return _job(config, sql)
+        return _job(connection, sql)
 
     @staticmethod
     def pull_all_from_table_or_query(
@@ -182,13 +187,14 @@ class AsofOfflineStore(OfflineStore):
         **_: Any,
     ) -> RetrievalJob:
         """Return every row between two times."""
+        connection = _connect(config)
         columns = [*join_key_columns, *feature_name_columns, timestamp_field]
         columns += [created_timestamp_column] if created_timestamp_column else []
         sql = (
-            f"SELECT {_listed(columns)} FROM {_relation(config, data_source)} "
+            f"SELECT {_listed(columns)} FROM {_relation(connection, config, data_source)} "
             f"WHERE {_between(timestamp_field, start_date, end_date)}"
         )
-        return _job(config, sql)
+        return _job(connection, sql)
 
 
 def _connect(config: RepoConfig) -> duckdb.DuckDBPyConnection:
@@ -198,9 +204,9 @@ def _connect(config: RepoConfig) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _job(config: RepoConfig, sql: str) -> RetrievalJob:
+def _job(connection: duckdb.DuckDBPyConnection, sql: str) -> RetrievalJob:
     return AsofRetrievalJob(
-        lambda: _connect(config).sql(sql).to_arrow_table(),
+        lambda: connection.sql(sql).to_arrow_table(),
         full_feature_names=False,
         on_demand=[],
         metadata=None,
@@ -208,12 +214,13 @@ def _job(config: RepoConfig, sql: str) -> RetrievalJob:
 
 
 def _join_sql(
+    connection: duckdb.DuckDBPyConnection,
     config: RepoConfig,
     views: dict[FeatureView, list[str]],
     stamp: str,
     full_feature_names: bool,
 ) -> str:
-    picks = ["e.*"]
+    picks = [f"e.{_ROW}"]
     joins = []
     for number, (view, features) in enumerate(views.items()):
         d = f"d{number}"
@@ -231,28 +238,39 @@ def _join_sql(
         ]
         on = " AND ".join(f"e.{_quote(theirs)} = {d}.{_quote(ours)}" for ours, theirs in keys)
         joins.append(
-            f"ASOF LEFT JOIN {_latest_of_ties(config, view)} {d} "
+            f"ASOF LEFT JOIN {_latest_of_ties(connection, config, view)} {d} "
             f"ON {on} AND e.{_quote(stamp)} >= {at}"
         )
     return f"SELECT {', '.join(picks)} FROM entities e {' '.join(joins)}"
 
 
-def _in_order(table: pa.Table) -> pa.Table:
-    """Return a join's rows in the order of the entities; DuckDB's sort takes half as long again."""
-    rows = table[_ROW].to_numpy()
-    places = np.empty(len(rows), np.int64)
-    places[rows] = np.arange(len(rows))
-    return table.drop_columns([_ROW]).take(pa.array(places))
+def _beside(entities: pa.Table, found: pa.Table) -> pa.Table:
+    """Return entities with what a join found, in their order; DuckDB's sort takes longer."""
+    rows = found[_ROW].to_numpy()
+    places = np.empty_like(rows)
+    places[rows] = np.arange(len(rows), dtype=rows.dtype)
+    at = pa.array(places)
+    found = found.drop_columns([_ROW])
+    # Most of the time goes to fresh memory: the system's is had for less than Arrow's own.
+    memory = pa.system_memory_pool()
+    with ThreadPoolExecutor() as pool:
+        columns = pool.map(
+            lambda c: pc.take(c, at, boundscheck=False, memory_pool=memory), found.columns
+        )
+        for name, column in zip(found.column_names, columns, strict=True):
+            entities = entities.append_column(name, column)
+    return entities
 
 
-def _latest_of_ties(config: RepoConfig, view: FeatureView) -> str:
+def _latest_of_ties(
+    connection: duckdb.DuckDBPyConnection, config: RepoConfig, view: FeatureView
+) -> str:
     """Return the view's rows with, of equal keys and time stamps, the one created last."""
-    relation = _relation(config, view.batch_source)
+    relation = _relation(connection, config, view.batch_source)
     created = view.batch_source.created_timestamp_column
     if not created:
         return relation
     keys = [*(c.name for c in view.entity_columns), view.batch_source.timestamp_field]
-    connection = _connect(config)
     repeated = connection.sql(
         f"SELECT 1 FROM {relation} GROUP BY {_listed(keys)} HAVING count(*) > 1 LIMIT 1"
     ).fetchall()
@@ -264,7 +282,7 @@ def _latest_of_ties(config: RepoConfig, view: FeatureView) -> str:
     )
 
 
-def _relation(config: RepoConfig, source: DataSource) -> str:
+def _relation(connection: duckdb.DuckDBPyConnection, config: RepoConfig, source: DataSource) -> str:
     if not isinstance(source, FileSource):
         raise ValueError(f"AsofOfflineStore reads FileSource, got {type(source).__name__}.")
     path = source.path
@@ -274,10 +292,10 @@ def _relation(config: RepoConfig, source: DataSource) -> str:
         path = f"{path}/*.parquet"
     relation = f"read_parquet('{path}')"
     stamps = [source.timestamp_field, source.created_timestamp_column]
-    described = _connect(config).sql(f"DESCRIBE SELECT * FROM {relation}").to_arrow_table()
-    kinds = dict(zip(*(described[c].to_pylist() for c in described.column_names[:2]), strict=True))
+    described = connection.sql(f"SELECT * FROM {relation}")
+    kinds = dict(zip(described.columns, map(str, described.types), strict=True))
     # DuckDB cannot compare or cast the nanoseconds that pandas writes by default.
-    fine = [s for s in stamps if s and kinds.get(s) in ("TIMESTAMPTZ_NS", "TIMESTAMP_NS")]
+    fine = [s for s in stamps if s and kinds.get(s, "").endswith("_NS")]
     if not fine:
         return relation
     replaced = ", ".join(f"{_quote(s)}::TIMESTAMPTZ AS {_quote(s)}" for s in fine)

@@ -119,7 +119,7 @@ def run(source: ModelSource, host: str, port: int, grpc_port: int | None) -> Non
     )
     model = DecisionModel(
         source.name,
-        Decider(load(*source.latest()), features, log=log),
+        Decider(load(*source.latest()), features, log=log, memory_rows=limits.memory_rows),
         source,
         load,
         max_queue=limits.max_queue,

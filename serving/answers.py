@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 
 from serving.contract import Step
+from serving.feature_store import ARRIVALS
 from serving.plans import Sheet, plain
+from serving.prediction_log import PRICED
 
 _LOGGED = (
     "unique_id", "model_version", "policy_version", "feature_age_s", "lead_time",
     "review_period", "critical_ratio", "order_quantity", "order_up_to_level", "reorder_point",
-    "safety_stock", "on_hand", "on_order", "expected_demand", "expected_holding_cost",
-    "expected_stockout_cost",
+    "safety_stock", "expected_demand", "expected_holding_cost", "expected_stockout_cost",
 )  # fmt: skip
+_KNOWN = ("on_hand", "on_order", "backorders", *PRICED)
 
 
 class AnswerWriter:
@@ -90,19 +92,24 @@ class AnswerWriter:
             request_ids: Request of each.
             what_if: True where the caller changed something.
         """
-        forecast = self.sheet.forecast
+        sheet, forecast = self.sheet, self.sheet.forecast
         num, rows = len(at), list(at)
+        longest = max(d["lead_time"] + d["review_period"] for d in decisions)
+        known = sheet.products | {"price": sheet.price} | sheet.position
         return (
             {name: [decision[name] for decision in decisions] for name in _LOGGED}
             | {name: [value] * num for name, value in self._logged.items()}
             | {
                 "request_id": list(request_ids),
-                "step": [self.sheet.steps[k].value for k in rows],
+                "step": [sheet.steps[k].value for k in rows],
                 "mean": forecast.mean[rows],
-                "quantiles": forecast.quantiles[rows].clip(min=0).reshape(num, -1),
+                "quantiles": forecast.quantiles[rows].reshape(num, -1),
+                "levels": forecast.levels[rows, :longest].reshape(num, -1),
+                "arrivals": sheet.position[ARRIVALS][rows],
                 "quantile_levels": np.tile(
                     np.array(forecast.quantile_levels, np.float32), (num, 1)
                 ),
                 "what_if": list(what_if),
             }
+            | {name: known[name][rows].tolist() for name in _KNOWN if name in known}
         )

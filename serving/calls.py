@@ -24,44 +24,7 @@ _STATUS = {
     ErrorCode.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
     ErrorCode.TIMEOUT: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
-
-
-class _Guard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
-    """Token and failures of gRPC calls.
-
-    Args:
-        settings: Limits.
-    """
-
-    def __init__(self, settings: ServerSettings) -> None:
-        self.settings = settings
-
-    async def intercept_service(self, continuation: Any, details: Any) -> Any:
-        handler = await continuation(details)
-        if handler is None:
-            return None
-        metadata = dict(details.invocation_metadata)
-        open_to_all = details.method.endswith(("/ServerLive", "/ServerReady"))
-
-        async def call(request: Any, context: Any) -> Any:
-            progress = Progress()
-            PROGRESS.set(progress)
-            try:
-                if self.settings.token and not open_to_all:
-                    authorize(metadata.get("authorization", ""), self.settings.token)
-                return await handler.unary_unary(request, context)
-            except grpc.aio.AbortError:
-                raise
-            except Exception as err:
-                failure = failure_of(err, reached_model=progress.reached_model)
-                status = _STATUS.get(failure.code, grpc.StatusCode.INTERNAL)
-                await context.abort(status, f"{failure.code.value}: {failure.message}")
-
-        return grpc.unary_unary_rpc_method_handler(
-            call,
-            request_deserializer=handler.request_deserializer,
-            response_serializer=handler.response_serializer,
-        )
+_OPEN_TO_ALL = ("ServerLive", "ServerReady")
 
 
 class _Servicer(InferenceServicer):  # type: ignore[misc]
@@ -88,12 +51,46 @@ class _Servicer(InferenceServicer):  # type: ignore[misc]
         raise RequestFailedError(ErrorCode.CLOSED, "models are not loaded or unloaded here.")
 
 
+class _Guarded:
+    """A servicer whose calls ask for the token and fail as every request here does.
+
+    An interceptor would make a handler anew for every call.
+
+    Args:
+        servicer: Inside.
+        token: Bearer token, "" for none.
+    """
+
+    def __init__(self, servicer: _Servicer, token: str) -> None:
+        self._servicer, self._token = servicer, token
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._servicer, name)
+        is_open = not self._token or name in _OPEN_TO_ALL
+
+        async def guarded(request: Any, context: Any) -> Any:
+            progress = Progress()
+            PROGRESS.set(progress)
+            try:
+                if not is_open:
+                    metadata = dict(context.invocation_metadata())
+                    authorize(metadata.get("authorization", ""), self._token)
+                return await call(request, context)
+            except grpc.aio.AbortError:
+                raise
+            except Exception as err:
+                failure = failure_of(err, reached_model=progress.reached_model)
+                status = _STATUS.get(failure.code, grpc.StatusCode.INTERNAL)
+                await context.abort(status, f"{failure.code.value}: {failure.message}")
+
+        return guarded
+
+
 async def start_grpc(server: ModelServer, settings: ServerSettings) -> Any:
     """Start the gRPC server; None when no port is set."""
     if settings.grpc_port is None:
         return None
     calls = grpc.aio.server(
-        interceptors=[_Guard(settings)],
         options=[
             ("grpc.max_receive_message_length", settings.max_body_bytes),
             ("grpc.max_send_message_length", -1),
@@ -101,7 +98,8 @@ async def start_grpc(server: ModelServer, settings: ServerSettings) -> Any:
         ],
     )
     servicer = _Servicer(server.dataplane, server.model_repository_extension)
-    grpc_predict_v2_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(servicer, calls)
+    guarded = _Guarded(servicer, settings.token)
+    grpc_predict_v2_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(guarded, calls)
     calls.add_insecure_port(f"{settings.host}:{settings.grpc_port}")
     await calls.start()
     return calls

@@ -8,7 +8,7 @@ seasonal_naive: the season before. Whatever is not fresh says so and why.
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,8 +25,8 @@ from serving.online import OnlineFeatures
 from serving.plans import Sheet, plan_rows
 from serving.prediction_log import PredictionLog
 from serving.scenarios import InstanceFailedError, put_position, scenarios_of
+from serving.settings import ServerSettings
 
-_MEMORY = 5_000
 STORE_DOWN = "the feature store does not answer"
 Answers = list[dict[str, Any] | None]
 
@@ -63,6 +63,7 @@ class Decider:
         features: Online features.
         clock: Returns seconds since 1970.
         log: Where sampled decisions go.
+        memory_rows: Forecasts kept for the time the store is out of reach, about 2 kB each.
     """
 
     def __init__(
@@ -71,9 +72,10 @@ class Decider:
         features: OnlineFeatures,
         clock: Callable[[], float] = time.time,
         log: PredictionLog | None = None,
+        memory_rows: int = ServerSettings.memory_rows,
     ) -> None:
         self.features, self.clock, self.log = features, clock, log
-        self._memory = Memory(_MEMORY)
+        self._memory = Memory(memory_rows)
         self.model = Forecasting(champion, features)
 
     def take(self, champion: Champion) -> None:
@@ -270,16 +272,21 @@ class Decider:
     def _from_memory(self, model: Forecasting, work: _Work) -> dict[int, InstanceFailedError]:
         """Answer from what this process knew last: the store is out of reach."""
         failures: dict[int, InstanceFailedError] = {}
+        kinds: dict[Hashable, tuple[list[int], list[Sheet]]] = {}
         for number, instance in enumerate(work.instances):
             sheet = self._memory.find(instance.unique_id)
             if sheet is None or instance.features is not None:
                 failures[number] = InstanceFailedError(ErrorCode.UNAVAILABLE, STORE_DOWN + ".")
                 continue
-            position = {name: values.copy() for name, values in sheet.position.items()}
             if instance.position is not None:
-                put_position(position, 0, instance.position)
-            sheet = sheet.degraded(Step.LAST_FORECAST, STORE_DOWN, position)
-            failures |= self._answer(model, work, [number], [False], sheet, None)
+                put_position(sheet.position, 0, instance.position)
+            numbers, sheets = kinds.setdefault(sheet.kind, ([], []))
+            numbers.append(number)
+            sheets.append(sheet)
+        for numbers, sheets in kinds.values():
+            sheet = Sheet.end_to_end(sheets).degraded(Step.LAST_FORECAST, STORE_DOWN)
+            as_it_stood = [False] * len(numbers)
+            failures |= self._answer(model, work, numbers, as_it_stood, sheet, None)
         return failures
 
     def _fail(

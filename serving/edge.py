@@ -35,6 +35,8 @@ from serving.settings import ServerSettings
 
 _OPEN_TO_ALL = ("/", "/metrics", "/v2/health/live", "/v2/health/ready")
 _CLOSED = "/v2/repository"
+# Seconds after which it is worth to ask again; a store is left alone for two.
+_LATER = {ErrorCode.BUSY: "1", ErrorCode.UNAVAILABLE: "2"}
 _DRAIN_BYTES = 64 << 20
 _SWITCH_SECONDS = 0.001
 Message = MutableMapping[str, Any]
@@ -143,7 +145,7 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
 
 
 def _response(failure: RequestFailedError) -> JSONResponse:
-    headers = {"Retry-After": "1"} if failure.code is ErrorCode.BUSY else {}
+    headers = {"Retry-After": _LATER[failure.code]} if failure.code in _LATER else {}
     if failure.code is ErrorCode.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(failure.body, failure.status, headers)

@@ -1,6 +1,6 @@
 """Plans from forecasts: levels, an order and its costs, as things stand or as a caller assumes."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -68,10 +68,49 @@ class Sheet:
             versions=self.versions[one],
         )
 
-    def degraded(self, step: Step, reason: str, position: dict[str, FloatArray]) -> "Sheet":
-        """Return the sheet told to be of a lower rung, with the stock as known now."""
+    @property
+    def kind(self) -> tuple[Hashable, ...]:
+        """Sheets of one kind can be put end to end."""
+        own = self.forecast
+        levels = (own.quantile_levels, own.level_quantiles)
+        return self.cutoff, self.known_at, own.horizon, levels, tuple(self.products)
+
+    @classmethod
+    def end_to_end(cls, sheets: Sequence["Sheet"]) -> "Sheet":
+        """Return the rows of sheets of one kind, in order."""
+        first = sheets[0]
+        if len(sheets) == 1:
+            return first
+        parts = [sheet.forecast for sheet in sheets]
+        forecast = replace(
+            first.forecast,
+            mean=np.concatenate([part.mean for part in parts]),
+            quantiles=np.concatenate([part.quantiles for part in parts]),
+            levels=np.concatenate([part.levels for part in parts]),
+        )
+        return replace(
+            first,
+            forecast=forecast,
+            products={n: _joined([s.products[n] for s in sheets]) for n in first.products},
+            price=_joined([s.price for s in sheets]),
+            position={n: _joined([s.position[n] for s in sheets]) for n in first.position},
+            steps=[step for s in sheets for step in s.steps],
+            reasons=[reason for s in sheets for reason in s.reasons],
+            versions=[version for s in sheets for version in s.versions],
+        )
+
+    def degraded(self, step: Step, reason: str) -> "Sheet":
+        """Return the sheet told to be of a lower rung."""
         num = len(self.steps)
-        return replace(self, steps=[step] * num, reasons=[reason] * num, position=position)
+        return replace(self, steps=[step] * num, reasons=[reason] * num)
+
+
+def _joined(arrays: Sequence[FloatArray]) -> FloatArray:
+    """Return arrays end to end; rows of numbers by period are made as wide as the widest."""
+    if arrays[0].ndim == 1:
+        return np.concatenate(arrays)
+    width = max(array.shape[1] for array in arrays)
+    return np.concatenate([np.pad(a, ((0, 0), (0, width - a.shape[1]))) for a in arrays])
 
 
 def products_of(rows: dict[str, Any]) -> dict[str, FloatArray]:

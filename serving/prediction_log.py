@@ -16,17 +16,25 @@ A file appears whole or not at all. One row is one served decision, in these col
 | cutoff | date32 | last period with sales; the first forecast period follows it |
 | mean | list<float32> | expected sales per period after the cutoff, units |
 | quantile_levels | list<float32> | levels of `quantiles` |
-| quantiles | list<float32> | of sales per period, units, period by period (period x level) |
+| quantiles | list<float32> | of sales per period, units, period by period (period x level); of \
+counts with half a unit of jitter, so from -1/2 upward |
+| levels | list<float32> | quantiles of demand over the first 1, 2, ... periods, units (period x \
+level quantile of the model), at least as far as lead time and review period reach |
 | lead_time, review_period | int32 | periods |
 | critical_ratio | float64 | quantile level of the order-up-to level |
 | order_quantity, order_up_to_level, reorder_point, safety_stock | float64 | units |
-| on_hand, on_order | float64 | units the order was computed from |
+| on_hand, on_order, backorders | float64 | units the order was computed from |
+| arrivals | list<float64> | units of on_order by the period after the cutoff they arrive at the \
+start of; what is on order beyond them arrives at the first |
+| price, list_price, unit_cost, pack_size, min_order | float64 | what the costs and the rounding \
+come from: money and units; null where the configuration's hold |
 | expected_demand | float64 | over lead time and review period, units |
 | expected_holding_cost, expected_stockout_cost | float64 | money over the same periods |
 | what_if | bool | the caller changed a cost, a rule, a price, a promotion or a feature |
 
 Numbers that are not known are null. What-if rows are kept apart by the flag: realised error is
-measured on the others. No caller, address or token is ever written.
+measured on the others. No caller, address or token is ever written. A row holds all that its
+decision was computed from but the model's configuration: serving/replay.py computes it again.
 """
 
 import contextlib
@@ -42,7 +50,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow.dataset import dataset
 
+PRICED = ("price", "list_price", "unit_cost", "pack_size", "min_order")
 SCHEMA = pa.schema(
     [
         ("request_id", pa.string()),
@@ -70,6 +80,10 @@ SCHEMA = pa.schema(
         ("expected_holding_cost", pa.float64()),
         ("expected_stockout_cost", pa.float64()),
         ("what_if", pa.bool_()),
+        ("levels", pa.list_(pa.float32())),
+        ("backorders", pa.float64()),
+        ("arrivals", pa.list_(pa.float64())),
+        *((name, pa.float64()) for name in PRICED),
     ]
 )
 _POLL_SECONDS = 0.25
@@ -100,7 +114,7 @@ class PredictionLog:
         folder: Path,
         *,
         sample: float = 1.0,
-        max_rows: int = 20_000,
+        max_rows: int = 10_000,
         max_seconds: float = 60.0,
         max_bytes: int = 1 << 30,
         max_held: int = 40_000,
@@ -127,7 +141,7 @@ class PredictionLog:
 
         Args:
             columns: Of SCHEMA, values by row; lists of numbers as (row, length) arrays of
-                float32. Columns that are left out are null. Not to be changed afterwards.
+                their type. Columns that are left out are null. Not to be changed afterwards.
         """
         number = len(columns["unique_id"])
         with self._lock:
@@ -228,6 +242,6 @@ def read_predictions(folder: Path, columns: Iterable[str] | None = None) -> pa.T
     """
     names = list(columns) if columns is not None else SCHEMA.names
     wanted = pa.schema([SCHEMA.field(name) for name in names])
-    files = sorted(folder.glob("*/part-*.parquet"))
-    tables = [pq.read_table(file, columns=names, partitioning=None) for file in files]
-    return pa.concat_tables([wanted.empty_table(), *tables]).cast(wanted)
+    files = sorted(map(str, folder.glob("*/part-*.parquet")))
+    # Files of an earlier version may lack columns: theirs are null.
+    return dataset(files, wanted).to_table() if files else wanted.empty_table()

@@ -5,7 +5,6 @@ Needs neither torch nor Feast, and no registry: a model folder, as the cluster m
 """
 
 import argparse
-import functools
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -25,18 +24,17 @@ from serving.contract import ErrorCode
 from serving.edge import check_free, run_loop, serve
 from serving.failures import RequestFailedError
 from serving.gated import PROGRESS, GatedModel
-from serving.network import FINGERPRINT
+from serving.network import DATATYPES, FINGERPRINT
 from serving.settings import ServerSettings
 
 _KINDS: dict[str, np.dtype[Any]] = {
     "tensor(float)": np.dtype(np.float32),
     "tensor(int64)": np.dtype(np.int64),
 }
-_DATATYPES = {np.dtype(np.float32): "FP32", np.dtype(np.int64): "INT64"}
 # Windows that are quicker done than handed to a thread.
 _AT_ONCE = 4
+_NOTHING = np.zeros(0, np.float32)
 _UNFIT = "has data that do not fit its shape and datatype"
-Read = Callable[["np.dtype[Any]"], npt.NDArray[np.generic]]
 
 
 class Predictor(GatedModel):
@@ -52,6 +50,12 @@ class Predictor(GatedModel):
         super().__init__(name, settings.max_queue, settings.request_seconds, threads=1)
         self.network = OnnxNetwork(path / "model.onnx", num_threads=1)
         self.fingerprint = fingerprint(path / "model.onnx")
+        self._seconds = PREDICT_HIST_TIME.labels(**get_labels(name))
+        # What the graph takes, in order: name, type and shape of one row; None where it has no use.
+        self._wanted = [
+            (n, _KINDS[i.type], tuple(i.shape[1:])) if i is not None else (n, None, ())
+            for n, i in ((n, self.network.inputs.get(n)) for n in INPUT_NAMES)
+        ]
 
     def load(self) -> bool:
         """Run the graph once before traffic comes."""
@@ -60,7 +64,7 @@ class Predictor(GatedModel):
             tuple(
                 np.zeros([1, *shapes[n].shape[1:]], _KINDS[shapes[n].type])
                 if n in shapes
-                else np.zeros(0, np.float32)
+                else _NOTHING
                 for n in INPUT_NAMES
             )
         )
@@ -77,8 +81,7 @@ class Predictor(GatedModel):
         _reached()
         if not isinstance(payload, InferRequest):
             raise RequestFailedError(ErrorCode.INVALID_REQUEST, "the predictor speaks v2 only.")
-        given = {tensor.name: tensor for tensor in payload.inputs}
-        arrays = self._arrays({n: functools.partial(_array, t) for n, t in given.items()})
+        arrays = self._arrays({tensor.name: (tensor,) for tensor in payload.inputs}, _array)
         found = await self.run(lambda: self.network.run(arrays))
         outputs = []
         for name, array in zip(OUTPUT_NAMES, found, strict=True):
@@ -96,15 +99,15 @@ class Predictor(GatedModel):
         """Return the answer to a gRPC request of raw tensors, as raw tensors."""
         _reached()
         tensors = zip(request.inputs, request.raw_input_contents, strict=True)
-        arrays = self._arrays({t.name: functools.partial(_raw_array, t, raw) for t, raw in tensors})
-        with PREDICT_HIST_TIME.labels(**get_labels(self.name)).time():
+        arrays = self._arrays({tensor.name: (tensor, raw) for tensor, raw in tensors}, _raw_array)
+        with self._seconds.time():
             num = max(len(array) for array in arrays)
             found = (
                 self.network.run(arrays)
                 if num <= _AT_ONCE
                 else await self.run(lambda: self.network.run(arrays))
             )
-        answer = ModelInferResponse(model_name=self.name, id=request.id or generate_uuid())
+        answer = ModelInferResponse(model_name=self.name, id=request.id)
         answer.parameters[FINGERPRINT].string_param = self.fingerprint
         for name, array in zip(OUTPUT_NAMES, found, strict=True):
             answer.outputs.add(name=name, shape=array.shape, datatype="FP32")
@@ -114,7 +117,7 @@ class Predictor(GatedModel):
     def get_input_types(self) -> list[dict[str, Any]]:
         """Return the graph's inputs."""
         return [
-            {"name": n, "datatype": _DATATYPES[_KINDS[i.type]], "shape": [-1, *i.shape[1:]]}
+            {"name": n, "datatype": DATATYPES[_KINDS[i.type]], "shape": [-1, *i.shape[1:]]}
             for n, i in self.network.inputs.items()
         ]
 
@@ -125,24 +128,32 @@ class Predictor(GatedModel):
             for o in self.network.session.get_outputs()
         ]
 
-    def _arrays(self, given: Mapping[str, Read]) -> tuple[npt.NDArray[np.generic], ...]:
-        """Return the graph's inputs, checked, from what reads each tensor that was sent."""
+    def _arrays(
+        self, given: Mapping[str, tuple[Any, ...]], read: Callable[..., npt.NDArray[np.generic]]
+    ) -> tuple[npt.NDArray[np.generic], ...]:
+        """Return the graph's inputs, checked.
+
+        Args:
+            given: What was sent, by name.
+            read: Returns the array of what was sent, of a wanted type.
+        """
         found: list[npt.NDArray[np.generic]] = []
         num = None
-        for name in INPUT_NAMES:
-            wanted = self.network.inputs.get(name)
-            if wanted is None:
-                found.append(np.zeros(0, np.float32))
+        for name, dtype, shape in self._wanted:
+            if dtype is None:
+                found.append(_NOTHING)
                 continue
             if name not in given:
                 raise _refused(name, "is missing")
-            array = given[name](_KINDS[wanted.type])
+            array = read(*given[name], dtype)
             num = len(array) if num is None else num
-            if list(array.shape) != [num, *wanted.shape[1:]] or not num:
-                raise _refused(name, f"must have the shape {[num or -1, *wanted.shape[1:]]}")
-            if array.dtype.kind == "f" and not np.isfinite(array).all():
-                raise _refused(name, "holds NaN or infinity")
+            if array.shape != (num, *shape) or not num:
+                raise _refused(name, f"must have the shape {[num or -1, *shape]}")
             found.append(array)
+        numbers = [array for array in found if array.dtype.kind == "f"]
+        if not np.isfinite(np.concatenate([array.ravel() for array in numbers])).all():
+            bad = [not np.isfinite(array).all() for array in found]
+            raise _refused(INPUT_NAMES[bad.index(True)], "holds NaN or infinity")
         return tuple(found)
 
 
@@ -158,13 +169,13 @@ def _array(tensor: Any, dtype: "np.dtype[Any]") -> npt.NDArray[np.generic]:
     except Exception as err:  # KServe and numpy have many ways to fail on a bad tensor
         raise _refused(tensor.name, _UNFIT) from err
     if array.dtype != dtype:
-        raise _refused(tensor.name, f"must be {_DATATYPES[dtype]}")
+        raise _refused(tensor.name, f"must be {DATATYPES[dtype]}")
     return array
 
 
 def _raw_array(tensor: Any, raw: bytes, dtype: "np.dtype[Any]") -> npt.NDArray[np.generic]:
-    if tensor.datatype != _DATATYPES[dtype]:
-        raise _refused(tensor.name, f"must be {_DATATYPES[dtype]}")
+    if tensor.datatype != DATATYPES[dtype]:
+        raise _refused(tensor.name, f"must be {DATATYPES[dtype]}")
     try:
         return np.frombuffer(raw, dtype).reshape(tuple(tensor.shape) or (1,))
     except ValueError as err:

@@ -112,6 +112,7 @@ class ServerSettings:
         store_seconds: Longest read of the online store.
         predictor_seconds: Longest call of the predictor.
         refresh_seconds: Between looks for a new champion or newly published features.
+        memory_rows: Forecasts kept for the time the store is out of reach, about 2 kB each.
         log_sample: Share of requests in the prediction log.
         probe_seconds: Between skew probes; 0 for none.
     """
@@ -126,6 +127,7 @@ class ServerSettings:
     store_seconds: float = 1.0
     predictor_seconds: float = 2.0
     refresh_seconds: float = 30.0
+    memory_rows: int = 20_000
     log_sample: float = 1.0
     probe_seconds: float = 900.0
 

@@ -131,6 +131,26 @@ def test_of_equal_time_stamps_the_one_created_last_answers(tmp_path):
     assert answer(store, refs, rows)["b"].tolist() == [2]
 
 
+def test_time_stamps_of_nanoseconds_are_joined_as_those_of_microseconds(tmp_path):
+    write_features(tmp_path, 2)
+    store = open_store(tmp_path, OURS)
+    refs = apply(store, tmp_path, timedelta(days=3))
+    coarse = answer(store, refs, entities(2))
+    table = pd.read_parquet(tmp_path / "f.parquet")
+    fine = dict.fromkeys(("event_timestamp", "created"), "datetime64[ns, UTC]")
+    table.astype(fine).to_parquet(tmp_path / "f.parquet", index=False)
+    pd.testing.assert_frame_equal(answer(store, refs, entities(2)), coarse)
+
+
+def test_no_entity_rows_give_none(tmp_path):
+    write_features(tmp_path, 2)
+    store = open_store(tmp_path, OURS)
+    refs = apply(store, tmp_path, timedelta(days=3))
+    none = store.get_historical_features(entities(2).head(0), refs).to_df()
+    assert none.empty
+    assert {"item_id", "row", "a", "b", "window"} <= set(none.columns)
+
+
 def test_materialising_takes_the_latest_row_of_each_key_in_the_window(tmp_path):
     write_features(tmp_path, 3)
     store = open_store(tmp_path, OURS)

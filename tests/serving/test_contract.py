@@ -1,6 +1,8 @@
 """The published contract: schema, OpenAPI under fire, and the client that speaks it."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -95,3 +97,27 @@ def test_nothing_that_fits_or_breaks_the_schema_makes_a_server_error(server):
             few(given(operation.as_strategy(generation_mode=mode))(ask))()
         asked += 1
     assert asked == 2
+
+
+def test_every_fault_in_the_documents_has_its_tests():
+    root = Path(__file__).parents[2]
+    text = (root / "docs" / "serving.md").read_text()
+    faults = text.split("| fault |")[1].split("\n\n")[0].splitlines()[2:]
+    found = set()
+    for file in Path(__file__).parent.glob("test_*.py"):
+        found |= set(re.findall(r"^def (test_\w+)", file.read_text(), re.MULTILINE))
+    assert len(faults) >= 9
+    for fault in faults:
+        named = re.findall(r"`(test_\w+)`", fault)
+        assert named, fault
+        assert set(named) <= found, fault
+
+
+def test_who_may_ask_again_is_told_when():
+    from serving.edge import _response
+    from serving.failures import RequestFailedError
+
+    told = {
+        code: _response(RequestFailedError(code, "")).headers.get("retry-after") for code in STATUS
+    }
+    assert {code for code, when in told.items() if when} == {ErrorCode.BUSY, ErrorCode.UNAVAILABLE}

@@ -296,6 +296,7 @@ def test_while_the_store_is_down_what_was_answered_last_answers(shop, parts, tmp
     features = OnlineFeatures(settings, seconds=30.0, clock=lambda: now[0])
     decider = Decider(load_champion(shop.model, "demand", "1"), features)
     [before, _] = ask(decider, "p0_s0", "p1_s1")
+    ask(decider, "p2_s0")
     with closing(sqlite3.connect(settings.feature_store / "online.db")) as other:
         other.execute("ALTER TABLE invopt_series_window RENAME TO gone")
         other.commit()
@@ -305,6 +306,12 @@ def test_while_the_store_is_down_what_was_answered_last_answers(shop, parts, tmp
         np.testing.assert_array_equal(found["mean"], before["mean"])
         assert found["order_quantity"] == 0.0
         assert unseen["error"]["code"] == "unavailable"
+        # what is remembered of different requests is planned together, as if each were alone
+        coming = instance("p2_s0", position={"on_hand": 1, "arrivals": [0, 0, 4]})
+        together = ask(decider, "p1_s1", coming, "p0_s0")
+        alone = [ask(decider, one)[0] for one in ("p1_s1", coming, "p0_s0")]
+        assert [without_age(d) for d in together] == [without_age(d) for d in alone]
+        assert together[1]["on_order"] == 4.0
         with pytest.raises(RequestFailedError) as caught:
             ask(decider, "p2_s3")
         assert caught.value.status == 503

@@ -1,6 +1,7 @@
 from datetime import UTC, datetime
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from serving.prediction_log import SCHEMA, PredictionLog, read_predictions
@@ -84,3 +85,16 @@ def test_a_clock_that_jumps_back_does_not_hold_rows_for_ever(tmp_path):
         log._thread.join(0.02)
     assert read_predictions(tmp_path).num_rows == 1
     log.close()
+
+
+def test_files_of_an_earlier_version_read_with_its_missing_columns_as_null(tmp_path):
+    log = PredictionLog(tmp_path)
+    log.offer(rows(0))
+    log.close()
+    [file] = tmp_path.glob("*/part-*.parquet")
+    pq.write_table(pq.read_table(file, partitioning=None).drop_columns(["levels"]), file)
+    log = PredictionLog(tmp_path)
+    log.offer(rows(1, levels=np.ones((1, 3), np.float32)))
+    log.close()
+    assert read_predictions(tmp_path)["levels"].to_pylist() == [None, [1.0, 1.0, 1.0]]
+    assert read_predictions(tmp_path, ["levels"]).num_rows == 2
