@@ -2,8 +2,8 @@
 
 Two models of one recipe: the series, and the 154 sums above the product; their forecasts are
 reconciled. A member of the series is trained for a few thousand steps, not longer: seven times as
-many cost 0.036 (ADR 0017); minutes go into more members, whose windows end a week or a day apart. The
-default fits 60 minutes on two cores; --full trains more members.
+many cost 0.036 (ADR 0017); minutes go into more members. The default fits 60 minutes on two cores;
+--full trains more members.
 """
 
 import argparse
