@@ -102,6 +102,7 @@ def monitored(
     store = GovernorStore("sqlite://")
     known: pd.DataFrame | None = earlier_records(panel, trained_stop, ends[0], inventory)
     current: Forecasts = Remembered(model, panel)
+    judged = challenger_of(panel.truncate(trained_stop), inventory)
     for end in ends:
         past = panel.truncate(end)
         scoring = scoring_of(past, inventory)
@@ -115,12 +116,14 @@ def monitored(
         if claim is not None:
             store.begin(claim, "run", GOVERNOR, now)
             diary.runs += 1
-            better = passes_gate(past, models[-1][1], inventory)
+            share = GOVERNOR.newest_share if decision.urgent else 0.0
+            challenger = challenger_of(past, inventory, share)
+            better = passes_gate(past, challenger, judged, inventory)
             store.finish(claim, PROMOTED if better else KEPT, now)
             if better:
                 diary.trained.append(end)
-                models.append((end, fitted(past, end)))
-                current = Remembered(models[-1][1], panel)
+                models.append((end, fitted(past, end, share)))
+                current, judged = Remembered(models[-1][1], panel), challenger
     store.close()
     return diary, models
 
@@ -136,22 +139,34 @@ def earlier_records(
     return records.assign(in_sample=False)
 
 
-def fitted(panel: Panel, stop: int) -> LogLinear:
+def fitted(panel: Panel, stop: int, newest_share: float = 0.0) -> LogLinear:
     """Return a model of the year before a period."""
-    return LogLinear(HORIZON, ModelConfig(), num_cutoffs=26).fit(panel, stop, 364)
+    model = LogLinear(HORIZON, ModelConfig(), num_cutoffs=26, newest_share=newest_share)
+    return model.fit(panel, stop, 364)
 
 
-def passes_gate(past: Panel, champion: LogLinear, inventory: InventoryConfig) -> bool:
+def challenger_of(past: Panel, inventory: InventoryConfig, newest_share: float = 0.0) -> LogLinear:
+    """Return the model of everything before the gate's weeks: the one that is judged."""
+    return fitted(past, min(_gate_ends(past, inventory)), newest_share)
+
+
+def passes_gate(
+    past: Panel, challenger: LogLinear, judged: LogLinear, inventory: InventoryConfig
+) -> bool:
     """Return whether a challenger's orders cost what the champion's did in the latest weeks.
 
-    As in the training pipeline, it is judged on weeks that it was not trained on, it may be
-    dearer by governor.max_cost_increase, and it is trained again on all weeks once it has passed.
+    As in the training pipeline: what stands in for a champion that learned from these weeks is
+    the model that was judged in its place; the challenger may be dearer by
+    governor.max_cost_increase; what has passed is trained again on all weeks.
     """
-    longest = scoring_of(past, inventory).cost_stop(0) - 1
-    ends = [past.num_periods - longest - WEEK * k for k in range(GATE_WEEKS)]
-    challenger = fitted(past, min(ends))
-    costs = [decision_cost(past, [(0, m)], ends, inventory) for m in (challenger, champion)]
+    ends = _gate_ends(past, inventory)
+    costs = [decision_cost(past, [(0, m)], ends, inventory) for m in (challenger, judged)]
     return costs[0] <= costs[1] * (1 + GOVERNOR.max_cost_increase)
+
+
+def _gate_ends(past: Panel, inventory: InventoryConfig) -> list[int]:
+    longest = scoring_of(past, inventory).cost_stop(0) - 1
+    return [past.num_periods - longest - WEEK * k for k in range(GATE_WEEKS)]
 
 
 def situation(evidence: Evidence, model: str = "replay") -> Situation:

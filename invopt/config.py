@@ -396,13 +396,21 @@ class GovernorConfig(_Section):
         enabled: False never retrains; evidence and alarms go on.
         dry_run: True decides and writes it down, but starts nothing.
         persistence: Monitoring periods in a row a cause has to fire.
-        cool_down_days: Days between two retrainings.
+        max_p_value: Chance that a signal which asks for a retraining may have when nothing changed;
+            alarms may be looser.
+        urgent: Times its limit from which on a change is urgent: it asks in its first period, and
+            training dwells on the newest periods. The limit has a chance of one in a hundred.
+        urgent_days: Days between two retrainings when a change is urgent.
+        cool_down_days: Days between two retrainings otherwise; twice as many for each further one
+            of the last 90 days. What comes back so soon was not mended, or was not there.
         min_new_periods: Periods of data since the champion was trained.
         max_per_month: Retrainings in 30 days.
         max_failures: Retrainings in a row, failed or not promoted, after which the breaker opens.
         breaker_days: Days after which those are forgiven.
         lease_minutes: Time a run may go without sign of life before another may start.
         page_again_after: Monitoring periods after which a lasting fault is paged for again.
+        newest_share: training.newest_share of an urgent retraining, where it is the larger: of the
+            few periods since a change, ends drawn evenly see hardly anything.
         max_cost_increase: gate.max_cost_increase of a retraining that ends in a refit, where it is
             the larger: judged on weeks that were mostly before what it is for, the recipe has to
             hold, and the refit learns the rest.
@@ -411,13 +419,17 @@ class GovernorConfig(_Section):
     enabled: bool = True
     dry_run: bool = False
     persistence: int = Field(default=2, ge=1)
+    max_p_value: float = Field(default=0.05, gt=0, le=1)
+    urgent: float = Field(default=2.0, ge=1)
+    urgent_days: float = Field(default=7.0, ge=0)
     cool_down_days: float = Field(default=14.0, ge=0)
-    min_new_periods: int = Field(default=14, ge=0)
-    max_per_month: int = Field(default=2, ge=1)
+    min_new_periods: int = Field(default=7, ge=0)
+    max_per_month: int = Field(default=4, ge=1)
     max_failures: int = Field(default=2, ge=1)
     breaker_days: float = Field(default=90.0, gt=0)
     lease_minutes: float = Field(default=60.0, gt=0)
     page_again_after: int = Field(default=4, ge=1)
+    newest_share: float = Field(default=0.3, ge=0, le=1)
     max_cost_increase: float = Field(default=0.02, ge=0)
 
 
@@ -439,13 +451,18 @@ class Config(_Section):
     cluster: ClusterConfig = ClusterConfig()
     governor: GovernorConfig = GovernorConfig()
 
-    def for_retraining(self) -> "Config":
+    def for_retraining(self, *, urgent: bool = False) -> "Config":
         """Return the configuration of a training that the governor asked for."""
-        limit = max(self.gate.max_cost_increase, self.governor.max_cost_increase)
-        if not self.training.refit:
-            return self
-        gate = self.gate.model_copy(update={"max_cost_increase": limit})
-        return self.model_copy(update={"gate": gate})
+        changed = self
+        if self.training.refit:
+            limit = max(self.gate.max_cost_increase, self.governor.max_cost_increase)
+            gate = self.gate.model_copy(update={"max_cost_increase": limit})
+            changed = changed.model_copy(update={"gate": gate})
+        if urgent:
+            share = max(self.training.newest_share, self.governor.newest_share)
+            training = self.training.model_copy(update={"newest_share": share})
+            changed = changed.model_copy(update={"training": training})
+        return changed
 
     def as_parameter(self) -> dict[str, Any]:
         """Return the configuration as a pipeline parameter: plain data without nulls.

@@ -44,7 +44,8 @@ def start_on_cluster(decision: str, data_dir: str, config: dict[str, Any], notif
             notify("the claim on this retraining has run out; nothing is started")
             return
         try:
-            _run_on_cluster(settings.pipeline_host, whole, data_dir, claim)
+            asked = whole.for_retraining(urgent=content["governor"]["urgent"])
+            _run_on_cluster(settings.pipeline_host, asked, data_dir, claim)
         except InvalidInputError:
             store.finish(claim, FAILED, clock())
             raise
@@ -56,6 +57,11 @@ def start_on_cluster(decision: str, data_dir: str, config: dict[str, Any], notif
 def run_name(claim: Claim) -> str:
     """Return the name a retraining runs under: its key, so that it cannot start twice."""
     return f"retraining-{claim.key}"
+
+
+def arguments_of(claim: Claim) -> dict[str, str]:
+    """Return what the training pipeline is told about why it runs."""
+    return {"cause": claim.cause, "window": claim.window, "retraining": claim.key}
 
 
 def reconcile(store: GovernorStore, config: Config, settings: Settings, notify: Notify) -> None:
@@ -98,15 +104,14 @@ def _run_on_cluster(host: str, config: Config, data_dir: str, claim: Claim) -> N
             f"there is no pipeline {pipeline} on {host}: upload it with `invopt submit training`."
         )
     experiment = client.create_experiment(model)
-    arguments = {"cause": claim.cause, "window": claim.window, "retraining": claim.key}
-    whole = config.for_retraining().as_parameter()
     client.run_pipeline(
         experiment.experiment_id,
         name,
         pipeline_id=pipeline_id,
         version_id=_latest_version(client, pipeline_id),
         service_account=config.cluster.service_account,
-        params=arguments | {"study": name, "data_dir": data_dir, "config": whole},
+        params=arguments_of(claim)
+        | {"study": name, "data_dir": data_dir, "config": config.as_parameter()},
     )
 
 

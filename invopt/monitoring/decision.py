@@ -116,6 +116,7 @@ class Decision:
         streaks: By cause that fires: periods in a row, this one included.
         dry_run: True when nothing may follow from it.
         paged: Causes this decision pages for.
+        urgent: True when what a retraining is for is far beyond its limit.
     """
 
     action: str
@@ -126,6 +127,7 @@ class Decision:
     streaks: dict[str, int] = field(default_factory=dict)
     dry_run: bool = False
     paged: list[str] = field(default_factory=list)
+    urgent: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data."""

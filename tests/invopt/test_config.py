@@ -77,3 +77,12 @@ def test_a_retraining_that_is_refitted_may_be_a_little_dearer_before_its_cause_a
         CONFIGS / "demo.yaml", ["training.refit=true", "gate.max_cost_increase=0.1"]
     )
     assert loose.for_retraining() == loose
+
+
+def test_only_an_urgent_retraining_dwells_on_the_newest_periods_and_never_less_than_configured():
+    config = load_config(CONFIGS / "demo.yaml")
+    share = config.governor.newest_share
+    assert config.for_retraining().training.newest_share == config.training.newest_share < share
+    assert config.for_retraining(urgent=True).training.newest_share == share
+    more = load_config(CONFIGS / "demo.yaml", ["training.newest_share=0.5"])
+    assert more.for_retraining(urgent=True).training.newest_share == 0.5
