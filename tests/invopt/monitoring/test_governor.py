@@ -175,8 +175,12 @@ def test_a_fault_already_paged_for_still_stops_a_retraining():
         ("kill_switch", {}, {"switched_off": "stocktaking"}, 60),
         ("cool_down", {}, {"retrainings": [run(10)]}, 60),
         ("new_data", {}, {}, 5),
-        ("budget", {"cool_down_days": 0, "max_per_month": 2},
-         {"retrainings": [run(20), run(10)]}, 60),
+        (
+            "budget",
+            {"cool_down_days": 0, "max_per_month": 2},
+            {"retrainings": [run(20), run(10)]},
+            60,
+        ),
         ("lease", {"cool_down_days": 0}, {"retrainings": [run(0.01, None)]}, 60),
     ],
 )
