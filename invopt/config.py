@@ -398,8 +398,9 @@ class GovernorConfig(_Section):
         persistence: Monitoring periods in a row a cause has to fire.
         max_p_value: Chance that a signal which asks for a retraining may have when nothing changed;
             alarms may be looser.
-        urgent: Times its limit from which on a change is urgent: it asks in its first period, and
-            training dwells on the newest periods. The limit has a chance of one in a hundred.
+        urgent: Times its limit from which on a change is urgent, until it falls silent: it asks in
+            its first period, and training dwells on the newest periods. The limit has a chance of
+            one in a hundred.
         urgent_days: Days between two retrainings when a change is urgent.
         cool_down_days: Days between two retrainings otherwise; twice as many for each further one
             of the last 90 days. What comes back so soon was not mended, or was not there.

@@ -74,6 +74,7 @@ class Memory:
         switched_off: Why somebody turned retraining off, "" while it is on.
         reset_at: When somebody last turned it on; failures before do not count.
         last_decision: When the last decision was taken; None for the first.
+        urgent: Ends of the periods whose change was urgent.
     """
 
     causes: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -82,6 +83,7 @@ class Memory:
     switched_off: str = ""
     reset_at: datetime | None = None
     last_decision: datetime | None = None
+    urgent: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

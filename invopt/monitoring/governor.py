@@ -5,7 +5,7 @@ retrain" is in the decision.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime, timedelta
 
 from invopt.config import GovernorConfig
@@ -48,10 +48,13 @@ def decide(situation: Situation, memory: Memory, config: GovernorConfig, now: da
     new_pages = [s for s in paging if _page_is_due(s.cause, situation.end, memory, config)]
     notes = ["the clock is behind the last decision; its time was used"] if behind else []
     older = [end for end in memory.causes if end > situation.end]
-    asked = _asked(situation, firing, streaks, config)
+    urgent_causes = {
+        s.cause for s in firing if _is_urgent(s, situation.end, streaks[s.cause], memory, config)
+    }
+    asked = _asked(situation, firing, streaks, urgent_causes, config)
     if asked is not None:
         cause, key = asked.cause, retraining_key(situation, asked.cause)
-        urgent = _is_urgent(asked, config)
+        urgent = cause in urgent_causes
         brakes = brakes_of(situation, memory, config, now, key, stale=bool(older), urgent=urgent)
         held = [b for b in brakes if b.holds]
         why = f"{asked.text}, {_lasted(streaks[cause], urgent=urgent)}"
@@ -192,6 +195,7 @@ def _asked(
     situation: Situation,
     firing: Sequence[Signal],
     streaks: Mapping[str, int],
+    urgent: Set[str],
     config: GovernorConfig,
 ) -> Signal | None:
     """Return the performance signal that asks for a retraining: the surest that persists.
@@ -205,15 +209,23 @@ def _asked(
         for s in firing
         if s.kind == PERFORMANCE
         and not s.estimated
-        and not s.p_value > config.max_p_value
-        and (streaks[s.cause] >= config.persistence or _is_urgent(s, config))
+        and (s.cause in urgent or not s.p_value > config.max_p_value)
+        and (s.cause in urgent or streaks[s.cause] >= config.persistence)
     ]
     return min(lasting, key=lambda s: (s.p_value, s.name), default=None)
 
 
-def _is_urgent(signal: Signal, config: GovernorConfig) -> bool:
-    """Only what forecasts got wrong is: cost comes late and hangs on a few dear series."""
-    return signal.name != "cost" and signal.strength >= config.urgent
+def _is_urgent(
+    signal: Signal, end: str, periods: int, memory: Memory, config: GovernorConfig
+) -> bool:
+    """Return whether a signal is far beyond its limit, or was and has not fallen silent since.
+
+    Only what forecasts got wrong is urgent: cost comes late and hangs on a few dear series.
+    """
+    if signal.kind != PERFORMANCE or signal.name == "cost":
+        return False
+    before = sorted(e for e in memory.causes if e < end)[::-1][: periods - 1]
+    return signal.strength >= config.urgent or not memory.urgent.isdisjoint(before)
 
 
 def _lasted(periods: int, *, urgent: bool) -> str:

@@ -76,6 +76,15 @@ def test_a_change_far_beyond_its_limit_retrains_in_its_first_period_and_says_tha
     assert not act(urgent(name="cost"), memory=remembered("cost up")).urgent
 
 
+def test_an_urgent_change_stays_urgent_until_its_cause_falls_silent():
+    weak = signal(p=0.1)
+    assert act(weak, memory=remembered("bias up", urgent=frozenset({WEEKS[1]}))).urgent
+    causes = {WEEKS[1]: frozenset({"bias up"}), WEEKS[2]: frozenset(), WEEKS[3]: frozenset()}
+    silent = Memory(causes, urgent=frozenset({WEEKS[1]}))
+    assert act(weak, memory=silent).action == "alert"
+    assert not act(weak, memory=silent).urgent
+
+
 def test_what_is_sure_enough_for_an_alarm_may_not_be_for_a_retraining():
     decision = act(signal(p=0.1))
     assert decision.action == "alert"
