@@ -198,9 +198,10 @@ def _asked(
     urgent: Set[str],
     config: GovernorConfig,
 ) -> Signal | None:
-    """Return the performance signal that asks for a retraining: the surest that persists.
+    """Return the performance signal that asks for a retraining: bias, else the surest.
 
-    One that is urgent need not persist; one that is not has to be surer than an alarm.
+    One that is urgent need not persist; one that is not has to be surer than an alarm. Demand that
+    left the forecasts is why error, coverage and cost did, and not the other way round.
     """
     if not situation.conclusive:
         return None
@@ -212,7 +213,7 @@ def _asked(
         and (s.cause in urgent or not s.p_value > config.max_p_value)
         and (s.cause in urgent or streaks[s.cause] >= config.persistence)
     ]
-    return min(lasting, key=lambda s: (s.p_value, s.name), default=None)
+    return min(lasting, key=lambda s: (s.name != "bias", s.p_value, s.name), default=None)
 
 
 def _is_urgent(

@@ -76,6 +76,13 @@ def test_a_change_far_beyond_its_limit_retrains_in_its_first_period_and_says_tha
     assert not act(urgent(name="cost"), memory=remembered("cost up")).urgent
 
 
+def test_a_retraining_is_for_demand_that_left_the_forecasts_before_what_follows_from_it():
+    follows = [signal(name, p=1e-9) for name in ("error", "cost")]
+    memory = remembered("bias up", "error up", "cost up")
+    assert act(*follows, signal(), memory=memory).cause == "bias up"
+    assert act(*follows, memory=memory).cause == "cost up"
+
+
 def test_an_urgent_change_stays_urgent_until_its_cause_falls_silent():
     weak = signal(p=0.1)
     assert act(weak, memory=remembered("bias up", urgent=frozenset({WEEKS[1]}))).urgent
