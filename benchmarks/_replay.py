@@ -8,13 +8,21 @@ import numpy.typing as npt
 import pandas as pd
 
 from benchmarks._log_linear import LogLinear
-from invopt.config import GovernorConfig, InventoryConfig, ModelConfig, MonitoringConfig
+from invopt.cleaning import estimate_demand
+from invopt.config import (
+    GateConfig,
+    GovernorConfig,
+    InventoryConfig,
+    ModelConfig,
+    MonitoringConfig,
+)
 from invopt.evaluation import Forecasts
 from invopt.forecasts import ForecastArrays
+from invopt.gate import compare_costs
 from invopt.inventory import terms_of
 from invopt.monitoring.decision import KEPT, PROMOTED, Situation
 from invopt.monitoring.evidence import Evidence, gather_evidence
-from invopt.monitoring.performance import Scoring, performance_records
+from invopt.monitoring.performance import Scoring, performance_records, series_outcomes
 from invopt.monitoring.subject import Subject
 from invopt.panel import Panel
 from serving.governor import GovernorStore
@@ -116,12 +124,13 @@ def monitored(
         if claim is not None:
             store.begin(claim, "run", GOVERNOR, now)
             diary.runs += 1
-            share = GOVERNOR.newest_share if decision.urgent else 0.0
-            challenger = challenger_of(past, inventory, share)
-            better = passes_gate(past, challenger, judged, inventory)
+            calm = past.truncate(end - WEEK * min(decision.streaks[decision.cause], GATE_WEEKS))
+            challenger = challenger_of(calm, inventory)
+            better = passes_gate(calm, challenger, judged, inventory)
             store.finish(claim, PROMOTED if better else KEPT, now)
             if better:
                 diary.trained.append(end)
+                share = GOVERNOR.newest_share if decision.urgent else 0.0
                 models.append((end, fitted(past, end, share)))
                 current, judged = Remembered(models[-1][1], panel), challenger
     store.close()
@@ -145,28 +154,42 @@ def fitted(panel: Panel, stop: int, newest_share: float = 0.0) -> LogLinear:
     return model.fit(panel, stop, 364)
 
 
-def challenger_of(past: Panel, inventory: InventoryConfig, newest_share: float = 0.0) -> LogLinear:
+def challenger_of(calm: Panel, inventory: InventoryConfig) -> LogLinear:
     """Return the model of everything before the gate's weeks: the one that is judged."""
-    return fitted(past, min(_gate_ends(past, inventory)), newest_share)
+    return fitted(calm, min(_gate_ends(calm, inventory)))
 
 
 def passes_gate(
-    past: Panel, challenger: LogLinear, judged: LogLinear, inventory: InventoryConfig
+    calm: Panel, challenger: LogLinear, judged: LogLinear, inventory: InventoryConfig
 ) -> bool:
-    """Return whether a challenger's orders cost what the champion's did in the latest weeks.
+    """Return whether a challenger's orders cost about what the champion's did before the change.
 
     As in the training pipeline: what stands in for a champion that learned from these weeks is
-    the model that was judged in its place; the challenger may be dearer by
-    governor.max_cost_increase; what has passed is trained again on all weeks.
+    the model that was judged in its place; what is not clearly dearer by more than
+    governor.max_cost_increase passes, and is trained again on all weeks.
+
+    Args:
+        calm: What was known before the change.
+        challenger: Trained before the gate's weeks.
+        judged: Stands in for the champion.
+        inventory: Costs.
     """
-    ends = _gate_ends(past, inventory)
-    costs = [decision_cost(past, [(0, m)], ends, inventory) for m in (challenger, judged)]
-    return costs[0] <= costs[1] * (1 + GOVERNOR.max_cost_increase)
+    scoring, demand = scoring_of(calm, inventory), estimate_demand(calm)
+    costs = [
+        sum(
+            series_outcomes(m.predict(calm, end - 1), calm, demand, end - 1, scoring)["cost"]
+            .to_numpy()
+            for end in _gate_ends(calm, inventory)
+        )
+        for m in (challenger, judged)
+    ]  # fmt: skip
+    found = compare_costs(costs[0], costs[1], GateConfig(num_bootstrap=300))
+    return found.low < GOVERNOR.max_cost_increase
 
 
-def _gate_ends(past: Panel, inventory: InventoryConfig) -> list[int]:
-    longest = scoring_of(past, inventory).cost_stop(0) - 1
-    return [past.num_periods - longest - WEEK * k for k in range(GATE_WEEKS)]
+def _gate_ends(calm: Panel, inventory: InventoryConfig) -> list[int]:
+    longest = scoring_of(calm, inventory).cost_stop(0) - 1
+    return [calm.num_periods - longest - WEEK * k for k in range(GATE_WEEKS)]
 
 
 def situation(evidence: Evidence, model: str = "replay") -> Situation:

@@ -59,9 +59,10 @@ def run_pipeline(
     run = LocalRun(pipeline, settings.workspace / "runs" / run_id)
     run.folder.mkdir(parents=True, exist_ok=False)
     package = run.folder / "pipeline.yaml"
-    compile_pipeline(
-        pipeline, parameters.for_retraining(asked.urgent) if asked else parameters, package
-    )
+    given = parameters
+    if asked:
+        given = parameters.for_retraining(asked.lasting, urgent=asked.urgent)
+    compile_pipeline(pipeline, given, package)
     arguments = {"data_dir": str(data.resolve())}
     if pipeline == "training":
         arguments |= {"study": run_id, **(asked.arguments if asked else {})}

@@ -44,7 +44,8 @@ def start_on_cluster(decision: str, data_dir: str, config: dict[str, Any], notif
             notify("the claim on this retraining has run out; nothing is started")
             return
         try:
-            asked = whole.for_retraining(urgent=content["governor"]["urgent"])
+            lasting, urgent = lasting_of(content)
+            asked = whole.for_retraining(lasting=lasting, urgent=urgent)
             _run_on_cluster(settings.pipeline_host, asked, data_dir, claim)
         except InvalidInputError:
             store.finish(claim, FAILED, clock())
@@ -62,6 +63,12 @@ def run_name(claim: Claim) -> str:
 def arguments_of(claim: Claim) -> dict[str, str]:
     """Return what the training pipeline is told about why it runs."""
     return {"cause": claim.cause, "window": claim.window, "retraining": claim.key}
+
+
+def lasting_of(content: dict[str, Any]) -> tuple[int, bool]:
+    """Return for how many periods the change of a decision was seen, and whether it is urgent."""
+    governor = content["governor"]
+    return governor["streaks"][governor["cause"]], governor["urgent"]
 
 
 def reconcile(store: GovernorStore, config: Config, settings: Settings, notify: Notify) -> None:
@@ -104,6 +111,7 @@ def _run_on_cluster(host: str, config: Config, data_dir: str, claim: Claim) -> N
             f"there is no pipeline {pipeline} on {host}: upload it with `invopt submit training`."
         )
     experiment = client.create_experiment(model)
+    whole = config.as_parameter()
     client.run_pipeline(
         experiment.experiment_id,
         name,
@@ -111,7 +119,7 @@ def _run_on_cluster(host: str, config: Config, data_dir: str, claim: Claim) -> N
         version_id=_latest_version(client, pipeline_id),
         service_account=config.cluster.service_account,
         params=arguments_of(claim)
-        | {"study": name, "data_dir": data_dir, "config": config.as_parameter()},
+        | {"study": name, "data_dir": data_dir, "config": whole, "evaluation": whole["evaluation"]},
     )
 
 

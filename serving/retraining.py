@@ -11,7 +11,7 @@ from invopt.config import Config, GovernorConfig
 from invopt.files import read_json, write_json
 from invopt.monitoring.decision import FAILED, KEPT, PROMOTED, Situation
 from invopt.monitoring.signals import Signal
-from serving.cluster_retraining import arguments_of, reconcile, run_name
+from serving.cluster_retraining import arguments_of, lasting_of, reconcile, run_name
 from serving.governor import Claim, GovernorStore, clock
 from serving.settings import Settings
 
@@ -24,10 +24,12 @@ class Asked:
 
     Attributes:
         arguments: Of the training pipeline: cause, window, retraining.
-        urgent: True when the change is far beyond its limit (see Config.for_retraining).
+        lasting: Monitoring periods that the change has been seen for (see Config.for_retraining).
+        urgent: True when the change is far beyond its limit.
     """
 
     arguments: dict[str, str]
+    lasting: int
     urgent: bool
 
 
@@ -107,7 +109,7 @@ def retrain_if_decided(
         tell(f"retraining because {content['reason']}")
         with leased(store, claim, config.governor) as ours:
             try:
-                folder = train(Asked(arguments_of(claim), content["governor"]["urgent"]))
+                folder = train(Asked(arguments_of(claim), *lasting_of(content)))
                 word = read_json(folder / "verdict.json")["decision"]
             except BaseException:
                 # Whatever it was: the lease need not run out for the governor to know.

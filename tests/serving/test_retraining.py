@@ -72,7 +72,7 @@ def test_a_decision_to_retrain_starts_one_training_and_learns_how_it_ended(
     for _ in range(2):  # reading the decision again starts nothing
         retrain_if_decided(decision, config(), settings, training, lambda _: None)
     [asked] = training.asked
-    assert asked.urgent  # four times its limit
+    assert (asked.lasting, asked.urgent) == (1, True)  # four times its limit
     assert asked.arguments["cause"] == "bias up"
     assert asked.arguments["window"] == "2024-01-01..2024-01-07"
     assert len(asked.arguments["retraining"]) == 16
