@@ -418,6 +418,8 @@ class GovernorConfig(_Section):
         breaker_days: Days after which those are forgiven.
         lease_minutes: Time a run may go without sign of life before another may start.
         page_again_after: Monitoring periods after which a lasting fault is paged for again.
+        refit: True ends every retraining in a refit, whatever training.refit says: without one the
+            model that serves has learned nothing of the gate's periods, the change among them.
         newest_share: training.refit_newest_share of an urgent retraining, where it is the larger:
             of the few periods since a change, ends drawn evenly see hardly anything.
         max_cost_increase: gate.max_cost_increase of a retraining that ends in a refit, where it is
@@ -438,6 +440,7 @@ class GovernorConfig(_Section):
     breaker_days: float = Field(default=90.0, gt=0)
     lease_minutes: float = Field(default=60.0, gt=0)
     page_again_after: int = Field(default=4, ge=1)
+    refit: bool = True
     newest_share: float = Field(default=0.3, ge=0, le=1)
     max_cost_increase: float = Field(default=0.02, ge=0)
 
@@ -463,22 +466,24 @@ class Config(_Section):
     def for_retraining(self, *, lasting: int = 0, urgent: bool = False) -> "Config":
         """Return the configuration of a training that the governor asked for.
 
-        A training that ends in a refit proves its recipe on periods before the change, and the
-        refit learns the change. Without a refit what is judged is what serves: nothing changes.
+        It proves its recipe on periods before the change, and a refit learns the change. Without a
+        refit what is judged is what serves: nothing changes.
 
         Args:
             lasting: Monitoring periods that the change has been seen for.
             urgent: True when the change is far beyond its limit.
         """
-        if not self.training.refit:
+        if not (self.training.refit or self.governor.refit):
             return self
         limit = max(self.gate.max_cost_increase, self.governor.max_cost_increase)
         gate = {"max_cost_increase": limit, "benefit_of_doubt": True}
         unjudged = min(lasting * self.monitoring.period, self.evaluation.gate_periods)
         share = max(self.training.newest_share, self.governor.newest_share)
-        changed = {"gate": gate, "evaluation": {"unjudged_periods": unjudged}}
-        if urgent:
-            changed["training"] = {"refit_newest_share": share}
+        changed: dict[str, dict[str, Any]] = {
+            "gate": gate,
+            "evaluation": {"unjudged_periods": unjudged},
+            "training": {"refit": True} | ({"refit_newest_share": share} if urgent else {}),
+        }
         sections = {
             name: getattr(self, name).model_copy(update=update) for name, update in changed.items()
         }
