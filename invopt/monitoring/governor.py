@@ -59,6 +59,8 @@ def decide(situation: Situation, memory: Memory, config: GovernorConfig, now: da
         held = [b for b in brakes if b.holds]
         why = f"{asked.text}, {_lasted(streaks[cause], urgent=urgent)}"
         faults = [s for s in new_pages if s.kind in (DATA, SERVING)]
+        quiet = [s.text for s in firing if s.kind in (DATA, SERVING) and s not in faults]
+        notes = [*quiet, *notes]
         if not held and not faults:
             return Decision(
                 RETRAIN, [why, *notes], cause, key, brakes, streaks, dry_run=config.dry_run,
@@ -232,7 +234,7 @@ def _is_urgent(
 def _lasted(periods: int, *, urgent: bool) -> str:
     """Return for how long a cause has fired, as it is told."""
     if urgent and periods == 1:
-        return "too far off to wait for a second period"
+        return "far beyond its limit"
     return f"for {periods} periods in a row"
 
 

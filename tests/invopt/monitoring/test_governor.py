@@ -71,9 +71,19 @@ def test_a_first_performance_signal_alerts_and_does_not_retrain():
 def test_a_change_far_beyond_its_limit_retrains_in_its_first_period_and_says_that_it_is_urgent():
     decision = act(urgent(), memory=Memory())
     assert (decision.action, decision.urgent) == ("retrain", True)
-    assert decision.reasons == ["bias fires, too far off to wait for a second period"]
+    assert decision.reasons == ["bias fires, far beyond its limit"]
     assert not act(signal()).urgent
     assert not act(urgent(name="cost"), memory=remembered("cost up")).urgent
+
+
+def test_a_fault_that_pages_nobody_is_told_beside_what_asks_for_a_retraining():
+    empty = signal("empty_column", DATA)
+    assert act(signal(), empty).reasons == [
+        "bias fires, for 5 periods in a row",
+        "empty_column fires",
+    ]
+    held = act(signal(), empty, new_periods=0)
+    assert held.reasons[-1] == "empty_column fires"
 
 
 def test_a_retraining_is_for_demand_that_left_the_forecasts_before_what_follows_from_it():
