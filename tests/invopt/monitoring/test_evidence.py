@@ -172,6 +172,10 @@ def test_a_column_of_nothing_but_nan_is_named(clean):
     values[:, -7:] = np.nan
     found = gather(clean.with_channels([replace(warm, values=values)]))
     assert "temperature" in next(s for s in found.signals if s.name == "empty_column").text
+    values[:] = np.nan  # as if it had never had a value; the model knows better
+    blank = clean.with_channels([replace(warm, values=values)])
+    found = gather(blank, channels=("temperature",))
+    assert "temperature" in next(s for s in found.signals if s.name == "empty_column").text
 
 
 def test_evidence_is_plain_data_without_arrays(clean):
