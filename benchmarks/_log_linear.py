@@ -37,6 +37,7 @@ class LogLinear:
         num_cutoffs: Of the training sample, spread over the history.
         windows: Days that the level a forecast starts from, and a slower one, are means of.
         yearly: True to learn seasons of the year.
+        newest_share: Share of the training sample that ends with the latest week.
     """
 
     horizon: int
@@ -45,6 +46,7 @@ class LogLinear:
     num_cutoffs: int = 52
     windows: tuple[int, int] = (28, 112)
     yearly: bool = True
+    newest_share: float = 0.0
     coefficients: dict[str, FloatArray] = field(default_factory=dict)
     intercepts: dict[str, float] = field(default_factory=dict)
     dispersion: dict[str, FloatArray] = field(default_factory=dict)
@@ -54,7 +56,9 @@ class LogLinear:
         rng = np.random.default_rng(self.seed)
         first = max(self.windows[1], stop - history)
         cutoffs = np.linspace(first, stop - self.horizon - 1, self.num_cutoffs).astype(np.int64)
-        cutoffs = np.maximum(cutoffs - rng.integers(0, 7, self.num_cutoffs), self.windows[1])
+        extra = round(self.num_cutoffs * self.newest_share / (1 - self.newest_share))
+        cutoffs = np.append(cutoffs, np.full(extra, cutoffs[-1]))
+        cutoffs = np.maximum(cutoffs - rng.integers(0, 7, len(cutoffs)), self.windows[1])
         drawn = [self._draw(panel, int(cutoff), rng) for cutoff in cutoffs]
         names, x, offset, y = (np.concatenate(part) for part in zip(*drawn, strict=True))
         for name in sorted(set(names)):

@@ -8,13 +8,21 @@ import numpy.typing as npt
 import pandas as pd
 
 from benchmarks._log_linear import LogLinear
-from invopt.config import GovernorConfig, InventoryConfig, ModelConfig, MonitoringConfig
+from invopt.cleaning import estimate_demand
+from invopt.config import (
+    GateConfig,
+    GovernorConfig,
+    InventoryConfig,
+    ModelConfig,
+    MonitoringConfig,
+)
 from invopt.evaluation import Forecasts
 from invopt.forecasts import ForecastArrays
+from invopt.gate import compare_costs
 from invopt.inventory import terms_of
 from invopt.monitoring.decision import KEPT, PROMOTED, Situation
 from invopt.monitoring.evidence import Evidence, gather_evidence
-from invopt.monitoring.performance import Scoring, performance_records
+from invopt.monitoring.performance import Scoring, performance_records, series_outcomes
 from invopt.monitoring.subject import Subject
 from invopt.panel import Panel
 from serving.governor import GovernorStore
@@ -102,6 +110,7 @@ def monitored(
     store = GovernorStore("sqlite://")
     known: pd.DataFrame | None = earlier_records(panel, trained_stop, ends[0], inventory)
     current: Forecasts = Remembered(model, panel)
+    judged = challenger_of(panel.truncate(trained_stop), inventory)
     for end in ends:
         past = panel.truncate(end)
         scoring = scoring_of(past, inventory)
@@ -115,12 +124,15 @@ def monitored(
         if claim is not None:
             store.begin(claim, "run", GOVERNOR, now)
             diary.runs += 1
-            better = passes_gate(past, models[-1][1], inventory)
+            calm = past.truncate(end - WEEK * min(decision.streaks[decision.cause], GATE_WEEKS))
+            challenger = challenger_of(calm, inventory)
+            better = passes_gate(calm, challenger, judged, inventory)
             store.finish(claim, PROMOTED if better else KEPT, now)
             if better:
                 diary.trained.append(end)
-                models.append((end, fitted(past, end)))
-                current = Remembered(models[-1][1], panel)
+                share = GOVERNOR.newest_share if decision.urgent else 0.0
+                models.append((end, fitted(past, end, share)))
+                current, judged = Remembered(models[-1][1], panel), challenger
     store.close()
     return diary, models
 
@@ -136,22 +148,48 @@ def earlier_records(
     return records.assign(in_sample=False)
 
 
-def fitted(panel: Panel, stop: int) -> LogLinear:
+def fitted(panel: Panel, stop: int, newest_share: float = 0.0) -> LogLinear:
     """Return a model of the year before a period."""
-    return LogLinear(HORIZON, ModelConfig(), num_cutoffs=26).fit(panel, stop, 364)
+    model = LogLinear(HORIZON, ModelConfig(), num_cutoffs=26, newest_share=newest_share)
+    return model.fit(panel, stop, 364)
 
 
-def passes_gate(past: Panel, champion: LogLinear, inventory: InventoryConfig) -> bool:
-    """Return whether a challenger's orders cost what the champion's did in the latest weeks.
+def challenger_of(calm: Panel, inventory: InventoryConfig) -> LogLinear:
+    """Return the model of everything before the gate's weeks: the one that is judged."""
+    return fitted(calm, min(_gate_ends(calm, inventory)))
 
-    As in the training pipeline, it is judged on weeks that it was not trained on, it may be
-    dearer by governor.max_cost_increase, and it is trained again on all weeks once it has passed.
+
+def passes_gate(
+    calm: Panel, challenger: LogLinear, judged: LogLinear, inventory: InventoryConfig
+) -> bool:
+    """Return whether a challenger's orders cost about what the champion's did before the change.
+
+    As in the training pipeline: what stands in for a champion that learned from these weeks is
+    the model that was judged in its place; what is not clearly dearer by more than
+    governor.max_cost_increase passes, and is trained again on all weeks.
+
+    Args:
+        calm: What was known before the change.
+        challenger: Trained before the gate's weeks.
+        judged: Stands in for the champion.
+        inventory: Costs.
     """
-    longest = scoring_of(past, inventory).cost_stop(0) - 1
-    ends = [past.num_periods - longest - WEEK * k for k in range(GATE_WEEKS)]
-    challenger = fitted(past, min(ends))
-    costs = [decision_cost(past, [(0, m)], ends, inventory) for m in (challenger, champion)]
-    return costs[0] <= costs[1] * (1 + GOVERNOR.max_cost_increase)
+    scoring, demand = scoring_of(calm, inventory), estimate_demand(calm)
+    costs = [
+        sum(
+            series_outcomes(m.predict(calm, end - 1), calm, demand, end - 1, scoring)["cost"]
+            .to_numpy()
+            for end in _gate_ends(calm, inventory)
+        )
+        for m in (challenger, judged)
+    ]  # fmt: skip
+    found = compare_costs(costs[0], costs[1], GateConfig(num_bootstrap=300))
+    return found.low < GOVERNOR.max_cost_increase
+
+
+def _gate_ends(calm: Panel, inventory: InventoryConfig) -> list[int]:
+    longest = scoring_of(calm, inventory).cost_stop(0) - 1
+    return [calm.num_periods - longest - WEEK * k for k in range(GATE_WEEKS)]
 
 
 def situation(evidence: Evidence, model: str = "replay") -> Situation:

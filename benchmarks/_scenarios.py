@@ -11,7 +11,7 @@ from invopt.synthetic import Retailer, make_retailer
 from invopt.timeline import Timeline
 
 FloatArray = npt.NDArray[np.float64]
-NUM_DAYS, SHIFT_DAY = 994, 882  # monitoring sees 16 weeks after the shift
+NUM_DAYS, SHIFT_DAY = 994, 882  # orders of 14 weeks after the shift can be priced
 
 
 @dataclass(frozen=True)

@@ -68,8 +68,10 @@ FloatArray = npt.NDArray[np.float64]
 _CLEAN_WEEKS, _POWER_WEEKS = 110, 40
 _PER_STORE = 600
 _TRAINED = SHIFT_DAY - 8 * WEEK
-_ENDS = list(range(SHIFT_DAY - 4 * WEEK, NUM_DAYS + 1, WEEK))
+# As long as orders can be priced: a later one's protection interval has not passed.
+_ENDS = list(range(SHIFT_DAY - 4 * WEEK, NUM_DAYS - HORIZON + 1, WEEK))
 _AFTER = [end for end in _ENDS if end > SHIFT_DAY]
+_RUN_PRICE = 0.05  # of a training, in weeks of orders' cost
 _SCENARIO_COSTS = InventoryConfig(review_period=7, holding_rate=0.004, stockout_margin=0.35)
 _M5_COSTS = InventoryConfig(lead_time=3, review_period=7)
 
@@ -312,10 +314,13 @@ def _shifts(seeds: list[int]) -> None:
     print(f"{len(seeds)} made-up retailers, {len(_AFTER)} weeks after the shift; counts are means")
     _print(
         ("scenario", "alarm weeks", "pages", "runs", "promoted", "delay, weeks", "first finding",
-         "governed", "weekly", "a governed run is worth", "a further weekly run is worth"),
+         "governed", "weekly", "weekly, dwelling on the newest", "governed and its runs",
+         "weekly and its runs", "a governed run is worth", "a further weekly run is worth"),
         [_scenario_row(s, found[s.name]) for s in scenarios()],
     )  # fmt: skip
-    print("cost against never retraining; worth in weeks of orders' cost")
+    print(
+        f"cost against never retraining; worth in weeks of orders' cost; a run costs {_RUN_PRICE}"
+    )
 
 
 def _replayed(scenario: Scenario, truth: Panel, model: LogLinear) -> _Replayed:
@@ -323,8 +328,10 @@ def _replayed(scenario: Scenario, truth: Panel, model: LogLinear) -> _Replayed:
     changed = scenario.change(truth, np.random.default_rng(0))
     panel = clean(changed, CleaningConfig())[0]
     diary, governed = monitored(panel, model, _TRAINED, _ENDS, _SCENARIO_COSTS)
-    weekly = [(0, model), *((end, fitted(panel.truncate(end), end)) for end in _AFTER)]
-    policies = {"never": [(0, model)], "governed": governed, "weekly": weekly}
+    policies = {"never": [(0, model)], "governed": governed}
+    for name, share in (("weekly", 0.0), ("dwelling", GOVERNOR.newest_share)):
+        later = [(end, fitted(panel.truncate(end), end, share)) for end in _AFTER]
+        policies[name] = [(0, model), *later]
     demand = truth if scenario.faulty else panel
     return _Replayed(diary, {n: _cost(panel, demand, m) for n, m in policies.items()})
 
@@ -336,8 +343,6 @@ def _cost(panel: Panel, truth: Panel, models: list[tuple[int, LogLinear]]) -> fl
     total = 0.0
     scoring = scoring_of(panel, _SCENARIO_COSTS)
     for end in _AFTER:
-        if scoring.cost_stop(end - 1) > panel.num_periods:
-            continue
         made = _Fixed([m for since, m in models if since <= end][-1].predict(panel, end - 1))
         total += float(performance_records(made, truth, [end - 1], scoring)["cost"].sum())
     return total
@@ -360,7 +365,10 @@ def _scenario_row(scenario: Scenario, found: list[_Replayed]) -> tuple[object, .
     runs = sum(r.diary.runs for r in found)
     week = cost["never"] / len(_AFTER)
     gained, more = cost["never"] - cost["governed"], cost["governed"] - cost["weekly"]
-    further = len(_AFTER) * len(found) - runs
+    all_runs = len(_AFTER) * len(found)
+    further = all_runs - runs
+    price = _RUN_PRICE * week / len(found)
+    with_runs = cost["governed"] + runs * price, cost["weekly"] + all_runs * price
     return (
         scenario.name,
         *(f"{np.mean([sum(map(test, actions)) for actions in after]):.1f}" for test in _COUNTED),
@@ -368,8 +376,8 @@ def _scenario_row(scenario: Scenario, found: list[_Replayed]) -> tuple[object, .
         f"{np.mean([len(r.diary.trained) - 1 for r in found]):.1f}",
         ", ".join(str(delay) for delay, _ in firsts) or "-",
         firsts[0][1] if firsts else "-",
-        f"{cost['governed'] / cost['never'] - 1:+.1%}",
-        f"{cost['weekly'] / cost['never'] - 1:+.1%}",
+        *(f"{cost[n] / cost['never'] - 1:+.1%}" for n in ("governed", "weekly", "dwelling")),
+        *(f"{c / cost['never'] - 1:+.1%}" for c in with_runs),
         f"{gained / runs / week * len(found):.3f}" if runs else "-",
         f"{more / further / week * len(found):.3f}",
     )

@@ -116,6 +116,7 @@ def assess(
         is_count: True when sales are whole numbers.
     """
     ranges = ranges_of(panel.num_periods, config.evaluation)
+    panel = panel.truncate(ranges.num_periods)
     season, horizon = panel.timeline.season_length, config.features.horizon
     window = min(4 * season if season < 28 else season, 28)
     candidates: dict[str, Forecasts] = {CHALLENGER: challenger}

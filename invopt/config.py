@@ -191,6 +191,7 @@ class TrainingConfig(_Section):
             weekday of the cutoff; 1 has seven times as many windows. Members of both err apart.
         newest_share: Share of training windows that end with the latest periods. Ends drawn evenly
             reach a period from every window that holds it, the latest ones from few.
+        refit_newest_share: The same of the refit, where it is the larger.
         learning_rate: Peak.
         weight_decay: Of AdamW.
         gradient_clip: Norm.
@@ -220,6 +221,7 @@ class TrainingConfig(_Section):
     fork_after: int = Field(default=8, ge=1)
     origin_strides: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(1,), min_length=1)
     newest_share: float = Field(default=0.0, ge=0, le=1)
+    refit_newest_share: float = Field(default=0.0, ge=0, le=1)
     learning_rate: float = Field(default=2e-3, gt=0)
     weight_decay: float = Field(default=0.01, ge=0)
     gradient_clip: float = Field(default=1.0, gt=0)
@@ -266,6 +268,8 @@ class EvaluationConfig(_Section):
     Attributes:
         gate_periods: Latest periods, seen by no training: the gate judges on them.
         selection_periods: Periods before them, for the sweep.
+        unjudged_periods: Periods after the gate's, which judge nothing and only the refit learns:
+            those since the change that a retraining is for.
         step_size: Periods between the cutoffs of one range.
         gap: Periods between the cutoff and the first period scored.
         num_folds: Earlier ranges as long as the gate's, before the sweep's, on which the recipe is
@@ -277,6 +281,7 @@ class EvaluationConfig(_Section):
 
     gate_periods: int = Field(default=28, ge=1)
     selection_periods: int = Field(default=28, ge=1)
+    unjudged_periods: int = Field(default=0, ge=0)
     step_size: int = Field(default=7, ge=1)
     gap: int = Field(default=0, ge=0)
     num_folds: int = Field(default=0, ge=0)
@@ -335,6 +340,8 @@ class GateConfig(_Section):
         max_bias: Absolute bias as a share of demand.
         coverage_tolerance: Distance of any interval's coverage from its level.
         max_cost_increase: Share by which cost may exceed the champion's (non-inferiority).
+        benefit_of_doubt: True refuses for the whole cost only what is clearly dearer (the lower end
+            of the interval), as for segments: the incumbent has lost its presumption.
         segment_cost_increase: The same for any one segment.
         confidence: Of the paired bootstrap interval.
         num_bootstrap: Resamples of series.
@@ -344,6 +351,7 @@ class GateConfig(_Section):
     max_bias: float = Field(default=0.15, gt=0)
     coverage_tolerance: float = Field(default=0.08, gt=0, lt=1)
     max_cost_increase: float = Field(default=0.0, ge=0)
+    benefit_of_doubt: bool = False
     segment_cost_increase: float = Field(default=0.1, ge=0)
     confidence: float = Field(default=0.9, gt=0, lt=1)
     num_bootstrap: int = Field(default=1000, ge=100)
@@ -397,28 +405,44 @@ class GovernorConfig(_Section):
         enabled: False never retrains; evidence and alarms go on.
         dry_run: True decides and writes it down, but starts nothing.
         persistence: Monitoring periods in a row a cause has to fire.
-        cool_down_days: Days between two retrainings.
+        max_p_value: Chance that a signal which asks for a retraining may have when nothing changed;
+            alarms may be looser.
+        urgent: Times its limit from which on a change is urgent, until it falls silent: it asks in
+            its first period, and training dwells on the newest periods. The limit has a chance of
+            one in a hundred.
+        urgent_days: Days between two retrainings when a change is urgent.
+        cool_down_days: Days between two retrainings otherwise; twice as many for each further one
+            of the last 90 days. What comes back so soon was not mended, or was not there.
         min_new_periods: Periods of data since the champion was trained.
         max_per_month: Retrainings in 30 days.
         max_failures: Retrainings in a row, failed or not promoted, after which the breaker opens.
         breaker_days: Days after which those are forgiven.
         lease_minutes: Time a run may go without sign of life before another may start.
         page_again_after: Monitoring periods after which a lasting fault is paged for again.
+        refit: True ends every retraining in a refit, whatever training.refit says: without one the
+            model that serves has learned nothing of the gate's periods, the change among them.
+        newest_share: training.refit_newest_share of an urgent retraining, where it is the larger:
+            of the few periods since a change, ends drawn evenly see hardly anything.
         max_cost_increase: gate.max_cost_increase of a retraining that ends in a refit, where it is
-            the larger: judged on weeks that were mostly before what it is for, the recipe has to
-            hold, and the refit learns the rest.
+            the larger: judged on periods before what it is for, the recipe has to hold, and the
+            refit learns the rest.
     """
 
     enabled: bool = True
     dry_run: bool = False
     persistence: int = Field(default=2, ge=1)
+    max_p_value: float = Field(default=0.05, gt=0, le=1)
+    urgent: float = Field(default=2.0, ge=1)
+    urgent_days: float = Field(default=7.0, ge=0)
     cool_down_days: float = Field(default=14.0, ge=0)
-    min_new_periods: int = Field(default=14, ge=0)
-    max_per_month: int = Field(default=2, ge=1)
+    min_new_periods: int = Field(default=7, ge=0)
+    max_per_month: int = Field(default=4, ge=1)
     max_failures: int = Field(default=2, ge=1)
     breaker_days: float = Field(default=90.0, gt=0)
     lease_minutes: float = Field(default=60.0, gt=0)
     page_again_after: int = Field(default=4, ge=1)
+    refit: bool = True
+    newest_share: float = Field(default=0.3, ge=0, le=1)
     max_cost_increase: float = Field(default=0.02, ge=0)
 
 
@@ -440,13 +464,37 @@ class Config(_Section):
     cluster: ClusterConfig = ClusterConfig()
     governor: GovernorConfig = GovernorConfig()
 
-    def for_retraining(self) -> "Config":
-        """Return the configuration of a training that the governor asked for."""
-        limit = max(self.gate.max_cost_increase, self.governor.max_cost_increase)
-        if not self.training.refit:
+    def for_retraining(self, *, lasting: int = 0, urgent: bool = False) -> "Config":
+        """Return the configuration of a training that the governor asked for.
+
+        It proves its recipe on periods before the change, and a refit learns the change. Without a
+        refit what is judged is what serves: nothing changes.
+
+        Args:
+            lasting: Monitoring periods that the change has been seen for.
+            urgent: True when the change is far beyond its limit.
+        """
+        if not (self.training.refit or self.governor.refit):
             return self
-        gate = self.gate.model_copy(update={"max_cost_increase": limit})
-        return self.model_copy(update={"gate": gate})
+        limit = max(self.gate.max_cost_increase, self.governor.max_cost_increase)
+        gate = {"max_cost_increase": limit, "benefit_of_doubt": True}
+        unjudged = min(lasting * self.monitoring.period, self.evaluation.gate_periods)
+        share = max(self.training.newest_share, self.governor.newest_share)
+        changed: dict[str, dict[str, Any]] = {
+            "gate": gate,
+            "evaluation": {"unjudged_periods": unjudged},
+            "training": {"refit": True} | ({"refit_newest_share": share} if urgent else {}),
+        }
+        sections = {
+            name: getattr(self, name).model_copy(update=update) for name, update in changed.items()
+        }
+        return self.model_copy(update=sections)
+
+    def for_refit(self) -> "Config":
+        """Return the configuration of the training on every period."""
+        share = max(self.training.newest_share, self.training.refit_newest_share)
+        training = self.training.model_copy(update={"newest_share": share})
+        return self.model_copy(update={"training": training})
 
     def as_parameter(self) -> dict[str, Any]:
         """Return the configuration as a pipeline parameter: plain data without nulls.

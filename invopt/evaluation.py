@@ -43,7 +43,7 @@ class Ranges:
         selection: Cutoffs of the sweep.
         selection_stop: Periods a trial of the sweep may learn from.
         gate: Cutoffs whose targets judge it.
-        num_periods: Of the panel.
+        num_periods: Of the panel, as far as it judges.
     """
 
     selection_stop: int
@@ -54,12 +54,13 @@ class Ranges:
 
 
 def ranges_of(num_periods: int, config: EvaluationConfig) -> Ranges:
-    """Return the cutoffs of each range; the gate's targets are the panel's last periods.
+    """Return the cutoffs of each range; the gate's targets are the last periods that judge.
 
     Raises:
         ConfigError: If the panel is shorter than the ranges.
     """
-    gate_start = num_periods - config.gate_periods
+    stop = num_periods - config.unjudged_periods
+    gate_start = stop - config.gate_periods
     selection_start = gate_start - config.selection_periods
     if selection_start < 1:
         raise ConfigError(
@@ -70,8 +71,8 @@ def ranges_of(num_periods: int, config: EvaluationConfig) -> Ranges:
         selection_start,
         cutoffs_of(selection_start, gate_start, config.step_size),
         gate_start,
-        cutoffs_of(gate_start, num_periods, config.step_size),
-        num_periods,
+        cutoffs_of(gate_start, stop, config.step_size),
+        stop,
     )
 
 

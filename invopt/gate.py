@@ -126,12 +126,13 @@ def judge(
                 f"the {percent} % interval holds {share:.1%}; it may not be further off",
             )
         )
+    end = ("lower", cost.low) if config.benefit_of_doubt else ("upper", cost.high)
     checks.append(
         _check(
             "cost_change",
-            cost.high,
+            end[1],
             config.max_cost_increase,
-            f"upper end of the cost change against {incumbent} must be below the limit",
+            f"{end[0]} end of the cost change against {incumbent} must be below the limit",
             strict=True,
         )
     )

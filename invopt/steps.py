@@ -98,7 +98,7 @@ def refit_model(
             shutil.copytree(model, folder, dirs_exist_ok=True)
         return
     panel = load_panel(Path(source))
-    fit_and_save(panel, run, panel.num_periods, Path(out), clock, notify, **place)
+    fit_and_save(panel, run.for_refit(), panel.num_periods, Path(out), clock, notify, **place)
     shutil.copytree(model, Path(out) / JUDGED)
 
 

@@ -6,7 +6,7 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from invopt.errors import InvalidInputError
 from invopt.files import read_json
 from pipelines.local import LocalRun, run_compiled
 from pipelines.parameters import Parameters
-from serving.retraining import retrain_if_decided
+from serving.retraining import Asked, retrain_if_decided
 from serving.settings import Settings
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -28,7 +28,7 @@ def run_pipeline(
     workspace: Path,
     out: Path | None,
     overrides: Iterable[str],
-    cause: Mapping[str, str] | None = None,
+    asked: Asked | None = None,
 ) -> Path:
     """Run a pipeline in a workspace and return the run's folder.
 
@@ -42,7 +42,7 @@ def run_pipeline(
         workspace: Folder of runs and stores.
         out: Where to put the orders.
         overrides: section.key=value.
-        cause: Further arguments of a training run that monitoring started.
+        asked: What monitoring asked for, where it started a training run.
 
     Raises:
         InvalidInputError: If the input cannot be used or a step fails.
@@ -59,10 +59,13 @@ def run_pipeline(
     run = LocalRun(pipeline, settings.workspace / "runs" / run_id)
     run.folder.mkdir(parents=True, exist_ok=False)
     package = run.folder / "pipeline.yaml"
-    compile_pipeline(pipeline, parameters.for_retraining() if cause else parameters, package)
+    given = parameters
+    if asked:
+        given = parameters.for_retraining(asked.lasting, urgent=asked.urgent)
+    compile_pipeline(pipeline, given, package)
     arguments = {"data_dir": str(data.resolve())}
     if pipeline == "training":
-        arguments |= {"study": run_id, **(cause or {})}
+        arguments |= {"study": run_id, **(asked.arguments if asked else {})}
     if pipeline == "monitoring":
         arguments |= {"run": run_id, "command": _command(config, data, settings, overrides)}
     started = time.monotonic()
@@ -87,9 +90,7 @@ def run_pipeline(
             run.folder / "monitoring.json",
             parameters.typed,
             settings,
-            lambda reason: run_pipeline(
-                "training", config, data, workspace, None, overrides, cause=reason
-            ),
+            lambda asked: run_pipeline("training", config, data, workspace, None, overrides, asked),
             lambda text: print(f"invopt: {text}"),
         )
     return run.folder

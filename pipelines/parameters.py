@@ -79,9 +79,10 @@ class Parameters:
         content = read_json(file)
         return cls(content["config"], content["mapping"], "", code_version)
 
-    def for_retraining(self) -> "Parameters":
+    def for_retraining(self, lasting: int, *, urgent: bool) -> "Parameters":
         """Return the parameters of a training that the governor asked for."""
-        return replace(self, config=self.typed.for_retraining().as_parameter())
+        asked = self.typed.for_retraining(lasting=lasting, urgent=urgent)
+        return replace(self, config=asked.as_parameter())
 
     @property
     def typed(self) -> Config:

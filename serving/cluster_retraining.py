@@ -50,8 +50,10 @@ def start_on_cluster(decision: str, data_dir: str, config: dict[str, Any], notif
             notify("the claim on this retraining has run out; nothing is started")
             return
         try:
+            lasting, urgent = lasting_of(content)
+            asked = whole.for_retraining(lasting=lasting, urgent=urgent)
             with explained(settings.pipeline_host, "starting a retraining"):
-                _run_on_cluster(settings.pipeline_host, whole, data_dir, claim)
+                _run_on_cluster(settings.pipeline_host, asked, data_dir, claim)
         except ClusterError:
             raise  # the run may have begun: the next monitoring run asks
         except InvalidInputError:
@@ -65,6 +67,17 @@ def start_on_cluster(decision: str, data_dir: str, config: dict[str, Any], notif
 def run_name(claim: Claim) -> str:
     """Return the name a retraining runs under: its key, so that it cannot start twice."""
     return f"retraining-{claim.key}"
+
+
+def arguments_of(claim: Claim) -> dict[str, str]:
+    """Return what the training pipeline is told about why it runs."""
+    return {"cause": claim.cause, "window": claim.window, "retraining": claim.key}
+
+
+def lasting_of(content: dict[str, Any]) -> tuple[int, bool]:
+    """Return for how many periods the change of a decision was seen, and whether it is urgent."""
+    governor = content["governor"]
+    return governor["streaks"][governor["cause"]], governor["urgent"]
 
 
 def reconcile(store: GovernorStore, config: Config, settings: Settings, notify: Notify) -> None:
@@ -132,15 +145,15 @@ def _run_on_cluster(host: str, config: Config, data_dir: str, claim: Claim) -> N
         raise InvalidInputError(
             f"there is no pipeline {pipeline} on {host}: upload it with `invopt submit training`."
         )
-    arguments = {"cause": claim.cause, "window": claim.window, "retraining": claim.key}
-    whole = config.for_retraining().as_parameter()
+    whole = config.as_parameter()
     kfp.client.run_pipeline(
         kfp.experiment(config.name),
         name,
         pipeline_id=pipeline_id,
         version_id=_latest_version(kfp.client, pipeline_id),
         service_account=config.cluster.service_account,
-        params=arguments | {"study": name, "data_dir": data_dir, "config": whole},
+        params=arguments_of(claim)
+        | {"study": name, "data_dir": data_dir, "config": whole, "evaluation": whole["evaluation"]},
     )
 
 

@@ -262,8 +262,10 @@ def _memory(connection: sa.Connection, model: str) -> Memory:
     ).all()[::-1]
     causes: dict[str, frozenset[str]] = {}
     paged: dict[str, str] = {}
+    urgent: dict[str, bool] = {}
     for row in rows:
         content = json.loads(row.content)
+        urgent[row.end] = content["decision"].get("urgent", False)
         causes[row.end] = frozenset(content["decision"]["streaks"])
         paged |= dict.fromkeys(content["decision"]["paged"], row.end)
     runs = connection.execute(
@@ -291,6 +293,7 @@ def _memory(connection: sa.Connection, model: str) -> Memory:
         (switches[-1].reason or "turned off") if switches and switches[-1].off else "",
         as_time(turned_on[-1]) if turned_on else None,
         max((as_time(r.at) for r in rows), default=None),
+        frozenset(end for end, was in urgent.items() if was),
     )
 
 
@@ -322,6 +325,7 @@ def _content(
                 {k: as_text(v) if isinstance(v, datetime) else v for k, v in vars(r).items()}
                 for r in memory.retrainings
             ],
+            "urgent": sorted(memory.urgent),
             "switched_off": memory.switched_off,
             "reset_at": as_text(memory.reset_at) if memory.reset_at else None,
         },

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,30 @@ from invopt.config import Config, GovernorConfig
 from invopt.files import read_json, write_json
 from invopt.monitoring.decision import FAILED, KEPT, PROMOTED, Situation
 from invopt.monitoring.signals import Signal
-from serving.cluster_retraining import reconcile, run_name
+from serving.cluster_retraining import arguments_of, lasting_of, reconcile, run_name
 from serving.governor import Claim, GovernorStore, clock
 from serving.settings import Settings
 
 Notify = Callable[[str], None]
-# Run a training with these arguments of the pipeline; returns the run's folder.
-Train = Callable[[dict[str, str]], Path]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A training that the governor asks for.
+
+    Attributes:
+        arguments: Of the training pipeline: cause, window, retraining.
+        lasting: Monitoring periods that the change has been seen for (see Config.for_retraining).
+        urgent: True when the change is far beyond its limit.
+    """
+
+    arguments: dict[str, str]
+    lasting: int
+    urgent: bool
+
+
+# Runs a training; returns the run's folder.
+Train = Callable[[Asked], Path]
 
 
 def govern(evidence: str, config: dict[str, Any], run: str, out: str, notify: Notify) -> str:
@@ -91,9 +109,7 @@ def retrain_if_decided(
         tell(f"retraining because {content['reason']}")
         with leased(store, claim, config.governor) as ours:
             try:
-                folder = train(
-                    {"cause": claim.cause, "window": claim.window, "retraining": claim.key}
-                )
+                folder = train(Asked(arguments_of(claim), *lasting_of(content)))
                 word = read_json(folder / "verdict.json")["decision"]
             except BaseException:
                 # Whatever it was: the lease need not run out for the governor to know.

@@ -74,6 +74,7 @@ class Memory:
         switched_off: Why somebody turned retraining off, "" while it is on.
         reset_at: When somebody last turned it on; failures before do not count.
         last_decision: When the last decision was taken; None for the first.
+        urgent: Ends of the periods whose change was urgent.
     """
 
     causes: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -82,6 +83,7 @@ class Memory:
     switched_off: str = ""
     reset_at: datetime | None = None
     last_decision: datetime | None = None
+    urgent: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,7 @@ class Decision:
         streaks: By cause that fires: periods in a row, this one included.
         dry_run: True when nothing may follow from it.
         paged: Causes this decision pages for.
+        urgent: True when what a retraining is for is far beyond its limit.
     """
 
     action: str
@@ -126,6 +129,7 @@ class Decision:
     streaks: dict[str, int] = field(default_factory=dict)
     dry_run: bool = False
     paged: list[str] = field(default_factory=list)
+    urgent: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data."""

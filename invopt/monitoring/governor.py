@@ -5,7 +5,7 @@ retrain" is in the decision.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime, timedelta
 
 from invopt.config import GovernorConfig
@@ -22,6 +22,8 @@ from invopt.monitoring.decision import (
     Situation,
 )
 from invopt.monitoring.signals import DATA, DRIFT, PERFORMANCE, SERVING, Signal
+
+_QUARTER = timedelta(days=90)
 
 
 def decide(situation: Situation, memory: Memory, config: GovernorConfig, now: datetime) -> Decision:
@@ -46,17 +48,24 @@ def decide(situation: Situation, memory: Memory, config: GovernorConfig, now: da
     new_pages = [s for s in paging if _page_is_due(s.cause, situation.end, memory, config)]
     notes = ["the clock is behind the last decision; its time was used"] if behind else []
     older = [end for end in memory.causes if end > situation.end]
-    asked = _asked(situation, firing, streaks, config)
+    urgent_causes = {
+        s.cause for s in firing if _is_urgent(s, situation.end, streaks[s.cause], memory, config)
+    }
+    asked = _asked(situation, firing, streaks, urgent_causes, config)
     if asked is not None:
         cause, key = asked.cause, retraining_key(situation, asked.cause)
-        brakes = brakes_of(situation, memory, config, now, key, stale=bool(older))
+        urgent = cause in urgent_causes
+        brakes = brakes_of(situation, memory, config, now, key, stale=bool(older), urgent=urgent)
         held = [b for b in brakes if b.holds]
-        why = f"{asked.text}, for {streaks[cause]} periods in a row"
+        why = f"{asked.text}, {_lasted(streaks[cause], urgent=urgent)}"
         faults = [s for s in new_pages if s.kind in (DATA, SERVING)]
+        quiet = [s.text for s in firing if s.kind in (DATA, SERVING) and s not in faults]
+        notes = [*quiet, *notes]
         if not held and not faults:
             return Decision(
-                RETRAIN, [why, *notes], cause, key, brakes, streaks, dry_run=config.dry_run
-            )
+                RETRAIN, [why, *notes], cause, key, brakes, streaks, dry_run=config.dry_run,
+                urgent=urgent,
+            )  # fmt: skip
         stopped = [f"no retraining: {b.rule} ({b.value} against {b.limit})" for b in held]
         exhausted = any(b.name == "breaker" for b in held)
         pages = [*new_pages]
@@ -68,7 +77,7 @@ def decide(situation: Situation, memory: Memory, config: GovernorConfig, now: da
         texts = [s.text for s in pages if s.cause != cause]
         return Decision(
             PAGE if pages else ALERT, [*texts, why, *stopped, *notes], cause, key, brakes,
-            streaks, paged=[s.cause for s in pages],
+            streaks, paged=[s.cause for s in pages], urgent=urgent,
         )  # fmt: skip
     if new_pages:
         texts = [s.text for s in new_pages] + [s.text for s in firing if s not in new_pages]
@@ -109,6 +118,7 @@ def brakes_of(
     key: str,
     *,
     stale: bool = False,
+    urgent: bool = False,
 ) -> list[Brake]:
     """Return every condition of a retraining, met or not.
 
@@ -119,12 +129,14 @@ def brakes_of(
         now: The clock.
         key: Of the retraining.
         stale: True when a later period was judged already.
+        urgent: True when what it is for is far beyond its limit.
     """
     runs = memory.retrainings
     faults = [s.name for s in situation.signals if s.fires and s.kind == DATA and s.pages]
     running = [r for r in runs if r.outcome is None and r.lease_until > now]
     last = max((r.claimed_at for r in runs), default=None)
     since = (now - last) / timedelta(days=1) if last is not None else float("inf")
+    cool_down = cool_down_days(memory, now, config, urgent=urgent)
     month = sum(r.claimed_at > now - timedelta(days=30) for r in runs)
     failures = failures_in_a_row(memory, now, config)
     used = [r for r in runs if r.key == key and not (r.outcome == EXPIRED and not r.started_at)]
@@ -142,8 +154,7 @@ def brakes_of(
         Brake("lease", "no other retraining may be under way", len(running), 0,
               holds=bool(running)),
         Brake("cool_down", "days since the last retraining",
-              "never" if last is None else round(since, 1), config.cool_down_days,
-              holds=since < config.cool_down_days),
+              "never" if last is None else round(since, 1), cool_down, holds=since < cool_down),
         Brake("new_data", "periods of data since the champion's training",
               situation.new_periods, config.min_new_periods,
               holds=situation.new_periods < config.min_new_periods),
@@ -152,6 +163,18 @@ def brakes_of(
         Brake("breaker", "retrainings in a row that failed or were not promoted", failures,
               config.max_failures, holds=failures >= config.max_failures),
     ]  # fmt: skip
+
+
+def cool_down_days(memory: Memory, now: datetime, config: GovernorConfig, *, urgent: bool) -> float:
+    """Return the days that have to pass after the last retraining.
+
+    While a change is urgent every period teaches what the last retraining could not see. What is
+    weak and comes back after a retraining was not mended by it: data have to double first.
+    """
+    if urgent:
+        return min(config.urgent_days, config.cool_down_days)
+    recent = sum(r.claimed_at > now - _QUARTER for r in memory.retrainings)
+    return config.cool_down_days * 2.0 ** max(0, recent - 1)
 
 
 def failures_in_a_row(memory: Memory, now: datetime, config: GovernorConfig) -> int:
@@ -174,17 +197,45 @@ def _asked(
     situation: Situation,
     firing: Sequence[Signal],
     streaks: Mapping[str, int],
+    urgent: Set[str],
     config: GovernorConfig,
 ) -> Signal | None:
-    """Return the performance signal that asks for a retraining: the surest that persists."""
+    """Return the performance signal that asks for a retraining: bias, else the surest.
+
+    One that is urgent need not persist; one that is not has to be surer than an alarm. Demand that
+    left the forecasts is why error, coverage and cost did, and not the other way round.
+    """
     if not situation.conclusive:
         return None
     lasting = [
         s
         for s in firing
-        if s.kind == PERFORMANCE and not s.estimated and streaks[s.cause] >= config.persistence
+        if s.kind == PERFORMANCE
+        and not s.estimated
+        and (s.cause in urgent or not s.p_value > config.max_p_value)
+        and (s.cause in urgent or streaks[s.cause] >= config.persistence)
     ]
-    return min(lasting, key=lambda s: (s.p_value, s.name), default=None)
+    return min(lasting, key=lambda s: (s.name != "bias", s.p_value, s.name), default=None)
+
+
+def _is_urgent(
+    signal: Signal, end: str, periods: int, memory: Memory, config: GovernorConfig
+) -> bool:
+    """Return whether a signal is far beyond its limit, or was and has not fallen silent since.
+
+    Only what forecasts got wrong is urgent: cost comes late and hangs on a few dear series.
+    """
+    if signal.kind != PERFORMANCE or signal.name == "cost":
+        return False
+    before = sorted(e for e in memory.causes if e < end)[::-1][: periods - 1]
+    return signal.strength >= config.urgent or not memory.urgent.isdisjoint(before)
+
+
+def _lasted(periods: int, *, urgent: bool) -> str:
+    """Return for how long a cause has fired, as it is told."""
+    if urgent and periods == 1:
+        return "far beyond its limit"
+    return f"for {periods} periods in a row"
 
 
 def _told(signal: Signal, periods: int, config: GovernorConfig, *, paged: bool) -> str:
@@ -193,6 +244,8 @@ def _told(signal: Signal, periods: int, config: GovernorConfig, *, paged: bool) 
         return f"{signal.text}, already paged"
     if signal.kind == PERFORMANCE and not signal.estimated and periods < config.persistence:
         return f"{signal.text}; period {periods} of {config.persistence} that ask for a retraining"
+    if signal.kind == PERFORMANCE and signal.p_value > config.max_p_value:
+        return f"{signal.text}; not sure enough for a retraining"
     return signal.text
 
 

@@ -128,7 +128,8 @@ def _broken_channels(panel: Panel, period: int, features: set[str]) -> list[Sign
             continue
         latest = _stretch(channel, recorded - period, recorded)
         earlier = _stretch(channel, max(0, recorded - _HISTORY * period), recorded - period)
-        if not np.isfinite(latest).any() and np.isfinite(earlier).any():
+        # What the model was trained with held values once, even where none of them came again.
+        if not np.isfinite(latest).any() and (features or np.isfinite(earlier).any()):
             empty.append(channel.name)
         elif channel.level != SERIES_LEVEL and _stands_still(channel, recorded, panel, period):
             stuck.append(channel.name)

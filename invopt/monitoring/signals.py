@@ -53,6 +53,11 @@ class Signal:
             return self.name
         return f"{self.name} {'up' if self.direction > 0 else 'down'}"
 
+    @property
+    def strength(self) -> float:
+        """Distance from what was expected, in limits; NaN where either is unknown."""
+        return abs(self.value - self.expected) / self.limit if self.limit > 0 else float("nan")
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain data, the cause included."""
         return asdict(self) | {"cause": self.cause}

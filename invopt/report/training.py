@@ -48,6 +48,7 @@ def write_training_report(
         incumbent=candidates[assessment["incumbent"]],
         validation=_validation(assessment["cross_validation"]),
         gate_periods=int(config["evaluation"]["gate_periods"]),
+        unjudged_periods=int(config["evaluation"].get("unjudged_periods", 0)),
         cutoff=f"{cutoff:%d %B %Y}",
         additivity=f"{explanation['additivity_error']:.1e} of the scale",
         training_line=_training_line(training),

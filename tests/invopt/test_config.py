@@ -65,15 +65,31 @@ def test_a_configuration_survives_a_crossing_that_turns_whole_numbers_into_float
     assert back.model_dump(exclude={"tuning"}) == config.model_dump(exclude={"tuning"})
 
 
-def test_a_retraining_that_is_refitted_may_be_a_little_dearer_before_its_cause_and_no_other_may():
-    config = load_config(CONFIGS / "demo.yaml", ["training.refit=true"])
-    asked = config.for_retraining()
+def test_a_retraining_proves_its_recipe_before_the_change_and_ends_in_a_refit_that_learns_it():
+    config = load_config(CONFIGS / "demo.yaml")
+    asked = config.for_retraining(lasting=2)
+    assert not config.training.refit
+    assert asked.training.refit
+    assert asked.evaluation.unjudged_periods == 2 * config.monitoring.period == 14
+    assert asked.gate.benefit_of_doubt
     assert asked.gate.max_cost_increase == config.governor.max_cost_increase == 0.02
-    same = {"max_cost_increase": config.gate.max_cost_increase}
-    assert asked.model_copy(update={"gate": asked.gate.model_copy(update=same)}) == config
-    judged = load_config(CONFIGS / "demo.yaml", ["training.refit=false"])
-    assert judged.for_retraining() == judged
-    loose = load_config(
-        CONFIGS / "demo.yaml", ["training.refit=true", "gate.max_cost_increase=0.1"]
-    )
-    assert loose.for_retraining() == loose
+    names = ("gate", "evaluation", "training")
+    assert asked.model_copy(update={name: getattr(config, name) for name in names}) == config
+    long_ago = config.for_retraining(lasting=50)
+    assert long_ago.evaluation.unjudged_periods == config.evaluation.gate_periods
+
+
+def test_without_a_refit_what_is_judged_is_what_serves_and_the_gate_stays_strict():
+    config = load_config(CONFIGS / "demo.yaml", ["governor.refit=false"])
+    assert config.for_retraining(lasting=2, urgent=True) == config
+
+
+def test_only_the_refit_of_an_urgent_retraining_dwells_on_the_newest_periods():
+    config = load_config(CONFIGS / "demo.yaml")
+    share = config.governor.newest_share
+    usual, urgent = config.for_retraining(lasting=1), config.for_retraining(lasting=1, urgent=True)
+    assert usual.for_refit().training == usual.training
+    assert urgent.training.newest_share == config.training.newest_share < share
+    assert urgent.for_refit().training.newest_share == share
+    more = load_config(CONFIGS / "demo.yaml", ["training.newest_share=0.5"])
+    assert more.for_retraining(urgent=True).for_refit().training.newest_share == 0.5

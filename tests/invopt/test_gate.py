@@ -81,6 +81,20 @@ def test_an_equal_model_passes_no_oftener_than_the_confidence_allows():
     assert np.mean(promoted) <= 0.12  # one side of a 90 % interval is 5 %
 
 
+def test_the_benefit_of_doubt_lets_pass_what_is_equal_and_not_what_is_clearly_dearer():
+    lenient = GATE.model_copy(update={"benefit_of_doubt": True, "max_cost_increase": 0.02})
+    equal = [
+        verdict(cost=compare_costs(*costs(0.0, seed=seed), lenient), config=lenient).decision
+        for seed in range(20)
+    ]
+    assert np.mean([d == PROMOTE for d in equal]) >= 0.9
+    for change in (0.1, 0.3):
+        dearer = compare_costs(*costs(change, noise=0.05), lenient)
+        assert failed(verdict(cost=dearer, config=lenient)) == {"cost_change"}
+    unknown = compare_costs(np.full(5, np.nan), np.ones(5), lenient)
+    assert "cost_change" in failed(verdict(cost=unknown, config=lenient))
+
+
 def test_better_errors_do_not_buy_dearer_decisions():
     found = verdict(
         metrics=GOOD | {"rmse": 0.1, "wape": 0.1}, cost=compare_costs(*costs(0.2), GATE)

@@ -172,6 +172,21 @@ def test_better_errors_with_dearer_decisions_are_kept_out():
     assert verdict(challenger, champion).decision == KEEP
 
 
+def test_what_happens_after_the_judged_periods_judges_nothing():
+    """Demand triples in the last week, which no recipe could know: the gate looks before it."""
+    y = np.array(PANEL.y)
+    y[:, -7:] *= 3
+    shifted, evaluation = replace(PANEL, y=y), CONFIG.evaluation
+    config = CONFIG.model_copy(
+        update={"evaluation": evaluation.model_copy(update={"unjudged_periods": 7})}
+    )
+    before = assess(Model(), Model(noise=0.5), PANEL.truncate(PERIODS - 7), CONFIG, is_count=True)
+    found = assess(Model(), Model(noise=0.5), shifted, config, is_count=True)
+    assert found.ranges.gate == before.ranges.gate
+    assert found.judged[CHALLENGER].points == before.judged[CHALLENGER].points
+    assert found.cost == before.cost
+
+
 def test_an_honest_model_leaks_nothing_and_a_peeking_one_everywhere():
     honest, peeking = (
         assess(model, None, PANEL, CONFIG, is_count=True).foresight

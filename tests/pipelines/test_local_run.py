@@ -132,7 +132,7 @@ def test_orders_hold_one_row_per_series_and_forecasts_stand_beside(workspace):
 def test_monitoring_decides_and_leaves_page_numbers_and_evidentlys_report(workspace):
     run = only_run(workspace, "monitoring")
     evidence = json.loads((run / "monitoring.json").read_text())
-    # A first period can persist for nothing yet: it never retrains.
+    # A first period can persist for nothing yet: only an urgent change would retrain.
     assert evidence["decision"] in ("ignore", "alert", "page")
     assert evidence["conclusive"]
     assert len(evidence["drift"]) > 5

@@ -114,8 +114,9 @@ def test_a_run_is_created_once_with_cause_and_window_and_its_end_is_learned(work
         assert given["cause"] == "bias up"
         assert given["window"] == "2024-01-01..2024-01-07"
         assert given["data_dir"] == "/data"
-        whole = Config.model_validate(config()).for_retraining()
+        whole = Config.model_validate(config()).for_retraining(lasting=1, urgent=True)
         assert given["config"] == whole.as_parameter()
+        assert given["evaluation"] == given["config"]["evaluation"]
         assert run["display_name"] == f"retraining-{given['retraining']}"
         assert run["pipeline_version_reference"]["pipeline_version_id"] == "demo-training-v2"
         decide(workspace, 2)

@@ -67,6 +67,16 @@ def test_the_same_run_asking_again_gets_its_answer_and_no_second_claim(store):
     assert len(store.audit()) == 1
 
 
+def test_a_period_judged_twice_counts_once_on_the_way_to_a_retraining(store):
+    patient = CONFIG.model_copy(update={"persistence": 2, "urgent": 100.0})
+    for number in range(3):  # actuals came again, and again
+        decision, claim = store.decide(situation(), patient, START, f"monitoring-{number}")
+        assert (decision.action, claim) == ("alert", None)
+        assert decision.streaks == {"bias up": 1}
+    decision, _ = store.decide(situation(1), patient, START, "monitoring-3")
+    assert decision.action == "retrain"
+
+
 def test_a_lease_that_ran_out_lets_the_next_one_start_and_stops_the_first(store):
     _, claim = store.decide(situation(), CONFIG, START, "monitoring-1")
     assert store.begin(claim, "training-1", CONFIG, START)

@@ -46,8 +46,8 @@ class Training:
     def __init__(self, folder: Path, word: str = "promote", error: Exception | None = None):
         self.folder, self.word, self.error, self.asked = folder, word, error, []
 
-    def __call__(self, cause):
-        self.asked.append(cause)
+    def __call__(self, asked):
+        self.asked.append(asked)
         if self.error:
             raise self.error
         write_json(self.folder / "verdict.json", {"decision": self.word})
@@ -72,9 +72,10 @@ def test_a_decision_to_retrain_starts_one_training_and_learns_how_it_ended(
     for _ in range(2):  # reading the decision again starts nothing
         retrain_if_decided(decision, config(), settings, training, lambda _: None)
     [asked] = training.asked
-    assert asked["cause"] == "bias up"
-    assert asked["window"] == "2024-01-01..2024-01-07"
-    assert len(asked["retraining"]) == 16
+    assert (asked.lasting, asked.urgent) == (1, True)  # four times its limit
+    assert asked.arguments["cause"] == "bias up"
+    assert asked.arguments["window"] == "2024-01-01..2024-01-07"
+    assert len(asked.arguments["retraining"]) == 16
     assert outcomes(settings) == [outcome]
 
 

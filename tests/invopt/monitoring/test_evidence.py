@@ -104,6 +104,17 @@ def test_a_week_without_any_actuals_is_estimated_and_nothing_is_concluded(clean)
     assert "bias" not in {s.name for s in found.signals}
 
 
+def test_actuals_that_come_late_are_judged_when_they_come_and_no_sooner(clean):
+    y, flags = np.array(clean.y), np.array(clean.flags)
+    y[:, -7:], flags[:, -7:] = 0, Flag.MISSING
+    without = gather(changed(clean, y, flags))
+    with_them = gather(clean, known=without.records)
+    assert (without.conclusive, with_them.conclusive) == (False, True)
+    at_once = gather(clean)
+    pd.testing.assert_frame_equal(with_them.records, at_once.records, check_like=True)
+    assert firing(with_them) == firing(at_once)
+
+
 def stores(days: int, of: slice) -> Panel:
     """Return two stores of thirty products, some of whose series sent nothing for some days."""
     panel = retailer()
@@ -160,6 +171,10 @@ def test_a_column_of_nothing_but_nan_is_named(clean):
     values = warm.values.copy()
     values[:, -7:] = np.nan
     found = gather(clean.with_channels([replace(warm, values=values)]))
+    assert "temperature" in next(s for s in found.signals if s.name == "empty_column").text
+    values[:] = np.nan  # as if it had never had a value; the model knows better
+    blank = clean.with_channels([replace(warm, values=values)])
+    found = gather(blank, channels=("temperature",))
     assert "temperature" in next(s for s in found.signals if s.name == "empty_column").text
 
 

@@ -20,10 +20,17 @@ NOW = datetime(2024, 6, 3, 8, tzinfo=UTC)
 WEEKS = ["2024-05-05", "2024-05-12", "2024-05-19", "2024-05-26", "2024-06-02"]
 
 
-def signal(name="bias", kind=PERFORMANCE, *, fires=True, pages=False, up=True, **rest) -> Signal:
+def signal(
+    name="bias", kind=PERFORMANCE, *, fires=True, pages=False, up=True, limit=0.15, p=0.001, **rest
+) -> Signal:
     return Signal(
-        name, kind, 0.2 if up else -0.2, 0.0, 0.05, 0.001, fires, f"{name} fires", pages, **rest
+        name, kind, 0.2 if up else -0.2, 0.0, limit, p, fires, f"{name} fires", pages, **rest
     )
+
+
+def urgent(name="bias", **rest) -> Signal:
+    """More than its limit and again its limit away."""
+    return signal(name, limit=0.05, **rest)
 
 
 def situation(*signals, end=WEEKS[-1], new_periods=60, conclusive=True) -> Situation:
@@ -59,6 +66,67 @@ def test_a_lasting_performance_signal_retrains_when_nothing_holds_it_back():
 
 def test_a_first_performance_signal_alerts_and_does_not_retrain():
     assert act(signal(), memory=Memory()).action == "alert"
+
+
+def test_a_change_far_beyond_its_limit_retrains_in_its_first_period_and_says_that_it_is_urgent():
+    decision = act(urgent(), memory=Memory())
+    assert (decision.action, decision.urgent) == ("retrain", True)
+    assert decision.reasons == ["bias fires, far beyond its limit"]
+    assert not act(signal()).urgent
+    assert not act(urgent(name="cost"), memory=remembered("cost up")).urgent
+
+
+def test_a_fault_that_pages_nobody_is_told_beside_what_asks_for_a_retraining():
+    empty = signal("empty_column", DATA)
+    assert act(signal(), empty).reasons == [
+        "bias fires, for 5 periods in a row",
+        "empty_column fires",
+    ]
+    held = act(signal(), empty, new_periods=0)
+    assert held.reasons[-1] == "empty_column fires"
+
+
+def test_a_retraining_is_for_demand_that_left_the_forecasts_before_what_follows_from_it():
+    follows = [signal(name, p=1e-9) for name in ("error", "cost")]
+    memory = remembered("bias up", "error up", "cost up")
+    assert act(*follows, signal(), memory=memory).cause == "bias up"
+    assert act(*follows, memory=memory).cause == "cost up"
+
+
+def test_an_urgent_change_stays_urgent_until_its_cause_falls_silent():
+    weak = signal(p=0.1)
+    assert act(weak, memory=remembered("bias up", urgent=frozenset({WEEKS[1]}))).urgent
+    causes = {WEEKS[1]: frozenset({"bias up"}), WEEKS[2]: frozenset(), WEEKS[3]: frozenset()}
+    silent = Memory(causes, urgent=frozenset({WEEKS[1]}))
+    assert act(weak, memory=silent).action == "alert"
+    assert not act(weak, memory=silent).urgent
+
+
+def test_what_is_sure_enough_for_an_alarm_may_not_be_for_a_retraining():
+    decision = act(signal(p=0.1))
+    assert decision.action == "alert"
+    assert decision.reasons == ["bias fires; not sure enough for a retraining"]
+    rule = signal(p=float("nan"))
+    assert act(rule).action == "retrain"
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "weak", "strong"),
+    [
+        ([6], 14, 7),
+        ([20], 14, 7),
+        ([20, 10], 28, 7),
+        ([80, 40, 20], 56, 7),
+        ([100, 20], 14, 7),  # what was long ago does not count
+    ],
+)
+def test_data_double_between_weak_retrainings_and_grow_by_a_week_between_urgent_ones(
+    days_ago, weak, strong
+):
+    memory = remembered("bias up", retrainings=[run(d, key=str(d)) for d in days_ago])
+    for asks, limit in ((signal(), weak), (urgent(), strong)):
+        [brake] = [b for b in act(asks, memory=memory).brakes if b.name == "cool_down"]
+        assert (brake.limit, brake.holds) == (limit, days_ago[-1] < limit)
 
 
 def test_a_signal_that_changes_its_direction_does_not_persist():
@@ -133,7 +201,12 @@ def test_a_fault_already_paged_for_still_stops_a_retraining():
         ("kill_switch", {}, {"switched_off": "stocktaking"}, 60),
         ("cool_down", {}, {"retrainings": [run(10)]}, 60),
         ("new_data", {}, {}, 5),
-        ("budget", {"cool_down_days": 0}, {"retrainings": [run(20), run(10)]}, 60),
+        (
+            "budget",
+            {"cool_down_days": 0, "max_per_month": 2},
+            {"retrainings": [run(20), run(10)]},
+            60,
+        ),
         ("lease", {"cool_down_days": 0}, {"retrainings": [run(0.01, None)]}, 60),
     ],
 )
@@ -180,8 +253,8 @@ def test_the_breaker_opens_after_failures_in_a_row_and_pages_once(outcomes):
 def test_a_promotion_turning_it_on_again_or_time_close_the_breaker():
     failed = [run(80, FAILED, key="a"), run(45, KEPT, key="b")]
     config = GovernorConfig()
-    promoted = remembered("bias up", retrainings=[*failed, run(35, PROMOTED, key="c")])
-    assert act(signal(), memory=promoted).action == "retrain"
+    promoted = remembered("bias up", retrainings=[*failed, run(10, PROMOTED, key="c")])
+    assert act(urgent(), memory=promoted).action == "retrain"
     reset = remembered("bias up", retrainings=failed, reset_at=NOW - timedelta(days=1))
     assert act(signal(), memory=reset).action == "retrain"
     long_ago = [replace(r, claimed_at=r.claimed_at - timedelta(days=95)) for r in failed]
