@@ -439,6 +439,16 @@ class Config(_Section):
     cluster: ClusterConfig = ClusterConfig()
     governor: GovernorConfig = GovernorConfig()
 
+    @model_validator(mode="after")
+    def _forecasts_as_far_as_orders_last(self) -> "Config":
+        interval = self.inventory.lead_time + self.inventory.review_period
+        if interval > self.features.horizon:
+            raise ValueError(
+                f"features.horizon is {self.features.horizon} periods, but an order has to last "
+                f"inventory.lead_time + inventory.review_period = {interval}: raise the horizon"
+            )
+        return self
+
     def for_retraining(self) -> "Config":
         """Return the configuration of a training that the governor asked for."""
         limit = max(self.gate.max_cost_increase, self.governor.max_cost_increase)

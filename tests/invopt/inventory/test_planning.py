@@ -78,6 +78,15 @@ def test_a_level_beyond_the_quantiles_says_so_and_orders_nothing(policy):
     assert found["order_quantity"].isna().all()
 
 
+@pytest.mark.parametrize("policy", ["order_up_to", "lost_sales"])
+def test_a_lead_time_beyond_the_horizon_says_so_and_leaves_the_others_ordered(policy):
+    config = CONFIG.model_copy(update={"policy": policy})
+    found = plan(stock(on_hand=[5.0, 0, 0]), config=config, lead_time=[2.0, 2, 60])
+    assert found["order_quantity"].isna().tolist() == [False, False, True]
+    assert found["reason"].iloc[2].startswith("lead time and review period reach beyond")
+    assert found["expected_demand"].isna().tolist() == [False, False, True]
+
+
 def test_backorders_are_added_to_the_order():
     found = plan(stock(on_hand=[5.0, 5, 5], backorders=[2.0, 0, 0]))
     assert found["order_quantity"].tolist() == [14, 12, 12]
@@ -152,6 +161,14 @@ def test_exceptions_name_what_a_planner_should_look_at():
     assert found[0] == "demand jump; level changed"
     assert found[1] == "demand jump; no lead time recorded, the configured one is used"
     assert found[2] == "no stock record; demand jump"
+
+
+def test_a_lead_time_beyond_the_horizon_is_an_exception_of_its_own():
+    panel = make_with(make_panel(num_series=3), lead_time=[2.0, 2, 60])
+    state = stock_of(panel.unique_ids, stock(on_hand=[5.0, 5, 5]))
+    _, decision = plan_orders(panel, forecast(), state, CONFIG, "m", is_count=True)
+    found = exceptions_of(panel, decision, state, CONFIG)
+    assert found[2] == "lead time beyond the forecast's horizon"
 
 
 def test_segments_part_sellers_by_revenue_and_steadiness():
