@@ -298,11 +298,10 @@ class InventoryConfig(_Section):
         price: Price where none is given.
         lost_sales: Unmet demand is lost (True) or waits (False).
         policy: "order_up_to" brings the position up to a level; "lost_sales" lets the stock sell
-            down to the order's arrival on demand paths and orders what costs least from there.
+            down to the order's arrival on demand paths and orders what costs least from there,
+            the next order included where the horizon holds another review period.
         num_paths: Demand paths per series of the lost-sales policy.
         seed: Of those paths.
-        holding_periods: Periods for which the lost-sales policy takes a unit left over to be
-            held; 1 if the next order shrinks by it, more where stock-outs make it idle longer.
         demand_jump: Expected demand over what was sold of late, or the inverse, from which on a
             planner is asked to look.
         level_change: Share by which a level may differ from the last review's before a planner
@@ -321,7 +320,6 @@ class InventoryConfig(_Section):
     policy: Literal["order_up_to", "lost_sales"] = "order_up_to"
     num_paths: int = Field(default=200, ge=10)
     seed: int = Field(default=0, ge=0)
-    holding_periods: float = Field(default=1.0, ge=1)
     demand_jump: float = Field(default=3.0, gt=1)
     level_change: float = Field(default=0.5, gt=0)
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from invopt.config import InventoryConfig
 from invopt.inventory.costs import Terms
 from invopt.inventory.levels import expected_shortage_and_excess
-from invopt.inventory.lost_sales import Need, expected_costs, lost_sales_need
+from invopt.inventory.lost_sales import Need, expected_costs, lost_sales_need, need_with_next
 from invopt.inventory.orders import round_order
 from invopt.inventory.paths import Draws, blocks, demand_paths, dependence_of
 from invopt.inventory.policy import Levels, levels_of
@@ -91,10 +91,10 @@ def decide(
     )
     if config.policy == "order_up_to":
         return _order_up_to(levels, forecast.level_quantiles, terms, stock)
-    longest = int(terms.protection_interval.max(initial=1))
+    longest = int(terms.protection_interval.max(initial=1)) + terms.review_period
     draws = Draws.make(longest, config.num_paths, config.seed)
     parts = [
-        _lost_sales(forecast, levels, terms, stock, draws, config, rows, is_count)
+        _lost_sales(forecast, levels, terms, stock, draws, rows, is_count)
         for rows in blocks(len(forecast.mean), _BLOCK)
     ]
     names = ("need", "quantity", "holding_cost", "stockout_cost", "one_less", "one_more")
@@ -132,7 +132,6 @@ def _lost_sales(
     terms: Terms,
     stock: Stock,
     draws: Draws,
-    config: InventoryConfig,
     rows: slice,
     is_count: bool,
 ) -> dict[str, FloatArray]:
@@ -145,15 +144,17 @@ def _lost_sales(
         local = np.flatnonzero(known & (lead_times == lead_time))
         chosen = local + rows.start
         own = terms.select(chosen)
-        need = _need(forecast, levels, own, stock, draws, chosen, int(lead_time), config, is_count)
+        need = _need(forecast, levels, own, stock, draws, chosen, int(lead_time), is_count)
         quantity = _rounded(need.units, own)
 
         def cost(
             units: FloatArray, need: Need = need, own: Terms = own
         ) -> tuple[FloatArray, FloatArray]:
-            return expected_costs(need, units, own.holding_cost, own.stockout_cost)
+            return expected_costs(need, units, own.holding_cost, need.sale)
 
-        values = (need.units, quantity, *_costs(quantity, own, cost))
+        held, missed = expected_costs(need, quantity, own.holding_cost, own.stockout_cost)
+        less, more = _costs(quantity, own, cost)[2:]
+        values = (need.units, quantity, held, missed, less, more)
         for name, value in zip(names, values, strict=True):
             found[name][local] = value
     return found
@@ -167,21 +168,29 @@ def _need(
     draws: Draws,
     rows: npt.NDArray[np.int64],
     lead_time: int,
-    config: InventoryConfig,
     is_count: bool,
 ) -> Need:
-    periods = lead_time + terms.review_period
-    quantiles = forecast.quantiles[rows, :periods].astype(np.float64)
+    """Return what the order of series of one lead time is for.
+
+    Where the forecast reaches to the end of the next order's periods, that order is looked at.
+    """
+    periods, review = lead_time + terms.review_period, terms.review_period
+    reach = periods + review if forecast.quantiles.shape[1] >= periods + review else periods
+    quantiles = forecast.quantiles[rows, :reach].astype(np.float64)
     dependence = dependence_of(
-        quantiles, forecast.quantile_levels, levels.over_protection[rows], forecast.level_quantiles
+        quantiles[:, :periods],
+        forecast.quantile_levels,
+        levels.over_protection[rows],
+        forecast.level_quantiles,
     )
     demand = demand_paths(quantiles, forecast.quantile_levels, dependence, draws, is_count=is_count)
-    return lost_sales_need(
+    find = need_with_next if reach > periods else lost_sales_need
+    return find(
         stock.on_hand[rows],
         stock.arrivals[rows],
         demand,
         lead_time,
-        terms.holding_cost * config.holding_periods,
+        terms.holding_cost,
         terms.stockout_cost,
     )
 

@@ -108,6 +108,19 @@ def test_ordering_one_less_or_one_more_never_costs_less(policy):
     assert found["cost_of_one_more"].iloc[2] == pytest.approx(0.2, abs=0.01)  # held for sure
 
 
+def test_a_longer_horizon_lets_the_order_look_at_the_next_one_and_its_costs_tell():
+    made, config = forecast(), CONFIG.model_copy(update={"policy": "lost_sales", "num_paths": 1000})
+    longer = ForecastArrays(
+        made.mean[:, [0, 1, 2, 2]], made.quantiles[:, [0, 1, 2, 2]], made.levels[:, [0, 1, 2, 2]],
+        QUANTILES, QUANTILES,
+    )  # fmt: skip
+    position = stock(on_hand=[5.0, 0, 9])
+    alone, ahead = (plan(position, config=config, made=m) for m in (made, longer))
+    assert (ahead["order_quantity"] <= alone["order_quantity"]).all()
+    assert (ahead["cost_of_one_more"] > alone["cost_of_one_more"]).all()
+    assert (ahead[["cost_of_one_less", "cost_of_one_more"]] >= -1e-9).all(axis=None)
+
+
 def test_the_lost_sales_policy_uses_when_open_orders_arrive():
     """Nine units that arrive before the order lose sales less than nine that come with it."""
     config = CONFIG.model_copy(update={"policy": "lost_sales"})
