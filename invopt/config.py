@@ -298,10 +298,12 @@ class InventoryConfig(_Section):
         price: Price where none is given.
         lost_sales: Unmet demand is lost (True) or waits (False).
         policy: "order_up_to" brings the position up to a level; "lost_sales" lets the stock sell
-            down to the order's arrival on demand paths and orders what costs least from there,
-            the next order included where the horizon holds another review period.
+            down to the order's arrival on demand paths and orders what costs least from there.
         num_paths: Demand paths per series of the lost-sales policy.
         seed: Of those paths.
+        holding_periods: Periods a unit left over is charged for by the lost-sales policy. None lets
+            the order look at the next one instead, where the horizon holds another review period;
+            set it only where replays of past periods show that it costs less.
         demand_jump: Expected demand over what was sold of late, or the inverse, from which on a
             planner is asked to look.
         level_change: Share by which a level may differ from the last review's before a planner
@@ -320,6 +322,7 @@ class InventoryConfig(_Section):
     policy: Literal["order_up_to", "lost_sales"] = "order_up_to"
     num_paths: int = Field(default=200, ge=10)
     seed: int = Field(default=0, ge=0)
+    holding_periods: float | None = Field(default=None, ge=1)
     demand_jump: float = Field(default=3.0, gt=1)
     level_change: float = Field(default=0.5, gt=0)
 

@@ -94,7 +94,7 @@ def decide(
     longest = int(terms.protection_interval.max(initial=1)) + terms.review_period
     draws = Draws.make(longest, config.num_paths, config.seed)
     parts = [
-        _lost_sales(forecast, levels, terms, stock, draws, rows, is_count)
+        _lost_sales(forecast, levels, terms, stock, draws, config, rows, is_count)
         for rows in blocks(len(forecast.mean), _BLOCK)
     ]
     names = ("need", "quantity", "holding_cost", "stockout_cost", "one_less", "one_more")
@@ -132,6 +132,7 @@ def _lost_sales(
     terms: Terms,
     stock: Stock,
     draws: Draws,
+    config: InventoryConfig,
     rows: slice,
     is_count: bool,
 ) -> dict[str, FloatArray]:
@@ -144,13 +145,17 @@ def _lost_sales(
         local = np.flatnonzero(known & (lead_times == lead_time))
         chosen = local + rows.start
         own = terms.select(chosen)
-        need = _need(forecast, levels, own, stock, draws, chosen, int(lead_time), is_count)
+        charged = replace(own, holding_cost=own.holding_cost * (config.holding_periods or 1))
+        need = _need(
+            forecast, levels, charged, stock, draws, chosen, int(lead_time),
+            looks_ahead=config.holding_periods is None, is_count=is_count,
+        )  # fmt: skip
         quantity = _rounded(need.units, own)
 
         def cost(
-            units: FloatArray, need: Need = need, own: Terms = own
+            units: FloatArray, need: Need = need, charged: Terms = charged
         ) -> tuple[FloatArray, FloatArray]:
-            return expected_costs(need, units, own.holding_cost, need.sale)
+            return expected_costs(need, units, charged.holding_cost, need.sale)
 
         held, missed = expected_costs(need, quantity, own.holding_cost, own.stockout_cost)
         less, more = _costs(quantity, own, cost)[2:]
@@ -168,14 +173,18 @@ def _need(
     draws: Draws,
     rows: npt.NDArray[np.int64],
     lead_time: int,
+    *,
+    looks_ahead: bool,
     is_count: bool,
 ) -> Need:
     """Return what the order of series of one lead time is for.
 
-    Where the forecast reaches to the end of the next order's periods, that order is looked at.
+    An order that looks ahead does so where the forecast reaches to the end of the next one's
+    periods.
     """
     periods, review = lead_time + terms.review_period, terms.review_period
-    reach = periods + review if forecast.quantiles.shape[1] >= periods + review else periods
+    looks_ahead &= forecast.quantiles.shape[1] >= periods + review
+    reach = periods + review * looks_ahead
     quantiles = forecast.quantiles[rows, :reach].astype(np.float64)
     dependence = dependence_of(
         quantiles[:, :periods],
@@ -184,7 +193,7 @@ def _need(
         forecast.level_quantiles,
     )
     demand = demand_paths(quantiles, forecast.quantile_levels, dependence, draws, is_count=is_count)
-    find = need_with_next if reach > periods else lost_sales_need
+    find = need_with_next if looks_ahead else lost_sales_need
     return find(
         stock.on_hand[rows],
         stock.arrivals[rows],

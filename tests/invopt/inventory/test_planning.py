@@ -118,7 +118,10 @@ def test_a_longer_horizon_lets_the_order_look_at_the_next_one_and_its_costs_tell
     alone, ahead = (plan(position, config=config, made=m) for m in (made, longer))
     assert (ahead["order_quantity"] <= alone["order_quantity"]).all()
     assert (ahead["cost_of_one_more"] > alone["cost_of_one_more"]).all()
-    assert (ahead[["cost_of_one_less", "cost_of_one_more"]] >= -1e-9).all(axis=None)
+    charged = plan(position, config=config.model_copy(update={"holding_periods": 1.7}), made=longer)
+    assert (charged["order_quantity"] <= alone["order_quantity"]).all()
+    for found in (ahead, charged):
+        assert (found[["cost_of_one_less", "cost_of_one_more"]] >= -1e-9).all(axis=None)
 
 
 def test_the_lost_sales_policy_uses_when_open_orders_arrive():
