@@ -25,12 +25,18 @@ from invopt.evaluation import (
 )
 from invopt.gate import CostComparison, compare_costs
 from invopt.hierarchy import score_levels
-from invopt.inventory.backtest import forecast_rule, replay, review_cutoffs
+from invopt.inventory.backtest import (
+    cost_at_fill_rate,
+    forecast_rule,
+    replay,
+    review_cutoffs,
+)
 from invopt.inventory.costs import Terms, last_prices, terms_of
 from invopt.inventory.references import (
     PERFECT,
     History,
     perfect_information,
+    reference_levels,
     reference_rules,
     season_places,
 )
@@ -91,7 +97,7 @@ class Assessment:
     incumbent: str
     cost: CostComparison
     foresight: int
-    references: dict[str, dict[str, float]]
+    references: dict[str, dict[str, float | None]]
     terms: Terms = field(repr=False)
 
 
@@ -141,7 +147,8 @@ def assess(
         segments=_segments(panel),
     )
     foresight = count_foresight(challenger, panel, ranges.gate[0])
-    references = _references(panel, demand, terms, ranges.gate[0], config)
+    fill_rate = judged[CHALLENGER].money["fill_rate"]
+    references = _references(panel, demand, terms, ranges.gate[0], config, fill_rate)
     return Assessment(ranges, judged, incumbent, cost, foresight, references, terms)
 
 
@@ -151,8 +158,12 @@ def _references(
     terms: Terms,
     first: int,
     config: Config,
-) -> dict[str, dict[str, float]]:
-    """Return what policies without a model, and one that knows all, would have cost."""
+    fill_rate: float,
+) -> dict[str, dict[str, float | None]]:
+    """Return what policies without a model, and one that knows all, would have cost.
+
+    Those with levels of their own also say what they cost at the challenger's fill rate.
+    """
     start = max(0, first - round(2 * panel.timeline.periods_per_year))
     places = season_places(panel.timeline, panel.num_periods + int(terms.protection_interval.max()))
     season = panel.timeline.season_length
@@ -164,15 +175,21 @@ def _references(
         review_period=terms.review_period,
     )
     lost_sales = config.inventory.lost_sales
-    rules = reference_rules(history, terms, lost_sales=lost_sales)
+    levels = reference_levels(history, terms)
+    rules = reference_rules(history, terms, lost_sales=lost_sales, levels=levels)
     known = np.concatenate([history.demand[:, : first - start], demand], axis=1)
     rules[PERFECT] = perfect_information(
         replace(history, demand=known), terms, lost_sales=lost_sales
     )
-    return {
-        name: replay(rule, demand, terms, lost_sales=lost_sales).summary()
+    found: dict[str, dict[str, float | None]] = {
+        name: dict(replay(rule, demand, terms, lost_sales=lost_sales).summary())
         for name, rule in rules.items()
     }
+    for name, own in levels.items():
+        found[name]["cost_at_equal_fill_rate"] = cost_at_fill_rate(
+            own, demand, terms, fill_rate, lost_sales=lost_sales
+        )
+    return found
 
 
 def _judge(

@@ -307,8 +307,9 @@ class InventoryConfig(_Section):
             down to the order's arrival on demand paths and orders what costs least from there.
         num_paths: Demand paths per series of the lost-sales policy.
         seed: Of those paths.
-        holding_periods: Periods for which the lost-sales policy takes a unit left over to be
-            held; 1 if the next order shrinks by it, more where stock-outs make it idle longer.
+        holding_periods: Periods a unit left over is charged for by the lost-sales policy. None lets
+            the order look at the next one instead, where the horizon holds another review period;
+            set it only where replays of past periods show that it costs less.
         demand_jump: Expected demand over what was sold of late, or the inverse, from which on a
             planner is asked to look.
         level_change: Share by which a level may differ from the last review's before a planner
@@ -327,7 +328,7 @@ class InventoryConfig(_Section):
     policy: Literal["order_up_to", "lost_sales"] = "order_up_to"
     num_paths: int = Field(default=200, ge=10)
     seed: int = Field(default=0, ge=0)
-    holding_periods: float = Field(default=1.0, ge=1)
+    holding_periods: float | None = Field(default=None, ge=1)
     demand_jump: float = Field(default=3.0, gt=1)
     level_change: float = Field(default=0.5, gt=0)
 
@@ -463,6 +464,16 @@ class Config(_Section):
     deployment: DeploymentConfig = DeploymentConfig()
     cluster: ClusterConfig = ClusterConfig()
     governor: GovernorConfig = GovernorConfig()
+
+    @model_validator(mode="after")
+    def _forecasts_as_far_as_orders_last(self) -> "Config":
+        interval = self.inventory.lead_time + self.inventory.review_period
+        if interval > self.features.horizon:
+            raise ValueError(
+                f"features.horizon is {self.features.horizon} periods, but an order has to last "
+                f"inventory.lead_time + inventory.review_period = {interval}: raise the horizon"
+            )
+        return self
 
     def for_retraining(self, *, lasting: int = 0, urgent: bool = False) -> "Config":
         """Return the configuration of a training that the governor asked for.

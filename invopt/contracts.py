@@ -106,7 +106,8 @@ class LevelForecast(_Contract):
 class OrderPlan(_Contract):
     """What to order now, one row per series; units and money per period.
 
-    order_quantity is empty, with the reason, where the stock is not known.
+    order_quantity is empty, with the reason, where the stock is not known or the forecast does
+    not reach; then expected_demand is empty too.
     """
 
     unique_id: Series[str] = pa.Field(unique=True)
@@ -120,7 +121,7 @@ class OrderPlan(_Contract):
     expected_stockout_cost: Series[float] = pa.Field(nullable=True, ge=0)
     model_version: Series[str] = pa.Field()
     review_date: Series[str] = pa.Field()
-    expected_demand: Series[float] = pa.Field(ge=0)
+    expected_demand: Series[float] = pa.Field(nullable=True, ge=0)
     cost_of_one_less: Series[float] = pa.Field(nullable=True)
     cost_of_one_more: Series[float] = pa.Field(nullable=True)
     reason: Series[str] = pa.Field()

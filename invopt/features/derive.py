@@ -9,7 +9,7 @@ import pandas as pd
 from invopt.config import FeaturesConfig
 from invopt.errors import ConfigError
 from invopt.features.encoder import CATEGORY_PRICE, PRICE, aggregate_names
-from invopt.panel import SERIES_LEVEL, UNOBSERVED, Channel, Flag, Panel, group_names
+from invopt.panel import ALL_LEVEL, SERIES_LEVEL, UNOBSERVED, Channel, Flag, Panel, group_names
 
 STOCK, TURNOVER, MONTHLY = "on_hand", "stock_turnover", "monthly_sales"
 _BLOCK = 4096  # series handled at once: scratch arrays are in double precision
@@ -52,7 +52,8 @@ def derived_channels(panels: Iterable[Panel], config: FeaturesConfig) -> list[Ch
 
 
 def _check_columns(panel: Panel, config: FeaturesConfig) -> None:
-    missing = {c for columns in config.aggregates for c in columns} - set(panel.series.columns)
+    named = {c for columns in config.aggregates for c in columns}
+    missing = named - {*panel.series.columns, ALL_LEVEL}
     if missing:
         raise ConfigError(
             f"features.aggregates: {', '.join(sorted(missing))} is not a column of products "

@@ -17,6 +17,8 @@ from invopt.inventory.simulation import Opening, OrderRule, State, simulate
 from invopt.inventory.stock import Stock
 
 FloatArray = npt.NDArray[np.float64]
+# Factors on levels that are tried for a fill rate, and halvings between them.
+_LARGEST_FACTOR, _HALVINGS = 8.0, 10
 
 
 def forecast_rule(
@@ -88,6 +90,47 @@ def replay(
     opening = Opening(on_hand, np.zeros((len(demand), 0)))
     warmup = min(int(terms.lead_time.max()) + 1, demand.shape[1] - 1)
     return simulate(ahead, rule, terms, opening, lost_sales=lost_sales, warmup=warmup)
+
+
+def cost_at_fill_rate(
+    levels: FloatArray,
+    demand: FloatArray,
+    terms: Terms,
+    fill_rate: float,
+    *,
+    lost_sales: bool = True,
+) -> float | None:
+    """Return what order-up-to levels cost once one factor on all of them makes them serve as much.
+
+    Costs of two policies that serve different shares of demand say little of either; at the same
+    share the one that costs less holds the right things.
+
+    Args:
+        levels: (series, periods) units, NaN between reviews.
+        demand: (series, periods) units; column 0 is not looked at.
+        terms: Of the series.
+        fill_rate: Share of units to serve from stock.
+        lost_sales: Unmet demand is lost; else it waits.
+
+    Returns:
+        Money, or None where eight times the levels do not serve so much.
+    """
+
+    def played(factor: float) -> dict[str, float]:
+        rule = order_up_to(np.rint(factor * levels), terms)
+        return replay(rule, demand, terms, lost_sales=lost_sales).summary()
+
+    low, high, found = 0.0, _LARGEST_FACTOR, played(_LARGEST_FACTOR)
+    if found["fill_rate"] < fill_rate:
+        return None
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        tried = played(middle)
+        if tried["fill_rate"] >= fill_rate:
+            high, found = middle, tried
+        else:
+            low = middle
+    return found["cost"]
 
 
 def review_cutoffs(first_cutoff: int, num_periods: int, review_period: int) -> Sequence[int]:

@@ -14,6 +14,10 @@ from invopt.features.encoder import PRICE
 from invopt.panel import Panel
 
 FloatArray = npt.NDArray[np.float64]
+_COST_ADVICE = (
+    "Give unit_cost and a price, or set inventory.holding_cost and inventory.stockout_cost."
+)
+_LEAD_TIME_ADVICE = "Round it up in the mapping, for example ceil(lead_days / 7) for weekly data."
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,8 @@ def terms_of(
         config: Defaults.
 
     Raises:
-        ContractError: If a cost is not positive; the series are named.
+        ContractError: If a cost is not above 0 and finite, or a lead time not whole and at least
+            0; the series are named.
     """
     num = len(series["unique_id"])
     price = _column(series, "list_price", np.nan, num)
@@ -94,18 +99,11 @@ def terms_of(
     if config.stockout_cost is not None:
         stockout = np.full(num, config.stockout_cost)
     for name, value in (("holding_cost", holding), ("stockout_cost", stockout)):
-        bad = ~(value > 0)
-        if bad.any():
-            raise ContractError(
-                "Terms",
-                name,
-                "be above 0",
-                count=int(bad.sum()),
-                examples=np.asarray(series["unique_id"])[bad],
-                advice="Give unit_cost and a price, or set inventory.holding_cost and "
-                "inventory.stockout_cost.",
-            )
+        bad = ~((value > 0) & np.isfinite(value))
+        _refuse(series, bad, name, "be above 0 and finite", _COST_ADVICE)
     lead_time = _column(series, "lead_time", float(config.lead_time), num)
+    bad = ~((lead_time >= 0) & np.isfinite(lead_time) & (lead_time == np.rint(lead_time)))
+    _refuse(series, bad, "lead_time", "be whole periods, 0 or more", _LEAD_TIME_ADVICE)
     return Terms(
         holding,
         stockout,
@@ -115,6 +113,21 @@ def terms_of(
         _column(series, "min_order", 0.0, num),
         unit_cost,
     )
+
+
+def _refuse(
+    series: pd.DataFrame | Mapping[str, Any],
+    bad: npt.NDArray[np.bool_],
+    column: str,
+    rule: str,
+    advice: str,
+) -> None:
+    """Raise ContractError with the series for which `bad` holds, if there are any."""
+    if bad.any():
+        raise ContractError(
+            "Terms", column, rule, count=int(bad.sum()),
+            examples=np.asarray(series["unique_id"])[bad], advice=advice,
+        )  # fmt: skip
 
 
 def _column(

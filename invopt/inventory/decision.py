@@ -9,7 +9,7 @@ import numpy.typing as npt
 from invopt.config import InventoryConfig
 from invopt.inventory.costs import Terms
 from invopt.inventory.levels import expected_shortage_and_excess
-from invopt.inventory.lost_sales import Need, expected_costs, lost_sales_need
+from invopt.inventory.lost_sales import Need, expected_costs, lost_sales_need, need_with_next
 from invopt.inventory.orders import round_order
 from invopt.inventory.paths import Draws, blocks, demand_paths, dependence_of
 from invopt.inventory.policy import Levels, levels_of
@@ -91,7 +91,7 @@ def decide(
     )
     if config.policy == "order_up_to":
         return _order_up_to(levels, forecast.level_quantiles, terms, stock)
-    longest = int(terms.protection_interval.max(initial=1))
+    longest = int(terms.protection_interval.max(initial=1)) + terms.review_period
     draws = Draws.make(longest, config.num_paths, config.seed)
     parts = [
         _lost_sales(forecast, levels, terms, stock, draws, config, rows, is_count)
@@ -145,15 +145,21 @@ def _lost_sales(
         local = np.flatnonzero(known & (lead_times == lead_time))
         chosen = local + rows.start
         own = terms.select(chosen)
-        need = _need(forecast, levels, own, stock, draws, chosen, int(lead_time), config, is_count)
+        charged = replace(own, holding_cost=own.holding_cost * (config.holding_periods or 1))
+        need = _need(
+            forecast, levels, charged, stock, draws, chosen, int(lead_time),
+            looks_ahead=config.holding_periods is None, is_count=is_count,
+        )  # fmt: skip
         quantity = _rounded(need.units, own)
 
         def cost(
-            units: FloatArray, need: Need = need, own: Terms = own
+            units: FloatArray, need: Need = need, charged: Terms = charged
         ) -> tuple[FloatArray, FloatArray]:
-            return expected_costs(need, units, own.holding_cost, own.stockout_cost)
+            return expected_costs(need, units, charged.holding_cost, need.sale)
 
-        values = (need.units, quantity, *_costs(quantity, own, cost))
+        held, missed = expected_costs(need, quantity, own.holding_cost, own.stockout_cost)
+        less, more = _costs(quantity, own, cost)[2:]
+        values = (need.units, quantity, held, missed, less, more)
         for name, value in zip(names, values, strict=True):
             found[name][local] = value
     return found
@@ -167,21 +173,33 @@ def _need(
     draws: Draws,
     rows: npt.NDArray[np.int64],
     lead_time: int,
-    config: InventoryConfig,
+    *,
+    looks_ahead: bool,
     is_count: bool,
 ) -> Need:
-    periods = lead_time + terms.review_period
-    quantiles = forecast.quantiles[rows, :periods].astype(np.float64)
+    """Return what the order of series of one lead time is for.
+
+    An order that looks ahead does so where the forecast reaches to the end of the next one's
+    periods.
+    """
+    periods, review = lead_time + terms.review_period, terms.review_period
+    looks_ahead &= forecast.quantiles.shape[1] >= periods + review
+    reach = periods + review * looks_ahead
+    quantiles = forecast.quantiles[rows, :reach].astype(np.float64)
     dependence = dependence_of(
-        quantiles, forecast.quantile_levels, levels.over_protection[rows], forecast.level_quantiles
+        quantiles[:, :periods],
+        forecast.quantile_levels,
+        levels.over_protection[rows],
+        forecast.level_quantiles,
     )
     demand = demand_paths(quantiles, forecast.quantile_levels, dependence, draws, is_count=is_count)
-    return lost_sales_need(
+    find = need_with_next if looks_ahead else lost_sales_need
+    return find(
         stock.on_hand[rows],
         stock.arrivals[rows],
         demand,
         lead_time,
-        terms.holding_cost * config.holding_periods,
+        terms.holding_cost,
         terms.stockout_cost,
     )
 

@@ -13,7 +13,10 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Levels:
-    """Stock levels by series, in units; NaN where the critical ratio is beyond the forecast.
+    """Stock levels by series, in units.
+
+    Levels are NaN where the critical ratio is beyond the forecast's quantiles, everything is
+    where the protection interval is beyond its horizon.
 
     Attributes:
         order_up_to: Quantile of demand over lead time and review period at the critical ratio.
@@ -50,19 +53,19 @@ def levels_of(
         level_quantiles: Q levels.
         terms: Of the series.
         is_count: True when sales are whole numbers.
-
-    Raises:
-        ValueError: If lead time and review period exceed the horizon.
     """
-    ratio = terms.critical_ratio
-    interval = terms.protection_interval
+    ratio, horizon = terms.critical_ratio, mean.shape[1]
+    beyond = terms.protection_interval > horizon
+    interval = np.minimum(terms.protection_interval, horizon)
     over = levels_over(levels, interval.astype(np.float64))
-    level = quantile_at(over, level_quantiles, ratio)
-    point = quantile_at(
-        levels_over(levels, terms.lead_time.astype(np.float64)), level_quantiles, ratio
-    )
-    if is_count:
-        level, point = np.rint(level), np.rint(point)
+    lead_time = np.minimum(terms.lead_time, horizon).astype(np.float64)
+    before = levels_over(levels, lead_time)
     total = np.concatenate([np.zeros((len(mean), 1)), mean.cumsum(axis=1)], axis=1)
     expected = total[np.arange(len(mean)), interval]
+    for values in (over, before, expected):
+        values[beyond] = np.nan
+    level = quantile_at(over, level_quantiles, ratio)
+    point = quantile_at(before, level_quantiles, ratio)
+    if is_count:
+        level, point = np.rint(level), np.rint(point)
     return Levels(level, point, level - expected, expected, over)

@@ -15,6 +15,7 @@ from invopt.panel import Panel
 FloatArray = npt.NDArray[np.float64]
 NO_STOCK = "stock is not known"
 BEYOND = "the critical ratio lies beyond the forecast's quantiles"
+HORIZON = "lead time and review period reach beyond the forecast's horizon"
 # Periods that say what a series sells of late, at least.
 _RECENT = 13
 
@@ -28,9 +29,9 @@ def reasons_of(decision: Decision, stock: Stock) -> npt.NDArray[np.object_]:
     """
     levels = decision.levels
     found = np.full(len(decision.quantity), "", object)
-    beyond = np.isnan(levels.reorder_point)
+    beyond, far = np.isnan(levels.reorder_point), np.isnan(levels.expected_demand)
     unknown = np.isnan(stock.position) & ~beyond
-    found[beyond], found[unknown] = BEYOND, NO_STOCK
+    found[beyond], found[far], found[unknown] = BEYOND, HORIZON, NO_STOCK
     ordered = decision.quantity > 0
     found[ordered] = [
         f"position {position:g} is below the level {level:g}: expected demand {expected:.1f} "
@@ -71,9 +72,11 @@ def exceptions_of(
     far = (expected > config.demand_jump * usual) | (usual > config.demand_jump * expected)
     lead_time = panel.series.get("lead_time")
     under_way = stock.arrivals.sum(axis=1)
+    out_of_reach = np.isnan(expected)
     flags = {
         "no stock record": np.isnan(stock.position),
-        "level beyond the forecast's quantiles": np.isnan(levels.reorder_point),
+        "level beyond the forecast's quantiles": np.isnan(levels.reorder_point) & ~out_of_reach,
+        "lead time beyond the forecast's horizon": out_of_reach,
         "new series": panel.num_periods - panel.launch() < min(periods, panel.num_periods),
         "demand jump": far & (np.abs(expected - usual) > 1),
         "open orders exceed stock on order": under_way > stock.on_order + 0.5,

@@ -17,6 +17,10 @@ from invopt.inventory.simulation import OrderRule, State
 from invopt.timeline import Timeline
 
 FloatArray = npt.NDArray[np.float64]
+TEXTBOOK = "textbook base stock"
+COVER = "seasonal average, cover"
+EMPIRICAL = "empirical quantile"
+CAPPED = "capped base stock"
 PERFECT = "perfect information"
 
 
@@ -56,34 +60,52 @@ def season_places(timeline: Timeline, stop: int) -> npt.NDArray[np.int64]:
     return np.asarray(dates.month, np.int64)
 
 
-def reference_rules(
-    history: History, terms: Terms, *, lost_sales: bool = True
-) -> dict[str, OrderRule]:
-    """Return the reference policies by name.
+def reference_levels(history: History, terms: Terms) -> dict[str, FloatArray]:
+    """Return the order-up-to levels of reference policies by name.
 
     "textbook base stock" is mean (L+R) + z sigma sqrt(L+R) with normal z at the critical ratio;
     "seasonal average, cover" holds a seasonal moving average over L+R periods; "empirical
-    quantile" the critical ratio's quantile of past sums over L+R periods; "capped base stock"
-    the same level with orders of at most the quantile of one review period (Xin, 2021);
-    "perfect information" knows the demand to come and orders it just in time.
+    quantile" the critical ratio's quantile of past sums over L+R periods.
+
+    Args:
+        history: Of the series.
+        terms: Of the series.
+
+    Returns:
+        (series, periods of the replay) units each, NaN between reviews.
+    """
+    interval = terms.protection_interval
+    return {
+        TEXTBOOK: _levels(history, lambda t: textbook_level(history, t, terms)),
+        COVER: _levels(history, lambda t: seasonal_average(history, t, interval)),
+        EMPIRICAL: _levels(history, lambda t: _empirical(history, t, interval, terms)),
+    }
+
+
+def reference_rules(
+    history: History,
+    terms: Terms,
+    *,
+    lost_sales: bool = True,
+    levels: dict[str, FloatArray] | None = None,
+) -> dict[str, OrderRule]:
+    """Return the reference policies by name: those of `reference_levels` and two more.
+
+    "capped base stock" has the empirical level and orders of at most the quantile of one review
+    period (Xin, 2021); "perfect information" knows the demand to come and orders it just in time.
 
     Args:
         history: Of the series.
         terms: Of the series.
         lost_sales: Unmet demand is lost.
+        levels: As reference_levels gives them, where they are at hand.
     """
-    interval = terms.protection_interval
-    covered = _levels(history, lambda t: seasonal_average(history, t, interval))
-    empirical = _levels(history, lambda t: _empirical(history, t, interval, terms))
-    review = np.full(len(interval), terms.review_period)
+    levels = levels or reference_levels(history, terms)
+    review = np.full(len(terms.lead_time), terms.review_period)
     cap = _empirical(history, history.first, review, terms)
     return {
-        "textbook base stock": order_up_to(
-            _levels(history, lambda t: textbook_level(history, t, terms)), terms
-        ),
-        "seasonal average, cover": order_up_to(covered, terms),
-        "empirical quantile": order_up_to(empirical, terms),
-        "capped base stock": order_up_to(empirical, terms, cap=cap),
+        **{name: order_up_to(values, terms) for name, values in levels.items()},
+        CAPPED: order_up_to(levels[EMPIRICAL], terms, cap=cap),
         PERFECT: perfect_information(history, terms, lost_sales=lost_sales),
     }
 

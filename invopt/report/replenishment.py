@@ -80,9 +80,11 @@ def _outlooks(
         with np.load(forecast / f"part-{number:04d}.npz", allow_pickle=False) as arrays:
             mean, levels = arrays["mean"], arrays["levels"]
         terms = terms_of(panel.series, last_prices(panel), run.inventory)
+        reached = terms.protection_interval <= mean.shape[1]
+        mean, levels, terms = mean[reached], levels[reached], terms.select(reached)
         for change in _CHANGES:
             changed = with_lead_time(terms, change)
-            if changed.protection_interval.max() > mean.shape[1]:
+            if changed.protection_interval.max(initial=0) > mean.shape[1]:
                 continue
             name = f"lead time {change:+d}" if change else "as it is"
             found = outlook(mean, levels, quantiles, changed)

@@ -44,6 +44,7 @@ def write_training_report(
         cleaning=read_json(files["cleaning"]),
         rules=RULES,
         candidates=candidates,
+        references=assessment["references"],
         own=candidates["challenger"],
         incumbent=candidates[assessment["incumbent"]],
         validation=_validation(assessment["cross_validation"]),

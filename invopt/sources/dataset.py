@@ -20,10 +20,11 @@ from invopt.sources.channels import ChannelTables
 from invopt.sources.duck import Reader
 from invopt.sources.ledger import Accounting, Ledger
 from invopt.sources.mapping import Mapping
-from invopt.sources.position import read_positions
+from invopt.sources.position import read_positions, with_lead_times
 from invopt.sources.products import read_products
 from invopt.sources.sales import LongSales, WideSales, series_key
 from invopt.sources.standard import Parts
+from invopt.timeline import Timeline
 
 # Cells (series x periods) of one partition: about 1.2 GB while reading, M5 in one piece.
 MAX_PARTITION_CELLS = 64_000_000
@@ -130,7 +131,8 @@ class _Build:
         else:
             sales = LongSales(self.mapping, self.reader, self.ledger)
         timeline = sales.timeline
-        series = self._series(sales.keys)
+        positions = self._positions(timeline)
+        series = self._series(sales.keys, positions.get("position"))
         self.notify(f"{len(series):,} series x {timeline.num_periods:,} periods ({timeline.freq})")
         tables = ChannelTables(self.reader, self.ledger, self.mapping, series, timeline)
         shared = tables.shared()
@@ -144,10 +146,7 @@ class _Build:
             self.notify(f"read {number * size + len(part):,} of {len(series):,} series")
         sales.close()
         tables.close()
-        key = series_key(self.mapping, self.mapping.sales)
-        for name, frame in read_positions(
-            self.reader, self.ledger, self.mapping, key, timeline
-        ).items():
+        for name, frame in positions.items():
             frame.to_parquet(self.folder / f"{name}.parquet", index=False)
         source_of = {name: table.source for name, table in self.mapping.tables()}
         self.ledger.enter_rejected_lines(source_of)
@@ -163,7 +162,11 @@ class _Build:
             self.num_without_product,
         )
 
-    def _series(self, keys: tuple[str, ...]) -> pd.DataFrame:
+    def _positions(self, timeline: Timeline) -> dict[str, pd.DataFrame]:
+        key = series_key(self.mapping, self.mapping.sales)
+        return read_positions(self.reader, self.ledger, self.mapping, key, timeline)
+
+    def _series(self, keys: tuple[str, ...], position: pd.DataFrame | None) -> pd.DataFrame:
         if self.mapping.products is None:
             series = pd.DataFrame({"unique_id": np.array(keys, dtype=object)})
         else:
@@ -173,4 +176,4 @@ class _Build:
         for column, default in (("product", series["unique_id"]), ("location", ALL_LEVEL)):
             if column not in series:
                 series[column] = default
-        return contracts.check(series, contracts.Products)
+        return contracts.check(with_lead_times(series, position), contracts.Products)

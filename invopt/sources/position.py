@@ -91,3 +91,21 @@ def read_positions(
             reader, ledger, orders, orders.unique_id or key, timeline
         )
     return frames
+
+
+def with_lead_times(series: pd.DataFrame, position: pd.DataFrame | None) -> pd.DataFrame:
+    """Return series with the lead time the stock position records, where it records one.
+
+    It is newer than the product's.
+
+    Args:
+        series: Products by unique_id.
+        position: StockPosition; None where none is mapped.
+    """
+    if position is None or "lead_time" not in position:
+        return series
+    recorded = position.set_index("unique_id")["lead_time"].reindex(series["unique_id"])
+    values = recorded.to_numpy(np.float64)
+    if "lead_time" in series:
+        values = np.where(np.isnan(values), series["lead_time"].to_numpy(np.float64), values)
+    return series.assign(lead_time=values)

@@ -120,7 +120,7 @@ def test_preview_says_what_would_be_cached_and_why():
     assert found["ingest-data"].cache == "never"
     assert found["clean-data"].cache == "hit"
     assert found["clean-data"].why == "if ingest-data returns the same"
-    changed = steps("features.horizon=7", "features.patch=7")
+    changed = steps("features.horizon=21", "features.patch=7")
     found = {s.name: s for s in preview(changed, first)}
     assert found["clean-data"].cache == "hit"
     assert (found["build-features"].cache, found["build-features"].why) == (

@@ -44,7 +44,7 @@ def test_a_missing_file_is_one_sentence(tmp_path):
 
 def test_overrides_replace_values_and_are_checked(tmp_path):
     file = write(tmp_path, GOOD)
-    assert load_config(file, ["features.horizon=7"]).features.horizon == 7
+    assert load_config(file, ["features.horizon=14"]).features.horizon == 14
     with pytest.raises(ConfigError, match="features.horizont does not exist"):
         load_config(file, ["features.horizont=7"])
     with pytest.raises(ConfigError, match="--set must be"):
@@ -93,3 +93,9 @@ def test_only_the_refit_of_an_urgent_retraining_dwells_on_the_newest_periods():
     assert urgent.for_refit().training.newest_share == share
     more = load_config(CONFIGS / "demo.yaml", ["training.newest_share=0.5"])
     assert more.for_retraining(urgent=True).for_refit().training.newest_share == 0.5
+
+
+def test_a_horizon_that_an_order_outlasts_is_refused_before_anything_runs(tmp_path):
+    file = write(tmp_path, GOOD + "features: {horizon: 8}\ninventory: {lead_time: 7}\n")
+    with pytest.raises(ConfigError, match=r"features\.horizon is 8 periods.*review_period = 14"):
+        load_config(file)

@@ -269,6 +269,12 @@ def test_an_aggregate_over_a_column_that_products_do_not_have_is_refused():
         derived_channels([make_panel()], config)
 
 
+def test_the_total_of_all_series_is_an_aggregate_of_every_data_set():
+    panel = make_panel()
+    [total] = derived_channels([panel], CONFIG.model_copy(update={"aggregates": (("all",),)}))[:1]
+    assert (total.name, total.values.shape[0]) == ("sales@all", 1)
+
+
 def test_a_price_that_is_known_once_charged_is_seen_and_not_planned():
     panel = derived(with_price_known_late(make_panel()))
     spec = FeatureEncoder.fit(panel, CONFIG, panel.num_periods).spec

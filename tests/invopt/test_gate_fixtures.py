@@ -201,6 +201,8 @@ def test_references_stand_beside_and_perfect_information_is_the_cheapest():
     assert min(costs, key=costs.get) == "perfect information"
     assert costs["perfect information"] < found.judged[CHALLENGER].money["cost"]
     assert found.judged[CHALLENGER].money["cost"] < costs["textbook base stock"]
+    textbook = found.references["textbook base stock"]
+    assert found.judged[CHALLENGER].money["cost"] < textbook["cost_at_equal_fill_rate"]
 
 
 def test_segments_are_compared_one_by_one():

@@ -301,6 +301,23 @@ def test_position_orders_and_stock_flags_are_read_beside_wide_sales(tmp_path):
     assert reasons == {"on_hand is negative", "it is due in the past"}
 
 
+def test_the_lead_time_of_the_position_is_newer_than_the_products(tmp_path):
+    mapping = changed(WIDE)
+    mapping["sources"] |= {"master": "master.csv"}
+    mapping["products"] = {"from": "master", "columns": {"lead_time": "days"}}
+    mapping["position"] = {"from": "state", "columns": {"on_hand": "n", "lead_time": "days"}}
+    _, panel = read(
+        tmp_path,
+        mapping,
+        sales_csv="Store,Product,2024-01-01,2024-01-08\n0,7,1,2\n0,8,1,2\n",
+        stock_csv="Store,Product,2024-01-01\n",
+        master_csv="Store,Product,days\n0,7,3\n0,8,2\n",
+        state_csv="Store,Product,n,days\n0,7,4,5\n0,8,4,\n",
+    )
+    assert panel.series["lead_time"].tolist() == [5, 2]
+    assert set(quarantine(tmp_path)["reason"]) == {"lead_time is empty"}
+
+
 def test_channels_of_groups_events_and_future_plans_are_placed(tmp_path):
     mapping = changed(LONG)
     mapping["sources"] |= {"shops": "shops.csv", "days": "days.csv"}

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -71,8 +72,22 @@ def test_vn2_costs_give_a_critical_ratio_of_five_sixths():
 
 def test_a_cost_of_zero_is_refused_with_the_series_named():
     series = make_panel().series.assign(unit_cost=[1, 1, 0, 1, 1, 1])
-    with pytest.raises(ContractError, match=r"holding_cost must be above 0; 1 did not.*p1_s0"):
+    with pytest.raises(
+        ContractError, match=r"holding_cost must be above 0 and finite; 1 did not.*p1_s0"
+    ):
         terms_of(series, None, InventoryConfig())
+
+
+@pytest.mark.parametrize("lead_time", [-1.0, 2.5, np.inf])
+def test_a_lead_time_that_is_no_number_of_periods_is_refused_with_the_series_named(lead_time):
+    products = pd.DataFrame({"unique_id": ["a", "b"], "lead_time": [1.0, lead_time]})
+    with pytest.raises(ContractError, match=r"lead_time must be whole periods.*1 did not.*b"):
+        terms_of(products, None, InventoryConfig())
+
+
+def test_a_cost_without_bound_is_refused_since_its_ratio_would_be_one():
+    with pytest.raises(ContractError, match="stockout_cost must be above 0 and finite"):
+        terms_of(pd.DataFrame({"unique_id": ["a"]}), None, InventoryConfig(stockout_cost=np.inf))
 
 
 def test_levels_of_counts_are_whole_and_safety_stock_is_what_exceeds_the_mean():

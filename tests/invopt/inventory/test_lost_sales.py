@@ -2,8 +2,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import poisson
 
-from invopt.inventory.lost_sales import expected_costs, lost_sales_need, stock_at_arrival
+from invopt.inventory.lost_sales import (
+    expected_costs,
+    lost_sales_need,
+    need_with_next,
+    stock_at_arrival,
+)
 from invopt.inventory.paths import Draws, demand_paths, dependence_of
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.9, 0.95)
@@ -66,6 +72,65 @@ def test_the_need_costs_no_more_than_any_other_order(seed, lead, review):
     ]
     chosen = np.add(*expected_costs(need, np.maximum(need.units, 0), holding, stockout))
     assert (chosen <= np.min(costs, axis=0) + 1e-9).all()
+
+
+MEAN, PENALTY = 5.0, 4.0  # of Zipkin's examples, with holding at 1
+
+
+def best_cost(most=30, order=12):
+    """Return the least long-run cost for a lead time of one period, by relative value iteration."""
+    demand = np.arange(21)
+    share = poisson.pmf(demand, MEAN) / poisson.cdf(20, MEAN)
+    stock = np.arange(most + 1)
+    left = np.maximum(stock[:, None] - demand, 0)
+    cost = (left + PENALTY * np.maximum(demand - stock[:, None], 0)) @ share
+    value, before = np.zeros((most + 1, order + 1)), -1.0
+    for _ in range(150):  # value[on hand after arrival, ordered last]; the order is chosen after
+        after = np.minimum(left[:, :, None] + np.arange(order + 1), most)
+        ahead = value[after].min(axis=3)  # (stock, demand, ordered last)
+        value = cost[:, None] + np.einsum("sdo,d->so", ahead, share)
+        before, value = value[0, 0], value - value[0, 0]
+    return before
+
+
+def simulated_cost(find, reach, num=150, periods=160, warmup=30):
+    """Return the long-run cost of a rule that knows the law of demand, lead time one."""
+    rng = np.random.default_rng(0)
+    grid = (np.arange(400) + 0.5) / 400
+    paths = np.stack([poisson.ppf(rng.permutation(grid), MEAN) for _ in range(1 + reach)])
+    paths = np.repeat(paths[None], num, axis=0)
+    on_hand, due, total = np.full(num, 5.0), np.full(num, 5.0), 0.0
+    for period in range(periods):
+        need = find(on_hand, due[:, None], paths, 1, np.ones(num), np.full(num, PENALTY))
+        stock, demand = on_hand + due, rng.poisson(MEAN, num)
+        on_hand, due = np.maximum(stock - demand, 0), np.maximum(need.units, 0)
+        if period >= warmup:
+            total += (on_hand + PENALTY * np.maximum(demand - stock, 0)).mean()
+    return total / (periods - warmup)
+
+
+def test_an_order_that_looks_at_the_next_one_costs_what_the_best_possible_does():
+    best = best_cost()
+    assert best == pytest.approx(4.04, abs=0.01)  # Zipkin (2008): mean 5, penalty 4, lead time 1
+    ahead, myopic = simulated_cost(need_with_next, 2), simulated_cost(lost_sales_need, 1)
+    assert ahead < 1.015 * best
+    assert myopic > ahead
+
+
+@given(seed=st.integers(0, 999), lead=st.integers(0, 3), review=st.integers(1, 3))
+@settings(max_examples=20, deadline=None)
+def test_a_sale_is_worth_no_more_than_losing_it_costs_and_then_orders_are_no_larger(
+    seed, lead, review
+):
+    rng = np.random.default_rng(seed)
+    demand = rng.poisson(rng.uniform(0.3, 5), (2, lead + 2 * review, 60)).astype(float)
+    on_hand, due = rng.integers(0, 5, 2).astype(float), rng.integers(0, 4, (2, 2)).astype(float)
+    holding, stockout = rng.uniform(0.1, 1, 2), rng.uniform(1, 9, 2)
+    need = need_with_next(on_hand, due, demand, lead, holding, stockout)
+    plain = lost_sales_need(on_hand, due, demand[:, : lead + review], lead, holding, stockout)
+    assert (need.sale > 0).all()
+    assert (need.sale <= stockout).all()
+    assert (need.units <= plain.units).all()
 
 
 def test_paths_have_the_forecast_quantiles_in_every_period():

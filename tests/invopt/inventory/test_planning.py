@@ -78,6 +78,15 @@ def test_a_level_beyond_the_quantiles_says_so_and_orders_nothing(policy):
     assert found["order_quantity"].isna().all()
 
 
+@pytest.mark.parametrize("policy", ["order_up_to", "lost_sales"])
+def test_a_lead_time_beyond_the_horizon_says_so_and_leaves_the_others_ordered(policy):
+    config = CONFIG.model_copy(update={"policy": policy})
+    found = plan(stock(on_hand=[5.0, 0, 0]), config=config, lead_time=[2.0, 2, 60])
+    assert found["order_quantity"].isna().tolist() == [False, False, True]
+    assert found["reason"].iloc[2].startswith("lead time and review period reach beyond")
+    assert found["expected_demand"].isna().tolist() == [False, False, True]
+
+
 def test_backorders_are_added_to_the_order():
     found = plan(stock(on_hand=[5.0, 5, 5], backorders=[2.0, 0, 0]))
     assert found["order_quantity"].tolist() == [14, 12, 12]
@@ -97,6 +106,22 @@ def test_ordering_one_less_or_one_more_never_costs_less(policy):
     assert (found["cost_of_one_more"] >= -1e-9).all()
     assert found["cost_of_one_less"].isna().tolist() == [False, False, True]
     assert found["cost_of_one_more"].iloc[2] == pytest.approx(0.2, abs=0.01)  # held for sure
+
+
+def test_a_longer_horizon_lets_the_order_look_at_the_next_one_and_its_costs_tell():
+    made, config = forecast(), CONFIG.model_copy(update={"policy": "lost_sales", "num_paths": 1000})
+    longer = ForecastArrays(
+        made.mean[:, [0, 1, 2, 2]], made.quantiles[:, [0, 1, 2, 2]], made.levels[:, [0, 1, 2, 2]],
+        QUANTILES, QUANTILES,
+    )  # fmt: skip
+    position = stock(on_hand=[5.0, 0, 9])
+    alone, ahead = (plan(position, config=config, made=m) for m in (made, longer))
+    assert (ahead["order_quantity"] <= alone["order_quantity"]).all()
+    assert (ahead["cost_of_one_more"] > alone["cost_of_one_more"]).all()
+    charged = plan(position, config=config.model_copy(update={"holding_periods": 1.7}), made=longer)
+    assert (charged["order_quantity"] <= alone["order_quantity"]).all()
+    for found in (ahead, charged):
+        assert (found[["cost_of_one_less", "cost_of_one_more"]] >= -1e-9).all(axis=None)
 
 
 def test_the_lost_sales_policy_uses_when_open_orders_arrive():
@@ -152,6 +177,14 @@ def test_exceptions_name_what_a_planner_should_look_at():
     assert found[0] == "demand jump; level changed"
     assert found[1] == "demand jump; no lead time recorded, the configured one is used"
     assert found[2] == "no stock record; demand jump"
+
+
+def test_a_lead_time_beyond_the_horizon_is_an_exception_of_its_own():
+    panel = make_with(make_panel(num_series=3), lead_time=[2.0, 2, 60])
+    state = stock_of(panel.unique_ids, stock(on_hand=[5.0, 5, 5]))
+    _, decision = plan_orders(panel, forecast(), state, CONFIG, "m", is_count=True)
+    found = exceptions_of(panel, decision, state, CONFIG)
+    assert found[2] == "lead time beyond the forecast's horizon"
 
 
 def test_segments_part_sellers_by_revenue_and_steadiness():

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from invopt.inventory import Opening, simulate
+from invopt.inventory import Opening, order_up_to, simulate
+from invopt.inventory.backtest import cost_at_fill_rate, replay
 from invopt.inventory.references import (
     PERFECT,
     History,
@@ -75,3 +76,19 @@ def test_references_look_back_only():
             for h in (history, later)
         )  # fmt: skip
         assert np.array_equal(first, second), name
+
+
+def test_at_equal_fill_rate_a_policy_that_only_holds_more_of_everything_costs_the_same():
+    demand = np.random.default_rng(1).poisson(20, (8, 40)).astype(float)
+    terms = make_terms(8, lead_time=1)
+    levels = np.full((8, 40), 44.0)
+    own = replay(order_up_to(levels, terms), demand, terms).summary()
+    dear = replay(order_up_to(1.5 * levels, terms), demand, terms).summary()["cost"]
+    equal = cost_at_fill_rate(1.5 * levels, demand, terms, own["fill_rate"])
+    assert dear > 2 * own["cost"]
+    assert equal == pytest.approx(own["cost"], rel=0.02)
+
+
+def test_a_fill_rate_that_no_factor_reaches_has_no_cost():
+    demand = np.full((2, 10), 5.0)
+    assert cost_at_fill_rate(np.full((2, 10), 0.1), demand, make_terms(2, 1), 0.99) is None
