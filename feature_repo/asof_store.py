@@ -127,8 +127,10 @@ class AsofOfflineStore(OfflineStore):
         stamp = offline_utils.infer_event_timestamp_from_entity_df(
             dict(zip(entity_df.columns, entity_df.dtypes, strict=True))
         )
-        stamps = pd.to_datetime(entity_df[stamp], utc=True).astype("datetime64[us, UTC]")
-        frame = entity_df.assign(**{stamp: stamps})
+        stamps = pd.to_datetime(entity_df[stamp], utc=True)
+        stamps = stamps.astype("datetime64[us, UTC]", copy=False)
+        frame = entity_df.copy(deep=False)  # Feast made a copy already
+        frame[stamp] = stamps
 
         def query() -> pa.Table:
             connection = _connect(config)
@@ -244,7 +246,8 @@ def _features_at(
     connection.register("picked", picked)
     picks = ", ".join(f"{_quote(column)} AS {_quote(name)}" for name, column in features.items())
     found = connection.sql(
-        f"SELECT {_PLACE}, {picks} FROM {relation} SEMI JOIN picked USING ({_PLACE})"
+        f"SELECT {_PLACE}::UINTEGER AS {_PLACE}, {picks} FROM {relation} "
+        f"SEMI JOIN picked USING ({_PLACE})"
     ).to_arrow_table()
     return _taken(found.drop_columns([_PLACE]), _rows_of(picked, found, size))
 
@@ -260,7 +263,7 @@ def _pick_sql(
     keys = [(c.name, view.projection.join_key_map.get(c.name, c.name)) for c in view.entity_columns]
     on = " AND ".join(f"e.{_quote(theirs)} = d.{_quote(ours)}" for ours, theirs in keys)
     return (
-        f"SELECT e.{_ROW}, d.{_PLACE} FROM entities e "
+        f"SELECT e.{_ROW}, d.{_PLACE}::UINTEGER AS {_PLACE} FROM entities e "
         f"ASOF JOIN {_latest_of_ties(connection, relation, view)} d "
         f"ON {on} AND e.{_quote(stamp)} >= {at} WHERE {fresh}"
     )
@@ -269,7 +272,7 @@ def _pick_sql(
 def _rows_of(picked: pa.Table, found: pa.Table, size: int) -> pa.Array:
     """Return for each of size entity rows its row in found; null where none was picked."""
     picked_places, places = picked[_PLACE].to_numpy(), found[_PLACE].to_numpy()
-    row_at = np.empty(places.max(initial=-1) + 1, np.int32)
+    row_at = np.empty(int(places.max(initial=0)) + 1, np.int32)
     row_at[places] = np.arange(len(places), dtype=np.int32)
     rows = np.full(size, -1, np.int32)
     rows[picked[_ROW].to_numpy()] = row_at[picked_places]
@@ -319,8 +322,9 @@ def _relation(
     if "://" not in path and Path(path).is_dir():
         path = f"{path}/*.parquet"
     files = _files(connection, path)
+    table = f"read_parquet([{', '.join(map(_text, files))}])"
     stamps = [source.timestamp_field, source.created_timestamp_column]
-    described = connection.sql(f"SELECT * FROM read_parquet({files})")
+    described = connection.sql(f"SELECT * FROM {table}")
     kinds = dict(zip(described.columns, map(str, described.types), strict=True))
     # DuckDB cannot compare or cast the nanoseconds that pandas writes by default.
     fine = [s for s in stamps if s and kinds.get(s, "").endswith("_NS")]
@@ -330,7 +334,7 @@ def _relation(
         if hidden := {"file_index", "file_row_number"} & set(kinds):
             raise ValueError(f"{path} has columns {sorted(hidden)}, which DuckDB needs: rename.")
         columns += f", {_place(connection, files)} AS {_PLACE}"
-    return f"(SELECT {columns} FROM read_parquet({files}))"
+    return f"(SELECT {columns} FROM {table})"
 
 
 def _files(connection: duckdb.DuckDBPyConnection, path: str) -> list[str]:
@@ -343,8 +347,8 @@ def _place(connection: duckdb.DuckDBPyConnection, files: list[str]) -> str:
     """Return the expression of a row's number, through all files."""
     if len(files) == 1:
         return "file_row_number"  # alone, it filters rows before they are read
-    sizes = connection.sql(
-        f"SELECT file_name, num_rows FROM parquet_file_metadata({files})"
+    sizes = connection.execute(
+        "SELECT file_name, num_rows FROM parquet_file_metadata(?)", [files]
     ).fetchall()
     size_of = dict(sizes)
     starts = [0, *accumulate(size_of[file] for file in files)][:-1]
@@ -367,6 +371,10 @@ def _utc(time: datetime) -> datetime:
 
 def _quote(column: str) -> str:
     return '"' + column.replace('"', '""') + '"'
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
 
 
 def _listed(columns: Sequence[str]) -> str:
