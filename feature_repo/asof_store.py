@@ -239,7 +239,7 @@ def _features_at(
     """Return a view's features (columns by their names in the answer) for size entity rows.
 
     The join picks places in the files; only rows picked are read whole. A join that sorts whole
-    rows takes a fifth longer, and its memory grows with everything ever published.
+    rows takes a sixth longer, and its memory grows with everything ever published.
     """
     relation = _relation(connection, config, view.batch_source, numbered=True)
     picked = connection.sql(_pick_sql(connection, relation, view, stamp)).to_arrow_table()
