@@ -4,12 +4,27 @@ from datetime import timedelta
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 pytestmark = pytest.mark.slow  # importing Feast takes ten seconds
 
 OURS = "feature_repo.asof_store.AsofOfflineStore"
 START = pd.Timestamp("2024-01-01", tz="UTC")
+DAYS = pd.date_range(START, periods=40, unit="us")
+ARROW = pa.schema(
+    {
+        "item_id": pa.int64(),
+        "event_timestamp": pa.timestamp("us", "UTC"),
+        "created": pa.timestamp("us", "UTC"),
+        "a": pa.float32(),
+        "b": pa.int64(),
+        "window": pa.list_(pa.float32()),
+    }
+)
 
 
 def open_store(folder, offline):
@@ -156,6 +171,52 @@ def test_rows_published_in_several_files_are_joined_as_those_of_one(tmp_path, tt
         part.to_parquet(tmp_path / "parts" / f"{name}.parquet", index=False)
     refs = apply(store, tmp_path, timedelta(days=ttl_days))
     pd.testing.assert_frame_equal(answer(store, refs, entities(4)), one)
+
+
+def latest_known(features, item, day, ttl_days):
+    """The rule in plain words: latest, of equal time stamps created last, not older than ttl."""
+    known = [
+        (at, created, b)
+        for b, (key, at, created) in enumerate(features)
+        if key == item and at <= day and (not ttl_days or day <= at + ttl_days)
+    ]
+    return max(known)[2] if known else None
+
+
+ITEM_AND_DAY = st.tuples(st.integers(0, 3), st.integers(0, 12))
+
+
+@pytest.mark.parametrize("ttl_days", [0, 3])
+def test_any_rows_in_any_files_answer_as_the_rule_in_plain_words(tmp_path, ttl_days):
+    (tmp_path / "parts").mkdir()
+    pq.write_table(ARROW.empty_table(), tmp_path / "parts" / "0.parquet")
+    store = open_store(tmp_path, OURS)
+    refs = apply(store, tmp_path, timedelta(days=ttl_days))
+
+    @settings(max_examples=40, deadline=None)
+    @given(
+        st.lists(ITEM_AND_DAY, max_size=30),
+        st.lists(ITEM_AND_DAY, min_size=1, max_size=30),
+        st.integers(1, 4),
+        st.randoms(use_true_random=False),
+    )
+    def check(keys, asked, files, random):
+        created = random.sample(range(len(keys)), len(keys))
+        features = [(*key, order) for key, order in zip(keys, created, strict=True)]
+        records = [
+            {"item_id": key, "event_timestamp": DAYS[at], "created": DAYS[order], "b": b}
+            for b, (key, at, order) in enumerate(features)
+        ]
+        for number in range(4):  # those beyond files are empty
+            part = records[number::files] if number < files else []
+            table = pa.Table.from_pylist(part, schema=ARROW)
+            pq.write_table(table, tmp_path / "parts" / f"{number}.parquet")
+        rows = pd.DataFrame(asked, columns=["item_id", "event_timestamp"])
+        rows["event_timestamp"] = DAYS[rows["event_timestamp"]]
+        found = store.get_historical_features(rows, refs).to_arrow()["b"].to_pylist()
+        assert found == [latest_known(features, *row, ttl_days) for row in asked]
+
+    check()
 
 
 def test_a_view_read_after_another_does_not_move_its_rows(tmp_path):
