@@ -4,12 +4,27 @@ from datetime import timedelta
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 pytestmark = pytest.mark.slow  # importing Feast takes ten seconds
 
 OURS = "feature_repo.asof_store.AsofOfflineStore"
 START = pd.Timestamp("2024-01-01", tz="UTC")
+DAYS = pd.date_range(START, periods=40, unit="us")
+ARROW = pa.schema(
+    {
+        "item_id": pa.int64(),
+        "event_timestamp": pa.timestamp("us", "UTC"),
+        "created": pa.timestamp("us", "UTC"),
+        "a": pa.float32(),
+        "b": pa.int64(),
+        "window": pa.list_(pa.float32()),
+    }
+)
 
 
 def open_store(folder, offline):
@@ -33,9 +48,10 @@ def apply(store, folder, ttl):
     from feast.types import Array, Float32, Int64
 
     item = Entity(name="item", join_keys=["item_id"], value_type=ValueType.INT64)
+    path = folder / "parts"
     source = FileSource(
         name="src",
-        path=str(folder / "f.parquet"),
+        path=str(path if path.is_dir() else folder / "f.parquet"),
         timestamp_field="event_timestamp",
         created_timestamp_column="created",
     )
@@ -140,6 +156,101 @@ def test_time_stamps_of_nanoseconds_are_joined_as_those_of_microseconds(tmp_path
     fine = dict.fromkeys(("event_timestamp", "created"), "datetime64[ns, UTC]")
     table.astype(fine).to_parquet(tmp_path / "f.parquet", index=False)
     pd.testing.assert_frame_equal(answer(store, refs, entities(2)), coarse)
+
+
+@pytest.mark.parametrize("ttl_days", [0, 3])
+def test_rows_published_in_several_files_are_joined_as_those_of_one(tmp_path, ttl_days):
+    write_features(tmp_path, 4)
+    store = open_store(tmp_path, OURS)
+    refs = apply(store, tmp_path, timedelta(days=ttl_days))
+    one = answer(store, refs, entities(4))
+    assert one["b"].notna().any()
+    table = pd.read_parquet(tmp_path / "f.parquet")
+    (tmp_path / "parts").mkdir()
+    for name, part in {"c": table[:7], "a": table[7:200], "it's": table[200:]}.items():
+        part.to_parquet(tmp_path / "parts" / f"{name}.parquet", index=False)
+    refs = apply(store, tmp_path, timedelta(days=ttl_days))
+    pd.testing.assert_frame_equal(answer(store, refs, entities(4)), one)
+
+
+def latest_known(features, item, day, ttl_days):
+    """The rule in plain words: latest, of equal time stamps created last, not older than ttl."""
+    known = [
+        (at, created, b)
+        for b, (key, at, created) in enumerate(features)
+        if key == item and at <= day and (not ttl_days or day <= at + ttl_days)
+    ]
+    return max(known)[2] if known else None
+
+
+ITEM_AND_DAY = st.tuples(st.integers(0, 3), st.integers(0, 12))
+
+
+@pytest.mark.parametrize("ttl_days", [0, 3])
+def test_any_rows_in_any_files_answer_as_the_rule_in_plain_words(tmp_path, ttl_days):
+    (tmp_path / "parts").mkdir()
+    pq.write_table(ARROW.empty_table(), tmp_path / "parts" / "0.parquet")
+    store = open_store(tmp_path, OURS)
+    refs = apply(store, tmp_path, timedelta(days=ttl_days))
+
+    @settings(max_examples=40, deadline=None)
+    @given(
+        st.lists(ITEM_AND_DAY, max_size=30),
+        st.lists(ITEM_AND_DAY, min_size=1, max_size=30),
+        st.integers(1, 4),
+        st.randoms(use_true_random=False),
+    )
+    def check(keys, asked, files, random):
+        created = random.sample(range(len(keys)), len(keys))
+        features = [(*key, order) for key, order in zip(keys, created, strict=True)]
+        records = [
+            {"item_id": key, "event_timestamp": DAYS[at], "created": DAYS[order], "b": b}
+            for b, (key, at, order) in enumerate(features)
+        ]
+        for number in range(4):  # those beyond files are empty
+            part = records[number::files] if number < files else []
+            table = pa.Table.from_pylist(part, schema=ARROW)
+            pq.write_table(table, tmp_path / "parts" / f"{number}.parquet")
+        rows = pd.DataFrame(asked, columns=["item_id", "event_timestamp"])
+        rows["event_timestamp"] = DAYS[rows["event_timestamp"]]
+        found = store.get_historical_features(rows, refs).to_arrow()["b"].to_pylist()
+        assert found == [latest_known(features, *row, ttl_days) for row in asked]
+
+    check()
+
+
+def test_a_view_read_after_another_does_not_move_its_rows(tmp_path):
+    from feast import Entity, FeatureView, Field, FileSource, ValueType
+    from feast.types import Int64
+
+    write_features(tmp_path, 5)
+    store = open_store(tmp_path, OURS)
+    refs = apply(store, tmp_path, timedelta(days=3))
+    alone = answer(store, refs, entities(5))
+    stamp = START.as_unit("us")
+    pd.DataFrame({"item_id": [3, 14], "event_timestamp": [stamp] * 2, "n": [30, 140]}).to_parquet(
+        tmp_path / "g.parquet", index=False
+    )
+    item = Entity(name="item", join_keys=["item_id"], value_type=ValueType.INT64)
+    source = FileSource(path=str(tmp_path / "g.parquet"), timestamp_field="event_timestamp")
+    store.apply(
+        FeatureView(name="w", entities=[item], schema=[Field(name="n", dtype=Int64)], source=source)
+    )
+    both = answer(store, ["w:n", *refs], entities(5))
+    pd.testing.assert_frame_equal(both[alone.columns], alone)
+    has = both["item_id"].isin([3, 14]) & (both["event_timestamp"] >= START)
+    assert both["n"].notna().tolist() == has.tolist()
+    assert (both.loc[has, "n"] == both.loc[has, "item_id"] * 10).all()
+
+
+def test_columns_named_as_places_in_files_are_refused(tmp_path):
+    write_features(tmp_path, 0)
+    path = tmp_path / "f.parquet"
+    pd.read_parquet(path).assign(file_row_number=1).to_parquet(path, index=False)
+    store = open_store(tmp_path, OURS)
+    refs = apply(store, tmp_path, timedelta(0))
+    with pytest.raises(ValueError, match="file_row_number"):
+        store.get_historical_features(entities(0), refs).to_df()
 
 
 def test_no_entity_rows_give_none(tmp_path):
