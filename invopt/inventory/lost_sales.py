@@ -113,11 +113,11 @@ def need_with_next(
     review = (demand.shape[1] - lead_time) // 2
     own, following = demand[:, : lead_time + review], demand[:, lead_time + review :]
     need = lost_sales_need(on_hand, arrivals, own, lead_time, holding_cost, stockout_cost)
+    asked, sums = need.demand.sum(axis=1), following.cumsum(axis=1)
     for _ in range(_ROUNDS):
-        left = need.at_arrival + np.maximum(need.units, 0)[:, None] - need.demand.sum(axis=1)
+        left = need.at_arrival + np.maximum(need.units, 0)[:, None] - asked
         stock = np.maximum(left, 0)
         stock += np.maximum(_cheapest(stock, following, holding_cost, need.sale), 0)[:, None]
-        sums = following.cumsum(axis=1)
         slope = stockout_cost[:, None] * (sums[:, -1] > stock)
         slope -= holding_cost[:, None] * (sums <= stock[:, None]).sum(axis=1)
         ran_out = left < 0
