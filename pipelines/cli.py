@@ -91,9 +91,15 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--seed", type=int, default=0)
     demo.set_defaults(command=_demo_data)
 
-    why = commands.add_parser("why", help="why monitoring did or did not retrain")
-    why.add_argument("what", metavar="RUN|DATE", help="monitoring run, or a day YYYY-MM-DD")
-    _add_workspace(why)
+    why = commands.add_parser(
+        "why", help="why monitoring did or did not retrain, or how a served order came about"
+    )
+    why.add_argument(
+        "what",
+        metavar="RUN|DATE|REQUEST",
+        help="monitoring run, a day YYYY-MM-DD, or the id of a served request",
+    )
+    _add_deployment(why)
     why.set_defaults(command=_why)
 
     switch = commands.add_parser(
@@ -102,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     switch.add_argument("state", choices=("off", "on"))
     switch.add_argument("--name", required=True, help="registered model")
     switch.add_argument("--reason", default="", help="kept with the decision")
-    _add_workspace(switch)
+    _add_deployment(switch)
     switch.set_defaults(command=_switch)
 
     guess = commands.add_parser(
@@ -132,6 +138,16 @@ def _add_pipeline(parser: argparse.ArgumentParser, config_help: str | None = Non
 
 def _add_workspace(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workspace", type=Path, default=Path("workspace"), metavar="DIR")
+
+
+def _add_deployment(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--workspace",
+        type=Path,
+        metavar="DIR",
+        help="left out: the stores that INVOPT_... in the environment name, of ./workspace where "
+        "they name none",
+    )
 
 
 def _run(parsed: argparse.Namespace) -> None:
@@ -225,25 +241,28 @@ def _demo_data(parsed: argparse.Namespace) -> None:
 
 
 def _why(parsed: argparse.Namespace) -> None:
-    from serving.retraining import tell_why  # noqa: PLC0415
-    from serving.settings import Settings  # noqa: PLC0415
+    import os  # noqa: PLC0415
 
-    settings = _existing(Settings.of(parsed.workspace))
+    from serving.why import tell_why  # noqa: PLC0415
+
+    settings = _deployment(parsed.workspace)
+    os.environ.update(settings.export())
     tell_why(parsed.what, settings, print)
 
 
 def _switch(parsed: argparse.Namespace) -> None:
     from serving.retraining import switch_retraining  # noqa: PLC0415
-    from serving.settings import Settings  # noqa: PLC0415
 
-    settings = _existing(Settings.of(parsed.workspace))
-    switch_retraining(
-        parsed.name, off=parsed.state == "off", reason=parsed.reason, settings=settings
-    )
+    is_off, settings = parsed.state == "off", _deployment(parsed.workspace)
+    switch_retraining(parsed.name, off=is_off, reason=parsed.reason, settings=settings)
     print(f"retraining of {parsed.name} is {parsed.state}")
 
 
-def _existing(settings: "Settings") -> "Settings":
+def _deployment(workspace: Path | None) -> "Settings":
+    """Return the settings of a workspace, or of this process's environment."""
+    from serving.settings import Settings  # noqa: PLC0415
+
+    settings = Settings.from_environment() if workspace is None else Settings.of(workspace)
     if not settings.workspace.is_dir():
         raise InvalidInputError(
             f"--workspace {settings.workspace} is not a folder: give that of the monitoring runs."

@@ -7,6 +7,7 @@ import shutil
 import socket
 import threading
 import time
+import urllib.request
 
 import numpy as np
 import pytest
@@ -85,6 +86,21 @@ def test_every_protocol_gives_the_same_decisions(server):
             outputs["order_quantity"].as_numpy(), [d["order_quantity"] for d in v1]
         )
         np.testing.assert_array_equal(outputs["mean"].as_numpy(), [d["mean"] for d in v1])
+
+
+def test_a_v1_answer_names_its_request(server):
+    def asked(headers):
+        body = json.dumps({"instances": ["p0_s0"]}).encode()
+        headers = {"Content-Type": "application/json"} | headers
+        request = urllib.request.Request(server.url + PREDICT, body, headers)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.headers["x-request-id"]
+
+    own, other = asked({}), asked({})
+    assert len(own) >= 32
+    assert own != other
+    assert asked({"X-Request-Id": "mesh-1"}) == "mesh-1"
+    assert asked({"X-Request-Id": "a" * 5000}) == "a" * 200
 
 
 def test_what_if_over_tensors_is_what_if_over_json(server):
