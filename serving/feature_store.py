@@ -35,8 +35,8 @@ from serving.snapshots import snapshot_path
 LAYOUT = "layout.json"
 # StockPosition and OpenOrders, as read_position returns them.
 StockRecords = tuple[pd.DataFrame | None, pd.DataFrame | None]
-# lead_time is a column of products; the position may carry a newer one under its own name.
-STOCK = ("on_hand", "on_order", "backorders", "current_lead_time")
+# Lead times are a column of products, those of the position included.
+STOCK = ("on_hand", "on_order", "backorders")
 # Units under way by the period they arrive at the start of: the next one, the one after, ...
 ARRIVALS = "arrivals"
 # Periods by which a group's online window is longer: series that stopped being published a few
@@ -276,13 +276,8 @@ def _stock_table(panel: Panel, stock: StockRecords, created: pd.Timestamp) -> pa
     """Return the stock of every series as replenishment reads it, arrivals by period included."""
     position, open_orders = stock
     found = stock_of(panel.unique_ids, position, open_orders)
-    lead_time = np.full(panel.num_series, np.nan)
-    if position is not None and "lead_time" in position:
-        recorded = position.set_index(SERIES_KEY)["lead_time"]
-        lead_time = recorded.reindex(panel.unique_ids).to_numpy(np.float64)
-    values = (found.on_hand, found.on_order, found.backorders, lead_time)
     columns: dict[str, Any] = {SERIES_KEY: panel.unique_ids.astype(str)}
-    columns |= dict(zip(STOCK, values, strict=True))
+    columns |= {name: getattr(found, name) for name in STOCK}
     columns[ARRIVALS] = list(found.arrivals.astype(np.float32))
     moments = {TIMESTAMP: known_time(panel), CREATED: created}
     stamps = pd.DataFrame(moments, index=range(panel.num_series)).astype("datetime64[us, UTC]")
