@@ -14,6 +14,8 @@ from invopt.errors import InvalidInputError
 if TYPE_CHECKING:
     from serving.settings import Settings
 
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
 PIPELINES = ("training", "replenishment", "monitoring")
 
 
@@ -37,7 +39,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for add in (
+        _add_run, _add_compile, _add_submit, _add_preview, _add_rollback, _add_serve,
+        _add_demo_data, _add_why, _add_switch, _add_init_mapping, _add_bench,
+    ):  # fmt: skip
+        add(commands)
+    return parser
 
+
+def _add_run(commands: "Commands") -> None:
     run = commands.add_parser("run", help="run a pipeline on this machine")
     _add_pipeline(run, config_help="left out: that of the workspace's last training")
     run.add_argument("--data", type=Path, metavar="DIR", help="folder of the data")
@@ -45,11 +55,35 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--out", type=Path, metavar="FILE", help="where to put the orders (CSV)")
     run.set_defaults(command=_run)
 
+
+def _run(parsed: argparse.Namespace) -> None:
+    from pipelines.launch import run_pipeline  # noqa: PLC0415
+
+    run_pipeline(
+        parsed.pipeline,
+        parsed.config,
+        parsed.data,
+        parsed.workspace,
+        parsed.out,
+        parsed.overrides,
+    )
+
+
+def _add_compile(commands: "Commands") -> None:
     compile_ = commands.add_parser("compile", help="write a pipeline as YAML for a cluster")
     _add_pipeline(compile_)
     compile_.add_argument("--out", type=Path, metavar="FILE.yaml", required=True)
     compile_.set_defaults(command=_compile)
 
+
+def _compile(parsed: argparse.Namespace) -> None:
+    from pipelines.launch import compile_pipeline, load_parameters  # noqa: PLC0415
+
+    compile_pipeline(parsed.pipeline, load_parameters(parsed.config, parsed.overrides), parsed.out)
+    print(f"wrote {parsed.out}")
+
+
+def _add_submit(commands: "Commands") -> None:
     submit = commands.add_parser("submit", help="run a pipeline on a cluster")
     _add_pipeline(submit)
     submit.add_argument("--host", required=True, metavar="URL", help="of the KFP API")
@@ -59,16 +93,66 @@ def _parser() -> argparse.ArgumentParser:
     submit.add_argument("--wait", action="store_true", help="wait for the end and report")
     submit.set_defaults(command=_submit)
 
+
+def _submit(parsed: argparse.Namespace) -> None:
+    import os  # noqa: PLC0415
+
+    from pipelines.launch import load_parameters  # noqa: PLC0415
+    from pipelines.submit import Submission, Target  # noqa: PLC0415
+
+    target = Target(parsed.host.rstrip("/"), parsed.namespace, os.environ.get("KFP_TOKEN"))
+    # In the version's defaults, so that a retraining nobody submits finds the data too.
+    parameters = replace(
+        load_parameters(parsed.config, parsed.overrides), data_dir=parsed.data or ""
+    )
+    submission = Submission(target, parsed.pipeline, parameters, _say)
+    if parsed.cron:
+        if parsed.wait:
+            raise InvalidInputError("--wait is for one run: a schedule has no end.")
+        submission.schedule(parsed.cron)
+        return
+    run_id = submission.run()
+    if parsed.wait:
+        submission.wait(run_id)
+
+
+def _add_preview(commands: "Commands") -> None:
     preview = commands.add_parser("preview", help="tell what a run would do")
     _add_pipeline(preview)
     _add_workspace(preview)
     preview.set_defaults(command=_preview)
 
+
+def _preview(parsed: argparse.Namespace) -> None:
+    import tempfile  # noqa: PLC0415
+
+    from pipelines import preview as looking  # noqa: PLC0415
+    from pipelines.launch import compile_pipeline, load_parameters  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory() as folder:
+        package = Path(folder) / "pipeline.yaml"
+        parameters = load_parameters(parsed.config, parsed.overrides)
+        compile_pipeline(parsed.pipeline, parameters, package)
+        compiled = looking.read_compiled(package)
+    previous = looking.last_compiled(parsed.workspace, parsed.pipeline)
+    print(looking.table(looking.preview(compiled, previous)))
+
+
+def _add_rollback(commands: "Commands") -> None:
     rollback = commands.add_parser("rollback", help="bring back what a cluster served before")
     rollback.add_argument("--service", default="demand-forecaster", metavar="NAME")
     rollback.add_argument("--namespace", metavar="NS", help="of the service; the context's")
     rollback.set_defaults(command=_rollback)
 
+
+def _rollback(parsed: argparse.Namespace) -> None:
+    from serving.release import roll_back  # noqa: PLC0415
+
+    version = roll_back(parsed.service, parsed.namespace, _say)
+    print(f"{parsed.service} serves version {version} again")
+
+
+def _add_serve(commands: "Commands") -> None:
     serve = commands.add_parser("serve", help="answer requests with the champion")
     serve.add_argument("--name", help="registered model; the only one by default")
     _add_workspace(serve)
@@ -83,6 +167,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.set_defaults(command=_serve)
 
+
+def _serve(parsed: argparse.Namespace) -> None:
+    import os  # noqa: PLC0415
+
+    from serving.__main__ import ModelSource, run  # noqa: PLC0415
+    from serving.registry import only_model  # noqa: PLC0415
+    from serving.settings import Settings  # noqa: PLC0415
+
+    os.environ.update(Settings.of(parsed.workspace).export())
+    name = parsed.name or only_model()
+    print(f"serving {name} on http://{parsed.host}:{parsed.port} (ctrl-C ends it)", flush=True)
+    source = ModelSource(name, predictor=parsed.predictor_host)
+    run(source, parsed.host, parsed.port, parsed.grpc_port)
+
+
+def _add_demo_data(commands: "Commands") -> None:
     demo = commands.add_parser("demo-data", help="write the files of the made-up retailer")
     demo.add_argument("--out", type=Path, required=True, metavar="DIR")
     demo.add_argument("--products", type=int, default=50)
@@ -91,6 +191,16 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--seed", type=int, default=0)
     demo.set_defaults(command=_demo_data)
 
+
+def _demo_data(parsed: argparse.Namespace) -> None:
+    from invopt.synthetic import make_retailer, write_retailer  # noqa: PLC0415
+
+    retailer = make_retailer(parsed.products, parsed.stores, parsed.days, parsed.seed)
+    write_retailer(retailer, parsed.out)
+    print(f"wrote {parsed.out}: {len(retailer.series)} series over {retailer.num_days} days")
+
+
+def _add_why(commands: "Commands") -> None:
     why = commands.add_parser(
         "why", help="why monitoring did or did not retrain, or how a served order came about"
     )
@@ -102,6 +212,18 @@ def _parser() -> argparse.ArgumentParser:
     _add_deployment(why)
     why.set_defaults(command=_why)
 
+
+def _why(parsed: argparse.Namespace) -> None:
+    import os  # noqa: PLC0415
+
+    from serving.why import tell_why  # noqa: PLC0415
+
+    settings = _deployment(parsed.workspace)
+    os.environ.update(settings.export())
+    tell_why(parsed.what, settings, print)
+
+
+def _add_switch(commands: "Commands") -> None:
     switch = commands.add_parser(
         "retraining", help="turn retraining off or on (closes the breaker)"
     )
@@ -111,6 +233,16 @@ def _parser() -> argparse.ArgumentParser:
     _add_deployment(switch)
     switch.set_defaults(command=_switch)
 
+
+def _switch(parsed: argparse.Namespace) -> None:
+    from serving.retraining import switch_retraining  # noqa: PLC0415
+
+    is_off, settings = parsed.state == "off", _deployment(parsed.workspace)
+    switch_retraining(parsed.name, off=is_off, reason=parsed.reason, settings=settings)
+    print(f"retraining of {parsed.name} is {parsed.state}")
+
+
+def _add_init_mapping(commands: "Commands") -> None:
     guess = commands.add_parser(
         "init-mapping", help="write a first mapping by looking at the files"
     )
@@ -118,11 +250,37 @@ def _parser() -> argparse.ArgumentParser:
     guess.add_argument("--out", type=Path, metavar="FILE", help="DATA's name and .yaml by default")
     guess.set_defaults(command=_init_mapping)
 
+
+def _init_mapping(parsed: argparse.Namespace) -> None:
+    from invopt.sources.guess import write_mapping  # noqa: PLC0415
+
+    out = parsed.out or Path(f"{parsed.data.resolve().name}.yaml")
+    for line in write_mapping(parsed.data, out):
+        print(line)
+
+
+def _add_bench(commands: "Commands") -> None:
     bench = commands.add_parser("bench", help="measure a part against its record or peers")
     bench.add_argument("name", help="benchmark; `list` names them")
     bench.add_argument("rest", nargs=argparse.REMAINDER)
     bench.set_defaults(command=_bench)
-    return parser
+
+
+def _bench(parsed: argparse.Namespace) -> None:
+    try:
+        module = importlib.import_module(f"benchmarks.{parsed.name.replace('-', '_')}")
+    except ModuleNotFoundError as err:
+        if err.name != f"benchmarks.{parsed.name.replace('-', '_')}":
+            raise
+        raise InvalidInputError(
+            f"there is no benchmark {parsed.name}; there are {', '.join(_benchmarks())}."
+        ) from err
+    module.main(parsed.rest)
+
+
+def _benchmarks() -> list[str]:
+    folder = Path(__file__).resolve().parent.parent / "benchmarks"
+    return sorted(p.stem.replace("_", "-") for p in folder.glob("[!_]*.py"))
 
 
 def _add_pipeline(parser: argparse.ArgumentParser, config_help: str | None = None) -> None:
@@ -150,114 +308,6 @@ def _add_deployment(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _run(parsed: argparse.Namespace) -> None:
-    from pipelines.launch import run_pipeline  # noqa: PLC0415
-
-    run_pipeline(
-        parsed.pipeline,
-        parsed.config,
-        parsed.data,
-        parsed.workspace,
-        parsed.out,
-        parsed.overrides,
-    )
-
-
-def _compile(parsed: argparse.Namespace) -> None:
-    from pipelines.launch import compile_pipeline, load_parameters  # noqa: PLC0415
-
-    compile_pipeline(parsed.pipeline, load_parameters(parsed.config, parsed.overrides), parsed.out)
-    print(f"wrote {parsed.out}")
-
-
-def _submit(parsed: argparse.Namespace) -> None:
-    import os  # noqa: PLC0415
-
-    from pipelines.launch import load_parameters  # noqa: PLC0415
-    from pipelines.submit import Submission, Target  # noqa: PLC0415
-
-    target = Target(parsed.host.rstrip("/"), parsed.namespace, os.environ.get("KFP_TOKEN"))
-    # In the version's defaults, so that a retraining nobody submits finds the data too.
-    parameters = replace(
-        load_parameters(parsed.config, parsed.overrides), data_dir=parsed.data or ""
-    )
-    submission = Submission(target, parsed.pipeline, parameters, _say)
-    if parsed.cron:
-        if parsed.wait:
-            raise InvalidInputError("--wait is for one run: a schedule has no end.")
-        submission.schedule(parsed.cron)
-        return
-    run_id = submission.run()
-    if parsed.wait:
-        submission.wait(run_id)
-
-
-def _preview(parsed: argparse.Namespace) -> None:
-    import tempfile  # noqa: PLC0415
-
-    from pipelines import preview as looking  # noqa: PLC0415
-    from pipelines.launch import compile_pipeline, load_parameters  # noqa: PLC0415
-
-    with tempfile.TemporaryDirectory() as folder:
-        package = Path(folder) / "pipeline.yaml"
-        parameters = load_parameters(parsed.config, parsed.overrides)
-        compile_pipeline(parsed.pipeline, parameters, package)
-        compiled = looking.read_compiled(package)
-    previous = looking.last_compiled(parsed.workspace, parsed.pipeline)
-    print(looking.table(looking.preview(compiled, previous)))
-
-
-def _rollback(parsed: argparse.Namespace) -> None:
-    from serving.release import roll_back  # noqa: PLC0415
-
-    version = roll_back(parsed.service, parsed.namespace, _say)
-    print(f"{parsed.service} serves version {version} again")
-
-
-def _say(text: str) -> None:
-    print(f"invopt: {text}", flush=True)
-
-
-def _serve(parsed: argparse.Namespace) -> None:
-    import os  # noqa: PLC0415
-
-    from serving.__main__ import ModelSource, run  # noqa: PLC0415
-    from serving.registry import only_model  # noqa: PLC0415
-    from serving.settings import Settings  # noqa: PLC0415
-
-    os.environ.update(Settings.of(parsed.workspace).export())
-    name = parsed.name or only_model()
-    print(f"serving {name} on http://{parsed.host}:{parsed.port} (ctrl-C ends it)", flush=True)
-    source = ModelSource(name, predictor=parsed.predictor_host)
-    run(source, parsed.host, parsed.port, parsed.grpc_port)
-
-
-def _demo_data(parsed: argparse.Namespace) -> None:
-    from invopt.synthetic import make_retailer, write_retailer  # noqa: PLC0415
-
-    retailer = make_retailer(parsed.products, parsed.stores, parsed.days, parsed.seed)
-    write_retailer(retailer, parsed.out)
-    print(f"wrote {parsed.out}: {len(retailer.series)} series over {retailer.num_days} days")
-
-
-def _why(parsed: argparse.Namespace) -> None:
-    import os  # noqa: PLC0415
-
-    from serving.why import tell_why  # noqa: PLC0415
-
-    settings = _deployment(parsed.workspace)
-    os.environ.update(settings.export())
-    tell_why(parsed.what, settings, print)
-
-
-def _switch(parsed: argparse.Namespace) -> None:
-    from serving.retraining import switch_retraining  # noqa: PLC0415
-
-    is_off, settings = parsed.state == "off", _deployment(parsed.workspace)
-    switch_retraining(parsed.name, off=is_off, reason=parsed.reason, settings=settings)
-    print(f"retraining of {parsed.name} is {parsed.state}")
-
-
 def _deployment(workspace: Path | None) -> "Settings":
     """Return the settings of a workspace, or of this process's environment."""
     from serving.settings import Settings  # noqa: PLC0415
@@ -270,29 +320,8 @@ def _deployment(workspace: Path | None) -> "Settings":
     return settings
 
 
-def _init_mapping(parsed: argparse.Namespace) -> None:
-    from invopt.sources.guess import write_mapping  # noqa: PLC0415
-
-    out = parsed.out or Path(f"{parsed.data.resolve().name}.yaml")
-    for line in write_mapping(parsed.data, out):
-        print(line)
-
-
-def _bench(parsed: argparse.Namespace) -> None:
-    try:
-        module = importlib.import_module(f"benchmarks.{parsed.name.replace('-', '_')}")
-    except ModuleNotFoundError as err:
-        if err.name != f"benchmarks.{parsed.name.replace('-', '_')}":
-            raise
-        raise InvalidInputError(
-            f"there is no benchmark {parsed.name}; there are {', '.join(_benchmarks())}."
-        ) from err
-    module.main(parsed.rest)
-
-
-def _benchmarks() -> list[str]:
-    folder = Path(__file__).resolve().parent.parent / "benchmarks"
-    return sorted(p.stem.replace("_", "-") for p in folder.glob("[!_]*.py"))
+def _say(text: str) -> None:
+    print(f"invopt: {text}", flush=True)
 
 
 if __name__ == "__main__":
