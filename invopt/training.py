@@ -28,6 +28,7 @@ from torch.utils.data import DataLoader
 from invopt.config import Config
 from invopt.errors import CheckpointError, InvalidInputError
 from invopt.features import EncodedPanel, FeatureEncoder, FeatureSpec
+from invopt.files import replacing_file
 from invopt.model.budget import Budget, Clock
 from invopt.model.callbacks import Check, Checks, Notify, Progress, averaging
 from invopt.model.forecaster import Forecaster
@@ -400,9 +401,9 @@ def _mean_one(weights: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:  #
 
 def _save_arrays(module: torch.nn.Module, path: Path) -> None:
     arrays = {k: v.cpu().numpy() for k, v in module.state_dict().items()}
-    partial = path.with_suffix(".partial.npz")
-    np.savez(partial, **arrays)  # type: ignore[arg-type]
-    partial.rename(path)
+    # A file, not a name: numpy would add a suffix.
+    with replacing_file(path) as partial, partial.open("wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 def _load_arrays(module: torch.nn.Module, path: Path) -> None:

@@ -1,6 +1,5 @@
 """Feast at work: tables published, applied, materialised, and read back as panels."""
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -25,6 +24,7 @@ from invopt.features.tables import (
     series_table,
     snapshot_table,
 )
+from invopt.files import read_json, replacing_file, write_json
 from invopt.inventory import stock_of
 from invopt.panel import Panel, iter_panels
 from invopt.sources import read_position
@@ -164,9 +164,7 @@ def write_tables(
         "series_fields": layout.series_fields,
         "group_fields": layout.group_fields,
     }
-    partial = folder / f".{LAYOUT}.partial"
-    partial.write_text(json.dumps(content, indent=1))
-    partial.rename(folder / LAYOUT)
+    write_json(folder / LAYOUT, content)
     return layout
 
 
@@ -183,7 +181,7 @@ def apply_and_materialise(
     """
     from feature_repo.definitions import Definitions  # noqa: PLC0415  (imports Feast)
 
-    layout = json.loads((settings.feature_store / LAYOUT).read_text())
+    layout = read_json(settings.feature_store / LAYOUT)
     store.apply(Definitions.of(layout, str(settings.feature_store)).objects)
     names = ["series_window", "stock_position"]
     names += ["group_window"] if layout["group_fields"] else []
@@ -249,7 +247,7 @@ def read_layout(settings: Settings) -> TableLayout:
     file = settings.feature_store / LAYOUT
     if not file.is_file():
         raise InvalidInputError(f"no feature tables in {settings.feature_store}: publish first.")
-    content = json.loads(file.read_text())
+    content = read_json(file)
     for name in ("series_fields", "group_fields"):
         content.pop(name)
     lists = ("series_channels", "group_channels", "features")
@@ -301,7 +299,5 @@ def _no_forecast() -> pa.Table:
 
 
 def _write(table: pa.Table, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    pq.write_table(table, partial, compression="zstd")
-    partial.rename(path)
+    with replacing_file(path) as partial:
+        pq.write_table(table, partial, compression="zstd")
