@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from invopt.config import FeaturesConfig
 from invopt.errors import InvalidInputError
-from invopt.features.encoder import FeatureSpec
+from invopt.features.spec import FeatureSpec
 from invopt.features.tables import (
     CREATED,
     GROUP_KEY,
