@@ -9,16 +9,7 @@ from invopt.files import plain, write_json
 from invopt.monitoring.signals import PERFORMANCE, Signal
 from serving.governor import GovernorStore
 from serving.retraining import govern, retrain_if_decided
-from serving.settings import Settings
 from tests.builders import make_config
-
-
-@pytest.fixture
-def settings(tmp_path, monkeypatch):
-    settings = Settings.of(tmp_path / "workspace")
-    for name, value in settings.export().items():
-        monkeypatch.setenv(name, value)
-    return settings
 
 
 def config(**changes):

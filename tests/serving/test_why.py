@@ -9,7 +9,6 @@ from pipelines.cli import main
 from serving.contract import Instance
 from serving.governor import GovernorStore
 from serving.retraining import switch_retraining
-from serving.settings import Settings
 from serving.why import tell_why
 from tests.serving.conftest import NAME
 from tests.serving.test_retraining import decided
@@ -18,14 +17,6 @@ LISTED = [
     {"unique_id": "p0_s0", "position": {"on_hand": 2, "arrivals": [0, 7], "on_order": 9}},
     {"unique_id": "p1_s1"},
 ]
-
-
-@pytest.fixture
-def settings(tmp_path, monkeypatch):
-    settings = Settings.of(tmp_path / "workspace")
-    for name, value in settings.export().items():
-        monkeypatch.setenv(name, value)
-    return settings
 
 
 def told(what, settings) -> list[str]:
