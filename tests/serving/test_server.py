@@ -14,6 +14,7 @@ import pytest
 from kserve import InferenceGRPCClient, InferenceRESTClient, InferInput, InferRequest, RESTConfig
 
 from serving.contract import Decision, PredictResponse
+from serving.prediction_log import read_predictions
 from tests.serving.conftest import NAME, save_model, start, stop
 
 pytestmark = pytest.mark.slow
@@ -101,6 +102,17 @@ def test_a_v1_answer_names_its_request(server):
     assert own != other
     assert asked({"X-Request-Id": "mesh-1"}) == "mesh-1"
     assert asked({"X-Request-Id": "a" * 5000}) == "a" * 200
+
+
+def test_a_server_that_is_told_to_stop_writes_what_it_still_has_to_log(shop, tmp_path):
+    environment = {"INVOPT_PREDICTION_LOG": str(tmp_path / "log")}
+    own = start("serving", ["--model", shop.model], shop.settings, tmp_path, environment)
+    try:
+        own.decide("p0_s0", "p1_s1")
+    finally:
+        stop(own)  # as Kubernetes does
+    assert read_predictions(tmp_path / "log")["unique_id"].to_pylist() == ["p0_s0", "p1_s1"]
+    assert own.process.returncode == 0
 
 
 def test_what_if_over_tensors_is_what_if_over_json(server):
