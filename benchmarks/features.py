@@ -228,7 +228,7 @@ def _publish_windows(settings: Settings) -> pd.Timestamp:
     numbers = pa.array(rng.random(_SERIES))
     stock = (
         keys
-        | dict.fromkeys(("on_hand", "on_order", "backorders", "current_lead_time"), numbers)
+        | dict.fromkeys(("on_hand", "on_order", "backorders"), numbers)
         | {"arrivals": lists(14)}
     )
     empty = {"mean", "quantiles", "levels"}

@@ -21,6 +21,7 @@ from invopt.cleaning import clean
 from invopt.config import Config, load_config
 from invopt.errors import InvalidInputError
 from invopt.features import derived_channels
+from invopt.files import replacing_file
 from invopt.hierarchy import Hierarchy
 from invopt.model import Forecaster
 from invopt.panel import Panel, load_panel
@@ -160,8 +161,6 @@ def _write(panel: Panel, mean: FloatArray, until: int, out: Path) -> None:
             "mean": mean.ravel(),
         }
     )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f".{out.name}.partial")
-    frame.to_parquet(partial, index=False)
-    partial.rename(out)
+    with replacing_file(out) as partial:
+        frame.to_parquet(partial, index=False)
     print(f"wrote {out}: {panel.num_series:,} series x {_HORIZON} days")

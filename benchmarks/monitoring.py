@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from benchmarks._for_nothing import decide_for_nothing
 from benchmarks._fresh import HEAD as FRESH_HEAD
 from benchmarks._fresh import fresh_rows
 from benchmarks._log_linear import LogLinear
@@ -50,7 +51,7 @@ from invopt.errors import InvalidInputError
 from invopt.files import write_json
 from invopt.monitoring.changes import performance_signals, totals
 from invopt.monitoring.columns import discoveries, drift_signal
-from invopt.monitoring.decision import PROMOTED, Situation
+from invopt.monitoring.decision import Situation
 from invopt.monitoring.drift import PeriodTable, column_drift, periods_needed
 from invopt.monitoring.evidence import gather_evidence
 from invopt.monitoring.evidently_report import write_evidently
@@ -197,12 +198,10 @@ def _store_diary(
         now = datetime(2010, 1, 1, tzinfo=UTC) + timedelta(days=cutoff)
         fresh = cutoff + 1 + WEEK - diary.trained[-1]
         situation = Situation("m5", "m5-1", *dates, True, "", tuple(signals), fresh)
-        decision, claim = store.decide(situation, GOVERNOR, now, str(cutoff))
+        decision, is_started = decide_for_nothing(store, situation, now, str(cutoff))
         causes = frozenset(s.cause for s in signals if s.fires)
         diary.actions.append((cutoff, decision.action, causes))
-        if claim is not None:
-            store.begin(claim, "run", GOVERNOR, now)
-            store.finish(claim, PROMOTED, now)
+        if is_started:
             diary.trained.append(cutoff)
     store.close()
     return diary

@@ -59,10 +59,7 @@ class Definitions:
         grouped = [Field(name=name, dtype=Array(Float32)) for name in layout["group_fields"]]
         grouped += [Field(name="periods", dtype=Int64)] if grouped else []
         features = [Field(name=name, dtype=Float32) for name in layout["features"]]
-        stock = [
-            Field(name=name, dtype=Float64)
-            for name in ("on_hand", "on_order", "backorders", "current_lead_time")
-        ]
+        stock = [Field(name=name, dtype=Float64) for name in ("on_hand", "on_order", "backorders")]
         stock.append(Field(name="arrivals", dtype=Array(Float32)))
         last = [Field(name=name, dtype=Array(Float32)) for name in ("mean", "quantiles", "levels")]
         last.append(Field(name="model_version", dtype=String))

@@ -1,11 +1,47 @@
-"""Small results as JSON files: written aside then renamed, NaN as null."""
+"""Files and folders that appear whole or not at all, and small results as JSON."""
 
 import json
 import math
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+
+@contextmanager
+def replacing_file(path: Path | str) -> Iterator[Path]:
+    """Yield a place beside a file to write to; it becomes the file when all went well."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = _beside(path)
+    try:
+        yield partial
+        partial.rename(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Yield a folder beside its final place to fill; it takes the place when all went well."""
+    partial = _beside(path)
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        shutil.rmtree(path, ignore_errors=True)
+        partial.rename(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _beside(path: Path) -> Path:
+    # Hidden, so that nobody who lists the folder takes it for a result.
+    return path.with_name(f".{path.name}.partial-{os.getpid()}")
 
 
 def write_json(path: Path | str, content: Any) -> None:
@@ -13,11 +49,8 @@ def write_json(path: Path | str, content: Any) -> None:
 
     Numbers that are not finite become null: JSON has no word for them.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(plain(content), indent=1))
-    partial.rename(path)
+    with replacing_file(path) as partial:
+        partial.write_text(json.dumps(plain(content), indent=1))
 
 
 def read_json(path: Path | str) -> Any:

@@ -1,6 +1,6 @@
 """Whether a challenger replaces the champion: refusals first, then money on the same weeks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -104,47 +104,9 @@ def judge(
         _check("finite", *_finite(metrics), "every metric is a number"),
         _none("leaks", leaks, "no feature may hold the future"),
         _none("data", suspect, "no check of the data may fail"),
-        _check(
-            "wape_ratio",
-            _ratio(metrics.get("wape"), baseline.get("wape")),
-            config.max_wape_ratio,
-            "WAPE over the seasonal naive's may not exceed the limit",
-        ),
-        _check(
-            "bias",
-            abs(metrics.get("bias", float("nan"))),
-            config.max_bias,
-            "total forecast may not be further from total demand",
-        ),
+        *_accuracy(metrics, baseline, coverage, config),
+        *_costs(cost, config, incumbent),
     ]
-    for percent, share in coverage.items():
-        checks.append(
-            _check(
-                f"coverage_{percent}",
-                abs(share - float(percent) / 100),
-                config.coverage_tolerance,
-                f"the {percent} % interval holds {share:.1%}; it may not be further off",
-            )
-        )
-    end = ("lower", cost.low) if config.benefit_of_doubt else ("upper", cost.high)
-    checks.append(
-        _check(
-            "cost_change",
-            end[1],
-            config.max_cost_increase,
-            f"{end[0]} end of the cost change against {incumbent} must be below the limit",
-            strict=True,
-        )
-    )
-    for name, segment in cost.segments.items():
-        checks.append(
-            _check(
-                f"segment_cost[{name}]",
-                segment.low,
-                config.segment_cost_increase,
-                f"no segment may cost clearly more; {name} changes by {segment.change:+.1%}",
-            )
-        )
     failed = [c for c in checks if not c.passed]
     reasons = [f"{c.rule}: {_shown(c.value)} against {_shown(c.limit)}" for c in failed]
     if not failed:
@@ -153,6 +115,51 @@ def judge(
             f"(interval {cost.low:+.1%} to {cost.high:+.1%}) and every check holds"
         ]
     return Verdict(KEEP if failed else PROMOTE, reasons, checks, cost, incumbent)
+
+
+def _accuracy(
+    metrics: Mapping[str, float],
+    baseline: Mapping[str, float],
+    coverage: Mapping[str, float],
+    config: GateConfig,
+) -> Iterator[Check]:
+    yield _check(
+        "wape_ratio",
+        _ratio(metrics.get("wape"), baseline.get("wape")),
+        config.max_wape_ratio,
+        "WAPE over the seasonal naive's may not exceed the limit",
+    )
+    yield _check(
+        "bias",
+        abs(metrics.get("bias", float("nan"))),
+        config.max_bias,
+        "total forecast may not be further from total demand",
+    )
+    for percent, share in coverage.items():
+        yield _check(
+            f"coverage_{percent}",
+            abs(share - float(percent) / 100),
+            config.coverage_tolerance,
+            f"the {percent} % interval holds {share:.1%}; it may not be further off",
+        )
+
+
+def _costs(cost: CostComparison, config: GateConfig, incumbent: str) -> Iterator[Check]:
+    which, end = ("lower", cost.low) if config.benefit_of_doubt else ("upper", cost.high)
+    yield _check(
+        "cost_change",
+        end,
+        config.max_cost_increase,
+        f"{which} end of the cost change against {incumbent} must be below the limit",
+        strict=True,
+    )
+    for name, segment in cost.segments.items():
+        yield _check(
+            f"segment_cost[{name}]",
+            segment.low,
+            config.segment_cost_increase,
+            f"no segment may cost clearly more; {name} changes by {segment.change:+.1%}",
+        )
 
 
 def compare_costs(

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from invopt.evaluation import Window
-from invopt.features.encoder import PRICE
+from invopt.features.spec import PRICE
 from invopt.panel import Panel, group_names
 
 FloatArray = npt.NDArray[np.floating[Any]]

@@ -6,8 +6,6 @@ Series are sorted by unique_id, periods ascend, and no row is ever named by anyt
 
 import enum
 import json
-import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from invopt.errors import ContractError
+from invopt.files import replacing_folder
 from invopt.timeline import Timeline
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -288,26 +287,6 @@ def _channel_head(channel: Channel, file: str) -> dict[str, Any]:
         "fill": channel.fill,
         "file": file,
     }
-
-
-class replacing_folder:
-    """Context that fills a folder beside its final place and renames it when all went well."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-
-    def __enter__(self) -> Path:
-        shutil.rmtree(self.partial, ignore_errors=True)
-        self.partial.mkdir(parents=True)
-        return self.partial
-
-    def __exit__(self, exc_type: object, *_: object) -> None:
-        if exc_type is None:
-            shutil.rmtree(self.path, ignore_errors=True)
-            self.partial.rename(self.path)
-        else:
-            shutil.rmtree(self.partial, ignore_errors=True)
 
 
 def partitions(path: Path) -> list[Path]:

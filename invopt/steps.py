@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,15 +14,11 @@ from invopt.cleaning import clean, whole_of
 from invopt.config import CleaningConfig, Config, EvaluationConfig, FeaturesConfig
 from invopt.evaluation import ranges_of
 from invopt.features import FeatureEncoder, derived_channels, model_inputs, own_channels
-from invopt.files import read_json, write_json
-from invopt.panel import (
-    Panel,
-    iter_panels,
-    load_panel,
-    partitions,
-    replacing_folder,
-    sample_panel,
-)
+from invopt.files import read_json, replacing_file, replacing_folder, write_json
+from invopt.panel import Panel, iter_panels, load_panel, partitions, sample_panel
+
+if TYPE_CHECKING:
+    from invopt.forecasts import ForecastArrays
 
 Notify = Callable[[str], None]
 Clock = Callable[[], float]
@@ -322,7 +318,6 @@ def plan_all_orders(
         out: File to write.
         notify: Told what came out.
     """
-    from invopt.forecasts import ForecastArrays  # noqa: PLC0415
     from invopt.inventory import last_prices, segments_of, terms_of  # noqa: PLC0415
     from invopt.inventory.planning import plan_orders  # noqa: PLC0415
     from invopt.inventory.reasons import exceptions_of, recent_sales  # noqa: PLC0415
@@ -333,19 +328,10 @@ def plan_all_orders(
     run = Config.model_validate(config)
     head = read_json(Path(forecast) / "forecast.json")
     position, open_orders = read_position(snapshot)
-    last_levels = None
-    if last is not None:
-        columns = ["unique_id", "order_up_to_level"]
-        before = pd.read_csv(last, usecols=columns, dtype={"unique_id": str})
-        last_levels = before.set_index("unique_id")["order_up_to_level"]
+    last_levels = _last_levels(last)
     plans, statistics, prices = [], [], []
     for number, panel in enumerate(iter_panels(Path(source))):
-        with np.load(Path(forecast) / f"part-{number:04d}.npz", allow_pickle=False) as arrays:
-            made = ForecastArrays(
-                **arrays,
-                quantile_levels=tuple(head["quantile_levels"]),
-                level_quantiles=tuple(head["level_quantiles"]),
-            )
+        made = _read_forecast(Path(forecast), number, head)
         stock = stock_of(panel.unique_ids, position, open_orders)
         plan, decision = plan_orders(
             panel, made, stock, run.inventory, model_version, is_count=head["is_count"]
@@ -356,13 +342,37 @@ def plan_all_orders(
         prices.append(terms_of(panel.series, last_prices(panel), run.inventory).stockout_cost)
     plan = pd.concat(plans, ignore_index=True)
     plan["segment"] = segments_of(SalesStatistics.concatenate(statistics), np.concatenate(prices))
-    partial = Path(out).with_name(f".{Path(out).name}.partial")
-    plan.to_csv(partial, index=False)
-    partial.rename(out)
+    with replacing_file(out) as partial:
+        plan.to_csv(partial, index=False)
+    notify(_summary(plan))
+
+
+def _read_forecast(folder: Path, number: int, head: Json) -> "ForecastArrays":
+    """Return a part of what forecast_series wrote."""
+    from invopt.forecasts import ForecastArrays  # noqa: PLC0415
+
+    with np.load(folder / f"part-{number:04d}.npz", allow_pickle=False) as arrays:
+        return ForecastArrays(
+            **arrays,
+            quantile_levels=tuple(head["quantile_levels"]),
+            level_quantiles=tuple(head["level_quantiles"]),
+        )
+
+
+def _last_levels(plan: Path | None) -> "pd.Series[float] | None":
+    """Return the order-up-to level of each series in a plan."""
+    if plan is None:
+        return None
+    columns = ["unique_id", "order_up_to_level"]
+    found = pd.read_csv(plan, usecols=columns, dtype={"unique_id": str})
+    return found.set_index("unique_id")["order_up_to_level"]
+
+
+def _summary(plan: pd.DataFrame) -> str:
     ordered = plan["order_quantity"].fillna(0)
     unknown = int(plan["order_quantity"].isna().sum())
     flagged = int((plan["exception"] != "").sum())
-    notify(
+    return (
         f"{int((ordered > 0).sum()):,} orders for {ordered.sum():,.0f} units"
         + (f"; {unknown:,} series without an order (see reason)" if unknown else "")
         + (f"; {flagged:,} to look at (see exception)" if flagged else "")
@@ -410,10 +420,8 @@ def monitor(
         )  # fmt: skip
         write_json(folder / "evidence.json", found.as_dict() | {"version": version})
     if len(found.records):
-        records.parent.mkdir(parents=True, exist_ok=True)
-        partial = records.with_name(f".{records.name}.partial")
-        found.records.to_parquet(partial, index=False)
-        partial.rename(records)
+        with replacing_file(records) as partial:
+            found.records.to_parquet(partial, index=False)
     firing = [s for s in found.signals if s.fires]
     notify(f"{len(firing)} of {len(found.signals)} signals of {found.start} to {found.end} fire")
 

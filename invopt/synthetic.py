@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from invopt.panel import replacing_folder
+from invopt.files import replacing_folder
 
 FloatArray = npt.NDArray[np.float64]
 

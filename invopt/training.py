@@ -9,8 +9,9 @@ import csv
 import json
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from multiprocessing import get_context
@@ -27,6 +28,7 @@ from torch.utils.data import DataLoader
 from invopt.config import Config
 from invopt.errors import CheckpointError, InvalidInputError
 from invopt.features import EncodedPanel, FeatureEncoder, FeatureSpec
+from invopt.files import replacing_file
 from invopt.model.budget import Budget, Clock
 from invopt.model.callbacks import Check, Checks, Notify, Progress, averaging
 from invopt.model.forecaster import Forecaster
@@ -304,6 +306,24 @@ class _Run:
         )
 
     def _fit(self, task: pl.LightningModule, name: str, budget: Budget) -> None:
+        trainer = self._trainer(self._callbacks(name, budget))
+        self.is_global_zero = trainer.is_global_zero
+        resume = self.own / f"{name}-last.ckpt"
+        try:
+            with _quiet():
+                trainer.fit(
+                    task,
+                    _step_counter(_MAX_STEPS),
+                    _step_counter(1) if self.held_out else None,
+                    ckpt_path=str(resume) if resume.is_file() else None,
+                )
+        except NonFiniteLossError as err:
+            raise InvalidInputError(
+                f"{err}; its batch held the series in rows {err.rows[:10]} of the panel. "
+                "Look at their sales and channels, or lower training.learning_rate."
+            ) from err
+
+    def _callbacks(self, name: str, budget: Budget) -> list[pl.Callback]:
         training = self.config.training
         checkpoints = ModelCheckpoint(
             self.own,
@@ -313,12 +333,17 @@ class _Run:
         )
         windows = training.batch_size * self.num_origins
         progress = Progress(name, self.member.number, budget, windows, self.notify, self.own)
-        callbacks = [averaging(training.average_decay), checkpoints, progress]
+        average = averaging(training.average_decay)
+        callbacks: list[pl.Callback] = [average, checkpoints, progress]
         if training.patience is not None:
             callbacks.append(EarlyStopping("check", patience=training.patience))
         if self.check is not None and name == "trunk":
             callbacks.append(Checks(self.check))
-        trainer = pl.Trainer(
+        return callbacks
+
+    def _trainer(self, callbacks: list[pl.Callback]) -> pl.Trainer:
+        training = self.config.training
+        return pl.Trainer(
             accelerator="auto",
             devices=training.num_processes if training.num_processes > 1 else 1,
             num_nodes=training.num_nodes,
@@ -334,27 +359,21 @@ class _Run:
             enable_progress_bar=False,
             enable_model_summary=False,
         )
-        self.is_global_zero = trainer.is_global_zero
-        resume = self.own / f"{name}-last.ckpt"
-        with warnings.catch_warnings():
-            # The loader only counts steps: workers and shuffling have nothing to do.
-            warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-            warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
-            warnings.filterwarnings("ignore", message=".*dataloader is not resumable.*")
-            warnings.filterwarnings("ignore", message=".*no `val_dataloader`.*")
-            warnings.filterwarnings("ignore", message=".*`isinstance\\(treespec.*")
-            try:
-                trainer.fit(
-                    task,
-                    _step_counter(_MAX_STEPS),
-                    _step_counter(1) if self.held_out else None,
-                    ckpt_path=str(resume) if resume.is_file() else None,
-                )
-            except NonFiniteLossError as err:
-                raise InvalidInputError(
-                    f"{err}; its batch held the series in rows {err.rows[:10]} of the panel. "
-                    "Look at their sales and channels, or lower training.learning_rate."
-                ) from err
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Leave out Lightning's warnings about a loader that only counts steps."""
+    with warnings.catch_warnings():
+        for text in (
+            "does not have many workers",
+            "exists and is not empty",
+            "dataloader is not resumable",
+            "no `val_dataloader`",
+            "`isinstance\\(treespec",
+        ):
+            warnings.filterwarnings("ignore", message=f".*{text}.*")
+        yield
 
 
 def _train_apart(
@@ -382,9 +401,9 @@ def _mean_one(weights: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:  #
 
 def _save_arrays(module: torch.nn.Module, path: Path) -> None:
     arrays = {k: v.cpu().numpy() for k, v in module.state_dict().items()}
-    partial = path.with_suffix(".partial.npz")
-    np.savez(partial, **arrays)  # type: ignore[arg-type]
-    partial.rename(path)
+    # A file, not a name: numpy would add a suffix.
+    with replacing_file(path) as partial, partial.open("wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 def _load_arrays(module: torch.nn.Module, path: Path) -> None:

@@ -14,6 +14,8 @@ from invopt.errors import InvalidInputError
 if TYPE_CHECKING:
     from serving.settings import Settings
 
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
 PIPELINES = ("training", "replenishment", "monitoring")
 
 
@@ -37,101 +39,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for add in (
+        _add_run, _add_compile, _add_submit, _add_preview, _add_rollback, _add_serve,
+        _add_demo_data, _add_why, _add_switch, _add_init_mapping, _add_bench,
+    ):  # fmt: skip
+        add(commands)
+    return parser
 
+
+def _add_run(commands: "Commands") -> None:
     run = commands.add_parser("run", help="run a pipeline on this machine")
     _add_pipeline(run, config_help="left out: that of the workspace's last training")
     run.add_argument("--data", type=Path, metavar="DIR", help="folder of the data")
     _add_workspace(run)
     run.add_argument("--out", type=Path, metavar="FILE", help="where to put the orders (CSV)")
     run.set_defaults(command=_run)
-
-    compile_ = commands.add_parser("compile", help="write a pipeline as YAML for a cluster")
-    _add_pipeline(compile_)
-    compile_.add_argument("--out", type=Path, metavar="FILE.yaml", required=True)
-    compile_.set_defaults(command=_compile)
-
-    submit = commands.add_parser("submit", help="run a pipeline on a cluster")
-    _add_pipeline(submit)
-    submit.add_argument("--host", required=True, metavar="URL", help="of the KFP API")
-    submit.add_argument("--namespace", metavar="NS", help="of a multi-user installation")
-    submit.add_argument("--data", metavar="DIR", help="folder of the data, as the steps see it")
-    submit.add_argument("--cron", help='run on a schedule: six fields, "0 0 4 * * *"')
-    submit.add_argument("--wait", action="store_true", help="wait for the end and report")
-    submit.set_defaults(command=_submit)
-
-    preview = commands.add_parser("preview", help="tell what a run would do")
-    _add_pipeline(preview)
-    _add_workspace(preview)
-    preview.set_defaults(command=_preview)
-
-    rollback = commands.add_parser("rollback", help="bring back what a cluster served before")
-    rollback.add_argument("--service", default="demand-forecaster", metavar="NAME")
-    rollback.add_argument("--namespace", metavar="NS", help="of the service; the context's")
-    rollback.set_defaults(command=_rollback)
-
-    serve = commands.add_parser("serve", help="answer requests with the champion")
-    serve.add_argument("--name", help="registered model; the only one by default")
-    _add_workspace(serve)
-    serve.add_argument("--host", default="127.0.0.1")
-    serve.add_argument("--port", type=int, default=8080, metavar="N")
-    serve.add_argument("--grpc-port", type=int, metavar="N")
-    serve.add_argument(
-        "--predictor-host",
-        metavar="HOST:PORT",
-        help="gRPC address of a predictor (python -m serving.predictor); none by default: "
-        "the graph runs in this process",
-    )
-    serve.set_defaults(command=_serve)
-
-    demo = commands.add_parser("demo-data", help="write the files of the made-up retailer")
-    demo.add_argument("--out", type=Path, required=True, metavar="DIR")
-    demo.add_argument("--products", type=int, default=50)
-    demo.add_argument("--stores", type=int, default=10)
-    demo.add_argument("--days", type=int, default=730)
-    demo.add_argument("--seed", type=int, default=0)
-    demo.set_defaults(command=_demo_data)
-
-    why = commands.add_parser("why", help="why monitoring did or did not retrain")
-    why.add_argument("what", metavar="RUN|DATE", help="monitoring run, or a day YYYY-MM-DD")
-    _add_workspace(why)
-    why.set_defaults(command=_why)
-
-    switch = commands.add_parser(
-        "retraining", help="turn retraining off or on (closes the breaker)"
-    )
-    switch.add_argument("state", choices=("off", "on"))
-    switch.add_argument("--name", required=True, help="registered model")
-    switch.add_argument("--reason", default="", help="kept with the decision")
-    _add_workspace(switch)
-    switch.set_defaults(command=_switch)
-
-    guess = commands.add_parser(
-        "init-mapping", help="write a first mapping by looking at the files"
-    )
-    guess.add_argument("data", type=Path, metavar="DATA", help="folder of the files")
-    guess.add_argument("--out", type=Path, metavar="FILE", help="DATA's name and .yaml by default")
-    guess.set_defaults(command=_init_mapping)
-
-    bench = commands.add_parser("bench", help="measure a part against its record or peers")
-    bench.add_argument("name", help="benchmark; `list` names them")
-    bench.add_argument("rest", nargs=argparse.REMAINDER)
-    bench.set_defaults(command=_bench)
-    return parser
-
-
-def _add_pipeline(parser: argparse.ArgumentParser, config_help: str | None = None) -> None:
-    """Add the pipeline and its configuration; it may be left out where the help says what then."""
-    parser.add_argument("pipeline", choices=PIPELINES)
-    parser.add_argument(
-        "--config", type=Path, required=config_help is None, metavar="FILE", help=config_help
-    )
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", dest="overrides"
-    )
-
-
-def _add_workspace(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--workspace", type=Path, default=Path("workspace"), metavar="DIR")
 
 
 def _run(parsed: argparse.Namespace) -> None:
@@ -147,11 +69,29 @@ def _run(parsed: argparse.Namespace) -> None:
     )
 
 
+def _add_compile(commands: "Commands") -> None:
+    compile_ = commands.add_parser("compile", help="write a pipeline as YAML for a cluster")
+    _add_pipeline(compile_)
+    compile_.add_argument("--out", type=Path, metavar="FILE.yaml", required=True)
+    compile_.set_defaults(command=_compile)
+
+
 def _compile(parsed: argparse.Namespace) -> None:
     from pipelines.launch import compile_pipeline, load_parameters  # noqa: PLC0415
 
     compile_pipeline(parsed.pipeline, load_parameters(parsed.config, parsed.overrides), parsed.out)
     print(f"wrote {parsed.out}")
+
+
+def _add_submit(commands: "Commands") -> None:
+    submit = commands.add_parser("submit", help="run a pipeline on a cluster")
+    _add_pipeline(submit)
+    submit.add_argument("--host", required=True, metavar="URL", help="of the KFP API")
+    submit.add_argument("--namespace", metavar="NS", help="of a multi-user installation")
+    submit.add_argument("--data", metavar="DIR", help="folder of the data, as the steps see it")
+    submit.add_argument("--cron", help='run on a schedule: six fields, "0 0 4 * * *"')
+    submit.add_argument("--wait", action="store_true", help="wait for the end and report")
+    submit.set_defaults(command=_submit)
 
 
 def _submit(parsed: argparse.Namespace) -> None:
@@ -176,6 +116,13 @@ def _submit(parsed: argparse.Namespace) -> None:
         submission.wait(run_id)
 
 
+def _add_preview(commands: "Commands") -> None:
+    preview = commands.add_parser("preview", help="tell what a run would do")
+    _add_pipeline(preview)
+    _add_workspace(preview)
+    preview.set_defaults(command=_preview)
+
+
 def _preview(parsed: argparse.Namespace) -> None:
     import tempfile  # noqa: PLC0415
 
@@ -191,6 +138,13 @@ def _preview(parsed: argparse.Namespace) -> None:
     print(looking.table(looking.preview(compiled, previous)))
 
 
+def _add_rollback(commands: "Commands") -> None:
+    rollback = commands.add_parser("rollback", help="bring back what a cluster served before")
+    rollback.add_argument("--service", default="demand-forecaster", metavar="NAME")
+    rollback.add_argument("--namespace", metavar="NS", help="of the service; the context's")
+    rollback.set_defaults(command=_rollback)
+
+
 def _rollback(parsed: argparse.Namespace) -> None:
     from serving.release import roll_back  # noqa: PLC0415
 
@@ -198,8 +152,20 @@ def _rollback(parsed: argparse.Namespace) -> None:
     print(f"{parsed.service} serves version {version} again")
 
 
-def _say(text: str) -> None:
-    print(f"invopt: {text}", flush=True)
+def _add_serve(commands: "Commands") -> None:
+    serve = commands.add_parser("serve", help="answer requests with the champion")
+    serve.add_argument("--name", help="registered model; the only one by default")
+    _add_workspace(serve)
+    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--port", type=int, default=8080, metavar="N")
+    serve.add_argument("--grpc-port", type=int, metavar="N")
+    serve.add_argument(
+        "--predictor-host",
+        metavar="HOST:PORT",
+        help="gRPC address of a predictor (python -m serving.predictor); none by default: "
+        "the graph runs in this process",
+    )
+    serve.set_defaults(command=_serve)
 
 
 def _serve(parsed: argparse.Namespace) -> None:
@@ -216,6 +182,16 @@ def _serve(parsed: argparse.Namespace) -> None:
     run(source, parsed.host, parsed.port, parsed.grpc_port)
 
 
+def _add_demo_data(commands: "Commands") -> None:
+    demo = commands.add_parser("demo-data", help="write the files of the made-up retailer")
+    demo.add_argument("--out", type=Path, required=True, metavar="DIR")
+    demo.add_argument("--products", type=int, default=50)
+    demo.add_argument("--stores", type=int, default=10)
+    demo.add_argument("--days", type=int, default=730)
+    demo.add_argument("--seed", type=int, default=0)
+    demo.set_defaults(command=_demo_data)
+
+
 def _demo_data(parsed: argparse.Namespace) -> None:
     from invopt.synthetic import make_retailer, write_retailer  # noqa: PLC0415
 
@@ -224,31 +200,55 @@ def _demo_data(parsed: argparse.Namespace) -> None:
     print(f"wrote {parsed.out}: {len(retailer.series)} series over {retailer.num_days} days")
 
 
-def _why(parsed: argparse.Namespace) -> None:
-    from serving.retraining import tell_why  # noqa: PLC0415
-    from serving.settings import Settings  # noqa: PLC0415
+def _add_why(commands: "Commands") -> None:
+    why = commands.add_parser(
+        "why", help="why monitoring did or did not retrain, or how a served order came about"
+    )
+    why.add_argument(
+        "what",
+        metavar="RUN|DATE|REQUEST",
+        help="monitoring run, a day YYYY-MM-DD, or the id of a served request",
+    )
+    _add_deployment(why)
+    why.set_defaults(command=_why)
 
-    settings = _existing(Settings.of(parsed.workspace))
+
+def _why(parsed: argparse.Namespace) -> None:
+    import os  # noqa: PLC0415
+
+    from serving.why import tell_why  # noqa: PLC0415
+
+    settings = _deployment(parsed.workspace)
+    os.environ.update(settings.export())
     tell_why(parsed.what, settings, print)
+
+
+def _add_switch(commands: "Commands") -> None:
+    switch = commands.add_parser(
+        "retraining", help="turn retraining off or on (closes the breaker)"
+    )
+    switch.add_argument("state", choices=("off", "on"))
+    switch.add_argument("--name", required=True, help="registered model")
+    switch.add_argument("--reason", default="", help="kept with the decision")
+    _add_deployment(switch)
+    switch.set_defaults(command=_switch)
 
 
 def _switch(parsed: argparse.Namespace) -> None:
     from serving.retraining import switch_retraining  # noqa: PLC0415
-    from serving.settings import Settings  # noqa: PLC0415
 
-    settings = _existing(Settings.of(parsed.workspace))
-    switch_retraining(
-        parsed.name, off=parsed.state == "off", reason=parsed.reason, settings=settings
-    )
+    is_off, settings = parsed.state == "off", _deployment(parsed.workspace)
+    switch_retraining(parsed.name, off=is_off, reason=parsed.reason, settings=settings)
     print(f"retraining of {parsed.name} is {parsed.state}")
 
 
-def _existing(settings: "Settings") -> "Settings":
-    if not settings.workspace.is_dir():
-        raise InvalidInputError(
-            f"--workspace {settings.workspace} is not a folder: give that of the monitoring runs."
-        )
-    return settings
+def _add_init_mapping(commands: "Commands") -> None:
+    guess = commands.add_parser(
+        "init-mapping", help="write a first mapping by looking at the files"
+    )
+    guess.add_argument("data", type=Path, metavar="DATA", help="folder of the files")
+    guess.add_argument("--out", type=Path, metavar="FILE", help="DATA's name and .yaml by default")
+    guess.set_defaults(command=_init_mapping)
 
 
 def _init_mapping(parsed: argparse.Namespace) -> None:
@@ -257,6 +257,13 @@ def _init_mapping(parsed: argparse.Namespace) -> None:
     out = parsed.out or Path(f"{parsed.data.resolve().name}.yaml")
     for line in write_mapping(parsed.data, out):
         print(line)
+
+
+def _add_bench(commands: "Commands") -> None:
+    bench = commands.add_parser("bench", help="measure a part against its record or peers")
+    bench.add_argument("name", help="benchmark; `list` names them")
+    bench.add_argument("rest", nargs=argparse.REMAINDER)
+    bench.set_defaults(command=_bench)
 
 
 def _bench(parsed: argparse.Namespace) -> None:
@@ -274,6 +281,47 @@ def _bench(parsed: argparse.Namespace) -> None:
 def _benchmarks() -> list[str]:
     folder = Path(__file__).resolve().parent.parent / "benchmarks"
     return sorted(p.stem.replace("_", "-") for p in folder.glob("[!_]*.py"))
+
+
+def _add_pipeline(parser: argparse.ArgumentParser, config_help: str | None = None) -> None:
+    """Add the pipeline and its configuration; it may be left out where the help says what then."""
+    parser.add_argument("pipeline", choices=PIPELINES)
+    parser.add_argument(
+        "--config", type=Path, required=config_help is None, metavar="FILE", help=config_help
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", dest="overrides"
+    )
+
+
+def _add_workspace(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--workspace", type=Path, default=Path("workspace"), metavar="DIR")
+
+
+def _add_deployment(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--workspace",
+        type=Path,
+        metavar="DIR",
+        help="left out: the stores that INVOPT_... in the environment name, of ./workspace where "
+        "they name none",
+    )
+
+
+def _deployment(workspace: Path | None) -> "Settings":
+    """Return the settings of a workspace, or of this process's environment."""
+    from serving.settings import Settings  # noqa: PLC0415
+
+    settings = Settings.from_environment() if workspace is None else Settings.of(workspace)
+    if not settings.workspace.is_dir():
+        raise InvalidInputError(
+            f"--workspace {settings.workspace} is not a folder: give that of the monitoring runs."
+        )
+    return settings
+
+
+def _say(text: str) -> None:
+    print(f"invopt: {text}", flush=True)
 
 
 if __name__ == "__main__":

@@ -11,11 +11,12 @@ from serving.feature_store import ARRIVALS
 from serving.plans import Sheet, plain
 from serving.prediction_log import PRICED
 
-_LOGGED = (
-    "unique_id", "model_version", "policy_version", "feature_age_s", "lead_time",
-    "review_period", "critical_ratio", "order_quantity", "order_up_to_level", "reorder_point",
-    "safety_stock", "expected_demand", "expected_holding_cost", "expected_stockout_cost",
+PLANNED = (
+    "lead_time", "review_period", "critical_ratio", "order_quantity", "order_up_to_level",
+    "reorder_point", "safety_stock", "expected_demand", "expected_holding_cost",
+    "expected_stockout_cost",
 )  # fmt: skip
+_LOGGED = ("unique_id", "model_version", "policy_version", "feature_age_s", *PLANNED)
 _KNOWN = ("on_hand", "on_order", "backorders", *PRICED)
 
 

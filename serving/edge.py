@@ -9,9 +9,11 @@ import asyncio
 import contextlib
 import gc
 import logging
+import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from types import FrameType
 from typing import Any
 
 import kserve.errors
@@ -176,8 +178,14 @@ def guarded_app(model: Model, server: ModelServer, settings: ServerSettings) -> 
 
 def run_loop(main: Coroutine[Any, Any, None]) -> None:
     """Run a server to its end, on uvloop where it is installed."""
+    # uvicorn raises the signal that ended it once more: what callers still have to close would die.
+    signal.signal(signal.SIGTERM, _end)
     with asyncio.Runner(loop_factory=uvicorn.Config("").get_loop_factory()) as runner:
         runner.run(main)
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit
 
 
 async def serve(

@@ -1,6 +1,5 @@
 """Feast at work: tables published, applied, materialised, and read back as panels."""
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +12,7 @@ import pyarrow.parquet as pq
 
 from invopt.config import FeaturesConfig
 from invopt.errors import InvalidInputError
-from invopt.features.encoder import FeatureSpec
+from invopt.features.spec import FeatureSpec
 from invopt.features.tables import (
     CREATED,
     GROUP_KEY,
@@ -25,6 +24,7 @@ from invopt.features.tables import (
     series_table,
     snapshot_table,
 )
+from invopt.files import read_json, replacing_file, write_json
 from invopt.inventory import stock_of
 from invopt.panel import Panel, iter_panels
 from invopt.sources import read_position
@@ -35,8 +35,8 @@ from serving.snapshots import snapshot_path
 LAYOUT = "layout.json"
 # StockPosition and OpenOrders, as read_position returns them.
 StockRecords = tuple[pd.DataFrame | None, pd.DataFrame | None]
-# lead_time is a column of products; the position may carry a newer one under its own name.
-STOCK = ("on_hand", "on_order", "backorders", "current_lead_time")
+# Lead times are a column of products, those of the position included.
+STOCK = ("on_hand", "on_order", "backorders")
 # Units under way by the period they arrive at the start of: the next one, the one after, ...
 ARRIVALS = "arrivals"
 # Periods by which a group's online window is longer: series that stopped being published a few
@@ -164,9 +164,7 @@ def write_tables(
         "series_fields": layout.series_fields,
         "group_fields": layout.group_fields,
     }
-    partial = folder / f".{LAYOUT}.partial"
-    partial.write_text(json.dumps(content, indent=1))
-    partial.rename(folder / LAYOUT)
+    write_json(folder / LAYOUT, content)
     return layout
 
 
@@ -183,7 +181,7 @@ def apply_and_materialise(
     """
     from feature_repo.definitions import Definitions  # noqa: PLC0415  (imports Feast)
 
-    layout = json.loads((settings.feature_store / LAYOUT).read_text())
+    layout = read_json(settings.feature_store / LAYOUT)
     store.apply(Definitions.of(layout, str(settings.feature_store)).objects)
     names = ["series_window", "stock_position"]
     names += ["group_window"] if layout["group_fields"] else []
@@ -249,7 +247,7 @@ def read_layout(settings: Settings) -> TableLayout:
     file = settings.feature_store / LAYOUT
     if not file.is_file():
         raise InvalidInputError(f"no feature tables in {settings.feature_store}: publish first.")
-    content = json.loads(file.read_text())
+    content = read_json(file)
     for name in ("series_fields", "group_fields"):
         content.pop(name)
     lists = ("series_channels", "group_channels", "features")
@@ -276,13 +274,8 @@ def _stock_table(panel: Panel, stock: StockRecords, created: pd.Timestamp) -> pa
     """Return the stock of every series as replenishment reads it, arrivals by period included."""
     position, open_orders = stock
     found = stock_of(panel.unique_ids, position, open_orders)
-    lead_time = np.full(panel.num_series, np.nan)
-    if position is not None and "lead_time" in position:
-        recorded = position.set_index(SERIES_KEY)["lead_time"]
-        lead_time = recorded.reindex(panel.unique_ids).to_numpy(np.float64)
-    values = (found.on_hand, found.on_order, found.backorders, lead_time)
     columns: dict[str, Any] = {SERIES_KEY: panel.unique_ids.astype(str)}
-    columns |= dict(zip(STOCK, values, strict=True))
+    columns |= {name: getattr(found, name) for name in STOCK}
     columns[ARRIVALS] = list(found.arrivals.astype(np.float32))
     moments = {TIMESTAMP: known_time(panel), CREATED: created}
     stamps = pd.DataFrame(moments, index=range(panel.num_series)).astype("datetime64[us, UTC]")
@@ -306,7 +299,5 @@ def _no_forecast() -> pa.Table:
 
 
 def _write(table: pa.Table, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    pq.write_table(table, partial, compression="zstd")
-    partial.rename(path)
+    with replacing_file(path) as partial:
+        pq.write_table(table, partial, compression="zstd")

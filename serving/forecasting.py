@@ -10,8 +10,8 @@ import pandas as pd
 from invopt.baselines import Baseline
 from invopt.errors import ContractError
 from invopt.features import model_inputs
-from invopt.features.encoder import PRICE
 from invopt.features.online import EncodedGroups, WindowEncoder
+from invopt.features.spec import PRICE
 from invopt.features.tables import sales_panel
 from invopt.forecasts import ForecastArrays
 from invopt.timeline import Timeline

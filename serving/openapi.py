@@ -19,6 +19,12 @@ _TENSOR = {
         "data": {"type": "array", "items": {}},
     },
 }
+_REQUEST_ID = {
+    "x-request-id": {
+        "description": "Of the prediction log: the header the request came with, or a new one.",
+        "schema": {"type": "string"},
+    }
+}
 
 
 def openapi(name: str) -> dict[str, Any]:
@@ -59,7 +65,7 @@ def openapi(name: str) -> dict[str, Any]:
         },
         "paths": {
             f"/v1/models/{name}:predict": {
-                "post": _operation("Decide (v1)", "PredictRequest", "PredictResponse")
+                "post": _operation("Decide (v1)", "PredictRequest", "PredictResponse", _REQUEST_ID)
             },
             f"/v2/models/{name}/infer": {
                 "post": _operation("Decide (v2)", "InferRequest", "InferResponse")
@@ -100,7 +106,9 @@ def add_contract(app: FastAPI, name: str) -> None:
     app.add_api_route("/schemas/{file}", schema, methods=["GET"])
 
 
-def _operation(summary: str, request: str, response: str) -> dict[str, Any]:
+def _operation(
+    summary: str, request: str, response: str, headers: dict[str, Any] | None = None
+) -> dict[str, Any]:
     errors = {
         str(code): {"description": text, "content": _content("ErrorBody")}
         for code, text in (
@@ -109,10 +117,13 @@ def _operation(summary: str, request: str, response: str) -> dict[str, Any]:
             (429, "The queue is full"), (503, "Nothing can answer"), (504, "Too late"),
         )
     }  # fmt: skip
+    decided: dict[str, Any] = {"description": "Decided", "content": _content(response)}
+    if headers:
+        decided["headers"] = headers
     return {
         "summary": summary,
         "requestBody": {"required": True, "content": _content(request)},
-        "responses": {"200": {"description": "Decided", "content": _content(response)}} | errors,
+        "responses": {"200": decided} | errors,
     }
 
 

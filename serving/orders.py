@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+from invopt.files import replacing_file
 from serving.settings import Settings
 
 
@@ -20,11 +21,8 @@ def last_plan(name: str, before: str) -> Path | None:
 
 def keep_plan(name: str, review_date: str, plan: str) -> None:
     """Keep a review's plan, in place of an earlier one of the same review."""
-    folder = _folder(name)
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f".{review_date}.partial"
-    shutil.copyfile(plan, partial)
-    partial.rename(folder / f"{review_date}.csv")
+    with replacing_file(_folder(name) / f"{review_date}.csv") as partial:
+        shutil.copyfile(plan, partial)
 
 
 def _folder(name: str) -> Path:

@@ -30,7 +30,8 @@ start of; what is on order beyond them arrives at the first |
 come from: money and units; null where the configuration's hold |
 | expected_demand | float64 | over lead time and review period, units |
 | expected_holding_cost, expected_stockout_cost | float64 | money over the same periods |
-| what_if | bool | the caller changed a cost, a rule, a price, a promotion or a feature |
+| what_if | bool | the caller gave stock or features in place of the store's; plans under other \
+assumptions are answered and not logged |
 
 Numbers that are not known are null. What-if rows are kept apart by the flag: realised error is
 measured on the others. No caller, address or token is ever written. A row holds all that its
@@ -50,6 +51,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow import compute
 from pyarrow.dataset import dataset
 
 PRICED = ("price", "list_price", "unit_cost", "pack_size", "min_order")
@@ -203,7 +205,7 @@ class PredictionLog:
             self.lost(len(rows), type(err).__name__)
 
     def _rotate(self) -> None:
-        files = sorted(self.folder.glob("*/part-*.parquet"))
+        files = _files(self.folder)
         total = sum(file.stat().st_size for file in files)
         while total > self.max_bytes and len(files) > 1:
             oldest = files.pop(0)
@@ -242,6 +244,26 @@ def read_predictions(folder: Path, columns: Iterable[str] | None = None) -> pa.T
     """
     names = list(columns) if columns is not None else SCHEMA.names
     wanted = pa.schema([SCHEMA.field(name) for name in names])
-    files = sorted(map(str, folder.glob("*/part-*.parquet")))
+    files = _files(folder)
     # Files of an earlier version may lack columns: theirs are null.
     return dataset(files, wanted).to_table() if files else wanted.empty_table()
+
+
+def find_request(folder: Path, request_id: str) -> pa.Table:
+    """Return the rows of one request in the order they were answered; empty when there are none.
+
+    Args:
+        folder: Of the log.
+        request_id: As the server gave it, or the caller.
+    """
+    is_asked = compute.field("request_id") == request_id
+    # Forecasts are nearly all of a file: only ids are read of those that do not hold the request.
+    holding = [f for f in _files(folder) if dataset(f, SCHEMA).count_rows(filter=is_asked)]
+    if not holding:
+        return SCHEMA.empty_table()
+    return dataset(holding, SCHEMA).to_table(filter=is_asked)
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the files of a log, oldest first."""
+    return sorted(folder.glob("*/part-*.parquet"))

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from invopt.errors import ContractError, InvalidInputError
-from invopt.features.encoder import PRICE
+from invopt.features.spec import PRICE
 from invopt.features.tables import ON_SALE, SALES, TableLayout
 from invopt.panel import SERIES_LEVEL, Channel
 from invopt.timeline import Timeline

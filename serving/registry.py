@@ -98,9 +98,28 @@ def has_version_for(name: str, retraining: str) -> bool:
     return any(v.tags.get("retraining") == retraining for v in _versions(_client(), name))
 
 
+def registered_versions() -> list[tuple[str, str]]:
+    """Return name and version of everything registered, newest first."""
+    found = _client().search_model_versions()
+    newest = sorted(found, key=lambda version: -version.creation_timestamp)
+    return [(str(version.name), str(version.version)) for version in newest]
+
+
 def version_path(name: str, version: str) -> Path:
-    """Return the model folder of one version."""
-    return model_store.local(model_source(name, version))
+    """Return the model folder of one version.
+
+    Raises:
+        InvalidInputError: If there is no such version.
+    """
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+    try:
+        return model_store.local(model_source(name, version))
+    except MlflowException as err:
+        raise InvalidInputError(
+            f"no version {version} of {name} in {Settings.from_environment().tracking_uri}: "
+            f"{err.message}"
+        ) from err
 
 
 def model_source(name: str, version: str) -> str:

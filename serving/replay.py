@@ -8,11 +8,13 @@ import pyarrow as pa
 
 from invopt.errors import InvalidInputError
 from invopt.forecasts import ForecastArrays
+from serving.answers import PLANNED
 from serving.champion import Champion
 from serving.contract import Step
 from serving.feature_store import ARRIVALS
 from serving.plans import PlanRow, Sheet, plan_rows
 from serving.prediction_log import PRICED
+from serving.scenarios import InstanceFailedError
 
 
 def replay(rows: pa.Table, champion: Champion) -> list[PlanRow]:
@@ -23,13 +25,19 @@ def replay(rows: pa.Table, champion: Champion) -> list[PlanRow]:
         champion: Of the configuration that answered; policy_version tells.
 
     Raises:
-        InvalidInputError: If another policy answered, or rows do not hold enough.
+        InvalidInputError: If another policy or model answered, or rows do not hold enough.
     """
     others = sorted(set(rows["policy_version"].to_pylist()) - {champion.policy_version})
     if others:
         raise InvalidInputError(
             f"rows were decided by {', '.join(others)}, the model given decides by "
             f"{champion.policy_version}: give the model that answered."
+        )
+    own = np.array(champion.model.quantile_levels, np.float32).tolist()
+    if any(levels != own for levels in rows["quantile_levels"].to_pylist()):
+        raise InvalidInputError(
+            f"rows hold other quantiles than the {len(own)} of {champion.version}: give the model "
+            "that answered."
         )
     if missing := rows["levels"].null_count:
         raise InvalidInputError(
@@ -39,6 +47,27 @@ def replay(rows: pa.Table, champion: Champion) -> list[PlanRow]:
     config, is_count = champion.config.inventory, champion.spec.is_count
     everything, as_it_stood = range(len(rows)), [None] * len(rows)
     return plan_rows(_sheet(rows, champion), everything, as_it_stood, config, is_count=is_count)
+
+
+def differences(row: pa.Table, champion: Champion) -> list[str]:
+    """Return what of one logged decision comes out otherwise now, in words.
+
+    Args:
+        row: One, with all its columns.
+        champion: Of the configuration that answered.
+
+    Raises:
+        InvalidInputError: If another policy or model answered, or the row does not hold enough.
+    """
+    [plan] = replay(row, champion)
+    if isinstance(plan, InstanceFailedError):
+        return [f"answered then, refused now: {plan}"]
+    [answered] = row.select(PLANNED).to_pylist()
+    return [
+        f"{name} {answered[name]} was answered, {plan[name]} comes out now"
+        for name in PLANNED
+        if plan[name] != answered[name]
+    ]
 
 
 def _sheet(rows: pa.Table, champion: Champion) -> Sheet:

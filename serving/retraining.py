@@ -147,33 +147,6 @@ def leased(
         thread.join()
 
 
-def tell_why(what: str, settings: Settings, tell: Callable[[str], None]) -> None:
-    """Tell why the governor did or did not retrain: of a run, or of the period of a date.
-
-    Raises:
-        InvalidInputError: If nothing was decided about it.
-    """
-    store = GovernorStore(settings.governor_store)
-    try:
-        for row in store.find(what):
-            decision, at = row.content["decision"], f"{row.at:%Y-%m-%d %H:%M} UTC"
-            tell(f"{row.run}, {row.start} to {row.end}: {row.action} (decided {at})")
-            for reason in decision["reasons"]:
-                tell(f"  because {reason}")
-            for signal in row.content["situation"]["signals"]:
-                if signal["fires"]:
-                    lasted = decision["streaks"].get(signal["cause"], 1)
-                    tell(f"  signal {signal['name']}, {lasted} period(s): {signal['text']}")
-            for brake in decision["brakes"]:
-                state = "holds" if brake["holds"] else "free"
-                tell(f"  brake {brake['name']} {state}: {brake['rule']}: "
-                     f"{brake['value']} against {brake['limit']}")  # fmt: skip
-            if not decision["brakes"]:
-                tell("  no performance signal lasted long enough to ask for a retraining")
-    finally:
-        store.close()
-
-
 def switch_retraining(model: str, *, off: bool, reason: str, settings: Settings) -> None:
     """Turn retraining of a model off or on; on also closes the breaker."""
     store = GovernorStore(settings.governor_store)

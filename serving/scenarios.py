@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from invopt.features.encoder import PRICE
+from invopt.features.spec import PRICE
 from invopt.features.tables import ON_SALE, SALES, SERIES_KEY, TIMESTAMP, TableLayout
 from invopt.panel import SERIES_LEVEL, Channel
 from serving.contract import ErrorCode, Features, Instance, Position, WhatIf

@@ -21,6 +21,9 @@ _logger = logging.getLogger(__name__)
 # Instances of requests that are answered together; larger requests have a thread of their own.
 _SMALL = 16
 _TOGETHER = 64
+# Header of a request's id, the caller's or ours: `invopt why ID` tells how it was answered.
+REQUEST_ID = "x-request-id"
+_MAX_ID = 200
 Finish = Callable[[list[dict[str, Any]]], bytes | InferResponse]
 
 
@@ -105,24 +108,26 @@ class DecisionModel(GatedModel):
         if progress is not None:
             progress.reached_model = True
         protocol = "v2" if isinstance(payload, InferRequest) else "v1"
+        request_id = _request_id(payload, headers or {})
         try:
-            answer = await self._predict(payload)
+            answer = await self._predict(payload, request_id)
         except RequestFailedError as err:
             metrics.REQUESTS.labels(protocol, err.code.value).inc()
             raise
         metrics.REQUESTS.labels(protocol, "answered").inc()
         if isinstance(answer, bytes) and response_headers is not None:
-            response_headers["content-type"] = "application/json"
+            response_headers.update({"content-type": "application/json", REQUEST_ID: request_id})
         return answer
 
-    async def _predict(self, payload: dict[str, Any] | InferRequest) -> bytes | InferResponse:
-        instances = instances_of(payload)
+    async def _predict(
+        self, payload: dict[str, Any] | InferRequest, request_id: str
+    ) -> bytes | InferResponse:
+        ask = Ask(instances_of(payload), request_id)
         if isinstance(payload, InferRequest):
-            payload.id = payload.id or generate_uuid()
+            payload.id = request_id
             request: InferRequest = payload
-            ask = Ask(instances, request.id)
             return await self._answer(ask, lambda found: v2_answer(request, self.name, found))
-        return await self._answer(Ask(instances), v1_answer)
+        return await self._answer(ask, v1_answer)
 
     async def _answer(self, ask: Ask, finish: Finish) -> bytes | InferResponse:
         weight = len(ask.instances)
@@ -155,6 +160,13 @@ class DecisionModel(GatedModel):
             {"name": "decision", "datatype": "BYTES", "shape": [-1]},
             {"name": "mean", "datatype": "FP64", "shape": [-1, self.decider.model.horizon]},
         ]
+
+
+def _request_id(payload: dict[str, Any] | InferRequest, headers: dict[str, str]) -> str:
+    """Return the caller's id of a request, or a new one."""
+    given = payload.id if isinstance(payload, InferRequest) else None
+    header = headers.get(REQUEST_ID, "")
+    return str(given or header[:_MAX_ID] or generate_uuid())
 
 
 def _finished(finish: Finish, answers: list[dict[str, Any]]) -> bytes | InferResponse | Exception:

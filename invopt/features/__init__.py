@@ -16,8 +16,10 @@ from invopt.features.build import (
     targets,
 )
 from invopt.features.derive import derived_channels, own_channels
-from invopt.features.encoder import EncodedPanel, FeatureEncoder, FeatureSpec
+from invopt.features.encoded import EncodedPanel
+from invopt.features.encoder import FeatureEncoder
 from invopt.features.inputs import INPUT_NAMES, model_inputs
+from invopt.features.spec import FeatureSpec
 
 __all__ = [
     "INPUT_NAMES",

@@ -12,7 +12,8 @@ from typing import Any
 
 from array_api_compat import array_namespace
 
-from invopt.features.encoder import EncodedPanel, FeatureSpec, aggregate_names
+from invopt.features.encoded import EncodedPanel
+from invopt.features.spec import FeatureSpec, aggregate_names
 
 # Added to an average before its logarithm, in units: a series that sold nothing still has a level.
 LEVEL_FLOOR = 0.05

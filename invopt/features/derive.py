@@ -8,7 +8,7 @@ import pandas as pd
 
 from invopt.config import FeaturesConfig
 from invopt.errors import ConfigError
-from invopt.features.encoder import CATEGORY_PRICE, PRICE, aggregate_names
+from invopt.features.spec import CATEGORY_PRICE, PRICE, aggregate_names
 from invopt.panel import ALL_LEVEL, SERIES_LEVEL, UNOBSERVED, Channel, Flag, Panel, group_names
 
 STOCK, TURNOVER, MONTHLY = "on_hand", "stock_turnover", "monthly_sales"

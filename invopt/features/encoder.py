@@ -1,10 +1,7 @@
-"""Scales and categories, learned on the training range only, and panels turned into arrays."""
+"""Panels turned into arrays, by what was learned on the training range only."""
 
-import fnmatch
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,200 +9,22 @@ import numpy.typing as npt
 import pandas as pd
 
 from invopt.config import FeaturesConfig
-from invopt.errors import ConfigError, ContractError
-from invopt.features.calendar import calendar_features, calendar_names
+from invopt.errors import ContractError
+from invopt.features.calendar import calendar_features
+from invopt.features.encoded import EncodedPanel
 from invopt.features.launch import LaunchModel, fit_launch_model
-from invopt.panel import ALL_LEVEL, SERIES_LEVEL, UNOBSERVED, Panel
-
-SPEC_VERSION = 2
-# A known channel of at most this many groups joins the shared calendar; others go by series.
-MAX_CALENDAR_GROUPS = 32
-MAX_CATEGORIES = 100_000
-PRICE = "price"
-_FIT_ROWS = 200_000  # values a scaler looks at per channel
-_FIT_SERIES = 8_000  # rows they come from
-
-
-@dataclass(frozen=True)
-class ChannelScale:
-    """How one channel is standardised: (value - mean) / scale, 0 where missing."""
-
-    name: str
-    level: str
-    mean: float
-    scale: float
-
-
-@dataclass(frozen=True)
-class FeatureSpec:
-    """Everything needed to turn a panel into model inputs; plain data, saved as JSON.
-
-    Attributes:
-        version: Of this format.
-        config: The features section it was fitted with.
-        freq: Frequency of the panel.
-        trained_until: Last period the fit saw.
-        is_count: True when sales are whole numbers.
-        unit: Units of y that the model counts as one (1 for whole-number sales).
-        categories: Known values by static column; anything else is "unknown", index 0.
-        static_numbers: Numeric columns of products with the mean and scale of log1p.
-        past: Series channels seen up to the cutoff.
-        shared_past: Group channels seen up to the cutoff.
-        planned: Series channels known ahead (without price).
-        calendar: Group channels known ahead, part of the calendar.
-        has_price: True when the panel has prices by series.
-        price_ahead: True when they are known ahead, False when they are known once charged.
-        price_mean: Mean log price.
-        price_scale: Standard deviation of log price.
-        launch: Level of a series without history.
-    """
-
-    version: int
-    config: FeaturesConfig
-    freq: str
-    trained_until: str
-    is_count: bool
-    unit: float
-    categories: dict[str, tuple[str, ...]]
-    static_numbers: tuple[ChannelScale, ...]
-    past: tuple[ChannelScale, ...]
-    shared_past: tuple[ChannelScale, ...]
-    planned: tuple[ChannelScale, ...]
-    calendar: tuple[ChannelScale, ...]
-    has_price: bool
-    price_ahead: bool = True
-    price_mean: float = 0.0
-    price_scale: float = 1.0
-    launch: LaunchModel = field(default_factory=lambda: LaunchModel(0.0))
-
-    @property
-    def calendar_columns(self) -> list[str]:
-        """Names of the columns of EncodedPanel.calendar."""
-        names = calendar_names(self.config, self.freq)
-        names += [c.name for c in self.calendar]
-        for c in self.calendar:
-            if _matches(c.name, self.config.event_channels):
-                names += [f"{c.name}@{lead:+d}" for lead in self.config.event_leads]
-        return names
-
-    def save(self, path: Path) -> None:
-        """Write the spec as JSON."""
-        content = asdict(self) | {"config": self.config.model_dump(mode="json")}
-        path.write_text(json.dumps(content, indent=1))
-
-    @classmethod
-    def load(cls, path: Path) -> "FeatureSpec":
-        """Read a spec written by save.
-
-        Raises:
-            ContractError: If it is of another version.
-        """
-        content = json.loads(path.read_text())
-        if content["version"] != SPEC_VERSION:
-            raise ContractError(
-                "FeatureSpec", "version", f"be {SPEC_VERSION}", examples=[content["version"]]
-            )
-        scales = {
-            name: tuple(ChannelScale(**c) for c in content[name])
-            for name in ("static_numbers", "past", "shared_past", "planned", "calendar")
-        }
-        categories = {name: tuple(values) for name, values in content["categories"].items()}
-        config = FeaturesConfig.model_validate(content["config"])
-        launch = LaunchModel(
-            content["launch"]["log_mean"],
-            tuple(tuple(effects) for effects in content["launch"]["categories"]),
-            tuple(content["launch"]["numbers"]),
-        )
-        found = {"config": config, "categories": categories, "launch": launch}
-        return cls(**(content | scales | found))
-
-
-@dataclass(frozen=True)
-class EncodedPanel:
-    """A panel as the arrays that features are gathered from; numpy or torch.
-
-    Attributes:
-        num_periods: Periods of y; channels that are known ahead reach further.
-        y: (N, T) units over spec.unit; v >= 0 is demand, v < 0 codes a value -v - 1 that is not
-            (censored, missing, before launch).
-        launch: (N,) first period on sale.
-        launch_level: (N,) units over spec.unit a period that a series without history sells.
-        past: (N, C, T) standardised series channels.
-        shared_past: (G, T) each, standardised group channels.
-        shared_rows: (N,) each, row of a series in the group channel; -1 for none.
-        trends: (G, 2, T) each, log ratios of short to long averages of a group's sales.
-        trend_rows: (N,) each.
-        log_price: (N, T') standardised log price, or an empty array without prices.
-        category_price: (G, T') mean of log_price in the category.
-        category_rows: (N,).
-        planned: (N, C, T') standardised series channels known ahead.
-        calendar: (R, T', K).
-        calendar_mean: (R, T', K) mean of calendar over the patch that ends at each period.
-        calendar_rows: (N,).
-        static_ids: (N, S) category indices, 0 unknown.
-        static_values: (N, F) standardised numbers.
-    """
-
-    num_periods: int
-    y: Any = field(repr=False)
-    launch: Any = field(repr=False)
-    launch_level: Any = field(repr=False)
-    past: Any = field(repr=False)
-    shared_past: tuple[Any, ...] = field(repr=False)
-    shared_rows: tuple[Any, ...] = field(repr=False)
-    trends: tuple[Any, ...] = field(repr=False)
-    trend_rows: tuple[Any, ...] = field(repr=False)
-    log_price: Any = field(repr=False)
-    category_price: Any = field(repr=False)
-    category_rows: Any = field(repr=False)
-    planned: Any = field(repr=False)
-    calendar: Any = field(repr=False)
-    calendar_mean: Any = field(repr=False)
-    calendar_rows: Any = field(repr=False)
-    static_ids: Any = field(repr=False)
-    static_values: Any = field(repr=False)
-
-    def map(self, convert: Any) -> "EncodedPanel":
-        """Return the same panel with every array passed through convert."""
-        arrays = {
-            name: tuple(convert(a) for a in value) if isinstance(value, tuple) else convert(value)
-            for name, value in vars(self).items()
-            if name != "num_periods"
-        }
-        return EncodedPanel(num_periods=self.num_periods, **arrays)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all arrays."""
-        return sum(array.nbytes for array in self._arrays().values())
-
-    def save(self, folder: Path) -> None:
-        """Write numpy arrays as files of a folder, to be mapped by other processes."""
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, array in self._arrays().items():
-            np.save(folder / f"{name}.npy", array)
-        (folder / "num_periods.json").write_text(json.dumps(self.num_periods))
-
-    @classmethod
-    def load(cls, folder: Path) -> "EncodedPanel":
-        """Read a folder written by save; arrays stay on disk until touched."""
-        several = ("shared_past", "shared_rows", "trends", "trend_rows")
-        found: dict[str, Any] = dict.fromkeys(several, ())
-        for file in sorted(folder.glob("*.npy")):
-            name, _, number = file.stem.partition("-")
-            array = np.load(file, mmap_mode="c")
-            found[name] = (*found[name], array) if number else array
-        num_periods = json.loads((folder / "num_periods.json").read_text())
-        return cls(num_periods=num_periods, **found)
-
-    def _arrays(self) -> dict[str, Any]:
-        arrays: dict[str, Any] = {}
-        for name, value in vars(self).items():
-            if isinstance(value, tuple):
-                arrays |= {f"{name}-{i:03d}": array for i, array in enumerate(value)}
-            elif name != "num_periods":
-                arrays[name] = value
-        return arrays
+from invopt.features.learning import learn_spec
+from invopt.features.spec import (
+    CATEGORY_PRICE,
+    PRICE,
+    ChannelScale,
+    FeatureSpec,
+    aggregate_names,
+    log_price_of,
+    matches,
+    standardise,
+)
+from invopt.panel import ALL_LEVEL, UNOBSERVED, Panel
 
 
 class FeatureEncoder:
@@ -238,44 +57,9 @@ class FeatureEncoder:
             ConfigError: If a configured column or channel does not exist.
         """
         seen = panel.truncate(num_periods, num_future=0)
-        _check_patterns(seen, config)
-        series = seen.series if series is None else series
-        texts, numbers = _static_columns(series, config.static)
-        chosen = {n: c for n, c in seen.channels.items() if _matches(n, config.channels)}
-        own = {n: c for n, c in chosen.items() if c.level == SERIES_LEVEL and n != PRICE}
-        shared = {
-            n: c for n, c in chosen.items() if c.level != SERIES_LEVEL and c.domain != "derived"
-        }
-        calendar = {
-            n: c for n, c in shared.items() if c.known and len(c.groups) <= MAX_CALENDAR_GROUPS
-        }
-        by_series = {n: c for n, c in shared.items() if c.known and n not in calendar}
-        planned = {n: c for n, c in own.items() if c.known} | by_series
-        has_price = PRICE in chosen and chosen[PRICE].level == SERIES_LEVEL
-        is_count, unit = _unit(seen)
-        spec = FeatureSpec(
-            version=SPEC_VERSION,
-            config=config,
-            freq=panel.timeline.freq,
-            trained_until=f"{panel.timeline.date(num_periods - 1):%Y-%m-%d}",
-            is_count=is_count,
-            unit=unit,
-            categories={name: _categories(series[name]) for name in texts},
-            static_numbers=tuple(_static_scale(series, name) for name in numbers),
-            past=_scales(c for c in own.values() if not c.known),
-            shared_past=_scales(c for c in shared.values() if not c.known),
-            planned=_scales(planned.values()),
-            calendar=_scales(calendar.values()),
-            has_price=has_price,
-            price_ahead=has_price and chosen[PRICE].known,
-        )
-        if has_price:
-            prices = chosen[PRICE].values
-            logs = log_price_of(prices[:: max(1, len(prices) // _FIT_SERIES)])
-            price = _scale_of(PRICE, SERIES_LEVEL, logs)
-            spec = replace(spec, price_mean=price.mean, price_scale=price.scale)
-        encoder = cls(spec)
-        return cls(replace(spec, launch=encoder._launch_model(seen)))
+        spec = learn_spec(seen, config, seen.series if series is None else series)
+        launch = cls(spec)._launch_model(seen)
+        return cls(replace(spec, launch=launch))
 
     def encode(self, panel: Panel) -> EncodedPanel:
         """Return a panel's arrays, known channels reaching a horizon past its end.
@@ -373,7 +157,7 @@ class FeatureEncoder:
             spread[scale.name] = values
             columns.append(values[:, :, None])
         for scale in spec.calendar:
-            if _matches(scale.name, spec.config.event_channels):
+            if matches(scale.name, spec.config.event_channels):
                 shifts = [_shifted(spread[scale.name], k) for k in spec.config.event_leads]
                 columns += [s[:, :, None] for s in shifts]
         return np.concatenate(columns, axis=2).astype(np.float32), rows.astype(np.int64)
@@ -410,82 +194,6 @@ class FeatureEncoder:
         return np.stack(columns, axis=1)
 
 
-CATEGORY_PRICE = "log_price@category"
-
-
-def aggregate_names(config: FeaturesConfig) -> list[str]:
-    """Return the names of the channels of total sales by group, one per configured aggregate."""
-    return [f"sales@{'+'.join(columns)}" for columns in config.aggregates]
-
-
-def _check_patterns(panel: Panel, config: FeaturesConfig) -> None:
-    for place, patterns, names in (
-        ("features.static", config.static, list(panel.series.columns)),
-        ("features.channels", config.channels, list(panel.channels)),
-        ("features.event_channels", config.event_channels, list(panel.channels)),
-    ):
-        for pattern in patterns:
-            if pattern != "*" and not fnmatch.filter(names, pattern):
-                raise ConfigError(
-                    f"{place}: nothing matches {pattern!r}; there are {', '.join(names[:20])}."
-                )
-
-
-def _matches(name: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
-
-
-def _static_columns(series: pd.DataFrame, patterns: Sequence[str]) -> tuple[list[str], list[str]]:
-    texts, numbers = [], []
-    for name in series.columns:
-        if name == SERIES_LEVEL or not _matches(name, patterns):
-            continue
-        if pd.api.types.is_numeric_dtype(series[name]):
-            if series[name].nunique() > 1:
-                numbers.append(name)
-        elif series[name].nunique() > 1:
-            texts.append(name)
-    return texts, numbers
-
-
-def _categories(column: pd.Series) -> tuple[str, ...]:
-    values = sorted(column.astype(str).unique())
-    if len(values) > MAX_CATEGORIES:
-        raise ConfigError(
-            f"features.static: {column.name} has {len(values)} values, at most {MAX_CATEGORIES}."
-        )
-    return tuple(values)
-
-
-def _static_scale(series: pd.DataFrame, name: str) -> ChannelScale:
-    return _scale_of(name, SERIES_LEVEL, np.log1p(series[name].to_numpy(np.float64)))
-
-
-def _scales(channels: Any) -> tuple[ChannelScale, ...]:
-    return tuple(_scale_of(c.name, c.level, c.values) for c in channels)
-
-
-def _scale_of(name: str, level: str, values: npt.NDArray[Any]) -> ChannelScale:
-    if values.ndim > 1:  # whole rows first: a large panel is not to be copied for its mean
-        values = values[:: max(1, len(values) // _FIT_SERIES)]
-    flat = np.asarray(values).ravel()
-    flat = flat[:: max(1, len(flat) // _FIT_ROWS)].astype(np.float64)
-    flat = flat[np.isfinite(flat)]
-    # A flag stays 0 or 1: in standard deviations a rare event reads 20, and two events that meet
-    # for the first time would be forecast at a quarter of what sells.
-    if np.isin(flat, (0.0, 1.0)).all():
-        return ChannelScale(name, level, 0.0, 1.0)
-    from sklearn.preprocessing import StandardScaler  # noqa: PLC0415  (two seconds)
-
-    scaler = StandardScaler().fit(flat[:, None])
-    return ChannelScale(name, level, float(scaler.mean_[0]), float(scaler.scale_[0]))
-
-
-def standardise(values: npt.NDArray[Any], scale: ChannelScale) -> npt.NDArray[np.float32]:
-    """Return values on a channel's scale, 0 where missing."""
-    return np.nan_to_num((np.asarray(values, np.float32) - scale.mean) / scale.scale)
-
-
 def _stack_own(panel: Panel, scales: Sequence[ChannelScale], stop: int) -> npt.NDArray[np.float16]:
     stacked = np.zeros((panel.num_series, len(scales), stop), np.float16)
     for number, scale in enumerate(scales):
@@ -496,16 +204,6 @@ def _stack_own(panel: Panel, scales: Sequence[ChannelScale], stop: int) -> npt.N
     return stacked
 
 
-def _unit(panel: Panel) -> tuple[bool, float]:
-    """Return whether sales are whole numbers, and the unit: 1, else the median positive sale."""
-    step = max(1, panel.y.size // _FIT_ROWS)
-    sample = np.asarray(panel.y).ravel()[::step]
-    if np.issubdtype(sample.dtype, np.integer) or np.array_equal(sample, np.rint(sample)):
-        return True, 1.0
-    positive = sample[sample > 0]
-    return False, float(np.median(positive)) if len(positive) else 1.0
-
-
 def _signed(panel: Panel, unit: float) -> npt.NDArray[Any]:
     unobserved = (np.asarray(panel.flags) & UNOBSERVED) != 0
     y = panel.believed_sales()
@@ -513,12 +211,6 @@ def _signed(panel: Panel, unit: float) -> npt.NDArray[Any]:
         return np.where(unobserved, -y - 1, y).astype(y.dtype)
     y = y.astype(np.float32) / np.float32(unit)
     return np.where(unobserved, -y - 1, y).astype(np.float32)
-
-
-def log_price_of(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    """Return natural logarithms, NaN where a price is not above 0."""
-    price = np.asarray(values, np.float32)
-    return np.log(np.where(price > 0, price, np.nan))
 
 
 def _shifted(values: npt.NDArray[np.float32], lead: int) -> npt.NDArray[np.float32]:

@@ -12,7 +12,8 @@ from invopt.features.build import (
     step_ends,
     step_features,
 )
-from invopt.features.encoder import EncodedPanel, FeatureSpec
+from invopt.features.encoded import EncodedPanel
+from invopt.features.spec import FeatureSpec
 
 INPUT_NAMES = (
     "step",

@@ -14,8 +14,9 @@ import numpy.typing as npt
 from invopt.config import FeaturesConfig
 from invopt.features.build import feature_names
 from invopt.features.derive import derived_channels, own_channels
-from invopt.features.encoder import FeatureEncoder, FeatureSpec
+from invopt.features.encoder import FeatureEncoder
 from invopt.features.inputs import model_inputs
+from invopt.features.spec import FeatureSpec
 from invopt.panel import Panel
 
 FloatArray = npt.NDArray[np.float64]

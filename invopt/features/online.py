@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from invopt.features.encoder import (
+from invopt.features.encoded import EncodedPanel
+from invopt.features.encoder import FeatureEncoder
+from invopt.features.spec import (
     CATEGORY_PRICE,
     PRICE,
     ChannelScale,
-    EncodedPanel,
-    FeatureEncoder,
     FeatureSpec,
     aggregate_names,
     log_price_of,

@@ -17,7 +17,8 @@ import pandas as pd
 import pyarrow as pa
 
 from invopt.features.build import feature_names, step_features
-from invopt.features.encoder import FeatureEncoder, FeatureSpec
+from invopt.features.encoder import FeatureEncoder
+from invopt.features.spec import FeatureSpec
 from invopt.panel import ALL_LEVEL, SERIES_LEVEL, UNOBSERVED, Channel, Flag, Panel
 from invopt.timeline import Timeline
 

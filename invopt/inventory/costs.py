@@ -10,7 +10,7 @@ import pandas as pd
 
 from invopt.config import InventoryConfig
 from invopt.errors import ContractError
-from invopt.features.encoder import PRICE
+from invopt.features.spec import PRICE
 from invopt.panel import Panel
 
 FloatArray = npt.NDArray[np.float64]

@@ -124,65 +124,88 @@ def _play(
     asked = np.ascontiguousarray(demand[rows].T, np.float64)
     periods, num = asked.shape
     schedule = _Schedule(rows, periods, terms, opening, lead_times)
-    state = State(
-        opening.on_hand[rows].astype(np.float64),
-        schedule.due.sum(axis=0),
-        np.zeros(num),
-        schedule.due,
-    )
-    total = {name: np.zeros(num) for name in ("received", "stock", "stockouts", "lost", "late")}
-    orders, squares, reviews = np.zeros(num), np.zeros(num), 0
-    stock, missing, flag = state.on_hand, np.zeros(num), np.zeros(num, bool)
+    on_hand = opening.on_hand[rows].astype(np.float64)
+    state = State(on_hand, schedule.due.sum(axis=0), np.zeros(num), schedule.due)
+    totals, missing = _Totals(num), np.zeros(num)
     for t in range(periods):
         counted = t >= warmup
         arrived = schedule.due[t]
-        stock += arrived
+        state.on_hand += arrived
         state.on_order -= arrived
-        if lost_sales:
-            np.subtract(asked[t], stock, out=missing)
-        else:
-            if counted:
-                # Stock serves those who waited first: what is left of it serves this period.
-                late = np.minimum(state.backorders, stock)
-                total["late"] += np.maximum(asked[t] - (stock - late), 0)
-            np.add(asked[t], state.backorders, out=missing)
-            missing -= stock
-        np.negative(missing, out=stock)
-        np.maximum(stock, 0, out=stock)
-        np.maximum(missing, 0, out=missing)
-        if not lost_sales:
-            state.backorders[:] = missing
+        if counted and not lost_sales:
+            totals.wait(asked[t], state)
+        _sell(asked[t], state, missing, lost_sales=lost_sales)
         if counted:
-            total["received"] += arrived
-            total["stock"] += stock
-            total["lost"] += missing
-            np.greater(missing, 1e-9, out=flag)
-            total["stockouts"] += flag
+            totals.count(arrived, state.on_hand, missing)
         if t >= first_review and (t - first_review) % terms.review_period == 0:
             state.arrivals = schedule.due[t + 1 :]
             placed = rule(rows, t, state)
             schedule.place(t, placed)
             state.on_order += placed
             if counted:
-                orders += placed
-                squares += placed * placed
-                reviews += 1
-    seen = asked[warmup:].sum(axis=0)
-    mean_order = orders / max(1, reviews)
+                totals.order(placed)
+    seen = asked[warmup:]
     return {
-        "holding_cost": total["stock"] * terms.holding_cost[rows],
-        "stockout_cost": total["lost"] * terms.stockout_cost[rows],
-        "demand": seen,
-        "served": seen - total["lost" if lost_sales else "late"],
-        "ordered": orders,
-        "received": total["received"],
-        "stock": total["stock"],
-        "stockouts": total["stockouts"],
-        "cycles": (asked[warmup:] > 0).sum(axis=0).astype(np.float64),
-        "closing": stock,
+        "holding_cost": totals.stock * terms.holding_cost[rows],
+        "stockout_cost": totals.lost * terms.stockout_cost[rows],
+        "demand": seen.sum(axis=0),
+        "served": seen.sum(axis=0) - (totals.lost if lost_sales else totals.late),
+        "ordered": totals.ordered,
+        "received": totals.received,
+        "stock": totals.stock,
+        "stockouts": totals.stockouts,
+        "cycles": (seen > 0).sum(axis=0).astype(np.float64),
+        "closing": state.on_hand,
         "backorders": state.backorders,
-        "order_variance": np.maximum(squares / max(1, reviews) - mean_order**2, 0),
+        "order_variance": totals.order_variance,
     }
+
+
+def _sell(asked: FloatArray, state: State, missing: FloatArray, *, lost_sales: bool) -> None:
+    """Sell from stock what is asked for; `missing` becomes the units that stock did not cover."""
+    stock = state.on_hand
+    if lost_sales:
+        np.subtract(asked, stock, out=missing)
+    else:
+        np.add(asked, state.backorders, out=missing)
+        missing -= stock
+    np.negative(missing, out=stock)
+    np.maximum(stock, 0, out=stock)
+    np.maximum(missing, 0, out=missing)
+    if not lost_sales:
+        state.backorders[:] = missing
+
+
+class _Totals:
+    """Sums over the periods that count, by series."""
+
+    def __init__(self, num: int) -> None:
+        self.received, self.stock, self.stockouts = np.zeros(num), np.zeros(num), np.zeros(num)
+        self.lost, self.late = np.zeros(num), np.zeros(num)
+        self.ordered, self.squares, self.reviews = np.zeros(num), np.zeros(num), 0
+        self._flag = np.zeros(num, bool)
+
+    def wait(self, asked: FloatArray, state: State) -> None:
+        """Count what this period's callers wait for: stock serves those who waited first."""
+        left = state.on_hand - np.minimum(state.backorders, state.on_hand)
+        self.late += np.maximum(asked - left, 0)
+
+    def count(self, arrived: FloatArray, stock: FloatArray, missing: FloatArray) -> None:
+        self.received += arrived
+        self.stock += stock
+        self.lost += missing
+        np.greater(missing, 1e-9, out=self._flag)
+        self.stockouts += self._flag
+
+    def order(self, placed: FloatArray) -> None:
+        self.ordered += placed
+        self.squares += placed * placed
+        self.reviews += 1
+
+    @property
+    def order_variance(self) -> FloatArray:
+        mean = self.ordered / max(1, self.reviews)
+        return np.maximum(self.squares / max(1, self.reviews) - mean**2, 0)
 
 
 class _Schedule:

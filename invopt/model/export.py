@@ -10,6 +10,7 @@ import torch
 
 from invopt.errors import ContractError
 from invopt.features import INPUT_NAMES
+from invopt.files import replacing_file
 from invopt.model.forecaster import Forecaster
 from invopt.runtime import OUTPUT_NAMES
 
@@ -33,29 +34,35 @@ def export_onnx(
     Raises:
         ContractError: If ONNX Runtime's answer on these rows differs by more than TOLERANCE.
     """
+    with replacing_file(path) as partial:
+        _export(forecaster, partial, inputs)
+        difference = parity(forecaster, partial, inputs)
+        if not difference <= TOLERANCE:
+            raise ContractError(
+                "Model", "onnx", f"give what torch gives within {TOLERANCE:g}",
+                examples=[difference],
+            )  # fmt: skip
+    return difference
+
+
+def _export(
+    forecaster: Forecaster, path: Path, inputs: tuple[npt.NDArray[np.generic], ...]
+) -> None:
     tensors = tuple(torch.from_numpy(np.ascontiguousarray(a)) for a in inputs)
     names = [*INPUT_NAMES, *OUTPUT_NAMES]
-    partial = path.with_name(f".{path.name}.partial")
     with warnings.catch_warnings():
         # The tracing exporter is the one whose LSTM has a free batch without onnxscript.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             forecaster.ensemble,
             tuple(t[:1] for t in tensors),
-            str(partial),
+            str(path),
             input_names=list(INPUT_NAMES),
             output_names=list(OUTPUT_NAMES),
             dynamic_axes={name: {0: "batch"} for name in names},
             opset_version=OPSET,
             dynamo=False,
         )
-    difference = parity(forecaster, partial, inputs)
-    if not difference <= TOLERANCE:
-        raise ContractError(
-            "Model", "onnx", f"give what torch gives within {TOLERANCE:g}", examples=[difference]
-        )
-    partial.rename(path)
-    return difference
 
 
 def parity(

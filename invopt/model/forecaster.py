@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from invopt.config import ModelConfig
 from invopt.errors import ContractError
 from invopt.features import EncodedPanel, FeatureEncoder, FeatureSpec, model_inputs
+from invopt.files import replacing_folder
 from invopt.forecasts import ForecastArrays
 from invopt.model.network import DemandNetwork, NetworkSizes
-from invopt.panel import Panel, replacing_folder
+from invopt.panel import Panel
 
 FORMAT_VERSION = 2
 

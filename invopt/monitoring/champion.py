@@ -8,7 +8,7 @@ import pandas as pd
 
 from invopt.config import Config
 from invopt.features import EncodedPanel, FeatureEncoder
-from invopt.features.encoder import PRICE
+from invopt.features.spec import PRICE
 from invopt.features.tables import snapshot_table
 from invopt.forecasts import ForecastArrays
 from invopt.inventory import Terms, terms_of

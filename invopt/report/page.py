@@ -6,6 +6,8 @@ from typing import Any
 
 import jinja2
 
+from invopt.files import replacing_file
+
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -30,11 +32,8 @@ def render(template: str, **values: Any) -> str:
 
 def write_page(path: Path | str, page: str) -> None:
     """Write a page aside and rename it."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(page)
-    partial.rename(path)
+    with replacing_file(path) as partial:
+        partial.write_text(page)
 
 
 def number(value: float | None) -> str:

@@ -15,7 +15,8 @@ import pandas as pd
 
 from invopt import contracts
 from invopt.errors import InvalidInputError
-from invopt.panel import ALL_LEVEL, replacing_folder
+from invopt.files import replacing_folder
+from invopt.panel import ALL_LEVEL
 from invopt.sources.channels import ChannelTables
 from invopt.sources.duck import Reader
 from invopt.sources.ledger import Accounting, Ledger

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from invopt.errors import ContractError
-from invopt.panel import Flag, Panel, concatenate, load_panel, partitions, replacing_folder
+from invopt.panel import Flag, Panel, concatenate, load_panel, partitions
 from tests.builders import make_panel
 
 
@@ -71,16 +71,6 @@ def test_a_channel_of_a_region_spreads_to_its_series():
 def test_loading_another_folder_says_what_is_missing(tmp_path):
     with pytest.raises(ContractError, match=r"panel\.json must exist"):
         Panel.load(tmp_path)
-
-
-def test_replacing_folder_leaves_the_old_one_when_filling_fails(tmp_path):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "old").write_text("x")
-    with pytest.raises(RuntimeError), replacing_folder(tmp_path / "out") as folder:
-        (folder / "new").write_text("y")
-        raise RuntimeError
-    assert [p.name for p in tmp_path.iterdir()] == ["out"]
-    assert (tmp_path / "out" / "old").is_file()
 
 
 def test_concatenate_refuses_partitions_of_different_periods():

@@ -97,6 +97,15 @@ def save_model(place, forecaster, panel, config, export_onnx):
     (place / "training.json").write_text(json.dumps(training))
 
 
+@pytest.fixture
+def settings(tmp_path, monkeypatch) -> Settings:
+    """Return those of an empty workspace, which the environment names too."""
+    found = Settings.of(tmp_path / "workspace")
+    for name, value in found.export().items():
+        monkeypatch.setenv(name, value)
+    return found
+
+
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory) -> Shop:
     pytest.importorskip("feast")

@@ -89,7 +89,7 @@ def test_stock_older_than_allowed_is_told_unless_the_caller_says_what_there_is(
         other.commit()
     features = OnlineFeatures(settings, seconds=30.0)
     old = (shop.known_at - pd.Timedelta(days=9)).to_pydatetime()
-    stock = {"on_hand": [4.0], "on_order": [0.0], "backorders": [0.0], "current_lead_time": [None]}
+    stock = {"on_hand": [4.0], "on_order": [0.0], "backorders": [0.0]}
     write_rows(features.store, "stock_position", ["p0_s0"], stock, [old])
     decider = Decider(parts[0], features, clock=lambda: shop.known_at.timestamp())
     found, told, none = ask(decider, "p0_s0", instance("p0_s0", position={"on_hand": 4}), "p1_s1")

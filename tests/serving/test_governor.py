@@ -7,7 +7,6 @@ import pytest
 import sqlalchemy as sa
 
 from invopt.config import GovernorConfig
-from invopt.errors import InvalidInputError
 from invopt.monitoring.decision import EXPIRED, KEPT, PROMOTED, Situation
 from invopt.monitoring.signals import PERFORMANCE, Signal
 from serving.governor import GovernorStore
@@ -140,10 +139,10 @@ def test_an_audit_row_holds_everything_the_decision_rested_on(store):
     assert content["decision"]["reasons"]
 
 
-def test_asking_about_what_was_never_judged_names_what_was(store):
+def test_a_period_is_found_by_its_days_and_by_nothing_that_lies_between_them_as_text(store):
     store.decide(situation(), CONFIG, START, "monitoring-7")
-    with pytest.raises(InvalidInputError, match=r"no decision about 1999-01-01.*monitoring-7"):
-        store.find("1999-01-01")
+    for what in ("1999-01-01", "2024-01-02f", "run"):
+        assert store.find(what) == []
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from serving.prediction_log import SCHEMA, PredictionLog, read_predictions
+from serving.prediction_log import SCHEMA, PredictionLog, find_request, read_predictions
 
 
 def rows(*numbers: int, **values):
@@ -98,3 +98,13 @@ def test_files_of_an_earlier_version_read_with_its_missing_columns_as_null(tmp_p
     log.close()
     assert read_predictions(tmp_path)["levels"].to_pylist() == [None, [1.0, 1.0, 1.0]]
     assert read_predictions(tmp_path, ["levels"]).num_rows == 2
+
+
+def test_a_request_is_found_whole_over_several_files_and_no_other_with_it(tmp_path):
+    log = PredictionLog(tmp_path, max_rows=2)
+    for number in range(5):
+        log.offer(rows(number, request_id=["odd" if number % 2 else "even"]))
+    log.close()
+    assert find_request(tmp_path, "even")["unique_id"].to_pylist() == ["p0", "p2", "p4"]
+    assert find_request(tmp_path, "od").num_rows == 0
+    assert find_request(tmp_path / "none", "odd").schema == SCHEMA

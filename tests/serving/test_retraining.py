@@ -8,17 +8,8 @@ from invopt.errors import InvalidInputError
 from invopt.files import plain, write_json
 from invopt.monitoring.signals import PERFORMANCE, Signal
 from serving.governor import GovernorStore
-from serving.retraining import govern, retrain_if_decided, switch_retraining, tell_why
-from serving.settings import Settings
+from serving.retraining import govern, retrain_if_decided
 from tests.builders import make_config
-
-
-@pytest.fixture
-def settings(tmp_path, monkeypatch):
-    settings = Settings.of(tmp_path / "workspace")
-    for name, value in settings.export().items():
-        monkeypatch.setenv(name, value)
-    return settings
 
 
 def config(**changes):
@@ -94,26 +85,6 @@ def test_nothing_starts_in_a_dry_run_or_when_disabled(tmp_path, settings, change
     retrain_if_decided(decision, config(), settings, training, lambda _: None)
     assert training.asked == []
     assert outcomes(settings) == []
-
-
-def test_why_tells_the_signal_the_reason_and_every_brake(tmp_path, settings):
-    decided(tmp_path)
-    switch_retraining("demo", off=True, reason="stocktaking", settings=settings)
-    decided(tmp_path, "monitoring-2", day=14)
-    lines: list[str] = []
-    tell_why("2024-01-10", settings, lines.append)
-    text = "\n".join(lines)
-    assert lines[0].startswith("monitoring-2, 2024-01-01 to 2024-01-14: alert (decided ")
-    assert "signal bias, 2 period(s): demand is over the forecast" in text
-    assert "brake kill_switch holds: nobody may have turned retraining off: stocktaking" in text
-    assert "brake budget free" in text
-
-
-def test_why_of_a_quiet_period_says_what_was_missing(tmp_path, settings):
-    decided(tmp_path, fires=False)
-    lines: list[str] = []
-    tell_why("monitoring-1", settings, lines.append)
-    assert "no performance signal lasted long enough" in lines[-1]
 
 
 @pytest.mark.slow

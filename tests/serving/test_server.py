@@ -7,12 +7,14 @@ import shutil
 import socket
 import threading
 import time
+import urllib.request
 
 import numpy as np
 import pytest
 from kserve import InferenceGRPCClient, InferenceRESTClient, InferInput, InferRequest, RESTConfig
 
 from serving.contract import Decision, PredictResponse
+from serving.prediction_log import read_predictions
 from tests.serving.conftest import NAME, save_model, start, stop
 
 pytestmark = pytest.mark.slow
@@ -85,6 +87,32 @@ def test_every_protocol_gives_the_same_decisions(server):
             outputs["order_quantity"].as_numpy(), [d["order_quantity"] for d in v1]
         )
         np.testing.assert_array_equal(outputs["mean"].as_numpy(), [d["mean"] for d in v1])
+
+
+def test_a_v1_answer_names_its_request(server):
+    def asked(headers):
+        body = json.dumps({"instances": ["p0_s0"]}).encode()
+        headers = {"Content-Type": "application/json"} | headers
+        request = urllib.request.Request(server.url + PREDICT, body, headers)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.headers["x-request-id"]
+
+    own, other = asked({}), asked({})
+    assert len(own) >= 32
+    assert own != other
+    assert asked({"X-Request-Id": "mesh-1"}) == "mesh-1"
+    assert asked({"X-Request-Id": "a" * 5000}) == "a" * 200
+
+
+def test_a_server_that_is_told_to_stop_writes_what_it_still_has_to_log(shop, tmp_path):
+    environment = {"INVOPT_PREDICTION_LOG": str(tmp_path / "log")}
+    own = start("serving", ["--model", shop.model], shop.settings, tmp_path, environment)
+    try:
+        own.decide("p0_s0", "p1_s1")
+    finally:
+        stop(own)  # as Kubernetes does
+    assert read_predictions(tmp_path / "log")["unique_id"].to_pylist() == ["p0_s0", "p1_s1"]
+    assert own.process.returncode == 0
 
 
 def test_what_if_over_tensors_is_what_if_over_json(server):

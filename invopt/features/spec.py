@@ -1,0 +1,135 @@
+"""What was learned of the training range: everything that turns a panel into model inputs."""
+
+import fnmatch
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from invopt.config import FeaturesConfig
+from invopt.errors import ContractError
+from invopt.features.calendar import calendar_names
+from invopt.features.launch import LaunchModel
+
+SPEC_VERSION = 2
+PRICE = "price"
+CATEGORY_PRICE = "log_price@category"
+
+
+@dataclass(frozen=True)
+class ChannelScale:
+    """How one channel is standardised: (value - mean) / scale, 0 where missing."""
+
+    name: str
+    level: str
+    mean: float
+    scale: float
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """Everything needed to turn a panel into model inputs; plain data, saved as JSON.
+
+    Attributes:
+        version: Of this format.
+        config: The features section it was fitted with.
+        freq: Frequency of the panel.
+        trained_until: Last period the fit saw.
+        is_count: True when sales are whole numbers.
+        unit: Units of y that the model counts as one (1 for whole-number sales).
+        categories: Known values by static column; anything else is "unknown", index 0.
+        static_numbers: Numeric columns of products with the mean and scale of log1p.
+        past: Series channels seen up to the cutoff.
+        shared_past: Group channels seen up to the cutoff.
+        planned: Series channels known ahead (without price).
+        calendar: Group channels known ahead, part of the calendar.
+        has_price: True when the panel has prices by series.
+        price_ahead: True when they are known ahead, False when they are known once charged.
+        price_mean: Mean log price.
+        price_scale: Standard deviation of log price.
+        launch: Level of a series without history.
+    """
+
+    version: int
+    config: FeaturesConfig
+    freq: str
+    trained_until: str
+    is_count: bool
+    unit: float
+    categories: dict[str, tuple[str, ...]]
+    static_numbers: tuple[ChannelScale, ...]
+    past: tuple[ChannelScale, ...]
+    shared_past: tuple[ChannelScale, ...]
+    planned: tuple[ChannelScale, ...]
+    calendar: tuple[ChannelScale, ...]
+    has_price: bool
+    price_ahead: bool = True
+    price_mean: float = 0.0
+    price_scale: float = 1.0
+    launch: LaunchModel = field(default_factory=lambda: LaunchModel(0.0))
+
+    @property
+    def calendar_columns(self) -> list[str]:
+        """Names of the columns of EncodedPanel.calendar."""
+        names = calendar_names(self.config, self.freq)
+        names += [c.name for c in self.calendar]
+        for c in self.calendar:
+            if matches(c.name, self.config.event_channels):
+                names += [f"{c.name}@{lead:+d}" for lead in self.config.event_leads]
+        return names
+
+    def save(self, path: Path) -> None:
+        """Write the spec as JSON."""
+        content = asdict(self) | {"config": self.config.model_dump(mode="json")}
+        path.write_text(json.dumps(content, indent=1))
+
+    @classmethod
+    def load(cls, path: Path) -> "FeatureSpec":
+        """Read a spec written by save.
+
+        Raises:
+            ContractError: If it is of another version.
+        """
+        content = json.loads(path.read_text())
+        if content["version"] != SPEC_VERSION:
+            raise ContractError(
+                "FeatureSpec", "version", f"be {SPEC_VERSION}", examples=[content["version"]]
+            )
+        scales = {
+            name: tuple(ChannelScale(**c) for c in content[name])
+            for name in ("static_numbers", "past", "shared_past", "planned", "calendar")
+        }
+        categories = {name: tuple(values) for name, values in content["categories"].items()}
+        config = FeaturesConfig.model_validate(content["config"])
+        launch = LaunchModel(
+            content["launch"]["log_mean"],
+            tuple(tuple(effects) for effects in content["launch"]["categories"]),
+            tuple(content["launch"]["numbers"]),
+        )
+        found = {"config": config, "categories": categories, "launch": launch}
+        return cls(**(content | scales | found))
+
+
+def aggregate_names(config: FeaturesConfig) -> list[str]:
+    """Return the names of the channels of total sales by group, one per configured aggregate."""
+    return [f"sales@{'+'.join(columns)}" for columns in config.aggregates]
+
+
+def matches(name: str, patterns: Sequence[str]) -> bool:
+    """Return whether a name fits one of some patterns."""
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def standardise(values: npt.NDArray[Any], scale: ChannelScale) -> npt.NDArray[np.float32]:
+    """Return values on a channel's scale, 0 where missing."""
+    return np.nan_to_num((np.asarray(values, np.float32) - scale.mean) / scale.scale)
+
+
+def log_price_of(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Return natural logarithms, NaN where a price is not above 0."""
+    price = np.asarray(values, np.float32)
+    return np.log(np.where(price > 0, price, np.nan))

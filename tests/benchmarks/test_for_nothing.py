@@ -1,0 +1,24 @@
+from datetime import UTC, datetime, timedelta
+
+from benchmarks._for_nothing import decide_for_nothing
+from invopt.monitoring.decision import PROMOTED, RETRAIN, Situation
+from invopt.monitoring.signals import PERFORMANCE, Signal
+from serving.governor import GovernorStore
+
+
+def test_a_retraining_for_nothing_is_over_at_once_and_a_quiet_week_starts_none():
+    store, began = GovernorStore("sqlite://"), datetime(2024, 1, 1, tzinfo=UTC)
+    started = []
+    for week in range(4):
+        start, end = (f"{began + timedelta(days=7 * week + d):%Y-%m-%d}" for d in (0, 6))
+        signal = Signal("bias", PERFORMANCE, 0.2, 0.0, 0.05, 1e-9, week < 3, "over the forecast")
+        situation = Situation("demo", "demo-1", start, end, True, "", (signal,), 99)
+        now = began + timedelta(days=7 * week + 7)
+        decision, is_started = decide_for_nothing(store, situation, now, str(week))
+        assert is_started == (decision.action == RETRAIN)
+        started.append(is_started)
+    assert any(started)
+    assert not started[-1]
+    outcomes = [retraining.outcome for retraining in store.memory("demo").retrainings]
+    assert outcomes == [PROMOTED] * sum(started)
+    store.close()

@@ -1,0 +1,38 @@
+import pytest
+
+from invopt.files import read_json, replacing_file, replacing_folder, write_json
+
+
+def test_replacing_folder_leaves_the_old_one_when_filling_fails(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old").write_text("x")
+    with pytest.raises(RuntimeError), replacing_folder(tmp_path / "out") as folder:
+        (folder / "new").write_text("y")
+        raise RuntimeError
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+    assert (tmp_path / "out" / "old").is_file()
+
+
+def test_replacing_folder_keeps_nothing_of_the_old_one(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old").write_text("x")
+    with replacing_folder(tmp_path / "out") as folder:
+        (folder / "new").write_text("y")
+    assert [p.name for p in tmp_path.rglob("*")] == ["out", "new"]
+
+
+def test_a_file_appears_whole_or_stays_as_it_was(tmp_path):
+    file = tmp_path / "made" / "out.txt"
+    with replacing_file(file) as partial:
+        partial.write_text("first")
+        assert not file.exists()
+    with pytest.raises(RuntimeError), replacing_file(str(file)) as partial:
+        partial.write_text("half")
+        raise RuntimeError
+    assert file.read_text() == "first"
+    assert [p.name for p in file.parent.iterdir()] == ["out.txt"]
+
+
+def test_numbers_that_json_has_no_word_for_become_null(tmp_path):
+    write_json(tmp_path / "a" / "b.json", {"x": float("nan"), 1: (float("inf"), 2.5)})
+    assert read_json(tmp_path / "a" / "b.json") == {"x": None, "1": [None, 2.5]}
