@@ -6,12 +6,12 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
 from invopt.config import DataConfig
-from invopt.errors import InvalidInputError
+from invopt.errors import ConfigError, InvalidInputError
 from invopt.files import write_json
 from invopt.panel import iter_panels
 from invopt.sources import DataCheck, DataProfile, DatasetReport, check_data, read_dataset
@@ -21,6 +21,8 @@ from serving.settings import Settings
 _CHUNK = 1 << 20
 # What the reader says about the data is not part of their identity.
 _NOT_CONTENT = ("report.json", "quarantine.parquet")
+# What came of reading: fixed words, because pipelines branch by them.
+READ, UNREADABLE = "read", "unreadable"
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Quality:
         profile: Rows and units by date.
     """
 
+    state: ClassVar[str] = READ
     snapshot: str
     report: DatasetReport
     checks: list[DataCheck]
@@ -56,6 +59,43 @@ class Quality:
         content |= {"stale_periods": self.stale_periods}
         content |= {"checks": [asdict(check) for check in self.checks], "profile": self.profile}
         write_json(path, {"snapshot": self.snapshot, **content})
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why ingest found nothing that can be used.
+
+    Attributes:
+        sentence: What is wrong, where, and what to do.
+    """
+
+    state: ClassVar[str] = UNREADABLE
+    sentence: str
+
+    def save(self, path: str) -> None:
+        """Write it as JSON."""
+        write_json(path, {"unreadable": self.sentence})
+
+
+def snapshot_or_fault(
+    mapping: DataMapping,
+    data_dir: str,
+    data: dict[str, Any],
+    environment: Mapping[str, str],
+    today: pd.Timestamp,
+    notify: Callable[[str], None],
+) -> tuple[str, Quality | Fault]:
+    """Return what take_snapshot does, or "none" and what is wrong with the data.
+
+    A mistake in the configuration is no fault of the data and still raises.
+    """
+    try:
+        return take_snapshot(mapping, data_dir, data, environment, today, notify)
+    except ConfigError:
+        raise
+    except InvalidInputError as err:
+        notify(f"the data cannot be read: {err}")
+        return "none", Fault(str(err))
 
 
 def take_snapshot(

@@ -30,7 +30,7 @@ from invopt.monitoring.signals import PERFORMANCE, Signal
 from invopt.monitoring.subject import IN_SAMPLE, Subject, history_of
 from invopt.panel import Panel
 
-_TREND = 12
+TREND = 12  # periods
 _JUDGED = 10  # rows that a series costs, of those a report looks at
 Notify = Callable[[str], None]
 
@@ -209,7 +209,7 @@ def _told(
     by_sample = np.where(rows >= 0, excess[rows], 0.0) if len(rows) else np.zeros(0)
     first = last + 1
     return Evidence(
-        *dates, not why_not, why_not, valued, drift, reference, trend(records, _TREND),
+        *dates, not why_not, why_not, valued, drift, reference, trend(records, TREND),
         likely_causes(valued, drift, by_sample), affected(judged, "location", latest, excess),
         affected(judged, "product", latest, excess),
         known_events(panel, first, panel.num_periods + config.period), notes,

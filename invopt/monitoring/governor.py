@@ -47,7 +47,7 @@ def decide(situation: Situation, memory: Memory, config: GovernorConfig, now: da
     paging = [s for s in firing if _pages(s, streaks[s.cause], config)]
     new_pages = [s for s in paging if _page_is_due(s.cause, situation.end, memory, config)]
     notes = ["the clock is behind the last decision; its time was used"] if behind else []
-    older = [end for end in memory.causes if end > situation.end]
+    older = [end for end in memory.judged if end > situation.end]
     urgent_causes = {
         s.cause for s in firing if _is_urgent(s, situation.end, streaks[s.cause], memory, config)
     }
@@ -257,12 +257,15 @@ def _pages(signal: Signal, periods: int, config: GovernorConfig) -> bool:
 
 
 def _page_is_due(cause: str, end: str, memory: Memory, config: GovernorConfig) -> bool:
-    """Return whether a cause was not paged for in the last periods: one fault, one page."""
+    """Return whether a cause was not paged for in the last periods: one fault, one page.
+
+    A period that was paged for and then judged again without the cause is quiet too: it was mended.
+    """
     if cause not in memory.paged:
         return True
-    between = [e for e in memory.causes if memory.paged[cause] < e < end]
-    quiet = any(cause not in memory.causes[e] for e in between)
-    return quiet or len(between) + 1 >= config.page_again_after
+    first = memory.paged[cause]
+    quiet = any(cause not in found for e, found in memory.judged.items() if first <= e <= end)
+    return quiet or sum(first <= e < end for e in memory.causes) >= config.page_again_after
 
 
 def _tells(signal: Signal, periods: int, config: GovernorConfig) -> bool:

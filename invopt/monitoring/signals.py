@@ -8,6 +8,8 @@ import numpy as np
 
 # What a signal is about. Performance can be mended by training; the others cannot.
 PERFORMANCE, DRIFT, SUPPLY, DATA, SERVING = "performance", "drift", "supply", "data", "serving"
+# The one signal of a period whose data could not be read: nothing else was judged.
+UNREADABLE = "unreadable_data"
 
 
 @dataclass(frozen=True)
