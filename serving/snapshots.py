@@ -1,6 +1,7 @@
 """Snapshots of data: named by what is in them, kept in the workspace, never changed."""
 
 import hashlib
+import re
 import shutil
 import uuid
 from collections.abc import Callable, Mapping
@@ -168,6 +169,12 @@ def _told(check: DataCheck) -> str:
         f"{check.name} of {check.about} is {check.value:.3g} against {check.limit:.3g} "
         f"({check.rule})"
     )
+
+
+def last_period_of(name: str) -> pd.Timestamp | None:
+    """Return the last period of a snapshot's data, from its name; None where it tells none."""
+    found = re.search(r"-(\d{8})-[0-9a-f]+$", name)
+    return pd.Timestamp(found[1]) if found else None
 
 
 def snapshot_path(name: str) -> Path:

@@ -14,6 +14,7 @@ from invopt.sources import Mapping
 from serving.governor import AuditRow, GovernorStore, clock
 from serving.registry import Registered, champion_of
 from serving.settings import Settings
+from serving.snapshots import last_period_of
 
 
 def monitor_unreadable(
@@ -57,10 +58,8 @@ def _last_seen(
     if judged:
         first = min(judged, key=lambda row: (-pd.Timestamp(row.end).value, row.at))
         return pd.Timestamp(first.end), _day(first.at)
-    if champion.snapshot:
-        # NAME-YYYYMMDD-HASH, see serving.snapshots.
-        return pd.Timestamp(champion.snapshot.rsplit("-", 2)[1]), _day(champion.since)
-    return None
+    trained = last_period_of(champion.snapshot)
+    return None if trained is None else (trained, _day(champion.since))
 
 
 def _unreadable(row: AuditRow) -> bool:
