@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -166,7 +167,12 @@ class Reader:
         views = []
         for number, file in enumerate(files):
             view = name if len(files) == 1 else f"{name}#{number}"
-            self._add_one_csv(view, name, file, source)
+            try:
+                self._add_one_csv(view, name, file, source)
+            except (OSError, EOFError, zlib.error) as err:  # damaged gzip is one of these
+                raise InvalidInputError(
+                    f"sources.{name}: {file} cannot be read: {str(err).rstrip('.')}. Send it again."
+                ) from err
             views.append(f'SELECT * FROM "{view}"')
         if len(files) > 1:
             self.run(f'CREATE VIEW "{name}" AS {" UNION ALL BY NAME ".join(views)}', name)
