@@ -3,6 +3,7 @@
 import hashlib
 import re
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -24,6 +25,7 @@ _CHUNK = 1 << 20
 _NOT_CONTENT = ("report.json", "quarantine.parquet")
 # What came of reading: fixed words, because pipelines branch by them.
 READ, UNREADABLE = "read", "unreadable"
+AGAIN_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -88,15 +90,25 @@ def snapshot_or_fault(
 ) -> tuple[str, Quality | Fault]:
     """Return what take_snapshot does, or "none" and what is wrong with the data.
 
-    A mistake in the configuration is no fault of the data and still raises.
+    A mistake in the configuration is no fault of the data and still raises. What lies in a
+    database or an object store is asked for twice: it may have been away for a moment.
     """
-    try:
-        return take_snapshot(mapping, data_dir, data, environment, today, notify)
-    except ConfigError:
-        raise
-    except InvalidInputError as err:
-        notify(f"the data cannot be read: {err}")
-        return "none", Fault(str(err))
+
+    def read() -> tuple[str, Quality | Fault]:
+        try:
+            return take_snapshot(mapping, data_dir, data, environment, today, notify)
+        except ConfigError:
+            raise
+        except InvalidInputError as err:
+            notify(f"the data cannot be read: {err}")
+            return "none", Fault(str(err))
+
+    name, found = read()
+    elsewhere = any(s.url or "://" in (s.path or "") for s in mapping.sources.values())
+    if elsewhere and found.state == UNREADABLE:
+        time.sleep(AGAIN_SECONDS)
+        name, found = read()
+    return name, found
 
 
 def take_snapshot(

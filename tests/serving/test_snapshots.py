@@ -1,3 +1,5 @@
+import io
+
 import pandas as pd
 import pytest
 
@@ -83,6 +85,28 @@ def test_data_that_cannot_be_used_are_told_where_nobody_may_fail(tmp_path, lines
     fault.save(tmp_path / "quality.json")
     assert read_json(tmp_path / "quality.json") == {"unreadable": fault.sentence}
     assert list((tmp_path / "snapshots").iterdir()) == []
+
+
+@pytest.mark.parametrize(("comes_back", "state"), [(True, "read"), (False, "unreadable")])
+def test_a_database_is_asked_twice(tmp_path, monkeypatch, comes_back, state):
+    monkeypatch.setattr("serving.snapshots.AGAIN_SECONDS", 0.0)
+    file, told = tmp_path / "shop.db", []
+
+    def tell(text):
+        told.append(text)
+        if comes_back:
+            frame = pd.read_csv(io.StringIO(LINES))
+            frame.to_sql("lines", f"sqlite:///{file}", index=False, if_exists="replace")
+
+    mapping = MAPPING.model_dump(by_alias=True) | {
+        "sources": {"lines": {"url": f"sqlite:///{file}", "query": "SELECT * FROM lines"}}
+    }
+    _, found = snapshot_or_fault(
+        Mapping.model_validate(mapping), str(tmp_path), DATA, {WORKSPACE: str(tmp_path)},
+        pd.Timestamp("2024-01-06"), tell,
+    )  # fmt: skip
+    assert found.state == state
+    assert sum("no such table" in line for line in told) == (1 if comes_back else 2)
 
 
 def test_a_mistake_of_the_configuration_is_no_fault_of_the_data(tmp_path):
