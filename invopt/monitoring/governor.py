@@ -5,7 +5,8 @@ retrain" is in the decision.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from invopt.config import GovernorConfig
@@ -39,59 +40,100 @@ def decide(situation: Situation, memory: Memory, config: GovernorConfig, now: da
         config: Limits.
         now: The clock, UTC. A clock behind the last decision is held at that decision.
     """
-    behind = memory.last_decision is not None and now < memory.last_decision
-    if behind and memory.last_decision is not None:
-        now = memory.last_decision
+    seen = _seen(situation, memory, config, now)
+    asked = _asked(situation, seen, config)
+    if asked is not None:
+        return _answer(asked, situation, memory, config, seen)
+    if seen.new_pages:
+        rest = [s for s in seen.firing if s not in seen.new_pages]
+        texts = [s.text for s in (*seen.new_pages, *rest)]
+        paged = [s.cause for s in seen.new_pages]
+        return Decision(PAGE, [*texts, *seen.notes], streaks=seen.streaks, paged=paged)
+    return _told(situation, config, seen)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A period beside what is remembered.
+
+    Attributes:
+        now: The clock, never behind the last decision.
+        firing: Signals that fire.
+        streaks: By cause that fires: periods in a row.
+        urgent: Causes far beyond their limit.
+        paging: Signals worth waking somebody.
+        new_pages: Those of them that nobody was woken for lately.
+        notes: What a reader should know about the decision itself.
+    """
+
+    now: datetime
+    firing: list[Signal]
+    streaks: dict[str, int]
+    urgent: frozenset[str]
+    paging: list[Signal]
+    new_pages: list[Signal]
+    notes: list[str]
+
+
+def _seen(situation: Situation, memory: Memory, config: GovernorConfig, now: datetime) -> _Seen:
+    held = max(now, memory.last_decision or now)
+    notes = ["the clock is behind the last decision; its time was used"] if held > now else []
     firing = [s for s in situation.signals if s.fires]
     streaks = {s.cause: streak(s.cause, situation.end, memory.causes) for s in firing}
     paging = [s for s in firing if _pages(s, streaks[s.cause], config)]
-    new_pages = [s for s in paging if _page_is_due(s.cause, situation.end, memory, config)]
-    notes = ["the clock is behind the last decision; its time was used"] if behind else []
-    older = [end for end in memory.judged if end > situation.end]
-    urgent_causes = {
-        s.cause for s in firing if _is_urgent(s, situation.end, streaks[s.cause], memory, config)
-    }
-    asked = _asked(situation, firing, streaks, urgent_causes, config)
-    if asked is not None:
-        cause, key = asked.cause, retraining_key(situation, asked.cause)
-        urgent = cause in urgent_causes
-        brakes = brakes_of(situation, memory, config, now, key, stale=bool(older), urgent=urgent)
-        held = [b for b in brakes if b.holds]
-        why = f"{asked.text}, {_lasted(streaks[cause], urgent=urgent)}"
-        faults = [s for s in new_pages if s.kind in (DATA, SERVING)]
-        quiet = [s.text for s in firing if s.kind in (DATA, SERVING) and s not in faults]
-        notes = [*quiet, *notes]
-        if not held and not faults:
-            return Decision(
-                RETRAIN, [why, *notes], cause, key, brakes, streaks, dry_run=config.dry_run,
-                urgent=urgent,
-            )  # fmt: skip
-        stopped = [f"no retraining: {b.rule} ({b.value} against {b.limit})" for b in held]
-        exhausted = any(b.name == "breaker" for b in held)
-        pages = [*new_pages]
-        if exhausted and _page_is_due(cause, situation.end, memory, config):
-            pages.append(asked)
-            stopped.append("retraining did not mend it: somebody has to look")
-        if not held:
-            stopped = ["no retraining while the data or the service are at fault"]
-        texts = [s.text for s in pages if s.cause != cause]
-        return Decision(
-            PAGE if pages else ALERT, [*texts, why, *stopped, *notes], cause, key, brakes,
-            streaks, paged=[s.cause for s in pages], urgent=urgent,
-        )  # fmt: skip
-    if new_pages:
-        texts = [s.text for s in new_pages] + [s.text for s in firing if s not in new_pages]
-        return Decision(PAGE, [*texts, *notes], streaks=streaks, paged=[s.cause for s in new_pages])
-    telling = [s for s in firing if _tells(s, streaks[s.cause], config)]
-    if telling or not situation.conclusive:
-        texts = [] if situation.conclusive else [f"nothing is concluded: {situation.why_not}"]
-        texts += [_told(s, streaks[s.cause], config, paged=s in paging) for s in telling]
-        return Decision(ALERT, [*texts, *notes], streaks=streaks)
-    texts = [f"{s.text}, not yet long enough to tell" for s in firing]
-    return Decision(
-        IGNORE, [*(texts or ["nothing is beyond what its history allows"]), *notes],
-        streaks=streaks,
+    return _Seen(
+        held, firing, streaks,
+        frozenset(
+            s.cause for s in firing
+            if _is_urgent(s, situation.end, streaks[s.cause], memory, config)
+        ),
+        paging, [s for s in paging if _page_is_due(s.cause, situation.end, memory, config)], notes,
     )  # fmt: skip
+
+
+def _answer(
+    asked: Signal, situation: Situation, memory: Memory, config: GovernorConfig, seen: _Seen
+) -> Decision:
+    """Return the decision when a signal asks for a retraining: granted, or what holds it back."""
+    cause, key = asked.cause, retraining_key(situation, asked.cause)
+    urgent = cause in seen.urgent
+    stale = any(end > situation.end for end in memory.judged)
+    brakes = brakes_of(situation, memory, config, seen.now, key, stale=stale, urgent=urgent)
+    held = [b for b in brakes if b.holds]
+    why = f"{asked.text}, {_lasted(seen.streaks[cause], urgent=urgent)}"
+    faults = [s for s in seen.new_pages if s.kind in (DATA, SERVING)]
+    older = [s.text for s in seen.firing if s.kind in (DATA, SERVING) and s not in faults]
+    notes = [*older, *seen.notes]
+    if not held and not faults:
+        return Decision(
+            RETRAIN, [why, *notes], cause, key, brakes, seen.streaks, dry_run=config.dry_run,
+            urgent=urgent,
+        )  # fmt: skip
+    stopped = [f"no retraining: {b.rule} ({b.value} against {b.limit})" for b in held]
+    pages = [*seen.new_pages]
+    exhausted = any(b.name == "breaker" for b in held)
+    if exhausted and _page_is_due(cause, situation.end, memory, config):
+        pages.append(asked)
+        stopped.append("retraining did not mend it: somebody has to look")
+    if not held:
+        stopped = ["no retraining while the data or the service are at fault"]
+    texts = [s.text for s in pages if s.cause != cause]
+    return Decision(
+        PAGE if pages else ALERT, [*texts, why, *stopped, *notes], cause, key, brakes,
+        seen.streaks, paged=[s.cause for s in pages], urgent=urgent,
+    )  # fmt: skip
+
+
+def _told(situation: Situation, config: GovernorConfig, seen: _Seen) -> Decision:
+    """Return the decision when nothing asks for a retraining and nobody is woken."""
+    telling = [s for s in seen.firing if _tells(s, seen.streaks[s.cause], config)]
+    if not telling and situation.conclusive:
+        texts = [f"{s.text}, not yet long enough to tell" for s in seen.firing]
+        texts = texts or ["nothing is beyond what its history allows"]
+        return Decision(IGNORE, [*texts, *seen.notes], streaks=seen.streaks)
+    texts = [] if situation.conclusive else [f"nothing is concluded: {situation.why_not}"]
+    texts += [_text(s, seen.streaks[s.cause], config, paged=s in seen.paging) for s in telling]
+    return Decision(ALERT, [*texts, *seen.notes], streaks=seen.streaks)
 
 
 def streak(cause: str, end: str, causes: Mapping[str, frozenset[str]]) -> int:
@@ -193,13 +235,7 @@ def failures_in_a_row(memory: Memory, now: datetime, config: GovernorConfig) -> 
     return count
 
 
-def _asked(
-    situation: Situation,
-    firing: Sequence[Signal],
-    streaks: Mapping[str, int],
-    urgent: Set[str],
-    config: GovernorConfig,
-) -> Signal | None:
+def _asked(situation: Situation, seen: _Seen, config: GovernorConfig) -> Signal | None:
     """Return the performance signal that asks for a retraining: bias, else the surest.
 
     One that is urgent need not persist; one that is not has to be surer than an alarm. Demand that
@@ -207,15 +243,19 @@ def _asked(
     """
     if not situation.conclusive:
         return None
-    lasting = [
+    asking = [
         s
-        for s in firing
+        for s in seen.firing
         if s.kind == PERFORMANCE
         and not s.estimated
-        and (s.cause in urgent or not s.p_value > config.max_p_value)
-        and (s.cause in urgent or streaks[s.cause] >= config.persistence)
+        and (s.cause in seen.urgent or _lasts(s, seen.streaks[s.cause], config))
     ]
-    return min(lasting, key=lambda s: (s.name != "bias", s.p_value, s.name), default=None)
+    return min(asking, key=lambda s: (s.name != "bias", s.p_value, s.name), default=None)
+
+
+def _lasts(signal: Signal, periods: int, config: GovernorConfig) -> bool:
+    """Return whether a signal is as old and as sure as a retraining asks; a rule is sure."""
+    return periods >= config.persistence and not signal.p_value > config.max_p_value
 
 
 def _is_urgent(
@@ -238,7 +278,7 @@ def _lasted(periods: int, *, urgent: bool) -> str:
     return f"for {periods} periods in a row"
 
 
-def _told(signal: Signal, periods: int, config: GovernorConfig, *, paged: bool) -> str:
+def _text(signal: Signal, periods: int, config: GovernorConfig, *, paged: bool) -> str:
     """Return a signal's finding and what it is on the way to."""
     if paged:
         return f"{signal.text}, already paged"
