@@ -174,7 +174,8 @@ def brakes_of(
         urgent: True when what it is for is far beyond its limit.
     """
     runs = memory.retrainings
-    faults = [s.name for s in situation.signals if s.fires and s.kind == DATA and s.pages]
+    found = [s for s in situation.signals if s.fires and s.kind == DATA]
+    faults = [s.name for s in found if s.pages or s.spoils]
     running = [r for r in runs if r.outcome is None and r.lease_until > now]
     last = max((r.claimed_at for r in runs), default=None)
     since = (now - last) / timedelta(days=1) if last is not None else float("inf")
