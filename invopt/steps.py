@@ -25,6 +25,7 @@ from invopt.panel import (
 )
 
 if TYPE_CHECKING:
+    from invopt.monitoring.earlier import Seen
     from invopt.monitoring.evidence import Evidence
 
 Notify = Callable[[str], None]
@@ -374,7 +375,7 @@ def plan_all_orders(
 
 def monitor(
     model: Path, source: str, quality: str, version: str, config: Json, out: str, notify: Notify,
-    *, predictions: Path, kept: Path,
+    *, predictions: Path, kept: Path, seen: "Seen | None" = None,
 ) -> None:  # fmt: skip
     """Write the evidence of the latest period: evidence.json, evidently.html and its numbers.
 
@@ -388,6 +389,7 @@ def monitor(
         notify: Called with a line of progress.
         predictions: Log of served decisions; may not exist.
         kept: Folder that holds from run to run: records of earlier periods, Evidently's workspace.
+        seen: How far the data reached when they were read before.
     """
     from invopt.monitoring.champion import champion_subject  # noqa: PLC0415
     from invopt.monitoring.evidence import gather_evidence  # noqa: PLC0415
@@ -403,7 +405,7 @@ def monitor(
     served = read_served(predictions, panel, subject.forecasts, version, run.monitoring.period)
     found = gather_evidence(
         subject, panel, run.monitoring, quality=read_json(quality), served=served, known=known,
-        notify=notify,
+        seen=seen, notify=notify,
     )  # fmt: skip
     _write_evidence(found, version, run.name, kept, out)
     if len(found.records):

@@ -24,11 +24,13 @@ class Registered:
     """A version of a model.
 
     Attributes:
+        name: Of the model.
         version: Its number.
         snapshot: Name of the data it was trained on, "" where it was not told.
         since: When it was registered, UTC.
     """
 
+    name: str
     version: str
     snapshot: str
     since: datetime
@@ -117,7 +119,7 @@ def champion_of(name: str) -> Registered:
     if found is None:
         raise _no_champion(name)
     since = datetime.fromtimestamp(found.creation_timestamp / 1000, UTC)
-    return Registered(str(found.version), str(found.tags.get("snapshot", "")), since)
+    return Registered(name, str(found.version), str(found.tags.get("snapshot", "")), since)
 
 
 def has_version_for(name: str, retraining: str) -> bool:

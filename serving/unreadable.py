@@ -8,9 +8,10 @@ import pandas as pd
 
 from invopt import steps
 from invopt.config import Config
+from invopt.monitoring.earlier import Seen, due_period
 from invopt.monitoring.signals import UNREADABLE
-from invopt.monitoring.unreadable import due_period
 from invopt.sources import Mapping
+from invopt.timeline import floor_dates
 from serving.governor import AuditRow, GovernorStore, clock
 from serving.registry import Registered, champion_of
 from serving.settings import Settings
@@ -33,33 +34,35 @@ def monitor_unreadable(
         InvalidInputError: If there is no champion to monitor.
     """
     run, settings = Config.model_validate(config), Settings.from_environment()
-    champion, today = champion_of(run.name), _day(clock())
-    last, seen = _last_seen(run.name, settings, champion) or (today - pd.Timedelta(days=1), today)
+    champion = champion_of(run.name)
     freq = Mapping.model_validate_json(mapping).frequency
-    period = due_period(last, seen, today, freq, run.monitoring.period)
+    today = _day(clock())
+    yesterday = floor_dates(pd.DatetimeIndex([today - pd.Timedelta(days=1)]), freq)[0]
+    seen = last_seen(champion, settings) or Seen(yesterday, today, today)
+    period = due_period(seen, freq, run.monitoring.period)
     version = f"{run.name}-{champion.version}"
     steps.monitor_unreadable(quality, period, version, run.name, out, kept=settings.monitoring)
     notify(f"nothing can be judged of {period[0]} to {period[1]}")
 
 
-def _last_seen(
-    model: str, settings: Settings, champion: Registered
-) -> tuple[pd.Timestamp, pd.Timestamp] | None:
-    """Return the last period of the data that could be read, and the day they first reached it.
+def last_seen(champion: Registered, settings: Settings) -> Seen | None:
+    """Return how far the data reached that could be read before this run.
 
-    Of the newest period judged; before the first one, of the data the champion was trained on.
-    None where the champion does not tell them.
+    Those of the newest period judged; before the first one, those the champion was trained on,
+    None where it does not tell them.
     """
+    today = _day(clock())
     store = GovernorStore(settings.governor_store)
     try:
-        judged = [row for row in store.audit(model) if not _unreadable(row)]
+        judged = [row for row in store.audit(champion.name) if not _unreadable(row)]
     finally:
         store.close()
     if judged:
-        first = min(judged, key=lambda row: (-pd.Timestamp(row.end).value, row.at))
-        return pd.Timestamp(first.end), _day(first.at)
+        end = max(row.end for row in judged)
+        first = min(row.at for row in judged if row.end == end)
+        return Seen(pd.Timestamp(end), _day(first), today)
     trained = last_period_of(champion.snapshot)
-    return None if trained is None else (trained, _day(champion.since))
+    return None if trained is None else Seen(trained, _day(champion.since), today)
 
 
 def _unreadable(row: AuditRow) -> bool:

@@ -218,6 +218,14 @@ def test_a_period_that_could_not_be_read_is_no_quiet_one():
     assert act(fault, memory=Memory(causes, paged={"silent_feed": WEEKS[2]})).action == "alert"
 
 
+def test_data_that_spoil_a_training_hold_it_back_without_a_page():
+    hole = signal("empty_column", DATA, spoils=True)
+    decision = act(signal(), hole)
+    assert decision.action == "alert"
+    assert [b.name for b in decision.brakes if b.holds] == ["data"]
+    assert act(signal(), signal("gaps", DATA)).action == "retrain"
+
+
 def test_a_later_period_holds_a_retraining_only_if_it_was_judged():
     for found, expected in (({UNREADABLE}, "retrain"), ((), "alert")):
         causes = {WEEKS[3]: frozenset({"bias up"}), "2024-06-09": frozenset(found)}
