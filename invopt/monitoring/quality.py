@@ -28,6 +28,7 @@ FloatArray = npt.NDArray[np.float64]
 _HISTORY = 26  # monitoring periods that the usual is read from
 _RUN = 10  # spans that a broken feed may have begun ago
 _NAMED = 5
+_TOLD = 2  # failed checks, each with its rule
 
 
 def data_signals(
@@ -77,10 +78,12 @@ def _suspect(checks: Sequence[Mapping[str, Any]]) -> list[Signal]:
     failed = [c for c in checks if not c["passed"] and c["name"] != "freshness"]
     if not failed:
         return []
-    found = [
-        f"{c['name']} of {c['about']} is {c['value']:.3g} against {c['limit']:.3g}" for c in failed
+    told = [
+        f"{c['name']} of {c['about']} is {c['value']:.3g} against {c['limit']:.3g} ({c['rule']})"
+        for c in failed[:_TOLD]
     ]
-    text = f"checks of what was read failed: {_list(found)}"
+    more = f" and {len(failed) - _TOLD} more" if len(failed) > _TOLD else ""
+    text = f"checks of what was read failed: {'; '.join(told)}{more}"
     return [_fault("suspect_data", len(failed), 0, text, spoils=True)]
 
 
@@ -137,8 +140,10 @@ def _broken_channels(panel: Panel, period: int, features: set[str]) -> list[Sign
             continue
         recorded = channel.values.shape[1]
         if channel.known:
-            # Filled where nothing was said; that nothing ever was is another matter.
-            if channel.name in features and not _says_anything(channel):
+            # Filled where nothing was said; that nothing ever was is another matter, unless it is
+            # one value of many (event=fair), which may not have come yet.
+            named = channel.name in features and "=" not in channel.name
+            if named and not _says_anything(channel):
                 empty.append(channel.name)
             continue
         if recorded < panel.num_periods:

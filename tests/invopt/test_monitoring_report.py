@@ -130,8 +130,8 @@ def test_every_signal_has_its_runbook():
     names = {SILENT, DOUBLED, REPEATED, UNREADABLE}
     for file in (ROOT / "invopt" / "monitoring").glob("*.py"):
         text = file.read_text()
-        names |= set(re.findall(r'(?:_fault|_Statistic|Signal)\(\s*"([a-z_ ]+)"', text))
-    assert {"bias", "silent_feed", "degraded", "expected error", "drift"} <= names
+        names |= set(re.findall(r'(?:_fault|_spoilt|_Statistic|Signal)\(\s*"([a-z_ ]+)"', text))
+    assert {"bias", "past_rewritten", "silent_feed", "degraded", "expected error", "drift"} <= names
     missing = [n for n in names if not (ROOT / runbook(n)).is_file()]
     assert not missing
     assert runbook("bias at S01") == runbook("bias")
