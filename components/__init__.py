@@ -10,6 +10,7 @@ from components.govern_retraining import govern_retraining
 from components.ingest_data import ingest_data
 from components.judge_forecaster import judge_forecaster
 from components.monitor_drift import monitor_drift
+from components.monitor_unreadable import monitor_unreadable
 from components.open_sweep import open_sweep
 from components.plan_orders import plan_orders
 from components.publish_features import publish_features
@@ -35,6 +36,7 @@ __all__ = [
     "ingest_data",
     "judge_forecaster",
     "monitor_drift",
+    "monitor_unreadable",
     "open_sweep",
     "plan_orders",
     "publish_features",

@@ -1,22 +1,28 @@
 """Step 1 of every pipeline: a company's files and databases into one snapshot."""
 
+from typing import NamedTuple
+
 from kfp.dsl import Artifact, Output
 
 from components.base import component
 
 
 @component
-def ingest_data(mapping: str, data_dir: str, data: dict, quality: Output[Artifact]) -> str:
+def ingest_data(
+    mapping: str, data_dir: str, data: dict, quality: Output[Artifact], tell_faults: bool = False
+) -> NamedTuple("Ingested", snapshot=str, Output=str):
     """Read the mapped data, set faulty rows aside, and return the snapshot's name.
 
     Args:
         mapping: The data set's mapping, as JSON.
         data_dir: Folder that its paths start from.
         data: The data section of the configuration.
-        quality: Rows in, used and quarantined by table, as JSON.
+        quality: Rows in, used and quarantined by table, as JSON; else why nothing can be used.
+        tell_faults: Where the data cannot be used, say so in `quality` instead of failing.
 
     Returns:
-        Name of the snapshot: the hash of its content.
+        Name of the snapshot, the hash of its content; and "read", or "unreadable" without one,
+        as Output: the local runner can branch by no other name.
     """
     import os
     from datetime import UTC, datetime
@@ -24,12 +30,13 @@ def ingest_data(mapping: str, data_dir: str, data: dict, quality: Output[Artifac
     import pandas as pd
 
     from invopt.sources import Mapping
-    from serving.snapshots import take_snapshot
+    from serving.snapshots import snapshot_or_fault, take_snapshot
     from serving.telling import tell
 
     today = pd.Timestamp(datetime.now(UTC).date())
-    name, report = take_snapshot(
+    take = snapshot_or_fault if tell_faults else take_snapshot
+    name, found = take(
         Mapping.model_validate_json(mapping), data_dir, data, os.environ, today, tell
     )
-    report.save(quality.path)
-    return name
+    found.save(quality.path)
+    return name, found.state

@@ -21,13 +21,14 @@ def monitor_drift(
         evidence: Folder of evidence.json and Evidently's report.
     """
     from invopt.steps import monitor
-    from serving.registry import champion_path, champion_version
+    from serving.registry import champion_of, champion_path
     from serving.settings import Settings
     from serving.telling import tell
+    from serving.unreadable import last_seen
 
     path = champion_path(config["name"], required=True)
-    settings = Settings.from_environment()
-    version = f"{config['name']}-{champion_version(config['name'])}"
+    champion, settings = champion_of(config["name"]), Settings.from_environment()
+    version = f"{champion.name}-{champion.version}"
     monitor(
         path,
         derived.path,
@@ -38,4 +39,5 @@ def monitor_drift(
         tell,
         predictions=settings.prediction_log,
         kept=settings.monitoring,
+        seen=last_seen(champion, settings),
     )

@@ -20,6 +20,10 @@ from invopt.panel import Panel, iter_panels, load_panel, partitions, sample_pane
 if TYPE_CHECKING:
     from invopt.forecasts import ForecastArrays
 
+if TYPE_CHECKING:
+    from invopt.monitoring.earlier import Seen
+    from invopt.monitoring.evidence import Evidence
+
 Notify = Callable[[str], None]
 Clock = Callable[[], float]
 Json = dict[str, Any]
@@ -381,7 +385,7 @@ def _summary(plan: pd.DataFrame) -> str:
 
 def monitor(
     model: Path, source: str, quality: str, version: str, config: Json, out: str, notify: Notify,
-    *, predictions: Path, kept: Path,
+    *, predictions: Path, kept: Path, seen: "Seen | None" = None,
 ) -> None:  # fmt: skip
     """Write the evidence of the latest period: evidence.json, evidently.html and its numbers.
 
@@ -395,10 +399,10 @@ def monitor(
         notify: Called with a line of progress.
         predictions: Log of served decisions; may not exist.
         kept: Folder that holds from run to run: records of earlier periods, Evidently's workspace.
+        seen: How far the data reached when they were read before.
     """
     from invopt.monitoring.champion import champion_subject  # noqa: PLC0415
     from invopt.monitoring.evidence import gather_evidence  # noqa: PLC0415
-    from invopt.monitoring.evidently_report import write_evidently  # noqa: PLC0415
     from invopt.monitoring.serving_health import read_served  # noqa: PLC0415
 
     run = Config.model_validate(config)
@@ -406,24 +410,55 @@ def monitor(
     subject = champion_subject(model, panel, run)
     # Of the model, not of its version: a new champion is measured against what those before it
     # made of weeks they had not seen.
-    records = kept / "records" / f"{run.name}.parquet"
+    records = _records_file(kept, run.name)
     known = pd.read_parquet(records) if records.is_file() else None
     served = read_served(predictions, panel, subject.forecasts, version, run.monitoring.period)
     found = gather_evidence(
         subject, panel, run.monitoring, quality=read_json(quality), served=served, known=known,
-        notify=notify,
+        seen=seen, notify=notify,
     )  # fmt: skip
-    with replacing_folder(Path(out)) as folder:
-        write_evidently(
-            found.drift, folder / "evidently.html", folder / "evidently.json",
-            workspace=kept / "evidently", project=run.name,
-        )  # fmt: skip
-        write_json(folder / "evidence.json", found.as_dict() | {"version": version})
+    _write_evidence(found, version, run.name, kept, out)
     if len(found.records):
         with replacing_file(records) as partial:
             found.records.to_parquet(partial, index=False)
     firing = [s for s in found.signals if s.fires]
     notify(f"{len(firing)} of {len(found.signals)} signals of {found.start} to {found.end} fire")
+
+
+def monitor_unreadable(
+    quality: str, period: tuple[str, str], version: str, name: str, out: str, *, kept: Path
+) -> None:
+    """Write the evidence of a period whose data cannot be read, in the form of monitor.
+
+    Args:
+        quality: Why ingest could read nothing, a JSON file.
+        period: First and last day, ISO.
+        version: Of the champion, NAME-N.
+        name: Of the model.
+        out: Folder to write.
+        kept: Folder that holds from run to run; read for the trend, left as it is.
+    """
+    from invopt.monitoring.unreadable import unreadable_evidence  # noqa: PLC0415
+
+    records = _records_file(kept, name)
+    known = pd.read_parquet(records) if records.is_file() else None
+    found = unreadable_evidence(read_json(quality)["unreadable"], period, known)
+    _write_evidence(found, version, name, kept, out)
+
+
+def _records_file(kept: Path, name: str) -> Path:
+    return kept / "records" / f"{name}.parquet"
+
+
+def _write_evidence(found: "Evidence", version: str, name: str, kept: Path, out: str) -> None:
+    from invopt.monitoring.evidently_report import write_evidently  # noqa: PLC0415
+
+    with replacing_folder(Path(out)) as folder:
+        write_evidently(
+            found.drift, folder / "evidently.html", folder / "evidently.json",
+            workspace=kept / "evidently", project=name,
+        )  # fmt: skip
+        write_json(folder / "evidence.json", found.as_dict() | {"version": version})
 
 
 def _spread_rows(panel: Panel, num: int) -> npt.NDArray[np.int64]:

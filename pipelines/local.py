@@ -20,6 +20,7 @@ from invopt.errors import InvalidInputError
 from serving.telling import MARK
 
 # Results a run leaves in its folder: task, artifact, file inside the artifact, name in the run.
+# A task with a star is that of whichever branch ran; it is never cached.
 RESULTS = {
     "training": (
         ("judge-forecaster", "verdict", "", "verdict.json"),
@@ -36,14 +37,15 @@ RESULTS = {
         ("ingest-data", "quality", "", "quality.json"),
     ),
     "monitoring": (
-        ("govern-retraining", "decision", "", "monitoring.json"),
-        ("write-monitoring-report", "report", "", "report/index.html"),
-        ("write-monitoring-report", "metrics", "", "metrics.prom"),
-        ("monitor-drift", "evidence", "evidently.html", "report/evidently.html"),
+        ("govern-retraining*", "decision", "", "monitoring.json"),
+        ("write-monitoring-report*", "report", "", "report/index.html"),
+        ("write-monitoring-report*", "metrics", "", "metrics.prom"),
+        ("monitor-*", "evidence", "evidently.html", "report/evidently.html"),
         ("ingest-data", "quality", "", "quality.json"),
     ),
 }
-_TASK = re.compile(r"Executing task .*?'(?:.*/)?([\w-]+)'")
+# kfp numbers the tasks of a step that stands in several branches.
+_TASK = re.compile(r"Executing task .*?'(?:.*/)?([\w-]+?)(?:-\d+)?'")
 _ERROR = re.compile(r"^invopt\.errors\.\w+: (.*)$")
 
 
@@ -143,7 +145,7 @@ def _stream(
 
 def _gather(run: LocalRun, task: str, artifact: str, inner: str, place: Path) -> None:
     found = sorted(run.artifacts.glob(f"**/{task}/{artifact}"))
-    if not found:
+    if not found and "*" not in task:
         found = [Path(p) for p in _cached(run, task, artifact)]
     if not found:
         raise InvalidInputError(f"step {task} left no {artifact}; see {run.log}.")

@@ -6,6 +6,7 @@ from kfp import dsl
 
 from pipelines.parameters import Parameters
 from pipelines.pods import Steps
+from serving.snapshots import READ, UNREADABLE
 
 
 def build(parameters: Parameters) -> Any:
@@ -27,7 +28,8 @@ def build(parameters: Parameters) -> Any:
     ):
         """Judge the latest period, decide, and retrain where it helps and nothing holds it back.
 
-        1. Ingest, clean and features, as in training.
+        1. Ingest, clean and features, as in training; data that cannot be read are evidence
+           themselves, and nothing else is judged.
         2. Monitor: drift, realised error and cost, data and service; Evidently's report.
         3. Govern: ignore, alert, retrain or page, with everything that led to it.
         4. Report: the page, and numbers for Prometheus.
@@ -45,32 +47,43 @@ def build(parameters: Parameters) -> Any:
             command: How a training run is started by hand, for the report.
             code_version: Of the library; part of every cache key.
         """
-        ingest = step.ingest_data(mapping=mapping, data_dir=data_dir, data=data)
-        ingest.set_caching_options(False)
-        snapshot = ingest.outputs["Output"]
-        clean = step.clean_data(snapshot=snapshot, cleaning=cleaning, code_version=code_version)
-        built = step.build_features(
-            panel=clean.outputs["panel"],
-            features=features,
-            evaluation=evaluation,
-            code_version=code_version,
-        )
-        monitored = step.monitor_drift(
-            derived=built.outputs["derived"], quality=ingest.outputs["quality"], config=config
+        ingest = step.ingest_data(
+            mapping=mapping, data_dir=data_dir, data=data, tell_faults=True
         ).set_caching_options(False)
-        governed = step.govern_retraining(
-            evidence=monitored.outputs["evidence"],
-            config=config,
-            run=run,
-            job=dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
-        ).set_caching_options(False)
-        decision = governed.outputs["decision"]
-        step.write_monitoring_report(
-            decision=decision, command=command, config=config
-        ).set_caching_options(False)
-        with dsl.If(governed.outputs["Output"] == "retrain", name="retrain"):
-            step.start_training(
-                decision=decision, data_dir=data_dir, config=config
+        quality, state = ingest.outputs["quality"], ingest.outputs["Output"]
+
+        def decide(evidence: Any) -> Any:
+            governed = step.govern_retraining(
+                evidence=evidence, config=config, run=run, job=dsl.PIPELINE_JOB_NAME_PLACEHOLDER
             ).set_caching_options(False)
+            step.write_monitoring_report(
+                decision=governed.outputs["decision"], command=command, config=config
+            ).set_caching_options(False)
+            return governed
+
+        # Each branch decides for itself: an artifact that comes from one of two branches
+        # (dsl.OneOf) is taken from the last one, run or not, up to KFP 2.16 (kubeflow/pipelines
+        # issue 13436).
+        with dsl.If(state == READ, name="read"):
+            clean = step.clean_data(
+                snapshot=ingest.outputs["snapshot"], cleaning=cleaning, code_version=code_version
+            )
+            built = step.build_features(
+                panel=clean.outputs["panel"],
+                features=features,
+                evaluation=evaluation,
+                code_version=code_version,
+            )
+            monitored = step.monitor_drift(
+                derived=built.outputs["derived"], quality=quality, config=config
+            ).set_caching_options(False)
+            governed = decide(monitored.outputs["evidence"])
+            with dsl.If(governed.outputs["Output"] == "retrain", name="retrain"):
+                step.start_training(
+                    decision=governed.outputs["decision"], data_dir=data_dir, config=config
+                ).set_caching_options(False)
+        with dsl.If(state == UNREADABLE, name="unreadable"):
+            told = step.monitor_unreadable(quality=quality, mapping=mapping, config=config)
+            decide(told.set_caching_options(False).outputs["evidence"])
 
     return pipeline

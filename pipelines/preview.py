@@ -76,21 +76,22 @@ def _tasks(spec: Spec) -> dict[str, Any]:
 
     inner: dict[str, list[str]] = {}
 
-    def collect(dag: Spec, outer: list[str]) -> list[str]:
+    def collect(dag: Spec, outer: list[str], given: dict[str, Spec]) -> list[str]:
         own = []
         for name, task in dag["tasks"].items():
             component = spec["components"][task["componentRef"]["name"]]
             after = [*outer, *task.get("dependentTasks", [])]
+            inputs = {key: _resolved(source, given) for key, source in _inputs(task).items()}
             if "dag" in component:
-                inner[name] = collect(component["dag"], after)
+                inner[name] = collect(component["dag"], after, inputs)
                 own += inner[name]
                 continue
             container = executors[component["executorLabel"]]["container"]
-            found[name] = task | {"container": container, "after": after}
+            found[name] = task | {"container": container, "after": after, "sources": inputs}
             own.append(name)
         return own
 
-    collect(spec["root"]["dag"], [])
+    collect(spec["root"]["dag"], [], {})
     for task in found.values():
         task["after"] = {step for name in task["after"] for step in inner.get(name, [name])}
     return found
@@ -130,7 +131,7 @@ def _cache(
     if (own.get("command"), own.get("args")) != (old.get("command"), old.get("args")):
         return "miss", "its source changed"
     same_if = []
-    for source in _inputs(task):
+    for source in task["sources"].values():
         if "componentInputParameter" in source:
             key = source["componentInputParameter"]
             if key in parameters and parameters[key] != known.get(key):
@@ -150,9 +151,15 @@ def _cache(
     return "hit", "nothing it depends on changed"
 
 
-def _inputs(task: Spec) -> list[Spec]:
+def _inputs(task: Spec) -> dict[str, Spec]:
     inputs = task.get("inputs", {})
-    return [*inputs.get("parameters", {}).values(), *inputs.get("artifacts", {}).values()]
+    return inputs.get("parameters", {}) | inputs.get("artifacts", {})
+
+
+def _resolved(source: Spec, given: dict[str, Spec]) -> Spec:
+    """Return where an input comes from: inside a branch, what the branch was given."""
+    names = (source.get("componentInputParameter"), source.get("componentInputArtifact"))
+    return next((given[name] for name in names if name in given), source)
 
 
 def _resources(container: Spec) -> str:

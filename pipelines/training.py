@@ -58,7 +58,7 @@ def build(parameters: Parameters) -> Any:
         """
         ingest = step.ingest_data(mapping=mapping, data_dir=data_dir, data=data)
         ingest.set_caching_options(False)
-        snapshot = ingest.outputs["Output"]
+        snapshot = ingest.outputs["snapshot"]
         clean = step.clean_data(snapshot=snapshot, cleaning=cleaning, code_version=code_version)
         built = step.build_features(
             panel=clean.outputs["panel"],

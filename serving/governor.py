@@ -29,6 +29,7 @@ from invopt.monitoring.decision import (
     Situation,
 )
 from invopt.monitoring.governor import decide
+from invopt.monitoring.signals import UNREADABLE
 from serving.governor_tables import (
     APPEND_ONLY,
     AUDIT,
@@ -256,8 +257,12 @@ def _memory(connection: sa.Connection, model: str) -> Memory:
     urgent: dict[str, bool] = {}
     for row in rows:
         content = json.loads(row.content)
-        urgent[row.end] = content["decision"].get("urgent", False)
-        causes[row.end] = frozenset(content["decision"]["streaks"])
+        found = frozenset(content["decision"]["streaks"])
+        if UNREADABLE in found:  # nothing was judged: what is known of the period stands
+            found |= causes.get(row.end, frozenset())
+        else:
+            urgent[row.end] = content["decision"].get("urgent", False)
+        causes[row.end] = found
         paged |= dict.fromkeys(content["decision"]["paged"], row.end)
     runs = connection.execute(
         sa.select(RETRAININGS)

@@ -5,6 +5,8 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,23 @@ from serving.settings import Settings
 
 CHAMPION = "champion"
 _LOGGERS = ("mlflow", "alembic")
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A version of a model.
+
+    Attributes:
+        name: Of the model.
+        version: Its number.
+        snapshot: Name of the data it was trained on, "" where it was not told.
+        since: When it was registered, UTC.
+    """
+
+    name: str
+    version: str
+    snapshot: str
+    since: datetime
 
 
 def register(
@@ -86,11 +105,21 @@ def champion_path(name: str, *, required: bool = False) -> Path | None:
     if found is not None:
         return model_store.local(str(found.source))
     if required:
-        raise InvalidInputError(
-            f"there is no champion named {name} in {Settings.from_environment().tracking_uri}: "
-            "run the training pipeline first, with the same workspace and configuration."
-        )
+        raise _no_champion(name)
     return None
+
+
+def champion_of(name: str) -> Registered:
+    """Return what is registered of the champion, without its files.
+
+    Raises:
+        InvalidInputError: If there is none.
+    """
+    found = _aliased(name, CHAMPION)
+    if found is None:
+        raise _no_champion(name)
+    since = datetime.fromtimestamp(found.creation_timestamp / 1000, UTC)
+    return Registered(name, str(found.version), str(found.tags.get("snapshot", "")), since)
 
 
 def has_version_for(name: str, retraining: str) -> bool:
@@ -140,6 +169,13 @@ def evidence_path(name: str, version: str) -> Path:
 def keep_evidence(name: str, version: str, file: Path) -> None:
     """Keep a file of evidence beside a version."""
     model_store.add(file, name, version, f"evidence/{DEPLOYMENT}")
+
+
+def _no_champion(name: str) -> InvalidInputError:
+    return InvalidInputError(
+        f"there is no champion named {name} in {Settings.from_environment().tracking_uri}: "
+        "run the training pipeline first, with the same workspace and configuration."
+    )
 
 
 def _aliased(name: str, alias: str) -> Any:

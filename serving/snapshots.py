@@ -1,17 +1,19 @@
 """Snapshots of data: named by what is in them, kept in the workspace, never changed."""
 
 import hashlib
+import re
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
 from invopt.config import DataConfig
-from invopt.errors import InvalidInputError
+from invopt.errors import ConfigError, InvalidInputError
 from invopt.files import write_json
 from invopt.panel import iter_panels
 from invopt.sources import DataCheck, DataProfile, DatasetReport, check_data, read_dataset
@@ -21,6 +23,9 @@ from serving.settings import Settings
 _CHUNK = 1 << 20
 # What the reader says about the data is not part of their identity.
 _NOT_CONTENT = ("report.json", "quarantine.parquet")
+# What came of reading: fixed words, because pipelines branch by them.
+READ, UNREADABLE = "read", "unreadable"
+AGAIN_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,7 @@ class Quality:
         profile: Rows and units by date.
     """
 
+    state: ClassVar[str] = READ
     snapshot: str
     report: DatasetReport
     checks: list[DataCheck]
@@ -56,6 +62,53 @@ class Quality:
         content |= {"stale_periods": self.stale_periods}
         content |= {"checks": [asdict(check) for check in self.checks], "profile": self.profile}
         write_json(path, {"snapshot": self.snapshot, **content})
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why ingest found nothing that can be used.
+
+    Attributes:
+        sentence: What is wrong, where, and what to do.
+    """
+
+    state: ClassVar[str] = UNREADABLE
+    sentence: str
+
+    def save(self, path: str) -> None:
+        """Write it as JSON."""
+        write_json(path, {"unreadable": self.sentence})
+
+
+def snapshot_or_fault(
+    mapping: DataMapping,
+    data_dir: str,
+    data: dict[str, Any],
+    environment: Mapping[str, str],
+    today: pd.Timestamp,
+    notify: Callable[[str], None],
+) -> tuple[str, Quality | Fault]:
+    """Return what take_snapshot does, or "none" and what is wrong with the data.
+
+    A mistake in the configuration is no fault of the data and still raises. What lies in a
+    database or an object store is asked for twice: it may have been away for a moment.
+    """
+
+    def read() -> tuple[str, Quality | Fault]:
+        try:
+            return take_snapshot(mapping, data_dir, data, environment, today, notify)
+        except ConfigError:
+            raise
+        except InvalidInputError as err:
+            notify(f"the data cannot be read: {err}")
+            return "none", Fault(str(err))
+
+    name, found = read()
+    elsewhere = any(s.url or "://" in (s.path or "") for s in mapping.sources.values())
+    if elsewhere and found.state == UNREADABLE:
+        time.sleep(AGAIN_SECONDS)
+        name, found = read()
+    return name, found
 
 
 def take_snapshot(
@@ -128,6 +181,12 @@ def _told(check: DataCheck) -> str:
         f"{check.name} of {check.about} is {check.value:.3g} against {check.limit:.3g} "
         f"({check.rule})"
     )
+
+
+def last_period_of(name: str) -> pd.Timestamp | None:
+    """Return the last period of a snapshot's data, from its name; None where it tells none."""
+    found = re.search(r"-(\d{8})-[0-9a-f]+$", name)
+    return pd.Timestamp(found[1]) if found else None
 
 
 def snapshot_path(name: str) -> Path:

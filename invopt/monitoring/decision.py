@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from invopt.monitoring.signals import Signal
+from invopt.monitoring.signals import UNREADABLE, Signal
 
 IGNORE, ALERT, RETRAIN, PAGE = "ignore", "alert", "retrain", "page"
 ACTIONS = (IGNORE, ALERT, RETRAIN, PAGE)
@@ -84,6 +84,11 @@ class Memory:
     reset_at: datetime | None = None
     last_decision: datetime | None = None
     urgent: frozenset[str] = frozenset()
+
+    @property
+    def judged(self) -> dict[str, frozenset[str]]:
+        """Causes by end of period, those left out whose data could not be read."""
+        return {end: found for end, found in self.causes.items() if found != {UNREADABLE}}
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from invopt.monitoring.causes import (
 from invopt.monitoring.changes import estimated_error, performance_signals, totals, trend
 from invopt.monitoring.columns import drift_of, drift_signal
 from invopt.monitoring.drift import Drift
+from invopt.monitoring.earlier import Seen, overdue_signals, rewritten_past
 from invopt.monitoring.performance import series_outcomes
 from invopt.monitoring.quality import data_signals
 from invopt.monitoring.sampling import sample_series, sampled
@@ -30,7 +31,7 @@ from invopt.monitoring.signals import PERFORMANCE, Signal
 from invopt.monitoring.subject import IN_SAMPLE, Subject, history_of
 from invopt.panel import Panel
 
-_TREND = 12
+TREND = 12  # periods
 _JUDGED = 10  # rows that a series costs, of those a report looks at
 Notify = Callable[[str], None]
 
@@ -102,6 +103,7 @@ def gather_evidence(
     quality: Mapping[str, Any] | None = None,
     served: Served | None = None,
     known: pd.DataFrame | None = None,
+    seen: Seen | None = None,
     notify: Notify = lambda _: None,
 ) -> Evidence:
     """Return the evidence of a panel's last monitoring period.
@@ -113,12 +115,14 @@ def gather_evidence(
         quality: What ingest found.
         served: What the prediction log says of the period.
         known: Records of earlier runs, by this champion or those before; not computed again.
+        seen: How far the data reached when they were read before.
         notify: Called with a line of progress.
     """
     cutoff = panel.num_periods - 1 - config.period
     start, end = max(0, cutoff + 1), panel.num_periods - 1
     dates = f"{panel.timeline.date(start):%Y-%m-%d}", f"{panel.timeline.date(end):%Y-%m-%d}"
     signals = data_signals(panel, config, features=subject.channels, quality=quality)
+    signals += overdue_signals(panel.timeline, seen, config.period)
     signals += serving_signals(served, config)
     gone = any(s.name == "column_gone" for s in signals)
     if cutoff < subject.first_cutoff or gone:
@@ -128,10 +132,12 @@ def gather_evidence(
         )  # fmt: skip
         return _blind(dates, why, signals, panel, subject, start)
     judged = sampled(panel, config.max_rows // _JUDGED, config.seed)
+    if judged.num_series == panel.num_series:
+        signals += rewritten_past(panel, known, config)
     records = history_of(subject, judged, config, known)
     notify(f"forecasts of {records['cutoff'].nunique()} periods beside what came true")
     latest = totals(records).iloc[-1]
-    seen = int(latest["observed"])
+    observed = int(latest["observed"])
     signals += performance_signals(records, config)
     late = estimated_error(records, config)
     signals += [late] if late else []
@@ -140,8 +146,8 @@ def gather_evidence(
     if drift is not None:
         signals.append(drift_signal(drift, reference))
     why_not = ""
-    if seen < config.min_rows:
-        why_not = f"{seen} series-periods with actuals, {config.min_rows} are needed"
+    if observed < config.min_rows:
+        why_not = f"{observed} series-periods with actuals, {config.min_rows} are needed"
     elif records["cutoff"].nunique() <= config.min_history:
         why_not = f"no reference yet: {records['cutoff'].nunique()} earlier periods"
     return _told(
@@ -209,7 +215,7 @@ def _told(
     by_sample = np.where(rows >= 0, excess[rows], 0.0) if len(rows) else np.zeros(0)
     first = last + 1
     return Evidence(
-        *dates, not why_not, why_not, valued, drift, reference, trend(records, _TREND),
+        *dates, not why_not, why_not, valued, drift, reference, trend(records, TREND),
         likely_causes(valued, drift, by_sample), affected(judged, "location", latest, excess),
         affected(judged, "product", latest, excess),
         known_events(panel, first, panel.num_periods + config.period), notes,

@@ -97,7 +97,7 @@ def _answer(
     """Return the decision when a signal asks for a retraining: granted, or what holds it back."""
     cause, key = asked.cause, retraining_key(situation, asked.cause)
     urgent = cause in seen.urgent
-    stale = any(end > situation.end for end in memory.causes)
+    stale = any(end > situation.end for end in memory.judged)
     brakes = brakes_of(situation, memory, config, seen.now, key, stale=stale, urgent=urgent)
     held = [b for b in brakes if b.holds]
     why = f"{asked.text}, {_lasted(seen.streaks[cause], urgent=urgent)}"
@@ -174,7 +174,8 @@ def brakes_of(
         urgent: True when what it is for is far beyond its limit.
     """
     runs = memory.retrainings
-    faults = [s.name for s in situation.signals if s.fires and s.kind == DATA and s.pages]
+    found = [s for s in situation.signals if s.fires and s.kind == DATA]
+    faults = [s.name for s in found if s.pages or s.spoils]
     running = [r for r in runs if r.outcome is None and r.lease_until > now]
     last = max((r.claimed_at for r in runs), default=None)
     since = (now - last) / timedelta(days=1) if last is not None else float("inf")
@@ -297,12 +298,15 @@ def _pages(signal: Signal, periods: int, config: GovernorConfig) -> bool:
 
 
 def _page_is_due(cause: str, end: str, memory: Memory, config: GovernorConfig) -> bool:
-    """Return whether a cause was not paged for in the last periods: one fault, one page."""
+    """Return whether a cause was not paged for in the last periods: one fault, one page.
+
+    A period that was paged for and then judged again without the cause is quiet too: it was mended.
+    """
     if cause not in memory.paged:
         return True
-    between = [e for e in memory.causes if memory.paged[cause] < e < end]
-    quiet = any(cause not in memory.causes[e] for e in between)
-    return quiet or len(between) + 1 >= config.page_again_after
+    first = memory.paged[cause]
+    quiet = any(cause not in found for e, found in memory.judged.items() if first <= e <= end)
+    return quiet or sum(first <= e < end for e in memory.causes) >= config.page_again_after
 
 
 def _tells(signal: Signal, periods: int, config: GovernorConfig) -> bool:

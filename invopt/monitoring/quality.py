@@ -28,6 +28,7 @@ FloatArray = npt.NDArray[np.float64]
 _HISTORY = 26  # monitoring periods that the usual is read from
 _RUN = 10  # spans that a broken feed may have begun ago
 _NAMED = 5
+_TOLD = 2  # failed checks, each with its rule
 
 
 def data_signals(
@@ -69,7 +70,21 @@ def _ingest_signals(quality: Mapping[str, Any]) -> list[Signal]:
         if share > 0.01:
             text = f"{share:.1%} of the rows of {table['table']} came twice and were set aside"
             signals.append(_fault("rows_twice", share, 0.01, text))
-    return signals
+    return [*signals, *_suspect(quality.get("checks", ()))]
+
+
+def _suspect(checks: Sequence[Mapping[str, Any]]) -> list[Signal]:
+    """Return the checks that failed: the gate would promote nothing that was trained on this."""
+    failed = [c for c in checks if not c["passed"] and c["name"] != "freshness"]
+    if not failed:
+        return []
+    told = [
+        f"{c['name']} of {c['about']} is {c['value']:.3g} against {c['limit']:.3g} ({c['rule']})"
+        for c in failed[:_TOLD]
+    ]
+    more = f" and {len(failed) - _TOLD} more" if len(failed) > _TOLD else ""
+    text = f"checks of what was read failed: {'; '.join(told)}{more}"
+    return [_fault("suspect_data", len(failed), 0, text, spoils=True)]
 
 
 def _feeds(panel: Panel, period: int) -> list[Signal]:
@@ -124,7 +139,14 @@ def _broken_channels(panel: Panel, period: int, features: set[str]) -> list[Sign
         if features and channel.name not in features:
             continue
         recorded = channel.values.shape[1]
-        if channel.known or recorded < panel.num_periods:
+        if channel.known:
+            # Filled where nothing was said; that nothing ever was is another matter, unless it is
+            # one value of many (event=fair), which may not have come yet.
+            named = channel.name in features and "=" not in channel.name
+            if named and not _says_anything(channel):
+                empty.append(channel.name)
+            continue
+        if recorded < panel.num_periods:
             continue
         latest = _stretch(channel, recorded - period, recorded)
         earlier = _stretch(channel, max(0, recorded - _HISTORY * period), recorded - period)
@@ -136,11 +158,19 @@ def _broken_channels(panel: Panel, period: int, features: set[str]) -> list[Sign
     signals = []
     if empty:
         text = f"columns without a value in the whole period: {_list(empty)}"
-        signals.append(_fault("empty_column", len(empty), 0, text))
+        signals.append(_fault("empty_column", len(empty), 0, text, spoils=True))
     if stuck:
         text = f"measurements that stand still: {_list(stuck)}"
         signals.append(_fault("stuck_sensor", len(stuck), 0, text))
     return signals
+
+
+def _says_anything(channel: Channel) -> bool:
+    """Return whether a channel holds a value other than nothing; in parts, the first ends it."""
+    return any(
+        np.nan_to_num(np.asarray(channel.values[first : first + 4096])).any()
+        for first in range(0, len(channel.values), 4096)
+    )
 
 
 def _stretch(channel: Channel, first: int, stop: int) -> FloatArray:
@@ -170,9 +200,12 @@ def _missing(panel: Panel, period: int) -> tuple[npt.NDArray[np.object_], FloatA
 
 
 def _fault(
-    name: str, value: float, limit: float, text: str, *, pages: bool = False
-) -> Signal:  # fmt: skip
-    return Signal(name, DATA, float(value), 0.0, float(limit), float("nan"), True, text, pages)
+    name: str, value: float, limit: float, text: str, *, pages: bool = False, spoils: bool = False
+) -> Signal:
+    return Signal(
+        name, DATA, float(value), 0.0, float(limit), float("nan"), fires=True, text=text,
+        pages=pages, spoils=spoils,
+    )  # fmt: skip
 
 
 def _list(names: Sequence[str]) -> str:

@@ -8,6 +8,8 @@ import numpy as np
 
 # What a signal is about. Performance can be mended by training; the others cannot.
 PERFORMANCE, DRIFT, SUPPLY, DATA, SERVING = "performance", "drift", "supply", "data", "serving"
+# The one signal of a period whose data could not be read: nothing else was judged.
+UNREADABLE = "unreadable_data"
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Signal:
         text: The finding as a sentence, with its numbers.
         effect: Money per period it concerns, 0 where unknown; causes are ranked by it.
         estimated: True when actuals are not in and this is what the forecast implies.
+        spoils: True when nothing may be trained on such data, though nobody is woken.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Signal:
     pages: bool = False
     effect: float = 0.0
     estimated: bool = False
+    spoils: bool = False
 
     @property
     def direction(self) -> int:

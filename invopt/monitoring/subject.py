@@ -10,11 +10,11 @@ import pandas as pd
 from invopt.config import MonitoringConfig
 from invopt.evaluation import Forecasts
 from invopt.feeds import locations_of
+from invopt.monitoring.earlier import SETTLED
 from invopt.monitoring.performance import Scoring, performance_records
 from invopt.panel import Panel
 
 IN_SAMPLE = "in_sample"
-_RECOMPUTED = 4  # latest records computed again: actuals may have come late, or been corrected
 
 
 class Features(Protocol):
@@ -67,7 +67,7 @@ def history_of(
     cutoffs = list(range(last, first - 1, -config.period))[::-1]
     kept = []
     if known is not None and len(known):
-        settled = {panel.timeline.date(c + 1): c for c in cutoffs[:-_RECOMPUTED]}
+        settled = {panel.timeline.date(c + 1): c for c in cutoffs[:-SETTLED]}
         usable = known[known["start"].isin(list(settled)) & known["cost"].notna()]
         if set(usable["location"]) == set(locations_of(panel).astype(str)):
             usable = usable.assign(cutoff=usable["start"].map(settled))

@@ -121,6 +121,8 @@ def prometheus_text(content: Mapping[str, Any], model: str) -> str:
         ("p_value", "Chance of it when nothing changed."),
     ):
         gauge(f"signal_{key}", about, [(n, s[key]) for n, s in zip(label, signals, strict=True)])
+    if not content["num_series"]:  # what was not judged has no number
+        return "\n".join(lines) + "\n"
     gauge("column_drift", "Wasserstein distance over the reference's deviation.",
           [({"column": d["column"]}, d["score"]) for d in content["drift"]])  # fmt: skip
     gauge("excess_cost", "Money per period above plan.", [({}, content["excess_cost"])])

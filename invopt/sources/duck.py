@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,21 +84,21 @@ class Reader:
         try:
             self.connection.execute(sql)
         except duckdb.Error as err:
-            raise InvalidInputError(f"{place}: {_first_lines(err)}") from err
+            raise InvalidInputError(f"{place}: {_explained(err)}") from err
 
     def fetch(self, sql: str, place: str) -> pa.Table:
         """Return the rows of a query; see run."""
         try:
             return self.connection.sql(sql).to_arrow_table()
         except duckdb.Error as err:
-            raise InvalidInputError(f"{place}: {_first_lines(err)}") from err
+            raise InvalidInputError(f"{place}: {_explained(err)}") from err
 
     def batches(self, sql: str, place: str, rows: int = 1_000_000) -> Iterator[pa.RecordBatch]:
         """Yield the rows of a query in batches, in order; see run."""
         try:
             yield from self.connection.sql(sql).to_arrow_reader(rows)
         except duckdb.Error as err:
-            raise InvalidInputError(f"{place}: {_first_lines(err)}") from err
+            raise InvalidInputError(f"{place}: {_explained(err)}") from err
 
     def has_table(self, name: str) -> bool:
         """Return whether there is a table of that name."""
@@ -166,7 +167,12 @@ class Reader:
         views = []
         for number, file in enumerate(files):
             view = name if len(files) == 1 else f"{name}#{number}"
-            self._add_one_csv(view, name, file, source)
+            try:
+                self._add_one_csv(view, name, file, source)
+            except (OSError, EOFError, zlib.error) as err:  # damaged gzip is one of these
+                raise InvalidInputError(
+                    f"sources.{name}: {file} cannot be read: {str(err).rstrip('.')}. Send it again."
+                ) from err
             views.append(f'SELECT * FROM "{view}"')
         if len(files) > 1:
             self.run(f'CREATE VIEW "{name}" AS {" UNION ALL BY NAME ".join(views)}', name)
@@ -282,6 +288,15 @@ def _identifier(name: str) -> str:
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
+
+
+def _explained(err: Exception) -> str:
+    """Return an error's text; a column that is not there is told in words."""
+    text = _first_lines(err)
+    gone = re.search(r'Referenced column "([^"]+)" not found', text)
+    if gone is None:
+        return text
+    return f"there is no column {gone[1]}. Put it back, or change the mapping."
 
 
 def _first_lines(err: Exception) -> str:

@@ -130,7 +130,11 @@ def one_hot_columns(
     types = reader.column_types(f'"{table.source}"', f"{name}.from")
     for prefix, columns in table.one_hot.items():
         place = f"{name}.one_hot.{prefix}"
-        texts = [f"({_resolve(column, types)})::VARCHAR" for column in columns]
+        checked = [
+            _checked(reader, name, f"one_hot.{prefix}", Expression(expr=c), table, types)
+            for c in columns
+        ]
+        texts = [f"({sql})::VARCHAR" for sql in checked]
         union = " UNION ".join(f'SELECT {text} AS v FROM "{table.source}"' for text in texts)
         values = reader.fetch(
             f"SELECT DISTINCT v FROM ({union}) WHERE v IS NOT NULL AND trim(v) <> '' ORDER BY v",
@@ -164,7 +168,10 @@ def _checked(
     types: dict[str, str],
 ) -> str:
     sql = _resolve(expression.expr, types)
-    reader.fetch(f'DESCRIBE SELECT {sql} FROM "{table.source}"', f"{name}.{place}")
+    try:
+        reader.fetch(f'DESCRIBE SELECT {sql} FROM "{table.source}"', f"{name}.{place}")
+    except InvalidInputError as err:
+        raise InvalidInputError(f"{err} Source {table.source} has {', '.join(types)}.") from err
     return sql
 
 

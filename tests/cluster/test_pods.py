@@ -132,6 +132,20 @@ def test_preview_says_what_would_be_cached_and_why():
     assert len(table(list(found.values())).splitlines()) == len(found) + 1
 
 
+def test_preview_knows_what_the_steps_of_a_branch_depend_on():
+    first = compiled("monitoring", config="pipelines/configs/smoke.yaml")[0]
+    found = {s.name: s for s in preview(first, first)}
+    assert found["clean-data"].why == "if ingest-data returns the same"
+    assert found["build-features"].cache == "hit"
+    order = list(found)
+    assert order.index("ingest-data") < order.index("monitor-unreadable")
+    changed = compiled(
+        "monitoring", "cleaning.outlier_window=14", config="pipelines/configs/smoke.yaml"
+    )[0]
+    found = {s.name: s for s in preview(changed, first)}
+    assert found["clean-data"].why == "cleaning changed"
+
+
 def test_preview_needs_no_run_and_starts_nothing(tmp_path, capsys):
     arguments = ["--config", CONFIG, "--workspace", str(tmp_path / "none")]
     assert main(["preview", "training", *arguments]) == 0

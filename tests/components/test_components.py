@@ -35,7 +35,7 @@ def mapping() -> str:
 def ingest(folder: Path) -> tuple[str, dict]:
     quality = artifact(Artifact, folder, "quality.json")
     config = make_config()
-    name = step.ingest_data.python_func(
+    name, _ = step.ingest_data.python_func(
         mapping=mapping(),
         data_dir=str(folder / "data"),
         data=config.as_parameter()["data"],

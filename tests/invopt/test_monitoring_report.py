@@ -5,7 +5,7 @@ import pytest
 
 from invopt.feeds import DOUBLED, REPEATED, SILENT
 from invopt.files import write_json
-from invopt.monitoring.signals import DATA, DRIFT, PERFORMANCE, SERVING, Signal
+from invopt.monitoring.signals import DATA, DRIFT, PERFORMANCE, SERVING, UNREADABLE, Signal
 from invopt.report import RunRow, write_monitoring_report, write_runs_index
 from invopt.report.monitoring import next_steps, prometheus_text, runbook
 
@@ -71,6 +71,27 @@ def test_a_page_without_anything_known_is_still_a_page(tmp_path):
     assert 'invopt_monitoring_conclusive{model="demo"} 0' in metrics
 
 
+def test_a_period_that_was_not_judged_shows_the_fault_and_the_periods_before(tmp_path):
+    fault = signal(UNREADABLE, DATA)
+    content = make_content(
+        "page", [fault], num_series=0, num_sampled=0, drift=[], causes=[], locations=[], events=[],
+        conclusive=False, why_not="the data cannot be read", new_periods=0, excess_cost=0.0,
+    )  # fmt: skip
+    page, metrics = write(tmp_path, content)
+    assert "Nothing could be read, so nothing was judged" in page
+    assert "The periods judged before" in page
+    for absent in (
+        "WAPE of the period",
+        "0 series judged",
+        "None in the calendar",
+        "Columns against",
+    ):
+        assert absent not in page
+    assert 'invopt_signal_firing{model="demo",signal="unreadable_data",kind="data"} 1' in metrics
+    for absent in ("period_wape", "new_periods", "excess_cost"):
+        assert absent not in metrics
+
+
 def test_next_steps_hold_the_exact_commands():
     held = {"name": "cool_down", "holds": True}
     steps = next_steps(make_content("alert", [signal("gaps", DATA)], [held]), COMMAND, "W")
@@ -106,11 +127,11 @@ def test_prometheus_can_read_the_metrics():
 
 
 def test_every_signal_has_its_runbook():
-    names = {SILENT, DOUBLED, REPEATED}
+    names = {SILENT, DOUBLED, REPEATED, UNREADABLE}
     for file in (ROOT / "invopt" / "monitoring").glob("*.py"):
         text = file.read_text()
-        names |= set(re.findall(r'(?:_fault|_Statistic|Signal)\(\s*"([a-z_ ]+)"', text))
-    assert {"bias", "silent_feed", "degraded", "expected error", "drift"} <= names
+        names |= set(re.findall(r'(?:_fault|_spoilt|_Statistic|Signal)\(\s*"([a-z_ ]+)"', text))
+    assert {"bias", "past_rewritten", "silent_feed", "degraded", "expected error", "drift"} <= names
     missing = [n for n in names if not (ROOT / runbook(n)).is_file()]
     assert not missing
     assert runbook("bias at S01") == runbook("bias")

@@ -1,3 +1,4 @@
+import gzip
 import json
 
 import numpy as np
@@ -176,6 +177,18 @@ def test_an_unknown_column_is_named_with_its_place(tmp_path):
     mapping["sales"]["columns"]["y"] = "quantity"
     with pytest.raises(InvalidInputError, match=r"sales\.columns\.y.*quantity"):
         read(tmp_path, mapping, lines_csv=LINES)
+    mapping["sales"]["columns"]["y"] = "sum(quantity) + 1"
+    with pytest.raises(InvalidInputError, match=r"no column quantity.* has date, store, sku, qty"):
+        read(tmp_path, mapping, lines_csv=LINES)
+
+
+@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(LINES.encode())[:40]])
+def test_a_damaged_archive_is_one_clear_sentence(tmp_path, content):
+    mapping = changed(LONG, sources={"lines": "lines.csv.gz"})
+    write_files(tmp_path / "data")
+    (tmp_path / "data" / "lines.csv.gz").write_bytes(content)
+    with pytest.raises(InvalidInputError, match=r"sources\.lines.*lines\.csv\.gz"):
+        read(tmp_path, mapping)
 
 
 def test_transactions_add_up_and_returns_are_netted(tmp_path):

@@ -38,6 +38,24 @@ def test_steps_that_read_or_change_the_world_are_never_cached(pipeline):
     assert found["clean-data"]
 
 
+def test_monitoring_decides_once_whichever_branch_runs():
+    spec = yaml.safe_load((golden.FOLDER / "monitoring.yaml").read_text())
+    branches = {
+        task["triggerPolicy"]["condition"].split(" == ")[1]: task["componentRef"]["name"]
+        for task in spec["root"]["dag"]["tasks"].values()
+        if "triggerPolicy" in task and "condition" in task["triggerPolicy"]
+    }
+    assert set(branches) == {"'read'", "'unreadable'"}
+    for name in branches.values():
+        component = spec["components"][name]
+        steps = [re.sub(r"-\d+$", "", task) for task in component["dag"]["tasks"]]
+        for step in ("govern-retraining", "write-monitoring-report"):
+            assert steps.count(step) == 1
+        # KFP takes an artifact of two branches from the last one, run or not.
+        assert "outputDefinitions" not in component
+    assert "clean-data" not in spec["components"][branches["'unreadable'"]]["dag"]["tasks"]
+
+
 def test_a_wrong_configuration_is_one_sentence_and_a_status(tmp_path, capsys):
     file = tmp_path / "c.yaml"
     file.write_text("name: x\ndata: {mapping: m.yaml}\ntrainig: {}\n")

@@ -1,6 +1,7 @@
 """The compiled pipelines run for real, one after another, in one workspace."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -160,10 +161,60 @@ def test_why_answers_by_run_and_by_day(workspace):
     assert "Traceback" not in unknown.stderr
 
 
-def test_the_terminal_shows_progress_and_the_log_keeps_everything(workspace):
+@pytest.fixture(scope="module")
+def broken_and_mended(workspace, tmp_path_factory):
+    """Monitoring of data without a mapped column, then of the whole data."""
+    data = tmp_path_factory.mktemp("broken") / "data"
+    shutil.copytree(workspace / "data" / "smoke", data)
+    customers = pd.read_csv(data / "customers.csv").drop(columns="visits")
+    customers.to_csv(data / "customers.csv", index=False)
+    before = set((workspace / "runs").iterdir())
+    runs = []
+    for folder in (data, workspace / "data" / "smoke"):
+        arguments = ("--config", CONFIG, "--workspace", workspace, "--data", folder)
+        done = invopt("run", "monitoring", *arguments)
+        [run] = set((workspace / "runs").glob("monitoring-*")) - before
+        before.add(run)
+        runs.append((done, run))
+    return runs
+
+
+def test_a_mapped_column_that_is_gone_pages_with_a_report_and_trains_nothing(
+    workspace, broken_and_mended
+):
+    done, run = broken_and_mended[0]
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads((run / "monitoring.json").read_text())
+    assert (found["decision"], found["claim"]) == ("page", None)
+    assert [s["name"] for s in found["signals"]] == ["unreadable_data"]
+    fault = "customers.columns.visits: there is no column visits"
+    assert fault in found["reason"]
+    assert fault in (run / "report" / "index.html").read_text()
+    assert 'action="page"} 1' in (run / "metrics.prom").read_text()
+    assert fault in json.loads((run / "quality.json").read_text())["unreadable"]
+    assert run.name in (workspace / "runs" / "index.html").read_text()
+    told = invopt("why", run.name, "--workspace", workspace)
+    assert f"signal unreadable_data, 1 period(s): the data cannot be read: {fault}" in told.stdout
+    only_run(workspace, "training")  # nothing was trained
+    # What belongs to the other branch did not run.
+    for skipped in ("clean-data", "monitor-drift", "start-training"):
+        assert skipped not in done.stdout
+
+
+def test_once_the_data_are_mended_the_period_is_judged_as_usual(workspace, broken_and_mended):
+    (_, broken), (done, mended) = broken_and_mended
+    assert done.returncode == 0, done.stdout + done.stderr
+    first, found = (json.loads((r / "monitoring.json").read_text()) for r in (broken, mended))
+    assert found["conclusive"]
+    assert found["end"] == first["end"]
+    assert len(found["drift"]) > 5
+    assert "window" not in [b["name"] for b in found["governor"]["brakes"] if b["holds"]]
+
+
+def test_the_terminal_shows_progress_and_the_log_keeps_everything(workspace, broken_and_mended):
     log = (only_run(workspace, "training") / "run.log").read_text()
     assert "executor_input" in log
-    done = invopt("run", "monitoring", "--config", CONFIG, "--workspace", workspace)
+    done, _ = broken_and_mended[1]
     assert "monitor-drift" in done.stdout
     assert "executor_input" not in done.stdout
     # clean and features come from the cache: the snapshot and the code are the same

@@ -1,6 +1,7 @@
 import json
 import os
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,7 +9,7 @@ import sqlalchemy as sa
 
 from invopt.config import GovernorConfig
 from invopt.monitoring.decision import EXPIRED, KEPT, PROMOTED, Situation
-from invopt.monitoring.signals import PERFORMANCE, Signal
+from invopt.monitoring.signals import DATA, PERFORMANCE, UNREADABLE, Signal
 from serving.governor import GovernorStore
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -64,6 +65,36 @@ def test_the_same_run_asking_again_gets_its_answer_and_no_second_claim(store):
     assert claim is not None
     assert none is None
     assert len(store.audit()) == 1
+
+
+def unreadable(week: int = 0) -> Situation:
+    whole = situation(week)
+    fault = Signal(UNREADABLE, DATA, 1.0, 0.0, 0.0, float("nan"), True, "no file", pages=True)
+    return replace(whole, conclusive=False, why_not="the data cannot be read", signals=(fault,))
+
+
+def test_what_is_known_of_a_period_stands_when_its_data_cannot_be_read_again(store):
+    patient = CONFIG.model_copy(update={"persistence": 2, "urgent": 2.0, "dry_run": True})
+    store.decide(situation(), patient, START, "monitoring-1")
+    before = store.memory("demo")
+    decision, _ = store.decide(unreadable(), patient, START, "monitoring-2")
+    assert decision.action == "page"
+    after = store.memory("demo")
+    assert after.causes["2024-01-07"] == before.causes["2024-01-07"] | {UNREADABLE}
+    assert after.urgent == before.urgent == {"2024-01-07"}
+    decision, _ = store.decide(situation(1), patient, START, "monitoring-3")
+    assert (decision.action, decision.streaks) == ("retrain", {"bias up": 2})
+
+
+def test_unreadable_data_page_once_until_they_were_read_again(store):
+    actions = []
+    for number, found in enumerate(
+        [unreadable(), unreadable(), unreadable(1), situation(1, fires=False), unreadable(1)]
+    ):
+        decision, claim = store.decide(found, CONFIG, START, f"monitoring-{number}")
+        assert claim is None
+        actions.append(decision.action)
+    assert actions == ["page", "alert", "alert", "ignore", "page"]
 
 
 def test_a_period_judged_twice_counts_once_on_the_way_to_a_retraining(store):

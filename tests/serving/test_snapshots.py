@@ -1,10 +1,13 @@
+import io
+
 import pandas as pd
 import pytest
 
-from invopt.errors import InvalidInputError
+from invopt.errors import ConfigError, InvalidInputError
+from invopt.files import read_json
 from invopt.sources import Mapping
 from serving.settings import WORKSPACE
-from serving.snapshots import take_snapshot
+from serving.snapshots import last_period_of, snapshot_or_fault, take_snapshot
 from tests.builders import write_files
 
 MAPPING = Mapping.model_validate(
@@ -51,3 +54,67 @@ def test_old_data_may_be_left_to_the_gate(tmp_path):
     assert [check.name for check in quality.failed] == ["freshness"]
     assert quality.stale_periods == 1
     assert any(line.startswith("suspect: freshness of sales is 4") for line in told)
+
+
+def read_or_tell(folder, told, source="lines.csv"):
+    mapping = MAPPING.model_dump(by_alias=True) | {"sources": {"lines": source}}
+    return snapshot_or_fault(
+        Mapping.model_validate(mapping), str(folder), DATA | {"suspect": "report"},
+        {WORKSPACE: str(folder.parent)}, pd.Timestamp("2024-01-06"), told.append,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        (
+            LINES.replace("qty", "pieces"),
+            "there is no column qty. Put it back, or change the mapping",
+        ),
+        ("", "lines.csv is empty; expected a header line"),
+        ("\x00\x01\x02,,\x03\n\x00", "repeats or leaves empty"),
+        ("date,sku,qty\n", "no usable row"),
+    ],
+)
+def test_data_that_cannot_be_used_are_told_where_nobody_may_fail(tmp_path, lines, sentence):
+    told: list[str] = []
+    name, fault = read_or_tell(write_files(tmp_path / "data", lines_csv=lines), told)
+    assert (name, fault.state) == ("none", "unreadable")
+    assert sentence in fault.sentence
+    assert fault.sentence in told[-1]
+    fault.save(tmp_path / "quality.json")
+    assert read_json(tmp_path / "quality.json") == {"unreadable": fault.sentence}
+    assert list((tmp_path / "snapshots").iterdir()) == []
+
+
+@pytest.mark.parametrize(("comes_back", "state"), [(True, "read"), (False, "unreadable")])
+def test_a_database_is_asked_twice(tmp_path, monkeypatch, comes_back, state):
+    monkeypatch.setattr("serving.snapshots.AGAIN_SECONDS", 0.0)
+    file, told = tmp_path / "shop.db", []
+
+    def tell(text):
+        told.append(text)
+        if comes_back:
+            frame = pd.read_csv(io.StringIO(LINES))
+            frame.to_sql("lines", f"sqlite:///{file}", index=False, if_exists="replace")
+
+    mapping = MAPPING.model_dump(by_alias=True) | {
+        "sources": {"lines": {"url": f"sqlite:///{file}", "query": "SELECT * FROM lines"}}
+    }
+    _, found = snapshot_or_fault(
+        Mapping.model_validate(mapping), str(tmp_path), DATA, {WORKSPACE: str(tmp_path)},
+        pd.Timestamp("2024-01-06"), tell,
+    )  # fmt: skip
+    assert found.state == state
+    assert sum("no such table" in line for line in told) == (1 if comes_back else 2)
+
+
+def test_a_mistake_of_the_configuration_is_no_fault_of_the_data(tmp_path):
+    folder = write_files(tmp_path / "data", lines_xlsx="")
+    with pytest.raises(ConfigError, match=r"must be \.csv or \.parquet"):
+        read_or_tell(folder, [], "lines.xlsx")
+
+
+def test_the_name_of_a_snapshot_tells_its_last_period():
+    assert last_period_of("a-shop-20240105-96ab62d7d07b404f") == pd.Timestamp("2024-01-05")
+    assert last_period_of("") is None

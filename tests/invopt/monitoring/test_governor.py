@@ -14,7 +14,15 @@ from invopt.monitoring.decision import (
     Situation,
 )
 from invopt.monitoring.governor import decide, retraining_key, streak
-from invopt.monitoring.signals import DATA, DRIFT, PERFORMANCE, SERVING, SUPPLY, Signal
+from invopt.monitoring.signals import (
+    DATA,
+    DRIFT,
+    PERFORMANCE,
+    SERVING,
+    SUPPLY,
+    UNREADABLE,
+    Signal,
+)
 
 NOW = datetime(2024, 6, 3, 8, tzinfo=UTC)
 WEEKS = ["2024-05-05", "2024-05-12", "2024-05-19", "2024-05-26", "2024-06-02"]
@@ -184,6 +192,44 @@ def test_a_fault_that_went_away_and_came_back_pages_again():
     fault = signal("silent_feed", DATA, pages=True)
     causes = {WEEKS[2]: frozenset({"silent_feed"}), WEEKS[3]: frozenset()}
     assert act(fault, memory=Memory(causes, paged={"silent_feed": WEEKS[2]})).action == "page"
+
+
+def test_a_fault_that_was_mended_within_its_period_pages_again_when_it_comes_back():
+    fault = signal(UNREADABLE, DATA, pages=True)
+    paged = {UNREADABLE: WEEKS[3]}
+    broken = Memory({WEEKS[3]: frozenset({UNREADABLE})}, paged=paged)
+    mended = Memory({WEEKS[3]: frozenset()}, paged=paged)
+    for end in WEEKS[3:]:
+        assert act(fault, memory=broken, end=end, conclusive=False).action == "alert"
+        assert act(fault, memory=mended, end=end, conclusive=False).action == "page"
+
+
+def test_data_that_stay_unreadable_page_again_after_a_while():
+    fault = signal(UNREADABLE, DATA, pages=True)
+    memory = remembered(UNREADABLE, paged={UNREADABLE: WEEKS[0]})
+    assert act(fault, memory=memory, conclusive=False).action == "page"
+    later = remembered(UNREADABLE, paged={UNREADABLE: WEEKS[1]})
+    assert act(fault, memory=later, conclusive=False).action == "alert"
+
+
+def test_a_period_that_could_not_be_read_is_no_quiet_one():
+    fault = signal("silent_feed", DATA, pages=True)
+    causes = {WEEKS[2]: frozenset({"silent_feed"}), WEEKS[3]: frozenset({UNREADABLE})}
+    assert act(fault, memory=Memory(causes, paged={"silent_feed": WEEKS[2]})).action == "alert"
+
+
+def test_data_that_spoil_a_training_hold_it_back_without_a_page():
+    hole = signal("empty_column", DATA, spoils=True)
+    decision = act(signal(), hole)
+    assert decision.action == "alert"
+    assert [b.name for b in decision.brakes if b.holds] == ["data"]
+    assert act(signal(), signal("gaps", DATA)).action == "retrain"
+
+
+def test_a_later_period_holds_a_retraining_only_if_it_was_judged():
+    for found, expected in (({UNREADABLE}, "retrain"), ((), "alert")):
+        causes = {WEEKS[3]: frozenset({"bias up"}), "2024-06-09": frozenset(found)}
+        assert act(signal(), memory=Memory(causes)).action == expected
 
 
 def test_a_fault_already_paged_for_still_stops_a_retraining():

@@ -100,6 +100,38 @@ def test_a_sensor_that_stands_still_is_named():
     assert not found[0].pages
 
 
+def test_a_plan_that_says_nothing_at_all_is_an_empty_column_and_spoils_a_training():
+    panel = retailer()
+    for name, nothing in (("price", np.nan), ("promotion", 0.0)):
+        plan = panel.channels[name]
+        empty = panel.with_channels([replace(plan, values=np.full_like(plan.values, nothing))])
+        [found] = data_signals(empty, CONFIG, features=(name,))
+        assert (found.name, found.spoils, found.pages) == ("empty_column", True, False)
+        assert name in found.text
+        assert names(empty) == set()
+
+
+def test_checks_that_failed_at_ingest_alert_and_spoil_a_training():
+    checks = [
+        {"name": "freshness", "about": "sales", "value": 9, "limit": 3, "passed": False},
+        {
+            "name": "volume",
+            "about": "rows",
+            "value": 0.43,
+            "limit": 0.5,
+            "passed": False,
+            "rule": "may not fall",
+        },
+        {"name": "jump", "about": "price", "value": None, "limit": 20.0, "passed": True},
+    ]
+    [found] = data_signals(retailer(), CONFIG, quality={"checks": checks})
+    assert (found.name, found.spoils, found.pages) == ("suspect_data", True, False)
+    assert (
+        found.text
+        == "checks of what was read failed: volume of rows is 0.43 against 0.5 (may not fall)"
+    )
+
+
 def test_old_data_page_and_many_duplicates_alert():
     quality = {
         "stale_periods": 3,

@@ -1,0 +1,23 @@
+"""Monitoring of data that cannot be read: that is the evidence."""
+
+from kfp.dsl import Artifact, Input, Output
+
+from components.base import component
+
+
+@component
+def monitor_unreadable(
+    quality: Input[Artifact], mapping: str, config: dict, evidence: Output[Artifact]
+):
+    """Say which period cannot be judged, and why; judge nothing.
+
+    Args:
+        quality: Why ingest could read nothing.
+        mapping: The data set's mapping, as JSON.
+        config: The whole configuration.
+        evidence: Folder as monitor_drift leaves it.
+    """
+    from serving.telling import tell
+    from serving.unreadable import monitor_unreadable
+
+    monitor_unreadable(quality.path, mapping, config, evidence.path, tell)

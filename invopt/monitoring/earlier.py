@@ -1,0 +1,138 @@
+"""What earlier runs saw of the data, beside what is there now: days due, a past that changed."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from invopt.config import MonitoringConfig
+from invopt.feeds import locations_of
+from invopt.monitoring.signals import DATA, Signal
+from invopt.panel import UNOBSERVED, Panel
+from invopt.timeline import Timeline
+
+SETTLED = 4  # latest periods whose actuals may still come late, or be corrected
+_REWRITTEN = 0.1  # share by which a period's sales are others than they were
+_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class Seen:
+    """How far the data reached when they were read before.
+
+    Attributes:
+        last: Last period of them.
+        since: Day on which they were first seen to reach it.
+        today: The clock.
+    """
+
+    last: pd.Timestamp
+    since: pd.Timestamp
+    today: pd.Timestamp
+
+
+def due_period(seen: Seen, freq: str, length: int) -> tuple[str, str]:
+    """Return the first and last day of the newest monitoring period there should be data of.
+
+    Data are taken to come as late as they did: since the day they were first seen to reach
+    their last period, they should have come on by the whole periods that have passed. So a set
+    that has an end of its own, or a clock that was set back, names no period that nobody waits
+    for.
+
+    Args:
+        seen: Before.
+        freq: D, W-MON to W-SUN, or MS.
+        length: Periods of a monitoring period.
+
+    Returns:
+        ISO dates, as in Evidence: the first days of its first and its last period.
+    """
+    line = Timeline(seen.last, freq, 1)
+    end = _due(seen, freq, length)
+    return f"{line.date(end - length + 1):%Y-%m-%d}", f"{line.date(end):%Y-%m-%d}"
+
+
+def overdue_signals(line: Timeline, seen: Seen | None, length: int) -> list[Signal]:
+    """Return that data end before those that were read earlier, or that a period did not come.
+
+    Args:
+        line: Periods of the data.
+        seen: Before; None leaves it out.
+        length: Periods of a monitoring period.
+    """
+    if seen is None:
+        return []
+    missing = -int(Timeline(seen.last, line.freq, 1).index_of(pd.DatetimeIndex([line.last]))[0])
+    if missing > 0:
+        text = (
+            f"the data end on {line.last:%Y-%m-%d}, but reached {seen.last:%Y-%m-%d} before: "
+            "an old extract, or the last days are gone"
+        )
+        return [_spoilt("no_new_data", missing, text)]
+    missing += _due(seen, line.freq, length)
+    if 2 * missing <= length:
+        return []
+    due = " to ".join(due_period(seen, line.freq, length))
+    text = f"the data still end on {line.last:%Y-%m-%d}: those of {due} did not come"
+    return [_spoilt("no_new_data", missing, text)]
+
+
+def rewritten_past(
+    panel: Panel, known: pd.DataFrame | None, config: MonitoringConfig
+) -> list[Signal]:
+    """Return that most earlier periods hold other sales than when they were judged.
+
+    An extract that holds every row twice looks like itself; beside what was judged it is double.
+
+    Args:
+        panel: Every series, cleaned.
+        known: Records of earlier runs; of other locations nothing can be said.
+        config: Length of a period, and how far back is looked.
+    """
+    if known is None or set(known["location"]) != set(locations_of(panel).astype(str)):
+        return []
+    stop = panel.num_periods - SETTLED * config.period
+    then = known.groupby("start")["actual"].sum()
+    first = panel.timeline.index_of(pd.DatetimeIndex(then.index))
+    there = (first >= max(0, stop - config.history * config.period)) & (
+        first + config.period <= stop
+    )
+    before = then.to_numpy(np.float64)[there]
+    now = _sold(panel, first[there], config.period)
+    ratios = now[before > 0] / before[before > 0]
+    changed = np.abs(ratios - 1) > _REWRITTEN
+    if len(ratios) < SETTLED or 2 * changed.sum() <= len(ratios):
+        return []
+    text = (
+        f"sales of {changed.sum()} of {len(ratios)} earlier periods are others than when they "
+        f"were judged, usually {np.median(ratios):.2f} of them: the past came twice, in part or in "
+        "another unit"
+    )
+    return [_spoilt("past_rewritten", float(np.median(ratios)), text, expected=1.0, pages=True)]
+
+
+def _due(seen: Seen, freq: str, length: int) -> int:
+    """Return the periods from the last one seen to the end of the one that is due."""
+    passed = int(Timeline(seen.since, freq, 1).index_of(pd.DatetimeIndex([seen.today]))[0])
+    return max(0, passed // length) * length
+
+
+def _sold(panel: Panel, first: Iterable[int], period: int) -> npt.NDArray[np.float64]:
+    """Return the observed sales of all series in the stretches that start at `first`."""
+    sold = np.zeros(panel.num_periods)
+    for row in range(0, panel.num_series, _ROWS):
+        rows = slice(row, row + _ROWS)
+        seen = (np.asarray(panel.flags[rows]) & UNOBSERVED) == 0
+        sold += np.where(seen, panel.y[rows], 0).sum(axis=0, dtype=np.float64)
+    return np.array([sold[at : at + period].sum() for at in first])
+
+
+def _spoilt(
+    name: str, value: float, text: str, *, expected: float = 0.0, pages: bool = False
+) -> Signal:
+    return Signal(
+        name, DATA, float(value), expected, 0.0, float("nan"), fires=True, text=text, pages=pages,
+        spoils=True,
+    )  # fmt: skip

@@ -1,0 +1,32 @@
+"""The evidence of a period whose data cannot be read."""
+
+from typing import Any
+
+import pandas as pd
+
+from invopt.monitoring.changes import trend
+from invopt.monitoring.evidence import TREND, Evidence
+from invopt.monitoring.signals import DATA, UNREADABLE, Signal
+
+
+def unreadable_evidence(
+    sentence: str, period: tuple[str, str], known: pd.DataFrame | None = None
+) -> Evidence:
+    """Return the evidence of a period whose data cannot be read: one signal, nothing judged.
+
+    Args:
+        sentence: What is wrong, where, and what to do.
+        period: First and last day, ISO.
+        known: Records of earlier periods, for the trend.
+    """
+    why = "the data cannot be read"
+    text = f"{why}: {sentence.rstrip('.')}"
+    signal = Signal(
+        UNREADABLE, DATA, 1.0, 0.0, 0.0, float("nan"), fires=True, text=text, pages=True
+    )
+    earlier: list[dict[str, Any]] = [] if known is None else trend(known, TREND)
+    return Evidence(
+        *period, conclusive=False, why_not=why, signals=[signal], drift=None, reference="nothing",
+        trend=earlier, causes=[], locations=[], products=[], events=[], notes=[], num_series=0,
+        num_sampled=0, new_periods=0, excess_cost=0.0, records=pd.DataFrame(),
+    )  # fmt: skip

@@ -1,0 +1,103 @@
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from invopt.config import MonitoringConfig
+from invopt.feeds import locations_of
+from invopt.monitoring.earlier import Seen, due_period, overdue_signals, rewritten_past
+from invopt.panel import Panel
+from invopt.timeline import Timeline
+from tests.builders import make_panel
+
+
+def due(today, *, last="2024-01-07", seen="2024-01-08", freq="D", length=7):
+    return due_period(Seen(*map(pd.Timestamp, (last, seen, today))), freq, length)
+
+
+@pytest.mark.parametrize(
+    ("today", "period"),
+    [
+        ("2024-01-08", ("2024-01-01", "2024-01-07")),  # judged this morning, broken at noon
+        ("2024-01-14", ("2024-01-01", "2024-01-07")),  # the next one is not over yet
+        ("2024-01-15", ("2024-01-08", "2024-01-14")),
+        ("2024-01-24", ("2024-01-15", "2024-01-21")),
+        ("2023-06-01", ("2024-01-01", "2024-01-07")),  # the clock was set back
+    ],
+)
+def test_the_period_due_follows_the_last_one_seen_by_the_time_that_passed(today, period):
+    assert due(today) == period
+
+
+def test_data_that_ended_years_ago_are_not_due_today():
+    assert due("2026-11-25", seen="2026-11-25") == ("2024-01-01", "2024-01-07")
+    assert due("2026-12-03", seen="2026-11-25") == ("2024-01-08", "2024-01-14")
+
+
+def test_weeks_and_months_are_named_by_their_first_days():
+    assert due("2024-01-22", last="2024-01-01", freq="W-MON", length=1) == ("2024-01-15",) * 2
+    months = due("2024-05-03", last="2024-01-01", seen="2024-02-05", freq="MS", length=3)
+    assert months == ("2024-02-01", "2024-04-01")
+
+
+def overdue(end, *, last="2024-01-07", since="2024-01-08", today="2024-01-08") -> str:
+    """Return the finding about data that end on a day, "" where there is none."""
+    line = Timeline.covering(pd.Timestamp("2023-01-01"), pd.Timestamp(end), "D")
+    found = overdue_signals(line, Seen(*map(pd.Timestamp, (last, since, today))), 7)
+    assert all(s.fires and s.spoils and not s.pages for s in found)
+    return " ".join(s.text for s in found)
+
+
+def test_data_that_end_before_those_read_earlier_are_told_whatever_the_clock_says():
+    for today in ("2023-01-01", "2024-01-08", "2024-03-01"):
+        told = overdue("2024-01-04", today=today)
+        assert told.startswith("the data end on 2024-01-04, but reached 2024-01-07 before")
+
+
+def test_a_week_that_did_not_come_is_told_and_a_day_that_is_late_is_not():
+    assert overdue("2024-01-07", today="2024-01-14") == ""
+    told = overdue("2024-01-07", today="2024-01-15")
+    assert told == (
+        "the data still end on 2024-01-07: those of 2024-01-08 to 2024-01-14 did not come"
+    )
+    assert overdue("2024-01-13", today="2024-01-15") == ""
+    assert overdue("2024-01-14", today="2024-01-15") == ""
+
+
+def test_without_an_earlier_run_nothing_is_overdue():
+    assert overdue_signals(Timeline(pd.Timestamp("2024-01-01"), "D", 9), None, 7) == []
+
+
+def records(panel: Panel, num: int) -> pd.DataFrame:
+    """Return what was sold in each of a panel's first weeks, by location."""
+    names = locations_of(panel).astype(str)
+    rows = [
+        {"start": panel.timeline.date(7 * week), "location": name,
+         "actual": float(panel.y[names == name, 7 * week : 7 * week + 7].sum())}
+        for week in range(num) for name in np.unique(names)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(("times", "pages"), [(1.0, False), (2.0, True), (0.5, True)])
+def test_a_past_that_is_other_than_it_was_judged_pages(times, pages):
+    panel = make_panel(12, 140)
+    panel = replace(panel, y=(2 * panel.y).astype(np.int16))
+    known = records(panel, 12)
+    now = replace(panel, y=(times * panel.y).astype(np.int16))
+    found = rewritten_past(now, known, MonitoringConfig())
+    assert [(s.name, s.pages) for s in found] == [("past_rewritten", True)] * pages
+    if pages:
+        assert found[0].value == pytest.approx(times)
+
+
+def test_late_actuals_and_other_locations_are_no_rewritten_past():
+    panel = make_panel(12, 140)
+    known, config = records(panel, 20), MonitoringConfig()
+    late = np.array(panel.y)
+    late[:, -28:] *= 3  # the latest weeks may still come
+    assert rewritten_past(replace(panel, y=late), known, config) == []
+    elsewhere = known.assign(location="another")
+    assert rewritten_past(replace(panel, y=3 * panel.y), elsewhere, config) == []
+    assert rewritten_past(panel, None, config) == []
