@@ -19,8 +19,6 @@ from invopt.panel import Panel, iter_panels, load_panel, partitions, sample_pane
 
 if TYPE_CHECKING:
     from invopt.forecasts import ForecastArrays
-
-if TYPE_CHECKING:
     from invopt.monitoring.earlier import Seen
     from invopt.monitoring.evidence import Evidence
 
@@ -389,6 +387,8 @@ def monitor(
 ) -> None:  # fmt: skip
     """Write the evidence of the latest period: evidence.json, evidently.html and its numbers.
 
+    Where data of a newer one are overdue, it is that one's, as far as it is known.
+
     Args:
         model: The champion's folder.
         source: Panel with derived channels.
@@ -451,13 +451,11 @@ def _records_file(kept: Path, name: str) -> Path:
 
 
 def _write_evidence(found: "Evidence", version: str, name: str, kept: Path, out: str) -> None:
-    from invopt.monitoring.evidently_report import write_evidently  # noqa: PLC0415
+    from invopt.monitoring.evidently_report import Shelf, write_evidently  # noqa: PLC0415
 
+    shelf = Shelf(kept / "evidently", name, found.start, found.end, version)
     with replacing_folder(Path(out)) as folder:
-        write_evidently(
-            found.drift, folder / "evidently.html", folder / "evidently.json",
-            workspace=kept / "evidently", project=name,
-        )  # fmt: skip
+        write_evidently(found.drift, folder / "evidently.html", folder / "evidently.json", shelf)
         write_json(folder / "evidence.json", found.as_dict() | {"version": version})
 
 

@@ -14,6 +14,7 @@ FREQUENCIES = ("D", *(f"W-{day}" for day in _WEEKDAYS), "MS")
 # How many periods make one season, shortest first: a week of days, a year of weeks or months.
 SEASON_LENGTHS = {"D": 7, "W": 52, "MS": 12}
 PERIODS_PER_YEAR = {"D": 365.25, "W": 365.25 / 7, "MS": 12.0}
+_WORDS = {"D": "day", "W": "week", "MS": "month"}
 
 
 def check_frequency(freq: str) -> str:
@@ -76,6 +77,11 @@ class Timeline:
     def periods_per_year(self) -> float:
         """Number of periods in an average year."""
         return PERIODS_PER_YEAR[frequency_unit(self.freq)]
+
+    def spell(self, number: int) -> str:
+        """Return a number of periods in words: "1 week", "3 days"."""
+        word = _WORDS[frequency_unit(self.freq)]
+        return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
 
     @property
     def last(self) -> pd.Timestamp:

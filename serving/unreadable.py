@@ -9,7 +9,7 @@ import pandas as pd
 from invopt import steps
 from invopt.config import Config
 from invopt.monitoring.earlier import Seen, due_period
-from invopt.monitoring.signals import UNREADABLE
+from invopt.monitoring.signals import LATE, UNREADABLE
 from invopt.sources import Mapping
 from invopt.timeline import floor_dates
 from serving.governor import AuditRow, GovernorStore, clock
@@ -54,7 +54,7 @@ def last_seen(champion: Registered, settings: Settings) -> Seen | None:
     today = _day(clock())
     store = GovernorStore(settings.governor_store)
     try:
-        judged = [row for row in store.audit(champion.name) if not _unreadable(row)]
+        judged = [row for row in store.audit(champion.name) if not _awaited(row)]
     finally:
         store.close()
     if judged:
@@ -65,8 +65,9 @@ def last_seen(champion: Registered, settings: Settings) -> Seen | None:
     return None if trained is None else Seen(trained, _day(champion.since), today)
 
 
-def _unreadable(row: AuditRow) -> bool:
-    return any(s["name"] == UNREADABLE for s in row.content["situation"]["signals"])
+def _awaited(row: AuditRow) -> bool:
+    """Return whether a decision was about a period that data were due of and had not come."""
+    return any(s["name"] in (UNREADABLE, LATE) for s in row.content["situation"]["signals"])
 
 
 def _day(at: datetime) -> pd.Timestamp:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from invopt.feeds import locations_of
 from invopt.monitoring.drift import Drift
-from invopt.monitoring.signals import DATA, SERVING, Signal
+from invopt.monitoring.signals import DATA, PERFORMANCE, SERVING, Signal
 from invopt.panel import Panel
 
 FloatArray = npt.NDArray[np.float64]
@@ -102,7 +102,8 @@ def likely_causes(
     A feed that fell silent has no money of its own, and is why the others moved.
     A column's effect is its mean change times the slope of excess cost on it across series: what
     goes with it, which is not proof that it is the reason. Performance signals carry the whole
-    excess; they come with columns, not instead of them.
+    excess, so that one of them stands for all: demand that left the forecasts is why error,
+    coverage and cost did. It comes with columns, not instead of them.
 
     Args:
         signals: Of the period.
@@ -110,11 +111,11 @@ def likely_causes(
         excess: Money by series, in the order of drift.current.
         num: Causes named.
     """
-    causes = [
-        Cause(s.name, s.effect, s.text)
-        for s in signals
-        if s.fires and not s.name.startswith("drift")
-    ]
+    firing = [s for s in signals if s.fires and not s.name.startswith("drift")]
+    whole = sorted(
+        (s for s in firing if s.kind == PERFORMANCE), key=lambda s: (s.name != "bias", s.p_value)
+    )
+    causes = [Cause(s.name, s.effect, s.text) for s in firing if s not in whole[1:]]
     if drift is not None:
         for column in drift.columns:
             if not column.moved:
@@ -122,7 +123,7 @@ def likely_causes(
             at = drift.names.index(column.column)
             money = _goes_with(drift.current[:, at], drift.expected[:, at], excess)
             text = (
-                f"{column.column} moved by {column.change:+.2f} standard deviations "
+                f"moved by {column.change:+.2f} standard deviations "
                 f"(distance {column.score:.2f}, history allows {column.threshold:.2f})"
             )
             causes.append(Cause(column.column, money, text))

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from invopt.config import Config
+from invopt.errors import ConfigError
 from invopt.features import EncodedPanel, FeatureEncoder
 from invopt.features.spec import PRICE
 from invopt.features.tables import snapshot_table
@@ -54,10 +55,19 @@ class Champion:
 
 
 def champion_subject(model: Path, panel: Panel, config: Config) -> Subject:
-    """Return the model of a folder as the subject of a panel's evidence."""
+    """Return the model of a folder as the subject of a panel's evidence.
+
+    Raises:
+        ConfigError: If the model does not forecast a whole monitoring period.
+    """
     forecaster = OnnxForecaster(model)
     champion = Champion(forecaster)
     spec = forecaster.spec
+    if config.monitoring.period > spec.config.horizon:
+        raise ConfigError(
+            f"monitoring.period is {config.monitoring.period} periods, but the champion forecasts "
+            f"{spec.config.horizon}: set monitoring.period to at most that."
+        )
     scaled = (*spec.past, *spec.shared_past, *spec.planned, *spec.calendar)
     channels = tuple(c.name for c in scaled) + ((PRICE,) if spec.has_price else ())
     trained = pd.DatetimeIndex([pd.Timestamp(spec.trained_until)])
@@ -75,7 +85,7 @@ def _terms(panel: Panel, config: Config, forecaster: OnnxForecaster) -> Terms | 
     """Return costs of the series, None where the horizon cannot cover the protection interval."""
     price = None
     if PRICE in panel.channels:
-        price = panel.channel_by_series(PRICE)[:, panel.num_periods - 1].astype(np.float64)
+        price = panel.channel_by_series(PRICE)[:, : panel.num_periods][:, -1].astype(np.float64)
     terms = terms_of(panel.series, price, config.inventory)
     covered = terms.protection_interval.max() <= forecaster.spec.config.horizon
     return terms if covered else None

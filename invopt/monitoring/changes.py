@@ -59,7 +59,14 @@ def _coverage(records: pd.DataFrame) -> FloatArray:
 def _stockout_odds(records: pd.DataFrame) -> FloatArray:
     out, on_sale = records["censored"].to_numpy(), records["on_sale"].to_numpy()
     odds: FloatArray = np.log((out + 0.5) / (on_sale - out + 0.5))
-    return odds
+    return np.where(_came(records), odds, np.nan)
+
+
+def _came(records: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Return in which periods anything is known of the shelf: some record has come."""
+    seen = records["observed"].to_numpy() + records["censored"].to_numpy()
+    known: npt.NDArray[np.bool_] = seen > 0
+    return known
 
 
 def _percent(value: float) -> str:
@@ -131,6 +138,7 @@ def trend(records: pd.DataFrame, num: int) -> list[dict[str, Any]]:
     actual, error = rows["actual"].to_numpy(), rows["error"].to_numpy()
     wape = np.divide(error, actual, out=np.full(len(rows), np.nan), where=actual > 0)
     empty = rows["censored"].to_numpy() / np.maximum(rows["on_sale"].to_numpy(), 1)
+    empty = np.where(_came(rows), empty, np.nan)
     return [
         {
             "start": f"{start:%Y-%m-%d}",

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from invopt.monitoring.signals import UNREADABLE, Signal
+from invopt.monitoring.signals import LATE, UNREADABLE, Signal
 
 IGNORE, ALERT, RETRAIN, PAGE = "ignore", "alert", "retrain", "page"
 ACTIONS = (IGNORE, ALERT, RETRAIN, PAGE)
@@ -87,8 +87,12 @@ class Memory:
 
     @property
     def judged(self) -> dict[str, frozenset[str]]:
-        """Causes by end of period, those left out whose data could not be read."""
-        return {end: found for end, found in self.causes.items() if found != {UNREADABLE}}
+        """Causes by end of period, those left out whose data have not come or cannot be read."""
+        return {
+            end: found
+            for end, found in self.causes.items()
+            if found != {UNREADABLE} and LATE not in found
+        }
 
 
 @dataclass(frozen=True)

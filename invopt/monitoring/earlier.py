@@ -9,7 +9,7 @@ import pandas as pd
 
 from invopt.config import MonitoringConfig
 from invopt.feeds import locations_of
-from invopt.monitoring.signals import DATA, Signal
+from invopt.monitoring.signals import DATA, LATE, Signal
 from invopt.panel import UNOBSERVED, Panel
 from invopt.timeline import Timeline
 
@@ -70,13 +70,13 @@ def overdue_signals(line: Timeline, seen: Seen | None, length: int) -> list[Sign
             f"the data end on {line.last:%Y-%m-%d}, but reached {seen.last:%Y-%m-%d} before: "
             "an old extract, or the last days are gone"
         )
-        return [_spoilt("no_new_data", missing, text)]
+        return [_spoilt(LATE, missing, text)]
     missing += _due(seen, line.freq, length)
     if 2 * missing <= length:
         return []
     due = " to ".join(due_period(seen, line.freq, length))
     text = f"the data still end on {line.last:%Y-%m-%d}: those of {due} did not come"
-    return [_spoilt("no_new_data", missing, text)]
+    return [_spoilt(LATE, missing, text)]
 
 
 def rewritten_past(

@@ -23,6 +23,7 @@ from invopt.monitoring.changes import estimated_error, performance_signals, tota
 from invopt.monitoring.columns import drift_of, drift_signal
 from invopt.monitoring.drift import Drift
 from invopt.monitoring.earlier import Seen, overdue_signals, rewritten_past
+from invopt.monitoring.late import awaited
 from invopt.monitoring.performance import series_outcomes
 from invopt.monitoring.quality import data_signals
 from invopt.monitoring.sampling import sample_series, sampled
@@ -57,6 +58,8 @@ class Evidence:
         num_series: Judged.
         num_sampled: Looked at for drift.
         new_periods: Since the champion's training.
+        new_data: The same in words, such as "28 days".
+        length: Of the period, in words.
         excess_cost: Money above plan of the latest priced decisions.
         records: By cutoff and location, to be kept for the next time.
     """
@@ -77,6 +80,8 @@ class Evidence:
     num_series: int
     num_sampled: int
     new_periods: int
+    new_data: str
+    length: str
     excess_cost: float
     records: pd.DataFrame = field(repr=False)
 
@@ -108,6 +113,9 @@ def gather_evidence(
 ) -> Evidence:
     """Return the evidence of a panel's last monitoring period.
 
+    Where data of the period after it are overdue it is that one's: its error is estimated, and
+    nothing is concluded.
+
     Args:
         subject: The champion and what belongs to it.
         panel: Cleaned, with derived channels.
@@ -118,19 +126,21 @@ def gather_evidence(
         seen: How far the data reached when they were read before.
         notify: Called with a line of progress.
     """
+    overdue = overdue_signals(panel.timeline, seen, config.period)
+    panel = awaited(panel, seen, config.period)
     cutoff = panel.num_periods - 1 - config.period
     start, end = max(0, cutoff + 1), panel.num_periods - 1
     dates = f"{panel.timeline.date(start):%Y-%m-%d}", f"{panel.timeline.date(end):%Y-%m-%d}"
     signals = data_signals(panel, config, features=subject.channels, quality=quality)
-    signals += overdue_signals(panel.timeline, seen, config.period)
-    signals += serving_signals(served, config)
+    signals += [*overdue, *serving_signals(served, config)]
     gone = any(s.name == "column_gone" for s in signals)
     if cutoff < subject.first_cutoff or gone:
         why = (
             "the model cannot forecast without the columns that are gone" if gone
-            else f"the model needs {subject.first_cutoff + 1} periods before it can be judged"
+            else f"the model needs {panel.timeline.spell(subject.first_cutoff + 1)} of data before "
+            "it can be judged"
         )  # fmt: skip
-        return _blind(dates, why, signals, panel, subject, start)
+        return _blind(dates, why, signals, panel, subject, start, config)
     judged = sampled(panel, config.max_rows // _JUDGED, config.seed)
     if judged.num_series == panel.num_series:
         signals += rewritten_past(panel, known, config)
@@ -213,14 +223,14 @@ def _told(
         sample = sample_series(panel, len(drift.current), config.seed)
         rows = pd.Index(judged.unique_ids).get_indexer(pd.Index(panel.unique_ids[sample]))
     by_sample = np.where(rows >= 0, excess[rows], 0.0) if len(rows) else np.zeros(0)
-    first = last + 1
+    first, since = last + 1, panel.num_periods - subject.trained_stop
     return Evidence(
         *dates, not why_not, why_not, valued, drift, reference, trend(records, TREND),
         likely_causes(valued, drift, by_sample), affected(judged, "location", latest, excess),
         affected(judged, "product", latest, excess),
         known_events(panel, first, panel.num_periods + config.period), notes,
         judged.num_series, 0 if drift is None else len(drift.current),
-        panel.num_periods - subject.trained_stop, money, records,
+        since, panel.timeline.spell(since), panel.timeline.spell(config.period), money, records,
     )  # fmt: skip
 
 
@@ -244,10 +254,13 @@ def _blind(
     panel: Panel,
     subject: Subject,
     first: int,
+    config: MonitoringConfig,
 ) -> Evidence:
     """Return the evidence when the model could not be asked."""
+    since = panel.num_periods - subject.trained_stop
     return Evidence(
         *dates, False, why, signals, None, "nothing", [], likely_causes(signals, None, np.zeros(0)),
         [], [], known_events(panel, first, panel.num_periods), [], panel.num_series, 0,
-        panel.num_periods - subject.trained_stop, 0.0, pd.DataFrame(),
+        since, panel.timeline.spell(since), panel.timeline.spell(config.period), 0.0,
+        pd.DataFrame(),
     )  # fmt: skip

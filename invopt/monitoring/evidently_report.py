@@ -2,16 +2,39 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from invopt.monitoring.columns import PREDICTION, TARGET
 from invopt.monitoring.drift import ColumnDrift, Drift
 
 
+@dataclass(frozen=True)
+class Shelf:
+    """Where `evidently ui` finds a report, and how it tells it from others.
+
+    Attributes:
+        workspace: Folder of `evidently ui`.
+        project: Its project there.
+        start: First day of the period (ISO date).
+        end: Last day, the report's time.
+        version: Of the champion.
+    """
+
+    workspace: Path
+    project: str
+    start: str
+    end: str
+    version: str
+
+
 def write_evidently(
-    drift: Drift | None, html: Path, json: Path, *, workspace: Path | None = None, project: str = ""
+    drift: Drift | None, html: Path, json: Path, shelf: Shelf | None = None
 ) -> dict[str, float]:
     """Write Evidently's report with the learned thresholds; return its own score by column.
 
@@ -22,8 +45,7 @@ def write_evidently(
         drift: What was compared; None where nothing could be.
         html: Page to write; it needs nothing else.
         json: Numbers to write.
-        workspace: Folder of `evidently ui`; none by default.
-        project: Its project there.
+        shelf: Where the report is kept for `evidently ui`; nowhere by default.
     """
     columns = [d.column for d in drift.columns] if drift is not None else []
     if drift is None or not columns:
@@ -32,7 +54,7 @@ def write_evidently(
         return {}
     os.environ.setdefault("DO_NOT_TRACK", "1")
     from evidently import DataDefinition, Dataset, Report  # noqa: PLC0415  (eight seconds)
-    from evidently.metrics import DriftedColumnsCount, ValueDrift  # noqa: PLC0415
+    from evidently.metrics import DriftedColumnsCount, MeanValue, ValueDrift  # noqa: PLC0415
 
     definition = DataDefinition(numerical_columns=columns)
     names = list(drift.names)
@@ -47,13 +69,14 @@ def write_evidently(
             per_column_threshold={d.column: d.threshold for d in drift.columns},
         ),
         *(_value_drift(ValueDrift, drift.columns)),
+        *(MeanValue(column=c) for c in (TARGET, PREDICTION) if c in columns),
     ]
-    result = Report(metrics).run(*frames)
+    result = Report(metrics).run(*frames, **_labels(shelf))
     result.save_html(str(html))
     result.save_json(str(json))
-    if workspace is not None:
-        _keep(result, workspace, project)
-    values = [float(m["value"]) for m in result.dict()["metrics"][1:]]
+    if shelf is not None:
+        _keep(result, shelf)
+    values = [float(m["value"]) for m in result.dict()["metrics"][1 : len(columns) + 1]]
     return dict(zip(columns, values, strict=True))
 
 
@@ -65,11 +88,35 @@ def _frame(values: np.ndarray, names: list[str]) -> pd.DataFrame:  # type: ignor
     return pd.DataFrame(values.astype(np.float64), columns=names).dropna(how="all")
 
 
-def _keep(result: object, workspace: Path, project: str) -> None:
+def _labels(shelf: Shelf | None) -> dict[str, Any]:
+    """Return what tells a report from others, its time the period's: runs may come late."""
+    if shelf is None:
+        return {}
+    about = {"period": f"{shelf.start} to {shelf.end}", "champion": shelf.version}
+    return {"timestamp": datetime.fromisoformat(shelf.end), "metadata": about}
+
+
+def _keep(result: object, shelf: Shelf) -> None:
     """Add the report to the workspace that `evidently ui --workspace` shows."""
     from evidently.ui.workspace import Workspace  # noqa: PLC0415
 
-    store = Workspace.create(str(workspace))
-    known = [p for p in store.list_projects() if p.name == project]
-    place = known[0] if known else store.create_project(project)
+    store = Workspace.create(str(shelf.workspace))
+    known = [p for p in store.list_projects() if p.name == shelf.project]
+    place = known[0] if known else store.create_project(shelf.project)
     store.add_run(place.id, result, include_data=False)
+    if not place.dashboard.model().panels:
+        _draw(place.dashboard)
+
+
+def _draw(dashboard: Any) -> None:
+    """Put sales and forecasts over time on a project's dashboard, which is empty otherwise.
+
+    Distances are not drawn: Evidently joins only values of equal thresholds, and ours are learned
+    anew in every period.
+    """
+    from evidently.sdk.panels import PanelMetric, line_plot_panel  # noqa: PLC0415
+
+    means = PanelMetric(metric="MeanValue", legend="{{column}}")
+    dashboard.add_panel(
+        line_plot_panel("Mean log(1 + units) per series; each period's drift: Reports", [means])
+    )

@@ -22,7 +22,7 @@ from invopt.monitoring.decision import (
     Memory,
     Situation,
 )
-from invopt.monitoring.signals import DATA, DRIFT, PERFORMANCE, SERVING, Signal
+from invopt.monitoring.signals import DATA, DRIFT, LATE, PERFORMANCE, SERVING, Signal
 
 _QUARTER = timedelta(days=90)
 
@@ -137,10 +137,15 @@ def _told(situation: Situation, config: GovernorConfig, seen: _Seen) -> Decision
 
 
 def streak(cause: str, end: str, causes: Mapping[str, frozenset[str]]) -> int:
-    """Return for how many periods in a row a cause has fired, the period ending `end` included."""
+    """Return for how many periods in a row a cause has fired, the period ending `end` included.
+
+    Periods whose actuals never came are passed over: of them nothing is known.
+    """
     count = 1
     for earlier in sorted((e for e in causes if e < end), reverse=True):
         if cause not in causes[earlier]:
+            if LATE in causes[earlier]:
+                continue
             break
         count += 1
     return count
@@ -268,7 +273,7 @@ def _is_urgent(
     """
     if signal.kind != PERFORMANCE or signal.name == "cost":
         return False
-    before = sorted(e for e in memory.causes if e < end)[::-1][: periods - 1]
+    before = sorted(e for e in memory.judged if e < end)[::-1][: periods - 1]
     return signal.strength >= config.urgent or not memory.urgent.isdisjoint(before)
 
 

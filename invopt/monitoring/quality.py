@@ -20,6 +20,7 @@ from invopt.feeds import (
     span_of,
     standing_still,
 )
+from invopt.monitoring.late import none_came
 from invopt.monitoring.signals import DATA, Signal
 from invopt.panel import SERIES_LEVEL, Channel, Flag, Panel
 from invopt.sources.ledger import DUPLICATE
@@ -46,23 +47,23 @@ def data_signals(
         features: Channels the model was trained with.
         quality: What ingest found (quality.json); None leaves it out.
     """
-    signals = [*_ingest_signals(quality or {})]
+    signals = [*_ingest_signals(quality or {}, panel)]
     gone = sorted(set(features) - set(panel.channels))
     if gone:
         signals.append(
             _fault("column_gone", len(gone), 0, f"columns the model knows are gone: {_list(gone)}")
         )
-    if panel.num_periods > config.period:
+    if panel.num_periods > config.period and not none_came(panel, config.period):
         signals += [*_feeds(panel, config.period), *_gaps(panel, config.period)]
         signals += _broken_channels(panel, config.period, set(features))
     return signals
 
 
-def _ingest_signals(quality: Mapping[str, Any]) -> list[Signal]:
+def _ingest_signals(quality: Mapping[str, Any], panel: Panel) -> list[Signal]:
     signals = []
     stale = int(quality.get("stale_periods") or 0)
     if stale > 0:
-        text = f"the data are {stale} periods older than allowed"
+        text = f"the data are {panel.timeline.spell(stale)} older than allowed"
         signals.append(_fault("stale_data", stale, 0, text, pages=True))
     for table in quality.get("accounting", ()):
         again = sum(n for why, n in table["quarantined"].items() if why == DUPLICATE)
@@ -98,7 +99,7 @@ def _feeds(panel: Panel, period: int) -> list[Signal]:
     )
     signals = []
     if silent:
-        where = _list([_silence(record, faults[SILENT], at) for at in silent])
+        where = _list([_silence(record, panel, faults[SILENT], at) for at in silent])
         share = f"{len(silent)} of {len(record.names)} locations"
         text = f"no sales at {share}, longer than in the year before: {where}"
         signals.append(_fault(SILENT, len(silent), 0, text, pages=True))
@@ -112,10 +113,10 @@ def _feeds(panel: Panel, period: int) -> list[Signal]:
     return signals
 
 
-def _silence(record: FeedRecord, silent: npt.NDArray[np.bool_], at: int) -> str:
+def _silence(record: FeedRecord, panel: Panel, silent: npt.NDArray[np.bool_], at: int) -> str:
     last = int(np.flatnonzero(silent[at])[-1])
     start = int(run_starts(record.sales[[at]] == 0)[0, last])
-    return f"{record.names[at]} ({last - start + 1} periods)"
+    return f"{record.names[at]} ({panel.timeline.spell(last - start + 1)})"
 
 
 def _gaps(panel: Panel, period: int) -> list[Signal]:

@@ -86,7 +86,8 @@ def serving_signals(served: Served | None, config: MonitoringConfig) -> list[Sig
         Signal(
             "degraded", SERVING, share, 0.0, config.max_degraded_share, float("nan"),
             fires=share > config.max_degraded_share, pages=True,
-            text=f"{share:.1%} of {served.num_decisions:,} served decisions were degraded",
+            text=f"{share:.1%} of {served.num_decisions:,} served decisions were degraded"
+            f"{_aged(served.age_p95)}",
         )
     )  # fmt: skip
     if served.num_compared:
@@ -99,6 +100,13 @@ def serving_signals(served: Served | None, config: MonitoringConfig) -> list[Sig
             )
         )  # fmt: skip
     return signals
+
+
+def _aged(seconds: float) -> str:
+    """Return how old the sales were that most decisions rest on, "" where it is not known."""
+    if not np.isfinite(seconds):
+        return ""
+    return f"; 95 % rest on sales known up to {seconds / 86400:,.1f} days before"
 
 
 def _skew(

@@ -10,6 +10,8 @@ import numpy as np
 PERFORMANCE, DRIFT, SUPPLY, DATA, SERVING = "performance", "drift", "supply", "data", "serving"
 # The one signal of a period whose data could not be read: nothing else was judged.
 UNREADABLE = "unreadable_data"
+# Data end where they ended before: what is due is estimated, nothing is concluded.
+LATE = "no_new_data"
 
 
 @dataclass(frozen=True)

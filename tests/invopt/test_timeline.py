@@ -42,3 +42,10 @@ def test_dates_may_reach_beyond_the_end():
 def test_unknown_frequency_is_refused_with_the_known_ones():
     with pytest.raises(ConfigError, match="frequency must be one of D, W-MON"):
         check_frequency("H")
+
+
+def test_periods_are_spelt_as_a_reader_counts_them():
+    start = pd.Timestamp("2024-01-01")
+    assert Timeline(start, "D", 9).spell(7) == "7 days"
+    assert Timeline(start, "W-MON", 9).spell(1) == "1 week"
+    assert Timeline(start, "MS", 9).spell(1200) == "1,200 months"

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -97,19 +98,34 @@ def test_less_than_a_year_of_history_is_compared_with_the_latest_weeks_and_says_
 
 @pytest.mark.slow
 def test_evidently_reports_the_same_scores_with_the_learned_thresholds(tmp_path):
-    from invopt.monitoring.evidently_report import write_evidently
+    from invopt.monitoring.evidently_report import Shelf, write_evidently
 
     table, reference = make_table()
+    table = replace(table, names=("x0", "x1", "sales"))
     table.values[0, :, 1] += 0.8
     found = column_drift(table, reference, CONFIG)
-    scores = write_evidently(
-        found, tmp_path / "e.html", tmp_path / "e.json", workspace=tmp_path / "ui", project="demo"
-    )
+    shelf = Shelf(tmp_path / "ui", "demo", "2024-01-01", "2024-01-07", "demo-1")
+    for _ in range(2):
+        scores = write_evidently(found, tmp_path / "e.html", tmp_path / "e.json", shelf)
     assert scores == pytest.approx({d.column: d.score for d in found.columns}, rel=1e-3)
     count = json.loads((tmp_path / "e.json").read_text())["metrics"][0]["value"]["count"]
     assert count == sum(d.moved for d in found.columns) == 1
     assert "x1" in (tmp_path / "e.html").read_text()
-    assert any((tmp_path / "ui").iterdir())
+    project, runs, panels = kept_by_evidently(tmp_path / "ui")
+    assert project == "demo"
+    assert [f"{run.timestamp:%Y-%m-%d}" for run in runs] == ["2024-01-07"] * 2
+    assert runs[0].metadata == {"period": "2024-01-01 to 2024-01-07", "champion": "demo-1"}
+    assert len(panels) == 1
+
+
+def kept_by_evidently(folder):
+    """Return what `evidently ui` shows: its one project, its reports, its dashboard's panels."""
+    from evidently.ui.workspace import Workspace
+
+    store = Workspace(str(folder))
+    [project] = store.list_projects()
+    runs = [store.get_run(project.id, number) for number in store.list_runs(project.id)]
+    return project.name, runs, project.dashboard.model().panels
 
 
 def test_evidently_is_not_asked_about_nothing(tmp_path):

@@ -8,10 +8,14 @@ from invopt.baselines import Baseline
 from invopt.cleaning import clean as cleaned
 from invopt.config import CleaningConfig, InventoryConfig, ModelConfig, MonitoringConfig
 from invopt.inventory import terms_of
+from invopt.monitoring.causes import likely_causes
 from invopt.monitoring.changes import performance_signals, totals, trend
+from invopt.monitoring.earlier import Seen
 from invopt.monitoring.evidence import gather_evidence
+from invopt.monitoring.late import awaited
 from invopt.monitoring.performance import Scoring, performance_records, series_outcomes
 from invopt.monitoring.sampling import sample_series
+from invopt.monitoring.signals import DATA, PERFORMANCE, Signal
 from invopt.monitoring.subject import Subject, history_of
 from invopt.panel import Flag, Panel
 from tests.builders import make_panel
@@ -66,7 +70,7 @@ def test_a_clean_week_is_conclusive_and_quiet(clean):
     assert not any(s.fires and s.kind in ("data", "serving") for s in found.signals)
     assert (found.start, found.end) == ("2024-07-15", "2024-07-21")
     assert len(found.trend) == 12
-    assert found.new_periods == 28
+    assert (found.new_periods, found.new_data, found.length) == (28, "28 days", "7 days")
     assert found.locations[0].excess_cost >= found.locations[-1].excess_cost
 
 
@@ -80,6 +84,17 @@ def test_demand_that_rises_by_a_third_is_found_with_place_money_and_direction(cl
     assert "+" in bias.text
     assert found.causes
     assert any(name.startswith("bias at") for name in firing(found))
+
+
+def test_what_follows_from_demand_that_left_the_forecasts_is_no_further_cause():
+    def fired(name, p, kind=PERFORMANCE, effect=9.0):
+        return Signal(name, kind, 0.3, 0.0, 0.1, p, True, name, effect=effect)
+
+    error, bias = fired("error", 1e-9), fired("bias", 1e-3)
+    gaps = fired("gaps", float("nan"), DATA, 0.0)
+    named = [c.name for c in likely_causes([error, bias, gaps], None, np.zeros(0))]
+    assert named == ["gaps", "bias"]
+    assert [c.name for c in likely_causes([error], None, np.zeros(0))] == ["error"]
 
 
 def test_half_the_shelf_empty_is_a_matter_of_stock(clean):
@@ -102,6 +117,31 @@ def test_a_week_without_any_actuals_is_estimated_and_nothing_is_concluded(clean)
     assert not late.fires
     assert "estimated" in late.text
     assert "bias" not in {s.name for s in found.signals}
+
+
+def test_a_period_that_is_overdue_is_estimated_and_one_that_is_not_due_changes_nothing(clean):
+    def seen(days: int, last=clean.timeline.last) -> Seen:
+        first = pd.Timestamp("2024-08-01")
+        return Seen(last, first, first + pd.Timedelta(days=days))
+
+    assert awaited(clean, None, 7) is clean
+    assert awaited(clean, seen(6), 7) is clean
+    older = clean.timeline.date(clean.num_periods - 2)
+    assert awaited(clean, seen(30, last=older), 7) is clean
+    for days in (7, 20):  # the oldest of the missing periods
+        longer = awaited(clean, seen(days), 7)
+        assert longer.num_periods == clean.num_periods + 7
+        found = gather(clean, seen=seen(days))
+        assert found.start == f"{clean.timeline.date(clean.num_periods):%Y-%m-%d}"
+        assert firing(found) == {"no_new_data"}
+        assert "stockouts" not in {s.name for s in found.signals}
+        assert np.isnan(found.trend[-1]["stockouts"])
+        assert not found.conclusive
+        assert next(s for s in found.signals if s.name == "expected error").estimated
+    late, now = longer.channels, clean.channels
+    assert {n: c.values.shape for n, c in late.items()} == {
+        n: c.values.shape for n, c in now.items()
+    }
 
 
 def test_actuals_that_come_late_are_judged_when_they_come_and_no_sooner(clean):
@@ -129,7 +169,7 @@ def test_a_silent_store_pages_and_the_forecasts_are_not_blamed():
     found = gather(stores(6, slice(1, None, 2)))
     silent = next(s for s in found.signals if s.name == "silent_feed")
     assert silent.pages
-    assert "s1 (6 periods)" in silent.text
+    assert "s1 (6 days)" in silent.text
     assert found.causes[0].name == "silent_feed"
     seen = found.records[found.records["cutoff"] == found.records["cutoff"].max()]
     # Of s1's week the day before and the first silent day are demand; two days make a silence.
@@ -155,7 +195,7 @@ def test_no_reference_yet_is_said_and_not_concluded():
 def test_a_history_too_short_for_the_model_is_told_and_asks_nothing_of_it():
     found = gather(retailer(days=50))
     assert not found.conclusive
-    assert "56 periods" in found.why_not
+    assert "56 days" in found.why_not
     assert found.trend == []
 
 

@@ -17,6 +17,7 @@ from invopt.monitoring.governor import decide, retraining_key, streak
 from invopt.monitoring.signals import (
     DATA,
     DRIFT,
+    LATE,
     PERFORMANCE,
     SERVING,
     SUPPLY,
@@ -344,3 +345,12 @@ def test_a_streak_ends_at_the_first_period_without_the_cause():
     assert streak("x", "d", causes) == 2
     assert streak("x", "b", {}) == 1
     assert streak("y", "d", causes) == 1
+
+
+def test_a_period_whose_actuals_never_came_neither_ends_a_streak_nor_counts_as_judged():
+    causes = {WEEKS[2]: frozenset({"bias up"}), WEEKS[3]: frozenset({LATE, "expected error up"})}
+    assert streak("bias up", WEEKS[4], causes) == 2
+    assert streak(LATE, WEEKS[4], causes) == 2
+    assert act(signal(), memory=Memory(causes)).action == "retrain"
+    later = {WEEKS[3]: frozenset({"bias up"}), "2024-06-09": frozenset({LATE})}
+    assert act(signal(), memory=Memory(later)).action == "retrain"

@@ -44,7 +44,7 @@ def test_a_store_that_falls_silent_pages_in_its_first_period(days):
     [found] = data_signals(with_sales(panel, y), CONFIG)
     assert found.name == "silent_feed"
     assert found.pages
-    assert f"s1 ({days} periods)" in found.text
+    assert f"s1 ({days} days)" in found.text
 
 
 def test_a_store_closed_one_day_as_every_year_is_not_silent():

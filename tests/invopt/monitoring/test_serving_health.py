@@ -54,7 +54,11 @@ def test_served_and_batch_forecasts_that_agree_have_no_skew(tmp_path):
     assert served.num_compared == 30
     assert served.skew == pytest.approx(0, abs=1e-6)
     assert served.age_p95 == pytest.approx(60 * 29 * 0.95)
-    assert not any(s.fires for s in serving_signals(served, CONFIG))
+    degraded, skew = serving_signals(served, CONFIG)
+    assert not degraded.fires
+    assert not skew.fires
+    old = serving_signals(replace(served, age_p95=86400 * 1.52), CONFIG)[0]
+    assert old.text.endswith("were degraded; 95 % rest on sales known up to 1.5 days before")
 
 
 def test_served_forecasts_five_percent_off_alert(tmp_path):
