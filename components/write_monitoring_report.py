@@ -9,6 +9,7 @@ from components.base import component
 def write_monitoring_report(
     decision: Input[Artifact],
     command: str,
+    console: str,
     config: dict,
     report: Output[HTML],
     metrics: Output[Artifact],
@@ -18,15 +19,18 @@ def write_monitoring_report(
     Args:
         decision: Evidence and decision.
         command: How a training run is started by hand.
+        console: How the governor is asked, {} in place of the question.
         config: The whole configuration.
         report: One HTML file that needs nothing else.
-        metrics: Prometheus' text format, for a textfile collector.
+        metrics: Prometheus' text format; the latest run's is kept in the workspace too, for
+            Prometheus to find.
     """
     from invopt.report import write_monitoring_report
     from serving.settings import Settings
     from serving.telling import tell
 
-    workspace = Settings.from_environment().workspace
+    name = config["name"]
+    kept = Settings.from_environment().monitoring / "metrics" / f"{name}.txt"
     write_monitoring_report(
-        decision.path, config["name"], command, str(workspace), report.path, metrics.path, tell
+        decision.path, name, command, console, report.path, [metrics.path, str(kept)], tell
     )

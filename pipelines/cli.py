@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 PIPELINES = ("training", "replenishment", "monitoring")
+# The pod that knows a deployment's stores (k8s/components/monitoring).
+_CONSOLE = ("exec", "deploy/evidently", "-c", "console", "--", "invopt")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -103,7 +106,10 @@ def _submit(parsed: argparse.Namespace) -> None:
     target = Target(parsed.host.rstrip("/"), parsed.namespace, os.environ.get("KFP_TOKEN"))
     # In the version's defaults, so that a retraining nobody submits finds the data too.
     parameters = replace(
-        load_parameters(parsed.config, parsed.overrides), data_dir=parsed.data or ""
+        load_parameters(parsed.config, parsed.overrides),
+        data_dir=parsed.data or "",
+        command=_submit_command(parsed),
+        console=shlex.join(["kubectl", *_in(parsed.namespace), *_CONSOLE]) + " {}",
     )
     submission = Submission(target, parsed.pipeline, parameters, _say)
     if parsed.cron:
@@ -114,6 +120,22 @@ def _submit(parsed: argparse.Namespace) -> None:
     run_id = submission.run()
     if parsed.wait:
         submission.wait(run_id)
+
+
+def _submit_command(parsed: argparse.Namespace) -> str:
+    """Return the command that would submit a training as this run was submitted."""
+    parts = ["invopt", "submit", "training", "--config", str(parsed.config), "--host", parsed.host]
+    parts += [
+        *_in(parsed.namespace, "--namespace"),
+        *(["--data", parsed.data] if parsed.data else []),
+    ]
+    for override in parsed.overrides:
+        parts += ["--set", override]
+    return shlex.join(parts)
+
+
+def _in(namespace: str | None, option: str = "-n") -> list[str]:
+    return [option, namespace] if namespace else []
 
 
 def _add_preview(commands: "Commands") -> None:
@@ -225,9 +247,9 @@ def _why(parsed: argparse.Namespace) -> None:
 
 def _add_switch(commands: "Commands") -> None:
     switch = commands.add_parser(
-        "retraining", help="turn retraining off or on (closes the breaker)"
+        "retraining", help="turn retraining off or on (closes the breaker), or tell how it stands"
     )
-    switch.add_argument("state", choices=("off", "on"))
+    switch.add_argument("state", choices=("off", "on", "status"))
     switch.add_argument("--name", required=True, help="registered model")
     switch.add_argument("--reason", default="", help="kept with the decision")
     _add_deployment(switch)
@@ -235,11 +257,16 @@ def _add_switch(commands: "Commands") -> None:
 
 
 def _switch(parsed: argparse.Namespace) -> None:
-    from serving.retraining import switch_retraining  # noqa: PLC0415
+    import os  # noqa: PLC0415
 
-    is_off, settings = parsed.state == "off", _deployment(parsed.workspace)
-    switch_retraining(parsed.name, off=is_off, reason=parsed.reason, settings=settings)
-    print(f"retraining of {parsed.name} is {parsed.state}")
+    from serving.retraining import switch_retraining, tell_retraining  # noqa: PLC0415
+
+    settings = _deployment(parsed.workspace)
+    os.environ.update(settings.export())
+    if parsed.state != "status":
+        is_off = parsed.state == "off"
+        switch_retraining(parsed.name, off=is_off, reason=parsed.reason, settings=settings)
+    tell_retraining(parsed.name, settings, print)
 
 
 def _add_init_mapping(commands: "Commands") -> None:

@@ -1,5 +1,6 @@
 """Compile a pipeline and run it here, with progress a person can follow."""
 
+import csv
 import hashlib
 import importlib
 import shlex
@@ -67,7 +68,11 @@ def run_pipeline(
     if pipeline == "training":
         arguments |= {"study": run_id, **(asked.arguments if asked else {})}
     if pipeline == "monitoring":
-        arguments |= {"run": run_id, "command": _command(config, data, settings, overrides)}
+        arguments |= {
+            "run": run_id,
+            "command": _command(config, data, settings, overrides),
+            "console": f"{_program()} {{}} --workspace {shlex.quote(str(settings.workspace))}",
+        }
     started = time.monotonic()
     progress = Progress()
     print(f"invopt: {pipeline} of {parameters.typed.name}, run {run_id}")
@@ -76,6 +81,7 @@ def run_pipeline(
             run, package, arguments, settings.export(), settings.workspace / "cache", progress.tell
         )
     except InvalidInputError as err:
+        _index_runs(settings)
         raise InvalidInputError(f"{err} (log: {run.log})") from err
     finally:
         progress.end()
@@ -84,7 +90,7 @@ def run_pipeline(
     seconds = time.monotonic() - started
     print(f"done in {int(seconds // 60)}:{int(seconds % 60):02d}")
     _tell_results(run, out)
-    _index_runs(settings)
+    print(f"all runs: {_index_runs(settings)}")
     if pipeline == "monitoring":
         retrain_if_decided(
             run.folder / "monitoring.json",
@@ -177,16 +183,25 @@ def _data_folder(parameters: Parameters, data: Path | None, settings: Settings) 
 
 
 def _command(config: Path | None, data: Path, settings: Settings, overrides: Iterable[str]) -> str:
-    """Return the command that would train here by hand."""
-    parts = ["invopt", "run", "training", *(["--config", str(config)] if config else [])]
-    parts += ["--data", str(data), "--workspace", str(settings.workspace)]
+    """Return the command that would train by hand, from whatever folder."""
+    parts = ["run", "training", *(["--config", str(config.resolve())] if config else [])]
+    parts += ["--data", str(data.resolve()), "--workspace", str(settings.workspace)]
     for override in overrides:
         parts += ["--set", override]
-    return shlex.join(parts)
+    return f"{_program()} {shlex.join(parts)}"
 
 
-def _index_runs(settings: Settings) -> None:
-    """Write the page over all runs of the workspace, newest first."""
+def _program() -> str:
+    """Return what calls this `invopt` in a shell, whether or not its environment is active."""
+    beside = Path(sys.executable).with_name("invopt")
+    found = shutil.which("invopt")
+    if not beside.is_file() or (found and Path(found) == beside):
+        return "invopt"
+    return shlex.quote(str(beside))
+
+
+def _index_runs(settings: Settings) -> Path:
+    """Write the page over all runs of the workspace, newest first, and return its path."""
     from invopt.report import RunRow, write_runs_index  # noqa: PLC0415  (matplotlib)
 
     rows = []
@@ -194,22 +209,30 @@ def _index_runs(settings: Settings) -> None:
     for run in sorted(folder.iterdir(), key=lambda p: p.name.rsplit("-", 2)[1:], reverse=True):
         if not run.is_dir():
             continue
-        pipeline = run.name.split("-")[0]
-        word = reason = about = ""
-        if (run / "monitoring.json").is_file():
-            found = read_json(run / "monitoring.json")
-            word, reason = found["decision"], found["reason"]
-            about = f"{found['start']} to {found['end']}"
-        elif (run / "verdict.json").is_file():
-            verdict = read_json(run / "verdict.json")
-            word, reason, about = verdict["decision"], verdict["reasons"][0], "challenger"
-        page = f"{run.name}/report/index.html"
-        rows.append(
-            RunRow(
-                run.name, pipeline, word, reason, about, page if (folder / page).is_file() else ""
-            )
-        )
+        pages = (f"{run.name}/report/index.html", f"{run.name}/run.log")
+        page = next((p for p in pages if (folder / p).is_file()), "")
+        word, reason, about = _outcome(run)
+        rows.append(RunRow(run.name, run.name.split("-")[0], word, reason, about, page))
     write_runs_index(rows, folder / "index.html")
+    return folder / "index.html"
+
+
+def _outcome(run: Path) -> tuple[str, str, str]:
+    """Return how a run ended, why, and what it was about."""
+    if (run / "monitoring.json").is_file():
+        found = read_json(run / "monitoring.json")
+        reason = f"dry run: {found['reason']}" if found["governor"]["dry_run"] else found["reason"]
+        return found["decision"], reason, f"{found['start']} to {found['end']}"
+    if (run / "verdict.json").is_file():
+        verdict = read_json(run / "verdict.json")
+        return verdict["decision"], verdict["reasons"][0], f"against {verdict['incumbent']}"
+    if (run / "orders.csv").is_file():
+        with (run / "orders.csv").open() as file:
+            plan = list(csv.DictReader(file))
+        units = [float(row["order_quantity"] or 0) for row in plan]
+        orders = sum(number > 0 for number in units)
+        return "", f"{orders:,} orders for {sum(units):,.0f} units", plan[0]["review_date"]
+    return "unfinished", "it failed or is under way: its log says which", ""
 
 
 def _tell_results(run: LocalRun, out: Path | None) -> None:

@@ -23,7 +23,8 @@ def build(parameters: Parameters) -> Any:
         evaluation: dict = parameters.section("evaluation"),
         config: dict = parameters.config,
         run: str = "",
-        command: str = "invopt run training --config FILE --data DIR",
+        command: str = parameters.command,
+        console: str = parameters.console,
         code_version: str = parameters.code_version,
     ):
         """Judge the latest period, decide, and retrain where it helps and nothing holds it back.
@@ -45,6 +46,7 @@ def build(parameters: Parameters) -> Any:
             config: The whole configuration.
             run: Name of the run; the job's where it is empty.
             command: How a training run is started by hand, for the report.
+            console: How the governor is asked by hand, {} in place of the question.
             code_version: Of the library; part of every cache key.
         """
         ingest = step.ingest_data(
@@ -57,7 +59,10 @@ def build(parameters: Parameters) -> Any:
                 evidence=evidence, config=config, run=run, job=dsl.PIPELINE_JOB_NAME_PLACEHOLDER
             ).set_caching_options(False)
             step.write_monitoring_report(
-                decision=governed.outputs["decision"], command=command, config=config
+                decision=governed.outputs["decision"],
+                command=command,
+                console=console,
+                config=config,
             ).set_caching_options(False)
             return governed
 

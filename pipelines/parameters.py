@@ -29,6 +29,8 @@ class Parameters:
         data_dir: Folder of the data, "" to be given at submission.
         code_version: Of the library.
         cluster: Where the steps of a submitted run run.
+        command: How a training run is started by hand.
+        console: How the governor is asked by hand, {} in place of the question.
     """
 
     config: dict[str, Any]
@@ -36,6 +38,8 @@ class Parameters:
     data_dir: str
     code_version: str
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
+    command: str = "invopt run training --config FILE --data DIR"
+    console: str = "invopt {}"
 
     @classmethod
     def load(

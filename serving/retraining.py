@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from invopt.config import Config, GovernorConfig
+from invopt.errors import InvalidInputError
 from invopt.files import read_json, write_json
 from invopt.monitoring.decision import FAILED, KEPT, PROMOTED, Situation
 from invopt.monitoring.signals import Signal
 from serving.cluster_retraining import arguments_of, lasting_of, reconcile, run_name
 from serving.governor import Claim, GovernorStore, clock
+from serving.governor_tables import as_text
 from serving.settings import Settings
 
 Notify = Callable[[str], None]
+_TOLD = 5  # latest retrainings
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,8 @@ def govern(evidence: str, config: dict[str, Any], run: str, out: str, notify: No
     try:
         if settings.pipeline_host:
             reconcile(store, whole, settings, notify)
-        decision, claim = store.decide(situation, whole.governor, clock(), run)
+        now = clock()
+        decision, claim = store.decide(situation, whole.governor, now, run)
     finally:
         store.close()
     write_json(
@@ -64,6 +68,7 @@ def govern(evidence: str, config: dict[str, Any], run: str, out: str, notify: No
             "decision": decision.action,
             "reason": decision.reasons[0],
             "run": run,
+            "decided_at": as_text(now),
             "governor": decision.as_dict(),
             "claim": None if claim is None else vars(claim),
             **content,
@@ -148,9 +153,50 @@ def leased(
 
 
 def switch_retraining(model: str, *, off: bool, reason: str, settings: Settings) -> None:
-    """Turn retraining of a model off or on; on also closes the breaker."""
+    """Turn retraining of a model off or on; on also closes the breaker.
+
+    Args:
+        model: Registered name; the registry is the environment's.
+        off: True to turn it off.
+        reason: Kept with the switch.
+        settings: Where the governor remembers.
+
+    Raises:
+        InvalidInputError: If there is no such model: a misspelt switch would stop nothing.
+    """
+    with _remembering(model, settings) as store:
+        store.switch(model, off=off, reason=reason, now=clock())
+
+
+def tell_retraining(model: str, settings: Settings, tell: Callable[[str], None]) -> None:
+    """Tell whether retraining of a model is on, and how its latest runs ended.
+
+    Raises:
+        InvalidInputError: If there is no such model.
+    """
+    with _remembering(model, settings) as store:
+        memory = store.memory(model)
+    state = f"off: {memory.switched_off}" if memory.switched_off else "on"
+    tell(f"retraining of {model} is {state}")
+    for run in memory.retrainings[-_TOLD:]:
+        under_way = f"under way, its lease runs out {run.lease_until:%Y-%m-%d %H:%M} UTC"
+        tell(f"  {run.claimed_at:%Y-%m-%d %H:%M} UTC, {run.key}: {run.outcome or under_way}")
+    if not memory.retrainings:
+        tell("  none was started yet")
+
+
+@contextmanager
+def _remembering(model: str, settings: Settings) -> Iterator[GovernorStore]:
+    from serving.registry import registered_versions  # noqa: PLC0415
+
     store = GovernorStore(settings.governor_store)
     try:
-        store.switch(model, off=off, reason=reason, now=clock())
+        if not store.audit(model, limit=1):
+            names = sorted({name for name, _ in registered_versions()})
+            if model not in names:
+                raise InvalidInputError(
+                    f"there is no model named {model}: registered are {', '.join(names) or 'none'}."
+                )
+        yield store
     finally:
         store.close()

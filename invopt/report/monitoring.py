@@ -1,6 +1,7 @@
 """The page of a monitoring run: what to do, why, where; and its numbers for Prometheus."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from invopt.files import read_json
@@ -8,18 +9,19 @@ from invopt.report import plots
 from invopt.report.page import render, write_page
 
 Notify = Callable[[str], None]
+_SHOWN = 15  # columns, those nearest to their limit
 RUNBOOKS = "docs/runbooks"
-_KINDS = {
-    "performance": "forecasts and decisions",
-    "drift": "what moved",
-    "supply": "stock",
-    "data": "data",
-    "serving": "service",
-}
+_KINDS = ("performance", "drift", "supply", "data", "serving")  # in the order shown
 
 
 def write_monitoring_report(
-    decision: str, model: str, command: str, workspace: str, out: str, metrics: str, notify: Notify
+    decision: str,
+    model: str,
+    command: str,
+    console: str,
+    out: str,
+    metrics: Iterable[str],
+    notify: Notify,
 ) -> None:
     """Write the page and the metrics.
 
@@ -27,32 +29,32 @@ def write_monitoring_report(
         decision: File with evidence and decision.
         model: Registered name.
         command: How a training run is started by hand.
-        workspace: Folder of the runs, for the commands shown.
+        console: How the governor is asked, {} in place of the question.
         out: Page to write.
-        metrics: File to write in Prometheus' text format.
+        metrics: Files to write, all the same, in Prometheus' text format.
         notify: Called with a line of progress.
     """
     content = read_json(decision)
-    signals = sorted(
-        content["signals"], key=lambda s: (not s["fires"], list(_KINDS).index(s["kind"]), s["name"])
-    )
+    signals = sorted(content["signals"], key=lambda s: (_KINDS.index(s["kind"]), s["name"]))
+    distances = content["drift"][:_SHOWN]
     page = render(
         "monitoring.html.j2",
         title=f"{model}: {content['start']} to {content['end']}",
         content=content,
         governor=content["governor"],
-        signals=signals,
-        kinds=_KINDS,
+        firing=[s for s in signals if s["fires"]],
+        quiet=[s for s in signals if not s["fires"]],
         runbooks={s["name"]: runbook(s["name"]) for s in signals},
-        next_steps=next_steps(content, command, workspace),
-        plots={
-            "trend": plots.monitoring_trend(content["trend"]),
-            "drift": plots.column_distances(content["drift"][:15]),
-        },
+        next_steps=next_steps(content, command, console),
+        trend=plots.monitoring_trend(content["trend"]),
+        distances=distances,
+        scale=max((max(d["score"], d["threshold"]) for d in distances), default=1.0),
         footer="invopt",
     )
     write_page(out, page)
-    write_page(metrics, prometheus_text(content, model))
+    text = prometheus_text(content, model)
+    for file in metrics:
+        write_page(file, text)
     notify(f"report of {len(page) / 1e6:.1f} MB")
 
 
@@ -62,17 +64,19 @@ def runbook(signal: str) -> str:
     return f"{RUNBOOKS}/{name.replace('_', '-').replace(' ', '-')}.md"
 
 
-def next_steps(content: Mapping[str, Any], command: str, workspace: str) -> list[dict[str, str]]:
+def next_steps(content: Mapping[str, Any], command: str, console: str) -> list[dict[str, str]]:
     """Return what to do next: a sentence and the exact command, most urgent first."""
-    why = f"invopt why {content['run']} --workspace {workspace}"
-    again = command.replace("invopt run training", "invopt run monitoring")
+    why = console.replace("{}", f"why {content['run']}")
+    again = command.replace(" training ", " monitoring ", 1)
     action = content["decision"]
     firing = [s for s in content["signals"] if s["fires"]]
     steps = []
-    if action == "retrain":
+    if action == "retrain" and content["governor"]["dry_run"]:
+        steps.append({"text": "Dry run: no training follows; to train now", "command": command})
+    elif action == "retrain":
         text = "A training run follows by itself; to turn retraining off instead"
-        off = f"invopt retraining off --name {content['version'].rsplit('-', 1)[0]} "
-        steps.append({"text": text, "command": f"{off}--workspace {workspace}"})
+        off = f"retraining off --name {content['version'].rsplit('-', 1)[0]}"
+        steps.append({"text": text, "command": console.replace("{}", off)})
     faults = [s for s in firing if s["kind"] in ("data", "serving")]
     if faults:
         steps.append({"text": "Mend the data or the service, then judge the period again",
@@ -104,11 +108,15 @@ def prometheus_text(content: Mapping[str, Any], model: str) -> str:
         lines.extend((f"# HELP invopt_{name} {about}", f"# TYPE invopt_{name} gauge"))
         for labels, value in known:
             text = ",".join(f'{k}="{_escaped(v)}"' for k, v in ({"model": model} | labels).items())
-            lines.append(f"invopt_{name}{{{text}}} {float(value):g}")
+            lines.append(f"invopt_{name}{{{text}}} {float(value):.10g}")
 
     actions = ("ignore", "alert", "retrain", "page")
     gauge("monitoring_decision", "1 for the decision about the latest period.",
           [({"action": a}, int(content["decision"] == a)) for a in actions])  # fmt: skip
+    gauge("monitoring_page", "1 for a cause that this decision pages for.",
+          [(page, 1) for page in _pages(content)])  # fmt: skip
+    gauge("monitoring_decided_timestamp_seconds", "Unix time of the decision.",
+          [({}, datetime.fromisoformat(content["decided_at"]).timestamp())])  # fmt: skip
     gauge("monitoring_conclusive", "1 when enough was known to conclude anything.",
           [({}, int(content["conclusive"]))])  # fmt: skip
     signals = content["signals"]
@@ -133,6 +141,21 @@ def prometheus_text(content: Mapping[str, Any], model: str) -> str:
         for key in ("wape", "bias", "coverage", "stockouts"):
             gauge(f"period_{key}", "Of the latest period.", [({}, latest[key])])
     return "\n".join(lines) + "\n"
+
+
+def _pages(content: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the causes paged for and the page that says what to do, as labels of an alert."""
+    governor = content["governor"]
+    exhausted = any(b["name"] == "breaker" and b["holds"] for b in governor["brakes"])
+    names = {s["cause"]: s["name"] for s in content["signals"]}
+    return [
+        {
+            "cause": cause,
+            "runbook": runbook("governor" if exhausted and cause == governor["cause"]
+                               else names[cause]),
+        }
+        for cause in governor["paged"]
+    ]  # fmt: skip
 
 
 def _escaped(text: str) -> str:

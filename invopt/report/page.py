@@ -24,6 +24,7 @@ def render(template: str, **values: Any) -> str:
         "number": number,
         "percent": percent,
         "short": short,
+        "chance": chance,
         "signed": signed,
         "sentence": sentence,
     }
@@ -38,7 +39,7 @@ def write_page(path: Path | str, page: str) -> None:
 
 def number(value: float | None) -> str:
     """Return a count or an amount with thousands separated."""
-    return "–" if _unknown(value) else f"{value:,.0f}"
+    return "–" if _unknown(value) else f"{value:z,.0f}"
 
 
 def percent(value: float | None) -> str:
@@ -49,6 +50,13 @@ def percent(value: float | None) -> str:
 def short(value: float | None) -> str:
     """Return a number with three digits that matter."""
     return "–" if _unknown(value) else f"{value:.3g}"
+
+
+def chance(value: float | None) -> str:
+    """Return a probability; what is smaller than a reader can tell from none is said so."""
+    if value is None or _unknown(value):
+        return "–"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def signed(value: float | None) -> str:

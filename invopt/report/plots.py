@@ -6,6 +6,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from markupsafe import Markup
 from matplotlib import dates as mdates
@@ -265,51 +266,48 @@ def parallel_coordinates(trials: Sequence[Mapping[str, Any]]) -> Markup | str:
         return svg(figure)
 
 
-def monitoring_trend(periods: Sequence[Mapping[str, Any]]) -> Markup | str:
-    """Return small lines of the last periods: error, demand, coverage, cost, stock-outs."""
-    if not periods:
-        return ""
+def monitoring_trend(periods: Sequence[Mapping[str, Any]]) -> list[Markup]:
+    """Return a small line of the last periods each for error, demand, coverage, cost, stock-outs.
+
+    A dashed line is the median of the periods shown but the latest, or what was planned.
+    """
     panels = (
-        ("wape", "WAPE", None),
-        ("demand", "demand over forecast", 0.0),
-        ("coverage", "inside the interval", None),
-        ("cost_ratio", "cost over plan", 1.0),
-        ("stockouts", "out of stock", None),
+        ("wape", "Forecast error, share of sales", None),
+        ("demand", "Demand against forecast", 0.0),
+        ("coverage", "Outcomes inside the interval", None),
+        ("cost_ratio", "Cost of orders, times plan", 1.0),
+        ("stockouts", "Shelf out of stock", None),
     )
-    days = [pd.Timestamp(p["end"]) for p in periods]
+    if not periods:
+        return []
+    days = np.array([p["end"] for p in periods], "datetime64[D]")
     with mpl.rc_context(STYLE):
-        figure, axes = plt.subplots(1, len(panels), figsize=(11, 2.1), squeeze=False)
-        for axis, (key, title, level) in zip(axes.flat, panels, strict=True):
-            values = [np.nan if p[key] is None else float(p[key]) for p in periods]
-            if level is not None:
-                axis.axhline(level, color=LINE, linewidth=1)
-            axis.plot(days, values, "o-", color=BLUE, markersize=3, linewidth=1.2)
-            axis.plot(days[-1:], values[-1:], "o", color=AMBER, markersize=5)
-            axis.set_title(title, fontsize=9)
-            if key == "stockouts":
-                axis.set_ylim(0, max(0.01, 1.1 * float(np.nanmax([*values, 0.0]))))
-            if key != "cost_ratio":
-                axis.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1))
-            axis.set_xticks([days[0], days[-1]], [f"{d:%d %b}" for d in (days[0], days[-1])])
-        return svg(figure)
+        return [_trend_line(days, periods, *panel) for panel in panels]
 
 
-def column_distances(columns: Sequence[Mapping[str, Any]]) -> Markup | str:
-    """Return each column's distance from its reference, with the mark its history allows."""
-    if not columns:
-        return ""
-    with mpl.rc_context(STYLE | {"axes.grid.axis": "x"}):
-        figure, axis = plt.subplots(figsize=(11, 0.24 * len(columns) + 0.9))
-        place = np.arange(len(columns))[::-1]
-        for at, column in zip(place, columns, strict=True):
-            colour = RED if column["moved"] else BLUE
-            axis.barh(at, column["score"], color=colour, height=0.6)
-            axis.plot([column["threshold"]] * 2, [at - 0.42, at + 0.42], color=INK, linewidth=1.4)
-        axis.set_yticks(place, [c["column"] for c in columns])
-        axis.set_title(
-            "Distance from the reference, in its standard deviations; the mark is the limit"
-        )
-        return svg(figure)
+def _trend_line(
+    days: npt.NDArray[np.datetime64],
+    periods: Sequence[Mapping[str, Any]],
+    key: str,
+    title: str,
+    level: float | None,
+) -> Markup:
+    values = np.array([np.nan if p[key] is None else float(p[key]) for p in periods])
+    figure, axis = plt.subplots(figsize=(3.5, 1.8))
+    earlier = values[:-1][np.isfinite(values[:-1])]
+    if level is None and len(earlier):
+        level = float(np.median(earlier))
+    if level is not None:
+        axis.axhline(level, color=SOFT, linewidth=0.8, linestyle=(0, (4, 3)))
+    axis.plot(days, values, "o-", color=BLUE, markersize=3, linewidth=1.2)
+    axis.plot(days[-1:], values[-1:], "o", color=AMBER, markersize=6)
+    axis.set_title(title)
+    if key == "stockouts":
+        axis.set_ylim(0, max(0.01, 1.1 * float(np.nanmax([*values, 0.0]))))
+    if key != "cost_ratio":
+        axis.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1))
+    axis.set_xticks(days[[0, -1]], [f"{pd.Timestamp(d):%d %b}" for d in days[[0, -1]]])
+    return svg(figure)
 
 
 def _unit_positions(values: Sequence[Any]) -> list[float]:

@@ -72,6 +72,18 @@ def test_the_same_pipeline_is_uploaded_once_and_a_changed_one_again(kfp):
     assert len(kfp.runs) == 3
 
 
+def test_a_monitoring_page_is_told_the_commands_of_this_cluster(kfp):
+    assert run(kfp, "--data", "/workspace/data", "--namespace", "shop", pipeline="monitoring") == 0
+    inputs = kfp.packages[0]["root"]["inputDefinitions"]["parameters"]
+    assert inputs["command"]["defaultValue"] == (
+        f"invopt submit training --config {CONFIG} --host {kfp.url} --namespace shop "
+        "--data /workspace/data"
+    )
+    assert inputs["console"]["defaultValue"] == (
+        "kubectl -n shop exec deploy/evidently -c console -- invopt {}"
+    )
+
+
 def test_every_training_gets_a_study_of_its_own(kfp):
     assert run(kfp, pipeline="training") == 0
     study = kfp.runs[0]["runtime_config"]["parameters"]["study"]

@@ -5,12 +5,21 @@ import pytest
 
 from invopt.feeds import DOUBLED, REPEATED, SILENT
 from invopt.files import write_json
-from invopt.monitoring.signals import DATA, DRIFT, PERFORMANCE, SERVING, UNREADABLE, Signal
+from invopt.monitoring.signals import (
+    DATA,
+    DRIFT,
+    LATE,
+    PERFORMANCE,
+    SERVING,
+    UNREADABLE,
+    Signal,
+)
 from invopt.report import RunRow, write_monitoring_report, write_runs_index
 from invopt.report.monitoring import next_steps, prometheus_text, runbook
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = "invopt run training --config demo.yaml --data DIR --workspace W"
+CONSOLE = "invopt {} --workspace W"
 
 
 def make_content(decision="alert", signals=(), brakes=(), **rest) -> dict:
@@ -21,9 +30,10 @@ def make_content(decision="alert", signals=(), brakes=(), **rest) -> dict:
     ]  # fmt: skip
     return {
         "decision": decision, "reason": "why", "run": "monitoring-1", "version": "demo-1",
+        "decided_at": "2024-01-08T06:00:00.000000Z",
         "start": "2024-01-01", "end": "2024-01-07", "conclusive": True, "why_not": "",
         "signals": [s.as_dict() for s in signals],
-        "governor": {"reasons": ["why"], "brakes": list(brakes), "dry_run": False},
+        "governor": {"reasons": ["why"], "brakes": list(brakes), "dry_run": False, "paged": []},
         "drift": [{"column": "price", "score": 0.3, "threshold": 0.2, "p_value": 0.001,
                    "moved": True, "change": 0.3}],
         "reference": "the same season a year before", "trend": trend,
@@ -32,6 +42,7 @@ def make_content(decision="alert", signals=(), brakes=(), **rest) -> dict:
         "locations": [{"name": "S<1>", "actual": 10.0, "forecast": 8.0, "excess_cost": 5.0}],
         "products": [], "events": [{"date": "2024-01-01", "name": "New Year"}], "notes": ["a note"],
         "num_series": 60, "num_sampled": 60, "new_periods": 28, "excess_cost": 12.5,
+        "new_data": "28 days", "length": "7 days",
     } | rest  # fmt: skip
 
 
@@ -43,7 +54,7 @@ def write(tmp_path, content) -> tuple[str, str]:
     write_json(tmp_path / "d.json", content)
     out, metrics = tmp_path / "index.html", tmp_path / "metrics.prom"
     write_monitoring_report(
-        str(tmp_path / "d.json"), "demo", COMMAND, "W", str(out), str(metrics), lambda _: None
+        str(tmp_path / "d.json"), "demo", COMMAND, CONSOLE, str(out), [str(metrics)], lambda _: None
     )
     return out.read_text(), metrics.read_text()
 
@@ -52,10 +63,11 @@ def write(tmp_path, content) -> tuple[str, str]:
 def test_the_page_says_what_why_where_and_what_next(tmp_path, decision):
     page, _ = write(tmp_path, make_content(decision, [signal(), signal("gaps", DATA)]))
     assert f'class="badge {decision}"' in page
-    for text in ("2024-01-01 New Year", "price moved", "S&lt;1&gt;", "docs/runbooks/bias.md",
-                 "invopt why monitoring-1 --workspace W", "visits: gone", "A note"):  # fmt: skip
+    for text in ("2024-01-01 New Year", "Price moved", "S&lt;1&gt;", "docs/runbooks/bias.md",
+                 "invopt why monitoring-1 --workspace W", "visits: gone", "A note",
+                 "decided 2024-01-08 06:00 UTC", "28 days of data"):  # fmt: skip
         assert text in page
-    assert page.count("<svg") == 2
+    assert page.count("<svg") == 5
     assert "http://" not in page.replace("http://www.w3.org", "").replace(
         "http://purl.org", ""
     ).replace("http://creativecommons.org", "")
@@ -81,7 +93,7 @@ def test_a_period_that_was_not_judged_shows_the_fault_and_the_periods_before(tmp
     assert "Nothing could be read, so nothing was judged" in page
     assert "The periods judged before" in page
     for absent in (
-        "WAPE of the period",
+        "forecast error, share of sales",
         "0 series judged",
         "None in the calendar",
         "Columns against",
@@ -94,22 +106,40 @@ def test_a_period_that_was_not_judged_shows_the_fault_and_the_periods_before(tmp
 
 def test_next_steps_hold_the_exact_commands():
     held = {"name": "cool_down", "holds": True}
-    steps = next_steps(make_content("alert", [signal("gaps", DATA)], [held]), COMMAND, "W")
+    steps = next_steps(make_content("alert", [signal("gaps", DATA)], [held]), COMMAND, CONSOLE)
     assert [s["command"] for s in steps] == [
         COMMAND.replace("training", "monitoring"),
         COMMAND,
         "invopt why monitoring-1 --workspace W",
     ]
-    assert next_steps(make_content("ignore"), COMMAND, "W")[0]["text"].startswith("Nothing to do")
+    text = next_steps(make_content("ignore"), COMMAND, CONSOLE)[0]["text"]
+    assert text.startswith("Nothing to do")
+
+
+def test_on_a_cluster_the_commands_are_those_of_a_cluster():
+    submit = "invopt submit training --config training.yaml --host http://kfp"
+    ask = "kubectl -n shop exec deploy/evidently -c console -- invopt {}"
+    steps = next_steps(make_content("retrain", [signal("gaps", DATA)]), submit, ask)
+    assert [s["command"] for s in steps] == [
+        "kubectl -n shop exec deploy/evidently -c console -- invopt retraining off --name demo",
+        "invopt submit monitoring --config training.yaml --host http://kfp",
+        "kubectl -n shop exec deploy/evidently -c console -- invopt why monitoring-1",
+    ]
+
+
+def test_a_dry_run_promises_no_training():
+    governor = {"reasons": ["why"], "brakes": [], "dry_run": True, "paged": []}
+    first, *_ = next_steps(make_content("retrain", governor=governor), COMMAND, CONSOLE)
+    assert first == {"text": "Dry run: no training follows; to train now", "command": COMMAND}
 
 
 def test_the_runbook_named_is_the_faults_then_that_of_the_cause():
     both = [signal("bias"), signal("error")]
     asked = {"reasons": ["why"], "brakes": [], "dry_run": False, "cause": "error up"}
-    last = next_steps(make_content("retrain", both, governor=asked), COMMAND, "W")[-1]["text"]
+    last = next_steps(make_content("retrain", both, governor=asked), COMMAND, CONSOLE)[-1]["text"]
     assert "docs/runbooks/error.md" in last
     fault = [*both, signal("silent_feed", DATA)]
-    last = next_steps(make_content("page", fault, governor=asked), COMMAND, "W")[-1]["text"]
+    last = next_steps(make_content("page", fault, governor=asked), COMMAND, CONSOLE)[-1]["text"]
     assert "docs/runbooks/silent-feed.md" in last
 
 
@@ -124,10 +154,27 @@ def test_prometheus_can_read_the_metrics():
     assert firing == {"bias": 1, 'bias at S"1': 1, "degraded": 0}
     assert families["invopt_excess_cost"].samples[0].value == 12.5
     assert "invopt_period_wape" in families
+    assert families["invopt_monitoring_decided_timestamp_seconds"].samples[0].value == 1704693600
+
+
+def test_each_cause_paged_for_is_a_metric_that_names_its_runbook():
+    parser = pytest.importorskip("prometheus_client.parser")
+    breaker = {"name": "breaker", "holds": True}
+    governor = {"brakes": [breaker], "cause": "bias up", "paged": ["bias up", "silent_feed"]}
+    content = make_content("page", [signal(), signal("silent_feed", DATA)], governor=governor)
+    families = {
+        f.name: f for f in parser.text_string_to_metric_families(prometheus_text(content, "demo"))
+    }
+    labels = [s.labels for s in families["invopt_monitoring_page"].samples]
+    # What training did not mend is the governor's page; a fault is the fault's.
+    assert {(x["cause"], x["runbook"]) for x in labels} == {
+        ("bias up", "docs/runbooks/governor.md"),
+        ("silent_feed", "docs/runbooks/silent-feed.md"),
+    }
 
 
 def test_every_signal_has_its_runbook():
-    names = {SILENT, DOUBLED, REPEATED, UNREADABLE}
+    names = {SILENT, DOUBLED, REPEATED, UNREADABLE, LATE}
     for file in (ROOT / "invopt" / "monitoring").glob("*.py"):
         text = file.read_text()
         names |= set(re.findall(r'(?:_fault|_spoilt|_Statistic|Signal)\(\s*"([a-z_ ]+)"', text))
@@ -147,4 +194,4 @@ def test_the_index_links_every_run_and_says_its_word(tmp_path):
     page = (tmp_path / "index.html").read_text()
     assert '<a href="monitoring-2/report/index.html">monitoring-2</a>' in page
     assert "training-1" in page
-    assert "no sales at S1" in page
+    assert "No sales at S1" in page

@@ -1,6 +1,8 @@
 """The compiled pipelines run for real, one after another, in one workspace."""
 
+import html
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -146,6 +148,8 @@ def test_monitoring_decides_and_leaves_page_numbers_and_evidentlys_report(worksp
     index = (workspace / "runs" / "index.html").read_text()
     assert f"{run.name}/report/index.html" in index
     assert any((workspace / "monitoring" / "records").glob("smoke.parquet"))
+    kept = workspace / "monitoring" / "metrics" / "smoke.txt"
+    assert kept.read_text() == (run / "metrics.prom").read_text()
 
 
 def test_why_answers_by_run_and_by_day(workspace):
@@ -157,8 +161,19 @@ def test_why_answers_by_run_and_by_day(workspace):
         assert run.name in told.stdout
     unknown = invopt("why", "1999-01-01", "--workspace", workspace)
     assert unknown.returncode == 1
-    assert "no decision about 1999-01-01" in unknown.stderr
+    assert "nothing is known of 1999-01-01" in unknown.stderr
     assert "Traceback" not in unknown.stderr
+
+
+def test_the_next_command_of_the_page_runs_when_pasted_anywhere(workspace, tmp_path):
+    run = only_run(workspace, "monitoring")
+    page = (run / "report" / "index.html").read_text()
+    [command] = re.findall(r"<code>(.* why .*)</code>", page)
+    done = subprocess.run(
+        html.unescape(command), shell=True, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert run.name in done.stdout
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,12 @@ from invopt.errors import InvalidInputError
 from invopt.files import plain, write_json
 from invopt.monitoring.signals import PERFORMANCE, Signal
 from serving.governor import GovernorStore
-from serving.retraining import govern, retrain_if_decided
+from serving.retraining import (
+    govern,
+    retrain_if_decided,
+    switch_retraining,
+    tell_retraining,
+)
 from tests.builders import make_config
 
 
@@ -85,6 +90,19 @@ def test_nothing_starts_in_a_dry_run_or_when_disabled(tmp_path, settings, change
     retrain_if_decided(decision, config(), settings, training, lambda _: None)
     assert training.asked == []
     assert outcomes(settings) == []
+
+
+def test_a_switch_for_a_model_that_does_not_exist_is_refused(tmp_path, settings):
+    decided(tmp_path)
+    with pytest.raises(InvalidInputError, match="no model named dmeo: registered are none"):
+        switch_retraining("dmeo", off=True, reason="", settings=settings)
+    lines: list[str] = []
+    tell_retraining("demo", settings, lines.append)
+    assert lines[0] == "retraining of demo is on"
+    assert "under way, its lease runs out" in lines[1]
+    switch_retraining("demo", off=True, reason="stocktaking", settings=settings)
+    tell_retraining("demo", settings, lines.append)
+    assert "retraining of demo is off: stocktaking" in lines
 
 
 @pytest.mark.slow

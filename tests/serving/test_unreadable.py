@@ -68,8 +68,8 @@ def monitored(data: Path, out: Path, run: str = "monitoring-1") -> tuple[dict, s
     )
     page, metrics = HTML(uri=str(out / "index.html")), Artifact(uri=str(out / "metrics.prom"))
     step.write_monitoring_report.python_func(
-        decision=decision, command="invopt run training", config=CONFIG, report=page,
-        metrics=metrics,
+        decision=decision, command="invopt run training", console="invopt {}", config=CONFIG,
+        report=page, metrics=metrics,
     )  # fmt: skip
     found = json.loads(Path(decision.path).read_text())
     assert found["decision"] == word
