@@ -104,9 +104,8 @@ class GovernorStore:
         self.engine = sa.create_engine(url, connect_args=_connect_args(url))
         with self.engine.begin() as connection:
             META.create_all(connection)
-            if self.engine.dialect.name == "sqlite":
-                for verb in ("UPDATE", "DELETE"):
-                    connection.execute(sa.text(APPEND_ONLY.format(verb=verb)))
+            for statement in APPEND_ONLY.get(self.engine.dialect.name, ()):
+                connection.exec_driver_sql(statement)
             if connection.execute(sa.select(MUTEX.c.id)).first() is None:
                 connection.execute(MUTEX.insert().values(id=1, turns=0))
 

@@ -45,10 +45,24 @@ SWITCH = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
 )
 # What was written about a decision stays as it was written.
-APPEND_ONLY = """
+_SQLITE = """
 CREATE TRIGGER IF NOT EXISTS audit_no_{verb} BEFORE {verb} ON audit
 BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END
 """
+_POSTGRESQL = """
+DO $do$ BEGIN
+  IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'audit_append_only') THEN
+    CREATE OR REPLACE FUNCTION audit_append_only() RETURNS trigger LANGUAGE plpgsql AS
+      $$ BEGIN RAISE EXCEPTION 'the audit is append-only'; END $$;
+    CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit
+      EXECUTE FUNCTION audit_append_only();
+  END IF;
+END $do$
+"""
+APPEND_ONLY = {
+    "sqlite": tuple(_SQLITE.format(verb=verb) for verb in ("UPDATE", "DELETE")),
+    "postgresql": (_POSTGRESQL,),
+}
 
 
 def as_text(at: datetime) -> str:

@@ -159,6 +159,31 @@ def test_what_was_written_about_a_decision_cannot_be_changed(store, statement):
         c.execute(sa.text(statement))
 
 
+@pytest.mark.slow
+def test_postgresql_keeps_what_a_file_keeps_and_changes_nothing_that_was_written(postgres):
+    stores = [GovernorStore(postgres) for _ in range(2)]  # the second finds everything made
+    decision, claim = stores[0].decide(situation(), CONFIG, START, "monitoring-1")
+    assert decision.action == "retrain"
+    later = START + timedelta(minutes=5)
+    other, none = stores[1].decide(situation(1), CONFIG, later, "monitoring-2")
+    assert (other.action, none) == ("alert", None)
+    assert stores[1].begin(claim, "training-1", CONFIG, later)
+    assert stores[0].finish(claim, PROMOTED, later)
+    stores[1].switch("demo", off=True, reason="stocktaking", now=later)
+    memory = stores[0].memory("demo")
+    assert memory.switched_off == "stocktaking"
+    assert [r.outcome for r in memory.retrainings] == [PROMOTED]
+    for statement in ("UPDATE audit SET action = 'ignore'", "DELETE FROM audit", "TRUNCATE audit"):
+        with (
+            pytest.raises(sa.exc.DBAPIError, match="append-only"),
+            stores[0].engine.begin() as connection,
+        ):
+            connection.execute(sa.text(statement))
+    assert [row.action for row in stores[1].audit()] == ["alert", "retrain"]
+    for store in stores:
+        store.close()
+
+
 def test_an_audit_row_holds_everything_the_decision_rested_on(store):
     store.decide(situation(fires=False), CONFIG, START, "monitoring-7")
     [row] = store.find("monitoring-7")
