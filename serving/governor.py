@@ -33,6 +33,7 @@ from invopt.monitoring.signals import UNREADABLE
 from serving.governor_tables import (
     APPEND_ONLY,
     AUDIT,
+    FIRST,
     META,
     MUTEX,
     RETRAININGS,
@@ -103,6 +104,8 @@ class GovernorStore:
     def __init__(self, url: str) -> None:
         self.engine = sa.create_engine(url, connect_args=_connect_args(url))
         with self.engine.begin() as connection:
+            if first := FIRST.get(self.engine.dialect.name):
+                connection.exec_driver_sql(first)
             META.create_all(connection)
             for statement in APPEND_ONLY.get(self.engine.dialect.name, ()):
                 connection.exec_driver_sql(statement)

@@ -51,7 +51,8 @@ BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END
 """
 _POSTGRESQL = """
 DO $do$ BEGIN
-  IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'audit_append_only') THEN
+  IF NOT EXISTS (SELECT FROM pg_trigger
+                 WHERE tgname = 'audit_append_only' AND tgrelid = 'audit'::regclass) THEN
     CREATE OR REPLACE FUNCTION audit_append_only() RETURNS trigger LANGUAGE plpgsql AS
       $$ BEGIN RAISE EXCEPTION 'the audit is append-only'; END $$;
     CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit
@@ -59,6 +60,11 @@ DO $do$ BEGIN
   END IF;
 END $do$
 """
+# Taken before tables are made: two stores that are opened at once would both make them.
+FIRST = {
+    "sqlite": "BEGIN IMMEDIATE",
+    "postgresql": "SELECT pg_advisory_xact_lock(hashtext('invopt governor'))",
+}
 APPEND_ONLY = {
     "sqlite": tuple(_SQLITE.format(verb=verb) for verb in ("UPDATE", "DELETE")),
     "postgresql": (_POSTGRESQL,),

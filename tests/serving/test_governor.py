@@ -1,6 +1,7 @@
 import json
 import os
 import random
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -182,6 +183,36 @@ def test_postgresql_keeps_what_a_file_keeps_and_changes_nothing_that_was_written
     assert [row.action for row in stores[1].audit()] == ["alert", "retrain"]
     for store in stores:
         store.close()
+
+
+def test_stores_opened_at_once_on_a_new_file_all_open(tmp_path):
+    for number in range(10):
+        url = f"sqlite:///{tmp_path}/{number}.db"
+        with ThreadPoolExecutor(8) as pool:
+            for store in pool.map(GovernorStore, [url] * 8):
+                store.close()
+
+
+@pytest.mark.slow
+def test_stores_opened_at_once_on_a_new_postgresql_schema_all_open_and_protect_its_own_audit(
+    postgres,
+):
+    engine = sa.create_engine(postgres)
+    for schema in ("first", "second"):  # a trigger of another schema's audit protects only that
+        with engine.begin() as connection:
+            connection.execute(sa.text(f"CREATE SCHEMA {schema}"))
+        url = f"{postgres}?options=-csearch_path%3D{schema}"
+        with ThreadPoolExecutor(8) as pool:
+            stores = list(pool.map(GovernorStore, [url] * 8))
+        stores[0].decide(situation(), CONFIG, START, "monitoring-1")
+        with (
+            pytest.raises(sa.exc.DBAPIError, match="append-only"),
+            stores[1].engine.begin() as connection,
+        ):
+            connection.execute(sa.text("DELETE FROM audit"))
+        for store in stores:
+            store.close()
+    engine.dispose()
 
 
 def test_an_audit_row_holds_everything_the_decision_rested_on(store):
