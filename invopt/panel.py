@@ -23,6 +23,7 @@ FloatArray = npt.NDArray[np.floating[Any]]
 FORMAT_VERSION = 1
 SERIES_LEVEL = "unique_id"
 ALL_LEVEL = "all"
+_ROWS = 4096  # rows of a channel that are looked at together
 
 
 class Flag(enum.IntFlag):
@@ -61,6 +62,14 @@ class Channel:
     known: bool
     values: FloatArray = field(repr=False)
     fill: str = "none"
+
+    @property
+    def is_silent(self) -> bool:
+        """True when it says nothing anywhere: no value, or none other than 0."""
+        return not any(
+            np.nan_to_num(np.asarray(self.values[first : first + _ROWS])).any()
+            for first in range(0, len(self.values), _ROWS)
+        )
 
     def until(self, stop: int) -> npt.NDArray[np.float32]:
         """Return the values of periods 0..stop-1, those beyond the recorded ones filled."""

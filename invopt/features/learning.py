@@ -57,6 +57,7 @@ def learn_spec(seen: Panel, config: FeaturesConfig, series: pd.DataFrame) -> Fea
         planned=_scales(parts["planned"]),
         calendar=_scales(parts["calendar"]),
         has_price=False,
+        silent=tuple(name for name, channel in chosen.items() if channel.is_silent),
     )
     price = chosen.get(PRICE)
     if price is None or price.level != SERIES_LEVEL:

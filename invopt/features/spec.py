@@ -52,6 +52,7 @@ class FeatureSpec:
         price_mean: Mean log price.
         price_scale: Standard deviation of log price.
         launch: Level of a series without history.
+        silent: Channels that said nothing in the training range.
     """
 
     version: int
@@ -71,6 +72,7 @@ class FeatureSpec:
     price_mean: float = 0.0
     price_scale: float = 1.0
     launch: LaunchModel = field(default_factory=lambda: LaunchModel(0.0))
+    silent: tuple[str, ...] = ()
 
     @property
     def calendar_columns(self) -> list[str]:
@@ -110,7 +112,8 @@ class FeatureSpec:
             tuple(tuple(effects) for effects in content["launch"]["categories"]),
             tuple(content["launch"]["numbers"]),
         )
-        found = {"config": config, "categories": categories, "launch": launch}
+        silent = tuple(content.get("silent", ()))  # versions before did not tell
+        found = {"config": config, "categories": categories, "launch": launch, "silent": silent}
         return cls(**(content | scales | found))
 
 

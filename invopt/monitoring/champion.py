@@ -78,6 +78,7 @@ def champion_subject(model: Path, panel: Panel, config: Config) -> Subject:
         channels,
         min(spec.config.lookback, panel.num_periods) - 1,
         int(panel.timeline.index_of(trained)[0]) + 1,
+        spec.silent,
     )
 
 

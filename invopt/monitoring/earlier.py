@@ -1,6 +1,6 @@
 """What earlier runs saw of the data, beside what is there now: days due, a past that changed."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,12 +10,14 @@ import pandas as pd
 from invopt.config import MonitoringConfig
 from invopt.feeds import locations_of
 from invopt.monitoring.signals import DATA, LATE, Signal
-from invopt.panel import UNOBSERVED, Panel
+from invopt.panel import UNOBSERVED, Flag, Panel
 from invopt.timeline import Timeline
 
 SETTLED = 4  # latest periods whose actuals may still come late, or be corrected
 _REWRITTEN = 0.1  # share by which a period's sales are others than they were
 _ROWS = 4096
+_WEEKS = 4  # in which a weekday without any record is a closed one
+_NOTHING = Flag.MISSING | Flag.FILLED | Flag.BEFORE_LAUNCH
 
 
 @dataclass(frozen=True)
@@ -54,13 +56,16 @@ def due_period(seen: Seen, freq: str, length: int) -> tuple[str, str]:
     return f"{line.date(end - length + 1):%Y-%m-%d}", f"{line.date(end):%Y-%m-%d}"
 
 
-def overdue_signals(line: Timeline, seen: Seen | None, length: int) -> list[Signal]:
+def overdue_signals(
+    line: Timeline, seen: Seen | None, length: int, closed: Collection[int] = ()
+) -> list[Signal]:
     """Return that data end before those that were read earlier, or that a period did not come.
 
     Args:
         line: Periods of the data.
         seen: Before; None leaves it out.
         length: Periods of a monitoring period.
+        closed: Weekdays that no record comes of; nobody waits for them.
     """
     if seen is None:
         return []
@@ -72,11 +77,27 @@ def overdue_signals(line: Timeline, seen: Seen | None, length: int) -> list[Sign
         )
         return [_spoilt(LATE, missing, text)]
     missing += _due(seen, line.freq, length)
-    if 2 * missing <= length:
+    awaited = line.dates(line.num_periods, line.num_periods + max(0, missing))
+    if 2 * sum(day not in closed for day in awaited.weekday) <= length:
         return []
     due = " to ".join(due_period(seen, line.freq, length))
     text = f"the data still end on {line.last:%Y-%m-%d}: those of {due} did not come"
     return [_spoilt(LATE, missing, text)]
+
+
+def closed_weekdays(panel: Panel) -> frozenset[int]:
+    """Return the weekdays (Monday is 0) of daily data that no record came of in the last weeks.
+
+    A shop that is shut on Sundays sends nothing for them, and its data end on Saturday.
+    """
+    if panel.timeline.freq != "D" or panel.num_periods < 7 * _WEEKS:
+        return frozenset()
+    first = panel.num_periods - 7 * _WEEKS
+    came = np.zeros(7 * _WEEKS, bool)
+    for row in range(0, panel.num_series, _ROWS):
+        came |= ((np.asarray(panel.flags[row : row + _ROWS, first:]) & _NOTHING) == 0).any(axis=0)
+    weekdays = panel.timeline.dates(first).weekday.to_numpy()
+    return frozenset(range(7)) - set(weekdays[came].tolist()) if came.any() else frozenset()
 
 
 def rewritten_past(
@@ -93,6 +114,7 @@ def rewritten_past(
     """
     if known is None or set(known["location"]) != set(locations_of(panel).astype(str)):
         return []
+    known = of_length(known, panel.timeline, config.period)
     stop = panel.num_periods - SETTLED * config.period
     then = known.groupby("start")["actual"].sum()
     first = panel.timeline.index_of(pd.DatetimeIndex(then.index))
@@ -105,6 +127,8 @@ def rewritten_past(
     changed = np.abs(ratios - 1) > _REWRITTEN
     if len(ratios) < SETTLED or 2 * changed.sum() <= len(ratios):
         return []
+    if np.median(ratios) < 1 and not changed[-SETTLED:].any():
+        return []  # what has left the range since is no longer sent: the older, the less is there
     text = (
         f"sales of {changed.sum()} of {len(ratios)} earlier periods are others than when they "
         f"were judged, usually {np.median(ratios):.2f} of them: the past came twice, in part or in "
@@ -113,9 +137,23 @@ def rewritten_past(
     return [_spoilt("past_rewritten", float(np.median(ratios)), text, expected=1.0, pages=True)]
 
 
+def of_length(known: pd.DataFrame, line: Timeline, period: int) -> pd.DataFrame:
+    """Return the records of monitoring periods of this length; it may be configured anew.
+
+    Args:
+        known: Records, `start` and `end` the first days of their first and last period.
+        line: Periods of the data.
+        period: Periods of a monitoring period.
+    """
+    first, last = (line.index_of(pd.DatetimeIndex(known[name])) for name in ("start", "end"))
+    return known[last - first == period - 1]
+
+
 def _due(seen: Seen, freq: str, length: int) -> int:
     """Return the periods from the last one seen to the end of the one that is due."""
     passed = int(Timeline(seen.since, freq, 1).index_of(pd.DatetimeIndex([seen.today]))[0])
+    if freq == "MS" and seen.today.day < seen.since.day:
+        passed -= 1  # a month has passed on its day, not on the first of the next
     return max(0, passed // length) * length
 
 

@@ -22,7 +22,12 @@ from invopt.monitoring.causes import (
 from invopt.monitoring.changes import estimated_error, performance_signals, totals, trend
 from invopt.monitoring.columns import drift_of, drift_signal
 from invopt.monitoring.drift import Drift
-from invopt.monitoring.earlier import Seen, overdue_signals, rewritten_past
+from invopt.monitoring.earlier import (
+    Seen,
+    closed_weekdays,
+    overdue_signals,
+    rewritten_past,
+)
 from invopt.monitoring.late import awaited
 from invopt.monitoring.performance import series_outcomes
 from invopt.monitoring.quality import data_signals
@@ -126,12 +131,14 @@ def gather_evidence(
         seen: How far the data reached when they were read before.
         notify: Called with a line of progress.
     """
-    overdue = overdue_signals(panel.timeline, seen, config.period)
-    panel = awaited(panel, seen, config.period)
+    overdue = overdue_signals(panel.timeline, seen, config.period, closed_weekdays(panel))
+    panel = awaited(panel, seen, config.period) if overdue else panel
     cutoff = panel.num_periods - 1 - config.period
     start, end = max(0, cutoff + 1), panel.num_periods - 1
     dates = f"{panel.timeline.date(start):%Y-%m-%d}", f"{panel.timeline.date(end):%Y-%m-%d}"
-    signals = data_signals(panel, config, features=subject.channels, quality=quality)
+    signals = data_signals(
+        panel, config, features=subject.channels, silent=subject.silent, quality=quality
+    )
     signals += [*overdue, *serving_signals(served, config)]
     gone = any(s.name == "column_gone" for s in signals)
     if cutoff < subject.first_cutoff or gone:

@@ -22,7 +22,15 @@ from invopt.monitoring.decision import (
     Memory,
     Situation,
 )
-from invopt.monitoring.signals import DATA, DRIFT, LATE, PERFORMANCE, SERVING, Signal
+from invopt.monitoring.signals import (
+    DATA,
+    DRIFT,
+    LATE,
+    PERFORMANCE,
+    SERVING,
+    UNREADABLE,
+    Signal,
+)
 
 _QUARTER = timedelta(days=90)
 
@@ -139,12 +147,13 @@ def _told(situation: Situation, config: GovernorConfig, seen: _Seen) -> Decision
 def streak(cause: str, end: str, causes: Mapping[str, frozenset[str]]) -> int:
     """Return for how many periods in a row a cause has fired, the period ending `end` included.
 
-    Periods whose actuals never came are passed over: of them nothing is known.
+    Periods whose actuals never came, or could not be read, are passed over: of them nothing is
+    known.
     """
     count = 1
     for earlier in sorted((e for e in causes if e < end), reverse=True):
         if cause not in causes[earlier]:
-            if LATE in causes[earlier]:
+            if LATE in causes[earlier] or causes[earlier] == {UNREADABLE}:
                 continue
             break
         count += 1

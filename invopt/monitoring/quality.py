@@ -37,6 +37,7 @@ def data_signals(
     config: MonitoringConfig,
     *,
     features: Sequence[str] = (),
+    silent: Sequence[str] = (),
     quality: Mapping[str, Any] | None = None,
 ) -> list[Signal]:
     """Return what is wrong with the data of a panel's last monitoring period.
@@ -45,6 +46,7 @@ def data_signals(
         panel: Cleaned; the period is its last config.period periods.
         config: Length of a period.
         features: Channels the model was trained with.
+        silent: Those of them that said nothing then: nobody misses what never came.
         quality: What ingest found (quality.json); None leaves it out.
     """
     signals = [*_ingest_signals(quality or {}, panel)]
@@ -55,7 +57,7 @@ def data_signals(
         )
     if panel.num_periods > config.period and not none_came(panel, config.period):
         signals += [*_feeds(panel, config.period), *_gaps(panel, config.period)]
-        signals += _broken_channels(panel, config.period, set(features))
+        signals += _broken_channels(panel, config.period, set(features), set(silent))
     return signals
 
 
@@ -133,7 +135,9 @@ def _gaps(panel: Panel, period: int) -> list[Signal]:
     return [_fault("gaps", len(found), 0, f"records are missing at {where}")]
 
 
-def _broken_channels(panel: Panel, period: int, features: set[str]) -> list[Signal]:
+def _broken_channels(
+    panel: Panel, period: int, features: set[str], silent: set[str]
+) -> list[Signal]:
     """Return measured columns that came empty or stand still."""
     empty, stuck = [], []
     for channel in panel.channels.values():
@@ -143,8 +147,8 @@ def _broken_channels(panel: Panel, period: int, features: set[str]) -> list[Sign
         if channel.known:
             # Filled where nothing was said; that nothing ever was is another matter, unless it is
             # one value of many (event=fair), which may not have come yet.
-            named = channel.name in features and "=" not in channel.name
-            if named and not _says_anything(channel):
+            named = channel.name in features - silent and "=" not in channel.name
+            if named and channel.is_silent:
                 empty.append(channel.name)
             continue
         if recorded < panel.num_periods:
@@ -152,7 +156,8 @@ def _broken_channels(panel: Panel, period: int, features: set[str]) -> list[Sign
         latest = _stretch(channel, recorded - period, recorded)
         earlier = _stretch(channel, max(0, recorded - _HISTORY * period), recorded - period)
         # What the model was trained with held values once, even where none of them came again.
-        if not np.isfinite(latest).any() and (features or np.isfinite(earlier).any()):
+        spoke = channel.name in features - silent or np.isfinite(earlier).any()
+        if not np.isfinite(latest).any() and spoke:
             empty.append(channel.name)
         elif channel.level != SERIES_LEVEL and _stands_still(channel, recorded, panel, period):
             stuck.append(channel.name)
@@ -164,14 +169,6 @@ def _broken_channels(panel: Panel, period: int, features: set[str]) -> list[Sign
         text = f"measurements that stand still: {_list(stuck)}"
         signals.append(_fault("stuck_sensor", len(stuck), 0, text))
     return signals
-
-
-def _says_anything(channel: Channel) -> bool:
-    """Return whether a channel holds a value other than nothing; in parts, the first ends it."""
-    return any(
-        np.nan_to_num(np.asarray(channel.values[first : first + 4096])).any()
-        for first in range(0, len(channel.values), 4096)
-    )
 
 
 def _stretch(channel: Channel, first: int, stop: int) -> FloatArray:

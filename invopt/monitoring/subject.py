@@ -10,7 +10,7 @@ import pandas as pd
 from invopt.config import MonitoringConfig
 from invopt.evaluation import Forecasts
 from invopt.feeds import locations_of
-from invopt.monitoring.earlier import SETTLED
+from invopt.monitoring.earlier import SETTLED, of_length
 from invopt.monitoring.performance import Scoring, performance_records
 from invopt.panel import Panel
 
@@ -37,6 +37,7 @@ class Subject:
         channels: That it was trained with, by name.
         first_cutoff: First period its inputs can be made for.
         trained_stop: Periods it learned from.
+        silent: Those of the channels that said nothing when it was trained.
     """
 
     forecasts: Forecasts = field(repr=False)
@@ -45,6 +46,7 @@ class Subject:
     channels: tuple[str, ...]
     first_cutoff: int
     trained_stop: int
+    silent: tuple[str, ...] = ()
 
 
 def history_of(
@@ -60,13 +62,15 @@ def history_of(
         subject: The champion.
         panel: Series to judge.
         config: How many periods.
-        known: Records that need not be computed again; those of other days or places are not used.
+        known: Records that need not be computed again; those of other days, places or lengths are
+            not used.
     """
     last = panel.num_periods - 1 - config.period
     first = max(subject.first_cutoff, last - config.history * config.period)
     cutoffs = list(range(last, first - 1, -config.period))[::-1]
     kept = []
     if known is not None and len(known):
+        known = of_length(known, panel.timeline, config.period)
         settled = {panel.timeline.date(c + 1): c for c in cutoffs[:-SETTLED]}
         usable = known[known["start"].isin(list(settled)) & known["cost"].notna()]
         if set(usable["location"]) == set(locations_of(panel).astype(str)):

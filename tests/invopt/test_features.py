@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -248,6 +249,23 @@ def test_a_spec_survives_saving(tmp_path):
     _, encoder = prepared()
     encoder.spec.save(tmp_path / "spec.json")
     assert FeatureSpec.load(tmp_path / "spec.json") == encoder.spec
+
+
+def test_a_spec_knows_what_said_nothing_in_training_and_one_of_before_reads_as_all_that_spoke(
+    tmp_path,
+):
+    panel = make_panel()
+    plan = panel.channels["promotion"]
+    spoken = np.where(np.arange(plan.values.shape[1]) < panel.num_periods - 14, 0.0, plan.values)
+    panel = derived(panel.with_channels([replace(plan, values=spoken.astype(np.float32))]))
+    spec = FeatureEncoder.fit(panel, CONFIG, panel.num_periods - 14).spec
+    assert spec.silent == ("promotion",)
+    spec.save(tmp_path / "spec.json")
+    assert FeatureSpec.load(tmp_path / "spec.json").silent == ("promotion",)
+    content = json.loads((tmp_path / "spec.json").read_text())
+    del content["silent"]
+    (tmp_path / "spec.json").write_text(json.dumps(content))
+    assert FeatureSpec.load(tmp_path / "spec.json").silent == ()
 
 
 def test_a_panel_without_a_needed_channel_is_refused_by_name():

@@ -6,8 +6,14 @@ import pytest
 
 from invopt.config import MonitoringConfig
 from invopt.feeds import locations_of
-from invopt.monitoring.earlier import Seen, due_period, overdue_signals, rewritten_past
-from invopt.panel import Panel
+from invopt.monitoring.earlier import (
+    Seen,
+    closed_weekdays,
+    due_period,
+    overdue_signals,
+    rewritten_past,
+)
+from invopt.panel import Flag, Panel
 from invopt.timeline import Timeline
 from tests.builders import make_panel
 
@@ -37,8 +43,18 @@ def test_data_that_ended_years_ago_are_not_due_today():
 
 def test_weeks_and_months_are_named_by_their_first_days():
     assert due("2024-01-22", last="2024-01-01", freq="W-MON", length=1) == ("2024-01-15",) * 2
-    months = due("2024-05-03", last="2024-01-01", seen="2024-02-05", freq="MS", length=3)
+    months = due("2024-05-05", last="2024-01-01", seen="2024-02-05", freq="MS", length=3)
     assert months == ("2024-02-01", "2024-04-01")
+
+
+def test_a_month_has_passed_on_its_day_and_not_on_the_first_of_the_next():
+    def december(today, seen="2024-01-31"):
+        return due(today, last="2023-12-01", seen=seen, freq="MS", length=1)[1]
+
+    assert december("2024-02-01") == december("2024-02-29") == "2023-12-01"
+    assert december("2024-03-01") == "2024-01-01"
+    assert december("2024-02-09", seen="2024-01-10") == "2023-12-01"
+    assert december("2024-02-10", seen="2024-01-10") == "2024-01-01"
 
 
 def overdue(end, *, last="2024-01-07", since="2024-01-08", today="2024-01-08") -> str:
@@ -69,12 +85,35 @@ def test_without_an_earlier_run_nothing_is_overdue():
     assert overdue_signals(Timeline(pd.Timestamp("2024-01-01"), "D", 9), None, 7) == []
 
 
+def test_days_on_which_every_shop_is_shut_are_not_waited_for():
+    panel = make_panel(12, 60)  # from a Monday on
+    flags = np.array(panel.flags)
+    sundays = np.flatnonzero(panel.timeline.dates().weekday == 6)
+    flags[:, sundays] = Flag.MISSING
+    flags[0, sundays[-6]] = 0  # one that was open, long ago
+    shut = replace(panel, flags=flags)
+    assert closed_weekdays(shut) == {6}
+    assert closed_weekdays(panel) == frozenset()
+    nothing = replace(panel, flags=np.full_like(flags, Flag.MISSING))
+    assert closed_weekdays(nothing) == frozenset()  # an outage is no week of Sundays
+    saturday = Timeline.covering(pd.Timestamp("2024-01-01"), pd.Timestamp("2024-02-24"), "D")
+
+    def told(today, length, closed) -> bool:
+        seen = Seen(saturday.last, pd.Timestamp("2024-02-25"), pd.Timestamp(today))
+        return bool(overdue_signals(saturday, seen, length, closed))
+
+    assert told("2024-02-26", 1, ())
+    assert not told("2024-02-26", 1, {6})
+    assert told("2024-02-27", 1, {6})  # Monday's should be there
+    assert told("2024-03-03", 7, {6})
+
+
 def records(panel: Panel, num: int) -> pd.DataFrame:
     """Return what was sold in each of a panel's first weeks, by location."""
     names = locations_of(panel).astype(str)
     rows = [
-        {"start": panel.timeline.date(7 * week), "location": name,
-         "actual": float(panel.y[names == name, 7 * week : 7 * week + 7].sum())}
+        {"start": panel.timeline.date(7 * week), "end": panel.timeline.date(7 * week + 6),
+         "location": name, "actual": float(panel.y[names == name, 7 * week : 7 * week + 7].sum())}
         for week in range(num) for name in np.unique(names)
     ]  # fmt: skip
     return pd.DataFrame(rows)
@@ -101,3 +140,21 @@ def test_late_actuals_and_other_locations_are_no_rewritten_past():
     elsewhere = known.assign(location="another")
     assert rewritten_past(replace(panel, y=3 * panel.y), elsewhere, config) == []
     assert rewritten_past(panel, None, config) == []
+
+
+def test_records_of_another_length_of_period_are_compared_with_nothing():
+    panel = make_panel(12, 140)
+    known = records(panel, 12)
+    assert rewritten_past(panel, known, MonitoringConfig(period=14)) == []
+    twice = replace(panel, y=2 * panel.y)
+    assert rewritten_past(twice, known, MonitoringConfig())
+
+
+def test_products_that_have_left_the_range_and_are_no_longer_sent_are_no_rewritten_past():
+    panel = make_panel(12, 140)
+    known, now = records(panel, 16), np.array(panel.y)
+    for row in range(6):  # one after the other, and what they sold goes with them
+        now[row, : 12 * row + 30] = 0
+    assert rewritten_past(replace(panel, y=now), known, MonitoringConfig()) == []
+    now[:6] = 0  # from all weeks at once
+    assert rewritten_past(replace(panel, y=now), known, MonitoringConfig())

@@ -128,6 +128,9 @@ def test_a_period_that_is_overdue_is_estimated_and_one_that_is_not_due_changes_n
     assert awaited(clean, seen(6), 7) is clean
     older = clean.timeline.date(clean.num_periods - 2)
     assert awaited(clean, seen(30, last=older), 7) is clean
+    assert not {"no_new_data", "expected error"} & {
+        s.name for s in gather(clean, seen=seen(6)).signals
+    }
     for days in (7, 20):  # the oldest of the missing periods
         longer = awaited(clean, seen(days), 7)
         assert longer.num_periods == clean.num_periods + 7

@@ -351,6 +351,11 @@ def test_a_period_whose_actuals_never_came_neither_ends_a_streak_nor_counts_as_j
     causes = {WEEKS[2]: frozenset({"bias up"}), WEEKS[3]: frozenset({LATE, "expected error up"})}
     assert streak("bias up", WEEKS[4], causes) == 2
     assert streak(LATE, WEEKS[4], causes) == 2
+    unread = causes | {WEEKS[3]: frozenset({UNREADABLE})}
+    assert streak("bias up", WEEKS[4], unread) == 2
+    # What was judged before it could not be read stands.
+    known = causes | {WEEKS[3]: frozenset({UNREADABLE, "gaps"})}
+    assert streak("bias up", WEEKS[4], known) == 1
     assert act(signal(), memory=Memory(causes)).action == "retrain"
     later = {WEEKS[3]: frozenset({"bias up"}), "2024-06-09": frozenset({LATE})}
     assert act(signal(), memory=Memory(later)).action == "retrain"

@@ -109,6 +109,20 @@ def test_a_plan_that_says_nothing_at_all_is_an_empty_column_and_spoils_a_trainin
         assert (found.name, found.spoils, found.pages) == ("empty_column", True, False)
         assert name in found.text
         assert names(empty) == set()
+        # Nobody misses what never came: a calendar of promotions that has none yet.
+        assert names(empty, features=(name,), silent=(name,)) == set()
+
+
+def test_a_measurement_is_missed_only_if_it_ever_came():
+    panel = retailer()
+    warm = panel.channels["temperature"]
+    never = np.full_like(warm.values, np.nan)
+    empty = panel.with_channels([replace(warm, values=never)])
+    assert names(empty, features=("temperature",)) == {"empty_column"}
+    assert names(empty, features=("temperature",), silent=("temperature",)) == set()
+    stopped = np.where(np.arange(warm.values.shape[1]) < 203, warm.values, np.nan)
+    broken = panel.with_channels([replace(warm, values=stopped)])
+    assert names(broken, features=("temperature",), silent=("temperature",)) == {"empty_column"}
 
 
 def test_checks_that_failed_at_ingest_alert_and_spoil_a_training():
