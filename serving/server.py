@@ -124,7 +124,7 @@ class DecisionModel(GatedModel):
     ) -> bytes | InferResponse:
         ask = Ask(instances_of(payload), request_id)
         if isinstance(payload, InferRequest):
-            payload.id = request_id
+            payload.id = payload.id or request_id
             request: InferRequest = payload
             return await self._answer(ask, lambda found: v2_answer(request, self.name, found))
         return await self._answer(ask, v1_answer)
@@ -163,10 +163,9 @@ class DecisionModel(GatedModel):
 
 
 def _request_id(payload: dict[str, Any] | InferRequest, headers: dict[str, str]) -> str:
-    """Return the caller's id of a request, or a new one."""
+    """Return the caller's id of a request, as far as the log keeps it, or a new one."""
     given = payload.id if isinstance(payload, InferRequest) else None
-    header = headers.get(REQUEST_ID, "")
-    return str(given or header[:_MAX_ID] or generate_uuid())
+    return str(given or headers.get(REQUEST_ID) or generate_uuid())[:_MAX_ID]
 
 
 def _finished(finish: Finish, answers: list[dict[str, Any]]) -> bytes | InferResponse | Exception:

@@ -109,9 +109,14 @@ def test_a_server_that_is_told_to_stop_writes_what_it_still_has_to_log(shop, tmp
     own = start("serving", ["--model", shop.model], shop.settings, tmp_path, environment)
     try:
         own.decide("p0_s0", "p1_s1")
+        inputs = [tensor("unique_id", "BYTES", ["p2_s0"])]
+        _, answer = own.post(INFER, {"id": "b" * 5000, "inputs": inputs})
     finally:
         stop(own)  # as Kubernetes does
-    assert read_predictions(tmp_path / "log")["unique_id"].to_pylist() == ["p0_s0", "p1_s1"]
+    log = read_predictions(tmp_path / "log")
+    assert log["unique_id"].to_pylist() == ["p0_s0", "p1_s1", "p2_s0"]
+    assert answer["id"] == "b" * 5000
+    assert log["request_id"].to_pylist()[-1] == "b" * 200  # no caller fills the disk by ids
     assert own.process.returncode == 0
 
 
