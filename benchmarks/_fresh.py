@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks._for_nothing import decide_for_nothing
 from benchmarks._log_linear import LogLinear
-from benchmarks._replay import HORIZON, WEEK, Remembered, features, situation
+from benchmarks._replay import GOVERNOR, HORIZON, WEEK, Remembered, features, situation
 from invopt.cleaning import clean
 from invopt.config import CleaningConfig, ModelConfig, MonitoringConfig
+from invopt.monitoring.decision import PROMOTED, Decision, Situation
 from invopt.monitoring.evidence import gather_evidence
 from invopt.monitoring.performance import Scoring
 from invopt.monitoring.subject import Subject
@@ -81,7 +81,7 @@ def _monitored(panel: Panel, model: LogLinear) -> list[tuple[str, set[str]]]:
         subject = Subject(forecasts, features, scoring, (), _WINDOWS[1] - 1, _TRAINED)
         evidence = gather_evidence(subject, panel.truncate(end), _SHORT_HISTORY)
         now = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=end)
-        decision, _ = decide_for_nothing(store, situation(evidence), now, str(end))
+        decision = decide_for_nothing(store, situation(evidence), now, str(end))
         found.append((decision.action, {s.cause for s in evidence.signals if s.fires}))
     store.close()
     return found
@@ -110,3 +110,17 @@ def _more(panel: Panel) -> Panel:
     y = np.array(panel.y, np.float32)
     y[:, -2 * WEEK :] *= 1.1
     return replace(panel, y=y)
+
+
+def decide_for_nothing(
+    store: GovernorStore, situation: Situation, now: datetime, run: str
+) -> Decision:
+    """Return what the governor decides; a retraining it starts changes nothing.
+
+    It is noted as promoted at once and the model stays as it is, so that the cause may ask again.
+    """
+    decision, claim = store.decide(situation, GOVERNOR, now, run)
+    if claim is not None:
+        store.begin(claim, "run", GOVERNOR, now)
+        store.finish(claim, PROMOTED, now)
+    return decision

@@ -37,7 +37,8 @@ class LogLinear:
         num_cutoffs: Of the training sample, spread over the history.
         windows: Days that the level a forecast starts from, and a slower one, are means of.
         yearly: True to learn seasons of the year.
-        newest_share: Share of the training sample that ends with the latest week.
+        newest_share: Share of the training sample that ends in the newest weeks.
+        newest_weeks: How many these are.
     """
 
     horizon: int
@@ -47,6 +48,7 @@ class LogLinear:
     windows: tuple[int, int] = (28, 112)
     yearly: bool = True
     newest_share: float = 0.0
+    newest_weeks: int = 1
     coefficients: dict[str, FloatArray] = field(default_factory=dict)
     intercepts: dict[str, float] = field(default_factory=dict)
     dispersion: dict[str, FloatArray] = field(default_factory=dict)
@@ -57,7 +59,8 @@ class LogLinear:
         first = max(self.windows[1], stop - history)
         cutoffs = np.linspace(first, stop - self.horizon - 1, self.num_cutoffs).astype(np.int64)
         extra = round(self.num_cutoffs * self.newest_share / (1 - self.newest_share))
-        cutoffs = np.append(cutoffs, np.full(extra, cutoffs[-1]))
+        back = np.linspace(0, 7 * (self.newest_weeks - 1), extra).astype(np.int64)
+        cutoffs = np.append(cutoffs, cutoffs[-1] - back)
         cutoffs = np.maximum(cutoffs - rng.integers(0, 7, len(cutoffs)), self.windows[1])
         drawn = [self._draw(panel, int(cutoff), rng) for cutoff in cutoffs]
         names, x, offset, y = (np.concatenate(part) for part in zip(*drawn, strict=True))

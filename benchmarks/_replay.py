@@ -20,7 +20,7 @@ from invopt.evaluation import Forecasts
 from invopt.forecasts import ForecastArrays
 from invopt.gate import compare_costs
 from invopt.inventory import terms_of
-from invopt.monitoring.decision import KEPT, PROMOTED, Situation
+from invopt.monitoring.decision import KEPT, PROMOTED, Decision, Situation
 from invopt.monitoring.evidence import Evidence, gather_evidence
 from invopt.monitoring.performance import Scoring, performance_records, series_outcomes
 from invopt.monitoring.subject import Subject
@@ -31,6 +31,9 @@ WEEK, HORIZON, GATE_WEEKS = 7, 14, 4
 FIRST_CUTOFF = 140
 MONITORING = MonitoringConfig(num_bootstrap=200)
 GOVERNOR = GovernorConfig()
+# Share of a training sample that ends in the newest weeks, and how many these are.
+Recipe = tuple[float, int]
+EVEN, NEWEST, RECENT = (0.0, 1), (GOVERNOR.newest_share, 1), (GOVERNOR.recent_share, 4)
 
 
 class Remembered:
@@ -82,12 +85,17 @@ class Diary:
     Attributes:
         actions: By week: cutoff of the period judged, action and causes that fired.
         trained: Periods of the panel after which a model was trained, the first one included.
-        runs: Trainings that were started, those whose model was not promoted too.
+        causes: Of the trainings that were started, those whose model was not promoted too.
     """
 
     actions: list[tuple[int, str, frozenset[str]]] = field(default_factory=list)
     trained: list[int] = field(default_factory=list)
-    runs: int = 0
+    causes: list[str] = field(default_factory=list)
+
+    @property
+    def runs(self) -> int:
+        """Trainings that were started."""
+        return len(self.causes)
 
     def count(self, action: str) -> int:
         """Return how often an action was taken."""
@@ -123,15 +131,15 @@ def monitored(
         diary.actions.append((end - WEEK, decision.action, causes))
         if claim is not None:
             store.begin(claim, "run", GOVERNOR, now)
-            diary.runs += 1
-            calm = past.truncate(end - WEEK * min(decision.streaks[decision.cause], GATE_WEEKS))
+            diary.causes.append(decision.cause)
+            lasting = decision.streaks.get(decision.cause, 0)
+            calm = past.truncate(end - WEEK * min(lasting, GATE_WEEKS))
             challenger = challenger_of(calm, inventory)
             better = passes_gate(calm, challenger, judged, inventory)
             store.finish(claim, PROMOTED if better else KEPT, now)
             if better:
                 diary.trained.append(end)
-                share = GOVERNOR.newest_share if decision.urgent else 0.0
-                models.append((end, fitted(past, end, share)))
+                models.append((end, fitted(past, end, recipe_of(decision))))
                 current, judged = Remembered(models[-1][1], panel), challenger
     store.close()
     return diary, models
@@ -148,10 +156,19 @@ def earlier_records(
     return records.assign(in_sample=False)
 
 
-def fitted(panel: Panel, stop: int, newest_share: float = 0.0) -> LogLinear:
+def fitted(panel: Panel, stop: int, recipe: Recipe = EVEN) -> LogLinear:
     """Return a model of the year before a period."""
-    model = LogLinear(HORIZON, ModelConfig(), num_cutoffs=26, newest_share=newest_share)
+    model = LogLinear(
+        HORIZON, ModelConfig(), num_cutoffs=26, newest_share=recipe[0], newest_weeks=recipe[1]
+    )
     return model.fit(panel, stop, 364)
+
+
+def recipe_of(decision: Decision) -> Recipe:
+    """Return how the training that a decision starts draws its sample (Config.for_retraining)."""
+    if decision.urgent:
+        return NEWEST
+    return RECENT if decision.cause in decision.streaks else EVEN
 
 
 def challenger_of(calm: Panel, inventory: InventoryConfig) -> LogLinear:

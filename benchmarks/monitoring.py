@@ -17,23 +17,24 @@ import resource
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from benchmarks._for_nothing import decide_for_nothing
 from benchmarks._fresh import HEAD as FRESH_HEAD
 from benchmarks._fresh import fresh_rows
 from benchmarks._log_linear import LogLinear
 from benchmarks._power import HEAD, power_of
 from benchmarks._replay import (
-    GOVERNOR,
+    EVEN,
     HORIZON,
-    MONITORING,
+    NEWEST,
     WEEK,
     Diary,
     Remembered,
@@ -49,23 +50,19 @@ from invopt.cleaning import clean
 from invopt.config import CleaningConfig, InventoryConfig, ModelConfig, MonitoringConfig
 from invopt.errors import InvalidInputError
 from invopt.files import write_json
-from invopt.monitoring.changes import performance_signals, totals
-from invopt.monitoring.columns import discoveries, drift_signal
-from invopt.monitoring.decision import Situation
-from invopt.monitoring.drift import PeriodTable, column_drift, periods_needed
+from invopt.monitoring.changes import totals
 from invopt.monitoring.evidence import gather_evidence
 from invopt.monitoring.evidently_report import write_evidently
+from invopt.monitoring.governor import AGE
 from invopt.monitoring.performance import Scoring, performance_records
-from invopt.monitoring.quality import data_signals
 from invopt.monitoring.sampling import sample_series
-from invopt.monitoring.signals import DRIFT, Signal
 from invopt.monitoring.subject import Subject
 from invopt.panel import SERIES_LEVEL, Channel, Panel, load_panel
 from invopt.sources import load_mapping, read_dataset
 from invopt.timeline import Timeline
-from serving.governor import GovernorStore
 
 FloatArray = npt.NDArray[np.float64]
+T, R = TypeVar("T"), TypeVar("R")
 _CLEAN_WEEKS, _POWER_WEEKS = 110, 40
 _PER_STORE = 600
 _TRAINED = SHIFT_DAY - 8 * WEEK
@@ -100,6 +97,25 @@ def main(rest: list[str]) -> None:
         _scale(parsed.rows)
 
 
+@dataclass(frozen=True)
+class _Replayed:
+    """One history, watched.
+
+    Attributes:
+        diary: Of the governed monitor.
+        cost: Of orders, by policy.
+    """
+
+    diary: Diary
+    cost: dict[str, float]
+
+
+def _side_by_side(replay: Callable[[T], R], histories: Iterable[T]) -> list[R]:
+    """Return the replay of each history, on all cores."""
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+        return list(pool.map(replay, histories))
+
+
 # Clean history: M5's ten stores
 
 
@@ -107,32 +123,68 @@ def _clean(data: Path | None, weeks: int, peer_every: int) -> None:
     panel = _m5(_folder(data, "M5"))
     num = panel.num_periods
     first = num - 1 - WEEK * weeks
-    model = LogLinear(HORIZON, ModelConfig()).fit(panel, first - 52 * WEEK + 1, 1092)
+    trained = first + 1 - 8 * WEEK
+    model = fitted(panel, trained)
     print(
         f"M5: {panel.num_series} series of 10 stores, {weeks} weeks from "
-        f"{panel.timeline.date(first + 1):%Y-%m-%d}; model trained until 52 weeks before"
+        f"{panel.timeline.date(first + 1):%Y-%m-%d}; first model trained until 8 weeks before"
     )
-    cutoffs = list(range(num - 1 - WEEK, first - 52 * WEEK - 1, -WEEK))[::-1]
-    scoring = scoring_of(panel, _M5_COSTS)
+    place = panel.series["location"].to_numpy()
+    stores, ends = sorted(set(place)), list(range(first + WEEK, num, WEEK))
+    replay = functools.partial(_store_replayed, model=model, trained=trained, ends=ends)
+    found = _side_by_side(replay, [panel.select(place == store) for store in stores])
+    _print(
+        ("store", "ignore", "alert", "page", "runs", "governed", f"weekly, {len(ends)} runs"),
+        [(store, *_store_row(r)) for store, r in zip(stores, found, strict=True)],
+    )
+    _print_clean_totals(found, len(ends))
+    _clean_peers(panel, first, peer_every)
+
+
+def _store_replayed(panel: Panel, model: LogLinear, trained: int, ends: list[int]) -> _Replayed:
+    """Return what a monitor of one store did and what its orders cost."""
+    diary, governed = monitored(panel, model, trained, ends, _M5_COSTS)
+    weekly = [(0, model), *((end, fitted(panel.truncate(end), end)) for end in ends)]
+    policies = {"never": [(0, model)], "governed": governed, "weekly": weekly}
+    cost = {n: decision_cost(panel, m, ends, _M5_COSTS) for n, m in policies.items()}
+    return _Replayed(diary, cost)
+
+
+def _store_row(replayed: _Replayed) -> tuple[object, ...]:
+    cost = replayed.cost
+    return (
+        *(replayed.diary.count(a) for a in ("ignore", "alert", "page")),
+        replayed.diary.runs,
+        *(f"{cost[n] / cost['never'] - 1:+.1%}" for n in ("governed", "weekly")),
+    )
+
+
+def _print_clean_totals(found: list[_Replayed], num_weeks: int) -> None:
+    years = len(found) * num_weeks / 52
+    quarters = num_weeks / 13
+    counts = {a: sum(r.diary.count(a) for r in found) for a in ("ignore", "alert", "page")}
+    cost = {n: sum(r.cost[n] for r in found) for n in found[0].cost}
+    runs = [r.diary.runs / quarters for r in found]
+    aged = sum(c == AGE for r in found for c in r.diary.causes)
+    print(
+        f"pages per store-year {counts['page'] / years:.2f} (goal 1); runs per store-quarter "
+        f"{np.mean(runs):.2f}, at most {max(runs):.2f} (goal 1), {aged} of "
+        f"{sum(r.diary.runs for r in found)} for age; weeks with any alarm "
+        f"{1 - counts['ignore'] / (years * 52):.1%}; all stores' cost against never retraining: "
+        f"governed {cost['governed'] / cost['never'] - 1:+.2%}, weekly "
+        f"{cost['weekly'] / cost['never'] - 1:+.2%}"
+    )
+
+
+def _clean_peers(panel: Panel, first: int, every: int) -> None:
+    """Print what peers flag; their reference is the year before the weeks judged."""
+    last, year = panel.num_periods - 1 - WEEK, first - 52 * WEEK
+    cutoffs = list(range(last, year - 1, -WEEK))[::-1]
+    model = LogLinear(HORIZON, ModelConfig()).fit(panel, year + 1, 1092)
     remembered = Remembered(model, panel)
-    records = performance_records(remembered, panel, cutoffs, scoring)
+    records = performance_records(remembered, panel, cutoffs, scoring_of(panel, _M5_COSTS))
     table = _weekly_table(panel, remembered, cutoffs)
-    judged = [c for c in cutoffs if c >= first]
-    rows = []
-    alarms = np.zeros(4, int)
-    for store in sorted(set(records["location"])):
-        part = records[records["location"] == store].assign(location=store)
-        own = panel.series["location"].to_numpy() == store
-        diary = _store_diary(panel.select(own), part, table.select(own), judged, scoring)
-        counts = [diary.count(a) for a in ("ignore", "alert", "retrain", "page")]
-        alarms += counts
-        rows.append((store, *counts))
-    years = len(judged) / 52
-    _print(("store", "ignore", "alert", "retrain", "page"), rows)
-    print(f"pages per store-year {alarms[3] / 10 / years:.2f} (goal 1), retrains per store-quarter "
-          f"{alarms[2] / 10 / years / 4:.2f} (goal 1), weeks with any alarm "
-          f"{alarms[1:].sum() / alarms.sum():.1%}")  # fmt: skip
-    _peers(panel, table, records, judged[::peer_every])
+    _peers(panel, table, records, [c for c in cutoffs if c >= first][::every])
 
 
 def _folder(data: Path | None, name: str) -> Path:
@@ -175,46 +227,6 @@ def _weekly_table(panel: Panel, model: Remembered, cutoffs: list[int]) -> _Weekl
         outcome.append(np.log1p(np.column_stack([sales, mean])))
     values = np.concatenate([inputs, np.stack(outcome)], axis=2).astype(np.float32)
     return _Weekly(cutoffs, (*names, "sales", "forecast"), values)
-
-
-def _store_diary(
-    panel: Panel, records: pd.DataFrame, table: _Weekly, judged: list[int], scoring: Scoring
-) -> Diary:
-    """Return what a monitor of one store would have done, week by week, retraining for nothing.
-
-    A retraining that passes the brakes is noted as promoted and changes no forecast: what it
-    was for may go on and ask again.
-    """
-    store, diary = GovernorStore("sqlite://"), Diary(trained=[judged[0] - 52 * WEEK])
-    for cutoff in judged:
-        seen = records[records["cutoff"] <= cutoff].copy()
-        unpriced = seen["cutoff"] + (scoring.cost_stop(0) - 1) > cutoff + WEEK
-        seen.loc[unpriced, "cost"] = np.nan
-        signals = performance_signals(seen, MONITORING)
-        signals += data_signals(panel.truncate(cutoff + 1 + WEEK), MONITORING)
-        signals.append(_drift_of(table, cutoff))
-        line = panel.timeline
-        dates = f"{line.date(cutoff + 1):%Y-%m-%d}", f"{line.date(cutoff + WEEK):%Y-%m-%d}"
-        now = datetime(2010, 1, 1, tzinfo=UTC) + timedelta(days=cutoff)
-        fresh = cutoff + 1 + WEEK - diary.trained[-1]
-        situation = Situation("m5", "m5-1", *dates, True, "", tuple(signals), fresh)
-        decision, is_started = decide_for_nothing(store, situation, now, str(cutoff))
-        causes = frozenset(s.cause for s in signals if s.fires)
-        diary.actions.append((cutoff, decision.action, causes))
-        if is_started:
-            diary.trained.append(cutoff)
-    store.close()
-    return diary
-
-
-def _drift_of(table: _Weekly, cutoff: int) -> Signal:
-    back, reference = periods_needed(table.cutoffs.index(cutoff), 52, MONITORING.reference_weeks)
-    if len(back) < 5:
-        return Signal("drift", DRIFT, 0.0, 0.0, 0.0, 1.0, False, "too short a history")
-    found = column_drift(
-        PeriodTable(table.names, tuple(back), table.at(cutoff, back), 52), reference, MONITORING
-    )
-    return drift_signal(discoveries(found, MONITORING), reference)
 
 
 _PEERS = (
@@ -288,28 +300,9 @@ def _outside(history: FloatArray, value: float) -> bool:
 # Injected shifts: the made-up retailer
 
 
-@dataclass(frozen=True)
-class _Replayed:
-    """One scenario at one made-up retailer.
-
-    Attributes:
-        diary: Of the governed monitor.
-        cost: Of orders after the shift, by policy.
-    """
-
-    diary: Diary
-    cost: dict[str, float]
-
-
 def _shifts(seeds: list[int]) -> None:
-    found: dict[str, list[_Replayed]] = {}
-    for seed in seeds:
-        started, truth = time.process_time(), retailer_panel(seed=seed)
-        model = fitted(truth, _TRAINED)
-        for scenario in scenarios():
-            found.setdefault(scenario.name, []).append(_replayed(scenario, truth, model))
-        print(f"  retailer {seed}: {time.process_time() - started:.0f} processor s",
-              file=sys.stderr, flush=True)  # fmt: skip
+    replays = _side_by_side(_retailer_replayed, seeds)
+    found = {s.name: [replayed[s.name] for replayed in replays] for s in scenarios()}
     print(f"{len(seeds)} made-up retailers, {len(_AFTER)} weeks after the shift; counts are means")
     _print(
         ("scenario", "alarm weeks", "pages", "runs", "promoted", "delay, weeks", "first finding",
@@ -322,14 +315,23 @@ def _shifts(seeds: list[int]) -> None:
     )
 
 
+def _retailer_replayed(seed: int) -> dict[str, _Replayed]:
+    """Return a retailer's replays by name of the scenario."""
+    truth = retailer_panel(seed=seed)
+    model = fitted(truth, _TRAINED)
+    found = {s.name: _replayed(s, truth, model) for s in scenarios()}
+    print(f"  retailer {seed}", file=sys.stderr, flush=True)
+    return found
+
+
 def _replayed(scenario: Scenario, truth: Panel, model: LogLinear) -> _Replayed:
     """Return a scenario's replay: cleaning looks back only, so once cleaned is cleaned weekly."""
     changed = scenario.change(truth, np.random.default_rng(0))
     panel = clean(changed, CleaningConfig())[0]
     diary, governed = monitored(panel, model, _TRAINED, _ENDS, _SCENARIO_COSTS)
     policies = {"never": [(0, model)], "governed": governed}
-    for name, share in (("weekly", 0.0), ("dwelling", GOVERNOR.newest_share)):
-        later = [(end, fitted(panel.truncate(end), end, share)) for end in _AFTER]
+    for name, recipe in (("weekly", EVEN), ("dwelling", NEWEST)):
+        later = [(end, fitted(panel.truncate(end), end, recipe)) for end in _AFTER]
         policies[name] = [(0, model), *later]
     demand = truth if scenario.faulty else panel
     return _Replayed(diary, {n: _cost(panel, demand, m) for n, m in policies.items()})

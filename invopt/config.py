@@ -415,6 +415,8 @@ class GovernorConfig(_Section):
         cool_down_days: Days between two retrainings otherwise; twice as many for each further one
             of the last 90 days. What comes back so soon was not mended, or was not there.
         min_new_periods: Periods of data since the champion was trained.
+        max_age: Periods of data since then from which on a model is trained anew although nothing
+            is wrong; None never.
         max_per_month: Retrainings in 30 days.
         max_failures: Retrainings in a row, failed or not promoted, after which the breaker opens.
         breaker_days: Days after which those are forgiven.
@@ -424,6 +426,8 @@ class GovernorConfig(_Section):
             model that serves has learned nothing of the gate's periods, the change among them.
         newest_share: training.refit_newest_share of an urgent retraining, where it is the larger:
             of the few periods since a change, ends drawn evenly see hardly anything.
+        recent_share: The same of every other retraining that has a cause. It costs nothing on
+            quiet history, which a larger share does.
         max_cost_increase: gate.max_cost_increase of a retraining that ends in a refit, where it is
             the larger: judged on periods before what it is for, the recipe has to hold, and the
             refit learns the rest.
@@ -437,6 +441,7 @@ class GovernorConfig(_Section):
     urgent_days: float = Field(default=7.0, ge=0)
     cool_down_days: float = Field(default=14.0, ge=0)
     min_new_periods: int = Field(default=7, ge=0)
+    max_age: int | None = Field(default=182, ge=1)
     max_per_month: int = Field(default=4, ge=1)
     max_failures: int = Field(default=2, ge=1)
     breaker_days: float = Field(default=90.0, gt=0)
@@ -444,6 +449,7 @@ class GovernorConfig(_Section):
     page_again_after: int = Field(default=4, ge=1)
     refit: bool = True
     newest_share: float = Field(default=0.3, ge=0, le=1)
+    recent_share: float = Field(default=0.15, ge=0, le=1)
     max_cost_increase: float = Field(default=0.02, ge=0)
 
 
@@ -482,7 +488,7 @@ class Config(_Section):
         refit what is judged is what serves: nothing changes.
 
         Args:
-            lasting: Monitoring periods that the change has been seen for.
+            lasting: Monitoring periods that the change has been seen for, 0 where there is none.
             urgent: True when the change is far beyond its limit.
         """
         if not (self.training.refit or self.governor.refit):
@@ -490,11 +496,12 @@ class Config(_Section):
         limit = max(self.gate.max_cost_increase, self.governor.max_cost_increase)
         gate = {"max_cost_increase": limit, "benefit_of_doubt": True}
         unjudged = min(lasting * self.monitoring.period, self.evaluation.gate_periods)
-        share = max(self.training.newest_share, self.governor.newest_share)
+        share = self.governor.newest_share if urgent else self.governor.recent_share
+        share = max(self.training.refit_newest_share, share if lasting else 0.0)
         changed: dict[str, dict[str, Any]] = {
             "gate": gate,
             "evaluation": {"unjudged_periods": unjudged},
-            "training": {"refit": True} | ({"refit_newest_share": share} if urgent else {}),
+            "training": {"refit": True, "refit_newest_share": share},
         }
         sections = {
             name: getattr(self, name).model_copy(update=update) for name, update in changed.items()

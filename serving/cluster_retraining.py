@@ -75,9 +75,12 @@ def arguments_of(claim: Claim) -> dict[str, str]:
 
 
 def lasting_of(content: dict[str, Any]) -> tuple[int, bool]:
-    """Return for how many periods the change of a decision was seen, and whether it is urgent."""
+    """Return for how many periods the change of a decision was seen, and whether it is urgent.
+
+    A model that is trained anew for its age has no change to learn: 0 periods.
+    """
     governor = content["governor"]
-    return governor["streaks"][governor["cause"]], governor["urgent"]
+    return governor["streaks"].get(governor["cause"], 0), governor["urgent"]
 
 
 def reconcile(store: GovernorStore, config: Config, settings: Settings, notify: Notify) -> None:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from invopt.feeds import locations_of
+from invopt.monitoring.columns import in_words
 from invopt.monitoring.drift import Drift
 from invopt.monitoring.signals import DATA, PERFORMANCE, SERVING, Signal
 from invopt.panel import Panel
@@ -123,7 +124,7 @@ def likely_causes(
             at = drift.names.index(column.column)
             money = _goes_with(drift.current[:, at], drift.expected[:, at], excess)
             text = (
-                f"moved by {column.change:+.2f} standard deviations "
+                f"{in_words(column.column)} moved by {column.change:+.2f} standard deviations "
                 f"(distance {column.score:.2f}, history allows {column.threshold:.2f})"
             )
             causes.append(Cause(column.column, money, text))

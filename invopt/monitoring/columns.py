@@ -1,5 +1,6 @@
 """Features, sales and forecasts of a sample of series, as columns whose drift is judged."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -15,6 +16,17 @@ from invopt.panel import UNOBSERVED, Panel
 
 TARGET, PREDICTION = "sales", "forecast"
 Notify = Callable[[str], None]
+# The model's own columns (features.build.feature_names) as somebody on call would say them.
+_WORDS = (
+    (r"sales_lag_0", "sales of the latest period"),
+    (r"sales_lag_(\d+)", r"sales \1 periods before the latest"),
+    (r"mean_sales_(\d+)", r"mean sales of \1 periods"),
+    (r"sales_(.+)_trend_short", r"all sales of a \1, shortest mean over the middle one"),
+    (r"sales_(.+)_trend_long", r"all sales of a \1, middle mean over the longest"),
+    (r"observed_share", "share of periods with a record"),
+    (r"price_to_own_mean", "price over the product's usual one"),
+    (r"price_to_category", "price over its category's"),
+)
 
 
 def drift_of(
@@ -50,6 +62,14 @@ def _outcome(
     return np.log1p(np.maximum(np.column_stack([sales, mean]), 0))
 
 
+def in_words(column: str) -> str:
+    """Return what a column holds; other columns are the company's own and keep their names."""
+    for pattern, words in _WORDS:
+        if found := re.fullmatch(pattern, column):
+            return found.expand(words).replace("_", " ")
+    return column.replace("_", " ")
+
+
 def discoveries(drift: Drift, config: MonitoringConfig) -> Drift:
     """Return the drift with columns calmed that the false-discovery rate does not allow."""
     kept = rejected([d.p_value for d in drift.columns], config.false_discovery_rate)
@@ -63,7 +83,7 @@ def drift_signal(drift: Drift, reference: str) -> Signal:
     """Return the signal of all columns: it fires when one of them moved."""
     moved = [d.column for d in drift.columns if d.moved]
     share = len(moved) / max(1, len(drift.columns))
-    shown = f": {', '.join(moved[:5])}" if moved else ""
+    shown = f": {'; '.join(map(in_words, moved[:5]))}" if moved else ""
     text = f"{len(moved)} of {len(drift.columns)} columns moved against {reference}{shown}"
     p = min((d.p_value for d in drift.columns), default=1.0)
     return Signal("drift", DRIFT, share, 0.0, 0.0, p, bool(moved), text)

@@ -33,6 +33,7 @@ from invopt.monitoring.signals import (
 )
 
 _QUARTER = timedelta(days=90)
+AGE = "age"  # a cause without a signal
 
 
 def decide(situation: Situation, memory: Memory, config: GovernorConfig, now: datetime) -> Decision:
@@ -40,7 +41,7 @@ def decide(situation: Situation, memory: Memory, config: GovernorConfig, now: da
 
     Data and serving are judged first, because training on broken data makes a broken model. Then
     performance: a cause that persists asks for a retraining, and every brake has to let it
-    pass. Drift alone never retrains: it explains.
+    pass. Drift alone never retrains: it explains. Where nothing is wrong, age may.
 
     Args:
         situation: Evidence of one period.
@@ -57,7 +58,7 @@ def decide(situation: Situation, memory: Memory, config: GovernorConfig, now: da
         texts = [s.text for s in (*seen.new_pages, *rest)]
         paged = [s.cause for s in seen.new_pages]
         return Decision(PAGE, [*texts, *seen.notes], streaks=seen.streaks, paged=paged)
-    return _told(situation, config, seen)
+    return _renewal(situation, memory, config, seen) or _told(situation, config, seen)
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,28 @@ def _answer(
         PAGE if pages else ALERT, [*texts, why, *stopped, *notes], cause, key, brakes,
         seen.streaks, paged=[s.cause for s in pages], urgent=urgent,
     )  # fmt: skip
+
+
+def _renewal(
+    situation: Situation, memory: Memory, config: GovernorConfig, seen: _Seen
+) -> Decision | None:
+    """Return the retraining of a model that is old, when nothing is wrong and no brake holds.
+
+    What holds it back is nobody's alarm: it asks again in the next period.
+    """
+    age, limit = situation.new_periods, config.max_age
+    wrong = any(s.kind in (PERFORMANCE, DATA, SERVING) for s in seen.firing)
+    if limit is None or age < limit or wrong or not situation.conclusive:
+        return None
+    key = retraining_key(situation, AGE)
+    stale = any(end > situation.end for end in memory.judged)
+    brakes = brakes_of(situation, memory, config, seen.now, key, stale=stale)
+    if any(b.holds for b in brakes):
+        return None
+    why = f"nothing is wrong, but the model was trained {age} periods ago (at most {limit})"
+    return Decision(
+        RETRAIN, [why, *seen.notes], AGE, key, brakes, seen.streaks, dry_run=config.dry_run
+    )
 
 
 def _told(situation: Situation, config: GovernorConfig, seen: _Seen) -> Decision:

@@ -84,15 +84,25 @@ def test_without_a_refit_what_is_judged_is_what_serves_and_the_gate_stays_strict
     assert config.for_retraining(lasting=2, urgent=True) == config
 
 
-def test_only_the_refit_of_an_urgent_retraining_dwells_on_the_newest_periods():
+def test_the_refit_of_a_retraining_dwells_on_the_newest_periods_as_its_cause_asks():
     config = load_config(CONFIGS / "demo.yaml")
-    share = config.governor.newest_share
-    usual, urgent = config.for_retraining(lasting=1), config.for_retraining(lasting=1, urgent=True)
-    assert usual.for_refit().training == usual.training
-    assert urgent.training.newest_share == config.training.newest_share < share
-    assert urgent.for_refit().training.newest_share == share
+    newest, recent = config.governor.newest_share, config.governor.recent_share
+    shares = {
+        0.0: config.for_retraining(),
+        recent: config.for_retraining(lasting=1),
+        newest: config.for_retraining(lasting=1, urgent=True),
+    }
+    assert 0 < recent < newest
+    for share, asked in shares.items():
+        assert asked.training.newest_share == config.training.newest_share == 0
+        assert asked.for_refit().training.newest_share == share
+
+
+def test_a_retraining_dwells_no_less_than_its_configuration_trains():
     more = load_config(CONFIGS / "demo.yaml", ["training.newest_share=0.5"])
-    assert more.for_retraining(urgent=True).for_refit().training.newest_share == 0.5
+    assert more.for_retraining(lasting=1, urgent=True).for_refit().training.newest_share == 0.5
+    refit = load_config(CONFIGS / "demo.yaml", ["training.refit_newest_share=0.4"])
+    assert refit.for_retraining().for_refit().training.newest_share == 0.4
 
 
 def test_a_horizon_that_an_order_outlasts_is_refused_before_anything_runs(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 
 from invopt.config import MonitoringConfig
 from invopt.monitoring.calibration import normed_wasserstein
+from invopt.monitoring.columns import in_words
 from invopt.monitoring.drift import (
     RECENT,
     SEASONAL,
@@ -133,3 +134,16 @@ def test_evidently_is_not_asked_about_nothing(tmp_path):
 
     assert write_evidently(None, tmp_path / "e.html", tmp_path / "e.json") == {}
     assert "No column could be compared" in (tmp_path / "e.html").read_text()
+
+
+def test_columns_are_told_in_words():
+    told = {
+        "sales_lag_0": "sales of the latest period",
+        "sales_lag_6": "sales 6 periods before the latest",
+        "mean_sales_28": "mean sales of 28 periods",
+        "sales_location_category_trend_short": (
+            "all sales of a location category, shortest mean over the middle one"
+        ),
+        "snap_TX": "snap TX",
+    }
+    assert {column: in_words(column) for column in told} == told

@@ -359,3 +359,42 @@ def test_a_period_whose_actuals_never_came_neither_ends_a_streak_nor_counts_as_j
     assert act(signal(), memory=Memory(causes)).action == "retrain"
     later = {WEEKS[3]: frozenset({"bias up"}), "2024-06-09": frozenset({LATE})}
     assert act(signal(), memory=Memory(later)).action == "retrain"
+
+
+def test_an_old_model_is_trained_anew_although_nothing_is_wrong():
+    quiet = signal("bias", fires=False)
+    decision = act(quiet, memory=remembered(), new_periods=182)
+    assert decision.action == "retrain"
+    assert decision.cause == "age"
+    assert not decision.urgent
+    assert decision.reasons == [
+        "nothing is wrong, but the model was trained 182 periods ago (at most 182)"
+    ]
+    assert act(quiet, memory=remembered(), new_periods=181).action == "ignore"
+    never = GovernorConfig(max_age=None)
+    assert act(quiet, memory=remembered(), new_periods=999, config=never).action == "ignore"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "action"),
+    [
+        (signal("gaps", DATA), "alert"),
+        (signal("bias", p=0.1), "alert"),
+        (signal("silent_feed", DATA, pages=True), "page"),
+        (signal("skew", SERVING, pages=True), "page"),
+    ],
+)
+def test_age_waits_while_anything_is_wrong(wrong, action):
+    assert act(wrong, memory=remembered(), new_periods=999).action == action
+
+
+def test_age_waits_without_an_alarm_while_a_brake_holds():
+    off = act(new_periods=999, memory=remembered(switched_off="stocktaking"))
+    lately = act(new_periods=999, memory=remembered(retrainings=[run(3)]))
+    assert off.action == lately.action == "ignore"
+    assert act(new_periods=999, conclusive=False, memory=remembered()).action == "alert"
+
+
+def test_drift_alone_does_not_keep_an_old_model():
+    drifting = act(signal("drift", DRIFT), memory=remembered(), new_periods=999)
+    assert (drifting.action, drifting.cause) == ("retrain", "age")
