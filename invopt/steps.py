@@ -426,13 +426,13 @@ def monitor(
 
 
 def monitor_unreadable(
-    quality: str, period: tuple[str, str], version: str, name: str, out: str, *, kept: Path
+    quality: str, period: tuple[str, str, str], version: str, name: str, out: str, *, kept: Path
 ) -> None:
     """Write the evidence of a period whose data cannot be read, in the form of monitor.
 
     Args:
         quality: Why ingest could read nothing, a JSON file.
-        period: First and last day, ISO.
+        period: Its first day, the first day of its last period, its last day; ISO.
         version: Of the champion, NAME-N.
         name: Of the model.
         out: Folder to write.
@@ -453,7 +453,7 @@ def _records_file(kept: Path, name: str) -> Path:
 def _write_evidence(found: "Evidence", version: str, name: str, kept: Path, out: str) -> None:
     from invopt.monitoring.evidently_report import Shelf, write_evidently  # noqa: PLC0415
 
-    shelf = Shelf(kept / "evidently", name, found.start, found.end, version)
+    shelf = Shelf(kept / "evidently", name, found.start, found.last_day, version)
     with replacing_folder(Path(out)) as folder:
         write_evidently(found.drift, folder / "evidently.html", folder / "evidently.json", shelf)
         write_json(folder / "evidence.json", found.as_dict() | {"version": version})

@@ -101,6 +101,10 @@ class Timeline:
             return self.start + pd.DateOffset(months=index)
         return self.start + pd.Timedelta(days=index * self._days)
 
+    def last_day(self, index: int) -> pd.Timestamp:
+        """Return the last day of the period with this index, which may lie outside."""
+        return self.date(index + 1) - pd.Timedelta(days=1)
+
     def index_of(self, ds: pd.DatetimeIndex) -> npt.NDArray[np.int64]:
         """Return the period index of each date; negative or past the end when outside."""
         if self.freq == "MS":

@@ -222,7 +222,7 @@ def _outcome(run: Path) -> tuple[str, str, str]:
     if (run / "monitoring.json").is_file():
         found = read_json(run / "monitoring.json")
         reason = f"dry run: {found['reason']}" if found["governor"]["dry_run"] else found["reason"]
-        return found["decision"], reason, f"{found['start']} to {found['end']}"
+        return found["decision"], reason, f"{found['start']} to {found['last_day']}"
     if (run / "verdict.json").is_file():
         verdict = read_json(run / "verdict.json")
         return verdict["decision"], verdict["reasons"][0], f"against {verdict['incumbent']}"

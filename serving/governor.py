@@ -79,7 +79,7 @@ class AuditRow:
         run: Monitoring run.
         model: Registered name.
         start: First day of the period.
-        end: Last day.
+        end: First day of its last period, by which it is known.
         action: ignore, alert, retrain or page.
         content: Situation, memory, configuration and decision, whole.
     """
@@ -92,6 +92,11 @@ class AuditRow:
     end: str
     action: str
     content: dict[str, Any]
+
+    @property
+    def last_day(self) -> str:
+        """Last day of the period; rows of earlier versions know the first of its last period."""
+        return str(self.content["situation"].get("last_day") or self.end)
 
 
 class GovernorStore:
@@ -208,7 +213,9 @@ class GovernorStore:
     def find(self, what: str) -> list[AuditRow]:
         """Return the decisions of a run, or about the period that holds a date (YYYY-MM-DD)."""
         is_date = _DATE.fullmatch(what) is not None
-        return [r for r in self.audit() if r.run == what or (is_date and r.start <= what <= r.end)]
+        return [
+            r for r in self.audit() if r.run == what or (is_date and r.start <= what <= r.last_day)
+        ]
 
     def _change(self, claim: Claim, now: datetime, **values: str) -> bool:
         """Change a retraining that this claim still owns; False when it does not."""

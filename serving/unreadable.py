@@ -11,7 +11,7 @@ from invopt.config import Config
 from invopt.monitoring.earlier import Seen, due_period
 from invopt.monitoring.signals import LATE, UNREADABLE
 from invopt.sources import Mapping
-from invopt.timeline import floor_dates
+from invopt.timeline import Timeline, floor_dates
 from serving.governor import AuditRow, GovernorStore, clock
 from serving.registry import Registered, champion_of
 from serving.settings import Settings
@@ -39,10 +39,13 @@ def monitor_unreadable(
     today = _day(clock())
     yesterday = floor_dates(pd.DatetimeIndex([today - pd.Timedelta(days=1)]), freq)[0]
     seen = last_seen(champion, settings) or Seen(yesterday, today, today)
-    period = due_period(seen, freq, run.monitoring.period)
+    first, end = due_period(seen, freq, run.monitoring.period)
+    last = f"{Timeline(pd.Timestamp(end), freq, 1).last_day(0):%Y-%m-%d}"
     version = f"{run.name}-{champion.version}"
-    steps.monitor_unreadable(quality, period, version, run.name, out, kept=settings.monitoring)
-    notify(f"nothing can be judged of {period[0]} to {period[1]}")
+    steps.monitor_unreadable(
+        quality, (first, end, last), version, run.name, out, kept=settings.monitoring
+    )
+    notify(f"nothing can be judged of {first} to {last}")
 
 
 def last_seen(champion: Registered, settings: Settings) -> Seen | None:

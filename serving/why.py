@@ -56,7 +56,7 @@ def tell_why(what: str, settings: Settings, tell: Tell) -> None:
 
 def _tell_decision(row: AuditRow, tell: Tell) -> None:
     decision, at = row.content["decision"], f"{row.at:%Y-%m-%d %H:%M} UTC"
-    tell(f"{row.run}, {row.start} to {row.end}: {row.action} (decided {at})")
+    tell(f"{row.run}, {row.start} to {row.last_day}: {row.action} (decided {at})")
     for reason in decision["reasons"]:
         tell(f"  because {reason}")
     for signal in row.content["situation"]["signals"]:

@@ -22,11 +22,12 @@ class Situation:
         model: Registered name.
         version: Of the champion.
         start: First day of the period judged (ISO date).
-        end: Last day.
+        end: First day of its last period, by which it is known.
         conclusive: False when too little is known to conclude anything.
         why_not: Why not, "" when it is conclusive.
         signals: Of the period.
         new_periods: Periods of data since those the champion was trained on.
+        last_day: Of the period, "" where it was not told; weeks and months go on after `end`.
     """
 
     model: str
@@ -37,6 +38,7 @@ class Situation:
     why_not: str
     signals: tuple[Signal, ...]
     new_periods: int
+    last_day: str = ""
 
     @property
     def window(self) -> str:

@@ -69,10 +69,12 @@ def overdue_signals(
     """
     if seen is None:
         return []
-    missing = -int(Timeline(seen.last, line.freq, 1).index_of(pd.DatetimeIndex([line.last]))[0])
+    before = Timeline(seen.last, line.freq, 1)
+    missing = -int(before.index_of(pd.DatetimeIndex([line.last]))[0])
+    last = line.last_day(line.num_periods - 1)
     if missing > 0:
         text = (
-            f"the data end on {line.last:%Y-%m-%d}, but reached {seen.last:%Y-%m-%d} before: "
+            f"the data end on {last:%Y-%m-%d}, but reached {before.last_day(0):%Y-%m-%d} before: "
             "an old extract, or the last days are gone"
         )
         return [_spoilt(LATE, missing, text)]
@@ -80,8 +82,9 @@ def overdue_signals(
     awaited = line.dates(line.num_periods, line.num_periods + max(0, missing))
     if 2 * sum(day not in closed for day in awaited.weekday) <= length:
         return []
-    due = " to ".join(due_period(seen, line.freq, length))
-    text = f"the data still end on {line.last:%Y-%m-%d}: those of {due} did not come"
+    first, end = due_period(seen, line.freq, length)
+    due = Timeline(pd.Timestamp(end), line.freq, 1).last_day(0)
+    text = f"the data still end on {last:%Y-%m-%d}: those of {first} to {due:%Y-%m-%d} did not come"
     return [_spoilt(LATE, missing, text)]
 
 

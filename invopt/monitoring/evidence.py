@@ -48,7 +48,8 @@ class Evidence:
 
     Attributes:
         start: First day of the period (ISO date).
-        end: Last day.
+        end: First day of its last period, by which it is known.
+        last_day: Its last day: weeks and months go on after `end`.
         conclusive: False when too little is known.
         why_not: Why not.
         signals: Everything looked at, fired or not.
@@ -71,6 +72,7 @@ class Evidence:
 
     start: str
     end: str
+    last_day: str
     conclusive: bool
     why_not: str
     signals: list[Signal]
@@ -135,7 +137,9 @@ def gather_evidence(
     panel = awaited(panel, seen, config.period) if overdue else panel
     cutoff = panel.num_periods - 1 - config.period
     start, end = max(0, cutoff + 1), panel.num_periods - 1
-    dates = f"{panel.timeline.date(start):%Y-%m-%d}", f"{panel.timeline.date(end):%Y-%m-%d}"
+    line = panel.timeline
+    days = line.date(start), line.date(end), line.last_day(end)
+    dates = f"{days[0]:%Y-%m-%d}", f"{days[1]:%Y-%m-%d}", f"{days[2]:%Y-%m-%d}"
     signals = data_signals(
         panel, config, features=subject.channels, silent=subject.silent, quality=quality
     )
@@ -192,7 +196,7 @@ def _told(
     panel: Panel,
     judged: Panel,
     config: MonitoringConfig,
-    dates: tuple[str, str],
+    dates: tuple[str, str, str],
     why_not: str,
     signals: Sequence[Signal],
     drift: Drift | None,
@@ -255,7 +259,7 @@ def _place(signal: Signal) -> str:
 
 
 def _blind(
-    dates: tuple[str, str],
+    dates: tuple[str, str, str],
     why: str,
     signals: list[Signal],
     panel: Panel,

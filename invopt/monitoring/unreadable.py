@@ -10,13 +10,13 @@ from invopt.monitoring.signals import DATA, UNREADABLE, Signal
 
 
 def unreadable_evidence(
-    sentence: str, period: tuple[str, str], known: pd.DataFrame | None = None
+    sentence: str, period: tuple[str, str, str], known: pd.DataFrame | None = None
 ) -> Evidence:
     """Return the evidence of a period whose data cannot be read: one signal, nothing judged.
 
     Args:
         sentence: What is wrong, where, and what to do.
-        period: First and last day, ISO.
+        period: Its first day, the first day of its last period, its last day; ISO.
         known: Records of earlier periods, for the trend.
     """
     why = "the data cannot be read"

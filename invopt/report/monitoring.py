@@ -39,7 +39,7 @@ def write_monitoring_report(
     distances = content["drift"][:_SHOWN]
     page = render(
         "monitoring.html.j2",
-        title=f"{model}: {content['start']} to {content['end']}",
+        title=f"{model}: {content['start']} to {content['last_day']}",
         content=content,
         governor=content["governor"],
         firing=[s for s in signals if s["fires"]],

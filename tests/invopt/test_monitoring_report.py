@@ -31,7 +31,8 @@ def make_content(decision="alert", signals=(), brakes=(), **rest) -> dict:
     return {
         "decision": decision, "reason": "why", "run": "monitoring-1", "version": "demo-1",
         "decided_at": "2024-01-08T06:00:00.000000Z",
-        "start": "2024-01-01", "end": "2024-01-07", "conclusive": True, "why_not": "",
+        "start": "2024-01-01", "end": "2024-01-07", "last_day": "2024-01-07",
+        "conclusive": True, "why_not": "",
         "signals": [s.as_dict() for s in signals],
         "governor": {"reasons": ["why"], "brakes": list(brakes), "dry_run": False, "paged": []},
         "drift": [{"column": "price", "score": 0.3, "threshold": 0.2, "p_value": 0.001,

@@ -49,3 +49,9 @@ def test_periods_are_spelt_as_a_reader_counts_them():
     assert Timeline(start, "D", 9).spell(7) == "7 days"
     assert Timeline(start, "W-MON", 9).spell(1) == "1 week"
     assert Timeline(start, "MS", 9).spell(1200) == "1,200 months"
+
+
+def test_the_last_day_of_a_period_is_the_one_before_the_next():
+    start = pd.Timestamp("2024-01-01")
+    for freq, day in (("D", "2024-01-02"), ("W-MON", "2024-01-14"), ("MS", "2024-02-29")):
+        assert Timeline(start, freq, 9).last_day(1) == pd.Timestamp(day)

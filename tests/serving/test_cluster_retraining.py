@@ -88,6 +88,7 @@ def decide(folder, number=1):
     content = {
         "version": "demo-1", "start": "2024-01-01", "end": f"2024-01-{6 + number:02d}",
         "conclusive": True, "why_not": "", "signals": [signal.as_dict()], "new_periods": 99,
+        "last_day": f"2024-01-{6 + number:02d}",
     }  # fmt: skip
     write_json(folder / "evidence.json", content)
     out = folder / f"decision-{number}.json"

@@ -226,6 +226,15 @@ def test_an_audit_row_holds_everything_the_decision_rested_on(store):
     assert content["decision"]["reasons"]
 
 
+def test_a_week_of_weekly_data_is_found_by_each_of_its_days(store):
+    week = replace(situation(), end="2024-01-01", last_day="2024-01-07")
+    store.decide(week, CONFIG, START, "monitoring-7")
+    for day in range(1, 8):
+        [row] = store.find(f"2024-01-0{day}")
+        assert (row.start, row.last_day) == ("2024-01-01", "2024-01-07")
+    assert store.find("2024-01-08") == store.find("2023-12-31") == []
+
+
 def test_a_period_is_found_by_its_days_and_by_nothing_that_lies_between_them_as_text(store):
     store.decide(situation(), CONFIG, START, "monitoring-7")
     for what in ("1999-01-01", "2024-01-02f", "run"):

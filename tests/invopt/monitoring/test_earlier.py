@@ -81,6 +81,22 @@ def test_a_week_that_did_not_come_is_told_and_a_day_that_is_late_is_not():
     assert overdue("2024-01-14", today="2024-01-15") == ""
 
 
+def test_weeks_that_did_not_come_are_named_to_their_last_day():
+    weeks = Timeline(pd.Timestamp("2024-01-01"), "W-MON", 4)
+
+    def told(last, today) -> str:
+        seen = Seen(pd.Timestamp(last), pd.Timestamp("2024-01-29"), pd.Timestamp(today))
+        [found] = overdue_signals(weeks, seen, 1)
+        return found.text
+
+    assert told("2024-01-22", "2024-02-06") == (
+        "the data still end on 2024-01-28: those of 2024-01-29 to 2024-02-04 did not come"
+    )
+    assert told("2024-01-29", "2024-01-29").startswith(
+        "the data end on 2024-01-28, but reached 2024-02-04 before"
+    )
+
+
 def test_without_an_earlier_run_nothing_is_overdue():
     assert overdue_signals(Timeline(pd.Timestamp("2024-01-01"), "D", 9), None, 7) == []
 
