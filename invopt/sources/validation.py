@@ -4,7 +4,7 @@ Every check has a number, a limit and a sentence. Limits are wide: a check that 
 an extract was cut, sent twice, mixed up or is old, not that trade was good or bad.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,7 @@ FloatArray = npt.NDArray[np.float64]
 _RECENT = {"D": 7, "W": 4, "MS": 3}
 _STRIDE = {"D": 7, "W": 1, "MS": 1}
 _NUM_BEFORE = 8
+_CLOSED = 2  # of the latest days: a feast, and not a file of zeros
 _MOST = 2.0  # times the usual: an extract sent twice
 _YEAR_SLACK = 3  # periods around the same date of last year: feasts move
 _MIN_SPREAD = 0.02  # of the usual value: a steady price is no reason to call 3 % a jump
@@ -139,7 +140,9 @@ def check_data(
     checks += [
         _volume("rows", profile.records, profile.timeline, config.min_volume),
         # A feast may close the shops: units fall further than rows before they are suspect.
-        _volume("units", profile.units, profile.timeline, config.min_volume**2),
+        _volume(
+            "units", profile.units, profile.timeline, config.min_volume**2, _closed(profile, config)
+        ),
     ]
     checks += _references(report, config)
     for name in profile.sums:
@@ -167,15 +170,31 @@ def _freshness(
     return DataCheck("freshness", "sales", age, limit, passed, rule)
 
 
-def _volume(about: str, values: FloatArray, line: Timeline, limit: float) -> DataCheck:
+def _closed(profile: DataProfile, config: DataConfig) -> list[int]:
+    """Return the latest days whose records came as usual and all say that nothing was sold.
+
+    Good Friday is not at last year's date. More such days than a feast has are a fault.
+    """
+    line = profile.timeline
+    if line.freq != "D":
+        return []
+    days = [t for t in _latest(line) if profile.units[t] == 0 and profile.records[t] > 0]
+    ratios = [_volume_ratio(profile.records, t, line) for t in days]
+    usual = all(ratio is None or ratio >= config.min_volume for ratio in ratios)
+    return days if usual and len(days) <= _CLOSED else []
+
+
+def _volume(
+    about: str, values: FloatArray, line: Timeline, limit: float, but: Collection[int] = ()
+) -> DataCheck:
     rule = (
         f"{about} of each of the latest periods over the usual number may not fall below the "
         f"limit, nor rise above {_MOST:g}"
     )
     ratios = [
         ratio
-        for t in range(max(0, len(values) - _recent(line)), len(values))
-        if (ratio := _volume_ratio(values, t, line)) is not None
+        for t in _latest(line)
+        if t not in but and (ratio := _volume_ratio(values, t, line)) is not None
     ]
     if not ratios:
         return DataCheck("volume", about, None, limit, passed=True, rule=rule)
@@ -238,6 +257,10 @@ def _jump(name: str, mean: FloatArray, line: Timeline, config: DataConfig) -> Da
     beyond = max(float(before.min()) - last, last - float(before.max()), 0.0)
     found = abs(last - middle) / spread if beyond > 0 else 0.0
     return DataCheck("jump", name, found, config.max_jump, found <= config.max_jump, rule)
+
+
+def _latest(line: Timeline) -> range:
+    return range(max(0, line.num_periods - _recent(line)), line.num_periods)
 
 
 def _recent(line: Timeline) -> int:

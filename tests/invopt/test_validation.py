@@ -75,6 +75,18 @@ def test_a_feast_that_closed_the_shops_last_year_too_is_no_failure():
     assert failed(panel, today) == set()
 
 
+def test_a_feast_at_another_date_than_last_year_closes_a_day_or_two_and_not_three():
+    panel = make_panel(num_series=20, num_periods=400)
+    today = panel.timeline.last + pd.Timedelta(days=1)
+    panel.y[:, 395:397] = 0  # records came, and say that nothing was sold
+    assert failed(panel, today) == set()
+    panel.y[:, 397] = 0
+    assert failed(panel, today) == {("volume", "units")}
+    panel.y[:, 395:397] = 1
+    panel.flags[1:, 397] = Flag.FILLED  # no day without sales but one without records
+    assert failed(panel, today) == {("volume", "rows"), ("volume", "units")}
+
+
 def test_rows_and_series_without_a_partner_fail_on_references():
     accounting = [Accounting("market", 100, 60, {"its key names no series": 40})]
     panel = make_panel(20)
