@@ -2,8 +2,8 @@
 
 import json
 import math
-import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,8 +40,9 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 
 def _beside(path: Path) -> Path:
-    # Hidden, so that nobody who lists the folder takes it for a result.
-    return path.with_name(f".{path.name}.partial-{os.getpid()}")
+    # Hidden, so that nobody who lists the folder takes it for a result. Numbers of processes are
+    # no names: in the pods that share a workspace they are the same.
+    return path.with_name(f".{path.name}.partial-{uuid.uuid4().hex[:12]}")
 
 
 def write_json(path: Path | str, content: Any) -> None:

@@ -33,6 +33,17 @@ def test_a_file_appears_whole_or_stays_as_it_was(tmp_path):
     assert [p.name for p in file.parent.iterdir()] == ["out.txt"]
 
 
+def test_two_writers_of_one_file_do_not_meet_and_the_last_one_stands(tmp_path):
+    file = tmp_path / "out.txt"
+    with replacing_file(file) as first:
+        first.write_text("first")
+        with replacing_file(file) as second:
+            second.write_text("second")
+        assert file.read_text() == "second"
+    assert file.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [file]
+
+
 def test_numbers_that_json_has_no_word_for_become_null(tmp_path):
     write_json(tmp_path / "a" / "b.json", {"x": float("nan"), 1: (float("inf"), 2.5)})
     assert read_json(tmp_path / "a" / "b.json") == {"x": None, "1": [None, 2.5]}
