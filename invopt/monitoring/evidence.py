@@ -28,7 +28,7 @@ from invopt.monitoring.earlier import (
     overdue_signals,
     rewritten_past,
 )
-from invopt.monitoring.late import awaited
+from invopt.monitoring.late import awaited, none_came
 from invopt.monitoring.performance import series_outcomes
 from invopt.monitoring.quality import data_signals
 from invopt.monitoring.sampling import sample_series, sampled
@@ -235,6 +235,7 @@ def _told(
         rows = pd.Index(judged.unique_ids).get_indexer(pd.Index(panel.unique_ids[sample]))
     by_sample = np.where(rows >= 0, excess[rows], 0.0) if len(rows) else np.zeros(0)
     first, since = last + 1, panel.num_periods - subject.trained_stop
+    since -= config.period if none_came(panel, config.period) else 0
     return Evidence(
         *dates, not why_not, why_not, valued, drift, reference, trend(records, TREND),
         likely_causes(valued, drift, by_sample), affected(judged, "location", latest, excess),
