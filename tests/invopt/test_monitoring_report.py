@@ -84,6 +84,13 @@ def test_a_page_without_anything_known_is_still_a_page(tmp_path):
     assert 'invopt_monitoring_conclusive{model="demo"} 0' in metrics
 
 
+def test_columns_that_were_compared_with_nothing_are_not_said_to_be(tmp_path):
+    page, _ = write(tmp_path, make_content(drift=[], reference="nothing"))
+    assert "<h2>Columns</h2>" in page
+    assert "No column could be compared" in page
+    assert "against nothing" not in page
+
+
 def test_a_period_that_was_not_judged_shows_the_fault_and_the_periods_before(tmp_path):
     fault = signal(UNREADABLE, DATA)
     content = make_content(

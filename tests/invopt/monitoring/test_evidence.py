@@ -138,6 +138,7 @@ def test_a_period_that_is_overdue_is_estimated_and_one_that_is_not_due_changes_n
         assert found.start == f"{clean.timeline.date(clean.num_periods):%Y-%m-%d}"
         assert firing(found) == {"no_new_data"}
         assert (found.new_periods, found.new_data) == (28, "28 days")  # none came since
+        assert (found.drift, found.causes[0].name) == (None, "no_new_data")
         assert "stockouts" not in {s.name for s in found.signals}
         assert np.isnan(found.trend[-1]["stockouts"])
         assert not found.conclusive
