@@ -25,7 +25,7 @@ class Affected:
 
     Attributes:
         name: Of it.
-        actual: Units sold in the period.
+        actual: Units sold in the period; NaN where no record of any series has come.
         forecast: Units forecast for it.
         excess_cost: Money its latest priced decisions cost above plan, as plans usually turn out.
     """
@@ -90,6 +90,8 @@ def affected(
         }
     )
     sums = frame.groupby("name", sort=True).sum().reset_index()
+    if not outcomes["observed"].any():
+        sums["actual"] = np.nan  # 0 sold would be news
     worst = sums.sort_values(["excess_cost", "name"], ascending=[False, True])
     rows = worst.head(_NUM_AFFECTED).itertuples(index=False)
     return [Affected(str(r[0]), float(r[1]), float(r[2]), float(r[3])) for r in rows]

@@ -139,6 +139,8 @@ def test_a_period_that_is_overdue_is_estimated_and_one_that_is_not_due_changes_n
         assert firing(found) == {"no_new_data"}
         assert (found.new_periods, found.new_data) == (28, "28 days")  # none came since
         assert (found.drift, found.causes[0].name) == (None, "no_new_data")
+        assert np.isnan(found.locations[0].actual)
+        assert found.locations[0].forecast > 0
         assert "stockouts" not in {s.name for s in found.signals}
         assert np.isnan(found.trend[-1]["stockouts"])
         assert not found.conclusive
