@@ -131,7 +131,9 @@ def rewritten_past(
     if len(ratios) < SETTLED or 2 * changed.sum() <= len(ratios):
         return []
     if np.median(ratios) < 1 and not changed[-SETTLED:].any():
-        return []  # what has left the range since is no longer sent: the older, the less is there
+        # What has left the range since is no longer sent, returns are booked late: the older a
+        # period, the less is there of it.
+        return []
     text = (
         f"sales of {changed.sum()} of {len(ratios)} earlier periods are others than when they "
         f"were judged, usually {np.median(ratios):.2f} of them: the past came twice, in part or in "
