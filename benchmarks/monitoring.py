@@ -17,7 +17,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,10 +110,14 @@ class _Replayed:
     cost: dict[str, float]
 
 
-def _side_by_side(replay: Callable[[T], R], histories: Iterable[T]) -> list[R]:
-    """Return the replay of each history, on all cores."""
+def _side_by_side(replay: Callable[[T], R], histories: Sequence[T]) -> list[R]:
+    """Return the replay of each history, on all cores; the number done is told."""
+    found = []
     with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
-        return list(pool.map(replay, histories))
+        for replayed in pool.map(replay, histories):
+            found.append(replayed)
+            print(f"  {len(found)} of {len(histories)} replayed", file=sys.stderr, flush=True)
+    return found
 
 
 # Clean history: M5's ten stores
@@ -319,9 +323,7 @@ def _retailer_replayed(seed: int) -> dict[str, _Replayed]:
     """Return a retailer's replays by name of the scenario."""
     truth = retailer_panel(seed=seed)
     model = fitted(truth, _TRAINED)
-    found = {s.name: _replayed(s, truth, model) for s in scenarios()}
-    print(f"  retailer {seed}", file=sys.stderr, flush=True)
-    return found
+    return {s.name: _replayed(s, truth, model) for s in scenarios()}
 
 
 def _replayed(scenario: Scenario, truth: Panel, model: LogLinear) -> _Replayed:
