@@ -213,7 +213,7 @@ def situation(evidence: Evidence, model: str = "replay") -> Situation:
     """Return what the governor looks at."""
     return Situation(
         model, f"{model}-1", evidence.start, evidence.end, evidence.conclusive, evidence.why_not,
-        tuple(evidence.signals), evidence.new_periods,
+        tuple(evidence.signals), evidence.new_periods, evidence.age_days,
     )  # fmt: skip
 
 

@@ -415,7 +415,7 @@ class GovernorConfig(_Section):
         cool_down_days: Days between two retrainings otherwise; twice as many for each further one
             of the last 90 days. What comes back so soon was not mended, or was not there.
         min_new_periods: Periods of data since the champion was trained.
-        max_age: Periods of data since then from which on a model is trained anew although nothing
+        max_age_days: Days of data since then from which on a model is trained anew although nothing
             is wrong; None never.
         max_per_month: Retrainings in 30 days.
         max_failures: Retrainings in a row, failed or not promoted, after which the breaker opens.
@@ -441,7 +441,7 @@ class GovernorConfig(_Section):
     urgent_days: float = Field(default=7.0, ge=0)
     cool_down_days: float = Field(default=14.0, ge=0)
     min_new_periods: int = Field(default=7, ge=0)
-    max_age: int | None = Field(default=182, ge=1)
+    max_age_days: float | None = Field(default=182.0, gt=0)
     max_per_month: int = Field(default=4, ge=1)
     max_failures: int = Field(default=2, ge=1)
     breaker_days: float = Field(default=90.0, gt=0)

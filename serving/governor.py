@@ -292,6 +292,7 @@ def _memory(connection: sa.Connection, model: str) -> Memory:
                 as_time(r.lease_until),
                 as_time(r.started_at) if r.started_at else None,
                 r.outcome,
+                r.cause,
             )
             for r in runs
         ],

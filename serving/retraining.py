@@ -83,7 +83,7 @@ def situation_of(content: dict[str, Any], model: str) -> Situation:
     return Situation(
         model, content["version"], content["start"], content["end"], content["conclusive"],
         content["why_not"], tuple(Signal.from_dict(s) for s in content["signals"]),
-        content["new_periods"], content["last_day"],
+        content["new_periods"], content["age_days"], content["last_day"],
     )  # fmt: skip
 
 

@@ -27,6 +27,7 @@ class Situation:
         why_not: Why not, "" when it is conclusive.
         signals: Of the period.
         new_periods: Periods of data since those the champion was trained on.
+        age_days: Days of them.
         last_day: Of the period, "" where it was not told; weeks and months go on after `end`.
     """
 
@@ -38,6 +39,7 @@ class Situation:
     why_not: str
     signals: tuple[Signal, ...]
     new_periods: int
+    age_days: int = 0
     last_day: str = ""
 
     @property
@@ -56,6 +58,7 @@ class Retraining:
         lease_until: Until when nobody else may start one.
         started_at: None while it was only claimed.
         outcome: promoted, kept, failed, expired; None while it runs.
+        cause: What it was for.
     """
 
     key: str
@@ -63,6 +66,7 @@ class Retraining:
     lease_until: datetime
     started_at: datetime | None
     outcome: str | None
+    cause: str = ""
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,7 @@ class Evidence:
         num_sampled: Looked at for drift.
         new_periods: Since the champion's training.
         new_data: The same in words, such as "28 days".
+        age_days: The same in days.
         length: Of the period, in words.
         excess_cost: Money above plan of the latest priced decisions.
         records: By cutoff and location, to be kept for the next time.
@@ -88,6 +89,7 @@ class Evidence:
     num_sampled: int
     new_periods: int
     new_data: str
+    age_days: int
     length: str
     excess_cost: float
     records: pd.DataFrame = field(repr=False)
@@ -244,7 +246,8 @@ def _told(
         affected(judged, "product", latest, excess),
         known_events(panel, first, panel.num_periods + config.period), notes,
         judged.num_series, 0 if drift is None else len(drift.current),
-        since, panel.timeline.spell(since), panel.timeline.spell(config.period), money, records,
+        since, panel.timeline.spell(since), _days(panel, subject, since),
+        panel.timeline.spell(config.period), money, records,
     )  # fmt: skip
 
 
@@ -254,6 +257,12 @@ def _sums(
     """Return each name once and the sum of its values."""
     unique, codes = np.unique(names, return_inverse=True)
     return [str(n) for n in unique], [float(v) for v in np.bincount(codes, values)]
+
+
+def _days(panel: Panel, subject: Subject, since: int) -> int:
+    """Return the days of a number of periods since the champion's training."""
+    first, stop = (panel.timeline.date(subject.trained_stop + n) for n in (0, since))
+    return int((stop - first).days)
 
 
 def _place(signal: Signal) -> str:
@@ -275,6 +284,6 @@ def _blind(
     return Evidence(
         *dates, False, why, signals, None, "nothing", [], likely_causes(signals, None, np.zeros(0)),
         [], [], known_events(panel, first, panel.num_periods), [], panel.num_series, 0,
-        since, panel.timeline.spell(since), panel.timeline.spell(config.period), 0.0,
-        pd.DataFrame(),
+        since, panel.timeline.spell(since), _days(panel, subject, since),
+        panel.timeline.spell(config.period), 0.0, pd.DataFrame(),
     )  # fmt: skip

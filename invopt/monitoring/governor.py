@@ -140,7 +140,7 @@ def _renewal(
 
     What holds it back is nobody's alarm: it asks again in the next period.
     """
-    age, limit = situation.new_periods, config.max_age
+    age, limit = situation.age_days, config.max_age_days
     wrong = any(s.kind in (PERFORMANCE, DATA, SERVING) for s in seen.firing)
     if limit is None or age < limit or wrong or not situation.conclusive:
         return None
@@ -149,7 +149,7 @@ def _renewal(
     brakes = brakes_of(situation, memory, config, seen.now, key, stale=stale)
     if any(b.holds for b in brakes):
         return None
-    why = f"nothing is wrong, but the model was trained {age} periods ago (at most {limit})"
+    why = f"nothing is wrong, but the model knows nothing of the last {age} days (limit {limit:g})"
     return Decision(
         RETRAIN, [why, *seen.notes], AGE, key, brakes, seen.streaks, dry_run=config.dry_run
     )
@@ -258,9 +258,10 @@ def cool_down_days(memory: Memory, now: datetime, config: GovernorConfig, *, urg
 
 
 def failures_in_a_row(memory: Memory, now: datetime, config: GovernorConfig) -> int:
-    """Return the latest retrainings in a row that did not end promoted.
+    """Return the latest retrainings in a row that had a cause and did not end promoted.
 
-    Those before somebody turned retraining on again, or older than breaker_days, are forgiven.
+    Those for age were to mend nothing, and say nothing about whether training mends. Those before
+    somebody turned retraining on again, or older than breaker_days, are forgiven.
     """
     count = 0
     forgiven = now - timedelta(days=config.breaker_days)
@@ -269,7 +270,7 @@ def failures_in_a_row(memory: Memory, now: datetime, config: GovernorConfig) -> 
     for run in reversed(memory.retrainings):
         if run.outcome == PROMOTED or run.claimed_at <= forgiven:
             break
-        count += run.outcome is not None
+        count += run.outcome is not None and run.cause != AGE
     return count
 
 

@@ -28,6 +28,6 @@ def unreadable_evidence(
     return Evidence(
         *period, conclusive=False, why_not=why, signals=[signal], drift=None, reference="nothing",
         trend=earlier, causes=[], locations=[], products=[], events=[], notes=[], num_series=0,
-        num_sampled=0, new_periods=0, new_data="", length="", excess_cost=0.0,
+        num_sampled=0, new_periods=0, new_data="", age_days=0, length="", excess_cost=0.0,
         records=pd.DataFrame(),
     )  # fmt: skip

@@ -144,17 +144,25 @@ def prometheus_text(content: Mapping[str, Any], model: str) -> str:
 
 
 def _pages(content: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return the causes paged for and the page that says what to do, as labels of an alert."""
+    """Return what somebody is paged for and its runbook, as labels of an alert.
+
+    A fault of the data or the service counts while it lasts, whoever was paged before: an alert
+    that ends while its fault goes on says that it is over.
+    """
     governor = content["governor"]
     exhausted = any(b["name"] == "breaker" and b["holds"] for b in governor["brakes"])
     names = {s["cause"]: s["name"] for s in content["signals"]}
+    lasting = [
+        s["cause"] for s in content["signals"]
+        if s["fires"] and s["pages"] and s["kind"] in ("data", "serving")
+    ]  # fmt: skip
     return [
         {
             "cause": cause,
             "runbook": runbook("governor" if exhausted and cause == governor["cause"]
                                else names[cause]),
         }
-        for cause in governor["paged"]
+        for cause in dict.fromkeys([*governor["paged"], *lasting])
     ]  # fmt: skip
 
 

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -179,6 +180,17 @@ def test_each_cause_paged_for_is_a_metric_that_names_its_runbook():
         ("bias up", "docs/runbooks/governor.md"),
         ("silent_feed", "docs/runbooks/silent-feed.md"),
     }
+
+
+def test_a_fault_that_lasts_stays_a_page_although_nobody_is_woken_again():
+    fault = replace(signal("silent_feed", DATA), pages=True)
+    content = make_content("alert", [fault, signal("gaps", DATA)])
+    assert content["governor"]["paged"] == []
+    page = [line for line in prometheus_text(content, "demo").splitlines() if "_page{" in line]
+    assert page == [
+        'invopt_monitoring_page{model="demo",cause="silent_feed",'
+        'runbook="docs/runbooks/silent-feed.md"} 1'
+    ]
 
 
 def test_every_signal_has_its_runbook():

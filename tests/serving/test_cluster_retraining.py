@@ -87,7 +87,8 @@ def decide(folder, number=1):
     signal = Signal("bias", PERFORMANCE, 0.2, 0.0, 0.05, 1e-4, True, "demand is over the forecast")
     content = {
         "version": "demo-1", "start": "2024-01-01", "end": f"2024-01-{6 + number:02d}",
-        "conclusive": True, "why_not": "", "signals": [signal.as_dict()], "new_periods": 99,
+        "conclusive": True, "why_not": "", "signals": [signal.as_dict()],
+        "new_periods": 99, "age_days": 99,
         "last_day": f"2024-01-{6 + number:02d}",
     }  # fmt: skip
     write_json(folder / "evidence.json", content)

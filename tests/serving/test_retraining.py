@@ -28,7 +28,7 @@ def decided(tmp_path, run="monitoring-1", *, day=7, fires=True, **changes) -> Pa
     folder = tmp_path / run
     content = {
         "version": "demo-1", "start": "2024-01-01", "end": f"2024-01-{day:02d}", "conclusive": True,
-        "why_not": "", "signals": [signal.as_dict()], "new_periods": 99,
+        "why_not": "", "signals": [signal.as_dict()], "new_periods": 99, "age_days": 99,
         "last_day": f"2024-01-{day:02d}",
     }  # fmt: skip
     write_json(folder / "evidence.json", plain(content))

@@ -71,6 +71,7 @@ def test_a_clean_week_is_conclusive_and_quiet(clean):
     assert (found.start, found.end, found.last_day) == ("2024-07-15", "2024-07-21", "2024-07-21")
     assert len(found.trend) == 12
     assert (found.new_periods, found.new_data, found.length) == (28, "28 days", "7 days")
+    assert found.age_days == 28
     assert found.locations[0].excess_cost >= found.locations[-1].excess_cost
 
 

@@ -42,10 +42,10 @@ def urgent(name="bias", **rest) -> Signal:
     return signal(name, limit=0.05, **rest)
 
 
-def situation(*signals, end=WEEKS[-1], new_periods=60, conclusive=True) -> Situation:
+def situation(*signals, end=WEEKS[-1], new_periods=60, age_days=60, conclusive=True) -> Situation:
     return Situation(
         "demo", "demo-1", "2024-05-27", end, conclusive, "" if conclusive else "no reference yet",
-        signals, new_periods,
+        signals, new_periods, age_days,
     )  # fmt: skip
 
 
@@ -54,9 +54,12 @@ def remembered(*causes, **rest) -> Memory:
     return Memory({week: frozenset(causes) for week in WEEKS[:-1]}, **rest)
 
 
-def run(days_ago: float, outcome=PROMOTED, *, key="k", lease_hours=1.0, started=True) -> Retraining:
+def run(
+    days_ago: float, outcome=PROMOTED, *, key="k", lease_hours=1.0, started=True, cause="bias up"
+) -> Retraining:
     at = NOW - timedelta(days=days_ago)
-    return Retraining(key, at, at + timedelta(hours=lease_hours), at if started else None, outcome)
+    lease = at + timedelta(hours=lease_hours)
+    return Retraining(key, at, lease, at if started else None, outcome, cause)
 
 
 def act(*signals, memory=None, config=None, **rest):
@@ -363,16 +366,16 @@ def test_a_period_whose_actuals_never_came_neither_ends_a_streak_nor_counts_as_j
 
 def test_an_old_model_is_trained_anew_although_nothing_is_wrong():
     quiet = signal("bias", fires=False)
-    decision = act(quiet, memory=remembered(), new_periods=182)
+    decision = act(quiet, memory=remembered(), age_days=182)
     assert decision.action == "retrain"
     assert decision.cause == "age"
     assert not decision.urgent
     assert decision.reasons == [
-        "nothing is wrong, but the model was trained 182 periods ago (at most 182)"
+        "nothing is wrong, but the model knows nothing of the last 182 days (limit 182)"
     ]
-    assert act(quiet, memory=remembered(), new_periods=181).action == "ignore"
-    never = GovernorConfig(max_age=None)
-    assert act(quiet, memory=remembered(), new_periods=999, config=never).action == "ignore"
+    assert act(quiet, memory=remembered(), age_days=181).action == "ignore"
+    never = GovernorConfig(max_age_days=None)
+    assert act(quiet, memory=remembered(), age_days=999, config=never).action == "ignore"
 
 
 @pytest.mark.parametrize(
@@ -385,16 +388,23 @@ def test_an_old_model_is_trained_anew_although_nothing_is_wrong():
     ],
 )
 def test_age_waits_while_anything_is_wrong(wrong, action):
-    assert act(wrong, memory=remembered(), new_periods=999).action == action
+    assert act(wrong, memory=remembered(), age_days=999).action == action
 
 
 def test_age_waits_without_an_alarm_while_a_brake_holds():
-    off = act(new_periods=999, memory=remembered(switched_off="stocktaking"))
-    lately = act(new_periods=999, memory=remembered(retrainings=[run(3)]))
+    off = act(age_days=999, memory=remembered(switched_off="stocktaking"))
+    lately = act(age_days=999, memory=remembered(retrainings=[run(3)]))
     assert off.action == lately.action == "ignore"
-    assert act(new_periods=999, conclusive=False, memory=remembered()).action == "alert"
+    assert act(age_days=999, conclusive=False, memory=remembered()).action == "alert"
 
 
 def test_drift_alone_does_not_keep_an_old_model():
-    drifting = act(signal("drift", DRIFT), memory=remembered(), new_periods=999)
+    drifting = act(signal("drift", DRIFT), memory=remembered(), age_days=999)
     assert (drifting.action, drifting.cause) == ("retrain", "age")
+
+
+def test_runs_for_age_that_end_kept_do_not_open_the_breaker():
+    old = [run(80, KEPT, cause="age"), run(50, KEPT, cause="age")]
+    assert act(signal(), memory=remembered("bias up", retrainings=old)).action == "retrain"
+    failed = [run(80, KEPT), run(50, KEPT)]
+    assert act(signal(), memory=remembered("bias up", retrainings=failed)).action == "page"
