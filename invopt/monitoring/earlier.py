@@ -136,8 +136,8 @@ def rewritten_past(
         return []
     text = (
         f"sales of {changed.sum()} of {len(ratios)} earlier periods are others than when they "
-        f"were judged, usually {np.median(ratios):.2f} times that: the past came twice, in part or in "
-        "another unit"
+        f"were judged, usually {np.median(ratios):.2f} times that: the past came twice, in part or "
+        "in another unit"
     )
     return [_spoilt("past_rewritten", float(np.median(ratios)), text, expected=1.0, pages=True)]
 
