@@ -1,5 +1,6 @@
 """The page of a monitoring run: what to do, why, where; and its numbers for Prometheus."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -67,7 +68,7 @@ def runbook(signal: str) -> str:
 def next_steps(content: Mapping[str, Any], command: str, console: str) -> list[dict[str, str]]:
     """Return what to do next: a sentence and the exact command, most urgent first."""
     why = console.replace("{}", f"why {content['run']}")
-    again = command.replace(" training ", " monitoring ", 1)
+    again = re.sub(" (run|submit) training ", r" \1 monitoring ", command, count=1)
     action = content["decision"]
     firing = [s for s in content["signals"] if s["fires"]]
     steps = []
