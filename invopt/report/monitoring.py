@@ -91,10 +91,13 @@ def next_steps(content: Mapping[str, Any], command: str, console: str) -> list[d
         if steps or action != "ignore"
         else ("Nothing to do. Every number is kept")
     )
-    if firing:
-        cause = content["governor"].get("cause", "").rsplit(" ", 1)[0]
-        asked = [s for s in firing if s["name"] == cause]
-        text += f"; {runbook([*faults, *asked, *firing][0]['name'])} says what it means"
+    cause = content["governor"].get("cause", "").rsplit(" ", 1)[0]
+    asked = [s for s in firing if s["name"] == cause]
+    about = [s["name"] for s in (*faults, *asked, *firing)]
+    if cause and not asked:  # age, which no signal tells
+        about = ["governor"]
+    if about:
+        text += f"; {runbook(about[0])} says what it means"
     return [*steps, {"text": text, "command": why}]
 
 

@@ -152,6 +152,13 @@ def test_the_runbook_named_is_the_faults_then_that_of_the_cause():
     assert "docs/runbooks/silent-feed.md" in last
 
 
+def test_a_training_for_age_names_the_governors_runbook_whatever_else_fires():
+    governor = {"brakes": [], "cause": "age", "dry_run": False, "paged": []}
+    content = make_content("retrain", [signal("drift", DRIFT)], governor=governor)
+    last = next_steps(content, COMMAND, CONSOLE)[-1]
+    assert last["text"].endswith("docs/runbooks/governor.md says what it means")
+
+
 def test_prometheus_can_read_the_metrics():
     parser = pytest.importorskip("prometheus_client.parser")
     signals = [signal(), signal('bias at S"1', DRIFT), signal("degraded", SERVING, fires=False)]
