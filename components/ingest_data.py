@@ -26,6 +26,7 @@ def ingest_data(
     """
     import os
     from datetime import UTC, datetime
+    from functools import partial
 
     import pandas as pd
 
@@ -34,9 +35,8 @@ def ingest_data(
     from serving.telling import tell
 
     today = pd.Timestamp(datetime.now(UTC).date())
-    take = snapshot_or_fault if tell_faults else take_snapshot
-    name, found = take(
-        Mapping.model_validate_json(mapping), data_dir, data, os.environ, today, tell
-    )
+    read = Mapping.model_validate_json(mapping)
+    take = partial(take_snapshot, read, data_dir, data, os.environ, today, tell)
+    name, found = snapshot_or_fault(take, read, tell) if tell_faults else take()
     found.save(quality.path)
     return name, found.state

@@ -81,34 +81,36 @@ class Fault:
 
 
 def snapshot_or_fault(
-    mapping: DataMapping,
-    data_dir: str,
-    data: dict[str, Any],
-    environment: Mapping[str, str],
-    today: pd.Timestamp,
-    notify: Callable[[str], None],
+    take: Callable[[], tuple[str, Quality]], mapping: DataMapping, notify: Callable[[str], None]
 ) -> tuple[str, Quality | Fault]:
-    """Return what take_snapshot does, or "none" and what is wrong with the data.
+    """Return the snapshot that is taken, or "none" and what is wrong with the data.
 
     A mistake in the configuration is no fault of the data and still raises. What lies in a
     database or an object store is asked for twice: it may have been away for a moment.
+
+    Args:
+        take: take_snapshot of the mapping.
+        mapping: Of the data set.
+        notify: Called with a line of progress.
     """
-
-    def read() -> tuple[str, Quality | Fault]:
-        try:
-            return take_snapshot(mapping, data_dir, data, environment, today, notify)
-        except ConfigError:
-            raise
-        except InvalidInputError as err:
-            notify(f"the data cannot be read: {err}")
-            return "none", Fault(str(err))
-
-    name, found = read()
+    name, found = _taken(take, notify)
     elsewhere = any(s.url or "://" in (s.path or "") for s in mapping.sources.values())
     if elsewhere and found.state == UNREADABLE:
         time.sleep(AGAIN_SECONDS)
-        name, found = read()
+        name, found = _taken(take, notify)
     return name, found
+
+
+def _taken(
+    take: Callable[[], tuple[str, Quality]], notify: Callable[[str], None]
+) -> tuple[str, Quality | Fault]:
+    try:
+        return take()
+    except ConfigError:
+        raise
+    except InvalidInputError as err:
+        notify(f"the data cannot be read: {err}")
+        return "none", Fault(str(err))
 
 
 def take_snapshot(

@@ -106,8 +106,7 @@ def _answer(
     """Return the decision when a signal asks for a retraining: granted, or what holds it back."""
     cause, key = asked.cause, retraining_key(situation, asked.cause)
     urgent = cause in seen.urgent
-    stale = any(end > situation.end for end in memory.judged)
-    brakes = brakes_of(situation, memory, config, seen.now, key, stale=stale, urgent=urgent)
+    brakes = brakes_of(situation, memory, config, seen.now, key, urgent=urgent)
     held = [b for b in brakes if b.holds]
     why = f"{asked.text}, {_lasted(seen.streaks[cause], urgent=urgent)}"
     faults = [s for s in seen.new_pages if s.kind in (DATA, SERVING)]
@@ -145,8 +144,7 @@ def _renewal(
     if limit is None or age < limit or wrong or not situation.conclusive:
         return None
     key = retraining_key(situation, AGE)
-    stale = any(end > situation.end for end in memory.judged)
-    brakes = brakes_of(situation, memory, config, seen.now, key, stale=stale)
+    brakes = brakes_of(situation, memory, config, seen.now, key)
     if any(b.holds for b in brakes):
         return None
     why = f"nothing is wrong, but the model knows nothing of the last {age} days (limit {limit:g})"
@@ -196,7 +194,6 @@ def brakes_of(
     now: datetime,
     key: str,
     *,
-    stale: bool = False,
     urgent: bool = False,
 ) -> list[Brake]:
     """Return every condition of a retraining, met or not.
@@ -207,12 +204,12 @@ def brakes_of(
         config: Limits.
         now: The clock.
         key: Of the retraining.
-        stale: True when a later period was judged already.
         urgent: True when what it is for is far beyond its limit.
     """
     runs = memory.retrainings
     found = [s for s in situation.signals if s.fires and s.kind == DATA]
     faults = [s.name for s in found if s.pages or s.spoils]
+    stale = any(end > situation.end for end in memory.judged)
     running = [r for r in runs if r.outcome is None and r.lease_until > now]
     last = max((r.claimed_at for r in runs), default=None)
     since = (now - last) / timedelta(days=1) if last is not None else float("inf")

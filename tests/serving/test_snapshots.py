@@ -1,4 +1,5 @@
 import io
+from functools import partial
 
 import pandas as pd
 import pytest
@@ -58,10 +59,16 @@ def test_old_data_may_be_left_to_the_gate(tmp_path):
 
 def read_or_tell(folder, told, source="lines.csv"):
     mapping = MAPPING.model_dump(by_alias=True) | {"sources": {"lines": source}}
-    return snapshot_or_fault(
-        Mapping.model_validate(mapping), str(folder), DATA | {"suspect": "report"},
-        {WORKSPACE: str(folder.parent)}, pd.Timestamp("2024-01-06"), told.append,
+    return told_fault(mapping, folder, DATA | {"suspect": "report"}, folder.parent, told.append)
+
+
+def told_fault(mapping, folder, data, workspace, tell):
+    read = Mapping.model_validate(mapping)
+    take = partial(
+        take_snapshot, read, str(folder), data, {WORKSPACE: str(workspace)},
+        pd.Timestamp("2024-01-06"), tell,
     )  # fmt: skip
+    return snapshot_or_fault(take, read, tell)
 
 
 @pytest.mark.parametrize(
@@ -101,10 +108,7 @@ def test_a_database_is_asked_twice(tmp_path, monkeypatch, comes_back, state):
     mapping = MAPPING.model_dump(by_alias=True) | {
         "sources": {"lines": {"url": f"sqlite:///{file}", "query": "SELECT * FROM lines"}}
     }
-    _, found = snapshot_or_fault(
-        Mapping.model_validate(mapping), str(tmp_path), DATA, {WORKSPACE: str(tmp_path)},
-        pd.Timestamp("2024-01-06"), tell,
-    )  # fmt: skip
+    _, found = told_fault(mapping, tmp_path, DATA, tmp_path, tell)
     assert found.state == state
     assert sum("no such table" in line for line in told) == (1 if comes_back else 2)
 
