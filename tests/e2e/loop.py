@@ -18,7 +18,7 @@ def steps(world: World) -> list[Step]:
     rolling = [
         Step("promotion", partial(rollouts.promotion, world), ("canary",)),
         Step("rollback", partial(rollouts.rollback, world), ("promotion",)),
-        Step("requests", partial(rollouts.requests, world), ("rollback",)),
+        Step("requests", partial(rollouts.requests, world), ("training",)),
         Step("corrupt model", partial(rollouts.corrupt_model, world), ("training",)),
         Step(
             "terminated training", partial(rollouts.terminated_training, world), ("two machines",)

@@ -87,13 +87,11 @@ def install(world: World) -> str:
     place.apply()
     world.stepping.bring_scripts()
     place.wait_ready(15)
-    bucket = answer_of(world.stepping.run("e2e-bucket", ["python3", "/e2e/bucket.py"], 180))
     level = world.kube.get("namespace", world.kube.namespace, here=False)["metadata"]["labels"]
     enforced = level.get("pod-security.kubernetes.io/enforce", "not enforced")
-    made = "made" if bucket["new"] else "there"
     return (
         f"kubectl apply -k in {world.kube.namespace} (Pod Security {enforced}): stores, MLflow "
-        f"and demo data ready, bucket {bucket['bucket']} {made}"
+        "and demo data ready"
     )
 
 
@@ -125,9 +123,9 @@ def first_apply(world: World) -> str:
 
 
 def data(world: World) -> str:
-    """A small retailer in the workspace."""
+    """The bucket, and a small retailer in the workspace."""
     found = answer_of(world.stepping.run("e2e-data", ["python3", "/e2e/data.py"], 300))
-    return f"{found['series']} series over {found['days'][0]} days, and four weeks more"
+    return f"bucket {found['bucket']}; {found['series']} series over {found['days']} days"
 
 
 def _restarts(pods: list[Any]) -> dict[str, int]:

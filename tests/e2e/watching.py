@@ -4,8 +4,6 @@ import time
 from typing import Any
 
 from tests.e2e.report import StepFailed
-from tests.e2e.serving import NAME
-from tests.e2e.stepping import answer_of
 from tests.e2e.world import World
 
 
@@ -57,18 +55,10 @@ def canary_now(world: World) -> str:
     return ""
 
 
-def told_of_canary(world: World, seen: str, steps: list[str]) -> str:
+def told_of_canary(seen: str, steps: list[str]) -> str:
     if not seen or "canary" not in steps:
         raise StepFailed(f"no canary was ready; the rollout's steps were {', '.join(steps)}")
     return f"canary {seen} was ready beside the champion; rollout: {', '.join(steps)}"
-
-
-def register(world: World, *corrupt: str) -> str:
-    script = (
-        "exec python3 /e2e/register.py "
-        f'"$(ls -d /workspace/models/{NAME}/*/ | head -1)" {" ".join(corrupt)}'
-    )
-    return str(answer_of(world.stepping.run("e2e-register", ["sh", "-c", script], 300))["version"])
 
 
 def check_registry(world: World, version: str) -> None:

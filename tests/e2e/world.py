@@ -7,7 +7,7 @@ from tests.e2e.installation import Installation
 from tests.e2e.kube import Kube, PortForward
 from tests.e2e.pipelines import Pipelines
 from tests.e2e.report import StepSkipped
-from tests.e2e.serving import LOAD, Serving
+from tests.e2e.serving import Serving
 from tests.e2e.settings import Settings
 from tests.e2e.stepping import Stepping
 
@@ -30,6 +30,8 @@ class World:
         has: Of kserve, trainer, kfp what the cluster has.
         versions: Of the model, in the order they were put to work.
         canary: How a canary was seen last, "" for none.
+        trained: Versions that a training in a pod registered.
+        corrupt: The version that cannot be loaded, "" where none is registered yet.
         retrainings: Runs that monitoring started.
         load_runs: True while requests are made.
     """
@@ -45,6 +47,8 @@ class World:
         self.forward: PortForward | None = None
         self.has: set[str] = set()
         self.versions: list[str] = []
+        self.trained: list[str] = []
+        self.corrupt = ""
         self.retrainings: list[str] = []
         self.canary = ""
         self.load_runs = False
@@ -89,6 +93,3 @@ class World:
                 done = kube.run("logs", name, "--all-containers", "--tail=400", *more)
                 if done.returncode == 0 and done.stdout:
                     (folder / f"{name}{'.previous' if more else ''}.log").write_text(done.stdout)
-        if self.load_runs:
-            self.load_runs = False
-            kube.run("delete", "pod", LOAD, "--grace-period=1")

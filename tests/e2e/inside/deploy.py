@@ -1,19 +1,17 @@
-"""The deploy step itself on one version: deploy.py VERSION."""
+"""The deploy step on one version: deploy.py VERSION."""
 
 import json
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
-from components.deploy_forecaster import deploy_forecaster
-from invopt.config import load_config
+from steps import config, play
+
+from components import deploy_forecaster
 from invopt.errors import InvalidInputError
 
-config = load_config("/e2e/config.yaml").as_parameter()
-evidence = SimpleNamespace(path="/tmp/evidence.json")
 try:
-    champion = deploy_forecaster.python_func(config=config, version=sys.argv[1], evidence=evidence)
+    champion, left = play(deploy_forecaster, config=config(), version=sys.argv[1])
 except InvalidInputError as err:
     sys.exit(str(err))
-found = json.loads(Path(evidence.path).read_text())
+found = json.loads(Path(left.evidence.path).read_text())
 print("RESULT", json.dumps({"champion": champion, "steps": [s["step"] for s in found["steps"]]}))
