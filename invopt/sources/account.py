@@ -1,4 +1,4 @@
-"""The account of a data set for people and programs: what came, what became of it, what to doubt."""
+"""The account of a data set for people and programs: what came, and what became of it."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any

@@ -231,7 +231,8 @@ def survey(reader: Reader, name: str, table: Table, wide: Wide, key: Expression)
     reason = f"coalesce(s.reason, {literal(REPEATED)})"
     reader.run(
         f"INSERT INTO quarantine SELECT {literal(name)}, b.__row, b.reason, to_json(o) "
-        f"FROM (SELECT s.__row, {reason} AS reason {refused}) b JOIN {std.original} o USING (__row)",
+        f"FROM (SELECT s.__row, {reason} AS reason {refused}) b "
+        f"JOIN {std.original} o USING (__row)",
         name,
     )
     found = reader.fetch(f"SELECT {reason} AS reason, count(*) AS n {refused} GROUP BY 1", name)
