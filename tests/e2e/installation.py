@@ -12,6 +12,8 @@ from tests.e2e.report import StepFailed
 from tests.e2e.settings import ROOT, Settings
 
 _PASSWORD = "e2e0password"
+# KServe gives what it makes the labels of the InferenceService.
+_OURS = "app.kubernetes.io/part-of=invopt,!serving.kserve.io/inferenceservice"
 # What KFP's namespace would keep if only the overlay were deleted.
 _OWN_SECRETS = ("invopt-stores", "invopt-object-store")
 
@@ -127,7 +129,7 @@ class Installation:
             return [
                 f"{kind}/{item['metadata']['name']}"
                 for kind in ("statefulset", "deployment", "job")
-                for item in self.kube.items(kind, "app.kubernetes.io/part-of=invopt")
+                for item in self.kube.items(kind, _OURS)
                 if not _is_done(kind, item)
             ]
 
@@ -198,7 +200,7 @@ class Installation:
         )
         found = []
         for kind in kinds.split(","):
-            for item in self.kube.items(kind, "app.kubernetes.io/part-of=invopt"):
+            for item in self.kube.items(kind, _OURS):
                 found.append(f"{item['kind'].lower()}/{item['metadata']['name']}")
         return found
 

@@ -112,7 +112,7 @@ def first_apply(world: World) -> str:
     }
     if more:
         raise StepFailed(f"pods restarted in the first {_QUIET_SECONDS} s: {more}")
-    changed = [line for line in place.apply().splitlines() if not line.endswith(("unchanged", ""))]
+    changed = [line for line in place.apply().splitlines() if not line.endswith("unchanged")]
     if changed:
         raise StepFailed(f"a second apply changes {'; '.join(changed)}")
     pods = world.serving.pods()

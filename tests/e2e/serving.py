@@ -40,7 +40,8 @@ class Serving:
         """Return, by version, whether each pod that is not ending is ready."""
         found: dict[str, list[bool]] = {}
         for pod in self.kube.items("pods", f"serving.kserve.io/inferenceservice={NAME}"):
-            if "deletionTimestamp" in pod["metadata"]:
+            ended = pod["status"].get("phase") in ("Failed", "Succeeded")
+            if ended or "deletionTimestamp" in pod["metadata"]:
                 continue
             version = next(
                 (
