@@ -14,11 +14,10 @@ whole = config("training.num_nodes=2")
 mapping = json.dumps(yaml.safe_load(Path("/e2e/datasets/demo.yaml").read_text()))
 code, study = {"code_version": "e2e"}, f"e2e-{Path('/etc/hostname').read_text().strip()}"
 
-ingested, ingest = play(
+(snapshot, _), ingest = play(
     c.ingest_data, mapping=mapping, data_dir="/workspace/e2e/early", data=whole["data"],
     tell_faults=False,
 )  # fmt: skip
-snapshot = ingested.snapshot
 _, clean = play(c.clean_data, snapshot=snapshot, cleaning=whole["cleaning"], **code)
 _, built = play(
     c.build_features, panel=clean.panel, features=whole["features"],
