@@ -108,6 +108,7 @@ def build(parameters: Parameters) -> Any:
                 explanation=explain.outputs["explanation"],
                 snapshot=snapshot,
                 config=tuned,
+                run=dsl.PIPELINE_JOB_ID_PLACEHOLDER,
                 cause=cause,
                 window=window,
                 retraining=retraining,

@@ -123,10 +123,7 @@ class InferenceService:
         self._served = served_version(current["spec"])
         self._failure = _failure(current)
         with explained(f"patching InferenceService {self.name}"):
-            changed: Object = self.api.patch_namespaced_custom_object(
-                *self._place(), patch, _request_timeout=_TIMEOUT_SECONDS
-            )
-        return changed
+            return self.cluster.patch(self._place(), patch)
 
     def wait(self, reached: Reached, minutes: float, version: str, what: str) -> Object:
         """Wait until status and pods say so; returns the service then.
