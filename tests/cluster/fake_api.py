@@ -162,6 +162,8 @@ class FakeKubernetes:
                 return current
             self.writes.append((verb, json.loads(json.dumps(item))))
             self.on_change(verb, item)
+            if verb == "delete" and group == "autoscaling":
+                return {"kind": "Status", "apiVersion": "v1", "status": "Success"}
             return item
 
     def _core(

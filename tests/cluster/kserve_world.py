@@ -153,6 +153,10 @@ class KServe:
         }
         if version:
             status["address"] = {"url": self._url(stable)}
+        for canary in spec.get("canary", []):
+            name = f"{NAME}-{canary['predictor']['name']}-predictor"
+            # It stays when the canary has gone.
+            self.api.put("horizontalpodautoscalers", {"metadata": {"name": name}, "spec": {}})
         if spec.get("canary"):
             status["canaryStatuses"] = [self._canary(c) for c in spec["canary"]]
         if self.mode == "Knative" and ready and not split:
