@@ -50,8 +50,8 @@ def build(parameters: Parameters) -> Any:
             features: Section of the configuration.
             evaluation: Section of the configuration.
             config: The whole configuration.
-            study: Name of the sweep; the same name goes on with it. The run's own where it is empty:
-                of scheduled runs with one name for all only the first would try anything.
+            study: Name of the sweep; the same name goes on with it. The run's own where it is
+                empty: of scheduled runs with one name for all only the first would search.
             cause: What monitoring found, where it started this run.
             window: Period it found it in.
             retraining: Key of the governor's decision.

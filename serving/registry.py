@@ -16,7 +16,7 @@ from serving import model_store
 from serving.evidence import DEPLOYMENT
 from serving.settings import Settings
 
-CHAMPION = "champion"
+CHAMPION, PREVIOUS = "champion", "previous"
 _LOGGERS = ("mlflow", "alembic")
 
 
@@ -93,13 +93,19 @@ def make_champion(name: str, version: str) -> None:
     client = _client()
     current = champion_version(name)
     if current and current != version:
-        client.set_registered_model_alias(name, "previous", current)
+        client.set_registered_model_alias(name, PREVIOUS, current)
     client.set_registered_model_alias(name, CHAMPION, version)
 
 
 def champion_version(name: str) -> str:
     """Return the champion's version, "" when there is none."""
     found = _aliased(name, CHAMPION)
+    return str(found.version) if found is not None else ""
+
+
+def previous_version(name: str) -> str:
+    """Return the version that was champion before, "" when there was none."""
+    found = _aliased(name, PREVIOUS)
     return str(found.version) if found is not None else ""
 
 

@@ -67,9 +67,14 @@ class Rollout:
             self.service.notify("what serves is not ready: no canary and nothing to compare with")
         champion = self._ask(stable_address(before)) if has_champion else None
         try:
-            if has_champion and self.limits.canary_percent:
-                self._watch_canary(before, champion)
-            served = self._promote(previous, champion)
+            if has_champion and previous == self.release:
+                # By an attempt that was cut off before it could say so.
+                self.service.notify(f"version {self.release.version} is at work already")
+                served = self._serving(before, champion)
+            else:
+                if has_champion and self.limits.canary_percent:
+                    self._watch_canary(before, champion)
+                served = self._promote(previous, champion)
         except (InvalidInputError, KeyboardInterrupt, SystemExit) as err:
             raise self._returned(previous, err) from err
         self.service.drop_autoscaler(self.release)
@@ -109,6 +114,9 @@ class Rollout:
         served = self.service.wait(
             serves, self.limits.ready_minutes, self.release.version, "readiness"
         )
+        return self._serving(served, champion)
+
+    def _serving(self, served: Object, champion: Answers | None) -> Object:
         self._judge("promoted", stable_address(served), champion)
         return served
 

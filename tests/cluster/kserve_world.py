@@ -106,10 +106,10 @@ class KServe:
         api.on_change = self.change
         api.on_look = self.look
 
-    def install(self, version: str = "") -> None:
+    def install(self, version: str = "", source: str = "") -> None:
         model: Object = {"modelFormat": {"name": "invopt"}, "runtime": "invopt-server"}
         if version:
-            model["storageUri"] = f"s3://invopt/models/x/{version}/model"
+            model["storageUri"] = source or f"s3://invopt/models/x/{version}/model"
             model["env"] = [{"name": VERSION, "value": version}]
         item = {
             "apiVersion": "serving.kserve.io/v1beta1",
