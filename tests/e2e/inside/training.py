@@ -28,11 +28,12 @@ known_at, _ = play(
 )
 _, retrieved = play(c.retrieve_training_set, known_at=known_at, snapshot=snapshot, **code)
 learned = {"training_set": retrieved.training_set}
-workers, _ = play(c.open_sweep, config=whole, study=study)
+workers, _ = play(c.open_sweep, config=whole, study=study, job=study)
 finished = [
-    play(c.run_trials, config=whole, study=study, worker=worker, **learned)[0] for worker in workers
+    play(c.run_trials, config=whole, study=study, job=study, worker=worker, **learned)[0]
+    for worker in workers
 ]
-tuned, _ = play(c.select_trial, config=whole, study=study, finished=finished)
+tuned, _ = play(c.select_trial, config=whole, study=study, job=study, finished=finished)
 _, trained = play(c.train_forecaster, config=tuned, **learned, **code)
 _, judged = play(c.evaluate_forecaster, model=trained.model, config=tuned, **learned)
 _, explained = play(c.explain_forecaster, model=trained.model, config=tuned, **learned, **code)
