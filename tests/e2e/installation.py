@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from tests.e2e.kube import Kube, Object, wait_for
+from tests.e2e.kube import Kube, Object, last_line, wait_for
 from tests.e2e.report import StepFailed
 from tests.e2e.settings import ROOT, Settings
 
@@ -117,6 +117,14 @@ class Installation:
     def apply(self) -> str:
         """Apply the overlay; returns what kubectl printed."""
         return self.kube.must("apply", "-k", str(self.folder), here=False, seconds=180)
+
+    def changes(self) -> str:
+        """Return what applying once more would change, "" for nothing."""
+        done = self.kube.run("diff", "-k", str(self.folder), here=False, seconds=180)
+        if done.returncode == 0:
+            return ""
+        lines = [line for line in done.stdout.splitlines() if line[:1] in "+-"]
+        return "; ".join(lines)[:600] or last_line(done.stderr)
 
     def wait_ready(self, minutes: float) -> None:
         """Wait until every Deployment and StatefulSet of the overlay is there, and every Job done.
