@@ -1,8 +1,33 @@
 """Sections of the configuration on where steps run and how a new version goes to work."""
 
-from typing import Literal
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def _as_text(value: Any) -> Any:
+    """Return what YAML took for a number or a truth value as Kubernetes writes it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, (int, float)) else value
+
+
+def _as_processors(text: str) -> str:
+    if not re.fullmatch(r"\d*\.?\d+m?", text) or not float(text.removesuffix("m")):
+        raise ValueError(f'processors are written "2", "0.5" or "500m", not "{text}"')
+    return text
+
+
+def _as_memory(text: str) -> str:
+    if not re.fullmatch(r"[1-9]\d*([EPTGMK]i?)", text):
+        raise ValueError(f'memory is a whole number with a unit, "4Gi" or "512Mi", not "{text}"')
+    return text
+
+
+Text = Annotated[str, BeforeValidator(_as_text)]
+Processors = Annotated[Text, AfterValidator(_as_processors)]
+Memory = Annotated[Text, AfterValidator(_as_memory)]
 
 
 class _Section(BaseModel):
@@ -42,7 +67,7 @@ class Toleration(_Section):
 
     key: str
     operator: Literal["Equal", "Exists"] = "Exists"
-    value: str | None = None
+    value: Text | None = None
     effect: Literal["NoSchedule", "NoExecute", "PreferNoSchedule"] | None = None
 
 
@@ -50,8 +75,8 @@ class PodConfig(_Section):
     """What one step's pod gets.
 
     Attributes:
-        cpu: Processors, as Kubernetes writes them ("2", "500m").
-        memory: Memory, as Kubernetes writes it ("4Gi").
+        cpu: Processors, as Kubernetes writes them ("2", "500m"); a number is taken as one.
+        memory: Memory with its unit, as Kubernetes writes it ("4Gi").
         gpus: Accelerators.
         gpu_type: Kind of accelerator.
         node_selector: Labels of the nodes it may run on.
@@ -63,15 +88,15 @@ class PodConfig(_Section):
         timeout_seconds: Longest run.
     """
 
-    cpu: str = "1"
-    memory: str = "2Gi"
+    cpu: Processors = "1"
+    memory: Memory = "2Gi"
     gpus: int = Field(default=0, ge=0)
     gpu_type: str = "nvidia.com/gpu"
-    node_selector: dict[str, str] = {}
+    node_selector: dict[str, Text] = {}
     tolerations: tuple[Toleration, ...] = ()
     secrets: dict[str, dict[str, str]] = {}
     secret_volumes: dict[str, str] = {}
-    environment: dict[str, str] = {}
+    environment: dict[str, Text] = {}
     retries: int = Field(default=0, ge=0)
     timeout_seconds: int | None = Field(default=None, gt=0)
 

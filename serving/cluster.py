@@ -159,6 +159,8 @@ def refusal(status: int, body: str | None, reason: str | None) -> str:
         advice = "Apply the overlay first (k8s/README.md)."
     elif status in (401, 403):
         advice = "Check the service account and its Role (k8s/base/pipeline-jobs/roles.yaml)."
+    elif status == 400:
+        advice = "Mend what it names, then run again."
     elif status in (409, 422):
         advice = "Somebody else changed it, or the cluster's version differs: look, then run again."
     else:
