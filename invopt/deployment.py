@@ -86,7 +86,8 @@ class PodConfig(_Section):
         secrets: Secret to {key: environment variable}.
         secret_volumes: Secret to folder.
         environment: Variable to value.
-        retries: Times a failed pod is started again.
+        retries: Times a step is repeated when its pod is lost, or when a store or an API did not
+            answer it; bad input and defects are never repeated.
         timeout_seconds: Longest run.
     """
 

@@ -100,8 +100,9 @@ def _add_submit(commands: "Commands") -> None:
 def _submit(parsed: argparse.Namespace) -> None:
     import os  # noqa: PLC0415
 
+    from pipelines.follow import Target  # noqa: PLC0415
     from pipelines.launch import load_parameters  # noqa: PLC0415
-    from pipelines.submit import Submission, Target  # noqa: PLC0415
+    from pipelines.submit import Submission  # noqa: PLC0415
 
     target = Target(parsed.host.rstrip("/"), parsed.namespace, os.environ.get("KFP_TOKEN"))
     # In the version's defaults, so that a retraining nobody submits finds the data too.

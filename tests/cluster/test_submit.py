@@ -7,8 +7,9 @@ import pytest
 from invopt.errors import InvalidInputError
 from pipelines import follow, submit
 from pipelines.cli import main
+from pipelines.follow import Target
 from pipelines.launch import compile_pipeline
-from pipelines.submit import Submission, Target
+from pipelines.submit import Submission
 from tests.cluster.argo_nodes import Attempt, Step
 from tests.cluster.fake_api import NAMESPACE
 from tests.cluster.fake_kfp import FakeKfp
