@@ -85,7 +85,10 @@ def build(parameters: Parameters) -> Any:
             governed = decide(monitored.outputs["evidence"])
             with dsl.If(governed.outputs["Output"] == "retrain", name="retrain"):
                 step.start_training(
-                    decision=governed.outputs["decision"], data_dir=data_dir, config=config
+                    decision=governed.outputs["decision"],
+                    data_dir=data_dir,
+                    mapping=mapping,
+                    config=config,
                 ).set_caching_options(False)
         with dsl.If(state == UNREADABLE, name="unreadable"):
             told = step.monitor_unreadable(quality=quality, mapping=mapping, config=config)

@@ -24,6 +24,7 @@ _RULES = {
     ("GET", "pipelines"): ("pipelines", "list"),
     ("POST", "pipelines/upload"): ("pipelines", "create"),
     ("GET", "versions"): ("pipelines/versions", "list"),
+    ("GET", "version"): ("pipelines/versions", "get"),
     ("POST", "pipelines/upload_version"): ("pipelines/versions", "create"),
     ("GET", "experiments"): ("experiments", "list"),
     ("POST", "experiments"): ("experiments", "create"),
@@ -106,6 +107,12 @@ class FakeKfp:
     def _get_versions(self, number: str, *_: Any) -> Object:
         return {"pipeline_versions": [v for v in self.versions if v["pipeline_id"] == number]}
 
+    def _get_version(self, number: str, *_: Any) -> Object:
+        kept = next(n for n, v in enumerate(self.versions) if v["pipeline_version_id"] == number)
+        platform = {"platforms": {"kubernetes": {}}}
+        spec = {"pipeline_spec": self.packages[kept], "platform_spec": platform}
+        return self.versions[kept] | {"pipeline_spec": spec}
+
     def _post_pipelines_upload_version(
         self, _: str, query: dict[str, list[str]], raw: bytes
     ) -> Object:
@@ -136,10 +143,14 @@ class FakeKfp:
         return _page("runs", newest, query)
 
     def _get_run(self, number: str, *_: Any) -> Object:
-        if number not in {run["run_id"] for run in self.runs}:
-            raise _no_run(number)
+        kept = next((run for run in self.runs if run["run_id"] == number), None)
+        if kept is None:
+            raise LookupError(
+                f"Failed to get a run: ResourceNotFoundError: Run {number} not found."
+            )
         state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
-        found: Object = {"run_id": number, "error": None, "run_details": {"task_details": []}}
+        found = kept | {"error": None, "run_details": {"task_details": []}}
+        found.pop("state", None)
         if state:
             found["state"] = state
             self.history.append({"update_time": "2026-01-01T00:00:00Z", "state": state})
@@ -213,10 +224,6 @@ class KfpError(Exception):
         self.status, self.message = status, message
 
 
-def _no_run(number: str) -> KfpError:
-    return KfpError(404, f"Failed to get a run: ResourceNotFoundError: Run {number} not found.")
-
-
 def _page(key: str, items: list[Object], query: dict[str, list[str]]) -> Object:
     """Return one page of at most 200, as KFP does, and the token of the next one."""
     size = min(int(query.get("page_size", ["20"])[0]), 200)
@@ -228,6 +235,7 @@ def _page(key: str, items: list[Object], query: dict[str, list[str]]) -> Object:
 def _call(path: str) -> tuple[str, str]:
     for pattern, name in (
         (r"pipelines/([^/]+)/versions", "versions"),
+        (r"pipelines/[^/]+/versions/([^/]+)", "version"),
         (r"runs/([^/]+)", "run"),
         (r"recurringruns/([^/:]+):disable", "disable"),
         (r"recurringruns/([^/]+)", "recurringrun"),
@@ -279,7 +287,9 @@ class _Handler(BaseHTTPRequestHandler):
             path = parts.path.removeprefix(_ROOT).strip("/")
             return 200, self.api.answer(self.command, path, parse_qs(parts.query), raw)
         except KfpError as err:
-            return err.status, {"error": err.message, "code": 5, "message": err.message}
+            return err.status, {"error": err.message, "code": 3, "message": err.message}
+        except LookupError as err:
+            return 404, {"error": str(err), "code": 5, "message": str(err)}
 
     do_GET = do_POST = do_DELETE = _serve
 

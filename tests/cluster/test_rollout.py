@@ -5,6 +5,7 @@ from invopt.errors import InvalidInputError
 from serving.cluster import connect
 from serving.inference_service import (
     PREVIOUS,
+    STOP,
     InferenceService,
     Release,
     promoted,
@@ -334,9 +335,70 @@ def test_rollback_brings_the_version_before_back_and_forward_again(kubernetes, p
     assert version_of(kserve.spec()["predictor"]["model"]) == "2"
 
 
+def test_what_people_changed_since_the_promotion_stays_when_the_model_goes_back(
+    kubernetes, pods, service
+):
+    kserve = KServe(kubernetes, pods)
+    kserve.install("1")
+    roll_out(service)
+    item = kubernetes.get(PLURAL, NAME)
+    item["spec"]["predictor"] |= {"maxReplicas": 6, "scaleTarget": 80}
+    kubernetes.put(PLURAL, item)
+    assert return_to_previous(service, DeploymentConfig()) == "1"
+    predictor = kserve.spec()["predictor"]
+    assert (predictor["maxReplicas"], predictor["scaleTarget"]) == (6, 80)
+    assert predictor["model"]["storageUri"] == "s3://invopt/models/x/1/model"
+
+
+def test_a_failed_first_version_leaves_no_pods_and_the_next_one_starts_them(
+    kubernetes, pods, service
+):
+    kserve = KServe(kubernetes, pods)
+    kserve.install()
+    kserve.never_ready.add("2")
+    with pytest.raises(InvalidInputError, match="The service has no version as before"):
+        roll_out(service, ready_minutes=0.1)
+    item = kubernetes.get(PLURAL, NAME)
+    assert item["metadata"]["annotations"][STOP] == "true"
+    assert "storageUri" not in item["spec"]["predictor"]["model"]
+    Rollout(service, Release("3", "s3://x/3"), DeploymentConfig(), SERIES).run()
+    assert kubernetes.get(PLURAL, NAME)["metadata"]["annotations"][STOP] == "false"
+
+
+def test_the_autoscaler_that_kserve_leaves_of_a_canary_goes(kubernetes, pods, service):
+    KServe(kubernetes, pods).install("1")
+    roll_out(service)
+    assert ("horizontalpodautoscalers", f"{NAME}-v2-predictor") not in kubernetes.objects
+    pods.broken.add("3")
+    with pytest.raises(InvalidInputError, match="error share"):
+        Rollout(service, Release("3", "s3://x/3"), DeploymentConfig(), SERIES).run()
+    assert [key for key in kubernetes.objects if key[0] != PLURAL] == []
+
+
+def test_a_terminated_rollout_changes_the_service_back_by_its_first_call(
+    kubernetes, pods, service, monkeypatch
+):
+    KServe(kubernetes, pods).install("1")
+    before = service.read()["spec"]
+    calls = []
+    monkeypatch.setattr(
+        kubernetes, "refuse", lambda verb, plural, body: calls.append((verb, plural))
+    )
+
+    def terminated(*_):
+        calls.clear()
+        raise SystemExit(143)
+
+    monkeypatch.setattr("serving.rollout.compare", terminated)
+    with pytest.raises(InvalidInputError, match=r"step was terminated.* has 1 as before"):
+        roll_out(service)
+    assert calls == [("patch", PLURAL)]
+    assert service.read()["spec"] == before
+
+
 def test_rollback_without_a_promotion_says_that_there_is_nothing(kubernetes, pods, service):
     KServe(kubernetes, pods).install("1")
-    with pytest.raises(InvalidInputError, match="keeps no previous spec"):
+    with pytest.raises(InvalidInputError, match="keeps nothing to go back to"):
         return_to_previous(service, DeploymentConfig())
 
 
