@@ -243,7 +243,7 @@ def test_one_machine_of_several_that_waits_is_told_and_not_waited_for_for_ever(
 
 
 def test_the_time_to_wait_begins_anew_when_all_machines_have_run(kubernetes, job, told):
-    trainer = Trainer(kubernetes, looks=10)
+    Trainer(kubernetes, looks=10)
     waiting = unschedulable("insufficient memory", machine=2)
     kubernetes.pods = [running_pod("invopt-abc", n) for n in range(2)] + [waiting]
     now, turns = [0.0], []
@@ -258,12 +258,14 @@ def test_the_time_to_wait_begins_anew_when_all_machines_have_run(kubernetes, job
 
     job.clock, job.sleep = lambda: now[0], sleep
     job.run(FOLDER, MEMBERS)
-    assert trainer.looks < 0
     assert "TrainJob invopt-abc runs on 3 machines" in told
     assert sum("waits for 1 of 3" in text for text in told) == 2
 
 
-def test_a_restart_is_told_and_progress_is_told_from_the_new_start(kubernetes, job, told, tmp_path):
+def test_a_restart_is_told_and_progress_is_told_from_the_new_start(
+    kubernetes, job, told, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("serving.train_job._LOG_SECONDS", 0.05)
     Trainer(kubernetes, looks=14)
     kubernetes.pods = [running_pod("invopt-abc", n) for n in range(3)]
     kubernetes.logs = ["@invopt 10%", "@invopt 20%", "@invopt 30%"]
@@ -278,7 +280,7 @@ def test_a_restart_is_told_and_progress_is_told_from_the_new_start(kubernetes, j
 
     job.sleep = sleep
     job.run(tmp_path, MEMBERS)
-    assert told.count("@invopt 25%".removeprefix("@invopt ")) == 1
+    assert told.count("25%") == 1
     again = [text for text in told if "started again" in text]
     assert len(again) == 1
     assert again[0].startswith("TrainJob invopt-abc: started again on machine 0, 1, 2")
