@@ -76,13 +76,23 @@ def _add_compile(commands: "Commands") -> None:
     compile_ = commands.add_parser("compile", help="write a pipeline as YAML for a cluster")
     _add_pipeline(compile_)
     compile_.add_argument("--out", type=Path, metavar="FILE.yaml", required=True)
+    compile_.add_argument(
+        "--manifest", action="store_true", help="as Pipeline and PipelineVersion resources"
+    )
+    compile_.add_argument("--namespace", metavar="NS", help="of the resources")
     compile_.set_defaults(command=_compile)
 
 
 def _compile(parsed: argparse.Namespace) -> None:
     from pipelines.launch import compile_pipeline, load_parameters  # noqa: PLC0415
 
-    compile_pipeline(parsed.pipeline, load_parameters(parsed.config, parsed.overrides), parsed.out)
+    parameters = load_parameters(parsed.config, parsed.overrides)
+    if parsed.manifest:
+        from pipelines.manifest import compile_manifest  # noqa: PLC0415
+
+        compile_manifest(parsed.pipeline, parameters, parsed.out, parsed.namespace)
+    else:
+        compile_pipeline(parsed.pipeline, parameters, parsed.out)
     print(f"wrote {parsed.out}")
 
 

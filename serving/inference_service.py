@@ -90,6 +90,7 @@ class InferenceService:
         self.api = cluster.custom()
         # As they were before the last patch: what is still so tells nothing of the new spec.
         self._served, self._failure, self._patched = "", "", ""
+        self._seen: Object = {}
 
     def read(self) -> Object:
         """Return the service as it is now."""
@@ -97,6 +98,7 @@ class InferenceService:
             found: Object = self.api.get_namespaced_custom_object(
                 *self._place(), _request_timeout=_TIMEOUT_SECONDS
             )
+        self._seen = found
         return found
 
     def settled(self) -> Object:
@@ -136,7 +138,7 @@ class InferenceService:
         if stopped != (_annotations(current).get(STOP) == "true"):
             notes[STOP] = str(stopped).lower()
         self._served = served_version(current["spec"])
-        self._failure = _failure(current)
+        self._failure = _failure(self._seen)
         with explained(f"patching InferenceService {self.name}"):
             changed = self.cluster.patch(self._place(), patch + _annotated(current, notes))
         self._patched = _last_write(changed)

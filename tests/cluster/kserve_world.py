@@ -158,7 +158,8 @@ class KServe:
         for canary in spec.get("canary", []):
             name = f"{NAME}-{canary['predictor']['name']}-predictor"
             # It stays when the canary has gone.
-            self.api.put("horizontalpodautoscalers", {"metadata": {"name": name}, "spec": {}})
+            scaler = {"kind": "HorizontalPodAutoscaler", "metadata": {"name": name}, "spec": {}}
+            self.api.put("horizontalpodautoscalers", scaler)
         if spec.get("canary"):
             status["canaryStatuses"] = [self._canary(c) for c in spec["canary"]]
         if self.mode == "Knative" and ready and not split:

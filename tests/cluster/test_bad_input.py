@@ -196,8 +196,9 @@ def test_a_deployment_that_was_cut_off_before_it_told_the_registry_is_finished_b
 def test_a_rollback_with_another_registry_changes_nothing(world, tmp_path, monkeypatch, capsys):
     deploy(tmp_path, ready_minutes=1)
     before = world.spec()
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/other.db")
-    assert roll_back() == 1
+    with monkeypatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/other.db")
+        assert roll_back() == 1
     assert "knows no model demo: a rollback moves registry and endpoint" in capsys.readouterr().err
     assert world.spec() == before
 

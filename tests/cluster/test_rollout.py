@@ -9,6 +9,7 @@ from serving.inference_service import (
     InferenceService,
     Release,
     promoted,
+    served_release,
     stable_address,
     with_canary,
 )
@@ -60,7 +61,7 @@ def test_a_good_version_is_canary_first_and_then_takes_all_traffic(kubernetes, p
     kserve = KServe(kubernetes, pods, mode)
     kserve.install("1")
     evidence = roll_out(service)
-    canary, final = (item["spec"] for _, item in kubernetes.writes)
+    canary, final = (item["spec"] for verb, item in kubernetes.writes if verb == "patch")
     assert canary != final
     assert version_of(kserve.spec()["predictor"]["model"]) == "2"
     assert "canary" not in kserve.spec()
@@ -151,7 +152,7 @@ def test_what_kserve_writes_meanwhile_does_not_refuse_the_patch(kubernetes, pods
     KServe(kubernetes, pods).install("1")
     current = service.read()
     kubernetes.put(PLURAL, kubernetes.get(PLURAL, NAME) | {"status": {"observedGeneration": 9}})
-    service.replace_spec(current, promoted(current, RELEASE), current["spec"])
+    service.replace_spec(current, promoted(current, RELEASE), served_release(current["spec"]))
     assert version_of(kubernetes.get(PLURAL, NAME)["spec"]["predictor"]["model"]) == "2"
     assert PREVIOUS in kubernetes.get(PLURAL, NAME)["metadata"]["annotations"]
 
