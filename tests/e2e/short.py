@@ -4,7 +4,7 @@ from tests.e2e.kube import last_line
 from tests.e2e.report import StepFailed
 from tests.e2e.serving import DEPLOY
 from tests.e2e.stepping import answer_of
-from tests.e2e.watching import (
+from tests.e2e.watching import register_again, (
     pod_ended,
     told_of_canary,
     told_of_machines,
@@ -38,7 +38,8 @@ def first_model(world: World) -> str:
 
 def canary(world: World) -> str:
     """A second version beside the first, while requests come."""
-    world.versions.append(world.trained[1])
+    world.versions = [world.serving.version()]
+    world.versions.append(world.trained[1] if world.trained else register_again(world))
     world.serving.start_load(rate=8)
     world.load_runs = True
     world.serving.start_deploy(world.versions[-1])
