@@ -4,8 +4,9 @@ from tests.e2e.kube import last_line
 from tests.e2e.report import StepFailed
 from tests.e2e.serving import DEPLOY
 from tests.e2e.stepping import answer_of
-from tests.e2e.watching import register_again, (
+from tests.e2e.watching import (
     pod_ended,
+    register_again,
     told_of_canary,
     told_of_machines,
     watch_canary,
