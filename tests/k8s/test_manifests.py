@@ -145,7 +145,7 @@ def test_an_overlay_puts_everything_into_its_one_namespace(overlay):
     others = [o for o in objects if o["kind"] != "Namespace"]
     (used,) = {o["metadata"]["namespace"] for o in others}
     assert made <= {used}
-    assert made or used == "kubeflow"  # KFP's own
+    assert made or used in ("kubeflow", "invopt-profile")  # KFP's own, a user's profile
 
 
 def test_images_are_pinned_and_never_latest(objects):
@@ -444,11 +444,19 @@ def test_a_forecaster_pod_waits_before_it_stops_and_logs_where_monitoring_reads(
     assert log.is_relative_to(server["volumeMounts"][0]["mountPath"])
 
 
-def test_forecaster_pods_are_spread_over_machines_and_zones(objects):
-    (service,) = of_kind(objects, "InferenceService").values()
+def test_forecaster_pods_are_spread_over_machines_and_zones(everything):
+    (service,) = of_kind(everything, "InferenceService").values()
     spread = service["spec"]["predictor"]["topologySpreadConstraints"]
     keys = [rule["topologyKey"] for rule in spread]
     assert keys == ["kubernetes.io/hostname", "topology.kubernetes.io/zone"]
+
+
+def test_knative_is_given_no_field_that_it_refuses():
+    objects = build("overlays/kubeflow-26.03")
+    (service,) = of_kind(objects, "InferenceService").values()
+    assert "topologySpreadConstraints" not in service["spec"]["predictor"]
+    (runtime,) = of_kind(objects, "ServingRuntime").values()
+    assert not {"lifecycle", "startupProbe"} & set(runtime["spec"]["containers"][0])
 
 
 def test_mlflow_runs_no_jobs_of_its_own(everything):
