@@ -185,9 +185,10 @@ def _flag(
     ours = Flag.BEFORE_LAUNCH | Flag.OUTLIER
     flags = flags & np.uint8(~ours & 0xFF)
     present = (flags & (Flag.MISSING | Flag.FILLED)) == 0
-    started = (y > 0) if config.launch == "first_sale" else present
+    sold: npt.NDArray[np.bool_] = np.asarray(y > 0)
+    started = sold.copy() if config.launch == "first_sale" else present.copy()
     # Zeros recorded for so long are no launch to come: it is on sale, and nobody wants it.
-    never = ~(y > 0).any(axis=1)
+    never = ~sold.any(axis=1)
     started[never & (present.sum(axis=1) >= NEVER_SOLD)] = True
     before = np.logical_or.accumulate(started, axis=1) == 0
     flags[before] |= np.uint8(Flag.BEFORE_LAUNCH)

@@ -320,10 +320,10 @@ class InventoryConfig(_Section):
 
     lead_time: int = Field(default=7, ge=0)
     review_period: int = Field(default=7, ge=1)
-    holding_rate: float = Field(default=0.002, ge=0)
-    holding_cost: float | None = Field(default=None, gt=0)
+    holding_rate: float = Field(default=0.002, gt=0, allow_inf_nan=False)
+    holding_cost: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     stockout_margin: float = Field(default=0.4, gt=0)
-    stockout_cost: float | None = Field(default=None, gt=0)
+    stockout_cost: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     unit_cost_share: float = Field(default=0.6, gt=0)
     price: float = Field(default=1.0, gt=0)
     lost_sales: bool = True

@@ -152,7 +152,12 @@ def terms_of(
         unit_cost,
         cycle=_cycle(series, config.review_period),
         faults=faults if (faults != "").any() else None,
-        **{name: _given(series, name) for name in LIMITS},
+        max_order=_given(series, "max_order"),
+        max_stock=_given(series, "max_stock"),
+        order_cost=_given(series, "order_cost"),
+        shelf_life=_given(series, "shelf_life"),
+        service_level=_given(series, "service_level"),
+        fill_rate=_given(series, "fill_rate"),
     )
 
 
