@@ -50,8 +50,10 @@ class PodConfig(_Section):
     """What one step's pod gets.
 
     Attributes:
-        cpu: Processors, as Kubernetes writes them ("2", "500m").
-        memory: Memory, as Kubernetes writes it ("4Gi").
+        cpu: Processors it may use, as Kubernetes writes them ("2", "500m").
+        memory: Memory it may use, as Kubernetes writes it ("4Gi").
+        cpu_request: Processors a node must have free for it; `cpu` where None.
+        memory_request: Memory a node must have free for it; `memory` where None.
         gpus: Accelerators.
         gpu_type: Kind of accelerator.
         node_selector: Labels of the nodes it may run on.
@@ -65,6 +67,8 @@ class PodConfig(_Section):
 
     cpu: str = "1"
     memory: str = "2Gi"
+    cpu_request: str | None = None
+    memory_request: str | None = None
     gpus: int = Field(default=0, ge=0)
     gpu_type: str = "nvidia.com/gpu"
     node_selector: dict[str, str] = {}
@@ -87,6 +91,9 @@ class ClusterConfig(_Section):
         user: User and group id of every step; the image's own where None.
         default: Pod of a step that `steps` does not name.
         steps: Step ("train-forecaster") to its pod.
+        keep_seconds: Time that a finished run's Workflow and pods stay in the cluster; where None
+            the installation decides (KFP's own is an hour). KFP's pages and logs stay.
+        deadline_seconds: Longest run, waiting for room included; None sets no limit.
     """
 
     service_account: str = "invopt-runner"
@@ -96,3 +103,5 @@ class ClusterConfig(_Section):
     user: int | None = Field(default=None, gt=0)
     default: PodConfig | None = None
     steps: dict[str, PodConfig] = {}
+    keep_seconds: int | None = Field(default=None, ge=0)
+    deadline_seconds: int | None = Field(default=None, gt=0)

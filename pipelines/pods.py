@@ -32,6 +32,17 @@ class Steps:
                 f"cluster.steps names {', '.join(unknown)}; there are {', '.join(sorted(known))}."
             )
 
+    @property
+    def pipeline_config(self) -> dsl.PipelineConfig | None:
+        """KFP's own settings of a pipeline, None where the configuration has none."""
+        cluster = self.cluster
+        if cluster.keep_seconds is None and cluster.deadline_seconds is None:
+            return None
+        return dsl.PipelineConfig(
+            ttl_seconds_after_finished=cluster.keep_seconds,
+            active_deadline_seconds=cluster.deadline_seconds,
+        )
+
     def __getattr__(self, name: str) -> Callable[..., dsl.PipelineTask]:
         component = getattr(components, name)
 
@@ -60,8 +71,8 @@ class Steps:
 
 
 def _give(task: dsl.PipelineTask, pod: PodConfig) -> None:
-    task.set_cpu_request(pod.cpu).set_cpu_limit(pod.cpu)
-    task.set_memory_request(pod.memory).set_memory_limit(pod.memory)
+    task.set_cpu_request(pod.cpu_request or pod.cpu).set_cpu_limit(pod.cpu)
+    task.set_memory_request(pod.memory_request or pod.memory).set_memory_limit(pod.memory)
     if pod.gpus:
         task.set_accelerator_type(pod.gpu_type).set_accelerator_limit(pod.gpus)
     for name, value in pod.environment.items():

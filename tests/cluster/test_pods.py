@@ -42,6 +42,32 @@ def test_every_step_of_every_pipeline_has_limits_workspace_and_deployment(pipeli
         assert pod["securityContext"]["runAsNonRoot"] is True, name
 
 
+SMALL = "pipelines/configs/cluster-small.yaml"
+
+
+def test_a_laptops_steps_ask_for_little_and_may_take_more():
+    for name, (container, _) in executors(compiled("training", config=SMALL)).items():
+        resources = container["resources"]
+        assert resources["resourceCpuRequest"] == "100m", name
+        assert resources["resourceMemoryRequest"] == "512Mi", name
+        assert resources["resourceCpuLimit"] == "2", name
+        assert resources["resourceMemoryLimit"] == "2Gi", name
+
+
+def test_the_small_configuration_runs_where_and_as_the_large_one_does():
+    small, large = (
+        yaml.safe_load(Path(config).read_text())["cluster"] for config in (SMALL, CONFIG)
+    )
+    for key in ("service_account", "user", "volumes", "config_maps", "config_map_volumes"):
+        assert small[key] == large[key], key
+    assert small["default"]["secrets"] == large["default"]["secrets"]
+    tokens = [
+        {n: s["secret_volumes"] for n, s in config["steps"].items() if "secret_volumes" in s}
+        for config in (small, large)
+    ]
+    assert tokens[0] == tokens[1]
+
+
 def test_only_the_step_that_needs_a_right_holds_its_token():
     holders = {
         name: [volume["secretName"] for volume in pod.get("secretAsVolume", [])]
@@ -153,3 +179,20 @@ def test_preview_needs_no_run_and_starts_nothing(tmp_path, capsys):
     assert "deploy-forecaster" in out
     assert "cpu 4, memory 16Gi" in out
     assert not (tmp_path / "none").exists()
+
+
+def test_a_pipeline_as_resources_names_its_version_by_content_and_keeps_kfp_s_own_limits(tmp_path):
+    limits = ["--set", "cluster.keep_seconds=86400", "--set", "cluster.deadline_seconds=7200"]
+    command = ["compile", "replenishment", "--config", "pipelines/configs/cluster.yaml", *limits]
+    found = []
+    for name in ("one.yaml", "two.yaml"):
+        file = tmp_path / name
+        assert main([*command, "--out", str(file), "--manifest", "--namespace", "shop"]) == 0
+        found.append(list(yaml.safe_load_all(file.read_text())))
+    pipeline, version = found[0]
+    assert [pipeline["kind"], version["kind"]] == ["Pipeline", "PipelineVersion"]
+    assert pipeline["metadata"] == {"name": "demand-forecaster-replenishment", "namespace": "shop"}
+    assert version["spec"]["pipelineName"] == "demand-forecaster-replenishment"
+    assert version["metadata"]["name"] == found[1][1]["metadata"]["name"]
+    kept = version["spec"]["platformSpec"]["platforms"]["kubernetes"]["pipelineConfig"]
+    assert kept == {"resourceTtlOnCompletion": 86400, "activeDeadlineSeconds": 7200}
