@@ -186,7 +186,7 @@ def _flag(
     flags = flags & np.uint8(~ours & 0xFF)
     present = (flags & (Flag.MISSING | Flag.FILLED)) == 0
     sold: npt.NDArray[np.bool_] = np.asarray(y > 0)
-    started = sold.copy() if config.launch == "first_sale" else present.copy()
+    started: npt.NDArray[np.bool_] = np.array(sold if config.launch == "first_sale" else present)
     # Zeros recorded for so long are no launch to come: it is on sale, and nobody wants it.
     never = ~sold.any(axis=1)
     started[never & (present.sum(axis=1) >= NEVER_SOLD)] = True

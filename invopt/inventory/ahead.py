@@ -67,7 +67,7 @@ def phases_of(series: pd.DataFrame, timeline: Timeline, horizon: int) -> Phases 
         if column not in series:
             continue
         dates = pd.DatetimeIndex(pd.to_datetime(series[column], errors="coerce"))
-        given = ~dates.isna()
+        given = np.asarray(dates.notna())
         period = np.full(len(series), np.nan)
         period[given] = timeline.index_of(dates[given]) - (timeline.num_periods - 1)
         if column == "phase_in":

@@ -82,16 +82,38 @@ def aim_at(
     more = need > quantity + _TINY
     more &= promise | (criterion.change(quantity, pack) < 0)
     quantity = quantity + more * pack
-    room = path.at_arrival
-    ordered, limited = within_limits(quantity, terms, room, criterion.change, promise, forced)
+    lot, line = _lots(path, terms, promise)
+    whole = np.maximum(np.rint((lot - np.maximum(path.at_arrival, 0)) / pack) * pack, quantity)
+    several = (quantity > 0) & (whole > quantity)
+    ordered, limited = within_limits(
+        np.where(several, whole, quantity), terms, path.at_arrival, criterion.change, promise,
+        forced, own=quantity, line=line,
+    )  # fmt: skip
     point = _reorder_point(
-        path, terms, charged, need, promise, is_count=is_count, is_level=wanted is not None
+        path, terms, charged, need, promise, line, is_count=is_count, is_level=wanted is not None
     )
+    promise = promise | several
     found = aim_of(path, terms, need, point, ordered, limited, criterion.change)
     # A quantity that was not chosen by cost says nothing of what its neighbours cost.
     for values in (found.one_less, found.one_more):
         values[promise | (limited & (values < 0))] = np.nan
     return found
+
+
+def _lots(
+    path: Path, terms: Terms, promise: npt.NDArray[np.bool_]
+) -> tuple[FloatArray, FloatArray]:
+    """Return the lot that the cost of an order line asks for, and that cost per interval.
+
+    Where a line costs K, an order for several intervals is cheaper: sqrt(2 K mean / h), the
+    economic lot of Harris (1913); waiting an interval saves the interval's part of K.
+    """
+    if terms.order_cost is None:
+        return np.zeros_like(terms.pack_size), np.zeros_like(terms.pack_size)
+    cost = np.where(promise, 0, np.nan_to_num(terms.order_cost))
+    pace = path.demand / path.periods
+    lot = np.sqrt(2 * cost * pace / terms.holding_cost)
+    return lot, cost / np.maximum(lot / np.maximum(path.demand, _TINY), 1)
 
 
 def aim_of(
@@ -122,6 +144,8 @@ def within_limits(
     change: Change,
     promise: npt.NDArray[np.bool_],
     forced: FloatArray | None = None,
+    own: FloatArray | None = None,
+    line: FloatArray | None = None,
 ) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     """Return the quantity that minimum, maxima and the cost of an order line leave.
 
@@ -135,6 +159,8 @@ def within_limits(
         change: Of the cost, from a quantity by a step.
         promise: True where a service is promised: it is kept whatever a line costs.
         forced: (series,) units that a planner has set; NaN where none.
+        own: (series,) units of the quantity that its own interval asks for; all by default.
+        line: (series,) money that waiting for an interval saves; the order line by default.
     """
     pack, found = terms.pack_size, quantity
     least = np.ceil(terms.min_order / pack - _TINY) * pack
@@ -147,10 +173,14 @@ def within_limits(
             cap = np.floor(np.maximum(most, 0) / pack + _TINY) * pack
             found = np.where(found > cap, cap, found)  # NaN: no limit
     found = np.where(found < least - _TINY, 0.0, found)
-    line = np.zeros_like(found) if terms.order_cost is None else np.nan_to_num(terms.order_cost)
+    if line is None:
+        line = np.zeros_like(found)
+        if terms.order_cost is not None:
+            line = np.nan_to_num(terms.order_cost)
     asked = (found > 0) & ~promise & ((found > quantity) | (line > 0))
     if asked.any():
-        found = np.where(asked & (change(np.zeros_like(found), found) + line >= 0), 0.0, found)
+        judged = found if own is None else np.minimum(found, np.maximum(own, least))
+        found = np.where(asked & (change(np.zeros_like(found), judged) + line >= 0), 0.0, found)
     if forced is not None:
         found = np.where(np.isnan(forced), found, forced)
     return found, found != quantity
@@ -173,8 +203,16 @@ class _Criterion:
             quantity, step, terms.holding_cost, terms.stockout_cost, terms.stranded
         )
 
-    def wants(self, quantity: FloatArray, step: FloatArray) -> npt.NDArray[np.bool_]:
-        wanted = self.change(quantity, step) < -_TINY * self.terms.stockout_cost * step
+    def wants(self, quantity: FloatArray, step: FloatArray | None = None) -> npt.NDArray[np.bool_]:
+        """Return where a step more is wanted; a whole unit where none is given."""
+        terms = self.terms
+        if step is None:
+            saved = self.path.unit_change(
+                quantity, terms.holding_cost, terms.stockout_cost, terms.stranded
+            )
+            wanted = saved < -_TINY * terms.stockout_cost
+        else:
+            wanted = self.change(quantity, step) < -_TINY * terms.stockout_cost * step
         if self.promise.any():
             missed = self.path.missed(quantity) > (1 - self.fill) * self.path.demand + _TINY
             short = self.path.short(quantity) > 1 - self.service + _TINY
@@ -189,8 +227,7 @@ class _Criterion:
         if low is None or high is None:
             low, high = self.path.bounds
         if is_count:
-            one = np.ones_like(low)
-            return _largest(lambda s: self.wants(s, one), low - 1, np.ceil(high), whole=True) + 1
+            return _largest(self.wants, low - 1, np.ceil(high), whole=True) + 1
         step = np.maximum(high - low, 1) * _FINE
         return _largest(lambda s: self.wants(s, step), low - step, high, whole=False)
 
@@ -217,6 +254,7 @@ def _reorder_point(
     charged: Terms,
     need: FloatArray,
     promise: npt.NDArray[np.bool_],
+    line: FloatArray,
     *,
     is_count: bool,
     is_level: bool,
@@ -233,7 +271,6 @@ def _reorder_point(
         above[lossy] = whole.need(is_count=is_count, low=need[lossy], high=need[lossy] + most)
     point = above - 1 if is_count else above.copy()
     pack = terms.pack_size
-    line = np.zeros_like(need) if terms.order_cost is None else np.nan_to_num(terms.order_cost)
     asked = ~promise & ((pack > 1) | (line > 0) | (terms.min_order > pack))
     rows = np.flatnonzero(asked)
     if not len(rows):

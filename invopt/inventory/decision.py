@@ -11,7 +11,7 @@ from invopt.inventory.aim import Aim, aim_at
 from invopt.inventory.costs import Terms
 from invopt.inventory.lost_sales import need_with_next
 from invopt.inventory.path import LeadLaw, Path, project
-from invopt.inventory.paths import Draws, Sampler, blocks, dependence_of
+from invopt.inventory.paths import Draws, Sampler, blocks, dependence_of, matching_means
 from invopt.inventory.perishables import aim_before_expiry
 from invopt.inventory.policy import Levels, levels_of, periods_ahead
 from invopt.inventory.purchasing import Curve
@@ -233,7 +233,11 @@ class _Work:
             levels.astype(np.float64),
             tuple(self.forecast.level_quantiles),
         )
-        ahead = quantiles[:, periods_ahead(horizon, reach)]
+        places = periods_ahead(horizon, reach)
+        ahead = quantiles[:, places].astype(np.float64)
+        if self.is_count:
+            mean = self.forecast.mean[rows][:, places].astype(np.float64)
+            ahead = matching_means(ahead, tuple(self.forecast.quantile_levels), mean)
         return self.sampler.paths(ahead, dependence, is_count=self.is_count)
 
     def _charged(

@@ -143,7 +143,7 @@ def flags_of(
     _of_orders(found, decision, stock, terms)
     _of_demand(found, panel, decision, config)
     lead_time = panel.series.get("lead_time")
-    if lead_time is not None:
+    if lead_time is not None and lead_time.isna().mean() < _SOME:  # else nobody fills it in
         found.set("no_lead_time", lead_time.isna().to_numpy())
     found.set("lead_time_beyond_horizon", np.isnan(decision.levels.expected_demand))
     if terms.faults is not None:

@@ -140,6 +140,16 @@ class Path:
             found = found + stranded * (step - saved)
         return found
 
+    def unit_change(
+        self, quantity: FloatArray, holding_cost: FloatArray, sale: FloatArray,
+        stranded: FloatArray | None = None,
+    ) -> FloatArray:  # fmt: skip
+        """Return (series,) change of cost by one unit more, of whole units; see change."""
+        saved = _count_above(self.missing, quantity) / self.num_paths
+        unheld = _count_above(self.holding, quantity) / self.num_paths
+        found = holding_cost * (self.periods - unheld) - sale * saved
+        return found if stranded is None else found + stranded * (1 - saved)
+
     def short(self, quantity: FloatArray) -> FloatArray:
         """Return (series,) the chance that a sale is missed in the interval."""
         return np.asarray((self.missing > quantity.astype(np.float32)[:, None]).mean(axis=1))
@@ -264,6 +274,11 @@ def _between(thresholds: Paths, quantity: FloatArray, step: FloatArray) -> Float
     over = thresholds - quantity.astype(np.float32)[:, None]
     np.clip(over, 0, step.astype(np.float32)[:, None], out=over)
     return over.sum(axis=1, dtype=np.float64)
+
+
+def _count_above(thresholds: Paths, quantity: FloatArray) -> npt.NDArray[np.int64]:
+    over = thresholds > quantity.astype(np.float32)[:, None]
+    return np.asarray(np.count_nonzero(over, axis=1), np.int64)
 
 
 def _least(thresholds: Paths) -> Paths:

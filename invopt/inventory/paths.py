@@ -17,6 +17,7 @@ Paths = npt.NDArray[np.float32]
 # Share of outcomes above which the tail is cut.
 _TAIL = 1e-3
 _MAX_DEPENDENCE = 0.95
+_SLOW = 1.0  # units a period up to which a count's mean is matched
 _STEP = 0.05  # of the dependences that paths are drawn with
 # Two levels whose distance measures the spread of a distribution.
 _LOW, _HIGH = 0.25, 0.9
@@ -118,6 +119,52 @@ def _mix_of(share: FloatArray, levels: tuple[float, ...]) -> tuple[npt.NDArray[n
     left = np.log((1 - levels[-1]) / np.maximum(1 - share, _TAIL))
     weight = np.where(share > levels[-1], left / np.log((1 - levels[-1]) / _TAIL), weight)
     return upper, weight.astype(np.float32)
+
+
+def matching_means(
+    quantiles: FloatArray, quantile_levels: tuple[float, ...], mean: FloatArray
+) -> FloatArray:
+    """Return quantiles of slow counts moved so that rounded to units they have the mean.
+
+    Between two quantiles a count may begin anywhere: 0 at a half and 1 at three quarters says
+    little of how often one is sold, the mean says it.
+
+    Args:
+        quantiles: (series, periods, Q) units, ascending.
+        quantile_levels: Q levels.
+        mean: (series, periods) units.
+    """
+    slow = np.flatnonzero(mean.mean(axis=1) <= _SLOW)
+    if not len(slow):
+        return quantiles
+    values, wanted = quantiles[slow].astype(np.float64), mean[slow].astype(np.float64)
+    knots = np.concatenate([[0.0], quantile_levels, [1 - _TAIL]])
+    decay = np.log((1 - quantile_levels[-2]) / (1 - quantile_levels[-1]))
+    slope = np.maximum(values[..., -1] - values[..., -2], 0) / decay
+    top = values[..., -1] + slope * np.log((1 - quantile_levels[-1]) / _TAIL)
+    line = np.concatenate(
+        [np.minimum(values[..., :1], 0), values, top[..., None]], axis=2
+    )  # (series, periods, Q + 2)
+    more = sum(
+        (1 - _share_below(line, knots, n + 0.5) for n in range(1, 5)), np.zeros(line.shape[:2])
+    )
+    share = np.clip(1 - (wanted - more), 0.02, 1 - _TAIL)
+    upper = np.clip(np.searchsorted(knots, share), 1, len(knots) - 1)
+    low, high = (np.take_along_axis(line, k[..., None], 2)[..., 0] for k in (upper - 1, upper))
+    part = (share - knots[upper - 1]) / (knots[upper] - knots[upper - 1])
+    begins = low * (1 - part) + high * part
+    moved = quantiles.astype(np.float64)
+    moved[slow] = values + np.clip(0.5 - begins, -0.5, 0.5)[..., None]
+    return moved
+
+
+def _share_below(line: FloatArray, knots: FloatArray, value: float) -> FloatArray:
+    """Return the share at which each line reaches a value."""
+    upper = np.clip((line < value).sum(axis=2), 1, line.shape[2] - 1)
+    low, high = (np.take_along_axis(line, k[..., None], 2)[..., 0] for k in (upper - 1, upper))
+    part = np.clip((value - low) / np.maximum(high - low, 1e-9), 0, 1)
+    found: FloatArray = knots[upper - 1] * (1 - part) + knots[upper] * part
+    return np.where(line[..., -1] < value, 1.0, found)
 
 
 def dependence_of(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -134,7 +135,8 @@ def without_faults(decision: Decision, terms: Terms) -> Decision:
         return decision
     bad = terms.faults != ""
     names = ("quantity", "holding_cost", "stockout_cost", "one_less", "one_more", "saved")
-    return replace(decision, **{n: np.where(bad, np.nan, getattr(decision, n)) for n in names})
+    emptied: dict[str, Any] = {n: np.where(bad, np.nan, getattr(decision, n)) for n in names}
+    return replace(decision, **emptied)
 
 
 def dates_ahead(timeline: Timeline, decision: Decision) -> pd.DatetimeIndex:

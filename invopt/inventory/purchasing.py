@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -167,13 +168,13 @@ def _prices(
     return price
 
 
-def _limit(row: dict[str, object], name: str) -> float:
+def _limit(row: dict[Any, Any], name: str) -> float:
     value = row.get(name)
     return float(value) if isinstance(value, (int, float)) and value == value else np.nan
 
 
 def _fill_or_drop(
-    found: Bought, terms: Terms, lines: npt.NDArray[np.int64], row: dict[str, object],
+    found: Bought, terms: Terms, lines: npt.NDArray[np.int64], row: dict[Any, Any],
     curve: Curve, free: npt.NDArray[np.bool_],
 ) -> None:  # fmt: skip
     """Reach a supplier's minimum with the packs that cost least, or drop the order."""
@@ -205,7 +206,7 @@ def _fill_or_drop(
 
 
 def _keep_budget(
-    found: Bought, terms: Terms, lines: npt.NDArray[np.int64], row: dict[str, object],
+    found: Bought, terms: Terms, lines: npt.NDArray[np.int64], row: dict[Any, Any],
     curve: Curve, free: npt.NDArray[np.bool_],
 ) -> None:  # fmt: skip
     """Take away the packs that save least per unit of money until the budget holds."""

@@ -85,7 +85,7 @@ def plan_review(
     forecast = with_successors(forecast, succession, panel.num_periods - panel.launch())
     phases = phases_of(series, panel.timeline, horizon)
     if supply.closed is not None:
-        forecast = scaled(forecast, 1.0 - supply.closed)
+        forecast = scaled(forecast, 1.0 - supply.closed.astype(np.float64))
     if phases is not None:
         forecast = scaled(forecast, phases.factor)
     overridden = overrides_of(tables.overrides, series, forecast, panel.timeline, notes)
@@ -99,7 +99,7 @@ def plan_review(
     notes.before[succession.old] = GONE
     notes.before[~np.isnan(overridden.order)] = ""
     supply = replace(supply, terms=_ending(supply, phases))
-    pooled = _pooled(stock, succession)
+    pooled = _pooled(stock, succession, forecast, phases)
     decision, deal = _decided(
         panel, forecast, pooled, supply, tables, config, forced, is_count=is_count
     )
@@ -138,8 +138,13 @@ def _tell_deal(notes: Notes, deal: Bought) -> None:
     notes.add(dropped, ["reaching the supplier's minimum would cost more"] * len(dropped))
 
 
-def _pooled(stock: Stock, succession: Succession) -> Stock:
-    """Return the stock with what is left of predecessors counted for their successors."""
+def _pooled(
+    stock: Stock, succession: Succession, forecast: Forecast, phases: Phases | None
+) -> Stock:
+    """Return the stock with what is left of predecessors counted for their successors.
+
+    What a predecessor sells until its successor is phased in is gone by then.
+    """
     old, new = succession.old, succession.new
     if not len(new):
         return stock
@@ -149,6 +154,12 @@ def _pooled(stock: Stock, succession: Succession) -> Stock:
     on_hand[new[known]] = np.nan_to_num(on_hand[new[known]]) + stock.on_hand[old[known]]
     on_order[new[known]] = np.nan_to_num(on_order[new[known]]) + stock.on_order[old[known]]
     np.add.at(arrivals, new, stock.arrivals[old])
+    if phases is not None:
+        first = np.where(phases.factor[new] > 0, 0, 1).cumprod(axis=1).sum(axis=1)
+        sold = np.concatenate([np.zeros((len(old), 1)), forecast.mean[old].cumsum(axis=1)], axis=1)[
+            np.arange(len(old)), first
+        ]
+        on_hand[new] -= np.minimum(sold, np.nan_to_num(stock.on_hand[old]))
     return replace(stock, on_hand=on_hand, on_order=on_order, arrivals=arrivals)
 
 

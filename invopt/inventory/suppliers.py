@@ -1,6 +1,7 @@
 """When orders can be placed and when they arrive: suppliers, receipts, order days, calendars."""
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -78,7 +79,8 @@ def _laws(
     series: pd.DataFrame, supplier: npt.NDArray[np.object_], terms: Terms, tables: TermsTables
 ) -> tuple[npt.NDArray[np.int64], list[LeadTimes]]:
     """Return each series' law of lead times, -1 for none, and the laws."""
-    law, laws = np.full(len(series), -1), []
+    law = np.full(len(series), -1)
+    laws: list[LeadTimes] = []
     deviation = _by_supplier(tables.suppliers, supplier, "lead_time_deviation")
     spread = np.flatnonzero(deviation > 0)
     places: dict[tuple[float, float], int] = {}
@@ -135,7 +137,9 @@ class _Days:
         inside = (index >= 0) & (index <= self.reach) & shut
         kinds = [c for c in ("location", "supplier") if c in calendar]
         for row in np.flatnonzero(inside):
-            named = [(k, str(calendar[k].iloc[row])) for k in kinds if _is_text(calendar[k], row)]
+            named = [
+                (k, str(calendar[k].iloc[row])) for k in kinds if _is_text(calendar[k], int(row))
+            ]
             # A day of nobody in particular is everybody's.
             for key in named or [("all", "")]:
                 days = self.closed.setdefault(key, np.zeros(self.reach + 1, bool))
@@ -163,9 +167,8 @@ class _Days:
         lead, cycle = terms.lead_time.copy(), terms.interval.copy()
         order_in, waits = np.zeros(len(series), np.int64), np.zeros(len(series), bool)
         closed = np.zeros((len(series), horizon), bool)
-        for (who, where, periods, review), rows in frame.groupby(
-            ["s", "p", "l", "c"]
-        ).indices.items():
+        groups: Any = frame.groupby(["s", "p", "l", "c"]).indices
+        for (who, where, periods, review), rows in groups.items():
             at, come, following = self._times(str(who), str(where), int(periods), int(review))
             waits[rows] = at >= review
             order_in[rows], lead[rows] = at, come - 1
@@ -241,4 +244,5 @@ def _by_supplier(
     if suppliers is None or column not in suppliers:
         return np.full(len(names), np.nan)
     values = suppliers.set_index(suppliers["supplier"].astype(str))[column].astype(np.float64)
-    return values.reindex(names).to_numpy(np.float64)
+    found: FloatArray = values.reindex(names).to_numpy(np.float64)
+    return found

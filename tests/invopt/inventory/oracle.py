@@ -44,7 +44,7 @@ class Situation:
     shelf_life: int | None = None
     lost_sales: bool = True
     pack: float = 1.0
-    num_draws: int = 1500
+    num_draws: int = 400
 
     def cost(self, quantity: float, seed: int = 7) -> float:
         """Return the cost of the order's own interval, by playing demand drawn afresh."""

@@ -6,6 +6,7 @@ import pytest
 from invopt.config import InventoryConfig
 from invopt.inventory import Stock, Terms, decide
 from invopt.inventory.path import LeadLaw, project
+from invopt.inventory.paths import Draws, Sampler, matching_means
 from tests.invopt.inventory.oracle import Situation, poisson_forecast
 
 SITUATIONS = {
@@ -94,6 +95,16 @@ def test_the_far_order_is_no_cover_and_the_near_one_is():
     assert found[0].unavoidable[0] == pytest.approx(15, abs=1.5)
     assert found[0].dry_in[0] == 5  # 20 units at five a day
     assert found[0].position.tolist() == [20.0]
+
+
+@pytest.mark.parametrize("is_jittered", [True, False])
+def test_paths_of_slow_counts_have_the_forecasts_mean(is_jittered):
+    made = poisson_forecast(np.array([0.3, 0.05, 0.9]), 7)
+    quantiles = made.quantiles if is_jittered else np.rint(made.quantiles)
+    moved = matching_means(quantiles, made.quantile_levels, made.mean)
+    sampler = Sampler(Draws.make(7, 400, seed=0), made.quantile_levels)
+    paths = sampler.paths(moved, np.zeros(3), is_count=True)
+    np.testing.assert_allclose(paths.mean(axis=(0, 2)), [0.3, 0.05, 0.9], atol=0.05)
 
 
 def test_a_slow_seller_can_lose_no_more_than_it_sells():

@@ -209,10 +209,18 @@ def test_a_far_order_is_no_cover_and_is_told_to_be_too_late():
 
 
 def test_a_line_that_does_not_pay_its_cost_waits():
-    cheap, dear = (plan(stock(on_hand=[11.0] * 3), order_cost=c) for c in (0.01, 50.0))
+    cheap, dear = (plan(stock(on_hand=[11.0] * 3), order_cost=c) for c in (0.01, 500.0))
     assert (cheap["order_quantity"] > 0).all()
     assert (dear["order_quantity"] == 0).all()
     assert (dear["reorder_point"] < cheap["reorder_point"]).all()
+
+
+def test_an_order_that_costs_a_line_lasts_for_several_reviews():
+    own, lot = (plan(stock(on_hand=[0.0] * 3), order_cost=c) for c in (np.nan, 2.0))
+    # sqrt(2 x 2 x 4 / 0.2) = 8.9 units at 4 a period, against 8 to 10 for its own
+    assert (lot["order_quantity"] >= own["order_quantity"]).all()
+    lots = plan(stock(on_hand=[0.0] * 3), order_cost=8.0)["order_quantity"]
+    assert lots.tolist() == pytest.approx([18] * 3, abs=2)
 
 
 def test_limits_and_promises_of_a_series_reach_its_order():
