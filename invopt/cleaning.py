@@ -188,12 +188,12 @@ def _flag(
     sold: npt.NDArray[np.bool_] = np.asarray(y > 0)
     started: npt.NDArray[np.bool_] = np.array(sold if config.launch == "first_sale" else present)
     # Zeros recorded for so long are no launch to come: it is on sale, and nobody wants it.
-    never = ~sold.any(axis=1)
+    never: npt.NDArray[np.bool_] = np.asarray(~sold.any(axis=1))
     started[never & (present.sum(axis=1) >= NEVER_SOLD)] = True
-    before = np.logical_or.accumulate(started, axis=1) == 0
+    before: npt.NDArray[np.bool_] = np.asarray(~np.logical_or.accumulate(started, axis=1))
     flags[before] |= np.uint8(Flag.BEFORE_LAUNCH)
     # A filled zero in a series that is not on sale yet is no zero demand.
-    flags[before & ~never[:, None]] &= np.uint8(~Flag.FILLED & 0xFF)
+    flags[before & ~never.reshape(-1, 1)] &= np.uint8(~Flag.FILLED & 0xFF)
     if in_stock is not None:
         out = ~in_stock[rows] & ~before
         flags[out] |= np.uint8(Flag.CENSORED)

@@ -244,5 +244,4 @@ def _by_supplier(
     if suppliers is None or column not in suppliers:
         return np.full(len(names), np.nan)
     values = suppliers.set_index(suppliers["supplier"].astype(str))[column].astype(np.float64)
-    found: FloatArray = values.reindex(names).to_numpy(np.float64)
-    return found
+    return np.asarray(values.reindex(names), np.float64)
