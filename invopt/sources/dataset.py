@@ -19,12 +19,18 @@ from invopt.files import replacing_folder
 from invopt.panel import ALL_LEVEL, Flag, Panel
 from invopt.sources.channels import ChannelTables
 from invopt.sources.duck import Reader
+from invopt.sources.faults import with_faults
 from invopt.sources.ledger import Accounting, Ledger
 from invopt.sources.mapping import Mapping
-from invopt.sources.position import read_positions, with_lead_times
+from invopt.sources.position import (
+    read_positions,
+    with_lead_times,
+    with_supplier_lead_times,
+)
 from invopt.sources.products import read_products
 from invopt.sources.sales import LongSales, WideSales, series_key
 from invopt.sources.standard import Parts
+from invopt.sources.terms import read_terms_tables
 from invopt.timeline import Timeline
 
 # Cells (series x periods) of one partition: about 1.2 GB while reading, M5 in one piece.
@@ -84,8 +90,8 @@ def read_dataset(
     """Read the data a mapping names into a folder of panel partitions.
 
     The folder holds part-NNNN/ (one Panel each, series in order), quarantine.parquet,
-    report.json and, where mapped, position.parquet and open_orders.parquet. It appears whole
-    or not at all.
+    report.json and, where mapped, position.parquet, open_orders.parquet and the tables of
+    planning (invopt.sources.terms). It appears whole or not at all.
 
     Args:
         mapping: Names and layouts.
@@ -156,6 +162,11 @@ class _Build:
         timeline = sales.timeline
         positions = self._positions(timeline)
         series = self._series(sales.keys, positions.get("position"))
+        key = series_key(self.mapping, self.mapping.sales)
+        positions |= read_terms_tables(
+            self.reader, self.ledger, self.mapping, key, series, timeline
+        )
+        series = with_supplier_lead_times(series, positions.get("suppliers"))
         self.notify(f"{len(series):,} series x {timeline.num_periods:,} periods ({timeline.freq})")
         tables = ChannelTables(self.reader, self.ledger, self.mapping, series, timeline)
         shared = tables.shared()
@@ -230,4 +241,4 @@ class _Build:
         for column, default in (("product", series["unique_id"]), ("location", ALL_LEVEL)):
             if column not in series:
                 series[column] = default
-        return contracts.check(with_lead_times(series, position), contracts.Products)
+        return contracts.check(with_faults(with_lead_times(series, position)), contracts.Products)
