@@ -44,7 +44,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in (
         _add_run, _add_compile, _add_submit, _add_preview, _add_rollback, _add_serve,
-        _add_demo_data, _add_why, _add_switch, _add_init_mapping, _add_bench,
+        _add_demo_data, _add_why, _add_switch, _add_init_mapping, _add_check_data,
+        _add_bench,
     ):  # fmt: skip
         add(commands)
     return parser
@@ -284,6 +285,26 @@ def _init_mapping(parsed: argparse.Namespace) -> None:
     out = parsed.out or Path(f"{parsed.data.resolve().name}.yaml")
     for line in write_mapping(parsed.data, out):
         print(line)
+
+
+def _add_check_data(commands: "Commands") -> None:
+    check = commands.add_parser(
+        "check-data", help="read and account for every row, without training"
+    )
+    given = check.add_mutually_exclusive_group(required=True)
+    given.add_argument("--config", type=Path, metavar="FILE", help="configuration of a run")
+    given.add_argument("--mapping", type=Path, metavar="FILE", help="mapping, with usual limits")
+    check.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the data")
+    check.add_argument(
+        "--out", type=Path, metavar="DIR", help="for account.json, quarantine.parquet, index.html"
+    )
+    check.set_defaults(command=_check_data)
+
+
+def _check_data(parsed: argparse.Namespace) -> None:
+    from pipelines.checking import check_data  # noqa: PLC0415
+
+    check_data(parsed.config, parsed.mapping, parsed.data, parsed.out)
 
 
 def _add_bench(commands: "Commands") -> None:

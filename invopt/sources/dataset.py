@@ -7,7 +7,7 @@ and its original columns.
 import json
 from collections.abc import Callable
 from collections.abc import Mapping as Variables
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from invopt.sources.channels import ChannelTables
 from invopt.sources.duck import Reader
 from invopt.sources.ledger import Accounting, Ledger
 from invopt.sources.mapping import Mapping
+from invopt.sources.origins import SourceAccount, source_accounts
 from invopt.sources.position import read_positions, with_lead_times
 from invopt.sources.products import read_products
 from invopt.sources.sales import LongSales, WideSales, series_key
@@ -45,6 +46,7 @@ class DatasetReport:
     accounting: list[Accounting]
     notes: list[str]
     num_without_product: int = 0
+    sources: dict[str, SourceAccount] = field(default_factory=dict)
 
     @property
     def bad_share(self) -> float:
@@ -161,6 +163,7 @@ class _Build:
             self.ledger.accounting,
             self.ledger.notes,
             self.num_without_product,
+            source_accounts(self.mapping, self.reader),
         )
 
     def _positions(self, timeline: Timeline) -> dict[str, pd.DataFrame]:

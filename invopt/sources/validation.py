@@ -34,7 +34,7 @@ class DataCheck:
     """One rule about the data and what was found.
 
     Attributes:
-        name: freshness, volume, references, completeness or jump.
+        name: freshness, volume, faulty, references, completeness or jump.
         about: Table or channel.
         value: What was found; None where there is too little to compare with.
         limit: What the rule compares it with.
@@ -48,6 +48,14 @@ class DataCheck:
     limit: float | None
     passed: bool
     rule: str
+
+    @property
+    def sentence(self) -> str:
+        """What was found beside the limit, and the rule."""
+        if self.value is None:
+            return f"{self.name} of {self.about}: too little to compare with ({self.rule})"
+        limit = "no limit set" if self.limit is None else f"{self.limit:.3g}"
+        return f"{self.name} of {self.about} is {self.value:.3g} against {limit} ({self.rule})"
 
 
 @dataclass
@@ -144,6 +152,7 @@ def check_data(
             "units", profile.units, profile.timeline, config.min_volume**2, _closed(profile, config)
         ),
     ]
+    checks += _faulty(report, config)
     checks += _references(report, config)
     for name in profile.sums:
         share = profile.counts[name] / profile.sizes[name]
@@ -217,6 +226,16 @@ def _volume_ratio(values: FloatArray, t: int, line: Timeline) -> float | None:
         return 1.0
     bound = low if values[t] < low else high
     return float(values[t] / bound) if bound > 0 else None
+
+
+def _faulty(report: DatasetReport, config: DataConfig) -> list[DataCheck]:
+    limit = config.max_quarantine_share
+    rule = "share of faulty rows, set aside with a reason, may not exceed the limit"
+    checks = []
+    for table in report.accounting:
+        share = table.bad / max(1, table.rows_in)
+        checks.append(DataCheck("faulty", table.table, share, limit, share <= limit, rule))
+    return checks
 
 
 def _references(report: DatasetReport, config: DataConfig) -> list[DataCheck]:
