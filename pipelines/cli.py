@@ -272,19 +272,33 @@ def _switch(parsed: argparse.Namespace) -> None:
 
 def _add_init_mapping(commands: "Commands") -> None:
     guess = commands.add_parser(
-        "init-mapping", help="write a first mapping by looking at the files"
+        "init-mapping", help="write a first mapping and configuration by looking at the files"
     )
-    guess.add_argument("data", type=Path, metavar="DATA", help="folder of the files")
-    guess.add_argument("--out", type=Path, metavar="FILE", help="DATA's name and .yaml by default")
+    guess.add_argument("data", type=Path, metavar="DIR", help="folder of the files")
+    guess.add_argument(
+        "--out", type=Path, metavar="FILE.yaml",
+        help="DIR's name and .yaml by default; config.yaml goes beside it",
+    )  # fmt: skip
+    for option, what in (
+        ("product", "that names the product sold"),
+        ("location", "that names the place"),
+        ("date", "of the day or time of a sale"),
+        ("quantity", "of the units sold"),
+    ):
+        guess.add_argument(f"--{option}", metavar="COLUMN", help=f"column {what}")
     guess.set_defaults(command=_init_mapping)
 
 
 def _init_mapping(parsed: argparse.Namespace) -> None:
-    from invopt.sources.guess import write_mapping  # noqa: PLC0415
+    from invopt.sources.proposal import write_mapping  # noqa: PLC0415
+    from invopt.sources.words import Asked  # noqa: PLC0415
 
+    asked = Asked(parsed.product, parsed.location, parsed.date, parsed.quantity)
     out = parsed.out or Path(f"{parsed.data.resolve().name}.yaml")
-    for line in write_mapping(parsed.data, out):
+    for line in write_mapping(parsed.data, out, asked):
         print(line)
+    config = out.with_name("config.yaml")
+    print(f"next: invopt check-data --config {config} --data {parsed.data}")
 
 
 def _add_check_data(commands: "Commands") -> None:

@@ -111,6 +111,4 @@ def _write_unreadable(request: Request, sentence: str) -> None:
     if request.out is None:
         return
     mapping = request.mapping
-    write_json(
-        request.out / ACCOUNT, unreadable_account(mapping.name, mapping.frequency, sentence)
-    )
+    write_json(request.out / ACCOUNT, unreadable_account(mapping.name, mapping.frequency, sentence))

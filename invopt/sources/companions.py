@@ -8,6 +8,7 @@ import pandas as pd
 from invopt.sources.duck import Reader
 from invopt.sources.inspect import (
     DATE,
+    MAX_VALUES,
     NUMBER,
     TEXT,
     ColumnFacts,
@@ -15,6 +16,7 @@ from invopt.sources.inspect import (
     date_of,
     date_sql,
     dates_in,
+    num_combined,
     num_distinct,
     wide_pattern,
 )
@@ -31,14 +33,17 @@ from invopt.sources.words import (
     domain_of,
     named,
     number_entry,
+    plain,
     roles_of,
 )
 from invopt.timeline import frequency_unit, usual_frequency
 
 _UNIQUE = 0.99
-_FIRST = r"start|from|begin|since"
-_LAST = r"end|until|till|\bto$|_to$"
-_DUE = r"due|eta\b|deliver|expect|arriv"
+# Of names as plain() writes them.
+_FIRST = r"start|from|begin|since|beginn|(^|_)(von|ab|du|debut|desde|inicio)(_|$)"
+_LAST = r"(^|_)end(_|$|date)|until|till|(^|_)(to|bis|ende|au|fin|hasta)(_|$)"
+_DUE = r"due|(^|_)eta(_|$)|deliver|expect|arriv|liefer|faellig|fallig|livraison|prevu|entrega"
+_MATCHED = 0.5  # share of the keys sold that a file about products must know as they are written
 _OTHER_KEYS = "it has no date, and its keys are not those of the sales"
 _STEP = {"D": 0, "W": 1, "MS": 2}  # from fine to coarse
 
@@ -118,12 +123,14 @@ class Companions:
         if not own.there and own.series is None:
             return _OTHER_KEYS
         columns = [own.series] if own.series is not None else own.there
+        numbers = [c for c in file.of_kind(NUMBER) if c.name not in own.there]
         if num_distinct(self.reader, file, columns) < _UNIQUE * file.num_rows:
+            if self._is_whole(own) and by_word([c.name for c in numbers], "on_hand"):
+                return self._by_lot(file, own, columns, numbers)
             return f"several rows have the same {' and '.join(columns)}"
         if not self._is_whole(own):
             describing.append(file)
             return None
-        numbers = [c for c in file.of_kind(NUMBER) if c.name not in own.there]
         section = "position" if by_word([c.name for c in numbers], "on_hand") else "products"
         if section in self.tables:
             return f"{section} are mapped from another file"
@@ -139,29 +146,100 @@ class Companions:
         self.tables[section] = table
         return None
 
+    def _by_lot(
+        self, file: FileFacts, own: Keys, columns: list[str], numbers: list[ColumnFacts]
+    ) -> str | None:
+        """Map stock by lot, bin or batch: a source of SQL adds it up."""
+        if "position" in self.tables:
+            return "position is mapped from another file"
+        roles = roles_of([c.name for c in numbers], POSITION_ROLES)
+        held = {roles[c.name]: c for c in numbers if roles[c.name] in POSITION_ROLES}
+        picks = [
+            f"{'max' if role == 'lead_time' else 'sum'}({_number_sql(column)}) AS {quote(role)}"
+            for role, column in held.items()
+        ]
+        cells = ", ".join(map(quote, columns))
+        name = f"{file.name}_by_series"
+        self.sources[name] = {
+            "sql": f'SELECT {cells}, {", ".join(picks)} FROM "{file.name}" GROUP BY {cells}'
+        }
+        self.behind[name] = [file.name]
+        key = self._series_key(own)
+        self.tables["position"] = {"from": name} | ({"unique_id": key} if key else {}) | {
+            "columns": {role: role for role in POSITION_ROLES[::-1] if role in held}
+        }  # fmt: skip
+        self.notes.append(
+            f"{file.name} has several rows for a {' and '.join(columns)} (lots, bins): they are "
+            "added up"
+        )
+        return None
+
     def _join(self, describing: list[FileFacts]) -> None:
-        """Make products of the series sold and of files about their products and places."""
+        """Make products of the series sold, what the sales say of them, and files about them."""
         keys = [*self.keys.there, *([self.keys.series] if self.keys.series else [])]
         cells = ", ".join(map(quote, keys))
         picks, joins = [], []
         columns: dict[str, Any] = dict(self.keys.columns)
         names = set(keys)
+        for column in self._told_with_sales(keys):
+            cells += f", any_value({quote(column.name)}) AS {quote(column.name)}"
+            names.add(column.name)
+            columns[column.name] = named(column.name)
         for file in describing:
             [(role, key)] = self._keys_of(file).roles.items()
             about = quote(file.name)
             ours = quote(self.keys.roles[role])
-            joins.append(f"LEFT JOIN {about} ON {about}.{quote(key)}::VARCHAR = s.{ours}::VARCHAR")
+            theirs, own = f"{about}.{quote(key)}::VARCHAR", f"s.{ours}::VARCHAR"
+            if self._loses_zeros(file, key, self.keys.roles[role]):
+                theirs, own = f"ltrim(trim({theirs}), '0')", f"ltrim(trim({own}), '0')"
+            joins.append(f"LEFT JOIN {about} ON {theirs} = {own}")
             for column in [c for c in file.columns if c.name != key]:
                 name = _free(column.name, names, file)
                 picks.append(f"{about}.{quote(column.name)} AS {quote(name)}")
             columns |= _attributes(file, {key}, names)
             names |= {c.name for c in file.columns}
-        inner = f'(SELECT DISTINCT {cells} FROM "{self.sales.name}") s'
+        grouped = ", ".join(map(quote, keys))
+        inner = f'(SELECT {cells} FROM "{self.sales.name}" GROUP BY {grouped}) s'
         picked = ", ".join(["s.*", *picks])
         self.sources["series"] = {"sql": " ".join([f"SELECT {picked} FROM {inner}", *joins,
                                                    "ORDER BY ALL"])}  # fmt: skip
         self.behind["series"] = [self.sales.name, *(f.name for f in describing)]
         self.tables["products"] = {"from": "series", "columns": columns}
+
+    def _told_with_sales(self, keys: list[str]) -> list[ColumnFacts]:
+        """Return short texts of the sales that are the same in every row of a series."""
+        if self.sales.periods:
+            return [c for c in self.sales.of_kind(TEXT) if c.values and c.name not in keys]
+        texts = [c for c in self.sales.of_kind(TEXT) if c.values and c.name not in keys]
+        if not texts:
+            return []
+        counts = ", ".join(f"max(n{n}) AS {quote(c.name)}" for n, c in enumerate(texts))
+        inner = ", ".join(f"count(DISTINCT {quote(c.name)}) AS n{n}" for n, c in enumerate(texts))
+        grouped = ", ".join(map(quote, keys))
+        [found] = self.reader.fetch(
+            f'SELECT {counts} FROM (SELECT {inner} FROM "{self.sales.name}" GROUP BY {grouped})',
+            self.sales.name,
+        ).to_pylist()
+        return [c for c in texts if found[c.name] == 1 and c.num_distinct > 1]
+
+    def _loses_zeros(self, file: FileFacts, key: str, ours: str) -> bool:
+        """Return whether a file knows most keys sold only without zeros and blanks before them."""
+        sql = (
+            f"SELECT count(*) AS n, count(*) FILTER (k IN (SELECT {quote(key)}::VARCHAR "
+            f"FROM \"{file.name}\")) AS same, count(*) FILTER (ltrim(trim(k), '0') IN "
+            f"(SELECT ltrim(trim({quote(key)}::VARCHAR), '0') FROM \"{file.name}\")) AS bare, "
+            f"count(DISTINCT ltrim(trim(k), '0')) AS told_apart "
+            f'FROM (SELECT DISTINCT {quote(ours)}::VARCHAR AS k FROM "{self.sales.name}")'
+        )
+        [found] = self.reader.fetch(sql, file.name).to_pylist()
+        lost = found["same"] < _MATCHED * found["n"] <= found["bare"]
+        if found["same"] < found["n"]:
+            how = " (1 for 0001): the join is made without zeros before them" if lost else ""
+            self.notes.append(
+                f"{file.name} knows {found['same']} of {found['n']} {ours} as they are written in "
+                f"{self.sales.name}{how}"
+            )
+        return bool(lost and found["told_apart"] == found["n"])
 
     def _wide(self, file: FileFacts) -> str | None:
         own = self._keys_of(file)
@@ -193,7 +271,7 @@ class Companions:
         if found is None:
             keys = [own.series] if own.series is not None else own.there
             return f"several rows have the same {' and '.join([*keys, date.name])}"
-        level, used = found
+        level, used, lots = found
         domain = domain_of(file)
         channels = self._channels(file, domain, {*used, own.series, *own.there})
         if not channels and not span:
@@ -203,6 +281,9 @@ class Companions:
             table |= {"from": self._days(file, *span), "ds": "day"}
             table["columns"] = {self._free("promotion", file): "1"} | table.get("columns", {})
         table |= self._fill(file, domain, span=span is not None)
+        if lots:
+            table["aggregate"] = "sum"
+            self.notes.append(f"{file.name} has several rows per key and date: they are added up")
         self.tables.setdefault(domain, []).append(table)
         self._tell_plans(file, domain, span)
         return None
@@ -213,6 +294,12 @@ class Companions:
         """Return columns and one_hot of a file: numbers as they are, short texts as flags."""
         numbers = [c for c in file.of_kind(NUMBER) if c.name not in taken]
         texts = [c for c in file.of_kind(TEXT) if c.values and c.name not in taken]
+        long = [c.name for c in file.of_kind(TEXT) if c.num_distinct > MAX_VALUES]
+        if left := [name for name in long if name not in taken]:
+            self.notes.append(
+                f"{file.name}: {', '.join(left)} has more than {MAX_VALUES} values, too many to "
+                "become flags: map a coarser column"
+            )
         roles = roles_of([c.name for c in numbers], STOCK_ROLES if domain == "stock" else ())
         found: dict[str, dict[str, Any]] = {
             "columns": {self._free(roles[c.name], file): number_entry(c) for c in numbers},
@@ -228,8 +315,11 @@ class Companions:
 
     def _level(
         self, file: FileFacts, own: Keys, date: ColumnFacts
-    ) -> tuple[dict[str, str], list[str]] | None:
-        """Return whom rows are for and the key's columns: the first under which they are unique."""
+    ) -> tuple[dict[str, str], list[str], bool] | None:
+        """Return whom rows are for, the key's columns, and whether rows of one key add up.
+
+        It is the first level under which rows are unique; stock by lot or bin adds up.
+        """
         tries: list[tuple[dict[str, str], list[str]]] = []
         if self._is_whole(own):
             key = self._series_key(own)
@@ -243,12 +333,15 @@ class Companions:
                 tries.append(({"level": name, "key": named(column.name)}, [column.name]))
         tries.append(({}, []))
         for level, used in tries:
-            if num_distinct(self.reader, file, [*used, date.name]) >= _UNIQUE * file.num_rows:
-                return level, used
+            cells = [*map(quote, used), date_sql(date)]
+            if num_combined(self.reader, file, cells) >= _UNIQUE * file.num_rows:
+                return level, used, False
+        if self._is_whole(own) and domain_of(file) == "stock":
+            return *tries[0], True
         return None
 
     def _open_orders(self, file: FileFacts, own: Keys) -> bool:
-        due = next((c for c in file.of_kind(DATE) if re.search(_DUE, c.name.lower())), None)
+        due = next((c for c in file.of_kind(DATE) if re.search(_DUE, plain(c.name))), None)
         numbers = {c.name: c for c in file.of_kind(NUMBER) if c.name not in own.there}
         quantity = by_word(list(numbers), "y")
         if due is None or quantity is None or "open_orders" in self.tables:
@@ -305,6 +398,10 @@ class Companions:
             )
 
 
+def _number_sql(column: ColumnFacts) -> str:
+    return column.style.sql(quote(column.name)) if column.is_text else quote(column.name)
+
+
 def _attributes(
     file: FileFacts, taken: set[str | None], names: set[str] | None = None
 ) -> dict[str, Any]:
@@ -329,6 +426,6 @@ def _free(name: str, names: set[str], file: FileFacts) -> str:
 def _span(file: FileFacts) -> tuple[ColumnFacts, ColumnFacts] | None:
     """Return the columns of the first and the last day that rows hold for, where they say so."""
     dates = file.of_kind(DATE)
-    first = [c for c in dates if re.search(_FIRST, c.name.lower())]
-    last = [c for c in dates if re.search(_LAST, c.name.lower()) and c not in first]
+    first = [c for c in dates if re.search(_FIRST, plain(c.name))]
+    last = [c for c in dates if re.search(_LAST, plain(c.name)) and c not in first]
     return (first[0], last[0]) if first and last else None

@@ -3,8 +3,8 @@
 import codecs
 import gzip
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -14,22 +14,33 @@ import pyarrow.parquet as pq
 
 from invopt.errors import InvalidInputError
 from invopt.sources.duck import Reader
+from invopt.sources.formats import (
+    DIGITS,
+    FORMATS,
+    SURE,
+    PLAIN,
+    NumberStyle,
+    bare_number,
+    date_formats,
+    date_sql_of,
+    number_style,
+    number_tests,
+    sounds_dated,
+    swapped,
+    zone_sql,
+)
 from invopt.sources.mapping import Source
-from invopt.sources.standard import literal, quote
+from invopt.sources.standard import quote
 
 _TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 SUFFIXES = (*_TEXT_SUFFIXES, ".parquet", ".pq")
 MAX_VALUES = 30  # of a text that may become flags
 _SAMPLE = 20_000
-_SURE = 0.95  # share of given values that must agree
 _WIDE_FORMATS = (
     "%Y-%m-%d", "%d/%m/%Y", "%d.%m.%Y", "%Y%m", "%Y%m%d", "%Y-%m", "%Y/%m", "%m/%Y", "%m.%Y",
     "%b-%y", "%b %y", "%b-%Y", "%b %Y",
 )  # fmt: skip
 _CHUNK = 1 << 20
-# A number as most of Europe writes it: 1.234,50 or 1234,5.
-_COMMA_NUMBER = r"-?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?"
-_FORMATS = (None, "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y%m%d", "%d/%m/%Y %H:%M")
 _MIN_WIDE = 8
 DATE, NUMBER, TEXT = "date", "number", "text"
 
@@ -45,8 +56,11 @@ class ColumnFacts:
         num_distinct: Distinct values.
         has_negative: True when a number is below 0.
         has_fraction: True when a number is not whole.
-        comma: True when numbers have a decimal comma.
+        style: How numbers are written.
         values: Of a text of few values, its values; empty otherwise.
+        formats: Of a date held as text, every format that fits, the one taken first.
+        has_zone: True when time stamps name their zone.
+        is_text: True when the file holds text.
     """
 
     name: str
@@ -55,8 +69,11 @@ class ColumnFacts:
     num_distinct: int
     has_negative: bool
     has_fraction: bool = False
-    comma: bool = False
+    style: NumberStyle = PLAIN
     values: tuple[str, ...] = ()
+    formats: tuple[str | None, ...] = ()
+    has_zone: bool = False
+    is_text: bool = False
 
 
 @dataclass(frozen=True)
@@ -186,45 +203,93 @@ def _periods(names: Iterable[str]) -> tuple[tuple[str, ...], str | None]:
 
 def _column(reader: Reader, name: str, column: str, declared: str) -> ColumnFacts:
     table, value = f'"sample_{name}"', quote(column)
-    given = f"({value} IS NOT NULL AND trim({value}::VARCHAR) <> '')"
-    number = f"TRY_CAST({value}::VARCHAR AS DOUBLE)"
-    comma = f"regexp_full_match(trim({value}::VARCHAR), {literal(_COMMA_NUMBER)})"
-    tests = {
-        "given": f"count(*) FILTER ({given})",
-        "distinct": f"count(DISTINCT {value})",
-        "number": f"count({number})",
-        "negative": f"coalesce(bool_or({number} < 0 OR starts_with({value}::VARCHAR, '-')), false)",
-        "fraction": f"coalesce(bool_or({number} <> floor({number})), false)",
-        "comma": f"count(*) FILTER ({comma})",
-        "has_comma": f"coalesce(bool_or(contains({value}::VARCHAR, ',')), false)",
-        **{f"date{i}": f"count({_as_date(value, form)})" for i, form in enumerate(_FORMATS)},
-    }
-    picks = ", ".join(f"{sql} AS {quote(key)}" for key, sql in tests.items())
-    found = reader.fetch(f"SELECT {picks} FROM {table}", name).to_pylist()[0]
-    kind, form, is_comma = _kind(found, column, declared)
+    is_text = declared == "VARCHAR"
+    is_dated = declared.startswith(("TIMESTAMP", "DATE"))
+    digits = sounds_dated(column)
+    found = _counted(reader, table, value, is_text=is_text, dates=is_text or digits)
+    enough = max(1, SURE * found["given"])
+    style = number_style(found, enough) if is_text else PLAIN
+    if style is None and (bare := _bare_style(reader, table, value, enough)) is not None:
+        style = bare
+    counts = [found.get(f"date{n}", 0) for n in range(len(FORMATS))]
+    formats = [] if is_dated else date_formats(counts, enough, digits=digits)
+    known = style if is_text or found["number"] >= enough else None
+    kind = DATE if is_dated else _kind(known, formats)
+    style = style or PLAIN
+    number = style.sql(value) if is_text else f"TRY_CAST({value}::VARCHAR AS DOUBLE)"
+    sign = reader.fetch(
+        f"SELECT coalesce(bool_or({number} < 0), false) AS negative, "
+        f"coalesce(bool_or({number} <> floor({number})), false) AS fraction FROM {table}",
+        name,
+    ).to_pylist()[0]
+    formats = _settled(reader, table, value, formats) if kind == DATE else []
     return ColumnFacts(
         column,
         kind,
-        form,
+        formats[0] if formats else None,
         int(found["distinct"]),
-        bool(found["negative"]) and kind == NUMBER,
-        (bool(found["fraction"]) or is_comma) and kind == NUMBER,
-        is_comma,
+        bool(sign["negative"]) and kind == NUMBER,
+        bool(sign["fraction"]) and kind == NUMBER,
+        style if kind == NUMBER else PLAIN,
         _values(reader, table, value) if kind == TEXT and found["distinct"] <= MAX_VALUES else (),
+        tuple(formats),
+        kind == DATE and is_text and found["zone"] >= enough,
+        is_text,
     )
 
 
-def _kind(found: Mapping[str, Any], column: str, declared: str) -> tuple[str, str | None, bool]:
-    """Return what a column is, a date's format, and whether numbers have a decimal comma."""
-    enough = max(1, _SURE * found["given"])
-    if declared.startswith(("TIMESTAMP", "DATE")):
-        return DATE, None, False
-    if found["number"] >= enough and not (found["date5"] >= enough and _sounds_dated(column)):
-        return NUMBER, None, False
-    if found["has_comma"] and found["comma"] >= enough:
-        return NUMBER, None, True
-    fits = [f for i, f in enumerate(_FORMATS) if found[f"date{i}"] >= enough]
-    return (DATE, fits[0], False) if fits else (TEXT, None, False)
+def _counted(
+    reader: Reader, table: str, value: str, *, is_text: bool, dates: bool
+) -> dict[str, Any]:
+    """Return how many values of the sample fit each way of writing numbers and dates."""
+    text = f"trim({value}::VARCHAR)"
+    stamps = {f"date{n}": f"count({date_sql_of(value, form)})" for n, form in enumerate(FORMATS)}
+    tests = {
+        "given": f"count(*) FILTER ({value} IS NOT NULL AND {text} <> '')",
+        "distinct": f"count(DISTINCT {value})",
+        "number": f"count(TRY_CAST({text} AS DOUBLE))",
+        "zone": f"count(*) FILTER ({zone_sql(value)})",
+        **(number_tests(text) if is_text else {}),
+        **(stamps if dates else {}),
+    }
+    picks = ", ".join(f"{sql} AS {quote(key)}" for key, sql in tests.items())
+    return dict(reader.fetch(f"SELECT {picks} FROM {table}", table).to_pylist()[0])
+
+
+def _bare_style(reader: Reader, table: str, value: str, enough: float) -> NumberStyle | None:
+    """Return how numbers are written beside a currency, a unit or a minus; None where none are."""
+    tests = number_tests(bare_number(value))
+    picks = ", ".join(f"{sql} AS {quote(key)}" for key, sql in tests.items())
+    style = number_style(reader.fetch(f"SELECT {picks} FROM {table}", table).to_pylist()[0], enough)
+    return replace(style, affix=True) if style is not None else None
+
+
+def _kind(style: NumberStyle | None, formats: list[str | None]) -> str:
+    """Return what a column is: a date in digits by its name, a number, a date, a text."""
+    if formats and (style is None or formats[0] in DIGITS):
+        return DATE
+    return NUMBER if style is not None else TEXT
+
+
+def _settled(reader: Reader, table: str, value: str, formats: list[str | None]) -> list[str | None]:
+    """Return the formats that fit, the more likely of a pair with day and month exchanged first.
+
+    Of the two readings of 01/02/2024 the one is taken whose days are the first of months or a
+    constant step apart; else the one of the shorter stretch of time.
+    """
+    other = swapped(formats[0]) if formats else None
+    if other not in formats:
+        return formats
+    both = [formats[0], other]
+    regular = []
+    for form in both:
+        sql = f"SELECT DISTINCT ({date_sql_of(value, form)})::DATE AS d FROM {table} ORDER BY d"
+        days = pd.DatetimeIndex([d for d in reader.fetch(sql, table)["d"].to_pylist() if d])
+        steps = pd.Series(days).diff().dt.days.dropna()
+        is_even = bool((days.day == 1).all()) or (len(steps) > 1 and steps.nunique() == 1)
+        regular.append((not is_even, (days.max() - days.min()).days))
+    first = both[regular.index(min(regular))]
+    return [first, *(form for form in formats if form != first)]
 
 
 def _values(reader: Reader, table: str, value: str) -> tuple[str, ...]:
@@ -240,7 +305,10 @@ def date_of(file: FileFacts) -> ColumnFacts:
 
 def date_sql(column: ColumnFacts) -> str:
     """Return the SQL of a date column's day, NULL where it holds none."""
-    return f"({_as_date(quote(column.name), column.format)})::DATE"
+    stamp = f"TRY_CAST({quote(column.name)} AS TIMESTAMP)"
+    if column.is_text or column.format is not None:
+        stamp = date_sql_of(quote(column.name), column.format)
+    return f"({stamp})::DATE"
 
 
 def dates_in(
@@ -254,8 +322,14 @@ def dates_in(
 
 def num_distinct(reader: Reader, file: FileFacts, names: Iterable[str]) -> int:
     """Return how many combinations of values some columns hold."""
-    cells = ", ".join(quote(name) for name in names) or "1"
-    sql = f'SELECT count(*) AS n FROM (SELECT DISTINCT {cells} FROM "{file.name}")'
+    return num_combined(reader, file, map(quote, names))
+
+
+def num_combined(reader: Reader, file: FileFacts, cells: Iterable[str]) -> int:
+    """Return how many combinations of values some expressions give."""
+    sql = (
+        f'SELECT count(*) AS n FROM (SELECT DISTINCT {", ".join(cells) or "1"} FROM "{file.name}")'
+    )
     return int(reader.fetch(sql, file.name)["n"][0].as_py())
 
 
@@ -266,13 +340,3 @@ def wide_pattern(form: str) -> str:
     for directive, digits in parts.items():
         pattern = pattern.replace(directive, digits)
     return pattern
-
-
-def _as_date(value: str, form: str | None) -> str:
-    if form is None:
-        return f"TRY_CAST({value}::VARCHAR AS TIMESTAMP)"
-    return f"TRY_STRPTIME({value}::VARCHAR, {literal(form)})"
-
-
-def _sounds_dated(column: str) -> bool:
-    return re.search(r"date|day|week|month|period|^ds$|^dt$", column.lower()) is not None

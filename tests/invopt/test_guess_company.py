@@ -12,7 +12,7 @@ from invopt.config import CleaningConfig, FeaturesConfig
 from invopt.features import FeatureEncoder, derived_channels, feature_names, own_channels
 from invopt.panel import load_panel
 from invopt.sources import Mapping, load_mapping, read_dataset, read_position
-from invopt.sources.guess import write_mapping
+from invopt.sources.proposal import write_mapping
 from tests.builders import CONFIGS, write_files
 
 HEADER = "InvoiceDate;Status;Article No;Branch;Qty;Unit Price;Currency\n"

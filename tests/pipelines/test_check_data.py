@@ -83,7 +83,12 @@ def test_sound_data_end_with_status_0_and_a_page(tmp_path):
     assert status == 0
     assert all(check["passed"] for check in account["checks"])
     page = (tmp_path / "out" / "index.html").read_text()
-    for words in ("Data quality", "rows in the files", "What cleaning did", "Should it be believed"):
+    for words in (
+        "Data quality",
+        "rows in the files",
+        "What cleaning did",
+        "Should it be believed",
+    ):
         assert words in page
 
 
