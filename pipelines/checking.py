@@ -56,7 +56,7 @@ def _lines(account: dict[str, Any]) -> list[str]:
     """Return the account in words."""
     sums, cells = account["sums"], account["cells"]
     lines = [
-        f"{account['name']}: {account['num_series']:,} series, {account['first']} to "
+        f"{account['num_series']:,} series, {account['first']} to "
         f"{account['last']} ({account['frequency']}), {sums['sales.y']:,.6g} units sold"
     ]
     for name, source in account["sources"].items():

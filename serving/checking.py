@@ -16,9 +16,14 @@ from invopt.config import CleaningConfig, DataConfig
 from invopt.errors import ConfigError, InvalidInputError
 from invopt.files import plain, replacing_file, write_json
 from invopt.panel import iter_panels
-from invopt.sources import DataProfile, check_data, read_dataset
+from invopt.sources import (
+    DataProfile,
+    account_of,
+    check_data,
+    read_dataset,
+    unreadable_account,
+)
 from invopt.sources import Mapping as DataMapping
-from invopt.sources.account import account_of, unreadable_account
 from serving.snapshots import Quality
 
 ACCOUNT, QUARANTINE, PAGE = "account.json", "quarantine.parquet", "index.html"
@@ -79,7 +84,7 @@ def check_folder(
             raise
         profile = DataProfile.of(iter_panels(folder))
         checks = check_data(profile, report, request.data, pd.Timestamp(today))
-        account = account_of(report, folder, profile, checks)
+        account = account_of(report, checks)
         if request.out is not None:
             quality = Quality("", report, checks, profile.by_date())
             _write(request.out, folder, account, quality, request.cleaning)
@@ -110,5 +115,5 @@ def _counts(folder: Path, cleaning: CleaningConfig) -> dict[str, int]:
 def _write_unreadable(request: Request, sentence: str) -> None:
     if request.out is None:
         return
-    mapping = request.mapping
-    write_json(request.out / ACCOUNT, unreadable_account(mapping.name, mapping.frequency, sentence))
+    account = unreadable_account(request.mapping.frequency, sentence)
+    write_json(request.out / ACCOUNT, account)

@@ -35,7 +35,7 @@ def write_data_page(
     """
     page = render(
         "data.html.j2",
-        title=f"{account['name']}: data",
+        title=f"{quality['name']}: data",
         account=account,
         footer="invopt",
         plots={"volume": plots.volume(quality["profile"])},

@@ -1,114 +1,99 @@
-"""The account of a data set: every row of every source, every cell, and the sums that came of it."""
+"""The account of a data set for people and programs: what came, and what became of it."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from invopt.sources.dataset import DatasetReport
+from invopt.sources.ledger import Accounting
 
-from invopt.panel import Flag, iter_panels
-from invopt.sources.dataset import DatasetReport, read_position
-from invopt.sources.validation import DataCheck, DataProfile
+if TYPE_CHECKING:
+    from invopt.sources.validation import DataCheck
 
-POSITION_COLUMNS = ("on_hand", "on_order", "backorders")
-
-
-@dataclass(frozen=True)
-class Cells:
-    """Cells of the panel, series times periods, by what is known of them.
-
-    Attributes:
-        observed: A record says what was sold, nothing included.
-        zero: No record, which the mapping reads as no sale.
-        unknown: No record or a refused one: nothing is known.
-    """
-
-    observed: int
-    zero: int
-    unknown: int
+_SUMS = ("sales.y", "position.on_hand", "position.on_order", "position.backorders",
+         "open_orders.quantity")  # fmt: skip
 
 
-def account_of(
-    report: DatasetReport, folder: Path, profile: DataProfile, checks: Iterable[DataCheck]
-) -> dict[str, Any]:
-    """Return the account of a data set that was read, as plain data.
+def account_of(report: DatasetReport, checks: Iterable["DataCheck"]) -> dict[str, Any]:
+    """Return the account as plain values, as account.json holds it.
 
-    Args:
-        report: Of the reader.
-        folder: What read_dataset wrote.
-        profile: Of its partitions.
-        checks: Of what was read.
+    Keys: frequency, first and last (ISO dates of the first and last period), num_series, sources
+    (see source_accounts), cells (observed, zero, unknown), sums (units of the rows used; 0 where
+    nothing is mapped), notes, and checks (name, passed, message).
     """
     return {
-        "name": report.name,
-        "frequency": profile.timeline.freq,
+        "frequency": report.frequency,
         "first": report.first,
         "last": report.last,
         "num_series": report.num_series,
-        "sources": {name: asdict(source) for name, source in report.sources.items()},
-        "cells": asdict(cells_of(folder)),
-        "sums": {"sales.y": float(profile.units.sum())} | _position_sums(folder),
-        "notes": list(report.notes),
-        "checks": [told(check) for check in checks],
+        "sources": source_accounts(report),
+        "cells": report.cells,
+        "sums": {name: report.sums.get(name, 0.0) for name in _SUMS},
+        "notes": report.notes,
+        "checks": [
+            {
+                "name": f"{check.name} {check.about}",
+                "passed": check.passed,
+                "message": check.sentence,
+            }
+            for check in checks
+        ],
     }
 
 
-def unreadable_account(name: str, frequency: str, sentence: str) -> dict[str, Any]:
-    """Return the account of a data set of which nothing can be used.
+def source_accounts(report: DatasetReport) -> dict[str, dict[str, int]]:
+    """Return rows_in, rows_used, rows_set_aside and rows_filtered by source.
+
+    rows_in = rows_used + rows_set_aside + rows_filtered. Of a source that several tables read, the
+    table that uses the fewest rows is told: no row is told as used that some table lost. Files that
+    only a source of SQL reads hand it every row. A wide row with one bad cell counts as used.
+    """
+    found: dict[str, dict[str, int]] = {}
+    for table in report.accounting:
+        rows = _rows(table)
+        known = found.get(table.source)
+        if known is None or rows["rows_used"] < known["rows_used"]:
+            found[table.source] = rows
+    for name, rows_in in report.sources.items():
+        if name not in found:
+            found[name] = _counted(rows_in, 0, 0)
+    return found
+
+
+def unreadable_account(frequency: str, sentence: str) -> dict[str, Any]:
+    """Return the account of a data set of which nothing can be used, in the same keys.
 
     Args:
-        name: Of the data set.
         frequency: That the mapping names.
         sentence: Why nothing can be used.
     """
     return {
-        "name": name,
         "frequency": frequency,
         "first": None,
         "last": None,
         "num_series": 0,
         "sources": {},
-        "cells": asdict(Cells(0, 0, 0)),
-        "sums": {},
+        "cells": {"observed": 0, "zero": 0, "unknown": 0},
+        "sums": dict.fromkeys(_SUMS, 0.0),
         "notes": [],
-        "checks": [{"name": "readable", "about": name, "passed": False, "message": sentence}],
+        "checks": [{"name": "readable", "passed": False, "message": sentence}],
     }
 
 
-def cells_of(folder: Path) -> Cells:
-    """Return the cells of all partitions that read_dataset wrote."""
-    observed = zero = unknown = 0
-    for panel in iter_panels(folder):
-        flags = np.asarray(panel.flags)
-        missing = int(np.count_nonzero(flags & Flag.MISSING))
-        absent = int(np.count_nonzero(flags & (Flag.MISSING | Flag.FILLED)))
-        unknown += missing
-        zero += absent - missing
-        observed += flags.size - absent
-    return Cells(observed, zero, unknown)
+def _rows(table: Accounting) -> dict[str, int]:
+    if table.periods == 1:
+        return _counted(table.rows_in, sum(table.quarantined.values()), table.rows_filtered)
+    aside = sum(n for why, n in table.quarantined.items() if not why.startswith("cell "))
+    return _counted(
+        table.rows_in // table.periods,
+        aside // table.periods,
+        table.rows_filtered // table.periods,
+    )
 
 
-def told(check: DataCheck) -> dict[str, Any]:
-    """Return a check as plain data with its sentence."""
+def _counted(rows_in: int, set_aside: int, filtered: int) -> dict[str, int]:
     return {
-        "name": check.name,
-        "about": check.about,
-        "passed": check.passed,
-        "value": check.value,
-        "limit": check.limit,
-        "message": check.sentence,
+        "rows_in": rows_in,
+        "rows_used": rows_in - set_aside - filtered,
+        "rows_set_aside": set_aside,
+        "rows_filtered": filtered,
     }
-
-
-def _position_sums(folder: Path) -> dict[str, float]:
-    """Return the sums of stock and open orders, 0 for what is not mapped."""
-    position, orders = read_position(folder)
-    found = {
-        f"position.{column}": float(position[column].sum())
-        if position is not None and column in position
-        else 0.0
-        for column in POSITION_COLUMNS
-    }
-    quantity = float(orders["quantity"].sum()) if orders is not None else 0.0
-    return found | {"open_orders.quantity": quantity}

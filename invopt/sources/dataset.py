@@ -16,12 +16,11 @@ import pandas as pd
 from invopt import contracts
 from invopt.errors import InvalidInputError
 from invopt.files import replacing_folder
-from invopt.panel import ALL_LEVEL
+from invopt.panel import ALL_LEVEL, Flag, Panel
 from invopt.sources.channels import ChannelTables
 from invopt.sources.duck import Reader
 from invopt.sources.ledger import Accounting, Ledger
 from invopt.sources.mapping import Mapping
-from invopt.sources.origins import SourceAccount, source_accounts
 from invopt.sources.position import read_positions, with_lead_times
 from invopt.sources.products import read_products
 from invopt.sources.sales import LongSales, WideSales, series_key
@@ -36,7 +35,23 @@ Notify = Callable[[str], None]
 
 @dataclass
 class DatasetReport:
-    """What was read: sizes, rows by table, and what a person should know."""
+    """What was read: sizes, rows by table, and what a person should know.
+
+    Attributes:
+        name: Of the data set.
+        num_series: Series.
+        num_periods: Periods.
+        first: First day of the first period, as ISO date.
+        last: First day of the last period.
+        accounting: Rows by table.
+        notes: Sentences for a person.
+        num_without_product: Series that no product row names.
+        frequency: Of the periods.
+        cells: Series x periods that are "observed" (a record came), "zero" (none came, read as
+            zero sales) and "unknown".
+        sums: "sales.y", "position.on_hand" and so on: units, of the rows used.
+        sources: Rows that each file or query holds, by source.
+    """
 
     name: str
     num_series: int
@@ -46,7 +61,10 @@ class DatasetReport:
     accounting: list[Accounting]
     notes: list[str]
     num_without_product: int = 0
-    sources: dict[str, SourceAccount] = field(default_factory=dict)
+    frequency: str = ""
+    cells: dict[str, int] = field(default_factory=dict)
+    sums: dict[str, float] = field(default_factory=dict)
+    sources: dict[str, int] = field(default_factory=dict)
 
     @property
     def bad_share(self) -> float:
@@ -126,6 +144,8 @@ class _Build:
         self.mapping, self.reader, self.folder, self.notify = mapping, reader, folder, notify
         self.ledger = Ledger(reader)
         self.num_without_product = 0
+        self.cells = {"observed": 0, "zero": 0, "unknown": 0}
+        self.sums = {"sales.y": 0.0}
 
     def run(self) -> DatasetReport:
         sales: LongSales | WideSales
@@ -146,11 +166,17 @@ class _Build:
             panel = sales.read(part, parts, number)
             panel = panel.with_channels([*shared, *tables.own(parts, number)])
             panel.save(self.folder / f"part-{number:04d}")
+            self._count(panel)
             self.notify(f"read {number * size + len(part):,} of {len(series):,} series")
         sales.close()
         tables.close()
         for name, frame in positions.items():
             frame.to_parquet(self.folder / f"{name}.parquet", index=False)
+            self.sums |= {
+                f"{name}.{column}": float(frame[column].sum())
+                for column in ("on_hand", "on_order", "backorders", "quantity")
+                if column in frame
+            }
         source_of = {name: table.source for name, table in self.mapping.tables()}
         self.ledger.enter_rejected_lines(source_of)
         self.ledger.write(self.folder / "quarantine.parquet")
@@ -163,8 +189,32 @@ class _Build:
             self.ledger.accounting,
             self.ledger.notes,
             self.num_without_product,
-            source_accounts(self.mapping, self.reader),
+            timeline.freq,
+            self.cells,
+            self.sums,
+            self._source_rows(),
         )
+
+    def _count(self, panel: Panel) -> None:
+        """Add a partition to the account of cells and units."""
+        zero, unknown = (
+            int(np.count_nonzero(panel.flags & flag)) for flag in (Flag.FILLED, Flag.MISSING)
+        )
+        self.cells["zero"] += zero
+        self.cells["unknown"] += unknown
+        self.cells["observed"] += panel.flags.size - zero - unknown
+        self.sums["sales.y"] += float(panel.y.sum(dtype=np.float64))
+
+    def _source_rows(self) -> dict[str, int]:
+        """Return how many rows each file or query gave, lines that are no row included."""
+        found = {}
+        for name, source in self.mapping.sources.items():
+            if source.sql is None:
+                rows = self.reader.fetch(f'SELECT count(*) AS n FROM "{name}"', name)["n"][0]
+                found[name] = int(rows.as_py())
+        for rejected in self.reader.rejected:
+            found[rejected.source] += len(rejected.lines)
+        return found
 
     def _positions(self, timeline: Timeline) -> dict[str, pd.DataFrame]:
         key = series_key(self.mapping, self.mapping.sales)
