@@ -43,6 +43,7 @@ _UNIQUE = 0.99
 _FIRST = r"start|from|begin|since|beginn|(^|_)(von|ab|du|debut|desde|inicio)(_|$)"
 _LAST = r"(^|_)end(_|$|date)|until|till|(^|_)(to|bis|ende|au|fin|hasta)(_|$)"
 _DUE = r"due|(^|_)eta(_|$)|deliver|expect|arriv|liefer|faellig|fallig|livraison|prevu|entrega"
+_NO_ATTRIBUTE = r"currency|wahrung|devise|moneda|status|customer|kunde|client"
 _MATCHED = 0.5  # share of the keys sold that a file about products must know as they are written
 _OTHER_KEYS = "it has no date, and its keys are not those of the sales"
 _STEP = {"D": 0, "W": 1, "MS": 2}  # from fine to coarse
@@ -208,9 +209,10 @@ class Companions:
 
     def _told_with_sales(self, keys: list[str]) -> list[ColumnFacts]:
         """Return short texts of the sales that are the same in every row of a series."""
-        if self.sales.periods:
-            return [c for c in self.sales.of_kind(TEXT) if c.values and c.name not in keys]
-        texts = [c for c in self.sales.of_kind(TEXT) if c.values and c.name not in keys]
+        texts = [
+            c for c in self.sales.of_kind(TEXT)
+            if c.values and c.name not in keys and not re.search(_NO_ATTRIBUTE, plain(c.name))
+        ]  # fmt: skip
         if not texts:
             return []
         counts = ", ".join(f"max(n{n}) AS {quote(c.name)}" for n, c in enumerate(texts))

@@ -1,9 +1,9 @@
 """How a column of text writes numbers and dates, found by looking at its values."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
 
 from invopt.sources.standard import literal
 
@@ -14,20 +14,38 @@ _UNITS = (
     "unités|unité|unidades|ct|box|boxes|x"
 )
 _AFFIX = f"(?i)^\\s*({_CURRENCIES})|({_CURRENCIES}|{_UNITS})\\.?\\s*$"
+_SPACES = "\u00a0\u202f"
+_SPACE = f"[\\s{_SPACES}]"
+_SQL_SPACE = r"[\s\x{A0}\x{202F}]"
 _DIGITS = "(\\d{{1,3}}({0}\\d{{3}})+|\\d+)"
-_SPACE = "[\\s\\x{A0}\\x{202F}]"
+_PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 # Regular expressions of whole numbers and fractions, by (group, decimal).
 _STYLES = {
-    (".", ","): _DIGITS.format("\\.") + "(,\\d+)?",
-    (",", "."): _DIGITS.format(",") + "(\\.\\d+)?",
-    (" ", ","): _DIGITS.format(_SPACE) + "(,\\d+)?",
-    (" ", "."): _DIGITS.format(_SPACE) + "(\\.\\d+)?",
-    ("'", "."): _DIGITS.format("['’]") + "(\\.\\d+)?",
+    (".", ","): re.compile("[+-]?" + _DIGITS.format("\\.") + "(,\\d+)?"),
+    (",", "."): re.compile("[+-]?" + _DIGITS.format(",") + "(\\.\\d+)?"),
+    (" ", ","): re.compile("[+-]?" + _DIGITS.format(_SPACE) + "(,\\d+)?"),
+    (" ", "."): re.compile("[+-]?" + _DIGITS.format(_SPACE) + "(\\.\\d+)?"),
+    ("'", "."): re.compile("[+-]?" + _DIGITS.format("['’]") + "(\\.\\d+)?"),
 }
-_ISO = (
-    r"\d{4}[-/]\d{1,2}[-/]\d{1,2}([ T]\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?)? ?(Z|[+-]\d{2}:?(\d{2})?)?"
+_COMMA_GROUPS = re.compile("[+-]?[1-9]\\d{0,2}(,\\d{3})+")
+_DOT_GROUPS = re.compile("[+-]?[1-9]\\d{0,2}(\\.\\d{3})+")
+_LONG = re.compile("[+-]?\\d{4,}")
+_ISO = re.compile(
+    r"\d{4}([-/])(0?[1-9]|1[0-2])\1(0?[1-9]|[12]\d|3[01])([ T]\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?)?"
+    r" ?(Z|[+-]\d{2}:?(\d{2})?)?"
 )
+_ZONE = re.compile(r".*:\d{2}\S* ?(Z|[+-]\d{2}:?(\d{2})?)")
+# What directives of strptime stand for.
+_DIRECTIVES = {
+    "%d": r"(0?[1-9]|[12]\d|3[01])", "%m": r"(0?[1-9]|1[0-2])", "%Y": r"(19|20|21)\d\d",
+    "%y": r"\d\d", "%H": r"([01]?\d|2[0-3])", "%M": r"[0-5]\d", "%S": r"[0-5]\d",
+    "%I": r"(0?[1-9]|1[0-2])", "%p": r"[AaPp][Mm]", "%G": r"(19|20|21)\d\d",
+    "%V": r"(0[1-9]|[1-4]\d|5[0-3])",
+    "%b": r"(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)",
+    "%B": r"(?i:january|february|march|april|may|june|july|august|september|october|november|"
+          r"december)",
+}  # fmt: skip
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 _DAYS = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%d/%m/%y", "%m/%d/%y",
          "%d.%m.%y", "%Y.%m.%d")  # fmt: skip
@@ -63,7 +81,7 @@ class NumberStyle:
         """Return the SQL of the number in a column of text."""
         text = bare_number(value) if self.affix else value
         if self.group == " ":
-            text = f"regexp_replace({text}, {literal(_SPACE)}, '', 'g')"
+            text = f"regexp_replace({text}, {literal(_SQL_SPACE)}, '', 'g')"
         elif self.group == "'":
             text = f"regexp_replace({text}, '[''’]', '', 'g')"
         elif self.group:
@@ -82,86 +100,100 @@ def bare_number(value: str) -> str:
     return f"regexp_replace({bare}, '^(.*\\S)\\s*-$', '-\\1')"
 
 
-def number_tests(text: str) -> dict[str, str]:
-    """Return counts that tell how numbers are written; `text` is the SQL of a trimmed text."""
-
-    def count(pattern: str) -> str:
-        return f"count(*) FILTER (regexp_full_match({text}, {literal('[+-]?' + pattern)}))"
-
-    tests = {f"style{n}": count(pattern) for n, pattern in enumerate(_STYLES.values())}
-    return tests | {
-        "plain": f"count(TRY_CAST({text} AS DOUBLE))",
-        "commas": f"count(*) FILTER (contains({text}, ','))",
-        "dots": f"count(*) FILTER (contains({text}, '.'))",
-        "comma_groups": count("[1-9]\\d{0,2}(,\\d{3})+"),
-        "dot_groups": count("[1-9]\\d{0,2}(\\.\\d{3})+"),
-        "long": f"count(*) FILTER (regexp_full_match({text}, '[+-]?\\d{{4,}}'))",
-    }
-
-
-def number_style(found: Mapping[str, Any], enough: float) -> NumberStyle | None:
+def number_style(values: Mapping[str, int]) -> NumberStyle | None:
     """Return how numbers are written, None where these are no numbers.
 
     Groups of exactly three digits are thousands where every separator stands so and no number
     of four digits stands without one. Where fractions of three digits could be meant, it is said.
 
     Args:
-        found: Counts of number_tests.
-        enough: Values that must agree.
+        values: Rows by trimmed value, none empty.
     """
-    plain = found["plain"] >= enough
-    if plain and not found["commas"]:
-        return _plain_style(found)
-    fits = [style for n, style in enumerate(_STYLES) if found[f"style{n}"] >= enough]
+    style = _style(values)
+    if style is None:
+        bare = {_bare(value): n for value, n in values.items()}
+        style = _style(bare)
+        return None if style is None else NumberStyle(style.group, style.decimal, True, style.other)
+    return style
+
+
+def _style(values: Mapping[str, int]) -> NumberStyle | None:
+    is_plain = _fits(values, _PLAIN.fullmatch)
+    commas = [value for value in values if "," in value]
+    if is_plain and not commas:
+        return _plain_style(values)
+    fits = [style for style, pattern in _STYLES.items() if _fits(values, pattern.fullmatch)]
     if not fits:
-        return PLAIN if plain else None
+        return PLAIN if is_plain else None
     if (",", ".") in fits and (".", ",") in fits:  # "1,350": commas and no dot
-        if found["comma_groups"] == found["commas"] and not found["long"]:
+        if all(map(_COMMA_GROUPS.fullmatch, commas)) and not any(map(_LONG.fullmatch, values)):
             return NumberStyle(",", ".", other="fractions of three digits (1,350 is 1.35)")
         return NumberStyle(".", ",")
     group, decimal = fits[0]
     return NumberStyle(group, decimal)
 
 
-def _plain_style(found: Mapping[str, Any]) -> NumberStyle:
-    dots = found["dots"]
-    if not dots or found["dot_groups"] != dots or found["long"]:
+def _plain_style(values: Mapping[str, int]) -> NumberStyle:
+    dots = [value for value in values if "." in value]
+    if not dots or not all(map(_DOT_GROUPS.fullmatch, dots)) or any(map(_LONG.fullmatch, values)):
         return PLAIN
-    if dots < found["plain"]:
+    if len(dots) < len(values):
         return NumberStyle(".", ",", other="fractions of three digits (1.350 is 1.35)")
     return NumberStyle(other="thousands (1.350 is 1350)")
+
+
+def _fits(values: Mapping[str, int], test: Callable[[str], object]) -> bool:
+    """Return whether a test holds for nearly all rows, and for one at least."""
+    allowed = (1 - SURE) * sum(values.values())
+    for value, rows in values.items():
+        if not test(value):
+            allowed -= rows
+            if allowed < 0:
+                return False
+    return bool(values)
+
+
+def _bare(value: str) -> str:
+    bare = re.sub(_AFFIX, "", value).strip()
+    return "-" + bare[:-1].strip() if bare.endswith("-") else bare
 
 
 def date_sql_of(value: str, form: str | None) -> str:
     """Return the SQL of the time stamp in a column, NULL where it holds none of this format."""
     if form is None:
-        iso = f"regexp_full_match(trim({value}::VARCHAR), {literal(_ISO)})"
-        return f"CASE WHEN {iso} THEN TRY_CAST({value}::VARCHAR AS TIMESTAMP) END"
-    stamp = f"TRY_STRPTIME(trim({value}::VARCHAR), {literal(form)})"
+        return f"TRY_CAST({value} AS TIMESTAMP)"
     if "%V" in form:
-        stamp = f"TRY_STRPTIME(trim({value}::VARCHAR) || '-1', {literal(form + '-%u')})"
-    return f"CASE WHEN year({stamp}) BETWEEN 1900 AND 2200 THEN {stamp} END"
+        return f"TRY_STRPTIME(trim({value}::VARCHAR) || '-1', {literal(form + '-%u')})"
+    return f"TRY_STRPTIME(trim({value}::VARCHAR), {literal(form)})"
 
 
-def zone_sql(value: str) -> str:
-    """Return the SQL of whether a time stamp in text names its zone."""
-    return f"regexp_matches(trim({value}::VARCHAR), ':\\d{{2}}.* ?(Z|[+-]\\d{{2}}:?(\\d{{2}})?)$')"
-
-
-def date_formats(counts: list[int], enough: float, *, digits: bool) -> list[str | None]:
-    """Return the formats that fit, those that fit most values first.
+def date_formats(values: Mapping[str, int], *, digits: bool) -> list[str | None]:
+    """Return the formats that fit a text, those that fit most rows first; None is ISO 8601.
 
     Args:
-        counts: Values that each of FORMATS fits.
-        enough: Values that must fit.
+        values: Rows by trimmed value, none empty.
         digits: Whether numbers may be dates.
     """
-    fitting = [
-        (n, form)
-        for n, form in zip(counts, FORMATS, strict=True)
-        if n >= enough and (digits or form not in DIGITS)
-    ]
-    return [form for _, form in sorted(fitting, key=lambda pair: -pair[0])]
+    fitting = []
+    for form in FORMATS:
+        if form in DIGITS and not digits:
+            continue
+        pattern = _ISO if form is None else _pattern(form)
+        if _fits(values, pattern.fullmatch):
+            rows = sum(n for value, n in values.items() if pattern.fullmatch(value))
+            fitting.append((-rows, form))
+    return [form for _, form in sorted(fitting, key=lambda pair: pair[0])]
+
+
+@cache
+def _pattern(form: str) -> re.Pattern[str]:
+    parts = re.split("(%[A-Za-z])", form)
+    return re.compile("".join(_DIRECTIVES.get(part, re.escape(part)) for part in parts))
+
+
+def names_zone(values: Mapping[str, int]) -> bool:
+    """Return whether time stamps in text name their zone."""
+    return _fits(values, _ZONE.fullmatch)
 
 
 def swapped(form: str | None) -> str | None:

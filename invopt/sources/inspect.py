@@ -4,9 +4,9 @@ import codecs
 import gzip
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, cast
 
 import pandas as pd
 import pyarrow as pa
@@ -16,18 +16,14 @@ from invopt.errors import InvalidInputError
 from invopt.sources.duck import Reader
 from invopt.sources.formats import (
     DIGITS,
-    FORMATS,
-    SURE,
     PLAIN,
     NumberStyle,
-    bare_number,
     date_formats,
     date_sql_of,
+    names_zone,
     number_style,
-    number_tests,
     sounds_dated,
     swapped,
-    zone_sql,
 )
 from invopt.sources.mapping import Source
 from invopt.sources.standard import quote
@@ -36,6 +32,7 @@ _TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 SUFFIXES = (*_TEXT_SUFFIXES, ".parquet", ".pq")
 MAX_VALUES = 30  # of a text that may become flags
 _SAMPLE = 20_000
+_LOOKED_AT = 2_000  # values of a column
 _WIDE_FORMATS = (
     "%Y-%m-%d", "%d/%m/%Y", "%d.%m.%Y", "%Y%m", "%Y%m%d", "%Y-%m", "%Y/%m", "%m/%Y", "%m.%Y",
     "%b-%y", "%b %y", "%b-%Y", "%b %Y",
@@ -206,62 +203,60 @@ def _column(reader: Reader, name: str, column: str, declared: str) -> ColumnFact
     is_text = declared == "VARCHAR"
     is_dated = declared.startswith(("TIMESTAMP", "DATE"))
     digits = sounds_dated(column)
-    found = _counted(reader, table, value, is_text=is_text, dates=is_text or digits)
-    enough = max(1, SURE * found["given"])
-    style = number_style(found, enough) if is_text else PLAIN
-    if style is None and (bare := _bare_style(reader, table, value, enough)) is not None:
-        style = bare
-    counts = [found.get(f"date{n}", 0) for n in range(len(FORMATS))]
-    formats = [] if is_dated else date_formats(counts, enough, digits=digits)
-    known = style if is_text or found["number"] >= enough else None
-    kind = DATE if is_dated else _kind(known, formats)
-    style = style or PLAIN
-    number = style.sql(value) if is_text else f"TRY_CAST({value}::VARCHAR AS DOUBLE)"
-    sign = reader.fetch(
-        f"SELECT coalesce(bool_or({number} < 0), false) AS negative, "
-        f"coalesce(bool_or({number} <> floor({number})), false) AS fraction FROM {table}",
-        name,
-    ).to_pylist()[0]
+    values = _given(reader, table, value) if is_text or (digits and not is_dated) else {}
+    style = number_style(values) if is_text else _declared_style(declared)
+    formats = date_formats(values, digits=digits)
+    kind = DATE if is_dated else _kind(style, formats)
     formats = _settled(reader, table, value, formats) if kind == DATE else []
+    distinct, negative, fraction = _measured(
+        reader, table, value, style if kind == NUMBER else None
+    )
+    texts = sorted(values) if kind == TEXT and is_text and distinct <= MAX_VALUES else ()
     return ColumnFacts(
         column,
         kind,
         formats[0] if formats else None,
-        int(found["distinct"]),
-        bool(sign["negative"]) and kind == NUMBER,
-        bool(sign["fraction"]) and kind == NUMBER,
-        style if kind == NUMBER else PLAIN,
-        _values(reader, table, value) if kind == TEXT and found["distinct"] <= MAX_VALUES else (),
+        distinct,
+        negative,
+        fraction,
+        style if kind == NUMBER and style is not None and is_text else PLAIN,
+        tuple(texts),
         tuple(formats),
-        kind == DATE and is_text and found["zone"] >= enough,
+        kind == DATE and is_text and names_zone(values),
         is_text,
     )
 
 
-def _counted(
-    reader: Reader, table: str, value: str, *, is_text: bool, dates: bool
-) -> dict[str, Any]:
-    """Return how many values of the sample fit each way of writing numbers and dates."""
-    text = f"trim({value}::VARCHAR)"
-    stamps = {f"date{n}": f"count({date_sql_of(value, form)})" for n, form in enumerate(FORMATS)}
-    tests = {
-        "given": f"count(*) FILTER ({value} IS NOT NULL AND {text} <> '')",
-        "distinct": f"count(DISTINCT {value})",
-        "number": f"count(TRY_CAST({text} AS DOUBLE))",
-        "zone": f"count(*) FILTER ({zone_sql(value)})",
-        **(number_tests(text) if is_text else {}),
-        **(stamps if dates else {}),
-    }
-    picks = ", ".join(f"{sql} AS {quote(key)}" for key, sql in tests.items())
-    return dict(reader.fetch(f"SELECT {picks} FROM {table}", table).to_pylist()[0])
+def _given(reader: Reader, table: str, value: str) -> dict[str, int]:
+    """Return rows of the sample by trimmed value, of a part of the values where there are many."""
+    sql = (
+        f"SELECT trim({value}::VARCHAR) AS v, count(*) AS n FROM {table} "
+        f"WHERE trim({value}::VARCHAR) <> '' GROUP BY 1 ORDER BY n DESC, hash(v) LIMIT {_LOOKED_AT}"
+    )
+    found = reader.fetch(sql, table)
+    return dict(zip(found["v"].to_pylist(), found["n"].to_pylist(), strict=True))
 
 
-def _bare_style(reader: Reader, table: str, value: str, enough: float) -> NumberStyle | None:
-    """Return how numbers are written beside a currency, a unit or a minus; None where none are."""
-    tests = number_tests(bare_number(value))
-    picks = ", ".join(f"{sql} AS {quote(key)}" for key, sql in tests.items())
-    style = number_style(reader.fetch(f"SELECT {picks} FROM {table}", table).to_pylist()[0], enough)
-    return replace(style, affix=True) if style is not None else None
+def _declared_style(declared: str) -> NumberStyle | None:
+    numbers = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "U", "FLOAT", "DOUBLE",
+               "DECIMAL")  # fmt: skip
+    return PLAIN if declared.startswith(numbers) and declared != "UUID" else None
+
+
+def _measured(
+    reader: Reader, table: str, value: str, style: NumberStyle | None
+) -> tuple[int, bool, bool]:
+    """Return distinct values, and of numbers whether some are below 0 and some not whole."""
+    signs = ""
+    if style is not None:
+        number = style.sql(value)
+        signs = (
+            f", coalesce(bool_or({number} < 0), false) AS negative, "
+            f"coalesce(bool_or({number} <> floor({number})), false) AS fraction"
+        )
+    sql = f"SELECT count(DISTINCT {value}) AS n{signs} FROM {table}"
+    [found] = reader.fetch(sql, table).to_pylist()
+    return int(found["n"]), bool(found.get("negative")), bool(found.get("fraction"))
 
 
 def _kind(style: NumberStyle | None, formats: list[str | None]) -> str:
@@ -290,12 +285,6 @@ def _settled(reader: Reader, table: str, value: str, formats: list[str | None]) 
         regular.append((not is_even, (days.max() - days.min()).days))
     first = both[regular.index(min(regular))]
     return [first, *(form for form in formats if form != first)]
-
-
-def _values(reader: Reader, table: str, value: str) -> tuple[str, ...]:
-    text = f"{value}::VARCHAR"
-    sql = f"SELECT DISTINCT {text} AS v FROM {table} WHERE trim({text}) <> '' ORDER BY v"
-    return tuple(map(str, reader.fetch(sql, table)["v"].to_pylist()))
 
 
 def date_of(file: FileFacts) -> ColumnFacts:

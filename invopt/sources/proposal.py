@@ -17,7 +17,7 @@ from invopt.panel import iter_panels
 from invopt.sources.dataset import DatasetReport, read_dataset
 from invopt.sources.first_config import Extent, first_config
 from invopt.sources.guess import Guess, guess_mapping, tables_of
-from invopt.sources.ledger import Accounting
+from invopt.sources.ledger import ORPHAN, Accounting
 from invopt.sources.mapping import Mapping
 from invopt.sources.validation import DataCheck, DataProfile, check_data
 from invopt.sources.words import Asked
@@ -134,7 +134,7 @@ def _try(guess: Guess, data: Path, scratch: Path, today: pd.Timestamp | None) ->
         if refused.table == "sales":
             _mend_sales(guess, refused, why)
         else:
-            _take_out(guess, f"{refused.table}: {why or 'none of its rows is used'}", None)
+            _take_out(guess, f"{refused.table}: {why or ORPHAN}", None)
 
 
 def _seen(guess: Guess, report: DatasetReport, folder: Path, today: pd.Timestamp | None) -> _Tried:
@@ -145,10 +145,11 @@ def _seen(guess: Guess, report: DatasetReport, folder: Path, today: pd.Timestamp
 
 
 def _refused(report: DatasetReport) -> Accounting | None:
-    """Return the first table of which a run would refuse too much, or of which nothing is used."""
+    """Return the first table of which a run would refuse too much, or whose keys fit nothing."""
     limit = DataConfig.model_fields["max_quarantine_share"].default
     for table in report.accounting:
-        if table.rows_in and (table.bad > limit * table.rows_in or not table.rows_used):
+        strange = table.quarantined.get(ORPHAN, 0) == table.rows_in
+        if table.rows_in and (table.bad > limit * table.rows_in or strange):
             return table
     return None
 

@@ -16,6 +16,9 @@ NUMBER = "DOUBLE"
 BOOLEAN = "BOOLEAN"
 TEXT = "VARCHAR"
 _FILL_ROWS = 4096
+# What a plan writes where nothing is planned, in small letters.
+_NOTHING = ("0", "0.0", "-", "n/a", "na", "nan", "none", "null", "no", "false", "keine", "aucune",
+            "ninguna")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -144,6 +147,8 @@ def one_hot_columns(
 ) -> dict[str, Expression]:
     """Return an expression of 0 and 1 for every value of a table's one_hot columns.
 
+    Blanks, zeros and words for nothing (none, n/a) are no values.
+
     Raises:
         InvalidInputError: If a prefix has more than `limit` values.
     """
@@ -158,7 +163,8 @@ def one_hot_columns(
         texts = [f"({sql})::VARCHAR" for sql in checked]
         union = " UNION ".join(f'SELECT {text} AS v FROM "{table.source}"' for text in texts)
         values = reader.fetch(
-            f"SELECT DISTINCT v FROM ({union}) WHERE v IS NOT NULL AND trim(v) <> '' ORDER BY v",
+            f"SELECT DISTINCT v FROM ({union}) WHERE trim(v) <> '' AND lower(trim(v)) NOT IN "
+            f"({', '.join(map(literal, _NOTHING))}) ORDER BY v",
             place,
         )["v"].to_pylist()
         if len(values) > limit:
