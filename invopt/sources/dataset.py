@@ -79,6 +79,7 @@ def read_dataset(
     *,
     variables: Variables[str, str] | None = None,
     max_bad_share: float = 0.01,
+    today: pd.Timestamp | None = None,
     notify: Notify = lambda _: None,
 ) -> DatasetReport:
     """Read the data a mapping names into a folder of panel partitions.
@@ -93,6 +94,8 @@ def read_dataset(
         out: Folder to write.
         variables: Values for ${NAME} in database URLs.
         max_bad_share: Share of faulty rows above which the data set is refused.
+        today: Sales dated later, and those of the period that holds it, are left out; None where
+            no clock is known: then only the record itself tells that its last period was cut.
         notify: Called with a line of progress.
 
     Raises:
@@ -104,7 +107,7 @@ def read_dataset(
         with Reader(data_dir, scratch, variables or {}) as reader:
             for name, source in mapping.sources.items():
                 reader.add(name, source)
-            report = _Build(mapping, reader, folder, notify).run()
+            report = _Build(mapping, reader, folder, today, notify).run()
         for file in scratch.iterdir():
             file.unlink()
         scratch.rmdir()
@@ -140,8 +143,16 @@ def _refuse_if_bad(report: DatasetReport, max_bad_share: float) -> None:
 class _Build:
     """The steps of reading one data set; state they share, nothing kept after."""
 
-    def __init__(self, mapping: Mapping, reader: Reader, folder: Path, notify: Notify) -> None:
+    def __init__(
+        self,
+        mapping: Mapping,
+        reader: Reader,
+        folder: Path,
+        today: pd.Timestamp | None,
+        notify: Notify,
+    ) -> None:
         self.mapping, self.reader, self.folder, self.notify = mapping, reader, folder, notify
+        self.today = today
         self.ledger = Ledger(reader)
         self.num_without_product = 0
         self.cells = {"observed": 0, "zero": 0, "unknown": 0}
@@ -150,9 +161,9 @@ class _Build:
     def run(self) -> DatasetReport:
         sales: LongSales | WideSales
         if self.mapping.sales.layout == "wide":
-            sales = WideSales(self.mapping, self.reader, self.ledger)
+            sales = WideSales(self.mapping, self.reader, self.ledger, self.today)
         else:
-            sales = LongSales(self.mapping, self.reader, self.ledger)
+            sales = LongSales(self.mapping, self.reader, self.ledger, self.today)
         timeline = sales.timeline
         positions = self._positions(timeline)
         series = self._series(sales.keys, positions.get("position"))
@@ -187,7 +198,7 @@ class _Build:
             f"{timeline.start:%Y-%m-%d}",
             f"{timeline.last:%Y-%m-%d}",
             self.ledger.accounting,
-            self.ledger.notes,
+            list(dict.fromkeys(self.ledger.notes)),
             self.num_without_product,
             timeline.freq,
             self.cells,
