@@ -243,9 +243,7 @@ def _features_at(
     The join picks places in the files; only rows picked are read whole. A join that sorts whole
     rows takes a sixth longer, and its memory grows with everything ever published.
     """
-    relation = _relation(
-        connection, config, view.batch_source, features.values(), numbered=True
-    )
+    relation = _relation(connection, config, view.batch_source, features.values(), numbered=True)
     picked = connection.sql(_pick_sql(connection, relation, view, stamp)).to_arrow_table()
     connection.register("picked", picked)
     picks = ", ".join(f"{_quote(column)} AS {_quote(name)}" for name, column in features.items())
@@ -340,7 +338,9 @@ def _relation(
     replaced = ", ".join(f"{_quote(s)}::TIMESTAMPTZ AS {_quote(s)}" for s in fine)
     columns = f"* REPLACE ({replaced})" if fine else "*"
     columns += "".join(
-        f", NULL AS {_quote(c)}" for c in dict.fromkeys(wanted) if c not in kinds and c not in stamps
+        f", NULL AS {_quote(c)}"
+        for c in dict.fromkeys(wanted)
+        if c not in kinds and c not in stamps
     )
     if numbered:
         if hidden := {"file_index", "file_row_number"} & set(kinds):

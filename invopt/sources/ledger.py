@@ -156,7 +156,7 @@ class Ledger:
     def tell_strangers(self, std: Standard, view: str, keys: Iterable[str]) -> None:
         """Note the rows whose key names none of the keys, and the keys that no row names."""
         found = self.reader.fetch(
-            f"SELECT key, bool_or(reason = {literal(ORPHAN)}) AS lost FROM \"{view}\" "
+            f'SELECT key, bool_or(reason = {literal(ORPHAN)}) AS lost FROM "{view}" '
             f"WHERE coalesce(reason, {literal(ORPHAN)}) = {literal(ORPHAN)} GROUP BY key ORDER BY key",
             std.name,
         ).to_pandas()
