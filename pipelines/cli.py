@@ -290,12 +290,14 @@ def _add_init_mapping(commands: "Commands") -> None:
 
 
 def _init_mapping(parsed: argparse.Namespace) -> None:
+    from datetime import UTC, datetime  # noqa: PLC0415
+
     from invopt.sources.proposal import write_mapping  # noqa: PLC0415
     from invopt.sources.words import Asked  # noqa: PLC0415
 
     asked = Asked(parsed.product, parsed.location, parsed.date, parsed.quantity)
     out = parsed.out or Path(f"{parsed.data.resolve().name}.yaml")
-    for line in write_mapping(parsed.data, out, asked):
+    for line in write_mapping(parsed.data, out, asked, today=datetime.now(UTC).date()):
         print(line)
     config = out.with_name("config.yaml")
     print(f"next: invopt check-data --config {config} --data {parsed.data}")

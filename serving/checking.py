@@ -75,6 +75,7 @@ def check_folder(
                 folder,
                 variables=environment,
                 max_bad_share=1.0,
+                today=pd.Timestamp(today),
                 notify=notify,
             )
         except ConfigError:

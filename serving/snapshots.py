@@ -140,7 +140,7 @@ def take_snapshot(
         data_dir: Folder that its paths start from.
         data: Section of the configuration.
         environment: Of this process.
-        today: Date that the age of the data is counted to.
+        today: Date that the age of the data is counted to, and that no sale is later than.
         notify: Called with a line of progress.
 
     Raises:
@@ -156,6 +156,7 @@ def take_snapshot(
             fresh,
             variables=environment,
             max_bad_share=config.max_quarantine_share,
+            today=today,
             notify=notify,
         )
         profile = DataProfile.of(iter_panels(fresh))

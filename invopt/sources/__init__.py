@@ -4,7 +4,7 @@
 """
 
 from invopt.sources.account import account_of, source_accounts, unreadable_account
-from invopt.sources.dataset import DatasetReport, read_dataset, read_position
+from invopt.sources.dataset import DatasetReport, read_dataset, read_position, tables_lost
 from invopt.sources.ledger import Accounting
 from invopt.sources.mapping import Mapping, load_mapping
 from invopt.sources.validation import DataCheck, DataProfile, check_data
@@ -21,5 +21,6 @@ __all__ = [
     "read_dataset",
     "read_position",
     "source_accounts",
+    "tables_lost",
     "unreadable_account",
 ]

@@ -1,11 +1,13 @@
 """How a column of text writes numbers and dates, found by looking at its values."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
-from invopt.sources.standard import literal
+from invopt.sources.duck import literal
+from invopt.sources.numbers import number_sql
 
 SURE = 0.95  # share of given values that must agree
 _CURRENCIES = "EUR|USD|GBP|CHF|SEK|NOK|DKK|PLN|CZK|CAD|AUD|JPY|CNY|INR|BRL|MXN|€|\\$|£|¥"
@@ -16,7 +18,6 @@ _UNITS = (
 _AFFIX = f"(?i)^\\s*({_CURRENCIES})|({_CURRENCIES}|{_UNITS})\\.?\\s*$"
 _SPACES = "\u00a0\u202f"
 _SPACE = f"[\\s{_SPACES}]"
-_SQL_SPACE = r"[\s\x{A0}\x{202F}]"
 _DIGITS = "(\\d{{1,3}}({0}\\d{{3}})+|\\d+)"
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
@@ -53,10 +54,10 @@ _NAMED = ("%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %
 _MONTHS = ("%Y-%m", "%Y/%m", "%m/%Y", "%b %Y", "%B %Y", "%b-%Y", "%b-%y", "%b %y")
 # Numbers, too: dates where the column's name says so.
 DIGITS = ("%Y%m%d", "%Y%m", "%m.%Y")
-WEEK = "%G-W%V"
+WEEKS = ("%G-W%V", "%GW%V")
 FORMATS: tuple[str | None, ...] = (
     None, *(day + time for time in _TIMES for day in _DAYS), "%Y-%m-%d %I:%M:%S %p",
-    "%Y-%m-%d %I:%M %p", *_NAMED, *_MONTHS, WEEK, "%GW%V", *DIGITS,
+    "%Y-%m-%d %I:%M %p", *_NAMED, *_MONTHS, *WEEKS, *DIGITS,
 )  # fmt: skip
 _SWAPPED = {"%d/%m": "%m/%d", "%m/%d": "%d/%m", "%d-%m": "%m-%d", "%m-%d": "%d-%m"}
 
@@ -68,36 +69,36 @@ class NumberStyle:
     Attributes:
         group: Between thousands, "" for nothing.
         decimal: Before fractions.
-        affix: True where a currency, a unit or a trailing minus stands beside them.
+        unit: Currency or unit beside every one of them, "" for none.
+        trailing: True where a minus stands behind some.
         other: What another reading would take them for, "" where none fits.
     """
 
     group: str = ""
     decimal: str = "."
-    affix: bool = False
+    unit: str = ""
+    trailing: bool = False
     other: str = ""
+
+    @property
+    def declared(self) -> dict[str, str]:
+        """What a mapping's column says of it; nothing where DuckDB reads the numbers as they are."""
+        keys = {"decimal": self.decimal, "thousands": self.group, "unit": self.unit}
+        found = {key: sign for key, sign in keys.items() if sign not in ("", ".") or
+                 (key == "thousands" and sign)}  # fmt: skip
+        if self.trailing and not found:
+            return {"thousands": ","}  # a declared number may have its minus behind it
+        return found
 
     def sql(self, value: str) -> str:
         """Return the SQL of the number in a column of text."""
-        text = bare_number(value) if self.affix else value
-        if self.group == " ":
-            text = f"regexp_replace({text}, {literal(_SQL_SPACE)}, '', 'g')"
-        elif self.group == "'":
-            text = f"regexp_replace({text}, '[''’]', '', 'g')"
-        elif self.group:
-            text = f"replace({text}, {literal(self.group)}, '')"
-        if self.decimal != ".":
-            text = f"replace({text}, {literal(self.decimal)}, '.')"
-        return f"num({text})"
+        if not self.declared:
+            return f"num({value})"
+        thousands = self.group or ("," if self.decimal == "." else None)
+        return number_sql(f"({value})::VARCHAR", self.decimal, thousands, self.unit or None)
 
 
 PLAIN = NumberStyle()
-
-
-def bare_number(value: str) -> str:
-    """Return the SQL of a text without currency and unit, a minus behind it put before it."""
-    bare = f"trim(regexp_replace({value}::VARCHAR, {literal(_AFFIX)}, '', 'g'))"
-    return f"regexp_replace({bare}, '^(.*\\S)\\s*-$', '-\\1')"
 
 
 def number_style(values: Mapping[str, int]) -> NumberStyle | None:
@@ -110,11 +111,20 @@ def number_style(values: Mapping[str, int]) -> NumberStyle | None:
         values: Rows by trimmed value, none empty.
     """
     style = _style(values)
+    if style is not None:
+        return style
+    pairs = {value: _bare(value) for value in values}
+    units = {unit for _, unit, _ in pairs.values() if unit}
+    if len(units) > 1:  # pieces and boxes, or two currencies: no one number
+        return None
+    bare: Counter[str] = Counter()
+    for value, (number, _, _) in pairs.items():
+        bare[number] += values[value]
+    style = _style(bare)
     if style is None:
-        bare = {_bare(value): n for value, n in values.items()}
-        style = _style(bare)
-        return None if style is None else NumberStyle(style.group, style.decimal, True, style.other)
-    return style
+        return None
+    trailing = any(behind for _, _, behind in pairs.values())
+    return replace(style, unit=next(iter(units), ""), trailing=trailing)
 
 
 def _style(values: Mapping[str, int]) -> NumberStyle | None:
@@ -153,17 +163,21 @@ def _fits(values: Mapping[str, int], test: Callable[[str], object]) -> bool:
     return bool(values)
 
 
-def _bare(value: str) -> str:
+def _bare(value: str) -> tuple[str, str, bool]:
+    """Return a number without its unit and with its minus before it, the unit, and where it was."""
+    units = [found for pair in re.findall(_AFFIX, value) for found in pair if found]
     bare = re.sub(_AFFIX, "", value).strip()
-    return "-" + bare[:-1].strip() if bare.endswith("-") else bare
+    behind = bare.endswith("-")
+    return ("-" + bare[:-1].strip() if behind else bare), "".join(units[:1]), behind
 
 
 def date_sql_of(value: str, form: str | None) -> str:
     """Return the SQL of the time stamp in a column, NULL where it holds none of this format."""
     if form is None:
         return f"TRY_CAST({value} AS TIMESTAMP)"
-    if "%V" in form:
-        return f"TRY_STRPTIME(trim({value}::VARCHAR) || '-1', {literal(form + '-%u')})"
+    if form in WEEKS:
+        year, week = f"left(trim({value}), 4)", f"right(trim({value}), 2)"
+        return f"TRY_STRPTIME({year} || '-' || {week} || '-1', '%G-%V-%u')"
     return f"TRY_STRPTIME(trim({value}::VARCHAR), {literal(form)})"
 
 

@@ -11,6 +11,7 @@ import yaml
 from invopt.errors import InvalidInputError
 from invopt.sources.companions import Companions
 from invopt.sources.duck import Reader
+from invopt.sources.formats import WEEKS
 from invopt.sources.inspect import (
     DATE,
     NUMBER,
@@ -263,7 +264,7 @@ def _frequency(dates: pd.DatetimeIndex, date: ColumnFacts) -> str:
         raise InvalidInputError(
             f"{date.name} holds no date that can be read. Name another column with --date COLUMN."
         )
-    if date.format is not None and "%V" in date.format:
+    if date.format in WEEKS:
         return "W-MON"
     found = usual_frequency(dates)
     if frequency_unit(found) == "W" and ends_week(date.name):

@@ -3,6 +3,7 @@
 import re
 import tempfile
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from invopt.config import Config, DataConfig
 from invopt.errors import InvalidInputError
 from invopt.files import replacing_file
 from invopt.panel import iter_panels
-from invopt.sources.dataset import DatasetReport, read_dataset
+from invopt.sources.dataset import DatasetReport, read_dataset, tables_lost
 from invopt.sources.first_config import Extent, first_config
 from invopt.sources.guess import Guess, guess_mapping, tables_of
 from invopt.sources.ledger import ORPHAN, Accounting
@@ -48,7 +49,7 @@ class _Tried:
 
 
 def write_mapping(
-    data: Path, out: Path, asked: Asked | None = None, *, today: pd.Timestamp | None = None
+    data: Path, out: Path, asked: Asked | None = None, *, today: date | None = None
 ) -> list[str]:
     """Write a first mapping of a folder's files and a configuration beside it.
 
@@ -59,7 +60,7 @@ def write_mapping(
         data: Folder of the files.
         out: Mapping file to write.
         asked: Columns of the sales that a person named.
-        today: Date that the age of the data is counted to; their last period by default.
+        today: Of the clock: sales after it are left out; None where no clock is known.
 
     Returns:
         What a person should know, line by line.
@@ -76,7 +77,7 @@ def write_mapping(
     name = re.sub(r"\W", "_", out.stem)
     with tempfile.TemporaryDirectory(prefix="invopt-mapping-") as scratch:
         guess = guess_mapping(data, Path(scratch) / "looking", name, asked)
-        tried = _try(guess, data, Path(scratch), today)
+        tried = _try(guess, data, Path(scratch), None if today is None else pd.Timestamp(today))
     content, notes = first_config(name, out.name, tried.extent, tried.checks)
     Config.model_validate(content)
     with replacing_file(config) as partial:
@@ -123,7 +124,7 @@ def _try(guess: Guess, data: Path, scratch: Path, today: pd.Timestamp | None) ->
         folder = scratch / f"read-{len(tables_of(guess.content))}"
         try:
             mapping = Mapping.model_validate(guess.content)
-            report = read_dataset(mapping, data, folder, max_bad_share=1.0)
+            report = read_dataset(mapping, data, folder, max_bad_share=1.0, today=today)
         except InvalidInputError as err:
             _take_out(guess, str(err), err)
             continue
@@ -146,12 +147,9 @@ def _seen(guess: Guess, report: DatasetReport, folder: Path, today: pd.Timestamp
 
 def _refused(report: DatasetReport) -> Accounting | None:
     """Return the first table of which a run would refuse too much, or whose keys fit nothing."""
-    limit = DataConfig.model_fields["max_quarantine_share"].default
-    for table in report.accounting:
-        strange = table.quarantined.get(ORPHAN, 0) == table.rows_in
-        if table.rows_in and (table.bad > limit * table.rows_in or strange):
-            return table
-    return None
+    lost = tables_lost(report, DataConfig.model_fields["max_quarantine_share"].default)
+    strange = [a for a in report.accounting if 0 < a.rows_in == a.quarantined.get(ORPHAN, 0)]
+    return next(iter([*lost, *strange]), None)
 
 
 def _mend_sales(guess: Guess, refused: Accounting, why: str) -> None:

@@ -13,7 +13,8 @@ import pandas as pd
 
 from invopt.config import DataConfig
 from invopt.panel import Flag, Panel
-from invopt.sources.dataset import DatasetReport
+from invopt.sources.dataset import DatasetReport, table_limits
+from invopt.sources.joins import JoinMisses
 from invopt.sources.ledger import ORPHAN
 from invopt.timeline import Timeline, frequency_unit
 
@@ -153,6 +154,7 @@ def check_data(
         ),
     ]
     checks += _faulty(report, config)
+    checks.append(_frequency(report))
     checks += _references(report, config)
     for name in profile.sums:
         share = profile.counts[name] / profile.sizes[name]
@@ -229,11 +231,11 @@ def _volume_ratio(values: FloatArray, t: int, line: Timeline) -> float | None:
 
 
 def _faulty(report: DatasetReport, config: DataConfig) -> list[DataCheck]:
-    limit = config.max_quarantine_share
+    limits = table_limits(report, config.max_quarantine_share)
     rule = "share of faulty rows, set aside with a reason, may not exceed the limit"
     checks = []
     for table in report.accounting:
-        share = table.bad / max(1, table.rows_in)
+        share, limit = table.bad / max(1, table.rows_in), limits[table.table]
         checks.append(DataCheck("faulty", table.table, share, limit, share <= limit, rule))
     return checks
 
@@ -245,9 +247,25 @@ def _references(report: DatasetReport, config: DataConfig) -> list[DataCheck]:
     for table in report.accounting:
         share = table.quarantined.get(ORPHAN, 0) / max(1, table.rows_in)
         checks.append(DataCheck("references", table.table, share, limit, share <= limit, rule))
+    checks += [_join(misses, limit) for misses in report.joins]
     share = report.num_without_product / report.num_series
     rule = "share of series that no product row names may not exceed the limit"
     return [*checks, DataCheck("references", "series", share, limit, share <= limit, rule)]
+
+
+def _join(misses: JoinMisses, limit: float) -> DataCheck:
+    """Judge a join by the side that is joined to, and by a partner of whom nobody matched."""
+    left, right = (n / max(1, rows) for n, rows in zip(misses.missing, misses.rows, strict=True))
+    about = f"{misses.source}: {misses.left} with {misses.right}"
+    rule = (
+        f"share of rows of {misses.left} without a row of {misses.right} may not exceed the limit"
+    )
+    return DataCheck("references", about, left, limit, left <= limit and right < 1, rule)
+
+
+def _frequency(report: DatasetReport) -> DataCheck:
+    rule = "sales may not come only every so many periods: that is another frequency"
+    return DataCheck("frequency", "sales", report.step, 1, report.step <= 1, rule)
 
 
 def _completeness(name: str, share: FloatArray, line: Timeline, config: DataConfig) -> DataCheck:

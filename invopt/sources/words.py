@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from invopt.contracts import PRODUCT_NUMBERS
+from invopt.sources.formats import WEEKS
 from invopt.sources.inspect import DATE, ColumnFacts, FileFacts
 from invopt.sources.standard import quote
 
@@ -253,26 +254,34 @@ def named(column: str) -> str:
     return column if re.fullmatch(r"[A-Za-z_]\w*", column) else quote(column)
 
 
-def number_entry(column: ColumnFacts) -> str:
-    """Return the expression of a number."""
-    if column.style.group == "" and column.style.decimal == "." and not column.style.affix:
-        return named(column.name)
-    return column.style.sql(quote(column.name))
+def number_entry(column: ColumnFacts, name: str | None = None) -> Any:
+    """Return the entry of a number, in a column of another name where a join gave it one."""
+    expr = named(name or column.name)
+    return {"expr": expr, **column.style.declared} if column.style.declared else expr
 
 
-def attribute_entry(column: ColumnFacts, name: str, *, is_number: bool) -> Any:
-    """Return an attribute of products: a number where it measures something, else a category."""
+def attribute_entry(column: ColumnFacts, role: str, *, is_number: bool, name: str) -> Any:
+    """Return an attribute of products: a number where it measures something, else a category.
+
+    Args:
+        column: As in the file.
+        role: Name of the attribute.
+        is_number: Whether it holds numbers.
+        name: Of the column where it is read.
+    """
     measures = column.has_fraction or re.search(_MEASURES, plain(column.name)) is not None
-    if is_number and measures and name not in PRODUCT_NUMBERS:
-        return {"expr": number_entry(column), "type": "number"}
-    return number_entry(column) if is_number else named(column.name)
+    if not is_number:
+        return named(name)
+    if role in PRODUCT_NUMBERS:
+        return number_entry(column, name)
+    if measures:
+        return {"expr": named(name), **column.style.declared, "type": "number"}
+    return named(name)
 
 
 def date_entry(date: ColumnFacts) -> Any:
     """Return the expression of a date."""
     expr = named(date.name)
-    if date.format is not None and "%V" in date.format:
-        return f"day({expr} || '-1', '{date.format}-%u')"
-    if date.format is not None:
+    if date.format is not None and date.format not in WEEKS:
         return {"expr": expr, "format": date.format}
     return {"expr": expr, "to_timezone": "UTC"} if date.has_zone else expr
