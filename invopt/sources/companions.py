@@ -20,6 +20,7 @@ from invopt.sources.inspect import (
     num_distinct,
     wide_pattern,
 )
+from invopt.sources.planning_files import planning_table
 from invopt.sources.standard import quote
 from invopt.sources.words import (
     POSITION_ROLES,
@@ -44,6 +45,15 @@ _FIRST = r"start|from|begin|since|beginn|(^|_)(von|ab|du|debut|desde|inicio)(_|$
 _LAST = r"(^|_)end(_|$|date)|until|till|(^|_)(to|bis|ende|au|fin|hasta)(_|$)"
 _DUE = r"due|(^|_)eta(_|$)|deliver|expect|arriv|liefer|faellig|fallig|livraison|prevu|entrega"
 _NO_ATTRIBUTE = r"currency|wahrung|devise|moneda|status|customer|kunde|client"
+_TEXT_ROLES = {
+    word: role
+    for role, words in {
+        "supplier": ("vendor", "lieferant", "fournisseur", "proveedor"),
+        "category": ("kategorie", "warengruppe", "categorie", "categoria", "famille", "familia"),
+        "brand": ("marke", "marque", "marca"),
+    }.items()
+    for word in words
+}
 _MATCHED = 0.5  # share of the keys sold that a file about products must know as they are written
 _OTHER_KEYS = "it has no date, and its keys are not those of the sales"
 _STEP = {"D": 0, "W": 1, "MS": 2}  # from fine to coarse
@@ -80,10 +90,12 @@ class Companions:
         self.tables: dict[str, Any] = {}
         self.sources: dict[str, Any] = {}
         self.behind: dict[str, list[str]] = {}
+        self.counted: list[tuple[FileFacts, dict[str, Any]]] = []  # stock by date and series
         self.names = {name for name in table.get("columns", {}) if name != "y"}
 
     def place(self, files: list[FileFacts]) -> None:
         """Place every file, those that describe products first, or say why one is left out."""
+        files = [file for file in files if not self._planning(file)]
         undated = [f for f in files if not f.of_kind(DATE) and not f.periods]
         describing: list[FileFacts] = []
         for file in undated:
@@ -97,6 +109,34 @@ class Companions:
         for file in files:
             if file not in undated:
                 self._tell(file, self._wide(file) if file.periods else self._dated(file))
+        self._latest_count()
+
+    def _latest_count(self) -> None:
+        """Take the latest count of the stock as the position, where no file is of today's stock."""
+        if "position" in self.tables or not self.counted:
+            return
+        file, table = self.counted[0]
+        held = {role: entry for role, entry in table["columns"].items() if role in POSITION_ROLES}
+        if table.get("aggregate"):
+            held["on_hand"] = _summed(held["on_hand"])
+        key = {"unique_id": table["key"]} if "key" in table else {}
+        self.tables["position"] = {"from": file.name} | key | {"ds": table["ds"], "columns": held}
+        self.notes.append(f"the latest count of {file.name} is taken as the stock of today")
+
+    def _planning(self, file: FileFacts) -> bool:
+        """Map a file that planning alone reads; return whether it is one."""
+        own = self._keys_of(file)
+        found = planning_table(file, own)
+        if found is None:
+            return False
+        section, table = found
+        if section in self.tables:
+            self._tell(file, f"{section} are mapped from another file")
+        elif table.get("unique_id") and not self._is_whole(own):
+            self._tell(file, f"{section} are by supplier or by product and place")
+        else:
+            self.tables[section] = table
+        return True
 
     def _tell(self, file: FileFacts, reason: str | None) -> None:
         if reason is not None:
@@ -132,6 +172,9 @@ class Companions:
         if not self._is_whole(own):
             describing.append(file)
             return None
+        if self._is_product_without_zeros(file, own):
+            describing.append(file)
+            return None
         section = "position" if by_word([c.name for c in numbers], "on_hand") else "products"
         if section in self.tables:
             return f"{section} are mapped from another file"
@@ -155,19 +198,14 @@ class Companions:
             return "position is mapped from another file"
         roles = roles_of([c.name for c in numbers], POSITION_ROLES)
         held = {roles[c.name]: c for c in numbers if roles[c.name] in POSITION_ROLES}
-        picks = [
-            f"{'max' if role == 'lead_time' else 'sum'}({_number_sql(column)}) AS {quote(role)}"
-            for role, column in held.items()
-        ]
-        cells = ", ".join(map(quote, columns))
-        name = f"{file.name}_by_series"
-        self.sources[name] = {
-            "sql": f'SELECT {cells}, {", ".join(picks)} FROM "{file.name}" GROUP BY {cells}'
-        }
-        self.behind[name] = [file.name]
         key = self._series_key(own)
-        self.tables["position"] = {"from": name} | ({"unique_id": key} if key else {}) | {
-            "columns": {role: role for role in POSITION_ROLES[::-1] if role in held}
+        self.tables["position"] = {"from": file.name} | ({"unique_id": key} if key else {}) | {
+            "columns": {
+                role: _summed(number_entry(held[role])) | (
+                    {"aggregate": "max"} if role == "lead_time" else {}
+                )
+                for role in POSITION_ROLES[::-1] if role in held
+            }
         }  # fmt: skip
         self.notes.append(
             f"{file.name} has several rows for a {' and '.join(columns)} (lots, bins): they are "
@@ -224,24 +262,37 @@ class Companions:
         ).to_pylist()
         return [c for c in texts if found[c.name] == 1 and c.num_distinct > 1]
 
+    def _is_product_without_zeros(self, file: FileFacts, own: Keys) -> bool:
+        """Return whether a file is about the products sold, whose codes lost their zeros in it."""
+        if own.series is not None or list(own.roles) != ["product"]:
+            return False
+        ours = self.keys.roles["product"]
+        return self._num_known(file, own.there[0], ours)["lost"]
+
     def _loses_zeros(self, file: FileFacts, key: str, ours: str) -> bool:
         """Return whether a file knows most keys sold only without zeros and blanks before them."""
-        sql = (
-            f"SELECT count(*) AS n, count(*) FILTER (k IN (SELECT {quote(key)}::VARCHAR "
-            f"FROM \"{file.name}\")) AS same, count(*) FILTER (ltrim(trim(k), '0') IN "
-            f"(SELECT ltrim(trim({quote(key)}::VARCHAR), '0') FROM \"{file.name}\")) AS bare, "
-            f"count(DISTINCT ltrim(trim(k), '0')) AS told_apart "
-            f'FROM (SELECT DISTINCT {quote(ours)}::VARCHAR AS k FROM "{self.sales.name}")'
-        )
-        [found] = self.reader.fetch(sql, file.name).to_pylist()
-        lost = found["same"] < _MATCHED * found["n"] <= found["bare"]
+        found = self._num_known(file, key, ours)
         if found["same"] < found["n"]:
-            how = " (1 for 0001): the join is made without zeros before them" if lost else ""
+            how = " (1 for 0001): the join is made without zeros before them"
             self.notes.append(
                 f"{file.name} knows {found['same']} of {found['n']} {ours} as they are written in "
-                f"{self.sales.name}{how}"
+                f"{self.sales.name}{how if found['lost'] else ''}"
             )
-        return bool(lost and found["told_apart"] == found["n"])
+        return bool(found["lost"])
+
+    def _num_known(self, file: FileFacts, key: str, ours: str) -> dict[str, Any]:
+        """Return how many keys sold a file knows as they are, and whether zeros are what lacks."""
+        theirs = f'{quote(key)}::VARCHAR FROM "{file.name}"'
+        bare = f"ltrim(trim({quote(key)}::VARCHAR), '0') FROM \"{file.name}\""
+        [found] = self.reader.fetch(
+            f"SELECT count(*) AS n, count(*) FILTER (k IN (SELECT {theirs})) AS same, "
+            f"count(*) FILTER (ltrim(trim(k), '0') IN (SELECT {bare})) AS bare, "
+            f"count(DISTINCT ltrim(trim(k), '0')) AS told_apart "
+            f'FROM (SELECT DISTINCT {quote(ours)}::VARCHAR AS k FROM "{self.sales.name}")',
+            file.name,
+        ).to_pylist()
+        is_lost = found["same"] < _MATCHED * found["n"] <= found["bare"]
+        return found | {"lost": is_lost and found["told_apart"] == found["n"]}
 
     def _wide(self, file: FileFacts) -> str | None:
         own = self._keys_of(file)
@@ -283,6 +334,8 @@ class Companions:
             table |= {"from": self._days(file, *span), "ds": "day"}
             table["columns"] = {self._free("promotion", file): "1"} | table.get("columns", {})
         table |= self._fill(file, domain, span=span is not None)
+        if domain == "stock" and "on_hand" in channels.get("columns", {}) and self._is_whole(own):
+            self.counted.append((file, table))
         if lots:
             table["aggregate"] = "sum"
             self.notes.append(f"{file.name} has several rows per key and date: they are added up")
@@ -400,8 +453,8 @@ class Companions:
             )
 
 
-def _number_sql(column: ColumnFacts) -> str:
-    return column.style.sql(quote(column.name)) if column.is_text else quote(column.name)
+def _summed(entry: Any) -> dict[str, Any]:
+    return (entry if isinstance(entry, dict) else {"expr": entry}) | {"aggregate": "sum"}
 
 
 def _attributes(
@@ -410,13 +463,14 @@ def _attributes(
     """Return a file's columns as attributes of products, numbers under the contract's names."""
     numbers = [c.name for c in file.of_kind(NUMBER) if c.name not in taken]
     roles = roles_of(numbers, PRODUCT_ROLES)
-    found = {}
+    found: dict[str, Any] = {}
     for column in [c for c in file.columns if c.name not in taken and c.kind != DATE]:
         name = column.name
         if names is not None:
             name = _free(name, names, file)
-        entry = attribute_entry(column, roles.get(name, name), is_number=name in numbers)
-        found[roles.get(name, name)] = entry if name == column.name else named(name)
+        role = roles.get(name) or _TEXT_ROLES.get(plain(name), name)
+        role = name if role in found else role
+        found[role] = attribute_entry(column, role, is_number=column.kind == NUMBER, name=name)
     return found
 
 

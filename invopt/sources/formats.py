@@ -82,10 +82,11 @@ class NumberStyle:
 
     @property
     def declared(self) -> dict[str, str]:
-        """What a mapping's column says of it; nothing where DuckDB reads the numbers as they are."""
-        keys = {"decimal": self.decimal, "thousands": self.group, "unit": self.unit}
-        found = {key: sign for key, sign in keys.items() if sign not in ("", ".") or
-                 (key == "thousands" and sign)}  # fmt: skip
+        """What a mapping's column says of it; nothing where they are read as they are."""
+        found = {"thousands": self.group, "unit": self.unit}
+        found = {key: sign for key, sign in found.items() if sign}
+        if self.decimal != ".":
+            found["decimal"] = self.decimal
         if self.trailing and not found:
             return {"thousands": ","}  # a declared number may have its minus behind it
         return found
