@@ -1,6 +1,7 @@
 """The `invopt` command."""
 
 import argparse
+import errno
 import importlib
 import shlex
 import sys
@@ -22,6 +23,10 @@ PIPELINES = ("training", "replenishment", "monitoring")
 _CONSOLE = ("exec", "deploy/evidently", "-c", "console", "--", "invopt")
 
 
+_WRITING = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR,
+            errno.EEXIST, errno.EISDIR)  # fmt: skip
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns 0 when it was done and checked, else says what is wrong."""
     parsed = _parser().parse_args(arguments)
@@ -29,6 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parsed.command(parsed)
     except InvalidInputError as err:
         print(f"invopt: {err}", file=sys.stderr)
+        return 1
+    except OSError as err:
+        if err.errno not in _WRITING:
+            raise
+        where = f"{err.filename}: " if err.filename else ""
+        print(f"invopt: {where}{err.strerror}: name a place that can be written", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("invopt: interrupted", file=sys.stderr)

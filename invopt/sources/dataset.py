@@ -113,9 +113,9 @@ def read_dataset(
     with replacing_folder(out) as folder:
         scratch = folder / "scratch"
         with Reader(data_dir, scratch, variables or {}) as reader:
+            reader.add_all(mapping.sources, folder)
             joins: list[JoinMisses] = []
             for name, source in mapping.sources.items():
-                reader.add(name, source)
                 if source.sql is not None:
                     joins += join_misses(reader, name, source.sql)
             report = _Build(mapping, reader, folder, today, notify).run()

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from invopt.errors import ConfigError, InvalidInputError
 from invopt.sources.csv_files import count_lines, find_header, isolate_unclosed, transcode
 from invopt.sources.mapping import Source
+from invopt.sources.secrets import database_url, without_secrets
 
 _CHUNK_ROWS = 100_000
 _SUFFIXES = (".parquet", ".pq", ".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
@@ -52,6 +53,7 @@ class Reader:
         self.scratch = scratch
         self.num_reads = 0
         self.systems: dict[str, Any] = {}  # fsspec's, by protocol
+        self.opened: list[str] = []  # files that are read again and again, as views
         scratch.mkdir(parents=True, exist_ok=True)
         self.connection = duckdb.connect(str(scratch / "reading.duckdb"))
         self.connection.execute(f"SET memory_limit='{MEMORY_LIMIT}'")
@@ -72,6 +74,39 @@ class Reader:
         self, kind: type[BaseException] | None, err: BaseException | None, tb: TracebackType | None
     ) -> None:
         self.connection.close()
+
+    def add_all(self, sources: Mapping[str, Source], *folders: Path) -> None:
+        """Make sources readable under their names; from then on nothing else can be opened.
+
+        A mapping's SQL is code. Files and queries are opened first; what SQL sees after that are
+        these, the scratch folder and the folders named here.
+
+        Args:
+            sources: By name; SQL builds on those above it.
+            folders: That results are written to.
+
+        Raises:
+            InvalidInputError: As add.
+        """
+        for name, source in sources.items():
+            if source.sql is None:
+                self.add(name, source)
+        self.lock(*folders)
+        for name, source in sources.items():
+            if source.sql is not None:
+                self.add(name, source)
+
+    def lock(self, *folders: Path) -> None:
+        """Let SQL reach the sources opened, the scratch folder and some folders, and no more."""
+        places = ", ".join(literal(f"{place}/") for place in (self.scratch, *folders))
+        files = ", ".join(map(literal, self.opened))
+        for setting in (
+            f"allowed_directories=[{places}]",
+            f"allowed_paths=[{files}]",
+            "enable_external_access=false",
+            "lock_configuration=true",
+        ):
+            self.connection.execute(f"SET {setting}")
 
     def add(self, name: str, source: Source) -> None:
         """Make a source readable under its name.
@@ -173,6 +208,7 @@ class Reader:
     def _add_files(self, name: str, source: Source) -> None:
         assert source.path is not None
         files = self._find(name, source.path)
+        self.opened += files
         kinds = {Path(file).suffix.lower() for file in files}
         if kinds <= {".parquet", ".pq"}:
             self._add_parquet(name, files)
@@ -363,10 +399,7 @@ class Reader:
     def _add_query(self, name: str, source: Source) -> None:
         assert source.url is not None
         assert source.query is not None
-        try:
-            url = re.sub(r"\$\{(\w+)\}", lambda m: self.variables[m[1]], source.url)
-        except KeyError as err:
-            raise ConfigError(f"sources.{name}.url names {err}, which is not set.") from err
+        url = database_url(name, source.url, self.variables)
         tables = 0
         try:
             engine = sa.create_engine(url)
@@ -385,10 +418,12 @@ class Reader:
                         verb = f'CREATE TABLE "{name}#{tables}" AS'
                         before, tables = arrow.schema, tables + 1
                     self.connection.execute(f"{verb} SELECT * FROM chunk")
-        except (sa.exc.SQLAlchemyError, duckdb.Error, pa.ArrowInvalid) as err:
-            raise InvalidInputError(
-                f"sources.{name}: the query failed: {_first_lines(err)}"
-            ) from err
+        except (
+            sa.exc.SQLAlchemyError, duckdb.Error, pa.ArrowInvalid, ImportError, ValueError, OSError
+        ) as err:  # fmt: skip
+            # A driver that is not there, a port that is no number: all in the mapping or beyond it.
+            told = without_secrets(_first_lines(err), url, source.url, self.variables)
+            raise InvalidInputError(f"sources.{name}: the query failed: {told}") from None
         if not tables:
             raise InvalidInputError(f"sources.{name}: the query returned no columns.")
         views = [f'SELECT * FROM "{name}#{number}"' for number in range(tables)]

@@ -13,7 +13,7 @@ from zoneinfo import available_timezones
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from invopt.config import explain_validation
+from invopt.config import Name, explain_validation
 from invopt.errors import ConfigError
 from invopt.timeline import check_frequency
 
@@ -364,7 +364,7 @@ class Mapping(_Part):
         sales: The one table that must be there.
     """
 
-    name: str
+    name: Name
     frequency: str
     unique_id: Column | None = None
     sources: dict[str, Annotated[Source, BeforeValidator(_as_source)]]
@@ -386,6 +386,11 @@ class Mapping(_Part):
     @model_validator(mode="after")
     def _consistent(self) -> "Mapping":
         check_frequency(self.frequency)
+        strange = [name for name in self.sources if not re.fullmatch(r"[\w .-]+", name)]
+        if strange:
+            raise ValueError(
+                f"sources {strange[0]!r}: the name of a source has letters, digits, _, - and ."
+            )
         for name, table in self.tables():
             if table.source not in self.sources:
                 raise ValueError(

@@ -60,7 +60,7 @@ def planning_table(file: FileFacts, keys: Keys) -> tuple[str, dict[str, Any]] | 
     return None
 
 
-def _overrides(file: FileFacts, found: dict[str, ColumnFacts], keys: Keys) -> dict[str, Any] | None:
+def _overrides(file: FileFacts, found: dict[str, ColumnFacts], _: Keys) -> dict[str, Any] | None:
     if not {"kind", "value"} <= found.keys() or not {"from", "to"} & found.keys():
         return None
     own = {found[role].name for role in _OVERRIDES if role in found}

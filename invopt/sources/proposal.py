@@ -74,7 +74,7 @@ def write_mapping(
     for file in (out, config):
         if file.exists():
             raise InvalidInputError(f"{file} exists; name another file with --out.")
-    name = re.sub(r"\W", "_", out.stem)
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", out.stem).lstrip("_-") or "data"
     with tempfile.TemporaryDirectory(prefix="invopt-mapping-") as scratch:
         guess = guess_mapping(data, Path(scratch) / "looking", name, asked)
         tried = _try(guess, data, Path(scratch), None if today is None else pd.Timestamp(today))

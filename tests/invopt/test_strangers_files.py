@@ -12,6 +12,9 @@ from invopt.sources.proposal import write_mapping
 from invopt.sources.words import Asked, plain
 from tests.builders import write_files
 
+COMMAS = "fractions of three digits (1,350 is 1.35)"
+DOTS = "fractions of three digits (1.350 is 1.35)"
+
 
 def guessed(tmp_path, asked=None, **files):
     """Return the mapping, the configuration and what was told."""
@@ -39,7 +42,8 @@ def test_a_tills_journal_with_times_is_a_table_of_lines(tmp_path):
 
 def test_a_shops_export_of_stock_codes_is_read_with_its_returns(tmp_path):
     rows = [
-        f"5363{n},{85123 + n % 3}A,HOLDER,{-1 if n == 7 else 6},{1 + n % 9}/{13 + n % 9}/2010 8:26,2.55"
+        f"5363{n},{85123 + n % 3}A,HOLDER,{-1 if n == 7 else 6},"
+        f"{1 + n % 9}/{13 + n % 9}/2010 8:26,2.55"
         for n in range(60)
     ]
     header = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice"
@@ -91,8 +95,8 @@ def test_german_french_and_spanish_files_are_read(tmp_path, header, day, number,
 @pytest.mark.parametrize(
     ("values", "style"),
     [
-        (["1,350", "900", "12"], NumberStyle(",", ".", other="fractions of three digits (1,350 is 1.35)")),
-        (["1.350", "900"], NumberStyle(".", ",", other="fractions of three digits (1.350 is 1.35)")),
+        (["1,350", "900", "12"], NumberStyle(",", ".", other=COMMAS)),
+        (["1.350", "900"], NumberStyle(".", ",", other=DOTS)),
         (["1.350", "2.125"], NumberStyle(other="thousands (1.350 is 1350)")),
         (["0.125", "1.350"], PLAIN),
         (["1.350", "1200"], PLAIN),
