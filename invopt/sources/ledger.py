@@ -157,7 +157,8 @@ class Ledger:
         """Note the rows whose key names none of the keys, and the keys that no row names."""
         found = self.reader.fetch(
             f'SELECT key, bool_or(reason = {literal(ORPHAN)}) AS lost FROM "{view}" '
-            f"WHERE coalesce(reason, {literal(ORPHAN)}) = {literal(ORPHAN)} GROUP BY key ORDER BY key",
+            f"WHERE coalesce(reason, {literal(ORPHAN)}) = {literal(ORPHAN)} "
+            "GROUP BY key ORDER BY key",
             std.name,
         ).to_pandas()
         lost = found["lost"].fillna(False).astype(bool)
