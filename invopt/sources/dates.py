@@ -109,6 +109,7 @@ def dated(reader: Reader, rows: str, raw: str, ds: Expression, kind: str, place:
 def _formatted(rows: str, text: str, ds: Expression, place: str) -> Dated:
     assert ds.format is not None
     form = literal(ds.format)
+    text = f"nullif(nullif(nullif(trim({text}), 'infinity'), '-infinity'), 'epoch')"
     if "%z" in ds.format or "%Z" in ds.format:
         if ds.to_timezone is None:
             raise InvalidInputError(
@@ -150,7 +151,9 @@ def _read(rows: str, text: str, order: str | None) -> str:
     """Return rows with __stamp, __timed and __zoned of texts in any usual form; see _order."""
     quick = ", ".join(map(literal, _FAST))
     rows = _with(rows, __text=text)
-    rows = _with(rows, __fast=f"TRY_STRPTIME(__text, [{quick}])")
+    # strptime takes "infinity" and "epoch" for 1900-01-01.
+    starts = "ascii(ltrim(__text)) BETWEEN 48 AND 57"
+    rows = _with(rows, __fast=f"CASE WHEN {starts} THEN TRY_STRPTIME(__text, [{quick}]) END")
     clean = "regexp_replace(trim(translate(__text, chr(160) || chr(9), '  ')), '\\s+', ' ', 'g')"
     parts = f"regexp_extract({clean}, {literal(_STAMP)}, ['d', 'clock', 'half', 'zone'])"
     rows = _with(rows, __parts=_slow(parts))

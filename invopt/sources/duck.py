@@ -299,7 +299,8 @@ class Reader:
         holders: Counter[str] = Counter()
         known: dict[str, str] = {}
         for number, file in enumerate(files):
-            view = name if len(files) == 1 else f"{name}#{number}"
+            keys = _keys_of(file, self.data_dir)
+            view = f"{name}#{number}" if len(files) > 1 or keys else name
             try:
                 header = self._add_one_csv(view, name, file, source)
             except (OSError, EOFError, zlib.error) as err:  # damaged gzip is one of these
@@ -315,8 +316,8 @@ class Reader:
                 )
             known = folded | known
             holders.update(known[column] for column in folded)
-            views.append(f'SELECT *{_path_columns(file, folded)} FROM "{view}"')
-        if len(files) > 1:
+            views.append(f'SELECT *{_path_columns(keys, folded)} FROM "{view}"')
+        if view != name:
             self.files[name] = [f"({view})" for view in views]
             self.run(f'CREATE VIEW "{name}" AS {" UNION ALL BY NAME ".join(views)}', name)
             self._tell_gaps(name, len(files), holders)
@@ -355,8 +356,8 @@ class Reader:
         # Our own header and dialect: DuckDB's sniffer refuses files it cannot explain, whereas
         # here each bad line has to end up in quarantine with its reason.
         options = (
-            f"auto_detect=false, header=true, delim={literal(delimiter)}, quote='\"', "
-            f"escape='\"', columns={{{columns}}}, store_rejects=true, rejects_limit=0, "
+            f"auto_detect=false, hive_partitioning=false, header=true, quote='\"', escape='\"', "
+            f"delim={literal(delimiter)}, columns={{{columns}}}, store_rejects=true, rejects_limit=0, "
             f"max_line_size=16777216, rejects_table='{table}', rejects_scan='{table}_scan'"
         )
         sql = f'CREATE OR REPLACE TABLE "{view}" AS SELECT * FROM read_csv({literal(file)}, '
@@ -437,10 +438,18 @@ def _plain_objects(chunk: pd.DataFrame) -> pd.DataFrame:
     return chunk
 
 
-def _path_columns(file: str, taken: Mapping[str, str]) -> str:
-    """Return the SQL of the columns that a file's folders name (key=value), those not taken."""
-    pairs = (part.split("=", 1) for part in Path(file).parts[:-1] if "=" in part)
-    found = {key: unquote(value) for key, value in pairs if key.lower() not in taken}
+def _keys_of(file: str, root: Path) -> dict[str, str]:
+    """Return what the folders of a file below a root say of all its rows (key=value)."""
+    place = Path(file)
+    if place.is_relative_to(root):
+        place = place.relative_to(root)
+    pairs = (part.split("=", 1) for part in place.parts[:-1] if "=" in part)
+    return {key: unquote(value) for key, value in pairs}
+
+
+def _path_columns(keys: Mapping[str, str], taken: Mapping[str, str]) -> str:
+    """Return the SQL of the columns that a file's folders name, those not taken."""
+    found = {key: value for key, value in keys.items() if key.lower() not in taken}
     return "".join(f", {literal(value)} AS {quote(key)}" for key, value in found.items())
 
 

@@ -155,13 +155,13 @@ class Ledger:
 
     def tell_strangers(self, std: Standard, view: str, keys: Iterable[str]) -> None:
         """Note the rows whose key names none of the keys, and the keys that no row names."""
+        orphan = literal(ORPHAN)
         found = self.reader.fetch(
-            f'SELECT key, bool_or(reason = {literal(ORPHAN)}) AS lost FROM "{view}" '
-            f"WHERE coalesce(reason, {literal(ORPHAN)}) = {literal(ORPHAN)} "
-            "GROUP BY key ORDER BY key",
+            f'SELECT key, bool_or(coalesce(reason = {orphan}, false)) AS lost FROM "{view}" '
+            f"WHERE coalesce(reason, {orphan}) = {orphan} GROUP BY key ORDER BY key",
             std.name,
         ).to_pandas()
-        lost = found["lost"].fillna(False).astype(bool)
+        lost = found["lost"].astype(bool)
         strangers = found.loc[lost, "key"].tolist()
         silent = sorted(set(keys) - set(found.loc[~lost, "key"]))
         if silent:
