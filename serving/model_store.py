@@ -11,6 +11,8 @@ import fsspec
 from invopt.errors import InvalidInputError
 from serving.settings import ClusterSettings, Settings
 
+_FOLDER = "models"  # of the workspace
+
 
 def put(folder: Path, name: str, version: str) -> str:
     """Move a finished folder into the store as a version; returns its place, URL or path.
@@ -47,6 +49,16 @@ def add(file: Path, name: str, version: str, inner: str) -> None:
         store.put_file(str(file), path)
 
 
+def _here(source: Path) -> Path:
+    """Return a model's folder in this workspace, which may have been copied or moved since."""
+    inside = [n for n, part in enumerate(source.parts) if part == _FOLDER]
+    if inside:
+        own = Settings.from_environment().workspace.joinpath(*source.parts[inside[-1] :])
+        if own.is_dir():
+            return own
+    return source
+
+
 def local(source: str) -> Path:
     """Return a folder of the store as a local one, fetched once per workspace.
 
@@ -54,7 +66,7 @@ def local(source: str) -> Path:
         InvalidInputError: If the object store refuses or has no such folder.
     """
     if "://" not in source:
-        return Path(source)
+        return _here(Path(source))
     copy = Settings.from_environment().workspace / "model_cache" / source.partition("://")[2]
     if copy.is_dir():
         return copy
@@ -77,7 +89,7 @@ def _place(name: str, version: str) -> str:
     url = ClusterSettings.from_environment().model_store
     if url:
         return f"{url.rstrip('/')}/{name}/{version}"
-    return str(Settings.from_environment().workspace / "models" / name / version)
+    return str(Settings.from_environment().workspace / _FOLDER / name / version)
 
 
 def _upload(store: Any, folder: Path, path: str) -> None:

@@ -25,8 +25,8 @@ from invopt.sources.words import Asked
 
 CONFIG = "config.yaml"
 _PLACE = re.compile(
-    r"^(?:std_|placed_)?(products|stock|promotions|customers|market|external|position|open_orders)"
-    r"(?:\[(\d+)\])?\b"
+    r"^(?:std_|placed_)?(products|stock|promotions|customers|market|external|position|open_orders"
+    r"|suppliers|price_breaks|receipts|calendar|overrides)(?:\[(\d+)\])?\b"
 )
 _NEGATIVE = "y is negative"
 
