@@ -310,8 +310,6 @@ def _init_mapping(parsed: argparse.Namespace) -> None:
     out = parsed.out or Path(f"{parsed.data.resolve().name}.yaml")
     for line in write_mapping(parsed.data, out, asked, today=datetime.now(UTC).date()):
         print(line)
-    config = out.with_name("config.yaml")
-    print(f"next: invopt check-data --config {config} --data {parsed.data}")
 
 
 def _add_check_data(commands: "Commands") -> None:

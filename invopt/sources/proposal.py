@@ -1,6 +1,7 @@
 """`invopt init-mapping`: a mapping that was tried on its files, and a configuration beside it."""
 
 import re
+import shlex
 import tempfile
 from dataclasses import dataclass
 from datetime import date
@@ -68,9 +69,9 @@ def write_mapping(
     Raises:
         InvalidInputError: If there are no files, none looks like sales, or a file is in the way.
     """
-    config = out.with_name(CONFIG)
     if not data.is_dir():
         raise InvalidInputError(f"{data} is not a folder.")
+    config = _free_place(out)
     for file in (out, config):
         if file.exists():
             raise InvalidInputError(f"{file} exists; name another file with --out.")
@@ -84,7 +85,17 @@ def write_mapping(
         partial.write_text(_config_text(content, data, notes), encoding="utf-8")
     with replacing_file(out) as partial:
         partial.write_text(tried.guess.text(data), encoding="utf-8")
-    return _told(out, config, tried, notes)
+    return [
+        *_told(out, config, tried, notes),
+        f"next: invopt check-data --config {shlex.quote(str(config))} "
+        f"--data {shlex.quote(str(data))}",
+    ]
+
+
+def _free_place(out: Path) -> Path:
+    """Return where the configuration goes: config.yaml, or NAME.config.yaml where one is there."""
+    config = out.with_name(CONFIG)
+    return out.with_name(f"{out.stem}.{CONFIG}") if config.exists() else config
 
 
 def _told(out: Path, config: Path, tried: _Tried, notes: list[str]) -> list[str]:
@@ -153,12 +164,16 @@ def _refused(report: DatasetReport) -> Accounting | None:
 
 
 def _mend_sales(guess: Guess, refused: Accounting, why: str) -> None:
-    """Net returns where negative lines are refused.
+    """Net returns where negative lines are refused, and read dates of several forms.
 
     Raises:
-        InvalidInputError: If it is something else, or they are netted.
+        InvalidInputError: If it is something else, or that was done.
     """
     sales = guess.content["sales"]
+    has_format = isinstance(sales.get("ds"), dict) and "format" in sales["ds"]
+    if has_format and any(reason.startswith("ds ") for reason in refused.faulty):
+        sales["ds"] = sales["ds"]["expr"]  # the reader knows most forms, side by side
+        return
     if refused.quarantined.get(_NEGATIVE) and sales.get("returns") != "net":
         sales["returns"] = "net"
         return

@@ -58,11 +58,12 @@ def without_secrets(text: str, url: str, written: str, variables: Mapping[str, s
         variables: By name.
     """
     login = url.partition("://")[2].rpartition("@")[0]
-    secrets = {variables.get(name, "") for name in _VARIABLE.findall(written)}
-    secrets |= {url, login, login.partition(":")[2]}
+    secrets = {variables.get(name, "") for name in _VARIABLE.findall(written)} - {url}
+    secrets.add(login.partition(":")[2])
     secrets |= {unquote(secret) for secret in secrets}
     # Of p@ss, a URL that is read at its first @ takes "ss" for the host.
     secrets |= {part for secret in set(secrets) for part in re.split(r"[@:/]", secret)[1:]}
+    secrets.add(url)
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
         sign = re.escape(secret)
         pattern = sign if len(secret) >= _SHORT else rf"(?<!\w){sign}(?!\w)"

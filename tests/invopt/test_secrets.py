@@ -89,7 +89,7 @@ def test_an_expression_of_a_column_cannot_read_a_file_either(tmp_path):
     secret = tmp_path / "secret.txt"
     secret.write_text("1")
     data = write_files(tmp_path / "data", lines_csv="sku,day,qty\na,2024-01-01,1\n")
-    content = mapping().model_dump(by_alias=True, exclude_none=True)
+    content = mapping().model_dump(by_alias=True, exclude_unset=True)
     content["sales"]["columns"]["y"] = {"expr": f"(SELECT content FROM read_text('{secret}'))"}
     with pytest.raises(InvalidInputError, match="sales.columns.y"):
         read_dataset(Mapping.model_validate(content), data, tmp_path / "out")
@@ -101,7 +101,7 @@ def test_a_name_that_is_no_plain_word_is_refused_with_its_file(name):
         Config.model_validate({"name": name, "data": {"mapping": "m.yaml"}})
     with pytest.raises(ValueError, match="a name has letters, digits"):
         Mapping.model_validate(
-            mapping().model_dump(by_alias=True, exclude_none=True) | {"name": name}
+            mapping().model_dump(by_alias=True, exclude_unset=True) | {"name": name}
         )
 
 

@@ -47,12 +47,11 @@ def test_a_shops_export_of_stock_codes_is_read_with_its_returns(tmp_path):
         for n in range(60)
     ]
     header = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice"
-    mapping, _, told = guessed(tmp_path, online_retail_csv=lines(header, *rows))
+    mapping, _, _ = guessed(tmp_path, online_retail_csv=lines(header, *rows))
     assert mapping["unique_id"] == "StockCode"
     assert mapping["sales"]["ds"] == {"expr": "InvoiceDate", "format": "%m/%d/%Y %H:%M"}
     assert mapping["sales"]["columns"] == {"y": "Quantity", "price": "UnitPrice"}
     assert (mapping["sales"]["layout"], mapping["sales"]["returns"]) == ("transactions", "net")
-    assert "Description would fit as well: say so with --product Description" in told
 
 
 def test_an_erps_list_of_series_values_and_plants_is_read(tmp_path):
@@ -269,8 +268,13 @@ def test_the_configuration_fits_lead_times_and_length(tmp_path):
     assert config.data.mapping == "first.yaml"
 
 
-def test_neither_file_is_written_over_another(tmp_path):
+def test_no_file_is_written_over_another(tmp_path):
     (tmp_path / "config.yaml").write_text("mine: yes\n")
-    with pytest.raises(InvalidInputError, match=r"config\.yaml exists"):
-        guessed(tmp_path, sales_csv="date,sku,quantity\n2024-01-01,a,1\n")
-    assert not (tmp_path / "first.yaml").exists()
+    data = write_files(tmp_path / "data", sales_csv="date,sku,quantity\n2024-01-01,a,1\n")
+    told = write_mapping(data, tmp_path / "first.yaml")
+    assert (tmp_path / "config.yaml").read_text() == "mine: yes\n"
+    config = tmp_path / "first.config.yaml"
+    assert yaml.safe_load(config.read_text())["data"]["mapping"] == "first.yaml"
+    assert told[-1] == f"next: invopt check-data --config {config} --data {data}"
+    with pytest.raises(InvalidInputError, match=r"first\.yaml exists"):
+        write_mapping(data, tmp_path / "first.yaml")

@@ -85,7 +85,7 @@ def test_sound_data_end_with_status_0_and_a_page(tmp_path):
     page = (tmp_path / "out" / "index.html").read_text()
     for words in (
         "Data quality",
-        "rows in the files",
+        "left out by where",
         "What cleaning did",
         "Should it be believed",
     ):
