@@ -321,7 +321,8 @@ class Reader:
         # here each bad line has to end up in quarantine with its reason.
         options = (
             f"auto_detect=false, hive_partitioning=false, header=true, quote='\"', escape='\"', "
-            f"delim={literal(delimiter)}, columns={{{columns}}}, store_rejects=true, rejects_limit=0, "
+            f"delim={literal(delimiter)}, columns={{{columns}}}, "
+            "store_rejects=true, rejects_limit=0, "
             f"max_line_size=16777216, rejects_table='{table}', rejects_scan='{table}_scan'"
         )
         sql = f'CREATE OR REPLACE TABLE "{view}" AS SELECT * FROM read_csv({literal(file)}, '
