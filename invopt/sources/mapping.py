@@ -386,6 +386,8 @@ class Mapping(_Part):
     @model_validator(mode="after")
     def _consistent(self) -> "Mapping":
         check_frequency(self.frequency)
+        if self.unique_id is not None:
+            self.unique_id.refuse(*_OF_DATES, *_OF_NUMBERS, "aggregate", "type")
         for name, table in self.tables():
             if table.source not in self.sources:
                 raise ValueError(
