@@ -6,7 +6,7 @@ A form that could be read in two ways is read in none: it is refused until the m
 from dataclasses import dataclass
 
 from invopt.errors import InvalidInputError
-from invopt.sources.duck import Reader, literal
+from invopt.sources.duck import Reader, literal, quote
 from invopt.sources.mapping import Expression
 
 # A date, and perhaps a time of day, its half and its zone. RE2 has neither look-ahead nor groups
@@ -101,9 +101,30 @@ def dated(reader: Reader, rows: str, raw: str, ds: Expression, kind: str, place:
     text = f"whole({raw})" if kind.startswith(("DOUBLE", "FLOAT", "DECIMAL")) else "__ds_raw"
     if ds.format is not None:
         return _formatted(rows, text, ds, place)
-    order = _order(reader, rows, text, place)
+    rows = _with(rows, __text=text)
+    # strptime takes "infinity" and "epoch" for 1900-01-01.
+    quick = f"TRY_STRPTIME(__text, [{', '.join(map(literal, _FAST))}])"
+    rows = _with(rows, __fast=f"CASE WHEN ascii(ltrim(__text)) BETWEEN 48 AND 57 THEN {quick} END")
+    timed = "length(trim(__text)) > 10"
+    slow = f"FROM {rows} WHERE __fast IS NULL AND trim(__text) <> ''"
+    if not reader.fetch(f"SELECT 1 {slow} LIMIT 1", place).num_rows:
+        return _moved(_with(rows, __stamp="__fast", __timed=timed, __zoned="NULL"), ds, {})
+    order = _order(reader, slow, place)
+    table = quote(f"dates_{place}")
+    found = _read(f"(SELECT DISTINCT __text {slow})", order)
+    reader.run(
+        f"CREATE OR REPLACE TABLE {table} AS SELECT __text, __stamp AS read_stamp, "
+        f"__timed AS read_timed, __zoned AS read_zoned FROM {found}",
+        place,
+    )
+    rows = (
+        f"(SELECT s.*, coalesce(__fast, read_stamp) AS __stamp, CASE WHEN __fast IS NOT NULL THEN "
+        f"{timed.replace('__text', 's.__text')} ELSE read_timed END AS __timed, "
+        f"read_zoned AS __zoned FROM {rows} s "
+        f"LEFT JOIN {table} d ON d.__text = s.__text AND s.__fast IS NULL)"
+    )
     unsure = {} if order else {EITHER: f"regexp_matches(__ds_raw, {literal(_EITHER)})"}
-    return _moved(_read(rows, text, order), ds, unsure)
+    return _moved(rows, ds, unsure)
 
 
 def _formatted(rows: str, text: str, ds: Expression, place: str) -> Dated:
@@ -147,33 +168,22 @@ def _moved(rows: str, ds: Expression, unsure: dict[str, str]) -> Dated:
     return Dated.of(rows, at, unsure)
 
 
-def _read(rows: str, text: str, order: str | None) -> str:
-    """Return rows with __stamp, __timed and __zoned of texts in any usual form; see _order."""
-    quick = ", ".join(map(literal, _FAST))
-    rows = _with(rows, __text=text)
-    # strptime takes "infinity" and "epoch" for 1900-01-01.
-    starts = "ascii(ltrim(__text)) BETWEEN 48 AND 57"
-    rows = _with(rows, __fast=f"CASE WHEN {starts} THEN TRY_STRPTIME(__text, [{quick}]) END")
+def _read(rows: str, order: str | None) -> str:
+    """Return rows with __stamp, __timed and __zoned of __text in any usual form; see _order."""
     clean = "regexp_replace(trim(translate(__text, chr(160) || chr(9), '  ')), '\\s+', ' ', 'g')"
     parts = f"regexp_extract({clean}, {literal(_STAMP)}, ['d', 'clock', 'half', 'zone'])"
-    rows = _with(rows, __parts=_slow(parts))
-    day = f"regexp_replace(__parts.d, {literal(_WEEKDAY)}, '')"
-    rows = _with(rows, __d=_slow(day))
-    rows = _with(rows, __day=_slow(_day(order)), __clock=_slow(_CLOCK), __epoch=_slow(_epoch()))
+    rows = _with(rows, __parts=parts)
+    rows = _with(rows, __d=f"regexp_replace(__parts.d, {literal(_WEEKDAY)}, '')")
+    rows = _with(rows, __day=_day(order), __clock=_CLOCK, __epoch=_epoch())
     # Half past four in the afternoon has an hour of 1 to 12.
     stamp = "__day + __clock"
     zone = "CASE WHEN contains(__parts.zone, '/') THEN ' ' ELSE '' END || __parts.zone"
-    zoned = (
-        "CASE WHEN __epoch IS NOT NULL THEN __epoch WHEN __parts.zone <> '' THEN "
-        f"TRY_CAST(strftime({stamp}, '%Y-%m-%d %H:%M:%S') || {zone} AS TIMESTAMPTZ) END"
-    )
     return _with(
         rows,
-        __stamp="CASE WHEN __fast IS NOT NULL THEN __fast WHEN __epoch IS NOT NULL THEN "
-        f"__epoch AT TIME ZONE 'UTC' ELSE {stamp} END",
-        __timed="CASE WHEN __fast IS NOT NULL THEN length(trim(__text)) > 10 "
-        "ELSE __epoch IS NOT NULL OR __parts.clock <> '' END",
-        __zoned=_slow(zoned),
+        __stamp=f"CASE WHEN __epoch IS NOT NULL THEN __epoch AT TIME ZONE 'UTC' ELSE {stamp} END",
+        __timed="__epoch IS NOT NULL OR __parts.clock <> ''",
+        __zoned="CASE WHEN __epoch IS NOT NULL THEN __epoch WHEN __parts.zone <> '' THEN "
+        f"TRY_CAST(strftime({stamp}, '%Y-%m-%d %H:%M:%S') || {zone} AS TIMESTAMPTZ) END",
     )
 
 
@@ -187,10 +197,6 @@ _CLOCK = (
     f"+ to_hours(CASE WHEN {_HALF} = 'p' AND hour({_TIME}) < 12 THEN 12 "
     f"WHEN {_HALF} = 'a' AND hour({_TIME}) = 12 THEN -12 ELSE 0 END) END"
 )
-
-
-def _slow(sql: str) -> str:
-    return f"CASE WHEN __fast IS NULL THEN {sql} END"
 
 
 def _epoch() -> str:
@@ -253,18 +259,21 @@ def _strptime(text: str, *forms: str) -> str:
     return f"TRY_STRPTIME({text}, [{', '.join(map(literal, forms))}])"
 
 
-def _order(reader: Reader, rows: str, text: str, place: str) -> str | None:
+def _order(reader: Reader, rows: str, place: str) -> str | None:
     """Return "day" or "month", whichever comes first in dates like 05/01/2024; None if unsure.
 
     One day above 12 tells it, for all rows; without one, or with both orders, nothing does.
+
+    Args:
+        reader: Of the rows.
+        rows: FROM and WHERE of rows with __text.
+        place: In the mapping, for messages.
     """
-    part = "regexp_extract({}, {}, {})::INTEGER".format
-    first, second = (part(text, literal(_EITHER), number) for number in (1, 2))
+    parts = [f"regexp_extract(__text, {literal(_EITHER)}, {n})::INTEGER" for n in (1, 2)]
     [found] = reader.fetch(
-        f"SELECT count(*) AS n, coalesce(bool_or({first} > 12), false) AS day, "
-        f"coalesce(bool_or({second} > 12), false) AS month FROM {rows} "
-        f"WHERE TRY_STRPTIME({text}, '%Y-%m-%d') IS NULL "
-        f"AND regexp_matches({text}, {literal(_EITHER)})",
+        f"SELECT count(*) AS n, coalesce(bool_or({parts[0]} > 12), false) AS day, "
+        f"coalesce(bool_or({parts[1]} > 12), false) AS month "
+        f"{rows} AND regexp_matches(__text, {literal(_EITHER)})",
         place,
     ).to_pylist()
     if not found["n"]:

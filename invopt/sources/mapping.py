@@ -8,7 +8,7 @@ expression `num(x)` converts to a number and `day(x, '%d/%m/%Y')` to a date.
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -88,8 +88,8 @@ class Expression(_Part):
         if self.thousands == self.decimal:
             raise ValueError(f"decimal and thousands are both {self.decimal!r}")
         for zone in (self.from_timezone, self.to_timezone):
-            if zone is not None and zone not in available_timezones():
-                raise ValueError(f"there is no time zone {zone!r}; one is Europe/Paris")
+            if zone is not None:
+                _check_zone(zone)
         if self.format is not None and re.search("%[WU]", self.format):
             raise ValueError(
                 f"format {self.format!r}: %W and %U number weeks as no calendar does; weeks of "
@@ -111,6 +111,13 @@ class Expression(_Part):
         given = sorted(set(fields) & self.model_fields_set)
         if given:
             raise ValueError(f"{', '.join(given)} of {self.expr!r} has no meaning there")
+
+
+def _check_zone(zone: str) -> None:
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as err:
+        raise ValueError(f"there is no time zone {zone!r}; one is Europe/Paris") from err
 
 
 def _as_expression(value: Any) -> Any:
@@ -391,6 +398,8 @@ class Mapping(_Part):
             raise ValueError(
                 f"sources {strange[0]!r}: the name of a source has letters, digits, _, - and ."
             )
+        if self.unique_id is not None:
+            self.unique_id.refuse(*_OF_DATES, *_OF_NUMBERS, "aggregate", "type")
         for name, table in self.tables():
             if table.source not in self.sources:
                 raise ValueError(

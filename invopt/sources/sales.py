@@ -16,6 +16,7 @@ from invopt.sources.standard import (
     NUMBER,
     Parts,
     Standard,
+    checked,
     combined,
     compact,
     gather,
@@ -113,10 +114,12 @@ class LongSales:
         if name is None:
             self._suspect_files()
             return {}
+        types = self.reader.column_types(f'"{self.table.source}"', "sales.from")
+        line = checked(self.reader, "sales", "line_key", name, self.table, types)
         self.reader.run(
             "CREATE OR REPLACE TABLE repeated_lines AS SELECT __row FROM (SELECT __row, "
             "row_number() OVER (PARTITION BY line ORDER BY __row) AS n FROM (SELECT __row, "
-            f"({name.expr})::VARCHAR AS line FROM {numbered(self.table.source)}"
+            f"({line})::VARCHAR AS line FROM {numbered(self.table.source)}"
             f"{kept_by(self.table.where)}) WHERE line IS NOT NULL) WHERE n > 1",
             "sales.line_key",
         )

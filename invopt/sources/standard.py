@@ -87,7 +87,7 @@ def standardise(
     rows = f"(SELECT * FROM {numbered(table.source)}{kept_by(table.where)})"
     reasons: dict[str, str] = {}
     if key is not None:
-        raw = _checked(reader, name, "key", key, table, types)
+        raw = checked(reader, name, "key", key, table, types)
         inner.append(f"({reader.whole_numbers(raw, table.source, types)})::VARCHAR AS key")
         reasons["its key is empty"] = "key IS NULL OR trim(key) = ''"
         # A stray quote makes the lines after it part of a name.
@@ -95,13 +95,13 @@ def standardise(
     else:
         inner.append("'' AS key")
     if ds is not None:
-        raw = _checked(reader, name, "ds", ds, table, types)
+        raw = checked(reader, name, "ds", ds, table, types)
         [kind] = kinds_of(reader, table.source, [raw], f"{name}.ds")
         found = dated(reader, rows, raw, ds, kind, f"{name}.ds")
         rows, reasons = found.rows, reasons | found.reasons
         inner += ["__at", "__at::DATE AS ds", "__ds_raw", "__unsure"]
     raws = [
-        _checked(reader, name, f"columns.{column}", expression, table, types)
+        checked(reader, name, f"columns.{column}", expression, table, types)
         for column, expression in columns.items()
     ]
     held = kinds_of(reader, table.source, raws, f"{name}.columns")
@@ -161,7 +161,7 @@ def one_hot_columns(
     for prefix, columns in table.one_hot.items():
         place = f"{name}.one_hot.{prefix}"
         checked = [
-            _checked(reader, name, f"one_hot.{prefix}", Expression(expr=c), table, types)
+            checked(reader, name, f"one_hot.{prefix}", Expression(expr=c), table, types)
             for c in columns
         ]
         texts = [f"({sql})::VARCHAR" for sql in checked]
@@ -190,7 +190,7 @@ def _resolve(expr: str, types: dict[str, str]) -> str:
     return expr
 
 
-def _checked(
+def checked(
     reader: Reader,
     name: str,
     place: str,
@@ -198,6 +198,11 @@ def _checked(
     table: Table,
     types: dict[str, str],
 ) -> str:
+    """Return an expression of a mapping as SQL.
+
+    Raises:
+        InvalidInputError: If the source has no such columns; those it has are named.
+    """
     sql = _resolve(expression.expr, types)
     try:
         reader.fetch(f'DESCRIBE SELECT {sql} FROM "{table.source}"', f"{name}.{place}")
@@ -248,6 +253,9 @@ def _tell_thousands(
 
 def _column_sql(column: str, raw: str, expression: Expression, kind: str, held: str) -> list[str]:
     value = f"TRY_CAST({raw} AS {kind})"
+    if kind == TEXT and expression.format is not None:
+        date = f"TRY_STRPTIME(({raw})::VARCHAR, {literal(expression.format)})"
+        value = f"strftime({date}, '%Y-%m-%d')"
     if kind == NUMBER and held == TEXT and expression.declares_number:
         value = number_sql(raw, expression.decimal, expression.thousands, expression.unit)
     if kind == NUMBER and expression.scale != 1.0:

@@ -254,13 +254,15 @@ def _references(report: DatasetReport, config: DataConfig) -> list[DataCheck]:
 
 
 def _join(misses: JoinMisses, limit: float) -> DataCheck:
-    """Judge a join by the side that is joined to, and by a partner of whom nobody matched."""
+    """Judge a join by the side that is joined to, and by a partner of whom nobody matched.
+
+    That some articles of a master were never sold is as it should be, that none was is not.
+    """
     left, right = (n / max(1, rows) for n, rows in zip(misses.missing, misses.rows, strict=True))
-    about = f"{misses.source}: {misses.left} with {misses.right}"
-    rule = (
-        f"share of rows of {misses.left} without a row of {misses.right} may not exceed the limit"
-    )
-    return DataCheck("references", about, left, limit, left <= limit and right < 1, rule)
+    found = max(left, right if right == 1 else 0.0)
+    about = f"{misses.source} ({misses.left} with {misses.right})"
+    rule = "share of rows joined to that have no partner, or of all that were joined, has a limit"
+    return DataCheck("references", about, found, limit, found <= limit, rule)
 
 
 def _frequency(report: DatasetReport) -> DataCheck:
