@@ -445,6 +445,8 @@ class Companions:
     def _tell_plans(
         self, file: FileFacts, domain: str, span: tuple[ColumnFacts, ColumnFacts] | None
     ) -> None:
+        if domain == "stock":  # counted after the last sale, not known before
+            return
         dates = dates_in(self.reader, file, span[1] if span else None)
         if len(dates) and dates.max() > self.dates.max():
             self.notes.append(
