@@ -55,23 +55,24 @@ def run_pipeline(
         InvalidInputError: If the input cannot be used or a step fails.
     """
     settings, overrides = Settings.of(workspace), list(overrides)
+    if config is None:
+        parameters = Parameters.remembered(settings.workspace, overrides, code_version())
+    else:
+        parameters = load_parameters(config, overrides)
     with writing_to(settings.workspace):
-        return _run_pipeline(pipeline, config, data, settings, out, overrides, asked)
+        return _run(pipeline, config, parameters, data, settings, out, overrides, asked)
 
 
-def _run_pipeline(
+def _run(
     pipeline: str,
     config: Path | None,
+    parameters: Parameters,
     data: Path | None,
     settings: Settings,
     out: Path | None,
     overrides: list[str],
     asked: Asked | None,
 ) -> Path:
-    if config is None:
-        parameters = Parameters.remembered(settings.workspace, overrides, code_version())
-    else:
-        parameters = load_parameters(config, overrides)
     data = _data_folder(parameters, data, settings)
     if out is not None and pipeline != "replenishment":
         raise InvalidInputError("--out is for orders: it belongs to `invopt run replenishment`.")
@@ -113,7 +114,9 @@ def _run_pipeline(
             run.folder / "monitoring.json",
             parameters.typed,
             settings,
-            lambda asked: _run_pipeline("training", config, data, settings, None, overrides, asked),
+            lambda asked: _run(
+                "training", config, parameters, data, settings, None, overrides, asked
+            ),
             lambda text: print(f"invopt: {text}"),
         )
     return run.folder
@@ -150,7 +153,10 @@ def writing_to(workspace: Path) -> Iterator[None]:
     except OSError as err:
         if err.errno not in _NO_WRITING:
             raise
-        what = f"{err.filename} " if err.filename else ""
+        place = Path(str(err.filename)) if err.filename else workspace
+        if workspace not in (place, *place.parents):
+            raise InvalidInputError(f"{place} cannot be written: {err.strerror}.") from err
+        what = f"{place}: " if place != workspace else ""
         raise InvalidInputError(
             f"workspace {workspace} cannot be written: {what}{err.strerror}. Name another with "
             "--workspace, or make room and rights; the next run goes on from what is there."
