@@ -154,10 +154,13 @@ def make(rng: random.Random, folder: Path) -> DataSet:
         [rng.choice(["s1", "x"]), rng.choice(skus), str(rng.randint(-3, 9)), _units(rng, number, 0)]
         for _ in range(rng.randint(1, 12))
     ]
-    parquet = rng.random() < 0.4
-    _write_parts(rng, folder / "lines", header, rows, parquet=parquet)
-    _write_parts(rng, folder / "stock", ["store", "sku", "n"], stock, parquet=parquet)
-    _write_parts(rng, folder / "orders", ["store", "sku", "due", "n"], orders, parquet=parquet)
+    kinds: dict[Any, Any] | None = None
+    if rng.random() < 0.4:
+        # 11.622 may be a text of eleven thousand, and is a number of eleven.
+        kinds = {pa.int64(): int} | ({pa.float64(): float} if number is NUMBERS[0] else {})
+    _write_parts(rng, folder / "lines", header, rows, kinds)
+    _write_parts(rng, folder / "stock", ["store", "sku", "n"], stock, kinds)
+    _write_parts(rng, folder / "orders", ["store", "sku", "due", "n"], orders, kinds)
     quantity = {"expr": "n", **number.entry}
     mapping = {
         "name": "t",
@@ -190,9 +193,21 @@ def _fault(rng: random.Random, row: list[str]) -> list[str]:
 
 
 def _write_parts(
-    rng: random.Random, folder: Path, header: list[str], rows: list[list[str]], *, parquet: bool
+    rng: random.Random,
+    folder: Path,
+    header: list[str],
+    rows: list[list[str]],
+    kinds: dict[Any, Any] | None,
 ) -> None:
-    """Write rows as files of random number, each with its columns in an order of its own."""
+    """Write rows as files of random number, each with its columns in an order of its own.
+
+    Args:
+        rng: Of all that is random.
+        folder: To make.
+        header: Columns.
+        rows: Of text.
+        kinds: Types of parquet, and how Python reads a text as one; None for CSV.
+    """
     folder.mkdir()
     number = rng.randint(1, 3)
     for part in range(number):
@@ -200,18 +215,18 @@ def _write_parts(
         names = [header[k] for k in order]
         cells = [[row[k] for k in order] for row in rows[part::number]]
         file = folder / f"{rng.randrange(100)}-{part}"
-        if parquet:
-            arrays = [_array([row[k] for row in cells]) for k in range(len(order))]
+        if kinds is not None:
+            arrays = [_array([row[k] for row in cells], kinds) for k in range(len(order))]
             pq.write_table(pa.table(dict(zip(names, arrays, strict=True))), f"{file}.parquet")
         else:
             with Path(f"{file}.csv").open("w", newline="", encoding="utf-8") as handle:
                 csv.writer(handle, delimiter=rng.choice(",\t|")).writerows([names, *cells])
 
 
-def _array(cells: list[str]) -> pa.Array:
+def _array(cells: list[str], kinds: dict[Any, Callable[[str], Any]]) -> pa.Array:
     """Return a column as numbers where every cell is one and reads back as it was, else as text."""
     given = [cell or None for cell in cells]
-    for kind, convert in ((pa.int64(), int), (pa.float64(), float)):
+    for kind, convert in kinds.items():
         try:
             values = [None if c is None else convert(c) for c in given]
         except ValueError:

@@ -10,7 +10,7 @@ from invopt.sources import wide
 from invopt.sources.duck import Reader
 from invopt.sources.ledger import DUPLICATE, FAR, FUTURE, REPEATED_LINE, UNFINISHED, Ledger
 from invopt.sources.mapping import Expression, Mapping, SalesTable, Table
-from invopt.sources.periods import Unfinished, believed, far_future, regular_step, unfinished
+from invopt.sources.periods import believed, far_future, regular_step, unfinished
 from invopt.sources.standard import (
     BOOLEAN,
     NUMBER,
@@ -41,7 +41,6 @@ class LongSales:
     ) -> None:
         self.table, self.reader, self.ledger = mapping.sales, reader, ledger
         self.duplicates, self.refused = 0, ""
-        self.unfinished: Unfinished | None = None
         key, freq = series_key(mapping, mapping.sales), mapping.frequency
         rules: dict[str, str] = self._repeated_lines()
         if today is not None:
@@ -75,7 +74,6 @@ class LongSales:
             days = days[inside]
         found = unfinished(days, freq, today)
         if found is not None and days["ds"].iloc[0] < found.start:
-            self.unfinished = found
             rules[UNFINISHED] = f"ds >= {_day(found.start)}"
             rows = int(days["n"][days["ds"] >= found.start].sum())
             self.ledger.notes.append(
@@ -186,15 +184,17 @@ class LongSales:
     def _refused(self, shape: tuple[int, int], parts: Parts, number: int) -> npt.NDArray[np.bool_]:
         """Return a mask of cells with a refused record: unknown, and neither zero nor smaller.
 
-        A return that is not netted leaves what was sold as it is, and so does a line sent twice.
+        Where lines add up, a return that is not netted leaves what was sold as it is, and so does a
+        line sent twice.
         """
         mask = np.zeros(shape, bool)
         if not self.refused:
             self.refused = "refused_sales"
+            harmless = ["y is negative", REPEATED_LINE] if self.table.adds_up else [""]
             self.reader.run(
                 f"CREATE TABLE {self.refused} AS SELECT c.i, {self.timeline.to_sql('s.ds')} AS t "
                 f'FROM "{self.std.view}" s JOIN "codes_{self.std.name}" c USING (key) '
-                f"WHERE s.reason NOT IN ('y is negative', {literal(REPEATED_LINE)}) "
+                f"WHERE s.reason NOT IN ({', '.join(map(literal, harmless))}) "
                 "AND year(s.ds) BETWEEN 1900 AND 2200",
                 "sales",
             )
