@@ -108,7 +108,8 @@ class Expression(_Part):
         Raises:
             ValueError: If one of the fields is given.
         """
-        given = sorted(set(fields) & self.model_fields_set)
+        default = type(self).model_fields
+        given = sorted(f for f in fields if getattr(self, f) != default[f].default)
         if given:
             raise ValueError(f"{', '.join(given)} of {self.expr!r} has no meaning there")
 

@@ -160,11 +160,11 @@ def one_hot_columns(
     types = reader.column_types(f'"{table.source}"', f"{name}.from")
     for prefix, columns in table.one_hot.items():
         place = f"{name}.one_hot.{prefix}"
-        checked = [
-            checked(reader, name, f"one_hot.{prefix}", Expression(expr=c), table, types)
+        texts = [
+            f"({checked(reader, name, f'one_hot.{prefix}', Expression(expr=c), table, types)})"
+            "::VARCHAR"
             for c in columns
         ]
-        texts = [f"({sql})::VARCHAR" for sql in checked]
         union = " UNION ".join(f'SELECT {text} AS v FROM "{table.source}"' for text in texts)
         values = reader.fetch(
             f"SELECT DISTINCT v FROM ({union}) WHERE trim(v) <> '' AND lower(trim(v)) NOT IN "
