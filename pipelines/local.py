@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from invopt.errors import InvalidInputError
-from serving.telling import MARK
+from pipelines.last_words import last_words
+from serving.telling import FAILED, MARK
 
 # Results a run leaves in its folder: task, artifact, file inside the artifact, name in the run.
 # A task with a star is that of whichever branch ran; it is never cached.
@@ -46,10 +47,8 @@ RESULTS = {
 }
 # kfp numbers the tasks of a step that stands in several branches.
 _TASK = re.compile(r"Executing task .*?'(?:.*/)?([\w-]+?)(?:-\d+)?'")
-# What kfp puts before the lines of a step.
-_PREFIX = re.compile(r"^(\s*)\[KFP Executor[^\]]*\]:? ?")
-_RAISED = re.compile(r"^(?P<kind>(?:\w+\.)*[A-Z]\w*)(?:: (?P<what>.*))?$")
-_ENGINE = ("Inner task failed", "finished with status", "Pipeline run failed", "Task failed")
+# The name of an exception, where a step ended by one that is no sentence of ours.
+_RAISED = re.compile(r"^\w*(?:Error|Exception)\b")
 
 
 @dataclass(frozen=True)
@@ -109,9 +108,9 @@ def run_compiled(
     )
     status, error = _stream(run, request, environment, tell)
     if status != 0:
-        raise InvalidInputError(
-            error or f"the {run.pipeline} pipeline ended with status {status} and said nothing."
-        )
+        with run.log.open(errors="replace") as log:
+            said = error or last_words(log) or f"it ended with status {status}"
+        raise InvalidInputError(said)
     for task, artifact, inner, name in RESULTS[run.pipeline]:
         _gather(run, task, artifact, inner, run.folder / name)
 
@@ -120,7 +119,7 @@ def _stream(
     run: LocalRun, request: Path, environment: dict[str, str], tell: Callable[[str], None]
 ) -> tuple[int, str]:
     """Run the child, log all it prints, tell progress; return its status and a step's error."""
-    faults = Faults()
+    step = error = ""
     started = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "pipelines.local", str(request)],
@@ -140,52 +139,25 @@ def _stream(
                     tell(text.split(MARK, 1)[1])
                 elif found := _TASK.search(text):
                     log.write(f"{time.monotonic() - started:.1f} s since the start\n")
-                    tell(f"step {found[1]}")
-                    faults.step = found[1]
-                else:
-                    faults.read(line)
+                    step = found[1]
+                    tell(f"step {step}")
+                elif FAILED in text:
+                    error = failure_of(step, text.split(FAILED, 1)[1])
     except OSError:  # the disk of the log is full: nobody reads on, and the child would hang
         process.kill()
         process.wait()
         raise
-    return process.wait(), faults.sentence
+    return process.wait(), error
 
 
-class Faults:
-    """Finds a step's own error in what it prints, among the tracebacks of the engine around it.
-
-    Attributes:
-        step: That runs now.
-        sentence: Of the last error of a step, "" where there was none.
-    """
-
-    def __init__(self) -> None:
-        self.step, self.sentence = "", ""
-        self.indent: int | None = None  # of a traceback that has begun
-
-    def read(self, line: str) -> None:
-        """Look at a line of output; kfp indents those of a step."""
-        text = _PREFIX.sub(r"\1", line.rstrip())
-        bare = text.lstrip()
-        indent = len(text) - len(bare)
-        if bare.startswith("Traceback (most recent call last)"):
-            self.indent = indent
-        elif self.indent is not None and bare and indent <= self.indent:
-            self.indent = None
-            self._end(bare)
-
-    def _end(self, text: str) -> None:
-        found = _RAISED.match(text)
-        if found is None or any(words in text for words in _ENGINE):
-            return
-        if found["kind"].startswith("invopt.errors."):
-            self.sentence = found["what"] or ""
-            return
-        what = f"{found['kind'].rpartition('.')[2]}: {found['what'] or ''}".rstrip(": ")
-        self.sentence = (
-            f"step {self.step or 'of the pipeline'} failed: {what.rstrip('.')}. If a file of an "
-            "earlier run is damaged, delete the folder cache of the workspace and run again."
-        )
+def failure_of(step: str, said: str) -> str:
+    """Return why a step failed: its own sentence, or its exception with what may mend it."""
+    if not _RAISED.match(said):
+        return said
+    return (
+        f"step {step} failed: {said.rstrip('.')}. If a file of an earlier run is damaged, delete "
+        "the folder cache of the workspace and run again."
+    )
 
 
 def _gather(run: LocalRun, task: str, artifact: str, inner: str, place: Path) -> None:

@@ -11,58 +11,21 @@ import pytest
 from invopt.errors import InvalidInputError
 from pipelines import launch
 from pipelines.cli import main
-from pipelines.local import Faults
+from pipelines.local import failure_of
 from serving.databases import make_database
 from serving.settings import Settings
 
-LOG = """\
-11:02:17.120 - INFO - Executing task 'evaluate-forecaster'
-11:02:17.120 - INFO - Streamed logs:
 
-    [KFP Executor 2026-11-28 11:02:17,121 INFO]: Looking for component `evaluate_forecaster`
-    Traceback (most recent call last):
-      File "mlflow/store.py", line 10, in run
-        raise_it(
-            "x")
-    sqlite3.OperationalError: database is locked
-
-    The above exception was the direct cause of the following exception:
-
-    Traceback (most recent call last):
-      File "executor.py", line 1, in <module>
-        main()
-    sqlalchemy.exc.OperationalError: (sqlite3.OperationalError) database or disk is full
-    [SQL: INSERT INTO runs]
-11:02:18.120 - ERROR - Task 'evaluate-forecaster' finished with status FAILURE
-Traceback (most recent call last):
-  File "<frozen runpy>", line 198, in _run_module_as_main
-RuntimeError: Pipeline 'training' finished with status FAILURE. Inner task failed: 'evaluate'.
-"""
-
-
-def fault_of(log, step="evaluate-forecaster"):
-    faults = Faults()
-    faults.step = step
-    for line in log.splitlines(keepends=True):
-        faults.read(line)
-    return faults.sentence
-
-
-def test_the_steps_own_error_is_told_and_not_the_engines():
-    told = fault_of(LOG)
-    assert told.startswith(
-        "step evaluate-forecaster failed: OperationalError: (sqlite3.OperationalError) database or "
-        "disk is full"
+def test_an_exception_of_a_step_is_told_with_its_step_and_what_may_mend_it():
+    assert failure_of("evaluate-forecaster", "OperationalError: disk is full.") == (
+        "step evaluate-forecaster failed: OperationalError: disk is full. If a file of an earlier "
+        "run is damaged, delete the folder cache of the workspace and run again."
     )
-    assert "Inner task" not in told
 
 
 def test_what_a_person_can_mend_is_told_as_the_library_says_it():
-    log = LOG.replace(
-        "sqlalchemy.exc.OperationalError: (sqlite3.OperationalError) database or disk is full",
-        "invopt.errors.ConfigError: evaluation: gate and selection need 42 periods.",
-    )
-    assert fault_of(log) == "evaluation: gate and selection need 42 periods."
+    said = "evaluation: gate and selection need 42 periods, the data have 30."
+    assert failure_of("clean-data", said) == said
 
 
 def test_runs_of_one_second_each_get_a_folder(tmp_path):
