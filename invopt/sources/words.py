@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -210,13 +210,12 @@ def _score(name: str, role: str) -> tuple[int, int, int] | None:
         return None
     is_label = int(role in ("product", "location") and bool(words & _NAMES))
     padded = f"_{name}_"
-    for kind, fits in enumerate(
-        (
-            lambda word: word == name,
-            lambda word: f"_{word}_" in padded,
-            lambda word: len(word) >= _COMPOUND and word in name,
-        )
-    ):
+    ways: tuple[Callable[[str], bool], ...] = (
+        lambda word: word == name,
+        lambda word: f"_{word}_" in padded,
+        lambda word: len(word) >= _COMPOUND and word in name,
+    )
+    for kind, fits in enumerate(ways):
         found = [n for n, word in enumerate(_WORDS[role]) if fits(word)]
         if found:
             return is_label, kind if kind == 2 else 0, found[0]
