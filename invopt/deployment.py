@@ -1,8 +1,33 @@
 """Sections of the configuration on where steps run and how a new version goes to work."""
 
-from typing import Literal
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def _as_text(value: Any) -> Any:
+    """Return what YAML took for a number or a truth value as Kubernetes writes it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, (int, float)) else value
+
+
+def _as_processors(text: str) -> str:
+    if not re.fullmatch(r"\d*\.?\d+m?", text) or not float(text.removesuffix("m")):
+        raise ValueError(f'processors are written "2", "0.5" or "500m", not "{text}"')
+    return text
+
+
+def _as_memory(text: str) -> str:
+    if not re.fullmatch(r"[1-9]\d*([EPTGMK]i?)", text):
+        raise ValueError(f'memory is a whole number with a unit, "4Gi" or "512Mi", not "{text}"')
+    return text
+
+
+Text = Annotated[str, BeforeValidator(_as_text)]
+Processors = Annotated[Text, AfterValidator(_as_processors)]
+Memory = Annotated[Text, AfterValidator(_as_memory)]
 
 
 class _Section(BaseModel):
@@ -42,7 +67,7 @@ class Toleration(_Section):
 
     key: str
     operator: Literal["Equal", "Exists"] = "Exists"
-    value: str | None = None
+    value: Text | None = None
     effect: Literal["NoSchedule", "NoExecute", "PreferNoSchedule"] | None = None
 
 
@@ -50,8 +75,8 @@ class PodConfig(_Section):
     """What one step's pod gets.
 
     Attributes:
-        cpu: Processors it may use, as Kubernetes writes them ("2", "500m").
-        memory: Memory it may use, as Kubernetes writes it ("4Gi").
+        cpu: Processors it may use, as Kubernetes writes them ("2", "500m"); a number is one.
+        memory: Memory it may use with its unit, as Kubernetes writes it ("4Gi").
         cpu_request: Processors a node must have free for it; `cpu` where None.
         memory_request: Memory a node must have free for it; `memory` where None.
         gpus: Accelerators.
@@ -61,21 +86,22 @@ class PodConfig(_Section):
         secrets: Secret to {key: environment variable}.
         secret_volumes: Secret to folder.
         environment: Variable to value.
-        retries: Times a failed pod is started again.
+        retries: Times a step is repeated when its pod is lost, or when a store or an API did not
+            answer it; bad input and defects are never repeated.
         timeout_seconds: Longest run.
     """
 
-    cpu: str = "1"
-    memory: str = "2Gi"
-    cpu_request: str | None = None
-    memory_request: str | None = None
+    cpu: Processors = "1"
+    memory: Memory = "2Gi"
+    cpu_request: Processors | None = None
+    memory_request: Memory | None = None
     gpus: int = Field(default=0, ge=0)
     gpu_type: str = "nvidia.com/gpu"
-    node_selector: dict[str, str] = {}
+    node_selector: dict[str, Text] = {}
     tolerations: tuple[Toleration, ...] = ()
     secrets: dict[str, dict[str, str]] = {}
     secret_volumes: dict[str, str] = {}
-    environment: dict[str, str] = {}
+    environment: dict[str, Text] = {}
     retries: int = Field(default=0, ge=0)
     timeout_seconds: int | None = Field(default=None, gt=0)
 

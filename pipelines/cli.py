@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in (
-        _add_run, _add_compile, _add_submit, _add_preview, _add_rollback, _add_serve,
+        _add_run, _add_compile, _add_submit, _add_wait, _add_preview, _add_rollback, _add_serve,
         _add_demo_data, _add_why, _add_switch, _add_init_mapping, _add_bench,
     ):  # fmt: skip
         add(commands)
@@ -102,7 +102,7 @@ def _add_submit(commands: "Commands") -> None:
     submit.add_argument("--host", required=True, metavar="URL", help="of the KFP API")
     submit.add_argument("--namespace", metavar="NS", help="of a multi-user installation")
     submit.add_argument("--data", metavar="DIR", help="folder of the data, as the steps see it")
-    submit.add_argument("--cron", help='run on a schedule: six fields, "0 0 4 * * *"')
+    submit.add_argument("--cron", help='on a schedule: six fields, seconds first, "0 0 4 * * *"')
     submit.add_argument("--wait", action="store_true", help="wait for the end and report")
     submit.set_defaults(command=_submit)
 
@@ -110,8 +110,9 @@ def _add_submit(commands: "Commands") -> None:
 def _submit(parsed: argparse.Namespace) -> None:
     import os  # noqa: PLC0415
 
+    from pipelines.follow import Target  # noqa: PLC0415
     from pipelines.launch import load_parameters  # noqa: PLC0415
-    from pipelines.submit import Submission, Target  # noqa: PLC0415
+    from pipelines.submit import Submission  # noqa: PLC0415
 
     target = Target(parsed.host.rstrip("/"), parsed.namespace, os.environ.get("KFP_TOKEN"))
     # In the version's defaults, so that a retraining nobody submits finds the data too.
@@ -130,6 +131,22 @@ def _submit(parsed: argparse.Namespace) -> None:
     run_id = submission.run()
     if parsed.wait:
         submission.wait(run_id)
+
+
+def _add_wait(commands: "Commands") -> None:
+    wait = commands.add_parser("wait", help="follow a run that was submitted to its end")
+    wait.add_argument("run", metavar="RUN", help="id that `submit` told, the end of the run's URL")
+    wait.add_argument("--host", required=True, metavar="URL", help="of the KFP API")
+    wait.set_defaults(command=_wait)
+
+
+def _wait(parsed: argparse.Namespace) -> None:
+    import os  # noqa: PLC0415
+
+    from pipelines.follow import Following, Target  # noqa: PLC0415
+
+    target = Target(parsed.host.rstrip("/"), None, os.environ.get("KFP_TOKEN"))
+    Following(target, parsed.run.rpartition("/")[2], _say).to_the_end()
 
 
 def _submit_command(parsed: argparse.Namespace) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from invopt.errors import InvalidInputError
-from serving.telling import MARK
+from serving.telling import FAILED, MARK
 
 # Results a run leaves in its folder: task, artifact, file inside the artifact, name in the run.
 # A task with a star is that of whichever branch ran; it is never cached.
@@ -46,7 +46,6 @@ RESULTS = {
 }
 # kfp numbers the tasks of a step that stands in several branches.
 _TASK = re.compile(r"Executing task .*?'(?:.*/)?([\w-]+?)(?:-\d+)?'")
-_ERROR = re.compile(r"^invopt\.errors\.\w+: (.*)$")
 
 
 @dataclass(frozen=True)
@@ -138,8 +137,8 @@ def _stream(
             elif found := _TASK.search(text):
                 log.write(f"{time.monotonic() - started:.1f} s since the start\n")
                 tell(f"step {found[1]}")
-            elif found := _ERROR.match(text.split("[KFP Executor", 1)[-1]):
-                error = found[1]
+            elif FAILED in text:
+                error = text.split(FAILED, 1)[1]
     return process.wait(), error
 
 

@@ -8,6 +8,7 @@ from kfp import dsl, kubernetes
 import components
 from invopt.deployment import ClusterConfig, PodConfig
 from invopt.errors import ConfigError
+from serving.step import RETRIES
 
 
 class Steps:
@@ -88,6 +89,8 @@ def _give(task: dsl.PipelineTask, pod: PodConfig) -> None:
     for secret, folder in pod.secret_volumes.items():
         kubernetes.use_secret_as_volume(task, secret, folder)
     if pod.retries:
+        # A pod that is lost is KFP's to repeat, a failure that may pass is the step's own.
         task.set_retry(pod.retries, backoff_duration="30s")
+        task.set_env_variable(RETRIES, str(pod.retries))
     if pod.timeout_seconds is not None:
         kubernetes.set_timeout(task, pod.timeout_seconds)

@@ -2,12 +2,11 @@
 
 import hashlib
 import json
+import re
 import tempfile
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import yaml
 
 from invopt.errors import InvalidInputError
+from pipelines.follow import Following, Target
 from pipelines.launch import compile_pipeline
 from pipelines.parameters import Parameters
 from serving.cluster import refusal, unreachable
@@ -22,24 +22,20 @@ from serving.kfp_api import explained, find_pipeline
 
 Notify = Callable[[str], None]
 _DONE = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
-_POLL_SECONDS = 10.0
-_MAX_JOBS = 200
+_PAGE = 100
+# A run's inputs become the arguments of its containers, and those end at 131,072 bytes.
+_MAX_INPUT_BYTES = 60_000
+_DESCRIPTORS = (
+    "@every ",
+    "@yearly",
+    "@annually",
+    "@monthly",
+    "@weekly",
+    "@daily",
+    "@midnight",
+    "@hourly",
+)
 _TIMEOUT_SECONDS = 20
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where to.
-
-    Attributes:
-        host: URL of the KFP API.
-        namespace: Of a multi-user installation, None otherwise.
-        token: Bearer token, None where none is asked for.
-    """
-
-    host: str
-    namespace: str | None
-    token: str | None
 
 
 class Submission:
@@ -86,17 +82,20 @@ class Submission:
     def schedule(self, cron: str) -> str:
         """Create the recurring run or replace it; returns its id.
 
-        The new one is made before the old one goes, so that no time is missed.
+        The new one is made before the old ones stop, so that no time is missed. An old one whose
+        run is under way is only stopped: Kubernetes would end that run with it. It is deleted
+        when the schedule is replaced again.
+
+        Raises:
+            InvalidInputError: If the schedule is not one of six fields.
         """
+        check_cron(cron)
         pipeline_id, version_id = self.upload()
         with explained(self.target.host, "creating a recurring run"):
             experiment = self._experiment()
             old = [
-                job.recurring_run_id
-                for job in self.client.list_recurring_runs(
-                    page_size=_MAX_JOBS, experiment_id=experiment
-                ).recurring_runs
-                or []
+                job
+                for job in self._all(self.client.list_recurring_runs, experiment, "recurring_runs")
                 if job.display_name == self.name
             ]
             made = self.client.create_recurring_run(
@@ -109,17 +108,50 @@ class Submission:
                 version_id=version_id,
                 service_account=self.parameters.cluster.service_account,
             )
-            for number in old:
-                self.client.delete_recurring_run(number)
+            for job in old:
+                if job.status != "DISABLED":
+                    self.client.disable_recurring_run(job.recurring_run_id)
         word = "replaced" if old else "created"
         self.notify(f"recurring run {self.name} {word}: {cron}")
+        self._remove(experiment, {str(job.recurring_run_id) for job in old})
         return str(made.recurring_run_id)
+
+    def _remove(self, experiment: str, old: set[str]) -> None:
+        """Delete those recurring runs that no run is under way of; they are stopped already."""
+        if not old:
+            return
+        with explained(self.target.host, "removing the recurring runs before it"):
+            busy = {
+                str(run.recurring_run_id): str(run.run_id)
+                for run in self._all(self.client.list_runs, experiment, "runs")
+                if run.state not in _DONE and run.recurring_run_id in old
+            }
+            for number in sorted(old - set(busy)):
+                self.client.delete_recurring_run(number)
+        for run in busy.values():
+            self.notify(f"run {run} of the schedule before is under way and goes on to its end")
+
+    def _all(self, listing: Callable[..., Any], experiment: str, what: str) -> Iterator[Any]:
+        """Yield everything of an experiment, newest first, page by page."""
+        token = ""
+        while True:
+            page = listing(
+                page_token=token,
+                page_size=_PAGE,
+                sort_by="created_at desc",
+                experiment_id=experiment,
+            )
+            yield from getattr(page, what) or ()
+            token = page.next_page_token
+            if not token:
+                return
 
     def upload(self) -> tuple[str, str]:
         """Upload the compiled pipeline unless this version is there; returns both ids."""
         with tempfile.TemporaryDirectory() as folder:
             package = Path(folder) / f"{self.pipeline}.yaml"
             compile_pipeline(self.pipeline, self.parameters, package)
+            check_inputs(package.read_text())
             version = version_name(package.read_text(), self.parameters.code_version)
             with explained(self.target.host, "uploading the pipeline"):
                 pipeline = find_pipeline(self.client, self.name, self.target.namespace)
@@ -127,7 +159,7 @@ class Submission:
                     pipeline = self.client.upload_pipeline(
                         str(package), self.name, namespace=self.target.namespace
                     ).pipeline_id
-                versions = self.client.list_pipeline_versions(pipeline, page_size=_MAX_JOBS)
+                versions = self.client.list_pipeline_versions(pipeline, page_size=_PAGE)
                 for found in versions.pipeline_versions or []:
                     if found.display_name == version:
                         return pipeline, str(found.pipeline_version_id)
@@ -137,26 +169,13 @@ class Submission:
         self.notify(f"uploaded {self.name} as version {version}")
         return pipeline, str(uploaded.pipeline_version_id)
 
-    def wait(self, run_id: str, sleep: Callable[[float], None] = time.sleep) -> None:
+    def wait(self, run_id: str) -> None:
         """Wait for a run's end.
 
         Raises:
             InvalidInputError: If it does not succeed; with what its failed steps say.
         """
-        state = ""
-        while state not in _DONE:
-            with explained(self.target.host, "asking for the run"):
-                run = self.client.get_run(run_id)
-            if run.state != state:
-                self.notify(f"run {run_id}: {str(run.state).lower()}")
-                state = str(run.state)
-            if state not in _DONE:
-                sleep(_POLL_SECONDS)
-        if state != "SUCCEEDED":
-            raise InvalidInputError(
-                f"run {run_id} ended as {state.lower()}: {_why(run)} "
-                f"See {self.target.host}/#/runs/details/{run_id}."
-            )
+        Following(self.target, run_id, self.notify).to_the_end()
 
     def _experiment(self) -> str:
         found = self.client.create_experiment(
@@ -170,6 +189,56 @@ def version_name(compiled: str, code_version: str) -> str:
     # kfp writes the keys of dict parameters in no fixed order.
     content = json.dumps(list(yaml.load_all(compiled, yaml.CSafeLoader)), sort_keys=True)
     return f"{code_version}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
+
+
+def check_cron(cron: str) -> None:
+    """Check that a schedule says what KFP will read in it.
+
+    Raises:
+        InvalidInputError: If it has not six fields, or would start a run every second.
+    """
+    text = cron.strip()
+    if text.startswith(_DESCRIPTORS):
+        return
+    fields = text.split()
+    example = '"0 0 4 * * 1" is every Monday at 4:00'
+    if len(fields) == 5:
+        raise InvalidInputError(
+            f'--cron "{text}" has five fields; KFP counts six, seconds first, and would read its '
+            f'minutes as seconds. You may mean --cron "0 {text}".'
+        )
+    if len(fields) != 6:
+        raise InvalidInputError(
+            f'--cron "{text}" has {len(fields)} fields, not six: second, minute, hour, day of the '
+            f"month, month, day of the week; {example}."
+        )
+    if not re.fullmatch(r"[0-5]?\d", fields[0]):
+        raise InvalidInputError(
+            f'--cron "{text}" starts at the seconds {fields[0]}: a run starts at one second, so '
+            f"the first field must be a number from 0 to 59; {example}."
+        )
+
+
+def check_inputs(compiled: str) -> None:
+    """Check that a pipeline's inputs fit into the arguments of its containers.
+
+    Raises:
+        InvalidInputError: If not; it names the largest.
+    """
+    spec = next(iter(yaml.load_all(compiled, yaml.CSafeLoader)))
+    given = spec["root"].get("inputDefinitions", {}).get("parameters", {})
+    sizes = {
+        name: len(json.dumps(content.get("defaultValue"), ensure_ascii=False).encode())
+        for name, content in given.items()
+    }
+    total = sum(sizes.values())
+    if total > _MAX_INPUT_BYTES:
+        largest = max(sizes, key=sizes.__getitem__)
+        raise InvalidInputError(
+            f"the inputs of this run have {total:,} bytes, and at most {_MAX_INPUT_BYTES:,} fit "
+            f"into the arguments of a container. The largest is {largest} with "
+            f"{sizes[largest]:,}: make it shorter, or keep what it lists in a file of the data."
+        )
 
 
 def check_image() -> None:
@@ -223,15 +292,3 @@ def _client(target: Target) -> Any:
             namespace=target.namespace or "kubeflow",
             existing_token=target.token,
         )
-
-
-def _why(run: Any) -> str:
-    details = run.run_details.task_details if run.run_details else None
-    failed = [t for t in details or [] if t.state == "FAILED"]
-    told = [
-        f"{t.display_name}: {t.error.message}" if t.error else f"{t.display_name} failed"
-        for t in failed
-    ]
-    if run.error is not None:
-        told.append(str(run.error.message))
-    return "; ".join(told)[:800] + "." if told else "KFP gives no reason."

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from invopt.errors import InvalidInputError
@@ -179,6 +180,8 @@ def refusal(status: int, body: str | None, reason: str | None) -> str:
         advice = "Apply the overlay first (k8s/README.md)."
     elif status in (401, 403):
         advice = "Check the service account and its Role (k8s/base/pipeline-jobs/roles.yaml)."
+    elif status == 400:
+        advice = "Mend what it names, then run again."
     elif status in (409, 422):
         advice = "Somebody else changed it, or the cluster's version differs: look, then run again."
     else:
@@ -214,7 +217,8 @@ def pod_trouble(pods: list[Object]) -> tuple[str, bool]:
 def _troubles(pod: Object) -> Iterator[tuple[str, bool]]:
     status, name = pod.get("status", {}), pod["metadata"]["name"]
     if status.get("reason") == "Evicted":
-        yield f"pod {name} was evicted: {status.get('message', '')}", True
+        # What made the pod makes another one.
+        yield f"pod {name} was evicted: {status.get('message', '')}", False
     kinds = ("initContainerStatuses", "containerStatuses")
     for container in (c for kind in kinds for c in status.get(kind, [])):
         state = container.get("state", {})
@@ -236,18 +240,33 @@ def _last_line(text: str) -> str:
     return (text.strip().splitlines() or [""])[-1][-300:]
 
 
-def warnings_of(events: list[Object], prefix: str) -> str:
-    """Return the last warning about objects whose name starts with a prefix, "" for none."""
+def warnings_of(
+    events: list[Object], concerns: Callable[[dict[str, str]], bool], since: str = ""
+) -> str:
+    """Return the last warning about some objects, "" for none.
+
+    Args:
+        events: Of the namespace.
+        concerns: Whether an object, by its kind and name, is one of them.
+        since: Time in ISO 8601; what happened before is of others. An event without one counts.
+    """
+    start = _moment(since)
     found = [
-        e
-        for e in events
-        if e.get("type") == "Warning"
-        and e.get("involvedObject", {}).get("name", "").startswith(prefix)
+        (_moment(event.get("lastTimestamp") or event.get("eventTime")), event)
+        for event in events
+        if event.get("type") == "Warning"
+        and concerns({"kind": "", "name": ""} | event.get("involvedObject", {}))
     ]
-    if not found:
+    recent = [event for event in found if not event[0] or event[0] >= start]
+    if not recent:
         return ""
-    last = max(found, key=lambda e: e.get("lastTimestamp") or e.get("eventTime") or "")
+    _, last = max(recent, key=lambda pair: pair[0])
     return f"{last.get('reason', '')}: {last.get('message', '')}"
+
+
+def _moment(text: str | None) -> float:
+    """Return a time as whole seconds, 0 where there is none."""
+    return datetime.fromisoformat(text).timestamp() // 1 if text else 0.0
 
 
 def wait_until(

@@ -33,6 +33,7 @@ _GROUP, _API_VERSION, _PLURAL = "serving.kserve.io", "v1beta1", "inferenceservic
 _KNATIVE = ("Knative", "Serverless")
 _TIMEOUT_SECONDS = 20
 _POLL_SECONDS = 2.0
+_TELL_SECONDS = 30.0
 _CHAMPION_SECONDS = 60.0
 # Until every node has forgotten the addresses of pods that ended.
 _SETTLE_SECONDS = 3.0
@@ -88,7 +89,7 @@ class InferenceService:
         self.clock, self.sleep = clock, sleep
         self.api = cluster.custom()
         # As they were before the last patch: what is still so tells nothing of the new spec.
-        self._served, self._failure = "", ""
+        self._served, self._failure, self._patched = "", "", ""
         self._seen: Object = {}
 
     def read(self) -> Object:
@@ -139,7 +140,9 @@ class InferenceService:
         self._served = served_version(current["spec"])
         self._failure = _failure(self._seen)
         with explained(f"patching InferenceService {self.name}"):
-            return self.cluster.patch(self._place(), patch + _annotated(current, notes))
+            changed = self.cluster.patch(self._place(), patch + _annotated(current, notes))
+        self._patched = _last_write(changed)
+        return changed
 
     def drop_autoscaler(self, release: Release) -> None:
         """Delete the autoscaler of a canary that has ended: KServe leaves it, with its warnings.
@@ -173,8 +176,10 @@ class InferenceService:
             ClusterError: With the reason found in status, pods and events.
         """
         found: Object = {}
+        started = told = self.clock()
 
         def check() -> bool:
+            nonlocal told
             found.clear()
             found.update(self.read())
             pods = self.pods()
@@ -183,12 +188,16 @@ class InferenceService:
             reason = self._hopeless(found, pods, version)
             if reason:
                 raise ClusterError(f"{what} failed: {reason}. {_advice(reason)}")
+            if self.clock() - told >= _TELL_SECONDS:
+                told = self.clock()
+                reason = self._why_not(found, pods, version) or "no reason given"
+                self.notify(f"{what}: not yet after {told - started:.0f} s: {reason}")
             return False
 
         if wait_until(check, minutes * 60, self.clock, self.sleep, _POLL_SECONDS):
             self.sleep(_SETTLE_SECONDS)
             return found
-        reason = self._why_not(found) or "its status gives no reason"
+        reason = self._why_not(found, self.pods(), version) or "its status gives no reason"
         raise ClusterError(
             f"{what} was not reached in {minutes:g} minutes: {reason}. {_advice(reason)}"
         )
@@ -205,21 +214,54 @@ class InferenceService:
 
     def _hopeless(self, service: Object, pods: list[Object], version: str) -> str:
         """Return why waiting cannot help, "" where it can."""
-        failure = _failure(service)
-        if failure not in ("", self._failure):
+        failure = self._own_failure(service, pods, version)
+        if failure:
             return failure
         # Pods of a service that serves no model yet have no version, and never run.
         mine = {version, ""} if self._served else {version}
         reason, hopeless = pod_trouble([pod for pod in pods if pod_version(pod) in mine])
-        return self._with_warning(reason) if hopeless else ""
+        return _joined(reason, self._warning(pods, version)) if hopeless else ""
 
-    def _why_not(self, service: Object) -> str:
-        reason = _failure(service) or pod_trouble(self.pods())[0]
-        return self._with_warning(reason) or _conditions(service)
+    def _own_failure(self, service: Object, pods: list[Object], version: str) -> str:
+        """Return why the version was not loaded; the status tells that of older pods as well."""
+        failure, place = _failure_at(service)
+        if failure in ("", self._failure):
+            return ""
+        versions = {pod["metadata"]["name"]: v for pod in pods if (v := pod_version(pod))}
+        if versions and version not in versions.values():
+            return ""  # KServe has not got round to it
+        return "" if versions.get(place, version) != version else failure
 
-    def _with_warning(self, reason: str) -> str:
-        warning = warnings_of(self.cluster.items("events"), self.name)
-        return "; ".join(part for part in (reason, warning) if part)
+    def _why_not(self, service: Object, pods: list[Object], version: str) -> str:
+        """Return all that is known: of the model and its pods, the conditions, then warnings."""
+        mine = [pod for pod in pods if pod_version(pod) in (version, "")]
+        return _joined(
+            self._own_failure(service, pods, version) or pod_trouble(mine)[0],
+            _conditions(service),
+            self._warning(pods, version),
+        )
+
+    def _warning(self, pods: list[Object], version: str) -> str:
+        """Return the last warning since the last patch about what makes the version's pods.
+
+        Autoscalers warn until they have numbers, routes where there is no gateway, and what
+        older versions left warns on: nothing of that keeps a version from being ready.
+        """
+        versions = {pod["metadata"]["name"]: pod_version(pod) for pod in pods}
+        theirs = {_owner(pod) for pod in pods if pod_version(pod) not in (version, "")}
+        theirs -= {_owner(pod) for pod in pods if pod_version(pod) == version} | {""}
+        own = (f"{self.name}-predictor", f"{self.name}-{_canary_name(version)}-predictor")
+
+        def concerns(what: dict[str, str]) -> bool:
+            kind, name = what["kind"], what["name"]
+            return (
+                kind in ("Pod", "ReplicaSet", "Deployment")
+                and any(_is_of(name, base) for base in own)
+                and not any(_is_of(name, base) for base in theirs)
+                and versions.get(name, version) in (version, "")
+            )
+
+        return warnings_of(self.cluster.items("events"), concerns, self._patched)
 
     def images(self) -> dict[str, str]:
         """Return the digest of every image its pods run, by container."""
@@ -443,13 +485,39 @@ def _is_seen(service: Object) -> bool:
 
 def _failure(service: Object) -> str:
     """Return why the model, or that of a canary, was not loaded, "" where it was not tried."""
+    return _failure_at(service)[0]
+
+
+def _failure_at(service: Object) -> tuple[str, str]:
+    """Return also the pod it happened in, "" where that is not told."""
     status = service.get("status", {})
     for place in (status, *status.get("canaryStatuses", [])):
         model = place.get("modelStatus", {})
         if model.get("transitionStatus") in ("BlockedByFailedLoad", "InvalidSpec"):
             info = model.get("lastFailureInfo", {})
-            return f"{info.get('reason', 'failed')}: {info.get('message', '')}"
-    return ""
+            why = f"{info.get('reason', 'failed')}: {info.get('message', '')}"
+            return why, str(info.get("location") or "")
+    return "", ""
+
+
+def _last_write(service: Object) -> str:
+    """Return when somebody last wrote the service, by the API server's clock."""
+    writes = [f.get("time") or "" for f in service["metadata"].get("managedFields") or ()]
+    return max(writes, default="")
+
+
+def _owner(pod: Object) -> str:
+    """Return the name of the ReplicaSet a pod belongs to, "" where it tells none."""
+    owners = pod["metadata"].get("ownerReferences") or ()
+    return next((str(o["name"]) for o in owners if o.get("kind") == "ReplicaSet"), "")
+
+
+def _is_of(name: str, base: str) -> bool:
+    return name == base or name.startswith(f"{base}-")
+
+
+def _joined(*parts: str) -> str:
+    return "; ".join(part for part in parts if part)
 
 
 def _traffic(service: Object) -> list[Any]:

@@ -32,6 +32,8 @@ _LOG_SECONDS = 5.0
 # Nodes that are added on demand, with GPUs, may take a quarter of an hour.
 _START_SECONDS = 20 * 60
 _TIMEOUT_SECONDS = 20
+_NUMBER = "batch.kubernetes.io/job-completion-index"
+_LOG = "machine-0.log"
 
 
 def train(source: str, config: dict[str, Any], code_version: str, out: str, notify: Notify) -> None:
@@ -119,7 +121,10 @@ class TrainJob:
         self.cluster, self.name, self.runtime = cluster, name, runtime
         self.config, self.notify, self.sleep, self.clock = config, notify, sleep, clock
         self.client = _client(cluster)
-        self._since, self._runs, self._told = 0.0, False, ""
+        # Since when machines are missing, what was told of it, the pods at the last look, and when
+        # the job was made.
+        self._since: float | None = None
+        self._told, self._machines, self._made = "", dict[str, Any](), ""
 
     def run(self, folder: Path, members: list[Any]) -> None:
         """Train the members of a prepared folder; returns when they are there.
@@ -131,16 +136,24 @@ class TrainJob:
             ClusterError: If the job fails; with the reason found in status, pods and events.
         """
         with terminable():
-            if self._status() in ("Complete", "Failed"):  # left by an attempt that was cut off
+            status = self._status()
+            if status in ("Complete", "Failed", "Leaving"):  # of an attempt that was cut off
                 self._delete()
-            if self._status() is None:
+                self._wait_until_gone()
+                status = None
+            if status is None:
                 self._submit(folder, members)
             else:
                 self.notify(f"TrainJob {self.name} is under way: following it")
             try:
-                self._follow()
-            finally:
-                self._delete()
+                self._follow(folder)
+            except BaseException:
+                # The one call that changes something, first: a terminated step has a second left.
+                with contextlib.suppress(ClusterError):
+                    self._delete()
+                raise
+            self._delete()
+            self._wait_until_gone()
 
     def command(self, folder: Path, members: list[Any]) -> list[str]:
         """Return torchrun's arguments; where and how many it is told by the runtime."""
@@ -172,19 +185,19 @@ class TrainJob:
             )
         self.notify(f"TrainJob {self.name} submitted to {nodes} machines")
 
-    def _follow(self) -> None:
+    def _follow(self, folder: Path) -> None:
         """Wait for the end; meanwhile the first machine's progress is told.
 
         Raises:
             ClusterError: If the job fails or vanishes.
         """
         ended = threading.Event()
-        logs = threading.Thread(target=self._tell_logs, args=(ended,), daemon=True)
+        logs = threading.Thread(target=self._tell_logs, args=(ended, folder), daemon=True)
         logs.start()
-        self._since, self._runs, self._told = self.clock(), False, ""
+        self._since, self._told, self._machines = None, "", {}
         try:
             while (status := self._status()) not in ("Complete", "Failed"):
-                if status is None:
+                if status in (None, "Leaving"):
                     raise ClusterError(
                         f"TrainJob {self.name} is gone: somebody deleted it. Run the step again."
                     )
@@ -197,49 +210,98 @@ class TrainJob:
             raise ClusterError(f"TrainJob {self.name} failed: {self._why_failed()}. {_ADVICE}")
 
     def _look_at(self, pods: list[Any]) -> None:
-        """Tell, once, why no machine runs yet.
+        """Tell, once, which machines do not run and why, and which were started again.
 
         Raises:
             ClusterError: If waiting cannot help, or has not: a quota, or no node with the room.
         """
-        reason, hopeless = pod_trouble(pods)
+        newest = _newest(pods)
+        self._tell_restarts(newest)
+        reason, hopeless = pod_trouble(list(newest.values()))
         if hopeless:
             raise ClusterError(f"TrainJob {self.name} cannot run: {reason}. {_ADVICE}")
-        if self._runs or any(pod.get("status", {}).get("phase") == "Running" for pod in pods):
-            self._runs = True
+        wanted = self.config.training.num_nodes
+        missing = wanted - sum(_is_at_work(pod) for pod in newest.values())
+        if missing <= 0:
+            if self._told:
+                self.notify(f"TrainJob {self.name} runs on {wanted} machines")
+            self._since, self._told = None, ""
             return
-        reason = reason or warnings_of(self.cluster.items("events"), self.name)
+        if self._since is None:
+            self._since = self.clock()
+        reason = reason or self._warning()
         if self.clock() - self._since > _START_SECONDS:
             raise ClusterError(
-                f"no machine of TrainJob {self.name} runs after {_START_SECONDS // 60} minutes: "
-                f"{reason or 'no reason given'}. Ask for less in the TrainingRuntime, or add room."
+                f"{missing} of {wanted} machines of TrainJob {self.name} do not run after "
+                f"{_START_SECONDS // 60} minutes: {reason or 'no reason given'}. "
+                "Ask for less in the TrainingRuntime, or add room."
             )
         if reason not in ("", self._told):
-            self.notify(f"TrainJob {self.name} waits: {reason}")
+            self.notify(f"TrainJob {self.name} waits for {missing} of {wanted} machines: {reason}")
             self._told = reason
 
-    def _tell_logs(self, ended: threading.Event) -> None:
-        told = 0
+    def _tell_restarts(self, newest: dict[str, Any]) -> None:
+        """Tell which machines' pods are others than they were, and what became of those."""
+        again = {
+            number: pod
+            for number, pod in self._machines.items()
+            if number in newest and _identity(newest[number]) != _identity(pod)
+        }
+        if again:
+            reason, _ = pod_trouble([*again.values(), *(newest[number] for number in again)])
+            why = f": {reason}" if reason else ""
+            self.notify(
+                f"TrainJob {self.name}: started again on machine {', '.join(sorted(again))}, it "
+                f"goes on from the last checkpoint{why}"
+            )
+        self._machines.update(newest)
+
+    def _tell_logs(self, ended: threading.Event, folder: Path) -> None:
+        """Tell the first machine's progress, and keep all it says beside what it learns.
+
+        Pods of a TrainJob are archived nowhere, and the job is deleted. A pod that is started
+        again has a log of its own.
+        """
+        told, source = 0, ""
         while True:
-            with contextlib.suppress(RuntimeError):  # no pod yet, or the connection broke
+            with contextlib.suppress(RuntimeError, ClusterError):  # no pod yet, or no connection
+                first = _newest(self._pods()).get("0")
+                if first is not None and _identity(first) != source:
+                    told, source = 0, _identity(first)
                 for number, line in enumerate(self.client.get_job_logs(self.name, follow=True)):
-                    text = line.strip()
-                    if number >= told and text.startswith(MARK):
-                        self.notify(text.removeprefix(MARK))
-                    told = max(told, number + 1)
+                    if number < told:
+                        continue
+                    told = number + 1
+                    _keep(folder, line)
+                    if line.strip().startswith(MARK):
+                        self.notify(line.strip().removeprefix(MARK))
             if ended.wait(_LOG_SECONDS):
                 return
 
     def _status(self) -> str | None:
-        """Return Complete, Failed or Running, None when there is no such job."""
-        return None if (job := self._read()) is None else _ending(job)[0]
+        """Return Complete, Failed, Leaving or Running, None when there is no such job."""
+        job = self._read()
+        if job is None:
+            return None
+        self._made = str(job["metadata"].get("creationTimestamp") or "")
+        ending = _ending(job)[0]
+        leaves = "deletionTimestamp" in job["metadata"] and ending == "Running"
+        return "Leaving" if leaves else ending
 
     def _why_failed(self) -> str:
         job = self._read()
         message = _ending(job)[1] if job else ""
         reason, _ = pod_trouble(self._pods())
-        warning = warnings_of(self.cluster.items("events"), self.name)
-        return "; ".join(part for part in (message, reason, warning) if part) or "no reason given"
+        parts = (message, reason, self._warning())
+        return "; ".join(part for part in parts if part) or "no reason given"
+
+    def _warning(self) -> str:
+        """Return the last warning about this job and what it made; not of one of the same name."""
+
+        def is_own(name: str) -> bool:
+            return name == self.name or name.startswith(f"{self.name}-")
+
+        return warnings_of(self.cluster.items("events"), lambda e: is_own(e["name"]), self._made)
 
     def _pods(self) -> list[Any]:
         return self.cluster.items("pods", f"jobset.sigs.k8s.io/jobset-name={self.name}")
@@ -250,9 +312,8 @@ class TrainJob:
         with explained(f"reading TrainJob {self.name}"):
             try:
                 found: dict[str, Any] = self.cluster.custom().get_namespaced_custom_object(
-                    "trainer.kubeflow.org", "v1alpha1", self.cluster.namespace, "trainjobs",
-                    self.name, _request_timeout=_TIMEOUT_SECONDS,
-                )  # fmt: skip
+                    *self._place(), _request_timeout=_TIMEOUT_SECONDS
+                )
             except ApiException as err:
                 if (
                     err.status == 404
@@ -264,13 +325,25 @@ class TrainJob:
         return found
 
     def _delete(self) -> None:
-        """Delete the job and wait until it is gone; one that is gone already is fine."""
-        if self._status() is None:
-            return
-        with _sdk(f"deleting TrainJob {self.name}"):
-            self.client.delete_job(self.name)
+        """Delete the job, in one call; one that is gone already is fine."""
+        from kubernetes.client import ApiException  # noqa: PLC0415
+
+        with explained(f"deleting TrainJob {self.name}"):
+            try:
+                self.cluster.custom().delete_namespaced_custom_object(
+                    *self._place(), _request_timeout=_TIMEOUT_SECONDS
+                )
+            except ApiException as err:
+                if err.status != 404:
+                    raise
+
+    def _wait_until_gone(self) -> None:
         while self._status() is not None:
             self.sleep(1.0)
+
+    def _place(self) -> tuple[str, str, str, str, str]:
+        space = self.cluster.namespace
+        return "trainer.kubeflow.org", "v1alpha1", space, "trainjobs", self.name
 
 
 _ADVICE = "Mend the cause and run the step again: it goes on from the last checkpoint."
@@ -281,6 +354,35 @@ def _ending(job: dict[str, Any]) -> tuple[str, str]:
         if condition["type"] in ("Complete", "Failed") and condition["status"] == "True":
             return condition["type"], condition.get("message", "")
     return "Running", ""
+
+
+def _newest(pods: list[Any]) -> dict[str, Any]:
+    """Return the youngest pod of each machine, by the machine's number."""
+    ordered = sorted(pods, key=lambda pod: pod["metadata"].get("creationTimestamp") or "")
+    return {
+        pod["metadata"].get("labels", {}).get(_NUMBER, pod["metadata"]["name"]): pod
+        for pod in ordered
+        if "deletionTimestamp" not in pod["metadata"]
+    }
+
+
+def _identity(pod: Any) -> str:
+    """Return what changes when a machine's work begins anew: its pod, or a container of it."""
+    restarts = sum(
+        container.get("restartCount", 0)
+        for container in pod.get("status", {}).get("containerStatuses", [])
+    )
+    return f"{pod['metadata'].get('uid') or pod['metadata']['name']} {restarts}"
+
+
+def _is_at_work(pod: Any) -> bool:
+    return pod.get("status", {}).get("phase") in ("Running", "Succeeded")
+
+
+def _keep(folder: Path, line: str) -> None:
+    if folder.is_dir():
+        with (folder / _LOG).open("a") as log:
+            log.write(f"{line.rstrip()}\n")
 
 
 def _client(cluster: Cluster) -> Any:

@@ -50,6 +50,7 @@ class FakeKubernetes:
         self.on_change: Callable[[str, Object], None] = lambda verb, item: None
         self.on_look: Callable[[], None] = lambda: None
         self.writes: list[tuple[str, Object]] = []
+        self.now = "2026-01-01T00:00:00Z"
         self.lock = threading.RLock()
         self._version = 0
         handler = type("Handler", (_Handler,), {"api": self})
@@ -105,6 +106,7 @@ class FakeKubernetes:
             meta.setdefault("namespace", NAMESPACE)
             meta.setdefault("creationTimestamp", "2026-01-01T00:00:00Z")
             meta["resourceVersion"] = str(self._version)
+            meta["managedFields"] = [{"manager": "test", "time": self.now}]
             if before is None or before.get("spec") != item.get("spec"):
                 meta["generation"] = (before or {"metadata": {}})["metadata"].get(
                     "generation", 0

@@ -1,4 +1,9 @@
-"""A small KFP API over HTTP on loopback: pipelines, versions, experiments, runs, schedules."""
+"""A small KFP API over HTTP on loopback: pipelines, versions, experiments, runs, schedules.
+
+It answers as KFP 2.17 does: a run without a state before the first look at it, tasks that are all
+of Argo's nodes without their ids and errors, logs that are "200" even where there are none, and a
+recurring run that takes its runs under way along when it is deleted.
+"""
 
 import json
 import re
@@ -9,8 +14,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import yaml
 
+from tests.cluster.argo_nodes import Step, manifest, task_details, workflow
+
 Object = dict[str, Any]
 _ROOT = "/apis/v2beta1"
+_DONE = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 # What KFP asks Kubernetes about the caller, by call (its multi-user mode).
 _RULES = {
     ("GET", "pipelines"): ("pipelines", "list"),
@@ -26,11 +34,21 @@ _RULES = {
     ("GET", "recurringruns"): ("jobs", "list"),
     ("POST", "recurringruns"): ("jobs", "create"),
     ("DELETE", "recurringrun"): ("jobs", "delete"),
+    ("POST", "disable"): ("jobs", "disable"),
 }
 
 
 class FakeKfp:
-    """The API server; `states` are what a run's looks return, the last one for ever."""
+    """The API server.
+
+    Attributes:
+        states: What looks at a run return, the last one for ever; None is a run without a state.
+        steps: Of the run, from which its nodes are made.
+        terminated: Whether somebody ended it.
+        hands_out_workflows: Whether it knows the API before v2beta1 too.
+        drops: Connections to close without an answer, from the next one on.
+        killed: Runs under way whose recurring run was deleted; KFP calls them RUNNING for ever.
+    """
 
     def __init__(self) -> None:
         self.pipelines: list[Object] = []
@@ -39,8 +57,13 @@ class FakeKfp:
         self.experiments: list[Object] = []
         self.runs: list[Object] = []
         self.recurring: list[Object] = []
-        self.states = ["PENDING", "RUNNING", "SUCCEEDED"]
-        self.failure: Object = {}
+        self.states: list[str | None] = [None, "PENDING", "RUNNING", "SUCCEEDED"]
+        self.steps: list[Step] = []
+        self.terminated = False
+        self.hands_out_workflows = True
+        self.drops = 0
+        self.killed: list[str] = []
+        self.history: list[Object] = []
         self.multi_user = False
         self.token = ""  # that it asks for where it serves several users
         self.refusal: tuple[int, str] | None = None
@@ -115,28 +138,98 @@ class FakeKfp:
         self.runs.append(made)
         return made
 
-    def _get_runs(self, *_: Any) -> Object:
-        return {"runs": self.runs}
+    def _get_runs(self, _: str, query: dict[str, list[str]], __: bytes) -> Object:
+        newest = [{"state": "RUNNING"} | run for run in reversed(self.runs)]
+        return _page("runs", newest, query)
 
     def _get_run(self, number: str, *_: Any) -> Object:
-        state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
-        kept = next((r for r in self.runs if r["run_id"] == number), None)
+        kept = next((run for run in self.runs if run["run_id"] == number), None)
         if kept is None:
-            raise LookupError(f"run {number} not found")
-        found = kept | {"state": state}
-        return found | self.failure if state == "FAILED" else found
+            raise LookupError(
+                f"Failed to get a run: ResourceNotFoundError: Run {number} not found."
+            )
+        state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
+        found = kept | {"error": None, "run_details": {"task_details": []}}
+        found.pop("state", None)
+        if state:
+            found["state"] = state
+            self.history.append({"update_time": "2026-01-01T00:00:00Z", "state": state})
+        found["state_history"] = list(self.history)
+        if self.steps:
+            found["run_details"]["task_details"] = task_details(self._workflow()[0], number)
+        return found
 
-    def _get_recurringruns(self, *_: Any) -> Object:
-        return {"recurringRuns": self.recurring}
+    def old_run(self, number: str) -> Object:
+        """Answer as the API before v2beta1: with the workflow itself."""
+        if not self.hands_out_workflows:
+            raise KfpError(404, "Not Found")
+        run = {"id": number, "pipeline_spec": {}}
+        return {
+            "run": run,
+            "pipeline_runtime": {"workflow_manifest": manifest(self._workflow()[0])},
+        }
+
+    def log(self, run: str, node: str) -> str:
+        """Return a step's log, or KFP's error: it has said 200 by then.
+
+        The archive looks at what lies below a wrapper too, three levels deep.
+        """
+        made, logs = self._workflow()
+        nodes, looked = made["status"]["nodes"], [node]
+        for _ in range(3):
+            looked += [c for n in looked if n in nodes for c in nodes[n].get("children") or ()]
+        node = next((number for number in looked if number in logs), node)
+        if node not in logs:
+            return json.dumps(
+                {"error_message": f"BadRequestError: Failed to read logs for run {run}"}
+            )
+        return logs[node]
+
+    def _workflow(self) -> tuple[Object, dict[str, str]]:
+        return workflow(self.steps, terminated=self.terminated)
+
+    def _get_recurringruns(self, _: str, query: dict[str, list[str]], __: bytes) -> Object:
+        return _page("recurringRuns", list(reversed(self.recurring)), query)
 
     def _post_recurringruns(self, _: str, __: Any, raw: bytes) -> Object:
         made = json.loads(raw) | {"recurring_run_id": f"j{len(self.recurring)}"}
+        made["status"] = "ENABLED"
+        cron = made["trigger"]["cron_schedule"]["cron"]
+        if len(cron.split()) not in (5, 6):
+            raise KfpError(400, f"Schedule cron is not a supported format: {cron}")
         self.recurring.append(made)
         return made
 
     def _delete_recurringrun(self, number: str, *_: Any) -> Object:
         self.recurring = [r for r in self.recurring if r["recurring_run_id"] != number]
+        self.killed += [
+            run["run_id"]
+            for run in self.runs
+            if run.get("recurring_run_id") == number and run.get("state") not in _DONE
+        ]
         return {}
+
+    def _post_disable(self, number: str, *_: Any) -> Object:
+        for job in self.recurring:
+            if job["recurring_run_id"] == number:
+                job["status"] = "DISABLED"
+        return {}
+
+
+class KfpError(Exception):
+    """A refusal."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status, self.message = status, message
+
+
+def _page(key: str, items: list[Object], query: dict[str, list[str]]) -> Object:
+    """Return one page of at most 200, as KFP does, and the token of the next one."""
+    size = min(int(query.get("page_size", ["20"])[0]), 200)
+    first = int(query.get("page_token", ["0"])[0] or 0)
+    rest = str(first + size) if first + size < len(items) else ""
+    return {key: items[first : first + size], "next_page_token": rest}
 
 
 def _call(path: str) -> tuple[str, str]:
@@ -144,6 +237,7 @@ def _call(path: str) -> tuple[str, str]:
         (r"pipelines/([^/]+)/versions", "versions"),
         (r"pipelines/[^/]+/versions/([^/]+)", "version"),
         (r"runs/([^/]+)", "run"),
+        (r"recurringruns/([^/:]+):disable", "disable"),
         (r"recurringruns/([^/]+)", "recurringrun"),
     ):
         if found := re.fullmatch(pattern, path):
@@ -169,18 +263,33 @@ class _Handler(BaseHTTPRequestHandler):
             status, found = 401, {"error": "the token is not for this audience"}
         elif self.api.refusal is not None:
             status, found = self.api.refusal[0], {"error": self.api.refusal[1]}
+        elif self.api.drops > 0:
+            self.api.drops -= 1
+            self.close_connection = True
+            self.connection.close()
+            return
         else:
-            path = parts.path.removeprefix(_ROOT).strip("/")
-            try:
-                status, found = 200, self.api.answer(self.command, path, parse_qs(parts.query), raw)
-            except LookupError as err:
-                status, found = 404, {"error": str(err), "code": 5, "message": str(err)}
-        content = json.dumps(found).encode()
+            status, found = self._answer(parts, raw)
+        content = (found if isinstance(found, str) else json.dumps(found)).encode()
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        kind = "text/plain" if isinstance(found, str) else "application/json"
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+
+    def _answer(self, parts: Any, raw: bytes) -> tuple[int, Object | str]:
+        try:
+            if log := re.fullmatch("/apis/v1alpha1/runs/([^/]+)/nodes/([^/]+)/log", parts.path):
+                return 200, self.api.log(log[1], log[2])
+            if old := re.fullmatch("/apis/v1beta1/runs/([^/]+)", parts.path):
+                return 200, self.api.old_run(old[1])
+            path = parts.path.removeprefix(_ROOT).strip("/")
+            return 200, self.api.answer(self.command, path, parse_qs(parts.query), raw)
+        except KfpError as err:
+            return err.status, {"error": err.message, "code": 3, "message": err.message}
+        except LookupError as err:
+            return 404, {"error": str(err), "code": 5, "message": str(err)}
 
     do_GET = do_POST = do_DELETE = _serve
 

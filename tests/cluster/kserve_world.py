@@ -86,6 +86,7 @@ class KServe:
         never_ready: Versions whose pods never are.
         waiting: Version ("" for a spec without a model) to why its container waits.
         failure: What modelStatus says of a version that is never ready.
+        conditions: Further ones of the status.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class KServe:
         self.never_ready: set[str] = set()
         self.waiting: dict[str, Object] = {}
         self.failure: Object = {}
+        self.conditions: list[Object] = []
         self.rolled_out = ""
         self.late = self.looks = 0
         self.own_pods: list[Object] = []
@@ -148,7 +150,7 @@ class KServe:
         status: Object = {
             "observedGeneration": 1,  # of the Deployment, which is no older than it is
             "deploymentMode": self.mode,
-            "conditions": [self._condition(ready, version)],
+            "conditions": [self._condition(ready, version), *self.conditions],
             "modelStatus": self._model_status(ready),
         }
         if version:

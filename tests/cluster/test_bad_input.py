@@ -75,7 +75,7 @@ def quota_exceeded(kserve):
             "type": "Warning",
             "reason": "FailedCreate",
             "message": "exceeded quota: compute, requested: cpu=2, limited: cpu=1",
-            "involvedObject": {"name": f"{NAME}-v2-predictor-5d4"},
+            "involvedObject": {"kind": "ReplicaSet", "name": f"{NAME}-v2-predictor-5d4"},
         }
     ]
 

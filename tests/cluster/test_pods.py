@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from invopt.errors import ConfigError
 from pipelines.cli import PIPELINES, main
 from pipelines.launch import compile_pipeline, load_parameters
 from pipelines.preview import preview, table
@@ -179,6 +180,41 @@ def test_preview_needs_no_run_and_starts_nothing(tmp_path, capsys):
     assert "deploy-forecaster" in out
     assert "cpu 4, memory 16Gi" in out
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("override", "found"),
+    [
+        ("cpu=1", "1"),
+        ("cpu=0.5", "0.5"),
+        ("cpu=500m", "500m"),
+        ("memory=8Gi", "8Gi"),
+        ("environment={A: 1}", {"A": "1"}),
+        ("environment={A: true}", {"A": "true"}),
+        ("node_selector={pool: 7}", {"pool": "7"}),
+    ],
+)
+def test_a_number_in_the_cluster_section_is_taken_as_kubernetes_writes_it(override, found):
+    parameters = load_parameters(Path(CONFIG), [f"cluster.steps.clean-data.{override}"])
+    pod = parameters.cluster.steps["clean-data"]
+    assert getattr(pod, override.partition("=")[0]) == found
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("cpu=-1", 'processors are written "2", "0.5" or "500m", not "-1"'),
+        ("cpu=0", 'not "0"'),
+        ("cpu=two", 'not "two"'),
+        ("memory=8", 'memory is a whole number with a unit, "4Gi" or "512Mi", not "8"'),
+        ("memory=1.5Gi", 'not "1.5Gi"'),
+        ("memory=8GB", 'not "8GB"'),
+    ],
+)
+def test_what_kubernetes_would_refuse_or_misread_is_refused_before(override, said):
+    with pytest.raises(ConfigError) as caught:
+        load_parameters(Path(CONFIG), [f"cluster.default.{override}"])
+    assert said in str(caught.value)
 
 
 def test_a_pipeline_as_resources_names_its_version_by_content_and_keeps_kfp_s_own_limits(tmp_path):

@@ -310,6 +310,99 @@ def test_pods_that_fit_nowhere_are_told_with_the_scheduler_s_words(kubernetes, p
         roll_out(service, ready_minutes=0.2)
 
 
+def warning(kind, name, reason, message, at="2026-01-01T00:00:00Z"):
+    return {
+        "metadata": {"name": reason.lower()},
+        "type": "Warning",
+        "reason": reason,
+        "message": message,
+        "lastTimestamp": at,
+        "involvedObject": {"kind": kind, "name": name},
+    }
+
+
+def never_ready(service):
+    with pytest.raises(InvalidInputError) as caught:
+        roll_out(service, ready_minutes=0.2, canary_percent=0)
+    return str(caught.value)
+
+
+def test_a_condition_is_told_and_what_warns_beside_it_is_not(kubernetes, pods, service):
+    kserve = KServe(kubernetes, pods)
+    kserve.install("1")
+    kserve.never_ready.add("2")
+    route = {"type": "HttpRouteReady", "status": "False", "reason": "HttpRouteNotReady"}
+    kserve.conditions = [route | {"message": "no gateway accepts it"}]
+    kubernetes.events = [
+        warning("HorizontalPodAutoscaler", f"{NAME}-predictor", "FailedGetResourceMetric", "x"),
+        warning("InferenceService", NAME, "VirtualServiceCRDNotFound", "y"),
+        warning("Pod", f"{NAME}-other-predictor-1", "Unhealthy", "another service's"),
+        warning("Pod", "demand-forecaster2-predictor-1", "Unhealthy", "of a longer name"),
+    ]
+    told = never_ready(service)
+    assert "HttpRouteReady is False (HttpRouteNotReady no gateway accepts it)" in told
+    for word in ("FailedGetResourceMetric", "VirtualServiceCRDNotFound", "Unhealthy"):
+        assert word not in told
+
+
+def test_warnings_count_since_the_patch_and_of_the_wanted_version_after_the_conditions(
+    kubernetes, pods, service
+):
+    kserve = KServe(kubernetes, pods)
+    kserve.install("1")
+    kserve.never_ready.add("2")
+    kubernetes.now = "2026-01-01T00:10:00Z"
+    old, new = f"{NAME}-predictor-aaa", f"{NAME}-predictor-bbb"
+    make = kserve._pod
+
+    def owned(version, number):
+        pod = make(version, number)
+        owner = {"kind": "ReplicaSet", "name": old if version == "1" else new}
+        pod["metadata"]["ownerReferences"] = [owner]
+        return pod
+
+    kserve._pod = owned
+    kubernetes.events = [
+        warning("ReplicaSet", new, "FailedCreate", "stale", "2026-01-01T00:09:59Z"),
+        warning("ReplicaSet", old, "FailedCreate", "the old one's", "2026-01-01T00:12:00Z"),
+        warning("Pod", f"{old}-x1", "Unhealthy", "the old one's", "2026-01-01T00:13:00Z"),
+        warning("ReplicaSet", new, "FailedCreate", "exceeded quota", "2026-01-01T00:10:00Z"),
+    ]
+    told = never_ready(service)
+    assert told.index("Ready is False") < told.index("FailedCreate: exceeded quota")
+    assert "stale" not in told
+    assert "the old one's" not in told
+
+
+def test_a_failure_that_the_status_tells_of_another_version_s_pod_is_not_believed(
+    kubernetes, pods, service
+):
+    kserve = KServe(kubernetes, pods)
+    kserve.install("1")
+    kserve.never_ready.add("2")
+    kserve.failure = {
+        "reason": "ModelLoadFailed",
+        "message": "of a pod before",
+        "location": f"{NAME}-1-predictor-0",
+    }
+    told = never_ready(service)
+    assert "not reached in 0.2 minutes" in told
+    assert "of a pod before" not in told
+
+
+def test_a_long_wait_is_told_while_it_lasts(kubernetes, pods, service):
+    kserve = KServe(kubernetes, pods)
+    kserve.install("1")
+    kserve.never_ready.add("2")
+    told = []
+    service.notify = told.append
+    with pytest.raises(InvalidInputError):
+        roll_out(service, ready_minutes=2, canary_percent=0)
+    waiting = [text for text in told if text.startswith("readiness: not yet after ")]
+    assert len(waiting) in (3, 4)
+    assert waiting[0].startswith("readiness: not yet after 30 s: Ready is False")
+
+
 def test_a_service_that_somebody_else_changes_meanwhile_is_left_alone(kubernetes, pods, service):
     kserve = KServe(kubernetes, pods)
     kserve.install("1")

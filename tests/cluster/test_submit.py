@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 
 from invopt.errors import InvalidInputError
-from pipelines import submit
+from pipelines import follow, submit
 from pipelines.cli import main
+from pipelines.follow import Target
 from pipelines.launch import compile_pipeline
-from pipelines.submit import Submission, Target
+from pipelines.submit import Submission
+from tests.cluster.argo_nodes import Attempt, Step
 from tests.cluster.fake_api import NAMESPACE
 from tests.cluster.fake_kfp import FakeKfp
 
@@ -40,7 +42,7 @@ def kfp(monkeypatch):
     monkeypatch.setattr(submit, "compile_pipeline", compile_once)
     # The image is read when components are imported, which other tests may have done before.
     monkeypatch.setattr("components.base.IMAGE", IMAGE)
-    monkeypatch.setattr(submit, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(follow, "_POLL_SECONDS", 0.01)
     api = FakeKfp()
     yield api
     api.close()
@@ -103,19 +105,75 @@ def test_a_schedule_replaces_the_one_before_and_leaves_others(kfp):
     assert all(r["no_catchup"] and int(r["max_concurrency"]) == 1 for r in kfp.recurring)
 
 
+def test_a_schedule_that_is_replaced_leaves_its_run_under_way_alone(kfp, capsys):
+    assert run(kfp, "--cron", "0 0 4 * * *") == 0
+    kfp.runs.append({"run_id": "r9", "recurring_run_id": "j0", "state": "RUNNING"})
+    assert run(kfp, "--cron", "0 0 5 * * *") == 0
+    assert kfp.killed == []
+    assert [(r["recurring_run_id"], r["status"]) for r in kfp.recurring] == [
+        ("j0", "DISABLED"),
+        ("j1", "ENABLED"),
+    ]
+    assert "run r9 of the schedule before is under way" in capsys.readouterr().out
+    kfp.runs[-1]["state"] = "SUCCEEDED"
+    assert run(kfp, "--cron", "0 0 6 * * *") == 0
+    assert [r["status"] for r in kfp.recurring] == ["ENABLED"]
+    assert kfp.killed == []
+
+
+def test_every_run_of_an_experiment_is_looked_at_before_a_schedule_goes(kfp):
+    assert run(kfp, "--cron", "0 0 4 * * *") == 0
+    kfp.runs.append({"run_id": "r9", "recurring_run_id": "j0", "state": "RUNNING"})
+    kfp.runs += [{"run_id": f"s{n}", "state": "SUCCEEDED"} for n in range(250)]
+    assert run(kfp, "--cron", "0 0 5 * * *") == 0
+    assert kfp.killed == []
+
+
+@pytest.mark.parametrize(
+    ("cron", "said"),
+    [
+        ("0 6 * * 1", 'You may mean --cron "0 0 6 * * 1"'),
+        ("0 0 6 * *  ", 'You may mean --cron "0 0 0 6 * *"'),
+        ("6 * * 1", "has 4 fields, not six"),
+        ("0 0 6 * * 1 2026", "has 7 fields, not six"),
+        (" ", "has 0 fields, not six"),
+        ("* 0 6 * * 1", "must be a number from 0 to 59"),
+        ("*/5 0 6 * * 1", "must be a number from 0 to 59"),
+    ],
+)
+def test_a_schedule_that_kfp_would_read_otherwise_is_refused(kfp, capsys, cron, said):
+    assert run(kfp, "--cron", cron) == 1
+    assert said in capsys.readouterr().err
+    assert not kfp.pipelines
+    assert not kfp.recurring
+
+
+def test_inputs_that_do_not_fit_into_a_container_s_arguments_are_refused_by_name(kfp, capsys):
+    channels = [f"event={n}" + "x" * 50 for n in range(1200)]
+    assert run(kfp, "--set", f"features.event_channels={channels}") == 1
+    told = capsys.readouterr().err
+    assert "at most 60,000 fit" in told
+    assert "The largest is config with " in told
+    assert not kfp.pipelines
+
+
 def test_waiting_ends_with_the_run(kfp, capsys):
     assert run(kfp, "--wait") == 0
-    assert "run r0: succeeded" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert [line.rpartition(": ")[2] for line in out.splitlines() if "run r0: " in line] == [
+        "pending",
+        "running",
+        "succeeded",
+    ]
+    assert "none" not in out
 
 
 def test_a_failed_run_is_told_with_its_step_s_reason(kfp, capsys):
     kfp.states = ["RUNNING", "FAILED"]
-    error = {"code": 3, "message": "no series has sales"}
-    tasks = [{"display_name": "clean-data", "state": "FAILED", "error": error}]
-    kfp.failure = {"run_details": {"task_details": tasks}}
+    kfp.steps = [Step("clean-data", (Attempt("Failed", log="@invopt-failed no sales\n"),))]
     assert run(kfp, "--wait") == 1
     told = capsys.readouterr().err
-    assert "run r0 ended as failed: clean-data: no series has sales." in told
+    assert "run r0 ended as failed: clean-data: no sales." in told
     assert "Traceback" not in told
 
 
@@ -223,7 +281,7 @@ def test_a_retraining_takes_the_champion_s_own_pipeline_mapping_and_features(kfp
     assert run(kfp, "--data", "/first", "--set", "features.patch=14", pipeline="training") == 0
     registry("r0")
     # An experiment of somebody else's, uploaded later.
-    assert run(kfp, "--set", "features.windows=[7]", pipeline="training") == 0
+    assert run(kfp, "--set", "features.context_steps=10", pipeline="training") == 0
     retrain(kfp, notify=told.append)
     started = kfp.runs[-1]
     assert started["display_name"] == "retraining-abc"
@@ -233,7 +291,7 @@ def test_a_retraining_takes_the_champion_s_own_pipeline_mapping_and_features(kfp
     }
     given = started["runtime_config"]["parameters"]
     assert given["features"]["patch"] == given["config"]["features"]["patch"] == 14
-    assert given["features"]["windows"] == [7, 28, 56]
+    assert given["features"]["context_steps"] == 20
     assert given["data_dir"] == "/data"
     assert given["study"] == "retraining-abc"
     assert given["cause"] == "drift"
@@ -245,10 +303,10 @@ def test_a_retraining_takes_the_champion_s_own_pipeline_mapping_and_features(kfp
 def test_a_retraining_whose_champion_kfp_has_forgotten_gets_every_section_of_its_own(kfp, registry):
     told = []
     registry("r99")
-    assert run(kfp, "--set", "features.windows=[7]", pipeline="training") == 0
+    assert run(kfp, "--set", "features.context_steps=10", pipeline="training") == 0
     retrain(kfp, notify=told.append)
     given = kfp.runs[-1]["runtime_config"]["parameters"]
-    assert given["features"]["windows"] == [7, 28, 56]
+    assert given["features"]["context_steps"] == 20
     assert set(given) >= {"mapping", "data", "cleaning", "features", "evaluation", "config"}
     assert told == ["the champion's own training is not known here: the newest pipeline trains"]
 
@@ -282,8 +340,7 @@ def test_the_submitter_s_role_allows_what_submitting_asks_for_and_no_more(
     retrain(kfp)
     kfp.multi_user = True
     as_account("invopt-submitter")
-    with pytest.raises(InvalidInputError, match="upload it"):
-        retrain(kfp, "def")
+    retrain(kfp, "def")
     used = {("pipelines.kubeflow.org", *rule) for rule in kfp.used}
     used |= kubernetes.used["invopt-submitter"]
     assert used == kubernetes.allowed("invopt-submitter")

@@ -42,14 +42,20 @@ class Trainer:
                 jobs[0]["status"] = {"conditions": [condition]}
 
 
-def running_pod(name):
+def running_pod(name, machine=0, attempt="a"):
     labels = {
         "jobset.sigs.k8s.io/jobset-name": name,
         "jobset.sigs.k8s.io/replicatedjob-name": "node",
-        "batch.kubernetes.io/job-completion-index": "0",
+        "batch.kubernetes.io/job-completion-index": str(machine),
     }
+    made = {"a": "2026-01-01T00:00:00Z", "b": "2026-01-01T00:05:00Z"}[attempt]
     return {
-        "metadata": {"name": f"{name}-node-0", "labels": labels},
+        "metadata": {
+            "name": f"{name}-node-0-{machine}-{attempt}",
+            "uid": f"{machine}-{attempt}",
+            "creationTimestamp": made,
+            "labels": labels,
+        },
         "spec": {"containers": [{"name": "node", "image": "i"}]},
         "status": {"phase": "Running"},
     }
@@ -192,8 +198,8 @@ def failed_create(message):
     }
 
 
-def unschedulable(message):
-    pod = running_pod("invopt-abc")
+def unschedulable(message, machine=0):
+    pod = running_pod("invopt-abc", machine)
     pod["status"] = {"conditions": [{"reason": "Unschedulable", "message": message}]}
     return pod
 
@@ -219,6 +225,104 @@ def test_machines_that_never_start_are_told_at_once_and_not_waited_for_for_ever(
     assert (PLURAL, "invopt-abc") not in kubernetes.objects
 
 
+def test_one_machine_of_several_that_waits_is_told_and_not_waited_for_for_ever(
+    kubernetes, job, told
+):
+    Trainer(kubernetes, ending="")
+    kubernetes.pods = [running_pod("invopt-abc", n) for n in range(2)]
+    kubernetes.pods.append(unschedulable("0/2 nodes: insufficient memory", machine=2))
+    now = [0.0]
+    job.clock = lambda: now[0]
+    job.sleep = lambda _: now.__setitem__(0, now[0] + 300)
+    with pytest.raises(InvalidInputError, match="1 of 3 machines .* do not run after 20 minutes"):
+        job.run(FOLDER, MEMBERS)
+    assert [text for text in told if "waits" in text] == [
+        "TrainJob invopt-abc waits for 1 of 3 machines: pod invopt-abc-node-0-2-a cannot be "
+        "placed: 0/2 nodes: insufficient memory"
+    ]
+
+
+def test_the_time_to_wait_begins_anew_when_all_machines_have_run(kubernetes, job, told):
+    Trainer(kubernetes, looks=10)
+    waiting = unschedulable("insufficient memory", machine=2)
+    kubernetes.pods = [running_pod("invopt-abc", n) for n in range(2)] + [waiting]
+    now, turns = [0.0], []
+
+    def sleep(_):
+        turns.append(now[0])
+        now[0] += 290
+        if len(turns) == 4:
+            kubernetes.pods[2] = running_pod("invopt-abc", 2)
+        if len(turns) == 5:
+            kubernetes.pods[2] = waiting
+
+    job.clock, job.sleep = lambda: now[0], sleep
+    job.run(FOLDER, MEMBERS)
+    assert "TrainJob invopt-abc runs on 3 machines" in told
+    assert sum("waits for 1 of 3" in text for text in told) == 2
+
+
+def test_a_restart_is_told_and_progress_is_told_from_the_new_start(
+    kubernetes, job, told, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("serving.train_job._LOG_SECONDS", 0.05)
+    Trainer(kubernetes, looks=14)
+    kubernetes.pods = [running_pod("invopt-abc", n) for n in range(3)]
+    kubernetes.logs = ["@invopt 10%", "@invopt 20%", "@invopt 30%"]
+    turns = []
+
+    def sleep(_):
+        turns.append(1)
+        if len(turns) == 3:
+            kubernetes.logs = ["@invopt 25%"]
+            kubernetes.pods = [running_pod("invopt-abc", n, "b") for n in range(3)]
+        threading.Event().wait(0.1)
+
+    job.sleep = sleep
+    job.run(tmp_path, MEMBERS)
+    assert told.count("25%") == 1
+    again = [text for text in told if "started again" in text]
+    assert len(again) == 1
+    assert again[0].startswith("TrainJob invopt-abc: started again on machine 0, 1, 2")
+    kept = (tmp_path / "machine-0.log").read_text().splitlines()
+    assert kept == ["@invopt 10%", "@invopt 20%", "@invopt 30%", "@invopt 25%"]
+
+
+def test_a_container_that_is_started_again_in_its_pod_is_a_restart(kubernetes, job, told):
+    Trainer(kubernetes, looks=8)
+    pods = [running_pod("invopt-abc", n) for n in range(3)]
+    kubernetes.pods = pods
+
+    def sleep(_):
+        killed = {"terminated": {"reason": "OOMKilled", "exitCode": 137, "message": ""}}
+        pods[1]["status"]["containerStatuses"] = [
+            {"name": "node", "restartCount": 1, "state": {"running": {}}, "lastState": killed}
+        ]
+
+    job.sleep = sleep
+    job.run(FOLDER, MEMBERS)
+    assert sum("started again on machine 1" in text for text in told) == 1
+
+
+def test_a_warning_about_an_earlier_job_of_the_same_name_is_not_told(kubernetes, job):
+    kubernetes.now = "2026-01-01T01:00:00Z"
+    Trainer(kubernetes, "Failed", "jobset failed")
+    before, other = failed_create("exceeded quota: old"), failed_create("of a longer name")
+    before["lastTimestamp"] = "2025-12-31T23:59:00Z"
+    other["involvedObject"]["name"] = "invopt-abcd-node-0"
+    kubernetes.events = [before, other]
+    with pytest.raises(InvalidInputError, match="failed: jobset failed\\. Mend"):
+        job.run(FOLDER, MEMBERS)
+
+
+def test_a_job_that_is_being_deleted_is_not_followed_but_made_anew(kubernetes, job, told):
+    Trainer(kubernetes, looks=6)
+    leaving = {"name": "invopt-abc", "deletionTimestamp": "2026-01-01T00:00:00Z"}
+    kubernetes.put(PLURAL, {"kind": "TrainJob", "metadata": leaving, "spec": {}})
+    job.run(FOLDER, MEMBERS)
+    assert [verb for verb, _ in kubernetes.writes] == ["delete", "create", "delete"]
+
+
 def test_a_cluster_without_the_trainer_is_told_so(kubernetes, job):
     kubernetes.kinds.discard(PLURAL)
     with pytest.raises(InvalidInputError, match="does not know this kind.*Install its operator"):
@@ -227,16 +331,19 @@ def test_a_cluster_without_the_trainer_is_told_so(kubernetes, job):
 
 def test_a_terminated_run_takes_its_job_with_it(kubernetes, job):
     Trainer(kubernetes, ending="")
-    waits = []
+    waits, after = [], []
 
     def sleep(_):
         waits.append(1)
         if len(waits) == 2:
+            kubernetes.refuse = lambda verb, plural, body: after.append(verb)
             os.kill(os.getpid(), signal.SIGTERM)
 
     job.sleep = sleep
     with pytest.raises(SystemExit):
         job.run(FOLDER, MEMBERS)
+    # A terminated step has about one second: nothing comes before the one call that counts.
+    assert after == ["delete"]
     assert (PLURAL, "invopt-abc") not in kubernetes.objects
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 

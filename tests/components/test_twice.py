@@ -1,0 +1,148 @@
+"""Steps that change the world, run twice and one and a half times: a drained pod's step is."""
+
+import sqlite3
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from kfp.dsl import Dataset
+
+import components as step
+from invopt.baselines import Baseline
+from invopt.files import write_json
+from invopt.panel import load_panel
+from tests.builders import make_config
+from tests.components.test_components import artifact, clean, ingest, workspace  # noqa: F401
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def reviewed(workspace):  # noqa: F811
+    """A review about to publish and to plan: snapshot, derived panel, forecast."""
+    import numpy as np
+
+    config = make_config()
+    snapshot, _ = ingest(workspace)
+    derived = artifact(Dataset, workspace, "derived")
+    step.build_features.python_func(
+        panel=clean(workspace, snapshot),
+        features=config.as_parameter()["features"],
+        evaluation=config.as_parameter()["evaluation"],
+        code_version="t",
+        derived=derived,
+    )
+    panel = load_panel(Path(derived.path))
+    forecast = Baseline(14, 7, config.model).predict(panel)
+    folder = workspace / "forecast"
+    folder.mkdir()
+    np.savez(
+        folder / "part-0000.npz",
+        mean=forecast.mean, quantiles=forecast.quantiles, levels=forecast.levels,
+    )  # fmt: skip
+    write_json(
+        folder / "forecast.json",
+        {
+            "quantile_levels": list(forecast.quantile_levels),
+            "level_quantiles": list(forecast.level_quantiles),
+            "is_count": True,
+        },
+    )
+    ids = pd.DataFrame({"unique_id": panel.unique_ids})
+    ids.to_parquet(folder / "forecast.parquet")
+    return workspace, snapshot, derived, artifact(Dataset, workspace, "forecast")
+
+
+def publish(reviewed):
+    _, snapshot, derived, forecast = reviewed
+    return step.publish_features.python_func(
+        derived=derived,
+        snapshot=snapshot,
+        features=make_config().as_parameter()["features"],
+        model_version="demo-1",
+        forecast=forecast,
+    )
+
+
+def published(folder: Path) -> tuple[dict, dict]:
+    """Return what readers find: offline tables without their time of making, rows online."""
+    store = folder / "workspace" / "feature_store"
+    tables = {
+        str(file.relative_to(store)): pd.read_parquet(file)
+        .drop(columns="created", errors="ignore")
+        .to_json()
+        for file in sorted(store.rglob("*.parquet"))
+        if not file.name.startswith(".")
+    }
+    rows = {}
+    for file in sorted(store.rglob("*.db")):
+        with sqlite3.connect(file) as database:
+            names = database.execute("SELECT name FROM sqlite_master WHERE type='table'")
+            for (name,) in names.fetchall():
+                if "online" in file.name:
+                    found = database.execute(f'SELECT * FROM "{name}"').fetchall()
+                    rows[name] = sorted(map(str, found))
+    return tables, rows
+
+
+def test_features_published_twice_are_those_published_once(reviewed):
+    first = publish(reviewed)
+    once = published(reviewed[0])
+    assert all(once)
+    assert publish(reviewed) == first
+    assert published(reviewed[0]) == once
+
+
+@pytest.mark.parametrize("writes", [0, 1, 2])
+def test_features_published_one_and_a_half_times_are_those_published_once(
+    reviewed, monkeypatch, writes
+):
+    from serving import materialise
+
+    real, done = materialise._write, []
+
+    def cut_off(*arguments):
+        if len(done) == writes:
+            raise SystemExit(143)
+        done.append(1)
+        real(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(materialise, "_write", cut_off)
+        with pytest.raises(SystemExit):
+            publish(reviewed)
+    publish(reviewed)
+    after = published(reviewed[0])
+    publish(reviewed)
+    assert published(reviewed[0]) == after
+    assert {"series_window", "last_forecast"} <= {n.removeprefix("invopt_") for n in after[1]}
+
+
+def plan(reviewed, name):
+    folder, snapshot, derived, forecast = reviewed
+    orders = artifact(Dataset, folder, name)
+    step.plan_orders.python_func(
+        derived=derived,
+        forecast=forecast,
+        snapshot=snapshot,
+        model_version="demo-1",
+        config=make_config().as_parameter(),
+        orders=orders,
+    )
+    return Path(orders.path).read_bytes()
+
+
+def test_orders_planned_twice_and_one_and_a_half_times_are_those_planned_once(
+    reviewed, monkeypatch
+):
+    def cut_off(*_):
+        raise SystemExit(143)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("serving.orders.keep_plan", cut_off)
+        with pytest.raises(SystemExit):
+            plan(reviewed, "half.csv")
+    once = plan(reviewed, "once.csv")
+    assert plan(reviewed, "twice.csv") == once
+    kept = list((reviewed[0] / "workspace" / "orders").rglob("*"))
+    assert [file.read_bytes() for file in kept if file.is_file()] == [once]
