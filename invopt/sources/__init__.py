@@ -3,6 +3,7 @@
 `load_mapping` reads the YAML; `read_dataset` reads the data it names.
 """
 
+from invopt.sources.account import account_of, source_accounts
 from invopt.sources.dataset import DatasetReport, read_dataset, read_position
 from invopt.sources.ledger import Accounting
 from invopt.sources.mapping import Mapping, load_mapping
@@ -14,8 +15,10 @@ __all__ = [
     "DataProfile",
     "DatasetReport",
     "Mapping",
+    "account_of",
     "check_data",
     "load_mapping",
     "read_dataset",
     "read_position",
+    "source_accounts",
 ]

@@ -105,7 +105,7 @@ class ChannelTables:
             self.ledger.enter_view(placed.std, placed.view, {DUPLICATE: placed.duplicates})
         for layout, _, _ in self.wides:
             refused = layout.quarantine(self.reader, reject_negative=False)
-            self.ledger.enter(layout.name, layout.num_cells, refused)
+            self.ledger.enter(layout, layout.num_cells, refused, len(layout.columns))
 
     def _whole(self, level: str) -> Parts:
         """Return all groups of a level as one partition."""

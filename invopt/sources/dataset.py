@@ -7,7 +7,7 @@ and its original columns.
 import json
 from collections.abc import Callable
 from collections.abc import Mapping as Variables
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +16,17 @@ import pandas as pd
 from invopt import contracts
 from invopt.errors import InvalidInputError
 from invopt.files import replacing_folder
-from invopt.panel import ALL_LEVEL
+from invopt.panel import ALL_LEVEL, Flag, Panel
 from invopt.sources.channels import ChannelTables
 from invopt.sources.duck import Reader
+from invopt.sources.faults import with_faults
 from invopt.sources.ledger import Accounting, Ledger
 from invopt.sources.mapping import Mapping
 from invopt.sources.position import read_positions, with_lead_times
 from invopt.sources.products import read_products
 from invopt.sources.sales import LongSales, WideSales, series_key
 from invopt.sources.standard import Parts
+from invopt.sources.terms import read_terms_tables
 from invopt.timeline import Timeline
 
 # Cells (series x periods) of one partition: about 1.2 GB while reading, M5 in one piece.
@@ -35,7 +37,23 @@ Notify = Callable[[str], None]
 
 @dataclass
 class DatasetReport:
-    """What was read: sizes, rows by table, and what a person should know."""
+    """What was read: sizes, rows by table, and what a person should know.
+
+    Attributes:
+        name: Of the data set.
+        num_series: Series.
+        num_periods: Periods.
+        first: First day of the first period, as ISO date.
+        last: First day of the last period.
+        accounting: Rows by table.
+        notes: Sentences for a person.
+        num_without_product: Series that no product row names.
+        frequency: Of the periods.
+        cells: Series x periods that are "observed" (a record came), "zero" (none came, read as
+            zero sales) and "unknown".
+        sums: "sales.y", "position.on_hand" and so on: units, of the rows used.
+        sources: Rows that each file or query holds, by source.
+    """
 
     name: str
     num_series: int
@@ -45,6 +63,10 @@ class DatasetReport:
     accounting: list[Accounting]
     notes: list[str]
     num_without_product: int = 0
+    frequency: str = ""
+    cells: dict[str, int] = field(default_factory=dict)
+    sums: dict[str, float] = field(default_factory=dict)
+    sources: dict[str, int] = field(default_factory=dict)
 
     @property
     def bad_share(self) -> float:
@@ -64,8 +86,8 @@ def read_dataset(
     """Read the data a mapping names into a folder of panel partitions.
 
     The folder holds part-NNNN/ (one Panel each, series in order), quarantine.parquet,
-    report.json and, where mapped, position.parquet and open_orders.parquet. It appears whole
-    or not at all.
+    report.json and, where mapped, position.parquet, open_orders.parquet and the tables of
+    planning (invopt.sources.terms). It appears whole or not at all.
 
     Args:
         mapping: Names and layouts.
@@ -124,6 +146,8 @@ class _Build:
         self.mapping, self.reader, self.folder, self.notify = mapping, reader, folder, notify
         self.ledger = Ledger(reader)
         self.num_without_product = 0
+        self.cells = {"observed": 0, "zero": 0, "unknown": 0}
+        self.sums = {"sales.y": 0.0}
 
     def run(self) -> DatasetReport:
         sales: LongSales | WideSales
@@ -134,6 +158,10 @@ class _Build:
         timeline = sales.timeline
         positions = self._positions(timeline)
         series = self._series(sales.keys, positions.get("position"))
+        key = series_key(self.mapping, self.mapping.sales)
+        positions |= read_terms_tables(
+            self.reader, self.ledger, self.mapping, key, series, timeline
+        )
         self.notify(f"{len(series):,} series x {timeline.num_periods:,} periods ({timeline.freq})")
         tables = ChannelTables(self.reader, self.ledger, self.mapping, series, timeline)
         shared = tables.shared()
@@ -144,11 +172,17 @@ class _Build:
             panel = sales.read(part, parts, number)
             panel = panel.with_channels([*shared, *tables.own(parts, number)])
             panel.save(self.folder / f"part-{number:04d}")
+            self._count(panel)
             self.notify(f"read {number * size + len(part):,} of {len(series):,} series")
         sales.close()
         tables.close()
         for name, frame in positions.items():
             frame.to_parquet(self.folder / f"{name}.parquet", index=False)
+            self.sums |= {
+                f"{name}.{column}": float(frame[column].sum())
+                for column in ("on_hand", "on_order", "backorders", "quantity")
+                if column in frame
+            }
         source_of = {name: table.source for name, table in self.mapping.tables()}
         self.ledger.enter_rejected_lines(source_of)
         self.ledger.write(self.folder / "quarantine.parquet")
@@ -161,7 +195,32 @@ class _Build:
             self.ledger.accounting,
             self.ledger.notes,
             self.num_without_product,
+            timeline.freq,
+            self.cells,
+            self.sums,
+            self._source_rows(),
         )
+
+    def _count(self, panel: Panel) -> None:
+        """Add a partition to the account of cells and units."""
+        zero, unknown = (
+            int(np.count_nonzero(panel.flags & flag)) for flag in (Flag.FILLED, Flag.MISSING)
+        )
+        self.cells["zero"] += zero
+        self.cells["unknown"] += unknown
+        self.cells["observed"] += panel.flags.size - zero - unknown
+        self.sums["sales.y"] += float(panel.y.sum(dtype=np.float64))
+
+    def _source_rows(self) -> dict[str, int]:
+        """Return how many rows each file or query gave, lines that are no row included."""
+        found = {}
+        for name, source in self.mapping.sources.items():
+            if source.sql is None:
+                rows = self.reader.fetch(f'SELECT count(*) AS n FROM "{name}"', name)["n"][0]
+                found[name] = int(rows.as_py())
+        for rejected in self.reader.rejected:
+            found[rejected.source] += len(rejected.lines)
+        return found
 
     def _positions(self, timeline: Timeline) -> dict[str, pd.DataFrame]:
         key = series_key(self.mapping, self.mapping.sales)
@@ -177,4 +236,4 @@ class _Build:
         for column, default in (("product", series["unique_id"]), ("location", ALL_LEVEL)):
             if column not in series:
                 series[column] = default
-        return contracts.check(with_lead_times(series, position), contracts.Products)
+        return contracts.check(with_faults(with_lead_times(series, position)), contracts.Products)

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from invopt.sources.duck import Reader
-from invopt.sources.standard import Standard, literal, source_row_number
+from invopt.sources.standard import Standard, literal
+from invopt.sources.wide import Layout
 
 DUPLICATE = "another row has the same key and period"
 BEFORE = "before the first sales period"
@@ -22,12 +23,29 @@ OUTSIDE_REASONS = (BEFORE, AFTER, ORPHAN)
 
 @dataclass
 class Accounting:
-    """What became of one table's rows (cells, for a wide table)."""
+    """What became of one table's rows (cells, for a wide table).
+
+    rows_in = rows_used + rows_filtered + those quarantined.
+
+    Attributes:
+        table: Name.
+        rows_in: What the source holds, before any `where`.
+        rows_used: In the panel, the position or the products.
+        quarantined: Rows set aside by reason.
+        source: That it reads from.
+        rows_filtered: Rows of which `where` is false: left out.
+        where_unknown: Rows of which `where` is neither true nor false: kept, and among the others.
+        periods: Columns of a wide table, each cell of which counts as a row; else 1.
+    """
 
     table: str
     rows_in: int
     rows_used: int
     quarantined: dict[str, int] = field(default_factory=dict)
+    source: str = ""
+    rows_filtered: int = 0
+    where_unknown: int = 0
+    periods: int = 1
 
     @property
     def faulty(self) -> dict[str, int]:
@@ -56,10 +74,40 @@ class Ledger:
             "quarantine",
         )
 
-    def enter(self, table: str, rows_in: int, refused: Mapping[str, int]) -> None:
-        """Record a table's account; rows_used is what was not refused."""
+    def enter(
+        self, std: Standard | Layout, kept: int, refused: Mapping[str, int], periods: int = 1
+    ) -> None:
+        """Record a table's account; rows_used is what was neither left out nor refused.
+
+        Args:
+            std: The table.
+            kept: Rows (cells of a wide table) that `where` leaves.
+            refused: Of these, by reason.
+            periods: Columns of a wide table.
+        """
         reasons = {reason: n for reason, n in refused.items() if n}
-        self.accounting.append(Accounting(table, rows_in, rows_in - sum(reasons.values()), reasons))
+        left_out, unknown = self._where(std.name, std.source, std.where)
+        found = Accounting(
+            std.name, kept + left_out * periods, kept - sum(reasons.values()), reasons,
+            std.source, left_out * periods, unknown * periods, periods,
+        )  # fmt: skip
+        self.accounting.append(found)
+
+    def _where(self, name: str, source: str, where: str | None) -> tuple[int, int]:
+        """Return of how many rows a condition is false, and of how many it is neither."""
+        if where is None:
+            return 0, 0
+        sql = (
+            f"SELECT count(*) FILTER (({where}) IS FALSE) AS left_out, "
+            f'count(*) FILTER (({where}) IS NULL) AS unknown FROM "{source}"'
+        )
+        [found] = self.reader.fetch(sql, f"{name}.where").to_pylist()
+        if found["unknown"]:
+            self.notes.append(
+                f"{name}: where ({where}) is neither true nor false of {found['unknown']:,} rows "
+                "(something in it is empty): they are kept; coalesce(..., '') says otherwise"
+            )
+        return int(found["left_out"]), int(found["unknown"])
 
     def enter_view(
         self, std: Standard, view: str | None = None, lost: Mapping[str, int] | None = None
@@ -79,14 +127,13 @@ class Ledger:
         if refused:
             self.set_aside(std, view, "s.reason IS NOT NULL", "s.reason")
         total = sum(int(row["n"]) for row in rows)
-        self.enter(std.name, total, refused | dict(lost or {}))
+        self.enter(std, total, refused | dict(lost or {}))
 
     def set_aside(self, std: Standard, view: str, condition: str, reason: str) -> None:
         """Append rows of a view (as s) to the quarantine, with their original columns as JSON."""
         self.reader.run(
             f"INSERT INTO quarantine SELECT {literal(std.name)}, s.__row, {reason}, to_json(o) "
-            f'FROM "{view}" s JOIN (SELECT {source_row_number()} AS __row, * '
-            f'FROM "{std.source}"{std.where}) o USING (__row) WHERE {condition}',
+            f'FROM "{view}" s JOIN {std.original} o USING (__row) WHERE {condition}',
             std.name,
         )
 
@@ -127,7 +174,8 @@ class Ledger:
                     reason: told.get(reason, 0) + n for reason, n in reasons.items()
                 }
             else:
-                self.accounting.append(Accounting(rejected.source, len(frame), 0, reasons))
+                found = Accounting(rejected.source, len(frame), 0, reasons, rejected.source)
+                self.accounting.append(found)
 
     def write(self, path: Path) -> None:
         """Write the quarantine as parquet: table, row, reason, record."""

@@ -17,6 +17,7 @@ from invopt.timeline import check_frequency
 
 Aggregate = Literal["sum", "mean", "min", "max", "last"]
 DOMAINS = ("stock", "promotions", "customers", "market", "external")
+TERMS = ("suppliers", "price_breaks", "receipts", "calendar", "overrides")
 
 
 class _Part(BaseModel):
@@ -173,8 +174,8 @@ class ProductsTable(Table):
 
     Attributes:
         unique_id: Name of the series.
-        columns: product, location, category, brand, list_price, unit_cost, shelf_life,
-            pack_size, min_order, lead_time and any attribute of your own.
+        columns: product, location, category, brand, list_price, unit_cost, any attribute of your
+            own, and the terms of ordering (see invopt.contracts.TERM_NUMBERS and TERM_TEXTS).
         launches: Rows without sales are series too, forecast from their attributes.
     """
 
@@ -253,6 +254,18 @@ class OpenOrdersTable(Table):
     columns: dict[Literal["quantity", "due_in", "due"], Column]
 
 
+class TermsTable(Table):
+    """A table that planning alone reads: suppliers, price_breaks, receipts, calendar, overrides.
+
+    Attributes:
+        unique_id: Name of the series a row is of, where rows are of series.
+        columns: As invopt.sources.terms lists them for each of these tables.
+    """
+
+    unique_id: Column | None = None
+    columns: dict[str, Column]
+
+
 Channels = Annotated[tuple[ChannelTable, ...], BeforeValidator(_as_list)]
 
 
@@ -280,6 +293,11 @@ class Mapping(_Part):
     external: Channels = ()
     position: PositionTable | None = None
     open_orders: OpenOrdersTable | None = None
+    suppliers: TermsTable | None = None
+    price_breaks: TermsTable | None = None
+    receipts: TermsTable | None = None
+    calendar: TermsTable | None = None
+    overrides: TermsTable | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> "Mapping":
@@ -303,7 +321,7 @@ class Mapping(_Part):
     def tables(self) -> list[tuple[str, Table]]:
         """Return every mapped table with its name, sales first."""
         found: list[tuple[str, Table]] = [("sales", self.sales)]
-        for name in ("products", *DOMAINS, "position", "open_orders"):
+        for name in ("products", *DOMAINS, "position", "open_orders", *TERMS):
             value = getattr(self, name)
             tables = value if isinstance(value, tuple) else [value] if value else []
             found += [

@@ -14,7 +14,10 @@ from invopt.timeline import Timeline
 def read_stock_position(
     reader: Reader, ledger: Ledger, table: PositionTable, key: Expression
 ) -> pd.DataFrame:
-    """Return StockPosition: one row per series, sorted; rows that break it are set aside."""
+    """Return StockPosition: one row per series, sorted; rows that break it are set aside.
+
+    Stock below 0 is no fault: customers wait for it, or a receipt was not booked yet.
+    """
     std = standardise(
         reader,
         "position",
@@ -24,8 +27,12 @@ def read_stock_position(
         columns={str(c): e for c, e in table.columns.items()},
         kinds=dict.fromkeys(table.columns, NUMBER),
         rules={
-            **{f"{c} is empty": f"{quote(c)} IS NULL" for c in table.columns},
-            **{f"{c} is negative": f"{quote(c)} < 0" for c in table.columns},
+            **{
+                f"{c} is empty": f"{quote(c)} IS NULL"
+                for c in table.columns
+                if c in ("on_hand", "on_order")
+            },
+            **{f"{c} is negative": f"{quote(c)} < 0" for c in table.columns if c != "on_hand"},
         },
     )
     frame = reader.fetch(
@@ -36,16 +43,21 @@ def read_stock_position(
     ledger.set_aside_rows(std, frame.loc[repeated, "__row"].to_numpy(np.int64))
     ledger.enter_view(std, lost={DUPLICATE: int(repeated.sum())})
     frame = frame.loc[~repeated].drop(columns="__row").rename(columns={"key": "unique_id"})
+    waiting = np.maximum(-frame["on_hand"].to_numpy(np.float64), 0)
+    if "backorders" in frame or waiting.any():
+        told = frame["backorders"].fillna(0) if "backorders" in frame else 0
+        frame = frame.assign(on_hand=frame["on_hand"].clip(lower=0))
+        frame = frame.assign(backorders=np.maximum(told, waiting))
     return contracts.check(frame.reset_index(drop=True), contracts.StockPosition)
 
 
 def read_open_orders(
     reader: Reader, ledger: Ledger, table: OpenOrdersTable, key: Expression, timeline: Timeline
 ) -> pd.DataFrame:
-    """Return OpenOrders: unique_id, due_in (periods from the last one, at least 1), quantity.
+    """Return OpenOrders: unique_id, due_in (periods from the last one), quantity.
 
-    Orders due in the past or of no quantity are set aside: whether they arrived is not ours
-    to guess.
+    An order due in the past is late and still counts (due_in 0 or less); one without a date or
+    quantity is set aside.
     """
     by_date = "due" in table.columns
     columns = {str(c): e for c, e in table.columns.items()}
@@ -60,9 +72,7 @@ def read_open_orders(
         rules={
             "quantity is empty": "quantity IS NULL",
             "quantity is negative": "quantity < 0",
-            "it is due in the past": (
-                f"{timeline.to_sql('ds')} < {timeline.num_periods}" if by_date else "due_in < 1"
-            ),
+            **({} if by_date else {"it has no date": "due_in IS NULL"}),
         },
     )
     due_in = (

@@ -190,7 +190,7 @@ class WideSales:
         """Enter the account; call it when all partitions were read."""
         reject = self.table.returns == "reject"
         refused = self.layout.quarantine(self.reader, reject_negative=reject)
-        self.ledger.enter("sales", self.layout.num_cells, refused)
+        self.ledger.enter(self.layout, self.layout.num_cells, refused, len(self.layout.columns))
 
 
 def series_key(mapping: Mapping, table: Table) -> Expression:

@@ -23,13 +23,25 @@ class Standard:
     """A mapped table as a DuckDB view.
 
     The view has __row, key (text or NULL), ds (DATE), the columns, and reason (NULL when sound).
+
+    Attributes:
+        name: Of the table.
+        view: Of the rows that `where` leaves.
+        source: That the rows come from.
+        where: Condition of the mapping; None where every row is read.
+        columns: Names.
     """
 
     name: str
     view: str
     source: str
-    where: str
+    where: str | None
     columns: tuple[str, ...]
+
+    @property
+    def original(self) -> str:
+        """The SQL of the rows as they came, with __row, those that `where` leaves out too."""
+        return numbered(self.source)
 
 
 def standardise(
@@ -61,7 +73,7 @@ def standardise(
     types = reader.column_types(f'"{table.source}"', f"{name}.from")
     if not types:
         raise InvalidInputError(f"{name}.from: source {table.source} has no columns.")
-    inner = [f"{source_row_number()} AS __row"]
+    inner = ["__row"]
     reasons: dict[str, str] = {}
     if key is not None:
         inner.append(f"({_checked(reader, name, 'key', key, table, types)})::VARCHAR AS key")
@@ -84,21 +96,30 @@ def standardise(
         reasons |= _column_reasons(column, kinds[column])
     reasons |= rules
     cases = " ".join(f"WHEN {condition} THEN '{reason}'" for reason, condition in reasons.items())
-    where = f" WHERE {table.where}" if table.where else ""
     outer = ["__row", "key", *(["ds"] if ds is not None else []), *map(quote, columns)]
     view = f"std_{name}"
     reader.run(
         f'CREATE OR REPLACE VIEW "{view}" AS SELECT {", ".join(outer)}, '
         f"{f'CASE {cases} END' if cases else 'NULL::VARCHAR'} AS reason "
-        f'FROM (SELECT {", ".join(inner)} FROM "{table.source}"{where})',
+        f"FROM (SELECT {', '.join(inner)} FROM {numbered(table.source)}{kept_by(table.where)})",
         name,
     )
-    return Standard(name, view, table.source, where, tuple(columns))
+    return Standard(name, view, table.source, table.where, tuple(columns))
 
 
-def source_row_number() -> str:
-    """Return the SQL that numbers the rows of a source from 1, as read."""
-    return "row_number() OVER ()"
+def numbered(source: str) -> str:
+    """Return the SQL of a source's rows, numbered from 1 as read."""
+    return f'(SELECT row_number() OVER () AS __row, * FROM "{source}")'
+
+
+def kept_by(where: str | None) -> str:
+    """Return the SQL that keeps the rows a condition does not leave out.
+
+    A condition that is neither true nor false of a row (a blank status is not "not cancelled", to
+    SQL) keeps it: what a company leaves blank is mostly what is in order. The account tells how
+    many these are.
+    """
+    return f" WHERE ({where}) IS NOT FALSE" if where else ""
 
 
 def quote(column: str) -> str:

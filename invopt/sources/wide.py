@@ -15,10 +15,11 @@ from invopt.sources.duck import Reader
 from invopt.sources.mapping import Expression, Table, Wide
 from invopt.sources.standard import (
     Parts,
+    kept_by,
     literal,
     number_keys,
+    numbered,
     quote,
-    source_row_number,
     standardise,
 )
 from invopt.timeline import Timeline, floor_dates
@@ -37,7 +38,7 @@ class Layout:
 
     name: str
     source: str
-    where: str
+    where: str | None
     rows: str
     keys: tuple[str, ...]
     columns: tuple[str, ...]
@@ -113,7 +114,8 @@ class Layout:
         counts = ", ".join(
             f"count({quote(c)}) - count({self._number(c)}) AS {quote(c)}" for c in self.texts
         )
-        row = reader.fetch(f'SELECT {counts} FROM "{self.source}"', self.name).to_pylist()[0]
+        rows = f'"{self.source}"{kept_by(self.where)}'
+        row = reader.fetch(f"SELECT {counts} FROM {rows}", self.name).to_pylist()[0]
         return {c for c in self.texts if row[c]}
 
     def _quarantine_cells(
@@ -138,7 +140,7 @@ class Layout:
         return total
 
     def _numbered(self) -> str:
-        return f'(SELECT {source_row_number()} AS __row, * FROM "{self.source}"{self.where})'
+        return numbered(self.source)
 
     def _number(self, column: str) -> str:
         # A number first; "True" and "False" (an in-stock flag) second.
@@ -229,8 +231,8 @@ def survey(reader: Reader, name: str, table: Table, wide: Wide, key: Expression)
     reason = f"coalesce(s.reason, {literal(REPEATED)})"
     reader.run(
         f"INSERT INTO quarantine SELECT {literal(name)}, b.__row, b.reason, to_json(o) "
-        f"FROM (SELECT s.__row, {reason} AS reason {refused}) b JOIN (SELECT "
-        f'{source_row_number()} AS __row, * FROM "{table.source}"{std.where}) o USING (__row)',
+        f"FROM (SELECT s.__row, {reason} AS reason {refused}) b "
+        f"JOIN {std.original} o USING (__row)",
         name,
     )
     found = reader.fetch(f"SELECT {reason} AS reason, count(*) AS n {refused} GROUP BY 1", name)
