@@ -17,7 +17,7 @@ PYTEST := $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope
 ROOMS := invopt serving components pipelines feature_repo benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help install run serve test test-unit check format golden lock clean image manifests
+.PHONY: help install run serve e2e test test-unit check format golden lock clean image manifests
 
 ##@ Use
 run: $(VENV)/.installed  ## train, plan orders and watch drift on the demo data
@@ -28,6 +28,9 @@ run: $(VENV)/.installed  ## train, plan orders and watch drift on the demo data
 
 serve: $(VENV)/.installed  ## answer requests with the champion on port 8080
 	$(BIN)/invopt serve --workspace $(WORKSPACE)
+
+e2e: $(VENV)/.installed  ## the whole loop on the cluster of KUBECONFIG (SHORT=1: without KFP)
+	$(BIN)/python -m tests.e2e $(if $(SHORT),--short) $(if $(KEEP),--keep)
 
 ##@ Develop
 install: $(VENV)/.installed  ## make .venv with everything

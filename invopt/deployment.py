@@ -50,8 +50,10 @@ class PodConfig(_Section):
     """What one step's pod gets.
 
     Attributes:
-        cpu: Processors, as Kubernetes writes them ("2", "500m").
-        memory: Memory, as Kubernetes writes it ("4Gi").
+        cpu: Processors it may use, as Kubernetes writes them ("2", "500m").
+        memory: Memory it may use, as Kubernetes writes it ("4Gi").
+        cpu_request: Processors a node must have free for it; `cpu` where None.
+        memory_request: Memory a node must have free for it; `memory` where None.
         gpus: Accelerators.
         gpu_type: Kind of accelerator.
         node_selector: Labels of the nodes it may run on.
@@ -65,6 +67,8 @@ class PodConfig(_Section):
 
     cpu: str = "1"
     memory: str = "2Gi"
+    cpu_request: str | None = None
+    memory_request: str | None = None
     gpus: int = Field(default=0, ge=0)
     gpu_type: str = "nvidia.com/gpu"
     node_selector: dict[str, str] = {}

@@ -60,8 +60,8 @@ class Steps:
 
 
 def _give(task: dsl.PipelineTask, pod: PodConfig) -> None:
-    task.set_cpu_request(pod.cpu).set_cpu_limit(pod.cpu)
-    task.set_memory_request(pod.memory).set_memory_limit(pod.memory)
+    task.set_cpu_request(pod.cpu_request or pod.cpu).set_cpu_limit(pod.cpu)
+    task.set_memory_request(pod.memory_request or pod.memory).set_memory_limit(pod.memory)
     if pod.gpus:
         task.set_accelerator_type(pod.gpu_type).set_accelerator_limit(pod.gpus)
     for name, value in pod.environment.items():

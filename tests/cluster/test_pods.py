@@ -42,6 +42,32 @@ def test_every_step_of_every_pipeline_has_limits_workspace_and_deployment(pipeli
         assert pod["securityContext"]["runAsNonRoot"] is True, name
 
 
+SMALL = "pipelines/configs/cluster-small.yaml"
+
+
+def test_a_laptops_steps_ask_for_little_and_may_take_more():
+    for name, (container, _) in executors(compiled("training", config=SMALL)).items():
+        resources = container["resources"]
+        assert resources["resourceCpuRequest"] == "100m", name
+        assert resources["resourceMemoryRequest"] == "512Mi", name
+        assert resources["resourceCpuLimit"] == "2", name
+        assert resources["resourceMemoryLimit"] == "2Gi", name
+
+
+def test_the_small_configuration_runs_where_and_as_the_large_one_does():
+    small, large = (
+        yaml.safe_load(Path(config).read_text())["cluster"] for config in (SMALL, CONFIG)
+    )
+    for key in ("service_account", "user", "volumes", "config_maps", "config_map_volumes"):
+        assert small[key] == large[key], key
+    assert small["default"]["secrets"] == large["default"]["secrets"]
+    tokens = [
+        {n: s["secret_volumes"] for n, s in config["steps"].items() if "secret_volumes" in s}
+        for config in (small, large)
+    ]
+    assert tokens[0] == tokens[1]
+
+
 def test_only_the_step_that_needs_a_right_holds_its_token():
     holders = {
         name: [volume["secretName"] for volume in pod.get("secretAsVolume", [])]

@@ -1,0 +1,193 @@
+"""What `make e2e` does without a cluster: refuse, patch, count, and tell how it ended."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from invopt.errors import InvalidInputError
+from tests.e2e.audit import Right, calls_in, rights_of, summarise
+from tests.e2e.installation import Installation
+from tests.e2e.kube import Kube
+from tests.e2e.report import OK, Report, Step, StepFailed, StepSkipped
+from tests.e2e.settings import ROOT, Settings
+from tests.k8s.manifests import kustomize
+
+NS = "invopt-e2e"
+
+
+@pytest.fixture
+def kubeconfig(tmp_path):
+    file = tmp_path / "kubeconfig"
+    file.write_text("")
+    return str(file)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"KUBECONFIG": ""}, "KUBECONFIG is not set"),
+        ({"KUBECONFIG": "/nowhere"}, "KUBECONFIG /nowhere is not a file"),
+        ({"INVOPT_IMAGE": ""}, "INVOPT_IMAGE is not set"),
+        ({"INVOPT_IMAGE": "r/steps:1"}, "set INVOPT_SERVER_IMAGE"),
+        ({"E2E_REQUESTS": "many"}, "E2E_REQUESTS must be a whole number above 0, got 'many'"),
+    ],
+)
+def test_what_is_not_set_is_said_in_a_sentence(kubeconfig, more, told, monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    with pytest.raises(InvalidInputError, match=told.replace("(", r"\(")):
+        Settings.from_environment(
+            {"KUBECONFIG": kubeconfig, "INVOPT_IMAGE": "r/invopt-job:1"} | more
+        )
+
+
+def test_without_kubeconfig_the_command_ends_with_one_sentence_and_status_1():
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.e2e"], capture_output=True, text=True, cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("e2e: KUBECONFIG is not set")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_overlay_moves_everything_into_its_namespace_with_its_images_and_volumes(tmp_path):
+    # Inside the checkout: kustomize reads no absolute paths.
+    out = ROOT / "build" / f"test-{tmp_path.name}"
+    settings = Settings(
+        tmp_path, out, "r.example/invopt-job:abc", "r.example/invopt-server:abc",
+        storage_class="fast", access_mode="ReadWriteMany", s3_endpoint="http://store:9000",
+    )  # fmt: skip
+    place = Installation(Kube(NS, tmp_path / "log"), settings, {"kserve"}, own_namespace=True)
+    try:
+        place.write_overlay()
+        objects = kustomize(place.folder)
+    finally:
+        subprocess.run(["rm", "-r", str(out)])
+    assert {o["metadata"].get("namespace") for o in objects} == {NS}
+    text = yaml.safe_dump_all(objects)
+    assert "r.example/invopt-job:abc" in text
+    assert "r.example/invopt-server:abc" in text
+    assert "localhost/invopt" not in text
+    found = {(o["kind"], o["metadata"]["name"]): o for o in objects}
+    claim = found["PersistentVolumeClaim", "invopt-workspace"]["spec"]
+    assert claim["accessModes"] == ["ReadWriteMany"]
+    assert claim["storageClassName"] == "fast"
+    [template] = found["StatefulSet", "postgres"]["spec"]["volumeClaimTemplates"]
+    assert template["spec"]["storageClassName"] == "fast"
+    data = found["ConfigMap", "invopt-deployment"]["data"]
+    assert data["AWS_ENDPOINT_URL"] == "http://store:9000"
+    # The Trainer is not there: what it would define is left out.
+    assert "TrainingRuntime" not in {o["kind"] for o in objects}
+    assert "ServingRuntime" in {o["kind"] for o in objects}
+
+
+def played(tmp_path, *steps):
+    kept = []
+    report = Report(tmp_path, kept.append)
+    report.play(steps)
+    return report, kept
+
+
+def fails():
+    raise StepFailed("expected 2, got 3")
+
+
+def skips():
+    raise StepSkipped("KServe not installed")
+
+
+def breaks():
+    raise KeyError("status")
+
+
+def test_what_needs_a_failed_or_skipped_step_is_skipped_and_the_end_always_runs(tmp_path):
+    report, kept = played(
+        tmp_path,
+        Step("one", lambda: "fine"),
+        Step("two", fails, ("one",)),
+        Step("three", lambda: "never", ("two",)),
+        Step("four", skips),
+        Step("five", lambda: "never", ("four",)),
+        Step("end", lambda: "gone", ("two",), always=True),
+    )
+    assert [(o.step, o.result) for o in report.outcomes] == [
+        ("one", "ok"), ("two", "FAILED"), ("three", "skipped"), ("four", "skipped"),
+        ("five", "skipped"), ("end", "ok"),
+    ]  # fmt: skip
+    assert not report.passed
+    assert kept == [tmp_path / "two"]
+    table = report.table()
+    assert "expected 2, got 3" in table
+    assert "needs two" in table
+    assert table.splitlines()[-1].startswith("2 ok, 1 FAILED, 3 skipped")
+    assert (tmp_path / "table.txt").read_text() == table + "\n"
+
+
+def test_a_fault_of_a_step_itself_is_a_row_of_the_table_too(tmp_path):
+    report, _ = played(tmp_path, Step("one", breaks), Step("two", lambda: "fine"))
+    assert [o.result for o in report.outcomes] == ["FAILED", OK]
+    assert "KeyError" in report.outcomes[0].text
+
+
+def test_skipped_steps_alone_are_no_failure(tmp_path):
+    report, _ = played(tmp_path, Step("one", skips))
+    assert report.passed
+
+
+ROLES = [
+    {
+        "metadata": {"name": "invopt-trainer"},
+        "rules": [
+            {"apiGroups": ["trainer.kubeflow.org"], "resources": ["trainjobs"],
+             "verbs": ["create", "delete"]},
+            {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
+        ],
+    }
+]  # fmt: skip
+BINDINGS = [
+    {
+        "roleRef": {"name": "invopt-trainer"},
+        "subjects": [{"kind": "ServiceAccount", "name": "invopt-trainer"}],
+    }
+]
+
+
+def event(verb, resource, code, group="", subresource="", when="2026-11-28T07:00:00Z", **more):
+    about = {"resource": resource, "apiGroup": group} | (
+        {"subresource": subresource} if subresource else {}
+    )
+    return json.dumps(
+        {
+            "stage": "ResponseComplete",
+            "requestReceivedTimestamp": when,
+            "verb": verb,
+            "user": {"username": f"system:serviceaccount:{NS}:invopt-trainer"},
+            "objectRef": about,
+            "responseStatus": {"code": code},
+        }
+        | more
+    )
+
+
+def test_the_audit_log_tells_refusals_and_rights_that_nobody_used():
+    lines = [
+        event("create", "trainjobs", 201, "trainer.kubeflow.org"),
+        event("get", "pods", 403),
+        event("get", "pods", 403),
+        event("get", "pods", 200, subresource="log"),
+        # Before the run, of another namespace, begun only, and a last line that is cut.
+        event("delete", "trainjobs", 200, "trainer.kubeflow.org", when="2026-11-28T05:00:00Z"),
+        event("delete", "trainjobs", 200, "trainer.kubeflow.org",
+              user={"username": "system:serviceaccount:other:invopt-trainer"}),
+        event("delete", "trainjobs", 200, "trainer.kubeflow.org", stage="RequestReceived"),
+        event("delete", "trainjobs", 200, "trainer.kubeflow.org")[:-40],
+    ]  # fmt: skip
+    calls = list(calls_in(lines, NS, "2026-11-28T06:00:00Z"))
+    assert len(calls) == 4
+    found = summarise(calls, rights_of(ROLES, BINDINGS))
+    assert found.refused == {Right("invopt-trainer", "", "pods", "get"): 2}
+    assert list(map(str, found.unused)) == ["invopt-trainer delete trainjobs.trainer.kubeflow.org"]

@@ -1,0 +1,159 @@
+"""The whole form: Kubeflow Pipelines."""
+
+import json
+import re
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.e2e.kube import doing, last_line, wait_for
+from tests.e2e.pipelines import DATA, LATER
+from tests.e2e.report import StepFailed
+from tests.e2e.serving import NAME
+from tests.e2e.watching import canary_now, check_registry, machines, told_of_machines
+from tests.e2e.world import World
+
+# Opens the gate: whether a challenger of the same data wins is no matter of the cluster.
+_OPEN_GATE = [
+    part
+    for name, value in {
+        "max_wape_ratio": 10, "max_bias": 10, "coverage_tolerance": 0.9,
+        "max_cost_increase": 10, "segment_cost_increase": 10,
+    }.items()
+    for part in ("--set", f"gate.{name}={value}")
+]  # fmt: skip
+
+
+def training(world: World) -> str:
+    """Training on one machine, promoted by the run's own deploy step."""
+    world.need("kfp", "kserve")
+    began = time.monotonic()
+    run = world.runs.submit("training")
+    seconds = time.monotonic() - began
+    world.versions = [world.serving.version()]
+    told = world.serving.check_serves(world.versions[0])
+    check_registry(world, world.versions[0])
+    return f"run of {seconds:.0f} s ({_steps(world, run)}); {told}"
+
+
+def _steps(world: World, run: str) -> str:
+    steps = world.runs.steps(run)
+    (world.settings.out / f"steps-{run}.json").write_text(json.dumps(steps, indent=1))
+    pods = world.kube.items("pods", f"pipeline/runid={run}")
+    return f"{len(pods)} pods"
+
+
+def replenishment(world: World) -> str:
+    """Orders of one review date."""
+    began = time.monotonic()
+    run = world.runs.submit("replenishment")
+    seconds = time.monotonic() - began
+    answers = world.serving.ask()
+    return (
+        f"run of {seconds:.0f} s ({_steps(world, run)}); then {answers['degraded']} of "
+        f"{3 * answers['asked']} decisions degraded"
+    )
+
+
+def two_machines(world: World) -> str:
+    """Training on two machines; requests come from the moment it is submitted."""
+    world.need("trainer")
+    world.serving.start_load(rate=2)
+    world.load_runs = True
+    began = time.monotonic()
+    run = world.runs.start("training", "--set", "training.num_nodes=2", *_OPEN_GATE)
+    seen, canary = 0, ""
+    while (state := world.runs.state(run)) not in ("SUCCEEDED", "FAILED", "CANCELED"):
+        seen = max(seen, machines(world))
+        if seen:
+            canary = canary_now(world) or canary
+        if time.monotonic() - began > world.settings.minutes * 60:
+            raise StepFailed(f"run {run} has no end after {world.settings.minutes:.0f} minutes")
+        time.sleep(2)
+    world.canary = canary
+    if state != "SUCCEEDED":
+        done = world.kube.invopt("wait", run, "--host", world.runs.host, seconds=120)
+        raise StepFailed(f"run {run} ended as {state}: {last_line(done.stderr or done.stdout)}")
+    seconds = time.monotonic() - began
+    return f"run of {seconds:.0f} s ({_steps(world, run)}); {told_of_machines(world, seen)}"
+
+
+def canary_of_run(world: World) -> str:
+    """The run's deploy step had a canary beside the champion."""
+    version = world.serving.version()
+    if version == world.versions[-1]:
+        raise StepFailed(f"the run with an open gate promoted nothing: {version} serves on")
+    world.versions.append(version)
+    if not world.canary:
+        raise StepFailed("no canary was ready while the run's deploy step ran")
+    return f"canary {world.canary} was ready beside the champion"
+
+
+def monitoring(world: World) -> str:
+    """Demand is another one for four weeks: monitoring says so and starts a retraining."""
+    before = {run["run_id"] for run in world.runs.named("retraining-")}
+    began = time.monotonic()
+    run = world.runs.submit(
+        "monitoring", "--set", "governor.persistence=1", *_OPEN_GATE, data=LATER
+    )
+    seconds = time.monotonic() - began
+    log = world.stepping.run("e2e-status", ["invopt", "retraining", "status", "--name", NAME], 120)
+    world.retrainings = [
+        r["run_id"] for r in world.runs.named("retraining-") if r["run_id"] not in before
+    ]
+    if not world.retrainings:
+        raise StepFailed(f"run {run} started no retraining: {' '.join(log.split())[-400:]}")
+    return f"run of {seconds:.0f} s ({_steps(world, run)}); it started a retraining"
+
+
+def retraining(world: World) -> str:
+    """The retraining runs to its end."""
+    began = time.monotonic()
+    [run] = world.retrainings
+    state = world.runs.ended(run, world.settings.minutes * 60)
+    if state != "SUCCEEDED":
+        done = world.kube.invopt("wait", run, "--host", world.runs.host, seconds=120)
+        raise StepFailed(f"it ended as {state}: {last_line(done.stderr or done.stdout)}")
+    seconds = time.monotonic() - began
+    version = world.serving.version()
+    return f"followed for {seconds:.0f} s ({_steps(world, run)}); version {version} serves"
+
+
+def cron(world: World) -> str:
+    """A second --cron leaves the run under way alone; five fields are refused."""
+    pipeline = f"{NAME}-replenishment"
+    done = world.kube.invopt(
+        *world.runs._command("replenishment", DATA), "--cron", "0 6 * * 1", seconds=180
+    )
+    if done.returncode == 0:
+        raise StepFailed("a five-field --cron was accepted; KFP reads its first as seconds")
+    before = {run["run_id"] for run in world.runs.named(pipeline)}
+    world.runs.schedule("replenishment", "0 * * * * *")
+
+    def new() -> list[Any]:
+        return [r for r in world.runs.named(pipeline) if r["run_id"] not in before]
+
+    wait_for(lambda: any(r.get("state") == "RUNNING" for r in new()), 240, "a scheduled run")
+    run = new()[-1]["run_id"]
+    time.sleep(15)
+    world.runs.schedule("replenishment", "0 0 4 1 1 *")
+    with doing("the run that was under way at the second --cron"):
+        state = world.runs.ended(run, 1800)
+    if state != "SUCCEEDED":
+        raise StepFailed(f"the run under way at the second --cron ended as {state}")
+    on = [job for job in world.runs.schedules() if job.get("status", "ENABLED") == "ENABLED"]
+    if len(on) != 1:
+        raise StepFailed(f"one schedule should be on, there are {len(on)}")
+    world.runs.end_schedules()
+    return "five fields refused; the run under way at the second --cron ended well"
+
+
+def why(world: World) -> str:
+    """`invopt why` by run and by request, where the stores are."""
+    day = datetime.now(UTC).date().isoformat()
+    log = world.stepping.run("e2e-status", ["invopt", "retraining", "status", "--name", NAME], 120)
+    found = re.findall(r"\d{4}-\d\d-\d\d", log)
+    if not found:
+        raise StepFailed(f"the governor tells no day: {' '.join(log.split())[:300]} ({day})")
+    told = world.stepping.run("e2e-why", ["invopt", "why", found[0]], 120)
+    return f"invopt why {found[0]}: {told.strip().splitlines()[0][:200]}"
