@@ -17,7 +17,7 @@ PYTEST := $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope
 ROOMS := invopt serving components pipelines feature_repo benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help install run serve e2e test test-unit check format golden lock clean image manifests
+.PHONY: help install run serve e2e test test-unit check format golden lock collect clean image manifests
 
 ##@ Use
 run: $(VENV)/.installed  ## train, plan orders and watch drift on the demo data
@@ -37,6 +37,13 @@ install: $(VENV)/.installed  ## make .venv with everything
 
 test: $(VENV)/.installed  ## every check and test that needs no cluster, GPU or network
 	$(PYTEST)
+
+# Workers that start in different seconds must collect the same tests, else none of them runs.
+collect: $(VENV)/.installed  ## collect the tests twice, seconds apart, and compare
+	@mkdir -p build; for seed in 1 2; do \
+	  PYTHONHASHSEED=$$seed $(BIN)/pytest --collect-only -o addopts='--import-mode=importlib -q' \
+	    | grep '::' > build/collected-$$seed || exit 1; \
+	done; diff build/collected-1 build/collected-2
 
 test-unit: $(VENV)/.installed  ## the tests that train nothing and start no pipeline and no server
 	$(PYTEST) -m "not slow"

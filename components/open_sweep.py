@@ -6,16 +6,17 @@ from components.base import component
 
 
 @component
-def open_sweep(config: dict, study: str) -> List[str]:
+def open_sweep(config: dict, study: str, job: str) -> List[str]:
     """Make the shared study where it is not there yet.
 
     Args:
         config: The whole configuration.
-        study: Name of the study.
+        study: Name of the study, "" for the job's.
+        job: Id of the run.
 
     Returns:
         Names of the workers that will share it.
     """
     from serving.sweep import open_shared_study
 
-    return open_shared_study(config, study)
+    return open_shared_study(config, study or job)

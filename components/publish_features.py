@@ -1,7 +1,5 @@
 """Step 4: features into Feast, offline and online."""
 
-from typing import Optional
-
 from kfp.dsl import Dataset, Input
 
 from components.base import component
@@ -13,7 +11,8 @@ def publish_features(
     snapshot: str,
     features: dict,
     model_version: str = "",
-    forecast: Optional[Input[Dataset]] = None,
+    # Not Optional[...]: KFP's backend names no schema, and the annotation is made an instance of.
+    forecast: Input[Dataset] = None,
 ) -> str:
     """Write the feature tables, apply the definitions, materialise the online store.
 

@@ -13,6 +13,7 @@ def register_forecaster(
     explanation: Input[Artifact],
     snapshot: str,
     config: dict,
+    run: str,
     cause: str = "",
     window: str = "",
     retraining: str = "",
@@ -26,6 +27,7 @@ def register_forecaster(
         explanation: Of its forecasts.
         snapshot: Name of the data.
         config: The configuration it was trained with.
+        run: Id of the pipeline's run.
         cause: What monitoring found, where it started this run.
         window: Period it found it in.
         retraining: Key of the governor's decision.
@@ -37,5 +39,6 @@ def register_forecaster(
     from serving.telling import tell
 
     evidence = [verdict.path, assessment.path, explanation.path]
-    tags = {"snapshot": snapshot, "cause": cause, "window": window, "retraining": retraining}
+    tags = {"snapshot": snapshot, "run": run, "cause": cause, "window": window}
+    tags["retraining"] = retraining
     return register(config["name"], model.path, evidence, tags, tell)

@@ -6,13 +6,16 @@ from components.base import component
 
 
 @component
-def run_trials(training_set: Input[Dataset], config: dict, study: str, worker: str) -> str:
+def run_trials(
+    training_set: Input[Dataset], config: dict, study: str, job: str, worker: str
+) -> str:
     """Run trials of the shared study until it has enough or the budget is used.
 
     Args:
         training_set: The panel.
         config: The whole configuration.
-        study: Name of the study, the same for all workers.
+        study: Name of the study, the same for all workers; "" for the job's.
+        job: Id of the run.
         worker: Number of this worker, as text.
 
     Returns:
@@ -21,4 +24,4 @@ def run_trials(training_set: Input[Dataset], config: dict, study: str, worker: s
     from serving.sweep import work_on_study
     from serving.telling import tell
 
-    return str(work_on_study(training_set.path, config, study, int(worker), tell))
+    return str(work_on_study(training_set.path, config, study or job, int(worker), tell))

@@ -8,12 +8,15 @@ from components.base import component
 
 
 @component
-def select_trial(config: dict, study: str, finished: List[str], sweep: Output[Artifact]) -> dict:
+def select_trial(
+    config: dict, study: str, job: str, finished: List[str], sweep: Output[Artifact]
+) -> dict:
     """Return the configuration with the best trial's values in it.
 
     Args:
         config: The whole configuration.
-        study: Name of the study.
+        study: Name of the study, "" for the job's.
+        job: Id of the run.
         finished: What the workers returned.
         sweep: Every trial with its values and score, as JSON.
 
@@ -23,4 +26,4 @@ def select_trial(config: dict, study: str, finished: List[str], sweep: Output[Ar
     from serving.sweep import best_configuration
     from serving.telling import tell
 
-    return best_configuration(config, study, sweep.path, tell)
+    return best_configuration(config, study or job, sweep.path, tell)

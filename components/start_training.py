@@ -6,15 +6,16 @@ from components.base import component
 
 
 @component
-def start_training(decision: Input[Artifact], data_dir: str, config: dict):
+def start_training(decision: Input[Artifact], data_dir: str, mapping: str, config: dict):
     """Start the training pipeline with cause and window, once, where pipelines run on a cluster.
 
     Args:
         decision: Of the governor; it holds the claim.
         data_dir: Folder of the data.
+        mapping: As JSON, for a training whose champion's own mapping is not known.
         config: The whole configuration.
     """
-    from serving.cluster_retraining import start_on_cluster
+    from serving.cluster_retraining import Data, start_on_cluster
     from serving.telling import tell
 
-    start_on_cluster(decision.path, data_dir, config, tell)
+    start_on_cluster(decision.path, Data(data_dir, mapping), config, tell)

@@ -183,7 +183,8 @@ class TrainingConfig(_Section):
         num_members: Networks trained on different seeds and averaged.
         num_workers: Members trained at the same time, one thread each.
         num_processes: Processes that share the training of one member (DDP).
-        num_nodes: Machines, when the step runs as a TrainJob.
+        num_nodes: Machines, when the step runs as a TrainJob. Trials and folds train in one
+            process on one machine.
         batch_size: Series per step; every series gives a forecast at each of its origins.
         fork_every: Encoder steps between origins.
         fork_after: Encoder steps before the first origin.

@@ -69,7 +69,9 @@ def cross_validate(
         clock: Returns seconds, from any start.
         notify: Called with lines of progress.
     """
-    training = config.training.model_copy(update={"max_minutes": config.evaluation.fold_minutes})
+    training = config.training.model_copy(
+        update={"max_minutes": config.evaluation.fold_minutes, "num_processes": 1}
+    )
     short = config.model_copy(update={"training": training})
     found = []
     for number, fold in enumerate(folds_of(panel, config.evaluation)):

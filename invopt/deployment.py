@@ -91,6 +91,9 @@ class ClusterConfig(_Section):
         user: User and group id of every step; the image's own where None.
         default: Pod of a step that `steps` does not name.
         steps: Step ("train-forecaster") to its pod.
+        keep_seconds: Time that a finished run's Workflow and pods stay in the cluster; where None
+            the installation decides (KFP's own is an hour). KFP's pages and logs stay.
+        deadline_seconds: Longest run, waiting for room included; None sets no limit.
     """
 
     service_account: str = "invopt-runner"
@@ -100,3 +103,5 @@ class ClusterConfig(_Section):
     user: int | None = Field(default=None, gt=0)
     default: PodConfig | None = None
     steps: dict[str, PodConfig] = {}
+    keep_seconds: int | None = Field(default=None, ge=0)
+    deadline_seconds: int | None = Field(default=None, gt=0)

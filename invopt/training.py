@@ -58,11 +58,14 @@ class Member:
         number: Place in the ensemble.
         seconds: Wall clock it may use, None for no limit.
         num_threads: Threads of its process.
+        num_nodes: Machines that train it together. More than one only where a launcher has started
+            a process on each: trials and folds of a run with several machines train on one.
     """
 
     number: int
     seconds: float | None
     num_threads: int
+    num_nodes: int = 1
 
 
 def fit(
@@ -346,8 +349,8 @@ class _Run:
         return pl.Trainer(
             accelerator="auto",
             devices=training.num_processes if training.num_processes > 1 else 1,
-            num_nodes=training.num_nodes,
-            strategy="ddp" if training.num_processes * training.num_nodes > 1 else "auto",
+            num_nodes=self.member.num_nodes,
+            strategy="ddp" if training.num_processes * self.member.num_nodes > 1 else "auto",
             precision=training.precision,
             max_steps=_MAX_STEPS,
             gradient_clip_val=training.gradient_clip,

@@ -164,6 +164,7 @@ def _score(
             "max_steps": config.tuning.trial_steps,
             "num_members": 1,
             "num_workers": 1,
+            "num_processes": 1,
         }
     )
     chosen = chosen.model_copy(update={"training": training})

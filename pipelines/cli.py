@@ -76,13 +76,23 @@ def _add_compile(commands: "Commands") -> None:
     compile_ = commands.add_parser("compile", help="write a pipeline as YAML for a cluster")
     _add_pipeline(compile_)
     compile_.add_argument("--out", type=Path, metavar="FILE.yaml", required=True)
+    compile_.add_argument(
+        "--manifest", action="store_true", help="as Pipeline and PipelineVersion resources"
+    )
+    compile_.add_argument("--namespace", metavar="NS", help="of the resources")
     compile_.set_defaults(command=_compile)
 
 
 def _compile(parsed: argparse.Namespace) -> None:
     from pipelines.launch import compile_pipeline, load_parameters  # noqa: PLC0415
 
-    compile_pipeline(parsed.pipeline, load_parameters(parsed.config, parsed.overrides), parsed.out)
+    parameters = load_parameters(parsed.config, parsed.overrides)
+    if parsed.manifest:
+        from pipelines.manifest import compile_manifest  # noqa: PLC0415
+
+        compile_manifest(parsed.pipeline, parameters, parsed.out, parsed.namespace)
+    else:
+        compile_pipeline(parsed.pipeline, parameters, parsed.out)
     print(f"wrote {parsed.out}")
 
 
@@ -161,17 +171,31 @@ def _preview(parsed: argparse.Namespace) -> None:
 
 
 def _add_rollback(commands: "Commands") -> None:
-    rollback = commands.add_parser("rollback", help="bring back what a cluster served before")
-    rollback.add_argument("--service", default="demand-forecaster", metavar="NAME")
+    rollback = commands.add_parser(
+        "rollback", help="bring back the champion before, in registry and endpoint"
+    )
+    rollback.add_argument("--workspace", type=Path, metavar="DIR", help="of this machine")
     rollback.add_argument("--namespace", metavar="NS", help="of the service; the context's")
+    rollback.add_argument("--service", default="demand-forecaster", metavar="NAME")
+    rollback.add_argument("--name", help="registered model; the service's, or the only one")
     rollback.set_defaults(command=_rollback)
 
 
 def _rollback(parsed: argparse.Namespace) -> None:
-    from serving.release import roll_back  # noqa: PLC0415
+    import os  # noqa: PLC0415
 
-    version = roll_back(parsed.service, parsed.namespace, _say)
-    print(f"{parsed.service} serves version {version} again")
+    from invopt.errors import ConfigError  # noqa: PLC0415
+    from serving.release import roll_back, roll_back_local  # noqa: PLC0415
+
+    if parsed.workspace is not None:
+        if parsed.namespace is not None:
+            raise ConfigError("name --workspace (this machine) or --namespace (cluster), not both.")
+        os.environ.update(_deployment(parsed.workspace).export())
+        version = roll_back_local(parsed.name, _say)
+        print(f"version {version} is champion again")
+        return
+    version = roll_back(parsed.service, parsed.namespace, parsed.name, _say)
+    print(f"{parsed.service} serves version {version} again, and it is champion")
 
 
 def _add_serve(commands: "Commands") -> None:

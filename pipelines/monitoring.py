@@ -13,7 +13,7 @@ def build(parameters: Parameters) -> Any:
     """Return the pipeline with a configuration as its parameters' defaults."""
     step = Steps(parameters.cluster)
 
-    @dsl.pipeline(name="monitoring")
+    @dsl.pipeline(name="monitoring", pipeline_config=step.pipeline_config)
     def pipeline(
         data_dir: str = parameters.data_dir,
         mapping: str = parameters.mapping,
@@ -85,7 +85,10 @@ def build(parameters: Parameters) -> Any:
             governed = decide(monitored.outputs["evidence"])
             with dsl.If(governed.outputs["Output"] == "retrain", name="retrain"):
                 step.start_training(
-                    decision=governed.outputs["decision"], data_dir=data_dir, config=config
+                    decision=governed.outputs["decision"],
+                    data_dir=data_dir,
+                    mapping=mapping,
+                    config=config,
                 ).set_caching_options(False)
         with dsl.If(state == UNREADABLE, name="unreadable"):
             told = step.monitor_unreadable(quality=quality, mapping=mapping, config=config)

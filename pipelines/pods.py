@@ -32,6 +32,17 @@ class Steps:
                 f"cluster.steps names {', '.join(unknown)}; there are {', '.join(sorted(known))}."
             )
 
+    @property
+    def pipeline_config(self) -> dsl.PipelineConfig | None:
+        """KFP's own settings of a pipeline, None where the configuration has none."""
+        cluster = self.cluster
+        if cluster.keep_seconds is None and cluster.deadline_seconds is None:
+            return None
+        return dsl.PipelineConfig(
+            ttl_seconds_after_finished=cluster.keep_seconds,
+            active_deadline_seconds=cluster.deadline_seconds,
+        )
+
     def __getattr__(self, name: str) -> Callable[..., dsl.PipelineTask]:
         component = getattr(components, name)
 

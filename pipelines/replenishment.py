@@ -12,7 +12,7 @@ def build(parameters: Parameters) -> Any:
     """Return the pipeline with a configuration as its parameters' defaults."""
     step = Steps(parameters.cluster)
 
-    @dsl.pipeline(name="replenishment")
+    @dsl.pipeline(name="replenishment", pipeline_config=step.pipeline_config)
     def pipeline(
         data_dir: str = parameters.data_dir,
         mapping: str = parameters.mapping,

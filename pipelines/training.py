@@ -12,7 +12,7 @@ def build(parameters: Parameters) -> Any:
     """Return the pipeline with a configuration as its parameters' defaults."""
     step = Steps(parameters.cluster)
 
-    @dsl.pipeline(name="training")
+    @dsl.pipeline(name="training", pipeline_config=step.pipeline_config)
     def pipeline(
         data_dir: str = parameters.data_dir,
         mapping: str = parameters.mapping,
@@ -21,7 +21,7 @@ def build(parameters: Parameters) -> Any:
         features: dict = parameters.section("features"),
         evaluation: dict = parameters.section("evaluation"),
         config: dict = parameters.config,
-        study: str = "study",
+        study: str = "",
         cause: str = "",
         window: str = "",
         retraining: str = "",
@@ -50,12 +50,14 @@ def build(parameters: Parameters) -> Any:
             features: Section of the configuration.
             evaluation: Section of the configuration.
             config: The whole configuration.
-            study: Name of the sweep; the same name goes on with it.
+            study: Name of the sweep; the same name goes on with it. The run's own where it is
+                empty: of scheduled runs with one name for all only the first would search.
             cause: What monitoring found, where it started this run.
             window: Period it found it in.
             retraining: Key of the governor's decision.
             code_version: Of the library; part of every cache key.
         """
+        job = dsl.PIPELINE_JOB_ID_PLACEHOLDER
         ingest = step.ingest_data(mapping=mapping, data_dir=data_dir, data=data)
         ingest.set_caching_options(False)
         snapshot = ingest.outputs["snapshot"]
@@ -73,13 +75,14 @@ def build(parameters: Parameters) -> Any:
             known_at=publish.output, snapshot=snapshot, code_version=code_version
         )
         training_set = retrieve.outputs["training_set"]
-        sweep = step.open_sweep(config=config, study=study).set_caching_options(False)
+        sweep = step.open_sweep(config=config, study=study, job=job)
+        sweep.set_caching_options(False)
         with dsl.ParallelFor(sweep.output, name="sweep") as worker:
             trials = step.run_trials(
-                training_set=training_set, config=config, study=study, worker=worker
+                training_set=training_set, config=config, study=study, job=job, worker=worker
             ).set_caching_options(False)
         chosen = step.select_trial(
-            config=config, study=study, finished=dsl.Collected(trials.output)
+            config=config, study=study, job=job, finished=dsl.Collected(trials.output)
         ).set_caching_options(False)
         tuned = chosen.outputs["Output"]
         train = step.train_forecaster(
@@ -108,6 +111,7 @@ def build(parameters: Parameters) -> Any:
                 explanation=explain.outputs["explanation"],
                 snapshot=snapshot,
                 config=tuned,
+                run=job,
                 cause=cause,
                 window=window,
                 retraining=retraining,

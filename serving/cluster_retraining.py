@@ -11,6 +11,7 @@ from invopt.monitoring.decision import FAILED, KEPT, PROMOTED, RETRAIN
 from serving.cluster import ClusterError, connect, token_for
 from serving.governor import Claim, GovernorStore, clock
 from serving.kfp_api import explained, find_pipeline
+from serving.kfp_client import KfpClient, Origin
 from serving.settings import ClusterSettings, Settings
 
 Notify = Callable[[str], None]
@@ -19,14 +20,42 @@ _AUDIENCE = "pipelines.kubeflow.org"
 _DONE, _LOST = ("SUCCEEDED",), ("FAILED", "CANCELED", "CANCELLED", "SKIPPED")
 
 
-def start_on_cluster(decision: str, data_dir: str, config: dict[str, Any], notify: Notify) -> None:
+@dataclass(frozen=True)
+class Data:
+    """What a retraining reads.
+
+    Attributes:
+        folder: Of the data, as the steps see it.
+        mapping: As JSON, for a training whose champion's own mapping is not known.
+    """
+
+    folder: str
+    mapping: str
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A training that the governor asks for.
+
+    Attributes:
+        arguments: Of the training pipeline: cause, window, retraining.
+        lasting: Monitoring periods that the change has been seen for (see Config.for_retraining).
+        urgent: True when the change is far beyond its limit.
+    """
+
+    arguments: dict[str, str]
+    lasting: int
+    urgent: bool
+
+
+def start_on_cluster(decision: str, data: Data, config: dict[str, Any], notify: Notify) -> None:
     """Start the training pipeline of a decision on Kubeflow Pipelines, once.
 
     Where pipelines run on this machine nothing is done: `invopt run` starts it.
 
     Args:
         decision: File that `govern` wrote.
-        data_dir: Folder of the data, as the steps see it.
+        data: Read by the training.
         config: The whole configuration.
         notify: Called with a line of progress.
 
@@ -50,10 +79,8 @@ def start_on_cluster(decision: str, data_dir: str, config: dict[str, Any], notif
             notify("the claim on this retraining has run out; nothing is started")
             return
         try:
-            lasting, urgent = lasting_of(content)
-            asked = whole.for_retraining(lasting=lasting, urgent=urgent)
-            with explained(settings.pipeline_host, "starting a retraining"):
-                _run_on_cluster(settings.pipeline_host, asked, data_dir, claim)
+            asked = Asked(arguments_of(claim), *lasting_of(content))
+            _run_on_cluster(settings.pipeline_host, whole, data, claim, asked, notify)
         except ClusterError:
             raise  # the run may have begun: the next monitoring run asks
         except InvalidInputError:
@@ -91,8 +118,9 @@ def reconcile(store: GovernorStore, config: Config, settings: Settings, notify: 
     from serving.registry import has_version_for  # noqa: PLC0415
 
     kfp = _connect(settings.pipeline_host)
+    experiment = kfp.experiment(config.name)
     for claim, name in store.open_claims(config.name):
-        state = _state(kfp, config.name, name)
+        state = kfp.state_of(experiment, name)
         if state in _DONE:
             outcome = PROMOTED if has_version_for(config.name, claim.key) else KEPT
             store.finish(claim, outcome, clock())
@@ -104,75 +132,66 @@ def reconcile(store: GovernorStore, config: Config, settings: Settings, notify: 
             store.renew(claim, config.governor, clock())
 
 
-@dataclass(frozen=True)
-class _Kfp:
-    """Kubeflow Pipelines: its client, and whose runs they are.
-
-    Attributes:
-        host: URL.
-        client: Of the kfp package.
-        namespace: In an installation of several users, None in one that all share.
-    """
-
-    host: str
-    client: Any
-    namespace: str | None
-
-    def experiment(self, model: str) -> str:
-        """Return the id of a model's experiment, made where it is not there."""
-        found = self.client.create_experiment(model, namespace=self.namespace)
-        return str(found.experiment_id)
-
-
-def _connect(host: str) -> _Kfp:
+def _connect(host: str) -> KfpClient:
     """Return Kubeflow Pipelines; where it serves several users, as the mounted account."""
-    from kfp import Client  # noqa: PLC0415  (a second of import)
-
-    with explained(host, "connecting"):
-        client = Client(host=host)
-        if not client.get_kfp_healthz().multi_user:
-            return _Kfp(host, client, None)
+    client = KfpClient(host)
+    if not client.serves_several_users():
+        return client
     cluster = connect(ClusterSettings.from_environment())
-    token = token_for(cluster, _AUDIENCE)
-    return _Kfp(host, Client(host=host, existing_token=token), cluster.namespace)
+    return KfpClient(host, token_for(cluster, _AUDIENCE), cluster.namespace)
 
 
-def _run_on_cluster(host: str, config: Config, data_dir: str, claim: Claim) -> None:
-    """Create the run unless one of that name exists: a crash after creating must not repeat it."""
+def _run_on_cluster(
+    host: str, config: Config, data: Data, claim: Claim, asked: Asked, notify: Notify
+) -> None:
+    """Create the run unless one of that name exists: a crash after creating must not repeat it.
+
+    The champion's own training is run again: its version of the pipeline, mapping and features,
+    on the data of today. Where KFP has forgotten it, the version uploaded last gets every section
+    of this run's configuration.
+    """
     kfp, name = _connect(host), run_name(claim)
-    if _state(kfp, config.name, name):
+    experiment = kfp.experiment(config.name)
+    if kfp.state_of(experiment, name):
         return
+    origin = _origin(kfp, config.name)
+    if origin is None:
+        notify("the champion's own training is not known here: the newest pipeline trains")
+        origin = _newest(kfp, config, data)
+    own = Config.model_validate(origin.parameters["config"])
+    # How much dearer it may be, and how much of the newest weeks it sees, is the governor's word.
+    whole = own.model_copy(update={"governor": config.governor})
+    whole = whole.for_retraining(lasting=asked.lasting, urgent=asked.urgent)
+    parameters = origin.parameters | arguments_of(claim)
+    parameters |= {"study": name, "data_dir": data.folder, "config": whole.as_parameter()}
+    parameters["evaluation"] = parameters["config"]["evaluation"]
+    version = (origin.pipeline_id, origin.version_id)
+    kfp.start(experiment, name, version, parameters, config.cluster.service_account)
+
+
+def _origin(kfp: KfpClient, model: str) -> Origin | None:
+    """Return the run that made the champion, as KFP knows it; None where it does not."""
+    from serving.registry import champion_run  # noqa: PLC0415  (MLflow: seconds of import)
+
+    run = champion_run(model)
+    return kfp.origin_of(run) if run else None
+
+
+def _newest(kfp: KfpClient, config: Config, data: Data) -> Origin:
+    """Return the pipeline uploaded last with this run's own sections.
+
+    Raises:
+        InvalidInputError: If there is none.
+    """
     pipeline = f"{config.name}-training"
-    pipeline_id = find_pipeline(kfp.client, pipeline, kfp.namespace)
-    if pipeline_id is None:
+    with explained(kfp.host, f"finding the pipeline {pipeline}"):
+        found = find_pipeline(kfp, pipeline, kfp.namespace)
+    if found is None:
         raise InvalidInputError(
-            f"there is no pipeline {pipeline} on {host}: upload it with `invopt submit training`."
+            f"there is no pipeline {pipeline} on {kfp.host}: "
+            "upload it with `invopt submit training`."
         )
     whole = config.as_parameter()
-    kfp.client.run_pipeline(
-        kfp.experiment(config.name),
-        name,
-        pipeline_id=pipeline_id,
-        version_id=_latest_version(kfp.client, pipeline_id),
-        service_account=config.cluster.service_account,
-        params=arguments_of(claim)
-        | {"study": name, "data_dir": data_dir, "config": whole, "evaluation": whole["evaluation"]},
-    )
-
-
-def _latest_version(client: Any, pipeline_id: str) -> str:
-    """Return the version of a pipeline that was uploaded last."""
-    found = client.list_pipeline_versions(pipeline_id, page_size=1, sort_by="created_at desc")
-    return str(found.pipeline_versions[0].pipeline_version_id)
-
-
-def _state(kfp: _Kfp, model: str, name: str) -> str:
-    """Return the state of the run of a name, "" where there is none."""
-    with explained(kfp.host, "asking for runs"):
-        found = kfp.client.list_runs(
-            experiment_id=kfp.experiment(model),
-            namespace=kfp.namespace,
-            page_size=100,
-            sort_by="created_at desc",
-        ).runs
-    return next((str(r.state or "PENDING") for r in found or () if r.display_name == name), "")
+    sections = {name: whole[name] for name in ("data", "cleaning", "features", "evaluation")}
+    parameters = sections | {"config": whole, "mapping": data.mapping}
+    return Origin(found, kfp.newest_version(found), parameters)

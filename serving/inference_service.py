@@ -26,6 +26,9 @@ from serving.cluster import (
 
 PREVIOUS = "invopt.dev/previous"
 VERSION = "INVOPT_MODEL_VERSION"
+# While it is "true" KServe keeps no pods of a service.
+STOP = "serving.kserve.io/stop"
+RUNTIME = "invopt-server"
 _GROUP, _API_VERSION, _PLURAL = "serving.kserve.io", "v1beta1", "inferenceservices"
 _KNATIVE = ("Knative", "Serverless")
 _TIMEOUT_SECONDS = 20
@@ -54,6 +57,8 @@ class Release:
         """Return a predictor that serves this release."""
         changed = copy.deepcopy(predictor)
         model = changed.setdefault("model", {})
+        # The manifest names no runtime, so that a service without a model has no pods.
+        model.setdefault("runtime", RUNTIME)
         model["storageUri"] = self.source
         others = [e for e in model.get("env", []) if e["name"] != VERSION]
         model["env"] = [*others, {"name": VERSION, "value": self.version}]
@@ -84,6 +89,7 @@ class InferenceService:
         self.api = cluster.custom()
         # As they were before the last patch: what is still so tells nothing of the new spec.
         self._served, self._failure = "", ""
+        self._seen: Object = {}
 
     def read(self) -> Object:
         """Return the service as it is now."""
@@ -91,6 +97,7 @@ class InferenceService:
             found: Object = self.api.get_namespaced_custom_object(
                 *self._place(), _request_timeout=_TIMEOUT_SECONDS
             )
+        self._seen = found
         return found
 
     def settled(self) -> Object:
@@ -105,28 +112,53 @@ class InferenceService:
             found = self.read()
         return found
 
-    def replace_spec(self, current: Object, spec: Object, previous: Object | None = None) -> Object:
-        """Replace the spec, if nobody changed it since it was read.
+    def replace_spec(
+        self,
+        current: Object,
+        spec: Object,
+        previous: Release | None = None,
+        *,
+        stopped: bool = False,
+    ) -> Object:
+        """Replace the spec, if nobody changed it since it was read; returns the service then.
 
         Args:
-            current: As read.
+            current: As read, or as the last change returned it.
             spec: To put there.
-            previous: Spec to keep for a rollback; what is kept already stays when None.
+            previous: Release to keep for a rollback; what is kept already stays when None.
+            stopped: Whether its pods have to go: a service that serves no model has none.
         """
         # The spec only: KServe writes the status, and with it the resource's version, all the time.
         patch = [
             {"op": "test", "path": "/spec", "value": current["spec"]},
             {"op": "replace", "path": "/spec", "value": spec},
         ]
-        if previous is not None:
-            patch.append(_kept(current, json.dumps(previous, sort_keys=True)))
+        notes = {} if previous is None else {PREVIOUS: json.dumps(vars(previous), sort_keys=True)}
+        if stopped != (_annotations(current).get(STOP) == "true"):
+            notes[STOP] = str(stopped).lower()
         self._served = served_version(current["spec"])
-        self._failure = _failure(current)
+        self._failure = _failure(self._seen)
         with explained(f"patching InferenceService {self.name}"):
-            changed: Object = self.api.patch_namespaced_custom_object(
-                *self._place(), patch, _request_timeout=_TIMEOUT_SECONDS
-            )
-        return changed
+            return self.cluster.patch(self._place(), patch + _annotated(current, notes))
+
+    def drop_autoscaler(self, release: Release) -> None:
+        """Delete the autoscaler of a canary that has ended: KServe leaves it, with its warnings.
+
+        One that is gone already, or that KServe did not make, is fine.
+        """
+        from kubernetes import client  # noqa: PLC0415
+
+        name = f"{self.name}-{_canary_name(release.version)}-predictor"
+        with explained(f"deleting the canary's autoscaler {name}"):
+            try:
+                client.AutoscalingV2Api(
+                    self.cluster.api
+                ).delete_namespaced_horizontal_pod_autoscaler(
+                    name, self.cluster.namespace, _request_timeout=_TIMEOUT_SECONDS
+                )
+            except client.ApiException as err:
+                if err.status != 404:
+                    raise
 
     def wait(self, reached: Reached, minutes: float, version: str, what: str) -> Object:
         """Wait until status and pods say so; returns the service then.
@@ -272,6 +304,23 @@ def promoted(service: Object, release: Release) -> Object:
     return spec
 
 
+def restored(service: Object, release: Release | None) -> Object:
+    """Return the spec with a release of before, or none, and everything else as it is now.
+
+    What people changed meanwhile (replicas, resources) is theirs and stays.
+    """
+    if release is not None:
+        return promoted(service, release)
+    spec = copy.deepcopy(without_canary(service["spec"]))
+    spec["predictor"].pop("canaryTrafficPercent", None)
+    model = spec["predictor"]["model"]
+    model.pop("storageUri", None)
+    others = [e for e in model.pop("env", []) if e["name"] != VERSION]
+    if others:
+        model["env"] = others
+    return spec
+
+
 def _canary_name(version: str) -> str:
     return f"v{version}"
 
@@ -343,12 +392,33 @@ def served_version(spec: Object) -> str:
     return _version(spec["predictor"].get("model", {}))
 
 
-def _kept(current: Object, previous: str) -> Object:
-    """Return the patch that keeps a spec in the annotation; others stay as they are."""
-    if current["metadata"].get("annotations"):
-        path = f"/metadata/annotations/{PREVIOUS.replace('/', '~1')}"
-        return {"op": "add", "path": path, "value": previous}
-    return {"op": "add", "path": "/metadata/annotations", "value": {PREVIOUS: previous}}
+def served_release(spec: Object) -> Release | None:
+    """Return what a spec serves, None when nothing."""
+    version = served_version(spec)
+    return Release(version, spec["predictor"]["model"]["storageUri"]) if version else None
+
+
+def kept_release(service: Object) -> Release | None:
+    """Return what was served before the last promotion, None where nothing was."""
+    kept = _annotations(service).get(PREVIOUS)
+    return None if kept is None else Release(**json.loads(kept))
+
+
+def _annotations(service: Object) -> dict[str, str]:
+    found: dict[str, str] = service["metadata"].get("annotations") or {}
+    return found
+
+
+def _annotated(service: Object, notes: dict[str, str]) -> list[Object]:
+    """Return the patch that adds annotations; others stay as they are."""
+    if not notes:
+        return []
+    if not _annotations(service):
+        return [{"op": "add", "path": "/metadata/annotations", "value": notes}]
+    return [
+        {"op": "add", "path": f"/metadata/annotations/{key.replace('/', '~1')}", "value": value}
+        for key, value in notes.items()
+    ]
 
 
 def _version(container: Object) -> str:

@@ -1,49 +1,64 @@
 """Where registered models lie: the workspace, or a folder of an object store (any fsspec URL)."""
 
+import hashlib
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import fsspec
 
 from invopt.errors import InvalidInputError
+from invopt.files import replacing_file
 from serving.settings import ClusterSettings, Settings
 
 
-def put(folder: Path, name: str, version: str) -> str:
-    """Move a finished folder into the store as a version; returns its place, URL or path.
+def put(folder: Path, name: str) -> str:
+    """Move a finished folder into the store; returns its place, URL or path.
+
+    The place is named by what the folder holds, so nobody else's model can ever lie there: two
+    registries that share a bucket, or two trainings at once, do not meet, and an attempt after one
+    that was cut off finishes the same upload. Nothing that lies there is ever removed.
 
     Raises:
         InvalidInputError: If the object store refuses.
     """
-    place = _place(name, version)
+    place = f"{_root()}/{name}/{digest(folder)}"
     if "://" not in place:
-        folder.rename(place)
+        _move(folder, Path(place))
         return place
     with _explained(place):
         store, path = fsspec.url_to_fs(place)
-        if store.exists(path):  # an upload that broke off, of a version that was never registered
-            store.rm(path, recursive=True)
-        _upload(store, folder, path)
+        for file in _files(folder):
+            store.put_file(str(folder / file), f"{path}/{file}")
     shutil.rmtree(folder)
     return place
 
 
-def add(file: Path, name: str, version: str, inner: str) -> None:
-    """Add one file to a version that is there.
+def digest(folder: Path) -> str:
+    """Return a name made of the names and contents of a folder's files: 16 hexadecimal digits."""
+    content = hashlib.sha256()
+    for file in _files(folder):
+        inner = hashlib.sha256((folder / file).read_bytes()).hexdigest()
+        content.update(f"{file} {inner}\n".encode())
+    return content.hexdigest()[:16]
+
+
+def add(file: Path, place: str, inner: str) -> None:
+    """Add one file to what lies at a place of the store.
 
     Raises:
         InvalidInputError: If the object store refuses.
     """
-    place = f"{_place(name, version)}/{inner}"
-    if "://" not in place:
-        Path(place).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, place)
+    target = f"{place}/{inner}"
+    if "://" not in target:
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        with replacing_file(Path(target)) as partial:
+            shutil.copyfile(file, partial)
         return
-    with _explained(place):
-        store, path = fsspec.url_to_fs(place)
+    with _explained(target):
+        store, path = fsspec.url_to_fs(target)
         store.put_file(str(file), path)
 
 
@@ -58,8 +73,8 @@ def local(source: str) -> Path:
     copy = Settings.from_environment().workspace / "model_cache" / source.partition("://")[2]
     if copy.is_dir():
         return copy
-    partial = copy.with_name(f".{copy.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{copy.name}.", dir=copy.parent))
     with _explained(source):
         store, path = fsspec.url_to_fs(source)
         files = store.find(path)
@@ -69,20 +84,27 @@ def local(source: str) -> Path:
             target = partial / file[len(path.rstrip("/")) + 1 :]
             target.parent.mkdir(parents=True, exist_ok=True)
             store.get_file(file, str(target))
-    partial.rename(copy)
+    _move(partial, copy)
     return copy
 
 
-def _place(name: str, version: str) -> str:
+def _root() -> str:
     url = ClusterSettings.from_environment().model_store
-    if url:
-        return f"{url.rstrip('/')}/{name}/{version}"
-    return str(Settings.from_environment().workspace / "models" / name / version)
+    return url.rstrip("/") if url else str(Settings.from_environment().workspace / "models")
 
 
-def _upload(store: Any, folder: Path, path: str) -> None:
-    for file in sorted(p for p in folder.rglob("*") if p.is_file()):
-        store.put_file(str(file), f"{path}/{file.relative_to(folder).as_posix()}")
+def _files(folder: Path) -> list[str]:
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+
+
+def _move(folder: Path, place: Path) -> None:
+    """Rename a folder to where it belongs, unless the same content lies there already."""
+    try:
+        folder.rename(place)
+    except OSError:
+        if not place.is_dir():
+            raise
+        shutil.rmtree(folder)
 
 
 @contextmanager

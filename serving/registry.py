@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from serving import model_store
 from serving.evidence import DEPLOYMENT
 from serving.settings import Settings
 
-CHAMPION = "champion"
+CHAMPION, PREVIOUS = "champion", "previous"
 _LOGGERS = ("mlflow", "alembic")
 
 
@@ -45,6 +46,9 @@ def register(
 ) -> str:
     """Copy a model and its evidence into the registry's store and return the new version.
 
+    What was registered before with the same files is found again: a step that runs twice, or once
+    more after it was cut off, leaves one version.
+
     Args:
         name: Of the registered model.
         model: Model folder.
@@ -56,16 +60,20 @@ def register(
     settings = Settings.from_environment()
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name)
-    number = 1 + max((int(v.version) for v in _versions(client, name)), default=0)
-    partial = settings.workspace / "models" / name / f".{number}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
+    folder = settings.workspace / "models" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
+    partial.chmod(0o755)  # mkdtemp's own is for one user only, and servers read as another
     shutil.copytree(model, partial / "model")
     for item in map(Path, evidence):
         copy = shutil.copytree if item.is_dir() else shutil.copy2
         (partial / "evidence").mkdir(exist_ok=True)
         copy(item, partial / "evidence" / item.name)
     metrics = _metrics(partial)
-    place = model_store.put(partial, name, str(number))
+    place = model_store.put(partial, name)
+    if found := [v for v in _versions(client, name) if v.source == f"{place}/model"]:
+        notify(f"{name} version {found[0].version} holds this model already")
+        return str(found[0].version)
     run = client.create_run(_experiment(client, name))
     for key, value in metrics.items():
         client.log_metric(run.info.run_id, key, value)
@@ -85,13 +93,19 @@ def make_champion(name: str, version: str) -> None:
     client = _client()
     current = champion_version(name)
     if current and current != version:
-        client.set_registered_model_alias(name, "previous", current)
+        client.set_registered_model_alias(name, PREVIOUS, current)
     client.set_registered_model_alias(name, CHAMPION, version)
 
 
 def champion_version(name: str) -> str:
     """Return the champion's version, "" when there is none."""
     found = _aliased(name, CHAMPION)
+    return str(found.version) if found is not None else ""
+
+
+def previous_version(name: str) -> str:
+    """Return the version that was champion before, "" when there was none."""
+    found = _aliased(name, PREVIOUS)
     return str(found.version) if found is not None else ""
 
 
@@ -120,6 +134,12 @@ def champion_of(name: str) -> Registered:
         raise _no_champion(name)
     since = datetime.fromtimestamp(found.creation_timestamp / 1000, UTC)
     return Registered(name, str(found.version), str(found.tags.get("snapshot", "")), since)
+
+
+def champion_run(name: str) -> str:
+    """Return the id of the pipeline run that made the champion, "" where it was not told."""
+    found = _aliased(name, CHAMPION)
+    return "" if found is None else str(found.tags.get("run", ""))
 
 
 def has_version_for(name: str, retraining: str) -> bool:
@@ -163,12 +183,16 @@ def snapshot_of(name: str, version: str) -> str:
 
 def evidence_path(name: str, version: str) -> Path:
     """Return the folder of evidence of one version."""
-    return model_store.local(f"{model_source(name, version).removesuffix('/model')}/evidence")
+    return model_store.local(f"{_place_of(name, version)}/evidence")
 
 
 def keep_evidence(name: str, version: str, file: Path) -> None:
     """Keep a file of evidence beside a version."""
-    model_store.add(file, name, version, f"evidence/{DEPLOYMENT}")
+    model_store.add(file, _place_of(name, version), f"evidence/{DEPLOYMENT}")
+
+
+def _place_of(name: str, version: str) -> str:
+    return model_source(name, version).removesuffix("/model")
 
 
 def _no_champion(name: str) -> InvalidInputError:

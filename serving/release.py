@@ -14,13 +14,16 @@ from invopt.files import write_json
 from serving.cluster import connect, terminable
 from serving.deploy import deploy_local
 from serving.evidence import NO_IMAGE, grounds, image_of, software
-from serving.inference_service import InferenceService, Release
+from serving.inference_service import InferenceService, Release, kept_release, served_release
 from serving.registry import (
     champion_version,
     evidence_path,
     keep_evidence,
     make_champion,
     model_source,
+    only_model,
+    previous_version,
+    registered_versions,
     snapshot_of,
 )
 from serving.rollout import Rollout, return_to_previous
@@ -53,10 +56,88 @@ def deploy(config: dict[str, Any], version: str, out: str, notify: Notify) -> st
     return champion_version(run.name)
 
 
-def roll_back(service: str, namespace: str | None, notify: Notify) -> str:
-    """Bring back what an InferenceService served before; returns that version."""
-    cluster = connect(ClusterSettings.from_environment(), namespace)
-    return return_to_previous(InferenceService(cluster, service, notify), DeploymentConfig())
+def roll_back(service: str, namespace: str | None, model: str | None, notify: Notify) -> str:
+    """Bring back what an InferenceService served before, and make it champion; returns the version.
+
+    Registry and endpoint are one fact: where an earlier rollback or promotion was cut off between
+    the two, this one finishes it, and nothing else.
+
+    Args:
+        service: Name of the InferenceService.
+        namespace: Of the service, None for the connection's own.
+        model: Registered name, None for the service's.
+        notify: Called with lines of progress.
+
+    Raises:
+        InvalidInputError: If there is nothing to go back to, or the registry is not that of the
+            service; nothing is changed then.
+    """
+    name = model or service
+    found = InferenceService(
+        connect(ClusterSettings.from_environment(), namespace), service, notify
+    )
+    current = found.read()
+    now, kept = served_release(current["spec"]), kept_release(current)
+    champion = _known_champion(name)
+    if now is not None and champion != now.version and _holds(name, now):
+        notify(f"{service} serves version {now.version}, the registry says {champion or 'none'}")
+        make_champion(name, now.version)
+        return now.version
+    if kept is not None and not _holds(name, kept):
+        uri = Settings.from_environment().tracking_uri
+        raise InvalidInputError(
+            f"in {uri} version {kept.version} of {name} is not "
+            f"what {service} served before ({kept.source}). {_REACH}"
+        )
+    version = return_to_previous(found, DeploymentConfig())
+    make_champion(name, version)
+    return version
+
+
+def roll_back_local(model: str | None, notify: Notify) -> str:
+    """Make the champion before the present one champion again; returns its version.
+
+    Servers of the workspace take it up by themselves. Doing it twice goes forward again.
+
+    Raises:
+        InvalidInputError: If there was none before.
+    """
+    name = model or only_model()
+    before, now = previous_version(name), champion_version(name)
+    if not before:
+        raise InvalidInputError(
+            f"{name} has had no champion before version {now or 'none'}: there is nothing to go "
+            "back to. Run the training pipeline for another version."
+        )
+    notify(f"going back from {now} to {before}")
+    make_champion(name, before)
+    return before
+
+
+_REACH = (
+    "Name the service's own registry: `kubectl port-forward svc/mlflow 5000` and "
+    "MLFLOW_TRACKING_URI=http://localhost:5000, and the registered name with --name."
+)
+
+
+def _known_champion(name: str) -> str:
+    """Return the champion's version.
+
+    Raises:
+        InvalidInputError: If the registry knows no such model: it is another one.
+    """
+    if name not in {known for known, _ in registered_versions()}:
+        raise InvalidInputError(
+            f"the registry {Settings.from_environment().tracking_uri} knows no model {name}: a "
+            f"rollback moves registry and endpoint together. {_REACH}"
+        )
+    return champion_version(name)
+
+
+def _holds(name: str, release: Release) -> bool:
+    """Return whether the registry has this version with these files."""
+    known = release.version in {v for n, v in registered_versions() if n == name}
+    return known and model_source(name, release.version) == release.source
 
 
 def known_series(num: int) -> list[str]:

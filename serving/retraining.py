@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,28 +11,13 @@ from invopt.errors import InvalidInputError
 from invopt.files import read_json, write_json
 from invopt.monitoring.decision import FAILED, KEPT, PROMOTED, Situation
 from invopt.monitoring.signals import Signal
-from serving.cluster_retraining import arguments_of, lasting_of, reconcile, run_name
+from serving.cluster_retraining import Asked, arguments_of, lasting_of, reconcile, run_name
 from serving.governor import Claim, GovernorStore, clock
 from serving.governor_tables import as_text
 from serving.settings import Settings
 
 Notify = Callable[[str], None]
 _TOLD = 5  # latest retrainings
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A training that the governor asks for.
-
-    Attributes:
-        arguments: Of the training pipeline: cause, window, retraining.
-        lasting: Monitoring periods that the change has been seen for (see Config.for_retraining).
-        urgent: True when the change is far beyond its limit.
-    """
-
-    arguments: dict[str, str]
-    lasting: int
-    urgent: bool
 
 
 # Runs a training; returns the run's folder.

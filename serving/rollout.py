@@ -4,7 +4,6 @@ What stood there before is kept in an annotation, so that `invopt rollback` find
 back by itself when the new version disappoints.
 """
 
-import json
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -13,15 +12,16 @@ from invopt.deployment import DeploymentConfig
 from invopt.errors import InvalidInputError
 from serving.cluster import ClusterError, Object
 from serving.inference_service import (
-    PREVIOUS,
     InferenceService,
     Release,
     canary_address,
     canary_share,
     check_canary_kept,
     is_ready,
+    kept_release,
     promoted,
-    served_version,
+    restored,
+    served_release,
     serves,
     stable_address,
     with_canary,
@@ -50,6 +50,8 @@ class Rollout:
         self.service, self.release, self.limits = service, release, limits
         self.unique_ids = list(unique_ids)
         self.steps: list[dict[str, Any]] = []
+        # As this rollout last made or saw it: the way back needs no look before its one change.
+        self._current: Object = {}
 
     def run(self) -> dict[str, Any]:
         """Roll out and return the evidence.
@@ -58,25 +60,31 @@ class Rollout:
             InvalidInputError: If the release fails; the service has its previous spec again.
         """
         before = self.service.settled()
-        # A canary that a terminated rollout left is nothing to come back to.
-        previous = without_canary(before["spec"])
-        has_champion = bool(served_version(previous)) and is_ready(before)
-        self._note("found", version=served_version(previous), ready=is_ready(before))
-        if served_version(previous) and not has_champion:
+        previous, self._current = served_release(before["spec"]), before
+        has_champion = previous is not None and is_ready(before)
+        self._note("found", version=previous and previous.version, ready=is_ready(before))
+        if previous is not None and not has_champion:
             self.service.notify("what serves is not ready: no canary and nothing to compare with")
         champion = self._ask(stable_address(before)) if has_champion else None
         try:
-            if has_champion and self.limits.canary_percent:
-                self._watch_canary(before, champion)
-            served = self._promote(previous, champion)
+            if has_champion and previous == self.release:
+                # By an attempt that was cut off before it could say so.
+                self.service.notify(f"version {self.release.version} is at work already")
+                served = self._serving(before, champion)
+            else:
+                if has_champion and self.limits.canary_percent:
+                    self._watch_canary(before, champion)
+                served = self._promote(previous, champion)
         except (InvalidInputError, KeyboardInterrupt, SystemExit) as err:
             raise self._returned(previous, err) from err
+        self.service.drop_autoscaler(self.release)
         self.service.notify(f"{self.service.name} serves version {self.release.version}")
         return {
             "service": self.service.name,
             "version": self.release.version,
             "source": self.release.source,
-            "previous": previous,
+            # A canary that a terminated rollout left is nothing to come back to.
+            "previous": without_canary(before["spec"]),
             "spec": served["spec"],
             "images": self.service.images(),
             "limits": self.limits.model_dump(mode="json"),
@@ -86,8 +94,10 @@ class Rollout:
     def _watch_canary(self, before: Object, champion: Answers | None) -> None:
         percent = self.limits.canary_percent
         self.service.notify(f"canary: version {self.release.version} gets {percent} %")
-        patched = self.service.replace_spec(before, with_canary(before, self.release, percent))
-        check_canary_kept(patched, percent)
+        self._current = self.service.replace_spec(
+            before, with_canary(before, self.release, percent)
+        )
+        check_canary_kept(self._current, percent)
         found = self.service.wait(
             canary_share(percent),
             self.limits.ready_minutes,
@@ -97,13 +107,16 @@ class Rollout:
         self._note("canary", percent=percent, status=found.get("status", {}))
         self._judge("canary", canary_address(found, self.release), champion)
 
-    def _promote(self, previous: Object, champion: Answers | None) -> Object:
+    def _promote(self, previous: Release | None, champion: Answers | None) -> Object:
         current = self.service.read()
         spec = promoted(current, self.release)
-        self.service.replace_spec(current, spec, previous)
+        self._current = self.service.replace_spec(current, spec, previous)
         served = self.service.wait(
             serves, self.limits.ready_minutes, self.release.version, "readiness"
         )
+        return self._serving(served, champion)
+
+    def _serving(self, served: Object, champion: Answers | None) -> Object:
         self._judge("promoted", stable_address(served), champion)
         return served
 
@@ -133,22 +146,44 @@ class Rollout:
         self.service.notify(f"{stage}: {found.num_series} series inside the limits")
         return found
 
-    def _returned(self, previous: Object, err: BaseException) -> ClusterError:
-        """Bring the previous spec back; returns the error to raise."""
+    def _returned(self, previous: Release | None, err: BaseException) -> ClusterError:
+        """Bring the release before back; returns the error to raise.
+
+        A step that is terminated has a second left: the change goes out first, and nobody waits.
+        """
+        terminated = not isinstance(err, InvalidInputError)
+        what = "no version" if previous is None else previous.version
         try:
-            current = self.service.read()
-            if current["spec"] != previous:
-                self.service.replace_spec(current, previous)
-                if version := served_version(previous):
-                    minutes = self.limits.ready_minutes
-                    self.service.wait(serves, minutes, version, "the way back")
+            self._put_back(previous)
+            if not terminated:
+                self._settle_back(previous)
         except InvalidInputError as second:
             return ClusterError(
-                f"{err} And the previous spec could not be brought back: {second} "
+                f"{err} And the release before could not be brought back: {second} "
                 f"Run `invopt rollback` or apply the overlay."
             )
-        what = served_version(previous) or "no version"
-        return ClusterError(f"{err or 'interrupted.'} The service has {what} as before.")
+        told = "the step was terminated." if terminated else str(err)
+        return ClusterError(f"{told} The service has {what} as before.")
+
+    def _put_back(self, previous: Release | None) -> None:
+        """Change the service back by one call; where somebody else changed it, look first."""
+        stopped = previous is None
+        if self._current["spec"] == restored(self._current, previous):
+            return  # nothing of this rollout ever reached it
+        try:
+            spec = restored(self._current, previous)
+            self.service.replace_spec(self._current, spec, stopped=stopped)
+        except InvalidInputError:
+            current = self.service.read()
+            if current["spec"] != restored(current, previous):
+                spec = restored(current, previous)
+                self.service.replace_spec(current, spec, stopped=stopped)
+
+    def _settle_back(self, previous: Release | None) -> None:
+        if previous is not None:
+            minutes = self.limits.ready_minutes
+            self.service.wait(serves, minutes, previous.version, "the way back")
+        self.service.drop_autoscaler(self.release)
 
     def _ask(self, address: str) -> Answers:
         return ask(address, self.service.name, self.unique_ids, self.limits.batch_size)
@@ -158,28 +193,22 @@ class Rollout:
 
 
 def return_to_previous(service: InferenceService, limits: DeploymentConfig) -> str:
-    """Bring back the spec before the last promotion; returns the version it serves.
+    """Bring back what was served before the last promotion; returns the version.
 
-    Doing it twice goes forward again.
+    Only the model changes: replicas and resources stay as they are now. Doing it twice goes
+    forward again.
 
     Raises:
         ClusterError: If there is none, or it does not become ready.
     """
     current = service.read()
-    kept = current["metadata"].get("annotations", {}).get(PREVIOUS)
-    if kept is None:
+    release, now = kept_release(current), served_release(current["spec"])
+    if release is None:
         raise ClusterError(
-            f"InferenceService {service.name} keeps no previous spec: nothing was promoted yet. "
-            "There is nothing to go back to."
+            f"InferenceService {service.name} keeps nothing to go back to: it served no model "
+            "before its first promotion, or nothing was promoted yet. Promote another version."
         )
-    previous = json.loads(kept)
-    version = served_version(previous)
-    if not version:
-        raise ClusterError(
-            f"InferenceService {service.name} served no model before its first promotion. "
-            "Promote another version instead."
-        )
-    service.notify(f"going back from {served_version(current['spec'])} to {version}")
-    service.replace_spec(current, previous, without_canary(current["spec"]))
-    service.wait(serves, limits.ready_minutes, version, "readiness")
-    return version
+    service.notify(f"going back from {now.version if now else 'no version'} to {release.version}")
+    service.replace_spec(current, promoted(current, release), now)
+    service.wait(serves, limits.ready_minutes, release.version, "readiness")
+    return release.version

@@ -24,11 +24,12 @@ def main() -> int:
     from invopt.training import Member, train_member  # noqa: PLC0415  (seconds of import)
 
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    nodes = int(os.environ.get("WORLD_SIZE", "1")) // processes
     threads = max(1, len(os.sched_getaffinity(0)) // processes)
     notify = tell if os.environ.get("RANK", "0") == "0" else _silent
     try:
         for number in range(arguments.members):
-            member = Member(number, arguments.seconds, threads)
+            member = Member(number, arguments.seconds, threads, nodes)
             train_member(arguments.folder, member, clock=time.monotonic, notify=notify)
     except InvalidInputError as err:
         print(f"train: {err}", file=sys.stderr)  # noqa: T201

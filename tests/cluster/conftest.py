@@ -11,7 +11,7 @@ SCHEMAS = {
     "InferenceService": "inferenceservice-v1beta1.json",
     "TrainJob": "trainjob-v1alpha1.json",
 }
-KINDS = {"inferenceservices", "trainjobs", "trainingruntimes"}
+KINDS = {"inferenceservices", "trainjobs", "trainingruntimes", "horizontalpodautoscalers"}
 
 
 def rules_by_account() -> dict[str, list[dict]]:

@@ -162,6 +162,8 @@ class FakeKubernetes:
                 return current
             self.writes.append((verb, json.loads(json.dumps(item))))
             self.on_change(verb, item)
+            if verb == "delete" and group == "autoscaling":
+                return {"kind": "Status", "apiVersion": "v1", "status": "Success"}
             return item
 
     def _core(
@@ -198,8 +200,10 @@ class FakeKubernetes:
         }
 
 
-def _patched(current: Object, patch: list[Object]) -> Object:
+def _patched(current: Object, patch: list[Object] | Object) -> Object:
     item: Object = json.loads(json.dumps(current))
+    if isinstance(patch, dict):
+        return _merged(item, patch)
     for operation in patch:
         *parents, last = [p.replace("~1", "/") for p in operation["path"].split("/")[1:]]
         place = item
@@ -211,6 +215,42 @@ def _patched(current: Object, patch: list[Object]) -> Object:
         else:
             place[last] = operation["value"]
     return item
+
+
+def _merged(item: Object, patch: Object) -> Object:
+    """Return an object after a merge patch (RFC 7386)."""
+    for key, value in patch.items():
+        if value is None:
+            item.pop(key, None)
+        elif isinstance(value, dict):
+            item[key] = _merged(item.get(key, {}), value)
+        else:
+            item[key] = value
+    return item
+
+
+def _check_kind(method: str, kind: str, body: Any) -> None:
+    """Refuse a body of another kind than it says, in the API server's words."""
+    known = {
+        "POST": {"application/json": dict},
+        "PATCH": {"application/json-patch+json": list, "application/merge-patch+json": dict},
+    }.get(method)
+    if known is None:
+        return
+    if kind not in known:
+        raise Refusal(
+            415,
+            "the body of the request was in an unknown format - accepted media types include: "
+            + ", ".join(known),
+        )
+    if not isinstance(body, known[kind]):
+        found, wanted = ("array", "map[string]interface {}")
+        if known[kind] is list:
+            found, wanted = ("object", "jsonpatch.Patch")
+        raise Refusal(
+            400,
+            f"error decoding patch: json: cannot unmarshal {found} into Go value of type {wanted}",
+        )
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -225,6 +265,7 @@ class _Handler(BaseHTTPRequestHandler):
         token = self.api.accounts.get(bearer, bearer)
         try:
             body = json.loads(raw) if raw else None
+            _check_kind(self.command, self.headers.get("Content-Type", ""), body)
             found = self.api.answer(
                 self.command, unquote(parts.path), parse_qs(parts.query), token, body
             )

@@ -16,6 +16,7 @@ _RULES = {
     ("GET", "pipelines"): ("pipelines", "list"),
     ("POST", "pipelines/upload"): ("pipelines", "create"),
     ("GET", "versions"): ("pipelines/versions", "list"),
+    ("GET", "version"): ("pipelines/versions", "get"),
     ("POST", "pipelines/upload_version"): ("pipelines/versions", "create"),
     ("GET", "experiments"): ("experiments", "list"),
     ("POST", "experiments"): ("experiments", "create"),
@@ -83,6 +84,12 @@ class FakeKfp:
     def _get_versions(self, number: str, *_: Any) -> Object:
         return {"pipeline_versions": [v for v in self.versions if v["pipeline_id"] == number]}
 
+    def _get_version(self, number: str, *_: Any) -> Object:
+        kept = next(n for n, v in enumerate(self.versions) if v["pipeline_version_id"] == number)
+        platform = {"platforms": {"kubernetes": {}}}
+        spec = {"pipeline_spec": self.packages[kept], "platform_spec": platform}
+        return self.versions[kept] | {"pipeline_spec": spec}
+
     def _post_pipelines_upload_version(
         self, _: str, query: dict[str, list[str]], raw: bytes
     ) -> Object:
@@ -113,7 +120,10 @@ class FakeKfp:
 
     def _get_run(self, number: str, *_: Any) -> Object:
         state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
-        found = {"run_id": number, "state": state}
+        kept = next((r for r in self.runs if r["run_id"] == number), None)
+        if kept is None:
+            raise LookupError(f"run {number} not found")
+        found = kept | {"state": state}
         return found | self.failure if state == "FAILED" else found
 
     def _get_recurringruns(self, *_: Any) -> Object:
@@ -132,6 +142,7 @@ class FakeKfp:
 def _call(path: str) -> tuple[str, str]:
     for pattern, name in (
         (r"pipelines/([^/]+)/versions", "versions"),
+        (r"pipelines/[^/]+/versions/([^/]+)", "version"),
         (r"runs/([^/]+)", "run"),
         (r"recurringruns/([^/]+)", "recurringrun"),
     ):
@@ -160,7 +171,10 @@ class _Handler(BaseHTTPRequestHandler):
             status, found = self.api.refusal[0], {"error": self.api.refusal[1]}
         else:
             path = parts.path.removeprefix(_ROOT).strip("/")
-            status, found = 200, self.api.answer(self.command, path, parse_qs(parts.query), raw)
+            try:
+                status, found = 200, self.api.answer(self.command, path, parse_qs(parts.query), raw)
+            except LookupError as err:
+                status, found = 404, {"error": str(err), "code": 5, "message": str(err)}
         content = json.dumps(found).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")

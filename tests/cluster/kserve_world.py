@@ -106,10 +106,10 @@ class KServe:
         api.on_change = self.change
         api.on_look = self.look
 
-    def install(self, version: str = "") -> None:
+    def install(self, version: str = "", source: str = "") -> None:
         model: Object = {"modelFormat": {"name": "invopt"}, "runtime": "invopt-server"}
         if version:
-            model["storageUri"] = f"s3://invopt/models/x/{version}/model"
+            model["storageUri"] = source or f"s3://invopt/models/x/{version}/model"
             model["env"] = [{"name": VERSION, "value": version}]
         item = {
             "apiVersion": "serving.kserve.io/v1beta1",
@@ -153,6 +153,11 @@ class KServe:
         }
         if version:
             status["address"] = {"url": self._url(stable)}
+        for canary in spec.get("canary", []):
+            name = f"{NAME}-{canary['predictor']['name']}-predictor"
+            # It stays when the canary has gone.
+            scaler = {"kind": "HorizontalPodAutoscaler", "metadata": {"name": name}, "spec": {}}
+            self.api.put("horizontalpodautoscalers", scaler)
         if spec.get("canary"):
             status["canaryStatuses"] = [self._canary(c) for c in spec["canary"]]
         if self.mode == "Knative" and ready and not split:

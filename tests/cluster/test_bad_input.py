@@ -27,8 +27,8 @@ def shop(tmp_path_factory):
         patch.setenv("INVOPT_WORKSPACE", str(workspace))
         model = workspace / "made"
         model.mkdir()
-        (model / "model.onnx").write_text("weights")
-        for _ in range(2):
+        for weights in ("first", "second"):
+            (model / "model.onnx").write_text(weights)
             registry.register(MODEL, str(model), [], {"snapshot": "s"}, lambda _: None)
         registry.make_champion(MODEL, "1")
     table = workspace / "feature_store" / "series_window"
@@ -47,9 +47,10 @@ def world(kubernetes, as_account, cluster_names, shop, monkeypatch):
     monkeypatch.setattr("serving.inference_service._POLL_SECONDS", 0.05)
     pods = Forecasters()
     kserve = KServe(kubernetes, pods)
-    kserve.install("1")
+    kserve.install("1", registry.model_source(MODEL, "1"))
     yield kserve
     pods.close()
+    registry.make_champion(MODEL, "1")
 
 
 def deploy(folder, version="2", **limits):
@@ -143,16 +144,84 @@ def test_a_deployment_that_succeeds_makes_its_version_champion_and_rollback_retu
 ):
     assert deploy(tmp_path, ready_minutes=1) == "2"
     assert (tmp_path / "deployment.json").exists()
-    assert main(["rollback", "--service", NAME]) == 0
-    assert f"{NAME} serves version 1 again" in capsys.readouterr().out
+    assert registry.champion_version(MODEL) == "2"
+    assert roll_back() == 0
+    told = capsys.readouterr().out
+    assert "going back from 2 to 1" in told
+    assert f"{NAME} serves version 1 again, and it is champion" in told
     assert version_of(world.spec()["predictor"]["model"]) == "1"
-    registry.make_champion(MODEL, "1")
+    assert registry.champion_version(MODEL) == "1"
+
+
+def roll_back():
+    return main(["rollback", "--service", NAME, "--name", MODEL])
+
+
+def test_a_rollback_that_was_cut_off_is_finished_by_the_next_one(world, tmp_path, monkeypatch):
+    deploy(tmp_path, ready_minutes=1)
+    with monkeypatch.context() as patch:
+
+        def killed(*_):
+            raise SystemExit(137)
+
+        patch.setattr("serving.release.make_champion", killed)
+        with pytest.raises(SystemExit):
+            roll_back()
+    assert version_of(world.spec()["predictor"]["model"]) == "1"
+    assert registry.champion_version(MODEL) == "2"
+    assert roll_back() == 0
+    assert version_of(world.spec()["predictor"]["model"]) == "1"
+    assert registry.champion_version(MODEL) == "1"
+
+
+def test_a_deployment_that_was_cut_off_before_it_told_the_registry_is_finished_by_the_next_attempt(
+    world, tmp_path, monkeypatch
+):
+    with monkeypatch.context() as patch:
+
+        def killed(*_):
+            raise SystemExit(137)
+
+        patch.setattr("serving.release.make_champion", killed)
+        with pytest.raises(SystemExit):
+            deploy(tmp_path, ready_minutes=1)
+    writes = len(world.api.writes)
+    assert deploy(tmp_path, ready_minutes=1) == "2"
+    assert registry.champion_version(MODEL) == "2"
+    assert [verb for verb, _ in world.api.writes[writes:]] == []
+    assert roll_back() == 0
+    assert registry.champion_version(MODEL) == "1"
+
+
+def test_a_rollback_with_another_registry_changes_nothing(world, tmp_path, monkeypatch, capsys):
+    deploy(tmp_path, ready_minutes=1)
+    before = world.spec()
+    with monkeypatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/other.db")
+        assert roll_back() == 1
+    assert "knows no model demo: a rollback moves registry and endpoint" in capsys.readouterr().err
+    assert world.spec() == before
+
+
+def test_a_workspace_goes_back_to_the_champion_before_and_forward_again(shop, capsys):
+    command = ["rollback", "--workspace", str(shop)]
+    registry_uri = f"sqlite:///{shop}/mlflow.db"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INVOPT_WORKSPACE", str(shop))
+        patch.setenv("MLFLOW_TRACKING_URI", registry_uri)
+        registry.make_champion(MODEL, "2")
+        assert main(command) == 0
+        assert registry.champion_version(MODEL) == "1"
+        assert "going back from 2 to 1" in capsys.readouterr().out
+        assert main(command) == 0
+        assert registry.champion_version(MODEL) == "2"
+        registry.make_champion(MODEL, "1")
 
 
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (lambda _: None, "keeps no previous spec"),
+        (lambda _: None, "keeps nothing to go back to"),
         (unreachable, "cannot be reached"),
         (definition_missing, "does not know this kind"),
         (lambda kserve: kserve.api.objects.pop((PLURAL, NAME)), "Apply the overlay first"),
@@ -160,7 +229,7 @@ def test_a_deployment_that_succeeds_makes_its_version_champion_and_rollback_retu
 )
 def test_rollback_that_cannot_be_ends_with_one_sentence_and_status_1(world, capsys, spoil, reason):
     spoil(world)
-    assert main(["rollback", "--service", NAME]) == 1
+    assert roll_back() == 1
     told = capsys.readouterr().err.strip()
     assert reason in told
     assert "\n" not in told

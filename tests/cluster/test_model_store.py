@@ -1,4 +1,6 @@
 import json
+import re
+import shutil
 
 import boto3
 import pytest
@@ -59,8 +61,9 @@ def make_folder(tmp_path, text="weights"):
 
 
 def test_a_model_goes_to_the_object_store_and_comes_back_whole(store, tmp_path):
-    place = model_store.put(make_folder(tmp_path), "demo", "1")
-    assert place == "s3://invopt/models/demo/1"
+    place = model_store.put(make_folder(tmp_path), "demo")
+    # printf of "model/inner/part.npy SHA256\nmodel/model.onnx SHA256\n" through sha256sum
+    assert place == "s3://invopt/models/demo/0a577fb89d65c389"
     assert not (tmp_path / "made").exists()
     found = model_store.local(f"{place}/model")
     assert (found / "model.onnx").read_text() == "weights"
@@ -68,18 +71,52 @@ def test_a_model_goes_to_the_object_store_and_comes_back_whole(store, tmp_path):
     assert model_store.local(f"{place}/model") == found  # fetched once
 
 
-def test_what_an_upload_that_broke_off_left_is_replaced(store, tmp_path):
-    store.put_object(Bucket="invopt", Key="models/demo/1/model/stale.bin", Body=b"x")
-    model_store.put(make_folder(tmp_path), "demo", "1")
-    assert "models/demo/1/model/stale.bin" not in keys(store)
+def test_two_registries_that_share_a_bucket_and_count_alike_keep_both_models(store, tmp_path):
+    ours = model_store.put(make_folder(tmp_path, "ours"), "demo")
+    theirs = model_store.put(make_folder(tmp_path, "theirs"), "demo")
+    assert ours != theirs
+    for place, text in ((ours, "ours"), (theirs, "theirs")):
+        assert (model_store.local(f"{place}/model") / "model.onnx").read_text() == text
+
+
+def test_an_upload_that_broke_off_is_finished_by_the_next_attempt(store, tmp_path):
+    whole = model_store.put(make_folder(tmp_path), "demo")
+    name = whole.removeprefix("s3://invopt/")
+    store.delete_object(Bucket="invopt", Key=f"{name}/model/model.onnx")
+    assert model_store.put(make_folder(tmp_path), "demo") == whole
+    assert (model_store.local(f"{whole}/model") / "model.onnx").read_text() == "weights"
+
+
+@pytest.mark.parametrize("url", ["s3://invopt/models", ""])
+def test_a_model_registered_twice_is_one_version_and_another_one_another(
+    store, tmp_path, monkeypatch, url
+):
+    monkeypatch.setenv("INVOPT_MODEL_STORE", url)
+    told = []
+
+    def register(text):
+        model = make_folder(tmp_path / text, text) / "model"
+        return registry.register("demo", str(model), (), {}, told.append)
+
+    assert register("a") == "1"
+    shutil.rmtree(tmp_path / "a")
+    assert register("a") == "1"
+    assert register("b") == "2"
+    assert told[1] == "demo version 1 holds this model already"
+    for version, text in (("1", "a"), ("2", "b")):
+        assert (registry.version_path("demo", version) / "model.onnx").read_text() == text
+    left = [p.name for p in (tmp_path / "workspace" / "models" / "demo").iterdir()]
+    assert not [name for name in left if name.startswith(".")]
 
 
 def test_a_missing_model_and_a_missing_bucket_are_told(store, tmp_path, monkeypatch):
     with pytest.raises(InvalidInputError, match="nothing lies at s3://invopt/models/demo/7/model"):
         model_store.local("s3://invopt/models/demo/7/model")
     monkeypatch.setenv("INVOPT_MODEL_STORE", "s3://nowhere/models")
-    with pytest.raises(InvalidInputError, match="refused s3://nowhere/models/demo/1.*bucket"):
-        model_store.put(make_folder(tmp_path), "demo", "1")
+    with pytest.raises(
+        InvalidInputError, match=r"refused s3://nowhere/models/demo/\w{16}: .*bucket"
+    ):
+        model_store.put(make_folder(tmp_path), "demo")
 
 
 def test_wrong_keys_are_told_and_leave_nothing_behind(store, tmp_path, monkeypatch):
@@ -90,7 +127,7 @@ def test_wrong_keys_are_told_and_leave_nothing_behind(store, tmp_path, monkeypat
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "wrong")
         s3fs.S3FileSystem.clear_instance_cache()
         with pytest.raises(InvalidInputError, match="secret invopt-object-store"):
-            model_store.put(make_folder(tmp_path), "demo", "1")
+            model_store.put(make_folder(tmp_path), "demo")
 
     attempt()
     assert (tmp_path / "made" / "model" / "model.onnx").is_file()
@@ -103,7 +140,7 @@ def test_an_object_store_that_does_not_answer_is_told(store, tmp_path, monkeypat
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     s3fs.S3FileSystem.clear_instance_cache()
     with pytest.raises(InvalidInputError, match="AWS_ENDPOINT_URL"):
-        model_store.put(make_folder(tmp_path), "demo", "1")
+        model_store.put(make_folder(tmp_path), "demo")
     s3fs.S3FileSystem.clear_instance_cache()
 
 
@@ -115,7 +152,8 @@ def test_the_registry_points_at_the_object_store_and_keeps_evidence_there(store,
         "demo", str(model), [str(verdict)], {"snapshot": "snap"}, lambda _: None
     )
     registry.make_champion("demo", version)
-    assert registry.model_source("demo", version) == "s3://invopt/models/demo/1/model"
+    place = registry.model_source("demo", version).removesuffix("/model")
+    assert re.fullmatch(r"s3://invopt/models/demo/[0-9a-f]{16}", place)
     path = registry.champion_path("demo")
     assert (path / "model.onnx").read_text() == "weights"
     found = grounds(registry.evidence_path("demo", version), registry.snapshot_of("demo", version))
@@ -123,6 +161,6 @@ def test_the_registry_points_at_the_object_store_and_keeps_evidence_there(store,
     deployment = tmp_path / "deployment.json"
     deployment.write_text(json.dumps({"version": "1"} | found))
     registry.keep_evidence("demo", version, deployment)
-    assert {"models/demo/1/evidence/verdict.json", "models/demo/1/evidence/deployment.json"} <= set(
-        keys(store)
-    )
+    folder = place.removeprefix("s3://invopt/")
+    kept = {f"{folder}/evidence/verdict.json", f"{folder}/evidence/deployment.json"}
+    assert kept <= set(keys(store))

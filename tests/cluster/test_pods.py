@@ -179,3 +179,20 @@ def test_preview_needs_no_run_and_starts_nothing(tmp_path, capsys):
     assert "deploy-forecaster" in out
     assert "cpu 4, memory 16Gi" in out
     assert not (tmp_path / "none").exists()
+
+
+def test_a_pipeline_as_resources_names_its_version_by_content_and_keeps_kfp_s_own_limits(tmp_path):
+    limits = ["--set", "cluster.keep_seconds=86400", "--set", "cluster.deadline_seconds=7200"]
+    command = ["compile", "replenishment", "--config", "pipelines/configs/cluster.yaml", *limits]
+    found = []
+    for name in ("one.yaml", "two.yaml"):
+        file = tmp_path / name
+        assert main([*command, "--out", str(file), "--manifest", "--namespace", "shop"]) == 0
+        found.append(list(yaml.safe_load_all(file.read_text())))
+    pipeline, version = found[0]
+    assert [pipeline["kind"], version["kind"]] == ["Pipeline", "PipelineVersion"]
+    assert pipeline["metadata"] == {"name": "demand-forecaster-replenishment", "namespace": "shop"}
+    assert version["spec"]["pipelineName"] == "demand-forecaster-replenishment"
+    assert version["metadata"]["name"] == found[1][1]["metadata"]["name"]
+    kept = version["spec"]["platformSpec"]["platforms"]["kubernetes"]["pipelineConfig"]
+    assert kept == {"resourceTtlOnCompletion": 86400, "activeDeadlineSeconds": 7200}

@@ -5,9 +5,11 @@ from invopt.errors import InvalidInputError
 from serving.cluster import connect
 from serving.inference_service import (
     PREVIOUS,
+    STOP,
     InferenceService,
     Release,
     promoted,
+    served_release,
     stable_address,
     with_canary,
 )
@@ -59,7 +61,7 @@ def test_a_good_version_is_canary_first_and_then_takes_all_traffic(kubernetes, p
     kserve = KServe(kubernetes, pods, mode)
     kserve.install("1")
     evidence = roll_out(service)
-    canary, final = (item["spec"] for _, item in kubernetes.writes)
+    canary, final = (item["spec"] for verb, item in kubernetes.writes if verb == "patch")
     assert canary != final
     assert version_of(kserve.spec()["predictor"]["model"]) == "2"
     assert "canary" not in kserve.spec()
@@ -150,7 +152,7 @@ def test_what_kserve_writes_meanwhile_does_not_refuse_the_patch(kubernetes, pods
     KServe(kubernetes, pods).install("1")
     current = service.read()
     kubernetes.put(PLURAL, kubernetes.get(PLURAL, NAME) | {"status": {"observedGeneration": 9}})
-    service.replace_spec(current, promoted(current, RELEASE), current["spec"])
+    service.replace_spec(current, promoted(current, RELEASE), served_release(current["spec"]))
     assert version_of(kubernetes.get(PLURAL, NAME)["spec"]["predictor"]["model"]) == "2"
     assert PREVIOUS in kubernetes.get(PLURAL, NAME)["metadata"]["annotations"]
 
@@ -334,9 +336,70 @@ def test_rollback_brings_the_version_before_back_and_forward_again(kubernetes, p
     assert version_of(kserve.spec()["predictor"]["model"]) == "2"
 
 
+def test_what_people_changed_since_the_promotion_stays_when_the_model_goes_back(
+    kubernetes, pods, service
+):
+    kserve = KServe(kubernetes, pods)
+    kserve.install("1")
+    roll_out(service)
+    item = kubernetes.get(PLURAL, NAME)
+    item["spec"]["predictor"] |= {"maxReplicas": 6, "scaleTarget": 80}
+    kubernetes.put(PLURAL, item)
+    assert return_to_previous(service, DeploymentConfig()) == "1"
+    predictor = kserve.spec()["predictor"]
+    assert (predictor["maxReplicas"], predictor["scaleTarget"]) == (6, 80)
+    assert predictor["model"]["storageUri"] == "s3://invopt/models/x/1/model"
+
+
+def test_a_failed_first_version_leaves_no_pods_and_the_next_one_starts_them(
+    kubernetes, pods, service
+):
+    kserve = KServe(kubernetes, pods)
+    kserve.install()
+    kserve.never_ready.add("2")
+    with pytest.raises(InvalidInputError, match="The service has no version as before"):
+        roll_out(service, ready_minutes=0.1)
+    item = kubernetes.get(PLURAL, NAME)
+    assert item["metadata"]["annotations"][STOP] == "true"
+    assert "storageUri" not in item["spec"]["predictor"]["model"]
+    Rollout(service, Release("3", "s3://x/3"), DeploymentConfig(), SERIES).run()
+    assert kubernetes.get(PLURAL, NAME)["metadata"]["annotations"][STOP] == "false"
+
+
+def test_the_autoscaler_that_kserve_leaves_of_a_canary_goes(kubernetes, pods, service):
+    KServe(kubernetes, pods).install("1")
+    roll_out(service)
+    assert ("horizontalpodautoscalers", f"{NAME}-v2-predictor") not in kubernetes.objects
+    pods.broken.add("3")
+    with pytest.raises(InvalidInputError, match="error share"):
+        Rollout(service, Release("3", "s3://x/3"), DeploymentConfig(), SERIES).run()
+    assert [key for key in kubernetes.objects if key[0] != PLURAL] == []
+
+
+def test_a_terminated_rollout_changes_the_service_back_by_its_first_call(
+    kubernetes, pods, service, monkeypatch
+):
+    KServe(kubernetes, pods).install("1")
+    before = service.read()["spec"]
+    calls = []
+    monkeypatch.setattr(
+        kubernetes, "refuse", lambda verb, plural, body: calls.append((verb, plural))
+    )
+
+    def terminated(*_):
+        calls.clear()
+        raise SystemExit(143)
+
+    monkeypatch.setattr("serving.rollout.compare", terminated)
+    with pytest.raises(InvalidInputError, match=r"step was terminated.* has 1 as before"):
+        roll_out(service)
+    assert calls == [("patch", PLURAL)]
+    assert service.read()["spec"] == before
+
+
 def test_rollback_without_a_promotion_says_that_there_is_nothing(kubernetes, pods, service):
     KServe(kubernetes, pods).install("1")
-    with pytest.raises(InvalidInputError, match="keeps no previous spec"):
+    with pytest.raises(InvalidInputError, match="keeps nothing to go back to"):
         return_to_previous(service, DeploymentConfig())
 
 

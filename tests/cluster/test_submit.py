@@ -165,15 +165,35 @@ def test_a_schedule_cannot_be_waited_for(kfp, capsys):
     assert "a schedule has no end" in capsys.readouterr().err
 
 
-def retrain(kfp, key="abc"):
+def retrain(kfp, key="abc", notify=lambda _: None):
     from invopt.config import Config
-    from serving.cluster_retraining import _run_on_cluster
+    from serving.cluster_retraining import Asked, Data, _run_on_cluster, arguments_of
     from serving.governor import Claim
 
     parameters = submit_parameters()
     config = Config.model_validate(parameters.config)
     claim = Claim(key, "owner", "drift", "2026-W01")
-    _run_on_cluster(kfp.url, config, "/data", claim)
+    asked = Asked(arguments_of(claim), 0, urgent=False)
+    data = Data("/data", parameters.mapping)
+    _run_on_cluster(kfp.url, config, data, claim, asked, notify)
+
+
+@pytest.fixture
+def registry(tmp_path, monkeypatch):
+    """A registry of its own, in which a champion may tell which run made it."""
+    monkeypatch.setenv("INVOPT_WORKSPACE", str(tmp_path / "workspace"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+
+    def crown(run):
+        from serving.registry import make_champion, register
+
+        (tmp_path / "model").mkdir()
+        (tmp_path / "model" / "model.onnx").write_bytes(b"onnx")
+        tags = {"run": run}
+        name = "demand-forecaster"
+        make_champion(name, register(name, str(tmp_path / "model"), (), tags, lambda _: None))
+
+    return crown
 
 
 def submit_parameters():
@@ -182,7 +202,9 @@ def submit_parameters():
     return load_parameters(Path(CONFIG), ())
 
 
-def test_a_retraining_runs_the_version_submitted_last_once_and_under_the_run_s_account(kfp):
+def test_a_retraining_runs_the_version_submitted_last_once_and_under_the_run_s_account(
+    kfp, registry
+):
     with pytest.raises(InvalidInputError, match="upload it with `invopt submit training`"):
         retrain(kfp)
     assert run(kfp, "--data", "/workspace/data", pipeline="training") == 0
@@ -196,8 +218,43 @@ def test_a_retraining_runs_the_version_submitted_last_once_and_under_the_run_s_a
     assert inputs["data_dir"]["defaultValue"] == "/workspace/data"
 
 
+def test_a_retraining_takes_the_champion_s_own_pipeline_mapping_and_features(kfp, registry):
+    told = []
+    assert run(kfp, "--data", "/first", "--set", "features.patch=14", pipeline="training") == 0
+    registry("r0")
+    # An experiment of somebody else's, uploaded later.
+    assert run(kfp, "--set", "features.windows=[7]", pipeline="training") == 0
+    retrain(kfp, notify=told.append)
+    started = kfp.runs[-1]
+    assert started["display_name"] == "retraining-abc"
+    assert started["pipeline_version_reference"] == {
+        "pipeline_id": "p0",
+        "pipeline_version_id": "v0",
+    }
+    given = started["runtime_config"]["parameters"]
+    assert given["features"]["patch"] == given["config"]["features"]["patch"] == 14
+    assert given["features"]["windows"] == [7, 28, 56]
+    assert given["data_dir"] == "/data"
+    assert given["study"] == "retraining-abc"
+    assert given["cause"] == "drift"
+    assert given["mapping"] == submit_parameters().mapping
+    assert given["config"]["training"]["refit"]
+    assert told == []
+
+
+def test_a_retraining_whose_champion_kfp_has_forgotten_gets_every_section_of_its_own(kfp, registry):
+    told = []
+    registry("r99")
+    assert run(kfp, "--set", "features.windows=[7]", pipeline="training") == 0
+    retrain(kfp, notify=told.append)
+    given = kfp.runs[-1]["runtime_config"]["parameters"]
+    assert given["features"]["windows"] == [7, 28, 56]
+    assert set(given) >= {"mapping", "data", "cleaning", "features", "evaluation", "config"}
+    assert told == ["the champion's own training is not known here: the newest pipeline trains"]
+
+
 def test_a_retraining_among_several_users_finds_its_pipeline_with_a_token_kfp_believes(
-    kfp, kubernetes, as_account, monkeypatch
+    kfp, registry, kubernetes, as_account, monkeypatch
 ):
     kfp.multi_user = True
     assert run(kfp, "--namespace", NAMESPACE, pipeline="training") == 0
@@ -213,7 +270,7 @@ def test_a_retraining_among_several_users_finds_its_pipeline_with_a_token_kfp_be
 
 
 def test_the_submitter_s_role_allows_what_submitting_asks_for_and_no_more(
-    kfp, kubernetes, as_account
+    kfp, registry, kubernetes, as_account
 ):
     target = Target(kfp.url, None, "token")
     parameters = submit_parameters()
@@ -221,7 +278,7 @@ def test_the_submitter_s_role_allows_what_submitting_asks_for_and_no_more(
     submission.schedule("0 0 4 * * *")
     submission.schedule("0 0 5 * * *")
     submission.wait(submission.run())
-    Submission(target, "training", parameters, lambda _: None).upload()
+    registry(Submission(target, "training", parameters, lambda _: None).run())
     retrain(kfp)
     kfp.multi_user = True
     as_account("invopt-submitter")

@@ -149,6 +149,17 @@ def test_orders_are_planned_for_every_series_from_forecast_and_position(workspac
     assert (plan["order_quantity"].to_numpy() % pack == 0).all()
 
 
+def test_runs_that_name_no_study_search_each_in_one_of_its_own(workspace):
+    import optuna
+
+    tuning = {"num_trials": 1, "num_workers": 2, "space": {"model.hidden_size": [4, 8]}}
+    config = make_config(tuning=tuning).as_parameter()
+    for study, job in (("", "monday"), ("", "tuesday"), ("named", "wednesday")):
+        assert step.open_sweep.python_func(config=config, study=study, job=job) == ["0", "1"]
+    names = optuna.get_all_study_names(f"sqlite:///{workspace}/workspace/studies.db")
+    assert sorted(names) == ["monday", "named", "tuesday"]
+
+
 @pytest.mark.parametrize("name", step.__all__)
 def test_every_step_is_shorter_than_a_screen_and_documented(name):
     component = getattr(step, name)

@@ -1,6 +1,7 @@
 import time
 
 import pytest
+import torch
 
 from invopt.config import Config
 from invopt.crossvalidation import cross_validate, folds_of
@@ -54,3 +55,14 @@ def test_a_gap_is_not_scored_and_every_fold_gives_every_number(tmp_path):
     wapes = [f["points"]["wape"] for f in found["folds"]]
     assert found["mean"]["wape"] == pytest.approx(sum(wapes) / 2)
     assert found["spread"]["wape"] == pytest.approx(abs(wapes[0] - wapes[1]) / 2)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_fold_of_a_training_on_two_machines_waits_for_no_other_machine(tmp_path):
+    config = a_config(num_folds=1)
+    training = config.training.model_copy(update={"num_nodes": 2, "num_processes": 2})
+    config = config.model_copy(update={"training": training})
+    found = cross_validate(make_panel(), config, tmp_path, clock=time.monotonic, notify=print)
+    assert len(found["folds"]) == 1
+    assert not torch.distributed.is_initialized()

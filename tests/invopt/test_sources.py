@@ -182,8 +182,10 @@ def test_an_unknown_column_is_named_with_its_place(tmp_path):
         read(tmp_path, mapping, lines_csv=LINES)
 
 
-@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(LINES.encode())[:40]])
-def test_a_damaged_archive_is_one_clear_sentence(tmp_path, content):
+@pytest.mark.parametrize("damage", ["another format", "cut off"])
+def test_a_damaged_archive_is_one_clear_sentence(tmp_path, damage):
+    # No bytes in the parameters: gzip writes the time into its header, and with it into the id.
+    content = b"no gzip" if damage == "another format" else gzip.compress(LINES.encode())[:40]
     mapping = changed(LONG, sources={"lines": "lines.csv.gz"})
     write_files(tmp_path / "data")
     (tmp_path / "data" / "lines.csv.gz").write_bytes(content)

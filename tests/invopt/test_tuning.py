@@ -1,13 +1,16 @@
 import itertools
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import torch
 
 from invopt.baselines import Baseline
 from invopt.errors import ConfigError
+from invopt.training import fit
 from invopt.tuning import _try_again, best_values, open_study, run_trials, trials_table, with_values
-from tests.builders import make_config, make_panel
+from tests.builders import make_config, make_panel, with_derived
 
 pytestmark = pytest.mark.slow
 
@@ -169,3 +172,17 @@ def test_a_trial_that_kills_its_worker_each_time_is_given_up(tmp_path):
     assert states == ["FAIL"] * 4 + ["WAITING"]
     attempts = [t.user_attrs.get("attempt", 1) for t in study.trials]
     assert attempts == [1, 2, 3, 1, 2]
+
+
+@pytest.mark.timeout(300)
+def test_a_trial_of_a_training_on_two_machines_waits_for_no_other_machine(tmp_path):
+    config = make_config(
+        tuning={"num_trials": 1, "space": SPACE, "max_minutes": 1, "trial_steps": 2},
+        training={"num_nodes": 2, "num_processes": 2, "batch_size": 4},
+    )
+    panel = with_derived(make_panel(), config)
+    study, finished = run(
+        config, f"sqlite:///{tmp_path}/s.db", panel, fit, time.monotonic, tmp_path
+    )
+    assert finished == 1
+    assert not torch.distributed.is_initialized()

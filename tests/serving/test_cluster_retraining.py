@@ -12,7 +12,7 @@ from invopt.config import Config
 from invopt.errors import InvalidInputError
 from invopt.files import write_json
 from invopt.monitoring.signals import PERFORMANCE, Signal
-from serving.cluster_retraining import start_on_cluster
+from serving.cluster_retraining import Data, start_on_cluster
 from serving.governor import GovernorStore
 from serving.retraining import govern
 from serving.settings import GOVERNOR_STORE, PIPELINE_HOST, WORKSPACE
@@ -21,6 +21,7 @@ from tests.builders import make_config
 pytestmark = pytest.mark.slow
 
 API = "/apis/v2beta1"
+DATA = Data("/data", "{}")
 
 
 class Cluster(BaseHTTPRequestHandler):
@@ -110,7 +111,7 @@ def test_a_run_is_created_once_with_cause_and_window_and_its_end_is_learned(work
         monkeypatch.setenv(PIPELINE_HOST, host)
         decision = decide(workspace)
         for _ in range(2):
-            start_on_cluster(decision, "/data", config(), lambda _: None)
+            start_on_cluster(decision, DATA, config(), lambda _: None)
         [run] = kept["runs"]
         given = run["runtime_config"]["parameters"]
         assert given["cause"] == "bias up"
@@ -133,7 +134,7 @@ def test_a_pipeline_that_was_never_uploaded_is_one_sentence_and_a_failure(worksp
         monkeypatch.setenv(PIPELINE_HOST, host)
         decision = decide(workspace)
         with pytest.raises(InvalidInputError, match=r"no pipeline demo-training.*invopt submit"):
-            start_on_cluster(decision, "/data", config(), lambda _: None)
+            start_on_cluster(decision, DATA, config(), lambda _: None)
         assert kept["runs"] == []
         assert outcomes(workspace) == ["failed"]
 
@@ -145,6 +146,6 @@ def test_pipelines_that_cannot_be_reached_are_one_sentence_and_the_claim_stays(
         monkeypatch.setenv(PIPELINE_HOST, host)
         decision = decide(workspace)
     with pytest.raises(InvalidInputError, match=r"cannot be reached.*Check the address"):
-        start_on_cluster(decision, "/data", config(), lambda _: None)
+        start_on_cluster(decision, DATA, config(), lambda _: None)
     assert kept["runs"] == []
     assert outcomes(workspace) == [None]
