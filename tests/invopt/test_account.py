@@ -414,7 +414,7 @@ def days_of(first, last, num_series=5, closed=()):
 @pytest.mark.parametrize("today", [None, TODAY])
 @pytest.mark.parametrize("stray", ["2024-12-24", "2024-02-28", "2024-06-05"])
 def test_a_line_dated_ahead_of_all_others_or_of_today_does_not_move_the_end(tmp_path, today, stray):
-    rows = [*days_of("2023-10-01", "2024-01-21"), f"{stray},s,a0,3"]
+    rows = [*days_of("2023-10-01", "2024-01-21", num_series=15), f"{stray},s,a0,3"]
     report, panel = read(tmp_path, mapping_of(), {"lines.csv": lines(*rows)}, today=today)
     assert f"{panel.timeline.last:%Y-%m-%d}" == "2024-01-21"
     assert sum(told(report).quarantined.values()) == 1
