@@ -7,11 +7,13 @@ from typing import Any
 
 import yaml
 
-from tests.e2e.kube import Kube, Object, wait_for
+from tests.e2e.kube import Kube, Object, last_line, wait_for
 from tests.e2e.report import StepFailed
 from tests.e2e.settings import ROOT, Settings
 
 _PASSWORD = "e2e0password"
+# KServe gives what it makes the labels of the InferenceService.
+_OURS = "app.kubernetes.io/part-of=invopt,!serving.kserve.io/inferenceservice"
 # What KFP's namespace would keep if only the overlay were deleted.
 _OWN_SECRETS = ("invopt-stores", "invopt-object-store")
 
@@ -116,6 +118,14 @@ class Installation:
         """Apply the overlay; returns what kubectl printed."""
         return self.kube.must("apply", "-k", str(self.folder), here=False, seconds=180)
 
+    def changes(self) -> str:
+        """Return what applying once more would change, "" for nothing."""
+        done = self.kube.run("diff", "-k", str(self.folder), here=False, seconds=180)
+        if done.returncode == 0:
+            return ""
+        lines = [line for line in done.stdout.splitlines() if line[:1] in "+-"]
+        return "; ".join(lines)[:600] or last_line(done.stderr)
+
     def wait_ready(self, minutes: float) -> None:
         """Wait until every Deployment and StatefulSet of the overlay is there, and every Job done.
 
@@ -127,7 +137,7 @@ class Installation:
             return [
                 f"{kind}/{item['metadata']['name']}"
                 for kind in ("statefulset", "deployment", "job")
-                for item in self.kube.items(kind, "app.kubernetes.io/part-of=invopt")
+                for item in self.kube.items(kind, _OURS)
                 if not _is_done(kind, item)
             ]
 
@@ -198,7 +208,7 @@ class Installation:
         )
         found = []
         for kind in kinds.split(","):
-            for item in self.kube.items(kind, "app.kubernetes.io/part-of=invopt"):
+            for item in self.kube.items(kind, _OURS):
                 found.append(f"{item['kind'].lower()}/{item['metadata']['name']}")
         return found
 

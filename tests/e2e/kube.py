@@ -1,13 +1,14 @@
 """kubectl as a user calls it: every call and its answer is written down."""
 
 import json
+import os
 import re
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ class Kube:
         command: Sequence[str],
         stdin: str | bytes | None = None,
         seconds: float = 120,
-        environment: dict[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[Any]:
         """Call a program; text in, text out, unless bytes are given or asked for."""
         text = not isinstance(stdin, bytes)
@@ -99,9 +100,15 @@ class Kube:
         listing = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
         self.must("apply", "-f", "-", stdin=json.dumps(listing))
 
-    def invopt(self, *arguments: str, seconds: float = 3600) -> subprocess.CompletedProcess[Any]:
+    def invopt(
+        self, *arguments: str, seconds: float = 3600, environment: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[Any]:
         """Call the `invopt` command from here, as a user would."""
-        return self.call([sys.executable, "-m", "pipelines.cli", *arguments], seconds=seconds)
+        return self.call(
+            [sys.executable, "-m", "pipelines.cli", *arguments],
+            seconds=seconds,
+            environment=os.environ | (environment or {}),
+        )
 
     def _write(
         self, command: Sequence[str], done: subprocess.CompletedProcess[Any], seconds: float

@@ -27,6 +27,11 @@ def look(world: World) -> str:
         if done.returncode == 0:
             world.has.add(part)
         told.append(f"{part} {'there' if done.returncode == 0 else 'NOT there'}")
+    if "kserve" in world.has and not _initializer_is_restricted(world):
+        told.append(
+            "KServe's storage initializer has no securityContext: pods with a model are refused "
+            "where `restricted` is enforced (k8s/README.md, prerequisites)"
+        )
     own = True
     if not world.short:
         told.append(_look_for_pipelines(world))
@@ -48,6 +53,8 @@ def look(world: World) -> str:
         )
     told.append(f"storage {world.settings.storage_class or default[0]}")
     world.installation = Installation(world.kube, world.settings, world.has, own)
+    if world.kept:
+        world.stepping.bring_scripts()
     return ", ".join(told)
 
 
@@ -112,9 +119,8 @@ def first_apply(world: World) -> str:
     }
     if more:
         raise StepFailed(f"pods restarted in the first {_QUIET_SECONDS} s: {more}")
-    changed = [line for line in place.apply().splitlines() if not line.endswith(("unchanged", ""))]
-    if changed:
-        raise StepFailed(f"a second apply changes {'; '.join(changed)}")
+    if changes := place.changes():
+        raise StepFailed(f"a second apply would change {changes}")
     pods = world.serving.pods()
     return (
         f"no restart in {_QUIET_SECONDS} s, {sum(map(len, pods.values()))} server pods before "
@@ -135,3 +141,9 @@ def _restarts(pods: list[Any]) -> dict[str, int]:
         )
         for pod in pods
     }
+
+
+def _initializer_is_restricted(world: World) -> bool:
+    done = world.kube.run("get", "clusterstoragecontainers", "-o", "json", here=False)
+    found = json.loads(done.stdout)["items"] if done.returncode == 0 else []
+    return any(item["spec"]["container"].get("securityContext") for item in found)

@@ -5,7 +5,7 @@ import re
 import time
 from typing import Any
 
-from tests.e2e.kube import Kube, Object, version_of, wait_for
+from tests.e2e.kube import Kube, Object, PortForward, version_of, wait_for
 from tests.e2e.report import StepFailed
 from tests.e2e.settings import Settings
 from tests.e2e.stepping import Stepping, answer_of
@@ -40,7 +40,8 @@ class Serving:
         """Return, by version, whether each pod that is not ending is ready."""
         found: dict[str, list[bool]] = {}
         for pod in self.kube.items("pods", f"serving.kserve.io/inferenceservice={NAME}"):
-            if "deletionTimestamp" in pod["metadata"]:
+            ended = pod["status"].get("phase") in ("Failed", "Succeeded")
+            if ended or "deletionTimestamp" in pod["metadata"]:
                 continue
             version = next(
                 (
@@ -131,7 +132,15 @@ class Serving:
         Raises:
             StepFailed: If it fails.
         """
-        done = self.kube.invopt("rollback", "--namespace", self.kube.namespace, seconds=900)
+        # Registry and endpoint move together: the registry must be in reach, as the README says.
+        way = PortForward(self.kube.namespace, "mlflow", 5000)
+        try:
+            done = self.kube.invopt(
+                "rollback", "--namespace", self.kube.namespace, seconds=900,
+                environment={"MLFLOW_TRACKING_URI": f"http://localhost:{way.local}"},
+            )  # fmt: skip
+        finally:
+            way.close()
         told = re.findall(r"serves version (\S+) again", done.stdout)
         if done.returncode or not told:
             raise StepFailed(f"invopt rollback: {' '.join((done.stderr or done.stdout).split())}")

@@ -10,15 +10,15 @@ from steps import OUT, config, play
 import components as c
 
 shutil.rmtree(OUT, ignore_errors=True)
-whole = config("training.num_nodes=2")
+# As little as makes every part work: what is learned does not matter here.
+whole = config("training.num_nodes=2", "training.max_steps=200", "tuning.trial_steps=5")
 mapping = json.dumps(yaml.safe_load(Path("/e2e/datasets/demo.yaml").read_text()))
 code, study = {"code_version": "e2e"}, f"e2e-{Path('/etc/hostname').read_text().strip()}"
 
-ingested, ingest = play(
+(snapshot, _), ingest = play(
     c.ingest_data, mapping=mapping, data_dir="/workspace/e2e/early", data=whole["data"],
     tell_faults=False,
 )  # fmt: skip
-snapshot = ingested.snapshot
 _, clean = play(c.clean_data, snapshot=snapshot, cleaning=whole["cleaning"], **code)
 _, built = play(
     c.build_features, panel=clean.panel, features=whole["features"],
@@ -29,11 +29,12 @@ known_at, _ = play(
 )
 _, retrieved = play(c.retrieve_training_set, known_at=known_at, snapshot=snapshot, **code)
 learned = {"training_set": retrieved.training_set}
-workers, _ = play(c.open_sweep, config=whole, study=study)
+workers, _ = play(c.open_sweep, config=whole, study=study, job=study)
 finished = [
-    play(c.run_trials, config=whole, study=study, worker=worker, **learned)[0] for worker in workers
+    play(c.run_trials, config=whole, study=study, job=study, worker=worker, **learned)[0]
+    for worker in workers
 ]
-tuned, _ = play(c.select_trial, config=whole, study=study, finished=finished)
+tuned, _ = play(c.select_trial, config=whole, study=study, job=study, finished=finished)
 _, trained = play(c.train_forecaster, config=tuned, **learned, **code)
 _, judged = play(c.evaluate_forecaster, model=trained.model, config=tuned, **learned)
 _, explained = play(c.explain_forecaster, model=trained.model, config=tuned, **learned, **code)
@@ -51,7 +52,10 @@ def register() -> str:
     )[0]  # fmt: skip
 
 
-versions = [register(), register()]
+versions = [register()]
+# A version is its files: one more makes another one.
+(Path(trained.model.path) / "note.txt").write_text("The same model, registered once more.\n")
+versions.append(register())
 for graph in Path(trained.model.path).rglob("*.onnx"):
     graph.write_bytes(b"no graph " * 100)
 print("RESULT", json.dumps({"versions": versions, "corrupt": register()}))
