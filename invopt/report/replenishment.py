@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from invopt.config import Config, InventoryConfig
-from invopt.files import read_json
+from invopt.files import read_csv, read_json
 from invopt.inventory.costs import last_prices, terms_of
 from invopt.inventory.whatif import Outlook, frontier, marginal_costs, outlook, with_lead_time
 from invopt.panel import Panel, iter_panels
@@ -37,7 +37,7 @@ def write_replenishment_report(
     run = Config.model_validate(config)
     head = read_json(Path(forecast) / "forecast.json")
     quantiles = tuple(head["level_quantiles"])
-    plan = pd.read_csv(orders, dtype={"unique_id": str}, keep_default_na=True)
+    plan = read_csv(orders, dtype={"unique_id": str}, keep_default_na=True)
     plan = plan.set_index("unique_id")
     plan["exception"] = plan["exception"].fillna("")
     now, scenarios, curve, categories = _outlooks(Path(source), Path(forecast), quantiles, run)
@@ -126,16 +126,20 @@ def _segments(plan: pd.DataFrame) -> pd.DataFrame:
 
 def _exceptions(plan: pd.DataFrame) -> list[dict[str, Any]]:
     """Return how many series each exception concerns, with an example, most frequent first."""
-    flagged = plan["exception"][plan["exception"] != ""].str.split("; ").explode()
+    flagged = plan["exception"][plan["exception"] != ""].str.split(";").explode()
     return [
-        {"exception": name, "count": len(rows), "examples": ", ".join(rows.index[:5])}
+        {
+            "exception": name.replace("_", " "),
+            "count": len(rows),
+            "examples": ", ".join(rows.index[:5]),
+        }
         for name, rows in sorted(flagged.groupby(flagged), key=lambda item: -len(item[1]))
     ]
 
 
 def _largest(plan: pd.DataFrame) -> list[dict[Any, Any]]:
-    """Return the orders that save most: those whose last pack is worth most."""
-    rows = plan.sort_values("cost_of_one_less", ascending=False, na_position="last")
+    """Return the orders with most money at risk: what they save against ordering nothing."""
+    rows = plan.sort_values("money_at_risk", ascending=False, na_position="last")
     return rows.head(NUM_ROWS).reset_index().to_dict("records")
 
 
