@@ -145,7 +145,7 @@ def test_an_overlay_puts_everything_into_its_one_namespace(overlay):
     others = [o for o in objects if o["kind"] != "Namespace"]
     (used,) = {o["metadata"]["namespace"] for o in others}
     assert made <= {used}
-    assert made or used == "kubeflow"  # KFP's own
+    assert made or used in ("kubeflow", "invopt-profile")  # KFP's own, a user's profile
 
 
 def test_images_are_pinned_and_never_latest(objects):
@@ -414,3 +414,69 @@ def test_the_manifest_leaves_what_is_served_to_the_deploy_step(objects):
 def test_kustomizations_stay_short():
     for file in K8S.rglob("kustomization.yaml"):
         assert len(Path(file).read_text().splitlines()) <= 40, file
+
+
+def test_a_first_apply_and_a_later_one_leave_data_that_are_there():
+    job = of_kind(build("overlays/kind"), "Job")["demo-data"]["spec"]["template"]["spec"]
+    [script] = job["containers"][0]["args"]
+    assert script.index("if [ -e /workspace/data ]") < script.index("invopt demo-data")
+    assert "--out=/workspace/.data " in script
+    assert script.rstrip().endswith("mv /workspace/.data /workspace/data")
+
+
+def test_databases_are_made_in_utf8_whatever_the_server_was_made_with(everything):
+    maps = of_kind(everything, "ConfigMap")
+    [script] = [m["data"]["databases.sh"] for n, m in maps.items() if n.startswith("postgres-init")]
+    assert "ENCODING 'UTF8' TEMPLATE template0" in script
+
+
+def test_a_forecaster_pod_waits_before_it_stops_and_logs_where_monitoring_reads(everything):
+    (runtime,) = of_kind(everything, "ServingRuntime").values()
+    (server,) = runtime["spec"]["containers"]
+    assert server["lifecycle"]["preStop"]["sleep"]["seconds"] >= 5
+    # The kubelet makes the missing folder of a subPath as root.
+    assert not any("subPath" in m or m.get("readOnly") for m in server["volumeMounts"][:1])
+    environment = of_kind(everything, "ConfigMap")["invopt-deployment"]["data"]
+    own = {v["name"] for v in server["env"]}
+    assert not {"INVOPT_PREDICTION_LOG", "INVOPT_WORKSPACE"} & own
+    assert "INVOPT_PREDICTION_LOG" not in environment
+    log = Settings.from_environment(environment).prediction_log
+    assert log.is_relative_to(server["volumeMounts"][0]["mountPath"])
+
+
+def test_forecaster_pods_are_spread_over_machines_and_zones(everything):
+    (service,) = of_kind(everything, "InferenceService").values()
+    spread = service["spec"]["predictor"]["topologySpreadConstraints"]
+    keys = [rule["topologyKey"] for rule in spread]
+    assert keys == ["kubernetes.io/hostname", "topology.kubernetes.io/zone"]
+
+
+def test_knative_is_given_no_field_that_it_refuses():
+    objects = build("overlays/kubeflow-26.03")
+    (service,) = of_kind(objects, "InferenceService").values()
+    assert "topologySpreadConstraints" not in service["spec"]["predictor"]
+    (runtime,) = of_kind(objects, "ServingRuntime").values()
+    assert not {"lifecycle", "startupProbe"} & set(runtime["spec"]["containers"][0])
+
+
+def test_mlflow_runs_no_jobs_of_its_own(everything):
+    pod = of_kind(everything, "Deployment")["mlflow"]["spec"]["template"]["spec"]
+    environment = {v["name"]: v.get("value") for v in pod["containers"][0]["env"]}
+    assert environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
+
+
+def test_own_namespaces_reach_kfp_s_store_and_give_limits_to_containers_without():
+    for overlay in ("staging", "production"):
+        objects = build(f"overlays/{overlay}")
+        (namespace,) = of_kind(objects, "Namespace").values()
+        assert namespace["metadata"]["labels"]["app.kubernetes.io/part-of"] == "kubeflow-profile"
+        (limits,) = of_kind(objects, "LimitRange").values()
+        assert {"default", "defaultRequest", "type"} == set(limits["spec"]["limits"][0])
+
+
+def test_the_console_has_what_computing_a_decision_again_needs(everything):
+    pod = of_kind(everything, "Deployment")["evidently"]["spec"]["template"]["spec"]
+    (console,) = [c for c in pod["containers"] if c["name"] == "console"]
+    assert {"secretRef": {"name": "invopt-object-store"}} in console["envFrom"]
+    egress = of_kind(everything, "NetworkPolicy")["monitoring"]["spec"]["egress"]
+    assert [{"port": 9000}, {"port": 8333}] in [rule["ports"] for rule in egress]
