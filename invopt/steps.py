@@ -14,7 +14,14 @@ from invopt.cleaning import clean, whole_of
 from invopt.config import CleaningConfig, Config, EvaluationConfig, FeaturesConfig
 from invopt.evaluation import ranges_of
 from invopt.features import FeatureEncoder, derived_channels, model_inputs, own_channels
-from invopt.files import read_json, replacing_file, replacing_folder, write_json
+from invopt.files import (
+    read_csv,
+    read_json,
+    replacing_file,
+    replacing_folder,
+    write_csv,
+    write_json,
+)
 from invopt.panel import Panel, iter_panels, load_panel, partitions, sample_panel
 
 if TYPE_CHECKING:
@@ -352,8 +359,7 @@ def plan_all_orders(
         "exceptions": pd.concat([r.exceptions for r in reviews], ignore_index=True),
     }
     for name, frame in frames.items():
-        with replacing_file(out[name]) as partial:
-            frame.to_csv(partial, index=False)
+        write_csv(out[name], frame)
     notify(_summary(plan))
 
 
@@ -374,7 +380,7 @@ def _last_levels(plan: Path | None) -> "pd.Series[float] | None":
     if plan is None:
         return None
     columns = ["unique_id", "order_up_to_level"]
-    found = pd.read_csv(plan, usecols=columns, dtype={"unique_id": str})
+    found = read_csv(plan, usecols=columns, dtype={"unique_id": str})
     return found.set_index("unique_id")["order_up_to_level"]
 
 

@@ -305,11 +305,11 @@ def test_position_orders_and_stock_flags_are_read_beside_wide_sales(tmp_path):
     _, panel = read(
         tmp_path,
         mapping,
-        sales_csv="Store,Product,2024-01-01,2024-01-08\n0,7,1,2\n",
+        sales_csv="Store,Product,2024-01-01,2024-01-08\n0,7,1,2\n0,9,1,1\n",
         stock_csv="Store,Product,2024-01-01,2024-01-08\n0,7,True,False\n",
         state_csv="Store,Product,End Inventory,due,qty\n0,7,4,2,6\n0,9,-1,0,6\n",
     )
-    assert panel.channels["in_stock"].values.tolist() == [[1, 0]]
+    assert panel.channels["in_stock"].values[0].tolist() == [1, 0]
     position, orders = read_position(tmp_path / "out")
     assert position.to_dict("records") == [
         {"unique_id": "0_7", "on_hand": 4.0, "backorders": 0.0},
