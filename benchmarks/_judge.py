@@ -1,6 +1,5 @@
 """Whether an order is right: its cost beside that of the optimum, and its exception's words."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -210,10 +209,10 @@ def runs_dry(line: Line, quantity: float) -> bool:
         law = game.demand[period - 1]
         ours = int(np.nan_to_num(quantity)) if period == game.shelved[0] else 0
         stock = stock + game.arrivals.get(period, 0) + ours
-        asked = rng.choice(len(law), _NUM_PATHS, p=law)
-        stock = np.maximum(stock - asked, 0) if game.lost else stock - asked
         if len(law) > 1 and np.median(stock) <= 0:
             return True
+        stock = stock - rng.choice(len(law), _NUM_PATHS, p=law)
+        stock = np.maximum(stock, 0) if game.lost else stock
     return False
 
 
@@ -239,8 +238,3 @@ def cheapest(line: Line, factor: float) -> float:
     games = tuple(with_rate(g, factor, line.dispersion) for g in line.games)
     table = _tables(replace(line, games=games))[0]
     return float(table.quantities[table.costs.argmin()])
-
-
-def exceptions_by_series(frame: Mapping[str, str], line: Line) -> str:
-    """Return the exceptions of a line, "" where it is not in the file."""
-    return frame.get(line.unique_id, "")

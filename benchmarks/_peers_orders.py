@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 from scipy.stats import nbinom, norm, poisson
 
-from benchmarks._planner_files import history
-from benchmarks._situations import (
-    HOLDING, LEAD_TIME, REVIEW, STOCKOUT, WEEKLY_SPEEDS, Case, Line,
-)  # fmt: skip
+from benchmarks._planner_files import history, promoted_days
+from benchmarks._situations import HOLDING, LEAD_TIME, REVIEW, STOCKOUT, Case, Line
 
 _RECENT_DAYS, _RECENT_WEEKS = 91, 13
 _COVER_DAYS, _COVER_WEEKS = 21, 3
+_FAULTY = 30  # times the mean from which on a quantity is none
 _WORKER = Path(__file__).with_name("_stockcast.py")
 STOCKCAST = "stockcast==0.2.0"
 
@@ -83,10 +82,9 @@ def rate_factor(line: Line) -> float:
     """Return the rate of the history over that of the law; a faulty quantity is left out."""
     if not line.has_history:
         return 1.0
-    sold = history(line).astype(float)
-    kept = sold[sold <= 30 * max(line.mean, 1)]
-    usual = line.mean * (1.0 if line.week is None else 1.0)
-    return max(float(kept.mean()) / usual, 1e-3)
+    sold = history(line)
+    usual = ~promoted_days(line, len(sold)) & (sold <= _FAULTY * max(line.mean, 1))
+    return max(float(sold[usual].mean()) / line.mean, 1e-3)
 
 
 def python_with_stockcast(given: Path | None, folder: Path) -> Path | None:
@@ -150,8 +148,3 @@ def _target(facts: Facts) -> float:
     if variance <= mean * 1.01:
         return float(poisson.ppf(facts.service, mean))
     return float(nbinom.ppf(facts.service, mean**2 / (variance - mean), mean / variance))
-
-
-def is_weekly(case: Case) -> bool:
-    """Return whether a case is of weekly data."""
-    return case.batch == "weekly" and case.speed in WEEKLY_SPEEDS

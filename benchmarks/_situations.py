@@ -212,12 +212,19 @@ def for_target(plain: Game, *, service: float | None = None, fill: float | None 
 
 
 def cases(short: bool = False) -> list[Case]:
-    """Return every situation at every speed; in the short form those of the first batch alone."""
+    """Return every situation at every speed.
+
+    Args:
+        short: Only those of the first set of files, at medium demand.
+    """
+    if short:
+        found = [case for make in _MAKERS for case in make("medium")]
+        return [c for c in found if c.batch == "base" and c.in_short]
     found = [case for speed in SPEEDS for make in _MAKERS for case in make(speed)]
     found += [case for speed in WEEKLY_SPEEDS for case in _weekly(speed)]
     names = [f"{c.name} {c.speed}" for c in found]
     assert len(set(names)) == len(names)
-    return [c for c in found if c.batch == "base" and c.in_short] if short else found
+    return found
 
 
 def _line(name: str, speed: str, days: float = 3, **facts: Any) -> Line:
@@ -351,16 +358,19 @@ def _terms(speed: str) -> Iterator[Case]:
     )
     above = ("min_order_above_need",)
     yield with_terms(
-        "minimum above need", "minimum", 3, terms={"min_order": _days(speed, 18, 5)}, words=above
+        "minimum above need", "minimum", 3, terms={"min_order": _days(speed, 18, 9)}, words=above
     )
     yield with_terms(
         "minimum far above need", "minimumfar", 10,
-        terms={"min_order": _days(speed, 60, 20)}, words=above,
+        terms={"min_order": _days(speed, 60, 45)}, words=above,
     )  # fmt: skip
     most = _days(speed, 4, 1)
     yield with_terms("largest order", "maximum", 1, terms={"max_order": most}, most=most)
     full = _days(speed, 8, 3)
-    yield with_terms("full shelf", "maxstock", 2, terms={"max_stock": full}, max_stock=full)
+    line = _line("maxstock", speed, 2, terms={"max_stock": full})
+    yield _played("full shelf", speed, replace(line, games=(
+        game(line, max_stock=full), game(line, most=full),  # what is there now, or is left then
+    )))  # fmt: skip
     yield with_terms("dear to hold", "dear", terms={"holding_cost": 0.4}, holding=0.4)
     yield with_terms("a sale matters", "matters", terms={"stockout_cost": 9.0}, stockout=9.0)
     yield with_terms("a sale matters little", "little", terms={"stockout_cost": 0.3}, stockout=0.3)

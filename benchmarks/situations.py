@@ -103,7 +103,8 @@ def play(folder: Path, chosen: list[Case], *, short: bool) -> dict[str, Orders]:
         for batch in dict.fromkeys(c.batch for c in own):
             here = folder / f"files-{batch}"
             write_batch(here, [c for c in own if c.batch == batch], short)
-            out = here / "orders.csv"
+            out = folder / f"orders-{batch}" / "orders.csv"  # apart: other files come beside it
+            out.parent.mkdir(exist_ok=True)
             out.unlink(missing_ok=True)
             refusal = invopt("replenishment", here, workspace, "--out", str(out))
             found[batch] = Orders({}, {}, {}, refusal) if refusal else read_orders(out)
