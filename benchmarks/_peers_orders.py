@@ -122,7 +122,8 @@ def stockcast_orders(python: Path, facts: list[Facts]) -> list[float]:
             "on_hand": max(f.stock, 0), "backorders": max(-f.stock, 0),
             "orders": [(max(d, 1), u) for d, u in f.orders] + [(1, f.on_order)] * bool(f.on_order),
             "pack": f.pack, "least": f.least, "most": _finite(f.most),
-            "max_stock": _finite(f.max_stock), "lost": f.line.games[0].lost if f.line.games else True,
+            "max_stock": _finite(f.max_stock),
+            "lost": not f.line.games or f.line.games[0].lost,
         }
         for n, f in enumerate(facts)
     ]  # fmt: skip
@@ -131,9 +132,7 @@ def stockcast_orders(python: Path, facts: list[Facts]) -> list[float]:
         given.write_text(json.dumps(rows))
         subprocess.run([str(python), str(_WORKER), str(given), str(out)], check=True)
         found = json.loads(out.read_text())
-    return [
-        0.0 if f.line.on_hand is None else float(found[f"{n}"]) for n, f in enumerate(facts)
-    ]
+    return [0.0 if f.line.on_hand is None else float(found[f"{n}"]) for n, f in enumerate(facts)]
 
 
 def _finite(value: float) -> float | None:

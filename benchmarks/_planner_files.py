@@ -10,7 +10,18 @@ import yaml
 
 from benchmarks._optimum import demand_law
 from benchmarks._situations import (
-    DAYS, LAST, LAST_WEEK, LEAD_TIME, LIFT, PRICE, REVIEW, UNIT_COST, WEEKS, Case, Line, _factor,
+    DAYS,
+    LAST,
+    LAST_WEEK,
+    LEAD_TIME,
+    LIFT,
+    PRICE,
+    REVIEW,
+    UNIT_COST,
+    WEEKS,
+    Case,
+    Line,
+    _factor,
 )  # fmt: skip
 
 IntArray = npt.NDArray[np.int64]
@@ -76,9 +87,7 @@ def write_batch(folder: Path, cases: list[Case], short: bool) -> None:
     _write(folder, lines_of(cases), cases, short=short, plain=False)
 
 
-def _write(
-    folder: Path, lines: list[Line], cases: list[Case], *, short: bool, plain: bool
-) -> None:
+def _write(folder: Path, lines: list[Line], cases: list[Case], *, short: bool, plain: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     is_weekly = lines[0].week is None
     lines = lines if is_weekly else lines + others()
@@ -148,7 +157,9 @@ def _purchase_orders(lines: list[Line], is_weekly: bool) -> pd.DataFrame:
     rows = []
     for line in lines:
         for due, ordered, received in line.orders:
-            day = LAST_WEEK + pd.Timedelta(weeks=due) if is_weekly else LAST + pd.Timedelta(days=due)
+            day = (
+                LAST_WEEK + pd.Timedelta(weeks=due) if is_weekly else LAST + pd.Timedelta(days=due)
+            )
             rows.append({"sku": line.sku, "store": line.store, "due": f"{day:%Y-%m-%d}",
                          "ordered": ordered, "received": received})  # fmt: skip
     if not rows:  # a table without rows has no types
@@ -254,7 +265,7 @@ def _config(*, is_weekly: bool, lost: bool, short: bool) -> dict[str, Any]:
             "price": PRICE, "lost_sales": lost,
         },
         "gate": {
-            "max_wape_ratio": 5, "max_bias": 5, "coverage_tolerance": 0.95, "max_cost_increase": 100,
-            "segment_cost_increase": 100,
+            "max_wape_ratio": 5, "max_bias": 5, "coverage_tolerance": 0.95,
+            "max_cost_increase": 100, "segment_cost_increase": 100,
         },
     }  # fmt: skip

@@ -114,7 +114,9 @@ class Case:
 # ---- laws and games --------------------------------------------------------------------------
 
 
-def laws(line: Line, num: int, changed: Mapping[int, float] | None = None) -> tuple[FloatArray, ...]:
+def laws(
+    line: Line, num: int, changed: Mapping[int, float] | None = None
+) -> tuple[FloatArray, ...]:
     """Return the law of demand of the next periods.
 
     Args:
@@ -340,9 +342,7 @@ def _terms(speed: str) -> Iterator[Case]:
         return _played(name, speed, line, words=words, settings=facts)
 
     yield with_terms("lead time of a day", "lead1", terms={"lead_time": 1}, lead_time=1)
-    yield with_terms(
-        "lead time of four weeks", "lead28", 20, terms={"lead_time": 28}, lead_time=28
-    )
+    yield with_terms("lead time of four weeks", "lead28", 20, terms={"lead_time": 28}, lead_time=28)
     yield _played(
         "lead time beyond the horizon", speed,
         _line("lead90", speed, terms={"lead_time": 90}), right="blank", words=("",),
@@ -430,7 +430,7 @@ def _lives(speed: str) -> Iterator[Case]:
         return f"{LAST + pd.Timedelta(days=period):%Y-%m-%d}"
 
     def none_from(line: Line, period: int) -> Game:
-        return game(line, changed={p: 0.0 for p in range(period, 60)})
+        return game(line, changed=dict.fromkeys(range(period, 60), 0.0))
 
     words = ("phase_out",)
     gone = _line("phaseout", speed, 1, terms={"phase_out": date(2)})
@@ -446,16 +446,12 @@ def _lives(speed: str) -> Iterator[Case]:
         words=words,
     )  # fmt: skip
     old = _line("old", speed, 0, games=(), terms={"phase_out": date(0)})
-    new = replace(
-        _line("new", speed, 0, has_history=False), terms={"successor_of": old.sku}
-    )
+    new = replace(_line("new", speed, 0, has_history=False), terms={"successor_of": old.sku})
     yield Case("successor", speed, "base", (
         replace(new, games=(game(new),)), replace(old, games=(_nothing(old),)),
     ), in_short=False)  # fmt: skip
     old = _line("oldfull", speed, 6, games=(), terms={"phase_out": date(30)})
-    new = replace(
-        _line("newwait", speed, 0, has_history=False), terms={"successor_of": old.sku}
-    )
+    new = replace(_line("newwait", speed, 0, has_history=False), terms={"successor_of": old.sku})
     both = replace(new, on_hand=old.on_hand)
     yield Case("successor, predecessor in stock", speed, "base", (
         replace(new, games=(game(both),)), replace(old, games=(_nothing(old),)),
@@ -463,7 +459,7 @@ def _lives(speed: str) -> Iterator[Case]:
     coming = _line("coming", speed, 0, has_history=False)
     like = _line("like", speed, 7)
     coming = replace(coming, terms={"successor_of": like.sku, "phase_in": date(8)})
-    begins = game(coming, changed={p: 0.0 for p in range(1, 8)})
+    begins = game(coming, changed=dict.fromkeys(range(1, 8), 0.0))
     yield Case("phased in within the window", speed, "base", (
         replace(coming, games=(begins,)), replace(like, games=(_nothing(like),)),
     ), in_short=False)  # fmt: skip
@@ -471,7 +467,7 @@ def _lives(speed: str) -> Iterator[Case]:
 
 def _nothing(line: Line) -> Game:
     """Return the game of an article that nobody asks for any more."""
-    return game(line, changed={p: 0.0 for p in range(1, 60)})
+    return game(line, changed=dict.fromkeys(range(1, 60), 0.0))
 
 
 def _backorders(speed: str) -> Iterator[Case]:
@@ -531,9 +527,7 @@ def _suppliers(speed: str) -> Iterator[Case]:
         _line(f"budget{n}", speed, 2, terms={"stockout_cost": cost})
         for n, cost in ((1, 1.5), (2, 3.5), (3, 7.0))
     ]
-    three = [
-        replace(x, games=(game(x, stockout=x.terms["stockout_cost"]),)) for x in three
-    ]
+    three = [replace(x, games=(game(x, stockout=x.terms["stockout_cost"]),)) for x in three]
     money = round(0.6 * sum(_need(x) for x in three) * UNIT_COST, 2)
     yield at("budget", {"supplier": "budget", "lead_time": 3, "budget": money}, three,
              budget=money, words=("budget_cut",))  # fmt: skip
@@ -614,7 +608,7 @@ def _calendars(speed: str) -> Iterator[Case]:
     yield Case("closed on Mondays", speed, "calendar", (replace(line, games=(mondays,)),),
                shared=closed("location", line.store, range(1 - 7 * 57, 60, 7)))  # fmt: skip
     line = _line("closing", speed, store=f"C-{speed}")
-    none = game(line, changed={p: 0.0 for p in range(1, 60)})
+    none = game(line, changed=dict.fromkeys(range(1, 60), 0.0))
     yield Case("closed for two months", speed, "calendar", (replace(line, games=(none,)),),
                right="none", shared=closed("location", line.store, range(1, 61)))  # fmt: skip
 

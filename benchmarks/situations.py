@@ -22,7 +22,12 @@ import pandas as pd
 
 from benchmarks._judge import Judge, Verdict, cheapest
 from benchmarks._peers_orders import (
-    STOCKCAST, facts_of, python_with_stockcast, rate_factor, stockcast_orders, textbook,
+    STOCKCAST,
+    facts_of,
+    python_with_stockcast,
+    rate_factor,
+    stockcast_orders,
+    textbook,
     three_weeks,
 )  # fmt: skip
 from benchmarks._planner_files import write_batch, write_training
@@ -55,11 +60,15 @@ def main(rest: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="invopt bench situations")
     parser.add_argument("--short", action="store_true", help="one set of files, trained briefly")
     parser.add_argument("--batches", nargs="+", help="only these sets of files")
-    parser.add_argument("--workspace", type=Path, help="kept, with the files; a trained one is used")
+    parser.add_argument(
+        "--workspace", type=Path, help="kept, with the files; a trained one is used"
+    )
     parser.add_argument("--misses", type=Path, help="file for what is not right, in full")
     parser.add_argument("--table", type=Path, help="file for the whole table (CSV)")
-    parser.add_argument("--stockcast", type=Path, metavar="PYTHON",
-                        help=f"interpreter with {STOCKCAST}; a new environment by default")  # fmt: skip
+    parser.add_argument(
+        "--stockcast", type=Path, metavar="PYTHON",
+        help=f"interpreter with {STOCKCAST}; a new environment by default",
+    )  # fmt: skip
     parser.add_argument("--without-stockcast", action="store_true")
     parsed = parser.parse_args(rest)
     chosen = [c for c in cases(parsed.short) if not parsed.batches or c.batch in parsed.batches]
