@@ -5,7 +5,7 @@ FileSource and answers as Feast's own stores do: the latest row at or before an 
 stamp, of equal time stamps the one created last, nothing older than the view's time to live.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import accumulate
@@ -176,7 +176,8 @@ class AsofOfflineStore(OfflineStore):
         order = [timestamp_field, *([created_timestamp_column] if created_timestamp_column else [])]
         descending = ", ".join(f"{_quote(c)} DESC" for c in order)
         sql = (
-            f"SELECT {_listed(columns)} FROM {_relation(connection, config, data_source)} "
+            f"SELECT {_listed(columns)} "
+            f"FROM {_relation(connection, config, data_source, feature_name_columns)} "
             f"WHERE {_between(timestamp_field, start_date, end_date)} QUALIFY row_number() OVER "
             f"(PARTITION BY {_listed(join_key_columns)} ORDER BY {descending}) = 1"
         )
@@ -199,7 +200,8 @@ class AsofOfflineStore(OfflineStore):
         columns = [*join_key_columns, *feature_name_columns, timestamp_field]
         columns += [created_timestamp_column] if created_timestamp_column else []
         sql = (
-            f"SELECT {_listed(columns)} FROM {_relation(connection, config, data_source)} "
+            f"SELECT {_listed(columns)} "
+            f"FROM {_relation(connection, config, data_source, feature_name_columns)} "
             f"WHERE {_between(timestamp_field, start_date, end_date)}"
         )
         return _job(connection, sql)
@@ -241,7 +243,7 @@ def _features_at(
     The join picks places in the files; only rows picked are read whole. A join that sorts whole
     rows takes a sixth longer, and its memory grows with everything ever published.
     """
-    relation = _relation(connection, config, view.batch_source, numbered=True)
+    relation = _relation(connection, config, view.batch_source, features.values(), numbered=True)
     picked = connection.sql(_pick_sql(connection, relation, view, stamp)).to_arrow_table()
     connection.register("picked", picked)
     picks = ", ".join(f"{_quote(column)} AS {_quote(name)}" for name, column in features.items())
@@ -311,9 +313,14 @@ def _relation(
     connection: duckdb.DuckDBPyConnection,
     config: RepoConfig,
     source: DataSource,
+    wanted: Iterable[str],
     numbered: bool = False,
 ) -> str:
-    """Return the source's rows, with their number (a row's place in the files) if asked for."""
+    """Return the source's rows, with their number (a row's place in the files) if asked for.
+
+    Files are united by the names of their columns: one that a file was published without is empty
+    there, and so is a wanted one that no file has yet.
+    """
     if not isinstance(source, FileSource):
         raise ValueError(f"AsofOfflineStore reads FileSource, got {type(source).__name__}.")
     path = source.path
@@ -322,7 +329,7 @@ def _relation(
     if "://" not in path and Path(path).is_dir():
         path = f"{path}/*.parquet"
     files = _files(connection, path)
-    table = f"read_parquet([{', '.join(map(_text, files))}])"
+    table = f"read_parquet([{', '.join(map(_text, files))}], union_by_name=true)"
     stamps = [source.timestamp_field, source.created_timestamp_column]
     described = connection.sql(f"SELECT * FROM {table}")
     kinds = dict(zip(described.columns, map(str, described.types), strict=True))
@@ -330,6 +337,11 @@ def _relation(
     fine = [s for s in stamps if s and kinds.get(s, "").endswith("_NS")]
     replaced = ", ".join(f"{_quote(s)}::TIMESTAMPTZ AS {_quote(s)}" for s in fine)
     columns = f"* REPLACE ({replaced})" if fine else "*"
+    columns += "".join(
+        f", NULL AS {_quote(c)}"
+        for c in dict.fromkeys(wanted)
+        if c not in kinds and c not in stamps
+    )
     if numbered:
         if hidden := {"file_index", "file_row_number"} & set(kinds):
             raise ValueError(f"{path} has columns {sorted(hidden)}, which DuckDB needs: rename.")

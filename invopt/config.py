@@ -5,15 +5,28 @@ images) are not here; they come from the environment of the process that runs a 
 """
 
 import difflib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from invopt.deployment import ClusterConfig, DeploymentConfig
 from invopt.errors import ConfigError
+
+
+def _checked_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        raise ValueError(
+            "a name has letters, digits, - and _, and begins with one of the first two"
+        )
+    return name
+
+
+# Of runs, models and data sets: it becomes part of paths, URLs and filters.
+Name = Annotated[str, AfterValidator(_checked_name)]
 
 
 class _Section(BaseModel):
@@ -457,7 +470,7 @@ class GovernorConfig(_Section):
 class Config(_Section):
     """A whole run."""
 
-    name: str
+    name: Name
     data: DataConfig
     cleaning: CleaningConfig = CleaningConfig()
     features: FeaturesConfig = FeaturesConfig()

@@ -23,7 +23,19 @@ PRODUCT_NUMBERS = (
     "lead_time",
     "weight",
     "size_units",
+    "review_period",
+    "max_order",
+    "max_stock",
+    "holding_cost",
+    "stockout_cost",
+    "order_cost",
+    "service_level",
+    "fill_rate",
 )
+# Columns of Products that only orders read: no model is to learn from them.
+TERM_NUMBERS = ("review_period", "max_order", "max_stock", "holding_cost", "stockout_cost",
+                "order_cost", "service_level", "fill_rate")  # fmt: skip
+TERM_TEXTS = ("supplier", "successor_of", "phase_in", "phase_out", "data_fault")
 
 
 class _Contract(pa.DataFrameModel):
@@ -54,26 +66,33 @@ class Products(_Contract):
     list_price: Series[float] | None = pa.Field(nullable=True, ge=0)
     unit_cost: Series[float] | None = pa.Field(nullable=True, ge=0)
     shelf_life: Series[float] | None = pa.Field(nullable=True, gt=0)
-    pack_size: Series[float] | None = pa.Field(nullable=True, ge=1)
+    pack_size: Series[float] | None = pa.Field(nullable=True, gt=0)
     min_order: Series[float] | None = pa.Field(nullable=True, ge=0)
     lead_time: Series[float] | None = pa.Field(nullable=True, ge=0)
+    data_fault: Series[str] | None = pa.Field()
 
 
 class StockPosition(_Contract):
-    """What is on the shelf now, in units; on_order counts everything under way."""
+    """What is on the shelf now, in units; on_order counts everything under way.
+
+    Waiting customers are backorders: stock that is recorded below 0 is none, and so many wait.
+    """
 
     unique_id: Series[str] = pa.Field(unique=True)
     on_hand: Series[float] = pa.Field(ge=0)
     on_order: Series[float] | None = pa.Field(ge=0)
     backorders: Series[float] | None = pa.Field(ge=0)
-    lead_time: Series[float] | None = pa.Field(ge=0)
+    lead_time: Series[float] | None = pa.Field(nullable=True, ge=0)
 
 
 class OpenOrders(_Contract):
-    """Orders under way: units due at the start of the period due_in after the last one."""
+    """Orders under way: units due at the start of the period due_in after the last one.
+
+    A due_in of 0 or less was due in the past: late, not gone.
+    """
 
     unique_id: Series[str] = pa.Field()
-    due_in: Series[int] = pa.Field(ge=1)
+    due_in: Series[int] = pa.Field()
     quantity: Series[float] = pa.Field(ge=0)
 
     class Config:

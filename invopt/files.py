@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -10,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @contextmanager
@@ -20,6 +25,7 @@ def replacing_file(path: Path | str) -> Iterator[Path]:
     partial = _beside(path)
     try:
         yield partial
+        _to_disk(partial)
         partial.rename(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -39,10 +45,51 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def _to_disk(path: Path) -> None:
+    # A power cut after the rename would else leave a file that is there and empty.
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
 def _beside(path: Path) -> Path:
     # Hidden, so that nobody who lists the folder takes it for a result. Numbers of processes are
     # no names: in the pods that share a workspace they are the same.
     return path.with_name(f".{path.name}.partial-{uuid.uuid4().hex[:12]}")
+
+
+def write_csv(path: Path | str, frame: pd.DataFrame) -> None:
+    """Write a table as CSV; no cell of text is a formula to a spreadsheet.
+
+    What begins with =, +, -, @, a tabulator or a line end is written with an apostrophe before it,
+    which a spreadsheet takes for "this is text".
+    """
+    texts = frame.select_dtypes(include=["object", "string", "category"]).columns
+    plain_text = {column: frame[column].map(_no_formula, na_action="ignore") for column in texts}
+    with replacing_file(path) as partial:
+        frame.assign(**plain_text).to_csv(partial, index=False)
+
+
+def read_csv(path: Path | str, **options: Any) -> pd.DataFrame:
+    """Return a table that write_csv wrote, its text as it was; options are those of pandas."""
+    frame = pd.read_csv(path, **options)
+    escaped = f"^'(?=[{''.join(map(re.escape, _FORMULA))}])"
+    for column in frame.select_dtypes(include=["object", "string"]).columns:
+        text = frame[column].astype("string").str.replace(escaped, "", regex=True)
+        frame[column] = text.astype(object).where(frame[column].notna(), np.nan)
+    return frame
+
+
+def _no_formula(value: Any) -> Any:
+    is_formula = isinstance(value, str) and value[:1] in _FORMULA and not _is_number(value)
+    return f"'{value}" if is_formula else value
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def write_json(path: Path | str, content: Any) -> None:

@@ -14,7 +14,14 @@ from invopt.cleaning import clean, whole_of
 from invopt.config import CleaningConfig, Config, EvaluationConfig, FeaturesConfig
 from invopt.evaluation import ranges_of
 from invopt.features import FeatureEncoder, derived_channels, model_inputs, own_channels
-from invopt.files import read_json, replacing_file, replacing_folder, write_json
+from invopt.files import (
+    read_csv,
+    read_json,
+    replacing_file,
+    replacing_folder,
+    write_csv,
+    write_json,
+)
 from invopt.panel import Panel, iter_panels, load_panel, partitions, sample_panel
 
 if TYPE_CHECKING:
@@ -344,8 +351,7 @@ def plan_all_orders(
         prices.append(terms_of(panel.series, last_prices(panel), run.inventory).stockout_cost)
     plan = pd.concat(plans, ignore_index=True)
     plan["segment"] = segments_of(SalesStatistics.concatenate(statistics), np.concatenate(prices))
-    with replacing_file(out) as partial:
-        plan.to_csv(partial, index=False)
+    write_csv(out, plan)
     notify(_summary(plan))
 
 
@@ -366,7 +372,7 @@ def _last_levels(plan: Path | None) -> "pd.Series[float] | None":
     if plan is None:
         return None
     columns = ["unique_id", "order_up_to_level"]
-    found = pd.read_csv(plan, usecols=columns, dtype={"unique_id": str})
+    found = read_csv(plan, usecols=columns, dtype={"unique_id": str})
     return found.set_index("unique_id")["order_up_to_level"]
 
 

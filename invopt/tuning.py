@@ -75,28 +75,31 @@ def with_values(config: Config, values: dict[str, Any]) -> Config:
 def open_study(name: str, storage: str, config: Config, worker: int = 0) -> optuna.Study:
     """Return the study of this name, made when it is not there; workers share it.
 
-    Each worker proposes with a seed of its own, else all would propose the same.
+    Each worker proposes with a seed of its own, and a study that goes on with another one than
+    when it was begun: else all would propose the same points.
     """
-    seed = config.training.seed + worker
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    sampler: optuna.samplers.BaseSampler
-    if config.tuning.sampler == "tpe":
-        sampler = optuna.samplers.TPESampler(seed=seed)
-    else:
-        sampler = optuna.samplers.RandomSampler(seed=seed)
     study = optuna.create_study(
         study_name=name,
         storage=storage,
-        sampler=sampler,
         pruner=optuna.pruners.MedianPruner(_STARTUP_TRIALS, interval_steps=1),
         direction="minimize",
         load_if_exists=True,
     )
+    begun = len(study.get_trials(deepcopy=False))
+    seeds = np.random.SeedSequence([config.training.seed, worker, begun]).generate_state(1)
+    study.sampler = _sampler(config, int(seeds[0]))
     if config.tuning.sampler == "grid":
         # Optuna's own grid sampler cannot be asked for trials by several workers.
         for point in _grid(config):
             study.enqueue_trial(point, skip_if_exists=True)
     return study
+
+
+def _sampler(config: Config, seed: int) -> optuna.samplers.BaseSampler:
+    if config.tuning.sampler == "tpe":
+        return optuna.samplers.TPESampler(seed=seed)
+    return optuna.samplers.RandomSampler(seed=seed)
 
 
 def run_trials(

@@ -1,6 +1,7 @@
 """The `invopt` command."""
 
 import argparse
+import errno
 import importlib
 import shlex
 import sys
@@ -22,6 +23,10 @@ PIPELINES = ("training", "replenishment", "monitoring")
 _CONSOLE = ("exec", "deploy/evidently", "-c", "console", "--", "invopt")
 
 
+_WRITING = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR,
+            errno.EEXIST, errno.EISDIR)  # fmt: skip
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns 0 when it was done and checked, else says what is wrong."""
     parsed = _parser().parse_args(arguments)
@@ -29,6 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parsed.command(parsed)
     except InvalidInputError as err:
         print(f"invopt: {err}", file=sys.stderr)
+        return 1
+    except OSError as err:
+        if err.errno not in _WRITING:
+            raise
+        where = f"{err.filename}: " if err.filename else ""
+        print(f"invopt: {where}{err.strerror}: name a place that can be written", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("invopt: interrupted", file=sys.stderr)
@@ -44,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in (
         _add_run, _add_compile, _add_submit, _add_wait, _add_preview, _add_rollback, _add_serve,
-        _add_demo_data, _add_why, _add_switch, _add_init_mapping, _add_bench,
+        _add_demo_data, _add_why, _add_switch, _add_init_mapping, _add_check_data, _add_bench,
     ):  # fmt: skip
         add(commands)
     return parser
@@ -312,19 +323,53 @@ def _switch(parsed: argparse.Namespace) -> None:
 
 def _add_init_mapping(commands: "Commands") -> None:
     guess = commands.add_parser(
-        "init-mapping", help="write a first mapping by looking at the files"
+        "init-mapping", help="write a first mapping and configuration by looking at the files"
     )
-    guess.add_argument("data", type=Path, metavar="DATA", help="folder of the files")
-    guess.add_argument("--out", type=Path, metavar="FILE", help="DATA's name and .yaml by default")
+    guess.add_argument("data", type=Path, metavar="DIR", help="folder of the files")
+    guess.add_argument(
+        "--out", type=Path, metavar="FILE.yaml",
+        help="DIR's name and .yaml by default; config.yaml goes beside it",
+    )  # fmt: skip
+    for option, what in (
+        ("product", "that names the product sold"),
+        ("location", "that names the place"),
+        ("date", "of the day or time of a sale"),
+        ("quantity", "of the units sold"),
+    ):
+        guess.add_argument(f"--{option}", metavar="COLUMN", help=f"column {what}")
     guess.set_defaults(command=_init_mapping)
 
 
 def _init_mapping(parsed: argparse.Namespace) -> None:
-    from invopt.sources.guess import write_mapping  # noqa: PLC0415
+    from datetime import UTC, datetime  # noqa: PLC0415
 
+    from invopt.sources.proposal import write_mapping  # noqa: PLC0415
+    from invopt.sources.words import Asked  # noqa: PLC0415
+
+    asked = Asked(parsed.product, parsed.location, parsed.date, parsed.quantity)
     out = parsed.out or Path(f"{parsed.data.resolve().name}.yaml")
-    for line in write_mapping(parsed.data, out):
+    for line in write_mapping(parsed.data, out, asked, today=datetime.now(UTC).date()):
         print(line)
+
+
+def _add_check_data(commands: "Commands") -> None:
+    check = commands.add_parser(
+        "check-data", help="read and account for every row, without training"
+    )
+    given = check.add_mutually_exclusive_group(required=True)
+    given.add_argument("--config", type=Path, metavar="FILE", help="configuration of a run")
+    given.add_argument("--mapping", type=Path, metavar="FILE", help="mapping, with usual limits")
+    check.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the data")
+    check.add_argument(
+        "--out", type=Path, metavar="DIR", help="for account.json, quarantine.parquet, index.html"
+    )
+    check.set_defaults(command=_check_data)
+
+
+def _check_data(parsed: argparse.Namespace) -> None:
+    from pipelines.checking import check_data  # noqa: PLC0415
+
+    check_data(parsed.config, parsed.mapping, parsed.data, parsed.out)
 
 
 def _add_bench(commands: "Commands") -> None:

@@ -1,13 +1,16 @@
 """Compile a pipeline and run it here, with progress a person can follow."""
 
 import csv
+import errno
 import hashlib
 import importlib
 import shlex
 import shutil
 import sys
+import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -20,6 +23,9 @@ from serving.settings import Settings
 
 _ROOT = Path(__file__).resolve().parent.parent
 _QUIET_SECONDS = 15.0
+_NO_WRITING = (
+    errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EEXIST,
+)  # fmt: skip
 
 
 def run_pipeline(
@@ -53,12 +59,25 @@ def run_pipeline(
         parameters = Parameters.remembered(settings.workspace, overrides, code_version())
     else:
         parameters = load_parameters(config, overrides)
+    with writing_to(settings.workspace):
+        return _run(pipeline, config, parameters, data, settings, out, overrides, asked)
+
+
+def _run(
+    pipeline: str,
+    config: Path | None,
+    parameters: Parameters,
+    data: Path | None,
+    settings: Settings,
+    out: Path | None,
+    overrides: list[str],
+    asked: Asked | None,
+) -> Path:
     data = _data_folder(parameters, data, settings)
     if out is not None and pipeline != "replenishment":
         raise InvalidInputError("--out is for orders: it belongs to `invopt run replenishment`.")
-    run_id = f"{pipeline}-{datetime.now():%Y%m%d-%H%M%S}"
-    run = LocalRun(pipeline, settings.workspace / "runs" / run_id)
-    run.folder.mkdir(parents=True, exist_ok=False)
+    run = new_run(pipeline, settings.workspace)
+    run_id = run.folder.name
     package = run.folder / "pipeline.yaml"
     given = parameters
     if asked:
@@ -77,11 +96,10 @@ def run_pipeline(
     progress = Progress()
     print(f"invopt: {pipeline} of {parameters.typed.name}, run {run_id}")
     try:
-        run_compiled(
-            run, package, arguments, settings.export(), settings.workspace / "cache", progress.tell
-        )
+        run_compiled(run, package, arguments, settings.export(), _cache(settings), progress.tell)
     except InvalidInputError as err:
-        _index_runs(settings)
+        with suppress(OSError):  # what ended the run is what is told
+            _index_runs(settings)
         raise InvalidInputError(f"{err} (log: {run.log})") from err
     finally:
         progress.end()
@@ -96,10 +114,63 @@ def run_pipeline(
             run.folder / "monitoring.json",
             parameters.typed,
             settings,
-            lambda asked: run_pipeline("training", config, data, workspace, None, overrides, asked),
+            lambda asked: _run(
+                "training", config, parameters, data, settings, None, overrides, asked
+            ),
             lambda text: print(f"invopt: {text}"),
         )
     return run.folder
+
+
+def new_run(pipeline: str, workspace: Path) -> LocalRun:
+    """Make the folder of a run, named by the second; of two in one second the later one waits."""
+    while True:
+        run_id = f"{pipeline}-{datetime.now():%Y%m%d-%H%M%S}"
+        run = LocalRun(pipeline, workspace / "runs" / run_id)
+        run.folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            run.folder.mkdir()
+        except FileExistsError:
+            time.sleep(0.2)
+        else:
+            return run
+
+
+@contextmanager
+def writing_to(workspace: Path) -> Iterator[None]:
+    """Tell in a sentence what keeps a workspace from being written, now or later.
+
+    Raises:
+        InvalidInputError: If it is a file, may not be written, or its disk is full.
+    """
+    try:
+        if workspace.exists() and not workspace.is_dir():
+            raise InvalidInputError(f"--workspace {workspace} is a file; name a folder.")
+        workspace.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=workspace) as file:
+            file.write(b"invopt")
+        yield
+    except OSError as err:
+        if err.errno not in _NO_WRITING:
+            raise
+        place = Path(str(err.filename)) if err.filename else workspace
+        if workspace not in (place, *place.parents):
+            raise InvalidInputError(f"{place} cannot be written: {err.strerror}.") from err
+        what = f"{place}: " if place != workspace else ""
+        raise InvalidInputError(
+            f"workspace {workspace} cannot be written: {what}{err.strerror}. Name another with "
+            "--workspace, or make room and rights; the next run goes on from what is there."
+        ) from err
+
+
+def _cache(settings: Settings) -> Path:
+    """Return the folder of cached steps of a workspace at this place.
+
+    What was cached names files by their whole path: a workspace that was copied or moved begins
+    anew instead of reading the files of another.
+    """
+    place = hashlib.sha256(str(settings.workspace).encode()).hexdigest()[:12]
+    return settings.workspace / "cache" / place
 
 
 def load_parameters(config: Path, overrides: Iterable[str]) -> Parameters:
@@ -211,7 +282,10 @@ def _index_runs(settings: Settings) -> Path:
             continue
         pages = (f"{run.name}/report/index.html", f"{run.name}/run.log")
         page = next((p for p in pages if (folder / p).is_file()), "")
-        word, reason, about = _outcome(run)
+        try:
+            word, reason, about = _outcome(run)
+        except (OSError, ValueError, KeyError, IndexError, TypeError) as err:
+            word, reason, about = "unfinished", f"its results cannot be read: {err}", ""
         rows.append(RunRow(run.name, run.name.split("-")[0], word, reason, about, page))
     write_runs_index(rows, folder / "index.html")
     return folder / "index.html"
@@ -231,7 +305,8 @@ def _outcome(run: Path) -> tuple[str, str, str]:
             plan = list(csv.DictReader(file))
         units = [float(row["order_quantity"] or 0) for row in plan]
         orders = sum(number > 0 for number in units)
-        return "", f"{orders:,} orders for {sum(units):,.0f} units", plan[0]["review_date"]
+        about = plan[0].get("review_date", "") if plan else ""
+        return "", f"{orders:,} orders for {sum(units):,.0f} units", about
     return "unfinished", "it failed or is under way: its log says which", ""
 
 

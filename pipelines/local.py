@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from invopt.errors import InvalidInputError
+from pipelines.last_words import last_words
 from serving.telling import FAILED, MARK
 
 # Results a run leaves in its folder: task, artifact, file inside the artifact, name in the run.
@@ -46,6 +47,8 @@ RESULTS = {
 }
 # kfp numbers the tasks of a step that stands in several branches.
 _TASK = re.compile(r"Executing task .*?'(?:.*/)?([\w-]+?)(?:-\d+)?'")
+# The name of an exception, where a step ended by one that is no sentence of ours.
+_RAISED = re.compile(r"^\w*(?:Error|Exception)\b")
 
 
 @dataclass(frozen=True)
@@ -105,11 +108,9 @@ def run_compiled(
     )
     status, error = _stream(run, request, environment, tell)
     if status != 0:
-        raise InvalidInputError(
-            error
-            or f"the {run.pipeline} pipeline failed; its last lines are in {run.log}: "
-            + " ".join(run.log.read_text().strip().splitlines()[-3:])[-400:]
-        )
+        with run.log.open(errors="replace") as log:
+            said = error or last_words(log) or f"it ended with status {status}"
+        raise InvalidInputError(said)
     for task, artifact, inner, name in RESULTS[run.pipeline]:
         _gather(run, task, artifact, inner, run.folder / name)
 
@@ -118,28 +119,45 @@ def _stream(
     run: LocalRun, request: Path, environment: dict[str, str], tell: Callable[[str], None]
 ) -> tuple[int, str]:
     """Run the child, log all it prints, tell progress; return its status and a step's error."""
-    error = ""
+    step = error = ""
     started = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "pipelines.local", str(request)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        errors="replace",
         env={**os.environ, **environment},
     )
     assert process.stdout is not None
-    with run.log.open("w") as log:
-        for line in process.stdout:
-            log.write(line)
-            text = line.strip()
-            if MARK in text:
-                tell(text.split(MARK, 1)[1])
-            elif found := _TASK.search(text):
-                log.write(f"{time.monotonic() - started:.1f} s since the start\n")
-                tell(f"step {found[1]}")
-            elif FAILED in text:
-                error = text.split(FAILED, 1)[1]
+    try:
+        with run.log.open("w") as log:
+            for line in process.stdout:
+                log.write(line)
+                text = line.strip()
+                if MARK in text:
+                    tell(text.split(MARK, 1)[1])
+                elif found := _TASK.search(text):
+                    log.write(f"{time.monotonic() - started:.1f} s since the start\n")
+                    step = found[1]
+                    tell(f"step {step}")
+                elif FAILED in text:
+                    error = failure_of(step, text.split(FAILED, 1)[1])
+    except OSError:  # the disk of the log is full: nobody reads on, and the child would hang
+        process.kill()
+        process.wait()
+        raise
     return process.wait(), error
+
+
+def failure_of(step: str, said: str) -> str:
+    """Return why a step failed: its own sentence, or its exception with what may mend it."""
+    if not _RAISED.match(said):
+        return said
+    return (
+        f"step {step} failed: {said.rstrip('.')}. If a file of an earlier run is damaged, delete "
+        "the folder cache of the workspace and run again."
+    )
 
 
 def _gather(run: LocalRun, task: str, artifact: str, inner: str, place: Path) -> None:

@@ -13,6 +13,8 @@ from invopt.errors import InvalidInputError
 from invopt.files import replacing_file
 from serving.settings import ClusterSettings, Settings
 
+_FOLDER = "models"  # of the workspace
+
 
 def put(folder: Path, name: str) -> str:
     """Move a finished folder into the store; returns its place, URL or path.
@@ -62,6 +64,16 @@ def add(file: Path, place: str, inner: str) -> None:
         store.put_file(str(file), path)
 
 
+def _here(source: Path) -> Path:
+    """Return a model's folder in this workspace, which may have been copied or moved since."""
+    inside = [n for n, part in enumerate(source.parts) if part == _FOLDER]
+    if inside:
+        own = Settings.from_environment().workspace.joinpath(*source.parts[inside[-1] :])
+        if own.is_dir():
+            return own
+    return source
+
+
 def local(source: str) -> Path:
     """Return a folder of the store as a local one, fetched once per workspace.
 
@@ -69,7 +81,7 @@ def local(source: str) -> Path:
         InvalidInputError: If the object store refuses or has no such folder.
     """
     if "://" not in source:
-        return Path(source)
+        return _here(Path(source))
     copy = Settings.from_environment().workspace / "model_cache" / source.partition("://")[2]
     if copy.is_dir():
         return copy
@@ -90,7 +102,7 @@ def local(source: str) -> Path:
 
 def _root() -> str:
     url = ClusterSettings.from_environment().model_store
-    return url.rstrip("/") if url else str(Settings.from_environment().workspace / "models")
+    return url.rstrip("/") if url else str(Settings.from_environment().workspace / _FOLDER)
 
 
 def _files(folder: Path) -> list[str]:

@@ -39,6 +39,7 @@ decision was computed from but the model's configuration: serving/replay.py comp
 """
 
 import contextlib
+import logging
 import os
 import random
 import threading
@@ -53,6 +54,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import compute
 from pyarrow.dataset import dataset
+
+_LOGGER = logging.getLogger(__name__)
+_MAGIC = b"PAR1"
 
 PRICED = ("price", "list_price", "unit_cost", "pack_size", "min_order")
 SCHEMA = pa.schema(
@@ -265,5 +269,21 @@ def find_request(folder: Path, request_id: str) -> pa.Table:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Return the files of a log, oldest first."""
-    return sorted(folder.glob("*/part-*.parquet"))
+    """Return the whole files of a log, oldest first; one that a power cut left is said and left."""
+    files = sorted(folder.glob("*/part-*.parquet"))
+    broken = [file for file in files if not _is_whole(file)]
+    if broken:
+        _LOGGER.warning(
+            "%d files of the prediction log are no whole parquet files and are left out, e.g. %s: "
+            "delete them.", len(broken), broken[0],
+        )  # fmt: skip
+    return [file for file in files if file not in broken]
+
+
+def _is_whole(file: Path) -> bool:
+    """Return whether a parquet file ends as one."""
+    with file.open("rb") as content:
+        if content.seek(0, os.SEEK_END) <= 2 * len(_MAGIC):
+            return False
+        content.seek(-len(_MAGIC), os.SEEK_END)
+        return content.read() == _MAGIC

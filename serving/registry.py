@@ -13,6 +13,7 @@ from typing import Any
 
 from invopt.errors import InvalidInputError
 from serving import model_store
+from serving.databases import make_database
 from serving.evidence import DEPLOYMENT
 from serving.settings import Settings
 
@@ -220,6 +221,7 @@ def _client() -> Any:
         logging.getLogger(logger).setLevel(logging.WARNING)
     settings = Settings.from_environment()
     settings.workspace.mkdir(parents=True, exist_ok=True)
+    make_database(settings.tracking_uri, lambda uri: MlflowClient(uri, uri).search_experiments())
     return MlflowClient(settings.tracking_uri, settings.tracking_uri)
 
 

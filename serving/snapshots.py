@@ -51,6 +51,18 @@ class Quality:
         return [check for check in self.checks if not check.passed]
 
     @property
+    def content(self) -> dict[str, Any]:
+        """Everything as plain data."""
+        return {
+            "snapshot": self.snapshot,
+            **asdict(self.report),
+            "bad_share": self.report.bad_share,
+            "stale_periods": self.stale_periods,
+            "checks": [asdict(check) for check in self.checks],
+            "profile": self.profile,
+        }
+
+    @property
     def stale_periods(self) -> int:
         """Periods by which the data are older than allowed."""
         [fresh] = (check for check in self.checks if check.name == "freshness")
@@ -58,10 +70,7 @@ class Quality:
 
     def save(self, path: str) -> None:
         """Write everything as JSON."""
-        content = asdict(self.report) | {"bad_share": self.report.bad_share}
-        content |= {"stale_periods": self.stale_periods}
-        content |= {"checks": [asdict(check) for check in self.checks], "profile": self.profile}
-        write_json(path, {"snapshot": self.snapshot, **content})
+        write_json(path, self.content)
 
 
 @dataclass(frozen=True)
@@ -131,7 +140,7 @@ def take_snapshot(
         data_dir: Folder that its paths start from.
         data: Section of the configuration.
         environment: Of this process.
-        today: Date that the age of the data is counted to.
+        today: Date that the age of the data is counted to, and that no sale is later than.
         notify: Called with a line of progress.
 
     Raises:
@@ -147,6 +156,7 @@ def take_snapshot(
             fresh,
             variables=environment,
             max_bad_share=config.max_quarantine_share,
+            today=today,
             notify=notify,
         )
         profile = DataProfile.of(iter_panels(fresh))
@@ -167,7 +177,7 @@ def take_snapshot(
 
 
 def _refuse_if_suspect(quality: Quality, config: DataConfig, notify: Callable[[str], None]) -> None:
-    told = [_told(check) for check in quality.failed]
+    told = [check.sentence for check in quality.failed]
     for line in told:
         notify(f"suspect: {line}")
     if told and config.suspect == "refuse":
@@ -175,14 +185,6 @@ def _refuse_if_suspect(quality: Quality, config: DataConfig, notify: Callable[[s
             f"the data of {quality.report.name} are suspect: {'; '.join(told)}. Send them again, "
             "or change the limits under data; nothing was kept."
         )
-
-
-def _told(check: DataCheck) -> str:
-    assert check.value is not None
-    return (
-        f"{check.name} of {check.about} is {check.value:.3g} against {check.limit:.3g} "
-        f"({check.rule})"
-    )
 
 
 def last_period_of(name: str) -> pd.Timestamp | None:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from invopt.config import FeaturesConfig
+from invopt.contracts import TERM_NUMBERS, TERM_TEXTS
 from invopt.errors import ConfigError
 from invopt.features.spec import (
     PRICE,
@@ -99,6 +100,8 @@ def _static_columns(series: pd.DataFrame, patterns: Sequence[str]) -> tuple[list
     texts, numbers = [], []
     for name in series.columns:
         if name == SERIES_LEVEL or not matches(name, patterns):
+            continue
+        if name in (*TERM_NUMBERS, *TERM_TEXTS) and name not in patterns:
             continue
         if pd.api.types.is_numeric_dtype(series[name]):
             if series[name].nunique() > 1:

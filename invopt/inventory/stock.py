@@ -75,10 +75,11 @@ def stock_of(
 def _arrivals(unique_ids: npt.NDArray[np.object_], open_orders: pd.DataFrame | None) -> FloatArray:
     if open_orders is None or open_orders.empty:
         return np.zeros((len(unique_ids), 1))
-    found = np.zeros((len(unique_ids), int(open_orders["due_in"].max())))
+    due_in = np.maximum(open_orders["due_in"].to_numpy(np.int64), 1)
+    found = np.zeros((len(unique_ids), int(due_in.max())))
     row = pd.Index(unique_ids.astype(str)).get_indexer(pd.Index(open_orders["unique_id"]))
     known = row >= 0
-    due = open_orders["due_in"].to_numpy(np.int64) - 1
+    due = due_in - 1
     quantity = open_orders["quantity"].to_numpy(np.float64)
     np.add.at(found, (row[known], due[known]), quantity[known])
     return found

@@ -1,5 +1,6 @@
 """Pages a person reads."""
 
+from invopt.report.data import write_data_page
 from invopt.report.monitoring import write_monitoring_report
 from invopt.report.replenishment import write_replenishment_report
 from invopt.report.runs import RunRow, write_runs_index
@@ -7,6 +8,7 @@ from invopt.report.training import write_training_report
 
 __all__ = [
     "RunRow",
+    "write_data_page",
     "write_monitoring_report",
     "write_replenishment_report",
     "write_runs_index",

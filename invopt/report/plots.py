@@ -18,6 +18,7 @@ INK, SOFT, LINE = "#1b2430", "#5b6675", "#d5dae1"
 BLUE, AMBER, TEAL, RED = "#2457c5", "#d98e04", "#168a8a", "#b3261e"
 COLOURS = (BLUE, AMBER, TEAL, "#7a5cc0", SOFT)
 STYLE: Any = {
+    "text.parse_math": False,  # a product may be called GIFT CARD $25_$50
     "font.family": "sans-serif",
     "font.size": 9,
     "axes.edgecolor": LINE,

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from invopt.config import Config, InventoryConfig
-from invopt.files import read_json
+from invopt.files import read_csv, read_json
 from invopt.inventory.costs import last_prices, terms_of
 from invopt.inventory.whatif import Outlook, frontier, marginal_costs, outlook, with_lead_time
 from invopt.panel import Panel, iter_panels
@@ -37,7 +37,7 @@ def write_replenishment_report(
     run = Config.model_validate(config)
     head = read_json(Path(forecast) / "forecast.json")
     quantiles = tuple(head["level_quantiles"])
-    plan = pd.read_csv(orders, dtype={"unique_id": str}, keep_default_na=True)
+    plan = read_csv(orders, dtype={"unique_id": str}, keep_default_na=True)
     plan = plan.set_index("unique_id")
     plan["exception"] = plan["exception"].fillna("")
     now, scenarios, curve, categories = _outlooks(Path(source), Path(forecast), quantiles, run)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from invopt.cleaning import RULES
 from invopt.files import read_json
 from invopt.report import plots
+from invopt.report.data import quality_values
 from invopt.report.page import render, write_page
 
 Notify = Callable[[str], None]
@@ -39,10 +39,7 @@ def write_training_report(
         "training.html.j2",
         title=f"{config['name']}: training",
         verdict=verdict,
-        quality=quality,
-        failed_checks=sum(not check["passed"] for check in quality["checks"]) or "none",
-        cleaning=read_json(files["cleaning"]),
-        rules=RULES,
+        **quality_values(quality, read_json(files["cleaning"])),
         candidates=candidates,
         references=assessment["references"],
         own=candidates["challenger"],

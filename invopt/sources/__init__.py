@@ -3,8 +3,8 @@
 `load_mapping` reads the YAML; `read_dataset` reads the data it names.
 """
 
-from invopt.sources.account import account_of, source_accounts
-from invopt.sources.dataset import DatasetReport, read_dataset, read_position
+from invopt.sources.account import account_of, source_accounts, unreadable_account
+from invopt.sources.dataset import DatasetReport, read_dataset, read_position, tables_lost
 from invopt.sources.ledger import Accounting
 from invopt.sources.mapping import Mapping, load_mapping
 from invopt.sources.validation import DataCheck, DataProfile, check_data
@@ -21,4 +21,6 @@ __all__ = [
     "read_dataset",
     "read_position",
     "source_accounts",
+    "tables_lost",
+    "unreadable_account",
 ]

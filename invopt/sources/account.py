@@ -33,7 +33,7 @@ def account_of(report: DatasetReport, checks: Iterable["DataCheck"]) -> dict[str
             {
                 "name": f"{check.name} {check.about}",
                 "passed": check.passed,
-                "message": message_of(check),
+                "message": check.sentence,
             }
             for check in checks
         ],
@@ -59,14 +59,24 @@ def source_accounts(report: DatasetReport) -> dict[str, dict[str, int]]:
     return found
 
 
-def message_of(check: "DataCheck") -> str:
-    """Return a check as one sentence with its number and its limit."""
-    if check.value is None or check.limit is None:
-        return f"{check.name} of {check.about}: {check.rule}"
-    return (
-        f"{check.name} of {check.about} is {check.value:.3g} against {check.limit:.3g}: "
-        f"{check.rule}"
-    )
+def unreadable_account(frequency: str, sentence: str) -> dict[str, Any]:
+    """Return the account of a data set of which nothing can be used, in the same keys.
+
+    Args:
+        frequency: That the mapping names.
+        sentence: Why nothing can be used.
+    """
+    return {
+        "frequency": frequency,
+        "first": None,
+        "last": None,
+        "num_series": 0,
+        "sources": {},
+        "cells": {"observed": 0, "zero": 0, "unknown": 0},
+        "sums": dict.fromkeys(_SUMS, 0.0),
+        "notes": [],
+        "checks": [{"name": "readable", "passed": False, "message": sentence}],
+    }
 
 
 def _rows(table: Accounting) -> dict[str, int]:

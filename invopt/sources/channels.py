@@ -105,7 +105,7 @@ class ChannelTables:
             self.ledger.enter_view(placed.std, placed.view, {DUPLICATE: placed.duplicates})
         for layout, _, _ in self.wides:
             refused = layout.quarantine(self.reader, reject_negative=False)
-            self.ledger.enter(layout, layout.num_cells, refused, len(layout.columns))
+            self.ledger.enter(layout, layout.num_cells, refused, layout.num_columns)
 
     def _whole(self, level: str) -> Parts:
         """Return all groups of a level as one partition."""
@@ -149,6 +149,8 @@ class ChannelTables:
             f'FROM {self._with_periods(std, table)} s LEFT JOIN "keys_{name}" k ON k.key = s.key',
             name,
         )
+        if table.level != ALL_LEVEL:
+            self.ledger.tell_strangers(std, view, self._groups(table.level))
         last = self.reader.fetch(f'SELECT max(t) AS t FROM "{view}" WHERE reason IS NULL', name)[
             "t"
         ][0].as_py()

@@ -8,6 +8,7 @@ import pandas as pd
 from invopt.sources.duck import Reader
 from invopt.sources.inspect import (
     DATE,
+    MAX_VALUES,
     NUMBER,
     TEXT,
     ColumnFacts,
@@ -15,9 +16,11 @@ from invopt.sources.inspect import (
     date_of,
     date_sql,
     dates_in,
+    num_combined,
     num_distinct,
     wide_pattern,
 )
+from invopt.sources.planning_files import planning_table
 from invopt.sources.standard import quote
 from invopt.sources.words import (
     POSITION_ROLES,
@@ -31,14 +34,27 @@ from invopt.sources.words import (
     domain_of,
     named,
     number_entry,
+    plain,
     roles_of,
 )
 from invopt.timeline import frequency_unit, usual_frequency
 
 _UNIQUE = 0.99
-_FIRST = r"start|from|begin|since"
-_LAST = r"end|until|till|\bto$|_to$"
-_DUE = r"due|eta\b|deliver|expect|arriv"
+# Of names as plain() writes them.
+_FIRST = r"start|from|begin|since|beginn|(^|_)(von|ab|du|debut|desde|inicio)(_|$)"
+_LAST = r"(^|_)end(_|$|date)|until|till|(^|_)(to|bis|ende|au|fin|hasta)(_|$)"
+_DUE = r"due|(^|_)eta(_|$)|deliver|expect|arriv|liefer|faellig|fallig|livraison|prevu|entrega"
+_NO_ATTRIBUTE = r"currency|wahrung|devise|moneda|status|customer|kunde|client"
+_TEXT_ROLES = {
+    word: role
+    for role, words in {
+        "supplier": ("vendor", "lieferant", "fournisseur", "proveedor"),
+        "category": ("kategorie", "warengruppe", "categorie", "categoria", "famille", "familia"),
+        "brand": ("marke", "marque", "marca"),
+    }.items()
+    for word in words
+}
+_MATCHED = 0.5  # share of the keys sold that a file about products must know as they are written
 _OTHER_KEYS = "it has no date, and its keys are not those of the sales"
 _STEP = {"D": 0, "W": 1, "MS": 2}  # from fine to coarse
 
@@ -74,10 +90,12 @@ class Companions:
         self.tables: dict[str, Any] = {}
         self.sources: dict[str, Any] = {}
         self.behind: dict[str, list[str]] = {}
+        self.counted: list[tuple[FileFacts, dict[str, Any]]] = []  # stock by date and series
         self.names = {name for name in table.get("columns", {}) if name != "y"}
 
     def place(self, files: list[FileFacts]) -> None:
         """Place every file, those that describe products first, or say why one is left out."""
+        files = [file for file in files if not self._planning(file)]
         undated = [f for f in files if not f.of_kind(DATE) and not f.periods]
         describing: list[FileFacts] = []
         for file in undated:
@@ -91,6 +109,34 @@ class Companions:
         for file in files:
             if file not in undated:
                 self._tell(file, self._wide(file) if file.periods else self._dated(file))
+        self._latest_count()
+
+    def _latest_count(self) -> None:
+        """Take the latest count of the stock as the position, where no file is of today's stock."""
+        if "position" in self.tables or not self.counted:
+            return
+        file, table = self.counted[0]
+        held = {role: entry for role, entry in table["columns"].items() if role in POSITION_ROLES}
+        if table.get("aggregate"):
+            held["on_hand"] = _summed(held["on_hand"])
+        key = {"unique_id": table["key"]} if "key" in table else {}
+        self.tables["position"] = {"from": file.name} | key | {"ds": table["ds"], "columns": held}
+        self.notes.append(f"the latest count of {file.name} is taken as the stock of today")
+
+    def _planning(self, file: FileFacts) -> bool:
+        """Map a file that planning alone reads; return whether it is one."""
+        own = self._keys_of(file)
+        found = planning_table(file, own)
+        if found is None:
+            return False
+        section, table = found
+        if section in self.tables:
+            self._tell(file, f"{section} are mapped from another file")
+        elif table.get("unique_id") and not self._is_whole(own):
+            self._tell(file, f"{section} are by supplier or by product and place")
+        else:
+            self.tables[section] = table
+        return True
 
     def _tell(self, file: FileFacts, reason: str | None) -> None:
         if reason is not None:
@@ -118,12 +164,17 @@ class Companions:
         if not own.there and own.series is None:
             return _OTHER_KEYS
         columns = [own.series] if own.series is not None else own.there
+        numbers = [c for c in file.of_kind(NUMBER) if c.name not in own.there]
         if num_distinct(self.reader, file, columns) < _UNIQUE * file.num_rows:
+            if self._is_whole(own) and by_word([c.name for c in numbers], "on_hand"):
+                return self._by_lot(file, own, columns, numbers)
             return f"several rows have the same {' and '.join(columns)}"
         if not self._is_whole(own):
             describing.append(file)
             return None
-        numbers = [c for c in file.of_kind(NUMBER) if c.name not in own.there]
+        if self._is_product_without_zeros(file, own):
+            describing.append(file)
+            return None
         section = "position" if by_word([c.name for c in numbers], "on_hand") else "products"
         if section in self.tables:
             return f"{section} are mapped from another file"
@@ -139,29 +190,109 @@ class Companions:
         self.tables[section] = table
         return None
 
+    def _by_lot(
+        self, file: FileFacts, own: Keys, columns: list[str], numbers: list[ColumnFacts]
+    ) -> str | None:
+        """Map stock by lot, bin or batch: a source of SQL adds it up."""
+        if "position" in self.tables:
+            return "position is mapped from another file"
+        roles = roles_of([c.name for c in numbers], POSITION_ROLES)
+        held = {roles[c.name]: c for c in numbers if roles[c.name] in POSITION_ROLES}
+        key = self._series_key(own)
+        self.tables["position"] = {"from": file.name} | ({"unique_id": key} if key else {}) | {
+            "columns": {
+                role: _summed(number_entry(held[role])) | (
+                    {"aggregate": "max"} if role == "lead_time" else {}
+                )
+                for role in POSITION_ROLES[::-1] if role in held
+            }
+        }  # fmt: skip
+        self.notes.append(
+            f"{file.name} has several rows for a {' and '.join(columns)} (lots, bins): they are "
+            "added up"
+        )
+        return None
+
     def _join(self, describing: list[FileFacts]) -> None:
-        """Make products of the series sold and of files about their products and places."""
+        """Make products of the series sold, what the sales say of them, and files about them."""
         keys = [*self.keys.there, *([self.keys.series] if self.keys.series else [])]
         cells = ", ".join(map(quote, keys))
         picks, joins = [], []
         columns: dict[str, Any] = dict(self.keys.columns)
         names = set(keys)
+        for column in self._told_with_sales(keys):
+            cells += f", any_value({quote(column.name)}) AS {quote(column.name)}"
+            names.add(column.name)
+            columns[column.name] = named(column.name)
         for file in describing:
             [(role, key)] = self._keys_of(file).roles.items()
             about = quote(file.name)
             ours = quote(self.keys.roles[role])
-            joins.append(f"LEFT JOIN {about} ON {about}.{quote(key)}::VARCHAR = s.{ours}::VARCHAR")
+            theirs, own = f"{about}.{quote(key)}::VARCHAR", f"s.{ours}::VARCHAR"
+            if self._loses_zeros(file, key, self.keys.roles[role]):
+                theirs, own = f"ltrim(trim({theirs}), '0')", f"ltrim(trim({own}), '0')"
+            joins.append(f"LEFT JOIN {about} ON {theirs} = {own}")
             for column in [c for c in file.columns if c.name != key]:
                 name = _free(column.name, names, file)
                 picks.append(f"{about}.{quote(column.name)} AS {quote(name)}")
             columns |= _attributes(file, {key}, names)
             names |= {c.name for c in file.columns}
-        inner = f'(SELECT DISTINCT {cells} FROM "{self.sales.name}") s'
+        grouped = ", ".join(map(quote, keys))
+        inner = f'(SELECT {cells} FROM "{self.sales.name}" GROUP BY {grouped}) s'
         picked = ", ".join(["s.*", *picks])
         self.sources["series"] = {"sql": " ".join([f"SELECT {picked} FROM {inner}", *joins,
                                                    "ORDER BY ALL"])}  # fmt: skip
         self.behind["series"] = [self.sales.name, *(f.name for f in describing)]
         self.tables["products"] = {"from": "series", "columns": columns}
+
+    def _told_with_sales(self, keys: list[str]) -> list[ColumnFacts]:
+        """Return short texts of the sales that are the same in every row of a series."""
+        texts = [
+            c for c in self.sales.of_kind(TEXT)
+            if c.values and c.name not in keys and not re.search(_NO_ATTRIBUTE, plain(c.name))
+        ]  # fmt: skip
+        if not texts:
+            return []
+        counts = ", ".join(f"max(n{n}) AS {quote(c.name)}" for n, c in enumerate(texts))
+        inner = ", ".join(f"count(DISTINCT {quote(c.name)}) AS n{n}" for n, c in enumerate(texts))
+        grouped = ", ".join(map(quote, keys))
+        [found] = self.reader.fetch(
+            f'SELECT {counts} FROM (SELECT {inner} FROM "{self.sales.name}" GROUP BY {grouped})',
+            self.sales.name,
+        ).to_pylist()
+        return [c for c in texts if found[c.name] == 1 and c.num_distinct > 1]
+
+    def _is_product_without_zeros(self, file: FileFacts, own: Keys) -> bool:
+        """Return whether a file is about the products sold, whose codes lost their zeros in it."""
+        if own.series is not None or list(own.roles) != ["product"]:
+            return False
+        ours = self.keys.roles["product"]
+        return self._num_known(file, own.there[0], ours)["lost"]
+
+    def _loses_zeros(self, file: FileFacts, key: str, ours: str) -> bool:
+        """Return whether a file knows most keys sold only without zeros and blanks before them."""
+        found = self._num_known(file, key, ours)
+        if found["same"] < found["n"]:
+            how = " (1 for 0001): the join is made without zeros before them"
+            self.notes.append(
+                f"{file.name} knows {found['same']} of {found['n']} {ours} as they are written in "
+                f"{self.sales.name}{how if found['lost'] else ''}"
+            )
+        return bool(found["lost"])
+
+    def _num_known(self, file: FileFacts, key: str, ours: str) -> dict[str, Any]:
+        """Return how many keys sold a file knows as they are, and whether zeros are what lacks."""
+        theirs = f'{quote(key)}::VARCHAR FROM "{file.name}"'
+        bare = f"ltrim(trim({quote(key)}::VARCHAR), '0') FROM \"{file.name}\""
+        [found] = self.reader.fetch(
+            f"SELECT count(*) AS n, count(*) FILTER (k IN (SELECT {theirs})) AS same, "
+            f"count(*) FILTER (ltrim(trim(k), '0') IN (SELECT {bare})) AS bare, "
+            f"count(DISTINCT ltrim(trim(k), '0')) AS told_apart "
+            f'FROM (SELECT DISTINCT {quote(ours)}::VARCHAR AS k FROM "{self.sales.name}")',
+            file.name,
+        ).to_pylist()
+        is_lost = found["same"] < _MATCHED * found["n"] <= found["bare"]
+        return found | {"lost": is_lost and found["told_apart"] == found["n"]}
 
     def _wide(self, file: FileFacts) -> str | None:
         own = self._keys_of(file)
@@ -193,7 +324,7 @@ class Companions:
         if found is None:
             keys = [own.series] if own.series is not None else own.there
             return f"several rows have the same {' and '.join([*keys, date.name])}"
-        level, used = found
+        level, used, lots = found
         domain = domain_of(file)
         channels = self._channels(file, domain, {*used, own.series, *own.there})
         if not channels and not span:
@@ -203,6 +334,11 @@ class Companions:
             table |= {"from": self._days(file, *span), "ds": "day"}
             table["columns"] = {self._free("promotion", file): "1"} | table.get("columns", {})
         table |= self._fill(file, domain, span=span is not None)
+        if domain == "stock" and "on_hand" in channels.get("columns", {}) and self._is_whole(own):
+            self.counted.append((file, table))
+        if lots:
+            table["aggregate"] = "sum"
+            self.notes.append(f"{file.name} has several rows per key and date: they are added up")
         self.tables.setdefault(domain, []).append(table)
         self._tell_plans(file, domain, span)
         return None
@@ -213,6 +349,12 @@ class Companions:
         """Return columns and one_hot of a file: numbers as they are, short texts as flags."""
         numbers = [c for c in file.of_kind(NUMBER) if c.name not in taken]
         texts = [c for c in file.of_kind(TEXT) if c.values and c.name not in taken]
+        long = [c.name for c in file.of_kind(TEXT) if c.num_distinct > MAX_VALUES]
+        if left := [name for name in long if name not in taken]:
+            self.notes.append(
+                f"{file.name}: {', '.join(left)} has more than {MAX_VALUES} values, too many to "
+                "become flags: map a coarser column"
+            )
         roles = roles_of([c.name for c in numbers], STOCK_ROLES if domain == "stock" else ())
         found: dict[str, dict[str, Any]] = {
             "columns": {self._free(roles[c.name], file): number_entry(c) for c in numbers},
@@ -228,8 +370,11 @@ class Companions:
 
     def _level(
         self, file: FileFacts, own: Keys, date: ColumnFacts
-    ) -> tuple[dict[str, str], list[str]] | None:
-        """Return whom rows are for and the key's columns: the first under which they are unique."""
+    ) -> tuple[dict[str, str], list[str], bool] | None:
+        """Return whom rows are for, the key's columns, and whether rows of one key add up.
+
+        It is the first level under which rows are unique; stock by lot or bin adds up.
+        """
         tries: list[tuple[dict[str, str], list[str]]] = []
         if self._is_whole(own):
             key = self._series_key(own)
@@ -243,12 +388,15 @@ class Companions:
                 tries.append(({"level": name, "key": named(column.name)}, [column.name]))
         tries.append(({}, []))
         for level, used in tries:
-            if num_distinct(self.reader, file, [*used, date.name]) >= _UNIQUE * file.num_rows:
-                return level, used
+            cells = [*map(quote, used), date_sql(date)]
+            if num_combined(self.reader, file, cells) >= _UNIQUE * file.num_rows:
+                return level, used, False
+        if self._is_whole(own) and domain_of(file) == "stock":
+            return *tries[0], True
         return None
 
     def _open_orders(self, file: FileFacts, own: Keys) -> bool:
-        due = next((c for c in file.of_kind(DATE) if re.search(_DUE, c.name.lower())), None)
+        due = next((c for c in file.of_kind(DATE) if re.search(_DUE, plain(c.name))), None)
         numbers = {c.name: c for c in file.of_kind(NUMBER) if c.name not in own.there}
         quantity = by_word(list(numbers), "y")
         if due is None or quantity is None or "open_orders" in self.tables:
@@ -297,6 +445,8 @@ class Companions:
     def _tell_plans(
         self, file: FileFacts, domain: str, span: tuple[ColumnFacts, ColumnFacts] | None
     ) -> None:
+        if domain == "stock":  # counted after the last sale, not known before
+            return
         dates = dates_in(self.reader, file, span[1] if span else None)
         if len(dates) and dates.max() > self.dates.max():
             self.notes.append(
@@ -305,19 +455,24 @@ class Companions:
             )
 
 
+def _summed(entry: Any) -> dict[str, Any]:
+    return (entry if isinstance(entry, dict) else {"expr": entry}) | {"aggregate": "sum"}
+
+
 def _attributes(
     file: FileFacts, taken: set[str | None], names: set[str] | None = None
 ) -> dict[str, Any]:
     """Return a file's columns as attributes of products, numbers under the contract's names."""
     numbers = [c.name for c in file.of_kind(NUMBER) if c.name not in taken]
     roles = roles_of(numbers, PRODUCT_ROLES)
-    found = {}
+    found: dict[str, Any] = {}
     for column in [c for c in file.columns if c.name not in taken and c.kind != DATE]:
         name = column.name
         if names is not None:
             name = _free(name, names, file)
-        entry = attribute_entry(column, roles.get(name, name), is_number=name in numbers)
-        found[roles.get(name, name)] = entry if name == column.name else named(name)
+        role = roles.get(name) or _TEXT_ROLES.get(plain(name), name)
+        role = name if role in found else role
+        found[role] = attribute_entry(column, role, is_number=column.kind == NUMBER, name=name)
     return found
 
 
@@ -329,6 +484,6 @@ def _free(name: str, names: set[str], file: FileFacts) -> str:
 def _span(file: FileFacts) -> tuple[ColumnFacts, ColumnFacts] | None:
     """Return the columns of the first and the last day that rows hold for, where they say so."""
     dates = file.of_kind(DATE)
-    first = [c for c in dates if re.search(_FIRST, c.name.lower())]
-    last = [c for c in dates if re.search(_LAST, c.name.lower()) and c not in first]
+    first = [c for c in dates if re.search(_FIRST, plain(c.name))]
+    last = [c for c in dates if re.search(_LAST, plain(c.name)) and c not in first]
     return (first[0], last[0]) if first and last else None

@@ -19,16 +19,20 @@ from invopt.files import replacing_folder
 from invopt.panel import ALL_LEVEL, Flag, Panel
 from invopt.sources.channels import ChannelTables
 from invopt.sources.duck import Reader
+from invopt.sources.faults import with_faults
+from invopt.sources.joins import JoinMisses, join_misses
 from invopt.sources.ledger import Accounting, Ledger
 from invopt.sources.mapping import Mapping
 from invopt.sources.position import read_positions, with_lead_times
 from invopt.sources.products import read_products
 from invopt.sources.sales import LongSales, WideSales, series_key
 from invopt.sources.standard import Parts
-from invopt.timeline import Timeline
+from invopt.sources.terms import read_terms_tables
+from invopt.sources.twins import spelled, twins_among
 
 # Cells (series x periods) of one partition: about 1.2 GB while reading, M5 in one piece.
 MAX_PARTITION_CELLS = 64_000_000
+MAX_TABLE_LOSS = 0.2  # share of a table's rows, of one beside the sales
 
 Notify = Callable[[str], None]
 
@@ -51,6 +55,8 @@ class DatasetReport:
             zero sales) and "unknown".
         sums: "sales.y", "position.on_hand" and so on: units, of the rows used.
         sources: Rows that each file or query holds, by source.
+        joins: Joins of the mapping's SQL in which rows found no partner.
+        step: Periods from one with sales to the next, where these are regularly more than one.
     """
 
     name: str
@@ -65,6 +71,8 @@ class DatasetReport:
     cells: dict[str, int] = field(default_factory=dict)
     sums: dict[str, float] = field(default_factory=dict)
     sources: dict[str, int] = field(default_factory=dict)
+    joins: list[JoinMisses] = field(default_factory=list)
+    step: int = 1
 
     @property
     def bad_share(self) -> float:
@@ -79,13 +87,14 @@ def read_dataset(
     *,
     variables: Variables[str, str] | None = None,
     max_bad_share: float = 0.01,
+    today: pd.Timestamp | None = None,
     notify: Notify = lambda _: None,
 ) -> DatasetReport:
     """Read the data a mapping names into a folder of panel partitions.
 
     The folder holds part-NNNN/ (one Panel each, series in order), quarantine.parquet,
-    report.json and, where mapped, position.parquet and open_orders.parquet. It appears whole
-    or not at all.
+    report.json and, where mapped, position.parquet, open_orders.parquet and the tables of
+    planning (invopt.sources.terms). It appears whole or not at all.
 
     Args:
         mapping: Names and layouts.
@@ -93,6 +102,8 @@ def read_dataset(
         out: Folder to write.
         variables: Values for ${NAME} in database URLs.
         max_bad_share: Share of faulty rows above which the data set is refused.
+        today: Sales dated later, and those of the period that holds it, are left out; None where
+            no clock is known: then only the record itself tells that its last period was cut.
         notify: Called with a line of progress.
 
     Raises:
@@ -102,9 +113,13 @@ def read_dataset(
     with replacing_folder(out) as folder:
         scratch = folder / "scratch"
         with Reader(data_dir, scratch, variables or {}) as reader:
+            reader.add_all(mapping.sources, folder)
+            joins: list[JoinMisses] = []
             for name, source in mapping.sources.items():
-                reader.add(name, source)
-            report = _Build(mapping, reader, folder, notify).run()
+                if source.sql is not None:
+                    joins += join_misses(reader, name, source.sql)
+            report = _Build(mapping, reader, folder, today, notify).run()
+            report.joins = joins
         for file in scratch.iterdir():
             file.unlink()
         scratch.rmdir()
@@ -122,26 +137,55 @@ def read_position(path: Path) -> tuple[pd.DataFrame | None, pd.DataFrame | None]
     )
 
 
+def table_limits(report: DatasetReport, max_bad_share: float) -> dict[str, float]:
+    """Return the share of faulty rows that each table may have.
+
+    Of sales max_bad_share; of another table, where a faulty row costs its own series only, a fifth:
+    it may be small, and lost whole beside a year of sales it would be a fault of one in a thousand.
+    """
+    other = max(max_bad_share, MAX_TABLE_LOSS)
+    return {a.table: max_bad_share if a.table == "sales" else other for a in report.accounting}
+
+
+def tables_lost(report: DatasetReport, max_bad_share: float) -> list[Accounting]:
+    """Return the tables of which too much is faulty to go on."""
+    limits = table_limits(report, max_bad_share)
+    return [a for a in report.accounting if a.bad > limits[a.table] * a.rows_in]
+
+
 def _refuse_if_bad(report: DatasetReport, max_bad_share: float) -> None:
-    if report.bad_share <= max_bad_share:
+    lost = tables_lost(report, max_bad_share)
+    if report.bad_share <= max_bad_share and not lost:
         return
     worst = sorted(
-        ((n, a.table, reason) for a in report.accounting for reason, n in a.faulty.items()),
+        ((n, a.table, reason) for a in lost or report.accounting for reason, n in a.faulty.items()),
         reverse=True,
     )
-    listed = "; ".join(f"{table}: {n} rows, {reason}" for n, table, reason in worst[:5])
+    listed = "; ".join(f"{table}: {n:,} rows, {reason}" for n, table, reason in worst[:5])
+    share, what, limit = report.bad_share, report.name, max_bad_share
+    if lost:
+        table = max(lost, key=lambda a: a.bad / a.rows_in)
+        share, what = table.bad / table.rows_in, f"{table.table} of {report.name}"
+        limit = limit if table.table == "sales" else max(limit, MAX_TABLE_LOSS)
     raise InvalidInputError(
-        f"{report.bad_share:.1%} of the rows of {report.name} are faulty, at most "
-        f"{max_bad_share:.1%} is allowed ({listed}). Mend the data or the mapping, or raise "
-        "data.max_quarantine_share; nothing was written."
+        f"{share:.1%} of the rows of {what} are faulty, at most {limit:.1%} is allowed ({listed}). "
+        "Mend the data or the mapping, or raise data.max_quarantine_share; nothing was written."
     )
 
 
 class _Build:
     """The steps of reading one data set; state they share, nothing kept after."""
 
-    def __init__(self, mapping: Mapping, reader: Reader, folder: Path, notify: Notify) -> None:
+    def __init__(
+        self,
+        mapping: Mapping,
+        reader: Reader,
+        folder: Path,
+        today: pd.Timestamp | None,
+        notify: Notify,
+    ) -> None:
         self.mapping, self.reader, self.folder, self.notify = mapping, reader, folder, notify
+        self.today = today
         self.ledger = Ledger(reader)
         self.num_without_product = 0
         self.cells = {"observed": 0, "zero": 0, "unknown": 0}
@@ -150,12 +194,22 @@ class _Build:
     def run(self) -> DatasetReport:
         sales: LongSales | WideSales
         if self.mapping.sales.layout == "wide":
-            sales = WideSales(self.mapping, self.reader, self.ledger)
+            sales = WideSales(self.mapping, self.reader, self.ledger, self.today)
         else:
-            sales = LongSales(self.mapping, self.reader, self.ledger)
+            sales = LongSales(self.mapping, self.reader, self.ledger, self.today)
         timeline = sales.timeline
-        positions = self._positions(timeline)
-        series = self._series(sales.keys, positions.get("position"))
+        self._tell_twins(sales.keys)
+        series = self._series(sales.keys)
+        key = series_key(self.mapping, self.mapping.sales)
+        positions = read_positions(
+            self.reader, self.ledger, self.mapping, key, list(series["unique_id"]), timeline,
+            self.today,
+        )  # fmt: skip
+        series = with_faults(with_lead_times(series, positions.get("position")))
+        series = contracts.check(series, contracts.Products)
+        positions |= read_terms_tables(
+            self.reader, self.ledger, self.mapping, key, series, timeline
+        )
         self.notify(f"{len(series):,} series x {timeline.num_periods:,} periods ({timeline.freq})")
         tables = ChannelTables(self.reader, self.ledger, self.mapping, series, timeline)
         shared = tables.shared()
@@ -187,12 +241,13 @@ class _Build:
             f"{timeline.start:%Y-%m-%d}",
             f"{timeline.last:%Y-%m-%d}",
             self.ledger.accounting,
-            self.ledger.notes,
+            list(dict.fromkeys(self.ledger.notes)),
             self.num_without_product,
             timeline.freq,
             self.cells,
             self.sums,
             self._source_rows(),
+            step=sales.step,
         )
 
     def _count(self, panel: Panel) -> None:
@@ -216,11 +271,15 @@ class _Build:
             found[rejected.source] += len(rejected.lines)
         return found
 
-    def _positions(self, timeline: Timeline) -> dict[str, pd.DataFrame]:
-        key = series_key(self.mapping, self.mapping.sales)
-        return read_positions(self.reader, self.ledger, self.mapping, key, timeline)
+    def _tell_twins(self, keys: tuple[str, ...]) -> None:
+        pairs = twins_among(keys)
+        if pairs:
+            self.ledger.notes.append(
+                f"{len(pairs):,} series are named like another but for zeros, blanks or case "
+                f"({spelled(pairs)}): they are kept apart"
+            )
 
-    def _series(self, keys: tuple[str, ...], position: pd.DataFrame | None) -> pd.DataFrame:
+    def _series(self, keys: tuple[str, ...]) -> pd.DataFrame:
         if self.mapping.products is None:
             series = pd.DataFrame({"unique_id": np.array(keys, dtype=object)})
         else:
@@ -230,4 +289,4 @@ class _Build:
         for column, default in (("product", series["unique_id"]), ("location", ALL_LEVEL)):
             if column not in series:
                 series[column] = default
-        return contracts.check(with_lead_times(series, position), contracts.Products)
+        return series

@@ -1,13 +1,16 @@
 """DuckDB as the reading engine: sources become views whose text columns stay text."""
 
 import gzip
+import json
 import re
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, cast
+from urllib.parse import unquote
 
 import duckdb
 import pandas as pd
@@ -17,8 +20,10 @@ import sqlalchemy as sa
 from invopt.errors import ConfigError, InvalidInputError
 from invopt.sources.csv_files import count_lines, find_header, isolate_unclosed, transcode
 from invopt.sources.mapping import Source
+from invopt.sources.secrets import database_url, without_secrets
 
 _CHUNK_ROWS = 100_000
+_SUFFIXES = (".parquet", ".pq", ".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 MEMORY_LIMIT = "2GB"
 
 
@@ -43,15 +48,23 @@ class Reader:
         self.data_dir = data_dir
         self.variables = variables
         self.rejected: list[Rejected] = []
+        self.notes: list[str] = []
+        self.files: dict[str, list[str]] = {}  # SQL of each file's rows, by source of several
         self.scratch = scratch
         self.num_reads = 0
         self.systems: dict[str, Any] = {}  # fsspec's, by protocol
+        self.opened: list[str] = []  # files that are read again and again, as views
         scratch.mkdir(parents=True, exist_ok=True)
         self.connection = duckdb.connect(str(scratch / "reading.duckdb"))
         self.connection.execute(f"SET memory_limit='{MEMORY_LIMIT}'")
         self.connection.execute(f"SET temp_directory='{scratch}'")
         self.connection.execute("SET TimeZone='UTC'")
         self.connection.execute("CREATE MACRO num(x) AS TRY_CAST(x AS DOUBLE)")
+        # 1001.0 is how a column with a gap writes the number 1001.
+        self.connection.execute(
+            "CREATE MACRO whole(x) AS CASE WHEN x = floor(x) AND abs(x) < 1e15 "
+            "THEN x::BIGINT::VARCHAR ELSE x::VARCHAR END"
+        )
         self.connection.execute("CREATE MACRO day(x, f) AS TRY_STRPTIME(x, f)::DATE")
 
     def __enter__(self) -> "Reader":
@@ -61,6 +74,39 @@ class Reader:
         self, kind: type[BaseException] | None, err: BaseException | None, tb: TracebackType | None
     ) -> None:
         self.connection.close()
+
+    def add_all(self, sources: Mapping[str, Source], *folders: Path) -> None:
+        """Make sources readable under their names; from then on nothing else can be opened.
+
+        A mapping's SQL is code. Files and queries are opened first; what SQL sees after that are
+        these, the scratch folder and the folders named here.
+
+        Args:
+            sources: By name; SQL builds on those above it.
+            folders: That results are written to.
+
+        Raises:
+            InvalidInputError: As add.
+        """
+        for name, source in sources.items():
+            if source.sql is None:
+                self.add(name, source)
+        self.lock(*folders)
+        for name, source in sources.items():
+            if source.sql is not None:
+                self.add(name, source)
+
+    def lock(self, *folders: Path) -> None:
+        """Let SQL reach the sources opened, the scratch folder and some folders, and no more."""
+        places = ", ".join(literal(f"{place}/") for place in (self.scratch, *folders))
+        files = ", ".join(map(literal, self.opened))
+        for setting in (
+            f"allowed_directories=[{places}]",
+            f"allowed_paths=[{files}]",
+            "enable_external_access=false",
+            "lock_configuration=true",
+        ):
+            self.connection.execute(f"SET {setting}")
 
     def add(self, name: str, source: Source) -> None:
         """Make a source readable under its name.
@@ -111,14 +157,61 @@ class Reader:
         names, types = table["column_name"].to_pylist(), table["column_type"].to_pylist()
         return dict(zip(names, types, strict=True))
 
+    def whole_numbers(self, expression: str, source: str, types: Mapping[str, str]) -> str:
+        """Return an expression of text that writes whole numbers of floating point without ".0".
+
+        A column of numbers with a gap in it is one of floating point to many tools, and a key made
+        of it would name nobody: 1001.0 for 1001.
+
+        Args:
+            expression: Over the source's columns.
+            source: Name.
+            types: DuckDB type by column.
+        """
+        floats = {
+            column.lower(): column
+            for column, kind in types.items()
+            if kind.startswith(("DOUBLE", "FLOAT", "DECIMAL")) and not kind.endswith("]")
+        }
+        if not any(column in expression.lower() for column in floats):
+            return expression
+        try:
+            tree = json.loads(self._serialised(expression))
+            changed = self._with_whole(tree, floats)
+            [[text]] = self.connection.execute(
+                "SELECT json_deserialize_sql(?::JSON)", [json.dumps(changed)]
+            ).fetchall()
+            found = str(text).removeprefix("SELECT ")
+            self.connection.sql(f'DESCRIBE SELECT {found} FROM "{source}"')
+        except duckdb.Error:  # used as a number within the expression: its own matter
+            return expression
+        return found
+
+    def _serialised(self, expression: str) -> str:
+        [[text]] = self.connection.execute(
+            "SELECT json_serialize_sql(?)", [f"SELECT {expression}"]
+        ).fetchall()
+        return str(text)
+
+    def _with_whole(self, tree: Any, floats: Mapping[str, str]) -> Any:
+        """Return a syntax tree whose references to some columns are wrapped in whole()."""
+        if isinstance(tree, list):
+            return [self._with_whole(branch, floats) for branch in tree]
+        if not isinstance(tree, dict):
+            return tree
+        names = tree.get("column_names") or [""]
+        if tree.get("class") == "COLUMN_REF" and names[-1].lower() in floats:
+            wrapped = json.loads(self._serialised(f"whole({quote(names[-1])})"))
+            return wrapped["statements"][0]["node"]["select_list"][0] | {"alias": tree["alias"]}
+        return {key: self._with_whole(branch, floats) for key, branch in tree.items()}
+
     def _add_files(self, name: str, source: Source) -> None:
         assert source.path is not None
         files = self._find(name, source.path)
+        self.opened += files
         kinds = {Path(file).suffix.lower() for file in files}
-        listed = ", ".join(_quoted(file) for file in files)
         if kinds <= {".parquet", ".pq"}:
-            sql = f"SELECT * FROM read_parquet([{listed}], hive_partitioning=true)"
-            self.run(f'CREATE VIEW "{name}" AS {sql}', f"sources.{name}")
+            self._add_parquet(name, files)
         elif kinds <= {".csv", ".txt", ".tsv", ".gz"}:
             self._add_csv(name, files, source)
         else:
@@ -126,12 +219,50 @@ class Reader:
                 f"sources.{name}: {source.path} must be .csv or .parquet, got {sorted(kinds)}."
             )
 
+    def _add_parquet(self, name: str, files: list[str]) -> None:
+        """Unite files by the names of their columns, each of the widest of its types."""
+        listed = f"[{', '.join(map(literal, files))}]"
+        sql = f"SELECT * FROM read_parquet({listed}, hive_partitioning=true, union_by_name=true)"
+        self.run(f'CREATE VIEW "{name}" AS {sql}', f"sources.{name}")
+        if len(files) == 1:
+            return
+        self.files[name] = [
+            f"(SELECT * FROM read_parquet({literal(file)}, hive_partitioning=true))"
+            for file in files
+        ]
+        kinds = self.fetch(
+            "SELECT name, duckdb_type AS kind, count(DISTINCT file_name) AS n "
+            f"FROM parquet_schema({listed}) WHERE coalesce(num_children, 0) = 0 "
+            "AND duckdb_type NOT IN ('NULL', '\"NULL\"') GROUP BY ALL ORDER BY ALL",
+            f"sources.{name}",
+        ).to_pylist()
+        known: dict[str, dict[str, int]] = {}
+        for row in kinds:
+            known.setdefault(row["name"], {})[row["kind"]] = int(row["n"])
+        for column, by_kind in known.items():
+            if len(by_kind) > 1:
+                told = ", ".join(f"{kind} in {n}" for kind, n in by_kind.items())
+                self.notes.append(f"{name}: column {column} is {told} of {len(files)} files")
+        self._tell_gaps(name, len(files), {c: sum(n.values()) for c, n in known.items()})
+
+    def _tell_gaps(self, name: str, num_files: int, holders: Mapping[str, int]) -> None:
+        """Say which columns some of a source's files lack: they are empty there."""
+        gaps = [f"{c} (in {n} of {num_files})" for c, n in holders.items() if n < num_files]
+        if gaps:
+            self.notes.append(f"{name}: columns that not every file has: {', '.join(gaps)}")
+
     def _find(self, name: str, path: str) -> list[str]:
         if "://" in path:
             return self._find_remote(name, path)
         here = self.data_dir / path
         if here.is_dir():
-            found = sorted(p for p in here.rglob("*") if p.suffix in (".parquet", ".pq", ".csv"))
+            inside = sorted(p for p in here.rglob("*") if p.is_file() and p.name[0] not in "._")
+            found = [p for p in inside if p.name.lower().endswith(_SUFFIXES)]
+            if left := [p.name for p in inside if p not in found]:
+                self.notes.append(
+                    f"{name}: {len(left)} files of {path} are not read (e.g. {left[0]}): they end "
+                    f"in none of {', '.join(_SUFFIXES)}"
+                )
         elif any(sign in path for sign in "*?["):
             found = sorted(self.data_dir.glob(path))
         else:
@@ -164,20 +295,35 @@ class Reader:
         return found
 
     def _add_csv(self, name: str, files: list[str], source: Source) -> None:
-        views = []
+        views: list[str] = []
+        holders: Counter[str] = Counter()
+        known: dict[str, str] = {}
         for number, file in enumerate(files):
-            view = name if len(files) == 1 else f"{name}#{number}"
+            keys = _keys_of(file, self.data_dir)
+            view = f"{name}#{number}" if len(files) > 1 or keys else name
             try:
-                self._add_one_csv(view, name, file, source)
+                header = self._add_one_csv(view, name, file, source)
             except (OSError, EOFError, zlib.error) as err:  # damaged gzip is one of these
                 raise InvalidInputError(
                     f"sources.{name}: {file} cannot be read: {str(err).rstrip('.')}. Send it again."
                 ) from err
-            views.append(f'SELECT * FROM "{view}"')
-        if len(files) > 1:
+            folded = {column.lower(): column for column in header}
+            if known and not known.keys() & folded.keys():
+                raise InvalidInputError(
+                    f"sources.{name}: {file} has no column of the files before it (its first line "
+                    f"is {', '.join(header[:5])}). Give it their header line, or a source of its "
+                    "own."
+                )
+            known = folded | known
+            holders.update(known[column] for column in folded)
+            views.append(f'SELECT *{_path_columns(keys, folded)} FROM "{view}"')
+        if view != name:
+            self.files[name] = [f"({view})" for view in views]
             self.run(f'CREATE VIEW "{name}" AS {" UNION ALL BY NAME ".join(views)}', name)
+            self._tell_gaps(name, len(files), holders)
 
-    def _add_one_csv(self, view: str, name: str, file: str, source: Source) -> None:
+    def _add_one_csv(self, view: str, name: str, file: str, source: Source) -> list[str]:
+        """Make the table of one file, note its malformed lines and return its columns."""
         if source.encoding != "utf-8":
             copy = self._copy_of(view, "utf8")
             transcode(name, file, self._open, source.encoding, copy)
@@ -194,6 +340,7 @@ class Reader:
             lines = pd.concat([unclosed, lines], ignore_index=True)
         if len(lines):
             self.rejected.append(Rejected(name, lines))
+        return header
 
     def _copy_of(self, view: str, kind: str) -> Path:
         return self.scratch / f"{re.sub(r'[^0-9A-Za-z_]', '_', view)}-{kind}.csv"
@@ -202,18 +349,19 @@ class Reader:
         self, view: str, name: str, file: str, header: list[str], delimiter: str
     ) -> pd.DataFrame | None:
         """Make the table of a file and return its malformed lines; None if it has no lines."""
-        columns = ", ".join(f"{_quoted(column)}: 'VARCHAR'" for column in header)
+        columns = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in header)
         # DuckDB adds to a table of rejects that it has seen, dropped or not.
         self.num_reads += 1
         table = f"rejects_{self.num_reads}"
         # Our own header and dialect: DuckDB's sniffer refuses files it cannot explain, whereas
         # here each bad line has to end up in quarantine with its reason.
         options = (
-            f"auto_detect=false, header=true, delim={_quoted(delimiter)}, quote='\"', "
-            f"escape='\"', columns={{{columns}}}, store_rejects=true, rejects_limit=0, "
+            f"auto_detect=false, hive_partitioning=false, header=true, quote='\"', escape='\"', "
+            f"delim={literal(delimiter)}, columns={{{columns}}}, "
+            "store_rejects=true, rejects_limit=0, "
             f"max_line_size=16777216, rejects_table='{table}', rejects_scan='{table}_scan'"
         )
-        sql = f'CREATE OR REPLACE TABLE "{view}" AS SELECT * FROM read_csv({_quoted(file)}, '
+        sql = f'CREATE OR REPLACE TABLE "{view}" AS SELECT * FROM read_csv({literal(file)}, '
         try:
             self.connection.execute(f"{sql}{options})")
         except duckdb.InvalidInputException as err:
@@ -236,7 +384,7 @@ class Reader:
             lines = count_lines(handle) - 1
         breaks = " + ".join(
             f"sum(length({c}) - length(replace({c}, chr(10), '')))"
-            for c in (_identifier(column) for column in header)
+            for c in (quote(column) for column in header)
         )
         found = self.fetch(f'SELECT count(*) AS n, {breaks} AS b FROM "{view}"', view).to_pylist()
         return lines <= found[0]["n"] + int(found[0]["b"] or 0) + num_rejected
@@ -253,26 +401,35 @@ class Reader:
     def _add_query(self, name: str, source: Source) -> None:
         assert source.url is not None
         assert source.query is not None
-        try:
-            url = re.sub(r"\$\{(\w+)\}", lambda m: self.variables[m[1]], source.url)
-        except KeyError as err:
-            raise ConfigError(f"sources.{name}.url names {err}, which is not set.") from err
-        created = False
+        url = database_url(name, source.url, self.variables)
+        tables = 0
         try:
             engine = sa.create_engine(url)
             with engine.connect().execution_options(stream_results=True) as connection:
-                for chunk in pd.read_sql(sa.text(source.query), connection, chunksize=_CHUNK_ROWS):
+                chunks = pd.read_sql(
+                    sa.text(source.query), connection, chunksize=_CHUNK_ROWS,
+                    dtype_backend="numpy_nullable",
+                )  # fmt: skip
+                before: pa.Schema | None = None
+                for chunk in chunks:
                     arrow = pa.Table.from_pandas(_plain_objects(chunk), preserve_index=False)
                     self.connection.register("chunk", arrow)
-                    verb = f'INSERT INTO "{name}"' if created else f'CREATE TABLE "{name}" AS'
+                    # A later row may need a wider type than the first ones told.
+                    verb = f'INSERT INTO "{name}#{tables - 1}"'
+                    if before is None or not arrow.schema.equals(before):
+                        verb = f'CREATE TABLE "{name}#{tables}" AS'
+                        before, tables = arrow.schema, tables + 1
                     self.connection.execute(f"{verb} SELECT * FROM chunk")
-                    created = True
-        except (sa.exc.SQLAlchemyError, duckdb.Error, pa.ArrowInvalid) as err:
-            raise InvalidInputError(
-                f"sources.{name}: the query failed: {_first_lines(err)}"
-            ) from err
-        if not created:
+        except (
+            sa.exc.SQLAlchemyError, duckdb.Error, pa.ArrowInvalid, ImportError, ValueError, OSError
+        ) as err:  # fmt: skip
+            # A driver that is not there, a port that is no number: all in the mapping or beyond it.
+            told = without_secrets(_first_lines(err), url, source.url, self.variables)
+            raise InvalidInputError(f"sources.{name}: the query failed: {told}") from None
+        if not tables:
             raise InvalidInputError(f"sources.{name}: the query returned no columns.")
+        views = [f'SELECT * FROM "{name}#{number}"' for number in range(tables)]
+        self.run(f'CREATE VIEW "{name}" AS {" UNION ALL BY NAME ".join(views)}', name)
 
 
 def _plain_objects(chunk: pd.DataFrame) -> pd.DataFrame:
@@ -282,11 +439,28 @@ def _plain_objects(chunk: pd.DataFrame) -> pd.DataFrame:
     return chunk
 
 
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+def _keys_of(file: str, root: Path) -> dict[str, str]:
+    """Return what the folders of a file below a root say of all its rows (key=value)."""
+    place = Path(file)
+    if place.is_relative_to(root):
+        place = place.relative_to(root)
+    pairs = (part.split("=", 1) for part in place.parts[:-1] if "=" in part)
+    return {key: unquote(value) for key, value in pairs}
 
 
-def _quoted(text: str) -> str:
+def _path_columns(keys: Mapping[str, str], taken: Mapping[str, str]) -> str:
+    """Return the SQL of the columns that a file's folders name, those not taken."""
+    found = {key: value for key, value in keys.items() if key.lower() not in taken}
+    return "".join(f", {literal(value)} AS {quote(key)}" for key, value in found.items())
+
+
+def quote(column: str) -> str:
+    """Return a column name quoted for SQL."""
+    return '"' + column.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Return a text as a SQL literal."""
     return "'" + text.replace("'", "''") + "'"
 
 

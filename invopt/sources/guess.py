@@ -1,8 +1,7 @@
 """A first mapping of a company's files, to be read and corrected by a person."""
 
 import re
-import shutil
-import tempfile
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,8 @@ import yaml
 
 from invopt.errors import InvalidInputError
 from invopt.sources.companions import Companions
-from invopt.sources.dataset import read_dataset
 from invopt.sources.duck import Reader
+from invopt.sources.formats import WEEKS
 from invopt.sources.inspect import (
     DATE,
     NUMBER,
@@ -20,140 +19,283 @@ from invopt.sources.inspect import (
     ColumnFacts,
     FileFacts,
     date_of,
+    date_sql,
     dates_in,
     inspect_files,
-    num_distinct,
+    num_combined,
     wide_pattern,
 )
-from invopt.sources.mapping import load_mapping
 from invopt.sources.standard import literal, quote
-from invopt.sources.words import Keys, by_word, date_entry, named, number_entry
-from invopt.timeline import usual_frequency
+from invopt.sources.words import (
+    MONEY,
+    Asked,
+    Keys,
+    all_by_word,
+    by_word,
+    date_entry,
+    ends_week,
+    named,
+    number_entry,
+    plain,
+)
+from invopt.timeline import Timeline, floor_dates, frequency_unit, usual_frequency
 
 _UNIQUE = 0.99  # share of rows with a key of their own, faulty files included
-_CANCELLED = r"cancel|void|storn|annul|revers"
-_SALES = r"sale|order|invoice|line|demand|train"
+_CANCELLED = r"cancel|void|storn|annul|anul|revers"
+_SALES = r"sale|order|invoice|line|demand|train|verkauf|absatz|umsatz|bon|kasse|journal|till|pos\b"
+_SALES += r"|rechnung|beleg|vente|facture|ticket|venta|factura|pedido|transaction|receipt|hist"
+_WEEK_DAYS = 6  # from the first day of a week to its last
+_WEAK = {"value", "count", "y", "target"} | MONEY
+_WEEKEND = ("W-SUN", "W-SAT")
 
 
-def write_mapping(data: Path, out: Path) -> list[str]:
-    """Write a first mapping of a folder's files, try it, and return what a person should know.
+@dataclass
+class Guess:
+    """A mapping and what a person should know about it.
 
-    Raises:
-        InvalidInputError: If there are no files, none looks like sales, or `out` exists.
+    Attributes:
+        content: Of the mapping.
+        notes: Sentences: what was guessed, what was left out.
     """
-    if not data.is_dir():
-        raise InvalidInputError(f"{data} is not a folder.")
-    if out.exists():
-        raise InvalidInputError(f"{out} exists; name another file with --out.")
-    name = re.sub(r"\W", "_", out.stem)
-    with tempfile.TemporaryDirectory(prefix="invopt-mapping-") as scratch:
-        text = guess_mapping(data, Path(scratch) / "looking", name)
-        mapping = Path(scratch) / "mapping.yaml"
-        mapping.write_text(text)
-        report = read_dataset(
-            load_mapping(mapping), data, Path(scratch) / "read", max_bad_share=1.0
-        )
-        out.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(mapping, out)
-    lines = [
-        f"wrote {out}: {report.num_series} series, {report.first} to {report.last}. "
-        "Read it and correct it; docs/your-data.md says what every key means."
-    ]
-    for table in report.accounting:
-        why = "; ".join(f"{n} rows: {reason}" for reason, n in table.quarantined.items())
-        line = f"  {table.table}: {table.rows_used} of {table.rows_in} rows used"
-        lines.append(f"{line} ({why})" if why else line)
-    notes = [line.removeprefix("# ") for line in text.splitlines()[2:] if line.startswith("# ")]
-    return lines + [f"  {note}" for note in [*report.notes, *notes]]
+
+    content: dict[str, Any]
+    notes: list[str] = field(default_factory=list)
+
+    def text(self, data: Path) -> str:
+        """Return the mapping as YAML, notes as comments."""
+        head = [
+            f"# A first mapping of {data.name}, made by looking at the files: read it, correct it.",
+            "# docs/your-data.md says what every key means.",
+            *(f"# {note}" for note in self.notes),
+        ]
+        return "\n".join(head) + "\n" + yaml.safe_dump(
+            self.content, sort_keys=False, width=100, allow_unicode=True
+        )  # fmt: skip
 
 
-def guess_mapping(data: Path, scratch: Path, name: str) -> str:
-    """Return the text of a mapping of a folder's files, comments included.
+@dataclass(frozen=True)
+class _Sales:
+    """The file of sales and which of its columns are what.
+
+    Attributes:
+        file: What it holds.
+        keys: Product, place or series.
+        date: None where periods are columns.
+        quantity: None where periods are columns.
+    """
+
+    file: FileFacts
+    keys: Keys
+    date: ColumnFacts | None
+    quantity: ColumnFacts | None
+
+    @property
+    def missing(self) -> list[str]:
+        """What was not found of date, quantity and product."""
+        found = {
+            "date": self.date is not None or bool(self.file.periods),
+            "quantity": self.quantity is not None or bool(self.file.periods),
+            "product": bool(self.keys.there) or self.keys.series is not None,
+        }
+        return [name for name, is_there in found.items() if not is_there]
+
+
+def guess_mapping(data: Path, scratch: Path, name: str, asked: Asked | None = None) -> Guess:
+    """Return a mapping of a folder's files.
+
+    Args:
+        data: Folder of the files.
+        scratch: Folder for what does not fit in memory.
+        name: Of the data set.
+        asked: Columns of the sales that a person named.
 
     Raises:
         InvalidInputError: If no file looks like sales.
     """
+    asked = asked or Asked()
     with Reader(data, scratch, {}) as reader:
         files = inspect_files(reader, data)
-        sales = _sales_file(files)
-        keys = Keys.of(sales)
+        sales = _sales_of(reader, files, asked)
         notes: list[str] = []
-        if sales.periods:
-            dates, table = _wide(reader, files, sales)
+        if sales.file.periods:
+            dates, table = _wide(reader, files, sales.file)
+            frequency = usual_frequency(dates)
         else:
-            dates, table = dates_in(reader, sales), _long(reader, sales, keys, notes)
-        others = [file for file in files if file is not sales]
-        found = Companions(reader, sales, keys, dates, table, notes)
+            assert sales.date is not None
+            dates = dates_in(reader, sales.file, sales.date)
+            frequency = _frequency(dates, sales.date)
+            dates = floor_dates(dates, frequency).unique()
+            table = _long(reader, sales, frequency, notes)
+            notes += _other_readings(sales, frequency, asked)
+        others = [file for file in files if file is not sales.file]
+        found = Companions(reader, sales.file, sales.keys, dates, table, notes)
         found.place(others)
     content = {
         "name": name,
-        "frequency": usual_frequency(dates),
-        "unique_id": keys.expression,
+        "frequency": frequency,
+        "unique_id": sales.keys.expression,
         "sources": {},
         "sales": table,
         **found.tables,
     }
-    used = {t["from"] for t in _tables(content)} | {table.get("wide", {}).get("lookup")}
+    used = {t["from"] for t in tables_of(content)} | {table.get("wide", {}).get("lookup")}
     used |= {source for name in used for source in found.behind.get(name, ())}
     content["sources"] = {f.name: _source(f) for f in files if f.name in used} | found.sources
-    head = [
-        f"# A first mapping of {data.name}, made by looking at the files: read it, correct it.",
-        "# docs/your-data.md says what every key means.",
-        *(f"# {note}" for note in notes),
-    ]
-    return "\n".join(head) + "\n" + yaml.safe_dump(content, sort_keys=False, width=100)
+    return Guess(content, notes)
+
+
+def tables_of(content: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return every table of a mapping's content."""
+    sections = [v for k, v in content.items() if k not in ("name", "frequency", "unique_id")]
+    listed = [v if isinstance(v, list) else [v] for v in sections]
+    return [table for tables in listed for table in tables if "from" in table]
 
 
 def _source(file: FileFacts) -> Any:
     return file.path if file.encoding == "utf-8" else {"path": file.path, "encoding": file.encoding}
 
 
-def _tables(content: dict[str, Any]) -> list[dict[str, Any]]:
-    found = []
-    for value in content.values():
-        found += [t for t in (value if isinstance(value, list) else [value]) if isinstance(t, dict)]
-    return [table for table in found if "from" in table]
+def _sales_of(reader: Reader, files: list[FileFacts], asked: Asked) -> _Sales:
+    """Return the largest file that may hold sales, those whose name says so first."""
+    _refuse_unknown(files, asked)
+    candidates = [_as_sales(reader, file, asked) for file in files]
+    if asked.named:
+        holding = [c for c in candidates if _holds(c.file, asked)]
+        candidates = holding or candidates
+    whole = [c for c in candidates if not c.missing]
+    if not whole:
+        raise InvalidInputError(_what_is_missing(candidates))
+    told = [c for c in whole if re.search(_SALES, plain(c.file.name))]
+    strong = [c for c in told or whole if c.quantity is None or not _is_weak(c.quantity.name)]
+    return max(strong or told or whole, key=lambda c: c.file.num_rows * max(1, len(c.file.periods)))
 
 
-def _sales_file(files: list[FileFacts]) -> FileFacts:
-    """Return the file that looks most like sales: keys, dates and a quantity; most rows win."""
-    wide = [f for f in files if f.periods and Keys.of(f).there]
-    long = [f for f in files if f.of_kind(DATE) and Keys.of(f).there and _quantity(f) is not None]
-    candidates = [f for f in (*wide, *long) if re.search(_SALES, f.name.lower())]
-    candidates = candidates or [*wide, *long]
-    if not candidates:
-        seen = "; ".join(
-            f"{f.path}: {', '.join(f'{c.name} ({c.kind})' for c in f.columns[:8])}"
-            for f in files[:5]
-        )
-        raise InvalidInputError(
-            "no file looks like sales: one needs a date (or a column per period), a quantity and "
-            f"a product or place. Found {seen}. Write the mapping by hand, see docs/your-data.md."
-        )
-    return max(candidates, key=lambda f: f.num_rows * max(1, len(f.periods)))
+def _is_weak(name: str) -> bool:
+    return bool(set(plain(name).split("_")) & _WEAK)
 
 
-def _quantity(file: FileFacts) -> ColumnFacts | None:
-    keys = set(Keys.of(file).there)
-    numbers = {c.name: c for c in file.of_kind(NUMBER) if c.name not in keys}
+def _refuse_unknown(files: list[FileFacts], asked: Asked) -> None:
+    columns = {c.name.lower() for f in files for c in f.columns}
+    for option, column in asked.named.items():
+        if column.lower() not in columns:
+            listed = "; ".join(f"{f.path}: {', '.join(c.name for c in f.columns)}" for f in files)
+            raise InvalidInputError(
+                f"--{option} {column}: no file has a column of that name. There are {listed}."
+            )
+
+
+def _holds(file: FileFacts, asked: Asked) -> bool:
+    names = {c.name.lower() for c in file.columns}
+    return all(column.lower() in names for column in asked.named.values())
+
+
+def _as_sales(reader: Reader, file: FileFacts, asked: Asked) -> _Sales:
+    """Return a file's columns as those of sales, as far as they are there."""
+    keys = Keys.of(file, asked)
+    if file.periods:
+        return _Sales(file, keys, None, None)
+    date = _date(file, asked)
+    keys = _whole_key(reader, file, keys, date)
+    return _Sales(file, keys, date, _quantity(file, keys, asked))
+
+
+def _whole_key(reader: Reader, file: FileFacts, keys: Keys, date: ColumnFacts | None) -> Keys:
+    """Return keys whose series is a product's where it needs the place to be unique."""
+    if keys.series is None or keys.location is None or keys.product is not None or date is None:
+        return keys
+    alone = _num_keys(reader, file, [keys.series], date_sql(date))
+    both = _num_keys(reader, file, [keys.series, keys.location], date_sql(date))
+    return replace(keys, product=keys.series, series=None) if both > alone else keys
+
+
+def _date(file: FileFacts, asked: Asked) -> ColumnFacts | None:
+    """Return the date of a sale: as named, by its name, or the one that tells rows apart most."""
+    dates = {c.name: c for c in file.of_kind(DATE)}
+    if asked.date is not None:
+        column = asked.of("date", [c.name for c in file.columns])
+        if column is not None and column not in dates:
+            facts = next(c for c in file.columns if c.name == column)
+            raise InvalidInputError(
+                f"--date {column}: {file.path} holds no dates there ({facts.kind}). Write the "
+                "mapping by hand where it needs a format of its own, see docs/your-data.md."
+            )
+        return dates[column] if column is not None else None
+    name = by_word(list(dates), "date")
+    if name is not None:
+        return dates[name]
+    return date_of(file) if dates else None
+
+
+def _quantity(file: FileFacts, keys: Keys, asked: Asked) -> ColumnFacts | None:
+    taken = {*keys.there, keys.series}
+    numbers = {c.name: c for c in file.of_kind(NUMBER) if c.name not in taken}
+    if asked.quantity is not None:
+        column = asked.of("quantity", [c.name for c in file.columns])
+        if column is not None and column not in numbers:
+            raise InvalidInputError(f"--quantity {column}: {file.path} holds no numbers there.")
+        return numbers[column] if column is not None else None
     name = by_word(list(numbers), "y")
-    return numbers.get(name) if name else None
+    return numbers[name] if name is not None else None
 
 
-def _long(reader: Reader, file: FileFacts, keys: Keys, notes: list[str]) -> dict[str, Any]:
-    quantity = _quantity(file)
+def _what_is_missing(candidates: list[_Sales]) -> str:
+    """Return which of date, quantity and product was missed, in the file nearest to sales."""
+    nearest = min(candidates, key=lambda c: (len(c.missing), -c.file.num_rows))
+    seen = "; ".join(
+        f"{c.file.path}: {', '.join(f'{k.name} ({k.kind})' for k in c.file.columns[:12])}"
+        for c in candidates[:5]
+    )
+    options = " ".join(f"--{name} COLUMN" for name in nearest.missing)
+    return (
+        "no file looks like sales, which need a date (or a column per period), a quantity and a "
+        f"product or place. {nearest.file.path} comes nearest: it lacks "
+        f"{' and '.join(nearest.missing)}. Found {seen}. Name what is there with {options}, or "
+        "write the mapping by hand, see docs/your-data.md."
+    )
+
+
+def _frequency(dates: pd.DatetimeIndex, date: ColumnFacts) -> str:
+    """Return the frequency of sales: a week that is named by its last day begins six days before.
+
+    Raises:
+        InvalidInputError: If there is no date.
+    """
+    if not len(dates):
+        raise InvalidInputError(
+            f"{date.name} holds no date that can be read. Name another column with --date COLUMN."
+        )
+    if date.format in WEEKS:
+        return "W-MON"
+    found = usual_frequency(dates)
+    if frequency_unit(found) == "W" and ends_week(date.name):
+        return usual_frequency(dates - pd.Timedelta(days=_WEEK_DAYS))
+    return found
+
+
+def _long(reader: Reader, sales: _Sales, frequency: str, notes: list[str]) -> dict[str, Any]:
+    file, keys, quantity, date = sales.file, sales.keys, sales.quantity, sales.date
     assert quantity is not None
-    date = date_of(file)
+    assert date is not None
     columns: dict[str, Any] = {"y": number_entry(quantity)}
     left = [c for c in file.of_kind(NUMBER) if c.name not in (quantity.name, *keys.there)]
     for column in ("price", "discount"):
         if (name := by_word([c.name for c in left], column)) is not None:
             columns[column] = number_entry(next(c for c in left if c.name == name))
-    table: dict[str, Any] = {"from": file.name, "ds": date_entry(date), "columns": columns}
-    if num_distinct(reader, file, [*keys.there, date.name]) < _UNIQUE * file.num_rows:
+    table: dict[str, Any] = {
+        "from": file.name, "ds": date_entry(date), "columns": columns,
+    }  # fmt: skip
+    ours = keys.there if keys.series is None else [keys.series]
+    if _num_keys(reader, file, ours, _period(reader, file, date_sql(date), frequency)) < (
+        _UNIQUE * file.num_rows
+    ):
         table["layout"] = "transactions"
     if quantity.has_negative:
         table["returns"] = "net"
+    _leave_out_cancelled(file, table, notes)
+    return table
+
+
+def _leave_out_cancelled(file: FileFacts, table: dict[str, Any], notes: list[str]) -> None:
     for text in file.of_kind(TEXT):
         cancelled = [v for v in text.values if re.search(_CANCELLED, v.lower())]
         if cancelled and len(cancelled) < len(text.values):
@@ -164,7 +306,93 @@ def _long(reader: Reader, file: FileFacts, keys: Keys, notes: list[str]) -> dict
                 f"{file.name} has several currencies ({', '.join(text.values)}): join the rates "
                 "in a source of SQL before prices are used, see docs/your-data.md"
             )
-    return table
+
+
+def _period(reader: Reader, file: FileFacts, day: str, frequency: str) -> str:
+    """Return the SQL of the period that holds a day."""
+    first = reader.fetch(f'SELECT min({day}) AS d FROM "{file.name}"', file.name)["d"][0].as_py()
+    start = floor_dates(pd.DatetimeIndex([first]), frequency)[0]
+    return Timeline(start, frequency, 1).to_sql(f"({day})")
+
+
+def _num_keys(reader: Reader, file: FileFacts, names: list[str], period: str) -> int:
+    """Return how many combinations of keys and periods a file holds."""
+    return num_combined(reader, file, [*map(quote, names), period])
+
+
+def _other_readings(sales: _Sales, frequency: str, asked: Asked) -> list[str]:
+    """Return what else the sales could mean, where a person did not say it."""
+    file, keys, quantity, date = sales.file, sales.keys, sales.quantity, sales.date
+    assert quantity is not None
+    assert date is not None
+    notes = [*_number_notes(file, quantity), *_date_notes(date, frequency)]
+    if asked.quantity is None:
+        names = [c.name for c in file.of_kind(NUMBER) if c.name not in keys.there]
+        rivals = [n for n in all_by_word(names, "y") if n != quantity.name]
+        if rivals:
+            notes.append(_choice("sold", quantity.name, rivals, "quantity"))
+        if set(plain(quantity.name).split("_")) & MONEY:
+            notes.append(
+                f"{quantity.name} sounds like money, and orders are for units: name a column of "
+                "units with --quantity COLUMN where there is one"
+            )
+    others = [c.name for c in file.columns if c.kind == TEXT or c.name in keys.there]
+    for option, column in keys.roles.items():
+        rivals = [n for n in all_by_word(others, option) if n not in keys.there]
+        if rivals and getattr(asked, option) is None:
+            notes.append(_choice(f"the {option}", column, rivals, option))
+    days = [c.name for c in file.of_kind(DATE) if c.name != date.name]
+    if days and asked.date is None:
+        notes.append(_choice("the date", date.name, days, "date"))
+    return notes
+
+
+def _choice(what: str, taken: str, others: list[str], option: str) -> str:
+    return (
+        f"{what} is read from {taken}; {', '.join(others[:3])} would fit as well: say so with "
+        f"--{option} {others[0]}"
+    )
+
+
+def _number_notes(file: FileFacts, quantity: ColumnFacts) -> list[str]:
+    doubtful = [c for c in file.of_kind(NUMBER) if c.style.other]
+    notes = []
+    for column in doubtful:
+        taken = "as thousands (1,350 is 1350)" if column.style.group else "as fractions"
+        if column.style.group == ".":
+            taken = "as thousands (1.350 is 1350)"
+        notes.append(
+            f"{column.name}: its numbers are read {taken}; {column.style.other} would fit as well"
+            + (": units depend on it" if column.name == quantity.name else "")
+        )
+    return notes
+
+
+def _date_notes(date: ColumnFacts, frequency: str) -> list[str]:
+    notes = []
+    if len(date.formats) > 1:
+        notes.append(
+            f"{date.name} is read as {date.format or 'year-month-day'}; "
+            f"{date.formats[1] or 'year-month-day'} would fit as well: change `format` where day "
+            "and month are exchanged"
+        )
+    if frequency_unit(frequency) == "W" and ends_week(date.name):
+        notes.append(
+            f"{date.name} names the last day of a week: a row is for the week that holds that day "
+            f"({frequency})"
+        )
+    elif frequency in _WEEKEND:
+        after = "W-MON" if frequency == "W-SUN" else "W-SUN"
+        notes.append(
+            f"every week of {date.name} is taken to begin on its day ({frequency}): if that is the "
+            f"week's last day, write frequency: {after}"
+        )
+    if date.has_zone:
+        notes.append(
+            f"{date.name} names its zone and days are counted in UTC: put your shops' zone under "
+            "to_timezone (Europe/Paris)"
+        )
+    return notes
 
 
 def _wide(

@@ -3,10 +3,10 @@
 import codecs
 import gzip
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, cast
 
 import pandas as pd
 import pyarrow as pa
@@ -14,22 +14,30 @@ import pyarrow.parquet as pq
 
 from invopt.errors import InvalidInputError
 from invopt.sources.duck import Reader
+from invopt.sources.formats import (
+    DIGITS,
+    PLAIN,
+    NumberStyle,
+    date_formats,
+    date_sql_of,
+    names_zone,
+    number_style,
+    sounds_dated,
+    swapped,
+)
 from invopt.sources.mapping import Source
-from invopt.sources.standard import literal, quote
+from invopt.sources.standard import quote
 
 _TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 SUFFIXES = (*_TEXT_SUFFIXES, ".parquet", ".pq")
 MAX_VALUES = 30  # of a text that may become flags
 _SAMPLE = 20_000
-_SURE = 0.95  # share of given values that must agree
+_LOOKED_AT = 2_000  # values of a column
 _WIDE_FORMATS = (
     "%Y-%m-%d", "%d/%m/%Y", "%d.%m.%Y", "%Y%m", "%Y%m%d", "%Y-%m", "%Y/%m", "%m/%Y", "%m.%Y",
     "%b-%y", "%b %y", "%b-%Y", "%b %Y",
 )  # fmt: skip
 _CHUNK = 1 << 20
-# A number as most of Europe writes it: 1.234,50 or 1234,5.
-_COMMA_NUMBER = r"-?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?"
-_FORMATS = (None, "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y%m%d", "%d/%m/%Y %H:%M")
 _MIN_WIDE = 8
 DATE, NUMBER, TEXT = "date", "number", "text"
 
@@ -45,8 +53,11 @@ class ColumnFacts:
         num_distinct: Distinct values.
         has_negative: True when a number is below 0.
         has_fraction: True when a number is not whole.
-        comma: True when numbers have a decimal comma.
+        style: How numbers are written.
         values: Of a text of few values, its values; empty otherwise.
+        formats: Of a date held as text, every format that fits, the one taken first.
+        has_zone: True when time stamps name their zone.
+        is_text: True when the file holds text.
     """
 
     name: str
@@ -55,8 +66,11 @@ class ColumnFacts:
     num_distinct: int
     has_negative: bool
     has_fraction: bool = False
-    comma: bool = False
+    style: NumberStyle = PLAIN
     values: tuple[str, ...] = ()
+    formats: tuple[str | None, ...] = ()
+    has_zone: bool = False
+    is_text: bool = False
 
 
 @dataclass(frozen=True)
@@ -186,51 +200,91 @@ def _periods(names: Iterable[str]) -> tuple[tuple[str, ...], str | None]:
 
 def _column(reader: Reader, name: str, column: str, declared: str) -> ColumnFacts:
     table, value = f'"sample_{name}"', quote(column)
-    given = f"({value} IS NOT NULL AND trim({value}::VARCHAR) <> '')"
-    number = f"TRY_CAST({value}::VARCHAR AS DOUBLE)"
-    comma = f"regexp_full_match(trim({value}::VARCHAR), {literal(_COMMA_NUMBER)})"
-    tests = {
-        "given": f"count(*) FILTER ({given})",
-        "distinct": f"count(DISTINCT {value})",
-        "number": f"count({number})",
-        "negative": f"coalesce(bool_or({number} < 0 OR starts_with({value}::VARCHAR, '-')), false)",
-        "fraction": f"coalesce(bool_or({number} <> floor({number})), false)",
-        "comma": f"count(*) FILTER ({comma})",
-        "has_comma": f"coalesce(bool_or(contains({value}::VARCHAR, ',')), false)",
-        **{f"date{i}": f"count({_as_date(value, form)})" for i, form in enumerate(_FORMATS)},
-    }
-    picks = ", ".join(f"{sql} AS {quote(key)}" for key, sql in tests.items())
-    found = reader.fetch(f"SELECT {picks} FROM {table}", name).to_pylist()[0]
-    kind, form, is_comma = _kind(found, column, declared)
+    is_text = declared == "VARCHAR"
+    is_dated = declared.startswith(("TIMESTAMP", "DATE"))
+    digits = sounds_dated(column)
+    values = _given(reader, table, value) if is_text or (digits and not is_dated) else {}
+    style = number_style(values) if is_text else _declared_style(declared)
+    formats = date_formats(values, digits=digits)
+    kind = DATE if is_dated else _kind(style, formats)
+    formats = _settled(reader, table, value, formats) if kind == DATE else []
+    distinct, negative, fraction = _measured(
+        reader, table, value, style if kind == NUMBER else None
+    )
+    texts = sorted(values) if kind == TEXT and is_text and distinct <= MAX_VALUES else ()
     return ColumnFacts(
         column,
         kind,
-        form,
-        int(found["distinct"]),
-        bool(found["negative"]) and kind == NUMBER,
-        (bool(found["fraction"]) or is_comma) and kind == NUMBER,
-        is_comma,
-        _values(reader, table, value) if kind == TEXT and found["distinct"] <= MAX_VALUES else (),
+        formats[0] if formats else None,
+        distinct,
+        negative,
+        fraction,
+        style if kind == NUMBER and style is not None and is_text else PLAIN,
+        tuple(texts),
+        tuple(formats),
+        kind == DATE and is_text and names_zone(values),
+        is_text,
     )
 
 
-def _kind(found: Mapping[str, Any], column: str, declared: str) -> tuple[str, str | None, bool]:
-    """Return what a column is, a date's format, and whether numbers have a decimal comma."""
-    enough = max(1, _SURE * found["given"])
-    if declared.startswith(("TIMESTAMP", "DATE")):
-        return DATE, None, False
-    if found["number"] >= enough and not (found["date5"] >= enough and _sounds_dated(column)):
-        return NUMBER, None, False
-    if found["has_comma"] and found["comma"] >= enough:
-        return NUMBER, None, True
-    fits = [f for i, f in enumerate(_FORMATS) if found[f"date{i}"] >= enough]
-    return (DATE, fits[0], False) if fits else (TEXT, None, False)
+def _given(reader: Reader, table: str, value: str) -> dict[str, int]:
+    """Return rows of the sample by trimmed value, of a part of the values where there are many."""
+    sql = (
+        f"SELECT trim({value}::VARCHAR) AS v, count(*) AS n FROM {table} "
+        f"WHERE trim({value}::VARCHAR) <> '' GROUP BY 1 ORDER BY n DESC, hash(v) LIMIT {_LOOKED_AT}"
+    )
+    found = reader.fetch(sql, table)
+    return dict(zip(found["v"].to_pylist(), found["n"].to_pylist(), strict=True))
 
 
-def _values(reader: Reader, table: str, value: str) -> tuple[str, ...]:
-    text = f"{value}::VARCHAR"
-    sql = f"SELECT DISTINCT {text} AS v FROM {table} WHERE trim({text}) <> '' ORDER BY v"
-    return tuple(map(str, reader.fetch(sql, table)["v"].to_pylist()))
+def _declared_style(declared: str) -> NumberStyle | None:
+    numbers = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "U", "FLOAT", "DOUBLE",
+               "DECIMAL")  # fmt: skip
+    return PLAIN if declared.startswith(numbers) and declared != "UUID" else None
+
+
+def _measured(
+    reader: Reader, table: str, value: str, style: NumberStyle | None
+) -> tuple[int, bool, bool]:
+    """Return distinct values, and of numbers whether some are below 0 and some not whole."""
+    signs = ""
+    if style is not None:
+        number = style.sql(value)
+        signs = (
+            f", coalesce(bool_or({number} < 0), false) AS negative, "
+            f"coalesce(bool_or({number} <> floor({number})), false) AS fraction"
+        )
+    sql = f"SELECT count(DISTINCT {value}) AS n{signs} FROM {table}"
+    [found] = reader.fetch(sql, table).to_pylist()
+    return int(found["n"]), bool(found.get("negative")), bool(found.get("fraction"))
+
+
+def _kind(style: NumberStyle | None, formats: list[str | None]) -> str:
+    """Return what a column is: a date in digits by its name, a number, a date, a text."""
+    if formats and (style is None or formats[0] in DIGITS):
+        return DATE
+    return NUMBER if style is not None else TEXT
+
+
+def _settled(reader: Reader, table: str, value: str, formats: list[str | None]) -> list[str | None]:
+    """Return the formats that fit, the more likely of a pair with day and month exchanged first.
+
+    Of the two readings of 01/02/2024 the one is taken whose days are the first of months or a
+    constant step apart; else the one of the shorter stretch of time.
+    """
+    other = swapped(formats[0]) if formats else None
+    if other not in formats:
+        return formats
+    both = [formats[0], other]
+    regular = []
+    for form in both:
+        sql = f"SELECT DISTINCT ({date_sql_of(value, form)})::DATE AS d FROM {table} ORDER BY d"
+        days = pd.DatetimeIndex([d for d in reader.fetch(sql, table)["d"].to_pylist() if d])
+        steps = pd.Series(days).diff().dt.days.dropna()
+        is_even = bool((days.day == 1).all()) or (len(steps) > 1 and steps.nunique() == 1)
+        regular.append((not is_even, (days.max() - days.min()).days))
+    first = both[regular.index(min(regular))]
+    return [first, *(form for form in formats if form != first)]
 
 
 def date_of(file: FileFacts) -> ColumnFacts:
@@ -240,7 +294,10 @@ def date_of(file: FileFacts) -> ColumnFacts:
 
 def date_sql(column: ColumnFacts) -> str:
     """Return the SQL of a date column's day, NULL where it holds none."""
-    return f"({_as_date(quote(column.name), column.format)})::DATE"
+    stamp = f"TRY_CAST({quote(column.name)} AS TIMESTAMP)"
+    if column.is_text or column.format is not None:
+        stamp = date_sql_of(quote(column.name), column.format)
+    return f"({stamp})::DATE"
 
 
 def dates_in(
@@ -254,8 +311,14 @@ def dates_in(
 
 def num_distinct(reader: Reader, file: FileFacts, names: Iterable[str]) -> int:
     """Return how many combinations of values some columns hold."""
-    cells = ", ".join(quote(name) for name in names) or "1"
-    sql = f'SELECT count(*) AS n FROM (SELECT DISTINCT {cells} FROM "{file.name}")'
+    return num_combined(reader, file, map(quote, names))
+
+
+def num_combined(reader: Reader, file: FileFacts, cells: Iterable[str]) -> int:
+    """Return how many combinations of values some expressions give."""
+    sql = (
+        f'SELECT count(*) AS n FROM (SELECT DISTINCT {", ".join(cells) or "1"} FROM "{file.name}")'
+    )
     return int(reader.fetch(sql, file.name)["n"][0].as_py())
 
 
@@ -266,13 +329,3 @@ def wide_pattern(form: str) -> str:
     for directive, digits in parts.items():
         pattern = pattern.replace(directive, digits)
     return pattern
-
-
-def _as_date(value: str, form: str | None) -> str:
-    if form is None:
-        return f"TRY_CAST({value}::VARCHAR AS TIMESTAMP)"
-    return f"TRY_STRPTIME({value}::VARCHAR, {literal(form)})"
-
-
-def _sounds_dated(column: str) -> bool:
-    return re.search(r"date|day|week|month|period|^ds$|^dt$", column.lower()) is not None

@@ -1,6 +1,6 @@
 """The account of every row: used, or set aside with a reason and its original columns."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from invopt.sources.duck import Reader
-from invopt.sources.standard import Standard, literal
+from invopt.sources.standard import Standard, literal, number_keys
+from invopt.sources.twins import near_twins, spelled
 from invopt.sources.wide import Layout
 
 DUPLICATE = "another row has the same key and period"
@@ -17,8 +18,14 @@ BEFORE = "before the first sales period"
 AFTER = "after the last sales period"
 ORPHAN = "its key names no series"
 
+FUTURE = "it is dated after today"
+UNFINISHED = "its period has not ended"
+FAR = "its date is far from all others"
+OLDER = "a later count of its series is there"
+REPEATED_LINE = "another line has the same line key"
+
 # Rows that are sound but have no place in this panel; they do not count as faulty.
-OUTSIDE_REASONS = (BEFORE, AFTER, ORPHAN)
+OUTSIDE_REASONS = (BEFORE, AFTER, ORPHAN, FUTURE, UNFINISHED, OLDER)
 
 
 @dataclass
@@ -68,7 +75,7 @@ class Ledger:
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
         self.accounting: list[Accounting] = []
-        self.notes: list[str] = []
+        self.notes = reader.notes
         reader.run(
             'CREATE TABLE quarantine ("table" VARCHAR, row BIGINT, reason VARCHAR, record VARCHAR)',
             "quarantine",
@@ -128,6 +135,46 @@ class Ledger:
             self.set_aside(std, view, "s.reason IS NOT NULL", "s.reason")
         total = sum(int(row["n"]) for row in rows)
         self.enter(std, total, refused | dict(lost or {}))
+
+    def without_orphans(self, std: Standard, view: str, keys: Iterable[str]) -> str:
+        """Return a view of the same rows in which those that name none of the keys have a reason.
+
+        Names that differ in zeros, blanks or case only are noted.
+        """
+        keys = list(keys)
+        number_keys(self.reader, f"keys_{std.name}", keys)
+        placed = f"placed_{std.name}"
+        self.reader.run(
+            f'CREATE OR REPLACE VIEW "{placed}" AS SELECT s.* REPLACE (coalesce(s.reason, CASE '
+            f'WHEN k.key IS NULL THEN {literal(ORPHAN)} END) AS reason) FROM "{view}" s '
+            f'LEFT JOIN "keys_{std.name}" k ON k.key = s.key',
+            std.name,
+        )
+        self.tell_strangers(std, placed, keys)
+        return placed
+
+    def tell_strangers(self, std: Standard, view: str, keys: Iterable[str]) -> None:
+        """Note the rows whose key names none of the keys, and the keys that no row names."""
+        orphan = literal(ORPHAN)
+        found = self.reader.fetch(
+            f'SELECT key, bool_or(coalesce(reason = {orphan}, false)) AS lost FROM "{view}" '
+            f"WHERE coalesce(reason, {orphan}) = {orphan} GROUP BY key ORDER BY key",
+            std.name,
+        ).to_pandas()
+        lost = found["lost"].astype(bool)
+        strangers = found.loc[lost, "key"].tolist()
+        silent = sorted(set(keys) - set(found.loc[~lost, "key"]))
+        if silent:
+            self.notes.append(
+                f"{std.name}: {len(silent):,} of {len(set(keys)):,} keys of the sales have no row "
+                f"there (e.g. {silent[0]})"
+            )
+        if strangers:
+            pairs = near_twins(strangers, silent)
+            told = f"; {len(pairs):,} only write it differently ({spelled(pairs)})" if pairs else ""
+            self.notes.append(
+                f"{std.name}: {len(strangers):,} keys name no series (e.g. {strangers[0]}){told}"
+            )
 
     def set_aside(self, std: Standard, view: str, condition: str, reason: str) -> None:
         """Append rows of a view (as s) to the quarantine, with their original columns as JSON."""

@@ -5,18 +5,21 @@ Text columns (CSV) are read as text: a bare column is converted for you, and ins
 expression `num(x)` converts to a number and `day(x, '%d/%m/%Y')` to a date.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from invopt.config import explain_validation
+from invopt.config import Name, explain_validation
 from invopt.errors import ConfigError
 from invopt.timeline import check_frequency
 
 Aggregate = Literal["sum", "mean", "min", "max", "last"]
 DOMAINS = ("stock", "promotions", "customers", "market", "external")
+TERMS = ("suppliers", "price_breaks", "receipts", "calendar", "overrides")
 
 
 class _Part(BaseModel):
@@ -61,9 +64,12 @@ class Expression(_Part):
         format: strptime format, for dates held as text.
         from_timezone: Zone of a time stamp that does not name its own.
         to_timezone: Zone whose calendar day counts; UTC for stamps that name their zone.
-        aggregate: How several rows of one period combine: sales of layout "transactions", and
-            stock, promotions, customers, market and external where they are finer than the period.
+        aggregate: How several rows of one key (and period) combine; later ones are set aside
+            where nothing is said. Not of a key, a date or a text.
         type: "number" makes an attribute of products a number; by default it is a category.
+        decimal: Decimal sign of a number held as text.
+        thousands: Sign between its groups of three digits; none by default.
+        unit: Unit or currency written before or after it (kg, EUR); another one is refused.
     """
 
     expr: str
@@ -73,6 +79,46 @@ class Expression(_Part):
     to_timezone: str | None = None
     aggregate: Aggregate | None = None
     type: Literal["number", "text"] | None = None
+    decimal: Literal[".", ","] = "."
+    thousands: Literal[",", ".", " ", "'"] | None = None
+    unit: str | None = None
+
+    @model_validator(mode="after")
+    def _sound(self) -> "Expression":
+        if self.thousands == self.decimal:
+            raise ValueError(f"decimal and thousands are both {self.decimal!r}")
+        for zone in (self.from_timezone, self.to_timezone):
+            if zone is not None:
+                _check_zone(zone)
+        if self.format is not None and re.search("%[WU]", self.format):
+            raise ValueError(
+                f"format {self.format!r}: %W and %U number weeks as no calendar does; weeks of "
+                "ISO 8601 are %G-W%V"
+            )
+        return self
+
+    @property
+    def declares_number(self) -> bool:
+        """True when it says how a number is written."""
+        return self.decimal != "." or self.thousands is not None or self.unit is not None
+
+    def refuse(self, *fields: str) -> None:
+        """Refuse what has no meaning where this expression stands.
+
+        Raises:
+            ValueError: If one of the fields is given.
+        """
+        default = type(self).model_fields
+        given = sorted(f for f in fields if getattr(self, f) != default[f].default)
+        if given:
+            raise ValueError(f"{', '.join(given)} of {self.expr!r} has no meaning there")
+
+
+def _check_zone(zone: str) -> None:
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as err:
+        raise ValueError(f"there is no time zone {zone!r}; one is Europe/Paris") from err
 
 
 def _as_expression(value: Any) -> Any:
@@ -90,6 +136,14 @@ def _as_list(value: Any) -> Any:
 Column = Annotated[Expression, BeforeValidator(_as_expression)]
 
 
+# Words of an expression that are about dates, and about numbers.
+_OF_DATES = ("format", "from_timezone", "to_timezone")
+_OF_NUMBERS = ("scale", "decimal", "thousands", "unit")
+# Columns that hold dates; every other one is a number, a flag or a text.
+DATE_COLUMNS = ("due", "phase_in", "phase_out", "ds", "from", "to", "made_at", "ordered",
+                "received")  # fmt: skip
+
+
 class Wide(_Part):
     """Periods as columns.
 
@@ -99,6 +153,8 @@ class Wide(_Part):
         lookup: Source with one row per period column, when they are not.
         key: Column of lookup that holds the period column's name.
         ds: Column of lookup that holds its date.
+        decimal: Decimal sign of cells held as text.
+        thousands: Sign between their groups of three digits; none by default.
     """
 
     columns: str
@@ -106,9 +162,12 @@ class Wide(_Part):
     lookup: str | None = None
     key: str | None = None
     ds: str | None = None
+    decimal: Literal[".", ","] = "."
+    thousands: Literal[",", ".", " ", "'"] | None = None
 
     @model_validator(mode="after")
     def _dated(self) -> "Wide":
+        Expression(expr="cell", decimal=self.decimal, thousands=self.thousands, format=self.format)
         if (self.format is None) == (self.lookup is None):
             raise ValueError("give either format or lookup (with key and ds)")
         if self.lookup is not None and (self.key is None or self.ds is None):
@@ -121,11 +180,26 @@ class Table(_Part):
 
     Attributes:
         source: Name under sources (key `from` in the YAML).
-        where: Condition on the source's rows; rows it excludes are not read at all.
+        where: Condition on the source's rows; rows of which it is false are left out and counted.
     """
 
     source: str = Field(alias="from")
     where: str | None = None
+
+    @model_validator(mode="after")
+    def _no_idle_words(self) -> "Table":
+        for key in ("unique_id", "key", "line_key"):
+            if isinstance(found := getattr(self, key, None), Expression):
+                found.refuse(*_OF_DATES, *_OF_NUMBERS, "aggregate", "type")
+        if isinstance(found := getattr(self, "ds", None), Expression):
+            found.refuse(*_OF_NUMBERS, "aggregate", "type")
+        columns: dict[str, Expression] = getattr(self, "columns", {})
+        for name, column in columns.items():
+            if name in DATE_COLUMNS:
+                column.refuse(*_OF_NUMBERS, "aggregate", "type")
+            else:
+                column.refuse(*_OF_DATES)
+        return self
 
 
 class SalesTable(Table):
@@ -141,6 +215,8 @@ class SalesTable(Table):
             layout transactions, whose lines tell what was charged once it was sold.
         returns: "reject" sets rows with negative y aside; "net" lets them lower the period's sum.
         missing: What a period without a row means after the first sale.
+        line_key: Name of a line (layout transactions): a later line of the same name, in whatever
+            file, is set aside. Where none is given, files that overlap are told.
     """
 
     layout: Literal["long", "wide", "transactions"] = "long"
@@ -151,15 +227,25 @@ class SalesTable(Table):
     known: tuple[Literal["price", "discount"], ...] | None = None
     returns: Literal["reject", "net"] = "reject"
     missing: Literal["zero", "unobserved"] = "zero"
+    line_key: Column | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> "SalesTable":
+        if self.line_key is not None and self.layout != "transactions":
+            raise ValueError("line_key is of layout transactions")
+        if "is_observed" in self.columns:
+            self.columns["is_observed"].refuse(*_OF_NUMBERS, "type")
         if self.layout == "wide":
             if self.wide is None or self.columns:
                 raise ValueError("layout wide needs `wide` and no `columns`")
         elif self.ds is None or "y" not in self.columns:
             raise ValueError(f"layout {self.layout} needs ds and columns.y")
         return self
+
+    @property
+    def adds_up(self) -> bool:
+        """True when several rows of a series and period combine to one."""
+        return self.layout == "transactions" or any(e.aggregate for e in self.columns.values())
 
     def is_known_ahead(self, column: str) -> bool:
         """Return whether a column's future values may be used."""
@@ -173,8 +259,8 @@ class ProductsTable(Table):
 
     Attributes:
         unique_id: Name of the series.
-        columns: product, location, category, brand, list_price, unit_cost, shelf_life,
-            pack_size, min_order, lead_time and any attribute of your own.
+        columns: product, location, category, brand, list_price, unit_cost, any attribute of your
+            own, and the terms of ordering (see invopt.contracts.TERM_NUMBERS and TERM_TEXTS).
         launches: Rows without sales are series too, forecast from their attributes.
     """
 
@@ -240,9 +326,16 @@ class ChannelTable(Table):
 
 
 class PositionTable(Table):
-    """Stock position now: on_hand and, where known, on_order, lead_time, backorders."""
+    """Stock position now: on_hand and, where known, on_order, lead_time, backorders.
+
+    Attributes:
+        unique_id: Name of the series.
+        ds: Date of the count; of several counts of a series the latest one holds.
+        columns: In units, lead_time in periods.
+    """
 
     unique_id: Column | None = None
+    ds: Column | None = None
     columns: dict[Literal["on_hand", "on_order", "backorders", "lead_time"], Column]
 
 
@@ -251,6 +344,18 @@ class OpenOrdersTable(Table):
 
     unique_id: Column | None = None
     columns: dict[Literal["quantity", "due_in", "due"], Column]
+
+
+class TermsTable(Table):
+    """A table that planning alone reads: suppliers, price_breaks, receipts, calendar, overrides.
+
+    Attributes:
+        unique_id: Name of the series a row is of, where rows are of series.
+        columns: As invopt.sources.terms lists them for each of these tables.
+    """
+
+    unique_id: Column | None = None
+    columns: dict[str, Column]
 
 
 Channels = Annotated[tuple[ChannelTable, ...], BeforeValidator(_as_list)]
@@ -267,7 +372,7 @@ class Mapping(_Part):
         sales: The one table that must be there.
     """
 
-    name: str
+    name: Name
     frequency: str
     unique_id: Column | None = None
     sources: dict[str, Annotated[Source, BeforeValidator(_as_source)]]
@@ -280,10 +385,22 @@ class Mapping(_Part):
     external: Channels = ()
     position: PositionTable | None = None
     open_orders: OpenOrdersTable | None = None
+    suppliers: TermsTable | None = None
+    price_breaks: TermsTable | None = None
+    receipts: TermsTable | None = None
+    calendar: TermsTable | None = None
+    overrides: TermsTable | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> "Mapping":
         check_frequency(self.frequency)
+        strange = [name for name in self.sources if not re.fullmatch(r"[\w .-]+", name)]
+        if strange:
+            raise ValueError(
+                f"sources {strange[0]!r}: the name of a source has letters, digits, _, - and ."
+            )
+        if self.unique_id is not None:
+            self.unique_id.refuse(*_OF_DATES, *_OF_NUMBERS, "aggregate", "type")
         for name, table in self.tables():
             if table.source not in self.sources:
                 raise ValueError(
@@ -303,7 +420,7 @@ class Mapping(_Part):
     def tables(self) -> list[tuple[str, Table]]:
         """Return every mapped table with its name, sales first."""
         found: list[tuple[str, Table]] = [("sales", self.sales)]
-        for name in ("products", *DOMAINS, "position", "open_orders"):
+        for name in ("products", *DOMAINS, "position", "open_orders", *TERMS):
             value = getattr(self, name)
             tables = value if isinstance(value, tuple) else [value] if value else []
             found += [

@@ -8,25 +8,26 @@ from invopt.errors import InvalidInputError
 from invopt.panel import SERIES_LEVEL, Channel, Flag, Panel
 from invopt.sources import wide
 from invopt.sources.duck import Reader
-from invopt.sources.ledger import DUPLICATE, Ledger
+from invopt.sources.ledger import DUPLICATE, FAR, FUTURE, REPEATED_LINE, UNFINISHED, Ledger
 from invopt.sources.mapping import Expression, Mapping, SalesTable, Table
+from invopt.sources.periods import believed, far_future, regular_step, unfinished
 from invopt.sources.standard import (
     BOOLEAN,
     NUMBER,
     Parts,
     Standard,
+    checked,
     combined,
     compact,
     gather,
+    kept_by,
+    literal,
+    numbered,
     quote,
     rows_of_part,
     standardise,
 )
-from invopt.timeline import Timeline
-
-# Sales this many years away from the others, of fewer than this share of the rows, are mistakes.
-MAX_GAP_YEARS = 2
-FAR_SHARE = 0.01
+from invopt.timeline import Timeline, floor_dates
 
 # What holds after the last record: a price stays, a discount ends.
 _BEYOND = {"price": "forward", "discount": "zero"}
@@ -35,25 +36,51 @@ _BEYOND = {"price": "forward", "discount": "zero"}
 class LongSales:
     """Sales with one row per series and period, or lines to be added up."""
 
-    def __init__(self, mapping: Mapping, reader: Reader, ledger: Ledger) -> None:
+    def __init__(
+        self, mapping: Mapping, reader: Reader, ledger: Ledger, today: pd.Timestamp | None
+    ) -> None:
         self.table, self.reader, self.ledger = mapping.sales, reader, ledger
         self.duplicates, self.refused = 0, ""
-        key = series_key(mapping, mapping.sales)
-        self.std = self._standard(key, {})
-        found = self._found()
-        years = (found["last"].max() - found["first"].min()).days / 365 if len(found) else 0
-        if years > MAX_GAP_YEARS and (stretch := self._main_stretch()) is not None:
-            # One mistyped year would make a panel of a century.
-            first_day, last_day = (f"DATE '{day:%Y-%m-%d}'" for day in stretch)
-            outside = f"ds NOT BETWEEN {first_day} AND {last_day}"
-            self.std = self._standard(key, {"its date is far from all others": outside})
-            found = self._found()
+        key, freq = series_key(mapping, mapping.sales), mapping.frequency
+        rules: dict[str, str] = self._repeated_lines()
+        if today is not None:
+            rules[FUTURE] = f"ds > {_day(far_future(freq, today))}"
+        self.std = self._standard(key, rules)
+        found, days = self._found()
         if found.empty:
             raise InvalidInputError(self._no_rows())
+        more = self._outside(days, freq, today)
+        if more:
+            rules |= more
+            self.std = self._standard(key, rules)
+            found, days = self._found()
         self.keys = tuple(found["key"])
-        self.timeline = Timeline.covering(
-            found["first"].min(), found["last"].max(), mapping.frequency
-        )
+        self.timeline = Timeline.covering(days["ds"].iloc[0], days["ds"].iloc[-1], freq)
+        recorded = np.unique(self.timeline.index_of(pd.DatetimeIndex(days["ds"])))
+        self.step = regular_step(recorded)
+        if self.step > 1:
+            ledger.notes.append(
+                f"sales come every {self.timeline.spell(self.step)}: that is no frequency known "
+                f"here ({freq} is read, with nothing in between)"
+            )
+
+    def _outside(self, days: pd.DataFrame, freq: str, today: pd.Timestamp | None) -> dict[str, str]:
+        """Return the rules that leave out what stands alone and the period that has not ended."""
+        first, last = believed(days, freq)
+        inside = days["ds"].between(first, last)
+        rules = {}
+        if not inside.all():
+            rules[FAR] = f"ds NOT BETWEEN {_day(first)} AND {_day(last)}"
+            days = days[inside]
+        found = unfinished(days, freq, today)
+        if found is not None and days["ds"].iloc[0] < found.start:
+            rules[UNFINISHED] = f"ds >= {_day(found.start)}"
+            rows = int(days["n"][days["ds"] >= found.start].sum())
+            self.ledger.notes.append(
+                f"the period from {found.start:%Y-%m-%d} has not ended ({found.why}): its {rows:,} "
+                "rows are left out, and the forecast begins with it"
+            )
+        return rules
 
     def read(self, series: pd.DataFrame, parts: Parts, number: int) -> Panel:
         """Return the panel of one partition's series, rows as in `series`."""
@@ -69,31 +96,55 @@ class LongSales:
         """Enter the account; call it when all partitions were read."""
         self.ledger.enter_view(self.std, lost={DUPLICATE: self.duplicates})
 
-    def _found(self) -> pd.DataFrame:
-        """Return key, first and last date of every series, sorted by key."""
+    def _found(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return every series by key, and every day with its rows and last moment, ascending."""
         found = self.reader.fetch(
-            f'SELECT key, min(ds) AS first, max(ds) AS last FROM "{self.std.view}" '
-            "WHERE reason IS NULL GROUP BY key ORDER BY key",
+            f'SELECT key, ds, count(*) AS n, max(__at) AS last_at FROM "{self.std.view}" '
+            "WHERE reason IS NULL GROUP BY GROUPING SETS ((key), (ds)) ORDER BY key, ds",
             "sales",
         ).to_pandas()
-        return found.astype({"first": "datetime64[ns]", "last": "datetime64[ns]"})
+        days = found[found["ds"].notna()].astype({"ds": "datetime64[ns]"})
+        return found.loc[found["ds"].isna(), ["key"]], days.reset_index(drop=True)
 
-    def _main_stretch(self) -> tuple[pd.Timestamp, pd.Timestamp] | None:
-        """Return the first and last date of the sales; None when no date is far from the rest.
+    def _repeated_lines(self) -> dict[str, str]:
+        """Return the rule that sets repeated lines aside, where lines have a name."""
+        name = self.table.line_key
+        if name is None:
+            self._suspect_files()
+            return {}
+        types = self.reader.column_types(f'"{self.table.source}"', "sales.from")
+        line = checked(self.reader, "sales", "line_key", name, self.table, types)
+        self.reader.run(
+            "CREATE OR REPLACE TABLE repeated_lines AS SELECT __row FROM (SELECT __row, "
+            "row_number() OVER (PARTITION BY line ORDER BY __row) AS n FROM (SELECT __row, "
+            f"({line})::VARCHAR AS line FROM {numbered(self.table.source)}"
+            f"{kept_by(self.table.where)}) WHERE line IS NOT NULL) WHERE n > 1",
+            "sales.line_key",
+        )
+        return {REPEATED_LINE: "__row IN (SELECT __row FROM repeated_lines)"}
 
-        Far are dates beyond a gap of MAX_GAP_YEARS that less than FAR_SHARE of the rows have.
-        """
-        found = self.reader.fetch(
-            f'SELECT ds, count(*) AS n FROM "{self.std.view}" WHERE reason IS NULL '
-            "GROUP BY ds ORDER BY ds",
+    def _suspect_files(self) -> None:
+        """Note where lines of one file are those of another: nothing names them, so both count."""
+        files = self.reader.files.get(self.table.source, [])
+        if self.table.layout != "transactions" or len(files) < 2:
+            return
+        columns = ", ".join(quote(c) for c in sorted(self.reader.column_types(
+            f'"{self.table.source}"', "sales.from")))  # fmt: skip
+        hashed = " UNION ALL BY NAME ".join(
+            f"SELECT {number} AS __file, * FROM {rows}" for number, rows in enumerate(files)
+        )
+        [found] = self.reader.fetch(
+            "SELECT coalesce(sum(n), 0) AS n FROM (SELECT sum(n) - max(n) AS n FROM ("
+            f"SELECT hash({columns}) AS h, __file, count(*) AS n FROM ({hashed}) GROUP BY ALL) "
+            "GROUP BY h HAVING count(*) > 1)",
             "sales",
-        ).to_pandas()
-        dates = pd.to_datetime(found["ds"])
-        stretch = (dates.diff() > pd.Timedelta(days=365 * MAX_GAP_YEARS)).cumsum()
-        rows = found["n"].groupby(stretch).sum()
-        far = rows[rows < FAR_SHARE * rows.sum()].index
-        kept = dates[~stretch.isin(far)]
-        return None if far.empty or kept.empty else (kept.min(), kept.max())
+        ).to_pylist()
+        if found["n"]:
+            self.ledger.notes.append(
+                f"{int(found['n']):,} lines of sales are, word for word, in another file of "
+                f"{self.table.source} too, and count twice: if these files overlap, name a line "
+                "in sales.line_key"
+            )
 
     def _standard(self, key: Expression, more: dict[str, str]) -> Standard:
         rules = more | {"y is empty": "y IS NULL"}
@@ -116,7 +167,7 @@ class LongSales:
         period = self.timeline.to_sql("s.ds")
         kept = rows_of_part(self.reader, self.std, self.std.view, period, parts)
         rows = f"FROM {kept} s WHERE p = {number}"
-        if self.table.layout == "transactions":
+        if self.table.adds_up:
             picks = ", ".join(f"{self._sum(c)}::FLOAT AS {quote(c)}" for c in self.std.columns)
             return f"SELECT i, t, min(s.__row) AS __row, {picks} {rows} GROUP BY i, t"
         picks = ", ".join(f"s.{quote(c)}::FLOAT AS {quote(c)}" for c in self.std.columns)
@@ -131,14 +182,20 @@ class LongSales:
         return combined(value, function)
 
     def _refused(self, shape: tuple[int, int], parts: Parts, number: int) -> npt.NDArray[np.bool_]:
-        """Return a mask of cells with a refused record: unknown rather than zero."""
+        """Return a mask of cells with a refused record: unknown, and neither zero nor smaller.
+
+        Where lines add up, a return that is not netted leaves what was sold as it is, and so does a
+        line sent twice.
+        """
         mask = np.zeros(shape, bool)
         if not self.refused:
             self.refused = "refused_sales"
+            harmless = ["y is negative", REPEATED_LINE] if self.table.adds_up else [""]
             self.reader.run(
                 f"CREATE TABLE {self.refused} AS SELECT c.i, {self.timeline.to_sql('s.ds')} AS t "
                 f'FROM "{self.std.view}" s JOIN "codes_{self.std.name}" c USING (key) '
-                "WHERE s.reason IS NOT NULL AND year(s.ds) BETWEEN 1900 AND 2200",
+                f"WHERE s.reason NOT IN ({', '.join(map(literal, harmless))}) "
+                "AND year(s.ds) BETWEEN 1900 AND 2200",
                 "sales",
             )
         sql = (
@@ -168,14 +225,37 @@ class LongSales:
 class WideSales:
     """Sales with periods as columns."""
 
-    def __init__(self, mapping: Mapping, reader: Reader, ledger: Ledger) -> None:
+    def __init__(
+        self, mapping: Mapping, reader: Reader, ledger: Ledger, today: pd.Timestamp | None
+    ) -> None:
         self.table, self.reader, self.ledger = mapping.sales, reader, ledger
         assert self.table.wide is not None
-        key = series_key(mapping, self.table)
+        key, freq = series_key(mapping, self.table), mapping.frequency
         self.layout = wide.survey(reader, "sales", self.table, self.table.wide, key)
         self.keys = self.layout.keys
-        self.timeline = self.layout.timeline(mapping.frequency)
+        self.open_cells: dict[str, tuple[str, ...]] = {}
+        if today is not None:
+            self._leave_out_open(freq, today)
+        self.timeline = self.layout.timeline(freq)
+        self.step = regular_step(np.unique(self.timeline.index_of(self.layout.dates)))
         self.values: wide.WideValues | None = None
+
+    def _leave_out_open(self, freq: str, today: pd.Timestamp) -> None:
+        """Leave out the columns of periods that have not ended, unless that is all of them."""
+        now = floor_dates(pd.DatetimeIndex([today]), freq)[0]
+        late, future = self.layout.dates >= now, self.layout.dates > far_future(freq, today)
+        if not late.any() or late.all():
+            return
+        names = np.array(self.layout.columns, object)
+        self.open_cells = {
+            UNFINISHED: tuple(names[late & ~future]),
+            FUTURE: tuple(names[future]),
+        }
+        self.layout = self.layout.without(late)
+        self.ledger.notes.append(
+            f"today is {today:%Y-%m-%d}: {', '.join(names[late][:5])} of sales "
+            f"({int(late.sum())} columns) are of periods that have not ended, and left out"
+        )
 
     def read(self, series: pd.DataFrame, parts: Parts, number: int) -> Panel:
         """Return the panel of one partition's series, rows as in `series`."""
@@ -190,7 +270,9 @@ class WideSales:
         """Enter the account; call it when all partitions were read."""
         reject = self.table.returns == "reject"
         refused = self.layout.quarantine(self.reader, reject_negative=reject)
-        self.ledger.enter(self.layout, self.layout.num_cells, refused, len(self.layout.columns))
+        for reason, columns in self.open_cells.items():
+            refused[reason] = self.layout.quarantine_columns(self.reader, columns, reason)
+        self.ledger.enter(self.layout, self.layout.num_cells, refused, self.layout.num_columns)
 
 
 def series_key(mapping: Mapping, table: Table) -> Expression:
@@ -205,6 +287,10 @@ def series_key(mapping: Mapping, table: Table) -> Expression:
     return key
 
 
+def _day(date: pd.Timestamp) -> str:
+    return f"DATE '{date:%Y-%m-%d}'"
+
+
 def _sales_panel(
     table: SalesTable,
     part: pd.DataFrame,
@@ -215,9 +301,11 @@ def _sales_panel(
     """Return the panel of one partition.
 
     An absent period reads as zero sales where the mapping says so; an absent cell of a wide
-    table, and a period whose record was refused, are missing.
+    table, and a period of which a record was refused, are missing.
     """
     y = values.pop("y")
+    if table.adds_up:
+        y[refused] = np.nan  # the other lines of the period are not all that was sold
     absent = np.isnan(y)
     flags = np.where(absent, Flag.MISSING, 0).astype(np.uint8)
     if table.missing == "zero" and table.layout != "wide":

@@ -9,20 +9,30 @@ import numpy.typing as npt
 import pandas as pd
 
 from invopt.errors import InvalidInputError
+from invopt.sources.dates import dated
 from invopt.sources.duck import Reader
+from invopt.sources.duck import literal as literal
+from invopt.sources.duck import quote as quote
 from invopt.sources.mapping import ChannelTable, Expression, Table
+from invopt.sources.numbers import THREE_DIGITS, number_sql
 
 NUMBER = "DOUBLE"
 BOOLEAN = "BOOLEAN"
 TEXT = "VARCHAR"
 _FILL_ROWS = 4096
+# What a plan writes where nothing is planned, in small letters.
+_NOTHING = ("0", "0.0", "-", "n/a", "na", "nan", "none", "null", "no", "false", "keine", "aucune",
+            "ninguna")  # fmt: skip
+# Columns that count units, mostly whole ones.
+_UNITS = ("y", "on_hand", "on_order", "backorders", "quantity")
 
 
 @dataclass(frozen=True)
 class Standard:
     """A mapped table as a DuckDB view.
 
-    The view has __row, key (text or NULL), ds (DATE), the columns, and reason (NULL when sound).
+    The view has __row, key (text or NULL), ds (DATE) and __at (TIMESTAMP) of a table with time,
+    the columns, and reason (NULL when sound).
 
     Attributes:
         name: Of the table.
@@ -74,34 +84,41 @@ def standardise(
     if not types:
         raise InvalidInputError(f"{name}.from: source {table.source} has no columns.")
     inner = ["__row"]
+    rows = f"(SELECT * FROM {numbered(table.source)}{kept_by(table.where)})"
     reasons: dict[str, str] = {}
     if key is not None:
-        inner.append(f"({_checked(reader, name, 'key', key, table, types)})::VARCHAR AS key")
+        raw = checked(reader, name, "key", key, table, types)
+        inner.append(f"({reader.whole_numbers(raw, table.source, types)})::VARCHAR AS key")
         reasons["its key is empty"] = "key IS NULL OR trim(key) = ''"
         # A stray quote makes the lines after it part of a name.
         reasons["its key holds a line break"] = "contains(key, chr(10)) OR contains(key, chr(13))"
     else:
         inner.append("'' AS key")
     if ds is not None:
-        raw = _checked(reader, name, "ds", ds, table, types)
-        kind = reader.column_types(f'(SELECT {raw} AS ds FROM "{table.source}")', f"{name}.ds")[
-            "ds"
-        ]
-        inner += [f"{_date_sql(raw, ds, kind)} AS ds", f"({raw})::VARCHAR AS ds_raw"]
-        reasons["ds is empty"] = "ds IS NULL AND (ds_raw IS NULL OR trim(ds_raw) = '')"
-        reasons["ds is not a date"] = "coalesce(year(ds) NOT BETWEEN 1900 AND 2200, true)"
-    for column, expression in columns.items():
-        raw = _checked(reader, name, f"columns.{column}", expression, table, types)
-        inner += _column_sql(column, raw, expression, kinds[column])
+        raw = checked(reader, name, "ds", ds, table, types)
+        [kind] = kinds_of(reader, table.source, [raw], f"{name}.ds")
+        found = dated(reader, rows, raw, ds, kind, f"{name}.ds")
+        rows, reasons = found.rows, reasons | found.reasons
+        inner += ["__at", "__at::DATE AS ds", "__ds_raw", "__unsure"]
+    raws = [
+        checked(reader, name, f"columns.{column}", expression, table, types)
+        for column, expression in columns.items()
+    ]
+    held = kinds_of(reader, table.source, raws, f"{name}.columns")
+    for (column, expression), raw, kind in zip(columns.items(), raws, held, strict=True):
+        if kinds[column] == TEXT:
+            raw = reader.whole_numbers(raw, table.source, types)
+        inner += _column_sql(column, raw, expression, kinds[column], held=kind)
         reasons |= _column_reasons(column, kinds[column])
+    _tell_thousands(reader, name, table.source, columns, raws, held)
     reasons |= rules
     cases = " ".join(f"WHEN {condition} THEN '{reason}'" for reason, condition in reasons.items())
-    outer = ["__row", "key", *(["ds"] if ds is not None else []), *map(quote, columns)]
+    outer = ["__row", "key", *(["ds", "__at"] if ds is not None else []), *map(quote, columns)]
     view = f"std_{name}"
     reader.run(
         f'CREATE OR REPLACE VIEW "{view}" AS SELECT {", ".join(outer)}, '
         f"{f'CASE {cases} END' if cases else 'NULL::VARCHAR'} AS reason "
-        f"FROM (SELECT {', '.join(inner)} FROM {numbered(table.source)}{kept_by(table.where)})",
+        f"FROM (SELECT {', '.join(inner)} FROM {rows})",
         name,
     )
     return Standard(name, view, table.source, table.where, tuple(columns))
@@ -122,16 +139,6 @@ def kept_by(where: str | None) -> str:
     return f" WHERE ({where}) IS NOT FALSE" if where else ""
 
 
-def quote(column: str) -> str:
-    """Return a column name quoted for SQL."""
-    return '"' + column.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """Return a text as a SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 def combined(value: str, how: str) -> str:
     """Return the SQL that combines a column's values in rows s of one period; the last by date."""
     if how == "last":
@@ -144,6 +151,8 @@ def one_hot_columns(
 ) -> dict[str, Expression]:
     """Return an expression of 0 and 1 for every value of a table's one_hot columns.
 
+    Blanks, zeros and words for nothing (none, n/a) are no values.
+
     Raises:
         InvalidInputError: If a prefix has more than `limit` values.
     """
@@ -151,14 +160,15 @@ def one_hot_columns(
     types = reader.column_types(f'"{table.source}"', f"{name}.from")
     for prefix, columns in table.one_hot.items():
         place = f"{name}.one_hot.{prefix}"
-        checked = [
-            _checked(reader, name, f"one_hot.{prefix}", Expression(expr=c), table, types)
+        texts = [
+            f"({checked(reader, name, f'one_hot.{prefix}', Expression(expr=c), table, types)})"
+            "::VARCHAR"
             for c in columns
         ]
-        texts = [f"({sql})::VARCHAR" for sql in checked]
         union = " UNION ".join(f'SELECT {text} AS v FROM "{table.source}"' for text in texts)
         values = reader.fetch(
-            f"SELECT DISTINCT v FROM ({union}) WHERE v IS NOT NULL AND trim(v) <> '' ORDER BY v",
+            f"SELECT DISTINCT v FROM ({union}) WHERE trim(v) <> '' AND lower(trim(v)) NOT IN "
+            f"({', '.join(map(literal, _NOTHING))}) ORDER BY v",
             place,
         )["v"].to_pylist()
         if len(values) > limit:
@@ -180,7 +190,7 @@ def _resolve(expr: str, types: dict[str, str]) -> str:
     return expr
 
 
-def _checked(
+def checked(
     reader: Reader,
     name: str,
     place: str,
@@ -188,6 +198,11 @@ def _checked(
     table: Table,
     types: dict[str, str],
 ) -> str:
+    """Return an expression of a mapping as SQL.
+
+    Raises:
+        InvalidInputError: If the source has no such columns; those it has are named.
+    """
     sql = _resolve(expression.expr, types)
     try:
         reader.fetch(f'DESCRIBE SELECT {sql} FROM "{table.source}"', f"{name}.{place}")
@@ -196,22 +211,53 @@ def _checked(
     return sql
 
 
-def _date_sql(raw: str, ds: Expression, kind: str) -> str:
-    zones = {"from": literal(ds.from_timezone or "UTC"), "to": literal(ds.to_timezone or "UTC")}
-    if kind in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"):
-        # Such a stamp knows its moment; only the zone whose day counts is open.
-        return f"((({raw})::TIMESTAMPTZ) AT TIME ZONE {zones['to']})::DATE"
-    if ds.format is not None:
-        stamp = f"TRY_STRPTIME(({raw})::VARCHAR, {literal(ds.format)})"
-    else:
-        stamp = f"TRY_CAST({raw} AS TIMESTAMP)"
-    if ds.from_timezone and ds.to_timezone:
-        stamp = f"(({stamp} AT TIME ZONE {zones['from']}) AT TIME ZONE {zones['to']})"
-    return f"{stamp}::DATE"
+def kinds_of(reader: Reader, source: str, expressions: list[str], place: str) -> list[str]:
+    """Return the DuckDB type of expressions over a source."""
+    if not expressions:
+        return []
+    picks = ", ".join(f"{sql} AS c{number}" for number, sql in enumerate(expressions))
+    return list(reader.column_types(f'(SELECT {picks} FROM "{source}")', place).values())
 
 
-def _column_sql(column: str, raw: str, expression: Expression, kind: str) -> list[str]:
+def _tell_thousands(
+    reader: Reader,
+    name: str,
+    source: str,
+    columns: dict[str, Expression],
+    raws: list[str],
+    held: list[str],
+) -> None:
+    """Note counts of units whose every point is followed by three digits: groups, or fractions."""
+    texts = {
+        column: raw
+        for (column, expression), raw, kind in zip(columns.items(), raws, held, strict=True)
+        if column in _UNITS and kind == TEXT and not expression.declares_number
+    }
+    if not texts:
+        return
+    groups = "count(*) FILTER (contains({0}, '.') AND {1}regexp_matches({0}, {2}))"
+    picks = ", ".join(
+        f"{groups.format(raw, no, literal(THREE_DIGITS))} AS {quote(column + end)}"
+        for column, raw in texts.items()
+        for end, no in (("", ""), (" not", "NOT "))
+    )
+    [found] = reader.fetch(f'SELECT {picks} FROM "{source}"', name).to_pylist()
+    for column in texts:
+        if found[column] and not found[f"{column} not"]:
+            reader.notes.append(
+                f"{name}: {found[column]:,} values of {column} have a point before three digits "
+                "(as 1.350) and none another fraction: read as fractions; if they are thousands, "
+                "say thousands: '.' and decimal: ','"
+            )
+
+
+def _column_sql(column: str, raw: str, expression: Expression, kind: str, held: str) -> list[str]:
     value = f"TRY_CAST({raw} AS {kind})"
+    if kind == TEXT and expression.format is not None:
+        date = f"TRY_STRPTIME(({raw})::VARCHAR, {literal(expression.format)})"
+        value = f"strftime({date}, '%Y-%m-%d')"
+    if kind == NUMBER and held == TEXT and expression.declares_number:
+        value = number_sql(raw, expression.decimal, expression.thousands, expression.unit)
     if kind == NUMBER and expression.scale != 1.0:
         value = f"{value} * {expression.scale!r}"
     return [f"{value} AS {quote(column)}", f"({raw})::VARCHAR AS {quote(column + '_raw')}"]

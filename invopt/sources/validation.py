@@ -13,7 +13,8 @@ import pandas as pd
 
 from invopt.config import DataConfig
 from invopt.panel import Flag, Panel
-from invopt.sources.dataset import DatasetReport
+from invopt.sources.dataset import DatasetReport, table_limits
+from invopt.sources.joins import JoinMisses
 from invopt.sources.ledger import ORPHAN
 from invopt.timeline import Timeline, frequency_unit
 
@@ -34,7 +35,7 @@ class DataCheck:
     """One rule about the data and what was found.
 
     Attributes:
-        name: freshness, volume, references, completeness or jump.
+        name: freshness, volume, faulty, references, completeness or jump.
         about: Table or channel.
         value: What was found; None where there is too little to compare with.
         limit: What the rule compares it with.
@@ -48,6 +49,14 @@ class DataCheck:
     limit: float | None
     passed: bool
     rule: str
+
+    @property
+    def sentence(self) -> str:
+        """What was found beside the limit, and the rule."""
+        if self.value is None:
+            return f"{self.name} of {self.about}: too little to compare with ({self.rule})"
+        limit = "no limit set" if self.limit is None else f"{self.limit:.3g}"
+        return f"{self.name} of {self.about} is {self.value:.3g} against {limit} ({self.rule})"
 
 
 @dataclass
@@ -144,6 +153,8 @@ def check_data(
             "units", profile.units, profile.timeline, config.min_volume**2, _closed(profile, config)
         ),
     ]
+    checks += _faulty(report, config)
+    checks.append(_frequency(report))
     checks += _references(report, config)
     for name in profile.sums:
         share = profile.counts[name] / profile.sizes[name]
@@ -219,6 +230,16 @@ def _volume_ratio(values: FloatArray, t: int, line: Timeline) -> float | None:
     return float(values[t] / bound) if bound > 0 else None
 
 
+def _faulty(report: DatasetReport, config: DataConfig) -> list[DataCheck]:
+    limits = table_limits(report, config.max_quarantine_share)
+    rule = "share of faulty rows, set aside with a reason, may not exceed the limit"
+    checks = []
+    for table in report.accounting:
+        share, limit = table.bad / max(1, table.rows_in), limits[table.table]
+        checks.append(DataCheck("faulty", table.table, share, limit, share <= limit, rule))
+    return checks
+
+
 def _references(report: DatasetReport, config: DataConfig) -> list[DataCheck]:
     rule = "share of rows whose key names no series may not exceed the limit"
     limit = config.max_orphan_share
@@ -226,9 +247,27 @@ def _references(report: DatasetReport, config: DataConfig) -> list[DataCheck]:
     for table in report.accounting:
         share = table.quarantined.get(ORPHAN, 0) / max(1, table.rows_in)
         checks.append(DataCheck("references", table.table, share, limit, share <= limit, rule))
+    checks += [_join(misses, limit) for misses in report.joins]
     share = report.num_without_product / report.num_series
     rule = "share of series that no product row names may not exceed the limit"
     return [*checks, DataCheck("references", "series", share, limit, share <= limit, rule)]
+
+
+def _join(misses: JoinMisses, limit: float) -> DataCheck:
+    """Judge a join by the side that is joined to, and by a partner of whom nobody matched.
+
+    That some articles of a master were never sold is as it should be, that none was is not.
+    """
+    left, right = (n / max(1, rows) for n, rows in zip(misses.missing, misses.rows, strict=True))
+    found = max(left, right if right == 1 else 0.0)
+    about = f"{misses.source} ({misses.left} with {misses.right})"
+    rule = "share of rows joined to that have no partner, or of all that were joined, has a limit"
+    return DataCheck("references", about, found, limit, found <= limit, rule)
+
+
+def _frequency(report: DatasetReport) -> DataCheck:
+    rule = "sales may not come only every so many periods: that is another frequency"
+    return DataCheck("frequency", "sales", report.step, 1, report.step <= 1, rule)
 
 
 def _completeness(name: str, share: FloatArray, line: Timeline, config: DataConfig) -> DataCheck:

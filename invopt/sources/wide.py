@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pandas as pd
 from invopt.errors import InvalidInputError
 from invopt.sources.duck import Reader
 from invopt.sources.mapping import Expression, Table, Wide
+from invopt.sources.numbers import number_sql
 from invopt.sources.standard import (
     Parts,
     kept_by,
@@ -43,15 +44,32 @@ class Layout:
     keys: tuple[str, ...]
     columns: tuple[str, ...]
     texts: frozenset[str]  # columns held as text
+    signs: tuple[str, str | None]  # of numbers held as text: decimal, thousands
     dates: pd.DatetimeIndex
     num_rows: int
     refused_rows: dict[str, int]
+    num_columns: int  # period columns of the table, those left out included
     suspects: set[str] = field(default_factory=set)  # columns read with a doubtful value
 
     @property
     def num_cells(self) -> int:
-        """Cells read: rows times period columns."""
-        return self.num_rows * len(self.columns)
+        """Cells of the table: rows times period columns, those left out included."""
+        return self.num_rows * self.num_columns
+
+    def without(self, columns: npt.NDArray[np.bool_]) -> "Layout":
+        """Return the layout without some of its period columns, told by a mask."""
+        kept = tuple(c for c, out in zip(self.columns, columns, strict=True) if not out)
+        return replace(self, columns=kept, dates=self.dates[~columns], texts=self.texts & set(kept))
+
+    def quarantine_columns(self, reader: Reader, columns: tuple[str, ...], reason: str) -> int:
+        """Set the cells of whole columns aside, those that hold something in full; return all."""
+        self._quarantine_cells(
+            reader,
+            set(columns),
+            reason,
+            lambda c: f"o.{quote(c)} IS NOT NULL AND trim(o.{quote(c)}::VARCHAR) <> ''",
+        )
+        return len(self.keys) * len(columns)
 
     def timeline(self, freq: str) -> Timeline:
         """Return the periods from the first to the last column.
@@ -97,7 +115,7 @@ class Layout:
         Call it when every partition was read: only columns in which something doubtful was
         seen, and text columns that do not convert whole, are looked at cell by cell.
         """
-        refused = {r: n * len(self.columns) for r, n in self.refused_rows.items()}
+        refused = {r: n * self.num_columns for r, n in self.refused_rows.items()}
         doubtful = self.suspects | self._unconverted(reader)
         refused[NOT_A_NUMBER] = self._quarantine_cells(
             reader, doubtful, NOT_A_NUMBER, self._is_no_number
@@ -148,7 +166,10 @@ class Layout:
         if column not in self.texts:
             return f"{name}::FLOAT"
         flag = f"TRY_CAST(TRY_CAST({name}::VARCHAR AS BOOLEAN) AS INTEGER)"
-        return f"coalesce(TRY_CAST({name} AS FLOAT), {flag}::FLOAT)"
+        number = f"TRY_CAST({name} AS FLOAT)"
+        if self.signs != (".", None):
+            number = f"{number_sql(name, *self.signs, None)}::FLOAT"
+        return f"coalesce({number}, {flag}::FLOAT)"
 
     def _is_no_number(self, column: str) -> str:
         given = f"{quote(column)} IS NOT NULL AND trim({quote(column)}::VARCHAR) <> ''"
@@ -250,28 +271,36 @@ def survey(reader: Reader, name: str, table: Table, wide: Wide, key: Expression)
         tuple(keys),
         columns,
         texts,
+        (wide.decimal, wide.thousands),
         dates,
         int(total),
         refused_rows,
+        len(columns),
     )
+
+
+def _by_name(found: pd.DataFrame) -> dict[str, pd.Timestamp]:
+    return dict(zip(found["k"], pd.to_datetime(found["d"]), strict=True))
 
 
 def _dates(reader: Reader, name: str, wide: Wide, columns: tuple[str, ...]) -> pd.DatetimeIndex:
     if wide.format is not None:
         place = f"{name}.wide.format {wide.format!r}"
-        by_name = dict(
-            zip(
-                columns,
-                pd.to_datetime(list(columns), format=wide.format, errors="coerce"),
-                strict=True,
-            )
+        text = f"TRY_STRPTIME(c, {literal(wide.format)})"
+        if "%V" in wide.format or "%j" in wide.format:  # 2025 has no week 53
+            form = literal(wide.format)
+            text = f"CASE WHEN strftime({text}, {form}) = c THEN {text} END"
+        listed = ", ".join(f"({literal(column)})" for column in columns)
+        found = reader.fetch(
+            f"SELECT c AS k, ({text})::DATE AS d FROM (VALUES {listed}) v(c)", place
         )
+        by_name = _by_name(found.to_pandas())
     else:
         place = f"{name}.wide.lookup {wide.lookup}"
         found = reader.fetch(
             f'SELECT ({wide.key})::VARCHAR AS k, ({wide.ds})::DATE AS d FROM "{wide.lookup}"', place
         ).to_pandas()
-        by_name = dict(zip(found["k"], pd.to_datetime(found["d"]), strict=True))
+        by_name = _by_name(found)
     undated = [c for c in columns if pd.isna(by_name.get(c))]
     if undated:
         raise InvalidInputError(

@@ -1,46 +1,144 @@
 """What names of files and columns usually mean, and how columns are written in a mapping."""
 
 import re
+import unicodedata
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from invopt.contracts import PRODUCT_NUMBERS
+from invopt.sources.formats import WEEKS
 from invopt.sources.inspect import DATE, ColumnFacts, FileFacts
 from invopt.sources.standard import quote
 
-# Words in column names, most telling first.
+# Words in names of columns (English, German, French, Spanish), most telling first; without
+# accents and with _ between words.
 _WORDS = {
-    "product": ("sku", "item", "product", "article", "material", "dept", "department"),
-    "location": ("store", "shop", "location", "warehouse", "site", "branch", "agency", "outlet"),
-    "y": ("quantity", "qty", "units", "sales", "sold", "demand", "volume", "amount"),
-    "price": ("unit_price", "sell_price", "price"),
-    "discount": ("discount", "markdown", "rebate"),
+    "product": (
+        "sku", "stock_code", "stockcode", "item", "article_no", "artikelnummer", "artikelnr",
+        "artikel_nr", "art_nr", "artnr", "materialnummer", "product", "produkt", "article",
+        "artikel", "material", "produit", "producto", "articulo", "ean", "gtin", "barcode", "upc",
+        "plu", "asin", "codigo", "referencia", "reference", "ref", "part_number", "part_no",
+        "part", "dept", "department", "sortiment",
+    ),
+    "location": (
+        "store", "shop", "location", "warehouse", "plant", "site", "branch", "agency", "outlet",
+        "werk", "filiale", "standort", "markt", "laden", "lagerort", "lager", "magasin",
+        "boutique", "point_de_vente", "entrepot", "depot", "succursale", "usine", "tienda",
+        "almacen", "sucursal", "planta", "bodega", "local",
+    ),
+    "y": (
+        "quantity", "qty", "units_sold", "unit_sales", "sales_units", "sold", "units", "menge",
+        "verkaufsmenge", "absatz", "anzahl", "stuckzahl", "stueckzahl", "stuck", "stueck",
+        "quantite", "qte", "unites", "vendu", "ventes", "cantidad", "unidades", "vendidas",
+        "vendido", "ventas", "sales", "verkaufe", "verkauf", "demand", "bedarf", "nachfrage",
+        "demande", "demanda", "volume", "pieces", "pcs", "y", "target", "value", "wert", "valeur",
+        "valor", "count", "amount", "umsatz", "revenue", "montant", "importe", "betrag",
+    ),
+    "price": (
+        "unit_price", "sell_price", "selling_price", "einzelpreis", "verkaufspreis", "vk_preis",
+        "stuckpreis", "stueckpreis", "prix_unitaire", "precio_unitario", "price", "preis", "prix",
+        "precio", "pvp",
+    ),
+    "discount": ("discount", "markdown", "rebate", "rabatt", "nachlass", "remise", "rabais",
+                 "descuento"),
     "hours_out_of_stock": ("hours_out",),
-    "in_stock": ("in_stock", "available"),
-    "on_order": ("on_order", "in_transit", "ordered"),
-    "backorders": ("backorder", "back_order"),
-    "reorder_point": ("reorder",),
-    "lead_time": ("lead_time", "lead time", "leadtime", "lead"),
-    "on_hand": ("on_hand", "onhand", "end inventory", "closing", "stock", "inventory"),
-    "unit_cost": ("unit_cost", "purchase_price", "cost"),
-    "list_price": ("list_price", "price"),
-    "shelf_life": ("shelf",),
-    "pack_size": ("pack",),
-    "min_order": ("min_order", "moq"),
-}
+    "in_stock": ("in_stock", "available", "verfugbar", "disponible"),
+    "on_order": ("on_order", "in_transit", "ordered", "bestellt", "unterwegs", "en_commande",
+                 "en_transito", "pendiente"),
+    "backorders": ("backorder", "backorders", "back_order", "ruckstand", "rueckstand", "reliquat"),
+    "reorder_point": ("reorder", "meldebestand", "point_de_commande", "punto_de_pedido"),
+    "lead_time": ("lead_time", "leadtime", "lead", "lieferzeit", "wiederbeschaffungszeit", "delai",
+                  "plazo"),
+    "on_hand": (
+        "on_hand", "onhand", "end_inventory", "closing", "closing_stock", "stock", "inventory",
+        "bestand", "lagerbestand", "existencias", "inventario", "en_stock",
+    ),
+    "unit_cost": ("unit_cost", "purchase_price", "cost", "einkaufspreis", "ek_preis", "kosten",
+                  "prix_achat", "cout", "coste", "costo", "precio_compra"),
+    "list_price": ("list_price", "listenpreis", "price", "verkaufspreis", "vk_preis", "preis",
+                   "prix", "precio", "uvp", "rrp", "pvp"),
+    "shelf_life": ("shelf", "shelf_life", "haltbarkeit", "vida_util", "duree_de_vie"),
+    "pack_size": ("pack", "pack_size", "case_size", "verpackungseinheit", "vpe", "colisage",
+                  "conditionnement", "unidades_por_caja"),
+    "min_order": ("min_order", "moq", "mindestbestellmenge", "mindestmenge", "pedido_minimo"),
+    "date": (
+        "invoice_date", "invoicedate", "order_date", "sale_date", "sales_date", "transaction",
+        "posting", "buchungsdatum", "belegdatum", "verkaufsdatum", "date_vente", "fecha_venta",
+        "sold_at", "date", "datum", "fecha", "day", "tag", "jour", "dia", "ds", "timestamp",
+        "week", "woche", "kw", "semaine", "semana", "month", "monat", "mois", "mes", "period",
+        "periode", "periodo", "zeit", "time",
+    ),
+}  # fmt: skip
+# Words that say a column is something else than what the others promise.
+_NOT = {
+    "product": {"category", "kategorie", "categorie", "categoria", "type", "typ", "group",
+                "gruppe", "groupe", "grupo", "warengruppe", "family", "familie", "familia",
+                "class", "brand", "marke", "marque", "marca", "price", "preis", "prix", "precio",
+                "cost", "count", "status", "weight", "size", "subcategory", "line", "life", "qty",
+                "quantity", "manager"},
+    "location": {"type", "typ", "size", "area", "name_id", "price", "count", "manager", "ref",
+                 "no_show"},
+    "y": {"price", "preis", "prix", "precio", "cost", "kosten", "cout", "tax", "steuer",
+          "discount", "rabatt", "remise", "descuento", "stock", "inventory", "bestand", "forecast",
+          "prognose", "prevision", "pronostico", "hand", "id", "min", "max", "safety", "returned",
+          "customer", "kunde", "client", "cliente", "competitor", "market", "pack"},
+    "price": {"competitor", "purchase", "cost", "list", "wettbewerb", "concurrent", "competidor",
+              "total", "achat", "compra", "einkauf", "unit_cost"},
+    "discount": {"type", "code", "reason", "id"},
+    "on_hand": {"code", "id", "out", "days"},
+    "date": {"due", "ship", "shipping", "shipped", "delivery", "deliver", "liefer", "lieferdatum",
+             "lieferung", "livraison", "entrega", "expiry", "expiration", "ablauf", "birth",
+             "created", "updated", "load", "modified", "valid", "until"},
+}  # fmt: skip
+_NAMES = {"name", "description", "desc", "title", "label", "bezeichnung", "beschreibung", "text",
+          "libelle", "designation", "descripcion", "nombre"}  # fmt: skip
+MONEY = {"amount", "umsatz", "revenue", "montant", "importe", "betrag", "turnover", "wert",
+         "valeur", "valor"}  # fmt: skip
 STOCK_ROLES = ("hours_out_of_stock", "in_stock", "on_order", "reorder_point", "lead_time",
                "on_hand")  # fmt: skip
 POSITION_ROLES = ("on_order", "backorders", "lead_time", "on_hand")
 PRODUCT_ROLES = ("unit_cost", "list_price", "shelf_life", "pack_size", "min_order", "lead_time")
 WIDE_ROLES = ("in_stock", "hours_out_of_stock", "price", "discount", "on_hand")
 _DOMAINS = {
-    "stock": ("stock", "inventory", "on_hand", "warehouse"),
-    "promotions": ("promo", "campaign", "markdown", "offer", "discount"),
-    "customers": ("customer", "visit", "loyalty", "segment"),
-    "market": ("market", "competitor", "price", "industry"),
-}
-_SERIES = ("unique_id", "series", "series_id", "item_store", "store_item")
+    "stock": ("stock", "inventory", "on_hand", "warehouse", "bestand", "lager", "existencias",
+              "inventario"),
+    "promotions": ("promo", "campaign", "markdown", "offer", "discount", "aktion", "kampagne",
+                   "rabatt", "werbung", "oferta", "campana"),
+    "customers": ("customer", "visit", "loyalty", "segment", "kunde", "client"),
+    "market": ("market", "competitor", "price", "industry", "preis", "prix", "precio",
+               "wettbewerb", "concurren", "competid"),
+}  # fmt: skip
+_SERIES = ("unique_id", "series", "series_id", "item_store", "store_item", "ts_id")
 _MEASURES = r"size|weight|area|height|width|length|volume|age\b|capacity|floor|price|cost"
+_COMPOUND = 5  # letters from which on a word may stand inside another (Verkaufsmenge)
+
+
+def plain(name: str) -> str:
+    """Return a name in small letters without accents, _ between its words (StockCode, Prix HT)."""
+    parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name.replace("ß", "ss"))
+    letters = unicodedata.normalize("NFKD", parts).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "_", letters.lower()).strip("_")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Columns of the sales that a person named; None where the names decide."""
+
+    product: str | None = None
+    location: str | None = None
+    date: str | None = None
+    quantity: str | None = None
+
+    @property
+    def named(self) -> dict[str, str]:
+        """Column by option."""
+        return {option: column for option, column in vars(self).items() if column is not None}
+
+    def of(self, option: str, names: Iterable[str]) -> str | None:
+        """Return the column that was named for an option, where it is among the names."""
+        wanted = getattr(self, option)
+        return next((n for n in names if wanted and n.lower() == wanted.lower()), None)
 
 
 @dataclass(frozen=True)
@@ -52,11 +150,19 @@ class Keys:
     series: str | None
 
     @classmethod
-    def of(cls, file: FileFacts) -> "Keys":
+    def of(cls, file: FileFacts, asked: Asked | None = None) -> "Keys":
         """Return the keys of a file by the names of its columns."""
-        names = [c.name for c in file.columns if c.kind != DATE]
-        series = next((n for n in names if n.lower() in _SERIES), None)
-        return cls(by_word(names, "product"), by_word(names, "location"), series)
+        asked = asked or Asked()
+        names = [c.name for c in file.columns if c.kind != DATE and not c.has_fraction]
+        product, location = asked.of("product", names), asked.of("location", names)
+        others = [n for n in names if n not in (product, location)]
+        series = next((n for n in others if plain(n) in _SERIES), None)
+        if product and series:
+            series = None
+        others = [n for n in others if n != series]
+        location = location or by_word(others, "location")
+        product = product or by_word([n for n in others if n != location], "product")
+        return cls(product, location, series)
 
     @property
     def roles(self) -> dict[str, str]:
@@ -82,10 +188,37 @@ class Keys:
 
 def by_word(names: list[str], role: str) -> str | None:
     """Return the name that most likely plays a role."""
-    for word in _WORDS[role]:
-        for name in names:
-            if word in name.lower():
-                return name
+    return next(iter(all_by_word(names, role)), None)
+
+
+def all_by_word(names: list[str], role: str) -> list[str]:
+    """Return the names that may play a role, most likely first.
+
+    A whole name says more than a word of it, and that more than a part of a word.
+    """
+    scored = []
+    for place, name in enumerate(names):
+        found = _score(plain(name), role)
+        if found is not None:
+            scored.append((*found, place, name))
+    return [name for *_, name in sorted(scored)]
+
+
+def _score(name: str, role: str) -> tuple[int, int, int] | None:
+    words = set(name.split("_"))
+    if words & _NOT.get(role, set()) and name not in _WORDS[role]:
+        return None
+    is_label = int(role in ("product", "location") and bool(words & _NAMES))
+    padded = f"_{name}_"
+    ways: tuple[Callable[[str], bool], ...] = (
+        lambda word: word == name,
+        lambda word: f"_{word}_" in padded,
+        lambda word: len(word) >= _COMPOUND and word in name,
+    )
+    for kind, fits in enumerate(ways):
+        found = [n for n, word in enumerate(_WORDS[role]) if fits(word)]
+        if found:
+            return is_label, kind if kind == 2 else 0, found[0]
     return None
 
 
@@ -94,7 +227,7 @@ def roles_of(names: list[str], roles: tuple[str, ...]) -> dict[str, str]:
     left = dict.fromkeys(roles)
     found = {}
     for name in names:
-        limits = re.search(r"safety|min_|max_|target", name.lower()) is not None
+        limits = re.search(r"safety|min_|max_|target|sicherheit|mindest", plain(name)) is not None
         role = next((r for r in left if by_word([name], r) and not (limits and r == "on_hand")), "")
         left.pop(role, None)
         found[name] = role or name
@@ -103,10 +236,16 @@ def roles_of(names: list[str], roles: tuple[str, ...]) -> dict[str, str]:
 
 def domain_of(file: FileFacts) -> str:
     """Return the domain that a file's name and columns speak of first."""
-    text = f"{file.name} {' '.join(c.name for c in file.columns)}".lower()
+    text = f"{plain(file.name)} {' '.join(plain(c.name) for c in file.columns)}"
     found = {d: [text.find(w) for w in words if w in text] for d, words in _DOMAINS.items()}
     placed = {domain: min(at) for domain, at in found.items() if at}
     return min(placed, key=lambda d: placed[d]) if placed else "external"
+
+
+def ends_week(column: str) -> bool:
+    """Return whether a date's name says that it is the last day of its week."""
+    words = r"week_?end|w_?e_date|wochenend|woche_bis|semaine_fin|fin_(de_)?semai?na|fin_semaine"
+    return re.search(words, plain(column)) is not None
 
 
 def named(column: str) -> str:
@@ -114,22 +253,34 @@ def named(column: str) -> str:
     return column if re.fullmatch(r"[A-Za-z_]\w*", column) else quote(column)
 
 
-def number_entry(column: ColumnFacts) -> str:
-    """Return the expression of a number."""
-    if not column.comma:
-        return named(column.name)
-    return f"num(replace(replace({quote(column.name)}, '.', ''), ',', '.'))"
+def number_entry(column: ColumnFacts, name: str | None = None) -> Any:
+    """Return the entry of a number, in a column of another name where a join gave it one."""
+    expr = named(name or column.name)
+    return {"expr": expr, **column.style.declared} if column.style.declared else expr
 
 
-def attribute_entry(column: ColumnFacts, name: str, *, is_number: bool) -> Any:
-    """Return an attribute of products: a number where it measures something, else a category."""
-    measures = column.has_fraction or re.search(_MEASURES, column.name.lower()) is not None
-    if is_number and measures and name not in PRODUCT_NUMBERS:
-        return {"expr": number_entry(column), "type": "number"}
-    return number_entry(column) if is_number else named(column.name)
+def attribute_entry(column: ColumnFacts, role: str, *, is_number: bool, name: str) -> Any:
+    """Return an attribute of products: a number where it measures something, else a category.
+
+    Args:
+        column: As in the file.
+        role: Name of the attribute.
+        is_number: Whether it holds numbers.
+        name: Of the column where it is read.
+    """
+    measures = column.has_fraction or re.search(_MEASURES, plain(column.name)) is not None
+    if not is_number:
+        return named(name)
+    if role in PRODUCT_NUMBERS:
+        return number_entry(column, name)
+    if measures:
+        return {"expr": named(name), **column.style.declared, "type": "number"}
+    return named(name)
 
 
 def date_entry(date: ColumnFacts) -> Any:
     """Return the expression of a date."""
     expr = named(date.name)
-    return expr if date.format is None else {"expr": expr, "format": date.format}
+    if date.format is not None and date.format not in WEEKS:
+        return {"expr": expr, "format": date.format}
+    return {"expr": expr, "to_timezone": "UTC"} if date.has_zone else expr

@@ -22,6 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
         world = World(settings, parsed.short)
         steps = all_steps(world)
         if parsed.only:
+            world.kept = True
             names = {"look", *parsed.only.split(",")}
             unknown = names - {step.name for step in steps}
             if unknown:

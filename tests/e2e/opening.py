@@ -53,6 +53,8 @@ def look(world: World) -> str:
         )
     told.append(f"storage {world.settings.storage_class or default[0]}")
     world.installation = Installation(world.kube, world.settings, world.has, own)
+    if world.kept:
+        world.stepping.bring_scripts()
     return ", ".join(told)
 
 

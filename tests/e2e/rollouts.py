@@ -4,8 +4,7 @@ import time
 
 from tests.e2e.kube import last_line, wait_for
 from tests.e2e.report import StepFailed, StepSkipped
-from tests.e2e.stepping import answer_of
-from tests.e2e.watching import check_registry, machines, pod_ended
+from tests.e2e.watching import check_registry, machines, pod_ended, register_again
 from tests.e2e.world import TRAINER_TOKEN, World
 
 
@@ -63,8 +62,7 @@ def corrupt_model(world: World) -> str:
     """A version that cannot be loaded is refused, and what served serves."""
     before = world.serving.version()
     if not world.corrupt:
-        found = answer_of(world.stepping.run("e2e-corrupt", ["python3", "/e2e/corrupt.py"], 300))
-        world.corrupt = str(found["version"])
+        world.corrupt = register_again(world, "corrupt")
     bad = world.corrupt
     world.serving.start_deploy(bad)
     log, code = world.serving.follow_deploy()

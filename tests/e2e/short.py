@@ -6,6 +6,7 @@ from tests.e2e.serving import DEPLOY
 from tests.e2e.stepping import answer_of
 from tests.e2e.watching import (
     pod_ended,
+    register_again,
     told_of_canary,
     told_of_machines,
     watch_canary,
@@ -38,7 +39,8 @@ def first_model(world: World) -> str:
 
 def canary(world: World) -> str:
     """A second version beside the first, while requests come."""
-    world.versions.append(world.trained[1])
+    world.versions = [world.serving.version()]
+    world.versions.append(world.trained[1] if world.trained else register_again(world))
     world.serving.start_load(rate=8)
     world.load_runs = True
     world.serving.start_deploy(world.versions[-1])

@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from tests.e2e.report import StepFailed
+from tests.e2e.stepping import answer_of
 from tests.e2e.world import World
 
 
@@ -59,6 +60,12 @@ def told_of_canary(seen: str, steps: list[str]) -> str:
     if not seen or "canary" not in steps:
         raise StepFailed(f"no canary was ready; the rollout's steps were {', '.join(steps)}")
     return f"canary {seen} was ready beside the champion; rollout: {', '.join(steps)}"
+
+
+def register_again(world: World, *how: str) -> str:
+    """Register the champion's model as one more version, which it returns."""
+    command = ["python3", "/e2e/again.py", *how]
+    return str(answer_of(world.stepping.run("e2e-again", command, 600))["version"])
 
 
 def check_registry(world: World, version: str) -> None:

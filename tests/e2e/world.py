@@ -33,6 +33,7 @@ class World:
         trained: Versions that a training in a pod registered.
         corrupt: The version that cannot be loaded, "" where none is registered yet.
         retrainings: Runs that monitoring started.
+        kept: True where an installation that was kept is played on.
         load_runs: True while requests are made.
     """
 
@@ -51,7 +52,7 @@ class World:
         self.corrupt = ""
         self.retrainings: list[str] = []
         self.canary = ""
-        self.load_runs = False
+        self.load_runs = self.kept = False
 
     def need(self, *parts: str) -> None:
         """Skip the step where the cluster lacks a part.

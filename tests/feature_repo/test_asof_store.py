@@ -173,6 +173,28 @@ def test_rows_published_in_several_files_are_joined_as_those_of_one(tmp_path, tt
     pd.testing.assert_frame_equal(answer(store, refs, entities(4)), one)
 
 
+@pytest.mark.parametrize("without", [["old"], ["new"], ["new", "old"]])
+def test_a_column_that_a_file_was_published_without_is_empty_there(tmp_path, without):
+    (tmp_path / "parts").mkdir()
+    for day, name in enumerate(["old", "new"]):
+        frame = pd.DataFrame({
+            "item_id": [day], "event_timestamp": [START], "created": [START], "a": [1.5],
+            "window": [[1.0]], "b": [7],
+        })  # fmt: skip
+        frame = frame.drop(columns=["b"] if name in without else [])
+        frame.to_parquet(tmp_path / "parts" / f"{name}.parquet", index=False)
+    store = open_store(tmp_path, OURS)
+    refs = apply(store, tmp_path, timedelta(0))
+    rows = pd.DataFrame({"item_id": [0, 1], "event_timestamp": [START] * 2, "row": [0, 1]})
+    found = answer(store, refs, rows).sort_values("item_id")
+    expected = [None if name in without else 7 for name in ("old", "new")]
+    assert [None if pd.isna(b) else b for b in found["b"]] == expected
+    assert found["a"].tolist() == [1.5, 1.5]
+    store.materialize(START.to_pydatetime(), (START + pd.Timedelta(days=1)).to_pydatetime())
+    online = store.get_online_features(refs, [{"item_id": 0}, {"item_id": 1}]).to_dict()
+    assert online["b"] == expected
+
+
 def latest_known(features, item, day, ttl_days):
     """The rule in plain words: latest, of equal time stamps created last, not older than ttl."""
     known = [

@@ -6,7 +6,7 @@ import yaml
 from invopt.errors import InvalidInputError
 from invopt.panel import load_panel
 from invopt.sources import load_mapping, read_dataset
-from invopt.sources.guess import write_mapping
+from invopt.sources.proposal import write_mapping
 from invopt.synthetic import make_retailer, write_retailer
 from pipelines.cli import main
 from tests.builders import write_files

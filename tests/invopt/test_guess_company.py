@@ -12,7 +12,7 @@ from invopt.config import CleaningConfig, FeaturesConfig
 from invopt.features import FeatureEncoder, derived_channels, feature_names, own_channels
 from invopt.panel import load_panel
 from invopt.sources import Mapping, load_mapping, read_dataset, read_position
-from invopt.sources.guess import write_mapping
+from invopt.sources.proposal import write_mapping
 from tests.builders import CONFIGS, write_files
 
 HEADER = "InvoiceDate;Status;Article No;Branch;Qty;Unit Price;Currency\n"
@@ -193,7 +193,7 @@ def test_what_the_seven_domains_hold_reaches_the_model(company):
     assert numbers == set(names.static_values)
 
 
-def test_a_table_finer_than_the_series_is_told_instead_of_cut(tmp_path):
+def test_stock_finer_than_the_series_adds_up_and_is_told(tmp_path):
     data = write_files(
         tmp_path / "data",
         sales_csv="date,sku,units\n2024-01-01,a,1\n2024-01-02,a,2\n",
@@ -202,7 +202,9 @@ def test_a_table_finer_than_the_series_is_told_instead_of_cut(tmp_path):
         stores_csv="store,region\ns1,north\ns2,south\n",
     )
     told = "\n".join(write_mapping(data, tmp_path / "first.yaml"))
-    assert "stock (stock.csv) is not mapped: several rows have the same sku and date" in told
+    assert "stock has several rows per key and date: they are added up" in told
+    report = read_dataset(load_mapping(tmp_path / "first.yaml"), data, tmp_path / "out")
+    assert report.sums["position.on_hand"] == 7
     assert "stores (stores.csv) is not mapped: it has no date, and its keys are not those" in told
     assert "sales: 2 of 2 rows used" in told
 

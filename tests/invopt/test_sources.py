@@ -305,16 +305,21 @@ def test_position_orders_and_stock_flags_are_read_beside_wide_sales(tmp_path):
     _, panel = read(
         tmp_path,
         mapping,
-        sales_csv="Store,Product,2024-01-01,2024-01-08\n0,7,1,2\n",
+        sales_csv="Store,Product,2024-01-01,2024-01-08\n0,7,1,2\n0,9,1,1\n",
         stock_csv="Store,Product,2024-01-01,2024-01-08\n0,7,True,False\n",
         state_csv="Store,Product,End Inventory,due,qty\n0,7,4,2,6\n0,9,-1,0,6\n",
     )
-    assert panel.channels["in_stock"].values.tolist() == [[1, 0]]
+    assert panel.channels["in_stock"].values[0].tolist() == [1, 0]
     position, orders = read_position(tmp_path / "out")
-    assert position.to_dict("records") == [{"unique_id": "0_7", "on_hand": 4.0}]
-    assert orders.to_dict("records") == [{"unique_id": "0_7", "due_in": 2, "quantity": 6.0}]
-    reasons = set(quarantine(tmp_path)["reason"])
-    assert reasons == {"on_hand is negative", "it is due in the past"}
+    assert position.to_dict("records") == [
+        {"unique_id": "0_7", "on_hand": 4.0, "backorders": 0.0},
+        {"unique_id": "0_9", "on_hand": 0.0, "backorders": 1.0},  # waiting customers
+    ]
+    assert orders.to_dict("records") == [
+        {"unique_id": "0_7", "due_in": 2, "quantity": 6.0},
+        {"unique_id": "0_9", "due_in": 0, "quantity": 6.0},  # late, not gone
+    ]
+    assert quarantine(tmp_path).empty
 
 
 def test_the_lead_time_of_the_position_is_newer_than_the_products(tmp_path):

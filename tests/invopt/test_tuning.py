@@ -9,7 +9,15 @@ import torch
 from invopt.baselines import Baseline
 from invopt.errors import ConfigError
 from invopt.training import fit
-from invopt.tuning import _try_again, best_values, open_study, run_trials, trials_table, with_values
+from invopt.tuning import (
+    _try_again,
+    best_values,
+    open_study,
+    run_trials,
+    suggest,
+    trials_table,
+    with_values,
+)
 from tests.builders import make_config, make_panel, with_derived
 
 pytestmark = pytest.mark.slow
@@ -172,6 +180,22 @@ def test_a_trial_that_kills_its_worker_each_time_is_given_up(tmp_path):
     assert states == ["FAIL"] * 4 + ["WAITING"]
     attempts = [t.user_attrs.get("attempt", 1) for t in study.trials]
     assert attempts == [1, 2, 3, 1, 2]
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_a_study_that_goes_on_proposes_points_of_its_own(tmp_path, sampler):
+    config = make_config(
+        tuning={"num_trials": 12, "sampler": sampler,
+                "space": {"training.learning_rate": {"low": 0.001, "high": 0.1, "log": True}}}
+    )  # fmt: skip
+    rates = []
+    for _ in range(3):
+        study = open_study("again", f"sqlite:///{tmp_path / 'studies.db'}", config)
+        for _ in range(4):
+            trial = study.ask()
+            rates.append(suggest(trial, config).training.learning_rate)
+            study.tell(trial, 1.0)
+    assert len(set(rates)) == 12
 
 
 @pytest.mark.timeout(300)

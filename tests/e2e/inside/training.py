@@ -52,7 +52,10 @@ def register() -> str:
     )[0]  # fmt: skip
 
 
-versions = [register(), register()]
+versions = [register()]
+# A version is its files: one more makes another one.
+(Path(trained.model.path) / "note.txt").write_text("The same model, registered once more.\n")
+versions.append(register())
 for graph in Path(trained.model.path).rglob("*.onnx"):
     graph.write_bytes(b"no graph " * 100)
 print("RESULT", json.dumps({"versions": versions, "corrupt": register()}))

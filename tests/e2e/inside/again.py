@@ -1,8 +1,13 @@
-"""The champion registered once more, with graphs that cannot be read."""
+"""The champion's model registered once more, as a version of its own: again.py [corrupt].
+
+A version is its files: one more file makes another one. Graphs that are corrupt cannot be read.
+"""
 
 import json
 import shutil
+import sys
 import tempfile
+import uuid
 from pathlib import Path
 
 from serving.registry import champion_path, register
@@ -11,8 +16,10 @@ name = "demand-forecaster"
 champion = champion_path(name, required=True)
 with tempfile.TemporaryDirectory() as place:
     model = Path(shutil.copytree(champion, Path(place) / "model"))
-    for graph in model.rglob("*.onnx"):
-        graph.write_bytes(b"no graph " * 100)
+    (model / "note.txt").write_text(f"{uuid.uuid4()}\n")
+    if sys.argv[1:] == ["corrupt"]:
+        for graph in model.rglob("*.onnx"):
+            graph.write_bytes(b"no graph " * 100)
     evidence = sorted((champion.parent / "evidence").glob("*"))
     version = register(
         name, str(model), [str(f) for f in evidence if f.name != "deployment.json"], {}, print

@@ -1,0 +1,289 @@
+"""Days of dates and stamps as companies write them: text of every usual form, numbers, zones.
+
+A form that could be read in two ways is read in none: it is refused until the mapping says which.
+"""
+
+from dataclasses import dataclass
+
+from invopt.errors import InvalidInputError
+from invopt.sources.duck import Reader, literal, quote
+from invopt.sources.mapping import Expression
+
+# A date, and perhaps a time of day, its half and its zone. RE2 has neither look-ahead nor groups
+# that refer back.
+_STAMP = (
+    r"^(.*?)(?:(?:T|,? |, ?)(\d{1,2}[:h]\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?) ?([AaPp]\.?[Mm]\.?)? ?"
+    r"(Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2})?|[A-Z][A-Za-z]+/[A-Za-z_/+-]+)?(?:\[[^\]]+\])?)?$"
+)
+_AT_ZERO = r"^(Z|z|UTC|GMT|[+-]00(:?00)?)$"
+_FAST = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
+_EITHER = r"^\s*(\d{1,2})[/-](\d{1,2})[/-](\d{2}|\d{4})\b"
+_WEEKDAY = r"^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Mo|Di|Mi|Do|Fr|Sa|So)[a-z]*[.,]+ *"
+_WEEK = r"^(\d{4})[- ]?(?:W|KW|CW)[- ]?(\d{1,2})(?:-?([1-7]))?$"
+_WEEK_FIRST = r"^(?:W|KW|CW)[- ]?(\d{1,2})[-/. ]+(\d{4})$"
+_EPOCH = r"^(?:/Date\()?(\d{10}|\d{13})(?:[+-]\d{4})?(?:\)/)?$"
+# Two figures of a year before four: four do not fit two, but two would be a year of antiquity.
+_WORDED = ("%d %b %y", "%d %b %Y", "%d-%b-%y", "%d-%b-%Y", "%d/%b/%y", "%d/%b/%Y", "%d. %b %y",
+           "%d. %b %Y", "%b %d, %Y", "%b %d %Y", "%b %y", "%b %Y", "%b-%y", "%b-%Y", "%Y %b",
+           "%Y-%b", "%Y-%b-%d", "%Y %b %d")  # fmt: skip
+_MONTHS = (
+    "jan january januar janvier janv enero ene gennaio gen", "feb february februar février févr "
+    "fevrier febrero febbraio", "mar march märz maerz mär mrz mars marzo", "apr april avril avr "
+    "abril abr aprile", "may mai mayo maggio mag", "jun june juni juin junio giugno giu",
+    "jul july juli juillet juil julio luglio lug", "aug august août aout agosto ago", "sep sept "
+    "september septembre septiembre settembre set", "oct october oktober okt octobre octubre "
+    "ottobre ott", "nov november novembre noviembre", "dec december dezember dez décembre déc "
+    "decembre diciembre dic dicembre",
+)  # fmt: skip
+# Days of a spreadsheet, 1982 to 2064.
+_SERIAL = r"^([345]\d{4})(?:[.]\d+)?$"
+
+NO_DATE = "ds is not a date"
+EITHER = "ds could be day/month or month/day: say format"
+ZONE_UNSAID = "ds names a zone of its own: say to_timezone"
+ZONE_MISSING = "ds names no zone: say from_timezone"
+
+
+@dataclass(frozen=True)
+class Dated:
+    """Rows with their date.
+
+    Attributes:
+        rows: SQL of the rows with all their columns and, besides, __at (TIMESTAMP), __ds_raw and
+            __unsure (which of ZONE_UNSAID, ZONE_MISSING and EITHER is why __at is not to be used).
+        reasons: Reason to SQL condition that refuses a row, over those columns and ds (DATE).
+    """
+
+    rows: str
+    reasons: dict[str, str]
+
+    @classmethod
+    def of(cls, rows: str, at: str, unsure: dict[str, str]) -> "Dated":
+        """Return rows with their moment and, by reason, when it is not to be used."""
+        cases = " ".join(f"WHEN {sql} THEN {literal(reason)}" for reason, sql in unsure.items())
+        return cls(
+            _with(rows, __at=at, __unsure=f"CASE {cases} END" if cases else "NULL::VARCHAR"),
+            {
+                "ds is empty": "__ds_raw IS NULL OR trim(__ds_raw) = ''",
+                **{reason: f"__unsure = {literal(reason)}" for reason in unsure},
+                NO_DATE: "coalesce(year(ds) NOT BETWEEN 1900 AND 2200, true)",
+            },
+        )
+
+
+def dated(reader: Reader, rows: str, raw: str, ds: Expression, kind: str, place: str) -> Dated:
+    """Return rows with the moment, as the clock of the zone that counts shows it.
+
+    A date without a time of day has no moment and stays the day it is, whatever the zones.
+
+    Args:
+        reader: Of the source.
+        rows: SQL of the rows, in parentheses.
+        raw: Expression of the date.
+        ds: Its entry in the mapping.
+        kind: DuckDB type of the expression.
+        place: In the mapping, for messages.
+
+    Raises:
+        InvalidInputError: If the format names a zone and to_timezone is not given.
+    """
+    to = literal(ds.to_timezone or "UTC")
+    rows = f"(SELECT *, ({raw})::VARCHAR AS __ds_raw FROM {rows})"
+    if kind in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"):
+        # Such a stamp knows its moment; only the zone whose day counts is open.
+        return Dated.of(rows, f"(({raw})::TIMESTAMPTZ) AT TIME ZONE {to}", {})
+    if kind == "DATE":
+        return Dated.of(rows, f"({raw})::TIMESTAMP", {})
+    if kind.startswith("TIMESTAMP"):
+        rows = _with(rows, __stamp=f"({raw})::TIMESTAMP")
+        rows = _with(rows, __timed="__stamp <> date_trunc('day', __stamp)", __zoned="NULL")
+        return _moved(rows, ds, {})
+    text = f"whole({raw})" if kind.startswith(("DOUBLE", "FLOAT", "DECIMAL")) else "__ds_raw"
+    if ds.format is not None:
+        return _formatted(rows, text, ds, place)
+    rows = _with(rows, __text=text)
+    # strptime takes "infinity" and "epoch" for 1900-01-01.
+    quick = f"TRY_STRPTIME(__text, [{', '.join(map(literal, _FAST))}])"
+    rows = _with(rows, __fast=f"CASE WHEN ascii(ltrim(__text)) BETWEEN 48 AND 57 THEN {quick} END")
+    timed = "length(trim(__text)) > 10"
+    slow = f"FROM {rows} WHERE __fast IS NULL AND trim(__text) <> ''"
+    if not reader.fetch(f"SELECT 1 {slow} LIMIT 1", place).num_rows:
+        return _moved(_with(rows, __stamp="__fast", __timed=timed, __zoned="NULL"), ds, {})
+    order = _order(reader, slow, place)
+    table = quote(f"dates_{place}")
+    found = _read(f"(SELECT DISTINCT __text {slow})", order)
+    reader.run(
+        f"CREATE OR REPLACE TABLE {table} AS SELECT __text, __stamp AS read_stamp, "
+        f"__timed AS read_timed, __zoned AS read_zoned FROM {found}",
+        place,
+    )
+    rows = (
+        f"(SELECT s.*, coalesce(__fast, read_stamp) AS __stamp, CASE WHEN __fast IS NOT NULL THEN "
+        f"{timed.replace('__text', 's.__text')} ELSE read_timed END AS __timed, "
+        f"read_zoned AS __zoned FROM {rows} s "
+        f"LEFT JOIN {table} d ON d.__text = s.__text AND s.__fast IS NULL)"
+    )
+    unsure = {} if order else {EITHER: f"regexp_matches(__ds_raw, {literal(_EITHER)})"}
+    return _moved(rows, ds, unsure)
+
+
+def _formatted(rows: str, text: str, ds: Expression, place: str) -> Dated:
+    assert ds.format is not None
+    form = literal(ds.format)
+    text = f"nullif(nullif(nullif(trim({text}), 'infinity'), '-infinity'), 'epoch')"
+    if "%z" in ds.format or "%Z" in ds.format:
+        if ds.to_timezone is None:
+            raise InvalidInputError(
+                f"{place}: the format {ds.format!r} names a zone: say in to_timezone whose day "
+                "counts (Europe/Paris)."
+            )
+        at = f"TRY_STRPTIME({text}, {form}) AT TIME ZONE {literal(ds.to_timezone)}"
+        return Dated.of(rows, at, {})
+    stamp = f"TRY_STRPTIME({text}, {form})"
+    if "%V" in ds.format or "%j" in ds.format:
+        # 2025 has no week 53 and no day 366, whatever a parser makes of them.
+        stamp = f"CASE WHEN strftime({stamp}, {form}) = trim({text}) THEN {stamp} END"
+    timed = "true" if "%H" in ds.format or "%I" in ds.format else "false"
+    return _moved(_with(rows, __stamp=stamp, __timed=timed, __zoned="NULL"), ds, {})
+
+
+def _moved(rows: str, ds: Expression, unsure: dict[str, str]) -> Dated:
+    """Return rows with __at, from __stamp, __timed and __zoned (a moment, where the text has one).
+
+    __zoned may be the SQL NULL.
+    """
+    at = "__stamp"
+    if ds.from_timezone and ds.to_timezone:
+        there, here = literal(ds.from_timezone), literal(ds.to_timezone)
+        moved = f"(__stamp AT TIME ZONE {there}) AT TIME ZONE {here}"
+        at = f"CASE WHEN __timed THEN {moved} ELSE {at} END"
+    elif ds.to_timezone:
+        unsure = unsure | {ZONE_MISSING: "__timed AND __zoned IS NULL"}
+    if ds.to_timezone:
+        zoned = f"((__zoned)::TIMESTAMPTZ AT TIME ZONE {literal(ds.to_timezone)})"
+        at = f"CASE WHEN __zoned IS NOT NULL THEN {zoned} ELSE {at} END"
+    else:
+        named = "__zoned IS NOT NULL AND (__zoned)::TIMESTAMPTZ <> __stamp AT TIME ZONE 'UTC'"
+        unsure = unsure | {ZONE_UNSAID: named}
+    return Dated.of(rows, at, unsure)
+
+
+def _read(rows: str, order: str | None) -> str:
+    """Return rows with __stamp, __timed and __zoned of __text in any usual form; see _order."""
+    clean = "regexp_replace(trim(translate(__text, chr(160) || chr(9), '  ')), '\\s+', ' ', 'g')"
+    parts = f"regexp_extract({clean}, {literal(_STAMP)}, ['d', 'clock', 'half', 'zone'])"
+    rows = _with(rows, __parts=parts)
+    rows = _with(rows, __d=f"regexp_replace(__parts.d, {literal(_WEEKDAY)}, '')")
+    rows = _with(rows, __day=_day(order), __clock=_CLOCK, __epoch=_epoch())
+    # Half past four in the afternoon has an hour of 1 to 12.
+    stamp = "__day + __clock"
+    zone = "CASE WHEN contains(__parts.zone, '/') THEN ' ' ELSE '' END || __parts.zone"
+    return _with(
+        rows,
+        __stamp=f"CASE WHEN __epoch IS NOT NULL THEN __epoch AT TIME ZONE 'UTC' ELSE {stamp} END",
+        __timed="__epoch IS NOT NULL OR __parts.clock <> ''",
+        __zoned="CASE WHEN __epoch IS NOT NULL THEN __epoch WHEN __parts.zone <> '' THEN "
+        f"TRY_CAST(strftime({stamp}, '%Y-%m-%d %H:%M:%S') || {zone} AS TIMESTAMPTZ) END",
+    )
+
+
+_TIME = "TRY_CAST(translate(__parts.clock, 'h,', ':.') AS TIME)"
+_SINCE_MIDNIGHT = f"((DATE '1970-01-01' + {_TIME}) - TIMESTAMP '1970-01-01 00:00:00')"
+_HALF = "lower(__parts.half[1])"
+# NULL where there is no such time of day.
+_CLOCK = (
+    f"CASE WHEN __parts.clock = '' THEN INTERVAL 0 HOUR WHEN __parts.half = '' "
+    f"THEN {_SINCE_MIDNIGHT} WHEN hour({_TIME}) BETWEEN 1 AND 12 THEN {_SINCE_MIDNIGHT} "
+    f"+ to_hours(CASE WHEN {_HALF} = 'p' AND hour({_TIME}) < 12 THEN 12 "
+    f"WHEN {_HALF} = 'a' AND hour({_TIME}) = 12 THEN -12 ELSE 0 END) END"
+)
+
+
+def _epoch() -> str:
+    number = f"regexp_extract(__d, {literal(_EPOCH)}, 1)"
+    return (
+        f"CASE WHEN length({number}) = 10 THEN to_timestamp({number}::BIGINT) "
+        f"WHEN length({number}) = 13 THEN to_timestamp({number}::BIGINT / 1000) END"
+    )
+
+
+def _day(order: str | None) -> str:
+    """Return the SQL (TIMESTAMP) of the day that the text __d writes; NULL where it is none."""
+    forms = {"day": ("%d/%m/%Y", "%d-%m-%Y"), "month": ("%m/%d/%Y", "%m-%d-%Y")}
+    numeric = _strptime("__d", *forms[order]) if order else "NULL"
+    short = _strptime("__d", *(f.replace("%Y", "%y") for f in forms[order])) if order else "NULL"
+    week = f"regexp_extract(__d, {literal(_WEEK)}, ['y', 'w', 'd'])"
+    first = f"regexp_extract(__d, {literal(_WEEK_FIRST)}, ['w', 'y'])"
+    cases = {
+        r"^\d{4}[-/.]\d{1,2}[-/.]\d{1,2}\.?$": _strptime(
+            "translate(rtrim(__d, '.'), '/.', '--')", "%Y-%m-%d"
+        ),
+        r"^\d{8}$": _strptime("__d", "%Y%m%d"),
+        r"^\d{4}[-/.]\d{1,2}$": _strptime("translate(__d, '/.', '--')", "%Y-%m"),
+        r"^\d{6}$": _strptime("__d", "%Y%m"),
+        r"^\d{12}$|^\d{14}$": _strptime("__d", "%Y%m%d%H%M", "%Y%m%d%H%M%S"),
+        r"^\d{1,2}\.\d{1,2}\.\d{4}\.?$": _strptime("rtrim(__d, '.')", "%d.%m.%Y"),
+        r"^\d{1,2}\.\d{1,2}\.\d{2}$": _strptime("__d", "%d.%m.%y"),
+        r"^\d{1,2}/\d{1,2}/\d{4}$|^\d{1,2}-\d{1,2}-\d{4}$": numeric,
+        r"^\d{1,2}/\d{1,2}/\d{2}$|^\d{1,2}-\d{1,2}-\d{2}$": short,
+        r"^\d{1,2}[/.-]\d{4}$": _strptime("translate(__d, '/.', '--')", "%m-%Y"),
+        r"^\d{4}年\d{1,2}月\d{1,2}日$": _strptime("translate(__d, '年月日', '--')", "%Y-%m-%d"),
+        _SERIAL: "DATE '1899-12-30'::TIMESTAMP + to_days(floor(__d::DOUBLE)::INTEGER)",
+        _WEEK: _week(f"{week}.y", f"{week}.w", f"{week}.d"),
+        _WEEK_FIRST: _week(f"{first}.y", f"{first}.w", "''"),
+        r"\p{L}{3}": _strptime(_english("__d"), *_WORDED),
+    }
+    found = " ".join(
+        f"WHEN regexp_matches(__d, {literal(form)}) THEN {sql}" for form, sql in cases.items()
+    )
+    return f"CASE {found} END"
+
+
+def _week(year: str, week: str, day: str) -> str:
+    """Return the SQL of a day of an ISO week, its Monday by default; NULL where there is none."""
+    text = f"({year} || '-W' || lpad({week}, 2, '0') || '-' || coalesce(nullif({day}, ''), '1'))"
+    stamp = _strptime(text, "%G-W%V-%u")
+    return f"CASE WHEN strftime({stamp}, '%G-W%V-%u') = {text} THEN {stamp} END"
+
+
+def _english(text: str) -> str:
+    """Return the SQL of a text whose month, in a language of Europe, is English and short."""
+    names = {name: group.split()[0] for group in _MONTHS for name in group.split()}
+    pairs = ", ".join(f"{literal(name)}: {literal(month)}" for name, month in names.items())
+    word = f"lower(regexp_extract({text}, '\\p{{L}}{{3,}}'))"
+    plain = f"regexp_replace({text}, '\\b(?:de|of) ', '', 'g')"
+    return f"regexp_replace({plain}, '\\p{{L}}{{3,}}\\.?', MAP {{{pairs}}}[{word}])"
+
+
+def _strptime(text: str, *forms: str) -> str:
+    return f"TRY_STRPTIME({text}, [{', '.join(map(literal, forms))}])"
+
+
+def _order(reader: Reader, rows: str, place: str) -> str | None:
+    """Return "day" or "month", whichever comes first in dates like 05/01/2024; None if unsure.
+
+    One day above 12 tells it, for all rows; without one, or with both orders, nothing does.
+
+    Args:
+        reader: Of the rows.
+        rows: FROM and WHERE of rows with __text.
+        place: In the mapping, for messages.
+    """
+    parts = [f"regexp_extract(__text, {literal(_EITHER)}, {n})::INTEGER" for n in (1, 2)]
+    [found] = reader.fetch(
+        f"SELECT count(*) AS n, coalesce(bool_or({parts[0]} > 12), false) AS day, "
+        f"coalesce(bool_or({parts[1]} > 12), false) AS month "
+        f"{rows} AND regexp_matches(__text, {literal(_EITHER)})",
+        place,
+    ).to_pylist()
+    if not found["n"]:
+        return "day"
+    if found["day"] == found["month"]:
+        return None
+    return "day" if found["day"] else "month"
+
+
+def _with(rows: str, **columns: str) -> str:
+    """Return rows with further columns; each level is worked out once and not written out twice."""
+    picks = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
+    return f"(SELECT *, {picks} FROM {rows})"

@@ -1,0 +1,130 @@
+"""A first configuration that fits a data set's frequency, its length and its lead times."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from invopt.config import DataConfig
+from invopt.sources.validation import DataCheck
+from invopt.timeline import frequency_unit
+
+_HORIZON = {"D": 28, "W": 8, "MS": 3}
+_REVIEW = {"D": 7, "W": 1, "MS": 1}
+_LEAD_TIME = {"D": 7, "W": 2, "MS": 1}
+_PATCH = {"D": 7, "W": 1, "MS": 1}
+_CONTEXT = {"D": 20, "W": 40, "MS": 18}
+# Windows of the moving averages, longest first: as many as the history holds several times.
+_WINDOWS = {
+    "D": ((7, 28, 56), (7, 14, 28), (7, 14)),
+    "W": ((4, 13, 26), (4, 8, 13), (2, 4)),
+    "MS": ((3, 6, 12), (2, 3, 6), (1, 2)),
+}
+_DAILY_PERIODS = {"D": 84, "W": 52, "MS": 24}
+_FEW = 5  # horizons of history below which nothing can be judged
+
+
+@dataclass(frozen=True)
+class Extent:
+    """What of a data set its configuration depends on.
+
+    Attributes:
+        frequency: Of the periods.
+        num_periods: Of the panel.
+        lead_time: Longest lead time that the data name, in periods; None where they name none.
+        has_location: True where products name their place.
+        has_category: True where products name their category.
+    """
+
+    frequency: str
+    num_periods: int
+    lead_time: int | None
+    has_location: bool
+    has_category: bool
+
+
+def first_config(
+    name: str, mapping: str, extent: Extent, checks: Iterable[DataCheck]
+) -> tuple[dict[str, Any], list[str]]:
+    """Return a configuration as plain data, and what a person should know about it.
+
+    Args:
+        name: Of the run.
+        mapping: Mapping file, relative to the configuration.
+        extent: Of the data set.
+        checks: Of the data: limits that they break by their nature are widened, and it is said.
+    """
+    unit = frequency_unit(extent.frequency)
+    review = _REVIEW[unit]
+    horizon, lead_time = _interval(extent, unit, review)
+    windows = _windows(extent, unit)
+    weights = [0.0, *[round(1 / (len(windows) - 1), 3)] * (len(windows) - 1)]
+    history = extent.num_periods - 2 * horizon
+    context = max(2, min(_CONTEXT[unit], history // 2 // _PATCH[unit]))
+    limits, notes = _limits(checks)
+    aggregates = [[c] for c, there in (("location", extent.has_location),
+                                       ("category", extent.has_category)) if there]  # fmt: skip
+    content: dict[str, Any] = {
+        "name": name,
+        "data": {"mapping": mapping, **limits},
+        "features": {
+            "horizon": horizon,
+            "patch": _PATCH[unit],
+            "context_steps": context,
+            "windows": list(windows),
+            "offset_weights": weights,
+            "aggregates": aggregates,
+            "daily_periods": _DAILY_PERIODS[unit],
+        },
+        "training": {
+            "max_minutes": 5,
+            "max_steps": 800,
+            "fork_after": max(1, min(8, context // 2)),
+        },
+        "evaluation": {
+            "gate_periods": horizon,
+            "selection_periods": horizon,
+            "step_size": review,
+        },
+        "inventory": {"lead_time": lead_time, "review_period": review},
+        "monitoring": {"period": review},
+        "governor": {"min_new_periods": review},
+    }
+    if extent.num_periods < _FEW * horizon:
+        notes.append(
+            f"{extent.num_periods} periods are few: a forecast that is judged wants "
+            f"{_FEW * horizon} and more"
+        )
+    return content, notes
+
+
+def _interval(extent: Extent, unit: str, review: int) -> tuple[int, int]:
+    """Return the horizon and the lead time: orders last for lead time and review."""
+    longest = max(1, (extent.num_periods - 1) // 4)
+    horizon = min(_HORIZON[unit], max(review + 1, longest))
+    horizon = min(horizon, max(1, (extent.num_periods - 1) // 2))
+    wanted = _LEAD_TIME[unit] if extent.lead_time is None else extent.lead_time
+    if extent.lead_time is not None:
+        horizon = max(horizon, wanted + review)
+    horizon = max(horizon, review)
+    return horizon, max(0, min(wanted, horizon - review))
+
+
+def _windows(extent: Extent, unit: str) -> tuple[int, ...]:
+    fitting = [w for w in _WINDOWS[unit] if 3 * w[-1] <= extent.num_periods]
+    return fitting[0] if fitting else _WINDOWS[unit][-1]
+
+
+def _limits(checks: Iterable[DataCheck]) -> tuple[dict[str, float], list[str]]:
+    """Return the limits that these data break by their nature, and why they were widened."""
+    orphans = [c for c in checks if c.name == "references" and not c.passed and c.value is not None]
+    if not orphans:
+        return {}, []
+    worst = max(orphans, key=lambda c: c.value or 0.0)
+    assert worst.value is not None
+    limit = min(1.0, round(worst.value + 0.05, 2))
+    usual = DataConfig.model_fields["max_orphan_share"].default
+    note = (
+        f"{worst.value:.0%} of {worst.about} have no partner, more than the usual {usual:.0%}: "
+        f"look whether their keys are written alike; data.max_orphan_share is {limit:g}"
+    )
+    return {"max_orphan_share": limit}, [note]

@@ -1,0 +1,131 @@
+"""Files that planning alone reads, by their columns: suppliers, breaks, receipts, calendar."""
+
+from typing import Any
+
+from invopt.sources.inspect import DATE, NUMBER, ColumnFacts, FileFacts
+from invopt.sources.words import Keys, by_word, date_entry, named, number_entry, plain
+
+# Words of columns, without accents and with _ between words.
+_COLUMNS = {
+    "supplier": ("supplier", "vendor", "lieferant", "fournisseur", "proveedor"),
+    "order_days": ("order_days", "bestelltage", "jours_de_commande", "dias_de_pedido"),
+    "min_value": ("min_value", "min_order_value", "mindestbestellwert", "franco"),
+    "min_units": ("min_units",),
+    "order_cost": ("order_cost", "bestellkosten", "cout_de_commande", "coste_de_pedido"),
+    "budget": ("budget", "presupuesto"),
+    "from_quantity": ("from_quantity", "from_qty", "ab_menge", "break_quantity", "a_partir_de"),
+    "ordered": ("ordered", "order_date", "ordered_at", "bestellt", "bestelldatum",
+                "date_commande", "fecha_pedido"),
+    "received": ("received", "receipt_date", "received_at", "eingang", "wareneingang",
+                 "eingangsdatum", "date_reception", "fecha_recepcion"),
+    "open": ("open", "is_open", "geoffnet", "offen", "ouvert", "abierto"),
+    "kind": ("kind", "art"),
+    "value": ("value", "wert", "valeur", "valor"),
+    "from": ("from", "von", "ab", "du", "desde"),
+    "to": ("to", "bis", "au", "hasta"),
+    "who": ("who",),
+    "why": ("why",),
+    "made_at": ("made_at",),
+}  # fmt: skip
+_SUPPLIERS = ("order_days", "min_value", "min_units", "order_cost", "budget")
+_OVERRIDES = ("from", "to", "kind", "value", "who", "why", "made_at")
+
+
+def planning_table(file: FileFacts, keys: Keys) -> tuple[str, dict[str, Any]] | None:
+    """Return the section and table of a file that planning alone reads, None where it is none.
+
+    Args:
+        file: What it holds.
+        keys: Those of the sales that it has, too.
+    """
+    if file.periods:
+        return None
+    columns = {plain(c.name): c for c in file.columns}
+    found = {
+        role: columns[word]
+        for role, words in _COLUMNS.items()
+        for word in reversed(words)
+        if word in columns
+    }
+    for section, columns_of in (
+        ("overrides", _overrides),
+        ("price_breaks", _price_breaks),
+        ("receipts", _receipts),
+        ("calendar", _calendar),
+        ("suppliers", _suppliers),
+    ):
+        picked = columns_of(file, found, keys)
+        if picked is not None:
+            return section, {"from": file.name} | picked
+    return None
+
+
+def _overrides(file: FileFacts, found: dict[str, ColumnFacts], _: Keys) -> dict[str, Any] | None:
+    if not {"kind", "value"} <= found.keys() or not {"from", "to"} & found.keys():
+        return None
+    own = {found[role].name for role in _OVERRIDES if role in found}
+    scopes = {c.name: named(c.name) for c in file.columns if c.name not in own}
+    return {"columns": _entries(found, _OVERRIDES) | scopes}
+
+
+def _price_breaks(
+    file: FileFacts, found: dict[str, ColumnFacts], keys: Keys
+) -> dict[str, Any] | None:
+    numbers = {c.name: c for c in file.of_kind(NUMBER)}
+    cost = by_word(list(numbers), "unit_cost") or by_word(list(numbers), "list_price")
+    if "from_quantity" not in found or cost is None:
+        return None
+    columns = _entries(found, ("supplier", "from_quantity"))
+    return _of_whom(keys, found) | {"columns": columns | {"unit_cost": number_entry(numbers[cost])}}
+
+
+def _receipts(file: FileFacts, found: dict[str, ColumnFacts], keys: Keys) -> dict[str, Any] | None:
+    dated = [found[role] for role in ("ordered", "received") if role in found]
+    if len(dated) < 2 or any(c.kind != DATE for c in dated):
+        return None
+    numbers = {c.name: c for c in file.of_kind(NUMBER)}
+    columns = _entries(found, ("supplier", "ordered", "received"))
+    if (quantity := by_word(list(numbers), "y")) is not None:
+        columns["quantity"] = number_entry(numbers[quantity])
+    return _of_whom(keys, found) | {"columns": columns}
+
+
+def _calendar(file: FileFacts, found: dict[str, ColumnFacts], keys: Keys) -> dict[str, Any] | None:
+    dates = file.of_kind(DATE)
+    if "open" not in found or not dates:
+        return None
+    columns = _entries(found, ("supplier", "open")) | {"ds": date_entry(dates[0])}
+    if keys.location is not None and "supplier" not in found:
+        columns["location"] = named(keys.location)
+    return {"columns": columns}
+
+
+def _suppliers(file: FileFacts, found: dict[str, ColumnFacts], keys: Keys) -> dict[str, Any] | None:
+    if "supplier" not in found or keys.there or keys.series or file.of_kind(DATE):
+        return None
+    if found["supplier"].num_distinct < file.num_rows:
+        return None
+    columns = _entries(found, ("supplier", *_SUPPLIERS))
+    numbers = {c.name: c for c in file.of_kind(NUMBER)}
+    if (lead := by_word(list(numbers), "lead_time")) is not None:
+        columns["lead_time"] = number_entry(numbers[lead])
+    return {"columns": columns}
+
+
+def _of_whom(keys: Keys, found: dict[str, ColumnFacts]) -> dict[str, Any]:
+    whole = keys.series is not None or bool(keys.there)
+    return {"unique_id": keys.expression} if whole and "supplier" not in found else {}
+
+
+def _entries(found: dict[str, ColumnFacts], roles: tuple[str, ...]) -> dict[str, Any]:
+    entries: dict[str, Any] = {}
+    for role in roles:
+        if (column := found.get(role)) is None:
+            continue
+        if column.kind == DATE:
+            entries[role] = date_entry(column)
+        elif column.kind == NUMBER:
+            entries[role] = number_entry(column)
+        else:
+            entries[role] = named(column.name)
+    return entries

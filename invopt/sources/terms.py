@@ -1,0 +1,284 @@
+"""The tables that planning alone reads: suppliers, price breaks, receipts, calendars, overrides.
+
+A row that cannot be used is set aside with its reason, and the rest is planned.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from invopt.sources.duck import Reader
+from invopt.sources.ledger import DUPLICATE, ORPHAN, Ledger
+from invopt.sources.mapping import TERMS, Expression, Mapping, TermsTable
+from invopt.sources.standard import BOOLEAN, NUMBER, TEXT, literal, quote, standardise
+from invopt.timeline import Timeline
+
+DATE = "DATE"
+UNIQUE_ID = "unique_id"
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+KINDS = ("demand", "factor", "order")
+# What each table may hold; any other column of overrides is a scope.
+COLUMNS: dict[str, dict[str, str]] = {
+    "suppliers": {
+        "supplier": TEXT, "lead_time": NUMBER, "lead_time_deviation": NUMBER, "order_days": TEXT,
+        "min_value": NUMBER, "min_units": NUMBER, "order_cost": NUMBER, "budget": NUMBER,
+    },
+    "price_breaks": {"supplier": TEXT, "from_quantity": NUMBER, "unit_cost": NUMBER},
+    "receipts": {"supplier": TEXT, "ordered": DATE, "received": DATE, "quantity": NUMBER},
+    "calendar": {"location": TEXT, "supplier": TEXT, "ds": DATE, "open": BOOLEAN},
+    "overrides": {
+        "from": DATE, "to": DATE, "kind": TEXT, "value": NUMBER, "who": TEXT, "why": TEXT,
+        "made_at": TEXT,
+    },
+}  # fmt: skip
+_NEEDED = {
+    "suppliers": ("supplier",),
+    "price_breaks": ("from_quantity", "unit_cost"),
+    "receipts": ("ordered", "received"),
+    "calendar": ("ds", "open"),
+    "overrides": ("kind", "value"),
+}
+_NOT_NEGATIVE = ("min_value", "min_units", "order_cost", "budget", "from_quantity",
+                 "lead_time_deviation", "value")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TermsTables:
+    """The tables of a snapshot; None where one is not mapped.
+
+    Attributes:
+        suppliers: One row per supplier; order_days as text of weekday numbers, 0 for Monday.
+        price_breaks: unit_cost from a quantity on, by supplier or unique_id.
+        receipts: lead_time in periods, by supplier or unique_id.
+        calendar: ds and open, by location, by supplier, or for all.
+        overrides: As given, with the scope columns that the mapping names.
+    """
+
+    suppliers: pd.DataFrame | None = field(default=None, repr=False)
+    price_breaks: pd.DataFrame | None = field(default=None, repr=False)
+    receipts: pd.DataFrame | None = field(default=None, repr=False)
+    calendar: pd.DataFrame | None = field(default=None, repr=False)
+    overrides: pd.DataFrame | None = field(default=None, repr=False)
+
+
+def read_terms(path: Path) -> TermsTables:
+    """Return the tables of planning of a folder written by read_dataset."""
+    files = {name: path / f"{name}.parquet" for name in TERMS}
+    return TermsTables(**{n: pd.read_parquet(f) for n, f in files.items() if f.is_file()})
+
+
+def read_terms_tables(
+    reader: Reader,
+    ledger: Ledger,
+    mapping: Mapping,
+    key: Expression,
+    series: pd.DataFrame,
+    timeline: Timeline,
+) -> dict[str, pd.DataFrame]:
+    """Return the mapped ones of the tables of planning, by file name.
+
+    Args:
+        reader: Holds the sources.
+        ledger: Account to keep.
+        mapping: Names and layouts.
+        key: Default expression of a series' name.
+        series: Products, by unique_id.
+        timeline: Of the sales.
+    """
+    found = {}
+    for name in TERMS:
+        table = getattr(mapping, name)
+        if table is not None:
+            found[name] = _read(reader, ledger, name, table, key, series, timeline)
+    return found
+
+
+def _read(
+    reader: Reader,
+    ledger: Ledger,
+    name: str,
+    table: TermsTable,
+    key: Expression,
+    series: pd.DataFrame,
+    timeline: Timeline,
+) -> pd.DataFrame:
+    columns = dict(table.columns)
+    own = table.unique_id or columns.pop(UNIQUE_ID, None)
+    if own is None and _is_by_series(name, columns):
+        own = key
+    kinds = {c: COLUMNS[name].get(c, TEXT) for c in columns}
+    std = standardise(
+        reader,
+        name,
+        table,
+        key=None,
+        ds=None,
+        columns=({UNIQUE_ID: own} if own is not None else {})
+        | {c: _dated(e) if kinds[c] == DATE else e for c, e in columns.items()},
+        kinds={UNIQUE_ID: TEXT} | kinds,
+        rules=_rules(name, tuple(columns)),
+    )
+    frame = reader.fetch(
+        f'SELECT * EXCLUDE (reason, key) FROM "{std.view}" WHERE reason IS NULL ORDER BY __row',
+        name,
+    ).to_pandas()
+    frame, lost = _checked(frame, name, series, timeline)
+    for reason, rows in lost.items():
+        ledger.set_aside_rows(std, rows, reason)
+    ledger.enter_view(std, lost={reason: len(rows) for reason, rows in lost.items()})
+    return frame.drop(columns="__row").reset_index(drop=True)
+
+
+def _is_by_series(name: str, columns: dict[str, Expression]) -> bool:
+    return name in ("price_breaks", "receipts") and "supplier" not in columns
+
+
+def _dated(expression: Expression) -> Expression:
+    """Return an expression of a date: of a text with its format where one is given."""
+    if expression.format is None:
+        return expression
+    text = expression.expr
+    column = text if not re.fullmatch(r"[A-Za-z_]\w*", text) else quote(text)
+    date = f"TRY_STRPTIME(({column})::VARCHAR, {literal(expression.format)})::DATE"
+    return expression.model_copy(update={"expr": date})
+
+
+def _rules(name: str, columns: Sequence[str]) -> dict[str, str]:
+    """Return the reason and the SQL condition of every rule of a table."""
+    known, rules = COLUMNS[name], {}
+    for column in _NEEDED[name]:
+        if column in columns:
+            empty = f"{quote(column)} IS NULL"
+            if known[column] == TEXT:
+                empty += f" OR trim({quote(column)}) = ''"
+            rules[f"{column} is empty or cannot be read"] = empty
+        else:
+            rules[f"{column} is not mapped"] = "true"
+    for column in columns:
+        raw = quote(f"{column}_raw")
+        if known.get(column) == DATE and column not in _NEEDED[name]:
+            given = f"{raw} IS NOT NULL AND trim({raw}) <> ''"
+            rules[f"{column} is not a date"] = f"{quote(column)} IS NULL AND {given}"
+        if column in _NOT_NEGATIVE:
+            rules[f"{column} is negative"] = f"{quote(column)} < 0"
+    if name == "suppliers" and "lead_time" in columns:
+        rules["the supplier has no lead time"] = "lead_time IS NULL"
+        rules["lead_time is not whole periods, 0 or more"] = (
+            "lead_time < 0 OR lead_time <> round(lead_time)"
+        )
+    if name == "price_breaks":
+        rules["unit_cost is not above 0"] = "unit_cost <= 0"
+    if name == "receipts":
+        rules["it was received before it was ordered"] = "received < ordered"
+    if name == "overrides":
+        kinds = ", ".join(map(literal, KINDS))
+        rules["kind is none of demand, factor, order"] = f"lower(trim(kind)) NOT IN ({kinds})"
+        if "from" in columns and "to" in columns:
+            rules["it ends before it begins"] = '"to" < "from"'
+            rules["a demand needs the dates it is for"] = (
+                'lower(trim(kind)) = \'demand\' AND ("from" IS NULL OR "to" IS NULL)'
+            )
+        else:
+            rules["a demand needs the dates it is for"] = "lower(trim(kind)) = 'demand'"
+    return {reason.replace("'", "''"): condition for reason, condition in rules.items()}
+
+
+def _checked(
+    frame: pd.DataFrame, name: str, series: pd.DataFrame, timeline: Timeline
+) -> tuple[pd.DataFrame, dict[str, npt.NDArray[np.int64]]]:
+    """Return the rows that can be used, and the numbers of the others by reason."""
+    lost: dict[str, npt.NDArray[np.int64]] = {}
+
+    def drop(frame: pd.DataFrame, bad: npt.NDArray[np.bool_], reason: str) -> pd.DataFrame:
+        if bad.any():
+            lost[reason] = frame.loc[bad, "__row"].to_numpy(np.int64)
+        return frame.loc[~bad]
+
+    if UNIQUE_ID in frame and name != "calendar":
+        known = set(series[UNIQUE_ID].astype(str))
+        given = frame[UNIQUE_ID].notna() & (frame[UNIQUE_ID].astype(str).str.strip() != "")
+        bad = given & ~frame[UNIQUE_ID].astype(str).isin(known)
+        if name != "overrides":
+            bad |= ~given
+        frame = drop(frame, bad.to_numpy(), ORPHAN)
+    if name == "suppliers":
+        frame = _with_weekdays(frame, drop)
+        frame = drop(frame, frame["supplier"].duplicated().to_numpy(), DUPLICATE)
+    if name == "receipts":
+        ordered, received = (
+            timeline.index_of(pd.DatetimeIndex(frame[c])) for c in ("ordered", "received")
+        )
+        frame = frame.assign(lead_time=received - ordered)
+    if name == "overrides":
+        frame = frame.assign(kind=frame["kind"].str.strip().str.lower())
+        frame = _with_scope(frame, series, drop)
+    return frame, lost
+
+
+def _with_weekdays(frame: pd.DataFrame, drop: object) -> pd.DataFrame:
+    if "order_days" not in frame:
+        return frame
+    assert callable(drop)
+    found = [_weekdays(text) for text in frame["order_days"]]
+    bad = np.array([days is None for days in found], bool)
+    frame = frame.assign(order_days=[",".join(map(str, days or ())) for days in found])
+    kept: pd.DataFrame = drop(frame, bad, "order_days are no weekdays (Mon to Sun, or 1 to 7)")
+    return kept
+
+
+def _weekdays(text: object) -> tuple[int, ...] | None:
+    """Return the weekdays a text names, 0 for Monday, ascending; every day where it is empty."""
+    if text is None or text != text or not str(text).strip():
+        return tuple(range(7))
+    found = set()
+    for word in re.findall(r"\w+", str(text).lower()):
+        if word in ("1", "2", "3", "4", "5", "6", "7"):
+            found.add(int(word) - 1)
+        elif word[:3] in WEEKDAYS:
+            found.add(WEEKDAYS.index(word[:3]))
+        else:
+            return None
+    return tuple(sorted(found))
+
+
+def _with_scope(frame: pd.DataFrame, series: pd.DataFrame, drop: object) -> pd.DataFrame:
+    """Return overrides whose scope names series: by unique_id, by columns, or as `scope` text.
+
+    A text is the name of a series, or "column=value" of products; "all" is every series.
+    """
+    assert callable(drop)
+    ids = set(series[UNIQUE_ID].astype(str))
+    columns = [
+        str(c) for c in frame if c not in (*COLUMNS["overrides"], "__row", "scope", UNIQUE_ID)
+    ]
+    unknown = [c for c in columns if c not in series]
+    if "scope" in frame:
+        texts = frame["scope"].fillna("").astype(str).str.strip()
+        parts = texts.str.partition("=")
+        column, value = parts[0].str.strip(), parts[2].str.strip()
+        is_series = texts.isin(ids)
+        is_column = ~is_series & column.isin(series.columns) & (parts[1] == "=")
+        fits = is_series | (texts.str.lower() == "all")
+        for name in column[is_column].unique():
+            values = set(series[name].astype(str))
+            fits |= is_column & (column == name) & value.isin(values)
+        frame = drop(frame, ~fits.to_numpy(), "its scope names no series")
+    if unknown:
+        reason = f"products have no column {', '.join(unknown)}"
+        frame = drop(frame, np.ones(len(frame), bool), reason)
+    named = [c for c in (UNIQUE_ID, "scope", *columns) if c in frame]
+    empty = np.ones(len(frame), bool)
+    for name in named:
+        text = frame[name].fillna("").astype(str).str.strip()
+        empty &= (text == "").to_numpy()
+        if name in columns and len(frame):
+            nobody = (text != "") & ~text.isin(set(series[name].astype(str)))
+            frame = drop(frame, nobody.to_numpy(), f"no product has this {name}")
+            empty = empty[~nobody.to_numpy()]
+    kept: pd.DataFrame = drop(frame, empty, "its scope is empty")
+    return kept

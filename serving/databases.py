@@ -1,0 +1,64 @@
+"""Databases in files that appear whole or not at all, whoever makes them at the same time."""
+
+import fcntl
+import sqlite3
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+_FILE = "sqlite:///"
+_MARK = 1_768  # user_version of a file that was made whole here
+
+
+def make_database(url: str, fill: Callable[[str], object]) -> None:
+    """Make the database file of a URL where there is none, or one that was never finished.
+
+    It is filled beside its place under a lock, and renamed: a process that is killed leaves
+    nothing that the next one would stumble over, and of two that come together one waits.
+
+    Args:
+        url: SQLAlchemy's; what is no SQLite file is left alone.
+        fill: Called with the URL of the file to fill.
+    """
+    if not url.startswith(_FILE):
+        return
+    file = Path(url.removeprefix(_FILE))
+    if _is_whole(file):
+        return
+    with _locked(file):
+        if _is_whole(file):
+            return
+        for leftover in file.parent.glob(f".{file.name}.partial-*"):
+            leftover.unlink(missing_ok=True)
+        partial = file.with_name(f".{file.name}.partial-{uuid.uuid4().hex[:12]}")
+        fill(f"{_FILE}{partial}")
+        with closing(sqlite3.connect(partial)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.execute(f"PRAGMA user_version = {_MARK}")
+            connection.commit()
+        partial.rename(file)
+
+
+def _is_whole(file: Path) -> bool:
+    """Return whether a file was made whole here, or holds what somebody registered."""
+    if not file.is_file() or not file.stat().st_size:
+        return False
+    try:
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+            if connection.execute("PRAGMA user_version").fetchone()[0] == _MARK:
+                return True
+            tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+            return any(
+                connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()
+                for table in {"registered_models", "runs"} & tables
+            )
+    except sqlite3.DatabaseError:  # in use by another, or damaged: not ours to make anew
+        return True
+
+
+@contextmanager
+def _locked(file: Path) -> Iterator[None]:
+    with file.with_name(f".{file.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

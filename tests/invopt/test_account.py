@@ -1,0 +1,520 @@
+"""Every row, of every type and form that companies write, is used or told."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from invopt.errors import ConfigError, InvalidInputError
+from invopt.panel import Flag, load_panel
+from invopt.sources import Mapping, account_of, load_mapping, read_dataset, read_position
+from invopt.sources.twins import folded, near_twins
+
+TODAY = pd.Timestamp("2024-03-01")
+LINES = {
+    "name": "t",
+    "frequency": "D",
+    "unique_id": "sku || '_' || store",
+    "sources": {"lines": "lines.csv"},
+    "sales": {"from": "lines", "layout": "transactions", "ds": "day", "columns": {"y": "qty"}},
+}
+
+
+def mapping_of(sales=(), sources=(), **tables):
+    """Return LINES with further keys of sales, sources and tables."""
+    found = json.loads(json.dumps(LINES))
+    found["sales"] |= dict(sales)
+    found["sources"] |= dict(sources)
+    return found | tables
+
+
+def read(tmp_path, mapping, files, **options):
+    """Write files (text by name), read them and return the report and the panel."""
+    data = tmp_path / "data"
+    for name, content in files.items():
+        (data / name).parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, pa.Table):
+            pq.write_table(content, data / name)
+        else:
+            (data / name).write_text(content)
+    options = {"max_bad_share": 1.0} | options
+    report = read_dataset(Mapping.model_validate(mapping), data, tmp_path / "out", **options)
+    for a in report.accounting:
+        assert a.rows_in == a.rows_used + a.rows_filtered + sum(a.quarantined.values())
+    return report, load_panel(tmp_path / "out")
+
+
+def told(report, name="sales"):
+    return next(a for a in report.accounting if a.table == name)
+
+
+def sold(panel):
+    """Return units by (series, day) where there are some."""
+    days = [f"{d:%m-%d}" for d in panel.timeline.dates()]
+    return {
+        (key, days[t]): float(panel.y[i, t])
+        for i, key in enumerate(panel.unique_ids)
+        for t in np.flatnonzero(panel.y[i])
+    }
+
+
+def lines(*rows, header="day,store,sku,qty"):
+    return "\n".join([header, *rows]) + "\n"
+
+
+WHERE = lines(
+    "2024-01-01,s,a,5,", "2024-01-01,s,a,2,void", "2024-01-02,s,a,3,ok", "2024-01-02,s,b,1,",
+    header="day,store,sku,qty,status",
+)  # fmt: skip
+
+
+def test_a_filter_that_cannot_judge_a_blank_keeps_its_row_and_says_so(tmp_path):
+    mapping = mapping_of(sales={"where": "status <> 'void'"})
+    report, panel = read(tmp_path, mapping, {"lines.csv": WHERE})
+    assert sold(panel) == {("a_s", "01-01"): 5, ("a_s", "01-02"): 3, ("b_s", "01-02"): 1}
+    sales = told(report)
+    assert (sales.rows_in, sales.rows_used, sales.rows_filtered, sales.where_unknown) == (
+        4,
+        3,
+        1,
+        2,
+    )
+    assert "neither true nor false of 2 rows" in report.notes[0]
+    assert account_of(report, [])["sources"]["lines"] == {
+        "rows_in": 4, "rows_used": 3, "rows_set_aside": 0, "rows_filtered": 1,
+    }  # fmt: skip
+
+
+def test_a_row_set_aside_behind_a_filter_keeps_its_place_in_the_file(tmp_path):
+    text = WHERE.replace("2024-01-02,s,b,1,", "2024-01-02,s,b,?,")
+    read(tmp_path, mapping_of(sales={"where": "status <> 'void'"}), {"lines.csv": text})
+    [row] = pd.read_parquet(tmp_path / "out" / "quarantine.parquet").to_dict("records")
+    assert row["row"] == 4
+    assert json.loads(row["record"])["sku"] == "b"
+
+
+def table(**columns):
+    return pa.table({name: pa.array(values) for name, values in columns.items()})
+
+
+JANUARY = table(day=["2024-01-01"] * 2, store=["s", "s"], sku=[1001, 1002], qty=[3, 4])
+FEBRUARY = table(
+    qty=[12.7, 0.4],
+    price=[1.5, 2.5],
+    sku=["0071", "1002"],
+    store=["s", "s"],
+    day=["2024-01-02"] * 2,
+)
+
+
+@pytest.mark.parametrize("order", ["12", "21"])
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_files_unite_by_name_and_by_their_widest_types_in_any_order(tmp_path, order, kind):
+    files = dict(zip((f"lines/{n}.{kind}" for n in order), (JANUARY, FEBRUARY), strict=True))
+    if kind == "csv":
+        files = {name: f.to_pandas().to_csv(index=False) for name, f in files.items()}
+    columns = {"y": "qty", "price": "price"}
+    mapping = mapping_of(sales={"columns": columns}, sources={"lines": "lines"})
+    report, panel = read(tmp_path, mapping, files)
+    assert sold(panel) == {
+        ("1001_s", "01-01"): 3, ("1002_s", "01-01"): 4,
+        ("0071_s", "01-02"): pytest.approx(12.7), ("1002_s", "01-02"): pytest.approx(0.4),
+    }  # fmt: skip
+    assert np.nanmax(panel.channels["price"].values) == 2.5
+    notes = " ".join(report.notes)
+    assert "price (in 1 of 2)" in notes
+    assert ("column sku is BIGINT in 1, VARCHAR in 1 of 2 files" in notes) is (kind == "parquet")
+
+
+def test_a_database_whose_later_rows_need_a_wider_type_is_read_whole(tmp_path, monkeypatch):
+    import sqlalchemy as sa
+
+    from invopt.sources import duck
+
+    monkeypatch.setattr(duck, "_CHUNK_ROWS", 2)
+    engine = sa.create_engine(f"sqlite:///{tmp_path}/shop.db")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE s (day TEXT, sku INTEGER, qty NUMERIC)")
+        for row in [(1, 2), (1, 5), (2, 12.7), (None, 0.4)]:
+            connection.exec_driver_sql("INSERT INTO s VALUES ('2024-01-01', ?, ?)", row)
+    engine.dispose()
+    source = {"url": f"sqlite:///{tmp_path}/shop.db", "query": "SELECT * FROM s"}
+    mapping = mapping_of(sources={"lines": source}, unique_id="sku || '_s'")
+    report, panel = read(tmp_path, mapping, {"none.txt": ""})
+    assert sold(panel) == {("1_s", "01-01"): 7, ("2_s", "01-01"): pytest.approx(12.7)}
+    assert told(report).quarantined == {"its key is empty": 1}
+
+
+def test_a_key_that_a_gap_made_a_fraction_is_the_whole_number_it_was(tmp_path):
+    stock = table(sku=[1001.0, None], store=[7.0, 7.0], on_hand=[5, 6])
+    position = {"from": "stock", "columns": {"on_hand": "on_hand"}}
+    mapping = mapping_of(sources={"stock": "stock.parquet"}, position=position)
+    files = {"stock.parquet": stock, "lines.csv": lines("2024-01-01,7,1001,3")}
+    read(tmp_path, mapping, files)
+    position, _ = read_position(tmp_path / "out")
+    assert position.to_dict("records") == [{"unique_id": "1001_7", "on_hand": 5.0}]
+
+
+def test_folders_named_key_value_are_columns_of_csv_too_and_keep_their_zeros(tmp_path):
+    mapping = mapping_of(sources={"lines": "lake"})
+    text = "day,sku,qty\n2024-01-01,a,3\n"
+    files = {"lake/store=0071/x.csv": text, "lake/store=2/y.CSV": text, "lake/readme.md": "?"}
+    report, panel = read(tmp_path, mapping, files)
+    assert list(panel.unique_ids) == ["a_0071", "a_2"]
+    assert "1 files of lake are not read (e.g. readme.md)" in " ".join(report.notes)
+
+
+def test_a_later_file_without_a_header_is_refused_and_loses_no_line(tmp_path):
+    mapping = mapping_of(sources={"lines": "*.csv"})
+    files = {"1.csv": lines("2024-01-01,s,a,3"), "2.csv": "2024-01-02,s,a,4\n2024-01-03,s,a,5\n"}
+    with pytest.raises(InvalidInputError, match=r"2\.csv has no column of the files before it"):
+        read(tmp_path, mapping, files)
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("2024-01-05 16:30", "01-05"), ("2024/1/5", "01-05"), ("20240105", "01-05"),
+        ("05.01.2024", "01-05"), ("5.1.24", "01-05"), ("05-Jan-24", "01-05"),
+        ("5. Januar 2024", "01-05"), ("5 janv. 2024", "01-05"), ("5 de enero de 2024", "01-05"),
+        ('"Jan 5, 2024"', "01-05"), ("45296", "01-05"), ("1704412800", "01-05"),
+        ("2024-W01-5", "01-05"), ("2024-W02", "01-08"), ("KW 2/2024", "01-08"),
+        ("2024-01", "01-01"), ("1/5/2024 4:30 PM", None), ("2024-01-05 04:30 XM", None),
+        ("2025-W53", None), ("2024-02-30", None), ("infinity", None), ("epoch", None),
+    ],
+)  # fmt: skip
+def test_dates_are_read_in_every_usual_form_and_refused_where_they_are_none(tmp_path, text, day):
+    rows = ["2024-01-01,s,z,1", "2024-01-31,s,z,1", f"{text},s,a,3"]
+    report, panel = read(tmp_path, mapping_of(), {"lines.csv": lines(*rows)})
+    found = {key: n for key, n in sold(panel).items() if key[0] == "a_s"}
+    assert found == ({("a_s", day): 3} if day else {})
+    assert sum(told(report).quarantined.values()) == (day is None)
+
+
+def test_the_order_of_day_and_month_is_told_by_the_file_or_asked_for(tmp_path):
+    files = {"lines.csv": lines("05/01/2024,s,a,3", "31/01/2024,s,a,1")}
+    assert ("a_s", "01-05") in sold(read(tmp_path / "told", mapping_of(), files)[1])
+    rows = ["05/01/2024,s,a,3", "2024-01-01,s,a,1"]
+    report, _ = read(tmp_path / "open", mapping_of(), {"lines.csv": lines(*rows)})
+    reason = "ds could be day/month or month/day: say format"
+    assert told(report).quarantined == {reason: 1}
+
+
+STAMPS = ["2024-01-05T16:00:00Z", "2024-01-05 10:00:00 -0600", "2024-01-05T16:00:00.000+00:00"]
+
+
+@pytest.mark.parametrize("stamp", STAMPS)
+def test_a_stamp_that_names_its_zone_counts_where_the_mapping_says(tmp_path, stamp):
+    ds = {"expr": "day", "to_timezone": "Asia/Tokyo"}
+    rows = [f"{stamp},s,a,3", "2024-01-05,s,b,1"]
+    _, panel = read(tmp_path, mapping_of(sales={"ds": ds}), {"lines.csv": lines(*rows)})
+    assert sold(panel) == {("a_s", "01-06"): 3, ("b_s", "01-05"): 1}
+
+
+def test_zones_that_cannot_be_honoured_are_refused(tmp_path):
+    rows = [f"{STAMPS[1]},s,a,3", "2024-01-05 16:00,s,b,1"]
+    report, _ = read(tmp_path / "1", mapping_of(), {"lines.csv": lines(*rows)})
+    assert told(report).quarantined == {"ds names a zone of its own: say to_timezone": 1}
+    ds = {"expr": "day", "to_timezone": "Asia/Tokyo"}
+    report, _ = read(tmp_path / "2", mapping_of(sales={"ds": ds}), {"lines.csv": lines(*rows)})
+    assert told(report).quarantined == {"ds names no zone: say from_timezone": 1}
+
+
+def test_an_afternoon_is_no_morning_when_zones_are_crossed(tmp_path):
+    ds = {"expr": "day", "from_timezone": "UTC", "to_timezone": "America/New_York"}
+    rows = ["2024-01-06 04:30 PM,s,a,3", "2024-01-06 04:30,s,a,2"]
+    _, panel = read(tmp_path, mapping_of(sales={"ds": ds}), {"lines.csv": lines(*rows)})
+    assert sold(panel) == {("a_s", "01-06"): 3, ("a_s", "01-05"): 2}
+
+
+def test_iso_weeks_are_read_as_names_of_columns(tmp_path):
+    sales = {
+        "from": "lines", "layout": "wide",
+        "wide": {"columns": r"\d{4}-W\d\d", "format": "%G-W%V", "thousands": "."},
+    }  # fmt: skip
+    sales["wide"] |= {"decimal": ","}
+    mapping = LINES | {"frequency": "W-MON", "sales": sales}
+    text = "sku;store;2025-W01;2025-W02\na;s;1.350;2,5\n"
+    _, panel = read(tmp_path, mapping, {"lines.csv": text})
+    assert panel.timeline.start == pd.Timestamp("2024-12-30")
+    assert panel.y.tolist() == [[1350, 2.5]]
+
+
+@pytest.mark.parametrize(
+    ("signs", "text", "value"),
+    [
+        ({"thousands": ","}, '"1,350"', 1350), ({"thousands": ","}, '"1,35"', None),
+        ({"decimal": ",", "thousands": "."}, '"1.350,5"', 1350.5),
+        ({"decimal": ","}, '"12,5-"', -12.5), ({"decimal": ","}, "12.5", None),
+        ({"decimal": ",", "thousands": " "}, '"1\u202f350"', 1350),
+        ({"thousands": "'"}, "1'350", 1350), ({"unit": "kg"}, "12 kg", 12),
+        ({"unit": "kg"}, "500 g", None), ({"unit": "€", "decimal": ","}, '"€ 3,50"', 3.5),
+        ({}, "12 kg", None), ({}, '"1,350"', None), ({}, "5-", None),
+    ],
+)  # fmt: skip
+def test_numbers_are_read_as_declared_or_refused_with_their_cell(tmp_path, signs, text, value):
+    columns = {"y": {"expr": "qty", **signs}}
+    mapping = mapping_of(sales={"columns": columns, "returns": "net"})
+    rows = [f"2024-01-01,s,a,{text}", "2024-01-01,s,b,1"]
+    report, panel = read(tmp_path, mapping, {"lines.csv": lines(*rows)})
+    assert sold(panel).get(("a_s", "01-01")) == value
+    assert told(report).quarantined == ({} if value else {"y is not a number": 1})
+
+
+def test_points_before_three_digits_everywhere_are_told(tmp_path):
+    rows = ["2024-01-01,s,a,1.350", "2024-01-01,s,b,900"]
+    report, _ = read(tmp_path / "1", mapping_of(), {"lines.csv": lines(*rows)})
+    assert "1 values of y have a point before three digits" in report.notes[0]
+    rows.append("2024-01-02,s,b,0.5")
+    report, _ = read(tmp_path / "2", mapping_of(), {"lines.csv": lines(*rows)})
+    assert report.notes == []
+
+
+def test_a_period_with_one_refused_line_is_unknown_and_not_smaller(tmp_path):
+    rows = ["2024-01-01,s,a,5", "2024-01-01,s,a,many", "2024-01-01,s,b,2", "2024-01-01,s,b,-1"]
+    report, panel = read(tmp_path, mapping_of(), {"lines.csv": lines(*rows)})
+    assert panel.flags.tolist() == [[Flag.MISSING], [0]]
+    assert panel.y.tolist() == [[0], [2]]
+    assert report.cells == {"observed": 1, "zero": 0, "unknown": 1}
+
+
+def test_lines_are_counted_once_where_they_have_a_name_and_suspected_where_not(tmp_path):
+    files = {
+        "2023.csv": lines(
+            "2024-01-01,s,a,5,1", "2024-01-02,s,a,4,2", header="day,store,sku,qty,id"
+        ),
+        "2024.csv": lines(
+            "2024-01-02,s,a,4,2", "2024-01-03,s,a,3,3", header="day,store,sku,qty,id"
+        ),
+    }
+    report, panel = read(tmp_path / "1", mapping_of(sources={"lines": "*.csv"}), files)
+    assert panel.y.tolist() == [[5, 8, 3]]
+    assert "1 lines of sales are, word for word, in another file" in report.notes[0]
+    named = mapping_of(sources={"lines": "*.csv"}, sales={"line_key": "id"})
+    report, panel = read(tmp_path / "2", named, files)
+    assert panel.y.tolist() == [[5, 4, 3]]
+    assert told(report).quarantined == {"another line has the same line key": 1}
+
+
+POSITION = {"from": "stock", "columns": {"on_hand": "on_hand"}}
+
+
+def test_lots_of_a_series_add_up_where_the_mapping_says_so(tmp_path):
+    files = {
+        "lines.csv": lines("2024-01-01,s,a,5"),
+        "stock.csv": "store,sku,lot,on_hand\ns,a,1,10\ns,a,2,10\ns,a,3,10\n",
+    }
+    summed = {"from": "stock", "columns": {"on_hand": {"expr": "on_hand", "aggregate": "sum"}}}
+    report, _ = read(
+        tmp_path, mapping_of(sources={"stock": "stock.csv"}, position=summed), files,
+        max_bad_share=0.01,
+    )  # fmt: skip
+    assert report.sums["position.on_hand"] == 30
+    assert told(report, "position").rows_used == 3
+    with pytest.raises(InvalidInputError, match=r"66\.7% of the rows of position.*same key"):
+        plain = mapping_of(sources={"stock": "stock.csv"}, position=POSITION)
+        read(tmp_path / "2", plain, files, max_bad_share=0.01)
+
+
+def test_the_latest_count_of_stock_is_the_position_though_newer_than_the_sales(tmp_path):
+    files = {
+        "lines.csv": lines("2024-01-01,s,a,5", "2024-01-02,s,b,5"),
+        "stock.csv": lines(
+            "2024-01-02,s,a,10",
+            "2024-01-03,s,a,7",
+            "2024-01-01,s,b,4",
+            header="day,store,sku,on_hand",
+        ),
+    }
+    mapping = mapping_of(sources={"stock": "stock.csv"}, position=POSITION | {"ds": "day"})
+    report, _ = read(tmp_path, mapping, files, max_bad_share=0.01, today=TODAY)
+    position, _ = read_position(tmp_path / "out")
+    assert position["on_hand"].tolist() == [7, 4]
+    assert told(report, "position").quarantined == {"a later count of its series is there": 1}
+
+
+def test_a_small_table_that_is_lost_is_no_small_share_of_all_rows(tmp_path):
+    rows = [f"2024-01-{d:02d},s,a{k},1" for d in range(1, 31) for k in range(30)]
+    files = {
+        "lines.csv": lines(*rows),
+        "stock.csv": "store,sku,on_hand\ns,a1,n/a\ns,a2,n/a\n",
+    }
+    mapping = mapping_of(sources={"stock": "stock.csv"}, position=POSITION)
+    with pytest.raises(InvalidInputError, match=r"100\.0% of the rows of position of t.*not a num"):
+        read(tmp_path, mapping, files, max_bad_share=0.01)
+
+
+@pytest.mark.parametrize("place", ["position", "sql"])
+def test_keys_that_lost_their_zeros_are_named_on_both_sides(tmp_path, place):
+    rows = [f"2024-01-01,s,000{k},1" for k in range(1, 4)]
+    files = {"lines.csv": lines(*rows), "other.csv": "sku,on_hand\n1,6\n2,6\n3,6\n"}
+    sql = "SELECT * FROM (SELECT DISTINCT sku, store FROM lines) LEFT JOIN other USING (sku)"
+    columns = {"product": "sku", "pack_size": "on_hand"}
+    tables = {
+        "position": {"position": POSITION | {"from": "other", "unique_id": "sku || '_s'"}},
+        "sql": {"products": {"from": "series", "columns": columns}},
+    }[place]
+    sources = {"other": "other.csv"} | ({"series": {"sql": sql}} if place == "sql" else {})
+    report, _ = read(tmp_path, mapping_of(sources=sources, **tables), files)
+    notes = " ".join(report.notes)
+    assert "'1" in notes
+    assert "'0001" in notes
+    if place == "sql":
+        [join] = report.joins
+        assert (join.missing, join.rows) == ((3, 3), (3, 3))
+        assert "3 of 3 rows of lines have no row of other" in notes
+        assert "3 of 3 rows of other have no row of lines" in notes
+    else:
+        assert told(report, "position").quarantined == {"its key names no series": 3}
+        assert "3 of 3 keys of the sales have no row there" in notes
+
+
+def test_near_twins_differ_in_zeros_blanks_case_and_forms_of_unicode_only():
+    assert folded("00071_S 1 ") == folded("71_s 1")
+    assert folded("A-007.0") != folded("A-07.5")
+    assert near_twins(["e\u0301_1", "b", "1001.0_x"], ["\u00e9_01", "c", "1001_x"]) == [
+        ("e\u0301_1", "\u00e9_01"),
+        ("1001.0_x", "1001_x"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("table", "entry"),
+    [
+        ("unique_id", {"expr": "sku", "scale": 2}),
+        ("sales.ds", {"expr": "day", "aggregate": "max"}),
+        ("sales.columns.y", {"expr": "qty", "format": "%d"}),
+        ("sales.columns.y", {"expr": "qty", "to_timezone": "Europe/Paris"}),
+        ("sales.ds", {"expr": "day", "to_timezone": "Europe/Atlantis"}),
+        ("sales.ds", {"expr": "day", "format": "%Y-%W"}),
+        ("sales.columns.y", {"expr": "qty", "decimal": ",", "thousands": ","}),
+    ],
+)
+def test_words_that_would_be_ignored_where_they_stand_are_refused(tmp_path, table, entry):
+    mapping = mapping_of()
+    *path, last = table.split(".")
+    place = mapping
+    for key in path:
+        place = place[key]
+    place[last] = entry
+    (tmp_path / "m.yaml").write_text(json.dumps(mapping))
+    with pytest.raises(ConfigError, match="has no meaning|time zone|no calendar|are both"):
+        load_mapping(tmp_path / "m.yaml")
+
+
+def days_of(first, last, num_series=5, closed=()):
+    """Return a line per series for every day but the closed weekdays."""
+    dates = [d for d in pd.date_range(first, last) if d.weekday() not in closed]
+    return [f"{d:%Y-%m-%d},s,a{k},2" for d in dates for k in range(num_series)]
+
+
+@pytest.mark.parametrize("today", [None, TODAY])
+@pytest.mark.parametrize("stray", ["2024-12-24", "2024-02-28", "2024-06-05"])
+def test_a_line_dated_ahead_of_all_others_or_of_today_does_not_move_the_end(tmp_path, today, stray):
+    rows = [*days_of("2023-10-01", "2024-01-21", num_series=15), f"{stray},s,a0,3"]
+    report, panel = read(tmp_path, mapping_of(), {"lines.csv": lines(*rows)}, today=today)
+    assert f"{panel.timeline.last:%Y-%m-%d}" == "2024-01-21"
+    assert sum(told(report).quarantined.values()) == 1
+
+
+def test_a_shop_that_opens_again_after_its_holidays_is_no_stray_line(tmp_path):
+    rows = days_of("2023-06-01", "2023-07-31") + days_of("2023-09-10", "2023-09-10")
+    _, panel = read(tmp_path, mapping_of(), {"lines.csv": lines(*rows)}, today=TODAY)
+    assert f"{panel.timeline.last:%Y-%m-%d}" == "2023-09-10"
+
+
+@pytest.mark.parametrize(
+    ("freq", "last", "today", "period", "aside"),
+    [
+        ("W-MON", "2024-02-28", None, "2024-02-19", 3),
+        ("W-MON", "2024-03-03", None, "2024-02-26", 0),
+        ("W-MON", "2024-02-28", "2024-02-29", "2024-02-19", 3),
+        ("W-MON", "2024-03-03", "2024-03-03", "2024-02-19", 7),
+        ("W-MON", "2024-03-03", "2024-03-04", "2024-02-26", 0),
+        ("MS", "2024-02-20", None, "2024-01-01", 20),
+        ("MS", "2024-02-29", None, "2024-02-01", 0),
+        ("D", "2024-02-28", "2024-02-28", "2024-02-27", 1),
+        ("D", "2024-02-28", "2024-02-29", "2024-02-28", 0),
+    ],
+)
+def test_a_period_that_has_not_ended_is_left_out_and_a_whole_one_is_not(
+    tmp_path, freq, last, today, period, aside
+):
+    rows = days_of("2022-12-05", last, num_series=1)
+    today = None if today is None else pd.Timestamp(today)
+    mapping = mapping_of(frequency=freq)
+    report, panel = read(tmp_path, mapping, {"lines.csv": lines(*rows)}, today=today)
+    assert f"{panel.timeline.last:%Y-%m-%d}" == period
+    assert told(report).quarantined == ({"its period has not ended": aside} if aside else {})
+    assert any("has not ended" in note for note in report.notes) is bool(aside)
+
+
+def test_a_week_of_a_shop_that_closes_on_sundays_ends_on_saturday(tmp_path):
+    rows = days_of("2023-06-05", "2024-02-24", num_series=1, closed=(6,))
+    mapping = mapping_of(frequency="W-MON")
+    report, panel = read(tmp_path, mapping, {"lines.csv": lines(*rows)})
+    assert f"{panel.timeline.last:%Y-%m-%d}" == "2024-02-19"
+    assert report.bad_share == 0
+
+
+def test_weeks_named_by_one_day_each_are_whole_weeks(tmp_path):
+    rows = [f"{d:%Y-%m-%d},s,a,2" for d in pd.date_range("2023-06-04", "2024-02-25", freq="7D")]
+    mapping = mapping_of(frequency="W-MON")
+    _, panel = read(tmp_path, mapping, {"lines.csv": lines(*rows)})
+    assert f"{panel.timeline.last:%Y-%m-%d}" == "2024-02-19"
+
+
+def test_a_day_whose_till_stopped_at_noon_is_no_day(tmp_path):
+    hours = ["09:15", "12:40", "19:50"]
+    rows = [
+        f"{d:%Y-%m-%d} {h},s,a,1" for d in pd.date_range("2024-01-01", "2024-01-20") for h in hours
+    ]
+    report, panel = read(tmp_path, mapping_of(), {"lines.csv": lines(*rows[:-1])})
+    assert f"{panel.timeline.last:%Y-%m-%d}" == "2024-01-19"
+    assert told(report).quarantined == {"its period has not ended": 2}
+
+
+def test_orders_due_in_a_period_that_has_not_ended_are_under_way(tmp_path):
+    files = {
+        "lines.csv": lines(*days_of("2023-06-05", "2024-02-28", num_series=1)),
+        "due.csv": "store,sku,due,n\ns,a0,2024-03-01,300\n",
+    }
+    orders = {"from": "due", "columns": {"due": "due", "quantity": "n"}}
+    mapping = mapping_of(frequency="W-MON", sources={"due": "due.csv"}, open_orders=orders)
+    read(tmp_path, mapping, files)
+    _, orders = read_position(tmp_path / "out")
+    assert orders.to_dict("records") == [{"unique_id": "a0_s", "due_in": 1, "quantity": 300.0}]
+
+
+def test_columns_of_periods_that_have_not_ended_are_left_out(tmp_path):
+    sales = {
+        "from": "lines", "layout": "wide",
+        "wide": {"columns": r"\d{4}-\d\d-\d\d", "format": "%Y-%m-%d"},
+    }  # fmt: skip
+    mapping = LINES | {"frequency": "W-MON", "sales": sales}
+    text = "sku,store,2024-02-12,2024-02-19,2024-02-26,2024-03-04\na,s,1,2,3,\n"
+    report, panel = read(tmp_path, mapping, {"lines.csv": text}, today=TODAY)
+    assert panel.y.tolist() == [[1, 2]]
+    sales = told(report)
+    assert (sales.rows_in, sales.rows_used) == (4, 2)
+
+
+def test_steps_of_a_quarter_are_said_to_be_no_frequency(tmp_path):
+    rows = [f"{d:%Y-%m-%d},s,a,2" for d in pd.date_range("2020-01-01", "2023-10-01", freq="QS")]
+    report, _ = read(tmp_path, mapping_of(frequency="MS"), {"lines.csv": lines(*rows)})
+    assert report.step == 3
+    assert "sales come every 3 months: that is no frequency" in report.notes[0]
+
+
+def test_a_due_time_of_a_period_and_a_half_is_not_half_a_period_early(tmp_path):
+    files = {
+        "lines.csv": lines("2024-01-01,s,a,5"),
+        "due.csv": "store,sku,due,n\ns,a,1.5,20\ns,a,2.5,40\ns,a,3.5,80\n",
+    }
+    orders = {"from": "due", "columns": {"due_in": "due", "quantity": "n"}}
+    read(tmp_path, mapping_of(sources={"due": "due.csv"}, open_orders=orders), files)
+    _, orders = read_position(tmp_path / "out")
+    assert dict(zip(orders["due_in"], orders["quantity"], strict=True)) == {2: 20, 3: 40, 4: 80}

@@ -1,0 +1,108 @@
+"""The tables that planning alone reads, from files to frames; what cannot be used is told."""
+
+import pandas as pd
+import pytest
+
+from invopt.sources import Mapping, read_dataset
+from invopt.sources.terms import read_terms
+from tests.builders import write_files
+
+LINES = "date,store,sku,qty\n2024-01-01,s1,a,3\n2024-01-02,s1,a,1\n2024-01-01,s2,b,5\n"
+PRODUCTS = "sku,store,group,supplier,pack\na,s1,dairy,North,6\nb,s2,bread,South,0\n"
+MAPPING = {
+    "name": "t", "frequency": "D", "unique_id": "sku || '_' || store",
+    "sales": {"from": "lines", "ds": "date", "columns": {"y": "qty"}},
+    "products": {"from": "products", "columns": {
+        "product": "sku", "location": "store", "category": '"group"', "supplier": "supplier",
+        "pack_size": "pack"}},
+}  # fmt: skip
+
+
+def read(tmp_path, table, text, columns, **entry):
+    mapping = MAPPING | {
+        "sources": {"lines": "lines.csv", "products": "products.csv", "own": "own.csv"},
+        table: {"from": "own", "columns": columns, **entry},
+    }
+    data = write_files(tmp_path / "data", lines_csv=LINES, products_csv=PRODUCTS, own_csv=text)
+    report = read_dataset(
+        Mapping.model_validate(mapping), data, tmp_path / "out", max_bad_share=1.0
+    )
+    account = next(a for a in report.accounting if a.table == table)
+    return getattr(read_terms(tmp_path / "out"), table), account
+
+
+def test_suppliers_tell_lead_times_order_days_and_limits(tmp_path):
+    text = (
+        "name,days,weekdays,least\nNorth,3,Mon Thu,100\nSouth,,Tue,\nNorth,5,Mon,\n"
+        "East,2,someday,\nWest,1.5,,\nFar,4,,-1\nBoth,2,1;7,\n"
+    )
+    found, account = read(
+        tmp_path, "suppliers", text,
+        {"supplier": "name", "lead_time": "days", "order_days": "weekdays", "min_value": "least"},
+    )  # fmt: skip
+    assert found[["supplier", "lead_time", "order_days"]].to_dict("records") == [
+        {"supplier": "North", "lead_time": 3.0, "order_days": "0,3"},
+        {"supplier": "Both", "lead_time": 2.0, "order_days": "0,6"},
+    ]
+    assert account.rows_in == account.rows_used + sum(account.quarantined.values()) == 7
+    assert account.quarantined == {
+        "the supplier has no lead time": 1,
+        "lead_time is not whole periods, 0 or more": 1,
+        "min_value is negative": 1,
+        "order_days are no weekdays (Mon to Sun, or 1 to 7)": 1,
+        "another row has the same key and period": 1,
+    }
+
+
+def test_receipts_become_lead_times_in_periods(tmp_path):
+    text = (
+        "who,out,back\nNorth,2024-01-01,2024-01-04\nNorth,2024-01-05,2024-01-03\n"
+        "North,someday,2024-01-03\n"
+    )
+    columns = {"supplier": "who", "ordered": "out", "received": "back"}
+    found, account = read(tmp_path, "receipts", text, columns)
+    assert found["lead_time"].tolist() == [3]
+    assert account.quarantined == {
+        "it was received before it was ordered": 1,
+        "ordered is empty or cannot be read": 1,
+    }
+
+
+def test_a_calendar_may_write_its_dates_its_own_way(tmp_path):
+    text = "shop,day,open\ns1,31.12.2024,0\ns1,01.01.2025,no\n"
+    columns = {
+        "location": "shop", "ds": {"expr": "day", "format": "%d.%m.%Y"}, "open": "open"
+    }  # fmt: skip
+    found, _ = read(tmp_path, "calendar", text, columns)
+    assert found["open"].tolist() == [False, False]
+    assert found["ds"].astype(str).tolist() == ["2024-12-31", "2025-01-01"]
+
+
+@pytest.mark.parametrize("form", ["columns", "scope"])
+def test_overrides_name_series_or_groups_and_keep_who_and_why(tmp_path, form):
+    head, rows = {
+        "columns": ("unique_id,category", ["a_s1,", ",dairy", "nobody,", ",fish", ","]),
+        "scope": ("scope", ["a_s1", "category=dairy", "nobody", "category=fish", ""]),
+    }[form]
+    lines = [f"{row},2024-01-03,2024-01-09,factor,1.5,Ann,a fair" for row in rows]
+    kinds = ["a_s1", ""] if form == "columns" else ["a_s1"]
+    bad = [",".join([*kinds, "2024-01-03", "2024-01-09", "magic", "1", "Ann", "x"])]
+    bad.append(",".join([*kinds, "", "", "demand", "1", "Ann", "x"]))
+    bad.append(",".join([*kinds, "2024-01-09", "2024-01-03", "factor", "1", "Ann", "x"]))
+    text = "\n".join([f"{head},start,stop,kind,value,who,why", *lines, *bad, ""])
+    columns = {c: c for c in (*head.split(","), "kind", "value", "who", "why")}
+    found, account = read(tmp_path, "overrides", text, columns | {"from": "start", "to": "stop"})
+    assert len(found) == 2
+    assert set(found["who"]) == {"Ann"}
+    assert sum(account.quarantined.values()) == 6
+    assert account.quarantined["kind is none of demand, factor, order"] == 1
+    assert account.quarantined["a demand needs the dates it is for"] == 1
+    assert account.quarantined["it ends before it begins"] == 1
+
+
+def test_one_product_without_a_pack_is_told_and_the_others_are_read(tmp_path):
+    read(tmp_path, "receipts", "who,out,back\n",
+         {"supplier": "who", "ordered": "out", "received": "back"})  # fmt: skip
+    series = pd.read_parquet(tmp_path / "out" / "part-0000" / "series.parquet")
+    assert series["data_fault"].tolist() == ["", "pack_size is 0, and must be above 0"]
+    assert series["pack_size"].fillna(-1).tolist() == [6.0, -1.0]

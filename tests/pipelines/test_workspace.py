@@ -1,0 +1,142 @@
+"""A workspace that cannot be written, is shared, or was left by a run that died."""
+
+import csv
+import json
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+
+from invopt.errors import InvalidInputError
+from pipelines import launch
+from pipelines.cli import main
+from pipelines.local import failure_of
+from serving.databases import make_database
+from serving.settings import Settings
+
+
+def test_an_exception_of_a_step_is_told_with_its_step_and_what_may_mend_it():
+    assert failure_of("evaluate-forecaster", "OperationalError: disk is full.") == (
+        "step evaluate-forecaster failed: OperationalError: disk is full. If a file of an earlier "
+        "run is damaged, delete the folder cache of the workspace and run again."
+    )
+
+
+def test_what_a_person_can_mend_is_told_as_the_library_says_it():
+    said = "evaluation: gate and selection need 42 periods, the data have 30."
+    assert failure_of("clean-data", said) == said
+
+
+def test_runs_of_one_second_each_get_a_folder(tmp_path):
+    runs = []
+    threads = [
+        threading.Thread(target=lambda: runs.append(launch.new_run("training", tmp_path)))
+        for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({run.folder for run in runs}) == 3
+    assert all(run.folder.is_dir() for run in runs)
+
+
+def test_a_workspace_that_is_a_file_is_told(tmp_path, capsys):
+    (tmp_path / "ws").write_text("")
+    (tmp_path / "data").mkdir()
+    status = main(
+        ["run", "training", "--config", "pipelines/configs/smoke.yaml",
+         "--data", str(tmp_path / "data"), "--workspace", str(tmp_path / "ws")]
+    )  # fmt: skip
+    assert status == 1
+    assert f"--workspace {tmp_path / 'ws'} is a file; name a folder." in capsys.readouterr().err
+
+
+def test_a_file_inside_the_workspaces_path_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(InvalidInputError, match="cannot be written: .*Not a directory"),
+        launch.writing_to(tmp_path / "file" / "ws"),
+    ):
+        pass
+
+
+def test_a_full_disk_is_told_in_a_sentence_whenever_it_fills(tmp_path):
+    with (
+        pytest.raises(InvalidInputError, match="cannot be written: .*No space left on device"),
+        launch.writing_to(tmp_path),
+    ):
+        Path("/dev/full").write_text("a run's log")
+
+
+def test_unreadable_results_of_old_runs_neither_stop_nor_hide_a_run(tmp_path):
+    runs = tmp_path / "runs"
+    for name in ("training-20240101-000000", "replenishment-20240102-000000",
+                 "monitoring-20240103-000000"):  # fmt: skip
+        (runs / name).mkdir(parents=True)
+    (runs / "training-20240101-000000" / "verdict.json").write_text("{")
+    with (runs / "replenishment-20240102-000000" / "orders.csv").open("w") as file:
+        csv.writer(file).writerow(["unique_id", "order_quantity", "review_date"])
+    (runs / "monitoring-20240103-000000" / "monitoring.json").write_text(json.dumps({}))
+    page = launch._index_runs(Settings.of(tmp_path)).read_text()
+    assert page.lower().count("its results cannot be read") == 2
+    assert "0 orders for 0 units" in page
+
+
+def filled(file: str) -> None:
+    with sqlite3.connect(file.removeprefix("sqlite:///")) as connection:
+        connection.execute("CREATE TABLE registered_models (name TEXT)")
+
+
+def test_a_database_that_was_being_made_when_it_stopped_is_made_anew(tmp_path):
+    file = tmp_path / "mlflow.db"
+
+    def stopped(url):
+        filled(url)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make_database(f"sqlite:///{file}", stopped)
+    assert not file.exists()
+    make_database(f"sqlite:///{file}", filled)
+    assert file.is_file()
+    assert [p.name for p in tmp_path.iterdir() if "partial" in p.name] == []
+
+
+def test_a_half_made_database_of_an_earlier_build_is_made_anew_and_a_used_one_kept(tmp_path):
+    file = tmp_path / "mlflow.db"
+    with sqlite3.connect(file) as connection:
+        connection.execute("CREATE TABLE trace_info (id TEXT)")
+    make_database(f"sqlite:///{file}", filled)
+    with sqlite3.connect(file) as connection:
+        connection.execute("INSERT INTO registered_models VALUES ('shop')")
+        connection.execute("PRAGMA user_version = 0")  # as an earlier build left it
+
+    def never(_):
+        raise AssertionError
+
+    make_database(f"sqlite:///{file}", never)
+    make_database("postgresql://server/db", never)
+
+
+def test_two_that_make_one_database_at_a_time_wait_for_each_other(tmp_path):
+    file, calls = tmp_path / "mlflow.db", []
+
+    def fill(url):
+        calls.append(url)
+        filled(url)
+
+    threads = [
+        threading.Thread(target=make_database, args=(f"sqlite:///{file}", fill)) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(calls) == 1
+
+
+def test_a_workspace_at_another_place_has_a_cache_of_its_own(tmp_path):
+    one, other = (launch._cache(Settings.of(tmp_path / name)) for name in ("a", "b"))
+    assert one.name != other.name
