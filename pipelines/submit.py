@@ -14,14 +14,13 @@ from typing import Any
 import yaml
 
 from invopt.errors import InvalidInputError
-from pipelines.follow import Following, Target
+from pipelines.follow import DONE, Following, Target
 from pipelines.launch import compile_pipeline
 from pipelines.parameters import Parameters
 from serving.cluster import refusal, unreachable
 from serving.kfp_api import explained, find_pipeline
 
 Notify = Callable[[str], None]
-_DONE = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 _PAGE = 100
 # A run's inputs become the arguments of its containers, and those end at 131,072 bytes.
 _MAX_INPUT_BYTES = 60_000
@@ -124,7 +123,7 @@ class Submission:
             busy = {
                 str(run.recurring_run_id): str(run.run_id)
                 for run in self._all(self.client.list_runs, experiment, "runs")
-                if run.state not in _DONE and run.recurring_run_id in old
+                if run.state not in DONE and run.recurring_run_id in old
             }
             for number in sorted(old - set(busy)):
                 self.client.delete_recurring_run(number)

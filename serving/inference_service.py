@@ -34,6 +34,8 @@ _KNATIVE = ("Knative", "Serverless")
 _TIMEOUT_SECONDS = 20
 _POLL_SECONDS = 2.0
 _TELL_SECONDS = 30.0
+# What object stores and KServe's storage initializer say of wrong keys.
+_KEYS_REFUSED = ("AccessDenied", "InvalidAccessKey", "SignatureDoes", "S3 error [403]")
 _CHAMPION_SECONDS = 60.0
 # Until every node has forgotten the addresses of pods that ended.
 _SETTLE_SECONDS = 3.0
@@ -201,6 +203,14 @@ class InferenceService:
         raise ClusterError(
             f"{what} was not reached in {minutes:g} minutes: {reason}. {_advice(reason)}"
         )
+
+    def answers(self, service: Object) -> bool:
+        """Return whether what it serves is at work, by its status or by its pods.
+
+        An update whose pods never come makes the status unready, though those before serve on.
+        """
+        version = served_version(service["spec"])
+        return bool(version) and (is_ready(service) or _num_ready(self.pods(), version) > 0)
 
     def pods(self) -> list[Object]:
         """Return its pods, without those that are ending or ended."""
@@ -549,7 +559,7 @@ def _conditions(service: Object) -> str:
 def _advice(reason: str) -> str:
     if "Image" in reason or "image" in reason:
         return "Push the image, or mend its name or pull secret."
-    if "AccessDenied" in reason or "InvalidAccessKey" in reason or "SignatureDoes" in reason:
+    if any(word in reason for word in _KEYS_REFUSED):
         return "Mend the keys in the secret invopt-object-store."
     if "cannot be placed" in reason or "quota" in reason:
         return "Free or add capacity, or ask for less."

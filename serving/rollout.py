@@ -61,7 +61,7 @@ class Rollout:
         """
         before = self.service.settled()
         previous, self._current = served_release(before["spec"]), before
-        has_champion = previous is not None and is_ready(before)
+        has_champion = previous is not None and self.service.answers(before)
         self._note("found", version=previous and previous.version, ready=is_ready(before))
         if previous is not None and not has_champion:
             self.service.notify("what serves is not ready: no canary and nothing to compare with")

@@ -94,6 +94,11 @@ def wrong_keys(kserve):
     kserve.failure = {"reason": "ModelLoadFailed", "message": "InvalidAccessKeyId: no such key"}
 
 
+def keys_forbidden(kserve):
+    kserve.never_ready.add("2")
+    kserve.failure = {"reason": "ModelLoadFailed", "message": "S3 error [403]: Forbidden"}
+
+
 def old_kserve(kserve):
     kserve.knows = False
 
@@ -107,6 +112,7 @@ def old_kserve(kserve):
         (image_cannot_be_pulled, "ImagePullBackOff: manifest unknown", "Push the image"),
         (never_ready, "Ready is False|not reached", "Look at the pods' logs"),
         (wrong_keys, "InvalidAccessKeyId", "Mend the keys"),
+        (keys_forbidden, "Forbidden", "Mend the keys"),
         (old_kserve, r"dropped spec\.canary", "Upgrade KServe"),
     ],
 )

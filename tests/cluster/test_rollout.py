@@ -237,6 +237,17 @@ def test_a_champion_that_is_broken_is_replaced_at_once_and_that_is_told(kubernet
     assert "what serves is not ready: no canary and nothing to compare with" in told
 
 
+def test_a_champion_whose_update_is_stuck_is_compared_with_as_long_as_its_pods_serve(
+    kubernetes, pods, service
+):
+    kserve = KServe(kubernetes, pods)
+    kserve.install("1")
+    late = {"type": "Ready", "status": "False", "reason": "ProgressDeadlineExceeded"}
+    kubernetes.get(PLURAL, NAME)["status"]["conditions"] = [late | {"message": "timed out"}]
+    evidence = roll_out(service)
+    assert [s["step"] for s in evidence["steps"]] == ["found", "canary", "canary", "promoted"]
+
+
 def test_the_first_version_ever_needs_no_champion(kubernetes, pods, service):
     kserve = KServe(kubernetes, pods)
     kserve.install()
