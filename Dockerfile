@@ -3,32 +3,36 @@
 #   server  decisions over KServe: ONNX Runtime and Feast, no torch, no kfp
 # BASE is any image with Python 3.11 as python3 and its venv module. pip's configuration (an own
 # package index, say) comes as the secret `pip-config` and stays out of every layer.
-# TORCH_INDEX_URL chooses torch's build: https://download.pytorch.org/whl/cpu or .../whl/cu130.
+# TORCH_INDEX_URL chooses torch's build: https://download.pytorch.org/whl/cpu or .../whl/cu130. Empty:
+# what the package index has, with CUDA (4 GB more).
 ARG BASE=docker.io/library/python:3.11-slim-bookworm
 
 FROM ${BASE} AS build
-ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_COMPILE=1 PATH=/opt/venv/bin:$PATH
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PATH=/opt/venv/bin:$PATH VIRTUAL_ENV=/opt/venv \
+    UV_NO_CACHE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never
 WORKDIR /src
-RUN python3 -m venv /opt/venv
+RUN --mount=type=secret,id=pip-config,target=/etc/pip.conf \
+    python3 -m venv /opt/venv && python3 -m venv /opt/uv && /opt/uv/bin/python3 -m pip install uv==0.13.9
 # Dependencies come before the source, so that a changed source does not install them again.
 COPY pyproject.toml constraints.txt README.md ./
+COPY docker/install.sh docker/
 
 FROM build AS build-job
 ARG TORCH_INDEX_URL
 RUN --mount=type=secret,id=pip-config,target=/etc/pip.conf \
-    python3 -m pip install -c constraints.txt \
-      ${TORCH_INDEX_URL:+--extra-index-url ${TORCH_INDEX_URL}} torch==2.13.0 \
-    && python3 -m pip install -c constraints.txt '.[all]'
+    if [ -n "${TORCH_INDEX_URL}" ]; then \
+      INDEX=${TORCH_INDEX_URL} sh docker/install.sh --no-deps torch; fi \
+    && sh docker/install.sh -r pyproject.toml --extra all
 COPY . .
 RUN --mount=type=secret,id=pip-config,target=/etc/pip.conf \
-    python3 -m pip install --no-deps --force-reinstall . && sh docker/slim.sh /opt/venv
+    sh docker/install.sh --no-deps . && sh docker/slim.sh /opt/venv
 
 FROM build AS build-server
 RUN --mount=type=secret,id=pip-config,target=/etc/pip.conf \
-    python3 -m pip install -c constraints.txt '.[features,serving]' psycopg[binary]
+    sh docker/install.sh -r pyproject.toml --extra features --extra serving 'psycopg[binary]'
 COPY . .
 RUN --mount=type=secret,id=pip-config,target=/etc/pip.conf \
-    python3 -m pip install --no-deps --force-reinstall . \
+    sh docker/install.sh --no-deps . \
     && sh docker/slim.sh /opt/venv serving.__main__ serving.champion serving.decisions \
       serving.edge serving.online serving.predictor serving.prediction_log serving.server serving.skew \
       feast.feature_store feast.infra.online_stores.redis feast.infra.registry.sql psycopg

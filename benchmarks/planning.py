@@ -3,6 +3,7 @@
 import argparse
 import tempfile
 import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pandas as pd
 from invopt.config import InventoryConfig
 from invopt.forecasts import ForecastArrays
 from invopt.inventory import plan_orders, segments_of, stock_of
-from invopt.inventory.reasons import exceptions_of, recent_sales
+from invopt.inventory.exceptions import recent_sales
 from invopt.panel import Panel
 from invopt.timeline import Timeline
 
@@ -24,7 +25,8 @@ def main(rest: list[str]) -> None:
     """Print the time of every part of a review."""
     parser = argparse.ArgumentParser(prog="invopt bench planning")
     parser.add_argument("--series", type=int, default=1_000_000)
-    parser.add_argument("--policy", choices=("order_up_to", "lost_sales"), default="order_up_to")
+    parser.add_argument("--policy", choices=("auto", "order_up_to", "lost_sales"), default="auto")
+    parser.add_argument("--partition", type=int, default=100_000, help="series planned at once")
     parsed = parser.parse_args(rest)
     panel, forecast = make_forecast(parsed.series)
     rng = np.random.default_rng(1)
@@ -44,12 +46,20 @@ def main(rest: list[str]) -> None:
     def mark(name: str) -> None:
         marks.append((name, time.perf_counter(), time.process_time()))
 
-    stock = stock_of(panel.unique_ids, position)
-    mark("stock")
-    plan, decision = plan_orders(panel, forecast, stock, config, "bench", is_count=True)
-    mark("orders, costs, reasons")
-    plan["exception"] = exceptions_of(panel, decision, stock, config)
-    mark("exceptions")
+    plans = []
+    for first in range(0, parsed.series, parsed.partition):
+        rows = np.arange(first, min(first + parsed.partition, parsed.series))
+        part = panel.select(rows)
+        own = replace(
+            forecast,
+            mean=forecast.mean[rows],
+            quantiles=forecast.quantiles[rows],
+            levels=forecast.levels[rows],
+        )
+        stock = stock_of(part.unique_ids, position.iloc[rows])
+        plans.append(plan_orders(part, own, stock, config, "bench", is_count=True).orders)
+    plan = pd.concat(plans, ignore_index=True)
+    mark("orders, costs, exceptions")
     plan["segment"] = segments_of(recent_sales(panel), np.ones(parsed.series))
     mark("segments")
     with tempfile.TemporaryDirectory() as scratch:

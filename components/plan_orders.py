@@ -13,16 +13,20 @@ def plan_orders(
     model_version: str,
     config: dict,
     orders: Output[Dataset],
+    purchase_orders: Output[Dataset],
+    exceptions: Output[Dataset],
 ):
     """Turn forecasts, stock and costs into orders, each with its reason.
 
     Args:
         derived: The panel with derived channels.
         forecast: Of every series.
-        snapshot: Name of the data; it holds the stock position.
+        snapshot: Name of the data; it holds the stock position and the tables of planning.
         model_version: Put on every order.
         config: The whole configuration.
         orders: The OrderPlan as CSV.
+        purchase_orders: Its lines by supplier, as CSV.
+        exceptions: What a planner should look at, as CSV.
     """
     from invopt.steps import plan_all_orders, review_date
     from serving.orders import keep_plan, last_plan
@@ -37,7 +41,11 @@ def plan_orders(
         last_plan(config["name"], date),
         model_version,
         config,
-        orders.path,
+        {
+            "orders": orders.path,
+            "purchase_orders": purchase_orders.path,
+            "exceptions": exceptions.path,
+        },
         tell,
     )
     keep_plan(config["name"], date, orders.path)

@@ -43,6 +43,7 @@ else
         remove "scipy/$part"
     done
     remove 'pyarrow/libarrow_flight*' 'pyarrow/*flight*' feast/ui feast/templates onnxruntime/transformers onnxruntime/tools \
-        onnxruntime/quantization PIL pillow.libs setuptools mypyc
+        onnxruntime/quantization PIL pillow.libs setuptools mypyc \
+        'grpc_tools/_protoc_compiler*' 'scipy/special/cython_special*'
     "$venv"/bin/python3 docker/compile_loaded.py "$@"
 fi

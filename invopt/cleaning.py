@@ -27,6 +27,7 @@ from invopt.panel import SERIES_LEVEL, UNOBSERVED, Channel, Flag, Panel
 
 # Series handled at once; keeps the scratch arrays of a two-thousand-day panel under 200 MB.
 _BLOCK = 2048
+NEVER_SOLD = 26  # recorded periods of no sale at all after which a series is no launch
 _GAP_SEASONS = 8  # seasons back that tell whether a day is usually recorded
 
 RULES = {
@@ -184,11 +185,15 @@ def _flag(
     ours = Flag.BEFORE_LAUNCH | Flag.OUTLIER
     flags = flags & np.uint8(~ours & 0xFF)
     present = (flags & (Flag.MISSING | Flag.FILLED)) == 0
-    started = (y > 0) if config.launch == "first_sale" else present
-    before = np.logical_or.accumulate(started, axis=1) == 0
+    sold: npt.NDArray[np.bool_] = np.asarray(y > 0)
+    started: npt.NDArray[np.bool_] = np.array(sold if config.launch == "first_sale" else present)
+    # Zeros recorded for so long are no launch to come: it is on sale, and nobody wants it.
+    never: npt.NDArray[np.bool_] = np.asarray(~sold.any(axis=1))
+    started[never & (present.sum(axis=1) >= NEVER_SOLD)] = True
+    before: npt.NDArray[np.bool_] = np.asarray(~np.logical_or.accumulate(started, axis=1))
     flags[before] |= np.uint8(Flag.BEFORE_LAUNCH)
     # A filled zero in a series that is not on sale yet is no zero demand.
-    flags[before] &= np.uint8(~Flag.FILLED & 0xFF)
+    flags[before & ~never.reshape(-1, 1)] &= np.uint8(~Flag.FILLED & 0xFF)
     if in_stock is not None:
         out = ~in_stock[rows] & ~before
         flags[out] |= np.uint8(Flag.CENSORED)

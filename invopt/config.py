@@ -317,9 +317,11 @@ class InventoryConfig(_Section):
         unit_cost_share: Unit cost as a share of price, where unit_cost is not given.
         price: Price where none is given.
         lost_sales: Unmet demand is lost (True) or waits (False).
-        policy: "order_up_to" brings the position up to a level; "lost_sales" lets the stock sell
-            down to the order's arrival on demand paths and orders what costs least from there.
-        num_paths: Demand paths per series of the lost-sales policy.
+        policy: "auto" lets the stock sell down to the order's arrival on demand paths, unmet demand
+            lost or waiting as lost_sales says, and orders what costs least from there to the
+            arrival of the next order. "lost_sales" does so with sales lost and looks at the next
+            order too; "order_up_to" brings the position up to a quantile of the summed forecast.
+        num_paths: Demand paths per series.
         seed: Of those paths.
         holding_periods: Periods a unit left over is charged for by the lost-sales policy. None lets
             the order look at the next one instead, where the horizon holds another review period;
@@ -332,19 +334,24 @@ class InventoryConfig(_Section):
 
     lead_time: int = Field(default=7, ge=0)
     review_period: int = Field(default=7, ge=1)
-    holding_rate: float = Field(default=0.002, ge=0)
-    holding_cost: float | None = Field(default=None, gt=0)
+    holding_rate: float = Field(default=0.002, gt=0, allow_inf_nan=False)
+    holding_cost: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     stockout_margin: float = Field(default=0.4, gt=0)
-    stockout_cost: float | None = Field(default=None, gt=0)
+    stockout_cost: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     unit_cost_share: float = Field(default=0.6, gt=0)
     price: float = Field(default=1.0, gt=0)
     lost_sales: bool = True
-    policy: Literal["order_up_to", "lost_sales"] = "order_up_to"
+    policy: Literal["auto", "order_up_to", "lost_sales"] = "auto"
     num_paths: int = Field(default=200, ge=10)
     seed: int = Field(default=0, ge=0)
     holding_periods: float | None = Field(default=None, ge=1)
     demand_jump: float = Field(default=3.0, gt=1)
     level_change: float = Field(default=0.5, gt=0)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the policy takes unmet demand as lost."""
+        return self.lost_sales or self.policy == "lost_sales"
 
 
 class GateConfig(_Section):

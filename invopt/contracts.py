@@ -4,6 +4,7 @@ Checks stand where a frame enters or leaves; inside, a frame with a contract is 
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -123,27 +124,60 @@ class LevelForecast(_Contract):
 
 
 class OrderPlan(_Contract):
-    """What to order now, one row per series; units and money per period.
+    """What to order now, one row per series; units, money and days, rounded for people.
 
-    order_quantity is empty, with the reason, where the stock is not known or the forecast does
-    not reach; then expected_demand is empty too.
+    order_quantity is empty, with the reason, where the stock is not known, the terms cannot be
+    or the forecast does not reach; then expected_demand is empty too. docs/inventory.md says what
+    each column means.
     """
 
     unique_id: Series[str] = pa.Field(unique=True)
+    product: Series[str] = pa.Field()
+    location: Series[str] = pa.Field()
+    supplier: Series[str] = pa.Field()
     order_quantity: Series[float] = pa.Field(nullable=True, ge=0)
+    order_value: Series[float] = pa.Field(nullable=True, ge=0)
     order_up_to_level: Series[float] = pa.Field(nullable=True, ge=0)
-    reorder_point: Series[float] = pa.Field(nullable=True, ge=0)
+    reorder_point: Series[float] = pa.Field(nullable=True)
     safety_stock: Series[float] = pa.Field(nullable=True)
     on_hand: Series[float] = pa.Field(nullable=True, ge=0)
     on_order: Series[float] = pa.Field(nullable=True, ge=0)
+    backorders: Series[float] = pa.Field(nullable=True, ge=0)
+    expected_demand: Series[float] = pa.Field(nullable=True, ge=0)
+    lead_time: Series[int] = pa.Field(ge=0)
+    arrival_date: Series[str] = pa.Field()
+    days_of_cover: Series[float] = pa.Field(nullable=True, ge=0)
+    stockout_date: Series[str] = pa.Field()
+    unavoidable_stockout_units: Series[float] = pa.Field(nullable=True, ge=0)
+    unavoidable_stockout_cost: Series[float] = pa.Field(nullable=True, ge=0)
     expected_holding_cost: Series[float] = pa.Field(nullable=True, ge=0)
     expected_stockout_cost: Series[float] = pa.Field(nullable=True, ge=0)
+    exception: Series[str] = pa.Field()
+    reason: Series[str] = pa.Field()
     model_version: Series[str] = pa.Field()
     review_date: Series[str] = pa.Field()
-    expected_demand: Series[float] = pa.Field(nullable=True, ge=0)
+    money_at_risk: Series[float] = pa.Field(nullable=True)
     cost_of_one_less: Series[float] = pa.Field(nullable=True)
     cost_of_one_more: Series[float] = pa.Field(nullable=True)
-    reason: Series[str] = pa.Field()
+
+
+@dataclass(frozen=True)
+class TermsTables:
+    """The tables that planning alone reads; None where one is not mapped.
+
+    Attributes:
+        suppliers: One row per supplier; order_days as text of weekday numbers, 0 for Monday.
+        price_breaks: unit_cost from a quantity on, by supplier or unique_id.
+        receipts: lead_time in periods, by supplier or unique_id.
+        calendar: ds and open, by location, by supplier, or for all.
+        overrides: As given, with the scope columns that the mapping names.
+    """
+
+    suppliers: pd.DataFrame | None = field(default=None, repr=False)
+    price_breaks: pd.DataFrame | None = field(default=None, repr=False)
+    receipts: pd.DataFrame | None = field(default=None, repr=False)
+    calendar: pd.DataFrame | None = field(default=None, repr=False)
+    overrides: pd.DataFrame | None = field(default=None, repr=False)
 
 
 def check(frame: pd.DataFrame, contract: type[_Contract]) -> pd.DataFrame:

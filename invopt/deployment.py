@@ -129,5 +129,5 @@ class ClusterConfig(_Section):
     user: int | None = Field(default=None, gt=0)
     default: PodConfig | None = None
     steps: dict[str, PodConfig] = {}
-    keep_seconds: int | None = Field(default=None, ge=0)
+    keep_seconds: int | None = Field(default=None, gt=0)
     deadline_seconds: int | None = Field(default=None, gt=0)

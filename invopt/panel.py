@@ -24,6 +24,9 @@ FORMAT_VERSION = 1
 SERIES_LEVEL = "unique_id"
 ALL_LEVEL = "all"
 _ROWS = 4096  # rows of a channel that are looked at together
+# A bulk order is so many times what the periods of a year before sold at most; the usual sales
+# are those of the month before.
+_BULK, _YEAR, _MONTH = 4, 364, 28
 
 
 class Flag(enum.IntFlag):
@@ -140,6 +143,31 @@ class Panel:
         """
         names = group_names(self.series, level)
         return pd.Index(list(groups)).get_indexer(pd.Index(names)).astype(np.int64)
+
+    def usual_sales(self, first: int = 0) -> npt.NDArray[Any]:
+        """Return believed sales from a period on, without the sales that nothing went before.
+
+        One bulk order says nothing of what is usually sold: a period marked as outlier that is
+        four times what any of the 364 periods before sold reads as the mean of the 28 before it.
+        """
+        y = self.believed_sales(first)
+        rows, at = np.nonzero(np.asarray(self.flags[:, first:]) & Flag.OUTLIER)
+        if not len(rows):
+            return y
+        y = np.array(y)
+        for part in range(0, len(rows), _ROWS):
+            row, period = rows[part : part + _ROWS], at[part : part + _ROWS] + first
+            back = period[:, None] - np.arange(1, _YEAR + 1)
+            seen = back >= 0
+            places = row[:, None], np.maximum(back, 0)
+            seen &= (np.asarray(self.flags[places]) & (UNOBSERVED | Flag.OUTLIER)) == 0
+            before = np.where(seen, np.asarray(self.y[places]), 0)
+            bulk = np.asarray(self.y[row, period]) > _BULK * before.max(axis=1, initial=0)
+            near = slice(0, _MONTH)
+            usual = before[:, near].sum(axis=1) / np.maximum(seen[:, near].sum(axis=1), 1)
+            usual = np.rint(usual) if np.issubdtype(y.dtype, np.integer) else usual
+            y[row[bulk], period[bulk] - first] = usual[bulk]
+        return y
 
     def channel_by_series(self, name: str) -> npt.NDArray[np.float32]:
         """Return a channel spread to (series, period); NaN for series without its group."""

@@ -312,46 +312,54 @@ def plan_all_orders(
     last: Path | None,
     model_version: str,
     config: Json,
-    out: str,
+    out: dict[str, str],
     notify: Notify,
 ) -> None:
-    """Write one order row per series as CSV, in series order.
+    """Write one order row per series, the purchase orders and the exceptions, each as CSV.
 
     Args:
         source: Panel with derived channels; its last period is the review date.
         forecast: Of its series, from its last period.
-        snapshot: Holds the stock position and the open orders.
+        snapshot: Holds the stock position, the open orders and the tables of planning.
         last: Plan of the review before, None for a first one.
         model_version: Put on every row.
         config: The whole configuration.
-        out: File to write.
+        out: Files to write: orders, purchase_orders, exceptions.
         notify: Told what came out.
     """
-    from invopt.inventory import last_prices, segments_of, terms_of  # noqa: PLC0415
-    from invopt.inventory.planning import plan_orders  # noqa: PLC0415
-    from invopt.inventory.reasons import exceptions_of, recent_sales  # noqa: PLC0415
+    from invopt.inventory import segments_of  # noqa: PLC0415
+    from invopt.inventory.exceptions import recent_sales  # noqa: PLC0415
+    from invopt.inventory.planning import as_csv  # noqa: PLC0415
+    from invopt.inventory.review import plan_review  # noqa: PLC0415
     from invopt.inventory.segments import SalesStatistics  # noqa: PLC0415
-    from invopt.inventory.stock import stock_of  # noqa: PLC0415
     from invopt.sources import read_position  # noqa: PLC0415
+    from invopt.sources.terms import read_terms  # noqa: PLC0415
 
     run = Config.model_validate(config)
     head = read_json(Path(forecast) / "forecast.json")
     position, open_orders = read_position(snapshot)
+    tables = read_terms(snapshot)
     last_levels = _last_levels(last)
-    plans, statistics, prices = [], [], []
+    reviews, statistics = [], []
     for number, panel in enumerate(iter_panels(Path(source))):
         made = _read_forecast(Path(forecast), number, head)
-        stock = stock_of(panel.unique_ids, position, open_orders)
-        plan, decision = plan_orders(
-            panel, made, stock, run.inventory, model_version, is_count=head["is_count"]
-        )
-        plan["exception"] = exceptions_of(panel, decision, stock, run.inventory, last_levels)
-        plans.append(plan)
+        reviews.append(
+            plan_review(
+                panel, made, position, open_orders, tables, run.inventory, model_version,
+                is_count=head["is_count"], last_levels=last_levels,
+            )
+        )  # fmt: skip
         statistics.append(recent_sales(panel))
-        prices.append(terms_of(panel.series, last_prices(panel), run.inventory).stockout_cost)
-    plan = pd.concat(plans, ignore_index=True)
-    plan["segment"] = segments_of(SalesStatistics.concatenate(statistics), np.concatenate(prices))
-    write_csv(out, plan)
+    plan = pd.concat([r.orders for r in reviews], ignore_index=True)
+    prices = np.concatenate([r.stockout_cost for r in reviews])
+    plan["segment"] = segments_of(SalesStatistics.concatenate(statistics), prices)
+    frames = {
+        "orders": as_csv(plan, is_count=head["is_count"]),
+        "purchase_orders": pd.concat([r.purchase_orders for r in reviews], ignore_index=True),
+        "exceptions": pd.concat([r.exceptions for r in reviews], ignore_index=True),
+    }
+    for name, frame in frames.items():
+        write_csv(out[name], frame)
     notify(_summary(plan))
 
 

@@ -319,6 +319,7 @@ def _tell_results(run: LocalRun, out: Path | None) -> None:
         if out is not None:
             out.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(orders, out)
-            shutil.copyfile(run.folder / "forecast.parquet", out.parent / "forecast.parquet")
+            for name in ("forecast.parquet", "purchase_orders.csv", "exceptions.csv"):
+                shutil.copyfile(run.folder / name, out.parent / name)
             orders = out
         print(f"orders: {orders}")

@@ -33,6 +33,8 @@ RESULTS = {
     ),
     "replenishment": (
         ("plan-orders", "orders", "", "orders.csv"),
+        ("plan-orders", "purchase_orders", "", "purchase_orders.csv"),
+        ("plan-orders", "exceptions", "", "exceptions.csv"),
         ("write-plan-report", "report", "", "report/index.html"),
         ("forecast-demand", "forecast", "forecast.parquet", "forecast.parquet"),
         ("ingest-data", "quality", "", "quality.json"),

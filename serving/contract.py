@@ -136,7 +136,18 @@ class Plan(_Answer):
     safety_stock: float | None
     order_quantity: float | None
     expected_holding_cost: float | None
-    expected_stockout_cost: float | None
+    expected_stockout_cost: float | None = Field(
+        description="From the order's arrival to the next one's, for the quantity ordered."
+    )
+    unavoidable_stockout_units: float | None = Field(
+        default=None, description="Expected to be missed before an order placed now arrives."
+    )
+    unavoidable_stockout_cost: float | None = None
+    stockout_in: int | None = Field(
+        default=None,
+        description="Period after the cutoff, from 1, by which the shelf has most likely been "
+        "empty for a customer; null: not before the next order can arrive.",
+    )
     reason: str
 
 

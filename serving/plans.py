@@ -8,15 +8,17 @@ import numpy as np
 import numpy.typing as npt
 
 from invopt.config import InventoryConfig
-from invopt.errors import ContractError
 from invopt.forecasts import ForecastArrays
 from invopt.inventory import Decision, Stock, Terms, decide, terms_of
+from invopt.inventory.costs import LIMITS
+from invopt.inventory.planning import without_faults
 from invopt.inventory.reasons import reasons_of
 from serving.contract import ErrorCode, Step, WhatIf
 from serving.scenarios import InstanceFailedError
 
 FloatArray = npt.NDArray[np.float64]
-_PRODUCT = ("list_price", "unit_cost", "lead_time", "pack_size", "min_order")
+_PRODUCT = ("list_price", "unit_cost", "lead_time", "pack_size", "min_order", "review_period",
+            "holding_cost", "stockout_cost", *LIMITS)  # fmt: skip
 _NOTHING = WhatIf()
 PlanRow = dict[str, Any] | InstanceFailedError
 
@@ -157,16 +159,13 @@ def _plan_group(
     review: int,
     is_count: bool,
 ) -> list[PlanRow]:
-    try:
-        terms = _terms(sheet, rows, what_ifs, config, review)
-    except ContractError as err:
-        return [InstanceFailedError(ErrorCode.INVALID_REQUEST, str(err))] * len(rows)
+    terms = _terms(sheet, rows, what_ifs, config, review)
     horizon = sheet.forecast.horizon
-    too_long = terms.protection_interval > horizon
+    too_long = terms.lead_time > horizon
     if review > horizon:
         return [_beyond(terms, i, horizon) for i in range(len(rows))]
     # Rows beyond the horizon are computed as if within, and then replaced.
-    within = replace(terms, lead_time=np.minimum(terms.lead_time, horizon - review))
+    within = replace(terms, lead_time=np.minimum(terms.lead_time, horizon))
     priced = _with_service(within, what_ifs)
     stock = _stock(sheet, rows)
     forecast = replace(
@@ -175,11 +174,9 @@ def _plan_group(
         quantiles=sheet.forecast.quantiles[rows],
         levels=sheet.forecast.levels[rows],
     )
-    decision = decide(forecast, priced, stock, config, is_count=is_count)
-    # Levels follow a service level that was asked for; expected costs keep the real costs.
-    stockout = decision.stockout_cost * within.stockout_cost / priced.stockout_cost
-    decision = replace(decision, stockout_cost=stockout)
-    columns = _columns(terms, priced, decision) | {"reason": reasons_of(decision, stock).tolist()}
+    decision = without_faults(decide(forecast, priced, stock, config, is_count=is_count), priced)
+    reasons = reasons_of(decision, stock, priced).tolist()
+    columns = _columns(terms, priced, decision) | {"reason": reasons}
     names = [f"{q:g}" for q in sheet.forecast.level_quantiles]
     over = decision.levels.over_protection.round(4)
     return [
@@ -202,6 +199,9 @@ def _terms(
     columns |= {name: values[rows] for name, values in sheet.products.items()}
     inventory = config.model_copy(update={"review_period": review})
     terms = terms_of(columns, sheet.price[rows], inventory)
+    assumed = np.array([w.review_period is not None for w in what_ifs])
+    if terms.cycle is not None:
+        terms = replace(terms, cycle=np.where(assumed, review, terms.cycle))
     return replace(
         terms,
         lead_time=_override(terms.lead_time, [w.lead_time for w in what_ifs]),
@@ -219,13 +219,19 @@ def _override(values: npt.NDArray[Any], chosen: Sequence[float | None]) -> npt.N
 
 
 def _with_service(terms: Terms, what_ifs: list[WhatIf]) -> Terms:
-    """Return terms whose critical ratio is the cycle service level asked for, where one is."""
+    """Return terms that promise the cycle service level asked for, where one is."""
     services = [w.cycle_service_level for w in what_ifs]
-    implied = [
-        None if p is None else p / (1 - p) * h * terms.review_period
-        for p, h in zip(services, terms.holding_cost, strict=True)
-    ]
-    return replace(terms, stockout_cost=_override(terms.stockout_cost, implied))
+    if all(service is None for service in services):
+        return terms
+    num = len(services)
+    own = np.full(num, np.nan) if terms.service_level is None else terms.service_level
+    fill = np.full(num, np.nan) if terms.fill_rate is None else terms.fill_rate
+    asked = np.array([s is not None for s in services])
+    return replace(
+        terms,
+        service_level=_override(own, services),
+        fill_rate=np.where(asked, np.nan, fill),
+    )
 
 
 def _stock(sheet: Sheet, rows: npt.NDArray[np.int64]) -> Stock:
@@ -239,11 +245,10 @@ def _stock(sheet: Sheet, rows: npt.NDArray[np.int64]) -> Stock:
 
 
 def _columns(terms: Terms, priced: Terms, decision: Decision) -> dict[str, list[Any]]:
-    num = len(terms.lead_time)
     levels = decision.levels
     return {
         "lead_time": terms.lead_time.tolist(),
-        "review_period": [terms.review_period] * num,
+        "review_period": priced.interval.tolist(),
         "critical_ratio": priced.critical_ratio.round(6).tolist(),
         "expected_demand": levels.expected_demand.round(4).tolist(),
         "reorder_point": plain(levels.reorder_point),
@@ -252,6 +257,9 @@ def _columns(terms: Terms, priced: Terms, decision: Decision) -> dict[str, list[
         "order_quantity": plain(decision.quantity),
         "expected_holding_cost": plain(decision.holding_cost),
         "expected_stockout_cost": plain(decision.stockout_cost),
+        "unavoidable_stockout_units": plain(decision.unavoidable),
+        "unavoidable_stockout_cost": plain(decision.unavoidable * terms.stockout_cost),
+        "stockout_in": [None if d != d else int(d) for d in decision.dry_in.tolist()],
     }
 
 
@@ -263,6 +271,6 @@ def plain(values: FloatArray) -> list[float | None]:
 def _beyond(terms: Terms, at: int, horizon: int) -> InstanceFailedError:
     return InstanceFailedError(
         ErrorCode.BEYOND_HORIZON,
-        f"lead time {terms.lead_time[at]} and review period {terms.review_period} reach beyond "
+        f"lead time {terms.lead_time[at]} or review period {terms.review_period} reaches beyond "
         f"the forecast's {horizon} periods.",
     )

@@ -26,8 +26,8 @@ level quantile of the model), at least as far as lead time and review period rea
 | on_hand, on_order, backorders | float64 | units the order was computed from |
 | arrivals | list<float64> | units of on_order by the period after the cutoff they arrive at the \
 start of; what is on order beyond them arrives at the first |
-| price, list_price, unit_cost, pack_size, min_order | float64 | what the costs and the rounding \
-come from: money and units; null where the configuration's hold |
+| price, list_price, unit_cost and the other terms of products | float64 | what the costs and the \
+rounding come from: money and units; null where the configuration's hold |
 | expected_demand | float64 | over lead time and review period, units |
 | expected_holding_cost, expected_stockout_cost | float64 | money over the same periods |
 | what_if | bool | the caller gave stock or features in place of the store's; plans under other \
@@ -55,10 +55,13 @@ import pyarrow.parquet as pq
 from pyarrow import compute
 from pyarrow.dataset import dataset
 
+from invopt.inventory.costs import LIMITS
+
 _LOGGER = logging.getLogger(__name__)
 _MAGIC = b"PAR1"
 
-PRICED = ("price", "list_price", "unit_cost", "pack_size", "min_order")
+PRICED = ("price", "list_price", "unit_cost", "pack_size", "min_order", "holding_cost",
+          "stockout_cost", *LIMITS)  # fmt: skip
 SCHEMA = pa.schema(
     [
         ("request_id", pa.string()),

@@ -82,7 +82,7 @@ def _sheet(rows: pa.Table, champion: Champion) -> Sheet:
     )
     position = {name: _numbers(rows, name) for name in ("on_hand", "on_order", "backorders")}
     # The lead time as it was used: of the product, the position or the configuration.
-    products = {name: _numbers(rows, name) for name in (*PRICED, "lead_time")}
+    products = {name: _numbers(rows, name) for name in (*PRICED, "lead_time", "review_period")}
     return Sheet(
         forecast,
         products,
@@ -97,6 +97,8 @@ def _sheet(rows: pa.Table, champion: Champion) -> Sheet:
 
 
 def _numbers(rows: pa.Table, name: str) -> npt.NDArray[np.float64]:
+    if name not in rows.column_names:  # an earlier version did not know it
+        return np.full(len(rows), np.nan)
     found: npt.NDArray[np.float64] = rows[name].to_numpy().astype(np.float64)
     return found
 

@@ -206,7 +206,7 @@ def _stack_own(panel: Panel, scales: Sequence[ChannelScale], stop: int) -> npt.N
 
 def _signed(panel: Panel, unit: float) -> npt.NDArray[Any]:
     unobserved = (np.asarray(panel.flags) & UNOBSERVED) != 0
-    y = panel.believed_sales()
+    y = panel.usual_sales()
     if unit == 1.0 and np.issubdtype(y.dtype, np.integer):
         return np.where(unobserved, -y - 1, y).astype(y.dtype)
     y = y.astype(np.float32) / np.float32(unit)

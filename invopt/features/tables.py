@@ -293,7 +293,7 @@ def _stamps(panel: Panel, created: pd.Timestamp, num: int) -> dict[str, Any]:
 
 
 def _signed_sales(panel: Panel, first: int) -> npt.NDArray[np.float32]:
-    y = panel.believed_sales(first).astype(np.float32)
+    y = panel.usual_sales(first).astype(np.float32)
     unobserved = (np.asarray(panel.flags[:, first:]) & UNOBSERVED) != 0
     return np.where(unobserved, -y - 1, y)
 

@@ -3,8 +3,8 @@
 from invopt.inventory.costs import Terms, last_prices, terms_of
 from invopt.inventory.decision import Decision, decide
 from invopt.inventory.levels import expected_shortage_and_excess, levels_over, quantile_at
-from invopt.inventory.orders import fixed_quantity, order_up_to, reorder_point, round_order
-from invopt.inventory.planning import plan_orders
+from invopt.inventory.orders import order_up_to, round_order
+from invopt.inventory.planning import Planned, plan_orders
 from invopt.inventory.policy import Levels, levels_of
 from invopt.inventory.replay import Replay
 from invopt.inventory.segments import segments_of
@@ -15,20 +15,19 @@ __all__ = [
     "Decision",
     "Levels",
     "Opening",
+    "Planned",
     "Replay",
     "State",
     "Stock",
     "Terms",
     "decide",
     "expected_shortage_and_excess",
-    "fixed_quantity",
     "last_prices",
     "levels_of",
     "levels_over",
     "order_up_to",
     "plan_orders",
     "quantile_at",
-    "reorder_point",
     "round_order",
     "segments_of",
     "simulate",

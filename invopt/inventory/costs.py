@@ -9,20 +9,18 @@ import numpy.typing as npt
 import pandas as pd
 
 from invopt.config import InventoryConfig
-from invopt.errors import ContractError
 from invopt.features.spec import PRICE
+from invopt.inventory.lead_times import LeadTimes
 from invopt.panel import Panel
 
 FloatArray = npt.NDArray[np.float64]
-_COST_ADVICE = (
-    "Give unit_cost and a price, or set inventory.holding_cost and inventory.stockout_cost."
-)
-_LEAD_TIME_ADVICE = "Round it up in the mapping, for example ceil(lead_days / 7) for weekly data."
+# Columns of Products that become terms of the same name, where any series has one.
+LIMITS = ("max_order", "max_stock", "order_cost", "shelf_life", "service_level", "fill_rate")
 
 
 @dataclass(frozen=True)
 class Terms:
-    """Costs and rules of ordering by series; every array is (series,).
+    """Costs and rules of ordering by series; every array is (series,), None where none is given.
 
     Attributes:
         holding_cost: Money per unit left at the end of a period.
@@ -33,6 +31,17 @@ class Terms:
         pack_size: Orders are whole multiples of it; units.
         min_order: Smallest order that is not zero; units.
         unit_cost: Money per unit bought.
+        cycle: Periods from the order's arrival to the next one's; review_period by default.
+        max_order: Largest order, units; NaN for none.
+        max_stock: Most units that may lie there when the order has arrived; NaN for none.
+        order_cost: Money an order line costs, whatever its size.
+        shelf_life: Periods a unit can be sold in, the one of its arrival included; NaN for ever.
+        service_level: Chance of an interval without a missed sale, in place of the costs; NaN.
+        fill_rate: Share of demand served from stock, in place of the costs; NaN.
+        stranded: Money lost per unit left at the interval's end (a product that goes).
+        law: Row of `laws` that lead times are drawn from; -1 where the lead time is known.
+        laws: Lead times as they were.
+        faults: Why no order can be made, "" where one can.
     """
 
     holding_cost: FloatArray = field(repr=False)
@@ -42,17 +51,38 @@ class Terms:
     pack_size: FloatArray = field(repr=False)
     min_order: FloatArray = field(repr=False)
     unit_cost: FloatArray = field(repr=False)
+    cycle: npt.NDArray[np.int64] | None = field(default=None, repr=False)
+    max_order: FloatArray | None = field(default=None, repr=False)
+    max_stock: FloatArray | None = field(default=None, repr=False)
+    order_cost: FloatArray | None = field(default=None, repr=False)
+    shelf_life: FloatArray | None = field(default=None, repr=False)
+    service_level: FloatArray | None = field(default=None, repr=False)
+    fill_rate: FloatArray | None = field(default=None, repr=False)
+    stranded: FloatArray | None = field(default=None, repr=False)
+    law: npt.NDArray[np.int64] | None = field(default=None, repr=False)
+    laws: tuple[LeadTimes, ...] = ()
+    faults: npt.NDArray[np.object_] | None = field(default=None, repr=False)
 
     @property
     def critical_ratio(self) -> FloatArray:
         """Underage over underage plus overage; a unit too many is held for a review period."""
         overage = self.holding_cost * self.review_period
-        return self.stockout_cost / (self.stockout_cost + overage)
+        ratio = self.stockout_cost / (self.stockout_cost + overage)
+        if self.service_level is not None:
+            ratio = np.where(np.isnan(self.service_level), ratio, self.service_level)
+        return ratio
+
+    @property
+    def interval(self) -> npt.NDArray[np.int64]:
+        """Periods from the order's arrival to the next one's."""
+        if self.cycle is not None:
+            return self.cycle
+        return np.full(len(self.lead_time), self.review_period, np.int64)
 
     @property
     def protection_interval(self) -> npt.NDArray[np.int64]:
-        """Periods an order has to last: lead time and review period."""
-        return self.lead_time + self.review_period
+        """Periods until the next order arrives: lead time and review period."""
+        return self.lead_time + self.interval
 
     def select(self, rows: npt.NDArray[np.int64] | slice) -> "Terms":
         """Return the terms of some series."""
@@ -76,14 +106,13 @@ def terms_of(
 ) -> Terms:
     """Return the terms of every series, from its product row where given, else from config.
 
+    A product whose terms cannot be has the sentence in `faults`, and usable numbers in the place
+    of its own, so that the others are planned.
+
     Args:
         series: Products, in panel order: a frame, or arrays by column.
         last_price: Latest price by series; NaN where unknown; None without prices.
         config: Defaults.
-
-    Raises:
-        ContractError: If a cost is not above 0 and finite, or a lead time not whole and at least
-            0; the series are named.
     """
     num = len(series["unique_id"])
     price = _column(series, "list_price", np.nan, num)
@@ -95,39 +124,71 @@ def terms_of(
     holding = unit_cost * config.holding_rate
     if config.holding_cost is not None:
         holding = np.full(num, config.holding_cost)
+    holding = _own(series, "holding_cost", holding)
     stockout = price * config.stockout_margin
     if config.stockout_cost is not None:
         stockout = np.full(num, config.stockout_cost)
-    for name, value in (("holding_cost", holding), ("stockout_cost", stockout)):
-        bad = ~((value > 0) & np.isfinite(value))
-        _refuse(series, bad, name, "be above 0 and finite", _COST_ADVICE)
+    stockout = _own(series, "stockout_cost", stockout)
     lead_time = _column(series, "lead_time", float(config.lead_time), num)
-    bad = ~((lead_time >= 0) & np.isfinite(lead_time) & (lead_time == np.rint(lead_time)))
-    _refuse(series, bad, "lead_time", "be whole periods, 0 or more", _LEAD_TIME_ADVICE)
+    faults = _faults_of(series, num)
+    usable = {"holding_cost": holding, "stockout_cost": stockout, "lead_time": lead_time}
+    for name, values in usable.items():
+        least, ends = (0.0, "0 or more, in whole periods") if name == "lead_time" else (
+            np.nextafter(0, 1), "above 0")  # fmt: skip
+        bad = ~((values >= least) & np.isfinite(values))
+        if name == "lead_time":
+            bad |= values != np.rint(values)
+        for row in np.flatnonzero(bad):
+            text = f"{name} is {values[row]:g}, and must be {ends}"
+            faults[row] = f"{faults[row]}; {text}" if faults[row] else text
+        usable[name] = np.where(bad, config.lead_time if name == "lead_time" else 1.0, values)
     return Terms(
-        holding,
-        stockout,
-        np.rint(lead_time).astype(np.int64),
+        usable["holding_cost"],
+        usable["stockout_cost"],
+        np.rint(usable["lead_time"]).astype(np.int64),
         config.review_period,
         _column(series, "pack_size", 1.0, num),
         _column(series, "min_order", 0.0, num),
         unit_cost,
+        cycle=_cycle(series, config.review_period),
+        faults=faults if (faults != "").any() else None,
+        max_order=_given(series, "max_order"),
+        max_stock=_given(series, "max_stock"),
+        order_cost=_given(series, "order_cost"),
+        shelf_life=_given(series, "shelf_life"),
+        service_level=_given(series, "service_level"),
+        fill_rate=_given(series, "fill_rate"),
     )
 
 
-def _refuse(
-    series: pd.DataFrame | Mapping[str, Any],
-    bad: npt.NDArray[np.bool_],
-    column: str,
-    rule: str,
-    advice: str,
-) -> None:
-    """Raise ContractError with the series for which `bad` holds, if there are any."""
-    if bad.any():
-        raise ContractError(
-            "Terms", column, rule, count=int(bad.sum()),
-            examples=np.asarray(series["unique_id"])[bad], advice=advice,
-        )  # fmt: skip
+def _faults_of(series: pd.DataFrame | Mapping[str, Any], num: int) -> npt.NDArray[np.object_]:
+    if "data_fault" not in series:
+        return np.full(num, "", object)
+    told = np.array(series["data_fault"], object)
+    told[pd.isna(told)] = ""
+    return told
+
+
+def _own(series: pd.DataFrame | Mapping[str, Any], name: str, default: FloatArray) -> FloatArray:
+    found = _given(series, name)
+    return default if found is None else np.where(np.isnan(found), default, found)
+
+
+def _given(series: pd.DataFrame | Mapping[str, Any], name: str) -> FloatArray | None:
+    """Return a column's numbers, None where no series has one."""
+    if name not in series:
+        return None
+    values = np.asarray(series[name], np.float64)
+    return None if np.isnan(values).all() else values
+
+
+def _cycle(
+    series: pd.DataFrame | Mapping[str, Any], review_period: int
+) -> npt.NDArray[np.int64] | None:
+    own = _given(series, "review_period")
+    if own is None:
+        return None
+    return np.where(np.isnan(own), review_period, own).astype(np.int64)
 
 
 def _column(

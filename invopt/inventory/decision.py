@@ -1,23 +1,27 @@
 """The order of one review: from forecast, stock and costs to a quantity and what it will cost."""
 
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from dataclasses import dataclass, field, fields, replace
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from invopt.config import InventoryConfig
+from invopt.inventory.aim import Aim, aim_at
 from invopt.inventory.costs import Terms
-from invopt.inventory.levels import expected_shortage_and_excess
-from invopt.inventory.lost_sales import Need, expected_costs, lost_sales_need, need_with_next
-from invopt.inventory.orders import round_order
-from invopt.inventory.paths import Draws, blocks, demand_paths, dependence_of
-from invopt.inventory.policy import Levels, levels_of
+from invopt.inventory.lost_sales import need_with_next
+from invopt.inventory.path import LeadLaw, Path, project
+from invopt.inventory.paths import Draws, Sampler, blocks, dependence_of, matching_means
+from invopt.inventory.perishables import aim_before_expiry
+from invopt.inventory.policy import Levels, levels_of, periods_ahead
+from invopt.inventory.purchasing import Curve
 from invopt.inventory.stock import Stock
 
 FloatArray = npt.NDArray[np.float64]
 # Series whose demand paths are in memory at once.
-_BLOCK = 2048
+_BLOCK = 512
+_CURVE_POINTS, _CURVE_REACH = 32, 4.0  # of cost by quantity: points, and times the demand
+_HALF = 0.5  # share of demand paths that is the median
 
 
 class Forecast(Protocol):
@@ -48,16 +52,27 @@ class Forecast(Protocol):
 class Decision:
     """What to order now; arrays are (series,), NaN where nothing can be said.
 
+    The order's own interval is from its arrival to the next one's.
+
     Attributes:
-        levels: What the order aims at.
-        need: Units the order should bring, before packs and minimum; below 0 when there is too
+        levels: What the order aims at; levels of the position that counts.
+        need: Units the order should bring, before packs and limits; below 0 when there is too
             much already.
         quantity: Units to order.
-        holding_cost: Expected, of the periods the order has to last; money.
+        holding_cost: Expected, of the order's own interval; money.
         stockout_cost: Expected, of the same periods; money.
         one_less: Change of both together by ordering one pack less; NaN where nothing is ordered.
         one_more: The same for one pack more.
-        protection_interval: Periods the order has to last, lead time and review period.
+        unavoidable: Expected units missed before the order arrives, whatever is ordered.
+        dry_in: Period ahead, from 1, by whose end half of the demand paths have missed a sale; NaN
+            where it is none before the next order arrives.
+        position: Units on hand and under way that arrive before the next order, less those
+            that customers wait for.
+        expired: Expected units that outlive their shelf life, up to the end of the interval.
+        saved: Change of cost that the order brings, against none; money.
+        limited: True where a limit or a minimum changed the quantity.
+        protection_interval: Periods until the next order arrives.
+        curve: Cost by quantity, of the series that it was asked of.
     """
 
     levels: Levels
@@ -67,153 +82,219 @@ class Decision:
     stockout_cost: FloatArray = field(repr=False)
     one_less: FloatArray = field(repr=False)
     one_more: FloatArray = field(repr=False)
+    unavoidable: FloatArray = field(repr=False)
+    dry_in: FloatArray = field(repr=False)
+    position: FloatArray = field(repr=False)
+    expired: FloatArray = field(repr=False)
+    saved: FloatArray = field(repr=False)
+    limited: npt.NDArray[np.bool_] = field(repr=False)
     protection_interval: npt.NDArray[np.int64] = field(repr=False)
+    curve: Curve = field(repr=False)
 
 
 def decide(
-    forecast: Forecast, terms: Terms, stock: Stock, config: InventoryConfig, *, is_count: bool
+    forecast: Forecast,
+    terms: Terms,
+    stock: Stock,
+    config: InventoryConfig,
+    *,
+    is_count: bool,
+    forced: FloatArray | None = None,
+    curves: npt.NDArray[np.int64] | None = None,
 ) -> Decision:
     """Return the decision of one review under the configured policy.
 
-    "order_up_to" brings the position up to a quantile of demand over lead time and review
-    period. "lost_sales" draws demand paths, lets the stock sell down to the order's arrival and
-    orders what costs least from there; its order-up-to level is the position it leads to.
+    Every policy reads the projected path (invopt.inventory.path): "auto" and "lost_sales" take
+    the quantity that costs least on it, "order_up_to" brings the position up to a quantile of
+    demand over lead time and review period; what each is expected to cost comes from the path.
 
     Args:
-        forecast: Of the series, from the review on; its horizon holds lead time plus review.
+        forecast: Of the series, from the review on.
         terms: Of the series.
         stock: Of the series.
         config: Policy, paths and seed.
         is_count: True when sales are whole numbers.
+        forced: (series,) units to order in place of the policy's, NaN where it decides.
+        curves: Series whose cost by quantity is wanted; none by default.
     """
     levels = levels_of(
         forecast.mean, forecast.levels, forecast.level_quantiles, terms, is_count=is_count
     )
+    num = len(forecast.mean)
+    curve = Curve.of(num, curves)
+    work = _Work(forecast, levels, terms, stock, config, forced, is_count, curve)
+    aim = Aim.unknown(num)
+    orderable = ~np.isnan(stock.on_hand) & ~np.isnan(levels.expected_demand)
+    law = np.full(num, -1) if terms.law is None else terms.law
+    kinds = np.stack([terms.lead_time, terms.interval, law], axis=1)[orderable]
+    rows = np.flatnonzero(orderable)
+    for kind in np.unique(kinds, axis=0):
+        own = rows[(kinds == kind).all(axis=1)]
+        for block in blocks(len(own), _BLOCK):
+            aim.put(own[block], work.aim(own[block], *map(int, kind)))
+    position = stock.counted(terms.protection_interval)
+    reached = replace(
+        levels,
+        order_up_to=np.where(orderable, position + aim.need, levels.order_up_to),
+        reorder_point=np.where(orderable, position + aim.point, levels.reorder_point),
+    )
     if config.policy == "order_up_to":
-        return _order_up_to(levels, forecast.level_quantiles, terms, stock)
-    longest = int(terms.protection_interval.max(initial=1)) + terms.review_period
-    draws = Draws.make(longest, config.num_paths, config.seed)
-    parts = [
-        _lost_sales(forecast, levels, terms, stock, draws, config, rows, is_count)
-        for rows in blocks(len(forecast.mean), _BLOCK)
-    ]
-    names = ("need", "quantity", "holding_cost", "stockout_cost", "one_less", "one_more")
-    joined = {name: np.concatenate([p[name] for p in parts]) for name in names}
-    level = stock.position + joined["need"]
-    reached = replace(levels, order_up_to=level, safety_stock=level - levels.expected_demand)
-    return Decision(reached, **joined, protection_interval=terms.protection_interval)
-
-
-def _order_up_to(
-    levels: Levels, level_quantiles: tuple[float, ...], terms: Terms, stock: Stock
-) -> Decision:
-    position = stock.position
-    need = levels.order_up_to - position
-    quantity = _rounded(need, terms)
-
-    def cost(units: FloatArray) -> tuple[FloatArray, FloatArray]:
-        after = np.nan_to_num(position + units)
-        short, excess = expected_shortage_and_excess(levels.over_protection, level_quantiles, after)
-        unknown = np.isnan(quantity)
-        held = excess * terms.holding_cost * terms.review_period
-        return np.where(unknown, np.nan, held), np.where(
-            unknown, np.nan, short * terms.stockout_cost
-        )
-
-    held, missed, less, more = _costs(quantity, terms, cost)
+        reached = replace(reached, order_up_to=levels.order_up_to)
+    reached = replace(reached, safety_stock=reached.order_up_to - levels.expected_demand)
+    values = {f.name: getattr(aim, f.name) for f in fields(Aim) if f.name != "point"}
     return Decision(
-        levels, need, quantity, held, missed, less, more, terms.protection_interval
+        reached, position=position, protection_interval=terms.protection_interval, curve=curve,
+        **values,
     )  # fmt: skip
 
 
-def _lost_sales(
-    forecast: Forecast,
-    levels: Levels,
-    terms: Terms,
-    stock: Stock,
-    draws: Draws,
-    config: InventoryConfig,
-    rows: slice,
-    is_count: bool,
-) -> dict[str, FloatArray]:
-    """Return need, quantity and expected costs of one block, one lead time after the other."""
-    names = ("need", "quantity", "holding_cost", "stockout_cost", "one_less", "one_more")
-    found = {name: np.full(rows.stop - rows.start, np.nan) for name in names}
-    lead_times = terms.lead_time[rows]
-    known = ~np.isnan(stock.on_hand[rows]) & ~np.isnan(levels.order_up_to[rows])
-    for lead_time in np.unique(lead_times[known]):
-        local = np.flatnonzero(known & (lead_times == lead_time))
-        chosen = local + rows.start
-        own = terms.select(chosen)
-        charged = replace(own, holding_cost=own.holding_cost * (config.holding_periods or 1))
-        need = _need(
-            forecast, levels, charged, stock, draws, chosen, int(lead_time),
-            looks_ahead=config.holding_periods is None, is_count=is_count,
+@dataclass
+class _Work:
+    """What every block of a decision shares."""
+
+    forecast: Forecast
+    levels: Levels
+    terms: Terms
+    stock: Stock
+    config: InventoryConfig
+    forced: FloatArray | None
+    is_count: bool
+    curve: Curve
+
+    def __post_init__(self) -> None:
+        longest = int(self.terms.protection_interval.max(initial=1))
+        for law in self.terms.laws:
+            longest = max(longest, 2 * int(law.periods.max()) + int(self.terms.interval.max()))
+        reach = longest + self.terms.review_period
+        draws = Draws.make(reach, self.config.num_paths, self.config.seed)
+        self.sampler = Sampler(draws, tuple(self.forecast.quantile_levels))
+
+    def aim(self, rows: npt.NDArray[np.int64], lead_time: int, cycle: int, law: int) -> Aim:
+        """Return the aim of series that share lead time, interval and law of lead times."""
+        config, terms = self.config, self.terms.select(rows)
+        times = self._law(lead_time, cycle, law)
+        demand = self._demand(rows, int(times.stop.max()), lead_time + cycle)
+        start = self.stock.on_hand[rows] - self.stock.backorders[rows]
+        arrivals = self.stock.arrivals[rows]
+        path = project(start, arrivals, demand, times, lost_sales=config.is_lost)
+        charged = self._charged(terms, rows, lead_time, cycle)
+        wanted = None
+        if config.policy == "order_up_to":
+            position = self.stock.counted(self.terms.protection_interval)[rows]
+            wanted = self.levels.order_up_to[rows] - position
+        forced = None if self.forced is None else self.forced[rows]
+        found = aim_at(path, terms, charged, is_count=self.is_count, wanted=wanted, forced=forced)
+        self._date(found, path, int(times.lead.min()))
+        if terms.shelf_life is not None:
+            self._before_expiry(found, path, rows, lead_time, cycle)
+        self._draw_curves(found, path, terms, rows)
+        return found
+
+    def _draw_curves(self, aim: Aim, path: Path, terms: Terms, rows: npt.NDArray[np.int64]) -> None:
+        """Fill in the cost by quantity of the series that it is wanted of."""
+        at = np.flatnonzero(self.curve.place[rows] >= 0)
+        if not len(at):
+            return
+        own, costs = path.select(at), terms.select(at)
+        quantity = aim.quantity[at]
+        spread = np.maximum(_CURVE_REACH * (own.demand + np.abs(quantity)), costs.pack_size)
+        below = np.linspace(0, 1, _CURVE_POINTS // 2)[:-1]
+        above = np.linspace(0, 1, _CURVE_POINTS // 2 + 1) ** 2
+        grid = np.concatenate(
+            [quantity[:, None] * below, quantity[:, None] + spread[:, None] * above], axis=1
+        )
+        for number in range(grid.shape[1]):
+            units = grid[:, number]
+            self.curve.cost[self.curve.place[rows[at]], number] = costs.holding_cost * own.held(
+                units
+            ) + costs.stockout_cost * own.missed(units)
+        self.curve.quantity[self.curve.place[rows[at]]] = grid
+
+    def _law(self, lead_time: int, cycle: int, law: int) -> LeadLaw:
+        num = self.config.num_paths
+        if law < 0:
+            return LeadLaw.fixed(lead_time, cycle, num)
+        times = self.terms.laws[law]
+        return LeadLaw.drawn(times.shares, times.periods, cycle, num)
+
+    def _demand(
+        self, rows: npt.NDArray[np.int64], reach: int, periods: int
+    ) -> npt.NDArray[np.float32]:
+        """Return (reach, series, paths) units."""
+        quantiles = self.forecast.quantiles[rows]
+        horizon = quantiles.shape[1]
+        inside = min(periods, horizon)
+        levels = (
+            self.forecast.levels[rows, inside - 1] if periods else self.forecast.levels[rows, 0]
+        )
+        dependence = dependence_of(
+            quantiles[:, :inside].astype(np.float64),
+            tuple(self.forecast.quantile_levels),
+            levels.astype(np.float64),
+            tuple(self.forecast.level_quantiles),
+        )
+        places = periods_ahead(horizon, reach)
+        ahead = quantiles[:, places].astype(np.float64)
+        if self.is_count:
+            mean = self.forecast.mean[rows][:, places].astype(np.float64)
+            ahead = matching_means(ahead, tuple(self.forecast.quantile_levels), mean)
+        return self.sampler.paths(ahead, dependence, is_count=self.is_count)
+
+    def _charged(
+        self, terms: Terms, rows: npt.NDArray[np.int64], lead_time: int, cycle: int
+    ) -> Terms:
+        """Return terms with what a unit held and a sale saved are worth to the order.
+
+        The lost-sales policy charges a leftover for holding_periods, or looks at the next order
+        where the horizon holds its periods.
+        """
+        config = self.config
+        if config.policy != "lost_sales":
+            return terms
+        if config.holding_periods is not None:
+            return replace(terms, holding_cost=terms.holding_cost * config.holding_periods)
+        reach = lead_time + 2 * cycle
+        if self.forecast.quantiles.shape[1] < reach:
+            return terms
+        demand = self._demand(rows, reach, lead_time + cycle).transpose(1, 0, 2)
+        start = self.stock.on_hand[rows] - self.stock.backorders[rows]
+        need = need_with_next(
+            start, self.stock.arrivals[rows, : lead_time + cycle], demand.astype(np.float64),
+            lead_time, terms.holding_cost, terms.stockout_cost,
         )  # fmt: skip
-        quantity = _rounded(need.units, own)
+        return replace(terms, stockout_cost=need.sale)
 
-        def cost(
-            units: FloatArray, need: Need = need, charged: Terms = charged
-        ) -> tuple[FloatArray, FloatArray]:
-            return expected_costs(need, units, charged.holding_cost, need.sale)
+    def _date(self, aim: Aim, path: Path, lead_time: int) -> None:
+        """Say by when half of the demand paths have missed a sale, the order placed."""
+        dry = path.dry.copy()
+        num, stop = dry.shape
+        over = path.holding.reshape(num, stop - lead_time, -1)
+        missed = (over > aim.quantity.astype(np.float32)[:, None, None]).mean(axis=2)
+        before = dry[:, lead_time - 1, None] if lead_time else 0.0
+        dry[:, lead_time:] = np.maximum(missed, before)
+        empty = dry >= _HALF
+        aim.dry_in[:] = np.where(empty.any(axis=1), empty.argmax(axis=1) + 1.0, np.nan)
 
-        held, missed = expected_costs(need, quantity, own.holding_cost, own.stockout_cost)
-        less, more = _costs(quantity, own, cost)[2:]
-        values = (need.units, quantity, held, missed, less, more)
-        for name, value in zip(names, values, strict=True):
-            found[name][local] = value
-    return found
-
-
-def _need(
-    forecast: Forecast,
-    levels: Levels,
-    terms: Terms,
-    stock: Stock,
-    draws: Draws,
-    rows: npt.NDArray[np.int64],
-    lead_time: int,
-    *,
-    looks_ahead: bool,
-    is_count: bool,
-) -> Need:
-    """Return what the order of series of one lead time is for.
-
-    An order that looks ahead does so where the forecast reaches to the end of the next one's
-    periods.
-    """
-    periods, review = lead_time + terms.review_period, terms.review_period
-    looks_ahead &= forecast.quantiles.shape[1] >= periods + review
-    reach = periods + review * looks_ahead
-    quantiles = forecast.quantiles[rows, :reach].astype(np.float64)
-    dependence = dependence_of(
-        quantiles[:, :periods],
-        forecast.quantile_levels,
-        levels.over_protection[rows],
-        forecast.level_quantiles,
-    )
-    demand = demand_paths(quantiles, forecast.quantile_levels, dependence, draws, is_count=is_count)
-    find = need_with_next if looks_ahead else lost_sales_need
-    return find(
-        stock.on_hand[rows],
-        stock.arrivals[rows],
-        demand,
-        lead_time,
-        terms.holding_cost,
-        terms.stockout_cost,
-    )
-
-
-def _rounded(need: FloatArray, terms: Terms) -> FloatArray:
-    quantity = round_order(np.maximum(np.nan_to_num(need), 0), terms.pack_size, terms.min_order)
-    return np.where(np.isnan(need), np.nan, quantity)
-
-
-def _costs(
-    quantity: FloatArray, terms: Terms, cost: Any
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Return expected holding and stock-out cost, and what one pack less or more changes."""
-    held, missed = cost(quantity)
-    now = held + missed
-    less, more = (np.add(*cost(quantity + change * terms.pack_size)) for change in (-1, 1))
-    return held, missed, np.where(quantity > 0, less - now, np.nan), more - now
+    def _before_expiry(
+        self, aim: Aim, path: Path, rows: npt.NDArray[np.int64], lead_time: int, cycle: int
+    ) -> None:
+        """Order anew where stock may outlive its shelf life."""
+        life = self.terms.shelf_life
+        assert life is not None
+        horizon = self.forecast.quantiles.shape[1] + cycle
+        short = np.flatnonzero(lead_time + np.nan_to_num(life[rows], nan=np.inf) <= horizon)
+        for spell in np.unique(life[rows][short]):
+            at = short[life[rows][short] == spell]
+            own, days = rows[at], int(np.ceil(spell))
+            reach = lead_time + max(cycle, days)
+            demand = self._demand(own, reach, lead_time + cycle)
+            start = self.stock.on_hand[own] - self.stock.backorders[own]
+            aim.put(
+                at,
+                aim_before_expiry(
+                    aim.take(at), path.select(at), self.terms.select(own), start,
+                    self.stock.arrivals[own], demand, days, lead_time, cycle,
+                    forced=None if self.forced is None else self.forced[own],
+                    lost_sales=self.config.is_lost,
+                ),
+            )  # fmt: skip

@@ -44,40 +44,6 @@ def order_up_to(levels: FloatArray, terms: Terms, *, cap: FloatArray | None = No
     return rule
 
 
-def reorder_point(points: FloatArray, levels: FloatArray, terms: Terms) -> OrderRule:
-    """Return the (s, S) rule: at or below points[:, period], order up to levels[:, period].
-
-    Args:
-        points: (series, periods) reorder point s, units.
-        levels: (series, periods) order-up-to level S, units.
-        terms: Packs and minimum orders.
-    """
-
-    def rule(rows: slice, period: int, state: State) -> FloatArray:
-        position = state.position
-        missing = np.maximum(levels[rows, period] - position, 0)
-        return _rounded(np.where(position <= points[rows, period], missing, 0), rows, terms)
-
-    return rule
-
-
-def fixed_quantity(points: FloatArray, quantity: FloatArray, terms: Terms) -> OrderRule:
-    """Return the (s, nQ) rule: at or below the point, as many lots as bring the position above it.
-
-    Args:
-        points: (series, periods) reorder point s, units.
-        quantity: (series,) lot Q, units.
-        terms: Packs and minimum orders.
-    """
-
-    def rule(rows: slice, period: int, state: State) -> FloatArray:
-        short = points[rows, period] - state.position
-        lots = np.where(short >= 0, np.floor(short / quantity[rows] + 1e-9) + 1, 0)
-        return _rounded(lots * quantity[rows], rows, terms)
-
-    return rule
-
-
 def _by_period(values: FloatArray) -> FloatArray:
     """Return (periods, series), so that a period's values lie side by side."""
     return np.ascontiguousarray(values.T)

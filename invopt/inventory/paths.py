@@ -13,9 +13,12 @@ import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
 FloatArray = npt.NDArray[np.float64]
+Paths = npt.NDArray[np.float32]
 # Share of outcomes above which the tail is cut.
 _TAIL = 1e-3
 _MAX_DEPENDENCE = 0.95
+_SLOW = 1.0  # units a period up to which a count's mean is matched
+_STEP = 0.05  # of the dependences that paths are drawn with
 # Two levels whose distance measures the spread of a distribution.
 _LOW, _HIGH = 0.25, 0.9
 
@@ -41,36 +44,127 @@ class Draws:
         return cls(values[0], values[1:])
 
 
-def demand_paths(
-    quantiles: FloatArray,
-    quantile_levels: tuple[float, ...],
-    dependence: FloatArray,
-    draws: Draws,
-    *,
-    is_count: bool,
-) -> FloatArray:
-    """Return (series, periods, paths) units of demand.
+@dataclass(frozen=True)
+class Sampler:
+    """Draws made ready for a set of quantile levels: paths are then mixes of two quantiles.
 
-    A Gaussian copula with one factor: period h of a path lies at the normal probability of
-    sqrt(d) common + sqrt(1 - d) own_h. Between quantiles demand is linear; it falls to 0 below
-    the lowest and decays exponentially above the highest, cut at one in a thousand.
+    Between quantiles demand is linear, so a path is a fixed mix of the quantiles around its
+    share; the mix is the same for all series of one dependence. Below the lowest quantile demand
+    falls to 0, above the highest it decays exponentially, cut at one in a thousand.
+
+    Attributes:
+        draws: Of the paths.
+        levels: Q quantile levels.
+    """
+
+    draws: Draws = field(repr=False)
+    levels: tuple[float, ...]
+    _mixes: dict[int, tuple[npt.NDArray[np.int64], Paths]] = field(default_factory=dict, repr=False)
+
+    def paths(self, quantiles: FloatArray, dependence: FloatArray, *, is_count: bool) -> Paths:
+        """Return (periods, series, paths) units of demand.
+
+        A Gaussian copula with one factor: period h of a path lies at the normal probability of
+        sqrt(d) common + sqrt(1 - d) own_h; d is taken at the nearest twentieth.
+
+        Args:
+            quantiles: (series, periods, Q) units, ascending.
+            dependence: (series,) d in [0, 1).
+            is_count: Round to whole units.
+        """
+        knots = self._knots(quantiles)
+        found = np.empty((*knots.shape[:2], len(self.draws.common)), np.float32)
+        steps = np.rint(dependence / _STEP).astype(np.int64)
+        for step in np.unique(steps):
+            rows = np.flatnonzero(steps == step)
+            upper, weight = self._mix(int(step))
+            for period, own in enumerate(knots):
+                part = own if len(rows) == len(own) else own[rows]
+                # Element by element: a row's paths do not depend on the rows beside it.
+                high = np.take(part, upper[period], axis=1) * weight[period]
+                high += np.take(part, upper[period] - 1, axis=1) * (1 - weight[period])
+                found[period, rows] = high
+        if is_count:
+            np.rint(found, out=found)
+        return np.maximum(found, 0, out=found)
+
+    def _knots(self, quantiles: FloatArray) -> Paths:
+        """Return (periods, series, Q + 2) demand at share 0, the levels, and where it is cut."""
+        levels = self.levels
+        values = np.empty((quantiles.shape[1], quantiles.shape[0], len(levels) + 2), np.float32)
+        by_period = quantiles.transpose(1, 0, 2)
+        values[..., 1:-1] = by_period
+        values[..., 0] = np.minimum(by_period[..., 0], 0)
+        decay = np.log((1 - levels[-2]) / (1 - levels[-1]))
+        slope = np.maximum(by_period[..., -1] - by_period[..., -2], 0) / decay
+        values[..., -1] = by_period[..., -1] + slope * np.log((1 - levels[-1]) / _TAIL)
+        return values
+
+    def _mix(self, step: int) -> tuple[npt.NDArray[np.int64], Paths]:
+        """Return (periods, paths) the knot above each path's share, and the weight it has."""
+        if step not in self._mixes:
+            d = step * _STEP
+            own = self.draws.own
+            share = ndtr(np.sqrt(d) * self.draws.common + np.sqrt(1 - d) * own)
+            self._mixes[step] = _mix_of(share, self.levels)
+        return self._mixes[step]
+
+
+def _mix_of(share: FloatArray, levels: tuple[float, ...]) -> tuple[npt.NDArray[np.int64], Paths]:
+    """Return the knot above each share, and the weight it has; the one below has the rest."""
+    knots = np.concatenate([[0.0], levels, [1 - _TAIL]])
+    upper = np.clip(np.searchsorted(knots, share), 1, len(knots) - 1)
+    weight = np.minimum((share - knots[upper - 1]) / (knots[upper] - knots[upper - 1]), 1)
+    # Above the highest level the tail is exponential: linear in the log of what is left.
+    left = np.log((1 - levels[-1]) / np.maximum(1 - share, _TAIL))
+    weight = np.where(share > levels[-1], left / np.log((1 - levels[-1]) / _TAIL), weight)
+    return upper, weight.astype(np.float32)
+
+
+def matching_means(
+    quantiles: FloatArray, quantile_levels: tuple[float, ...], mean: FloatArray
+) -> FloatArray:
+    """Return quantiles of slow counts moved so that rounded to units they have the mean.
+
+    Between two quantiles a count may begin anywhere: 0 at a half and 1 at three quarters says
+    little of how often one is sold, the mean says it.
 
     Args:
         quantiles: (series, periods, Q) units, ascending.
         quantile_levels: Q levels.
-        dependence: (series,) d in [0, 1).
-        draws: At least as many periods as quantiles.
-        is_count: Round to whole units.
+        mean: (series, periods) units.
     """
-    num_periods = quantiles.shape[1]
-    found = np.empty((*quantiles.shape[:2], draws.own.shape[1]))
-    factor, rest = np.sqrt(dependence)[:, None], np.sqrt(1 - dependence)[:, None]
-    for period in range(num_periods):
-        share = ndtr(factor * draws.common + rest * draws.own[period])
-        found[:, period] = _quantile_function(quantiles[:, period], quantile_levels, share)
-    if is_count:
-        np.rint(found, out=found)
-    return np.maximum(found, 0, out=found)
+    slow = np.flatnonzero(mean.mean(axis=1) <= _SLOW)
+    if not len(slow):
+        return quantiles
+    values, wanted = quantiles[slow].astype(np.float64), mean[slow].astype(np.float64)
+    knots = np.concatenate([[0.0], quantile_levels, [1 - _TAIL]])
+    decay = np.log((1 - quantile_levels[-2]) / (1 - quantile_levels[-1]))
+    slope = np.maximum(values[..., -1] - values[..., -2], 0) / decay
+    top = values[..., -1] + slope * np.log((1 - quantile_levels[-1]) / _TAIL)
+    line = np.concatenate(
+        [np.minimum(values[..., :1], 0), values, top[..., None]], axis=2
+    )  # (series, periods, Q + 2)
+    more = sum(
+        (1 - _share_below(line, knots, n + 0.5) for n in range(1, 5)), np.zeros(line.shape[:2])
+    )
+    share = np.clip(1 - (wanted - more), 0.02, 1 - _TAIL)
+    upper = np.clip(np.searchsorted(knots, share), 1, len(knots) - 1)
+    low, high = (np.take_along_axis(line, k[..., None], 2)[..., 0] for k in (upper - 1, upper))
+    part = (share - knots[upper - 1]) / (knots[upper] - knots[upper - 1])
+    begins = low * (1 - part) + high * part
+    moved = quantiles.astype(np.float64)
+    moved[slow] = values + np.clip(0.5 - begins, -0.5, 0.5)[..., None]
+    return moved
+
+
+def _share_below(line: FloatArray, knots: FloatArray, value: float) -> FloatArray:
+    """Return the share at which each line reaches a value."""
+    upper = np.clip((line < value).sum(axis=2), 1, line.shape[2] - 1)
+    low, high = (np.take_along_axis(line, k[..., None], 2)[..., 0] for k in (upper - 1, upper))
+    part = np.clip((value - low) / np.maximum(high - low, 1e-9), 0, 1)
+    found: FloatArray = knots[upper - 1] * (1 - part) + knots[upper] * part
+    return np.where(line[..., -1] < value, 1.0, found)
 
 
 def dependence_of(
@@ -112,25 +206,3 @@ def _spread(quantiles: FloatArray, levels: tuple[float, ...]) -> FloatArray:
         share = (level - knots[upper - 1]) / (knots[upper] - knots[upper - 1])
         value.append(quantiles[..., upper - 1] * (1 - share) + quantiles[..., upper] * share)
     return np.maximum(value[1] - value[0], 0)
-
-
-def _quantile_function(
-    quantiles: FloatArray, levels: tuple[float, ...], share: FloatArray
-) -> FloatArray:
-    """Return each row's quantile at its own shares, (series, paths)."""
-    knots = np.concatenate([[0.0], levels, [1 - _TAIL]])
-    decay = np.log((1 - levels[-2]) / (1 - levels[-1]))
-    slope = (quantiles[:, -1:] - quantiles[:, -2:-1]) / decay
-    top = quantiles[:, -1:] + slope * np.log((1 - levels[-1]) / _TAIL)
-    bottom = np.minimum(quantiles[:, :1], 0)
-    values = np.concatenate([bottom, quantiles, np.maximum(top, quantiles[:, -1:])], axis=1)
-    upper = np.clip(np.searchsorted(knots, share), 1, len(knots) - 1)
-    weight = np.minimum((share - knots[upper - 1]) / (knots[upper] - knots[upper - 1]), 1)
-    low = np.take_along_axis(values, upper - 1, axis=1)
-    high = np.take_along_axis(values, upper, axis=1)
-    # Above the highest level the tail is exponential: linear in the log of what is left.
-    tail = share > levels[-1]
-    left = np.log((1 - levels[-1]) / np.maximum(1 - share, _TAIL))
-    weight = np.where(tail, left / np.log((1 - levels[-1]) / _TAIL), weight)
-    found: FloatArray = low * (1 - weight) + high * weight
-    return found

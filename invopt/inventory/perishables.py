@@ -1,108 +1,152 @@
-"""Replay with a shelf life: the oldest stock is sold first, what is too old is thrown away."""
+"""Stock that cannot be sold for ever: what will expire does not cover, and is not ordered.
 
-from dataclasses import dataclass, field
+Oldest units are sold first (Nahmias, Perishable Inventory Systems, 2011), so units that left the
+shelf, sold or expired, are one running total: by the end of a period it has reached at least all
+that came in with a life that is over.
+"""
+
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from invopt.inventory.aim import Aim, aim_of, within_limits
 from invopt.inventory.costs import Terms
-from invopt.inventory.simulation import OrderRule, State
+from invopt.inventory.path import Path
 
 FloatArray = npt.NDArray[np.float64]
+Paths = npt.NDArray[np.float32]
+_TINY = 1e-9
 
 
 @dataclass(frozen=True)
-class PerishableReplay:
-    """Totals of a replay by series; every array is (series,).
+class _Outcome:
+    """Means over paths of a quantity; every array is (series,).
 
     Attributes:
-        holding_cost: Money.
-        stockout_cost: Money.
-        waste_cost: Money; units thrown away at their unit cost.
-        served: Units sold.
-        received: Units received.
-        expired: Units thrown away.
-        closing: Units left.
+        held: Units times periods of the order's own interval.
+        missed: Units of the same periods.
+        missed_before: Units before the order arrives.
+        expired: Units up to the end of the interval.
+        wasted: Units from the order's arrival until its own life is over.
     """
 
-    holding_cost: FloatArray = field(repr=False)
-    stockout_cost: FloatArray = field(repr=False)
-    waste_cost: FloatArray = field(repr=False)
-    served: FloatArray = field(repr=False)
-    received: FloatArray = field(repr=False)
+    held: FloatArray = field(repr=False)
+    missed: FloatArray = field(repr=False)
+    missed_before: FloatArray = field(repr=False)
     expired: FloatArray = field(repr=False)
-    closing: FloatArray = field(repr=False)
-
-    @property
-    def cost(self) -> FloatArray:
-        """Holding, stock-out and waste cost, money."""
-        return self.holding_cost + self.stockout_cost + self.waste_cost
+    wasted: FloatArray = field(repr=False)
 
 
-def simulate_perishable(
-    demand: FloatArray,
-    rule: OrderRule,
+@dataclass(frozen=True)
+class _Shelf:
+    start: FloatArray
+    arrivals: FloatArray
+    demand: Paths
+    life: int
+    lead_time: int
+    cycle: int
+    lost_sales: bool
+
+    def play(self, quantity: FloatArray) -> _Outcome:
+        """Return what becomes of the stock when so much is ordered; stock there now is fresh."""
+        periods, num, paths = self.demand.shape
+        came = np.zeros((num, periods))
+        width = min(periods, self.arrivals.shape[1])
+        came[:, :width] = self.arrivals[:, :width]
+        came[:, self.lead_time] += quantity
+        supply = self.start[:, None] + came.cumsum(axis=1)
+        over = np.full((num, periods), -np.inf)
+        over[:, self.life - 1 :] = supply[:, : periods - self.life + 1]
+        gone = np.zeros((num, paths), np.float32)
+        total = {n: np.zeros(num) for n in ("held", "missed", "missed_before", "expired", "wasted")}
+        stop = self.lead_time + self.cycle
+        for period in range(periods):
+            there = supply[:, period, None].astype(np.float32)
+            wanted = self.demand[period]
+            short = np.maximum(wanted - np.maximum(there - gone, 0), 0)
+            gone += wanted - short if self.lost_sales else wanted
+            spoilt = np.maximum(over[:, period, None].astype(np.float32) - gone, 0)
+            gone += spoilt
+            lost = spoilt.mean(axis=1, dtype=np.float64)
+            missed = short.mean(axis=1, dtype=np.float64)
+            if period < self.lead_time:
+                total["missed_before"] += missed
+            elif period < stop:
+                total["missed"] += missed
+                total["held"] += np.maximum(there - gone, 0).mean(axis=1, dtype=np.float64)
+            if period < stop:
+                total["expired"] += lost
+            if period >= self.lead_time:
+                total["wasted"] += lost
+        return _Outcome(**total)
+
+
+def aim_before_expiry(
+    aim: Aim,
+    path: Path,
     terms: Terms,
-    shelf_life: npt.NDArray[np.int64],
-    on_hand: FloatArray,
-) -> PerishableReplay:
-    """Replay a rule where units can be sold in `shelf_life` periods, the one of arrival included.
-
-    Demand that is not served is lost. Units that reach the end of their last period unsold are
-    thrown away then and are not held. The opening stock is fresh.
+    start: FloatArray,
+    arrivals: FloatArray,
+    demand: Paths,
+    life: int,
+    lead_time: int,
+    cycle: int,
+    *,
+    forced: FloatArray | None,
+    lost_sales: bool,
+) -> Aim:
+    """Return the aim of series whose units expire, a unit wasted costing its unit cost.
 
     Args:
-        demand: (series, periods) units.
-        rule: What to order at the end of a review period; sees what is left after the waste.
-        terms: Costs and lead times.
-        shelf_life: (series,) periods, at least 1.
-        on_hand: (series,) units before period 0, as old as if they arrived in it.
+        aim: Of the same series if nothing expired.
+        path: Of them.
+        terms: Of them.
+        start: (series,) units on hand less those that customers wait for.
+        arrivals: (series, periods) units by the period they come in.
+        demand: (periods, series, paths) units, until the order's own life is over.
+        life: Periods a unit can be sold in, the one of its arrival included.
+        lead_time: Of all.
+        cycle: Periods from the order's arrival to the next one's.
+        forced: (series,) units to order, NaN where it is ours to say.
+        lost_sales: Unmet demand is lost; else it waits.
     """
-    num, periods = demand.shape
-    longest = int(shelf_life.max())
-    # ages[k]: units that can be sold in k + 1 more periods, this one included.
-    ages = np.zeros((longest, num))
-    index = np.arange(num)
-    due = np.zeros((periods + int(terms.lead_time.max()) + 2, num))
-    due[0] = on_hand
-    total = {name: np.zeros(num) for name in ("held", "short", "served", "received", "expired")}
-    for t in range(periods):
-        ages[shelf_life - 1, index] += due[t]
-        if t:
-            total["received"] += due[t]
-        wanted = demand[:, t].astype(np.float64)
-        for age in range(longest):
-            sold = np.minimum(ages[age], wanted)
-            ages[age] -= sold
-            wanted = wanted - sold
-            total["served"] += sold
-        total["short"] += wanted
-        total["expired"] += ages[0]
-        ages[:-1] = ages[1:].copy()
-        ages[-1] = 0
-        stock = ages.sum(axis=0)
-        total["held"] += stock
-        if t % terms.review_period == 0:
-            state = State(stock, due[t + 1 :].sum(axis=0), np.zeros(num), due[t + 1 :])
-            due[t + terms.lead_time + 1, index] += rule(slice(0, num), t, state)
-    return PerishableReplay(
-        total["held"] * terms.holding_cost,
-        total["short"] * terms.stockout_cost,
-        total["expired"] * terms.unit_cost,
-        total["served"],
-        total["received"],
-        total["expired"],
-        ages.sum(axis=0),
+    shelf = _Shelf(start, arrivals, demand, life, lead_time, cycle, lost_sales)
+    pack = terms.pack_size
+
+    def cost(quantity: FloatArray) -> FloatArray:
+        found = shelf.play(quantity)
+        return (
+            terms.holding_cost * found.held
+            + terms.stockout_cost * found.missed
+            + terms.unit_cost * found.wasted
+        )
+
+    def change(quantity: FloatArray, step: FloatArray) -> FloatArray:
+        return cost(quantity + step) - cost(quantity)
+
+    low = np.full(len(pack), -1.0)
+    high = np.ceil(demand.sum(axis=0, dtype=np.float64).max(axis=1) / pack) + 1
+    while (high - low > 1).any():
+        middle = np.floor((low + high) / 2)
+        wanted = change(middle * pack, pack) < -_TINY
+        low, high = np.where(wanted, middle, low), np.where(wanted, high, middle)
+    quantity = (low + 1) * pack
+    promised = np.zeros(len(pack), bool)
+    for promise in (terms.service_level, terms.fill_rate):
+        if promise is not None:
+            promised |= ~np.isnan(promise)
+    quantity = np.where(promised, aim.quantity, quantity)
+    ordered, limited = within_limits(quantity, terms, path.at_arrival, change, promised, forced)
+    found = aim_of(path, terms, aim.need, aim.point, ordered, limited, change)
+    played = shelf.play(ordered)
+    return replace(
+        found,
+        need=np.where(promised, aim.need, quantity),
+        point=np.where(promised, aim.point, np.where(quantity > 0, aim.point, -1.0)),
+        holding_cost=terms.holding_cost * played.held,
+        stockout_cost=terms.stockout_cost * played.missed,
+        unavoidable=played.missed_before,
+        dry_in=aim.dry_in,
+        expired=played.expired,
     )
-
-
-def perishable_ratio(terms: Terms, shelf_life: npt.NDArray[np.int64]) -> FloatArray:
-    """Return the critical ratio where what outlasts the review is thrown away.
-
-    A unit too many is held while it lasts; where its life ends before the next delivery can
-    replace it, it costs its unit cost as well (Nahmias, Perishable Inventory Systems, 2011).
-    """
-    held = terms.holding_cost * np.minimum(shelf_life, terms.review_period)
-    wasted = np.where(shelf_life <= terms.review_period, terms.unit_cost, 0.0)
-    ratio: FloatArray = terms.stockout_cost / (terms.stockout_cost + held + wasted)
-    return ratio

@@ -1,15 +1,49 @@
 """Orders for one review date, with what each is expected to cost and why it was placed."""
 
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from invopt import contracts
 from invopt.config import InventoryConfig
-from invopt.inventory.costs import last_prices, terms_of
+from invopt.inventory.costs import Terms, last_prices, terms_of
 from invopt.inventory.decision import Decision, Forecast, decide
-from invopt.inventory.reasons import reasons_of
+from invopt.inventory.exceptions import Flags, flags_of
+from invopt.inventory.policy import periods_ahead
+from invopt.inventory.reasons import Notes, reasons_of
 from invopt.inventory.stock import Stock
 from invopt.panel import Panel
+from invopt.timeline import Timeline, frequency_unit
+
+FloatArray = npt.NDArray[np.float64]
+_DAYS = {"D": 1.0, "W": 7.0, "MS": 365.25 / 12}
+# Whole where units are whole, then money; the rest is rounded to what people read.
+UNITS = ("order_quantity", "order_up_to_level", "reorder_point", "safety_stock", "on_hand",
+         "on_order", "backorders")  # fmt: skip
+_MAX_COVER = 999.0  # days
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A review's orders, and what they rest on.
+
+    Attributes:
+        orders: OrderPlan, one row per series.
+        decision: Behind them.
+        terms: Of the series.
+        flags: Exceptions, as masks.
+        exceptions: The same as a table.
+    """
+
+    orders: pd.DataFrame = field(repr=False)
+    decision: Decision = field(repr=False)
+    terms: Terms = field(repr=False)
+    flags: Flags = field(repr=False)
+    exceptions: pd.DataFrame = field(repr=False)
 
 
 def plan_orders(
@@ -20,8 +54,9 @@ def plan_orders(
     model_version: str,
     *,
     is_count: bool,
-) -> tuple[pd.DataFrame, Decision]:
-    """Return the OrderPlan of a review, one row per series in order, and the decision behind it.
+    last_levels: pd.Series | None = None,
+) -> Planned:
+    """Return the OrderPlan of a review, one row per series in order, and what it rests on.
 
     Where the stock is not known the levels are given and nothing is ordered; `reason` says so.
 
@@ -32,27 +67,166 @@ def plan_orders(
         config: Costs and policy.
         model_version: Put on every row.
         is_count: True when sales are whole numbers.
+        last_levels: Order-up-to level of the review before by unique_id; None for a first one.
     """
     terms = terms_of(panel.series, last_prices(panel), config)
+    notes = Notes.none(panel.num_series)
     decision = decide(forecast, terms, stock, config, is_count=is_count)
-    levels = decision.levels
-    plan = pd.DataFrame(
+    decision = without_faults(decision, terms)
+    return finished(
+        panel, forecast, decision, stock, terms, config, model_version, notes,
+        is_count=is_count, last_levels=last_levels,
+    )  # fmt: skip
+
+
+def finished(
+    panel: Panel,
+    forecast: Forecast,
+    decision: Decision,
+    stock: Stock,
+    terms: Terms,
+    config: InventoryConfig,
+    model_version: str,
+    notes: Notes,
+    *,
+    is_count: bool,
+    last_levels: pd.Series | None = None,
+    dead: npt.NDArray[np.bool_] | None = None,
+    unit_cost: FloatArray | None = None,
+    mark: Callable[[Flags], None] | None = None,
+) -> Planned:
+    """Return a decision as orders with reasons and exceptions.
+
+    Args:
+        panel: Up to the review.
+        forecast: That was planned for.
+        decision: Of its series.
+        stock: Of its series, as recorded.
+        terms: Of its series.
+        config: Limits of what is told.
+        model_version: Put on every row.
+        notes: What else is to be said.
+        is_count: True when sales are whole numbers.
+        last_levels: Order-up-to level of the review before by unique_id; None for a first one.
+        dead: Series that no longer sell.
+        unit_cost: (series,) money per unit at the quantity ordered; the terms' by default.
+        mark: Adds exceptions of its own.
+    """
+    flags = flags_of(panel, decision, stock, terms, config, last_levels=last_levels, dead=dead)
+    if mark is not None:
+        mark(flags)
+    dates = dates_ahead(panel.timeline, decision)
+    reasons = reasons_of(decision, stock, terms, notes, dates)
+    costs = terms.unit_cost if unit_cost is None else unit_cost
+    orders = order_table(
+        panel, forecast, decision, stock, terms, dates, costs, is_count=is_count
+    ).assign(exception=flags.words(), reason=reasons, model_version=model_version)
+    orders["review_date"] = f"{panel.timeline.last:%Y-%m-%d}"
+    orders["money_at_risk"] = decision.saved.round(2)
+    orders["cost_of_one_less"] = decision.one_less.round(4)
+    orders["cost_of_one_more"] = decision.one_more.round(4)
+    checked = contracts.check(orders, contracts.OrderPlan)
+    return Planned(checked, decision, terms, flags, flags.table(panel.unique_ids, dates))
+
+
+def without_faults(decision: Decision, terms: Terms) -> Decision:
+    """Return the decision with no order for products whose terms cannot be."""
+    if terms.faults is None:
+        return decision
+    bad = terms.faults != ""
+    names = ("quantity", "holding_cost", "stockout_cost", "one_less", "one_more", "saved")
+    emptied: dict[str, Any] = {n: np.where(bad, np.nan, getattr(decision, n)) for n in names}
+    return replace(decision, **emptied)
+
+
+def dates_ahead(timeline: Timeline, decision: Decision) -> pd.DatetimeIndex:
+    """Return the first days of the periods ahead, as many as any order or path reaches."""
+    reach = int(decision.protection_interval.max(initial=1)) + 1
+    return timeline.dates(timeline.num_periods, timeline.num_periods + reach)
+
+
+def order_table(
+    panel: Panel,
+    forecast: Forecast,
+    decision: Decision,
+    stock: Stock,
+    terms: Terms,
+    dates: pd.DatetimeIndex,
+    unit_cost: FloatArray,
+    *,
+    is_count: bool,
+) -> pd.DataFrame:
+    """Return the columns of orders.csv that numbers and dates fill, rounded for people."""
+    series, levels = panel.series, decision.levels
+    names = dates.strftime("%Y-%m-%d").to_numpy(object)
+    arrives = np.minimum(terms.lead_time, len(names) - 1)
+    supplier = series.get("supplier", pd.Series("", index=series.index)).astype(str)
+    dry = decision.dry_in
+    found = pd.DataFrame(
         {
             "unique_id": panel.unique_ids.astype(str),
+            "product": series["product"].astype(str) if "product" in series else "",
+            "location": series["location"].astype(str) if "location" in series else "",
+            "supplier": supplier.replace("unknown", ""),
             "order_quantity": decision.quantity,
+            "order_value": decision.quantity * unit_cost,
             "order_up_to_level": np.maximum(levels.order_up_to, 0),
             "reorder_point": levels.reorder_point,
             "safety_stock": levels.safety_stock,
             "on_hand": stock.on_hand,
             "on_order": stock.on_order,
+            "backorders": stock.backorders,
+            "expected_demand": levels.expected_demand.round(2),
+            "lead_time": terms.lead_time,
+            "arrival_date": names[arrives],
+            "days_of_cover": _cover(forecast, stock, panel.timeline).round(1),
+            "stockout_date": [
+                "" if np.isnan(d) else names[int(d) - 1] for d in np.minimum(dry, len(names))
+            ],
+            "unavoidable_stockout_units": decision.unavoidable.round(2),
+            "unavoidable_stockout_cost": decision.unavoidable * terms.stockout_cost,
             "expected_holding_cost": decision.holding_cost,
             "expected_stockout_cost": decision.stockout_cost,
-            "model_version": model_version,
-            "review_date": f"{panel.timeline.last:%Y-%m-%d}",
-            "expected_demand": levels.expected_demand,
-            "cost_of_one_less": decision.one_less,
-            "cost_of_one_more": decision.one_more,
-            "reason": reasons_of(decision, stock),
         }
     )
-    return contracts.check(plan, contracts.OrderPlan), decision
+    money = ["order_value", "unavoidable_stockout_cost", "expected_holding_cost",
+             "expected_stockout_cost"]  # fmt: skip
+    found[money] = found[money].round(2)
+    if is_count:
+        found[list(UNITS)] = found[list(UNITS)].round()
+    else:
+        found[list(UNITS)] = found[list(UNITS)].round(3)
+    return found
+
+
+def _cover(forecast: Forecast, stock: Stock, timeline: Timeline) -> FloatArray:
+    """Return for how many days what is there, and what comes before it is sold, lasts.
+
+    At expected demand; beyond the forecast at its last week's pace; at most 999.
+    """
+    mean = np.asarray(forecast.mean, np.float64)
+    horizon = mean.shape[1]
+    reach = max(horizon, stock.arrivals.shape[1])
+    pace = mean[:, periods_ahead(horizon, reach)]
+    come = np.zeros((len(mean), reach))
+    come[:, : stock.arrivals.shape[1]] = stock.arrivals
+    start = np.maximum(stock.on_hand - stock.backorders, 0)
+    left = start[:, None] + come.cumsum(axis=1) - pace.cumsum(axis=1)
+    empty = left < 0
+    first = np.where(empty.any(axis=1), empty.argmax(axis=1), reach)
+    rows, at = np.arange(len(mean)), np.minimum(first, reach - 1)
+    before = np.where(at > 0, left[rows, np.maximum(at - 1, 0)], start)
+    before = before + come[rows, at] if reach else before
+    daily = np.maximum(mean[:, -7:].mean(axis=1), 1e-9)
+    part = np.where(
+        first < reach,
+        np.maximum(before, 0) / np.maximum(pace[rows, at], 1e-9),
+        np.maximum(left[:, -1], 0) / daily,
+    )
+    found: FloatArray = (first + part) * _DAYS[frequency_unit(timeline.freq)]
+    return np.where(np.isnan(stock.on_hand), np.nan, np.minimum(found, _MAX_COVER))
+
+
+def as_csv(plan: pd.DataFrame, *, is_count: bool) -> pd.DataFrame:
+    """Return an OrderPlan with whole units written without a decimal point."""
+    return plan.astype(dict.fromkeys(UNITS, "Int64")) if is_count else plan

@@ -16,12 +16,11 @@ class Levels:
     """Stock levels by series, in units.
 
     Levels are NaN where the critical ratio is beyond the forecast's quantiles, everything is
-    where the protection interval is beyond its horizon.
+    where the lead time is beyond its horizon.
 
     Attributes:
         order_up_to: Quantile of demand over lead time and review period at the critical ratio.
-        reorder_point: Quantile of demand over the lead time at the critical ratio: a position
-            below it before the next review is worth an order out of turn.
+        reorder_point: Largest position at which a review still orders.
         safety_stock: order_up_to minus expected demand over the same periods.
         expected_demand: Over lead time and review period.
         over_protection: (series, Q) quantiles of that demand.
@@ -55,17 +54,44 @@ def levels_of(
         is_count: True when sales are whole numbers.
     """
     ratio, horizon = terms.critical_ratio, mean.shape[1]
-    beyond = terms.protection_interval > horizon
-    interval = np.minimum(terms.protection_interval, horizon)
-    over = levels_over(levels, interval.astype(np.float64))
-    lead_time = np.minimum(terms.lead_time, horizon).astype(np.float64)
-    before = levels_over(levels, lead_time)
+    interval = terms.protection_interval
+    beyond = terms.lead_time > horizon
+    inside = np.minimum(interval, horizon)
+    over = levels_over(levels, inside.astype(np.float64))
     total = np.concatenate([np.zeros((len(mean), 1)), mean.cumsum(axis=1)], axis=1)
-    expected = total[np.arange(len(mean)), interval]
-    for values in (over, before, expected):
+    expected = total[np.arange(len(mean)), inside]
+    longer = np.flatnonzero((interval > horizon) & ~beyond)
+    if len(longer):
+        whole = _beyond_horizon(mean[longer], total[longer, -1], interval[longer])
+        over[longer] *= (whole / np.maximum(expected[longer], 1e-9))[:, None]
+        expected[longer] = whole
+    for values in (over, expected):
         values[beyond] = np.nan
     level = quantile_at(over, level_quantiles, ratio)
-    point = quantile_at(before, level_quantiles, ratio)
     if is_count:
-        level, point = np.rint(level), np.rint(point)
-    return Levels(level, point, level - expected, expected, over)
+        level = np.rint(level)
+    return Levels(level, level - 1, level - expected, expected, over)
+
+
+def periods_ahead(horizon: int, reach: int) -> npt.NDArray[np.int64]:
+    """Return the forecast's period that stands for each of `reach` periods ahead, from 0.
+
+    Beyond its horizon a forecast repeats its last seven periods, or its last one where it is
+    shorter: enough for the review period after a lead time as long as the horizon.
+    """
+    ahead = np.arange(reach)
+    season = 7 if horizon >= 7 else 1
+    over = np.maximum(ahead - horizon, 0) // season + 1
+    return np.where(ahead < horizon, ahead, ahead - season * over)
+
+
+def _beyond_horizon(
+    mean: npt.NDArray[np.floating],  # type: ignore[type-arg]
+    total: FloatArray,
+    interval: npt.NDArray[np.int64],
+) -> FloatArray:
+    """Return expected demand over intervals longer than the horizon."""
+    horizon, longest = mean.shape[1], int(interval.max())
+    ahead = mean[:, periods_ahead(horizon, longest)[horizon:]].cumsum(axis=1)
+    found: FloatArray = total + ahead[np.arange(len(mean)), interval - horizon - 1]
+    return found

@@ -1,115 +1,149 @@
-"""Words for a planner: why an order was placed, and which series want a look."""
+"""Sentences for a planner: why so much is ordered, and what no order can change any more."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from invopt.config import InventoryConfig
+from invopt.inventory.costs import Terms
 from invopt.inventory.decision import Decision
-from invopt.inventory.segments import SalesStatistics
 from invopt.inventory.stock import Stock
-from invopt.panel import Panel
 
 FloatArray = npt.NDArray[np.float64]
 NO_STOCK = "stock is not known"
-BEYOND = "the critical ratio lies beyond the forecast's quantiles"
-HORIZON = "lead time and review period reach beyond the forecast's horizon"
-# Periods that say what a series sells of late, at least.
-_RECENT = 13
+HORIZON = "the lead time reaches beyond the forecast's horizon"
 
 
-def reasons_of(decision: Decision, stock: Stock) -> npt.NDArray[np.object_]:
+@dataclass(frozen=True)
+class Notes:
+    """What is to be said of series beside the order itself; sentences by row, "" for none.
+
+    Attributes:
+        before: Sentences that stand in place of the usual reason.
+        after: Sentences that follow it.
+    """
+
+    before: npt.NDArray[np.object_] = field(repr=False)
+    after: npt.NDArray[np.object_] = field(repr=False)
+
+    @classmethod
+    def none(cls, num: int) -> "Notes":
+        """Return notes that say nothing."""
+        return cls(np.full(num, "", object), np.full(num, "", object))
+
+    def add(self, rows: npt.NDArray[np.int64], sentences: list[str]) -> None:
+        """Append a sentence to some series."""
+        for row, sentence in zip(rows, sentences, strict=True):
+            said = self.after[row]
+            self.after[row] = f"{said}; {sentence}" if said else sentence
+
+
+def reasons_of(
+    decision: Decision,
+    stock: Stock,
+    terms: Terms,
+    notes: Notes | None = None,
+    dates: pd.DatetimeIndex | None = None,
+) -> npt.NDArray[np.object_]:
     """Return a sentence per series: why it is ordered, or why not.
 
     Args:
         decision: Of the series.
         stock: Of the same series.
+        terms: Of the same series.
+        notes: What else is to be said.
+        dates: First days of the periods ahead; periods are named by number without them.
     """
-    levels = decision.levels
-    found = np.full(len(decision.quantity), "", object)
-    beyond, far = np.isnan(levels.reorder_point), np.isnan(levels.expected_demand)
-    unknown = np.isnan(stock.position) & ~beyond
-    found[beyond], found[far], found[unknown] = BEYOND, HORIZON, NO_STOCK
+    num = len(decision.quantity)
+    notes = notes or Notes.none(num)
+    found = _orders(decision, terms)
+    _add_before(found, decision, terms, dates)
+    far = np.isnan(decision.levels.expected_demand)
+    unknown = np.isnan(stock.on_hand)
+    found[unknown], found[far] = NO_STOCK, HORIZON
+    if terms.faults is not None:
+        bad = terms.faults != ""
+        found[bad] = "nothing can be ordered: " + terms.faults[bad]
+    said = notes.before != ""
+    found[said] = notes.before[said]
+    more = notes.after != ""
+    found[more] += "; " + notes.after[more]
+    return found
+
+
+def _orders(decision: Decision, terms: Terms) -> npt.NDArray[np.object_]:
+    """Return the sentence about position and level."""
+    levels, found = decision.levels, np.full(len(decision.quantity), "", object)
     ordered = decision.quantity > 0
+    rows = _rows(
+        ordered, decision.position, levels.order_up_to, levels.expected_demand,
+        levels.safety_stock, decision.one_less, decision.one_more, terms.pack_size,
+    )  # fmt: skip
     found[ordered] = [
-        f"position {position:g} is below the level {level:g}: expected demand {expected:.1f} "
-        f"and safety stock {safety:.1f}; one less {_change(less)}, one more {_change(more)}"
-        for position, level, expected, safety, less, more in _rows(
-            ordered, stock.position, levels.order_up_to, levels.expected_demand,
-            levels.safety_stock, decision.one_less, decision.one_more,
-        )
-    ]  # fmt: skip
-    covered = ~(ordered | beyond | unknown)
+        f"position {position:.4g} is below the level {level:.4g}: expected demand "
+        f"{expected:.3g} and safety stock {safety:.3g}{_neighbours(less, more, pack)}"
+        for position, level, expected, safety, less, more, pack in rows
+    ]
+    covered = ~ordered
     found[covered] = [
-        f"position {position:g} covers the level {level:g}"
-        for position, level in _rows(covered, stock.position, levels.order_up_to)
+        f"position {position:.4g} covers the level {level:.4g}"
+        if need <= 0
+        else f"position {position:.4g} is below the level {level:.4g}, and an order is not worth it"
+        for position, level, need in _rows(
+            covered, decision.position, levels.order_up_to, decision.need
+        )
     ]
     return found
 
 
-def exceptions_of(
-    panel: Panel,
+def _neighbours(less: float, more: float, pack: float) -> str:
+    """Return what one pack less and one more cost; nothing where the quantity was not chosen so."""
+    if not (less >= 0 and more >= 0):
+        return ""
+    one = "one" if pack == 1 else f"one pack ({pack:g})"
+    return f"; {one} less costs {less:.3g} more, {one} more costs {more:.3g} more"
+
+
+def _add_before(
+    found: npt.NDArray[np.object_],
     decision: Decision,
-    stock: Stock,
-    config: InventoryConfig,
-    last_levels: pd.Series | None = None,
-) -> npt.NDArray[np.object_]:
-    """Return what a planner should look at, joined by "; ", "" for most series.
-
-    Args:
-        panel: Up to the review.
-        decision: Of its series.
-        stock: Of its series.
-        config: Limits of demand_jump and level_change.
-        last_levels: Order-up-to level of the review before by unique_id; None for a first one.
-    """
-    levels = decision.levels
-    periods = max(panel.timeline.season_length, _RECENT)
-    usual = recent_sales(panel).mean * decision.protection_interval
-    expected = levels.expected_demand
-    far = (expected > config.demand_jump * usual) | (usual > config.demand_jump * expected)
-    lead_time = panel.series.get("lead_time")
-    under_way = stock.arrivals.sum(axis=1)
-    out_of_reach = np.isnan(expected)
-    flags = {
-        "no stock record": np.isnan(stock.position),
-        "level beyond the forecast's quantiles": np.isnan(levels.reorder_point) & ~out_of_reach,
-        "lead time beyond the forecast's horizon": out_of_reach,
-        "new series": panel.num_periods - panel.launch() < min(periods, panel.num_periods),
-        "demand jump": far & (np.abs(expected - usual) > 1),
-        "open orders exceed stock on order": under_way > stock.on_order + 0.5,
-    }
-    if lead_time is not None:
-        flags["no lead time recorded, the configured one is used"] = lead_time.isna().to_numpy()
-    if last_levels is not None:
-        last = last_levels.reindex(panel.unique_ids.astype(str)).to_numpy(np.float64)
-        change = np.abs(np.maximum(levels.order_up_to, 0) - last)
-        flags["level changed"] = change > config.level_change * np.maximum(last, 1)
-    return _joined(list(flags), np.stack(list(flags.values()), axis=1))
+    terms: Terms,
+    dates: pd.DatetimeIndex | None,
+) -> None:
+    """Say where sales are lost before an order can arrive."""
+    rows = np.flatnonzero(runs_dry_before(decision, terms))
+    for row in rows:
+        units = decision.unavoidable[row]
+        money = units * terms.stockout_cost[row]
+        day = decision.dry_in[row]
+        when = "" if np.isnan(day) else f" on {_day(int(day), dates)}"
+        arrives = _day(int(terms.lead_time[row]) + 1, dates)
+        found[row] += (
+            f"; runs out{when}, before an order placed now can arrive on {arrives}: "
+            f"{units:.3g} units ({money:.3g} in money) are missed whatever is ordered"
+        )
 
 
-def recent_sales(panel: Panel) -> SalesStatistics:
-    """Return what each series sold in the latest season (at least 13 periods)."""
-    periods = max(panel.timeline.season_length, _RECENT)
-    first = max(0, panel.num_periods - periods)
-    seen = panel.is_observed[:, first:]
-    return SalesStatistics.of(np.where(seen, panel.y[:, first:], np.nan))
+def runs_dry_before(decision: Decision, terms: Terms) -> npt.NDArray[np.bool_]:
+    """Return the series that will miss sales before an order placed now can arrive."""
+    with np.errstate(invalid="ignore"):
+        dry = decision.dry_in <= terms.lead_time
+        share = decision.levels.expected_demand * terms.lead_time
+        share = share / np.maximum(decision.protection_interval, 1)
+        much = (decision.unavoidable >= _LEAST) & (decision.unavoidable >= _SHARE * share)
+    return np.asarray((dry & (decision.unavoidable > 0)) | much)
 
 
-def _joined(texts: Sequence[str], masks: npt.NDArray[np.bool_]) -> npt.NDArray[np.object_]:
-    """Return per row the texts whose mask holds, joined by "; "; few combinations occur."""
-    codes = masks @ (1 << np.arange(masks.shape[1]))
-    found = np.full(len(masks), "", object)
-    for code in np.unique(codes):
-        found[codes == code] = "; ".join(t for i, t in enumerate(texts) if code >> i & 1)
-    return found
+# Units, and share of the demand before arrival, that are worth telling.
+_LEAST, _SHARE = 0.5, 0.1
+
+
+def _day(period: int, dates: pd.DatetimeIndex | None) -> str:
+    if dates is None or period > len(dates):
+        return f"period {period}"
+    return f"{dates[period - 1]:%Y-%m-%d}"
 
 
 def _rows(mask: npt.NDArray[np.bool_], *columns: FloatArray) -> list[tuple[float, ...]]:
     return list(zip(*(column[mask].tolist() for column in columns), strict=True))
-
-
-def _change(cost: float) -> str:
-    return f"{'costs' if cost >= 0 else 'saves'} {abs(cost):.2f}"

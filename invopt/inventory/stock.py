@@ -19,45 +19,58 @@ class Stock:
         backorders: (series,) waiting customers; 0 where not recorded.
         arrivals: (series, periods) units under way that arrive at the start of the next period,
             the one after, ...; sums to on_order.
+        overdue: (series,) units among them that were due in the past; None for none.
     """
 
     on_hand: FloatArray = field(repr=False)
     on_order: FloatArray = field(repr=False)
     backorders: FloatArray = field(repr=False)
     arrivals: FloatArray = field(repr=False)
+    overdue: FloatArray | None = field(default=None, repr=False)
 
     @property
     def position(self) -> FloatArray:
         """On hand plus on order minus backorders."""
         return self.on_hand + self.on_order - self.backorders
 
-    def select(self, rows: slice) -> "Stock":
-        """Return the stock of some series."""
-        return Stock(
-            self.on_hand[rows], self.on_order[rows], self.backorders[rows], self.arrivals[rows]
-        )
+    def counted(self, periods: npt.NDArray[np.int64]) -> FloatArray:
+        """Return the position that counts for so many periods ahead: what arrives later does not.
+
+        Args:
+            periods: (series,) periods until the next order arrives.
+        """
+        later = np.arange(1, self.arrivals.shape[1] + 1) > periods[:, None]
+        return self.position - np.where(later, self.arrivals, 0).sum(axis=1)
+
+    @property
+    def late(self) -> FloatArray:
+        """(series,) units that were due in the past."""
+        return np.zeros(len(self.on_hand)) if self.overdue is None else self.overdue
 
 
 def stock_of(
     unique_ids: npt.NDArray[np.object_],
     position: pd.DataFrame | None,
     open_orders: pd.DataFrame | None = None,
+    delay: FloatArray | None = None,
 ) -> Stock:
     """Return the stock of series in order.
 
-    Units under way that no open order dates are taken to arrive at the start of the next period.
-    Where only open orders are recorded, they are what is under way.
+    Units under way that no open order dates are taken to arrive at the start of the next period,
+    and so are those due in the past: late, not gone. Where only open orders are recorded, they are
+    what is under way. Waiting customers are served first.
 
     Args:
         unique_ids: Series.
         position: StockPosition; None when no stock is known.
         open_orders: OpenOrders; None when none are recorded.
+        delay: (series,) periods by which deliveries come later than due; 0 by default.
     """
     num = len(unique_ids)
-    dated = _arrivals(unique_ids, open_orders)
+    dated, late = _arrivals(unique_ids, open_orders, delay)
     if position is None:
         unknown = np.full(num, np.nan)
-        return Stock(unknown, unknown.copy(), np.zeros(num), dated)
+        return Stock(unknown, unknown.copy(), np.zeros(num), dated, late)
     rows = position.set_index("unique_id").reindex(unique_ids)
     on_hand = rows["on_hand"].to_numpy(np.float64)
     due = dated.sum(axis=1)
@@ -69,17 +82,29 @@ def stock_of(
     backorders = np.zeros(num)
     if "backorders" in rows:
         backorders = np.nan_to_num(rows["backorders"].to_numpy(np.float64))
-    return Stock(on_hand, on_order, backorders, dated)
+    # Orders by date are the better record: what is under way is at least what they say.
+    on_order = np.where(np.isnan(on_order), np.nan, np.maximum(on_order, due))
+    return Stock(on_hand, on_order, backorders, dated, late)
 
 
-def _arrivals(unique_ids: npt.NDArray[np.object_], open_orders: pd.DataFrame | None) -> FloatArray:
+def _arrivals(
+    unique_ids: npt.NDArray[np.object_],
+    open_orders: pd.DataFrame | None,
+    delay: FloatArray | None,
+) -> tuple[FloatArray, FloatArray]:
+    """Return (series, periods) units by arrival, and (series,) those due in the past."""
+    late = np.zeros(len(unique_ids))
     if open_orders is None or open_orders.empty:
-        return np.zeros((len(unique_ids), 1))
-    due_in = np.maximum(open_orders["due_in"].to_numpy(np.int64), 1)
-    found = np.zeros((len(unique_ids), int(due_in.max())))
+        return np.zeros((len(unique_ids), 1)), late
     row = pd.Index(unique_ids.astype(str)).get_indexer(pd.Index(open_orders["unique_id"]))
     known = row >= 0
-    due = due_in - 1
-    quantity = open_orders["quantity"].to_numpy(np.float64)
-    np.add.at(found, (row[known], due[known]), quantity[known])
-    return found
+    row, due_in = row[known], open_orders["due_in"].to_numpy(np.int64)[known]
+    quantity = open_orders["quantity"].to_numpy(np.float64)[known]
+    overdue = due_in < 1
+    if delay is not None:
+        due_in = np.where(overdue, due_in + np.rint(delay[row]).astype(np.int64), due_in)
+    due_in = np.maximum(due_in, 1)
+    found = np.zeros((len(unique_ids), int(due_in.max(initial=1))))
+    np.add.at(found, (row, due_in - 1), quantity)
+    np.add.at(late, row[overdue], quantity[overdue])
+    return found, late

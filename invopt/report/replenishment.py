@@ -126,16 +126,20 @@ def _segments(plan: pd.DataFrame) -> pd.DataFrame:
 
 def _exceptions(plan: pd.DataFrame) -> list[dict[str, Any]]:
     """Return how many series each exception concerns, with an example, most frequent first."""
-    flagged = plan["exception"][plan["exception"] != ""].str.split("; ").explode()
+    flagged = plan["exception"][plan["exception"] != ""].str.split(";").explode()
     return [
-        {"exception": name, "count": len(rows), "examples": ", ".join(rows.index[:5])}
+        {
+            "exception": name.replace("_", " "),
+            "count": len(rows),
+            "examples": ", ".join(rows.index[:5]),
+        }
         for name, rows in sorted(flagged.groupby(flagged), key=lambda item: -len(item[1]))
     ]
 
 
 def _largest(plan: pd.DataFrame) -> list[dict[Any, Any]]:
-    """Return the orders that save most: those whose last pack is worth most."""
-    rows = plan.sort_values("cost_of_one_less", ascending=False, na_position="last")
+    """Return the orders with most money at risk: what they save against ordering nothing."""
+    rows = plan.sort_values("money_at_risk", ascending=False, na_position="last")
     return rows.head(NUM_ROWS).reset_index().to_dict("records")
 
 

@@ -23,7 +23,11 @@ from invopt.sources.faults import with_faults
 from invopt.sources.joins import JoinMisses, join_misses
 from invopt.sources.ledger import Accounting, Ledger
 from invopt.sources.mapping import Mapping
-from invopt.sources.position import read_positions, with_lead_times
+from invopt.sources.position import (
+    read_positions,
+    with_lead_times,
+    with_supplier_lead_times,
+)
 from invopt.sources.products import read_products
 from invopt.sources.sales import LongSales, WideSales, series_key
 from invopt.sources.standard import Parts
@@ -210,6 +214,7 @@ class _Build:
         positions |= read_terms_tables(
             self.reader, self.ledger, self.mapping, key, series, timeline
         )
+        series = with_supplier_lead_times(series, positions.get("suppliers"))
         self.notify(f"{len(series):,} series x {timeline.num_periods:,} periods ({timeline.freq})")
         tables = ChannelTables(self.reader, self.ledger, self.mapping, series, timeline)
         shared = tables.shared()

@@ -188,3 +188,20 @@ def with_lead_times(series: pd.DataFrame, position: pd.DataFrame | None) -> pd.D
     if "lead_time" in series:
         values = np.where(np.isnan(values), series["lead_time"].to_numpy(np.float64), values)
     return series.assign(lead_time=values)
+
+
+def with_supplier_lead_times(series: pd.DataFrame, suppliers: pd.DataFrame | None) -> pd.DataFrame:
+    """Return series with their supplier's lead time where they have none of their own.
+
+    Args:
+        series: Products.
+        suppliers: As invopt.sources.terms reads them; None where none are mapped.
+    """
+    if suppliers is None or "lead_time" not in suppliers or "supplier" not in series:
+        return series
+    of_supplier = suppliers.set_index("supplier")["lead_time"].reindex(series["supplier"])
+    values = of_supplier.to_numpy(np.float64)
+    if "lead_time" in series:
+        own = series["lead_time"].to_numpy(np.float64)
+        values = np.where(np.isnan(own), values, own)
+    return series.assign(lead_time=values)

@@ -5,13 +5,13 @@ A row that cannot be used is set aside with its reason, and the rest is planned.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from invopt.contracts import TermsTables
 from invopt.sources.duck import Reader
 from invopt.sources.ledger import DUPLICATE, ORPHAN, Ledger
 from invopt.sources.mapping import TERMS, Expression, Mapping, TermsTable
@@ -45,25 +45,6 @@ _NEEDED = {
 }
 _NOT_NEGATIVE = ("min_value", "min_units", "order_cost", "budget", "from_quantity",
                  "lead_time_deviation", "value")  # fmt: skip
-
-
-@dataclass(frozen=True)
-class TermsTables:
-    """The tables of a snapshot; None where one is not mapped.
-
-    Attributes:
-        suppliers: One row per supplier; order_days as text of weekday numbers, 0 for Monday.
-        price_breaks: unit_cost from a quantity on, by supplier or unique_id.
-        receipts: lead_time in periods, by supplier or unique_id.
-        calendar: ds and open, by location, by supplier, or for all.
-        overrides: As given, with the scope columns that the mapping names.
-    """
-
-    suppliers: pd.DataFrame | None = field(default=None, repr=False)
-    price_breaks: pd.DataFrame | None = field(default=None, repr=False)
-    receipts: pd.DataFrame | None = field(default=None, repr=False)
-    calendar: pd.DataFrame | None = field(default=None, repr=False)
-    overrides: pd.DataFrame | None = field(default=None, repr=False)
 
 
 def read_terms(path: Path) -> TermsTables:

@@ -46,13 +46,14 @@ def review(tmp_path):
 
 
 def plan(review, last=None, config=CONFIG):
-    out = review / "orders.csv"
+    names = ("orders", "purchase_orders", "exceptions")
+    out = {name: str(review / f"{name}.csv") for name in names}
     told = []
     plan_all_orders(
         str(review / "derived"), str(review / "forecast"), review / "snapshot", last, "m-1",
-        config, str(out), told.append,
+        config, out, told.append,
     )  # fmt: skip
-    return pd.read_csv(out), told
+    return pd.read_csv(out["orders"]), told
 
 
 def test_every_series_of_every_partition_has_one_row_with_reason_and_segment(review):
@@ -61,7 +62,7 @@ def test_every_series_of_every_partition_has_one_row_with_reason_and_segment(rev
     assert found["unique_id"].is_unique
     assert found["segment"].str.fullmatch("[ABC][XYZ]").all()
     assert found["order_quantity"].isna().sum() == 1
-    assert found.loc[4, "exception"].startswith("no stock record")
+    assert found.loc[4, "exception"].startswith("no_stock_record")
     assert "1 series without an order" in told[-1]
     assert set(found["review_date"]) == {review_date(str(review / "derived"))}
 
@@ -72,7 +73,7 @@ def test_planning_a_review_twice_gives_the_same_orders(review):
     pd.testing.assert_frame_equal(first, again)
 
 
-@pytest.mark.parametrize("policy", ["order_up_to", "lost_sales"])
+@pytest.mark.parametrize("policy", ["auto", "lost_sales"])
 def test_orders_are_what_the_position_lacks_of_the_level(review, policy):
     config = CONFIG | {"inventory": CONFIG["inventory"] | {"policy": policy}}
     found, _ = plan(review, config=config)
@@ -81,12 +82,24 @@ def test_orders_are_what_the_position_lacks_of_the_level(review, policy):
     np.testing.assert_allclose(found["order_quantity"][known], lacks[known].clip(lower=0))
 
 
+def test_purchase_orders_and_exceptions_stand_beside_the_orders(review):
+    found, _ = plan(review)
+    bought = pd.read_csv(review / "purchase_orders.csv")
+    assert bought["order_quantity"].sum() == found["order_quantity"].sum()
+    assert set(bought["order_date"]) == {"2024-04-29"}
+    assert set(bought["arrival_date"]) == {"2024-05-02"}
+    told = pd.read_csv(review / "exceptions.csv")
+    words = found["exception"].dropna().str.split(";").explode()
+    assert sorted(told["exception"]) == sorted(words)
+    assert told["advice"].notna().all()
+
+
 def test_a_level_far_from_the_last_reviews_is_flagged(review):
     first, _ = plan(review)
     last = review / "last.csv"
     first.assign(order_up_to_level=first["order_up_to_level"] * 3).to_csv(last, index=False)
     found, _ = plan(review, last)
-    assert found["exception"][[0, 1, 2, 3, 5]].str.contains("level changed").all()
+    assert found["exception"][[0, 1, 2, 3, 5]].str.contains("level_changed").all()
 
 
 def test_the_page_shows_orders_frontier_and_exceptions(review):

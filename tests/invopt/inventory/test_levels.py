@@ -3,10 +3,10 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from scipy.stats import norm
 
 from invopt.config import InventoryConfig
-from invopt.errors import ContractError
 from invopt.inventory import (
     expected_shortage_and_excess,
     levels_of,
@@ -70,24 +70,28 @@ def test_vn2_costs_give_a_critical_ratio_of_five_sixths():
     assert set(terms.protection_interval) == {3}
 
 
-def test_a_cost_of_zero_is_refused_with_the_series_named():
+def test_a_cost_of_zero_is_a_fault_of_its_series_alone():
     series = make_panel().series.assign(unit_cost=[1, 1, 0, 1, 1, 1])
-    with pytest.raises(
-        ContractError, match=r"holding_cost must be above 0 and finite; 1 did not.*p1_s0"
-    ):
-        terms_of(series, None, InventoryConfig())
+    terms = terms_of(series, None, InventoryConfig())
+    faults = ["", "", "holding_cost is 0, and must be above 0", "", "", ""]
+    assert terms.faults.tolist() == faults
+    assert (terms.holding_cost > 0).all()
+    assert terms_of(make_panel().series, None, InventoryConfig()).faults is None
 
 
 @pytest.mark.parametrize("lead_time", [-1.0, 2.5, np.inf])
-def test_a_lead_time_that_is_no_number_of_periods_is_refused_with_the_series_named(lead_time):
+def test_a_lead_time_that_is_no_number_of_periods_is_a_fault_of_its_series_alone(lead_time):
     products = pd.DataFrame({"unique_id": ["a", "b"], "lead_time": [1.0, lead_time]})
-    with pytest.raises(ContractError, match=r"lead_time must be whole periods.*1 did not.*b"):
-        terms_of(products, None, InventoryConfig())
+    terms = terms_of(products, None, InventoryConfig())
+    assert terms.faults[0] == ""
+    assert terms.faults[1].startswith("lead_time is")
+    assert terms.lead_time.tolist() == [1, 7]
 
 
-def test_a_cost_without_bound_is_refused_since_its_ratio_would_be_one():
-    with pytest.raises(ContractError, match="stockout_cost must be above 0 and finite"):
-        terms_of(pd.DataFrame({"unique_id": ["a"]}), None, InventoryConfig(stockout_cost=np.inf))
+@pytest.mark.parametrize("costs", [{"stockout_cost": np.inf}, {"holding_rate": 0}])
+def test_costs_with_which_nothing_can_be_ordered_are_refused_from_the_configuration_alone(costs):
+    with pytest.raises(ValidationError, match=next(iter(costs))):
+        InventoryConfig(**costs)
 
 
 def test_levels_of_counts_are_whole_and_safety_stock_is_what_exceeds_the_mean():

@@ -10,7 +10,7 @@ from invopt.inventory.lost_sales import (
     need_with_next,
     stock_at_arrival,
 )
-from invopt.inventory.paths import Draws, demand_paths, dependence_of
+from invopt.inventory.paths import Draws, Sampler, dependence_of
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.9, 0.95)
 
@@ -137,15 +137,16 @@ def test_paths_have_the_forecast_quantiles_in_every_period():
     quantiles = np.array([[[0.0, 2, 4, 7, 11, 14]] * 3])
     draws = Draws.make(3, 4000, seed=0)
     for dependence in (0.0, 0.6):
-        paths = demand_paths(quantiles, LEVELS, np.array([dependence]), draws, is_count=False)
+        paths = Sampler(draws, LEVELS).paths(quantiles, np.array([dependence]), is_count=False)
         for period in range(3):
-            found = np.quantile(paths[0, period], LEVELS[1:])
+            found = np.quantile(paths[period, 0], LEVELS[1:])
             np.testing.assert_allclose(found, quantiles[0, 0, 1:], atol=0.5)
 
 
 def test_counts_are_whole_and_never_negative():
     quantiles = np.array([[[-0.4, -0.1, 0.3, 0.8, 1.6, 2.2]]])
-    paths = demand_paths(quantiles, LEVELS, np.zeros(1), Draws.make(1, 500, seed=1), is_count=True)
+    sampler = Sampler(Draws.make(1, 500, seed=1), LEVELS)
+    paths = sampler.paths(quantiles, np.zeros(1), is_count=True)
     assert (paths == np.rint(paths)).all()
     assert paths.min() == 0
 

@@ -5,7 +5,6 @@ import pytest
 from invopt.config import InventoryConfig
 from invopt.forecasts import ForecastArrays
 from invopt.inventory import decide, plan_orders, segments_of, stock_of, terms_of
-from invopt.inventory.reasons import exceptions_of
 from invopt.inventory.segments import SalesStatistics
 from tests.builders import make_panel
 
@@ -28,7 +27,7 @@ def plan(position, open_orders=None, config=CONFIG, made=None, **columns):
     panel = make_panel(num_series=3)
     panel = make_with(panel, **columns)
     stock = stock_of(panel.unique_ids, position, open_orders)
-    return plan_orders(panel, made or forecast(), stock, config, "m-1", is_count=True)[0]
+    return plan_orders(panel, made or forecast(), stock, config, "m-1", is_count=True).orders
 
 
 def make_with(panel, **columns):
@@ -43,16 +42,19 @@ def stock(**values):
 
 def test_an_order_brings_the_position_up_to_the_level():
     # 5/6 lies between the 50 % and the 90 % quantile of the sum, 12 and 18: 17
-    found = plan(stock(on_hand=[5.0, 0, 30], on_order=[3.0, 0, 0]))
+    config = CONFIG.model_copy(update={"policy": "order_up_to"})
+    found = plan(stock(on_hand=[5.0, 0, 30], on_order=[3.0, 0, 0]), config=config)
     assert found["order_up_to_level"].tolist() == [17, 17, 17]
     assert found["order_quantity"].tolist() == [9, 17, 0]
     assert found["reason"].iloc[0].startswith("position 8 is below the level 17")
     assert found["reason"].iloc[2] == "position 30 covers the level 17"
 
 
-def test_orders_are_multiples_of_the_pack_and_reach_the_minimum():
-    found = plan(stock(on_hand=[16.0, 10, 0]), pack_size=6.0, min_order=10.0)
-    assert found["order_quantity"].tolist() == [12, 12, 18]
+def test_orders_are_multiples_of_the_pack_and_reach_the_minimum_or_are_dropped():
+    found = plan(stock(on_hand=[9.0, 12, 0]), pack_size=6.0, min_order=[10.0, 30.0, 0.0])
+    assert found["order_quantity"].tolist() == [12, 0, 6]
+    assert found["exception"].str.contains("min_order_above_need").tolist() == [True, True, False]
+    assert "an order is not worth it" in found["reason"].iloc[1]
 
 
 def test_where_stock_is_unknown_levels_are_given_and_nothing_is_invented():
@@ -61,6 +63,7 @@ def test_where_stock_is_unknown_levels_are_given_and_nothing_is_invented():
     assert found["on_hand"].isna().all()
     assert (found["order_up_to_level"] == 17).all()
     assert set(found["reason"]) == {"stock is not known"}
+    assert found["exception"].str.contains("no_stock_record").all()
 
 
 def test_a_series_without_a_stock_record_is_left_open_among_others():
@@ -68,14 +71,11 @@ def test_a_series_without_a_stock_record_is_left_open_among_others():
     assert found["order_quantity"].isna().tolist() == [False, True, False]
 
 
-@pytest.mark.parametrize("policy", ["order_up_to", "lost_sales"])
-def test_a_level_beyond_the_quantiles_says_so_and_orders_nothing(policy):
-    config = InventoryConfig(
-        lead_time=2, review_period=1, holding_cost=0.001, stockout_cost=1.0, policy=policy
-    )
+def test_a_ratio_beyond_the_quantiles_still_orders_from_the_tail():
+    config = CONFIG.model_copy(update={"holding_cost": 0.001})
     found = plan(stock(on_hand=[5.0, 1, 4]), config=config)
-    assert set(found["reason"]) == {"the critical ratio lies beyond the forecast's quantiles"}
-    assert found["order_quantity"].isna().all()
+    usual = plan(stock(on_hand=[5.0, 1, 4]))
+    assert (found["order_quantity"] > usual["order_quantity"]).all()
 
 
 @pytest.mark.parametrize("policy", ["order_up_to", "lost_sales"])
@@ -83,13 +83,15 @@ def test_a_lead_time_beyond_the_horizon_says_so_and_leaves_the_others_ordered(po
     config = CONFIG.model_copy(update={"policy": policy})
     found = plan(stock(on_hand=[5.0, 0, 0]), config=config, lead_time=[2.0, 2, 60])
     assert found["order_quantity"].isna().tolist() == [False, False, True]
-    assert found["reason"].iloc[2].startswith("lead time and review period reach beyond")
+    assert found["reason"].iloc[2] == "the lead time reaches beyond the forecast's horizon"
+    assert found["exception"].iloc[2].startswith("lead_time_beyond_horizon")
     assert found["expected_demand"].isna().tolist() == [False, False, True]
 
 
-def test_backorders_are_added_to_the_order():
-    found = plan(stock(on_hand=[5.0, 5, 5], backorders=[2.0, 0, 0]))
-    assert found["order_quantity"].tolist() == [14, 12, 12]
+def test_waiting_customers_are_served_first_and_told():
+    few, many = (plan(stock(on_hand=[0.0] * 3, backorders=[w] * 3)) for w in (0.0, 7.0))
+    assert (many["order_quantity"] - few["order_quantity"]).tolist() == [7, 7, 7]
+    assert many["exception"].str.startswith("negative_stock;stockout_now").all()
 
 
 def test_more_stock_costs_more_to_hold_and_less_to_run_out():
@@ -98,7 +100,7 @@ def test_more_stock_costs_more_to_hold_and_less_to_run_out():
     assert (high["expected_stockout_cost"] < low["expected_stockout_cost"]).all()
 
 
-@pytest.mark.parametrize("policy", ["order_up_to", "lost_sales"])
+@pytest.mark.parametrize("policy", ["auto", "lost_sales"])
 def test_ordering_one_less_or_one_more_never_costs_less(policy):
     config = CONFIG.model_copy(update={"policy": policy})
     found = plan(stock(on_hand=[5.0, 0, 40]), config=config)
@@ -162,29 +164,84 @@ def test_a_plan_scales_with_demand_and_stock():
             )
             for f, s in ((made, 4.0), (ten, 40.0))
         )
-        np.testing.assert_allclose(more.need, 10 * one.need, rtol=1e-6)
+        np.testing.assert_allclose(more.need, 10 * one.need, rtol=1e-4)
 
 
 def test_exceptions_name_what_a_planner_should_look_at():
     panel = make_with(make_panel(num_series=3), lead_time=[2.0, np.nan, 2.0])
-    config = InventoryConfig(lead_time=2, review_period=1, holding_cost=0.2, stockout_cost=1.0)
-    recorded = stock(on_hand=[5.0, 5, np.nan]).dropna()
-    state = stock_of(panel.unique_ids, recorded)
-    made = forecast(mean=100.0)
-    _, decision = plan_orders(panel, made, state, config, "m", is_count=True)
-    last = pd.Series({"p0_s0": 2.0, "p1_s0": 17.0})
-    found = exceptions_of(panel, decision, state, config, last)
-    assert found[0] == "demand jump; level changed"
-    assert found[1] == "demand jump; no lead time recorded, the configured one is used"
-    assert found[2] == "no stock record; demand jump"
+    state = stock_of(panel.unique_ids, stock(on_hand=[50.0, 50, np.nan]).dropna())
+    last = pd.Series({"p0_s0": 2.0, "p1_s1": 17.0})
+    found = plan_orders(
+        panel, forecast(mean=100.0), state, CONFIG, "m", is_count=True, last_levels=last
+    ).orders["exception"]
+    assert found[0] == "demand_jump;level_changed"
+    assert "no_lead_time" in found[1]
+    assert found[2].startswith("no_stock_record;demand_jump")
 
 
-def test_a_lead_time_beyond_the_horizon_is_an_exception_of_its_own():
-    panel = make_with(make_panel(num_series=3), lead_time=[2.0, 2, 60])
-    state = stock_of(panel.unique_ids, stock(on_hand=[5.0, 5, 5]))
-    _, decision = plan_orders(panel, forecast(), state, CONFIG, "m", is_count=True)
-    found = exceptions_of(panel, decision, state, CONFIG)
-    assert found[2] == "lead time beyond the forecast's horizon"
+def test_one_faulty_product_is_left_out_and_the_others_are_ordered():
+    faults = ["", "pack_size is 0, and must be above 0", ""]
+    found = plan(stock(on_hand=[0.0] * 3), data_fault=faults)
+    assert found["order_quantity"].isna().tolist() == [False, True, False]
+    assert found["exception"].iloc[1].startswith("data_fault")
+    assert "pack_size is 0" in found["reason"].iloc[1]
+    free = plan(stock(on_hand=[0.0] * 3), holding_cost=[1.0, 0, 1])
+    assert free["order_quantity"].isna().tolist() == [False, True, False]
+
+
+def test_late_orders_are_counted_as_coming_next_and_told():
+    orders = pd.DataFrame({"unique_id": ["p0_s0"], "due_in": [-9], "quantity": [40.0]})
+    found = plan(stock(on_hand=[0.0] * 3), orders)
+    assert found["order_quantity"].iloc[0] == 0
+    assert found["exception"].iloc[0].startswith("stockout_now;delivery_overdue")
+    assert found["on_order"].tolist() == [40, 0, 0]
+
+
+def test_a_far_order_is_no_cover_and_is_told_to_be_too_late():
+    orders = pd.DataFrame({"unique_id": ["p0_s0"], "due_in": [60], "quantity": [300.0]})
+    found = plan(stock(on_hand=[0.0] * 3), orders)
+    assert found["order_quantity"].iloc[0] == found["order_quantity"].iloc[1] > 0
+    assert "delivery_too_late" in found["exception"].iloc[0]
+    assert found["unavoidable_stockout_units"].iloc[0] == pytest.approx(8, abs=1.5)
+    assert found["review_date"].iloc[0] == "2024-04-29"
+    assert found["stockout_date"].iloc[0] == "2024-04-30"
+    assert found["arrival_date"].iloc[0] == "2024-05-02"
+
+
+def test_a_line_that_does_not_pay_its_cost_waits():
+    cheap, dear = (plan(stock(on_hand=[11.0] * 3), order_cost=c) for c in (0.01, 500.0))
+    assert (cheap["order_quantity"] > 0).all()
+    assert (dear["order_quantity"] == 0).all()
+    assert (dear["reorder_point"] < cheap["reorder_point"]).all()
+
+
+def test_an_order_that_costs_a_line_lasts_for_several_reviews():
+    own, lot = (plan(stock(on_hand=[0.0] * 3), order_cost=c) for c in (np.nan, 2.0))
+    # sqrt(2 x 2 x 4 / 0.2) = 8.9 units at 4 a period, against 8 to 10 for its own
+    assert (lot["order_quantity"] >= own["order_quantity"]).all()
+    lots = plan(stock(on_hand=[0.0] * 3), order_cost=8.0)["order_quantity"]
+    assert lots.tolist() == pytest.approx([18] * 3, abs=2)
+
+
+def test_limits_and_promises_of_a_series_reach_its_order():
+    empty = stock(on_hand=[0.0] * 3)
+    most = plan(empty, max_order=3.0)
+    assert most["order_quantity"].tolist() == [3, 3, 3]
+    assert most["exception"].str.contains("limit_reached").all()
+    assert plan(empty, max_stock=4.0)["order_quantity"].max() <= 4
+    low, high = (plan(empty, service_level=s)["order_quantity"] for s in (0.3, 0.97))
+    assert (low < high).all()
+    low, high = (plan(empty, fill_rate=s)["order_quantity"] for s in (0.3, 0.97))
+    assert (low < high).all()
+    own = plan(empty, stockout_cost=[1.0, 0.1, 9.0])["order_quantity"]
+    assert own[1] < own[0] < own[2]
+
+
+def test_the_reorder_point_is_the_largest_position_that_orders():
+    point = int(plan(stock(on_hand=[0.0] * 3), pack_size=6.0)["reorder_point"].iloc[0])
+    for position, orders in ((point - 1, True), (point + 2, False)):  # within the paths' grain
+        found = plan(stock(on_hand=[float(position)] * 3), pack_size=6.0)
+        assert (found["order_quantity"].iloc[0] > 0) == orders
 
 
 def test_segments_part_sellers_by_revenue_and_steadiness():

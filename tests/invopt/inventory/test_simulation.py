@@ -6,9 +6,7 @@ from hypothesis import strategies as st
 from invopt.inventory import (
     Opening,
     Terms,
-    fixed_quantity,
     order_up_to,
-    reorder_point,
     simulate,
 )
 from tests.invopt.inventory.reference import simulate_one
@@ -156,24 +154,6 @@ def test_units_are_conserved_when_lead_times_are_random_and_orders_overtake(seed
     sold = result.demand - result.stockout_cost if lost_sales else result.demand - state["waiting"]
     np.testing.assert_allclose(opening.on_hand + result.received - sold, result.closing)
     np.testing.assert_allclose(result.ordered - result.received, state["under way"])
-
-
-def test_the_reorder_point_policy_orders_only_at_or_below_the_point():
-    """(s, S) = (2, 10), lead time 0: 6 left keeps, 2 left orders 8."""
-    terms = make_terms(num=2, lead_time=0)
-    rule = reorder_point(np.full((2, 1), 2.0), np.full((2, 1), 10.0), terms)
-    result = simulate(
-        np.array([[0.0], [4]]), rule, terms, Opening(np.full(2, 6.0), np.zeros((2, 0)))
-    )
-    assert result.ordered.tolist() == [0, 8]
-
-
-def test_fixed_lots_bring_the_position_above_the_point():
-    """(s, nQ) = (5, 4): at 6 nothing, at 5 one lot, at 1 two lots."""
-    terms = make_terms(num=3, lead_time=0)
-    rule = fixed_quantity(np.full((3, 1), 5.0), np.full(3, 4.0), terms)
-    opening = Opening(np.array([6.0, 5, 1]), np.zeros((3, 0)))
-    assert simulate(np.zeros((3, 1)), rule, terms, opening).ordered.tolist() == [0, 4, 8]
 
 
 def test_a_cap_limits_every_order():

@@ -1,0 +1,13 @@
+#!/bin/sh
+# install.sh ARGUMENT ...: `uv pip install` into the virtual environment, from the constraints, with pip's
+# package index and certificate. uv resolves in seconds what takes pip's resolver half an hour.
+# INDEX=URL: from that index alone.
+set -eu
+setting() { python3 -m pip config list 2>/dev/null | sed -n "s/^global\.$1='\(.*\)'\$/\1/p"; }
+index=${INDEX:-$(setting index-url)}
+more=$(setting extra-index-url)
+certificate=$(setting cert)
+[ -z "$index" ] || export UV_DEFAULT_INDEX="$index"
+[ -z "$more" ] || [ -n "${INDEX:-}" ] || export UV_INDEX="$more"
+[ -z "$certificate" ] || export SSL_CERT_FILE="$certificate"
+exec /opt/uv/bin/uv pip install --constraint constraints.txt "$@"

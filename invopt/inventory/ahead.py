@@ -1,0 +1,250 @@
+"""The demand to plan for: the forecast, with what is known ahead and what planners say instead."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from invopt.inventory.decision import Forecast
+from invopt.inventory.reasons import Notes
+from invopt.timeline import Timeline
+
+FloatArray = npt.NDArray[np.float64]
+_NEW = 13  # periods on sale up to which a successor sells what its predecessor sold
+
+
+def _replaced(forecast: Forecast, **arrays: npt.NDArray[np.float32]) -> Forecast:
+    found: Forecast = replace(forecast, **arrays)  # type: ignore[type-var]
+    return found
+
+
+def scaled(forecast: Forecast, factor: FloatArray) -> Forecast:
+    """Return a forecast times a factor by series and period.
+
+    Sums over periods move as their means do.
+
+    Args:
+        forecast: Of the series.
+        factor: (series, horizon), 0 or more.
+    """
+    rows = np.flatnonzero((factor != 1).any(axis=1))
+    if not len(rows):
+        return forecast
+    mean = forecast.mean.copy()
+    quantiles, levels = forecast.quantiles.copy(), forecast.levels.copy()
+    own = factor[rows].astype(np.float32)
+    before = mean[rows].cumsum(axis=1)
+    mean[rows] *= own
+    quantiles[rows] *= own[:, :, None]
+    share = np.where(before > 0, mean[rows].cumsum(axis=1) / np.maximum(before, 1e-12), 0)
+    levels[rows] *= share[:, :, None]
+    return _replaced(forecast, mean=mean, quantiles=quantiles, levels=levels)
+
+
+@dataclass(frozen=True)
+class Phases:
+    """What the life of products says; arrays by series.
+
+    Attributes:
+        factor: (series, horizon) 0 where a product is not sold yet or any more, else 1.
+        ends_in: First period ahead, from 1, in which it is not sold any more; NaN for never.
+    """
+
+    factor: FloatArray = field(repr=False)
+    ends_in: FloatArray = field(repr=False)
+
+
+def phases_of(series: pd.DataFrame, timeline: Timeline, horizon: int) -> Phases | None:
+    """Return when products are sold, from phase_in and phase_out; None where neither is given."""
+    if "phase_in" not in series and "phase_out" not in series:
+        return None
+    ahead = np.arange(1, horizon + 1)
+    factor = np.ones((len(series), horizon))
+    ends = np.full(len(series), np.nan)
+    for column in ("phase_in", "phase_out"):
+        if column not in series:
+            continue
+        dates = pd.DatetimeIndex(pd.to_datetime(series[column], errors="coerce"))
+        given = np.asarray(dates.notna())
+        period = np.full(len(series), np.nan)
+        period[given] = timeline.index_of(dates[given]) - (timeline.num_periods - 1)
+        if column == "phase_in":
+            factor[ahead < period[:, None]] = 0.0
+        else:
+            factor[ahead >= period[:, None]] = 0.0
+            ends = period
+    return Phases(factor, ends)
+
+
+@dataclass(frozen=True)
+class Overridden:
+    """What planners say instead.
+
+    Attributes:
+        factor: (series, horizon) on the forecast.
+        order: (series,) units to order, NaN where none is said.
+        rows: Series that any line concerns now.
+    """
+
+    factor: FloatArray = field(repr=False)
+    order: FloatArray = field(repr=False)
+    rows: npt.NDArray[np.int64] = field(repr=False)
+
+
+def overrides_of(
+    overrides: pd.DataFrame | None,
+    series: pd.DataFrame,
+    forecast: Forecast,
+    timeline: Timeline,
+    notes: Notes,
+) -> Overridden:
+    """Return what overrides make of a forecast, lines in order, and note who says so and why.
+
+    A demand is units over its dates, shared by its series as the forecast is; what of its dates
+    is past, or beyond the forecast, takes its share with it.
+
+    Args:
+        overrides: As invopt.sources.terms reads them; None for none.
+        series: Products, in order.
+        forecast: Of the series.
+        timeline: Up to the review.
+        notes: To add sentences to.
+    """
+    horizon, num = forecast.mean.shape[1], len(series)
+    factor, order = np.ones((num, horizon)), np.full(num, np.nan)
+    touched = np.zeros(num, bool)
+    for line in () if overrides is None else overrides.to_dict("records"):
+        rows = np.flatnonzero(scope_of(line, series))
+        first, last = (_period(line.get(name), timeline) for name in ("from", "to"))
+        spell = slice(int(np.clip((first or 1) - 1, 0, horizon)),
+                      int(np.clip(horizon if last is None else last, 0, horizon)))  # fmt: skip
+        value, kind = float(line["value"]), line["kind"]
+        now = (first is None or first <= 1) and (last is None or last >= 0)
+        if (
+            not len(rows)
+            or (kind == "order" and not now)
+            or (kind != "order" and spell.start >= spell.stop)
+        ):
+            continue
+        if kind == "order":
+            order[rows] = _shared(value, forecast.mean[rows].sum(axis=1))
+        elif kind == "factor":
+            factor[rows, spell] *= value
+        else:
+            assert first is not None
+            assert last is not None
+            part = (spell.stop - spell.start) / (last - first + 1)
+            ahead = (forecast.mean[rows] * factor[rows])[:, spell].sum()
+            if ahead > 0:
+                factor[rows, spell] *= value * part / ahead
+        touched[rows] = True
+        notes.add(rows, [_told(line, kind, value)] * len(rows))
+    return Overridden(factor, order, np.flatnonzero(touched))
+
+
+def scope_of(line: dict[Any, Any], series: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Return the series that a line of overrides is for: all of its scopes hold."""
+    found = np.ones(len(series), bool)
+    for column in ("unique_id", *series.columns):
+        value = line.get(column)
+        if column in line and value is not None and value == value and str(value).strip():
+            found &= (series[column].astype(str) == str(value).strip()).to_numpy()
+    text = str(line.get("scope") or "").strip()
+    if text and text.lower() != "all":
+        column, _, value = text.partition("=")
+        if (series["unique_id"].astype(str) == text).any() or column.strip() not in series:
+            found &= (series["unique_id"].astype(str) == text).to_numpy()
+        else:
+            found &= (series[column.strip()].astype(str) == value.strip()).to_numpy()
+    return found
+
+
+def _shared(value: float, weight: FloatArray) -> FloatArray:
+    """Return a whole number of units shared by weight, none of them lost."""
+    share = weight / weight.sum() if weight.sum() > 0 else np.full(len(weight), 1 / len(weight))
+    edges = np.rint(np.concatenate([[0.0], value * share.cumsum()]))
+    found: FloatArray = np.diff(edges)
+    return found
+
+
+def _period(date: Any, timeline: Timeline) -> int | None:
+    """Return the period ahead of a date, from 1; None where none is given."""
+    if date is None or pd.isna(date):
+        return None
+    index = timeline.index_of(pd.DatetimeIndex([pd.Timestamp(date)]))[0]
+    return int(index) - (timeline.num_periods - 1)
+
+
+def _told(line: dict[Any, Any], kind: str, value: float) -> str:
+    said = {
+        "order": f"order set to {value:g}",
+        "factor": f"demand times {value:g}",
+        "demand": f"demand set to {value:g}",
+    }[kind]
+    who = str(line.get("who") or "").strip() or "a planner"
+    why = str(line.get("why") or "").strip()
+    return f"{said} by {who}" + (f": {why}" if why else "")
+
+
+@dataclass(frozen=True)
+class Succession:
+    """Predecessors and successors among the series.
+
+    Attributes:
+        old: Rows of predecessors.
+        new: Rows of their successors, in the same order.
+    """
+
+    old: npt.NDArray[np.int64] = field(repr=False)
+    new: npt.NDArray[np.int64] = field(repr=False)
+
+
+def succession_of(series: pd.DataFrame) -> Succession:
+    """Return which series takes over from which, at the same location."""
+    none = np.zeros(0, np.int64)
+    if "successor_of" not in series:
+        return Succession(none, none)
+    product, location = (series[c].astype(str) for c in ("product", "location"))
+    place = {key: row for row, key in enumerate(zip(product, location, strict=True))}
+    pairs = [
+        (place[before, where], row)
+        for row, (before, where) in enumerate(
+            zip(series["successor_of"].astype(str), location, strict=True)
+        )
+        if (before, where) in place
+    ]
+    if not pairs:
+        return Succession(none, none)
+    old, new = np.array(pairs, np.int64).T
+    return Succession(old, new)
+
+
+def with_successors(
+    forecast: Forecast, succession: Succession, periods_on_sale: npt.NDArray[np.int64]
+) -> Forecast:
+    """Return the forecast with what predecessors sold handed on to their successors.
+
+    One that is new sells what its predecessor sold; another sells both.
+    """
+    old, new = succession.old, succession.new
+    if not len(new):
+        return forecast
+    mean, quantiles, levels = (
+        a.copy() for a in (forecast.mean, forecast.quantiles, forecast.levels)
+    )
+    is_new = periods_on_sale[new] < _NEW
+    for before, after, fresh in zip(old, new, is_new, strict=True):
+        if fresh:
+            for values in (mean, quantiles, levels):
+                values[after] = values[before]
+            continue
+        total = mean[after] + mean[before]
+        share = np.where(mean[after] > 0, total / np.maximum(mean[after], 1e-9), 1)
+        sums = mean[after].cumsum()
+        whole = np.where(sums > 0, total.cumsum() / np.maximum(sums, 1e-9), 1)
+        mean[after] = total
+        quantiles[after] *= share[:, None]
+        levels[after] *= whole[:, None]
+    return _replaced(forecast, mean=mean, quantiles=quantiles, levels=levels)

@@ -1,0 +1,288 @@
+"""What an order should bring: the cheapest multiple of the pack on the projected path."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+import numpy.typing as npt
+
+from invopt.inventory.costs import Terms
+from invopt.inventory.path import Path
+
+FloatArray = npt.NDArray[np.float64]
+Change = Callable[[FloatArray, FloatArray], FloatArray]
+_TINY = 1e-9
+_RARE = 1e-3  # units missed before arrival that are not looked at
+_FINE = 2.0**-20  # of the range, where units are no whole numbers
+
+
+@dataclass
+class Aim:
+    """What blocks of a decision fill in, by series; see invopt.inventory.decision.Decision.
+
+    `point` is the largest change of the stock at which the review still orders.
+    """
+
+    need: FloatArray = field(repr=False)
+    point: FloatArray = field(repr=False)
+    quantity: FloatArray = field(repr=False)
+    holding_cost: FloatArray = field(repr=False)
+    stockout_cost: FloatArray = field(repr=False)
+    one_less: FloatArray = field(repr=False)
+    one_more: FloatArray = field(repr=False)
+    unavoidable: FloatArray = field(repr=False)
+    dry_in: FloatArray = field(repr=False)
+    expired: FloatArray = field(repr=False)
+    saved: FloatArray = field(repr=False)
+    limited: npt.NDArray[np.bool_] = field(repr=False)
+
+    @classmethod
+    def unknown(cls, num: int) -> "Aim":
+        """Return an aim of which nothing is known."""
+        names = [f.name for f in fields(cls) if f.name != "limited"]
+        return cls(**{n: np.full(num, np.nan) for n in names}, limited=np.zeros(num, bool))
+
+    def put(self, rows: npt.NDArray[np.int64], part: "Aim") -> None:
+        """Fill in some series."""
+        for f in fields(self):
+            getattr(self, f.name)[rows] = getattr(part, f.name)
+
+    def take(self, rows: npt.NDArray[np.int64]) -> "Aim":
+        """Return some series."""
+        return Aim(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+
+def aim_at(
+    path: Path,
+    terms: Terms,
+    charged: Terms,
+    *,
+    is_count: bool,
+    wanted: FloatArray | None = None,
+    forced: FloatArray | None = None,
+) -> Aim:
+    """Return the aim of series with one path each.
+
+    Args:
+        path: Without a new order.
+        terms: What costs are told by.
+        charged: What the quantity is chosen by; the same terms for most policies.
+        is_count: True when units are whole.
+        wanted: (series,) units that a level asks for, in place of what the path says.
+        forced: (series,) units to order, NaN where it is ours to say.
+    """
+    criterion = _Criterion(path, charged)
+    if wanted is None:
+        need = criterion.need(is_count=is_count)
+        promise = criterion.promise
+    else:
+        need, promise = wanted, np.ones(len(wanted), bool)
+    pack = terms.pack_size
+    quantity = np.floor(np.maximum(need, 0) / pack + _TINY) * pack
+    more = need > quantity + _TINY
+    more &= promise | (criterion.change(quantity, pack) < 0)
+    quantity = quantity + more * pack
+    lot, line = _lots(path, terms, promise)
+    whole = np.maximum(np.rint((lot - np.maximum(path.at_arrival, 0)) / pack) * pack, quantity)
+    several = (quantity > 0) & (whole > quantity)
+    ordered, limited = within_limits(
+        np.where(several, whole, quantity), terms, path.at_arrival, criterion.change, promise,
+        forced, own=quantity, line=line,
+    )  # fmt: skip
+    point = _reorder_point(
+        path, terms, charged, need, promise, line, is_count=is_count, is_level=wanted is not None
+    )
+    promise = promise | several
+    found = aim_of(path, terms, need, point, ordered, limited, criterion.change)
+    # A quantity that was not chosen by cost says nothing of what its neighbours cost.
+    for values in (found.one_less, found.one_more):
+        values[promise | (limited & (values < 0))] = np.nan
+    return found
+
+
+def _lots(
+    path: Path, terms: Terms, promise: npt.NDArray[np.bool_]
+) -> tuple[FloatArray, FloatArray]:
+    """Return the lot that the cost of an order line asks for, and that cost per interval.
+
+    Where a line costs K, an order for several intervals is cheaper: sqrt(2 K mean / h), the
+    economic lot of Harris (1913); waiting an interval saves the interval's part of K.
+    """
+    if terms.order_cost is None:
+        return np.zeros_like(terms.pack_size), np.zeros_like(terms.pack_size)
+    cost = np.where(promise, 0, np.nan_to_num(terms.order_cost))
+    pace = path.demand / path.periods
+    lot = np.sqrt(2 * cost * pace / terms.holding_cost)
+    return lot, cost / np.maximum(lot / np.maximum(path.demand, _TINY), 1)
+
+
+def aim_of(
+    path: Path, terms: Terms, need: FloatArray, point: FloatArray, quantity: FloatArray,
+    limited: npt.NDArray[np.bool_], change: Change,
+) -> Aim:  # fmt: skip
+    """Return the aim of a quantity, with what it and its neighbours are expected to cost."""
+    pack = terms.pack_size
+    one_less = -change(np.maximum(quantity - pack, 0), np.minimum(pack, quantity))
+    return Aim(
+        need, point, quantity,
+        terms.holding_cost * path.held(quantity),
+        terms.stockout_cost * path.missed(quantity),
+        np.where(quantity > 0, one_less, np.nan),
+        change(quantity, pack),
+        path.missed_before,
+        np.full(len(need), np.nan),
+        np.zeros(len(need)),
+        -change(np.zeros_like(quantity), quantity),
+        limited,
+    )  # fmt: skip
+
+
+def within_limits(
+    quantity: FloatArray,
+    terms: Terms,
+    at_arrival: FloatArray,
+    change: Change,
+    promise: npt.NDArray[np.bool_],
+    forced: FloatArray | None = None,
+    own: FloatArray | None = None,
+    line: FloatArray | None = None,
+) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """Return the quantity that minimum, maxima and the cost of an order line leave.
+
+    An order below its minimum is raised to it or dropped, whichever is cheaper; one that does not
+    pay its line waits.
+
+    Args:
+        quantity: (series,) units, whole packs.
+        terms: Limits.
+        at_arrival: (series,) expected stock when the order arrives.
+        change: Of the cost, from a quantity by a step.
+        promise: True where a service is promised: it is kept whatever a line costs.
+        forced: (series,) units that a planner has set; NaN where none.
+        own: (series,) units of the quantity that its own interval asks for; all by default.
+        line: (series,) money that waiting for an interval saves; the order line by default.
+    """
+    pack, found = terms.pack_size, quantity
+    least = np.ceil(terms.min_order / pack - _TINY) * pack
+    found = np.where(found > _TINY, np.maximum(found, least), 0.0)
+    for most in (
+        terms.max_order,
+        None if terms.max_stock is None else terms.max_stock - np.maximum(at_arrival, 0),
+    ):
+        if most is not None:
+            cap = np.floor(np.maximum(most, 0) / pack + _TINY) * pack
+            found = np.where(found > cap, cap, found)  # NaN: no limit
+    found = np.where(found < least - _TINY, 0.0, found)
+    if line is None:
+        line = np.zeros_like(found)
+        if terms.order_cost is not None:
+            line = np.nan_to_num(terms.order_cost)
+    asked = (found > 0) & ~promise & ((found > quantity) | (line > 0))
+    if asked.any():
+        judged = found if own is None else np.minimum(found, np.maximum(own, least))
+        found = np.where(asked & (change(np.zeros_like(found), judged) + line >= 0), 0.0, found)
+    if forced is not None:
+        found = np.where(np.isnan(forced), found, forced)
+    return found, found != quantity
+
+
+class _Criterion:
+    """Says whether a unit more is wanted: by cost, or by a promised service."""
+
+    def __init__(self, path: Path, terms: Terms) -> None:
+        self.path, self.terms = path, terms
+        num = len(terms.pack_size)
+        nothing = np.full(num, np.nan)
+        self.service = nothing if terms.service_level is None else terms.service_level
+        self.fill = nothing if terms.fill_rate is None else terms.fill_rate
+        self.promise = ~np.isnan(self.service) | ~np.isnan(self.fill)
+
+    def change(self, quantity: FloatArray, step: FloatArray) -> FloatArray:
+        terms = self.terms
+        return self.path.change(
+            quantity, step, terms.holding_cost, terms.stockout_cost, terms.stranded
+        )
+
+    def wants(self, quantity: FloatArray, step: FloatArray | None = None) -> npt.NDArray[np.bool_]:
+        """Return where a step more is wanted; a whole unit where none is given."""
+        terms = self.terms
+        if step is None:
+            saved = self.path.unit_change(
+                quantity, terms.holding_cost, terms.stockout_cost, terms.stranded
+            )
+            wanted = saved < -_TINY * terms.stockout_cost
+        else:
+            wanted = self.change(quantity, step) < -_TINY * terms.stockout_cost * step
+        if self.promise.any():
+            missed = self.path.missed(quantity) > (1 - self.fill) * self.path.demand + _TINY
+            short = self.path.short(quantity) > 1 - self.service + _TINY
+            wanted = np.where(np.isnan(self.service), wanted, short)
+            wanted = np.where(np.isnan(self.fill), wanted, missed)
+        return wanted
+
+    def need(
+        self, *, is_count: bool, low: FloatArray | None = None, high: FloatArray | None = None
+    ) -> FloatArray:
+        """Return the units that cost least, or keep the promise; between bounds where given."""
+        if low is None or high is None:
+            low, high = self.path.bounds
+        if is_count:
+            return _largest(self.wants, low - 1, np.ceil(high), whole=True) + 1
+        step = np.maximum(high - low, 1) * _FINE
+        return _largest(lambda s: self.wants(s, step), low - step, high, whole=False)
+
+
+def _largest(
+    holds: Callable[[FloatArray], npt.NDArray[np.bool_]], low: FloatArray, high: FloatArray,
+    *, whole: bool,
+) -> FloatArray:  # fmt: skip
+    """Return the largest value at which a falling condition holds; it does at low, not at high."""
+    low, high = low.copy(), np.maximum(high, low + 1)
+    gap = 1.0 if whole else (high - low) * _FINE
+    while (high - low > gap).any():
+        middle = (low + high) / 2
+        if whole:
+            middle = np.floor(middle)
+        held = holds(middle)
+        low, high = np.where(held, middle, low), np.where(held, high, middle)
+    return low
+
+
+def _reorder_point(
+    path: Path,
+    terms: Terms,
+    charged: Terms,
+    need: FloatArray,
+    promise: npt.NDArray[np.bool_],
+    line: FloatArray,
+    *,
+    is_count: bool,
+    is_level: bool,
+) -> FloatArray:
+    """Return the largest change of the stock at which an order is still placed.
+
+    Stock that is enough until the order arrives: what is lost before does not count.
+    """
+    above = need.copy()
+    lossy = np.flatnonzero(path.missed_before > _RARE)
+    if len(lossy) and not is_level:
+        most = path.lost_before[lossy].max(axis=1)
+        whole = _Criterion(path.select(lossy).in_time(), charged.select(lossy))
+        above[lossy] = whole.need(is_count=is_count, low=need[lossy], high=need[lossy] + most)
+    point = above - 1 if is_count else above.copy()
+    pack = terms.pack_size
+    asked = ~promise & ((pack > 1) | (line > 0) | (terms.min_order > pack))
+    rows = np.flatnonzero(asked)
+    if not len(rows):
+        return point
+    own, costs, packs = path.select(rows).in_time(), charged.select(rows), pack[rows]
+    least = np.maximum(np.ceil(terms.min_order[rows] / packs - _TINY), 1) * packs
+
+    def orders(shift: FloatArray) -> npt.NDArray[np.bool_]:
+        step = np.maximum(np.floor((above[rows] - shift) / packs + _TINY) * packs, least)
+        saved = -own.change(shift, step, costs.holding_cost, costs.stockout_cost, costs.stranded)
+        return saved > line[rows] + _TINY
+
+    low = np.minimum(own.bounds[0] - 1 - least, above[rows] - least)
+    point[rows] = _largest(orders, np.floor(low), np.ceil(above[rows]), whole=is_count)
+    return point

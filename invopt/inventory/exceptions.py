@@ -1,0 +1,279 @@
+"""Which series want a look, in the words that orders.csv and exceptions.csv use."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from invopt.config import InventoryConfig
+from invopt.inventory.costs import Terms
+from invopt.inventory.decision import Decision
+from invopt.inventory.reasons import runs_dry_before
+from invopt.inventory.segments import SalesStatistics
+from invopt.inventory.stock import Stock
+from invopt.panel import Flag, Panel
+
+FloatArray = npt.NDArray[np.float64]
+# Periods that say what a series sells of late, at least.
+_RECENT = 13
+# Periods without a sale, at least, after which a series may be dead.
+_DEAD, _GAPS = 26, 3.0
+_OUTLIERS = 28  # latest periods whose outliers are told
+_EXCESS = 4.0  # times what sells until the next order arrives
+_SOME = 0.5  # units
+ADVICE = {
+    "data_fault": "mend the product's terms",
+    "no_stock_record": "give the stock on hand",
+    "negative_stock": "book the receipt, or serve those who wait first",
+    "stockout_now": "the shelf is empty: expedite what is under way",
+    "stockout_before_arrival": "expedite: an order placed now comes too late",
+    "delivery_overdue": "ask the supplier: it is taken to arrive next",
+    "delivery_too_late": "bring the delivery forward, or cancel it",
+    "min_order_above_need": "ask for a smaller minimum, or order with other lines",
+    "budget_cut": "raise the budget, or accept the missed sales",
+    "will_expire": "mark down or move what will not sell in time",
+    "excess_stock": "cancel or move what will not sell soon",
+    "dead_stock": "nothing sells: move, return or clear it",
+    "phase_out": "the product ends: nothing is ordered that would be left over",
+    "overridden": "a planner's figure stands in place of the forecast or the order",
+    "outlier": "one sale far from the others does not lift the level: is it a bulk order?",
+    "demand_jump": "check what the forecast rests on",
+    "level_changed": "check what changed since the last review",
+    "new_product": "little is known of it yet",
+    "lead_time_beyond_horizon": "forecast a longer horizon, or mend the lead time",
+    "no_lead_time": "give the lead time; the configured one is used",
+    "limit_reached": "a largest order or stock keeps the order below what is needed",
+    "waits_for_order_day": "the next review comes before the supplier's next order day",
+    "below_supplier_minimum": "the supplier's minimum is not reached: the order is dropped",
+}
+
+
+@dataclass
+class Flags:
+    """Exceptions of series, a mask by word.
+
+    Attributes:
+        num: Series.
+        masks: By word, in the order in which they are told.
+        units: (series,) units concerned, by word, where there are any.
+        money: (series,) the same in money.
+        period: (series,) period ahead it happens in, from 1, by word; NaN for none.
+    """
+
+    num: int
+    masks: dict[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
+    units: dict[str, FloatArray] = field(default_factory=dict)
+    money: dict[str, FloatArray] = field(default_factory=dict)
+    period: dict[str, FloatArray] = field(default_factory=dict)
+
+    def set(
+        self,
+        word: str,
+        mask: npt.NDArray[np.bool_],
+        units: FloatArray | None = None,
+        money: FloatArray | None = None,
+        period: FloatArray | None = None,
+    ) -> None:
+        """Add a word's series, with what it concerns."""
+        mask = np.asarray(mask, bool)
+        self.masks[word] = self.masks[word] | mask if word in self.masks else mask
+        for kept, values in ((self.units, units), (self.money, money), (self.period, period)):
+            if values is not None:
+                kept[word] = values
+
+    def words(self) -> npt.NDArray[np.object_]:
+        """Return each series' words joined by ";", "" for most."""
+        order = [w for w in ADVICE if w in self.masks]
+        if not order:
+            return np.full(self.num, "", object)
+        return _joined(order, np.stack([self.masks[w] for w in order], axis=1))
+
+    def table(self, unique_ids: npt.NDArray[np.object_], dates: pd.DatetimeIndex) -> pd.DataFrame:
+        """Return one row per series and word: unique_id, exception, date, units, money, advice."""
+        parts = []
+        for word in ADVICE:
+            if word not in self.masks:
+                continue
+            rows = np.flatnonzero(self.masks[word])
+            at = self.period.get(word, np.full(self.num, np.nan))[rows]
+            known = ~np.isnan(at) & (at <= len(dates))
+            days = np.full(len(rows), "", object)
+            days[known] = dates[at[known].astype(int) - 1].strftime("%Y-%m-%d")
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "unique_id": unique_ids[rows].astype(str),
+                        "exception": word,
+                        "date": days,
+                        "units": self.units.get(word, np.full(self.num, np.nan))[rows].round(2),
+                        "money": self.money.get(word, np.full(self.num, np.nan))[rows].round(2),
+                        "advice": ADVICE[word],
+                    }
+                )
+            )
+        columns = ["unique_id", "exception", "date", "units", "money", "advice"]
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def flags_of(
+    panel: Panel,
+    decision: Decision,
+    stock: Stock,
+    terms: Terms,
+    config: InventoryConfig,
+    *,
+    last_levels: pd.Series | None = None,
+    dead: npt.NDArray[np.bool_] | None = None,
+) -> Flags:
+    """Return what a planner should look at.
+
+    Args:
+        panel: Up to the review.
+        decision: Of its series.
+        stock: Of its series.
+        terms: Of its series.
+        config: Limits of demand_jump and level_change.
+        last_levels: Order-up-to level of the review before by unique_id; None for a first one.
+        dead: Series that no longer sell; see dead_series.
+    """
+    found = Flags(panel.num_series)
+    _of_stock(found, decision, stock, terms)
+    _of_orders(found, decision, stock, terms)
+    _of_demand(found, panel, decision, config)
+    lead_time = panel.series.get("lead_time")
+    if lead_time is not None and lead_time.isna().mean() < _SOME:  # else nobody fills it in
+        found.set("no_lead_time", lead_time.isna().to_numpy())
+    found.set("lead_time_beyond_horizon", np.isnan(decision.levels.expected_demand))
+    if terms.faults is not None:
+        found.set("data_fault", terms.faults != "")
+    if last_levels is not None:
+        last = last_levels.reindex(panel.unique_ids.astype(str)).to_numpy(np.float64)
+        change = np.abs(np.maximum(decision.levels.order_up_to, 0) - last)
+        found.set("level_changed", change > config.level_change * np.maximum(last, 1))
+    if dead is not None:
+        value = stock.on_hand * terms.unit_cost
+        found.set("dead_stock", dead, stock.on_hand, value)
+        for word in ("stockout_now", "excess_stock", "demand_jump", "new_product"):
+            found.masks[word] &= ~dead
+    return found
+
+
+def _of_stock(found: Flags, decision: Decision, stock: Stock, terms: Terms) -> None:
+    price = terms.stockout_cost
+    expected = np.nan_to_num(decision.levels.expected_demand)
+    net = stock.on_hand - stock.backorders
+    one = np.ones(found.num)
+    found.set("no_stock_record", np.isnan(stock.on_hand))
+    waiting = np.maximum(-net, 0)
+    found.set("negative_stock", net < 0, waiting, waiting * price, one)
+    lost = decision.unavoidable
+    found.set("stockout_now", (net <= 0) & (expected > 0.01), lost, lost * price, one)
+    found.set(
+        "stockout_before_arrival", runs_dry_before(decision, terms), lost, lost * price,
+        decision.dry_in,
+    )  # fmt: skip
+    spoilt = decision.expired
+    found.set("will_expire", spoilt >= _SOME, spoilt, spoilt * terms.unit_cost)
+    interval = decision.protection_interval
+    sells = expected / np.maximum(interval, 1)
+    excess = np.nan_to_num(stock.position) - _EXCESS * expected
+    much = (excess >= 1) & (excess > sells) & (np.nan_to_num(decision.quantity) == 0)
+    found.set("excess_stock", much, excess, excess * terms.unit_cost)
+
+
+def _of_orders(found: Flags, decision: Decision, stock: Stock, terms: Terms) -> None:
+    ahead = np.arange(1, stock.arrivals.shape[1] + 1)
+    cost = terms.unit_cost
+    late = stock.late
+    found.set("delivery_overdue", late > 0, late, late * cost, np.ones(found.num))
+    after_next = np.where(ahead > decision.protection_interval[:, None], stock.arrivals, 0)
+    after_dry = np.where(ahead > decision.dry_in[:, None], stock.arrivals, 0)
+    wanted = np.nan_to_num(decision.need) > 0
+    units = np.where(wanted[:, None], np.maximum(after_next, after_dry), after_dry)
+    first = np.where((units > 0).any(axis=1), (units > 0).argmax(axis=1) + 1.0, np.nan)
+    total = units.sum(axis=1)
+    found.set("delivery_too_late", total > 0, total, total * cost, first)
+    quantity, need = np.nan_to_num(decision.quantity), np.nan_to_num(decision.need)
+    pack = terms.pack_size
+    minimum = terms.min_order > np.ceil(np.maximum(need, 0) / pack - 1e-9) * pack
+    raised = decision.limited & minimum & (need > 0)
+    over = np.maximum(quantity - need, 0)
+    found.set("min_order_above_need", raised, over, over * cost)
+    short = np.maximum(need - quantity, 0)
+    capped = decision.limited & ~minimum & (short >= pack)
+    if terms.max_order is not None or terms.max_stock is not None:
+        found.set("limit_reached", capped, short, short * terms.stockout_cost)
+
+
+def _of_demand(
+    found: Flags,
+    panel: Panel,
+    decision: Decision,
+    config: InventoryConfig,
+) -> None:
+    periods = max(panel.timeline.season_length, _RECENT)
+    usual = recent_sales(panel).mean * decision.protection_interval
+    expected = decision.levels.expected_demand
+    far = (expected > config.demand_jump * usual) | (usual > config.demand_jump * expected)
+    found.set("demand_jump", far & (np.abs(expected - usual) > 1), expected - usual)
+    young = panel.num_periods - panel.launch() < min(periods, panel.num_periods)
+    found.set("new_product", young)
+    first = max(0, panel.num_periods - _OUTLIERS)
+    marked = (np.asarray(panel.flags[:, first:]) & Flag.OUTLIER) != 0
+    largest = np.where(marked, np.asarray(panel.y[:, first:]), 0).max(axis=1, initial=0)
+    found.set("outlier", marked.any(axis=1), largest.astype(np.float64))
+
+
+def dead_series(panel: Panel) -> npt.NDArray[np.bool_]:
+    """Return the series that no longer sell, or never did, although they were there.
+
+    Nothing sold for a season, at least 26 periods, that were recorded; and for three times as
+    long as it usually went between two sales, so that a slow seller is not taken for dead.
+    """
+    silent = max(_DEAD, panel.timeline.season_length)
+    if panel.num_periods < silent:
+        return np.zeros(panel.num_series, bool)
+    found = np.zeros(panel.num_series, bool)
+    for start in range(0, panel.num_series, 4096):
+        rows = slice(start, start + 4096)
+        y = np.asarray(panel.y[rows])
+        seen = panel_seen(panel, rows)
+        sold = (y > 0) & seen
+        ever = sold.any(axis=1)
+        since = np.where(ever, panel.num_periods - 1 - _last(sold), panel.num_periods)
+        quiet = np.arange(panel.num_periods) >= (panel.num_periods - since)[:, None]
+        recorded = (quiet & seen).sum(axis=1)
+        before = (seen & ~quiet).sum(axis=1)
+        gap = before / np.maximum(sold.sum(axis=1), 1)
+        found[rows] = (recorded >= silent) & (~ever | (recorded >= _GAPS * gap))
+    return found
+
+
+def panel_seen(panel: Panel, rows: slice) -> npt.NDArray[np.bool_]:
+    """Return where sales were recorded and not limited by stock; launched or not."""
+    hidden = Flag.MISSING | Flag.CENSORED | Flag.FAULTY | Flag.BEFORE_LAUNCH
+    return np.asarray((np.asarray(panel.flags[rows]) & hidden) == 0)
+
+
+def _last(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    return np.asarray(mask.shape[1] - 1 - mask[:, ::-1].argmax(axis=1), np.int64)
+
+
+def recent_sales(panel: Panel) -> SalesStatistics:
+    """Return what each series sold in the latest season (at least 13 periods), outliers apart."""
+    periods = max(panel.timeline.season_length, _RECENT)
+    first = max(0, panel.num_periods - periods)
+    flags = np.asarray(panel.flags[:, first:])
+    seen = panel.is_observed[:, first:] & ((flags & Flag.OUTLIER) == 0)
+    return SalesStatistics.of(np.where(seen, panel.y[:, first:], np.nan))
+
+
+def _joined(texts: Sequence[str], masks: npt.NDArray[np.bool_]) -> npt.NDArray[np.object_]:
+    """Return per row the texts whose mask holds, joined by ";"; few combinations occur."""
+    codes = masks @ (1 << np.arange(masks.shape[1]))
+    found = np.full(len(masks), "", object)
+    for code in np.unique(codes):
+        found[codes == code] = ";".join(t for i, t in enumerate(texts) if code >> i & 1)
+    return found

@@ -1,0 +1,257 @@
+"""Lines of one supplier become one order: its minimum, its budget, its price breaks."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from invopt.contracts import TermsTables
+from invopt.inventory.costs import Terms
+
+FloatArray = npt.NDArray[np.float64]
+Change = Callable[[FloatArray], FloatArray]
+_TINY = 1e-9
+_ROUNDS = 400  # packs moved at most, all lines of a supplier together in each
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Expected cost of an order's own interval by quantity, for some series.
+
+    Attributes:
+        place: (series,) row of the other two, -1 for series without a curve.
+        quantity: (rows, points) units, ascending.
+        cost: (rows, points) money.
+    """
+
+    place: npt.NDArray[np.int64] = field(repr=False)
+    quantity: FloatArray = field(repr=False)
+    cost: FloatArray = field(repr=False)
+
+    @classmethod
+    def of(cls, num: int, rows: npt.NDArray[np.int64] | None, points: int = 32) -> "Curve":
+        """Return curves of some series to be filled in."""
+        rows = np.zeros(0, np.int64) if rows is None else rows
+        place = np.full(num, -1)
+        place[rows] = np.arange(len(rows))
+        return cls(place, np.zeros((len(rows), points)), np.zeros((len(rows), points)))
+
+    def at(self, rows: npt.NDArray[np.int64], quantity: FloatArray) -> FloatArray:
+        """Return the cost of some series at a quantity; 0 for those without a curve."""
+        found = np.zeros(len(rows))
+        known = np.flatnonzero(self.place[rows] >= 0)
+        if not len(known):
+            return found
+        own, wanted = self.place[rows[known]], quantity[known]
+        grid, cost, index = self.quantity[own], self.cost[own], np.arange(len(known))
+        upper = np.clip((grid <= wanted[:, None] + _TINY).sum(axis=1), 1, grid.shape[1] - 1)
+        low, high = grid[index, upper - 1], grid[index, upper]
+        share = (wanted - low) / np.maximum(high - low, _TINY)
+        share = np.where(high - low > _TINY, share, 0)
+        found[known] = cost[index, upper - 1] * (1 - share) + cost[index, upper] * share
+        return found
+
+
+@dataclass
+class Bought:
+    """What suppliers' terms make of the orders; arrays by series.
+
+    Attributes:
+        quantity: Units to order, NaN where nothing can be said.
+        unit_cost: Money per unit at that quantity.
+        cut: Units that a budget took away.
+        dropped: True where the supplier's minimum was not worth reaching.
+        filled: Units added to reach a minimum or a lower price.
+    """
+
+    quantity: FloatArray = field(repr=False)
+    unit_cost: FloatArray = field(repr=False)
+    cut: FloatArray = field(repr=False)
+    dropped: npt.NDArray[np.bool_] = field(repr=False)
+    filled: FloatArray = field(repr=False)
+
+
+def bought(
+    quantity: FloatArray,
+    terms: Terms,
+    supplier: npt.NDArray[np.object_],
+    unique_ids: npt.NDArray[np.object_],
+    tables: TermsTables,
+    curve: Curve,
+    demand_per_period: FloatArray,
+    free: npt.NDArray[np.bool_],
+) -> Bought:
+    """Return the orders that suppliers' terms leave.
+
+    Packs are added where they cost least per unit of money, until a minimum is reached, or the
+    order is dropped, whichever is cheaper; a budget takes packs away where they save least per
+    unit of money.
+
+    Args:
+        quantity: (series,) units of the policy; NaN where none can be said.
+        terms: Of the series.
+        supplier: (series,) names, "" for none.
+        unique_ids: (series,).
+        tables: Of planning.
+        curve: Of the series that any of these terms concerns.
+        demand_per_period: (series,) units, for how long a surplus lies.
+        free: False where a planner or a fault has set the quantity.
+    """
+    num = len(quantity)
+    found = Bought(
+        quantity.copy(), terms.unit_cost.copy(), np.zeros(num), np.zeros(num, bool), np.zeros(num)
+    )
+    if tables.price_breaks is not None and len(tables.price_breaks):
+        _take_breaks(found, terms, supplier, unique_ids, tables.price_breaks, curve,
+                     demand_per_period, free)  # fmt: skip
+    if tables.suppliers is not None:
+        for row in tables.suppliers.to_dict("records"):
+            lines = np.flatnonzero((supplier == str(row["supplier"])) & ~np.isnan(quantity))
+            if len(lines):
+                _fill_or_drop(found, terms, lines, row, curve, free)
+                _keep_budget(found, terms, lines, row, curve, free)
+    return found
+
+
+def _take_breaks(
+    found: Bought, terms: Terms, supplier: npt.NDArray[np.object_],
+    unique_ids: npt.NDArray[np.object_], breaks: pd.DataFrame, curve: Curve,
+    demand_per_period: FloatArray, free: npt.NDArray[np.bool_],
+) -> None:  # fmt: skip
+    """Order up to a price break where the lower price pays for what lies longer."""
+    column = "unique_id" if "unique_id" in breaks else "supplier"
+    names = unique_ids.astype(str) if column == "unique_id" else supplier
+    ordered = np.nan_to_num(found.quantity)
+    steps = breaks.sort_values("from_quantity")
+    known = np.isin(names, steps[column].astype(str).to_numpy())
+    every = np.arange(len(ordered))
+    base = curve.at(every, ordered)
+    best = np.zeros(len(ordered))
+    price_of = _prices(names, steps, column, terms.unit_cost)
+    usual = price_of(ordered)
+    choice = ordered.copy()
+    for level in np.unique(steps["from_quantity"]):
+        pack = terms.pack_size
+        tried = np.maximum(np.ceil(level / pack - _TINY) * pack, ordered)
+        if terms.max_order is not None:
+            tried = np.where(tried > terms.max_order, ordered, tried)
+        extra = tried - ordered
+        # What is bought beyond the need is sold later; until then it lies, half of it on average.
+        lies = extra**2 / (2 * np.maximum(demand_per_period, _TINY))
+        gain = (usual - price_of(tried)) * tried
+        gain -= np.maximum(curve.at(every, tried) - base, terms.holding_cost * lies)
+        better = known & free & (ordered > 0) & (gain > best + _TINY)
+        best, choice = np.where(better, gain, best), np.where(better, tried, choice)
+    found.filled += choice - ordered
+    found.quantity = np.where(np.isnan(found.quantity), np.nan, choice)
+    found.unit_cost = np.where(known, price_of(choice), found.unit_cost)
+
+
+def _prices(
+    names: npt.NDArray[np.object_], steps: pd.DataFrame, column: str, usual: FloatArray
+) -> Change:
+    """Return the function from quantities to unit costs."""
+    groups = {str(k): g for k, g in steps.groupby(steps[column].astype(str))}
+
+    def price(quantity: FloatArray) -> FloatArray:
+        found = usual.copy()
+        for name, group in groups.items():
+            rows = np.flatnonzero(names == name)
+            at = np.searchsorted(group["from_quantity"].to_numpy(), quantity[rows] + _TINY) - 1
+            values = group["unit_cost"].to_numpy(np.float64)
+            found[rows] = np.where(at >= 0, values[np.maximum(at, 0)], usual[rows])
+        return found
+
+    return price
+
+
+def _limit(row: dict[Any, Any], name: str) -> float:
+    value = row.get(name)
+    return float(value) if isinstance(value, (int, float)) and value == value else np.nan
+
+
+def _fill_or_drop(
+    found: Bought, terms: Terms, lines: npt.NDArray[np.int64], row: dict[Any, Any],
+    curve: Curve, free: npt.NDArray[np.bool_],
+) -> None:  # fmt: skip
+    """Reach a supplier's minimum with the packs that cost least, or drop the order."""
+    least_value, least_units = _limit(row, "min_value"), _limit(row, "min_units")
+    fixed = np.nan_to_num(_limit(row, "order_cost"))
+    before = found.quantity[lines].copy()
+    if not (before > 0).any():
+        return
+
+    def missing(quantity: FloatArray) -> float:
+        value = (quantity * found.unit_cost[lines]).sum()
+        gaps = [least_value - value, least_units - quantity.sum()]
+        return float(np.nanmax([0.0, *gaps]))
+
+    quantity = before.copy()
+    if missing(quantity) > _TINY:
+        quantity = _moved(found, terms, lines, quantity, +1, curve, free, missing)
+    without = np.where(free[lines], 0.0, before)
+    worth = (curve.at(lines, without) - curve.at(lines, quantity)).sum()
+    keeps = missing(quantity) <= _TINY and (worth > fixed or not free[lines].any())
+    if missing(before) <= _TINY and fixed <= 0:
+        return
+    if keeps:
+        found.filled[lines] += quantity - before
+        found.quantity[lines] = quantity
+    else:
+        found.dropped[lines] = (before > 0) & free[lines]
+        found.quantity[lines] = without
+
+
+def _keep_budget(
+    found: Bought, terms: Terms, lines: npt.NDArray[np.int64], row: dict[Any, Any],
+    curve: Curve, free: npt.NDArray[np.bool_],
+) -> None:  # fmt: skip
+    """Take away the packs that save least per unit of money until the budget holds."""
+    budget = _limit(row, "budget")
+    before = found.quantity[lines].copy()
+
+    def over(quantity: FloatArray) -> float:
+        return float(max((quantity * found.unit_cost[lines]).sum() - budget, 0))
+
+    if np.isnan(budget) or over(before) <= _TINY:
+        return
+    after = _moved(found, terms, lines, before, -1, curve, free, over)
+    found.cut[lines] += before - after
+    found.quantity[lines] = after
+
+
+def _moved(
+    found: Bought, terms: Terms, lines: npt.NDArray[np.int64], quantity: FloatArray, sign: int,
+    curve: Curve, free: npt.NDArray[np.bool_], left: Callable[[FloatArray], float],
+) -> FloatArray:  # fmt: skip
+    """Return quantities with packs added or taken, cheapest per money first, until none is left.
+
+    Every round moves as many packs of the cheapest line as a hundredth of what is left asks for.
+    """
+    pack, price = terms.pack_size[lines], found.unit_cost[lines]
+    can = free[lines].copy()
+    most = None if terms.max_order is None else terms.max_order[lines]
+    quantity, now = quantity.copy(), curve.at(lines, quantity)
+    start = left(quantity)
+    for _ in range(_ROUNDS):
+        gap = left(quantity)
+        if gap <= _TINY:
+            break
+        packs = np.maximum(np.ceil(min(gap, start / 100) / np.maximum(price * pack, _TINY)), 1)
+        step = packs * pack
+        if sign < 0:
+            step = np.minimum(step, quantity)
+        after = curve.at(lines, quantity + sign * step)
+        rate = (after - now) / np.maximum(step * price, _TINY)
+        allowed = can & (step > 0)
+        if most is not None and sign > 0:
+            allowed &= ~(quantity + step > most)
+        if not allowed.any():
+            break
+        best = int(np.where(allowed, rate, np.inf).argmin())
+        quantity[best] += sign * step[best]
+        now[best] = after[best]
+    return quantity

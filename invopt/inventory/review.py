@@ -1,0 +1,261 @@
+"""A whole review: what tables, forecasts and stock make of orders, purchase orders, exceptions."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from invopt.config import InventoryConfig
+from invopt.contracts import TermsTables
+from invopt.inventory.ahead import (
+    Phases,
+    Succession,
+    overrides_of,
+    phases_of,
+    scaled,
+    succession_of,
+    with_successors,
+)
+from invopt.inventory.costs import Terms, last_prices, terms_of
+from invopt.inventory.decision import Decision, Forecast, decide
+from invopt.inventory.exceptions import Flags, dead_series
+from invopt.inventory.planning import Planned, finished, without_faults
+from invopt.inventory.purchasing import Bought, bought
+from invopt.inventory.reasons import Notes
+from invopt.inventory.stock import Stock, stock_of
+from invopt.inventory.suppliers import Supply, supply_of
+from invopt.panel import Panel
+
+FloatArray = npt.NDArray[np.float64]
+DEAD = "nothing was sold for a season although it was there: nothing is ordered"
+WAITS = "the next review comes before the supplier's next order day"
+GONE = "its successor is ordered instead, and sells what is left first"
+
+
+@dataclass(frozen=True)
+class Review:
+    """What a review writes.
+
+    Attributes:
+        orders: OrderPlan.
+        purchase_orders: Its lines, by supplier.
+        exceptions: One row per series and exception.
+        stockout_cost: (series,) money per unit missed.
+    """
+
+    orders: pd.DataFrame = field(repr=False)
+    purchase_orders: pd.DataFrame = field(repr=False)
+    exceptions: pd.DataFrame = field(repr=False)
+    stockout_cost: FloatArray = field(repr=False)
+
+
+def plan_review(
+    panel: Panel,
+    forecast: Forecast,
+    position: pd.DataFrame | None,
+    open_orders: pd.DataFrame | None,
+    tables: TermsTables,
+    config: InventoryConfig,
+    model_version: str,
+    *,
+    is_count: bool,
+    last_levels: pd.Series | None = None,
+) -> Review:
+    """Return the review of some series.
+
+    Args:
+        panel: Up to the review; its last period is the review date.
+        forecast: Of its series from its last period.
+        position: StockPosition; None when no stock is known.
+        open_orders: OpenOrders; None when none are recorded.
+        tables: Of planning.
+        config: Costs and policy.
+        model_version: Put on every row.
+        is_count: True when sales are whole numbers.
+        last_levels: Order-up-to level of the review before by unique_id; None for a first one.
+    """
+    series, horizon = panel.series, forecast.mean.shape[1]
+    terms = terms_of(series, last_prices(panel), config)
+    supply = supply_of(series, terms, tables, panel.timeline, horizon)
+    stock = stock_of(panel.unique_ids, position, open_orders, supply.delay)
+    notes = Notes.none(panel.num_series)
+    dead = dead_series(panel) & ~np.isnan(stock.on_hand)
+    succession = succession_of(series)
+    forecast = with_successors(forecast, succession, panel.num_periods - panel.launch())
+    phases = phases_of(series, panel.timeline, horizon)
+    if supply.closed is not None:
+        forecast = scaled(forecast, 1.0 - supply.closed.astype(np.float64))
+    if phases is not None:
+        forecast = scaled(forecast, phases.factor)
+    overridden = overrides_of(tables.overrides, series, forecast, panel.timeline, notes)
+    forecast = scaled(forecast, overridden.factor)
+    dead[succession.new] = False
+    forced = np.where(dead | supply.waits, 0.0, np.nan)
+    forced[succession.old] = 0.0
+    forced = np.where(np.isnan(overridden.order), forced, overridden.order)
+    notes.before[dead] = DEAD
+    notes.before[supply.waits] = WAITS
+    notes.before[succession.old] = GONE
+    notes.before[~np.isnan(overridden.order)] = ""
+    supply = replace(supply, terms=_ending(supply, phases))
+    pooled = _pooled(stock, succession, forecast, phases)
+    decision, deal = _decided(
+        panel, forecast, pooled, supply, tables, config, forced, is_count=is_count
+    )
+    _tell_deal(notes, deal)
+    planned = finished(
+        panel, forecast, decision, stock, supply.terms, config, model_version, notes,
+        is_count=is_count, last_levels=last_levels, dead=dead, unit_cost=deal.unit_cost,
+        mark=lambda flags: _mark(flags, supply, deal, phases, succession, overridden.rows),
+    )  # fmt: skip
+    return Review(
+        planned.orders,
+        _purchase_orders(panel, planned, supply, deal),
+        planned.exceptions,
+        supply.terms.stockout_cost,
+    )
+
+
+def _ending(supply: Supply, phases: Phases | None) -> Terms:
+    """Return terms in which what is left of a product that ends is money lost."""
+    terms = supply.terms
+    if phases is None:
+        return terms
+    with np.errstate(invalid="ignore"):
+        ends = phases.ends_in <= terms.protection_interval + 1
+    return replace(terms, stranded=np.where(ends, terms.unit_cost, 0.0)) if ends.any() else terms
+
+
+def _tell_deal(notes: Notes, deal: Bought) -> None:
+    """Say in the reasons what suppliers' terms changed."""
+    cut = np.flatnonzero(deal.cut > 0)
+    notes.add(cut, [f"the supplier's budget leaves out {u:g} units" for u in deal.cut[cut]])
+    filled = np.flatnonzero(deal.filled > 0)
+    text = "{:g} units more reach the supplier's minimum or a lower price"
+    notes.add(filled, [text.format(u) for u in deal.filled[filled]])
+    dropped = np.flatnonzero(deal.dropped)
+    notes.add(dropped, ["reaching the supplier's minimum would cost more"] * len(dropped))
+
+
+def _pooled(
+    stock: Stock, succession: Succession, forecast: Forecast, phases: Phases | None
+) -> Stock:
+    """Return the stock with what is left of predecessors counted for their successors.
+
+    What a predecessor sells until its successor is phased in is gone by then.
+    """
+    old, new = succession.old, succession.new
+    if not len(new):
+        return stock
+    on_hand, on_order = stock.on_hand.copy(), stock.on_order.copy()
+    arrivals = stock.arrivals.copy()
+    known = ~np.isnan(on_hand[old])
+    on_hand[new[known]] = np.nan_to_num(on_hand[new[known]]) + stock.on_hand[old[known]]
+    on_order[new[known]] = np.nan_to_num(on_order[new[known]]) + stock.on_order[old[known]]
+    np.add.at(arrivals, new, stock.arrivals[old])
+    if phases is not None:
+        first = np.where(phases.factor[new] > 0, 0, 1).cumprod(axis=1).sum(axis=1)
+        sold = np.concatenate([np.zeros((len(old), 1)), forecast.mean[old].cumsum(axis=1)], axis=1)[
+            np.arange(len(old)), first
+        ]
+        on_hand[new] -= np.minimum(sold, np.nan_to_num(stock.on_hand[old]))
+    return replace(stock, on_hand=on_hand, on_order=on_order, arrivals=arrivals)
+
+
+def _decided(
+    panel: Panel,
+    forecast: Forecast,
+    stock: Stock,
+    supply: Supply,
+    tables: TermsTables,
+    config: InventoryConfig,
+    forced: FloatArray,
+    *,
+    is_count: bool,
+) -> tuple[Decision, Bought]:
+    """Return the decision, once more where suppliers' terms change its quantities."""
+    terms = supply.terms
+    names = panel.series.get("supplier", pd.Series("", index=panel.series.index))
+    supplier = names.fillna("").astype(str).to_numpy(object)
+    concerned = _concerned(panel, supplier, tables)
+    found = decide(
+        forecast, terms, stock, config, is_count=is_count, forced=forced, curves=concerned
+    )
+    found = without_faults(found, terms)
+    nothing = np.zeros(panel.num_series)
+    deal = Bought(found.quantity, terms.unit_cost, nothing, nothing.astype(bool), nothing)
+    if not len(concerned):
+        return found, deal
+    pace = found.levels.expected_demand / np.maximum(terms.protection_interval, 1)
+    deal = bought(
+        found.quantity, terms, supplier, panel.unique_ids, tables, found.curve,
+        np.nan_to_num(pace), np.isnan(forced),
+    )  # fmt: skip
+    moved = np.nan_to_num(deal.quantity) != np.nan_to_num(found.quantity)
+    if moved.any():
+        forced = np.where(moved, deal.quantity, forced)
+        found = decide(forecast, terms, stock, config, is_count=is_count, forced=forced)
+        found = without_faults(found, terms)
+    return found, deal
+
+
+def _concerned(
+    panel: Panel, supplier: npt.NDArray[np.object_], tables: TermsTables
+) -> npt.NDArray[np.int64]:
+    """Return the series that a minimum, a budget, a line cost or a price break concerns."""
+    found = np.zeros(panel.num_series, bool)
+    if tables.suppliers is not None:
+        limits = [c for c in ("min_value", "min_units", "budget", "order_cost")
+                  if c in tables.suppliers]  # fmt: skip
+        limited = tables.suppliers[limits].notna().any(axis=1) if limits else None
+        if limited is not None:
+            found |= np.isin(supplier, tables.suppliers["supplier"][limited].astype(str).to_numpy())
+    if tables.price_breaks is not None:
+        by = "unique_id" if "unique_id" in tables.price_breaks else "supplier"
+        names = panel.unique_ids.astype(str) if by == "unique_id" else supplier
+        found |= np.isin(names, tables.price_breaks[by].astype(str).to_numpy())
+    return np.flatnonzero(found)
+
+
+def _mark(
+    flags: Flags, supply: Supply, deal: Bought, phases: Phases | None, succession: Succession,
+    overridden: npt.NDArray[np.int64],
+) -> None:  # fmt: skip
+    """Add the exceptions of suppliers, phases and overrides."""
+    num, price = flags.num, supply.terms.stockout_cost
+    mask = np.zeros(num, bool)
+    flags.set("waits_for_order_day", supply.waits)
+    flags.set("budget_cut", deal.cut > 0, deal.cut, deal.cut * price)
+    flags.set("below_supplier_minimum", deal.dropped)
+    filled = deal.filled > 0
+    flags.set("min_order_above_need", filled, deal.filled, deal.filled * deal.unit_cost)
+    told = mask.copy()
+    told[overridden] = True
+    flags.set("overridden", told)
+    gone = mask.copy()
+    gone[succession.old] = True
+    if phases is not None:
+        gone |= ~np.isnan(phases.ends_in) & (phases.ends_in <= supply.terms.protection_interval)
+    flags.set("phase_out", gone)
+
+
+def _purchase_orders(panel: Panel, planned: Planned, supply: Supply, deal: Bought) -> pd.DataFrame:
+    """Return the ordered lines by supplier and order date."""
+    orders = planned.orders
+    rows = np.flatnonzero(np.nan_to_num(orders["order_quantity"].to_numpy(np.float64)) > 0)
+    last = panel.num_periods - 1
+    days = [f"{panel.timeline.last_day(last + int(at)):%Y-%m-%d}" for at in supply.order_in[rows]]
+    picked = orders.iloc[rows]
+    found = pd.DataFrame(
+        {
+            "supplier": picked["supplier"].to_numpy(object),
+            "order_date": days,
+            "arrival_date": picked["arrival_date"].to_numpy(object),
+            "unique_id": picked["unique_id"].to_numpy(object),
+            "order_quantity": picked["order_quantity"].to_numpy(np.float64),
+            "unit_cost": deal.unit_cost[rows].round(4),
+            "order_value": picked["order_value"].to_numpy(np.float64),
+        }
+    )
+    return found.sort_values(["supplier", "order_date", "unique_id"], ignore_index=True)

@@ -1,0 +1,247 @@
+"""When orders can be placed and when they arrive: suppliers, receipts, order days, calendars."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.special import ndtri
+
+from invopt.contracts import TermsTables
+from invopt.inventory.costs import Terms
+from invopt.inventory.lead_times import LeadTimes
+from invopt.timeline import Timeline
+
+FloatArray = npt.NDArray[np.float64]
+_MIN_RECEIPTS = 3  # deliveries from which on they are a law
+_POINTS = 40  # of a law known by its deviation
+_LOOK = 400  # periods ahead in which an open day is looked for
+
+
+@dataclass(frozen=True)
+class Supply:
+    """What suppliers and calendars say of each series.
+
+    Attributes:
+        terms: With the lead times, laws and cycles they give.
+        waits: True where the next review comes before the supplier's next order day.
+        order_in: (series,) periods after the review at which the order is placed; 0 for now.
+        delay: (series,) periods by which deliveries have come later than promised.
+        closed: (series, periods ahead) where nothing is sold; None where no calendar is given.
+    """
+
+    terms: Terms = field(repr=False)
+    waits: npt.NDArray[np.bool_] = field(repr=False)
+    order_in: npt.NDArray[np.int64] = field(repr=False)
+    delay: FloatArray = field(repr=False)
+    closed: npt.NDArray[np.bool_] | None = field(default=None, repr=False)
+
+
+def supply_of(
+    series: pd.DataFrame, terms: Terms, tables: TermsTables, timeline: Timeline, horizon: int
+) -> Supply:
+    """Return what the tables say of the series.
+
+    A lead time is the product's own where it has one, else its supplier's, else the configured
+    one; where receipts tell how long deliveries took, they are the law it is drawn from.
+
+    Args:
+        series: Products, in order.
+        terms: Of the series.
+        tables: Of planning.
+        timeline: Up to the review.
+        horizon: Periods of the forecast.
+    """
+    num = len(series)
+    supplier = _text(series, "supplier")
+    own = _numbers(series, "lead_time")
+    lead_time = terms.lead_time.astype(np.float64)
+    by_supplier = _by_supplier(tables.suppliers, supplier, "lead_time")
+    lead_time = np.where(np.isnan(own) & ~np.isnan(by_supplier), by_supplier, lead_time)
+    terms = replace(terms, lead_time=lead_time.astype(np.int64))
+    law, laws = _laws(series, supplier, terms, tables)
+    means = np.array([each.mean for each in laws])
+    delay = np.zeros(num)
+    if len(laws):
+        known = law >= 0
+        mean = means[np.maximum(law, 0)]
+        delay = np.where(known, np.ceil(np.maximum(mean - terms.lead_time, 0) - 1e-9), 0.0)
+        lead = np.where(known, np.rint(mean), terms.lead_time).astype(np.int64)
+        terms = replace(terms, law=law, laws=tuple(laws), lead_time=lead)
+    days = _Days(tables, timeline, max(horizon, _LOOK))
+    if not days.matter:
+        return Supply(terms, np.zeros(num, bool), np.zeros(num, np.int64), delay)
+    return days.apply(series, supplier, terms, delay, horizon)
+
+
+def _laws(
+    series: pd.DataFrame, supplier: npt.NDArray[np.object_], terms: Terms, tables: TermsTables
+) -> tuple[npt.NDArray[np.int64], list[LeadTimes]]:
+    """Return each series' law of lead times, -1 for none, and the laws."""
+    law = np.full(len(series), -1)
+    laws: list[LeadTimes] = []
+    deviation = _by_supplier(tables.suppliers, supplier, "lead_time_deviation")
+    spread = np.flatnonzero(deviation > 0)
+    places: dict[tuple[float, float], int] = {}
+    for row in spread:
+        key = (float(terms.lead_time[row]), float(deviation[row]))
+        if key not in places:
+            places[key] = len(laws)
+            shares = (np.arange(_POINTS) + 0.5) / _POINTS
+            laws.append(LeadTimes.observed(np.rint(np.maximum(key[0] + key[1] * ndtri(shares), 0))))
+        law[row] = places[key]
+    if tables.receipts is None or tables.receipts.empty:
+        return law, laws
+    column = "unique_id" if "unique_id" in tables.receipts else "supplier"
+    names = series["unique_id"].astype(str).to_numpy(object) if column == "unique_id" else supplier
+    for name, rows in tables.receipts.groupby(tables.receipts[column].astype(str)):
+        mine = names == name
+        if len(rows) >= _MIN_RECEIPTS and mine.any():
+            law[mine] = len(laws)
+            laws.append(LeadTimes.observed(rows["lead_time"].to_numpy(np.float64)))
+    return law, laws
+
+
+class _Days:
+    """Open days ahead, by location and by supplier; index 0 is the review's own period."""
+
+    def __init__(self, tables: TermsTables, timeline: Timeline, reach: int) -> None:
+        self.reach = reach
+        self.dates = timeline.dates(timeline.num_periods - 1, timeline.num_periods + reach)
+        self.order_days = self._order_days(tables.suppliers, timeline)
+        self.closed: dict[tuple[str, str], npt.NDArray[np.bool_]] = {}
+        self._read(tables.calendar, timeline)
+
+    @property
+    def matter(self) -> bool:
+        """Whether any day differs from any other."""
+        return bool(self.closed) or any(not d.all() for d in self.order_days.values())
+
+    def _order_days(
+        self, suppliers: pd.DataFrame | None, timeline: Timeline
+    ) -> dict[str, npt.NDArray[np.bool_]]:
+        if suppliers is None or "order_days" not in suppliers or timeline.freq != "D":
+            return {}
+        weekday = np.asarray(self.dates.weekday)
+        return {
+            str(name): np.isin(weekday, [int(d) for d in str(days).split(",")])
+            for name, days in zip(suppliers["supplier"], suppliers["order_days"], strict=True)
+        }
+
+    def _read(self, calendar: pd.DataFrame | None, timeline: Timeline) -> None:
+        if calendar is None or calendar.empty:
+            return
+        index = timeline.index_of(pd.DatetimeIndex(calendar["ds"])) - (timeline.num_periods - 1)
+        shut = ~calendar["open"].to_numpy(bool)
+        inside = (index >= 0) & (index <= self.reach) & shut
+        kinds = [c for c in ("location", "supplier") if c in calendar]
+        for row in np.flatnonzero(inside):
+            named = [
+                (k, str(calendar[k].iloc[row])) for k in kinds if _is_text(calendar[k], int(row))
+            ]
+            # A day of nobody in particular is everybody's.
+            for key in named or [("all", "")]:
+                days = self.closed.setdefault(key, np.zeros(self.reach + 1, bool))
+                days[index[row]] = True
+        if timeline.freq != "D":
+            self.closed = {}
+
+    def _shut(self, kind: str, name: str) -> npt.NDArray[np.bool_]:
+        none = np.zeros(self.reach + 1, bool)
+        return self.closed.get((kind, name), none) | self.closed.get(("all", ""), none)
+
+    def apply(
+        self,
+        series: pd.DataFrame,
+        supplier: npt.NDArray[np.object_],
+        terms: Terms,
+        delay: FloatArray,
+        horizon: int,
+    ) -> Supply:
+        """Return lead times and cycles that count open days, by supplier, place and terms."""
+        location = _text(series, "location")
+        frame = pd.DataFrame(
+            {"s": supplier, "p": location, "l": terms.lead_time, "c": terms.interval}
+        )
+        lead, cycle = terms.lead_time.copy(), terms.interval.copy()
+        order_in, waits = np.zeros(len(series), np.int64), np.zeros(len(series), bool)
+        closed = np.zeros((len(series), horizon), bool)
+        groups: Any = frame.groupby(["s", "p", "l", "c"]).indices
+        for (who, where, periods, review), rows in groups.items():
+            at, come, following = self._times(str(who), str(where), int(periods), int(review))
+            waits[rows] = at >= review
+            order_in[rows], lead[rows] = at, come - 1
+            cycle[rows] = max(following - come, 1)
+            closed[rows] = self._shut("location", str(where))[1 : horizon + 1]
+        law, laws = terms.law, list(terms.laws)
+        if law is not None:
+            law = law.copy()
+            moved: dict[tuple[int, int], int] = {}
+            for row in np.flatnonzero((law >= 0) & (lead != terms.lead_time)):
+                key = (int(law[row]), int(lead[row] - terms.lead_time[row]))
+                if key not in moved:
+                    moved[key] = len(laws)
+                    old = laws[key[0]]
+                    laws.append(replace(old, periods=np.maximum(old.periods + key[1], 0)))
+                law[row] = moved[key]
+        changed = replace(terms, lead_time=lead, cycle=cycle, law=law, laws=tuple(laws))
+        return Supply(changed, waits, order_in, delay, closed if closed.any() else None)
+
+    def _times(self, who: str, where: str, lead: int, review: int) -> tuple[int, int, int]:
+        """Return when the order is placed, when it arrives, and when the next one does.
+
+        In periods after the review. A lead time counts the supplier's open days, and nothing is
+        received while the place is closed.
+        """
+        takes = self.order_days.get(who, np.ones(self.reach + 1, bool)) & ~self._shut(
+            "supplier", who
+        )
+        first = _next(takes, 0)
+        following = _next(takes, max(review, first + 1))
+        return (
+            first,
+            self._arrival(who, where, first, lead),
+            self._arrival(who, where, following, lead),
+        )
+
+    def _arrival(self, who: str, where: str, at: int, lead: int) -> int:
+        works, left = ~self._shut("supplier", who), lead
+        period = at
+        while left > 0 and period < self.reach:
+            period += 1
+            left -= bool(works[period])
+        return _next(~self._shut("location", where), min(period + 1, self.reach))
+
+
+def _next(open_days: npt.NDArray[np.bool_], first: int) -> int:
+    """Return the first open day from one on; that one where none follows."""
+    later = np.flatnonzero(open_days[first:])
+    return first + int(later[0]) if len(later) else first
+
+
+def _is_text(column: pd.Series, row: int) -> bool:
+    value = column.iloc[row]
+    return not (value is None or value != value or not str(value).strip())
+
+
+def _text(series: pd.DataFrame, column: str) -> npt.NDArray[np.object_]:
+    if column not in series:
+        return np.full(len(series), "", object)
+    return series[column].fillna("").astype(str).to_numpy(object)
+
+
+def _numbers(series: pd.DataFrame, column: str) -> FloatArray:
+    if column not in series:
+        return np.full(len(series), np.nan)
+    return series[column].to_numpy(np.float64)
+
+
+def _by_supplier(
+    suppliers: pd.DataFrame | None, names: npt.NDArray[np.object_], column: str
+) -> FloatArray:
+    """Return a supplier's number for each series, NaN where there is none."""
+    if suppliers is None or column not in suppliers:
+        return np.full(len(names), np.nan)
+    values = suppliers.set_index(suppliers["supplier"].astype(str))[column].astype(np.float64)
+    return np.asarray(values.reindex(names), np.float64)

@@ -1,0 +1,157 @@
+"""Whole reviews with the tables of planning: suppliers, calendars, overrides, successors."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from invopt.config import InventoryConfig
+from invopt.contracts import TermsTables
+from invopt.inventory.review import plan_review
+from tests.builders import make_panel
+from tests.invopt.inventory.oracle import poisson_forecast
+
+CONFIG = InventoryConfig(lead_time=3, review_period=7, holding_cost=0.02, stockout_cost=3.0)
+IDS = ["p0_s0", "p1_s0", "p2_s0"]
+
+
+def review(on_hand=(0.0, 0, 0), rates=(5.0, 5, 5), open_orders=None, columns=None, **tables):
+    panel = make_panel(num_series=3, num_periods=119)  # ends on Sunday, 28 April 2024
+    panel = replace(panel, series=panel.series.assign(unit_cost=2.0, **(columns or {})))
+    position = pd.DataFrame({"unique_id": IDS, "on_hand": np.array(on_hand, float)})
+    orders = None if open_orders is None else pd.DataFrame(open_orders)
+    return plan_review(
+        panel, poisson_forecast(np.array(rates), 28), position, orders, TermsTables(**tables),
+        CONFIG, "m-1", is_count=True,
+    )  # fmt: skip
+
+
+def suppliers(**columns):
+    return pd.DataFrame({"supplier": ["North"]} | {k: [v] for k, v in columns.items()})
+
+
+NORTH = {"supplier": ["North", "North", "unknown"]}
+
+
+def test_the_lead_time_is_the_products_own_else_its_suppliers_else_the_configured_one():
+    found = review(
+        columns=NORTH | {"lead_time": [2.0, np.nan, np.nan]}, suppliers=suppliers(lead_time=10.0)
+    ).orders
+    assert found["lead_time"].tolist() == [2, 10, 3]
+    assert found["arrival_date"].tolist() == ["2024-05-01", "2024-05-09", "2024-05-02"]
+
+
+def test_an_order_waits_for_the_suppliers_day_and_covers_until_the_next_one():
+    days = suppliers(lead_time=3.0, order_days="2")  # Wednesdays; the review is on a Sunday
+    found = review(columns=NORTH, suppliers=days)
+    assert found.purchase_orders["order_date"].tolist()[-2:] == ["2024-05-01", "2024-05-01"]
+    assert found.orders["arrival_date"].tolist() == ["2024-05-05", "2024-05-05", "2024-05-02"]
+    assert found.orders["lead_time"].tolist() == [6, 6, 3]
+
+
+def test_a_review_before_the_next_order_day_orders_nothing_and_says_so():
+    days = suppliers(lead_time=3.0, order_days="2")
+    found = review(columns=NORTH | {"review_period": 1.0}, suppliers=days).orders
+    assert found["order_quantity"].tolist()[:2] == [0, 0]
+    assert found["exception"].str.contains("waits_for_order_day").tolist() == [True, True, False]
+
+
+def test_closed_days_neither_sell_nor_receive_nor_count_for_the_lead_time():
+    shut = pd.DataFrame(
+        {"location": "s0", "ds": pd.date_range("2024-05-02", "2024-05-04"), "open": False}
+    )
+    found, usual = review(calendar=shut).orders, review().orders
+    assert found["arrival_date"].tolist() == ["2024-05-05"] * 3
+    assert (found["expected_demand"] < usual["expected_demand"] + 0.1).all()
+    works = pd.DataFrame(
+        {"supplier": "North", "ds": pd.date_range("2024-04-29", "2024-04-30"), "open": False}
+    )
+    found = review(columns=NORTH, suppliers=suppliers(lead_time=3.0), calendar=works).orders
+    assert found["arrival_date"].tolist() == ["2024-05-04", "2024-05-04", "2024-05-02"]
+
+
+def test_a_minimum_above_what_is_needed_is_filled_up_or_dropped_whichever_is_cheaper():
+    small = review(columns=NORTH, suppliers=suppliers(lead_time=3.0, min_value=260.0))
+    lines = small.purchase_orders.query("supplier == 'North'")
+    assert lines["order_value"].sum() >= 260
+    assert small.orders["exception"].str.contains("min_order_above_need").any()
+    dear = review(
+        on_hand=(48.0, 48, 0), columns=NORTH, suppliers=suppliers(lead_time=3.0, min_units=9000.0)
+    )
+    assert dear.orders["order_quantity"].tolist()[:2] == [0, 0]
+    assert dear.orders["exception"].str.contains("below_supplier_minimum").any()
+
+
+def test_a_budget_is_kept_and_what_it_cuts_is_told():
+    found = review(columns=NORTH, suppliers=suppliers(lead_time=3.0, budget=100.0))
+    assert 80 <= found.purchase_orders.query("supplier == 'North'")["order_value"].sum() <= 100
+    assert found.orders["exception"].str.contains("budget_cut").tolist()[:2] == [True, True]
+    assert found.exceptions.query("exception == 'budget_cut'")["units"].sum() > 30
+
+
+def test_a_price_break_is_taken_where_it_pays():
+    breaks = pd.DataFrame({"supplier": "North", "from_quantity": [80.0], "unit_cost": [1.0]})
+    found = review(columns=NORTH, price_breaks=breaks)
+    assert found.purchase_orders.query("supplier == 'North'")["order_quantity"].tolist() == [80, 80]
+    assert found.purchase_orders.query("supplier == 'North'")["unit_cost"].tolist() == [1.0, 1.0]
+    dull = breaks.assign(unit_cost=1.999)
+    assert review(columns=NORTH, price_breaks=dull).orders["order_quantity"].max() < 80
+
+
+def test_receipts_with_a_spread_order_more_than_a_sure_lead_time():
+    sure = pd.DataFrame({"supplier": "North", "lead_time": [3] * 10})
+    risky = pd.DataFrame({"supplier": "North", "lead_time": [1] * 5 + [5] * 5})
+    first, second = (
+        review(columns=NORTH, receipts=r).orders["order_quantity"].iloc[0] for r in (sure, risky)
+    )
+    assert second > first
+
+
+def test_overdue_orders_come_as_late_as_deliveries_have_been():
+    late = pd.DataFrame({"supplier": "North", "lead_time": [8] * 10})
+    orders = {"unique_id": ["p0_s0"], "due_in": [0], "quantity": [30.0]}
+    known = review(columns=NORTH, receipts=late, open_orders=orders).orders
+    assert known["exception"].str.contains("delivery_overdue").tolist() == [True, False, False]
+    assert known["stockout_date"].iloc[0] == "2024-04-29"
+
+
+def line(kind, value, **scope):
+    ends = {"from": pd.Timestamp("2024-04-29"), "to": pd.Timestamp("2024-05-08")}
+    return pd.DataFrame(
+        [scope | ends | {"kind": kind, "value": value, "who": "Ann", "why": "fair"}]
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "demand"), [("factor", 2.0, 100.0), ("demand", 80.0, 80.0)]
+)
+def test_an_override_of_demand_is_planned_for_and_told(kind, value, demand):
+    found = review(overrides=line(kind, value, unique_id="p0_s0")).orders
+    assert found["expected_demand"].tolist() == pytest.approx([demand, 50, 50])
+    assert found["exception"].str.contains("overridden").tolist() == [True, False, False]
+    assert found["reason"].iloc[0].endswith("by Ann: fair")
+
+
+def test_an_override_of_a_group_is_shared_and_an_order_is_taken_as_it_is():
+    whole = review(rates=(2.0, 6, 2), overrides=line("demand", 200.0, location="s0")).orders
+    assert whole["expected_demand"].tolist() == pytest.approx([40, 120, 40])
+    order = review(rates=(2.0, 6, 2), overrides=line("order", 50.0, scope="location=s0")).orders
+    assert order["order_quantity"].tolist() == [10, 30, 10]
+
+
+def test_a_successor_sells_what_is_left_of_its_predecessor_first():
+    columns = {"successor_of": ["unknown", "p0", "unknown"]}
+    found = review(on_hand=(40.0, 0, 0), columns=columns).orders
+    assert found["order_quantity"].iloc[0] == 0
+    assert "phase_out" in found["exception"].iloc[0]
+    assert found["expected_demand"].tolist() == pytest.approx([50, 100, 50])
+
+
+def test_a_product_that_ends_is_not_ordered_beyond_its_end():
+    columns = {"phase_out": ["2024-05-04", "2024-05-01", ""]}
+    found = review(columns=columns).orders
+    assert 0 < found["order_quantity"].iloc[0] < 15  # two days of five, from 2 May on
+    assert found["order_quantity"].iloc[1] == 0
+    assert found["exception"].str.contains("phase_out").tolist() == [True, True, False]
+    assert found["order_quantity"].iloc[2] > 40
