@@ -54,6 +54,7 @@ def look(world: World) -> str:
     told.append(f"storage {world.settings.storage_class or default[0]}")
     world.installation = Installation(world.kube, world.settings, world.has, own)
     if world.kept:
+        world.installation.write_overlay()
         world.stepping.bring_scripts()
     return ", ".join(told)
 
