@@ -1,4 +1,4 @@
-"""The suite of planner's situations: its own rules, and its short form through the command line."""
+"""The suite of planner's situations: what it calls right, and the files it writes."""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ from benchmarks._judge import Judge, runs_dry
 from benchmarks._peers_orders import facts_of, textbook, three_weeks
 from benchmarks._planner_files import history, write_batch
 from benchmarks._situations import LAST, Case, Line, cases, game
-from benchmarks.situations import is_ok, ours, play
+from benchmarks.situations import is_ok
 
 
 @pytest.fixture(scope="module")
@@ -102,12 +102,3 @@ def test_textbook_counts_what_arrives_in_time_and_cover_counts_everything(short)
     far, near = facts["order due in two months"], facts["plain"]
     assert textbook(far) == pytest.approx(textbook(near), abs=8)
     assert three_weeks(far) == 0
-
-
-@pytest.mark.slow
-def test_orders_are_right_in_a_planners_situations(short, tmp_path):
-    orders = play(tmp_path, short, short=True)
-    verdicts = {c.name: ours(Judge(c), orders["base"]) for c in short}
-    wrong = [name for name, v in verdicts.items() if not is_ok(v)]
-    assert len(wrong) <= 0.15 * len(short), wrong
-    assert not [name for name, v in verdicts.items() if v.silent]
