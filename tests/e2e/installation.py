@@ -188,17 +188,19 @@ class Installation:
         )  # fmt: skip
         for name in _OWN_SECRETS:
             kube.run("delete", "secret", name, "--ignore-not-found")
-        volumes = self._volumes()
+        volumes, kept = self._volumes("Delete"), self._volumes("Retain")
         if self.own:
             kube.must("delete", "namespace", kube.namespace, "--wait=true", here=False, seconds=300)
         else:
             kube.run("delete", "pvc", "-l", "app.kubernetes.io/name in (redis,postgres)")
         left = [] if self.own else self._left_objects()
         try:
-            wait_for(lambda: not self._volumes(), 60, "the end of the volumes")
+            wait_for(lambda: not self._volumes("Delete"), 60, "the end of the volumes")
         except StepFailed:
-            left += [f"persistentvolume/{name}" for name in self._volumes()]
+            left += [f"persistentvolume/{name}" for name in self._volumes("Delete")]
         told = f"{len(volumes)} volumes went" if not left else f"left: {', '.join(left)}"
+        if kept:
+            told += f"; {len(kept)} volumes stay, as their class says (Retain): {', '.join(kept)}"
         return f"{told}; the bucket invopt keeps models and MLflow's artifacts"
 
     def _left_objects(self) -> list[str]:
@@ -212,7 +214,7 @@ class Installation:
                 found.append(f"{item['kind'].lower()}/{item['metadata']['name']}")
         return found
 
-    def _volumes(self) -> list[str]:
+    def _volumes(self, policy: str) -> list[str]:
         done = self.kube.run("get", "pv", "-o", "json", here=False)
         items = json.loads(done.stdout)["items"] if done.returncode == 0 else []
         names = ("invopt-workspace", "data-redis-0", "data-postgres-0")
@@ -220,6 +222,7 @@ class Installation:
             item["metadata"]["name"]
             for item in items
             if item["spec"].get("claimRef", {}).get("namespace") == self.kube.namespace
+            and item["spec"]["persistentVolumeReclaimPolicy"] == policy
             and (self.own or item["spec"]["claimRef"]["name"] in names)
         ]
 
