@@ -65,7 +65,7 @@ def test_a_decision_is_the_librarys_own_forecast_with_its_reasons(server, shop):
     )
     assert decision.degraded is None
     assert decision.model_version == "demand-1"
-    assert decision.policy_version.startswith("order_up_to-")
+    assert decision.policy_version.startswith("auto-")
     assert 0 <= decision.feature_age_s < 2 * 86400
     assert decision.expected_holding_cost > 0
     assert decision.what_if.critical_ratio == 0.6

@@ -93,7 +93,7 @@ def test_a_request_tells_what_was_asked_known_and_answered_and_comes_out_again(
     assert "caller's own" in first[1]
     assert first[2].startswith(f"  forecast of {NAME}-1 (fresh), sales known to ")
     assert first[3] == "  stock 2 on hand, 9 on order (7 due in period 2), 0 waiting"
-    assert "policy order_up_to-" in first[4]
+    assert "policy auto-" in first[4]
     assert "critical ratio" in first[4]
     assert first[5].startswith("  answered: order ")
     assert first[6] == f"  computed again by {NAME}-1: the same"
