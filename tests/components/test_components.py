@@ -139,6 +139,8 @@ def test_orders_are_planned_for_every_series_from_forecast_and_position(workspac
         model_version="demo-1",
         config=config.as_parameter(),
         orders=orders,
+        purchase_orders=artifact(Dataset, workspace, "purchase_orders.csv"),
+        exceptions=artifact(Dataset, workspace, "exceptions.csv"),
     )
     plan = pd.read_csv(orders.path)
     assert plan["unique_id"].tolist() == found.unique_ids.tolist()

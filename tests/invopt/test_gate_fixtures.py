@@ -218,5 +218,7 @@ def test_the_lost_sales_policy_is_judged_by_the_orders_it_would_place():
     config = CONFIG.model_copy(update={"inventory": inventory})
     found = assess(Model(), Model(noise=0.6), PANEL, config, is_count=True)
     assert found.judged[CHALLENGER].money["cost"] < found.judged["champion"].money["cost"]
-    plain = assess(Model(), None, PANEL, CONFIG, is_count=True)
+    levels = CONFIG.inventory.model_copy(update={"policy": "order_up_to"})
+    plain = CONFIG.model_copy(update={"inventory": levels})
+    plain = assess(Model(), None, PANEL, plain, is_count=True)
     assert found.judged[CHALLENGER].money["cost"] < plain.judged[CHALLENGER].money["cost"]

@@ -215,8 +215,8 @@ def test_a_lost_sales_order_is_replenishments_whenever_open_orders_arrive(parts,
             pd.DataFrame({"unique_id": ["p0_s0"], "on_hand": [0.0]}),
             pd.DataFrame({"unique_id": ["p0_s0"], "due_in": [due_in], "quantity": [units]}),
         )
-        plan, _ = plan_orders(shop.panel, forecast, stock, inventory, "demand-1", is_count=True)
-        planned.append(plan["order_quantity"][row])
+        plan = plan_orders(shop.panel, forecast, stock, inventory, "demand-1", is_count=True)
+        planned.append(plan.orders["order_quantity"][row])
     assert served == planned
     assert served[0] > served[1]
 
