@@ -64,9 +64,12 @@ class Judge:
         if case.right == "blank":
             kept = bool(np.isnan(ordered).all())
             return Verdict(1.0 if kept else np.inf, kept, best)
+        if case.right == "none":
+            kept = not np.nan_to_num(ordered).any()
+            return Verdict(1.0 if kept else np.inf, kept, best)
         if np.isnan(ordered).any():
             return Verdict(np.inf, False, best)
-        if case.right in ("exact", "none"):
+        if case.right == "exact":
             kept = ordered == best
             return Verdict(1.0 if kept else np.inf, kept, best)
         if case.budget is not None or case.min_value is not None:

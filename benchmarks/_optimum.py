@@ -196,7 +196,7 @@ class _Shelf:
 def _lost_costs(game: Game) -> FloatArray:
     """Go back from the last period: value by stock, and by stock and order before its arrival."""
     shelf, quantities = _Shelf(game), game.quantities
-    value = np.zeros(len(shelf.units))
+    value = _worth_left(game, shelf.units)
     last = game.shelved[-1] - 1
     for number in reversed(range(len(game.reviews) - 1)):
         end = game.reviews[number + 1] if number + 2 < len(game.reviews) else last
@@ -221,9 +221,19 @@ def _lost_costs(game: Game) -> FloatArray:
     raise ValueError("a game needs two reviews")
 
 
+def _worth_left(game: Game, units: IntArray) -> FloatArray:
+    """Return by stock after the last period what it cost less than its units bought singly.
+
+    Without it the last orders would be bought for nothing but their rebate.
+    """
+    return np.maximum(units, 0) * max(game.breaks.values(), default=0.0)
+
+
 def _crowding(game: Game, number: int, units: IntArray) -> FloatArray:
-    """Return by stock and order what an order that the shelf cannot take costs: out of reach."""
+    """Return by stock and order an amount out of reach where there is no room for it."""
     found = np.zeros((len(units), len(game.quantities)))
+    if game.breaks:  # a rebate on units beyond the largest stock looked at would be free money
+        found[(units[:, None] + game.quantities > units[-1]) & (game.quantities > 0)] = _MANY
     if game.max_stock is not None:
         under_way = sum(u for p, u in game.arrivals.items() if p > game.reviews[number])
         reached = units[:, None] + under_way + game.quantities
@@ -276,13 +286,17 @@ def _waiting_costs(game: Game) -> FloatArray:
     low, quantities = _low(game), game.quantities
     top = max(game.stock, 0) + sum(game.arrivals.values()) + 2 * int(quantities[-1])
     units = np.arange(low, top + 1)
-    value = np.zeros(len(units))
-    for number in reversed(range(len(game.reviews) - 1)):
-        here, after = game.reviews[number], game.reviews[number + 1]
+
+    def sold_down(value: FloatArray, here: int, after: int) -> FloatArray:
         law = _sum_of(game.demand[here:after])
         arrived = sum(u for p, u in game.arrivals.items() if here < p <= after)
         place = np.arange(len(units))[:, None] + arrived - np.arange(len(law))
-        later = value[place.clip(0, len(units) - 1)] @ law
+        return np.asarray(value[place.clip(0, len(units) - 1)] @ law)
+
+    value = sold_down(_worth_left(game, units), game.reviews[-1], game.shelved[-1] - 1)
+    for number in reversed(range(len(game.reviews) - 1)):
+        here, after = game.reviews[number], game.reviews[number + 1]
+        later = sold_down(value, here, after)
         total = _waiting_window(game, number, top) + later
         ahead = np.arange(len(units))[:, None] + quantities
         choices = total[ahead.clip(0, len(units) - 1)] + game.charges()

@@ -18,7 +18,7 @@ def played_out(game, quantity):
     @functools.cache
     def from_period(period, stock, ordered):
         if period > last:
-            return 0.0
+            return max(stock, 0) * max(game.breaks.values(), default=0.0)
         due = dict(ordered)
         stock += game.arrivals.get(period, 0) + due.get(period, 0)
         counts = period >= game.shelved[0]
