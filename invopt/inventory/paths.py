@@ -18,6 +18,7 @@ Paths = npt.NDArray[np.float32]
 _TAIL = 1e-3
 _MAX_DEPENDENCE = 0.95
 _SLOW = 1.0  # units a period up to which a count's mean is matched
+_ROUNDS = 3
 _STEP = 0.05  # of the dependences that paths are drawn with
 # Two levels whose distance measures the spread of a distribution.
 _LOW, _HIGH = 0.25, 0.9
@@ -124,7 +125,7 @@ def _mix_of(share: FloatArray, levels: tuple[float, ...]) -> tuple[npt.NDArray[n
 def matching_means(
     quantiles: FloatArray, quantile_levels: tuple[float, ...], mean: FloatArray
 ) -> FloatArray:
-    """Return quantiles of slow counts moved so that rounded to units they have the mean.
+    """Return quantiles of slow counts moved so that rounded to units they have the mean, to about a tenth.
 
     Between two quantiles a count may begin anywhere: 0 at a half and 1 at three quarters says
     little of how often one is sold, the mean says it.
@@ -145,22 +146,33 @@ def matching_means(
     line = np.concatenate(
         [np.minimum(values[..., :1], 0), values, top[..., None]], axis=2
     )  # (series, periods, Q + 2)
+    shift = np.zeros(line.shape[:2])
+    for _ in range(_ROUNDS):  # the share of more than one unit moves with the line
+        shift = np.clip(0.5 - _begins(line, knots, wanted, shift), -0.5, 0.5)
+    moved = quantiles.astype(np.float64)
+    moved[slow] = values + shift[..., None]
+    return moved
+
+
+def _begins(
+    line: FloatArray, knots: FloatArray, wanted: FloatArray, shift: FloatArray
+) -> FloatArray:
+    """Return where on each line the first unit has to begin, for its rounded mean as wanted."""
     more = sum(
-        (1 - _share_below(line, knots, n + 0.5) for n in range(1, 5)), np.zeros(line.shape[:2])
+        (1 - _share_below(line, knots, n + 0.5 - shift) for n in range(1, 5)),
+        np.zeros(line.shape[:2]),
     )
     share = np.clip(1 - (wanted - more), 0.02, 1 - _TAIL)
     upper = np.clip(np.searchsorted(knots, share), 1, len(knots) - 1)
     low, high = (np.take_along_axis(line, k[..., None], 2)[..., 0] for k in (upper - 1, upper))
     part = (share - knots[upper - 1]) / (knots[upper] - knots[upper - 1])
-    begins = low * (1 - part) + high * part
-    moved = quantiles.astype(np.float64)
-    moved[slow] = values + np.clip(0.5 - begins, -0.5, 0.5)[..., None]
-    return moved
+    found: FloatArray = low * (1 - part) + high * part
+    return found
 
 
-def _share_below(line: FloatArray, knots: FloatArray, value: float) -> FloatArray:
-    """Return the share at which each line reaches a value."""
-    upper = np.clip((line < value).sum(axis=2), 1, line.shape[2] - 1)
+def _share_below(line: FloatArray, knots: FloatArray, value: FloatArray) -> FloatArray:
+    """Return the share at which each line reaches a value of its own."""
+    upper = np.clip((line < value[..., None]).sum(axis=2), 1, line.shape[2] - 1)
     low, high = (np.take_along_axis(line, k[..., None], 2)[..., 0] for k in (upper - 1, upper))
     part = np.clip((value - low) / np.maximum(high - low, 1e-9), 0, 1)
     found: FloatArray = knots[upper - 1] * (1 - part) + knots[upper] * part

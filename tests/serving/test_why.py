@@ -106,10 +106,10 @@ def test_a_request_tells_what_was_asked_known_and_answered_and_comes_out_again(
 def test_what_comes_out_otherwise_is_named_with_both_numbers(served, settings):
     from serving.registry import version_path
 
-    # the model's quantiles of sums are another's: the order hangs on them
+    # the model's daily quantiles are another's: the order's demand paths hang on them
     place = version_path(NAME, "1") / "model.json"
     head = json.loads(place.read_text())
-    head["model"]["level_quantiles"][-1] = 0.9999
+    head["model"]["quantile_levels"][-1] = 0.9999
     place.write_text(json.dumps(head))
     lines = told(served, settings)
     again = [line for line in lines if "computed again" in line]

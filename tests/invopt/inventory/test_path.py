@@ -98,13 +98,13 @@ def test_the_far_order_is_no_cover_and_the_near_one_is():
 
 
 @pytest.mark.parametrize("is_jittered", [True, False])
-def test_paths_of_slow_counts_have_the_forecasts_mean(is_jittered):
+def test_paths_of_slow_counts_have_the_forecasts_mean_to_a_tenth(is_jittered):
     made = poisson_forecast(np.array([0.3, 0.05, 0.9]), 7)
     quantiles = made.quantiles if is_jittered else np.rint(made.quantiles)
     moved = matching_means(quantiles, made.quantile_levels, made.mean)
-    sampler = Sampler(Draws.make(7, 400, seed=0), made.quantile_levels)
+    sampler = Sampler(Draws.make(7, 4000, seed=0), made.quantile_levels)
     paths = sampler.paths(moved, np.zeros(3), is_count=True)
-    np.testing.assert_allclose(paths.mean(axis=(0, 2)), [0.3, 0.05, 0.9], atol=0.05)
+    np.testing.assert_allclose(paths.mean(axis=(0, 2)), [0.3, 0.05, 0.9], rtol=0.1, atol=0.05)
 
 
 def test_a_slow_seller_can_lose_no_more_than_it_sells():
