@@ -125,7 +125,7 @@ def _mix_of(share: FloatArray, levels: tuple[float, ...]) -> tuple[npt.NDArray[n
 def matching_means(
     quantiles: FloatArray, quantile_levels: tuple[float, ...], mean: FloatArray
 ) -> FloatArray:
-    """Return quantiles of slow counts moved so that rounded to units they have the mean, to about a tenth.
+    """Return quantiles of slow counts moved so that rounded to units they have about the mean.
 
     Between two quantiles a count may begin anywhere: 0 at a half and 1 at three quarters says
     little of how often one is sold, the mean says it.
