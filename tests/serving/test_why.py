@@ -106,11 +106,11 @@ def test_a_request_tells_what_was_asked_known_and_answered_and_comes_out_again(
 def test_what_comes_out_otherwise_is_named_with_both_numbers(served, settings):
     from serving.registry import version_path
 
-    # the model's orders last twice as long: how much is ordered hangs on it
-    place = version_path(NAME, "1") / "training.json"
+    # the model takes sales for weights, not for counts: the order's demand paths hang on it
+    place = version_path(NAME, "1") / "features.json"
     content = json.loads(place.read_text())
-    content["config"]["inventory"]["review_period"] *= 2
-    place.write_text(json.dumps(content))
+    assert content["is_count"]
+    place.write_text(json.dumps(content | {"is_count": False}))
     lines = told(served, settings)
     again = [line for line in lines if "computed again" in line]
     assert len(again) == 2
