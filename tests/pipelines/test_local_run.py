@@ -120,8 +120,11 @@ def test_attributions_of_the_run_add_up(workspace):
 def test_orders_hold_one_row_per_series_and_forecasts_stand_beside(workspace):
     orders = pd.read_csv(workspace / "orders.csv")
     expected = [
-        "unique_id", "order_quantity", "order_up_to_level", "reorder_point", "safety_stock",
-        "on_hand", "on_order", "expected_holding_cost", "expected_stockout_cost", "model_version",
+        "unique_id", "product", "location", "supplier", "order_quantity", "order_value",
+        "order_up_to_level", "reorder_point", "safety_stock", "on_hand", "on_order", "backorders",
+        "expected_demand", "lead_time", "arrival_date", "days_of_cover", "stockout_date",
+        "unavoidable_stockout_units", "unavoidable_stockout_cost", "expected_holding_cost",
+        "expected_stockout_cost", "exception", "reason", "model_version",
     ]  # fmt: skip
     assert list(orders.columns[: len(expected)]) == expected
     assert orders["unique_id"].is_unique
