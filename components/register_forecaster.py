@@ -39,6 +39,6 @@ def register_forecaster(
     from serving.telling import tell
 
     evidence = [verdict.path, assessment.path, explanation.path]
-    tags = {"snapshot": snapshot, "run": run, "cause": cause, "window": window}
-    tags["retraining"] = retraining
+    told = {"cause": cause, "window": window, "retraining": retraining}
+    tags = {"snapshot": snapshot, "run": run} | told
     return register(config["name"], model.path, evidence, tags, tell)

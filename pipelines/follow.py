@@ -14,6 +14,7 @@ from typing import Any
 from invopt.errors import InvalidInputError
 from pipelines.argo import Leaf, Workflow
 from pipelines.last_words import last_words
+from serving import passing
 from serving.cluster import refusal, unreachable
 
 Notify = Callable[[str], None]
@@ -22,7 +23,6 @@ _POLL_SECONDS = 10.0
 _TIMEOUT_SECONDS = 20
 # A restart of the API server or of a port-forward ends well before.
 _LOST_SECONDS = 15 * 60.0
-_PASSING = (429, 500, 502, 503, 504)
 # A pod needs some seconds for its image; what its node says of it is told at once.
 _PATIENCE_SECONDS = 30.0
 _AGAIN_SECONDS = 10 * 60.0
@@ -132,7 +132,7 @@ class Following:
                     f"there is no run {self.run_id} on {self.target.host}. Its page on KFP and "
                     "`invopt submit` tell a run's id."
                 ) from err
-            if err.code not in _PASSING or self._answered is None:
+            if err.code not in passing.STATUS or self._answered is None:
                 raise InvalidInputError(
                     f"asking {self.target.host} for run {self.run_id} failed: {told}"
                 ) from err

@@ -43,6 +43,7 @@ class KfpClient:
         import kfp_server_api as api  # type: ignore[import-untyped]  # noqa: PLC0415
 
         self.host, self.namespace = host, namespace
+        self._whose = {} if namespace is None else {"namespace": namespace}
         configuration = api.Configuration(host=host.rstrip("/"))
         if token:
             configuration.api_key["authorization"] = token
@@ -61,19 +62,17 @@ class KfpClient:
 
     def list_pipelines(self, **kwargs: Any) -> Any:
         """Return pipelines; the arguments are those of the API."""
-        if kwargs.get("namespace") is None:
-            kwargs.pop("namespace", None)
+        given = {key: value for key, value in kwargs.items() if value is not None}
         return self._pipelines.pipeline_service_list_pipelines(
-            **kwargs, _request_timeout=_TIMEOUT_SECONDS
+            **given, _request_timeout=_TIMEOUT_SECONDS
         )
 
     def experiment(self, name: str) -> str:
         """Return the id of an experiment, made where it is not there."""
         wanted = {"operation": "EQUALS", "key": "display_name", "stringValue": name}
-        place = {} if self.namespace is None else {"namespace": self.namespace}
         with explained(self.host, f"finding the experiment {name}"):
             found = self._experiments.experiment_service_list_experiments(
-                filter=json.dumps({"predicates": [wanted]}), **place,
+                filter=json.dumps({"predicates": [wanted]}), **self._whose,
                 _request_timeout=_TIMEOUT_SECONDS,
             ).experiments  # fmt: skip
             if not found:
@@ -95,10 +94,9 @@ class KfpClient:
 
     def state_of(self, experiment: str, run: str) -> str:
         """Return the state of the newest run of a name in an experiment, "" where there is none."""
-        place = {} if self.namespace is None else {"namespace": self.namespace}
         with explained(self.host, "asking for runs"):
             found = self._runs.run_service_list_runs(
-                experiment_id=experiment, page_size=_PAGE, sort_by="created_at desc", **place,
+                experiment_id=experiment, page_size=_PAGE, sort_by="created_at desc", **self._whose,
                 _request_timeout=_TIMEOUT_SECONDS,
             ).runs  # fmt: skip
         return next((str(r.state or "PENDING") for r in found or () if r.display_name == run), "")

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from invopt.errors import InvalidInputError
 
-_STATUS = (429, 500, 502, 503, 504)
+# What a server answers that may answer rightly in a while.
+STATUS = (429, 500, 502, 503, 504)
 # Package and class, so that no step imports libraries for the sake of their errors.
 _LOST = {
     ("urllib3", "HTTPError"),
@@ -46,8 +47,8 @@ def _is_lost(err: BaseException) -> bool:
     if {name for _, name in kinds} & _REFUSED or any(word in str(err) for word in _REFUSALS):
         return False
     if ("urllib", "HTTPError") in kinds:
-        return getattr(err, "code", None) in _STATUS
+        return getattr(err, "code", None) in STATUS
     if "ApiException" in {name for _, name in kinds}:
-        return getattr(err, "status", None) in _STATUS
+        return getattr(err, "status", None) in STATUS
     lost = isinstance(err, (ConnectionError, TimeoutError)) or ("urllib", "URLError") in kinds
     return lost or bool(kinds & _LOST)

@@ -156,20 +156,3 @@ def _cheapest(
     chosen = np.take_along_axis(order, reached.argmax(axis=1)[:, None], axis=1)
     units = np.take_along_axis(flat, chosen, axis=1)
     return units[:, 0]
-
-
-def expected_costs(
-    need: Need, quantity: FloatArray, holding_cost: FloatArray, stockout_cost: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Return expected holding and stock-out cost from the order's arrival to the next one's.
-
-    Args:
-        need: As lost_sales_need gives it.
-        quantity: (series,) units ordered.
-        holding_cost: (series,) money per unit and period.
-        stockout_cost: (series,) money per unit.
-    """
-    left = (need.at_arrival + quantity[:, None])[:, None] - need.demand.cumsum(axis=1)
-    held = np.maximum(left, 0).sum(axis=1).mean(axis=1)
-    short = np.maximum(-left[:, -1], 0).mean(axis=1)
-    return held * holding_cost, short * stockout_cost

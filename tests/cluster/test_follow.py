@@ -7,6 +7,7 @@ from pipelines.cli import main
 from pipelines.follow import Following, Target
 from pipelines.last_words import last_words
 from tests.cluster.argo_nodes import Attempt, Step
+from tests.cluster.clock import Clock
 from tests.cluster.fake_kfp import FakeKfp
 
 LAUNCHER = """E0101 00:00:01.0  18 v2.go:9] Component failed to execute successfully: exit status 1
@@ -22,17 +23,6 @@ Traceback (most recent call last):
     raise InvalidInputError("no series has sales")
 """
 OWN = TRACEBACK + "invopt.errors.InvalidInputError: no series has sales\n" + LAUNCHER
-
-
-class Clock:
-    def __init__(self):
-        self.now = 0.0
-
-    def __call__(self):
-        return self.now
-
-    def sleep(self, seconds):
-        self.now += seconds
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from serving.inference_service import (
 )
 from serving.rollout import Rollout, return_to_previous
 from serving.settings import ClusterSettings
+from tests.cluster.clock import Clock
 from tests.cluster.kserve_world import NAME, PLURAL, Forecasters, KServe, version_of
 
 pytestmark = pytest.mark.slow
@@ -29,19 +30,6 @@ def pods(cluster_names):
     servers = Forecasters()
     yield servers
     servers.close()
-
-
-class Clock:
-    """Time that passes only by waiting."""
-
-    def __init__(self):
-        self.now = 0.0
-
-    def __call__(self):
-        return self.now
-
-    def sleep(self, seconds):
-        self.now += seconds
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 from scipy.stats import poisson
 
 from invopt.inventory.lost_sales import (
-    expected_costs,
     lost_sales_need,
     need_with_next,
     stock_at_arrival,
@@ -13,6 +12,14 @@ from invopt.inventory.lost_sales import (
 from invopt.inventory.paths import Draws, Sampler, dependence_of
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.9, 0.95)
+
+
+def expected_costs(need, quantity, holding_cost, stockout_cost):
+    """Expected holding and stock-out cost from the order's arrival to the next one's."""
+    left = (need.at_arrival + quantity[:, None])[:, None] - need.demand.cumsum(axis=1)
+    held = np.maximum(left, 0).sum(axis=1).mean(axis=1)
+    short = np.maximum(-left[:, -1], 0).mean(axis=1)
+    return held * holding_cost, short * stockout_cost
 
 
 def test_demand_beyond_the_stock_is_lost_and_does_not_reduce_what_arrives():
