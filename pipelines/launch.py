@@ -23,6 +23,8 @@ from serving.settings import Settings
 
 _ROOT = Path(__file__).resolve().parent.parent
 _QUIET_SECONDS = 15.0
+# What stands beside the orders where --out puts them.
+BESIDE = ("forecast.parquet", "purchase_orders.csv", "exceptions.csv", "plan.html", "orders.xlsx")
 _NO_WRITING = (
     errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EEXIST,
 )  # fmt: skip
@@ -319,7 +321,8 @@ def _tell_results(run: LocalRun, out: Path | None) -> None:
         if out is not None:
             out.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(orders, out)
-            for name in ("forecast.parquet", "purchase_orders.csv", "exceptions.csv"):
+            for name in BESIDE:
                 shutil.copyfile(run.folder / name, out.parent / name)
             orders = out
         print(f"orders: {orders}")
+        print(f"planner's page: {orders.parent / 'plan.html'}")

@@ -9,6 +9,7 @@ import pandas as pd
 from invopt.config import InventoryConfig
 from invopt.contracts import TermsTables
 from invopt.inventory.ahead import (
+    Overridden,
     Phases,
     Succession,
     overrides_of,
@@ -81,15 +82,9 @@ def plan_review(
     stock = stock_of(panel.unique_ids, position, open_orders, supply.delay)
     notes = Notes.none(panel.num_series)
     dead = dead_series(panel) & ~np.isnan(stock.on_hand)
-    succession = succession_of(series)
-    forecast = with_successors(forecast, succession, panel.num_periods - panel.launch())
-    phases = phases_of(series, panel.timeline, horizon)
-    if supply.closed is not None:
-        forecast = scaled(forecast, 1.0 - supply.closed.astype(np.float64))
-    if phases is not None:
-        forecast = scaled(forecast, phases.factor)
-    overridden = overrides_of(tables.overrides, series, forecast, panel.timeline, notes)
-    forecast = scaled(forecast, overridden.factor)
+    ahead = demand_ahead(panel, forecast, supply, tables, notes)
+    forecast, phases, overridden = ahead.forecast, ahead.phases, ahead.overridden
+    succession = ahead.succession
     dead[succession.new] = False
     forced = np.where(dead | supply.waits, 0.0, np.nan)
     forced[succession.old] = 0.0
@@ -115,6 +110,47 @@ def plan_review(
         planned.exceptions,
         supply.terms.stockout_cost,
     )
+
+
+@dataclass(frozen=True)
+class DemandAhead:
+    """The demand that is planned for, and what made it other than the forecast.
+
+    Attributes:
+        forecast: With closed days, phases, successors and overrides in it.
+        phases: Of the products; None where none are given.
+        overridden: What planners say.
+        succession: Who takes over from whom.
+    """
+
+    forecast: Forecast = field(repr=False)
+    phases: Phases | None
+    overridden: Overridden
+    succession: Succession
+
+
+def demand_ahead(
+    panel: Panel, forecast: Forecast, supply: Supply, tables: TermsTables, notes: Notes
+) -> DemandAhead:
+    """Return the demand to plan for: the forecast with all that is known ahead.
+
+    Args:
+        panel: Up to the review.
+        forecast: Of its series from its last period.
+        supply: Of its series.
+        tables: Of planning.
+        notes: Gets a sentence per override.
+    """
+    series, horizon = panel.series, forecast.mean.shape[1]
+    succession = succession_of(series)
+    forecast = with_successors(forecast, succession, panel.num_periods - panel.launch())
+    phases = phases_of(series, panel.timeline, horizon)
+    if supply.closed is not None:
+        forecast = scaled(forecast, 1.0 - supply.closed.astype(np.float64))
+    if phases is not None:
+        forecast = scaled(forecast, phases.factor)
+    overridden = overrides_of(tables.overrides, series, forecast, panel.timeline, notes)
+    return DemandAhead(scaled(forecast, overridden.factor), phases, overridden, succession)
 
 
 def _ending(supply: Supply, phases: Phases | None) -> Terms:
