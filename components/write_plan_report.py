@@ -32,6 +32,8 @@ def write_plan_report(
         plan: The planner's page, one HTML file that needs nothing else.
         workbook: The tables as XLSX.
     """
+    from pathlib import Path
+
     from invopt.report import (
         PlanFiles,
         write_plan_page,
@@ -39,17 +41,18 @@ def write_plan_report(
         write_workbook,
     )
     from invopt.steps import review_date
+    from serving.deployment import Deployment
     from serving.progress import tell
     from serving.stores.order_plans import last_plan
-    from serving.stores.snapshots import snapshot_path
 
+    settings = Deployment.from_environment().settings
     files = PlanFiles(
-        derived.path,
-        forecast.path,
-        orders.path,
-        exceptions.path,
-        snapshot_path(snapshot),
-        last_plan(config["name"], review_date(derived.path)),
+        Path(derived.path),
+        Path(forecast.path),
+        Path(orders.path),
+        Path(exceptions.path),
+        settings.snapshots / snapshot,
+        last_plan(settings.plans, config["name"], review_date(derived.path)),
     )
     write_plan_page(files, config, plan.path, tell)
     write_workbook(orders.path, purchase_orders.path, exceptions.path, config, workbook.path)
