@@ -32,6 +32,7 @@ def plan_orders(
     from serving.deployment import Deployment
     from serving.progress import tell
     from serving.stores.order_plans import keep_plan, last_plan
+    from serving.stores.planner_desk import planners_overrides
 
     settings, name = Deployment.from_environment().settings, config["name"]
     date = review_date(derived.path)
@@ -48,5 +49,6 @@ def plan_orders(
             "exceptions": exceptions.path,
         },
         tell,
+        planners_overrides(settings.plans, name),
     )
     keep_plan(settings.plans, name, date, orders.path)

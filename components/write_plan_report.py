@@ -44,6 +44,7 @@ def write_plan_report(
     from serving.deployment import Deployment
     from serving.progress import tell
     from serving.stores.order_plans import last_plan
+    from serving.stores.planner_desk import planners_overrides
 
     settings = Deployment.from_environment().settings
     files = PlanFiles(
@@ -53,6 +54,7 @@ def write_plan_report(
         Path(exceptions.path),
         settings.snapshots / snapshot,
         last_plan(settings.plans, config["name"], review_date(derived.path)),
+        planners_overrides(settings.plans, config["name"]),
     )
     write_plan_page(files, config, plan.path, tell)
     write_workbook(orders.path, purchase_orders.path, exceptions.path, config, workbook.path)

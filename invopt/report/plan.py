@@ -66,6 +66,7 @@ class PlanFiles:
         exceptions: As CSV.
         snapshot: Folder with the stock position and the tables of planning.
         last: Plan of the review before; None for a first one.
+        overrides: What planners said on their page; None for none.
     """
 
     source: Path
@@ -74,6 +75,7 @@ class PlanFiles:
     exceptions: Path
     snapshot: Path
     last: Path | None = None
+    overrides: pd.DataFrame | None = None
 
 
 def write_plan_page(files: PlanFiles, config: dict[str, Any], out: str, notify: Notify) -> None:
@@ -174,7 +176,7 @@ def _gather(
 ) -> _Gathered:
     head = read_json(files.forecast / "forecast.json")
     position, open_orders = read_position(files.snapshot)
-    tables = read_terms(files.snapshot)
+    tables = read_terms(files.snapshot).with_overrides(files.overrides)
     parts = []
     panel: Panel | None = None
     for number, panel in enumerate(iter_panels(files.source)):

@@ -3,6 +3,7 @@
 import { cell, unpack } from "./packed.js";
 import { element } from "./dom.js";
 import { asMoney, asWords, plural, setCurrency } from "./format.js";
+import { Desk } from "./edit.js";
 import { Series } from "./series.js";
 import { Table } from "./table.js";
 
@@ -18,10 +19,13 @@ async function start() {
     setTimeout(read, 300);
   });
   const named = rows.columns.name.texts.some(Boolean) ? "name" : "unique_id";
+  // Only a server has a hand to lend: from a file the page is for reading.
+  const api = document.querySelector('meta[name="invopt-api"]')?.content;
+  const desk = api ? new Desk(api, about, rows, () => orders.again()) : null;
   const orders = ordersTable(rows, named, (row) => series.open(row));
   const worst = exceptionsTable(exceptions, rows, named, (row) => series.open(row));
   const series = new Series({
-    about, rows, details, exceptions: worst.byRow, neighbour: (row, step) => shown().neighbour(row, step),
+    about, rows, details, exceptions: worst.byRow, controls: desk && ((shown) => desk.controls(shown)), neighbour: (row, step) => shown().neighbour(row, step),
   });
   const tabs = new Tabs([["exceptions", worst.table], ["orders", orders]]);
   const shown = () => (tabs.shown === "orders" ? orders : worst);
@@ -32,9 +36,16 @@ async function start() {
     if (row >= 0) series.open(row);
   };
   addEventListener("hashchange", fromAddress);
+  if (desk) {
+    await desk.load();
+    desk.watch();
+    orders.tools.append(link(`${api}/orders.csv`, "Decided orders"), link(`${api}/overrides.csv`, "Overrides"));
+  }
   fromAddress();
   document.documentElement.dataset.ready = "yes";
 }
+
+const link = (href, label) => element("a", { href, download: "" }, label);
 
 function ordersTable(rows, named, open) {
   const has = (name) => rows.columns[name]?.texts?.some(Boolean);
@@ -52,6 +63,7 @@ function ordersTable(rows, named, open) {
     { name: "days_of_cover", label: "Days of cover", kind: "days", width: 5.5 },
     { name: "stockout_date", label: "Runs out", kind: "date", width: 6.5 },
     { name: "arrival_date", label: "Arrives", kind: "date", width: 6.5 },
+    ...(rows.columns.decision ? [{ name: "decision", label: "Decision", kind: "text", exact: true, width: 6.5 }] : []),
     { name: "exception", label: "Exceptions", kind: "words", width: 13 },
   ];
   const only = element("input", { type: "checkbox", id: "ordered-only" });

@@ -161,6 +161,16 @@ export class Table {
     this.measure();
   }
 
+  /** Take in values that changed, at the same place. */
+  again() {
+    const { scrollTop } = this.frame;
+    const { active } = this;
+    this.refresh();
+    this.active = active;
+    this.frame.scrollTop = scrollTop;
+    this.draw();
+  }
+
   /** Lay out what is shown: rows, or groups and the rows of those that are unfolded. */
   fold() {
     if (!this.group) {
