@@ -18,9 +18,9 @@ def forecast_demand(derived: Input[Dataset], config: dict, forecast: Output[Data
         Version of the model.
     """
     from invopt.steps import forecast_series
+    from serving.loop.served import served_champion
     from serving.progress import tell
-    from serving.stores.registry import champion_path, champion_version
 
-    path = champion_path(config["name"], required=True)
-    forecast_series(path, derived.path, forecast.path, tell)
-    return champion_version(config["name"])
+    champion = served_champion(config)
+    forecast_series(champion.files(), derived.path, forecast.path, tell)
+    return champion.version

@@ -24,13 +24,12 @@ def monitor_drift(
     from serving.loop.unreadable import last_seen
     from serving.progress import tell
     from serving.settings import Settings
-    from serving.stores.registry import champion_of, champion_path
+    from serving.stores.registry import champion_of
 
-    path = champion_path(config["name"], required=True)
     champion, settings = champion_of(config["name"]), Settings.from_environment()
     version = f"{champion.name}-{champion.version}"
     monitor(
-        path,
+        champion.files(),
         derived.path,
         quality.path,
         version,

@@ -29,6 +29,7 @@ def plan_orders(
         exceptions: What a planner should look at, as CSV.
     """
     from invopt.steps import plan_all_orders, review_date
+    from serving.loop.served import check_still_champion
     from serving.progress import tell
     from serving.stores.order_plans import keep_plan, last_plan
     from serving.stores.snapshots import snapshot_path
@@ -48,4 +49,6 @@ def plan_orders(
         },
         tell,
     )
+    # Whoever rolled back meanwhile does not want the orders of the model before.
+    check_still_champion(config["name"], model_version)
     keep_plan(config["name"], date, orders.path)

@@ -22,6 +22,7 @@ from invopt.files import (
     write_csv,
     write_json,
 )
+from invopt.model_files import is_older
 from invopt.panel import Panel, iter_panels, load_panel, partitions, sample_panel
 
 if TYPE_CHECKING:
@@ -171,6 +172,10 @@ def assess_model(
     run = Config.model_validate(config)
     panel = load_panel(Path(source))
     challenger = OnnxForecaster(Path(model))
+    if champion is not None and is_older(champion):
+        # Nobody reads it any more, and an upgrade must not end all training.
+        notify("the champion is of an older format: the challenger is judged against baselines")
+        champion = None
     if champion is not None and (champion / JUDGED).is_dir():
         champion = champion / JUDGED
     incumbent = OnnxForecaster(champion) if champion is not None else None

@@ -30,5 +30,24 @@ IN_FLIGHT = Gauge("invopt_in_flight", "Requests accepted and not yet answered")
 LOG_LOST = Counter("invopt_prediction_log_lost", "Rows the prediction log dropped", ["reason"])
 SKEW = Gauge("invopt_feature_skew", "Largest online-offline difference of the last probe")
 SKEW_SERIES = Counter("invopt_skew_series", "Series probed for skew, by result", ["result"])
-RELOADS = Counter("invopt_model_reloads", "Models taken into service while running", ["result"])
+RELOADS = Counter(
+    "invopt_model_reloads",
+    "Models and features taken into service while running, and looks for them that failed",
+    ["result"],
+)
+REFRESH_FAILING = Gauge(
+    "invopt_refresh_failing_seconds", "Time since the last look for newer models that went well"
+)
+SERVED = Gauge("invopt_served_version", "1 for the version that answers here", ["model", "version"])
+CHAMPION = Gauge(
+    "invopt_champion_version",
+    "1 for the version that the registry calls champion",
+    ["model", "version"],
+)
 WITHHELD = Counter("invopt_explanations_withheld", "Attributions that did not add up")
+
+
+def tell(gauge: Gauge, model: str, version: str) -> None:
+    """Let a gauge name one version and no other."""
+    gauge.clear()
+    gauge.labels(model, version).set(1)

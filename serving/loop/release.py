@@ -32,6 +32,8 @@ from serving.stores.registry import (
     previous_version,
     registered_versions,
     snapshot_of,
+    version_of,
+    version_path,
 )
 
 Notify = Callable[[str], None]
@@ -56,7 +58,8 @@ def deploy(config: dict[str, Any], version: str, out: str, notify: Notify) -> st
         raise InvalidInputError(f"{DEPLOYER} must be one of {', '.join(ways)}, got {way!r}.")
     found = grounds(evidence_path(run.name, version), snapshot_of(run.name, version))
     deployed = ways[way](run, version, notify)
-    write_json(out, {"deployer": way} | deployed | found | {"software": software()})
+    model = version_of(run.name, version).sha256
+    write_json(out, {"deployer": way, "model": model} | deployed | found | {"software": software()})
     keep_evidence(run.name, version, Path(out))
     return champion_version(run.name)
 
@@ -94,9 +97,8 @@ def roll_back(service: str, namespace: str | None, model: str | None, notify: No
             f"in {uri} version {kept.version} of {name} is not "
             f"what {service} served before ({kept.source}). {_REACH}"
         )
-    version = return_to_previous(found, DeploymentConfig())
-    make_champion(name, version)
-    return version
+    return_to_previous(found, DeploymentConfig())
+    return _crown(name, found)
 
 
 def roll_back_local(model: str | None, notify: Notify) -> str:
@@ -114,6 +116,7 @@ def roll_back_local(model: str | None, notify: Notify) -> str:
             f"{name} has had no champion before version {now or 'none'}: there is nothing to go "
             "back to. Run the training pipeline for another version."
         )
+    version_path(name, before)  # damaged or gone, it must not become champion
     notify(f"going back from {now} to {before}")
     make_champion(name, before)
     return before
@@ -137,6 +140,19 @@ def _known_champion(name: str) -> str:
             f"rollback moves registry and endpoint together. {_REACH}"
         )
     return champion_version(name)
+
+
+def _crown(name: str, service: InferenceService) -> str:
+    """Make what a service serves the champion; returns its version.
+
+    Of two promotions or rollbacks at once each looks again after it wrote: whichever writes last
+    has seen what is served in the end.
+    """
+    while True:
+        served, champion = served_release(service.read()["spec"]), champion_version(name)
+        if served is None or served.version == champion or not _holds(name, served):
+            return champion
+        make_champion(name, served.version)
 
 
 def _holds(name: str, release: Release) -> bool:
@@ -171,6 +187,6 @@ def _in_the_cluster(run: Config, version: str, notify: Notify) -> dict[str, Any]
     names = known_series(run.deployment.num_series)
     with terminable():
         evidence = Rollout(service, release, run.deployment, names).run()
-    make_champion(run.name, version)
+    _crown(run.name, service)
     job = image_of(cluster.items("pods"), platform.node())
     return evidence | {"images": {"job": job, "server": evidence["images"]}}

@@ -12,12 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from invopt.errors import InvalidInputError
+from invopt.model_files import verify, write_sums
 from serving.settings import Settings
 from serving.stores import model_store
 from serving.stores.databases import make_database
 from serving.stores.deployment_record import DEPLOYMENT
 
-CHAMPION, PREVIOUS = "champion", "previous"
+CHAMPION = "champion"
+# Tag of a version: the champion it took over from. Written before the alias moves, so that there is
+# one fact that changes, and a process that is killed leaves either champion with its own way back.
+_AFTER = "after"
+_PREVIOUS = "previous"  # alias that versions of invopt before this tag wrote
+_SHA256 = "sha256"
 _LOGGERS = ("mlflow", "alembic")
 
 
@@ -30,12 +36,26 @@ class Registered:
         version: Its number.
         snapshot: Name of the data it was trained on, "" where it was not told.
         since: When it was registered, UTC.
+        source: Where its folder lies, URL or path.
+        sha256: Of its files' hashes, "" where it was registered without.
     """
 
     name: str
     version: str
     snapshot: str
     since: datetime
+    source: str
+    sha256: str
+
+    def files(self) -> Path:
+        """Return its folder, fetched if need be, with what was registered in it.
+
+        Raises:
+            InvalidInputError: If it cannot be had, or a file differs from what was registered.
+        """
+        path = model_store.local(self.source)
+        verify(path, self.sha256)
+        return path
 
 
 def register(
@@ -66,6 +86,7 @@ def register(
     partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
     partial.chmod(0o755)  # mkdtemp's own is for one user only, and servers read as another
     shutil.copytree(model, partial / "model")
+    sha256 = write_sums(partial / "model")
     for item in map(Path, evidence):
         copy = shutil.copytree if item.is_dir() else shutil.copy2
         (partial / "evidence").mkdir(exist_ok=True)
@@ -83,18 +104,18 @@ def register(
         name,
         source=f"{place}/model",
         run_id=run.info.run_id,
-        tags={name: value for name, value in tags.items() if value},
+        tags={name: value for name, value in tags.items() if value} | {_SHA256: sha256},
     )
     notify(f"registered {name} version {version.version}")
     return str(version.version)
 
 
 def make_champion(name: str, version: str) -> None:
-    """Point the champion alias at a version; the one before is kept as `previous`."""
+    """Point the champion alias at a version, which knows the one before from then on."""
     client = _client()
     current = champion_version(name)
     if current and current != version:
-        client.set_registered_model_alias(name, PREVIOUS, current)
+        client.set_model_version_tag(name, version, _AFTER, current)
     client.set_registered_model_alias(name, CHAMPION, version)
 
 
@@ -106,35 +127,43 @@ def champion_version(name: str) -> str:
 
 def previous_version(name: str) -> str:
     """Return the version that was champion before, "" when there was none."""
-    found = _aliased(name, PREVIOUS)
-    return str(found.version) if found is not None else ""
-
-
-def champion_path(name: str, *, required: bool = False) -> Path | None:
-    """Return the champion's model folder.
-
-    Raises:
-        InvalidInputError: If it is required and there is none.
-    """
     found = _aliased(name, CHAMPION)
-    if found is not None:
-        return model_store.local(str(found.source))
-    if required:
-        raise _no_champion(name)
-    return None
+    if found is None or _AFTER in found.tags:
+        return "" if found is None else str(found.tags[_AFTER])
+    kept = _aliased(name, _PREVIOUS)
+    return str(kept.version) if kept is not None and kept.version != found.version else ""
+
+
+def champion_path(name: str) -> Path | None:
+    """Return the champion's model folder, verified; None when there is no champion."""
+    found = _aliased(name, CHAMPION)
+    return None if found is None else _registered(found).files()
 
 
 def champion_of(name: str) -> Registered:
-    """Return what is registered of the champion, without its files.
+    """Return what is registered of the champion; all of it was read at one moment.
 
     Raises:
         InvalidInputError: If there is none.
     """
     found = _aliased(name, CHAMPION)
     if found is None:
-        raise _no_champion(name)
-    since = datetime.fromtimestamp(found.creation_timestamp / 1000, UTC)
-    return Registered(name, str(found.version), str(found.tags.get("snapshot", "")), since)
+        raise InvalidInputError(
+            f"there is no champion named {name} in {Settings.from_environment().tracking_uri}: "
+            "run the training pipeline first, with the same workspace and configuration."
+        )
+    return _registered(found)
+
+
+def _registered(found: Any) -> Registered:
+    return Registered(
+        str(found.name),
+        str(found.version),
+        str(found.tags.get("snapshot", "")),
+        datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
+        str(found.source),
+        str(found.tags.get(_SHA256, "")),
+    )
 
 
 def champion_run(name: str) -> str:
@@ -155,8 +184,8 @@ def registered_versions() -> list[tuple[str, str]]:
     return [(str(version.name), str(version.version)) for version in newest]
 
 
-def version_path(name: str, version: str) -> Path:
-    """Return the model folder of one version.
+def version_of(name: str, version: str) -> Registered:
+    """Return what is registered of one version.
 
     Raises:
         InvalidInputError: If there is no such version.
@@ -164,12 +193,21 @@ def version_path(name: str, version: str) -> Path:
     from mlflow.exceptions import MlflowException  # noqa: PLC0415
 
     try:
-        return model_store.local(model_source(name, version))
+        return _registered(_client().get_model_version(name, version))
     except MlflowException as err:
         raise InvalidInputError(
             f"no version {version} of {name} in {Settings.from_environment().tracking_uri}: "
             f"{err.message}"
         ) from err
+
+
+def version_path(name: str, version: str) -> Path:
+    """Return the model folder of one version, verified.
+
+    Raises:
+        InvalidInputError: If there is no such version, or a file differs from what was registered.
+    """
+    return version_of(name, version).files()
 
 
 def model_source(name: str, version: str) -> str:
@@ -194,13 +232,6 @@ def keep_evidence(name: str, version: str, file: Path) -> None:
 
 def _place_of(name: str, version: str) -> str:
     return model_source(name, version).removesuffix("/model")
-
-
-def _no_champion(name: str) -> InvalidInputError:
-    return InvalidInputError(
-        f"there is no champion named {name} in {Settings.from_environment().tracking_uri}: "
-        "run the training pipeline first, with the same workspace and configuration."
-    )
 
 
 def _aliased(name: str, alias: str) -> Any:
