@@ -18,9 +18,11 @@ def forecast_demand(derived: Input[Dataset], config: dict, forecast: Output[Data
         Version of the model.
     """
     from invopt.steps import forecast_series
+    from serving.deployment import Deployment
     from serving.loop.served import served_champion
     from serving.progress import tell
 
-    champion = served_champion(config)
-    forecast_series(champion.files(), derived.path, forecast.path, tell)
+    deployment = Deployment.from_environment()
+    champion = served_champion(deployment, config)
+    forecast_series(deployment.registry.files(champion), derived.path, forecast.path, tell)
     return champion.version

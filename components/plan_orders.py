@@ -29,17 +29,19 @@ def plan_orders(
         exceptions: What a planner should look at, as CSV.
     """
     from invopt.steps import plan_all_orders, review_date
+    from serving.deployment import Deployment
     from serving.loop.served import check_still_champion
     from serving.progress import tell
     from serving.stores.order_plans import keep_plan, last_plan
-    from serving.stores.snapshots import snapshot_path
 
+    deployment = Deployment.from_environment()
+    settings, name = deployment.settings, config["name"]
     date = review_date(derived.path)
     plan_all_orders(
         derived.path,
         forecast.path,
-        snapshot_path(snapshot),
-        last_plan(config["name"], date),
+        settings.snapshots / snapshot,
+        last_plan(settings.plans, name, date),
         model_version,
         config,
         {
@@ -50,5 +52,5 @@ def plan_orders(
         tell,
     )
     # Whoever rolled back meanwhile does not want the orders of the model before.
-    check_still_champion(config["name"], model_version)
-    keep_plan(config["name"], date, orders.path)
+    check_still_champion(deployment.registry, name, model_version)
+    keep_plan(settings.plans, name, date, orders.path)

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from invopt.errors import InvalidInputError
-from serving.settings import ServerSettings, Settings
+from serving.deployment import Deployment
+from serving.settings import ServerSettings
 
 if TYPE_CHECKING:
     from serving.answers.loaded_model import Champion
@@ -30,12 +31,14 @@ class ModelSource:
     """Where the model comes from.
 
     Attributes:
+        deployment: Whose registry and features they are.
         name: Registered model, and the name in the URLs.
         version: One version; the champion, whichever it is, by default. Of a folder, its name.
         folder: A model folder, or a link to one, in place of the registry.
         predictor: host:port of the gRPC of the process that runs the graph.
     """
 
+    deployment: Deployment
     name: str
     version: str | None = None
     folder: Path | None = None
@@ -51,16 +54,15 @@ class ModelSource:
             folder = self.folder.resolve()
             return folder, self.version or folder.name
         from serving.api import metrics  # noqa: PLC0415
-        from serving.stores import model_store  # noqa: PLC0415
-        from serving.stores.registry import champion_of, version_of  # noqa: PLC0415
 
-        # Verified by whoever loads it: this is asked again and again.
-        if self.version:
-            found = version_of(self.name, self.version)
+        registry = self.deployment.registry
+        if self.version is not None:
+            found = registry.version_of(self.name, self.version)
         else:
-            found = champion_of(self.name)
+            found = registry.champion_of(self.name)
             metrics.tell(metrics.CHAMPION, self.name, found.version)
-        return model_store.local(found.source), found.version
+        # Verified by whoever loads it: this is asked again and again.
+        return registry.folder(found), found.version
 
 
 def main() -> int:
@@ -79,7 +81,8 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--grpc-port", type=int)
     found = parser.parse_args()
-    source = ModelSource(found.name, found.version, found.model, found.predictor_host)
+    deployment = Deployment.from_environment()
+    source = ModelSource(deployment, found.name, found.version, found.model, found.predictor_host)
     try:
         run(source, found.host, found.port, found.grpc_port)
     except InvalidInputError as err:
@@ -102,9 +105,10 @@ def run(source: ModelSource, host: str, port: int, grpc_port: int | None) -> Non
     from serving.stores.online_features import OnlineFeatures  # noqa: PLC0415
     from serving.stores.prediction_log import PredictionLog  # noqa: PLC0415
 
-    limits = ServerSettings.from_environment(host, port, grpc_port)
+    deployment = source.deployment
+    limits = ServerSettings.from_environment(host, port, grpc_port, deployment.environment)
     check_free(limits)
-    settings = Settings.from_environment()
+    settings = deployment.settings
 
     def load(path: Path, version: str) -> "Champion":
         return load_champion(

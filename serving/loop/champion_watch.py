@@ -10,16 +10,16 @@ import time
 from pathlib import Path
 
 from invopt.files import replacing_file
-from serving.settings import Settings
-from serving.stores.registry import champion_version
+from serving.deployment import Deployment
+from serving.stores.registry import Registry
 
 _SECONDS = 60.0
 _logger = logging.getLogger(__name__)
 
 
-def write_champion(name: str, file: Path) -> None:
+def write_champion(registry: Registry, name: str, file: Path) -> None:
     """Write the champion of a model in Prometheus' text format."""
-    version = champion_version(name)
+    version = registry.champion_version(name)
     lines = [
         "# HELP invopt_champion_version 1 for the version that the registry calls champion",
         "# TYPE invopt_champion_version gauge",
@@ -38,10 +38,11 @@ def main() -> None:
     parser.add_argument("--name", required=True, help="registered model")
     name = parser.parse_args().name
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    file = Settings.from_environment().monitoring / "metrics" / f"{name}.champion.txt"
+    deployment = Deployment.from_environment()
+    file = deployment.settings.monitoring / "metrics" / f"{name}.champion.txt"
     while True:
         try:
-            write_champion(name, file)
+            write_champion(deployment.registry, name, file)
         except Exception as err:  # whatever it is, the next minute may be better
             _logger.warning("the champion of %s is not known: %s", name, err)
         time.sleep(_SECONDS)

@@ -5,34 +5,30 @@ from typing import Any
 from invopt.config import Config
 from invopt.errors import InvalidInputError
 from serving.cluster.inference_service import InferenceService, Release, served_release
-from serving.cluster.kubernetes import connect
+from serving.deployment import Deployment
 from serving.progress import tell
-from serving.settings import ClusterSettings
-from serving.stores.registry import (
-    Registered,
-    champion_of,
-    champion_version,
-)
+from serving.stores.registry import Registered, Registry
 
 
-def served_champion(config: dict[str, Any]) -> Registered:
+def served_champion(deployment: Deployment, config: dict[str, Any]) -> Registered:
     """Return the champion, which is what the endpoint serves.
 
     On one machine servers follow the registry by themselves; in a cluster the InferenceService is
     asked.
 
     Args:
+        deployment: Whose champion it is.
         config: The whole configuration.
 
     Raises:
         InvalidInputError: If there is no champion, or the InferenceService serves another version.
     """
     run = Config.model_validate(config)
-    champion = champion_of(run.name)
-    if ClusterSettings.from_environment().deployer != "inferenceservice":
+    champion = deployment.registry.champion_of(run.name)
+    if deployment.cluster.deployer != "inferenceservice":
         return champion
     service = run.deployment.service
-    found = InferenceService(connect(ClusterSettings.from_environment()), service, tell).read()
+    found = InferenceService(deployment.connect(), service, tell).read()
     served = served_release(found["spec"])
     if served != Release(champion.version, champion.source):
         raise InvalidInputError(
@@ -45,9 +41,9 @@ def served_champion(config: dict[str, Any]) -> Registered:
     return champion
 
 
-def check_still_champion(name: str, version: str) -> None:
+def check_still_champion(registry: Registry, name: str, version: str) -> None:
     """Raise InvalidInputError where a version that forecast is not the champion any more."""
-    champion = champion_version(name)
+    champion = registry.champion_version(name)
     if champion and champion != version:
         raise InvalidInputError(
             f"version {version} of {name} made the forecasts, but version {champion} "
