@@ -35,19 +35,27 @@ RELOADS = Counter(
     "Models and features taken into service while running, and looks for them that failed",
     ["result"],
 )
-REFRESH_FAILING = Gauge(
-    "invopt_refresh_failing_seconds", "Time since the last look for newer models that went well"
+REFRESHED = Gauge(
+    "invopt_refreshed_timestamp_seconds",
+    "When a look for newer models and features last went well, seconds since 1970",
 )
 SERVED = Gauge("invopt_served_version", "1 for the version that answers here", ["model", "version"])
 CHAMPION = Gauge(
     "invopt_champion_version",
-    "1 for the version that the registry calls champion",
+    "1 for the version that the registry calls champion, 0 for those before",
     ["model", "version"],
 )
 WITHHELD = Counter("invopt_explanations_withheld", "Attributions that did not add up")
 
 
+_told: dict[Gauge, tuple[str, str]] = {}
+
+
 def tell(gauge: Gauge, model: str, version: str) -> None:
-    """Let a gauge name one version and no other."""
-    gauge.clear()
-    gauge.labels(model, version).set(1)
+    """Let a gauge name one version; the one it named before is 0."""
+    now = (model, version)
+    before = _told.get(gauge, now)
+    if before != now:
+        gauge.labels(*before).set(0)
+    _told[gauge] = now
+    gauge.labels(*now).set(1)

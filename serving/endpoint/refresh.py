@@ -16,26 +16,22 @@ Part = Callable[[], object]
 class Rounds:
     """Does some parts again and again; one that fails keeps no other from being done.
 
-    A failure is logged once, counted every time, and tried again; a gauge says for how long it has
-    been so.
+    A failure is logged once, counted every time, and tried again; a gauge says when a round last
+    went well.
 
     Args:
         parts: By name; each returns what it likes, and raises where it could not be done.
         seconds: Between two rounds.
-        clock: Monotonic seconds.
+        clock: Seconds since 1970.
     """
 
     def __init__(
-        self, parts: dict[str, Part], seconds: float, clock: Callable[[], float] = time.monotonic
+        self, parts: dict[str, Part], seconds: float, clock: Callable[[], float] = time.time
     ) -> None:
         self.parts, self.seconds, self.clock = parts, seconds, clock
         self._said: dict[str, str] = {}
-        self._good, self._failed = clock(), 0
-        metrics.REFRESH_FAILING.set_function(self.failing_seconds)
-
-    def failing_seconds(self) -> float:
-        """Return for how long no round has gone well, 0 when the last one did; seconds."""
-        return self.clock() - self._good if self._failed else 0.0
+        self._failed = 0
+        metrics.REFRESHED.set(clock())
 
     def run(self) -> bool:
         """Do every part once; returns whether all went well."""
@@ -43,7 +39,8 @@ class Rounds:
         if failures:
             self._failed += 1
         else:
-            self._good, self._failed = self.clock(), 0
+            self._failed = 0
+            metrics.REFRESHED.set(self.clock())
         return not failures
 
     @property
