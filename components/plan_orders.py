@@ -30,11 +30,13 @@ def plan_orders(
     """
     from invopt.steps import plan_all_orders, review_date
     from serving.deployment import Deployment
+    from serving.loop.served import check_still_champion
     from serving.progress import tell
     from serving.stores.order_plans import keep_plan, last_plan
     from serving.stores.planner_desk import planners_overrides
 
-    settings, name = Deployment.from_environment().settings, config["name"]
+    deployment = Deployment.from_environment()
+    settings, name = deployment.settings, config["name"]
     date = review_date(derived.path)
     plan_all_orders(
         derived.path,
@@ -51,4 +53,6 @@ def plan_orders(
         tell,
         planners_overrides(settings.plans, name),
     )
+    # Whoever rolled back meanwhile does not want the orders of the model before.
+    check_still_champion(deployment.registry, name, model_version)
     keep_plan(settings.plans, name, date, orders.path)
