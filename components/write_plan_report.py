@@ -57,5 +57,5 @@ def write_plan_report(
         planners_overrides(settings.plans, config["name"]),
     )
     write_plan_page(files, config, plan.path, tell)
-    write_workbook(orders.path, purchase_orders.path, exceptions.path, config, workbook.path)
+    write_workbook(orders.path, purchase_orders.path, exceptions.path, config, workbook.path, tell)
     write_replenishment_report(derived.path, forecast.path, orders.path, config, report.path, tell)

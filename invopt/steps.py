@@ -345,13 +345,8 @@ def plan_all_orders(
     run = Config.model_validate(config)
     head = read_json(Path(forecast) / "forecast.json")
     position, open_orders = read_position(snapshot)
-<<<<<<< HEAD
     tables = read_terms(snapshot).with_overrides(overrides)
-    last_levels = _last_levels(last)
-=======
-    tables = read_terms(snapshot)
     last_levels = _last_levels(last, notify)
->>>>>>> main
     reviews, statistics = [], []
     for number, panel in enumerate(iter_panels(Path(source))):
         made = _read_forecast(Path(forecast), number, head)

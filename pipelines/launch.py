@@ -334,22 +334,13 @@ def _tell_results(run: LocalRun, out: Path | None) -> None:
 
 def _tell_orders(run: LocalRun, out: Path | None) -> None:
     orders = run.folder / "orders.csv"
-<<<<<<< HEAD
-    if orders.is_file():
-        if out is not None:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(orders, out)
-            for name in BESIDE:
-                shutil.copyfile(run.folder / name, out.parent / name)
-            orders = out
-        print(f"orders: {orders}")
-        print(f"planner's page: {orders.parent / 'plan.html'}")
-=======
     if out is not None:
         # The orders come last: where they are, what belongs to them is.
-        for name in ("forecast.parquet", "purchase_orders.csv", "exceptions.csv"):
-            copy_whole(run.folder / name, out.parent / name)
+        for name in BESIDE:
+            if (run.folder / name).is_file():  # pages that could not be drawn hold up no orders
+                copy_whole(run.folder / name, out.parent / name)
         copy_whole(orders, out)
         orders = out
     print(f"orders: {orders}")
->>>>>>> main
+    if (run.folder / "plan.html").is_file():
+        print(f"planner's page: {orders.parent / 'plan.html'}")

@@ -71,7 +71,12 @@ def make_review(folder: Path, num_series: int = 60) -> Path:
     write_csv(folder / "last.csv", last)
     write_plan_page(plan_files(folder), CONFIG, str(folder / "plan.html"), lambda _: None)
     write_workbook(
-        out["orders"], out["purchase_orders"], out["exceptions"], CONFIG, folder / "orders.xlsx"
+        out["orders"],
+        out["purchase_orders"],
+        out["exceptions"],
+        CONFIG,
+        folder / "orders.xlsx",
+        print,
     )
     return folder
 

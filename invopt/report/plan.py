@@ -21,13 +21,14 @@ from invopt.config import Config
 from invopt.files import plain, read_csv, read_json
 from invopt.forecasts import ForecastArrays
 from invopt.inventory.costs import last_prices, terms_of
+from invopt.inventory.decision import Forecast
 from invopt.inventory.reasons import Notes
 from invopt.inventory.review import demand_ahead
 from invopt.inventory.stock import stock_of
 from invopt.inventory.suppliers import supply_of
 from invopt.panel import UNOBSERVED, Panel, iter_panels
 from invopt.report.packed import pack
-from invopt.report.page import render, write_page
+from invopt.report.page import drawing, render, write_page
 from invopt.sources import read_position
 from invopt.sources.terms import read_terms
 from invopt.timeline import frequency_unit
@@ -87,15 +88,16 @@ def write_plan_page(files: PlanFiles, config: dict[str, Any], out: str, notify: 
         out: File to write.
         notify: Called with a line of progress.
     """
-    page = render_plan(files, Config.model_validate(config))
-    write_page(out, page)
-    notify(f"planner's page written ({len(page) / 1e6:.1f} MB)")
+    with drawing(out, "Orders", notify):
+        page = render_plan(files, Config.model_validate(config), notify)
+        write_page(out, page)
+        notify(f"planner's page written ({len(page) / 1e6:.1f} MB)")
 
 
-def render_plan(files: PlanFiles, run: Config) -> str:
+def render_plan(files: PlanFiles, run: Config, notify: Notify) -> str:
     """Return the page."""
     plan = read_plan(files.orders)
-    last = None if files.last is None else read_plan(files.last)
+    last = _last_plan(files.last, notify)
     exceptions = read_exceptions(files.exceptions)
     whole = len(plan)
     figures = _figures(plan, exceptions, run.inventory.currency)
@@ -131,6 +133,17 @@ def render_plan(files: PlanFiles, run: Config) -> str:
         script_hash=_digest(script),
         footer=f"invopt; model {about['model_version']}",
     )
+
+
+def _last_plan(path: Path | None, notify: Notify) -> pd.DataFrame | None:
+    """Return the plan before, None where there is none that can be read."""
+    if path is None:
+        return None
+    try:
+        return read_plan(path)
+    except (OSError, ValueError, KeyError) as err:
+        notify(f"{path} cannot be read ({err}): the page compares with no review before")
+        return None
 
 
 def read_plan(path: Path) -> pd.DataFrame:
@@ -236,12 +249,12 @@ def _product_columns(series: pd.DataFrame) -> dict[str, npt.NDArray[np.object_]]
     }
 
 
-def _fan(forecast: ForecastArrays, is_count: bool) -> dict[str, FloatArray]:
+def _fan(forecast: Forecast, is_count: bool) -> dict[str, FloatArray]:
     """Return the mean and some quantiles of the periods ahead."""
     width = min(forecast.horizon, AHEAD)
     found = {"mean": np.asarray(forecast.mean[:, :width], np.float64)}
     for number, level in enumerate(_chosen(forecast.quantile_levels)):
-        at = forecast.quantile_levels.index(level)
+        at = list(forecast.quantile_levels).index(level)
         values = np.asarray(forecast.quantiles[:, :width, at], np.float64).clip(min=0)
         found[f"fan{number}"] = np.rint(values) if is_count else values
     return found

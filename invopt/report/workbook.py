@@ -1,5 +1,6 @@
 """The plan as a workbook for a spreadsheet: exceptions first, then orders, then purchase orders."""
 
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ def write_workbook(
     exceptions: Path | str,
     config: dict[str, Any],
     out: Path | str,
+    notify: Callable[[str], None],
 ) -> None:
     """Write the tables as sheets with a frozen header, filters and number formats.
 
@@ -43,13 +45,27 @@ def write_workbook(
         purchase_orders: Its lines by supplier, as CSV.
         exceptions: As CSV.
         config: The whole configuration.
-        out: File to write.
+        out: File to write; where it cannot be written it says why, and holds back nothing else.
+        notify: Told what went wrong.
     """
+    try:
+        _write(Path(orders), Path(purchase_orders), Path(exceptions), config, out)
+    except Exception as err:  # as with pages: what others wrote fails in many ways
+        traceback.print_exc()
+        why = f"The workbook could not be written ({type(err).__name__}: {err})."
+        notify(f"{why} The CSV files are complete.")
+        with replacing_file(out) as partial, xlsxwriter.Workbook(str(partial)) as book:
+            book.add_worksheet("Not written").write_string(0, 0, why)
+
+
+def _write(
+    orders: Path, purchase_orders: Path, exceptions: Path, config: dict[str, Any], out: Path | str
+) -> None:
     currency = Config.model_validate(config).inventory.currency
     texts = {"unique_id": str, "supplier": str}
     sheets = {
-        "Exceptions": read_exceptions(Path(exceptions)),
-        "Orders": _ordered(read_plan(Path(orders))),
+        "Exceptions": read_exceptions(exceptions),
+        "Orders": _ordered(read_plan(orders)),
         "Purchase orders": read_csv(purchase_orders, dtype=texts, keep_default_na=True),
     }
     with replacing_file(out) as partial:

@@ -12,6 +12,8 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
+from invopt.errors import InvalidInputError
+
 OPEN, ACCEPTED, CHANGED, SNOOZED, REJECTED = STATES = (
     "open", "accepted", "changed", "snoozed", "rejected",
 )  # fmt: skip
@@ -201,15 +203,23 @@ def desk_file(plans: Path, name: str) -> Path:
 
 
 def planners_overrides(plans: Path, name: str) -> pd.DataFrame | None:
-    """Return what planners say instead of the forecast; None where nobody says anything."""
+    """Return what planners say instead of the forecast; None where nobody says anything.
+
+    Raises:
+        InvalidInputError: If it is there and cannot be read.
+    """
     file = desk_file(plans, name)
     if not file.is_file():
         return None
-    desk = PlannerDesk(file)
     try:
+        desk = PlannerDesk(file)
         found = desk.overrides().drop(columns="id")
-    finally:
         desk.close()
+    except sa.exc.DatabaseError as err:
+        raise InvalidInputError(
+            f"what planners decided cannot be read from {file}: {err.orig}. Bring back a copy of "
+            "it, or move it away to plan without their overrides."
+        ) from err
     return found if len(found) else None
 
 
