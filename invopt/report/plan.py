@@ -251,7 +251,7 @@ def _product_columns(series: pd.DataFrame) -> dict[str, npt.NDArray[np.object_]]
 
 def _fan(forecast: Forecast, is_count: bool) -> dict[str, FloatArray]:
     """Return the mean and some quantiles of the periods ahead."""
-    width = min(forecast.horizon, AHEAD)
+    width = min(forecast.mean.shape[1], AHEAD)
     found = {"mean": np.asarray(forecast.mean[:, :width], np.float64)}
     for number, level in enumerate(_chosen(forecast.quantile_levels)):
         at = list(forecast.quantile_levels).index(level)
