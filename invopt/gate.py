@@ -204,13 +204,18 @@ def _compare(
         # Counts of a resample: a multinomial, as many draws as series.
         weights = np.bincount(rng.integers(0, num, num), minlength=num)
         totals[number] = weights @ challenger, weights @ incumbent
-    with np.errstate(invalid="ignore", divide="ignore"):
-        changes = totals[:, 0] / totals[:, 1] - 1
     tail = (1 - config.confidence) / 2
-    low, high = np.quantile(changes, [tail, 1 - tail])
+    low, high = np.quantile(_change(totals[:, 0], totals[:, 1]), [tail, 1 - tail])
     total_challenger, total_incumbent = float(challenger.sum()), float(incumbent.sum())
-    change = total_challenger / total_incumbent - 1 if total_incumbent else float("nan")
+    change = float(_change(challenger.sum()[None], incumbent.sum()[None])[0])
     return CostComparison(total_challenger, total_incumbent, change, float(low), float(high))
+
+
+def _change(challenger: FloatArray, incumbent: FloatArray) -> FloatArray:
+    """Return the share by which costs differ: of no cost at all, 0 to none and 1 to any."""
+    free = incumbent == 0
+    found: FloatArray = challenger / np.where(free, 1.0, incumbent) - 1
+    return np.where(free, np.sign(challenger), found)
 
 
 def _check(

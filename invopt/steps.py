@@ -1,7 +1,7 @@
 """What each pipeline step does, between the files it reads and the files it writes."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from invopt.files import (
     write_csv,
     write_json,
 )
+from invopt.history import fit_config, fit_sections, refuse_unusable, told
 from invopt.panel import Panel, iter_panels, load_panel, partitions, sample_panel
 
 if TYPE_CHECKING:
@@ -59,16 +60,26 @@ def clean_partitions(source: Path, cleaning: Json, out: str, counts: str, notify
 def build_feature_panel(
     source: str, features: Json, evaluation: Json, out: str, notify: Notify
 ) -> None:
-    """Add derived channels to every partition and fit the feature spec on the training range."""
-    config = FeaturesConfig.model_validate(features)
+    """Add derived channels to every partition and fit the feature spec on the training range.
+
+    What the length of the history does not allow is shrunk, or refused, here: before any training.
+    """
     parts = partitions(Path(source))
+    fitted = fit_sections(
+        FeaturesConfig.model_validate(features),
+        EvaluationConfig.model_validate(evaluation),
+        Panel.load(parts[0]).timeline,
+    )
+    config = fitted.features
+    if fitted.notes:
+        notify(told(fitted.notes))
     derived = derived_channels((Panel.load(p) for p in parts), config)
     with replacing_folder(Path(out)) as folder:
         for part in parts:
             panel = Panel.load(part)
             panel.with_channels([*derived, *own_channels(panel, config)]).save(folder / part.name)
         panel, series = sample_panel(folder, MAX_FIT_SERIES)
-        ranges = ranges_of(panel.num_periods, EvaluationConfig.model_validate(evaluation))
+        ranges = ranges_of(panel.num_periods, fitted.evaluation)
         spec = FeatureEncoder.fit(panel, config, ranges.train_stop, series).spec
         spec.save(folder / "features.json")
     notify(f"features of {len(series):,} series over {panel.num_periods:,} periods")
@@ -81,10 +92,11 @@ def train_model(
 
     `place` is as in fit_and_save.
     """
-    run = Config.model_validate(config)
     panel = load_panel(Path(source))
+    run, notes = fit_config(Config.model_validate(config), panel.timeline)
+    refuse_unusable(panel, run.evaluation)
     ranges = ranges_of(panel.num_periods, run.evaluation)
-    fit_and_save(panel, run, ranges.train_stop, Path(out), clock, notify, **place)
+    fit_and_save(panel, run, ranges.train_stop, Path(out), clock, notify, notes=notes, **place)
 
 
 def refit_model(
@@ -103,7 +115,8 @@ def refit_model(
             shutil.copytree(model, folder, dirs_exist_ok=True)
         return
     panel = load_panel(Path(source))
-    fit_and_save(panel, run.for_refit(), panel.num_periods, Path(out), clock, notify, **place)
+    run, notes = fit_config(run.for_refit(), panel.timeline)
+    fit_and_save(panel, run, panel.num_periods, Path(out), clock, notify, notes=notes, **place)
     shutil.copytree(model, Path(out) / JUDGED)
 
 
@@ -115,14 +128,15 @@ def fit_and_save(
     clock: Clock,
     notify: Notify,
     *,
+    notes: Sequence[str] = (),
     memory: int | None = None,
     scratch: Path | None = None,
     train_members: Any = None,
 ) -> None:
     """Train on the first num_periods of a panel and write the model folder.
 
-    The training lives in `scratch`, by default beside the model; `train_members` trains on other
-    machines and `memory` limits what it may take here (see invopt.training.fit).
+    The training lives in `scratch`, by default beside the model; `notes` tell what of the
+    configuration did not fit the history; `train_members` trains on other machines and `memory` limits what it may take here (see invopt.training.fit).
     """
     from invopt.attribution import save_reference  # noqa: PLC0415
     from invopt.model import export_onnx  # noqa: PLC0415  (torch only where it is used)
@@ -148,6 +162,7 @@ def fit_and_save(
             "onnx_bytes": (out / "model.onnx").stat().st_size,
             "num_periods": num_periods,
             "history": history,
+            "fitted": list(notes),
             "config": config.model_dump(mode="json"),
         },
     )
@@ -168,8 +183,8 @@ def assess_model(
     from invopt.features.leaks import find_leaks  # noqa: PLC0415
     from invopt.runtime import OnnxForecaster  # noqa: PLC0415
 
-    run = Config.model_validate(config)
     panel = load_panel(Path(source))
+    run, _ = fit_config(Config.model_validate(config), panel.timeline)
     challenger = OnnxForecaster(Path(model))
     if champion is not None and (champion / JUDGED).is_dir():
         champion = champion / JUDGED
@@ -217,8 +232,8 @@ def explain_model(model: str, source: str, config: Json, out: str, notify: Notif
     from invopt.explain import explain  # noqa: PLC0415
     from invopt.model import Forecaster  # noqa: PLC0415
 
-    run = Config.model_validate(config)
     panel = load_panel(Path(source))
+    run, _ = fit_config(Config.model_validate(config), panel.timeline)
     cutoff = ranges_of(panel.num_periods, run.evaluation).gate[0]
     rows = _spread_rows(panel, NUM_EXPLAINED)
     found = explain(Forecaster.load(Path(model)), panel, rows, cutoff)

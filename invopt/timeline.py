@@ -11,8 +11,9 @@ from invopt.errors import ConfigError
 _WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 FREQUENCIES = ("D", *(f"W-{day}" for day in _WEEKDAYS), "MS")
 
-# How many periods make one season, shortest first: a week of days, a year of weeks or months.
+# How many periods make one season: a week of days, a year of weeks or months.
 SEASON_LENGTHS = {"D": 7, "W": 52, "MS": 12}
+SEASONS = {unit: (length,) for unit, length in SEASON_LENGTHS.items()}
 PERIODS_PER_YEAR = {"D": 365.25, "W": 365.25 / 7, "MS": 12.0}
 _WORDS = {"D": "day", "W": "week", "MS": "month"}
 
@@ -72,6 +73,11 @@ class Timeline:
     def season_length(self) -> int:
         """Number of periods in the season a seasonal-naive forecast repeats."""
         return SEASON_LENGTHS[frequency_unit(self.freq)]
+
+    @property
+    def seasons(self) -> tuple[int, ...]:
+        """Numbers of periods in the seasons of this frequency, shortest first."""
+        return SEASONS[frequency_unit(self.freq)]
 
     @property
     def periods_per_year(self) -> float:
