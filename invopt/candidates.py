@@ -50,6 +50,7 @@ _ROWS, _ORIGINS = 1000, 40  # series and cutoffs that past errors are taken from
 _EXAMPLES = 64  # rows that a graph is compared on
 # Points of a normal law that errors are filled up with, and errors that a bin of its own takes.
 _PRIOR, _BIN, _BINS = 20, 400, 6
+_FEW_ZEROS = 0.2  # share of periods without a sale below which nobody is a slow mover
 _RIDGE = 1.0  # of calendar factors, in periods
 _SEED = 0
 
@@ -97,7 +98,7 @@ def write_baselines(
     num_periods: int,
     out: Path,
     *,
-    names: Iterable[str] = NAMES,
+    names: Iterable[str] | None = None,
     notify: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Path]:
     """Fit baselines on the first num_periods of a panel; returns their model folders by name.
@@ -107,7 +108,7 @@ def write_baselines(
         config: Of the run.
         num_periods: Periods that may be seen.
         out: Folder of the folders.
-        names: Which of NAMES.
+        names: Which of NAMES; those that say something of their own by default.
         notify: Called with a line of progress.
     """
     seen = panel.truncate(num_periods)
@@ -116,12 +117,24 @@ def write_baselines(
     past = list(_past(spec, encoded))
     factors = calendar_factors(seen, encoded)
     folders = {}
-    for name in names:
+    for name in _fitting(seen, factors) if names is None else names:
         found = _fit(name, spec, past, factors, seen, config)
         folders[name] = out / name.replace(" ", "-")
         _write(found, encoder.spec, encoded, config, folders[name])
     notify(f"fitted {len(folders)} baselines on {num_periods} periods")
     return folders
+
+
+def _fitting(panel: Panel, factors: npt.NDArray[np.float32]) -> Iterable[str]:
+    """Yield the baselines that differ from the others on these sales."""
+    demand = panel.demand()
+    zeros = float((demand == 0).sum()) / max(1, int((~np.isnan(demand)).sum()))
+    for name, kind in NAMES.items():
+        if kind == "calendar" and not factors.any():
+            continue
+        if kind == "slow" and zeros < _FEW_ZEROS:
+            continue
+        yield name
 
 
 def baseline_features(features: FeaturesConfig, panel: Panel) -> FeaturesConfig:
@@ -281,9 +294,7 @@ def _spread(point: Point, past: Sequence[_Past], spec: FeatureSpec, config: Conf
     return Spread(edges.astype(np.float32), quantiles, sums_of)
 
 
-def _table(
-    errors: npt.NDArray[np.float64], levels: Sequence[float]
-) -> npt.NDArray[np.float32]:
+def _table(errors: npt.NDArray[np.float64], levels: Sequence[float]) -> npt.NDArray[np.float32]:
     """Return (H, Q) quantiles of errors, (n, H) with NaN, filled up with a normal law."""
     prior = ndtri((np.arange(_PRIOR) + 0.5) / _PRIOR)
     return np.stack(

@@ -6,7 +6,7 @@ images) are not here; they come from the environment of the process that runs a 
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -360,8 +360,11 @@ class GateConfig(_Section):
     Attributes:
         max_wape_ratio: WAPE over the seasonal-naive's, at most.
         max_bias: Absolute bias as a share of demand.
-        coverage_tolerance: Distance of any interval's coverage from its level.
+        coverage_tolerance: Share by which an interval may hold less than its level. One that holds
+            more costs money, which is judged.
         max_cost_increase: Share by which cost may exceed the champion's (non-inferiority).
+        max_cost_over_baseline: Share by which cost may clearly exceed the cheapest baseline's, if
+            that is not the incumbent.
         benefit_of_doubt: True refuses for the whole cost only what is clearly dearer (the lower end
             of the interval), as for segments: the incumbent has lost its presumption.
         segment_cost_increase: The same for any one segment.
@@ -373,6 +376,7 @@ class GateConfig(_Section):
     max_bias: float = Field(default=0.15, gt=0)
     coverage_tolerance: float = Field(default=0.08, gt=0, lt=1)
     max_cost_increase: float = Field(default=0.0, ge=0)
+    max_cost_over_baseline: float = Field(default=0.02, ge=0)
     benefit_of_doubt: bool = False
     segment_cost_increase: float = Field(default=0.1, ge=0)
     confidence: float = Field(default=0.9, gt=0, lt=1)
@@ -545,8 +549,17 @@ class Config(_Section):
         return self.model_dump(mode="json", exclude_none=True, exclude={"cluster": places})
 
 
-def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
+def load_config(
+    path: Path,
+    overrides: Iterable[str] = (),
+    complete: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+) -> Config:
     """Read a configuration file and apply overrides of the form section.key=value.
+
+    Args:
+        path: Of the file.
+        overrides: Of its keys.
+        complete: Returns the content with keys that it leaves out; Config's own defaults by itself.
 
     Raises:
         ConfigError: If the file cannot be read, a key does not exist, or a value is refused;
@@ -562,6 +575,8 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
         raise ConfigError(f"configuration {path} must hold a mapping of sections.")
     for override in overrides:
         _apply(content, override)
+    if complete is not None:
+        content = complete(content)
     try:
         return Config.model_validate(content)
     except ValidationError as err:

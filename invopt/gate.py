@@ -24,6 +24,7 @@ class Check:
         limit: What it must not exceed (or what it must reach, as `rule` says).
         passed: True when it holds.
         rule: In words.
+        key: Setting of the configuration that holds the limit, "" where none does.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Check:
     limit: float | None
     passed: bool
     rule: str
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,13 @@ class Verdict:
 
     Attributes:
         decision: "promote" or "keep".
-        reasons: Why, one sentence each; the failed checks, or what was gained.
+        reasons: Why, one sentence each; what decided, with what decisions cost, is the first.
         checks: Every rule.
         cost: Of the decisions.
         incumbent: What the challenger was compared with.
+        orders_by: What orders from now on: "challenger", "champion", or the name of a baseline.
+        would_pass: Settings with which the challenger would have been promoted, "section.key=value"
+            each; nothing where it was, or where no setting would do.
     """
 
     decision: str
@@ -71,10 +76,31 @@ class Verdict:
     checks: list[Check]
     cost: CostComparison
     incumbent: str
+    orders_by: str = ""
+    would_pass: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, object]:
         """Return the verdict as plain data, to be written as JSON."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What was at stake in the replay, and what the best baseline made of it.
+
+    Attributes:
+        sold: Units asked for.
+        challenger: Units the challenger ordered.
+        incumbent: Units the incumbent ordered.
+        best_baseline: Name of the baseline whose decisions cost least.
+        baseline_cost: Against it.
+    """
+
+    sold: float
+    challenger: float
+    incumbent: float
+    best_baseline: str
+    baseline_cost: CostComparison
 
 
 def judge(
@@ -87,6 +113,7 @@ def judge(
     incumbent: str,
     leaks: Sequence[str] = (),
     suspect: Sequence[str] = (),
+    orders: Orders | None = None,
 ) -> Verdict:
     """Return the verdict on a challenger.
 
@@ -99,22 +126,77 @@ def judge(
         incumbent: Name of what `cost` compares with.
         leaks: Features found to hold the future.
         suspect: Checks of the data that failed.
+        orders: What the replay was about; None leaves its checks out.
     """
     checks = [
         _check("finite", *_finite(metrics), "every metric is a number"),
         _none("leaks", leaks, "no feature may hold the future"),
         _none("data", suspect, "no check of the data may fail"),
-        *_accuracy(metrics, baseline, coverage, config),
+        *(_stakes(orders) if orders else ()),
         *_costs(cost, config, incumbent),
+        *(_beside_baselines(orders, incumbent, config) if orders else ()),
+        *_accuracy(metrics, baseline, coverage, config),
     ]
     failed = [c for c in checks if not c.passed]
-    reasons = [f"{c.rule}: {_shown(c.value)} against {_shown(c.limit)}" for c in failed]
+    money = (
+        f"decisions cost {cost.change:+.1%} against {incumbent} "
+        f"({config.confidence:.0%} interval {cost.low:+.1%} to {cost.high:+.1%})"
+    )
     if not failed:
-        reasons = [
-            f"decisions cost {cost.change:+.1%} against {incumbent} "
-            f"(interval {cost.low:+.1%} to {cost.high:+.1%}) and every check holds"
-        ]
-    return Verdict(KEEP if failed else PROMOTE, reasons, checks, cost, incumbent)
+        return Verdict(
+            PROMOTE, [f"{money} and every check holds"], checks, cost, incumbent, "challenger"
+        )
+    first, *rest = failed
+    reasons = [f"{_failure(first)}; {money}", *map(_failure, rest)]
+    changes = _changes(failed)
+    if incumbent != "champion":
+        reasons.append(f"until a challenger passes, {incumbent} orders")
+    reasons.append(
+        f"this challenger would pass with {' '.join(changes)}"
+        if changes
+        else "no setting lets this challenger pass"
+    )
+    return Verdict(KEEP, reasons, checks, cost, incumbent, incumbent, changes)
+
+
+def _failure(check: Check) -> str:
+    return f"{check.rule}: {_shown(check.value)} against {_shown(check.limit)}"
+
+
+def _changes(failed: Sequence[Check]) -> list[str]:
+    """Return the settings with which failed checks would hold; nothing unless all would."""
+    found: dict[str, float] = {}
+    for check in failed:
+        if not check.key or check.value is None or not np.isfinite(check.value):
+            return []
+        found[check.key] = max(found.get(check.key, -np.inf), _above(check.value))
+    return [f"{key}={value:g}" for key, value in found.items()]
+
+
+def _above(value: float) -> float:
+    """Return a number a little above another, of two significant digits or so."""
+    step = 10.0 ** (np.floor(np.log10(max(abs(value), 1e-6))) - 1)
+    return float(round((np.floor(value / step) + 1) * step, 9))
+
+
+def _stakes(orders: Orders) -> Iterator[Check]:
+    ordered = orders.challenger > 0 or orders.incumbent > 0
+    yield _check("orders", float(not ordered), 0.0, "somebody has to order in the periods replayed")
+    yield _check("sales", float(not orders.sold > 0), 0.0, "something has to sell in them")
+
+
+def _beside_baselines(orders: Orders, incumbent: str, config: GateConfig) -> Iterator[Check]:
+    if incumbent == orders.best_baseline:
+        return
+    yield _check(
+        "baseline_cost",
+        orders.baseline_cost.low,
+        config.max_cost_over_baseline,
+        f"decisions may not be clearly dearer than those of {orders.best_baseline}, the cheapest "
+        f"baseline; they cost {orders.baseline_cost.change:+.1%} (interval "
+        f"{orders.baseline_cost.low:+.1%} to {orders.baseline_cost.high:+.1%})",
+        key="gate.max_cost_over_baseline",
+    )
 
 
 def _accuracy(
@@ -128,19 +210,23 @@ def _accuracy(
         _ratio(metrics.get("wape"), baseline.get("wape")),
         config.max_wape_ratio,
         "WAPE over the seasonal naive's may not exceed the limit",
+        key="gate.max_wape_ratio",
     )
     yield _check(
         "bias",
         abs(metrics.get("bias", float("nan"))),
         config.max_bias,
         "total forecast may not be further from total demand",
+        key="gate.max_bias",
     )
     for percent, share in coverage.items():
+        # What an interval that is too wide costs is in the money already.
         yield _check(
             f"coverage_{percent}",
-            abs(share - float(percent) / 100),
+            float(percent) / 100 - share,
             config.coverage_tolerance,
-            f"the {percent} % interval holds {share:.1%}; it may not be further off",
+            f"the {percent} % interval holds {share:.1%}; it may not hold less by more",
+            key="gate.coverage_tolerance",
         )
 
 
@@ -152,6 +238,7 @@ def _costs(cost: CostComparison, config: GateConfig, incumbent: str) -> Iterator
         config.max_cost_increase,
         f"{which} end of the cost change against {incumbent} must be below the limit",
         strict=True,
+        key="gate.max_cost_increase",
     )
     for name, segment in cost.segments.items():
         yield _check(
@@ -159,6 +246,7 @@ def _costs(cost: CostComparison, config: GateConfig, incumbent: str) -> Iterator
             segment.low,
             config.segment_cost_increase,
             f"no segment may cost clearly more; {name} changes by {segment.change:+.1%}",
+            key="gate.segment_cost_increase",
         )
 
 
@@ -219,13 +307,19 @@ def _change(challenger: FloatArray, incumbent: FloatArray) -> FloatArray:
 
 
 def _check(
-    name: str, value: float | None, limit: float | None, rule: str, *, strict: bool = False
+    name: str,
+    value: float | None,
+    limit: float | None,
+    rule: str,
+    *,
+    strict: bool = False,
+    key: str = "",
 ) -> Check:
     if value is None or limit is None:
-        return Check(name, value, limit, passed=False, rule=rule)
+        return Check(name, value, limit, passed=False, rule=rule, key=key)
     # NaN compares false: a value that is not a number fails.
     passed = value < limit if strict else value <= limit
-    return Check(name, float(value), float(limit), passed=bool(passed), rule=rule)
+    return Check(name, float(value), float(limit), passed=bool(passed), rule=rule, key=key)
 
 
 def _none(name: str, found: Sequence[str], rule: str) -> Check:

@@ -15,6 +15,7 @@ from invopt.forecasts import ForecastArrays
 from invopt.panel import Panel
 
 OUTPUT_NAMES = ("mean", "quantiles", "levels")
+NETWORK = "LSTM network"  # what people call a model without a label of its own
 
 
 class OnnxNetwork:

@@ -27,6 +27,7 @@ from invopt.panel import Panel, iter_panels, load_panel, partitions, sample_pane
 
 if TYPE_CHECKING:
     from invopt.forecasts import ForecastArrays
+    from invopt.gate import CostComparison
     from invopt.monitoring.earlier import Seen
     from invopt.monitoring.evidence import Evidence
 
@@ -37,8 +38,9 @@ Json = dict[str, Any]
 NUM_FANS = 8
 NUM_EXPLAINED = 64
 FAN_HISTORY = 120
-# Where a refitted model keeps the one that was judged in its place.
-JUDGED = "judged"
+# Where a refitted model keeps the one that was judged in its place, and an assessment the baselines
+# that were.
+JUDGED, BASELINES = "judged", "baselines"
 MAX_FIT_SERIES = 40_000  # series that scales are learned from
 
 
@@ -136,7 +138,8 @@ def fit_and_save(
     """Train on the first num_periods of a panel and write the model folder.
 
     The training lives in `scratch`, by default beside the model; `notes` tell what of the
-    configuration did not fit the history; `train_members` trains on other machines and `memory` limits what it may take here (see invopt.training.fit).
+    configuration did not fit the history; `train_members` trains on other machines and `memory`
+    limits what it may take here (see invopt.training.fit).
     """
     from invopt.attribution import save_reference  # noqa: PLC0415
     from invopt.model import export_onnx  # noqa: PLC0415  (torch only where it is used)
@@ -180,19 +183,29 @@ def assess_model(
 ) -> dict[str, float]:
     """Write the assessment of a challenger and return its point metrics and cost."""
     from invopt.assessment import CHALLENGER, assess  # noqa: PLC0415
+    from invopt.candidates import write_baselines  # noqa: PLC0415  (torch)
     from invopt.features.leaks import find_leaks  # noqa: PLC0415
     from invopt.runtime import OnnxForecaster  # noqa: PLC0415
 
     panel = load_panel(Path(source))
     run, _ = fit_config(Config.model_validate(config), panel.timeline)
+    ranges = ranges_of(panel.num_periods, run.evaluation)
     challenger = OnnxForecaster(Path(model))
     if champion is not None and (champion / JUDGED).is_dir():
         champion = champion / JUDGED
     incumbent = OnnxForecaster(champion) if champion is not None else None
-    notify("forecasting the gate's weeks with every candidate")
-    found = assess(challenger, incumbent, panel, run, is_count=challenger.spec.is_count)
-    own = found.judged[CHALLENGER]
     with replacing_folder(Path(out)) as folder:
+        folders = write_baselines(panel, run, ranges.train_stop, folder / BASELINES, notify=notify)
+        notify("forecasting the gate's weeks with every candidate")
+        found = assess(
+            challenger,
+            incumbent,
+            panel,
+            run,
+            is_count=challenger.spec.is_count,
+            baselines={name: OnnxForecaster(path) for name, path in folders.items()},
+        )
+        own = found.judged[CHALLENGER]
         folds = _cross_validated(panel, run, folder / "folds", clock, notify)
         write_json(
             folder / "metrics.json",
@@ -201,6 +214,14 @@ def assess_model(
                 "judged": {name: judged.metrics() for name, judged in found.judged.items()},
                 "incumbent": found.incumbent,
                 "cost": asdict(found.cost),
+                "best_baseline": found.best_baseline,
+                "baseline_cost": asdict(found.baseline_cost),
+                "baselines": {
+                    name: {"label": label_of(path), "folder": path.name}
+                    for name, path in folders.items()
+                },
+                "sold": found.sold,
+                "scale": found.scale,
                 "leaks": [asdict(leak) for leak in find_leaks(panel, challenger.spec)],
                 "foresight": found.foresight,
                 "references": found.references,
@@ -213,6 +234,39 @@ def assess_model(
         f"against {found.incumbent}"
     )
     return own.points | {"cost": own.money["cost"], "cost_change": found.cost.change}
+
+
+def label_of(model: Path) -> str:
+    """Return what people call a model that is a baseline, "" for a network."""
+    return str(read_json(model / "model.json").get("label", ""))
+
+
+def stand_in_model(
+    assessment: str, source: str, config: Json, name: str, out: str, notify: Notify
+) -> str:
+    """Write the model folder of a baseline that is to order, and return its label.
+
+    Fitted once more on every period where networks are, as it was judged otherwise; see
+    refit_model.
+    """
+    from invopt.candidates import write_baselines  # noqa: PLC0415  (torch)
+
+    found = read_json(Path(assessment) / "metrics.json")["baselines"][name]
+    judged = Path(assessment) / BASELINES / found["folder"]
+    with replacing_folder(Path(out)) as folder:
+        run = Config.model_validate(config)
+        if not run.training.refit:
+            shutil.copytree(judged, folder, dirs_exist_ok=True)
+            return label_of(folder)
+        panel = load_panel(Path(source))
+        run, _ = fit_config(run, panel.timeline)
+        [made] = write_baselines(
+            panel, run, panel.num_periods, folder / BASELINES, names=[name], notify=notify
+        ).values()
+        shutil.copytree(made, folder, dirs_exist_ok=True)
+        shutil.rmtree(folder / BASELINES)
+        shutil.copytree(judged, folder / JUDGED)
+        return label_of(folder)
 
 
 def _cross_validated(
@@ -258,20 +312,28 @@ def explain_model(model: str, source: str, config: Json, out: str, notify: Notif
 def judge_model(assessment: str, quality: str, config: Json, out: str, notify: Notify) -> str:
     """Write the gate's verdict and return its word."""
     from invopt.assessment import CHALLENGER, NAIVE  # noqa: PLC0415
-    from invopt.gate import CostComparison, judge  # noqa: PLC0415
+    from invopt.gate import Orders, judge  # noqa: PLC0415
 
     run = Config.model_validate(config)
     found = read_json(Path(assessment) / "metrics.json")
-    own = found["judged"][CHALLENGER]
-    cost = found["cost"]
-    segments = {name: CostComparison(**part) for name, part in cost.pop("segments").items()}
+    judged = found["judged"]
+    own, incumbent = judged[CHALLENGER], found["incumbent"]
+    orders = None
+    if "best_baseline" in found:
+        orders = Orders(
+            found["sold"],
+            own["money"]["ordered"],
+            judged[incumbent]["money"]["ordered"],
+            found["best_baseline"],
+            _comparison(found["baseline_cost"]),
+        )
     verdict = judge(
         _numbers(own["points"]),
-        _numbers(found["judged"][NAIVE]["points"]),
+        _numbers(judged[NAIVE]["points"]),
         _numbers(own["coverage"]),
-        CostComparison(**_numbers(cost), segments=segments),
+        _comparison(found["cost"]),
         run.gate,
-        incumbent=found["incumbent"],
+        incumbent=incumbent,
         leaks=[leak["feature"] for leak in found["leaks"]]
         + [f"the forecast of {found['foresight']} series"] * (found["foresight"] > 0),
         suspect=[
@@ -279,16 +341,29 @@ def judge_model(assessment: str, quality: str, config: Json, out: str, notify: N
             for check in read_json(quality)["checks"]
             if not check["passed"]
         ],
+        orders=orders,
     )
-    write_json(out, verdict.as_dict())
+    label = found.get("baselines", {}).get(verdict.orders_by, {}).get("label", "")
+    write_json(out, verdict.as_dict() | {"label": label})
     notify(f"verdict: {verdict.decision}; {verdict.reasons[0]}")
+    if verdict.decision == "keep":
+        notify(verdict.reasons[-1])
     return verdict.decision
+
+
+def _comparison(content: Json) -> "CostComparison":
+    """Return a comparison of costs from what was written of it."""
+    from invopt.gate import CostComparison  # noqa: PLC0415
+
+    numbers = dict(content)
+    segments = {name: _comparison(part) for name, part in numbers.pop("segments", {}).items()}
+    return CostComparison(**_numbers(numbers), segments=segments)
 
 
 def forecast_series(model: Path, source: str, out: str, notify: Notify) -> None:
     """Forecast every series from its last period; write arrays and the Forecast table."""
     from invopt.forecasts import forecast_frame  # noqa: PLC0415
-    from invopt.runtime import OnnxForecaster  # noqa: PLC0415
+    from invopt.runtime import NETWORK, OnnxForecaster  # noqa: PLC0415
 
     forecaster = OnnxForecaster(model)
     frames, done = [], 0
@@ -311,6 +386,7 @@ def forecast_series(model: Path, source: str, out: str, notify: Notify) -> None:
                 "quantile_levels": forecaster.config.quantile_levels,
                 "level_quantiles": forecaster.config.level_quantiles,
                 "is_count": forecaster.spec.is_count,
+                "model": label_of(model) or NETWORK,
             },
         )
 
@@ -367,6 +443,7 @@ def plan_all_orders(
         statistics.append(recent_sales(panel))
     plan = pd.concat([r.orders for r in reviews], ignore_index=True)
     prices = np.concatenate([r.stockout_cost for r in reviews])
+    plan["model"] = head["model"]
     plan["segment"] = segments_of(SalesStatistics.concatenate(statistics), prices)
     frames = {
         "orders": as_csv(plan, is_count=head["is_count"]),

@@ -5,10 +5,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from invopt.config import CleaningConfig, DataConfig, load_config
-from invopt.errors import InvalidInputError
+import pandas as pd
+
+from invopt.config import CleaningConfig, DataConfig
+from invopt.errors import ConfigError, InvalidInputError
+from invopt.history import fit_config
 from invopt.sources import load_mapping
-from pipelines.parameters import mapping_path
+from invopt.timeline import Timeline
+from pipelines.parameters import load_run_config, mapping_path
 from serving.loop.checking import ACCOUNT, PAGE, Request, check_folder
 
 
@@ -29,6 +33,9 @@ def check_data(config: Path | None, mapping: Path | None, data: Path, out: Path 
     account = check_folder(request, os.environ, today, lambda text: print(f"  {text}"))
     for line in _lines(account):
         print(line)
+    if config is not None:
+        for line in _fit(config, account):
+            print(line)
     if out is not None:
         print(f"account: {out / ACCOUNT}\npage: {out / PAGE}")
     failed = [check["message"] for check in account["checks"] if not check["passed"]]
@@ -37,6 +44,18 @@ def check_data(config: Path | None, mapping: Path | None, data: Path, out: Path 
             f"{len(failed)} of {len(account['checks'])} checks of the data fail: "
             f"{'; '.join(failed)}. Mend the data or the mapping, or change the limits under data."
         )
+
+
+def _fit(config: Path, account: dict[str, Any]) -> list[str]:
+    """Return what a training would change in the configuration, or why it would refuse."""
+    first, last = (pd.Timestamp(account[name]) for name in ("first", "last"))
+    timeline = Timeline.covering(first, last, account["frequency"])
+    try:
+        return [
+            f"a training takes {note}" for note in fit_config(load_run_config(config), timeline)[1]
+        ]
+    except ConfigError as err:
+        return [f"a training would refuse: {err}"]
 
 
 def _request(config: Path | None, mapping: Path | None, data: Path, out: Path | None) -> Request:
@@ -48,7 +67,7 @@ def _request(config: Path | None, mapping: Path | None, data: Path, out: Path | 
         assert mapping is not None
         limits = DataConfig(mapping=str(mapping))
         return Request(load_mapping(mapping), data, limits, CleaningConfig(), out)
-    run = load_config(config)
+    run = load_run_config(config)
     return Request(load_mapping(mapping_path(config, run)), data, run.data, run.cleaning, out)
 
 

@@ -55,9 +55,7 @@ def export_graph(
     return difference
 
 
-def _export(
-    network: nn.Module, path: Path, inputs: tuple[npt.NDArray[np.generic], ...]
-) -> None:
+def _export(network: nn.Module, path: Path, inputs: tuple[npt.NDArray[np.generic], ...]) -> None:
     tensors = tuple(torch.from_numpy(np.ascontiguousarray(a)) for a in inputs)
     names = [*INPUT_NAMES, *OUTPUT_NAMES]
     with warnings.catch_warnings():
@@ -75,9 +73,7 @@ def _export(
         )
 
 
-def parity(
-    network: nn.Module, path: Path, inputs: tuple[npt.NDArray[np.generic], ...]
-) -> float:
+def parity(network: nn.Module, path: Path, inputs: tuple[npt.NDArray[np.generic], ...]) -> float:
     """Return the largest relative difference between ONNX Runtime and torch on some rows."""
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     used = {i.name for i in session.get_inputs()}

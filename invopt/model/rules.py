@@ -95,10 +95,7 @@ class Point(nn.Module):
             y = y / torch.exp(calendar_past @ self.factors)
             ahead = torch.exp(calendar @ self.factors)
         average = self._average(y, seen)
-        if self.rule.kind == "slow":
-            level = self._slow(y, seen)
-        else:
-            level = average
+        level = self._slow(y, seen) if self.rule.kind == "slow" else average
         mean = level[:, None] * ahead
         if self.rule.kind == "naive":
             mean = self._naive(y, seen, mean)

@@ -31,6 +31,7 @@ def write_training_report(
     quality = read_json(files["quality"])
     training = read_json(Path(files["model"]) / "training.json")
     trials = read_json(files["sweep"])["trials"]
+    judged = training["config"]["evaluation"]
     fans = pd.read_parquet(Path(files["assessment"]) / "fans.parquet")
     candidates = assessment["judged"]
     cutoff = fans.loc[fans["mean"].notna(), "ds"].min() - pd.Timedelta(days=1)
@@ -45,8 +46,11 @@ def write_training_report(
         own=candidates["challenger"],
         incumbent=candidates[assessment["incumbent"]],
         validation=_validation(assessment["cross_validation"]),
-        gate_periods=int(config["evaluation"]["gate_periods"]),
-        unjudged_periods=int(config["evaluation"].get("unjudged_periods", 0)),
+        gate_periods=int(judged["gate_periods"]),
+        unjudged_periods=int(judged.get("unjudged_periods", 0)),
+        fitted=training.get("fitted", []),
+        labels=assessment.get("baselines", {}),
+        scale=assessment.get("scale", ""),
         cutoff=f"{cutoff:%d %B %Y}",
         additivity=f"{explanation['additivity_error']:.1e} of the scale",
         training_line=_training_line(training),

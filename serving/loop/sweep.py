@@ -45,9 +45,7 @@ def work_on_study(
     torch.set_num_threads(max(1, torch.get_num_threads() // run.tuning.num_workers))
     shared = open_study(study, Settings.from_environment().study_storage, run, worker)
     with tempfile.TemporaryDirectory() as folder:
-        return run_trials(
-            shared, panel, run, Path(folder), fit, time.monotonic, notify, worker
-        )
+        return run_trials(shared, panel, run, Path(folder), fit, time.monotonic, notify, worker)
 
 
 def best_configuration(

@@ -18,6 +18,8 @@ from serving.stores.databases import make_database
 from serving.stores.deployment_record import DEPLOYMENT
 
 CHAMPION, PREVIOUS = "champion", "previous"
+# Tag of a version that was not promoted, and its value where the gate kept it out.
+STANDING, REJECTED = "standing", "rejected"
 _LOGGERS = ("mlflow", "alembic")
 
 
@@ -44,6 +46,8 @@ def register(
     evidence: Iterable[str],
     tags: Mapping[str, str],
     notify: Callable[[str], None],
+    *,
+    candidate: str = "challenger",
 ) -> str:
     """Copy a model and its evidence into the registry's store and return the new version.
 
@@ -56,6 +60,7 @@ def register(
         evidence: Files and folders kept beside it.
         tags: Of the version: the data it was trained on, and what it was trained for.
         notify: Called with a line of progress.
+        candidate: Which of the assessment's candidates the model is.
     """
     client = _client()
     settings = Settings.from_environment()
@@ -70,7 +75,7 @@ def register(
         copy = shutil.copytree if item.is_dir() else shutil.copy2
         (partial / "evidence").mkdir(exist_ok=True)
         copy(item, partial / "evidence" / item.name)
-    metrics = _metrics(partial)
+    metrics = _metrics(partial, candidate)
     place = model_store.put(partial, name)
     if found := [v for v in _versions(client, name) if v.source == f"{place}/model"]:
         notify(f"{name} version {found[0].version} holds this model already")
@@ -144,8 +149,11 @@ def champion_run(name: str) -> str:
 
 
 def has_version_for(name: str, retraining: str) -> bool:
-    """Return whether a retraining, named by its key, ended in a version."""
-    return any(v.tags.get("retraining") == retraining for v in _versions(_client(), name))
+    """Return whether a retraining, named by its key, ended in a version that was not rejected."""
+    return any(
+        v.tags.get("retraining") == retraining and v.tags.get(STANDING) != REJECTED
+        for v in _versions(_client(), name)
+    )
 
 
 def registered_versions() -> list[tuple[str, str]]:
@@ -234,11 +242,11 @@ def _experiment(client: Any, name: str) -> str:
     return str(found.experiment_id) if found is not None else str(client.create_experiment(name))
 
 
-def _metrics(place: Path) -> dict[str, float]:
+def _metrics(place: Path, candidate: str) -> dict[str, float]:
     file = place / "evidence" / "assessment" / "metrics.json"
     if not file.is_file():
         return {}
-    points = json.loads(file.read_text())["judged"]["challenger"]["points"]
+    points = json.loads(file.read_text())["judged"][candidate]["points"]
     return {k: v for k, v in points.items() if v is not None}
 
 

@@ -1,0 +1,58 @@
+"""What becomes of a challenger that the gate kept out, and who orders in its place."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from invopt.files import read_json
+from invopt.steps import stand_in_model
+from serving.loop.release import deploy
+from serving.stores.registry import REJECTED, STANDING, champion_version, register
+
+Notify = Callable[[str], None]
+
+
+def keep(
+    config: dict[str, Any],
+    files: Mapping[str, str],
+    tags: Mapping[str, str],
+    kept: str,
+    evidence: str,
+    notify: Notify,
+) -> str:
+    """Register a challenger as rejected; where nobody orders yet, put the best baseline to work.
+
+    Run again after it was cut off, it leaves the same versions.
+
+    Args:
+        config: The configuration the challenger was trained with.
+        files: Paths of model, source (the training set), verdict, assessment and explanation.
+        tags: Of the versions.
+        kept: Folder to write: the model that orders, where it is a new one.
+        evidence: Where the evidence of its deployment goes, as JSON.
+        notify: Called with lines of progress.
+
+    Returns:
+        The version that orders from now on.
+
+    Raises:
+        InvalidInputError: If the baseline does not answer rightly.
+    """
+    name, verdict = config["name"], read_json(files["verdict"])
+    found = [files["verdict"], files["assessment"]]
+    register(
+        name,
+        files["model"],
+        [*found, files["explanation"]],
+        dict(tags) | {STANDING: REJECTED},
+        notify,
+    )
+    champion = champion_version(name)
+    if champion:
+        notify(f"{name} version {champion} goes on ordering")
+        return champion
+    chosen = verdict["orders_by"]
+    label = stand_in_model(files["assessment"], files["source"], config, chosen, kept, notify)
+    told = dict(tags) | {STANDING: "stands in", "model": label}
+    version = register(name, kept, found, told, notify, candidate=chosen)
+    notify(f"model: {label}, until a challenger passes the gate")
+    return deploy(config, version, evidence, notify)
