@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from invopt.config import Config, EvaluationConfig, FeaturesConfig
 from invopt.errors import ConfigError, InvalidInputError
@@ -131,6 +132,23 @@ def fit_config(config: Config, timeline: Timeline) -> tuple[Config, tuple[str, .
         }
     )
     return fitted, tuple(notes)
+
+
+def tell_fit(config: Config, frequency: str, first: str, last: str) -> list[str]:
+    """Return what a training would change in a configuration, or why it would refuse, in lines.
+
+    Args:
+        config: As asked for.
+        frequency: Of the data.
+        first: Their first period, an ISO date.
+        last: Their last period.
+    """
+    timeline = Timeline.covering(pd.Timestamp(first), pd.Timestamp(last), frequency)
+    try:
+        _, notes = fit_config(config, timeline)
+    except ConfigError as err:
+        return [f"a training would refuse this: {err}"]
+    return [f"in a training {note}" for note in notes]
 
 
 def refuse_unusable(panel: Panel, evaluation: EvaluationConfig) -> None:

@@ -5,13 +5,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from invopt.config import CleaningConfig, DataConfig
-from invopt.errors import ConfigError, InvalidInputError
-from invopt.history import fit_config
+from invopt.errors import InvalidInputError
+from invopt.history import tell_fit
 from invopt.sources import load_mapping
-from invopt.timeline import Timeline
 from pipelines.parameters import load_run_config, mapping_path
 from serving.loop.checking import ACCOUNT, PAGE, Request, check_folder
 
@@ -34,7 +31,9 @@ def check_data(config: Path | None, mapping: Path | None, data: Path, out: Path 
     for line in _lines(account):
         print(line)
     if config is not None:
-        for line in _fit(config, account):
+        for line in tell_fit(
+            load_run_config(config), account["frequency"], account["first"], account["last"]
+        ):
             print(line)
     if out is not None:
         print(f"account: {out / ACCOUNT}\npage: {out / PAGE}")
@@ -44,18 +43,6 @@ def check_data(config: Path | None, mapping: Path | None, data: Path, out: Path 
             f"{len(failed)} of {len(account['checks'])} checks of the data fail: "
             f"{'; '.join(failed)}. Mend the data or the mapping, or change the limits under data."
         )
-
-
-def _fit(config: Path, account: dict[str, Any]) -> list[str]:
-    """Return what a training would change in the configuration, or why it would refuse."""
-    first, last = (pd.Timestamp(account[name]) for name in ("first", "last"))
-    timeline = Timeline.covering(first, last, account["frequency"])
-    try:
-        return [
-            f"a training takes {note}" for note in fit_config(load_run_config(config), timeline)[1]
-        ]
-    except ConfigError as err:
-        return [f"a training would refuse: {err}"]
 
 
 def _request(config: Path | None, mapping: Path | None, data: Path, out: Path | None) -> Request:
