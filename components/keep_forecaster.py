@@ -41,6 +41,7 @@ def keep_forecaster(
     Returns:
         The version that orders from now on.
     """
+    from serving.deployment import Deployment
     from serving.loop.standing import keep
     from serving.progress import tell
 
@@ -53,4 +54,5 @@ def keep_forecaster(
     }
     told = {"cause": cause, "window": window, "retraining": retraining}
     tags = {"snapshot": snapshot, "run": run} | told
-    return keep(config, files, tags, kept.path, evidence.path, tell)
+    here = Deployment.from_environment()
+    return keep(here, config, files, tags, kept.path, evidence.path, tell)

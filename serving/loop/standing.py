@@ -5,13 +5,15 @@ from typing import Any
 
 from invopt.files import read_json
 from invopt.steps import stand_in_model
+from serving.deployment import Deployment
 from serving.loop.release import deploy
-from serving.stores.registry import REJECTED, STANDING, champion_version, register
+from serving.stores.registry import REJECTED, STANDING
 
 Notify = Callable[[str], None]
 
 
 def keep(
+    deployment: Deployment,
     config: dict[str, Any],
     files: Mapping[str, str],
     tags: Mapping[str, str],
@@ -24,6 +26,7 @@ def keep(
     Run again after it was cut off, it leaves the same versions.
 
     Args:
+        deployment: Where models are registered and go to work.
         config: The configuration the challenger was trained with.
         files: Paths of model, source (the training set), verdict, assessment and explanation.
         tags: Of the versions.
@@ -37,22 +40,17 @@ def keep(
     Raises:
         InvalidInputError: If the baseline does not answer rightly.
     """
-    name, verdict = config["name"], read_json(files["verdict"])
+    name, verdict, registry = config["name"], read_json(files["verdict"]), deployment.registry
     found = [files["verdict"], files["assessment"]]
-    register(
-        name,
-        files["model"],
-        [*found, files["explanation"]],
-        dict(tags) | {STANDING: REJECTED},
-        notify,
-    )
-    champion = champion_version(name)
+    rejected = dict(tags) | {STANDING: REJECTED}
+    registry.register(name, files["model"], [*found, files["explanation"]], rejected, notify)
+    champion = registry.champion_version(name)
     if champion:
         notify(f"{name} version {champion} goes on ordering")
         return champion
     chosen = verdict["orders_by"]
     label = stand_in_model(files["assessment"], files["source"], config, chosen, kept, notify)
     told = dict(tags) | {STANDING: "stands in", "model": label}
-    version = register(name, kept, found, told, notify, candidate=chosen)
+    version = registry.register(name, kept, found, told, notify, candidate=chosen)
     notify(f"model: {label}, until a challenger passes the gate")
-    return deploy(config, version, evidence, notify)
+    return deploy(deployment, config, version, evidence, notify)
