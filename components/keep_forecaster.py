@@ -16,12 +16,11 @@ def keep_forecaster(
     config: dict,
     run: str,
     kept: Output[Model],
-    evidence: Output[Artifact],
     cause: str = "",
     window: str = "",
     retraining: str = "",
 ) -> str:
-    """Register the rejected challenger; without a champion the best baseline orders.
+    """Register the rejected challenger and, where there is no champion, the best baseline.
 
     Args:
         model: The challenger.
@@ -33,13 +32,12 @@ def keep_forecaster(
         config: The configuration it was trained with.
         run: Id of the pipeline's run.
         kept: The baseline, where it is to order.
-        evidence: Of its deployment, as JSON.
         cause: What monitoring found, where it started this run.
         window: Period it found it in.
         retraining: Key of the governor's decision.
 
     Returns:
-        The version that orders from now on.
+        The baseline's version, to be deployed; "" where a champion goes on ordering.
     """
     from serving.deployment import Deployment
     from serving.loop.standing import keep
@@ -55,4 +53,4 @@ def keep_forecaster(
     told = {"cause": cause, "window": window, "retraining": retraining}
     tags = {"snapshot": snapshot, "run": run} | told
     here = Deployment.from_environment()
-    return keep(here, config, files, tags, kept.path, evidence.path, tell)
+    return keep(here, config, files, tags, kept.path, tell)

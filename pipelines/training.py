@@ -119,7 +119,7 @@ def build(parameters: Parameters) -> Any:
             ).set_caching_options(False)
             step.deploy_forecaster(config=tuned, version=register.output).set_caching_options(False)
         with dsl.If(judge.outputs["Output"] == "keep", name="kept"):
-            step.keep_forecaster(
+            kept = step.keep_forecaster(
                 model=model,
                 training_set=training_set,
                 verdict=judge.outputs["verdict"],
@@ -132,6 +132,10 @@ def build(parameters: Parameters) -> Any:
                 window=window,
                 retraining=retraining,
             ).set_caching_options(False)
+            with dsl.If(kept.outputs["Output"] != "", name="stands-in"):
+                step.deploy_forecaster(
+                    config=tuned, version=kept.outputs["Output"]
+                ).set_caching_options(False)
         step.write_report(
             model=model,
             quality=ingest.outputs["quality"],

@@ -1,4 +1,4 @@
-"""What becomes of a challenger that the gate kept out, and who orders in its place."""
+"""What becomes of a challenger that the gate kept out, and what is to order in its place."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -6,7 +6,6 @@ from typing import Any
 from invopt.files import read_json
 from invopt.steps import stand_in_model
 from serving.deployment import Deployment
-from serving.loop.release import deploy
 from serving.stores.registry import REJECTED, STANDING
 
 Notify = Callable[[str], None]
@@ -18,27 +17,22 @@ def keep(
     files: Mapping[str, str],
     tags: Mapping[str, str],
     kept: str,
-    evidence: str,
     notify: Notify,
 ) -> str:
-    """Register a challenger as rejected; where nobody orders yet, put the best baseline to work.
+    """Register a challenger as rejected and, where nobody orders yet, the best baseline.
 
     Run again after it was cut off, it leaves the same versions.
 
     Args:
-        deployment: Where models are registered and go to work.
+        deployment: Where models are registered.
         config: The configuration the challenger was trained with.
         files: Paths of model, source (the training set), verdict, assessment and explanation.
         tags: Of the versions.
-        kept: Folder to write: the model that orders, where it is a new one.
-        evidence: Where the evidence of its deployment goes, as JSON.
+        kept: Folder to write: the model that is to order, where it is a new one.
         notify: Called with lines of progress.
 
     Returns:
-        The version that orders from now on.
-
-    Raises:
-        InvalidInputError: If the baseline does not answer rightly.
+        The version to deploy, "" where a champion goes on ordering.
     """
     name, verdict, registry = config["name"], read_json(files["verdict"]), deployment.registry
     found = [files["verdict"], files["assessment"]]
@@ -47,10 +41,9 @@ def keep(
     champion = registry.champion_version(name)
     if champion:
         notify(f"{name} version {champion} goes on ordering")
-        return champion
+        return ""
     chosen = verdict["orders_by"]
     label = stand_in_model(files["assessment"], files["source"], config, chosen, kept, notify)
     told = dict(tags) | {STANDING: "stands in", "model": label}
-    version = registry.register(name, kept, found, told, notify, candidate=chosen)
     notify(f"model: {label}, until a challenger passes the gate")
-    return deploy(deployment, config, version, evidence, notify)
+    return registry.register(name, kept, found, told, notify, candidate=chosen)
