@@ -44,7 +44,13 @@ NAMES: Mapping[str, Kind] = {
     "empirical quantiles": "empirical",
 }
 # Windows that an average may have, by frequency, in periods: whole seasons where they are short.
-_WINDOWS = {"D": (14, 28, 56, 112), "W": (4, 8, 13, 26), "MS": (3, 6, 12)}
+_WINDOWS = {
+    "D": (14, 28, 56, 112),
+    "W": (4, 8, 13, 26),
+    "2W": (2, 4, 6, 13),
+    "MS": (3, 6, 12),
+    "QS": (2, 4),
+}
 _ALPHAS = (0.05, 0.1, 0.2, 0.4)
 _ROWS, _ORIGINS = 1000, 40  # series and cutoffs that past errors are taken from, at most
 _EXAMPLES = 64  # rows that a graph is compared on

@@ -50,13 +50,17 @@ class History:
 
 
 def season_places(timeline: Timeline, stop: int) -> npt.NDArray[np.int64]:
-    """Return the place in the season of periods 0..stop-1: weekday, week of the year or month."""
+    """Return the place in the season of periods 0..stop-1: weekday, or part of the year."""
     dates = timeline.dates(0, stop)
     unit = timeline.freq.split("-")[0]
     if unit == "D":
         return np.asarray(dates.weekday, np.int64)
     if unit == "W":
         return dates.isocalendar().week.to_numpy(np.int64)
+    if unit == "2W":
+        return dates.isocalendar().week.to_numpy(np.int64) // 2
+    if unit == "QS":
+        return np.asarray(dates.quarter, np.int64)
     return np.asarray(dates.month, np.int64)
 
 

@@ -157,7 +157,7 @@ def of_length(known: pd.DataFrame, line: Timeline, period: int) -> pd.DataFrame:
 def _due(seen: Seen, freq: str, length: int) -> int:
     """Return the periods from the last one seen to the end of the one that is due."""
     passed = int(Timeline(seen.since, freq, 1).index_of(pd.DatetimeIndex([seen.today]))[0])
-    if freq == "MS" and seen.today.day < seen.since.day:
+    if freq in ("MS", "QS") and seen.today.day < seen.since.day:
         passed -= 1  # a month has passed on its day, not on the first of the next
     return max(0, passed // length) * length
 

@@ -21,8 +21,8 @@ from invopt.timeline import Timeline, frequency_unit
 FloatArray = npt.NDArray[np.float64]
 
 # Periods that count as the latest ones, and the season at whose distance they are compared.
-_RECENT = {"D": 7, "W": 4, "MS": 3}
-_STRIDE = {"D": 7, "W": 1, "MS": 1}
+_RECENT = {"D": 7, "W": 4, "2W": 3, "MS": 3, "QS": 2}
+_STRIDE = {"D": 7, "W": 1, "2W": 1, "MS": 1, "QS": 1}
 _NUM_BEFORE = 8
 _CLOSED = 2  # of the latest days: a feast, and not a file of zeros
 _MOST = 2.0  # times the usual: an extract sent twice

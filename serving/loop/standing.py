@@ -1,6 +1,7 @@
 """What becomes of a challenger that the gate kept out, and what is to order in its place."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from invopt.files import read_json
@@ -34,7 +35,7 @@ def keep(
     Returns:
         The version to deploy, "" where a champion goes on ordering.
     """
-    name, verdict, registry = config["name"], read_json(files["verdict"]), deployment.registry
+    name, registry = config["name"], deployment.registry
     found = [files["verdict"], files["assessment"]]
     rejected = dict(tags) | {STANDING: REJECTED}
     registry.register(name, files["model"], [*found, files["explanation"]], rejected, notify)
@@ -42,7 +43,7 @@ def keep(
     if champion:
         notify(f"{name} version {champion} goes on ordering")
         return ""
-    chosen = verdict["orders_by"]
+    chosen = read_json(Path(files["assessment"]) / "metrics.json")["best_baseline"]
     label = stand_in_model(files["assessment"], files["source"], config, chosen, kept, notify)
     told = dict(tags) | {STANDING: "stands in", "model": label}
     notify(f"model: {label}, until a challenger passes the gate")

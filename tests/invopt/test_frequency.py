@@ -11,7 +11,12 @@ BARE = {"name": "shop", "data": {"mapping": "shop.yaml"}}
 
 @pytest.mark.parametrize(
     ("frequency", "horizon", "windows", "rate"),
-    [("W-MON", 8, (4, 13, 26), 0.014), ("MS", 3, (3, 6, 12), 0.06)],
+    [
+        ("W-MON", 8, (4, 13, 26), 0.014),
+        ("2W-MON", 6, (2, 6, 13), 0.028),
+        ("MS", 3, (3, 6, 12), 0.06),
+        ("QS", 2, (2, 4, 8), 0.182),
+    ],
 )
 def test_what_a_configuration_leaves_out_follows_from_the_frequency(
     frequency, horizon, windows, rate
@@ -61,7 +66,9 @@ def test_a_section_that_is_none_is_left_to_the_checks():
     ("frequency", "length"),
     [("W-MON", n) for n in (12, 22, 26, 50, 62)]
     + [("MS", n) for n in (12, 13, 24)]
-    + [("D", n) for n in (30, 70)],
+    + [("D", n) for n in (30, 70)]
+    + [("QS", n) for n in (12, 20)]
+    + [("2W-MON", n) for n in (12, 26, 40)],
 )
 def test_a_first_configuration_is_one_that_a_training_takes(frequency, length):
     content, _ = first_config("shop", "shop.yaml", Extent(frequency, length, None, True, False), ())
