@@ -25,6 +25,7 @@ from invopt.evaluation import (
     scale_step,
 )
 from invopt.gate import CostComparison, compare_costs
+from invopt.groups import groups_of
 from invopt.hierarchy import score_levels
 from invopt.history import season_of
 from invopt.inventory.backtest import (
@@ -43,7 +44,7 @@ from invopt.inventory.references import (
     season_places,
 )
 from invopt.inventory.replay import Replay
-from invopt.panel import Panel, group_names
+from invopt.panel import Panel
 
 CHALLENGER, CHAMPION, NAIVE, AVERAGE = "challenger", "champion", "seasonal naive", "moving average"
 LEVEL_PERIODS = (1, 3, 7, 14, 28)
@@ -96,6 +97,8 @@ class Assessment:
         scale: What errors are scaled by, in words.
         foresight: Series whose forecast by the challenger knew what came later.
         references: Indicators of reference policies on the same weeks, by name.
+        groups: By group of series, wape, bias and share held by the widest interval, of challenger
+            and incumbent.
     """
 
     ranges: Ranges
@@ -108,6 +111,7 @@ class Assessment:
     scale: str
     foresight: int
     references: dict[str, dict[str, float | None]]
+    groups: dict[str, dict[str, dict[str, float]]]
     terms: Terms = field(repr=False)
 
 
@@ -148,7 +152,7 @@ def assess(
     }
     best = min(baselines, key=lambda name: judged[name].money["cost"])
     incumbent = best if champion is None else CHAMPION
-    segments = _segments(panel)
+    segments = groups_of(panel, ranges.train_stop)
     cost, baseline_cost = (
         compare_costs(
             judged[CHALLENGER].replay.cost,
@@ -170,8 +174,44 @@ def assess(
         _scale_words(panel, ranges.train_stop),
         count_foresight(challenger, panel, ranges.gate[0]),
         _references(panel, demand, terms, ranges.gate[0], config, fill_rate),
+        {
+            name: {
+                who: _of_group(judged[who].windows, mask, ranges, is_count=is_count)
+                for who in (CHALLENGER, incumbent)
+            }
+            for name, mask in segments.items()
+        },
         terms,
     )
+
+
+def _of_group(
+    windows: Sequence[Window], mask: npt.NDArray[np.bool_], ranges: Ranges, *, is_count: bool
+) -> dict[str, float]:
+    """Return series, wape, bias and interval coverage of some series."""
+    own = [
+        Window(
+            w.cutoff,
+            replace(
+                w.forecast,
+                mean=w.forecast.mean[mask],
+                quantiles=w.forecast.quantiles[mask],
+                levels=w.forecast.levels[mask],
+            ),
+            w.actual[mask],
+        )
+        for w in windows
+        if w.cutoff in ranges.gate
+    ]
+    points = point_metrics(own)
+    coverage = interval_coverage(quantile_metrics(own, is_count=is_count))
+    widest = max(coverage, key=int, default="")
+    return {
+        "series": float(mask.sum()),
+        "wape": points["wape"],
+        "bias": points["bias"],
+        **({f"coverage_{widest}": coverage[widest]} if widest else {}),
+    }
 
 
 def _plain_baselines(panel: Panel, config: Config) -> dict[str, Forecasts]:
@@ -265,11 +305,3 @@ def _judge(
         played,
         windows,
     )
-
-
-def _segments(panel: Panel) -> npt.NDArray[np.object_] | None:
-    """Return each series' category, when there are several but not too many."""
-    if "category" not in panel.series:
-        return None
-    names = group_names(panel.series, "category")
-    return names if 1 < len(set(names)) <= 20 else None

@@ -255,27 +255,34 @@ def compare_costs(
     incumbent: FloatArray,
     config: GateConfig,
     *,
-    segments: npt.NDArray[np.object_] | None = None,
+    segments: npt.NDArray[np.object_] | Mapping[str, npt.NDArray[np.bool_]] | None = None,
     seed: int = 0,
 ) -> CostComparison:
     """Return the paired comparison of two replays' costs by series.
 
     The interval is a bootstrap over series of the ratio of totals; series are drawn in blocks
-    of resamples, so that a million series fit in memory.
+    of resamples, so that a million series fit in memory. Intervals of segments hold all at once
+    with the same confidence (Bonferroni).
 
     Args:
         challenger: (series,) money.
         incumbent: (series,) money, the same series.
         config: Confidence and number of resamples.
-        segments: (series,) name of each series' segment.
+        segments: (series,) name of each series' segment, or masks of series by name.
         seed: Of the resamples.
     """
-    whole = _compare(challenger, incumbent, config, seed)
+    tail = (1 - config.confidence) / 2
+    whole = _compare(challenger, incumbent, config.num_bootstrap, tail, seed)
     if segments is None:
         return whole
+    masks = segments
+    if not isinstance(masks, Mapping):
+        masks = {str(name): segments == name for name in sorted(set(segments))}
+    # Of many segments some look bad by chance: their intervals are wider, together they hold.
+    tail /= max(1, len(masks))
     parts = {
-        str(name): _compare(challenger[segments == name], incumbent[segments == name], config, seed)
-        for name in sorted(set(segments))
+        name: _compare(challenger[mask], incumbent[mask], config.num_bootstrap, tail, seed)
+        for name, mask in masks.items()
     }
     return CostComparison(
         whole.challenger, whole.incumbent, whole.change, whole.low, whole.high, parts
@@ -283,16 +290,15 @@ def compare_costs(
 
 
 def _compare(
-    challenger: FloatArray, incumbent: FloatArray, config: GateConfig, seed: int
+    challenger: FloatArray, incumbent: FloatArray, num_bootstrap: int, tail: float, seed: int
 ) -> CostComparison:
     rng = np.random.default_rng(seed)
     num = len(challenger)
-    totals = np.empty((config.num_bootstrap, 2))
-    for number in range(config.num_bootstrap):
+    totals = np.empty((num_bootstrap, 2))
+    for number in range(num_bootstrap):
         # Counts of a resample: a multinomial, as many draws as series.
         weights = np.bincount(rng.integers(0, num, num), minlength=num)
         totals[number] = weights @ challenger, weights @ incumbent
-    tail = (1 - config.confidence) / 2
     low, high = np.quantile(_change(totals[:, 0], totals[:, 1]), [tail, 1 - tail])
     total_challenger, total_incumbent = float(challenger.sum()), float(incumbent.sum())
     change = float(_change(challenger.sum()[None], incumbent.sum()[None])[0])

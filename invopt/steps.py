@@ -224,6 +224,7 @@ def assess_model(
                 "scale": found.scale,
                 "leaks": [asdict(leak) for leak in find_leaks(panel, challenger.spec)],
                 "foresight": found.foresight,
+                "groups": found.groups,
                 "references": found.references,
                 "cross_validation": folds,
             },

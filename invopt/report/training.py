@@ -51,6 +51,7 @@ def write_training_report(
         fitted=training.get("fitted", []),
         labels=assessment.get("baselines", {}),
         scale=assessment.get("scale", ""),
+        groups=_groups(assessment),
         cutoff=f"{cutoff:%d %B %Y}",
         additivity=f"{explanation['additivity_error']:.1e} of the scale",
         training_line=_training_line(training),
@@ -82,6 +83,23 @@ def _validation(found: dict[str, Any]) -> dict[str, Any]:
     folds = [{"name": f["start"]} | f["points"] | f["hierarchy"] for f in found["folds"]]
     last = [{"name": name} | found[name] for name in ("spread", "mean")]
     return found | {"rows": folds + last}
+
+
+def _groups(assessment: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a row per group of series: accuracy of challenger and incumbent, change of cost."""
+    rows = []
+    for name, found in assessment.get("groups", {}).items():
+        own, other = found["challenger"], found[assessment["incumbent"]]
+        held = next((v for k, v in own.items() if k.startswith("coverage_")), None)
+        cost = assessment["cost"]["segments"].get(name, {})
+        rows.append(
+            {
+                "name": name, "series": own["series"], "wape": own["wape"],
+                "other_wape": other["wape"], "bias": own["bias"], "held": held,
+                "change": cost.get("change"), "low": cost.get("low"), "high": cost.get("high"),
+            }
+        )  # fmt: skip
+    return rows
 
 
 def _fold_labels(candidates: dict[str, Any]) -> dict[str, str]:
