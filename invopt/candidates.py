@@ -28,8 +28,8 @@ from invopt.features.encoded import EncodedPanel
 from invopt.files import replacing_folder, write_json
 from invopt.history import season_of
 from invopt.model.export import export_graph
-from invopt.model.forecaster import FORMAT_VERSION
 from invopt.model.rules import Kind, Point, Rule, RuleNetwork, Spread
+from invopt.model_files import FORMAT_VERSION
 from invopt.panel import Panel
 from invopt.timeline import frequency_unit
 
@@ -51,7 +51,7 @@ _WINDOWS = {
     "MS": (3, 6, 12),
     "QS": (2, 4),
 }
-_ALPHAS = (0.05, 0.1, 0.2, 0.4)
+_ALPHAS = (0.02, 0.05, 0.1, 0.2, 0.4)
 _ROWS, _ORIGINS = 1000, 40  # series and cutoffs that past errors are taken from, at most
 _EXAMPLES = 64  # rows that a graph is compared on
 # Points of a normal law that errors are filled up with, and errors that a bin of its own takes.
@@ -241,7 +241,7 @@ def _settings(kind: Kind, panel: Panel, length: int) -> Iterable[Rule]:
     """Yield a rule with each setting that the history allows."""
     longest = min(length, panel.num_periods)
     windows = [w for w in _WINDOWS[frequency_unit(panel.timeline.freq)] if 2 * w <= longest]
-    windows = windows or [max(2, longest // 2)]
+    windows.append(longest)
     if kind == "naive":
         yield Rule(kind, season=season_of(panel.timeline, longest))
     elif kind in ("smoothing", "slow"):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from invopt.files import read_json
+from invopt.model_files import is_older
 from invopt.steps import stand_in_model
 from serving.deployment import Deployment
 from serving.stores.registry import REJECTED, STANDING
@@ -20,7 +21,7 @@ def keep(
     kept: str,
     notify: Notify,
 ) -> str:
-    """Register a challenger as rejected and, where nobody orders yet, the best baseline.
+    """Register a challenger as rejected and, where nobody orders, the best baseline.
 
     Run again after it was cut off, it leaves the same versions.
 
@@ -39,9 +40,9 @@ def keep(
     found = [files["verdict"], files["assessment"]]
     rejected = dict(tags) | {STANDING: REJECTED}
     registry.register(name, files["model"], [*found, files["explanation"]], rejected, notify)
-    champion = registry.champion_version(name)
-    if champion:
-        notify(f"{name} version {champion} goes on ordering")
+    champion = registry.champion_path(name)
+    if champion is not None and not is_older(champion):
+        notify(f"{name} version {registry.champion_version(name)} goes on ordering")
         return ""
     chosen = read_json(Path(files["assessment"]) / "metrics.json")["best_baseline"]
     label = stand_in_model(files["assessment"], files["source"], config, chosen, kept, notify)
