@@ -5,28 +5,9 @@ of files and mappings are here too. Everything is loaded when it is first used.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 __version__ = "0.1.0"
-
-if TYPE_CHECKING:
-    from invopt.cleaning import clean as clean
-    from invopt.config import Config as Config
-    from invopt.config import load_config as load_config
-    from invopt.errors import ConfigError as ConfigError
-    from invopt.errors import ContractError as ContractError
-    from invopt.errors import InvalidInputError as InvalidInputError
-    from invopt.frames import DataSet as DataSet
-    from invopt.frames import Model as Model
-    from invopt.frames import forecast as forecast
-    from invopt.frames import plan as plan
-    from invopt.frames import read_frames as read_frames
-    from invopt.frames import train as train
-    from invopt.inventory.review import Review as Review
-    from invopt.panel import Panel as Panel
-    from invopt.panel import load_panel as load_panel
-    from invopt.sources.dataset import read_dataset as read_dataset
-    from invopt.sources.mapping import load_mapping as load_mapping
 
 _HOMES = {
     "Config": "invopt.config",

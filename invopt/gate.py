@@ -22,7 +22,7 @@ class Check:
         name: Of the rule.
         value: What was found; None where it does not apply.
         limit: What it must not exceed (or what it must reach, as `rule` says).
-        passed: True when it holds.
+        passed: True when the challenger obeys it.
         rule: In words.
     """
 
@@ -102,17 +102,17 @@ def judge(
     """
     checks = [
         _check("finite", *_finite(metrics), "every metric is a number"),
-        _none("leaks", leaks, "no feature may hold the future"),
+        _none("leaks", leaks, "no feature may leak the future"),
         _none("data", suspect, "no check of the data may fail"),
         *_accuracy(metrics, baseline, coverage, config),
         *_costs(cost, config, incumbent),
     ]
     failed = [c for c in checks if not c.passed]
-    reasons = [f"{c.rule}: {_shown(c.value)} against {_shown(c.limit)}" for c in failed]
+    reasons = [f"{c.rule}: {_shown(c.value)}, limit {_shown(c.limit)}" for c in failed]
     if not failed:
         reasons = [
-            f"decisions cost {cost.change:+.1%} against {incumbent} "
-            f"(interval {cost.low:+.1%} to {cost.high:+.1%}) and every check holds"
+            f"{_change(cost.change)} compared with {incumbent} ({config.confidence:.0%} interval "
+            f"{cost.low:+.1%} to {cost.high:+.1%}); all checks passed"
         ]
     return Verdict(KEEP if failed else PROMOTE, reasons, checks, cost, incumbent)
 
@@ -127,20 +127,21 @@ def _accuracy(
         "wape_ratio",
         _ratio(metrics.get("wape"), baseline.get("wape")),
         config.max_wape_ratio,
-        "WAPE over the seasonal naive's may not exceed the limit",
+        "WAPE, divided by that of the seasonal naive, must not exceed the limit",
     )
     yield _check(
         "bias",
         abs(metrics.get("bias", float("nan"))),
         config.max_bias,
-        "total forecast may not be further from total demand",
+        "absolute bias must not exceed the limit",
     )
     for percent, share in coverage.items():
         yield _check(
             f"coverage_{percent}",
             abs(share - float(percent) / 100),
             config.coverage_tolerance,
-            f"the {percent} % interval holds {share:.1%}; it may not be further off",
+            f"coverage of the {percent}% interval is {share:.1%}; deviation must not exceed "
+            "the limit",
         )
 
 
@@ -150,7 +151,7 @@ def _costs(cost: CostComparison, config: GateConfig, incumbent: str) -> Iterator
         "cost_change",
         end,
         config.max_cost_increase,
-        f"{which} end of the cost change against {incumbent} must be below the limit",
+        f"{which} end of the cost change compared with {incumbent} must be below the limit",
         strict=True,
     )
     for name, segment in cost.segments.items():
@@ -211,6 +212,13 @@ def _compare(
     total_challenger, total_incumbent = float(challenger.sum()), float(incumbent.sum())
     change = total_challenger / total_incumbent - 1 if total_incumbent else float("nan")
     return CostComparison(total_challenger, total_incumbent, change, float(low), float(high))
+
+
+def _change(share: float) -> str:
+    """Return a change of cost as the beginning of a sentence."""
+    if not share:
+        return "order cost is the same"
+    return f"order cost is {abs(share):.1%} {'lower' if share < 0 else 'higher'}"
 
 
 def _check(

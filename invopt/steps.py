@@ -194,8 +194,8 @@ def assess_model(
         )
         _fans(panel, own.windows[0]).to_parquet(folder / "fans.parquet", index=False)
     notify(
-        f"WAPE {own.points['wape']:.3f}, decisions cost {found.cost.change:+.1%} "
-        f"against {found.incumbent}"
+        f"WAPE {own.points['wape']:.3f}, order cost {found.cost.change:+.1%} "
+        f"compared with {found.incumbent}"
     )
     return own.points | {"cost": own.money["cost"], "cost_change": found.cost.change}
 
@@ -391,7 +391,7 @@ def _summary(plan: pd.DataFrame) -> str:
     return (
         f"{int((ordered > 0).sum()):,} orders for {ordered.sum():,.0f} units"
         + (f"; {unknown:,} series without an order (see reason)" if unknown else "")
-        + (f"; {flagged:,} to look at (see exception)" if flagged else "")
+        + (f"; {flagged:,} exceptions to review" if flagged else "")
     )
 
 

@@ -65,7 +65,7 @@ def write_replenishment_report(
         },
     )
     write_page(out, page)
-    notify(f"report of {len(page) / 1e6:.1f} MB")
+    notify(f"report written: {out} ({len(page) / 1e6:.1f} MB)")
 
 
 def _outlooks(
