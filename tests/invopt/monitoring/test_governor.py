@@ -166,7 +166,7 @@ def test_a_signal_that_changes_its_direction_does_not_persist():
 def test_quiet_signals_are_ignored_and_say_so():
     decision = act(signal(fires=False))
     assert decision.action == "ignore"
-    assert "nothing is beyond" in decision.reasons[0]
+    assert "no signal is beyond" in decision.reasons[0]
 
 
 def test_drift_alone_never_retrains_and_tells_only_once_it_lasts():
@@ -189,7 +189,7 @@ def test_an_estimate_alerts_and_never_retrains():
 def test_without_a_conclusion_nothing_is_retrained_and_somebody_is_told():
     decision = act(signal(), conclusive=False)
     assert decision.action == "alert"
-    assert decision.reasons[0] == "nothing is concluded: no reference yet"
+    assert decision.reasons[0] == "no conclusion about forecasts: no reference yet"
 
 
 @pytest.mark.parametrize("kind", [DATA, SERVING])
