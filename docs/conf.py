@@ -8,7 +8,7 @@ release = __version__
 extensions = ["myst_parser"]
 root_doc = "docs/index"
 include_patterns = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "LICENSE.md",
-                    "docs/**/*.md", "k8s/README.md"]  # fmt: skip
+                    "docs/*.md", "docs/**/*.md", "k8s/README.md"]  # fmt: skip
 exclude_patterns = ["docs/adr/0000-template.md"]
 myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence"]

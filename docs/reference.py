@@ -9,6 +9,7 @@ import ast
 import inspect
 import re
 import sys
+import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields as fields_of
 from pathlib import Path
@@ -44,7 +45,36 @@ def pages() -> dict[str, str]:
         "metrics.md": metrics(),
         "library.md": library(),
     }
-    return {name: re.sub(r"\n{3,}", "\n\n", text).strip() + "\n" for name, text in made.items()}
+    found = {name: re.sub(r"\n{3,}", "\n\n", text).strip() + "\n" for name, text in made.items()}
+    return found | {f"../pictures/badge-{name}.svg": svg for name, svg in badges().items()}
+
+
+def badges() -> dict[str, str]:
+    """Return the badges of the front page, which say what pyproject.toml says."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pipelines = project["optional-dependencies"]["pipeline"]
+    kfp = next(p.partition("==")[2] for p in pipelines if p.startswith("kfp=="))
+    said = {
+        "version": ("version", project["version"]),
+        "python": ("python", project["requires-python"].replace(">=", "from ")),
+        "licence": ("licence", project["license"]),
+        "kfp": ("Kubeflow Pipelines", kfp),
+    }
+    return {name: _badge(*words) for name, words in said.items()}
+
+
+def _badge(left: str, right: str) -> str:
+    first, second = 12 + round(6.6 * len(left)), 12 + round(6.6 * len(right))
+    total = first + second
+    text = 'y="14" font-family="Verdana,sans-serif" font-size="11" text-anchor="middle" fill="#fff"'
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{total}" height="20" role="img" '
+        f'aria-label="{left}: {right}"><title>{left}: {right}</title>'
+        f'<rect width="{total}" height="20" rx="3" fill="#4b5770"/>'
+        f'<path d="M{first} 0h{second - 3}a3 3 0 0 1 3 3v14a3 3 0 0 1-3 3h-{second - 3}z" '
+        f'fill="#2f5bd0"/><text x="{first / 2:g}" {text}>{left}</text>'
+        f'<text x="{first + second / 2:g}" {text}>{right}</text></svg>\n'
+    )
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:

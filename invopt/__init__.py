@@ -7,7 +7,7 @@ of files and mappings are here too. Everything is loaded when it is first used.
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "Config": "invopt.config",

@@ -97,7 +97,7 @@ def judge(
         cost: Against the incumbent.
         config: Limits.
         incumbent: Name of what `cost` compares with.
-        leaks: Features found to hold the future.
+        leaks: Features found to leak the future.
         suspect: Checks of the data that failed.
     """
     checks = [

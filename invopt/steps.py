@@ -482,7 +482,7 @@ def _spread_rows(panel: Panel, num: int) -> npt.NDArray[np.int64]:
 
 
 def _fans(panel: Panel, window: Any) -> pd.DataFrame:
-    """Return history, forecast and what came true for a few series, best sellers to slow ones."""
+    """Return history, forecast and actuals for a few series, best sellers to slow ones."""
     volume = np.asarray(panel.y[:, : window.cutoff], np.float64)[:, -90:].sum(axis=1)
     order = np.argsort(-volume, kind="stable")
     sold = order[: max(1, int((volume > 0).sum()))]

@@ -128,8 +128,8 @@ def terms_of(
 
         >>> config = InventoryConfig(holding_rate=0.01, stockout_margin=0.4, unit_cost_share=0.6)
         >>> terms = terms_of({"unique_id": ["a"], "list_price": [10.0]}, None, config)
-        >>> [a.round(2).tolist() for a in (terms.unit_cost, terms.holding_cost, terms.stockout_cost)]
-        [[6.0], [0.06], [4.0]]
+        >>> terms.holding_cost.round(2).tolist(), terms.stockout_cost.tolist()
+        ([0.06], [4.0])
     """
     num = len(series["unique_id"])
     price = _column(series, "list_price", np.nan, num)

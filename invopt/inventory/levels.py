@@ -64,8 +64,8 @@ def quantile_at(
 
     Example:
         The newsvendor: holding 0.18, a missed unit 0.70, demand normal with mean 50 and deviation
-        8. The ratio is 0.70 / 0.88 and the order 56.60 (Snyder and Shen, Fundamentals of Supply Chain
-        Theory, example 4.3):
+        8. The ratio is 0.70 / 0.88 and the order 56.60 (Snyder and Shen, Fundamentals of Supply
+        Chain Theory, example 4.3):
 
         >>> from scipy.stats import norm
         >>> shares = (0.1, 0.5, 0.75, 0.79, 0.8, 0.9)

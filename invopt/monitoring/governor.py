@@ -250,7 +250,7 @@ def cool_down_days(memory: Memory, now: datetime, config: GovernorConfig, *, urg
     """Return the days that have to pass after the last retraining.
 
     While a change is urgent every period teaches what the last retraining could not see. What is
-    weak and comes back after a retraining was not mended by it: data have to double first.
+    weak and comes back after a retraining was not repaired by it: data have to double first.
     """
     if urgent:
         return min(config.urgent_days, config.cool_down_days)
@@ -261,7 +261,7 @@ def cool_down_days(memory: Memory, now: datetime, config: GovernorConfig, *, urg
 def failures_in_a_row(memory: Memory, now: datetime, config: GovernorConfig) -> int:
     """Return the latest retrainings in a row that had a cause and did not end promoted.
 
-    Those for age were to mend nothing, and say nothing about whether training mends. Those before
+    Those for age had nothing to repair, and say nothing about whether training helps. Those before
     somebody turned retraining on again, or older than breaker_days, are forgiven.
     """
     count = 0
@@ -303,7 +303,7 @@ def _is_urgent(
 ) -> bool:
     """Return whether a signal is far beyond its limit, or was and has not fallen silent since.
 
-    Only what forecasts got wrong is urgent: cost comes late and hangs on a few dear series.
+    Only what forecasts got wrong is urgent: cost comes late and depends on a few expensive series.
     """
     if signal.kind != PERFORMANCE or signal.name == "cost":
         return False
@@ -341,7 +341,8 @@ def _pages(signal: Signal, periods: int, config: GovernorConfig) -> bool:
 def _page_is_due(cause: str, end: str, memory: Memory, config: GovernorConfig) -> bool:
     """Return whether a cause was not paged for in the last periods: one fault, one page.
 
-    A period that was paged for and then judged again without the cause is quiet too: it was mended.
+    A period that was paged for and then judged again without the cause is quiet too: it was
+    repaired.
     """
     if cause not in memory.paged:
         return True

@@ -138,7 +138,7 @@ def _gaps(panel: Panel, period: int) -> list[Signal]:
 def _broken_channels(
     panel: Panel, period: int, features: set[str], silent: set[str]
 ) -> list[Signal]:
-    """Return measured columns that came empty or stand still."""
+    """Return measured columns that came empty or are stuck at one value."""
     empty, stuck = [], []
     for channel in panel.channels.values():
         if features and channel.name not in features:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-# What a signal is about. Performance can be mended by training; the others cannot.
+# What a signal is about. Training can improve performance; it cannot help the others.
 PERFORMANCE, DRIFT, SUPPLY, DATA, SERVING = "performance", "drift", "supply", "data", "serving"
 # The one signal of a period whose data could not be read: nothing else was judged.
 UNREADABLE = "unreadable_data"

@@ -101,7 +101,7 @@ def _outlooks(
 
 
 def _by_category(plan: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
-    """Return expected costs of the dearest categories, the others together."""
+    """Return expected costs of the most expensive categories, the others together."""
     columns = ["expected_holding_cost", "expected_stockout_cost"]
     sums = plan.groupby("category")[columns].sum()
     sums = sums.loc[sums.sum(axis=1).sort_values(ascending=False).index]

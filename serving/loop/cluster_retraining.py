@@ -163,7 +163,7 @@ def _run_on_cluster(
         notify("the champion's own training is not known here: the newest pipeline trains")
         origin = _newest(kfp, config, data)
     own = Config.model_validate(origin.parameters["config"])
-    # How much dearer it may be, and how much of the newest weeks it sees, is the governor's word.
+    # How much more it may cost, and how much of the newest weeks it sees, the governor says.
     whole = own.model_copy(update={"governor": config.governor})
     whole = whole.for_retraining(lasting=asked.lasting, urgent=asked.urgent)
     parameters = origin.parameters | arguments_of(claim)
