@@ -78,7 +78,7 @@ def start_on_cluster(
     name = run_name(claim)
     with deployment.governor() as store:
         if not store.begin(claim, name, whole.governor, clock()):
-            notify("the claim on this retraining has run out; nothing is started")
+            notify("The retraining lock expired; no run was started.")
             return
         try:
             asked = Asked(arguments_of(claim), *lasting_of(content))

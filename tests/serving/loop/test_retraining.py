@@ -104,7 +104,7 @@ def test_nothing_starts_in_a_dry_run_or_when_disabled(tmp_path, settings, change
 def test_a_switch_for_a_model_that_does_not_exist_is_refused(tmp_path, settings):
     decided(tmp_path)
     here = Deployment.of(settings.workspace)
-    with pytest.raises(InvalidInputError, match="no model named dmeo: registered are none"):
+    with pytest.raises(InvalidInputError, match="no model named dmeo: registered models: none"):
         switch_retraining(here, "dmeo", off=True, reason="")
     lines: list[str] = []
     tell_retraining(here, "demo", lines.append)
