@@ -8,6 +8,7 @@ from invopt.feeds import DOUBLED, REPEATED, SILENT
 from invopt.files import write_json
 from invopt.monitoring.signals import (
     DATA,
+    DEMAND_SHIFT,
     DRIFT,
     LATE,
     PERFORMANCE,
@@ -210,7 +211,7 @@ def test_a_fault_that_lasts_stays_a_page_although_nobody_is_woken_again():
 
 
 def test_every_signal_has_its_runbook():
-    names = {SILENT, DOUBLED, REPEATED, UNREADABLE, LATE}
+    names = {SILENT, DOUBLED, REPEATED, UNREADABLE, LATE, DEMAND_SHIFT}
     for file in (ROOT / "invopt" / "monitoring").glob("*.py"):
         text = file.read_text()
         names |= set(re.findall(r'(?:_fault|_spoilt|_Statistic|Signal)\(\s*"([a-z_ ]+)"', text))
