@@ -43,7 +43,7 @@ def write_monitoring_report(
     with drawing(out, f"{model}: {content['start']} to {content['last_day']}", notify):
         page = _page(content, model, command, console)
         write_page(out, page)
-        notify(f"report of {len(page) / 1e6:.1f} MB")
+        notify(f"report written: {out} ({len(page) / 1e6:.1f} MB)")
 
 
 def _page(content: dict[str, Any], model: str, command: str, console: str) -> str:

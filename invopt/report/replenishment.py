@@ -37,7 +37,7 @@ def write_replenishment_report(
     with drawing(out, f"{config['name']}: replenishment", notify):
         page = _page(source, forecast, orders, config)
         write_page(out, page)
-        notify(f"report of {len(page) / 1e6:.1f} MB")
+        notify(f"report written: {out} ({len(page) / 1e6:.1f} MB)")
 
 
 def _page(source: str, forecast: str, orders: str, config: dict[str, Any]) -> str:

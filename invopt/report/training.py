@@ -28,7 +28,7 @@ def write_training_report(
     with drawing(out, f"{config['name']}: training", notify):
         page = _page(files, config)
         write_page(out, page)
-        notify(f"report of {len(page) / 1e6:.1f} MB")
+        notify(f"report written: {out} ({len(page) / 1e6:.1f} MB)")
 
 
 def _page(files: dict[str, str], config: dict[str, Any]) -> str:
