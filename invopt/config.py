@@ -34,7 +34,7 @@ class _Section(BaseModel):
 
 
 class SyntheticConfig(_Section):
-    """Size of the made-up retailer, for a run without data of one's own."""
+    """Size of the made-up retailer, for a run without data of your own."""
 
     num_products: int = Field(default=50, ge=1)
     num_stores: int = Field(default=10, ge=1)
@@ -365,8 +365,9 @@ class GateConfig(_Section):
         max_cost_increase: Share by which cost may exceed the champion's (non-inferiority).
         max_cost_over_baseline: Share by which cost may clearly exceed the cheapest baseline's, if
             that is not the incumbent.
-        benefit_of_doubt: True refuses for the whole cost only what is clearly dearer (the lower end
-            of the interval), as for segments: the incumbent has lost its presumption.
+        benefit_of_doubt: True refuses for the whole cost only what is clearly more expensive (the
+            lower end of the interval), as for segments: the challenger gets the benefit of the
+            doubt.
         segment_cost_increase: The same for any one segment.
         confidence: Of the paired bootstrap interval.
         num_bootstrap: Resamples of series.
@@ -434,11 +435,12 @@ class GovernorConfig(_Section):
         max_p_value: Chance that a signal which asks for a retraining may have when nothing changed;
             alarms may be looser.
         urgent: Times its limit from which on a change is urgent, until it falls silent: it asks in
-            its first period, and training dwells on the newest periods. The limit has a chance of
-            one in a hundred.
+            its first period, and training gives more weight to the newest periods. The limit is
+            that of one false alarm in a hundred periods.
         urgent_days: Days between two retrainings when a change is urgent.
         cool_down_days: Days between two retrainings otherwise; twice as many for each further one
-            of the last 90 days. What comes back so soon was not mended, or was not there.
+            of the last 90 days. What comes back so soon was not repaired by training, or was
+            chance.
         min_new_periods: Periods of data since the champion was trained.
         max_age_days: Days of data since then from which on a model is trained anew although nothing
             is wrong; None never.
@@ -479,7 +481,7 @@ class GovernorConfig(_Section):
 
 
 class Config(_Section):
-    """A whole run."""
+    """A whole run: its name, and a section for each thing that can be set."""
 
     name: Name
     data: DataConfig

@@ -236,8 +236,8 @@ def assess_model(
         )
         _fans(panel, own.windows[0]).to_parquet(folder / "fans.parquet", index=False)
     notify(
-        f"WAPE {own.points['wape']:.3f}, decisions cost {found.cost.change:+.1%} "
-        f"against {found.incumbent}"
+        f"WAPE {own.points['wape']:.3f}, order cost {found.cost.change:+.1%} "
+        f"compared with {found.incumbent}"
     )
     return own.points | {"cost": own.money["cost"], "cost_change": found.cost.change}
 
@@ -493,7 +493,7 @@ def _summary(plan: pd.DataFrame) -> str:
     return (
         f"{int((ordered > 0).sum()):,} orders for {ordered.sum():,.0f} units"
         + (f"; {unknown:,} series without an order (see reason)" if unknown else "")
-        + (f"; {flagged:,} to look at (see exception)" if flagged else "")
+        + (f"; {flagged:,} exceptions to review" if flagged else "")
     )
 
 
@@ -595,7 +595,7 @@ def _spread_rows(panel: Panel, num: int) -> npt.NDArray[np.int64]:
 
 
 def _fans(panel: Panel, window: Any) -> pd.DataFrame:
-    """Return history, forecast and what came true for a few series, best sellers to slow ones."""
+    """Return history, forecast and actuals for a few series, best sellers to slow ones."""
     volume = np.asarray(panel.y[:, : window.cutoff], np.float64)[:, -90:].sum(axis=1)
     order = np.argsort(-volume, kind="stable")
     sold = order[: max(1, int((volume > 0).sum()))]

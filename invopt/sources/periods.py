@@ -16,7 +16,7 @@ _LONELY = {"D": 28, "W": 56, "2W": 84, "MS": 100, "QS": 300}
 _THIN = 0.1  # of the usual lines of a period
 _FEW, _SEASON = 3, 90  # so few lines stand alone after so many days, whatever is usual
 # Periods that tell how close to its end a period's last line usually is, and the days that the last
-# one may fall short of it (a feast, a closed Saturday) without being cut.
+# one may fall short of it (a public holiday, a closed Saturday) without being cut.
 _BACK = {"W": 26, "2W": 26, "MS": 13, "QS": 8}
 _SLACK = {"W": 1, "2W": 2, "MS": 2, "QS": 5}
 _YEAR = {"W": 52, "2W": 26, "MS": 12, "QS": 4}

@@ -38,7 +38,7 @@ def failed(found):
 def test_a_model_that_decides_cheaper_is_promoted(change, kwargs):
     found = verdict(cost=compare_costs(*costs(change), GATE), **kwargs)
     assert found.decision == PROMOTE
-    assert "every check holds" in found.reasons[0]
+    assert "all checks passed" in found.reasons[0]
 
 
 def test_a_refresh_within_a_stated_margin_is_promoted():

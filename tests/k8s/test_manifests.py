@@ -334,7 +334,7 @@ def test_alerts_and_dashboards_ask_for_metrics_that_the_server_exports(everythin
         for family in REGISTRY.collect()
         for suffix in suffixes.get(family.type, [])
     }
-    governor = {"brakes": [], "cause": "", "paged": ["bias up"]}
+    governor = {"brakes": [], "cause": "", "paged": ["demand_shift up"]}
     text = prometheus_text(make_content("page", [signal()], governor=governor), "demo")
     exported |= {family.name for family in text_string_to_metric_families(text)}
     asked = {name for text in expressions(everything) for name in metrics_in(text)}
