@@ -1,6 +1,8 @@
 import itertools
 import json
+import os
 import re
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -424,10 +426,42 @@ def test_a_first_apply_and_a_later_one_leave_data_that_are_there():
     assert script.rstrip().endswith("mv /workspace/.data /workspace/data")
 
 
-def test_databases_are_made_in_utf8_whatever_the_server_was_made_with(everything):
-    maps = of_kind(everything, "ConfigMap")
-    [script] = [m["data"]["databases.sh"] for n, m in maps.items() if n.startswith("postgres-init")]
-    assert "ENCODING 'UTF8' TEMPLATE template0" in script
+def _scripts(objects):
+    """Yield (where, script) of what shells are given."""
+    for name, content in of_kind(objects, "ConfigMap").items():
+        for key, text in content.get("data", {}).items():
+            if key.endswith(".sh"):
+                yield f"ConfigMap/{name}/{key}", text
+    for where, container, _ in containers(objects):
+        call = [*container.get("command", []), *container.get("args", [])]
+        if call and Path(call[0]).name in ("sh", "bash"):
+            yield where, next(part for part in call[1:] if not part.startswith("-"))
+
+
+def test_every_script_that_a_manifest_gives_a_shell_can_be_parsed(objects, everything):
+    found = {**dict(_scripts(everything)), **dict(_scripts(objects))}
+    assert any(where.endswith("/databases.sh") for where in found)
+    assert any(where.endswith("/migrate") for where in found)
+    for where, script in found.items():
+        done = subprocess.run(["sh", "-n"], input=script, capture_output=True, text=True)
+        assert done.returncode == 0, f"{where}: {done.stderr}"
+
+
+def test_databases_are_made_in_utf8_whatever_the_server_was_made_with(everything, tmp_path):
+    (script,) = (text for where, text in _scripts(everything) if where.endswith("/databases.sh"))
+    client = tmp_path / "psql"
+    client.write_text(f'#!/bin/sh\nfor last; do :; done; echo "$last" >> {tmp_path}/asked\n')
+    client.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "POSTGRES_USER": "invopt"}
+    # As PostgreSQL's image does with a file that is not executable, and as it does with one that is.
+    for call in (["bash", "-ec", '. "$0"'], ["sh"]):
+        file = tmp_path / "databases.sh"
+        file.write_text(script)
+        subprocess.run([*call, str(file)], env=environment, check=True)
+    assert (tmp_path / "asked").read_text().splitlines() == 2 * [
+        f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0"
+        for name in ("studies", "mlflow", "features", "governor")
+    ]
 
 
 def test_a_forecaster_pod_waits_before_it_stops_and_logs_where_monitoring_reads(everything):
