@@ -23,7 +23,7 @@ def clean_data(
         counts: Periods touched by rule, as JSON.
     """
     from invopt.steps import clean_partitions
-    from serving.snapshots import snapshot_path
-    from serving.telling import tell
+    from serving.progress import tell
+    from serving.stores.snapshots import snapshot_path
 
     clean_partitions(snapshot_path(snapshot), cleaning, panel.path, counts.path, tell)

@@ -25,8 +25,8 @@ def evaluate_forecaster(
     import time
 
     from invopt.steps import assess_model
-    from serving.registry import champion_path
-    from serving.telling import tell
+    from serving.progress import tell
+    from serving.stores.registry import champion_path
 
     champion = champion_path(config["name"])
     points = assess_model(

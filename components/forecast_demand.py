@@ -18,8 +18,8 @@ def forecast_demand(derived: Input[Dataset], config: dict, forecast: Output[Data
         Version of the model.
     """
     from invopt.steps import forecast_series
-    from serving.registry import champion_path, champion_version
-    from serving.telling import tell
+    from serving.progress import tell
+    from serving.stores.registry import champion_path, champion_version
 
     path = champion_path(config["name"], required=True)
     forecast_series(path, derived.path, forecast.path, tell)

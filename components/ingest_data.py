@@ -31,8 +31,8 @@ def ingest_data(
     import pandas as pd
 
     from invopt.sources import Mapping
-    from serving.snapshots import snapshot_or_fault, take_snapshot
-    from serving.telling import tell
+    from serving.progress import tell
+    from serving.stores.snapshots import snapshot_or_fault, take_snapshot
 
     today = pd.Timestamp(datetime.now(UTC).date())
     read = Mapping.model_validate_json(mapping)

@@ -21,10 +21,10 @@ def monitor_drift(
         evidence: Folder of evidence.json and Evidently's report.
     """
     from invopt.steps import monitor
-    from serving.registry import champion_of, champion_path
+    from serving.loop.unreadable import last_seen
+    from serving.progress import tell
     from serving.settings import Settings
-    from serving.telling import tell
-    from serving.unreadable import last_seen
+    from serving.stores.registry import champion_of, champion_path
 
     path = champion_path(config["name"], required=True)
     champion, settings = champion_of(config["name"]), Settings.from_environment()

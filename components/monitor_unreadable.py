@@ -17,7 +17,7 @@ def monitor_unreadable(
         config: The whole configuration.
         evidence: Folder as monitor_drift leaves it.
     """
-    from serving.telling import tell
-    from serving.unreadable import monitor_unreadable
+    from serving.loop.unreadable import monitor_unreadable
+    from serving.progress import tell
 
     monitor_unreadable(quality.path, mapping, config, evidence.path, tell)

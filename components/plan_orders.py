@@ -29,9 +29,9 @@ def plan_orders(
         exceptions: What a planner should look at, as CSV.
     """
     from invopt.steps import plan_all_orders, review_date
-    from serving.orders import keep_plan, last_plan
-    from serving.snapshots import snapshot_path
-    from serving.telling import tell
+    from serving.progress import tell
+    from serving.stores.order_plans import keep_plan, last_plan
+    from serving.stores.snapshots import snapshot_path
 
     date = review_date(derived.path)
     plan_all_orders(

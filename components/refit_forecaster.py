@@ -22,7 +22,7 @@ def refit_forecaster(
         code_version: Part of the cache key.
         refitted: The model to serve.
     """
-    from serving.telling import tell
-    from serving.train_job import refit
+    from serving.cluster.train_job import refit
+    from serving.progress import tell
 
     refit(model.path, training_set.path, config, code_version, refitted.path, tell)

@@ -35,8 +35,8 @@ def register_forecaster(
     Returns:
         The version.
     """
-    from serving.registry import register
-    from serving.telling import tell
+    from serving.progress import tell
+    from serving.stores.registry import register
 
     evidence = [verdict.path, assessment.path, explanation.path]
     told = {"cause": cause, "window": window, "retraining": retraining}

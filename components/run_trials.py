@@ -21,7 +21,7 @@ def run_trials(
     Returns:
         Number of trials this worker finished, as text.
     """
-    from serving.sweep import work_on_study
-    from serving.telling import tell
+    from serving.loop.sweep import work_on_study
+    from serving.progress import tell
 
     return str(work_on_study(training_set.path, config, study or job, int(worker), tell))

@@ -23,7 +23,7 @@ def select_trial(
     Returns:
         The configuration to train with.
     """
-    from serving.sweep import best_configuration
-    from serving.telling import tell
+    from serving.loop.sweep import best_configuration
+    from serving.progress import tell
 
     return best_configuration(config, study or job, sweep.path, tell)

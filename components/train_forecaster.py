@@ -17,7 +17,7 @@ def train_forecaster(
         code_version: Part of the cache key.
         model: Networks, ONNX graph, feature spec and configuration.
     """
-    from serving.telling import tell
-    from serving.train_job import train
+    from serving.cluster.train_job import train
+    from serving.progress import tell
 
     train(training_set.path, config, code_version, model.path, tell)

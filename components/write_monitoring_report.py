@@ -26,8 +26,8 @@ def write_monitoring_report(
             Prometheus to find.
     """
     from invopt.report import write_monitoring_report
+    from serving.progress import tell
     from serving.settings import Settings
-    from serving.telling import tell
 
     name = config["name"]
     kept = Settings.from_environment().monitoring / "metrics" / f"{name}.txt"

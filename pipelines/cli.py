@@ -213,7 +213,7 @@ def _rollback(parsed: argparse.Namespace) -> None:
     import os  # noqa: PLC0415
 
     from invopt.errors import ConfigError  # noqa: PLC0415
-    from serving.release import roll_back, roll_back_local  # noqa: PLC0415
+    from serving.loop.release import roll_back, roll_back_local  # noqa: PLC0415
 
     if parsed.workspace is not None:
         if parsed.namespace is not None:
@@ -246,8 +246,8 @@ def _serve(parsed: argparse.Namespace) -> None:
     import os  # noqa: PLC0415
 
     from serving.__main__ import ModelSource, run  # noqa: PLC0415
-    from serving.registry import only_model  # noqa: PLC0415
     from serving.settings import Settings  # noqa: PLC0415
+    from serving.stores.registry import only_model  # noqa: PLC0415
 
     os.environ.update(Settings.of(parsed.workspace).export())
     name = parsed.name or only_model()
@@ -290,7 +290,7 @@ def _add_why(commands: "Commands") -> None:
 def _why(parsed: argparse.Namespace) -> None:
     import os  # noqa: PLC0415
 
-    from serving.why import tell_why  # noqa: PLC0415
+    from serving.loop.why import tell_why  # noqa: PLC0415
 
     settings = _deployment(parsed.workspace)
     os.environ.update(settings.export())
@@ -311,7 +311,7 @@ def _add_switch(commands: "Commands") -> None:
 def _switch(parsed: argparse.Namespace) -> None:
     import os  # noqa: PLC0415
 
-    from serving.retraining import switch_retraining, tell_retraining  # noqa: PLC0415
+    from serving.loop.retraining import switch_retraining, tell_retraining  # noqa: PLC0415
 
     settings = _deployment(parsed.workspace)
     os.environ.update(settings.export())

@@ -18,7 +18,7 @@ from invopt.errors import InvalidInputError
 from invopt.files import read_json
 from pipelines.local import LocalRun, run_compiled
 from pipelines.parameters import Parameters
-from serving.retraining import Asked, retrain_if_decided
+from serving.loop.retraining import Asked, retrain_if_decided
 from serving.settings import Settings
 
 _ROOT = Path(__file__).resolve().parent.parent

@@ -17,8 +17,8 @@ from invopt.errors import InvalidInputError
 from serving.settings import ServerSettings, Settings
 
 if TYPE_CHECKING:
-    from serving.champion import Champion
-    from serving.server import DecisionModel
+    from serving.answers.loaded_model import Champion
+    from serving.endpoint.decision_model import DecisionModel
 
 
 _PROBED = 20
@@ -49,7 +49,7 @@ class ModelSource:
         if self.folder is not None:
             folder = self.folder.resolve()
             return folder, self.version or folder.name
-        from serving.registry import champion_path, champion_version, version_path  # noqa: PLC0415
+        from serving.stores.registry import champion_path, champion_version, version_path  # noqa: PLC0415
 
         if self.version is not None:
             return version_path(self.name, self.version), self.version
@@ -89,13 +89,13 @@ def run(source: ModelSource, host: str, port: int, grpc_port: int | None) -> Non
     Raises:
         InvalidInputError: If there is no such model or a port is in use.
     """
-    from serving.champion import load_champion  # noqa: PLC0415
-    from serving.decisions import Decider  # noqa: PLC0415
-    from serving.edge import check_free, run_loop, serve  # noqa: PLC0415
-    from serving.metrics import LOG_LOST  # noqa: PLC0415
-    from serving.online import OnlineFeatures  # noqa: PLC0415
-    from serving.prediction_log import PredictionLog  # noqa: PLC0415
-    from serving.server import DecisionModel  # noqa: PLC0415
+    from serving.answers.decider import Decider  # noqa: PLC0415
+    from serving.answers.loaded_model import load_champion  # noqa: PLC0415
+    from serving.api.metrics import LOG_LOST  # noqa: PLC0415
+    from serving.endpoint.decision_model import DecisionModel  # noqa: PLC0415
+    from serving.endpoint.http import check_free, run_loop, serve  # noqa: PLC0415
+    from serving.stores.online_features import OnlineFeatures  # noqa: PLC0415
+    from serving.stores.prediction_log import PredictionLog  # noqa: PLC0415
 
     limits = ServerSettings.from_environment(host, port, grpc_port)
     check_free(limits)
@@ -135,7 +135,7 @@ def run(source: ModelSource, host: str, port: int, grpc_port: int | None) -> Non
 
 async def _watch(model: "DecisionModel", limits: ServerSettings) -> None:
     """Look for newer models and features, and now and then for skew."""
-    from serving.skew import watch_skew  # noqa: PLC0415
+    from serving.answers.skew import watch_skew  # noqa: PLC0415
 
     probed = time.monotonic()
     while True:

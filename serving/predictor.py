@@ -20,11 +20,11 @@ from kserve.utils.utils import generate_uuid
 from invopt.errors import InvalidInputError
 from invopt.features import INPUT_NAMES
 from invopt.runtime import OUTPUT_NAMES, OnnxNetwork, fingerprint
-from serving.contract import ErrorCode
-from serving.edge import check_free, run_loop, serve
-from serving.failures import RequestFailedError
-from serving.gated import PROGRESS, GatedModel
-from serving.network import DATATYPES, FINGERPRINT
+from serving.answers.network import DATATYPES, FINGERPRINT
+from serving.api.contract import ErrorCode
+from serving.api.errors import RequestFailedError
+from serving.endpoint.http import check_free, run_loop, serve
+from serving.endpoint.queue import PROGRESS, GatedModel
 from serving.settings import ServerSettings
 
 _KINDS: dict[str, np.dtype[Any]] = {

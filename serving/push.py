@@ -21,9 +21,9 @@ from invopt.features.spec import PRICE
 from invopt.features.tables import ON_SALE, SALES, TableLayout
 from invopt.panel import SERIES_LEVEL, Channel
 from invopt.timeline import Timeline
-from serving.materialise import write_rows
-from serving.online import OnlineFeatures, Windows
 from serving.settings import Settings
+from serving.stores.materialise import write_rows
+from serving.stores.online_features import OnlineFeatures, Windows
 
 _COLUMNS = ("unique_id", "ds", "y")
 

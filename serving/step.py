@@ -12,8 +12,8 @@ import traceback
 from collections.abc import Callable
 
 from invopt.errors import InvalidInputError
-from serving.passing import is_passing
-from serving.telling import tell, tell_failure
+from serving.progress import tell, tell_failure
+from serving.transient import is_passing
 
 RETRIES = "INVOPT_RETRIES"
 _UMASK = 0o022

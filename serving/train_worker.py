@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from invopt.errors import InvalidInputError
-from serving.telling import tell
+from serving.progress import tell
 
 
 def main() -> int:

@@ -9,7 +9,8 @@ import pytest
 from invopt.deployment import DeploymentConfig
 from invopt.errors import InvalidInputError
 from pipelines.cli import main
-from serving import registry, release
+from serving.loop import release
+from serving.stores import registry
 from tests.builders import make_config
 from tests.cluster.kserve_world import NAME, PLURAL, Forecasters, KServe, version_of
 
@@ -43,8 +44,8 @@ def world(kubernetes, as_account, cluster_names, shop, monkeypatch):
     as_account("invopt-deployer")
     monkeypatch.setenv("INVOPT_WORKSPACE", str(shop))
     monkeypatch.setenv("INVOPT_DEPLOYER", "inferenceservice")
-    monkeypatch.setattr("serving.inference_service._SETTLE_SECONDS", 0.0)
-    monkeypatch.setattr("serving.inference_service._POLL_SECONDS", 0.05)
+    monkeypatch.setattr("serving.cluster.inference_service._SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr("serving.cluster.inference_service._POLL_SECONDS", 0.05)
     pods = Forecasters()
     kserve = KServe(kubernetes, pods)
     kserve.install("1", registry.model_source(MODEL, "1"))
@@ -170,7 +171,7 @@ def test_a_rollback_that_was_cut_off_is_finished_by_the_next_one(world, tmp_path
         def killed(*_):
             raise SystemExit(137)
 
-        patch.setattr("serving.release.make_champion", killed)
+        patch.setattr("serving.loop.release.make_champion", killed)
         with pytest.raises(SystemExit):
             roll_back()
     assert version_of(world.spec()["predictor"]["model"]) == "1"
@@ -188,7 +189,7 @@ def test_a_deployment_that_was_cut_off_before_it_told_the_registry_is_finished_b
         def killed(*_):
             raise SystemExit(137)
 
-        patch.setattr("serving.release.make_champion", killed)
+        patch.setattr("serving.loop.release.make_champion", killed)
         with pytest.raises(SystemExit):
             deploy(tmp_path, ready_minutes=1)
     writes = len(world.api.writes)

@@ -11,8 +11,8 @@ import pytest
 from invopt.evaluation import backtest, point_metrics
 from invopt.model.forecaster import Forecaster
 from invopt.training import Member, fit, load_member, prepare
-from serving.deploy import free_port
-from serving.train_job import TrainJob, train
+from serving.cluster.train_job import TrainJob, train
+from serving.loop.local_release import free_port
 from tests.builders import make_config, make_panel, with_derived
 from tests.k8s.manifests import build, of_kind
 

@@ -8,8 +8,8 @@ from moto import core
 from moto.server import ThreadedMotoServer
 
 from invopt.errors import InvalidInputError
-from serving import model_store, registry
-from serving.evidence import grounds
+from serving.stores import model_store, registry
+from serving.stores.deployment_record import grounds
 
 pytestmark = pytest.mark.slow
 

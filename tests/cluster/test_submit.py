@@ -225,8 +225,8 @@ def test_a_schedule_cannot_be_waited_for(kfp, capsys):
 
 def retrain(kfp, key="abc", notify=lambda _: None):
     from invopt.config import Config
-    from serving.cluster_retraining import Asked, Data, _run_on_cluster, arguments_of
-    from serving.governor import Claim
+    from serving.loop.cluster_retraining import Asked, Data, _run_on_cluster, arguments_of
+    from serving.stores.governor_store import Claim
 
     parameters = submit_parameters()
     config = Config.model_validate(parameters.config)
@@ -243,7 +243,7 @@ def registry(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
 
     def crown(run):
-        from serving.registry import make_champion, register
+        from serving.stores.registry import make_champion, register
 
         (tmp_path / "model").mkdir()
         (tmp_path / "model" / "model.onnx").write_bytes(b"onnx")

@@ -2,7 +2,7 @@ import pytest
 
 from invopt.errors import ConfigError
 from pipelines.parameters import Parameters
-from serving.orders import keep_plan, last_plan
+from serving.stores.order_plans import keep_plan, last_plan
 from tests.builders import CONFIGS
 
 

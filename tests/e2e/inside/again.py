@@ -10,7 +10,7 @@ import tempfile
 import uuid
 from pathlib import Path
 
-from serving.registry import champion_path, register
+from serving.stores.registry import champion_path, register
 
 name = "demand-forecaster"
 champion = champion_path(name, required=True)
