@@ -17,6 +17,22 @@ _OURS = "app.kubernetes.io/part-of=invopt,!serving.kserve.io/inferenceservice"
 # What KFP's namespace would keep if only the overlay were deleted.
 _OWN_SECRETS = ("invopt-stores", "invopt-object-store")
 
+# As in the overlays, which appended their own namespace: models of two namespaces share no folder.
+_OWN_MODELS = {
+    "source": {
+        "kind": "ServiceAccount",
+        "name": "invopt-runner",
+        "fieldPath": "metadata.namespace",
+    },
+    "targets": [
+        {
+            "select": {"kind": "ConfigMap", "name": "invopt-deployment"},
+            "fieldPaths": ["data.INVOPT_MODEL_STORE"],
+            "options": {"delimiter": "/", "index": 9},
+        }
+    ],
+}
+
 
 class Installation:
     """What `kubectl apply -k` makes.
@@ -50,6 +66,7 @@ class Installation:
                 for image in _images(ROOT / self.settings.overlay, name, full)
             ],
             "patches": self._patches(),
+            "replacements": [_OWN_MODELS],
         }
         (self.folder / "kustomization.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
 

@@ -508,6 +508,21 @@ def test_own_namespaces_reach_kfp_s_store_and_give_limits_to_containers_without(
         assert {"default", "defaultRequest", "type"} == set(limits["spec"]["limits"][0])
 
 
+def test_models_of_two_namespaces_share_no_folder():
+    folders = {
+        overlay: of_kind(build(f"overlays/{overlay}"), "ConfigMap")["invopt-deployment"]["data"][
+            "INVOPT_MODEL_STORE"
+        ]
+        for overlay in OVERLAYS
+    }
+    assert folders == {
+        "kind": "s3://invopt/models/kubeflow",
+        "kubeflow-26.03": "s3://invopt/models/invopt-profile",
+        "production": "s3://invopt/models/invopt-production",
+        "staging": "s3://invopt/models/invopt-staging",
+    }
+
+
 def test_the_console_has_what_computing_a_decision_again_needs(everything):
     pod = of_kind(everything, "Deployment")["evidently"]["spec"]["template"]["spec"]
     (console,) = [c for c in pod["containers"] if c["name"] == "console"]
