@@ -4,26 +4,22 @@ import shutil
 from pathlib import Path
 
 from invopt.files import replacing_file
-from serving.settings import Settings
 
 
-def last_plan(name: str, before: str) -> Path | None:
+def last_plan(plans: Path, name: str, before: str) -> Path | None:
     """Return the latest plan of a review before a date, None for a first review.
 
     Args:
+        plans: Folder of all plans.
         name: Of the registered model.
         before: Review date, YYYY-MM-DD; its own plan does not count, so that planning a review
             twice gives the same plan twice.
     """
-    plans = sorted(p for p in _folder(name).glob("*.csv") if p.stem < before)
-    return plans[-1] if plans else None
+    found = sorted(p for p in (plans / name).glob("*.csv") if p.stem < before)
+    return found[-1] if found else None
 
 
-def keep_plan(name: str, review_date: str, plan: str) -> None:
+def keep_plan(plans: Path, name: str, review_date: str, plan: str) -> None:
     """Keep a review's plan, in place of an earlier one of the same review."""
-    with replacing_file(_folder(name) / f"{review_date}.csv") as partial:
+    with replacing_file(plans / name / f"{review_date}.csv") as partial:
         shutil.copyfile(plan, partial)
-
-
-def _folder(name: str) -> Path:
-    return Settings.from_environment().workspace / "orders" / name
