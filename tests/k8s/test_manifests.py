@@ -453,7 +453,7 @@ def test_databases_are_made_in_utf8_whatever_the_server_was_made_with(everything
     client.write_text(f'#!/bin/sh\nfor last; do :; done; echo "$last" >> {tmp_path}/asked\n')
     client.chmod(0o755)
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "POSTGRES_USER": "invopt"}
-    # As PostgreSQL's image does with a file that is not executable, and as it does with one that is.
+    # As PostgreSQL's image takes a file that is not executable, and one that is.
     for call in (["bash", "-ec", '. "$0"'], ["sh"]):
         file = tmp_path / "databases.sh"
         file.write_text(script)
