@@ -12,6 +12,7 @@ import components as step
 from invopt.baselines import Baseline
 from invopt.files import write_json
 from invopt.panel import load_panel
+from serving.deployment import Deployment
 from tests.builders import make_config
 from tests.components.test_components import artifact, clean, ingest, workspace  # noqa: F401
 
@@ -175,17 +176,17 @@ def register(judged):
 
 
 def test_a_model_registered_twice_is_one_version_in_one_folder(judged):
-    from serving.stores.registry import registered_versions
-
     assert register(judged) == register(judged) == "1"
-    assert [version for _, version in registered_versions()] == ["1"]
+    assert [
+        version for _, version in Deployment.from_environment().registry.registered_versions()
+    ] == ["1"]
     assert len(list(judged.glob("workspace/models/*/*/model/model.json"))) == 1
 
 
 @pytest.mark.parametrize(
     "cut",
     [
-        "serving.stores.model_store.put",
+        "serving.stores.model_store.ModelStore.put",
         "mlflow.MlflowClient.create_run",
         "mlflow.MlflowClient.create_model_version",
     ],
@@ -193,8 +194,6 @@ def test_a_model_registered_twice_is_one_version_in_one_folder(judged):
 def test_a_model_registered_one_and_a_half_times_is_one_version_in_one_folder(
     judged, monkeypatch, cut
 ):
-    from serving.stores.registry import registered_versions, version_path
-
     def cut_off(*_args, **_kwargs):
         raise SystemExit(143)
 
@@ -203,18 +202,22 @@ def test_a_model_registered_one_and_a_half_times_is_one_version_in_one_folder(
         with pytest.raises(SystemExit):
             register(judged)
     version = register(judged)
-    assert [version for _, version in registered_versions()] == [version]
-    assert (version_path(make_config().name, version) / "model.json").read_text() == "{}"
+    assert [
+        version for _, version in Deployment.from_environment().registry.registered_versions()
+    ] == [version]
+    assert (
+        Deployment.from_environment().registry.version_path(make_config().name, version)
+        / "model.json"
+    ).read_text() == "{}"
     assert len(list(judged.glob("workspace/models/*/*/model/model.json"))) == 1
 
 
 def test_a_champion_made_in_one_and_a_half_times_knows_the_one_before(judged, monkeypatch):
     from mlflow import MlflowClient
 
-    from serving.stores.registry import champion_version, make_champion, previous_version
-
+    registry = Deployment.from_environment().registry
     name, first = make_config().name, register(judged)
-    make_champion(name, first)
+    registry.make_champion(name, first)
     (judged / "model" / "model.json").write_text('{"other": 1}')
     second = register(judged)
     real, done = MlflowClient.set_registered_model_alias, []
@@ -227,8 +230,8 @@ def test_a_champion_made_in_one_and_a_half_times_knows_the_one_before(judged, mo
     with monkeypatch.context() as patch:
         patch.setattr(MlflowClient, "set_registered_model_alias", cut_off)
         with pytest.raises(SystemExit):
-            make_champion(name, second)
-    assert champion_version(name) == first
+            registry.make_champion(name, second)
+    assert registry.champion_version(name) == first
     for _ in range(2):
-        make_champion(name, second)
-        assert (champion_version(name), previous_version(name)) == (second, first)
+        registry.make_champion(name, second)
+        assert (registry.champion_version(name), registry.previous_version(name)) == (second, first)
