@@ -18,9 +18,11 @@ def forecast_demand(derived: Input[Dataset], config: dict, forecast: Output[Data
         Version of the model.
     """
     from invopt.steps import forecast_series
-    from serving.registry import champion_path, champion_version
-    from serving.telling import tell
+    from serving.deployment import Deployment
+    from serving.loop.served import served_champion
+    from serving.progress import tell
 
-    path = champion_path(config["name"], required=True)
-    forecast_series(path, derived.path, forecast.path, tell)
-    return champion_version(config["name"])
+    deployment = Deployment.from_environment()
+    champion = served_champion(deployment, config)
+    forecast_series(deployment.registry.files(champion), derived.path, forecast.path, tell)
+    return champion.version

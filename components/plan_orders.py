@@ -29,16 +29,19 @@ def plan_orders(
         exceptions: What a planner should look at, as CSV.
     """
     from invopt.steps import plan_all_orders, review_date
-    from serving.orders import keep_plan, last_plan
-    from serving.snapshots import snapshot_path
-    from serving.telling import tell
+    from serving.deployment import Deployment
+    from serving.loop.served import check_still_champion
+    from serving.progress import tell
+    from serving.stores.order_plans import keep_plan, last_plan
 
+    deployment = Deployment.from_environment()
+    settings, name = deployment.settings, config["name"]
     date = review_date(derived.path)
     plan_all_orders(
         derived.path,
         forecast.path,
-        snapshot_path(snapshot),
-        last_plan(config["name"], date),
+        settings.snapshots / snapshot,
+        last_plan(settings.plans, name, date),
         model_version,
         config,
         {
@@ -48,4 +51,6 @@ def plan_orders(
         },
         tell,
     )
-    keep_plan(config["name"], date, orders.path)
+    # Whoever rolled back meanwhile does not want the orders of the model before.
+    check_still_champion(deployment.registry, name, model_version)
+    keep_plan(settings.plans, name, date, orders.path)

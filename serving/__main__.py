@@ -5,23 +5,25 @@ process is KServe's transformer; without, both are one process. The answers are 
 """
 
 import argparse
-import asyncio
 import functools
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from invopt.errors import InvalidInputError
-from serving.settings import ServerSettings, Settings
+from serving.deployment import Deployment
+from serving.settings import ServerSettings
 
 if TYPE_CHECKING:
-    from serving.champion import Champion
-    from serving.server import DecisionModel
+    from serving.answers.loaded_model import Champion
+    from serving.endpoint.decision_model import DecisionModel
 
 
 _PROBED = 20
+_UNREADY_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,14 @@ class ModelSource:
     """Where the model comes from.
 
     Attributes:
+        deployment: Whose registry and features they are.
         name: Registered model, and the name in the URLs.
         version: One version; the champion, whichever it is, by default. Of a folder, its name.
         folder: A model folder, or a link to one, in place of the registry.
         predictor: host:port of the gRPC of the process that runs the graph.
     """
 
+    deployment: Deployment
     name: str
     version: str | None = None
     folder: Path | None = None
@@ -49,13 +53,16 @@ class ModelSource:
         if self.folder is not None:
             folder = self.folder.resolve()
             return folder, self.version or folder.name
-        from serving.registry import champion_path, champion_version, version_path  # noqa: PLC0415
+        from serving.api import metrics  # noqa: PLC0415
 
+        registry = self.deployment.registry
         if self.version is not None:
-            return version_path(self.name, self.version), self.version
-        path = champion_path(self.name, required=True)
-        assert path is not None
-        return path, champion_version(self.name)
+            found = registry.version_of(self.name, self.version)
+        else:
+            found = registry.champion_of(self.name)
+            metrics.tell(metrics.CHAMPION, self.name, found.version)
+        # Verified by whoever loads it: this is asked again and again.
+        return registry.folder(found), found.version
 
 
 def main() -> int:
@@ -74,7 +81,8 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--grpc-port", type=int)
     found = parser.parse_args()
-    source = ModelSource(found.name, found.version, found.model, found.predictor_host)
+    deployment = Deployment.from_environment()
+    source = ModelSource(deployment, found.name, found.version, found.model, found.predictor_host)
     try:
         run(source, found.host, found.port, found.grpc_port)
     except InvalidInputError as err:
@@ -89,17 +97,18 @@ def run(source: ModelSource, host: str, port: int, grpc_port: int | None) -> Non
     Raises:
         InvalidInputError: If there is no such model or a port is in use.
     """
-    from serving.champion import load_champion  # noqa: PLC0415
-    from serving.decisions import Decider  # noqa: PLC0415
-    from serving.edge import check_free, run_loop, serve  # noqa: PLC0415
-    from serving.metrics import LOG_LOST  # noqa: PLC0415
-    from serving.online import OnlineFeatures  # noqa: PLC0415
-    from serving.prediction_log import PredictionLog  # noqa: PLC0415
-    from serving.server import DecisionModel  # noqa: PLC0415
+    from serving.answers.decider import Decider  # noqa: PLC0415
+    from serving.answers.loaded_model import load_champion  # noqa: PLC0415
+    from serving.api.metrics import LOG_LOST  # noqa: PLC0415
+    from serving.endpoint.decision_model import DecisionModel  # noqa: PLC0415
+    from serving.endpoint.http import check_free, run_loop, serve  # noqa: PLC0415
+    from serving.stores.online_features import OnlineFeatures  # noqa: PLC0415
+    from serving.stores.prediction_log import PredictionLog  # noqa: PLC0415
 
-    limits = ServerSettings.from_environment(host, port, grpc_port)
+    deployment = source.deployment
+    limits = ServerSettings.from_environment(host, port, grpc_port, deployment.environment)
     check_free(limits)
-    settings = Settings.from_environment()
+    settings = deployment.settings
 
     def load(path: Path, version: str) -> "Champion":
         return load_champion(
@@ -135,16 +144,34 @@ def run(source: ModelSource, host: str, port: int, grpc_port: int | None) -> Non
 
 async def _watch(model: "DecisionModel", limits: ServerSettings) -> None:
     """Look for newer models and features, and now and then for skew."""
-    from serving.skew import watch_skew  # noqa: PLC0415
+    from serving.endpoint.refresh import Rounds  # noqa: PLC0415
+
+    rounds = Rounds(
+        {
+            "the feature store": model.look_at_store,
+            "looking for a newer model": model.take_newer_model,
+            "looking for newer features": model.take_newer_features,
+            "the skew probe": _probe(model, limits),
+        },
+        limits.refresh_seconds,
+    )
+    await rounds.forever(lambda: None if model.ready else _UNREADY_SECONDS)
+
+
+def _probe(model: "DecisionModel", limits: ServerSettings) -> Callable[[], None]:
+    """Return what looks for skew when it is time to."""
+    from serving.answers.skew import watch_skew  # noqa: PLC0415
 
     probed = time.monotonic()
-    while True:
-        await asyncio.sleep(limits.refresh_seconds if model.ready else 1.0)
-        await asyncio.to_thread(model.refresh)
+
+    def probe() -> None:
+        nonlocal probed
         names = model.decider.recent(_PROBED)
         if limits.probe_seconds and names and time.monotonic() - probed > limits.probe_seconds:
             probed = time.monotonic()
-            await asyncio.to_thread(watch_skew, model.decider.model, names)
+            watch_skew(model.decider.model, names)
+
+    return probe
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import pandas as pd
 
 from invopt.config import MonitoringConfig
 from invopt.evaluation import Forecasts
+from invopt.files import is_whole_parquet
 from invopt.monitoring.signals import SERVING, Signal
 from invopt.panel import Panel
 
@@ -41,7 +42,7 @@ def read_served(
     """Return what was served since the first day of a panel's last monitoring period.
 
     Args:
-        folder: Of the prediction log (serving/prediction_log.py has its columns); may not exist.
+        folder: Of the prediction log (columns: serving/stores/prediction_log.py); may not exist.
         panel: Its last periods are the monitoring period.
         forecasts: The model that `version` names; None leaves skew out.
         version: As the log writes it, NAME-N.
@@ -50,11 +51,12 @@ def read_served(
     Returns:
         None where nothing was logged.
     """
-    if not any(folder.glob("*/part-*.parquet")):
+    whole = [str(f) for f in sorted(folder.glob("*/part-*.parquet")) if is_whole_parquet(f)]
+    if not whole:
         return None
     since = panel.timeline.date(panel.num_periods - period)
     with duckdb.connect(config={"memory_limit": "512MB", "threads": 1}) as connection:
-        files = _literal(f"{folder}/*/part-*.parquet")
+        files = f"[{', '.join(map(_literal, whole))}]"
         connection.execute(
             f"CREATE VIEW served AS SELECT * FROM read_parquet({files}, hive_partitioning=false) "
             f"WHERE NOT what_if AND served_at >= TIMESTAMPTZ '{since:%Y-%m-%d} 00:00:00+00'"
