@@ -210,6 +210,7 @@ class _Build:
             self.today,
         )  # fmt: skip
         series = with_faults(with_lead_times(series, positions.get("position")))
+        self._tell_faults(series)
         series = contracts.check(series, contracts.Products)
         positions |= read_terms_tables(
             self.reader, self.ledger, self.mapping, key, series, timeline
@@ -283,6 +284,17 @@ class _Build:
                 f"{len(pairs):,} series are named like another but for zeros, blanks or case "
                 f"({spelled(pairs)}): they are kept apart"
             )
+
+    def _tell_faults(self, series: pd.DataFrame) -> None:
+        """Say which products have terms that cannot be: they are left out of the orders."""
+        if "data_fault" not in series:
+            return
+        bad = series[series["data_fault"] != ""]
+        first = bad.iloc[0]
+        self.ledger.notes.append(
+            f"products: {len(bad):,} have terms that cannot be (e.g. {first['unique_id']}: "
+            f"{first['data_fault']}): they get no orders, the others do"
+        )
 
     def _series(self, keys: tuple[str, ...]) -> pd.DataFrame:
         if self.mapping.products is None:

@@ -89,32 +89,48 @@ def _without_lonely_end(days: pd.DataFrame, freq: str) -> pd.DataFrame:
     return days
 
 
-def unfinished(days: pd.DataFrame, freq: str, today: pd.Timestamp | None) -> Unfinished | None:
+def unfinished(
+    days: pd.DataFrame,
+    freq: str,
+    today: pd.Timestamp | None,
+    closed: pd.DatetimeIndex | None = None,
+) -> Unfinished | None:
     """Return the period that the record ends in, if it has not ended; None where it has.
 
     By the clock, if today is not after its last day. By the last line of anybody, if that is
     further from the period's end than is usual and than a year ago: days are told by their lines
-    (weeks named by one day each are not), a day by the time of its last line.
+    (weeks named by one day each are not), a day by the time of its last line. By the calendar: days
+    on which nobody opens are not missed at the end of a period.
 
     Args:
         days: Columns ds, n and last_at (last moment of the day), ascending, each day once.
         freq: Of the periods.
         today: None where no clock is known.
+        closed: Days on which all are closed; None where no calendar is given.
     """
     if today is not None:
         now = floor_dates(pd.DatetimeIndex([today]), freq)[0]
         if days["ds"].iloc[-1] >= now:
             return Unfinished(now, f"today is {today:%Y-%m-%d}")
-    return _cut_day(days) if freq == "D" else _cut_period(days, freq)
+    if freq == "D":
+        return _cut_day(days)
+    return _cut_period(days, freq, pd.DatetimeIndex([]) if closed is None else closed)
 
 
-def _cut_period(days: pd.DataFrame, freq: str) -> Unfinished | None:
+def _cut_period(days: pd.DataFrame, freq: str, closed: pd.DatetimeIndex) -> Unfinished | None:
     unit = frequency_unit(freq)
     line = Timeline.covering(days["ds"].iloc[0], days["ds"].iloc[-1], freq)
     period = line.index_of(pd.DatetimeIndex(days["ds"]))
     last = days["ds"].groupby(period).max()
     ends = pd.DatetimeIndex([line.last_day(int(k)) for k in last.index])
-    short = pd.Series((ends - pd.DatetimeIndex(last)).days, index=last.index)
+    missed = np.array(
+        [
+            len(pd.date_range(day, end, inclusive="right").difference(closed))
+            for day, end in zip(last, ends, strict=True)
+        ],
+        np.int64,
+    )
+    short = pd.Series(missed, index=last.index)
     before, found = short.iloc[:-1], int(short.iloc[-1])
     usual = before.iloc[-_BACK[unit] :]
     if len(usual) < _MIN_BACK or days["ds"].groupby(period).size().iloc[:-1].median() < 2:

@@ -35,7 +35,7 @@ class DataCheck:
     """One rule about the data and what was found.
 
     Attributes:
-        name: freshness, volume, faulty, references, completeness or jump.
+        name: freshness, volume, faulty, usable, frequency, references, completeness or jump.
         about: Table or channel.
         value: What was found; None where there is too little to compare with.
         limit: What the rule compares it with.
@@ -154,6 +154,7 @@ def check_data(
         ),
     ]
     checks += _faulty(report, config)
+    checks += _usable(report)
     checks.append(_frequency(report))
     checks += _references(report, config)
     for name in profile.sums:
@@ -237,6 +238,18 @@ def _faulty(report: DatasetReport, config: DataConfig) -> list[DataCheck]:
     for table in report.accounting:
         share, limit = table.bad / max(1, table.rows_in), limits[table.table]
         checks.append(DataCheck("faulty", table.table, share, limit, share <= limit, rule))
+    return checks
+
+
+def _usable(report: DatasetReport) -> list[DataCheck]:
+    """Judge that something is left of each table; that there are no orders or plans is no fault."""
+    rule = "rows that can be used, of a table that is mapped, may not be none"
+    checks = []
+    for table in report.accounting:
+        kept = table.rows_in - table.rows_filtered
+        needed = kept > 0 or table.table.split("[")[0] in ("products", "stock", "position")
+        passed = table.rows_used > 0 or not needed
+        checks.append(DataCheck("usable", table.table, table.rows_used, 1, passed, rule))
     return checks
 
 
