@@ -56,6 +56,7 @@ def aim_at(
     path: Path,
     terms: Terms,
     charged: Terms,
+    position: FloatArray,
     *,
     is_count: bool,
     wanted: FloatArray | None = None,
@@ -67,6 +68,7 @@ def aim_at(
         path: Without a new order.
         terms: What costs are told by.
         charged: What the quantity is chosen by; the same terms for most policies.
+        position: (series,) units that count already; see Decision.
         is_count: True when units are whole.
         wanted: (series,) units that a level asks for, in place of what the path says.
         forced: (series,) units to order, NaN where it is ours to say.
@@ -86,7 +88,7 @@ def aim_at(
     whole = np.maximum(np.rint((lot - np.maximum(path.at_arrival, 0)) / pack) * pack, quantity)
     several = (quantity > 0) & (whole > quantity)
     ordered, limited = within_limits(
-        np.where(several, whole, quantity), terms, path.at_arrival, criterion.change, promise,
+        np.where(several, whole, quantity), terms, position, criterion.change, promise,
         forced, own=quantity, line=line,
     )  # fmt: skip
     point = _reorder_point(
@@ -140,7 +142,7 @@ def aim_of(
 def within_limits(
     quantity: FloatArray,
     terms: Terms,
-    at_arrival: FloatArray,
+    position: FloatArray,
     change: Change,
     promise: npt.NDArray[np.bool_],
     forced: FloatArray | None = None,
@@ -155,7 +157,7 @@ def within_limits(
     Args:
         quantity: (series,) units, whole packs.
         terms: Limits.
-        at_arrival: (series,) expected stock when the order arrives.
+        position: (series,) units that count already; a full shelf takes nothing beside them.
         change: Of the cost, from a quantity by a step.
         promise: True where a service is promised: it is kept whatever a line costs.
         forced: (series,) units that a planner has set; NaN where none.
@@ -165,13 +167,8 @@ def within_limits(
     pack, found = terms.pack_size, quantity
     least = np.ceil(terms.min_order / pack - _TINY) * pack
     found = np.where(found > _TINY, np.maximum(found, least), 0.0)
-    for most in (
-        terms.max_order,
-        None if terms.max_stock is None else terms.max_stock - np.maximum(at_arrival, 0),
-    ):
-        if most is not None:
-            cap = np.floor(np.maximum(most, 0) / pack + _TINY) * pack
-            found = np.where(found > cap, cap, found)  # NaN: no limit
+    cap = np.floor(terms.room(position) / pack + _TINY) * pack
+    found = np.minimum(found, cap)
     found = np.where(found < least - _TINY, 0.0, found)
     if line is None:
         line = np.zeros_like(found)

@@ -23,12 +23,15 @@ _DEAD, _GAPS = 26, 3.0
 _OUTLIERS = 28  # latest periods whose outliers are told
 _EXCESS = 4.0  # times what sells until the next order arrives
 _SOME = 0.5  # units
+STOCKOUTS = ("stockout_now", "stockout_before_arrival", "stockout_likely")
 ADVICE = {
     "data_fault": "mend the product's terms",
     "no_stock_record": "give the stock on hand",
     "negative_stock": "book the receipt, or serve those who wait first",
     "stockout_now": "the shelf is empty: expedite what is under way",
     "stockout_before_arrival": "expedite: an order placed now comes too late",
+    "stockout_likely": "more often than not the shelf is empty before the next order arrives",
+    "closed": "an order of the next review arrives as early: nothing is ordered yet",
     "delivery_overdue": "ask the supplier: it is taken to arrive next",
     "delivery_too_late": "bring the delivery forward, or cancel it",
     "min_order_above_need": "ask for a smaller minimum, or order with other lines",
@@ -82,6 +85,12 @@ class Flags:
         for kept, values in ((self.units, units), (self.money, money), (self.period, period)):
             if values is not None:
                 kept[word] = values
+
+    def clear(self, mask: npt.NDArray[np.bool_], words: Sequence[str]) -> None:
+        """Take words away from some series."""
+        for word in words:
+            if word in self.masks:
+                self.masks[word] &= ~mask
 
     def words(self) -> npt.NDArray[np.object_]:
         """Return each series' words joined by ";", "" for most."""
@@ -155,8 +164,7 @@ def flags_of(
     if dead is not None:
         value = stock.on_hand * terms.unit_cost
         found.set("dead_stock", dead, stock.on_hand, value)
-        for word in ("stockout_now", "excess_stock", "demand_jump", "new_product"):
-            found.masks[word] &= ~dead
+        found.clear(dead, (*STOCKOUTS, "excess_stock", "demand_jump", "new_product"))
     return found
 
 
@@ -170,10 +178,9 @@ def _of_stock(found: Flags, decision: Decision, stock: Stock, terms: Terms) -> N
     found.set("negative_stock", net < 0, waiting, waiting * price, one)
     lost = decision.unavoidable
     found.set("stockout_now", (net <= 0) & (expected > 0.01), lost, lost * price, one)
-    found.set(
-        "stockout_before_arrival", runs_dry_before(decision, terms), lost, lost * price,
-        decision.dry_in,
-    )  # fmt: skip
+    early = runs_dry_before(decision, terms)
+    found.set("stockout_before_arrival", early, lost, lost * price, decision.dry_in)
+    found.set("stockout_likely", ~early & ~np.isnan(decision.dry_in), period=decision.dry_in)
     spoilt = decision.expired
     found.set("will_expire", spoilt >= _SOME, spoilt, spoilt * terms.unit_cost)
     interval = decision.protection_interval

@@ -70,8 +70,8 @@ class Path:
         at_arrival: (series,) mean stock when the order arrives, below 0 where customers wait.
         missed_before: (series,) expected units missed before the order arrives.
         lost_before: (series, paths) the same by path.
-        dry: (series, periods) share of paths that missed a sale up to each period, from now on to
-            the interval's end, no order placed.
+        dry: (series, periods) share of paths that begin each period with an empty shelf or have
+            missed a sale by its end, until an order may arrive; 0 after that.
         demand: (series,) expected units asked for in the interval.
         periods: Mean number of periods in the interval.
     """
@@ -189,8 +189,10 @@ def project(
     stock = np.repeat(start.astype(np.float32)[:, None], num_paths, axis=1)
     missed, dry = np.zeros_like(stock), np.zeros((len(start), stop))
     for period in range(first):
-        _pass(stock, missed, come[:, period, None], demand[period], lost_sales=lost_sales)
-        dry[:, period] = np.count_nonzero(missed > 0, axis=1) / num_paths
+        stock += come[:, period, None]
+        empty = stock <= 0
+        _sell(stock, missed, demand[period], lost_sales=lost_sales)
+        dry[:, period] = np.count_nonzero((missed > 0) | empty, axis=1) / num_paths
     if law.is_fixed:
         return _fixed(stock, missed, dry, come, demand, first, stop, lost_sales=lost_sales)
     return _drawn(stock, missed, dry, come, demand, law, lost_sales=lost_sales)
@@ -212,7 +214,6 @@ def _fixed(
         holding[:, number] = deepest if lost_sales else net
         base -= net.mean(axis=1, dtype=np.float64)
         asked += demand[period].mean(axis=1, dtype=np.float64)
-        dry[:, period] = np.count_nonzero((missed > 0) | (deepest > 0), axis=1) / num_paths
     return Path(
         holding.reshape(num, -1), deepest, base, stock.mean(axis=1, dtype=np.float64), before,
         missed, dry, asked, float(stop - first),
@@ -234,8 +235,8 @@ def _drawn(
         if waits.any():
             part = -net[:, waits]
             gone = missed[:, waits]
-            _pass(part, gone, come[:, period, None], demand[period][:, waits],
-                  lost_sales=lost_sales)  # fmt: skip
+            part += come[:, period, None]
+            _sell(part, gone, demand[period][:, waits], lost_sales=lost_sales)
             net[:, waits], missed[:, waits], at_arrival[:, waits] = -part, gone, part
         own = (law.lead <= period) & (period < law.stop)
         net[:, own] += demand[period][:, own] - come[:, period, None]
@@ -243,7 +244,6 @@ def _drawn(
         holding[:, number, own] = deepest[:, own] if lost_sales else net[:, own]
         base -= net[:, own].sum(axis=1, dtype=np.float64) / num_paths
         asked += demand[period][:, own].sum(axis=1, dtype=np.float64) / num_paths
-        dry[:, period] = np.count_nonzero((missed > 0) | (deepest > 0), axis=1) / num_paths
     periods = float((law.stop - law.lead).mean())
     return Path(
         holding.reshape(num, -1), deepest, base, at_arrival.mean(axis=1, dtype=np.float64),
@@ -251,11 +251,9 @@ def _drawn(
     )  # fmt: skip
 
 
-def _pass(stock: Paths, missed: Paths, come: Paths, demand: Paths, *, lost_sales: bool) -> None:
-    """Let one period pass, in place: arrivals serve those who wait first, then demand."""
-    stock += come
-    there = np.maximum(stock, 0)
-    short = np.maximum(demand - there, 0)
+def _sell(stock: Paths, missed: Paths, demand: Paths, *, lost_sales: bool) -> None:
+    """Serve the demand of a period, in place; who waits was served when units arrived."""
+    short = np.maximum(demand - np.maximum(stock, 0), 0)
     missed += short
     stock -= demand
     if lost_sales:

@@ -119,7 +119,7 @@ def test_a_longer_horizon_lets_the_order_look_at_the_next_one_and_its_costs_tell
     position = stock(on_hand=[5.0, 0, 9])
     alone, ahead = (plan(position, config=config, made=m) for m in (made, longer))
     assert (ahead["order_quantity"] <= alone["order_quantity"]).all()
-    assert (ahead["cost_of_one_more"] > alone["cost_of_one_more"]).all()
+    assert ahead["order_quantity"].sum() < alone["order_quantity"].sum()
     charged = plan(position, config=config.model_copy(update={"holding_periods": 1.7}), made=longer)
     assert (charged["order_quantity"] <= alone["order_quantity"]).all()
     for found in (ahead, charged):
