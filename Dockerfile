@@ -33,8 +33,9 @@ RUN --mount=type=secret,id=pip-config,target=/etc/pip.conf \
 COPY . .
 RUN --mount=type=secret,id=pip-config,target=/etc/pip.conf \
     sh docker/install.sh --no-deps . \
-    && sh docker/slim.sh /opt/venv serving.__main__ serving.champion serving.decisions \
-      serving.edge serving.online serving.predictor serving.prediction_log serving.server serving.skew \
+    && sh docker/slim.sh /opt/venv serving.__main__ serving.predictor serving.endpoint.http \
+      serving.endpoint.decision_model serving.answers.decider serving.answers.loaded_model \
+      serving.answers.skew serving.stores.online_features serving.stores.prediction_log \
       feast.feature_store feast.infra.online_stores.redis feast.infra.registry.sql psycopg
 
 FROM ${BASE} AS run

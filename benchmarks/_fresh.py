@@ -18,7 +18,7 @@ from invopt.monitoring.performance import Scoring
 from invopt.monitoring.subject import Subject
 from invopt.panel import Panel, load_panel
 from invopt.sources import load_mapping, read_dataset
-from serving.governor import GovernorStore
+from serving.stores.governor_store import GovernorStore
 
 _EVERY = 8  # stores of which one is looked at
 _TRAINED = 55  # days that the model learns from

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from serving.deploy import free_port
+from serving.loop.local_release import free_port
 
 _START_SECONDS = 20
 

@@ -25,7 +25,7 @@ from invopt.monitoring.evidence import Evidence, gather_evidence
 from invopt.monitoring.performance import Scoring, performance_records, series_outcomes
 from invopt.monitoring.subject import Subject
 from invopt.panel import Panel
-from serving.governor import GovernorStore
+from serving.stores.governor_store import GovernorStore
 
 WEEK, HORIZON, GATE_WEEKS = 7, 14, 4
 FIRST_CUTOFF = 140

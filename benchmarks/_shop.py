@@ -26,9 +26,9 @@ from invopt.model.forecaster import Forecaster
 from invopt.model.network import DemandNetwork, NetworkSizes
 from invopt.panel import SERIES_LEVEL, Channel, Panel
 from invopt.timeline import Timeline
-from serving.deploy import free_port
-from serving.feature_store import apply_and_materialise, known_time, open_store, write_tables
+from serving.loop.local_release import free_port
 from serving.settings import EMBEDDED, Settings
+from serving.stores.feature_store import apply_and_materialise, known_time, open_store, write_tables
 
 # Waiting is measured here, not cut off.
 PATIENT = {"INVOPT_SERVER_REQUEST_SECONDS": "120", "INVOPT_SERVER_STORE_SECONDS": "60"}

@@ -32,9 +32,9 @@ from feast.types import Float32
 from benchmarks._redis import running_redis
 from feature_repo.definitions import Definitions
 from invopt.features.tables import TableLayout
-from serving.feature_store import open_store
-from serving.materialise import materialise
 from serving.settings import EMBEDDED, Settings
+from serving.stores.feature_store import open_store
+from serving.stores.materialise import materialise
 
 _KEYS, _DAYS, _FEATURES = 30_000, 60, 20
 _SERIES, _LOOKBACK, _AHEAD = 30_490, 476, 30

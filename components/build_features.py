@@ -23,6 +23,6 @@ def build_features(
         derived: The panel with derived channels, and the fitted feature spec.
     """
     from invopt.steps import build_feature_panel
-    from serving.telling import tell
+    from serving.progress import tell
 
     build_feature_panel(panel.path, features, evaluation, derived.path, tell)

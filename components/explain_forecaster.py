@@ -23,6 +23,6 @@ def explain_forecaster(
         explanation: Importance by feature and attributions of some series, as JSON.
     """
     from invopt.steps import explain_model
-    from serving.telling import tell
+    from serving.progress import tell
 
     explain_model(model.path, training_set.path, config, explanation.path, tell)

@@ -21,6 +21,6 @@ def judge_forecaster(
         "promote" or "keep".
     """
     from invopt.steps import judge_model
-    from serving.telling import tell
+    from serving.progress import tell
 
     return judge_model(assessment.path, quality.path, config, verdict.path, tell)

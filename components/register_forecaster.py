@@ -35,10 +35,11 @@ def register_forecaster(
     Returns:
         The version.
     """
-    from serving.registry import register
-    from serving.telling import tell
+    from serving.deployment import Deployment
+    from serving.progress import tell
 
     evidence = [verdict.path, assessment.path, explanation.path]
     told = {"cause": cause, "window": window, "retraining": retraining}
     tags = {"snapshot": snapshot, "run": run} | told
-    return register(config["name"], model.path, evidence, tags, tell)
+    registry = Deployment.from_environment().registry
+    return registry.register(config["name"], model.path, evidence, tags, tell)

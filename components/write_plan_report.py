@@ -23,6 +23,6 @@ def write_plan_report(
         report: One HTML file that needs nothing else.
     """
     from invopt.report import write_replenishment_report
-    from serving.telling import tell
+    from serving.progress import tell
 
     write_replenishment_report(derived.path, forecast.path, orders.path, config, report.path, tell)

@@ -31,7 +31,7 @@ def write_report(
         report: One HTML file that needs nothing else.
     """
     from invopt.report import write_training_report
-    from serving.telling import tell
+    from serving.progress import tell
 
     files = {
         "model": model.path,

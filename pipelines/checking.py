@@ -9,7 +9,7 @@ from invopt.config import CleaningConfig, DataConfig, load_config
 from invopt.errors import InvalidInputError
 from invopt.sources import load_mapping
 from pipelines.parameters import mapping_path
-from serving.checking import ACCOUNT, PAGE, Request, check_folder
+from serving.loop.checking import ACCOUNT, PAGE, Request, check_folder
 
 
 def check_data(config: Path | None, mapping: Path | None, data: Path, out: Path | None) -> None:

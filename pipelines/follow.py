@@ -14,8 +14,8 @@ from typing import Any
 from invopt.errors import InvalidInputError
 from pipelines.argo import Leaf, Workflow
 from pipelines.last_words import last_words
-from serving import passing
-from serving.cluster import refusal, unreachable
+from serving import transient
+from serving.cluster.kubernetes import refusal, unreachable
 
 Notify = Callable[[str], None]
 DONE = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
@@ -132,7 +132,7 @@ class Following:
                     f"there is no run {self.run_id} on {self.target.host}. Its page on KFP and "
                     "`invopt submit` tell a run's id."
                 ) from err
-            if err.code not in passing.STATUS or self._answered is None:
+            if err.code not in transient.STATUS or self._answered is None:
                 raise InvalidInputError(
                     f"asking {self.target.host} for run {self.run_id} failed: {told}"
                 ) from err

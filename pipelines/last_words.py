@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from serving.telling import FAILED
+from serving.progress import FAILED
 
 _KFP = "[KFP Executor"
 # Python's last line of a traceback: our own errors are sentences and need no name.

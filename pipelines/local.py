@@ -18,7 +18,7 @@ from typing import Any
 
 from invopt.errors import InvalidInputError
 from pipelines.last_words import last_words
-from serving.telling import FAILED, MARK
+from serving.progress import FAILED, MARK
 
 # Results a run leaves in its folder: task, artifact, file inside the artifact, name in the run.
 # A task with a star is that of whichever branch ran; it is never cached.

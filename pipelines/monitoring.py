@@ -6,7 +6,7 @@ from kfp import dsl
 
 from pipelines.parameters import Parameters
 from pipelines.pods import Steps
-from serving.snapshots import READ, UNREADABLE
+from serving.stores.snapshots import READ, UNREADABLE
 
 
 def build(parameters: Parameters) -> Any:

@@ -17,8 +17,8 @@ from invopt.errors import InvalidInputError
 from pipelines.follow import DONE, Following, Target
 from pipelines.launch import compile_pipeline
 from pipelines.parameters import Parameters
-from serving.cluster import refusal, unreachable
-from serving.kfp_api import explained, find_pipeline
+from serving.cluster.kfp_api import explained, find_pipeline
+from serving.cluster.kubernetes import refusal, unreachable
 
 Notify = Callable[[str], None]
 _PAGE = 100

@@ -1,4 +1,9 @@
-"""The KServe edge, the model registry and the feature store: everything that runs as a service."""
+"""The platform around the library: endpoint, stores, cluster and loop.
+
+Rooms, from the top: `endpoint` and `loop`, which use `answers`, which uses `stores` and `cluster`,
+which use `api`. Entry points stay beside them: `python -m serving`, `serving.predictor`,
+`serving.push`, `serving.train_worker`, `serving.step`, `serving.client`.
+"""
 
 import os
 

@@ -12,7 +12,7 @@ from types import TracebackType
 import httpx
 from pydantic import ValidationError
 
-from serving.contract import (
+from serving.api.contract import (
     MAX_INSTANCES,
     Decision,
     ErrorBody,

@@ -5,6 +5,7 @@ Needs neither torch nor Feast, and no registry: a model folder, as the cluster m
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,11 +21,11 @@ from kserve.utils.utils import generate_uuid
 from invopt.errors import InvalidInputError
 from invopt.features import INPUT_NAMES
 from invopt.runtime import OUTPUT_NAMES, OnnxNetwork, fingerprint
-from serving.contract import ErrorCode
-from serving.edge import check_free, run_loop, serve
-from serving.failures import RequestFailedError
-from serving.gated import PROGRESS, GatedModel
-from serving.network import DATATYPES, FINGERPRINT
+from serving.answers.network import DATATYPES, FINGERPRINT
+from serving.api.contract import ErrorCode
+from serving.api.errors import RequestFailedError
+from serving.endpoint.http import check_free, run_loop, serve
+from serving.endpoint.queue import PROGRESS, GatedModel
 from serving.settings import ServerSettings
 
 _KINDS: dict[str, np.dtype[Any]] = {
@@ -197,7 +198,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         settings = ServerSettings.from_environment(
-            arguments.host, arguments.port, arguments.grpc_port
+            arguments.host, arguments.port, arguments.grpc_port, os.environ
         )
         check_free(settings)
         model = Predictor(arguments.name, arguments.model, settings)

@@ -21,9 +21,9 @@ from invopt.features.spec import PRICE
 from invopt.features.tables import ON_SALE, SALES, TableLayout
 from invopt.panel import SERIES_LEVEL, Channel
 from invopt.timeline import Timeline
-from serving.materialise import write_rows
-from serving.online import OnlineFeatures, Windows
-from serving.settings import Settings
+from serving.deployment import Deployment
+from serving.stores.materialise import write_rows
+from serving.stores.online_features import OnlineFeatures, Windows
 
 _COLUMNS = ("unique_id", "ds", "y")
 
@@ -159,7 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not file.is_file():
             raise InvalidInputError(f"{file} does not exist.")
         sales = pd.read_csv(file, dtype={"unique_id": str})
-        features = OnlineFeatures(Settings.from_environment(), seconds=60.0)
+        features = OnlineFeatures(Deployment.from_environment().settings, seconds=60.0)
         done = push_sales(features, sales)
         features.close()
     except InvalidInputError as err:

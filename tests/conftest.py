@@ -39,7 +39,9 @@ def real_data() -> Path:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The URL of a PostgreSQL server that lives as long as this process's tests."""
-    from serving.deploy import free_port  # seconds of import, for the few tests that ask
+    from serving.loop.local_release import (
+        free_port,  # seconds of import, for the few tests that ask
+    )
 
     places = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not places:

@@ -41,7 +41,7 @@ def read_served(
     """Return what was served since the first day of a panel's last monitoring period.
 
     Args:
-        folder: Of the prediction log (serving/prediction_log.py has its columns); may not exist.
+        folder: Of the prediction log (columns: serving/stores/prediction_log.py); may not exist.
         panel: Its last periods are the monitoring period.
         forecasts: The model that `version` names; None leaves skew out.
         version: As the log writes it, NAME-N.

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 from benchmarks._fresh import decide_for_nothing
 from invopt.monitoring.decision import PROMOTED, RETRAIN, Situation
 from invopt.monitoring.signals import PERFORMANCE, Signal
-from serving.governor import GovernorStore
+from serving.stores.governor_store import GovernorStore
 
 
 def test_a_retraining_for_nothing_is_over_at_once_and_a_quiet_week_starts_none():

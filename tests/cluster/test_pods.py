@@ -83,7 +83,7 @@ def test_only_the_step_that_needs_a_right_holds_its_token():
 
 def test_the_steps_that_start_a_job_are_those_that_hold_the_trainer_s_token():
     sources = {p.stem.replace("_", "-"): p.read_text() for p in Path("components").glob("*.py")}
-    training = {name for name, text in sources.items() if "serving.train_job" in text}
+    training = {name for name, text in sources.items() if "serving.cluster.train_job" in text}
     steps = yaml.safe_load(Path(CONFIG).read_text())["cluster"]["steps"]
     holders = {n for n, s in steps.items() if "invopt-trainer-token" in s.get("secret_volumes", {})}
     assert training == holders

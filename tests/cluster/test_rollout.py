@@ -2,8 +2,7 @@ import pytest
 
 from invopt.deployment import DeploymentConfig
 from invopt.errors import InvalidInputError
-from serving.cluster import connect
-from serving.inference_service import (
+from serving.cluster.inference_service import (
     PREVIOUS,
     STOP,
     InferenceService,
@@ -13,7 +12,8 @@ from serving.inference_service import (
     stable_address,
     with_canary,
 )
-from serving.rollout import Rollout, return_to_previous
+from serving.cluster.kubernetes import connect
+from serving.cluster.rollout import Rollout, return_to_previous
 from serving.settings import ClusterSettings
 from tests.cluster.clock import Clock
 from tests.cluster.kserve_world import NAME, PLURAL, Forecasters, KServe, version_of
@@ -482,7 +482,7 @@ def test_a_terminated_rollout_changes_the_service_back_by_its_first_call(
         calls.clear()
         raise SystemExit(143)
 
-    monkeypatch.setattr("serving.rollout.compare", terminated)
+    monkeypatch.setattr("serving.cluster.rollout.compare", terminated)
     with pytest.raises(InvalidInputError, match=r"step was terminated.* has 1 as before"):
         roll_out(service)
     assert calls == [("patch", PLURAL)]

@@ -8,9 +8,9 @@ import pytest
 from invopt.config import Config
 from invopt.errors import InvalidInputError
 from invopt.training import Member
-from serving.cluster import connect
+from serving.cluster.kubernetes import connect
+from serving.cluster.train_job import TrainJob, job_name
 from serving.settings import ClusterSettings
-from serving.train_job import TrainJob, job_name
 from tests.k8s.manifests import build, of_kind
 
 pytestmark = pytest.mark.slow
@@ -265,7 +265,7 @@ def test_the_time_to_wait_begins_anew_when_all_machines_have_run(kubernetes, job
 def test_a_restart_is_told_and_progress_is_told_from_the_new_start(
     kubernetes, job, told, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("serving.train_job._LOG_SECONDS", 0.05)
+    monkeypatch.setattr("serving.cluster.train_job._LOG_SECONDS", 0.05)
     Trainer(kubernetes, looks=14)
     kubernetes.pods = [running_pod("invopt-abc", n) for n in range(3)]
     kubernetes.logs = ["@invopt 10%", "@invopt 20%", "@invopt 30%"]

@@ -55,7 +55,7 @@ def test_an_optional_artifact_may_be_left_out(tmp_path):
 _IN_A_STEP = """
 import kfp
 assert not hasattr(kfp, "Client")
-from serving.kfp_client import KfpClient
+from serving.cluster.kfp_client import KfpClient
 client = KfpClient("http://127.0.0.1:9")
 try:
     client.serves_several_users()

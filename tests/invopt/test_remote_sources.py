@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from invopt.errors import ConfigError, InvalidInputError
 from invopt.panel import Flag, load_panel
 from invopt.sources import Mapping, read_dataset
-from serving.deploy import free_port
+from serving.loop.local_release import free_port
 
 pytestmark = pytest.mark.slow
 

@@ -507,7 +507,7 @@ def test_a_data_set_read_in_partitions_equals_the_same_read_whole(tmp_path, monk
 
 
 def test_the_same_data_read_twice_give_the_same_bytes(tmp_path):
-    from serving.snapshots import content_hash
+    from serving.stores.snapshots import content_hash
 
     data = write_files(tmp_path / "data", lines_csv=LINES)
     mapping = Mapping.model_validate(LONG)

@@ -324,7 +324,7 @@ def test_alerts_and_dashboards_ask_for_metrics_that_the_server_exports(everythin
     from prometheus_client import REGISTRY
     from prometheus_client.parser import text_string_to_metric_families
 
-    import serving.metrics  # noqa: F401
+    import serving.api.metrics  # noqa: F401
     from invopt.report.monitoring import prometheus_text
     from tests.invopt.test_monitoring_report import make_content, signal
 

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from pipelines.cli import main
-from serving.deploy import free_port
+from serving.loop.local_release import free_port
 from serving.settings import Settings
 from tests.builders import CONFIGS
 

@@ -12,8 +12,8 @@ from invopt.errors import InvalidInputError
 from pipelines import launch
 from pipelines.cli import main
 from pipelines.local import failure_of
-from serving.databases import make_database
 from serving.settings import Settings
+from serving.stores.databases import make_database
 
 
 def test_an_exception_of_a_step_is_told_with_its_step_and_what_may_mend_it():

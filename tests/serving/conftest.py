@@ -16,7 +16,7 @@ import pytest
 
 from invopt.attribution import save_reference
 from invopt.features import FeatureEncoder, model_inputs
-from serving.deploy import free_port
+from serving.loop.local_release import free_port
 from serving.settings import Settings
 from tests.builders import make_config, make_forecaster, make_panel, with_derived
 
@@ -41,7 +41,7 @@ def make_shop(folder: Path, **kwargs) -> Shop:
     The panel ends today, so that its features are fresh.
     """
     from invopt.model import export_onnx
-    from serving.feature_store import (
+    from serving.stores.feature_store import (
         apply_and_materialise,
         known_time,
         open_store,

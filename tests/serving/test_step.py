@@ -11,9 +11,9 @@ import urllib.request
 import pytest
 
 from invopt.errors import ConfigError, InvalidInputError
-from serving.cluster import unreachable
-from serving.passing import is_passing
+from serving.cluster.kubernetes import unreachable
 from serving.step import run
+from serving.transient import is_passing
 
 
 def failing(*errors):

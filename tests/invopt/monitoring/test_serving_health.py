@@ -10,7 +10,7 @@ import pytest
 from invopt.baselines import Baseline
 from invopt.config import ModelConfig, MonitoringConfig
 from invopt.monitoring.serving_health import read_served, serving_signals
-from serving.prediction_log import SCHEMA
+from serving.stores.prediction_log import SCHEMA
 from tests.builders import make_panel
 
 PANEL = make_panel(30, 140)

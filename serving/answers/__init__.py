@@ -1,0 +1,1 @@
+"""From request to decision: champion in memory, forecasts, plans, what-if, rows that are logged."""

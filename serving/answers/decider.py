@@ -1,0 +1,327 @@
+"""From series names to decisions, down a ladder of ever older knowledge.
+
+fresh: the model on windows as new as the configuration asks for; stale: the model on older ones;
+last_forecast: what replenishment left in the online store, or what this process answered last;
+seasonal_naive: the season before. Whatever is not fresh says so and why.
+"""
+
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from invopt.attribution import TOLERANCE, attribute
+from serving.answers.forecasting import Forecasting
+from serving.answers.last_answers import Memory
+from serving.answers.loaded_model import Champion
+from serving.answers.network import Inputs
+from serving.answers.plans import Sheet, plan_rows
+from serving.answers.scenarios import InstanceFailedError, put_position, scenarios_of
+from serving.answers.writer import AnswerWriter
+from serving.api import metrics
+from serving.api.contract import ErrorCode, Instance, Step
+from serving.api.errors import NetworkUnavailableError, RequestFailedError, StoreUnavailableError
+from serving.settings import ServerSettings
+from serving.stores.online_features import OnlineFeatures
+from serving.stores.prediction_log import PredictionLog
+
+STORE_DOWN = "the feature store does not answer"
+Answers = list[dict[str, Any] | None]
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What one caller asks.
+
+    Attributes:
+        instances: Series.
+        request_id: Kept in the prediction log.
+    """
+
+    instances: Sequence[Instance]
+    request_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What the parts of one piece of work share: the asks of several callers, end to end."""
+
+    instances: list[Instance]
+    answers: Answers
+    now: float
+    request_ids: list[str | None]  # by instance; None where the log does not keep the request
+    done: list[tuple[AnswerWriter, list[tuple[int, int]]]]  # rows of a sheet and their instances
+
+
+class Decider:
+    """Answers with decisions for series.
+
+    Args:
+        champion: Model to ask.
+        features: Online features.
+        clock: Returns seconds since 1970.
+        log: Where sampled decisions go.
+        memory_rows: Forecasts kept for the time the store is out of reach, about 2 kB each.
+    """
+
+    def __init__(
+        self,
+        champion: Champion,
+        features: OnlineFeatures,
+        clock: Callable[[], float] = time.time,
+        log: PredictionLog | None = None,
+        memory_rows: int = ServerSettings.memory_rows,
+    ) -> None:
+        self.features, self.clock, self.log = features, clock, log
+        self._memory = Memory(memory_rows)
+        self.model = Forecasting(champion, features)
+
+    def take(self, champion: Champion) -> None:
+        """Answer with this model from now on; requests under way end with theirs."""
+        self.model = Forecasting(champion, self.features)
+
+    def warm_up(self) -> None:
+        """Read the store and run the whole path once, so that the first caller does not wait.
+
+        Raises:
+            StoreUnavailableError: If the store does not answer.
+        """
+        self.features.check()
+        self.decide([Instance(unique_id=self.features.example())], is_counted=False)
+        champion = self.model.champion
+        if champion.reference is not None:
+            champion.network.run(champion.reference)
+
+    def recent(self, number: int) -> list[str]:
+        """Return the series answered last."""
+        return self._memory.latest(number)
+
+    def decide(
+        self,
+        instances: Sequence[Instance],
+        request_id: str | None = None,
+        *,
+        is_counted: bool = True,
+    ) -> list[dict[str, Any]]:
+        """Return a decision, or an error, for every instance in order.
+
+        Args:
+            instances: What is asked.
+            request_id: Kept in the prediction log; made up by default.
+            is_counted: False for a call of our own, which no metric, memory or log is to hold.
+
+        Raises:
+            RequestFailedError: If nothing at all could be answered.
+        """
+        ask = Ask(instances) if request_id is None else Ask(instances, request_id)
+        [found] = self._decide([ask], is_counted=is_counted)
+        if isinstance(found, RequestFailedError):
+            raise found
+        return found
+
+    def decide_together(self, asks: Sequence[Ask]) -> list[list[dict[str, Any]] | Exception]:
+        """Return what `decide` returns or raises for each of several callers.
+
+        They share one read of the store and one call of the model. Where that fails, each is
+        answered by itself, so that nobody fails because of another's request.
+        """
+        try:
+            return [*self._decide(asks)]
+        except Exception as err:
+            if len(asks) == 1:
+                return [err]
+            return [found for ask in asks for found in self.decide_together([ask])]
+
+    def _decide(
+        self, asks: Sequence[Ask], *, is_counted: bool = True
+    ) -> list[list[dict[str, Any]] | RequestFailedError]:
+        model = self.model
+        instances = [instance for ask in asks for instance in ask.instances]
+        keeps = is_counted and self.log is not None
+        ids: list[str | None] = []
+        for ask in asks:
+            kept = ask.request_id if keeps and self.log is not None and self.log.keeps() else None
+            ids += [kept] * len(ask.instances)
+        work = _Work(instances, [None] * len(instances), self.clock(), ids, [])
+        failures, is_memory = self._fill(model, work)
+        for number, failure in failures.items():
+            self._fail(work, number, failure, is_counted=is_counted)
+        if is_counted:
+            self._record(work)
+        return _split(asks, [a for a in work.answers if a is not None], is_memory=is_memory)
+
+    def _fill(self, model: Forecasting, work: _Work) -> tuple[dict[int, InstanceFailedError], bool]:
+        """Fill in answers; returns what failed, and whether the store was out of reach."""
+        names = list(dict.fromkeys(i.unique_id for i in work.instances))
+        try:
+            with metrics.STAGE_SECONDS.labels("read").time():
+                found = self.features.read(names)
+                newest = self.features.newest
+                scenarios, failures = scenarios_of(
+                    work.instances, found, model.layout, model.horizon, newest
+                )
+                versions = [self.features.groups_version(s.windows) for s in scenarios]
+        except StoreUnavailableError:
+            return self._from_memory(model, work), True
+        for scenario, version in zip(scenarios, versions, strict=True):
+            sheet, inputs = model.sheet(scenario, version, work.now)
+            failures |= self._answer(
+                model, work, scenario.instances, scenario.is_what_if, sheet, inputs
+            )
+        return failures, False
+
+    def _answer(
+        self,
+        model: Forecasting,
+        work: _Work,
+        numbers: list[int],
+        is_what_if: list[bool],
+        sheet: Sheet,
+        inputs: Inputs | None,
+    ) -> dict[int, InstanceFailedError]:
+        """Fill in the answers of the instances whose rows a sheet holds; see Scenario.
+
+        Returns:
+            What failed, by instance.
+        """
+        champion = model.champion
+        base = [k for k, assumed in enumerate(is_what_if) if not assumed]
+        own_row = {number: k for k, number in enumerate(numbers) if is_what_if[k]}
+        with metrics.STAGE_SECONDS.labels("decide").time():
+            config, is_count = champion.config.inventory, champion.spec.is_count
+            plans = plan_rows(sheet, base, [None] * len(base), config, is_count=is_count)
+        failures: dict[int, InstanceFailedError] = {}
+        with metrics.STAGE_SECONDS.labels("answer").time():
+            writer = AnswerWriter(sheet, champion.policy_version, work.now)
+            done: list[tuple[int, int]] = []
+            for k, plan in zip(base, plans, strict=True):
+                number = numbers[k]
+                instance = work.instances[number]
+                if isinstance(plan, InstanceFailedError):
+                    failures[number] = plan
+                    continue
+                answer = writer.decision(instance.unique_id, k, plan)
+                if instance.what_if is not None:
+                    row = own_row.get(number, k)
+                    answer["what_if"] = self._assumed(model, writer, row, instance, row != k)
+                if instance.explain and inputs is not None:
+                    answer["attributions"] = self._explain(model, sheet, inputs, k)
+                work.answers[number] = answer
+                done.append((k, number))
+        work.done.append((writer, done))
+        return failures
+
+    def _record(self, work: _Work) -> None:
+        """Count, remember and log what was answered."""
+        for writer, done in work.done:
+            sheet = writer.sheet
+            for step, count in Counter(sheet.steps[k] for k, _ in done).items():
+                metrics.DECISIONS.labels(step.value).inc(count)
+            metrics.FEATURE_AGE.observe(writer.feature_age_s)
+            named = [(k, work.instances[number]) for k, number in done]
+            self._memory.keep(sheet, [(i.unique_id, k) for k, i in named if i.features is None])
+            kept = [(k, number) for k, number in done if work.request_ids[number] is not None]
+            if self.log is not None and kept:
+                self.log.offer(_logged(work, writer, kept))
+
+    def _assumed(
+        self,
+        model: Forecasting,
+        writer: AnswerWriter,
+        row: int,
+        instance: Instance,
+        is_planned: bool,
+    ) -> dict[str, Any]:
+        """Return a WhatIfPlan, or why there is none."""
+        sheet = writer.sheet
+        if is_planned and sheet.steps[row] not in (Step.FRESH, Step.STALE):
+            return InstanceFailedError(
+                ErrorCode.UNAVAILABLE, f"a planned price needs the model: {sheet.reasons[row]}."
+            ).body
+        config, is_count = model.champion.config.inventory, model.champion.spec.is_count
+        [plan] = plan_rows(sheet, [row], [instance.what_if], config, is_count=is_count)
+        if isinstance(plan, InstanceFailedError):
+            return plan.body
+        return writer.assumed(row, plan)
+
+    def _explain(
+        self, model: Forecasting, sheet: Sheet, inputs: Inputs, row: int
+    ) -> dict[str, Any] | None:
+        """Return Attributions; None where the model was not asked or the parts do not add up."""
+        champion = model.champion
+        if champion.reference is None or sheet.steps[row] not in (Step.FRESH, Step.STALE):
+            return None
+        window = tuple(a[row : row + 1] for a in inputs)
+        with metrics.STAGE_SECONDS.labels("explain").time():
+            try:
+                found = attribute(model.total, window, champion.reference, champion.spec)
+            except NetworkUnavailableError:
+                return None
+        if not found.additivity_error <= TOLERANCE:
+            metrics.WITHHELD.inc()
+            return None
+        return {
+            "base": round(found.base, 4),
+            "forecast": round(found.forecast, 4),
+            "parts": {name: round(value, 4) for name, value in found.parts.items()},
+            "additivity_error": found.additivity_error,
+        }
+
+    def _from_memory(self, model: Forecasting, work: _Work) -> dict[int, InstanceFailedError]:
+        """Answer from what this process knew last: the store is out of reach."""
+        failures: dict[int, InstanceFailedError] = {}
+        kinds: dict[Hashable, tuple[list[int], list[Sheet]]] = {}
+        for number, instance in enumerate(work.instances):
+            sheet = self._memory.find(instance.unique_id)
+            if sheet is None or instance.features is not None:
+                failures[number] = InstanceFailedError(ErrorCode.UNAVAILABLE, STORE_DOWN + ".")
+                continue
+            if instance.position is not None:
+                put_position(sheet.position, 0, instance.position)
+            numbers, sheets = kinds.setdefault(sheet.kind, ([], []))
+            numbers.append(number)
+            sheets.append(sheet)
+        for numbers, sheets in kinds.values():
+            sheet = Sheet.end_to_end(sheets).degraded(Step.LAST_FORECAST, STORE_DOWN)
+            as_it_stood = [False] * len(numbers)
+            failures |= self._answer(model, work, numbers, as_it_stood, sheet, None)
+        return failures
+
+    def _fail(
+        self, work: _Work, number: int, failure: InstanceFailedError, *, is_counted: bool
+    ) -> None:
+        if is_counted:
+            metrics.INSTANCE_ERRORS.labels(failure.code.value).inc()
+        name = work.instances[number].unique_id
+        work.answers[number] = {"unique_id": name, "error": failure.body}
+
+
+def _split(
+    asks: Sequence[Ask], answers: list[dict[str, Any]], *, is_memory: bool
+) -> list[list[dict[str, Any]] | RequestFailedError]:
+    """Return each caller's answers; a failure where memory knew none of its series."""
+    found: list[list[dict[str, Any]] | RequestFailedError] = []
+    first = 0
+    for ask in asks:
+        own = answers[first : first + len(ask.instances)]
+        first += len(own)
+        if is_memory and all("error" in answer for answer in own):
+            text = f"{STORE_DOWN}; try again shortly."
+            found.append(RequestFailedError(ErrorCode.UNAVAILABLE, text))
+        else:
+            found.append(own)
+    return found
+
+
+def _logged(work: _Work, writer: AnswerWriter, kept: list[tuple[int, int]]) -> dict[str, Any]:
+    """Return the columns of the prediction log of some rows."""
+    numbers = [number for _, number in kept]
+    asked = [work.instances[number] for number in numbers]
+    return writer.log_columns(
+        [work.answers[number] or {} for number in numbers],
+        [k for k, _ in kept],
+        [work.request_ids[number] or "" for number in numbers],
+        [i.features is not None or i.position is not None for i in asked],
+    )

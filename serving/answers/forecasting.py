@@ -1,0 +1,231 @@
+"""Forecasts of scenarios, down the ladder: the model, the last forecast, the seasonal naive."""
+
+from collections import OrderedDict
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from invopt.baselines import Baseline
+from invopt.errors import ContractError
+from invopt.features import model_inputs
+from invopt.features.online import EncodedGroups, WindowEncoder
+from invopt.features.spec import PRICE
+from invopt.features.tables import sales_panel
+from invopt.forecasts import ForecastArrays
+from invopt.timeline import Timeline
+from serving.answers.loaded_model import Champion
+from serving.answers.network import Inputs
+from serving.answers.plans import Sheet, products_of
+from serving.answers.scenarios import Scenario
+from serving.api import metrics
+from serving.api.contract import Step
+from serving.api.errors import NetworkUnavailableError, StoreUnavailableError
+from serving.stores.alignment import periods_between
+from serving.stores.online_features import OnlineFeatures, StoredForecast, Windows
+
+_GROUPS = 8
+NAIVE = "seasonal_naive"
+
+
+class Forecasting:
+    """A model with the features it reads.
+
+    Args:
+        champion: Model.
+        features: Online features, as they were published when this was made.
+    """
+
+    def __init__(self, champion: Champion, features: OnlineFeatures) -> None:
+        self.champion, self.features = champion, features
+        self.layout = features.layout
+        self.encoder = WindowEncoder(champion.spec, self.layout)
+        self._groups: OrderedDict[tuple[int, float, int], EncodedGroups] = OrderedDict()
+
+    @property
+    def horizon(self) -> int:
+        """Periods forecast."""
+        return self.champion.spec.config.horizon
+
+    def sheet(
+        self, scenario: Scenario, groups_version: int, now: float
+    ) -> tuple[Sheet, Inputs | None]:
+        """Return forecasts with how they came about, and the model's inputs if it was asked.
+
+        Args:
+            scenario: Rows.
+            groups_version: Of the group rows to use.
+            now: Seconds since 1970.
+        """
+        windows = scenario.windows
+        timeline = Timeline(pd.Timestamp(windows.known_at, unit="s"), self.layout.freq, 0)
+        steps, reasons = self._freshness(windows, now)
+        inputs, forecast, failure = self._ask(windows, groups_version)
+        num = len(scenario.names)
+        sheet = Sheet(
+            self._naive(windows) if forecast is None else forecast,
+            products_of(windows.rows),
+            self._prices(windows, scenario.is_what_if),
+            windows.position,
+            steps,
+            reasons,
+            [self.champion.version] * num,
+            f"{timeline.date(-1):%Y-%m-%d}",
+            windows.known_at,
+        )
+        bad = np.arange(num) if forecast is None else np.flatnonzero(~_finite(forecast))
+        if len(bad):
+            sheet = self._fall_back(sheet, scenario, bad, failure or "the model gave no number")
+        return sheet, None if forecast is None else inputs
+
+    def inputs(self, windows: Windows, groups_version: int) -> Inputs:
+        """Return the model's inputs of some windows.
+
+        Raises:
+            ContractError: If the features are not those the model was trained with.
+        """
+        key = (groups_version, windows.known_at, windows.num_periods)
+        groups = self._groups.get(key)
+        encoded = None if groups is None else self.encoder.encode(windows.rows, groups)
+        if encoded is None:
+            rows = self.features.group_rows(windows)
+            groups = self.encoder.groups_of(windows.rows, rows, groups)
+            self._groups[key] = groups
+            while len(self._groups) > _GROUPS:
+                self._groups.popitem(last=False)
+            encoded = self.encoder.encode(windows.rows, groups)
+        assert encoded is not None
+        at = np.arange(len(windows.names))
+        ends = np.full(len(at), windows.num_periods - 1)
+        return model_inputs(self.champion.spec, encoded, at, ends)
+
+    def total(self, inputs: Inputs) -> npt.NDArray[np.float64]:
+        """Return expected sales over the horizon, units."""
+        return self.champion.network.run(inputs)[0].sum(axis=1, dtype=np.float64)
+
+    def _ask(
+        self, windows: Windows, groups_version: int
+    ) -> tuple[Inputs | None, ForecastArrays | None, str]:
+        """Return inputs and forecast, or why there is none."""
+        try:
+            with metrics.STAGE_SECONDS.labels("encode").time():
+                inputs = self.inputs(windows, groups_version)
+            with metrics.STAGE_SECONDS.labels("network").time():
+                arrays = self.champion.network.run(inputs)
+        except NetworkUnavailableError as err:
+            return None, None, str(err)
+        except ContractError:
+            return None, None, "the published features are not those of the model"
+        model = self.champion.model
+        mean, quantiles, levels = arrays
+        forecast = ForecastArrays(
+            mean, quantiles, levels, model.quantile_levels, model.level_quantiles
+        )
+        return inputs, forecast, ""
+
+    def _freshness(self, windows: Windows, now: float) -> tuple[list[Step], list[str]]:
+        """Return each row's step and reason: are its sales and its stock as new as is asked?"""
+        num = len(windows.names)
+        allowed = self.champion.config.data.max_age_periods
+        reasons = [""] * num
+        if allowed is not None:
+            sales = _reason("features are", self._behind(windows.known_at, now), allowed)
+            stock = {t: _reason("stock is", self._behind(t, now), allowed)
+                     for t in np.unique(windows.stock_known_at).tolist() if t == t}  # fmt: skip
+            reasons = [sales or stock.get(t, "") for t in windows.stock_known_at.tolist()]
+        return [Step.STALE if reason else Step.FRESH for reason in reasons], reasons
+
+    def _behind(self, known_at: float, now: float) -> int:
+        """Return the periods that ended since a time.
+
+        On time, the period under way is the one right after the last that was known.
+        """
+        timeline = Timeline(pd.Timestamp(known_at, unit="s"), self.layout.freq, 0)
+        return int(timeline.index_of(pd.DatetimeIndex([pd.Timestamp(now, unit="s")]))[0])
+
+    def _prices(self, windows: Windows, is_what_if: list[bool]) -> npt.NDArray[np.float64]:
+        """Return the price of the last period; under assumptions, the first one planned."""
+        names = [head["name"] for head in self.layout.series_channels]
+        num = len(windows.names)
+        if PRICE not in names:
+            return np.full(num, np.nan)
+        price = windows.rows[self.layout.field_of(PRICE)]
+        at = np.where(is_what_if, windows.num_periods, windows.num_periods - 1)
+        at = np.minimum(at, price.shape[1] - 1)
+        return price[np.arange(num), at].astype(np.float64)
+
+    def _fall_back(
+        self, sheet: Sheet, scenario: Scenario, rows: npt.NDArray[np.int64], failure: str
+    ) -> Sheet:
+        """Return the sheet with some rows taken from the rungs below the model."""
+        names = [scenario.names[i] for i in rows]
+        try:
+            kept = self.features.last_forecasts(names)
+        except StoreUnavailableError:
+            kept = {}
+        naive = self._naive(scenario.windows)
+        own = sheet.forecast
+        arrays = tuple(a.copy() for a in (own.mean, own.quantiles, own.levels))
+        for row, name in zip(rows, names, strict=True):
+            found = _shaped(kept.get(name), own, scenario.windows.known_at, self.layout.freq)
+            if found is not None:
+                sheet.steps[row], sheet.versions[row] = (
+                    Step.LAST_FORECAST,
+                    kept[name].model_version,
+                )
+            else:
+                found = (naive.mean[row], naive.quantiles[row], naive.levels[row])
+                sheet.steps[row], sheet.versions[row] = Step.SEASONAL_NAIVE, NAIVE
+            sheet.reasons[row] = failure
+            for array, values in zip(arrays, found, strict=True):
+                array[row] = values
+        mean, quantiles, levels = arrays
+        forecast = replace(own, mean=mean, quantiles=quantiles, levels=levels)
+        return replace(sheet, forecast=forecast)
+
+    def _naive(self, windows: Windows) -> ForecastArrays:
+        panel = sales_panel(windows.rows, self.layout)
+        season = panel.timeline.season_length
+        return Baseline(self.horizon, season, self.champion.model).predict(panel)
+
+
+def _finite(forecast: ForecastArrays) -> npt.NDArray[np.bool_]:
+    found = np.ones(len(forecast.mean), bool)
+    for array in (forecast.mean, forecast.quantiles, forecast.levels):
+        found &= np.isfinite(array).reshape(len(array), -1).all(axis=1)
+    return found
+
+
+def _reason(what: str, behind: int, allowed: int) -> str:
+    return "" if behind <= allowed else f"{what} {behind} periods old, {allowed} are allowed"
+
+
+def _shaped(
+    stored: StoredForecast | None, like: ForecastArrays, known_at: float, freq: str
+) -> tuple[npt.NDArray[np.float32], ...] | None:
+    """Return a stored forecast in the model's shapes, of the periods after a time.
+
+    None where it has other shapes, or says nothing of those periods.
+    """
+    if stored is None:
+        return None
+    wanted = (like.mean, like.quantiles, like.levels)
+    flat = (stored.mean, stored.quantiles, stored.levels)
+    if any(f is None or f.size != w[0].size for f, w in zip(flat, wanted, strict=True)):
+        return None
+    mean, quantiles, levels = (f.reshape(w.shape[1:]) for f, w in zip(flat, wanted, strict=True))
+    behind = periods_between(stored.known_at, known_at, freq)
+    if not 0 <= behind < len(mean):
+        return None
+    if behind == 0:
+        return mean, quantiles, levels
+    # Its first periods are over: the rest moves up, and the season before fills the end. The
+    # quantiles of sums keep their distance to the mean, in proportion.
+    season = Timeline(pd.Timestamp(0), freq, 0).season_length
+    at = np.arange(behind, behind + len(mean))
+    late = at >= len(mean)
+    at[late] -= -(-(at[late] - len(mean) + 1) // season) * season
+    at = at.clip(min=0)
+    share = mean[at].cumsum() / np.maximum(mean.cumsum(), 1e-6)
+    return mean[at], quantiles[at], levels * share[:, None].astype(np.float32)

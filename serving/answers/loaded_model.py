@@ -1,0 +1,114 @@
+"""One model version, loaded: everything a decision needs of it."""
+
+import functools
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from invopt.attribution import load_reference
+from invopt.config import Config, ModelConfig
+from invopt.errors import ContractError
+from invopt.features import FeatureSpec
+from serving.answers.network import Inputs, LocalNetwork, Network, RemoteNetwork
+
+Section = TypeVar("Section", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A model version at work.
+
+    Attributes:
+        version: NAME-N.
+        spec: How feature rows become inputs.
+        model: Quantile levels.
+        config: Of the run that trained it; its inventory section is the policy.
+        network: Asked for forecasts.
+        reference: Window that attributions start from; None for a model exported without.
+    """
+
+    version: str
+    spec: FeatureSpec
+    model: ModelConfig
+    config: Config
+    network: Network
+    reference: Inputs | None
+
+    @functools.cached_property
+    def policy_version(self) -> str:
+        """Name of the ordering policy and a hash of all its settings."""
+        inventory = self.config.inventory
+        text = json.dumps(inventory.model_dump(mode="json"), sort_keys=True)
+        return f"{inventory.policy}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def load_champion(
+    path: Path,
+    name: str,
+    version: str,
+    predictor: str | None = None,
+    *,
+    predictor_seconds: float = 2.0,
+    token: str = "",
+) -> Champion:
+    """Return a model folder, loaded.
+
+    Args:
+        path: Model folder.
+        name: Registered model name, also the name at the predictor.
+        version: Version number.
+        predictor: host:port of the predictor's gRPC; the graph runs here by default.
+        predictor_seconds: Longest wait for the predictor.
+        token: Bearer token of the predictor.
+
+    Raises:
+        ContractError: If a file is missing or cannot be read.
+    """
+    try:
+        spec = FeatureSpec.load(_file(path, "features.json"))
+    except (ValueError, KeyError, TypeError) as err:
+        raise ContractError("Model", "features.json", f"be readable in {path}") from err
+    head, training = _read(path, "model.json"), _read(path, "training.json")
+    network: Network = (
+        RemoteNetwork(name, predictor, path, predictor_seconds, token)
+        if predictor
+        else LocalNetwork(path)
+    )
+    reference = path / "reference.npz"
+    return Champion(
+        f"{name}-{version}",
+        spec,
+        _parsed(ModelConfig, head, "model", path),
+        _parsed(Config, training, "config", path),
+        network,
+        load_reference(reference) if reference.is_file() else None,
+    )
+
+
+def _read(path: Path, name: str) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(_file(path, name).read_text())
+    except json.JSONDecodeError as err:
+        raise ContractError("Model", name, f"be readable in {path}") from err
+    return content
+
+
+def _parsed(kind: type[Section], content: dict[str, Any], key: str, path: Path) -> Section:
+    try:
+        return kind.model_validate(content.get(key))
+    except ValidationError as err:
+        wrong = [".".join(map(str, e["loc"])) for e in err.errors()]
+        raise ContractError(
+            "Model", key, f"be a configuration of this version of invopt in {path}",
+            count=len(wrong), examples=wrong, advice="Train again.",
+        ) from err  # fmt: skip
+
+
+def _file(path: Path, name: str) -> Path:
+    if not (path / name).is_file():
+        raise ContractError("Model", name, f"exist in {path}")
+    return path / name

@@ -1,0 +1,116 @@
+"""Decisions as they are sent and as they are logged."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+import numpy as np
+
+from serving.answers.plans import Sheet, plain
+from serving.api.contract import Step
+from serving.stores.feature_store import ARRIVALS
+from serving.stores.prediction_log import PRICED
+
+PLANNED = (
+    "lead_time", "review_period", "critical_ratio", "order_quantity", "order_up_to_level",
+    "reorder_point", "safety_stock", "expected_demand", "expected_holding_cost",
+    "expected_stockout_cost",
+)  # fmt: skip
+_LOGGED = ("unique_id", "model_version", "policy_version", "feature_age_s", *PLANNED)
+_KNOWN = ("on_hand", "on_order", "backorders", *PRICED)
+
+
+class AnswerWriter:
+    """Writes the answers of a sheet's rows; what they share is worked out once.
+
+    Args:
+        sheet: Holds the forecasts.
+        policy_version: Of the ordering rules.
+        now: Seconds since 1970.
+    """
+
+    def __init__(self, sheet: Sheet, policy_version: str, now: float) -> None:
+        self.sheet, self.now = sheet, now
+        forecast = sheet.forecast
+        self._mean = forecast.mean.astype(np.float64).round(4)
+        quantiles = forecast.quantiles.transpose(0, 2, 1).clip(min=0).astype(np.float64)
+        self._quantiles = np.ascontiguousarray(quantiles.round(4))
+        self._levels = [f"{q:g}" for q in forecast.quantile_levels]
+        self._position = {n: plain(sheet.position[n]) for n in ("on_hand", "on_order")}
+        known_at = datetime.fromtimestamp(sheet.known_at, UTC)
+        # A clock set back must not make features come from the future.
+        self._age = round(max(0.0, now - sheet.known_at), 1)
+        self._shared = {
+            "cutoff": sheet.cutoff,
+            "policy_version": policy_version,
+            "known_at": known_at.isoformat(),
+            "feature_age_s": self._age,
+        }
+        self._logged = {
+            "served_at": datetime.fromtimestamp(now, UTC),
+            "known_at": known_at,
+            "cutoff": date.fromisoformat(sheet.cutoff),
+        }
+
+    @property
+    def feature_age_s(self) -> float:
+        """Age of the sales these answers are based on."""
+        return self._age
+
+    def decision(self, unique_id: str, at: int, plan: dict[str, Any]) -> dict[str, Any]:
+        """Return a Decision; arrays stay numpy, for orjson."""
+        step = self.sheet.steps[at]
+        return {
+            "unique_id": unique_id,
+            "mean": self._mean[at],
+            "quantiles": dict(zip(self._levels, self._quantiles[at], strict=True)),
+            **plan,
+            "on_hand": self._position["on_hand"][at],
+            "on_order": self._position["on_order"][at],
+            "model_version": self.sheet.versions[at],
+            **self._shared,
+            "degraded": None
+            if step is Step.FRESH
+            else {"step": step.value, "reason": self.sheet.reasons[at]},
+        }
+
+    def assumed(self, at: int, plan: dict[str, Any]) -> dict[str, Any]:
+        """Return a WhatIfPlan."""
+        return {**plan, "mean": self._mean[at]}
+
+    def log_columns(
+        self,
+        decisions: Sequence[dict[str, Any]],
+        at: Sequence[int],
+        request_ids: Sequence[str],
+        what_if: Sequence[bool],
+    ) -> dict[str, Any]:
+        """Return rows of the prediction log, values by column.
+
+        Args:
+            decisions: As they were answered.
+            at: Row of each.
+            request_ids: Request of each.
+            what_if: True where the caller changed something.
+        """
+        sheet, forecast = self.sheet, self.sheet.forecast
+        num, rows = len(at), list(at)
+        longest = max(d["lead_time"] + d["review_period"] for d in decisions)
+        known = sheet.products | {"price": sheet.price} | sheet.position
+        return (
+            {name: [decision[name] for decision in decisions] for name in _LOGGED}
+            | {name: [value] * num for name, value in self._logged.items()}
+            | {
+                "request_id": list(request_ids),
+                "step": [sheet.steps[k].value for k in rows],
+                "mean": forecast.mean[rows],
+                "quantiles": forecast.quantiles[rows].reshape(num, -1),
+                "levels": forecast.levels[rows, :longest].reshape(num, -1),
+                "arrivals": sheet.position[ARRIVALS][rows],
+                "quantile_levels": np.tile(
+                    np.array(forecast.quantile_levels, np.float32), (num, 1)
+                ),
+                "what_if": list(what_if),
+            }
+            | {name: known[name][rows].tolist() for name in _KNOWN if name in known}
+        )

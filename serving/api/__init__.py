@@ -1,0 +1,1 @@
+"""The contract of the endpoint, its errors and its metrics: every other room may use them."""

@@ -1,0 +1,1 @@
+"""Kubernetes, Kubeflow Pipelines, KServe and Trainer as this project talks to them."""

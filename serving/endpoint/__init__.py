@@ -1,0 +1,1 @@
+"""The HTTP and gRPC edge around KServe: guards, queue, protocols, and the model that answers."""

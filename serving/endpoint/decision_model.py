@@ -1,0 +1,175 @@
+"""The KServe model that answers with decisions, and what it does in the background."""
+
+import functools
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from kserve import InferRequest, InferResponse
+from kserve.utils.utils import generate_uuid
+
+from invopt.errors import InvalidInputError
+from serving.answers.decider import Ask, Decider
+from serving.answers.loaded_model import Champion
+from serving.api import metrics
+from serving.api.errors import RequestFailedError, StoreUnavailableError
+from serving.endpoint.protocols import instances_of, v1_answer, v2_answer
+from serving.endpoint.queue import PROGRESS, Batcher, GatedModel
+
+_logger = logging.getLogger(__name__)
+# Instances of requests that are answered together; larger requests have a thread of their own.
+_SMALL = 16
+_TOGETHER = 64
+# Header of a request's id, the caller's or ours: `invopt why ID` tells how it was answered.
+REQUEST_ID = "x-request-id"
+_MAX_ID = 200
+Finish = Callable[[list[dict[str, Any]]], bytes | InferResponse]
+
+
+class Source(Protocol):
+    """Where models come from."""
+
+    def latest(self) -> tuple[Path, str]:
+        """Return folder and version of the model to answer with."""
+
+
+class DecisionModel(GatedModel):
+    """Decisions over KServe's protocols.
+
+    Args:
+        name: Model name in the URLs.
+        decider: Answers.
+        source: Where newer models come from.
+        load: Loads one.
+        max_queue: Requests accepted and not yet answered.
+        seconds: Longest time to an answer.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        decider: Decider,
+        source: Source,
+        load: Callable[[Path, str], Champion],
+        *,
+        max_queue: int = 64,
+        seconds: float = 10.0,
+    ) -> None:
+        super().__init__(name, max_queue, seconds, threads=1)
+        self._together: Batcher[tuple[Ask, Finish], bytes | InferResponse] = Batcher(
+            self._answers, _TOGETHER
+        )
+        self.decider, self.source, self._load = decider, source, load
+
+    def load(self) -> bool:
+        """Answer once before traffic comes; ready when model and store are."""
+        try:
+            self.decider.warm_up()
+            self.ready = True
+        except (StoreUnavailableError, RequestFailedError):
+            _logger.warning("the feature store does not answer yet")
+        return bool(self.ready)
+
+    def refresh(self) -> None:
+        """Take a newer champion, or newly published features, into service.
+
+        A model that cannot be loaded stays out; the one at work stays in.
+        """
+        if not self.ready:
+            self.load()
+        features = self.decider.features
+        champion = self.decider.model.champion
+        try:
+            path, version = self.source.latest()
+            changed = f"{self.name}-{version}" != champion.version
+            if changed:
+                champion = self._load(path, version)
+            if features.version() != features.published:
+                features.reload()
+                changed = True
+        except (InvalidInputError, OSError) as err:
+            metrics.RELOADS.labels("failed").inc()
+            _logger.warning("%s stays in service: %s", champion.version, err)
+            return
+        if changed:
+            self.decider.take(champion)
+            metrics.RELOADS.labels("taken").inc()
+            _logger.info("%s is in service", champion.version)
+
+    async def predict(
+        self,
+        payload: dict[str, Any] | InferRequest,
+        headers: dict[str, str] | None = None,
+        response_headers: dict[str, str] | None = None,
+    ) -> bytes | InferResponse:
+        """Return decisions."""
+        progress = PROGRESS.get(None)
+        if progress is not None:
+            progress.reached_model = True
+        protocol = "v2" if isinstance(payload, InferRequest) else "v1"
+        request_id = _request_id(payload, headers or {})
+        try:
+            answer = await self._predict(payload, request_id)
+        except RequestFailedError as err:
+            metrics.REQUESTS.labels(protocol, err.code.value).inc()
+            raise
+        metrics.REQUESTS.labels(protocol, "answered").inc()
+        if isinstance(answer, bytes) and response_headers is not None:
+            response_headers.update({"content-type": "application/json", REQUEST_ID: request_id})
+        return answer
+
+    async def _predict(
+        self, payload: dict[str, Any] | InferRequest, request_id: str
+    ) -> bytes | InferResponse:
+        ask = Ask(instances_of(payload), request_id)
+        if isinstance(payload, InferRequest):
+            payload.id = payload.id or request_id
+            request: InferRequest = payload
+            return await self._answer(ask, lambda found: v2_answer(request, self.name, found))
+        return await self._answer(ask, v1_answer)
+
+    async def _answer(self, ask: Ask, finish: Finish) -> bytes | InferResponse:
+        weight = len(ask.instances)
+        found: bytes | InferResponse
+        if weight > _SMALL or any(instance.explain for instance in ask.instances):
+            decide = functools.partial(self.decider.decide, ask.instances, ask.request_id)
+            found = await self.run(lambda: finish(decide()))
+        else:
+            found = await self.wait(lambda: self._together.submit((ask, finish), weight))
+        return found
+
+    def _answers(
+        self, jobs: Sequence[tuple[Ask, Finish]]
+    ) -> list[bytes | InferResponse | Exception]:
+        """Return the answer to each of several requests."""
+        metrics.TOGETHER.observe(len(jobs))
+        found = self.decider.decide_together([ask for ask, _ in jobs])
+        return [
+            answers if isinstance(answers, Exception) else _finished(finish, answers)
+            for (_, finish), answers in zip(jobs, found, strict=True)
+        ]
+
+    def get_input_types(self) -> list[dict[str, Any]]:
+        """Return the v2 inputs; every one but unique_id is optional."""
+        return [{"name": "unique_id", "datatype": "BYTES", "shape": [-1]}]
+
+    def get_output_types(self) -> list[dict[str, Any]]:
+        """Return the v2 outputs a caller can rely on."""
+        return [
+            {"name": "decision", "datatype": "BYTES", "shape": [-1]},
+            {"name": "mean", "datatype": "FP64", "shape": [-1, self.decider.model.horizon]},
+        ]
+
+
+def _request_id(payload: dict[str, Any] | InferRequest, headers: dict[str, str]) -> str:
+    """Return the caller's id of a request, as far as the log keeps it, or a new one."""
+    given = payload.id if isinstance(payload, InferRequest) else None
+    return str(given or headers.get(REQUEST_ID) or generate_uuid())[:_MAX_ID]
+
+
+def _finished(finish: Finish, answers: list[dict[str, Any]]) -> bytes | InferResponse | Exception:
+    try:
+        return finish(answers)
+    except Exception as err:
+        return err

@@ -1,0 +1,105 @@
+"""The gRPC door: KServe's servicer, guarded."""
+
+from typing import Any
+
+import grpc
+from kserve import ModelServer
+from kserve.errors import ModelNotReady
+from kserve.protocol.grpc import grpc_predict_v2_pb2_grpc
+from kserve.protocol.grpc.servicer import InferenceServicer
+
+from serving.api.contract import ErrorCode
+from serving.api.errors import RequestFailedError
+from serving.endpoint.guards import authorize, failure_of
+from serving.endpoint.queue import PROGRESS, Progress
+from serving.settings import ServerSettings
+
+_STATUS = {
+    ErrorCode.INVALID_REQUEST: grpc.StatusCode.INVALID_ARGUMENT,
+    ErrorCode.UNAUTHORIZED: grpc.StatusCode.UNAUTHENTICATED,
+    ErrorCode.CLOSED: grpc.StatusCode.PERMISSION_DENIED,
+    ErrorCode.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+    ErrorCode.TOO_LARGE: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    ErrorCode.BUSY: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    ErrorCode.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
+    ErrorCode.TIMEOUT: grpc.StatusCode.DEADLINE_EXCEEDED,
+}
+_OPEN_TO_ALL = ("ServerLive", "ServerReady")
+
+
+class _Servicer(InferenceServicer):  # type: ignore[misc]
+    """KServe's servicer without the operations that change what is served.
+
+    A model with `infer_raw` gets requests of raw tensors as they are: KServe's own objects on the
+    way there and back cost more than a small graph.
+    """
+
+    async def ModelInfer(self, request: Any, context: Any) -> Any:
+        model = self._data_plane.model_registry.get_model(request.model_name)
+        infer_raw = getattr(model, "infer_raw", None)
+        if infer_raw is None or not request.raw_input_contents:
+            return await super().ModelInfer(request, context)
+        self.validate_grpc_request(request)
+        if not model.ready:
+            raise ModelNotReady(request.model_name)
+        return await infer_raw(request)
+
+    async def RepositoryModelLoad(self, request: Any, context: Any) -> Any:
+        raise RequestFailedError(ErrorCode.CLOSED, "models are not loaded or unloaded here.")
+
+    async def RepositoryModelUnload(self, request: Any, context: Any) -> Any:
+        raise RequestFailedError(ErrorCode.CLOSED, "models are not loaded or unloaded here.")
+
+
+class _Guarded:
+    """A servicer whose calls ask for the token and fail as every request here does.
+
+    An interceptor would make a handler anew for every call.
+
+    Args:
+        servicer: Inside.
+        token: Bearer token, "" for none.
+    """
+
+    def __init__(self, servicer: _Servicer, token: str) -> None:
+        self._servicer, self._token = servicer, token
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._servicer, name)
+        is_open = not self._token or name in _OPEN_TO_ALL
+
+        async def guarded(request: Any, context: Any) -> Any:
+            progress = Progress()
+            PROGRESS.set(progress)
+            try:
+                if not is_open:
+                    metadata = dict(context.invocation_metadata())
+                    authorize(metadata.get("authorization", ""), self._token)
+                return await call(request, context)
+            except grpc.aio.AbortError:
+                raise
+            except Exception as err:
+                failure = failure_of(err, reached_model=progress.reached_model)
+                status = _STATUS.get(failure.code, grpc.StatusCode.INTERNAL)
+                await context.abort(status, f"{failure.code.value}: {failure.message}")
+
+        return guarded
+
+
+async def start_grpc(server: ModelServer, settings: ServerSettings) -> Any:
+    """Start the gRPC server; None when no port is set."""
+    if settings.grpc_port is None:
+        return None
+    calls = grpc.aio.server(
+        options=[
+            ("grpc.max_receive_message_length", settings.max_body_bytes),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.so_reuseport", 0),
+        ],
+    )
+    servicer = _Servicer(server.dataplane, server.model_repository_extension)
+    guarded = _Guarded(servicer, settings.token)
+    grpc_predict_v2_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(guarded, calls)
+    calls.add_insecure_port(f"{settings.host}:{settings.grpc_port}")
+    await calls.start()
+    return calls

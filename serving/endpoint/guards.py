@@ -1,0 +1,44 @@
+"""What both doors of a server share: who may enter, and what failures look like outside."""
+
+import hmac
+import logging
+
+import kserve.errors
+from starlette.exceptions import HTTPException
+
+from serving.api.contract import ErrorCode
+from serving.api.errors import RequestFailedError
+
+_logger = logging.getLogger(__name__)
+UNAVAILABLE = (
+    kserve.errors.ModelNotReady,
+    kserve.errors.ServerNotReady,
+    kserve.errors.ServerNotLive,
+)
+
+
+def failure_of(err: Exception, *, reached_model: bool) -> RequestFailedError:
+    """Return what a caller is told of an exception: never its text, unless it is ours."""
+    if isinstance(err, RequestFailedError):
+        return err
+    if isinstance(err, kserve.errors.ModelNotFound):
+        return RequestFailedError(ErrorCode.NOT_FOUND, "there is no model of this name here.")
+    if isinstance(err, UNAVAILABLE):
+        return RequestFailedError(ErrorCode.UNAVAILABLE, "the model is not ready yet.")
+    if isinstance(err, NotImplementedError):
+        return RequestFailedError(ErrorCode.NOT_FOUND, "there is no such operation.")
+    if isinstance(err, HTTPException) and err.status_code in (404, 405):
+        return RequestFailedError(ErrorCode.NOT_FOUND, "there is no such operation.")
+    if not reached_model:
+        return RequestFailedError(
+            ErrorCode.INVALID_REQUEST, "the body is not a request of KServe's protocol."
+        )
+    _logger.error("a request failed", exc_info=err)
+    return RequestFailedError(ErrorCode.INTERNAL, "something went wrong here; it has been logged.")
+
+
+def authorize(header: str, token: str) -> None:
+    """Raise RequestFailedError unless the header shows the token."""
+    scheme, _, given = header.partition(" ")
+    if scheme.lower() != "bearer" or not hmac.compare_digest(given.encode(), token.encode()):
+        raise RequestFailedError(ErrorCode.UNAUTHORIZED, "send the bearer token of this server.")

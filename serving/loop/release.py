@@ -1,0 +1,180 @@
+"""From a registered version to one at work, where the deployment's configuration says."""
+
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from invopt.config import Config
+from invopt.deployment import DeploymentConfig
+from invopt.errors import InvalidInputError
+from invopt.files import write_json
+from serving.cluster.inference_service import (
+    InferenceService,
+    Release,
+    kept_release,
+    served_release,
+)
+from serving.cluster.kubernetes import terminable
+from serving.cluster.rollout import Rollout, return_to_previous
+from serving.deployment import Deployment
+from serving.loop.local_release import deploy_local
+from serving.settings import DEPLOYER, Settings
+from serving.stores.deployment_record import NO_IMAGE, grounds, image_of, software
+from serving.stores.registry import Registry
+
+Notify = Callable[[str], None]
+
+
+def deploy(
+    deployment: Deployment, config: dict[str, Any], version: str, out: str, notify: Notify
+) -> str:
+    """Put a registered version to work and make it champion; returns the champion.
+
+    Args:
+        deployment: Where it goes to work.
+        config: The whole configuration.
+        version: Of the registered model.
+        out: Where the evidence goes, as JSON.
+        notify: Called with lines of progress.
+
+    Raises:
+        InvalidInputError: If it does not answer rightly; what served before serves on.
+    """
+    run = Config.model_validate(config)
+    ways = {"process": _in_a_process, "inferenceservice": _in_the_cluster}
+    way, registry = deployment.cluster.deployer, deployment.registry
+    if way not in ways:
+        raise InvalidInputError(f"{DEPLOYER} must be one of {', '.join(ways)}, got {way!r}.")
+    found = grounds(
+        registry.evidence_path(run.name, version), registry.snapshot_of(run.name, version)
+    )
+    deployed = ways[way](deployment, run, version, notify)
+    write_json(out, {"deployer": way} | deployed | found | {"software": software()})
+    registry.keep_evidence(run.name, version, Path(out))
+    return registry.champion_version(run.name)
+
+
+def roll_back(
+    deployment: Deployment,
+    service: str,
+    namespace: str | None,
+    model: str | None,
+    notify: Notify,
+) -> str:
+    """Bring back what an InferenceService served before, and make it champion; returns the version.
+
+    Registry and endpoint are one fact: where an earlier rollback or promotion was cut off between
+    the two, this one finishes it, and nothing else.
+
+    Args:
+        deployment: Whose registry and cluster they are.
+        service: Name of the InferenceService.
+        namespace: Of the service, None for the connection's own.
+        model: Registered name, None for the service's.
+        notify: Called with lines of progress.
+
+    Raises:
+        InvalidInputError: If there is nothing to go back to, or the registry is not that of the
+            service; nothing is changed then.
+    """
+    name, registry = model or service, deployment.registry
+    found = InferenceService(deployment.connect(namespace), service, notify)
+    current = found.read()
+    now, kept = served_release(current["spec"]), kept_release(current)
+    champion = _known_champion(registry, name)
+    if now is not None and champion != now.version and _holds(registry, name, now):
+        notify(f"{service} serves version {now.version}, the registry says {champion or 'none'}")
+        registry.make_champion(name, now.version)
+        return now.version
+    if kept is not None and not _holds(registry, name, kept):
+        raise InvalidInputError(
+            f"in {registry.settings.tracking_uri} version {kept.version} of {name} is not "
+            f"what {service} served before ({kept.source}). {_REACH}"
+        )
+    version = return_to_previous(found, DeploymentConfig())
+    registry.make_champion(name, version)
+    return version
+
+
+def roll_back_local(registry: Registry, model: str | None, notify: Notify) -> str:
+    """Make the champion before the present one champion again; returns its version.
+
+    Servers of the workspace take it up by themselves. Doing it twice goes forward again.
+
+    Raises:
+        InvalidInputError: If there was none before.
+    """
+    name = model or registry.only_model()
+    before, now = registry.previous_version(name), registry.champion_version(name)
+    if not before:
+        raise InvalidInputError(
+            f"{name} has had no champion before version {now or 'none'}: there is nothing to go "
+            "back to. Run the training pipeline for another version."
+        )
+    notify(f"going back from {now} to {before}")
+    registry.make_champion(name, before)
+    return before
+
+
+_REACH = (
+    "Name the service's own registry: `kubectl port-forward svc/mlflow 5000` and "
+    "MLFLOW_TRACKING_URI=http://localhost:5000, and the registered name with --name."
+)
+
+
+def _known_champion(registry: Registry, name: str) -> str:
+    """Return the champion's version.
+
+    Raises:
+        InvalidInputError: If the registry knows no such model: it is another one.
+    """
+    if name not in {known for known, _ in registry.registered_versions()}:
+        raise InvalidInputError(
+            f"the registry {registry.settings.tracking_uri} knows no model {name}: a "
+            f"rollback moves registry and endpoint together. {_REACH}"
+        )
+    return registry.champion_version(name)
+
+
+def _holds(registry: Registry, name: str, release: Release) -> bool:
+    """Return whether the registry has this version with these files."""
+    known = release.version in {v for n, v in registry.registered_versions() if n == name}
+    return known and registry.model_source(name, release.version) == release.source
+
+
+def known_series(settings: Settings, num: int) -> list[str]:
+    """Return some series of the newest features, spread over all of them.
+
+    Raises:
+        InvalidInputError: If nothing was published.
+    """
+    folder = settings.feature_store / "series_window"
+    files = sorted(folder.glob("*.parquet"))
+    if not files:
+        raise InvalidInputError(f"no feature table in {folder}: publish features first.")
+    names = pq.read_table(files[-1], columns=["unique_id"])["unique_id"].to_pylist()
+    return names[:: max(1, -(-len(names) // num))]
+
+
+def _in_a_process(
+    deployment: Deployment, run: Config, version: str, notify: Notify
+) -> dict[str, Any]:
+    deploy_local(deployment, run.name, version, notify)
+    return {"version": version, "images": {"job": NO_IMAGE, "server": NO_IMAGE}}
+
+
+def _in_the_cluster(
+    deployment: Deployment, run: Config, version: str, notify: Notify
+) -> dict[str, Any]:
+    cluster, registry = deployment.connect(), deployment.registry
+    service = InferenceService(cluster, run.deployment.service, notify)
+    release = Release(version, registry.model_source(run.name, version))
+    names = known_series(deployment.settings, run.deployment.num_series)
+    with terminable():
+        evidence = Rollout(service, release, run.deployment, names).run()
+    registry.make_champion(run.name, version)
+    job = image_of(cluster.items("pods"), platform.node())
+    return evidence | {"images": {"job": job, "server": evidence["images"]}}

@@ -1,0 +1,183 @@
+"""From evidence to a training run: decide, start, follow, and learn how it ended."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from invopt.config import Config, GovernorConfig
+from invopt.errors import InvalidInputError
+from invopt.files import read_json, write_json
+from invopt.monitoring.decision import FAILED, KEPT, PROMOTED, Situation
+from invopt.monitoring.signals import Signal
+from serving.deployment import Deployment
+from serving.loop.cluster_retraining import Asked, arguments_of, lasting_of, reconcile, run_name
+from serving.stores.governor_store import Claim, GovernorStore, clock
+from serving.stores.governor_tables import as_text
+
+Notify = Callable[[str], None]
+_TOLD = 5  # latest retrainings
+
+
+# Runs a training; returns the run's folder.
+Train = Callable[[Asked], Path]
+
+
+def govern(
+    deployment: Deployment,
+    evidence: str,
+    config: dict[str, Any],
+    run: str,
+    out: str,
+    notify: Notify,
+) -> str:
+    """Decide about a period, write evidence and decision as one JSON file, return the word.
+
+    Args:
+        deployment: Whose governor decides.
+        evidence: Folder that `steps.monitor` wrote.
+        config: The whole configuration.
+        run: Monitoring run.
+        out: File to write.
+        notify: Called with a line of progress.
+    """
+    whole = Config.model_validate(config)
+    content = read_json(Path(evidence) / "evidence.json")
+    situation = situation_of(content, whole.name)
+    deployment.settings.workspace.mkdir(parents=True, exist_ok=True)
+    with deployment.governor() as store:
+        if deployment.settings.pipeline_host:
+            reconcile(deployment, store, whole, notify)
+        now = clock()
+        decision, claim = store.decide(situation, whole.governor, now, run)
+    write_json(
+        out,
+        {
+            "decision": decision.action,
+            "reason": decision.reasons[0],
+            "run": run,
+            "decided_at": as_text(now),
+            "governor": decision.as_dict(),
+            "claim": None if claim is None else vars(claim),
+            **content,
+        },
+    )
+    notify(f"{decision.action}: {decision.reasons[0]}")
+    return decision.action
+
+
+def situation_of(content: dict[str, Any], model: str) -> Situation:
+    """Return what the governor looks at of an evidence file."""
+    return Situation(
+        model, content["version"], content["start"], content["end"], content["conclusive"],
+        content["why_not"], tuple(Signal.from_dict(s) for s in content["signals"]),
+        content["new_periods"], content["age_days"], content["last_day"],
+    )  # fmt: skip
+
+
+def retrain_if_decided(
+    deployment: Deployment, decision: Path, config: Config, train: Train, tell: Notify
+) -> None:
+    """Start the training that a decision claimed, and tell the governor how it ended.
+
+    Args:
+        deployment: Whose governor decided.
+        decision: File that the governing step left.
+        config: Of the run.
+        train: Runs it.
+        tell: Called with each line of progress.
+
+    Raises:
+        InvalidInputError: If the training fails; the governor knows by then, as after any error.
+    """
+    content = read_json(decision)
+    if content["claim"] is None or deployment.settings.pipeline_host:
+        return
+    claim = Claim(**content["claim"])
+    with deployment.governor() as store:
+        if not store.begin(claim, run_name(claim), config.governor, clock()):
+            tell("the claim on the retraining has run out; nothing is started")
+            return
+        tell(f"retraining because {content['reason']}")
+        with leased(store, claim, config.governor) as ours:
+            try:
+                folder = train(Asked(arguments_of(claim), *lasting_of(content)))
+                word = read_json(folder / "verdict.json")["decision"]
+            except BaseException:
+                # Whatever it was: the lease need not run out for the governor to know.
+                store.finish(claim, FAILED, clock())
+                raise
+            if not ours():
+                tell("the lease was lost while training; the outcome is not counted")
+            store.finish(claim, PROMOTED if word == "promote" else KEPT, clock())
+
+
+@contextmanager
+def leased(
+    store: GovernorStore, claim: Claim, config: GovernorConfig
+) -> Iterator[Callable[[], bool]]:
+    """Keep a lease alive while a local run goes on; yields a question: is it still ours?
+
+    A run that lost its lease has to stop: another may have started.
+    """
+    ended, lost = threading.Event(), threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(config.lease_minutes * 60 / 4):
+            if not store.renew(claim, config, clock()):
+                lost.set()
+                return
+
+    thread = threading.Thread(target=beat, daemon=True, name="lease")
+    thread.start()
+    try:
+        yield lambda: not lost.is_set()
+    finally:
+        ended.set()
+        thread.join()
+
+
+def switch_retraining(deployment: Deployment, model: str, *, off: bool, reason: str) -> None:
+    """Turn retraining of a model off or on; on also closes the breaker.
+
+    Args:
+        deployment: Whose governor it is.
+        model: Registered name.
+        off: True to turn it off.
+        reason: Kept with the switch.
+
+    Raises:
+        InvalidInputError: If there is no such model: a misspelt switch would stop nothing.
+    """
+    with _remembering(deployment, model) as store:
+        store.switch(model, off=off, reason=reason, now=clock())
+
+
+def tell_retraining(deployment: Deployment, model: str, tell: Notify) -> None:
+    """Tell whether retraining of a model is on, and how its latest runs ended.
+
+    Raises:
+        InvalidInputError: If there is no such model.
+    """
+    with _remembering(deployment, model) as store:
+        memory = store.memory(model)
+    state = f"off: {memory.switched_off}" if memory.switched_off else "on"
+    tell(f"retraining of {model} is {state}")
+    for run in memory.retrainings[-_TOLD:]:
+        under_way = f"under way, its lease runs out {run.lease_until:%Y-%m-%d %H:%M} UTC"
+        tell(f"  {run.claimed_at:%Y-%m-%d %H:%M} UTC, {run.key}: {run.outcome or under_way}")
+    if not memory.retrainings:
+        tell("  none was started yet")
+
+
+@contextmanager
+def _remembering(deployment: Deployment, model: str) -> Iterator[GovernorStore]:
+    with deployment.governor() as store:
+        if not store.audit(model, limit=1):
+            names = sorted({name for name, _ in deployment.registry.registered_versions()})
+            if model not in names:
+                raise InvalidInputError(
+                    f"there is no model named {model}: registered are {', '.join(names) or 'none'}."
+                )
+        yield store

@@ -1,0 +1,349 @@
+"""Windows of series from the online store, as arrays: one read per request.
+
+Feast's own get_online_features turns every number of an array into a Python object; here the
+store's rows are decoded as blocks. That both give the same values is a test. Feast does not
+enforce a time to live online: ages are checked by whoever asks.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from feature_repo.rows import Block, decode_rows
+from invopt.features.tables import (
+    GROUP_KEY,
+    ON_SALE,
+    SALES,
+    SERIES_KEY,
+    TIMESTAMP,
+    TableLayout,
+    group_ids,
+)
+from invopt.timeline import Timeline
+from serving.api import metrics
+from serving.api.errors import StoreUnavailableError
+from serving.settings import Settings
+from serving.stores.alignment import aligned
+from serving.stores.feature_store import (
+    ARRIVALS,
+    STOCK,
+    newest_windows,
+    open_store,
+    published_names,
+    read_layout,
+)
+from serving.stores.materialise import online_rows
+
+FORECAST_FIELDS = ("mean", "quantiles", "levels", "model_version")
+_GROUP_SECONDS = 60.0
+_OPEN_SECONDS = 2.0
+_logger = logging.getLogger(__name__)
+# When a row was known, seconds since 1970, and its values by name.
+Found = tuple[float, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Series whose windows end at the same period.
+
+    Attributes:
+        rows: Columns of the series table; arrays (series, period), values by row.
+        position: on_hand, on_order, backorders by series, NaN where unknown; arrivals (series,
+            periods) under way by the period after the window they arrive at the start of; units.
+        stock_known_at: When the position was known, seconds since 1970; NaN where the store has
+            none, or the caller's is used instead.
+        known_at: When the sales were known, seconds since 1970.
+    """
+
+    rows: dict[str, Any] = field(repr=False)
+    position: dict[str, npt.NDArray[np.float64]] = field(repr=False)
+    stock_known_at: npt.NDArray[np.float64] = field(repr=False)
+    known_at: float
+
+    @property
+    def names(self) -> list[str]:
+        """Series."""
+        return list(self.rows[SERIES_KEY])
+
+    @property
+    def num_periods(self) -> int:
+        """Periods of a window."""
+        return int(self.rows[SALES].shape[1])
+
+    def select(self, at: Sequence[int], names: Sequence[str]) -> "Windows":
+        """Return copies of some rows, any number of times each, under other names."""
+        index = np.asarray(at)
+        rows = {
+            n: v[index].copy() if isinstance(v, np.ndarray) else [v[i] for i in at]
+            for n, v in self.rows.items()
+        }
+        rows[SERIES_KEY] = list(names)
+        position = {n: v[index] for n, v in self.position.items()}
+        return Windows(rows, position, self.stock_known_at[index], self.known_at)
+
+
+@dataclass(frozen=True)
+class StoredForecast:
+    """A forecast kept in the online store by replenishment; arrays flat as published."""
+
+    mean: npt.NDArray[np.float32] = field(repr=False)
+    quantiles: npt.NDArray[np.float32] = field(repr=False)
+    levels: npt.NDArray[np.float32] = field(repr=False)
+    model_version: str
+    known_at: float
+
+
+class OnlineFeatures:
+    """Reads the online store, never for longer than allowed.
+
+    After a failure the store is left alone for two seconds; calls in between fail at once.
+
+    Args:
+        settings: Where the store is.
+        seconds: Longest time of one read.
+        clock: Monotonic seconds.
+
+    Attributes:
+        layout: Of the published tables.
+        published: Number that tells one publication from another.
+        newest: When the newest published windows were known, seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        seconds: float = 1.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.settings, self.seconds, self.clock = settings, seconds, clock
+        self.store = open_store(settings)
+        self._rows = online_rows(self.store)
+        self.pool = ThreadPoolExecutor(4, thread_name_prefix="online-store")
+        self._open_until = float("-inf")
+        self._groups: dict[str, Any] = {}
+        self._asked: set[str] = set()
+        self._groups_at, self._groups_version = float("-inf"), 0
+        self._lock = threading.Lock()
+        self.reload()
+
+    def reload(self) -> None:
+        """Read again what was published: layout and definitions."""
+        self.layout: TableLayout = read_layout(self.settings)
+        self.published = self.version()
+        self.newest = _newest(self.settings)
+        self.store.refresh_registry()
+        names = ["series_window", "stock_position", "last_forecast"]
+        names += ["group_window"] if self.layout.group_channels else []
+        self.views = {name: self.store.get_feature_view(name) for name in names}
+        with self._lock:
+            self._groups, self._asked, self._groups_at = {}, set(), float("-inf")
+
+    def version(self) -> float:
+        """Return a number that changes when other tables are published."""
+        return (self.settings.feature_store / "layout.json").stat().st_mtime
+
+    def example(self) -> str:
+        """Return a published series; "-", which nobody has, where none is published."""
+        return next(iter(published_names(self.settings, 1)), "-")
+
+    def close(self) -> None:
+        """End the reading threads."""
+        self.pool.shutdown(wait=False, cancel_futures=True)
+
+    def check(self, seconds: float = 30.0) -> None:
+        """Read one key that does not exist; the first read may take its time.
+
+        Raises:
+            StoreUnavailableError: If the store does not answer.
+        """
+        self._read(SERIES_KEY, ["-"], ["stock_position"], seconds)
+
+    def read(self, names: Sequence[str]) -> list[Windows]:
+        """Return the windows of the series that have one, by the time they end at.
+
+        Raises:
+            StoreUnavailableError: If the store does not answer.
+        """
+        found, stock = self._read(SERIES_KEY, names, ["series_window", "stock_position"])
+        blocks = [block for block in found if block.columns.get(SALES) is not None]
+        missing = len(names) - sum(len(block.at) for block in blocks)
+        metrics.FEATURE_MISSES.labels("series_window").inc(missing)
+        position, known_at = _position(stock, len(names))
+        fields = [SALES, ON_SALE, *self.layout.static, *self.layout.series_fields]
+        return [
+            Windows(
+                _columns(block, fields, names),
+                self._position_at(block, position, known_at),
+                known_at[block.at],
+                block.micros / 1_000_000,
+            )
+            for block in blocks
+        ]
+
+    def last_forecasts(self, names: Sequence[str]) -> dict[str, StoredForecast]:
+        """Return the forecasts kept for some series.
+
+        Raises:
+            StoreUnavailableError: If the store does not answer.
+        """
+        [blocks] = self._read(SERIES_KEY, names, ["last_forecast"])
+        return {
+            names[place]: StoredForecast(
+                **{n: row.get(n) for n in FORECAST_FIELDS},  # type: ignore[arg-type]
+                known_at=known_at,
+            )
+            for place, (known_at, row) in _rows(blocks).items()
+        }
+
+    def groups_version(self, windows: Windows) -> int:
+        """Make sure the series' groups are in memory; return a number that changes with them.
+
+        Raises:
+            StoreUnavailableError: If the store does not answer.
+        """
+        if not self.layout.group_channels:
+            return 0
+        needed = group_ids(windows.rows, self.layout)
+        with self._lock:
+            asked, version = self._asked, self._groups_version
+            expired = self.clock() - self._groups_at > _GROUP_SECONDS
+        if not expired and needed <= asked:
+            return version
+        keys = sorted(needed | asked)
+        [blocks] = self._read(GROUP_KEY, keys, ["group_window"])
+        found = _rows(blocks)
+        metrics.FEATURE_MISSES.labels("group_window").inc(len(keys) - len(found))
+        with self._lock:
+            self._groups = {keys[place]: row for place, row in found.items()}
+            self._asked, self._groups_at = set(keys), self.clock()
+            self._groups_version += 1
+            return self._groups_version
+
+    def group_rows(self, windows: Windows) -> dict[str, Any]:
+        """Return the group table's rows in memory, as of the windows' end.
+
+        Group sales behind the series' (sales were pushed since) repeat their last season.
+
+        Raises:
+            ContractError: If the groups of a channel are not online.
+        """
+        if not self.layout.group_channels:
+            return {}
+        with self._lock:
+            known = self._groups
+        return aligned(known, windows.known_at, windows.num_periods, self.layout)
+
+    def _position_at(
+        self,
+        block: Block,
+        position: Mapping[str, npt.NDArray[np.float64]],
+        known_at: npt.NDArray[np.float64],
+    ) -> dict[str, npt.NDArray[np.float64]]:
+        """Return the position of a block's series, arrivals counted from the end of its windows."""
+        found = {name: values[block.at] for name, values in position.items()}
+        end, counted = block.micros / 1_000_000, known_at[block.at]
+        earlier = set(counted[counted < end].tolist())  # sales were pushed since
+        if not earlier:
+            return found
+        timeline = Timeline(pd.Timestamp(end, unit="s"), self.layout.freq, 0)
+        for time_ in earlier:
+            periods = -timeline.index_of(pd.DatetimeIndex([pd.Timestamp(time_, unit="s")]))[0]
+            rows = counted == time_
+            found[ARRIVALS][rows] = _later(found[ARRIVALS][rows], int(periods))
+        used = np.flatnonzero(found[ARRIVALS].any(axis=0))
+        found[ARRIVALS] = found[ARRIVALS][:, : max([1, *(used + 1)])]
+        return found
+
+    def _read(
+        self, key: str, names: Sequence[str], views: Sequence[str], seconds: float | None = None
+    ) -> list[list[Block]]:
+        """Return what each view holds of some keys."""
+        if self.clock() < self._open_until:
+            metrics.STORE_FAILURES.labels("left alone").inc()
+            raise StoreUnavailableError
+        job = self.pool.submit(self._read_now, key, names, views)
+        try:
+            return job.result(seconds or self.seconds)
+        except FutureTimeoutError as err:
+            kind: BaseException = err
+            metrics.STORE_FAILURES.labels("slow").inc()
+        except Exception as err:  # every store has error classes of its own
+            kind = err
+            metrics.STORE_FAILURES.labels("down").inc()
+        self._open_until = self.clock() + _OPEN_SECONDS
+        _logger.warning("online store failed: %s", type(kind).__name__)
+        raise StoreUnavailableError from kind
+
+    def _read_now(self, key: str, names: Sequence[str], views: Sequence[str]) -> list[list[Block]]:
+        from feature_repo.row_store import text_keys  # noqa: PLC0415  (imports Feast)
+
+        wanted = [self.views[view] for view in views]
+        rows = self._rows.read_rows(self.store.config, wanted, text_keys(key, names))
+        return [decode_rows(some) for some in rows]
+
+
+def _newest(settings: Settings) -> float:
+    """Return when the newest published windows were known."""
+    file = newest_windows(settings)
+    date = "19700101" if file is None else file.name.split("-")[0]
+    return pd.Timestamp(date, tz="UTC").timestamp()
+
+
+def _rows(blocks: Sequence[Block]) -> dict[int, Found]:
+    """Return rows one by one, by their place among the keys."""
+    return {
+        place: (block.micros / 1_000_000, block.row(number))
+        for block in blocks
+        for number, place in enumerate(block.at)
+    }
+
+
+def _columns(block: Block, fields: list[str], names: Sequence[str]) -> dict[str, Any]:
+    num = len(block.at)
+    rows: dict[str, Any] = {SERIES_KEY: [names[place] for place in block.at]}
+    for name in fields:
+        values = block.columns.get(name)
+        rows[name] = [None] * num if values is None else values
+    rows[TIMESTAMP] = [pd.Timestamp(block.micros, unit="us")] * num
+    return rows
+
+
+def _position(
+    stock: Sequence[Block], num: int
+) -> tuple[dict[str, npt.NDArray[np.float64]], npt.NDArray[np.float64]]:
+    """Return the position of each key and when it was known, NaN where there is none."""
+    found = {name: np.full(num, np.nan) for name in STOCK}
+    known_at = np.full(num, np.nan)
+    coming = [(block.at, block.columns.get(ARRIVALS)) for block in stock]
+    lengths = [units.shape[1] for _, units in coming if units is not None]
+    arrivals = np.zeros((num, max([1, *lengths])))
+    for block, (at, units) in zip(stock, coming, strict=True):
+        known_at[at] = block.micros / 1_000_000
+        for name, values in found.items():
+            given = block.columns.get(name)
+            if given is not None:
+                values[at] = given
+        if units is not None:
+            arrivals[at, : units.shape[1]] = units
+    return found | {ARRIVALS: arrivals}, known_at
+
+
+def _later(arrivals: npt.NDArray[np.float64], periods: int) -> npt.NDArray[np.float64]:
+    """Return (series, period) arrivals as they stand periods after the count.
+
+    What was due since is due next: nobody has told that it arrived, or it would be on hand.
+    """
+    later = np.zeros_like(arrivals)
+    later[:, 0] = arrivals[:, : periods + 1].sum(axis=1)
+    rest = arrivals[:, periods + 1 :]
+    later[:, 1 : 1 + rest.shape[1]] = rest
+    return later

@@ -1,0 +1,25 @@
+"""The plans of past reviews, kept in the workspace: one file per model and review date."""
+
+import shutil
+from pathlib import Path
+
+from invopt.files import replacing_file
+
+
+def last_plan(plans: Path, name: str, before: str) -> Path | None:
+    """Return the latest plan of a review before a date, None for a first review.
+
+    Args:
+        plans: Folder of all plans.
+        name: Of the registered model.
+        before: Review date, YYYY-MM-DD; its own plan does not count, so that planning a review
+            twice gives the same plan twice.
+    """
+    found = sorted(p for p in (plans / name).glob("*.csv") if p.stem < before)
+    return found[-1] if found else None
+
+
+def keep_plan(plans: Path, name: str, review_date: str, plan: str) -> None:
+    """Keep a review's plan, in place of an earlier one of the same review."""
+    with replacing_file(plans / name / f"{review_date}.csv") as partial:
+        shutil.copyfile(plan, partial)

@@ -1,0 +1,250 @@
+"""The model registry; the only file that knows MLflow."""
+
+import functools
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from invopt.errors import InvalidInputError
+from serving.settings import Settings
+from serving.stores.databases import make_database
+from serving.stores.deployment_record import DEPLOYMENT
+from serving.stores.model_store import ModelStore
+
+CHAMPION, PREVIOUS = "champion", "previous"
+_LOGGERS = ("mlflow", "alembic")
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A version of a model.
+
+    Attributes:
+        name: Of the model.
+        version: Its number.
+        snapshot: Name of the data it was trained on, "" where it was not told.
+        since: When it was registered, UTC.
+    """
+
+    name: str
+    version: str
+    snapshot: str
+    since: datetime
+
+
+class Registry:
+    """The registered models of a deployment.
+
+    Args:
+        settings: Of the deployment: MLflow's address, and where models are kept.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._store = ModelStore(settings.model_store, settings.workspace)
+
+    @functools.cached_property
+    def _client(self) -> Any:
+        # MLflow looks for updates and reports usage unless told not to.
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("DO_NOT_TRACK", "true")
+        from mlflow import MlflowClient  # noqa: PLC0415  (three seconds of import)
+
+        for logger in _LOGGERS:
+            logging.getLogger(logger).setLevel(logging.WARNING)
+        uri = self.settings.tracking_uri
+        self.settings.workspace.mkdir(parents=True, exist_ok=True)
+        make_database(uri, lambda uri: MlflowClient(uri, uri).search_experiments())
+        return MlflowClient(uri, uri)
+
+    def register(
+        self,
+        name: str,
+        model: str,
+        evidence: Iterable[str],
+        tags: Mapping[str, str],
+        notify: Callable[[str], None],
+    ) -> str:
+        """Copy a model and its evidence into the registry's store and return the new version.
+
+        What was registered before with the same files is found again: a step that runs twice, or
+        once more after it was cut off, leaves one version.
+
+        Args:
+            name: Of the registered model.
+            model: Model folder.
+            evidence: Files and folders kept beside it.
+            tags: Of the version: the data it was trained on, and what it was trained for.
+            notify: Called with a line of progress.
+        """
+        client = self._client
+        if not client.search_registered_models(f"name = '{name}'"):
+            client.create_registered_model(name)
+        folder = self.settings.workspace / "models" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
+        partial.chmod(0o755)  # mkdtemp's own is for one user only, and servers read as another
+        shutil.copytree(model, partial / "model")
+        for item in map(Path, evidence):
+            copy = shutil.copytree if item.is_dir() else shutil.copy2
+            (partial / "evidence").mkdir(exist_ok=True)
+            copy(item, partial / "evidence" / item.name)
+        metrics = _metrics(partial)
+        place = self._store.put(partial, name)
+        if found := [v for v in _versions(client, name) if v.source == f"{place}/model"]:
+            notify(f"{name} version {found[0].version} holds this model already")
+            return str(found[0].version)
+        run = client.create_run(_experiment(client, name))
+        for key, value in metrics.items():
+            client.log_metric(run.info.run_id, key, value)
+        client.set_terminated(run.info.run_id)
+        version = client.create_model_version(
+            name,
+            source=f"{place}/model",
+            run_id=run.info.run_id,
+            tags={name: value for name, value in tags.items() if value},
+        )
+        notify(f"registered {name} version {version.version}")
+        return str(version.version)
+
+    def make_champion(self, name: str, version: str) -> None:
+        """Point the champion alias at a version; the one before is kept as `previous`."""
+        client = self._client
+        current = self.champion_version(name)
+        if current and current != version:
+            client.set_registered_model_alias(name, PREVIOUS, current)
+        client.set_registered_model_alias(name, CHAMPION, version)
+
+    def champion_version(self, name: str) -> str:
+        """Return the champion's version, "" when there is none."""
+        found = self._aliased(name, CHAMPION)
+        return str(found.version) if found is not None else ""
+
+    def previous_version(self, name: str) -> str:
+        """Return the version that was champion before, "" when there was none."""
+        found = self._aliased(name, PREVIOUS)
+        return str(found.version) if found is not None else ""
+
+    def champion_path(self, name: str, *, required: bool = False) -> Path | None:
+        """Return the champion's model folder.
+
+        Raises:
+            InvalidInputError: If it is required and there is none.
+        """
+        found = self._aliased(name, CHAMPION)
+        if found is not None:
+            return self._store.local(str(found.source))
+        if required:
+            raise self._no_champion(name)
+        return None
+
+    def champion_of(self, name: str) -> Registered:
+        """Return what is registered of the champion, without its files.
+
+        Raises:
+            InvalidInputError: If there is none.
+        """
+        found = self._aliased(name, CHAMPION)
+        if found is None:
+            raise self._no_champion(name)
+        since = datetime.fromtimestamp(found.creation_timestamp / 1000, UTC)
+        return Registered(name, str(found.version), str(found.tags.get("snapshot", "")), since)
+
+    def champion_run(self, name: str) -> str:
+        """Return the id of the pipeline run that made the champion, "" where it was not told."""
+        found = self._aliased(name, CHAMPION)
+        return "" if found is None else str(found.tags.get("run", ""))
+
+    def has_version_for(self, name: str, retraining: str) -> bool:
+        """Return whether a retraining, named by its key, ended in a version."""
+        return any(v.tags.get("retraining") == retraining for v in _versions(self._client, name))
+
+    def registered_versions(self) -> list[tuple[str, str]]:
+        """Return name and version of everything registered, newest first."""
+        found = self._client.search_model_versions()
+        newest = sorted(found, key=lambda version: -version.creation_timestamp)
+        return [(str(version.name), str(version.version)) for version in newest]
+
+    def version_path(self, name: str, version: str) -> Path:
+        """Return the model folder of one version.
+
+        Raises:
+            InvalidInputError: If there is no such version.
+        """
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+        try:
+            return self._store.local(self.model_source(name, version))
+        except MlflowException as err:
+            raise InvalidInputError(
+                f"no version {version} of {name} in {self.settings.tracking_uri}: {err.message}"
+            ) from err
+
+    def model_source(self, name: str, version: str) -> str:
+        """Return where the model folder of one version lies, URL or path."""
+        return str(self._client.get_model_version(name, version).source)
+
+    def snapshot_of(self, name: str, version: str) -> str:
+        """Return the name of the data one version was trained on, "" where it was not told."""
+        return str(self._client.get_model_version(name, version).tags.get("snapshot", ""))
+
+    def evidence_path(self, name: str, version: str) -> Path:
+        """Return the folder of evidence of one version."""
+        return self._store.local(f"{self._place_of(name, version)}/evidence")
+
+    def keep_evidence(self, name: str, version: str, file: Path) -> None:
+        """Keep a file of evidence beside a version."""
+        self._store.add(file, self._place_of(name, version), f"evidence/{DEPLOYMENT}")
+
+    def only_model(self) -> str:
+        """Return the name of the one registered model.
+
+        Raises:
+            InvalidInputError: If there is none, or more than one.
+        """
+        names = sorted(m.name for m in self._client.search_registered_models())
+        if len(names) != 1:
+            raise InvalidInputError(
+                f"name the model to serve with --name; registered are {', '.join(names) or 'none'}."
+            )
+        return str(names[0])
+
+    def _place_of(self, name: str, version: str) -> str:
+        return self.model_source(name, version).removesuffix("/model")
+
+    def _no_champion(self, name: str) -> InvalidInputError:
+        return InvalidInputError(
+            f"there is no champion named {name} in {self.settings.tracking_uri}: "
+            "run the training pipeline first, with the same workspace and configuration."
+        )
+
+    def _aliased(self, name: str, alias: str) -> Any:
+        client = self._client
+        models = client.search_registered_models(f"name = '{name}'")
+        if not models or alias not in models[0].aliases:
+            return None
+        return client.get_model_version_by_alias(name, alias)
+
+
+def _versions(client: Any, name: str) -> list[Any]:
+    return list(client.search_model_versions(f"name = '{name}'"))
+
+
+def _experiment(client: Any, name: str) -> str:
+    found = client.get_experiment_by_name(name)
+    return str(found.experiment_id) if found is not None else str(client.create_experiment(name))
+
+
+def _metrics(place: Path) -> dict[str, float]:
+    file = place / "evidence" / "assessment" / "metrics.json"
+    if not file.is_file():
+        return {}
+    points = json.loads(file.read_text())["judged"]["challenger"]["points"]
+    return {k: v for k, v in points.items() if v is not None}

@@ -1,0 +1,511 @@
+"""The ladder and the plans, without a server: each fault injected, each rung told."""
+
+import asyncio
+import json
+import shutil
+import sqlite3
+import time
+from contextlib import closing
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from invopt.inventory import plan_orders, stock_of
+from serving.api.contract import Decision, ErrorCode, Instance
+from serving.api.errors import NetworkUnavailableError, RequestFailedError
+from serving.settings import Settings
+
+pytestmark = pytest.mark.slow
+NAMES = ["p0_s0", "p2_s3", "p1_s1"]
+DAY = 86400.0
+
+
+class BrokenNetwork:
+    """A predictor that is gone, or gives no number for some rows."""
+
+    def __init__(self, inner, rows=None):
+        self.inner, self.rows = inner, rows
+
+    def run(self, inputs):
+        if self.rows is None:
+            raise NetworkUnavailableError("the predictor failed: UNAVAILABLE")
+        found = [a.copy() for a in self.inner.run(inputs)]
+        found[0][self.rows] = np.nan
+        return found
+
+
+@pytest.fixture(scope="module")
+def parts(shop):
+    from serving.answers.loaded_model import load_champion
+    from serving.stores.online_features import OnlineFeatures
+
+    features = OnlineFeatures(shop.settings, seconds=30.0)
+    yield load_champion(shop.model, "demand", "1"), features
+    features.close()
+
+
+@pytest.fixture
+def decider(parts):
+    from serving.answers.decider import Decider
+
+    return Decider(*parts)
+
+
+def ask(decider, *instances):
+    found = [Instance(unique_id=i) if isinstance(i, str) else i for i in instances]
+    return decider.decide(found)
+
+
+def instance(name="p0_s0", **values):
+    return Instance.model_validate({"unique_id": name} | values)
+
+
+def test_features_older_than_allowed_are_told_and_still_used(parts, shop):
+    from serving.answers.decider import Decider
+
+    late = Decider(*parts, clock=lambda: shop.known_at.timestamp() + 5 * DAY)
+    [found] = ask(late, "p0_s0")
+    assert found["degraded"] == {
+        "step": "stale", "reason": "features are 5 periods old, 2 are allowed",
+    }  # fmt: skip
+    assert found["feature_age_s"] == 5 * DAY
+    [fresh] = ask(Decider(*parts), "p0_s0")
+    np.testing.assert_array_equal(found["mean"], fresh["mean"])
+
+
+def test_stock_older_than_allowed_is_told_unless_the_caller_says_what_there_is(
+    shop, parts, tmp_path
+):
+    from serving.answers.decider import Decider
+    from serving.stores.materialise import write_rows
+    from serving.stores.online_features import OnlineFeatures
+
+    settings = Settings.of(tmp_path)
+    shutil.copytree(shop.settings.feature_store, settings.feature_store)
+    with closing(sqlite3.connect(settings.feature_store / "online.db")) as other:
+        other.execute("DELETE FROM invopt_stock_position")
+        other.commit()
+    features = OnlineFeatures(settings, seconds=30.0)
+    old = (shop.known_at - pd.Timedelta(days=9)).to_pydatetime()
+    stock = {"on_hand": [4.0], "on_order": [0.0], "backorders": [0.0]}
+    write_rows(features.store, "stock_position", ["p0_s0"], stock, [old])
+    decider = Decider(parts[0], features, clock=lambda: shop.known_at.timestamp())
+    found, told, none = ask(decider, "p0_s0", instance("p0_s0", position={"on_hand": 4}), "p1_s1")
+    assert found["degraded"] == {
+        "step": "stale", "reason": "stock is 9 periods old, 2 are allowed",
+    }  # fmt: skip
+    assert found["on_hand"] == 4.0
+    assert told["degraded"] is None
+    assert (none["degraded"], none["on_hand"]) == (None, None)
+    features.close()
+
+
+@pytest.mark.parametrize("days", [0, 3, 14])
+def test_a_stored_forecast_answers_for_the_periods_that_are_still_to_come(
+    shop, parts, tmp_path, days
+):
+    from serving.answers.decider import Decider
+    from serving.stores.materialise import write_rows
+    from serving.stores.online_features import OnlineFeatures
+
+    settings = Settings.of(tmp_path)
+    shutil.copytree(shop.settings.feature_store, settings.feature_store)
+    with closing(sqlite3.connect(settings.feature_store / "online.db")) as other:
+        other.execute("DELETE FROM invopt_last_forecast")
+        other.commit()
+    features = OnlineFeatures(settings, seconds=30.0)
+    champion = replace(parts[0], network=BrokenNetwork(parts[0].network))
+    horizon = champion.spec.config.horizon
+    at = list(shop.panel.unique_ids).index("p0_s0")
+    forecast = shop.forecaster.predict(shop.panel)
+    columns = {
+        "mean": [np.arange(1, horizon + 1, dtype=np.float32)],
+        "quantiles": [forecast.quantiles[at].ravel()],
+        "levels": [forecast.levels[at].ravel()],
+        "model_version": ["demand-0"],
+    }
+    moment = (shop.known_at - pd.Timedelta(days=days)).to_pydatetime()
+    write_rows(features.store, "last_forecast", ["p0_s0"], columns, [moment])
+    [found] = ask(Decider(champion, features), "p0_s0")
+    if days == 14:  # the horizon is over
+        assert found["degraded"]["step"] == "seasonal_naive"
+    else:
+        assert found["degraded"]["step"] == "last_forecast"
+        assert found["mean"].tolist() == [*range(days + 1, 15), *range(8, 8 + days)]
+        assert found["expected_demand"] == sum(
+            found["mean"][: found["lead_time"] + found["review_period"]]
+        )
+    features.close()
+
+
+def test_a_clock_that_jumps_back_makes_no_feature_come_from_the_future(parts, shop):
+    from serving.answers.decider import Decider
+
+    [found] = ask(Decider(*parts, clock=lambda: shop.known_at.timestamp() - 9 * DAY), "p0_s0")
+    assert found["feature_age_s"] == 0.0
+    assert found["degraded"] is None
+
+
+def test_without_the_model_the_last_forecast_answers(parts):
+    from serving.answers.decider import Decider
+
+    champion, features = parts
+    broken = replace(champion, network=BrokenNetwork(champion.network))
+    [ours] = ask(Decider(champion, features), "p0_s0")
+    [found] = ask(Decider(broken, features), "p0_s0")
+    assert found["degraded"]["step"] == "last_forecast"
+    assert found["model_version"] == "demand-0"
+    np.testing.assert_allclose(found["mean"], ours["mean"] + 1, atol=2e-3)
+    assert found["order_up_to_level"] is not None
+
+
+def test_rows_without_a_number_fall_and_the_others_stay(parts):
+    from serving.answers.decider import Decider
+
+    champion, features = parts
+    broken = replace(champion, network=BrokenNetwork(champion.network, rows=[1]))
+    found = ask(Decider(broken, features), *NAMES)
+    assert [d["degraded"] and d["degraded"]["step"] for d in found] == [
+        None, "last_forecast", None,
+    ]  # fmt: skip
+
+
+def test_without_model_and_last_forecast_the_season_before_answers(parts):
+    from serving.answers.decider import Decider
+
+    champion, features = parts
+    broken = replace(champion, network=BrokenNetwork(champion.network))
+    sales = list(range(1, 15))
+    decider = Decider(broken, features)
+    [found] = ask(decider, instance("new", features={"sales": sales}))
+    assert found["degraded"]["step"] == found["model_version"] == "seasonal_naive"
+    np.testing.assert_allclose(found["mean"], sales[7:] * 2)
+
+
+def test_a_new_series_is_forecast_from_what_the_caller_knows(decider):
+    given = {"sales": [3.0] * 28, "static": {"category": "dry", "list_price": 2.0}}
+    [found] = ask(decider, instance("new", features=given, position={"on_hand": 2}))
+    assert found["degraded"] is None
+    assert found["on_hand"] == 2.0
+    assert found["order_quantity"] is not None
+    assert Decision.model_validate(plain(found)).expected_demand > 0
+
+
+def test_a_lost_sales_order_is_replenishments_whenever_open_orders_arrive(parts, shop):
+    from serving.answers.decider import Decider
+
+    champion, features = parts
+    inventory = shop.config.inventory.model_copy(update={"policy": "lost_sales"})
+    config = champion.config.model_copy(update={"inventory": inventory})
+    decider = Decider(replace(champion, config=config), features)
+    # Ten periods of demand: soon, they sell on the way to the order's arrival; late, they are left.
+    row = list(shop.panel.unique_ids).index("p0_s0")
+    forecast = shop.forecaster.predict(shop.panel)
+    units = round(float(forecast.mean[row, :10].sum()))
+    served, planned = [], []
+    for due_in in (1, inventory.lead_time):
+        under_way = {"on_hand": 0, "arrivals": [0] * (due_in - 1) + [units]}
+        [found] = ask(decider, instance(position=under_way))
+        assert found["on_order"] == units
+        served.append(found["order_quantity"])
+        stock = stock_of(
+            shop.panel.unique_ids,
+            pd.DataFrame({"unique_id": ["p0_s0"], "on_hand": [0.0]}),
+            pd.DataFrame({"unique_id": ["p0_s0"], "due_in": [due_in], "quantity": [units]}),
+        )
+        plan = plan_orders(shop.panel, forecast, stock, inventory, "demand-1", is_count=True)
+        planned.append(plan.orders["order_quantity"][row])
+    assert served == planned
+    assert served[0] > served[1]
+
+
+def test_units_on_order_beyond_the_arrivals_are_due_next(decider):
+    # what is on order in all is known, and of part of it when
+    for known in ({"on_order": 9, "arrivals": [0, 4]}, {"arrivals": [5, 4]}):
+        [found] = ask(decider, instance(position={"on_hand": 1} | known))
+        assert found["on_order"] == 9.0
+
+
+def test_features_given_as_they_are_stored_change_nothing(decider, parts):
+    _, features = parts
+    [windows] = features.read(["p0_s0"])
+    code = windows.rows["sales"][0]
+    sales = [None if v < 0 else float(v) for v in code]
+    price = windows.rows[features.layout.field_of("price")][0].tolist()
+    [stored] = ask(decider, "p0_s0")
+    given = {"sales": sales, "channels": {"price": price}, "static": {"category": "fresh"}}
+    [same] = ask(decider, instance(features=given))
+    np.testing.assert_allclose(same["mean"], stored["mean"], atol=1e-3)
+
+
+def test_a_promotion_changes_the_forecast_of_its_what_if_alone(decider):
+    [found] = ask(decider, instance(what_if={"promotion": {"promotion": [1, 1, 1]}}))
+    [plain_] = ask(decider, "p0_s0")
+    np.testing.assert_array_equal(found["mean"], plain_["mean"])
+    assert (found["what_if"]["mean"] != found["mean"]).any()
+
+
+@pytest.mark.parametrize(
+    ("what_if", "name", "rises"),
+    [
+        ({"lead_time": 5}, "order_up_to_level", True),
+        ({"review_period": 10}, "expected_demand", True),
+        ({"cycle_service_level": 0.97}, "safety_stock", True),
+        ({"cycle_service_level": 0.5}, "safety_stock", False),
+        ({"stockout_cost": 100.0}, "critical_ratio", True),
+        ({"holding_cost": 0.1}, "order_up_to_level", False),
+    ],
+)
+def test_assumptions_move_the_plan_the_way_they_should(decider, what_if, name, rises):
+    [found] = ask(decider, instance(what_if=what_if))
+    now, then = found[name], found["what_if"][name]
+    assert then > now if rises else then < now
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "text"),
+    [
+        ({"what_if": {"promotion": {"rain": 1.0}}}, "invalid_request", "there are price"),
+        ({"features": {"static": {"colour": "red"}}}, "invalid_request", "there are product"),
+        ({"features": {"channels": {"price": [1.0]}}}, "invalid_request", "must hold"),
+    ],
+)
+def test_what_an_instance_gets_wrong_is_told_by_name(decider, given, code, text):
+    bad, good = ask(decider, instance(**given), "p1_s1")
+    assert bad["error"]["code"] == code
+    assert text in bad["error"]["message"]
+    assert "mean" in good
+
+
+def test_a_plan_beyond_the_forecast_is_refused_not_guessed(decider):
+    [found] = ask(decider, instance(what_if={"lead_time": 50}))
+    assert found["what_if"]["code"] == "beyond_horizon"
+    assert found["order_up_to_level"] > 0
+
+
+def test_while_the_store_is_down_what_was_answered_last_answers(shop, parts, tmp_path):
+    from serving.answers.decider import Decider
+    from serving.answers.loaded_model import load_champion
+    from serving.stores.online_features import OnlineFeatures
+
+    settings = Settings.of(tmp_path)
+    shutil.copytree(shop.settings.feature_store, settings.feature_store)
+    now = [time.time()]
+    features = OnlineFeatures(settings, seconds=30.0, clock=lambda: now[0])
+    decider = Decider(load_champion(shop.model, "demand", "1"), features)
+    [before, _] = ask(decider, "p0_s0", "p1_s1")
+    ask(decider, "p2_s0")
+    with closing(sqlite3.connect(settings.feature_store / "online.db")) as other:
+        other.execute("ALTER TABLE invopt_series_window RENAME TO gone")
+        other.commit()
+        [found, unseen] = ask(decider, instance(position={"on_hand": 500}), "p2_s3")
+        assert found["degraded"]["step"] == "last_forecast"
+        assert "store" in found["degraded"]["reason"]
+        np.testing.assert_array_equal(found["mean"], before["mean"])
+        assert found["order_quantity"] == 0.0
+        assert unseen["error"]["code"] == "unavailable"
+        # what is remembered of different requests is planned together, as if each were alone
+        coming = instance("p2_s0", position={"on_hand": 1, "arrivals": [0, 0, 4]})
+        together = ask(decider, "p1_s1", coming, "p0_s0")
+        alone = [ask(decider, one)[0] for one in ("p1_s1", coming, "p0_s0")]
+        assert [without_age(d) for d in together] == [without_age(d) for d in alone]
+        assert together[1]["on_order"] == 4.0
+        with pytest.raises(RequestFailedError) as caught:
+            ask(decider, "p2_s3")
+        assert caught.value.status == 503
+        other.execute("ALTER TABLE gone RENAME TO invopt_series_window")
+        other.commit()
+    now[0] += 10  # the store is tried again
+    assert ask(decider, "p0_s0")[0]["degraded"] is None
+    features.close()
+
+
+def test_callers_answered_together_get_what_each_gets_alone(parts, tmp_path):
+    from serving.answers.decider import Ask, Decider
+    from serving.stores.prediction_log import PredictionLog, read_predictions
+
+    log = PredictionLog(tmp_path)
+    decider = Decider(*parts, log=log)
+    asks = [
+        Ask([instance("p0_s0", position={"on_hand": 3})], "a"),
+        Ask([instance("nobody"), instance("p2_s3")], "b"),
+        Ask([instance("p0_s0"), instance("p1_s1", what_if={"lead_time": 5})], "c"),
+    ]
+    together = decider.decide_together(asks)
+    log.close()
+    alone = [Decider(*parts).decide(ask.instances) for ask in asks]
+    for ours, theirs in zip(together, alone, strict=True):
+        assert [without_age(d) for d in ours] == [without_age(d) for d in theirs]
+    rows = read_predictions(tmp_path).to_pylist()
+    found = [(r["request_id"], r["unique_id"], r["what_if"]) for r in rows]
+    assert found == [
+        ("a", "p0_s0", True), ("b", "p2_s3", False), ("c", "p0_s0", False), ("c", "p1_s1", False),
+    ]  # fmt: skip
+
+
+def test_a_request_that_breaks_does_not_fail_those_it_is_answered_with(decider):
+    from serving.answers.decider import Ask
+
+    good, bad, other = (Ask([instance(name)]) for name in ("p0_s0", "p2_s3", "p1_s1"))
+    object.__setattr__(bad.instances[0], "what_if", "no assumptions at all")
+    found = decider.decide_together([good, bad, other])
+    assert isinstance(found[1], Exception)
+    assert [found[0][0]["unique_id"], found[2][0]["unique_id"]] == ["p0_s0", "p1_s1"]
+
+
+def test_while_the_store_is_down_callers_together_fail_only_where_nothing_is_known(
+    shop, parts, tmp_path
+):
+    from serving.answers.decider import Ask, Decider
+    from serving.stores.online_features import OnlineFeatures
+
+    settings = Settings.of(tmp_path)
+    shutil.copytree(shop.settings.feature_store, settings.feature_store)
+    features = OnlineFeatures(settings, seconds=30.0)
+    decider = Decider(parts[0], features)
+    ask(decider, "p0_s0")
+    with closing(sqlite3.connect(settings.feature_store / "online.db")) as other:
+        other.execute("DROP TABLE invopt_series_window")
+        other.commit()
+    known, unknown = decider.decide_together([Ask([instance("p0_s0")]), Ask([instance("p1_s1")])])
+    assert known[0]["degraded"]["step"] == "last_forecast"
+    assert isinstance(unknown, RequestFailedError)
+    assert unknown.status == 503
+    features.close()
+
+
+def without_age(decision):
+    found = plain(decision) if "mean" in decision else decision
+    if "what_if" in found:
+        found["what_if"] = found["what_if"] | {"mean": found["what_if"]["mean"].tolist()}
+    return {name: value for name, value in found.items() if name != "feature_age_s"}
+
+
+def test_groups_that_are_not_online_or_inputs_that_do_not_fit_leave_the_lower_rungs(
+    shop, parts, tmp_path
+):
+    from serving.answers.decider import Decider
+    from serving.answers.network import LocalNetwork
+    from serving.stores.online_features import OnlineFeatures
+
+    settings = Settings.of(tmp_path)
+    shutil.copytree(shop.settings.feature_store, settings.feature_store)
+    with closing(sqlite3.connect(settings.feature_store / "online.db")) as other:
+        other.execute("DELETE FROM invopt_group_window")
+        other.commit()
+    features = OnlineFeatures(settings, seconds=30.0)
+    [found] = ask(Decider(parts[0], features), "p0_s0")
+    assert found["degraded"] == {
+        "step": "last_forecast", "reason": "the published features are not those of the model",
+    }  # fmt: skip
+    features.close()
+    with pytest.raises(NetworkUnavailableError, match="failed on these features"):
+        LocalNetwork(shop.model).run(tuple(a[..., :0] for a in parts[0].reference))
+
+
+def test_decisions_are_logged_and_a_full_disk_does_not_matter(parts, tmp_path):
+    from serving.answers.decider import Decider
+    from serving.stores.prediction_log import PredictionLog, read_predictions
+
+    log = PredictionLog(tmp_path / "log")
+    found = Decider(*parts, log=log).decide([instance(), instance("p1_s1")], "r7")
+    log.close()
+    rows = read_predictions(tmp_path / "log").to_pylist()
+    assert [r["unique_id"] for r in rows] == ["p0_s0", "p1_s1"]
+    assert {r["request_id"] for r in rows} == {"r7"}
+    assert rows[0]["order_quantity"] == found[0]["order_quantity"]
+    assert f"{rows[0]['cutoff']}" == found[0]["cutoff"]
+    np.testing.assert_allclose(rows[0]["mean"], found[0]["mean"], atol=1e-4)
+    assert len(rows[0]["quantiles"]) == 14 * 7
+
+    (tmp_path / "full").write_text("")
+    lost = []
+    log = PredictionLog(tmp_path / "full", lost=lambda number, _: lost.append(number))
+    assert ask(Decider(*parts, log=log), "p0_s0")[0]["mean"] is not None
+    log.close()
+    assert lost == [1]
+
+
+def test_online_and_offline_features_are_the_same_until_somebody_meddles(parts, shop, tmp_path):
+    from serving.answers.decider import Decider
+    from serving.answers.skew import TOLERANCE, probe_skew
+    from serving.stores.materialise import write_rows
+    from serving.stores.online_features import OnlineFeatures
+
+    settings = Settings.of(tmp_path)
+    shutil.copytree(shop.settings.feature_store, settings.feature_store)
+    features = OnlineFeatures(settings, seconds=30.0)
+    model = Decider(parts[0], features).model
+    found = probe_skew(model, list(shop.panel.unique_ids))
+    assert found.series == 12
+    assert found.largest <= TOLERANCE
+    assert found.differing == ()
+
+    [windows] = features.read(["p1_s1"])
+    columns = {n: v for n, v in windows.rows.items() if n in _fields(features)}
+    columns["sales"] = windows.rows["sales"] + 3
+    moment = shop.known_at.to_pydatetime()
+    write_rows(features.store, "series_window", ["p1_s1"], columns, [moment])
+    found = probe_skew(model, list(shop.panel.unique_ids))
+    assert found.differing == ("p1_s1",)
+    assert found.worst["step"] > 0.1
+    features.close()
+
+
+def _fields(features):
+    layout = features.layout
+    return {"sales", "periods_on_sale", *layout.static, *layout.series_fields}
+
+
+def test_a_full_queue_is_429_and_a_late_answer_504():
+    from serving.endpoint.queue import GatedModel
+
+    model = GatedModel("m", max_queue=2, seconds=0.3, threads=1)
+
+    async def crowd():
+        jobs = [model.run(lambda: time.sleep(0.6)) for _ in range(4)]
+        return await asyncio.gather(*jobs, return_exceptions=True)
+
+    found = asyncio.run(crowd())
+    codes = sorted(e.code for e in found)
+    assert codes == [ErrorCode.BUSY, ErrorCode.BUSY, ErrorCode.TIMEOUT, ErrorCode.TIMEOUT]
+    time.sleep(1.0)  # work that was under way gives its place back when it ends
+    assert asyncio.run(model.run(lambda: 7)) == 7
+
+
+def plain(decision):
+    return {
+        k: v.tolist()
+        if isinstance(v, np.ndarray)
+        else {q: a.tolist() for q, a in v.items()}
+        if k == "quantiles"
+        else v
+        for k, v in decision.items()
+    }
+
+
+def test_a_truncated_model_file_is_told_by_name(shop, tmp_path):
+    from invopt.errors import ContractError
+    from serving.answers.loaded_model import load_champion
+
+    for name in ("model.onnx", "features.json"):
+        folder = tmp_path / name
+        shutil.copytree(shop.model, folder)
+        (folder / name).write_bytes((shop.model / name).read_bytes()[:100])
+        with pytest.raises(ContractError, match=name):
+            load_champion(folder, "demand", "9")
+
+
+def test_a_model_of_another_version_s_configuration_is_told_in_one_sentence(shop, tmp_path):
+    from invopt.errors import ContractError
+    from serving.answers.loaded_model import load_champion
+
+    folder = tmp_path / "model"
+    shutil.copytree(shop.model, folder)
+    training = json.loads((folder / "training.json").read_text())
+    training["config"]["evaluation"]["folds"] = 3
+    (folder / "training.json").write_text(json.dumps(training))
+    with pytest.raises(ContractError, match=r"1 .*evaluation\.folds.*Train again"):
+        load_champion(folder, "demand", "9")

@@ -1,0 +1,44 @@
+import numpy as np
+
+from invopt.forecasts import ForecastArrays
+from serving.answers.last_answers import Memory
+from serving.answers.plans import Sheet
+from serving.api.contract import Step
+
+
+def sheet(*values):
+    num = len(values)
+    mean = np.array(values, np.float32)[:, None]
+    forecast = ForecastArrays(mean, mean[:, :, None], mean[:, :, None], (0.5,), (0.5,))
+    unknown = np.full(num, np.nan)
+    return Sheet(
+        forecast, {}, unknown, {"on_hand": unknown}, [Step.FRESH] * num, [""] * num,
+        ["m"] * num, "2024-01-01", 0.0,
+    )  # fmt: skip
+
+
+def test_the_newest_row_of_a_series_is_remembered():
+    memory = Memory(10)
+    memory.keep(sheet(1, 2), [("a", 0), ("b", 1)])
+    memory.keep(sheet(3), [("a", 0)])
+    assert memory.find("a").forecast.mean.tolist() == [[3.0]]
+    assert memory.find("b").forecast.mean.tolist() == [[2.0]]
+    assert memory.find("c") is None
+    assert memory.latest(5) == ["a", "b"]
+
+
+def test_the_oldest_sheets_go_and_newer_rows_of_their_series_stay():
+    memory = Memory(3)
+    memory.keep(sheet(1, 2), [("a", 0), ("b", 1)])
+    memory.keep(sheet(3, 4), [("a", 0), ("c", 1)])
+    assert memory.find("b") is None
+    assert memory.find("a").forecast.mean.tolist() == [[3.0]]
+    assert memory.latest(9) == ["a", "c"]
+
+
+def test_a_sheet_larger_than_the_memory_is_kept_until_the_next():
+    memory = Memory(1)
+    memory.keep(sheet(1, 2), [("a", 0), ("b", 1)])
+    assert memory.find("b") is not None
+    memory.keep(sheet(5), [("c", 0)])
+    assert memory.find("b") is None

@@ -1,0 +1,123 @@
+"""The published contract: schema, OpenAPI under fire, and the client that speaks it."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from serving.api.contract import Decision, ErrorCode, FailedDecision, Instance, WhatIf
+from serving.api.errors import STATUS
+from serving.client import DecisionClient, DecisionServiceError
+from serving.endpoint.openapi import json_schemas, openapi
+from tests.serving.conftest import NAME
+
+
+def test_every_reference_of_the_openapi_document_is_there():
+    document = openapi(NAME)
+    text = json.dumps(document)
+    names = {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}
+    assert names <= set(document["components"]["schemas"])
+    assert {"Instance", "WhatIf", "Decision", "FailedDecision", "ErrorBody"} <= names
+
+
+def test_every_request_failure_has_a_status():
+    of_instances = {ErrorCode.UNKNOWN_SERIES, ErrorCode.BEYOND_HORIZON}
+    assert set(STATUS) == set(ErrorCode) - of_instances
+
+
+@pytest.mark.slow
+def test_the_server_publishes_the_contract(server):
+    assert server.get("/openapi.json") == (200, openapi(NAME))
+    for file, schema in json_schemas().items():
+        assert server.get(f"/schemas/{file}") == (200, schema)
+    assert server.get("/schemas/other.json")[0] == 404
+
+
+@pytest.mark.slow
+def test_answers_obey_the_published_schema(server):
+    jsonschema = pytest.importorskip("jsonschema")
+    body = {"instances": ["p0_s0", "nobody", {"unique_id": "p1_s1", "explain": True}]}
+    _, answer = server.post(f"/v1/models/{NAME}:predict", body)
+    jsonschema.validate(answer, json_schemas()["predict-response.json"])
+    jsonschema.validate(body, json_schemas()["predict-request.json"])
+
+
+@pytest.mark.slow
+def test_the_client_returns_typed_decisions_in_order_and_in_batches(server):
+    names = ["p0_s0", "nobody", "p1_s1"]
+    with DecisionClient(server.url, NAME) as client:
+        found = client.decide([names[0], names[1], Instance(
+            unique_id="p1_s1", what_if=WhatIf(lead_time=4))])  # fmt: skip
+        many = client.decide(["p0_s0"] * 2500)
+    assert [d.unique_id for d in found] == names
+    assert isinstance(found[0], Decision)
+    assert isinstance(found[1], FailedDecision)
+    assert found[1].error.code is ErrorCode.UNKNOWN_SERIES
+    assert found[2].what_if.lead_time == 4
+    assert len(many) == 2500
+
+
+@pytest.mark.slow
+def test_the_client_tells_refusals_by_their_code(server):
+    with (
+        DecisionClient(server.url, "other", retries=0) as client,
+        pytest.raises(DecisionServiceError, match="no model of this name") as caught,
+    ):
+        client.decide(["p0_s0"])
+    assert (caught.value.status, caught.value.code) == (404, ErrorCode.NOT_FOUND)
+    with (
+        DecisionClient("http://127.0.0.1:9", NAME, retries=0) as client,
+        pytest.raises(DecisionServiceError) as caught,
+    ):
+        client.decide(["p0_s0"])
+    assert caught.value.code is ErrorCode.UNAVAILABLE
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_nothing_that_fits_or_breaks_the_schema_makes_a_server_error(server):
+    schemathesis = pytest.importorskip("schemathesis")
+    from hypothesis import HealthCheck, given, settings
+
+    def ask(case):
+        answer = case.call(base_url=server.url)
+        assert answer.status_code < 500, (case.body, answer.content)
+
+    few = settings(
+        max_examples=12, deadline=None, database=None, derandomize=True,
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    asked = 0
+    for result in schemathesis.openapi.from_dict(openapi(NAME)).get_all_operations():
+        operation = result.ok()
+        if operation.method != "post":  # a probe has nothing to vary
+            continue
+        for mode in (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE):
+            few(given(operation.as_strategy(generation_mode=mode))(ask))()
+        asked += 1
+    assert asked == 2
+
+
+def test_every_fault_in_the_documents_has_its_tests():
+    root = Path(__file__).parents[3]
+    text = (root / "docs" / "serving.md").read_text()
+    faults = text.split("| fault |")[1].split("\n\n")[0].splitlines()[2:]
+    found = set()
+    for file in (root / "tests" / "serving").rglob("test_*.py"):
+        found |= set(re.findall(r"^def (test_\w+)", file.read_text(), re.MULTILINE))
+    assert len(faults) >= 9
+    for fault in faults:
+        named = re.findall(r"`(test_\w+)`", fault)
+        assert named, fault
+        assert set(named) <= found, fault
+
+
+def test_who_may_ask_again_is_told_when():
+    from serving.api.errors import RequestFailedError
+    from serving.endpoint.http import _response
+
+    told = {
+        code: _response(RequestFailedError(code, "")).headers.get("retry-after") for code in STATUS
+    }
+    assert {code for code, when in told.items() if when} == {ErrorCode.BUSY, ErrorCode.UNAVAILABLE}

@@ -1,0 +1,181 @@
+"""`invopt why`: a name is answered by the governor's decisions and by the prediction log."""
+
+import json
+import shutil
+
+import pytest
+
+from pipelines.cli import main
+from serving.api.contract import Instance
+from serving.deployment import Deployment
+from serving.loop.retraining import switch_retraining
+from serving.loop.why import tell_why
+from serving.stores.governor_store import GovernorStore
+from tests.serving.conftest import NAME
+from tests.serving.loop.test_retraining import decided
+
+LISTED = [
+    {"unique_id": "p0_s0", "position": {"on_hand": 2, "arrivals": [0, 7], "on_order": 9}},
+    {"unique_id": "p1_s1"},
+]
+
+
+def told(what, settings) -> list[str]:
+    lines: list[str] = []
+    tell_why(Deployment.of(settings.workspace), what, lines.append)
+    return lines
+
+
+def test_a_date_tells_the_signal_the_reason_and_every_brake(tmp_path, settings):
+    decided(tmp_path)
+    switch_retraining(Deployment.of(settings.workspace), "demo", off=True, reason="stocktaking")
+    decided(tmp_path, "monitoring-2", day=14)
+    lines = told("2024-01-10", settings)
+    text = "\n".join(lines)
+    assert lines[0].startswith("monitoring-2, 2024-01-01 to 2024-01-14: alert (decided ")
+    assert "signal bias, 2 period(s): demand is over the forecast" in text
+    assert "brake kill_switch holds: nobody may have turned retraining off: stocktaking" in text
+    assert "brake budget free" in text
+
+
+def test_a_quiet_run_says_what_was_missing(tmp_path, settings):
+    decided(tmp_path, fires=False)
+    assert "no performance signal lasted long enough" in told("monitoring-1", settings)[-1]
+
+
+def test_a_name_that_nothing_bears_is_told_all_three_kinds(tmp_path, settings, capsys):
+    decided(tmp_path)
+    workspace = ["--workspace", str(settings.workspace)]
+    # between two days as text, and no day: "2024-01-02x" is nobody's date
+    for what in ("1999-01-01", "2024-01-02x"):
+        assert main(["why", what, *workspace]) == 1
+        error = capsys.readouterr().err
+        assert f"nothing is known of {what}" in error
+        for kind in ("run (latest: monitoring-1)", "YYYY-MM-DD", str(settings.prediction_log)):
+            assert kind in error
+
+
+@pytest.fixture
+def served(shop, settings):
+    """Register the model, answer a request with it, and return the log's request id."""
+    from serving.answers.loaded_model import load_champion
+
+    registry = Deployment.of(settings.workspace).registry
+    version = registry.register(NAME, str(shop.model), [], {}, lambda _: None)
+    answer(shop, settings, load_champion(registry.version_path(NAME, version), NAME, version))
+    return "r7"
+
+
+def answer(shop, settings, champion, request_id="r7"):
+    from serving.answers.decider import Decider
+    from serving.stores.online_features import OnlineFeatures
+    from serving.stores.prediction_log import PredictionLog
+
+    features = OnlineFeatures(shop.settings, seconds=30.0)
+    log = PredictionLog(settings.prediction_log)
+    decider = Decider(champion, features, log=log)
+    decider.decide([Instance(unique_id="p2_s3")], "another")
+    found = decider.decide([Instance.model_validate(one) for one in LISTED], request_id)
+    log.close()
+    features.close()
+    return found
+
+
+@pytest.mark.slow
+def test_a_request_tells_what_was_asked_known_and_answered_and_comes_out_again(
+    served, settings, capsys
+):
+    assert main(["why", served, "--workspace", str(settings.workspace)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("request r7, answered ")
+    assert lines[0].endswith(": 2 decision(s)")
+    first, second = lines[1:8], lines[8:]
+    assert first[0].startswith("p0_s0: order ")
+    assert "caller's own" in first[1]
+    assert first[2].startswith(f"  forecast of {NAME}-1 (fresh), sales known to ")
+    assert first[3] == "  stock 2 on hand, 9 on order (7 due in period 2), 0 waiting"
+    assert "policy auto-" in first[4]
+    assert "critical ratio" in first[4]
+    assert first[5].startswith("  answered: order ")
+    assert first[6] == f"  computed again by {NAME}-1: the same"
+    assert second[0].startswith("p1_s1: order ")
+    assert "the store's" in second[1]
+    assert second[-1] == first[6]
+
+
+@pytest.mark.slow
+def test_what_comes_out_otherwise_is_named_with_both_numbers(served, settings):
+    # the model takes sales for weights, not for counts: the order's demand paths hang on it
+    place = Deployment.of(settings.workspace).registry.version_path(NAME, "1") / "features.json"
+    content = json.loads(place.read_text())
+    assert content["is_count"]
+    place.write_text(json.dumps(content | {"is_count": False}))
+    lines = told(served, settings)
+    again = [line for line in lines if "computed again" in line]
+    assert len(again) == 2
+    assert any("was answered," in line and "comes out now" in line for line in again), again
+
+
+@pytest.mark.slow
+def test_a_request_of_a_version_that_is_gone_is_told_without_computing_it_again(
+    served, shop, settings
+):
+    from serving.answers.loaded_model import load_champion
+
+    answer(shop, settings, load_champion(shop.model, NAME, "9"), "of-nine")
+    lines = told("of-nine", settings)
+    assert [line for line in lines if f"cannot be computed again: no version 9 of {NAME}" in line]
+    assert len([line for line in lines if line.startswith("  answered: order ")]) == 2
+
+
+@pytest.mark.slow
+def test_an_older_forecast_is_ordered_again_by_the_version_whose_policy_it_was(
+    served, shop, settings, tmp_path
+):
+    from serving.answers.loaded_model import load_champion
+
+    registry = Deployment.of(settings.workspace).registry
+    broken = load_champion(registry.version_path(NAME, "1"), NAME, "1")
+    broken.network.run = lambda _inputs: fail()
+    answer(shop, settings, broken, "older")
+    # a newer version, by other rules
+    other = shutil.copytree(shop.model, tmp_path / "other")
+    training = json.loads((other / "training.json").read_text())
+    training["config"]["inventory"]["review_period"] = 2
+    (other / "training.json").write_text(json.dumps(training))
+    registry.register(NAME, str(other), [], {}, lambda _: None)
+    lines = told("older", settings)
+    assert any(f"forecast of {NAME}-0 (last_forecast)" in line for line in lines)
+    assert lines[-1] == f"  computed again by {NAME}-1: the same"
+
+
+def fail():
+    from serving.api.errors import NetworkUnavailableError
+
+    raise NetworkUnavailableError("the predictor is gone")
+
+
+@pytest.mark.slow
+def test_a_run_and_a_request_of_one_name_are_both_told(shop, tmp_path, settings):
+    from serving.answers.loaded_model import load_champion
+
+    decided(tmp_path)
+    answer(shop, settings, load_champion(shop.model, NAME, "1"), "monitoring-1")
+    heads = [line for line in told("monitoring-1", settings) if not line.startswith(" ")]
+    assert heads[0].startswith("monitoring-1, 2024-01-01")
+    assert heads[1].startswith("request monitoring-1, answered")
+
+
+def test_without_a_workspace_the_environment_names_the_stores(
+    tmp_path, settings, monkeypatch, capsys
+):
+    decided(tmp_path)
+    monkeypatch.setenv("INVOPT_PREDICTION_LOG", str(tmp_path / "elsewhere"))
+    assert main(["why", "monitoring-1"]) == 0
+    assert capsys.readouterr().out.startswith("monitoring-1, ")
+    assert main(["why", "r1"]) == 1
+    assert str(tmp_path / "elsewhere") in capsys.readouterr().err
+    store = GovernorStore(settings.governor_store)
+    assert main(["retraining", "off", "--name", "demo", "--reason", "stocktaking"]) == 0
+    assert store.memory("demo").switched_off == "stocktaking"
+    store.close()
