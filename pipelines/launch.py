@@ -18,6 +18,7 @@ from invopt.errors import InvalidInputError
 from invopt.files import read_json
 from pipelines.local import LocalRun, run_compiled
 from pipelines.parameters import Parameters
+from pipelines.results import put_orders, refuse_to_overwrite
 from serving.deployment import Deployment
 from serving.loop.retraining import Asked, retrain_if_decided
 from serving.settings import Settings
@@ -77,6 +78,8 @@ def _run(
     data = _data_folder(parameters, data, settings)
     if out is not None and pipeline != "replenishment":
         raise InvalidInputError("--out is for orders: it belongs to `invopt run replenishment`.")
+    if out is not None:
+        refuse_to_overwrite(out)
     run = new_run(pipeline, settings.workspace)
     run_id = run.folder.name
     package = run.folder / "pipeline.yaml"
@@ -318,9 +321,6 @@ def _tell_results(run: LocalRun, out: Path | None) -> None:
     orders = run.folder / "orders.csv"
     if orders.is_file():
         if out is not None:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(orders, out)
-            for name in ("forecast.parquet", "purchase_orders.csv", "exceptions.csv"):
-                shutil.copyfile(run.folder / name, out.parent / name)
+            put_orders(run.folder, out)
             orders = out
         print(f"orders: {orders}")

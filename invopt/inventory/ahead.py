@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import poisson
+from scipy.special import pdtr, pdtrik
 
 from invopt.inventory.decision import Forecast
 from invopt.inventory.reasons import Notes
@@ -49,9 +49,7 @@ def with_mean(forecast: Forecast, mean: FloatArray, *, is_count: bool) -> Foreca
         levels[rows], forecast.level_quantiles, before.cumsum(axis=1), after.cumsum(axis=1),
         is_count=is_count,
     )  # fmt: skip
-    return _replaced(
-        forecast, mean=whole.astype(np.float32), quantiles=quantiles, levels=levels
-    )
+    return _replaced(forecast, mean=whole.astype(np.float32), quantiles=quantiles, levels=levels)
 
 
 def scaled(forecast: Forecast, factor: FloatArray, *, is_count: bool) -> Forecast:
@@ -79,10 +77,10 @@ def _moved(
 
 def _poisson(mean: FloatArray, levels: tuple[float, ...]) -> FloatArray:
     """Return quantiles of Poisson counts, with the jitter that forecasts of counts carry."""
-    shares = np.asarray(levels)
-    at = poisson.ppf(shares, mean[:, None])
-    low = poisson.cdf(at - 1, mean[:, None])
-    found: FloatArray = at - 0.5 + (shares - low) / (poisson.cdf(at, mean[:, None]) - low)
+    shares, mean = np.asarray(levels), mean[:, None]
+    at = np.maximum(np.nan_to_num(np.ceil(pdtrik(shares, np.maximum(mean, _LEAST)) - 1e-9)), 0)
+    low, high = np.where(at > 0, pdtr(np.maximum(at - 1, 0), mean), 0.0), pdtr(at, mean)
+    found: FloatArray = at - 0.5 + (shares - low) / (high - low)
     return found
 
 
@@ -288,7 +286,5 @@ def with_successors(
                 values[after] = values[before]
         else:
             wanted[after] += wanted[before]
-    handed = _replaced(
-        forecast, mean=mean.astype(np.float32), quantiles=quantiles, levels=levels
-    )
+    handed = _replaced(forecast, mean=mean.astype(np.float32), quantiles=quantiles, levels=levels)
     return with_mean(handed, wanted, is_count=is_count)

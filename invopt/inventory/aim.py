@@ -81,9 +81,10 @@ def aim_at(
         need, promise = wanted, np.ones(len(wanted), bool)
     pack = terms.pack_size
     quantity = np.floor(np.maximum(need, 0) / pack + _TINY) * pack
-    more = need > quantity + _TINY
-    more &= promise | (criterion.change(quantity, pack) < 0)
-    quantity = quantity + more * pack
+    rest = np.flatnonzero(need > quantity + _TINY)
+    if len(rest):
+        pays = criterion.select(rest).change(quantity[rest], pack[rest]) < 0
+        quantity[rest] += (promise[rest] | pays) * pack[rest]
     lot, line = _lots(path, terms, promise)
     whole = np.maximum(np.rint((lot - np.maximum(path.at_arrival, 0)) / pack) * pack, quantity)
     several = (quantity > 0) & (whole > quantity)
@@ -134,7 +135,7 @@ def aim_of(
         path.missed_before,
         np.full(len(need), np.nan),
         np.zeros(len(need)),
-        -change(np.zeros_like(quantity), quantity),
+        -change(np.zeros_like(quantity), quantity) + 0.0,
         limited,
     )  # fmt: skip
 
@@ -217,16 +218,52 @@ class _Criterion:
             wanted = np.where(np.isnan(self.fill), wanted, missed)
         return wanted
 
+    def select(self, rows: npt.NDArray[np.int64]) -> "_Criterion":
+        return _Criterion(self.path.select(rows), self.terms.select(rows))
+
     def need(
         self, *, is_count: bool, low: FloatArray | None = None, high: FloatArray | None = None
     ) -> FloatArray:
         """Return the units that cost least, or keep the promise; between bounds where given."""
         if low is None or high is None:
-            low, high = self.path.bounds
-        if is_count:
-            return _largest(self.wants, low - 1, np.ceil(high), whole=True) + 1
-        step = np.maximum(high - low, 1) * _FINE
-        return _largest(lambda s: self.wants(s, step), low - step, high, whole=False)
+            low, high = self.bounds(is_count=is_count)
+        if not is_count:
+            step = np.maximum(high - low, 1) * _FINE
+            return _largest(lambda s: self.wants(s, step), low - step, high, whole=False)
+        found = high.copy()
+        rows = np.flatnonzero(high - low > 1)
+        if len(rows):
+            own = self if len(rows) == len(found) else self.select(rows)
+            found[rows] = _largest(own.wants, low[rows], high[rows], whole=True) + 1
+        return found
+
+    def bounds(self, *, is_count: bool) -> tuple[FloatArray, FloatArray]:
+        """Return units at which one more is wanted, and units at which it is not.
+
+        Where stock only falls, a unit left at the interval's end was held in all of its periods,
+        and one that is sold in one of them at least in none: so the wanted quantity lies between
+        two quantiles of what is asked for, which are close where holding is cheap.
+        """
+        path, terms = self.path, self.terms
+        low, high = path.bounds
+        low = low - 1
+        if not (is_count and path.falls):
+            return low, np.ceil(high)
+        held, sale = terms.holding_cost * path.periods, terms.stockout_cost
+        end = np.zeros_like(held) if terms.stranded is None else terms.stranded
+        surely, never = (held + end) / (sale + end), (held + end) / (sale + held + end)
+        kept = ~np.isnan(self.service)
+        surely[kept] = never[kept] = 1 - self.service[kept] + _TINY
+        plain = np.isnan(self.fill)
+        asked, num = np.sort(path.missing, axis=1), path.num_paths
+        row = np.arange(len(low))
+
+        def above(share: FloatArray) -> FloatArray:
+            place = num - 1 - np.floor(share * num * (1 + _TINY)).astype(np.int64)
+            inside = np.ceil(asked[row, np.maximum(place, 0)]).astype(np.float64)
+            return np.where(plain & (place >= 0), inside, np.nan)
+
+        return np.fmax(low, above(surely) - 1), np.fmin(high, above(never))
 
 
 def _largest(
@@ -265,7 +302,9 @@ def _reorder_point(
     if len(lossy) and not is_level:
         most = path.lost_before[lossy].max(axis=1)
         whole = _Criterion(path.select(lossy).in_time(), charged.select(lossy))
-        above[lossy] = whole.need(is_count=is_count, low=need[lossy], high=need[lossy] + most)
+        low, high = whole.bounds(is_count=is_count)
+        low, high = np.maximum(low, need[lossy] - 1), np.minimum(high, need[lossy] + most)
+        above[lossy] = whole.need(is_count=is_count, low=low, high=np.maximum(high, low + 1))
     point = above - 1 if is_count else above.copy()
     pack = terms.pack_size
     asked = ~promise & ((pack > 1) | (line > 0) | (terms.min_order > pack))
@@ -280,6 +319,8 @@ def _reorder_point(
         saved = -own.change(shift, step, costs.holding_cost, costs.stockout_cost, costs.stranded)
         return saved > line[rows] + _TINY
 
-    low = np.minimum(own.bounds[0] - 1 - least, above[rows] - least)
+    # A pack all of whose units are wanted is ordered; a line or a minimum may ask for more.
+    low = np.where((line[rows] > 0) | (least > packs), own.bounds[0] - 1, above[rows]) - least
+    low = np.minimum(low, above[rows] - least)
     point[rows] = _largest(orders, np.floor(low), np.ceil(above[rows]), whole=is_count)
     return point

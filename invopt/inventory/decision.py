@@ -19,7 +19,7 @@ from invopt.inventory.stock import Stock
 
 FloatArray = npt.NDArray[np.float64]
 # Series whose demand paths are in memory at once.
-_BLOCK = 512
+_BLOCK = 256
 _CURVE_POINTS, _CURVE_REACH = 32, 4.0  # of cost by quantity: points, and times the demand
 _HALF = 0.5  # share of demand paths that is the median
 _LOOKED_AT = 0.5  # units expected until the next order arrives
@@ -65,8 +65,8 @@ class Decision:
         one_less: Change of both together by ordering one pack less; NaN where nothing is ordered.
         one_more: The same for one pack more.
         unavoidable: Expected units missed before the order arrives, whatever is ordered.
-        dry_in: First period ahead, from 1, that half of the demand paths begin with an empty shelf or
-            have missed a sale by; NaN where it is none before the next order arrives.
+        dry_in: First period ahead, from 1, that half of the demand paths begin with an empty
+            shelf or have missed a sale by; NaN where none is before the next order's arrival.
         position: Units on hand and under way that arrive before the next order, less those
             that customers wait for.
         expired: Expected units that outlive their shelf life, up to the end of the interval.

@@ -101,29 +101,28 @@ class Flags:
 
     def table(self, unique_ids: npt.NDArray[np.object_], dates: pd.DatetimeIndex) -> pd.DataFrame:
         """Return one row per series and word: unique_id, exception, date, units, money, advice."""
-        parts = []
-        for word in ADVICE:
-            if word not in self.masks:
-                continue
-            rows = np.flatnonzero(self.masks[word])
-            at = self.period.get(word, np.full(self.num, np.nan))[rows]
-            known = ~np.isnan(at) & (at <= len(dates))
-            days = np.full(len(rows), "", object)
-            days[known] = dates[at[known].astype(int) - 1].strftime("%Y-%m-%d")
-            parts.append(
-                pd.DataFrame(
-                    {
-                        "unique_id": unique_ids[rows].astype(str),
-                        "exception": word,
-                        "date": days,
-                        "units": self.units.get(word, np.full(self.num, np.nan))[rows].round(2),
-                        "money": self.money.get(word, np.full(self.num, np.nan))[rows].round(2),
-                        "advice": ADVICE[word],
-                    }
-                )
-            )
-        columns = ["unique_id", "exception", "date", "units", "money", "advice"]
-        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+        words = [w for w in ADVICE if w in self.masks and self.masks[w].any()]
+        rows = [np.flatnonzero(self.masks[word]) for word in words]
+        lengths = [len(at) for at in rows]
+        nothing = np.full(self.num, np.nan)
+        names = np.append(dates.strftime("%Y-%m-%d").to_numpy(object), "")
+
+        def of(values: dict[str, FloatArray]) -> FloatArray:
+            own = [values.get(w, nothing)[at] for w, at in zip(words, rows, strict=True)]
+            return np.concatenate(own) if own else np.zeros(0)
+
+        period = of(self.period)
+        known = ~np.isnan(period) & (period <= len(dates))
+        return pd.DataFrame(
+            {
+                "unique_id": unique_ids[np.concatenate(rows)] if rows else np.zeros(0, object),
+                "exception": np.repeat(np.array(words, object), lengths),
+                "date": names[np.where(known, period, len(names)).astype(int) - 1],
+                "units": of(self.units).round(2) + 0.0,
+                "money": of(self.money).round(2) + 0.0,
+                "advice": np.repeat(np.array([ADVICE[w] for w in words], object), lengths),
+            }
+        )
 
 
 def flags_of(

@@ -74,6 +74,8 @@ class Path:
             missed a sale by its end, until an order may arrive; 0 after that.
         demand: (series,) expected units asked for in the interval.
         periods: Mean number of periods in the interval.
+        falls: True where all paths share the interval's periods and no path's thresholds fall
+            within it: sales are lost, or nothing arrives.
     """
 
     holding: Paths = field(repr=False)
@@ -85,6 +87,7 @@ class Path:
     dry: FloatArray = field(repr=False)
     demand: FloatArray = field(repr=False)
     periods: float
+    falls: bool = False
 
     @property
     def num_paths(self) -> int:
@@ -96,7 +99,7 @@ class Path:
         return Path(
             self.holding[rows], self.missing[rows], self.base[rows], self.at_arrival[rows],
             self.missed_before[rows], self.lost_before[rows], self.dry[rows], self.demand[rows],
-            self.periods,
+            self.periods, self.falls,
         )  # fmt: skip
 
     def in_time(self) -> "Path":
@@ -128,11 +131,20 @@ class Path:
 
         Args:
             quantity: (series,) units.
-            step: (series,) units, above 0.
+            step: (series,) units, 0 or more.
             holding_cost: (series,) money per unit and period.
             sale: (series,) money a sale saved is worth.
             stranded: (series,) money per unit left at the interval's end; none by default.
         """
+        rows = np.flatnonzero(step > 0)
+        if len(rows) < len(step):
+            changed = np.zeros(len(step))
+            if len(rows):
+                end = None if stranded is None else stranded[rows]
+                changed[rows] = self.select(rows).change(
+                    quantity[rows], step[rows], holding_cost[rows], sale[rows], end
+                )
+            return changed
         saved = _between(self.missing, quantity, step) / self.num_paths
         unheld = _between(self.holding, quantity, step) / self.num_paths
         found = holding_cost * (self.periods * step - unheld) - sale * saved
@@ -160,7 +172,9 @@ class Path:
 
         Whole numbers.
         """
-        low = np.minimum(self.missing.min(axis=1), _least(self.holding))
+        # Where thresholds rise the first period's are the least.
+        first = self.holding[:, : self.num_paths] if self.falls else self.holding
+        low = np.minimum(self.missing.min(axis=1), _least(first))
         return np.floor(low).astype(np.float64), np.ceil(self.missing.max(axis=1)).astype(float)
 
 
@@ -217,6 +231,7 @@ def _fixed(
     return Path(
         holding.reshape(num, -1), deepest, base, stock.mean(axis=1, dtype=np.float64), before,
         missed, dry, asked, float(stop - first),
+        falls=lost_sales or not come[:, first + 1 :].any(),
     )  # fmt: skip
 
 
@@ -264,14 +279,20 @@ def _above(thresholds: Paths, quantity: FloatArray) -> FloatArray:
     """Return (series,) the sum over thresholds of what lies above the quantity."""
     over = thresholds - quantity.astype(np.float32)[:, None]
     np.maximum(over, 0, out=over)
-    return over.sum(axis=1, dtype=np.float64)
+    return _sum(over)
 
 
 def _between(thresholds: Paths, quantity: FloatArray, step: FloatArray) -> FloatArray:
     """Return (series,) the sum over thresholds of what lies in (quantity, quantity + step]."""
     over = thresholds - quantity.astype(np.float32)[:, None]
-    np.clip(over, 0, step.astype(np.float32)[:, None], out=over)
-    return over.sum(axis=1, dtype=np.float64)
+    np.maximum(over, 0, out=over)
+    np.minimum(over, step.astype(np.float32)[:, None], out=over)
+    return _sum(over)
+
+
+def _sum(values: Paths) -> FloatArray:
+    """Return (series,) sums: of a path's periods and of 200 paths single precision is enough."""
+    return values.sum(axis=1).astype(np.float64)
 
 
 def _count_above(thresholds: Paths, quantity: FloatArray) -> npt.NDArray[np.int64]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtri
 
 FloatArray = npt.NDArray[np.float64]
 Paths = npt.NDArray[np.float32]

@@ -138,7 +138,10 @@ def _take_breaks(
     choice, least = ordered.copy(), price_of(ordered) * demand_per_period
     for number in range(max(map(len, levels.values()))):
         own = np.array(
-            [levels[n][number] if n in levels and number < len(levels[n]) else np.nan for n in names]
+            [
+                levels[n][number] if n in levels and number < len(levels[n]) else np.nan
+                for n in names
+            ]
         )
         tried = np.ceil(own / pack - _TINY) * pack
         cost = price_of(np.nan_to_num(tried)) * demand_per_period
@@ -226,7 +229,8 @@ def _keep_budget(
 
 def _moved(
     found: Bought, terms: Terms, lines: npt.NDArray[np.int64], quantity: FloatArray, sign: int,
-    curve: Curve, free: npt.NDArray[np.bool_], room: FloatArray, left: Callable[[FloatArray], float],
+    curve: Curve, free: npt.NDArray[np.bool_], room: FloatArray,
+    left: Callable[[FloatArray], float],
 ) -> FloatArray:  # fmt: skip
     """Return quantities with packs added or taken, cheapest per money first, until none is left.
 

@@ -263,8 +263,10 @@ def _purchase_orders(panel: Panel, planned: Planned, supply: Supply, deal: Bough
     """Return the ordered lines by supplier and order date."""
     orders = planned.orders
     rows = np.flatnonzero(np.nan_to_num(orders["order_quantity"].to_numpy(np.float64)) > 0)
-    last = panel.num_periods - 1
-    days = [f"{panel.timeline.last_day(last + int(at)):%Y-%m-%d}" for at in supply.order_in[rows]]
+    last, order_in = panel.num_periods - 1, supply.order_in[rows]
+    days = np.full(len(rows), "", object)
+    for at in np.unique(order_in):
+        days[order_in == at] = f"{panel.timeline.last_day(last + int(at)):%Y-%m-%d}"
     picked = orders.iloc[rows]
     found = pd.DataFrame(
         {
