@@ -266,7 +266,9 @@ def _with_derived(data: DataSet, config: Config) -> Panel:
 def _config_of(data: DataSet, steps: int, sections: dict[str, dict[str, Any]]) -> Config:
     """Return the configuration that fits the data, with what the caller wants otherwise."""
     panel = data.panel
-    leads = panel.series["lead_time"].dropna() if "lead_time" in panel.series else []
+    leads: list[float] = (
+        panel.series["lead_time"].dropna().tolist() if "lead_time" in panel.series else []
+    )
     extent = Extent(
         panel.timeline.freq,
         panel.num_periods,

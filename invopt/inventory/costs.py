@@ -93,6 +93,19 @@ class Terms:
         """Periods until the next order arrives: lead time and review period."""
         return self.lead_time + self.interval
 
+    def room(self, position: FloatArray) -> FloatArray:
+        """Return (series,) units that max_order and max_stock leave; infinite for no limit.
+
+        Args:
+            position: (series,) units that count already: a full shelf takes nothing beside them.
+        """
+        found = np.full(len(self.pack_size), np.inf)
+        if self.max_order is not None:
+            found = np.fmin(found, self.max_order)
+        if self.max_stock is not None:
+            found = np.fmin(found, np.maximum(self.max_stock - np.maximum(position, 0), 0))
+        return found
+
     def select(self, rows: npt.NDArray[np.int64] | slice) -> "Terms":
         """Return the terms of some series."""
         arrays: dict[str, Any] = {
