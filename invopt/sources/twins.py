@@ -12,8 +12,7 @@ def folded(key: str) -> str:
     seen = (c for c in unicodedata.normalize("NFKC", key) if unicodedata.category(c) != "Cf")
     text = "".join("".join(seen).casefold().split())
     text = re.sub(r"(?<![\w.])0+(?=\d)|(?<=_)0+(?=\d)", "", text)
-    text = re.sub(r"(?<=\d)\.0+(?!\d)", "", text)
-    return text
+    return re.sub(r"(?<=\d)\.0+(?!\d)", "", text)
 
 
 def near_twins(strangers: Iterable[str], known: Iterable[str]) -> list[tuple[str, str]]:

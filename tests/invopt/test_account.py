@@ -524,7 +524,7 @@ def day(*texts, zone=None, form="%Y-%m-%d %H:%M"):
     import datetime as dt
 
     kind = pa.timestamp("us", zone) if zone else pa.timestamp("us")
-    return pa.array([dt.datetime.strptime(text, form) for text in texts], kind)  # noqa: DTZ007
+    return pa.array([dt.datetime.strptime(text, form) for text in texts], kind)
 
 
 def two_files(first, second):
