@@ -106,7 +106,7 @@ def unfinished(
         days: Columns ds, n and last_at (last moment of the day), ascending, each day once.
         freq: Of the periods.
         today: None where no clock is known.
-        closed: Days on which all are closed; None where no calendar is given.
+        closed: Days on which all are closed, ascending; None where no calendar is given.
     """
     if today is not None:
         now = floor_dates(pd.DatetimeIndex([today]), freq)[0]
@@ -123,13 +123,8 @@ def _cut_period(days: pd.DataFrame, freq: str, closed: pd.DatetimeIndex) -> Unfi
     period = line.index_of(pd.DatetimeIndex(days["ds"]))
     last = days["ds"].groupby(period).max()
     ends = pd.DatetimeIndex([line.last_day(int(k)) for k in last.index])
-    missed = np.array(
-        [
-            len(pd.date_range(day, end, inclusive="right").difference(closed))
-            for day, end in zip(last, ends, strict=True)
-        ],
-        np.int64,
-    )
+    off = [closed.searchsorted(dates, side="right") for dates in (pd.DatetimeIndex(last), ends)]
+    missed = (ends - pd.DatetimeIndex(last)).days.to_numpy() - (off[1] - off[0])
     short = pd.Series(missed, index=last.index)
     before, found = short.iloc[:-1], int(short.iloc[-1])
     usual = before.iloc[-_BACK[unit] :]
