@@ -134,7 +134,9 @@ def test_a_comparison_in_which_nobody_ordered_or_nothing_sold_is_no_pass():
 def test_a_challenger_that_beats_the_champion_may_not_be_clearly_dearer_than_a_baseline():
     found = verdict(orders=orders(change=0.2))
     assert failed(found) == {"baseline_cost"}
-    assert "cost clearly more than those of moving average, the cheapest baseline" in found.reasons[0]
+    assert (
+        "cost clearly more than those of moving average, the cheapest baseline" in found.reasons[0]
+    )
 
 
 def test_the_first_sentence_says_what_decided_and_what_decisions_cost_with_the_interval():
