@@ -1,9 +1,9 @@
 """Where a run's orders are put, and that nobody's own files are lost there."""
 
-import shutil
 from pathlib import Path
 
 from invopt.errors import InvalidInputError
+from invopt.files import copy_whole
 
 # Files that come beside the orders, and the beginning of each as we write it.
 BESIDE = {
@@ -40,7 +40,7 @@ def _begins(file: Path, begins: bytes) -> bool:
 
 def put_orders(run: Path, out: Path) -> None:
     """Copy the orders of a run to a place, and what belongs to them beside it."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(run / "orders.csv", out)
+    # The orders come last: where they are, what belongs to them is.
     for name in BESIDE:
-        shutil.copyfile(run / name, out.parent / name)
+        copy_whole(run / name, out.parent / name)
+    copy_whole(run / "orders.csv", out)
