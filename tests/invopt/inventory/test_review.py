@@ -10,6 +10,8 @@ from invopt.config import InventoryConfig
 from invopt.contracts import TermsTables
 from invopt.inventory.ahead import with_mean
 from invopt.inventory.review import plan_review
+from invopt.inventory.suppliers import _Days
+from invopt.timeline import Timeline
 from tests.builders import make_panel
 from tests.invopt.inventory.oracle import poisson_forecast
 
@@ -226,3 +228,12 @@ def test_all_purchase_orders_three_weeks_late_order_more_and_say_so():
     assert not on_time["exception"].str.contains("delivery_too_late").any()
     assert late["exception"].str.contains("delivery_too_late").all()
     assert (late["days_of_cover"] < on_time["days_of_cover"]).all()
+
+
+@pytest.mark.parametrize(("rows_a_week", "closed"), [(1, True), (7, True), (2, False)])
+def test_a_week_is_closed_where_its_row_or_all_of_its_days_are(rows_a_week, closed):
+    weekly = Timeline(pd.Timestamp("2024-01-01"), "W-MON", 20)
+    days = pd.date_range("2024-05-20", periods=rows_a_week)  # the period after the last one
+    shut = pd.DataFrame({"location": "s0", "ds": days, "open": False})
+    found = _Days(TermsTables(calendar=shut), weekly, 10).closed
+    assert [at for d in found.values() for at in np.flatnonzero(d)] == ([1] if closed else [])
