@@ -203,7 +203,7 @@ def for_target(plain: Game, *, service: float | None = None, fill: float | None 
                         for p in plain.window)  # fmt: skip
         target = int(quantities[int(np.argmax(missed <= (1 - fill) * asked_for))])
     low, high = 1e-3, 1e4
-    for _ in range(_HALVINGS):  # the dearer a sale lost, the larger the cheapest order
+    for _ in range(_HALVINGS):  # the more a lost sale costs, the larger the cheapest order
         middle = float(np.sqrt(low * high))
         best = int(quantities[window_costs(replace(plain, stockout=middle)).argmin()])
         if best == target:

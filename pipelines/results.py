@@ -39,8 +39,7 @@ def _begins(file: Path, begins: bytes) -> bool:
 
 
 def put_orders(run: Path, out: Path) -> None:
-    """Copy the orders of a run to a place, and what belongs to them beside it."""
-    # The orders come last: where they are, what belongs to them is.
+    """Copy the orders of a run to a place, and before them what belongs to them beside it."""
     for name in BESIDE:
         copy_whole(run / name, out.parent / name)
     copy_whole(run / "orders.csv", out)

@@ -25,7 +25,7 @@ _EXCESS = 4.0  # times what sells until the next order arrives
 _SOME = 0.5  # units
 STOCKOUTS = ("stockout_now", "stockout_before_arrival", "stockout_likely")
 ADVICE = {
-    "data_fault": "mend the product's terms",
+    "data_fault": "correct the product's terms",
     "no_stock_record": "give the stock on hand",
     "negative_stock": "book the receipt, or serve those who wait first",
     "stockout_now": "the shelf is empty: expedite what is under way",
@@ -45,7 +45,7 @@ ADVICE = {
     "demand_jump": "check what the forecast rests on",
     "level_changed": "check what changed since the last review",
     "new_product": "little is known of it yet",
-    "lead_time_beyond_horizon": "forecast a longer horizon, or mend the lead time",
+    "lead_time_beyond_horizon": "forecast a longer horizon, or correct the lead time",
     "no_lead_time": "give the lead time; the configured one is used",
     "limit_reached": "a largest order or stock keeps the order below what is needed",
     "waits_for_order_day": "the next review comes before the supplier's next order day",

@@ -194,6 +194,18 @@ def project(
         demand: (periods, series, paths) units, to the end of the longest interval.
         law: When orders arrive.
         lost_sales: Unmet demand is lost; else it waits.
+
+    Example:
+        Five on the shelf, a sure demand of 3 a day, an order that arrives after two days and lasts
+        for two: one sale is missed before it arrives, and six units are needed from it:
+
+        >>> demand = np.full((4, 1, 2), 3, np.float32)
+        >>> law = LeadLaw.fixed(2, 2, 2)
+        >>> path = project(np.array([5.0]), np.zeros((1, 4)), demand, law, lost_sales=True)
+        >>> path.missed_before.tolist(), path.missed(np.array([4.0])).tolist()
+        ([1.0], [2.0])
+        >>> path.missed(np.array([6.0])).tolist(), path.held(np.array([6.0])).tolist()
+        ([0.0], [3.0])
     """
     num_paths = demand.shape[2]
     first, stop = int(law.lead.min()), int(law.stop.max())

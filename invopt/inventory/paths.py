@@ -17,6 +17,7 @@ from scipy.special import ndtri
 
 FloatArray = npt.NDArray[np.float64]
 Paths = npt.NDArray[np.float32]
+Floats = FloatArray | Paths
 # Share of outcomes above which the tail is cut.
 _TAIL = 1e-3
 _LEAST = 1e-6  # units in a period's path, so that a sum can always be shared out
@@ -72,7 +73,7 @@ class Sampler:
         self._sums = _mix_of(strata, level_quantiles)
 
     def paths(
-        self, quantiles: FloatArray, mean: FloatArray, sums: FloatArray, periods: int,
+        self, quantiles: Floats, mean: Floats, sums: Floats, periods: int,
         *, is_count: bool,
     ) -> Paths:  # fmt: skip
         """Return (reach, series, paths) units of demand.
@@ -104,7 +105,7 @@ class Sampler:
             _cut(found, self.draws.rounding)
         return found
 
-    def _whole(self, sums: FloatArray, *, is_count: bool) -> Paths:
+    def _whole(self, sums: Floats, *, is_count: bool) -> Paths:
         """Return (series, paths) quantiles of the sum at even shares, ascending."""
         knots = _knots(sums[:, None], self.level_quantiles)[0]
         padded = np.zeros((-(-len(knots) // _ROWS) * _ROWS, knots.shape[1]), np.float32)
@@ -116,7 +117,7 @@ class Sampler:
         return np.maximum(found, 0, out=found)
 
 
-def _knots(quantiles: FloatArray, levels: tuple[float, ...]) -> Paths:
+def _knots(quantiles: Floats, levels: tuple[float, ...]) -> Paths:
     """Return (periods, series, Q + 2) demand at share 0, the levels, and where it is cut."""
     by_period = quantiles.transpose(1, 0, 2)
     values = np.empty((*by_period.shape[:2], len(levels) + 2), np.float32)

@@ -20,7 +20,7 @@ from invopt.panel import Panel
 from invopt.timeline import Timeline, frequency_unit
 
 FloatArray = npt.NDArray[np.float64]
-_DAYS = {"D": 1.0, "W": 7.0, "MS": 365.25 / 12}
+_DAYS = {"D": 1.0, "W": 7.0, "2W": 14.0, "MS": 365.25 / 12, "QS": 365.25 / 4}
 # Whole where units are whole, then money; the rest is rounded to what people read.
 UNITS = ("order_quantity", "order_up_to_level", "reorder_point", "safety_stock", "on_hand",
          "on_order", "backorders")  # fmt: skip

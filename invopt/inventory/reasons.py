@@ -142,8 +142,10 @@ _LEAST, _SHARE = 0.5, 0.1
 
 def _day(period: int, dates: pd.DatetimeIndex | None, named: dict[int, str]) -> str:
     if period not in named:
-        beyond = dates is None or period > len(dates)
-        named[period] = f"period {period}" if beyond else f"{dates[period - 1]:%Y-%m-%d}"
+        if dates is None or period > len(dates):
+            named[period] = f"period {period}"
+        else:
+            named[period] = f"{dates[period - 1]:%Y-%m-%d}"
     return named[period]
 
 
