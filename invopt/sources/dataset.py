@@ -173,7 +173,7 @@ def _refuse_if_bad(report: DatasetReport, max_bad_share: float) -> None:
         limit = limit if table.table == "sales" else max(limit, MAX_TABLE_LOSS)
     raise InvalidInputError(
         f"{share:.1%} of the rows of {what} are faulty, at most {limit:.1%} is allowed ({listed}). "
-        "Mend the data or the mapping, or raise data.max_quarantine_share; nothing was written."
+        "Correct the data or the mapping, or raise data.max_quarantine_share; nothing was written."
     )
 
 

@@ -12,14 +12,14 @@ from invopt.timeline import Timeline, floor_dates, frequency_unit
 MAX_GAP_YEARS = 2
 FAR_SHARE = 0.01
 # Days without a line of anybody after which a few lines stand alone.
-_LONELY = {"D": 28, "W": 56, "MS": 100}
+_LONELY = {"D": 28, "W": 56, "2W": 84, "MS": 100, "QS": 300}
 _THIN = 0.1  # of the usual lines of a period
 _FEW, _SEASON = 3, 90  # so few lines stand alone after so many days, whatever is usual
 # Periods that tell how close to its end a period's last line usually is, and the days that the last
-# one may fall short of it (a feast, a closed Saturday) without being cut.
-_BACK = {"W": 26, "MS": 13}
-_SLACK = {"W": 1, "MS": 2}
-_YEAR = {"W": 52, "MS": 12}
+# one may fall short of it (a public holiday, a closed Saturday) without being cut.
+_BACK = {"W": 26, "2W": 26, "MS": 13, "QS": 8}
+_SLACK = {"W": 1, "2W": 2, "MS": 2, "QS": 5}
+_YEAR = {"W": 52, "2W": 26, "MS": 12, "QS": 4}
 _MIN_BACK = 4
 _DAYS_BACK, _EARLY = 28, pd.Timedelta(hours=1)
 

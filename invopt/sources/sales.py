@@ -30,7 +30,7 @@ from invopt.sources.standard import (
     rows_of_part,
     standardise,
 )
-from invopt.timeline import Timeline, floor_dates
+from invopt.timeline import Timeline, floor_dates, frequency_unit, usual_frequency
 
 # What holds after the last record: a price stays, a discount ends.
 _BEYOND = {"price": "forward", "discount": "zero"}
@@ -63,9 +63,12 @@ class LongSales:
         recorded = np.unique(self.timeline.index_of(pd.DatetimeIndex(days["ds"])))
         self.step = regular_step(recorded)
         if self.step > 1:
+            longer = usual_frequency(self.timeline.dates()[recorded])
+            known = longer != freq and frequency_unit(longer) in ("2W", "QS")
             ledger.notes.append(
-                f"sales come every {self.timeline.spell(self.step)}: that is no frequency known "
-                f"here ({freq} is read, with nothing in between)"
+                f"sales come every {self.timeline.spell(self.step)}: that is "
+                f"{f'frequency {longer}' if known else 'no frequency known here'} "
+                f"({freq} is read, with nothing in between)"
             )
 
     def _outside(self, days: pd.DataFrame, freq: str, today: pd.Timestamp | None) -> dict[str, str]:

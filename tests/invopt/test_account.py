@@ -502,11 +502,11 @@ def test_columns_of_periods_that_have_not_ended_are_left_out(tmp_path):
     assert (sales.rows_in, sales.rows_used) == (4, 2)
 
 
-def test_steps_of_a_quarter_are_said_to_be_no_frequency(tmp_path):
+def test_steps_of_a_quarter_are_said_to_be_a_frequency_of_their_own(tmp_path):
     rows = [f"{d:%Y-%m-%d},s,a,2" for d in pd.date_range("2020-01-01", "2023-10-01", freq="QS")]
     report, _ = read(tmp_path, mapping_of(frequency="MS"), {"lines.csv": lines(*rows)})
     assert report.step == 3
-    assert "sales come every 3 months: that is no frequency" in report.notes[0]
+    assert "sales come every 3 months: that is frequency QS (MS is read" in report.notes[0]
 
 
 def test_a_due_time_of_a_period_and_a_half_is_not_half_a_period_early(tmp_path):
