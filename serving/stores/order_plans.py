@@ -1,9 +1,8 @@
 """The plans of past reviews, kept in the workspace: one file per model and review date."""
 
-import shutil
 from pathlib import Path
 
-from invopt.files import replacing_file
+from invopt.files import copy_whole
 
 
 def last_plan(plans: Path, name: str, before: str) -> Path | None:
@@ -21,5 +20,4 @@ def last_plan(plans: Path, name: str, before: str) -> Path | None:
 
 def keep_plan(plans: Path, name: str, review_date: str, plan: str) -> None:
     """Keep a review's plan, in place of an earlier one of the same review."""
-    with replacing_file(plans / name / f"{review_date}.csv") as partial:
-        shutil.copyfile(plan, partial)
+    copy_whole(Path(plan), plans / name / f"{review_date}.csv")
