@@ -411,6 +411,7 @@ def plan_all_orders(
     config: Json,
     out: dict[str, str],
     notify: Notify,
+    overrides: pd.DataFrame | None = None,
 ) -> None:
     """Write one order row per series, the purchase orders and the exceptions, each as CSV.
 
@@ -423,6 +424,7 @@ def plan_all_orders(
         config: The whole configuration.
         out: Files to write: orders, purchase_orders, exceptions.
         notify: Told what came out.
+        overrides: What planners said on their page, beside those of the data; None for none.
     """
     from invopt.inventory import segments_of  # noqa: PLC0415
     from invopt.inventory.exceptions import recent_sales  # noqa: PLC0415
@@ -435,7 +437,7 @@ def plan_all_orders(
     run = Config.model_validate(config)
     head = read_json(Path(forecast) / "forecast.json")
     position, open_orders = read_position(snapshot)
-    tables = read_terms(snapshot)
+    tables = read_terms(snapshot).with_overrides(overrides)
     last_levels = _last_levels(last, notify)
     reviews, statistics = [], []
     for number, panel in enumerate(iter_panels(Path(source))):
