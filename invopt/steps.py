@@ -451,7 +451,7 @@ def plan_all_orders(
         statistics.append(recent_sales(panel))
     plan = pd.concat([r.orders for r in reviews], ignore_index=True)
     prices = np.concatenate([r.stockout_cost for r in reviews])
-    plan["model"] = head["model"]
+    plan["model"] = head.get("model", "")
     plan["segment"] = segments_of(SalesStatistics.concatenate(statistics), prices)
     frames = {
         "orders": as_csv(plan, is_count=head["is_count"]),

@@ -443,15 +443,15 @@ def brakes(*runs, key=None, **config):
 def test_the_budget_counts_thirty_days():
     runs = [run(days, KEPT) for days in (59, 31, 29)]
     assert brakes(*runs)["budget"].value == 1
-    assert not brakes(*runs, max_per_month=2)["budget"].holds
-    assert brakes(*runs, max_per_month=1)["budget"].holds
+    assert not brakes(*runs, max_per_month=2)["budget"].blocks
+    assert brakes(*runs, max_per_month=1)["budget"].blocks
 
 
 def test_a_retraining_that_started_and_expired_starts_no_second_one_for_the_same_cause():
     key = retraining_key(situation(), "demand_shift up")
     for started in (True, False):
         found = brakes(run(40, EXPIRED, key=key, started=started))
-        assert found["idempotency"].holds == started
+        assert found["idempotency"].blocks == started
 
 
 @pytest.mark.parametrize(("week", "action"), [(WEEKS[3], "retrain"), (WEEKS[2], "alert")])
