@@ -316,6 +316,7 @@ class InventoryConfig(_Section):
         stockout_cost: Cost of a lost unit in money; overrides the share.
         unit_cost_share: Unit cost as a share of price, where unit_cost is not given.
         price: Price where none is given.
+        currency: Of all money, as pages write it ("EUR"); none by default.
         lost_sales: Unmet demand is lost (True) or waits (False).
         policy: "auto" lets the stock sell down to the order's arrival on demand paths, unmet demand
             lost or waiting as lost_sales says, and orders what costs least from there to the
@@ -340,6 +341,7 @@ class InventoryConfig(_Section):
     stockout_cost: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     unit_cost_share: float = Field(default=0.6, gt=0)
     price: float = Field(default=1.0, gt=0)
+    currency: str = Field(default="", max_length=12)
     lost_sales: bool = True
     policy: Literal["auto", "order_up_to", "lost_sales"] = "auto"
     num_paths: int = Field(default=200, ge=10)
