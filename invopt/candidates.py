@@ -63,7 +63,7 @@ _SEED = 0
 
 @dataclass(frozen=True)
 class _Past:
-    """What a rule saw and what came true, at one cutoff.
+    """What a rule saw and the actuals, at one cutoff.
 
     Attributes:
         inputs: As the graph reads them.

@@ -83,7 +83,7 @@ def cutoffs_of(first_target: int, stop: int, step: int) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Window:
-    """One cutoff's forecast beside what came true; arrays are (series, horizon).
+    """One cutoff's forecast beside the actuals; arrays are (series, horizon).
 
     actual is NaN where demand was not observed, after `stop`, or inside the gap.
     """
@@ -96,7 +96,7 @@ class Window:
 def backtest(
     forecasts: Forecasts, panel: Panel, cutoffs: Iterable[int], stop: int, *, gap: int = 0
 ) -> list[Window]:
-    """Forecast from every cutoff and set what came true beside it.
+    """Forecast from every cutoff and set the actuals beside it.
 
     Args:
         forecasts: What to judge.

@@ -22,7 +22,7 @@ class Check:
         name: Of the rule.
         value: What was found; None where it does not apply.
         limit: What it must not exceed (or what it must reach, as `rule` says).
-        passed: True when it holds.
+        passed: True when the challenger obeys it.
         rule: In words.
         key: Setting of the configuration that holds the limit, "" where none does.
     """
@@ -124,13 +124,13 @@ def judge(
         cost: Against the incumbent.
         config: Limits.
         incumbent: Name of what `cost` compares with.
-        leaks: Features found to hold the future.
+        leaks: Features found to leak the future.
         suspect: Checks of the data that failed.
         orders: What the replay was about; None leaves its checks out.
     """
     checks = [
         _check("finite", *_finite(metrics), "every metric is a number"),
-        _none("leaks", leaks, "no feature may hold the future"),
+        _none("leaks", leaks, "no feature may leak the future"),
         _none("data", suspect, "no check of the data may fail"),
         *(_stakes(orders) if orders else ()),
         *_costs(cost, config, incumbent),
@@ -139,12 +139,12 @@ def judge(
     ]
     failed = [c for c in checks if not c.passed]
     money = (
-        f"decisions cost {cost.change:+.1%} against {incumbent} "
+        f"{_told(cost.change)} compared with {incumbent} "
         f"({config.confidence:.0%} interval {cost.low:+.1%} to {cost.high:+.1%})"
     )
     if not failed:
         return Verdict(
-            PROMOTE, [f"{money} and every check holds"], checks, cost, incumbent, "challenger"
+            PROMOTE, [f"{money}; all checks passed"], checks, cost, incumbent, "challenger"
         )
     first, *rest = failed
     reasons = [f"{_failure(first)}; {money}", *map(_failure, rest)]
@@ -160,7 +160,7 @@ def judge(
 
 
 def _failure(check: Check) -> str:
-    return f"{check.rule}: {_shown(check.value)} against {_shown(check.limit)}"
+    return f"{check.rule}: {_shown(check.value)}, limit {_shown(check.limit)}"
 
 
 def _changes(failed: Sequence[Check]) -> list[str]:
@@ -192,7 +192,7 @@ def _beside_baselines(orders: Orders, incumbent: str, config: GateConfig) -> Ite
         "baseline_cost",
         orders.baseline_cost.low,
         config.max_cost_over_baseline,
-        f"decisions may not be clearly dearer than those of {orders.best_baseline}, the cheapest "
+        f"decisions must not cost clearly more than those of {orders.best_baseline}, the cheapest "
         f"baseline; they cost {orders.baseline_cost.change:+.1%} (interval "
         f"{orders.baseline_cost.low:+.1%} to {orders.baseline_cost.high:+.1%})",
         key="gate.max_cost_over_baseline",
@@ -209,14 +209,14 @@ def _accuracy(
         "wape_ratio",
         _ratio(metrics.get("wape"), baseline.get("wape")),
         config.max_wape_ratio,
-        "WAPE over the seasonal naive's may not exceed the limit",
+        "WAPE, divided by that of the seasonal naive, must not exceed the limit",
         key="gate.max_wape_ratio",
     )
     yield _check(
         "bias",
         abs(metrics.get("bias", float("nan"))),
         config.max_bias,
-        "total forecast may not be further from total demand",
+        "absolute bias must not exceed the limit",
         key="gate.max_bias",
     )
     for percent, share in coverage.items():
@@ -225,7 +225,8 @@ def _accuracy(
             f"coverage_{percent}",
             float(percent) / 100 - share,
             config.coverage_tolerance,
-            f"the {percent} % interval holds {share:.1%}; it may not hold less by more",
+            f"coverage of the {percent}% interval is {share:.1%}; it must not fall short by more "
+            "than the limit",
             key="gate.coverage_tolerance",
         )
 
@@ -236,7 +237,7 @@ def _costs(cost: CostComparison, config: GateConfig, incumbent: str) -> Iterator
         "cost_change",
         end,
         config.max_cost_increase,
-        f"{which} end of the cost change against {incumbent} must be below the limit",
+        f"{which} end of the cost change compared with {incumbent} must be below the limit",
         strict=True,
         key="gate.max_cost_increase",
     )
@@ -310,6 +311,13 @@ def _change(challenger: FloatArray, incumbent: FloatArray) -> FloatArray:
     free = incumbent == 0
     found: FloatArray = challenger / np.where(free, 1.0, incumbent) - 1
     return np.where(free, np.sign(challenger), found)
+
+
+def _told(share: float) -> str:
+    """Return a change of cost as the beginning of a sentence."""
+    if not share:
+        return "order cost is the same"
+    return f"order cost is {abs(share):.1%} {'lower' if share < 0 else 'higher'}"
 
 
 def _check(

@@ -41,7 +41,8 @@ def check_data(config: Path | None, mapping: Path | None, data: Path, out: Path 
     if failed:
         raise InvalidInputError(
             f"{len(failed)} of {len(account['checks'])} checks of the data fail: "
-            f"{'; '.join(failed)}. Mend the data or the mapping, or change the limits under data."
+            f"{'; '.join(failed)}. Correct the data or the mapping, or change the limits "
+            "under data."
         )
 
 

@@ -28,7 +28,7 @@ def write_training_report(
     with drawing(out, f"{config['name']}: training", notify):
         page = _page(files, config)
         write_page(out, page)
-        notify(f"report of {len(page) / 1e6:.1f} MB")
+        notify(f"report written: {out} ({len(page) / 1e6:.1f} MB)")
 
 
 def _page(files: dict[str, str], config: dict[str, Any]) -> str:
@@ -126,7 +126,8 @@ def _example(explanation: dict[str, Any]) -> tuple[str, float, float, list[str],
 def _training_line(training: dict[str, Any]) -> str:
     config = training["config"]["training"]
     return (
-        f"{config['num_members']} member(s), at most {config['max_minutes']:g} minutes; "
+        f"{config['num_members']} network{'' if config['num_members'] == 1 else 's'}, "
+        f"at most {config['max_minutes']:g} minutes; "
         f"ONNX graph of {training['onnx_bytes'] / 1e6:.2f} MB, equal to torch within "
         f"{training['onnx_difference']:.1e}."
     )

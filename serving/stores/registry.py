@@ -249,9 +249,14 @@ class Registry:
             InvalidInputError: If there is none, or more than one.
         """
         names = sorted(m.name for m in self._client.search_registered_models())
-        if len(names) != 1:
+        if not names:
             raise InvalidInputError(
-                f"name the model to serve with --name; registered are {', '.join(names) or 'none'}."
+                f"no model is registered in {self.settings.workspace}: run `invopt run training "
+                f"--workspace {self.settings.workspace}` first."
+            )
+        if len(names) > 1:
+            raise InvalidInputError(
+                f"name the model with --name; registered models: {', '.join(names)}."
             )
         return str(names[0])
 

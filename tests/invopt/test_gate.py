@@ -38,7 +38,7 @@ def failed(found):
 def test_a_model_that_decides_cheaper_is_promoted(change, kwargs):
     found = verdict(cost=compare_costs(*costs(change), GATE), **kwargs)
     assert found.decision == PROMOTE
-    assert "every check holds" in found.reasons[0]
+    assert "all checks passed" in found.reasons[0]
 
 
 def test_a_refresh_within_a_stated_margin_is_promoted():
@@ -119,6 +119,21 @@ def test_the_comparison_is_paired_and_repeatable():
     assert paired.low <= paired.change <= paired.high
 
 
+def test_a_segment_is_kept_out_for_what_is_clearly_dearer_only():
+    challenger, incumbent = costs(-0.3)
+    segments = np.array(["few"] * 12 + ["dry"] * 388, object)
+    challenger[:12] = incumbent[:12] * np.tile([0.8, 1.35], 6)
+    cost = compare_costs(challenger, incumbent, GATE, segments=segments)
+    few = cost.segments["few"]
+    assert few.low < GATE.segment_cost_increase < few.high
+    assert verdict(cost=cost).decision == PROMOTE
+
+
+def test_a_baseline_without_any_error_is_no_base_to_divide_by():
+    found = verdict(baseline=NAIVE | {"wape": 0.0})
+    assert (found.decision, failed(found)) == (KEEP, {"wape_ratio"})
+
+
 def orders(change=-0.1, challenger=50.0, incumbent=50.0, sold=80.0):
     beside = compare_costs(*costs(change, noise=0.05), GATE)
     return Orders(sold, challenger, incumbent, "moving average", beside)
@@ -134,13 +149,15 @@ def test_a_comparison_in_which_nobody_ordered_or_nothing_sold_is_no_pass():
 def test_a_challenger_that_beats_the_champion_may_not_be_clearly_dearer_than_a_baseline():
     found = verdict(orders=orders(change=0.2))
     assert failed(found) == {"baseline_cost"}
-    assert "dearer than those of moving average, the cheapest baseline" in found.reasons[0]
+    assert (
+        "cost clearly more than those of moving average, the cheapest baseline" in found.reasons[0]
+    )
 
 
 def test_the_first_sentence_says_what_decided_and_what_decisions_cost_with_the_interval():
     found = verdict(cost=compare_costs(*costs(0.1), GATE))
-    assert found.reasons[0].startswith("upper end of the cost change against champion")
-    assert "decisions cost +" in found.reasons[0]
+    assert found.reasons[0].startswith("upper end of the cost change compared with champion")
+    assert "order cost is " in found.reasons[0]
     assert "90% interval" in found.reasons[0]
     assert found.orders_by == "champion"
 
