@@ -260,7 +260,7 @@ def _in_memory(panel: Panel) -> Panel:
 def _of_one_kind(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a frame whose columns of several kinds, such as dates and text, are text."""
     mixed = {
-        name: column.map(str, na_action="ignore")
+        str(name): column.map(str, na_action="ignore")
         for name, column in frame.items()
         if column.dtype == object and column.dropna().map(type).nunique() > 1
     }

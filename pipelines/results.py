@@ -11,9 +11,8 @@ BESIDE = {
     "exceptions.csv": b"unique_id,exception,date,",
     "forecast.parquet": b"PAR1",
     "plan.html": b"<!doctype html>",
-    "orders.xlsx": b"PK",
+    "orders.xlsx": b"PK\x03\x04",
 }
-_PAGES = ("plan.html", "orders.xlsx")
 _ORDERS = b"unique_id,"
 _FOLDER = "name another folder with --out, such as --out plan/orders.csv."
 
@@ -44,7 +43,6 @@ def _begins(file: Path, begins: bytes) -> bool:
 def put_orders(run: Path, out: Path) -> None:
     """Copy the orders of a run to a place, and before them what belongs to them beside it."""
     for name in BESIDE:
-        # A step that failed after the orders leaves no pages; it does not hold them back.
-        if name not in _PAGES or (run / name).is_file():
+        if (run / name).is_file():  # pages that could not be drawn hold up no orders
             copy_whole(run / name, out.parent / name)
     copy_whole(run / "orders.csv", out)

@@ -202,8 +202,9 @@ def _gather(
         terms = terms_of(panel.series, last_prices(panel), run.inventory)
         supply = supply_of(panel.series, terms, tables, panel.timeline, made.horizon)
         stock = stock_of(panel.unique_ids, position, open_orders, supply.delay)
-        notes, is_count = Notes.none(panel.num_series), bool(head["is_count"])
-        ahead = demand_ahead(panel, made, supply, tables, notes, is_count=is_count).forecast
+        ahead = demand_ahead(
+            panel, made, supply, tables, Notes.none(panel.num_series), is_count=head["is_count"]
+        ).forecast
         found: dict[str, npt.NDArray[Any]] = {
             "unique_id": panel.unique_ids.astype(str),
             **_product_columns(panel.series),
