@@ -112,6 +112,7 @@ def build(parameters: Parameters) -> Any:
                 snapshot=snapshot,
                 config=tuned,
                 run=job,
+                study=study,
                 cause=cause,
                 window=window,
                 retraining=retraining,
@@ -126,6 +127,13 @@ def build(parameters: Parameters) -> Any:
             explanation=explain.outputs["explanation"],
             verdict=judge.outputs["verdict"],
             config=tuned,
+            snapshot=snapshot,
+            run=job,
+            study=study,
+            code_version=code_version,
+            cause=cause,
+            window=window,
+            retraining=retraining,
         ).set_caching_options(False)
 
     return pipeline

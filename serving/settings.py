@@ -78,6 +78,21 @@ class Settings:
             environment.get(PIPELINE_HOST, default.pipeline_host),
         )
 
+    @classmethod
+    def beside(cls, model: Path, environment: Mapping[str, str] = os.environ) -> "Settings":
+        """Return the settings of a registered model's readers.
+
+        They are the environment's where it names a workspace, else those of the workspace the
+        model's folder lies in (WORKSPACE/models/NAME/HASH/model).
+
+        Args:
+            model: Folder of the model.
+            environment: Of this process.
+        """
+        if WORKSPACE in environment or FEATURE_STORE in environment:
+            return cls.from_environment(environment)
+        return cls.of(model.resolve().parents[3])
+
     @property
     def monitoring(self) -> Path:
         """Folder of what monitoring keeps from run to run."""

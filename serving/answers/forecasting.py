@@ -1,5 +1,6 @@
 """Forecasts of scenarios, down the ladder: the model, the last forecast, the seasonal naive."""
 
+import functools
 from collections import OrderedDict
 from dataclasses import replace
 
@@ -73,6 +74,8 @@ class Forecasting:
             [self.champion.version] * num,
             f"{timeline.date(-1):%Y-%m-%d}",
             windows.known_at,
+            _dates_of(windows.known_at, self.layout.freq, self.horizon),
+            self.layout.freq,
         )
         bad = np.arange(num) if forecast is None else np.flatnonzero(~_finite(forecast))
         if len(bad):
@@ -188,6 +191,13 @@ class Forecasting:
         panel = sales_panel(windows.rows, self.layout)
         season = panel.timeline.season_length
         return Baseline(self.horizon, season, self.champion.model).predict(panel)
+
+
+@functools.lru_cache(maxsize=64)
+def _dates_of(known_at: float, freq: str, horizon: int) -> tuple[str, ...]:
+    """Return the first days of the periods after a time."""
+    timeline = Timeline(pd.Timestamp(known_at, unit="s"), freq, 0)
+    return tuple(timeline.dates(0, horizon).strftime("%Y-%m-%d"))
 
 
 def _finite(forecast: ForecastArrays) -> npt.NDArray[np.bool_]:

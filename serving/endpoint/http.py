@@ -20,7 +20,7 @@ import kserve.errors
 import uvicorn
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from kserve import Model, ModelServer
+from kserve import ModelServer
 from kserve.model_server import app
 from kserve.protocol.rest.server import RESTServer, TimingMiddleware
 from starlette.exceptions import HTTPException
@@ -32,13 +32,15 @@ from serving.api.errors import RequestFailedError
 from serving.endpoint.grpc import start_grpc
 from serving.endpoint.guards import UNAVAILABLE, authorize, failure_of
 from serving.endpoint.openapi import add_contract
-from serving.endpoint.queue import PROGRESS, Progress
+from serving.endpoint.queue import PROGRESS, GatedModel, Progress
+from serving.endpoint.routes import add_open_inference
 from serving.settings import ServerSettings
 
 _OPEN_TO_ALL = ("/", "/metrics", "/v2/health/live", "/v2/health/ready")
 _CLOSED = "/v2/repository"
 # Seconds after which it is worth to ask again; a store is left alone for two.
 _LATER = {ErrorCode.BUSY: "1", ErrorCode.UNAVAILABLE: "2"}
+_FORM = b"application/x-www-form-urlencoded"
 _DRAIN_BYTES = 64 << 20
 _SWITCH_SECONDS = 0.001
 Message = MutableMapping[str, Any]
@@ -74,6 +76,7 @@ class Guard:
         try:
             self._check(scope)
             body = await self._body(scope, receive)
+            scope = _as_json(scope)
             await self.inner(scope, _replayed(body, receive), sending)
         except Exception as err:
             if not started:
@@ -89,6 +92,9 @@ class Guard:
             authorize(headers.get(b"authorization", b"").decode("latin-1"), self.settings.token)
         if path.startswith(_CLOSED):
             raise RequestFailedError(ErrorCode.CLOSED, "models are not loaded or unloaded here.")
+        if headers.get(b"content-encoding", b"identity").lower() not in (b"identity", b""):
+            text = "a body is taken as it is: send it without Content-Encoding."
+            raise RequestFailedError(ErrorCode.INVALID_REQUEST, text)
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or int(length) > self.settings.max_body_bytes:
             raise self._too_large()
@@ -133,6 +139,18 @@ class Guard:
         )
 
 
+def _as_json(scope: Message) -> Message:
+    """Return a request whose body is JSON where it does not say what it is.
+
+    tritonclient sends no type with JSON, and curl that of a form.
+    """
+    kinds = [value for name, value in scope["headers"] if name == b"content-type"]
+    if kinds and not kinds[0].startswith(_FORM):
+        return scope
+    others = [pair for pair in scope["headers"] if pair[0] != b"content-type"]
+    return {**scope, "headers": [*others, (b"content-type", b"application/json")]}
+
+
 def _replayed(body: bytes, receive: Receive) -> Receive:
     sent = False
 
@@ -147,7 +165,9 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
 
 
 def _response(failure: RequestFailedError) -> JSONResponse:
-    headers = {"Retry-After": _LATER[failure.code]} if failure.code in _LATER else {}
+    headers = dict(failure.headers)
+    if failure.code in _LATER:
+        headers["Retry-After"] = _LATER[failure.code]
     if failure.code is ErrorCode.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(failure.body, failure.status, headers)
@@ -158,7 +178,7 @@ async def _told(_request: Request, err: Exception) -> JSONResponse:
     return _response(failure_of(err, reached_model=progress.reached_model))
 
 
-def guarded_app(model: Model, server: ModelServer, settings: ServerSettings) -> Guard:
+def guarded_app(model: GatedModel, server: ModelServer, settings: ServerSettings) -> Guard:
     """Return KServe's application with one model, behind its guard."""
     rest = RESTServer("", server.dataplane, server.model_repository_extension, settings.port)
     if not any(getattr(r, "path", "") == "/metrics" for r in app.routes):
@@ -170,6 +190,7 @@ def guarded_app(model: Model, server: ModelServer, settings: ServerSettings) -> 
     ):  # fmt: skip
         app.add_exception_handler(kind, _told)
     app.exception_handlers.pop(Exception, None)  # the guard answers those
+    add_open_inference(app, server.dataplane)
     add_contract(app, model.name)
     # KServe times requests for a log that is silent here; invopt_stage_seconds says more.
     app.user_middleware[:] = [m for m in app.user_middleware if m.cls is not TimingMiddleware]
@@ -189,7 +210,7 @@ def _end(_number: int, _frame: FrameType | None) -> None:
 
 
 async def serve(
-    model: Model,
+    model: GatedModel,
     settings: ServerSettings,
     background: Callable[[], Coroutine[Any, Any, None]] | None = None,
 ) -> None:

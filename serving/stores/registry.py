@@ -1,8 +1,8 @@
-"""The model registry; the only file that knows MLflow."""
+"""The model registry; with serving.stores.tracking the only place that knows MLflow."""
 
-import json
 import logging
 import os
+import platform
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from invopt.errors import InvalidInputError
 from serving.settings import Settings
@@ -19,6 +21,12 @@ from serving.stores.deployment_record import DEPLOYMENT
 
 CHAMPION, PREVIOUS = "champion", "previous"
 _LOGGERS = ("mlflow", "alembic")
+_JOB = "invopt.run"
+_LOADER = "serving.answers.mlflow_model"
+_POSITION = ("on_hand", "on_order", "backorders")
+_ASSUMED = ("lead_time", "review_period", "cycle_service_level", "price")
+_NUMBERS = ("order_quantity", "order_up_to_level", "safety_stock", "expected_demand",
+            "expected_holding_cost", "expected_stockout_cost")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,7 @@ def register(
     evidence: Iterable[str],
     tags: Mapping[str, str],
     notify: Callable[[str], None],
+    run_name: str = "",
 ) -> str:
     """Copy a model and its evidence into the registry's store and return the new version.
 
@@ -56,8 +65,9 @@ def register(
         evidence: Files and folders kept beside it.
         tags: Of the version: the data it was trained on, and what it was trained for.
         notify: Called with a line of progress.
+        run_name: Of the training run; its id by default.
     """
-    client = _client()
+    client = connect()
     settings = Settings.from_environment()
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name)
@@ -66,32 +76,30 @@ def register(
     partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
     partial.chmod(0o755)  # mkdtemp's own is for one user only, and servers read as another
     shutil.copytree(model, partial / "model")
+    _describe(partial / "model")
     for item in map(Path, evidence):
         copy = shutil.copytree if item.is_dir() else shutil.copy2
         (partial / "evidence").mkdir(exist_ok=True)
         copy(item, partial / "evidence" / item.name)
-    metrics = _metrics(partial)
     place = model_store.put(partial, name)
     if found := [v for v in _versions(client, name) if v.source == f"{place}/model"]:
         notify(f"{name} version {found[0].version} holds this model already")
         return str(found[0].version)
-    run = client.create_run(_experiment(client, name))
-    for key, value in metrics.items():
-        client.log_metric(run.info.run_id, key, value)
-    client.set_terminated(run.info.run_id)
+    _, run = run_for(client, name, run_name or tags.get("run", ""), tags.get("run", ""))
     version = client.create_model_version(
         name,
         source=f"{place}/model",
-        run_id=run.info.run_id,
+        run_id=run,
         tags={name: value for name, value in tags.items() if value},
     )
+    client.set_terminated(run)
     notify(f"registered {name} version {version.version}")
     return str(version.version)
 
 
 def make_champion(name: str, version: str) -> None:
     """Point the champion alias at a version; the one before is kept as `previous`."""
-    client = _client()
+    client = connect()
     current = champion_version(name)
     if current and current != version:
         client.set_registered_model_alias(name, PREVIOUS, current)
@@ -145,12 +153,12 @@ def champion_run(name: str) -> str:
 
 def has_version_for(name: str, retraining: str) -> bool:
     """Return whether a retraining, named by its key, ended in a version."""
-    return any(v.tags.get("retraining") == retraining for v in _versions(_client(), name))
+    return any(v.tags.get("retraining") == retraining for v in _versions(connect(), name))
 
 
 def registered_versions() -> list[tuple[str, str]]:
     """Return name and version of everything registered, newest first."""
-    found = _client().search_model_versions()
+    found = connect().search_model_versions()
     newest = sorted(found, key=lambda version: -version.creation_timestamp)
     return [(str(version.name), str(version.version)) for version in newest]
 
@@ -174,12 +182,12 @@ def version_path(name: str, version: str) -> Path:
 
 def model_source(name: str, version: str) -> str:
     """Return where the model folder of one version lies, URL or path."""
-    return str(_client().get_model_version(name, version).source)
+    return str(connect().get_model_version(name, version).source)
 
 
 def snapshot_of(name: str, version: str) -> str:
     """Return the name of the data one version was trained on, "" where it was not told."""
-    return str(_client().get_model_version(name, version).tags.get("snapshot", ""))
+    return str(connect().get_model_version(name, version).tags.get("snapshot", ""))
 
 
 def evidence_path(name: str, version: str) -> Path:
@@ -204,14 +212,15 @@ def _no_champion(name: str) -> InvalidInputError:
 
 
 def _aliased(name: str, alias: str) -> Any:
-    client = _client()
+    client = connect()
     models = client.search_registered_models(f"name = '{name}'")
     if not models or alias not in models[0].aliases:
         return None
     return client.get_model_version_by_alias(name, alias)
 
 
-def _client() -> Any:
+def connect() -> Any:
+    """Return MLflow's client of the registry that the environment names."""
     # MLflow looks for updates and reports usage unless told not to.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "true")
@@ -229,17 +238,58 @@ def _versions(client: Any, name: str) -> list[Any]:
     return list(client.search_model_versions(f"name = '{name}'"))
 
 
+def run_for(client: Any, name: str, run: str, job: str) -> tuple[str, str]:
+    """Return MLflow's ids of an experiment and of a training run in it, made where they are not.
+
+    Args:
+        client: MLflow's.
+        name: Of the experiment.
+        run: Name of the run.
+        job: Id of the pipeline's run, by which the run is found again.
+    """
+    experiment = _experiment(client, name)
+    if job:
+        found = client.search_runs([experiment], f"tags.`{_JOB}` = '{job}'", max_results=1)
+        if found:
+            return experiment, str(found[0].info.run_id)
+    made = client.create_run(experiment, run_name=run or None, tags={_JOB: job} if job else None)
+    return experiment, str(made.info.run_id)
+
+
 def _experiment(client: Any, name: str) -> str:
     found = client.get_experiment_by_name(name)
-    return str(found.experiment_id) if found is not None else str(client.create_experiment(name))
+    if found is not None:
+        return str(found.experiment_id)
+    settings = Settings.from_environment()
+    # Without a place of its own a file's experiment would lie wherever this process was started.
+    place = settings.workspace / "mlartifacts" / name
+    embedded = settings.tracking_uri.startswith("sqlite:")
+    made = client.create_experiment(name, artifact_location=str(place) if embedded else None)
+    client.set_experiment_tag(made, "mlflow.experimentKind", "custom_model_development")
+    return str(made)
 
 
-def _metrics(place: Path) -> dict[str, float]:
-    file = place / "evidence" / "assessment" / "metrics.json"
-    if not file.is_file():
-        return {}
-    points = json.loads(file.read_text())["judged"]["challenger"]["points"]
-    return {k: v for k, v in points.items() if v is not None}
+def _describe(folder: Path) -> None:
+    """Write what MLflow's pyfunc needs to load a model folder, the same for the same model."""
+    from mlflow.models import Model, ModelSignature  # noqa: PLC0415
+    from mlflow.types import ColSpec, DataType, Schema  # noqa: PLC0415
+    from mlflow.types.schema import Array  # noqa: PLC0415
+
+    number, text = DataType.double, DataType.string
+    inputs = [ColSpec(text, "unique_id")]
+    inputs += [ColSpec(number, column, required=False) for column in (*_POSITION, *_ASSUMED)]
+    outputs = [ColSpec(text, column) for column in ("unique_id", "reason", "model_version")]
+    outputs += [ColSpec(number, column, required=False) for column in _NUMBERS]
+    outputs += [ColSpec(Array(text), "dates"), ColSpec(Array(number), "mean")]
+    model = Model(
+        signature=ModelSignature(Schema(inputs), Schema(outputs)),
+        flavors={"python_function": {"loader_module": _LOADER, "data": ".",
+                                     "python_version": platform.python_version()}},
+    )  # fmt: skip
+    found = model.to_dict()
+    for changing in ("model_uuid", "utc_time_created", "mlflow_version", "run_id"):
+        found.pop(changing, None)
+    (folder / "MLmodel").write_text(yaml.safe_dump(found))
 
 
 def only_model() -> str:
@@ -248,7 +298,7 @@ def only_model() -> str:
     Raises:
         InvalidInputError: If there is none, or more than one.
     """
-    names = sorted(m.name for m in _client().search_registered_models())
+    names = sorted(m.name for m in connect().search_registered_models())
     if len(names) != 1:
         raise InvalidInputError(
             f"name the model to serve with --name; registered are {', '.join(names) or 'none'}."

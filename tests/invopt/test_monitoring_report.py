@@ -166,8 +166,11 @@ def test_prometheus_can_read_the_metrics():
     families = {f.name: f for f in parser.text_string_to_metric_families(text)}
     decision = {s.labels["action"]: s.value for s in families["invopt_monitoring_decision"].samples}
     assert decision == {"ignore": 0, "alert": 0, "retrain": 0, "page": 1}
-    firing = {s.labels["signal"]: s.value for s in families["invopt_signal_firing"].samples}
-    assert firing == {"bias": 1, 'bias at S"1': 1, "degraded": 0}
+    firing = {
+        (s.labels["signal"], s.labels.get("location")): s.value
+        for s in families["invopt_signal_firing"].samples
+    }
+    assert firing == {("bias", None): 1, ("bias", 'S"1'): 1, ("degraded", None): 0}
     assert families["invopt_excess_cost"].samples[0].value == 12.5
     assert "invopt_period_wape" in families
     assert families["invopt_monitoring_decided_timestamp_seconds"].samples[0].value == 1704693600

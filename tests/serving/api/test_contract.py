@@ -53,7 +53,7 @@ def test_the_client_returns_typed_decisions_in_order_and_in_batches(server):
     assert [d.unique_id for d in found] == names
     assert isinstance(found[0], Decision)
     assert isinstance(found[1], FailedDecision)
-    assert found[1].error.code is ErrorCode.UNKNOWN_SERIES
+    assert found[1].code is ErrorCode.UNKNOWN_SERIES
     assert found[2].what_if.lead_time == 4
     assert len(many) == 2500
 
