@@ -3,7 +3,9 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+UV_VERSION := 0.13.9
+# uv: what it resolves in twenty seconds takes pip's resolver five to eleven minutes.
+INSTALL := UV=$(BIN)/uv VIRTUAL_ENV=$(abspath $(VENV)) sh docker/install.sh
 WORKSPACE ?= workspace
 CONFIG ?= pipelines/configs/demo.yaml
 BUILDER ?= docker
@@ -33,37 +35,36 @@ e2e: $(VENV)/.installed  ## the whole loop on the cluster of KUBECONFIG (SHORT=1
 	$(BIN)/python -m tests.e2e $(if $(SHORT),--short) $(if $(KEEP),--keep)
 
 ##@ Develop
-install: $(VENV)/.installed  ## make .venv with everything
+install: $(VENV)/.installed-dev  ## make .venv with everything
 
-test: $(VENV)/.installed  ## every check and test that needs no cluster, GPU or network
+test: $(VENV)/.installed-dev  ## every check and test that needs no cluster, GPU or network
 	$(PYTEST)
 
 # Workers that start in different seconds must collect the same tests, else none of them runs.
-collect: $(VENV)/.installed  ## collect the tests twice, seconds apart, and compare
+collect: $(VENV)/.installed-dev  ## collect the tests twice, seconds apart, and compare
 	@mkdir -p build; for seed in 1 2; do \
 	  PYTHONHASHSEED=$$seed $(BIN)/pytest --collect-only -o addopts='--import-mode=importlib -q' \
 	    | grep '::' > build/collected-$$seed || exit 1; \
 	done; diff build/collected-1 build/collected-2
 
-test-unit: $(VENV)/.installed  ## the tests that train nothing and start no pipeline and no server
+test-unit: $(VENV)/.installed-dev  ## the tests that train nothing and start no pipeline and no server
 	$(PYTEST) -m "not slow"
 
-check: $(VENV)/.installed  ## format, lint, types, import rules, fresh golden files
+check: $(VENV)/.installed-dev  ## format, lint, types, import rules, fresh golden files
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m tests.golden --check
 
-format: $(VENV)/.installed  ## format and mend what can be mended
+format: $(VENV)/.installed-dev  ## format and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-golden: $(VENV)/.installed  ## rewrite the compiled pipelines under tests/golden
+golden: $(VENV)/.installed-dev  ## rewrite the compiled pipelines under tests/golden
 	$(BIN)/python -m tests.golden
 
-lock: $(VENV)/.installed  ## resolve constraints.txt again, moving as little as possible
-	$(PIP) uv
+lock: $(VENV)/.installed-dev  ## resolve constraints.txt again, moving as little as possible
 	$(BIN)/uv pip compile pyproject.toml --all-extras --python-version 3.11 --no-header \
 	  --no-annotate --output-file constraints.txt
 
@@ -89,9 +90,18 @@ help:  ## this list
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
 	  /^[a-z-]+:.*##/ {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# torch first: constrained by the others' ranges alone, pip would fetch a CUDA build of several GB.
+# A machine without a GPU needs no CUDA libraries (4 GB): torch comes from an index of such builds
+# where one answers, from a folder of wheels (PIP_FIND_LINKS) where that has it, else as PyPI has it.
 $(VENV)/.installed: pyproject.toml constraints.txt
+	@echo "installing what running needs: one to three minutes, 2.3 GB (6 GB with CUDA)"
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) torch==2.13.0
-	$(PIP) --editable '.[all,dev]'
+	$(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
+	@if ! command -v nvidia-smi > /dev/null && $(BIN)/python docker/answers.py $(TORCH_INDEX_URL)/torch/; \
+	  then INDEX=$(TORCH_INDEX_URL) $(INSTALL) --no-deps torch; fi
+	$(INSTALL) --editable '.[all]'
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@echo "installing what checks and tests need"
+	$(INSTALL) --editable '.[all,dev]'
 	touch $@

@@ -23,7 +23,8 @@ def clean_data(
         counts: Periods touched by rule, as JSON.
     """
     from invopt.steps import clean_partitions
+    from serving.deployment import Deployment
     from serving.progress import tell
-    from serving.stores.snapshots import snapshot_path
 
-    clean_partitions(snapshot_path(snapshot), cleaning, panel.path, counts.path, tell)
+    data = Deployment.from_environment().settings.snapshots / snapshot
+    clean_partitions(data, cleaning, panel.path, counts.path, tell)

@@ -17,7 +17,8 @@ def deploy_forecaster(config: dict, version: str, evidence: Output[Artifact]) ->
     Returns:
         The version that is champion now.
     """
+    from serving.deployment import Deployment
     from serving.loop.release import deploy
     from serving.progress import tell
 
-    return deploy(config, version, evidence.path, tell)
+    return deploy(Deployment.from_environment(), config, version, evidence.path, tell)

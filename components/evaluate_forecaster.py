@@ -25,10 +25,10 @@ def evaluate_forecaster(
     import time
 
     from invopt.steps import assess_model
+    from serving.deployment import Deployment
     from serving.progress import tell
-    from serving.stores.registry import champion_path
 
-    champion = champion_path(config["name"])
+    champion = Deployment.from_environment().registry.champion_path(config["name"])
     points = assess_model(
         model.path, champion, training_set.path, config, assessment.path, time.monotonic, tell
     )

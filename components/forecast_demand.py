@@ -18,9 +18,10 @@ def forecast_demand(derived: Input[Dataset], config: dict, forecast: Output[Data
         Version of the model.
     """
     from invopt.steps import forecast_series
+    from serving.deployment import Deployment
     from serving.progress import tell
-    from serving.stores.registry import champion_path, champion_version
 
-    path = champion_path(config["name"], required=True)
+    registry, name = Deployment.from_environment().registry, config["name"]
+    path = registry.champion_path(name, required=True)
     forecast_series(path, derived.path, forecast.path, tell)
-    return champion_version(config["name"])
+    return registry.champion_version(name)

@@ -21,7 +21,9 @@ def govern_retraining(
     Returns:
         "ignore", "alert", "retrain" or "page".
     """
+    from serving.deployment import Deployment
     from serving.loop.retraining import govern
     from serving.progress import tell
 
-    return govern(evidence.path, config, run or job, decision.path, tell)
+    deployment = Deployment.from_environment()
+    return govern(deployment, evidence.path, config, run or job, decision.path, tell)

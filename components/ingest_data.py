@@ -24,19 +24,22 @@ def ingest_data(
         Name of the snapshot, the hash of its content; and "read", or "unreadable" without one,
         as Output: the local runner can branch by no other name.
     """
-    import os
     from datetime import UTC, datetime
     from functools import partial
+    from pathlib import Path
 
     import pandas as pd
 
     from invopt.sources import Mapping
+    from serving.deployment import Deployment
     from serving.progress import tell
-    from serving.stores.snapshots import snapshot_or_fault, take_snapshot
+    from serving.stores.snapshots import Place, snapshot_or_fault, take_snapshot
 
     today = pd.Timestamp(datetime.now(UTC).date())
+    deployment = Deployment.from_environment()
+    place = Place(Path(data_dir), deployment.settings.snapshots, deployment.environment)
     read = Mapping.model_validate_json(mapping)
-    take = partial(take_snapshot, read, data_dir, data, os.environ, today, tell)
+    take = partial(take_snapshot, read, place, data, today, tell)
     name, found = snapshot_or_fault(take, read, tell) if tell_faults else take()
     found.save(quality.path)
     return name, found.state

@@ -21,13 +21,13 @@ def monitor_drift(
         evidence: Folder of evidence.json and Evidently's report.
     """
     from invopt.steps import monitor
+    from serving.deployment import Deployment
     from serving.loop.unreadable import last_seen
     from serving.progress import tell
-    from serving.settings import Settings
-    from serving.stores.registry import champion_of, champion_path
 
-    path = champion_path(config["name"], required=True)
-    champion, settings = champion_of(config["name"]), Settings.from_environment()
+    deployment = Deployment.from_environment()
+    path = deployment.registry.champion_path(config["name"], required=True)
+    champion = deployment.registry.champion_of(config["name"])
     version = f"{champion.name}-{champion.version}"
     monitor(
         path,
@@ -37,7 +37,7 @@ def monitor_drift(
         config,
         evidence.path,
         tell,
-        predictions=settings.prediction_log,
-        kept=settings.monitoring,
-        seen=last_seen(champion, settings),
+        predictions=deployment.settings.prediction_log,
+        kept=deployment.settings.monitoring,
+        seen=last_seen(deployment, champion),
     )

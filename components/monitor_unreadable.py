@@ -17,7 +17,9 @@ def monitor_unreadable(
         config: The whole configuration.
         evidence: Folder as monitor_drift leaves it.
     """
+    from serving.deployment import Deployment
     from serving.loop.unreadable import monitor_unreadable
     from serving.progress import tell
 
-    monitor_unreadable(quality.path, mapping, config, evidence.path, tell)
+    deployment = Deployment.from_environment()
+    monitor_unreadable(deployment, quality.path, mapping, config, evidence.path, tell)

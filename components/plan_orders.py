@@ -29,16 +29,17 @@ def plan_orders(
         exceptions: What a planner should look at, as CSV.
     """
     from invopt.steps import plan_all_orders, review_date
+    from serving.deployment import Deployment
     from serving.progress import tell
     from serving.stores.order_plans import keep_plan, last_plan
-    from serving.stores.snapshots import snapshot_path
 
+    settings, name = Deployment.from_environment().settings, config["name"]
     date = review_date(derived.path)
     plan_all_orders(
         derived.path,
         forecast.path,
-        snapshot_path(snapshot),
-        last_plan(config["name"], date),
+        settings.snapshots / snapshot,
+        last_plan(settings.plans, name, date),
         model_version,
         config,
         {
@@ -48,4 +49,4 @@ def plan_orders(
         },
         tell,
     )
-    keep_plan(config["name"], date, orders.path)
+    keep_plan(settings.plans, name, date, orders.path)

@@ -26,8 +26,10 @@ def publish_features(
     Returns:
         Time at which these features were known.
     """
+    from serving.deployment import Deployment
     from serving.progress import tell
     from serving.stores.feature_store import publish
 
     last = forecast.path if forecast is not None else None
-    return publish(derived.path, snapshot, features, last, model_version, tell)
+    settings = Deployment.from_environment().settings
+    return publish(settings, derived.path, snapshot, features, last, model_version, tell)

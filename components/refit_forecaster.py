@@ -22,7 +22,10 @@ def refit_forecaster(
         code_version: Part of the cache key.
         refitted: The model to serve.
     """
-    from serving.cluster.train_job import refit
+    from serving.cluster.train_job import Machines, refit
+    from serving.deployment import Deployment
     from serving.progress import tell
 
-    refit(model.path, training_set.path, config, code_version, refitted.path, tell)
+    deployment = Deployment.from_environment()
+    machines = Machines(deployment.cluster, deployment.settings.workspace / "training")
+    refit(machines, model.path, training_set.path, config, code_version, refitted.path, tell)

@@ -37,10 +37,11 @@ def register_forecaster(
     Returns:
         The version.
     """
+    from serving.deployment import Deployment
     from serving.progress import tell
-    from serving.stores.registry import register
 
     evidence = [verdict.path, assessment.path, explanation.path]
     told = {"cause": cause, "window": window, "retraining": retraining}
     tags = {"snapshot": snapshot, "run": run} | told
-    return register(config["name"], model.path, evidence, tags, tell, study)
+    registry = Deployment.from_environment().registry
+    return registry.register(config["name"], model.path, evidence, tags, tell, study)

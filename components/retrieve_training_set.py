@@ -17,7 +17,8 @@ def retrieve_training_set(
         code_version: Part of the cache key.
         training_set: The panel to learn from and be judged on.
     """
+    from serving.deployment import Deployment
     from serving.progress import tell
     from serving.stores.feature_store import retrieve
 
-    retrieve(known_at, training_set.path, tell)
+    retrieve(Deployment.from_environment().settings, known_at, training_set.path, tell)

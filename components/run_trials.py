@@ -21,7 +21,10 @@ def run_trials(
     Returns:
         Number of trials this worker finished, as text.
     """
+    from serving.deployment import Deployment
     from serving.loop.sweep import work_on_study
     from serving.progress import tell
 
-    return str(work_on_study(training_set.path, config, study or job, int(worker), tell))
+    settings = Deployment.from_environment().settings
+    place = training_set.path
+    return str(work_on_study(settings, place, config, study or job, int(worker), tell))

@@ -23,7 +23,9 @@ def select_trial(
     Returns:
         The configuration to train with.
     """
+    from serving.deployment import Deployment
     from serving.loop.sweep import best_configuration
     from serving.progress import tell
 
-    return best_configuration(config, study or job, sweep.path, tell)
+    settings = Deployment.from_environment().settings
+    return best_configuration(settings, config, study or job, sweep.path, tell)

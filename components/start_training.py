@@ -15,7 +15,9 @@ def start_training(decision: Input[Artifact], data_dir: str, mapping: str, confi
         mapping: As JSON, for a training whose champion's own mapping is not known.
         config: The whole configuration.
     """
+    from serving.deployment import Deployment
     from serving.loop.cluster_retraining import Data, start_on_cluster
     from serving.progress import tell
 
-    start_on_cluster(decision.path, Data(data_dir, mapping), config, tell)
+    deployment = Deployment.from_environment()
+    start_on_cluster(deployment, decision.path, Data(data_dir, mapping), config, tell)

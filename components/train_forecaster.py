@@ -17,7 +17,10 @@ def train_forecaster(
         code_version: Part of the cache key.
         model: Networks, ONNX graph, feature spec and configuration.
     """
-    from serving.cluster.train_job import train
+    from serving.cluster.train_job import Machines, train
+    from serving.deployment import Deployment
     from serving.progress import tell
 
-    train(training_set.path, config, code_version, model.path, tell)
+    deployment = Deployment.from_environment()
+    machines = Machines(deployment.cluster, deployment.settings.workspace / "training")
+    train(machines, training_set.path, config, code_version, model.path, tell)

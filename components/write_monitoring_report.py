@@ -26,11 +26,11 @@ def write_monitoring_report(
             Prometheus to find.
     """
     from invopt.report import write_monitoring_report
+    from serving.deployment import Deployment
     from serving.progress import tell
-    from serving.settings import Settings
 
     name = config["name"]
-    kept = Settings.from_environment().monitoring / "metrics" / f"{name}.txt"
+    kept = Deployment.from_environment().settings.monitoring / "metrics" / f"{name}.txt"
     write_monitoring_report(
         decision.path, name, command, console, report.path, [metrics.path, str(kept)], tell
     )

@@ -45,6 +45,7 @@ def write_report(
         retraining: Key of the governor's decision.
     """
     from invopt.report import write_training_report
+    from serving.deployment import Deployment
     from serving.progress import tell
     from serving.stores.tracking import keep_training
 
@@ -60,6 +61,6 @@ def write_report(
     write_training_report(files, config, report.path, tell)
     tags = {"snapshot": snapshot, "commit": code_version, "cause": cause, "window": window,
             "retraining": retraining}  # fmt: skip
-    keep_training(
-        config["name"], study or run, run, tags, files | {"report": report.path}, config, tell
-    )
+    registry = Deployment.from_environment().registry
+    kept = files | {"report": report.path}
+    keep_training(registry, config["name"], study or run, run, tags, kept, config, tell)

@@ -14,7 +14,7 @@ from invopt import __version__
 from invopt.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from serving.settings import Settings
+    from serving.deployment import Deployment
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -210,19 +210,18 @@ def _add_rollback(commands: "Commands") -> None:
 
 
 def _rollback(parsed: argparse.Namespace) -> None:
-    import os  # noqa: PLC0415
-
     from invopt.errors import ConfigError  # noqa: PLC0415
+    from serving.deployment import Deployment  # noqa: PLC0415
     from serving.loop.release import roll_back, roll_back_local  # noqa: PLC0415
 
     if parsed.workspace is not None:
         if parsed.namespace is not None:
             raise ConfigError("name --workspace (this machine) or --namespace (cluster), not both.")
-        os.environ.update(_deployment(parsed.workspace).export())
-        version = roll_back_local(parsed.name, _say)
+        version = roll_back_local(_deployment(parsed.workspace).registry, parsed.name, _say)
         print(f"version {version} is champion again")
         return
-    version = roll_back(parsed.service, parsed.namespace, parsed.name, _say)
+    deployment = Deployment.from_environment()
+    version = roll_back(deployment, parsed.service, parsed.namespace, parsed.name, _say)
     print(f"{parsed.service} serves version {version} again, and it is champion")
 
 
@@ -243,16 +242,13 @@ def _add_serve(commands: "Commands") -> None:
 
 
 def _serve(parsed: argparse.Namespace) -> None:
-    import os  # noqa: PLC0415
-
     from serving.__main__ import ModelSource, run  # noqa: PLC0415
-    from serving.settings import Settings  # noqa: PLC0415
-    from serving.stores.registry import only_model  # noqa: PLC0415
+    from serving.deployment import Deployment  # noqa: PLC0415
 
-    os.environ.update(Settings.of(parsed.workspace).export())
-    name = parsed.name or only_model()
+    deployment = Deployment.of(parsed.workspace)
+    name = parsed.name or deployment.registry.only_model()
     print(f"serving {name} on http://{parsed.host}:{parsed.port} (ctrl-C ends it)", flush=True)
-    source = ModelSource(name, predictor=parsed.predictor_host)
+    source = ModelSource(deployment, name, predictor=parsed.predictor_host)
     run(source, parsed.host, parsed.port, parsed.grpc_port)
 
 
@@ -288,13 +284,9 @@ def _add_why(commands: "Commands") -> None:
 
 
 def _why(parsed: argparse.Namespace) -> None:
-    import os  # noqa: PLC0415
-
     from serving.loop.why import tell_why  # noqa: PLC0415
 
-    settings = _deployment(parsed.workspace)
-    os.environ.update(settings.export())
-    tell_why(parsed.what, settings, print)
+    tell_why(_deployment(parsed.workspace), parsed.what, print)
 
 
 def _add_switch(commands: "Commands") -> None:
@@ -309,16 +301,13 @@ def _add_switch(commands: "Commands") -> None:
 
 
 def _switch(parsed: argparse.Namespace) -> None:
-    import os  # noqa: PLC0415
-
     from serving.loop.retraining import switch_retraining, tell_retraining  # noqa: PLC0415
 
-    settings = _deployment(parsed.workspace)
-    os.environ.update(settings.export())
+    deployment = _deployment(parsed.workspace)
     if parsed.state != "status":
         is_off = parsed.state == "off"
-        switch_retraining(parsed.name, off=is_off, reason=parsed.reason, settings=settings)
-    tell_retraining(parsed.name, settings, print)
+        switch_retraining(deployment, parsed.name, off=is_off, reason=parsed.reason)
+    tell_retraining(deployment, parsed.name, print)
 
 
 def _add_init_mapping(commands: "Commands") -> None:
@@ -421,16 +410,17 @@ def _add_deployment(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _deployment(workspace: Path | None) -> "Settings":
-    """Return the settings of a workspace, or of this process's environment."""
-    from serving.settings import Settings  # noqa: PLC0415
+def _deployment(workspace: Path | None) -> "Deployment":
+    """Return the deployment of a workspace, or of this process's environment."""
+    from serving.deployment import Deployment  # noqa: PLC0415
 
-    settings = Settings.from_environment() if workspace is None else Settings.of(workspace)
-    if not settings.workspace.is_dir():
+    deployment = Deployment.of(workspace)
+    if not deployment.settings.workspace.is_dir():
         raise InvalidInputError(
-            f"--workspace {settings.workspace} is not a folder: give that of the monitoring runs."
+            f"--workspace {deployment.settings.workspace} is not a folder: give that of the "
+            "monitoring runs."
         )
-    return settings
+    return deployment
 
 
 def _say(text: str) -> None:

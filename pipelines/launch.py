@@ -18,6 +18,7 @@ from invopt.errors import InvalidInputError
 from invopt.files import read_json
 from pipelines.local import LocalRun, run_compiled
 from pipelines.parameters import Parameters
+from serving.deployment import Deployment
 from serving.loop.retraining import Asked, retrain_if_decided
 from serving.settings import Settings
 
@@ -111,9 +112,9 @@ def _run(
     print(f"all runs: {_index_runs(settings)}")
     if pipeline == "monitoring":
         retrain_if_decided(
+            Deployment.of(settings.workspace),
             run.folder / "monitoring.json",
             parameters.typed,
-            settings,
             lambda asked: _run(
                 "training", config, parameters, data, settings, None, overrides, asked
             ),

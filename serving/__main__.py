@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from invopt.errors import InvalidInputError
-from serving.settings import ServerSettings, Settings
+from serving.deployment import Deployment
+from serving.settings import ServerSettings
 
 if TYPE_CHECKING:
     from serving.answers.loaded_model import Champion
@@ -29,12 +30,14 @@ class ModelSource:
     """Where the model comes from.
 
     Attributes:
+        deployment: Whose registry and features they are.
         name: Registered model, and the name in the URLs.
         version: One version; the champion, whichever it is, by default. Of a folder, its name.
         folder: A model folder, or a link to one, in place of the registry.
         predictor: host:port of the gRPC of the process that runs the graph.
     """
 
+    deployment: Deployment
     name: str
     version: str | None = None
     folder: Path | None = None
@@ -49,13 +52,12 @@ class ModelSource:
         if self.folder is not None:
             folder = self.folder.resolve()
             return folder, self.version or folder.name
-        from serving.stores.registry import champion_path, champion_version, version_path  # noqa: PLC0415
-
+        registry = self.deployment.registry
         if self.version is not None:
-            return version_path(self.name, self.version), self.version
-        path = champion_path(self.name, required=True)
+            return registry.version_path(self.name, self.version), self.version
+        path = registry.champion_path(self.name, required=True)
         assert path is not None
-        return path, champion_version(self.name)
+        return path, registry.champion_version(self.name)
 
 
 def main() -> int:
@@ -74,7 +76,8 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--grpc-port", type=int)
     found = parser.parse_args()
-    source = ModelSource(found.name, found.version, found.model, found.predictor_host)
+    deployment = Deployment.from_environment()
+    source = ModelSource(deployment, found.name, found.version, found.model, found.predictor_host)
     try:
         run(source, found.host, found.port, found.grpc_port)
     except InvalidInputError as err:
@@ -97,9 +100,10 @@ def run(source: ModelSource, host: str, port: int, grpc_port: int | None) -> Non
     from serving.stores.online_features import OnlineFeatures  # noqa: PLC0415
     from serving.stores.prediction_log import PredictionLog  # noqa: PLC0415
 
-    limits = ServerSettings.from_environment(host, port, grpc_port)
+    deployment = source.deployment
+    limits = ServerSettings.from_environment(host, port, grpc_port, deployment.environment)
     check_free(limits)
-    settings = Settings.from_environment()
+    settings = deployment.settings
 
     def load(path: Path, version: str) -> "Champion":
         return load_champion(

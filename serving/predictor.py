@@ -5,6 +5,7 @@ Needs neither torch nor Feast, and no registry: a model folder, as the cluster m
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -200,7 +201,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         settings = ServerSettings.from_environment(
-            arguments.host, arguments.port, arguments.grpc_port
+            arguments.host, arguments.port, arguments.grpc_port, os.environ
         )
         check_free(settings)
         model = Predictor(arguments.name, arguments.model, settings)

@@ -21,7 +21,7 @@ from invopt.features.spec import PRICE
 from invopt.features.tables import ON_SALE, SALES, TableLayout
 from invopt.panel import SERIES_LEVEL, Channel
 from invopt.timeline import Timeline
-from serving.settings import Settings
+from serving.deployment import Deployment
 from serving.stores.materialise import write_rows
 from serving.stores.online_features import OnlineFeatures, Windows
 
@@ -159,7 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not file.is_file():
             raise InvalidInputError(f"{file} does not exist.")
         sales = pd.read_csv(file, dtype={"unique_id": str})
-        features = OnlineFeatures(Settings.from_environment(), seconds=60.0)
+        features = OnlineFeatures(Deployment.from_environment().settings, seconds=60.0)
         done = push_sales(features, sales)
         features.close()
     except InvalidInputError as err:

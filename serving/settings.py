@@ -1,6 +1,5 @@
-"""Where this deployment keeps things; the only reader of the environment besides the CLI."""
+"""Where a deployment keeps things, as the environment says. Read by `Deployment` alone."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -38,6 +37,7 @@ class Settings:
         prediction_log: Folder of served decisions.
         governor_store: SQLAlchemy URL of decisions and retrainings; a server for several machines.
         pipeline_host: Kubeflow Pipelines' URL, "" where pipelines run on this machine.
+        model_store: fsspec URL of the folder that registered models go to; "" for the workspace.
     """
 
     workspace: Path
@@ -48,6 +48,7 @@ class Settings:
     prediction_log: Path
     governor_store: str
     pipeline_host: str = ""
+    model_store: str = ""
 
     @classmethod
     def of(cls, workspace: Path) -> "Settings":
@@ -64,7 +65,7 @@ class Settings:
         )
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
+    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
         """Return the settings of this process; what is not set is the workspace's default."""
         default = cls.of(Path(environment.get(WORKSPACE, "workspace")))
         return cls(
@@ -76,22 +77,18 @@ class Settings:
             Path(environment.get(PREDICTION_LOG, default.prediction_log)),
             environment.get(GOVERNOR_STORE, default.governor_store),
             environment.get(PIPELINE_HOST, default.pipeline_host),
+            environment.get(MODEL_STORE, default.model_store),
         )
 
-    @classmethod
-    def beside(cls, model: Path, environment: Mapping[str, str] = os.environ) -> "Settings":
-        """Return the settings of a registered model's readers.
+    @property
+    def snapshots(self) -> Path:
+        """Folder of the data sets that were read."""
+        return self.workspace / "snapshots"
 
-        They are the environment's where it names a workspace, else those of the workspace the
-        model's folder lies in (WORKSPACE/models/NAME/HASH/model).
-
-        Args:
-            model: Folder of the model.
-            environment: Of this process.
-        """
-        if WORKSPACE in environment or FEATURE_STORE in environment:
-            return cls.from_environment(environment)
-        return cls.of(model.resolve().parents[3])
+    @property
+    def plans(self) -> Path:
+        """Folder of the orders of past reviews."""
+        return self.workspace / "orders"
 
     @property
     def monitoring(self) -> Path:
@@ -109,6 +106,7 @@ class Settings:
             PREDICTION_LOG: str(self.prediction_log),
             GOVERNOR_STORE: self.governor_store,
             PIPELINE_HOST: self.pipeline_host,
+            MODEL_STORE: self.model_store,
         }
 
 
@@ -152,7 +150,7 @@ class ServerSettings:
         host: str,
         port: int,
         grpc_port: int | None,
-        environment: Mapping[str, str] = os.environ,
+        environment: Mapping[str, str],
     ) -> "ServerSettings":
         """Return the settings of this process: INVOPT_SERVER_ and the attribute's name.
 
@@ -181,22 +179,19 @@ class ClusterSettings:
     Attributes:
         deployer: How a version goes to work: "process" (a server here answers first) or
             "inferenceservice" (KServe's, patched in place).
-        model_store: fsspec URL of the folder that registered models go to; "" for the workspace.
         credentials: Folder of a service account's token.
         runtime: TrainingRuntime of distributed trainings.
     """
 
     deployer: str
-    model_store: str
     credentials: Path
     runtime: str
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "ClusterSettings":
+    def from_environment(cls, environment: Mapping[str, str]) -> "ClusterSettings":
         """Return the settings of this process."""
         return cls(
             environment.get(DEPLOYER, "process"),
-            environment.get(MODEL_STORE, ""),
             Path(environment.get(CREDENTIALS, _SERVICE_ACCOUNT)),
             environment.get(TRAINING_RUNTIME, "invopt-torch"),
         )

@@ -16,7 +16,9 @@ STAGE_SECONDS = Histogram(
 )
 REQUESTS = Counter("invopt_requests", "Requests by protocol and outcome", ["protocol", "outcome"])
 DECISIONS = Counter(
-    "invopt_decisions", "Decisions by the rung and the model that answered", ["step", "model_version"]
+    "invopt_decisions",
+    "Decisions by the rung and the model that answered",
+    ["step", "model_version"],
 )
 BUILD = Gauge("invopt_build_info", "1, with the version of this server", ["version"])
 BUILD.labels(__version__).set(1)

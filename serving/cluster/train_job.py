@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from serving.cluster.kubernetes import (
 )
 from serving.cluster.machine import available_memory
 from serving.progress import MARK
-from serving.settings import ClusterSettings, Settings
+from serving.settings import ClusterSettings
 
 Notify = Callable[[str], None]
 _POLL_SECONDS = 3.0
@@ -36,10 +37,31 @@ _NUMBER = "batch.kubernetes.io/job-completion-index"
 _LOG = "machine-0.log"
 
 
-def train(source: str, config: dict[str, Any], code_version: str, out: str, notify: Notify) -> None:
+@dataclass(frozen=True)
+class Machines:
+    """Where a training of several machines runs.
+
+    Attributes:
+        settings: Of the cluster.
+        scratch: Folder that all its machines share.
+    """
+
+    settings: ClusterSettings
+    scratch: Path
+
+
+def train(
+    machines: Machines,
+    source: str,
+    config: dict[str, Any],
+    code_version: str,
+    out: str,
+    notify: Notify,
+) -> None:
     """Train where the configuration says: here, or on training.num_nodes machines.
 
     Args:
+        machines: Those of the cluster.
         source: Folder of the training set.
         config: The whole configuration.
         code_version: Of the library.
@@ -49,11 +71,12 @@ def train(source: str, config: dict[str, Any], code_version: str, out: str, noti
     Raises:
         InvalidInputError: If the training fails; the job's own reason is in the text.
     """
-    place = _place("train", source, config, code_version, notify)
+    place = _place(machines, "train", source, config, code_version, notify)
     train_model(source, config, out, time.monotonic, notify, **place)
 
 
 def refit(
+    machines: Machines,
     model: str,
     source: str,
     config: dict[str, Any],
@@ -64,6 +87,7 @@ def refit(
     """Train once more on every period where the configuration says so, placed as `train` is.
 
     Args:
+        machines: Those of the cluster.
         model: Folder of the judged model.
         source: Folder of the training set.
         config: The whole configuration.
@@ -71,22 +95,26 @@ def refit(
         out: Folder of the model to serve.
         notify: Called with lines of progress.
     """
-    place = _place("refit", source, config, code_version, notify)
+    place = _place(machines, "refit", source, config, code_version, notify)
     refit_model(model, source, config, out, time.monotonic, notify, **place)
 
 
 def _place(
-    task: str, source: str, config: dict[str, Any], code_version: str, notify: Notify
+    machines: Machines,
+    task: str,
+    source: str,
+    config: dict[str, Any],
+    code_version: str,
+    notify: Notify,
 ) -> dict[str, Any]:
     """Return what invopt.training.fit needs to know of where it trains."""
     run = Config.model_validate(config)
     if run.training.num_nodes == 1:
         return {"memory": available_memory()}
-    settings = ClusterSettings.from_environment()
     name = job_name(task, source, config, code_version)
-    scratch = Settings.from_environment().workspace / "training" / name
-    job = TrainJob(connect(settings), name, settings.runtime, run, notify)
-    return {"scratch": scratch, "train_members": job.run}
+    cluster = connect(machines.settings)
+    job = TrainJob(cluster, name, machines.settings.runtime, run, notify)
+    return {"scratch": machines.scratch / name, "train_members": job.run}
 
 
 def job_name(task: str, source: str, config: dict[str, Any], code_version: str) -> str:

@@ -10,8 +10,8 @@ from invopt.files import read_json
 from invopt.monitoring.decision import FAILED, KEPT, PROMOTED, RETRAIN
 from serving.cluster.kfp_api import explained, find_pipeline
 from serving.cluster.kfp_client import KfpClient, Origin
-from serving.cluster.kubernetes import ClusterError, connect, token_for
-from serving.settings import ClusterSettings, Settings
+from serving.cluster.kubernetes import ClusterError, token_for
+from serving.deployment import Deployment
 from serving.stores.governor_store import Claim, GovernorStore, clock
 
 Notify = Callable[[str], None]
@@ -48,12 +48,15 @@ class Asked:
     urgent: bool
 
 
-def start_on_cluster(decision: str, data: Data, config: dict[str, Any], notify: Notify) -> None:
+def start_on_cluster(
+    deployment: Deployment, decision: str, data: Data, config: dict[str, Any], notify: Notify
+) -> None:
     """Start the training pipeline of a decision on Kubeflow Pipelines, once.
 
     Where pipelines run on this machine nothing is done: `invopt run` starts it.
 
     Args:
+        deployment: Whose governor decided, and whose pipelines run.
         decision: File that `govern` wrote.
         data: Read by the training.
         config: The whole configuration.
@@ -63,7 +66,7 @@ def start_on_cluster(decision: str, data: Data, config: dict[str, Any], notify: 
         InvalidInputError: If the training pipeline was never uploaded; the governor knows by then.
         ClusterError: If the connection breaks; whether a run began is asked by the next one.
     """
-    settings, whole = Settings.from_environment(), Config.model_validate(config)
+    settings, whole = deployment.settings, Config.model_validate(config)
     content = read_json(decision)
     if content["claim"] is None or content["decision"] != RETRAIN:
         notify("no retraining to start")
@@ -73,21 +76,18 @@ def start_on_cluster(decision: str, data: Data, config: dict[str, Any], notify: 
         return
     claim = Claim(**content["claim"])
     name = run_name(claim)
-    store = GovernorStore(settings.governor_store)
-    try:
+    with deployment.governor() as store:
         if not store.begin(claim, name, whole.governor, clock()):
             notify("the claim on this retraining has run out; nothing is started")
             return
         try:
             asked = Asked(arguments_of(claim), *lasting_of(content))
-            _run_on_cluster(settings.pipeline_host, whole, data, claim, asked, notify)
+            _run_on_cluster(deployment, whole, data, claim, asked, notify)
         except ClusterError:
             raise  # the run may have begun: the next monitoring run asks
         except InvalidInputError:
             store.finish(claim, FAILED, clock())
             raise
-    finally:
-        store.close()
     notify(f"started {name} on {settings.pipeline_host}")
 
 
@@ -110,19 +110,17 @@ def lasting_of(content: dict[str, Any]) -> tuple[int, bool]:
     return governor["streaks"].get(governor["cause"], 0), governor["urgent"]
 
 
-def reconcile(store: GovernorStore, config: Config, settings: Settings, notify: Notify) -> None:
+def reconcile(deployment: Deployment, store: GovernorStore, config: Config, notify: Notify) -> None:
     """Learn from Kubeflow Pipelines and the registry how started retrainings ended.
 
     A run that goes on keeps its lease; one that is gone, or was never created, loses it in time.
     """
-    from serving.stores.registry import has_version_for  # noqa: PLC0415
-
-    kfp = _connect(settings.pipeline_host)
-    experiment = kfp.experiment(config.name)
+    kfp = _connect(deployment)
+    experiment, registry = kfp.experiment(config.name), deployment.registry
     for claim, name in store.open_claims(config.name):
         state = kfp.state_of(experiment, name)
         if state in _DONE:
-            outcome = PROMOTED if has_version_for(config.name, claim.key) else KEPT
+            outcome = PROMOTED if registry.has_version_for(config.name, claim.key) else KEPT
             store.finish(claim, outcome, clock())
             notify(f"{name} ended: {outcome}")
         elif state in _LOST:
@@ -132,17 +130,23 @@ def reconcile(store: GovernorStore, config: Config, settings: Settings, notify: 
             store.renew(claim, config.governor, clock())
 
 
-def _connect(host: str) -> KfpClient:
+def _connect(deployment: Deployment) -> KfpClient:
     """Return Kubeflow Pipelines; where it serves several users, as the mounted account."""
+    host = deployment.settings.pipeline_host
     client = KfpClient(host)
     if not client.serves_several_users():
         return client
-    cluster = connect(ClusterSettings.from_environment())
+    cluster = deployment.connect()
     return KfpClient(host, token_for(cluster, _AUDIENCE), cluster.namespace)
 
 
 def _run_on_cluster(
-    host: str, config: Config, data: Data, claim: Claim, asked: Asked, notify: Notify
+    deployment: Deployment,
+    config: Config,
+    data: Data,
+    claim: Claim,
+    asked: Asked,
+    notify: Notify,
 ) -> None:
     """Create the run unless one of that name exists: a crash after creating must not repeat it.
 
@@ -150,11 +154,11 @@ def _run_on_cluster(
     on the data of today. Where KFP has forgotten it, the version uploaded last gets every section
     of this run's configuration.
     """
-    kfp, name = _connect(host), run_name(claim)
+    kfp, name = _connect(deployment), run_name(claim)
     experiment = kfp.experiment(config.name)
     if kfp.state_of(experiment, name):
         return
-    origin = _origin(kfp, config.name)
+    origin = _origin(deployment, kfp, config.name)
     if origin is None:
         notify("the champion's own training is not known here: the newest pipeline trains")
         origin = _newest(kfp, config, data)
@@ -169,11 +173,9 @@ def _run_on_cluster(
     kfp.start(experiment, name, version, parameters, config.cluster.service_account)
 
 
-def _origin(kfp: KfpClient, model: str) -> Origin | None:
+def _origin(deployment: Deployment, kfp: KfpClient, model: str) -> Origin | None:
     """Return the run that made the champion, as KFP knows it; None where it does not."""
-    from serving.stores.registry import champion_run  # noqa: PLC0415  (MLflow: seconds of import)
-
-    run = champion_run(model)
+    run = deployment.registry.champion_run(model)
     return kfp.origin_of(run) if run else None
 
 

@@ -1,7 +1,6 @@
 """Deployment on this machine: a version answers first, then it is the champion."""
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -14,15 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from invopt.errors import InvalidInputError
-from serving.settings import Settings
+from serving.deployment import Deployment
 from serving.stores.feature_store import published_names
-from serving.stores.registry import champion_version, make_champion
 
 _READY_SECONDS = 120
 _NUM_SMOKE = 5
 
 
-def deploy_local(name: str, version: str, notify: Callable[[str], None]) -> str:
+def deploy_local(
+    deployment: Deployment, name: str, version: str, notify: Callable[[str], None]
+) -> str:
     """Start a server with a version, ask it for decisions, and make the version champion.
 
     Raises:
@@ -34,23 +34,23 @@ def deploy_local(name: str, version: str, notify: Callable[[str], None]) -> str:
         process = subprocess.Popen(
             [sys.executable, "-m", "serving", "--name", name, "--version", version,
              "--port", str(port)],
-            stdout=log, stderr=subprocess.STDOUT, env=os.environ.copy(),
+            stdout=log, stderr=subprocess.STDOUT, env=deployment.child_environment(),
         )  # fmt: skip
         try:
             started = time.monotonic()
             _wait_ready(f"http://127.0.0.1:{port}/v2/models/{name}/ready", process, log.name)
             seconds = time.monotonic() - started
-            _smoke(name, port)
+            _smoke(deployment, name, port)
         finally:
             process.terminate()
             process.wait(timeout=30)
-    make_champion(name, version)
+    deployment.registry.make_champion(name, version)
     notify(f"{name} version {version} answers after {seconds:.0f} s and is champion")
-    return champion_version(name)
+    return deployment.registry.champion_version(name)
 
 
-def _smoke(name: str, port: int) -> None:
-    names = published_names(Settings.from_environment(), _NUM_SMOKE)
+def _smoke(deployment: Deployment, name: str, port: int) -> None:
+    names = published_names(deployment.settings, _NUM_SMOKE)
     answer = _post(
         f"http://127.0.0.1:{port}/v1/models/{name}:predict",
         {"instances": [{"unique_id": n} for n in names]},

@@ -11,8 +11,8 @@ from invopt.errors import InvalidInputError
 from invopt.files import read_json, write_json
 from invopt.monitoring.decision import FAILED, KEPT, PROMOTED, Situation
 from invopt.monitoring.signals import Signal
+from serving.deployment import Deployment
 from serving.loop.cluster_retraining import Asked, arguments_of, lasting_of, reconcile, run_name
-from serving.settings import Settings
 from serving.stores.governor_store import Claim, GovernorStore, clock
 from serving.stores.governor_tables import as_text
 
@@ -24,28 +24,33 @@ _TOLD = 5  # latest retrainings
 Train = Callable[[Asked], Path]
 
 
-def govern(evidence: str, config: dict[str, Any], run: str, out: str, notify: Notify) -> str:
+def govern(
+    deployment: Deployment,
+    evidence: str,
+    config: dict[str, Any],
+    run: str,
+    out: str,
+    notify: Notify,
+) -> str:
     """Decide about a period, write evidence and decision as one JSON file, return the word.
 
     Args:
+        deployment: Whose governor decides.
         evidence: Folder that `steps.monitor` wrote.
         config: The whole configuration.
         run: Monitoring run.
         out: File to write.
         notify: Called with a line of progress.
     """
-    settings, whole = Settings.from_environment(), Config.model_validate(config)
+    whole = Config.model_validate(config)
     content = read_json(Path(evidence) / "evidence.json")
     situation = situation_of(content, whole.name)
-    settings.workspace.mkdir(parents=True, exist_ok=True)
-    store = GovernorStore(settings.governor_store)
-    try:
-        if settings.pipeline_host:
-            reconcile(store, whole, settings, notify)
+    deployment.settings.workspace.mkdir(parents=True, exist_ok=True)
+    with deployment.governor() as store:
+        if deployment.settings.pipeline_host:
+            reconcile(deployment, store, whole, notify)
         now = clock()
         decision, claim = store.decide(situation, whole.governor, now, run)
-    finally:
-        store.close()
     write_json(
         out,
         {
@@ -72,14 +77,14 @@ def situation_of(content: dict[str, Any], model: str) -> Situation:
 
 
 def retrain_if_decided(
-    decision: Path, config: Config, settings: Settings, train: Train, tell: Callable[[str], None]
+    deployment: Deployment, decision: Path, config: Config, train: Train, tell: Notify
 ) -> None:
     """Start the training that a decision claimed, and tell the governor how it ended.
 
     Args:
+        deployment: Whose governor decided.
         decision: File that the governing step left.
         config: Of the run.
-        settings: Of the workspace.
         train: Runs it.
         tell: Called with each line of progress.
 
@@ -87,11 +92,10 @@ def retrain_if_decided(
         InvalidInputError: If the training fails; the governor knows by then, as after any error.
     """
     content = read_json(decision)
-    if content["claim"] is None or settings.pipeline_host:
+    if content["claim"] is None or deployment.settings.pipeline_host:
         return
     claim = Claim(**content["claim"])
-    store = GovernorStore(settings.governor_store)
-    try:
+    with deployment.governor() as store:
         if not store.begin(claim, run_name(claim), config.governor, clock()):
             tell("the claim on the retraining has run out; nothing is started")
             return
@@ -107,8 +111,6 @@ def retrain_if_decided(
             if not ours():
                 tell("the lease was lost while training; the outcome is not counted")
             store.finish(claim, PROMOTED if word == "promote" else KEPT, clock())
-    finally:
-        store.close()
 
 
 @contextmanager
@@ -136,29 +138,29 @@ def leased(
         thread.join()
 
 
-def switch_retraining(model: str, *, off: bool, reason: str, settings: Settings) -> None:
+def switch_retraining(deployment: Deployment, model: str, *, off: bool, reason: str) -> None:
     """Turn retraining of a model off or on; on also closes the breaker.
 
     Args:
-        model: Registered name; the registry is the environment's.
+        deployment: Whose governor it is.
+        model: Registered name.
         off: True to turn it off.
         reason: Kept with the switch.
-        settings: Where the governor remembers.
 
     Raises:
         InvalidInputError: If there is no such model: a misspelt switch would stop nothing.
     """
-    with _remembering(model, settings) as store:
+    with _remembering(deployment, model) as store:
         store.switch(model, off=off, reason=reason, now=clock())
 
 
-def tell_retraining(model: str, settings: Settings, tell: Callable[[str], None]) -> None:
+def tell_retraining(deployment: Deployment, model: str, tell: Notify) -> None:
     """Tell whether retraining of a model is on, and how its latest runs ended.
 
     Raises:
         InvalidInputError: If there is no such model.
     """
-    with _remembering(model, settings) as store:
+    with _remembering(deployment, model) as store:
         memory = store.memory(model)
     state = f"off: {memory.switched_off}" if memory.switched_off else "on"
     tell(f"retraining of {model} is {state}")
@@ -170,17 +172,12 @@ def tell_retraining(model: str, settings: Settings, tell: Callable[[str], None])
 
 
 @contextmanager
-def _remembering(model: str, settings: Settings) -> Iterator[GovernorStore]:
-    from serving.stores.registry import registered_versions  # noqa: PLC0415
-
-    store = GovernorStore(settings.governor_store)
-    try:
+def _remembering(deployment: Deployment, model: str) -> Iterator[GovernorStore]:
+    with deployment.governor() as store:
         if not store.audit(model, limit=1):
-            names = sorted({name for name, _ in registered_versions()})
+            names = sorted({name for name, _ in deployment.registry.registered_versions()})
             if model not in names:
                 raise InvalidInputError(
                     f"there is no model named {model}: registered are {', '.join(names) or 'none'}."
                 )
         yield store
-    finally:
-        store.close()

@@ -15,19 +15,23 @@ from serving.settings import Settings
 Notify = Callable[[str], None]
 
 
-def open_shared_study(config: dict[str, Any], study: str) -> list[str]:
+def open_shared_study(settings: Settings, config: dict[str, Any], study: str) -> list[str]:
     """Make a study where it is not there yet; returns the names of its workers."""
     run = Config.model_validate(config)
     if run.tuning.num_trials == 0:
         return ["0"]
-    settings = Settings.from_environment()
     settings.workspace.mkdir(parents=True, exist_ok=True)
     open_study(study, settings.study_storage, run)
     return [str(n) for n in range(run.tuning.num_workers)]
 
 
 def work_on_study(
-    source: str, config: dict[str, Any], study: str, worker: int, notify: Notify
+    settings: Settings,
+    source: str,
+    config: dict[str, Any],
+    study: str,
+    worker: int,
+    notify: Notify,
 ) -> int:
     """Run this worker's share of a study; returns the trials it finished."""
     run = Config.model_validate(config)
@@ -39,7 +43,7 @@ def work_on_study(
 
     # Workers on one machine share its cores.
     torch.set_num_threads(max(1, torch.get_num_threads() // run.tuning.num_workers))
-    shared = open_study(study, Settings.from_environment().study_storage, run, worker)
+    shared = open_study(study, settings.study_storage, run, worker)
     with tempfile.TemporaryDirectory() as folder:
         return run_trials(
             shared, load_panel(Path(source)), run, Path(folder), fit, time.monotonic, notify, worker
@@ -47,14 +51,14 @@ def work_on_study(
 
 
 def best_configuration(
-    config: dict[str, Any], study: str, out: str, notify: Notify
+    settings: Settings, config: dict[str, Any], study: str, out: str, notify: Notify
 ) -> dict[str, Any]:
     """Write every trial and return the configuration with the best one's values."""
     run = Config.model_validate(config)
     if run.tuning.num_trials == 0:
         write_json(out, {"trials": [], "best": {}})
         return config
-    shared = open_study(study, Settings.from_environment().study_storage, run)
+    shared = open_study(study, settings.study_storage, run)
     best = best_values(shared)
     write_json(out, {"trials": trials_table(shared), "best": best})
     notify(f"sweep: {len(shared.trials)} trials, best {best or 'none: configuration kept'}")

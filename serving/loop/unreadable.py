@@ -12,18 +12,24 @@ from invopt.monitoring.earlier import Seen, due_period
 from invopt.monitoring.signals import LATE, UNREADABLE
 from invopt.sources import Mapping
 from invopt.timeline import Timeline, floor_dates
-from serving.settings import Settings
-from serving.stores.governor_store import AuditRow, GovernorStore, clock
-from serving.stores.registry import Registered, champion_of
+from serving.deployment import Deployment
+from serving.stores.governor_store import AuditRow, clock
+from serving.stores.registry import Registered
 from serving.stores.snapshots import last_period_of
 
 
 def monitor_unreadable(
-    quality: str, mapping: str, config: dict[str, Any], out: str, notify: Callable[[str], None]
+    deployment: Deployment,
+    quality: str,
+    mapping: str,
+    config: dict[str, Any],
+    out: str,
+    notify: Callable[[str], None],
 ) -> None:
     """Write the evidence of the period that was due and cannot be read.
 
     Args:
+        deployment: Whose champion is monitored.
         quality: Why ingest could read nothing, a JSON file.
         mapping: The data set's, as JSON.
         config: The whole configuration.
@@ -33,12 +39,12 @@ def monitor_unreadable(
     Raises:
         InvalidInputError: If there is no champion to monitor.
     """
-    run, settings = Config.model_validate(config), Settings.from_environment()
-    champion = champion_of(run.name)
+    run, settings = Config.model_validate(config), deployment.settings
+    champion = deployment.registry.champion_of(run.name)
     freq = Mapping.model_validate_json(mapping).frequency
     today = _day(clock())
     yesterday = floor_dates(pd.DatetimeIndex([today - pd.Timedelta(days=1)]), freq)[0]
-    seen = last_seen(champion, settings) or Seen(yesterday, today, today)
+    seen = last_seen(deployment, champion) or Seen(yesterday, today, today)
     first, end = due_period(seen, freq, run.monitoring.period)
     last = f"{Timeline(pd.Timestamp(end), freq, 1).last_day(0):%Y-%m-%d}"
     version = f"{run.name}-{champion.version}"
@@ -48,18 +54,15 @@ def monitor_unreadable(
     notify(f"nothing can be judged of {first} to {last}")
 
 
-def last_seen(champion: Registered, settings: Settings) -> Seen | None:
+def last_seen(deployment: Deployment, champion: Registered) -> Seen | None:
     """Return how far the data reached that could be read before this run.
 
     Those of the newest period judged; before the first one, those the champion was trained on,
     None where it does not tell them.
     """
     today = _day(clock())
-    store = GovernorStore(settings.governor_store)
-    try:
+    with deployment.governor() as store:
         judged = [row for row in store.audit(champion.name) if not _awaited(row)]
-    finally:
-        store.close()
     if judged:
         end = max(row.end for row in judged)
         first = min(row.at for row in judged if row.end == end)

@@ -11,12 +11,12 @@ from invopt.inventory.exceptions import ADVICE
 from serving.answers.loaded_model import Champion, load_champion
 from serving.answers.replay import differences
 from serving.api.contract import Step
-from serving.settings import Settings
+from serving.deployment import Deployment
 from serving.stores.feature_store import ARRIVALS
-from serving.stores.governor_store import AuditRow, GovernorStore
+from serving.stores.governor_store import AuditRow
 from serving.stores.order_plans import plans_of
 from serving.stores.prediction_log import PRICED, find_request, latest_of
-from serving.stores.registry import registered_versions, version_path
+from serving.stores.registry import Registry
 
 Tell = Callable[[str], None]
 Row = dict[str, Any]
@@ -29,28 +29,25 @@ _PLANNED = (
 _SHOWN = 14
 
 
-def tell_why(what: str, settings: Settings, tell: Tell) -> None:
+def tell_why(deployment: Deployment, what: str, tell: Tell) -> None:
     """Tell all that is known by a name: decisions of the governor, a served request, a series.
 
     A name that several share is told of all.
 
     Args:
+        deployment: Whose decisions, plans, prediction log and registry they are.
         what: Monitoring run, a date (YYYY-MM-DD) inside a period judged, a request's id, or a
             series.
-        settings: Where decisions, plans and the prediction log are; the registry is the
-            environment's.
         tell: Called with each line.
 
     Raises:
         InvalidInputError: If nothing is known by that name.
     """
-    store = GovernorStore(settings.governor_store)
-    try:
+    settings = deployment.settings
+    with deployment.governor() as store:
         decisions, audit = store.find(what), store.audit()
-    finally:
-        store.close()
     rows = find_request(settings.prediction_log, what)
-    planned = plans_of(settings.workspace, what)
+    planned = plans_of(settings.plans, what)
     served = latest_of(settings.prediction_log, what)
     if not (decisions or planned or len(rows) or len(served)):
         latest = ", ".join(row.run for row in audit[:3])
@@ -64,12 +61,12 @@ def tell_why(what: str, settings: Settings, tell: Tell) -> None:
         before = [r for r in audit if r.model == row.model and r.number < row.number]
         _tell_decision(row, before[0] if before else None, tell)
     if len(rows):
-        _tell_request(rows, tell)
+        _tell_request(deployment.registry, rows, tell)
     if planned:
         _tell_plans(what, planned, tell)
     if len(served):
         tell(f"{what} was last answered by an endpoint:")
-        _tell_request(served, tell)
+        _tell_request(deployment.registry, served, tell)
 
 
 def _tell_decision(row: AuditRow, before: AuditRow | None, tell: Tell) -> None:
@@ -138,7 +135,7 @@ def _tell_plans(series: str, plans: list[tuple[str, str, dict[str, str]]], tell:
         tell(f"  against the review of {earlier}: {'; '.join(changes) or 'nothing changed'}")
 
 
-def _tell_request(rows: pa.Table, tell: Tell) -> None:
+def _tell_request(registry: Registry, rows: pa.Table, tell: Tell) -> None:
     first = rows["served_at"][0].as_py()
     tell(
         f"request {rows['request_id'][0]}, answered {first:%Y-%m-%d %H:%M:%S} UTC: "
@@ -147,13 +144,13 @@ def _tell_request(rows: pa.Table, tell: Tell) -> None:
 
     @functools.cache
     def load(name: str, version: str) -> Champion:
-        return load_champion(version_path(name, version), name, version)
+        return load_champion(registry.version_path(name, version), name, version)
 
     for number, row in enumerate(rows.to_pylist()):
         tell(f"{row['unique_id']}: order {_text(row['order_quantity'])}")
         for line in (
             _asked(row), _forecast(row), _stock(row), _terms(row), _answered(row),
-            _again(rows.slice(number, 1), row, load),
+            _again(registry, rows.slice(number, 1), row, load),
         ):  # fmt: skip
             tell(f"  {line}")
 
@@ -200,13 +197,15 @@ def _answered(row: Row) -> str:
     )
 
 
-def _again(one: pa.Table, row: Row, load: Callable[[str, str], Champion]) -> str:
+def _again(
+    registry: Registry, one: pa.Table, row: Row, load: Callable[[str, str], Champion]
+) -> str:
     """Return whether the decision comes out the same by the model that took it."""
     named, _, number = row["model_version"].rpartition("-")
     # Who made an older forecast does not tell who ordered by it: the policy does.
     is_older = row["step"] in (Step.LAST_FORECAST, Step.SEASONAL_NAIVE)
     reason = ""
-    for name, version in registered_versions() if is_older else [(named, number)]:
+    for name, version in registry.registered_versions() if is_older else [(named, number)]:
         try:
             found = differences(one, load(name, version))
         except InvalidInputError as err:

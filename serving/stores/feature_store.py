@@ -30,7 +30,6 @@ from invopt.panel import Panel, iter_panels
 from invopt.sources import read_position
 from serving.settings import FEATURE_STORE, Settings
 from serving.stores.materialise import materialise, write_rows
-from serving.stores.snapshots import snapshot_path
 
 LAYOUT = "layout.json"
 # StockPosition and OpenOrders, as read_position returns them.
@@ -46,6 +45,7 @@ _REPOSITORY = Path(__file__).resolve().parents[2] / "feature_repo"
 
 
 def publish(
+    settings: Settings,
     source: str,
     snapshot: str,
     features: dict[str, Any],
@@ -58,10 +58,9 @@ def publish(
     A forecast, when there is one, goes to the online store too: it answers when the model
     cannot.
     """
-    settings = Settings.from_environment()
     spec = FeatureSpec.load(Path(source) / "features.json")
     config = FeaturesConfig.model_validate(features)
-    stock = read_position(snapshot_path(snapshot))
+    stock = read_position(settings.snapshots / snapshot)
     cutoffs = max(1, config.daily_periods // config.patch)
     now = pd.Timestamp.now(tz="UTC")
     write_tables(iter_panels(Path(source)), spec, stock, now, settings, cutoffs)
@@ -76,9 +75,8 @@ def publish(
     return known_at.isoformat()
 
 
-def retrieve(known_at: str, out: str, notify: Callable[[str], None]) -> None:
+def retrieve(settings: Settings, known_at: str, out: str, notify: Callable[[str], None]) -> None:
     """Write the training panel as it was known at a time."""
-    settings = Settings.from_environment()
     panel = training_panel(open_store(settings), settings, pd.Timestamp(known_at))
     panel.save(Path(out))
     notify(f"training set: {panel.num_series:,} series, {panel.num_periods:,} periods each")

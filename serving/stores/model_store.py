@@ -11,31 +11,94 @@ import fsspec
 
 from invopt.errors import InvalidInputError
 from invopt.files import replacing_file
-from serving.settings import ClusterSettings, Settings
 
 _FOLDER = "models"  # of the workspace
 
 
-def put(folder: Path, name: str) -> str:
-    """Move a finished folder into the store; returns its place, URL or path.
+class ModelStore:
+    """Folders of registered models.
 
-    The place is named by what the folder holds, so nobody else's model can ever lie there: two
-    registries that share a bucket, or two trainings at once, do not meet, and an attempt after one
-    that was cut off finishes the same upload. Nothing that lies there is ever removed.
-
-    Raises:
-        InvalidInputError: If the object store refuses.
+    Args:
+        url: fsspec URL of the folder they go to; "" for the workspace's own.
+        workspace: Folder that those of an object store are fetched to.
     """
-    place = f"{_root()}/{name}/{digest(folder)}"
-    if "://" not in place:
-        _move(folder, Path(place))
+
+    def __init__(self, url: str, workspace: Path) -> None:
+        self.url, self.workspace = url, workspace
+
+    def put(self, folder: Path, name: str) -> str:
+        """Move a finished folder into the store; returns its place, URL or path.
+
+        The place is named by what the folder holds, so nobody else's model can ever lie there:
+        two registries that share a bucket, or two trainings at once, do not meet, and an attempt
+        after one that was cut off finishes the same upload. Nothing there is ever removed.
+
+        Raises:
+            InvalidInputError: If the object store refuses.
+        """
+        place = f"{self._root()}/{name}/{digest(folder)}"
+        if "://" not in place:
+            _move(folder, Path(place))
+            return place
+        with _explained(place):
+            store, path = fsspec.url_to_fs(place)
+            for file in _files(folder):
+                store.put_file(str(folder / file), f"{path}/{file}")
+        shutil.rmtree(folder)
         return place
-    with _explained(place):
-        store, path = fsspec.url_to_fs(place)
-        for file in _files(folder):
-            store.put_file(str(folder / file), f"{path}/{file}")
-    shutil.rmtree(folder)
-    return place
+
+    def add(self, file: Path, place: str, inner: str) -> None:
+        """Add one file to what lies at a place of the store.
+
+        Raises:
+            InvalidInputError: If the object store refuses.
+        """
+        target = f"{place}/{inner}"
+        if "://" not in target:
+            Path(target).parent.mkdir(parents=True, exist_ok=True)
+            with replacing_file(Path(target)) as partial:
+                shutil.copyfile(file, partial)
+            return
+        with _explained(target):
+            store, path = fsspec.url_to_fs(target)
+            store.put_file(str(file), path)
+
+    def local(self, source: str) -> Path:
+        """Return a folder of the store as a local one, fetched once per workspace.
+
+        Raises:
+            InvalidInputError: If the object store refuses or has no such folder.
+        """
+        if "://" not in source:
+            return self._here(Path(source))
+        copy = self.workspace / "model_cache" / source.partition("://")[2]
+        if copy.is_dir():
+            return copy
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{copy.name}.", dir=copy.parent))
+        with _explained(source):
+            store, path = fsspec.url_to_fs(source)
+            files = store.find(path)
+            if not files:
+                raise FileNotFoundError(f"nothing lies at {source}")
+            for file in files:
+                target = partial / file[len(path.rstrip("/")) + 1 :]
+                target.parent.mkdir(parents=True, exist_ok=True)
+                store.get_file(file, str(target))
+        _move(partial, copy)
+        return copy
+
+    def _here(self, source: Path) -> Path:
+        """Return a model's folder in this workspace, which may have been copied or moved since."""
+        inside = [n for n, part in enumerate(source.parts) if part == _FOLDER]
+        if inside:
+            own = self.workspace.joinpath(*source.parts[inside[-1] :])
+            if own.is_dir():
+                return own
+        return source
+
+    def _root(self) -> str:
+        return self.url.rstrip("/") if self.url else str(self.workspace / _FOLDER)
 
 
 def digest(folder: Path) -> str:
@@ -45,64 +108,6 @@ def digest(folder: Path) -> str:
         inner = hashlib.sha256((folder / file).read_bytes()).hexdigest()
         content.update(f"{file} {inner}\n".encode())
     return content.hexdigest()[:16]
-
-
-def add(file: Path, place: str, inner: str) -> None:
-    """Add one file to what lies at a place of the store.
-
-    Raises:
-        InvalidInputError: If the object store refuses.
-    """
-    target = f"{place}/{inner}"
-    if "://" not in target:
-        Path(target).parent.mkdir(parents=True, exist_ok=True)
-        with replacing_file(Path(target)) as partial:
-            shutil.copyfile(file, partial)
-        return
-    with _explained(target):
-        store, path = fsspec.url_to_fs(target)
-        store.put_file(str(file), path)
-
-
-def _here(source: Path) -> Path:
-    """Return a model's folder in this workspace, which may have been copied or moved since."""
-    inside = [n for n, part in enumerate(source.parts) if part == _FOLDER]
-    if inside:
-        own = Settings.from_environment().workspace.joinpath(*source.parts[inside[-1] :])
-        if own.is_dir():
-            return own
-    return source
-
-
-def local(source: str) -> Path:
-    """Return a folder of the store as a local one, fetched once per workspace.
-
-    Raises:
-        InvalidInputError: If the object store refuses or has no such folder.
-    """
-    if "://" not in source:
-        return _here(Path(source))
-    copy = Settings.from_environment().workspace / "model_cache" / source.partition("://")[2]
-    if copy.is_dir():
-        return copy
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{copy.name}.", dir=copy.parent))
-    with _explained(source):
-        store, path = fsspec.url_to_fs(source)
-        files = store.find(path)
-        if not files:
-            raise FileNotFoundError(f"nothing lies at {source}")
-        for file in files:
-            target = partial / file[len(path.rstrip("/")) + 1 :]
-            target.parent.mkdir(parents=True, exist_ok=True)
-            store.get_file(file, str(target))
-    _move(partial, copy)
-    return copy
-
-
-def _root() -> str:
-    url = ClusterSettings.from_environment().model_store
-    return url.rstrip("/") if url else str(Settings.from_environment().workspace / _FOLDER)
 
 
 def _files(folder: Path) -> list[str]:

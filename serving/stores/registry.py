@@ -1,5 +1,6 @@
 """The model registry; with serving.stores.tracking the only place that knows MLflow."""
 
+import functools
 import logging
 import os
 import platform
@@ -15,14 +16,14 @@ import yaml
 
 from invopt.errors import InvalidInputError
 from serving.settings import Settings
-from serving.stores import model_store
 from serving.stores.databases import make_database
 from serving.stores.deployment_record import DEPLOYMENT
+from serving.stores.model_store import ModelStore
 
 CHAMPION, PREVIOUS = "champion", "previous"
 _LOGGERS = ("mlflow", "alembic")
 _JOB = "invopt.run"
-_LOADER = "serving.answers.mlflow_model"
+_LOADER = "serving.mlflow_model"
 _POSITION = ("on_hand", "on_order", "backorders")
 _ASSUMED = ("lead_time", "review_period", "cycle_service_level", "price")
 _NUMBERS = ("order_quantity", "order_up_to_level", "safety_stock", "expected_demand",
@@ -46,227 +47,234 @@ class Registered:
     since: datetime
 
 
-def register(
-    name: str,
-    model: str,
-    evidence: Iterable[str],
-    tags: Mapping[str, str],
-    notify: Callable[[str], None],
-    run_name: str = "",
-) -> str:
-    """Copy a model and its evidence into the registry's store and return the new version.
-
-    What was registered before with the same files is found again: a step that runs twice, or once
-    more after it was cut off, leaves one version.
+class Registry:
+    """The registered models of a deployment.
 
     Args:
-        name: Of the registered model.
-        model: Model folder.
-        evidence: Files and folders kept beside it.
-        tags: Of the version: the data it was trained on, and what it was trained for.
-        notify: Called with a line of progress.
-        run_name: Of the training run; its id by default.
+        settings: Of the deployment: MLflow's address, and where models are kept.
     """
-    client = connect()
-    settings = Settings.from_environment()
-    if not client.search_registered_models(f"name = '{name}'"):
-        client.create_registered_model(name)
-    folder = settings.workspace / "models" / name
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
-    partial.chmod(0o755)  # mkdtemp's own is for one user only, and servers read as another
-    shutil.copytree(model, partial / "model")
-    _describe(partial / "model")
-    for item in map(Path, evidence):
-        copy = shutil.copytree if item.is_dir() else shutil.copy2
-        (partial / "evidence").mkdir(exist_ok=True)
-        copy(item, partial / "evidence" / item.name)
-    place = model_store.put(partial, name)
-    if found := [v for v in _versions(client, name) if v.source == f"{place}/model"]:
-        notify(f"{name} version {found[0].version} holds this model already")
-        return str(found[0].version)
-    _, run = run_for(client, name, run_name or tags.get("run", ""), tags.get("run", ""))
-    version = client.create_model_version(
-        name,
-        source=f"{place}/model",
-        run_id=run,
-        tags={name: value for name, value in tags.items() if value},
-    )
-    client.set_terminated(run)
-    notify(f"registered {name} version {version.version}")
-    return str(version.version)
 
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._store = ModelStore(settings.model_store, settings.workspace)
 
-def make_champion(name: str, version: str) -> None:
-    """Point the champion alias at a version; the one before is kept as `previous`."""
-    client = connect()
-    current = champion_version(name)
-    if current and current != version:
-        client.set_registered_model_alias(name, PREVIOUS, current)
-    client.set_registered_model_alias(name, CHAMPION, version)
+    @functools.cached_property
+    def client(self) -> Any:
+        """MLflow's client."""
+        # MLflow looks for updates and reports usage unless told not to.
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("DO_NOT_TRACK", "true")
+        from mlflow import MlflowClient  # noqa: PLC0415  (three seconds of import)
 
+        for logger in _LOGGERS:
+            logging.getLogger(logger).setLevel(logging.WARNING)
+        uri = self.settings.tracking_uri
+        self.settings.workspace.mkdir(parents=True, exist_ok=True)
+        make_database(uri, lambda uri: MlflowClient(uri, uri).search_experiments())
+        return MlflowClient(uri, uri)
 
-def champion_version(name: str) -> str:
-    """Return the champion's version, "" when there is none."""
-    found = _aliased(name, CHAMPION)
-    return str(found.version) if found is not None else ""
+    def register(
+        self,
+        name: str,
+        model: str,
+        evidence: Iterable[str],
+        tags: Mapping[str, str],
+        notify: Callable[[str], None],
+        run: str = "",
+    ) -> str:
+        """Copy a model and its evidence into the registry's store and return the new version.
 
+        What was registered before with the same files is found again: a step that runs twice, or
+        once more after it was cut off, leaves one version.
 
-def previous_version(name: str) -> str:
-    """Return the version that was champion before, "" when there was none."""
-    found = _aliased(name, PREVIOUS)
-    return str(found.version) if found is not None else ""
+        Args:
+            name: Of the registered model.
+            model: Model folder.
+            evidence: Files and folders kept beside it.
+            tags: Of the version: the data it was trained on, and what it was trained for.
+            notify: Called with a line of progress.
+            run: Name of the training run; its id by default.
+        """
+        client = self.client
+        if not client.search_registered_models(f"name = '{name}'"):
+            client.create_registered_model(name)
+        folder = self.settings.workspace / "models" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
+        partial.chmod(0o755)  # mkdtemp's own is for one user only, and servers read as another
+        shutil.copytree(model, partial / "model")
+        _describe(partial / "model")
+        for item in map(Path, evidence):
+            copy = shutil.copytree if item.is_dir() else shutil.copy2
+            (partial / "evidence").mkdir(exist_ok=True)
+            copy(item, partial / "evidence" / item.name)
+        place = self._store.put(partial, name)
+        if found := [v for v in _versions(client, name) if v.source == f"{place}/model"]:
+            notify(f"{name} version {found[0].version} holds this model already")
+            return str(found[0].version)
+        job = tags.get("run", "")
+        _, own = self.run_for(name, run or job, job)
+        version = client.create_model_version(
+            name,
+            source=f"{place}/model",
+            run_id=own,
+            tags={name: value for name, value in tags.items() if value},
+        )
+        client.set_terminated(own)
+        notify(f"registered {name} version {version.version}")
+        return str(version.version)
 
+    def run_for(self, name: str, run: str, job: str) -> tuple[str, str]:
+        """Return MLflow's ids of an experiment and of a training run, made where there are none.
 
-def champion_path(name: str, *, required: bool = False) -> Path | None:
-    """Return the champion's model folder.
+        Args:
+            name: Of the experiment: the registered model's.
+            run: Name of the run.
+            job: Id of the pipeline's run, by which it is found again.
+        """
+        experiment = self._experiment(name)
+        if job:
+            wanted = f"tags.`{_JOB}` = '{job}'"
+            if found := self.client.search_runs([experiment], wanted, max_results=1):
+                return experiment, str(found[0].info.run_id)
+        tags = {_JOB: job} if job else None
+        made = self.client.create_run(experiment, run_name=run or None, tags=tags)
+        return experiment, str(made.info.run_id)
 
-    Raises:
-        InvalidInputError: If it is required and there is none.
-    """
-    found = _aliased(name, CHAMPION)
-    if found is not None:
-        return model_store.local(str(found.source))
-    if required:
-        raise _no_champion(name)
-    return None
+    def _experiment(self, name: str) -> str:
+        found = self.client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        # Without a place of its own a file's experiment would lie wherever this process started.
+        place = self.settings.workspace / "mlartifacts" / name
+        is_file = self.settings.tracking_uri.startswith("sqlite:")
+        made = self.client.create_experiment(
+            name, artifact_location=str(place) if is_file else None
+        )
+        self.client.set_experiment_tag(made, "mlflow.experimentKind", "custom_model_development")
+        return str(made)
 
+    def make_champion(self, name: str, version: str) -> None:
+        """Point the champion alias at a version; the one before is kept as `previous`."""
+        client = self.client
+        current = self.champion_version(name)
+        if current and current != version:
+            client.set_registered_model_alias(name, PREVIOUS, current)
+        client.set_registered_model_alias(name, CHAMPION, version)
 
-def champion_of(name: str) -> Registered:
-    """Return what is registered of the champion, without its files.
+    def champion_version(self, name: str) -> str:
+        """Return the champion's version, "" when there is none."""
+        found = self._aliased(name, CHAMPION)
+        return str(found.version) if found is not None else ""
 
-    Raises:
-        InvalidInputError: If there is none.
-    """
-    found = _aliased(name, CHAMPION)
-    if found is None:
-        raise _no_champion(name)
-    since = datetime.fromtimestamp(found.creation_timestamp / 1000, UTC)
-    return Registered(name, str(found.version), str(found.tags.get("snapshot", "")), since)
+    def previous_version(self, name: str) -> str:
+        """Return the version that was champion before, "" when there was none."""
+        found = self._aliased(name, PREVIOUS)
+        return str(found.version) if found is not None else ""
 
+    def champion_path(self, name: str, *, required: bool = False) -> Path | None:
+        """Return the champion's model folder.
 
-def champion_run(name: str) -> str:
-    """Return the id of the pipeline run that made the champion, "" where it was not told."""
-    found = _aliased(name, CHAMPION)
-    return "" if found is None else str(found.tags.get("run", ""))
-
-
-def has_version_for(name: str, retraining: str) -> bool:
-    """Return whether a retraining, named by its key, ended in a version."""
-    return any(v.tags.get("retraining") == retraining for v in _versions(connect(), name))
-
-
-def registered_versions() -> list[tuple[str, str]]:
-    """Return name and version of everything registered, newest first."""
-    found = connect().search_model_versions()
-    newest = sorted(found, key=lambda version: -version.creation_timestamp)
-    return [(str(version.name), str(version.version)) for version in newest]
-
-
-def version_path(name: str, version: str) -> Path:
-    """Return the model folder of one version.
-
-    Raises:
-        InvalidInputError: If there is no such version.
-    """
-    from mlflow.exceptions import MlflowException  # noqa: PLC0415
-
-    try:
-        return model_store.local(model_source(name, version))
-    except MlflowException as err:
-        raise InvalidInputError(
-            f"no version {version} of {name} in {Settings.from_environment().tracking_uri}: "
-            f"{err.message}"
-        ) from err
-
-
-def model_source(name: str, version: str) -> str:
-    """Return where the model folder of one version lies, URL or path."""
-    return str(connect().get_model_version(name, version).source)
-
-
-def snapshot_of(name: str, version: str) -> str:
-    """Return the name of the data one version was trained on, "" where it was not told."""
-    return str(connect().get_model_version(name, version).tags.get("snapshot", ""))
-
-
-def evidence_path(name: str, version: str) -> Path:
-    """Return the folder of evidence of one version."""
-    return model_store.local(f"{_place_of(name, version)}/evidence")
-
-
-def keep_evidence(name: str, version: str, file: Path) -> None:
-    """Keep a file of evidence beside a version."""
-    model_store.add(file, _place_of(name, version), f"evidence/{DEPLOYMENT}")
-
-
-def _place_of(name: str, version: str) -> str:
-    return model_source(name, version).removesuffix("/model")
-
-
-def _no_champion(name: str) -> InvalidInputError:
-    return InvalidInputError(
-        f"there is no champion named {name} in {Settings.from_environment().tracking_uri}: "
-        "run the training pipeline first, with the same workspace and configuration."
-    )
-
-
-def _aliased(name: str, alias: str) -> Any:
-    client = connect()
-    models = client.search_registered_models(f"name = '{name}'")
-    if not models or alias not in models[0].aliases:
+        Raises:
+            InvalidInputError: If it is required and there is none.
+        """
+        found = self._aliased(name, CHAMPION)
+        if found is not None:
+            return self._store.local(str(found.source))
+        if required:
+            raise self._no_champion(name)
         return None
-    return client.get_model_version_by_alias(name, alias)
 
+    def champion_of(self, name: str) -> Registered:
+        """Return what is registered of the champion, without its files.
 
-def connect() -> Any:
-    """Return MLflow's client of the registry that the environment names."""
-    # MLflow looks for updates and reports usage unless told not to.
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("DO_NOT_TRACK", "true")
-    from mlflow import MlflowClient  # noqa: PLC0415  (three seconds of import)
+        Raises:
+            InvalidInputError: If there is none.
+        """
+        found = self._aliased(name, CHAMPION)
+        if found is None:
+            raise self._no_champion(name)
+        since = datetime.fromtimestamp(found.creation_timestamp / 1000, UTC)
+        return Registered(name, str(found.version), str(found.tags.get("snapshot", "")), since)
 
-    for logger in _LOGGERS:
-        logging.getLogger(logger).setLevel(logging.WARNING)
-    settings = Settings.from_environment()
-    settings.workspace.mkdir(parents=True, exist_ok=True)
-    make_database(settings.tracking_uri, lambda uri: MlflowClient(uri, uri).search_experiments())
-    return MlflowClient(settings.tracking_uri, settings.tracking_uri)
+    def champion_run(self, name: str) -> str:
+        """Return the id of the pipeline run that made the champion, "" where it was not told."""
+        found = self._aliased(name, CHAMPION)
+        return "" if found is None else str(found.tags.get("run", ""))
+
+    def has_version_for(self, name: str, retraining: str) -> bool:
+        """Return whether a retraining, named by its key, ended in a version."""
+        return any(v.tags.get("retraining") == retraining for v in _versions(self.client, name))
+
+    def registered_versions(self) -> list[tuple[str, str]]:
+        """Return name and version of everything registered, newest first."""
+        found = self.client.search_model_versions()
+        newest = sorted(found, key=lambda version: -version.creation_timestamp)
+        return [(str(version.name), str(version.version)) for version in newest]
+
+    def version_path(self, name: str, version: str) -> Path:
+        """Return the model folder of one version.
+
+        Raises:
+            InvalidInputError: If there is no such version.
+        """
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+        try:
+            return self._store.local(self.model_source(name, version))
+        except MlflowException as err:
+            raise InvalidInputError(
+                f"no version {version} of {name} in {self.settings.tracking_uri}: {err.message}"
+            ) from err
+
+    def model_source(self, name: str, version: str) -> str:
+        """Return where the model folder of one version lies, URL or path."""
+        return str(self.client.get_model_version(name, version).source)
+
+    def snapshot_of(self, name: str, version: str) -> str:
+        """Return the name of the data one version was trained on, "" where it was not told."""
+        return str(self.client.get_model_version(name, version).tags.get("snapshot", ""))
+
+    def evidence_path(self, name: str, version: str) -> Path:
+        """Return the folder of evidence of one version."""
+        return self._store.local(f"{self._place_of(name, version)}/evidence")
+
+    def keep_evidence(self, name: str, version: str, file: Path) -> None:
+        """Keep a file of evidence beside a version."""
+        self._store.add(file, self._place_of(name, version), f"evidence/{DEPLOYMENT}")
+
+    def only_model(self) -> str:
+        """Return the name of the one registered model.
+
+        Raises:
+            InvalidInputError: If there is none, or more than one.
+        """
+        names = sorted(m.name for m in self.client.search_registered_models())
+        if len(names) != 1:
+            raise InvalidInputError(
+                f"name the model to serve with --name; registered are {', '.join(names) or 'none'}."
+            )
+        return str(names[0])
+
+    def _place_of(self, name: str, version: str) -> str:
+        return self.model_source(name, version).removesuffix("/model")
+
+    def _no_champion(self, name: str) -> InvalidInputError:
+        return InvalidInputError(
+            f"there is no champion named {name} in {self.settings.tracking_uri}: "
+            "run the training pipeline first, with the same workspace and configuration."
+        )
+
+    def _aliased(self, name: str, alias: str) -> Any:
+        client = self.client
+        models = client.search_registered_models(f"name = '{name}'")
+        if not models or alias not in models[0].aliases:
+            return None
+        return client.get_model_version_by_alias(name, alias)
 
 
 def _versions(client: Any, name: str) -> list[Any]:
     return list(client.search_model_versions(f"name = '{name}'"))
-
-
-def run_for(client: Any, name: str, run: str, job: str) -> tuple[str, str]:
-    """Return MLflow's ids of an experiment and of a training run in it, made where they are not.
-
-    Args:
-        client: MLflow's.
-        name: Of the experiment.
-        run: Name of the run.
-        job: Id of the pipeline's run, by which the run is found again.
-    """
-    experiment = _experiment(client, name)
-    if job:
-        found = client.search_runs([experiment], f"tags.`{_JOB}` = '{job}'", max_results=1)
-        if found:
-            return experiment, str(found[0].info.run_id)
-    made = client.create_run(experiment, run_name=run or None, tags={_JOB: job} if job else None)
-    return experiment, str(made.info.run_id)
-
-
-def _experiment(client: Any, name: str) -> str:
-    found = client.get_experiment_by_name(name)
-    if found is not None:
-        return str(found.experiment_id)
-    settings = Settings.from_environment()
-    # Without a place of its own a file's experiment would lie wherever this process was started.
-    place = settings.workspace / "mlartifacts" / name
-    embedded = settings.tracking_uri.startswith("sqlite:")
-    made = client.create_experiment(name, artifact_location=str(place) if embedded else None)
-    client.set_experiment_tag(made, "mlflow.experimentKind", "custom_model_development")
-    return str(made)
 
 
 def _describe(folder: Path) -> None:
@@ -290,17 +298,3 @@ def _describe(folder: Path) -> None:
     for changing in ("model_uuid", "utc_time_created", "mlflow_version", "run_id"):
         found.pop(changing, None)
     (folder / "MLmodel").write_text(yaml.safe_dump(found))
-
-
-def only_model() -> str:
-    """Return the name of the one registered model.
-
-    Raises:
-        InvalidInputError: If there is none, or more than one.
-    """
-    names = sorted(m.name for m in connect().search_registered_models())
-    if len(names) != 1:
-        raise InvalidInputError(
-            f"name the model to serve with --name; registered are {', '.join(names) or 'none'}."
-        )
-    return str(names[0])

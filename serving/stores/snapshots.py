@@ -6,7 +6,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,7 +18,6 @@ from invopt.files import write_json
 from invopt.panel import iter_panels
 from invopt.sources import DataCheck, DataProfile, DatasetReport, check_data, read_dataset
 from invopt.sources import Mapping as DataMapping
-from serving.settings import Settings
 
 _CHUNK = 1 << 20
 # What the reader says about the data is not part of their identity.
@@ -122,11 +121,25 @@ def _taken(
         return "none", Fault(str(err))
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a data set is read from and kept.
+
+    Attributes:
+        data_dir: Folder that the mapping's paths start from.
+        snapshots: Folder that holds all snapshots.
+        variables: That a mapping may name by ${VAR}: secrets of its sources.
+    """
+
+    data_dir: Path
+    snapshots: Path
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
 def take_snapshot(
     mapping: DataMapping,
-    data_dir: str,
+    place: Place,
     data: dict[str, Any],
-    environment: Mapping[str, str],
     today: pd.Timestamp,
     notify: Callable[[str], None],
 ) -> tuple[str, Quality]:
@@ -137,9 +150,8 @@ def take_snapshot(
 
     Args:
         mapping: Of the data set.
-        data_dir: Folder that its paths start from.
+        place: Where its files and the snapshots are.
         data: Section of the configuration.
-        environment: Of this process.
         today: Date that the age of the data is counted to, and that no sale is later than.
         notify: Called with a line of progress.
 
@@ -147,14 +159,13 @@ def take_snapshot(
         InvalidInputError: If the data cannot be used; nothing is left behind.
     """
     config = DataConfig.model_validate(data)
-    folder = Settings.from_environment(environment).workspace / "snapshots"
-    fresh = folder / f".new-{uuid.uuid4().hex}"
+    fresh = place.snapshots / f".new-{uuid.uuid4().hex}"
     try:
         report = read_dataset(
             mapping,
-            Path(data_dir),
+            place.data_dir,
             fresh,
-            variables=environment,
+            variables=place.variables,
             max_bad_share=config.max_quarantine_share,
             today=today,
             notify=notify,
@@ -165,9 +176,9 @@ def take_snapshot(
         name = f"{mapping.name}-{watermark}-{content_hash(fresh)[:16]}"
         quality = Quality(name, report, checks, profile.by_date())
         _refuse_if_suspect(quality, config, notify)
-        place = folder / name
-        if not place.exists():
-            fresh.rename(place)
+        kept = place.snapshots / name
+        if not kept.exists():
+            fresh.rename(kept)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     rows = sum(a.rows_in for a in report.accounting)
@@ -191,11 +202,6 @@ def last_period_of(name: str) -> pd.Timestamp | None:
     """Return the last period of a snapshot's data, from its name; None where it tells none."""
     found = re.search(r"-(\d{8})-[0-9a-f]+$", name)
     return pd.Timestamp(found[1]) if found else None
-
-
-def snapshot_path(name: str) -> Path:
-    """Return the folder of a snapshot in this process's workspace."""
-    return Settings.from_environment().workspace / "snapshots" / name
 
 
 def content_hash(folder: Path) -> str:

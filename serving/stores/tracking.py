@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from invopt.files import read_json
-from serving.stores.registry import connect, run_for
+from serving.stores.registry import Registry
 
 # Of MLflow's databases and servers: entities of one call, and letters of a value.
 _BATCH, _LETTERS = 100, 500
@@ -17,6 +17,7 @@ Metric = tuple[str, float, int]  # name, value, step
 
 
 def keep_training(
+    registry: Registry,
     name: str,
     run: str,
     job: str,
@@ -30,6 +31,7 @@ def keep_training(
     What is there already of the same run is written over: a step may run twice.
 
     Args:
+        registry: Of the deployment.
         name: Of the registered model, also of the experiment.
         run: Name of the run.
         job: Id of the pipeline's run.
@@ -40,8 +42,8 @@ def keep_training(
     """
     from mlflow.exceptions import MlflowException  # noqa: PLC0415
 
-    client = connect()
-    experiment, parent = run_for(client, name, run, job)
+    client = registry.client
+    experiment, parent = registry.run_for(name, run, job)
     verdict = read_json(files["verdict"])
     assessment = read_json(Path(files["assessment"]) / "metrics.json")
     training = read_json(Path(files["model"]) / "training.json")

@@ -66,9 +66,16 @@ def deploy() -> None:
     with tempfile.TemporaryDirectory() as folder:
         config, version = prepare(Path(folder), api)
         started = time.monotonic()
+        from serving.deployment import Deployment
         from serving.loop.release import deploy as run
 
-        run(config, version, str(Path(folder) / "deployment.json"), lambda _: None)
+        run(
+            Deployment.from_environment(),
+            config,
+            version,
+            str(Path(folder) / "deployment.json"),
+            lambda _: None,
+        )
         print(time.monotonic() - started)
 
 
@@ -83,7 +90,7 @@ def prepare(workspace: Path, api: FakeKubernetes) -> tuple[dict[str, object], st
     (workspace / "made").mkdir()
     (workspace / "made" / "model.onnx").write_text("weights")
     register = (
-        "from serving.stores import registry as r\n"
+        "from serving.deployment import Deployment\nr = Deployment.from_environment().registry\n"
         f"for _ in range(2): r.register('demo', '{workspace}/made', [], {{}}, lambda _: None)\n"
         "r.make_champion('demo', '1')"
     )

@@ -9,8 +9,9 @@ import pytest
 from invopt.deployment import DeploymentConfig
 from invopt.errors import InvalidInputError
 from pipelines.cli import main
+from serving.deployment import Deployment
 from serving.loop import release
-from serving.stores import registry
+from serving.stores.registry import Registry
 from tests.builders import make_config
 from tests.cluster.kserve_world import NAME, PLURAL, Forecasters, KServe, version_of
 
@@ -24,14 +25,12 @@ SERIES = [f"s{n}" for n in range(12)]
 def shop(tmp_path_factory):
     """A workspace with two registered versions, the first one champion."""
     workspace = tmp_path_factory.mktemp("shop")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("INVOPT_WORKSPACE", str(workspace))
-        model = workspace / "made"
-        model.mkdir()
-        for weights in ("first", "second"):
-            (model / "model.onnx").write_text(weights)
-            registry.register(MODEL, str(model), [], {"snapshot": "s"}, lambda _: None)
-        registry.make_champion(MODEL, "1")
+    registry, model = Deployment.of(workspace).registry, workspace / "made"
+    model.mkdir()
+    for weights in ("first", "second"):
+        (model / "model.onnx").write_text(weights)
+        registry.register(MODEL, str(model), [], {"snapshot": "s"}, lambda _: None)
+    registry.make_champion(MODEL, "1")
     table = workspace / "feature_store" / "series_window"
     table.mkdir(parents=True)
     pd.DataFrame({"unique_id": SERIES}).to_parquet(table / "2024-01-01.parquet")
@@ -39,7 +38,12 @@ def shop(tmp_path_factory):
 
 
 @pytest.fixture
-def world(kubernetes, as_account, cluster_names, shop, monkeypatch):
+def registry(shop):
+    return Deployment.of(shop).registry
+
+
+@pytest.fixture
+def world(kubernetes, as_account, cluster_names, shop, registry, monkeypatch):
     """Production with version 1 at work, and the deploy step's account and environment."""
     as_account("invopt-deployer")
     monkeypatch.setenv("INVOPT_WORKSPACE", str(shop))
@@ -58,7 +62,13 @@ def deploy(folder, version="2", **limits):
     limits = {"service": NAME, "ready_minutes": 0.01} | limits
     config = make_config(deployment=DeploymentConfig(**limits).model_dump(mode="json"))
     config = config.model_copy(update={"name": MODEL}).as_parameter()
-    return release.deploy(config, version, str(folder / "deployment.json"), lambda _: None)
+    return release.deploy(
+        Deployment.from_environment(),
+        config,
+        version,
+        str(folder / "deployment.json"),
+        lambda _: None,
+    )
 
 
 def unreachable(kserve):
@@ -118,7 +128,7 @@ def old_kserve(kserve):
     ],
 )
 def test_a_deployment_that_fails_says_why_and_what_next_and_changes_nothing(
-    world, tmp_path, spoil, reason, step
+    world, registry, tmp_path, spoil, reason, step
 ):
     before = world.spec()
     spoil(world)
@@ -147,7 +157,7 @@ def test_a_terminated_deploy_step_takes_its_canary_back(world, tmp_path):
 
 
 def test_a_deployment_that_succeeds_makes_its_version_champion_and_rollback_returns_it(
-    world, tmp_path, capsys
+    world, registry, tmp_path, capsys
 ):
     assert deploy(tmp_path, ready_minutes=1) == "2"
     assert (tmp_path / "deployment.json").exists()
@@ -164,14 +174,16 @@ def roll_back():
     return main(["rollback", "--service", NAME, "--name", MODEL])
 
 
-def test_a_rollback_that_was_cut_off_is_finished_by_the_next_one(world, tmp_path, monkeypatch):
+def test_a_rollback_that_was_cut_off_is_finished_by_the_next_one(
+    world, registry, tmp_path, monkeypatch
+):
     deploy(tmp_path, ready_minutes=1)
     with monkeypatch.context() as patch:
 
         def killed(*_):
             raise SystemExit(137)
 
-        patch.setattr("serving.loop.release.make_champion", killed)
+        patch.setattr(Registry, "make_champion", killed)
         with pytest.raises(SystemExit):
             roll_back()
     assert version_of(world.spec()["predictor"]["model"]) == "1"
@@ -182,14 +194,14 @@ def test_a_rollback_that_was_cut_off_is_finished_by_the_next_one(world, tmp_path
 
 
 def test_a_deployment_that_was_cut_off_before_it_told_the_registry_is_finished_by_the_next_attempt(
-    world, tmp_path, monkeypatch
+    world, registry, tmp_path, monkeypatch
 ):
     with monkeypatch.context() as patch:
 
         def killed(*_):
             raise SystemExit(137)
 
-        patch.setattr("serving.loop.release.make_champion", killed)
+        patch.setattr(Registry, "make_champion", killed)
         with pytest.raises(SystemExit):
             deploy(tmp_path, ready_minutes=1)
     writes = len(world.api.writes)
@@ -210,19 +222,15 @@ def test_a_rollback_with_another_registry_changes_nothing(world, tmp_path, monke
     assert world.spec() == before
 
 
-def test_a_workspace_goes_back_to_the_champion_before_and_forward_again(shop, capsys):
+def test_a_workspace_goes_back_to_the_champion_before_and_forward_again(shop, registry, capsys):
     command = ["rollback", "--workspace", str(shop)]
-    registry_uri = f"sqlite:///{shop}/mlflow.db"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("INVOPT_WORKSPACE", str(shop))
-        patch.setenv("MLFLOW_TRACKING_URI", registry_uri)
-        registry.make_champion(MODEL, "2")
-        assert main(command) == 0
-        assert registry.champion_version(MODEL) == "1"
-        assert "going back from 2 to 1" in capsys.readouterr().out
-        assert main(command) == 0
-        assert registry.champion_version(MODEL) == "2"
-        registry.make_champion(MODEL, "1")
+    registry.make_champion(MODEL, "2")
+    assert main(command) == 0
+    assert registry.champion_version(MODEL) == "1"
+    assert "going back from 2 to 1" in capsys.readouterr().out
+    assert main(command) == 0
+    assert registry.champion_version(MODEL) == "2"
+    registry.make_champion(MODEL, "1")
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,10 @@ import pytest
 from invopt.evaluation import backtest, point_metrics
 from invopt.model.forecaster import Forecaster
 from invopt.training import Member, fit, load_member, prepare
+from serving.cluster.train_job import Machines as Placed
 from serving.cluster.train_job import TrainJob, train
 from serving.loop.local_release import free_port
+from serving.settings import ClusterSettings
 from tests.builders import make_config, make_panel, with_derived
 from tests.k8s.manifests import build, of_kind
 
@@ -96,18 +98,18 @@ class Machines:
 
 
 def test_the_train_step_starts_machines_waits_for_them_and_collects_the_model(
-    kubernetes, as_account, tmp_path, monkeypatch
+    kubernetes, as_account, tmp_path
 ):
     as_account("invopt-trainer")
-    monkeypatch.setenv("INVOPT_WORKSPACE", str(tmp_path / "workspace"))
     few = {"max_steps": 6, "batch_size": 16, "num_nodes": 2, "num_processes": 1}
     config = make_config(training=few)
     with_derived(make_panel(num_periods=160), config).save(tmp_path / "panel")
     machines, told = Machines(kubernetes), []
+    placed = Placed(ClusterSettings.from_environment({}), tmp_path / "training")
     try:
         train(
-            str(tmp_path / "panel"), config.as_parameter(), "v1", str(tmp_path / "model"),
-            told.append,
+            placed, str(tmp_path / "panel"), config.as_parameter(), "v1",
+            str(tmp_path / "model"), told.append,
         )  # fmt: skip
     finally:
         machines.close()

@@ -8,8 +8,9 @@ from moto import core
 from moto.server import ThreadedMotoServer
 
 from invopt.errors import InvalidInputError
-from serving.stores import model_store, registry
+from serving.deployment import Deployment
 from serving.stores.deployment_record import grounds
+from serving.stores.model_store import ModelStore
 
 pytestmark = pytest.mark.slow
 
@@ -31,8 +32,6 @@ def store(server, monkeypatch, tmp_path):
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "us-east-1",
-        "INVOPT_MODEL_STORE": "s3://invopt/models",
-        "INVOPT_WORKSPACE": str(tmp_path / "workspace"),
     }.items():
         monkeypatch.setenv(name, value)
     import s3fs
@@ -51,6 +50,16 @@ def keys(client):
     return [o["Key"] for o in client.list_objects_v2(Bucket="invopt").get("Contents", [])]
 
 
+@pytest.fixture
+def models(store, tmp_path):
+    return ModelStore("s3://invopt/models", tmp_path / "workspace")
+
+
+def registry_of(workspace, url="s3://invopt/models"):
+    told = {"INVOPT_WORKSPACE": str(workspace), "INVOPT_MODEL_STORE": url}
+    return Deployment.from_environment(told).registry
+
+
 def make_folder(tmp_path, text="weights"):
     folder = tmp_path / "made"
     (folder / "model").mkdir(parents=True)
@@ -60,39 +69,38 @@ def make_folder(tmp_path, text="weights"):
     return folder
 
 
-def test_a_model_goes_to_the_object_store_and_comes_back_whole(store, tmp_path):
-    place = model_store.put(make_folder(tmp_path), "demo")
+def test_a_model_goes_to_the_object_store_and_comes_back_whole(models, store, tmp_path):
+    place = models.put(make_folder(tmp_path), "demo")
     # printf of "model/inner/part.npy SHA256\nmodel/model.onnx SHA256\n" through sha256sum
     assert place == "s3://invopt/models/demo/0a577fb89d65c389"
     assert not (tmp_path / "made").exists()
-    found = model_store.local(f"{place}/model")
+    found = models.local(f"{place}/model")
     assert (found / "model.onnx").read_text() == "weights"
     assert (found / "inner" / "part.npy").read_text() == "array"
-    assert model_store.local(f"{place}/model") == found  # fetched once
+    assert models.local(f"{place}/model") == found  # fetched once
 
 
-def test_two_registries_that_share_a_bucket_and_count_alike_keep_both_models(store, tmp_path):
-    ours = model_store.put(make_folder(tmp_path, "ours"), "demo")
-    theirs = model_store.put(make_folder(tmp_path, "theirs"), "demo")
+def test_two_registries_that_share_a_bucket_and_count_alike_keep_both_models(
+    models, store, tmp_path
+):
+    ours = models.put(make_folder(tmp_path, "ours"), "demo")
+    theirs = models.put(make_folder(tmp_path, "theirs"), "demo")
     assert ours != theirs
     for place, text in ((ours, "ours"), (theirs, "theirs")):
-        assert (model_store.local(f"{place}/model") / "model.onnx").read_text() == text
+        assert (models.local(f"{place}/model") / "model.onnx").read_text() == text
 
 
-def test_an_upload_that_broke_off_is_finished_by_the_next_attempt(store, tmp_path):
-    whole = model_store.put(make_folder(tmp_path), "demo")
+def test_an_upload_that_broke_off_is_finished_by_the_next_attempt(models, store, tmp_path):
+    whole = models.put(make_folder(tmp_path), "demo")
     name = whole.removeprefix("s3://invopt/")
     store.delete_object(Bucket="invopt", Key=f"{name}/model/model.onnx")
-    assert model_store.put(make_folder(tmp_path), "demo") == whole
-    assert (model_store.local(f"{whole}/model") / "model.onnx").read_text() == "weights"
+    assert models.put(make_folder(tmp_path), "demo") == whole
+    assert (models.local(f"{whole}/model") / "model.onnx").read_text() == "weights"
 
 
 @pytest.mark.parametrize("url", ["s3://invopt/models", ""])
-def test_a_model_registered_twice_is_one_version_and_another_one_another(
-    store, tmp_path, monkeypatch, url
-):
-    monkeypatch.setenv("INVOPT_MODEL_STORE", url)
-    told = []
+def test_a_model_registered_twice_is_one_version_and_another_one_another(store, tmp_path, url):
+    registry, told = registry_of(tmp_path / "workspace", url), []
 
     def register(text):
         model = make_folder(tmp_path / text, text) / "model"
@@ -109,17 +117,16 @@ def test_a_model_registered_twice_is_one_version_and_another_one_another(
     assert not [name for name in left if name.startswith(".")]
 
 
-def test_a_missing_model_and_a_missing_bucket_are_told(store, tmp_path, monkeypatch):
+def test_a_missing_model_and_a_missing_bucket_are_told(models, tmp_path):
     with pytest.raises(InvalidInputError, match="nothing lies at s3://invopt/models/demo/7/model"):
-        model_store.local("s3://invopt/models/demo/7/model")
-    monkeypatch.setenv("INVOPT_MODEL_STORE", "s3://nowhere/models")
+        models.local("s3://invopt/models/demo/7/model")
     with pytest.raises(
         InvalidInputError, match=r"refused s3://nowhere/models/demo/\w{16}: .*bucket"
     ):
-        model_store.put(make_folder(tmp_path), "demo")
+        ModelStore("s3://nowhere/models", tmp_path).put(make_folder(tmp_path), "demo")
 
 
-def test_wrong_keys_are_told_and_leave_nothing_behind(store, tmp_path, monkeypatch):
+def test_wrong_keys_are_told_and_leave_nothing_behind(models, store, tmp_path, monkeypatch):
     import s3fs
 
     @core.set_initial_no_auth_action_count(0)
@@ -127,24 +134,25 @@ def test_wrong_keys_are_told_and_leave_nothing_behind(store, tmp_path, monkeypat
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "wrong")
         s3fs.S3FileSystem.clear_instance_cache()
         with pytest.raises(InvalidInputError, match="secret invopt-object-store"):
-            model_store.put(make_folder(tmp_path), "demo")
+            models.put(make_folder(tmp_path), "demo")
 
     attempt()
     assert (tmp_path / "made" / "model" / "model.onnx").is_file()
     assert keys(store) == []
 
 
-def test_an_object_store_that_does_not_answer_is_told(store, tmp_path, monkeypatch):
+def test_an_object_store_that_does_not_answer_is_told(models, tmp_path, monkeypatch):
     import s3fs
 
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     s3fs.S3FileSystem.clear_instance_cache()
     with pytest.raises(InvalidInputError, match="AWS_ENDPOINT_URL"):
-        model_store.put(make_folder(tmp_path), "demo")
+        models.put(make_folder(tmp_path), "demo")
     s3fs.S3FileSystem.clear_instance_cache()
 
 
 def test_the_registry_points_at_the_object_store_and_keeps_evidence_there(store, tmp_path):
+    registry = registry_of(tmp_path / "workspace")
     model = make_folder(tmp_path) / "model"
     verdict = tmp_path / "verdict.json"
     verdict.write_text('{"decision": "promote"}')

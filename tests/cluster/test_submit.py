@@ -1,4 +1,5 @@
 import functools
+import os
 import tempfile
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from pipelines.cli import main
 from pipelines.follow import Target
 from pipelines.launch import compile_pipeline
 from pipelines.submit import Submission
+from serving.deployment import Deployment
 from tests.cluster.argo_nodes import Attempt, Step
 from tests.cluster.fake_api import NAMESPACE
 from tests.cluster.fake_kfp import FakeKfp
@@ -223,7 +225,7 @@ def test_a_schedule_cannot_be_waited_for(kfp, capsys):
     assert "a schedule has no end" in capsys.readouterr().err
 
 
-def retrain(kfp, key="abc", notify=lambda _: None):
+def retrain(kfp, deployment, key="abc", notify=lambda _: None):
     from invopt.config import Config
     from serving.loop.cluster_retraining import Asked, Data, _run_on_cluster, arguments_of
     from serving.stores.governor_store import Claim
@@ -233,25 +235,28 @@ def retrain(kfp, key="abc", notify=lambda _: None):
     claim = Claim(key, "owner", "drift", "2026-W01")
     asked = Asked(arguments_of(claim), 0, urgent=False)
     data = Data("/data", parameters.mapping)
-    _run_on_cluster(kfp.url, config, data, claim, asked, notify)
+    _run_on_cluster(deployment, config, data, claim, asked, notify)
 
 
 @pytest.fixture
-def registry(tmp_path, monkeypatch):
-    """A registry of its own, in which a champion may tell which run made it."""
-    monkeypatch.setenv("INVOPT_WORKSPACE", str(tmp_path / "workspace"))
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+def here(tmp_path, kfp):
+    """A deployment with a registry of its own, whose pipelines run on KFP."""
+    told = {"INVOPT_WORKSPACE": str(tmp_path / "workspace"), "INVOPT_PIPELINE_HOST": kfp.url}
+    return Deployment.from_environment(os.environ | told)
 
-    def crown(run):
-        from serving.stores.registry import make_champion, register
 
+@pytest.fixture
+def crown(tmp_path, here):
+    """Makes a champion that tells which run made it."""
+
+    def register(run):
         (tmp_path / "model").mkdir()
         (tmp_path / "model" / "model.onnx").write_bytes(b"onnx")
-        tags = {"run": run}
-        name = "demand-forecaster"
-        make_champion(name, register(name, str(tmp_path / "model"), (), tags, lambda _: None))
+        name, folder = "demand-forecaster", str(tmp_path / "model")
+        version = here.registry.register(name, folder, (), {"run": run}, lambda _: None)
+        here.registry.make_champion(name, version)
 
-    return crown
+    return register
 
 
 def submit_parameters():
@@ -261,13 +266,13 @@ def submit_parameters():
 
 
 def test_a_retraining_runs_the_version_submitted_last_once_and_under_the_run_s_account(
-    kfp, registry
+    kfp, here, crown
 ):
     with pytest.raises(InvalidInputError, match="upload it with `invopt submit training`"):
-        retrain(kfp)
+        retrain(kfp, here)
     assert run(kfp, "--data", "/workspace/data", pipeline="training") == 0
-    retrain(kfp)
-    retrain(kfp)
+    retrain(kfp, here)
+    retrain(kfp, here)
     started = [r for r in kfp.runs if r["display_name"] == "retraining-abc"]
     assert len(started) == 1
     assert started[0]["pipeline_version_reference"]["pipeline_version_id"] == "v0"
@@ -276,13 +281,13 @@ def test_a_retraining_runs_the_version_submitted_last_once_and_under_the_run_s_a
     assert inputs["data_dir"]["defaultValue"] == "/workspace/data"
 
 
-def test_a_retraining_takes_the_champion_s_own_pipeline_mapping_and_features(kfp, registry):
+def test_a_retraining_takes_the_champion_s_own_pipeline_mapping_and_features(kfp, here, crown):
     told = []
     assert run(kfp, "--data", "/first", "--set", "features.patch=14", pipeline="training") == 0
-    registry("r0")
+    crown("r0")
     # An experiment of somebody else's, uploaded later.
     assert run(kfp, "--set", "features.context_steps=10", pipeline="training") == 0
-    retrain(kfp, notify=told.append)
+    retrain(kfp, here, notify=told.append)
     started = kfp.runs[-1]
     assert started["display_name"] == "retraining-abc"
     assert started["pipeline_version_reference"] == {
@@ -300,11 +305,13 @@ def test_a_retraining_takes_the_champion_s_own_pipeline_mapping_and_features(kfp
     assert told == []
 
 
-def test_a_retraining_whose_champion_kfp_has_forgotten_gets_every_section_of_its_own(kfp, registry):
+def test_a_retraining_whose_champion_kfp_has_forgotten_gets_every_section_of_its_own(
+    kfp, here, crown
+):
     told = []
-    registry("r99")
+    crown("r99")
     assert run(kfp, "--set", "features.context_steps=10", pipeline="training") == 0
-    retrain(kfp, notify=told.append)
+    retrain(kfp, here, notify=told.append)
     given = kfp.runs[-1]["runtime_config"]["parameters"]
     assert given["features"]["context_steps"] == 20
     assert set(given) >= {"mapping", "data", "cleaning", "features", "evaluation", "config"}
@@ -312,23 +319,23 @@ def test_a_retraining_whose_champion_kfp_has_forgotten_gets_every_section_of_its
 
 
 def test_a_retraining_among_several_users_finds_its_pipeline_with_a_token_kfp_believes(
-    kfp, registry, kubernetes, as_account, monkeypatch
+    kfp, here, crown, kubernetes, as_account, monkeypatch
 ):
     kfp.multi_user = True
     assert run(kfp, "--namespace", NAMESPACE, pipeline="training") == 0
     kfp.token = "invopt-submitter for pipelines.kubeflow.org"
     as_account("invopt-submitter")
-    retrain(kfp)
+    retrain(kfp, here)
     assert [r["display_name"] for r in kfp.runs][1:] == ["retraining-abc"]
     assert kfp.experiments[0]["namespace"] == NAMESPACE
     assert len(kfp.experiments) == 1
     as_account("invopt-trainer")
     with pytest.raises(InvalidInputError, match="cannot create.*Check the service account"):
-        retrain(kfp, "def")
+        retrain(kfp, here, "def")
 
 
 def test_the_submitter_s_role_allows_what_submitting_asks_for_and_no_more(
-    kfp, registry, kubernetes, as_account
+    kfp, here, crown, kubernetes, as_account
 ):
     target = Target(kfp.url, None, "token")
     parameters = submit_parameters()
@@ -336,11 +343,11 @@ def test_the_submitter_s_role_allows_what_submitting_asks_for_and_no_more(
     submission.schedule("0 0 4 * * *")
     submission.schedule("0 0 5 * * *")
     submission.wait(submission.run())
-    registry(Submission(target, "training", parameters, lambda _: None).run())
-    retrain(kfp)
+    crown(Submission(target, "training", parameters, lambda _: None).run())
+    retrain(kfp, here)
     kfp.multi_user = True
     as_account("invopt-submitter")
-    retrain(kfp, "def")
+    retrain(kfp, here, "def")
     used = {("pipelines.kubeflow.org", *rule) for rule in kfp.used}
     used |= kubernetes.used["invopt-submitter"]
     assert used == kubernetes.allowed("invopt-submitter")

@@ -154,13 +154,13 @@ def test_orders_are_planned_for_every_series_from_forecast_and_position(workspac
 def test_runs_that_name_no_study_search_each_in_one_of_its_own(workspace):
     import optuna
 
-    from serving.settings import Settings
+    from serving.deployment import Deployment
 
     tuning = {"num_trials": 1, "num_workers": 2, "space": {"model.hidden_size": [4, 8]}}
     config = make_config(tuning=tuning).as_parameter()
     for study, job in (("", "monday"), ("", "tuesday"), ("named", "wednesday")):
         assert step.open_sweep.python_func(config=config, study=study, job=job) == ["0", "1"]
-    names = optuna.get_all_study_names(Settings.from_environment().study_storage)
+    names = optuna.get_all_study_names(Deployment.from_environment().settings.study_storage)
     assert sorted(names) == ["monday", "named", "tuesday"]
 
 

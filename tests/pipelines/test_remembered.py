@@ -26,14 +26,14 @@ def test_overrides_need_a_configuration_to_change(tmp_path):
 
 
 def test_the_last_plan_is_that_of_an_earlier_review_and_planning_twice_keeps_one(
-    tmp_path, monkeypatch
+    tmp_path,
 ):
-    monkeypatch.setenv("INVOPT_WORKSPACE", str(tmp_path))
+    plans = tmp_path / "orders"
     plan = tmp_path / "orders.csv"
-    assert last_plan("vn2", "2024-04-08") is None
+    assert last_plan(plans, "vn2", "2024-04-08") is None
     for date, text in (("2024-04-08", "one"), ("2024-04-15", "two"), ("2024-04-15", "three")):
         plan.write_text(text)
-        keep_plan("vn2", date, str(plan))
-    assert last_plan("vn2", "2024-04-15").read_text() == "one"
-    assert last_plan("vn2", "2024-04-22").read_text() == "three"
+        keep_plan(plans, "vn2", date, str(plan))
+    assert last_plan(plans, "vn2", "2024-04-15").read_text() == "one"
+    assert last_plan(plans, "vn2", "2024-04-22").read_text() == "three"
     assert len(list((tmp_path / "orders" / "vn2").iterdir())) == 2

@@ -10,10 +10,11 @@ import tempfile
 import uuid
 from pathlib import Path
 
-from serving.stores.registry import champion_path, register
+from serving.deployment import Deployment
 
 name = "demand-forecaster"
-champion = champion_path(name, required=True)
+registry = Deployment.from_environment().registry
+champion = registry.champion_path(name, required=True)
 with tempfile.TemporaryDirectory() as place:
     model = Path(shutil.copytree(champion, Path(place) / "model"))
     (model / "note.txt").write_text(f"{uuid.uuid4()}\n")
@@ -21,7 +22,7 @@ with tempfile.TemporaryDirectory() as place:
         for graph in model.rglob("*.onnx"):
             graph.write_bytes(b"no graph " * 100)
     evidence = sorted((champion.parent / "evidence").glob("*"))
-    version = register(
+    version = registry.register(
         name, str(model), [str(f) for f in evidence if f.name != "deployment.json"], {}, print
     )
 print("RESULT", json.dumps({"version": version}))

@@ -374,9 +374,12 @@ def test_two_processes_answer_as_one_and_fall_back_when_the_predictor_is_gone(
         assert {d["degraded"]["step"] for d in found} == {"last_forecast"}
         assert {d["model_version"] for d in found} == {"demand-0"}
         assert "predictor failed" in found[0]["degraded"]["reason"]
-        assert transformer.metric(
-            'invopt_decisions_total{model_version="demand-0",step="last_forecast"}'
-        ) == 3
+        assert (
+            transformer.metric(
+                'invopt_decisions_total{model_version="demand-0",step="last_forecast"}'
+            )
+            == 3
+        )
     finally:
         stop(predictor)
         if transformer is not None:

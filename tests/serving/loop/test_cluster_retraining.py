@@ -12,6 +12,7 @@ from invopt.config import Config
 from invopt.errors import InvalidInputError
 from invopt.files import write_json
 from invopt.monitoring.signals import PERFORMANCE, Signal
+from serving.deployment import Deployment
 from serving.loop.cluster_retraining import Data, start_on_cluster
 from serving.loop.retraining import govern
 from serving.settings import GOVERNOR_STORE, PIPELINE_HOST, WORKSPACE
@@ -72,11 +73,14 @@ def cluster(*pipelines):
         server.server_close()
 
 
-@pytest.fixture
-def workspace(tmp_path, monkeypatch):
-    monkeypatch.setenv(WORKSPACE, str(tmp_path / "workspace"))
-    monkeypatch.setenv(GOVERNOR_STORE, f"sqlite:///{tmp_path}/governor.db")
-    return tmp_path
+def deployed(folder, host):
+    return Deployment.from_environment(
+        {
+            WORKSPACE: str(folder / "workspace"),
+            GOVERNOR_STORE: f"sqlite:///{folder}/governor.db",
+            PIPELINE_HOST: host,
+        }
+    )
 
 
 def config():
@@ -84,7 +88,7 @@ def config():
     return make_config(governor=governor).as_parameter()
 
 
-def decide(folder, number=1):
+def decide(deployment, folder, number=1):
     signal = Signal("bias", PERFORMANCE, 0.2, 0.0, 0.05, 1e-4, True, "demand is over the forecast")
     content = {
         "version": "demo-1", "start": "2024-01-01", "end": f"2024-01-{6 + number:02d}",
@@ -94,7 +98,7 @@ def decide(folder, number=1):
     }  # fmt: skip
     write_json(folder / "evidence.json", content)
     out = folder / f"decision-{number}.json"
-    govern(str(folder), config(), f"monitoring-{number}", str(out), lambda _: None)
+    govern(deployment, str(folder), config(), f"monitoring-{number}", str(out), lambda _: None)
     return str(out)
 
 
@@ -106,12 +110,12 @@ def outcomes(folder):
         store.close()
 
 
-def test_a_run_is_created_once_with_cause_and_window_and_its_end_is_learned(workspace, monkeypatch):
+def test_a_run_is_created_once_with_cause_and_window_and_its_end_is_learned(tmp_path):
     with cluster("demo-training") as (kept, host):
-        monkeypatch.setenv(PIPELINE_HOST, host)
-        decision = decide(workspace)
+        here = deployed(tmp_path, host)
+        decision = decide(here, tmp_path)
         for _ in range(2):
-            start_on_cluster(decision, DATA, config(), lambda _: None)
+            start_on_cluster(here, decision, DATA, config(), lambda _: None)
         [run] = kept["runs"]
         given = run["runtime_config"]["parameters"]
         assert given["cause"] == "bias up"
@@ -122,30 +126,30 @@ def test_a_run_is_created_once_with_cause_and_window_and_its_end_is_learned(work
         assert given["evaluation"] == given["config"]["evaluation"]
         assert run["display_name"] == f"retraining-{given['retraining']}"
         assert run["pipeline_version_reference"]["pipeline_version_id"] == "demo-training-v2"
-        decide(workspace, 2)
-        assert outcomes(workspace) == [None]  # it runs: its lease was renewed, nothing new starts
+        decide(here, tmp_path, 2)
+        assert outcomes(tmp_path) == [None]  # it runs: its lease was renewed, nothing new starts
         run["state"] = "FAILED"
-        decide(workspace, 3)
-        assert outcomes(workspace) == ["failed", None]
+        decide(here, tmp_path, 3)
+        assert outcomes(tmp_path) == ["failed", None]
 
 
-def test_a_pipeline_that_was_never_uploaded_is_one_sentence_and_a_failure(workspace, monkeypatch):
+def test_a_pipeline_that_was_never_uploaded_is_one_sentence_and_a_failure(tmp_path):
     with cluster() as (kept, host):
-        monkeypatch.setenv(PIPELINE_HOST, host)
-        decision = decide(workspace)
+        here = deployed(tmp_path, host)
+        decision = decide(here, tmp_path)
         with pytest.raises(InvalidInputError, match=r"no pipeline demo-training.*invopt submit"):
-            start_on_cluster(decision, DATA, config(), lambda _: None)
+            start_on_cluster(here, decision, DATA, config(), lambda _: None)
         assert kept["runs"] == []
-        assert outcomes(workspace) == ["failed"]
+        assert outcomes(tmp_path) == ["failed"]
 
 
 def test_pipelines_that_cannot_be_reached_are_one_sentence_and_the_claim_stays(
-    workspace, monkeypatch
+    tmp_path,
 ):
     with cluster("demo-training") as (kept, host):
-        monkeypatch.setenv(PIPELINE_HOST, host)
-        decision = decide(workspace)
+        here = deployed(tmp_path, host)
+        decision = decide(here, tmp_path)
     with pytest.raises(InvalidInputError, match=r"cannot be reached.*Check the address"):
-        start_on_cluster(decision, DATA, config(), lambda _: None)
+        start_on_cluster(here, decision, DATA, config(), lambda _: None)
     assert kept["runs"] == []
-    assert outcomes(workspace) == [None]
+    assert outcomes(tmp_path) == [None]

@@ -7,6 +7,7 @@ from invopt.config import GovernorConfig
 from invopt.errors import InvalidInputError
 from invopt.files import plain, write_json
 from invopt.monitoring.signals import PERFORMANCE, Signal
+from serving.deployment import Deployment
 from serving.loop.retraining import (
     govern,
     retrain_if_decided,
@@ -33,7 +34,8 @@ def decided(tmp_path, run="monitoring-1", *, day=7, fires=True, **changes) -> Pa
     }  # fmt: skip
     write_json(folder / "evidence.json", plain(content))
     out = folder / "monitoring.json"
-    govern(str(folder), config(**changes).as_parameter(), run, str(out), lambda _: None)
+    whole = config(**changes).as_parameter()
+    govern(Deployment.from_environment(), str(folder), whole, run, str(out), lambda _: None)
     return out
 
 
@@ -67,7 +69,9 @@ def test_a_decision_to_retrain_starts_one_training_and_learns_how_it_ended(
     assert json.loads(decision.read_text())["decision"] == "retrain"
     training = Training(tmp_path / "run", word)
     for _ in range(2):  # reading the decision again starts nothing
-        retrain_if_decided(decision, config(), settings, training, lambda _: None)
+        retrain_if_decided(
+            Deployment.from_environment(), decision, config(), training, lambda _: None
+        )
     [asked] = training.asked
     assert (asked.lasting, asked.urgent) == (1, True)  # four times its limit
     assert asked.arguments["cause"] == "bias up"
@@ -80,7 +84,9 @@ def test_a_decision_to_retrain_starts_one_training_and_learns_how_it_ended(
 def test_a_failed_training_is_told_to_the_governor_and_to_the_caller(tmp_path, settings, error):
     training = Training(tmp_path / "run", error=error)
     with pytest.raises(type(error), match="no disk"):
-        retrain_if_decided(decided(tmp_path), config(), settings, training, lambda _: None)
+        retrain_if_decided(
+            Deployment.from_environment(), decided(tmp_path), config(), training, lambda _: None
+        )
     assert outcomes(settings) == ["failed"]
 
 
@@ -88,21 +94,22 @@ def test_a_failed_training_is_told_to_the_governor_and_to_the_caller(tmp_path, s
 def test_nothing_starts_in_a_dry_run_or_when_disabled(tmp_path, settings, changes):
     training = Training(tmp_path / "run")
     decision = decided(tmp_path, **changes)
-    retrain_if_decided(decision, config(), settings, training, lambda _: None)
+    retrain_if_decided(Deployment.from_environment(), decision, config(), training, lambda _: None)
     assert training.asked == []
     assert outcomes(settings) == []
 
 
 def test_a_switch_for_a_model_that_does_not_exist_is_refused(tmp_path, settings):
     decided(tmp_path)
+    here = Deployment.of(settings.workspace)
     with pytest.raises(InvalidInputError, match="no model named dmeo: registered are none"):
-        switch_retraining("dmeo", off=True, reason="", settings=settings)
+        switch_retraining(here, "dmeo", off=True, reason="")
     lines: list[str] = []
-    tell_retraining("demo", settings, lines.append)
+    tell_retraining(here, "demo", lines.append)
     assert lines[0] == "retraining of demo is on"
     assert "under way, its lease runs out" in lines[1]
-    switch_retraining("demo", off=True, reason="stocktaking", settings=settings)
-    tell_retraining("demo", settings, lines.append)
+    switch_retraining(here, "demo", off=True, reason="stocktaking")
+    tell_retraining(here, "demo", lines.append)
     assert "retraining of demo is off: stocktaking" in lines
 
 

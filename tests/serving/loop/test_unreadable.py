@@ -15,9 +15,9 @@ import components as step
 from invopt.errors import InvalidInputError
 from invopt.monitoring.decision import Situation
 from invopt.synthetic import make_retailer, write_retailer
+from serving.deployment import Deployment
 from serving.settings import Settings
 from serving.stores.governor_store import GovernorStore, clock
-from serving.stores.registry import make_champion, register
 from tests.builders import CONFIGS, make_config
 
 pytestmark = pytest.mark.slow
@@ -36,7 +36,9 @@ def company(tmp_path_factory):
         for name, value in Settings.of(folder / "workspace").export().items():
             patch.setenv(name, value)
         snapshot = {"snapshot": "demo-20230430-0123456789abcdef"}
-        make_champion("demo", register("demo", str(folder / "model"), [], snapshot, lambda _: None))
+        registry = Deployment.of(folder / "workspace").registry
+        version = registry.register("demo", str(folder / "model"), [], snapshot, lambda _: None)
+        registry.make_champion("demo", version)
         yield folder
 
 
@@ -117,7 +119,7 @@ def test_data_that_cannot_be_read_page_and_say_what_where_and_retrain_nothing(na
 
 
 def test_the_same_fault_pages_once_and_the_period_due_is_after_the_one_judged(data, tmp_path):
-    store = GovernorStore(Settings.from_environment().governor_store)
+    store = GovernorStore(Deployment.from_environment().settings.governor_store)
     last = Situation("demo", "demo-1", "2023-05-01", "2023-05-07", True, "", (), 7)
     week_ago = clock() - timedelta(days=7)
     store.decide(last, make_config().governor, week_ago, "monitoring-0")

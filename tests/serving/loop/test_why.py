@@ -7,6 +7,7 @@ import pytest
 
 from pipelines.cli import main
 from serving.api.contract import Instance
+from serving.deployment import Deployment
 from serving.loop.retraining import switch_retraining
 from serving.loop.why import tell_why
 from serving.stores.governor_store import GovernorStore
@@ -21,13 +22,13 @@ LISTED = [
 
 def told(what, settings) -> list[str]:
     lines: list[str] = []
-    tell_why(what, settings, lines.append)
+    tell_why(Deployment.of(settings.workspace), what, lines.append)
     return lines
 
 
 def test_a_date_tells_the_signal_the_reason_and_every_brake(tmp_path, settings):
     decided(tmp_path)
-    switch_retraining("demo", off=True, reason="stocktaking", settings=settings)
+    switch_retraining(Deployment.of(settings.workspace), "demo", off=True, reason="stocktaking")
     decided(tmp_path, "monitoring-2", day=14)
     lines = told("2024-01-10", settings)
     text = "\n".join(lines)
@@ -97,10 +98,10 @@ def test_a_name_that_nothing_bears_is_told_all_three_kinds(tmp_path, settings, c
 def served(shop, settings):
     """Register the model, answer a request with it, and return the log's request id."""
     from serving.answers.loaded_model import load_champion
-    from serving.stores.registry import register, version_path
 
-    version = register(NAME, str(shop.model), [], {}, lambda _: None)
-    answer(shop, settings, load_champion(version_path(NAME, version), NAME, version))
+    registry = Deployment.of(settings.workspace).registry
+    version = registry.register(NAME, str(shop.model), [], {}, lambda _: None)
+    answer(shop, settings, load_champion(registry.version_path(NAME, version), NAME, version))
     return "r7"
 
 
@@ -151,10 +152,8 @@ def test_a_series_is_told_by_the_last_answer_of_the_endpoint(served, settings):
 
 @pytest.mark.slow
 def test_what_comes_out_otherwise_is_named_with_both_numbers(served, settings):
-    from serving.stores.registry import version_path
-
     # the model takes sales for weights, not for counts: the order's demand paths hang on it
-    place = version_path(NAME, "1") / "features.json"
+    place = Deployment.of(settings.workspace).registry.version_path(NAME, "1") / "features.json"
     content = json.loads(place.read_text())
     assert content["is_count"]
     place.write_text(json.dumps(content | {"is_count": False}))
@@ -181,9 +180,9 @@ def test_an_older_forecast_is_ordered_again_by_the_version_whose_policy_it_was(
     served, shop, settings, tmp_path
 ):
     from serving.answers.loaded_model import load_champion
-    from serving.stores.registry import register, version_path
 
-    broken = load_champion(version_path(NAME, "1"), NAME, "1")
+    registry = Deployment.of(settings.workspace).registry
+    broken = load_champion(registry.version_path(NAME, "1"), NAME, "1")
     broken.network.run = lambda _inputs: fail()
     answer(shop, settings, broken, "older")
     # a newer version, by other rules
@@ -191,7 +190,7 @@ def test_an_older_forecast_is_ordered_again_by_the_version_whose_policy_it_was(
     training = json.loads((other / "training.json").read_text())
     training["config"]["inventory"]["review_period"] = 2
     (other / "training.json").write_text(json.dumps(training))
-    register(NAME, str(other), [], {}, lambda _: None)
+    registry.register(NAME, str(other), [], {}, lambda _: None)
     lines = told("older", settings)
     assert any(f"forecast of {NAME}-0 (last_forecast)" in line for line in lines)
     assert lines[-1] == f"  computed again by {NAME}-1: the same"

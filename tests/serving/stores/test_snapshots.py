@@ -7,8 +7,7 @@ import pytest
 from invopt.errors import ConfigError, InvalidInputError
 from invopt.files import read_json
 from invopt.sources import Mapping
-from serving.settings import WORKSPACE
-from serving.stores.snapshots import last_period_of, snapshot_or_fault, take_snapshot
+from serving.stores.snapshots import Place, last_period_of, snapshot_or_fault, take_snapshot
 from tests.builders import write_files
 
 MAPPING = Mapping.model_validate(
@@ -28,7 +27,7 @@ def take(tmp_path, today, data=DATA, lines=LINES):
     folder = write_files(tmp_path / "data", lines_csv=lines)
     told: list[str] = []
     name, quality = take_snapshot(
-        MAPPING, str(folder), data, {WORKSPACE: str(tmp_path)}, pd.Timestamp(today), told.append
+        MAPPING, Place(folder, tmp_path / "snapshots"), data, pd.Timestamp(today), told.append
     )
     return name, quality, told
 
@@ -65,7 +64,7 @@ def read_or_tell(folder, told, source="lines.csv"):
 def told_fault(mapping, folder, data, workspace, tell):
     read = Mapping.model_validate(mapping)
     take = partial(
-        take_snapshot, read, str(folder), data, {WORKSPACE: str(workspace)},
+        take_snapshot, read, Place(folder, workspace / "snapshots"), data,
         pd.Timestamp("2024-01-06"), tell,
     )  # fmt: skip
     return snapshot_or_fault(take, read, tell)

@@ -1,12 +1,14 @@
 """What MLflow holds of a training run, and what its pyfunc answers, on MLflow itself."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from serving.stores.registry import connect, make_champion, register
+from serving.deployment import Deployment
+from serving.stores.registry import Registry
 from serving.stores.tracking import keep_training
 from tests.serving.conftest import NAME
 
@@ -40,11 +42,8 @@ CONFIG = {"name": NAME, "model": {"hidden_size": 16}, "training": {"learning_rat
 
 
 @pytest.fixture
-def place(shop, tmp_path, monkeypatch):
-    environment = shop.settings.export() | {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/m.db"}
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    return tmp_path
+def registry(shop, tmp_path) -> Registry:
+    return Registry(replace(shop.settings, tracking_uri=f"sqlite:///{tmp_path}/m.db"))
 
 
 @pytest.fixture
@@ -61,13 +60,13 @@ def files(tmp_path):
     return {n: str(tmp_path / n) for n in ("model", "assessment", "verdict", "sweep", "report")}
 
 
-def keep(files, told=lambda _: None):
+def keep(registry, files):
     tags = {"snapshot": "demo-1", "commit": "abc", "cause": ""}
-    return keep_training(NAME, "training-1", "8642", tags, files, CONFIG, told)
+    return keep_training(registry, NAME, "training-1", "8642", tags, files, CONFIG, lambda _: None)
 
 
-def test_a_run_that_is_kept_has_name_parameters_tags_money_folds_losses_and_files(place, files):
-    found = connect().get_run(keep(files))
+def test_a_run_that_is_kept_has_name_parameters_tags_money_folds_losses_and_files(registry, files):
+    found = registry.client.get_run(keep(registry, files))
     assert found.info.run_name == "training-1"
     assert found.info.status == "FINISHED"
     assert found.data.params == {
@@ -83,7 +82,7 @@ def test_a_run_that_is_kept_has_name_parameters_tags_money_folds_losses_and_file
     assert (metrics["wape"], metrics["fill_rate"], metrics["coverage_80"]) == (0.31, 0.97, 0.79)
     assert metrics["cost_change/dairy _ eggs"] == 0.3
     assert "mase" not in metrics
-    client = connect()
+    client = registry.client
     folds = client.get_metric_history(found.info.run_id, "fold/points.wape")
     assert [(m.step, m.value) for m in folds] == [(0, 0.3), (1, 0.4)]
     losses = client.get_metric_history(found.info.run_id, "loss/trunk")
@@ -91,13 +90,13 @@ def test_a_run_that_is_kept_has_name_parameters_tags_money_folds_losses_and_file
     assert {f.path for f in client.list_artifacts(found.info.run_id)} == {
         "report", "verdict.json", "metrics.json",
     }  # fmt: skip
-    assert Path(found.info.artifact_uri).is_relative_to(place.parent.parent)
+    assert Path(found.info.artifact_uri).is_relative_to(registry.settings.workspace)
 
 
-def test_trials_are_runs_below_their_training_once_however_often_it_is_written(place, files):
-    parent = keep(files)
-    assert keep(files) == parent
-    client = connect()
+def test_trials_are_runs_below_their_training_once_however_often_it_is_written(registry, files):
+    parent = keep(registry, files)
+    assert keep(registry, files) == parent
+    client = registry.client
     experiment = client.get_experiment_by_name(NAME).experiment_id
     runs = client.search_runs([experiment])
     assert len(runs) == 3
@@ -108,22 +107,24 @@ def test_trials_are_runs_below_their_training_once_however_often_it_is_written(p
     assert trials["trial-1"].info.status == "FAILED"
 
 
-def test_a_version_belongs_to_the_run_that_trained_it(place, files, shop):
-    version = register(NAME, str(shop.model), [], {"run": "8642"}, lambda _: None, "training-1")
-    client = connect()
+def test_a_version_belongs_to_the_run_that_trained_it(registry, files, shop):
+    version = registry.register(
+        NAME, str(shop.model), [], {"run": "8642"}, lambda _: None, "training-1"
+    )
+    client = registry.client
     run = client.get_model_version(NAME, version).run_id
-    assert keep(files) == run
+    assert keep(registry, files) == run
     assert client.get_run(run).info.run_name == "training-1"
 
 
-def test_pyfunc_loads_the_champion_that_forecasts_and_orders(place, shop, monkeypatch):
+def test_pyfunc_loads_the_champion_that_forecasts_and_orders(registry, shop, monkeypatch):
     import mlflow
 
-    version = register(NAME, str(shop.model), [], {}, lambda _: None)
-    make_champion(NAME, version)
+    version = registry.register(NAME, str(shop.model), [], {}, lambda _: None)
+    registry.make_champion(NAME, version)
     for name in shop.settings.export():  # the model's own place says where its features are
         monkeypatch.delenv(name, raising=False)
-    mlflow.set_tracking_uri(f"sqlite:///{place}/m.db")
+    mlflow.set_tracking_uri(registry.settings.tracking_uri)
     model = mlflow.pyfunc.load_model(f"models:/{NAME}@champion")
     assert next(c.name for c in model.metadata.get_input_schema().inputs) == "unique_id"
     asked = pd.DataFrame(

@@ -17,7 +17,8 @@ from invopt.errors import InvalidInputError
 from serving.answers.decider import Decider
 from serving.answers.loaded_model import load_champion
 from serving.api.contract import Instance
-from serving.settings import ServerSettings, Settings
+from serving.deployment import Deployment
+from serving.settings import ServerSettings
 from serving.stores.online_features import OnlineFeatures
 
 POSITION = ("on_hand", "on_order", "backorders")
@@ -34,7 +35,7 @@ class DecisionFunction:
 
     def __init__(self, folder: Path) -> None:
         place = folder.resolve()
-        settings = Settings.beside(place)
+        settings = Deployment.beside(place).settings
         features = OnlineFeatures(settings, ServerSettings.store_seconds)
         # WORKSPACE/models/NAME/HASH/model
         self._decider = Decider(
