@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
+from threadpoolctl import threadpool_info
 
 from invopt.config import ModelConfig
 from invopt.errors import ContractError
@@ -22,7 +23,8 @@ class OnnxNetwork:
 
     Args:
         file: model.onnx.
-        num_threads: Of ONNX Runtime; its own choice by default.
+        num_threads: Of ONNX Runtime; as many as numpy's own library uses by default (its own
+            choice counts the processors of the machine, not those of a container).
 
     Raises:
         ContractError: If the file is missing or cannot be read.
@@ -32,8 +34,7 @@ class OnnxNetwork:
         if not file.is_file():
             raise ContractError("Model", file.name, f"exist in {file.parent}")
         options = onnxruntime.SessionOptions()
-        if num_threads is not None:
-            options.intra_op_num_threads = num_threads
+        options.intra_op_num_threads = num_threads or _threads_of_numpy()
         try:
             self.session = onnxruntime.InferenceSession(
                 str(file), options, providers=["CPUExecutionProvider"]
@@ -49,6 +50,11 @@ class OnnxNetwork:
         return outputs
 
 
+def _threads_of_numpy() -> int:
+    """Return the threads that numpy's linear algebra was told to use when it was loaded."""
+    return max((library["num_threads"] for library in threadpool_info()), default=1)
+
+
 def fingerprint(file: Path) -> str:
     """Return the SHA-256 of a model file: two processes can tell they hold the same one."""
     with file.open("rb") as handle:
@@ -60,7 +66,7 @@ class OnnxForecaster:
 
     Args:
         path: Folder with model.onnx, model.json and features.json.
-        num_threads: Of ONNX Runtime; its own choice by default.
+        num_threads: Of ONNX Runtime; see OnnxNetwork.
 
     Raises:
         ContractError: If a file is missing or cannot be read.

@@ -26,7 +26,7 @@ from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from torch.utils.data import DataLoader
 
 from invopt.config import Config
-from invopt.errors import CheckpointError, InvalidInputError
+from invopt.errors import CheckpointError, ConfigError, InvalidInputError
 from invopt.features import EncodedPanel, FeatureEncoder, FeatureSpec
 from invopt.files import replacing_file
 from invopt.model.budget import Budget, Clock
@@ -145,6 +145,23 @@ def prepare(
     return encoder.spec
 
 
+def _refuse_missing_bfloat16(config: Config) -> None:
+    """Raise where bfloat16 is asked for on a processor whose LSTM kernels have none.
+
+    Tried, not looked up: torch tells of no such thing, and its kernels fail only when they run.
+    """
+    if config.training.precision == "32-true" or torch.cuda.is_available():
+        return
+    try:
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            torch.nn.LSTM(1, 1)(torch.zeros(1, 1, 1))
+    except RuntimeError as err:
+        raise ConfigError(
+            f"training.precision is {config.training.precision}, and this machine has neither a "
+            "GPU nor a processor that computes LSTMs in bfloat16: set it to 32-true."
+        ) from err
+
+
 def _refuse_other_training(folder: Path, config: Config) -> None:
     """Raise where the folder's configuration differs in what shapes a network's training."""
     file = folder / "config.json"
@@ -208,6 +225,7 @@ def train_member(
 
     Raises:
         InvalidInputError: If the loss stops being finite; the batch's series are named.
+        ConfigError: If the precision is one that this machine cannot compute with.
     """
     config = Config.model_validate(json.loads((folder / "config.json").read_text()))
     spec = FeatureSpec.load(folder / "features.json")
@@ -215,6 +233,7 @@ def train_member(
     result = own / "network.npz"
     if result.is_file():
         return
+    _refuse_missing_bfloat16(config)
     torch.set_num_threads(member.num_threads)
     seed = config.training.seed + 1000 * member.number
     pl.seed_everything(seed, verbose=False)

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable
 
 from invopt.errors import InvalidInputError
+from serving.machine import available_processors, limit_threads
 from serving.progress import tell, tell_failure
 from serving.transient import is_passing
 
@@ -56,6 +57,7 @@ def _sentence(err: Exception) -> str:
 
 def main() -> int:
     """Execute what KFP's command line names."""
+    limit_threads(os.environ, available_processors())
     from kfp.dsl.executor_main import (  # type: ignore[import-untyped]  # noqa: PLC0415
         executor_main,
     )

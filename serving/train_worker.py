@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from invopt.errors import InvalidInputError
+from serving.machine import available_processors
 from serving.progress import tell
 
 
@@ -25,7 +26,7 @@ def main() -> int:
 
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     nodes = int(os.environ.get("WORLD_SIZE", "1")) // processes
-    threads = max(1, len(os.sched_getaffinity(0)) // processes)
+    threads = max(1, available_processors() // processes)
     notify = tell if os.environ.get("RANK", "0") == "0" else _silent
     try:
         for number in range(arguments.members):

@@ -114,6 +114,20 @@ class _Task(pl.LightningModule):
             fused=True,
         )
 
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip the norm of all gradients.
+
+        Lightning's own clipping refuses fused optimisers in mixed precision: they may unscale
+        gradients themselves. bfloat16 needs no scaling, so there is nothing to unscale.
+        """
+        if gradient_clip_val is not None:
+            torch.nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["budget"] = self.budget.state(self.global_step)
 

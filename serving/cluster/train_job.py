@@ -23,7 +23,7 @@ from serving.cluster.kubernetes import (
     terminable,
     warnings_of,
 )
-from serving.cluster.machine import available_memory
+from serving.machine import available_memory
 from serving.progress import MARK
 from serving.settings import ClusterSettings
 

@@ -3,6 +3,7 @@ import multiprocessing
 import os
 import signal
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -48,6 +49,28 @@ def test_nothing_after_the_training_range_reaches_the_network(tmp_path):
     panel.channels["temperature"].values[:, 140:] = 999
     blind = weights_of(train(panel, config, tmp_path / "b"))
     assert all(np.array_equal(honest[k], blind[k]) for k in honest)
+
+
+def test_bfloat16_trains_with_clipped_gradients_to_nearly_the_same_network(tmp_path):
+    panel, config = prepared()
+    whole = weights_of(train(panel, config, tmp_path / "a"))
+    _, half = prepared(training={"precision": "bf16-mixed"})
+    # Plain kernels: oneDNN's need a processor that has bfloat16.
+    with warnings.catch_warnings(action="ignore"), torch.backends.mkldnn.flags(enabled=False):
+        rounded = weights_of(train(panel, half, tmp_path / "b"))
+    assert all(np.isfinite(rounded[k]).all() for k in whole)
+    assert not np.array_equal(whole["trunk.base.weight"], rounded["trunk.base.weight"])
+    np.testing.assert_allclose(
+        rounded["trunk.base.weight"], whole["trunk.base.weight"], rtol=0, atol=0.05
+    )
+
+
+def test_a_processor_without_bfloat16_is_told_before_it_trains(tmp_path):
+    if torch.cuda.is_available() or torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        pytest.skip("this machine computes in bfloat16")
+    panel, config = prepared(training={"precision": "bf16-mixed"})
+    with pytest.raises(ConfigError, match="neither a GPU nor a processor.*32-true"):
+        train(panel, config, tmp_path)
 
 
 def test_one_batch_can_be_overfitted(tmp_path):
