@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from serving.deployment import Deployment
 from serving.stores.registry import Registry
 from serving.stores.tracking import keep_training
 from tests.serving.conftest import NAME
