@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from invopt import __version__
 from invopt.errors import InvalidInputError
+from pipelines.parser import Parser
 
 if TYPE_CHECKING:
     from serving.deployment import Deployment
@@ -48,9 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="invopt", description="Demand forecasting and inventory optimisation."
-    )
+    parser = Parser(prog="invopt", description="Demand forecasting and inventory optimisation.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in (
@@ -245,11 +244,16 @@ def _serve(parsed: argparse.Namespace) -> None:
     from serving.__main__ import ModelSource, run  # noqa: PLC0415
     from serving.deployment import Deployment  # noqa: PLC0415
 
+    if not parsed.workspace.is_dir():
+        raise InvalidInputError(
+            f"nothing was trained in {parsed.workspace} yet: run `invopt run training --config "
+            f"FILE --workspace {parsed.workspace}` first."
+        )
     deployment = Deployment.of(parsed.workspace)
     name = parsed.name or deployment.registry.only_model()
-    print(f"serving {name} on http://{parsed.host}:{parsed.port} (ctrl-C ends it)", flush=True)
+    _say(f"loading {name}")
     source = ModelSource(deployment, name, predictor=parsed.predictor_host)
-    run(source, parsed.host, parsed.port, parsed.grpc_port)
+    run(source, parsed.host, parsed.port, parsed.grpc_port, _say)
 
 
 def _add_demo_data(commands: "Commands") -> None:
@@ -276,7 +280,7 @@ def _add_why(commands: "Commands") -> None:
     )
     why.add_argument(
         "what",
-        metavar="RUN|DATE|REQUEST",
+        metavar="RUN|DATE|REQUEST|SERIES",
         help="monitoring run, a day YYYY-MM-DD, or the id of a served request",
     )
     _add_deployment(why)
@@ -294,7 +298,7 @@ def _add_switch(commands: "Commands") -> None:
         "retraining", help="turn retraining off or on (closes the breaker), or tell how it stands"
     )
     switch.add_argument("state", choices=("off", "on", "status"))
-    switch.add_argument("--name", required=True, help="registered model")
+    switch.add_argument("--name", help="registered model; the only one by default")
     switch.add_argument("--reason", default="", help="kept with the decision")
     _add_deployment(switch)
     switch.set_defaults(command=_switch)
@@ -304,10 +308,11 @@ def _switch(parsed: argparse.Namespace) -> None:
     from serving.loop.retraining import switch_retraining, tell_retraining  # noqa: PLC0415
 
     deployment = _deployment(parsed.workspace)
+    name = parsed.name or deployment.registry.only_model()
     if parsed.state != "status":
         is_off = parsed.state == "off"
-        switch_retraining(deployment, parsed.name, off=is_off, reason=parsed.reason)
-    tell_retraining(deployment, parsed.name, print)
+        switch_retraining(deployment, name, off=is_off, reason=parsed.reason)
+    tell_retraining(deployment, name, print)
 
 
 def _add_init_mapping(commands: "Commands") -> None:

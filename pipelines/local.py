@@ -49,6 +49,8 @@ RESULTS = {
 }
 # kfp numbers the tasks of a step that stands in several branches.
 _TASK = re.compile(r"Executing task .*?'(?:.*/)?([\w-]+?)(?:-\d+)?'")
+# How terminals are told to change colour: in a file it is noise.
+_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 # The name of an exception, where a step ended by one that is no sentence of ours.
 _RAISED = re.compile(r"^\w*(?:Error|Exception)\b")
 
@@ -135,6 +137,7 @@ def _stream(
     try:
         with run.log.open("w") as log:
             for line in process.stdout:
+                line = _COLOUR.sub("", line)
                 log.write(line)
                 text = line.strip()
                 if MARK in text:

@@ -43,6 +43,7 @@ _LATER = {ErrorCode.BUSY: "1", ErrorCode.UNAVAILABLE: "2"}
 _FORM = b"application/x-www-form-urlencoded"
 _DRAIN_BYTES = 64 << 20
 _SWITCH_SECONDS = 0.001
+_LOOK_SECONDS = 0.05
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -213,6 +214,7 @@ async def serve(
     model: GatedModel,
     settings: ServerSettings,
     background: Callable[[], Coroutine[Any, Any, None]] | None = None,
+    announce: Callable[[], None] | None = None,
 ) -> None:
     """Serve a loaded model until a signal.
 
@@ -220,6 +222,7 @@ async def serve(
         model: Loaded.
         settings: Addresses and limits.
         background: Runs beside, and is cancelled in the end.
+        announce: Called once, when the first request would be answered.
     """
     _quiet()
     # The loop and the threads that work take turns: a waiting one is not to wait for long.
@@ -240,14 +243,22 @@ async def serve(
         )
     )
     calls = await start_grpc(server, settings)
-    beside = asyncio.create_task(background()) if background is not None else None
+    beside = [asyncio.create_task(background())] if background is not None else []
+    if announce is not None:
+        beside.append(asyncio.create_task(_announced(http, model, announce)))
     try:
         await http.serve()
     finally:
-        if beside is not None:
-            beside.cancel()
+        for task in beside:
+            task.cancel()
         if calls is not None:
             await calls.stop(grace=5)
+
+
+async def _announced(http: uvicorn.Server, model: GatedModel, tell: Callable[[], None]) -> None:
+    while not (http.started and model.ready):
+        await asyncio.sleep(_LOOK_SECONDS)
+    tell()
 
 
 def check_free(settings: ServerSettings) -> None:

@@ -250,10 +250,13 @@ class Registry:
             InvalidInputError: If there is none, or more than one.
         """
         names = sorted(m.name for m in self.client.search_registered_models())
-        if len(names) != 1:
+        if not names:
             raise InvalidInputError(
-                f"name the model to serve with --name; registered are {', '.join(names) or 'none'}."
+                f"nothing was trained in {self.settings.workspace} yet: run the training pipeline "
+                "first, with the same workspace."
             )
+        if len(names) > 1:
+            raise InvalidInputError(f"name the model with --name; there are {', '.join(names)}.")
         return str(names[0])
 
     def _place_of(self, name: str, version: str) -> str:
