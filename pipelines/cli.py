@@ -193,8 +193,8 @@ def _preview(parsed: argparse.Namespace) -> None:
         parameters = load_parameters(parsed.config, parsed.overrides)
         compile_pipeline(parsed.pipeline, parameters, package)
         compiled = looking.read_compiled(package)
-    previous = looking.last_compiled(parsed.workspace, parsed.pipeline)
-    print(looking.table(looking.preview(compiled, previous)))
+    previous, seconds = looking.last_compiled(parsed.workspace, parsed.pipeline)
+    print(looking.table(looking.preview(compiled, previous, seconds)))
 
 
 def _add_rollback(commands: "Commands") -> None:

@@ -48,7 +48,7 @@ RESULTS = {
     ),
 }
 # kfp numbers the tasks of a step that stands in several branches.
-_TASK = re.compile(r"Executing task .*?'(?:.*/)?([\w-]+?)(?:-\d+)?'")
+TASK = re.compile(r"Executing task .*?'(?:.*/)?([\w-]+?)(?:-\d+)?'")
 # How terminals are told to change colour: in a file it is noise.
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 # The name of an exception, where a step ended by one that is no sentence of ours.
@@ -142,7 +142,7 @@ def _stream(
                 text = line.strip()
                 if MARK in text:
                     tell(text.split(MARK, 1)[1])
-                elif found := _TASK.search(text):
+                elif found := TASK.search(text):
                     log.write(f"{time.monotonic() - started:.1f} s since the start\n")
                     step = found[1]
                     tell(f"step {step}")
