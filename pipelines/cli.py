@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 PIPELINES = ("training", "replenishment", "monitoring")
+# What monitoring can decide, the least first (invopt.monitoring.decision), and the exit status
+# where a run is to fail on it.
+ACTIONS = ("ignore", "alert", "retrain", "page")
+_DECIDED = 3
 # The pod that knows a deployment's stores (k8s/components/monitoring).
 _CONSOLE = ("exec", "deploy/evidently", "-c", "console", "--", "invopt")
 
@@ -32,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns 0 when it was done and checked, else says what is wrong."""
     parsed = _parser().parse_args(arguments)
     try:
-        parsed.command(parsed)
+        return int(parsed.command(parsed) or 0)
     except InvalidInputError as err:
         print(f"invopt: {err}", file=sys.stderr)
         return 1
@@ -45,7 +49,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("invopt: interrupted", file=sys.stderr)
         return 130
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -66,13 +69,21 @@ def _add_run(commands: "Commands") -> None:
     run.add_argument("--data", type=Path, metavar="DIR", help="folder of the data")
     _add_workspace(run)
     run.add_argument("--out", type=Path, metavar="FILE", help="where to put the orders (CSV)")
+    run.add_argument(
+        "--fail-on",
+        choices=ACTIONS[1:],
+        help=f"monitoring: end with status {_DECIDED} where it decides this or more "
+        f"({', '.join(ACTIONS)}), for cron",
+    )
     run.set_defaults(command=_run)
 
 
-def _run(parsed: argparse.Namespace) -> None:
+def _run(parsed: argparse.Namespace) -> int:
     from pipelines.launch import run_pipeline  # noqa: PLC0415
 
-    run_pipeline(
+    if parsed.fail_on and parsed.pipeline != "monitoring":
+        raise InvalidInputError("--fail-on is for decisions: it belongs to monitoring.")
+    folder = run_pipeline(
         parsed.pipeline,
         parsed.config,
         parsed.data,
@@ -80,6 +91,20 @@ def _run(parsed: argparse.Namespace) -> None:
         parsed.out,
         parsed.overrides,
     )
+    return status_of(folder, parsed.fail_on) if parsed.fail_on else 0
+
+
+def status_of(folder: Path, fail_on: str) -> int:
+    """Return the exit status of a monitoring run that is to fail on a decision.
+
+    Args:
+        folder: Of the run.
+        fail_on: The least decision to fail on.
+    """
+    from invopt.files import read_json  # noqa: PLC0415
+
+    decision = read_json(folder / "monitoring.json")["decision"]
+    return _DECIDED if ACTIONS.index(decision) >= ACTIONS.index(fail_on) else 0
 
 
 def _add_compile(commands: "Commands") -> None:

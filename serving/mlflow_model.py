@@ -87,7 +87,10 @@ def _instance(row: dict[str, Any]) -> Instance:
 
 def _row(decision: dict[str, Any]) -> dict[str, Any]:
     """Return a decision, or the plan under its assumptions, without what is nested in it."""
-    meant = decision | (decision.get("what_if") or {})
+    assumed = decision.get("what_if") or {}
+    if "code" in assumed:  # there is no plan under these assumptions
+        return {"unique_id": decision["unique_id"], **assumed}
+    meant = decision | assumed
     return {
         name: value.tolist() if isinstance(value, np.ndarray) else value
         for name, value in meant.items()

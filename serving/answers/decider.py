@@ -8,7 +8,7 @@ seasonal_naive: the season before. Whatever is not fresh says so and why.
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -168,8 +168,9 @@ class Decider:
         for scenario, version in zip(scenarios, versions, strict=True):
             sheet, inputs = model.sheet(scenario, version, work.now)
             failures |= self._answer(
-                model, work, scenario.instances, scenario.is_what_if, sheet, inputs
-            )
+                model, work, scenario.instances, scenario.is_what_if, sheet, inputs,
+                model.warnings(scenario),
+            )  # fmt: skip
         return failures, False
 
     def _answer(
@@ -180,6 +181,7 @@ class Decider:
         is_what_if: list[bool],
         sheet: Sheet,
         inputs: Inputs | None,
+        warnings: Mapping[int, str] | None = None,
     ) -> dict[int, InstanceFailedError]:
         """Fill in the answers of the instances whose rows a sheet holds; see Scenario.
 
@@ -210,6 +212,8 @@ class Decider:
                     answer["what_if"] = self._assumed(
                         model, writer, row, instance, answer, row != k
                     )
+                    if row in (warnings or {}):
+                        answer["what_if"]["warning"] = (warnings or {})[row]
                 if instance.explain and inputs is not None:
                     answer["attributions"] = self._explain(model, sheet, inputs, k)
                 work.answers[number] = answer

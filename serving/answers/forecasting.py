@@ -27,6 +27,7 @@ from serving.stores.alignment import periods_between
 from serving.stores.online_features import OnlineFeatures, StoredForecast, Windows
 
 _GROUPS = 8
+_USUAL = 1.2  # times the prices seen, up to which the model may be believed
 NAIVE = "seasonal_naive"
 
 
@@ -157,6 +158,28 @@ class Forecasting:
         at = np.where(is_what_if, windows.num_periods, windows.num_periods - 1)
         at = np.minimum(at, price.shape[1] - 1)
         return price[np.arange(num), at].astype(np.float64)
+
+    def warnings(self, scenario: Scenario) -> dict[int, str]:
+        """Return, by row, what is to be said of a planned price that the series never had."""
+        windows, found = scenario.windows, {}
+        names = [head["name"] for head in self.layout.series_channels]
+        if PRICE not in names or not any(scenario.is_what_if):
+            return {}
+        prices = windows.rows[self.layout.field_of(PRICE)].astype(np.float64)
+        seen, planned = prices[:, : windows.num_periods], prices[:, windows.num_periods :]
+        for row in np.flatnonzero(scenario.is_what_if):
+            known = seen[row][np.isfinite(seen[row])]
+            asked = planned[row][np.isfinite(planned[row])]
+            if not len(known) or not len(asked):
+                continue
+            low, high = known.min(), known.max()
+            far = asked[(asked < low / _USUAL) | (asked > high * _USUAL)]
+            if len(far):
+                found[int(row)] = (
+                    f"price {far[0]:g} was never seen: {low:.4g} to {high:.4g} was, and the model "
+                    "does not know what demand is beyond"
+                )
+        return found
 
     def _fall_back(
         self, sheet: Sheet, scenario: Scenario, rows: npt.NDArray[np.int64], failure: str

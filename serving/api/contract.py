@@ -230,6 +230,9 @@ class WhatIfPlan(Plan):
     difference: dict[str, float | None] = Field(
         default={}, description="What is changed by the assumptions: this plan less the one as is."
     )
+    warning: str | None = Field(
+        default=None, description="Why the forecast under these assumptions is not to be relied on."
+    )
 
 
 class Decision(Plan):

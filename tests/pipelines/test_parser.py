@@ -2,7 +2,8 @@
 
 import pytest
 
-from pipelines.cli import main
+from invopt.monitoring.decision import ACTIONS as DECISIONS
+from pipelines.cli import ACTIONS, main, status_of
 from pipelines.parser import EXAMPLES
 
 
@@ -38,3 +39,17 @@ def test_every_command_s_help_shows_an_example_of_itself(command, capsys):
     assert ended.value.code == 0
     shown = capsys.readouterr().out
     assert f"example:\n  invopt {command}" in shown
+
+
+def test_a_monitoring_run_fails_on_the_decision_asked_for_and_on_those_above_it(tmp_path):
+    assert ACTIONS == DECISIONS
+    file = tmp_path / "monitoring.json"
+    for decision, statuses in {"ignore": [0, 0, 0], "alert": [3, 0, 0], "page": [3, 3, 3]}.items():
+        file.write_text(f'{{"decision": "{decision}"}}')
+        assert [status_of(tmp_path, on) for on in ("alert", "retrain", "page")] == statuses
+
+
+def test_fail_on_belongs_to_monitoring(capsys):
+    arguments = ["run", "training", "--config", "none.yaml", "--fail-on", "page"]
+    assert main(arguments) == 1
+    assert "it belongs to monitoring" in capsys.readouterr().err

@@ -304,6 +304,14 @@ def test_what_assumptions_change_is_told_as_a_difference(decider):
     assert set(found["what_if"]["difference"].values()) == {0}
 
 
+def test_a_price_that_was_never_seen_is_answered_with_a_warning(decider):
+    [far] = ask(decider, instance(what_if={"price": 1000.0}))
+    assert far["what_if"]["warning"].startswith("price 1000 was never seen: ")
+    usual = float(far["what_if"]["warning"].split(": ")[1].split()[0])
+    [near] = ask(decider, instance(what_if={"price": usual}))
+    assert "warning" not in near["what_if"]
+
+
 def test_a_plan_beyond_the_forecast_is_refused_not_guessed(decider):
     [found] = ask(decider, instance(what_if={"lead_time": 50}))
     assert found["what_if"]["code"] == "beyond_horizon"
