@@ -62,7 +62,7 @@ class DecisionFunction:
                 f"got {', '.join(map(str, model_input.columns))}."
             )
         rows = [
-            {name: value for name, value in row.items() if not pd.isna(value)}
+            {str(name): value for name, value in row.items() if not pd.isna(value)}
             for row in model_input.to_dict("records")
         ]
         found = self._decider.decide([_instance(row) for row in rows], is_counted=False)

@@ -106,7 +106,7 @@ MODEL: dict[str, Any] = {
 }
 ERRORS: dict[int, dict[str, str]] = {
     400: {
-        "error": "instances.0.on_hand is not known; did you mean position.on_hand?.",
+        "error": "instances.0.on_hand is not known; did you mean position.on_hand?",
         "code": "invalid_request",
     },
     401: {"error": "send the bearer token of this server.", "code": "unauthorized"},

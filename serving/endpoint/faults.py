@@ -4,7 +4,7 @@ import difflib
 from typing import Any
 
 import orjson
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from serving.api.contract import (
     BRANCH,
@@ -39,8 +39,8 @@ _TEXTS = {
 }
 _HINTS = {
     "cycle_service_level": "a share in (0, 1), such as 0.98",
-    "instances": "a list of names of series, or of objects with unique_id",
-    "inputs": "a list of tensors with name, datatype, shape and data",
+    "instances": "names of series, or objects with unique_id",
+    "inputs": "tensors with name, datatype, shape and data",
 }
 
 
@@ -80,7 +80,8 @@ def explain(err: ValidationError) -> str:
         if text not in texts:
             texts.append(text)
     more = f" (and {len(texts) - _MAX_FAULTS} more)" if len(texts) > _MAX_FAULTS else ""
-    return "; ".join(texts[:_MAX_FAULTS]) + more + "."
+    said = "; ".join(texts[:_MAX_FAULTS]) + more
+    return said if said.endswith("?") else f"{said}."
 
 
 def _said(fault: Any, place: list[str]) -> str:
@@ -117,6 +118,8 @@ def _meant(place: list[str]) -> str:
 
 def _names() -> list[str]:
     """Return every name of an instance, with the names above it."""
-    nested = {"position": Position, "features": Features, "what_if": WhatIf}
+    nested: dict[str, type[BaseModel]] = {
+        "position": Position, "features": Features, "what_if": WhatIf,
+    }  # fmt: skip
     inner = [f"{name}.{own}" for name, model in nested.items() for own in model.model_fields]
     return [*Instance.model_fields, *inner]

@@ -13,6 +13,7 @@ from kserve import InferResponse
 from kserve.constants.constants import INFERENCE_CONTENT_LENGTH_HEADER
 from kserve.errors import ModelNotReady
 from kserve.protocol.dataplane import DataPlane
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from invopt import __version__
@@ -23,7 +24,7 @@ from serving.endpoint.queue import GatedModel
 from serving.endpoint.tensors import check_version, request_of
 
 _V2 = "/v2"
-_HEALTH = "/v2/health"
+_VERBS = (":predict", ":explain")
 SERVER_METADATA: dict[str, Any] = {
     "name": "invopt",
     "version": __version__,
@@ -86,6 +87,12 @@ class OpenInference:
             raise ModelNotReady(name)
         return _json({"name": name, "ready": True})
 
+    async def ready_v1(self, name: str) -> Response:
+        """Say whether a model answers, as v1 has it; its verbs stand in the same place."""
+        if name.endswith(_VERBS):
+            raise HTTPException(405, headers={"Allow": "POST"})
+        return await self.ready(name)
+
     async def infer(self, request: Request, name: str, version: str | None = None) -> Response:
         """Answer tensors with tensors."""
         model = model_of(self._data_plane, name, version)
@@ -111,14 +118,10 @@ class OpenInference:
 
 
 def add_open_inference(app: FastAPI, data_plane: DataPlane) -> None:
-    """Put these routes in place of KServe's; probes of health stay KServe's."""
-    app.router.routes[:] = [
-        route
-        for route in app.router.routes
-        if not (path := getattr(route, "path", "")).startswith(_V2) or path.startswith(_HEALTH)
-    ]
+    """Put these routes before KServe's; probes of health and :predict stay KServe's."""
     calls = OpenInference(data_plane)
     router = APIRouter()
+    router.add_api_route("/v1/models/{name}", calls.ready_v1, methods=["GET"])
     router.add_api_route(_V2, calls.server, methods=["GET"])
     router.add_api_route(f"{_V2}/models", calls.models, methods=["GET"])
     for path in (f"{_V2}/models/{{name}}", f"{_V2}/models/{{name}}/versions/{{version}}"):
@@ -126,6 +129,7 @@ def add_open_inference(app: FastAPI, data_plane: DataPlane) -> None:
         router.add_api_route(f"{path}/ready", calls.ready, methods=["GET"])
         router.add_api_route(f"{path}/infer", calls.infer, methods=["POST"])
     app.include_router(router)
+    app.router.routes.insert(0, app.router.routes.pop())
 
 
 def _json(body: Any) -> Response:

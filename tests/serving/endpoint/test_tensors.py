@@ -134,7 +134,7 @@ def test_a_tensor_that_is_not_what_it_says_is_refused_and_nothing_is_rounded(cha
         (b"hello", None, "line 1, column 1: not JSON"),
         (b"\xff\xfe", None, "not UTF-8"),
         (b"[]", None, "the body must be an object"),
-        (b"{}", None, "inputs is missing: a list of tensors"),
+        (b"{}", None, "inputs is missing: tensors with name"),
         (b'{"inputs": []}', None, "inputs must hold 1 at least"),
         (b"{}", 3, "Inference-Header-Content-Length must be"),
         (b"{}", -1, "Inference-Header-Content-Length must be"),
