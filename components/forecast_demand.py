@@ -19,9 +19,10 @@ def forecast_demand(derived: Input[Dataset], config: dict, forecast: Output[Data
     """
     from invopt.steps import forecast_series
     from serving.deployment import Deployment
+    from serving.loop.served import served_champion
     from serving.progress import tell
 
-    registry, name = Deployment.from_environment().registry, config["name"]
-    path = registry.champion_path(name, required=True)
-    forecast_series(path, derived.path, forecast.path, tell)
-    return registry.champion_version(name)
+    deployment = Deployment.from_environment()
+    champion = served_champion(deployment, config)
+    forecast_series(deployment.registry.files(champion), derived.path, forecast.path, tell)
+    return champion.version

@@ -26,11 +26,10 @@ def monitor_drift(
     from serving.progress import tell
 
     deployment = Deployment.from_environment()
-    path = deployment.registry.champion_path(config["name"], required=True)
     champion = deployment.registry.champion_of(config["name"])
     version = f"{champion.name}-{champion.version}"
     monitor(
-        path,
+        deployment.registry.files(champion),
         derived.path,
         quality.path,
         version,

@@ -30,10 +30,12 @@ def plan_orders(
     """
     from invopt.steps import plan_all_orders, review_date
     from serving.deployment import Deployment
+    from serving.loop.served import check_still_champion
     from serving.progress import tell
     from serving.stores.order_plans import keep_plan, last_plan
 
-    settings, name = Deployment.from_environment().settings, config["name"]
+    deployment = Deployment.from_environment()
+    settings, name = deployment.settings, config["name"]
     date = review_date(derived.path)
     plan_all_orders(
         derived.path,
@@ -49,4 +51,6 @@ def plan_orders(
         },
         tell,
     )
+    # Whoever rolled back meanwhile does not want the orders of the model before.
+    check_still_champion(deployment.registry, name, model_version)
     keep_plan(settings.plans, name, date, orders.path)

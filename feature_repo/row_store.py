@@ -158,6 +158,11 @@ class RowOnlineStore(RowStore):
 
     def _connection(self, config: RepoConfig) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._connections, "own", None)
+        seen = _identity(_path(config))
+        # Another file that was put in its place; one that is gone for a moment is waited for.
+        if connection is not None and seen is not None and seen != self._connections.file:
+            connection.close()
+            connection = None
         if connection is None:
             Path(_path(config)).parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(_path(config), timeout=30)
@@ -165,6 +170,7 @@ class RowOnlineStore(RowStore):
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
             self._connections.own = connection
+            self._connections.file = _identity(_path(config))
         return connection
 
 
@@ -180,6 +186,15 @@ def micros(time: datetime) -> int:
     """Return microseconds since 1970; a naive time is UTC."""
     aware = time.replace(tzinfo=UTC) if time.tzinfo is None else time
     return round(aware.timestamp() * 1_000_000)
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """Return what tells a file from another that takes its name, None where there is none."""
+    try:
+        found = Path(path).stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _path(config: RepoConfig) -> str:

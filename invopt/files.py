@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+_PARQUET = b"PAR1"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -43,6 +44,12 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         partial.rename(path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def copy_whole(source: Path, path: Path) -> None:
+    """Copy a file; the copy appears whole or not at all."""
+    with replacing_file(path) as partial:
+        shutil.copyfile(source, partial)
 
 
 def _to_disk(path: Path) -> None:
@@ -90,6 +97,15 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_whole_parquet(path: Path) -> bool:
+    """Return whether a file ends as parquet files do; one that a power cut left does not."""
+    with path.open("rb") as content:
+        if content.seek(0, os.SEEK_END) <= 2 * len(_PARQUET):
+            return False
+        content.seek(-len(_PARQUET), os.SEEK_END)
+        return content.read() == _PARQUET
 
 
 def write_json(path: Path | str, content: Any) -> None:

@@ -1,7 +1,6 @@
 """The exported model at work: ONNX Runtime on the same inputs, without torch."""
 
 import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from invopt.config import ModelConfig
 from invopt.errors import ContractError
 from invopt.features import INPUT_NAMES, EncodedPanel, FeatureEncoder, FeatureSpec, model_inputs
 from invopt.forecasts import ForecastArrays
+from invopt.model_files import read_head
 from invopt.panel import Panel
 
 OUTPUT_NAMES = ("mean", "quantiles", "levels")
@@ -69,15 +69,14 @@ class OnnxForecaster:
         num_threads: Of ONNX Runtime; see OnnxNetwork.
 
     Raises:
-        ContractError: If a file is missing or cannot be read.
+        ContractError: If a file is missing, cannot be read, or is of another format.
     """
 
     def __init__(self, path: Path, num_threads: int | None = None) -> None:
-        for name in ("model.json", "features.json"):
-            if not (path / name).is_file():
-                raise ContractError("Model", name, f"exist in {path}")
+        head = read_head(path)
+        if not (path / "features.json").is_file():
+            raise ContractError("Model", "features.json", f"exist in {path}")
         self.spec = FeatureSpec.load(path / "features.json")
-        head = json.loads((path / "model.json").read_text())
         self.config = ModelConfig.model_validate(head["model"])
         self.network = OnnxNetwork(path / "model.onnx", num_threads)
 

@@ -22,6 +22,7 @@ from invopt.files import (
     write_csv,
     write_json,
 )
+from invopt.model_files import is_older
 from invopt.panel import Panel, iter_panels, load_panel, partitions, sample_panel
 
 if TYPE_CHECKING:
@@ -171,6 +172,10 @@ def assess_model(
     run = Config.model_validate(config)
     panel = load_panel(Path(source))
     challenger = OnnxForecaster(Path(model))
+    if champion is not None and is_older(champion):
+        # Nobody reads it any more, and an upgrade must not end all training.
+        notify("the champion is of an older format: the challenger is judged against baselines")
+        champion = None
     if champion is not None and (champion / JUDGED).is_dir():
         champion = champion / JUDGED
     incumbent = OnnxForecaster(champion) if champion is not None else None
@@ -339,7 +344,7 @@ def plan_all_orders(
     head = read_json(Path(forecast) / "forecast.json")
     position, open_orders = read_position(snapshot)
     tables = read_terms(snapshot)
-    last_levels = _last_levels(last)
+    last_levels = _last_levels(last, notify)
     reviews, statistics = [], []
     for number, panel in enumerate(iter_panels(Path(source))):
         made = _read_forecast(Path(forecast), number, head)
@@ -375,13 +380,17 @@ def _read_forecast(folder: Path, number: int, head: Json) -> "ForecastArrays":
         )
 
 
-def _last_levels(plan: Path | None) -> "pd.Series[float] | None":
-    """Return the order-up-to level of each series in a plan."""
+def _last_levels(plan: Path | None, notify: Notify) -> "pd.Series[float] | None":
+    """Return the order-up-to level of each series in a plan; None where it cannot be read."""
     if plan is None:
         return None
     columns = ["unique_id", "order_up_to_level"]
-    found = read_csv(plan, usecols=columns, dtype={"unique_id": str})
-    return found.set_index("unique_id")["order_up_to_level"]
+    try:
+        found = read_csv(plan, usecols=columns, dtype={"unique_id": str})
+        return found.set_index("unique_id")["order_up_to_level"].astype(float)
+    except (OSError, ValueError) as err:  # pandas' own errors are kinds of ValueError
+        notify(f"{plan} cannot be read ({err}): planned as where there was no review before")
+        return None
 
 
 def _summary(plan: pd.DataFrame) -> str:
@@ -425,7 +434,7 @@ def monitor(
     # Of the model, not of its version: a new champion is measured against what those before it
     # made of weeks they had not seen.
     records = _records_file(kept, run.name)
-    known = pd.read_parquet(records) if records.is_file() else None
+    known = _known_records(records, notify)
     served = read_served(predictions, panel, subject.forecasts, version, run.monitoring.period)
     found = gather_evidence(
         subject, panel, run.monitoring, quality=read_json(quality), served=served, known=known,
@@ -455,13 +464,24 @@ def monitor_unreadable(
     from invopt.monitoring.unreadable import unreadable_evidence  # noqa: PLC0415
 
     records = _records_file(kept, name)
-    known = pd.read_parquet(records) if records.is_file() else None
+    known = _known_records(records, lambda _: None)
     found = unreadable_evidence(read_json(quality)["unreadable"], period, known)
     _write_evidence(found, version, name, kept, out)
 
 
 def _records_file(kept: Path, name: str) -> Path:
     return kept / "records" / f"{name}.parquet"
+
+
+def _known_records(records: Path, notify: Notify) -> pd.DataFrame | None:
+    """Return what earlier runs kept, None where there is none or it was damaged."""
+    if not records.is_file():
+        return None
+    try:
+        return pd.read_parquet(records)
+    except (OSError, ValueError) as err:  # pyarrow's own errors are kinds of ValueError
+        notify(f"{records} cannot be read ({err}): the records of earlier periods begin anew")
+        return None
 
 
 def _write_evidence(found: "Evidence", version: str, name: str, kept: Path, out: str) -> None:

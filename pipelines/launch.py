@@ -15,8 +15,8 @@ from datetime import datetime
 from pathlib import Path
 
 from invopt.errors import InvalidInputError
-from invopt.files import read_json
-from pipelines.local import LocalRun, run_compiled
+from invopt.files import copy_whole, read_json
+from pipelines.local import LocalRun, gather_orders, run_compiled
 from pipelines.parameters import Parameters
 from serving.deployment import Deployment
 from serving.loop.retraining import Asked, retrain_if_decided
@@ -99,8 +99,11 @@ def _run(
     try:
         run_compiled(run, package, arguments, settings.export(), _cache(settings), progress.tell)
     except InvalidInputError as err:
-        with suppress(OSError):  # what ended the run is what is told
-            _index_runs(settings)
+        with suppress(Exception):  # what ended the run is what is told
+            if pipeline == "replenishment" and gather_orders(run):
+                print("a step after the orders failed; they are complete all the same")
+                _tell_orders(run, out)
+        _tell_index(settings)
         raise InvalidInputError(f"{err} (log: {run.log})") from err
     finally:
         progress.end()
@@ -109,7 +112,7 @@ def _run(
     seconds = time.monotonic() - started
     print(f"done in {int(seconds // 60)}:{int(seconds % 60):02d}")
     _tell_results(run, out)
-    print(f"all runs: {_index_runs(settings)}")
+    _tell_index(settings)
     print(f"next: {_next(run, settings)}")
     if pipeline == "monitoring":
         retrain_if_decided(
@@ -273,6 +276,14 @@ def _program() -> str:
     return shlex.quote(str(beside))
 
 
+def _tell_index(settings: Settings) -> None:
+    """Write the page over all runs; that it cannot be written is no failure of this run."""
+    try:
+        print(f"all runs: {_index_runs(settings)}")
+    except Exception as err:  # whatever lies in the folders of earlier runs
+        print(f"the page over all runs was not written: {type(err).__name__}: {err}")
+
+
 def _index_runs(settings: Settings) -> Path:
     """Write the page over all runs of the workspace, newest first, and return its path."""
     from invopt.report import RunRow, write_runs_index  # noqa: PLC0415  (matplotlib)
@@ -331,12 +342,16 @@ def _tell_results(run: LocalRun, out: Path | None) -> None:
     report = run.folder / "report" / "index.html"
     if report.is_file():
         print(f"report: {report}")
+    if (run.folder / "orders.csv").is_file():
+        _tell_orders(run, out)
+
+
+def _tell_orders(run: LocalRun, out: Path | None) -> None:
     orders = run.folder / "orders.csv"
-    if orders.is_file():
-        if out is not None:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(orders, out)
-            for name in ("forecast.parquet", "purchase_orders.csv", "exceptions.csv"):
-                shutil.copyfile(run.folder / name, out.parent / name)
-            orders = out
-        print(f"orders: {orders}")
+    if out is not None:
+        # The orders come last: where they are, what belongs to them is.
+        for name in ("forecast.parquet", "purchase_orders.csv", "exceptions.csv"):
+            copy_whole(run.folder / name, out.parent / name)
+        copy_whole(orders, out)
+        orders = out
+    print(f"orders: {orders}")

@@ -7,7 +7,6 @@ whose whole output goes to the run's log, and only lines of progress come throug
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from invopt.errors import InvalidInputError
+from invopt.files import copy_whole
 from pipelines.last_words import last_words
 from serving.progress import FAILED, MARK
 
@@ -47,6 +47,7 @@ RESULTS = {
         ("ingest-data", "quality", "", "quality.json"),
     ),
 }
+_PLAN, _FORECAST = "plan-orders", "forecast-demand"
 # kfp numbers the tasks of a step that stands in several branches.
 TASK = re.compile(r"Executing task .*?'(?:.*/)?([\w-]+?)(?:-\d+)?'")
 # How terminals are told to change colour: in a file it is noise.
@@ -165,6 +166,20 @@ def failure_of(step: str, said: str) -> str:
     )
 
 
+def gather_orders(run: LocalRun) -> bool:
+    """Gather the orders of a run that failed after they were made; returns whether they were.
+
+    Only its own: a run that never planned has no orders, whatever earlier runs left.
+    """
+    # kfp writes this file once a step has ended well.
+    if not any(run.artifacts.glob(f"**/{_PLAN}/executor_output.json")):
+        return False
+    for task, artifact, inner, name in RESULTS["replenishment"]:
+        if task in (_PLAN, _FORECAST):
+            _gather(run, task, artifact, inner, run.folder / name)
+    return True
+
+
 def _gather(run: LocalRun, task: str, artifact: str, inner: str, place: Path) -> None:
     found = sorted(run.artifacts.glob(f"**/{task}/{artifact}"))
     if not found and "*" not in task:
@@ -172,8 +187,7 @@ def _gather(run: LocalRun, task: str, artifact: str, inner: str, place: Path) ->
     if not found:
         raise InvalidInputError(f"step {task} left no {artifact}; see {run.log}.")
     source = found[-1] / inner if inner else found[-1]
-    place.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, place)
+    copy_whole(source, place)
 
 
 def _cached(run: LocalRun, task: str, artifact: str) -> list[str]:

@@ -5,7 +5,6 @@ process is KServe's transformer; without, both are one process. The answers are 
 """
 
 import argparse
-import asyncio
 import functools
 import sys
 import time
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
 
 _PROBED = 20
+_UNREADY_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,16 @@ class ModelSource:
         if self.folder is not None:
             folder = self.folder.resolve()
             return folder, self.version or folder.name
+        from serving.api import metrics  # noqa: PLC0415
+
         registry = self.deployment.registry
         if self.version is not None:
-            return registry.version_path(self.name, self.version), self.version
-        path = registry.champion_path(self.name, required=True)
-        assert path is not None
-        return path, registry.champion_version(self.name)
+            found = registry.version_of(self.name, self.version)
+        else:
+            found = registry.champion_of(self.name)
+            metrics.tell(metrics.CHAMPION, self.name, found.version)
+        # Verified by whoever loads it: this is asked again and again.
+        return registry.folder(found), found.version
 
 
 def main() -> int:
@@ -162,16 +166,34 @@ def run(
 
 async def _watch(model: "DecisionModel", limits: ServerSettings) -> None:
     """Look for newer models and features, and now and then for skew."""
+    from serving.endpoint.refresh import Rounds  # noqa: PLC0415
+
+    rounds = Rounds(
+        {
+            "the feature store": model.look_at_store,
+            "looking for a newer model": model.take_newer_model,
+            "looking for newer features": model.take_newer_features,
+            "the skew probe": _probe(model, limits),
+        },
+        limits.refresh_seconds,
+    )
+    await rounds.forever(lambda: None if model.ready else _UNREADY_SECONDS)
+
+
+def _probe(model: "DecisionModel", limits: ServerSettings) -> Callable[[], None]:
+    """Return what looks for skew when it is time to."""
     from serving.answers.skew import watch_skew  # noqa: PLC0415
 
     probed = time.monotonic()
-    while True:
-        await asyncio.sleep(limits.refresh_seconds if model.ready else 1.0)
-        await asyncio.to_thread(model.refresh)
+
+    def probe() -> None:
+        nonlocal probed
         names = model.decider.recent(_PROBED)
         if limits.probe_seconds and names and time.monotonic() - probed > limits.probe_seconds:
             probed = time.monotonic()
-            await asyncio.to_thread(watch_skew, model.decider.model, names)
+            watch_skew(model.decider.model, names)
+
+    return probe
 
 
 if __name__ == "__main__":

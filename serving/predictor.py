@@ -20,6 +20,7 @@ from kserve.utils.utils import generate_uuid
 
 from invopt.errors import InvalidInputError
 from invopt.features import INPUT_NAMES
+from invopt.model_files import verify
 from invopt.runtime import OUTPUT_NAMES, OnnxNetwork, fingerprint
 from serving.answers.network import DATATYPES, FINGERPRINT
 from serving.endpoint.faults import refused
@@ -56,6 +57,7 @@ class Predictor(GatedModel):
 
     def __init__(self, name: str, path: Path, settings: ServerSettings) -> None:
         super().__init__(name, settings.max_queue, settings.request_seconds, threads=1)
+        verify(path)
         self.network = OnnxNetwork(path / "model.onnx", num_threads=1)
         self.fingerprint = fingerprint(path / "model.onnx")
         self._seconds = PREDICT_HIST_TIME.labels(**get_labels(name))

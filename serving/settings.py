@@ -121,7 +121,10 @@ class ServerSettings:
         token: Bearer token callers must show; "" for none.
         max_body_bytes: Of a request.
         max_queue: Requests accepted and not yet answered; more get 429.
+        max_connections: At a time, as far as the process may open files; one that waits without a
+            request gives its place to a new one.
         request_seconds: Longest time to an answer (504), and for a body to arrive (408).
+        head_seconds: Longest time for a request's head to arrive (408), and to wait for one.
         store_seconds: Longest read of the online store.
         predictor_seconds: Longest call of the predictor.
         refresh_seconds: Between looks for a new champion or newly published features.
@@ -136,7 +139,9 @@ class ServerSettings:
     token: str = ""
     max_body_bytes: int = 8 << 20
     max_queue: int = 64
+    max_connections: int = 1000
     request_seconds: float = 10.0
+    head_seconds: float = 10.0
     store_seconds: float = 1.0
     predictor_seconds: float = 2.0
     refresh_seconds: float = 30.0

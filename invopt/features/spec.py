@@ -98,9 +98,13 @@ class FeatureSpec:
         """
         content = json.loads(path.read_text())
         if content["version"] != SPEC_VERSION:
+            is_newer = isinstance(content["version"], int) and content["version"] > SPEC_VERSION
             raise ContractError(
-                "FeatureSpec", "version", f"be {SPEC_VERSION}", examples=[content["version"]]
-            )
+                "FeatureSpec", "version", f"be {SPEC_VERSION} in {path}",
+                examples=[content["version"]],
+                advice="A newer invopt made it: install that, or train again with this one."
+                if is_newer else "An older invopt made it: train again.",
+            )  # fmt: skip
         scales = {
             name: tuple(ChannelScale(**c) for c in content[name])
             for name in ("static_numbers", "past", "shared_past", "planned", "calendar")

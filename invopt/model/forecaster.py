@@ -8,14 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from invopt.config import ModelConfig
-from invopt.errors import ContractError
 from invopt.features import EncodedPanel, FeatureEncoder, FeatureSpec, model_inputs
 from invopt.files import replacing_folder
 from invopt.forecasts import ForecastArrays
 from invopt.model.network import DemandNetwork, NetworkSizes
+from invopt.model_files import FORMAT_VERSION, HEAD, read_head
 from invopt.panel import Panel
-
-FORMAT_VERSION = 2
 
 
 class Ensemble(nn.Module):
@@ -102,7 +100,7 @@ class Forecaster:
         with replacing_folder(path) as folder:
             self.spec.save(folder / "features.json")
             head = {"format": FORMAT_VERSION, "model": self.config.model_dump(mode="json")}
-            (folder / "model.json").write_text(json.dumps(head, indent=1))
+            (folder / HEAD).write_text(json.dumps(head, indent=1))
             for number, member in enumerate(self.members):
                 arrays = {k: v.cpu().numpy() for k, v in member.state_dict().items()}
                 np.savez(folder / f"member-{number:02d}.npz", **arrays)  # type: ignore[arg-type]
@@ -114,14 +112,7 @@ class Forecaster:
         Raises:
             ContractError: If it is no model, or of another format.
         """
-        file = path / "model.json"
-        if not file.is_file():
-            raise ContractError("Forecaster", "model.json", f"exist in {path}")
-        head = json.loads(file.read_text())
-        if head["format"] != FORMAT_VERSION:
-            raise ContractError(
-                "Forecaster", "format", f"be {FORMAT_VERSION}", examples=[head["format"]]
-            )
+        head = read_head(path)
         spec = FeatureSpec.load(path / "features.json")
         config = ModelConfig.model_validate(head["model"])
         members = [_load_member(p, spec, config) for p in sorted(path.glob("member-*.npz"))]

@@ -241,13 +241,16 @@ def _told(
     first, since = last + 1, panel.num_periods - subject.trained_stop
     since -= config.period if none_came(panel, config.period) else 0
     return Evidence(
-        *dates, not why_not, why_not, valued, drift, reference, trend(records, TREND),
-        likely_causes(valued, drift, by_sample), affected(judged, "location", latest, excess),
-        affected(judged, "product", latest, excess),
-        known_events(panel, first, panel.num_periods + config.period), notes,
-        judged.num_series, 0 if drift is None else len(drift.current),
-        since, panel.timeline.spell(since), _days(panel, subject, since),
-        panel.timeline.spell(config.period), money, records,
+        start=dates[0], end=dates[1], last_day=dates[2], conclusive=not why_not, why_not=why_not,
+        signals=valued, drift=drift, reference=reference, trend=trend(records, TREND),
+        causes=likely_causes(valued, drift, by_sample),
+        locations=affected(judged, "location", latest, excess),
+        products=affected(judged, "product", latest, excess),
+        events=known_events(panel, first, panel.num_periods + config.period), notes=notes,
+        num_series=judged.num_series, num_sampled=0 if drift is None else len(drift.current),
+        new_periods=since, new_data=panel.timeline.spell(since),
+        age_days=_days(panel, subject, since), length=panel.timeline.spell(config.period),
+        excess_cost=money, records=records,
     )  # fmt: skip
 
 
@@ -282,8 +285,11 @@ def _blind(
     """Return the evidence when the model could not be asked."""
     since = panel.num_periods - subject.trained_stop
     return Evidence(
-        *dates, False, why, signals, None, "nothing", [], likely_causes(signals, None, np.zeros(0)),
-        [], [], known_events(panel, first, panel.num_periods), [], panel.num_series, 0,
-        since, panel.timeline.spell(since), _days(panel, subject, since),
-        panel.timeline.spell(config.period), 0.0, pd.DataFrame(),
+        start=dates[0], end=dates[1], last_day=dates[2], conclusive=False, why_not=why,
+        signals=signals, drift=None, reference="nothing", trend=[],
+        causes=likely_causes(signals, None, np.zeros(0)), locations=[], products=[],
+        events=known_events(panel, first, panel.num_periods), notes=[], num_series=panel.num_series,
+        num_sampled=0, new_periods=since, new_data=panel.timeline.spell(since),
+        age_days=_days(panel, subject, since), length=panel.timeline.spell(config.period),
+        excess_cost=0.0, records=pd.DataFrame(),
     )  # fmt: skip

@@ -9,6 +9,7 @@ import pandas as pd
 
 from invopt.config import MonitoringConfig
 from invopt.evaluation import Forecasts
+from invopt.files import is_whole_parquet
 from invopt.monitoring.signals import SERVING, Signal
 from invopt.panel import Panel
 
@@ -50,11 +51,12 @@ def read_served(
     Returns:
         None where nothing was logged.
     """
-    if not any(folder.glob("*/part-*.parquet")):
+    whole = [str(f) for f in sorted(folder.glob("*/part-*.parquet")) if is_whole_parquet(f)]
+    if not whole:
         return None
     since = panel.timeline.date(panel.num_periods - period)
     with duckdb.connect(config={"memory_limit": "512MB", "threads": 1}) as connection:
-        files = _literal(f"{folder}/*/part-*.parquet")
+        files = f"[{', '.join(map(_literal, whole))}]"
         connection.execute(
             f"CREATE VIEW served AS SELECT * FROM read_parquet({files}, hive_partitioning=false) "
             f"WHERE NOT what_if AND served_at >= TIMESTAMPTZ '{since:%Y-%m-%d} 00:00:00+00'"

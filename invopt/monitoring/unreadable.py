@@ -26,7 +26,8 @@ def unreadable_evidence(
     )
     earlier: list[dict[str, Any]] = [] if known is None else trend(known, TREND)
     return Evidence(
-        *period, conclusive=False, why_not=why, signals=[signal], drift=None, reference="nothing",
+        start=period[0], end=period[1], last_day=period[2], conclusive=False, why_not=why,
+        signals=[signal], drift=None, reference="nothing",
         trend=earlier, causes=[], locations=[], products=[], events=[], notes=[], num_series=0,
         num_sampled=0, new_periods=0, new_data="", age_days=0, length="", excess_cost=0.0,
         records=pd.DataFrame(),

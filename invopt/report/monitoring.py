@@ -7,7 +7,7 @@ from typing import Any
 
 from invopt.files import read_json
 from invopt.report import plots
-from invopt.report.page import render, write_page
+from invopt.report.page import drawing, render, write_page
 
 Notify = Callable[[str], None]
 _SHOWN = 15  # columns, those nearest to their limit
@@ -36,9 +36,19 @@ def write_monitoring_report(
         notify: Called with a line of progress.
     """
     content = read_json(decision)
+    text = prometheus_text(content, model)
+    for file in metrics:
+        write_page(file, text)
+    with drawing(out, f"{model}: {content['start']} to {content['last_day']}", notify):
+        page = _page(content, model, command, console)
+        write_page(out, page)
+        notify(f"report of {len(page) / 1e6:.1f} MB")
+
+
+def _page(content: dict[str, Any], model: str, command: str, console: str) -> str:
     signals = sorted(content["signals"], key=lambda s: (_KINDS.index(s["kind"]), s["name"]))
     distances = content["drift"][:_SHOWN]
-    page = render(
+    return render(
         "monitoring.html.j2",
         title=f"{model}: {content['start']} to {content['last_day']}",
         content=content,
@@ -52,11 +62,6 @@ def write_monitoring_report(
         scale=max((max(d["score"], d["threshold"]) for d in distances), default=1.0),
         footer="invopt",
     )
-    write_page(out, page)
-    text = prometheus_text(content, model)
-    for file in metrics:
-        write_page(file, text)
-    notify(f"report of {len(page) / 1e6:.1f} MB")
 
 
 def runbook(signal: str) -> str:

@@ -1,6 +1,10 @@
 """Pages from templates: one HTML file that needs nothing else."""
 
+import html
 import math
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +39,20 @@ def write_page(path: Path | str, page: str) -> None:
     """Write a page aside and rename it."""
     with replacing_file(path) as partial:
         partial.write_text(page)
+
+
+@contextmanager
+def drawing(path: Path | str, title: str, notify: Callable[[str], None]) -> Iterator[None]:
+    """Leave a page that says why where it cannot be drawn: no page holds back what it is about."""
+    try:
+        yield
+    except Exception as err:  # drawing has many ways to fail on names and numbers of others
+        traceback.print_exc()
+        why = f"{type(err).__name__}: {err}"
+        notify(f"the page cannot be drawn ({why}); everything else of this run is complete")
+        text = f"This page could not be drawn: {why}. Everything else of the run is complete."
+        head = f"<!doctype html><meta charset=utf-8><title>{html.escape(title)}</title>"
+        write_page(path, f"{head}<h1>{html.escape(title)}</h1><p>{html.escape(text)}</p>\n")
 
 
 def number(value: float | None) -> str:

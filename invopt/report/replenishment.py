@@ -14,7 +14,7 @@ from invopt.inventory.costs import last_prices, terms_of
 from invopt.inventory.whatif import Outlook, frontier, marginal_costs, outlook, with_lead_time
 from invopt.panel import Panel, iter_panels
 from invopt.report import plots, stock_plots
-from invopt.report.page import render, write_page
+from invopt.report.page import drawing, render, write_page
 
 Notify = Callable[[str], None]
 NUM_SERIES, NUM_ROWS, NUM_CATEGORIES, HISTORY = 8, 15, 12, 60
@@ -34,6 +34,13 @@ def write_replenishment_report(
         out: File to write.
         notify: Called with a line of progress.
     """
+    with drawing(out, f"{config['name']}: replenishment", notify):
+        page = _page(source, forecast, orders, config)
+        write_page(out, page)
+        notify(f"report of {len(page) / 1e6:.1f} MB")
+
+
+def _page(source: str, forecast: str, orders: str, config: dict[str, Any]) -> str:
     run = Config.model_validate(config)
     head = read_json(Path(forecast) / "forecast.json")
     quantiles = tuple(head["level_quantiles"])
@@ -42,7 +49,7 @@ def write_replenishment_report(
     plan["exception"] = plan["exception"].fillna("")
     now, scenarios, curve, categories = _outlooks(Path(source), Path(forecast), quantiles, run)
     plan["category"] = categories
-    page = render(
+    return render(
         "replenishment.html.j2",
         title=f"{run.name}: replenishment",
         review_date=plan["review_date"].iloc[0],
@@ -64,8 +71,6 @@ def write_replenishment_report(
             "levels": stock_plots.levels(*_examples(Path(source), plan, run.inventory)),
         },
     )
-    write_page(out, page)
-    notify(f"report of {len(page) / 1e6:.1f} MB")
 
 
 def _outlooks(

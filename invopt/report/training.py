@@ -9,7 +9,7 @@ import pandas as pd
 from invopt.files import read_json
 from invopt.report import plots
 from invopt.report.data import quality_values
-from invopt.report.page import render, write_page
+from invopt.report.page import drawing, render, write_page
 
 Notify = Callable[[str], None]
 
@@ -25,6 +25,13 @@ def write_training_report(
         out: File to write.
         notify: Called with a line of progress.
     """
+    with drawing(out, f"{config['name']}: training", notify):
+        page = _page(files, config)
+        write_page(out, page)
+        notify(f"report of {len(page) / 1e6:.1f} MB")
+
+
+def _page(files: dict[str, str], config: dict[str, Any]) -> str:
     assessment = read_json(Path(files["assessment"]) / "metrics.json")
     explanation = read_json(files["explanation"])
     verdict = read_json(files["verdict"])
@@ -35,7 +42,7 @@ def write_training_report(
     candidates = assessment["judged"]
     cutoff = fans.loc[fans["mean"].notna(), "ds"].min() - pd.Timedelta(days=1)
     example = _example(explanation)
-    page = render(
+    return render(
         "training.html.j2",
         title=f"{config['name']}: training",
         verdict=verdict,
@@ -67,8 +74,6 @@ def write_training_report(
             "parallel": plots.parallel_coordinates(trials),
         },
     )
-    write_page(out, page)
-    notify(f"report of {len(page) / 1e6:.1f} MB")
 
 
 def _validation(found: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from invopt.attribution import load_reference
 from invopt.config import Config, ModelConfig
 from invopt.errors import ContractError
 from invopt.features import FeatureSpec
+from invopt.model_files import read_head, verify
 from serving.answers.network import Inputs, LocalNetwork, Network, RemoteNetwork
 
 Section = TypeVar("Section", bound=BaseModel)
@@ -66,13 +68,17 @@ def load_champion(
         token: Bearer token of the predictor.
 
     Raises:
-        ContractError: If a file is missing or cannot be read.
+        ContractError: If a file is missing, differs from what was registered, cannot be read or is
+            of another format.
     """
+    verify(path)
+    head, training = read_head(path), _read(path, "training.json")
     try:
         spec = FeatureSpec.load(_file(path, "features.json"))
+    except ContractError:
+        raise
     except (ValueError, KeyError, TypeError) as err:
         raise ContractError("Model", "features.json", f"be readable in {path}") from err
-    head, training = _read(path, "model.json"), _read(path, "training.json")
     network: Network = (
         RemoteNetwork(name, predictor, path, predictor_seconds, token)
         if predictor
@@ -85,15 +91,24 @@ def load_champion(
         _parsed(ModelConfig, head, "model", path),
         _parsed(Config, training, "config", path),
         network,
-        load_reference(reference) if reference.is_file() else None,
+        _reference(reference) if reference.is_file() else None,
     )
+
+
+def _reference(file: Path) -> Inputs:
+    try:
+        return load_reference(file)
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as err:
+        raise ContractError("Model", file.name, f"be readable in {file.parent}") from err
 
 
 def _read(path: Path, name: str) -> dict[str, Any]:
     try:
-        content: dict[str, Any] = json.loads(_file(path, name).read_text())
-    except json.JSONDecodeError as err:
+        content = json.loads(_file(path, name).read_text(encoding="utf-8"))
+    except ValueError as err:  # of JSON, or of UTF-8
         raise ContractError("Model", name, f"be readable in {path}") from err
+    if not isinstance(content, dict):
+        raise ContractError("Model", name, f"be a JSON object in {path}")
     return content
 
 

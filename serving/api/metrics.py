@@ -38,5 +38,32 @@ IN_FLIGHT = Gauge("invopt_in_flight", "Requests accepted and not yet answered")
 LOG_LOST = Counter("invopt_prediction_log_lost", "Rows the prediction log dropped", ["reason"])
 SKEW = Gauge("invopt_feature_skew", "Largest online-offline difference of the last probe")
 SKEW_SERIES = Counter("invopt_skew_series", "Series probed for skew, by result", ["result"])
-RELOADS = Counter("invopt_model_reloads", "Models taken into service while running", ["result"])
+RELOADS = Counter(
+    "invopt_model_reloads",
+    "Models and features taken into service while running, and looks for them that failed",
+    ["result"],
+)
+REFRESHED = Gauge(
+    "invopt_refreshed_timestamp_seconds",
+    "When a look for newer models and features last went well, seconds since 1970",
+)
+SERVED = Gauge("invopt_served_version", "1 for the version that answers here", ["model", "version"])
+CHAMPION = Gauge(
+    "invopt_champion_version",
+    "1 for the version that the registry calls champion, 0 for those before",
+    ["model", "version"],
+)
 WITHHELD = Counter("invopt_explanations_withheld", "Attributions that did not add up")
+
+
+_told: dict[Gauge, tuple[str, str]] = {}
+
+
+def tell(gauge: Gauge, model: str, version: str) -> None:
+    """Let a gauge name one version; the one it named before is 0."""
+    now = (model, version)
+    before = _told.get(gauge, now)
+    if before != now:
+        gauge.labels(*before).set(0)
+    _told[gauge] = now
+    gauge.labels(*now).set(1)

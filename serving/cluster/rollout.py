@@ -38,6 +38,7 @@ class Rollout:
         release: To be served.
         limits: It must stay inside.
         unique_ids: Series to ask for.
+        token: Bearer token of its pods, "" for none.
     """
 
     def __init__(
@@ -46,7 +47,9 @@ class Rollout:
         release: Release,
         limits: DeploymentConfig,
         unique_ids: Sequence[str],
+        token: str = "",
     ) -> None:
+        self.token = token
         self.service, self.release, self.limits = service, release, limits
         self.unique_ids = list(unique_ids)
         self.steps: list[dict[str, Any]] = []
@@ -186,7 +189,7 @@ class Rollout:
         self.service.drop_autoscaler(self.release)
 
     def _ask(self, address: str) -> Answers:
-        return ask(address, self.service.name, self.unique_ids, self.limits.batch_size)
+        return ask(address, self.service.name, self.unique_ids, self.limits.batch_size, self.token)
 
     def _note(self, what: str, **content: Any) -> None:
         self.steps.append({"step": what, "time": time.time()} | content)

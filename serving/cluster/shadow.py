@@ -72,8 +72,18 @@ class Comparison:
         return asdict(self)
 
 
-def ask(address: str, model: str, unique_ids: Sequence[str], batch_size: int) -> Answers:
-    """Ask a server for the decisions of some series, in batches; nothing is raised."""
+def ask(
+    address: str, model: str, unique_ids: Sequence[str], batch_size: int, token: str = ""
+) -> Answers:
+    """Ask a server for the decisions of some series, in batches; nothing is raised.
+
+    Args:
+        address: Of the server.
+        model: Name in the URLs.
+        unique_ids: Series.
+        batch_size: Series per request.
+        token: Bearer token, "" for none.
+    """
     decisions: dict[str, dict[str, Any]] = {}
     seconds, failures = [], []
     for first in range(0, len(unique_ids), batch_size):
@@ -83,6 +93,7 @@ def ask(address: str, model: str, unique_ids: Sequence[str], batch_size: int) ->
             found = _post(
                 f"{address}/v1/models/{model}:predict",
                 {"instances": [{"unique_id": name} for name in batch]},
+                token,
             )["predictions"]
             decisions |= {str(d["unique_id"]): d for d in found}
         except (OSError, ValueError, KeyError, TypeError) as err:
@@ -131,9 +142,12 @@ def _total(answers: Answers, name: str) -> float | None:
     return float(np.sum(mean)) if mean else None
 
 
-def _post(url: str, body: dict[str, Any]) -> dict[str, Any]:
+def _post(url: str, body: dict[str, Any], token: str) -> dict[str, Any]:
+    headers = {"Content-Type": "application/json"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
     request = urllib.request.Request(  # noqa: S310  (addresses come from the service's status)
-        url, json.dumps(body).encode(), {"Content-Type": "application/json"}
+        url, json.dumps(body).encode(), headers
     )
     try:
         with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310

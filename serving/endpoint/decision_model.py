@@ -9,7 +9,6 @@ from typing import Any, Protocol
 from kserve import InferRequest, InferResponse
 from kserve.utils.utils import generate_uuid
 
-from invopt.errors import InvalidInputError
 from serving.answers.decider import Ask, Decider
 from serving.answers.loaded_model import Champion
 from serving.api import metrics
@@ -22,16 +21,13 @@ from serving.endpoint.protocols import (
     v1_answer,
     v2_arrays,
 )
-from serving.endpoint.queue import PROGRESS, Batcher, GatedModel
+from serving.endpoint.queue import MAX_ID, PROGRESS, REQUEST_ID, Batcher, GatedModel
 from serving.endpoint.tensors import response_of, wanted_of
 
 _logger = logging.getLogger(__name__)
 # Instances of requests that are answered together; larger requests have a thread of their own.
 _SMALL = 16
 _TOGETHER = 64
-# Header of a request's id, the caller's or ours: `invopt why ID` tells how it was answered.
-REQUEST_ID = "x-request-id"
-_MAX_ID = 200
 Finish = Callable[[list[dict[str, Any]]], bytes | InferResponse]
 
 
@@ -69,6 +65,9 @@ class DecisionModel(GatedModel):
             self._answers, _TOGETHER
         )
         self.decider, self.source, self._load = decider, source, load
+        self._features = decider.features.published
+        version = decider.model.champion.version
+        metrics.tell(metrics.SERVED, name, version.removeprefix(f"{name}-"))
 
     def load(self) -> bool:
         """Answer once before traffic comes; ready when model and store are."""
@@ -79,31 +78,31 @@ class DecisionModel(GatedModel):
             _logger.warning("the feature store does not answer yet")
         return bool(self.ready)
 
-    def refresh(self) -> None:
-        """Take a newer champion, or newly published features, into service.
-
-        A model that cannot be loaded stays out; the one at work stays in.
-        """
+    def look_at_store(self) -> None:
+        """Become ready once the feature store answers, where it did not at the start."""
         if not self.ready:
             self.load()
+
+    def take_newer_model(self) -> None:
+        """Take a newer champion into service; one that cannot be loaded stays out."""
+        path, version = self.source.latest()
+        if f"{self.name}-{version}" != self.decider.model.champion.version:
+            self._take(self._load(path, version))
+
+    def take_newer_features(self) -> None:
+        """Take newly published features into service."""
         features = self.decider.features
-        champion = self.decider.model.champion
-        try:
-            path, version = self.source.latest()
-            changed = f"{self.name}-{version}" != champion.version
-            if changed:
-                champion = self._load(path, version)
-            if features.version() != features.published:
-                features.reload()
-                changed = True
-        except (InvalidInputError, OSError) as err:
-            metrics.RELOADS.labels("failed").inc()
-            _logger.warning("%s stays in service: %s", champion.version, err)
-            return
-        if changed:
-            self.decider.take(champion)
-            metrics.RELOADS.labels("taken").inc()
-            _logger.info("%s is in service", champion.version)
+        if features.version() != features.published:
+            features.reload()
+        if features.published != self._features:
+            self._take(self.decider.model.champion)
+            self._features = features.published
+
+    def _take(self, champion: Champion) -> None:
+        self.decider.take(champion)
+        metrics.RELOADS.labels("taken").inc()
+        metrics.tell(metrics.SERVED, self.name, champion.version.removeprefix(f"{self.name}-"))
+        _logger.info("%s is in service", champion.version)
 
     async def predict(
         self,
@@ -117,11 +116,9 @@ class DecisionModel(GatedModel):
             progress.reached_model = True
         protocol = "v2" if isinstance(payload, InferRequest) else "v1"
         request_id = _request_id(payload, headers or {})
-        try:
-            answer = await self._predict(payload, request_id)
-        except RequestFailedError as err:
-            metrics.REQUESTS.labels(protocol, err.code.value).inc()
-            raise
+        if progress is not None:
+            progress.request_id = request_id
+        answer = await self._predict(payload, request_id)
         metrics.REQUESTS.labels(protocol, "answered").inc()
         if isinstance(answer, bytes) and response_headers is not None:
             response_headers.update({"content-type": "application/json", REQUEST_ID: request_id})
@@ -180,7 +177,7 @@ class DecisionModel(GatedModel):
 def _request_id(payload: dict[str, Any] | InferRequest, headers: dict[str, str]) -> str:
     """Return the caller's id of a request, as far as the log keeps it, or a new one."""
     given = payload.id if isinstance(payload, InferRequest) else None
-    return str(given or headers.get(REQUEST_ID) or generate_uuid())[:_MAX_ID]
+    return str(given or headers.get(REQUEST_ID) or generate_uuid())[:MAX_ID]
 
 
 def _finished(finish: Finish, answers: list[dict[str, Any]]) -> bytes | InferResponse | Exception:

@@ -8,12 +8,13 @@ from kserve.errors import ModelNotReady
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 from kserve.protocol.grpc import grpc_predict_v2_pb2_grpc
 from kserve.protocol.grpc.servicer import InferenceServicer
+from kserve.utils.utils import generate_uuid
 
 from serving.api.contract import ErrorCode
 from serving.api.errors import RequestFailedError
 from serving.endpoint.faults import refused
-from serving.endpoint.guards import authorize, failure_of
-from serving.endpoint.queue import PROGRESS, Progress
+from serving.endpoint.guards import authorize, failed
+from serving.endpoint.queue import MAX_ID, PROGRESS, Progress
 from serving.endpoint.routes import SERVER_METADATA, model_metadata, model_of
 from serving.endpoint.tensors import known, refused_input
 from serving.settings import ServerSettings
@@ -97,7 +98,8 @@ class _Guarded:
         is_open = not self._token or name in _OPEN_TO_ALL
 
         async def guarded(request: Any, context: Any) -> Any:
-            progress = Progress()
+            given = str(getattr(request, "id", ""))[:MAX_ID]
+            progress = Progress(protocol="v2", request_id=given or generate_uuid())
             PROGRESS.set(progress)
             try:
                 if not is_open:
@@ -107,7 +109,7 @@ class _Guarded:
             except grpc.aio.AbortError:
                 raise
             except Exception as err:
-                failure = failure_of(err, reached_model=progress.reached_model)
+                failure = failed(err, progress)
                 status = _STATUS.get(failure.code, grpc.StatusCode.INTERNAL)
                 await context.abort(status, f"{failure.code.value}: {failure.message}")
 

@@ -5,13 +5,17 @@ import logging
 
 import kserve.errors
 import orjson
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from serving.api import metrics
 from serving.api.contract import ErrorCode
 from serving.api.errors import STATUS, RequestFailedError
 from serving.endpoint.faults import not_json
+from serving.endpoint.queue import Progress
 
 _logger = logging.getLogger(__name__)
+_MAX_TEXT = 500
 UNAVAILABLE = (
     kserve.errors.ModelNotReady,
     kserve.errors.ServerNotReady,
@@ -41,8 +45,32 @@ def failure_of(err: Exception, *, reached_model: bool) -> RequestFailedError:
         return RequestFailedError(
             ErrorCode.INVALID_REQUEST, "the body is not a request of KServe's protocol."
         )
-    _logger.error("a request failed", exc_info=err)
     return RequestFailedError(ErrorCode.INTERNAL, "something went wrong here; it has been logged.")
+
+
+def failed(err: Exception, progress: Progress) -> RequestFailedError:
+    """Return what a caller is told of an exception, once it is counted and in the log."""
+    if progress.failure is not None:
+        return progress.failure
+    failure = failure_of(err, reached_model=progress.reached_model)
+    progress.failure = failure
+    metrics.REQUESTS.labels(progress.protocol, failure.code.value).inc()
+    is_ours = failure.code is ErrorCode.INTERNAL
+    # What libraries refuse before the model may be a fault of ours all the same.
+    is_known = isinstance(err, (RequestFailedError, HTTPException, RequestValidationError))
+    unknown = failure.code is ErrorCode.INVALID_REQUEST and not is_known
+    _logger.log(
+        logging.ERROR if is_ours else logging.INFO,
+        "request %s failed: %d %s: %s",
+        _printable(progress.request_id), failure.status, failure.code.value,
+        _printable(failure.message), exc_info=err if is_ours or unknown else None,
+    )  # fmt: skip
+    return failure
+
+
+def _printable(text: str) -> str:
+    """Return a caller's text as it may stand in one line of a log."""
+    return "".join(c if c.isprintable() else "?" for c in text[:_MAX_TEXT])
 
 
 def authorize(header: str, token: str) -> None:

@@ -7,6 +7,7 @@ guards.
 
 import asyncio
 import contextlib
+import functools
 import gc
 import logging
 import signal
@@ -23,16 +24,18 @@ from fastapi.responses import JSONResponse
 from kserve import ModelServer
 from kserve.model_server import app
 from kserve.protocol.rest.server import RESTServer, TimingMiddleware
+from kserve.utils.utils import generate_uuid
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from invopt.errors import InvalidInputError
 from serving.api.contract import ErrorCode
 from serving.api.errors import RequestFailedError
+from serving.endpoint.connections import BoundedConnection, connection_limit
 from serving.endpoint.grpc import start_grpc
-from serving.endpoint.guards import UNAVAILABLE, authorize, failure_of
+from serving.endpoint.guards import UNAVAILABLE, authorize, failed
 from serving.endpoint.openapi import add_contract
-from serving.endpoint.queue import PROGRESS, GatedModel, Progress
+from serving.endpoint.queue import MAX_ID, PROGRESS, REQUEST_ID, GatedModel, Progress
 from serving.endpoint.routes import add_open_inference
 from serving.settings import ServerSettings
 
@@ -65,7 +68,9 @@ class Guard:
         if scope["type"] != "http":
             await self.inner(scope, receive, send)
             return
-        progress = Progress()
+        progress = Progress(protocol=_protocol(scope["path"]), request_id=_request_id(scope))
+        # Where a caller sends nothing, nothing the caller sent can be at fault.
+        progress.reached_model = scope["method"] in ("GET", "HEAD")
         PROGRESS.set(progress)
         started = False
 
@@ -80,11 +85,12 @@ class Guard:
             scope = _as_json(scope)
             await self.inner(scope, _replayed(body, receive), sending)
         except Exception as err:
+            # Starlette raises once more what its handler has answered.
+            failure = failed(err, progress)
             if not started:
-                failure = failure_of(err, reached_model=progress.reached_model)
                 if failure.code is ErrorCode.TOO_LARGE:
                     await self._drain(receive)
-                await _response(failure)(scope, receive, send)
+                await _response(failure, progress)(scope, receive, send)
 
     def _check(self, scope: Message) -> None:
         path = scope["path"]
@@ -165,8 +171,17 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-def _response(failure: RequestFailedError) -> JSONResponse:
-    headers = dict(failure.headers)
+def _protocol(path: str) -> str:
+    return path[1:3] if path.startswith(("/v1/", "/v2/")) else "other"
+
+
+def _request_id(scope: Message) -> str:
+    given = dict(scope["headers"]).get(REQUEST_ID.encode(), b"").decode("latin-1")
+    return given[:MAX_ID] or generate_uuid()
+
+
+def _response(failure: RequestFailedError, progress: Progress) -> JSONResponse:
+    headers = {REQUEST_ID: progress.request_id, **failure.headers}
     if failure.code in _LATER:
         headers["Retry-After"] = _LATER[failure.code]
     if failure.code is ErrorCode.UNAUTHORIZED:
@@ -176,7 +191,7 @@ def _response(failure: RequestFailedError) -> JSONResponse:
 
 async def _told(_request: Request, err: Exception) -> JSONResponse:
     progress = PROGRESS.get(Progress())
-    return _response(failure_of(err, reached_model=progress.reached_model))
+    return _response(failed(err, progress), progress)
 
 
 def guarded_app(model: GatedModel, server: ModelServer, settings: ServerSettings) -> Guard:
@@ -190,7 +205,7 @@ def guarded_app(model: GatedModel, server: ModelServer, settings: ServerSettings
         kserve.errors.UnsupportedProtocol, *UNAVAILABLE,
     ):  # fmt: skip
         app.add_exception_handler(kind, _told)
-    app.exception_handlers.pop(Exception, None)  # the guard answers those
+    app.add_exception_handler(Exception, _told)
     add_open_inference(app, server.dataplane)
     add_contract(app, model.name)
     # KServe times requests for a log that is silent here; invopt_stage_seconds says more.
@@ -237,6 +252,8 @@ async def serve(
             guarded_app(model, server, settings),
             host=settings.host,
             port=settings.port,
+            http=functools.partial(BoundedConnection, settings, connection_limit(settings)),
+            ws="none",
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=10,

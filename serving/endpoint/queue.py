@@ -20,15 +20,28 @@ from serving.api import metrics
 from serving.api.contract import ErrorCode
 from serving.api.errors import RequestFailedError
 
+# Header of a request's id, the caller's or ours: `invopt why ID` tells how it was answered.
+REQUEST_ID = "x-request-id"
+MAX_ID = 200
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 @dataclass
 class Progress:
-    """How far a request came; faults before the model are the caller's."""
+    """How far a request came; faults before the model are the caller's.
+
+    Attributes:
+        reached_model: Whether the model has it.
+        protocol: v1, v2 or other, for the metrics.
+        request_id: The caller's or ours, for the log.
+        failure: What the caller was told, once that is so.
+    """
 
     reached_model: bool = False
+    protocol: str = "v2"
+    request_id: str = "-"
+    failure: RequestFailedError | None = None
 
 
 PROGRESS: contextvars.ContextVar[Progress] = contextvars.ContextVar("progress")

@@ -20,7 +20,7 @@ from serving.cluster.inference_service import (
 from serving.cluster.kubernetes import terminable
 from serving.cluster.rollout import Rollout, return_to_previous
 from serving.deployment import Deployment
-from serving.loop.local_release import deploy_local
+from serving.loop.local_release import deploy_local, server_token
 from serving.settings import DEPLOYER, Settings
 from serving.stores.deployment_record import NO_IMAGE, grounds, image_of, software
 from serving.stores.registry import Registry
@@ -52,7 +52,8 @@ def deploy(
         registry.evidence_path(run.name, version), registry.snapshot_of(run.name, version)
     )
     deployed = ways[way](deployment, run, version, notify)
-    write_json(out, {"deployer": way} | deployed | found | {"software": software()})
+    model = registry.version_of(run.name, version).sha256
+    write_json(out, {"deployer": way, "model": model} | deployed | found | {"software": software()})
     registry.keep_evidence(run.name, version, Path(out))
     return registry.champion_version(run.name)
 
@@ -94,9 +95,8 @@ def roll_back(
             f"in {registry.settings.tracking_uri} version {kept.version} of {name} is not "
             f"what {service} served before ({kept.source}). {_REACH}"
         )
-    version = return_to_previous(found, DeploymentConfig())
-    registry.make_champion(name, version)
-    return version
+    return_to_previous(found, DeploymentConfig())
+    return _crown(registry, name, found)
 
 
 def roll_back_local(registry: Registry, model: str | None, notify: Notify) -> str:
@@ -114,6 +114,7 @@ def roll_back_local(registry: Registry, model: str | None, notify: Notify) -> st
             f"{name} has had no champion before version {now or 'none'}: there is nothing to go "
             "back to. Run the training pipeline for another version."
         )
+    registry.version_path(name, before)  # damaged or gone, it must not become champion
     notify(f"going back from {now} to {before}")
     registry.make_champion(name, before)
     return before
@@ -139,6 +140,19 @@ def _known_champion(registry: Registry, name: str) -> str:
     return registry.champion_version(name)
 
 
+def _crown(registry: Registry, name: str, service: InferenceService) -> str:
+    """Make what a service serves the champion; returns its version.
+
+    Of two promotions or rollbacks at once each looks again after it wrote: whichever writes last
+    has seen what is served in the end.
+    """
+    while True:
+        served, champion = served_release(service.read()["spec"]), registry.champion_version(name)
+        if served is None or served.version == champion or not _holds(registry, name, served):
+            return champion
+        registry.make_champion(name, served.version)
+
+
 def _holds(registry: Registry, name: str, release: Release) -> bool:
     """Return whether the registry has this version with these files."""
     known = release.version in {v for n, v in registry.registered_versions() if n == name}
@@ -162,7 +176,7 @@ def known_series(settings: Settings, num: int) -> list[str]:
 def _in_a_process(
     deployment: Deployment, run: Config, version: str, notify: Notify
 ) -> dict[str, Any]:
-    deploy_local(deployment, run.name, version, notify)
+    deploy_local(deployment, run.name, version, notify, run.deployment.ready_minutes)
     return {"version": version, "images": {"job": NO_IMAGE, "server": NO_IMAGE}}
 
 
@@ -174,7 +188,8 @@ def _in_the_cluster(
     release = Release(version, registry.model_source(run.name, version))
     names = known_series(deployment.settings, run.deployment.num_series)
     with terminable():
-        evidence = Rollout(service, release, run.deployment, names).run()
-    registry.make_champion(run.name, version)
+        token = server_token(deployment)
+        evidence = Rollout(service, release, run.deployment, names, token).run()
+    _crown(registry, run.name, service)
     job = image_of(cluster.items("pods"), platform.node())
     return evidence | {"images": {"job": job, "server": evidence["images"]}}

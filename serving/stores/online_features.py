@@ -137,13 +137,15 @@ class OnlineFeatures:
 
     def reload(self) -> None:
         """Read again what was published: layout and definitions."""
-        self.layout: TableLayout = read_layout(self.settings)
-        self.published = self.version()
-        self.newest = _newest(self.settings)
+        # All of it, or nothing: what cannot be read now is read again in a while.
+        published, layout = self.version(), read_layout(self.settings)
+        newest = _newest(self.settings)
         self.store.refresh_registry()
         names = ["series_window", "stock_position", "last_forecast"]
-        names += ["group_window"] if self.layout.group_channels else []
+        names += ["group_window"] if layout.group_channels else []
         self.views = {name: self.store.get_feature_view(name) for name in names}
+        self.layout: TableLayout = layout
+        self.published, self.newest = published, newest
         with self._lock:
             self._groups, self._asked, self._groups_at = {}, set(), float("-inf")
 

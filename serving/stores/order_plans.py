@@ -1,10 +1,9 @@
 """The plans of past reviews, kept in the workspace: one file per model and review date."""
 
 import csv
-import shutil
 from pathlib import Path
 
-from invopt.files import replacing_file
+from invopt.files import copy_whole
 
 _COMPARED = 2  # reviews: the latest, and the one it is compared with
 
@@ -24,8 +23,7 @@ def last_plan(plans: Path, name: str, before: str) -> Path | None:
 
 def keep_plan(plans: Path, name: str, review_date: str, plan: str) -> None:
     """Keep a review's plan, in place of an earlier one of the same review."""
-    with replacing_file(plans / name / f"{review_date}.csv") as partial:
-        shutil.copyfile(plan, partial)
+    copy_whole(Path(plan), plans / name / f"{review_date}.csv")
 
 
 def plans_of(plans: Path, unique_id: str) -> list[tuple[str, str, dict[str, str]]]:

@@ -55,10 +55,10 @@ import pyarrow.parquet as pq
 from pyarrow import compute
 from pyarrow.dataset import dataset
 
+from invopt.files import is_whole_parquet
 from invopt.inventory.costs import LIMITS
 
 _LOGGER = logging.getLogger(__name__)
-_MAGIC = b"PAR1"
 
 PRICED = ("price", "list_price", "unit_cost", "pack_size", "min_order", "holding_cost",
           "stockout_cost", *LIMITS)  # fmt: skip
@@ -289,19 +289,10 @@ def latest_of(folder: Path, unique_id: str) -> pa.Table:
 def _files(folder: Path) -> list[Path]:
     """Return the whole files of a log, oldest first; one that a power cut left is said and left."""
     files = sorted(folder.glob("*/part-*.parquet"))
-    broken = [file for file in files if not _is_whole(file)]
+    broken = [file for file in files if not is_whole_parquet(file)]
     if broken:
         _LOGGER.warning(
             "%d files of the prediction log are no whole parquet files and are left out, e.g. %s: "
             "delete them.", len(broken), broken[0],
         )  # fmt: skip
     return [file for file in files if file not in broken]
-
-
-def _is_whole(file: Path) -> bool:
-    """Return whether a parquet file ends as one."""
-    with file.open("rb") as content:
-        if content.seek(0, os.SEEK_END) <= 2 * len(_MAGIC):
-            return False
-        content.seek(-len(_MAGIC), os.SEEK_END)
-        return content.read() == _MAGIC

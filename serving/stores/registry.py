@@ -15,12 +15,18 @@ from typing import Any
 import yaml
 
 from invopt.errors import InvalidInputError
+from invopt.model_files import verify, write_sums
 from serving.settings import Settings
 from serving.stores.databases import make_database
 from serving.stores.deployment_record import DEPLOYMENT
 from serving.stores.model_store import ModelStore
 
-CHAMPION, PREVIOUS = "champion", "previous"
+CHAMPION = "champion"
+# Tag of a version: the champion it took over from. Written before the alias moves, so that there is
+# one fact that changes, and a process that is killed leaves either champion with its own way back.
+_AFTER = "after"
+_PREVIOUS = "previous"  # alias that versions of invopt before this tag wrote
+_SHA256 = "sha256"
 _LOGGERS = ("mlflow", "alembic")
 _JOB = "invopt.run"
 _LOADER = "serving.mlflow_model"
@@ -39,12 +45,16 @@ class Registered:
         version: Its number.
         snapshot: Name of the data it was trained on, "" where it was not told.
         since: When it was registered, UTC.
+        source: Where its folder lies, URL or path.
+        sha256: Of its files' hashes, "" where it was registered without.
     """
 
     name: str
     version: str
     snapshot: str
     since: datetime
+    source: str
+    sha256: str
 
 
 class Registry:
@@ -104,6 +114,7 @@ class Registry:
         partial.chmod(0o755)  # mkdtemp's own is for one user only, and servers read as another
         shutil.copytree(model, partial / "model")
         _describe(partial / "model")
+        sha256 = write_sums(partial / "model")
         for item in map(Path, evidence):
             copy = shutil.copytree if item.is_dir() else shutil.copy2
             (partial / "evidence").mkdir(exist_ok=True)
@@ -118,7 +129,7 @@ class Registry:
             name,
             source=f"{place}/model",
             run_id=own,
-            tags={name: value for name, value in tags.items() if value},
+            tags={name: value for name, value in tags.items() if value} | {_SHA256: sha256},
         )
         client.set_terminated(own)
         notify(f"registered {name} version {version.version}")
@@ -155,11 +166,11 @@ class Registry:
         return str(made)
 
     def make_champion(self, name: str, version: str) -> None:
-        """Point the champion alias at a version; the one before is kept as `previous`."""
+        """Point the champion alias at a version, which knows the one before from then on."""
         client = self.client
         current = self.champion_version(name)
         if current and current != version:
-            client.set_registered_model_alias(name, PREVIOUS, current)
+            client.set_model_version_tag(name, version, _AFTER, current)
         client.set_registered_model_alias(name, CHAMPION, version)
 
     def champion_version(self, name: str) -> str:
@@ -169,33 +180,44 @@ class Registry:
 
     def previous_version(self, name: str) -> str:
         """Return the version that was champion before, "" when there was none."""
-        found = self._aliased(name, PREVIOUS)
-        return str(found.version) if found is not None else ""
-
-    def champion_path(self, name: str, *, required: bool = False) -> Path | None:
-        """Return the champion's model folder.
-
-        Raises:
-            InvalidInputError: If it is required and there is none.
-        """
         found = self._aliased(name, CHAMPION)
-        if found is not None:
-            return self._store.local(str(found.source))
-        if required:
-            raise self._no_champion(name)
-        return None
+        if found is None or _AFTER in found.tags:
+            return "" if found is None else str(found.tags[_AFTER])
+        kept = self._aliased(name, _PREVIOUS)
+        return str(kept.version) if kept is not None and kept.version != found.version else ""
+
+    def champion_path(self, name: str) -> Path | None:
+        """Return the champion's model folder, verified; None when there is no champion."""
+        found = self._aliased(name, CHAMPION)
+        return None if found is None else self.files(_registered(found))
 
     def champion_of(self, name: str) -> Registered:
-        """Return what is registered of the champion, without its files.
+        """Return what is registered of the champion; all of it was read at one moment.
 
         Raises:
             InvalidInputError: If there is none.
         """
         found = self._aliased(name, CHAMPION)
         if found is None:
-            raise self._no_champion(name)
-        since = datetime.fromtimestamp(found.creation_timestamp / 1000, UTC)
-        return Registered(name, str(found.version), str(found.tags.get("snapshot", "")), since)
+            raise InvalidInputError(
+                f"there is no champion named {name} in {self.settings.tracking_uri}: "
+                "run the training pipeline first, with the same workspace and configuration."
+            )
+        return _registered(found)
+
+    def files(self, version: Registered) -> Path:
+        """Return the model folder of a version, fetched if need be, with what was registered in it.
+
+        Raises:
+            InvalidInputError: If it cannot be had, or a file differs from what was registered.
+        """
+        path = self.folder(version)
+        verify(path, version.sha256)
+        return path
+
+    def folder(self, version: Registered) -> Path:
+        """Return the model folder of a version, fetched if need be, for one who verifies it."""
+        return self._store.local(version.source)
 
     def champion_run(self, name: str) -> str:
         """Return the id of the pipeline run that made the champion, "" where it was not told."""
@@ -212,8 +234,8 @@ class Registry:
         newest = sorted(found, key=lambda version: -version.creation_timestamp)
         return [(str(version.name), str(version.version)) for version in newest]
 
-    def version_path(self, name: str, version: str) -> Path:
-        """Return the model folder of one version.
+    def version_of(self, name: str, version: str) -> Registered:
+        """Return what is registered of one version.
 
         Raises:
             InvalidInputError: If there is no such version.
@@ -221,11 +243,20 @@ class Registry:
         from mlflow.exceptions import MlflowException  # noqa: PLC0415
 
         try:
-            return self._store.local(self.model_source(name, version))
+            return _registered(self.client.get_model_version(name, version))
         except MlflowException as err:
             raise InvalidInputError(
                 f"no version {version} of {name} in {self.settings.tracking_uri}: {err.message}"
             ) from err
+
+    def version_path(self, name: str, version: str) -> Path:
+        """Return the model folder of one version, verified.
+
+        Raises:
+            InvalidInputError: If there is no such version, or a file differs from what was
+                registered.
+        """
+        return self.files(self.version_of(name, version))
 
     def model_source(self, name: str, version: str) -> str:
         """Return where the model folder of one version lies, URL or path."""
@@ -262,18 +293,23 @@ class Registry:
     def _place_of(self, name: str, version: str) -> str:
         return self.model_source(name, version).removesuffix("/model")
 
-    def _no_champion(self, name: str) -> InvalidInputError:
-        return InvalidInputError(
-            f"there is no champion named {name} in {self.settings.tracking_uri}: "
-            "run the training pipeline first, with the same workspace and configuration."
-        )
-
     def _aliased(self, name: str, alias: str) -> Any:
         client = self.client
         models = client.search_registered_models(f"name = '{name}'")
         if not models or alias not in models[0].aliases:
             return None
         return client.get_model_version_by_alias(name, alias)
+
+
+def _registered(found: Any) -> Registered:
+    return Registered(
+        str(found.name),
+        str(found.version),
+        str(found.tags.get("snapshot", "")),
+        datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
+        str(found.source),
+        str(found.tags.get(_SHA256, "")),
+    )
 
 
 def _versions(client: Any, name: str) -> list[Any]:

@@ -11,6 +11,7 @@ from invopt.errors import InvalidInputError
 from pipelines.cli import main
 from serving.deployment import Deployment
 from serving.loop import release
+from serving.loop.served import served_champion
 from serving.stores.registry import Registry
 from tests.builders import make_config
 from tests.cluster.kserve_world import NAME, PLURAL, Forecasters, KServe, version_of
@@ -210,6 +211,49 @@ def test_a_deployment_that_was_cut_off_before_it_told_the_registry_is_finished_b
     assert [verb for verb, _ in world.api.writes[writes:]] == []
     assert roll_back() == 0
     assert registry.champion_version(MODEL) == "1"
+
+
+def test_orders_are_refused_by_name_while_the_service_serves_another_version(
+    world, as_account, registry
+):
+    as_account("invopt-runner")  # what every step's pod may do is enough to look
+    config = make_config(deployment={"service": NAME}).model_copy(update={"name": MODEL})
+    assert served_champion(Deployment.from_environment(), config.as_parameter()).version == "1"
+    registry.make_champion(MODEL, "2")
+    with pytest.raises(InvalidInputError) as caught:
+        served_champion(Deployment.from_environment(), config.as_parameter())
+    assert (
+        f"version 2 of {MODEL} is champion in the registry, but {NAME} serves version 1: no orders"
+    ) in str(caught.value)
+    assert "`invopt rollback` makes the two agree" in str(caught.value)
+    as_account("invopt-deployer")
+    assert roll_back() == 0
+    assert served_champion(Deployment.from_environment(), config.as_parameter()).version == "1"
+    world.install("")
+    with pytest.raises(InvalidInputError, match=f"{NAME} serves no version"):
+        served_champion(Deployment.from_environment(), config.as_parameter())
+
+
+def test_a_promotion_that_another_one_overtook_leaves_registry_and_endpoint_in_agreement(
+    world, tmp_path, monkeypatch, registry
+):
+    real = Registry.make_champion
+    overtaken = []
+
+    def overtakes(own, name, version):
+        # Between this promotion's look at the service and its word to the registry another
+        # promotion changes the service and tells the registry too.
+        if not overtaken:
+            overtaken.append(version)
+            world.install("1", registry.model_source(MODEL, "1"))
+            real(own, name, "1")
+        real(own, name, version)
+
+    monkeypatch.setattr(Registry, "make_champion", overtakes)
+    assert deploy(tmp_path, ready_minutes=1) == "1"
+    assert overtaken == ["2"]
+    assert registry.champion_version(MODEL) == "1"
+    assert version_of(world.spec()["predictor"]["model"]) == "1"
 
 
 def test_a_rollback_with_another_registry_changes_nothing(world, tmp_path, monkeypatch, capsys):

@@ -1,6 +1,13 @@
 import pytest
 
-from invopt.files import read_json, replacing_file, replacing_folder, write_json
+from invopt.files import (
+    copy_whole,
+    is_whole_parquet,
+    read_json,
+    replacing_file,
+    replacing_folder,
+    write_json,
+)
 
 
 def test_replacing_folder_leaves_the_old_one_when_filling_fails(tmp_path):
@@ -47,3 +54,22 @@ def test_two_writers_of_one_file_do_not_meet_and_the_last_one_stands(tmp_path):
 def test_numbers_that_json_has_no_word_for_become_null(tmp_path):
     write_json(tmp_path / "a" / "b.json", {"x": float("nan"), 1: (float("inf"), 2.5)})
     assert read_json(tmp_path / "a" / "b.json") == {"x": None, "1": [None, 2.5]}
+
+
+def test_a_copy_appears_whole_or_not_at_all(tmp_path):
+    (tmp_path / "from").write_text("new")
+    copy_whole(tmp_path / "from", tmp_path / "folder" / "to")
+    assert (tmp_path / "folder" / "to").read_text() == "new"
+    with pytest.raises(FileNotFoundError):
+        copy_whole(tmp_path / "gone", tmp_path / "folder" / "to")
+    assert (tmp_path / "folder" / "to").read_text() == "new"
+    assert [p.name for p in (tmp_path / "folder").iterdir()] == ["to"]
+
+
+@pytest.mark.parametrize(
+    ("content", "whole"),
+    [(b"PAR1....PAR1", True), (b"PAR1....", False), (b"", False), (b"PAR1PAR1", False)],
+)
+def test_a_parquet_file_that_a_power_cut_left_is_known_by_its_end(tmp_path, content, whole):
+    (tmp_path / "file").write_bytes(content)
+    assert is_whole_parquet(tmp_path / "file") == whole

@@ -11,7 +11,7 @@ import pytest
 from invopt.errors import InvalidInputError
 from pipelines import launch
 from pipelines.cli import main
-from pipelines.local import failure_of
+from pipelines.local import LocalRun, failure_of, gather_orders
 from serving.settings import Settings
 from serving.stores.databases import make_database
 
@@ -140,3 +140,57 @@ def test_two_that_make_one_database_at_a_time_wait_for_each_other(tmp_path):
 def test_a_workspace_at_another_place_has_a_cache_of_its_own(tmp_path):
     one, other = (launch._cache(Settings.of(tmp_path / name)) for name in ("a", "b"))
     assert one.name != other.name
+
+
+def planned(tmp_path, *, ended):
+    """Return a replenishment run whose plan step has written its files, and ended well or not."""
+    run = LocalRun("replenishment", tmp_path / "ws" / "runs" / "replenishment-2")
+    for task, name in (
+        ("plan-orders", "orders"), ("plan-orders", "purchase_orders"),
+        ("plan-orders", "exceptions"), ("forecast-demand", "forecast/forecast.parquet"),
+    ):  # fmt: skip
+        file = run.artifacts / "replenishment-x" / task / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{name}, whole")
+    if ended:
+        (run.artifacts / "replenishment-x" / "plan-orders" / "executor_output.json").write_text("")
+    return run
+
+
+def test_a_step_after_the_orders_that_fails_does_not_hold_them_back(tmp_path, capsys):
+    run = planned(tmp_path, ended=True)
+    assert gather_orders(run)
+    launch._tell_orders(run, tmp_path / "out" / "orders.csv")
+    assert (tmp_path / "out" / "orders.csv").read_text() == "orders, whole"
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "exceptions.csv", "forecast.parquet", "orders.csv", "purchase_orders.csv",
+    ]  # fmt: skip
+    assert f"orders: {tmp_path}/out/orders.csv" in capsys.readouterr().out
+
+
+def test_orders_of_a_plan_that_was_cut_off_or_of_an_earlier_run_are_not_handed_out(tmp_path):
+    run = planned(tmp_path, ended=False)
+    earlier = run.folder.with_name("replenishment-1") / "artifacts" / "x" / "plan-orders"
+    earlier.mkdir(parents=True)
+    (earlier / "executor_output.json").write_text("")
+    (earlier / "orders").write_text("of yesterday")
+    assert not gather_orders(run)
+    assert not (run.folder / "orders.csv").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"[]", b'{"decision": 1}', b"{" * 9999])
+@pytest.mark.parametrize("name", ["verdict.json", "monitoring.json", "orders.csv"])
+def test_whatever_earlier_runs_left_no_later_run_fails_for_it(tmp_path, capsys, name, content):
+    folder = tmp_path / "runs" / "training-20260101-000000"
+    folder.mkdir(parents=True)
+    (folder / name).write_bytes(content)
+    launch._tell_index(Settings.of(tmp_path))
+    assert "all runs: " in capsys.readouterr().out
+    assert "20260101" in (tmp_path / "runs" / "index.html").read_text()
+
+
+def test_a_page_over_all_runs_that_cannot_be_written_fails_nothing(tmp_path, capsys):
+    (tmp_path / "runs" / "index.html").mkdir(parents=True)
+    (tmp_path / "runs" / "index.html" / "x").write_text("")
+    launch._tell_index(Settings.of(tmp_path))
+    assert "the page over all runs was not written: " in capsys.readouterr().out

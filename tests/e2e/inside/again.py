@@ -14,7 +14,7 @@ from serving.deployment import Deployment
 
 name = "demand-forecaster"
 registry = Deployment.from_environment().registry
-champion = registry.champion_path(name, required=True)
+champion = registry.champion_path(name)
 with tempfile.TemporaryDirectory() as place:
     model = Path(shutil.copytree(champion, Path(place) / "model"))
     (model / "note.txt").write_text(f"{uuid.uuid4()}\n")

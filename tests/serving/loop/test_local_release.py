@@ -15,7 +15,9 @@ pytestmark = pytest.mark.slow
 def test_a_version_that_answers_becomes_champion_and_a_broken_one_does_not(shop, tmp_path):
     from serving.loop.local_release import deploy_local
 
-    deployment = Deployment.from_environment({**os.environ, **shop.settings.export()})
+    # Servers here ask for a token: the one that is tried asks for it too.
+    token = {"INVOPT_SERVER_TOKEN": "open sesame"}
+    deployment = Deployment.from_environment({**os.environ, **shop.settings.export(), **token})
     registry, told = deployment.registry, []
     version = registry.register(NAME, str(shop.model), [], {"snapshot": "s"}, told.append)
     assert deploy_local(deployment, NAME, version, told.append) == version
@@ -30,3 +32,20 @@ def test_a_version_that_answers_becomes_champion_and_a_broken_one_does_not(shop,
     with pytest.raises(InvalidInputError, match=r"did not become ready.*model.onnx"):
         deploy_local(deployment, NAME, second, told.append)
     assert registry.champion_version(NAME) == version
+
+
+def test_why_a_server_is_not_ready_names_its_end_its_answer_and_its_last_words(tmp_path):
+    from serving.loop.local_release import _not_ready
+
+    log = tmp_path / "log"
+    log.write_text("/x.py:1: SAWarning: not useful\n  warnings.warn(\nserve: no such model\n\n")
+    assert _not_ready(1, 10, "", log) == (
+        "the server did not become ready: it ended with status 1; "
+        "it last said: serve: no such model"
+    )
+    log.write_text("")
+    assert _not_ready(None, 0.5, '503 {"code": "unavailable"}', log) == (
+        "the server did not become ready: not within 0.5 minutes (deployment.ready_minutes); "
+        'it answered 503 {"code": "unavailable"}; it said nothing'
+    )
+    assert "did not take the token in INVOPT_SERVER_TOKEN" in _not_ready(None, 1, "401 {}", log)

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from invopt.model_files import write_sums
 from pipelines.cli import main
 from serving.api.contract import Instance
 from serving.deployment import Deployment
@@ -153,10 +154,15 @@ def test_a_series_is_told_by_the_last_answer_of_the_endpoint(served, settings):
 @pytest.mark.slow
 def test_what_comes_out_otherwise_is_named_with_both_numbers(served, settings):
     # the model takes sales for weights, not for counts: the order's demand paths hang on it
-    place = Deployment.of(settings.workspace).registry.version_path(NAME, "1") / "features.json"
+    registry = Deployment.of(settings.workspace).registry
+    place = registry.version_path(NAME, "1") / "features.json"
     content = json.loads(place.read_text())
     assert content["is_count"]
     place.write_text(json.dumps(content | {"is_count": False}))
+    lines = told(served, settings)
+    assert [line for line in lines if "again: Model.features.json must hold what was reg" in line]
+    # as if it had been registered so
+    registry._client.set_model_version_tag(NAME, "1", "sha256", write_sums(place.parent))
     lines = told(served, settings)
     again = [line for line in lines if "computed again" in line]
     assert len(again) == 2

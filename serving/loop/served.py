@@ -1,0 +1,52 @@
+"""Orders come from the champion, and only while it is what the endpoint serves."""
+
+from typing import Any
+
+from invopt.config import Config
+from invopt.errors import InvalidInputError
+from serving.cluster.inference_service import InferenceService, Release, served_release
+from serving.deployment import Deployment
+from serving.progress import tell
+from serving.stores.registry import Registered, Registry
+
+
+def served_champion(deployment: Deployment, config: dict[str, Any]) -> Registered:
+    """Return the champion, which is what the endpoint serves.
+
+    On one machine servers follow the registry by themselves; in a cluster the InferenceService is
+    asked.
+
+    Args:
+        deployment: Whose champion it is.
+        config: The whole configuration.
+
+    Raises:
+        InvalidInputError: If there is no champion, or the InferenceService serves another version.
+    """
+    run = Config.model_validate(config)
+    champion = deployment.registry.champion_of(run.name)
+    if deployment.cluster.deployer != "inferenceservice":
+        return champion
+    service = run.deployment.service
+    found = InferenceService(deployment.connect(), service, tell).read()
+    served = served_release(found["spec"])
+    if served != Release(champion.version, champion.source):
+        raise InvalidInputError(
+            f"version {champion.version} of {run.name} is champion in the registry, but {service} "
+            f"serves {'no version' if served is None else f'version {served.version}'}: no orders "
+            "are made from a model that is not served. While a promotion or a rollback is under "
+            "way, run again when it has ended; where one was cut off, `invopt rollback` makes the "
+            "two agree."
+        )
+    return champion
+
+
+def check_still_champion(registry: Registry, name: str, version: str) -> None:
+    """Raise InvalidInputError where a version that forecast is not the champion any more."""
+    champion = registry.champion_version(name)
+    if champion and champion != version:
+        raise InvalidInputError(
+            f"version {version} of {name} made the forecasts, but version {champion} "
+            "became champion meanwhile: no orders are made of the former one's. Run the "
+            "replenishment again."
+        )

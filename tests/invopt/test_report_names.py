@@ -1,0 +1,65 @@
+"""Names of products draw as they are written, and a page that cannot be drawn stops nothing."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from invopt.report import plots
+from invopt.report.page import drawing
+from invopt.report.replenishment import write_replenishment_report
+
+NAMES = [
+    "GIFT CARD $25_$50", "a$b%c$d", "PROMO $$ SAVE $$", "P$_$Q", "$1 off $5", r"$\frac$",
+    "{x}^{2}_{i}", "_under", "x^y_z", "<b>&amp;", "日本語 ж é", "%d %s {0}", "\\",
+]  # fmt: skip
+
+
+def texts(svg):
+    """Return every text of an SVG."""
+    import html
+    import re
+
+    return [html.unescape(t) for t in re.findall(r"<text[^>]*>([^<]*)</text>", str(svg))]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.filterwarnings("ignore:Glyph")
+def test_a_name_draws_as_text_in_every_plot_that_shows_one(name):
+    days = pd.date_range("2024-01-01", periods=60)
+    fan = pd.DataFrame(
+        {"unique_id": name, "ds": days, "y": 1.0, "mean": [np.nan] * 30 + [1.0] * 30}
+    )
+    for column in ("q0.05", "q0.1", "q0.25", "q0.75", "q0.9", "q0.95"):
+        fan[column] = 1.0
+    shown = [plots.fans(fan), plots.importance({name: 1.0, "price": 0.5})]
+    shown.append(plots.money({name: {"money": {"holding_cost": 1.0, "stockout_cost": 2.0}}}))
+    for svg in shown:
+        assert name in texts(svg)
+
+
+def test_a_page_that_cannot_be_drawn_says_why_and_lets_the_run_go_on(tmp_path, capsys):
+    told = []
+    with drawing(tmp_path / "page.html", "demo <1>", told.append):
+        raise KeyError("a <name>")
+    page = (tmp_path / "page.html").read_text()
+    assert "demo &lt;1&gt;" in page
+    assert "This page could not be drawn: KeyError: &#x27;a &lt;name&gt;&#x27;" in page
+    assert told == [
+        "the page cannot be drawn (KeyError: 'a <name>'); everything else of this run is complete"
+    ]
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_plan_without_a_page_is_a_plan(tmp_path):
+    (tmp_path / "forecast").mkdir()
+    (tmp_path / "forecast" / "forecast.json").write_text(json.dumps({"level_quantiles": [0.5]}))
+    (tmp_path / "orders.csv").write_text("no,table\n")
+    told = []
+    write_replenishment_report(
+        str(tmp_path), str(tmp_path / "forecast"), str(tmp_path / "orders.csv"),
+        {"name": "demo"}, str(tmp_path / "page.html"), told.append,
+    )  # fmt: skip
+    assert "could not be drawn" in (tmp_path / "page.html").read_text()
+    assert len(told) == 1
