@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 
+DTYPES = {"O": object, "f": np.float64, "i": np.int64, "b": bool}
 KINDS = {"O": "BYTES", "f": "FP64", "i": "INT64", "b": "BOOL"}
 
 
@@ -38,7 +39,7 @@ class Triton:
         how = {} if self.binary is None else {"binary_data": self.binary}
         inputs = []
         for column, (kind, values) in tensors.items():
-            array = np.array(values, kind)
+            array = np.array(values, DTYPES[kind])
             tensor = self.module.InferInput(column, array.shape, KINDS[array.dtype.kind])
             tensor.set_data_from_numpy(array, **how)
             inputs.append(tensor)

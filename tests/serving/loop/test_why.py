@@ -162,7 +162,7 @@ def test_what_comes_out_otherwise_is_named_with_both_numbers(served, settings):
     lines = told(served, settings)
     assert [line for line in lines if "again: Model.features.json must hold what was reg" in line]
     # as if it had been registered so
-    registry._client.set_model_version_tag(NAME, "1", "sha256", write_sums(place.parent))
+    registry.client.set_model_version_tag(NAME, "1", "sha256", write_sums(place.parent))
     lines = told(served, settings)
     again = [line for line in lines if "computed again" in line]
     assert len(again) == 2
