@@ -20,7 +20,6 @@ from invopt import __version__
 from serving.api.contract import ErrorCode
 from serving.api.errors import RequestFailedError
 from serving.api.tensors import EXTENSIONS, PLATFORM
-from serving.endpoint.queue import GatedModel
 from serving.endpoint.tensors import check_version, request_of
 
 _V2 = "/v2"
@@ -32,18 +31,23 @@ SERVER_METADATA: dict[str, Any] = {
 }
 
 
-def model_metadata(model: GatedModel) -> dict[str, Any]:
+def model_metadata(model: Any) -> dict[str, Any]:
     """Return ModelMetadata."""
     return {
         "name": model.name,
-        "versions": [model.version],
+        "versions": [version_of(model)],
         "platform": PLATFORM,
         "inputs": model.get_input_types(),
         "outputs": model.get_output_types(),
     }
 
 
-def model_of(data_plane: DataPlane, name: str, version: str | None) -> GatedModel:
+def version_of(model: Any) -> str:
+    """Return the version that answers, "" of a model of KServe's that has none."""
+    return str(getattr(model, "version", ""))
+
+
+def model_of(data_plane: DataPlane, name: str, version: str | None) -> Any:
     """Return a model that is served.
 
     Raises:
@@ -54,7 +58,7 @@ def model_of(data_plane: DataPlane, name: str, version: str | None) -> GatedMode
         known = ", ".join(data_plane.model_registry.get_models())
         text = f"there is no model of this name here; there is {known}."
         raise RequestFailedError(ErrorCode.NOT_FOUND, text)
-    check_version(version, model.version)
+    check_version(version, version_of(model))
     return model
 
 
