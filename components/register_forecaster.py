@@ -44,4 +44,4 @@ def register_forecaster(
     told = {"cause": cause, "window": window, "retraining": retraining}
     tags = {"snapshot": snapshot, "run": run} | told
     registry = Deployment.from_environment().registry
-    return registry.register(config["name"], model.path, evidence, tags, tell, study)
+    return registry.register(config["name"], model.path, evidence, tags, tell, run=study)

@@ -157,7 +157,7 @@ def _stream(
 
 
 def failure_of(step: str, said: str) -> str:
-    """Return why a step failed: its own sentence, or its exception with what may mend it."""
+    """Return why a step failed: its own sentence, or its exception with what may help."""
     if not _RAISED.match(said):
         return said
     return (

@@ -120,6 +120,7 @@ def run(
     from serving.endpoint.http import check_free, run_loop, serve  # noqa: PLC0415
     from serving.stores.online_features import OnlineFeatures  # noqa: PLC0415
     from serving.stores.prediction_log import PredictionLog  # noqa: PLC0415
+    from serving.transient import patiently  # noqa: PLC0415
 
     deployment = source.deployment
     limits = ServerSettings.from_environment(host, port, grpc_port, deployment.environment)
@@ -136,7 +137,11 @@ def run(
             token=limits.token,
         )
 
-    features = OnlineFeatures(settings, limits.store_seconds)
+    features = patiently(
+        lambda: OnlineFeatures(settings, limits.store_seconds),
+        "the database of the feature registry",
+        tell=lambda text: print(f"serve: {text}", file=sys.stderr, flush=True),  # noqa: T201
+    )
     log = PredictionLog(
         settings.prediction_log,
         sample=limits.log_sample,

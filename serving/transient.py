@@ -1,6 +1,8 @@
 """Which failures can get better by themselves: a store or an API does not answer for a while."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from invopt.errors import InvalidInputError
 
@@ -19,17 +21,60 @@ _LOST = {
     ("botocore", "ConnectionError"),
     ("botocore", "HTTPClientError"),
 }
-# They are of the kinds above, and stay so until somebody mends them.
+_LONGEST_WAIT_SECONDS = 30.0
+T = TypeVar("T")
+# They are of the kinds above, and stay so until somebody repairs them.
 _REFUSED = {"SSLError", "AuthenticationError", "LocationParseError"}
 _REFUSALS = ("authentication failed", "does not exist", "no such ", "Access denied")
 
 
 def is_passing(err: BaseException) -> bool:
-    """Return whether an error, or what it came from, is one that waiting may mend.
+    """Return whether an error, or what it came from, is one that waiting may cure.
 
     What a caller handed in (InvalidInputError) is only where a lost connection is its cause.
     """
     return any(_is_lost(each) for each in _chain(err))
+
+
+def patiently(
+    call: Callable[[], T],
+    what: str,
+    tell: Callable[[str], None],
+    seconds: float = 600.0,
+    sleep: Callable[[float], None] = time.sleep,
+) -> T:
+    """Return what a call returns, made again while its failure may pass.
+
+    Args:
+        call: Needs a store.
+        what: The store, in words.
+        tell: Told each failure in a sentence.
+        seconds: Longest wait in all; the pauses are 1, 2, 4, … and at most 30 s.
+        sleep: Waits seconds.
+
+    Raises:
+        InvalidInputError: If the store does not answer by then, or refuses.
+    """
+    pause, left = 1.0, seconds
+    while True:
+        try:
+            return call()
+        except Exception as err:
+            if not any(_kinds(each) & _LOST for each in _chain(err)):
+                raise
+            why = f"{type(err).__name__}: {str(err).strip().partition(chr(10))[0]}"
+            if not is_passing(err) or left <= 0:
+                raise InvalidInputError(
+                    f"{what} cannot be used: {why}. Look whether it runs and lets this process in."
+                ) from err
+            pause = min(pause, left)
+            tell(f"{what} does not answer ({why}); again in {pause:.0f} s.")
+            sleep(pause)
+            left, pause = left - pause, min(2 * pause, _LONGEST_WAIT_SECONDS)
+
+
+def _kinds(err: BaseException) -> set[tuple[str, str]]:
+    return {(kind.__module__.partition(".")[0], kind.__name__) for kind in type(err).__mro__}
 
 
 def _chain(err: BaseException | None) -> Iterator[BaseException]:
@@ -43,7 +88,7 @@ def _chain(err: BaseException | None) -> Iterator[BaseException]:
 
 
 def _is_lost(err: BaseException) -> bool:
-    kinds = {(kind.__module__.partition(".")[0], kind.__name__) for kind in type(err).__mro__}
+    kinds = _kinds(err)
     if {name for _, name in kinds} & _REFUSED or any(word in str(err) for word in _REFUSALS):
         return False
     if ("urllib", "HTTPError") in kinds:

@@ -44,7 +44,7 @@ STYLE: Any = {
 
 
 def fans(frame: pd.DataFrame) -> Markup:
-    """Return small multiples: history, forecast mean, 50/80/90 % bands and what came true."""
+    """Return small multiples: history, forecast mean, 50/80/90 % bands and the actuals."""
     names = list(frame["unique_id"].drop_duplicates())
     rows = -(-len(names) // 2)
     with mpl.rc_context(STYLE):

@@ -37,7 +37,7 @@ def write_replenishment_report(
     with drawing(out, f"{config['name']}: replenishment", notify):
         page = _page(source, forecast, orders, config)
         write_page(out, page)
-        notify(f"report of {len(page) / 1e6:.1f} MB")
+        notify(f"report written: {out} ({len(page) / 1e6:.1f} MB)")
 
 
 def _page(source: str, forecast: str, orders: str, config: dict[str, Any]) -> str:
@@ -106,7 +106,7 @@ def _outlooks(
 
 
 def _by_category(plan: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
-    """Return expected costs of the dearest categories, the others together."""
+    """Return expected costs of the most expensive categories, the others together."""
     columns = ["expected_holding_cost", "expected_stockout_cost"]
     sums = plan.groupby("category")[columns].sum()
     sums = sums.loc[sums.sum(axis=1).sort_values(ascending=False).index]

@@ -197,8 +197,9 @@ class Decider:
         failures: dict[int, InstanceFailedError] = {}
         with metrics.STAGE_SECONDS.labels("answer").time():
             writer = AnswerWriter(
-                sheet, champion.policy_version, work.now, champion.config.data.currency
-            )
+                sheet, champion.policy_version, champion.label, work.now,
+                champion.config.data.currency,
+            )  # fmt: skip
             done: list[tuple[int, int]] = []
             for k, plan in zip(base, plans, strict=True):
                 number = numbers[k]

@@ -32,9 +32,9 @@ def failure_of(err: Exception, *, reached_model: bool) -> RequestFailedError:
     if isinstance(err, UNAVAILABLE):
         return RequestFailedError(ErrorCode.UNAVAILABLE, "the model is not ready yet.")
     if isinstance(err, NotImplementedError):
-        return RequestFailedError(ErrorCode.NOT_FOUND, "there is no such operation.")
+        return RequestFailedError(ErrorCode.NOT_FOUND, "there is no such endpoint.")
     if isinstance(err, HTTPException) and err.status_code == STATUS[ErrorCode.NOT_FOUND]:
-        return RequestFailedError(ErrorCode.NOT_FOUND, "there is no such operation.")
+        return RequestFailedError(ErrorCode.NOT_FOUND, "there is no such endpoint.")
     if isinstance(err, HTTPException) and err.status_code == STATUS[ErrorCode.NOT_ALLOWED]:
         allowed = (err.headers or {}).get("Allow", "")
         text = f"this operation takes {allowed}."

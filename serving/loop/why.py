@@ -8,6 +8,8 @@ import pyarrow as pa
 
 from invopt.errors import InvalidInputError
 from invopt.inventory.exceptions import ADVICE
+from invopt.monitoring.decision import Brake
+from invopt.monitoring.signals import present_name
 from serving.answers.loaded_model import Champion, load_champion
 from serving.answers.replay import differences
 from serving.api.contract import Step
@@ -52,10 +54,10 @@ def tell_why(deployment: Deployment, what: str, tell: Tell) -> None:
     if not (decisions or planned or len(rows) or len(served)):
         latest = ", ".join(row.run for row in audit[:3])
         raise InvalidInputError(
-            f"nothing is known of {what}: give a monitoring run (latest: "
-            f"{latest or 'none yet'}), a date as YYYY-MM-DD inside a period judged, the id of a "
-            f"request that the log in {settings.prediction_log} holds (a request is written "
-            "within a minute, if it belongs to the sample), or a series that was planned or served."
+            f"{what} was not found: give a monitoring run (latest: {latest or 'none yet'}), a date "
+            "as YYYY-MM-DD inside a period judged, the id of a request that the log in "
+            f"{settings.prediction_log} holds (a request is written within a minute, if it belongs "
+            "to the sample), or a series that was planned or served."
         )
     for row in decisions:
         before = [r for r in audit if r.model == row.model and r.number < row.number]
@@ -73,19 +75,20 @@ def _tell_decision(row: AuditRow, before: AuditRow | None, tell: Tell) -> None:
     decision, at = row.content["decision"], f"{row.at:%Y-%m-%d %H:%M} UTC"
     tell(f"{row.run}, {row.start} to {row.last_day}: {row.action} (decided {at})")
     for reason in decision["reasons"]:
-        tell(f"  because {reason}")
+        tell(f"  reason: {reason}")
     signals = row.content["situation"]["signals"]
     for signal in sorted(signals, key=lambda s: not s["fires"]):
         state = "quiet"
         if signal["fires"]:
-            state = f"fires, {decision['streaks'].get(signal['cause'], 1)} period(s)"
-        tell(f"  signal {signal['name']} ({state}): {_measured(signal)}: {signal['text']}")
-    for brake in row.content.get("brakes") or decision["brakes"]:
-        state = "holds" if brake["holds"] else "free"
-        tell(f"  brake {brake['name']} {state}: {brake['rule']}: "
-             f"{brake['value']} against {brake['limit']}")  # fmt: skip
+            state = f"fires, {_counted(decision['streaks'].get(signal['cause'], 1), 'period')}"
+        name = present_name(signal["name"])
+        tell(f"  signal {name} ({state}): {_measured(signal)}: {signal['text']}")
+    for brake in map(Brake.from_dict, row.content.get("brakes") or decision["brakes"]):
+        state = "blocking" if brake.blocks else "clear"
+        tell(f"  safeguard {brake.name}: {state}; {brake.rule}: "
+             f"found {brake.value}, limit {brake.limit}")  # fmt: skip
     if not decision["brakes"]:
-        tell("  no performance signal lasted long enough to ask for a retraining")
+        tell("  retraining was not considered: no performance signal fired long enough")
     if before is not None:
         tell(f"  against {before.run} ({before.action}): {_changed(row, before)}")
 
@@ -139,7 +142,7 @@ def _tell_request(registry: Registry, rows: pa.Table, tell: Tell) -> None:
     first = rows["served_at"][0].as_py()
     tell(
         f"request {rows['request_id'][0]}, answered {first:%Y-%m-%d %H:%M:%S} UTC: "
-        f"{len(rows)} decision(s)"
+        f"{_counted(len(rows), 'decision')}"
     )
 
     @functools.cache
@@ -215,6 +218,10 @@ def _again(
     if is_older:
         reason = f"no registered version orders by {row['policy_version']}."
     return f"cannot be computed again: {reason}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _text(number: float | None) -> str:

@@ -1,6 +1,7 @@
 """The model registry; with serving.stores.tracking the only place that knows MLflow."""
 
 import functools
+import json
 import logging
 import os
 import platform
@@ -22,6 +23,8 @@ from serving.stores.deployment_record import DEPLOYMENT
 from serving.stores.model_store import ModelStore
 
 CHAMPION = "champion"
+# Tag of a version that was not promoted, and its value where the gate kept it out.
+STANDING, REJECTED = "standing", "rejected"
 # Tag of a version: the champion it took over from. Written before the alias moves, so that there is
 # one fact that changes, and a process that is killed leaves either champion with its own way back.
 _AFTER = "after"
@@ -90,7 +93,9 @@ class Registry:
         evidence: Iterable[str],
         tags: Mapping[str, str],
         notify: Callable[[str], None],
+        *,
         run: str = "",
+        candidate: str = "challenger",
     ) -> str:
         """Copy a model and its evidence into the registry's store and return the new version.
 
@@ -104,6 +109,7 @@ class Registry:
             tags: Of the version: the data it was trained on, and what it was trained for.
             notify: Called with a line of progress.
             run: Name of the training run; its id by default.
+            candidate: Which of the assessment's candidates the model is.
         """
         client = self.client
         if not client.search_registered_models(f"name = '{name}'"):
@@ -119,12 +125,17 @@ class Registry:
             copy = shutil.copytree if item.is_dir() else shutil.copy2
             (partial / "evidence").mkdir(exist_ok=True)
             copy(item, partial / "evidence" / item.name)
+        metrics = _metrics(partial, candidate)
         place = self._store.put(partial, name)
         if found := [v for v in _versions(client, name) if v.source == f"{place}/model"]:
             notify(f"{name} version {found[0].version} holds this model already")
             return str(found[0].version)
-        job = tags.get("run", "")
-        _, own = self.run_for(name, run or job, job)
+        job, called = tags.get("run", ""), run or tags.get("run", "")
+        if candidate != "challenger":  # another model than the run's own has a record of its own
+            job, called = f"{job} {candidate}", f"{called} {candidate}"
+        _, own = self.run_for(name, called, job)
+        for key, value in metrics.items():
+            client.log_metric(own, key, value)
         version = client.create_model_version(
             name,
             source=f"{place}/model",
@@ -225,8 +236,11 @@ class Registry:
         return "" if found is None else str(found.tags.get("run", ""))
 
     def has_version_for(self, name: str, retraining: str) -> bool:
-        """Return whether a retraining, named by its key, ended in a version."""
-        return any(v.tags.get("retraining") == retraining for v in _versions(self.client, name))
+        """Return whether a retraining, named by its key, ended in a version not rejected."""
+        return any(
+            v.tags.get("retraining") == retraining and v.tags.get(STANDING) != REJECTED
+            for v in _versions(self.client, name)
+        )
 
     def registered_versions(self) -> list[tuple[str, str]]:
         """Return name and version of everything registered, newest first."""
@@ -283,11 +297,13 @@ class Registry:
         names = sorted(m.name for m in self.client.search_registered_models())
         if not names:
             raise InvalidInputError(
-                f"nothing was trained in {self.settings.workspace} yet: run the training pipeline "
-                "first, with the same workspace."
+                f"no model is registered in {self.settings.workspace}: run `invopt run training "
+                f"--workspace {self.settings.workspace}` first."
             )
         if len(names) > 1:
-            raise InvalidInputError(f"name the model with --name; there are {', '.join(names)}.")
+            raise InvalidInputError(
+                f"name the model with --name; registered models: {', '.join(names)}."
+            )
         return str(names[0])
 
     def _place_of(self, name: str, version: str) -> str:
@@ -337,3 +353,11 @@ def _describe(folder: Path) -> None:
     for changing in ("model_uuid", "utc_time_created", "mlflow_version", "run_id"):
         found.pop(changing, None)
     (folder / "MLmodel").write_text(yaml.safe_dump(found))
+
+
+def _metrics(place: Path, candidate: str) -> dict[str, float]:
+    file = place / "evidence" / "assessment" / "metrics.json"
+    if not file.is_file():
+        return {}
+    points = json.loads(file.read_text())["judged"][candidate]["points"]
+    return {k: v for k, v in points.items() if v is not None}

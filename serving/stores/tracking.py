@@ -57,6 +57,7 @@ def keep_training(
     except (OSError, MlflowException) as err:  # the run has its own copies
         notify(f"MLflow took no files of run {run}: {err}")
     _trials(client, experiment, parent, read_json(files["sweep"])["trials"])
+    client.update_run(parent, name=run)  # a step before may have known its id only
     client.set_terminated(parent, "FINISHED")
     notify(f"MLflow: run {run} of experiment {name}")
     return parent

@@ -7,6 +7,7 @@ from serving.cluster.inference_service import (
     STOP,
     InferenceService,
     Release,
+    kept_release,
     promoted,
     served_release,
     stable_address,
@@ -134,6 +135,22 @@ def test_a_canary_that_a_terminated_rollout_left_goes_with_the_next_one(kubernet
     with pytest.raises(InvalidInputError, match="error share"):
         roll_out(service)
     assert kserve.spec() == before["spec"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_version_rolled_out_twice_changes_nothing_the_second_time(
+    kubernetes, pods, service, mode
+):
+    kserve = KServe(kubernetes, pods, mode)
+    kserve.install("1")
+    roll_out(service)
+    once, number = service.read(), len(kubernetes.writes)
+    evidence = roll_out(service)
+    assert service.read()["spec"] == once["spec"]
+    assert kept_release(service.read()) == kept_release(once)
+    changed = [verb for verb, _ in kubernetes.writes[number:] if verb == "patch"]
+    assert changed == []
+    assert [s["step"] for s in evidence["steps"]] == ["found", "promoted"]
 
 
 def test_what_kserve_writes_meanwhile_does_not_refuse_the_patch(kubernetes, pods, service):

@@ -15,7 +15,24 @@ _PASSWORD = "e2e0password"
 # KServe gives what it makes the labels of the InferenceService.
 _OURS = "app.kubernetes.io/part-of=invopt,!serving.kserve.io/inferenceservice"
 # What KFP's namespace would keep if only the overlay were deleted.
+_OVER = "--field-selector=status.phase!=Running"
 _OWN_SECRETS = ("invopt-stores", "invopt-object-store")
+
+# As in the overlays, which appended their own namespace: models of two namespaces share no folder.
+_OWN_MODELS = {
+    "source": {
+        "kind": "ServiceAccount",
+        "name": "invopt-runner",
+        "fieldPath": "metadata.namespace",
+    },
+    "targets": [
+        {
+            "select": {"kind": "ConfigMap", "name": "invopt-deployment"},
+            "fieldPaths": ["data.INVOPT_MODEL_STORE"],
+            "options": {"delimiter": "/", "index": 9},
+        }
+    ],
+}
 
 
 class Installation:
@@ -50,6 +67,7 @@ class Installation:
                 for image in _images(ROOT / self.settings.overlay, name, full)
             ],
             "patches": self._patches(),
+            "replacements": [_OWN_MODELS],
         }
         (self.folder / "kustomization.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
 
@@ -182,6 +200,8 @@ class Installation:
         """Take it away; returns what is left, in words."""
         kube = self.kube
         kube.run("delete", "pods,configmaps", "-l", _selector(), "--wait=true", seconds=180)
+        # As the README says: a claim stays as long as a pod names it, one that is over too.
+        kube.run("delete", "pods", "-l", "pipeline/runid", _OVER, "--wait=true", seconds=180)
         kube.run(
             "delete", "-k", str(self.folder), "--ignore-not-found", "--wait=true", here=False,
             seconds=300,

@@ -13,7 +13,7 @@ from tests.e2e.serving import NAME
 from tests.e2e.watching import canary_now, check_registry, machines, told_of_machines
 from tests.e2e.world import World
 
-# Opens the gate: whether a challenger of the same data wins is no matter of the cluster.
+# Opens the gate: whether a challenger of such small data wins is no matter of the cluster.
 _OPEN_GATE = [
     part
     for name, value in {
@@ -28,9 +28,11 @@ def training(world: World) -> str:
     """Training on one machine, promoted by the run's own deploy step."""
     world.need("kfp", "kserve")
     began = time.monotonic()
-    run = world.runs.submit("training")
+    run = world.runs.submit("training", *_OPEN_GATE)
     seconds = time.monotonic() - began
     world.versions = [world.serving.version()]
+    if not world.versions[0]:
+        raise StepFailed(f"run {run} ended well, but its deploy step put no version to work")
     told = world.serving.check_serves(world.versions[0])
     check_registry(world, world.versions[0])
     return f"run of {seconds:.0f} s ({_steps(world, run)}); {told}"

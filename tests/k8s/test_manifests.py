@@ -1,5 +1,6 @@
 import itertools
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -376,7 +377,7 @@ def test_alerts_and_dashboards_ask_for_metrics_that_the_server_exports(everythin
         for family in REGISTRY.collect()
         for suffix in suffixes.get(family.type, [])
     }
-    governor = {"brakes": [], "cause": "", "paged": ["bias up"]}
+    governor = {"brakes": [], "cause": "", "paged": ["demand_shift up"]}
     text = prometheus_text(make_content("page", [signal()], governor=governor), "demo")
     exported |= {family.name for family in text_string_to_metric_families(text)}
     asked = {name for text in expressions(everything) for name in metrics_in(text)}
@@ -466,10 +467,42 @@ def test_a_first_apply_and_a_later_one_leave_data_that_are_there():
     assert script.rstrip().endswith("mv /workspace/.data /workspace/data")
 
 
-def test_databases_are_made_in_utf8_whatever_the_server_was_made_with(everything):
-    maps = of_kind(everything, "ConfigMap")
-    [script] = [m["data"]["databases.sh"] for n, m in maps.items() if n.startswith("postgres-init")]
-    assert "ENCODING 'UTF8' TEMPLATE template0" in script
+def _scripts(objects):
+    """Yield (where, script) of what shells are given."""
+    for name, content in of_kind(objects, "ConfigMap").items():
+        for key, text in content.get("data", {}).items():
+            if key.endswith(".sh"):
+                yield f"ConfigMap/{name}/{key}", text
+    for where, container, _ in containers(objects):
+        call = [*container.get("command", []), *container.get("args", [])]
+        if call and Path(call[0]).name in ("sh", "bash"):
+            yield where, next(part for part in call[1:] if not part.startswith("-"))
+
+
+def test_every_script_that_a_manifest_gives_a_shell_can_be_parsed(objects, everything):
+    found = {**dict(_scripts(everything)), **dict(_scripts(objects))}
+    assert any(where.endswith("/databases.sh") for where in found)
+    assert any(where.endswith("/migrate") for where in found)
+    for where, script in found.items():
+        done = subprocess.run(["sh", "-n"], input=script, capture_output=True, text=True)
+        assert done.returncode == 0, f"{where}: {done.stderr}"
+
+
+def test_databases_are_made_in_utf8_whatever_the_server_was_made_with(everything, tmp_path):
+    (script,) = (text for where, text in _scripts(everything) if where.endswith("/databases.sh"))
+    client = tmp_path / "psql"
+    client.write_text(f'#!/bin/sh\nfor last; do :; done; echo "$last" >> {tmp_path}/asked\n')
+    client.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "POSTGRES_USER": "invopt"}
+    # As PostgreSQL's image takes a file that is not executable, and one that is.
+    for call in (["bash", "-ec", '. "$0"'], ["sh"]):
+        file = tmp_path / "databases.sh"
+        file.write_text(script)
+        subprocess.run([*call, str(file)], env=environment, check=True)
+    assert (tmp_path / "asked").read_text().splitlines() == 2 * [
+        f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0"
+        for name in ("studies", "mlflow", "features", "governor")
+    ]
 
 
 def test_a_forecaster_pod_waits_before_it_stops_and_logs_where_monitoring_reads(everything):
@@ -514,6 +547,21 @@ def test_own_namespaces_reach_kfp_s_store_and_give_limits_to_containers_without(
         assert namespace["metadata"]["labels"]["app.kubernetes.io/part-of"] == "kubeflow-profile"
         (limits,) = of_kind(objects, "LimitRange").values()
         assert {"default", "defaultRequest", "type"} == set(limits["spec"]["limits"][0])
+
+
+def test_models_of_two_namespaces_share_no_folder():
+    folders = {
+        overlay: of_kind(build(f"overlays/{overlay}"), "ConfigMap")["invopt-deployment"]["data"][
+            "INVOPT_MODEL_STORE"
+        ]
+        for overlay in OVERLAYS
+    }
+    assert folders == {
+        "kind": "s3://invopt/models/kubeflow",
+        "kubeflow-26.03": "s3://invopt/models/invopt-profile",
+        "production": "s3://invopt/models/invopt-production",
+        "staging": "s3://invopt/models/invopt-staging",
+    }
 
 
 def test_the_console_has_what_computing_a_decision_again_needs(everything):

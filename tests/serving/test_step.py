@@ -9,11 +9,12 @@ import urllib.error
 import urllib.request
 
 import pytest
+import sqlalchemy as sa
 
 from invopt.errors import ConfigError, InvalidInputError
 from serving.cluster.kubernetes import unreachable
 from serving.step import run
-from serving.transient import is_passing
+from serving.transient import is_passing, patiently
 
 
 def failing(*errors):
@@ -196,3 +197,53 @@ def test_a_step_s_command_runs_as_kfp_calls_it(tmp_path):
     )  # fmt: skip
     assert made.returncode == 1
     assert made.stdout.splitlines()[-1] == "@invopt-failed said so"
+
+
+def no_database():
+    """Really ask a PostgreSQL that is not there."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    sa.create_engine(f"postgresql+psycopg://nobody@127.0.0.1:{port}/features").connect()
+
+
+def answers_after(number):
+    left = [no_database] * number
+
+    def call():
+        if left:
+            left.pop()()
+        return "the store"
+
+    return call
+
+
+def test_a_database_that_is_away_is_waited_for_with_longer_pauses_and_a_sentence_each():
+    told, pauses = [], []
+    found = patiently(answers_after(7), "the registry", told.append, sleep=pauses.append)
+    assert found == "the store"
+    assert pauses == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+    assert all(t.startswith("the registry does not answer (OperationalError: ") for t in told)
+    assert told[2].endswith("); again in 4 s.")
+    assert not any("\n" in text for text in told)
+
+
+def test_a_database_that_stays_away_ends_in_a_sentence():
+    pauses = []
+    with pytest.raises(InvalidInputError, match=r"^the registry cannot be used: Operat[^\n]+\.$"):
+        patiently(answers_after(99), "the registry", print, seconds=20, sleep=pauses.append)
+    assert sum(pauses) == 20
+
+
+def test_a_database_that_refuses_is_not_waited_for():
+    error = sa.exc.OperationalError("", {}, Exception('database "features" does not exist'))
+    execute, calls = failing(*[error] * 5)
+    with pytest.raises(InvalidInputError, match="does not exist"):
+        patiently(execute, "the registry", print, sleep=lambda _: None)
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("error", [ConfigError("no such field"), TypeError("a bug")])
+def test_what_is_no_store_s_fault_is_raised_as_it_is(error):
+    with pytest.raises(type(error), match=str(error)):
+        patiently(failing(error)[0], "the registry", print)

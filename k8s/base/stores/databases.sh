@@ -3,6 +3,6 @@
 # would give SQL_ASCII, with which every client of ours fails.
 set -eu
 for database in studies mlflow features governor; do
-    psql -v ON_ERROR_STOP=1 --username "$POSTGRES_USER" --command "\
-        "CREATE DATABASE $database ENCODING 'UTF8' TEMPLATE template0"
+    psql -v ON_ERROR_STOP=1 --username "$POSTGRES_USER" \
+        --command "CREATE DATABASE $database ENCODING 'UTF8' TEMPLATE template0"
 done

@@ -35,21 +35,26 @@ def test_a_date_tells_the_signal_the_reason_and_every_brake(tmp_path, settings):
     text = "\n".join(lines)
     assert lines[0].startswith("monitoring-2, 2024-01-01 to 2024-01-14: alert (decided ")
     assert (
-        "signal bias (fires, 2 period(s)): value 0.2, expected 0, limit 0.05, p 0.0001: "
+        "signal demand_shift (fires, 2 periods): value 0.2, expected 0, limit 0.05, p 0.0001: "
         "demand is over the forecast" in text
     )
-    assert "brake kill_switch holds: nobody may have turned retraining off: stocktaking" in text
-    assert "brake budget free" in text
+    assert (
+        "safeguard kill_switch: blocking; nobody may have turned retraining off: found stocktaking"
+        in text
+    )
+    assert "safeguard budget: clear" in text
 
 
 def test_a_quiet_run_says_what_was_missing(tmp_path, settings):
     decided(tmp_path, fires=False)
     lines = told("monitoring-1", settings)
-    assert "no performance signal lasted long enough" in lines[-1]
-    # what is quiet is told with its numbers, and every brake with its state all the same
-    assert lines[2].startswith("  signal bias (quiet): value 0.2, expected 0, limit 0.05, p 0.0001")
-    brakes = [line.split()[1] for line in lines if line.startswith("  brake ")]
-    assert brakes == [
+    assert "no performance signal fired long enough" in lines[-1]
+    # what is quiet is told with its numbers, and every safeguard with its state all the same
+    assert lines[2].startswith(
+        "  signal demand_shift (quiet): value 0.2, expected 0, limit 0.05, p 0.0001"
+    )
+    safeguards = [line.split()[1].rstrip(":") for line in lines if line.startswith("  safeguard ")]
+    assert safeguards == [
         "enabled", "kill_switch", "data", "window", "idempotency", "lease", "cool_down", "new_data",
         "budget", "breaker",
     ]  # fmt: skip
@@ -59,7 +64,7 @@ def test_what_changed_since_the_decision_before_is_told(tmp_path, settings):
     decided(tmp_path, fires=False)
     decided(tmp_path, "monitoring-2", day=14)
     decided(tmp_path, "monitoring-3", day=21)
-    assert "  against monitoring-1 (ignore): new bias up" in told("monitoring-2", settings)
+    assert "  against monitoring-1 (ignore): new demand_shift up" in told("monitoring-2", settings)
     assert told("monitoring-3", settings)[-1].endswith("the same signals fire")
 
 
@@ -90,7 +95,7 @@ def test_a_name_that_nothing_bears_is_told_all_three_kinds(tmp_path, settings, c
     for what in ("1999-01-01", "2024-01-02x"):
         assert main(["why", what, *workspace]) == 1
         error = capsys.readouterr().err
-        assert f"nothing is known of {what}" in error
+        assert f"{what} was not found" in error
         for kind in ("run (latest: monitoring-1)", "YYYY-MM-DD", str(settings.prediction_log)):
             assert kind in error
 
@@ -128,7 +133,7 @@ def test_a_request_tells_what_was_asked_known_and_answered_and_comes_out_again(
     assert main(["why", served, "--workspace", str(settings.workspace)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("request r7, answered ")
-    assert lines[0].endswith(": 2 decision(s)")
+    assert lines[0].endswith(": 2 decisions")
     first, second = lines[1:8], lines[8:]
     assert first[0].startswith("p0_s0: order ")
     assert "caller's own" in first[1]
