@@ -66,8 +66,10 @@ def known_forecast(panel: Panel, lines: list[Line], horizon: int) -> ForecastArr
             daily[row, period] = _quantiles(law, _LEVELS)
             whole = np.convolve(whole, law)
             sums[row, period] = _quantiles(whole, _SUMS)
-    arrays = (a.astype(np.float32) for a in (mean, daily, sums))
-    return ForecastArrays(*arrays, _LEVELS, _SUMS)
+    single = np.float32
+    return ForecastArrays(
+        mean.astype(single), daily.astype(single), sums.astype(single), _LEVELS, _SUMS
+    )
 
 
 def _laws(line: Line | None, horizon: int) -> tuple[FloatArray, ...]:
