@@ -16,10 +16,10 @@ TORCH_INDEX_URL ?= https://download.pytorch.org/whl/cpu
 BUILD_ARGS ?=
 WORKERS ?= 2
 PYTEST := $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
-ROOMS := invopt serving components pipelines feature_repo benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help install run serve e2e test test-unit check format golden lock collect clean image manifests
+.PHONY: help install run serve e2e test test-unit check format golden docs docs-reference lock collect clean image
+.PHONY: manifests
 
 ##@ Use
 run: $(VENV)/.installed  ## train, plan orders and watch drift on the demo data
@@ -56,13 +56,20 @@ check: $(VENV)/.installed-dev  ## format, lint, types, import rules, fresh golde
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m tests.golden --check
+	$(BIN)/python -m docs.reference --check
 
-format: $(VENV)/.installed-dev  ## format and mend what can be mended
+format: $(VENV)/.installed-dev  ## format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 golden: $(VENV)/.installed-dev  ## rewrite the compiled pipelines under tests/golden
 	$(BIN)/python -m tests.golden
+
+docs: $(VENV)/.installed-dev  ## build the documentation's site under build/docs, warnings as errors
+	$(BIN)/sphinx-build -q -W --keep-going -c docs . build/docs
+
+docs-reference: $(VENV)/.installed-dev  ## rewrite docs/reference from the code
+	$(BIN)/python -m docs.reference
 
 lock: $(VENV)/.installed-dev  ## resolve constraints.txt again, moving as little as possible
 	$(BIN)/uv pip compile pyproject.toml --all-extras --python-version 3.11 --no-header \

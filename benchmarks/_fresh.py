@@ -38,7 +38,7 @@ def fresh_rows(data: Path) -> list[tuple[object, ...]]:
         "nothing": (lambda p: p, "?"),
         "a store of each city is silent": (_silent, "silent_feed"),
         "a store of each city sends a day again": (_again, "repeated_feed"),
-        "a tenth more is bought": (_more, "bias up"),
+        "a tenth more is bought": (_more, "demand_shift up"),
     }
     return [_row(name, *change, panel) for name, change in changes.items()]
 

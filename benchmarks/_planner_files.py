@@ -1,5 +1,6 @@
 """The files of a planner for a set of situations: extracts, a mapping, a configuration."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,8 @@ def history(line: Line) -> IntArray:
 
 def write_training(folder: Path, cases: list[Case], short: bool) -> None:
     """Write the shared history of every product, and what to train on it with."""
-    _write(folder, lines_of(cases), [], short=short, plain=True)
+    lines = [replace(x, sold=None) if x.sold_late else x for x in lines_of(cases)]
+    _write(folder, lines, [], short=short, plain=True)
 
 
 def write_batch(folder: Path, cases: list[Case], short: bool) -> None:
@@ -267,5 +269,6 @@ def _config(*, is_weekly: bool, lost: bool, short: bool) -> dict[str, Any]:
         "gate": {
             "max_wape_ratio": 5, "max_bias": 5, "coverage_tolerance": 0.95,
             "max_cost_increase": 100, "segment_cost_increase": 100,
+            "max_cost_over_baseline": 100,
         },
     }  # fmt: skip

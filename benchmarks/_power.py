@@ -14,7 +14,7 @@ from invopt.monitoring.performance import Scoring, performance_records
 from invopt.panel import Panel
 
 SHIFT = 1.1
-_FOUND = "bias up"
+_FOUND = "demand_shift up"
 
 
 @dataclass(frozen=True)

@@ -182,7 +182,7 @@ def passes_gate(
     """Return whether a challenger's orders cost about what the champion's did before the change.
 
     As in the training pipeline: what stands in for a champion that learned from these weeks is
-    the model that was judged in its place; what is not clearly dearer by more than
+    the model that was judged in its place; what is not clearly more expensive by more than
     governor.max_cost_increase passes, and is trained again on all weeks.
 
     Args:

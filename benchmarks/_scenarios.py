@@ -66,17 +66,22 @@ def scenarios() -> list[Scenario]:
     """Return what the replay goes through, the clean history first."""
     return [
         Scenario("clean", lambda p, _: p, False, ()),
-        Scenario("level +10 %", _level(1.10), False, ("bias", "error", "coverage")),
-        Scenario("level +30 %", _level(1.30), False, ("bias", "error", "coverage", "cost")),
+        Scenario("level +10 %", _level(1.10), False, ("demand_shift", "error", "coverage")),
+        Scenario("level +30 %", _level(1.30), False, ("demand_shift", "error", "coverage", "cost")),
         Scenario(
-            "weekend moves to midweek", _weekdays, False, ("error", "coverage", "cost", "bias")
+            "weekend moves to midweek",
+            _weekdays,
+            False,
+            ("error", "coverage", "cost", "demand_shift"),
         ),
-        Scenario("price +15 %", _price, False, ("drift", "bias", "error")),
-        Scenario("promotion season", _promotions, False, ("drift", "bias", "error")),
+        Scenario("price +15 %", _price, False, ("drift", "demand_shift", "error")),
+        Scenario("promotion season", _promotions, False, ("drift", "demand_shift", "error")),
         Scenario("stock-out wave", _stockouts, False, ("stockouts",)),
         Scenario("dead feed", _dead, True, ("silent_feed",)),
         Scenario("duplicated feed", _doubled, True, ("doubled_feed",)),
-        Scenario("slow drift +2 % a week", _slow, False, ("bias", "error", "coverage", "drift")),
+        Scenario(
+            "slow drift +2 % a week", _slow, False, ("demand_shift", "error", "coverage", "drift")
+        ),
     ]
 
 

@@ -50,6 +50,7 @@ class Line:
         terms: Columns of the article's row.
         promotions: Periods ahead with a promotion.
         sold: What is done to the drawn history, units by period.
+        sold_late: True where that happened after the model was trained.
         games: What may come, by every reading of the files that a planner would accept.
         weights: Chance of each game; None where they are readings and the best one counts.
         allowed: Orders that a supplier takes; by `games[0]`.
@@ -68,6 +69,7 @@ class Line:
     terms: Mapping[str, Any] = field(default_factory=dict)
     promotions: tuple[int, ...] = ()
     sold: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int64]] | None = None
+    sold_late: bool = False
     games: tuple[Game, ...] = field(default=(), repr=False)
     weights: tuple[float, ...] | None = None
     store: str = "S1"
@@ -201,7 +203,7 @@ def for_target(plain: Game, *, service: float | None = None, fill: float | None 
                         for p in plain.window)  # fmt: skip
         target = int(quantities[int(np.argmax(missed <= (1 - fill) * asked_for))])
     low, high = 1e-3, 1e4
-    for _ in range(_HALVINGS):  # the dearer a sale lost, the larger the cheapest order
+    for _ in range(_HALVINGS):  # the more a lost sale costs, the larger the cheapest order
         middle = float(np.sqrt(low * high))
         best = int(quantities[window_costs(replace(plain, stockout=middle)).argmin()])
         if best == target:
@@ -310,9 +312,8 @@ def _demand(speed: str) -> Iterator[Case]:
     yield _played("promotion ahead", speed, ahead, in_short=False)
     for name, units in (("bulk order", 120), ("barcode as quantity", 0)):
         spoilt = _spoilt(_days(speed, units, 60) if units else 4006381333931)
-        yield _played(
-            name, speed, _line(name.split(" ")[0], speed, sold=spoilt), words=("outlier",)
-        )
+        line = _line(name.split(" ")[0], speed, sold=spoilt, sold_late=True)
+        yield _played(name, speed, line, words=("outlier",))
     yield _played(
         "never sold", speed, _line("never", speed, on_hand=5, sold=lambda y: y * 0), right="none"
     )

@@ -9,6 +9,7 @@ from components.forecast_demand import forecast_demand
 from components.govern_retraining import govern_retraining
 from components.ingest_data import ingest_data
 from components.judge_forecaster import judge_forecaster
+from components.keep_forecaster import keep_forecaster
 from components.monitor_drift import monitor_drift
 from components.monitor_unreadable import monitor_unreadable
 from components.open_sweep import open_sweep
@@ -35,6 +36,7 @@ __all__ = [
     "govern_retraining",
     "ingest_data",
     "judge_forecaster",
+    "keep_forecaster",
     "monitor_drift",
     "monitor_unreadable",
     "open_sweep",

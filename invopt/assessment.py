@@ -22,9 +22,12 @@ from invopt.evaluation import (
     point_metrics,
     quantile_metrics,
     ranges_of,
+    scale_step,
 )
 from invopt.gate import CostComparison, compare_costs
+from invopt.groups import groups_of
 from invopt.hierarchy import score_levels
+from invopt.history import season_of
 from invopt.inventory.backtest import (
     cost_at_fill_rate,
     forecast_rule,
@@ -41,7 +44,7 @@ from invopt.inventory.references import (
     season_places,
 )
 from invopt.inventory.replay import Replay
-from invopt.panel import Panel, group_names
+from invopt.panel import Panel
 
 CHALLENGER, CHAMPION, NAIVE, AVERAGE = "challenger", "champion", "seasonal naive", "moving average"
 LEVEL_PERIODS = (1, 3, 7, 14, 28)
@@ -88,16 +91,27 @@ class Assessment:
         judged: By name; the challenger first.
         incumbent: Name of what the challenger has to beat.
         cost: Paired comparison with the incumbent.
+        best_baseline: Name of the baseline whose decisions cost least.
+        baseline_cost: Paired comparison with it.
+        sold: Units asked for in the replay.
+        scale: What errors are scaled by, in words.
         foresight: Series whose forecast by the challenger knew what came later.
         references: Indicators of reference policies on the same weeks, by name.
+        groups: By group of series, wape, bias and share held by the widest interval, of challenger
+            and incumbent.
     """
 
     ranges: Ranges
     judged: dict[str, Judged]
     incumbent: str
     cost: CostComparison
+    best_baseline: str
+    baseline_cost: CostComparison
+    sold: float
+    scale: str
     foresight: int
     references: dict[str, dict[str, float | None]]
+    groups: dict[str, dict[str, dict[str, float]]]
     terms: Terms = field(repr=False)
 
 
@@ -108,11 +122,12 @@ def assess(
     config: Config,
     *,
     is_count: bool,
+    baselines: Mapping[str, Forecasts] | None = None,
 ) -> Assessment:
     """Return the assessment on the gate's weeks.
 
-    The incumbent is the champion, or the cheaper of the two baselines where there is none: a
-    first model has to earn its place too.
+    The incumbent is the champion, or the cheapest baseline where there is none: a first model has
+    to earn its place too.
 
     Args:
         challenger: Learned nothing from the gate's weeks.
@@ -120,36 +135,100 @@ def assess(
         panel: Cleaned, with derived channels, all periods.
         config: Of the run.
         is_count: True when sales are whole numbers.
+        baselines: By name, "seasonal naive" among them; that and a moving average by default.
     """
     ranges = ranges_of(panel.num_periods, config.evaluation)
     panel = panel.truncate(ranges.num_periods)
-    season, horizon = panel.timeline.season_length, config.features.horizon
-    window = min(4 * season if season < 28 else season, 28)
+    baselines = baselines or _plain_baselines(panel, config)
     candidates: dict[str, Forecasts] = {CHALLENGER: challenger}
     if champion is not None:
         candidates[CHAMPION] = champion
-    candidates[NAIVE] = Baseline(horizon, season, config.model)
-    candidates[AVERAGE] = Baseline(horizon, season, config.model, window)
+    candidates |= baselines
     terms = terms_of(panel.series, last_prices(panel), config.inventory)
     demand = estimate_demand(panel)[:, ranges.gate[0] :].astype(np.float64)
     judged = {
         name: _judge(forecasts, panel, demand, terms, ranges, config, is_count=is_count)
         for name, forecasts in candidates.items()
     }
-    if champion is not None:
-        incumbent = CHAMPION
-    else:
-        incumbent = min((NAIVE, AVERAGE), key=lambda name: judged[name].money["cost"])
-    cost = compare_costs(
-        judged[CHALLENGER].replay.cost,
-        judged[incumbent].replay.cost,
-        config.gate,
-        segments=_segments(panel),
+    best = min(baselines, key=lambda name: judged[name].money["cost"])
+    incumbent = best if champion is None else CHAMPION
+    segments = groups_of(panel, ranges.train_stop)
+    cost, baseline_cost = (
+        compare_costs(
+            judged[CHALLENGER].replay.cost,
+            judged[name].replay.cost,
+            config.gate,
+            segments=segments,
+        )
+        for name in (incumbent, best)
     )
-    foresight = count_foresight(challenger, panel, ranges.gate[0])
     fill_rate = judged[CHALLENGER].money["fill_rate"]
-    references = _references(panel, demand, terms, ranges.gate[0], config, fill_rate)
-    return Assessment(ranges, judged, incumbent, cost, foresight, references, terms)
+    return Assessment(
+        ranges,
+        judged,
+        incumbent,
+        cost,
+        best,
+        baseline_cost,
+        float(judged[CHALLENGER].replay.demand.sum()),
+        _scale_words(panel, ranges.train_stop),
+        count_foresight(challenger, panel, ranges.gate[0]),
+        _references(panel, demand, terms, ranges.gate[0], config, fill_rate),
+        {
+            name: {
+                who: _of_group(judged[who].windows, mask, ranges, is_count=is_count)
+                for who in (CHALLENGER, incumbent)
+            }
+            for name, mask in segments.items()
+        },
+        terms,
+    )
+
+
+def _of_group(
+    windows: Sequence[Window], mask: npt.NDArray[np.bool_], ranges: Ranges, *, is_count: bool
+) -> dict[str, float]:
+    """Return series, wape, bias and interval coverage of some series."""
+    own = [
+        Window(
+            w.cutoff,
+            replace(
+                w.forecast,
+                mean=w.forecast.mean[mask],
+                quantiles=w.forecast.quantiles[mask],
+                levels=w.forecast.levels[mask],
+            ),
+            w.actual[mask],
+        )
+        for w in windows
+        if w.cutoff in ranges.gate
+    ]
+    points = point_metrics(own)
+    coverage = interval_coverage(quantile_metrics(own, is_count=is_count))
+    widest = max(coverage, key=int, default="")
+    return {
+        "series": float(mask.sum()),
+        "wape": points["wape"],
+        "bias": points["bias"],
+        **({f"coverage_{widest}": coverage[widest]} if widest else {}),
+    }
+
+
+def _plain_baselines(panel: Panel, config: Config) -> dict[str, Forecasts]:
+    season, horizon = panel.timeline.season_length, config.features.horizon
+    window = min(4 * season if season < 28 else season, 28)
+    repeated = season_of(panel.timeline, panel.num_periods)
+    return {
+        NAIVE: Baseline(horizon, repeated, config.model),
+        AVERAGE: Baseline(horizon, repeated, config.model, window),
+    }
+
+
+def _scale_words(panel: Panel, stop: int) -> str:
+    step = scale_step(panel, stop, panel.timeline.season_length)
+    if not step:
+        return "one unit: sales before did not change"
+    return f"the change of sales over {panel.timeline.spell(step)}"
 
 
 def _references(
@@ -217,7 +296,7 @@ def _judge(
     periods = [p for p in LEVEL_PERIODS if p <= config.features.horizon]
     return Judged(
         point_metrics(scored, scale),
-        {str(w.cutoff): point_metrics([w]) for w in scored},
+        {str(w.cutoff): point_metrics([w]) for w in scored if np.isfinite(w.actual).any()},
         quantiles,
         level_metrics(scored, periods, is_count=is_count),
         interval_coverage(quantiles),
@@ -226,11 +305,3 @@ def _judge(
         played,
         windows,
     )
-
-
-def _segments(panel: Panel) -> npt.NDArray[np.object_] | None:
-    """Return each series' category, when there are several but not too many."""
-    if "category" not in panel.series:
-        return None
-    names = group_names(panel.series, "category")
-    return names if 1 < len(set(names)) <= 20 else None

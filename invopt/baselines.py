@@ -19,7 +19,7 @@ class Baseline:
 
     Periods whose sales are not demand (out of stock, missing) take the season before them.
     Quantiles are the point forecast plus quantiles of the errors the same rule made at the last
-    26 origins, a season (at least one period) apart, per series.
+    26 origins, per series: a season apart, or closer where the history is short.
 
     Attributes:
         horizon: Periods forecast.
@@ -54,10 +54,11 @@ class Baseline:
         )
         mean = self._point(y, cutoff)
         errors, sums = [], []
-        step = self.season_length
+        least = max(self.season_length, self.window or 0)
+        step = int(np.clip((cutoff - self.horizon - least) // _ORIGINS, 1, self.season_length))
         for back in range(1, _ORIGINS + 1):
             origin = cutoff - self.horizon - (back - 1) * step
-            if origin < max(self.season_length, self.window or 0):
+            if origin < least:
                 break
             actual = y[:, origin + 1 : origin + 1 + self.horizon]
             point = self._point(y, origin)

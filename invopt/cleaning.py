@@ -44,7 +44,7 @@ RULES = {
     SILENT: "periods of a location silent for longer than in a year, not read as demand",
     DOUBLED: "periods of a location whose quantities came twice, not read as demand",
     REPEATED: "periods of a location that sent earlier numbers again, not read as demand",
-    "stuck_sensor": "values of a measurement that stands still, dropped",
+    "stuck_sensor": "values of a sensor that is stuck at one value, dropped",
 }
 
 

@@ -6,7 +6,7 @@ images) are not here; they come from the environment of the process that runs a 
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -34,7 +34,7 @@ class _Section(BaseModel):
 
 
 class SyntheticConfig(_Section):
-    """Size of the made-up retailer, for a run without data of one's own."""
+    """Size of the made-up retailer, for a run without data of your own."""
 
     num_products: int = Field(default=50, ge=1)
     num_stores: int = Field(default=10, ge=1)
@@ -316,6 +316,7 @@ class InventoryConfig(_Section):
         stockout_cost: Cost of a lost unit in money; overrides the share.
         unit_cost_share: Unit cost as a share of price, where unit_cost is not given.
         price: Price where none is given.
+        currency: Of all money, as pages write it ("EUR"); none by default.
         lost_sales: Unmet demand is lost (True) or waits (False).
         policy: "auto" lets the stock sell down to the order's arrival on demand paths, unmet demand
             lost or waiting as lost_sales says, and orders what costs least from there to the
@@ -340,6 +341,7 @@ class InventoryConfig(_Section):
     stockout_cost: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     unit_cost_share: float = Field(default=0.6, gt=0)
     price: float = Field(default=1.0, gt=0)
+    currency: str = Field(default="", max_length=12)
     lost_sales: bool = True
     policy: Literal["auto", "order_up_to", "lost_sales"] = "auto"
     num_paths: int = Field(default=200, ge=10)
@@ -360,10 +362,14 @@ class GateConfig(_Section):
     Attributes:
         max_wape_ratio: WAPE over the seasonal-naive's, at most.
         max_bias: Absolute bias as a share of demand.
-        coverage_tolerance: Distance of any interval's coverage from its level.
+        coverage_tolerance: Share by which an interval may hold less than its level. One that holds
+            more costs money, which is judged.
         max_cost_increase: Share by which cost may exceed the champion's (non-inferiority).
-        benefit_of_doubt: True refuses for the whole cost only what is clearly dearer (the lower end
-            of the interval), as for segments: the incumbent has lost its presumption.
+        max_cost_over_baseline: Share by which cost may clearly exceed the cheapest baseline's, if
+            that is not the incumbent.
+        benefit_of_doubt: True refuses for the whole cost only what is clearly more expensive (the
+            lower end of the interval), as for segments: the challenger gets the benefit of the
+            doubt.
         segment_cost_increase: The same for any one segment.
         confidence: Of the paired bootstrap interval.
         num_bootstrap: Resamples of series.
@@ -373,6 +379,7 @@ class GateConfig(_Section):
     max_bias: float = Field(default=0.15, gt=0)
     coverage_tolerance: float = Field(default=0.08, gt=0, lt=1)
     max_cost_increase: float = Field(default=0.0, ge=0)
+    max_cost_over_baseline: float = Field(default=0.02, ge=0)
     benefit_of_doubt: bool = False
     segment_cost_increase: float = Field(default=0.1, ge=0)
     confidence: float = Field(default=0.9, gt=0, lt=1)
@@ -430,11 +437,12 @@ class GovernorConfig(_Section):
         max_p_value: Chance that a signal which asks for a retraining may have when nothing changed;
             alarms may be looser.
         urgent: Times its limit from which on a change is urgent, until it falls silent: it asks in
-            its first period, and training dwells on the newest periods. The limit has a chance of
-            one in a hundred.
+            its first period, and training gives more weight to the newest periods. The limit is
+            that of one false alarm in a hundred periods.
         urgent_days: Days between two retrainings when a change is urgent.
         cool_down_days: Days between two retrainings otherwise; twice as many for each further one
-            of the last 90 days. What comes back so soon was not mended, or was not there.
+            of the last 90 days. What comes back so soon was not repaired by training, or was
+            chance.
         min_new_periods: Periods of data since the champion was trained.
         max_age_days: Days of data since then from which on a model is trained anew although nothing
             is wrong; None never.
@@ -475,7 +483,7 @@ class GovernorConfig(_Section):
 
 
 class Config(_Section):
-    """A whole run."""
+    """A whole run: its name, and a section for each thing that can be set."""
 
     name: Name
     data: DataConfig
@@ -545,8 +553,17 @@ class Config(_Section):
         return self.model_dump(mode="json", exclude_none=True, exclude={"cluster": places})
 
 
-def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
+def load_config(
+    path: Path,
+    overrides: Iterable[str] = (),
+    complete: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+) -> Config:
     """Read a configuration file and apply overrides of the form section.key=value.
+
+    Args:
+        path: Of the file.
+        overrides: Of its keys.
+        complete: Returns the content with keys that it leaves out; Config's own defaults by itself.
 
     Raises:
         ConfigError: If the file cannot be read, a key does not exist, or a value is refused;
@@ -562,6 +579,8 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
         raise ConfigError(f"configuration {path} must hold a mapping of sections.")
     for override in overrides:
         _apply(content, override)
+    if complete is not None:
+        content = complete(content)
     try:
         return Config.model_validate(content)
     except ValidationError as err:
@@ -584,22 +603,26 @@ def _apply(content: dict[str, Any], override: str) -> None:
         raise ConfigError(f"--set {name}: {text!r} is not a YAML value.") from err
 
 
-def explain_validation(err: ValidationError) -> str:
-    """Return a pydantic error as one clause per fault, joined by semicolons."""
-    return "; ".join(_explain(dict(fault)) for fault in err.errors())
+def explain_validation(err: ValidationError, model: type[BaseModel] | None = None) -> str:
+    """Return a pydantic error as one clause per fault, joined by semicolons.
+
+    Args:
+        err: Of the validation.
+        model: That was validated; the whole configuration by default.
+    """
+    return "; ".join(_explain(dict(fault), model or Config) for fault in err.errors())
 
 
-def _explain(fault: dict[str, Any]) -> str:
+def _explain(fault: dict[str, Any], model: type[BaseModel]) -> str:
     place = ".".join(str(part) for part in fault["loc"]) or "the file"
     if fault["type"] == "extra_forbidden":
-        return f"key {place} does not exist{_suggestion(fault['loc'])}"
+        return f"key {place} does not exist{_suggestion(fault['loc'], model)}"
     message = fault["msg"].removeprefix("Value error, ").rstrip(".")
     got = "" if isinstance(fault["input"], dict) else f", got {fault['input']!r}"
     return f"{place}: {message[0].lower()}{message[1:]}{got}"
 
 
-def _suggestion(loc: tuple[int | str, ...]) -> str:
-    model: Any = Config
+def _suggestion(loc: tuple[int | str, ...], model: Any) -> str:
     for part in loc[:-1]:
         field = model.model_fields.get(part) if hasattr(model, "model_fields") else None
         if field is None:

@@ -4,7 +4,7 @@ Checks stand where a frame enters or leaves; inside, a frame with a contract is 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -179,6 +179,15 @@ class TermsTables:
     calendar: pd.DataFrame | None = field(default=None, repr=False)
     overrides: pd.DataFrame | None = field(default=None, repr=False)
 
+    def with_overrides(self, more: pd.DataFrame | None) -> "TermsTables":
+        """Return the tables with further overrides, which come after those that are there."""
+        if more is None or more.empty:
+            return self
+        if self.overrides is None or self.overrides.empty:
+            return replace(self, overrides=more)
+        both = [self.overrides.astype(object), more.astype(object)]
+        return replace(self, overrides=pd.concat(both, ignore_index=True))
+
 
 def check(frame: pd.DataFrame, contract: type[_Contract]) -> pd.DataFrame:
     """Return the frame with the contract's types.
@@ -188,6 +197,19 @@ def check(frame: pd.DataFrame, contract: type[_Contract]) -> pd.DataFrame:
     """
     try:
         return contract.validate(frame, lazy=True)
+    except SchemaErrors as err:
+        raise _as_contract_error(contract.__name__, err.failure_cases) from err
+
+
+def check_numbers(frame: pd.DataFrame, contract: type[_Contract]) -> None:
+    """Check the columns of numbers: for a table made here, whose texts take long to look at.
+
+    Raises:
+        ContractError: As check.
+    """
+    numbers = list(frame.select_dtypes("number").columns)
+    try:
+        contract.to_schema().select_columns(numbers).validate(frame[numbers], lazy=True)
     except SchemaErrors as err:
         raise _as_contract_error(contract.__name__, err.failure_cases) from err
 

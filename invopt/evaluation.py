@@ -83,7 +83,7 @@ def cutoffs_of(first_target: int, stop: int, step: int) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Window:
-    """One cutoff's forecast beside what came true; arrays are (series, horizon).
+    """One cutoff's forecast beside the actuals; arrays are (series, horizon).
 
     actual is NaN where demand was not observed, after `stop`, or inside the gap.
     """
@@ -96,7 +96,7 @@ class Window:
 def backtest(
     forecasts: Forecasts, panel: Panel, cutoffs: Iterable[int], stop: int, *, gap: int = 0
 ) -> list[Window]:
-    """Forecast from every cutoff and set what came true beside it.
+    """Forecast from every cutoff and set the actuals beside it.
 
     Args:
         forecasts: What to judge.
@@ -150,7 +150,11 @@ def point_metrics(windows: Sequence[Window], scale: FloatArray | None = None) ->
 
     All are over observed series-periods: bias is the sum of forecast over the sum of demand,
     minus 1; r2 is against the mean of the same actuals; mase is the mean over series of mean
-    absolute error over the series' scale (the in-sample error of a seasonal naive).
+    absolute error over the series' scale (the in-sample error of a naive forecast, see mase_scale).
+
+    Each is a number where any period was observed: where nothing was sold, wape and bias are in
+    units per period; where all actuals are alike, r2 is 1 for a forecast that is right and 0 for
+    any other.
     """
     error = squared = actual_sum = forecast_sum = actual_squared = 0.0
     count = 0
@@ -170,29 +174,50 @@ def point_metrics(windows: Sequence[Window], scale: FloatArray | None = None) ->
     if not count:
         return dict.fromkeys(("rmse", "mae", "r2", "wape", "bias"), float("nan"))
     spread = actual_squared - actual_sum**2 / count
+    sold = actual_sum if actual_sum > 0 else float(count)
     metrics = {
         "rmse": (squared / count) ** 0.5,
         "mae": error / count,
-        "r2": 1 - squared / spread if spread > 0 else float("nan"),
-        "wape": error / actual_sum if actual_sum else float("nan"),
-        "bias": forecast_sum / actual_sum - 1 if actual_sum else float("nan"),
+        "r2": 1 - squared / spread if spread > 0 else float(squared == 0),
+        "wape": error / sold,
+        "bias": (forecast_sum - actual_sum) / sold,
     }
     if scale is not None:
         errors, counts = (np.sum(part, axis=0) for part in zip(*by_series, strict=True))
         usable = (counts > 0) & (scale > 0)
-        metrics["mase"] = float((errors[usable] / counts[usable] / scale[usable]).mean())
+        errors, counts, scale = errors[usable], counts[usable], scale[usable]
+        metrics["mase"] = float((errors / counts / scale).mean()) if usable.any() else 0.0
     return metrics
 
 
 def mase_scale(panel: Panel, stop: int, season_length: int) -> FloatArray:
-    """Return each series' mean absolute seasonal difference before `stop`, NaN pairs left out."""
+    """Return the scale of each series' errors: mean absolute differences before `stop`.
+
+    Differences are of scale_step periods, pairs with NaN left out; one unit where that is 0. A
+    series without a scale while others have one reads 0 and is left out of mase.
+    """
+    step = scale_step(panel, stop, season_length)
+    return _mean_difference(panel, stop, step) if step else np.ones(panel.num_series)
+
+
+def scale_step(panel: Panel, stop: int, season_length: int) -> int:
+    """Return the periods between what is compared for the scale of errors.
+
+    A season; one period where the history is shorter than two seasons or repeats itself; 0 where
+    that says nothing either.
+    """
+    for step in (season_length, 1):
+        if 2 * step <= stop and (_mean_difference(panel, stop, step) > 0).any():
+            return step
+    return 0
+
+
+def _mean_difference(panel: Panel, stop: int, step: int) -> FloatArray:
     demand = panel.demand()[:, :stop]
-    if stop <= season_length:
-        return np.full(panel.num_series, np.nan)
-    difference = np.abs(demand[:, season_length:] - demand[:, :-season_length])
+    difference = np.abs(demand[:, step:] - demand[:, :-step])
     counts = (~np.isnan(difference)).sum(axis=1)
-    scale: FloatArray = np.nansum(difference, axis=1) / np.maximum(counts, 1)
-    return scale
+    mean: FloatArray = np.nansum(difference, axis=1) / np.maximum(counts, 1)
+    return mean
 
 
 def quantile_metrics(

@@ -123,7 +123,7 @@ def standing_still(values: FloatArray, span: int) -> BoolArray:
     number = _before(known)[:, 1:] - seen
     longest = _at_start(_rolling_max(length, _HALF_YEAR * span), start)
     moved = (longest < span) & (seen >= 4 * span)
-    # Rain stands still at nothing for days, and so the more easily for a week.
+    # Rain stays at zero for days, and so the more easily for a week.
     usual = np.take_along_axis(_before(still), np.maximum(start, 0), axis=1) / np.maximum(seen, 1)
     moved &= -(length - 1) * np.log(np.clip(usual, 1e-3, 1)) >= _SURPRISE
     found: BoolArray = still & (number >= span) & moved & (length <= _PATIENCE * span)

@@ -71,7 +71,7 @@ def write_csv(path: Path | str, frame: pd.DataFrame) -> None:
     which a spreadsheet takes for "this is text".
     """
     texts = frame.select_dtypes(include=["object", "string", "category"]).columns
-    plain_text = {column: frame[column].map(_no_formula, na_action="ignore") for column in texts}
+    plain_text = {column: _no_formulas(frame[column]) for column in texts}
     with replacing_file(path) as partial:
         frame.assign(**plain_text).to_csv(partial, index=False)
 
@@ -84,6 +84,14 @@ def read_csv(path: Path | str, **options: Any) -> pd.DataFrame:
         text = frame[column].astype("string").str.replace(escaped, "", regex=True)
         frame[column] = text.astype(object).where(frame[column].notna(), np.nan)
     return frame
+
+
+def _no_formulas(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Return a column without formulas; each text is looked at once, however often it stands."""
+    texts = pd.unique(column)
+    if any(isinstance(text, str) and text[:1] in _FORMULA for text in texts):
+        return column.map(_no_formula, na_action="ignore")
+    return column
 
 
 def _no_formula(value: Any) -> Any:

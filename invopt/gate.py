@@ -22,8 +22,9 @@ class Check:
         name: Of the rule.
         value: What was found; None where it does not apply.
         limit: What it must not exceed (or what it must reach, as `rule` says).
-        passed: True when it holds.
+        passed: True when the challenger obeys it.
         rule: In words.
+        key: Setting of the configuration that holds the limit, "" where none does.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Check:
     limit: float | None
     passed: bool
     rule: str
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,13 @@ class Verdict:
 
     Attributes:
         decision: "promote" or "keep".
-        reasons: Why, one sentence each; the failed checks, or what was gained.
+        reasons: Why, one sentence each; what decided, with what decisions cost, is the first.
         checks: Every rule.
         cost: Of the decisions.
         incumbent: What the challenger was compared with.
+        orders_by: What orders from now on: "challenger", "champion", or the name of a baseline.
+        would_pass: Settings with which the challenger would have been promoted, "section.key=value"
+            each; nothing where it was, or where no setting would do.
     """
 
     decision: str
@@ -71,10 +76,31 @@ class Verdict:
     checks: list[Check]
     cost: CostComparison
     incumbent: str
+    orders_by: str = ""
+    would_pass: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, object]:
         """Return the verdict as plain data, to be written as JSON."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What was at stake in the replay, and what the best baseline made of it.
+
+    Attributes:
+        sold: Units asked for.
+        challenger: Units the challenger ordered.
+        incumbent: Units the incumbent ordered.
+        best_baseline: Name of the baseline whose decisions cost least.
+        baseline_cost: Against it.
+    """
+
+    sold: float
+    challenger: float
+    incumbent: float
+    best_baseline: str
+    baseline_cost: CostComparison
 
 
 def judge(
@@ -87,6 +113,7 @@ def judge(
     incumbent: str,
     leaks: Sequence[str] = (),
     suspect: Sequence[str] = (),
+    orders: Orders | None = None,
 ) -> Verdict:
     """Return the verdict on a challenger.
 
@@ -97,24 +124,79 @@ def judge(
         cost: Against the incumbent.
         config: Limits.
         incumbent: Name of what `cost` compares with.
-        leaks: Features found to hold the future.
+        leaks: Features found to leak the future.
         suspect: Checks of the data that failed.
+        orders: What the replay was about; None leaves its checks out.
     """
     checks = [
         _check("finite", *_finite(metrics), "every metric is a number"),
-        _none("leaks", leaks, "no feature may hold the future"),
+        _none("leaks", leaks, "no feature may leak the future"),
         _none("data", suspect, "no check of the data may fail"),
-        *_accuracy(metrics, baseline, coverage, config),
+        *(_stakes(orders) if orders else ()),
         *_costs(cost, config, incumbent),
+        *(_beside_baselines(orders, incumbent, config) if orders else ()),
+        *_accuracy(metrics, baseline, coverage, config),
     ]
     failed = [c for c in checks if not c.passed]
-    reasons = [f"{c.rule}: {_shown(c.value)} against {_shown(c.limit)}" for c in failed]
+    money = (
+        f"{_told(cost.change)} compared with {incumbent} "
+        f"({config.confidence:.0%} interval {cost.low:+.1%} to {cost.high:+.1%})"
+    )
     if not failed:
-        reasons = [
-            f"decisions cost {cost.change:+.1%} against {incumbent} "
-            f"(interval {cost.low:+.1%} to {cost.high:+.1%}) and every check holds"
-        ]
-    return Verdict(KEEP if failed else PROMOTE, reasons, checks, cost, incumbent)
+        return Verdict(
+            PROMOTE, [f"{money}; all checks passed"], checks, cost, incumbent, "challenger"
+        )
+    first, *rest = failed
+    reasons = [f"{_failure(first)}; {money}", *map(_failure, rest)]
+    changes = _changes(failed)
+    if incumbent != "champion":
+        reasons.append(f"until a challenger passes, {incumbent} orders")
+    reasons.append(
+        f"this challenger would pass with {' '.join(changes)}"
+        if changes
+        else "no setting lets this challenger pass"
+    )
+    return Verdict(KEEP, reasons, checks, cost, incumbent, incumbent, changes)
+
+
+def _failure(check: Check) -> str:
+    return f"{check.rule}: {_shown(check.value)}, limit {_shown(check.limit)}"
+
+
+def _changes(failed: Sequence[Check]) -> list[str]:
+    """Return the settings with which failed checks would hold; nothing unless all would."""
+    found: dict[str, float] = {}
+    for check in failed:
+        if not check.key or check.value is None or not np.isfinite(check.value):
+            return []
+        found[check.key] = max(found.get(check.key, -np.inf), _above(check.value))
+    return [f"{key}={value:g}" for key, value in found.items()]
+
+
+def _above(value: float) -> float:
+    """Return a number a little above another, of two significant digits or so."""
+    step = 10.0 ** (np.floor(np.log10(max(abs(value), 1e-6))) - 1)
+    return float(round((np.floor(value / step) + 1) * step, 9))
+
+
+def _stakes(orders: Orders) -> Iterator[Check]:
+    ordered = orders.challenger > 0 or orders.incumbent > 0
+    yield _check("orders", float(not ordered), 0.0, "somebody has to order in the periods replayed")
+    yield _check("sales", float(not orders.sold > 0), 0.0, "something has to sell in them")
+
+
+def _beside_baselines(orders: Orders, incumbent: str, config: GateConfig) -> Iterator[Check]:
+    if incumbent == orders.best_baseline:
+        return
+    yield _check(
+        "baseline_cost",
+        orders.baseline_cost.low,
+        config.max_cost_over_baseline,
+        f"decisions must not cost clearly more than those of {orders.best_baseline}, the cheapest "
+        f"baseline; they cost {orders.baseline_cost.change:+.1%} (interval "
+        f"{orders.baseline_cost.low:+.1%} to {orders.baseline_cost.high:+.1%})",
+        key="gate.max_cost_over_baseline",
+    )
 
 
 def _accuracy(
@@ -127,20 +209,25 @@ def _accuracy(
         "wape_ratio",
         _ratio(metrics.get("wape"), baseline.get("wape")),
         config.max_wape_ratio,
-        "WAPE over the seasonal naive's may not exceed the limit",
+        "WAPE, divided by that of the seasonal naive, must not exceed the limit",
+        key="gate.max_wape_ratio",
     )
     yield _check(
         "bias",
         abs(metrics.get("bias", float("nan"))),
         config.max_bias,
-        "total forecast may not be further from total demand",
+        "absolute bias must not exceed the limit",
+        key="gate.max_bias",
     )
     for percent, share in coverage.items():
+        # What an interval that is too wide costs is in the money already.
         yield _check(
             f"coverage_{percent}",
-            abs(share - float(percent) / 100),
+            float(percent) / 100 - share,
             config.coverage_tolerance,
-            f"the {percent} % interval holds {share:.1%}; it may not be further off",
+            f"coverage of the {percent}% interval is {share:.1%}; it must not fall short by more "
+            "than the limit",
+            key="gate.coverage_tolerance",
         )
 
 
@@ -150,8 +237,9 @@ def _costs(cost: CostComparison, config: GateConfig, incumbent: str) -> Iterator
         "cost_change",
         end,
         config.max_cost_increase,
-        f"{which} end of the cost change against {incumbent} must be below the limit",
+        f"{which} end of the cost change compared with {incumbent} must be below the limit",
         strict=True,
+        key="gate.max_cost_increase",
     )
     for name, segment in cost.segments.items():
         yield _check(
@@ -159,6 +247,7 @@ def _costs(cost: CostComparison, config: GateConfig, incumbent: str) -> Iterator
             segment.low,
             config.segment_cost_increase,
             f"no segment may cost clearly more; {name} changes by {segment.change:+.1%}",
+            key="gate.segment_cost_increase",
         )
 
 
@@ -167,27 +256,34 @@ def compare_costs(
     incumbent: FloatArray,
     config: GateConfig,
     *,
-    segments: npt.NDArray[np.object_] | None = None,
+    segments: npt.NDArray[np.object_] | Mapping[str, npt.NDArray[np.bool_]] | None = None,
     seed: int = 0,
 ) -> CostComparison:
     """Return the paired comparison of two replays' costs by series.
 
     The interval is a bootstrap over series of the ratio of totals; series are drawn in blocks
-    of resamples, so that a million series fit in memory.
+    of resamples, so that a million series fit in memory. Intervals of segments hold all at once
+    with the same confidence (Bonferroni).
 
     Args:
         challenger: (series,) money.
         incumbent: (series,) money, the same series.
         config: Confidence and number of resamples.
-        segments: (series,) name of each series' segment.
+        segments: (series,) name of each series' segment, or masks of series by name.
         seed: Of the resamples.
     """
-    whole = _compare(challenger, incumbent, config, seed)
+    tail = (1 - config.confidence) / 2
+    whole = _compare(challenger, incumbent, config.num_bootstrap, tail, seed)
     if segments is None:
         return whole
+    masks = segments
+    if not isinstance(masks, Mapping):
+        masks = {str(name): segments == name for name in sorted(set(segments))}
+    # Of many segments some look bad by chance: their intervals are wider, together they hold.
+    tail /= max(1, len(masks))
     parts = {
-        str(name): _compare(challenger[segments == name], incumbent[segments == name], config, seed)
-        for name in sorted(set(segments))
+        name: _compare(challenger[mask], incumbent[mask], config.num_bootstrap, tail, seed)
+        for name, mask in masks.items()
     }
     return CostComparison(
         whole.challenger, whole.incumbent, whole.change, whole.low, whole.high, parts
@@ -195,32 +291,49 @@ def compare_costs(
 
 
 def _compare(
-    challenger: FloatArray, incumbent: FloatArray, config: GateConfig, seed: int
+    challenger: FloatArray, incumbent: FloatArray, num_bootstrap: int, tail: float, seed: int
 ) -> CostComparison:
     rng = np.random.default_rng(seed)
     num = len(challenger)
-    totals = np.empty((config.num_bootstrap, 2))
-    for number in range(config.num_bootstrap):
+    totals = np.empty((num_bootstrap, 2))
+    for number in range(num_bootstrap):
         # Counts of a resample: a multinomial, as many draws as series.
         weights = np.bincount(rng.integers(0, num, num), minlength=num)
         totals[number] = weights @ challenger, weights @ incumbent
-    with np.errstate(invalid="ignore", divide="ignore"):
-        changes = totals[:, 0] / totals[:, 1] - 1
-    tail = (1 - config.confidence) / 2
-    low, high = np.quantile(changes, [tail, 1 - tail])
+    low, high = np.quantile(_change(totals[:, 0], totals[:, 1]), [tail, 1 - tail])
     total_challenger, total_incumbent = float(challenger.sum()), float(incumbent.sum())
-    change = total_challenger / total_incumbent - 1 if total_incumbent else float("nan")
+    change = float(_change(challenger.sum()[None], incumbent.sum()[None])[0])
     return CostComparison(total_challenger, total_incumbent, change, float(low), float(high))
 
 
+def _change(challenger: FloatArray, incumbent: FloatArray) -> FloatArray:
+    """Return the share by which costs differ: of no cost at all, 0 to none and 1 to any."""
+    free = incumbent == 0
+    found: FloatArray = challenger / np.where(free, 1.0, incumbent) - 1
+    return np.where(free, np.sign(challenger), found)
+
+
+def _told(share: float) -> str:
+    """Return a change of cost as the beginning of a sentence."""
+    if not share:
+        return "order cost is the same"
+    return f"order cost is {abs(share):.1%} {'lower' if share < 0 else 'higher'}"
+
+
 def _check(
-    name: str, value: float | None, limit: float | None, rule: str, *, strict: bool = False
+    name: str,
+    value: float | None,
+    limit: float | None,
+    rule: str,
+    *,
+    strict: bool = False,
+    key: str = "",
 ) -> Check:
     if value is None or limit is None:
-        return Check(name, value, limit, passed=False, rule=rule)
+        return Check(name, value, limit, passed=False, rule=rule, key=key)
     # NaN compares false: a value that is not a number fails.
     passed = value < limit if strict else value <= limit
-    return Check(name, float(value), float(limit), passed=bool(passed), rule=rule)
+    return Check(name, float(value), float(limit), passed=bool(passed), rule=rule, key=key)
 
 
 def _none(name: str, found: Sequence[str], rule: str) -> Check:

@@ -16,6 +16,7 @@ from invopt.model_files import read_head
 from invopt.panel import Panel
 
 OUTPUT_NAMES = ("mean", "quantiles", "levels")
+NETWORK = "LSTM network"  # what people call a model without a label of its own
 
 
 class OnnxNetwork:

@@ -1,7 +1,7 @@
 """What each pipeline step does, between the files it reads and the files it writes."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,11 +22,13 @@ from invopt.files import (
     write_csv,
     write_json,
 )
+from invopt.history import fit_config, fit_sections, refuse_unusable, told
 from invopt.model_files import is_older
 from invopt.panel import Panel, iter_panels, load_panel, partitions, sample_panel
 
 if TYPE_CHECKING:
     from invopt.forecasts import ForecastArrays
+    from invopt.gate import CostComparison
     from invopt.monitoring.earlier import Seen
     from invopt.monitoring.evidence import Evidence
 
@@ -37,8 +39,9 @@ Json = dict[str, Any]
 NUM_FANS = 8
 NUM_EXPLAINED = 64
 FAN_HISTORY = 120
-# Where a refitted model keeps the one that was judged in its place.
-JUDGED = "judged"
+# Where a refitted model keeps the one that was judged in its place, and an assessment the baselines
+# that were.
+JUDGED, BASELINES = "judged", "baselines"
 MAX_FIT_SERIES = 40_000  # series that scales are learned from
 
 
@@ -60,16 +63,26 @@ def clean_partitions(source: Path, cleaning: Json, out: str, counts: str, notify
 def build_feature_panel(
     source: str, features: Json, evaluation: Json, out: str, notify: Notify
 ) -> None:
-    """Add derived channels to every partition and fit the feature spec on the training range."""
-    config = FeaturesConfig.model_validate(features)
+    """Add derived channels to every partition and fit the feature spec on the training range.
+
+    What the length of the history does not allow is shrunk, or refused, here: before any training.
+    """
     parts = partitions(Path(source))
+    fitted = fit_sections(
+        FeaturesConfig.model_validate(features),
+        EvaluationConfig.model_validate(evaluation),
+        Panel.load(parts[0]).timeline,
+    )
+    config = fitted.features
+    if fitted.notes:
+        notify(told(fitted.notes))
     derived = derived_channels((Panel.load(p) for p in parts), config)
     with replacing_folder(Path(out)) as folder:
         for part in parts:
             panel = Panel.load(part)
             panel.with_channels([*derived, *own_channels(panel, config)]).save(folder / part.name)
         panel, series = sample_panel(folder, MAX_FIT_SERIES)
-        ranges = ranges_of(panel.num_periods, EvaluationConfig.model_validate(evaluation))
+        ranges = ranges_of(panel.num_periods, fitted.evaluation)
         spec = FeatureEncoder.fit(panel, config, ranges.train_stop, series).spec
         spec.save(folder / "features.json")
     notify(f"features of {len(series):,} series over {panel.num_periods:,} periods")
@@ -82,10 +95,11 @@ def train_model(
 
     `place` is as in fit_and_save.
     """
-    run = Config.model_validate(config)
     panel = load_panel(Path(source))
+    run, notes = fit_config(Config.model_validate(config), panel.timeline)
+    refuse_unusable(panel, run.evaluation)
     ranges = ranges_of(panel.num_periods, run.evaluation)
-    fit_and_save(panel, run, ranges.train_stop, Path(out), clock, notify, **place)
+    fit_and_save(panel, run, ranges.train_stop, Path(out), clock, notify, notes=notes, **place)
 
 
 def refit_model(
@@ -104,7 +118,8 @@ def refit_model(
             shutil.copytree(model, folder, dirs_exist_ok=True)
         return
     panel = load_panel(Path(source))
-    fit_and_save(panel, run.for_refit(), panel.num_periods, Path(out), clock, notify, **place)
+    run, notes = fit_config(run.for_refit(), panel.timeline)
+    fit_and_save(panel, run, panel.num_periods, Path(out), clock, notify, notes=notes, **place)
     shutil.copytree(model, Path(out) / JUDGED)
 
 
@@ -116,14 +131,16 @@ def fit_and_save(
     clock: Clock,
     notify: Notify,
     *,
+    notes: Sequence[str] = (),
     memory: int | None = None,
     scratch: Path | None = None,
     train_members: Any = None,
 ) -> None:
     """Train on the first num_periods of a panel and write the model folder.
 
-    The training lives in `scratch`, by default beside the model; `train_members` trains on other
-    machines and `memory` limits what it may take here (see invopt.training.fit).
+    The training lives in `scratch`, by default beside the model; `notes` tell what of the
+    configuration did not fit the history; `train_members` trains on other machines and `memory`
+    limits what it may take here (see invopt.training.fit).
     """
     from invopt.attribution import save_reference  # noqa: PLC0415
     from invopt.model import export_onnx  # noqa: PLC0415  (torch only where it is used)
@@ -149,6 +166,7 @@ def fit_and_save(
             "onnx_bytes": (out / "model.onnx").stat().st_size,
             "num_periods": num_periods,
             "history": history,
+            "fitted": list(notes),
             "config": config.model_dump(mode="json"),
         },
     )
@@ -166,11 +184,13 @@ def assess_model(
 ) -> dict[str, float]:
     """Write the assessment of a challenger and return its point metrics and cost."""
     from invopt.assessment import CHALLENGER, assess  # noqa: PLC0415
+    from invopt.candidates import write_baselines  # noqa: PLC0415  (torch)
     from invopt.features.leaks import find_leaks  # noqa: PLC0415
     from invopt.runtime import OnnxForecaster  # noqa: PLC0415
 
-    run = Config.model_validate(config)
     panel = load_panel(Path(source))
+    run, _ = fit_config(Config.model_validate(config), panel.timeline)
+    ranges = ranges_of(panel.num_periods, run.evaluation)
     challenger = OnnxForecaster(Path(model))
     if champion is not None and is_older(champion):
         # Nobody reads it any more, and an upgrade must not end all training.
@@ -179,10 +199,18 @@ def assess_model(
     if champion is not None and (champion / JUDGED).is_dir():
         champion = champion / JUDGED
     incumbent = OnnxForecaster(champion) if champion is not None else None
-    notify("forecasting the gate's weeks with every candidate")
-    found = assess(challenger, incumbent, panel, run, is_count=challenger.spec.is_count)
-    own = found.judged[CHALLENGER]
     with replacing_folder(Path(out)) as folder:
+        folders = write_baselines(panel, run, ranges.train_stop, folder / BASELINES, notify=notify)
+        notify("forecasting the gate's weeks with every candidate")
+        found = assess(
+            challenger,
+            incumbent,
+            panel,
+            run,
+            is_count=challenger.spec.is_count,
+            baselines={name: OnnxForecaster(path) for name, path in folders.items()},
+        )
+        own = found.judged[CHALLENGER]
         folds = _cross_validated(panel, run, folder / "folds", clock, notify)
         write_json(
             folder / "metrics.json",
@@ -191,18 +219,60 @@ def assess_model(
                 "judged": {name: judged.metrics() for name, judged in found.judged.items()},
                 "incumbent": found.incumbent,
                 "cost": asdict(found.cost),
+                "best_baseline": found.best_baseline,
+                "baseline_cost": asdict(found.baseline_cost),
+                "baselines": {
+                    name: {"label": label_of(path), "folder": path.name}
+                    for name, path in folders.items()
+                },
+                "sold": found.sold,
+                "scale": found.scale,
                 "leaks": [asdict(leak) for leak in find_leaks(panel, challenger.spec)],
                 "foresight": found.foresight,
+                "groups": found.groups,
                 "references": found.references,
                 "cross_validation": folds,
             },
         )
         _fans(panel, own.windows[0]).to_parquet(folder / "fans.parquet", index=False)
     notify(
-        f"WAPE {own.points['wape']:.3f}, decisions cost {found.cost.change:+.1%} "
-        f"against {found.incumbent}"
+        f"WAPE {own.points['wape']:.3f}, order cost {found.cost.change:+.1%} "
+        f"compared with {found.incumbent}"
     )
     return own.points | {"cost": own.money["cost"], "cost_change": found.cost.change}
+
+
+def label_of(model: Path) -> str:
+    """Return what people call a model that is a baseline, "" for a network."""
+    return str(read_json(model / "model.json").get("label", ""))
+
+
+def stand_in_model(
+    assessment: str, source: str, config: Json, name: str, out: str, notify: Notify
+) -> str:
+    """Write the model folder of a baseline that is to order, and return its label.
+
+    Fitted once more on every period where networks are, as it was judged otherwise; see
+    refit_model.
+    """
+    from invopt.candidates import write_baselines  # noqa: PLC0415  (torch)
+
+    found = read_json(Path(assessment) / "metrics.json")["baselines"][name]
+    judged = Path(assessment) / BASELINES / found["folder"]
+    with replacing_folder(Path(out)) as folder:
+        run = Config.model_validate(config)
+        if not run.training.refit:
+            shutil.copytree(judged, folder, dirs_exist_ok=True)
+            return label_of(folder)
+        panel = load_panel(Path(source))
+        run, _ = fit_config(run, panel.timeline)
+        [made] = write_baselines(
+            panel, run, panel.num_periods, folder / BASELINES, names=[name], notify=notify
+        ).values()
+        shutil.copytree(made, folder, dirs_exist_ok=True)
+        shutil.rmtree(folder / BASELINES)
+        shutil.copytree(judged, folder / JUDGED)
+        return label_of(folder)
 
 
 def _cross_validated(
@@ -222,8 +292,8 @@ def explain_model(model: str, source: str, config: Json, out: str, notify: Notif
     from invopt.explain import explain  # noqa: PLC0415
     from invopt.model import Forecaster  # noqa: PLC0415
 
-    run = Config.model_validate(config)
     panel = load_panel(Path(source))
+    run, _ = fit_config(Config.model_validate(config), panel.timeline)
     cutoff = ranges_of(panel.num_periods, run.evaluation).gate[0]
     rows = _spread_rows(panel, NUM_EXPLAINED)
     found = explain(Forecaster.load(Path(model)), panel, rows, cutoff)
@@ -248,20 +318,28 @@ def explain_model(model: str, source: str, config: Json, out: str, notify: Notif
 def judge_model(assessment: str, quality: str, config: Json, out: str, notify: Notify) -> str:
     """Write the gate's verdict and return its word."""
     from invopt.assessment import CHALLENGER, NAIVE  # noqa: PLC0415
-    from invopt.gate import CostComparison, judge  # noqa: PLC0415
+    from invopt.gate import Orders, judge  # noqa: PLC0415
 
     run = Config.model_validate(config)
     found = read_json(Path(assessment) / "metrics.json")
-    own = found["judged"][CHALLENGER]
-    cost = found["cost"]
-    segments = {name: CostComparison(**part) for name, part in cost.pop("segments").items()}
+    judged = found["judged"]
+    own, incumbent = judged[CHALLENGER], found["incumbent"]
+    orders = None
+    if "best_baseline" in found:
+        orders = Orders(
+            found["sold"],
+            own["money"]["ordered"],
+            judged[incumbent]["money"]["ordered"],
+            found["best_baseline"],
+            _comparison(found["baseline_cost"]),
+        )
     verdict = judge(
         _numbers(own["points"]),
-        _numbers(found["judged"][NAIVE]["points"]),
+        _numbers(judged[NAIVE]["points"]),
         _numbers(own["coverage"]),
-        CostComparison(**_numbers(cost), segments=segments),
+        _comparison(found["cost"]),
         run.gate,
-        incumbent=found["incumbent"],
+        incumbent=incumbent,
         leaks=[leak["feature"] for leak in found["leaks"]]
         + [f"the forecast of {found['foresight']} series"] * (found["foresight"] > 0),
         suspect=[
@@ -269,16 +347,29 @@ def judge_model(assessment: str, quality: str, config: Json, out: str, notify: N
             for check in read_json(quality)["checks"]
             if not check["passed"]
         ],
+        orders=orders,
     )
-    write_json(out, verdict.as_dict())
+    label = found.get("baselines", {}).get(verdict.orders_by, {}).get("label", "")
+    write_json(out, verdict.as_dict() | {"label": label})
     notify(f"verdict: {verdict.decision}; {verdict.reasons[0]}")
+    if verdict.decision == "keep":
+        notify(verdict.reasons[-1])
     return verdict.decision
+
+
+def _comparison(content: Json) -> "CostComparison":
+    """Return a comparison of costs from what was written of it."""
+    from invopt.gate import CostComparison  # noqa: PLC0415
+
+    numbers = dict(content)
+    segments = {name: _comparison(part) for name, part in numbers.pop("segments", {}).items()}
+    return CostComparison(**_numbers(numbers), segments=segments)
 
 
 def forecast_series(model: Path, source: str, out: str, notify: Notify) -> None:
     """Forecast every series from its last period; write arrays and the Forecast table."""
     from invopt.forecasts import forecast_frame  # noqa: PLC0415
-    from invopt.runtime import OnnxForecaster  # noqa: PLC0415
+    from invopt.runtime import NETWORK, OnnxForecaster  # noqa: PLC0415
 
     forecaster = OnnxForecaster(model)
     frames, done = [], 0
@@ -301,6 +392,7 @@ def forecast_series(model: Path, source: str, out: str, notify: Notify) -> None:
                 "quantile_levels": forecaster.config.quantile_levels,
                 "level_quantiles": forecaster.config.level_quantiles,
                 "is_count": forecaster.spec.is_count,
+                "model": label_of(model) or NETWORK,
             },
         )
 
@@ -319,6 +411,7 @@ def plan_all_orders(
     config: Json,
     out: dict[str, str],
     notify: Notify,
+    overrides: pd.DataFrame | None = None,
 ) -> None:
     """Write one order row per series, the purchase orders and the exceptions, each as CSV.
 
@@ -331,6 +424,7 @@ def plan_all_orders(
         config: The whole configuration.
         out: Files to write: orders, purchase_orders, exceptions.
         notify: Told what came out.
+        overrides: What planners said on their page, beside those of the data; None for none.
     """
     from invopt.inventory import segments_of  # noqa: PLC0415
     from invopt.inventory.exceptions import recent_sales  # noqa: PLC0415
@@ -343,7 +437,7 @@ def plan_all_orders(
     run = Config.model_validate(config)
     head = read_json(Path(forecast) / "forecast.json")
     position, open_orders = read_position(snapshot)
-    tables = read_terms(snapshot)
+    tables = read_terms(snapshot).with_overrides(overrides)
     last_levels = _last_levels(last, notify)
     reviews, statistics = [], []
     for number, panel in enumerate(iter_panels(Path(source))):
@@ -357,6 +451,7 @@ def plan_all_orders(
         statistics.append(recent_sales(panel))
     plan = pd.concat([r.orders for r in reviews], ignore_index=True)
     prices = np.concatenate([r.stockout_cost for r in reviews])
+    plan["model"] = head.get("model", "")
     plan["segment"] = segments_of(SalesStatistics.concatenate(statistics), prices)
     frames = {
         "orders": as_csv(plan, is_count=head["is_count"]),
@@ -400,7 +495,7 @@ def _summary(plan: pd.DataFrame) -> str:
     return (
         f"{int((ordered > 0).sum()):,} orders for {ordered.sum():,.0f} units"
         + (f"; {unknown:,} series without an order (see reason)" if unknown else "")
-        + (f"; {flagged:,} to look at (see exception)" if flagged else "")
+        + (f"; {flagged:,} exceptions to review" if flagged else "")
     )
 
 
@@ -502,7 +597,7 @@ def _spread_rows(panel: Panel, num: int) -> npt.NDArray[np.int64]:
 
 
 def _fans(panel: Panel, window: Any) -> pd.DataFrame:
-    """Return history, forecast and what came true for a few series, best sellers to slow ones."""
+    """Return history, forecast and actuals for a few series, best sellers to slow ones."""
     volume = np.asarray(panel.y[:, : window.cutoff], np.float64)[:, -90:].sum(axis=1)
     order = np.argsort(-volume, kind="stable")
     sold = order[: max(1, int((volume > 0).sum()))]

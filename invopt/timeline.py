@@ -9,23 +9,40 @@ import pandas as pd
 from invopt.errors import ConfigError
 
 _WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
-FREQUENCIES = ("D", *(f"W-{day}" for day in _WEEKDAYS), "MS")
+# Two weeks begin in the week of 5 January 1970 or, with +1, in the week after it.
+FREQUENCIES = (
+    "D",
+    *(f"W-{day}" for day in _WEEKDAYS),
+    *(f"2W-{day}{turn}" for day in _WEEKDAYS for turn in ("", "+1")),
+    "MS",
+    "QS",
+)
+_MONTHS = {"MS": 1, "QS": 3}  # of a period
+_DAYS = {"D": 1, "W": 7, "2W": 14}
+_QUARTER = 80  # days between dates from which on they are quarters
+_FORTNIGHT = range(12, 17)
+_MONDAY = pd.Timestamp("1970-01-05")
 
-# How many periods make one season, shortest first: a week of days, a year of weeks or months.
-SEASON_LENGTHS = {"D": 7, "W": 52, "MS": 12}
-PERIODS_PER_YEAR = {"D": 365.25, "W": 365.25 / 7, "MS": 12.0}
-_WORDS = {"D": "day", "W": "week", "MS": "month"}
+# How many periods make one season: a week of days, a year of anything longer.
+SEASON_LENGTHS = {"D": 7, "W": 52, "2W": 26, "MS": 12, "QS": 4}
+SEASONS = {unit: (length,) for unit, length in SEASON_LENGTHS.items()}
+PERIODS_PER_YEAR = {"D": 365.25, "W": 365.25 / 7, "2W": 365.25 / 14, "MS": 12.0, "QS": 4.0}
+_WORDS = {"D": "day", "W": "week", "2W": "fortnight", "MS": "month", "QS": "quarter"}
 
 
 def check_frequency(freq: str) -> str:
-    """Return freq if it is known: D, W-MON to W-SUN (week starting that day), MS.
+    """Return freq if it is known.
+
+    D; W-MON to W-SUN, a week that starts that day; 2W-MON to 2W-SUN and 2W-MON+1 to 2W-SUN+1, two
+    weeks; MS; QS, a quarter of the calendar year.
 
     Raises:
         ConfigError: If it is not.
     """
     if freq not in FREQUENCIES:
         raise ConfigError(
-            f"frequency must be one of {', '.join(FREQUENCIES)}, got {freq!r}. "
+            f"frequency must be one of D, W-MON to W-SUN, 2W-MON to 2W-SUN (or 2W-MON+1 to "
+            f"2W-SUN+1), MS, QS, got {freq!r}. "
             "A weekly frequency names the day the week starts on."
         )
     return freq
@@ -36,14 +53,18 @@ def usual_frequency(dates: pd.DatetimeIndex) -> str:
     dates = dates.unique().sort_values()
     gap = dates.to_series().diff().dt.days.median() if len(dates) > 1 else 1.0
     if gap >= 28:  # the shortest month
-        return "MS"
+        return "QS" if gap >= _QUARTER else "MS"
     if gap < 6:
         return "D"
-    return f"W-{_WEEKDAYS[int(pd.Series(dates.weekday).mode()[0])]}"
+    day = _WEEKDAYS[int(pd.Series(dates.weekday).mode()[0])]
+    if gap not in _FORTNIGHT:
+        return f"W-{day}"
+    even = floor_dates(dates, f"2W-{day}") + pd.Timedelta(days=7)
+    return f"2W-{day}" if (dates < even).mean() >= 0.5 else f"2W-{day}+1"
 
 
 def frequency_unit(freq: str) -> str:
-    """Return "D", "W" or "MS": the frequency without its anchor."""
+    """Return "D", "W", "2W", "MS" or "QS": the frequency without its anchor."""
     return freq.split("-")[0]
 
 
@@ -53,7 +74,7 @@ class Timeline:
 
     Args:
         start: First day of period 0, a naive date aligned to freq.
-        freq: D, W-MON to W-SUN, or MS.
+        freq: Of FREQUENCIES.
         num_periods: Number of periods, at least 0.
     """
 
@@ -72,6 +93,11 @@ class Timeline:
     def season_length(self) -> int:
         """Number of periods in the season a seasonal-naive forecast repeats."""
         return SEASON_LENGTHS[frequency_unit(self.freq)]
+
+    @property
+    def seasons(self) -> tuple[int, ...]:
+        """Numbers of periods in the seasons of this frequency, shortest first."""
+        return SEASONS[frequency_unit(self.freq)]
 
     @property
     def periods_per_year(self) -> float:
@@ -97,8 +123,8 @@ class Timeline:
 
     def date(self, index: int) -> pd.Timestamp:
         """Return the first day of the period with this index, which may lie outside."""
-        if self.freq == "MS":
-            return self.start + pd.DateOffset(months=index)
+        if self.freq in _MONTHS:
+            return self.start + pd.DateOffset(months=index * _MONTHS[self.freq])
         return self.start + pd.Timedelta(days=index * self._days)
 
     def last_day(self, index: int) -> pd.Timestamp:
@@ -107,16 +133,17 @@ class Timeline:
 
     def index_of(self, ds: pd.DatetimeIndex) -> npt.NDArray[np.int64]:
         """Return the period index of each date; negative or past the end when outside."""
-        if self.freq == "MS":
+        if self.freq in _MONTHS:
             months = (ds.year - self.start.year) * 12 + (ds.month - self.start.month)
-            return months.to_numpy(np.int64)
+            return months.to_numpy(np.int64) // _MONTHS[self.freq]
         days = (ds.normalize() - self.start) // pd.Timedelta(days=1)
         return days.to_numpy(np.int64) // self._days
 
     def to_sql(self, ds: str) -> str:
         """Return a DuckDB expression for the period index of the DATE expression ds."""
-        if self.freq == "MS":
-            return f"datediff('month', DATE '{self.start:%Y-%m-%d}', {ds})"
+        if self.freq in _MONTHS:
+            unit = _WORDS[self.freq]
+            return f"datediff('{unit}', DATE '{self.start:%Y-%m-%d}', {ds})"
         return f"floor(({ds} - DATE '{self.start:%Y-%m-%d}') / {self._days})::INTEGER"
 
     def resized(self, num_periods: int) -> "Timeline":
@@ -125,11 +152,11 @@ class Timeline:
 
     @property
     def _days(self) -> int:
-        return 1 if self.freq == "D" else 7
+        return _DAYS[frequency_unit(self.freq)]
 
     @property
     def _pandas_freq(self) -> str:
-        return {"D": "D", "MS": "MS"}.get(self.freq, "7D")
+        return self.freq if self.freq in _MONTHS else f"{self._days}D"
 
 
 def floor_dates(ds: pd.DatetimeIndex, freq: str) -> pd.DatetimeIndex:
@@ -140,5 +167,11 @@ def floor_dates(ds: pd.DatetimeIndex, freq: str) -> pd.DatetimeIndex:
         return ds
     if unit == "MS":
         return ds - pd.to_timedelta(ds.day - 1, unit="D")
+    if unit == "QS":
+        return ds.to_period("Q").to_timestamp()
+    if unit == "2W":
+        day, _, turn = freq.partition("-")[2].partition("+")
+        first = _MONDAY + pd.Timedelta(days=_WEEKDAYS.index(day) + 7 * int(turn or 0))
+        return ds - pd.to_timedelta((ds - first).days % 14, unit="D")
     back = (ds.weekday - _WEEKDAYS.index(freq.split("-")[1])) % 7
     return ds - pd.to_timedelta(back, unit="D")

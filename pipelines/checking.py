@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from invopt.config import CleaningConfig, DataConfig, load_config
+from invopt.config import CleaningConfig, DataConfig
 from invopt.errors import InvalidInputError
+from invopt.history import tell_fit
 from invopt.sources import load_mapping
-from pipelines.parameters import mapping_path
+from pipelines.parameters import load_run_config, mapping_path
 from serving.loop.checking import ACCOUNT, PAGE, Request, check_folder
 
 
@@ -29,13 +30,19 @@ def check_data(config: Path | None, mapping: Path | None, data: Path, out: Path 
     account = check_folder(request, os.environ, today, lambda text: print(f"  {text}"))
     for line in _lines(account):
         print(line)
+    if config is not None:
+        for line in tell_fit(
+            load_run_config(config), account["frequency"], account["first"], account["last"]
+        ):
+            print(line)
     if out is not None:
         print(f"account: {out / ACCOUNT}\npage: {out / PAGE}")
     failed = [check["message"] for check in account["checks"] if not check["passed"]]
     if failed:
         raise InvalidInputError(
             f"{len(failed)} of {len(account['checks'])} checks of the data fail: "
-            f"{'; '.join(failed)}. Mend the data or the mapping, or change the limits under data."
+            f"{'; '.join(failed)}. Correct the data or the mapping, or change the limits "
+            "under data."
         )
 
 
@@ -48,7 +55,7 @@ def _request(config: Path | None, mapping: Path | None, data: Path, out: Path | 
         assert mapping is not None
         limits = DataConfig(mapping=str(mapping))
         return Request(load_mapping(mapping), data, limits, CleaningConfig(), out)
-    run = load_config(config)
+    run = load_run_config(config)
     return Request(load_mapping(mapping_path(config, run)), data, run.data, run.cleaning, out)
 
 

@@ -29,7 +29,12 @@ _WRITING = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT, 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns 0 when it was done and checked, else says what is wrong."""
-    parsed = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    parser = _parser()
+    if not given:
+        parser.print_help()
+        return 2
+    parsed = parser.parse_args(given)
     try:
         parsed.command(parsed)
     except InvalidInputError as err:
@@ -55,7 +60,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in (
         _add_run, _add_compile, _add_submit, _add_wait, _add_preview, _add_rollback, _add_serve,
-        _add_demo_data, _add_why, _add_switch, _add_init_mapping, _add_check_data, _add_bench,
+        _add_plan, _add_demo_data, _add_why, _add_switch, _add_init_mapping, _add_check_data,
+        _add_bench,
     ):  # fmt: skip
         add(commands)
     return parser
@@ -63,10 +69,17 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_run(commands: "Commands") -> None:
     run = commands.add_parser("run", help="run a pipeline on this machine")
-    _add_pipeline(run, config_help="left out: that of the workspace's last training")
+    _add_pipeline(
+        run, config_help="configuration of the run (default: that of the workspace's last training)"
+    )
     run.add_argument("--data", type=Path, metavar="DIR", help="folder of the data")
     _add_workspace(run)
-    run.add_argument("--out", type=Path, metavar="FILE", help="where to put the orders (CSV)")
+    run.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="orders to write (CSV); purchase orders, exceptions, forecast and page go beside it",
+    )
     run.set_defaults(command=_run)
 
 
@@ -86,11 +99,13 @@ def _run(parsed: argparse.Namespace) -> None:
 def _add_compile(commands: "Commands") -> None:
     compile_ = commands.add_parser("compile", help="write a pipeline as YAML for a cluster")
     _add_pipeline(compile_)
-    compile_.add_argument("--out", type=Path, metavar="FILE.yaml", required=True)
+    compile_.add_argument(
+        "--out", type=Path, metavar="FILE.yaml", required=True, help="file to write"
+    )
     compile_.add_argument(
         "--manifest", action="store_true", help="as Pipeline and PipelineVersion resources"
     )
-    compile_.add_argument("--namespace", metavar="NS", help="of the resources")
+    compile_.add_argument("--namespace", metavar="NS", help="namespace of the resources")
     compile_.set_defaults(command=_compile)
 
 
@@ -110,11 +125,23 @@ def _compile(parsed: argparse.Namespace) -> None:
 def _add_submit(commands: "Commands") -> None:
     submit = commands.add_parser("submit", help="run a pipeline on a cluster")
     _add_pipeline(submit)
-    submit.add_argument("--host", required=True, metavar="URL", help="of the KFP API")
-    submit.add_argument("--namespace", metavar="NS", help="of a multi-user installation")
+    submit.add_argument(
+        "--host", required=True, metavar="URL", help="URL of the Kubeflow Pipelines API"
+    )
+    submit.add_argument(
+        "--namespace", metavar="NS", help="namespace, required where Kubeflow is multi-user"
+    )
     submit.add_argument("--data", metavar="DIR", help="folder of the data, as the steps see it")
-    submit.add_argument("--cron", help='on a schedule: six fields, seconds first, "0 0 4 * * *"')
-    submit.add_argument("--wait", action="store_true", help="wait for the end and report")
+    submit.add_argument(
+        "--cron",
+        metavar="FIELDS",
+        help='run on a schedule: six fields, seconds first ("0 0 4 * * *" is every day at 4)',
+    )
+    submit.add_argument(
+        "--wait",
+        action="store_true",
+        help="wait for the end of the run; its result is the exit status",
+    )
     submit.set_defaults(command=_submit)
 
 
@@ -146,8 +173,12 @@ def _submit(parsed: argparse.Namespace) -> None:
 
 def _add_wait(commands: "Commands") -> None:
     wait = commands.add_parser("wait", help="follow a run that was submitted to its end")
-    wait.add_argument("run", metavar="RUN", help="id that `submit` told, the end of the run's URL")
-    wait.add_argument("--host", required=True, metavar="URL", help="of the KFP API")
+    wait.add_argument(
+        "run", metavar="RUN", help="id that `submit` printed: the end of the run's URL"
+    )
+    wait.add_argument(
+        "--host", required=True, metavar="URL", help="URL of the Kubeflow Pipelines API"
+    )
     wait.set_defaults(command=_wait)
 
 
@@ -177,7 +208,7 @@ def _in(namespace: str | None, option: str = "-n") -> list[str]:
 
 
 def _add_preview(commands: "Commands") -> None:
-    preview = commands.add_parser("preview", help="tell what a run would do")
+    preview = commands.add_parser("preview", help="show what a run would do")
     _add_pipeline(preview)
     _add_workspace(preview)
     preview.set_defaults(command=_preview)
@@ -200,12 +231,18 @@ def _preview(parsed: argparse.Namespace) -> None:
 
 def _add_rollback(commands: "Commands") -> None:
     rollback = commands.add_parser(
-        "rollback", help="bring back the champion before, in registry and endpoint"
+        "rollback", help="return to the previous champion, in registry and endpoint"
     )
-    rollback.add_argument("--workspace", type=Path, metavar="DIR", help="of this machine")
-    rollback.add_argument("--namespace", metavar="NS", help="of the service; the context's")
-    rollback.add_argument("--service", default="demand-forecaster", metavar="NAME")
-    rollback.add_argument("--name", help="registered model; the service's, or the only one")
+    rollback.add_argument("--workspace", type=Path, metavar="DIR", help="workspace of this machine")
+    rollback.add_argument(
+        "--namespace", metavar="NS", help="Kubernetes namespace (default: current context)"
+    )
+    rollback.add_argument(
+        "--service", default="demand-forecaster", metavar="NAME", help="InferenceService"
+    )
+    rollback.add_argument(
+        "--name", help="registered model (default: the service's, or the only one)"
+    )
     rollback.set_defaults(command=_rollback)
 
 
@@ -227,16 +264,18 @@ def _rollback(parsed: argparse.Namespace) -> None:
 
 def _add_serve(commands: "Commands") -> None:
     serve = commands.add_parser("serve", help="answer requests with the champion")
-    serve.add_argument("--name", help="registered model; the only one by default")
+    serve.add_argument("--name", help="registered model (default: the only one)")
     _add_workspace(serve)
-    serve.add_argument("--host", default="127.0.0.1")
-    serve.add_argument("--port", type=int, default=8080, metavar="N")
-    serve.add_argument("--grpc-port", type=int, metavar="N")
+    serve.add_argument(
+        "--host", default="127.0.0.1", help="address to bind; 0.0.0.0 for every network"
+    )
+    serve.add_argument("--port", type=int, default=8080, metavar="N", help="HTTP port")
+    serve.add_argument("--grpc-port", type=int, metavar="N", help="gRPC port (default: no gRPC)")
     serve.add_argument(
         "--predictor-host",
         metavar="HOST:PORT",
-        help="gRPC address of a predictor (python -m serving.predictor); none by default: "
-        "the graph runs in this process",
+        help="gRPC address of a predictor, python -m serving.predictor "
+        "(default: none, the model runs in this process)",
     )
     serve.set_defaults(command=_serve)
 
@@ -247,18 +286,42 @@ def _serve(parsed: argparse.Namespace) -> None:
 
     deployment = Deployment.of(parsed.workspace)
     name = parsed.name or deployment.registry.only_model()
-    print(f"serving {name} on http://{parsed.host}:{parsed.port} (ctrl-C ends it)", flush=True)
+    print(
+        f"serving {name} on http://{parsed.host}:{parsed.port} (press Ctrl-C to stop)", flush=True
+    )
     source = ModelSource(deployment, name, predictor=parsed.predictor_host)
     run(source, parsed.host, parsed.port, parsed.grpc_port)
 
 
+def _add_plan(commands: "Commands") -> None:
+    plan = commands.add_parser(
+        "plan", help="open the latest orders to planners: accept, change, reject, override"
+    )
+    _add_workspace(plan)
+    plan.add_argument("--host", default="127.0.0.1")
+    plan.add_argument("--port", type=int, default=8090, metavar="N")
+    plan.set_defaults(command=_plan)
+
+
+def _plan(parsed: argparse.Namespace) -> None:
+    from serving.deployment import Deployment  # noqa: PLC0415
+    from serving.planner import run  # noqa: PLC0415
+    from serving.settings import ServerSettings  # noqa: PLC0415
+
+    deployment = Deployment.of(parsed.workspace)
+    settings = ServerSettings.from_environment(
+        parsed.host, parsed.port, None, deployment.environment
+    )
+    run(deployment.settings.workspace, deployment.settings.plans, settings, _say)
+
+
 def _add_demo_data(commands: "Commands") -> None:
     demo = commands.add_parser("demo-data", help="write the files of the made-up retailer")
-    demo.add_argument("--out", type=Path, required=True, metavar="DIR")
-    demo.add_argument("--products", type=int, default=50)
-    demo.add_argument("--stores", type=int, default=10)
-    demo.add_argument("--days", type=int, default=730)
-    demo.add_argument("--seed", type=int, default=0)
+    demo.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
+    demo.add_argument("--products", type=int, default=50, metavar="N", help="number of products")
+    demo.add_argument("--stores", type=int, default=10, metavar="N", help="number of stores")
+    demo.add_argument("--days", type=int, default=730, metavar="N", help="number of days")
+    demo.add_argument("--seed", type=int, default=0, metavar="N", help="another retailer")
     demo.set_defaults(command=_demo_data)
 
 
@@ -271,13 +334,11 @@ def _demo_data(parsed: argparse.Namespace) -> None:
 
 
 def _add_why(commands: "Commands") -> None:
-    why = commands.add_parser(
-        "why", help="why monitoring did or did not retrain, or how a served order came about"
-    )
+    why = commands.add_parser("why", help="explain a decision of monitoring, or a served order")
     why.add_argument(
         "what",
         metavar="RUN|DATE|REQUEST",
-        help="monitoring run, a day YYYY-MM-DD, or the id of a served request",
+        help="a monitoring run, a day (YYYY-MM-DD) or the id of a served request",
     )
     _add_deployment(why)
     why.set_defaults(command=_why)
@@ -291,11 +352,11 @@ def _why(parsed: argparse.Namespace) -> None:
 
 def _add_switch(commands: "Commands") -> None:
     switch = commands.add_parser(
-        "retraining", help="turn retraining off or on (closes the breaker), or tell how it stands"
+        "retraining", help="turn retraining off or on (closes the breaker), or show its status"
     )
     switch.add_argument("state", choices=("off", "on", "status"))
-    switch.add_argument("--name", required=True, help="registered model")
-    switch.add_argument("--reason", default="", help="kept with the decision")
+    switch.add_argument("--name", required=True, metavar="NAME", help="registered model")
+    switch.add_argument("--reason", default="", metavar="TEXT", help="kept with the decision")
     _add_deployment(switch)
     switch.set_defaults(command=_switch)
 
@@ -312,12 +373,12 @@ def _switch(parsed: argparse.Namespace) -> None:
 
 def _add_init_mapping(commands: "Commands") -> None:
     guess = commands.add_parser(
-        "init-mapping", help="write a first mapping and configuration by looking at the files"
+        "init-mapping", help="draft a mapping and a configuration from the files"
     )
     guess.add_argument("data", type=Path, metavar="DIR", help="folder of the files")
     guess.add_argument(
         "--out", type=Path, metavar="FILE.yaml",
-        help="DIR's name and .yaml by default; config.yaml goes beside it",
+        help="mapping to write (default: DIR's name and .yaml); config.yaml goes beside it",
     )  # fmt: skip
     for option, what in (
         ("product", "that names the product sold"),
@@ -343,14 +404,19 @@ def _init_mapping(parsed: argparse.Namespace) -> None:
 
 def _add_check_data(commands: "Commands") -> None:
     check = commands.add_parser(
-        "check-data", help="read and account for every row, without training"
+        "check-data", help="read the data and account for every row, without training"
     )
     given = check.add_mutually_exclusive_group(required=True)
     given.add_argument("--config", type=Path, metavar="FILE", help="configuration of a run")
-    given.add_argument("--mapping", type=Path, metavar="FILE", help="mapping, with usual limits")
+    given.add_argument(
+        "--mapping", type=Path, metavar="FILE", help="mapping, with the usual limits"
+    )
     check.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the data")
     check.add_argument(
-        "--out", type=Path, metavar="DIR", help="for account.json, quarantine.parquet, index.html"
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder for account.json, quarantine.parquet and index.html",
     )
     check.set_defaults(command=_check_data)
 
@@ -362,13 +428,18 @@ def _check_data(parsed: argparse.Namespace) -> None:
 
 
 def _add_bench(commands: "Commands") -> None:
-    bench = commands.add_parser("bench", help="measure a part against its record or peers")
-    bench.add_argument("name", help="benchmark; `list` names them")
-    bench.add_argument("rest", nargs=argparse.REMAINDER)
+    bench = commands.add_parser("bench", help="measure a part against its record or its peers")
+    bench.add_argument("name", help="benchmark; `invopt bench list` names them all")
+    bench.add_argument(
+        "rest", nargs=argparse.REMAINDER, metavar="...", help="its own options; --help shows them"
+    )
     bench.set_defaults(command=_bench)
 
 
 def _bench(parsed: argparse.Namespace) -> None:
+    if parsed.name == "list":
+        print("\n".join(_benchmarks()))
+        return
     try:
         module = importlib.import_module(f"benchmarks.{parsed.name.replace('-', '_')}")
     except ModuleNotFoundError as err:
@@ -387,17 +458,32 @@ def _benchmarks() -> list[str]:
 
 def _add_pipeline(parser: argparse.ArgumentParser, config_help: str | None = None) -> None:
     """Add the pipeline and its configuration; it may be left out where the help says what then."""
-    parser.add_argument("pipeline", choices=PIPELINES)
+    parser.add_argument("pipeline", choices=PIPELINES, help="what to run")
     parser.add_argument(
-        "--config", type=Path, required=config_help is None, metavar="FILE", help=config_help
+        "--config",
+        type=Path,
+        required=config_help is None,
+        metavar="FILE",
+        help=config_help or "configuration of the run",
     )
     parser.add_argument(
-        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", dest="overrides"
+        "--set",
+        action="append",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        dest="overrides",
+        help="change one field of the configuration; may be repeated",
     )
 
 
 def _add_workspace(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--workspace", type=Path, default=Path("workspace"), metavar="DIR")
+    parser.add_argument(
+        "--workspace",
+        type=Path,
+        default=Path("workspace"),
+        metavar="DIR",
+        help="folder of runs, models and stores",
+    )
 
 
 def _add_deployment(parser: argparse.ArgumentParser) -> None:
@@ -405,8 +491,7 @@ def _add_deployment(parser: argparse.ArgumentParser) -> None:
         "--workspace",
         type=Path,
         metavar="DIR",
-        help="left out: the stores that INVOPT_... in the environment name, of ./workspace where "
-        "they name none",
+        help="folder of the deployment (default: stores from INVOPT_* variables, else ./workspace)",
     )
 
 

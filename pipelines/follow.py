@@ -34,9 +34,9 @@ _MAX_LENGTH = 600
 _CAUSES = (
     ("exceeded quota", "Ask for less in the cluster section, or raise the quota."),
     ("Unschedulable", "Add room to the cluster, or ask for less in the cluster section."),
-    ("Image", "Push the image, or mend its name or pull secret."),
+    ("Image", "Push the image, or correct its name or pull secret."),
     ("CreateContainerConfigError", "Make that secret or ConfigMap: the step then goes on."),
-    ("forbidden", "Mend the namespace's limits or the pod's rights."),
+    ("forbidden", "Correct the namespace's limits or the pod's rights."),
 )
 _LIKELY = (
     "Likely its image is being pulled, or a volume, secret or ConfigMap that it mounts is not "

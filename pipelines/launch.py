@@ -15,9 +15,10 @@ from datetime import datetime
 from pathlib import Path
 
 from invopt.errors import InvalidInputError
-from invopt.files import copy_whole, read_json
+from invopt.files import read_json
 from pipelines.local import LocalRun, gather_orders, run_compiled
 from pipelines.parameters import Parameters
+from pipelines.results import put_orders, refuse_to_overwrite
 from serving.deployment import Deployment
 from serving.loop.retraining import Asked, retrain_if_decided
 from serving.settings import Settings
@@ -77,6 +78,8 @@ def _run(
     data = _data_folder(parameters, data, settings)
     if out is not None and pipeline != "replenishment":
         raise InvalidInputError("--out is for orders: it belongs to `invopt run replenishment`.")
+    if out is not None:
+        refuse_to_overwrite(out)
     run = new_run(pipeline, settings.workspace)
     run_id = run.folder.name
     package = run.folder / "pipeline.yaml"
@@ -333,9 +336,8 @@ def _tell_results(run: LocalRun, out: Path | None) -> None:
 def _tell_orders(run: LocalRun, out: Path | None) -> None:
     orders = run.folder / "orders.csv"
     if out is not None:
-        # The orders come last: where they are, what belongs to them is.
-        for name in ("forecast.parquet", "purchase_orders.csv", "exceptions.csv"):
-            copy_whole(run.folder / name, out.parent / name)
-        copy_whole(orders, out)
+        put_orders(run.folder, out)
         orders = out
     print(f"orders: {orders}")
+    if (run.folder / "plan.html").is_file():
+        print(f"planner's page: {orders.parent / 'plan.html'}")

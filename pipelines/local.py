@@ -36,6 +36,8 @@ RESULTS = {
         ("plan-orders", "purchase_orders", "", "purchase_orders.csv"),
         ("plan-orders", "exceptions", "", "exceptions.csv"),
         ("write-plan-report", "report", "", "report/index.html"),
+        ("write-plan-report", "plan", "", "plan.html"),
+        ("write-plan-report", "workbook", "", "orders.xlsx"),
         ("forecast-demand", "forecast", "forecast.parquet", "forecast.parquet"),
         ("ingest-data", "quality", "", "quality.json"),
     ),
@@ -154,7 +156,7 @@ def _stream(
 
 
 def failure_of(step: str, said: str) -> str:
-    """Return why a step failed: its own sentence, or its exception with what may mend it."""
+    """Return why a step failed: its own sentence, or its exception with what may help."""
     if not _RAISED.match(said):
         return said
     return (

@@ -12,6 +12,7 @@ from invopt.config import Config, load_config
 from invopt.deployment import ClusterConfig
 from invopt.errors import ConfigError
 from invopt.files import read_json, write_json
+from invopt.frequency import with_defaults
 from invopt.sources import load_mapping
 
 # What a workspace's last training ran with.
@@ -54,7 +55,7 @@ class Parameters:
         Raises:
             ConfigError: If either cannot be used.
         """
-        config = load_config(path, overrides)
+        config = load_run_config(path, overrides)
         mapping = mapping_path(path, config)
         load_mapping(mapping)
         content = json.dumps(yaml.safe_load(mapping.read_text()))
@@ -97,6 +98,23 @@ class Parameters:
         """Return one section of the configuration."""
         content: dict[str, Any] = self.config[name]
         return content
+
+
+def load_run_config(path: Path, overrides: Iterable[str] = ()) -> Config:
+    """Read a configuration file; what it leaves out follows from the frequency of its data.
+
+    Raises:
+        ConfigError: If it cannot be used.
+    """
+
+    def complete(content: dict[str, Any]) -> dict[str, Any]:
+        data = content.get("data")
+        file = data.get("mapping") if isinstance(data, dict) else None
+        if not isinstance(file, str) or not (path.parent / file).is_file():
+            return content  # the checks that follow say so
+        return with_defaults(content, load_mapping(path.parent / file).frequency)
+
+    return load_config(path, overrides, complete)
 
 
 def mapping_path(path: Path, config: Config) -> Path:

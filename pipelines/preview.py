@@ -122,7 +122,7 @@ def _cache(
 ) -> tuple[str, str]:
     task = tasks[name]
     if not task.get("cachingOptions", {}).get("enableCache"):
-        return "never", "reads or changes the world"
+        return "never", "has side effects"
     if name not in before:
         return "miss", "no run before this one" if not before else "a new step"
     own, old = task["container"], before[name]["container"]

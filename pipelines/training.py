@@ -39,7 +39,8 @@ def build(parameters: Parameters) -> Any:
         8. Evaluate: beside champion and baselines, in accuracy and in money.
         9. Explain: attributions that add up.
         10. Judge: promote or keep.
-        11. Refit on every period (where configured), register and deploy, when promoted.
+        11. Refit on every period (where configured), register and deploy, when promoted; else
+            register as rejected and, where there is no champion, deploy the best baseline.
         12. Report.
 
         Args:
@@ -117,6 +118,24 @@ def build(parameters: Parameters) -> Any:
                 retraining=retraining,
             ).set_caching_options(False)
             step.deploy_forecaster(config=tuned, version=register.output).set_caching_options(False)
+        with dsl.If(judge.outputs["Output"] == "keep", name="kept"):
+            kept = step.keep_forecaster(
+                model=model,
+                training_set=training_set,
+                verdict=judge.outputs["verdict"],
+                assessment=evaluate.outputs["assessment"],
+                explanation=explain.outputs["explanation"],
+                snapshot=snapshot,
+                config=tuned,
+                run=job,
+                cause=cause,
+                window=window,
+                retraining=retraining,
+            ).set_caching_options(False)
+            with dsl.If(kept.outputs["Output"] != "", name="stands-in"):
+                step.deploy_forecaster(
+                    config=tuned, version=kept.outputs["Output"]
+                ).set_caching_options(False)
         step.write_report(
             model=model,
             quality=ingest.outputs["quality"],

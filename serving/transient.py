@@ -23,13 +23,13 @@ _LOST = {
 }
 _LONGEST_WAIT_SECONDS = 30.0
 T = TypeVar("T")
-# They are of the kinds above, and stay so until somebody mends them.
+# They are of the kinds above, and stay so until somebody repairs them.
 _REFUSED = {"SSLError", "AuthenticationError", "LocationParseError"}
 _REFUSALS = ("authentication failed", "does not exist", "no such ", "Access denied")
 
 
 def is_passing(err: BaseException) -> bool:
-    """Return whether an error, or what it came from, is one that waiting may mend.
+    """Return whether an error, or what it came from, is one that waiting may cure.
 
     What a caller handed in (InvalidInputError) is only where a lost connection is its cause.
     """

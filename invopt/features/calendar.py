@@ -35,7 +35,9 @@ def calendar_features(
         share = (dates.day.to_numpy() - 1) / dates.days_in_month.to_numpy()
         columns += _fourier(share, config.month_harmonics)
     # Weeks and months count from their middle, so that a week across New Year sits right.
-    middle = dates + pd.Timedelta(days={"D": 0, "M": 15}.get(timeline.freq[0], 3))
+    middle = dates + pd.Timedelta(
+        days={"D": 0, "2W": 7, "MS": 15, "QS": 45}.get(timeline.freq.split("-")[0], 3)
+    )
     if config.month_of_year:
         columns += list(np.eye(12)[middle.month - 1].T)
     share = (middle.dayofyear.to_numpy() - 1) / 365.25

@@ -1,4 +1,4 @@
-"""Whether any feature holds the future: by deleting it, and by rebuilding the target.
+"""Whether any feature leaks the future: by deleting it, and by rebuilding the target.
 
 Truncation finds features that our own code computes from later periods. The probe finds columns
 that arrive with the future inside them (an average over the day itself, sales over a rolling
@@ -36,7 +36,7 @@ _RIDGE = 1e-6
 
 @dataclass(frozen=True)
 class Leak:
-    """A feature that holds the future.
+    """A feature that leaks the future.
 
     Attributes:
         feature: Its name.

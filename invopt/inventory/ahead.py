@@ -6,12 +6,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.special import pdtr, pdtrik
 
 from invopt.inventory.decision import Forecast
 from invopt.inventory.reasons import Notes
 from invopt.timeline import Timeline
 
 FloatArray = npt.NDArray[np.float64]
+_LEAST, _SAME = 1e-9, 1e-7  # units a period that are none, and share that is no change
+_FAR = 4.0  # times the mean from which on the old shape says nothing
 _NEW = 13  # periods on sale up to which a successor sells what its predecessor sold
 
 
@@ -20,27 +23,65 @@ def _replaced(forecast: Forecast, **arrays: npt.NDArray[np.float32]) -> Forecast
     return found
 
 
-def scaled(forecast: Forecast, factor: FloatArray) -> Forecast:
-    """Return a forecast times a factor by series and period.
+def with_mean(forecast: Forecast, mean: FloatArray, *, is_count: bool) -> Forecast:
+    """Return a forecast of another mean.
 
-    Sums over periods move as their means do.
+    A count keeps its variance over its mean: with f times the mean it has the spread of such a
+    count, sqrt(f) times the old one, not f times. What is measured spreads f times as wide. Where
+    nothing was expected, a count is Poisson.
 
     Args:
         forecast: Of the series.
-        factor: (series, horizon), 0 or more.
+        mean: (series, horizon) units by period, 0 or more.
+        is_count: True when sales are whole numbers.
     """
-    rows = np.flatnonzero((factor != 1).any(axis=1))
+    rows = np.flatnonzero((np.abs(mean - forecast.mean) > _SAME * (1 + mean)).any(axis=1))
     if not len(rows):
         return forecast
-    mean = forecast.mean.copy()
     quantiles, levels = forecast.quantiles.copy(), forecast.levels.copy()
-    own = factor[rows].astype(np.float32)
-    before = mean[rows].cumsum(axis=1)
-    mean[rows] *= own
-    quantiles[rows] *= own[:, :, None]
-    share = np.where(before > 0, mean[rows].cumsum(axis=1) / np.maximum(before, 1e-12), 0)
-    levels[rows] *= share[:, :, None]
-    return _replaced(forecast, mean=mean, quantiles=quantiles, levels=levels)
+    before, after = forecast.mean[rows].astype(np.float64), mean[rows]
+    whole = forecast.mean.astype(np.float64)
+    whole[rows] = after
+    quantiles[rows] = _moved(
+        quantiles[rows], forecast.quantile_levels, before, after, is_count=is_count
+    )
+    levels[rows] = _moved(
+        levels[rows], forecast.level_quantiles, before.cumsum(axis=1), after.cumsum(axis=1),
+        is_count=is_count,
+    )  # fmt: skip
+    return _replaced(forecast, mean=whole.astype(np.float32), quantiles=quantiles, levels=levels)
+
+
+def scaled(forecast: Forecast, factor: FloatArray, *, is_count: bool) -> Forecast:
+    """Return a forecast times a factor by series and period; see with_mean."""
+    mean = forecast.mean.astype(np.float64)
+    return with_mean(forecast, mean * factor, is_count=is_count)
+
+
+def _moved(
+    quantiles: npt.NDArray[np.float32], levels: tuple[float, ...], before: FloatArray,
+    after: FloatArray, *, is_count: bool,
+) -> npt.NDArray[np.float32]:  # fmt: skip
+    """Return (series, periods, Q) quantiles moved from one mean to another."""
+    factor = after / np.maximum(before, _LEAST)
+    if not is_count:
+        spread = np.where(before > _LEAST, factor, 0)[..., None]
+        return (after[..., None] + spread * (quantiles - before[..., None])).astype(np.float32)
+    found = after[..., None] + np.sqrt(factor)[..., None] * (quantiles - before[..., None])
+    # The shape of a count depends on how large it is: far from the old mean that of Poisson.
+    far = (factor > _FAR) | (factor < 1 / _FAR)
+    if far.any():
+        found[far] = _poisson(after[far], levels)
+    return np.maximum(found, -0.5).astype(np.float32)
+
+
+def _poisson(mean: FloatArray, levels: tuple[float, ...]) -> FloatArray:
+    """Return quantiles of Poisson counts, with the jitter that forecasts of counts carry."""
+    shares, mean = np.asarray(levels), mean[:, None]
+    at = np.maximum(np.nan_to_num(np.ceil(pdtrik(shares, np.maximum(mean, _LEAST)) - 1e-9)), 0)
+    low, high = np.where(at > 0, pdtr(np.maximum(at - 1, 0), mean), 0.0), pdtr(at, mean)
+    found: FloatArray = at - 0.5 + (shares - low) / (high - low)
+    return found
 
 
 @dataclass(frozen=True)
@@ -83,14 +124,16 @@ class Overridden:
     """What planners say instead.
 
     Attributes:
-        factor: (series, horizon) on the forecast.
+        mean: (series, horizon) demand to plan for, units.
         order: (series,) units to order, NaN where none is said.
         rows: Series that any line concerns now.
+        asked: (series,) True where a demand is said: it is expected whatever was sold.
     """
 
-    factor: FloatArray = field(repr=False)
+    mean: FloatArray = field(repr=False)
     order: FloatArray = field(repr=False)
     rows: npt.NDArray[np.int64] = field(repr=False)
+    asked: npt.NDArray[np.bool_] = field(repr=False)
 
 
 def overrides_of(
@@ -102,8 +145,8 @@ def overrides_of(
 ) -> Overridden:
     """Return what overrides make of a forecast, lines in order, and note who says so and why.
 
-    A demand is units over its dates, shared by its series as the forecast is; what of its dates
-    is past, or beyond the forecast, takes its share with it.
+    A demand is units over its dates, shared by its series as the forecast is, or evenly where
+    nothing is forecast; what of its dates is past, or beyond the forecast, takes its share with it.
 
     Args:
         overrides: As invopt.sources.terms reads them; None for none.
@@ -113,8 +156,8 @@ def overrides_of(
         notes: To add sentences to.
     """
     horizon, num = forecast.mean.shape[1], len(series)
-    factor, order = np.ones((num, horizon)), np.full(num, np.nan)
-    touched = np.zeros(num, bool)
+    mean, order = forecast.mean.astype(np.float64), np.full(num, np.nan)
+    touched, asked = np.zeros(num, bool), np.zeros(num, bool)
     for line in () if overrides is None else overrides.to_dict("records"):
         rows = np.flatnonzero(scope_of(line, series))
         first, last = (_period(line.get(name), timeline) for name in ("from", "to"))
@@ -131,17 +174,18 @@ def overrides_of(
         if kind == "order":
             order[rows] = _shared(value, forecast.mean[rows].sum(axis=1))
         elif kind == "factor":
-            factor[rows, spell] *= value
+            mean[rows, spell] *= value
         else:
             assert first is not None
             assert last is not None
-            part = (spell.stop - spell.start) / (last - first + 1)
-            ahead = (forecast.mean[rows] * factor[rows])[:, spell].sum()
-            if ahead > 0:
-                factor[rows, spell] *= value * part / ahead
+            part = value * (spell.stop - spell.start) / (last - first + 1)
+            ahead = mean[rows, spell]
+            total = ahead.sum()
+            mean[rows, spell] = part * ahead / total if total > _LEAST else part / ahead.size
+            asked[rows] = True
         touched[rows] = True
         notes.add(rows, [_told(line, kind, value)] * len(rows))
-    return Overridden(factor, order, np.flatnonzero(touched))
+    return Overridden(mean, order, np.flatnonzero(touched), asked)
 
 
 def scope_of(line: dict[Any, Any], series: pd.DataFrame) -> npt.NDArray[np.bool_]:
@@ -222,8 +266,9 @@ def succession_of(series: pd.DataFrame) -> Succession:
 
 
 def with_successors(
-    forecast: Forecast, succession: Succession, periods_on_sale: npt.NDArray[np.int64]
-) -> Forecast:
+    forecast: Forecast, succession: Succession, periods_on_sale: npt.NDArray[np.int64],
+    *, is_count: bool,
+) -> Forecast:  # fmt: skip
     """Return the forecast with what predecessors sold handed on to their successors.
 
     One that is new sells what its predecessor sold; another sells both.
@@ -231,20 +276,15 @@ def with_successors(
     old, new = succession.old, succession.new
     if not len(new):
         return forecast
-    mean, quantiles, levels = (
-        a.copy() for a in (forecast.mean, forecast.quantiles, forecast.levels)
-    )
+    mean = forecast.mean.astype(np.float64)
+    quantiles, levels = forecast.quantiles.copy(), forecast.levels.copy()
+    wanted = mean.copy()
     is_new = periods_on_sale[new] < _NEW
     for before, after, fresh in zip(old, new, is_new, strict=True):
         if fresh:
-            for values in (mean, quantiles, levels):
+            for values in (wanted, mean, quantiles, levels):
                 values[after] = values[before]
-            continue
-        total = mean[after] + mean[before]
-        share = np.where(mean[after] > 0, total / np.maximum(mean[after], 1e-9), 1)
-        sums = mean[after].cumsum()
-        whole = np.where(sums > 0, total.cumsum() / np.maximum(sums, 1e-9), 1)
-        mean[after] = total
-        quantiles[after] *= share[:, None]
-        levels[after] *= whole[:, None]
-    return _replaced(forecast, mean=mean, quantiles=quantiles, levels=levels)
+        else:
+            wanted[after] += wanted[before]
+    handed = _replaced(forecast, mean=mean.astype(np.float32), quantiles=quantiles, levels=levels)
+    return with_mean(handed, wanted, is_count=is_count)

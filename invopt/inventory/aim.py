@@ -56,6 +56,7 @@ def aim_at(
     path: Path,
     terms: Terms,
     charged: Terms,
+    position: FloatArray,
     *,
     is_count: bool,
     wanted: FloatArray | None = None,
@@ -67,6 +68,7 @@ def aim_at(
         path: Without a new order.
         terms: What costs are told by.
         charged: What the quantity is chosen by; the same terms for most policies.
+        position: (series,) units that count already; see Decision.
         is_count: True when units are whole.
         wanted: (series,) units that a level asks for, in place of what the path says.
         forced: (series,) units to order, NaN where it is ours to say.
@@ -79,14 +81,15 @@ def aim_at(
         need, promise = wanted, np.ones(len(wanted), bool)
     pack = terms.pack_size
     quantity = np.floor(np.maximum(need, 0) / pack + _TINY) * pack
-    more = need > quantity + _TINY
-    more &= promise | (criterion.change(quantity, pack) < 0)
-    quantity = quantity + more * pack
+    rest = np.flatnonzero(need > quantity + _TINY)
+    if len(rest):
+        pays = criterion.select(rest).change(quantity[rest], pack[rest]) < 0
+        quantity[rest] += (promise[rest] | pays) * pack[rest]
     lot, line = _lots(path, terms, promise)
     whole = np.maximum(np.rint((lot - np.maximum(path.at_arrival, 0)) / pack) * pack, quantity)
     several = (quantity > 0) & (whole > quantity)
     ordered, limited = within_limits(
-        np.where(several, whole, quantity), terms, path.at_arrival, criterion.change, promise,
+        np.where(several, whole, quantity), terms, position, criterion.change, promise,
         forced, own=quantity, line=line,
     )  # fmt: skip
     point = _reorder_point(
@@ -132,7 +135,7 @@ def aim_of(
         path.missed_before,
         np.full(len(need), np.nan),
         np.zeros(len(need)),
-        -change(np.zeros_like(quantity), quantity),
+        -change(np.zeros_like(quantity), quantity) + 0.0,
         limited,
     )  # fmt: skip
 
@@ -140,7 +143,7 @@ def aim_of(
 def within_limits(
     quantity: FloatArray,
     terms: Terms,
-    at_arrival: FloatArray,
+    position: FloatArray,
     change: Change,
     promise: npt.NDArray[np.bool_],
     forced: FloatArray | None = None,
@@ -155,7 +158,7 @@ def within_limits(
     Args:
         quantity: (series,) units, whole packs.
         terms: Limits.
-        at_arrival: (series,) expected stock when the order arrives.
+        position: (series,) units that count already; a full shelf takes nothing beside them.
         change: Of the cost, from a quantity by a step.
         promise: True where a service is promised: it is kept whatever a line costs.
         forced: (series,) units that a planner has set; NaN where none.
@@ -165,13 +168,8 @@ def within_limits(
     pack, found = terms.pack_size, quantity
     least = np.ceil(terms.min_order / pack - _TINY) * pack
     found = np.where(found > _TINY, np.maximum(found, least), 0.0)
-    for most in (
-        terms.max_order,
-        None if terms.max_stock is None else terms.max_stock - np.maximum(at_arrival, 0),
-    ):
-        if most is not None:
-            cap = np.floor(np.maximum(most, 0) / pack + _TINY) * pack
-            found = np.where(found > cap, cap, found)  # NaN: no limit
+    cap = np.floor(terms.room(position) / pack + _TINY) * pack
+    found = np.minimum(found, cap)
     found = np.where(found < least - _TINY, 0.0, found)
     if line is None:
         line = np.zeros_like(found)
@@ -220,16 +218,52 @@ class _Criterion:
             wanted = np.where(np.isnan(self.fill), wanted, missed)
         return wanted
 
+    def select(self, rows: npt.NDArray[np.int64]) -> "_Criterion":
+        return _Criterion(self.path.select(rows), self.terms.select(rows))
+
     def need(
         self, *, is_count: bool, low: FloatArray | None = None, high: FloatArray | None = None
     ) -> FloatArray:
         """Return the units that cost least, or keep the promise; between bounds where given."""
         if low is None or high is None:
-            low, high = self.path.bounds
-        if is_count:
-            return _largest(self.wants, low - 1, np.ceil(high), whole=True) + 1
-        step = np.maximum(high - low, 1) * _FINE
-        return _largest(lambda s: self.wants(s, step), low - step, high, whole=False)
+            low, high = self.bounds(is_count=is_count)
+        if not is_count:
+            step = np.maximum(high - low, 1) * _FINE
+            return _largest(lambda s: self.wants(s, step), low - step, high, whole=False)
+        found = high.copy()
+        rows = np.flatnonzero(high - low > 1)
+        if len(rows):
+            own = self if len(rows) == len(found) else self.select(rows)
+            found[rows] = _largest(own.wants, low[rows], high[rows], whole=True) + 1
+        return found
+
+    def bounds(self, *, is_count: bool) -> tuple[FloatArray, FloatArray]:
+        """Return units at which one more is wanted, and units at which it is not.
+
+        Where stock only falls, a unit left at the interval's end was held in all of its periods,
+        and one that is sold in one of them at least in none: so the wanted quantity lies between
+        two quantiles of what is asked for, which are close where holding is cheap.
+        """
+        path, terms = self.path, self.terms
+        low, high = path.bounds
+        low = low - 1
+        if not (is_count and path.falls):
+            return low, np.ceil(high)
+        held, sale = terms.holding_cost * path.periods, terms.stockout_cost
+        end = np.zeros_like(held) if terms.stranded is None else terms.stranded
+        surely, never = (held + end) / (sale + end), (held + end) / (sale + held + end)
+        kept = ~np.isnan(self.service)
+        surely[kept] = never[kept] = 1 - self.service[kept] + _TINY
+        plain = np.isnan(self.fill)
+        asked, num = np.sort(path.missing, axis=1), path.num_paths
+        row = np.arange(len(low))
+
+        def above(share: FloatArray) -> FloatArray:
+            place = num - 1 - np.floor(share * num * (1 + _TINY)).astype(np.int64)
+            inside = np.ceil(asked[row, np.maximum(place, 0)]).astype(np.float64)
+            return np.where(plain & (place >= 0), inside, np.nan)
+
+        return np.fmax(low, above(surely) - 1), np.fmin(high, above(never))
 
 
 def _largest(
@@ -268,7 +302,9 @@ def _reorder_point(
     if len(lossy) and not is_level:
         most = path.lost_before[lossy].max(axis=1)
         whole = _Criterion(path.select(lossy).in_time(), charged.select(lossy))
-        above[lossy] = whole.need(is_count=is_count, low=need[lossy], high=need[lossy] + most)
+        low, high = whole.bounds(is_count=is_count)
+        low, high = np.maximum(low, need[lossy] - 1), np.minimum(high, need[lossy] + most)
+        above[lossy] = whole.need(is_count=is_count, low=low, high=np.maximum(high, low + 1))
     point = above - 1 if is_count else above.copy()
     pack = terms.pack_size
     asked = ~promise & ((pack > 1) | (line > 0) | (terms.min_order > pack))
@@ -283,6 +319,8 @@ def _reorder_point(
         saved = -own.change(shift, step, costs.holding_cost, costs.stockout_cost, costs.stranded)
         return saved > line[rows] + _TINY
 
-    low = np.minimum(own.bounds[0] - 1 - least, above[rows] - least)
+    # A pack all of whose units are wanted is ordered; a line or a minimum may ask for more.
+    low = np.where((line[rows] > 0) | (least > packs), own.bounds[0] - 1, above[rows]) - least
+    low = np.minimum(low, above[rows] - least)
     point[rows] = _largest(orders, np.floor(low), np.ceil(above[rows]), whole=is_count)
     return point

@@ -65,7 +65,16 @@ class Terms:
 
     @property
     def critical_ratio(self) -> FloatArray:
-        """Underage over underage plus overage; a unit too many is held for a review period."""
+        """Underage over underage plus overage; a unit too many is held for a review period.
+
+        Example:
+            p / (p + hR): holding 0.1 a period for a review of 5, a lost sale 4.5:
+
+            >>> one = np.ones(1)
+            >>> terms = Terms(0.1 * one, 4.5 * one, np.array([2]), 5, one, 0 * one, one)
+            >>> terms.critical_ratio.round(3).tolist(), terms.protection_interval.tolist()
+            ([0.9], [7])
+        """
         overage = self.holding_cost * self.review_period
         ratio = self.stockout_cost / (self.stockout_cost + overage)
         if self.service_level is not None:
@@ -83,6 +92,19 @@ class Terms:
     def protection_interval(self) -> npt.NDArray[np.int64]:
         """Periods until the next order arrives: lead time and review period."""
         return self.lead_time + self.interval
+
+    def room(self, position: FloatArray) -> FloatArray:
+        """Return (series,) units that max_order and max_stock leave; infinite for no limit.
+
+        Args:
+            position: (series,) units that count already: a full shelf takes nothing beside them.
+        """
+        found = np.full(len(self.pack_size), np.inf)
+        if self.max_order is not None:
+            found = np.fmin(found, self.max_order)
+        if self.max_stock is not None:
+            found = np.fmin(found, np.maximum(self.max_stock - np.maximum(position, 0), 0))
+        return found
 
     def select(self, rows: npt.NDArray[np.int64] | slice) -> "Terms":
         """Return the terms of some series."""
@@ -113,6 +135,14 @@ def terms_of(
         series: Products, in panel order: a frame, or arrays by column.
         last_price: Latest price by series; NaN where unknown; None without prices.
         config: Defaults.
+
+    Example:
+        A price of 10, margin 40 % and unit cost 60 % of it; holding 1 % of that a period:
+
+        >>> config = InventoryConfig(holding_rate=0.01, stockout_margin=0.4, unit_cost_share=0.6)
+        >>> terms = terms_of({"unique_id": ["a"], "list_price": [10.0]}, None, config)
+        >>> terms.holding_cost.round(2).tolist(), terms.stockout_cost.tolist()
+        ([0.06], [4.0])
     """
     num = len(series["unique_id"])
     price = _column(series, "list_price", np.nan, num)

@@ -11,7 +11,7 @@ from invopt.inventory.aim import Aim, aim_at
 from invopt.inventory.costs import Terms
 from invopt.inventory.lost_sales import need_with_next
 from invopt.inventory.path import LeadLaw, Path, project
-from invopt.inventory.paths import Draws, Sampler, blocks, dependence_of, matching_means
+from invopt.inventory.paths import Draws, Sampler, blocks
 from invopt.inventory.perishables import aim_before_expiry
 from invopt.inventory.policy import Levels, levels_of, periods_ahead
 from invopt.inventory.purchasing import Curve
@@ -19,9 +19,10 @@ from invopt.inventory.stock import Stock
 
 FloatArray = npt.NDArray[np.float64]
 # Series whose demand paths are in memory at once.
-_BLOCK = 512
+_BLOCK = 256
 _CURVE_POINTS, _CURVE_REACH = 32, 4.0  # of cost by quantity: points, and times the demand
 _HALF = 0.5  # share of demand paths that is the median
+_LOOKED_AT = 0.5  # units expected until the next order arrives
 
 
 class Forecast(Protocol):
@@ -64,8 +65,8 @@ class Decision:
         one_less: Change of both together by ordering one pack less; NaN where nothing is ordered.
         one_more: The same for one pack more.
         unavoidable: Expected units missed before the order arrives, whatever is ordered.
-        dry_in: Period ahead, from 1, by whose end half of the demand paths have missed a sale; NaN
-            where it is none before the next order arrives.
+        dry_in: First period ahead, from 1, that half of the demand paths begin with an empty
+            shelf or have missed a sale by; NaN where none is before the next order's arrival.
         position: Units on hand and under way that arrive before the next order, less those
             that customers wait for.
         expired: Expected units that outlive their shelf life, up to the end of the interval.
@@ -132,7 +133,7 @@ def decide(
         own = rows[(kinds == kind).all(axis=1)]
         for block in blocks(len(own), _BLOCK):
             aim.put(own[block], work.aim(own[block], *map(int, kind)))
-    position = stock.counted(terms.protection_interval)
+    position = work.position
     reached = replace(
         levels,
         order_up_to=np.where(orderable, position + aim.need, levels.order_up_to),
@@ -166,8 +167,11 @@ class _Work:
         for law in self.terms.laws:
             longest = max(longest, 2 * int(law.periods.max()) + int(self.terms.interval.max()))
         reach = longest + self.terms.review_period
+        self.position = self.stock.counted(self.terms.protection_interval)
         draws = Draws.make(reach, self.config.num_paths, self.config.seed)
-        self.sampler = Sampler(draws, tuple(self.forecast.quantile_levels))
+        self.sampler = Sampler(
+            draws, tuple(self.forecast.quantile_levels), tuple(self.forecast.level_quantiles)
+        )
 
     def aim(self, rows: npt.NDArray[np.int64], lead_time: int, cycle: int, law: int) -> Aim:
         """Return the aim of series that share lead time, interval and law of lead times."""
@@ -178,13 +182,15 @@ class _Work:
         arrivals = self.stock.arrivals[rows]
         path = project(start, arrivals, demand, times, lost_sales=config.is_lost)
         charged = self._charged(terms, rows, lead_time, cycle)
-        wanted = None
+        wanted, position = None, self.position[rows]
         if config.policy == "order_up_to":
-            position = self.stock.counted(self.terms.protection_interval)[rows]
             wanted = self.levels.order_up_to[rows] - position
         forced = None if self.forced is None else self.forced[rows]
-        found = aim_at(path, terms, charged, is_count=self.is_count, wanted=wanted, forced=forced)
-        self._date(found, path, int(times.lead.min()))
+        found = aim_at(
+            path, terms, charged, position, is_count=self.is_count, wanted=wanted, forced=forced
+        )
+        asked = self.levels.expected_demand[rows]
+        self._date(found, path, arrivals, asked, int(times.lead.min()))
         if terms.shelf_life is not None:
             self._before_expiry(found, path, rows, lead_time, cycle)
         self._draw_curves(found, path, terms, rows)
@@ -203,11 +209,11 @@ class _Work:
         grid = np.concatenate(
             [quantity[:, None] * below, quantity[:, None] + spread[:, None] * above], axis=1
         )
+        nothing = np.zeros(len(at))
         for number in range(grid.shape[1]):
-            units = grid[:, number]
-            self.curve.cost[self.curve.place[rows[at]], number] = costs.holding_cost * own.held(
-                units
-            ) + costs.stockout_cost * own.missed(units)
+            self.curve.cost[self.curve.place[rows[at]], number] = own.change(
+                nothing, grid[:, number], costs.holding_cost, costs.stockout_cost, costs.stranded
+            )
         self.curve.quantity[self.curve.place[rows[at]]] = grid
 
     def _law(self, lead_time: int, cycle: int, law: int) -> LeadLaw:
@@ -221,24 +227,13 @@ class _Work:
         self, rows: npt.NDArray[np.int64], reach: int, periods: int
     ) -> npt.NDArray[np.float32]:
         """Return (reach, series, paths) units."""
-        quantiles = self.forecast.quantiles[rows]
-        horizon = quantiles.shape[1]
-        inside = min(periods, horizon)
-        levels = (
-            self.forecast.levels[rows, inside - 1] if periods else self.forecast.levels[rows, 0]
-        )
-        dependence = dependence_of(
-            quantiles[:, :inside].astype(np.float64),
-            tuple(self.forecast.quantile_levels),
-            levels.astype(np.float64),
-            tuple(self.forecast.level_quantiles),
-        )
-        places = periods_ahead(horizon, reach)
-        ahead = quantiles[:, places].astype(np.float64)
-        if self.is_count:
-            mean = self.forecast.mean[rows][:, places].astype(np.float64)
-            ahead = matching_means(ahead, tuple(self.forecast.quantile_levels), mean)
-        return self.sampler.paths(ahead, dependence, is_count=self.is_count)
+        forecast = self.forecast
+        horizon = forecast.quantiles.shape[1]
+        inside, places = max(min(periods, horizon), 1), periods_ahead(horizon, reach)
+        return self.sampler.paths(
+            forecast.quantiles[rows][:, places], forecast.mean[rows][:, places],
+            forecast.levels[rows, inside - 1], inside, is_count=self.is_count,
+        )  # fmt: skip
 
     def _charged(
         self, terms: Terms, rows: npt.NDArray[np.int64], lead_time: int, cycle: int
@@ -264,16 +259,31 @@ class _Work:
         )  # fmt: skip
         return replace(terms, stockout_cost=need.sale)
 
-    def _date(self, aim: Aim, path: Path, lead_time: int) -> None:
-        """Say by when half of the demand paths have missed a sale, the order placed."""
+    def _date(
+        self, aim: Aim, path: Path, arrivals: FloatArray, asked: FloatArray, lead_time: int
+    ) -> None:
+        """Say when half of the demand paths find the shelf empty, the order placed.
+
+        Nobody is told of a shelf that hardly anybody looks at.
+        """
         dry = path.dry.copy()
         num, stop = dry.shape
-        over = path.holding.reshape(num, stop - lead_time, -1)
-        missed = (over > aim.quantity.astype(np.float32)[:, None, None]).mean(axis=2)
-        before = dry[:, lead_time - 1, None] if lead_time else 0.0
-        dry[:, lead_time:] = np.maximum(missed, before)
-        empty = dry >= _HALF
-        aim.dry_in[:] = np.where(empty.any(axis=1), empty.argmax(axis=1) + 1.0, np.nan)
+        quantity = aim.quantity.astype(np.float32)[:, None]
+        if self.config.is_lost:  # what runs dry stays so to the end, and few do
+            rows = np.flatnonzero((path.missing >= quantity).mean(axis=1) >= _HALF)
+        else:
+            rows = np.arange(num)
+        before = dry[:, lead_time - 1, None] if lead_time else np.zeros((num, 1))
+        dry[:, lead_time:] = before
+        over = path.holding[rows].reshape(len(rows), stop - lead_time, path.num_paths)
+        missed, empty = (f(over, quantity[rows][:, None]) for f in (np.greater, np.greater_equal))
+        come = np.zeros((len(rows), stop), bool)
+        width = min(stop, arrivals.shape[1])
+        come[:, :width] = arrivals[rows, :width] > 0
+        missed[:, 1:] |= empty[:, :-1] & ~come[:, lead_time + 1 :, None]
+        dry[rows, lead_time:] = np.maximum(missed.mean(axis=2), before[rows])
+        found = (dry >= _HALF) & (asked >= _LOOKED_AT)[:, None]
+        aim.dry_in[:] = np.where(found.any(axis=1), found.argmax(axis=1) + 1.0, np.nan)
 
     def _before_expiry(
         self, aim: Aim, path: Path, rows: npt.NDArray[np.int64], lead_time: int, cycle: int
@@ -294,6 +304,7 @@ class _Work:
                 aim_before_expiry(
                     aim.take(at), path.select(at), self.terms.select(own), start,
                     self.stock.arrivals[own], demand, days, lead_time, cycle,
+                    position=self.position[own],
                     forced=None if self.forced is None else self.forced[own],
                     lost_sales=self.config.is_lost,
                 ),

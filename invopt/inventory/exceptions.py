@@ -23,12 +23,15 @@ _DEAD, _GAPS = 26, 3.0
 _OUTLIERS = 28  # latest periods whose outliers are told
 _EXCESS = 4.0  # times what sells until the next order arrives
 _SOME = 0.5  # units
+STOCKOUTS = ("stockout_now", "stockout_before_arrival", "stockout_likely")
 ADVICE = {
-    "data_fault": "mend the product's terms",
+    "data_fault": "correct the product's terms",
     "no_stock_record": "give the stock on hand",
     "negative_stock": "book the receipt, or serve those who wait first",
     "stockout_now": "the shelf is empty: expedite what is under way",
     "stockout_before_arrival": "expedite: an order placed now comes too late",
+    "stockout_likely": "more often than not the shelf is empty before the next order arrives",
+    "closed": "an order of the next review arrives as early: nothing is ordered yet",
     "delivery_overdue": "ask the supplier: it is taken to arrive next",
     "delivery_too_late": "bring the delivery forward, or cancel it",
     "min_order_above_need": "ask for a smaller minimum, or order with other lines",
@@ -42,7 +45,7 @@ ADVICE = {
     "demand_jump": "check what the forecast rests on",
     "level_changed": "check what changed since the last review",
     "new_product": "little is known of it yet",
-    "lead_time_beyond_horizon": "forecast a longer horizon, or mend the lead time",
+    "lead_time_beyond_horizon": "forecast a longer horizon, or correct the lead time",
     "no_lead_time": "give the lead time; the configured one is used",
     "limit_reached": "a largest order or stock keeps the order below what is needed",
     "waits_for_order_day": "the next review comes before the supplier's next order day",
@@ -83,6 +86,12 @@ class Flags:
             if values is not None:
                 kept[word] = values
 
+    def clear(self, mask: npt.NDArray[np.bool_], words: Sequence[str]) -> None:
+        """Take words away from some series."""
+        for word in words:
+            if word in self.masks:
+                self.masks[word] &= ~mask
+
     def words(self) -> npt.NDArray[np.object_]:
         """Return each series' words joined by ";", "" for most."""
         order = [w for w in ADVICE if w in self.masks]
@@ -92,29 +101,28 @@ class Flags:
 
     def table(self, unique_ids: npt.NDArray[np.object_], dates: pd.DatetimeIndex) -> pd.DataFrame:
         """Return one row per series and word: unique_id, exception, date, units, money, advice."""
-        parts = []
-        for word in ADVICE:
-            if word not in self.masks:
-                continue
-            rows = np.flatnonzero(self.masks[word])
-            at = self.period.get(word, np.full(self.num, np.nan))[rows]
-            known = ~np.isnan(at) & (at <= len(dates))
-            days = np.full(len(rows), "", object)
-            days[known] = dates[at[known].astype(int) - 1].strftime("%Y-%m-%d")
-            parts.append(
-                pd.DataFrame(
-                    {
-                        "unique_id": unique_ids[rows].astype(str),
-                        "exception": word,
-                        "date": days,
-                        "units": self.units.get(word, np.full(self.num, np.nan))[rows].round(2),
-                        "money": self.money.get(word, np.full(self.num, np.nan))[rows].round(2),
-                        "advice": ADVICE[word],
-                    }
-                )
-            )
-        columns = ["unique_id", "exception", "date", "units", "money", "advice"]
-        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+        words = [w for w in ADVICE if w in self.masks and self.masks[w].any()]
+        rows = [np.flatnonzero(self.masks[word]) for word in words]
+        lengths = [len(at) for at in rows]
+        nothing = np.full(self.num, np.nan)
+        names = np.append(dates.strftime("%Y-%m-%d").to_numpy(object), "")
+
+        def of(values: dict[str, FloatArray]) -> FloatArray:
+            own = [values.get(w, nothing)[at] for w, at in zip(words, rows, strict=True)]
+            return np.concatenate(own) if own else np.zeros(0)
+
+        period = of(self.period)
+        known = ~np.isnan(period) & (period <= len(dates))
+        return pd.DataFrame(
+            {
+                "unique_id": unique_ids[np.concatenate(rows)] if rows else np.zeros(0, object),
+                "exception": np.repeat(np.array(words, object), lengths),
+                "date": names[np.where(known, period, len(names)).astype(int) - 1],
+                "units": of(self.units).round(2) + 0.0,
+                "money": of(self.money).round(2) + 0.0,
+                "advice": np.repeat(np.array([ADVICE[w] for w in words], object), lengths),
+            }
+        )
 
 
 def flags_of(
@@ -155,8 +163,7 @@ def flags_of(
     if dead is not None:
         value = stock.on_hand * terms.unit_cost
         found.set("dead_stock", dead, stock.on_hand, value)
-        for word in ("stockout_now", "excess_stock", "demand_jump", "new_product"):
-            found.masks[word] &= ~dead
+        found.clear(dead, (*STOCKOUTS, "excess_stock", "demand_jump", "new_product"))
     return found
 
 
@@ -170,10 +177,9 @@ def _of_stock(found: Flags, decision: Decision, stock: Stock, terms: Terms) -> N
     found.set("negative_stock", net < 0, waiting, waiting * price, one)
     lost = decision.unavoidable
     found.set("stockout_now", (net <= 0) & (expected > 0.01), lost, lost * price, one)
-    found.set(
-        "stockout_before_arrival", runs_dry_before(decision, terms), lost, lost * price,
-        decision.dry_in,
-    )  # fmt: skip
+    early = runs_dry_before(decision, terms)
+    found.set("stockout_before_arrival", early, lost, lost * price, decision.dry_in)
+    found.set("stockout_likely", ~early & ~np.isnan(decision.dry_in), period=decision.dry_in)
     spoilt = decision.expired
     found.set("will_expire", spoilt >= _SOME, spoilt, spoilt * terms.unit_cost)
     interval = decision.protection_interval

@@ -28,6 +28,11 @@ class LeadTimes:
 
         Raises:
             ContractError: If one is missing, negative or not whole; it is not ours to guess.
+
+        Example:
+            >>> found = LeadTimes.observed(np.array([2, 2, 5, 2]))
+            >>> found.periods.tolist(), found.shares.tolist(), found.mean
+            ([2, 5], [0.75, 0.25], 2.75)
         """
         values = np.asarray(periods, np.float64)
         bad = ~(values >= 0) | (values != np.rint(values))

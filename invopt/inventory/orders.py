@@ -14,6 +14,13 @@ def round_order(missing: FloatArray, pack_size: FloatArray, min_order: FloatArra
 
     A need is rounded up to whole packs: the level is a promise to the customer, and the surplus
     shortens the next order.
+
+    Example:
+        A need of 13 in packs of 6 is 18; of 1 with a minimum of 24 is 24; of none is none:
+
+        >>> need, pack = np.array([13.0, 1.0, 0.0]), np.array([6.0, 6.0, 6.0])
+        >>> round_order(need, pack, np.array([0.0, 24.0, 24.0])).tolist()
+        [18.0, 24.0, 0.0]
     """
     packs = np.ceil(missing / pack_size - 1e-9) * pack_size
     least = np.ceil(min_order / pack_size - 1e-9) * pack_size
@@ -31,6 +38,16 @@ def order_up_to(levels: FloatArray, terms: Terms, *, cap: FloatArray | None = No
         levels: (series, periods) order-up-to level S at the end of each period, units.
         terms: Packs and minimum orders.
         cap: (series,) largest order, units.
+
+    Example:
+        Level 20, position 12 + 5 - 0 = 17, so 3 are ordered:
+
+        >>> one = np.ones(1)
+        >>> terms = Terms(one, one, np.array([0]), 1, one, 0 * one, one)
+        >>> rule = order_up_to(np.array([[20.0]]), terms)
+        >>> state = State(12 * one, 5 * one, 0 * one, np.array([[5.0]]))
+        >>> rule(slice(0, 1), 0, state).tolist()
+        [3.0]
     """
     plain, by_period = _is_plain(terms), _by_period(levels)
 

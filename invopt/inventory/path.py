@@ -70,10 +70,12 @@ class Path:
         at_arrival: (series,) mean stock when the order arrives, below 0 where customers wait.
         missed_before: (series,) expected units missed before the order arrives.
         lost_before: (series, paths) the same by path.
-        dry: (series, periods) share of paths that missed a sale up to each period, from now on to
-            the interval's end, no order placed.
+        dry: (series, periods) share of paths that begin each period with an empty shelf or have
+            missed a sale by its end, until an order may arrive; 0 after that.
         demand: (series,) expected units asked for in the interval.
         periods: Mean number of periods in the interval.
+        falls: True where all paths share the interval's periods and no path's thresholds fall
+            within it: sales are lost, or nothing arrives.
     """
 
     holding: Paths = field(repr=False)
@@ -85,6 +87,7 @@ class Path:
     dry: FloatArray = field(repr=False)
     demand: FloatArray = field(repr=False)
     periods: float
+    falls: bool = False
 
     @property
     def num_paths(self) -> int:
@@ -96,7 +99,7 @@ class Path:
         return Path(
             self.holding[rows], self.missing[rows], self.base[rows], self.at_arrival[rows],
             self.missed_before[rows], self.lost_before[rows], self.dry[rows], self.demand[rows],
-            self.periods,
+            self.periods, self.falls,
         )  # fmt: skip
 
     def in_time(self) -> "Path":
@@ -128,11 +131,20 @@ class Path:
 
         Args:
             quantity: (series,) units.
-            step: (series,) units, above 0.
+            step: (series,) units, 0 or more.
             holding_cost: (series,) money per unit and period.
             sale: (series,) money a sale saved is worth.
             stranded: (series,) money per unit left at the interval's end; none by default.
         """
+        rows = np.flatnonzero(step > 0)
+        if len(rows) < len(step):
+            changed = np.zeros(len(step))
+            if len(rows):
+                end = None if stranded is None else stranded[rows]
+                changed[rows] = self.select(rows).change(
+                    quantity[rows], step[rows], holding_cost[rows], sale[rows], end
+                )
+            return changed
         saved = _between(self.missing, quantity, step) / self.num_paths
         unheld = _between(self.holding, quantity, step) / self.num_paths
         found = holding_cost * (self.periods * step - unheld) - sale * saved
@@ -160,7 +172,9 @@ class Path:
 
         Whole numbers.
         """
-        low = np.minimum(self.missing.min(axis=1), _least(self.holding))
+        # Where thresholds rise the first period's are the least.
+        first = self.holding[:, : self.num_paths] if self.falls else self.holding
+        low = np.minimum(self.missing.min(axis=1), _least(first))
         return np.floor(low).astype(np.float64), np.ceil(self.missing.max(axis=1)).astype(float)
 
 
@@ -180,6 +194,18 @@ def project(
         demand: (periods, series, paths) units, to the end of the longest interval.
         law: When orders arrive.
         lost_sales: Unmet demand is lost; else it waits.
+
+    Example:
+        Five on the shelf, a sure demand of 3 a day, an order that arrives after two days and lasts
+        for two: one sale is missed before it arrives, and six units are needed from it:
+
+        >>> demand = np.full((4, 1, 2), 3, np.float32)
+        >>> law = LeadLaw.fixed(2, 2, 2)
+        >>> path = project(np.array([5.0]), np.zeros((1, 4)), demand, law, lost_sales=True)
+        >>> path.missed_before.tolist(), path.missed(np.array([4.0])).tolist()
+        ([1.0], [2.0])
+        >>> path.missed(np.array([6.0])).tolist(), path.held(np.array([6.0])).tolist()
+        ([0.0], [3.0])
     """
     num_paths = demand.shape[2]
     first, stop = int(law.lead.min()), int(law.stop.max())
@@ -189,8 +215,10 @@ def project(
     stock = np.repeat(start.astype(np.float32)[:, None], num_paths, axis=1)
     missed, dry = np.zeros_like(stock), np.zeros((len(start), stop))
     for period in range(first):
-        _pass(stock, missed, come[:, period, None], demand[period], lost_sales=lost_sales)
-        dry[:, period] = np.count_nonzero(missed > 0, axis=1) / num_paths
+        stock += come[:, period, None]
+        empty = stock <= 0
+        _sell(stock, missed, demand[period], lost_sales=lost_sales)
+        dry[:, period] = np.count_nonzero((missed > 0) | empty, axis=1) / num_paths
     if law.is_fixed:
         return _fixed(stock, missed, dry, come, demand, first, stop, lost_sales=lost_sales)
     return _drawn(stock, missed, dry, come, demand, law, lost_sales=lost_sales)
@@ -212,10 +240,10 @@ def _fixed(
         holding[:, number] = deepest if lost_sales else net
         base -= net.mean(axis=1, dtype=np.float64)
         asked += demand[period].mean(axis=1, dtype=np.float64)
-        dry[:, period] = np.count_nonzero((missed > 0) | (deepest > 0), axis=1) / num_paths
     return Path(
         holding.reshape(num, -1), deepest, base, stock.mean(axis=1, dtype=np.float64), before,
         missed, dry, asked, float(stop - first),
+        falls=lost_sales or not come[:, first + 1 :].any(),
     )  # fmt: skip
 
 
@@ -234,8 +262,8 @@ def _drawn(
         if waits.any():
             part = -net[:, waits]
             gone = missed[:, waits]
-            _pass(part, gone, come[:, period, None], demand[period][:, waits],
-                  lost_sales=lost_sales)  # fmt: skip
+            part += come[:, period, None]
+            _sell(part, gone, demand[period][:, waits], lost_sales=lost_sales)
             net[:, waits], missed[:, waits], at_arrival[:, waits] = -part, gone, part
         own = (law.lead <= period) & (period < law.stop)
         net[:, own] += demand[period][:, own] - come[:, period, None]
@@ -243,7 +271,6 @@ def _drawn(
         holding[:, number, own] = deepest[:, own] if lost_sales else net[:, own]
         base -= net[:, own].sum(axis=1, dtype=np.float64) / num_paths
         asked += demand[period][:, own].sum(axis=1, dtype=np.float64) / num_paths
-        dry[:, period] = np.count_nonzero((missed > 0) | (deepest > 0), axis=1) / num_paths
     periods = float((law.stop - law.lead).mean())
     return Path(
         holding.reshape(num, -1), deepest, base, at_arrival.mean(axis=1, dtype=np.float64),
@@ -251,11 +278,9 @@ def _drawn(
     )  # fmt: skip
 
 
-def _pass(stock: Paths, missed: Paths, come: Paths, demand: Paths, *, lost_sales: bool) -> None:
-    """Let one period pass, in place: arrivals serve those who wait first, then demand."""
-    stock += come
-    there = np.maximum(stock, 0)
-    short = np.maximum(demand - there, 0)
+def _sell(stock: Paths, missed: Paths, demand: Paths, *, lost_sales: bool) -> None:
+    """Serve the demand of a period, in place; who waits was served when units arrived."""
+    short = np.maximum(demand - np.maximum(stock, 0), 0)
     missed += short
     stock -= demand
     if lost_sales:
@@ -266,14 +291,20 @@ def _above(thresholds: Paths, quantity: FloatArray) -> FloatArray:
     """Return (series,) the sum over thresholds of what lies above the quantity."""
     over = thresholds - quantity.astype(np.float32)[:, None]
     np.maximum(over, 0, out=over)
-    return over.sum(axis=1, dtype=np.float64)
+    return _sum(over)
 
 
 def _between(thresholds: Paths, quantity: FloatArray, step: FloatArray) -> FloatArray:
     """Return (series,) the sum over thresholds of what lies in (quantity, quantity + step]."""
     over = thresholds - quantity.astype(np.float32)[:, None]
-    np.clip(over, 0, step.astype(np.float32)[:, None], out=over)
-    return over.sum(axis=1, dtype=np.float64)
+    np.maximum(over, 0, out=over)
+    np.minimum(over, step.astype(np.float32)[:, None], out=over)
+    return _sum(over)
+
+
+def _sum(values: Paths) -> FloatArray:
+    """Return (series,) sums: of a path's periods and of 200 paths single precision is enough."""
+    return values.sum(axis=1).astype(np.float64)
 
 
 def _count_above(thresholds: Paths, quantity: FloatArray) -> npt.NDArray[np.int64]:

@@ -1,8 +1,11 @@
 """Demand paths drawn from a forecast: whole futures, not one period at a time.
 
-A forecast says what each period may bring and, in its level quantiles, what several periods may
-bring together. Both are kept: a period's quantile function gives its demand, and the dependence
-between periods is the one that gives sums the spread the level quantiles say.
+A forecast says what each period may bring and, in its level quantiles, what several periods bring
+together. Both are kept. Periods are drawn apart, each from its own quantiles; then every path is
+scaled so that what it comes to over lead time and review is a quantile of their sum, the path
+that came to most getting the largest one. So the sums that orders rest on are the forecast's own,
+tails included, and a forecast whose sums are wider than independent periods would make them gets
+paths that are high or low throughout.
 """
 
 from collections.abc import Iterator
@@ -10,211 +13,174 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtri
 
 FloatArray = npt.NDArray[np.float64]
 Paths = npt.NDArray[np.float32]
+Floats = FloatArray | Paths
 # Share of outcomes above which the tail is cut.
 _TAIL = 1e-3
-_MAX_DEPENDENCE = 0.95
-_SLOW = 1.0  # units a period up to which a count's mean is matched
-_ROUNDS = 3
-_STEP = 0.05  # of the dependences that paths are drawn with
-# Two levels whose distance measures the spread of a distribution.
-_LOW, _HIGH = 0.25, 0.9
+_LEAST = 1e-6  # units in a period's path, so that a sum can always be shared out
+_MOST = 20.0  # times that a period's quantiles are moved to meet its mean
+_RANKED = 2**30  # what a path's rank and number are packed into
+_ROWS = 256  # series that are multiplied at once: a row's product must not hang on how many
 
 
 @dataclass(frozen=True)
 class Draws:
-    """Standard normal draws that every series shares, so that plans do not depend on the batch.
+    """Draws that every series shares, so that plans do not depend on the batch.
 
     Attributes:
-        common: (paths,) what moves all periods of a path together.
-        own: (periods, paths) what moves each period alone.
+        own: (periods, paths) share, in (0, 1), at which each period of a path lies.
+        rounding: (paths,) part of a unit at which a path's running sums are cut to whole ones.
     """
 
-    common: FloatArray = field(repr=False)
     own: FloatArray = field(repr=False)
+    rounding: Paths = field(repr=False)
 
     @classmethod
     def make(cls, num_periods: int, num_paths: int, seed: int) -> "Draws":
-        """Return stratified draws: each period's values are evenly spread over the normal law."""
+        """Return stratified draws: each period's shares are evenly spread."""
         rng = np.random.default_rng(seed)
         strata = (np.arange(num_paths) + 0.5) / num_paths
-        values = np.stack([ndtri(rng.permutation(strata)) for _ in range(num_periods + 1)])
-        return cls(values[0], values[1:])
+        own = np.stack([rng.permutation(strata) for _ in range(num_periods + 1)])
+        return cls(own[1:], (0.01 + 0.98 * own[0]).astype(np.float32))
 
 
-@dataclass(frozen=True)
 class Sampler:
-    """Draws made ready for a set of quantile levels: paths are then mixes of two quantiles.
+    """Draws made ready for quantile levels: a path mixes two quantiles, the same for all series.
 
-    Between quantiles demand is linear, so a path is a fixed mix of the quantiles around its
-    share; the mix is the same for all series of one dependence. Below the lowest quantile demand
-    falls to 0, above the highest it decays exponentially, cut at one in a thousand.
-
-    Attributes:
-        draws: Of the paths.
-        levels: Q quantile levels.
+    Between quantiles demand is linear. Below the lowest one it falls as far as a normal law's mean
+    there asks for, but not below 0; above the highest it decays exponentially, cut at one in a
+    thousand.
     """
 
-    draws: Draws = field(repr=False)
-    levels: tuple[float, ...]
-    _mixes: dict[int, tuple[npt.NDArray[np.int64], Paths]] = field(default_factory=dict, repr=False)
-
-    def paths(self, quantiles: FloatArray, dependence: FloatArray, *, is_count: bool) -> Paths:
-        """Return (periods, series, paths) units of demand.
-
-        A Gaussian copula with one factor: period h of a path lies at the normal probability of
-        sqrt(d) common + sqrt(1 - d) own_h; d is taken at the nearest twentieth.
+    def __init__(
+        self, draws: Draws, quantile_levels: tuple[float, ...], level_quantiles: tuple[float, ...]
+    ) -> None:
+        """Make ready.
 
         Args:
-            quantiles: (series, periods, Q) units, ascending.
-            dependence: (series,) d in [0, 1).
-            is_count: Round to whole units.
+            draws: Of the paths.
+            quantile_levels: Q levels of demand by period.
+            level_quantiles: R levels of demand over several periods.
         """
-        knots = self._knots(quantiles)
-        found = np.empty((*knots.shape[:2], len(self.draws.common)), np.float32)
-        steps = np.rint(dependence / _STEP).astype(np.int64)
-        for step in np.unique(steps):
-            rows = np.flatnonzero(steps == step)
-            upper, weight = self._mix(int(step))
-            for period, own in enumerate(knots):
-                part = own if len(rows) == len(own) else own[rows]
-                # Element by element: a row's paths do not depend on the rows beside it.
-                high = np.take(part, upper[period], axis=1) * weight[period]
-                high += np.take(part, upper[period] - 1, axis=1) * (1 - weight[period])
-                found[period, rows] = high
+        self.draws = draws
+        self.quantile_levels, self.level_quantiles = quantile_levels, level_quantiles
+        num_paths = draws.own.shape[1]
+        self._mix = [_mix_of(share, quantile_levels) for share in draws.own]
+        strata = (np.arange(num_paths) + 0.5) / num_paths
+        self._sums = _mix_of(strata, level_quantiles)
+
+    def paths(
+        self, quantiles: Floats, mean: Floats, sums: Floats, periods: int,
+        *, is_count: bool,
+    ) -> Paths:  # fmt: skip
+        """Return (reach, series, paths) units of demand.
+
+        Args:
+            quantiles: (series, reach, Q) units by period, ascending.
+            mean: (series, reach) units by period, which the paths of a period keep to each other.
+            sums: (series, R) quantiles of demand over the first `periods` periods.
+            periods: See sums; at most reach.
+            is_count: Whole units.
+        """
+        knots = np.maximum(_knots(quantiles, self.quantile_levels), 0)
+        reach, num = knots.shape[:2]
+        padded = np.zeros((reach, -(-num // _ROWS) * _ROWS, knots.shape[2]), np.float32)
+        padded[:, :num] = knots
+        whole = np.empty((*padded.shape[:2], self.draws.own.shape[1]), np.float32)
+        found = whole[:, :num]
+        for period, mix in enumerate(self._mix[:reach]):
+            usual = (knots[period] * mix.mean(axis=1)).sum(axis=1)
+            wanted = mean[:, period].astype(np.float32)
+            scale = np.clip(wanted / np.maximum(usual, _LEAST), 0, _MOST)
+            padded[period, :num] *= scale[:, None]
+            padded[period, :num] += (_LEAST * (1 + wanted))[:, None]
+            for rows in blocks(padded.shape[1], _ROWS):
+                np.matmul(padded[period, rows], mix, out=whole[period, rows])
+        total = found[:periods].sum(axis=0)
+        _scale(found, total, self._whole(sums, is_count=is_count))
+        if is_count:
+            _cut(found, self.draws.rounding)
+        return found
+
+    def _whole(self, sums: Floats, *, is_count: bool) -> Paths:
+        """Return (series, paths) quantiles of the sum at even shares, ascending."""
+        knots = _knots(sums[:, None], self.level_quantiles)[0]
+        padded = np.zeros((-(-len(knots) // _ROWS) * _ROWS, knots.shape[1]), np.float32)
+        padded[: len(knots)] = knots
+        parts = [padded[rows] @ self._sums for rows in blocks(len(padded), _ROWS)]
+        found: Paths = np.concatenate(parts)[: len(knots)]
         if is_count:
             np.rint(found, out=found)
         return np.maximum(found, 0, out=found)
 
-    def _knots(self, quantiles: FloatArray) -> Paths:
-        """Return (periods, series, Q + 2) demand at share 0, the levels, and where it is cut."""
-        levels = self.levels
-        values = np.empty((quantiles.shape[1], quantiles.shape[0], len(levels) + 2), np.float32)
-        by_period = quantiles.transpose(1, 0, 2)
-        values[..., 1:-1] = by_period
-        values[..., 0] = np.minimum(by_period[..., 0], 0)
-        decay = np.log((1 - levels[-2]) / (1 - levels[-1]))
-        slope = np.maximum(by_period[..., -1] - by_period[..., -2], 0) / decay
-        values[..., -1] = by_period[..., -1] + slope * np.log((1 - levels[-1]) / _TAIL)
-        return values
 
-    def _mix(self, step: int) -> tuple[npt.NDArray[np.int64], Paths]:
-        """Return (periods, paths) the knot above each path's share, and the weight it has."""
-        if step not in self._mixes:
-            d = step * _STEP
-            own = self.draws.own
-            share = ndtr(np.sqrt(d) * self.draws.common + np.sqrt(1 - d) * own)
-            self._mixes[step] = _mix_of(share, self.levels)
-        return self._mixes[step]
+def _knots(quantiles: Floats, levels: tuple[float, ...]) -> Paths:
+    """Return (periods, series, Q + 2) demand at share 0, the levels, and where it is cut."""
+    by_period = quantiles.transpose(1, 0, 2)
+    values = np.empty((*by_period.shape[:2], len(levels) + 2), np.float32)
+    values[..., 1:-1] = by_period
+    low, high = ndtri(levels[0]), ndtri(levels[1])
+    below = np.exp(-low * low / 2) / np.sqrt(2 * np.pi) / levels[0]  # minus the mean below `low`
+    reach = 2 * (below + low) / (high - low)
+    values[..., 0] = by_period[..., 0] - reach * (by_period[..., 1] - by_period[..., 0])
+    decay = np.log((1 - levels[-2]) / (1 - levels[-1]))
+    slope = np.maximum(by_period[..., -1] - by_period[..., -2], 0) / decay
+    values[..., -1] = by_period[..., -1] + slope * np.log((1 - levels[-1]) / _TAIL)
+    return values
 
 
-def _mix_of(share: FloatArray, levels: tuple[float, ...]) -> tuple[npt.NDArray[np.int64], Paths]:
-    """Return the knot above each share, and the weight it has; the one below has the rest."""
+def _mix_of(share: FloatArray, levels: tuple[float, ...]) -> Paths:
+    """Return (Q + 2, paths) weights of the knots in the demand at each share."""
     knots = np.concatenate([[0.0], levels, [1 - _TAIL]])
     upper = np.clip(np.searchsorted(knots, share), 1, len(knots) - 1)
     weight = np.minimum((share - knots[upper - 1]) / (knots[upper] - knots[upper - 1]), 1)
     # Above the highest level the tail is exponential: linear in the log of what is left.
     left = np.log((1 - levels[-1]) / np.maximum(1 - share, _TAIL))
     weight = np.where(share > levels[-1], left / np.log((1 - levels[-1]) / _TAIL), weight)
-    return upper, weight.astype(np.float32)
-
-
-def matching_means(
-    quantiles: FloatArray, quantile_levels: tuple[float, ...], mean: FloatArray
-) -> FloatArray:
-    """Return quantiles of slow counts moved so that rounded to units they have about the mean.
-
-    Between two quantiles a count may begin anywhere: 0 at a half and 1 at three quarters says
-    little of how often one is sold, the mean says it.
-
-    Args:
-        quantiles: (series, periods, Q) units, ascending.
-        quantile_levels: Q levels.
-        mean: (series, periods) units.
-    """
-    slow = np.flatnonzero(mean.mean(axis=1) <= _SLOW)
-    if not len(slow):
-        return quantiles
-    values, wanted = quantiles[slow].astype(np.float64), mean[slow].astype(np.float64)
-    knots = np.concatenate([[0.0], quantile_levels, [1 - _TAIL]])
-    decay = np.log((1 - quantile_levels[-2]) / (1 - quantile_levels[-1]))
-    slope = np.maximum(values[..., -1] - values[..., -2], 0) / decay
-    top = values[..., -1] + slope * np.log((1 - quantile_levels[-1]) / _TAIL)
-    line = np.concatenate(
-        [np.minimum(values[..., :1], 0), values, top[..., None]], axis=2
-    )  # (series, periods, Q + 2)
-    shift = np.zeros(line.shape[:2])
-    for _ in range(_ROUNDS):  # the share of more than one unit moves with the line
-        shift = np.clip(0.5 - _begins(line, knots, wanted, shift), -0.5, 0.5)
-    moved = quantiles.astype(np.float64)
-    moved[slow] = values + shift[..., None]
-    return moved
-
-
-def _begins(
-    line: FloatArray, knots: FloatArray, wanted: FloatArray, shift: FloatArray
-) -> FloatArray:
-    """Return where on each line the first unit has to begin, for its rounded mean as wanted."""
-    more = sum(
-        (1 - _share_below(line, knots, n + 0.5 - shift) for n in range(1, 5)),
-        np.zeros(line.shape[:2]),
-    )
-    share = np.clip(1 - (wanted - more), 0.02, 1 - _TAIL)
-    upper = np.clip(np.searchsorted(knots, share), 1, len(knots) - 1)
-    low, high = (np.take_along_axis(line, k[..., None], 2)[..., 0] for k in (upper - 1, upper))
-    part = (share - knots[upper - 1]) / (knots[upper] - knots[upper - 1])
-    found: FloatArray = low * (1 - part) + high * part
+    found = np.zeros((len(knots), len(share)), np.float32)
+    path = np.arange(len(share))
+    found[upper, path] = weight
+    found[upper - 1, path] += (1 - weight).astype(np.float32)
     return found
 
 
-def _share_below(line: FloatArray, knots: FloatArray, value: FloatArray) -> FloatArray:
-    """Return the share at which each line reaches a value of its own."""
-    upper = np.clip((line < value[..., None]).sum(axis=2), 1, line.shape[2] - 1)
-    low, high = (np.take_along_axis(line, k[..., None], 2)[..., 0] for k in (upper - 1, upper))
-    part = np.clip((value - low) / np.maximum(high - low, 1e-9), 0, 1)
-    found: FloatArray = knots[upper - 1] * (1 - part) + knots[upper] * part
-    return np.where(line[..., -1] < value, 1.0, found)
-
-
-def dependence_of(
-    quantiles: FloatArray,
-    quantile_levels: tuple[float, ...],
-    sums: FloatArray,
-    level_quantiles: tuple[float, ...],
-) -> FloatArray:
-    """Return each series' dependence d that makes the spread of its sum what the forecast says.
-
-    With spreads s_h of the periods and S of their sum, taken between the 25 % and the 90 %
-    quantile, S^2 = sum s_h^2 + d ((sum s_h)^2 - sum s_h^2), as for standard deviations.
+def _scale(paths: Paths, total: Paths, wanted: Paths) -> None:
+    """Scale paths, in place, so that by rank their totals are the wanted ones.
 
     Args:
-        quantiles: (series, periods, Q) of demand per period.
-        quantile_levels: Q levels, 0.25 and 0.9 within them.
-        sums: (series, R) quantiles of demand over all these periods.
-        level_quantiles: R levels, the same.
+        paths: (periods, series, paths).
+        total: (series, paths) what each path comes to.
+        wanted: (series, paths) ascending.
     """
-    spread = _spread(quantiles, quantile_levels)
-    alone, together = np.square(spread).sum(axis=1), np.square(spread.sum(axis=1))
-    whole = np.square(_spread(sums, level_quantiles))
-    room = together - alone
-    share = np.divide(whole - alone, room, out=np.zeros_like(room), where=room > 1e-12)
-    return np.clip(share, 0, _MAX_DEPENDENCE)
+    num, num_paths = total.shape
+    # Rank and path in one whole number: sorting numbers is far faster than sorting by them.
+    room = 1 << int(num_paths - 1).bit_length()
+    most = np.maximum(total.max(axis=1, initial=0), np.float32(1e-30))
+    key = (total * (np.float32(_RANKED // room) / most)[:, None]).astype(np.int32) * room
+    key += np.arange(num_paths, dtype=np.int32)
+    key.sort(axis=1)
+    place = (key & (room - 1)) + np.arange(num)[:, None] * num_paths
+    target = np.empty(total.size, np.float32)
+    target[place] = wanted
+    paths *= target.reshape(total.shape) / total
+
+
+def _cut(paths: Paths, rounding: Paths) -> None:
+    """Make demand whole, in place: running sums are cut to units, so that none is lost."""
+    running = np.broadcast_to(rounding, paths.shape[1:]).copy()
+    before = np.zeros_like(running)
+    for period in paths:
+        running += period
+        np.floor(running, out=period)
+        now = period.copy()
+        period -= before
+        before = now
 
 
 def blocks(num_series: int, size: int) -> Iterator[slice]:
     """Yield slices of at most `size` series."""
     for first in range(0, num_series, size):
         yield slice(first, min(first + size, num_series))
-
-
-def _spread(quantiles: FloatArray, levels: tuple[float, ...]) -> FloatArray:
-    knots = np.asarray(levels)
-    value = []
-    for level in (_LOW, _HIGH):
-        upper = int(np.clip(np.searchsorted(knots, level), 1, len(knots) - 1))
-        share = (level - knots[upper - 1]) / (knots[upper] - knots[upper - 1])
-        value.append(quantiles[..., upper - 1] * (1 - share) + quantiles[..., upper] * share)
-    return np.maximum(value[1] - value[0], 0)

@@ -93,6 +93,7 @@ def aim_before_expiry(
     lead_time: int,
     cycle: int,
     *,
+    position: FloatArray,
     forced: FloatArray | None,
     lost_sales: bool,
 ) -> Aim:
@@ -108,6 +109,7 @@ def aim_before_expiry(
         life: Periods a unit can be sold in, the one of its arrival included.
         lead_time: Of all.
         cycle: Periods from the order's arrival to the next one's.
+        position: (series,) units that count already; see Decision.
         forced: (series,) units to order, NaN where it is ours to say.
         lost_sales: Unmet demand is lost; else it waits.
     """
@@ -137,7 +139,7 @@ def aim_before_expiry(
         if promise is not None:
             promised |= ~np.isnan(promise)
     quantity = np.where(promised, aim.quantity, quantity)
-    ordered, limited = within_limits(quantity, terms, path.at_arrival, change, promised, forced)
+    ordered, limited = within_limits(quantity, terms, position, change, promised, forced)
     found = aim_of(path, terms, aim.need, aim.point, ordered, limited, change)
     played = shelf.play(ordered)
     return replace(

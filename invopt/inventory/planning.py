@@ -20,7 +20,7 @@ from invopt.panel import Panel
 from invopt.timeline import Timeline, frequency_unit
 
 FloatArray = npt.NDArray[np.float64]
-_DAYS = {"D": 1.0, "W": 7.0, "MS": 365.25 / 12}
+_DAYS = {"D": 1.0, "W": 7.0, "2W": 14.0, "MS": 365.25 / 12, "QS": 365.25 / 4}
 # Whole where units are whole, then money; the rest is rounded to what people read.
 UNITS = ("order_quantity", "order_up_to_level", "reorder_point", "safety_stock", "on_hand",
          "on_order", "backorders")  # fmt: skip
@@ -122,11 +122,12 @@ def finished(
         panel, forecast, decision, stock, terms, dates, costs, is_count=is_count
     ).assign(exception=flags.words(), reason=reasons, model_version=model_version)
     orders["review_date"] = f"{panel.timeline.last:%Y-%m-%d}"
-    orders["money_at_risk"] = decision.saved.round(2)
-    orders["cost_of_one_less"] = decision.one_less.round(4)
-    orders["cost_of_one_more"] = decision.one_more.round(4)
-    checked = contracts.check(orders, contracts.OrderPlan)
-    return Planned(checked, decision, terms, flags, flags.table(panel.unique_ids, dates))
+    # Adding nothing takes the sign off a nought.
+    orders["money_at_risk"] = decision.saved.round(2) + 0.0
+    orders["cost_of_one_less"] = decision.one_less.round(4) + 0.0
+    orders["cost_of_one_more"] = decision.one_more.round(4) + 0.0
+    contracts.check_numbers(orders, contracts.OrderPlan)
+    return Planned(orders, decision, terms, flags, flags.table(panel.unique_ids, dates))
 
 
 def without_faults(decision: Decision, terms: Terms) -> Decision:
@@ -180,8 +181,8 @@ def order_table(
             "lead_time": terms.lead_time,
             "arrival_date": names[arrives],
             "days_of_cover": _cover(forecast, stock, panel.timeline).round(1),
-            "stockout_date": [
-                "" if np.isnan(d) else names[int(d) - 1] for d in np.minimum(dry, len(names))
+            "stockout_date": np.append(names, "")[
+                np.where(np.isnan(dry), len(names) + 1, np.minimum(dry, len(names))).astype(int) - 1
             ],
             "unavoidable_stockout_units": decision.unavoidable.round(2),
             "unavoidable_stockout_cost": decision.unavoidable * terms.stockout_cost,
@@ -191,11 +192,11 @@ def order_table(
     )
     money = ["order_value", "unavoidable_stockout_cost", "expected_holding_cost",
              "expected_stockout_cost"]  # fmt: skip
-    found[money] = found[money].round(2)
+    found[money] = found[money].round(2) + 0.0
     if is_count:
-        found[list(UNITS)] = found[list(UNITS)].round()
+        found[list(UNITS)] = found[list(UNITS)].round() + 0.0
     else:
-        found[list(UNITS)] = found[list(UNITS)].round(3)
+        found[list(UNITS)] = found[list(UNITS)].round(3) + 0.0
     return found
 
 

@@ -52,6 +52,18 @@ def levels_of(
         level_quantiles: Q levels.
         terms: Of the series.
         is_count: True when sales are whole numbers.
+
+    Example:
+        Ten a day for certain, lead time 2 and review 3: the level is five days' demand, without
+        safety stock, and a review orders at positions up to 49:
+
+        >>> one = np.ones(1)
+        >>> terms = Terms(one, 9 * one, np.array([2]), 3, one, 0 * one, one)
+        >>> mean = np.full((1, 7), 10.0)
+        >>> sums = np.repeat(mean.cumsum(axis=1)[..., None], 2, axis=2)
+        >>> found = levels_of(mean, sums, (0.5, 0.9), terms, is_count=True)
+        >>> found.order_up_to.tolist(), found.reorder_point.tolist(), found.safety_stock.tolist()
+        ([50.0], [49.0], [0.0])
     """
     ratio, horizon = terms.critical_ratio, mean.shape[1]
     interval = terms.protection_interval
@@ -78,6 +90,12 @@ def periods_ahead(horizon: int, reach: int) -> npt.NDArray[np.int64]:
 
     Beyond its horizon a forecast repeats its last seven periods, or its last one where it is
     shorter: enough for the review period after a lead time as long as the horizon.
+
+    Example:
+        After a horizon of 8 days the last week repeats:
+
+        >>> periods_ahead(8, 12).tolist()
+        [0, 1, 2, 3, 4, 5, 6, 7, 1, 2, 3, 4]
     """
     ahead = np.arange(reach)
     season = 7 if horizon >= 7 else 1

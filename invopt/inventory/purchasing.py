@@ -83,6 +83,7 @@ def bought(
     curve: Curve,
     demand_per_period: FloatArray,
     free: npt.NDArray[np.bool_],
+    room: FloatArray,
 ) -> Bought:
     """Return the orders that suppliers' terms leave.
 
@@ -99,55 +100,58 @@ def bought(
         curve: Of the series that any of these terms concerns.
         demand_per_period: (series,) units, for how long a surplus lies.
         free: False where a planner or a fault has set the quantity.
+        room: (series,) units that max_order and max_stock leave; infinite for no limit.
     """
     num = len(quantity)
     found = Bought(
         quantity.copy(), terms.unit_cost.copy(), np.zeros(num), np.zeros(num, bool), np.zeros(num)
     )
     if tables.price_breaks is not None and len(tables.price_breaks):
-        _take_breaks(found, terms, supplier, unique_ids, tables.price_breaks, curve,
+        _take_breaks(found, terms, supplier, unique_ids, tables.price_breaks, room,
                      demand_per_period, free)  # fmt: skip
     if tables.suppliers is not None:
         for row in tables.suppliers.to_dict("records"):
             lines = np.flatnonzero((supplier == str(row["supplier"])) & ~np.isnan(quantity))
             if len(lines):
-                _fill_or_drop(found, terms, lines, row, curve, free)
-                _keep_budget(found, terms, lines, row, curve, free)
+                _fill_or_drop(found, terms, lines, row, curve, free, room)
+                _keep_budget(found, terms, lines, row, curve, free, room)
     return found
 
 
 def _take_breaks(
     found: Bought, terms: Terms, supplier: npt.NDArray[np.object_],
-    unique_ids: npt.NDArray[np.object_], breaks: pd.DataFrame, curve: Curve,
+    unique_ids: npt.NDArray[np.object_], breaks: pd.DataFrame, room: FloatArray,
     demand_per_period: FloatArray, free: npt.NDArray[np.bool_],
 ) -> None:  # fmt: skip
-    """Order up to a price break where the lower price pays for what lies longer."""
+    """Order up to a price break where the lower price pays for what lies longer.
+
+    Later orders can have the lower price too, so what a lot saves and what it holds more are set
+    against each other by period: the price of what sells, and half of the lot more on the shelf.
+    """
     column = "unique_id" if "unique_id" in breaks else "supplier"
     names = unique_ids.astype(str) if column == "unique_id" else supplier
-    ordered = np.nan_to_num(found.quantity)
+    ordered, pack = np.nan_to_num(found.quantity), terms.pack_size
     steps = breaks.sort_values("from_quantity")
-    known = np.isin(names, steps[column].astype(str).to_numpy())
-    every = np.arange(len(ordered))
-    base = curve.at(every, ordered)
-    best = np.zeros(len(ordered))
     price_of = _prices(names, steps, column, terms.unit_cost)
-    usual = price_of(ordered)
-    choice = ordered.copy()
-    for level in np.unique(steps["from_quantity"]):
-        pack = terms.pack_size
-        tried = np.maximum(np.ceil(level / pack - _TINY) * pack, ordered)
-        if terms.max_order is not None:
-            tried = np.where(tried > terms.max_order, ordered, tried)
-        extra = tried - ordered
-        # What is bought beyond the need is sold later; until then it lies, half of it on average.
-        lies = extra**2 / (2 * np.maximum(demand_per_period, _TINY))
-        gain = (usual - price_of(tried)) * tried
-        gain -= np.maximum(curve.at(every, tried) - base, terms.holding_cost * lies)
-        better = known & free & (ordered > 0) & (gain > best + _TINY)
-        best, choice = np.where(better, gain, best), np.where(better, tried, choice)
+    levels = {str(name): rows["from_quantity"].to_numpy(np.float64)
+              for name, rows in steps.groupby(steps[column].astype(str))}  # fmt: skip
+    choice, least = ordered.copy(), price_of(ordered) * demand_per_period
+    for number in range(max(map(len, levels.values()))):
+        own = np.array(
+            [
+                levels[n][number] if n in levels and number < len(levels[n]) else np.nan
+                for n in names
+            ]
+        )
+        tried = np.ceil(own / pack - _TINY) * pack
+        cost = price_of(np.nan_to_num(tried)) * demand_per_period
+        cost += terms.holding_cost * (tried - ordered) / 2
+        better = free & (ordered > 0) & (tried > ordered) & (cost < least - _TINY)
+        better &= tried <= room
+        choice, least = np.where(better, tried, choice), np.where(better, cost, least)
     found.filled += choice - ordered
     found.quantity = np.where(np.isnan(found.quantity), np.nan, choice)
-    found.unit_cost = np.where(known, price_of(choice), found.unit_cost)
+    found.unit_cost = np.where(np.isin(names, list(levels)), price_of(choice), found.unit_cost)
 
 
 def _prices(
@@ -175,7 +179,7 @@ def _limit(row: dict[Any, Any], name: str) -> float:
 
 def _fill_or_drop(
     found: Bought, terms: Terms, lines: npt.NDArray[np.int64], row: dict[Any, Any],
-    curve: Curve, free: npt.NDArray[np.bool_],
+    curve: Curve, free: npt.NDArray[np.bool_], room: FloatArray,
 ) -> None:  # fmt: skip
     """Reach a supplier's minimum with the packs that cost least, or drop the order."""
     least_value, least_units = _limit(row, "min_value"), _limit(row, "min_units")
@@ -191,7 +195,7 @@ def _fill_or_drop(
 
     quantity = before.copy()
     if missing(quantity) > _TINY:
-        quantity = _moved(found, terms, lines, quantity, +1, curve, free, missing)
+        quantity = _moved(found, terms, lines, quantity, +1, curve, free, room, missing)
     without = np.where(free[lines], 0.0, before)
     worth = (curve.at(lines, without) - curve.at(lines, quantity)).sum()
     keeps = missing(quantity) <= _TINY and (worth > fixed or not free[lines].any())
@@ -207,7 +211,7 @@ def _fill_or_drop(
 
 def _keep_budget(
     found: Bought, terms: Terms, lines: npt.NDArray[np.int64], row: dict[Any, Any],
-    curve: Curve, free: npt.NDArray[np.bool_],
+    curve: Curve, free: npt.NDArray[np.bool_], room: FloatArray,
 ) -> None:  # fmt: skip
     """Take away the packs that save least per unit of money until the budget holds."""
     budget = _limit(row, "budget")
@@ -218,14 +222,15 @@ def _keep_budget(
 
     if np.isnan(budget) or over(before) <= _TINY:
         return
-    after = _moved(found, terms, lines, before, -1, curve, free, over)
+    after = _moved(found, terms, lines, before, -1, curve, free, room, over)
     found.cut[lines] += before - after
     found.quantity[lines] = after
 
 
 def _moved(
     found: Bought, terms: Terms, lines: npt.NDArray[np.int64], quantity: FloatArray, sign: int,
-    curve: Curve, free: npt.NDArray[np.bool_], left: Callable[[FloatArray], float],
+    curve: Curve, free: npt.NDArray[np.bool_], room: FloatArray,
+    left: Callable[[FloatArray], float],
 ) -> FloatArray:  # fmt: skip
     """Return quantities with packs added or taken, cheapest per money first, until none is left.
 
@@ -233,7 +238,6 @@ def _moved(
     """
     pack, price = terms.pack_size[lines], found.unit_cost[lines]
     can = free[lines].copy()
-    most = None if terms.max_order is None else terms.max_order[lines]
     quantity, now = quantity.copy(), curve.at(lines, quantity)
     start = left(quantity)
     for _ in range(_ROUNDS):
@@ -247,8 +251,8 @@ def _moved(
         after = curve.at(lines, quantity + sign * step)
         rate = (after - now) / np.maximum(step * price, _TINY)
         allowed = can & (step > 0)
-        if most is not None and sign > 0:
-            allowed &= ~(quantity + step > most)
+        if sign > 0:
+            allowed &= quantity + step <= room[lines]
         if not allowed.any():
             break
         best = int(np.where(allowed, rate, np.inf).argmin())

@@ -113,12 +113,13 @@ def _add_before(
 ) -> None:
     """Say where sales are lost before an order can arrive."""
     rows = np.flatnonzero(runs_dry_before(decision, terms))
+    named: dict[int, str] = {}
     for row in rows:
         units = decision.unavoidable[row]
         money = units * terms.stockout_cost[row]
         day = decision.dry_in[row]
-        when = "" if np.isnan(day) else f" on {_day(int(day), dates)}"
-        arrives = _day(int(terms.lead_time[row]) + 1, dates)
+        when = "" if np.isnan(day) else f" on {_day(int(day), dates, named)}"
+        arrives = _day(int(terms.lead_time[row]) + 1, dates, named)
         found[row] += (
             f"; runs out{when}, before an order placed now can arrive on {arrives}: "
             f"{units:.3g} units ({money:.3g} in money) are missed whatever is ordered"
@@ -139,10 +140,13 @@ def runs_dry_before(decision: Decision, terms: Terms) -> npt.NDArray[np.bool_]:
 _LEAST, _SHARE = 0.5, 0.1
 
 
-def _day(period: int, dates: pd.DatetimeIndex | None) -> str:
-    if dates is None or period > len(dates):
-        return f"period {period}"
-    return f"{dates[period - 1]:%Y-%m-%d}"
+def _day(period: int, dates: pd.DatetimeIndex | None, named: dict[int, str]) -> str:
+    if period not in named:
+        if dates is None or period > len(dates):
+            named[period] = f"period {period}"
+        else:
+            named[period] = f"{dates[period - 1]:%Y-%m-%d}"
+    return named[period]
 
 
 def _rows(mask: npt.NDArray[np.bool_], *columns: FloatArray) -> list[tuple[float, ...]]:

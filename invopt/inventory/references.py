@@ -50,13 +50,17 @@ class History:
 
 
 def season_places(timeline: Timeline, stop: int) -> npt.NDArray[np.int64]:
-    """Return the place in the season of periods 0..stop-1: weekday, week of the year or month."""
+    """Return the place in the season of periods 0..stop-1: weekday, or part of the year."""
     dates = timeline.dates(0, stop)
     unit = timeline.freq.split("-")[0]
     if unit == "D":
         return np.asarray(dates.weekday, np.int64)
     if unit == "W":
         return dates.isocalendar().week.to_numpy(np.int64)
+    if unit == "2W":
+        return dates.isocalendar().week.to_numpy(np.int64) // 2
+    if unit == "QS":
+        return np.asarray(dates.quarter, np.int64)
     return np.asarray(dates.month, np.int64)
 
 
@@ -115,6 +119,15 @@ def textbook_level(history: History, period: int, terms: Terms) -> FloatArray:
 
     The mean is over twice the recent periods, sigma over the recent ones: what most planning
     systems ship with.
+
+    Example:
+        The book's base stock: four periods of 10, no variation, so no safety stock:
+
+        >>> one = np.ones(1)
+        >>> terms = Terms(one, 9 * one, np.array([3]), 1, one, 0 * one, one)
+        >>> history = History(np.full((1, 30), 10.0), np.zeros(40, np.int64), 20, recent=10)
+        >>> textbook_level(history, 25, terms).tolist()
+        [40.0]
     """
     interval = terms.protection_interval
     mean = _mean(history.demand[:, : period + 1][:, -2 * history.recent :])
@@ -137,6 +150,14 @@ def seasonal_average(history: History, period: int, cover: npt.NDArray[np.int64]
         history: Of the series.
         period: Last known one.
         cover: (series,) periods.
+
+    Example:
+        Weekends sell twice as much: the four days from a Friday on are 10 + 20 + 20 + 10:
+
+        >>> week = np.array([10.0, 10, 10, 10, 10, 20, 20])
+        >>> history = History(np.tile(week, 6)[None], np.arange(60) % 7, 28, recent=14)
+        >>> seasonal_average(history, 31, np.array([4])).tolist()
+        [60.0]
     """
     known = history.demand[:, : period + 1]
     total, places = _mean(known.T), history.season[: period + 1]

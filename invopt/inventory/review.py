@@ -9,17 +9,19 @@ import pandas as pd
 from invopt.config import InventoryConfig
 from invopt.contracts import TermsTables
 from invopt.inventory.ahead import (
+    Overridden,
     Phases,
     Succession,
     overrides_of,
     phases_of,
     scaled,
     succession_of,
+    with_mean,
     with_successors,
 )
 from invopt.inventory.costs import Terms, last_prices, terms_of
 from invopt.inventory.decision import Decision, Forecast, decide
-from invopt.inventory.exceptions import Flags, dead_series
+from invopt.inventory.exceptions import STOCKOUTS, Flags, dead_series
 from invopt.inventory.planning import Planned, finished, without_faults
 from invopt.inventory.purchasing import Bought, bought
 from invopt.inventory.reasons import Notes
@@ -30,6 +32,7 @@ from invopt.panel import Panel
 FloatArray = npt.NDArray[np.float64]
 DEAD = "nothing was sold for a season although it was there: nothing is ordered"
 WAITS = "the next review comes before the supplier's next order day"
+SHUT = "the place or its supplier is closed: an order of the next review arrives as early"
 GONE = "its successor is ordered instead, and sells what is left first"
 
 
@@ -81,21 +84,17 @@ def plan_review(
     stock = stock_of(panel.unique_ids, position, open_orders, supply.delay)
     notes = Notes.none(panel.num_series)
     dead = dead_series(panel) & ~np.isnan(stock.on_hand)
-    succession = succession_of(series)
-    forecast = with_successors(forecast, succession, panel.num_periods - panel.launch())
-    phases = phases_of(series, panel.timeline, horizon)
-    if supply.closed is not None:
-        forecast = scaled(forecast, 1.0 - supply.closed.astype(np.float64))
-    if phases is not None:
-        forecast = scaled(forecast, phases.factor)
-    overridden = overrides_of(tables.overrides, series, forecast, panel.timeline, notes)
-    forecast = scaled(forecast, overridden.factor)
+    ahead = demand_ahead(panel, forecast, supply, tables, notes, is_count=is_count)
+    forecast, phases, overridden = ahead.forecast, ahead.phases, ahead.overridden
+    succession = ahead.succession
     dead[succession.new] = False
-    forced = np.where(dead | supply.waits, 0.0, np.nan)
+    dead[overridden.asked] = False
+    forced = np.where(dead | supply.waits | supply.shut, 0.0, np.nan)
     forced[succession.old] = 0.0
     forced = np.where(np.isnan(overridden.order), forced, overridden.order)
     notes.before[dead] = DEAD
     notes.before[supply.waits] = WAITS
+    notes.before[supply.shut] = SHUT
     notes.before[succession.old] = GONE
     notes.before[~np.isnan(overridden.order)] = ""
     supply = replace(supply, terms=_ending(supply, phases))
@@ -115,6 +114,56 @@ def plan_review(
         planned.exceptions,
         supply.terms.stockout_cost,
     )
+
+
+@dataclass(frozen=True)
+class DemandAhead:
+    """The demand that is planned for, and what made it other than the forecast.
+
+    Attributes:
+        forecast: With closed days, phases, successors and overrides in it.
+        phases: Of the products; None where none are given.
+        overridden: What planners say.
+        succession: Who takes over from whom.
+    """
+
+    forecast: Forecast = field(repr=False)
+    phases: Phases | None
+    overridden: Overridden
+    succession: Succession
+
+
+def demand_ahead(
+    panel: Panel,
+    forecast: Forecast,
+    supply: Supply,
+    tables: TermsTables,
+    notes: Notes,
+    *,
+    is_count: bool,
+) -> DemandAhead:
+    """Return the demand to plan for: the forecast with all that is known ahead.
+
+    Args:
+        panel: Up to the review.
+        forecast: Of its series from its last period.
+        supply: Of its series.
+        tables: Of planning.
+        notes: Gets a sentence per override.
+        is_count: True when sales are whole numbers.
+    """
+    series, horizon = panel.series, forecast.mean.shape[1]
+    succession = succession_of(series)
+    on_sale = panel.num_periods - panel.launch()
+    forecast = with_successors(forecast, succession, on_sale, is_count=is_count)
+    phases = phases_of(series, panel.timeline, horizon)
+    if supply.closed is not None:
+        forecast = scaled(forecast, 1.0 - supply.closed.astype(np.float64), is_count=is_count)
+    if phases is not None:
+        forecast = scaled(forecast, phases.factor, is_count=is_count)
+    overridden = overrides_of(tables.overrides, series, forecast, panel.timeline, notes)
+    forecast = with_mean(forecast, overridden.mean, is_count=is_count)
+    return DemandAhead(forecast, phases, overridden, succession)
 
 
 def _ending(supply: Supply, phases: Phases | None) -> Terms:
@@ -190,7 +239,7 @@ def _decided(
     pace = found.levels.expected_demand / np.maximum(terms.protection_interval, 1)
     deal = bought(
         found.quantity, terms, supplier, panel.unique_ids, tables, found.curve,
-        np.nan_to_num(pace), np.isnan(forced),
+        np.nan_to_num(pace), np.isnan(forced), _room(found, terms, pace),
     )  # fmt: skip
     moved = np.nan_to_num(deal.quantity) != np.nan_to_num(found.quantity)
     if moved.any():
@@ -198,6 +247,18 @@ def _decided(
         found = decide(forecast, terms, stock, config, is_count=is_count, forced=forced)
         found = without_faults(found, terms)
     return found, deal
+
+
+def _room(decision: Decision, terms: Terms, pace: FloatArray) -> FloatArray:
+    """Return (series,) units that may be ordered for a supplier's sake.
+
+    No more than limits leave, and than sells while it keeps.
+    """
+    found = terms.room(decision.position)
+    if terms.shelf_life is not None:
+        keeps = np.maximum(np.nan_to_num(decision.quantity), pace * terms.shelf_life)
+        found = np.fmin(found, np.where(np.isnan(keeps), np.inf, keeps))
+    return found
 
 
 def _concerned(
@@ -226,6 +287,7 @@ def _mark(
     num, price = flags.num, supply.terms.stockout_cost
     mask = np.zeros(num, bool)
     flags.set("waits_for_order_day", supply.waits)
+    flags.set("closed", supply.shut)
     flags.set("budget_cut", deal.cut > 0, deal.cut, deal.cut * price)
     flags.set("below_supplier_minimum", deal.dropped)
     filled = deal.filled > 0
@@ -235,6 +297,7 @@ def _mark(
     flags.set("overridden", told)
     gone = mask.copy()
     gone[succession.old] = True
+    flags.clear(gone, STOCKOUTS)
     if phases is not None:
         gone |= ~np.isnan(phases.ends_in) & (phases.ends_in <= supply.terms.protection_interval)
     flags.set("phase_out", gone)
@@ -244,8 +307,10 @@ def _purchase_orders(panel: Panel, planned: Planned, supply: Supply, deal: Bough
     """Return the ordered lines by supplier and order date."""
     orders = planned.orders
     rows = np.flatnonzero(np.nan_to_num(orders["order_quantity"].to_numpy(np.float64)) > 0)
-    last = panel.num_periods - 1
-    days = [f"{panel.timeline.last_day(last + int(at)):%Y-%m-%d}" for at in supply.order_in[rows]]
+    last, order_in = panel.num_periods - 1, supply.order_in[rows]
+    days = np.full(len(rows), "", object)
+    for at in np.unique(order_in):
+        days[order_in == at] = f"{panel.timeline.last_day(last + int(at)):%Y-%m-%d}"
     picked = orders.iloc[rows]
     found = pd.DataFrame(
         {

@@ -92,6 +92,18 @@ def simulate(
         lead_times: (series, periods) lead time of an order placed at the end of each period;
             orders may overtake each other. Those of the terms when None.
         num_threads: Blocks of series replayed at the same time.
+
+    Example:
+        Demand of 5 a period, 8 on the shelf, orders of 5 that arrive two periods later. The second
+        period finds 3, so two sales are lost, once:
+
+        >>> one = np.ones(1)
+        >>> terms = Terms(0.1 * one, 2 * one, np.array([1]), 1, one, 0 * one, one)
+        >>> opening = Opening(8 * one, np.zeros((1, 0)))
+        >>> demand = np.full((1, 4), 5.0)
+        >>> found = simulate(demand, lambda rows, period, state: 5 * one, terms, opening)
+        >>> found.stockout_cost.tolist(), found.served.tolist(), found.closing.tolist()
+        ([4.0], [18.0], [0.0])
     """
     play = partial(
         _play, demand, rule, terms, opening,

@@ -38,6 +38,14 @@ class Stock:
 
         Args:
             periods: (series,) periods until the next order arrives.
+
+        Example:
+            Of 20 on the shelf and 100 under way for the third period only 20 count for two periods:
+
+            >>> arrivals = np.array([[0.0, 0.0, 100.0]])
+            >>> stock = Stock(np.array([20.0]), np.array([100.0]), np.zeros(1), arrivals)
+            >>> stock.position.tolist(), stock.counted(np.array([2])).tolist()
+            ([120.0], [20.0])
         """
         later = np.arange(1, self.arrivals.shape[1] + 1) > periods[:, None]
         return self.position - np.where(later, self.arrivals, 0).sum(axis=1)
@@ -65,6 +73,14 @@ def stock_of(
         position: StockPosition; None when no stock is known.
         open_orders: OpenOrders; None when none are recorded.
         delay: (series,) periods by which deliveries come later than due; 0 by default.
+
+    Example:
+        Thirty are recorded under way, ten of them by date; the others are taken to arrive next:
+
+        >>> position = pd.DataFrame({"unique_id": ["a"], "on_hand": [5.0], "on_order": [30.0]})
+        >>> orders = pd.DataFrame({"unique_id": ["a"], "due_in": [3], "quantity": [10.0]})
+        >>> stock_of(np.array(["a"], object), position, orders).arrivals.tolist()
+        [[20.0, 0.0, 10.0]]
     """
     num = len(unique_ids)
     dated, late = _arrivals(unique_ids, open_orders, delay)

@@ -26,6 +26,7 @@ class Supply:
     Attributes:
         terms: With the lead times, laws and cycles they give.
         waits: True where the next review comes before the supplier's next order day.
+        shut: True where closures let an order of the next review arrive as early.
         order_in: (series,) periods after the review at which the order is placed; 0 for now.
         delay: (series,) periods by which deliveries have come later than promised.
         closed: (series, periods ahead) where nothing is sold; None where no calendar is given.
@@ -33,6 +34,7 @@ class Supply:
 
     terms: Terms = field(repr=False)
     waits: npt.NDArray[np.bool_] = field(repr=False)
+    shut: npt.NDArray[np.bool_] = field(repr=False)
     order_in: npt.NDArray[np.int64] = field(repr=False)
     delay: FloatArray = field(repr=False)
     closed: npt.NDArray[np.bool_] | None = field(default=None, repr=False)
@@ -71,7 +73,8 @@ def supply_of(
         terms = replace(terms, law=law, laws=tuple(laws), lead_time=lead)
     days = _Days(tables, timeline, max(horizon, _LOOK))
     if not days.matter:
-        return Supply(terms, np.zeros(num, bool), np.zeros(num, np.int64), delay)
+        never = np.zeros(num, bool)
+        return Supply(terms, never, never, np.zeros(num, np.int64), delay)
     return days.apply(series, supplier, terms, delay, horizon)
 
 
@@ -165,13 +168,17 @@ class _Days:
             {"s": supplier, "p": location, "l": terms.lead_time, "c": terms.interval}
         )
         lead, cycle = terms.lead_time.copy(), terms.interval.copy()
-        order_in, waits = np.zeros(len(series), np.int64), np.zeros(len(series), bool)
+        order_in = np.zeros(len(series), np.int64)
+        waits, shut = np.zeros(len(series), bool), np.zeros(len(series), bool)
         closed = np.zeros((len(series), horizon), bool)
         groups: Any = frame.groupby(["s", "p", "l", "c"]).indices
         for (who, where, periods, review), rows in groups.items():
             at, come, following = self._times(str(who), str(where), int(periods), int(review))
             waits[rows] = at >= review
-            order_in[rows], lead[rows] = at, come - 1
+            shut[rows] = at < review and following <= come
+            order_in[rows] = at
+            # What cannot be ordered yet is planned for as far as the forecast reaches.
+            lead[rows] = min(come - 1, horizon) if shut[rows].any() else come - 1
             cycle[rows] = max(following - come, 1)
             closed[rows] = self._shut("location", str(where))[1 : horizon + 1]
         law, laws = terms.law, list(terms.laws)
@@ -186,7 +193,7 @@ class _Days:
                     laws.append(replace(old, periods=np.maximum(old.periods + key[1], 0)))
                 law[row] = moved[key]
         changed = replace(terms, lead_time=lead, cycle=cycle, law=law, laws=tuple(laws))
-        return Supply(changed, waits, order_in, delay, closed if closed.any() else None)
+        return Supply(changed, waits, shut, order_in, delay, closed if closed.any() else None)
 
     def _times(self, who: str, where: str, lead: int, review: int) -> tuple[int, int, int]:
         """Return when the order is placed, when it arrives, and when the next one does.

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 import torch
+from torch import nn
 
 from invopt.errors import ContractError
 from invopt.features import INPUT_NAMES
@@ -24,10 +25,19 @@ def export_onnx(
     path: Path,
     inputs: tuple[npt.NDArray[np.generic], ...],
 ) -> float:
-    """Write the ensemble as ONNX with a free batch size and return its largest difference.
+    """Write the ensemble as ONNX; see export_graph."""
+    return export_graph(forecaster.ensemble, path, inputs)
+
+
+def export_graph(
+    network: nn.Module,
+    path: Path,
+    inputs: tuple[npt.NDArray[np.generic], ...],
+) -> float:
+    """Write a network as ONNX with a free batch size and return its largest difference.
 
     Args:
-        forecaster: Trained.
+        network: Reads INPUT_NAMES, gives OUTPUT_NAMES.
         path: File to write.
         inputs: Real rows, as `model_inputs` gives them; at least two, to prove the free batch.
 
@@ -35,8 +45,8 @@ def export_onnx(
         ContractError: If ONNX Runtime's answer on these rows differs by more than TOLERANCE.
     """
     with replacing_file(path) as partial:
-        _export(forecaster, partial, inputs)
-        difference = parity(forecaster, partial, inputs)
+        _export(network, partial, inputs)
+        difference = parity(network, partial, inputs)
         if not difference <= TOLERANCE:
             raise ContractError(
                 "Model", "onnx", f"give what torch gives within {TOLERANCE:g}",
@@ -45,16 +55,14 @@ def export_onnx(
     return difference
 
 
-def _export(
-    forecaster: Forecaster, path: Path, inputs: tuple[npt.NDArray[np.generic], ...]
-) -> None:
+def _export(network: nn.Module, path: Path, inputs: tuple[npt.NDArray[np.generic], ...]) -> None:
     tensors = tuple(torch.from_numpy(np.ascontiguousarray(a)) for a in inputs)
     names = [*INPUT_NAMES, *OUTPUT_NAMES]
     with warnings.catch_warnings():
         # The tracing exporter is the one whose LSTM has a free batch without onnxscript.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            forecaster.ensemble,
+            network,
             tuple(t[:1] for t in tensors),
             str(path),
             input_names=list(INPUT_NAMES),
@@ -65,16 +73,14 @@ def _export(
         )
 
 
-def parity(
-    forecaster: Forecaster, path: Path, inputs: tuple[npt.NDArray[np.generic], ...]
-) -> float:
+def parity(network: nn.Module, path: Path, inputs: tuple[npt.NDArray[np.generic], ...]) -> float:
     """Return the largest relative difference between ONNX Runtime and torch on some rows."""
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     used = {i.name for i in session.get_inputs()}
     feed = {n: a for n, a in zip(INPUT_NAMES, inputs, strict=True) if n in used}
     ours = session.run(list(OUTPUT_NAMES), feed)
     with torch.inference_mode():
-        theirs = forecaster.ensemble(*(torch.from_numpy(np.ascontiguousarray(a)) for a in inputs))
+        theirs = network(*(torch.from_numpy(np.ascontiguousarray(a)) for a in inputs))
     differences = [
         np.abs(a - b.numpy()) / np.maximum(1.0, np.abs(b.numpy()))
         for a, b in zip(ours, theirs, strict=True)

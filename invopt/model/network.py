@@ -168,7 +168,7 @@ class Heads(nn.Module):
         self._start_plausible(config)
 
     def _start_plausible(self, config: ModelConfig) -> None:
-        """Let the first quantiles be those of a normal law; training then only mends them."""
+        """Let the first quantiles be those of a normal law; training then only refines them."""
         nn.init.zeros_(self.out.weight)
         quantiles = 0.6 + 0.4 * _normal_quantiles(config.quantile_levels)
         levels = START_SPREAD * _normal_quantiles(config.level_quantiles)

@@ -23,7 +23,7 @@ from invopt.model.network import Trunk, bounded_exp
 
 
 class Windows(NamedTuple):
-    """A batch: what the trunk reads and, in training, what came true.
+    """A batch: what the trunk reads and, in training, the actuals.
 
     Calendars are given by their place in EncodedPanel.calendar, so that they are projected once
     per batch and not once per window. Shapes as in network.py.

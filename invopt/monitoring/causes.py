@@ -11,7 +11,7 @@ import pandas as pd
 from invopt.feeds import locations_of
 from invopt.monitoring.columns import in_words
 from invopt.monitoring.drift import Drift
-from invopt.monitoring.signals import DATA, PERFORMANCE, SERVING, Signal
+from invopt.monitoring.signals import DATA, DEMAND_SHIFT, PERFORMANCE, SERVING, Signal
 from invopt.panel import Panel
 
 FloatArray = npt.NDArray[np.float64]
@@ -116,7 +116,8 @@ def likely_causes(
     """
     firing = [s for s in signals if s.fires and not s.name.startswith("drift")]
     whole = sorted(
-        (s for s in firing if s.kind == PERFORMANCE), key=lambda s: (s.name != "bias", s.p_value)
+        (s for s in firing if s.kind == PERFORMANCE),
+        key=lambda s: (s.name != DEMAND_SHIFT, s.p_value),
     )
     causes = [Cause(s.name, s.effect, s.text) for s in firing if s not in whole[1:]]
     if drift is not None:

@@ -11,7 +11,14 @@ import pandas as pd
 from invopt.config import MonitoringConfig
 from invopt.monitoring.calibration import Calibration, Shift, recent_shift
 from invopt.monitoring.performance import SUMS
-from invopt.monitoring.signals import DRIFT, PERFORMANCE, SUPPLY, Signal, control_false_discoveries
+from invopt.monitoring.signals import (
+    DEMAND_SHIFT,
+    DRIFT,
+    PERFORMANCE,
+    SUPPLY,
+    Signal,
+    control_false_discoveries,
+)
 
 FloatArray = npt.NDArray[np.float64]
 _MIN_ODDS = 1.5  # change of the odds of being out of stock that is worth telling
@@ -86,17 +93,17 @@ def _odds_share(value: float) -> str:
 
 
 STATISTICS = (
-    _Statistic("bias", PERFORMANCE, _log_ratio("actual", "forecast"),
-               "demand against forecast is {0}, usually {1}", _percent, 0),
+    _Statistic(DEMAND_SHIFT, PERFORMANCE, _log_ratio("actual", "forecast"),
+               "demand is {0} compared with the forecast (normally {1})", _percent, 0),
     _Statistic("error", PERFORMANCE, _log_ratio("error", "expected_error"),
-               "forecast error is {0} of what the model expects of itself, usually {1}",
+               "forecast error is {0} the error that the intervals imply (normally {1})",
                _times, 1),
     _Statistic("coverage", PERFORMANCE, _coverage,
-               "the interval holds {0} of outcomes, usually {1}", _share, -1),
+               "{0} of outcomes are inside the interval (normally {1})", _share, -1),
     _Statistic("cost", PERFORMANCE, _log_ratio("cost", "planned_cost"),
-               "decisions cost {0} of plan, usually {1}", _times, 1),
+               "actual cost is {0} the planned cost (normally {1})", _times, 1),
     _Statistic("stockouts", SUPPLY, _stockout_odds,
-               "{0} of the shelf was empty, usually {1}", _odds_share, 1),
+               "{0} of product-store periods were out of stock (normally {1})", _odds_share, 1),
 )  # fmt: skip
 
 
@@ -115,7 +122,7 @@ def performance_signals(records: pd.DataFrame, config: MonitoringConfig) -> list
             found = _signal(totals(part).tail(config.history + 1), STATISTICS[0], config)
             if found:
                 text = f"at {name}, {found.text}"
-                local.append(_renamed(found, f"bias at {name}", text))
+                local.append(_renamed(found, f"{DEMAND_SHIFT} at {name}", text))
     # Three families: whether demand left the forecasts, what else changed, and where. The first
     # is the question monitoring is for; it does not pay for the curiosity of the others.
     usual = config.false_discovery_rate
@@ -144,8 +151,8 @@ def trend(records: pd.DataFrame, num: int) -> list[dict[str, Any]]:
             "start": f"{start:%Y-%m-%d}",
             "end": f"{end:%Y-%m-%d}",
             "wape": float(wape[i]),
-            "bias": float(np.expm1(-values["bias"][i])),
-            "demand": float(np.expm1(values["bias"][i])),
+            "bias": float(np.expm1(-values[DEMAND_SHIFT][i])),
+            "demand": float(np.expm1(values[DEMAND_SHIFT][i])),
             "error_ratio": float(np.exp(values["error"][i])),
             "coverage": float(values["coverage"][i]),
             "cost_ratio": float(np.exp(values["cost"][i])),

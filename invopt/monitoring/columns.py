@@ -21,11 +21,11 @@ _WORDS = (
     (r"sales_lag_0", "sales of the latest period"),
     (r"sales_lag_(\d+)", r"sales \1 periods before the latest"),
     (r"mean_sales_(\d+)", r"mean sales of \1 periods"),
-    (r"sales_(.+)_trend_short", r"all sales of a \1, shortest mean over the middle one"),
-    (r"sales_(.+)_trend_long", r"all sales of a \1, middle mean over the longest"),
+    (r"sales_(.+)_trend_short", r"short-term trend of sales by \1"),
+    (r"sales_(.+)_trend_long", r"long-term trend of sales by \1"),
     (r"observed_share", "share of periods with a record"),
-    (r"price_to_own_mean", "price over the product's usual one"),
-    (r"price_to_category", "price over its category's"),
+    (r"price_to_own_mean", "price compared with the product's usual price"),
+    (r"price_to_category", "price compared with its category"),
 )
 
 

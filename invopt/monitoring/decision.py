@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from invopt.monitoring.signals import LATE, UNREADABLE, Signal
+from invopt.monitoring.signals import LATE, UNREADABLE, Signal, present_name
 
 IGNORE, ALERT, RETRAIN, PAGE = "ignore", "alert", "retrain", "page"
 ACTIONS = (IGNORE, ALERT, RETRAIN, PAGE)
@@ -110,14 +110,20 @@ class Brake:
         rule: In words.
         value: What was found.
         limit: What it is compared with.
-        holds: True when it stops the retraining.
+        blocks: True when it stops the retraining.
     """
 
     name: str
     rule: str
     value: float | str
     limit: float | str
-    holds: bool
+    blocks: bool
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "Brake":
+        """Read a brake as it was written down; `blocks` was `holds` before 0.2."""
+        former = {"blocks": content["holds"]} if "holds" in content else {}
+        return cls(**({k: v for k, v in content.items() if k != "holds"} | former))
 
 
 @dataclass(frozen=True)
@@ -149,3 +155,14 @@ class Decision:
     def as_dict(self) -> dict[str, Any]:
         """Return plain data."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "Decision":
+        """Read what as_dict wrote; former names of signals and brakes are read as the present."""
+        present = {
+            "cause": present_name(content["cause"]),
+            "brakes": [Brake.from_dict(b) for b in content["brakes"]],
+            "streaks": {present_name(c): n for c, n in content["streaks"].items()},
+            "paged": [present_name(c) for c in content["paged"]],
+        }
+        return cls(**(dict(content) | present))

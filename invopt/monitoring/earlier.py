@@ -74,8 +74,8 @@ def overdue_signals(
     last = line.last_day(line.num_periods - 1)
     if missing > 0:
         text = (
-            f"the data end on {last:%Y-%m-%d}, but reached {before.last_day(0):%Y-%m-%d} before: "
-            "an old extract, or the last days are gone"
+            f"data now end on {last:%Y-%m-%d}, earlier than at the last run "
+            f"({before.last_day(0):%Y-%m-%d}): an old file was sent or the newest days are missing"
         )
         return [_spoilt(LATE, missing, text)]
     missing += _due(seen, line.freq, length)
@@ -84,7 +84,10 @@ def overdue_signals(
         return []
     first, end = due_period(seen, line.freq, length)
     due = Timeline(pd.Timestamp(end), line.freq, 1).last_day(0)
-    text = f"the data still end on {last:%Y-%m-%d}: those of {first} to {due:%Y-%m-%d} did not come"
+    text = (
+        f"no new data: the latest date is still {last:%Y-%m-%d}; "
+        f"{first} to {due:%Y-%m-%d} are overdue"
+    )
     return [_spoilt(LATE, missing, text)]
 
 
@@ -135,9 +138,9 @@ def rewritten_past(
         # period, the less is there of it.
         return []
     text = (
-        f"sales of {changed.sum()} of {len(ratios)} earlier periods are others than when they "
-        f"were judged, usually {np.median(ratios):.2f} times that: the past came twice, in part or "
-        "in another unit"
+        f"past sales changed in {changed.sum()} of {len(ratios)} periods since they were last "
+        f"read (median ratio {np.median(ratios):.2f}); likely causes: duplicated rows, partial "
+        "history, another unit"
     )
     return [_spoilt("past_rewritten", float(np.median(ratios)), text, expected=1.0, pages=True)]
 
@@ -157,7 +160,7 @@ def of_length(known: pd.DataFrame, line: Timeline, period: int) -> pd.DataFrame:
 def _due(seen: Seen, freq: str, length: int) -> int:
     """Return the periods from the last one seen to the end of the one that is due."""
     passed = int(Timeline(seen.since, freq, 1).index_of(pd.DatetimeIndex([seen.today]))[0])
-    if freq == "MS" and seen.today.day < seen.since.day:
+    if freq in ("MS", "QS") and seen.today.day < seen.since.day:
         passed -= 1  # a month has passed on its day, not on the first of the next
     return max(0, passed // length) * length
 

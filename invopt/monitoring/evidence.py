@@ -158,7 +158,7 @@ def gather_evidence(
     if judged.num_series == panel.num_series:
         signals += rewritten_past(panel, known, config)
     records = history_of(subject, judged, config, known)
-    notify(f"forecasts of {records['cutoff'].nunique()} periods beside what came true")
+    notify(f"compared {records['cutoff'].nunique()} past forecasts with actuals")
     latest = totals(records).iloc[-1]
     observed = int(latest["observed"])
     signals += performance_signals(records, config)
@@ -186,7 +186,7 @@ def _notes(records: pd.DataFrame, judged: Panel, panel: Panel) -> list[str]:
     if earlier:
         notes.append(
             f"{earlier} of {records['cutoff'].nunique()} periods of the history lie in what the "
-            "champion was trained on; its usual error is a little too good there"
+            "champion was trained on; errors on those periods are slightly optimistic"
         )
     if judged.num_series < panel.num_series:
         notes.append(

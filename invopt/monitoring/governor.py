@@ -24,6 +24,7 @@ from invopt.monitoring.decision import (
 )
 from invopt.monitoring.signals import (
     DATA,
+    DEMAND_SHIFT,
     DRIFT,
     LATE,
     PERFORMANCE,
@@ -107,7 +108,7 @@ def _answer(
     cause, key = asked.cause, retraining_key(situation, asked.cause)
     urgent = cause in seen.urgent
     brakes = brakes_of(situation, memory, config, seen.now, key, urgent=urgent)
-    held = [b for b in brakes if b.holds]
+    held = [b for b in brakes if b.blocks]
     why = f"{asked.text}, {_lasted(seen.streaks[cause], urgent=urgent)}"
     faults = [s for s in seen.new_pages if s.kind in (DATA, SERVING)]
     older = [s.text for s in seen.firing if s.kind in (DATA, SERVING) and s not in faults]
@@ -117,14 +118,14 @@ def _answer(
             RETRAIN, [why, *notes], cause, key, brakes, seen.streaks, dry_run=config.dry_run,
             urgent=urgent,
         )  # fmt: skip
-    stopped = [f"no retraining: {b.rule} ({b.value} against {b.limit})" for b in held]
+    stopped = [f"no retraining: {b.rule} (found {b.value}, limit {b.limit})" for b in held]
     pages = [*seen.new_pages]
     exhausted = any(b.name == "breaker" for b in held)
     if exhausted and _page_is_due(cause, situation.end, memory, config):
         pages.append(asked)
-        stopped.append("retraining did not mend it: somebody has to look")
+        stopped.append("retraining did not repair it: a person has to look at it")
     if not held:
-        stopped = ["no retraining while the data or the service are at fault"]
+        stopped = ["no retraining while the data or the service have a fault"]
     texts = [s.text for s in pages if s.cause != cause]
     return Decision(
         PAGE if pages else ALERT, [*texts, why, *stopped, *notes], cause, key, brakes,
@@ -135,7 +136,7 @@ def _answer(
 def _renewal(
     situation: Situation, memory: Memory, config: GovernorConfig, seen: _Seen
 ) -> Decision | None:
-    """Return the retraining of a model that is old, when nothing is wrong and no brake holds.
+    """Return the retraining of a model that is old, when nothing is wrong and no brake blocks.
 
     What holds it back is nobody's alarm: it asks again in the next period.
     """
@@ -145,9 +146,12 @@ def _renewal(
         return None
     key = retraining_key(situation, AGE)
     brakes = brakes_of(situation, memory, config, seen.now, key)
-    if any(b.holds for b in brakes):
+    if any(b.blocks for b in brakes):
         return None
-    why = f"nothing is wrong, but the model knows nothing of the last {age} days (limit {limit:g})"
+    why = (
+        f"scheduled retraining: training data are {age} days old (limit {limit:g}); "
+        "no problem detected"
+    )
     return Decision(
         RETRAIN, [why, *seen.notes], AGE, key, brakes, seen.streaks, dry_run=config.dry_run
     )
@@ -157,10 +161,10 @@ def _told(situation: Situation, config: GovernorConfig, seen: _Seen) -> Decision
     """Return the decision when nothing asks for a retraining and nobody is woken."""
     telling = [s for s in seen.firing if _tells(s, seen.streaks[s.cause], config)]
     if not telling and situation.conclusive:
-        texts = [f"{s.text}, not yet long enough to tell" for s in seen.firing]
-        texts = texts or ["nothing is beyond what its history allows"]
+        texts = [f"{s.text}; too recent to act on" for s in seen.firing]
+        texts = texts or ["no signal is beyond what its history allows"]
         return Decision(IGNORE, [*texts, *seen.notes], streaks=seen.streaks)
-    texts = [] if situation.conclusive else [f"nothing is concluded: {situation.why_not}"]
+    texts = [] if situation.conclusive else [f"no conclusion about forecasts: {situation.why_not}"]
     texts += [_text(s, seen.streaks[s.cause], config, paged=s in seen.paging) for s in telling]
     return Decision(ALERT, [*texts, *seen.notes], streaks=seen.streaks)
 
@@ -219,26 +223,26 @@ def brakes_of(
     used = [r for r in runs if r.key == key and not (r.outcome == EXPIRED and not r.started_at)]
     return [
         Brake("enabled", "retraining has to be enabled in the configuration",
-              str(config.enabled), "True", holds=not config.enabled),
+              str(config.enabled), "True", blocks=not config.enabled),
         Brake("kill_switch", "nobody may have turned retraining off",
-              memory.switched_off or "on", "on", holds=bool(memory.switched_off)),
+              memory.switched_off or "on", "on", blocks=bool(memory.switched_off)),
         Brake("data", "the data of the period may have no fault", ", ".join(faults) or "none",
-              "none", holds=bool(faults)),
+              "none", blocks=bool(faults)),
         Brake("window", "no later period may have been judged", "later" if stale else "latest",
-              "latest", holds=stale),
+              "latest", blocks=stale),
         Brake("idempotency", "the same model, window and cause may start one run only",
-              len(used), 0, holds=bool(used)),
+              len(used), 0, blocks=bool(used)),
         Brake("lease", "no other retraining may be under way", len(running), 0,
-              holds=bool(running)),
+              blocks=bool(running)),
         Brake("cool_down", "days since the last retraining",
-              "never" if last is None else round(since, 1), cool_down, holds=since < cool_down),
+              "never" if last is None else round(since, 1), cool_down, blocks=since < cool_down),
         Brake("new_data", "periods of data since the champion's training",
               situation.new_periods, config.min_new_periods,
-              holds=situation.new_periods < config.min_new_periods),
+              blocks=situation.new_periods < config.min_new_periods),
         Brake("budget", "retrainings in the last 30 days", month, config.max_per_month,
-              holds=month >= config.max_per_month),
+              blocks=month >= config.max_per_month),
         Brake("breaker", "retrainings in a row that failed or were not promoted", failures,
-              config.max_failures, holds=failures >= config.max_failures),
+              config.max_failures, blocks=failures >= config.max_failures),
     ]  # fmt: skip
 
 
@@ -246,7 +250,7 @@ def cool_down_days(memory: Memory, now: datetime, config: GovernorConfig, *, urg
     """Return the days that have to pass after the last retraining.
 
     While a change is urgent every period teaches what the last retraining could not see. What is
-    weak and comes back after a retraining was not mended by it: data have to double first.
+    weak and comes back after a retraining was not repaired by it: data have to double first.
     """
     if urgent:
         return min(config.urgent_days, config.cool_down_days)
@@ -257,7 +261,7 @@ def cool_down_days(memory: Memory, now: datetime, config: GovernorConfig, *, urg
 def failures_in_a_row(memory: Memory, now: datetime, config: GovernorConfig) -> int:
     """Return the latest retrainings in a row that had a cause and did not end promoted.
 
-    Those for age were to mend nothing, and say nothing about whether training mends. Those before
+    Those for age had nothing to repair, and say nothing about whether training helps. Those before
     somebody turned retraining on again, or older than breaker_days, are forgiven.
     """
     count = 0
@@ -272,7 +276,7 @@ def failures_in_a_row(memory: Memory, now: datetime, config: GovernorConfig) -> 
 
 
 def _asked(situation: Situation, seen: _Seen, config: GovernorConfig) -> Signal | None:
-    """Return the performance signal that asks for a retraining: bias, else the surest.
+    """Return the performance signal that asks for a retraining: demand_shift, else the surest.
 
     One that is urgent need not persist; one that is not has to be surer than an alarm. Demand that
     left the forecasts is why error, coverage and cost did, and not the other way round.
@@ -286,7 +290,7 @@ def _asked(situation: Situation, seen: _Seen, config: GovernorConfig) -> Signal 
         and not s.estimated
         and (s.cause in seen.urgent or _lasts(s, seen.streaks[s.cause], config))
     ]
-    return min(asking, key=lambda s: (s.name != "bias", s.p_value, s.name), default=None)
+    return min(asking, key=lambda s: (s.name != DEMAND_SHIFT, s.p_value, s.name), default=None)
 
 
 def _lasts(signal: Signal, periods: int, config: GovernorConfig) -> bool:
@@ -299,7 +303,7 @@ def _is_urgent(
 ) -> bool:
     """Return whether a signal is far beyond its limit, or was and has not fallen silent since.
 
-    Only what forecasts got wrong is urgent: cost comes late and hangs on a few dear series.
+    Only what forecasts got wrong is urgent: cost comes late and depends on a few expensive series.
     """
     if signal.kind != PERFORMANCE or signal.name == "cost":
         return False
@@ -319,9 +323,11 @@ def _text(signal: Signal, periods: int, config: GovernorConfig, *, paged: bool) 
     if paged:
         return f"{signal.text}, already paged"
     if signal.kind == PERFORMANCE and not signal.estimated and periods < config.persistence:
-        return f"{signal.text}; period {periods} of {config.persistence} that ask for a retraining"
+        return (
+            f"{signal.text}; period {periods} of the {config.persistence} that a retraining needs"
+        )
     if signal.kind == PERFORMANCE and signal.p_value > config.max_p_value:
-        return f"{signal.text}; not sure enough for a retraining"
+        return f"{signal.text}; not certain enough for a retraining"
     return signal.text
 
 
@@ -335,7 +341,8 @@ def _pages(signal: Signal, periods: int, config: GovernorConfig) -> bool:
 def _page_is_due(cause: str, end: str, memory: Memory, config: GovernorConfig) -> bool:
     """Return whether a cause was not paged for in the last periods: one fault, one page.
 
-    A period that was paged for and then judged again without the cause is quiet too: it was mended.
+    A period that was paged for and then judged again without the cause is quiet too: it was
+    repaired.
     """
     if cause not in memory.paged:
         return True

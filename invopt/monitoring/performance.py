@@ -92,7 +92,7 @@ def series_outcomes(
 
     Args:
         forecast: Made at the end of period `cutoff`.
-        panel: Holds what came true, as far as it is known.
+        panel: Holds the actuals, as far as they are known.
         demand: Estimated demand, as estimate_demand returns it.
         cutoff: Last period the forecast saw.
         scoring: How.

@@ -103,10 +103,10 @@ def _feeds(panel: Panel, period: int) -> list[Signal]:
     if silent:
         where = _list([_silence(record, panel, faults[SILENT], at) for at in silent])
         share = f"{len(silent)} of {len(record.names)} locations"
-        text = f"no sales at {share}, longer than in the year before: {where}"
+        text = f"{share} sent no sales for longer than ever in the past year: {where}"
         signals.append(_fault(SILENT, len(silent), 0, text, pages=True))
     for rule, places, what in (
-        (DOUBLED, doubled, "every quantity is even, as if each row came twice"),
+        (DOUBLED, doubled, "every quantity is even, as if each row had been sent twice"),
         (REPEATED, repeated, "the same numbers were sent again"),
     ):
         if places:
@@ -138,7 +138,7 @@ def _gaps(panel: Panel, period: int) -> list[Signal]:
 def _broken_channels(
     panel: Panel, period: int, features: set[str], silent: set[str]
 ) -> list[Signal]:
-    """Return measured columns that came empty or stand still."""
+    """Return measured columns that came empty or are stuck at one value."""
     empty, stuck = [], []
     for channel in panel.channels.values():
         if features and channel.name not in features:
@@ -166,7 +166,7 @@ def _broken_channels(
         text = f"columns without a value in the whole period: {_list(empty)}"
         signals.append(_fault("empty_column", len(empty), 0, text, spoils=True))
     if stuck:
-        text = f"measurements that stand still: {_list(stuck)}"
+        text = f"sensors stuck at a constant value: {_list(stuck)}"
         signals.append(_fault("stuck_sensor", len(stuck), 0, text))
     return signals
 

@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 
-# What a signal is about. Performance can be mended by training; the others cannot.
+# What a signal is about. Training can improve performance; it cannot help the others.
 PERFORMANCE, DRIFT, SUPPLY, DATA, SERVING = "performance", "drift", "supply", "data", "serving"
 # The one signal of a period whose data could not be read: nothing else was judged.
 UNREADABLE = "unreadable_data"
 # Data end where they ended before: what is due is estimated, nothing is concluded.
 LATE = "no_new_data"
+# Sales over forecast. Its opposite, forecast over sales, is the metric "bias".
+DEMAND_SHIFT = "demand_shift"
+_FORMER_NAMES = {"bias": DEMAND_SHIFT}
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,17 @@ class Signal:
         """Read what as_dict wrote; null numbers are NaN."""
         numbers = ("value", "expected", "limit", "p_value", "effect")
         plain = {k: v for k, v in content.items() if k != "cause"}
+        plain["name"] = present_name(plain["name"])
         return cls(**(plain | {n: float("nan") if plain[n] is None else plain[n] for n in numbers}))
+
+
+def present_name(name: str) -> str:
+    """Return the present name of a signal or a cause that was written down under a former one.
+
+    "bias", "bias up" and "bias at S01" are "demand_shift", "demand_shift up" and so on.
+    """
+    word, space, rest = name.partition(" ")
+    return _FORMER_NAMES.get(word, word) + space + rest
 
 
 def control_false_discoveries(signals: Sequence[Signal], rate: float) -> list[Signal]:

@@ -16,7 +16,7 @@ def quality_values(quality: dict[str, Any], counts: dict[str, int]) -> dict[str,
     """
     return {
         "quality": quality,
-        "failed_checks": sum(not check["passed"] for check in quality["checks"]) or "none",
+        "failed_checks": sum(not check["passed"] for check in quality["checks"]),
         "cleaning": counts,
         "rules": RULES,
     }

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from invopt.files import read_json
+from invopt.monitoring.signals import present_name
 from invopt.report import plots
 from invopt.report.page import drawing, render, write_page
 
@@ -42,7 +43,7 @@ def write_monitoring_report(
     with drawing(out, f"{model}: {content['start']} to {content['last_day']}", notify):
         page = _page(content, model, command, console)
         write_page(out, page)
-        notify(f"report of {len(page) / 1e6:.1f} MB")
+        notify(f"report written: {out} ({len(page) / 1e6:.1f} MB)")
 
 
 def _page(content: dict[str, Any], model: str, command: str, console: str) -> str:
@@ -66,7 +67,7 @@ def _page(content: dict[str, Any], model: str, command: str, console: str) -> st
 
 def runbook(signal: str) -> str:
     """Return the page that says what a signal means: one per name, all locations share one."""
-    name = signal.split(" at ", 1)[0]
+    name = present_name(signal.split(" at ", 1)[0])
     return f"{RUNBOOKS}/{name.replace('_', '-').replace(' ', '-')}.md"
 
 
@@ -85,11 +86,11 @@ def next_steps(content: Mapping[str, Any], command: str, console: str) -> list[d
         steps.append({"text": text, "command": console.replace("{}", off)})
     faults = [s for s in firing if s["kind"] in ("data", "serving")]
     if faults:
-        steps.append({"text": "Mend the data or the service, then judge the period again",
+        steps.append({"text": "Fix the data or the service, then rerun monitoring for this period",
                       "command": again})  # fmt: skip
-    held = [b["name"] for b in content["governor"]["brakes"] if b["holds"]]
+    held = [b["name"] for b in content["governor"]["brakes"] if b["blocks"]]
     if held:
-        text = f"Held back by {', '.join(held)}; to train in spite of it"
+        text = f"Retraining is blocked by {', '.join(held)}; to train anyway"
         steps.append({"text": text, "command": command})
     text = (
         "See every number the decision rests on"
@@ -102,7 +103,7 @@ def next_steps(content: Mapping[str, Any], command: str, console: str) -> list[d
     if cause and not asked:  # age, which no signal tells
         about = ["governor"]
     if about:
-        text += f"; {runbook(about[0])} says what it means"
+        text += f"; {runbook(about[0])} explains it"
     return [*steps, {"text": text, "command": why}]
 
 
@@ -159,7 +160,7 @@ def _pages(content: Mapping[str, Any]) -> list[dict[str, str]]:
     that ends while its fault goes on says that it is over.
     """
     governor = content["governor"]
-    exhausted = any(b["name"] == "breaker" and b["holds"] for b in governor["brakes"])
+    exhausted = any(b["name"] == "breaker" and b["blocks"] for b in governor["brakes"])
     names = {s["cause"]: s["name"] for s in content["signals"]}
     lasting = [
         s["cause"] for s in content["signals"]

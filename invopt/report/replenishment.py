@@ -37,7 +37,7 @@ def write_replenishment_report(
     with drawing(out, f"{config['name']}: replenishment", notify):
         page = _page(source, forecast, orders, config)
         write_page(out, page)
-        notify(f"report of {len(page) / 1e6:.1f} MB")
+        notify(f"report written: {out} ({len(page) / 1e6:.1f} MB)")
 
 
 def _page(source: str, forecast: str, orders: str, config: dict[str, Any]) -> str:
@@ -55,6 +55,7 @@ def _page(source: str, forecast: str, orders: str, config: dict[str, Any]) -> st
         review_date=plan["review_date"].iloc[0],
         num_series=len(plan),
         ordered=plan[plan["order_quantity"] > 0],
+        currency=run.inventory.currency,
         without=int(plan["order_quantity"].isna().sum()),
         holding=plan["expected_holding_cost"].sum(),
         stockout=plan["expected_stockout_cost"].sum(),
@@ -66,8 +67,10 @@ def _page(source: str, forecast: str, orders: str, config: dict[str, Any]) -> st
         largest=_largest(plan),
         footer="invopt",
         plots={
-            "frontier": stock_plots.frontier(curve, now),
-            "categories": plots.money(_by_category(plan), "Expected cost by category"),
+            "frontier": stock_plots.frontier(curve, now, run.inventory.currency),
+            "categories": plots.money(
+                _by_category(plan), "Expected cost of these orders by category"
+            ),
             "levels": stock_plots.levels(*_examples(Path(source), plan, run.inventory)),
         },
     )
@@ -106,7 +109,7 @@ def _outlooks(
 
 
 def _by_category(plan: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
-    """Return expected costs of the dearest categories, the others together."""
+    """Return expected costs of the most expensive categories, the others together."""
     columns = ["expected_holding_cost", "expected_stockout_cost"]
     sums = plan.groupby("category")[columns].sum()
     sums = sums.loc[sums.sum(axis=1).sort_values(ascending=False).index]

@@ -28,7 +28,7 @@ def write_training_report(
     with drawing(out, f"{config['name']}: training", notify):
         page = _page(files, config)
         write_page(out, page)
-        notify(f"report of {len(page) / 1e6:.1f} MB")
+        notify(f"report written: {out} ({len(page) / 1e6:.1f} MB)")
 
 
 def _page(files: dict[str, str], config: dict[str, Any]) -> str:
@@ -38,6 +38,7 @@ def _page(files: dict[str, str], config: dict[str, Any]) -> str:
     quality = read_json(files["quality"])
     training = read_json(Path(files["model"]) / "training.json")
     trials = read_json(files["sweep"])["trials"]
+    judged = training["config"]["evaluation"]
     fans = pd.read_parquet(Path(files["assessment"]) / "fans.parquet")
     candidates = assessment["judged"]
     cutoff = fans.loc[fans["mean"].notna(), "ds"].min() - pd.Timedelta(days=1)
@@ -52,8 +53,12 @@ def _page(files: dict[str, str], config: dict[str, Any]) -> str:
         own=candidates["challenger"],
         incumbent=candidates[assessment["incumbent"]],
         validation=_validation(assessment["cross_validation"]),
-        gate_periods=int(config["evaluation"]["gate_periods"]),
-        unjudged_periods=int(config["evaluation"].get("unjudged_periods", 0)),
+        gate_periods=int(judged["gate_periods"]),
+        unjudged_periods=int(judged.get("unjudged_periods", 0)),
+        fitted=training.get("fitted", []),
+        labels=assessment.get("baselines", {}),
+        scale=assessment.get("scale", ""),
+        groups=_groups(assessment),
         cutoff=f"{cutoff:%d %B %Y}",
         additivity=f"{explanation['additivity_error']:.1e} of the scale",
         training_line=_training_line(training),
@@ -85,6 +90,23 @@ def _validation(found: dict[str, Any]) -> dict[str, Any]:
     return found | {"rows": folds + last}
 
 
+def _groups(assessment: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a row per group of series: accuracy of challenger and incumbent, change of cost."""
+    rows = []
+    for name, found in assessment.get("groups", {}).items():
+        own, other = found["challenger"], found[assessment["incumbent"]]
+        held = next((v for k, v in own.items() if k.startswith("coverage_")), None)
+        cost = assessment["cost"]["segments"].get(name, {})
+        rows.append(
+            {
+                "name": name, "series": own["series"], "wape": own["wape"],
+                "other_wape": other["wape"], "bias": own["bias"], "held": held,
+                "change": cost.get("change"), "low": cost.get("low"), "high": cost.get("high"),
+            }
+        )  # fmt: skip
+    return rows
+
+
 def _fold_labels(candidates: dict[str, Any]) -> dict[str, str]:
     cutoffs = list(next(iter(candidates.values()))["folds"])
     return {cutoff: str(number + 1) for number, cutoff in enumerate(cutoffs)}
@@ -104,7 +126,8 @@ def _example(explanation: dict[str, Any]) -> tuple[str, float, float, list[str],
 def _training_line(training: dict[str, Any]) -> str:
     config = training["config"]["training"]
     return (
-        f"{config['num_members']} member(s), at most {config['max_minutes']:g} minutes; "
+        f"{config['num_members']} network{'' if config['num_members'] == 1 else 's'}, "
+        f"at most {config['max_minutes']:g} minutes; "
         f"ONNX graph of {training['onnx_bytes'] / 1e6:.2f} MB, equal to torch within "
         f"{training['onnx_difference']:.1e}."
     )

@@ -28,7 +28,7 @@ def account_of(report: DatasetReport, checks: Iterable["DataCheck"]) -> dict[str
         "sources": source_accounts(report),
         "cells": report.cells,
         "sums": {name: report.sums.get(name, 0.0) for name in _SUMS},
-        "notes": report.notes,
+        "notes": [*report.notes, *_set_aside(report)],
         "checks": [
             {
                 "name": f"{check.name} {check.about}",
@@ -56,6 +56,18 @@ def source_accounts(report: DatasetReport) -> dict[str, dict[str, int]]:
     for name, rows_in in report.sources.items():
         if name not in found:
             found[name] = _counted(rows_in, 0, 0)
+    return found
+
+
+def _set_aside(report: DatasetReport) -> list[str]:
+    """Return, by table, how many rows (cells of a wide table) are set aside for which reason."""
+    found = []
+    for table in report.accounting:
+        if table.quarantined:
+            reasons = ", ".join(f"{n:,} {why}" for why, n in table.quarantined.items())
+            what = "cells" if table.periods > 1 else "rows"
+            aside = sum(table.quarantined.values())
+            found.append(f"{table.table}: {aside:,} {what} set aside: {reasons}")
     return found
 
 

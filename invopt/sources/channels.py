@@ -9,6 +9,7 @@ import pandas as pd
 from invopt.errors import ConfigError
 from invopt.panel import ALL_LEVEL, SERIES_LEVEL, Channel, group_names
 from invopt.sources import wide
+from invopt.sources.dates import month_alone
 from invopt.sources.duck import Reader
 from invopt.sources.ledger import AFTER, BEFORE, DUPLICATE, ORPHAN, Ledger
 from invopt.sources.mapping import ChannelTable, Expression, Mapping
@@ -136,6 +137,7 @@ class ChannelTables:
             columns=columns,
             kinds=dict.fromkeys(columns, NUMBER),
             rules={},
+            unclear=month_alone(self.timeline.freq, is_sales=False),
         )
         num_periods = self.timeline.num_periods
         limit = num_periods + (MAX_FUTURE_PERIODS if table.known else 0)

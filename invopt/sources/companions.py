@@ -56,7 +56,7 @@ _TEXT_ROLES = {
 }
 _MATCHED = 0.5  # share of the keys sold that a file about products must know as they are written
 _OTHER_KEYS = "it has no date, and its keys are not those of the sales"
-_STEP = {"D": 0, "W": 1, "MS": 2}  # from fine to coarse
+_STEP = {"D": 0, "W": 1, "2W": 2, "MS": 3, "QS": 4}  # from fine to coarse
 
 
 class Companions:
@@ -421,8 +421,10 @@ class Companions:
         unit = frequency_unit(usual_frequency(self.dates))
         if unit != "D":  # one row per period, not one per day
             origin = f"DATE '{self.dates.min():%Y-%m-%d}'"
-            week = f"{origin} + 7 * floor((day - {origin}) / 7)::INTEGER"
-            period = week if unit == "W" else "date_trunc('month', day)::DATE"
+            days_of = {"W": 7, "2W": 14}.get(unit, 0)
+            week = f"{origin} + {days_of} * floor((day - {origin}) / {days_of})::INTEGER"
+            longer = "month" if unit == "MS" else "quarter"
+            period = week if days_of else f"date_trunc('{longer}', day)::DATE"
             sql = f"SELECT DISTINCT * REPLACE ({period} AS day) FROM ({sql})"
         name = f"{file.name}_days"
         self.sources[name] = {"sql": sql}

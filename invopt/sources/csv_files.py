@@ -51,8 +51,8 @@ def find_header(name: str, file: str, opened: Open, delimiter: str | None) -> tu
     repeated = sorted({c for c in folded if folded.count(c) > 1 or not c})
     if repeated:
         raise InvalidInputError(
-            f"sources.{name}: the header of {file} repeats or leaves empty the "
-            f"column(s) {repeated}; every column needs a name of its own."
+            f"sources.{name}: in the header of {file} these columns are repeated or have no name: "
+            f"{repeated}; every column needs a name of its own."
         )
     return header, delimiter
 

@@ -173,7 +173,7 @@ def _refuse_if_bad(report: DatasetReport, max_bad_share: float) -> None:
         limit = limit if table.table == "sales" else max(limit, MAX_TABLE_LOSS)
     raise InvalidInputError(
         f"{share:.1%} of the rows of {what} are faulty, at most {limit:.1%} is allowed ({listed}). "
-        "Mend the data or the mapping, or raise data.max_quarantine_share; nothing was written."
+        "Correct the data or the mapping, or raise data.max_quarantine_share; nothing was written."
     )
 
 
@@ -210,6 +210,7 @@ class _Build:
             self.today,
         )  # fmt: skip
         series = with_faults(with_lead_times(series, positions.get("position")))
+        self._tell_faults(series)
         series = contracts.check(series, contracts.Products)
         positions |= read_terms_tables(
             self.reader, self.ledger, self.mapping, key, series, timeline
@@ -283,6 +284,17 @@ class _Build:
                 f"{len(pairs):,} series are named like another but for zeros, blanks or case "
                 f"({spelled(pairs)}): they are kept apart"
             )
+
+    def _tell_faults(self, series: pd.DataFrame) -> None:
+        """Say which products have terms that cannot be: they are left out of the orders."""
+        if "data_fault" not in series:
+            return
+        bad = series[series["data_fault"] != ""]
+        first = bad.iloc[0]
+        self.ledger.notes.append(
+            f"products: {len(bad):,} have terms that cannot be (e.g. {first['unique_id']}: "
+            f"{first['data_fault']}): they get no orders, the others do"
+        )
 
     def _series(self, keys: tuple[str, ...]) -> pd.DataFrame:
         if self.mapping.products is None:

@@ -18,9 +18,22 @@ _STAMP = (
 _AT_ZERO = r"^(Z|z|UTC|GMT|[+-]00(:?00)?)$"
 _FAST = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
 _EITHER = r"^\s*(\d{1,2})[/-](\d{1,2})[/-](\d{2}|\d{4})\b"
-_WEEKDAY = r"^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Mo|Di|Mi|Do|Fr|Sa|So)[a-z]*[.,]+ *"
+_WEEKDAY = (
+    r"^(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Mo|Di|Mi|Do|Fr|Sa|So)[a-z]*[.,]+ *"
+    r"|(?:Mon|Tues?|Wed|Thu(?:rs)?|Fri|Sat|Sun)(?:day|nesday|urday)? "
+    r"|(?:Mo|Di|Mi|Do|Fr|Sa|So)(?:ntag|enstag|ttwoch|nnerstag|eitag|mstag|nntag)? )"
+)
 _WEEK = r"^(\d{4})[- ]?(?:W|KW|CW)[- ]?(\d{1,2})(?:-?([1-7]))?$"
 _WEEK_FIRST = r"^(?:W|KW|CW)[- ]?(\d{1,2})[-/. ]+(\d{4})$"
+# A day without signs between its figures, and its time: ISO 8601's basic form.
+_BASIC = r"^(\d{8})T(\d{2})(\d{2})(\d{2})?"
+_ORDINAL = r"\b(\d{1,2})(?:st|nd|rd|th|er)\b"
+# A month, or a week.
+_MONTH_ALONE = (
+    r"^\s*(?:\d{6}|\d{4}[-/.]\d{1,2}|\d{1,2}[-/.]\d{4}|\d{4}[- ]?M\d{1,2}"
+    r"|\p{L}{3,}\.?[ -]?\d{2,4}|\d{4}[ -]\p{L}{3,}\.?)\s*$"
+)
+_SIX_FIGURES = r"^\s*\d{6}\s*$"
 _EPOCH = r"^(?:/Date\()?(\d{10}|\d{13})(?:[+-]\d{4})?(?:\)/)?$"
 # Two figures of a year before four: four do not fit two, but two would be a year of antiquity.
 _WORDED = ("%d %b %y", "%d %b %Y", "%d-%b-%y", "%d-%b-%Y", "%d/%b/%y", "%d/%b/%Y", "%d. %b %y",
@@ -40,6 +53,7 @@ _SERIAL = r"^([345]\d{4})(?:[.]\d+)?$"
 
 NO_DATE = "ds is not a date"
 EITHER = "ds could be day/month or month/day: say format"
+MONTH_ALONE = "ds could be a month or a week: say format"
 ZONE_UNSAID = "ds names a zone of its own: say to_timezone"
 ZONE_MISSING = "ds names no zone: say from_timezone"
 
@@ -71,7 +85,30 @@ class Dated:
         )
 
 
-def dated(reader: Reader, rows: str, raw: str, ds: Expression, kind: str, place: str) -> Dated:
+def month_alone(freq: str, *, is_sales: bool) -> str | None:
+    """Return the form of texts that may be a month where weeks are counted; None where none is.
+
+    A month stands for its first day where it dates a price index, and not where it would date the
+    sales of a week: 202405, and 2024-05, may be the fifth week.
+
+    Args:
+        freq: Of the periods.
+        is_sales: True for the dates of sales.
+    """
+    if not freq.startswith("W"):
+        return None
+    return _MONTH_ALONE if is_sales else _SIX_FIGURES
+
+
+def dated(
+    reader: Reader,
+    rows: str,
+    raw: str,
+    ds: Expression,
+    kind: str,
+    place: str,
+    unclear: str | None = None,
+) -> Dated:
     """Return rows with the moment, as the clock of the zone that counts shows it.
 
     A date without a time of day has no moment and stays the day it is, whatever the zones.
@@ -83,6 +120,7 @@ def dated(reader: Reader, rows: str, raw: str, ds: Expression, kind: str, place:
         ds: Its entry in the mapping.
         kind: DuckDB type of the expression.
         place: In the mapping, for messages.
+        unclear: Form of texts that are refused, see month_alone.
 
     Raises:
         InvalidInputError: If the format names a zone and to_timezone is not given.
@@ -102,9 +140,10 @@ def dated(reader: Reader, rows: str, raw: str, ds: Expression, kind: str, place:
     if ds.format is not None:
         return _formatted(rows, text, ds, place)
     rows = _with(rows, __text=text)
-    # strptime takes "infinity" and "epoch" for 1900-01-01.
+    # strptime takes "infinity" and "epoch" for 1900-01-01, and 24-01-13 for a year of antiquity.
     quick = f"TRY_STRPTIME(__text, [{', '.join(map(literal, _FAST))}])"
-    rows = _with(rows, __fast=f"CASE WHEN ascii(ltrim(__text)) BETWEEN 48 AND 57 THEN {quick} END")
+    plain = "substr(ltrim(__text), 5, 1) = '-' AND ascii(ltrim(__text)) BETWEEN 48 AND 57"
+    rows = _with(rows, __fast=f"CASE WHEN {plain} THEN {quick} END")
     timed = "length(trim(__text)) > 10"
     slow = f"FROM {rows} WHERE __fast IS NULL AND trim(__text) <> ''"
     if not reader.fetch(f"SELECT 1 {slow} LIMIT 1", place).num_rows:
@@ -124,6 +163,8 @@ def dated(reader: Reader, rows: str, raw: str, ds: Expression, kind: str, place:
         f"LEFT JOIN {table} d ON d.__text = s.__text AND s.__fast IS NULL)"
     )
     unsure = {} if order else {EITHER: f"regexp_matches(__ds_raw, {literal(_EITHER)})"}
+    if unclear is not None:
+        unsure[MONTH_ALONE] = f"regexp_matches(__ds_raw, {literal(unclear)})"
     return _moved(rows, ds, unsure)
 
 
@@ -170,7 +211,9 @@ def _moved(rows: str, ds: Expression, unsure: dict[str, str]) -> Dated:
 
 def _read(rows: str, order: str | None) -> str:
     """Return rows with __stamp, __timed and __zoned of __text in any usual form; see _order."""
-    clean = "regexp_replace(trim(translate(__text, chr(160) || chr(9), '  ')), '\\s+', ' ', 'g')"
+    signs = "translate(__text, chr(160) || chr(9) || '‐‑‒–−', '  -----')"
+    clean = f"regexp_replace(trim({signs}), '\\s+', ' ', 'g')"
+    clean = f"regexp_replace({clean}, {literal(_BASIC)}, '\\1T\\2:\\3')"
     parts = f"regexp_extract({clean}, {literal(_STAMP)}, ['d', 'clock', 'half', 'zone'])"
     rows = _with(rows, __parts=parts)
     rows = _with(rows, __d=f"regexp_replace(__parts.d, {literal(_WEEKDAY)}, '')")
@@ -221,6 +264,7 @@ def _day(order: str | None) -> str:
         r"^\d{8}$": _strptime("__d", "%Y%m%d"),
         r"^\d{4}[-/.]\d{1,2}$": _strptime("translate(__d, '/.', '--')", "%Y-%m"),
         r"^\d{6}$": _strptime("__d", "%Y%m"),
+        r"^\d{4}[- ]?M\d{1,2}$": _strptime("regexp_replace(__d, '[- ]?M', '-')", "%Y-%m"),
         r"^\d{12}$|^\d{14}$": _strptime("__d", "%Y%m%d%H%M", "%Y%m%d%H%M%S"),
         r"^\d{1,2}\.\d{1,2}\.\d{4}\.?$": _strptime("rtrim(__d, '.')", "%d.%m.%Y"),
         r"^\d{1,2}\.\d{1,2}\.\d{2}$": _strptime("__d", "%d.%m.%y"),
@@ -252,6 +296,7 @@ def _english(text: str) -> str:
     pairs = ", ".join(f"{literal(name)}: {literal(month)}" for name, month in names.items())
     word = f"lower(regexp_extract({text}, '\\p{{L}}{{3,}}'))"
     plain = f"regexp_replace({text}, '\\b(?:de|of) ', '', 'g')"
+    plain = f"regexp_replace({plain}, {literal(_ORDINAL)}, '\\1')"
     return f"regexp_replace({plain}, '\\p{{L}}{{3,}}\\.?', MAP {{{pairs}}}[{word}])"
 
 
@@ -262,7 +307,8 @@ def _strptime(text: str, *forms: str) -> str:
 def _order(reader: Reader, rows: str, place: str) -> str | None:
     """Return "day" or "month", whichever comes first in dates like 05/01/2024; None if unsure.
 
-    One day above 12 tells it, for all rows; without one, or with both orders, nothing does.
+    One day above 12 tells it, for all rows; without one, or with both orders, nothing does. Where a
+    year of two figures may stand first (24-01-13, 24-01-14), nothing does either.
 
     Args:
         reader: Of the rows.
@@ -270,15 +316,18 @@ def _order(reader: Reader, rows: str, place: str) -> str | None:
         place: In the mapping, for messages.
     """
     parts = [f"regexp_extract(__text, {literal(_EITHER)}, {n})::INTEGER" for n in (1, 2)]
+    year = f"regexp_extract(__text, {literal(_EITHER)}, 3)"
     [found] = reader.fetch(
         f"SELECT count(*) AS n, coalesce(bool_or({parts[0]} > 12), false) AS day, "
-        f"coalesce(bool_or({parts[1]} > 12), false) AS month "
+        f"coalesce(bool_or({parts[1]} > 12), false) AS month, "
+        f"count(DISTINCT {parts[0]}) AS firsts, "
+        f"count(DISTINCT CASE WHEN length({year}) = 2 THEN {year} END) AS years "
         f"{rows} AND regexp_matches(__text, {literal(_EITHER)})",
         place,
     ).to_pylist()
     if not found["n"]:
         return "day"
-    if found["day"] == found["month"]:
+    if found["day"] == found["month"] or found["years"] > found["firsts"]:
         return None
     return "day" if found["day"] else "month"
 

@@ -21,6 +21,7 @@ from invopt.errors import ConfigError, InvalidInputError
 from invopt.sources.csv_files import count_lines, find_header, isolate_unclosed, transcode
 from invopt.sources.mapping import Source
 from invopt.sources.secrets import database_url, without_secrets
+from invopt.sources.united import EMPTY, United
 
 _CHUNK_ROWS = 100_000
 _SUFFIXES = (".parquet", ".pq", ".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
@@ -216,34 +217,54 @@ class Reader:
             self._add_csv(name, files, source)
         else:
             raise ConfigError(
-                f"sources.{name}: {source.path} must be .csv or .parquet, got {sorted(kinds)}."
+                f"sources.{name}: {source.path} must be .csv or .parquet, got {sorted(kinds)}: "
+                "give each kind a source, and unite them in one of SQL with UNION ALL BY NAME."
             )
 
     def _add_parquet(self, name: str, files: list[str]) -> None:
         """Unite files by the names of their columns, each of the widest of its types."""
-        listed = f"[{', '.join(map(literal, files))}]"
-        sql = f"SELECT * FROM read_parquet({listed}, hive_partitioning=true, union_by_name=true)"
-        self.run(f'CREATE VIEW "{name}" AS {sql}', f"sources.{name}")
         if len(files) == 1:
+            self.run(f'CREATE VIEW "{name}" AS SELECT * FROM {_parquet(files)}', f"sources.{name}")
             return
+        held = self._parquet_types(name, files)
+        united = United.of(held)
         self.files[name] = [
-            f"(SELECT * FROM read_parquet({literal(file)}, hive_partitioning=true))"
-            for file in files
+            f"(SELECT *{_replacing(united.picks(types))} FROM {_parquet([file], False)})"
+            for file, types in zip(files, held, strict=True)
         ]
-        kinds = self.fetch(
-            "SELECT name, duckdb_type AS kind, count(DISTINCT file_name) AS n "
-            f"FROM parquet_schema({listed}) WHERE coalesce(num_children, 0) = 0 "
-            "AND duckdb_type NOT IN ('NULL', '\"NULL\"') GROUP BY ALL ORDER BY ALL",
+        parts: list[tuple[dict[str, str], list[str]]] = []  # neighbours that are cast alike
+        for file, types in zip(files, held, strict=True):
+            cast = united.cast_columns(types)
+            if not parts or parts[-1][0] != cast:
+                parts.append((cast, []))
+            parts[-1][1].append(file)
+        sql = " UNION ALL BY NAME ".join(
+            f"SELECT *{_replacing(united.picks(cast))} FROM {_parquet(some, len(parts) == 1)}"
+            for cast, some in parts
+        )
+        self.run(f'CREATE VIEW "{name}" AS {sql}', f"sources.{name}")
+        for column, kinds in united.kinds.items():
+            counts = Counter(kind for kind in kinds if kind != EMPTY)
+            if len(counts) > 1:
+                told = ", ".join(f"{kind} in {n}" for kind, n in sorted(counts.items()))
+                self.notes.append(
+                    f"{name}: column {united.spelled[column]} is {told} of {len(files)} files"
+                )
+        holders = {united.spelled[c]: len(kinds) for c, kinds in united.kinds.items()}
+        self._tell_gaps(name, len(files), holders)
+
+    def _parquet_types(self, name: str, files: list[str]) -> list[dict[str, str]]:
+        """Return DuckDB type by column of every file."""
+        listed = ", ".join(map(literal, files))
+        rows = self.fetch(
+            "SELECT file_name, name, duckdb_type AS kind, coalesce(num_children, 0) AS children "
+            f"FROM parquet_schema([{listed}])",
             f"sources.{name}",
         ).to_pylist()
-        known: dict[str, dict[str, int]] = {}
-        for row in kinds:
-            known.setdefault(row["name"], {})[row["kind"]] = int(row["n"])
-        for column, by_kind in known.items():
-            if len(by_kind) > 1:
-                told = ", ".join(f"{kind} in {n}" for kind, n in by_kind.items())
-                self.notes.append(f"{name}: column {column} is {told} of {len(files)} files")
-        self._tell_gaps(name, len(files), {c: sum(n.values()) for c, n in known.items()})
+        by_file: dict[str, list[dict[str, Any]]] = {}
+        for row in rows:
+            by_file.setdefault(row["file_name"], []).append(row)
+        return [_columns_of(by_file[file]) for file in files]
 
     def _tell_gaps(self, name: str, num_files: int, holders: Mapping[str, int]) -> None:
         """Say which columns some of a source's files lack: they are empty there."""
@@ -428,8 +449,47 @@ class Reader:
             raise InvalidInputError(f"sources.{name}: the query failed: {told}") from None
         if not tables:
             raise InvalidInputError(f"sources.{name}: the query returned no columns.")
-        views = [f'SELECT * FROM "{name}#{number}"' for number in range(tables)]
+        names = [f'"{name}#{number}"' for number in range(tables)]
+        held = [self.column_types(table, name) for table in names]
+        united = United.of(held)
+        views = [
+            f"SELECT *{_replacing(united.picks(types))} FROM {table}"
+            for table, types in zip(names, held, strict=True)
+        ]
         self.run(f'CREATE VIEW "{name}" AS {" UNION ALL BY NAME ".join(views)}', name)
+
+
+def _parquet(files: list[str], whole: bool = True) -> str:
+    """Return the SQL of some files' rows.
+
+    Args:
+        files: All of a source's, or some.
+        whole: False for some: what their folders say is then text, as the others' may be.
+    """
+    listed = ", ".join(map(literal, files))
+    return (
+        f"read_parquet([{listed}], hive_partitioning=true, union_by_name=true, "
+        f"hive_types_autocast={str(whole).lower()})"
+    )
+
+
+def _columns_of(schema: list[dict[str, Any]]) -> dict[str, str]:
+    """Return the type of each column of a file's schema, whose first row is the whole."""
+    found: dict[str, str] = {}
+    inner = [0]  # columns yet to come inside each one that is open
+    for row in schema[1:]:
+        if not inner[-1]:
+            found[row["name"]] = EMPTY if '"' in row["kind"] else row["kind"]
+        inner[-1] -= bool(inner[-1])
+        if row["children"]:
+            inner.append(row["children"])
+        while len(inner) > 1 and not inner[-1]:
+            inner.pop()
+    return found
+
+
+def _replacing(picks: tuple[str, ...]) -> str:
+    return f" REPLACE ({', '.join(picks)})" if picks else ""
 
 
 def _plain_objects(chunk: pd.DataFrame) -> pd.DataFrame:
@@ -467,6 +527,8 @@ def literal(text: str) -> str:
 def _explained(err: Exception) -> str:
     """Return an error's text; a column that is not there is told in words."""
     text = _first_lines(err)
+    if text.startswith("Conversion Error") and "cast" in text.lower():
+        return f"{text} num(x) and TRY_CAST leave empty what cannot be read."
     gone = re.search(r'Referenced column "([^"]+)" not found', text)
     if gone is None:
         return text

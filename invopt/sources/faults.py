@@ -78,7 +78,7 @@ def with_faults(series: pd.DataFrame) -> pd.DataFrame:
         if column in series:
             text = series[column].fillna("").astype(str).str.strip()
             given = ~text.isin(["", "unknown", "nan", "None"])
-            dates = pd.to_datetime(text.where(given), errors="coerce")
+            dates = pd.to_datetime(text.where(given), format="%Y-%m-%d", errors="coerce")
             bad = (given & dates.isna()).to_numpy()
             tell(bad, [f"{column} is {t!r}, and must be a date" for t in text[bad]])
             series[column] = dates.dt.strftime("%Y-%m-%d").fillna("")

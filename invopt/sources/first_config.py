@@ -5,21 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from invopt.config import DataConfig
+from invopt.frequency import Sizes, offset_weights, sizes_of
 from invopt.sources.validation import DataCheck
-from invopt.timeline import frequency_unit
 
-_HORIZON = {"D": 28, "W": 8, "MS": 3}
-_REVIEW = {"D": 7, "W": 1, "MS": 1}
-_LEAD_TIME = {"D": 7, "W": 2, "MS": 1}
-_PATCH = {"D": 7, "W": 1, "MS": 1}
-_CONTEXT = {"D": 20, "W": 40, "MS": 18}
-# Windows of the moving averages, longest first: as many as the history holds several times.
-_WINDOWS = {
-    "D": ((7, 28, 56), (7, 14, 28), (7, 14)),
-    "W": ((4, 13, 26), (4, 8, 13), (2, 4)),
-    "MS": ((3, 6, 12), (2, 3, 6), (1, 2)),
-}
-_DAILY_PERIODS = {"D": 84, "W": 52, "MS": 24}
 _FEW = 5  # horizons of history below which nothing can be judged
 
 
@@ -53,13 +41,12 @@ def first_config(
         extent: Of the data set.
         checks: Of the data: limits that they break by their nature are widened, and it is said.
     """
-    unit = frequency_unit(extent.frequency)
-    review = _REVIEW[unit]
-    horizon, lead_time = _interval(extent, unit, review)
-    windows = _windows(extent, unit)
-    weights = [0.0, *[round(1 / (len(windows) - 1), 3)] * (len(windows) - 1)]
+    sizes = sizes_of(extent.frequency)
+    review = sizes.review
+    horizon, lead_time = _interval(extent, sizes)
+    windows = _windows(extent, sizes)
     history = extent.num_periods - 2 * horizon
-    context = max(2, min(_CONTEXT[unit], history // 2 // _PATCH[unit]))
+    context = max(2, min(sizes.context, history // 2 // sizes.patch))
     limits, notes = _limits(checks)
     aggregates = [[c] for c, there in (("location", extent.has_location),
                                        ("category", extent.has_category)) if there]  # fmt: skip
@@ -68,12 +55,12 @@ def first_config(
         "data": {"mapping": mapping, **limits},
         "features": {
             "horizon": horizon,
-            "patch": _PATCH[unit],
+            "patch": sizes.patch,
             "context_steps": context,
             "windows": list(windows),
-            "offset_weights": weights,
+            "offset_weights": offset_weights(windows),
             "aggregates": aggregates,
-            "daily_periods": _DAILY_PERIODS[unit],
+            "daily_periods": sizes.plain,
         },
         "training": {
             "max_minutes": 5,
@@ -85,7 +72,11 @@ def first_config(
             "selection_periods": horizon,
             "step_size": review,
         },
-        "inventory": {"lead_time": lead_time, "review_period": review},
+        "inventory": {
+            "lead_time": lead_time,
+            "review_period": review,
+            "holding_rate": sizes.holding_rate,
+        },
         "monitoring": {"period": review},
         "governor": {"min_new_periods": review},
     }
@@ -97,21 +88,22 @@ def first_config(
     return content, notes
 
 
-def _interval(extent: Extent, unit: str, review: int) -> tuple[int, int]:
+def _interval(extent: Extent, sizes: Sizes) -> tuple[int, int]:
     """Return the horizon and the lead time: orders last for lead time and review."""
+    review = sizes.review
     longest = max(1, (extent.num_periods - 1) // 4)
-    horizon = min(_HORIZON[unit], max(review + 1, longest))
+    horizon = min(sizes.horizon, max(review + 1, longest))
     horizon = min(horizon, max(1, (extent.num_periods - 1) // 2))
-    wanted = _LEAD_TIME[unit] if extent.lead_time is None else extent.lead_time
+    wanted = sizes.lead_time if extent.lead_time is None else extent.lead_time
     if extent.lead_time is not None:
         horizon = max(horizon, wanted + review)
     horizon = max(horizon, review)
     return horizon, max(0, min(wanted, horizon - review))
 
 
-def _windows(extent: Extent, unit: str) -> tuple[int, ...]:
-    fitting = [w for w in _WINDOWS[unit] if 3 * w[-1] <= extent.num_periods]
-    return fitting[0] if fitting else _WINDOWS[unit][-1]
+def _windows(extent: Extent, sizes: Sizes) -> tuple[int, ...]:
+    fitting = [w for w in sizes.windows if 3 * w[-1] <= extent.num_periods]
+    return fitting[0] if fitting else sizes.windows[-1]
 
 
 def _limits(checks: Iterable[DataCheck]) -> tuple[dict[str, float], list[str]]:

@@ -155,6 +155,7 @@ class Ledger:
 
     def tell_strangers(self, std: Standard, view: str, keys: Iterable[str]) -> None:
         """Note the rows whose key names none of the keys, and the keys that no row names."""
+        keys = list(keys)
         orphan = literal(ORPHAN)
         found = self.reader.fetch(
             f'SELECT key, bool_or(coalesce(reason = {orphan}, false)) AS lost FROM "{view}" '
@@ -170,7 +171,7 @@ class Ledger:
                 f"there (e.g. {silent[0]})"
             )
         if strangers:
-            pairs = near_twins(strangers, silent)
+            pairs = near_twins(strangers, keys)
             told = f"; {len(pairs):,} only write it differently ({spelled(pairs)})" if pairs else ""
             self.notes.append(
                 f"{std.name}: {len(strangers):,} keys name no series (e.g. {strangers[0]}){told}"

@@ -366,7 +366,7 @@ class Mapping(_Part):
 
     Attributes:
         name: Of the data set.
-        frequency: D, W-MON to W-SUN, or MS.
+        frequency: D, W-MON to W-SUN, 2W-MON to 2W-SUN+1 (two weeks), MS, or QS.
         unique_id: Default expression of a series' name.
         sources: Files, queries and views, in order.
         sales: The one table that must be there.

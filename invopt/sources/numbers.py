@@ -13,7 +13,8 @@ THREE_DIGITS = r"^\s*[-+]?[1-9]\d{0,2}\.\d{3}\s*$"
 def number_sql(text: str, decimal: str, thousands: str | None, unit: str | None) -> str:
     """Return the SQL (DOUBLE) of a number held as text; NULL where it is not written so.
 
-    A minus may stand before or after, or brackets around it; groups have three digits.
+    A minus may stand before or after, or brackets around it; groups have three digits; 1,5e3 is
+    1500 as a spreadsheet writes it. Kg is kg.
 
     Args:
         text: Expression of the text.
@@ -24,13 +25,13 @@ def number_sql(text: str, decimal: str, thousands: str | None, unit: str | None)
     plain = f"trim(translate({text}, {_BLANKS} || '−’', '    -'''))"
     if unit is not None:
         name = re.escape(unit)
-        form = rf"^([-+(]?)\s*{name}\s*(.*)$|^(.*?)\s*{name}(\)?-?)$"
+        form = rf"(?i)^([-+(]?)\s*{name}\s*(.*)$|^(.*?)\s*{name}(\)?-?)$"
         plain = f"trim(regexp_replace({plain}, {literal(form)}, '\\1\\2\\3\\4'))"
     fraction = rf"{re.escape(decimal)}\d+"
     whole = r"\d+"
     if thousands is not None:
         whole = rf"\d+|\d{{1,3}}(?:{re.escape(thousands)}\d{{3}})+"
-    body = rf"((?:{whole})(?:{fraction})?|{fraction})"
+    body = rf"((?:(?:{whole})(?:{fraction})?|{fraction})(?:[eE][-+]?\d+)?)"
     form = rf"^(?:[+]?{body}|([-])\s*{body}|{body}\s*([-])|([(]){body}[)])$"
     parts = f"regexp_extract({plain}, {literal(form)}, ['a', 'm', 'b', 'c', 't', 'p', 'd'])"
     digits = f"({parts}.a || {parts}.b || {parts}.c || {parts}.d)"

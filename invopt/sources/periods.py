@@ -12,14 +12,14 @@ from invopt.timeline import Timeline, floor_dates, frequency_unit
 MAX_GAP_YEARS = 2
 FAR_SHARE = 0.01
 # Days without a line of anybody after which a few lines stand alone.
-_LONELY = {"D": 28, "W": 56, "MS": 100}
+_LONELY = {"D": 28, "W": 56, "2W": 84, "MS": 100, "QS": 300}
 _THIN = 0.1  # of the usual lines of a period
 _FEW, _SEASON = 3, 90  # so few lines stand alone after so many days, whatever is usual
 # Periods that tell how close to its end a period's last line usually is, and the days that the last
-# one may fall short of it (a feast, a closed Saturday) without being cut.
-_BACK = {"W": 26, "MS": 13}
-_SLACK = {"W": 1, "MS": 2}
-_YEAR = {"W": 52, "MS": 12}
+# one may fall short of it (a public holiday, a closed Saturday) without being cut.
+_BACK = {"W": 26, "2W": 26, "MS": 13, "QS": 8}
+_SLACK = {"W": 1, "2W": 2, "MS": 2, "QS": 5}
+_YEAR = {"W": 52, "2W": 26, "MS": 12, "QS": 4}
 _MIN_BACK = 4
 _DAYS_BACK, _EARLY = 28, pd.Timedelta(hours=1)
 
@@ -89,32 +89,43 @@ def _without_lonely_end(days: pd.DataFrame, freq: str) -> pd.DataFrame:
     return days
 
 
-def unfinished(days: pd.DataFrame, freq: str, today: pd.Timestamp | None) -> Unfinished | None:
+def unfinished(
+    days: pd.DataFrame,
+    freq: str,
+    today: pd.Timestamp | None,
+    closed: pd.DatetimeIndex | None = None,
+) -> Unfinished | None:
     """Return the period that the record ends in, if it has not ended; None where it has.
 
     By the clock, if today is not after its last day. By the last line of anybody, if that is
     further from the period's end than is usual and than a year ago: days are told by their lines
-    (weeks named by one day each are not), a day by the time of its last line.
+    (weeks named by one day each are not), a day by the time of its last line. By the calendar: days
+    on which nobody opens are not missed at the end of a period.
 
     Args:
         days: Columns ds, n and last_at (last moment of the day), ascending, each day once.
         freq: Of the periods.
         today: None where no clock is known.
+        closed: Days on which all are closed, ascending; None where no calendar is given.
     """
     if today is not None:
         now = floor_dates(pd.DatetimeIndex([today]), freq)[0]
         if days["ds"].iloc[-1] >= now:
             return Unfinished(now, f"today is {today:%Y-%m-%d}")
-    return _cut_day(days) if freq == "D" else _cut_period(days, freq)
+    if freq == "D":
+        return _cut_day(days)
+    return _cut_period(days, freq, pd.DatetimeIndex([]) if closed is None else closed)
 
 
-def _cut_period(days: pd.DataFrame, freq: str) -> Unfinished | None:
+def _cut_period(days: pd.DataFrame, freq: str, closed: pd.DatetimeIndex) -> Unfinished | None:
     unit = frequency_unit(freq)
     line = Timeline.covering(days["ds"].iloc[0], days["ds"].iloc[-1], freq)
     period = line.index_of(pd.DatetimeIndex(days["ds"]))
     last = days["ds"].groupby(period).max()
     ends = pd.DatetimeIndex([line.last_day(int(k)) for k in last.index])
-    short = pd.Series((ends - pd.DatetimeIndex(last)).days, index=last.index)
+    off = [closed.searchsorted(dates, side="right") for dates in (pd.DatetimeIndex(last), ends)]
+    missed = (ends - pd.DatetimeIndex(last)).days.to_numpy() - (off[1] - off[0])
+    short = pd.Series(missed, index=last.index)
     before, found = short.iloc[:-1], int(short.iloc[-1])
     usual = before.iloc[-_BACK[unit] :]
     if len(usual) < _MIN_BACK or days["ds"].groupby(period).size().iloc[:-1].median() < 2:

@@ -8,8 +8,9 @@ import pandas as pd
 from invopt import contracts
 from invopt.sources.duck import Reader
 from invopt.sources.ledger import Ledger
-from invopt.sources.mapping import Expression, ProductsTable
-from invopt.sources.standard import NUMBER, TEXT, Standard, quote, standardise
+from invopt.sources.mapping import DATE_COLUMNS, Expression, ProductsTable
+from invopt.sources.standard import DATE_TEXT, NUMBER, TEXT, Standard, quote, standardise
+from invopt.sources.twins import near_twins, spelled
 
 CONFLICT = "another row of its series says otherwise"
 
@@ -72,7 +73,13 @@ def read_products(
     if len(launches):
         fate = "are forecast from their attributes" if table.launches else "are not forecast"
         ledger.notes.append(f"{len(launches)} products have no sales row and {fate}")
-    texts = [c for c in table.columns if kinds[c] == TEXT]
+    pairs = near_twins(launches, unnamed)
+    if pairs:
+        ledger.notes.append(
+            f"{len(pairs)} of these only write it differently ({spelled(pairs)}): lpad, trim or a "
+            "cast in unique_id of products makes them equal"
+        )
+    texts = [c for c in table.columns if kinds[c] != NUMBER]
     merged[texts] = merged[texts].astype(object).fillna("unknown").astype(str)
     return Attributes(merged, len(unnamed))
 
@@ -104,6 +111,8 @@ def _set_conflicts_aside(reader: Reader, ledger: Ledger, std: Standard) -> None:
 
 
 def _kind(column: str, expression: Expression) -> str:
+    if column in DATE_COLUMNS:
+        return DATE_TEXT
     if column in contracts.PRODUCT_NUMBERS or expression.type == "number":
         return NUMBER
     return TEXT

@@ -7,13 +7,16 @@ import pandas as pd
 from invopt.errors import InvalidInputError
 from invopt.panel import SERIES_LEVEL, Channel, Flag, Panel
 from invopt.sources import wide
+from invopt.sources.dates import month_alone
 from invopt.sources.duck import Reader
 from invopt.sources.ledger import DUPLICATE, FAR, FUTURE, REPEATED_LINE, UNFINISHED, Ledger
-from invopt.sources.mapping import Expression, Mapping, SalesTable, Table
+from invopt.sources.mapping import Expression, Mapping, SalesTable, Table, TermsTable
 from invopt.sources.periods import believed, far_future, regular_step, unfinished
 from invopt.sources.standard import (
     BOOLEAN,
+    DATE,
     NUMBER,
+    TEXT,
     Parts,
     Standard,
     checked,
@@ -27,7 +30,7 @@ from invopt.sources.standard import (
     rows_of_part,
     standardise,
 )
-from invopt.timeline import Timeline, floor_dates
+from invopt.timeline import Timeline, floor_dates, frequency_unit, usual_frequency
 
 # What holds after the last record: a price stays, a discount ends.
 _BEYOND = {"price": "forward", "discount": "zero"}
@@ -40,7 +43,8 @@ class LongSales:
         self, mapping: Mapping, reader: Reader, ledger: Ledger, today: pd.Timestamp | None
     ) -> None:
         self.table, self.reader, self.ledger = mapping.sales, reader, ledger
-        self.duplicates, self.refused = 0, ""
+        self.duplicates, self.refused, self.freq = 0, "", mapping.frequency
+        self.closed = closed_days(reader, mapping.calendar)
         key, freq = series_key(mapping, mapping.sales), mapping.frequency
         rules: dict[str, str] = self._repeated_lines()
         if today is not None:
@@ -59,9 +63,12 @@ class LongSales:
         recorded = np.unique(self.timeline.index_of(pd.DatetimeIndex(days["ds"])))
         self.step = regular_step(recorded)
         if self.step > 1:
+            longer = usual_frequency(self.timeline.dates()[recorded])
+            known = longer != freq and frequency_unit(longer) in ("2W", "QS")
             ledger.notes.append(
-                f"sales come every {self.timeline.spell(self.step)}: that is no frequency known "
-                f"here ({freq} is read, with nothing in between)"
+                f"sales come every {self.timeline.spell(self.step)}: that is "
+                f"{f'frequency {longer}' if known else 'no frequency known here'} "
+                f"({freq} is read, with nothing in between)"
             )
 
     def _outside(self, days: pd.DataFrame, freq: str, today: pd.Timestamp | None) -> dict[str, str]:
@@ -72,7 +79,7 @@ class LongSales:
         if not inside.all():
             rules[FAR] = f"ds NOT BETWEEN {_day(first)} AND {_day(last)}"
             days = days[inside]
-        found = unfinished(days, freq, today)
+        found = unfinished(days, freq, today, self.closed)
         if found is not None and days["ds"].iloc[0] < found.start:
             rules[UNFINISHED] = f"ds >= {_day(found.start)}"
             rows = int(days["n"][days["ds"] >= found.start].sum())
@@ -161,6 +168,7 @@ class LongSales:
             columns={str(c): e for c, e in self.table.columns.items()},
             kinds={c: BOOLEAN if c == "is_observed" else NUMBER for c in self.table.columns},
             rules=rules,
+            unclear=month_alone(self.freq, is_sales=True),
         )
 
     def _sql(self, parts: Parts, number: int) -> str:
@@ -285,6 +293,32 @@ def series_key(mapping: Mapping, table: Table) -> Expression:
     if key is None:
         raise InvalidInputError("the mapping must give unique_id, for itself or in each table.")
     return key
+
+
+def closed_days(reader: Reader, calendar: TermsTable | None) -> pd.DatetimeIndex:
+    """Return the days on which every place of a calendar is closed; suppliers' days do not count.
+
+    Args:
+        reader: Holds the source.
+        calendar: The mapped table; None where there is none.
+    """
+    if calendar is None or not {"ds", "open"} <= calendar.columns.keys():
+        return pd.DatetimeIndex([])
+    kinds = {"location": TEXT, "supplier": TEXT, "ds": DATE, "open": BOOLEAN}
+    columns = {c: e for c, e in calendar.columns.items() if c in kinds}
+    std = standardise(
+        reader, "calendar", calendar, key=None, ds=None, columns=columns, kinds=kinds, rules={}
+    )
+    place = "coalesce(location, '')" if "location" in columns else "''"
+    shops = "coalesce(trim(supplier), '') = ''" if "supplier" in columns else "true"
+    found = reader.fetch(
+        f'WITH c AS (SELECT ds AS day, open, {place} AS place FROM "{std.view}" '
+        f"WHERE reason IS NULL AND ds IS NOT NULL AND {shops}) SELECT day FROM c "
+        "WHERE NOT open GROUP BY day "
+        "HAVING count(DISTINCT place) = (SELECT count(DISTINCT place) FROM c) ORDER BY day",
+        "calendar",
+    )
+    return pd.DatetimeIndex(found["day"].to_pandas().astype("datetime64[ns]"))
 
 
 def _day(date: pd.Timestamp) -> str:

@@ -19,6 +19,8 @@ from invopt.sources.numbers import THREE_DIGITS, number_sql
 NUMBER = "DOUBLE"
 BOOLEAN = "BOOLEAN"
 TEXT = "VARCHAR"
+DATE = "DATE"
+DATE_TEXT = "day"  # a date as YYYY-MM-DD, or the text as it came where it is none
 _FILL_ROWS = 4096
 # What a plan writes where nothing is planned, in small letters.
 _NOTHING = ("0", "0.0", "-", "n/a", "na", "nan", "none", "null", "no", "false", "keine", "aucune",
@@ -64,6 +66,7 @@ def standardise(
     columns: dict[str, Expression],
     kinds: dict[str, str],
     rules: dict[str, str],
+    unclear: str | None = None,
 ) -> Standard:
     """Create the standard view of a long table.
 
@@ -74,8 +77,9 @@ def standardise(
         key: Series or group of a row; None when rows are for all series.
         ds: Date of a row; None for tables without time.
         columns: Expression by column.
-        kinds: NUMBER, BOOLEAN or TEXT by column.
+        kinds: NUMBER, BOOLEAN, TEXT, DATE or DATE_TEXT by column.
         rules: Reason to SQL condition that refuses a row; checked in order.
+        unclear: Form of texts that are no date of a row, see invopt.sources.dates.month_alone.
 
     Raises:
         InvalidInputError: If an expression does not fit the source.
@@ -97,7 +101,7 @@ def standardise(
     if ds is not None:
         raw = checked(reader, name, "ds", ds, table, types)
         [kind] = kinds_of(reader, table.source, [raw], f"{name}.ds")
-        found = dated(reader, rows, raw, ds, kind, f"{name}.ds")
+        found = dated(reader, rows, raw, ds, kind, f"{name}.ds", unclear)
         rows, reasons = found.rows, reasons | found.reasons
         inner += ["__at", "__at::DATE AS ds", "__ds_raw", "__unsure"]
     raws = [
@@ -106,6 +110,17 @@ def standardise(
     ]
     held = kinds_of(reader, table.source, raws, f"{name}.columns")
     for (column, expression), raw, kind in zip(columns.items(), raws, held, strict=True):
+        if kinds[column] in (DATE, DATE_TEXT):
+            place = f"{name}.columns.{column}"
+            rows, more = _with_date(reader, rows, raw, column, expression, kind, place)
+            reasons |= more if kinds[column] == DATE else {}
+            value = quote(f"__date_{column}")
+            text = quote(f"__raw_{column}")
+            if kinds[column] == DATE_TEXT:
+                value = f"coalesce(strftime({value}, '%Y-%m-%d'), {text})"
+            inner += [f"{value} AS {quote(column)}", f"{text} AS {quote(f'{column}_raw')}"]
+            inner.append(quote(f"__unsure_{column}"))
+            continue
         if kinds[column] == TEXT:
             raw = reader.whole_numbers(raw, table.source, types)
         inner += _column_sql(column, raw, expression, kinds[column], held=kind)
@@ -122,6 +137,37 @@ def standardise(
         name,
     )
     return Standard(name, view, table.source, table.where, tuple(columns))
+
+
+def _with_date(
+    reader: Reader,
+    rows: str,
+    raw: str,
+    column: str,
+    expression: Expression,
+    kind: str,
+    place: str,
+) -> tuple[str, dict[str, str]]:
+    """Return rows with a column's date, text and doubt, and the reasons that refuse a row for it.
+
+    The columns are __date_, __raw_ and __unsure_ with the column's name; what the row had before is
+    there, too, but for what reading the date needed in between.
+    """
+    found = dated(reader, rows, raw, expression, kind, place)
+    between = "'^__(at|ds_raw|unsure|text|fast|stamp|timed|zoned)$'"
+    kept = f"COLUMNS(lambda c: NOT regexp_matches(c, {between}))"
+    in_range = "year(__at) BETWEEN 1900 AND 2200"
+    made = {
+        "date": f"CASE WHEN __unsure IS NULL AND {in_range} THEN __at::DATE END",
+        "raw": "nullif(trim(__ds_raw), '')",
+        "unsure": "__unsure",
+    }
+    picks = ", ".join(f"{sql} AS {quote(f'__{part}_{column}')}" for part, sql in made.items())
+    doubt = quote(f"__unsure_{column}")
+    doubts = [reason for reason, sql in found.reasons.items() if sql.startswith("__unsure")]
+    return f"(SELECT {kept}, {picks} FROM {found.rows})", {
+        reason.replace("ds ", f"{column} ", 1): f"{doubt} = {literal(reason)}" for reason in doubts
+    }
 
 
 def numbered(source: str) -> str:

@@ -15,12 +15,17 @@ from invopt.contracts import TermsTables
 from invopt.sources.duck import Reader
 from invopt.sources.ledger import DUPLICATE, ORPHAN, Ledger
 from invopt.sources.mapping import TERMS, Expression, Mapping, TermsTable
-from invopt.sources.standard import BOOLEAN, NUMBER, TEXT, literal, quote, standardise
+from invopt.sources.standard import BOOLEAN, DATE, NUMBER, TEXT, literal, quote, standardise
 from invopt.timeline import Timeline
 
-DATE = "DATE"
 UNIQUE_ID = "unique_id"
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+# First two letters of the weekdays, in English and German.
+WEEKDAYS = {"mo": 0, "tu": 1, "di": 1, "we": 2, "mi": 2, "th": 3, "do": 3, "fr": 4, "sa": 5,
+            "su": 6, "so": 6}  # fmt: skip
+_WEEKDAY = (
+    "mon?(day|tag)?|tue?s?(day)?|di(enstag)?|wed?(nesday)?|mi(ttwoch)?|thu?r?s?(day)?|"
+    "do(nnerstag)?|fri?(day)?|freitag|sat?(urday)?|sa(mstag)?|sun?(day)?|so(nntag)?"
+)
 KINDS = ("demand", "factor", "order")
 # What each table may hold; any other column of overrides is a scope.
 COLUMNS: dict[str, dict[str, str]] = {
@@ -99,8 +104,7 @@ def _read(
         table,
         key=None,
         ds=None,
-        columns=({UNIQUE_ID: own} if own is not None else {})
-        | {c: _dated(e) if kinds[c] == DATE else e for c, e in columns.items()},
+        columns=({UNIQUE_ID: own} if own is not None else {}) | columns,
         kinds={UNIQUE_ID: TEXT} | kinds,
         rules=_rules(name, tuple(columns)),
     )
@@ -117,16 +121,6 @@ def _read(
 
 def _is_by_series(name: str, columns: dict[str, Expression]) -> bool:
     return name in ("price_breaks", "receipts") and "supplier" not in columns
-
-
-def _dated(expression: Expression) -> Expression:
-    """Return an expression of a date: of a text with its format where one is given."""
-    if expression.format is None:
-        return expression
-    text = expression.expr
-    column = text if not re.fullmatch(r"[A-Za-z_]\w*", text) else quote(text)
-    date = f"TRY_STRPTIME(({column})::VARCHAR, {literal(expression.format)})::DATE"
-    return expression.model_copy(update={"expr": date})
 
 
 def _rules(name: str, columns: Sequence[str]) -> dict[str, str]:
@@ -220,8 +214,8 @@ def _weekdays(text: object) -> tuple[int, ...] | None:
     for word in re.findall(r"\w+", str(text).lower()):
         if word in ("1", "2", "3", "4", "5", "6", "7"):
             found.add(int(word) - 1)
-        elif word[:3] in WEEKDAYS:
-            found.add(WEEKDAYS.index(word[:3]))
+        elif re.fullmatch(_WEEKDAY, word):
+            found.add(WEEKDAYS[word[:2]])
         else:
             return None
     return tuple(sorted(found))
@@ -241,9 +235,9 @@ def _with_scope(frame: pd.DataFrame, series: pd.DataFrame, drop: object) -> pd.D
     if "scope" in frame:
         texts = frame["scope"].fillna("").astype(str).str.strip()
         parts = texts.str.partition("=")
-        column, value = parts[0].str.strip(), parts[2].str.strip()
+        column, value = (parts.get(k, texts).str.strip() for k in (0, 2))  # empty: no such parts
         is_series = texts.isin(ids)
-        is_column = ~is_series & column.isin(series.columns) & (parts[1] == "=")
+        is_column = ~is_series & column.isin(series.columns) & texts.str.contains("=")
         fits = is_series | (texts.str.lower() == "all")
         for name in column[is_column].unique():
             values = set(series[name].astype(str))

@@ -8,11 +8,11 @@ _NAMED = 3
 
 
 def folded(key: str) -> str:
-    """Return a key without leading zeros of its numbers, blanks around, case and ".0"."""
-    text = " ".join(unicodedata.normalize("NFKC", key).casefold().split())
+    """Return a key without leading zeros of its numbers, blanks, unseen signs, case and ".0"."""
+    seen = (c for c in unicodedata.normalize("NFKC", key) if unicodedata.category(c) != "Cf")
+    text = "".join("".join(seen).casefold().split())
     text = re.sub(r"(?<![\w.])0+(?=\d)|(?<=_)0+(?=\d)", "", text)
-    text = re.sub(r"(?<=\d)\.0+(?!\d)", "", text)
-    return re.sub(r" *_ *", "_", text)
+    return re.sub(r"(?<=\d)\.0+(?!\d)", "", text)
 
 
 def near_twins(strangers: Iterable[str], known: Iterable[str]) -> list[tuple[str, str]]:

@@ -21,12 +21,12 @@ from invopt.timeline import Timeline, frequency_unit
 FloatArray = npt.NDArray[np.float64]
 
 # Periods that count as the latest ones, and the season at whose distance they are compared.
-_RECENT = {"D": 7, "W": 4, "MS": 3}
-_STRIDE = {"D": 7, "W": 1, "MS": 1}
+_RECENT = {"D": 7, "W": 4, "2W": 3, "MS": 3, "QS": 2}
+_STRIDE = {"D": 7, "W": 1, "2W": 1, "MS": 1, "QS": 1}
 _NUM_BEFORE = 8
-_CLOSED = 2  # of the latest days: a feast, and not a file of zeros
+_CLOSED = 2  # of the latest days: a public holiday, and not a file of zeros
 _MOST = 2.0  # times the usual: an extract sent twice
-_YEAR_SLACK = 3  # periods around the same date of last year: feasts move
+_YEAR_SLACK = 3  # periods around the same date of last year: public holidays move
 _MIN_SPREAD = 0.02  # of the usual value: a steady price is no reason to call 3 % a jump
 
 
@@ -35,7 +35,7 @@ class DataCheck:
     """One rule about the data and what was found.
 
     Attributes:
-        name: freshness, volume, faulty, references, completeness or jump.
+        name: freshness, volume, faulty, usable, frequency, references, completeness or jump.
         about: Table or channel.
         value: What was found; None where there is too little to compare with.
         limit: What the rule compares it with.
@@ -148,12 +148,13 @@ def check_data(
     checks = [_freshness(report, config, profile.timeline.freq, today)]
     checks += [
         _volume("rows", profile.records, profile.timeline, config.min_volume),
-        # A feast may close the shops: units fall further than rows before they are suspect.
+        # A holiday may close the shops: units fall further than rows before they are suspect.
         _volume(
             "units", profile.units, profile.timeline, config.min_volume**2, _closed(profile, config)
         ),
     ]
     checks += _faulty(report, config)
+    checks += _usable(report)
     checks.append(_frequency(report))
     checks += _references(report, config)
     for name in profile.sums:
@@ -184,7 +185,7 @@ def _freshness(
 def _closed(profile: DataProfile, config: DataConfig) -> list[int]:
     """Return the latest days whose records came as usual and all say that nothing was sold.
 
-    Good Friday is not at last year's date. More such days than a feast has are a fault.
+    Good Friday is not at last year's date. More such days than a public holiday has are a fault.
     """
     line = profile.timeline
     if line.freq != "D":
@@ -237,6 +238,18 @@ def _faulty(report: DatasetReport, config: DataConfig) -> list[DataCheck]:
     for table in report.accounting:
         share, limit = table.bad / max(1, table.rows_in), limits[table.table]
         checks.append(DataCheck("faulty", table.table, share, limit, share <= limit, rule))
+    return checks
+
+
+def _usable(report: DatasetReport) -> list[DataCheck]:
+    """Judge that something is left of each table; that there are no orders or plans is no fault."""
+    rule = "rows that can be used, of a table that is mapped, may not be none"
+    checks = []
+    for table in report.accounting:
+        kept = table.rows_in - table.rows_filtered
+        needed = kept > 0 or table.table.split("[")[0] in ("products", "stock", "position")
+        passed = table.rows_used > 0 or not needed
+        checks.append(DataCheck("usable", table.table, table.rows_used, 1, passed, rule))
     return checks
 
 

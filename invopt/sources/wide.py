@@ -11,12 +11,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from invopt.errors import InvalidInputError
+from invopt.sources.dates import dated
 from invopt.sources.duck import Reader
 from invopt.sources.mapping import Expression, Table, Wide
 from invopt.sources.numbers import number_sql
 from invopt.sources.standard import (
     Parts,
     kept_by,
+    kinds_of,
     literal,
     number_keys,
     numbered,
@@ -297,8 +299,20 @@ def _dates(reader: Reader, name: str, wide: Wide, columns: tuple[str, ...]) -> p
         by_name = _by_name(found.to_pandas())
     else:
         place = f"{name}.wide.lookup {wide.lookup}"
+        assert wide.ds is not None
+        [kind] = kinds_of(reader, str(wide.lookup), [wide.ds], place)
+        rows = dated(
+            reader,
+            f'(SELECT * FROM "{wide.lookup}")',
+            wide.ds,
+            Expression(expr=wide.ds),
+            kind,
+            place,
+        ).rows
         found = reader.fetch(
-            f'SELECT ({wide.key})::VARCHAR AS k, ({wide.ds})::DATE AS d FROM "{wide.lookup}"', place
+            f"SELECT ({wide.key})::VARCHAR AS k, "
+            f"CASE WHEN __unsure IS NULL THEN __at::DATE END AS d FROM {rows}",
+            place,
         ).to_pandas()
         by_name = _by_name(found)
     undated = [c for c in columns if pd.isna(by_name.get(c))]

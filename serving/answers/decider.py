@@ -194,7 +194,7 @@ class Decider:
             plans = plan_rows(sheet, base, [None] * len(base), config, is_count=is_count)
         failures: dict[int, InstanceFailedError] = {}
         with metrics.STAGE_SECONDS.labels("answer").time():
-            writer = AnswerWriter(sheet, champion.policy_version, work.now)
+            writer = AnswerWriter(sheet, champion.policy_version, champion.label, work.now)
             done: list[tuple[int, int]] = []
             for k, plan in zip(base, plans, strict=True):
                 number = numbers[k]

@@ -14,6 +14,7 @@ from invopt.features.online import EncodedGroups, WindowEncoder
 from invopt.features.spec import PRICE
 from invopt.features.tables import sales_panel
 from invopt.forecasts import ForecastArrays
+from invopt.history import season_of
 from invopt.timeline import Timeline
 from serving.answers.loaded_model import Champion
 from serving.answers.network import Inputs
@@ -186,7 +187,7 @@ class Forecasting:
 
     def _naive(self, windows: Windows) -> ForecastArrays:
         panel = sales_panel(windows.rows, self.layout)
-        season = panel.timeline.season_length
+        season = season_of(panel.timeline, panel.num_periods)
         return Baseline(self.horizon, season, self.champion.model).predict(panel)
 
 

@@ -15,6 +15,7 @@ from invopt.config import Config, ModelConfig
 from invopt.errors import ContractError
 from invopt.features import FeatureSpec
 from invopt.model_files import read_head, verify
+from invopt.runtime import NETWORK
 from serving.answers.network import Inputs, LocalNetwork, Network, RemoteNetwork
 
 Section = TypeVar("Section", bound=BaseModel)
@@ -31,6 +32,7 @@ class Champion:
         config: Of the run that trained it; its inventory section is the policy.
         network: Asked for forecasts.
         reference: Window that attributions start from; None for a model exported without.
+        label: What people call it.
     """
 
     version: str
@@ -39,6 +41,7 @@ class Champion:
     config: Config
     network: Network
     reference: Inputs | None
+    label: str = NETWORK
 
     @functools.cached_property
     def policy_version(self) -> str:
@@ -92,6 +95,7 @@ def load_champion(
         _parsed(Config, training, "config", path),
         network,
         _reference(reference) if reference.is_file() else None,
+        str(head.get("label") or NETWORK),
     )
 
 

@@ -213,7 +213,7 @@ def _wrong(place: str, problem: str, known: list[str]) -> InstanceFailedError:
 
 
 def _blank(layout: TableLayout, known_at: float) -> Windows:
-    """Return the window of a series nothing is known of."""
+    """Return the window of a series without any record."""
     periods = layout.lookback
     rows: dict[str, Any] = {SERIES_KEY: ["-"], ON_SALE: [0]}
     rows[SALES] = np.zeros((1, periods), np.float32)

@@ -26,11 +26,14 @@ class AnswerWriter:
     Args:
         sheet: Holds the forecasts.
         policy_version: Of the ordering rules.
+        model: What people call the model.
         now: Seconds since 1970.
     """
 
-    def __init__(self, sheet: Sheet, policy_version: str, now: float) -> None:
+    def __init__(self, sheet: Sheet, policy_version: str, model: str, now: float) -> None:
         self.sheet, self.now = sheet, now
+        own = {Step.FRESH: model, Step.STALE: model}
+        self._models = [own.get(step, step.value.replace("_", " ")) for step in sheet.steps]
         forecast = sheet.forecast
         self._mean = forecast.mean.astype(np.float64).round(4)
         quantiles = forecast.quantiles.transpose(0, 2, 1).clip(min=0).astype(np.float64)
@@ -68,6 +71,7 @@ class AnswerWriter:
             "on_hand": self._position["on_hand"][at],
             "on_order": self._position["on_order"][at],
             "model_version": self.sheet.versions[at],
+            "model": self._models[at],
             **self._shared,
             "degraded": None
             if step is Step.FRESH

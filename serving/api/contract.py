@@ -190,6 +190,9 @@ class Decision(Plan):
     on_hand: float | None
     on_order: float | None
     model_version: str
+    model: str = Field(
+        default="", description="What forecast this: the network, a baseline by name, a fallback."
+    )
     policy_version: str
     known_at: str = Field(description="When the newest sales were known, ISO 8601.")
     feature_age_s: float

@@ -558,9 +558,9 @@ def _conditions(service: Object) -> str:
 
 def _advice(reason: str) -> str:
     if "Image" in reason or "image" in reason:
-        return "Push the image, or mend its name or pull secret."
+        return "Push the image, or correct its name or pull secret."
     if any(word in reason for word in _KEYS_REFUSED):
-        return "Mend the keys in the secret invopt-object-store."
+        return "Correct the keys in the secret invopt-object-store."
     if "cannot be placed" in reason or "quota" in reason:
         return "Free or add capacity, or ask for less."
     return "Look at the pods' logs."

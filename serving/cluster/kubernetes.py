@@ -181,7 +181,7 @@ def refusal(status: int, body: str | None, reason: str | None) -> str:
     elif status in (401, 403):
         advice = "Check the service account and its Role (k8s/base/pipeline-jobs/roles.yaml)."
     elif status == 400:
-        advice = "Mend what it names, then run again."
+        advice = "Correct what it names, then run again."
     elif status in (409, 422):
         advice = "Somebody else changed it, or the cluster's version differs: look, then run again."
     else:
@@ -276,7 +276,7 @@ def wait_until(
     sleep: Callable[[float], None],
     every: float = 2.0,
 ) -> bool:
-    """Return whether a check came true in time; what it raises ends the wait."""
+    """Return whether a check passed in time; what it raises ends the wait."""
     ends = clock() + seconds
     while not check():
         if clock() >= ends:

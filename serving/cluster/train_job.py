@@ -374,7 +374,7 @@ class TrainJob:
         return "trainer.kubeflow.org", "v1alpha1", space, "trainjobs", self.name
 
 
-_ADVICE = "Mend the cause and run the step again: it goes on from the last checkpoint."
+_ADVICE = "Remove the cause and run the step again: it goes on from the last checkpoint."
 
 
 def _ending(job: dict[str, Any]) -> tuple[str, str]:

@@ -30,9 +30,9 @@ def failure_of(err: Exception, *, reached_model: bool) -> RequestFailedError:
     if isinstance(err, UNAVAILABLE):
         return RequestFailedError(ErrorCode.UNAVAILABLE, "the model is not ready yet.")
     if isinstance(err, NotImplementedError):
-        return RequestFailedError(ErrorCode.NOT_FOUND, "there is no such operation.")
+        return RequestFailedError(ErrorCode.NOT_FOUND, "there is no such endpoint.")
     if isinstance(err, HTTPException) and err.status_code in (404, 405):
-        return RequestFailedError(ErrorCode.NOT_FOUND, "there is no such operation.")
+        return RequestFailedError(ErrorCode.NOT_FOUND, "there is no such endpoint.")
     if not reached_model:
         return RequestFailedError(
             ErrorCode.INVALID_REQUEST, "the body is not a request of KServe's protocol."

@@ -78,7 +78,7 @@ def start_on_cluster(
     name = run_name(claim)
     with deployment.governor() as store:
         if not store.begin(claim, name, whole.governor, clock()):
-            notify("the claim on this retraining has run out; nothing is started")
+            notify("The retraining lock expired; no run was started.")
             return
         try:
             asked = Asked(arguments_of(claim), *lasting_of(content))
@@ -163,7 +163,7 @@ def _run_on_cluster(
         notify("the champion's own training is not known here: the newest pipeline trains")
         origin = _newest(kfp, config, data)
     own = Config.model_validate(origin.parameters["config"])
-    # How much dearer it may be, and how much of the newest weeks it sees, is the governor's word.
+    # How much more it may cost, and how much of the newest weeks it sees, the governor says.
     whole = own.model_copy(update={"governor": config.governor})
     whole = whole.for_retraining(lasting=asked.lasting, urgent=asked.urgent)
     parameters = origin.parameters | arguments_of(claim)

@@ -63,7 +63,7 @@ def deploy_local(
             process.terminate()
             process.wait(timeout=30)
     deployment.registry.make_champion(name, version)
-    notify(f"{name} version {version} answers after {seconds:.0f} s and is champion")
+    notify(f"{name} version {version} answers ({seconds:.0f} s) and is champion")
     return deployment.registry.champion_version(name)
 
 

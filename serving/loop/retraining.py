@@ -97,9 +97,9 @@ def retrain_if_decided(
     claim = Claim(**content["claim"])
     with deployment.governor() as store:
         if not store.begin(claim, run_name(claim), config.governor, clock()):
-            tell("the claim on the retraining has run out; nothing is started")
+            tell("The retraining lock expired; no run was started.")
             return
-        tell(f"retraining because {content['reason']}")
+        tell(f"Retraining: {content['reason']}")
         with leased(store, claim, config.governor) as ours:
             try:
                 folder = train(Asked(arguments_of(claim), *lasting_of(content)))
@@ -109,7 +109,7 @@ def retrain_if_decided(
                 store.finish(claim, FAILED, clock())
                 raise
             if not ours():
-                tell("the lease was lost while training; the outcome is not counted")
+                tell("The lock was lost; another run may have started; this result is ignored.")
             store.finish(claim, PROMOTED if word == "promote" else KEPT, clock())
 
 
@@ -168,7 +168,7 @@ def tell_retraining(deployment: Deployment, model: str, tell: Notify) -> None:
         under_way = f"under way, its lease runs out {run.lease_until:%Y-%m-%d %H:%M} UTC"
         tell(f"  {run.claimed_at:%Y-%m-%d %H:%M} UTC, {run.key}: {run.outcome or under_way}")
     if not memory.retrainings:
-        tell("  none was started yet")
+        tell("  no retraining was started yet")
 
 
 @contextmanager
@@ -178,6 +178,7 @@ def _remembering(deployment: Deployment, model: str) -> Iterator[GovernorStore]:
             names = sorted({name for name, _ in deployment.registry.registered_versions()})
             if model not in names:
                 raise InvalidInputError(
-                    f"there is no model named {model}: registered are {', '.join(names) or 'none'}."
+                    f"there is no model named {model}: registered models: "
+                    f"{', '.join(names) or 'none'}."
                 )
         yield store

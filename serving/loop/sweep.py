@@ -8,6 +8,7 @@ from typing import Any
 
 from invopt.config import Config
 from invopt.files import write_json
+from invopt.history import fit_config, refuse_unusable
 from invopt.panel import load_panel
 from invopt.tuning import best_values, open_study, run_trials, trials_table, with_values
 from serving.settings import Settings
@@ -41,13 +42,14 @@ def work_on_study(
 
     from invopt.training import fit  # noqa: PLC0415
 
+    panel = load_panel(Path(source))
+    run, _ = fit_config(run, panel.timeline)
+    refuse_unusable(panel, run.evaluation)
     # Workers on one machine share its cores.
     torch.set_num_threads(max(1, torch.get_num_threads() // run.tuning.num_workers))
     shared = open_study(study, settings.study_storage, run, worker)
     with tempfile.TemporaryDirectory() as folder:
-        return run_trials(
-            shared, load_panel(Path(source)), run, Path(folder), fit, time.monotonic, notify, worker
-        )
+        return run_trials(shared, panel, run, Path(folder), fit, time.monotonic, notify, worker)
 
 
 def best_configuration(

@@ -7,6 +7,8 @@ from typing import Any
 import pyarrow as pa
 
 from invopt.errors import InvalidInputError
+from invopt.monitoring.decision import Brake
+from invopt.monitoring.signals import present_name
 from serving.answers.loaded_model import Champion, load_champion
 from serving.answers.replay import differences
 from serving.api.contract import Step
@@ -41,7 +43,7 @@ def tell_why(deployment: Deployment, what: str, tell: Tell) -> None:
     rows = find_request(settings.prediction_log, what)
     if not decisions and not len(rows):
         raise InvalidInputError(
-            f"nothing is known of {what}: give a monitoring run (latest: "
+            f"{what} was not found: give a monitoring run (latest: "
             f"{', '.join(latest) or 'none yet'}), a date as YYYY-MM-DD inside a period judged, or "
             f"the id of a request that the log in {settings.prediction_log} holds (a request is "
             "written within a minute, if it belongs to the sample)."
@@ -56,24 +58,25 @@ def _tell_decision(row: AuditRow, tell: Tell) -> None:
     decision, at = row.content["decision"], f"{row.at:%Y-%m-%d %H:%M} UTC"
     tell(f"{row.run}, {row.start} to {row.last_day}: {row.action} (decided {at})")
     for reason in decision["reasons"]:
-        tell(f"  because {reason}")
+        tell(f"  reason: {reason}")
     for signal in row.content["situation"]["signals"]:
         if signal["fires"]:
             lasted = decision["streaks"].get(signal["cause"], 1)
-            tell(f"  signal {signal['name']}, {lasted} period(s): {signal['text']}")
-    for brake in decision["brakes"]:
-        state = "holds" if brake["holds"] else "free"
-        tell(f"  brake {brake['name']} {state}: {brake['rule']}: "
-             f"{brake['value']} against {brake['limit']}")  # fmt: skip
+            name = present_name(signal["name"])
+            tell(f"  signal {name}, {_counted(lasted, 'period')}: {signal['text']}")
+    for brake in map(Brake.from_dict, decision["brakes"]):
+        state = "blocking" if brake.blocks else "clear"
+        tell(f"  safeguard {brake.name}: {state}; {brake.rule}: "
+             f"found {brake.value}, limit {brake.limit}")  # fmt: skip
     if not decision["brakes"]:
-        tell("  no performance signal lasted long enough to ask for a retraining")
+        tell("  retraining was not considered: no performance signal fired long enough")
 
 
 def _tell_request(registry: Registry, rows: pa.Table, tell: Tell) -> None:
     first = rows["served_at"][0].as_py()
     tell(
         f"request {rows['request_id'][0]}, answered {first:%Y-%m-%d %H:%M:%S} UTC: "
-        f"{len(rows)} decision(s)"
+        f"{_counted(len(rows), 'decision')}"
     )
 
     @functools.cache
@@ -149,6 +152,10 @@ def _again(
     if is_older:
         reason = f"no registered version orders by {row['policy_version']}."
     return f"cannot be computed again: {reason}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _text(number: float | None) -> str:

@@ -75,7 +75,9 @@ def _padded(values: npt.NDArray[np.float32], length: int) -> npt.NDArray[np.floa
 def periods_between(first: float, second: float, freq: str) -> int:
     """Return the periods from one time to another, both seconds since 1970 at a period's start."""
     start = pd.Timestamp(first, unit="s")
-    if frequency_unit(freq) == "MS":
-        stop = pd.Timestamp(second, unit="s")
-        return (stop.year - start.year) * 12 + stop.month - start.month
-    return round((second - first) / (86400 * (1 if freq == "D" else 7)))
+    stop = pd.Timestamp(second, unit="s")
+    unit = frequency_unit(freq)
+    if unit in ("MS", "QS"):
+        months = (stop.year - start.year) * 12 + stop.month - start.month
+        return months // (1 if unit == "MS" else 3)
+    return round((second - first) / (86400 * {"D": 1, "W": 7, "2W": 14}[unit]))

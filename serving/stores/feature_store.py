@@ -64,11 +64,11 @@ def publish(
     cutoffs = max(1, config.daily_periods // config.patch)
     now = pd.Timestamp.now(tz="UTC")
     write_tables(iter_panels(Path(source)), spec, stock, now, settings, cutoffs)
-    notify("feature tables written; applying and materialising")
+    notify("feature tables written; updating the online store")
     known_at = known_time(next(iter_panels(Path(source))))
     store = open_store(settings)
     apply_and_materialise(store, settings, known_at, notify)
-    notify(f"materialised as known at {known_at:%Y-%m-%d}")
+    notify(f"online store updated to {known_at:%Y-%m-%d}")
     if forecast is not None:
         pushed = push_forecast(store, forecast, known_at, model_version)
         notify(f"last forecast of {pushed:,} series is in the online store")

@@ -22,14 +22,13 @@ from invopt.monitoring.decision import (
     EXPIRED,
     OUTCOMES,
     RETRAIN,
-    Brake,
     Decision,
     Memory,
     Retraining,
     Situation,
 )
 from invopt.monitoring.governor import decide
-from invopt.monitoring.signals import UNREADABLE
+from invopt.monitoring.signals import UNREADABLE, present_name
 from serving.stores.governor_tables import (
     APPEND_ONLY,
     AUDIT,
@@ -266,13 +265,13 @@ def _memory(connection: sa.Connection, model: str) -> Memory:
     urgent: dict[str, bool] = {}
     for row in rows:
         content = json.loads(row.content)
-        found = frozenset(content["decision"]["streaks"])
+        found = frozenset(map(present_name, content["decision"]["streaks"]))
         if UNREADABLE in found:  # nothing was judged: what is known of the period stands
             found |= causes.get(row.end, frozenset())
         else:
             urgent[row.end] = content["decision"].get("urgent", False)
         causes[row.end] = found
-        paged |= dict.fromkeys(content["decision"]["paged"], row.end)
+        paged |= dict.fromkeys(map(present_name, content["decision"]["paged"]), row.end)
     runs = connection.execute(
         sa.select(RETRAININGS)
         .where(RETRAININGS.c.model == model)
@@ -292,7 +291,7 @@ def _memory(connection: sa.Connection, model: str) -> Memory:
                 as_time(r.lease_until),
                 as_time(r.started_at) if r.started_at else None,
                 r.outcome,
-                r.cause,
+                present_name(r.cause),
             )
             for r in runs
         ],
@@ -311,8 +310,7 @@ def _decided(connection: sa.Connection, run: str, situation: Situation) -> Decis
     ).first()
     if row is None:
         return None
-    content = json.loads(row.content)["decision"]
-    return Decision(**(content | {"brakes": [Brake(**b) for b in content["brakes"]]}))
+    return Decision.from_dict(json.loads(row.content)["decision"])
 
 
 def _content(

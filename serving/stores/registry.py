@@ -20,6 +20,8 @@ from serving.stores.deployment_record import DEPLOYMENT
 from serving.stores.model_store import ModelStore
 
 CHAMPION = "champion"
+# Tag of a version that was not promoted, and its value where the gate kept it out.
+STANDING, REJECTED = "standing", "rejected"
 # Tag of a version: the champion it took over from. Written before the alias moves, so that there is
 # one fact that changes, and a process that is killed leaves either champion with its own way back.
 _AFTER = "after"
@@ -81,6 +83,8 @@ class Registry:
         evidence: Iterable[str],
         tags: Mapping[str, str],
         notify: Callable[[str], None],
+        *,
+        candidate: str = "challenger",
     ) -> str:
         """Copy a model and its evidence into the registry's store and return the new version.
 
@@ -93,6 +97,7 @@ class Registry:
             evidence: Files and folders kept beside it.
             tags: Of the version: the data it was trained on, and what it was trained for.
             notify: Called with a line of progress.
+            candidate: Which of the assessment's candidates the model is.
         """
         client = self._client
         if not client.search_registered_models(f"name = '{name}'"):
@@ -107,7 +112,7 @@ class Registry:
             copy = shutil.copytree if item.is_dir() else shutil.copy2
             (partial / "evidence").mkdir(exist_ok=True)
             copy(item, partial / "evidence" / item.name)
-        metrics = _metrics(partial)
+        metrics = _metrics(partial, candidate)
         place = self._store.put(partial, name)
         if found := [v for v in _versions(client, name) if v.source == f"{place}/model"]:
             notify(f"{name} version {found[0].version} holds this model already")
@@ -185,8 +190,11 @@ class Registry:
         return "" if found is None else str(found.tags.get("run", ""))
 
     def has_version_for(self, name: str, retraining: str) -> bool:
-        """Return whether a retraining, named by its key, ended in a version."""
-        return any(v.tags.get("retraining") == retraining for v in _versions(self._client, name))
+        """Return whether a retraining, named by its key, ended in a version not rejected."""
+        return any(
+            v.tags.get("retraining") == retraining and v.tags.get(STANDING) != REJECTED
+            for v in _versions(self._client, name)
+        )
 
     def registered_versions(self) -> list[tuple[str, str]]:
         """Return name and version of everything registered, newest first."""
@@ -241,9 +249,14 @@ class Registry:
             InvalidInputError: If there is none, or more than one.
         """
         names = sorted(m.name for m in self._client.search_registered_models())
-        if len(names) != 1:
+        if not names:
             raise InvalidInputError(
-                f"name the model to serve with --name; registered are {', '.join(names) or 'none'}."
+                f"no model is registered in {self.settings.workspace}: run `invopt run training "
+                f"--workspace {self.settings.workspace}` first."
+            )
+        if len(names) > 1:
+            raise InvalidInputError(
+                f"name the model with --name; registered models: {', '.join(names)}."
             )
         return str(names[0])
 
@@ -278,9 +291,9 @@ def _experiment(client: Any, name: str) -> str:
     return str(found.experiment_id) if found is not None else str(client.create_experiment(name))
 
 
-def _metrics(place: Path) -> dict[str, float]:
+def _metrics(place: Path, candidate: str) -> dict[str, float]:
     file = place / "evidence" / "assessment" / "metrics.json"
     if not file.is_file():
         return {}
-    points = json.loads(file.read_text())["judged"]["challenger"]["points"]
+    points = json.loads(file.read_text())["judged"][candidate]["points"]
     return {k: v for k, v in points.items() if v is not None}

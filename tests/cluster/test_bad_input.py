@@ -123,8 +123,8 @@ def old_kserve(kserve):
         (quota_exceeded, "exceeded quota: compute", "Free or add capacity"),
         (image_cannot_be_pulled, "ImagePullBackOff: manifest unknown", "Push the image"),
         (never_ready, "Ready is False|not reached", "Look at the pods' logs"),
-        (wrong_keys, "InvalidAccessKeyId", "Mend the keys"),
-        (keys_forbidden, "Forbidden", "Mend the keys"),
+        (wrong_keys, "InvalidAccessKeyId", "Correct the keys"),
+        (keys_forbidden, "Forbidden", "Correct the keys"),
         (old_kserve, r"dropped spec\.canary", "Upgrade KServe"),
     ],
 )

@@ -311,7 +311,7 @@ def test_a_warning_about_an_earlier_job_of_the_same_name_is_not_told(kubernetes,
     before["lastTimestamp"] = "2025-12-31T23:59:00Z"
     other["involvedObject"]["name"] = "invopt-abcd-node-0"
     kubernetes.events = [before, other]
-    with pytest.raises(InvalidInputError, match="failed: jobset failed\\. Mend"):
+    with pytest.raises(InvalidInputError, match="failed: jobset failed\\. Remove"):
         job.run(FOLDER, MEMBERS)
 
 

@@ -502,11 +502,11 @@ def test_columns_of_periods_that_have_not_ended_are_left_out(tmp_path):
     assert (sales.rows_in, sales.rows_used) == (4, 2)
 
 
-def test_steps_of_a_quarter_are_said_to_be_no_frequency(tmp_path):
+def test_steps_of_a_quarter_are_said_to_be_a_frequency_of_their_own(tmp_path):
     rows = [f"{d:%Y-%m-%d},s,a,2" for d in pd.date_range("2020-01-01", "2023-10-01", freq="QS")]
     report, _ = read(tmp_path, mapping_of(frequency="MS"), {"lines.csv": lines(*rows)})
     assert report.step == 3
-    assert "sales come every 3 months: that is no frequency" in report.notes[0]
+    assert "sales come every 3 months: that is frequency QS (MS is read" in report.notes[0]
 
 
 def test_a_due_time_of_a_period_and_a_half_is_not_half_a_period_early(tmp_path):
@@ -518,3 +518,239 @@ def test_a_due_time_of_a_period_and_a_half_is_not_half_a_period_early(tmp_path):
     read(tmp_path, mapping_of(sources={"due": "due.csv"}, open_orders=orders), files)
     _, orders = read_position(tmp_path / "out")
     assert dict(zip(orders["due_in"], orders["quantity"], strict=True)) == {2: 20, 3: 40, 4: 80}
+
+
+def day(*texts, zone=None, form="%Y-%m-%d %H:%M"):
+    import datetime as dt
+
+    kind = pa.timestamp("us", zone) if zone else pa.timestamp("us")
+    return pa.array([dt.datetime.strptime(text, form) for text in texts], kind)
+
+
+def two_files(first, second):
+    """Return the files of a source of two, the second's columns beside store and sku by default."""
+    rest = {"store": ["s"], "sku": ["b"], "qty": [1]}
+    return {"lines/1.parquet": table(**rest | {"sku": ["a"]} | first),
+            "lines/2.parquet": table(**rest | second)}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ({"sku": [71.0]}, {"sku": ["0071"]}, {("71_s", "01-01"): 1, ("0071_s", "01-02"): 1}),
+        ({"day": pa.array([20240101])}, {"day": pa.array(["02.01.2024"])}, None),
+        ({"day": pa.array([45292])}, {"day": day("2024-01-02 00:00")}, None),
+        ({"day": day("2024-01-01 00:00")}, {"day": pa.array([20240102])}, None),
+        ({"note": pa.array([[1]])}, {"note": pa.array(["x"])}, None),
+        ({"qty": pa.array([None], pa.null())}, {"qty": [2.5]}, {("b_s", "01-02"): 2.5}),
+        ({"qty": [True]}, {"qty": [3]}, {("b_s", "01-02"): 3}),
+    ],
+)
+def test_types_that_no_wider_type_holds_meet_as_text(tmp_path, first, second, expected):
+    days = {"day": ["2024-01-01"]}, {"day": ["2024-01-02"]}
+    files = two_files(days[0] | first, days[1] | second)
+    report, panel = read(tmp_path, mapping_of(sources={"lines": "lines"}), files)
+    assert sold(panel) == (expected or {("a_s", "01-01"): 1, ("b_s", "01-02"): 1})
+    assert told(report).rows_in == 2
+
+
+def test_a_wide_decimal_is_not_rounded_to_the_places_of_another_file(tmp_path):
+    from decimal import Decimal
+
+    wide = pa.array([Decimal("1.5")], pa.decimal128(38, 10))
+    whole = pa.array([Decimal(2)], pa.decimal128(38, 0))
+    files = two_files({"day": ["2024-01-01"], "qty": wide}, {"day": ["2024-01-01"], "qty": whole})
+    _, panel = read(tmp_path, mapping_of(sources={"lines": "lines"}), files)
+    assert sold(panel) == {("a_s", "01-01"): 1.5, ("b_s", "01-01"): 2}
+
+
+def test_a_stamp_without_a_zone_is_not_of_the_zone_that_another_file_names(tmp_path):
+    files = two_files(
+        {"day": day("2024-01-01 20:00", zone="UTC")}, {"day": day("2024-01-01 20:00")}
+    )
+    mapping = mapping_of(sources={"lines": "lines"})
+    mapping["sales"]["ds"] = {"expr": "day", "to_timezone": "Asia/Tokyo"}
+    report, panel = read(tmp_path / "one", mapping, files)
+    assert sold(panel) == {("a_s", "01-02"): 1}
+    assert told(report).quarantined == {"ds names no zone: say from_timezone": 1}
+    mapping["sales"]["ds"]["from_timezone"] = "Asia/Tokyo"
+    _, panel = read(tmp_path / "two", mapping, files)
+    assert sold(panel) == {("a_s", "01-02"): 1, ("b_s", "01-01"): 1}
+
+
+def test_a_day_of_one_file_stays_that_day_beside_stamps_with_a_zone(tmp_path):
+    files = two_files(
+        {"day": pa.array(["2024-01-01"]).cast(pa.date32())},
+        {"day": day("2024-01-02 03:00", zone="UTC")},
+    )
+    mapping = mapping_of(sources={"lines": "lines"})
+    mapping["sales"]["ds"] = {"expr": "day", "to_timezone": "America/New_York"}
+    _, panel = read(tmp_path, mapping, files)
+    assert sold(panel) == {("a_s", "01-01"): 1, ("b_s", "01-01"): 1}
+
+
+def test_a_number_is_never_read_by_the_signs_of_another_files_text(tmp_path):
+    files = two_files(
+        {"day": ["2024-01-01"], "qty": [11.622]}, {"day": ["2024-01-01"], "qty": ["1.350,5"]}
+    )
+    mapping = mapping_of(sources={"lines": "lines"})
+    mapping["sales"]["columns"] = {"y": {"expr": "qty", "decimal": ",", "thousands": "."}}
+    report, panel = read(tmp_path, mapping, files)
+    assert sold(panel) == {("b_s", "01-01"): 1350.5}
+    assert told(report).quarantined == {"y is not a number": 1}
+    assert "lines: column qty is DOUBLE in 1, VARCHAR in 1 of 2 files" in report.notes
+
+
+def test_what_folders_say_stays_text_where_files_differ_in_their_types(tmp_path):
+    rest = {"sku": ["a"], "qty": [1]}
+    files = {
+        "lines/store=71/1.parquet": table(day=pa.array([20240101]), **rest),
+        "lines/store=0071/1.parquet": table(day=["2024-01-01"], **rest),
+    }
+    _, panel = read(tmp_path, mapping_of(sources={"lines": "lines"}), files)
+    assert sold(panel) == {("a_71", "01-01"): 1, ("a_0071", "01-01"): 1}
+
+
+@pytest.mark.parametrize("text", ["202413", "202401", "2024-05", "Jan-24", "05/2024", "mai 2024"])
+def test_what_may_be_a_month_or_a_week_dates_no_weekly_sales(tmp_path, text):
+    rows = lines(f"{text},s,a,5", "2024-01-08,s,a,1", "2024-01-09,s,a,1")
+    mapping = mapping_of(frequency="W-MON")
+    report, panel = read(tmp_path / "unsaid", mapping, {"lines.csv": rows})
+    assert told(report).quarantined == {"ds could be a month or a week: say format": 1}
+    assert sum(sold(panel).values()) == 2
+
+
+def test_weeks_of_six_figures_are_read_where_the_mapping_says_so(tmp_path):
+    mapping = mapping_of(frequency="W-MON", sales={"ds": {"expr": "day", "format": "%G%V"}})
+    rows = lines("202401,s,a,5", "202413,s,a,1", "202453,s,a,1")
+    report, panel = read(tmp_path, mapping, {"lines.csv": rows})
+    assert sold(panel) == {("a_s", "01-01"): 5, ("a_s", "03-25"): 1}
+    assert told(report).quarantined == {"ds is not a date": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "month_day"),
+    [
+        ("20240109T101500Z", "01-09"), ("2024–01–09", "01-09"), ("Tue 9 Jan 2024", "01-09"),
+        ("Dienstag 9. Januar 2024", "01-09"), ("9th January 2024", "01-09"),
+        ("1er janvier 2024", "01-01"), ("13-01-24", "01-13"),
+    ],
+)  # fmt: skip
+def test_more_forms_of_one_day_are_that_day(tmp_path, text, month_day):
+    _, panel = read(tmp_path, LINES, {"lines.csv": lines(f'"{text}",s,a,5')})
+    assert sold(panel) == {("a_s", month_day): 5}
+
+
+def test_a_year_of_two_figures_that_may_stand_first_is_not_guessed(tmp_path):
+    rows = lines("24-01-05,s,a,1", "24-01-06,s,a,1", "24-01-07,s,a,1", "2024-01-08,s,a,1")
+    report, _ = read(tmp_path, LINES, {"lines.csv": rows})
+    assert told(report).quarantined == {"ds could be day/month or month/day: say format": 3}
+
+
+def test_a_table_of_which_nothing_is_left_fails_a_check_even_if_it_came_empty(tmp_path):
+    from invopt.config import DataConfig
+    from invopt.panel import iter_panels
+    from invopt.sources import DataProfile, check_data
+
+    position = {"from": "stock", "columns": {"on_hand": "n"}}
+    orders = {"from": "orders", "columns": {"due_in": "d", "quantity": "n"}}
+    mapping = mapping_of(
+        sources={"stock": "stock.csv", "orders": "orders.csv"},
+        position=position,
+        open_orders=orders,
+    )
+    files = {
+        "lines.csv": lines("2024-01-01,s,a,5"), "stock.csv": "store,sku,n\n",
+        "orders.csv": "store,sku,n,d\n",
+    }  # fmt: skip
+    report, _ = read(tmp_path, mapping, files)
+    profile = DataProfile.of(iter_panels(tmp_path / "out"))
+    checks = check_data(profile, report, DataConfig(mapping="m"), TODAY)
+    failed = [(c.name, c.about) for c in checks if not c.passed and c.name == "usable"]
+    assert failed == [("usable", "position")]
+
+
+WEEKS = [f"{d:%Y-%m-%d},s,a,1" for d in pd.date_range("2023-10-02", "2024-01-03")]
+
+
+@pytest.mark.parametrize(
+    ("closed", "last"),
+    [(["04.01.2024", "05.01.2024", "06.01.2024", "07.01.2024"], "2024-01-01"),
+     (["06.01.2024", "07.01.2024"], "2023-12-25")],
+)  # fmt: skip
+def test_days_on_which_all_are_closed_are_not_missed_at_the_end_of_a_week(tmp_path, closed, last):
+    calendar = {"from": "days", "columns": {"location": "shop", "ds": "d", "open": "o"}}
+    mapping = mapping_of(sources={"days": "days.csv"}, calendar=calendar, frequency="W-MON")
+    rows = [f"s,{d},0" for d in closed] + ["s,03.01.2024,1", "t,05.02.2024,0"]
+    alone = [*rows[:-1]]
+    files = {"lines.csv": lines(*WEEKS), "days.csv": lines(*alone, header="shop,d,o")}
+    report, _ = read(tmp_path / "all", mapping, files)
+    assert report.last == last
+    files["days.csv"] = lines(*rows, header="shop,d,o")
+    report, _ = read(tmp_path / "one of two", mapping, files)
+    assert report.last == "2023-12-25"
+
+
+def test_dates_of_every_table_are_read_as_those_of_sales_are(tmp_path):
+    mapping = mapping_of(
+        sources={"p": "p.csv", "r": "r.csv", "o": "o.csv"},
+        products={"from": "p", "columns": {"phase_in": "pin", "phase_out": "pout"}},
+        receipts={"from": "r", "columns": {"ordered": "a", "received": "b"}, "unique_id": "u"},
+        overrides={
+            "from": "o",
+            "columns": {"scope": "u", "from": "von", "to": "bis", "kind": "k", "value": "v"},
+        },
+    )
+    files = {
+        "lines.csv": lines("2024-01-01,s,a,5", "2024-01-01,s,b,5"),
+        "p.csv": "sku,store,pin,pout\na,s,03.02.2024,45400\nb,s,soon,\n",
+        "r.csv": "u,a,b\na_s,03.12.2023,20231209\na_s,05.12.2023,soon\nb_s,05.12.2023,03.12.2023\n",
+        "o.csv": "u,von,bis,k,v\na_s,03.02.2024,5 Feb 2024,demand,9\na_s,05.02.2024,03.02.2024,"
+        "demand,9\na_s,2/3/2024,,factor,1\n",
+    }
+    report, _ = read(tmp_path, mapping, files)
+    out = tmp_path / "out"
+    panel = load_panel(out)
+    series = panel.series.set_index("unique_id")
+    assert series.loc["a_s", ["phase_in", "phase_out"]].tolist() == ["2024-02-03", "2024-04-18"]
+    assert series.loc["b_s", "data_fault"] == "phase_in is 'soon', and must be a date"
+    [receipt] = pd.read_parquet(out / "receipts.parquet").to_dict("records")
+    assert (str(receipt["ordered"]), str(receipt["received"])) == ("2023-12-03", "2023-12-09")
+    assert told(report, "receipts").quarantined == {
+        "received is empty or cannot be read": 1, "it was received before it was ordered": 1,
+    }  # fmt: skip
+    [override] = pd.read_parquet(out / "overrides.parquet").to_dict("records")
+    assert (str(override["from"]), str(override["to"])) == ("2024-02-03", "2024-02-05")
+    assert told(report, "overrides").quarantined == {
+        "from could be day/month or month/day: say format": 1, "it ends before it begins": 1,
+    }  # fmt: skip
+    assert "products: 1 have terms that cannot be (e.g. b_s: phase_in is 'soon'" in " ".join(
+        report.notes
+    )
+
+
+def test_overrides_of_which_no_row_can_be_used_are_an_empty_table(tmp_path):
+    mapping = mapping_of(
+        sources={"o": "o.csv"},
+        overrides={"from": "o", "columns": {"scope": "u", "kind": "k", "value": "v"}},
+    )
+    files = {"lines.csv": lines("2024-01-01,s,a,5"), "o.csv": "u,k,v\na_s,factor,much\n"}
+    report, _ = read(tmp_path, mapping, files)
+    assert told(report, "overrides").quarantined == {"value is not a number": 1}
+
+
+def test_a_key_that_another_row_writes_rightly_is_still_told_as_written_differently(tmp_path):
+    mapping = mapping_of(
+        sources={"stock": "stock.csv", "p": "p.csv"},
+        position={"from": "stock", "columns": {"on_hand": "n"}},
+        products={"from": "p", "columns": {"category": "c"}},
+    )
+    files = {
+        "lines.csv": lines("2024-01-01,s,0071,5", "2024-01-01,s,Käse 1,5"),
+        "stock.csv": "store,sku,n\ns,0071,1\ns,71,1\ns,KA\u0308SE\u200b1,1\n",
+        "p.csv": "store,sku,c\ns,71,x\n",
+    }
+    report, _ = read(tmp_path, mapping, files)
+    notes = " ".join(report.notes)
+    assert "2 keys name no series (e.g. 71_s); 2 only write it differently" in notes
+    assert "1 of these only write it differently ('71_s' for '0071_s')" in notes

@@ -15,6 +15,7 @@ from invopt.evaluation import (
     point_metrics,
     quantile_metrics,
     ranges_of,
+    scale_step,
 )
 from invopt.forecasts import ForecastArrays, forecast_frame, level_frame
 from invopt.panel import Flag
@@ -70,6 +71,31 @@ def test_point_metrics_of_a_case_worked_out_by_hand():
 def test_metrics_of_nothing_observed_are_not_a_number():
     window = Window(0, forecast_of([[1, 1]]), np.full((1, 2), np.nan, np.float32))
     assert all(np.isnan(v) for v in point_metrics([window]).values())
+
+
+def test_metrics_of_zeros_are_numbers():
+    """Nothing sold and 0.5 forecast: errors and bias are in units per period."""
+    window = Window(0, forecast_of([[0.5, 0.5]]), np.zeros((1, 2), np.float32))
+    found = point_metrics([window], np.array([0.0]))
+    assert (found["wape"], found["bias"], found["r2"], found["mase"]) == (0.5, 0.5, 0.0, 0.0)
+    right = Window(0, forecast_of([[0, 0]]), np.zeros((1, 2), np.float32))
+    assert point_metrics([right])["r2"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("length", "stop", "step"), [(30, 30, 7), (30, 14, 7), (30, 13, 1), (12, 12, 1)]
+)
+def test_the_scale_of_errors_falls_back_where_two_seasons_are_not_there(length, stop, step):
+    panel = make_panel(num_series=3, num_periods=length)
+    assert scale_step(panel, stop, 7) == step
+    assert (mase_scale(panel, stop, 7) > 0).any()
+
+
+def test_sales_that_never_change_are_scaled_by_one_unit():
+    panel = make_panel(num_series=2, num_periods=20)
+    panel.y[:] = 3
+    assert scale_step(panel, 20, 7) == 0
+    assert mase_scale(panel, 20, 7).tolist() == [1.0, 1.0]
 
 
 def test_mase_scale_is_the_mean_seasonal_difference():

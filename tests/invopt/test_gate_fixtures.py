@@ -137,7 +137,7 @@ def test_a_model_that_decides_better_is_promoted(challenger, champion):
         (Model(peeks=True), None, "leaks"),
         (Model(swapped=True), None, "wape_ratio"),
         (Model(width=0.4), None, "coverage_80"),
-        (Model(width=2.0), None, "coverage_80"),
+        (Model(width=2.0), Model(noise=0.02), "cost_change"),
         (Model(broken=True), None, "finite"),
         (Model(noise=1.0), None, "cost_change"),
         (Model(), Model(), "cost_change"),

@@ -8,6 +8,7 @@ from invopt.feeds import DOUBLED, REPEATED, SILENT
 from invopt.files import write_json
 from invopt.monitoring.signals import (
     DATA,
+    DEMAND_SHIFT,
     DRIFT,
     LATE,
     PERFORMANCE,
@@ -48,7 +49,7 @@ def make_content(decision="alert", signals=(), brakes=(), **rest) -> dict:
     } | rest  # fmt: skip
 
 
-def signal(name="bias", kind=PERFORMANCE, fires=True) -> Signal:
+def signal(name="demand_shift", kind=PERFORMANCE, fires=True) -> Signal:
     return Signal(name, kind, 0.2, 0.0, 0.05, 0.01, fires, f'{name} "fires"')
 
 
@@ -65,8 +66,9 @@ def write(tmp_path, content) -> tuple[str, str]:
 def test_the_page_says_what_why_where_and_what_next(tmp_path, decision):
     page, _ = write(tmp_path, make_content(decision, [signal(), signal("gaps", DATA)]))
     assert f'class="badge {decision}"' in page
-    for text in ("2024-01-01 New Year", "Price moved", "S&lt;1&gt;", "docs/runbooks/bias.md",
-                 "invopt why monitoring-1 --workspace W", "visits: gone", "A note",
+    for text in ("2024-01-01 New Year", "Price moved", "S&lt;1&gt;",
+                 "docs/runbooks/demand-shift.md", "invopt why monitoring-1 --workspace W",
+                 "visits: gone", "A note",
                  "decided 2024-01-08 06:00 UTC", "28 days of data"):  # fmt: skip
         assert text in page
     assert page.count("<svg") == 5
@@ -114,7 +116,7 @@ def test_a_period_that_was_not_judged_shows_the_fault_and_the_periods_before(tmp
 
 
 def test_next_steps_hold_the_exact_commands():
-    held = {"name": "cool_down", "holds": True}
+    held = {"name": "cool_down", "blocks": True}
     steps = next_steps(make_content("alert", [signal("gaps", DATA)], [held]), COMMAND, CONSOLE)
     assert [s["command"] for s in steps] == [
         COMMAND.replace("training", "monitoring"),
@@ -143,7 +145,7 @@ def test_a_dry_run_promises_no_training():
 
 
 def test_the_runbook_named_is_the_faults_then_that_of_the_cause():
-    both = [signal("bias"), signal("error")]
+    both = [signal("demand_shift"), signal("error")]
     asked = {"reasons": ["why"], "brakes": [], "dry_run": False, "cause": "error up"}
     last = next_steps(make_content("retrain", both, governor=asked), COMMAND, CONSOLE)[-1]["text"]
     assert "docs/runbooks/error.md" in last
@@ -156,18 +158,22 @@ def test_a_training_for_age_names_the_governors_runbook_whatever_else_fires():
     governor = {"brakes": [], "cause": "age", "dry_run": False, "paged": []}
     content = make_content("retrain", [signal("drift", DRIFT)], governor=governor)
     last = next_steps(content, COMMAND, CONSOLE)[-1]
-    assert last["text"].endswith("docs/runbooks/governor.md says what it means")
+    assert last["text"].endswith("docs/runbooks/governor.md explains it")
 
 
 def test_prometheus_can_read_the_metrics():
     parser = pytest.importorskip("prometheus_client.parser")
-    signals = [signal(), signal('bias at S"1', DRIFT), signal("degraded", SERVING, fires=False)]
+    signals = [
+        signal(),
+        signal('demand_shift at S"1', DRIFT),
+        signal("degraded", SERVING, fires=False),
+    ]
     text = prometheus_text(make_content("page", signals), "demo")
     families = {f.name: f for f in parser.text_string_to_metric_families(text)}
     decision = {s.labels["action"]: s.value for s in families["invopt_monitoring_decision"].samples}
     assert decision == {"ignore": 0, "alert": 0, "retrain": 0, "page": 1}
     firing = {s.labels["signal"]: s.value for s in families["invopt_signal_firing"].samples}
-    assert firing == {"bias": 1, 'bias at S"1': 1, "degraded": 0}
+    assert firing == {"demand_shift": 1, 'demand_shift at S"1': 1, "degraded": 0}
     assert families["invopt_excess_cost"].samples[0].value == 12.5
     assert "invopt_period_wape" in families
     assert families["invopt_monitoring_decided_timestamp_seconds"].samples[0].value == 1704693600
@@ -175,8 +181,12 @@ def test_prometheus_can_read_the_metrics():
 
 def test_each_cause_paged_for_is_a_metric_that_names_its_runbook():
     parser = pytest.importorskip("prometheus_client.parser")
-    breaker = {"name": "breaker", "holds": True}
-    governor = {"brakes": [breaker], "cause": "bias up", "paged": ["bias up", "silent_feed"]}
+    breaker = {"name": "breaker", "blocks": True}
+    governor = {
+        "brakes": [breaker],
+        "cause": "demand_shift up",
+        "paged": ["demand_shift up", "silent_feed"],
+    }
     content = make_content("page", [signal(), signal("silent_feed", DATA)], governor=governor)
     families = {
         f.name: f for f in parser.text_string_to_metric_families(prometheus_text(content, "demo"))
@@ -184,7 +194,7 @@ def test_each_cause_paged_for_is_a_metric_that_names_its_runbook():
     labels = [s.labels for s in families["invopt_monitoring_page"].samples]
     # What training did not mend is the governor's page; a fault is the fault's.
     assert {(x["cause"], x["runbook"]) for x in labels} == {
-        ("bias up", "docs/runbooks/governor.md"),
+        ("demand_shift up", "docs/runbooks/governor.md"),
         ("silent_feed", "docs/runbooks/silent-feed.md"),
     }
 
@@ -201,14 +211,21 @@ def test_a_fault_that_lasts_stays_a_page_although_nobody_is_woken_again():
 
 
 def test_every_signal_has_its_runbook():
-    names = {SILENT, DOUBLED, REPEATED, UNREADABLE, LATE}
+    names = {SILENT, DOUBLED, REPEATED, UNREADABLE, LATE, DEMAND_SHIFT}
     for file in (ROOT / "invopt" / "monitoring").glob("*.py"):
         text = file.read_text()
         names |= set(re.findall(r'(?:_fault|_spoilt|_Statistic|Signal)\(\s*"([a-z_ ]+)"', text))
-    assert {"bias", "past_rewritten", "silent_feed", "degraded", "expected error", "drift"} <= names
+    assert {
+        "demand_shift",
+        "past_rewritten",
+        "silent_feed",
+        "degraded",
+        "expected error",
+        "drift",
+    } <= names
     missing = [n for n in names if not (ROOT / runbook(n)).is_file()]
     assert not missing
-    assert runbook("bias at S01") == runbook("bias")
+    assert runbook("demand_shift at S01") == runbook("demand_shift") == runbook("bias at S01")
 
 
 def test_the_index_links_every_run_and_says_its_word(tmp_path):

@@ -35,6 +35,7 @@ def review(tmp_path):
             mean=mean[rows], quantiles=per_period[rows], levels=sums[rows],
         )  # fmt: skip
     head = {"quantile_levels": LEVELS, "level_quantiles": LEVELS, "is_count": True}
+    head["model"] = "neural network"
     write_json(forecast / "forecast.json", head)
     snapshot = tmp_path / "snapshot"
     snapshot.mkdir()

@@ -40,8 +40,8 @@ def test_a_sound_and_cheaper_model_is_promoted(tmp_path):
 @pytest.mark.parametrize(
     ("evidence", "reason"),
     [
-        ({"leaks": ["sales/rolling_mean"]}, "hold the future (sales/rolling_mean)"),
-        ({"foresight": 3}, "hold the future (the forecast of 3 series)"),
+        ({"leaks": ["sales/rolling_mean"]}, "leak the future (sales/rolling_mean)"),
+        ({"foresight": 3}, "leak the future (the forecast of 3 series)"),
         ({"checks": [FAILED]}, "no check of the data may fail (freshness of sales)"),
     ],
 )

@@ -1,8 +1,9 @@
+import duckdb
 import pandas as pd
 import pytest
 
 from invopt.errors import ConfigError
-from invopt.timeline import Timeline, check_frequency, floor_dates
+from invopt.timeline import Timeline, check_frequency, floor_dates, usual_frequency
 
 
 @pytest.mark.parametrize(
@@ -13,13 +14,18 @@ from invopt.timeline import Timeline, check_frequency, floor_dates
         ("W-SUN", "2024-02-29", "2024-02-25"),
         ("W-THU", "2024-02-29", "2024-02-29"),
         ("MS", "2024-02-29", "2024-02-01"),
+        ("QS", "2024-05-31", "2024-04-01"),
+        ("2W-MON", "1970-01-18", "1970-01-05"),
+        ("2W-MON", "1970-01-19", "1970-01-19"),
+        ("2W-MON+1", "1970-01-18", "1970-01-12"),
+        ("2W-WED", "1970-01-20", "1970-01-07"),
     ],
 )
 def test_floor_dates_gives_the_first_day_of_the_period(freq, date, floor):
     assert floor_dates(pd.DatetimeIndex([date]), freq)[0] == pd.Timestamp(floor)
 
 
-@pytest.mark.parametrize("freq", ["D", "W-WED", "MS"])
+@pytest.mark.parametrize("freq", ["D", "W-WED", "MS", "QS", "2W-WED", "2W-SUN+1"])
 def test_index_of_undoes_date_before_and_after_the_start(freq):
     start = floor_dates(pd.DatetimeIndex(["2023-11-15"]), freq)[0]
     line = Timeline(start, freq, 30)
@@ -55,3 +61,30 @@ def test_the_last_day_of_a_period_is_the_one_before_the_next():
     start = pd.Timestamp("2024-01-01")
     for freq, day in (("D", "2024-01-02"), ("W-MON", "2024-01-14"), ("MS", "2024-02-29")):
         assert Timeline(start, freq, 9).last_day(1) == pd.Timestamp(day)
+
+
+@pytest.mark.parametrize(
+    ("dates", "freq"),
+    [
+        (pd.date_range("2022-01-01", periods=14, freq="QS"), "QS"),
+        (pd.date_range("2024-01-01", periods=14, freq="14D"), "2W-MON+1"),
+        (pd.date_range("2024-01-08", periods=14, freq="14D"), "2W-MON"),
+        (pd.date_range("2024-01-05", periods=14, freq="7D"), "W-FRI"),
+        (pd.date_range("2022-01-01", periods=14, freq="MS"), "MS"),
+    ],
+)
+def test_the_usual_frequency_of_dates_covers_each_by_a_period_that_starts_on_it(dates, freq):
+    found = usual_frequency(dates)
+    assert found == freq
+    line = Timeline.covering(dates[0], dates[-1], found)
+    assert list(line.dates()) == list(dates)
+    assert line.date(line.num_periods - 1) == dates[-1]
+
+
+@pytest.mark.parametrize("freq", ["QS", "2W-TUE", "MS", "W-MON"])
+def test_duckdb_counts_periods_as_the_timeline_does(freq):
+    days = pd.date_range("2021-12-20", "2023-03-05", freq="3D")
+    line = Timeline.covering(days[0], days[-1], freq)
+    sql = ", ".join(f"(DATE '{day:%Y-%m-%d}')" for day in days)
+    found = duckdb.sql(f"SELECT {line.to_sql('d')} FROM (VALUES {sql}) t(d)").fetchall()
+    assert [row[0] for row in found] == line.index_of(days).tolist()

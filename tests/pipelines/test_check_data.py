@@ -87,7 +87,7 @@ def test_sound_data_end_with_status_0_and_a_page(tmp_path):
         "Data quality",
         "left out by where",
         "What cleaning did",
-        "Should it be believed",
+        "Data checks: all",
     ):
         assert words in page
 

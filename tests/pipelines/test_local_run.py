@@ -142,9 +142,9 @@ def test_monitoring_decides_and_leaves_page_numbers_and_evidentlys_report(worksp
     assert evidence["decision"] in ("ignore", "alert", "page")
     assert evidence["conclusive"]
     assert len(evidence["drift"]) > 5
-    assert {"bias", "error", "coverage", "cost"} <= {s["name"] for s in evidence["signals"]}
+    assert {"demand_shift", "error", "coverage", "cost"} <= {s["name"] for s in evidence["signals"]}
     page = (run / "report" / "index.html").read_text()
-    assert "What and why" in page
+    assert "Decision" in page
     assert "evidently.html" in page
     assert "Drift" in (run / "report" / "evidently.html").read_text()
     assert "invopt_monitoring_decision" in (run / "metrics.prom").read_text()
@@ -164,7 +164,7 @@ def test_why_answers_by_run_and_by_day(workspace):
         assert run.name in told.stdout
     unknown = invopt("why", "1999-01-01", "--workspace", workspace)
     assert unknown.returncode == 1
-    assert "nothing is known of 1999-01-01" in unknown.stderr
+    assert "1999-01-01 was not found" in unknown.stderr
     assert "Traceback" not in unknown.stderr
 
 
@@ -212,7 +212,7 @@ def test_a_mapped_column_that_is_gone_pages_with_a_report_and_trains_nothing(
     assert fault in json.loads((run / "quality.json").read_text())["unreadable"]
     assert run.name in (workspace / "runs" / "index.html").read_text()
     told = invopt("why", run.name, "--workspace", workspace)
-    assert f"signal unreadable_data, 1 period(s): the data cannot be read: {fault}" in told.stdout
+    assert f"signal unreadable_data, 1 period: the data cannot be read: {fault}" in told.stdout
     only_run(workspace, "training")  # nothing was trained
     # What belongs to the other branch did not run.
     for skipped in ("clean-data", "monitor-drift", "start-training"):
@@ -226,7 +226,7 @@ def test_once_the_data_are_mended_the_period_is_judged_as_usual(workspace, broke
     assert found["conclusive"]
     assert found["end"] == first["end"]
     assert len(found["drift"]) > 5
-    assert "window" not in [b["name"] for b in found["governor"]["brakes"] if b["holds"]]
+    assert "window" not in [b["name"] for b in found["governor"]["brakes"] if b["blocks"]]
 
 
 def test_the_terminal_shows_progress_and_the_log_keeps_everything(workspace, broken_and_mended):

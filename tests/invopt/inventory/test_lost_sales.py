@@ -9,7 +9,7 @@ from invopt.inventory.lost_sales import (
     need_with_next,
     stock_at_arrival,
 )
-from invopt.inventory.paths import Draws, Sampler, dependence_of
+from invopt.inventory.paths import Draws, Sampler
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.9, 0.95)
 
@@ -140,34 +140,55 @@ def test_a_sale_is_worth_no_more_than_losing_it_costs_and_then_orders_are_no_lar
     assert (need.units <= plain.units).all()
 
 
-def test_paths_have_the_forecast_quantiles_in_every_period():
-    quantiles = np.array([[[0.0, 2, 4, 7, 11, 14]] * 3])
-    draws = Draws.make(3, 4000, seed=0)
-    for dependence in (0.0, 0.6):
-        paths = Sampler(draws, LEVELS).paths(quantiles, np.array([dependence]), is_count=False)
-        for period in range(3):
-            found = np.quantile(paths[period, 0], LEVELS[1:])
-            np.testing.assert_allclose(found, quantiles[0, 0, 1:], atol=0.5)
+def sampled(quantiles, mean, sums, num_paths=4000, **how):
+    sampler = Sampler(Draws.make(len(quantiles[0]), num_paths, seed=0), LEVELS, LEVELS)
+    how = {"is_count": False, "periods": len(quantiles[0])} | how
+    arrays = (np.array(a, float) for a in (quantiles, mean, sums))
+    return sampler.paths(*arrays, **how)
 
 
-def test_counts_are_whole_and_never_negative():
-    quantiles = np.array([[[-0.4, -0.1, 0.3, 0.8, 1.6, 2.2]]])
-    sampler = Sampler(Draws.make(1, 500, seed=1), LEVELS)
-    paths = sampler.paths(quantiles, np.zeros(1), is_count=True)
+def test_paths_have_the_forecasts_quantiles_of_sums_and_by_period_where_they_agree():
+    one = [2.0, 4, 6, 8, 10, 11]
+    wide, narrow = [12.0, 18, 18, 22, 27, 30], [15.0, 17, 18, 19, 20, 21]
+    paths = sampled([[one] * 3] * 2, [[6.0] * 3] * 2, [wide, narrow])
+    for found, wanted in zip(paths.sum(axis=0), (wide, narrow), strict=True):
+        np.testing.assert_allclose(np.quantile(found, LEVELS), wanted, atol=0.2)
+    [alone] = sampled([[one]], [[6.0]], [one])[0]
+    np.testing.assert_allclose(np.quantile(alone, LEVELS), one, atol=0.2)
+
+
+def test_a_period_keeps_its_share_of_the_mean():
+    """A day that sells five times as much as the others, whatever its quantiles jitter to."""
+    slow, fast = [-0.45, -0.3, 0.0, 0.3, 0.8, 1.2], [-0.3, 0.2, 1.0, 1.9, 2.8, 3.3]
+    sums = [0.2, 1.0, 1.9, 3.0, 4.1, 4.8]
+    paths = sampled([[slow, slow, fast]], [[0.2, 0.2, 1.0]], [sums], is_count=True)
+    share = paths.mean(axis=2)[:, 0] / paths.sum(axis=0).mean()
+    np.testing.assert_allclose(share, [1 / 7, 1 / 7, 5 / 7], atol=0.04)
+
+
+def test_counts_are_whole_and_never_negative_and_so_are_their_sums():
+    one = [-0.4, -0.1, 0.3, 0.8, 1.6, 2.2]
+    paths = sampled([[one] * 4], [[0.6] * 4], [[0.4, 1.6, 2.3, 3.2, 4.4, 5.2]], is_count=True)
     assert (paths == np.rint(paths)).all()
     assert paths.min() == 0
+    found = np.sort(paths.sum(axis=0)[0])
+    assert found[[int(4000 * level) for level in LEVELS]].tolist() == [0, 2, 2, 3, 4, 5]
 
 
-def test_dependence_is_none_where_spreads_add_as_squares_and_full_where_they_add():
-    one = np.array([0.0, 2, 4, 7, 11, 14])
-    quantiles = np.tile(one, (2, 4, 1))
-    alone, whole = 2 * one, 4 * one
-    found = dependence_of(quantiles, LEVELS, np.stack([alone, whole]), LEVELS)
-    np.testing.assert_allclose(found, [0.0, 0.95], atol=1e-9)
+@given(seed=st.integers(0, 99), num=st.integers(1, 300))
+@settings(max_examples=15, deadline=None)
+def test_the_paths_of_a_series_do_not_hang_on_those_beside_it(seed, num):
+    rng = np.random.default_rng(seed)
+    quantiles = rng.gamma(1, 3, (num, 5, 6)).cumsum(axis=2) - 0.5
+    mean, sums = quantiles[..., 2], quantiles.sum(axis=1)
+    whole = sampled(quantiles, mean, sums, 50, is_count=True)
+    row = rng.integers(num)
+    alone = sampled(quantiles[[row]], mean[[row]], sums[[row]], 50, is_count=True)
+    assert (alone[:, 0] == whole[:, row]).all()
 
 
 def test_the_same_seed_gives_the_same_paths():
     first, again = Draws.make(2, 50, seed=3), Draws.make(2, 50, seed=3)
-    assert np.array_equal(first.common, again.common)
+    assert np.array_equal(first.rounding, again.rounding)
     assert np.array_equal(first.own, again.own)
     assert not np.array_equal(first.own, Draws.make(2, 50, seed=4).own)

@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from invopt import contracts
 from invopt.config import InventoryConfig
 from invopt.forecasts import ForecastArrays
 from invopt.inventory import decide, plan_orders, segments_of, stock_of, terms_of
@@ -38,6 +39,13 @@ def make_with(panel, **columns):
 
 def stock(**values):
     return pd.DataFrame({"unique_id": ["p0_s0", "p1_s0", "p2_s0"]} | values)
+
+
+def test_a_plan_keeps_its_contract_and_no_nought_has_a_sign():
+    found = plan(stock(on_hand=[5.0, 0, 400]))
+    contracts.check(found, contracts.OrderPlan)
+    numbers = found.select_dtypes("float").to_numpy()
+    assert not np.signbit(numbers[numbers == 0]).any()
 
 
 def test_an_order_brings_the_position_up_to_the_level():
@@ -119,7 +127,7 @@ def test_a_longer_horizon_lets_the_order_look_at_the_next_one_and_its_costs_tell
     position = stock(on_hand=[5.0, 0, 9])
     alone, ahead = (plan(position, config=config, made=m) for m in (made, longer))
     assert (ahead["order_quantity"] <= alone["order_quantity"]).all()
-    assert (ahead["cost_of_one_more"] > alone["cost_of_one_more"]).all()
+    assert ahead["order_quantity"].sum() < alone["order_quantity"].sum()
     charged = plan(position, config=config.model_copy(update={"holding_periods": 1.7}), made=longer)
     assert (charged["order_quantity"] <= alone["order_quantity"]).all()
     for found in (ahead, charged):
@@ -248,3 +256,27 @@ def test_segments_part_sellers_by_revenue_and_steadiness():
     demand = np.array([[80.0, 80, 80], [10, 30, 0], [1, 0, 0], [0, 0, 0]])
     found = segments_of(SalesStatistics.of(demand), np.ones(4))
     assert found.tolist() == ["AX", "BY", "CZ", "CZ"]
+
+
+def test_a_unit_too_many_is_held_for_the_whole_review_period():
+    # 1 / (1 + 0.2 x review) of a demand of 8, 12, 18, 25: a longer review is a lower ratio
+    panel = make_with(make_panel(num_series=1))
+    for review, ratio in ((1, 1 / 1.2), (5, 1 / 2.0)):
+        config = CONFIG.model_copy(update={"review_period": review})
+        assert terms_of(panel.series, np.full(1, 5.0), config).critical_ratio[0] == pytest.approx(
+            ratio
+        )
+
+
+def test_the_lost_sales_policy_charges_a_leftover_for_the_periods_it_is_told():
+    position = stock(on_hand=[2.0, 2, 2])
+    orders = {
+        periods: plan(
+            position,
+            config=CONFIG.model_copy(
+                update={"policy": "lost_sales", "lost_sales": True, "holding_periods": periods}
+            ),
+        )["order_quantity"].iloc[0]
+        for periods in (1.0, 40.0)
+    }
+    assert orders[40.0] < orders[1.0]

@@ -8,6 +8,7 @@ import pytest
 
 from invopt.config import InventoryConfig
 from invopt.contracts import TermsTables
+from invopt.inventory.ahead import with_mean
 from invopt.inventory.review import plan_review
 from tests.builders import make_panel
 from tests.invopt.inventory.oracle import poisson_forecast
@@ -155,3 +156,58 @@ def test_a_product_that_ends_is_not_ordered_beyond_its_end():
     assert found["order_quantity"].iloc[1] == 0
     assert found["exception"].str.contains("phase_out").tolist() == [True, True, False]
     assert found["order_quantity"].iloc[2] > 40
+
+
+def test_each_product_reaches_for_its_own_price_breaks_only():
+    breaks = pd.DataFrame(
+        {"unique_id": IDS[:2], "from_quantity": [60.0, 400.0], "unit_cost": [1.5, 1.99]}
+    )
+    found = review(price_breaks=breaks).orders["order_quantity"]
+    assert found.iloc[0] == 60
+    assert found.iloc[1] == found.iloc[2] < 60
+
+
+def test_a_full_shelf_takes_no_more_than_its_room_beside_what_counts():
+    due = {"unique_id": ["p1_s0"], "due_in": [2], "quantity": [9.0]}
+    found = review(on_hand=(6.0, 6, 6), open_orders=due, columns={"max_stock": [24.0, 24, np.nan]})
+    assert found.orders["order_quantity"].tolist()[:2] == [18, 9]
+    assert found.orders["order_quantity"].iloc[2] > 30
+    assert found.orders["exception"].str.contains("limit_reached").tolist() == [True, True, False]
+
+
+def test_a_shelf_that_will_likely_be_empty_before_the_next_order_is_never_silent():
+    dear = review(on_hand=(16.0, 16, 16), columns={"holding_cost": [3.0, 0.02, 0.02]}).orders
+    assert dear["exception"].str.contains("stockout_likely").tolist() == [True, False, False]
+    assert dear["stockout_date"].tolist()[1:] == ["", ""]
+    assert dear["stockout_date"].iloc[0] > "2024-05-01"  # after an order of today can arrive
+
+
+def test_a_place_that_is_closed_beyond_the_next_review_orders_nothing_and_says_so():
+    shut = pd.DataFrame(
+        {"location": "s0", "ds": pd.date_range("2024-04-29", "2024-06-30"), "open": False}
+    )
+    found = review(calendar=shut).orders
+    assert found["order_quantity"].tolist() == [0, 0, 0]
+    assert found["exception"].str.contains("closed").all()
+    assert found["reason"].str.startswith("the place or its supplier is closed").all()
+
+
+def test_a_demand_is_expected_where_nothing_was_forecast():
+    found = review(rates=(0.0, 0, 5), overrides=line("demand", 40.0, scope="product=p0")).orders
+    assert found["expected_demand"].tolist() == pytest.approx([40, 0, 50])
+    assert 30 < found["order_quantity"].iloc[0] < 45
+
+
+@pytest.mark.parametrize(("before", "after"), [(3.0, 6.0), (3.0, 36.0), (8.0, 3.0), (2.0, 0.1)])
+def test_a_count_of_another_mean_has_the_spread_of_such_a_count(before, after):
+    made, wanted = (poisson_forecast(np.array([rate]), 10) for rate in (before, after))
+    found = with_mean(made, np.full((1, 10), after), is_count=True)
+    np.testing.assert_allclose(found.mean, wanted.mean)
+    for ours, theirs in ((found.quantiles, wanted.quantiles), (found.levels, wanted.levels)):
+        np.testing.assert_allclose(ours, theirs, atol=0.25 + 0.06 * np.sqrt(10 * after))
+
+
+def test_what_is_measured_and_not_counted_spreads_with_its_mean():
+    made = poisson_forecast(np.array([4.0]), 3)
+    found = with_mean(made, np.full((1, 3), 8.0), is_count=False)
+    np.testing.assert_allclose(found.quantiles - 8, 2 * (made.quantiles - 4), rtol=1e-5, atol=1e-5)

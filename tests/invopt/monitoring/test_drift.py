@@ -141,9 +141,7 @@ def test_columns_are_told_in_words():
         "sales_lag_0": "sales of the latest period",
         "sales_lag_6": "sales 6 periods before the latest",
         "mean_sales_28": "mean sales of 28 periods",
-        "sales_location_category_trend_short": (
-            "all sales of a location category, shortest mean over the middle one"
-        ),
+        "sales_location_category_trend_short": ("short-term trend of sales by location category"),
         "snap_TX": "snap TX",
     }
     assert {column: in_words(column) for column in told} == told

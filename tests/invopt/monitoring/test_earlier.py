@@ -68,14 +68,16 @@ def overdue(end, *, last="2024-01-07", since="2024-01-08", today="2024-01-08") -
 def test_data_that_end_before_those_read_earlier_are_told_whatever_the_clock_says():
     for today in ("2023-01-01", "2024-01-08", "2024-03-01"):
         told = overdue("2024-01-04", today=today)
-        assert told.startswith("the data end on 2024-01-04, but reached 2024-01-07 before")
+        assert told.startswith(
+            "data now end on 2024-01-04, earlier than at the last run (2024-01-07)"
+        )
 
 
 def test_a_week_that_did_not_come_is_told_and_a_day_that_is_late_is_not():
     assert overdue("2024-01-07", today="2024-01-14") == ""
     told = overdue("2024-01-07", today="2024-01-15")
     assert told == (
-        "the data still end on 2024-01-07: those of 2024-01-08 to 2024-01-14 did not come"
+        "no new data: the latest date is still 2024-01-07; 2024-01-08 to 2024-01-14 are overdue"
     )
     assert overdue("2024-01-13", today="2024-01-15") == ""
     assert overdue("2024-01-14", today="2024-01-15") == ""
@@ -90,10 +92,10 @@ def test_weeks_that_did_not_come_are_named_to_their_last_day():
         return found.text
 
     assert told("2024-01-22", "2024-02-06") == (
-        "the data still end on 2024-01-28: those of 2024-01-29 to 2024-02-04 did not come"
+        "no new data: the latest date is still 2024-01-28; 2024-01-29 to 2024-02-04 are overdue"
     )
     assert told("2024-01-29", "2024-01-29").startswith(
-        "the data end on 2024-01-28, but reached 2024-02-04 before"
+        "data now end on 2024-01-28, earlier than at the last run (2024-02-04)"
     )
 
 

@@ -66,7 +66,7 @@ def clean() -> Panel:
 def test_a_clean_week_is_conclusive_and_quiet(clean):
     found = gather(clean)
     assert found.conclusive
-    assert not {"bias", "error", "coverage", "cost", "stockouts"} & firing(found)
+    assert not {"demand_shift", "error", "coverage", "cost", "stockouts"} & firing(found)
     assert not any(s.fires and s.kind in ("data", "serving") for s in found.signals)
     assert (found.start, found.end, found.last_day) == ("2024-07-15", "2024-07-21", "2024-07-21")
     assert len(found.trend) == 12
@@ -79,22 +79,22 @@ def test_demand_that_rises_by_a_third_is_found_with_place_money_and_direction(cl
     y = np.array(clean.y)
     y[:, -7:] = np.ceil(1.35 * y[:, -7:])
     found = gather(changed(clean, y))
-    bias = next(s for s in found.signals if s.name == "bias")
+    bias = next(s for s in found.signals if s.name == "demand_shift")
     assert bias.fires
-    assert bias.cause == "bias up"
+    assert bias.cause == "demand_shift up"
     assert "+" in bias.text
     assert found.causes
-    assert any(name.startswith("bias at") for name in firing(found))
+    assert any(name.startswith("demand_shift at") for name in firing(found))
 
 
 def test_what_follows_from_demand_that_left_the_forecasts_is_no_further_cause():
     def fired(name, p, kind=PERFORMANCE, effect=9.0):
         return Signal(name, kind, 0.3, 0.0, 0.1, p, True, name, effect=effect)
 
-    error, bias = fired("error", 1e-9), fired("bias", 1e-3)
+    error, bias = fired("error", 1e-9), fired("demand_shift", 1e-3)
     gaps = fired("gaps", float("nan"), DATA, 0.0)
     named = [c.name for c in likely_causes([error, bias, gaps], None, np.zeros(0))]
-    assert named == ["gaps", "bias"]
+    assert named == ["gaps", "demand_shift"]
     assert [c.name for c in likely_causes([error], None, np.zeros(0))] == ["error"]
 
 
@@ -117,7 +117,7 @@ def test_a_week_without_any_actuals_is_estimated_and_nothing_is_concluded(clean)
     assert 0 < late.value < 2
     assert not late.fires
     assert "estimated" in late.text
-    assert "bias" not in {s.name for s in found.signals}
+    assert "demand_shift" not in {s.name for s in found.signals}
 
 
 def test_a_period_that_is_overdue_is_estimated_and_one_that_is_not_due_changes_nothing(clean):
@@ -190,7 +190,7 @@ def test_an_empty_week_pages_and_concludes_nothing():
     assert next(s for s in found.signals if s.name == "silent_feed").pages
     assert not found.conclusive
     assert found.why_not.startswith("0 series-periods")
-    assert not {"bias", "error", "coverage"} & firing(found)
+    assert not {"demand_shift", "error", "coverage"} & firing(found)
 
 
 def test_no_reference_yet_is_said_and_not_concluded():

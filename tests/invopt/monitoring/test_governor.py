@@ -30,14 +30,22 @@ WEEKS = ["2024-05-05", "2024-05-12", "2024-05-19", "2024-05-26", "2024-06-02"]
 
 
 def signal(
-    name="bias", kind=PERFORMANCE, *, fires=True, pages=False, up=True, limit=0.15, p=0.001, **rest
+    name="demand_shift",
+    kind=PERFORMANCE,
+    *,
+    fires=True,
+    pages=False,
+    up=True,
+    limit=0.15,
+    p=0.001,
+    **rest,
 ) -> Signal:
     return Signal(
         name, kind, 0.2 if up else -0.2, 0.0, limit, p, fires, f"{name} fires", pages, **rest
     )
 
 
-def urgent(name="bias", **rest) -> Signal:
+def urgent(name="demand_shift", **rest) -> Signal:
     """More than its limit and again its limit away."""
     return signal(name, limit=0.05, **rest)
 
@@ -55,7 +63,13 @@ def remembered(*causes, **rest) -> Memory:
 
 
 def run(
-    days_ago: float, outcome=PROMOTED, *, key="k", lease_hours=1.0, started=True, cause="bias up"
+    days_ago: float,
+    outcome=PROMOTED,
+    *,
+    key="k",
+    lease_hours=1.0,
+    started=True,
+    cause="demand_shift up",
 ) -> Retraining:
     at = NOW - timedelta(days=days_ago)
     lease = at + timedelta(hours=lease_hours)
@@ -63,17 +77,17 @@ def run(
 
 
 def act(*signals, memory=None, config=None, **rest):
-    memory = remembered("bias up") if memory is None else memory
+    memory = remembered("demand_shift up") if memory is None else memory
     return decide(situation(*signals, **rest), memory, config or GovernorConfig(), NOW)
 
 
 def test_a_lasting_performance_signal_retrains_when_nothing_holds_it_back():
     decision = act(signal())
     assert decision.action == "retrain"
-    assert decision.cause == "bias up"
-    assert decision.key == retraining_key(situation(), "bias up")
-    assert decision.streaks == {"bias up": 5}
-    assert not any(b.holds for b in decision.brakes)
+    assert decision.cause == "demand_shift up"
+    assert decision.key == retraining_key(situation(), "demand_shift up")
+    assert decision.streaks == {"demand_shift up": 5}
+    assert not any(b.blocks for b in decision.brakes)
 
 
 def test_a_first_performance_signal_alerts_and_does_not_retrain():
@@ -83,7 +97,7 @@ def test_a_first_performance_signal_alerts_and_does_not_retrain():
 def test_a_change_far_beyond_its_limit_retrains_in_its_first_period_and_says_that_it_is_urgent():
     decision = act(urgent(), memory=Memory())
     assert (decision.action, decision.urgent) == ("retrain", True)
-    assert decision.reasons == ["bias fires, far beyond its limit"]
+    assert decision.reasons == ["demand_shift fires, far beyond its limit"]
     assert not act(signal()).urgent
     assert not act(urgent(name="cost"), memory=remembered("cost up")).urgent
 
@@ -91,7 +105,7 @@ def test_a_change_far_beyond_its_limit_retrains_in_its_first_period_and_says_tha
 def test_a_fault_that_pages_nobody_is_told_beside_what_asks_for_a_retraining():
     empty = signal("empty_column", DATA)
     assert act(signal(), empty).reasons == [
-        "bias fires, for 5 periods in a row",
+        "demand_shift fires, for 5 periods in a row",
         "empty_column fires",
     ]
     held = act(signal(), empty, new_periods=0)
@@ -100,15 +114,19 @@ def test_a_fault_that_pages_nobody_is_told_beside_what_asks_for_a_retraining():
 
 def test_a_retraining_is_for_demand_that_left_the_forecasts_before_what_follows_from_it():
     follows = [signal(name, p=1e-9) for name in ("error", "cost")]
-    memory = remembered("bias up", "error up", "cost up")
-    assert act(*follows, signal(), memory=memory).cause == "bias up"
+    memory = remembered("demand_shift up", "error up", "cost up")
+    assert act(*follows, signal(), memory=memory).cause == "demand_shift up"
     assert act(*follows, memory=memory).cause == "cost up"
 
 
 def test_an_urgent_change_stays_urgent_until_its_cause_falls_silent():
     weak = signal(p=0.1)
-    assert act(weak, memory=remembered("bias up", urgent=frozenset({WEEKS[1]}))).urgent
-    causes = {WEEKS[1]: frozenset({"bias up"}), WEEKS[2]: frozenset(), WEEKS[3]: frozenset()}
+    assert act(weak, memory=remembered("demand_shift up", urgent=frozenset({WEEKS[1]}))).urgent
+    causes = {
+        WEEKS[1]: frozenset({"demand_shift up"}),
+        WEEKS[2]: frozenset(),
+        WEEKS[3]: frozenset(),
+    }
     silent = Memory(causes, urgent=frozenset({WEEKS[1]}))
     assert act(weak, memory=silent).action == "alert"
     assert not act(weak, memory=silent).urgent
@@ -117,7 +135,7 @@ def test_an_urgent_change_stays_urgent_until_its_cause_falls_silent():
 def test_what_is_sure_enough_for_an_alarm_may_not_be_for_a_retraining():
     decision = act(signal(p=0.1))
     assert decision.action == "alert"
-    assert decision.reasons == ["bias fires; not sure enough for a retraining"]
+    assert decision.reasons == ["demand_shift fires; not certain enough for a retraining"]
     rule = signal(p=float("nan"))
     assert act(rule).action == "retrain"
 
@@ -135,10 +153,10 @@ def test_what_is_sure_enough_for_an_alarm_may_not_be_for_a_retraining():
 def test_data_double_between_weak_retrainings_and_grow_by_a_week_between_urgent_ones(
     days_ago, weak, strong
 ):
-    memory = remembered("bias up", retrainings=[run(d, key=str(d)) for d in days_ago])
+    memory = remembered("demand_shift up", retrainings=[run(d, key=str(d)) for d in days_ago])
     for asks, limit in ((signal(), weak), (urgent(), strong)):
         [brake] = [b for b in act(asks, memory=memory).brakes if b.name == "cool_down"]
-        assert (brake.limit, brake.holds) == (limit, days_ago[-1] < limit)
+        assert (brake.limit, brake.blocks) == (limit, days_ago[-1] < limit)
 
 
 def test_a_signal_that_changes_its_direction_does_not_persist():
@@ -148,7 +166,7 @@ def test_a_signal_that_changes_its_direction_does_not_persist():
 def test_quiet_signals_are_ignored_and_say_so():
     decision = act(signal(fires=False))
     assert decision.action == "ignore"
-    assert "nothing is beyond" in decision.reasons[0]
+    assert "no signal is beyond" in decision.reasons[0]
 
 
 def test_drift_alone_never_retrains_and_tells_only_once_it_lasts():
@@ -171,7 +189,7 @@ def test_an_estimate_alerts_and_never_retrains():
 def test_without_a_conclusion_nothing_is_retrained_and_somebody_is_told():
     decision = act(signal(), conclusive=False)
     assert decision.action == "alert"
-    assert decision.reasons[0] == "nothing is concluded: no reference yet"
+    assert decision.reasons[0] == "no conclusion about forecasts: no reference yet"
 
 
 @pytest.mark.parametrize("kind", [DATA, SERVING])
@@ -226,22 +244,22 @@ def test_data_that_spoil_a_training_hold_it_back_without_a_page():
     hole = signal("empty_column", DATA, spoils=True)
     decision = act(signal(), hole)
     assert decision.action == "alert"
-    assert [b.name for b in decision.brakes if b.holds] == ["data"]
+    assert [b.name for b in decision.brakes if b.blocks] == ["data"]
     assert act(signal(), signal("gaps", DATA)).action == "retrain"
 
 
 def test_a_later_period_holds_a_retraining_only_if_it_was_judged():
     for found, expected in (({UNREADABLE}, "retrain"), ((), "alert")):
-        causes = {WEEKS[3]: frozenset({"bias up"}), "2024-06-09": frozenset(found)}
+        causes = {WEEKS[3]: frozenset({"demand_shift up"}), "2024-06-09": frozenset(found)}
         assert act(signal(), memory=Memory(causes)).action == expected
 
 
 def test_a_fault_already_paged_for_still_stops_a_retraining():
     fault = signal("silent_feed", DATA, pages=True)
-    memory = remembered("bias up", "silent_feed", paged={"silent_feed": WEEKS[3]})
+    memory = remembered("demand_shift up", "silent_feed", paged={"silent_feed": WEEKS[3]})
     decision = act(fault, signal(), memory=memory)
     assert decision.action == "alert"
-    assert [b.name for b in decision.brakes if b.holds] == ["data"]
+    assert [b.name for b in decision.brakes if b.blocks] == ["data"]
 
 
 @pytest.mark.parametrize(
@@ -265,25 +283,25 @@ def test_each_brake_holds_a_retraining_and_turns_it_into_an_alert(
 ):
     decision = act(
         signal(),
-        memory=remembered("bias up", **memory),
+        memory=remembered("demand_shift up", **memory),
         config=GovernorConfig(**config),
         new_periods=new_periods,
     )
     assert decision.action == "alert"
-    assert [b.name for b in decision.brakes if b.holds] == [brake]
+    assert [b.name for b in decision.brakes if b.blocks] == [brake]
     assert any(r.startswith("no retraining") for r in decision.reasons)
 
 
 def test_the_same_model_window_and_cause_never_start_twice():
-    key = retraining_key(situation(), "bias up")
-    memory = remembered("bias up", retrainings=[run(0.5, KEPT, key=key)])
+    key = retraining_key(situation(), "demand_shift up")
+    memory = remembered("demand_shift up", retrainings=[run(0.5, KEPT, key=key)])
     decision = act(signal(), memory=memory, config=GovernorConfig(cool_down_days=0))
-    assert [b.name for b in decision.brakes if b.holds] == ["idempotency"]
+    assert [b.name for b in decision.brakes if b.blocks] == ["idempotency"]
 
 
 def test_a_claim_that_died_before_it_started_may_be_taken_again():
-    key = retraining_key(situation(), "bias up")
-    memory = remembered("bias up", retrainings=[run(0.5, EXPIRED, key=key, started=False)])
+    key = retraining_key(situation(), "demand_shift up")
+    memory = remembered("demand_shift up", retrainings=[run(0.5, EXPIRED, key=key, started=False)])
     config = GovernorConfig(cool_down_days=0)
     assert act(signal(), memory=memory, config=config).action == "retrain"
 
@@ -291,39 +309,42 @@ def test_a_claim_that_died_before_it_started_may_be_taken_again():
 @pytest.mark.parametrize("outcomes", [(FAILED, KEPT), (EXPIRED, FAILED), (KEPT, KEPT)])
 def test_the_breaker_opens_after_failures_in_a_row_and_pages_once(outcomes):
     runs = [run(80 - 35 * i, outcome, key=str(i)) for i, outcome in enumerate(outcomes)]
-    memory = remembered("bias up", retrainings=runs)
+    memory = remembered("demand_shift up", retrainings=runs)
     decision = act(signal(), memory=memory)
     assert decision.action == "page"
-    assert [b.name for b in decision.brakes if b.holds] == ["breaker"]
-    assert "retraining did not mend it: somebody has to look" in decision.reasons
-    again = replace(memory, paged={"bias up": WEEKS[3]})
+    assert [b.name for b in decision.brakes if b.blocks] == ["breaker"]
+    assert "retraining did not repair it: a person has to look at it" in decision.reasons
+    again = replace(memory, paged={"demand_shift up": WEEKS[3]})
     assert act(signal(), memory=again).action == "alert"
 
 
 def test_a_promotion_turning_it_on_again_or_time_close_the_breaker():
     failed = [run(80, FAILED, key="a"), run(45, KEPT, key="b")]
     config = GovernorConfig()
-    promoted = remembered("bias up", retrainings=[*failed, run(10, PROMOTED, key="c")])
+    promoted = remembered("demand_shift up", retrainings=[*failed, run(10, PROMOTED, key="c")])
     assert act(urgent(), memory=promoted).action == "retrain"
-    reset = remembered("bias up", retrainings=failed, reset_at=NOW - timedelta(days=1))
+    reset = remembered("demand_shift up", retrainings=failed, reset_at=NOW - timedelta(days=1))
     assert act(signal(), memory=reset).action == "retrain"
     long_ago = [replace(r, claimed_at=r.claimed_at - timedelta(days=95)) for r in failed]
-    assert act(signal(), memory=remembered("bias up", retrainings=long_ago)).action == "retrain"
+    assert (
+        act(signal(), memory=remembered("demand_shift up", retrainings=long_ago)).action
+        == "retrain"
+    )
     assert act(
-        signal(), memory=remembered("bias up", retrainings=failed), config=config
+        signal(), memory=remembered("demand_shift up", retrainings=failed), config=config
     ).action == ("page")
 
 
 def test_a_period_before_one_already_judged_is_never_retrained_for():
-    memory = Memory({**remembered("bias up").causes, "2024-06-09": frozenset()})
+    memory = Memory({**remembered("demand_shift up").causes, "2024-06-09": frozenset()})
     decision = act(signal(), memory=memory)
     assert decision.action == "alert"
-    assert [b.name for b in decision.brakes if b.holds] == ["window"]
+    assert [b.name for b in decision.brakes if b.blocks] == ["window"]
 
 
 def test_a_clock_that_goes_backwards_ends_no_cool_down_and_is_told():
     later = NOW + timedelta(days=400)
-    memory = remembered("bias up", retrainings=[run(-399)], last_decision=later)
+    memory = remembered("demand_shift up", retrainings=[run(-399)], last_decision=later)
     decision = act(signal(), memory=memory)
     assert decision.action == "alert"
     assert any("clock is behind" in r for r in decision.reasons)
@@ -351,27 +372,30 @@ def test_a_streak_ends_at_the_first_period_without_the_cause():
 
 
 def test_a_period_whose_actuals_never_came_neither_ends_a_streak_nor_counts_as_judged():
-    causes = {WEEKS[2]: frozenset({"bias up"}), WEEKS[3]: frozenset({LATE, "expected error up"})}
-    assert streak("bias up", WEEKS[4], causes) == 2
+    causes = {
+        WEEKS[2]: frozenset({"demand_shift up"}),
+        WEEKS[3]: frozenset({LATE, "expected error up"}),
+    }
+    assert streak("demand_shift up", WEEKS[4], causes) == 2
     assert streak(LATE, WEEKS[4], causes) == 2
     unread = causes | {WEEKS[3]: frozenset({UNREADABLE})}
-    assert streak("bias up", WEEKS[4], unread) == 2
+    assert streak("demand_shift up", WEEKS[4], unread) == 2
     # What was judged before it could not be read stands.
     known = causes | {WEEKS[3]: frozenset({UNREADABLE, "gaps"})}
-    assert streak("bias up", WEEKS[4], known) == 1
+    assert streak("demand_shift up", WEEKS[4], known) == 1
     assert act(signal(), memory=Memory(causes)).action == "retrain"
-    later = {WEEKS[3]: frozenset({"bias up"}), "2024-06-09": frozenset({LATE})}
+    later = {WEEKS[3]: frozenset({"demand_shift up"}), "2024-06-09": frozenset({LATE})}
     assert act(signal(), memory=Memory(later)).action == "retrain"
 
 
 def test_an_old_model_is_trained_anew_although_nothing_is_wrong():
-    quiet = signal("bias", fires=False)
+    quiet = signal("demand_shift", fires=False)
     decision = act(quiet, memory=remembered(), age_days=182)
     assert decision.action == "retrain"
     assert decision.cause == "age"
     assert not decision.urgent
     assert decision.reasons == [
-        "nothing is wrong, but the model knows nothing of the last 182 days (limit 182)"
+        "scheduled retraining: training data are 182 days old (limit 182); no problem detected"
     ]
     assert act(quiet, memory=remembered(), age_days=181).action == "ignore"
     never = GovernorConfig(max_age_days=None)
@@ -382,7 +406,7 @@ def test_an_old_model_is_trained_anew_although_nothing_is_wrong():
     ("wrong", "action"),
     [
         (signal("gaps", DATA), "alert"),
-        (signal("bias", p=0.1), "alert"),
+        (signal("demand_shift", p=0.1), "alert"),
         (signal("silent_feed", DATA, pages=True), "page"),
         (signal("skew", SERVING, pages=True), "page"),
     ],
@@ -405,6 +429,35 @@ def test_drift_alone_does_not_keep_an_old_model():
 
 def test_runs_for_age_that_end_kept_do_not_open_the_breaker():
     old = [run(80, KEPT, cause="age"), run(50, KEPT, cause="age")]
-    assert act(signal(), memory=remembered("bias up", retrainings=old)).action == "retrain"
+    assert act(signal(), memory=remembered("demand_shift up", retrainings=old)).action == "retrain"
     failed = [run(80, KEPT), run(50, KEPT)]
-    assert act(signal(), memory=remembered("bias up", retrainings=failed)).action == "page"
+    assert act(signal(), memory=remembered("demand_shift up", retrainings=failed)).action == "page"
+
+
+def brakes(*runs, key=None, **config):
+    memory = remembered("demand_shift up", retrainings=runs)
+    decision = act(signal(), memory=memory, config=GovernorConfig(**config))
+    return {brake.name: brake for brake in decision.brakes}
+
+
+def test_the_budget_counts_thirty_days():
+    runs = [run(days, KEPT) for days in (59, 31, 29)]
+    assert brakes(*runs)["budget"].value == 1
+    assert not brakes(*runs, max_per_month=2)["budget"].blocks
+    assert brakes(*runs, max_per_month=1)["budget"].blocks
+
+
+def test_a_retraining_that_started_and_expired_starts_no_second_one_for_the_same_cause():
+    key = retraining_key(situation(), "demand_shift up")
+    for started in (True, False):
+        found = brakes(run(40, EXPIRED, key=key, started=started))
+        assert found["idempotency"].blocks == started
+
+
+@pytest.mark.parametrize(("week", "action"), [(WEEKS[3], "retrain"), (WEEKS[2], "alert")])
+def test_urgency_lasts_as_long_as_the_signal_has_not_fallen_silent(week, action):
+    # it fires in the last two weeks: what was urgent the week before them is over
+    causes = {end: frozenset({"demand_shift up"} if end == WEEKS[3] else ()) for end in WEEKS[:-1]}
+    memory = Memory(causes, urgent=frozenset({week}))
+    config = GovernorConfig(persistence=3)
+    assert act(signal(), memory=memory, config=config).action == action

@@ -49,10 +49,10 @@ def test_a_signal_survives_json_even_with_unknown_numbers():
 
     from invopt.files import plain
 
-    one = Signal("bias", PERFORMANCE, float("nan"), 0.0, 0.1, 0.2, False, "text")
+    one = Signal("demand_shift", PERFORMANCE, float("nan"), 0.0, 0.1, 0.2, False, "text")
     back = Signal.from_dict(json.loads(json.dumps(plain(one.as_dict()))))
     assert np.isnan(back.value)
-    assert back.cause == "bias down"
+    assert back.cause == "demand_shift down"
     assert back == Signal.from_dict(plain(one.as_dict())) or np.isnan(back.value)
 
 

@@ -89,7 +89,9 @@ def config():
 
 
 def decide(deployment, folder, number=1):
-    signal = Signal("bias", PERFORMANCE, 0.2, 0.0, 0.05, 1e-4, True, "demand is over the forecast")
+    signal = Signal(
+        "demand_shift", PERFORMANCE, 0.2, 0.0, 0.05, 1e-4, True, "demand is over the forecast"
+    )
     content = {
         "version": "demo-1", "start": "2024-01-01", "end": f"2024-01-{6 + number:02d}",
         "conclusive": True, "why_not": "", "signals": [signal.as_dict()],
@@ -118,7 +120,7 @@ def test_a_run_is_created_once_with_cause_and_window_and_its_end_is_learned(tmp_
             start_on_cluster(here, decision, DATA, config(), lambda _: None)
         [run] = kept["runs"]
         given = run["runtime_config"]["parameters"]
-        assert given["cause"] == "bias up"
+        assert given["cause"] == "demand_shift up"
         assert given["window"] == "2024-01-01..2024-01-07"
         assert given["data_dir"] == "/data"
         whole = Config.model_validate(config()).for_retraining(lasting=1, urgent=True)

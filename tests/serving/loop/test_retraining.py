@@ -25,7 +25,9 @@ def config(**changes):
 
 def decided(tmp_path, run="monitoring-1", *, day=7, fires=True, **changes) -> Path:
     """Govern a period ending on a day of January and return the decision file."""
-    signal = Signal("bias", PERFORMANCE, 0.2, 0.0, 0.05, 1e-4, fires, "demand is over the forecast")
+    signal = Signal(
+        "demand_shift", PERFORMANCE, 0.2, 0.0, 0.05, 1e-4, fires, "demand is over the forecast"
+    )
     folder = tmp_path / run
     content = {
         "version": "demo-1", "start": "2024-01-01", "end": f"2024-01-{day:02d}", "conclusive": True,
@@ -74,7 +76,7 @@ def test_a_decision_to_retrain_starts_one_training_and_learns_how_it_ended(
         )
     [asked] = training.asked
     assert (asked.lasting, asked.urgent) == (1, True)  # four times its limit
-    assert asked.arguments["cause"] == "bias up"
+    assert asked.arguments["cause"] == "demand_shift up"
     assert asked.arguments["window"] == "2024-01-01..2024-01-07"
     assert len(asked.arguments["retraining"]) == 16
     assert outcomes(settings) == [outcome]
@@ -102,7 +104,7 @@ def test_nothing_starts_in_a_dry_run_or_when_disabled(tmp_path, settings, change
 def test_a_switch_for_a_model_that_does_not_exist_is_refused(tmp_path, settings):
     decided(tmp_path)
     here = Deployment.of(settings.workspace)
-    with pytest.raises(InvalidInputError, match="no model named dmeo: registered are none"):
+    with pytest.raises(InvalidInputError, match="no model named dmeo: registered models: none"):
         switch_retraining(here, "dmeo", off=True, reason="")
     lines: list[str] = []
     tell_retraining(here, "demo", lines.append)

@@ -34,14 +34,17 @@ def test_a_date_tells_the_signal_the_reason_and_every_brake(tmp_path, settings):
     lines = told("2024-01-10", settings)
     text = "\n".join(lines)
     assert lines[0].startswith("monitoring-2, 2024-01-01 to 2024-01-14: alert (decided ")
-    assert "signal bias, 2 period(s): demand is over the forecast" in text
-    assert "brake kill_switch holds: nobody may have turned retraining off: stocktaking" in text
-    assert "brake budget free" in text
+    assert "signal demand_shift, 2 periods: demand is over the forecast" in text
+    assert (
+        "safeguard kill_switch: blocking; nobody may have turned retraining off: found stocktaking"
+        in text
+    )
+    assert "safeguard budget: clear" in text
 
 
 def test_a_quiet_run_says_what_was_missing(tmp_path, settings):
     decided(tmp_path, fires=False)
-    assert "no performance signal lasted long enough" in told("monitoring-1", settings)[-1]
+    assert "no performance signal fired long enough" in told("monitoring-1", settings)[-1]
 
 
 def test_a_name_that_nothing_bears_is_told_all_three_kinds(tmp_path, settings, capsys):
@@ -51,7 +54,7 @@ def test_a_name_that_nothing_bears_is_told_all_three_kinds(tmp_path, settings, c
     for what in ("1999-01-01", "2024-01-02x"):
         assert main(["why", what, *workspace]) == 1
         error = capsys.readouterr().err
-        assert f"nothing is known of {what}" in error
+        assert f"{what} was not found" in error
         for kind in ("run (latest: monitoring-1)", "YYYY-MM-DD", str(settings.prediction_log)):
             assert kind in error
 
@@ -89,7 +92,7 @@ def test_a_request_tells_what_was_asked_known_and_answered_and_comes_out_again(
     assert main(["why", served, "--workspace", str(settings.workspace)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("request r7, answered ")
-    assert lines[0].endswith(": 2 decision(s)")
+    assert lines[0].endswith(": 2 decisions")
     first, second = lines[1:8], lines[8:]
     assert first[0].startswith("p0_s0: order ")
     assert "caller's own" in first[1]

@@ -2,16 +2,17 @@ import json
 import os
 import random
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 
 from invopt.config import GovernorConfig
-from invopt.monitoring.decision import EXPIRED, KEPT, PROMOTED, Situation
+from invopt.monitoring.decision import EXPIRED, KEPT, PROMOTED, Brake, Situation
 from invopt.monitoring.signals import DATA, PERFORMANCE, UNREADABLE, Signal
 from serving.stores.governor_store import GovernorStore
+from serving.stores.governor_tables import AUDIT
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 CONFIG = GovernorConfig(
@@ -22,7 +23,9 @@ CONFIG = GovernorConfig(
 
 def situation(week: int = 0, *, fires: bool = True, model: str = "demo") -> Situation:
     start = datetime(2024, 1, 1) + timedelta(weeks=week)
-    bias = Signal("bias", PERFORMANCE, 0.2, 0.0, 0.05, 1e-4, fires, "demand is 20 % over forecast")
+    bias = Signal(
+        "demand_shift", PERFORMANCE, 0.2, 0.0, 0.05, 1e-4, fires, "demand is 20 % over forecast"
+    )
     end = start + timedelta(days=6)
     return Situation(model, f"{model}-1", f"{start:%F}", f"{end:%F}", True, "", (bias,), 99)
 
@@ -56,7 +59,7 @@ def test_a_second_monitor_is_told_that_a_run_is_under_way(store):
     decision, claim = store.decide(situation(1), CONFIG, START, "monitoring-2")
     assert claim is None
     assert decision.action == "alert"
-    assert "lease" in [b.name for b in decision.brakes if b.holds]
+    assert "lease" in [b.name for b in decision.brakes if b.blocks]
 
 
 def test_the_same_run_asking_again_gets_its_answer_and_no_second_claim(store):
@@ -84,7 +87,29 @@ def test_what_is_known_of_a_period_stands_when_its_data_cannot_be_read_again(sto
     assert after.causes["2024-01-07"] == before.causes["2024-01-07"] | {UNREADABLE}
     assert after.urgent == before.urgent == {"2024-01-07"}
     decision, _ = store.decide(situation(1), patient, START, "monitoring-3")
-    assert (decision.action, decision.streaks) == ("retrain", {"bias up": 2})
+    assert (decision.action, decision.streaks) == ("retrain", {"demand_shift up": 2})
+
+
+def test_rows_written_under_former_names_still_count_and_are_read(store, tmp_path):
+    patient = CONFIG.model_copy(update={"persistence": 2, "urgent": 100.0})
+    former = GovernorStore(f"sqlite:///{tmp_path}/former.db")
+    former.decide(situation(), patient, START, "monitoring-1")
+    with former.engine.begin() as old, store.engine.begin() as new:
+        row = dict(old.execute(sa.select(AUDIT)).mappings().one())
+        content = row["content"].replace("demand_shift", "bias").replace('"blocks"', '"holds"')
+        new.execute(AUDIT.insert().values(**row | {"content": content}))
+    former.close()
+    assert store.memory("demo").causes == {"2024-01-07": frozenset({"demand_shift up"})}
+    again, _ = store.decide(situation(), patient, START, "monitoring-1")
+    assert again.streaks == {"demand_shift up": 1}
+    decision, _ = store.decide(situation(1), patient, START, "monitoring-2")
+    assert (decision.action, decision.streaks) == ("retrain", {"demand_shift up": 2})
+
+
+def test_a_brake_written_under_its_former_name_is_read():
+    former = {"name": "lease", "rule": "", "value": 1, "limit": 0, "holds": True}
+    assert Brake.from_dict(former) == Brake("lease", "", 1, 0, blocks=True)
+    assert Brake.from_dict(asdict(Brake.from_dict(former))).blocks
 
 
 def test_unreadable_data_page_once_until_they_were_read_again(store):
@@ -103,7 +128,7 @@ def test_a_period_judged_twice_counts_once_on_the_way_to_a_retraining(store):
     for number in range(3):  # actuals came again, and again
         decision, claim = store.decide(situation(), patient, START, f"monitoring-{number}")
         assert (decision.action, claim) == ("alert", None)
-        assert decision.streaks == {"bias up": 1}
+        assert decision.streaks == {"demand_shift up": 1}
     decision, _ = store.decide(situation(1), patient, START, "monitoring-3")
     assert decision.action == "retrain"
 
@@ -147,7 +172,7 @@ def test_the_kill_switch_holds_until_it_is_turned_on_again(store):
     store.switch("demo", off=True, reason="stocktaking", now=START)
     decision, claim = store.decide(situation(), CONFIG, START, "a")
     assert claim is None
-    assert "kill_switch" in [b.name for b in decision.brakes if b.holds]
+    assert "kill_switch" in [b.name for b in decision.brakes if b.blocks]
     store.switch("demo", off=False, reason="", now=START)
     _, claim = store.decide(situation(1), CONFIG, START, "b")
     assert claim is not None

@@ -78,7 +78,7 @@ def told_fault(mapping, folder, data, workspace, tell):
             "there is no column qty. Put it back, or change the mapping",
         ),
         ("", "lines.csv is empty; expected a header line"),
-        ("\x00\x01\x02,,\x03\n\x00", "repeats or leaves empty"),
+        ("\x00\x01\x02,,\x03\n\x00", "repeated or have no name"),
         ("date,sku,qty\n", "no usable row"),
     ],
 )

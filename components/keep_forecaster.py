@@ -1,0 +1,56 @@
+"""Step 11 where the gate says keep: the challenger on record, and somebody who orders."""
+
+from kfp.dsl import Artifact, Dataset, Input, Model, Output
+
+from components.base import component
+
+
+@component
+def keep_forecaster(
+    model: Input[Model],
+    training_set: Input[Dataset],
+    verdict: Input[Artifact],
+    assessment: Input[Artifact],
+    explanation: Input[Artifact],
+    snapshot: str,
+    config: dict,
+    run: str,
+    kept: Output[Model],
+    cause: str = "",
+    window: str = "",
+    retraining: str = "",
+) -> str:
+    """Register the rejected challenger and, where there is no champion, the best baseline.
+
+    Args:
+        model: The challenger.
+        training_set: The panel.
+        verdict: Of the gate.
+        assessment: Of the challenger and the baselines.
+        explanation: Of the challenger's forecasts.
+        snapshot: Name of the data.
+        config: The configuration it was trained with.
+        run: Id of the pipeline's run.
+        kept: The baseline, where it is to order.
+        cause: What monitoring found, where it started this run.
+        window: Period it found it in.
+        retraining: Key of the governor's decision.
+
+    Returns:
+        The baseline's version, to be deployed; "" where a champion goes on ordering.
+    """
+    from serving.deployment import Deployment
+    from serving.loop.standing import keep
+    from serving.progress import tell
+
+    files = {
+        "model": model.path,
+        "source": training_set.path,
+        "verdict": verdict.path,
+        "assessment": assessment.path,
+        "explanation": explanation.path,
+    }
+    told = {"cause": cause, "window": window, "retraining": retraining}
+    tags = {"snapshot": snapshot, "run": run} | told
+    here = Deployment.from_environment()
+    return keep(here, config, files, tags, kept.path, tell)

@@ -1,0 +1,129 @@
+"""What follows from the frequency of the data alone: sizes in periods that fit days, weeks, months.
+
+A configuration that leaves such a key out gets the one of its frequency; what it says stands.
+"""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+from invopt.timeline import frequency_unit
+
+# Share of a unit's cost that holding it for a day costs, where a configuration says nothing.
+_HOLDING_PER_DAY = 0.002
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes of one frequency, in periods.
+
+    Attributes:
+        horizon: Forecast, and judged by the gate.
+        review: Between orders.
+        lead_time: Of an order.
+        patch: Per encoder step.
+        context: Encoder steps.
+        windows: Of the moving averages, longest choice first: as many as the history holds.
+        plain: Periods of the plain feature table.
+        days: Days of one period.
+    """
+
+    horizon: int
+    review: int
+    lead_time: int
+    patch: int
+    context: int
+    windows: tuple[tuple[int, ...], ...]
+    plain: int
+    days: float
+
+    @property
+    def holding_rate(self) -> float:
+        """Share of a unit's cost that holding it for a period costs."""
+        return round(_HOLDING_PER_DAY * self.days, 4)
+
+
+SIZES = {
+    "D": Sizes(28, 7, 7, 7, 20, ((7, 28, 56), (7, 14, 28), (7, 14)), 84, 1.0),
+    "W": Sizes(8, 1, 2, 1, 40, ((4, 13, 26), (4, 8, 13), (2, 4)), 52, 7.0),
+    "2W": Sizes(6, 1, 1, 1, 26, ((2, 6, 13), (2, 4, 6), (1, 2)), 26, 14.0),
+    "MS": Sizes(3, 1, 1, 1, 18, ((3, 6, 12), (2, 3, 6), (1, 2)), 24, 30.0),
+    "QS": Sizes(2, 1, 1, 1, 8, ((2, 4, 8), (1, 2, 4), (1, 2)), 8, 91.0),
+}
+
+
+def sizes_of(frequency: str) -> Sizes:
+    """Return the sizes of a frequency."""
+    return SIZES[frequency_unit(frequency)]
+
+
+def offset_weights(windows: tuple[int, ...]) -> list[float]:
+    """Return weights of a level's windows: the shortest says too little of the level."""
+    if len(windows) == 1:
+        return [1.0]
+    return [0.0, *[round(1 / (len(windows) - 1), 3)] * (len(windows) - 1)]
+
+
+def with_defaults(content: Mapping[str, Any], frequency: str) -> dict[str, Any]:
+    """Return a configuration's content with the sizes that it leaves out.
+
+    Days keep the configuration's own defaults. A lead time and a review period that are given
+    raise the horizon that is not, and the other way round.
+
+    Args:
+        content: Sections as read from a file.
+        frequency: Of the data.
+    """
+    filled = deepcopy(dict(content))
+    if frequency_unit(frequency) == "D":
+        return filled
+    sizes = sizes_of(frequency)
+    given = {name: _section(filled, name) for name in ("features", "inventory")}
+    review = _whole(given["inventory"].get("review_period"), sizes.review)
+    lead_time = _whole(given["inventory"].get("lead_time"), sizes.lead_time)
+    horizon = _whole(given["features"].get("horizon"), 0)
+    if horizon < 1:
+        horizon = max(sizes.horizon, lead_time + review)
+    elif "lead_time" not in given["inventory"]:
+        lead_time = max(0, min(lead_time, horizon - review))
+    features: dict[str, Any] = {
+        "horizon": horizon,
+        "patch": sizes.patch,
+        "context_steps": sizes.context,
+        "daily_periods": sizes.plain,
+    }
+    if not {"windows", "offset_weights"} & set(given["features"]):
+        features |= {
+            "windows": list(sizes.windows[0]),
+            "offset_weights": offset_weights(sizes.windows[0]),
+        }
+    defaults: dict[str, dict[str, Any]] = {
+        "features": features,
+        "evaluation": {
+            "gate_periods": horizon,
+            "selection_periods": horizon,
+            "step_size": review,
+        },
+        "inventory": {
+            "lead_time": lead_time,
+            "review_period": review,
+            "holding_rate": sizes.holding_rate,
+        },
+        "monitoring": {"period": review},
+        "governor": {"min_new_periods": review},
+    }
+    for name, values in defaults.items():
+        if filled.get(name) is None or isinstance(filled[name], dict):
+            filled[name] = values | _section(filled, name)
+    return filled
+
+
+def _section(content: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return a section as far as it is one; what else is wrong with it is told where it is read."""
+    section = content.get(name)
+    return section if isinstance(section, dict) else {}
+
+
+def _whole(value: Any, default: int) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else default

@@ -1,0 +1,51 @@
+"""What becomes of a challenger that the gate kept out, and what is to order in its place."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from invopt.files import read_json
+from invopt.model_files import is_older
+from invopt.steps import stand_in_model
+from serving.deployment import Deployment
+from serving.stores.registry import REJECTED, STANDING
+
+Notify = Callable[[str], None]
+
+
+def keep(
+    deployment: Deployment,
+    config: dict[str, Any],
+    files: Mapping[str, str],
+    tags: Mapping[str, str],
+    kept: str,
+    notify: Notify,
+) -> str:
+    """Register a challenger as rejected and, where nobody orders, the best baseline.
+
+    Run again after it was cut off, it leaves the same versions.
+
+    Args:
+        deployment: Where models are registered.
+        config: The configuration the challenger was trained with.
+        files: Paths of model, source (the training set), verdict, assessment and explanation.
+        tags: Of the versions.
+        kept: Folder to write: the model that is to order, where it is a new one.
+        notify: Called with lines of progress.
+
+    Returns:
+        The version to deploy, "" where a champion goes on ordering.
+    """
+    name, registry = config["name"], deployment.registry
+    found = [files["verdict"], files["assessment"]]
+    rejected = dict(tags) | {STANDING: REJECTED}
+    registry.register(name, files["model"], [*found, files["explanation"]], rejected, notify)
+    champion = registry.champion_path(name)
+    if champion is not None and not is_older(champion):
+        notify(f"{name} version {registry.champion_version(name)} goes on ordering")
+        return ""
+    chosen = read_json(Path(files["assessment"]) / "metrics.json")["best_baseline"]
+    label = stand_in_model(files["assessment"], files["source"], config, chosen, kept, notify)
+    told = dict(tags) | {STANDING: "stands in", "model": label}
+    notify(f"model: {label}, until a challenger passes the gate")
+    return registry.register(name, kept, found, told, notify, candidate=chosen)

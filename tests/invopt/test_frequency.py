@@ -1,0 +1,79 @@
+import pytest
+
+from invopt.config import Config
+from invopt.frequency import with_defaults
+from invopt.history import fit_config
+from invopt.sources.first_config import Extent, first_config
+from tests.builders import make_panel
+
+BARE = {"name": "shop", "data": {"mapping": "shop.yaml"}}
+
+
+@pytest.mark.parametrize(
+    ("frequency", "horizon", "windows", "rate"),
+    [
+        ("W-MON", 8, (4, 13, 26), 0.014),
+        ("2W-MON", 6, (2, 6, 13), 0.028),
+        ("MS", 3, (3, 6, 12), 0.06),
+        ("QS", 2, (2, 4, 8), 0.182),
+    ],
+)
+def test_what_a_configuration_leaves_out_follows_from_the_frequency(
+    frequency, horizon, windows, rate
+):
+    found = Config.model_validate(with_defaults(BARE, frequency))
+    assert found.features.horizon == found.evaluation.gate_periods == horizon
+    assert found.features.windows == windows
+    assert (found.features.patch, found.inventory.review_period) == (1, 1)
+    assert found.inventory.holding_rate == pytest.approx(rate)
+    assert found.monitoring.period == 1
+
+
+def test_days_keep_the_defaults_of_the_configuration():
+    assert with_defaults(BARE, "D") == BARE
+
+
+def test_what_a_configuration_says_stands():
+    asked = BARE | {
+        "features": {"horizon": 4, "windows": [2, 5], "offset_weights": [1, 1]},
+        "inventory": {"lead_time": 3, "holding_rate": 0.001},
+    }
+    found = Config.model_validate(with_defaults(asked, "W-SUN"))
+    assert (found.features.horizon, found.features.windows) == (4, (2, 5))
+    assert (found.inventory.lead_time, found.inventory.holding_rate) == (3, 0.001)
+
+
+@pytest.mark.parametrize(
+    ("sections", "horizon", "lead_time"),
+    [
+        ({"inventory": {"lead_time": 12}}, 13, 12),
+        ({"features": {"horizon": 2}}, 2, 1),
+        ({"features": {"horizon": 1}}, 1, 0),
+    ],
+)
+def test_horizon_and_lead_time_that_are_not_given_fit_the_one_that_is(sections, horizon, lead_time):
+    found = Config.model_validate(with_defaults(BARE | sections, "W-MON"))
+    assert (found.features.horizon, found.inventory.lead_time) == (horizon, lead_time)
+
+
+def test_a_section_that_is_none_is_left_to_the_checks():
+    found = with_defaults(BARE | {"features": 5, "inventory": {"lead_time": "long"}}, "MS")
+    assert found["features"] == 5
+    assert found["inventory"]["lead_time"] == "long"
+
+
+@pytest.mark.parametrize(
+    ("frequency", "length"),
+    [("W-MON", n) for n in (12, 22, 26, 50, 62)]
+    + [("MS", n) for n in (12, 13, 24)]
+    + [("D", n) for n in (30, 70)]
+    + [("QS", n) for n in (12, 20)]
+    + [("2W-MON", n) for n in (12, 26, 40)],
+)
+def test_a_first_configuration_is_one_that_a_training_takes(frequency, length):
+    content, _ = first_config("shop", "shop.yaml", Extent(frequency, length, None, True, False), ())
+    config = Config.model_validate(content)
+    timeline = make_panel(num_series=1, num_periods=length, freq=frequency).timeline
+    fitted, _ = fit_config(config, timeline)
+    assert fitted.features.horizon == config.features.horizon
+    assert fitted.evaluation.gate_periods >= 1
