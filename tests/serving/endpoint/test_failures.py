@@ -30,6 +30,8 @@ PREDICT, INFER = "/v1/models/echo:predict", "/v2/models/echo/infer"
 class Echo(Model):
     """Answers, or fails as the request tells it to."""
 
+    version = "1"
+
     def __init__(self):
         super().__init__("echo", return_response_headers=True)
         self.ready = True
