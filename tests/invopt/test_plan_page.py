@@ -11,7 +11,7 @@ import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import invopt.report
@@ -46,6 +46,7 @@ def unpacked(text):
     return found
 
 
+@settings(deadline=None)  # what a busy machine takes says nothing
 @given(
     st.lists(
         st.floats(-1e9, 1e9, allow_nan=False) | st.just(float("nan")), min_size=1, max_size=30
