@@ -33,6 +33,7 @@ def plan_orders(
     from serving.loop.served import check_still_champion
     from serving.progress import tell
     from serving.stores.order_plans import keep_plan, last_plan
+    from serving.stores.planner_desk import planners_overrides
 
     deployment = Deployment.from_environment()
     settings, name = deployment.settings, config["name"]
@@ -50,6 +51,7 @@ def plan_orders(
             "exceptions": exceptions.path,
         },
         tell,
+        planners_overrides(settings.plans, name),
     )
     # Whoever rolled back meanwhile does not want the orders of the model before.
     check_still_champion(deployment.registry, name, model_version)

@@ -1,6 +1,6 @@
-"""The page a planner reads after a review."""
+"""The pages and the workbook that a planner reads after a review."""
 
-from kfp.dsl import HTML, Dataset, Input, Output
+from kfp.dsl import HTML, Artifact, Dataset, Input, Output
 
 from components.base import component
 
@@ -10,8 +10,13 @@ def write_plan_report(
     derived: Input[Dataset],
     forecast: Input[Dataset],
     orders: Input[Dataset],
+    purchase_orders: Input[Dataset],
+    exceptions: Input[Dataset],
+    snapshot: str,
     config: dict,
     report: Output[HTML],
+    plan: Output[HTML],
+    workbook: Output[Artifact],
 ):
     """Draw the review: orders, what service costs, where the money goes, what to look at.
 
@@ -19,10 +24,38 @@ def write_plan_report(
         derived: The panel with derived channels.
         forecast: Of every series.
         orders: The OrderPlan.
+        purchase_orders: Its lines by supplier.
+        exceptions: What a planner should look at.
+        snapshot: Name of the data; it holds the stock position and the tables of planning.
         config: The whole configuration.
         report: One HTML file that needs nothing else.
+        plan: The planner's page, one HTML file that needs nothing else.
+        workbook: The tables as XLSX.
     """
-    from invopt.report import write_replenishment_report
-    from serving.progress import tell
+    from pathlib import Path
 
+    from invopt.report import (
+        PlanFiles,
+        write_plan_page,
+        write_replenishment_report,
+        write_workbook,
+    )
+    from invopt.steps import review_date
+    from serving.deployment import Deployment
+    from serving.progress import tell
+    from serving.stores.order_plans import last_plan
+    from serving.stores.planner_desk import planners_overrides
+
+    settings = Deployment.from_environment().settings
+    files = PlanFiles(
+        Path(derived.path),
+        Path(forecast.path),
+        Path(orders.path),
+        Path(exceptions.path),
+        settings.snapshots / snapshot,
+        last_plan(settings.plans, config["name"], review_date(derived.path)),
+        planners_overrides(settings.plans, config["name"]),
+    )
+    write_plan_page(files, config, plan.path, tell)
+    write_workbook(orders.path, purchase_orders.path, exceptions.path, config, workbook.path, tell)
     write_replenishment_report(derived.path, forecast.path, orders.path, config, report.path, tell)

@@ -318,6 +318,7 @@ class InventoryConfig(_Section):
         stockout_cost: Cost of a lost unit in money; overrides the share.
         unit_cost_share: Unit cost as a share of price, where unit_cost is not given.
         price: Price where none is given.
+        currency: Of all money, as pages write it ("EUR"); none by default.
         lost_sales: Unmet demand is lost (True) or waits (False).
         policy: "auto" lets the stock sell down to the order's arrival on demand paths, unmet demand
             lost or waiting as lost_sales says, and orders what costs least from there to the
@@ -342,6 +343,7 @@ class InventoryConfig(_Section):
     stockout_cost: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     unit_cost_share: float = Field(default=0.6, gt=0)
     price: float = Field(default=1.0, gt=0)
+    currency: str = Field(default="", max_length=12)
     lost_sales: bool = True
     policy: Literal["auto", "order_up_to", "lost_sales"] = "auto"
     num_paths: int = Field(default=200, ge=10)
@@ -603,22 +605,26 @@ def _apply(content: dict[str, Any], override: str) -> None:
         raise ConfigError(f"--set {name}: {text!r} is not a YAML value.") from err
 
 
-def explain_validation(err: ValidationError) -> str:
-    """Return a pydantic error as one clause per fault, joined by semicolons."""
-    return "; ".join(_explain(dict(fault)) for fault in err.errors())
+def explain_validation(err: ValidationError, model: type[BaseModel] | None = None) -> str:
+    """Return a pydantic error as one clause per fault, joined by semicolons.
+
+    Args:
+        err: Of the validation.
+        model: That was validated; the whole configuration by default.
+    """
+    return "; ".join(_explain(dict(fault), model or Config) for fault in err.errors())
 
 
-def _explain(fault: dict[str, Any]) -> str:
+def _explain(fault: dict[str, Any], model: type[BaseModel]) -> str:
     place = ".".join(str(part) for part in fault["loc"]) or "the file"
     if fault["type"] == "extra_forbidden":
-        return f"key {place} does not exist{_suggestion(fault['loc'])}"
+        return f"key {place} does not exist{_suggestion(fault['loc'], model)}"
     message = fault["msg"].removeprefix("Value error, ").rstrip(".")
     got = "" if isinstance(fault["input"], dict) else f", got {fault['input']!r}"
     return f"{place}: {message[0].lower()}{message[1:]}{got}"
 
 
-def _suggestion(loc: tuple[int | str, ...]) -> str:
-    model: Any = Config
+def _suggestion(loc: tuple[int | str, ...], model: Any) -> str:
     for part in loc[:-1]:
         field = model.model_fields.get(part) if hasattr(model, "model_fields") else None
         if field is None:

@@ -4,7 +4,7 @@ Checks stand where a frame enters or leaves; inside, a frame with a contract is 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -178,6 +178,15 @@ class TermsTables:
     receipts: pd.DataFrame | None = field(default=None, repr=False)
     calendar: pd.DataFrame | None = field(default=None, repr=False)
     overrides: pd.DataFrame | None = field(default=None, repr=False)
+
+    def with_overrides(self, more: pd.DataFrame | None) -> "TermsTables":
+        """Return the tables with further overrides, which come after those that are there."""
+        if more is None or more.empty:
+            return self
+        if self.overrides is None or self.overrides.empty:
+            return replace(self, overrides=more)
+        both = [self.overrides.astype(object), more.astype(object)]
+        return replace(self, overrides=pd.concat(both, ignore_index=True))
 
 
 def check(frame: pd.DataFrame, contract: type[_Contract]) -> pd.DataFrame:

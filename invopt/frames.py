@@ -109,7 +109,7 @@ def read_frames(
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         for name, frame in frames.items():
-            frame.to_parquet(folder / f"{name}.parquet", index=False)
+            _of_one_kind(frame).to_parquet(folder / f"{name}.parquet", index=False)
         out = folder / "read"
         report = read_dataset(mapping, folder, out, max_bad_share=max_faulty_share)
         raw = load_panel(out)
@@ -257,6 +257,16 @@ def _in_memory(panel: Panel) -> Panel:
     return loaded.with_channels(channels)
 
 
+def _of_one_kind(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame whose columns of several kinds, such as dates and text, are text."""
+    mixed = {
+        str(name): column.map(str, na_action="ignore")
+        for name, column in frame.items()
+        if column.dtype == object and column.dropna().map(type).nunique() > 1
+    }
+    return frame.assign(**mixed)
+
+
 def _with_derived(data: DataSet, config: Config) -> Panel:
     panel = data.panel
     derived = derived_channels([panel], config.features)
@@ -287,4 +297,4 @@ def _validated(model: type[Any], content: dict[str, Any], what: str) -> Any:
     try:
         return model.model_validate(content)
     except ValidationError as err:
-        raise ConfigError(f"{what}: {explain_validation(err)}.") from err
+        raise ConfigError(f"{what}: {explain_validation(err, model)}.") from err

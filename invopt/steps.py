@@ -411,6 +411,7 @@ def plan_all_orders(
     config: Json,
     out: dict[str, str],
     notify: Notify,
+    overrides: pd.DataFrame | None = None,
 ) -> None:
     """Write one order row per series, the purchase orders and the exceptions, each as CSV.
 
@@ -423,6 +424,7 @@ def plan_all_orders(
         config: The whole configuration.
         out: Files to write: orders, purchase_orders, exceptions.
         notify: Told what came out.
+        overrides: What planners said on their page, beside those of the data; None for none.
     """
     from invopt.inventory import segments_of  # noqa: PLC0415
     from invopt.inventory.exceptions import recent_sales  # noqa: PLC0415
@@ -435,7 +437,7 @@ def plan_all_orders(
     run = Config.model_validate(config)
     head = read_json(Path(forecast) / "forecast.json")
     position, open_orders = read_position(snapshot)
-    tables = read_terms(snapshot)
+    tables = read_terms(snapshot).with_overrides(overrides)
     last_levels = _last_levels(last, notify)
     reviews, statistics = [], []
     for number, panel in enumerate(iter_panels(Path(source))):
@@ -449,7 +451,7 @@ def plan_all_orders(
         statistics.append(recent_sales(panel))
     plan = pd.concat([r.orders for r in reviews], ignore_index=True)
     prices = np.concatenate([r.stockout_cost for r in reviews])
-    plan["model"] = head["model"]
+    plan["model"] = head.get("model", "")
     plan["segment"] = segments_of(SalesStatistics.concatenate(statistics), prices)
     frames = {
         "orders": as_csv(plan, is_count=head["is_count"]),

@@ -62,7 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in (
         _add_run, _add_compile, _add_submit, _add_wait, _add_preview, _add_rollback, _add_serve,
-        _add_demo_data, _add_why, _add_switch, _add_init_mapping, _add_check_data, _add_bench,
+        _add_plan, _add_demo_data, _add_why, _add_switch, _add_init_mapping, _add_check_data,
+        _add_bench,
     ):  # fmt: skip
         add(commands)
     return parser
@@ -317,6 +318,28 @@ def _serve(parsed: argparse.Namespace) -> None:
     _say(f"loading {name}")
     source = ModelSource(deployment, name, predictor=parsed.predictor_host)
     run(source, parsed.host, parsed.port, parsed.grpc_port, _say)
+
+
+def _add_plan(commands: "Commands") -> None:
+    plan = commands.add_parser(
+        "plan", help="open the latest orders to planners: accept, change, reject, override"
+    )
+    _add_workspace(plan)
+    plan.add_argument("--host", default="127.0.0.1")
+    plan.add_argument("--port", type=int, default=8090, metavar="N")
+    plan.set_defaults(command=_plan)
+
+
+def _plan(parsed: argparse.Namespace) -> None:
+    from serving.deployment import Deployment  # noqa: PLC0415
+    from serving.planner import run  # noqa: PLC0415
+    from serving.settings import ServerSettings  # noqa: PLC0415
+
+    deployment = Deployment.of(parsed.workspace)
+    settings = ServerSettings.from_environment(
+        parsed.host, parsed.port, None, deployment.environment
+    )
+    run(deployment.settings.workspace, deployment.settings.plans, settings, _say)
 
 
 def _add_demo_data(commands: "Commands") -> None:

@@ -355,3 +355,5 @@ def _tell_orders(run: LocalRun, out: Path | None) -> None:
         put_orders(run.folder, out)
         orders = out
     print(f"orders: {orders}")
+    if (run.folder / "plan.html").is_file():
+        print(f"planner's page: {orders.parent / 'plan.html'}")

@@ -36,6 +36,8 @@ RESULTS = {
         ("plan-orders", "purchase_orders", "", "purchase_orders.csv"),
         ("plan-orders", "exceptions", "", "exceptions.csv"),
         ("write-plan-report", "report", "", "report/index.html"),
+        ("write-plan-report", "plan", "", "plan.html"),
+        ("write-plan-report", "workbook", "", "orders.xlsx"),
         ("forecast-demand", "forecast", "forecast.parquet", "forecast.parquet"),
         ("ingest-data", "quality", "", "quality.json"),
     ),

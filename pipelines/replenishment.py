@@ -64,6 +64,9 @@ def build(parameters: Parameters) -> Any:
             derived=derived,
             forecast=forecast.outputs["forecast"],
             orders=plan.outputs["orders"],
+            purchase_orders=plan.outputs["purchase_orders"],
+            exceptions=plan.outputs["exceptions"],
+            snapshot=snapshot,
             config=config,
         ).set_caching_options(False)
         step.publish_features(

@@ -10,6 +10,8 @@ BESIDE = {
     "purchase_orders.csv": b"supplier,order_date,arrival_date,unique_id,",
     "exceptions.csv": b"unique_id,exception,date,",
     "forecast.parquet": b"PAR1",
+    "plan.html": b"<!doctype html>",
+    "orders.xlsx": b"PK\x03\x04",
 }
 _ORDERS = b"unique_id,"
 _FOLDER = "name another folder with --out, such as --out plan/orders.csv."
@@ -41,5 +43,6 @@ def _begins(file: Path, begins: bytes) -> bool:
 def put_orders(run: Path, out: Path) -> None:
     """Copy the orders of a run to a place, and before them what belongs to them beside it."""
     for name in BESIDE:
-        copy_whole(run / name, out.parent / name)
+        if (run / name).is_file():  # pages that could not be drawn hold up no orders
+            copy_whole(run / name, out.parent / name)
     copy_whole(run / "orders.csv", out)

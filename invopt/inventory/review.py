@@ -9,6 +9,7 @@ import pandas as pd
 from invopt.config import InventoryConfig
 from invopt.contracts import TermsTables
 from invopt.inventory.ahead import (
+    Overridden,
     Phases,
     Succession,
     overrides_of,
@@ -83,16 +84,9 @@ def plan_review(
     stock = stock_of(panel.unique_ids, position, open_orders, supply.delay)
     notes = Notes.none(panel.num_series)
     dead = dead_series(panel) & ~np.isnan(stock.on_hand)
-    succession = succession_of(series)
-    on_sale = panel.num_periods - panel.launch()
-    forecast = with_successors(forecast, succession, on_sale, is_count=is_count)
-    phases = phases_of(series, panel.timeline, horizon)
-    if supply.closed is not None:
-        forecast = scaled(forecast, 1.0 - supply.closed.astype(np.float64), is_count=is_count)
-    if phases is not None:
-        forecast = scaled(forecast, phases.factor, is_count=is_count)
-    overridden = overrides_of(tables.overrides, series, forecast, panel.timeline, notes)
-    forecast = with_mean(forecast, overridden.mean, is_count=is_count)
+    ahead = demand_ahead(panel, forecast, supply, tables, notes, is_count=is_count)
+    forecast, phases, overridden = ahead.forecast, ahead.phases, ahead.overridden
+    succession = ahead.succession
     dead[succession.new] = False
     dead[overridden.asked] = False
     forced = np.where(dead | supply.waits | supply.shut, 0.0, np.nan)
@@ -120,6 +114,56 @@ def plan_review(
         planned.exceptions,
         supply.terms.stockout_cost,
     )
+
+
+@dataclass(frozen=True)
+class DemandAhead:
+    """The demand that is planned for, and what made it other than the forecast.
+
+    Attributes:
+        forecast: With closed days, phases, successors and overrides in it.
+        phases: Of the products; None where none are given.
+        overridden: What planners say.
+        succession: Who takes over from whom.
+    """
+
+    forecast: Forecast = field(repr=False)
+    phases: Phases | None
+    overridden: Overridden
+    succession: Succession
+
+
+def demand_ahead(
+    panel: Panel,
+    forecast: Forecast,
+    supply: Supply,
+    tables: TermsTables,
+    notes: Notes,
+    *,
+    is_count: bool,
+) -> DemandAhead:
+    """Return the demand to plan for: the forecast with all that is known ahead.
+
+    Args:
+        panel: Up to the review.
+        forecast: Of its series from its last period.
+        supply: Of its series.
+        tables: Of planning.
+        notes: Gets a sentence per override.
+        is_count: True when sales are whole numbers.
+    """
+    series, horizon = panel.series, forecast.mean.shape[1]
+    succession = succession_of(series)
+    on_sale = panel.num_periods - panel.launch()
+    forecast = with_successors(forecast, succession, on_sale, is_count=is_count)
+    phases = phases_of(series, panel.timeline, horizon)
+    if supply.closed is not None:
+        forecast = scaled(forecast, 1.0 - supply.closed.astype(np.float64), is_count=is_count)
+    if phases is not None:
+        forecast = scaled(forecast, phases.factor, is_count=is_count)
+    overridden = overrides_of(tables.overrides, series, forecast, panel.timeline, notes)
+    forecast = with_mean(forecast, overridden.mean, is_count=is_count)
+    return DemandAhead(forecast, phases, overridden, succession)
 
 
 def _ending(supply: Supply, phases: Phases | None) -> Terms:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
 
 from invopt.files import replacing_file
 
@@ -66,8 +67,12 @@ def percent(value: float | None) -> str:
 
 
 def short(value: float | None) -> str:
-    """Return a number with three digits that matter."""
-    return "–" if _unknown(value) else f"{value:.3g}"
+    """Return a number with three digits that matter, never in powers of ten."""
+    if value is None or _unknown(value):
+        return "–"
+    if abs(value) >= 100:
+        return f"{value:z,.0f}"
+    return np.format_float_positional(value, precision=3, fractional=False, trim="-")
 
 
 def chance(value: float | None) -> str:

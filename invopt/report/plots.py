@@ -1,6 +1,7 @@
 """Plots as inline SVG: quiet, labelled at the data, readable in print."""
 
 import io
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -31,6 +32,7 @@ STYLE: Any = {
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.grid.axis": "y",
+    "axes.axisbelow": True,
     "grid.color": "#eceff3",
     "xtick.color": SOFT,
     "ytick.color": SOFT,
@@ -107,7 +109,7 @@ def calibration(quantiles: Mapping[str, Any], levels: Mapping[str, Mapping[str, 
             nominal = sorted(float(level) for level in values)
             found = [values[f"{level:g}"]["coverage"] for level in nominal]
             axis.plot(nominal, found, "o-", color=colour, markersize=3.5, linewidth=1, label=name)
-        axis.set_title("Calibration: share of outcomes at or below each quantile")
+        _whole_title(figure, "Calibration: share of outcomes at or below each quantile")
         axis.set_xlabel("quantile level")
         axis.set_xlim(0, 1)
         axis.set_ylim(0, 1)
@@ -142,10 +144,14 @@ def money(candidates: Mapping[str, Any], title: str = "Cost of decisions") -> Ma
         axis.barh(place, holding, color=BLUE, height=0.6, label="holding")
         axis.barh(place, stockout, left=holding, color=AMBER, height=0.6, label="stock-outs")
         for at, total in zip(place, np.add(holding, stockout), strict=True):
-            axis.text(total, at, f" {total:,.0f}", va="center", color=INK)
+            axis.annotate(
+                f"{total:,.0f}", (total, at), xytext=(5, 0), textcoords="offset points",
+                va="center", color=INK,
+            )  # fmt: skip
         axis.set_yticks(place, names)
-        axis.set_title(title)
-        axis.margins(x=0.15)
+        _whole_title(figure, title)
+        axis.margins(x=0.18)
+        axis.xaxis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:,.0f}"))
         axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
         return svg(figure)
 
@@ -166,7 +172,7 @@ def segments(cost: Mapping[str, Any]) -> Markup | str:
         axis.axvline(0, color=INK, linewidth=0.8)
         axis.set_yticks(place, list(parts))
         axis.xaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
-        axis.set_title("Cost change by segment, with its interval")
+        _whole_title(figure, "Cost change by segment, with its interval")
         return svg(figure)
 
 
@@ -178,7 +184,7 @@ def importance(values: Mapping[str, float], num: int = 15) -> Markup:
         place = np.arange(len(top))[::-1]
         axis.barh(place, [v for _, v in top], color=BLUE, height=0.65)
         axis.set_yticks(place, [n for n, _ in top])
-        axis.set_title("What moves forecasts (units)")
+        _whole_title(figure, "What moves forecasts (units)")
         return svg(figure)
 
 
@@ -202,7 +208,7 @@ def waterfall(
             at = start + value
         axis.barh(place[-1], forecast, color=INK, height=0.65)
         axis.set_yticks(place, [n for n, _ in steps] + ["forecast"])
-        axis.set_title(f"{name}: why this forecast (units)")
+        _whole_title(figure, f"{name}: why this forecast (units)")
         return svg(figure)
 
 
@@ -215,13 +221,15 @@ def losses(history: Sequence[Sequence[Sequence[Any]]]) -> Markup:
                 rows = [(step, loss) for name, step, loss in member if name == task]
                 if len(rows) < 2:
                     continue
-                values = pd.Series([v for _, v in rows]).ewm(halflife=3).mean()
+                # Every step sees other windows: what is drawn is a mean over a tenth of them.
+                found = pd.Series([v for _, v in rows])
+                values = found.rolling(max(3, len(found) // 10), min_periods=1).mean()
                 axis.plot(
                     [s for s, _ in rows], values / values.iloc[-1], style,
                     color=COLOURS[number % len(COLOURS)], linewidth=1.3,
                     label=f"{task}, member {number + 1}",
                 )  # fmt: skip
-        axis.set_title("Training loss over its last value")
+        _whole_title(figure, "Training loss over its last value, mean of a tenth of the steps")
         axis.set_xlabel("step")
         axis.legend(loc="upper right")
         return svg(figure)
@@ -261,9 +269,19 @@ def parallel_coordinates(trials: Sequence[Mapping[str, Any]]) -> Markup | str:
         for i in range(len(done)):
             colour = mpl.colormaps["Blues"](0.95 - 0.7 * rank[i])
             axis.plot(range(len(columns)), [c[i] for c in columns], color=colour, linewidth=1.6)
-        axis.set_xticks(range(len(columns)), [*names, "score"])
+        every = [[t["values"].get(n) for t in done] for n in names] + [list(scores)]
+        ends = [_ends(values) for values in every]
+        axis.set_xticks(
+            range(len(columns)),
+            [f"{low}\n{name}" for name, (low, _) in zip([*names, "score"], ends, strict=True)],
+        )
+        for at, (_, high) in enumerate(ends):
+            axis.annotate(
+                high, (at, 1), xytext=(0, 5), textcoords="offset points", ha="center", color=SOFT
+            )
         axis.set_yticks([])
-        axis.set_title("Sweep: values of each trial, dark lines scored best")
+        axis.set_ylim(-0.05, 1.05)
+        _whole_title(figure, "Sweep: values of each trial, dark lines scored best")
         return svg(figure)
 
 
@@ -311,6 +329,12 @@ def _trend_line(
     return svg(figure)
 
 
+def _whole_title(figure: Figure, text: str) -> None:
+    """Set a title over the whole figure: over axes with long labels it would be cut."""
+    lines = textwrap.wrap(text, int(13 * figure.get_figwidth()), break_long_words=True)
+    figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=10, fontweight="bold", color=INK)
+
+
 def _unit_positions(values: Sequence[Any]) -> list[float]:
     """Return positions from 0 to 1: numbers by size, words by order."""
     if all(isinstance(v, (int, float)) for v in values):
@@ -318,6 +342,14 @@ def _unit_positions(values: Sequence[Any]) -> list[float]:
         return [0.5 if high == low else (v - low) / (high - low) for v in values]
     words = sorted({str(v) for v in values})
     return [words.index(str(v)) / max(1, len(words) - 1) for v in values]
+
+
+def _ends(values: Sequence[Any]) -> tuple[str, str]:
+    """Return what stands at the low and at the high end of _unit_positions."""
+    if all(isinstance(v, (int, float)) for v in values):
+        return f"{min(values):.4g}", f"{max(values):.4g}"
+    words = sorted({str(v) for v in values})
+    return words[0], words[-1]
 
 
 def svg(figure: Figure) -> Markup:

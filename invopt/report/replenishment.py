@@ -55,6 +55,7 @@ def _page(source: str, forecast: str, orders: str, config: dict[str, Any]) -> st
         review_date=plan["review_date"].iloc[0],
         num_series=len(plan),
         ordered=plan[plan["order_quantity"] > 0],
+        currency=run.inventory.currency,
         without=int(plan["order_quantity"].isna().sum()),
         holding=plan["expected_holding_cost"].sum(),
         stockout=plan["expected_stockout_cost"].sum(),
@@ -66,8 +67,10 @@ def _page(source: str, forecast: str, orders: str, config: dict[str, Any]) -> st
         largest=_largest(plan),
         footer="invopt",
         plots={
-            "frontier": stock_plots.frontier(curve, now),
-            "categories": plots.money(_by_category(plan), "Expected cost by category"),
+            "frontier": stock_plots.frontier(curve, now, run.inventory.currency),
+            "categories": plots.money(
+                _by_category(plan), "Expected cost of these orders by category"
+            ),
             "levels": stock_plots.levels(*_examples(Path(source), plan, run.inventory)),
         },
     )

@@ -11,26 +11,42 @@ from matplotlib import pyplot as plt
 from invopt.inventory.whatif import Outlook
 from invopt.report.plots import AMBER, BLUE, INK, SOFT, STYLE, TEAL, svg
 
+_FEW = 4  # points that a line needs
 
-def frontier(outlooks: Sequence[Outlook], now: Outlook) -> Markup:
+
+def frontier(outlooks: Sequence[Outlook], now: Outlook, currency: str = "") -> Markup:
     """Return holding cost over fill rate, with today's costs marked on the line."""
+    near = _near(outlooks, now)
     with mpl.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(5.4, 3.2))
-        rates = [o.fill_rate for o in outlooks]
-        axis.plot(rates, [o.holding_cost for o in outlooks], color=BLUE, label="holding")
-        axis.plot(
-            rates, [o.cost for o in outlooks], color=SOFT, linewidth=1, label="with stock-outs"
+        rates = [o.fill_rate for o in near]
+        lines = (
+            ("holding", [o.holding_cost for o in near], BLUE),
+            ("with stock-outs", [o.cost for o in near], SOFT),
         )
+        for label, values, colour in lines:
+            axis.plot(rates, values, color=colour, label=label)
         axis.plot(now.fill_rate, now.holding_cost, "o", color=INK)
         axis.annotate(
             f"this plan: {now.fill_rate:.1%}", (now.fill_rate, now.holding_cost),
             textcoords="offset points", xytext=(-6, 8), ha="right", color=INK,
         )  # fmt: skip
-        axis.xaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
+        axis.xaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=1))
+        axis.xaxis.set_major_locator(mpl.ticker.MaxNLocator(5))
+        axis.yaxis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:,.0f}"))
+        axis.set_ylim(bottom=0)
         axis.set_xlabel("units served from stock")
-        axis.set_title("Cost per review period by service")
-        axis.legend(loc="upper left")
+        axis.set_title("Cost per review by service" + (f", {currency}" if currency else ""))
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
         return svg(figure)
+
+
+def _near(outlooks: Sequence[Outlook], now: Outlook) -> list[Outlook]:
+    """Return the outlooks around today's: at most four times as many units missed, or a few."""
+    far = 4 * max(1 - now.fill_rate, 0.005)
+    best = sorted(outlooks, key=lambda o: o.fill_rate)
+    near = [o for o in best if 1 - o.fill_rate <= far]
+    return near if len(near) >= _FEW else best[-_FEW:]
 
 
 def levels(frame: pd.DataFrame, plan: pd.DataFrame) -> Markup:

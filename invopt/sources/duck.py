@@ -475,7 +475,8 @@ def _parquet(files: list[str], whole: bool = True) -> str:
 
 def _columns_of(schema: list[dict[str, Any]]) -> dict[str, str]:
     """Return the type of each column of a file's schema, whose first row is the whole."""
-    found, inner = {}, [0]
+    found: dict[str, str] = {}
+    inner = [0]  # columns yet to come inside each one that is open
     for row in schema[1:]:
         if not inner[-1]:
             found[row["name"]] = EMPTY if '"' in row["kind"] else row["kind"]

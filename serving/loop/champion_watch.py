@@ -17,19 +17,30 @@ _SECONDS = 60.0
 _logger = logging.getLogger(__name__)
 
 
-def write_champion(registry: Registry, name: str, file: Path) -> None:
-    """Write the champion of a model in Prometheus' text format."""
-    version = registry.champion_version(name)
+def champion_text(name: str, version: str, now: float) -> str:
+    """Return the champion of a model in Prometheus' text format.
+
+    Args:
+        name: Of the model.
+        version: Of the champion, "" where there is none.
+        now: Seconds since 1970.
+    """
     lines = [
         "# HELP invopt_champion_version 1 for the version that the registry calls champion",
         "# TYPE invopt_champion_version gauge",
         *([f'invopt_champion_version{{model="{name}",version="{version}"}} 1'] if version else []),
         "# HELP invopt_champion_seen_timestamp_seconds When the registry last answered",
         "# TYPE invopt_champion_seen_timestamp_seconds gauge",
-        f'invopt_champion_seen_timestamp_seconds{{model="{name}"}} {time.time():.0f}',
+        f'invopt_champion_seen_timestamp_seconds{{model="{name}"}} {now:.0f}',
     ]
+    return "\n".join(lines) + "\n"
+
+
+def write_champion(registry: Registry, name: str, file: Path) -> None:
+    """Write which version of a model the registry calls champion."""
+    text = champion_text(name, registry.champion_version(name), time.time())
     with replacing_file(file) as partial:
-        partial.write_text("\n".join(lines) + "\n")
+        partial.write_text(text)
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import fsspec
 
@@ -41,7 +42,7 @@ class ModelStore:
             _move(folder, Path(place))
             return place
         with _explained(place):
-            store, path = fsspec.url_to_fs(place)
+            store, path = _file_system(place)
             for file in _files(folder):
                 store.put_file(str(folder / file), f"{path}/{file}")
         shutil.rmtree(folder)
@@ -60,7 +61,7 @@ class ModelStore:
                 shutil.copyfile(file, partial)
             return
         with _explained(target):
-            store, path = fsspec.url_to_fs(target)
+            store, path = _file_system(target)
             store.put_file(str(file), path)
 
     def local(self, source: str) -> Path:
@@ -77,7 +78,7 @@ class ModelStore:
         copy.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=f".{copy.name}.", dir=copy.parent))
         with _explained(source):
-            store, path = fsspec.url_to_fs(source)
+            store, path = _file_system(source)
             files = store.find(path)
             if not files:
                 raise FileNotFoundError(f"nothing lies at {source}")
@@ -122,6 +123,14 @@ def _move(folder: Path, place: Path) -> None:
         if not place.is_dir():
             raise
         shutil.rmtree(folder)
+
+
+def _file_system(url: str) -> tuple[Any, str]:
+    """Return the file system of a URL and the path in it."""
+    # A folder of this machine is made; a bucket is not.
+    options = {"auto_mkdir": True} if url.startswith("file://") else {}
+    found: tuple[Any, str] = fsspec.url_to_fs(url, **options)
+    return found
 
 
 @contextmanager

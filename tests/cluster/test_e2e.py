@@ -11,6 +11,7 @@ from invopt.errors import InvalidInputError
 from tests.e2e.audit import Right, calls_in, rights_of, summarise
 from tests.e2e.installation import Installation
 from tests.e2e.kube import Kube
+from tests.e2e.pipelines import Pipelines
 from tests.e2e.report import OK, Report, Step, StepFailed, StepSkipped
 from tests.e2e.settings import ROOT, Settings
 from tests.k8s.manifests import kustomize
@@ -80,9 +81,52 @@ def test_the_overlay_moves_everything_into_its_namespace_with_its_images_and_vol
     assert template["spec"]["storageClassName"] == "fast"
     data = found["ConfigMap", "invopt-deployment"]["data"]
     assert data["AWS_ENDPOINT_URL"] == "http://store:9000"
+    # The overlay's own namespace, then the one it is moved to: models are shared with neither.
+    assert data["INVOPT_MODEL_STORE"] == "s3://invopt/models/kubeflow/invopt-e2e"
     # The Trainer is not there: what it would define is left out.
     assert "TrainingRuntime" not in {o["kind"] for o in objects}
     assert "ServingRuntime" in {o["kind"] for o in objects}
+
+
+class Recording(Kube):
+    """Writes down what kubectl is asked to do; there is nothing in its cluster."""
+
+    def __init__(self, log):
+        super().__init__("kubeflow", log)
+        self.asked = []
+
+    def call(self, command, *_args, **_kwargs):
+        self.asked.append(" ".join(command))
+        return subprocess.CompletedProcess(command, 0, '{"items": []}', "")
+
+
+def test_the_pods_of_runs_go_before_the_claim_that_they_would_keep(tmp_path):
+    kube = Recording(tmp_path / "log")
+    settings = Settings(tmp_path, tmp_path, "r/invopt-job:1", "r/invopt-server:1")
+    Installation(kube, settings, {"kserve"}, own_namespace=False).remove()
+    deleted = [line for line in kube.asked if " delete " in line]
+    [pods] = [n for n, line in enumerate(deleted) if "pods -l pipeline/runid" in line]
+    [overlay] = [n for n, line in enumerate(deleted) if "delete -k" in line]
+    assert pods < overlay
+
+
+@pytest.mark.parametrize(
+    ("task", "told"),
+    [
+        ({"display_name": "ingest-data", "task_id": "a"}, "ingest-data"),
+        # As KFP 2.17 lists the iterations of a loop.
+        (
+            {"task_id": "20da12d3-753a-4536-a782-649642a6ba6a"},
+            "20da12d3-753a-4536-a782-649642a6ba6a",
+        ),
+    ],
+)
+def test_tasks_that_kfp_gives_no_name_are_told_by_their_id(tmp_path, monkeypatch, task, told):
+    times = {"start_time": "2026-11-28T10:36:41Z", "end_time": "2026-11-28T10:36:49Z"}
+    details = {"task_details": [task | times, task]}
+    monkeypatch.setattr(Pipelines, "_ask", lambda *_: {"run_details": details})
+    runs = Pipelines(None, None, "http://kfp", "")
+    assert runs.steps("r") == [(told, 8.0)]
 
 
 def played(tmp_path, *steps):

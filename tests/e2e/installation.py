@@ -213,6 +213,7 @@ class Installation:
             kube.must("delete", "namespace", kube.namespace, "--wait=true", here=False, seconds=300)
         else:
             kube.run("delete", "pvc", "-l", "app.kubernetes.io/name in (redis,postgres)")
+            kube.run("delete", "configmap", "-l", _OURS)
         left = [] if self.own else self._left_objects()
         try:
             wait_for(lambda: not self._volumes("Delete"), 60, "the end of the volumes")

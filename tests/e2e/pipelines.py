@@ -118,14 +118,17 @@ class Pipelines:
         return len(found)
 
     def steps(self, run: str) -> list[tuple[str, float]]:
-        """Return the steps of a run that had a pod, and the seconds of each."""
+        """Return the tasks of a run that are over, and the seconds of each.
+
+        KFP lists nodes of its own among them; some have no name to show.
+        """
         details = self._ask("GET", f"runs/{run}").get("run_details", {}).get("task_details", [])
         told = []
         for task in details:
             if not (task.get("start_time") and task.get("end_time")):
                 continue
             seconds = _seconds(task["end_time"]) - _seconds(task["start_time"])
-            told.append((str(task["display_name"]), seconds))
+            told.append((str(task.get("display_name") or task.get("task_id", "")), seconds))
         return told
 
     def _command(self, pipeline: str, data: str) -> list[str]:

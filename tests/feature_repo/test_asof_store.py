@@ -298,6 +298,21 @@ def test_materialising_takes_the_latest_row_of_each_key_in_the_window(tmp_path):
     np.testing.assert_allclose(np.array(online["window"]), np.stack(latest["window"]), rtol=1e-6)
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_materialising_takes_of_equal_time_stamps_the_row_created_last(tmp_path, first):
+    write_features(tmp_path, 3)
+    frame = pd.read_parquet(tmp_path / "f.parquet").head(2)
+    day = START + pd.Timedelta(days=3)
+    created = (START + pd.to_timedelta([5, 9], unit="D")).astype("datetime64[us, UTC]")
+    frame = frame.assign(item_id=1, event_timestamp=day, created=created, b=[10, 20])
+    frame["event_timestamp"] = frame["event_timestamp"].astype("datetime64[us, UTC]")
+    frame.iloc[[first, 1 - first]].to_parquet(tmp_path / "f.parquet", index=False)
+    store = open_store(tmp_path, OURS)
+    refs = apply(store, tmp_path, timedelta(0))
+    store.materialize(START.to_pydatetime(), (day + pd.Timedelta(days=1)).to_pydatetime())
+    assert store.get_online_features(refs, [{"item_id": 1}]).to_dict()["b"] == [20]
+
+
 def test_anything_but_a_frame_of_entities_is_refused(tmp_path):
     write_features(tmp_path, 0)
     store = open_store(tmp_path, OURS)

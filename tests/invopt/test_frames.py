@@ -44,6 +44,13 @@ def test_every_row_of_a_frame_is_used_or_set_aside_with_its_reason():
     ]
 
 
+def test_dates_as_text_and_as_stamps_may_share_a_column():
+    late = pd.DataFrame({"unique_id": ["a"], "ds": ["2025-05-01"], "y": [4.0]})
+    data = invopt.read_frames(pd.concat([sales_of(), late]), "D")
+    assert str(data.panel.timeline.date(data.panel.num_periods - 1).date()) == "2025-05-01"
+    assert data.panel.y[0, -1] == 4
+
+
 def test_attributes_keep_their_names_and_kinds():
     data = invopt.read_frames(sales_of(), "D", products=products())
     assert data.panel.series["steep minutes"].tolist() == [3.0, 0.0]

@@ -119,6 +119,21 @@ def test_the_comparison_is_paired_and_repeatable():
     assert paired.low <= paired.change <= paired.high
 
 
+def test_a_segment_is_kept_out_for_what_is_clearly_dearer_only():
+    challenger, incumbent = costs(-0.3)
+    segments = np.array(["few"] * 12 + ["dry"] * 388, object)
+    challenger[:12] = incumbent[:12] * np.tile([0.8, 1.35], 6)
+    cost = compare_costs(challenger, incumbent, GATE, segments=segments)
+    few = cost.segments["few"]
+    assert few.low < GATE.segment_cost_increase < few.high
+    assert verdict(cost=cost).decision == PROMOTE
+
+
+def test_a_baseline_without_any_error_is_no_base_to_divide_by():
+    found = verdict(baseline=NAIVE | {"wape": 0.0})
+    assert (found.decision, failed(found)) == (KEEP, {"wape_ratio"})
+
+
 def orders(change=-0.1, challenger=50.0, incumbent=50.0, sold=80.0):
     beside = compare_costs(*costs(change, noise=0.05), GATE)
     return Orders(sold, challenger, incumbent, "moving average", beside)

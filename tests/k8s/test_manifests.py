@@ -369,6 +369,7 @@ def test_alerts_and_dashboards_ask_for_metrics_that_the_server_exports(everythin
 
     import serving.api.metrics  # noqa: F401
     from invopt.report.monitoring import prometheus_text
+    from serving.loop.champion_watch import champion_text
     from tests.invopt.test_monitoring_report import make_content, signal
 
     suffixes = {"counter": ["_total"], "gauge": [""], "histogram": ["_bucket", "_count", "_sum"]}
@@ -379,6 +380,7 @@ def test_alerts_and_dashboards_ask_for_metrics_that_the_server_exports(everythin
     }
     governor = {"brakes": [], "cause": "", "paged": ["demand_shift up"]}
     text = prometheus_text(make_content("page", [signal()], governor=governor), "demo")
+    text += champion_text("demo", "1", 0.0)
     exported |= {family.name for family in text_string_to_metric_families(text)}
     asked = {name for text in expressions(everything) for name in metrics_in(text)}
     assert {"invopt_monitoring_page", "request_predict_seconds_bucket"} <= asked
@@ -408,7 +410,7 @@ def test_scraping_finds_the_port_of_its_service_and_labels_alerts_select_by(ever
         scraped.append(found["metadata"]["name"])
         ports = {port["name"] for port in found["spec"]["ports"]}
         assert {e["port"] for e in monitor["spec"]["endpoints"]} <= ports
-    assert sorted(scraped) == ["demand-forecaster-metrics", "evidently"]
+    assert sorted(scraped) == ["demand-forecaster-metrics", "evidently", "evidently"]
     for text in expressions(everything):
         for name in re.findall(r'service="([^"]+)"', text):
             assert name in services
@@ -423,6 +425,9 @@ def test_evidently_and_prometheus_are_shown_where_monitoring_writes(everything):
     assert f"--directory={kept}/metrics" in shown["metrics"]
     [endpoint] = of_kind(everything, "ServiceMonitor")["monitoring-runs"]["spec"]["endpoints"]
     assert endpoint["path"] == f"/{config.name}.txt"
+    [endpoint] = of_kind(everything, "ServiceMonitor")["champion"]["spec"]["endpoints"]
+    assert endpoint["path"] == f"/{config.name}.champion.txt"
+    assert f"--name={config.name}" in shown["console"]
 
 
 def headings(text: str) -> list[str]:

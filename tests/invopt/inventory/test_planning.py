@@ -256,3 +256,27 @@ def test_segments_part_sellers_by_revenue_and_steadiness():
     demand = np.array([[80.0, 80, 80], [10, 30, 0], [1, 0, 0], [0, 0, 0]])
     found = segments_of(SalesStatistics.of(demand), np.ones(4))
     assert found.tolist() == ["AX", "BY", "CZ", "CZ"]
+
+
+def test_a_unit_too_many_is_held_for_the_whole_review_period():
+    # 1 / (1 + 0.2 x review) of a demand of 8, 12, 18, 25: a longer review is a lower ratio
+    panel = make_with(make_panel(num_series=1))
+    for review, ratio in ((1, 1 / 1.2), (5, 1 / 2.0)):
+        config = CONFIG.model_copy(update={"review_period": review})
+        assert terms_of(panel.series, np.full(1, 5.0), config).critical_ratio[0] == pytest.approx(
+            ratio
+        )
+
+
+def test_the_lost_sales_policy_charges_a_leftover_for_the_periods_it_is_told():
+    position = stock(on_hand=[2.0, 2, 2])
+    orders = {
+        periods: plan(
+            position,
+            config=CONFIG.model_copy(
+                update={"policy": "lost_sales", "lost_sales": True, "holding_periods": periods}
+            ),
+        )["order_quantity"].iloc[0]
+        for periods in (1.0, 40.0)
+    }
+    assert orders[40.0] < orders[1.0]

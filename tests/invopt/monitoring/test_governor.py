@@ -432,3 +432,32 @@ def test_runs_for_age_that_end_kept_do_not_open_the_breaker():
     assert act(signal(), memory=remembered("demand_shift up", retrainings=old)).action == "retrain"
     failed = [run(80, KEPT), run(50, KEPT)]
     assert act(signal(), memory=remembered("demand_shift up", retrainings=failed)).action == "page"
+
+
+def brakes(*runs, key=None, **config):
+    memory = remembered("demand_shift up", retrainings=runs)
+    decision = act(signal(), memory=memory, config=GovernorConfig(**config))
+    return {brake.name: brake for brake in decision.brakes}
+
+
+def test_the_budget_counts_thirty_days():
+    runs = [run(days, KEPT) for days in (59, 31, 29)]
+    assert brakes(*runs)["budget"].value == 1
+    assert not brakes(*runs, max_per_month=2)["budget"].blocks
+    assert brakes(*runs, max_per_month=1)["budget"].blocks
+
+
+def test_a_retraining_that_started_and_expired_starts_no_second_one_for_the_same_cause():
+    key = retraining_key(situation(), "demand_shift up")
+    for started in (True, False):
+        found = brakes(run(40, EXPIRED, key=key, started=started))
+        assert found["idempotency"].blocks == started
+
+
+@pytest.mark.parametrize(("week", "action"), [(WEEKS[3], "retrain"), (WEEKS[2], "alert")])
+def test_urgency_lasts_as_long_as_the_signal_has_not_fallen_silent(week, action):
+    # it fires in the last two weeks: what was urgent the week before them is over
+    causes = {end: frozenset({"demand_shift up"} if end == WEEKS[3] else ()) for end in WEEKS[:-1]}
+    memory = Memory(causes, urgent=frozenset({week}))
+    config = GovernorConfig(persistence=3)
+    assert act(signal(), memory=memory, config=config).action == action

@@ -542,3 +542,27 @@ def test_a_model_of_another_version_s_configuration_is_told_in_one_sentence(shop
     (folder / "training.json").write_text(json.dumps(training))
     with pytest.raises(ContractError, match=r"1 .*evaluation\.folds.*Train again"):
         load_champion(folder, "demand", "9")
+
+
+def test_what_a_caller_assumed_is_remembered_for_nobody_and_not_ignored(shop, parts, tmp_path):
+    from serving.answers.decider import Decider
+    from serving.stores.online_features import OnlineFeatures
+
+    settings = Settings.of(tmp_path)
+    shutil.copytree(shop.settings.feature_store, settings.feature_store)
+    features = OnlineFeatures(settings, seconds=30.0)
+    decider = Decider(parts[0], features)
+    assumed = {"features": {"sales": [40.0] * 60}}
+    [whole] = ask(decider, "p0_s0")
+    [alone] = ask(decider, instance("p0_s0", **assumed))
+    assert sum(alone["mean"]) != sum(whole["mean"])
+    ask(decider, instance("p1_s1", **assumed))
+    with closing(sqlite3.connect(settings.feature_store / "online.db")) as other:
+        other.execute("DROP TABLE invopt_series_window")
+        other.commit()
+    # what others assumed of p0_s0 is not what is known of it, and nothing at all is of p1_s1
+    found, refused, unknown = ask(decider, "p0_s0", instance("p0_s0", **assumed), "p1_s1")
+    np.testing.assert_array_equal(found["mean"], whole["mean"])
+    assert refused["error"]["code"] == "unavailable"
+    assert unknown["error"]["code"] == "unavailable"
+    features.close()

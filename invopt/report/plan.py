@@ -1,0 +1,377 @@
+"""The planner's page: every order, what is wrong, and what each rests on, in one file.
+
+The tables travel as packed columns (invopt.report.packed); the program that shows them is bundled
+from report/web by `npm run build` and kept in report/assets.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from markupsafe import Markup
+
+from invopt.config import Config
+from invopt.files import plain, read_csv, read_json
+from invopt.forecasts import ForecastArrays
+from invopt.inventory.costs import last_prices, terms_of
+from invopt.inventory.decision import Forecast
+from invopt.inventory.reasons import Notes
+from invopt.inventory.review import demand_ahead
+from invopt.inventory.stock import stock_of
+from invopt.inventory.suppliers import supply_of
+from invopt.panel import UNOBSERVED, Panel, iter_panels
+from invopt.report.packed import pack
+from invopt.report.page import drawing, render, write_page
+from invopt.sources import read_position
+from invopt.sources.terms import read_terms
+from invopt.timeline import frequency_unit
+
+Notify = Callable[[str], None]
+FloatArray = npt.NDArray[np.float64]
+ASSETS = Path(__file__).parent / "assets"
+HISTORY, AHEAD, SHOWN = 56, 42, 10  # periods, periods, exceptions that need no script
+MAX_SERIES = 100_000  # of a page; a browser opens no more in a few seconds
+# Places after the point that the page keeps.
+DECIMALS = {
+    "order_value": 2, "expected_demand": 2, "days_of_cover": 1, "unavoidable_stockout_units": 2,
+    "unavoidable_stockout_cost": 2, "expected_holding_cost": 2, "expected_stockout_cost": 2,
+    "money_at_risk": 2, "cost_of_one_less": 4, "cost_of_one_more": 4, "unit_cost": 4,
+    "units": 2, "money": 2, "mean": 2, "pack_size": 3, "min_order": 3,
+}  # fmt: skip
+_UNITS = ("order_quantity", "order_up_to_level", "reorder_point", "safety_stock", "on_hand",
+          "on_order", "backorders")  # fmt: skip
+_TEXTS = ("unique_id", "product", "location", "supplier", "arrival_date", "stockout_date",
+          "exception", "reason", "segment")  # fmt: skip
+_NAMES = ("product_name", "name", "description", "title")  # columns of products, the first there
+# Of the plan before, as far as it is told.
+_LAST = ("order_quantity", "order_up_to_level", "expected_demand", "safety_stock", "on_hand",
+         "on_order", "backorders", "lead_time")  # fmt: skip
+_FAN = (0.05, 0.25, 0.75, 0.95)
+
+
+@dataclass(frozen=True)
+class PlanFiles:
+    """What a review left.
+
+    Attributes:
+        source: Panel up to the review.
+        forecast: Of its series.
+        orders: The OrderPlan as CSV.
+        exceptions: As CSV.
+        snapshot: Folder with the stock position and the tables of planning.
+        last: Plan of the review before; None for a first one.
+        overrides: What planners said on their page; None for none.
+    """
+
+    source: Path
+    forecast: Path
+    orders: Path
+    exceptions: Path
+    snapshot: Path
+    last: Path | None = None
+    overrides: pd.DataFrame | None = None
+
+
+def write_plan_page(files: PlanFiles, config: dict[str, Any], out: str, notify: Notify) -> None:
+    """Write the page.
+
+    Args:
+        files: Of the review.
+        config: The whole configuration.
+        out: File to write.
+        notify: Called with a line of progress.
+    """
+    with drawing(out, "Orders", notify):
+        page = render_plan(files, Config.model_validate(config), notify)
+        write_page(out, page)
+        notify(f"planner's page written ({len(page) / 1e6:.1f} MB)")
+
+
+def render_plan(files: PlanFiles, run: Config, notify: Notify) -> str:
+    """Return the page."""
+    plan = read_plan(files.orders)
+    last = _last_plan(files.last, notify)
+    exceptions = read_exceptions(files.exceptions)
+    whole = len(plan)
+    figures = _figures(plan, exceptions, run.inventory.currency)
+    plan = _most_important(plan, exceptions)
+    exceptions = exceptions[exceptions["unique_id"].isin(plan["unique_id"])]
+    gathered = _gather(files, run, last, set(plan["unique_id"]))
+    order = pd.Index(gathered.unique_ids).get_indexer(pd.Index(plan["unique_id"]))
+    rows = _row_columns(plan) | {n: v[order] for n, v in gathered.rows.items()}
+    details = {name: values[order] for name, values in gathered.details.items()}
+    about = gathered.about | {
+        "name": run.name,
+        "currency": run.inventory.currency,
+        "review_date": str(plan["review_date"].iloc[0]),
+        "model_version": str(plan["model_version"].iloc[0]),
+        "last_review": "" if last is None else str(last["review_date"].iloc[0]),
+        "lost_sales": run.inventory.is_lost,
+    }
+    script = (ASSETS / "plan.js").read_text()
+    style = (ASSETS / "plan.css").read_text()
+    return render(
+        "plan.html.j2",
+        title=f"Orders of {about['review_date']}: {run.name}",
+        about=about,
+        figures=figures,
+        left_out=whole - len(plan),
+        worst=exceptions.head(SHOWN).to_dict("records"),
+        meta=Markup(_safe_json(about)),  # noqa: S704  (no angle bracket is left in it)
+        rows=pack(rows, DECIMALS | dict.fromkeys(_UNITS, 0 if about["is_count"] else 3)),
+        exceptions=pack(_exception_columns(exceptions, plan), DECIMALS),
+        details=pack(details, DECIMALS | _detail_decimals(bool(about["is_count"]))),
+        script=Markup(script),  # noqa: S704  (our own bundle)
+        style=Markup(style),  # noqa: S704
+        script_hash=_digest(script),
+        footer=f"invopt; model {about['model_version']}",
+    )
+
+
+def _last_plan(path: Path | None, notify: Notify) -> pd.DataFrame | None:
+    """Return the plan before, None where there is none that can be read."""
+    if path is None:
+        return None
+    try:
+        return read_plan(path)
+    except (OSError, ValueError, KeyError) as err:
+        notify(f"{path} cannot be read ({err}): the page compares with no review before")
+        return None
+
+
+def read_plan(path: Path) -> pd.DataFrame:
+    """Return an OrderPlan that was written as CSV, texts that are empty as ""."""
+    plan = read_csv(path, dtype=dict.fromkeys(_TEXTS, str), keep_default_na=True)
+    texts = [c for c in (*_TEXTS, "model_version") if c in plan]
+    plan[texts] = plan[texts].fillna("")
+    return plan
+
+
+def read_exceptions(path: Path) -> pd.DataFrame:
+    """Return exceptions that were written as CSV, those with most money first."""
+    frame = read_csv(path, dtype={"unique_id": str, "exception": str, "date": str, "advice": str})
+    texts = ["exception", "date", "advice"]
+    frame[texts] = frame[texts].fillna("")
+    size = frame["money"].astype(np.float64).abs().fillna(-1)
+    order = size.sort_values(ascending=False, kind="stable").index
+    return frame.loc[order].reset_index(drop=True)
+
+
+def _most_important(plan: pd.DataFrame, exceptions: pd.DataFrame) -> pd.DataFrame:
+    """Return what a page holds: series with exceptions by money, then orders by value."""
+    if len(plan) <= MAX_SERIES:
+        return plan
+    worst = exceptions["unique_id"].drop_duplicates()
+    rank = pd.Series(np.arange(len(worst)), index=worst).reindex(plan["unique_id"]).to_numpy()
+    keys = pd.DataFrame({"rank": rank, "value": -plan["order_value"].fillna(-1).to_numpy()})
+    return plan.iloc[keys.sort_values(["rank", "value"]).index[:MAX_SERIES].sort_values()]
+
+
+@dataclass(frozen=True)
+class _Gathered:
+    """What panel, forecast and stock say of every series, in the panel's order."""
+
+    unique_ids: npt.NDArray[np.object_]
+    rows: dict[str, npt.NDArray[Any]]
+    details: dict[str, npt.NDArray[Any]]
+    about: dict[str, Any]
+
+
+def _gather(
+    files: PlanFiles, run: Config, last: pd.DataFrame | None, wanted: set[str]
+) -> _Gathered:
+    head = read_json(files.forecast / "forecast.json")
+    position, open_orders = read_position(files.snapshot)
+    tables = read_terms(files.snapshot).with_overrides(files.overrides)
+    parts = []
+    panel: Panel | None = None
+    for number, panel in enumerate(iter_panels(files.source)):
+        with np.load(files.forecast / f"part-{number:04d}.npz", allow_pickle=False) as arrays:
+            made = ForecastArrays(
+                **arrays,
+                quantile_levels=tuple(head["quantile_levels"]),
+                level_quantiles=tuple(head["level_quantiles"]),
+            )
+        terms = terms_of(panel.series, last_prices(panel), run.inventory)
+        supply = supply_of(panel.series, terms, tables, panel.timeline, made.horizon)
+        stock = stock_of(panel.unique_ids, position, open_orders, supply.delay)
+        ahead = demand_ahead(
+            panel, made, supply, tables, Notes.none(panel.num_series), is_count=head["is_count"]
+        ).forecast
+        found: dict[str, npt.NDArray[Any]] = {
+            "unique_id": panel.unique_ids.astype(str),
+            **_product_columns(panel.series),
+            "unit_cost": supply.terms.unit_cost,
+            "pack_size": supply.terms.pack_size,
+            "min_order": supply.terms.min_order,
+            "interval": supply.terms.protection_interval,
+            **_fan(ahead, bool(head["is_count"])),
+            "arrivals": _width(stock.arrivals, min(made.horizon, AHEAD)),
+            "history": _history(panel),
+            **_since(panel, last),
+        }
+        kept = np.array([name in wanted for name in found["unique_id"]], bool)
+        parts.append({name: values[kept] for name, values in found.items()})
+    assert panel is not None
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    ids = joined.pop("unique_id")
+    told = ("name", "category", "unit_cost", "pack_size", "min_order")
+    line = panel.timeline
+    horizon = joined["mean"].shape[1]
+    about = {
+        "is_count": bool(head["is_count"]),
+        "unit": {"D": "day", "W": "week", "MS": "month"}[frequency_unit(line.freq)],
+        "fan": [f"{level:g}" for level in _chosen(head["quantile_levels"])],
+        "ahead": _days(line.dates(line.num_periods, line.num_periods + horizon)),
+        "history": _days(line.dates(line.num_periods - joined["history"].shape[1])),
+    }
+    return _Gathered(
+        ids,
+        {name: joined.pop(name) for name in told},
+        joined,
+        about,
+    )
+
+
+def _product_columns(series: pd.DataFrame) -> dict[str, npt.NDArray[np.object_]]:
+    """Return what products are called, and their category; "" where nobody says."""
+    none = pd.Series("", index=series.index)
+    named = next((series[c] for c in _NAMES if c in series), none)
+    category = series.get("category", none)
+    return {
+        "name": named.fillna("").astype(str).to_numpy(object),
+        "category": category.fillna("").astype(str).to_numpy(object),
+    }
+
+
+def _fan(forecast: Forecast, is_count: bool) -> dict[str, FloatArray]:
+    """Return the mean and some quantiles of the periods ahead."""
+    width = min(forecast.mean.shape[1], AHEAD)
+    found = {"mean": np.asarray(forecast.mean[:, :width], np.float64)}
+    for number, level in enumerate(_chosen(forecast.quantile_levels)):
+        at = list(forecast.quantile_levels).index(level)
+        values = np.asarray(forecast.quantiles[:, :width, at], np.float64).clip(min=0)
+        found[f"fan{number}"] = np.rint(values) if is_count else values
+    return found
+
+
+def _chosen(levels: Any) -> list[float]:
+    """Return the levels next to those of the fan, without doubles."""
+    nearest = [min(levels, key=lambda level: abs(level - wanted)) for wanted in _FAN]
+    return list(dict.fromkeys(nearest))
+
+
+def _width(values: FloatArray, width: int) -> FloatArray:
+    """Return the first columns, zeros where there are fewer."""
+    found = np.zeros((len(values), width))
+    part = values[:, :width]
+    found[:, : part.shape[1]] = part
+    return found
+
+
+def _history(panel: Panel) -> FloatArray:
+    """Return the latest sales, NaN where they are not demand."""
+    first = max(0, panel.num_periods - HISTORY)
+    seen = (np.asarray(panel.flags[:, first:]) & UNOBSERVED) == 0
+    return np.where(seen, np.asarray(panel.y[:, first:], np.float64), np.nan)
+
+
+def _since(panel: Panel, last: pd.DataFrame | None) -> dict[str, FloatArray]:
+    """Return the last plan of the series and what has sold since; NaN where it had none."""
+    names = [f"last_{name}" for name in _LAST]
+    if last is None:
+        return dict.fromkeys(
+            [*names, "sold", "unseen", "elapsed"], np.full(panel.num_series, np.nan)
+        )
+    rows = last.set_index("unique_id").reindex(panel.unique_ids.astype(str))
+    found = {
+        f"last_{name}": rows[name].to_numpy(np.float64)
+        if name in rows
+        else np.full(panel.num_series, np.nan)
+        for name in _LAST
+    }
+    then = pd.DatetimeIndex([pd.Timestamp(str(last["review_date"].iloc[0]))])
+    first = max(int(panel.timeline.index_of(then)[0]) + 1, 0)
+    seen = (np.asarray(panel.flags[:, first:]) & UNOBSERVED) == 0
+    found["sold"] = np.where(seen, np.asarray(panel.y[:, first:], np.float64), 0).sum(axis=1)
+    found["unseen"] = (~seen).sum(axis=1).astype(np.float64)
+    found["elapsed"] = np.full(panel.num_series, float(panel.num_periods - first))
+    return found
+
+
+def _row_columns(plan: pd.DataFrame) -> dict[str, npt.NDArray[Any]]:
+    texts = [c for c in _TEXTS if c in plan]
+    numbers = [
+        *_UNITS, "order_value", "expected_demand", "lead_time", "days_of_cover",
+        "unavoidable_stockout_units", "unavoidable_stockout_cost", "expected_holding_cost",
+        "expected_stockout_cost", "money_at_risk", "cost_of_one_less", "cost_of_one_more",
+    ]  # fmt: skip
+    return {c: plan[c].to_numpy(object) for c in texts} | {
+        c: plan[c].to_numpy(np.float64) for c in numbers if c in plan
+    }
+
+
+def _exception_columns(exceptions: pd.DataFrame, plan: pd.DataFrame) -> dict[str, Any]:
+    """Return exceptions by the row of their series in the plan."""
+    row = pd.Index(plan["unique_id"]).get_indexer(pd.Index(exceptions["unique_id"]))
+    return {
+        "row": row.astype(np.float64),
+        "exception": exceptions["exception"].to_numpy(object),
+        "date": exceptions["date"].to_numpy(object),
+        "units": exceptions["units"].to_numpy(np.float64),
+        "money": exceptions["money"].to_numpy(np.float64),
+        "advice": exceptions["advice"].to_numpy(object),
+    }
+
+
+def _detail_decimals(is_count: bool) -> dict[str, int]:
+    names = ("arrivals", "history", "sold", *(f"fan{n}" for n in range(len(_FAN))))
+    last = dict.fromkeys((f"last_{n}" for n in _LAST if n != "lead_time"), 0 if is_count else 3)
+    return dict.fromkeys(names, 0 if is_count else 2) | last | {"last_expected_demand": 2}
+
+
+def _figures(plan: pd.DataFrame, exceptions: pd.DataFrame, currency: str) -> list[tuple[str, str]]:
+    """Return what the top of the page says: numbers with their words."""
+    ordered = plan[plan["order_quantity"] > 0]
+    # Several exceptions of a series concern the same money: the largest counts.
+    money = exceptions["money"].astype(np.float64).abs().fillna(0)
+    money = money.groupby(exceptions["unique_id"]).max()
+    suppliers = ordered["supplier"].replace("", np.nan).nunique()
+    figures = [
+        (f"{len(ordered):,}", f"orders of {len(plan):,} series"),
+        (f"{ordered['order_quantity'].sum():,.0f}", "units to order"),
+        (as_money(float(ordered["order_value"].sum()), currency), "value of the orders"),
+        (f"{exceptions['unique_id'].nunique():,}", "series with exceptions"),
+        (as_money(float(money.sum()), currency), "concerned by exceptions"),
+    ]
+    return [*figures, (f"{suppliers:,}", "suppliers")] if suppliers else figures
+
+
+def as_money(value: float, currency: str) -> str:
+    """Return an amount for people, with its currency."""
+    text = f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.2f}"
+    return f"{currency} {text}".strip()
+
+
+def _days(dates: pd.DatetimeIndex) -> list[str]:
+    return list(dates.strftime("%Y-%m-%d"))
+
+
+def _safe_json(content: Any) -> str:
+    """Return JSON that cannot end the element it stands in, whatever a name says."""
+    text = json.dumps(plain(content))
+    for sign in "<>&":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return text
+
+
+def _digest(text: str) -> str:
+    """Return a hash for the page's own rule of what may run."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,0 +1,35 @@
+// Numbers and dates as people read them; empty where nothing is known.
+
+const units = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
+const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const exact = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+const small = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
+
+let currency = "";
+
+export function setCurrency(name) {
+  currency = name;
+}
+
+export const known = (value) => typeof value === "number" && Number.isFinite(value);
+
+export const asUnits = (value) => (known(value) ? units.format(value) : "");
+
+/** Money: without cents where they do not matter, with three digits where it is tiny. */
+export function asMoney(value) {
+  if (!known(value)) return "";
+  const size = Math.abs(value);
+  const format = size >= 1000 ? whole : size >= 0.1 || size === 0 ? exact : small;
+  return `${currency} ${format.format(value)}`.trim();
+}
+
+export const asDays = (value) => (known(value) ? (value >= 999 ? "999 +" : whole.format(value)) : "");
+
+/** A word of orders.csv as people write it: stockout_now becomes "Stockout now". */
+export const asWords = (word) => {
+  const text = word.replaceAll("_", " ");
+  return text.charAt(0).toUpperCase() + text.slice(1);
+};
+
+export const withSign = (text, value) => (value > 0 ? `+${text}` : text);
+export const plural = (count, one, many = `${one}s`) => `${whole.format(count)} ${count === 1 ? one : many}`;

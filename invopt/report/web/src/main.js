@@ -1,0 +1,186 @@
+// The planner's page: exceptions first, all orders, one series in a dialog.
+
+import { cell, unpack } from "./packed.js";
+import { element } from "./dom.js";
+import { asMoney, asWords, plural, setCurrency } from "./format.js";
+import { Desk } from "./edit.js";
+import { Series } from "./series.js";
+import { Table } from "./table.js";
+
+const text = (id) => document.getElementById(id).textContent;
+
+async function start() {
+  const about = JSON.parse(text("about"));
+  setCurrency(about.currency);
+  const [rows, exceptions] = await Promise.all([unpack(text("rows")), unpack(text("exceptions-data"))]);
+  // Large, and read when the first series is opened or the page has nothing else to do.
+  const details = new Promise((done) => {
+    const read = () => done(unpack(text("details")));
+    setTimeout(read, 300);
+  });
+  const named = rows.columns.name.texts.some(Boolean) ? "name" : "unique_id";
+  // Only a server has a hand to lend: from a file the page is for reading.
+  const api = document.querySelector('meta[name="invopt-api"]')?.content;
+  const desk = api ? new Desk(api, about, rows, () => orders.again()) : null;
+  const orders = ordersTable(rows, named, (row) => series.open(row));
+  const worst = exceptionsTable(exceptions, rows, named, (row) => series.open(row));
+  const series = new Series({
+    about, rows, details, exceptions: worst.byRow, controls: desk && ((shown) => desk.controls(shown)), neighbour: (row, step) => shown().neighbour(row, step),
+  });
+  const tabs = new Tabs([["exceptions", worst.table], ["orders", orders]]);
+  const shown = () => (tabs.shown === "orders" ? orders : worst);
+  const fromAddress = () => {
+    const id = decodeURIComponent(/^#series=(.*)$/.exec(location.hash)?.[1] ?? "");
+    const code = rows.columns.unique_id.texts.indexOf(id);
+    const row = code < 0 ? -1 : rows.columns.unique_id.codes.indexOf(code);
+    if (row >= 0) series.open(row);
+  };
+  addEventListener("hashchange", fromAddress);
+  if (desk) {
+    await desk.load();
+    desk.watch();
+    orders.tools.append(link(`${api}/orders.csv`, "Decided orders"), link(`${api}/overrides.csv`, "Overrides"));
+  }
+  fromAddress();
+  document.documentElement.dataset.ready = "yes";
+}
+
+const link = (href, label) => element("a", { href, download: "" }, label);
+
+function ordersTable(rows, named, open) {
+  const has = (name) => rows.columns[name]?.texts?.some(Boolean);
+  const columns = [
+    { name: named, label: "Item", kind: "text", phone: true, width: 13 },
+    ...(named === "name" ? [{ name: "unique_id", label: "Series", kind: "text", width: 9 }] : []),
+    { name: "order_quantity", label: "Order units", kind: "units", sum: true, phone: true, width: 6 },
+    { name: "order_value", label: "Order value", kind: "money", sum: true, phone: true, width: 7.5 },
+    ...[["supplier", "Supplier"], ["location", "Location"], ["category", "Category"]].filter(([name]) => has(name))
+      .map(([name, label]) => ({ name, label, kind: "text", exact: true, width: 7 })),
+    { name: "segment", label: "Class", kind: "text", exact: true, width: 4 },
+    { name: "on_hand", label: "On hand", kind: "units", sum: true, width: 5.5 },
+    { name: "on_order", label: "Under way", kind: "units", sum: true, width: 6 },
+    { name: "expected_demand", label: "Expected demand", kind: "units", width: 6.5 },
+    { name: "days_of_cover", label: "Days of cover", kind: "days", width: 5.5 },
+    { name: "stockout_date", label: "Runs out", kind: "date", width: 6.5 },
+    { name: "arrival_date", label: "Arrives", kind: "date", width: 6.5 },
+    ...(rows.columns.decision ? [{ name: "decision", label: "Decision", kind: "text", exact: true, width: 6.5 }] : []),
+    { name: "exception", label: "Exceptions", kind: "words", width: 13 },
+  ];
+  const only = element("input", { type: "checkbox", id: "ordered-only" });
+  const table = new Table(document.getElementById("orders-table"), rows, {
+    columns, open, label: "All orders", noun: ["series", "series"],
+    sort: { name: "order_value", descending: true },
+    searched: ["unique_id", "name", "product", "location", "supplier", "category", "exception", "segment"].filter((n) => rows.columns[n]),
+    groups: [["supplier", "supplier"], ["location", "location"], ["category", "category"], ["segment", "class"]]
+      .filter(([name]) => has(name)),
+  });
+  const { values } = rows.columns.order_quantity;
+  only.addEventListener("change", () => table.now(() => (table.extra = only.checked ? (row) => values[row] > 0 : null)));
+  table.cleared = () => {
+    only.checked = false;
+    table.extra = null;
+  };
+  table.tools.append(element("label", { for: only.id, class: "check" }, only, " ordered only"));
+  return table;
+}
+
+/** Exceptions by money, with a button for each kind; a row of theirs opens its series. */
+function exceptionsTable(exceptions, rows, named, open) {
+  const at = exceptions.columns.row.values;
+  const beside = (name) => {
+    const column = rows.columns[name];
+    return column.texts
+      ? { texts: column.texts, codes: Int32Array.from(at, (row) => column.codes[row]) }
+      : { values: Float64Array.from(at, (row) => column.values[row]), width: 1 };
+  };
+  for (const name of new Set([named, "unique_id", "product", "location", "supplier", "order_quantity"])) exceptions.columns[name] = beside(name);
+  const { money } = exceptions.columns;
+  exceptions.columns.size = { values: money.values.map((m) => Math.abs(m)), width: 1 };
+  const has = (name) => rows.columns[name].texts.some(Boolean);
+  const columns = [
+    { name: named, label: "Item", kind: "text", phone: true, width: 12 },
+    ...(named === "name" ? [{ name: "unique_id", label: "Series", kind: "text", width: 9 }] : []),
+    { name: "exception", label: "What is wrong", kind: "words", phone: true, exact: true, width: 11 },
+    { name: "size", label: "Money", kind: "money", phone: true, width: 7 },
+    { name: "units", label: "Units", kind: "units", width: 5 },
+    { name: "date", label: "When", kind: "date", width: 6.5 },
+    ...[["location", "Location"], ["supplier", "Supplier"]].filter(([name]) => has(name)).map(([name, label]) => ({ name, label, kind: "text", exact: true, width: 7 })),
+    { name: "order_quantity", label: "Order units", kind: "units", width: 6 },
+    { name: "advice", label: "What to do", kind: "text", width: 22 },
+  ];
+  const root = document.getElementById("exceptions-table");
+  const chips = element("div", { class: "chips", role: "group", "aria-label": "Kinds of exceptions" });
+  root.append(chips);
+  const table = new Table(root, exceptions, {
+    columns, label: "Exceptions", noun: ["exception"], sort: { name: "size", descending: true },
+    searched: ["unique_id", named, "exception", "supplier", "location", "advice"], open: (entry) => open(at[entry]),
+  });
+  const kinds = new Map();
+  for (let entry = 0; entry < exceptions.rows; entry++) {
+    const word = cell(exceptions.columns.exception, entry);
+    const kind = kinds.get(word) ?? { count: 0, money: 0 };
+    kind.count += 1;
+    kind.money += Math.abs(money.values[entry]) || 0;
+    kinds.set(word, kind);
+  }
+  const sorted = [...kinds].sort(([, a], [, b]) => b.money - a.money || b.count - a.count);
+  for (const [word, kind] of sorted) {
+    const chip = element("button", { type: "button", class: "chip", "aria-pressed": "false" },
+      element("b", {}, asWords(word)), ` ${kind.count.toLocaleString("en")}`, kind.money ? ` · ${asMoney(kind.money)}` : "");
+    chip.addEventListener("click", () => {
+      const on = chip.getAttribute("aria-pressed") !== "true";
+      for (const other of chips.children) other.setAttribute("aria-pressed", "false");
+      chip.setAttribute("aria-pressed", String(on));
+      table.only("exception", on ? word : "");
+    });
+    chips.append(chip);
+  }
+  table.cleared = () => [...chips.children].forEach((chip) => chip.setAttribute("aria-pressed", "false"));
+  const entries = new Map();
+  at.forEach((row, entry) => entries.set(row, [...(entries.get(row) ?? []), entry]));
+  const byRow = {
+    of: (row) => (entries.get(row) ?? []).map((entry) => Object.fromEntries(["exception", "date", "units", "money", "advice"]
+      .map((name) => [name, cell(exceptions.columns[name], entry)]))),
+  };
+  // The next exception of another series.
+  const neighbour = (row, step) => {
+    const order = [...new Set(Array.from(table.rows, (entry) => at[entry]))];
+    return order[order.indexOf(row) + step];
+  };
+  return { table, byRow, neighbour };
+}
+
+class Tabs {
+  constructor(parts) {
+    this.buttons = [...document.querySelectorAll("[role=tab]")];
+    this.tables = Object.fromEntries(parts);
+    for (const button of this.buttons) {
+      button.addEventListener("click", () => this.show(button));
+      button.addEventListener("keydown", (event) => {
+        const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+        if (!step) return;
+        const next = this.buttons.at((this.buttons.indexOf(button) + step) % this.buttons.length);
+        this.show(next);
+        next.focus();
+      });
+    }
+    this.show(this.buttons[0]);
+  }
+
+  show(button) {
+    for (const other of this.buttons) {
+      const on = other === button;
+      other.setAttribute("aria-selected", String(on));
+      other.tabIndex = on ? 0 : -1;
+      document.getElementById(other.getAttribute("aria-controls")).hidden = !on;
+    }
+    this.shown = button.dataset.part;
+    this.tables[this.shown].measure();
+  }
+}
+
+start().catch((error) => {
+  const place = document.getElementById("fault");
+  place.hidden = false;
+  place.textContent = `The tables of this page cannot be shown: ${error.message}. It needs a browser of 2023 or later (Chromium 103, Firefox 113, Safari 16.4); orders.csv beside it holds the same.`;
+});

@@ -1,0 +1,34 @@
+"""What a body may hold at most, counted in its bytes before anything of it becomes an object.
+
+A few bytes of JSON are a whole object in Python: a body that is small enough may still hold so many
+tensors, keys or numbers that reading it keeps everybody else waiting.
+"""
+
+from serving.api.contract import MAX_INSTANCES, ErrorCode
+from serving.api.errors import RequestFailedError
+
+# A request of as many instances as are allowed, each with everything an instance may have, is well
+# inside; `{`, `:` and `,` in names or texts count as well.
+_MOST = {b"{": 10 * MAX_INSTANCES, b":": 30 * MAX_INSTANCES, b",": 500 * MAX_INSTANCES}
+_WHAT = {b"{": "objects", b":": "keys", b",": "values"}
+# Every tensor of the protocol has one of these; in the text of an instance they are escaped.
+_TENSOR, MAX_TENSORS = b'"datatype"', 64
+
+
+def check_bounds(body: bytes) -> None:
+    """Raise RequestFailedError where a body holds more than any request needs."""
+    for mark, most in _MOST.items():
+        # What is shorter cannot hold so many.
+        if len(body) > most and (found := body.count(mark)) > most:
+            raise _too_many(found, _WHAT[mark], most)
+    found = body.count(_TENSOR)
+    if found > MAX_TENSORS:
+        raise _too_many(found, "tensors", MAX_TENSORS)
+
+
+def _too_many(found: int, what: str, most: int) -> RequestFailedError:
+    return RequestFailedError(
+        ErrorCode.INVALID_REQUEST,
+        f"a body may hold {most:,} {what} at most, this one has about {found:,}: ask for fewer "
+        "series at once.",
+    )

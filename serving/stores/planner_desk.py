@@ -1,0 +1,233 @@
+"""What planners decide about orders and say instead of the forecast: kept, with who and why.
+
+Rows are only added. A decision has a version by review and series, unique in the database: of two
+planners who start from the same version one is told what the other did, and nothing is lost.
+"""
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+
+from invopt.errors import InvalidInputError
+
+OPEN, ACCEPTED, CHANGED, SNOOZED, REJECTED = STATES = (
+    "open", "accepted", "changed", "snoozed", "rejected",
+)  # fmt: skip
+_META = sa.MetaData()
+_DECISIONS = sa.Table(
+    "decisions",
+    _META,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("review_date", sa.Text, nullable=False),
+    sa.Column("unique_id", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("quantity", sa.Float),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("made_at", sa.Text, nullable=False),
+    sa.UniqueConstraint("review_date", "unique_id", "version"),
+)
+_OVERRIDES = sa.Table(
+    "overrides",
+    _META,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("unique_id", sa.Text, nullable=False),
+    sa.Column("from", sa.Text, nullable=False),
+    sa.Column("to", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("value", sa.Float, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("made_at", sa.Text, nullable=False),
+    sa.Column("withdrawn_by", sa.Text),
+    sa.Column("withdrawn_at", sa.Text),
+)
+_OVERRIDE_COLUMNS = ("unique_id", "from", "to", "kind", "value", "who", "why", "made_at")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What stands for one order now.
+
+    Attributes:
+        unique_id: Series.
+        version: 0 where nobody has decided.
+        state: One of STATES.
+        quantity: Units in place of the plan's where `changed`; None elsewhere.
+        who: Planner.
+        why: Their reason, "" for none.
+        made_at: UTC, ISO.
+    """
+
+    unique_id: str
+    version: int = 0
+    state: str = OPEN
+    quantity: float | None = None
+    who: str = ""
+    why: str = ""
+    made_at: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return asdict(self)
+
+
+class DecidedMeanwhileError(Exception):
+    """Somebody else was first; `now` is what they decided."""
+
+    def __init__(self, now: Decision) -> None:
+        super().__init__(f"{now.unique_id} was decided meanwhile")
+        self.now = now
+
+
+class PlannerDesk:
+    """Decisions and overrides of one model's reviews.
+
+    Args:
+        file: SQLite database; made where it is not there.
+    """
+
+    def __init__(self, file: Path) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self._engine = sa.create_engine(f"sqlite:///{file}", connect_args={"timeout": 30})
+        _META.create_all(self._engine)
+
+    def close(self) -> None:
+        """Close the database."""
+        self._engine.dispose()
+
+    def decisions(self, review_date: str) -> dict[str, Decision]:
+        """Return what stands for each series that anybody has decided about."""
+        table = _DECISIONS
+        query = sa.select(table).where(table.c.review_date == review_date).order_by(table.c.version)
+        with self._engine.connect() as connection:
+            return {row.unique_id: _decision(row) for row in connection.execute(query)}
+
+    def history(self, review_date: str, unique_id: str) -> list[Decision]:
+        """Return every decision about an order, the first one first."""
+        table = _DECISIONS
+        query = (
+            sa.select(table)
+            .where(table.c.review_date == review_date, table.c.unique_id == unique_id)
+            .order_by(table.c.version)
+        )
+        with self._engine.connect() as connection:
+            return [_decision(row) for row in connection.execute(query)]
+
+    def decide(
+        self,
+        review_date: str,
+        unique_id: str,
+        version: int,
+        state: str,
+        quantity: float | None,
+        who: str,
+        why: str,
+    ) -> Decision:
+        """Add a decision that was made looking at a version, and return it.
+
+        Raises:
+            DecidedMeanwhileError: If that version is no longer the latest.
+        """
+        made = Decision(unique_id, version + 1, state, quantity, who, why, _now())
+        before = self.history(review_date, unique_id)
+        if (before[-1].version if before else 0) != version:
+            raise DecidedMeanwhileError(before[-1] if before else Decision(unique_id))
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(
+                    sa.insert(_DECISIONS).values(review_date=review_date, **made.as_dict())
+                )
+        except sa.exc.IntegrityError as err:
+            raise DecidedMeanwhileError(self.history(review_date, unique_id)[-1]) from err
+        return made
+
+    def undo(self, review_date: str, unique_id: str, version: int, who: str) -> Decision:
+        """Bring back what stood before a version, as a decision of its own; see decide."""
+        before = self.history(review_date, unique_id)[: max(version - 1, 0)]
+        last = before[-1] if before else Decision(unique_id)
+        return self.decide(
+            review_date, unique_id, version, last.state, last.quantity, who, f"undid {version}"
+        )
+
+    def override(
+        self, unique_id: str, first: str, last: str, kind: str, value: float, who: str, why: str
+    ) -> int:
+        """Keep an override of a forecast, from the first to the last date, and return its id."""
+        with self._engine.begin() as connection:
+            found = connection.execute(
+                sa.insert(_OVERRIDES).values(
+                    {
+                        "unique_id": unique_id,
+                        "from": first,
+                        "to": last,
+                        "kind": kind,
+                        "value": value,
+                        "who": who,
+                        "why": why,
+                        "made_at": _now(),
+                    }
+                )
+            )
+        assert found.inserted_primary_key is not None
+        return int(found.inserted_primary_key[0])
+
+    def withdraw(self, number: int, who: str) -> bool:
+        """Take an override back; False where somebody has already, or it never was."""
+        table = _OVERRIDES
+        query = (
+            sa.update(table)
+            .where(table.c.id == number, table.c.withdrawn_by.is_(None))
+            .values(withdrawn_by=who, withdrawn_at=_now())
+        )
+        with self._engine.begin() as connection:
+            return connection.execute(query).rowcount == 1
+
+    def overrides(self) -> pd.DataFrame:
+        """Return the overrides that stand, with their id, in the columns that planning reads."""
+        table = _OVERRIDES
+        query = sa.select(table).where(table.c.withdrawn_by.is_(None)).order_by(table.c.id)
+        with self._engine.connect() as connection:
+            rows = [dict(row._mapping) for row in connection.execute(query)]
+        return pd.DataFrame(rows, columns=["id", *_OVERRIDE_COLUMNS])
+
+
+def desk_file(plans: Path, name: str) -> Path:
+    """Return where a model's planners keep what they decide."""
+    return plans / name / "desk.db"
+
+
+def planners_overrides(plans: Path, name: str) -> pd.DataFrame | None:
+    """Return what planners say instead of the forecast; None where nobody says anything.
+
+    Raises:
+        InvalidInputError: If it is there and cannot be read.
+    """
+    file = desk_file(plans, name)
+    if not file.is_file():
+        return None
+    try:
+        desk = PlannerDesk(file)
+        found = desk.overrides().drop(columns="id")
+        desk.close()
+    except sa.exc.DatabaseError as err:
+        raise InvalidInputError(
+            f"what planners decided cannot be read from {file}: {err.orig}. Bring back a copy of "
+            "it, or move it away to plan without their overrides."
+        ) from err
+    return found if len(found) else None
+
+
+def _decision(row: Any) -> Decision:
+    return Decision(
+        row.unique_id, row.version, row.state, row.quantity, row.who, row.why, row.made_at
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,214 @@
+"""The planner's page in a real browser, opened from its file."""
+
+import os
+import re
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.planner import make_review
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+AXE = pytest.importorskip("axe_playwright_python", reason="axe-core is not installed")
+BROWSER = next(
+    (
+        path
+        for name in ("chromium", "chromium-browser", "google-chrome")
+        if (path := shutil.which(name))
+    ),
+    None,
+)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed"),
+]
+WIDE, PHONE = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_api.sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=BROWSER, args=arguments)
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def review(tmp_path_factory):
+    return make_review(tmp_path_factory.mktemp("review"))
+
+
+@contextmanager
+def opened(browser, review, viewport=WIDE, address=""):
+    """Open the page; nothing may fail in it, and nothing outside the file may be asked for."""
+    context = browser.new_context(viewport=viewport, bypass_csp=True, accept_downloads=True)
+    page = context.new_page()
+    faults, asked = [], []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{(review / 'plan.html').as_uri()}{address}")
+    page.wait_for_selector("html[data-ready]")
+    yield page
+    assert not faults
+    assert all(url.startswith(("file:", "blob:", "data:")) for url in asked)
+    context.close()
+
+
+def orders(page):
+    page.get_by_role("tab", name="All orders").click()
+    return page.locator("#orders")
+
+
+def texts(part, column):
+    return part.locator(f"tr.row > :nth-child({column})").all_inner_texts()
+
+
+def test_it_opens_with_exceptions_the_dearest_first(browser, review):
+    told = pd.read_csv(review / "exceptions.csv")
+    with opened(browser, review) as page:
+        part = page.locator("#exceptions")
+        assert part.get_by_role("status").inner_text().startswith(f"{len(told)} exceptions")
+        first = part.locator("tr.row").first.inner_text()
+        assert f"{told['money'].abs().max():,.2f}" in first
+
+
+def test_names_are_shown_as_they_are_and_run_nothing(browser, review):
+    with opened(browser, review) as page:
+        assert page.title().startswith("Orders of 2024-04-29")
+        shown = " ".join(texts(orders(page), 1))
+        assert "<img src=x" in shown
+        assert "</script>" in shown
+
+
+def test_orders_are_sorted_filtered_and_searched_with_totals_that_follow(browser, review):
+    plan = pd.read_csv(review / "orders.csv")
+    with opened(browser, review) as page:
+        part = orders(page)
+        total = part.get_by_role("status")
+        assert f"{plan['order_quantity'].sum():,.0f}" in total.inner_text()
+        part.get_by_role("button", name="Order units").click()
+        units = [int(t) for t in texts(part, 3) if t]
+        assert units == sorted(units, reverse=True)
+        part.get_by_role("button", name="Filter columns").click()
+        part.get_by_label("Filter by order units").fill("> 20")
+        sync_api.expect(total).to_contain_text(" of ")
+        above = plan[plan["order_quantity"] > 20]
+        assert total.inner_text().startswith(f"{len(above)} series of {len(plan)}")
+        part.get_by_label("Filter by supplier").select_option("Birch")
+        both = above[above["supplier"] == "Birch"]
+        sync_api.expect(total).to_contain_text(f"{len(both)} series of")
+        assert f"EUR {both['order_value'].sum():,.2f}" in total.inner_text()
+        part.get_by_role("button", name="Clear").click()
+        part.get_by_role("searchbox").fill("birch s1")
+        sync_api.expect(total).to_contain_text(" of ")
+        assert set(texts(part, 5)) == {"Birch"}
+
+
+def test_groups_have_totals_and_unfold(browser, review):
+    plan = pd.read_csv(review / "orders.csv", keep_default_na=False)
+    sums = plan.assign(v=pd.to_numeric(plan["order_value"])).groupby("location")["v"].sum()
+    with opened(browser, review) as page:
+        part = orders(page)
+        part.get_by_label("Group by").select_option("location")
+        rows = part.locator("tr.group")
+        assert rows.count() == len(sums)
+        name = rows.first.locator("th").inner_text().split(" · ")[0]
+        assert f"EUR {sums[name]:,.2f}" in rows.first.inner_text()
+        rows.first.get_by_role("button").click()
+        assert rows.first.get_by_role("button").get_attribute("aria-expanded") == "true"
+        assert part.locator("tr.row:not(.group)").count() == (plan["location"] == name).sum()
+
+
+def test_a_series_opens_with_reason_pictures_and_what_changed(browser, review):
+    plan = pd.read_csv(review / "orders.csv").set_index("unique_id")
+    name = plan["order_value"].idxmax()
+    with opened(browser, review, address=f"#series={name}") as page:
+        series = page.get_by_role("dialog")
+        series.locator("canvas").nth(1).wait_for()
+        shown = series.inner_text()
+        assert plan.loc[name, "reason"].split("; ")[0][1:] in shown
+        for words in ("Stock ahead", "Demand", "What changed since 2024-04-22",
+                      "Last plan against what happened", "Terms and levels"):  # fmt: skip
+            assert words in shown
+        page.keyboard.press("Escape")
+        assert not series.is_visible()
+
+
+def test_what_changed_adds_up_to_this_order(browser, review):
+    plan = pd.read_csv(review / "orders.csv").set_index("unique_id")
+    for name in plan.index[plan["order_quantity"] > 0][:5]:
+        with opened(browser, review, address=f"#series={name}") as page:
+            rows = page.locator("table.sum tr td").all_inner_texts()
+            numbers = [float(re.sub(r"[^\d.\-]", "", text)) for text in rows]
+            assert sum(numbers[:-1]) == pytest.approx(numbers[-1], abs=0.3)
+
+
+def test_a_keyboard_is_enough(browser, review):
+    with opened(browser, review) as page:
+        page.get_by_role("tab", name="Exceptions").focus()
+        page.keyboard.press("ArrowRight")
+        page.locator("#orders .frame").focus()
+        page.keyboard.press("Tab")
+        for _ in range(40):  # past the heads, to the one row in the order of tabs
+            if page.evaluate("document.activeElement.closest('tr.row') !== null"):
+                break
+            page.keyboard.press("Tab")
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("End")
+        at = page.evaluate("document.activeElement.closest('tr').dataset.at")
+        assert at == "59"
+        page.keyboard.press("Enter")
+        page.get_by_role("dialog").wait_for()
+        page.keyboard.press("Escape")
+        assert page.evaluate("document.activeElement.closest('tr').dataset.at") == "59"
+
+
+@pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
+def test_wcag_aa_finds_nothing_to_mend(browser, review, viewport):
+    axe = (Path(AXE.__file__).parent / "axe.min.js").read_text()
+
+    def findings(page):
+        page.evaluate(axe)
+        found = page.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
+        return [(v["id"], v["nodes"][0]["html"]) for v in found["violations"]]
+
+    with opened(browser, review, viewport) as page:
+        assert findings(page) == []
+        part = orders(page)
+        part.get_by_role("button", name="Filter columns").click()
+        part.get_by_label("Group by").select_option("supplier")
+        assert findings(page) == []
+        part.get_by_role("button", name="Clear").click()
+        part.locator("tr.row button").first.click()
+        page.get_by_role("dialog").locator("canvas").nth(1).wait_for()
+        assert findings(page) == []
+
+
+def test_nothing_is_wider_than_a_phone(browser, review):
+    with opened(browser, review, PHONE) as page:
+        orders(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+def test_what_is_shown_is_saved_as_csv_without_formulas(browser, review, tmp_path):
+    with opened(browser, review) as page:
+        part = orders(page)
+        with page.expect_download() as download:
+            part.get_by_role("button", name="Save as CSV").click()
+        download.value.save_as(tmp_path / "saved.csv")
+    saved = pd.read_csv(tmp_path / "saved.csv")
+    assert len(saved) == 60
+    assert "'=HYPERLINK(1)" in set(saved["Supplier"])
+
+
+def test_all_rows_are_printed(browser, review):
+    with opened(browser, review) as page:
+        orders(page)
+        page.emulate_media(media="print")
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert page.locator("#orders tr.row").count() == 60
