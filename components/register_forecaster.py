@@ -14,6 +14,7 @@ def register_forecaster(
     snapshot: str,
     config: dict,
     run: str,
+    study: str = "",
     cause: str = "",
     window: str = "",
     retraining: str = "",
@@ -28,6 +29,7 @@ def register_forecaster(
         snapshot: Name of the data.
         config: The configuration it was trained with.
         run: Id of the pipeline's run.
+        study: Name of the run; its id where it is empty.
         cause: What monitoring found, where it started this run.
         window: Period it found it in.
         retraining: Key of the governor's decision.
@@ -42,4 +44,4 @@ def register_forecaster(
     told = {"cause": cause, "window": window, "retraining": retraining}
     tags = {"snapshot": snapshot, "run": run} | told
     registry = Deployment.from_environment().registry
-    return registry.register(config["name"], model.path, evidence, tags, tell)
+    return registry.register(config["name"], model.path, evidence, tags, tell, run=study)

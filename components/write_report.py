@@ -1,4 +1,4 @@
-"""The page a person reads after a training run."""
+"""The page a person reads after a training run, and the run in MLflow."""
 
 from kfp.dsl import HTML, Artifact, Input, Model, Output
 
@@ -16,8 +16,15 @@ def write_report(
     verdict: Input[Artifact],
     config: dict,
     report: Output[HTML],
+    snapshot: str = "",
+    run: str = "",
+    study: str = "",
+    code_version: str = "",
+    cause: str = "",
+    window: str = "",
+    retraining: str = "",
 ):
-    """Draw the run: verdict and why, accuracy, calibration, money, reasons, data.
+    """Draw the run (verdict and why, accuracy, calibration, money, reasons, data) and record it.
 
     Args:
         model: The challenger.
@@ -29,9 +36,18 @@ def write_report(
         verdict: Of the gate.
         config: The configuration it was trained with.
         report: One HTML file that needs nothing else.
+        snapshot: Name of the data.
+        run: Id of the pipeline's run.
+        study: Name of the run; its id where it is empty.
+        code_version: Of the library.
+        cause: What monitoring found, where it started this run.
+        window: Period it found it in.
+        retraining: Key of the governor's decision.
     """
     from invopt.report import write_training_report
+    from serving.deployment import Deployment
     from serving.progress import tell
+    from serving.stores.tracking import keep_training
 
     files = {
         "model": model.path,
@@ -43,3 +59,8 @@ def write_report(
         "verdict": verdict.path,
     }
     write_training_report(files, config, report.path, tell)
+    tags = {"snapshot": snapshot, "commit": code_version, "cause": cause, "window": window,
+            "retraining": retraining}  # fmt: skip
+    registry = Deployment.from_environment().registry
+    kept = files | {"report": report.path}
+    keep_training(registry, config["name"], study or run, run, tags, kept, config, tell)

@@ -55,6 +55,7 @@ class DataConfig(_Section):
         max_orphan_share: Share of a table's rows, or of series, without a partner.
         max_jump: Robust deviations of a channel's latest mean from the means before.
         suspect: "report" leaves failed checks to the gate; "refuse" ends the run at ingest.
+        currency: Of every price and cost, as it is told beside money (EUR, USD).
         synthetic: Make data of this size when no data folder is given.
     """
 
@@ -65,6 +66,7 @@ class DataConfig(_Section):
     max_orphan_share: float = Field(default=0.2, ge=0, le=1)
     max_jump: float = Field(default=20.0, gt=0)
     suspect: Literal["report", "refuse"] = "report"
+    currency: str | None = None
     synthetic: SyntheticConfig | None = None
 
 

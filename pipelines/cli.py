@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from invopt import __version__
 from invopt.errors import InvalidInputError
+from pipelines.parser import Parser
 
 if TYPE_CHECKING:
     from serving.deployment import Deployment
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 PIPELINES = ("training", "replenishment", "monitoring")
+# What monitoring can decide, the least first (invopt.monitoring.decision), and the exit status
+# where a run is to fail on it.
+ACTIONS = ("ignore", "alert", "retrain", "page")
+_DECIDED = 3
 # The pod that knows a deployment's stores (k8s/components/monitoring).
 _CONSOLE = ("exec", "deploy/evidently", "-c", "console", "--", "invopt")
 
@@ -36,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     parsed = parser.parse_args(given)
     try:
-        parsed.command(parsed)
+        return int(parsed.command(parsed) or 0)
     except InvalidInputError as err:
         print(f"invopt: {err}", file=sys.stderr)
         return 1
@@ -49,13 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("invopt: interrupted", file=sys.stderr)
         return 130
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="invopt", description="Demand forecasting and inventory optimisation."
-    )
+    parser = Parser(prog="invopt", description="Demand forecasting and inventory optimisation.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in (
@@ -80,13 +82,21 @@ def _add_run(commands: "Commands") -> None:
         metavar="FILE",
         help="orders to write (CSV); purchase orders, exceptions, forecast and page go beside it",
     )
+    run.add_argument(
+        "--fail-on",
+        choices=ACTIONS[1:],
+        help=f"monitoring: end with status {_DECIDED} where it decides this or more "
+        f"({', '.join(ACTIONS)}), for cron",
+    )
     run.set_defaults(command=_run)
 
 
-def _run(parsed: argparse.Namespace) -> None:
+def _run(parsed: argparse.Namespace) -> int:
     from pipelines.launch import run_pipeline  # noqa: PLC0415
 
-    run_pipeline(
+    if parsed.fail_on and parsed.pipeline != "monitoring":
+        raise InvalidInputError("--fail-on is for decisions: it belongs to monitoring.")
+    folder = run_pipeline(
         parsed.pipeline,
         parsed.config,
         parsed.data,
@@ -94,6 +104,20 @@ def _run(parsed: argparse.Namespace) -> None:
         parsed.out,
         parsed.overrides,
     )
+    return status_of(folder, parsed.fail_on) if parsed.fail_on else 0
+
+
+def status_of(folder: Path, fail_on: str) -> int:
+    """Return the exit status of a monitoring run that is to fail on a decision.
+
+    Args:
+        folder: Of the run.
+        fail_on: The least decision to fail on.
+    """
+    from invopt.files import read_json  # noqa: PLC0415
+
+    decision = read_json(folder / "monitoring.json")["decision"]
+    return _DECIDED if ACTIONS.index(decision) >= ACTIONS.index(fail_on) else 0
 
 
 def _add_compile(commands: "Commands") -> None:
@@ -225,8 +249,8 @@ def _preview(parsed: argparse.Namespace) -> None:
         parameters = load_parameters(parsed.config, parsed.overrides)
         compile_pipeline(parsed.pipeline, parameters, package)
         compiled = looking.read_compiled(package)
-    previous = looking.last_compiled(parsed.workspace, parsed.pipeline)
-    print(looking.table(looking.preview(compiled, previous)))
+    previous, seconds = looking.last_compiled(parsed.workspace, parsed.pipeline)
+    print(looking.table(looking.preview(compiled, previous, seconds)))
 
 
 def _add_rollback(commands: "Commands") -> None:
@@ -284,13 +308,16 @@ def _serve(parsed: argparse.Namespace) -> None:
     from serving.__main__ import ModelSource, run  # noqa: PLC0415
     from serving.deployment import Deployment  # noqa: PLC0415
 
+    if not parsed.workspace.is_dir():
+        raise InvalidInputError(
+            f"nothing was trained in {parsed.workspace} yet: run `invopt run training --config "
+            f"FILE --workspace {parsed.workspace}` first."
+        )
     deployment = Deployment.of(parsed.workspace)
     name = parsed.name or deployment.registry.only_model()
-    print(
-        f"serving {name} on http://{parsed.host}:{parsed.port} (press Ctrl-C to stop)", flush=True
-    )
+    _say(f"loading {name}")
     source = ModelSource(deployment, name, predictor=parsed.predictor_host)
-    run(source, parsed.host, parsed.port, parsed.grpc_port)
+    run(source, parsed.host, parsed.port, parsed.grpc_port, _say)
 
 
 def _add_plan(commands: "Commands") -> None:
@@ -337,8 +364,8 @@ def _add_why(commands: "Commands") -> None:
     why = commands.add_parser("why", help="explain a decision of monitoring, or a served order")
     why.add_argument(
         "what",
-        metavar="RUN|DATE|REQUEST",
-        help="a monitoring run, a day (YYYY-MM-DD) or the id of a served request",
+        metavar="RUN|DATE|REQUEST|SERIES",
+        help="a monitoring run, a day (YYYY-MM-DD), the id of a served request, or a series",
     )
     _add_deployment(why)
     why.set_defaults(command=_why)
@@ -355,7 +382,7 @@ def _add_switch(commands: "Commands") -> None:
         "retraining", help="turn retraining off or on (closes the breaker), or show its status"
     )
     switch.add_argument("state", choices=("off", "on", "status"))
-    switch.add_argument("--name", required=True, metavar="NAME", help="registered model")
+    switch.add_argument("--name", metavar="NAME", help="registered model (default: the only one)")
     switch.add_argument("--reason", default="", metavar="TEXT", help="kept with the decision")
     _add_deployment(switch)
     switch.set_defaults(command=_switch)
@@ -365,10 +392,11 @@ def _switch(parsed: argparse.Namespace) -> None:
     from serving.loop.retraining import switch_retraining, tell_retraining  # noqa: PLC0415
 
     deployment = _deployment(parsed.workspace)
+    name = parsed.name or deployment.registry.only_model()
     if parsed.state != "status":
         is_off = parsed.state == "off"
-        switch_retraining(deployment, parsed.name, off=is_off, reason=parsed.reason)
-    tell_retraining(deployment, parsed.name, print)
+        switch_retraining(deployment, name, off=is_off, reason=parsed.reason)
+    tell_retraining(deployment, name, print)
 
 
 def _add_init_mapping(commands: "Commands") -> None:

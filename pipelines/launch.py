@@ -116,6 +116,7 @@ def _run(
     print(f"done in {int(seconds // 60)}:{int(seconds % 60):02d}")
     _tell_results(run, out)
     _tell_index(settings)
+    print(f"next: {_next(run, settings)}")
     if pipeline == "monitoring":
         retrain_if_decided(
             Deployment.of(settings.workspace),
@@ -325,7 +326,22 @@ def _outcome(run: Path) -> tuple[str, str, str]:
     return "unfinished", "it failed or is under way: its log says which", ""
 
 
+def _next(run: LocalRun, settings: Settings) -> str:
+    """Return the command that usually follows a run."""
+    commands = {
+        "training": "run replenishment {} --out orders.csv",
+        "replenishment": "serve {}",
+        "monitoring": f"why {run.folder.name} {{}}",
+    }
+    place = f"--workspace {shlex.quote(str(settings.workspace))}"
+    return f"{_program()} {commands[run.pipeline].format(place)}"
+
+
 def _tell_results(run: LocalRun, out: Path | None) -> None:
+    verdict = run.folder / "verdict.json"
+    if verdict.is_file():
+        found = read_json(verdict)
+        print(f"verdict: {found['decision']}: {'; '.join(found['reasons'])}")
     report = run.folder / "report" / "index.html"
     if report.is_file():
         print(f"report: {report}")

@@ -51,7 +51,9 @@ RESULTS = {
 }
 _PLAN, _FORECAST = "plan-orders", "forecast-demand"
 # kfp numbers the tasks of a step that stands in several branches.
-_TASK = re.compile(r"Executing task .*?'(?:.*/)?([\w-]+?)(?:-\d+)?'")
+TASK = re.compile(r"Executing task .*?'(?:.*/)?([\w-]+?)(?:-\d+)?'")
+# How terminals are told to change colour: in a file it is noise.
+_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 # The name of an exception, where a step ended by one that is no sentence of ours.
 _RAISED = re.compile(r"^\w*(?:Error|Exception)\b")
 
@@ -138,11 +140,12 @@ def _stream(
     try:
         with run.log.open("w") as log:
             for line in process.stdout:
+                line = _COLOUR.sub("", line)
                 log.write(line)
                 text = line.strip()
                 if MARK in text:
                     tell(text.split(MARK, 1)[1])
-                elif found := _TASK.search(text):
+                elif found := TASK.search(text):
                     log.write(f"{time.monotonic() - started:.1f} s since the start\n")
                     step = found[1]
                     tell(f"step {step}")

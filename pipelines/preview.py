@@ -1,11 +1,17 @@
 """What a run would do, before anything runs: steps, images, resources, cache hits and why."""
 
+import functools
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from pipelines.local import TASK
+
+_SINCE = re.compile(r"(\d+\.\d) s since the start")
 Spec = dict[str, Any]
 
 
@@ -19,6 +25,8 @@ class Step:
         resources: In words, "" for what the node has.
         cache: "never", "hit" or "miss".
         why: Of the cache.
+        branch: Of the pipeline it stands in, "" outside of any.
+        seconds: It took in the run before, None where that is not known.
     """
 
     name: str
@@ -26,14 +34,25 @@ class Step:
     resources: str
     cache: str
     why: str
+    branch: str = ""
+    seconds: float | None = None
+
+    @property
+    def label(self) -> str:
+        """Name as people know it: kfp numbers the tasks of a step that stands in two branches."""
+        name = re.sub(r"-\d+$", "", self.name)
+        return f"{name} ({self.branch})" if self.branch else name
 
 
-def preview(compiled: Spec, previous: Spec | None) -> list[Step]:
-    """Return the steps of a compiled pipeline in the order they can run.
+def preview(
+    compiled: Spec, previous: Spec | None, seconds: Mapping[str, float] | None = None
+) -> list[Step]:
+    """Return the steps of a compiled pipeline in its order, each right before what needs it.
 
     Args:
         compiled: First document of the compiled pipeline.
         previous: That of the run before, None when there was none.
+        seconds: That steps took in the run before.
     """
     tasks, before = _tasks(compiled), _tasks(previous) if previous else {}
     parameters = _defaults(compiled)
@@ -43,24 +62,50 @@ def preview(compiled: Spec, previous: Spec | None) -> list[Step]:
         task = tasks[name]
         cache, why = _cache(name, tasks, before, parameters, known, steps)
         container = task["container"]
-        steps[name] = Step(name, container["image"], _resources(container), cache, why)
+        steps[name] = Step(
+            name, container["image"], _resources(container), cache, why, task["branch"],
+            (seconds or {}).get(re.sub(r"-\d+$", "", name)),
+        )  # fmt: skip
     return list(steps.values())
 
 
 def table(steps: list[Step]) -> str:
     """Return steps as text, one line each."""
-    rows = [("step", "cache", "resources", "image", "why")]
-    rows += [(s.name, s.cache, s.resources or "-", s.image, s.why) for s in steps]
-    widths = [max(len(row[n]) for row in rows) for n in range(4)]
+    rows = [("step", "cache", "last time", "resources", "image", "why")]
+    rows += [
+        (s.label, s.cache, "-" if s.seconds is None else f"{s.seconds:.0f} s", s.resources or "-",
+         s.image, s.why)
+        for s in steps
+    ]  # fmt: skip
+    widths = [max(len(row[n]) for row in rows) for n in range(5)]
     return "\n".join(
-        "  ".join([*(row[n].ljust(widths[n]) for n in range(4)), row[4]]) for row in rows
+        "  ".join([*(row[n].ljust(widths[n]) for n in range(5)), row[5]]) for row in rows
     )
 
 
-def last_compiled(workspace: Path, pipeline: str) -> Spec | None:
-    """Return the pipeline of the latest run in a workspace."""
+def last_compiled(workspace: Path, pipeline: str) -> tuple[Spec | None, dict[str, float]]:
+    """Return the pipeline of the latest run in a workspace, and what its steps took, seconds."""
     runs = sorted((workspace / "runs").glob(f"{pipeline}-*/pipeline.yaml"))
-    return read_compiled(runs[-1]) if runs else None
+    if not runs:
+        return None, {}
+    return read_compiled(runs[-1]), _seconds(runs[-1].with_name("run.log"))
+
+
+def _seconds(log: Path) -> dict[str, float]:
+    """Return what steps took by the log of a run; the last one's end is not in it."""
+    if not log.is_file():
+        return {}
+    found: dict[str, float] = {}
+    step, since = "", 0.0
+    with log.open(errors="replace") as lines:
+        for line in lines:
+            if started := TASK.search(line):
+                name = started[1]
+            elif (after := _SINCE.match(line)) and (now := float(after[1])) >= since:
+                if step:
+                    found[step] = found.get(step, 0.0) + now - since
+                step, since = name, now
+    return found
 
 
 def read_compiled(file: Path) -> Spec:
@@ -76,18 +121,21 @@ def _tasks(spec: Spec) -> dict[str, Any]:
 
     inner: dict[str, list[str]] = {}
 
-    def collect(dag: Spec, outer: list[str], given: dict[str, Spec]) -> list[str]:
+    def collect(dag: Spec, outer: list[str], given: dict[str, Spec], branch: str = "") -> list[str]:
         own = []
         for name, task in dag["tasks"].items():
             component = spec["components"][task["componentRef"]["name"]]
             after = [*outer, *task.get("dependentTasks", [])]
             inputs = {key: _resolved(source, given) for key, source in _inputs(task).items()}
             if "dag" in component:
-                inner[name] = collect(component["dag"], after, inputs)
+                inside = _branch(task) if "triggerPolicy" in task else branch
+                inner[name] = collect(component["dag"], after, inputs, inside)
                 own += inner[name]
                 continue
             container = executors[component["executorLabel"]]["container"]
-            found[name] = task | {"container": container, "after": after, "sources": inputs}
+            found[name] = task | {
+                "container": container, "after": after, "sources": inputs, "branch": branch,
+            }  # fmt: skip
             own.append(name)
         return own
 
@@ -97,14 +145,24 @@ def _tasks(spec: Spec) -> dict[str, Any]:
     return found
 
 
+def _branch(task: Spec) -> str:
+    """Return the name a branch was given, or kfp's own."""
+    return str(task.get("taskInfo", {}).get("name", "")).rstrip("0123456789-")
+
+
 def _ordered(tasks: dict[str, Any]) -> list[str]:
-    done: list[str] = []
-    waiting = sorted(tasks)
-    while waiting:
-        ready = [n for n in waiting if not tasks[n]["after"] & set(waiting)] or waiting
-        done += ready
-        waiting = [n for n in waiting if n not in ready]
-    return done
+    """Return names so that each stands after what it needs, and as late as what needs it allows."""
+    needed_by: dict[str, list[str]] = {name: [] for name in tasks}
+    for name, task in tasks.items():
+        for needed in task["after"]:
+            if needed in needed_by:
+                needed_by[needed].append(name)
+
+    @functools.cache
+    def height(name: str) -> int:
+        return 1 + max((height(user) for user in needed_by[name]), default=0)
+
+    return sorted(tasks, key=lambda name: (-height(name), name))
 
 
 def _defaults(spec: Spec) -> dict[str, Any]:

@@ -113,6 +113,7 @@ def build(parameters: Parameters) -> Any:
                 snapshot=snapshot,
                 config=tuned,
                 run=job,
+                study=study,
                 cause=cause,
                 window=window,
                 retraining=retraining,
@@ -145,6 +146,13 @@ def build(parameters: Parameters) -> Any:
             explanation=explain.outputs["explanation"],
             verdict=judge.outputs["verdict"],
             config=tuned,
+            snapshot=snapshot,
+            run=job,
+            study=study,
+            code_version=code_version,
+            cause=cause,
+            window=window,
+            retraining=retraining,
         ).set_caching_options(False)
 
     return pipeline

@@ -8,6 +8,7 @@ import argparse
 import functools
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,12 +92,27 @@ def main() -> int:
     return 0
 
 
-def run(source: ModelSource, host: str, port: int, grpc_port: int | None) -> None:
+def run(
+    source: ModelSource,
+    host: str,
+    port: int,
+    grpc_port: int | None,
+    tell: Callable[[str], None] = lambda text: print(text, flush=True),  # noqa: T201
+) -> None:
     """Load a model and serve it until stopped.
+
+    Args:
+        source: Where the model comes from.
+        host: Address to bind.
+        port: For HTTP.
+        grpc_port: For gRPC; None for none.
+        tell: Called once, when the first request would be answered.
 
     Raises:
         InvalidInputError: If there is no such model or a port is in use.
     """
+    if not sys.warnoptions:  # libraries warn each other's authors, not those who serve
+        warnings.simplefilter("ignore")
     from serving.answers.decider import Decider  # noqa: PLC0415
     from serving.answers.loaded_model import load_champion  # noqa: PLC0415
     from serving.api.metrics import LOG_LOST  # noqa: PLC0415
@@ -140,8 +156,14 @@ def run(source: ModelSource, host: str, port: int, grpc_port: int | None) -> Non
         seconds=limits.request_seconds,
     )
     model.load()
+
+    def announce() -> None:
+        grpc = "" if grpc_port is None else f", gRPC on {host}:{grpc_port}"
+        tell(f"{model.name} version {model.version} answers on http://{host}:{port}{grpc}; "
+             f"its contract is at http://{host}:{port}/docs (press Ctrl-C to stop)")  # fmt: skip
+
     try:
-        run_loop(serve(model, limits, functools.partial(_watch, model, limits)))
+        run_loop(serve(model, limits, functools.partial(_watch, model, limits), announce))
     finally:
         log.close()
         features.close()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from serving.settings import ClusterSettings, Settings
+from serving.settings import FEATURE_STORE, WORKSPACE, ClusterSettings, Settings
 
 if TYPE_CHECKING:
     from serving.cluster.kubernetes import Cluster
@@ -45,6 +45,21 @@ class Deployment:
         if workspace is None:
             return found
         return cls(Settings.of(workspace), found.cluster, found.environment)
+
+    @classmethod
+    def beside(cls, model: Path) -> "Deployment":
+        """Return the deployment that a registered model is read in.
+
+        It is the environment's where that names a workspace or features, else that of the
+        workspace the model's folder lies in.
+
+        Args:
+            model: WORKSPACE/models/NAME/HASH/model.
+        """
+        found = cls.from_environment()
+        if WORKSPACE in found.environment or FEATURE_STORE in found.environment:
+            return found
+        return cls.of(model.resolve().parents[3])
 
     @property
     def registry(self) -> "Registry":

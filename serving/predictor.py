@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from kserve import InferOutput, InferRequest, InferResponse
+from kserve import InferRequest, InferResponse
 from kserve.metrics import PREDICT_HIST_TIME, get_labels
 from kserve.protocol.grpc.grpc_predict_v2_pb2 import ModelInferResponse
 from kserve.utils.utils import generate_uuid
@@ -23,10 +23,17 @@ from invopt.features import INPUT_NAMES
 from invopt.model_files import verify
 from invopt.runtime import OUTPUT_NAMES, OnnxNetwork, fingerprint
 from serving.answers.network import DATATYPES, FINGERPRINT
-from serving.api.contract import ErrorCode
-from serving.api.errors import RequestFailedError
+from serving.endpoint.faults import refused
 from serving.endpoint.http import check_free, run_loop, serve
 from serving.endpoint.queue import PROGRESS, GatedModel
+from serving.endpoint.tensors import (
+    array_of,
+    check_outputs,
+    raw_array,
+    refused_input,
+    response_of,
+    wanted_of,
+)
 from serving.settings import ServerSettings
 
 _KINDS: dict[str, np.dtype[Any]] = {
@@ -36,7 +43,7 @@ _KINDS: dict[str, np.dtype[Any]] = {
 # Windows that are quicker done than handed to a thread.
 _AT_ONCE = 4
 _NOTHING = np.zeros(0, np.float32)
-_UNFIT = "has data that do not fit its shape and datatype"
+_SHORT = 12  # letters of a fingerprint that name a version
 
 
 class Predictor(GatedModel):
@@ -83,24 +90,21 @@ class Predictor(GatedModel):
         """Return mean, quantiles and levels."""
         _reached()
         if not isinstance(payload, InferRequest):
-            raise RequestFailedError(ErrorCode.INVALID_REQUEST, "the predictor speaks v2 only.")
+            raise refused("the predictor speaks v2 only.")
+        payload.id = payload.id or generate_uuid()
+        wanted_of(payload, list(OUTPUT_NAMES))
         arrays = self._arrays({tensor.name: (tensor,) for tensor in payload.inputs}, _array)
         found = await self.run(lambda: self.network.run(arrays))
-        outputs = []
-        for name, array in zip(OUTPUT_NAMES, found, strict=True):
-            output = InferOutput(name=name, shape=list(array.shape), datatype="FP32")
-            output.set_data_from_numpy(array, binary_data=True)
-            outputs.append(output)
-        return InferResponse(
-            payload.id or generate_uuid(),
-            self.name,
-            outputs,
-            parameters={FINGERPRINT: self.fingerprint},
+        answers = dict(zip(OUTPUT_NAMES, found, strict=True))
+        return response_of(
+            payload, self.name, self.version, answers, {FINGERPRINT: self.fingerprint}
         )
 
     async def infer_raw(self, request: Any) -> Any:
         """Return the answer to a gRPC request of raw tensors, as raw tensors."""
         _reached()
+        wanted = [output.name for output in request.outputs] or list(OUTPUT_NAMES)
+        check_outputs(wanted, list(OUTPUT_NAMES))
         tensors = zip(request.inputs, request.raw_input_contents, strict=True)
         arrays = self._arrays({tensor.name: (tensor, raw) for tensor, raw in tensors}, _raw_array)
         with self._seconds.time():
@@ -110,12 +114,19 @@ class Predictor(GatedModel):
                 if num <= _AT_ONCE
                 else await self.run(lambda: self.network.run(arrays))
             )
-        answer = ModelInferResponse(model_name=self.name, id=request.id)
+        answer = ModelInferResponse(model_name=self.name, model_version=self.version, id=request.id)
         answer.parameters[FINGERPRINT].string_param = self.fingerprint
-        for name, array in zip(OUTPUT_NAMES, found, strict=True):
+        answers = dict(zip(OUTPUT_NAMES, found, strict=True))
+        for name in wanted:
+            array = answers[name]
             answer.outputs.add(name=name, shape=array.shape, datatype="FP32")
             answer.raw_output_contents.append(array.tobytes())
         return answer
+
+    @property
+    def version(self) -> str:
+        """Fingerprint of the graph: a folder has no other name that is the same everywhere."""
+        return self.fingerprint[:_SHORT]
 
     def get_input_types(self) -> list[dict[str, Any]]:
         """Return the graph's inputs."""
@@ -147,16 +158,16 @@ class Predictor(GatedModel):
                 found.append(_NOTHING)
                 continue
             if name not in given:
-                raise _refused(name, "is missing")
+                raise refused_input(name, "is missing")
             array = read(*given[name], dtype)
             num = len(array) if num is None else num
             if array.shape != (num, *shape) or not num:
-                raise _refused(name, f"must have the shape {[num or -1, *shape]}")
+                raise refused_input(name, f"must have the shape {[num or -1, *shape]}")
             found.append(array)
         numbers = [array for array in found if array.dtype.kind == "f"]
         if not np.isfinite(np.concatenate([array.ravel() for array in numbers])).all():
             bad = [not np.isfinite(array).all() for array in found]
-            raise _refused(INPUT_NAMES[bad.index(True)], "holds NaN or infinity")
+            raise refused_input(INPUT_NAMES[bad.index(True)], "holds NaN or infinity")
         return tuple(found)
 
 
@@ -167,26 +178,18 @@ def _reached() -> None:
 
 
 def _array(tensor: Any, dtype: "np.dtype[Any]") -> npt.NDArray[np.generic]:
-    try:
-        array: npt.NDArray[np.generic] = np.atleast_1d(tensor.as_numpy())
-    except Exception as err:  # KServe and numpy have many ways to fail on a bad tensor
-        raise _refused(tensor.name, _UNFIT) from err
-    if array.dtype != dtype:
-        raise _refused(tensor.name, f"must be {DATATYPES[dtype]}")
-    return array
+    _check(tensor, dtype)
+    return np.atleast_1d(array_of(tensor))
 
 
 def _raw_array(tensor: Any, raw: bytes, dtype: "np.dtype[Any]") -> npt.NDArray[np.generic]:
+    _check(tensor, dtype)
+    return raw_array(tensor.name, tensor.datatype, list(tensor.shape) or [1], raw)
+
+
+def _check(tensor: Any, dtype: "np.dtype[Any]") -> None:
     if tensor.datatype != DATATYPES[dtype]:
-        raise _refused(tensor.name, f"must be {DATATYPES[dtype]}")
-    try:
-        return np.frombuffer(raw, dtype).reshape(tuple(tensor.shape) or (1,))
-    except ValueError as err:
-        raise _refused(tensor.name, _UNFIT) from err
-
-
-def _refused(name: str, problem: str) -> RequestFailedError:
-    return RequestFailedError(ErrorCode.INVALID_REQUEST, f"input {name[:50]} {problem}.")
+        raise refused_input(tensor.name, f"must be {DATATYPES[dtype]}")
 
 
 def main() -> int:

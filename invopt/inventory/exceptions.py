@@ -146,16 +146,11 @@ def flags_of(
         last_levels: Order-up-to level of the review before by unique_id; None for a first one.
         dead: Series that no longer sell; see dead_series.
     """
-    found = Flags(panel.num_series)
-    _of_stock(found, decision, stock, terms)
-    _of_orders(found, decision, stock, terms)
+    found = position_flags(decision, stock, terms)
     _of_demand(found, panel, decision, config)
     lead_time = panel.series.get("lead_time")
     if lead_time is not None and lead_time.isna().mean() < _SOME:  # else nobody fills it in
         found.set("no_lead_time", lead_time.isna().to_numpy())
-    found.set("lead_time_beyond_horizon", np.isnan(decision.levels.expected_demand))
-    if terms.faults is not None:
-        found.set("data_fault", terms.faults != "")
     if last_levels is not None:
         last = last_levels.reindex(panel.unique_ids.astype(str)).to_numpy(np.float64)
         change = np.abs(np.maximum(decision.levels.order_up_to, 0) - last)
@@ -164,6 +159,23 @@ def flags_of(
         value = stock.on_hand * terms.unit_cost
         found.set("dead_stock", dead, stock.on_hand, value)
         found.clear(dead, (*STOCKOUTS, "excess_stock", "demand_jump", "new_product"))
+    return found
+
+
+def position_flags(decision: Decision, stock: Stock, terms: Terms) -> Flags:
+    """Return what stock, deliveries and terms alone give cause to look at.
+
+    Args:
+        decision: Of the series.
+        stock: Of the same series.
+        terms: Of the same series.
+    """
+    found = Flags(len(decision.quantity))
+    _of_stock(found, decision, stock, terms)
+    _of_orders(found, decision, stock, terms)
+    found.set("lead_time_beyond_horizon", np.isnan(decision.levels.expected_demand))
+    if terms.faults is not None:
+        found.set("data_fault", terms.faults != "")
     return found
 
 

@@ -13,6 +13,10 @@ from invopt.inventory.stock import Stock
 FloatArray = npt.NDArray[np.float64]
 NO_STOCK = "stock is not known"
 HORIZON = "the lead time reaches beyond the forecast's horizon"
+CODES = (
+    "below_level", "covered", "not_worth_it", "no_stock_record", "lead_time_beyond_horizon",
+    "data_fault",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,24 @@ def reasons_of(
     found[said] = notes.before[said]
     more = notes.after != ""
     found[more] += "; " + notes.after[more]
+    return found
+
+
+def codes_of(decision: Decision, stock: Stock, terms: Terms) -> npt.NDArray[np.object_]:
+    """Return the word for machines beside each sentence of `reasons_of`, one of CODES.
+
+    Args:
+        decision: Of the series.
+        stock: Of the same series.
+        terms: Of the same series.
+    """
+    with np.errstate(invalid="ignore"):
+        found = np.where(decision.need <= 0, "covered", "not_worth_it").astype(object)
+        found[decision.quantity > 0] = "below_level"
+    found[np.isnan(stock.on_hand)] = "no_stock_record"
+    found[np.isnan(decision.levels.expected_demand)] = "lead_time_beyond_horizon"
+    if terms.faults is not None:
+        found[terms.faults != ""] = "data_fault"
     return found
 
 

@@ -130,7 +130,7 @@ def prometheus_text(content: Mapping[str, Any], model: str) -> str:
     gauge("monitoring_conclusive", "1 when enough was known to conclude anything.",
           [({}, int(content["conclusive"]))])  # fmt: skip
     signals = content["signals"]
-    label = [{"signal": s["name"], "kind": s["kind"]} for s in signals]
+    label = [_labels(s) for s in signals]
     gauge("signal_firing", "1 when a signal is beyond what its history allows.",
           [(n, int(s["fires"])) for n, s in zip(label, signals, strict=True)])  # fmt: skip
     for key, about in (
@@ -148,9 +148,21 @@ def prometheus_text(content: Mapping[str, Any], model: str) -> str:
           [({}, content["new_periods"])])  # fmt: skip
     if content["trend"]:
         latest = content["trend"][-1]
-        for key in ("wape", "bias", "coverage", "stockouts"):
-            gauge(f"period_{key}", "Of the latest period.", [({}, latest[key])])
+        for key, about in (
+            ("wape", "Absolute error over demand of the latest period."),
+            ("demand", "Demand over forecast of the latest period, less 1."),
+            ("coverage", "Share of outcomes inside the interval, latest period."),
+            ("stockouts", "Share of the shelf that was empty, latest period."),
+        ):
+            gauge(f"period_{key}", about, [({}, latest.get(key))])
     return "\n".join(lines) + "\n"
+
+
+def _labels(signal: Mapping[str, Any]) -> dict[str, str]:
+    """Return the labels of a signal; one of a single place has the place in a label of its own."""
+    name, _, location = signal["name"].partition(" at ")
+    found = {"signal": name, "kind": signal["kind"]}
+    return found | {"location": location} if location else found
 
 
 def _pages(content: Mapping[str, Any]) -> list[dict[str, str]]:

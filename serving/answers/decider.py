@@ -8,7 +8,7 @@ seasonal_naive: the season before. Whatever is not fresh says so and why.
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -168,8 +168,9 @@ class Decider:
         for scenario, version in zip(scenarios, versions, strict=True):
             sheet, inputs = model.sheet(scenario, version, work.now)
             failures |= self._answer(
-                model, work, scenario.instances, scenario.is_what_if, sheet, inputs
-            )
+                model, work, scenario.instances, scenario.is_what_if, sheet, inputs,
+                model.warnings(scenario),
+            )  # fmt: skip
         return failures, False
 
     def _answer(
@@ -180,6 +181,7 @@ class Decider:
         is_what_if: list[bool],
         sheet: Sheet,
         inputs: Inputs | None,
+        warnings: Mapping[int, str] | None = None,
     ) -> dict[int, InstanceFailedError]:
         """Fill in the answers of the instances whose rows a sheet holds; see Scenario.
 
@@ -194,7 +196,10 @@ class Decider:
             plans = plan_rows(sheet, base, [None] * len(base), config, is_count=is_count)
         failures: dict[int, InstanceFailedError] = {}
         with metrics.STAGE_SECONDS.labels("answer").time():
-            writer = AnswerWriter(sheet, champion.policy_version, champion.label, work.now)
+            writer = AnswerWriter(
+                sheet, champion.policy_version, champion.label, work.now,
+                champion.config.data.currency,
+            )  # fmt: skip
             done: list[tuple[int, int]] = []
             for k, plan in zip(base, plans, strict=True):
                 number = numbers[k]
@@ -205,7 +210,11 @@ class Decider:
                 answer = writer.decision(instance.unique_id, k, plan)
                 if instance.what_if is not None:
                     row = own_row.get(number, k)
-                    answer["what_if"] = self._assumed(model, writer, row, instance, row != k)
+                    answer["what_if"] = self._assumed(
+                        model, writer, row, instance, answer, row != k
+                    )
+                    if row in (warnings or {}):
+                        answer["what_if"]["warning"] = (warnings or {})[row]
                 if instance.explain and inputs is not None:
                     answer["attributions"] = self._explain(model, sheet, inputs, k)
                 work.answers[number] = answer
@@ -217,8 +226,9 @@ class Decider:
         """Count, remember and log what was answered."""
         for writer, done in work.done:
             sheet = writer.sheet
-            for step, count in Counter(sheet.steps[k] for k, _ in done).items():
-                metrics.DECISIONS.labels(step.value).inc(count)
+            rungs = Counter((sheet.steps[k].value, sheet.versions[k]) for k, _ in done)
+            for rung, count in rungs.items():
+                metrics.DECISIONS.labels(*rung).inc(count)
             metrics.FEATURE_AGE.observe(writer.feature_age_s)
             named = [(k, work.instances[number]) for k, number in done]
             self._memory.keep(sheet, [(i.unique_id, k) for k, i in named if i.features is None])
@@ -232,6 +242,7 @@ class Decider:
         writer: AnswerWriter,
         row: int,
         instance: Instance,
+        as_is: dict[str, Any],
         is_planned: bool,
     ) -> dict[str, Any]:
         """Return a WhatIfPlan, or why there is none."""
@@ -244,7 +255,7 @@ class Decider:
         [plan] = plan_rows(sheet, [row], [instance.what_if], config, is_count=is_count)
         if isinstance(plan, InstanceFailedError):
             return plan.body
-        return writer.assumed(row, plan)
+        return writer.assumed(row, plan, as_is)
 
     def _explain(
         self, model: Forecasting, sheet: Sheet, inputs: Inputs, row: int
@@ -263,6 +274,7 @@ class Decider:
             metrics.WITHHELD.inc()
             return None
         return {
+            "explains": f"expected sales over the {model.horizon} periods of mean",
             "base": round(found.base, 4),
             "forecast": round(found.forecast, 4),
             "parts": {name: round(value, 4) for name, value in found.parts.items()},
@@ -295,7 +307,7 @@ class Decider:
         if is_counted:
             metrics.INSTANCE_ERRORS.labels(failure.code.value).inc()
         name = work.instances[number].unique_id
-        work.answers[number] = {"unique_id": name, "error": failure.body}
+        work.answers[number] = {"unique_id": name, **failure.body}
 
 
 def _split(

@@ -1,5 +1,6 @@
 """Forecasts of scenarios, down the ladder: the model, the last forecast, the seasonal naive."""
 
+import functools
 from collections import OrderedDict
 from dataclasses import replace
 
@@ -27,6 +28,7 @@ from serving.stores.alignment import periods_between
 from serving.stores.online_features import OnlineFeatures, StoredForecast, Windows
 
 _GROUPS = 8
+_USUAL = 1.2  # times the prices seen, up to which the model may be believed
 NAIVE = "seasonal_naive"
 
 
@@ -74,6 +76,8 @@ class Forecasting:
             [self.champion.version] * num,
             f"{timeline.date(-1):%Y-%m-%d}",
             windows.known_at,
+            _dates_of(windows.known_at, self.layout.freq, self.horizon),
+            self.layout.freq,
         )
         bad = np.arange(num) if forecast is None else np.flatnonzero(~_finite(forecast))
         if len(bad):
@@ -156,6 +160,28 @@ class Forecasting:
         at = np.minimum(at, price.shape[1] - 1)
         return price[np.arange(num), at].astype(np.float64)
 
+    def warnings(self, scenario: Scenario) -> dict[int, str]:
+        """Return, by row, what is to be said of a planned price that the series never had."""
+        windows, found = scenario.windows, {}
+        names = [head["name"] for head in self.layout.series_channels]
+        if PRICE not in names or not any(scenario.is_what_if):
+            return {}
+        prices = windows.rows[self.layout.field_of(PRICE)].astype(np.float64)
+        seen, planned = prices[:, : windows.num_periods], prices[:, windows.num_periods :]
+        for row in np.flatnonzero(scenario.is_what_if):
+            known = seen[row][np.isfinite(seen[row])]
+            asked = planned[row][np.isfinite(planned[row])]
+            if not len(known) or not len(asked):
+                continue
+            low, high = known.min(), known.max()
+            far = asked[(asked < low / _USUAL) | (asked > high * _USUAL)]
+            if len(far):
+                found[int(row)] = (
+                    f"price {far[0]:g} was never seen: {low:.4g} to {high:.4g} was, and the model "
+                    "does not know what demand is beyond"
+                )
+        return found
+
     def _fall_back(
         self, sheet: Sheet, scenario: Scenario, rows: npt.NDArray[np.int64], failure: str
     ) -> Sheet:
@@ -189,6 +215,13 @@ class Forecasting:
         panel = sales_panel(windows.rows, self.layout)
         season = season_of(panel.timeline, panel.num_periods)
         return Baseline(self.horizon, season, self.champion.model).predict(panel)
+
+
+@functools.lru_cache(maxsize=64)
+def _dates_of(known_at: float, freq: str, horizon: int) -> tuple[str, ...]:
+    """Return the first days of the periods after a time."""
+    timeline = Timeline(pd.Timestamp(known_at, unit="s"), freq, 0)
+    return tuple(timeline.dates(0, horizon).strftime("%Y-%m-%d"))
 
 
 def _finite(forecast: ForecastArrays) -> npt.NDArray[np.bool_]:

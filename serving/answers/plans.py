@@ -11,8 +11,9 @@ from invopt.config import InventoryConfig
 from invopt.forecasts import ForecastArrays
 from invopt.inventory import Decision, Stock, Terms, decide, terms_of
 from invopt.inventory.costs import LIMITS
+from invopt.inventory.exceptions import position_flags
 from invopt.inventory.planning import without_faults
-from invopt.inventory.reasons import reasons_of
+from invopt.inventory.reasons import codes_of, reasons_of
 from serving.answers.scenarios import InstanceFailedError
 from serving.api.contract import ErrorCode, Step, WhatIf
 
@@ -38,6 +39,8 @@ class Sheet:
         versions: Model that made each forecast.
         cutoff: Last period with sales, YYYY-MM-DD.
         known_at: When they were known, seconds since 1970.
+        dates: First day of each period forecast, YYYY-MM-DD; none where only a plan is wanted.
+        frequency: Of the periods, as pandas names it (D, W-SUN, MS).
     """
 
     forecast: ForecastArrays = field(repr=False)
@@ -49,6 +52,8 @@ class Sheet:
     versions: list[str] = field(repr=False)
     cutoff: str
     known_at: float
+    dates: tuple[str, ...] = field(default=(), repr=False)
+    frequency: str = ""
 
     def row(self, at: int) -> "Sheet":
         """Return a copy of one row that keeps nothing else alive."""
@@ -175,8 +180,11 @@ def _plan_group(
         levels=sheet.forecast.levels[rows],
     )
     decision = without_faults(decide(forecast, priced, stock, config, is_count=is_count), priced)
-    reasons = reasons_of(decision, stock, priced).tolist()
-    columns = _columns(terms, priced, decision) | {"reason": reasons}
+    columns = _columns(terms, priced, decision) | {
+        "reason": reasons_of(decision, stock, priced).tolist(),
+        "reason_code": codes_of(decision, stock, priced).tolist(),
+        "exception": position_flags(decision, stock, priced).words().tolist(),
+    }
     names = [f"{q:g}" for q in sheet.forecast.level_quantiles]
     over = decision.levels.over_protection.round(4)
     return [
@@ -257,6 +265,8 @@ def _columns(terms: Terms, priced: Terms, decision: Decision) -> dict[str, list[
         "order_quantity": plain(decision.quantity),
         "expected_holding_cost": plain(decision.holding_cost),
         "expected_stockout_cost": plain(decision.stockout_cost),
+        "cost_of_one_less": plain(decision.one_less),
+        "cost_of_one_more": plain(decision.one_more),
         "unavoidable_stockout_units": plain(decision.unavoidable),
         "unavoidable_stockout_cost": plain(decision.unavoidable * terms.stockout_cost),
         "stockout_in": [None if d != d else int(d) for d in decision.dry_in.tolist()],

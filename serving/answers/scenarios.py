@@ -34,8 +34,8 @@ class InstanceFailedError(Exception):
 
     @property
     def body(self) -> dict[str, str]:
-        """InstanceError."""
-        return {"code": self.code.value, "message": self.message}
+        """ErrorBody."""
+        return {"error": self.message, "code": self.code.value}
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,8 @@ def scenarios_of(
             if instance.features is None or instance.features.sales is None:
                 failures[number] = InstanceFailedError(
                     ErrorCode.UNKNOWN_SERIES,
-                    "the feature store has no features of this series; send features.sales.",
+                    "the feature store has no features of this series: look at its name, or send "
+                    "features.sales.",
                 )
                 continue
             place = (blank, 0)

@@ -16,6 +16,10 @@ PLANNED = (
     "reorder_point", "safety_stock", "expected_demand", "expected_holding_cost",
     "expected_stockout_cost",
 )  # fmt: skip
+COMPARED = (
+    "expected_demand", "order_quantity", "order_up_to_level", "reorder_point", "safety_stock",
+    "expected_holding_cost", "expected_stockout_cost",
+)  # fmt: skip
 _LOGGED = ("unique_id", "model_version", "policy_version", "feature_age_s", *PLANNED)
 _KNOWN = ("on_hand", "on_order", "backorders", *PRICED)
 
@@ -28,9 +32,17 @@ class AnswerWriter:
         policy_version: Of the ordering rules.
         model: What people call the model.
         now: Seconds since 1970.
+        currency: Of money, None where the configuration does not say.
     """
 
-    def __init__(self, sheet: Sheet, policy_version: str, model: str, now: float) -> None:
+    def __init__(
+        self,
+        sheet: Sheet,
+        policy_version: str,
+        model: str,
+        now: float,
+        currency: str | None = None,
+    ) -> None:
         self.sheet, self.now = sheet, now
         own = {Step.FRESH: model, Step.STALE: model}
         self._models = [own.get(step, step.value.replace("_", " ")) for step in sheet.steps]
@@ -45,6 +57,9 @@ class AnswerWriter:
         self._age = round(max(0.0, now - sheet.known_at), 1)
         self._shared = {
             "cutoff": sheet.cutoff,
+            "frequency": sheet.frequency,
+            "dates": sheet.dates,
+            "currency": currency,
             "policy_version": policy_version,
             "known_at": known_at.isoformat(),
             "feature_age_s": self._age,
@@ -78,9 +93,21 @@ class AnswerWriter:
             else {"step": step.value, "reason": self.sheet.reasons[at]},
         }
 
-    def assumed(self, at: int, plan: dict[str, Any]) -> dict[str, Any]:
-        """Return a WhatIfPlan."""
-        return {**plan, "mean": self._mean[at]}
+    def assumed(self, at: int, plan: dict[str, Any], as_is: dict[str, Any]) -> dict[str, Any]:
+        """Return a WhatIfPlan.
+
+        Args:
+            at: Row of the forecast under the assumptions.
+            plan: Made from it.
+            as_is: The decision it stands in.
+        """
+        difference = {
+            name: None
+            if plan[name] is None or as_is[name] is None
+            else round(plan[name] - as_is[name], 6)
+            for name in COMPARED
+        }
+        return {**plan, "mean": self._mean[at], "difference": difference}
 
     def log_columns(
         self,

@@ -5,10 +5,13 @@ of the panel (days for daily data), ages in seconds. A number that is not known 
 """
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
+# Of requests and answers: the first number changes where a caller must, the second where fields
+# are added.
+SCHEMA_VERSION = "2.0"
 MAX_INSTANCES = 1000
 MAX_EXPLAINED = 10
 
@@ -17,6 +20,32 @@ Units = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Money = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Periods = Annotated[list[Number], Field(min_length=1, max_length=2000)]
+# Where a value may be of two kinds, the kind it is of decides which faults are told of it; the
+# names of such branches begin with a sign that no field begins with.
+BRANCH = "#"
+
+
+def _is_list(value: Any) -> str:
+    return "#list" if isinstance(value, list) else "#one"
+
+
+def _is_text(value: Any) -> str:
+    return "#text" if isinstance(value, str) else "#other"
+
+
+Prices = Annotated[
+    Annotated[Money, Tag("#one")]
+    | Annotated[list[Money], Field(min_length=1, max_length=400), Tag("#list")],
+    Discriminator(_is_list),
+]
+Plans = Annotated[
+    Annotated[Number, Tag("#one")]
+    | Annotated[list[Number], Field(min_length=1, max_length=400), Tag("#list")],
+    Discriminator(_is_list),
+]
+Static = Annotated[
+    Annotated[Name, Tag("#text")] | Annotated[Number, Tag("#other")], Discriminator(_is_text)
+]
 
 
 class ErrorCode(StrEnum):
@@ -25,6 +54,7 @@ class ErrorCode(StrEnum):
     INVALID_REQUEST = "invalid_request"  # 400
     UNAUTHORIZED = "unauthorized"  # 401
     NOT_FOUND = "not_found"  # 404
+    NOT_ALLOWED = "method_not_allowed"  # 405: of HTTP; the header Allow names what is
     CLOSED = "closed"  # 403: the operation is not offered here
     SLOW_REQUEST = "slow_request"  # 408: the body did not arrive in time
     TOO_LARGE = "too_large"  # 413
@@ -80,9 +110,9 @@ class WhatIf(_Request):
     cycle_service_level: Annotated[float, Field(gt=0, lt=1)] | None = None
     holding_cost: Money | None = None
     stockout_cost: Money | None = None
-    price: Money | Annotated[list[Money], Field(min_length=1, max_length=400)] | None = None
-    promotion: dict[Name, Number | Annotated[list[Number], Field(min_length=1, max_length=400)]] = (
-        Field(default={}, description="Channel known ahead, by name, with its planned values.")
+    price: Prices | None = None
+    promotion: dict[Name, Plans] = Field(
+        default={}, description="Channel known ahead, by name, with its planned values."
     )
 
 
@@ -97,7 +127,7 @@ class Features(_Request):
     """
 
     sales: Annotated[list[Units | None], Field(min_length=1, max_length=2000)] | None = None
-    static: dict[Name, Number | Name] = {}
+    static: dict[Name, Static] = {}
     channels: dict[Name, Periods] = {}
 
 
@@ -111,10 +141,15 @@ class Instance(_Request):
     explain: bool = False
 
 
+Asked = Annotated[
+    Annotated[Name, Tag("#text")] | Annotated[Instance, Tag("#other")], Discriminator(_is_text)
+]
+
+
 class PredictRequest(_Request):
     """Body of POST /v1/models/NAME:predict; a text stands for an instance with that name."""
 
-    instances: Annotated[list[Instance | Name], Field(min_length=1, max_length=MAX_INSTANCES)]
+    instances: Annotated[list[Asked], Field(min_length=1, max_length=MAX_INSTANCES)]
 
 
 class _Answer(BaseModel):
@@ -148,12 +183,26 @@ class Plan(_Answer):
         description="Period after the cutoff, from 1, by which the shelf has most likely been "
         "empty for a customer; null: not before the next order can arrive.",
     )
+    cost_of_one_less: float | None = Field(
+        default=None,
+        description="What one pack less would cost more, where an order was chosen so.",
+    )
+    cost_of_one_more: float | None = None
+    exception: str = Field(
+        default="", description="Words of orders.csv about stock and deliveries, joined by ';'."
+    )
     reason: str
+    reason_code: str = Field(
+        default="",
+        description="below_level, covered, not_worth_it, no_stock_record, "
+        "lead_time_beyond_horizon or data_fault.",
+    )
 
 
 class Attributions(_Answer):
     """Why the expected sales over the horizon are what they are: base plus parts, in units."""
 
+    explains: str = ""
     base: float
     forecast: float
     parts: dict[str, float]
@@ -167,17 +216,23 @@ class Degraded(_Answer):
     reason: str
 
 
-class InstanceError(_Answer):
-    """Why one instance has no decision; the others have theirs."""
+class ErrorBody(_Answer):
+    """Body of every answer that is not 2xx, and what stands where one plan could not be made."""
 
+    error: str
     code: ErrorCode
-    message: str
 
 
 class WhatIfPlan(Plan):
     """The plan under the assumptions, with the sales forecast they lead to."""
 
     mean: list[float]
+    difference: dict[str, float | None] = Field(
+        default={}, description="What is changed by the assumptions: this plan less the one as is."
+    )
+    warning: str | None = Field(
+        default=None, description="Why the forecast under these assumptions is not to be relied on."
+    )
 
 
 class Decision(Plan):
@@ -185,6 +240,11 @@ class Decision(Plan):
 
     unique_id: str
     cutoff: str = Field(description="Last period with sales, YYYY-MM-DD.")
+    frequency: str = Field(default="", description="Of the periods: D, W-SUN, MS, ...")
+    dates: list[str] = Field(default=[], description="First day of each period of mean.")
+    currency: str | None = Field(
+        default=None, description="Of money, as data.currency of the configuration says."
+    )
     mean: list[float] = Field(description="Expected sales per period after the cutoff.")
     quantiles: dict[str, list[float]] = Field(description="By level, per period.")
     on_hand: float | None
@@ -197,25 +257,18 @@ class Decision(Plan):
     known_at: str = Field(description="When the newest sales were known, ISO 8601.")
     feature_age_s: float
     degraded: Degraded | None
-    what_if: WhatIfPlan | InstanceError | None = None
+    what_if: WhatIfPlan | ErrorBody | None = None
     attributions: Attributions | None = None
 
 
-class FailedDecision(_Answer):
-    """An instance that could not be decided on."""
+class FailedDecision(ErrorBody):
+    """An instance that could not be decided on; the others have their decisions."""
 
     unique_id: str
-    error: InstanceError
 
 
 class PredictResponse(_Answer):
     """Answer of POST /v1/models/NAME:predict, in the order of the instances."""
 
+    schema_version: str = SCHEMA_VERSION
     predictions: list[Decision | FailedDecision]
-
-
-class ErrorBody(_Answer):
-    """Body of every answer that is not 2xx."""
-
-    error: str
-    code: ErrorCode

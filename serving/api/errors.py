@@ -1,5 +1,7 @@
 """Failures callers see: a status, a code for machines and a sentence without internals."""
 
+from collections.abc import Mapping
+
 from serving.api.contract import ErrorCode
 
 STATUS = {
@@ -7,6 +9,7 @@ STATUS = {
     ErrorCode.UNAUTHORIZED: 401,
     ErrorCode.CLOSED: 403,
     ErrorCode.NOT_FOUND: 404,
+    ErrorCode.NOT_ALLOWED: 405,
     ErrorCode.SLOW_REQUEST: 408,
     ErrorCode.TOO_LARGE: 413,
     ErrorCode.BUSY: 429,
@@ -22,11 +25,14 @@ class RequestFailedError(Exception):
     Args:
         code: For machines.
         message: For people; nothing of the server's insides.
+        headers: Of the HTTP answer.
     """
 
-    def __init__(self, code: ErrorCode, message: str) -> None:
+    def __init__(
+        self, code: ErrorCode, message: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(message)
-        self.code, self.message = code, message
+        self.code, self.message, self.headers = code, message, dict(headers or {})
 
     @property
     def status(self) -> int:

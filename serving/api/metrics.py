@@ -2,6 +2,8 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from invopt import __version__
+
 _STAGES = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _AGES = (3600, 6 * 3600, 86400, 2 * 86400, 7 * 86400, 14 * 86400, 28 * 86400)
 
@@ -13,7 +15,13 @@ STAGE_SECONDS = Histogram(
     buckets=_STAGES,
 )
 REQUESTS = Counter("invopt_requests", "Requests by protocol and outcome", ["protocol", "outcome"])
-DECISIONS = Counter("invopt_decisions", "Decisions by the rung that answered", ["step"])
+DECISIONS = Counter(
+    "invopt_decisions",
+    "Decisions by the rung and the model that answered",
+    ["step", "model_version"],
+)
+BUILD = Gauge("invopt_build_info", "1, with the version of this server", ["version"])
+BUILD.labels(__version__).set(1)
 INSTANCE_ERRORS = Counter("invopt_instance_errors", "Instances without a decision", ["code"])
 FEATURE_MISSES = Counter("invopt_feature_misses", "Features looked for and not found", ["view"])
 FEATURE_AGE = Histogram(

@@ -12,9 +12,17 @@ from kserve.utils.utils import generate_uuid
 from serving.answers.decider import Ask, Decider
 from serving.answers.loaded_model import Champion
 from serving.api import metrics
+from serving.api.contract import SCHEMA_VERSION
 from serving.api.errors import RequestFailedError, StoreUnavailableError
-from serving.endpoint.protocols import instances_of, v1_answer, v2_answer
+from serving.endpoint.protocols import (
+    input_types,
+    instances_of,
+    output_types,
+    v1_answer,
+    v2_arrays,
+)
 from serving.endpoint.queue import MAX_ID, PROGRESS, REQUEST_ID, Batcher, GatedModel
+from serving.endpoint.tensors import response_of, wanted_of
 
 _logger = logging.getLogger(__name__)
 # Instances of requests that are answered together; larger requests have a thread of their own.
@@ -122,8 +130,8 @@ class DecisionModel(GatedModel):
         ask = Ask(instances_of(payload), request_id)
         if isinstance(payload, InferRequest):
             payload.id = payload.id or request_id
-            request: InferRequest = payload
-            return await self._answer(ask, lambda found: v2_answer(request, self.name, found))
+            wanted_of(payload, [output["name"] for output in self.get_output_types()])
+            return await self._answer(ask, functools.partial(self._tensors, payload))
         return await self._answer(ask, v1_answer)
 
     async def _answer(self, ask: Ask, finish: Finish) -> bytes | InferResponse:
@@ -147,16 +155,23 @@ class DecisionModel(GatedModel):
             for (_, finish), answers in zip(jobs, found, strict=True)
         ]
 
+    def _tensors(self, request: InferRequest, found: list[dict[str, Any]]) -> InferResponse:
+        arrays = v2_arrays(found, self.decider.model.horizon)
+        schema = {"schema_version": SCHEMA_VERSION}
+        return response_of(request, self.name, self.version, arrays, schema)
+
+    @property
+    def version(self) -> str:
+        """Version of the model that answers."""
+        return self.decider.model.champion.version.removeprefix(f"{self.name}-")
+
     def get_input_types(self) -> list[dict[str, Any]]:
-        """Return the v2 inputs; every one but unique_id is optional."""
-        return [{"name": "unique_id", "datatype": "BYTES", "shape": [-1]}]
+        """Return the v2 inputs; every one but unique_id, or instance, may be left out."""
+        return input_types()
 
     def get_output_types(self) -> list[dict[str, Any]]:
-        """Return the v2 outputs a caller can rely on."""
-        return [
-            {"name": "decision", "datatype": "BYTES", "shape": [-1]},
-            {"name": "mean", "datatype": "FP64", "shape": [-1, self.decider.model.horizon]},
-        ]
+        """Return the v2 outputs."""
+        return output_types(self.decider.model.horizon)
 
 
 def _request_id(payload: dict[str, Any] | InferRequest, headers: dict[str, str]) -> str:

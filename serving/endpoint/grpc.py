@@ -5,20 +5,25 @@ from typing import Any
 import grpc
 from kserve import ModelServer
 from kserve.errors import ModelNotReady
+from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 from kserve.protocol.grpc import grpc_predict_v2_pb2_grpc
 from kserve.protocol.grpc.servicer import InferenceServicer
 from kserve.utils.utils import generate_uuid
 
 from serving.api.contract import ErrorCode
 from serving.api.errors import RequestFailedError
+from serving.endpoint.faults import refused
 from serving.endpoint.guards import authorize, failed
 from serving.endpoint.queue import MAX_ID, PROGRESS, Progress
+from serving.endpoint.routes import SERVER_METADATA, model_metadata, model_of
+from serving.endpoint.tensors import known, refused_input
 from serving.settings import ServerSettings
 
 _STATUS = {
     ErrorCode.INVALID_REQUEST: grpc.StatusCode.INVALID_ARGUMENT,
     ErrorCode.UNAUTHORIZED: grpc.StatusCode.UNAUTHENTICATED,
     ErrorCode.CLOSED: grpc.StatusCode.PERMISSION_DENIED,
+    ErrorCode.NOT_ALLOWED: grpc.StatusCode.UNIMPLEMENTED,
     ErrorCode.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
     ErrorCode.TOO_LARGE: grpc.StatusCode.RESOURCE_EXHAUSTED,
     ErrorCode.BUSY: grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -31,16 +36,28 @@ _OPEN_TO_ALL = ("ServerLive", "ServerReady")
 class _Servicer(InferenceServicer):  # type: ignore[misc]
     """KServe's servicer without the operations that change what is served.
 
+    KServe's own takes any version for the one it serves, and does not tell versions and extensions.
     A model with `infer_raw` gets requests of raw tensors as they are: KServe's own objects on the
     way there and back cost more than a small graph.
     """
 
+    async def ServerMetadata(self, request: Any, context: Any) -> Any:
+        return pb.ServerMetadataResponse(**SERVER_METADATA)
+
+    async def ModelMetadata(self, request: Any, context: Any) -> Any:
+        model = model_of(self._data_plane, request.name, request.version)
+        return pb.ModelMetadataResponse(**model_metadata(model))
+
+    async def ModelReady(self, request: Any, context: Any) -> Any:
+        model = model_of(self._data_plane, request.name, request.version)
+        return pb.ModelReadyResponse(ready=bool(model.ready))
+
     async def ModelInfer(self, request: Any, context: Any) -> Any:
-        model = self._data_plane.model_registry.get_model(request.model_name)
+        model = model_of(self._data_plane, request.model_name, request.model_version)
+        _check_tensors(request)
         infer_raw = getattr(model, "infer_raw", None)
         if infer_raw is None or not request.raw_input_contents:
             return await super().ModelInfer(request, context)
-        self.validate_grpc_request(request)
         if not model.ready:
             raise ModelNotReady(request.model_name)
         return await infer_raw(request)
@@ -50,6 +67,17 @@ class _Servicer(InferenceServicer):  # type: ignore[misc]
 
     async def RepositoryModelUnload(self, request: Any, context: Any) -> Any:
         raise RequestFailedError(ErrorCode.CLOSED, "models are not loaded or unloaded here.")
+
+
+def _check_tensors(request: Any) -> None:
+    """Raise RequestFailedError where tensors are not of the protocol."""
+    num_raw = len(request.raw_input_contents)
+    if num_raw and num_raw != len(request.inputs):
+        raise refused("raw_input_contents must hold one element per input, or none.")
+    for tensor in request.inputs:
+        known(tensor.name, tensor.datatype)
+        if num_raw and tensor.HasField("contents"):
+            raise refused_input(tensor.name, "has contents beside raw_input_contents")
 
 
 class _Guarded:

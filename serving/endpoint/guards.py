@@ -4,12 +4,14 @@ import hmac
 import logging
 
 import kserve.errors
+import orjson
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from serving.api import metrics
 from serving.api.contract import ErrorCode
-from serving.api.errors import RequestFailedError
+from serving.api.errors import STATUS, RequestFailedError
+from serving.endpoint.faults import not_json
 from serving.endpoint.queue import Progress
 
 _logger = logging.getLogger(__name__)
@@ -31,8 +33,14 @@ def failure_of(err: Exception, *, reached_model: bool) -> RequestFailedError:
         return RequestFailedError(ErrorCode.UNAVAILABLE, "the model is not ready yet.")
     if isinstance(err, NotImplementedError):
         return RequestFailedError(ErrorCode.NOT_FOUND, "there is no such endpoint.")
-    if isinstance(err, HTTPException) and err.status_code in (404, 405):
+    if isinstance(err, HTTPException) and err.status_code == STATUS[ErrorCode.NOT_FOUND]:
         return RequestFailedError(ErrorCode.NOT_FOUND, "there is no such endpoint.")
+    if isinstance(err, HTTPException) and err.status_code == STATUS[ErrorCode.NOT_ALLOWED]:
+        allowed = (err.headers or {}).get("Allow", "")
+        text = f"this operation takes {allowed}."
+        return RequestFailedError(ErrorCode.NOT_ALLOWED, text, {"Allow": allowed})
+    if isinstance(err.__context__, orjson.JSONDecodeError):
+        return not_json(err.__context__)
     if not reached_model:
         return RequestFailedError(
             ErrorCode.INVALID_REQUEST, "the body is not a request of KServe's protocol."

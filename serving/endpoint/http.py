@@ -21,7 +21,7 @@ import kserve.errors
 import uvicorn
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from kserve import Model, ModelServer
+from kserve import ModelServer
 from kserve.model_server import app
 from kserve.protocol.rest.server import RESTServer, TimingMiddleware
 from kserve.utils.utils import generate_uuid
@@ -31,19 +31,24 @@ from starlette.requests import Request
 from invopt.errors import InvalidInputError
 from serving.api.contract import ErrorCode
 from serving.api.errors import RequestFailedError
+from serving.endpoint.bounds import check_bounds
 from serving.endpoint.connections import BoundedConnection, connection_limit
 from serving.endpoint.grpc import start_grpc
 from serving.endpoint.guards import UNAVAILABLE, authorize, failed
 from serving.endpoint.openapi import add_contract
-from serving.endpoint.queue import MAX_ID, PROGRESS, REQUEST_ID, Progress
+from serving.endpoint.queue import MAX_ID, PROGRESS, REQUEST_ID, GatedModel, Progress
+from serving.endpoint.routes import add_open_inference
 from serving.settings import ServerSettings
 
 _OPEN_TO_ALL = ("/", "/metrics", "/v2/health/live", "/v2/health/ready")
 _CLOSED = "/v2/repository"
+_JSON_LENGTH = b"inference-header-content-length"
 # Seconds after which it is worth to ask again; a store is left alone for two.
 _LATER = {ErrorCode.BUSY: "1", ErrorCode.UNAVAILABLE: "2"}
+_FORM = b"application/x-www-form-urlencoded"
 _DRAIN_BYTES = 64 << 20
 _SWITCH_SECONDS = 0.001
+_LOOK_SECONDS = 0.05
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -79,6 +84,7 @@ class Guard:
         try:
             self._check(scope)
             body = await self._body(scope, receive)
+            scope = _as_json(scope)
             await self.inner(scope, _replayed(body, receive), sending)
         except Exception as err:
             # Starlette raises once more what its handler has answered.
@@ -95,6 +101,9 @@ class Guard:
             authorize(headers.get(b"authorization", b"").decode("latin-1"), self.settings.token)
         if path.startswith(_CLOSED):
             raise RequestFailedError(ErrorCode.CLOSED, "models are not loaded or unloaded here.")
+        if headers.get(b"content-encoding", b"identity").lower() not in (b"identity", b""):
+            text = "a body is taken as it is: send it without Content-Encoding."
+            raise RequestFailedError(ErrorCode.INVALID_REQUEST, text)
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or int(length) > self.settings.max_body_bytes:
             raise self._too_large()
@@ -102,6 +111,7 @@ class Guard:
     async def _body(self, scope: Message, receive: Receive) -> bytes:
         if scope["method"] in ("GET", "HEAD"):
             return b""
+        headers = dict(scope["headers"])
         parts: list[bytes] = []
         size = 0
         try:
@@ -115,7 +125,9 @@ class Guard:
                     if size > self.settings.max_body_bytes:
                         raise self._too_large()
                     if not message.get("more_body", False):
-                        return b"".join(parts)
+                        body = b"".join(parts)
+                        check_bounds(body, headers.get(_JSON_LENGTH, b""))
+                        return body
         except TimeoutError as err:
             raise RequestFailedError(
                 ErrorCode.SLOW_REQUEST,
@@ -137,6 +149,18 @@ class Guard:
         return RequestFailedError(
             ErrorCode.TOO_LARGE, f"a body may have {self.settings.max_body_bytes} bytes at most."
         )
+
+
+def _as_json(scope: Message) -> Message:
+    """Return a request whose body is JSON where it does not say what it is.
+
+    tritonclient sends no type with JSON, and curl that of a form.
+    """
+    kinds = [value for name, value in scope["headers"] if name == b"content-type"]
+    if kinds and not kinds[0].startswith(_FORM):
+        return scope
+    others = [pair for pair in scope["headers"] if pair[0] != b"content-type"]
+    return {**scope, "headers": [*others, (b"content-type", b"application/json")]}
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
@@ -162,7 +186,7 @@ def _request_id(scope: Message) -> str:
 
 
 def _response(failure: RequestFailedError, progress: Progress) -> JSONResponse:
-    headers = {REQUEST_ID: progress.request_id}
+    headers = {REQUEST_ID: progress.request_id, **failure.headers}
     if failure.code in _LATER:
         headers["Retry-After"] = _LATER[failure.code]
     if failure.code is ErrorCode.UNAUTHORIZED:
@@ -175,7 +199,7 @@ async def _told(_request: Request, err: Exception) -> JSONResponse:
     return _response(failed(err, progress), progress)
 
 
-def guarded_app(model: Model, server: ModelServer, settings: ServerSettings) -> Guard:
+def guarded_app(model: GatedModel, server: ModelServer, settings: ServerSettings) -> Guard:
     """Return KServe's application with one model, behind its guard."""
     rest = RESTServer("", server.dataplane, server.model_repository_extension, settings.port)
     if not any(getattr(r, "path", "") == "/metrics" for r in app.routes):
@@ -187,6 +211,7 @@ def guarded_app(model: Model, server: ModelServer, settings: ServerSettings) -> 
     ):  # fmt: skip
         app.add_exception_handler(kind, _told)
     app.add_exception_handler(Exception, _told)
+    add_open_inference(app, server.dataplane)
     add_contract(app, model.name)
     # KServe times requests for a log that is silent here; invopt_stage_seconds says more.
     app.user_middleware[:] = [m for m in app.user_middleware if m.cls is not TimingMiddleware]
@@ -206,9 +231,10 @@ def _end(_number: int, _frame: FrameType | None) -> None:
 
 
 async def serve(
-    model: Model,
+    model: GatedModel,
     settings: ServerSettings,
     background: Callable[[], Coroutine[Any, Any, None]] | None = None,
+    announce: Callable[[], None] | None = None,
 ) -> None:
     """Serve a loaded model until a signal.
 
@@ -216,6 +242,7 @@ async def serve(
         model: Loaded.
         settings: Addresses and limits.
         background: Runs beside, and is cancelled in the end.
+        announce: Called once, when the first request would be answered.
     """
     _quiet()
     # The loop and the threads that work take turns: a waiting one is not to wait for long.
@@ -238,14 +265,22 @@ async def serve(
         )
     )
     calls = await start_grpc(server, settings)
-    beside = asyncio.create_task(background()) if background is not None else None
+    beside = [asyncio.create_task(background())] if background is not None else []
+    if announce is not None:
+        beside.append(asyncio.create_task(_announced(http, model, announce)))
     try:
         await http.serve()
     finally:
-        if beside is not None:
-            beside.cancel()
+        for task in beside:
+            task.cancel()
         if calls is not None:
             await calls.stop(grace=5)
+
+
+async def _announced(http: uvicorn.Server, model: GatedModel, tell: Callable[[], None]) -> None:
+    while not (http.started and model.ready):
+        await asyncio.sleep(_LOOK_SECONDS)
+    tell()
 
 
 def check_free(settings: ServerSettings) -> None:

@@ -1,29 +1,52 @@
-"""The published contract: OpenAPI at /openapi.json, JSON Schema at /schemas."""
+"""The published contract: OpenAPI at /openapi.json, a page at /docs, JSON Schema at /schemas."""
 
+import functools
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.responses import HTMLResponse
 from pydantic.json_schema import models_json_schema
 
 from invopt import __version__
-from serving.api.contract import ErrorBody, PredictRequest, PredictResponse
+from serving.api.contract import SCHEMA_VERSION, ErrorBody, PredictRequest, PredictResponse
+from serving.api.tensors import (
+    InferRequestBody,
+    InferResponseBody,
+    ModelMetadata,
+    ServerMetadata,
+)
+from serving.endpoint import examples
+from serving.endpoint.page import page_of
 
 _REF = "#/components/schemas/{model}"
-_TENSOR = {
-    "type": "object",
-    "required": ["name", "datatype", "shape", "data"],
-    "properties": {
-        "name": {"type": "string"},
-        "datatype": {"type": "string", "enum": ["BYTES", "FP32", "FP64", "INT64", "INT32", "BOOL"]},
-        "shape": {"type": "array", "items": {"type": "integer"}},
-        "data": {"type": "array", "items": {}},
-    },
-}
+_ABOUT = f"""Forecast, stock levels and orders by series, over KServe's protocols.
+
+Schema version {SCHEMA_VERSION}: the first number changes when a caller has to, the second when
+fields are added. A caller should pass over fields it does not know. A field that is to go is marked
+`deprecated` here first and stays for at least two releases; words of `code`, `reason_code` and
+`exception` may be added, none is renamed.
+
+Units are those of the data: sales in units, money in `currency`, times in periods (`frequency`),
+ages in seconds. A number that is not known is null. Every failure is
+`{{"error": sentence, "code": word}}`.
+"""
 _REQUEST_ID = {
     "x-request-id": {
         "description": "Of the prediction log: the header the request came with, or a new one.",
         "schema": {"type": "string"},
     }
+}
+_FAILURES = {
+    400: "The request is not valid",
+    401: "The token is missing",
+    404: "There is no such model",
+    405: "The operation takes another method",
+    408: "The body came too slowly",
+    413: "The body is too large",
+    429: "The queue is full",
+    500: "Something went wrong here",
+    503: "Nothing can answer",
+    504: "Too late",
 }
 
 
@@ -31,56 +54,99 @@ def openapi(name: str) -> dict[str, Any]:
     """Return the OpenAPI document of a server.
 
     Args:
-        name: Model name in the URLs.
+        name: Of the model that is served.
     """
     _, found = models_json_schema(
-        [(PredictRequest, "validation"), (PredictResponse, "serialization"),
-         (ErrorBody, "serialization")],
+        [
+            (PredictRequest, "validation"),
+            (PredictResponse, "serialization"),
+            (ErrorBody, "serialization"),
+            (InferRequestBody, "validation"),
+            (InferResponseBody, "serialization"),
+            (ModelMetadata, "serialization"),
+            (ServerMetadata, "serialization"),
+        ],
         ref_template=_REF,
-    )  # fmt: skip
-    tensors = {"type": "array", "items": {"$ref": _REF.format(model="Tensor")}}
-    schemas = found["$defs"] | {
-        "Tensor": _TENSOR,
-        "InferRequest": {
-            "type": "object",
-            "required": ["inputs"],
-            "properties": {"id": {"type": "string"}, "inputs": tensors},
-        },
-        "InferResponse": {
-            "type": "object",
-            "required": ["outputs", "model_name", "id"],
-            "properties": {
-                "id": {"type": "string"},
-                "model_name": {"type": "string"},
-                "outputs": tensors,
-            },
-        },
-    }
+    )
+    model = "/v2/models/{model_name}"
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "invopt decisions",
             "version": __version__,
-            "description": "Forecast, stock levels and orders by series, over KServe's protocols.",
+            "summary": "Decisions by product and location",
+            "description": _ABOUT,
+            "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
         },
+        "servers": [{"url": "/", "description": "This server"}],
+        "security": [{"token": []}, {}],
+        "tags": [
+            {"name": "decisions", "description": "Requests that are answered with decisions."},
+            {"name": "model", "description": "What is served, and whether it answers."},
+            {"name": "operation", "description": "For probes and Prometheus; no token is asked."},
+        ],
         "paths": {
-            f"/v1/models/{name}:predict": {
-                "post": _operation("Decide (v1)", "PredictRequest", "PredictResponse", _REQUEST_ID)
-            },
-            f"/v2/models/{name}/infer": {
-                "post": _operation("Decide (v2)", "InferRequest", "InferResponse")
-            },
-            "/v2/health/live": {"get": _probe("Is the process alive?")},
-            "/v2/health/ready": {"get": _probe("Are model and store ready?")},
-            f"/v2/models/{name}/ready": {"get": _probe("Is the model ready?")},
+            "/v1/models": {"get": _look("listModels", "List the models", _MODELS,
+                                        {"models": [name]})},
+            "/v1/models/{model_name}": _of_model(
+                name,
+                get=_look("isModelReadyV1", "Is the model ready? (v1)", _READY,
+                          {"name": name, "ready": True}, 404, 503),
+            ),
+            "/v1/models/{model_name}:predict": _of_model(
+                name,
+                post=_decide("decide", "Decide on series", "PredictRequest", "PredictResponse",
+                             examples.V1_REQUEST, examples.V1_RESPONSE, _REQUEST_ID),
+            ),
+            "/v2": {"get": _look("describeServer", "Say what this server is", "ServerMetadata",
+                                 examples.SERVER)},
+            model: _of_model(
+                name,
+                get=_look("describeModel", "Say what the model takes and answers", "ModelMetadata",
+                          examples.MODEL | {"name": name}, 404),
+            ),
+            f"{model}/ready": _of_model(
+                name,
+                get=_look("isModelReady", "Is the model ready?", _READY,
+                          {"name": name, "ready": True}, 404, 503),
+            ),
+            f"{model}/infer": _of_model(
+                name,
+                post=_decide("infer", "Decide on series, as tensors", "InferRequestBody",
+                             "InferResponseBody", examples.V2_REQUEST,
+                             examples.V2_RESPONSE | {"model_name": name}),
+            ),
+            "/v2/health/live": {"get": _probe("isLive", "Is the process alive?", "live")},
+            "/v2/health/ready": {"get": _probe("isReady", "Are model and store ready?", "ready")},
+            "/metrics": {"get": _metrics()},
         },
         "components": {
-            "schemas": schemas,
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "schemas": found["$defs"],
+            "securitySchemes": {
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "Asked for where the server was started with "
+                    "INVOPT_SERVER_TOKEN.",
+                }
+            },
         },
-    }
+    }  # fmt: skip
 
 
+_MODELS = {
+    "type": "object",
+    "required": ["models"],
+    "properties": {"models": {"type": "array", "items": {"type": "string"}}},
+}
+_READY = {
+    "type": "object",
+    "required": ["name", "ready"],
+    "properties": {"name": {"type": "string"}, "ready": {"type": "boolean"}},
+}
+
+
+@functools.cache
 def json_schemas() -> dict[str, dict[str, Any]]:
     """Return the JSON Schema of each published document, by file name."""
     return {
@@ -96,43 +162,101 @@ def add_contract(app: FastAPI, name: str) -> None:
     app.openapi = lambda: document  # type: ignore[method-assign]
     if any(getattr(route, "path", "") == "/schemas/{file}" for route in app.routes):
         return
-    schemas = json_schemas()
+    schemas, page = json_schemas(), page_of(document)
 
     async def schema(file: str) -> dict[str, Any]:
         if file not in schemas:
             raise NotImplementedError
         return schemas[file]
 
+    async def docs() -> HTMLResponse:
+        return HTMLResponse(page)
+
     app.add_api_route("/schemas/{file}", schema, methods=["GET"])
+    app.add_api_route("/docs", docs, methods=["GET"], response_class=HTMLResponse)
 
 
-def _operation(
-    summary: str, request: str, response: str, headers: dict[str, Any] | None = None
+def _of_model(name: str, **operations: dict[str, Any]) -> dict[str, Any]:
+    """Return a path with the model's name in it."""
+    schema = {"type": "string", "enum": [name]}
+    parameter = {
+        "name": "model_name",
+        "in": "path",
+        "required": True,
+        "description": "The model that is served.",
+        "schema": schema,
+        "example": name,
+    }
+    return {"parameters": [parameter], **operations}
+
+
+def _decide(
+    identifier: str,
+    summary: str,
+    request: str,
+    response: str,
+    asked: dict[str, Any],
+    answered: dict[str, Any],
+    headers: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    errors = {
-        str(code): {"description": text, "content": _content("ErrorBody")}
-        for code, text in (
-            (400, "The request is not valid"), (401, "The token is missing"),
-            (408, "The body came too slowly"), (413, "The body is too large"),
-            (429, "The queue is full"), (503, "Nothing can answer"), (504, "Too late"),
-        )
-    }  # fmt: skip
-    decided: dict[str, Any] = {"description": "Decided", "content": _content(response)}
+    decided: dict[str, Any] = {"description": "Decided", "content": _content(response, answered)}
     if headers:
         decided["headers"] = headers
     return {
+        "operationId": identifier,
         "summary": summary,
-        "requestBody": {"required": True, "content": _content(request)},
-        "responses": {"200": decided} | errors,
+        "tags": ["decisions"],
+        "requestBody": {"required": True, "content": _content(request, asked)},
+        "responses": {"200": decided} | _failures(*_FAILURES),
     }
 
 
-def _content(model: str) -> dict[str, Any]:
-    return {"application/json": {"schema": {"$ref": _REF.format(model=model)}}}
-
-
-def _probe(summary: str) -> dict[str, Any]:
+def _look(
+    identifier: str, summary: str, schema: str | dict[str, Any], example: Any, *failures: int
+) -> dict[str, Any]:
+    found = {"description": "Found", "content": _content(schema, example)}
     return {
+        "operationId": identifier,
         "summary": summary,
-        "responses": {"200": {"description": "Yes"}, "503": {"description": "No"}},
+        "tags": ["model"],
+        "responses": {"200": found} | _failures(401, *failures),
+    }
+
+
+def _failures(*statuses: int) -> dict[str, Any]:
+    return {
+        str(status): {
+            "description": _FAILURES[status],
+            "content": _content("ErrorBody", examples.ERRORS[status]),
+        }
+        for status in statuses
+    }
+
+
+def _content(schema: str | dict[str, Any], example: Any) -> dict[str, Any]:
+    found = {"$ref": _REF.format(model=schema)} if isinstance(schema, str) else schema
+    return {"application/json": {"schema": found, "example": example}}
+
+
+def _probe(identifier: str, summary: str, word: str) -> dict[str, Any]:
+    schema = {"type": "object", "required": [word], "properties": {word: {"type": "boolean"}}}
+    yes = {"description": "Yes", "content": _content(schema, {word: True})}
+    return {
+        "operationId": identifier,
+        "summary": summary,
+        "tags": ["operation"],
+        "security": [],
+        "responses": {"200": yes} | _failures(405, 503),
+    }
+
+
+def _metrics() -> dict[str, Any]:
+    text = {"text/plain": {"schema": {"type": "string"}}}
+    return {
+        "operationId": "scrapeMetrics",
+        "summary": "What Prometheus scrapes",
+        "tags": ["operation"],
+        "security": [],
+        "responses": {"200": {"description": "In Prometheus' text format", "content": text}}
+        | _failures(405),
     }

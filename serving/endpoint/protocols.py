@@ -3,12 +3,14 @@
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import orjson
-from kserve import InferOutput, InferRequest, InferResponse
+from kserve import InferRequest
 from pydantic import ValidationError
 
-from serving.api.contract import MAX_EXPLAINED, ErrorCode, Instance, PredictRequest
-from serving.api.errors import RequestFailedError
+from serving.api.contract import MAX_EXPLAINED, SCHEMA_VERSION, Instance, PredictRequest
+from serving.endpoint.faults import explain, refused
+from serving.endpoint.tensors import array_of, known, refused_input
 
 NUMBERS = (
     "order_quantity",
@@ -18,19 +20,25 @@ NUMBERS = (
     "expected_demand",
     "expected_holding_cost",
     "expected_stockout_cost",
+    "unavoidable_stockout_cost",
+    "cost_of_one_less",
+    "cost_of_one_more",
     "feature_age_s",
 )
-_POSITION = ("on_hand", "on_order", "backorders")
-_WHAT_IF = (
-    "lead_time",
-    "review_period",
-    "cycle_service_level",
-    "holding_cost",
-    "stockout_cost",
-    "price",
-)
-_MAX_FAULTS = 5
 NAME, INSTANCE, EXPLAIN, DECISION = "unique_id", "instance", "explain", "decision"
+TEXTS = ("reason_code", "exception", "model_version", "policy_version", "code")
+_POSITION = dict.fromkeys(("on_hand", "on_order", "backorders"), "FP64")
+_WHAT_IF = {
+    "lead_time": "INT64",
+    "review_period": "INT64",
+    "cycle_service_level": "FP64",
+    "holding_cost": "FP64",
+    "stockout_cost": "FP64",
+    "price": "FP64",
+}
+INPUTS = {NAME: "BYTES", INSTANCE: "BYTES", EXPLAIN: "BOOL"} | _POSITION | _WHAT_IF
+# What a plan under assumptions has from the decision it stands in.
+_SHARED = ("feature_age_s", "model_version", "policy_version")
 
 
 def instances_of(payload: dict[str, Any] | InferRequest | bytes) -> list[Instance]:
@@ -42,87 +50,111 @@ def instances_of(payload: dict[str, Any] | InferRequest | bytes) -> list[Instanc
     if isinstance(payload, InferRequest):
         payload = {"instances": _from_tensors(payload)}
     if not isinstance(payload, dict):
-        raise RequestFailedError(
-            ErrorCode.INVALID_REQUEST, "the body must be JSON, sent as application/json."
-        )
+        raise refused("the body must be a JSON object with instances.")
     try:
         request = PredictRequest.model_validate(payload)
     except ValidationError as err:
-        raise RequestFailedError(ErrorCode.INVALID_REQUEST, explain(err)) from err
+        raise refused(explain(err)) from err
     found = [i if isinstance(i, Instance) else Instance(unique_id=i) for i in request.instances]
     if sum(i.explain for i in found) > MAX_EXPLAINED:
-        raise RequestFailedError(
-            ErrorCode.INVALID_REQUEST,
-            f"at most {MAX_EXPLAINED} instances can be explained at once.",
-        )
+        raise refused(f"at most {MAX_EXPLAINED} instances can be explained at once.")
     return found
-
-
-def explain(err: ValidationError) -> str:
-    """Return the faults of a request as one sentence; values are not repeated."""
-    faults = err.errors(include_url=False, include_input=False)
-    texts = []
-    for fault in faults:
-        # An instance may be an object or a text: the place of the branch says nothing.
-        place = [str(part) for part in fault["loc"] if not _is_branch(part)]
-        text = f"{'.'.join(place) or 'the body'}: {fault['msg']}"
-        if text not in texts:
-            texts.append(text)
-    more = f" (and {len(texts) - _MAX_FAULTS} more)" if len(texts) > _MAX_FAULTS else ""
-    return "; ".join(texts[:_MAX_FAULTS]) + more
 
 
 def v1_answer(decisions: list[dict[str, Any]]) -> bytes:
     """Return the body of a v1 answer."""
-    return orjson.dumps({"predictions": decisions}, option=orjson.OPT_SERIALIZE_NUMPY)
+    body = {"schema_version": SCHEMA_VERSION, "predictions": decisions}
+    return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def v2_answer(request: InferRequest, name: str, decisions: list[dict[str, Any]]) -> InferResponse:
-    """Return decisions as tensors: numbers to compute with, and each decision whole as JSON.
+def v2_arrays(decisions: list[dict[str, Any]], horizon: int) -> dict[str, npt.NDArray[Any]]:
+    """Return every output of a v2 answer: numbers to compute with, and each decision whole as JSON.
 
-    A number that is not known is NaN (null in JSON).
+    Where an instance asks what if, its numbers are those under its assumptions; the decision holds
+    both. A number that is not known is NaN (null in JSON); `code` says why there is none.
+
+    Args:
+        decisions: Of the instances, in order.
+        horizon: Periods forecast.
     """
-    outputs = [_output(column, _numbers(decisions, column), "FP64") for column in NUMBERS]
-    horizon = max((len(d.get("mean", ())) for d in decisions), default=0)
-    means = np.array([d.get("mean", [np.nan] * horizon) for d in decisions], np.float64)
-    outputs.append(_output("mean", means, "FP64"))
-    for column in ("model_version", "policy_version"):
-        texts = np.array([d.get(column, "").encode() for d in decisions], object)
-        outputs.append(_output(column, texts, "BYTES"))
+    meant = [_assumed(decision) for decision in decisions]
+    arrays = {column: _numbers(meant, column) for column in NUMBERS}
+    arrays["mean"] = np.full((len(meant), horizon), np.nan)
+    for row, decision in zip(arrays["mean"], meant, strict=True):
+        mean = decision.get("mean", ())[:horizon]
+        row[: len(mean)] = mean
+    for column in TEXTS:
+        texts = [d.get(column) or "" for d in meant]
+        arrays[column] = np.array([text.encode() for text in texts], object)
     whole = [orjson.dumps(d, option=orjson.OPT_SERIALIZE_NUMPY) for d in decisions]
-    outputs.append(_output(DECISION, np.array(whole, object), "BYTES"))
-    return InferResponse(request.id, name, outputs)
+    arrays[DECISION] = np.array(whole, object)
+    return arrays
+
+
+def input_types() -> list[dict[str, Any]]:
+    """Return the inputs: unique_id, or instance that holds it, and what may be said beside."""
+    return [{"name": name, "datatype": kind, "shape": [-1]} for name, kind in INPUTS.items()]
+
+
+def output_types(horizon: int) -> list[dict[str, Any]]:
+    """Return the outputs.
+
+    Args:
+        horizon: Periods forecast.
+    """
+    kinds = (
+        dict.fromkeys(NUMBERS, "FP64")
+        | {"mean": "FP64"}
+        | dict.fromkeys((*TEXTS, DECISION), "BYTES")
+    )
+    return [
+        {"name": name, "datatype": kind, "shape": [-1, horizon] if name == "mean" else [-1]}
+        for name, kind in kinds.items()
+    ]
+
+
+def _assumed(decision: dict[str, Any]) -> dict[str, Any]:
+    """Return the numbers an instance asked for: under its assumptions, where it made any."""
+    what_if = decision.get("what_if")
+    if what_if is None:
+        return decision
+    shared = {name: decision[name] for name in _SHARED}
+    return shared | what_if
 
 
 def _from_tensors(request: InferRequest) -> list[dict[str, Any]]:
-    tensors = {}
+    tensors: dict[str, list[Any]] = {}
     for tensor in request.inputs:
-        if tensor.name not in (NAME, INSTANCE, EXPLAIN, *_POSITION, *_WHAT_IF):
-            raise _refused(tensor.name, "is not known")
+        if tensor.name not in INPUTS:
+            raise refused_input(tensor.name, f"is not known; there are {', '.join(INPUTS)}")
+        if tensor.name in tensors:
+            raise refused_input(tensor.name, "is given twice")
         tensors[tensor.name] = _values(tensor)
     if NAME not in tensors and INSTANCE not in tensors:
-        raise RequestFailedError(
-            ErrorCode.INVALID_REQUEST, f"inputs must hold {NAME} or {INSTANCE}, of datatype BYTES."
-        )
+        raise refused(f"inputs must hold {NAME} or {INSTANCE}, of datatype BYTES.")
     lengths = {len(values) for values in tensors.values()}
     if len(lengths) > 1:
-        raise RequestFailedError(
-            ErrorCode.INVALID_REQUEST, "inputs must all have the same number of elements."
-        )
+        raise refused("inputs must all have the same number of elements.")
     return [_instance({n: v[i] for n, v in tensors.items()}) for i in range(lengths.pop())]
 
 
 def _values(tensor: Any) -> list[Any]:
+    wanted = INPUTS[tensor.name]
+    given = known(tensor.name, tensor.datatype)
+    if _kind_of(given) != _kind_of(wanted):
+        raise refused_input(tensor.name, f"must be {wanted}")
+    if len(tensor.shape) != 1:
+        raise refused_input(tensor.name, "must have the shape [-1]: one element per series")
+    values = array_of(tensor).tolist()
     try:
-        array = tensor.as_numpy().ravel()
-    except Exception as err:  # KServe and numpy have many ways to fail on a bad tensor
-        raise _refused(tensor.name, "has data that do not fit its shape and datatype") from err
-    if np.issubdtype(array.dtype, np.number) and not np.isfinite(array).all():
-        raise _refused(tensor.name, "holds NaN or infinity")
-    try:
-        return [v.decode() if isinstance(v, bytes) else v for v in array.tolist()]
+        return [v.decode() if isinstance(v, bytes) else v for v in values]
     except UnicodeDecodeError as err:
-        raise _refused(tensor.name, "is not UTF-8") from err
+        raise refused_input(tensor.name, "is not UTF-8") from err
+
+
+def _kind_of(datatype: str) -> str:
+    """Return what a datatype holds: numbers of any width are numbers."""
+    return datatype if datatype in ("BYTES", "BOOL") else "number"
 
 
 def _instance(values: dict[str, Any]) -> dict[str, Any]:
@@ -131,9 +163,9 @@ def _instance(values: dict[str, Any]) -> dict[str, Any]:
         try:
             instance = orjson.loads(values.pop(INSTANCE))
         except (orjson.JSONDecodeError, TypeError) as err:
-            raise _refused(INSTANCE, "is not JSON") from err
+            raise refused_input(INSTANCE, "is not JSON") from err
         if not isinstance(instance, dict):
-            raise _refused(INSTANCE, "is not a JSON object")
+            raise refused_input(INSTANCE, "is not a JSON object")
     position = {n: values.pop(n) for n in _POSITION if n in values}
     what_if = {n: values.pop(n) for n in _WHAT_IF if n in values}
     instance |= values
@@ -144,20 +176,6 @@ def _instance(values: dict[str, Any]) -> dict[str, Any]:
     return instance
 
 
-def _refused(name: str, problem: str) -> RequestFailedError:
-    return RequestFailedError(ErrorCode.INVALID_REQUEST, f"input {name[:50]} {problem}.")
-
-
-def _is_branch(part: int | str) -> bool:
-    return isinstance(part, str) and (part == "Instance" or "constrained" in part)
-
-
 def _numbers(decisions: list[dict[str, Any]], column: str) -> Any:
     values = [d.get(column) for d in decisions]
     return np.array([np.nan if v is None else v for v in values], np.float64)
-
-
-def _output(name: str, values: Any, datatype: str) -> InferOutput:
-    output = InferOutput(name=name, shape=list(values.shape), datatype=datatype)
-    output.set_data_from_numpy(values, binary_data=False)
-    return output

@@ -132,6 +132,8 @@ class Batcher(Generic[Item, Result]):
 class GatedModel(Model):  # type: ignore[misc]
     """A KServe model whose work is done in threads, for so many requests at a time.
 
+    `version` is the one that answers.
+
     Args:
         name: Model name in the URLs.
         max_queue: Requests accepted and not yet answered.
@@ -143,6 +145,15 @@ class GatedModel(Model):  # type: ignore[misc]
         super().__init__(name, return_response_headers=True)
         self.gate, self.seconds = Gate(max_queue), seconds
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="model")
+
+    @property
+    def version(self) -> str:
+        """Version that answers."""
+        raise NotImplementedError
+
+    def validate(self, payload: Any) -> Any:
+        """Leave what a request must hold to the contract, which names every fault."""
+        return payload
 
     async def run(self, work: Callable[[], Any]) -> Any:
         """Return what the work returns, done in a thread; the loop stays free meanwhile.

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from invopt.errors import InvalidInputError
+from invopt.inventory.exceptions import ADVICE
 from invopt.monitoring.decision import Brake
 from invopt.monitoring.signals import present_name
 from serving.answers.loaded_model import Champion, load_champion
@@ -15,23 +16,30 @@ from serving.api.contract import Step
 from serving.deployment import Deployment
 from serving.stores.feature_store import ARRIVALS
 from serving.stores.governor_store import AuditRow
-from serving.stores.prediction_log import PRICED, find_request
+from serving.stores.order_plans import plans_of
+from serving.stores.prediction_log import PRICED, find_request, latest_of
 from serving.stores.registry import Registry
 
 Tell = Callable[[str], None]
 Row = dict[str, Any]
+_PLANNED = (
+    "on_hand", "on_order", "backorders", "expected_demand", "lead_time", "order_up_to_level",
+    "reorder_point", "safety_stock", "days_of_cover", "stockout_date",
+    "unavoidable_stockout_units", "expected_holding_cost", "expected_stockout_cost",
+)  # fmt: skip
 # Periods of a forecast that are told one by one.
 _SHOWN = 14
 
 
 def tell_why(deployment: Deployment, what: str, tell: Tell) -> None:
-    """Tell all that is known by a name: decisions of the governor, and a served request.
+    """Tell all that is known by a name: decisions of the governor, a served request, a series.
 
-    A name that a run and a request share is told of both.
+    A name that several share is told of all.
 
     Args:
-        deployment: Whose decisions, prediction log and registry they are.
-        what: Monitoring run, a date (YYYY-MM-DD) inside a period judged, or a request's id.
+        deployment: Whose decisions, plans, prediction log and registry they are.
+        what: Monitoring run, a date (YYYY-MM-DD) inside a period judged, a request's id, or a
+            series.
         tell: Called with each line.
 
     Raises:
@@ -39,37 +47,95 @@ def tell_why(deployment: Deployment, what: str, tell: Tell) -> None:
     """
     settings = deployment.settings
     with deployment.governor() as store:
-        decisions, latest = store.find(what), [row.run for row in store.audit(limit=3)]
+        decisions, audit = store.find(what), store.audit()
     rows = find_request(settings.prediction_log, what)
-    if not decisions and not len(rows):
+    planned = plans_of(settings.plans, what)
+    served = latest_of(settings.prediction_log, what)
+    if not (decisions or planned or len(rows) or len(served)):
+        latest = ", ".join(row.run for row in audit[:3])
         raise InvalidInputError(
-            f"{what} was not found: give a monitoring run (latest: "
-            f"{', '.join(latest) or 'none yet'}), a date as YYYY-MM-DD inside a period judged, or "
-            f"the id of a request that the log in {settings.prediction_log} holds (a request is "
-            "written within a minute, if it belongs to the sample)."
+            f"{what} was not found: give a monitoring run (latest: {latest or 'none yet'}), a date "
+            "as YYYY-MM-DD inside a period judged, the id of a request that the log in "
+            f"{settings.prediction_log} holds (a request is written within a minute, if it belongs "
+            "to the sample), or a series that was planned or served."
         )
     for row in decisions:
-        _tell_decision(row, tell)
+        before = [r for r in audit if r.model == row.model and r.number < row.number]
+        _tell_decision(row, before[0] if before else None, tell)
     if len(rows):
         _tell_request(deployment.registry, rows, tell)
+    if planned:
+        _tell_plans(what, planned, tell)
+    if len(served):
+        tell(f"{what} was last answered by an endpoint:")
+        _tell_request(deployment.registry, served, tell)
 
 
-def _tell_decision(row: AuditRow, tell: Tell) -> None:
+def _tell_decision(row: AuditRow, before: AuditRow | None, tell: Tell) -> None:
     decision, at = row.content["decision"], f"{row.at:%Y-%m-%d %H:%M} UTC"
     tell(f"{row.run}, {row.start} to {row.last_day}: {row.action} (decided {at})")
     for reason in decision["reasons"]:
         tell(f"  reason: {reason}")
-    for signal in row.content["situation"]["signals"]:
+    signals = row.content["situation"]["signals"]
+    for signal in sorted(signals, key=lambda s: not s["fires"]):
+        state = "quiet"
         if signal["fires"]:
-            lasted = decision["streaks"].get(signal["cause"], 1)
-            name = present_name(signal["name"])
-            tell(f"  signal {name}, {_counted(lasted, 'period')}: {signal['text']}")
-    for brake in map(Brake.from_dict, decision["brakes"]):
+            state = f"fires, {_counted(decision['streaks'].get(signal['cause'], 1), 'period')}"
+        name = present_name(signal["name"])
+        tell(f"  signal {name} ({state}): {_measured(signal)}: {signal['text']}")
+    for brake in map(Brake.from_dict, row.content.get("brakes") or decision["brakes"]):
         state = "blocking" if brake.blocks else "clear"
         tell(f"  safeguard {brake.name}: {state}; {brake.rule}: "
              f"found {brake.value}, limit {brake.limit}")  # fmt: skip
     if not decision["brakes"]:
         tell("  retraining was not considered: no performance signal fired long enough")
+    if before is not None:
+        tell(f"  against {before.run} ({before.action}): {_changed(row, before)}")
+
+
+def _measured(signal: dict[str, Any]) -> str:
+    """Return a signal's numbers; a rule has no chance, and what was not found no value."""
+    numbers = ("value", "expected", "limit", "p_value")
+    found = [f"{name.replace('_value', '')} {_short(signal[name])}" for name in numbers]
+    return ", ".join(found) + (", estimated" if signal.get("estimated") else "")
+
+
+def _short(number: float | None) -> str:
+    return "-" if number is None or number != number else f"{number:.4g}"
+
+
+def _changed(row: AuditRow, before: AuditRow) -> str:
+    """Return which signals began and ended since the decision before."""
+    now, then = (
+        {s["cause"] for s in r.content["situation"]["signals"] if s["fires"]} for r in (row, before)
+    )
+    began, ended = sorted(now - then), sorted(then - now)
+    parts = [f"new {', '.join(began)}"] if began else []
+    parts += [f"over {', '.join(ended)}"] if ended else []
+    return "; ".join(parts) or "the same signals fire"
+
+
+def _tell_plans(series: str, plans: list[tuple[str, str, dict[str, str]]], tell: Tell) -> None:
+    """Tell the latest order planned for a series, and what changed since the one before."""
+    model, day, row = plans[0]
+    tell(
+        f"{series} in the plan of {model}, review of {day}: order {row.get('order_quantity')} "
+        f"(worth {row.get('order_value') or 'unknown'}), to arrive {row.get('arrival_date')}"
+    )
+    tell(f"  because {row.get('reason')}")
+    tell("  " + ", ".join(
+        f"{name.replace('_', ' ')} {row[name]}" for name in _PLANNED if row.get(name)
+    ))  # fmt: skip
+    for word in filter(None, (row.get("exception") or "").split(";")):
+        tell(f"  exception {word}: {ADVICE.get(word, 'see exceptions.csv')}")
+    if len(plans) > 1:
+        _, earlier, old = plans[1]
+        changes = [
+            f"{name.replace('_', ' ')} {old.get(name) or 'unknown'} to {row.get(name) or 'unknown'}"
+            for name in ("order_quantity", *_PLANNED, "exception", "model_version")
+            if old.get(name) != row.get(name)
+        ]
+        tell(f"  against the review of {earlier}: {'; '.join(changes) or 'nothing changed'}")
 
 
 def _tell_request(registry: Registry, rows: pa.Table, tell: Tell) -> None:

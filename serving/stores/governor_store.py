@@ -10,7 +10,7 @@ import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,7 +27,7 @@ from invopt.monitoring.decision import (
     Retraining,
     Situation,
 )
-from invopt.monitoring.governor import decide
+from invopt.monitoring.governor import brakes_of, decide
 from invopt.monitoring.signals import UNREADABLE, present_name
 from serving.stores.governor_tables import (
     APPEND_ONLY,
@@ -80,7 +80,7 @@ class AuditRow:
         start: First day of the period.
         end: First day of its last period, by which it is known.
         action: ignore, alert, retrain or page.
-        content: Situation, memory, configuration and decision, whole.
+        content: Situation, memory, configuration, brakes and decision, whole.
     """
 
     number: int
@@ -138,7 +138,7 @@ class GovernorStore:
                 AUDIT.insert().values(
                     at=as_text(now), run=run, model=situation.model, start=situation.start,
                     end=situation.end, action=decision.action,
-                    content=json.dumps(plain(_content(situation, memory, config, decision))),
+                    content=json.dumps(plain(_content(situation, memory, config, decision, now))),
                 )
             )  # fmt: skip
             if decision.action != RETRAIN or decision.dry_run:
@@ -314,9 +314,17 @@ def _decided(connection: sa.Connection, run: str, situation: Situation) -> Decis
 
 
 def _content(
-    situation: Situation, memory: Memory, config: GovernorConfig, decision: Decision
+    situation: Situation,
+    memory: Memory,
+    config: GovernorConfig,
+    decision: Decision,
+    now: datetime,
 ) -> dict[str, Any]:
-    """Return everything a decision rests on, as plain data."""
+    """Return everything a decision rests on, as plain data.
+
+    Brakes are told as they stood, also where nothing asked for a retraining.
+    """
+    brakes = decision.brakes or brakes_of(situation, memory, config, now, "")
     return {
         "situation": {
             **{k: v for k, v in vars(situation).items() if k != "signals"},
@@ -334,6 +342,7 @@ def _content(
             "reset_at": as_text(memory.reset_at) if memory.reset_at else None,
         },
         "config": config.model_dump(mode="json"),
+        "brakes": [asdict(brake) for brake in brakes],
         "decision": decision.as_dict(),
     }
 

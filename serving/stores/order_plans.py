@@ -1,8 +1,11 @@
 """The plans of past reviews, kept in the workspace: one file per model and review date."""
 
+import csv
 from pathlib import Path
 
 from invopt.files import copy_whole
+
+_COMPARED = 2  # reviews: the latest, and the one it is compared with
 
 
 def last_plan(plans: Path, name: str, before: str) -> Path | None:
@@ -21,3 +24,21 @@ def last_plan(plans: Path, name: str, before: str) -> Path | None:
 def keep_plan(plans: Path, name: str, review_date: str, plan: str) -> None:
     """Keep a review's plan, in place of an earlier one of the same review."""
     copy_whole(Path(plan), plans / name / f"{review_date}.csv")
+
+
+def plans_of(plans: Path, unique_id: str) -> list[tuple[str, str, dict[str, str]]]:
+    """Return a series' rows of the two latest reviews: model, review date and columns as text.
+
+    Args:
+        plans: Folder of all plans.
+        unique_id: Of the series.
+    """
+    found = []
+    for file in sorted(plans.glob("*/*.csv"), key=lambda p: p.stem, reverse=True):
+        with file.open(newline="", encoding="utf-8") as lines:
+            rows = [row for row in csv.DictReader(lines) if row.get("unique_id") == unique_id]
+        if rows:
+            found.append((file.parent.name, file.stem, rows[0]))
+        if len(found) == _COMPARED:
+            break
+    return found

@@ -271,6 +271,21 @@ def find_request(folder: Path, request_id: str) -> pa.Table:
     return dataset(holding, SCHEMA).to_table(filter=is_asked)
 
 
+def latest_of(folder: Path, unique_id: str) -> pa.Table:
+    """Return the latest row of a series; empty when there is none.
+
+    Args:
+        folder: Of the log.
+        unique_id: Of the series.
+    """
+    is_its = compute.field("unique_id") == unique_id
+    for file in reversed(_files(folder)):
+        found = dataset(file, SCHEMA).to_table(filter=is_its)
+        if len(found):
+            return found.slice(len(found) - 1)
+    return SCHEMA.empty_table()
+
+
 def _files(folder: Path) -> list[Path]:
     """Return the whole files of a log, oldest first; one that a power cut left is said and left."""
     files = sorted(folder.glob("*/part-*.parquet"))

@@ -1,9 +1,10 @@
-"""The model registry; the only file that knows MLflow."""
+"""The model registry; with serving.stores.tracking the only place that knows MLflow."""
 
 import functools
 import json
 import logging
 import os
+import platform
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from invopt.errors import InvalidInputError
 from invopt.model_files import verify, write_sums
@@ -28,6 +31,12 @@ _AFTER = "after"
 _PREVIOUS = "previous"  # alias that versions of invopt before this tag wrote
 _SHA256 = "sha256"
 _LOGGERS = ("mlflow", "alembic")
+_JOB = "invopt.run"
+_LOADER = "serving.mlflow_model"
+_POSITION = ("on_hand", "on_order", "backorders")
+_ASSUMED = ("lead_time", "review_period", "cycle_service_level", "price")
+_NUMBERS = ("order_quantity", "order_up_to_level", "safety_stock", "expected_demand",
+            "expected_holding_cost", "expected_stockout_cost")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -63,7 +72,8 @@ class Registry:
         self._store = ModelStore(settings.model_store, settings.workspace)
 
     @functools.cached_property
-    def _client(self) -> Any:
+    def client(self) -> Any:
+        """MLflow's client."""
         # MLflow looks for updates and reports usage unless told not to.
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("DO_NOT_TRACK", "true")
@@ -84,6 +94,7 @@ class Registry:
         tags: Mapping[str, str],
         notify: Callable[[str], None],
         *,
+        run: str = "",
         candidate: str = "challenger",
     ) -> str:
         """Copy a model and its evidence into the registry's store and return the new version.
@@ -97,9 +108,10 @@ class Registry:
             evidence: Files and folders kept beside it.
             tags: Of the version: the data it was trained on, and what it was trained for.
             notify: Called with a line of progress.
+            run: Name of the training run; its id by default.
             candidate: Which of the assessment's candidates the model is.
         """
-        client = self._client
+        client = self.client
         if not client.search_registered_models(f"name = '{name}'"):
             client.create_registered_model(name)
         folder = self.settings.workspace / "models" / name
@@ -107,6 +119,7 @@ class Registry:
         partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
         partial.chmod(0o755)  # mkdtemp's own is for one user only, and servers read as another
         shutil.copytree(model, partial / "model")
+        _describe(partial / "model")
         sha256 = write_sums(partial / "model")
         for item in map(Path, evidence):
             copy = shutil.copytree if item.is_dir() else shutil.copy2
@@ -117,22 +130,55 @@ class Registry:
         if found := [v for v in _versions(client, name) if v.source == f"{place}/model"]:
             notify(f"{name} version {found[0].version} holds this model already")
             return str(found[0].version)
-        run = client.create_run(_experiment(client, name))
+        job, called = tags.get("run", ""), run or tags.get("run", "")
+        if candidate != "challenger":  # another model than the run's own has a record of its own
+            job, called = f"{job} {candidate}", f"{called} {candidate}"
+        _, own = self.run_for(name, called, job)
         for key, value in metrics.items():
-            client.log_metric(run.info.run_id, key, value)
-        client.set_terminated(run.info.run_id)
+            client.log_metric(own, key, value)
         version = client.create_model_version(
             name,
             source=f"{place}/model",
-            run_id=run.info.run_id,
+            run_id=own,
             tags={name: value for name, value in tags.items() if value} | {_SHA256: sha256},
         )
+        client.set_terminated(own)
         notify(f"registered {name} version {version.version}")
         return str(version.version)
 
+    def run_for(self, name: str, run: str, job: str) -> tuple[str, str]:
+        """Return MLflow's ids of an experiment and of a training run, made where there are none.
+
+        Args:
+            name: Of the experiment: the registered model's.
+            run: Name of the run.
+            job: Id of the pipeline's run, by which it is found again.
+        """
+        experiment = self._experiment(name)
+        if job:
+            wanted = f"tags.`{_JOB}` = '{job}'"
+            if found := self.client.search_runs([experiment], wanted, max_results=1):
+                return experiment, str(found[0].info.run_id)
+        tags = {_JOB: job} if job else None
+        made = self.client.create_run(experiment, run_name=run or None, tags=tags)
+        return experiment, str(made.info.run_id)
+
+    def _experiment(self, name: str) -> str:
+        found = self.client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        # Without a place of its own a file's experiment would lie wherever this process started.
+        place = self.settings.workspace / "mlartifacts" / name
+        is_file = self.settings.tracking_uri.startswith("sqlite:")
+        made = self.client.create_experiment(
+            name, artifact_location=str(place) if is_file else None
+        )
+        self.client.set_experiment_tag(made, "mlflow.experimentKind", "custom_model_development")
+        return str(made)
+
     def make_champion(self, name: str, version: str) -> None:
         """Point the champion alias at a version, which knows the one before from then on."""
-        client = self._client
+        client = self.client
         current = self.champion_version(name)
         if current and current != version:
             client.set_model_version_tag(name, version, _AFTER, current)
@@ -193,12 +239,12 @@ class Registry:
         """Return whether a retraining, named by its key, ended in a version not rejected."""
         return any(
             v.tags.get("retraining") == retraining and v.tags.get(STANDING) != REJECTED
-            for v in _versions(self._client, name)
+            for v in _versions(self.client, name)
         )
 
     def registered_versions(self) -> list[tuple[str, str]]:
         """Return name and version of everything registered, newest first."""
-        found = self._client.search_model_versions()
+        found = self.client.search_model_versions()
         newest = sorted(found, key=lambda version: -version.creation_timestamp)
         return [(str(version.name), str(version.version)) for version in newest]
 
@@ -211,7 +257,7 @@ class Registry:
         from mlflow.exceptions import MlflowException  # noqa: PLC0415
 
         try:
-            return _registered(self._client.get_model_version(name, version))
+            return _registered(self.client.get_model_version(name, version))
         except MlflowException as err:
             raise InvalidInputError(
                 f"no version {version} of {name} in {self.settings.tracking_uri}: {err.message}"
@@ -228,11 +274,11 @@ class Registry:
 
     def model_source(self, name: str, version: str) -> str:
         """Return where the model folder of one version lies, URL or path."""
-        return str(self._client.get_model_version(name, version).source)
+        return str(self.client.get_model_version(name, version).source)
 
     def snapshot_of(self, name: str, version: str) -> str:
         """Return the name of the data one version was trained on, "" where it was not told."""
-        return str(self._client.get_model_version(name, version).tags.get("snapshot", ""))
+        return str(self.client.get_model_version(name, version).tags.get("snapshot", ""))
 
     def evidence_path(self, name: str, version: str) -> Path:
         """Return the folder of evidence of one version."""
@@ -248,7 +294,7 @@ class Registry:
         Raises:
             InvalidInputError: If there is none, or more than one.
         """
-        names = sorted(m.name for m in self._client.search_registered_models())
+        names = sorted(m.name for m in self.client.search_registered_models())
         if not names:
             raise InvalidInputError(
                 f"no model is registered in {self.settings.workspace}: run `invopt run training "
@@ -264,7 +310,7 @@ class Registry:
         return self.model_source(name, version).removesuffix("/model")
 
     def _aliased(self, name: str, alias: str) -> Any:
-        client = self._client
+        client = self.client
         models = client.search_registered_models(f"name = '{name}'")
         if not models or alias not in models[0].aliases:
             return None
@@ -286,9 +332,27 @@ def _versions(client: Any, name: str) -> list[Any]:
     return list(client.search_model_versions(f"name = '{name}'"))
 
 
-def _experiment(client: Any, name: str) -> str:
-    found = client.get_experiment_by_name(name)
-    return str(found.experiment_id) if found is not None else str(client.create_experiment(name))
+def _describe(folder: Path) -> None:
+    """Write what MLflow's pyfunc needs to load a model folder, the same for the same model."""
+    from mlflow.models import Model, ModelSignature  # noqa: PLC0415
+    from mlflow.types import ColSpec, DataType, Schema  # noqa: PLC0415
+    from mlflow.types.schema import Array  # noqa: PLC0415
+
+    number, text = DataType.double, DataType.string
+    inputs = [ColSpec(text, "unique_id")]
+    inputs += [ColSpec(number, column, required=False) for column in (*_POSITION, *_ASSUMED)]
+    outputs = [ColSpec(text, column) for column in ("unique_id", "reason", "model_version")]
+    outputs += [ColSpec(number, column, required=False) for column in _NUMBERS]
+    outputs += [ColSpec(Array(text), "dates"), ColSpec(Array(number), "mean")]
+    model = Model(
+        signature=ModelSignature(Schema(inputs), Schema(outputs)),
+        flavors={"python_function": {"loader_module": _LOADER, "data": ".",
+                                     "python_version": platform.python_version()}},
+    )  # fmt: skip
+    found = model.to_dict()
+    for changing in ("model_uuid", "utc_time_created", "mlflow_version", "run_id"):
+        found.pop(changing, None)
+    (folder / "MLmodel").write_text(yaml.safe_dump(found))
 
 
 def _metrics(place: Path, candidate: str) -> dict[str, float]:

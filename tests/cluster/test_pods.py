@@ -8,7 +8,7 @@ import yaml
 from invopt.errors import ConfigError
 from pipelines.cli import PIPELINES, main
 from pipelines.launch import compile_pipeline, load_parameters
-from pipelines.preview import preview, table
+from pipelines.preview import last_compiled, preview, table
 from tests.k8s.manifests import build, of_kind
 
 pytestmark = pytest.mark.slow
@@ -171,6 +171,39 @@ def test_preview_knows_what_the_steps_of_a_branch_depend_on():
     )[0]
     found = {s.name: s for s in preview(changed, first)}
     assert found["clean-data"].why == "cleaning changed"
+
+
+def test_preview_tells_steps_in_the_pipeline_s_order_and_twins_by_their_branch():
+    training = [
+        s.label
+        for s in preview(compiled("training", config="pipelines/configs/smoke.yaml")[0], None)
+    ]
+    assert training[:8] == [
+        "ingest-data", "clean-data", "build-features", "publish-features", "open-sweep",
+        "retrieve-training-set", "run-trials", "select-trial",
+    ]  # fmt: skip
+    assert training[-1] == "write-report"
+    monitoring = compiled("monitoring", config="pipelines/configs/smoke.yaml")[0]
+    labels = [s.label for s in preview(monitoring, None)]
+    assert len(set(labels)) == len(labels)
+    assert {"govern-retraining (read)", "govern-retraining (unreadable)"} <= set(labels)
+
+
+def test_preview_tells_what_steps_took_the_last_time(tmp_path):
+    run = tmp_path / "runs" / "training-1"
+    run.mkdir(parents=True)
+    package = compiled("training", config="pipelines/configs/smoke.yaml")[0]
+    (run / "pipeline.yaml").write_text(yaml.safe_dump(package))
+    (run / "run.log").write_text(
+        "09:44:59.797 - INFO - Executing task 'ingest-data'\n1.5 s since the start\n"
+        "a line of the step\n"
+        "09:45:09.562 - INFO - Executing task 'clean-data'\n11.0 s since the start\n"
+        "09:45:12.598 - INFO - Executing task 'build-features'\n14.5 s since the start\n"
+    )
+    previous, seconds = last_compiled(tmp_path, "training")
+    found = {s.name: s.seconds for s in preview(package, previous, seconds)}
+    assert (found["ingest-data"], found["clean-data"]) == (9.5, 3.5)
+    assert found["build-features"] is None  # its end is not in the log
 
 
 def test_preview_needs_no_run_and_starts_nothing(tmp_path, capsys):

@@ -172,8 +172,13 @@ def test_prometheus_can_read_the_metrics():
     families = {f.name: f for f in parser.text_string_to_metric_families(text)}
     decision = {s.labels["action"]: s.value for s in families["invopt_monitoring_decision"].samples}
     assert decision == {"ignore": 0, "alert": 0, "retrain": 0, "page": 1}
-    firing = {s.labels["signal"]: s.value for s in families["invopt_signal_firing"].samples}
-    assert firing == {"demand_shift": 1, 'demand_shift at S"1': 1, "degraded": 0}
+    firing = {
+        (s.labels["signal"], s.labels.get("location")): s.value
+        for s in families["invopt_signal_firing"].samples
+    }
+    assert firing == {
+        ("demand_shift", None): 1, ("demand_shift", 'S"1'): 1, ("degraded", None): 0,
+    }  # fmt: skip
     assert families["invopt_excess_cost"].samples[0].value == 12.5
     assert "invopt_period_wape" in families
     assert families["invopt_monitoring_decided_timestamp_seconds"].samples[0].value == 1704693600

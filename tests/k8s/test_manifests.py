@@ -2,6 +2,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import jsonschema
 import kubernetes_validate
 import pytest
+import yaml
 from kubernetes.utils.quantity import parse_quantity
 
 from invopt.config import load_config
@@ -21,6 +23,7 @@ from tests.k8s.manifests import (
     OVERLAYS,
     build,
     containers,
+    kustomize,
     of_kind,
     pod_specs,
     values_of,
@@ -303,6 +306,9 @@ def test_services_and_workloads_find_each_other(everything):
         assert any(selector.items() <= labels.items() for labels in pods), selector
 
 
+LINKS = yaml.safe_load((K8S / "base" / "links" / "links.yaml").read_text())["data"]
+
+
 def test_alerts_page_only_with_a_runbook_that_exists(everything):
     readme = (K8S / "README.md").read_text()
     anchors = {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings(readme)}
@@ -310,11 +316,46 @@ def test_alerts_page_only_with_a_runbook_that_exists(everything):
         for group in rules["spec"]["groups"]:
             for rule in group["rules"]:
                 assert rule["labels"]["severity"] in ("page", "ticket")
-                path, _, anchor = rule["annotations"]["runbook"].partition("#")
+                told = rule["annotations"]
+                assert told["summary"]
+                assert told["description"]
+                assert told["dashboard_url"].startswith(f"{LINKS['grafana']}/d/invopt-")
+                base, _, place = told["runbook_url"].partition(f"{LINKS['runbooks']}/")
+                assert not base, rule["alert"]
+                path, _, anchor = place.partition("#")
                 if path == "{{ $labels.runbook }}":  # tests/invopt/test_monitoring_report.py
                     continue
                 assert (K8S.parent / path).is_file(), rule["alert"]
                 assert not anchor or anchor in anchors, rule["alert"]
+
+
+def test_the_addresses_that_alerts_carry_are_those_of_the_overlay(tmp_path):
+    place = tmp_path / "k8s"
+    shutil.copytree(K8S, place)
+    own = place / "overlays" / "production" / "links" / "kustomization.yaml"
+    own.write_text(
+        own.read_text()
+        .replace("https://github.com/invopt/invopt/blob/main", "https://wiki.shop/team/invopt")
+        .replace("https://grafana.example.com", "https://grafana.shop:3000")
+    )
+    [rules] = of_kind(
+        tuple(kustomize(place / "overlays" / "production")), "PrometheusRule"
+    ).values()
+    told = [r["annotations"] for g in rules["spec"]["groups"] for r in g["rules"]]
+    assert {t["dashboard_url"].partition("/d/")[0] for t in told} == {"https://grafana.shop:3000"}
+    urls = {t["runbook_url"].removeprefix("https://wiki.shop/team/invopt/") for t in told}
+    assert "docs/runbooks/monitoring-late.md" in urls
+    assert "k8s/README.md#a-store-is-down" in urls
+    assert "{{ $labels.runbook }}" in urls
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="there is no promtool here")
+def test_promtool_finds_no_fault_in_the_alerts(everything, tmp_path):
+    for number, rules in enumerate(of_kind(everything, "PrometheusRule").values()):
+        file = tmp_path / f"{number}.yaml"
+        file.write_text(yaml.safe_dump(rules["spec"]))
+        found = subprocess.run(["promtool", "check", "rules", file], capture_output=True, text=True)
+        assert found.returncode == 0, found.stdout + found.stderr
 
 
 # Of the Prometheus Operator, the kubelet and kube-state-metrics.

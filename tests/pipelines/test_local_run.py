@@ -274,7 +274,7 @@ def test_an_unknown_series_says_so_and_the_others_are_answered(server):
         f"{server}/v1/models/smoke:predict", {"instances": ["nobody", "P000_S00"]}
     )
     assert status == 200
-    assert answer["predictions"][0]["error"]["code"] == "unknown_series"
+    assert answer["predictions"][0]["code"] == "unknown_series"
     assert answer["predictions"][1]["order_quantity"] is not None
 
 

@@ -173,7 +173,7 @@ def start(module, arguments, settings, folder, environment=None) -> Server:
             env={**os.environ, **settings.export(), **(environment or {})},
         )  # fmt: skip
     server = Server(process, f"http://127.0.0.1:{port}", f"127.0.0.1:{grpc_port}", log)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         if process.poll() is not None:
             break

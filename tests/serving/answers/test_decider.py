@@ -274,9 +274,42 @@ def test_assumptions_move_the_plan_the_way_they_should(decider, what_if, name, r
 )
 def test_what_an_instance_gets_wrong_is_told_by_name(decider, given, code, text):
     bad, good = ask(decider, instance(**given), "p1_s1")
-    assert bad["error"]["code"] == code
-    assert text in bad["error"]["message"]
+    assert bad["code"] == code
+    assert text in bad["error"]
     assert "mean" in good
+
+
+def test_a_decision_says_when_how_often_in_what_money_and_why(decider):
+    [found] = ask(decider, instance(position={"on_hand": 0}))
+    first = pd.Timestamp(found["cutoff"]) + pd.Timedelta(days=1)
+    assert found["dates"][0] == f"{first:%Y-%m-%d}"
+    assert len(found["dates"]) == len(found["mean"])
+    assert found["frequency"] == "D"
+    assert found["currency"] is None  # the configuration does not say
+    assert found["reason_code"] == "below_level"
+    assert "stockout_now" in found["exception"].split(";")
+    assert found["cost_of_one_less"] >= 0
+    assert found["cost_of_one_more"] >= 0
+    [found] = ask(decider, instance(position={"on_hand": 10_000}))
+    assert (found["reason_code"], found["exception"]) == ("covered", "excess_stock")
+
+
+def test_what_assumptions_change_is_told_as_a_difference(decider):
+    [found] = ask(decider, instance(what_if={"lead_time": 5}))
+    what_if = found["what_if"]
+    for name in ("order_quantity", "expected_demand", "safety_stock"):
+        assert what_if["difference"][name] == pytest.approx(what_if[name] - found[name])
+    assert what_if["difference"]["expected_demand"] > 0
+    [found] = ask(decider, instance(what_if={}))
+    assert set(found["what_if"]["difference"].values()) == {0}
+
+
+def test_a_price_that_was_never_seen_is_answered_with_a_warning(decider):
+    [far] = ask(decider, instance(what_if={"price": 1000.0}))
+    assert far["what_if"]["warning"].startswith("price 1000 was never seen: ")
+    usual = float(far["what_if"]["warning"].split(": ")[1].split()[0])
+    [near] = ask(decider, instance(what_if={"price": usual}))
+    assert "warning" not in near["what_if"]
 
 
 def test_a_plan_beyond_the_forecast_is_refused_not_guessed(decider):
@@ -305,7 +338,7 @@ def test_while_the_store_is_down_what_was_answered_last_answers(shop, parts, tmp
         assert "store" in found["degraded"]["reason"]
         np.testing.assert_array_equal(found["mean"], before["mean"])
         assert found["order_quantity"] == 0.0
-        assert unseen["error"]["code"] == "unavailable"
+        assert unseen["code"] == "unavailable"
         # what is remembered of different requests is planned together, as if each were alone
         coming = instance("p2_s0", position={"on_hand": 1, "arrivals": [0, 0, 4]})
         together = ask(decider, "p1_s1", coming, "p0_s0")

@@ -26,12 +26,69 @@ def test_every_request_failure_has_a_status():
     assert set(STATUS) == set(ErrorCode) - of_instances
 
 
+def test_examples_are_requests_and_answers_of_the_contract():
+    from serving.api.contract import ErrorBody, PredictRequest, PredictResponse
+    from serving.api.tensors import (
+        InferRequestBody,
+        InferResponseBody,
+        ModelMetadata,
+        ServerMetadata,
+    )
+    from serving.endpoint import examples
+
+    PredictRequest.model_validate(examples.V1_REQUEST)
+    found = PredictResponse.model_validate(examples.V1_RESPONSE).predictions
+    assert isinstance(found[0], Decision)
+    assert isinstance(found[1], FailedDecision)
+    InferRequestBody.model_validate(examples.V2_REQUEST)
+    InferResponseBody.model_validate(examples.V2_RESPONSE)
+    ModelMetadata.model_validate(examples.MODEL)
+    ServerMetadata.model_validate(examples.SERVER)
+    for status, body in examples.ERRORS.items():
+        assert STATUS[ErrorBody.model_validate(body).code] == status
+
+
+def test_every_operation_has_an_identity_an_example_and_failures():
+    document = openapi(NAME)
+    found = [o for path in document["paths"].values() for m, o in path.items() if m != "parameters"]
+    identities = [o["operationId"] for o in found]
+    assert len(set(identities)) == len(found)
+    assert {"decide", "infer", "describeModel", "describeServer", "scrapeMetrics"} <= set(
+        identities
+    )
+    for operation in found:
+        assert any(status.startswith("4") for status in operation["responses"]), operation
+        for answer in operation["responses"].values():
+            for kind, medium in answer["content"].items():
+                assert kind == "text/plain" or "example" in medium
+    assert document["servers"]
+    assert {"token": []} in document["security"]
+
+
+def test_the_page_of_the_contract_asks_no_other_host():
+    from serving.endpoint.page import page_of
+
+    page = page_of(openapi(NAME))
+    assert "://" not in page
+    assert "src=" not in page
+    for text in (
+        "/v1/models/{model_name}:predict",
+        "order_up_to_level",
+        "P001_S01",
+        "schema-WhatIf",
+    ):
+        assert text in page
+
+
 @pytest.mark.slow
 def test_the_server_publishes_the_contract(server):
     assert server.get("/openapi.json") == (200, openapi(NAME))
     for file, schema in json_schemas().items():
         assert server.get(f"/schemas/{file}") == (200, schema)
     assert server.get("/schemas/other.json")[0] == 404
+    status, page = server.get("/docs")
+    assert status == 200
+    assert b"<h1>invopt decisions" in page
 
 
 @pytest.mark.slow
@@ -53,7 +110,7 @@ def test_the_client_returns_typed_decisions_in_order_and_in_batches(server):
     assert [d.unique_id for d in found] == names
     assert isinstance(found[0], Decision)
     assert isinstance(found[1], FailedDecision)
-    assert found[1].error.code is ErrorCode.UNKNOWN_SERIES
+    assert found[1].code is ErrorCode.UNKNOWN_SERIES
     assert found[2].what_if.lead_time == 4
     assert len(many) == 2500
 
@@ -91,7 +148,7 @@ def test_nothing_that_fits_or_breaks_the_schema_makes_a_server_error(server):
     asked = 0
     for result in schemathesis.openapi.from_dict(openapi(NAME)).get_all_operations():
         operation = result.ok()
-        if operation.method != "post":  # a probe has nothing to vary
+        if operation.method != "post":  # a look has nothing to vary
             continue
         for mode in (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE):
             few(given(operation.as_strategy(generation_mode=mode))(ask))()
@@ -104,7 +161,7 @@ def test_every_fault_in_the_documents_has_its_tests():
     text = (root / "docs" / "serving.md").read_text()
     faults = text.split("| fault |")[1].split("\n\n")[0].splitlines()[2:]
     found = set()
-    for file in (root / "tests" / "serving").rglob("test_*.py"):
+    for file in (root / "tests").rglob("test_*.py"):
         found |= set(re.findall(r"^def (test_\w+)", file.read_text(), re.MULTILINE))
     assert len(faults) >= 9
     for fault in faults:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from kserve import InferenceGRPCClient, InferenceRESTClient, InferInput, InferRequest, RESTConfig
 
+from invopt import __version__
 from serving.api.contract import Decision, PredictResponse
 from serving.stores.prediction_log import read_predictions
 from tests.serving.conftest import NAME, save_model, start, stop
@@ -137,7 +138,7 @@ def test_an_unknown_series_says_so_and_the_others_are_answered(server):
     known = server.decide(*NAMES)
     mixed = server.decide("nobody", *NAMES, "no one")
     assert [without_time(d) for d in mixed[1:4]] == [without_time(d) for d in known]
-    assert mixed[0]["error"]["code"] == mixed[4]["error"]["code"] == "unknown_series"
+    assert mixed[0]["code"] == mixed[4]["code"] == "unknown_series"
     PredictResponse.model_validate({"predictions": mixed})
 
 
@@ -277,10 +278,12 @@ def test_a_client_that_disconnects_takes_nothing_with_it(server):
 
 
 def test_metrics_count_what_was_answered_and_how(server):
-    before = server.metric('invopt_decisions_total{step="fresh"}')
+    fresh = 'invopt_decisions_total{model_version="demand-1",step="fresh"}'
+    before = server.metric(fresh)
     missed = server.metric('invopt_instance_errors_total{code="unknown_series"}')
     server.decide(*NAMES, "nobody")
-    assert server.metric('invopt_decisions_total{step="fresh"}') == before + 3
+    assert server.metric(fresh) == before + 3
+    assert server.metric(f'invopt_build_info{{version="{__version__}"}}') == 1
     assert server.metric('invopt_instance_errors_total{code="unknown_series"}') == missed + 1
     assert server.metric('invopt_stage_seconds_count{stage="network"}') > 0
     assert server.metric('invopt_requests_total{outcome="answered",protocol="v1"}') > 0
@@ -371,7 +374,12 @@ def test_two_processes_answer_as_one_and_fall_back_when_the_predictor_is_gone(
         assert {d["degraded"]["step"] for d in found} == {"last_forecast"}
         assert {d["model_version"] for d in found} == {"demand-0"}
         assert "predictor failed" in found[0]["degraded"]["reason"]
-        assert transformer.metric('invopt_decisions_total{step="last_forecast"}') == 3
+        assert (
+            transformer.metric(
+                'invopt_decisions_total{model_version="demand-0",step="last_forecast"}'
+            )
+            == 3
+        )
     finally:
         stop(predictor)
         if transformer is not None:

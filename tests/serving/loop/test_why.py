@@ -34,7 +34,10 @@ def test_a_date_tells_the_signal_the_reason_and_every_brake(tmp_path, settings):
     lines = told("2024-01-10", settings)
     text = "\n".join(lines)
     assert lines[0].startswith("monitoring-2, 2024-01-01 to 2024-01-14: alert (decided ")
-    assert "signal demand_shift, 2 periods: demand is over the forecast" in text
+    assert (
+        "signal demand_shift (fires, 2 periods): value 0.2, expected 0, limit 0.05, p 0.0001: "
+        "demand is over the forecast" in text
+    )
     assert (
         "safeguard kill_switch: blocking; nobody may have turned retraining off: found stocktaking"
         in text
@@ -44,7 +47,45 @@ def test_a_date_tells_the_signal_the_reason_and_every_brake(tmp_path, settings):
 
 def test_a_quiet_run_says_what_was_missing(tmp_path, settings):
     decided(tmp_path, fires=False)
-    assert "no performance signal fired long enough" in told("monitoring-1", settings)[-1]
+    lines = told("monitoring-1", settings)
+    assert "no performance signal fired long enough" in lines[-1]
+    # what is quiet is told with its numbers, and every safeguard with its state all the same
+    assert lines[2].startswith(
+        "  signal demand_shift (quiet): value 0.2, expected 0, limit 0.05, p 0.0001"
+    )
+    safeguards = [line.split()[1].rstrip(":") for line in lines if line.startswith("  safeguard ")]
+    assert safeguards == [
+        "enabled", "kill_switch", "data", "window", "idempotency", "lease", "cool_down", "new_data",
+        "budget", "breaker",
+    ]  # fmt: skip
+
+
+def test_what_changed_since_the_decision_before_is_told(tmp_path, settings):
+    decided(tmp_path, fires=False)
+    decided(tmp_path, "monitoring-2", day=14)
+    decided(tmp_path, "monitoring-3", day=21)
+    assert "  against monitoring-1 (ignore): new demand_shift up" in told("monitoring-2", settings)
+    assert told("monitoring-3", settings)[-1].endswith("the same signals fire")
+
+
+def test_a_series_is_told_by_its_last_plan_and_what_changed_in_it(settings):
+    folder = settings.workspace / "orders" / "demo"
+    folder.mkdir(parents=True)
+    head = "unique_id,order_quantity,order_value,arrival_date,on_hand,exception,reason\n"
+    (folder / "2024-01-07.csv").write_text(head + "a,5,10.0,2024-01-10,3,,because\n")
+    (folder / "2024-01-14.csv").write_text(
+        head + "b,1,1.0,2024-01-17,1,,other\na,9,18.0,2024-01-17,0,stockout_now,position 0\n"
+    )
+    lines = told("a", settings)
+    assert lines[0] == (
+        "a in the plan of demo, review of 2024-01-14: order 9 (worth 18.0), to arrive 2024-01-17"
+    )
+    assert lines[1] == "  because position 0"
+    assert any(line.startswith("  exception stockout_now: the shelf is empty") for line in lines)
+    assert lines[-1] == (
+        "  against the review of 2024-01-07: order quantity 5 to 9; on hand 3 to 0; "
+        "exception unknown to stockout_now"
+    )
 
 
 def test_a_name_that_nothing_bears_is_told_all_three_kinds(tmp_path, settings, capsys):
@@ -108,6 +149,14 @@ def test_a_request_tells_what_was_asked_known_and_answered_and_comes_out_again(
 
 
 @pytest.mark.slow
+def test_a_series_is_told_by_the_last_answer_of_the_endpoint(served, settings):
+    lines = told("p2_s3", settings)
+    assert lines[0] == "p2_s3 was last answered by an endpoint:"
+    assert lines[2].startswith("p2_s3: order ")
+    assert lines[-1] == f"  computed again by {NAME}-1: the same"
+
+
+@pytest.mark.slow
 def test_what_comes_out_otherwise_is_named_with_both_numbers(served, settings):
     # the model takes sales for weights, not for counts: the order's demand paths hang on it
     registry = Deployment.of(settings.workspace).registry
@@ -118,7 +167,7 @@ def test_what_comes_out_otherwise_is_named_with_both_numbers(served, settings):
     lines = told(served, settings)
     assert [line for line in lines if "again: Model.features.json must hold what was reg" in line]
     # as if it had been registered so
-    registry._client.set_model_version_tag(NAME, "1", "sha256", write_sums(place.parent))
+    registry.client.set_model_version_tag(NAME, "1", "sha256", write_sums(place.parent))
     lines = told(served, settings)
     again = [line for line in lines if "computed again" in line]
     assert len(again) == 2

@@ -80,7 +80,7 @@ def test_a_promotion_that_dies_at_any_of_its_writes_leaves_a_champion_with_its_o
 
 def test_a_registry_of_before_is_read_by_its_alias(three):
     three.make_champion(NAME, "2")
-    client = three._client
+    client = three.client
     client.set_registered_model_alias(NAME, "previous", "1")
     assert champions(three) == ("2", "1")
     client.set_registered_model_alias(NAME, "previous", "2")

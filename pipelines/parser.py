@@ -1,0 +1,46 @@
+"""The parser of the `invopt` command: it says what was likely meant, and shows an example."""
+
+import argparse
+import difflib
+import re
+from typing import NoReturn
+
+_CHOICE = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")
+EXAMPLES = {
+    "run": "invopt run training --config pipelines/configs/demo.yaml\n"
+    "  invopt run replenishment --workspace workspace --out orders.csv",
+    "compile": "invopt compile training --config my.yaml --out training.yaml",
+    "submit": "invopt submit training --config my.yaml --host http://localhost:8888 --wait",
+    "wait": "invopt wait 4f2c81d0 --host http://localhost:8888",
+    "preview": "invopt preview training --config my.yaml",
+    "rollback": "invopt rollback --workspace workspace",
+    "serve": "invopt serve --workspace workspace --port 8080",
+    "demo-data": "invopt demo-data --out demo",
+    "why": "invopt why 2026-11-27\n  invopt why P000_S00\n  invopt why planner-42",
+    "retraining": 'invopt retraining off --reason "stocktaking"',
+    "init-mapping": "invopt init-mapping data --out mapping.yaml",
+    "check-data": "invopt check-data --config config.yaml --data data --out account",
+    "bench": "invopt bench list\n  invopt bench serving --help",
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what was likely meant where a word is not known; shows the command's example."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        example = EXAMPLES.get(self.prog.rpartition(" ")[2])
+        if example:
+            self.epilog = f"example:\n  {example}"
+            self.formatter_class = argparse.RawDescriptionHelpFormatter
+
+    def error(self, message: str) -> NoReturn:
+        """End with the usage, the message and what was likely meant."""
+        super().error(message + self._meant(message))
+
+    def _meant(self, message: str) -> str:
+        found = _CHOICE.search(message)
+        if found is None:
+            return ""
+        close = difflib.get_close_matches(found[1], re.findall(r"[\w-]+", found[2]), 1, 0.5)
+        return f"; did you mean {close[0]}?" if close else ""

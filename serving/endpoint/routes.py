@@ -1,0 +1,142 @@
+"""The Open Inference Protocol (v2) over REST, in place of KServe's routes.
+
+KServe's own refuse every version, know no outputs of a model that are asked for by a name it has
+not, and answer fields that are absent as null.
+"""
+
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import Response
+from kserve import InferResponse
+from kserve.constants.constants import INFERENCE_CONTENT_LENGTH_HEADER
+from kserve.errors import ModelNotReady
+from kserve.protocol.dataplane import DataPlane
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from invopt import __version__
+from serving.api.contract import ErrorCode
+from serving.api.errors import RequestFailedError
+from serving.api.tensors import EXTENSIONS, PLATFORM
+from serving.endpoint.tensors import check_version, request_of
+
+_V2 = "/v2"
+_VERBS = (":predict", ":explain")
+SERVER_METADATA: dict[str, Any] = {
+    "name": "invopt",
+    "version": __version__,
+    "extensions": list(EXTENSIONS),
+}
+
+
+def model_metadata(model: Any) -> dict[str, Any]:
+    """Return ModelMetadata."""
+    return {
+        "name": model.name,
+        "versions": [version_of(model)],
+        "platform": PLATFORM,
+        "inputs": model.get_input_types(),
+        "outputs": model.get_output_types(),
+    }
+
+
+def version_of(model: Any) -> str:
+    """Return the version that answers, "" of a model of KServe's that has none."""
+    return str(getattr(model, "version", ""))
+
+
+def model_of(data_plane: DataPlane, name: str, version: str | None) -> Any:
+    """Return a model that is served.
+
+    Raises:
+        RequestFailedError: If name or version are not those of one.
+    """
+    model = data_plane.model_registry.get_model(name)
+    if model is None:
+        known = ", ".join(data_plane.model_registry.get_models())
+        text = f"there is no model of this name here; there is {known}."
+        raise RequestFailedError(ErrorCode.NOT_FOUND, text)
+    check_version(version, version_of(model))
+    return model
+
+
+class OpenInference:
+    """Handlers of /v2.
+
+    Args:
+        data_plane: KServe's, with the models.
+    """
+
+    def __init__(self, data_plane: DataPlane) -> None:
+        self._data_plane = data_plane
+
+    async def server(self) -> Response:
+        """Say what this server is."""
+        return _json(SERVER_METADATA)
+
+    async def models(self) -> Response:
+        """List the models."""
+        return _json({"models": list(self._data_plane.model_registry.get_models())})
+
+    async def model(self, name: str, version: str | None = None) -> Response:
+        """Say what a model takes and answers."""
+        return _json(model_metadata(model_of(self._data_plane, name, version)))
+
+    async def ready(self, name: str, version: str | None = None) -> Response:
+        """Say whether a model answers."""
+        model = model_of(self._data_plane, name, version)
+        if not model.ready:
+            raise ModelNotReady(name)
+        return _json({"name": name, "ready": True})
+
+    async def ready_v1(self, name: str) -> Response:
+        """Say whether a model answers, as v1 has it; its verbs stand in the same place."""
+        if name.endswith(_VERBS):
+            raise HTTPException(405, headers={"Allow": "POST"})
+        return await self.ready(name)
+
+    async def infer(self, request: Request, name: str, version: str | None = None) -> Response:
+        """Answer tensors with tensors."""
+        model = model_of(self._data_plane, name, version)
+        if not model.ready:
+            raise ModelNotReady(name)
+        asked = request_of(
+            await request.body(),
+            request.headers.get(INFERENCE_CONTENT_LENGTH_HEADER),
+            name,
+            version or "",
+        )
+        found, _ = await self._data_plane.infer(name, asked, dict(request.headers))
+        assert isinstance(found, InferResponse)
+        body, json_length = found.to_rest()
+        if json_length is None:
+            return _json(body)
+        assert isinstance(body, bytes)
+        return Response(
+            body,
+            media_type="application/octet-stream",
+            headers={INFERENCE_CONTENT_LENGTH_HEADER: str(json_length)},
+        )
+
+
+def add_open_inference(app: FastAPI, data_plane: DataPlane) -> None:
+    """Put these routes before KServe's; probes of health and :predict stay KServe's."""
+    calls = OpenInference(data_plane)
+    router = APIRouter()
+    router.add_api_route("/v1/models/{name}", calls.ready_v1, methods=["GET"])
+    router.add_api_route(_V2, calls.server, methods=["GET"])
+    router.add_api_route(f"{_V2}/models", calls.models, methods=["GET"])
+    for path in (f"{_V2}/models/{{name}}", f"{_V2}/models/{{name}}/versions/{{version}}"):
+        router.add_api_route(path, calls.model, methods=["GET"])
+        router.add_api_route(f"{path}/ready", calls.ready, methods=["GET"])
+        router.add_api_route(f"{path}/infer", calls.infer, methods=["POST"])
+    app.include_router(router)
+    app.router.routes.insert(0, app.router.routes.pop())
+
+
+def _json(body: Any) -> Response:
+    return Response(
+        orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json"
+    )

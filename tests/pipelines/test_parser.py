@@ -1,0 +1,55 @@
+"""What the command says to a word it does not know."""
+
+import pytest
+
+from invopt.monitoring.decision import ACTIONS as DECISIONS
+from pipelines.cli import ACTIONS, main, status_of
+from pipelines.parser import EXAMPLES
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        (["rnu"], "did you mean run?"),
+        (["serv"], "did you mean serve?"),
+        (["run", "trainig"], "did you mean training?"),
+        (["chek-data"], "did you mean check-data?"),
+        (["retraining", "of", "--name", "demo"], "did you mean off?"),
+    ],
+)
+def test_a_misspelt_word_is_told_what_was_meant(given, meant, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(given)
+    assert ended.value.code == 2
+    assert meant in capsys.readouterr().err
+
+
+def test_a_word_that_is_like_no_other_is_told_those_there_are(capsys):
+    with pytest.raises(SystemExit):
+        main(["zzzz"])
+    told = capsys.readouterr().err
+    assert "did you mean" not in told
+    assert "replenishment" in told or "submit" in told
+
+
+@pytest.mark.parametrize("command", sorted(EXAMPLES))
+def test_every_command_s_help_shows_an_example_of_itself(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    assert f"example:\n  invopt {command}" in shown
+
+
+def test_a_monitoring_run_fails_on_the_decision_asked_for_and_on_those_above_it(tmp_path):
+    assert ACTIONS == DECISIONS
+    file = tmp_path / "monitoring.json"
+    for decision, statuses in {"ignore": [0, 0, 0], "alert": [3, 0, 0], "page": [3, 3, 3]}.items():
+        file.write_text(f'{{"decision": "{decision}"}}')
+        assert [status_of(tmp_path, on) for on in ("alert", "retrain", "page")] == statuses
+
+
+def test_fail_on_belongs_to_monitoring(capsys):
+    arguments = ["run", "training", "--config", "none.yaml", "--fail-on", "page"]
+    assert main(arguments) == 1
+    assert "it belongs to monitoring" in capsys.readouterr().err
