@@ -269,5 +269,6 @@ def _config(*, is_weekly: bool, lost: bool, short: bool) -> dict[str, Any]:
         "gate": {
             "max_wape_ratio": 5, "max_bias": 5, "coverage_tolerance": 0.95,
             "max_cost_increase": 100, "segment_cost_increase": 100,
+            "max_cost_over_baseline": 100,
         },
     }  # fmt: skip

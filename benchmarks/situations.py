@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks._judge import Judge, Verdict, cheapest
+from benchmarks._known_law import plan_known
 from benchmarks._peers_orders import (
     STOCKCAST,
     facts_of,
@@ -59,6 +60,10 @@ def main(rest: list[str]) -> None:
     """Play the situations and print a row for each, and totals."""
     parser = argparse.ArgumentParser(prog="invopt bench situations")
     parser.add_argument("--short", action="store_true", help="one set of files, trained briefly")
+    parser.add_argument(
+        "--known-law", action="store_true",
+        help="by the library, the law of demand as forecast: no training, orders alone are judged",
+    )  # fmt: skip
     parser.add_argument("--batches", nargs="+", help="only these sets of files")
     parser.add_argument(
         "--workspace", type=Path, help="kept, with the files; a trained one is used"
@@ -74,7 +79,11 @@ def main(rest: list[str]) -> None:
     chosen = [c for c in cases(parsed.short) if not parsed.batches or c.batch in parsed.batches]
     with tempfile.TemporaryDirectory(prefix="invopt-situations-") as scratch:
         folder = parsed.workspace or Path(scratch)
-        orders = play(folder, chosen, short=parsed.short)
+        orders = (
+            known(folder, chosen)
+            if parsed.known_law
+            else (play(folder, chosen, short=parsed.short))
+        )
         judges = [Judge(case) for case in chosen]
         rows = {OURS: [ours(j, orders[j.case.batch]) for j in judges]}
         python = None
@@ -122,6 +131,15 @@ def play(folder: Path, chosen: list[Case], *, short: bool) -> dict[str, Orders]:
     return found
 
 
+def known(folder: Path, chosen: list[Case]) -> dict[str, Orders]:
+    """Return the orders by set of files where the law of demand is the forecast."""
+    found = {}
+    for batch in dict.fromkeys(c.batch for c in chosen):
+        plan = plan_known(folder / f"files-{batch}", [c for c in chosen if c.batch == batch])
+        found[batch] = as_orders(plan)
+    return found
+
+
 def invopt(pipeline: str, data: Path, workspace: Path, *rest: str) -> str:
     """Run a pipeline as a planner does; return "" or the last line of what went wrong."""
     command = [sys.executable, "-m", "pipelines.cli", "run", pipeline]
@@ -137,8 +155,12 @@ def invopt(pipeline: str, data: Path, workspace: Path, *rest: str) -> str:
 
 def read_orders(path: Path) -> Orders:
     """Return the orders of a file, by series."""
-    frame = pd.read_csv(path, dtype={"unique_id": str, "exception": str, "reason": str})
-    frame = frame.set_index("unique_id")
+    return as_orders(pd.read_csv(path, dtype={"unique_id": str, "exception": str, "reason": str}))
+
+
+def as_orders(plan: pd.DataFrame) -> Orders:
+    """Return the orders of a plan, by series."""
+    frame = plan.set_index("unique_id")
     text = frame.reindex(columns=["exception", "reason"]).fillna("")
     return Orders(
         frame["order_quantity"].to_dict(), text["exception"].to_dict(), text["reason"].to_dict()

@@ -27,6 +27,7 @@ from invopt.model_files import is_older
 from invopt.panel import Panel, iter_panels, load_panel, partitions, sample_panel
 
 if TYPE_CHECKING:
+    from invopt.contracts import TermsTables
     from invopt.forecasts import ForecastArrays
     from invopt.gate import CostComparison
     from invopt.monitoring.earlier import Seen
@@ -427,6 +428,7 @@ def plan_all_orders(
         overrides: What planners said on their page, beside those of the data; None for none.
     """
     from invopt.inventory import segments_of  # noqa: PLC0415
+    from invopt.inventory.ahead import lone_successors  # noqa: PLC0415
     from invopt.inventory.exceptions import recent_sales  # noqa: PLC0415
     from invopt.inventory.planning import as_csv  # noqa: PLC0415
     from invopt.inventory.review import plan_review  # noqa: PLC0415
@@ -439,8 +441,9 @@ def plan_all_orders(
     position, open_orders = read_position(snapshot)
     tables = read_terms(snapshot).with_overrides(overrides)
     last_levels = _last_levels(last, notify)
-    reviews, statistics = [], []
+    reviews, statistics, alone = [], [], 0
     for number, panel in enumerate(iter_panels(Path(source))):
+        alone += lone_successors(panel.series)
         made = _read_forecast(Path(forecast), number, head)
         reviews.append(
             plan_review(
@@ -460,7 +463,25 @@ def plan_all_orders(
     }
     for name, frame in frames.items():
         write_csv(out[name], frame)
+    for sentence in _partly(len(reviews), alone, tables):
+        notify(sentence)
     notify(_summary(plan))
+
+
+def _partly(num_partitions: int, alone: int, tables: "TermsTables") -> list[str]:
+    """Return what holds within a partition of series only, and not over all of them."""
+    if num_partitions == 1:
+        return []
+    found = []
+    if alone:
+        found.append(f"{alone:,} successors have no predecessor in their partition of series, and "
+                     "are planned by their own sales")  # fmt: skip
+    limits = [c for c in ("min_value", "min_units", "budget", "order_cost")
+              if tables.suppliers is not None and tables.suppliers.get(c) is not None]  # fmt: skip
+    if limits:
+        found.append(f"{', '.join(limits)} of suppliers hold within each of the {num_partitions} "
+                     "partitions of series, not over all of them")  # fmt: skip
+    return found
 
 
 def _read_forecast(folder: Path, number: int, head: Json) -> "ForecastArrays":

@@ -265,6 +265,14 @@ def succession_of(series: pd.DataFrame) -> Succession:
     return Succession(old, new)
 
 
+def lone_successors(series: pd.DataFrame) -> int:
+    """Return how many series succeed a product that is not among them."""
+    if "successor_of" not in series:
+        return 0
+    named = ~series["successor_of"].fillna("").astype(str).isin(["", "unknown"])
+    return int(named.sum()) - len(succession_of(series).new)
+
+
 def with_successors(
     forecast: Forecast, succession: Succession, periods_on_sale: npt.NDArray[np.int64],
     *, is_count: bool,

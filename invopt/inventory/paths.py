@@ -23,7 +23,7 @@ _TAIL = 1e-3
 _LEAST = 1e-6  # units in a period's path, so that a sum can always be shared out
 _MOST = 20.0  # times that a period's quantiles are moved to meet its mean
 _RANKED = 2**30  # what a path's rank and number are packed into
-_ROWS = 256  # series that are multiplied at once: a row's product must not hang on how many
+_ROWS = 32  # series that are multiplied at once: a row's product must not hang on how many
 
 
 @dataclass(frozen=True)

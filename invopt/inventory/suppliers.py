@@ -16,6 +16,7 @@ from invopt.timeline import Timeline
 FloatArray = npt.NDArray[np.float64]
 _MIN_RECEIPTS = 3  # deliveries from which on they are a law
 _POINTS = 40  # of a law known by its deviation
+_DAYS_OF = {"D": 1, "W": 7, "M": 28}  # days that close a period, by the frequency's first letter
 _LOOK = 400  # periods ahead in which an open day is looked for
 
 
@@ -136,19 +137,29 @@ class _Days:
         if calendar is None or calendar.empty:
             return
         index = timeline.index_of(pd.DatetimeIndex(calendar["ds"])) - (timeline.num_periods - 1)
-        shut = ~calendar["open"].to_numpy(bool)
-        inside = (index >= 0) & (index <= self.reach) & shut
-        kinds = [c for c in ("location", "supplier") if c in calendar]
-        for row in np.flatnonzero(inside):
-            named = [
-                (k, str(calendar[k].iloc[row])) for k in kinds if _is_text(calendar[k], int(row))
-            ]
-            # A day of nobody in particular is everybody's.
-            for key in named or [("all", "")]:
-                days = self.closed.setdefault(key, np.zeros(self.reach + 1, bool))
-                days[index[row]] = True
-        if timeline.freq != "D":
-            self.closed = {}
+        shut, inside = ~calendar["open"].to_numpy(bool), (index >= 0) & (index <= self.reach)
+        nobody = inside.copy()
+        for kind in ("location", "supplier"):
+            if kind not in calendar:
+                continue
+            names = calendar[kind].fillna("").astype(str).str.strip().to_numpy(object)
+            for name in np.unique(names[inside & (names != "")]):
+                rows = inside & (names == name)
+                nobody &= ~rows
+                self._close((kind, str(name)), index[rows], shut[rows], timeline)
+        # A day of nobody in particular is everybody's.
+        self._close(("all", ""), index[nobody], shut[nobody], timeline)
+
+    def _close(
+        self, key: tuple[str, str], at: npt.NDArray[np.int64], shut: npt.NDArray[np.bool_],
+        timeline: Timeline,
+    ) -> None:  # fmt: skip
+        """Close the periods all of whose days are; one row a period stands for the whole of it."""
+        listed = np.bincount(at, minlength=self.reach + 1)
+        days = _DAYS_OF[timeline.freq[0]] if listed.max(initial=0) > 1 else 1
+        closed = np.bincount(at[shut], minlength=self.reach + 1) >= days
+        if closed.any():
+            self.closed[key] = closed
 
     def _shut(self, kind: str, name: str) -> npt.NDArray[np.bool_]:
         none = np.zeros(self.reach + 1, bool)
@@ -225,11 +236,6 @@ def _next(open_days: npt.NDArray[np.bool_], first: int) -> int:
     """Return the first open day from one on; that one where none follows."""
     later = np.flatnonzero(open_days[first:])
     return first + int(later[0]) if len(later) else first
-
-
-def _is_text(column: pd.Series, row: int) -> bool:
-    value = column.iloc[row]
-    return not (value is None or value != value or not str(value).strip())
 
 
 def _text(series: pd.DataFrame, column: str) -> npt.NDArray[np.object_]:

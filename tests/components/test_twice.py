@@ -10,6 +10,7 @@ from kfp.dsl import Artifact, Dataset, Model
 
 import components as step
 from invopt.baselines import Baseline
+from invopt.features.tables import CREATED
 from invopt.files import write_json
 from invopt.panel import load_panel
 from serving.deployment import Deployment
@@ -68,20 +69,15 @@ def published(folder: Path) -> tuple[dict, dict]:
     """Return what readers find: offline tables without their time of making, rows online."""
     store = folder / "workspace" / "feature_store"
     tables = {
-        str(file.relative_to(store)): pd.read_parquet(file)
-        .drop(columns="created", errors="ignore")
-        .to_json()
+        str(file.relative_to(store)): pd.read_parquet(file).drop(columns=CREATED).to_json()
         for file in sorted(store.rglob("*.parquet"))
         if not file.name.startswith(".")
     }
-    rows = {}
-    for file in sorted(store.rglob("*.db")):
-        with sqlite3.connect(file) as database:
-            names = database.execute("SELECT name FROM sqlite_master WHERE type='table'")
-            for (name,) in names.fetchall():
-                if "online" in file.name:
-                    found = database.execute(f'SELECT * FROM "{name}"').fetchall()
-                    rows[name] = sorted(map(str, found))
+    with sqlite3.connect(store / "online.db") as database:
+        names = database.execute("SELECT name FROM sqlite_master WHERE type='table'").fetchall()
+        rows = {
+            name: sorted(map(str, database.execute(f'SELECT * FROM "{name}"'))) for (name,) in names
+        }
     return tables, rows
 
 

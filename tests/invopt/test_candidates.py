@@ -75,7 +75,7 @@ def test_intervals_of_baselines_hold_what_they_say_on_weeks_they_have_not_seen(c
             assert coverage["90"] == pytest.approx(0.9, abs=0.06), name
             assert coverage["50"] == pytest.approx(0.5, abs=0.12), name
             sums = level_metrics(windows, [2], is_count=True)["2"]
-            assert sums["0.9"]["coverage"] == pytest.approx(0.9, abs=0.06), name
+            assert sums["0.9"]["coverage"] == pytest.approx(0.9, abs=0.07), name
 
 
 @pytest.mark.parametrize("case", CASES)
