@@ -327,11 +327,9 @@ def _add_plan(commands: "Commands") -> None:
     _add_workspace(plan)
     plan.add_argument(
         "--host", default="127.0.0.1", metavar="ADDRESS",
-        help="address to listen on (default: %(default)s); others need INVOPT_SERVER_TOKEN",
+        help="address to listen on; any but this machine's needs INVOPT_SERVER_TOKEN",
     )  # fmt: skip
-    plan.add_argument(
-        "--port", type=int, default=8090, metavar="N", help="port (default: %(default)s)"
-    )
+    plan.add_argument("--port", type=int, default=8090, metavar="N", help="port to listen on")
     plan.set_defaults(command=_plan)
 
 
