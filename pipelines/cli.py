@@ -325,8 +325,11 @@ def _add_plan(commands: "Commands") -> None:
         "plan", help="open the latest orders to planners: accept, change, reject, override"
     )
     _add_workspace(plan)
-    plan.add_argument("--host", default="127.0.0.1")
-    plan.add_argument("--port", type=int, default=8090, metavar="N")
+    plan.add_argument(
+        "--host", default="127.0.0.1", metavar="ADDRESS",
+        help="address to listen on; any but this machine's needs INVOPT_SERVER_TOKEN",
+    )  # fmt: skip
+    plan.add_argument("--port", type=int, default=8090, metavar="N", help="port to listen on")
     plan.set_defaults(command=_plan)
 
 

@@ -15,8 +15,15 @@ _WHAT = {b"{": "objects", b":": "keys", b",": "values"}
 _TENSOR, MAX_TENSORS = b'"datatype"', 64
 
 
-def check_bounds(body: bytes) -> None:
-    """Raise RequestFailedError where a body holds more than any request needs."""
+def check_bounds(body: bytes, json_length: bytes = b"") -> None:
+    """Raise RequestFailedError where the JSON of a body holds more than any request needs.
+
+    Args:
+        body: JSON, and bytes of tensors after it.
+        json_length: Bytes of the JSON, as the request tells them; b"" where all of it is JSON.
+    """
+    if json_length.isdigit():
+        body = body[: int(json_length)]
     for mark, most in _MOST.items():
         # What is shorter cannot hold so many.
         if len(body) > most and (found := body.count(mark)) > most:

@@ -31,6 +31,7 @@ from starlette.requests import Request
 from invopt.errors import InvalidInputError
 from serving.api.contract import ErrorCode
 from serving.api.errors import RequestFailedError
+from serving.endpoint.bounds import check_bounds
 from serving.endpoint.connections import BoundedConnection, connection_limit
 from serving.endpoint.grpc import start_grpc
 from serving.endpoint.guards import UNAVAILABLE, authorize, failed
@@ -41,6 +42,7 @@ from serving.settings import ServerSettings
 
 _OPEN_TO_ALL = ("/", "/metrics", "/v2/health/live", "/v2/health/ready")
 _CLOSED = "/v2/repository"
+_JSON_LENGTH = b"inference-header-content-length"
 # Seconds after which it is worth to ask again; a store is left alone for two.
 _LATER = {ErrorCode.BUSY: "1", ErrorCode.UNAVAILABLE: "2"}
 _FORM = b"application/x-www-form-urlencoded"
@@ -109,6 +111,7 @@ class Guard:
     async def _body(self, scope: Message, receive: Receive) -> bytes:
         if scope["method"] in ("GET", "HEAD"):
             return b""
+        headers = dict(scope["headers"])
         parts: list[bytes] = []
         size = 0
         try:
@@ -122,7 +125,9 @@ class Guard:
                     if size > self.settings.max_body_bytes:
                         raise self._too_large()
                     if not message.get("more_body", False):
-                        return b"".join(parts)
+                        body = b"".join(parts)
+                        check_bounds(body, headers.get(_JSON_LENGTH, b""))
+                        return body
         except TimeoutError as err:
             raise RequestFailedError(
                 ErrorCode.SLOW_REQUEST,

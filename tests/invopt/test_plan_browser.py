@@ -21,6 +21,8 @@ BROWSER = next(
     ),
     None,
 )
+SLOW = 120_000  # milliseconds: a busy machine is no fault of the page
+sync_api.expect.set_options(timeout=SLOW)
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed"),
@@ -33,7 +35,7 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 def browser():
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_api.sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=BROWSER, args=arguments)
+        found = playwright.chromium.launch(executable_path=BROWSER, args=arguments, timeout=SLOW)
         yield found
         found.close()
 
@@ -48,6 +50,7 @@ def opened(browser, review, viewport=WIDE, address=""):
     """Open the page; nothing may fail in it, and nothing outside the file may be asked for."""
     context = browser.new_context(viewport=viewport, bypass_csp=True, accept_downloads=True)
     page = context.new_page()
+    page.set_default_timeout(SLOW)
     faults, asked = [], []
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("request", lambda request: asked.append(request.url))

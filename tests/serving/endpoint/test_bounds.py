@@ -62,3 +62,11 @@ def test_a_body_of_too_much_is_refused_by_looking_at_its_bytes(body, what):
 @pytest.mark.parametrize("body", [b"", b"{}", b"{" * 100, b"\xff" * 100, b'"' * 50_000])
 def test_what_is_small_or_no_json_is_left_to_others(body):
     check_bounds(body)
+
+
+def test_bytes_of_tensors_are_not_counted():
+    head = json.dumps({"inputs": [tensor("unique_id", ["p0_s0"])]}).encode()
+    body = head + b"{:," * 600_000
+    check_bounds(body, str(len(head)).encode())
+    with pytest.raises(RequestFailedError, match="may hold"):
+        check_bounds(body)

@@ -30,6 +30,8 @@ PREDICT, INFER = "/v1/models/echo:predict", "/v2/models/echo/infer"
 class Echo(Model):
     """Answers, or fails as the request tells it to."""
 
+    version = "1"
+
     def __init__(self):
         super().__init__("echo", return_response_headers=True)
         self.ready = True
@@ -47,7 +49,7 @@ class Echo(Model):
 def door():
     """A running server of a model that can fail, without a store behind it."""
     settings = ServerSettings(
-        port=free_port(), grpc_port=free_port(), token="open", max_body_bytes=1000,
+        port=free_port(), grpc_port=free_port(), token="open", max_body_bytes=1500,
         request_seconds=1.0, head_seconds=1.0, max_connections=20,
     )  # fmt: skip
     ended = threading.Event()
@@ -106,6 +108,10 @@ FAILURES = {
     "too large": (PREDICT, b" " * 2000, {}, 413, "too_large", "v1"),
     "no JSON": (PREDICT, b"{", {}, 400, "invalid_request", "v1"),
     "no model": ("/v2/models/other/infer", b'{"inputs": []}', {}, 404, "not_found", "v2"),
+    "many tensors": (
+        INFER, b'{"inputs":[' + b",".join([b'{"datatype":0}'] * 65) + b"]}", {}, 400,
+        "invalid_request", "v2",
+    ),
     "no operation": ("/nothing", b"{}", {}, 404, "not_found", "other"),
     "a length that is no number": (
         INFER, b"{}",
