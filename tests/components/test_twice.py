@@ -178,7 +178,7 @@ def test_a_model_registered_twice_is_one_version_in_one_folder(judged):
     assert [
         version for _, version in Deployment.from_environment().registry.registered_versions()
     ] == ["1"]
-    assert len(list(judged.glob("workspace/models/*/*/model/model.json"))) == 1
+    assert len(list(judged.glob("workspace/models/*/[!.]*/model/model.json"))) == 1
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_a_model_registered_one_and_a_half_times_is_one_version_in_one_folder(
         Deployment.from_environment().registry.version_path(make_config().name, version)
         / "model.json"
     ).read_text() == "{}"
-    assert len(list(judged.glob("workspace/models/*/*/model/model.json"))) == 1
+    assert len(list(judged.glob("workspace/models/*/[!.]*/model/model.json"))) == 1
 
 
 def test_a_champion_made_in_one_and_a_half_times_knows_the_one_before(judged, monkeypatch):
