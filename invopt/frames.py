@@ -175,7 +175,8 @@ def forecast(model: Model, data: DataSet) -> pd.DataFrame:
 
     panel = _with_derived(data, model.config)
     found = model.forecaster.predict(panel)
-    return forecast_frame(panel, panel.num_periods - 1, found)
+    frame = forecast_frame(panel, panel.num_periods - 1, found)
+    return frame.astype(dict.fromkeys(frame.select_dtypes("float32").columns, np.float64))
 
 
 def plan(model: Model, data: DataSet, **costs: Any) -> Review:

@@ -16,11 +16,27 @@ _RARE = 1e-3  # units missed before arrival that are not looked at
 _FINE = 2.0**-20  # of the range, where units are no whole numbers
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True)
 class Aim:
-    """What blocks of a decision fill in, by series; see invopt.inventory.decision.Decision.
+    """What an order should bring and what it does; arrays are (series,), filled in by blocks.
 
-    `point` is the largest change of the stock at which the review still orders.
+    The order's own interval is from its arrival to the next one's.
+
+    Attributes:
+        need: Units the order should bring, before packs and limits; below 0 when there is too
+            much already.
+        point: Largest change of the stock at which the review still orders; units.
+        quantity: Units to order.
+        holding_cost: Expected, of the order's own interval; money.
+        stockout_cost: Expected, of the same periods; money.
+        one_less: Change of both together by ordering one pack less; NaN where nothing is ordered.
+        one_more: The same for one pack more.
+        unavoidable: Expected units missed before the order arrives, whatever is ordered.
+        dry_in: First period ahead, from 1, that half of the demand paths begin with an empty
+            shelf or have missed a sale by; NaN where none is before the next order's arrival.
+        expired: Expected units that outlive their shelf life, up to the end of the interval.
+        saved: Change of cost that the order brings, against none; money.
+        limited: True where a limit or a minimum changed the quantity.
     """
 
     need: FloatArray = field(repr=False)
@@ -127,17 +143,19 @@ def aim_of(
     pack = terms.pack_size
     one_less = -change(np.maximum(quantity - pack, 0), np.minimum(pack, quantity))
     return Aim(
-        need, point, quantity,
-        terms.holding_cost * path.held(quantity),
-        terms.stockout_cost * path.missed(quantity),
-        np.where(quantity > 0, one_less, np.nan),
-        change(quantity, pack),
-        path.missed_before,
-        np.full(len(need), np.nan),
-        np.zeros(len(need)),
-        -change(np.zeros_like(quantity), quantity) + 0.0,
-        limited,
-    )  # fmt: skip
+        need=need,
+        point=point,
+        quantity=quantity,
+        holding_cost=terms.holding_cost * path.held(quantity),
+        stockout_cost=terms.stockout_cost * path.missed(quantity),
+        one_less=np.where(quantity > 0, one_less, np.nan),
+        one_more=change(quantity, pack),
+        unavoidable=path.missed_before,
+        dry_in=np.full(len(need), np.nan),
+        expired=np.zeros(len(need)),
+        saved=-change(np.zeros_like(quantity), quantity) + 0.0,
+        limited=limited,
+    )
 
 
 def within_limits(

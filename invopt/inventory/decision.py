@@ -1,6 +1,6 @@
 """The order of one review: from forecast, stock and costs to a quantity and what it will cost."""
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -49,46 +49,20 @@ class Forecast(Protocol):
         """R levels."""
 
 
-@dataclass(frozen=True)
-class Decision:
+@dataclass(frozen=True, kw_only=True)
+class Decision(Aim):
     """What to order now; arrays are (series,), NaN where nothing can be said.
-
-    The order's own interval is from its arrival to the next one's.
 
     Attributes:
         levels: What the order aims at; levels of the position that counts.
-        need: Units the order should bring, before packs and limits; below 0 when there is too
-            much already.
-        quantity: Units to order.
-        holding_cost: Expected, of the order's own interval; money.
-        stockout_cost: Expected, of the same periods; money.
-        one_less: Change of both together by ordering one pack less; NaN where nothing is ordered.
-        one_more: The same for one pack more.
-        unavoidable: Expected units missed before the order arrives, whatever is ordered.
-        dry_in: First period ahead, from 1, that half of the demand paths begin with an empty
-            shelf or have missed a sale by; NaN where none is before the next order's arrival.
         position: Units on hand and under way that arrive before the next order, less those
             that customers wait for.
-        expired: Expected units that outlive their shelf life, up to the end of the interval.
-        saved: Change of cost that the order brings, against none; money.
-        limited: True where a limit or a minimum changed the quantity.
         protection_interval: Periods until the next order arrives.
         curve: Cost by quantity, of the series that it was asked of.
     """
 
     levels: Levels
-    need: FloatArray = field(repr=False)
-    quantity: FloatArray = field(repr=False)
-    holding_cost: FloatArray = field(repr=False)
-    stockout_cost: FloatArray = field(repr=False)
-    one_less: FloatArray = field(repr=False)
-    one_more: FloatArray = field(repr=False)
-    unavoidable: FloatArray = field(repr=False)
-    dry_in: FloatArray = field(repr=False)
     position: FloatArray = field(repr=False)
-    expired: FloatArray = field(repr=False)
-    saved: FloatArray = field(repr=False)
-    limited: npt.NDArray[np.bool_] = field(repr=False)
     protection_interval: npt.NDArray[np.int64] = field(repr=False)
     curve: Curve = field(repr=False)
 
@@ -142,10 +116,9 @@ def decide(
     if config.policy == "order_up_to":
         reached = replace(reached, order_up_to=levels.order_up_to)
     reached = replace(reached, safety_stock=reached.order_up_to - levels.expected_demand)
-    values = {f.name: getattr(aim, f.name) for f in fields(Aim) if f.name != "point"}
     return Decision(
-        reached, position=position, protection_interval=terms.protection_interval, curve=curve,
-        **values,
+        **vars(aim), levels=reached, position=position,
+        protection_interval=terms.protection_interval, curve=curve,
     )  # fmt: skip
 
 

@@ -84,6 +84,6 @@ def drift_signal(drift: Drift, reference: str) -> Signal:
     moved = [d.column for d in drift.columns if d.moved]
     share = len(moved) / max(1, len(drift.columns))
     shown = f": {'; '.join(map(in_words, moved[:5]))}" if moved else ""
-    text = f"{len(moved)} of {len(drift.columns)} columns moved against {reference}{shown}"
+    text = f"{len(moved)} of {len(drift.columns)} columns moved compared with {reference}{shown}"
     p = min((d.p_value for d in drift.columns), default=1.0)
     return Signal("drift", DRIFT, share, 0.0, 0.0, p, bool(moved), text)

@@ -21,8 +21,10 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def reviewed(workspace):  # noqa: F811
+def reviewed(workspace, monkeypatch):  # noqa: F811
     """A review about to publish and to plan: snapshot, derived panel, forecast."""
+    # Opening Feast sets it for this process: the next test's would be this one's.
+    monkeypatch.setenv("INVOPT_FEATURE_STORE", str(workspace / "workspace" / "feature_store"))
     config = make_config()
     snapshot, _ = ingest(workspace)
     derived = artifact(Dataset, workspace, "derived")
@@ -176,7 +178,7 @@ def test_a_model_registered_twice_is_one_version_in_one_folder(judged):
     assert [
         version for _, version in Deployment.from_environment().registry.registered_versions()
     ] == ["1"]
-    assert len(list(judged.glob("workspace/models/*/*/model/model.json"))) == 1
+    assert len(list(judged.glob("workspace/models/*/[!.]*/model/model.json"))) == 1
 
 
 @pytest.mark.parametrize(
@@ -205,7 +207,7 @@ def test_a_model_registered_one_and_a_half_times_is_one_version_in_one_folder(
         Deployment.from_environment().registry.version_path(make_config().name, version)
         / "model.json"
     ).read_text() == "{}"
-    assert len(list(judged.glob("workspace/models/*/*/model/model.json"))) == 1
+    assert len(list(judged.glob("workspace/models/*/[!.]*/model/model.json"))) == 1
 
 
 def test_a_champion_made_in_one_and_a_half_times_knows_the_one_before(judged, monkeypatch):

@@ -25,7 +25,7 @@ class Near(doctest.OutputChecker):
         if NUMBER.sub("#", want).split() != NUMBER.sub("#", got).split():
             return False
         pairs = zip(NUMBER.findall(want), NUMBER.findall(got), strict=True)
-        return all(math.isclose(float(a), float(b), rel_tol=0.2, abs_tol=6.0) for a, b in pairs)
+        return all(math.isclose(float(a), float(b), rel_tol=0.25, abs_tol=0.5) for a, b in pairs)
 
 
 @pytest.mark.slow

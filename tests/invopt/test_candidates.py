@@ -11,11 +11,14 @@ import torch
 from invopt.candidates import NAMES, write_baselines
 from invopt.evaluation import backtest, interval_coverage, level_metrics, quantile_metrics
 from invopt.features import FeatureEncoder, model_inputs
+from invopt.features.online import WindowEncoder
+from invopt.features.tables import TableLayout
 from invopt.model.rules import Point, Rule, _quantiles_of
 from invopt.panel import Flag, Panel
 from invopt.runtime import OnnxForecaster
 from invopt.timeline import Timeline
-from tests.builders import make_config
+from tests.builders import make_config, make_panel, with_derived
+from tests.invopt.test_online_features import dense, online_rows
 
 SHORT = {"aggregates": [], "event_channels": [], "monthly_sales": 0, "month_of_year": False}
 CALIBRATED = [name for name in NAMES if name not in ("textbook base stock", "empirical quantiles")]
@@ -179,3 +182,21 @@ def test_rows_of_a_batch_do_not_depend_on_each_other(tmp_path):
     rows = np.array([4])
     alone = model.network.run(model_inputs(model.spec, encoded, rows, np.array([39])))
     assert np.allclose(alone[2][0], model.predict(panel).levels[4], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["average with calendar factors", "slow-mover smoothing"])
+def test_rows_of_the_feature_store_give_what_the_whole_panel_gives(name, tmp_path):
+    config = make_config()
+    panel = with_derived(make_panel(num_series=9, num_periods=120, late=60), config)
+    spec = FeatureEncoder.fit(panel, config.features, 110).spec
+    layout = TableLayout.of(panel, spec)  # as published for the network
+    [path] = write_baselines(panel, config, 110, tmp_path, names=[name]).values()
+    model = OnnxForecaster(path)
+    rows, group_rows = online_rows(panel, layout, np.arange(9))
+    encoder = WindowEncoder(model.spec, layout)
+    encoded = encoder.encode(dense(rows), encoder.groups_of(dense(rows), group_rows))
+    ends = np.full(9, encoded.num_periods - 1)
+    served = model.network.run(model_inputs(model.spec, encoded, np.arange(9), ends))
+    whole = model.predict(panel)
+    for ours, theirs in zip(served, (whole.mean, whole.quantiles, whole.levels), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)

@@ -116,6 +116,7 @@ def test_a_version_belongs_to_the_run_that_trained_it(registry, files, shop):
     assert client.get_run(run).info.run_name == "training-1"
 
 
+@pytest.mark.filterwarnings("ignore")  # MLflow warns of its own type hints when pyfunc is imported
 def test_pyfunc_loads_the_champion_that_forecasts_and_orders(registry, shop, monkeypatch):
     import mlflow
 
