@@ -57,7 +57,9 @@ def _cities(data: Path) -> Panel:
 
 def _row(name: str, change: Change, finding: str, panel: Panel) -> tuple[object, ...]:
     changed = clean(change(panel), CleaningConfig())[0]
-    model = LogLinear(HORIZON, ModelConfig(), num_cutoffs=14, windows=_WINDOWS, yearly=False)
+    model = LogLinear(
+        horizon=HORIZON, config=ModelConfig(), num_cutoffs=14, windows=_WINDOWS, yearly=False
+    )
     model.fit(changed, _TRAINED, 56)
     actions: list[str] = []
     named = np.zeros(2, int)
@@ -78,7 +80,14 @@ def _monitored(panel: Panel, model: LogLinear) -> list[tuple[str, set[str]]]:
     forecasts = Remembered(model, panel)
     scoring = Scoring(WEEK, None, is_count=False)
     for end in [panel.num_periods - WEEK * k for k in range(_WEEKS)][::-1]:
-        subject = Subject(forecasts, features, scoring, (), _WINDOWS[1] - 1, _TRAINED)
+        subject = Subject(
+            forecasts,
+            features,
+            scoring,
+            channels=(),
+            first_cutoff=_WINDOWS[1] - 1,
+            trained_stop=_TRAINED,
+        )
         evidence = gather_evidence(subject, panel.truncate(end), _SHORT_HISTORY)
         now = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=end)
         decision = decide_for_nothing(store, situation(evidence), now, str(end))

@@ -48,7 +48,8 @@ def plan_known(folder: Path, cases: list[Case]) -> pd.DataFrame:
     position, open_orders = read_position(snapshot)
     review = plan_review(
         panel, known_forecast(panel, lines_of(cases), config.features.horizon), position,
-        open_orders, read_terms(snapshot), config.inventory, "law", is_count=True,
+        open_orders=open_orders, tables=read_terms(snapshot), config=config.inventory,
+        model_version="law", is_count=True,
     )  # fmt: skip
     return review.orders
 

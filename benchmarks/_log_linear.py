@@ -26,7 +26,7 @@ _SPANS = (1, 7, 14)
 _LEADS = (0, 1, 2, 4, -1)  # days before and after an event on which it acts
 
 
-@dataclass
+@dataclass(kw_only=True)
 class LogLinear:
     """See the module; fit returns self.
 

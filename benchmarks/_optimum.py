@@ -45,7 +45,7 @@ def demand_law(mean: float, dispersion: float = 1.0) -> FloatArray:
     return np.asarray(chances, np.float64)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Game:
     """One product from today on.
 

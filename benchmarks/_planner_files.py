@@ -50,7 +50,9 @@ def lines_of(cases: list[Case]) -> list[Line]:
 def others() -> list[Line]:
     """Return articles that are sold beside those of the situations, with promotions."""
     means = np.geomspace(0.3, 12, _NUM_OTHERS)
-    return [Line(f"other-{n:02d}", float(mean), on_hand=10) for n, mean in enumerate(means)]
+    return [
+        Line(sku=f"other-{n:02d}", mean=float(mean), on_hand=10) for n, mean in enumerate(means)
+    ]
 
 
 def promoted_days(line: Line, num: int) -> npt.NDArray[np.bool_]:

@@ -122,7 +122,14 @@ def monitored(
     for end in ends:
         past = panel.truncate(end)
         scoring = scoring_of(past, inventory)
-        subject = Subject(current, features, scoring, (), FIRST_CUTOFF, diary.trained[-1])
+        subject = Subject(
+            current,
+            features,
+            scoring,
+            channels=(),
+            first_cutoff=FIRST_CUTOFF,
+            trained_stop=diary.trained[-1],
+        )
         evidence = gather_evidence(subject, past, MONITORING, known=known)
         known = evidence.records
         now = datetime(2020, 1, 1, tzinfo=UTC) + timedelta(days=end)
@@ -159,7 +166,11 @@ def earlier_records(
 def fitted(panel: Panel, stop: int, recipe: Recipe = EVEN) -> LogLinear:
     """Return a model of the year before a period."""
     model = LogLinear(
-        HORIZON, ModelConfig(), num_cutoffs=26, newest_share=recipe[0], newest_weeks=recipe[1]
+        horizon=HORIZON,
+        config=ModelConfig(),
+        num_cutoffs=26,
+        newest_share=recipe[0],
+        newest_weeks=recipe[1],
     )
     return model.fit(panel, stop, 364)
 
@@ -212,8 +223,9 @@ def _gate_ends(calm: Panel, inventory: InventoryConfig) -> list[int]:
 def situation(evidence: Evidence, model: str = "replay") -> Situation:
     """Return what the governor looks at."""
     return Situation(
-        model, f"{model}-1", evidence.start, evidence.end, evidence.conclusive, evidence.why_not,
-        tuple(evidence.signals), evidence.new_periods, evidence.age_days,
+        model=model, version=f"{model}-1", start=evidence.start, end=evidence.end,
+        conclusive=evidence.conclusive, why_not=evidence.why_not, signals=tuple(evidence.signals),
+        new_periods=evidence.new_periods, age_days=evidence.age_days,
     )  # fmt: skip
 
 

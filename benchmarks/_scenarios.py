@@ -45,14 +45,24 @@ def retailer_panel(num_products: int = 30, num_stores: int = 5, seed: int = 3) -
             name,
             "market",
             SERIES_LEVEL,
-            ids,
-            True,
-            values,
-            "forward" if name == "price" else "zero",
+            groups=ids,
+            known=True,
+            values=values,
+            fill="forward" if name == "price" else "zero",
         )
         for name, values in own.items()
     ]
-    channels.append(Channel("event=all", "external", "all", ("",), True, _events(retailer), "zero"))
+    channels.append(
+        Channel(
+            "event=all",
+            "external",
+            "all",
+            groups=("",),
+            known=True,
+            values=_events(retailer),
+            fill="zero",
+        )
+    )
     flags = np.zeros(retailer.demand.shape, np.uint8)
     first = np.where(retailer.demand > 0, 1, 0).argmax(axis=1)
     flags[np.arange(NUM_DAYS) < first[:, None]] = Flag.BEFORE_LAUNCH

@@ -64,7 +64,9 @@ class Shop:
         self.num_series = panel.num_series
         position = pd.DataFrame({"unique_id": panel.unique_ids, "on_hand": 5.0, "on_order": 0.0})
         now = pd.Timestamp.now(tz="UTC")
-        write_tables([panel], spec, (position, None), now, self.settings, 1)
+        write_tables(
+            [panel], spec, (position, None), created=now, settings=self.settings, snapshot_cutoffs=1
+        )
         store = open_store(self.settings)
         apply_and_materialise(store, self.settings, known_time(panel))
 
@@ -96,22 +98,49 @@ def _small_retailer() -> tuple[Any, Any]:
     panel = Panel(Timeline(start, "D", periods), series, y, np.zeros(y.shape, np.uint8))
     panel = panel.with_channels(
         [
-            Channel("price", "market", SERIES_LEVEL, own, True,
-                    price.astype(np.float32), "forward"),
-            Channel("promotion", "promotions", SERIES_LEVEL, own, True, promotion, "zero"),
-            Channel("event=holiday", "external", "all", ("",), True, holiday, "zero"),
+            Channel(
+                "price",
+                "market",
+                SERIES_LEVEL,
+                groups=own,
+                known=True,
+                values=price.astype(np.float32),
+                fill="forward",
+            ),
+            Channel(
+                "promotion",
+                "promotions",
+                SERIES_LEVEL,
+                groups=own,
+                known=True,
+                values=promotion,
+                fill="zero",
+            ),
+            Channel(
+                "event=holiday",
+                "external",
+                "all",
+                groups=("",),
+                known=True,
+                values=holiday,
+                fill="zero",
+            ),
         ]
-    )  # fmt: skip
+    )
     config = Config.model_validate(
         {
             "name": NAME,
             "data": {"mapping": "none.yaml"},
-            "features": {"horizon": 28, "context_steps": 26, "windows": [7, 28, 112],
-                         "aggregates": [["location", "category"]]},
+            "features": {
+                "horizon": 28,
+                "context_steps": 26,
+                "windows": [7, 28, 112],
+                "aggregates": [["location", "category"]],
+            },
             "model": {"hidden_size": 64, "decoder_size": 32},
             "inventory": {"lead_time": 3, "review_period": 7},
         }
-    )  # fmt: skip
+    )
     return config, panel.with_channels(derived_channels([panel], config.features))
 
 

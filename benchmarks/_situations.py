@@ -34,7 +34,7 @@ _HALVINGS = 30
 Right = Literal["cost", "none", "blank", "exact"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Line:
     """One product at one place.
 
@@ -81,7 +81,7 @@ class Line:
         return f"{self.sku}_{self.store}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Case:
     """A situation at one speed of demand.
 
@@ -175,7 +175,7 @@ def game(
     }  # fmt: skip
     arrivals = {p: u for p, u in arrivals.items() if p < shelved[-1]}
     return Game(
-        laws(line, shelved[-1] - 1, changed), stock=(line.on_hand or 0) - line.backorders,
+        demand=laws(line, shelved[-1] - 1, changed), stock=(line.on_hand or 0) - line.backorders,
         reviews=reviews, shelved=shelved, arrivals=arrivals, **rules,
     )  # fmt: skip
 
@@ -235,7 +235,7 @@ def _line(name: str, speed: str, days: float = 3, **facts: Any) -> Line:
     """Return a line with stock for some days of its demand."""
     mean = SPEEDS[speed]
     facts.setdefault("on_hand", round(days * mean))
-    return Line(f"{name}-{speed}", mean, **facts)
+    return Line(sku=f"{name}-{speed}", mean=mean, **facts)
 
 
 def _days(speed: str, days: float, least: int = 1) -> int:
@@ -248,7 +248,7 @@ def _played(name: str, speed: str, line: Line, *, batch: str = "base", **facts: 
     settings = facts.pop("settings", {})
     if not line.games:
         line = replace(line, games=(game(line, **settings),))
-    return Case(name, speed, batch, (line,), **facts)
+    return Case(name=name, speed=speed, batch=batch, lines=(line,), **facts)
 
 
 def _stock_and_orders(speed: str) -> Iterator[Case]:
@@ -448,20 +448,20 @@ def _lives(speed: str) -> Iterator[Case]:
     )  # fmt: skip
     old = _line("old", speed, 0, games=(), terms={"phase_out": date(0)})
     new = replace(_line("new", speed, 0, has_history=False), terms={"successor_of": old.sku})
-    yield Case("successor", speed, "base", (
+    yield Case(name="successor", speed=speed, batch="base", lines=(
         replace(new, games=(game(new),)), replace(old, games=(_nothing(old),)),
     ), in_short=False)  # fmt: skip
     old = _line("oldfull", speed, 6, games=(), terms={"phase_out": date(30)})
     new = replace(_line("newwait", speed, 0, has_history=False), terms={"successor_of": old.sku})
     both = replace(new, on_hand=old.on_hand)
-    yield Case("successor, predecessor in stock", speed, "base", (
+    yield Case(name="successor, predecessor in stock", speed=speed, batch="base", lines=(
         replace(new, games=(game(both),)), replace(old, games=(_nothing(old),)),
     ), in_short=False)  # fmt: skip
     coming = _line("coming", speed, 0, has_history=False)
     like = _line("like", speed, 7)
     coming = replace(coming, terms={"successor_of": like.sku, "phase_in": date(8)})
     begins = game(coming, changed=dict.fromkeys(range(1, 8), 0.0))
-    yield Case("phased in within the window", speed, "base", (
+    yield Case(name="phased in within the window", speed=speed, batch="base", lines=(
         replace(coming, games=(begins,)), replace(like, games=(_nothing(like),)),
     ), in_short=False)  # fmt: skip
 
@@ -502,7 +502,7 @@ def _suppliers(speed: str) -> Iterator[Case]:
         code = f"{supplier['supplier']}-{speed}"
         kept = tuple(replace(x, terms={**x.terms, "supplier": code}) for x in lines)
         shared = {"suppliers": ({**supplier, "supplier": code},), **facts.pop("shared", {})}
-        return Case(name, speed, "suppliers", kept, shared=shared, **facts)
+        return Case(name=name, speed=speed, batch="suppliers", lines=kept, shared=shared, **facts)
 
     line = _line("slowship", speed, 9)
     yield at("lead time of the supplier", {"supplier": "far-east", "lead_time": 10},
@@ -580,8 +580,8 @@ def _receipts(speed: str) -> Iterator[Case]:
         )  # fmt: skip
         supplier = {"supplier": f"{code}-{speed}", "lead_time": LEAD_TIME}
         yield Case(
-            name, speed, "receipts",
-            (replace(line, games=games, weights=(1 / len(games),) * len(games)),),
+            name=name, speed=speed, batch="receipts",
+            lines=(replace(line, games=games, weights=(1 / len(games),) * len(games)),),
             shared={"receipts": rows, "suppliers": (supplier,)},
         )  # fmt: skip
 
@@ -602,16 +602,32 @@ def _calendars(speed: str) -> Iterator[Case]:
     )
     shared = closed("supplier", supplier, range(8, 21))
     shared["suppliers"] = ({"supplier": supplier, "lead_time": LEAD_TIME},)
-    yield Case("supplier on holiday", speed, "calendar", (replace(line, games=games),),
-               shared=shared)  # fmt: skip
+    yield Case(
+        name="supplier on holiday",
+        speed=speed,
+        batch="calendar",
+        lines=(replace(line, games=games),),
+        shared=shared,
+    )
     line = _line("mondays", speed, week=CLOSED_MONDAYS, store=f"M-{speed}")
     mondays = game(line, reviews=(0, 7, 14, 21), shelved=(5, 12, 19, 26))
-    yield Case("closed on Mondays", speed, "calendar", (replace(line, games=(mondays,)),),
-               shared=closed("location", line.store, range(1 - 7 * 57, 60, 7)))  # fmt: skip
+    yield Case(
+        name="closed on Mondays",
+        speed=speed,
+        batch="calendar",
+        lines=(replace(line, games=(mondays,)),),
+        shared=closed("location", line.store, range(1 - 7 * 57, 60, 7)),
+    )
     line = _line("closing", speed, store=f"C-{speed}")
     none = game(line, changed=dict.fromkeys(range(1, 60), 0.0))
-    yield Case("closed for two months", speed, "calendar", (replace(line, games=(none,)),),
-               right="none", shared=closed("location", line.store, range(1, 61)))  # fmt: skip
+    yield Case(
+        name="closed for two months",
+        speed=speed,
+        batch="calendar",
+        lines=(replace(line, games=(none,)),),
+        right="none",
+        shared=closed("location", line.store, range(1, 61)),
+    )
 
 
 def _overrides(speed: str) -> Iterator[Case]:
@@ -624,7 +640,7 @@ def _overrides(speed: str) -> Iterator[Case]:
                 "made_at": f"{LAST:%Y-%m-%d}"}  # fmt: skip
 
     def case(name: str, line: Line, row: dict[str, Any], **facts: Any) -> Case:
-        return Case(name, speed, "overrides", (line,), words=("overridden",),
+        return Case(name=name, speed=speed, batch="overrides", lines=(line,), words=("overridden",),
                     shared={"overrides": (row,)}, **facts)  # fmt: skip
 
     line, asked = _line("event", speed), _days(speed, 12, 8)
@@ -665,7 +681,7 @@ def _weekly(speed: str) -> Iterator[Case]:
         return max(round(weeks * mean), 1)
 
     def played(name: str, code: str, weeks: float, **facts: Any) -> Case:
-        line = Line(f"w{code}-{speed}", mean, week=None, on_hand=round(weeks * mean),
+        line = Line(sku=f"w{code}-{speed}", mean=mean, week=None, on_hand=round(weeks * mean),
                     **facts.pop("line", {}))  # fmt: skip
         words = facts.pop("words", ())
         settings = {"lead_time": 1, "review": 1, "stages": 6, "holding": 7 * HOLDING, **facts}

@@ -178,7 +178,7 @@ def make(rng: random.Random, folder: Path) -> DataSet:
         },
         "open_orders": {"from": "orders", "columns": {"due_in": "due", "quantity": quantity}},
     }  # fmt: skip
-    return DataSet(mapping, ds, number, net, where, lots)
+    return DataSet(mapping, ds, number, net=net, where=where, lots=lots)
 
 
 def _units(rng: random.Random, number: Style, least: int) -> str:

@@ -204,7 +204,7 @@ def _publish_windows(settings: Settings) -> pd.Timestamp:
         {"product": "text", "location": "text", "category": "text", "list_price": "number"},
         ({"name": "price", "domain": "market"} | head,
          {"name": "promotion", "domain": "promotions"} | head),
-        (), ("mean_sales_7",), _LOOKBACK, _AHEAD,
+        group_channels=(), features=("mean_sales_7",), lookback=_LOOKBACK, num_future=_AHEAD,
     )  # fmt: skip
     until = pd.Timestamp("2024-06-01", tz="UTC")
     stamps = pa.array([until] * _SERIES, pa.timestamp("us", "UTC"))

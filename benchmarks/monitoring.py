@@ -184,7 +184,7 @@ def _clean_peers(panel: Panel, first: int, every: int) -> None:
     """Print what peers flag; their reference is the year before the weeks judged."""
     last, year = panel.num_periods - 1 - WEEK, first - 52 * WEEK
     cutoffs = list(range(last, year - 1, -WEEK))[::-1]
-    model = LogLinear(HORIZON, ModelConfig()).fit(panel, year + 1, 1092)
+    model = LogLinear(horizon=HORIZON, config=ModelConfig()).fit(panel, year + 1, 1092)
     remembered = Remembered(model, panel)
     records = performance_records(remembered, panel, cutoffs, scoring_of(panel, _M5_COSTS))
     table = _weekly_table(panel, remembered, cutoffs)
@@ -420,7 +420,9 @@ def _power(data: Path | None, seeds: list[int]) -> None:
     if data is not None:
         panel = _m5(data)
         judged = list(range(panel.num_periods - 1 - 2 * WEEK, 0, -2 * WEEK))[:52][::-1]
-        model = LogLinear(HORIZON, ModelConfig()).fit(panel, judged[0] - 52 * WEEK, 1092)
+        model = LogLinear(horizon=HORIZON, config=ModelConfig()).fit(
+            panel, judged[0] - 52 * WEEK, 1092
+        )
         company, store = power_of(panel, model, Scoring(WEEK, None, True), judged, 0)
         rows += [company.row("M5, ten stores together"), store.row("M5, one store alone")]
     _print(HEAD, rows)
@@ -444,7 +446,12 @@ def _scale(rows: int) -> None:
         panel = Panel.load(folder / "panel")
         config = MonitoringConfig(period=1)
         subject = Subject(
-            Baseline(2, 1, ModelConfig(), 4), _columns, Scoring(1, None, True), (), 8, weeks // 2
+            Baseline(2, 1, ModelConfig(), 4),
+            _columns,
+            Scoring(1, None, True),
+            channels=(),
+            first_cutoff=8,
+            trained_stop=weeks // 2,
         )
         started, used = time.monotonic(), time.process_time()
         found = gather_evidence(subject, panel, config)
@@ -472,8 +479,8 @@ def _write_wide_panel(folder: Path, num_series: int, weeks: int, num_columns: in
     )
     y = rng.poisson(6, (num_series, weeks)).astype(np.int16)
     channels = [
-        Channel(f"x{i:02d}", "external", SERIES_LEVEL, tuple(ids), False,
-                rng.standard_normal((num_series, weeks), np.float32))
+        Channel(f"x{i:02d}", "external", SERIES_LEVEL, groups=tuple(ids), known=False,
+                values=rng.standard_normal((num_series, weeks), np.float32))
         for i in range(num_columns)
     ]  # fmt: skip
     line = Timeline(pd.Timestamp("2023-01-02"), "W-MON", weeks)

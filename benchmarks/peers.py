@@ -61,15 +61,15 @@ def main(rest: list[str]) -> None:
         hierarchy = Hierarchy.of(panel, parsed.until - 1, config.evaluation.hierarchy)
         actual = panel.y[:, parsed.until : parsed.until + _HORIZON]
         naive = np.tile(panel.y[:, parsed.until - 7 : parsed.until], (1, 4)).astype(np.float32)
-        _row("seasonal naive", hierarchy, naive, actual, 0.0, None)
+        _row("seasonal naive", hierarchy, naive, actual=actual, seconds=0.0, speed=None)
         mean, seconds, speed = _ours(panel, config, parsed.until, Path(scratch))
-        _row("invopt LSTM", hierarchy, mean, actual, seconds, speed)
+        _row("invopt LSTM", hierarchy, mean, actual=actual, seconds=seconds, speed=speed)
         if parsed.python is None:
             print("peers are left out: name their interpreter with --python.")
             return
         _write_history(panel, parsed.until, Path(scratch) / "train.parquet")
         for peer in parsed.peers:
-            _peer(parsed, peer, panel, hierarchy, actual, Path(scratch))
+            _peer(parsed, peer, panel, hierarchy=hierarchy, actual=actual, scratch=Path(scratch))
 
 
 def _read(data: Path, config: Config, scratch: Path) -> Panel:
@@ -140,7 +140,7 @@ def _peer(
     wide = pd.read_parquet(out).pivot(index="unique_id", columns="ds", values="mean")
     mean = wide.reindex(panel.unique_ids).sort_index(axis=1).to_numpy(np.float32).clip(min=0)
     speed = None if told["windows"] is None else told["windows"] / told["seconds"]
-    _row(peer, hierarchy, np.nan_to_num(mean), actual, told["seconds"], speed)
+    _row(peer, hierarchy, np.nan_to_num(mean), actual=actual, seconds=told["seconds"], speed=speed)
 
 
 def _row(

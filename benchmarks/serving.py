@@ -97,7 +97,7 @@ def _decisions(shop: Shop, server: Server, seconds: float) -> None:
     for num, clients in ((1, 1), (1, 4), (100, 1), (100, 2), (1000, 1)):
         what = f"whole decision, {num} series, {clients} client(s)"
         before, used = server.metric("invopt_stage_seconds_sum"), server.processor_seconds()
-        number = _load(what, server.port, shop.names, num, clients, seconds)
+        number = _load(what, server.port, shop.names, num=num, clients=clients, seconds=seconds)
         after = server.metric("invopt_stage_seconds_sum")
         parts = [
             f"{name} {(after[name] - before.get(name, 0)) / number * 1e3:.2f}" for name in after

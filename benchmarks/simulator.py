@@ -148,7 +148,15 @@ def best(run: Callable[[], object]) -> tuple[float, float]:
 def make_terms(num: int) -> Terms:
     """Return the same costs for every series."""
     one = np.ones(num)
-    return Terms(one * HOLDING, one * STOCKOUT, np.full(num, LEAD_TIME), 1, one, one * 0, one * 5)
+    return Terms(
+        holding_cost=one * HOLDING,
+        stockout_cost=one * STOCKOUT,
+        lead_time=np.full(num, LEAD_TIME),
+        review_period=1,
+        pack_size=one,
+        min_order=one * 0,
+        unit_cost=one * 5,
+    )
 
 
 def tell(name: str, size: int, wall: float, busy: float) -> None:

@@ -30,7 +30,13 @@ def evaluate_forecaster(
 
     champion = Deployment.from_environment().registry.champion_path(config["name"])
     points = assess_model(
-        model.path, champion, training_set.path, config, assessment.path, time.monotonic, tell
+        model.path,
+        champion,
+        training_set.path,
+        config=config,
+        out=assessment.path,
+        clock=time.monotonic,
+        notify=tell,
     )
     for name, value in points.items():
         metrics.log_metric(name, value)

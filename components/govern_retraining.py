@@ -26,4 +26,4 @@ def govern_retraining(
     from serving.progress import tell
 
     deployment = Deployment.from_environment()
-    return govern(deployment, evidence.path, config, run or job, decision.path, tell)
+    return govern(deployment, evidence.path, config, run=run or job, out=decision.path, notify=tell)

@@ -53,4 +53,4 @@ def keep_forecaster(
     told = {"cause": cause, "window": window, "retraining": retraining}
     tags = {"snapshot": snapshot, "run": run} | told
     here = Deployment.from_environment()
-    return keep(here, config, files, tags, kept.path, tell)
+    return keep(here, config, files, tags=tags, kept=kept.path, notify=tell)

@@ -42,16 +42,16 @@ def plan_orders(
         derived.path,
         forecast.path,
         settings.snapshots / snapshot,
-        last_plan(settings.plans, name, date),
-        model_version,
-        config,
-        {
+        last=last_plan(settings.plans, name, date),
+        model_version=model_version,
+        config=config,
+        out={
             "orders": orders.path,
             "purchase_orders": purchase_orders.path,
             "exceptions": exceptions.path,
         },
-        tell,
-        planners_overrides(settings.plans, name),
+        notify=tell,
+        overrides=planners_overrides(settings.plans, name),
     )
     # Whoever rolled back meanwhile does not want the orders of the model before.
     check_still_champion(deployment.registry, name, model_version)

@@ -32,4 +32,12 @@ def publish_features(
 
     last = forecast.path if forecast is not None else None
     settings = Deployment.from_environment().settings
-    return publish(settings, derived.path, snapshot, features, last, model_version, tell)
+    return publish(
+        settings,
+        derived.path,
+        snapshot,
+        features=features,
+        forecast=last,
+        model_version=model_version,
+        notify=tell,
+    )

@@ -28,4 +28,12 @@ def refit_forecaster(
 
     deployment = Deployment.from_environment()
     machines = Machines(deployment.cluster, deployment.settings.workspace / "training")
-    refit(machines, model.path, training_set.path, config, code_version, refitted.path, tell)
+    refit(
+        machines,
+        model.path,
+        training_set.path,
+        config=config,
+        code_version=code_version,
+        out=refitted.path,
+        notify=tell,
+    )

@@ -27,4 +27,6 @@ def run_trials(
 
     settings = Deployment.from_environment().settings
     place = training_set.path
-    return str(work_on_study(settings, place, config, study or job, int(worker), tell))
+    return str(
+        work_on_study(settings, place, config, study=study or job, worker=int(worker), notify=tell)
+    )

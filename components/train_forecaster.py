@@ -23,4 +23,6 @@ def train_forecaster(
 
     deployment = Deployment.from_environment()
     machines = Machines(deployment.cluster, deployment.settings.workspace / "training")
-    train(machines, training_set.path, config, code_version, model.path, tell)
+    train(
+        machines, training_set.path, config, code_version=code_version, out=model.path, notify=tell
+    )

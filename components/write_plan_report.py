@@ -51,11 +51,20 @@ def write_plan_report(
         Path(derived.path),
         Path(forecast.path),
         Path(orders.path),
-        Path(exceptions.path),
-        settings.snapshots / snapshot,
-        last_plan(settings.plans, config["name"], review_date(derived.path)),
-        planners_overrides(settings.plans, config["name"]),
+        exceptions=Path(exceptions.path),
+        snapshot=settings.snapshots / snapshot,
+        last=last_plan(settings.plans, config["name"], review_date(derived.path)),
+        overrides=planners_overrides(settings.plans, config["name"]),
     )
     write_plan_page(files, config, plan.path, tell)
-    write_workbook(orders.path, purchase_orders.path, exceptions.path, config, workbook.path, tell)
-    write_replenishment_report(derived.path, forecast.path, orders.path, config, report.path, tell)
+    write_workbook(
+        orders.path,
+        purchase_orders.path,
+        exceptions.path,
+        config=config,
+        out=workbook.path,
+        notify=tell,
+    )
+    write_replenishment_report(
+        derived.path, forecast.path, orders.path, config=config, out=report.path, notify=tell
+    )

@@ -63,4 +63,13 @@ def write_report(
             "retraining": retraining}  # fmt: skip
     registry = Deployment.from_environment().registry
     kept = files | {"report": report.path}
-    keep_training(registry, config["name"], study or run, run, tags, kept, config, tell)
+    keep_training(
+        registry,
+        config["name"],
+        study or run,
+        job=run,
+        tags=tags,
+        files=kept,
+        config=config,
+        notify=tell,
+    )

@@ -139,7 +139,9 @@ class AsofOfflineStore(OfflineStore):
             connection.register("entities", answer.append_column(_ROW, rows))
             for view, features in views.items():
                 columns = _columns(view, features, full_feature_names)
-                found = _features_at(connection, config, view, columns, stamp, len(answer))
+                found = _features_at(
+                    connection, config, view, features=columns, stamp=stamp, size=len(answer)
+                )
                 for name, column in zip(found.column_names, found.columns, strict=True):
                     answer = answer.append_column(name, column)
             return answer

@@ -50,7 +50,7 @@ CHALLENGER, CHAMPION, NAIVE, AVERAGE = "challenger", "champion", "seasonal naive
 LEVEL_PERIODS = (1, 3, 7, 14, 28)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Judged:
     """How one forecaster did on the gate's weeks.
 
@@ -82,7 +82,7 @@ class Judged:
         return {name: getattr(self, name) for name in names}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Assessment:
     """Everything the gate and the report need.
 
@@ -147,7 +147,9 @@ def assess(
     terms = terms_of(panel.series, last_prices(panel), config.inventory)
     demand = estimate_demand(panel)[:, ranges.gate[0] :].astype(np.float64)
     judged = {
-        name: _judge(forecasts, panel, demand, terms, ranges, config, is_count=is_count)
+        name: _judge(
+            forecasts, panel, demand, terms=terms, ranges=ranges, config=config, is_count=is_count
+        )
         for name, forecasts in candidates.items()
     }
     best = min(baselines, key=lambda name: judged[name].money["cost"])
@@ -164,24 +166,26 @@ def assess(
     )
     fill_rate = judged[CHALLENGER].money["fill_rate"]
     return Assessment(
-        ranges,
-        judged,
-        incumbent,
-        cost,
-        best,
-        baseline_cost,
-        float(judged[CHALLENGER].replay.demand.sum()),
-        _scale_words(panel, ranges.train_stop),
-        count_foresight(challenger, panel, ranges.gate[0]),
-        _references(panel, demand, terms, ranges.gate[0], config, fill_rate),
-        {
+        ranges=ranges,
+        judged=judged,
+        incumbent=incumbent,
+        cost=cost,
+        best_baseline=best,
+        baseline_cost=baseline_cost,
+        sold=float(judged[CHALLENGER].replay.demand.sum()),
+        scale=_scale_words(panel, ranges.train_stop),
+        foresight=count_foresight(challenger, panel, ranges.gate[0]),
+        references=_references(
+            panel, demand, terms, first=ranges.gate[0], config=config, fill_rate=fill_rate
+        ),
+        groups={
             name: {
                 who: _of_group(judged[who].windows, mask, ranges, is_count=is_count)
                 for who in (CHALLENGER, incumbent)
             }
             for name, mask in segments.items()
         },
-        terms,
+        terms=terms,
     )
 
 
@@ -295,13 +299,13 @@ def _judge(
     played = replay(rule, demand, terms, lost_sales=config.inventory.lost_sales)
     periods = [p for p in LEVEL_PERIODS if p <= config.features.horizon]
     return Judged(
-        point_metrics(scored, scale),
-        {str(w.cutoff): point_metrics([w]) for w in scored if np.isfinite(w.actual).any()},
-        quantiles,
-        level_metrics(scored, periods, is_count=is_count),
-        interval_coverage(quantiles),
-        score_levels(scored, panel, evaluation.hierarchy) if evaluation.hierarchy else {},
-        played.summary(),
-        played,
-        windows,
+        points=point_metrics(scored, scale),
+        folds={str(w.cutoff): point_metrics([w]) for w in scored if np.isfinite(w.actual).any()},
+        quantiles=quantiles,
+        levels=level_metrics(scored, periods, is_count=is_count),
+        coverage=interval_coverage(quantiles),
+        hierarchy=score_levels(scored, panel, evaluation.hierarchy) if evaluation.hierarchy else {},
+        money=played.summary(),
+        replay=played,
+        windows=windows,
     )

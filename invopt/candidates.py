@@ -124,7 +124,7 @@ def write_baselines(
     factors = calendar_factors(seen, encoded)
     folders = {}
     for name in _fitting(seen, factors) if names is None else names:
-        found = _fit(name, spec, past, factors, seen, config)
+        found = _fit(name, spec, past, factors=factors, panel=seen, config=config)
         folders[name] = out / name.replace(" ", "-")
         _write(found, encoder.spec, encoded, config, folders[name])
     notify(f"fitted {len(folders)} baselines on {num_periods} periods")

@@ -238,7 +238,7 @@ def quantile_metrics(
         jitter = rng.random(len(actual)) - 0.5 if is_count else 0.0
         for number, level in enumerate(window.forecast.quantile_levels):
             quantile = window.forecast.quantiles[:, :, number][seen]
-            _count(losses, hits, level, quantile, actual, actual + jitter)
+            _count(losses, hits, level, quantile=quantile, actual=actual, jittered=actual + jitter)
     return _per_level(losses, hits)
 
 
@@ -263,7 +263,9 @@ def level_metrics(
             jitter = rng.random(len(actual)) - 0.5 if is_count else 0.0
             for number, level in enumerate(window.forecast.level_quantiles):
                 quantile = window.forecast.levels[seen, count - 1, number]
-                _count(losses, hits, level, quantile, actual, actual + jitter)
+                _count(
+                    losses, hits, level, quantile=quantile, actual=actual, jittered=actual + jitter
+                )
         found[str(count)] = _per_level(losses, hits)
     return found
 

@@ -197,8 +197,8 @@ def plan(model: Model, data: DataSet, **costs: Any) -> Review:
     panel = _with_derived(data, model.config)
     found = model.forecaster.predict(panel)
     return plan_review(
-        panel, found, data.position, data.open_orders, data.terms, config,
-        "frames", is_count=model.forecaster.spec.is_count,
+        panel, found, data.position, open_orders=data.open_orders, tables=data.terms, config=config,
+        model_version="frames", is_count=model.forecaster.spec.is_count,
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from invopt.timeline import frequency_unit
 _HOLDING_PER_DAY = 0.002
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Sizes:
     """Sizes of one frequency, in periods.
 
@@ -45,11 +45,56 @@ class Sizes:
 
 
 SIZES = {
-    "D": Sizes(28, 7, 7, 7, 20, ((7, 28, 56), (7, 14, 28), (7, 14)), 84, 1.0),
-    "W": Sizes(8, 1, 2, 1, 40, ((4, 13, 26), (4, 8, 13), (2, 4)), 52, 7.0),
-    "2W": Sizes(6, 1, 1, 1, 26, ((2, 6, 13), (2, 4, 6), (1, 2)), 26, 14.0),
-    "MS": Sizes(3, 1, 1, 1, 18, ((3, 6, 12), (2, 3, 6), (1, 2)), 24, 30.0),
-    "QS": Sizes(2, 1, 1, 1, 8, ((2, 4, 8), (1, 2, 4), (1, 2)), 8, 91.0),
+    "D": Sizes(
+        horizon=28,
+        review=7,
+        lead_time=7,
+        patch=7,
+        context=20,
+        windows=((7, 28, 56), (7, 14, 28), (7, 14)),
+        plain=84,
+        days=1.0,
+    ),
+    "W": Sizes(
+        horizon=8,
+        review=1,
+        lead_time=2,
+        patch=1,
+        context=40,
+        windows=((4, 13, 26), (4, 8, 13), (2, 4)),
+        plain=52,
+        days=7.0,
+    ),
+    "2W": Sizes(
+        horizon=6,
+        review=1,
+        lead_time=1,
+        patch=1,
+        context=26,
+        windows=((2, 6, 13), (2, 4, 6), (1, 2)),
+        plain=26,
+        days=14.0,
+    ),
+    "MS": Sizes(
+        horizon=3,
+        review=1,
+        lead_time=1,
+        patch=1,
+        context=18,
+        windows=((3, 6, 12), (2, 3, 6), (1, 2)),
+        plain=24,
+        days=30.0,
+    ),
+    "QS": Sizes(
+        horizon=2,
+        review=1,
+        lead_time=1,
+        patch=1,
+        context=8,
+        windows=((2, 4, 8), (1, 2, 4), (1, 2)),
+        plain=8,
+        days=91.0,
+    ),
 }
 
 

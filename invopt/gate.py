@@ -144,7 +144,12 @@ def judge(
     )
     if not failed:
         return Verdict(
-            PROMOTE, [f"{money}; all checks passed"], checks, cost, incumbent, "challenger"
+            PROMOTE,
+            [f"{money}; all checks passed"],
+            checks,
+            cost=cost,
+            incumbent=incumbent,
+            orders_by="challenger",
         )
     first, *rest = failed
     reasons = [f"{_failure(first)}; {money}", *map(_failure, rest)]
@@ -156,7 +161,15 @@ def judge(
         if changes
         else "no setting lets this challenger pass"
     )
-    return Verdict(KEEP, reasons, checks, cost, incumbent, incumbent, changes)
+    return Verdict(
+        KEEP,
+        reasons,
+        checks,
+        cost=cost,
+        incumbent=incumbent,
+        orders_by=incumbent,
+        would_pass=changes,
+    )
 
 
 def _failure(check: Check) -> str:
@@ -286,7 +299,12 @@ def compare_costs(
         for name, mask in masks.items()
     }
     return CostComparison(
-        whole.challenger, whole.incumbent, whole.change, whole.low, whole.high, parts
+        whole.challenger,
+        whole.incumbent,
+        whole.change,
+        low=whole.low,
+        high=whole.high,
+        segments=parts,
     )
 
 

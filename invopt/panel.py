@@ -291,7 +291,13 @@ class Panel:
             groups = series["unique_id"] if c["groups"] is None else c["groups"]
             values = np.load(path / c["file"], mmap_mode=mode)
             channels[c["name"]] = Channel(
-                c["name"], c["domain"], c["level"], tuple(groups), c["known"], values, c["fill"]
+                c["name"],
+                c["domain"],
+                c["level"],
+                groups=tuple(groups),
+                known=c["known"],
+                values=values,
+                fill=c["fill"],
             )
         return cls(
             Timeline(pd.Timestamp(head["start"]), head["freq"], head["num_periods"]),

@@ -100,7 +100,16 @@ def train_model(
     run, notes = fit_config(Config.model_validate(config), panel.timeline)
     refuse_unusable(panel, run.evaluation)
     ranges = ranges_of(panel.num_periods, run.evaluation)
-    fit_and_save(panel, run, ranges.train_stop, Path(out), clock, notify, notes=notes, **place)
+    fit_and_save(
+        panel,
+        run,
+        ranges.train_stop,
+        out=Path(out),
+        clock=clock,
+        notify=notify,
+        notes=notes,
+        **place,
+    )
 
 
 def refit_model(
@@ -120,7 +129,16 @@ def refit_model(
         return
     panel = load_panel(Path(source))
     run, notes = fit_config(run.for_refit(), panel.timeline)
-    fit_and_save(panel, run, panel.num_periods, Path(out), clock, notify, notes=notes, **place)
+    fit_and_save(
+        panel,
+        run,
+        panel.num_periods,
+        out=Path(out),
+        clock=clock,
+        notify=notify,
+        notes=notes,
+        **place,
+    )
     shutil.copytree(model, Path(out) / JUDGED)
 
 
@@ -447,10 +465,17 @@ def plan_all_orders(
         made = _read_forecast(Path(forecast), number, head)
         reviews.append(
             plan_review(
-                panel, made, position, open_orders, tables, run.inventory, model_version,
-                is_count=head["is_count"], last_levels=last_levels,
+                panel,
+                made,
+                position,
+                open_orders=open_orders,
+                tables=tables,
+                config=run.inventory,
+                model_version=model_version,
+                is_count=head["is_count"],
+                last_levels=last_levels,
             )
-        )  # fmt: skip
+        )
         statistics.append(recent_sales(panel))
     plan = pd.concat([r.orders for r in reviews], ignore_index=True)
     prices = np.concatenate([r.stockout_cost for r in reviews])

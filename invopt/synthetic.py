@@ -35,7 +35,7 @@ _WEEK = np.array([0.85, 0.85, 0.9, 1.0, 1.25, 1.35, 0.8])
 FUTURE_DAYS = 56
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Retailer:
     """Everything that is true of the made-up retailer; arrays are (series, day).
 
@@ -103,15 +103,24 @@ def make_retailer(
     temperature = _temperature(dates, rng)
     competitor = _competitor(total, rng)
     price, discount, promotion = _prices(series, total, rng)
-    mean = _mean_demand(series, dates, discount, promotion, temperature, competitor, rng)
+    mean = _mean_demand(
+        series,
+        dates,
+        discount,
+        promotion=promotion,
+        temperature=temperature,
+        competitor=competitor,
+        rng=rng,
+    )
     if shift_day is not None:
         mean[:, shift_day:] *= level_shift
     visits = _visits(series, mean, rng)
     demand = rng.negative_binomial(4.0, 4.0 / (4.0 + mean[:, :num_days]))
     sales, on_hand, on_order, arrivals = _sell(series, demand, mean, rng)
     return Retailer(
-        dates, num_days, series, demand, sales, on_hand, on_order, price, discount, promotion,
-        arrivals, visits, competitor, temperature,
+        dates=dates, num_days=num_days, series=series, demand=demand, sales=sales, on_hand=on_hand,
+        on_order=on_order, price=price, discount=discount, promotion=promotion, arrivals=arrivals,
+        visits=visits, competitor=competitor, temperature=temperature,
     )  # fmt: skip
 
 

@@ -238,7 +238,17 @@ def train_member(
     seed = config.training.seed + 1000 * member.number
     pl.seed_everything(seed, verbose=False)
     network = DemandNetwork(NetworkSizes.of(spec), config.model)
-    run = _Run(folder, own, spec, config, seed, member, clock, notify, check)
+    run = _Run(
+        folder,
+        own,
+        spec,
+        config=config,
+        seed=seed,
+        member=member,
+        clock=clock,
+        notify=notify,
+        check=check,
+    )
     run.train_trunk(network)
     run.train_heads(network)
     if run.is_global_zero:
@@ -287,7 +297,9 @@ class _Run:
         self.num_origins = len(origins)
         self.source = WindowSource(spec, panel, origins, stop)
         launch = np.asarray(encoded.launch)
-        self.sampler = WindowSampler(launch, stop, features, training, seed, member.number)
+        self.sampler = WindowSampler(
+            launch, stop, features, training=training, seed=seed, member=member.number
+        )
         if not self.sampler.num_series:
             raise InvalidInputError(
                 f"no series has sales before period {stop}: there is nothing to learn from."
@@ -354,7 +366,14 @@ class _Run:
             enable_version_counter=False,
         )
         windows = training.batch_size * self.num_origins
-        progress = Progress(name, self.member.number, budget, windows, self.notify, self.own)
+        progress = Progress(
+            name,
+            self.member.number,
+            budget,
+            windows_per_step=windows,
+            notify=self.notify,
+            folder=self.own,
+        )
         average = averaging(training.average_decay)
         callbacks: list[pl.Callback] = [average, checkpoints, progress]
         if training.patience is not None:

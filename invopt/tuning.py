@@ -129,7 +129,9 @@ def run_trials(
         trial = study.ask()
         trial.set_user_attr(_WORKER, worker)
         try:
-            score = _score(trial, panel, config, folder / f"trial-{trial.number}", fit, clock)
+            score = _score(
+                trial, panel, config, folder=folder / f"trial-{trial.number}", fit=fit, clock=clock
+            )
         except optuna.TrialPruned:
             study.tell(trial, state=optuna.trial.TrialState.PRUNED)
             notify(f"trial {trial.number} pruned: behind the median of the others")

@@ -100,9 +100,9 @@ def _run(parsed: argparse.Namespace) -> int:
         parsed.pipeline,
         parsed.config,
         parsed.data,
-        parsed.workspace,
-        parsed.out,
-        parsed.overrides,
+        workspace=parsed.workspace,
+        out=parsed.out,
+        overrides=parsed.overrides,
     )
     return status_of(folder, parsed.fail_on) if parsed.fail_on else 0
 

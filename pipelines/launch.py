@@ -62,7 +62,16 @@ def run_pipeline(
     else:
         parameters = load_parameters(config, overrides)
     with writing_to(settings.workspace):
-        return _run(pipeline, config, parameters, data, settings, out, overrides, asked)
+        return _run(
+            pipeline,
+            config,
+            parameters,
+            data=data,
+            settings=settings,
+            out=out,
+            overrides=overrides,
+            asked=asked,
+        )
 
 
 def _run(
@@ -100,7 +109,14 @@ def _run(
     progress = Progress()
     print(f"invopt: {pipeline} of {parameters.typed.name}, run {run_id}")
     try:
-        run_compiled(run, package, arguments, settings.export(), _cache(settings), progress.tell)
+        run_compiled(
+            run,
+            package,
+            arguments,
+            environment=settings.export(),
+            cache=_cache(settings),
+            tell=progress.tell,
+        )
     except InvalidInputError as err:
         with suppress(Exception):  # what ended the run is what is told
             if pipeline == "replenishment" and gather_orders(run):
@@ -123,7 +139,14 @@ def _run(
             run.folder / "monitoring.json",
             parameters.typed,
             lambda asked: _run(
-                "training", config, parameters, data, settings, None, overrides, asked
+                "training",
+                config,
+                parameters,
+                data=data,
+                settings=settings,
+                out=None,
+                overrides=overrides,
+                asked=asked,
             ),
             lambda text: print(f"invopt: {text}"),
         )
@@ -302,7 +325,9 @@ def _index_runs(settings: Settings) -> Path:
             word, reason, about = _outcome(run)
         except (OSError, ValueError, KeyError, IndexError, TypeError) as err:
             word, reason, about = "unfinished", f"its results cannot be read: {err}", ""
-        rows.append(RunRow(run.name, run.name.split("-")[0], word, reason, about, page))
+        rows.append(
+            RunRow(run.name, run.name.split("-")[0], word, reason=reason, about=about, page=page)
+        )
     write_runs_index(rows, folder / "index.html")
     return folder / "index.html"
 

@@ -60,11 +60,11 @@ def preview(
     steps: dict[str, Step] = {}
     for name in _ordered(tasks):
         task = tasks[name]
-        cache, why = _cache(name, tasks, before, parameters, known, steps)
+        cache, why = _cache(name, tasks, before, parameters=parameters, known=known, steps=steps)
         container = task["container"]
         steps[name] = Step(
-            name, container["image"], _resources(container), cache, why, task["branch"],
-            (seconds or {}).get(re.sub(r"-\d+$", "", name)),
+            name, container["image"], _resources(container), cache=cache, why=why,
+            branch=task["branch"], seconds=(seconds or {}).get(re.sub(r"-\d+$", "", name)),
         )  # fmt: skip
     return list(steps.values())
 

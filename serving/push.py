@@ -125,7 +125,13 @@ def _later(
 ) -> npt.NDArray[np.float32]:
     """Return a channel's window `shift` periods later, as long as before."""
     channel = Channel(
-        head["name"], head["domain"], SERIES_LEVEL, ("",), head["known"], values[None], head["fill"]
+        head["name"],
+        head["domain"],
+        SERIES_LEVEL,
+        groups=("",),
+        known=head["known"],
+        values=values[None],
+        fill=head["fill"],
     )
     return channel.until(len(values) + shift)[0, shift:].copy()
 

@@ -24,7 +24,7 @@ _SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 EMBEDDED = Path(__file__).resolve().parent.parent / "feature_repo" / "feature_store.yaml"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """Deployment facts.
 
@@ -55,13 +55,13 @@ class Settings:
         """Return the embedded default of a workspace folder."""
         workspace = workspace.resolve()
         return cls(
-            workspace,
-            workspace / "feature_store",
-            f"sqlite:///{workspace}/mlflow.db",
-            f"sqlite:///{workspace}/studies.db",
-            EMBEDDED,
-            workspace / "predictions",
-            f"sqlite:///{workspace}/governor.db",
+            workspace=workspace,
+            feature_store=workspace / "feature_store",
+            tracking_uri=f"sqlite:///{workspace}/mlflow.db",
+            study_storage=f"sqlite:///{workspace}/studies.db",
+            feature_config=EMBEDDED,
+            prediction_log=workspace / "predictions",
+            governor_store=f"sqlite:///{workspace}/governor.db",
         )
 
     @classmethod
@@ -69,15 +69,15 @@ class Settings:
         """Return the settings of this process; what is not set is the workspace's default."""
         default = cls.of(Path(environment.get(WORKSPACE, "workspace")))
         return cls(
-            default.workspace,
-            Path(environment.get(FEATURE_STORE, default.feature_store)),
-            environment.get(TRACKING_URI, default.tracking_uri),
-            environment.get(STUDY_STORAGE, default.study_storage),
-            Path(environment.get(FEATURE_CONFIG, default.feature_config)),
-            Path(environment.get(PREDICTION_LOG, default.prediction_log)),
-            environment.get(GOVERNOR_STORE, default.governor_store),
-            environment.get(PIPELINE_HOST, default.pipeline_host),
-            environment.get(MODEL_STORE, default.model_store),
+            workspace=default.workspace,
+            feature_store=Path(environment.get(FEATURE_STORE, default.feature_store)),
+            tracking_uri=environment.get(TRACKING_URI, default.tracking_uri),
+            study_storage=environment.get(STUDY_STORAGE, default.study_storage),
+            feature_config=Path(environment.get(FEATURE_CONFIG, default.feature_config)),
+            prediction_log=Path(environment.get(PREDICTION_LOG, default.prediction_log)),
+            governor_store=environment.get(GOVERNOR_STORE, default.governor_store),
+            pipeline_host=environment.get(PIPELINE_HOST, default.pipeline_host),
+            model_store=environment.get(MODEL_STORE, default.model_store),
         )
 
     @property
@@ -110,7 +110,7 @@ class Settings:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ServerSettings:
     """Limits and secrets of a server; see `from_environment` for the variables.
 

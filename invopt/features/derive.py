@@ -41,12 +41,20 @@ def derived_channels(panels: Iterable[Panel], config: FeaturesConfig) -> list[Ch
     found = []
     for name, (level, total) in zip(aggregate_names(config), totals.items(), strict=True):
         sums, _ = total.arrays()
-        found.append(Channel(name, "derived", level, total.groups, False, sums))
+        found.append(Channel(name, "derived", level, groups=total.groups, known=False, values=sums))
     if prices.rows:
         sums, counts = prices.arrays()
         mean = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan).astype(np.float32)
         found.append(
-            Channel(CATEGORY_PRICE, "derived", "category", prices.groups, ahead, mean, "forward")
+            Channel(
+                CATEGORY_PRICE,
+                "derived",
+                "category",
+                groups=prices.groups,
+                known=ahead,
+                values=mean,
+                fill="forward",
+            )
         )
     return found
 
@@ -75,10 +83,30 @@ def own_channels(panel: Panel, config: FeaturesConfig) -> list[Channel]:
     found = []
     if STOCK in panel.channels and panel.channels[STOCK].level == SERIES_LEVEL:
         turns = _stock_turnover(panel, max(config.windows))
-        found.append(Channel(TURNOVER, "stock", SERIES_LEVEL, own, False, turns, "forward"))
+        found.append(
+            Channel(
+                TURNOVER,
+                "stock",
+                SERIES_LEVEL,
+                groups=own,
+                known=False,
+                values=turns,
+                fill="forward",
+            )
+        )
     if config.monthly_sales:
         months = _monthly_sales(panel, config.monthly_sales)
-        found.append(Channel(MONTHLY, "sales", SERIES_LEVEL, own, False, months, "forward"))
+        found.append(
+            Channel(
+                MONTHLY,
+                "sales",
+                SERIES_LEVEL,
+                groups=own,
+                known=False,
+                values=months,
+                fill="forward",
+            )
+        )
     return found
 
 

@@ -130,7 +130,15 @@ class WindowEncoder:
     def _own(self, name: str, rows: SeriesRows) -> Channel:
         head = next(h for h in self.layout.series_channels if h["name"] == name)
         values = np.asarray(rows[self._fields[name]], np.float32)
-        return Channel(name, head["domain"], SERIES_LEVEL, (), head["known"], values, head["fill"])
+        return Channel(
+            name,
+            head["domain"],
+            SERIES_LEVEL,
+            groups=(),
+            known=head["known"],
+            values=values,
+            fill=head["fill"],
+        )
 
     def _stack(
         self,

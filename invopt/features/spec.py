@@ -30,7 +30,7 @@ class ChannelScale:
     scale: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FeatureSpec:
     """Everything needed to turn a panel into model inputs; plain data, saved as JSON.
 

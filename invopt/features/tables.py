@@ -77,10 +77,10 @@ class TableLayout:
             panel.timeline.freq,
             static,
             tuple(own),
-            tuple(grouped),
-            tuple(_clean_name(n) for n in feature_names(spec).step),
-            spec.config.lookback,
-            spec.config.num_future,
+            group_channels=tuple(grouped),
+            features=tuple(_clean_name(n) for n in feature_names(spec).step),
+            lookback=spec.config.lookback,
+            num_future=spec.config.num_future,
         )
 
     @property
@@ -332,5 +332,11 @@ def _channel(
     head: dict[str, Any], groups: tuple[str, ...], values: npt.NDArray[np.float32]
 ) -> Channel:
     return Channel(
-        head["name"], head["domain"], head["level"], groups, head["known"], values, head["fill"]
+        head["name"],
+        head["domain"],
+        head["level"],
+        groups=groups,
+        known=head["known"],
+        values=values,
+        fill=head["fill"],
     )

@@ -105,14 +105,23 @@ def aim_at(
     whole = np.maximum(np.rint((lot - np.maximum(path.at_arrival, 0)) / pack) * pack, quantity)
     several = (quantity > 0) & (whole > quantity)
     ordered, limited = within_limits(
-        np.where(several, whole, quantity), terms, position, criterion.change, promise,
-        forced, own=quantity, line=line,
+        np.where(several, whole, quantity), terms, position, change=criterion.change,
+        promise=promise, forced=forced, own=quantity, line=line,
     )  # fmt: skip
     point = _reorder_point(
-        path, terms, charged, need, promise, line, is_count=is_count, is_level=wanted is not None
+        path,
+        terms,
+        charged,
+        need=need,
+        promise=promise,
+        line=line,
+        is_count=is_count,
+        is_level=wanted is not None,
     )
     promise = promise | several
-    found = aim_of(path, terms, need, point, ordered, limited, criterion.change)
+    found = aim_of(
+        path, terms, need, point=point, quantity=ordered, limited=limited, change=criterion.change
+    )
     # A quantity that was not chosen by cost says nothing of what its neighbours cost.
     for values in (found.one_less, found.one_more):
         values[promise | (limited & (values < 0))] = np.nan

@@ -18,7 +18,7 @@ FloatArray = npt.NDArray[np.float64]
 LIMITS = ("max_order", "max_stock", "order_cost", "shelf_life", "service_level", "fill_rate")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Terms:
     """Costs and rules of ordering by series; every array is (series,), None where none is given.
 
@@ -173,13 +173,13 @@ def terms_of(
             faults[row] = f"{faults[row]}; {text}" if faults[row] else text
         usable[name] = np.where(bad, config.lead_time if name == "lead_time" else 1.0, values)
     return Terms(
-        usable["holding_cost"],
-        usable["stockout_cost"],
-        np.rint(usable["lead_time"]).astype(np.int64),
-        config.review_period,
-        _column(series, "pack_size", 1.0, num),
-        _column(series, "min_order", 0.0, num),
-        unit_cost,
+        holding_cost=usable["holding_cost"],
+        stockout_cost=usable["stockout_cost"],
+        lead_time=np.rint(usable["lead_time"]).astype(np.int64),
+        review_period=config.review_period,
+        pack_size=_column(series, "pack_size", 1.0, num),
+        min_order=_column(series, "min_order", 0.0, num),
+        unit_cost=unit_cost,
         cycle=_cycle(series, config.review_period),
         faults=faults if (faults != "").any() else None,
         max_order=_given(series, "max_order"),

@@ -97,7 +97,16 @@ def decide(
     )
     num = len(forecast.mean)
     curve = Curve.of(num, curves)
-    work = _Work(forecast, levels, terms, stock, config, forced, is_count, curve)
+    work = _Work(
+        forecast=forecast,
+        levels=levels,
+        terms=terms,
+        stock=stock,
+        config=config,
+        forced=forced,
+        is_count=is_count,
+        curve=curve,
+    )
     aim = Aim.unknown(num)
     orderable = ~np.isnan(stock.on_hand) & ~np.isnan(levels.expected_demand)
     law = np.full(num, -1) if terms.law is None else terms.law
@@ -122,7 +131,7 @@ def decide(
     )  # fmt: skip
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Work:
     """What every block of a decision shares."""
 
@@ -228,7 +237,7 @@ class _Work:
         start = self.stock.on_hand[rows] - self.stock.backorders[rows]
         need = need_with_next(
             start, self.stock.arrivals[rows, : lead_time + cycle], demand.astype(np.float64),
-            lead_time, terms.holding_cost, terms.stockout_cost,
+            lead_time=lead_time, holding_cost=terms.holding_cost, stockout_cost=terms.stockout_cost,
         )  # fmt: skip
         return replace(terms, stockout_cost=need.sale)
 
@@ -275,10 +284,17 @@ class _Work:
             aim.put(
                 at,
                 aim_before_expiry(
-                    aim.take(at), path.select(at), self.terms.select(own), start,
-                    self.stock.arrivals[own], demand, days, lead_time, cycle,
+                    aim.take(at),
+                    path.select(at),
+                    self.terms.select(own),
+                    start=start,
+                    arrivals=self.stock.arrivals[own],
+                    demand=demand,
+                    life=days,
+                    lead_time=lead_time,
+                    cycle=cycle,
                     position=self.position[own],
                     forced=None if self.forced is None else self.forced[own],
                     lost_sales=self.config.is_lost,
                 ),
-            )  # fmt: skip
+            )

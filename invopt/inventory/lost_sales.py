@@ -143,7 +143,14 @@ def need_with_next(
     """
     review = (demand.shape[1] - lead_time) // 2
     own, following = demand[:, : lead_time + review], demand[:, lead_time + review :]
-    need = lost_sales_need(on_hand, arrivals, own, lead_time, holding_cost, stockout_cost)
+    need = lost_sales_need(
+        on_hand,
+        arrivals,
+        own,
+        lead_time=lead_time,
+        holding_cost=holding_cost,
+        stockout_cost=stockout_cost,
+    )
     asked, sums = need.demand.sum(axis=1), following.cumsum(axis=1)
     for _ in range(_ROUNDS):
         left = need.at_arrival + np.maximum(need.units, 0)[:, None] - asked

@@ -59,7 +59,7 @@ class LeadLaw:
         return bool((self.lead == self.lead[0]).all() and (self.stop == self.stop[0]).all())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Path:
     """Stock by period without a new order, and the thresholds that tell what an order changes.
 
@@ -97,9 +97,10 @@ class Path:
     def select(self, rows: npt.NDArray[np.int64]) -> "Path":
         """Return the paths of some series."""
         return Path(
-            self.holding[rows], self.missing[rows], self.base[rows], self.at_arrival[rows],
-            self.missed_before[rows], self.lost_before[rows], self.dry[rows], self.demand[rows],
-            self.periods, self.falls,
+            holding=self.holding[rows], missing=self.missing[rows], base=self.base[rows],
+            at_arrival=self.at_arrival[rows], missed_before=self.missed_before[rows],
+            lost_before=self.lost_before[rows], dry=self.dry[rows], demand=self.demand[rows],
+            periods=self.periods, falls=self.falls,
         )  # fmt: skip
 
     def in_time(self) -> "Path":
@@ -220,8 +221,17 @@ def project(
         _sell(stock, missed, demand[period], lost_sales=lost_sales)
         dry[:, period] = np.count_nonzero((missed > 0) | empty, axis=1) / num_paths
     if law.is_fixed:
-        return _fixed(stock, missed, dry, come, demand, first, stop, lost_sales=lost_sales)
-    return _drawn(stock, missed, dry, come, demand, law, lost_sales=lost_sales)
+        return _fixed(
+            stock,
+            missed,
+            dry,
+            come=come,
+            demand=demand,
+            first=first,
+            stop=stop,
+            lost_sales=lost_sales,
+        )
+    return _drawn(stock, missed, dry, come=come, demand=demand, law=law, lost_sales=lost_sales)
 
 
 def _fixed(
@@ -241,8 +251,9 @@ def _fixed(
         base -= net.mean(axis=1, dtype=np.float64)
         asked += demand[period].mean(axis=1, dtype=np.float64)
     return Path(
-        holding.reshape(num, -1), deepest, base, stock.mean(axis=1, dtype=np.float64), before,
-        missed, dry, asked, float(stop - first),
+        holding=holding.reshape(num, -1), missing=deepest, base=base,
+        at_arrival=stock.mean(axis=1, dtype=np.float64), missed_before=before, lost_before=missed,
+        dry=dry, demand=asked, periods=float(stop - first),
         falls=lost_sales or not come[:, first + 1 :].any(),
     )  # fmt: skip
 
@@ -273,8 +284,10 @@ def _drawn(
         asked += demand[period][:, own].sum(axis=1, dtype=np.float64) / num_paths
     periods = float((law.stop - law.lead).mean())
     return Path(
-        holding.reshape(num, -1), deepest, base, at_arrival.mean(axis=1, dtype=np.float64),
-        missed.mean(axis=1, dtype=np.float64), missed, dry, asked, periods,
+        holding=holding.reshape(num, -1), missing=deepest, base=base,
+        at_arrival=at_arrival.mean(axis=1, dtype=np.float64),
+        missed_before=missed.mean(axis=1, dtype=np.float64), lost_before=missed, dry=dry,
+        demand=asked, periods=periods,
     )  # fmt: skip
 
 

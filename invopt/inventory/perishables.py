@@ -113,7 +113,9 @@ def aim_before_expiry(
         forced: (series,) units to order, NaN where it is ours to say.
         lost_sales: Unmet demand is lost; else it waits.
     """
-    shelf = _Shelf(start, arrivals, demand, life, lead_time, cycle, lost_sales)
+    shelf = _Shelf(
+        start, arrivals, demand, life=life, lead_time=lead_time, cycle=cycle, lost_sales=lost_sales
+    )
     pack = terms.pack_size
 
     def cost(quantity: FloatArray) -> FloatArray:
@@ -139,8 +141,12 @@ def aim_before_expiry(
         if promise is not None:
             promised |= ~np.isnan(promise)
     quantity = np.where(promised, aim.quantity, quantity)
-    ordered, limited = within_limits(quantity, terms, position, change, promised, forced)
-    found = aim_of(path, terms, aim.need, aim.point, ordered, limited, change)
+    ordered, limited = within_limits(
+        quantity, terms, position, change=change, promise=promised, forced=forced
+    )
+    found = aim_of(
+        path, terms, aim.need, point=aim.point, quantity=ordered, limited=limited, change=change
+    )
     played = shelf.play(ordered)
     return replace(
         found,

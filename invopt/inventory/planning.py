@@ -74,8 +74,8 @@ def plan_orders(
     decision = decide(forecast, terms, stock, config, is_count=is_count)
     decision = without_faults(decision, terms)
     return finished(
-        panel, forecast, decision, stock, terms, config, model_version, notes,
-        is_count=is_count, last_levels=last_levels,
+        panel, forecast, decision, stock=stock, terms=terms, config=config,
+        model_version=model_version, notes=notes, is_count=is_count, last_levels=last_levels,
     )  # fmt: skip
 
 
@@ -119,7 +119,14 @@ def finished(
     reasons = reasons_of(decision, stock, terms, notes, dates)
     costs = terms.unit_cost if unit_cost is None else unit_cost
     orders = order_table(
-        panel, forecast, decision, stock, terms, dates, costs, is_count=is_count
+        panel,
+        forecast,
+        decision,
+        stock=stock,
+        terms=terms,
+        dates=dates,
+        unit_cost=costs,
+        is_count=is_count,
     ).assign(exception=flags.words(), reason=reasons, model_version=model_version)
     orders["review_date"] = f"{panel.timeline.last:%Y-%m-%d}"
     # Adding nothing takes the sign off a nought.

@@ -107,14 +107,22 @@ def bought(
         quantity.copy(), terms.unit_cost.copy(), np.zeros(num), np.zeros(num, bool), np.zeros(num)
     )
     if tables.price_breaks is not None and len(tables.price_breaks):
-        _take_breaks(found, terms, supplier, unique_ids, tables.price_breaks, room,
-                     demand_per_period, free)  # fmt: skip
+        _take_breaks(
+            found,
+            terms,
+            supplier,
+            unique_ids=unique_ids,
+            breaks=tables.price_breaks,
+            room=room,
+            demand_per_period=demand_per_period,
+            free=free,
+        )
     if tables.suppliers is not None:
         for row in tables.suppliers.to_dict("records"):
             lines = np.flatnonzero((supplier == str(row["supplier"])) & ~np.isnan(quantity))
             if len(lines):
-                _fill_or_drop(found, terms, lines, row, curve, free, room)
-                _keep_budget(found, terms, lines, row, curve, free, room)
+                _fill_or_drop(found, terms, lines, row=row, curve=curve, free=free, room=room)
+                _keep_budget(found, terms, lines, row=row, curve=curve, free=free, room=room)
     return found
 
 
@@ -195,7 +203,17 @@ def _fill_or_drop(
 
     quantity = before.copy()
     if missing(quantity) > _TINY:
-        quantity = _moved(found, terms, lines, quantity, +1, curve, free, room, missing)
+        quantity = _moved(
+            found,
+            terms,
+            lines,
+            quantity=quantity,
+            sign=+1,
+            curve=curve,
+            free=free,
+            room=room,
+            left=missing,
+        )
     without = np.where(free[lines], 0.0, before)
     worth = (curve.at(lines, without) - curve.at(lines, quantity)).sum()
     keeps = missing(quantity) <= _TINY and (worth > fixed or not free[lines].any())
@@ -222,7 +240,9 @@ def _keep_budget(
 
     if np.isnan(budget) or over(before) <= _TINY:
         return
-    after = _moved(found, terms, lines, before, -1, curve, free, room, over)
+    after = _moved(
+        found, terms, lines, quantity=before, sign=-1, curve=curve, free=free, room=room, left=over
+    )
     found.cut[lines] += before - after
     found.quantity[lines] = after
 

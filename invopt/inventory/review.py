@@ -100,14 +100,33 @@ def plan_review(
     supply = replace(supply, terms=_ending(supply, phases))
     pooled = _pooled(stock, succession, forecast, phases)
     decision, deal = _decided(
-        panel, forecast, pooled, supply, tables, config, forced, is_count=is_count
+        panel,
+        forecast,
+        pooled,
+        supply=supply,
+        tables=tables,
+        config=config,
+        forced=forced,
+        is_count=is_count,
     )
     _tell_deal(notes, deal)
     planned = finished(
-        panel, forecast, decision, stock, supply.terms, config, model_version, notes,
-        is_count=is_count, last_levels=last_levels, dead=dead, unit_cost=deal.unit_cost,
-        mark=lambda flags: _mark(flags, supply, deal, phases, succession, overridden.rows),
-    )  # fmt: skip
+        panel,
+        forecast,
+        decision,
+        stock=stock,
+        terms=supply.terms,
+        config=config,
+        model_version=model_version,
+        notes=notes,
+        is_count=is_count,
+        last_levels=last_levels,
+        dead=dead,
+        unit_cost=deal.unit_cost,
+        mark=lambda flags: _mark(
+            flags, supply, deal, phases=phases, succession=succession, overridden=overridden.rows
+        ),
+    )
     return Review(
         planned.orders,
         _purchase_orders(panel, planned, supply, deal),
@@ -238,8 +257,9 @@ def _decided(
         return found, deal
     pace = found.levels.expected_demand / np.maximum(terms.protection_interval, 1)
     deal = bought(
-        found.quantity, terms, supplier, panel.unique_ids, tables, found.curve,
-        np.nan_to_num(pace), np.isnan(forced), _room(found, terms, pace),
+        found.quantity, terms, supplier, unique_ids=panel.unique_ids, tables=tables,
+        curve=found.curve, demand_per_period=np.nan_to_num(pace), free=np.isnan(forced),
+        room=_room(found, terms, pace),
     )  # fmt: skip
     moved = np.nan_to_num(deal.quantity) != np.nan_to_num(found.quantity)
     if moved.any():

@@ -204,7 +204,14 @@ class _Days:
                     laws.append(replace(old, periods=np.maximum(old.periods + key[1], 0)))
                 law[row] = moved[key]
         changed = replace(terms, lead_time=lead, cycle=cycle, law=law, laws=tuple(laws))
-        return Supply(changed, waits, shut, order_in, delay, closed if closed.any() else None)
+        return Supply(
+            changed,
+            waits,
+            shut,
+            order_in=order_in,
+            delay=delay,
+            closed=closed if closed.any() else None,
+        )
 
     def _times(self, who: str, where: str, lead: int, review: int) -> tuple[int, int, int]:
         """Return when the order is placed, when it arrives, and when the next one does.

@@ -190,7 +190,13 @@ class HeadsTask(_Task):
         quantiles, levels = self.heads(hidden, mean)
         jitter = torch.rand_like(mean[..., 0]) * float(source.spec.is_count)
         return heads_loss(
-            quantiles, levels, windows.y_BOH, windows.observed_BOH, mean, jitter, self.config.model
+            quantiles,
+            levels,
+            windows.y_BOH,
+            observed_BOH=windows.observed_BOH,
+            mean_BOH=mean,
+            jitter_BO=jitter,
+            config=self.config.model,
         )
 
 

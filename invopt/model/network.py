@@ -44,10 +44,10 @@ class NetworkSizes:
             len(names.step),
             len(names.calendar),
             len(names.planned),
-            len(names.static_values),
-            tuple(len(values) + 1 for values in spec.categories.values()),
-            spec.config.context_steps,
-            spec.config.horizon,
+            static_values=len(names.static_values),
+            cardinalities=tuple(len(values) + 1 for values in spec.categories.values()),
+            context_steps=spec.config.context_steps,
+            horizon=spec.config.horizon,
         )
 
 
@@ -238,7 +238,12 @@ class DemandNetwork(nn.Module):
         """
         static_BT = self.trunk.static_context(ids_BI, values_BV)
         mean_BOH, hidden = self.mean(
-            step_BSF, step_calendar_BSC, planned_BHK, calendar_BHC, static_BT, log_offset_B
+            step_BSF,
+            step_calendar_BSC,
+            planned_BHK,
+            calendar_BHC=calendar_BHC,
+            static_BT=static_BT,
+            log_offset_B=log_offset_B,
         )
         quantiles, levels = self.heads(hidden, mean_BOH)
         return mean_BOH[:, 0], quantiles[:, 0], levels[:, 0]

@@ -83,14 +83,14 @@ class WindowSource:
             rows,
             step,
             at.clamp(min=0),
-            planned_features(spec, panel, rows, origins),
-            calendar_index(spec, origins, panel.calendar.shape[1]),
-            panel.calendar_rows[rows],
-            panel.static_ids[rows],
-            panel.static_values[rows],
-            log_offset(spec, step[:, self.origin_steps]),
-            y,
-            observed,
+            planned_BOHK=planned_features(spec, panel, rows, origins),
+            index_BOH=calendar_index(spec, origins, panel.calendar.shape[1]),
+            calendar_rows_B=panel.calendar_rows[rows],
+            ids_BI=panel.static_ids[rows],
+            values_BV=panel.static_values[rows],
+            log_offset_BO=log_offset(spec, step[:, self.origin_steps]),
+            y_BOH=y,
+            observed_BOH=observed,
         )
 
     def mean(self, trunk: Trunk, windows: Windows) -> tuple[Tensor, Tensor]:

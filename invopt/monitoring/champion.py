@@ -75,10 +75,10 @@ def champion_subject(model: Path, panel: Panel, config: Config) -> Subject:
         champion,
         champion.features,
         Scoring(config.monitoring.period, _terms(panel, config, forecaster), spec.is_count),
-        channels,
-        min(spec.config.lookback, panel.num_periods) - 1,
-        int(panel.timeline.index_of(trained)[0]) + 1,
-        spec.silent,
+        channels=channels,
+        first_cutoff=min(spec.config.lookback, panel.num_periods) - 1,
+        trained_stop=int(panel.timeline.index_of(trained)[0]) + 1,
+        silent=spec.silent,
     )
 
 

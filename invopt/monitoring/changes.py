@@ -93,18 +93,47 @@ def _odds_share(value: float) -> str:
 
 
 STATISTICS = (
-    _Statistic(DEMAND_SHIFT, PERFORMANCE, _log_ratio("actual", "forecast"),
-               "demand is {0} compared with the forecast (normally {1})", _percent, 0),
-    _Statistic("error", PERFORMANCE, _log_ratio("error", "expected_error"),
-               "forecast error is {0} the error that the intervals imply (normally {1})",
-               _times, 1),
-    _Statistic("coverage", PERFORMANCE, _coverage,
-               "{0} of outcomes are inside the interval (normally {1})", _share, -1),
-    _Statistic("cost", PERFORMANCE, _log_ratio("cost", "planned_cost"),
-               "actual cost is {0} the planned cost (normally {1})", _times, 1),
-    _Statistic("stockouts", SUPPLY, _stockout_odds,
-               "{0} of product-store periods were out of stock (normally {1})", _odds_share, 1),
-)  # fmt: skip
+    _Statistic(
+        DEMAND_SHIFT,
+        PERFORMANCE,
+        _log_ratio("actual", "forecast"),
+        text="demand is {0} compared with the forecast (normally {1})",
+        shown=_percent,
+        bad=0,
+    ),
+    _Statistic(
+        "error",
+        PERFORMANCE,
+        _log_ratio("error", "expected_error"),
+        text="forecast error is {0} the error that the intervals imply (normally {1})",
+        shown=_times,
+        bad=1,
+    ),
+    _Statistic(
+        "coverage",
+        PERFORMANCE,
+        _coverage,
+        text="{0} of outcomes are inside the interval (normally {1})",
+        shown=_share,
+        bad=-1,
+    ),
+    _Statistic(
+        "cost",
+        PERFORMANCE,
+        _log_ratio("cost", "planned_cost"),
+        text="actual cost is {0} the planned cost (normally {1})",
+        shown=_times,
+        bad=1,
+    ),
+    _Statistic(
+        "stockouts",
+        SUPPLY,
+        _stockout_odds,
+        text="{0} of product-store periods were out of stock (normally {1})",
+        shown=_odds_share,
+        bad=1,
+    ),
+)
 
 
 def performance_signals(records: pd.DataFrame, config: MonitoringConfig) -> list[Signal]:
@@ -190,8 +219,9 @@ def estimated_error(records: pd.DataFrame, config: MonitoringConfig) -> Signal |
     fires = value > usual * (1 + 2 * config.min_shift)
     text = f"estimated from intervals, error will be {value:.1%} of sales, usually {usual:.1%}"
     return Signal(
-        "expected error", PERFORMANCE, value, usual, usual * 2 * config.min_shift, float("nan"),
-        fires, text, estimated=True,
+        name="expected error", kind=PERFORMANCE, value=value, expected=usual,
+        limit=usual * 2 * config.min_shift, p_value=float("nan"), fires=fires, text=text,
+        estimated=True,
     )  # fmt: skip
 
 
@@ -211,8 +241,9 @@ def _signal(rows: pd.DataFrame, statistic: _Statistic, config: MonitoringConfig)
     if shift.periods > 1:
         text += f" (over {shift.periods} periods)"
     return Signal(
-        statistic.name, statistic.kind, shift.value, shift.expected, max(floor, shift.limit),
-        shift.p_value, fires=bool(abs(distance) >= floor and not wrong_way), text=text,
+        name=statistic.name, kind=statistic.kind, value=shift.value, expected=shift.expected,
+        limit=max(floor, shift.limit), p_value=shift.p_value,
+        fires=bool(abs(distance) >= floor and not wrong_way), text=text,
         pages=_pages(statistic, shift, config),
     )  # fmt: skip
 
@@ -240,5 +271,12 @@ def _floor(name: str, config: MonitoringConfig) -> float:
 def _renamed(signal: Signal, name: str, text: str) -> Signal:
     """Return a location's signal: it says where, and does not decide."""
     return Signal(
-        name, DRIFT, signal.value, signal.expected, signal.limit, signal.p_value, signal.fires, text
+        name=name,
+        kind=DRIFT,
+        value=signal.value,
+        expected=signal.expected,
+        limit=signal.limit,
+        p_value=signal.p_value,
+        fires=signal.fires,
+        text=text,
     )

@@ -86,4 +86,13 @@ def drift_signal(drift: Drift, reference: str) -> Signal:
     shown = f": {'; '.join(map(in_words, moved[:5]))}" if moved else ""
     text = f"{len(moved)} of {len(drift.columns)} columns moved compared with {reference}{shown}"
     p = min((d.p_value for d in drift.columns), default=1.0)
-    return Signal("drift", DRIFT, share, 0.0, 0.0, p, bool(moved), text)
+    return Signal(
+        name="drift",
+        kind=DRIFT,
+        value=share,
+        expected=0.0,
+        limit=0.0,
+        p_value=p,
+        fires=bool(moved),
+        text=text,
+    )

@@ -14,7 +14,7 @@ PROMOTED, KEPT, FAILED, EXPIRED = "promoted", "kept", "failed", "expired"
 OUTCOMES = (PROMOTED, KEPT, FAILED, EXPIRED)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Situation:
     """What a decision is about.
 
@@ -126,7 +126,7 @@ class Brake:
         return cls(**({k: v for k, v in content.items() if k != "holds"} | former))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Decision:
     """The governor's answer.
 

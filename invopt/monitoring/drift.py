@@ -135,7 +135,9 @@ def column_drift(table: PeriodTable, reference: str, config: MonitoringConfig) -
     for number, rows in enumerate(expected):
         frame[: len(rows), number] = rows
     names = tuple(table.names[n] for n in used)
-    return Drift(found, reference, unusable, table.at(0)[:, used], frame, names)
+    return Drift(
+        found, reference, unusable, current=table.at(0)[:, used], expected=frame, names=names
+    )
 
 
 def _pairs(
@@ -200,7 +202,7 @@ def _compare(
     allowed = float(np.exp(centre + scale * float(stats.t.isf(_TAIL, freedom))))
     threshold = max(config.min_drift, allowed)
     change = (float(values.mean()) - float(expected.mean())) / norm
-    return ColumnDrift(name, score, threshold, p, score >= threshold, change)
+    return ColumnDrift(name, score, threshold, p_value=p, moved=score >= threshold, change=change)
 
 
 def _null_distances(

@@ -179,6 +179,6 @@ def _spoilt(
     name: str, value: float, text: str, *, expected: float = 0.0, pages: bool = False
 ) -> Signal:
     return Signal(
-        name, DATA, float(value), expected, 0.0, float("nan"), fires=True, text=text, pages=pages,
-        spoils=True,
+        name=name, kind=DATA, value=float(value), expected=expected, limit=0.0,
+        p_value=float("nan"), fires=True, text=text, pages=pages, spoils=True,
     )  # fmt: skip

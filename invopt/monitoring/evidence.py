@@ -42,7 +42,7 @@ _JUDGED = 10  # rows that a series costs, of those a report looks at
 Notify = Callable[[str], None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
     """One period's evidence.
 
@@ -153,7 +153,7 @@ def gather_evidence(
             else f"the model needs {panel.timeline.spell(subject.first_cutoff + 1)} of data before "
             "it can be judged"
         )  # fmt: skip
-        return _blind(dates, why, signals, panel, subject, start, config)
+        return _blind(dates, why, signals, panel=panel, subject=subject, first=start, config=config)
     judged = sampled(panel, config.max_rows // _JUDGED, config.seed)
     if judged.num_series == panel.num_series:
         signals += rewritten_past(panel, known, config)
@@ -176,7 +176,17 @@ def gather_evidence(
     elif records["cutoff"].nunique() <= config.min_history:
         why_not = f"no reference yet: {records['cutoff'].nunique()} earlier periods"
     return _told(
-        subject, panel, judged, config, dates, why_not, signals, drift, reference, records, notes
+        subject,
+        panel,
+        judged,
+        config=config,
+        dates=dates,
+        why_not=why_not,
+        signals=signals,
+        drift=drift,
+        reference=reference,
+        records=records,
+        notes=notes,
     )
 
 

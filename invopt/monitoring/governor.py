@@ -58,7 +58,9 @@ def decide(situation: Situation, memory: Memory, config: GovernorConfig, now: da
         rest = [s for s in seen.firing if s not in seen.new_pages]
         texts = [s.text for s in (*seen.new_pages, *rest)]
         paged = [s.cause for s in seen.new_pages]
-        return Decision(PAGE, [*texts, *seen.notes], streaks=seen.streaks, paged=paged)
+        return Decision(
+            action=PAGE, reasons=[*texts, *seen.notes], streaks=seen.streaks, paged=paged
+        )
     return _renewal(situation, memory, config, seen) or _told(situation, config, seen)
 
 
@@ -92,13 +94,18 @@ def _seen(situation: Situation, memory: Memory, config: GovernorConfig, now: dat
     streaks = {s.cause: streak(s.cause, situation.end, memory.causes) for s in firing}
     paging = [s for s in firing if _pages(s, streaks[s.cause], config)]
     return _Seen(
-        held, firing, streaks,
-        frozenset(
-            s.cause for s in firing
+        held,
+        firing,
+        streaks,
+        urgent=frozenset(
+            s.cause
+            for s in firing
             if _is_urgent(s, situation.end, streaks[s.cause], memory, config)
         ),
-        paging, [s for s in paging if _page_is_due(s.cause, situation.end, memory, config)], notes,
-    )  # fmt: skip
+        paging=paging,
+        new_pages=[s for s in paging if _page_is_due(s.cause, situation.end, memory, config)],
+        notes=notes,
+    )
 
 
 def _answer(
@@ -115,8 +122,8 @@ def _answer(
     notes = [*older, *seen.notes]
     if not held and not faults:
         return Decision(
-            RETRAIN, [why, *notes], cause, key, brakes, seen.streaks, dry_run=config.dry_run,
-            urgent=urgent,
+            action=RETRAIN, reasons=[why, *notes], cause=cause, key=key, brakes=brakes,
+            streaks=seen.streaks, dry_run=config.dry_run, urgent=urgent,
         )  # fmt: skip
     stopped = [f"no retraining: {b.rule} (found {b.value}, limit {b.limit})" for b in held]
     pages = [*seen.new_pages]
@@ -128,8 +135,8 @@ def _answer(
         stopped = ["no retraining while the data or the service have a fault"]
     texts = [s.text for s in pages if s.cause != cause]
     return Decision(
-        PAGE if pages else ALERT, [*texts, why, *stopped, *notes], cause, key, brakes,
-        seen.streaks, paged=[s.cause for s in pages], urgent=urgent,
+        action=PAGE if pages else ALERT, reasons=[*texts, why, *stopped, *notes], cause=cause,
+        key=key, brakes=brakes, streaks=seen.streaks, paged=[s.cause for s in pages], urgent=urgent,
     )  # fmt: skip
 
 
@@ -153,7 +160,13 @@ def _renewal(
         "no problem detected"
     )
     return Decision(
-        RETRAIN, [why, *seen.notes], AGE, key, brakes, seen.streaks, dry_run=config.dry_run
+        action=RETRAIN,
+        reasons=[why, *seen.notes],
+        cause=AGE,
+        key=key,
+        brakes=brakes,
+        streaks=seen.streaks,
+        dry_run=config.dry_run,
     )
 
 
@@ -163,10 +176,10 @@ def _told(situation: Situation, config: GovernorConfig, seen: _Seen) -> Decision
     if not telling and situation.conclusive:
         texts = [f"{s.text}; too recent to act on" for s in seen.firing]
         texts = texts or ["no signal is beyond what its history allows"]
-        return Decision(IGNORE, [*texts, *seen.notes], streaks=seen.streaks)
+        return Decision(action=IGNORE, reasons=[*texts, *seen.notes], streaks=seen.streaks)
     texts = [] if situation.conclusive else [f"no conclusion about forecasts: {situation.why_not}"]
     texts += [_text(s, seen.streaks[s.cause], config, paged=s in seen.paging) for s in telling]
-    return Decision(ALERT, [*texts, *seen.notes], streaks=seen.streaks)
+    return Decision(action=ALERT, reasons=[*texts, *seen.notes], streaks=seen.streaks)
 
 
 def streak(cause: str, end: str, causes: Mapping[str, frozenset[str]]) -> int:

@@ -201,8 +201,8 @@ def _fault(
     name: str, value: float, limit: float, text: str, *, pages: bool = False, spoils: bool = False
 ) -> Signal:
     return Signal(
-        name, DATA, float(value), 0.0, float(limit), float("nan"), fires=True, text=text,
-        pages=pages, spoils=spoils,
+        name=name, kind=DATA, value=float(value), expected=0.0, limit=float(limit),
+        p_value=float("nan"), fires=True, text=text, pages=pages, spoils=spoils,
     )  # fmt: skip
 
 

@@ -86,21 +86,32 @@ def serving_signals(served: Served | None, config: MonitoringConfig) -> list[Sig
     share = served.degraded_share
     signals.append(
         Signal(
-            "degraded", SERVING, share, 0.0, config.max_degraded_share, float("nan"),
-            fires=share > config.max_degraded_share, pages=True,
+            name="degraded",
+            kind=SERVING,
+            value=share,
+            expected=0.0,
+            limit=config.max_degraded_share,
+            p_value=float("nan"),
+            fires=share > config.max_degraded_share,
+            pages=True,
             text=f"{share:.1%} of {served.num_decisions:,} served decisions were degraded"
             f"{_aged(served.age_p95)}",
         )
-    )  # fmt: skip
+    )
     if served.num_compared:
         signals.append(
             Signal(
-                "skew", SERVING, served.skew, 0.0, config.max_skew, float("nan"),
+                name="skew",
+                kind=SERVING,
+                value=served.skew,
+                expected=0.0,
+                limit=config.max_skew,
+                p_value=float("nan"),
                 fires=served.skew > config.max_skew,
                 text=f"served forecasts differ from batch by {served.skew:.2%} "
                 f"over {served.num_compared} series",
             )
-        )  # fmt: skip
+        )
     return signals
 
 

@@ -17,7 +17,7 @@ DEMAND_SHIFT = "demand_shift"
 _FORMER_NAMES = {"bias": DEMAND_SHIFT}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Signal:
     """One finding of one period.
 

@@ -22,7 +22,15 @@ def unreadable_evidence(
     why = "the data cannot be read"
     text = f"{why}: {sentence.rstrip('.')}"
     signal = Signal(
-        UNREADABLE, DATA, 1.0, 0.0, 0.0, float("nan"), fires=True, text=text, pages=True
+        name=UNREADABLE,
+        kind=DATA,
+        value=1.0,
+        expected=0.0,
+        limit=0.0,
+        p_value=float("nan"),
+        fires=True,
+        text=text,
+        pages=True,
     )
     earlier: list[dict[str, Any]] = [] if known is None else trend(known, TREND)
     return Evidence(

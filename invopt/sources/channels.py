@@ -205,10 +205,10 @@ class ChannelTables:
                 c,
                 placed.domain,
                 table.level,
-                groups,
-                table.known,
-                _filled(values, table),
-                table.fill,
+                groups=groups,
+                known=table.known,
+                values=_filled(values, table),
+                fill=table.fill,
             )
             for c, values in cells.values.items()
         ]
@@ -225,7 +225,15 @@ class ChannelTables:
             self.wide_values[layout.name] = wide.WideValues(layout, self.reader, line, parts)
         values = _filled(self.wide_values[layout.name].read(number), table)
         groups = parts.ids_of(number)
-        return Channel(table.name, domain, table.level, groups, table.known, values, table.fill)
+        return Channel(
+            table.name,
+            domain,
+            table.level,
+            groups=groups,
+            known=table.known,
+            values=values,
+            fill=table.fill,
+        )
 
 
 def _filled(values: npt.NDArray[np.float32], table: ChannelTable) -> npt.NDArray[np.float32]:

@@ -41,7 +41,7 @@ MAX_TABLE_LOSS = 0.2  # share of a table's rows, of one beside the sales
 Notify = Callable[[str], None]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class DatasetReport:
     """What was read: sizes, rows by table, and what a person should know.
 
@@ -206,14 +206,14 @@ class _Build:
         series = self._series(sales.keys)
         key = series_key(self.mapping, self.mapping.sales)
         positions = read_positions(
-            self.reader, self.ledger, self.mapping, key, list(series["unique_id"]), timeline,
-            self.today,
+            self.reader, self.ledger, self.mapping, key=key, series=list(series["unique_id"]),
+            timeline=timeline, today=self.today,
         )  # fmt: skip
         series = with_faults(with_lead_times(series, positions.get("position")))
         self._tell_faults(series)
         series = contracts.check(series, contracts.Products)
         positions |= read_terms_tables(
-            self.reader, self.ledger, self.mapping, key, series, timeline
+            self.reader, self.ledger, self.mapping, key=key, series=series, timeline=timeline
         )
         series = with_supplier_lead_times(series, positions.get("suppliers"))
         self.notify(f"{len(series):,} series x {timeline.num_periods:,} periods ({timeline.freq})")
@@ -241,18 +241,18 @@ class _Build:
         self.ledger.enter_rejected_lines(source_of)
         self.ledger.write(self.folder / "quarantine.parquet")
         return DatasetReport(
-            self.mapping.name,
-            len(series),
-            timeline.num_periods,
-            f"{timeline.start:%Y-%m-%d}",
-            f"{timeline.last:%Y-%m-%d}",
-            self.ledger.accounting,
-            list(dict.fromkeys(self.ledger.notes)),
-            self.num_without_product,
-            timeline.freq,
-            self.cells,
-            self.sums,
-            self._source_rows(),
+            name=self.mapping.name,
+            num_series=len(series),
+            num_periods=timeline.num_periods,
+            first=f"{timeline.start:%Y-%m-%d}",
+            last=f"{timeline.last:%Y-%m-%d}",
+            accounting=self.ledger.accounting,
+            notes=list(dict.fromkeys(self.ledger.notes)),
+            num_without_product=self.num_without_product,
+            frequency=timeline.freq,
+            cells=self.cells,
+            sums=self.sums,
+            sources=self._source_rows(),
             step=sales.step,
         )
 

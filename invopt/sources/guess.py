@@ -128,7 +128,7 @@ def guess_mapping(data: Path, scratch: Path, name: str, asked: Asked | None = No
             table = _long(reader, sales, frequency, notes)
             notes += _other_readings(sales, frequency, asked)
         others = [file for file in files if file is not sales.file]
-        found = Companions(reader, sales.file, sales.keys, dates, table, notes)
+        found = Companions(reader, sales.file, sales.keys, dates=dates, table=table, notes=notes)
         found.place(others)
     content = {
         "name": name,

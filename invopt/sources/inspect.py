@@ -42,7 +42,7 @@ _MIN_WIDE = 8
 DATE, NUMBER, TEXT = "date", "number", "text"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ColumnFacts:
     """What a column looks like in the first rows.
 
@@ -181,7 +181,15 @@ def _inspect(reader: Reader, path: str, files: list[Path]) -> FileFacts:
         if column not in periods
     )
     rows = reader.fetch(f'SELECT count(*) AS n FROM "{name}"', name)["n"][0].as_py()
-    return FileFacts(name, path, encoding, int(rows), columns, periods, periods_format)
+    return FileFacts(
+        name,
+        path,
+        encoding,
+        num_rows=int(rows),
+        columns=columns,
+        periods=periods,
+        periods_format=periods_format,
+    )
 
 
 def _periods(names: Iterable[str]) -> tuple[tuple[str, ...], str | None]:
@@ -213,17 +221,17 @@ def _column(reader: Reader, name: str, column: str, declared: str) -> ColumnFact
     )
     texts = sorted(values) if kind == TEXT and is_text and distinct <= MAX_VALUES else ()
     return ColumnFacts(
-        column,
-        kind,
-        formats[0] if formats else None,
-        distinct,
-        negative,
-        fraction,
-        style if kind == NUMBER and style is not None and is_text else PLAIN,
-        tuple(texts),
-        tuple(formats),
-        kind == DATE and is_text and names_zone(values),
-        is_text,
+        name=column,
+        kind=kind,
+        format=formats[0] if formats else None,
+        num_distinct=distinct,
+        has_negative=negative,
+        has_fraction=fraction,
+        style=style if kind == NUMBER and style is not None and is_text else PLAIN,
+        values=tuple(texts),
+        formats=tuple(formats),
+        has_zone=kind == DATE and is_text and names_zone(values),
+        is_text=is_text,
     )
 
 

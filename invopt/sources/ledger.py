@@ -28,7 +28,7 @@ REPEATED_LINE = "another line has the same line key"
 OUTSIDE_REASONS = (BEFORE, AFTER, ORPHAN, FUTURE, UNFINISHED, OLDER)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Accounting:
     """What became of one table's rows (cells, for a wide table).
 
@@ -95,8 +95,9 @@ class Ledger:
         reasons = {reason: n for reason, n in refused.items() if n}
         left_out, unknown = self._where(std.name, std.source, std.where)
         found = Accounting(
-            std.name, kept + left_out * periods, kept - sum(reasons.values()), reasons,
-            std.source, left_out * periods, unknown * periods, periods,
+            table=std.name, rows_in=kept + left_out * periods,
+            rows_used=kept - sum(reasons.values()), quarantined=reasons, source=std.source,
+            rows_filtered=left_out * periods, where_unknown=unknown * periods, periods=periods,
         )  # fmt: skip
         self.accounting.append(found)
 
@@ -222,7 +223,13 @@ class Ledger:
                     reason: told.get(reason, 0) + n for reason, n in reasons.items()
                 }
             else:
-                found = Accounting(rejected.source, len(frame), 0, reasons, rejected.source)
+                found = Accounting(
+                    table=rejected.source,
+                    rows_in=len(frame),
+                    rows_used=0,
+                    quarantined=reasons,
+                    source=rejected.source,
+                )
                 self.accounting.append(found)
 
     def write(self, path: Path) -> None:

@@ -162,12 +162,12 @@ def read_positions(
     if mapping.position is not None:
         table = mapping.position
         frames["position"] = read_stock_position(
-            reader, ledger, table, table.unique_id or key, series, today
+            reader, ledger, table, key=table.unique_id or key, series=series, today=today
         )
     if mapping.open_orders is not None:
         orders = mapping.open_orders
         frames["open_orders"] = read_open_orders(
-            reader, ledger, orders, orders.unique_id or key, series, timeline
+            reader, ledger, orders, key=orders.unique_id or key, series=series, timeline=timeline
         )
     return frames
 

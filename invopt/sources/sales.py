@@ -120,7 +120,9 @@ class LongSales:
             self._suspect_files()
             return {}
         types = self.reader.column_types(f'"{self.table.source}"', "sales.from")
-        line = checked(self.reader, "sales", "line_key", name, self.table, types)
+        line = checked(
+            self.reader, "sales", "line_key", expression=name, table=self.table, types=types
+        )
         self.reader.run(
             "CREATE OR REPLACE TABLE repeated_lines AS SELECT __row FROM (SELECT __row, "
             "row_number() OVER (PARTITION BY line ORDER BY __row) AS n FROM (SELECT __row, "
@@ -349,7 +351,15 @@ def _sales_panel(
         flags[values.pop("is_observed") == 0] |= np.uint8(Flag.CENSORED)
     ids = tuple(part["unique_id"])
     channels = [
-        Channel(name, "sales", SERIES_LEVEL, ids, table.is_known_ahead(name), array, _BEYOND[name])
+        Channel(
+            name,
+            "sales",
+            SERIES_LEVEL,
+            groups=ids,
+            known=table.is_known_ahead(name),
+            values=array,
+            fill=_BEYOND[name],
+        )
         for name, array in values.items()
     ]
     return Panel(timeline, part, compact(y), flags).with_channels(channels)

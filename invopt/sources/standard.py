@@ -91,7 +91,7 @@ def standardise(
     rows = f"(SELECT * FROM {numbered(table.source)}{kept_by(table.where)})"
     reasons: dict[str, str] = {}
     if key is not None:
-        raw = checked(reader, name, "key", key, table, types)
+        raw = checked(reader, name, "key", expression=key, table=table, types=types)
         inner.append(f"({reader.whole_numbers(raw, table.source, types)})::VARCHAR AS key")
         reasons["its key is empty"] = "key IS NULL OR trim(key) = ''"
         # A stray quote makes the lines after it part of a name.
@@ -99,20 +99,22 @@ def standardise(
     else:
         inner.append("'' AS key")
     if ds is not None:
-        raw = checked(reader, name, "ds", ds, table, types)
+        raw = checked(reader, name, "ds", expression=ds, table=table, types=types)
         [kind] = kinds_of(reader, table.source, [raw], f"{name}.ds")
-        found = dated(reader, rows, raw, ds, kind, f"{name}.ds", unclear)
+        found = dated(reader, rows, raw, ds=ds, kind=kind, place=f"{name}.ds", unclear=unclear)
         rows, reasons = found.rows, reasons | found.reasons
         inner += ["__at", "__at::DATE AS ds", "__ds_raw", "__unsure"]
     raws = [
-        checked(reader, name, f"columns.{column}", expression, table, types)
+        checked(reader, name, f"columns.{column}", expression=expression, table=table, types=types)
         for column, expression in columns.items()
     ]
     held = kinds_of(reader, table.source, raws, f"{name}.columns")
     for (column, expression), raw, kind in zip(columns.items(), raws, held, strict=True):
         if kinds[column] in (DATE, DATE_TEXT):
             place = f"{name}.columns.{column}"
-            rows, more = _with_date(reader, rows, raw, column, expression, kind, place)
+            rows, more = _with_date(
+                reader, rows, raw, column=column, expression=expression, kind=kind, place=place
+            )
             reasons |= more if kinds[column] == DATE else {}
             value = quote(f"__date_{column}")
             text = quote(f"__raw_{column}")
@@ -125,7 +127,7 @@ def standardise(
             raw = reader.whole_numbers(raw, table.source, types)
         inner += _column_sql(column, raw, expression, kinds[column], held=kind)
         reasons |= _column_reasons(column, kinds[column])
-    _tell_thousands(reader, name, table.source, columns, raws, held)
+    _tell_thousands(reader, name, table.source, columns=columns, raws=raws, held=held)
     reasons |= rules
     cases = " ".join(f"WHEN {condition} THEN '{reason}'" for reason, condition in reasons.items())
     outer = ["__row", "key", *(["ds", "__at"] if ds is not None else []), *map(quote, columns)]
@@ -153,7 +155,7 @@ def _with_date(
     The columns are __date_, __raw_ and __unsure_ with the column's name; what the row had before is
     there, too, but for what reading the date needed in between.
     """
-    found = dated(reader, rows, raw, expression, kind, place)
+    found = dated(reader, rows, raw, ds=expression, kind=kind, place=place)
     between = "'^__(at|ds_raw|unsure|text|fast|stamp|timed|zoned)$'"
     kept = f"COLUMNS(lambda c: NOT regexp_matches(c, {between}))"
     in_range = "year(__at) BETWEEN 1900 AND 2200"
@@ -206,11 +208,14 @@ def one_hot_columns(
     types = reader.column_types(f'"{table.source}"', f"{name}.from")
     for prefix, columns in table.one_hot.items():
         place = f"{name}.one_hot.{prefix}"
-        texts = [
-            f"({checked(reader, name, f'one_hot.{prefix}', Expression(expr=c), table, types)})"
-            "::VARCHAR"
-            for c in columns
-        ]
+        read = [
+            checked(
+                reader, name, f"one_hot.{prefix}", expression=Expression(expr=column), table=table,
+                types=types,
+            )
+            for column in columns
+        ]  # fmt: skip
+        texts = [f"({text})::VARCHAR" for text in read]
         union = " UNION ".join(f'SELECT {text} AS v FROM "{table.source}"' for text in texts)
         values = reader.fetch(
             f"SELECT DISTINCT v FROM ({union}) WHERE trim(v) <> '' AND lower(trim(v)) NOT IN "

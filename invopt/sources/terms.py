@@ -80,7 +80,9 @@ def read_terms_tables(
     for name in TERMS:
         table = getattr(mapping, name)
         if table is not None:
-            found[name] = _read(reader, ledger, name, table, key, series, timeline)
+            found[name] = _read(
+                reader, ledger, name, table=table, key=key, series=series, timeline=timeline
+            )
     return found
 
 

@@ -118,9 +118,9 @@ class DataProfile:
             panel.timeline,
             np.sum(present, axis=0, dtype=np.float64),
             np.sum(panel.y, axis=0, dtype=np.float64),
-            sums,
-            counts,
-            sizes,
+            sums=sums,
+            counts=counts,
+            sizes=sizes,
         )
 
     def _plus(self, other: "DataProfile") -> "DataProfile":
@@ -128,9 +128,9 @@ class DataProfile:
             self.timeline,
             self.records + other.records,
             self.units + other.units,
-            {n: v + other.sums[n] for n, v in self.sums.items()},
-            {n: v + other.counts[n] for n, v in self.counts.items()},
-            {n: v + other.sizes[n] for n, v in self.sizes.items()},
+            sums={n: v + other.sums[n] for n, v in self.sums.items()},
+            counts={n: v + other.counts[n] for n, v in self.counts.items()},
+            sizes={n: v + other.sizes[n] for n, v in self.sizes.items()},
         )
 
 
@@ -179,7 +179,7 @@ def _freshness(
     age = age_in_periods(pd.Timestamp(report.last), freq, today)
     passed = limit is None or age <= limit
     rule = f"periods that ended since the last sales ({report.last}) may not exceed the limit"
-    return DataCheck("freshness", "sales", age, limit, passed, rule)
+    return DataCheck("freshness", "sales", age, limit=limit, passed=passed, rule=rule)
 
 
 def _closed(profile: DataProfile, config: DataConfig) -> list[int]:
@@ -211,7 +211,7 @@ def _volume(
     if not ratios:
         return DataCheck("volume", about, None, limit, passed=True, rule=rule)
     worst = min(ratios, key=lambda r: min(r / limit, _MOST / r) if r else 0)
-    return DataCheck("volume", about, worst, limit, limit <= worst <= _MOST, rule)
+    return DataCheck("volume", about, worst, limit=limit, passed=limit <= worst <= _MOST, rule=rule)
 
 
 def _volume_ratio(values: FloatArray, t: int, line: Timeline) -> float | None:
@@ -237,7 +237,9 @@ def _faulty(report: DatasetReport, config: DataConfig) -> list[DataCheck]:
     checks = []
     for table in report.accounting:
         share, limit = table.bad / max(1, table.rows_in), limits[table.table]
-        checks.append(DataCheck("faulty", table.table, share, limit, share <= limit, rule))
+        checks.append(
+            DataCheck("faulty", table.table, share, limit=limit, passed=share <= limit, rule=rule)
+        )
     return checks
 
 
@@ -248,7 +250,9 @@ def _usable(report: DatasetReport) -> list[DataCheck]:
     """
     rule = "rows that can be used, of a table that is mapped, may not be none"
     return [
-        DataCheck("usable", table.table, table.rows_used, 1, table.rows_used > 0, rule)
+        DataCheck(
+            "usable", table.table, table.rows_used, limit=1, passed=table.rows_used > 0, rule=rule
+        )
         for table in report.accounting
         if table.table in ("products", "position")
     ]
@@ -260,11 +264,18 @@ def _references(report: DatasetReport, config: DataConfig) -> list[DataCheck]:
     checks = []
     for table in report.accounting:
         share = table.quarantined.get(ORPHAN, 0) / max(1, table.rows_in)
-        checks.append(DataCheck("references", table.table, share, limit, share <= limit, rule))
+        checks.append(
+            DataCheck(
+                "references", table.table, share, limit=limit, passed=share <= limit, rule=rule
+            )
+        )
     checks += [_join(misses, limit) for misses in report.joins]
     share = report.num_without_product / report.num_series
     rule = "share of series that no product row names may not exceed the limit"
-    return [*checks, DataCheck("references", "series", share, limit, share <= limit, rule)]
+    return [
+        *checks,
+        DataCheck("references", "series", share, limit=limit, passed=share <= limit, rule=rule),
+    ]
 
 
 def _join(misses: JoinMisses, limit: float) -> DataCheck:
@@ -276,12 +287,12 @@ def _join(misses: JoinMisses, limit: float) -> DataCheck:
     found = max(left, right if right == 1 else 0.0)
     about = f"{misses.source} ({misses.left} with {misses.right})"
     rule = "share of rows joined to that have no partner, or of all that were joined, has a limit"
-    return DataCheck("references", about, found, limit, found <= limit, rule)
+    return DataCheck("references", about, found, limit=limit, passed=found <= limit, rule=rule)
 
 
 def _frequency(report: DatasetReport) -> DataCheck:
     rule = "sales may not come only every so many periods: that is another frequency"
-    return DataCheck("frequency", "sales", report.step, 1, report.step <= 1, rule)
+    return DataCheck("frequency", "sales", report.step, limit=1, passed=report.step <= 1, rule=rule)
 
 
 def _completeness(name: str, share: FloatArray, line: Timeline, config: DataConfig) -> DataCheck:
@@ -293,7 +304,7 @@ def _completeness(name: str, share: FloatArray, line: Timeline, config: DataConf
     # A table of changes is sparse by nature; only a feed that dries up is a failure.
     found = float(windows[-1] / usual)
     passed = found >= config.min_volume or usual < config.min_volume
-    return DataCheck("completeness", name, found, config.min_volume, passed, rule)
+    return DataCheck("completeness", name, found, limit=config.min_volume, passed=passed, rule=rule)
 
 
 def _jump(name: str, mean: FloatArray, line: Timeline, config: DataConfig) -> DataCheck:
@@ -309,7 +320,9 @@ def _jump(name: str, mean: FloatArray, line: Timeline, config: DataConfig) -> Da
     # Weather and seasons stay inside what a year has shown.
     beyond = max(float(before.min()) - last, last - float(before.max()), 0.0)
     found = abs(last - middle) / spread if beyond > 0 else 0.0
-    return DataCheck("jump", name, found, config.max_jump, found <= config.max_jump, rule)
+    return DataCheck(
+        "jump", name, found, limit=config.max_jump, passed=found <= config.max_jump, rule=rule
+    )
 
 
 def _latest(line: Timeline) -> range:

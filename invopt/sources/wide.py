@@ -32,7 +32,7 @@ NEGATIVE = "cell is negative"
 REPEATED = "another row has the same key"
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Layout:
     """Period columns of a wide table and the rows that carry them.
 
@@ -266,18 +266,18 @@ def survey(reader: Reader, name: str, table: Table, wide: Wide, key: Expression)
     refused_rows = {row["reason"]: int(row["n"]) for row in found.to_pylist()}
     texts = frozenset(c for c in columns if types[c] == "VARCHAR")
     return Layout(
-        name,
-        table.source,
-        std.where,
-        rows,
-        tuple(keys),
-        columns,
-        texts,
-        (wide.decimal, wide.thousands),
-        dates,
-        int(total),
-        refused_rows,
-        len(columns),
+        name=name,
+        source=table.source,
+        where=std.where,
+        rows=rows,
+        keys=tuple(keys),
+        columns=columns,
+        texts=texts,
+        signs=(wide.decimal, wide.thousands),
+        dates=dates,
+        num_rows=int(total),
+        refused_rows=refused_rows,
+        num_columns=len(columns),
     )
 
 
@@ -305,9 +305,9 @@ def _dates(reader: Reader, name: str, wide: Wide, columns: tuple[str, ...]) -> p
             reader,
             f'(SELECT * FROM "{wide.lookup}")',
             wide.ds,
-            Expression(expr=wide.ds),
-            kind,
-            place,
+            ds=Expression(expr=wide.ds),
+            kind=kind,
+            place=place,
         ).rows
         found = reader.fetch(
             f"SELECT ({wide.key})::VARCHAR AS k, "

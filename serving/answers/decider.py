@@ -168,8 +168,8 @@ class Decider:
         for scenario, version in zip(scenarios, versions, strict=True):
             sheet, inputs = model.sheet(scenario, version, work.now)
             failures |= self._answer(
-                model, work, scenario.instances, scenario.is_what_if, sheet, inputs,
-                model.warnings(scenario),
+                model, work, scenario.instances, is_what_if=scenario.is_what_if, sheet=sheet,
+                inputs=inputs, warnings=model.warnings(scenario),
             )  # fmt: skip
         return failures, False
 
@@ -211,7 +211,7 @@ class Decider:
                 if instance.what_if is not None:
                     row = own_row.get(number, k)
                     answer["what_if"] = self._assumed(
-                        model, writer, row, instance, answer, row != k
+                        model, writer, row, instance=instance, as_is=answer, is_planned=row != k
                     )
                     if row in (warnings or {}):
                         answer["what_if"]["warning"] = (warnings or {})[row]
@@ -298,7 +298,9 @@ class Decider:
         for numbers, sheets in kinds.values():
             sheet = Sheet.end_to_end(sheets).degraded(Step.LAST_FORECAST, STORE_DOWN)
             as_it_stood = [False] * len(numbers)
-            failures |= self._answer(model, work, numbers, as_it_stood, sheet, None)
+            failures |= self._answer(
+                model, work, numbers, is_what_if=as_it_stood, sheet=sheet, inputs=None
+            )
         return failures
 
     def _fail(

@@ -67,17 +67,17 @@ class Forecasting:
         inputs, forecast, failure = self._ask(windows, groups_version)
         num = len(scenario.names)
         sheet = Sheet(
-            self._naive(windows) if forecast is None else forecast,
-            products_of(windows.rows),
-            self._prices(windows, scenario.is_what_if),
-            windows.position,
-            steps,
-            reasons,
-            [self.champion.version] * num,
-            f"{timeline.date(-1):%Y-%m-%d}",
-            windows.known_at,
-            _dates_of(windows.known_at, self.layout.freq, self.horizon),
-            self.layout.freq,
+            forecast=self._naive(windows) if forecast is None else forecast,
+            products=products_of(windows.rows),
+            price=self._prices(windows, scenario.is_what_if),
+            position=windows.position,
+            steps=steps,
+            reasons=reasons,
+            versions=[self.champion.version] * num,
+            cutoff=f"{timeline.date(-1):%Y-%m-%d}",
+            known_at=windows.known_at,
+            dates=_dates_of(windows.known_at, self.layout.freq, self.horizon),
+            frequency=self.layout.freq,
         )
         bad = np.arange(num) if forecast is None else np.flatnonzero(~_finite(forecast))
         if len(bad):

@@ -92,10 +92,10 @@ def load_champion(
         f"{name}-{version}",
         spec,
         _parsed(ModelConfig, head, "model", path),
-        _parsed(Config, training, "config", path),
-        network,
-        _reference(reference) if reference.is_file() else None,
-        str(head.get("label") or NETWORK),
+        config=_parsed(Config, training, "config", path),
+        network=network,
+        reference=_reference(reference) if reference.is_file() else None,
+        label=str(head.get("label") or NETWORK),
     )
 
 

@@ -24,7 +24,7 @@ _NOTHING = WhatIf()
 PlanRow = dict[str, Any] | InstanceFailedError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Sheet:
     """Everything the plans of some rows are computed from.
 
@@ -149,7 +149,12 @@ def plan_rows(
         places = np.flatnonzero(reviews == review)
         rows = np.asarray(at)[places]
         found = _plan_group(
-            sheet, rows, [assumed[p] for p in places], config, int(review), is_count
+            sheet,
+            rows,
+            [assumed[p] for p in places],
+            config=config,
+            review=int(review),
+            is_count=is_count,
         )
         for place, plan in zip(places, found, strict=True):
             plans[place] = plan

@@ -84,15 +84,15 @@ def _sheet(rows: pa.Table, champion: Champion) -> Sheet:
     # The lead time as it was used: of the product, the position or the configuration.
     products = {name: _numbers(rows, name) for name in (*PRICED, "lead_time", "review_period")}
     return Sheet(
-        forecast,
-        products,
-        products.pop("price"),
-        position | {ARRIVALS: _lists(rows, ARRIVALS)},
-        [Step(step) for step in rows["step"].to_pylist()],
-        [""] * num,
-        rows["model_version"].to_pylist(),
-        "",
-        float("nan"),
+        forecast=forecast,
+        products=products,
+        price=products.pop("price"),
+        position=position | {ARRIVALS: _lists(rows, ARRIVALS)},
+        steps=[Step(step) for step in rows["step"].to_pylist()],
+        reasons=[""] * num,
+        versions=rows["model_version"].to_pylist(),
+        cutoff="",
+        known_at=float("nan"),
     )
 
 

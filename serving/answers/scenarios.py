@@ -93,7 +93,9 @@ def scenarios_of(
             entries.append((number, row, True))
     scenarios = []
     for windows, entries in chosen.values():
-        scenario = _scenario(windows, entries, instances, layout, horizon, failures)
+        scenario = _scenario(
+            windows, entries, instances, layout=layout, horizon=horizon, failures=failures
+        )
         if scenario is not None:
             scenarios.append(scenario)
     return scenarios, failures
@@ -200,7 +202,13 @@ def _long_enough(
     column: npt.NDArray[np.float32] = rows.rows[name]
     if column.shape[1] < length:
         channel = Channel(
-            head["name"], head["domain"], SERIES_LEVEL, (), True, column, head["fill"]
+            head["name"],
+            head["domain"],
+            SERIES_LEVEL,
+            groups=(),
+            known=True,
+            values=column,
+            fill=head["fill"],
         )
         column = rows.rows[name] = channel.until(length)
     return column

@@ -71,7 +71,9 @@ def train(
     Raises:
         InvalidInputError: If the training fails; the job's own reason is in the text.
     """
-    place = _place(machines, "train", source, config, code_version, notify)
+    place = _place(
+        machines, "train", source, config=config, code_version=code_version, notify=notify
+    )
     train_model(source, config, out, time.monotonic, notify, **place)
 
 
@@ -95,8 +97,10 @@ def refit(
         out: Folder of the model to serve.
         notify: Called with lines of progress.
     """
-    place = _place(machines, "refit", source, config, code_version, notify)
-    refit_model(model, source, config, out, time.monotonic, notify, **place)
+    place = _place(
+        machines, "refit", source, config=config, code_version=code_version, notify=notify
+    )
+    refit_model(model, source, config, out=out, clock=time.monotonic, notify=notify, **place)
 
 
 def _place(

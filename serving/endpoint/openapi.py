@@ -86,35 +86,68 @@ def openapi(name: str) -> dict[str, Any]:
             {"name": "operation", "description": "For probes and Prometheus; no token is asked."},
         ],
         "paths": {
-            "/v1/models": {"get": _look("listModels", "List the models", _MODELS,
-                                        {"models": [name]})},
+            "/v1/models": {
+                "get": _look("listModels", "List the models", _MODELS, {"models": [name]})
+            },
             "/v1/models/{model_name}": _of_model(
                 name,
-                get=_look("isModelReadyV1", "Is the model ready? (v1)", _READY,
-                          {"name": name, "ready": True}, 404, 503),
+                get=_look(
+                    "isModelReadyV1",
+                    "Is the model ready? (v1)",
+                    _READY,
+                    {"name": name, "ready": True},
+                    404,
+                    503,
+                ),
             ),
             "/v1/models/{model_name}:predict": _of_model(
                 name,
-                post=_decide("decide", "Decide on series", "PredictRequest", "PredictResponse",
-                             examples.V1_REQUEST, examples.V1_RESPONSE, _REQUEST_ID),
+                post=_decide(
+                    "decide",
+                    "Decide on series",
+                    "PredictRequest",
+                    response="PredictResponse",
+                    asked=examples.V1_REQUEST,
+                    answered=examples.V1_RESPONSE,
+                    headers=_REQUEST_ID,
+                ),
             ),
-            "/v2": {"get": _look("describeServer", "Say what this server is", "ServerMetadata",
-                                 examples.SERVER)},
+            "/v2": {
+                "get": _look(
+                    "describeServer", "Say what this server is", "ServerMetadata", examples.SERVER
+                )
+            },
             model: _of_model(
                 name,
-                get=_look("describeModel", "Say what the model takes and answers", "ModelMetadata",
-                          examples.MODEL | {"name": name}, 404),
+                get=_look(
+                    "describeModel",
+                    "Say what the model takes and answers",
+                    "ModelMetadata",
+                    examples.MODEL | {"name": name},
+                    404,
+                ),
             ),
             f"{model}/ready": _of_model(
                 name,
-                get=_look("isModelReady", "Is the model ready?", _READY,
-                          {"name": name, "ready": True}, 404, 503),
+                get=_look(
+                    "isModelReady",
+                    "Is the model ready?",
+                    _READY,
+                    {"name": name, "ready": True},
+                    404,
+                    503,
+                ),
             ),
             f"{model}/infer": _of_model(
                 name,
-                post=_decide("infer", "Decide on series, as tensors", "InferRequestBody",
-                             "InferResponseBody", examples.V2_REQUEST,
-                             examples.V2_RESPONSE | {"model_name": name}),
+                post=_decide(
+                    "infer",
+                    "Decide on series, as tensors",
+                    "InferRequestBody",
+                    response="InferResponseBody",
+                    asked=examples.V2_REQUEST,
+                    answered=examples.V2_RESPONSE | {"model_name": name},
+                ),
             ),
             "/v2/health/live": {"get": _probe("isLive", "Is the process alive?", "live")},
             "/v2/health/ready": {"get": _probe("isReady", "Are model and store ready?", "ready")},
@@ -131,7 +164,7 @@ def openapi(name: str) -> dict[str, Any]:
                 }
             },
         },
-    }  # fmt: skip
+    }
 
 
 _MODELS = {

@@ -82,7 +82,7 @@ def start_on_cluster(
             return
         try:
             asked = Asked(arguments_of(claim), *lasting_of(content))
-            _run_on_cluster(deployment, whole, data, claim, asked, notify)
+            _run_on_cluster(deployment, whole, data, claim=claim, asked=asked, notify=notify)
         except ClusterError:
             raise  # the run may have begun: the next monitoring run asks
         except InvalidInputError:

@@ -70,9 +70,11 @@ def govern(
 def situation_of(content: dict[str, Any], model: str) -> Situation:
     """Return what the governor looks at of an evidence file."""
     return Situation(
-        model, content["version"], content["start"], content["end"], content["conclusive"],
-        content["why_not"], tuple(Signal.from_dict(s) for s in content["signals"]),
-        content["new_periods"], content["age_days"], content["last_day"],
+        model=model, version=content["version"], start=content["start"], end=content["end"],
+        conclusive=content["conclusive"], why_not=content["why_not"],
+        signals=tuple(Signal.from_dict(s) for s in content["signals"]),
+        new_periods=content["new_periods"], age_days=content["age_days"],
+        last_day=content["last_day"],
     )  # fmt: skip
 
 

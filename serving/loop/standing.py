@@ -45,7 +45,9 @@ def keep(
         notify(f"{name} version {registry.champion_version(name)} goes on ordering")
         return ""
     chosen = read_json(Path(files["assessment"]) / "metrics.json")["best_baseline"]
-    label = stand_in_model(files["assessment"], files["source"], config, chosen, kept, notify)
+    label = stand_in_model(
+        files["assessment"], files["source"], config, name=chosen, out=kept, notify=notify
+    )
     told = dict(tags) | {STANDING: "stands in", "model": label}
     notify(f"model: {label}, until a challenger passes the gate")
     return registry.register(name, kept, found, told, notify, candidate=chosen)

@@ -49,7 +49,16 @@ def work_on_study(
     torch.set_num_threads(max(1, torch.get_num_threads() // run.tuning.num_workers))
     shared = open_study(study, settings.study_storage, run, worker)
     with tempfile.TemporaryDirectory() as folder:
-        return run_trials(shared, panel, run, Path(folder), fit, time.monotonic, notify, worker)
+        return run_trials(
+            shared,
+            panel,
+            run,
+            folder=Path(folder),
+            fit=fit,
+            clock=time.monotonic,
+            notify=notify,
+            worker=worker,
+        )
 
 
 def best_configuration(

@@ -35,7 +35,14 @@ def aligned(
     for head in layout.group_channels:
         name = layout.field_of(head["name"])
         rows[name] = [
-            _stretch(known[key][1], name, shifts[key], num_periods, head, layout.freq)
+            _stretch(
+                known[key][1],
+                name,
+                shifts[key],
+                num_periods=num_periods,
+                head=head,
+                freq=layout.freq,
+            )
             for key in keys
         ]
         length = max((len(v) for v in rows[name] if v is not None), default=0)

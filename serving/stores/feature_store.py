@@ -63,7 +63,14 @@ def publish(
     stock = read_position(settings.snapshots / snapshot)
     cutoffs = max(1, config.daily_periods // config.patch)
     now = pd.Timestamp.now(tz="UTC")
-    write_tables(iter_panels(Path(source)), spec, stock, now, settings, cutoffs)
+    write_tables(
+        iter_panels(Path(source)),
+        spec,
+        stock,
+        created=now,
+        settings=settings,
+        snapshot_cutoffs=cutoffs,
+    )
     notify("feature tables written; updating the online store")
     known_at = known_time(next(iter_panels(Path(source))))
     store = open_store(settings)

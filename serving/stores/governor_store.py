@@ -68,7 +68,7 @@ class Claim:
     window: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AuditRow:
     """One decision as it was written.
 
@@ -289,16 +289,16 @@ def _memory(connection: sa.Connection, model: str) -> Memory:
                 r.key,
                 as_time(r.claimed_at),
                 as_time(r.lease_until),
-                as_time(r.started_at) if r.started_at else None,
-                r.outcome,
-                present_name(r.cause),
+                started_at=as_time(r.started_at) if r.started_at else None,
+                outcome=r.outcome,
+                cause=present_name(r.cause),
             )
             for r in runs
         ],
-        (switches[-1].reason or "turned off") if switches and switches[-1].off else "",
-        as_time(turned_on[-1]) if turned_on else None,
-        max((as_time(r.at) for r in rows), default=None),
-        frozenset(end for end, was in urgent.items() if was),
+        switched_off=(switches[-1].reason or "turned off") if switches and switches[-1].off else "",
+        reset_at=as_time(turned_on[-1]) if turned_on else None,
+        last_decision=max((as_time(r.at) for r in rows), default=None),
+        urgent=frozenset(end for end, was in urgent.items() if was),
     )
 
 
@@ -349,6 +349,6 @@ def _content(
 
 def _row(row: Any) -> AuditRow:
     return AuditRow(
-        row.id, as_time(row.at), row.run, row.model, row.start, row.end, row.action,
-        json.loads(row.content),
+        number=row.id, at=as_time(row.at), run=row.run, model=row.model, start=row.start,
+        end=row.end, action=row.action, content=json.loads(row.content),
     )  # fmt: skip

@@ -134,7 +134,9 @@ class PlannerDesk:
         Raises:
             DecidedMeanwhileError: If that version is no longer the latest.
         """
-        made = Decision(unique_id, version + 1, state, quantity, who, why, _now())
+        made = Decision(
+            unique_id, version + 1, state, quantity=quantity, who=who, why=why, made_at=_now()
+        )
         before = self.history(review_date, unique_id)
         if (before[-1].version if before else 0) != version:
             raise DecidedMeanwhileError(before[-1] if before else Decision(unique_id))
@@ -152,7 +154,13 @@ class PlannerDesk:
         before = self.history(review_date, unique_id)[: max(version - 1, 0)]
         last = before[-1] if before else Decision(unique_id)
         return self.decide(
-            review_date, unique_id, version, last.state, last.quantity, who, f"undid {version}"
+            review_date,
+            unique_id,
+            version,
+            state=last.state,
+            quantity=last.quantity,
+            who=who,
+            why=f"undid {version}",
         )
 
     def override(
@@ -225,7 +233,13 @@ def planners_overrides(plans: Path, name: str) -> pd.DataFrame | None:
 
 def _decision(row: Any) -> Decision:
     return Decision(
-        row.unique_id, row.version, row.state, row.quantity, row.who, row.why, row.made_at
+        row.unique_id,
+        row.version,
+        row.state,
+        quantity=row.quantity,
+        who=row.who,
+        why=row.why,
+        made_at=row.made_at,
     )
 
 

@@ -322,9 +322,9 @@ def _registered(found: Any) -> Registered:
         str(found.name),
         str(found.version),
         str(found.tags.get("snapshot", "")),
-        datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
-        str(found.source),
-        str(found.tags.get(_SHA256, "")),
+        since=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
+        source=str(found.source),
+        sha256=str(found.tags.get(_SHA256, "")),
     )
 
 

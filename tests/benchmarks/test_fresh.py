@@ -12,9 +12,25 @@ def test_a_retraining_for_nothing_is_over_at_once_and_a_quiet_week_starts_none()
     for week in range(4):
         start, end = (f"{began + timedelta(days=7 * week + d):%Y-%m-%d}" for d in (0, 6))
         signal = Signal(
-            "demand_shift", PERFORMANCE, 0.2, 0.0, 0.05, 1e-9, week < 3, "over the forecast"
+            name="demand_shift",
+            kind=PERFORMANCE,
+            value=0.2,
+            expected=0.0,
+            limit=0.05,
+            p_value=1e-9,
+            fires=week < 3,
+            text="over the forecast",
         )
-        situation = Situation("demo", "demo-1", start, end, True, "", (signal,), 99)
+        situation = Situation(
+            model="demo",
+            version="demo-1",
+            start=start,
+            end=end,
+            conclusive=True,
+            why_not="",
+            signals=(signal,),
+            new_periods=99,
+        )
         now = began + timedelta(days=7 * week + 7)
         decision = decide_for_nothing(store, situation, now, str(week))
         started.append(decision.action == RETRAIN)

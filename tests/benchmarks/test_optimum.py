@@ -69,8 +69,8 @@ GAMES = {
 def test_costs_are_those_of_a_game_played_out_in_full(name, lost):
     facts = {"stock": 1, "most": 5, **GAMES[name]}
     game = Game(
-        (SMALL,) * 6, reviews=(0, 2, 4), shelved=(2, 4, 6), holding=0.2, stockout=2.0, lost=lost,
-        **facts,
+        demand=(SMALL,) * 6, reviews=(0, 2, 4), shelved=(2, 4, 6), holding=0.2, stockout=2.0,
+        lost=lost, **facts,
     )  # fmt: skip
     found = costs(game)
     for place, quantity in enumerate(game.quantities.tolist()):
@@ -80,8 +80,8 @@ def test_costs_are_those_of_a_game_played_out_in_full(name, lost):
 
 def test_backorders_may_have_a_lead_time_longer_than_a_review():
     game = Game(
-        (SMALL,) * 6, stock=2, reviews=(0, 1, 2), shelved=(4, 5, 6), holding=0.2, stockout=2.0,
-        lost=False, most=4,
+        demand=(SMALL,) * 6, stock=2, reviews=(0, 1, 2), shelved=(4, 5, 6), holding=0.2,
+        stockout=2.0, lost=False, most=4,
     )  # fmt: skip
     found = costs(game)
     for place, quantity in enumerate(game.quantities.tolist()):
@@ -91,14 +91,20 @@ def test_backorders_may_have_a_lead_time_longer_than_a_review():
 @pytest.mark.parametrize("lost", [True, False])
 def test_the_window_alone_is_a_game_without_later_orders(lost):
     game = Game(
-        (SMALL,) * 6, stock=1, reviews=(0, 3), shelved=(3, 5), holding=0.2, stockout=2.0, lost=lost
+        demand=(SMALL,) * 6,
+        stock=1,
+        reviews=(0, 3),
+        shelved=(3, 5),
+        holding=0.2,
+        stockout=2.0,
+        lost=lost,
     )
     assert window_costs(game) == pytest.approx(costs(game))
 
 
 def test_what_expires_is_lost_and_paid_for():
     game = Game(
-        (np.array([0.0, 1.0]),) * 6, stock=0, reviews=(0, 4), shelved=(2, 6), holding=0.0,
+        demand=(np.array([0.0, 1.0]),) * 6, stock=0, reviews=(0, 4), shelved=(2, 6), holding=0.0,
         stockout=3.0, sells_until=3, waste=1.0,
     )  # fmt: skip
     # One unit a period sells in periods 2 and 3; those of 4 and 5 are lost whatever is ordered.
@@ -107,7 +113,7 @@ def test_what_expires_is_lost_and_paid_for():
 
 def test_paths_agree_with_the_exact_costs_where_both_apply():
     game = Game(
-        (demand_law(2.0),) * 16, stock=3, reviews=(0, 4, 8), shelved=(3, 7, 11), holding=0.1,
+        demand=(demand_law(2.0),) * 16, stock=3, reviews=(0, 4, 8), shelved=(3, 7, 11), holding=0.1,
         stockout=2.0,
     )  # fmt: skip
     exact, played = costs(game), path_costs(game)

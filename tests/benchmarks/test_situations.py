@@ -17,12 +17,12 @@ def short():
 
 
 def case_of(line, **facts):
-    return Case("made up", "medium", "base", (line,), **facts)
+    return Case(name="made up", speed="medium", batch="base", lines=(line,), **facts)
 
 
 def plain(**facts):
-    line = Line("A", 3.0, on_hand=9, **facts)
-    return Line("A", 3.0, on_hand=9, games=(game(line),), **facts)
+    line = Line(sku="A", mean=3.0, on_hand=9, **facts)
+    return Line(sku="A", mean=3.0, on_hand=9, games=(game(line),), **facts)
 
 
 def test_there_are_sixty_situations_and_more_at_three_speeds():
@@ -58,8 +58,8 @@ def test_an_exception_that_is_due_has_to_be_there():
 
 
 def test_a_shelf_that_runs_dry_must_not_be_silent():
-    empty = Line("A", 3.0, on_hand=0)
-    empty = Line("A", 3.0, on_hand=0, games=(game(empty),))
+    empty = Line(sku="A", mean=3.0, on_hand=0)
+    empty = Line(sku="A", mean=3.0, on_hand=0, games=(game(empty),))
     assert runs_dry(empty, 40)
     assert not runs_dry(plain(), 40)
     assert runs_dry(plain(), 0)
@@ -69,19 +69,27 @@ def test_a_shelf_that_runs_dry_must_not_be_silent():
 
 
 def test_lines_that_share_a_budget_spend_no_more_than_it():
-    lines = tuple(Line(sku, 3.0, on_hand=6) for sku in "AB")
-    lines = tuple(Line(x.sku, 3.0, on_hand=6, games=(game(x),)) for x in lines)
-    free = Judge(Case("made up", "medium", "base", lines))
-    bound = Judge(Case("made up", "medium", "base", lines, budget=6.0 * 30))
+    lines = tuple(Line(sku=sku, mean=3.0, on_hand=6) for sku in "AB")
+    lines = tuple(Line(sku=x.sku, mean=3.0, on_hand=6, games=(game(x),)) for x in lines)
+    free = Judge(Case(name="made up", speed="medium", batch="base", lines=lines))
+    bound = Judge(Case(name="made up", speed="medium", batch="base", lines=lines, budget=6.0 * 30))
     assert sum(free.best()) > 30
     assert sum(bound.best()) == 30
     assert not bound.quantity(free.best()).is_right
-    forced = Judge(Case("made up", "medium", "base", lines, min_value=6.0 * (sum(free.best()) + 9)))
+    forced = Judge(
+        Case(
+            name="made up",
+            speed="medium",
+            batch="base",
+            lines=lines,
+            min_value=6.0 * (sum(free.best()) + 9),
+        )
+    )
     assert sum(forced.best()) == sum(free.best()) + 9
 
 
 def test_history_has_the_mean_of_its_law():
-    sold = history(Line("many", 3.0))
+    sold = history(Line(sku="many", mean=3.0))
     assert len(sold) == 400
     assert sold.mean() == pytest.approx(3.0, abs=4 * np.sqrt(3.0 / 400))
 

@@ -50,7 +50,16 @@ def make_content(decision="alert", signals=(), brakes=(), **rest) -> dict:
 
 
 def signal(name="demand_shift", kind=PERFORMANCE, fires=True) -> Signal:
-    return Signal(name, kind, 0.2, 0.0, 0.05, 0.01, fires, f'{name} "fires"')
+    return Signal(
+        name=name,
+        kind=kind,
+        value=0.2,
+        expected=0.0,
+        limit=0.05,
+        p_value=0.01,
+        fires=fires,
+        text=f'{name} "fires"',
+    )
 
 
 def write(tmp_path, content) -> tuple[str, str]:

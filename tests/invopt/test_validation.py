@@ -15,8 +15,9 @@ TODAY = pd.Timestamp("2024-04-30")  # the panel's last day is 29 April
 def report(panel, accounting=(), num_without_product=0):
     line = panel.timeline
     return DatasetReport(
-        "t", panel.num_series, line.num_periods, f"{line.start:%Y-%m-%d}", f"{line.last:%Y-%m-%d}",
-        list(accounting), [], num_without_product,
+        name="t", num_series=panel.num_series, num_periods=line.num_periods,
+        first=f"{line.start:%Y-%m-%d}", last=f"{line.last:%Y-%m-%d}", accounting=list(accounting),
+        notes=[], num_without_product=num_without_product,
     )  # fmt: skip
 
 
@@ -88,7 +89,11 @@ def test_a_feast_at_another_date_than_last_year_closes_a_day_or_two_and_not_thre
 
 
 def test_rows_and_series_without_a_partner_fail_on_references():
-    accounting = [Accounting("market", 100, 60, {"its key names no series": 40})]
+    accounting = [
+        Accounting(
+            table="market", rows_in=100, rows_used=60, quarantined={"its key names no series": 40}
+        )
+    ]
     panel = make_panel(20)
     assert failed(panel, accounting=accounting) == {("references", "market")}
     assert failed(panel, num_without_product=19) == {("references", "series")}

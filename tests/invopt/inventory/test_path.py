@@ -41,9 +41,9 @@ def decided(situation, **config):
     )  # fmt: skip
     one = np.ones(1)
     terms = Terms(
-        one * situation.holding, one * situation.stockout,
-        np.array([situation.lead_time]), situation.review, one * situation.pack, 0 * one,
-        one * situation.unit_cost,
+        holding_cost=one * situation.holding, stockout_cost=one * situation.stockout,
+        lead_time=np.array([situation.lead_time]), review_period=situation.review,
+        pack_size=one * situation.pack, min_order=0 * one, unit_cost=one * situation.unit_cost,
         shelf_life=None if situation.shelf_life is None else one * situation.shelf_life,
     )  # fmt: skip
     settings = InventoryConfig(

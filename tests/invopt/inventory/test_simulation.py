@@ -15,8 +15,9 @@ from tests.invopt.inventory.reference import simulate_one
 def make_terms(num=1, lead_time=2, review=1, holding=0.2, stockout=1.0, pack=1.0, least=0.0):
     full = np.full(num, 1.0)
     return Terms(
-        full * holding, full * stockout, np.full(num, lead_time), review,
-        full * pack, full * least, full,
+        holding_cost=full * holding, stockout_cost=full * stockout,
+        lead_time=np.full(num, lead_time), review_period=review, pack_size=full * pack,
+        min_order=full * least, unit_cost=full,
     )  # fmt: skip
 
 

@@ -89,7 +89,17 @@ def test_demand_that_rises_by_a_third_is_found_with_place_money_and_direction(cl
 
 def test_what_follows_from_demand_that_left_the_forecasts_is_no_further_cause():
     def fired(name, p, kind=PERFORMANCE, effect=9.0):
-        return Signal(name, kind, 0.3, 0.0, 0.1, p, True, name, effect=effect)
+        return Signal(
+            name=name,
+            kind=kind,
+            value=0.3,
+            expected=0.0,
+            limit=0.1,
+            p_value=p,
+            fires=True,
+            text=name,
+            effect=effect,
+        )
 
     error, bias = fired("error", 1e-9), fired("demand_shift", 1e-3)
     gaps = fired("gaps", float("nan"), DATA, 0.0)

@@ -41,7 +41,16 @@ def signal(
     **rest,
 ) -> Signal:
     return Signal(
-        name, kind, 0.2 if up else -0.2, 0.0, limit, p, fires, f"{name} fires", pages, **rest
+        name=name,
+        kind=kind,
+        value=0.2 if up else -0.2,
+        expected=0.0,
+        limit=limit,
+        p_value=p,
+        fires=fires,
+        text=f"{name} fires",
+        pages=pages,
+        **rest,
     )
 
 
@@ -52,8 +61,9 @@ def urgent(name="demand_shift", **rest) -> Signal:
 
 def situation(*signals, end=WEEKS[-1], new_periods=60, age_days=60, conclusive=True) -> Situation:
     return Situation(
-        "demo", "demo-1", "2024-05-27", end, conclusive, "" if conclusive else "no reference yet",
-        signals, new_periods, age_days,
+        model="demo", version="demo-1", start="2024-05-27", end=end, conclusive=conclusive,
+        why_not="" if conclusive else "no reference yet", signals=signals, new_periods=new_periods,
+        age_days=age_days,
     )  # fmt: skip
 
 

@@ -15,7 +15,16 @@ from invopt.monitoring.signals import (
 
 
 def signal(p: float, *, fires=True, name="x") -> Signal:
-    return Signal(name, DRIFT, 1.0, 0.0, 0.5, p, fires, "text")
+    return Signal(
+        name=name,
+        kind=DRIFT,
+        value=1.0,
+        expected=0.0,
+        limit=0.5,
+        p_value=p,
+        fires=fires,
+        text="text",
+    )
 
 
 def test_benjamini_and_hochbergs_own_example():
@@ -40,7 +49,16 @@ def test_one_chance_finding_among_thirty_columns_is_silenced():
 
 
 def test_rules_without_a_p_value_are_left_alone():
-    rule = Signal("silent_feed", DATA, 1.0, 0.0, 0.0, float("nan"), True, "text")
+    rule = Signal(
+        name="silent_feed",
+        kind=DATA,
+        value=1.0,
+        expected=0.0,
+        limit=0.0,
+        p_value=float("nan"),
+        fires=True,
+        text="text",
+    )
     assert control_false_discoveries([rule, signal(0.9)], 0.05)[0].fires
 
 
@@ -49,7 +67,16 @@ def test_a_signal_survives_json_even_with_unknown_numbers():
 
     from invopt.files import plain
 
-    one = Signal("demand_shift", PERFORMANCE, float("nan"), 0.0, 0.1, 0.2, False, "text")
+    one = Signal(
+        name="demand_shift",
+        kind=PERFORMANCE,
+        value=float("nan"),
+        expected=0.0,
+        limit=0.1,
+        p_value=0.2,
+        fires=False,
+        text="text",
+    )
     back = Signal.from_dict(json.loads(json.dumps(plain(one.as_dict()))))
     assert np.isnan(back.value)
     assert back.cause == "demand_shift down"

@@ -12,8 +12,9 @@ def sheet(*values):
     forecast = ForecastArrays(mean, mean[:, :, None], mean[:, :, None], (0.5,), (0.5,))
     unknown = np.full(num, np.nan)
     return Sheet(
-        forecast, {}, unknown, {"on_hand": unknown}, [Step.FRESH] * num, [""] * num,
-        ["m"] * num, "2024-01-01", 0.0,
+        forecast=forecast, products={}, price=unknown, position={"on_hand": unknown},
+        steps=[Step.FRESH] * num, reasons=[""] * num, versions=["m"] * num, cutoff="2024-01-01",
+        known_at=0.0,
     )  # fmt: skip
 
 

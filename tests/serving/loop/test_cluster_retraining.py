@@ -90,7 +90,14 @@ def config():
 
 def decide(deployment, folder, number=1):
     signal = Signal(
-        "demand_shift", PERFORMANCE, 0.2, 0.0, 0.05, 1e-4, True, "demand is over the forecast"
+        name="demand_shift",
+        kind=PERFORMANCE,
+        value=0.2,
+        expected=0.0,
+        limit=0.05,
+        p_value=1e-4,
+        fires=True,
+        text="demand is over the forecast",
     )
     content = {
         "version": "demo-1", "start": "2024-01-01", "end": f"2024-01-{6 + number:02d}",

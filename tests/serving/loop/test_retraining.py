@@ -26,7 +26,14 @@ def config(**changes):
 def decided(tmp_path, run="monitoring-1", *, day=7, fires=True, **changes) -> Path:
     """Govern a period ending on a day of January and return the decision file."""
     signal = Signal(
-        "demand_shift", PERFORMANCE, 0.2, 0.0, 0.05, 1e-4, fires, "demand is over the forecast"
+        name="demand_shift",
+        kind=PERFORMANCE,
+        value=0.2,
+        expected=0.0,
+        limit=0.05,
+        p_value=1e-4,
+        fires=fires,
+        text="demand is over the forecast",
     )
     folder = tmp_path / run
     content = {

@@ -120,7 +120,16 @@ def test_data_that_cannot_be_read_page_and_say_what_where_and_retrain_nothing(na
 
 def test_the_same_fault_pages_once_and_the_period_due_is_after_the_one_judged(data, tmp_path):
     store = GovernorStore(Deployment.from_environment().settings.governor_store)
-    last = Situation("demo", "demo-1", "2023-05-01", "2023-05-07", True, "", (), 7)
+    last = Situation(
+        model="demo",
+        version="demo-1",
+        start="2023-05-01",
+        end="2023-05-07",
+        conclusive=True,
+        why_not="",
+        signals=(),
+        new_periods=7,
+    )
     week_ago = clock() - timedelta(days=7)
     store.decide(last, make_config().governor, week_ago, "monitoring-0")
     (data / "prices.csv").unlink()

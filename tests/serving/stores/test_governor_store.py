@@ -24,10 +24,26 @@ CONFIG = GovernorConfig(
 def situation(week: int = 0, *, fires: bool = True, model: str = "demo") -> Situation:
     start = datetime(2024, 1, 1) + timedelta(weeks=week)
     bias = Signal(
-        "demand_shift", PERFORMANCE, 0.2, 0.0, 0.05, 1e-4, fires, "demand is 20 % over forecast"
+        name="demand_shift",
+        kind=PERFORMANCE,
+        value=0.2,
+        expected=0.0,
+        limit=0.05,
+        p_value=1e-4,
+        fires=fires,
+        text="demand is 20 % over forecast",
     )
     end = start + timedelta(days=6)
-    return Situation(model, f"{model}-1", f"{start:%F}", f"{end:%F}", True, "", (bias,), 99)
+    return Situation(
+        model=model,
+        version=f"{model}-1",
+        start=f"{start:%F}",
+        end=f"{end:%F}",
+        conclusive=True,
+        why_not="",
+        signals=(bias,),
+        new_periods=99,
+    )
 
 
 @pytest.fixture
@@ -73,7 +89,17 @@ def test_the_same_run_asking_again_gets_its_answer_and_no_second_claim(store):
 
 def unreadable(week: int = 0) -> Situation:
     whole = situation(week)
-    fault = Signal(UNREADABLE, DATA, 1.0, 0.0, 0.0, float("nan"), True, "no file", pages=True)
+    fault = Signal(
+        name=UNREADABLE,
+        kind=DATA,
+        value=1.0,
+        expected=0.0,
+        limit=0.0,
+        p_value=float("nan"),
+        fires=True,
+        text="no file",
+        pages=True,
+    )
     return replace(whole, conclusive=False, why_not="the data cannot be read", signals=(fault,))
 
 
