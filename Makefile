@@ -72,7 +72,7 @@ docs-reference: $(VENV)/.installed-dev  ## rewrite docs/reference from the code
 	$(BIN)/python -m docs.reference
 
 lock: $(VENV)/.installed-dev  ## resolve constraints.txt again, moving as little as possible
-	$(BIN)/uv pip compile pyproject.toml --all-extras --python-version 3.11 --no-header \
+	$(BIN)/uv pip compile pyproject.toml --all-extras --python-version 3.11.5 --no-header \
 	  --no-annotate --output-file constraints.txt
 
 ##@ Ship
