@@ -42,10 +42,9 @@ test: $(VENV)/.installed-dev  ## every check and test that needs no cluster, GPU
 
 # Workers that start in different seconds must collect the same tests, else none of them runs.
 collect: $(VENV)/.installed-dev  ## collect the tests twice, seconds apart, and compare
-	@mkdir -p build; for seed in 1 2; do \
-	  PYTHONHASHSEED=$$seed $(BIN)/pytest --collect-only -o addopts='--import-mode=importlib -q' \
-	    | grep '::' > build/collected-$$seed || exit 1; \
-	done; diff build/collected-1 build/collected-2
+	@mkdir -p build; collect() { PYTHONHASHSEED=$$1 $(BIN)/pytest --collect-only \
+	    -o addopts='--import-mode=importlib -q' | grep '::' > build/collected-$$1; }; \
+	collect 1 & sleep 2; collect 2 && wait $$! && diff build/collected-1 build/collected-2
 
 test-unit: $(VENV)/.installed-dev  ## the tests that train nothing and start no pipeline and no server
 	$(PYTEST) -m "not slow"
