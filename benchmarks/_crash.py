@@ -59,7 +59,8 @@ def run(work: Callable[[], object], fault: str = "", at: int = 0, *, count: bool
         status = _wait(child)
         if tracer is not None:
             tracer.wait(timeout=_SECONDS)
-        return Ended(status, said.read_text() if said.is_file() else "", _counted(child, log))
+        text = said.read_text() if said.is_file() else ""
+        return Ended(status, text, _counted(child, log) if count else 0)
 
 
 def _child(work: Callable[[], object], said: Path, ready: int) -> None:

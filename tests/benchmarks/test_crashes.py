@@ -40,7 +40,7 @@ def test_what_a_process_raises_is_told(tmp_path):
 
 def test_points_are_spread_over_all_calls():
     assert crashes._spread(5, 0) == [1, 2, 3, 4, 5]
-    assert crashes._spread(100, 3) == [1, 50, 100]
+    assert crashes._spread(100, 3) == [1, 51, 100]
     assert crashes._spread(3, 10) == [1, 2, 3]
 
 
