@@ -34,37 +34,25 @@ def write_plan_report(
     """
     from pathlib import Path
 
-    from invopt.report import (
-        PlanFiles,
-        write_plan_page,
-        write_replenishment_report,
-        write_workbook,
-    )
+    from invopt.report import PlanFiles, write_plan_page, write_replenishment_report, write_workbook
     from invopt.steps import review_date
     from serving.deployment import Deployment
     from serving.progress import tell
     from serving.stores.order_plans import last_plan
     from serving.stores.planner_desk import planners_overrides
 
-    settings = Deployment.from_environment().settings
+    settings, name = Deployment.from_environment().settings, config["name"]
     files = PlanFiles(
-        Path(derived.path),
-        Path(forecast.path),
-        Path(orders.path),
-        exceptions=Path(exceptions.path),
-        snapshot=settings.snapshots / snapshot,
-        last=last_plan(settings.plans, config["name"], review_date(derived.path)),
-        overrides=planners_overrides(settings.plans, config["name"]),
-    )
+        Path(derived.path), Path(forecast.path), Path(orders.path),
+        exceptions=Path(exceptions.path), snapshot=settings.snapshots / snapshot,
+        last=last_plan(settings.plans, name, review_date(derived.path)),
+        overrides=planners_overrides(settings.plans, name),
+    )  # fmt: skip
     write_plan_page(files, config, plan.path, tell)
     write_workbook(
-        orders.path,
-        purchase_orders.path,
-        exceptions.path,
-        config=config,
-        out=workbook.path,
-        notify=tell,
-    )
+        orders.path, purchase_orders.path, exceptions.path,
+        config=config, out=workbook.path, notify=tell,
+    )  # fmt: skip
     write_replenishment_report(
         derived.path, forecast.path, orders.path, config=config, out=report.path, notify=tell
     )

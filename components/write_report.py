@@ -50,26 +50,13 @@ def write_report(
     from serving.stores.tracking import keep_training
 
     files = {
-        "model": model.path,
-        "quality": quality.path,
-        "cleaning": counts.path,
-        "sweep": sweep.path,
-        "assessment": assessment.path,
-        "explanation": explanation.path,
-        "verdict": verdict.path,
-    }
+        "model": model.path, "quality": quality.path, "cleaning": counts.path, "sweep": sweep.path,
+        "assessment": assessment.path, "explanation": explanation.path, "verdict": verdict.path,
+    }  # fmt: skip
     write_training_report(files, config, report.path, tell)
     tags = {"snapshot": snapshot, "commit": code_version, "cause": cause, "window": window,
             "retraining": retraining}  # fmt: skip
-    registry = Deployment.from_environment().registry
-    kept = files | {"report": report.path}
     keep_training(
-        registry,
-        config["name"],
-        study or run,
-        job=run,
-        tags=tags,
-        files=kept,
-        config=config,
-        notify=tell,
-    )
+        Deployment.from_environment().registry, config["name"], study or run, job=run, tags=tags,
+        files=files | {"report": report.path}, config=config, notify=tell,
+    )  # fmt: skip
