@@ -71,7 +71,10 @@ class Terms:
             p / (p + hR): holding 0.1 a period for a review of 5, a lost sale 4.5:
 
             >>> one = np.ones(1)
-            >>> terms = Terms(0.1 * one, 4.5 * one, np.array([2]), 5, one, 0 * one, one)
+            >>> terms = Terms(
+            ...     holding_cost=0.1 * one, stockout_cost=4.5 * one, lead_time=np.array([2]),
+            ...     review_period=5, pack_size=one, min_order=0 * one, unit_cost=one,
+            ... )
             >>> terms.critical_ratio.round(3).tolist(), terms.protection_interval.tolist()
             ([0.9], [7])
         """

@@ -43,7 +43,10 @@ def order_up_to(levels: FloatArray, terms: Terms, *, cap: FloatArray | None = No
         Level 20, position 12 + 5 - 0 = 17, so 3 are ordered:
 
         >>> one = np.ones(1)
-        >>> terms = Terms(one, one, np.array([0]), 1, one, 0 * one, one)
+        >>> terms = Terms(
+        ...     holding_cost=one, stockout_cost=one, lead_time=np.array([0]), review_period=1,
+        ...     pack_size=one, min_order=0 * one, unit_cost=one,
+        ... )
         >>> rule = order_up_to(np.array([[20.0]]), terms)
         >>> state = State(12 * one, 5 * one, 0 * one, np.array([[5.0]]))
         >>> rule(slice(0, 1), 0, state).tolist()

@@ -58,7 +58,10 @@ def levels_of(
         safety stock, and a review orders at positions up to 49:
 
         >>> one = np.ones(1)
-        >>> terms = Terms(one, 9 * one, np.array([2]), 3, one, 0 * one, one)
+        >>> terms = Terms(
+        ...     holding_cost=one, stockout_cost=9 * one, lead_time=np.array([2]), review_period=3,
+        ...     pack_size=one, min_order=0 * one, unit_cost=one,
+        ... )
         >>> mean = np.full((1, 7), 10.0)
         >>> sums = np.repeat(mean.cumsum(axis=1)[..., None], 2, axis=2)
         >>> found = levels_of(mean, sums, (0.5, 0.9), terms, is_count=True)

@@ -124,7 +124,10 @@ def textbook_level(history: History, period: int, terms: Terms) -> FloatArray:
         The book's base stock: four periods of 10, no variation, so no safety stock:
 
         >>> one = np.ones(1)
-        >>> terms = Terms(one, 9 * one, np.array([3]), 1, one, 0 * one, one)
+        >>> terms = Terms(
+        ...     holding_cost=one, stockout_cost=9 * one, lead_time=np.array([3]), review_period=1,
+        ...     pack_size=one, min_order=0 * one, unit_cost=one,
+        ... )
         >>> history = History(np.full((1, 30), 10.0), np.zeros(40, np.int64), 20, recent=10)
         >>> textbook_level(history, 25, terms).tolist()
         [40.0]

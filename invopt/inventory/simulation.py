@@ -98,7 +98,10 @@ def simulate(
         period finds 3, so two sales are lost, once:
 
         >>> one = np.ones(1)
-        >>> terms = Terms(0.1 * one, 2 * one, np.array([1]), 1, one, 0 * one, one)
+        >>> terms = Terms(
+        ...     holding_cost=0.1 * one, stockout_cost=2 * one, lead_time=np.array([1]),
+        ...     review_period=1, pack_size=one, min_order=0 * one, unit_cost=one,
+        ... )
         >>> opening = Opening(8 * one, np.zeros((1, 0)))
         >>> demand = np.full((1, 4), 5.0)
         >>> found = simulate(demand, lambda rows, period, state: 5 * one, terms, opening)

@@ -212,7 +212,8 @@ def test_a_mapped_column_that_is_gone_pages_with_a_report_and_trains_nothing(
     assert fault in json.loads((run / "quality.json").read_text())["unreadable"]
     assert run.name in (workspace / "runs" / "index.html").read_text()
     told = invopt("why", run.name, "--workspace", workspace)
-    assert f"signal unreadable_data, 1 period: the data cannot be read: {fault}" in told.stdout
+    assert "signal unreadable_data (fires, 1 period): " in told.stdout
+    assert f"the data cannot be read: {fault}" in told.stdout
     only_run(workspace, "training")  # nothing was trained
     # What belongs to the other branch did not run.
     for skipped in ("clean-data", "monitor-drift", "start-training"):
