@@ -228,7 +228,9 @@ def test_every_signal_has_its_runbook():
     names = {SILENT, DOUBLED, REPEATED, UNREADABLE, LATE, DEMAND_SHIFT}
     for file in (ROOT / "invopt" / "monitoring").glob("*.py"):
         text = file.read_text()
-        names |= set(re.findall(r'(?:_fault|_spoilt|_Statistic|Signal)\(\s*"([a-z_ ]+)"', text))
+        names |= set(
+            re.findall(r'(?:_fault|_spoilt|_Statistic|Signal)\(\s*(?:name=)?"([a-z_ ]+)"', text)
+        )
     assert {
         "demand_shift",
         "past_rewritten",
