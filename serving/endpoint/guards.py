@@ -59,11 +59,15 @@ def failed(err: Exception, progress: Progress) -> RequestFailedError:
     # What libraries refuse before the model may be a fault of ours all the same.
     is_known = isinstance(err, (RequestFailedError, HTTPException, RequestValidationError))
     unknown = failure.code is ErrorCode.INVALID_REQUEST and not is_known
+    # What a caller got wrong may quote the caller: customers' names have no place in a log.
+    text = (
+        f": {_printable(failure.message)}" if failure.status >= STATUS[ErrorCode.INTERNAL] else ""
+    )
     _logger.log(
         logging.ERROR if is_ours else logging.INFO,
-        "request %s failed: %d %s: %s",
-        _printable(progress.request_id), failure.status, failure.code.value,
-        _printable(failure.message), exc_info=err if is_ours or unknown else None,
+        "request %s failed: %d %s%s",
+        _printable(progress.request_id), failure.status, failure.code.value, text,
+        exc_info=err if is_ours or unknown else None,
     )  # fmt: skip
     return failure
 

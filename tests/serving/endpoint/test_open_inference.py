@@ -74,8 +74,8 @@ class Triton:
         self._child.stdin.write(json.dumps(message) + "\n")
         self._child.stdin.flush()
 
-    def _call(self, name, **kwargs):
-        self._tell([name, kwargs])
+    def _call(self, operation, /, **kwargs):
+        self._tell([operation, kwargs])
         answer = json.loads(self._child.stdout.readline())
         if "refused" in answer:
             raise RefusedError(answer["refused"])
@@ -202,14 +202,15 @@ class Curl:
     def infer(self, tensors, outputs=None, version="", name=NAME):
         inputs = [
             {"name": column, "shape": list(array.shape), "datatype": KINDS[array.dtype.kind],
-             "data": [v.decode() if isinstance(v, bytes) else v for v in array.tolist()]}
+             "data": np.char.decode(array.astype("S")).tolist()
+             if array.dtype.kind == "O" else array.tolist()}
             for column, array in tensors.items()
         ]  # fmt: skip
         body = {"id": "7", "inputs": inputs}
         if outputs:
             body["outputs"] = [{"name": o} for o in outputs]
         found = self._get(self._place(version, name) + "/infer", "-d", json.dumps(body))
-        assert set(found) == {"id", "model_name", "model_version", "outputs"}
+        assert set(found) - {"parameters"} == {"id", "model_name", "model_version", "outputs"}
         return {
             o["name"]: np.array(o["data"], object if o["datatype"] == "BYTES" else float)
             .reshape(o["shape"])

@@ -108,7 +108,7 @@ def test_trials_are_runs_below_their_training_once_however_often_it_is_written(r
 
 def test_a_version_belongs_to_the_run_that_trained_it(registry, files, shop):
     version = registry.register(
-        NAME, str(shop.model), [], {"run": "8642"}, lambda _: None, "training-1"
+        NAME, str(shop.model), [], {"run": "8642"}, lambda _: None, run="training-1"
     )
     client = registry.client
     run = client.get_model_version(NAME, version).run_id
