@@ -101,7 +101,8 @@ def test_orders_are_sorted_filtered_and_searched_with_totals_that_follow(browser
         part.get_by_label("Filter by order units").fill("> 20")
         sync_api.expect(total).to_contain_text(" of ")
         above = plan[plan["order_quantity"] > 20]
-        assert total.inner_text().startswith(f"{len(above)} series of {len(plan)}")
+        begins = re.compile(rf"^{len(above)} series of {len(plan)}")
+        sync_api.expect(total).to_have_text(begins)
         part.get_by_label("Filter by supplier").select_option("Birch")
         both = above[above["supplier"] == "Birch"]
         sync_api.expect(total).to_have_text(re.compile(rf"^{len(both)} series of"))
@@ -119,12 +120,13 @@ def test_groups_have_totals_and_unfold(browser, review):
         part = orders(page)
         part.get_by_label("Group by").select_option("location")
         rows = part.locator("tr.group")
-        assert rows.count() == len(sums)
+        sync_api.expect(rows).to_have_count(len(sums))
         name = rows.first.locator("th").inner_text().split(" · ")[0]
         assert f"EUR {sums[name]:,.2f}" in rows.first.inner_text()
         rows.first.get_by_role("button").click()
         assert rows.first.get_by_role("button").get_attribute("aria-expanded") == "true"
-        assert part.locator("tr.row:not(.group)").count() == (plan["location"] == name).sum()
+        inside = int((plan["location"] == name).sum())
+        sync_api.expect(part.locator("tr.row:not(.group)")).to_have_count(inside)
 
 
 def test_a_series_opens_with_reason_pictures_and_what_changed(browser, review):
@@ -146,6 +148,7 @@ def test_what_changed_adds_up_to_this_order(browser, review):
     plan = pd.read_csv(review / "orders.csv").set_index("unique_id")
     for name in plan.index[plan["order_quantity"] > 0][:5]:
         with opened(browser, review, address=f"#series={name}") as page:
+            page.locator("table.sum tr td").first.wait_for()
             rows = page.locator("table.sum tr td").all_inner_texts()
             numbers = [float(re.sub(r"[^\d.\-]", "", text)) for text in rows]
             assert sum(numbers[:-1]) == pytest.approx(numbers[-1], abs=0.3)
@@ -214,4 +217,4 @@ def test_all_rows_are_printed(browser, review):
         orders(page)
         page.emulate_media(media="print")
         page.evaluate("dispatchEvent(new Event('beforeprint'))")
-        assert page.locator("#orders tr.row").count() == 60
+        sync_api.expect(page.locator("#orders tr.row")).to_have_count(60)
