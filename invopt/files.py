@@ -1,5 +1,6 @@
 """Files and folders that appear whole or not at all, and small results as JSON."""
 
+import hashlib
 import json
 import math
 import os
@@ -50,6 +51,12 @@ def copy_whole(source: Path, path: Path) -> None:
     """Copy a file; the copy appears whole or not at all."""
     with replacing_file(path) as partial:
         shutil.copyfile(source, partial)
+
+
+def sha256_of(file: Path) -> str:
+    """Return the SHA-256 of a file, read in pieces."""
+    with file.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _to_disk(path: Path) -> None:

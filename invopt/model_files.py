@@ -1,12 +1,11 @@
 """A model's folder: its head, its format, and the hashes that show it is what was registered."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 from invopt.errors import ContractError
-from invopt.files import replacing_file
+from invopt.files import replacing_file, sha256_of
 
 FORMAT_VERSION = 2
 HEAD = "model.json"
@@ -116,7 +115,4 @@ def _names(path: Path) -> list[str]:
 
 def _hash(file: Path) -> str:
     """Return the SHA-256 of a file, "" where there is none."""
-    if not file.is_file():
-        return ""
-    with file.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+    return sha256_of(file) if file.is_file() else ""

@@ -1,6 +1,5 @@
 """The exported model at work: ONNX Runtime on the same inputs, without torch."""
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -54,12 +53,6 @@ class OnnxNetwork:
 def _threads_of_numpy() -> int:
     """Return the threads that numpy's linear algebra was told to use when it was loaded."""
     return max((library["num_threads"] for library in threadpool_info()), default=1)
-
-
-def fingerprint(file: Path) -> str:
-    """Return the SHA-256 of a model file: two processes can tell they hold the same one."""
-    with file.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 class OnnxForecaster:

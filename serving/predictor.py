@@ -20,8 +20,9 @@ from kserve.utils.utils import generate_uuid
 
 from invopt.errors import InvalidInputError
 from invopt.features import INPUT_NAMES
+from invopt.files import sha256_of
 from invopt.model_files import verify
-from invopt.runtime import OUTPUT_NAMES, OnnxNetwork, fingerprint
+from invopt.runtime import OUTPUT_NAMES, OnnxNetwork
 from serving.answers.network import DATATYPES, FINGERPRINT
 from serving.endpoint.faults import refused
 from serving.endpoint.http import check_free, run_loop, serve
@@ -59,7 +60,7 @@ class Predictor(GatedModel):
         super().__init__(name, settings.max_queue, settings.request_seconds, threads=1)
         verify(path)
         self.network = OnnxNetwork(path / "model.onnx", num_threads=1)
-        self.fingerprint = fingerprint(path / "model.onnx")
+        self.fingerprint = sha256_of(path / "model.onnx")
         self._seconds = PREDICT_HIST_TIME.labels(**get_labels(name))
         # What the graph takes, in order: name, type and shape of one row; None where it has no use.
         self._wanted = [

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from invopt.features import INPUT_NAMES
-from invopt.runtime import OUTPUT_NAMES, OnnxNetwork, fingerprint
+from invopt.files import sha256_of
+from invopt.runtime import OUTPUT_NAMES, OnnxNetwork
 from serving.api import metrics
 from serving.api.errors import NetworkUnavailableError
 
@@ -77,7 +78,7 @@ class RemoteNetwork:
         self.name, self.seconds = name, seconds
         self._metadata = [("authorization", f"Bearer {token}")] if token else None
         self._pb: Any = grpc_predict_v2_pb2
-        self._fingerprint = fingerprint(model / "model.onnx")
+        self._fingerprint = sha256_of(model / "model.onnx")
         options = [
             ("grpc.max_receive_message_length", -1),
             ("grpc.max_send_message_length", -1),

@@ -1,6 +1,5 @@
 """`invopt check-data`: a data set read and accounted for, without training."""
 
-import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -14,7 +13,7 @@ import pandas as pd
 from invopt.cleaning import clean, whole_of
 from invopt.config import CleaningConfig, DataConfig
 from invopt.errors import ConfigError, InvalidInputError
-from invopt.files import plain, replacing_file, write_json
+from invopt.files import copy_whole, plain, write_json
 from invopt.panel import iter_panels
 from invopt.sources import (
     DataProfile,
@@ -98,8 +97,7 @@ def _write(
     from invopt.report import write_data_page  # noqa: PLC0415  (matplotlib)
 
     write_json(out / ACCOUNT, account)
-    with replacing_file(out / QUARANTINE) as partial:
-        shutil.copyfile(folder / QUARANTINE, partial)
+    copy_whole(folder / QUARANTINE, out / QUARANTINE)
     write_data_page(account, plain(quality.content), _counts(folder, cleaning), str(out / PAGE))
 
 

@@ -1,13 +1,12 @@
 """What a deployment rests on: data, verdict, folds, backtest, attributions, images, software."""
 
-import hashlib
 import platform
 from collections.abc import Iterable
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-from invopt.files import read_json
+from invopt.files import read_json, sha256_of
 
 DEPLOYMENT = "deployment.json"
 NO_IMAGE = "not known: steps and server ran as processes of this machine, in no image"
@@ -37,7 +36,7 @@ def grounds(folder: Path, snapshot: str) -> dict[str, Any]:
         "backtest": backtest or None,
         "attributions": dict(most) or None,
         "files": {
-            str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
+            str(file.relative_to(folder)): sha256_of(file)
             for file in sorted(folder.rglob("*"))
             if file.is_file() and file.name != DEPLOYMENT
         },

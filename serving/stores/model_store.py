@@ -11,7 +11,7 @@ from typing import Any
 import fsspec
 
 from invopt.errors import InvalidInputError
-from invopt.files import replacing_file
+from invopt.files import copy_whole, sha256_of
 
 _FOLDER = "models"  # of the workspace
 
@@ -56,9 +56,7 @@ class ModelStore:
         """
         target = f"{place}/{inner}"
         if "://" not in target:
-            Path(target).parent.mkdir(parents=True, exist_ok=True)
-            with replacing_file(Path(target)) as partial:
-                shutil.copyfile(file, partial)
+            copy_whole(file, Path(target))
             return
         with _explained(target):
             store, path = _file_system(target)
@@ -106,8 +104,7 @@ def digest(folder: Path) -> str:
     """Return a name made of the names and contents of a folder's files: 16 hexadecimal digits."""
     content = hashlib.sha256()
     for file in _files(folder):
-        inner = hashlib.sha256((folder / file).read_bytes()).hexdigest()
-        content.update(f"{file} {inner}\n".encode())
+        content.update(f"{file} {sha256_of(folder / file)}\n".encode())
     return content.hexdigest()[:16]
 
 
