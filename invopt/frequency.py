@@ -110,6 +110,31 @@ def offset_weights(windows: tuple[int, ...]) -> list[float]:
     return [0.0, *[round(1 / (len(windows) - 1), 3)] * (len(windows) - 1)]
 
 
+def by_review(sizes: Sizes, horizon: int, lead_time: int, review: int) -> dict[str, dict[str, Any]]:
+    """Return the sections that follow from how far is forecast and how often is ordered.
+
+    Args:
+        sizes: Of the frequency.
+        horizon: Periods forecast.
+        lead_time: Periods from order to arrival.
+        review: Periods from order to order.
+    """
+    return {
+        "evaluation": {
+            "gate_periods": horizon,
+            "selection_periods": horizon,
+            "step_size": review,
+        },
+        "inventory": {
+            "lead_time": lead_time,
+            "review_period": review,
+            "holding_rate": sizes.holding_rate,
+        },
+        "monitoring": {"period": review},
+        "governor": {"min_new_periods": review},
+    }
+
+
 def with_defaults(content: Mapping[str, Any], frequency: str) -> dict[str, Any]:
     """Return a configuration's content with the sizes that it leaves out.
 
@@ -145,18 +170,7 @@ def with_defaults(content: Mapping[str, Any], frequency: str) -> dict[str, Any]:
         }
     defaults: dict[str, dict[str, Any]] = {
         "features": features,
-        "evaluation": {
-            "gate_periods": horizon,
-            "selection_periods": horizon,
-            "step_size": review,
-        },
-        "inventory": {
-            "lead_time": lead_time,
-            "review_period": review,
-            "holding_rate": sizes.holding_rate,
-        },
-        "monitoring": {"period": review},
-        "governor": {"min_new_periods": review},
+        **by_review(sizes, horizon, lead_time, review),
     }
     for name, values in defaults.items():
         if filled.get(name) is None or isinstance(filled[name], dict):

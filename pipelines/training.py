@@ -101,37 +101,28 @@ def build(parameters: Parameters) -> Any:
             quality=ingest.outputs["quality"],
             config=tuned,
         ).set_caching_options(False)
+        judged = {
+            "verdict": judge.outputs["verdict"],
+            "assessment": evaluate.outputs["assessment"],
+            "explanation": explain.outputs["explanation"],
+            "snapshot": snapshot,
+            "config": tuned,
+            "run": job,
+            "cause": cause,
+            "window": window,
+            "retraining": retraining,
+        }
         with dsl.If(judge.outputs["Output"] == "promote", name="promoted"):
             refit = step.refit_forecaster(
                 model=model, training_set=training_set, config=tuned, code_version=code_version
             )
             register = step.register_forecaster(
-                model=refit.outputs["refitted"],
-                verdict=judge.outputs["verdict"],
-                assessment=evaluate.outputs["assessment"],
-                explanation=explain.outputs["explanation"],
-                snapshot=snapshot,
-                config=tuned,
-                run=job,
-                study=study,
-                cause=cause,
-                window=window,
-                retraining=retraining,
+                model=refit.outputs["refitted"], study=study, **judged
             ).set_caching_options(False)
             step.deploy_forecaster(config=tuned, version=register.output).set_caching_options(False)
         with dsl.If(judge.outputs["Output"] == "keep", name="kept"):
             kept = step.keep_forecaster(
-                model=model,
-                training_set=training_set,
-                verdict=judge.outputs["verdict"],
-                assessment=evaluate.outputs["assessment"],
-                explanation=explain.outputs["explanation"],
-                snapshot=snapshot,
-                config=tuned,
-                run=job,
-                cause=cause,
-                window=window,
-                retraining=retraining,
+                model=model, training_set=training_set, **judged
             ).set_caching_options(False)
             with dsl.If(kept.outputs["Output"] != "", name="stands-in"):
                 step.deploy_forecaster(
@@ -142,17 +133,9 @@ def build(parameters: Parameters) -> Any:
             quality=ingest.outputs["quality"],
             counts=clean.outputs["counts"],
             sweep=chosen.outputs["sweep"],
-            assessment=evaluate.outputs["assessment"],
-            explanation=explain.outputs["explanation"],
-            verdict=judge.outputs["verdict"],
-            config=tuned,
-            snapshot=snapshot,
-            run=job,
             study=study,
             code_version=code_version,
-            cause=cause,
-            window=window,
-            retraining=retraining,
+            **judged,
         ).set_caching_options(False)
 
     return pipeline

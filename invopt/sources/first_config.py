@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from invopt.config import DataConfig
-from invopt.frequency import Sizes, offset_weights, sizes_of
+from invopt.frequency import Sizes, by_review, offset_weights, sizes_of
 from invopt.sources.validation import DataCheck
 
 _FEW = 5  # horizons of history below which nothing can be judged
@@ -67,18 +67,7 @@ def first_config(
             "max_steps": 800,
             "fork_after": max(1, min(8, context // 2)),
         },
-        "evaluation": {
-            "gate_periods": horizon,
-            "selection_periods": horizon,
-            "step_size": review,
-        },
-        "inventory": {
-            "lead_time": lead_time,
-            "review_period": review,
-            "holding_rate": sizes.holding_rate,
-        },
-        "monitoring": {"period": review},
-        "governor": {"min_new_periods": review},
+        **by_review(sizes, horizon, lead_time, review),
     }
     if extent.num_periods < _FEW * horizon:
         notes.append(
