@@ -49,9 +49,11 @@ MAX_FIT_SERIES = 40_000  # series that scales are learned from
 def clean_partitions(source: Path, cleaning: Json, out: str, counts: str, notify: Notify) -> None:
     """Clean every partition of a snapshot into a folder of partitions."""
     config = CleaningConfig.model_validate(cleaning)
+    from invopt.sources.terms import read_terms  # noqa: PLC0415
+
     total: dict[str, int] = {}
     parts = partitions(source)
-    whole = whole_of([Panel.load(part) for part in parts])
+    whole = whole_of([Panel.load(part) for part in parts], read_terms(source).calendar)
     with replacing_folder(Path(out)) as folder:
         for part in parts:
             panel, found = clean(Panel.load(part), config, whole)
@@ -547,7 +549,7 @@ def _summary(plan: pd.DataFrame) -> str:
 
 def monitor(
     model: Path, source: str, quality: str, version: str, config: Json, out: str, notify: Notify,
-    *, predictions: Path, kept: Path, seen: "Seen | None" = None,
+    *, predictions: Path, kept: Path, snapshot: Path, seen: "Seen | None" = None,
 ) -> None:  # fmt: skip
     """Write the evidence of the latest period: evidence.json, evidently.html and its numbers.
 
@@ -563,11 +565,13 @@ def monitor(
         notify: Called with a line of progress.
         predictions: Log of served decisions; may not exist.
         kept: Folder that holds from run to run: records of earlier periods, Evidently's workspace.
+        snapshot: Holds the calendar of planning, if there is one.
         seen: How far the data reached when they were read before.
     """
     from invopt.monitoring.champion import champion_subject  # noqa: PLC0415
     from invopt.monitoring.evidence import gather_evidence  # noqa: PLC0415
     from invopt.monitoring.serving_health import read_served  # noqa: PLC0415
+    from invopt.sources.terms import read_terms  # noqa: PLC0415
 
     run = Config.model_validate(config)
     panel = load_panel(Path(source))
@@ -579,7 +583,7 @@ def monitor(
     served = read_served(predictions, panel, subject.forecasts, version, run.monitoring.period)
     found = gather_evidence(
         subject, panel, run.monitoring, quality=read_json(quality), served=served, known=known,
-        seen=seen, notify=notify,
+        seen=seen, calendar=read_terms(snapshot).calendar, notify=notify,
     )  # fmt: skip
     _write_evidence(found, version, run.name, kept, out)
     if len(found.records):
@@ -626,12 +630,18 @@ def _known_records(records: Path, notify: Notify) -> pd.DataFrame | None:
 
 
 def _write_evidence(found: "Evidence", version: str, name: str, kept: Path, out: str) -> None:
-    from invopt.monitoring.evidently_report import Shelf, write_evidently  # noqa: PLC0415
+    from invopt.monitoring.evidently_report import (  # noqa: PLC0415
+        Shelf,
+        moved_columns,
+        write_evidently,
+    )
 
     shelf = Shelf(kept / "evidently", name, found.start, found.last_day, version)
     with replacing_folder(Path(out)) as folder:
-        write_evidently(found.drift, folder / "evidently.html", folder / "evidently.json", shelf)
-        write_json(folder / "evidence.json", found.as_dict() | {"version": version})
+        numbers = folder / "evidently.json"
+        write_evidently(found.drift, folder / "evidently.html", numbers, shelf)
+        told = {"version": version, "evidently_moved": moved_columns(numbers)}
+        write_json(folder / "evidence.json", found.as_dict() | told)
 
 
 def _spread_rows(panel: Panel, num: int) -> npt.NDArray[np.int64]:

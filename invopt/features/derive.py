@@ -176,7 +176,7 @@ class _Totals:
 
 def _sales_of_groups(panel: Panel) -> npt.NDArray[np.float32]:
     y = np.array(panel.usual_sales(), np.float32)
-    faulty = (np.asarray(panel.flags) & Flag.FAULTY) != 0
+    faulty = (np.asarray(panel.flags) & (Flag.FAULTY | Flag.CLOSED)) != 0
     season = panel.timeline.season_length
     for period in np.flatnonzero(faulty.any(axis=0)):
         rows = faulty[:, period]

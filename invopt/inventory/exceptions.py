@@ -13,7 +13,7 @@ from invopt.inventory.decision import Decision
 from invopt.inventory.reasons import runs_dry_before
 from invopt.inventory.segments import SalesStatistics
 from invopt.inventory.stock import Stock
-from invopt.panel import Flag, Panel
+from invopt.panel import UNOBSERVED, Flag, Panel
 
 FloatArray = npt.NDArray[np.float64]
 # Periods that say what a series sells of late, at least.
@@ -271,8 +271,7 @@ def dead_series(panel: Panel) -> npt.NDArray[np.bool_]:
 
 def panel_seen(panel: Panel, rows: slice) -> npt.NDArray[np.bool_]:
     """Return where sales were recorded and not limited by stock; launched or not."""
-    hidden = Flag.MISSING | Flag.CENSORED | Flag.FAULTY | Flag.BEFORE_LAUNCH
-    return np.asarray((np.asarray(panel.flags[rows]) & hidden) == 0)
+    return np.asarray((np.asarray(panel.flags[rows]) & UNOBSERVED) == 0)
 
 
 def _last(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
