@@ -20,7 +20,7 @@ from invopt.inventory.review import plan_review
 from invopt.panel import Panel, iter_panels
 from invopt.sources import Mapping, read_dataset, read_position
 from invopt.sources.terms import read_terms
-from invopt.steps import clean_partitions
+from invopt.steps.prepare import clean_partitions
 
 FloatArray = npt.NDArray[np.float64]
 _LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
@@ -41,7 +41,7 @@ def plan_known(folder: Path, cases: list[Case]) -> pd.DataFrame:
     snapshot, cleaned = folder / "snapshot", folder / "cleaned"
     read_dataset(mapping, folder, snapshot)
     clean_partitions(
-        snapshot, config.cleaning.model_dump(), str(cleaned), str(folder / "counts.json"),
+        snapshot, config.cleaning, str(cleaned), str(folder / "counts.json"),
         lambda _: None,
     )  # fmt: skip
     [panel] = iter_panels(cleaned)

@@ -29,7 +29,7 @@ from invopt.errors import InvalidInputError
 from invopt.features import FeatureEncoder, FeatureSpec, derived_channels
 from invopt.panel import Flag, Panel, iter_panels, load_panel
 from invopt.sources import DataProfile, check_data, load_mapping, read_dataset
-from invopt.steps import build_feature_panel, clean_partitions
+from invopt.steps.prepare import build_feature_panel, clean_partitions
 from invopt.synthetic import make_retailer, write_retailer
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -147,11 +147,9 @@ def _stages(name: str, data: str) -> dict[str, float]:
             profile = DataProfile.of(iter_panels(raw))
             check_data(profile, report, DataConfig(mapping=name), today)
         with _timed(seconds, "clean"):
-            rules = config.cleaning.model_dump(mode="json")
-            clean_partitions(raw, rules, str(cleaned), f"{folder}/counts.json", _quiet)
+            clean_partitions(raw, config.cleaning, str(cleaned), f"{folder}/counts.json", _quiet)
         with _timed(seconds, "features"):
-            sections = features.model_dump(mode="json"), evaluation.model_dump(mode="json")
-            build_feature_panel(str(cleaned), *sections, str(built), _quiet)
+            build_feature_panel(str(cleaned), features, evaluation, str(built), _quiet)
             encoder = FeatureEncoder(FeatureSpec.load(built / "features.json"))
             for panel in iter_panels(built):
                 encoder.encode(panel)

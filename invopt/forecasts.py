@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +10,7 @@ import pandas as pd
 
 from invopt.contracts import quantile_column
 from invopt.panel import Panel
+from invopt.types import Json
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,22 @@ class ForecastArrays:
     def horizon(self) -> int:
         """Periods forecast."""
         return self.mean.shape[1]
+
+
+def read_forecast(folder: Path, number: int, head: Json) -> ForecastArrays:
+    """Return the forecasts of one partition, of a folder that `steps.replenish` wrote.
+
+    Args:
+        folder: Of all partitions.
+        number: Of the partition.
+        head: What stands in its forecast.json.
+    """
+    with np.load(folder / f"part-{number:04d}.npz", allow_pickle=False) as arrays:
+        return ForecastArrays(
+            **arrays,
+            quantile_levels=tuple(head["quantile_levels"]),
+            level_quantiles=tuple(head["level_quantiles"]),
+        )
 
 
 def forecast_frame(

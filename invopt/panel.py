@@ -361,6 +361,14 @@ def sample_panel(path: Path, num_series: int) -> tuple[Panel, pd.DataFrame]:
     return concatenate(picked), series
 
 
+def spread_rows(panel: Panel, num: int) -> npt.NDArray[np.int64]:
+    """Return up to num series spread over the range of recent volume, ascending."""
+    volume = np.asarray(panel.y[:, -4 * panel.timeline.season_length :], np.float64).sum(axis=1)
+    order = np.argsort(volume, kind="stable")
+    picks = np.linspace(0, len(order) - 1, min(num, len(order))).round().astype(int)
+    return np.sort(order[picks])
+
+
 def concatenate(panels: list[Panel]) -> Panel:
     """Return one panel of the series of several that share periods and group channels."""
     first = panels[0]

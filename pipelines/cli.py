@@ -17,7 +17,7 @@ from pipelines.parser import Parser
 if TYPE_CHECKING:
     from serving.deployment import Deployment
 
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+    Commands = argparse._SubParsersAction[Parser]
 
 PIPELINES = ("training", "replenishment", "monitoring")
 # What monitoring can decide, the least first (invopt.monitoring.decision), and the exit status

@@ -20,7 +20,8 @@ from pipelines.local import LocalRun, gather_orders, run_compiled
 from pipelines.parameters import Parameters
 from pipelines.results import put_orders, refuse_to_overwrite
 from serving.deployment import Deployment
-from serving.loop.retraining import Asked, retrain_if_decided
+from serving.loop.cluster_retraining import Asked
+from serving.loop.retraining import retrain_if_decided
 from serving.settings import Settings
 
 _ROOT = Path(__file__).resolve().parent.parent

@@ -22,7 +22,7 @@ _CHANGES = (-1, 0, 1)
 
 
 def write_replenishment_report(
-    source: str, forecast: str, orders: str, config: dict[str, Any], out: str, notify: Notify
+    source: str, forecast: str, orders: str, config: Config, out: str, notify: Notify
 ) -> None:
     """Write the page.
 
@@ -34,14 +34,13 @@ def write_replenishment_report(
         out: File to write.
         notify: Called with a line of progress.
     """
-    with drawing(out, f"{config['name']}: replenishment", notify):
+    with drawing(out, f"{config.name}: replenishment", notify):
         page = _page(source, forecast, orders, config)
         write_page(out, page)
         notify(f"report written: {out} ({len(page) / 1e6:.1f} MB)")
 
 
-def _page(source: str, forecast: str, orders: str, config: dict[str, Any]) -> str:
-    run = Config.model_validate(config)
+def _page(source: str, forecast: str, orders: str, run: Config) -> str:
     head = read_json(Path(forecast) / "forecast.json")
     quantiles = tuple(head["level_quantiles"])
     plan = read_csv(orders, dtype={"unique_id": str}, keep_default_na=True)

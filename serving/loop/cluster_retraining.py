@@ -49,7 +49,7 @@ class Asked:
 
 
 def start_on_cluster(
-    deployment: Deployment, decision: str, data: Data, config: dict[str, Any], notify: Notify
+    deployment: Deployment, decision: str, data: Data, config: Config, notify: Notify
 ) -> None:
     """Start the training pipeline of a decision on Kubeflow Pipelines, once.
 
@@ -66,7 +66,7 @@ def start_on_cluster(
         InvalidInputError: If the training pipeline was never uploaded; the governor knows by then.
         ClusterError: If the connection breaks; whether a run began is asked by the next one.
     """
-    settings, whole = deployment.settings, Config.model_validate(config)
+    settings = deployment.settings
     content = read_json(decision)
     if content["claim"] is None or content["decision"] != RETRAIN:
         notify("no retraining to start")
@@ -77,12 +77,12 @@ def start_on_cluster(
     claim = Claim(**content["claim"])
     name = run_name(claim)
     with deployment.governor() as store:
-        if not store.begin(claim, name, whole.governor, clock()):
+        if not store.begin(claim, name, config.governor, clock()):
             notify("The retraining lock expired; no run was started.")
             return
         try:
             asked = Asked(arguments_of(claim), *lasting_of(content))
-            _run_on_cluster(deployment, whole, data, claim=claim, asked=asked, notify=notify)
+            _run_on_cluster(deployment, config, data, claim=claim, asked=asked, notify=notify)
         except ClusterError:
             raise  # the run may have begun: the next monitoring run asks
         except InvalidInputError:

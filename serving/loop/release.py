@@ -28,14 +28,12 @@ from serving.stores.registry import Registry
 Notify = Callable[[str], None]
 
 
-def deploy(
-    deployment: Deployment, config: dict[str, Any], version: str, out: str, notify: Notify
-) -> str:
+def deploy(deployment: Deployment, run: Config, version: str, out: str, notify: Notify) -> str:
     """Put a registered version to work and make it champion; returns the champion.
 
     Args:
         deployment: Where it goes to work.
-        config: The whole configuration.
+        run: The whole configuration.
         version: Of the registered model.
         out: Where the evidence goes, as JSON.
         notify: Called with lines of progress.
@@ -43,7 +41,6 @@ def deploy(
     Raises:
         InvalidInputError: If it does not answer rightly; what served before serves on.
     """
-    run = Config.model_validate(config)
     ways = {"process": _in_a_process, "inferenceservice": _in_the_cluster}
     way, registry = deployment.cluster.deployer, deployment.registry
     if way not in ways:

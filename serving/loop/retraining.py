@@ -27,7 +27,7 @@ Train = Callable[[Asked], Path]
 def govern(
     deployment: Deployment,
     evidence: str,
-    config: dict[str, Any],
+    config: Config,
     run: str,
     out: str,
     notify: Notify,
@@ -42,15 +42,14 @@ def govern(
         out: File to write.
         notify: Called with a line of progress.
     """
-    whole = Config.model_validate(config)
     content = read_json(Path(evidence) / "evidence.json")
-    situation = situation_of(content, whole.name)
+    situation = situation_of(content, config.name)
     deployment.settings.workspace.mkdir(parents=True, exist_ok=True)
     with deployment.governor() as store:
         if deployment.settings.pipeline_host:
-            reconcile(deployment, store, whole, notify)
+            reconcile(deployment, store, config, notify)
         now = clock()
-        decision, claim = store.decide(situation, whole.governor, now, run)
+        decision, claim = store.decide(situation, config.governor, now, run)
     write_json(
         out,
         {

@@ -48,7 +48,7 @@ def publish(
     settings: Settings,
     source: str,
     snapshot: str,
-    features: dict[str, Any],
+    config: FeaturesConfig,
     forecast: str | None,
     model_version: str,
     notify: Callable[[str], None],
@@ -59,7 +59,6 @@ def publish(
     cannot.
     """
     spec = FeatureSpec.load(Path(source) / "features.json")
-    config = FeaturesConfig.model_validate(features)
     stock = read_position(settings.snapshots / snapshot)
     cutoffs = max(1, config.daily_periods // config.patch)
     now = pd.Timestamp.now(tz="UTC")

@@ -139,7 +139,7 @@ class Place:
 def take_snapshot(
     mapping: DataMapping,
     place: Place,
-    data: dict[str, Any],
+    config: DataConfig,
     today: pd.Timestamp,
     notify: Callable[[str], None],
 ) -> tuple[str, Quality]:
@@ -151,14 +151,13 @@ def take_snapshot(
     Args:
         mapping: Of the data set.
         place: Where its files and the snapshots are.
-        data: Section of the configuration.
+        config: Section of the configuration.
         today: Date that the age of the data is counted to, and that no sale is later than.
         notify: Called with a line of progress.
 
     Raises:
         InvalidInputError: If the data cannot be used; nothing is left behind.
     """
-    config = DataConfig.model_validate(data)
     fresh = place.snapshots / f".new-{uuid.uuid4().hex}"
     try:
         report = read_dataset(
