@@ -5,12 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from invopt.contracts import quantile_column
 from invopt.panel import Panel
-from invopt.types import Json
+from invopt.types import Float32Array, IntArray, Json
 
 
 @dataclass(frozen=True)
@@ -28,9 +27,9 @@ class ForecastArrays:
         level_quantiles: Q levels of levels.
     """
 
-    mean: npt.NDArray[np.float32] = field(repr=False)
-    quantiles: npt.NDArray[np.float32] = field(repr=False)
-    levels: npt.NDArray[np.float32] = field(repr=False)
+    mean: Float32Array = field(repr=False)
+    quantiles: Float32Array = field(repr=False)
+    levels: Float32Array = field(repr=False)
     quantile_levels: tuple[float, ...]
     level_quantiles: tuple[float, ...]
 
@@ -57,7 +56,7 @@ def read_forecast(folder: Path, number: int, head: Json) -> ForecastArrays:
 
 
 def forecast_frame(
-    panel: Panel, cutoff: int, forecast: ForecastArrays, rows: npt.NDArray[np.int64] | None = None
+    panel: Panel, cutoff: int, forecast: ForecastArrays, rows: IntArray | None = None
 ) -> pd.DataFrame:
     """Return the Forecast contract: unique_id, cutoff, ds, mean and a column per quantile.
 

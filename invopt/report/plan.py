@@ -7,7 +7,6 @@ from report/web by `npm run build` and kept in report/assets.
 import base64
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,9 +31,8 @@ from invopt.report.page import drawing, render, write_page
 from invopt.sources import read_position
 from invopt.sources.terms import read_terms
 from invopt.timeline import frequency_unit
+from invopt.types import FloatArray, Notify
 
-Notify = Callable[[str], None]
-FloatArray = npt.NDArray[np.float64]
 ASSETS = Path(__file__).parent / "assets"
 HISTORY, AHEAD, SHOWN = 56, 42, 10  # periods, periods, exceptions that need no script
 MAX_SERIES = 100_000  # of a page; a browser opens no more in a few seconds

@@ -1,6 +1,5 @@
 """The page of a review: what is ordered, what service costs, where the money goes."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,8 @@ from invopt.inventory.whatif import Outlook, frontier, marginal_costs, outlook, 
 from invopt.panel import Panel, iter_panels
 from invopt.report import plots, stock_plots
 from invopt.report.page import drawing, render, write_page
+from invopt.types import Notify
 
-Notify = Callable[[str], None]
 NUM_SERIES, NUM_ROWS, NUM_CATEGORIES, HISTORY = 8, 15, 12, 60
 _CHANGES = (-1, 0, 1)
 

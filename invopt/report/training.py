@@ -1,6 +1,5 @@
 """The page of a training run: what was decided, and everything it rests on."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,7 @@ from invopt.files import read_json
 from invopt.report import plots
 from invopt.report.data import quality_values
 from invopt.report.page import drawing, render, write_page
-
-Notify = Callable[[str], None]
+from invopt.types import Notify
 
 
 def write_training_report(files: dict[str, str], name: str, out: str, notify: Notify) -> None:

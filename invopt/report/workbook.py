@@ -12,6 +12,7 @@ from xlsxwriter.format import Format
 
 from invopt.files import read_csv, replacing_file
 from invopt.report.plan import read_exceptions, read_plan
+from invopt.types import Notify
 
 MAX_ROWS = 1_048_575  # of a sheet, its header apart
 _MONEY = ("order_value", "unit_cost", "unavoidable_stockout_cost", "expected_holding_cost",
@@ -33,7 +34,7 @@ def write_workbook(
     exceptions: Path | str,
     currency: str,
     out: Path | str,
-    notify: Callable[[str], None],
+    notify: Notify,
 ) -> None:
     """Write the tables as sheets with a frozen header, filters and number formats.
 

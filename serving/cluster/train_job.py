@@ -15,6 +15,7 @@ from typing import Any
 from invopt.config import Config
 from invopt.steps.train import Placement, refit_model, train_model
 from invopt.training import Member
+from invopt.types import Notify
 from serving.cluster.kubernetes import (
     Cluster,
     ClusterError,
@@ -28,7 +29,6 @@ from serving.machine import available_memory
 from serving.progress import MARK
 from serving.settings import ClusterSettings
 
-Notify = Callable[[str], None]
 _POLL_SECONDS = 3.0
 _LOG_SECONDS = 5.0
 # Nodes that are added on demand, with GPUs, may take a quarter of an hour.

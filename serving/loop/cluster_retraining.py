@@ -1,6 +1,5 @@
 """Retraining on Kubeflow Pipelines: started once, followed by asking."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,13 +7,13 @@ from invopt.config import Config
 from invopt.errors import InvalidInputError
 from invopt.files import read_json
 from invopt.monitoring.decision import FAILED, KEPT, PROMOTED, RETRAIN
+from invopt.types import Notify
 from serving.cluster.kfp_api import explained, find_pipeline
 from serving.cluster.kfp_client import KfpClient, Origin
 from serving.cluster.kubernetes import ClusterError, token_for
 from serving.deployment import Deployment
 from serving.stores.governor_store import Claim, GovernorStore, clock
 
-Notify = Callable[[str], None]
 # Whom a token must be for, that KFP may believe it; those of Secrets are for the API server alone.
 _AUDIENCE = "pipelines.kubeflow.org"
 _DONE, _LOST = ("SUCCEEDED",), ("FAILED", "CANCELED", "CANCELLED", "SKIPPED")

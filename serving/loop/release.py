@@ -1,7 +1,6 @@
 """From a registered version to one at work, where the deployment's configuration says."""
 
 import platform
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from invopt.config import Config
 from invopt.deployment import DeploymentConfig
 from invopt.errors import InvalidInputError
 from invopt.files import write_json
+from invopt.types import Notify
 from serving.cluster.inference_service import (
     InferenceService,
     Release,
@@ -24,8 +24,6 @@ from serving.loop.local_release import deploy_local, server_token
 from serving.settings import DEPLOYER, Settings
 from serving.stores.deployment_record import NO_IMAGE, grounds, image_of, software
 from serving.stores.registry import Registry
-
-Notify = Callable[[str], None]
 
 
 def deploy(deployment: Deployment, run: Config, version: str, out: str, notify: Notify) -> str:

@@ -11,12 +11,12 @@ from invopt.errors import InvalidInputError
 from invopt.files import read_json, write_json
 from invopt.monitoring.decision import FAILED, KEPT, PROMOTED, Situation
 from invopt.monitoring.signals import Signal
+from invopt.types import Notify
 from serving.deployment import Deployment
 from serving.loop.cluster_retraining import Asked, arguments_of, lasting_of, reconcile, run_name
 from serving.stores.governor_store import Claim, GovernorStore, clock
 from serving.stores.governor_tables import as_text
 
-Notify = Callable[[str], None]
 _TOLD = 5  # latest retrainings
 
 

@@ -1,16 +1,15 @@
 """What becomes of a challenger that the gate kept out, and what is to order in its place."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from invopt.config import Config
 from invopt.files import read_json
 from invopt.model_files import is_older
 from invopt.steps.assess import stand_in_model
+from invopt.types import Notify
 from serving.deployment import Deployment
 from serving.stores.registry import REJECTED, STANDING
-
-Notify = Callable[[str], None]
 
 
 def keep(

@@ -2,7 +2,6 @@
 
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,8 @@ from invopt.files import write_json
 from invopt.history import fit_config, refuse_unusable
 from invopt.panel import load_panel
 from invopt.tuning import best_values, open_study, run_trials, trials_table, with_values
+from invopt.types import Notify
 from serving.settings import Settings
-
-Notify = Callable[[str], None]
 
 
 def open_shared_study(settings: Settings, config: Config, study: str) -> list[str]:

@@ -1,6 +1,5 @@
 """Monitoring where the data cannot be read: the period is named by what was judged before."""
 
-from collections.abc import Callable
 from datetime import datetime
 
 import pandas as pd
@@ -11,6 +10,7 @@ from invopt.monitoring.signals import LATE, UNREADABLE
 from invopt.sources import Mapping
 from invopt.steps import monitor
 from invopt.timeline import Timeline, floor_dates
+from invopt.types import Notify
 from serving.deployment import Deployment
 from serving.stores.governor_store import AuditRow, clock
 from serving.stores.registry import Registered
@@ -23,7 +23,7 @@ def monitor_unreadable(
     mapping: str,
     config: Config,
     out: str,
-    notify: Callable[[str], None],
+    notify: Notify,
 ) -> None:
     """Write the evidence of the period that was due and cannot be read.
 

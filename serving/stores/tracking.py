@@ -4,12 +4,13 @@ import math
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from invopt.config import Config
 from invopt.files import read_json
+from invopt.types import Notify
 from serving.stores.registry import Registry
 
 # Of MLflow's databases and servers: entities of one call, and letters of a value.
@@ -25,7 +26,7 @@ def keep_training(
     tags: Mapping[str, str],
     files: Mapping[str, str],
     config: Config,
-    notify: Callable[[str], None],
+    notify: Notify,
 ) -> str:
     """Write a training run, its trials and its evidence; returns MLflow's id of the run.
 
