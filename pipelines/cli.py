@@ -17,7 +17,7 @@ from pipelines.parser import Parser
 if TYPE_CHECKING:
     from serving.deployment import Deployment
 
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+    Commands = argparse._SubParsersAction[Parser]
 
 PIPELINES = ("training", "replenishment", "monitoring")
 # What monitoring can decide, the least first (invopt.monitoring.decision), and the exit status
@@ -509,8 +509,11 @@ def _bench(parsed: argparse.Namespace) -> None:
     except ModuleNotFoundError as err:
         if err.name != f"benchmarks.{parsed.name.replace('-', '_')}":
             raise
+        known = ", ".join(_benchmarks())
         raise InvalidInputError(
-            f"there is no benchmark {parsed.name}; there are {', '.join(_benchmarks())}."
+            f"there is no benchmark {parsed.name}; there are {known}."
+            if known
+            else "benchmarks are in the repository, not in the package: run this in a checkout."
         ) from err
     module.main(parsed.rest)
 
