@@ -5,9 +5,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from invopt.timeline import Timeline
+from invopt.types import BoolArray, FloatArray
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 _SEASONS = 8  # seasons back that tell whether a day is usually closed
 
 

@@ -1,6 +1,6 @@
 """The evidence of one period: everything a person or the governor needs, and nothing decided."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -39,11 +39,11 @@ from invopt.monitoring.serving_health import Served, serving_signals
 from invopt.monitoring.signals import PERFORMANCE, Signal
 from invopt.monitoring.subject import IN_SAMPLE, Subject, history_of
 from invopt.panel import Panel
+from invopt.types import FloatArray, IntArray, Notify
 
 TREND = 12  # periods
 _JUDGED = 10  # rows that a series costs, of those a report looks at
 _TABLES = ("findings", "causes", "locations", "products")
-Notify = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -262,7 +262,7 @@ def _told(
         for s in folded(signals, records, config)
     ]
     shown = trend(records, TREND)
-    rows: npt.NDArray[np.int64] = np.arange(0)
+    rows: IntArray = np.arange(0)
     if drift is not None:
         sample = sample_series(panel, len(drift.current), config.seed)
         rows = pd.Index(judged.unique_ids).get_indexer(pd.Index(panel.unique_ids[sample]))
@@ -289,9 +289,7 @@ def _is_explained(signals: Sequence[Signal]) -> bool:
     return any(s.name == "drift" and s.explained for s in signals)
 
 
-def _sums(
-    names: npt.NDArray[np.str_], values: npt.NDArray[np.float64]
-) -> tuple[list[str], list[float]]:
+def _sums(names: npt.NDArray[np.str_], values: FloatArray) -> tuple[list[str], list[float]]:
     """Return each name once and the sum of its values."""
     unique, codes = np.unique(names, return_inverse=True)
     return [str(n) for n in unique], [float(v) for v in np.bincount(codes, values)]

@@ -17,8 +17,8 @@ from invopt.feeds import locations_of
 from invopt.forecasts import ForecastArrays
 from invopt.inventory import Terms, expected_shortage_and_excess, levels_of
 from invopt.panel import STOCK_CHANNELS, UNOBSERVED, Flag, Panel
+from invopt.types import BoolArray, Float32Array, FloatArray
 
-FloatArray = npt.NDArray[np.float64]
 _ROWS = 4096
 
 # Sums of a record. Money and units; counts are series-periods. `stocked` are those of which it is
@@ -86,7 +86,7 @@ def performance_records(
 def series_outcomes(
     forecast: ForecastArrays,
     panel: Panel,
-    demand: npt.NDArray[np.float32],
+    demand: Float32Array,
     cutoff: int,
     scoring: Scoring,
 ) -> pd.DataFrame:
@@ -132,7 +132,7 @@ def series_outcomes(
     return pd.DataFrame({"unique_id": panel.unique_ids} | floats)
 
 
-def stock_known(panel: Panel, first: int, stop: int) -> npt.NDArray[np.bool_]:
+def stock_known(panel: Panel, first: int, stop: int) -> BoolArray:
     """Return (series, period) where it is known whether the shelf was empty.
 
     By a stock record of the period, where there is a column of them; without any such column
@@ -180,15 +180,15 @@ def _inside(
     y: FloatArray,
     quantiles: npt.NDArray[np.floating],  # type: ignore[type-arg]
     scoring: Scoring,
-) -> npt.NDArray[np.bool_]:
+) -> BoolArray:
     rng = np.random.default_rng(scoring.seed)
     at = y + rng.random(y.shape) - 0.5 if scoring.is_count else y
-    found: npt.NDArray[np.bool_] = (at > quantiles[..., 0]) & (at <= quantiles[..., -1])
+    found: BoolArray = (at > quantiles[..., 0]) & (at <= quantiles[..., -1])
     return found
 
 
 def _costs(
-    forecast: ForecastArrays, demand: npt.NDArray[np.float32], cutoff: int, scoring: Scoring
+    forecast: ForecastArrays, demand: Float32Array, cutoff: int, scoring: Scoring
 ) -> tuple[FloatArray, FloatArray]:
     """Return cost of ordering up to the level at a cutoff: as it came, and as planned.
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from invopt.closures import closed_shares, unusually_closed
@@ -23,8 +22,8 @@ from invopt.monitoring.performance import performance_records
 from invopt.monitoring.signals import DRIFT, PERFORMANCE, SUPPLY, Signal
 from invopt.monitoring.subject import IN_SAMPLE, Subject
 from invopt.panel import Channel, Flag, Panel
+from invopt.types import BoolArray
 
-BoolArray = npt.NDArray[np.bool_]
 _LOOKED = 2  # monitoring periods that a change is looked for in
 _JUDGED_AGAIN = 3  # cutoffs whose outcomes, costs included, reach into them
 _YOUNG = 4  # monitoring periods after which an opened place is like the others
