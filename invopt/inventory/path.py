@@ -16,12 +16,11 @@ convex in q, and its change by a pack is one pass over the thresholds.
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from invopt.inventory.thresholds import NEVER, Counted, Listed, Thresholds, counted
+from invopt.types import Float32Array, FloatArray, IntArray
 
-FloatArray = npt.NDArray[np.float64]
-Paths = npt.NDArray[np.float32]
+Paths = Float32Array
 
 
 @dataclass(frozen=True)
@@ -33,8 +32,8 @@ class LeadLaw:
         stop: (paths,) last period before the next order's arrival, 1 for the first one.
     """
 
-    lead: npt.NDArray[np.int64] = field(repr=False)
-    stop: npt.NDArray[np.int64] = field(repr=False)
+    lead: IntArray = field(repr=False)
+    stop: IntArray = field(repr=False)
 
     @classmethod
     def fixed(cls, lead_time: int, cycle: int, num_paths: int) -> "LeadLaw":
@@ -42,9 +41,7 @@ class LeadLaw:
         return cls(np.full(num_paths, lead_time), np.full(num_paths, lead_time + cycle))
 
     @classmethod
-    def drawn(
-        cls, shares: FloatArray, periods: npt.NDArray[np.int64], cycle: int, num_paths: int
-    ) -> "LeadLaw":
+    def drawn(cls, shares: FloatArray, periods: IntArray, cycle: int, num_paths: int) -> "LeadLaw":
         """Return an empirical law spread evenly over the paths, the next order's drawn alone."""
         edges = np.cumsum(shares)
         at = np.searchsorted(edges, (np.arange(num_paths) + 0.5) / num_paths)
@@ -79,7 +76,7 @@ class Outlook:
     periods: float
     num_paths: int
 
-    def select(self, rows: npt.NDArray[np.int64]) -> "Outlook":
+    def select(self, rows: IntArray) -> "Outlook":
         """Return the outlook of some series."""
         return replace(
             self, holding=self.holding.select(rows), missing=self.missing.select(rows),
@@ -151,7 +148,7 @@ class Path:
     lost_before: Paths = field(repr=False)
     dry: FloatArray = field(repr=False)
 
-    def select(self, rows: npt.NDArray[np.int64]) -> "Path":
+    def select(self, rows: IntArray) -> "Path":
         """Return the paths of some series."""
         return Path(
             holding=self.holding[rows], missing=self.missing[rows],
@@ -178,9 +175,7 @@ class Path:
         return replace(found, holding=moved[0], missing=moved[1])
 
 
-def _moved(
-    old: Thresholds, values: Paths, rows: npt.NDArray[np.int64], add: Paths
-) -> Thresholds:
+def _moved(old: Thresholds, values: Paths, rows: IntArray, add: Paths) -> Thresholds:
     """Return the thresholds of all series, those of some moved up."""
     part = values[rows] + add
     if isinstance(old, Counted):

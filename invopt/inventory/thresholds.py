@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-Paths = npt.NDArray[np.float32]
+from invopt.types import Float32Array, FloatArray, IntArray
+
+Paths = Float32Array
 # Below every threshold: a period that does not count on a path.
 NEVER = np.float32(-1e30)
 _FAR = 2**23  # places of a table up to which single precision names each
