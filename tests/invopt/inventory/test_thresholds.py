@@ -1,7 +1,7 @@
 """Thresholds counted by value say what the same thresholds say one by one."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -19,6 +19,7 @@ def both(values):
     return found, Listed(wide)
 
 
+@settings(deadline=None)
 @given(SETS, QUANTITIES, QUANTITIES)
 def test_a_table_gives_the_sums_of_the_thresholds_one_by_one(values, quantity, step):
     table, plain = both(values)
@@ -45,6 +46,7 @@ def test_thresholds_far_apart_are_listed():
     assert isinstance(counted(values, np.zeros(1), np.full(1, 1e6)), Listed)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000), st.booleans())
 def test_a_path_of_whole_units_costs_what_the_same_path_of_measures_costs(seed, lost):
     rng = np.random.default_rng(seed)
