@@ -448,6 +448,7 @@ def plan_all_orders(
     from invopt.inventory import segments_of  # noqa: PLC0415
     from invopt.inventory.ahead import lone_successors  # noqa: PLC0415
     from invopt.inventory.exceptions import recent_sales  # noqa: PLC0415
+    from invopt.inventory.network import NETWORK_COLUMNS, NetworkReview  # noqa: PLC0415
     from invopt.inventory.planning import as_csv  # noqa: PLC0415
     from invopt.inventory.review import plan_review  # noqa: PLC0415
     from invopt.inventory.segments import SalesStatistics  # noqa: PLC0415
@@ -458,29 +459,32 @@ def plan_all_orders(
     head = read_json(Path(forecast) / "forecast.json")
     position, open_orders = read_position(snapshot)
     tables = read_terms(snapshot).with_overrides(overrides)
-    last_levels = _last_levels(last, notify)
+    said: Json = {
+        "position": position, "open_orders": open_orders, "tables": tables,
+        "config": run.inventory, "model_version": model_version, "is_count": head["is_count"],
+        "last_levels": _last_levels(last, notify),
+    }  # fmt: skip
+    network = NetworkReview(**said) if tables.lanes is not None else None
     reviews, statistics, alone = [], [], 0
     for number, panel in enumerate(iter_panels(Path(source))):
         alone += lone_successors(panel.series)
         made = _read_forecast(Path(forecast), number, head)
-        reviews.append(
-            plan_review(
-                panel,
-                made,
-                position,
-                open_orders=open_orders,
-                tables=tables,
-                config=run.inventory,
-                model_version=model_version,
-                is_count=head["is_count"],
-                last_levels=last_levels,
-            )
-        )
+        reviews.append(network.plan(panel, made) if network else plan_review(panel, made, **said))
         statistics.append(recent_sales(panel))
+    segments = pd.Series(
+        segments_of(
+            SalesStatistics.concatenate(statistics),
+            np.concatenate([r.stockout_cost for r in reviews]),
+        ),
+        index=np.concatenate([r.orders["unique_id"] for r in reviews]),
+    )
+    if network is not None:
+        reviews = network.settled(reviews)
     plan = pd.concat([r.orders for r in reviews], ignore_index=True)
-    prices = np.concatenate([r.stockout_cost for r in reviews])
     plan["model"] = head.get("model", "")
-    plan["segment"] = segments_of(SalesStatistics.concatenate(statistics), prices)
+    plan["segment"] = segments.reindex(plan["unique_id"]).fillna("").to_numpy(object)
+    if network is not None:
+        plan = plan[[c for c in plan if c not in NETWORK_COLUMNS] + list(NETWORK_COLUMNS)]
     frames = {
         "orders": as_csv(plan, is_count=head["is_count"]),
         "purchase_orders": pd.concat([r.purchase_orders for r in reviews], ignore_index=True),
