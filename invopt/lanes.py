@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-IntArray = npt.NDArray[np.int64]
+from invopt.types import IntArray
+
 SUPPLY, CROSS_DOCK, TRANSFER = "supply", "cross_dock", "transfer"
 KINDS = (SUPPLY, CROSS_DOCK, TRANSFER)
 NUMBERS = ("lead_time", "min_units", "pack_size", "capacity", "cost")

@@ -1,10 +1,9 @@
 """Stock that is not enough for all: packs go where they are worth most."""
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+from invopt.types import FloatArray, IntArray
+
 _TINY = 1e-9
 _ROUNDS = 20
 

@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from invopt.panel import UNOBSERVED, Panel
+from invopt.types import Float32Array, FloatArray
 
-FloatArray = npt.NDArray[np.float64]
-Paths = npt.NDArray[np.float32]
 _SPANS, _LEAST = 26, 6  # spans of history that are compared, and without which nothing is said
 _USUAL = 4  # spans before, whose mean is expected
 _POOL = 4099  # draws that series share: two of a group hardly ever do
@@ -68,12 +67,12 @@ def _mean(values: FloatArray, known: npt.NDArray[np.bool_]) -> FloatArray:
 
 
 def together(
-    demand: Paths,
+    demand: Float32Array,
     group: npt.NDArray[np.int64],
     correlation: FloatArray,
     seeds: npt.NDArray[np.int64],
     group_seeds: npt.NDArray[np.int64],
-) -> Paths:
+) -> Float32Array:
     """Return the paths of every series in an order that makes them move together.
 
     Args:

@@ -17,9 +17,8 @@ from invopt.inventory.stock import Stock, stock_of
 from invopt.inventory.suppliers import Supply, supply_of
 from invopt.lanes import CROSS_DOCK, TRANSFER, supplied
 from invopt.timeline import Timeline
+from invopt.types import FloatArray, IntArray
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 BETWEEN = "\x1f"  # between source and place, in the name of a lane with order days of its own
 ALL_DAYS = ("", "0,1,2,3,4,5,6")
 

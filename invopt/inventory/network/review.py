@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from invopt.config import InventoryConfig
@@ -28,7 +27,7 @@ from invopt.inventory.network.sheets import (
     told,
     with_source,
 )
-from invopt.inventory.network.shelf import Paths, ShelfPaths, Shelves, pack_gains
+from invopt.inventory.network.shelf import ShelfPaths, Shelves, pack_gains
 from invopt.inventory.network.sources import ordered_by
 from invopt.inventory.network.transfers import transfers
 from invopt.inventory.network.tree import System
@@ -38,9 +37,8 @@ from invopt.inventory.stock import stock_of
 from invopt.inventory.suppliers import supply_of
 from invopt.lanes import plain_lanes, supplied
 from invopt.panel import Panel
+from invopt.types import Float32Array, FloatArray, IntArray
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 _BLOCK = 2048  # series whose demand paths are in memory at once
 _EXACT = 512  # units of a source up to which every way to give them out is looked at
 _COLUMNS = ("unique_id", "product", "location", "supplied_by", "supplier")
@@ -234,7 +232,7 @@ class _Block:
     own: IntArray
     column: IntArray
     part: Shelves
-    demand: Paths
+    demand: Float32Array
     granted: Granted
     orders: NodeOrders
     lost_sales: bool

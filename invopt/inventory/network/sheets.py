@@ -15,9 +15,8 @@ from invopt.inventory.network.transfers import Transfer
 from invopt.inventory.review import Review
 from invopt.lanes import supplied
 from invopt.timeline import Timeline
+from invopt.types import FloatArray, IntArray
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 SHORT, SCARCE, IN, OUT, ALONE = (
     "short_at_source", "source_scarce", "transfer_in", "transfer_out", "no_source",
 )  # fmt: skip

@@ -8,10 +8,8 @@ import numpy.typing as npt
 from invopt.inventory.path import LeadLaw, Path, project
 from invopt.inventory.paths import Draws, Sampler
 from invopt.inventory.policy import periods_ahead
+from invopt.types import Float32Array, FloatArray, IntArray
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-Paths = npt.NDArray[np.float32]
 MAX_PACKS = 64  # of an order that are looked at one by one
 
 
@@ -37,12 +35,12 @@ class Shelves:
         fixed: True where a planner has set them.
     """
 
-    mean: Paths = field(repr=False)
-    quantiles: Paths = field(repr=False)
-    sums: Paths = field(repr=False)
+    mean: Float32Array = field(repr=False)
+    quantiles: Float32Array = field(repr=False)
+    sums: Float32Array = field(repr=False)
     within: IntArray = field(repr=False)
     on_hand: FloatArray = field(repr=False)
-    arrivals: Paths = field(repr=False)
+    arrivals: Float32Array = field(repr=False)
     lead_time: IntArray = field(repr=False)
     cycle: IntArray = field(repr=False)
     holding_cost: FloatArray = field(repr=False)
@@ -91,7 +89,7 @@ class ShelfPaths:
 
         Args:
             reach: Periods ahead.
-            num_paths: Paths of each.
+            num_paths: Float32Array of each.
             seed: Of the draws.
             quantile_levels: Q levels.
             level_quantiles: R levels.
@@ -101,7 +99,7 @@ class ShelfPaths:
         draws = Draws.make(reach, num_paths, seed)
         self.sampler = Sampler(draws, quantile_levels, level_quantiles)
 
-    def draw(self, shelves: Shelves) -> Paths:
+    def draw(self, shelves: Shelves) -> Float32Array:
         """Return (reach, series, paths) units."""
         horizon = shelves.mean.shape[1]
         places = periods_ahead(horizon, self.reach)
@@ -115,7 +113,9 @@ class ShelfPaths:
         return found
 
 
-def paths_now(shelves: Shelves, demand: Paths, *, lost_sales: bool) -> list[tuple[IntArray, Path]]:
+def paths_now(
+    shelves: Shelves, demand: Float32Array, *, lost_sales: bool
+) -> list[tuple[IntArray, Path]]:
     """Return the projected paths until the next order arrives, by rows of equal times."""
     kinds = np.stack([shelves.lead_time, shelves.cycle], axis=1)
     found = []
@@ -135,7 +135,7 @@ def paths_now(shelves: Shelves, demand: Paths, *, lost_sales: bool) -> list[tupl
 
 
 def pack_gains(
-    shelves: Shelves, demand: Paths, *, lost_sales: bool
+    shelves: Shelves, demand: Float32Array, *, lost_sales: bool
 ) -> tuple[FloatArray, FloatArray]:
     """Return (series, packs) money that each pack of the wanted order saves, and units of a pack.
 
@@ -160,7 +160,7 @@ def pack_gains(
 
 
 def interval_cost(
-    start: FloatArray, arrivals: FloatArray, demand: Paths, holding_cost: float,
+    start: FloatArray, arrivals: FloatArray, demand: Float32Array, holding_cost: float,
     stockout_cost: float, *, lost_sales: bool,
 ) -> FloatArray:  # fmt: skip
     """Return (options,) expected money of stock held and sales missed on one shelf's paths.

@@ -3,16 +3,13 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from invopt.inventory.aim import within_limits
 from invopt.inventory.network.net import Net
-from invopt.inventory.network.shelf import Paths
 from invopt.inventory.network.tree import Reached, System
 from invopt.inventory.network.worth import Shared, Worth, best_quantity, source_worth
+from invopt.types import Float32Array, FloatArray, IntArray
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 _TINY = 1e-9
 
 
@@ -81,7 +78,7 @@ def ordered_by(net: Net, system: System, nodes: IntArray) -> Ordered:
     )
 
 
-def _left(net: Net, system: System, reached: Reached, num: int) -> Paths:
+def _left(net: Net, system: System, reached: Reached, num: int) -> Float32Array:
     """Return (nodes, paths) units that shelves have left when their source ships again.
 
     What lies on a shelf beyond what it needs is of no use to the others; where no stock of a

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from invopt.inventory.network.shelf import Paths, Shelves, interval_cost
+from invopt.inventory.network.shelf import Shelves, interval_cost
+from invopt.types import Float32Array, FloatArray
 
-FloatArray = npt.NDArray[np.float64]
 _MOST = 24  # packs that one transfer may move
 _ROUNDS = 64
 
@@ -47,7 +46,7 @@ class Transfer:
 class _Shelf:
     """One shelf's stock as transfers change it."""
 
-    def __init__(self, shelves: Shelves, row: int, demand: Paths, ordered: float) -> None:
+    def __init__(self, shelves: Shelves, row: int, demand: Float32Array, ordered: float) -> None:
         lead, cycle = int(shelves.lead_time[row]), int(shelves.cycle[row])
         self.stop = lead + cycle
         self.start = float(shelves.on_hand[row])
@@ -75,7 +74,12 @@ class _Shelf:
 
 
 def transfers(
-    shelves: Shelves, demand: Paths, ways: list[Way], ordered: FloatArray, *, lost_sales: bool
+    shelves: Shelves,
+    demand: Float32Array,
+    ways: list[Way],
+    ordered: FloatArray,
+    *,
+    lost_sales: bool,
 ) -> list[Transfer]:
     """Return the transfers that pay, the one that saves most first, until none does.
 

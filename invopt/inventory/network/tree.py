@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 
 from invopt.inventory.network.worth import (
-    Paths,
     Shared,
     Shelves,
     Worth,
@@ -15,9 +14,8 @@ from invopt.inventory.network.worth import (
     source_worth,
     thinned,
 )
+from invopt.types import Float32Array, FloatArray, IntArray
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 _THRESHOLDS = 400  # of a source that another one supplies
 
 
@@ -108,7 +106,7 @@ def next_review(period: IntArray, review_period: IntArray) -> IntArray:
 class System:
     """Demand paths of the shelves of some trees, and what units at their sources are worth."""
 
-    def __init__(self, items: Items, summed: Paths, column: IntArray) -> None:
+    def __init__(self, items: Items, summed: Float32Array, column: IntArray) -> None:
         """Make ready.
 
         Args:
@@ -118,7 +116,7 @@ class System:
         """
         self.items, self.summed, self.column = items, summed, column
 
-    def sold(self, leaf: IntArray, start: IntArray, stop: IntArray) -> Paths:
+    def sold(self, leaf: IntArray, start: IntArray, stop: IntArray) -> Float32Array:
         """Return (leaves, paths) units asked for after period `start` up to `stop`."""
         at = self.column[leaf]
         return np.asarray(self.summed[stop, at] - self.summed[start, at])
@@ -201,7 +199,7 @@ def _together(
     """Return what units of sources are worth to all of their places, and what each keeps."""
     width = max(worth.at.shape[1] for worth, _ in parts)
 
-    def padded(values: Paths, fill: float) -> Paths:
+    def padded(values: Float32Array, fill: float) -> Float32Array:
         found = np.full((len(values), width), fill, np.float32)
         found[:, : values.shape[1]] = values
         return found

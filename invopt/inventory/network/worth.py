@@ -19,9 +19,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
-Paths = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.int64]
+from invopt.types import Float32Array, FloatArray, IntArray
+
 LAYERS = 48  # of worth between that of the first unit and none
 _MOST_PERIODS = 4  # of an interval in which holding is looked at
 _TINY = 1e-9
@@ -37,12 +36,12 @@ class Worth:
         base: (places,) money; below 0 where a unit too many costs.
     """
 
-    at: Paths = field(repr=False)
-    weight: Paths = field(repr=False)
+    at: Float32Array = field(repr=False)
+    weight: Float32Array = field(repr=False)
     base: FloatArray = field(repr=False)
 
     @classmethod
-    def of(cls, at: Paths, weight: Paths, base: FloatArray) -> "Worth":
+    def of(cls, at: Float32Array, weight: Float32Array, base: FloatArray) -> "Worth":
         """Return the worth of thresholds in any order."""
         order = np.argsort(-at, axis=1)
         return cls(
@@ -98,7 +97,7 @@ class Shelves:
 
 
 def shelf_worth(
-    summed: Paths, costs: Shelves, ships: IntArray, first: IntArray, stop: IntArray
+    summed: Float32Array, costs: Shelves, ships: IntArray, first: IntArray, stop: IntArray
 ) -> Worth:
     """Return what a unit that is shipped after period `ships` is worth to a shelf.
 
@@ -167,7 +166,7 @@ def shared(
     return Shared(layer, up_to, kept)
 
 
-def source_worth(units: Shared, system: Paths, holding: FloatArray) -> Worth:
+def source_worth(units: Shared, system: Float32Array, holding: FloatArray) -> Worth:
     """Return what a unit more that a source orders is worth.
 
     Args:
