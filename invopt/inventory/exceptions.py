@@ -51,6 +51,11 @@ ADVICE = {
     "limit_reached": "a largest order or stock keeps the order below what is needed",
     "waits_for_order_day": "the next review comes before the supplier's next order day",
     "below_supplier_minimum": "the supplier's minimum is not reached: the order is dropped",
+    "short_at_source": "its source has too little for all: expedite the delivery to the source",
+    "source_scarce": "less lies there than is wanted: units go where they save most",
+    "transfer_in": "move these units here: it costs less than the sales that are missed else",
+    "transfer_out": "move these units: another shop needs them more",
+    "no_source": "give the place a lane or a supplier: it is planned by itself",
 }
 
 
