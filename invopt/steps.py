@@ -398,8 +398,8 @@ def forecast_series(model: Path, source: str, out: str, notify: Notify) -> None:
             np.savez(
                 folder / f"part-{number:04d}.npz",
                 mean=forecast.mean,
-                quantiles=forecast.quantiles,
-                levels=forecast.levels,
+                smooth_quantiles=forecast.smooth_quantiles,
+                smooth_levels=forecast.smooth_levels,
             )
             frames.append(forecast_frame(panel, panel.num_periods - 1, forecast))
             done += panel.num_series
@@ -518,6 +518,7 @@ def _read_forecast(folder: Path, number: int, head: Json) -> "ForecastArrays":
             **arrays,
             quantile_levels=tuple(head["quantile_levels"]),
             level_quantiles=tuple(head["level_quantiles"]),
+            is_count=head["is_count"],
         )
 
 
@@ -649,7 +650,7 @@ def _fans(panel: Panel, window: Any) -> pd.DataFrame:
     sold = order[: max(1, int((volume > 0).sum()))]
     picks = sold[np.linspace(0, 0.9 * (len(sold) - 1), min(NUM_FANS, len(sold))).astype(int)]
     demand = panel.demand()
-    horizon = window.forecast.mean.shape[1]
+    horizon, told = window.forecast.mean.shape[1], window.forecast.quantiles
     parts = []
     for row in dict.fromkeys(picks.tolist()):
         first = max(0, window.cutoff + 1 - FAN_HISTORY)
@@ -660,8 +661,7 @@ def _fans(panel: Panel, window: Any) -> pd.DataFrame:
         ahead = slice(window.cutoff + 1 - first, None)
         part.loc[part.index[ahead], "mean"] = window.forecast.mean[row]
         for number, level in enumerate(window.forecast.quantile_levels):
-            values = window.forecast.quantiles[row, :, number].clip(min=0)
-            part.loc[part.index[ahead], f"q{level:g}"] = values
+            part.loc[part.index[ahead], f"q{level:g}"] = told[row, :, number]
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
 

@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from invopt.config import Config
 from invopt.files import plain, read_csv, read_json
-from invopt.forecasts import ForecastArrays
+from invopt.forecasts import ForecastArrays, units
 from invopt.inventory.costs import last_prices, terms_of
 from invopt.inventory.decision import Forecast
 from invopt.inventory.reasons import Notes
@@ -198,6 +198,7 @@ def _gather(
                 **arrays,
                 quantile_levels=tuple(head["quantile_levels"]),
                 level_quantiles=tuple(head["level_quantiles"]),
+                is_count=head["is_count"],
             )
         terms = terms_of(panel.series, last_prices(panel), run.inventory)
         supply = supply_of(panel.series, terms, tables, panel.timeline, made.horizon)
@@ -257,8 +258,8 @@ def _fan(forecast: Forecast, is_count: bool) -> dict[str, FloatArray]:
     found = {"mean": np.asarray(forecast.mean[:, :width], np.float64)}
     for number, level in enumerate(_chosen(forecast.quantile_levels)):
         at = list(forecast.quantile_levels).index(level)
-        values = np.asarray(forecast.quantiles[:, :width, at], np.float64).clip(min=0)
-        found[f"fan{number}"] = np.rint(values) if is_count else values
+        values = np.asarray(forecast.smooth_quantiles[:, :width, at], np.float64)
+        found[f"fan{number}"] = units(values, is_count=is_count)
     return found
 
 
