@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 
 from invopt.contracts import quantile_column
 from invopt.panel import Panel
+from invopt.types import Float32Array, IntArray, Json
 
 Floating = TypeVar("Floating", bound=np.floating[Any])
 
@@ -33,9 +35,9 @@ class ForecastArrays:
         is_count: True when sales are whole numbers.
     """
 
-    mean: npt.NDArray[np.float32] = field(repr=False)
-    smooth_quantiles: npt.NDArray[np.float32] = field(repr=False)
-    smooth_levels: npt.NDArray[np.float32] = field(repr=False)
+    mean: Float32Array = field(repr=False)
+    smooth_quantiles: Float32Array = field(repr=False)
+    smooth_levels: Float32Array = field(repr=False)
     quantile_levels: tuple[float, ...]
     level_quantiles: tuple[float, ...]
     is_count: bool = field(kw_only=True)
@@ -46,12 +48,12 @@ class ForecastArrays:
         return self.mean.shape[1]
 
     @property
-    def quantiles(self) -> npt.NDArray[np.float32]:
+    def quantiles(self) -> Float32Array:
         """(series, horizon, Q) quantiles of sales per period, whole where sales are."""
         return units(self.smooth_quantiles, is_count=self.is_count)
 
     @property
-    def levels(self) -> npt.NDArray[np.float32]:
+    def levels(self) -> Float32Array:
         """(series, horizon, Q) quantiles of summed demand, whole where sales are."""
         return units(self.smooth_levels, is_count=self.is_count)
 
@@ -77,8 +79,25 @@ def units(quantiles: npt.NDArray[Floating], *, is_count: bool) -> npt.NDArray[Fl
     return np.maximum(told, 0) + 0.0  # adding nothing takes the sign off a nought
 
 
+def read_forecast(folder: Path, number: int, head: Json) -> ForecastArrays:
+    """Return the forecasts of one partition, of a folder that `steps.replenish` wrote.
+
+    Args:
+        folder: Of all partitions.
+        number: Of the partition.
+        head: What stands in its forecast.json.
+    """
+    with np.load(folder / f"part-{number:04d}.npz", allow_pickle=False) as arrays:
+        return ForecastArrays(
+            **arrays,
+            quantile_levels=tuple(head["quantile_levels"]),
+            level_quantiles=tuple(head["level_quantiles"]),
+            is_count=head["is_count"],
+        )
+
+
 def forecast_frame(
-    panel: Panel, cutoff: int, forecast: ForecastArrays, rows: npt.NDArray[np.int64] | None = None
+    panel: Panel, cutoff: int, forecast: ForecastArrays, rows: IntArray | None = None
 ) -> pd.DataFrame:
     """Return the Forecast contract: unique_id, cutoff, ds, mean and a column per quantile."""
     ids = panel.unique_ids if rows is None else panel.unique_ids[rows]
