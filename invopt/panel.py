@@ -24,6 +24,7 @@ FORMAT_VERSION = 1
 SERIES_LEVEL = "unique_id"
 ALL_LEVEL = "all"
 _ROWS = 4096  # rows of a channel that are looked at together
+_SAMPLE = 200_000  # sales that say whether all are whole numbers
 # A bulk order is so many times what the periods of a year before sold at most; the usual sales
 # are those of the month before.
 _BULK, _YEAR, _MONTH = 4, 364, 28
@@ -131,6 +132,14 @@ class Panel:
     def is_observed(self) -> BoolArray:
         """True where y is demand: recorded, believed, on sale and not limited by stock."""
         return ~has_flag(self.flags, UNOBSERVED)
+
+    @property
+    def is_count(self) -> bool:
+        """True when sales are whole numbers, by a sample of them."""
+        if np.issubdtype(self.y.dtype, np.integer):
+            return True
+        sample = np.asarray(self.y).ravel()[:: max(1, self.y.size // _SAMPLE)]
+        return np.array_equal(sample, np.rint(sample))
 
     def demand(self) -> Float32Array:
         """Return y as float32 with NaN where it is not demand."""
