@@ -39,9 +39,12 @@ class Flag(enum.IntFlag):
     OUTLIER = 8  # far from its neighbours; kept and marked
     FILLED = 16  # a rule wrote y (a missing row read as zero sales)
     FAULTY = 32  # the feed was broken: y is what it sent, and not what was sold
+    CLOSED = 64  # closed by the calendar on a day that is usually open: y is no demand
 
 
-UNOBSERVED = Flag.MISSING | Flag.BEFORE_LAUNCH | Flag.CENSORED | Flag.FAULTY
+# Columns that tell whether a shelf was empty.
+STOCK_CHANNELS = ("in_stock", "hours_out_of_stock", "on_hand")
+UNOBSERVED = Flag.MISSING | Flag.BEFORE_LAUNCH | Flag.CENSORED | Flag.FAULTY | Flag.CLOSED
 
 
 def has_flag(flags: npt.NDArray[np.uint8], flag: Flag) -> npt.NDArray[np.bool_]:

@@ -279,8 +279,7 @@ def dead_series(panel: Panel) -> BoolArray:
 
 def panel_seen(panel: Panel, first: int = 0) -> BoolArray:
     """Return where, from a period on, sales were recorded, on sale and not limited by stock."""
-    hidden = Flag.MISSING | Flag.CENSORED | Flag.FAULTY | Flag.BEFORE_LAUNCH
-    return ~has_flag(panel.flags[:, first:], hidden)
+    return ~has_flag(panel.flags[:, first:], UNOBSERVED)
 
 
 def _last(mask: BoolArray) -> IntArray:
