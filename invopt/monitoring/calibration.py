@@ -147,7 +147,7 @@ def _surprises(
     ridge = (float(usual[:num].var()) / _PRIOR**2 + 1e-12) * np.eye(len(past))
     weights = np.linalg.solve(seen @ seen.T + ridge, seen @ target)
     weights[:2] = np.clip(weights[:2], 0, _STRONGEST)
-    found = off - weights @ past
+    found: FloatArray = off - weights @ past
     found[num:] = (latest - weights @ past)[num:]
     return found, weights
 

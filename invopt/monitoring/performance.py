@@ -111,7 +111,7 @@ def series_outcomes(
     seen = (flags & UNOBSERVED) == 0
     ahead = slice(0, scoring.period)
     mean = np.asarray(forecast.mean[:, ahead], np.float64)
-    quantiles = forecast.quantiles[:, ahead]
+    quantiles = forecast.smooth_quantiles[:, ahead]
     # Before actuals are in, what is expected of every series on sale is still worth knowing.
     judged = seen if seen.any() else on_sale
     columns = {
@@ -200,7 +200,11 @@ def _costs(
     if terms is None:
         return np.full(num, np.nan), np.full(num, np.nan)
     levels = levels_of(
-        forecast.mean, forecast.levels, forecast.level_quantiles, terms, is_count=scoring.is_count
+        forecast.mean,
+        forecast.smooth_levels,
+        forecast.level_quantiles,
+        terms,
+        is_count=scoring.is_count,
     )
     overage = terms.holding_cost * terms.review_period
     short, excess = expected_shortage_and_excess(
