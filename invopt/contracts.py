@@ -101,7 +101,10 @@ class OpenOrders(_Contract):
 
 
 class Forecast(_Contract):
-    """Units per period ahead: mean and quantiles q<level>; further columns are quantiles."""
+    """Units per period ahead: mean and quantiles q<level>; further columns are quantiles.
+
+    Quantiles are whole units where sales are; the mean is not.
+    """
 
     unique_id: Series[str] = pa.Field()
     cutoff: Series[pd.Timestamp] = pa.Field()

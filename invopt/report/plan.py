@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from invopt.config import Config
 from invopt.files import plain, read_csv, read_json
-from invopt.forecasts import read_forecast
+from invopt.forecasts import read_forecast, units
 from invopt.inventory.costs import last_prices, terms_of
 from invopt.inventory.decision import Forecast
 from invopt.inventory.network.review import by_lanes, with_order_days
@@ -263,8 +263,8 @@ def _fan(forecast: Forecast, is_count: bool) -> dict[str, FloatArray]:
     found = {"mean": np.asarray(forecast.mean[:, :width], np.float64)}
     for number, level in enumerate(_chosen(forecast.quantile_levels)):
         at = list(forecast.quantile_levels).index(level)
-        values = np.asarray(forecast.quantiles[:, :width, at], np.float64).clip(min=0)
-        found[f"fan{number}"] = np.rint(values) if is_count else values
+        values = np.asarray(forecast.smooth_quantiles[:, :width, at], np.float64)
+        found[f"fan{number}"] = units(values, is_count=is_count)
     return found
 
 

@@ -35,8 +35,8 @@ def forecast_series(model: Path, source: str, out: str, notify: Notify) -> None:
             np.savez(
                 folder / f"part-{number:04d}.npz",
                 mean=forecast.mean,
-                quantiles=forecast.quantiles,
-                levels=forecast.levels,
+                smooth_quantiles=forecast.smooth_quantiles,
+                smooth_levels=forecast.smooth_levels,
             )
             frames.append(forecast_frame(panel, panel.num_periods - 1, forecast))
             done += panel.num_series
