@@ -30,7 +30,7 @@ from invopt.types import FloatArray
 QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98)
 LEAD, SOURCE_LEAD, WEEK, HORIZON, WEEKS, LOOK_BACK = 2, 7, 7, 28, 12, 182
 ENDS = (1500, 1640, 1780)  # days known at the first review of each window; the last ends in d_1871
-FACTORS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
+FACTORS = (0.5, 1.0, 1.5, 2.0)
 
 
 def main(rest: list[str]) -> None:

@@ -135,7 +135,7 @@ class NetworkReview:
         told_so = orders["exception"].astype(str).str.contains("overridden").to_numpy(bool)
         return Shelves(
             mean=ahead.mean[rows], quantiles=ahead.quantiles[rows],
-            sums=ahead.levels[rows, within - 1], within=within,
+            sums=ahead.levels[rows], within=within,
             on_hand=stock.on_hand[rows] - stock.backorders[rows],
             arrivals=stock.arrivals[rows].astype(np.float32),
             lead_time=terms.lead_time, cycle=terms.interval, holding_cost=terms.holding_cost,

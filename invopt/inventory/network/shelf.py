@@ -20,8 +20,8 @@ class Shelves:
     Attributes:
         mean: (series, reach) units per period.
         quantiles: (series, reach, Q) units per period.
-        sums: (series, R) quantiles of demand over the first `within` periods.
-        within: Periods of the sums.
+        sums: (series, horizon, R) quantiles of demand over the first periods.
+        within: Periods whose sum the paths keep: as far as an order of the source reaches.
         on_hand: Units, less those that customers wait for; NaN where not known.
         arrivals: (series, periods) units under way.
         lead_time: Of the lane.
@@ -108,7 +108,7 @@ class ShelfPaths:
             rows = np.flatnonzero(shelves.within == within)
             found[:, rows] = self.sampler.paths(
                 shelves.quantiles[rows][:, places], shelves.mean[rows][:, places],
-                shelves.sums[rows], int(within), is_count=self.is_count,
+                shelves.sums[rows, within - 1], int(within), is_count=self.is_count,
             )  # fmt: skip
         return found
 
