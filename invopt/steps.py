@@ -203,7 +203,7 @@ def assess_model(
 ) -> dict[str, float]:
     """Write the assessment of a challenger and return its point metrics and cost."""
     from invopt.assessment import CHALLENGER, assess  # noqa: PLC0415
-    from invopt.candidates import write_baselines  # noqa: PLC0415  (torch)
+    from invopt.challenger import write_candidates  # noqa: PLC0415  (torch)
     from invopt.features.leaks import find_leaks  # noqa: PLC0415
     from invopt.runtime import OnnxForecaster  # noqa: PLC0415
 
@@ -219,7 +219,9 @@ def assess_model(
         champion = champion / JUDGED
     incumbent = OnnxForecaster(champion) if champion is not None else None
     with replacing_folder(Path(out)) as folder:
-        folders = write_baselines(panel, run, ranges.train_stop, folder / BASELINES, notify=notify)
+        folders = write_candidates(
+            panel, run, ranges.train_stop, folder / BASELINES, clock=clock, notify=notify
+        )
         notify("forecasting the gate's weeks with every candidate")
         found = assess(
             challenger,
@@ -240,6 +242,7 @@ def assess_model(
                 "cost": asdict(found.cost),
                 "best_baseline": found.best_baseline,
                 "baseline_cost": asdict(found.baseline_cost),
+                "rival_cost": asdict(found.rival_cost),
                 "baselines": {
                     name: {"label": label_of(path), "folder": path.name}
                     for name, path in folders.items()
@@ -267,14 +270,14 @@ def label_of(model: Path) -> str:
 
 
 def stand_in_model(
-    assessment: str, source: str, config: Json, name: str, out: str, notify: Notify
+    assessment: str, source: str, config: Json, name: str, out: str, clock: Clock, notify: Notify
 ) -> str:
-    """Write the model folder of a baseline that is to order, and return its label.
+    """Write the model folder of a candidate that is to order, and return its label.
 
     Fitted once more on every period where networks are, as it was judged otherwise; see
     refit_model.
     """
-    from invopt.candidates import write_baselines  # noqa: PLC0415  (torch)
+    from invopt.challenger import write_candidates  # noqa: PLC0415  (torch)
 
     found = read_json(Path(assessment) / "metrics.json")["baselines"][name]
     judged = Path(assessment) / BASELINES / found["folder"]
@@ -285,9 +288,10 @@ def stand_in_model(
             return label_of(folder)
         panel = load_panel(Path(source))
         run, _ = fit_config(run, panel.timeline)
-        [made] = write_baselines(
-            panel, run, panel.num_periods, folder / BASELINES, names=[name], notify=notify
-        ).values()
+        [made] = write_candidates(
+            panel, run, panel.num_periods, folder / BASELINES,
+            clock=clock, names=[name], notify=notify,
+        ).values()  # fmt: skip
         shutil.copytree(made, folder, dirs_exist_ok=True)
         shutil.rmtree(folder / BASELINES)
         shutil.copytree(judged, folder / JUDGED)
@@ -336,8 +340,8 @@ def explain_model(model: str, source: str, config: Json, out: str, notify: Notif
 
 def judge_model(assessment: str, quality: str, config: Json, out: str, notify: Notify) -> str:
     """Write the gate's verdict and return its word."""
-    from invopt.assessment import CHALLENGER, NAIVE  # noqa: PLC0415
-    from invopt.gate import Orders, judge  # noqa: PLC0415
+    from invopt.assessment import CHALLENGER, CHAMPION, NAIVE  # noqa: PLC0415
+    from invopt.gate import KEEP, Orders, judge, with_rival  # noqa: PLC0415
 
     run = Config.model_validate(config)
     found = read_json(Path(assessment) / "metrics.json")
@@ -352,6 +356,11 @@ def judge_model(assessment: str, quality: str, config: Json, out: str, notify: N
             found["best_baseline"],
             _comparison(found["baseline_cost"]),
         )
+    suspect = [
+        f"{check['name']} of {check['about']}"
+        for check in read_json(quality)["checks"]
+        if not check["passed"]
+    ]
     verdict = judge(
         _numbers(own["points"]),
         _numbers(judged[NAIVE]["points"]),
@@ -361,13 +370,21 @@ def judge_model(assessment: str, quality: str, config: Json, out: str, notify: N
         incumbent=incumbent,
         leaks=[leak["feature"] for leak in found["leaks"]]
         + [f"the forecast of {found['foresight']} series"] * (found["foresight"] > 0),
-        suspect=[
-            f"{check['name']} of {check['about']}"
-            for check in read_json(quality)["checks"]
-            if not check["passed"]
-        ],
+        suspect=suspect,
         orders=orders,
     )
+    best = found.get("best_baseline", "")
+    if incumbent == CHAMPION and verdict.decision == KEEP and "rival_cost" in found:
+        rival = judge(
+            _numbers(judged[best]["points"]),
+            _numbers(judged[NAIVE]["points"]),
+            _numbers(judged[best]["coverage"]),
+            _comparison(found["rival_cost"]),
+            run.gate.for_rivals(),
+            incumbent=incumbent,
+            suspect=suspect,
+        )
+        verdict = with_rival(verdict, rival, best)
     label = found.get("baselines", {}).get(verdict.orders_by, {}).get("label", "")
     write_json(out, verdict.as_dict() | {"label": label})
     notify(f"verdict: {verdict.decision}; {verdict.reasons[0]}")

@@ -1,5 +1,6 @@
 """What becomes of a challenger that the gate kept out, and what is to order in its place."""
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from invopt.steps import stand_in_model
 from serving.deployment import Deployment
 from serving.stores.registry import REJECTED, STANDING
 
+CHAMPION = "champion"  # as verdicts name it
 Notify = Callable[[str], None]
 
 
@@ -21,9 +23,10 @@ def keep(
     kept: str,
     notify: Notify,
 ) -> str:
-    """Register a challenger as rejected and, where nobody orders, the best baseline.
+    """Register a challenger as rejected, and the candidate that is to order in its place.
 
-    Run again after it was cut off, it leaves the same versions.
+    That is the best one where nobody orders yet, and one that the gate found better than the
+    champion. Run again after it was cut off, it leaves the same versions.
 
     Args:
         deployment: Where models are registered.
@@ -41,13 +44,16 @@ def keep(
     rejected = dict(tags) | {STANDING: REJECTED}
     registry.register(name, files["model"], [*found, files["explanation"]], rejected, notify)
     champion = registry.champion_path(name)
-    if champion is not None and not is_older(champion):
+    verdict = read_json(files["verdict"])
+    is_beaten = verdict.get("incumbent") == CHAMPION != verdict.get("orders_by", CHAMPION)
+    if champion is not None and not is_older(champion) and not is_beaten:
         notify(f"{name} version {registry.champion_version(name)} goes on ordering")
         return ""
     chosen = read_json(Path(files["assessment"]) / "metrics.json")["best_baseline"]
     label = stand_in_model(
-        files["assessment"], files["source"], config, name=chosen, out=kept, notify=notify
-    )
+        files["assessment"], files["source"], config,
+        name=chosen, out=kept, clock=time.monotonic, notify=notify,
+    )  # fmt: skip
     told = dict(tags) | {STANDING: "stands in", "model": label}
     notify(f"model: {label}, until a challenger passes the gate")
     return registry.register(name, kept, found, told, notify, candidate=chosen)
