@@ -6,7 +6,7 @@ of the training range, which the trees that made them had not seen.
 """
 
 import importlib.util
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -32,17 +32,16 @@ from invopt.features.encoded import EncodedPanel
 from invopt.model.rules import Spread
 from invopt.model.trees import LogMean, TreeInputs, TreeNetwork, TreePoint, Trees, TreeSizes
 from invopt.panel import Panel
+from invopt.types import Clock, FloatArray, Notify
 
 LIGHTGBM = "lightgbm"
-Notify = Callable[[str], None]
-Clock = Callable[[], float]
-Floats = npt.NDArray[np.float64]
 
 _MOST = 200_000  # periods ahead, of sampled windows, that trees are grown from
 _BATCH = 512  # windows whose inputs are gathered together
 _HELD_OUT = (400, 12)  # series and cutoffs that errors are taken from
 _ROUNDS, _PATIENCE, _SHARE = 600, 40, 0.5  # of the minutes of training
 _RIDGE, _CONSTANT = 1e-4, 1e-6  # of factors; deviation below which one says nothing
+_YEARS = 1.8  # of history
 _SEED = 0
 _SETTINGS: dict[str, Any] = {
     "learning_rate": 0.06, "num_leaves": 15, "min_data_in_leaf": 100, "feature_fraction": 0.7,
@@ -67,9 +66,9 @@ class _Rows:
     """
 
     features: npt.NDArray[np.float32] = field(repr=False)
-    factors: Floats = field(repr=False)
-    base: Floats = field(repr=False)
-    target: Floats = field(repr=False)
+    factors: FloatArray = field(repr=False)
+    base: FloatArray = field(repr=False)
+    target: FloatArray = field(repr=False)
 
 
 def write_candidates(
@@ -78,7 +77,7 @@ def write_candidates(
     num_periods: int,
     out: Path,
     *,
-    clock: Clock,
+    clock: Clock | None = None,
     names: Iterable[str] | None = None,
     notify: Notify = lambda _: None,
 ) -> dict[str, Path]:
@@ -89,7 +88,7 @@ def write_candidates(
         config: Of the run.
         num_periods: Periods that may be seen.
         out: Folder of the folders.
-        clock: Returns seconds, from any start.
+        clock: Returns seconds, from any start; None leaves the time open.
         names: Which; those that say something of their own by default.
         notify: Called with lines of progress.
     """
@@ -114,17 +113,23 @@ def is_worth_it(panel: Panel, config: Config, num_periods: int) -> bool:
 
 
 def write_lightgbm(
-    panel: Panel, config: Config, num_periods: int, out: Path, *, clock: Clock, notify: Notify
+    panel: Panel,
+    config: Config,
+    num_periods: int,
+    out: Path,
+    *,
+    clock: Clock | None,
+    notify: Notify,
 ) -> None:
     """Train LightGBM on the first num_periods of a panel and write its model folder.
 
     Raises:
         ContractError: If the graph does not give what LightGBM gives on real rows.
     """
-    started = clock()
-    limit = started + _SHARE * config.training.max_minutes * 60
+    clock = clock or _still
+    limit = clock() + _SHARE * config.training.max_minutes * 60
     seen = panel.truncate(num_periods)
-    encoder = FeatureEncoder.fit(seen, tree_features(config.features), num_periods)
+    encoder = FeatureEncoder.fit(seen, tree_features(config.features, seen), num_periods)
     spec, encoded = encoder.spec, encoder.encode(seen)
     sizes = _sizes(seen, config.features, spec.config.context_steps)
     made = _Training(spec, encoded, TreeInputs(sizes), config, clock)
@@ -139,8 +144,17 @@ def write_lightgbm(
     notify(f"trained LightGBM, {point.mean.trees.num_used} trees")
 
 
-def tree_features(features: FeaturesConfig) -> FeaturesConfig:
-    """Return features of one period per step, as far back as the network's windows reach."""
+def _still() -> float:
+    """Return the time where it does not count."""
+    return 0.0
+
+
+def tree_features(features: FeaturesConfig, panel: Panel) -> FeaturesConfig:
+    """Return features of one period per step, as far back as the network's windows reach.
+
+    The course of the year only where two are known nearly: factors go on beyond what they saw.
+    """
+    is_long = panel.num_periods >= _YEARS * panel.timeline.periods_per_year
     return features.model_copy(
         update={
             "patch": 1,
@@ -149,6 +163,7 @@ def tree_features(features: FeaturesConfig) -> FeaturesConfig:
             "offset_weights": (1.0,),
             "aggregates": (),
             "monthly_sales": 0,
+            "year_harmonics": features.year_harmonics if is_long else 0,
         }
     )
 
@@ -316,7 +331,7 @@ class _Training:
         )  # fmt: skip
 
 
-def _factors(rows: _Rows) -> tuple[Floats, float]:
+def _factors(rows: _Rows) -> tuple[FloatArray, float]:
     """Return the weight of each factor in the log of demand over its level, and a constant."""
     if not rows.factors.shape[1]:
         return np.zeros(0), 0.0

@@ -1,23 +1,22 @@
 """What becomes of a challenger that the gate kept out, and what is to order in its place."""
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from invopt.config import Config
 from invopt.files import read_json
 from invopt.model_files import is_older
-from invopt.steps import stand_in_model
+from invopt.steps.assess import stand_in_model
+from invopt.types import Notify
 from serving.deployment import Deployment
 from serving.stores.registry import REJECTED, STANDING
 
 CHAMPION = "champion"  # as verdicts name it
-Notify = Callable[[str], None]
 
 
 def keep(
     deployment: Deployment,
-    config: dict[str, Any],
+    config: Config,
     files: Mapping[str, str],
     tags: Mapping[str, str],
     kept: str,
@@ -39,7 +38,7 @@ def keep(
     Returns:
         The version to deploy, "" where a champion goes on ordering.
     """
-    name, registry = config["name"], deployment.registry
+    name, registry = config.name, deployment.registry
     found = [files["verdict"], files["assessment"]]
     rejected = dict(tags) | {STANDING: REJECTED}
     registry.register(name, files["model"], [*found, files["explanation"]], rejected, notify)
@@ -51,9 +50,8 @@ def keep(
         return ""
     chosen = read_json(Path(files["assessment"]) / "metrics.json")["best_baseline"]
     label = stand_in_model(
-        files["assessment"], files["source"], config,
-        name=chosen, out=kept, clock=time.monotonic, notify=notify,
-    )  # fmt: skip
+        files["assessment"], files["source"], config, name=chosen, out=kept, notify=notify
+    )
     told = dict(tags) | {STANDING: "stands in", "model": label}
     notify(f"model: {label}, until a challenger passes the gate")
     return registry.register(name, kept, found, told, notify, candidate=chosen)
