@@ -92,7 +92,8 @@ class Assessment:
         incumbent: Name of what the challenger has to beat.
         cost: Paired comparison with the incumbent.
         best_baseline: Name of the baseline whose decisions cost least.
-        baseline_cost: Paired comparison with it.
+        baseline_cost: Paired comparison of the challenger with it.
+        rival_cost: Paired comparison of it with the incumbent.
         sold: Units asked for in the replay.
         scale: What errors are scaled by, in words.
         foresight: Series whose forecast by the challenger knew what came later.
@@ -107,6 +108,7 @@ class Assessment:
     cost: CostComparison
     best_baseline: str
     baseline_cost: CostComparison
+    rival_cost: CostComparison
     sold: float
     scale: str
     foresight: int
@@ -155,14 +157,14 @@ def assess(
     best = min(baselines, key=lambda name: judged[name].money["cost"])
     incumbent = best if champion is None else CHAMPION
     segments = groups_of(panel, ranges.train_stop)
-    cost, baseline_cost = (
+    cost, baseline_cost, rival_cost = (
         compare_costs(
-            judged[CHALLENGER].replay.cost,
             judged[name].replay.cost,
+            judged[other].replay.cost,
             config.gate,
             segments=segments,
         )
-        for name in (incumbent, best)
+        for name, other in ((CHALLENGER, incumbent), (CHALLENGER, best), (best, incumbent))
     )
     fill_rate = judged[CHALLENGER].money["fill_rate"]
     return Assessment(
@@ -172,6 +174,7 @@ def assess(
         cost=cost,
         best_baseline=best,
         baseline_cost=baseline_cost,
+        rival_cost=rival_cost,
         sold=float(judged[CHALLENGER].replay.demand.sum()),
         scale=_scale_words(panel, ranges.train_stop),
         foresight=count_foresight(challenger, panel, ranges.gate[0]),
