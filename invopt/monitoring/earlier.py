@@ -119,7 +119,7 @@ def closed_by_all(panel: Panel, calendar: pd.DataFrame | None) -> pd.DatetimeInd
     line = Timeline(panel.timeline.date(stop), panel.timeline.freq, ahead)
     names = tuple(str(name) for name in np.unique(locations_of(panel).astype(str)))
     shut = (closed_shares(calendar, line, names) >= 1).all(axis=0)
-    return pd.DatetimeIndex(line.dates()[shut])
+    return pd.DatetimeIndex(line.dates()[np.asarray(shut)])
 
 
 def rewritten_past(
