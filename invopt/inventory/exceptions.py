@@ -238,7 +238,7 @@ def _of_demand(
     far = (expected > config.demand_jump * usual) | (usual > config.demand_jump * expected)
     found.set("demand_jump", far & (np.abs(expected - usual) > 1), expected - usual)
     young = panel.num_periods - panel.launch() < min(periods, panel.num_periods)
-    found.set("new_product", young)
+    found.set("new_product", np.asarray(young))
     first = max(0, panel.num_periods - _OUTLIERS)
     marked = has_flag(panel.flags[:, first:], Flag.OUTLIER)
     largest = np.where(marked, np.asarray(panel.y[:, first:]), 0).max(axis=1, initial=0)
