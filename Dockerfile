@@ -8,6 +8,8 @@
 ARG BASE=docker.io/library/python:3.11-slim-bookworm
 
 FROM ${BASE} AS build
+# Where the wheel has the packages of the platform (setup.py).
+ENV PYTHONPATH=/opt/venv/lib/python3.11/site-packages/invopt/_platform
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PATH=/opt/venv/bin:$PATH VIRTUAL_ENV=/opt/venv \
     UV_NO_CACHE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never
 WORKDIR /src
@@ -40,6 +42,7 @@ RUN --mount=type=secret,id=pip-config,target=/etc/pip.conf \
 
 FROM ${BASE} AS run
 # Pods run with a read-only root: all that programs write by default goes to /tmp.
+ENV PYTHONPATH=/opt/venv/lib/python3.11/site-packages/invopt/_platform
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp \
     MPLCONFIGDIR=/tmp/matplotlib DO_NOT_TRACK=1 MLFLOW_DISABLE_TELEMETRY=true
 WORKDIR /tmp

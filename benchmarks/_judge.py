@@ -3,12 +3,11 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from benchmarks._optimum import Game, costs, demand_law, window_costs
 from benchmarks._situations import UNIT_COST, Case, Line
+from invopt.types import BoolArray, FloatArray, IntArray
 
-FloatArray = npt.NDArray[np.float64]
 TOLERANCE = 0.1  # of the optimum's cost
 _NUM_PATHS = 2001
 
@@ -98,7 +97,7 @@ class Judge:
         at = int(np.where(fits, combined, np.inf).argmin())
         return float(combined[at]), tuple(chosen[-1][at].tolist())
 
-    def _fits(self, value: FloatArray) -> npt.NDArray[np.bool_]:
+    def _fits(self, value: FloatArray) -> BoolArray:
         fits = np.ones(np.shape(value), bool)
         if self.case.budget is not None:
             fits &= value <= self.case.budget + 1e-9
@@ -149,7 +148,7 @@ class _Table:
     """
 
     game: Game
-    quantities: npt.NDArray[np.int64]
+    quantities: IntArray
     costs: FloatArray
     window: FloatArray
     pack: float

@@ -7,7 +7,6 @@ forecast that knows the law, in the form a network gives.
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import yaml
 
@@ -20,9 +19,9 @@ from invopt.inventory.review import plan_review
 from invopt.panel import Panel, iter_panels
 from invopt.sources import Mapping, read_dataset, read_position
 from invopt.sources.terms import read_terms
-from invopt.steps import clean_partitions
+from invopt.steps.prepare import clean_partitions
+from invopt.types import FloatArray
 
-FloatArray = npt.NDArray[np.float64]
 _LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 _SUMS = (0.1, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 _SILENT = 50  # latest periods without a sale after which nothing is forecast
@@ -41,7 +40,7 @@ def plan_known(folder: Path, cases: list[Case]) -> pd.DataFrame:
     snapshot, cleaned = folder / "snapshot", folder / "cleaned"
     read_dataset(mapping, folder, snapshot)
     clean_partitions(
-        snapshot, config.cleaning.model_dump(), str(cleaned), str(folder / "counts.json"),
+        snapshot, config.cleaning, str(cleaned), str(folder / "counts.json"),
         lambda _: None,
     )  # fmt: skip
     [panel] = iter_panels(cleaned)

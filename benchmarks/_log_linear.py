@@ -16,8 +16,8 @@ from scipy.stats import gamma
 from invopt.config import ModelConfig
 from invopt.forecasts import ForecastArrays
 from invopt.panel import SERIES_LEVEL, UNOBSERVED, Panel, group_names
+from invopt.types import BoolArray, Float32Array, FloatArray, IntArray
 
-FloatArray = npt.NDArray[np.float64]
 _FLOOR = 0.05
 _ROWS = 400
 _GRID = np.geomspace(1e-2, 1e5, 120)
@@ -117,7 +117,7 @@ class LogLinear:
             self.config.quantile_levels, self.config.level_quantiles,
         )  # fmt: skip
 
-    def _mean(self, panel: Panel, rows: npt.NDArray[np.int64], cutoff: int) -> FloatArray:
+    def _mean(self, panel: Panel, rows: IntArray, cutoff: int) -> FloatArray:
         x, offset = self._features(panel, rows, cutoff)
         categories = group_names(panel.series, "category")[rows]
         mean = np.empty((len(rows), self.horizon))
@@ -126,9 +126,7 @@ class LogLinear:
             mean[at] = np.exp(offset[at][:, None] + self.intercepts[name] + x[at] @ beta)
         return mean
 
-    def _features(
-        self, panel: Panel, rows: npt.NDArray[np.int64], cutoff: int
-    ) -> tuple[FloatArray, FloatArray]:
+    def _features(self, panel: Panel, rows: IntArray, cutoff: int) -> tuple[FloatArray, FloatArray]:
         """Return (row, step, feature) and the log of each row's level.
 
         Every feature is the difference of a period from the mean of those the level was made of.
@@ -166,11 +164,11 @@ class LogLinear:
         return np.concatenate(parts, axis=2), np.log(level)
 
 
-def _seen(panel: Panel, rows: npt.NDArray[np.int64], periods: slice) -> npt.NDArray[np.bool_]:
+def _seen(panel: Panel, rows: IntArray, periods: slice) -> BoolArray:
     return (np.asarray(panel.flags[rows, periods]) & UNOBSERVED) == 0
 
 
-def _filled(channel: object, rows: npt.NDArray[np.int64], first: int, stop: int) -> FloatArray:
+def _filled(channel: object, rows: IntArray, first: int, stop: int) -> FloatArray:
     values = channel.values[rows, first:stop].astype(np.float64)  # type: ignore[attr-defined]
     missing = stop - first - values.shape[1]
     if missing:
@@ -207,7 +205,7 @@ def _poisson_regression(x: FloatArray, y: FloatArray, offset: FloatArray) -> Flo
     return beta
 
 
-def _gamma(mean: FloatArray, phi: float, quantiles: tuple[float, ...]) -> npt.NDArray[np.float32]:
+def _gamma(mean: FloatArray, phi: float, quantiles: tuple[float, ...]) -> Float32Array:
     """Return quantiles of a gamma law with variance mu + phi mu^2, by a table over mu."""
     flat = np.log(np.clip(mean, _GRID[0], _GRID[-1])).ravel()
     nearest = float(_PHI[np.abs(np.log(_PHI / phi)).argmin()])  # a table for each would be slow

@@ -17,11 +17,10 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 
 import numpy as np
-import numpy.typing as npt
 from scipy.stats import nbinom, poisson
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+from invopt.types import FloatArray, IntArray
+
 _TAIL = 1e-9  # chance that is put on the largest demand looked at
 _NUM_PATHS, _SEED = 4000, 7
 _MANY = 1e12  # money that no allowed order costs

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import yaml
 
@@ -24,8 +23,8 @@ from benchmarks._situations import (
     Line,
     _factor,
 )  # fmt: skip
+from invopt.types import BoolArray, IntArray
 
-IntArray = npt.NDArray[np.int64]
 _NUM_OTHERS = 24  # articles that nobody judges: the model learns promotions and seasons from them
 _PROMOTED = 0.08  # share of their days
 _TABLES = {
@@ -55,7 +54,7 @@ def others() -> list[Line]:
     ]
 
 
-def promoted_days(line: Line, num: int) -> npt.NDArray[np.bool_]:
+def promoted_days(line: Line, num: int) -> BoolArray:
     """Return which days of the past had a promotion, in runs of five."""
     found = np.zeros(num, bool)
     if line.sku.startswith("other-") or line.promotions:

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from benchmarks._log_linear import LogLinear
@@ -25,6 +24,7 @@ from invopt.monitoring.evidence import Evidence, gather_evidence
 from invopt.monitoring.performance import Scoring, performance_records, series_outcomes
 from invopt.monitoring.subject import Subject
 from invopt.panel import Panel
+from invopt.types import Float32Array
 from serving.stores.governor_store import GovernorStore
 
 WEEK, HORIZON, GATE_WEEKS = 7, 14, 4
@@ -53,7 +53,7 @@ class Remembered:
         return self.made[cutoff]
 
 
-def features(panel: Panel, cutoffs: list[int]) -> tuple[tuple[str, ...], npt.NDArray[np.float32]]:
+def features(panel: Panel, cutoffs: list[int]) -> tuple[tuple[str, ...], Float32Array]:
     """Return price, discount and the level of sales as a model would see them."""
     used = ("price", "promotion_discount", "discount", "snap", "temperature")
     names = [n for n in used if n in panel.channels]

@@ -9,8 +9,8 @@ import numpy.typing as npt
 from invopt.panel import SERIES_LEVEL, Channel, Flag, Panel
 from invopt.synthetic import Retailer, make_retailer
 from invopt.timeline import Timeline
+from invopt.types import Float32Array, FloatArray
 
-FloatArray = npt.NDArray[np.float64]
 NUM_DAYS, SHIFT_DAY = 994, 882  # orders of 14 weeks after the shift can be priced
 
 
@@ -95,7 +95,7 @@ def scenarios() -> list[Scenario]:
     ]
 
 
-def _events(retailer: Retailer) -> npt.NDArray[np.float32]:
+def _events(retailer: Retailer) -> Float32Array:
     days = {(1, 1), (4, 12), (7, 4), (12, 25)}
     marks = [(d.month, d.day) in days for d in retailer.dates]
     return np.array(marks, np.float32)[None]

@@ -10,12 +10,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from benchmarks._optimum import Game, demand_law, window_costs
+from invopt.types import FloatArray, IntArray
 
-FloatArray = npt.NDArray[np.float64]
 LAST = pd.Timestamp("2025-03-30")  # a Sunday; orders are placed at its end
 LAST_WEEK = pd.Timestamp("2025-03-24")  # Monday of the last week sold
 DAYS, WEEKS = 400, 150
@@ -68,7 +67,7 @@ class Line:
     orders: tuple[tuple[int, int, int], ...] = ()
     terms: Mapping[str, Any] = field(default_factory=dict)
     promotions: tuple[int, ...] = ()
-    sold: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int64]] | None = None
+    sold: Callable[[IntArray], IntArray] | None = None
     sold_late: bool = False
     games: tuple[Game, ...] = field(default=(), repr=False)
     weights: tuple[float, ...] | None = None

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from benchmarks import _crash
 from invopt.errors import InvalidInputError
+from invopt.types import Notify
 from serving.settings import MODEL_STORE, WORKSPACE, Settings
 
 NAME = "demo"
@@ -74,9 +75,7 @@ def main(arguments: list[str]) -> None:
         )
 
 
-def crash(
-    operations: list["Operation"], points: int, seconds: float, notify: Callable[[str], None]
-) -> list[Row]:
+def crash(operations: list["Operation"], points: int, seconds: float, notify: Notify) -> list[Row]:
     """Crash operations; returns what was seen.
 
     Args:

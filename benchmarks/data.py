@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute
@@ -29,8 +28,9 @@ from invopt.errors import InvalidInputError
 from invopt.features import FeatureEncoder, FeatureSpec, derived_channels
 from invopt.panel import Flag, Panel, iter_panels, load_panel
 from invopt.sources import DataProfile, check_data, load_mapping, read_dataset
-from invopt.steps import build_feature_panel, clean_partitions
+from invopt.steps.prepare import build_feature_panel, clean_partitions
 from invopt.synthetic import make_retailer, write_retailer
+from invopt.types import AnyFloatArray, BoolArray
 
 _ROOT = Path(__file__).resolve().parent.parent
 _SHARED = _ROOT.parent / "shared" / "data"
@@ -39,8 +39,6 @@ _STAGES = ("read", "validate", "clean", "features")
 _WINDOW = 28
 _LAST = 14  # days forecast on FreshRetailNet
 _STARTS = (500, 600, 700)  # days the synthetic retailer is forecast from
-
-FloatArray = npt.NDArray[np.floating]  # type: ignore[type-arg]
 
 
 def data_folder(name: str) -> Path:
@@ -147,11 +145,9 @@ def _stages(name: str, data: str) -> dict[str, float]:
             profile = DataProfile.of(iter_panels(raw))
             check_data(profile, report, DataConfig(mapping=name), today)
         with _timed(seconds, "clean"):
-            rules = config.cleaning.model_dump(mode="json")
-            clean_partitions(raw, rules, str(cleaned), f"{folder}/counts.json", _quiet)
+            clean_partitions(raw, config.cleaning, str(cleaned), f"{folder}/counts.json", _quiet)
         with _timed(seconds, "features"):
-            sections = features.model_dump(mode="json"), evaluation.model_dump(mode="json")
-            build_feature_panel(str(cleaned), *sections, str(built), _quiet)
+            build_feature_panel(str(cleaned), features, evaluation, str(built), _quiet)
             encoder = FeatureEncoder(FeatureSpec.load(built / "features.json"))
             for panel in iter_panels(built):
                 encoder.encode(panel)
@@ -260,14 +256,16 @@ def _cleaned(name: str, data: Path, scratch: Path) -> Panel:
     return clean(load_panel(raw), CleaningConfig())[0]
 
 
-def _against_truth(panel: Panel, truth: FloatArray, start: int) -> tuple[list[float], list[float]]:
+def _against_truth(
+    panel: Panel, truth: AnyFloatArray, start: int
+) -> tuple[list[float], list[float]]:
     """Return distance and bias of every arm's forecast to the one made from true demand."""
     best = _weekday_means(truth, _on_sale(panel), start, _WINDOW)
     arms = _forecasts(panel, start, _WINDOW)
     return [_wape(arm, best) for arm in arms], [_bias(arm, best) for arm in arms]
 
 
-def _forecasts(panel: Panel, start: int, periods: int) -> list[FloatArray]:
+def _forecasts(panel: Panel, start: int, periods: int) -> list[AnyFloatArray]:
     """Return forecasts from sales as demand, without stock-outs, and from estimated demand."""
     y = np.asarray(panel.y, float)
     estimate = y.copy()
@@ -279,13 +277,11 @@ def _forecasts(panel: Panel, start: int, periods: int) -> list[FloatArray]:
     ]
 
 
-def _on_sale(panel: Panel) -> npt.NDArray[np.bool_]:
+def _on_sale(panel: Panel) -> BoolArray:
     return (np.asarray(panel.flags) & (Flag.MISSING | Flag.BEFORE_LAUNCH)) == 0
 
 
-def _weekday_means(
-    y: FloatArray, used: npt.NDArray[np.bool_], start: int, periods: int
-) -> FloatArray:
+def _weekday_means(y: AnyFloatArray, used: BoolArray, start: int, periods: int) -> AnyFloatArray:
     """Return the mean of the used days of the last eight weeks, by weekday, shrunk to the mean."""
     past = slice(max(0, start - 2 * _WINDOW), start)
     value, number = np.where(used, y, 0)[:, past], used[:, past].astype(float)
@@ -299,11 +295,11 @@ def _weekday_means(
     return forecast
 
 
-def _wape(forecast: FloatArray, actual: FloatArray) -> float:
+def _wape(forecast: AnyFloatArray, actual: AnyFloatArray) -> float:
     return float(np.abs(forecast - actual).sum() / actual.sum())
 
 
-def _bias(forecast: FloatArray, actual: FloatArray) -> float:
+def _bias(forecast: AnyFloatArray, actual: AnyFloatArray) -> float:
     return float(forecast.sum() / actual.sum() - 1)
 
 

@@ -11,10 +11,8 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from invopt.cleaning import clean
@@ -28,8 +26,8 @@ from invopt.panel import Panel, load_panel
 from invopt.reconciliation import Aggregation, aggregate_panel, reconcile
 from invopt.sources import load_mapping, read_dataset
 from invopt.training import fit
+from invopt.types import AnyFloatArray
 
-FloatArray = npt.NDArray[np.floating[Any]]
 _CONFIGS = Path(__file__).resolve().parent.parent / "pipelines" / "configs"
 _HORIZON = 28
 # Shares of the minutes at most: the rest is reading, forecasting and writing.
@@ -85,8 +83,8 @@ def _configured(file: str, seed: int, members: int, steps: int, minutes: float) 
 class _Forecast:
     """Means of every series, (series, horizon): of their own model, and reconciled."""
 
-    alone: FloatArray
-    reconciled: FloatArray
+    alone: AnyFloatArray
+    reconciled: AnyFloatArray
 
 
 @dataclass(frozen=True)
@@ -152,7 +150,7 @@ def _print_scores(panel: Panel, config: Config, forecasts: dict[int, _Forecast])
     print(f"{'mean':<12} {alone:>12.4f} {score:>12.4f} {bottom:>9.4f} {naive:>8.4f}")
 
 
-def _write(panel: Panel, mean: FloatArray, until: int, out: Path) -> None:
+def _write(panel: Panel, mean: AnyFloatArray, until: int, out: Path) -> None:
     dates = panel.timeline.dates(until, until + _HORIZON)
     frame = pd.DataFrame(
         {

@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from benchmarks._fresh import HEAD as FRESH_HEAD
@@ -60,8 +59,8 @@ from invopt.monitoring.subject import Subject
 from invopt.panel import SERIES_LEVEL, Channel, Panel, load_panel
 from invopt.sources import load_mapping, read_dataset
 from invopt.timeline import Timeline
+from invopt.types import BoolArray, Float32Array, FloatArray
 
-FloatArray = npt.NDArray[np.float64]
 T, R = TypeVar("T"), TypeVar("R")
 _CLEAN_WEEKS, _POWER_WEEKS = 110, 40
 _PER_STORE = 600
@@ -211,13 +210,13 @@ def _m5(data: Path) -> Panel:
 class _Weekly:
     """Weekly columns of every series: (week, series, column), by cutoff."""
 
-    def __init__(self, cutoffs: list[int], names: tuple[str, ...], values: npt.NDArray[np.float32]):
+    def __init__(self, cutoffs: list[int], names: tuple[str, ...], values: Float32Array):
         self.cutoffs, self.names, self.values = cutoffs, names, values
 
-    def select(self, rows: npt.NDArray[np.bool_]) -> "_Weekly":
+    def select(self, rows: BoolArray) -> "_Weekly":
         return _Weekly(self.cutoffs, self.names, self.values[:, rows])
 
-    def at(self, cutoff: int, back: list[int]) -> npt.NDArray[np.float32]:
+    def at(self, cutoff: int, back: list[int]) -> Float32Array:
         return self.values[[self.cutoffs.index(cutoff) - k for k in back]]
 
 
@@ -266,7 +265,7 @@ def _peers(panel: Panel, table: _Weekly, records: pd.DataFrame, judged: list[int
 
 
 def _evidently_default(
-    reference: npt.NDArray[np.float32], current: npt.NDArray[np.float32], names: tuple[str, ...]
+    reference: Float32Array, current: Float32Array, names: tuple[str, ...]
 ) -> tuple[bool, bool]:
     """Return whether Evidently's preset, as it comes, finds the data set, or a column, drifted."""
     from evidently import DataDefinition, Dataset, Report  # noqa: PLC0415  (eight seconds)
@@ -487,7 +486,7 @@ def _write_wide_panel(folder: Path, num_series: int, weeks: int, num_columns: in
     Panel(line, series, y, np.zeros(y.shape, np.uint8)).with_channels(channels).save(folder)
 
 
-def _columns(panel: Panel, cutoffs: list[int]) -> tuple[tuple[str, ...], npt.NDArray[np.float32]]:
+def _columns(panel: Panel, cutoffs: list[int]) -> tuple[tuple[str, ...], Float32Array]:
     values = [np.asarray(c.values[:, cutoffs], np.float32) for c in panel.channels.values()]
     return tuple(panel.channels), np.stack(values).transpose(2, 1, 0)
 

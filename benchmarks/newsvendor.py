@@ -19,7 +19,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy.stats import poisson
 
@@ -29,9 +28,8 @@ from invopt.features import FeatureEncoder
 from invopt.model import Forecaster
 from invopt.panel import Panel
 from invopt.training import fit
+from invopt.types import BoolArray, FloatArray, IntArray
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 _CONFIGS = Path(__file__).resolve().parent.parent / "pipelines" / "configs"
 _DROPPED, _TRAIN_SHARE, _UNIT_COST = 27, 0.75, 10.0
 _SEASON, _WEEKS = 7, 8
@@ -96,7 +94,7 @@ def main(rest: list[str]) -> None:
             print_forest(panel, np.flatnonzero(known)[:: parsed.forest], first, stop)
 
 
-def published_series(panel: Panel) -> npt.NDArray[np.bool_]:
+def published_series(panel: Panel) -> BoolArray:
     """Return which series the published costs are means over."""
     zeros = (np.asarray(panel.y) == 0).mean(axis=1)
     return (zeros < _MAX_ZEROS) & (panel.unique_ids != _LEFT_OUT)

@@ -28,6 +28,7 @@ from invopt.hierarchy import Hierarchy
 from invopt.panel import Panel, load_panel
 from invopt.sources import load_mapping, read_dataset
 from invopt.training import fit
+from invopt.types import Float32Array
 
 _CONFIGS = Path(__file__).resolve().parent.parent / "pipelines" / "configs"
 _WORKER = Path(__file__).with_name("_peer.py")
@@ -83,7 +84,7 @@ def _read(data: Path, config: Config, scratch: Path) -> Panel:
 
 def _ours(
     panel: Panel, config: Config, until: int, scratch: Path
-) -> tuple[npt.NDArray[np.float32], float, float]:
+) -> tuple[Float32Array, float, float]:
     log = _Log(scratch / "progress.log")
     started = time.monotonic()
     forecaster = fit(panel, config, until, scratch / "training", clock=time.monotonic, notify=log)

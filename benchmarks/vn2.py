@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from benchmarks.data import data_folder, read_panel
@@ -27,8 +26,8 @@ from invopt.inventory.references import (
 )
 from invopt.panel import Panel
 from invopt.training import fit
+from invopt.types import FloatArray, IntArray
 
-FloatArray = npt.NDArray[np.float64]
 CONFIG = Path(__file__).resolve().parent.parent / "pipelines" / "configs" / "vn2.yaml"
 # Cutoffs of windows whose scored weeks do not overlap; 104 ends a year before the competition.
 CUTOFFS = (148, 142, 136, 130, 124, 118, 112, 104)
@@ -50,7 +49,7 @@ class Game:
     panel: Panel
     sales: FloatArray
     terms: Terms
-    season: npt.NDArray[np.int64]
+    season: IntArray
 
     def history(self, first: int) -> History:
         """Return what references look back on when week `first` ends the known ones."""

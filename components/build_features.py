@@ -22,7 +22,9 @@ def build_features(
         code_version: Part of the cache key.
         derived: The panel with derived channels, and the fitted feature spec.
     """
-    from invopt.steps import build_feature_panel
+    from invopt.config import EvaluationConfig, FeaturesConfig
+    from invopt.steps.prepare import build_feature_panel
     from serving.progress import tell
 
-    build_feature_panel(panel.path, features, evaluation, derived.path, tell)
+    seen, judged = FeaturesConfig.of(features), EvaluationConfig.of(evaluation)
+    build_feature_panel(panel.path, seen, judged, derived.path, tell)

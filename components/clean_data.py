@@ -22,9 +22,10 @@ def clean_data(
         panel: The cleaned panel.
         counts: Periods touched by rule, as JSON.
     """
-    from invopt.steps import clean_partitions
+    from invopt.config import CleaningConfig
+    from invopt.steps.prepare import clean_partitions
     from serving.deployment import Deployment
     from serving.progress import tell
 
     data = Deployment.from_environment().settings.snapshots / snapshot
-    clean_partitions(data, cleaning, panel.path, counts.path, tell)
+    clean_partitions(data, CleaningConfig.of(cleaning), panel.path, counts.path, tell)

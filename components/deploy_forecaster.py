@@ -17,8 +17,10 @@ def deploy_forecaster(config: dict, version: str, evidence: Output[Artifact]) ->
     Returns:
         The version that is champion now.
     """
+    from invopt.config import Config
     from serving.deployment import Deployment
     from serving.loop.release import deploy
     from serving.progress import tell
 
-    return deploy(Deployment.from_environment(), config, version, evidence.path, tell)
+    run = Config.of(config)
+    return deploy(Deployment.from_environment(), run, version, evidence.path, tell)

@@ -23,17 +23,19 @@ def evaluate_forecaster(
         metrics: The challenger's, for the KFP page.
     """
     import time
+    from pathlib import Path
 
-    from invopt.steps import assess_model
+    from invopt.config import Config
+    from invopt.steps.assess import Contenders, assess_model
     from serving.deployment import Deployment
     from serving.progress import tell
 
-    champion = Deployment.from_environment().registry.champion_path(config["name"])
+    run = Config.of(config)
+    champion = Deployment.from_environment().registry.champion_path(run.name)
     points = assess_model(
-        model.path,
-        champion,
+        Contenders(challenger=Path(model.path), champion=champion),
         training_set.path,
-        config=config,
+        run,
         out=assessment.path,
         clock=time.monotonic,
         notify=tell,

@@ -22,7 +22,8 @@ def explain_forecaster(
         code_version: Part of the cache key.
         explanation: Importance by feature and attributions of some series, as JSON.
     """
-    from invopt.steps import explain_model
+    from invopt.config import Config
+    from invopt.steps.assess import explain_model
     from serving.progress import tell
 
-    explain_model(model.path, training_set.path, config, explanation.path, tell)
+    explain_model(model.path, training_set.path, Config.of(config), explanation.path, tell)

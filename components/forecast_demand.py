@@ -17,12 +17,13 @@ def forecast_demand(derived: Input[Dataset], config: dict, forecast: Output[Data
     Returns:
         Version of the model.
     """
-    from invopt.steps import forecast_series
+    from invopt.config import Config
+    from invopt.steps.replenish import forecast_series
     from serving.deployment import Deployment
     from serving.loop.served import served_champion
     from serving.progress import tell
 
     deployment = Deployment.from_environment()
-    champion = served_champion(deployment, config)
+    champion = served_champion(deployment, Config.of(config))
     forecast_series(deployment.registry.files(champion), derived.path, forecast.path, tell)
     return champion.version

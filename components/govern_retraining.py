@@ -21,9 +21,17 @@ def govern_retraining(
     Returns:
         "ignore", "alert", "retrain" or "page".
     """
+    from invopt.config import Config
     from serving.deployment import Deployment
     from serving.loop.retraining import govern
     from serving.progress import tell
 
     deployment = Deployment.from_environment()
-    return govern(deployment, evidence.path, config, run=run or job, out=decision.path, notify=tell)
+    return govern(
+        deployment,
+        evidence.path,
+        Config.of(config),
+        run=run or job,
+        out=decision.path,
+        notify=tell,
+    )

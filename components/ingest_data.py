@@ -10,7 +10,7 @@ from components.base import component
 @component
 def ingest_data(
     mapping: str, data_dir: str, data: dict, quality: Output[Artifact], tell_faults: bool = False
-) -> NamedTuple("Ingested", snapshot=str, Output=str):
+) -> NamedTuple("Ingested", snapshot=str, Output=str):  # type: ignore[valid-type]
     """Read the mapped data, set faulty rows aside, and return the snapshot's name.
 
     Args:
@@ -30,6 +30,7 @@ def ingest_data(
 
     import pandas as pd
 
+    from invopt.config import DataConfig
     from invopt.sources import Mapping
     from serving.deployment import Deployment
     from serving.progress import tell
@@ -39,7 +40,7 @@ def ingest_data(
     deployment = Deployment.from_environment()
     place = Place(Path(data_dir), deployment.settings.snapshots, deployment.environment)
     read = Mapping.model_validate_json(mapping)
-    take = partial(take_snapshot, read, place, data, today, tell)
+    take = partial(take_snapshot, read, place, DataConfig.of(data), today, tell)
     name, found = snapshot_or_fault(take, read, tell) if tell_faults else take()
     found.save(quality.path)
     return name, found.state

@@ -20,7 +20,8 @@ def judge_forecaster(
     Returns:
         "promote" or "keep".
     """
-    from invopt.steps import judge_model
+    from invopt.config import Config
+    from invopt.steps.judge import judge_model
     from serving.progress import tell
 
-    return judge_model(assessment.path, quality.path, config, verdict.path, tell)
+    return judge_model(assessment.path, quality.path, Config.of(config).gate, verdict.path, tell)

@@ -39,6 +39,7 @@ def keep_forecaster(
     Returns:
         The baseline's version, to be deployed; "" where a champion goes on ordering.
     """
+    from invopt.config import Config
     from serving.deployment import Deployment
     from serving.loop.standing import keep
     from serving.progress import tell
@@ -53,4 +54,4 @@ def keep_forecaster(
     told = {"cause": cause, "window": window, "retraining": retraining}
     tags = {"snapshot": snapshot, "run": run} | told
     here = Deployment.from_environment()
-    return keep(here, config, files, tags=tags, kept=kept.path, notify=tell)
+    return keep(here, Config.of(config), files, tags=tags, kept=kept.path, notify=tell)

@@ -20,23 +20,23 @@ def monitor_drift(
         config: The whole configuration.
         evidence: Folder of evidence.json and Evidently's report.
     """
-    from invopt.steps import monitor
+    from pathlib import Path
+
+    from invopt.config import Config
+    from invopt.steps.monitor import Watched, monitor
     from serving.deployment import Deployment
     from serving.loop.unreadable import last_seen
     from serving.progress import tell
 
-    deployment = Deployment.from_environment()
-    champion = deployment.registry.champion_of(config["name"])
-    version = f"{champion.name}-{champion.version}"
-    monitor(
-        deployment.registry.files(champion),
-        derived.path,
-        quality.path,
-        version=version,
-        config=config,
-        out=evidence.path,
-        notify=tell,
+    run, deployment = Config.of(config), Deployment.from_environment()
+    champion = deployment.registry.champion_of(run.name)
+    watched = Watched(
+        model=deployment.registry.files(champion),
+        version=f"{champion.name}-{champion.version}",
+        source=Path(derived.path),
+        quality=Path(quality.path),
         predictions=deployment.settings.prediction_log,
         kept=deployment.settings.monitoring,
         seen=last_seen(deployment, champion),
     )
+    monitor(watched, run, evidence.path, tell)

@@ -17,9 +17,12 @@ def monitor_unreadable(
         config: The whole configuration.
         evidence: Folder as monitor_drift leaves it.
     """
+    from invopt.config import Config
     from serving.deployment import Deployment
     from serving.loop.unreadable import monitor_unreadable
     from serving.progress import tell
 
     deployment = Deployment.from_environment()
-    monitor_unreadable(deployment, quality.path, mapping, config, evidence.path, tell)
+    monitor_unreadable(
+        deployment, quality.path, mapping, config=Config.of(config), out=evidence.path, notify=tell
+    )

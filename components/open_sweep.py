@@ -17,7 +17,10 @@ def open_sweep(config: dict, study: str, job: str) -> List[str]:
     Returns:
         Names of the workers that will share it.
     """
+    from invopt.config import Config
     from serving.deployment import Deployment
     from serving.loop.sweep import open_shared_study
 
-    return open_shared_study(Deployment.from_environment().settings, config, study or job)
+    return open_shared_study(
+        Deployment.from_environment().settings, Config.of(config), study or job
+    )

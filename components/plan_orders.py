@@ -28,7 +28,10 @@ def plan_orders(
         purchase_orders: Its lines by supplier, as CSV.
         exceptions: What a planner should look at, as CSV.
     """
-    from invopt.steps import plan_all_orders, review_date
+    from pathlib import Path
+
+    from invopt.config import Config
+    from invopt.steps.replenish import ReviewFiles, plan_all_orders, review_date
     from serving.deployment import Deployment
     from serving.loop.served import check_still_champion
     from serving.progress import tell
@@ -36,23 +39,26 @@ def plan_orders(
     from serving.stores.planner_desk import planners_overrides
 
     deployment = Deployment.from_environment()
-    settings, name = deployment.settings, config["name"]
+    settings, run = deployment.settings, Config.of(config)
     date = review_date(derived.path)
+    files = ReviewFiles(
+        source=Path(derived.path),
+        forecast=Path(forecast.path),
+        snapshot=settings.snapshots / snapshot,
+        last=last_plan(settings.plans, run.name, date),
+        overrides=planners_overrides(settings.plans, run.name),
+    )
     plan_all_orders(
-        derived.path,
-        forecast.path,
-        settings.snapshots / snapshot,
-        last=last_plan(settings.plans, name, date),
-        model_version=model_version,
-        config=config,
+        files,
+        run.inventory,
+        model_version,
         out={
             "orders": orders.path,
             "purchase_orders": purchase_orders.path,
             "exceptions": exceptions.path,
         },
         notify=tell,
-        overrides=planners_overrides(settings.plans, name),
     )
     # Whoever rolled back meanwhile does not want the orders of the model before.
-    check_still_champion(deployment.registry, name, model_version)
-    keep_plan(settings.plans, name, date, orders.path)
+    check_still_champion(deployment.registry, run.name, model_version)
+    keep_plan(settings.plans, run.name, date, orders.path)

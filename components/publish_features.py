@@ -26,6 +26,7 @@ def publish_features(
     Returns:
         Time at which these features were known.
     """
+    from invopt.config import FeaturesConfig
     from serving.deployment import Deployment
     from serving.progress import tell
     from serving.stores.feature_store import publish
@@ -36,7 +37,7 @@ def publish_features(
         settings,
         derived.path,
         snapshot,
-        features=features,
+        config=FeaturesConfig.of(features),
         forecast=last,
         model_version=model_version,
         notify=tell,

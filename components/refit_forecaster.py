@@ -22,6 +22,7 @@ def refit_forecaster(
         code_version: Part of the cache key.
         refitted: The model to serve.
     """
+    from invopt.config import Config
     from serving.cluster.train_job import Machines, refit
     from serving.deployment import Deployment
     from serving.progress import tell
@@ -32,7 +33,7 @@ def refit_forecaster(
         machines,
         model.path,
         training_set.path,
-        config=config,
+        config=Config.of(config),
         code_version=code_version,
         out=refitted.path,
         notify=tell,

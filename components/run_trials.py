@@ -21,12 +21,18 @@ def run_trials(
     Returns:
         Number of trials this worker finished, as text.
     """
+    from invopt.config import Config
     from serving.deployment import Deployment
     from serving.loop.sweep import work_on_study
     from serving.progress import tell
 
     settings = Deployment.from_environment().settings
-    place = training_set.path
-    return str(
-        work_on_study(settings, place, config, study=study or job, worker=int(worker), notify=tell)
+    finished = work_on_study(
+        settings,
+        training_set.path,
+        Config.of(config),
+        study=study or job,
+        worker=int(worker),
+        notify=tell,
     )
+    return str(finished)

@@ -23,9 +23,10 @@ def select_trial(
     Returns:
         The configuration to train with.
     """
+    from invopt.config import Config
     from serving.deployment import Deployment
     from serving.loop.sweep import best_configuration
     from serving.progress import tell
 
     settings = Deployment.from_environment().settings
-    return best_configuration(settings, config, study or job, sweep.path, tell)
+    return best_configuration(settings, Config.of(config), study or job, sweep.path, tell)

@@ -15,9 +15,11 @@ def start_training(decision: Input[Artifact], data_dir: str, mapping: str, confi
         mapping: As JSON, for a training whose champion's own mapping is not known.
         config: The whole configuration.
     """
+    from invopt.config import Config
     from serving.deployment import Deployment
     from serving.loop.cluster_retraining import Data, start_on_cluster
     from serving.progress import tell
 
     deployment = Deployment.from_environment()
-    start_on_cluster(deployment, decision.path, Data(data_dir, mapping), config, tell)
+    data = Data(data_dir, mapping)
+    start_on_cluster(deployment, decision.path, data, Config.of(config), tell)

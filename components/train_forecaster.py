@@ -17,6 +17,7 @@ def train_forecaster(
         code_version: Part of the cache key.
         model: Networks, ONNX graph, feature spec and configuration.
     """
+    from invopt.config import Config
     from serving.cluster.train_job import Machines, train
     from serving.deployment import Deployment
     from serving.progress import tell
@@ -24,5 +25,10 @@ def train_forecaster(
     deployment = Deployment.from_environment()
     machines = Machines(deployment.cluster, deployment.settings.workspace / "training")
     train(
-        machines, training_set.path, config, code_version=code_version, out=model.path, notify=tell
+        machines,
+        training_set.path,
+        Config.of(config),
+        code_version=code_version,
+        out=model.path,
+        notify=tell,
     )

@@ -34,25 +34,26 @@ def write_plan_report(
     """
     from pathlib import Path
 
+    from invopt.config import Config
     from invopt.report import PlanFiles, write_plan_page, write_replenishment_report, write_workbook
-    from invopt.steps import review_date
+    from invopt.steps.replenish import review_date
     from serving.deployment import Deployment
     from serving.progress import tell
     from serving.stores.order_plans import last_plan
     from serving.stores.planner_desk import planners_overrides
 
-    settings, name = Deployment.from_environment().settings, config["name"]
+    settings, run = Deployment.from_environment().settings, Config.of(config)
     files = PlanFiles(
         Path(derived.path), Path(forecast.path), Path(orders.path),
         exceptions=Path(exceptions.path), snapshot=settings.snapshots / snapshot,
-        last=last_plan(settings.plans, name, review_date(derived.path)),
-        overrides=planners_overrides(settings.plans, name),
+        last=last_plan(settings.plans, run.name, review_date(derived.path)),
+        overrides=planners_overrides(settings.plans, run.name),
     )  # fmt: skip
-    write_plan_page(files, config, plan.path, tell)
+    write_plan_page(files, run, plan.path, tell)
     write_workbook(
         orders.path, purchase_orders.path, exceptions.path,
-        config=config, out=workbook.path, notify=tell,
+        currency=run.inventory.currency, out=workbook.path, notify=tell,
     )  # fmt: skip
     write_replenishment_report(
-        derived.path, forecast.path, orders.path, config=config, out=report.path, notify=tell
+        derived.path, forecast.path, orders.path, config=run, out=report.path, notify=tell
     )

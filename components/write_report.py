@@ -44,19 +44,21 @@ def write_report(
         window: Period it found it in.
         retraining: Key of the governor's decision.
     """
+    from invopt.config import Config
     from invopt.report import write_training_report
     from serving.deployment import Deployment
     from serving.progress import tell
     from serving.stores.tracking import keep_training
 
+    trained = Config.of(config)
     files = {
         "model": model.path, "quality": quality.path, "cleaning": counts.path, "sweep": sweep.path,
         "assessment": assessment.path, "explanation": explanation.path, "verdict": verdict.path,
     }  # fmt: skip
-    write_training_report(files, config, report.path, tell)
+    write_training_report(files, trained.name, report.path, tell)
     tags = {"snapshot": snapshot, "commit": code_version, "cause": cause, "window": window,
             "retraining": retraining}  # fmt: skip
     keep_training(
-        Deployment.from_environment().registry, config["name"], study or run, job=run, tags=tags,
-        files=files | {"report": report.path}, config=config, notify=tell,
+        Deployment.from_environment().registry, trained.name, study or run, job=run, tags=tags,
+        files=files | {"report": report.path}, config=trained, notify=tell,
     )  # fmt: skip

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from invopt.baselines import Baseline
 from invopt.cleaning import estimate_demand
@@ -45,6 +44,7 @@ from invopt.inventory.references import (
 )
 from invopt.inventory.replay import Replay
 from invopt.panel import Panel
+from invopt.types import BoolArray, FloatArray
 
 CHALLENGER, CHAMPION, NAIVE, AVERAGE = "challenger", "champion", "seasonal naive", "moving average"
 LEVEL_PERIODS = (1, 3, 7, 14, 28)
@@ -190,7 +190,7 @@ def assess(
 
 
 def _of_group(
-    windows: Sequence[Window], mask: npt.NDArray[np.bool_], ranges: Ranges, *, is_count: bool
+    windows: Sequence[Window], mask: BoolArray, ranges: Ranges, *, is_count: bool
 ) -> dict[str, float]:
     """Return series, wape, bias and interval coverage of some series."""
     own = [
@@ -237,7 +237,7 @@ def _scale_words(panel: Panel, stop: int) -> str:
 
 def _references(
     panel: Panel,
-    demand: npt.NDArray[np.float64],
+    demand: FloatArray,
     terms: Terms,
     first: int,
     config: Config,
@@ -278,7 +278,7 @@ def _references(
 def _judge(
     forecasts: Forecasts,
     panel: Panel,
-    demand: npt.NDArray[np.float64],
+    demand: FloatArray,
     terms: Terms,
     ranges: Ranges,
     config: Config,

@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from invopt.errors import ContractError
 from invopt.features import INPUT_NAMES, FeatureSpec, feature_names
+from invopt.types import BoolArray, FloatArray, IntArray, ModelInputs
 
-Inputs = tuple[npt.NDArray[np.generic], ...]
 LEVEL = "recent level"
 SALES = "recent sales"
 PRICE = "price"
@@ -49,7 +48,7 @@ class Attribution:
         return gap / max(1.0, abs(self.forecast - self.base))
 
 
-def reference_inputs(inputs: Inputs) -> Inputs:
+def reference_inputs(inputs: ModelInputs) -> ModelInputs:
     """Return one window that stands for none: means of the numbers, unknown categories."""
     return tuple(
         a.mean(axis=0, keepdims=True, dtype=np.float64).astype(a.dtype)
@@ -59,13 +58,13 @@ def reference_inputs(inputs: Inputs) -> Inputs:
     )
 
 
-def save_reference(file: Path, inputs: Inputs) -> None:
+def save_reference(file: Path, inputs: ModelInputs) -> None:
     """Write the reference of some windows beside the model."""
     arrays = dict(zip(INPUT_NAMES, reference_inputs(inputs), strict=True))
     np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
-def load_reference(file: Path) -> Inputs:
+def load_reference(file: Path) -> ModelInputs:
     """Read a reference written by save_reference.
 
     Raises:
@@ -78,9 +77,9 @@ def load_reference(file: Path) -> Inputs:
 
 
 def attribute(
-    total: Callable[[Inputs], npt.NDArray[np.float64]],
-    window: Inputs,
-    reference: Inputs,
+    total: Callable[[ModelInputs], FloatArray],
+    window: ModelInputs,
+    reference: ModelInputs,
     spec: FeatureSpec,
     *,
     num_orders: int = 16,
@@ -145,18 +144,18 @@ def _family(column: str) -> str:
     return column
 
 
-def _orders(num_groups: int, num_orders: int, seed: int) -> npt.NDArray[np.int64]:
+def _orders(num_groups: int, num_orders: int, seed: int) -> IntArray:
     rng = np.random.default_rng(seed)
     forward = [rng.permutation(num_groups) for _ in range(num_orders // 2)]
     return np.array([order for one in forward for order in (one, one[::-1])], np.int64)
 
 
 def _mixed(
-    window: Inputs,
-    reference: Inputs,
+    window: ModelInputs,
+    reference: ModelInputs,
     groups: dict[str, list[tuple[int, int | None]]],
-    states: npt.NDArray[np.bool_],
-) -> Inputs:
+    states: BoolArray,
+) -> ModelInputs:
     """Return one window per state: a group's inputs from the window where its state is True."""
     mixed = [np.repeat(a, len(states), axis=0) for a in reference]
     for number, places in enumerate(groups.values()):

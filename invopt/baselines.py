@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from invopt.config import ModelConfig
 from invopt.forecasts import ForecastArrays
 from invopt.panel import Panel
+from invopt.types import BoolArray, Float32Array
 
 _ROWS = 2048
 _ORIGINS = 26
@@ -47,7 +47,7 @@ class Baseline:
 
     def _predict_rows(
         self, panel: Panel, rows: slice, cutoff: int
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    ) -> tuple[Float32Array, Float32Array, Float32Array]:
         y = self._carried(
             np.asarray(panel.y[rows, : cutoff + 1], np.float32),
             panel.is_observed[rows, : cutoff + 1],
@@ -70,9 +70,7 @@ class Baseline:
         levels = self._spread(mean.cumsum(1), np.stack(sums), self.config.level_quantiles)
         return mean, quantiles, np.maximum.accumulate(levels, axis=1)
 
-    def _carried(
-        self, y: npt.NDArray[np.float32], is_observed: npt.NDArray[np.bool_]
-    ) -> npt.NDArray[np.float32]:
+    def _carried(self, y: Float32Array, is_observed: BoolArray) -> Float32Array:
         """Return sales; where they are not demand, those of the season before, 0 if none.
 
         Read as they are, stock-outs would make the baseline, and beating it, too easy.
@@ -85,7 +83,7 @@ class Baseline:
             y[:, now] = np.where(is_observed[:, now], y[:, now], before)
         return y
 
-    def _point(self, y: npt.NDArray[np.float32], origin: int) -> npt.NDArray[np.float32]:
+    def _point(self, y: Float32Array, origin: int) -> Float32Array:
         known = y[:, : origin + 1]
         if self.window is not None:
             return np.repeat(known[:, -self.window :].mean(1, keepdims=True), self.horizon, axis=1)
@@ -95,9 +93,9 @@ class Baseline:
 
     def _spread(
         self,
-        point: npt.NDArray[np.float32],
-        errors: npt.NDArray[np.float32],
+        point: Float32Array,
+        errors: Float32Array,
         levels: tuple[float, ...],
-    ) -> npt.NDArray[np.float32]:
+    ) -> Float32Array:
         spread = np.quantile(errors, levels, axis=0).astype(np.float32)
         return np.maximum(np.moveaxis(point[None] + spread, 0, 2), 0)

@@ -5,7 +5,7 @@ baseline that decides better than any network is registered, served, ordered fro
 every model is.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from invopt.model.rules import Kind, Point, Rule, RuleNetwork, Spread
 from invopt.model_files import FORMAT_VERSION
 from invopt.panel import Panel
 from invopt.timeline import frequency_unit
+from invopt.types import Float32Array, FloatArray, Notify
 
 NAIVE, AVERAGE = "seasonal naive", "moving average"
 NAMES: Mapping[str, Kind] = {
@@ -71,7 +72,7 @@ class _Past:
     """
 
     inputs: tuple[Tensor, ...]
-    actual: npt.NDArray[np.float32]
+    actual: Float32Array
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def write_baselines(
     out: Path,
     *,
     names: Iterable[str] | None = None,
-    notify: Callable[[str], None] = lambda _: None,
+    notify: Notify = lambda _: None,
 ) -> dict[str, Path]:
     """Fit baselines on the first num_periods of a panel; returns their model folders by name.
 
@@ -131,7 +132,7 @@ def write_baselines(
     return folders
 
 
-def _fitting(panel: Panel, factors: npt.NDArray[np.float32]) -> Iterable[str]:
+def _fitting(panel: Panel, factors: Float32Array) -> Iterable[str]:
     """Yield the baselines that differ from the others on these sales."""
     demand = panel.demand()
     zeros = float((demand == 0).sum()) / max(1, int((~np.isnan(demand)).sum()))
@@ -164,7 +165,7 @@ def baseline_features(features: FeaturesConfig, panel: Panel) -> FeaturesConfig:
     )
 
 
-def calendar_factors(panel: Panel, encoded: EncodedPanel) -> npt.NDArray[np.float32]:
+def calendar_factors(panel: Panel, encoded: EncodedPanel) -> Float32Array:
     """Return the weight of each calendar column in the log of all series' sales.
 
     A ridge regression of the total's log on a line through time and the calendar.
@@ -217,7 +218,7 @@ def _fit(
     name: str,
     spec: FeatureSpec,
     past: Sequence[_Past],
-    factors: npt.NDArray[np.float32],
+    factors: Float32Array,
     panel: Panel,
     config: Config,
 ) -> Fitted:
@@ -300,7 +301,7 @@ def _spread(point: Point, past: Sequence[_Past], spec: FeatureSpec, config: Conf
     return Spread(edges.astype(np.float32), quantiles, sums_of)
 
 
-def _table(errors: npt.NDArray[np.float64], levels: Sequence[float]) -> npt.NDArray[np.float32]:
+def _table(errors: FloatArray, levels: Sequence[float]) -> Float32Array:
     """Return (H, Q) quantiles of errors, (n, H) with NaN, filled up with a normal law."""
     prior = ndtri((np.arange(_PRIOR) + 0.5) / _PRIOR)
     return np.stack(

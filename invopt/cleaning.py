@@ -24,6 +24,7 @@ from invopt.feeds import (
     standing_still,
 )
 from invopt.panel import SERIES_LEVEL, UNOBSERVED, Channel, Flag, Panel
+from invopt.types import BoolArray, Float32Array, FloatArray
 
 # Series handled at once; keeps the scratch arrays of a two-thousand-day panel under 200 MB.
 _BLOCK = 2048
@@ -58,9 +59,9 @@ class Whole:
         faults: (location, T) by rule: feeds that are not believed.
     """
 
-    recorded: npt.NDArray[np.bool_] = field(repr=False)
+    recorded: BoolArray = field(repr=False)
     locations: tuple[str, ...] = ()
-    faults: Mapping[str, npt.NDArray[np.bool_]] = field(default_factory=dict, repr=False)
+    faults: Mapping[str, BoolArray] = field(default_factory=dict, repr=False)
 
 
 def whole_of(panels: Iterable[Panel]) -> Whole:
@@ -115,9 +116,9 @@ def clean(
     return replace(panel, y=y, flags=flags), dict(counts)
 
 
-def recorded_periods(panels: Iterable[Panel]) -> npt.NDArray[np.bool_]:
+def recorded_periods(panels: Iterable[Panel]) -> BoolArray:
     """Return (T,) whether any series of any partition, once sold, has a record in a period."""
-    found: npt.NDArray[np.bool_] | None = None
+    found: BoolArray | None = None
     absent = Flag.MISSING | Flag.FILLED | Flag.BEFORE_LAUNCH
     for panel in panels:
         own = np.zeros(panel.num_periods, bool)
@@ -132,7 +133,7 @@ def recorded_periods(panels: Iterable[Panel]) -> npt.NDArray[np.bool_]:
     return found
 
 
-def calendar_gaps(recorded: npt.NDArray[np.bool_], season: int) -> npt.NDArray[np.bool_]:
+def calendar_gaps(recorded: BoolArray, season: int) -> BoolArray:
     """Return (T,) periods that nobody recorded although most of those a season apart were.
 
     A shop that is always closed on Sundays has no gap there; a day that an extract lost is one,
@@ -146,7 +147,7 @@ def calendar_gaps(recorded: npt.NDArray[np.bool_], season: int) -> npt.NDArray[n
     return gaps
 
 
-def estimate_demand(panel: Panel, *, window: int = 28) -> npt.NDArray[np.float32]:
+def estimate_demand(panel: Panel, *, window: int = 28) -> Float32Array:
     """Return demand with an estimate where sales were censored, missing or not believed, in units.
 
     A censored period gets the larger of its sales and the mean of the observed periods around
@@ -178,19 +179,19 @@ def _blocks(num_series: int) -> Iterator[slice]:
 def _flag(
     y: npt.NDArray[np.number],  # type: ignore[type-arg]
     flags: npt.NDArray[np.uint8],
-    in_stock: npt.NDArray[np.bool_] | None,
+    in_stock: BoolArray | None,
     rows: slice,
     config: CleaningConfig,
 ) -> npt.NDArray[np.uint8]:
     ours = Flag.BEFORE_LAUNCH | Flag.OUTLIER
     flags = flags & np.uint8(~ours & 0xFF)
     present = (flags & (Flag.MISSING | Flag.FILLED)) == 0
-    sold: npt.NDArray[np.bool_] = np.asarray(y > 0)
-    started: npt.NDArray[np.bool_] = np.array(sold if config.launch == "first_sale" else present)
+    sold: BoolArray = np.asarray(y > 0)
+    started: BoolArray = np.array(sold if config.launch == "first_sale" else present)
     # Zeros recorded for so long are no launch to come: it is on sale, and nobody wants it.
-    never: npt.NDArray[np.bool_] = np.asarray(~sold.any(axis=1))
+    never: BoolArray = np.asarray(~sold.any(axis=1))
     started[never & (present.sum(axis=1) >= NEVER_SOLD)] = True
-    before: npt.NDArray[np.bool_] = np.asarray(~np.logical_or.accumulate(started, axis=1))
+    before: BoolArray = np.asarray(~np.logical_or.accumulate(started, axis=1))
     flags[before] |= np.uint8(Flag.BEFORE_LAUNCH)
     # A filled zero in a series that is not on sale yet is no zero demand.
     flags[before & ~never.reshape(-1, 1)] &= np.uint8(~Flag.FILLED & 0xFF)
@@ -203,7 +204,7 @@ def _flag(
 
 def _mark_faulty(
     flags: npt.NDArray[np.uint8],
-    fault: npt.NDArray[np.bool_],
+    fault: BoolArray,
     y: npt.NDArray[np.number],  # type: ignore[type-arg]
 ) -> int:
     """Flag the series of broken feeds, in place, from their first sale on; return how many."""
@@ -214,9 +215,9 @@ def _mark_faulty(
 
 def _outliers(
     y: npt.NDArray[np.number],  # type: ignore[type-arg]
-    observed: npt.NDArray[np.bool_],
+    observed: BoolArray,
     config: CleaningConfig,
-) -> npt.NDArray[np.bool_]:
+) -> BoolArray:
     """Mark periods far above the mean of the window before them, in Poisson-like deviations.
 
     The deviation allows for the counting noise of the mean itself (variance + mean + 1), so
@@ -230,22 +231,20 @@ def _outliers(
     mean = _trailing_sum(value, window) / number
     variance = np.maximum(_trailing_sum(value**2, window) / number - mean**2, 0)
     far = value - mean > config.outlier_deviations * np.sqrt(variance + mean + 1)
-    result: npt.NDArray[np.bool_] = far & enough & observed
+    result: BoolArray = far & enough & observed
     return result
 
 
-def _trailing_sum(values: npt.NDArray[np.float64], window: int) -> npt.NDArray[np.float64]:
+def _trailing_sum(values: FloatArray, window: int) -> FloatArray:
     """Return the sum of the window periods before each one, itself excluded."""
     total = np.zeros((values.shape[0], values.shape[1] + 1))
     np.cumsum(values, axis=1, out=total[:, 1:])
     first = np.maximum(np.arange(values.shape[1]) - window, 0)
-    result: npt.NDArray[np.float64] = total[:, :-1] - total[:, first]
+    result: FloatArray = total[:, :-1] - total[:, first]
     return result
 
 
-def _centred_mean(
-    y: npt.NDArray[np.float32], observed: npt.NDArray[np.bool_], window: int
-) -> npt.NDArray[np.float32]:
+def _centred_mean(y: Float32Array, observed: BoolArray, window: int) -> Float32Array:
     periods = y.shape[1]
     first = np.maximum(np.arange(periods) - window, 0)
     stop = np.minimum(np.arange(periods) + window + 1, periods)
@@ -263,11 +262,11 @@ def _centred_mean(
 
 
 def _seasonal_profile(
-    y: npt.NDArray[np.float32],
-    observed: npt.NDArray[np.bool_],
-    level: npt.NDArray[np.float32],
+    y: Float32Array,
+    observed: BoolArray,
+    level: Float32Array,
     season: int,
-) -> npt.NDArray[np.float32]:
+) -> Float32Array:
     """Return each season position's demand over the level, shrunk to 1 by ten units of level."""
     profile = np.ones((y.shape[0], season), np.float32)
     for position in range(season):
@@ -278,9 +277,9 @@ def _seasonal_profile(
     return profile
 
 
-def _in_stock_evidence(panel: Panel, config: CleaningConfig) -> npt.NDArray[np.bool_] | None:
+def _in_stock_evidence(panel: Panel, config: CleaningConfig) -> BoolArray | None:
     """Return a (series, period) mask of full availability; None without any stock record."""
-    found: npt.NDArray[np.bool_] | None = None
+    found: BoolArray | None = None
     for name, full in (
         ("in_stock", lambda v: v >= 1),
         ("hours_out_of_stock", lambda v: v <= 0),
@@ -326,8 +325,8 @@ def _without_stuck(channel: Channel, span: int, counts: Counter[str]) -> Channel
 
 
 def _clean_prices(
-    prices: npt.NDArray[np.float32], config: CleaningConfig, counts: Counter[str]
-) -> npt.NDArray[np.float32]:
+    prices: Float32Array, config: CleaningConfig, counts: Counter[str]
+) -> Float32Array:
     """Return prices without impossible ones, gaps after the first price filled forward.
 
     A price that jumps beyond price_limit from the last accepted one is refused.
@@ -343,13 +342,13 @@ def _clean_prices(
     return filled
 
 
-def _has_jump(prices: npt.NDArray[np.float32], limit: float) -> npt.NDArray[np.bool_]:
+def _has_jump(prices: Float32Array, limit: float) -> BoolArray:
     with np.errstate(all="ignore"):  # rows without any price
         spread = np.fmax.reduce(prices, axis=1) / np.fmin.reduce(prices, axis=1)
     return np.asarray(spread > limit)
 
 
-def _refused_jumps(prices: npt.NDArray[np.float32], limit: float) -> npt.NDArray[np.bool_]:
+def _refused_jumps(prices: Float32Array, limit: float) -> BoolArray:
     refused = np.zeros(len(prices), bool)
     last = np.nan
     for t in np.flatnonzero(~np.isnan(prices)):

@@ -6,9 +6,9 @@ images) are not here; they come from the environment of the process that runs a 
 
 import difflib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -31,6 +31,21 @@ Name = Annotated[str, AfterValidator(_checked_name)]
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def of(cls, parameter: Mapping[str, Any]) -> Self:
+        """Return the section that a step's parameter holds as plain data.
+
+        Raises:
+            ConfigError: If it is refused; every fault is named.
+        """
+        try:
+            return cls.model_validate(parameter)
+        except ValidationError as err:
+            raise ConfigError(
+                f"the step's parameter is no {cls.__name__}: {explain_validation(err, cls)}. "
+                "Compile and submit the pipeline with the version of invopt that runs its steps."
+            ) from err
 
 
 class SyntheticConfig(_Section):

@@ -3,7 +3,7 @@
 The gate judges one model on the latest weeks; folds tell how far such a judgement can be off.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,7 @@ from invopt.evaluation import (
 from invopt.hierarchy import score_levels
 from invopt.panel import Panel
 from invopt.training import fit
-
-Notify = Callable[[str], None]
-Clock = Callable[[], float]
+from invopt.types import Clock, Notify
 
 
 @dataclass(frozen=True)

@@ -8,21 +8,19 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from invopt.config import EvaluationConfig
 from invopt.errors import ConfigError
 from invopt.panel import Panel
-
-FloatArray = npt.NDArray[np.floating[Any]]
+from invopt.types import AnyFloatArray, Float32Array
 
 
 class Forecast(Protocol):
     """What a forecaster returns; see invopt.model.ForecastArrays."""
 
-    mean: npt.NDArray[np.float32]
-    quantiles: npt.NDArray[np.float32]
-    levels: npt.NDArray[np.float32]
+    mean: Float32Array
+    quantiles: Float32Array
+    levels: Float32Array
     quantile_levels: tuple[float, ...]
     level_quantiles: tuple[float, ...]
 
@@ -90,7 +88,7 @@ class Window:
 
     cutoff: int
     forecast: Any
-    actual: npt.NDArray[np.float32]
+    actual: Float32Array
 
 
 def backtest(
@@ -145,7 +143,9 @@ def count_foresight(forecasts: Forecasts, panel: Panel, cutoff: int) -> int:
     return int((~np.isclose(honest, told, rtol=1e-5, atol=1e-6, equal_nan=True)).any(axis=1).sum())
 
 
-def point_metrics(windows: Sequence[Window], scale: FloatArray | None = None) -> dict[str, float]:
+def point_metrics(
+    windows: Sequence[Window], scale: AnyFloatArray | None = None
+) -> dict[str, float]:
     """Return rmse, mae, r2, wape, bias and, with a scale per series, mase.
 
     All are over observed series-periods: bias is the sum of forecast over the sum of demand,
@@ -158,7 +158,7 @@ def point_metrics(windows: Sequence[Window], scale: FloatArray | None = None) ->
     """
     error = squared = actual_sum = forecast_sum = actual_squared = 0.0
     count = 0
-    by_series: list[tuple[FloatArray, FloatArray]] = []
+    by_series: list[tuple[AnyFloatArray, AnyFloatArray]] = []
     for window in windows:
         seen = ~np.isnan(window.actual)
         actual = np.where(seen, window.actual, 0).astype(np.float64)
@@ -190,7 +190,7 @@ def point_metrics(windows: Sequence[Window], scale: FloatArray | None = None) ->
     return metrics
 
 
-def mase_scale(panel: Panel, stop: int, season_length: int) -> FloatArray:
+def mase_scale(panel: Panel, stop: int, season_length: int) -> AnyFloatArray:
     """Return the scale of each series' errors: mean absolute differences before `stop`.
 
     Differences are of scale_step periods, pairs with NaN left out; one unit where that is 0. A
@@ -212,11 +212,11 @@ def scale_step(panel: Panel, stop: int, season_length: int) -> int:
     return 0
 
 
-def _mean_difference(panel: Panel, stop: int, step: int) -> FloatArray:
+def _mean_difference(panel: Panel, stop: int, step: int) -> AnyFloatArray:
     demand = panel.demand()[:, :stop]
     difference = np.abs(demand[:, step:] - demand[:, :-step])
     counts = (~np.isnan(difference)).sum(axis=1)
-    mean: FloatArray = np.nansum(difference, axis=1) / np.maximum(counts, 1)
+    mean: AnyFloatArray = np.nansum(difference, axis=1) / np.maximum(counts, 1)
     return mean
 
 
@@ -289,9 +289,9 @@ def _count(
     losses: dict[float, list[float]],
     hits: dict[float, list[float]],
     level: float,
-    quantile: FloatArray,
-    actual: FloatArray,
-    jittered: FloatArray,
+    quantile: AnyFloatArray,
+    actual: AnyFloatArray,
+    jittered: AnyFloatArray,
 ) -> None:
     over = np.maximum(quantile.astype(np.float64), 0) - actual
     loss = np.maximum((1 - level) * over, -level * over)

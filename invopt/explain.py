@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from captum.attr import IntegratedGradients
 from torch import Tensor
@@ -19,6 +18,7 @@ from invopt.features import EncodedPanel, FeatureEncoder, feature_names, model_i
 from invopt.model.forecaster import Forecaster
 from invopt.model.network import DemandNetwork
 from invopt.panel import Panel
+from invopt.types import FloatArray, IntArray
 
 LEVEL = "recent level"
 _STEPS = 64
@@ -38,9 +38,9 @@ class Explanation:
     """
 
     features: tuple[str, ...]
-    values: npt.NDArray[np.float64] = field(repr=False)
+    values: FloatArray = field(repr=False)
     base: float
-    forecast: npt.NDArray[np.float64] = field(repr=False)
+    forecast: FloatArray = field(repr=False)
     unique_ids: tuple[str, ...]
 
     @property
@@ -59,7 +59,7 @@ class Explanation:
 def explain(
     forecaster: Forecaster,
     panel: Panel,
-    rows: npt.NDArray[np.int64],
+    rows: IntArray,
     cutoff: int,
     *,
     seed: int = 0,
@@ -92,16 +92,14 @@ def explain(
     )
 
 
-def _tensors(
-    spec: Any, encoded: EncodedPanel, rows: npt.NDArray[np.int64], cutoff: int
-) -> tuple[Tensor, ...]:
+def _tensors(spec: Any, encoded: EncodedPanel, rows: IntArray, cutoff: int) -> tuple[Tensor, ...]:
     arrays = model_inputs(spec, encoded, rows, np.full(len(rows), cutoff))
     return tuple(torch.from_numpy(np.ascontiguousarray(a)) for a in arrays)
 
 
 def _explain_member(
     member: DemandNetwork, inputs: tuple[Tensor, ...], reference: tuple[Tensor, ...]
-) -> tuple[list[Tensor], float, npt.NDArray[np.float64]]:
+) -> tuple[list[Tensor], float, FloatArray]:
     def total(*parts: Tensor) -> Tensor:
         step, step_calendar, planned, calendar, embedded, offset = parts
         static = member.trunk.static_state(embedded)
@@ -135,7 +133,7 @@ def _names(forecaster: Forecaster) -> list[str]:
 
 def _by_name(
     forecaster: Forecaster, member: DemandNetwork, values: list[Tensor], names: list[str]
-) -> npt.NDArray[np.float64]:
+) -> FloatArray:
     """Return (window, name): attributions added up over steps and periods of each feature."""
     step, step_calendar, planned, calendar, embedded, offset = (v.double().numpy() for v in values)
     feature = feature_names(forecaster.spec)

@@ -12,9 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from invopt.panel import Panel, group_names
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
+from invopt.types import BoolArray, FloatArray, IntArray
 
 SILENT, DOUBLED, REPEATED = "silent_feed", "doubled_feed", "repeated_feed"
 YEAR = 53  # spans that the usual is read from
@@ -130,16 +128,16 @@ def standing_still(values: FloatArray, span: int) -> BoolArray:
     return found
 
 
-def run_starts(flags: BoolArray) -> npt.NDArray[np.int64]:
+def run_starts(flags: BoolArray) -> IntArray:
     """Return for each period the first of the run of flags that holds it; itself + 1 outside."""
     at = np.arange(flags.shape[1])
-    found: npt.NDArray[np.int64] = np.maximum.accumulate(np.where(flags, -1, at), axis=1) + 1
+    found: IntArray = np.maximum.accumulate(np.where(flags, -1, at), axis=1) + 1
     return found
 
 
 def _sums(
     y: npt.NDArray[np.number],  # type: ignore[type-arg]
-    starts: npt.NDArray[np.int64],
+    starts: IntArray,
     span: int,
 ) -> FloatArray:
     """Return (measure, location, period) sums of (series, period) sales sorted by location."""
@@ -194,17 +192,17 @@ def _before(values: npt.NDArray[np.generic]) -> FloatArray:
     return total
 
 
-def _take(values: FloatArray, at: npt.NDArray[np.int64]) -> FloatArray:
+def _take(values: FloatArray, at: IntArray) -> FloatArray:
     return np.take_along_axis(values, np.minimum(at, values.shape[1] - 1), axis=1)
 
 
-def _at_start(values: FloatArray, start: npt.NDArray[np.int64]) -> FloatArray:
+def _at_start(values: FloatArray, start: IntArray) -> FloatArray:
     """Return the value of the period before each start, 0 where there is none."""
     found = np.take_along_axis(values, np.clip(start - 1, 0, values.shape[1] - 1), axis=1)
     return np.where(start > 0, found, 0.0)
 
 
-def _rolling_max(values: npt.NDArray[np.int64], window: int) -> FloatArray:
+def _rolling_max(values: IntArray, window: int) -> FloatArray:
     if not values.any():
         return np.zeros(values.shape)
     found = pd.DataFrame(values.T).rolling(window, min_periods=1).max()

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from invopt.contracts import quantile_column
 from invopt.panel import Panel
+from invopt.types import Float32Array, IntArray, Json
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,9 @@ class ForecastArrays:
         level_quantiles: Q levels of levels.
     """
 
-    mean: npt.NDArray[np.float32] = field(repr=False)
-    quantiles: npt.NDArray[np.float32] = field(repr=False)
-    levels: npt.NDArray[np.float32] = field(repr=False)
+    mean: Float32Array = field(repr=False)
+    quantiles: Float32Array = field(repr=False)
+    levels: Float32Array = field(repr=False)
     quantile_levels: tuple[float, ...]
     level_quantiles: tuple[float, ...]
 
@@ -38,8 +39,24 @@ class ForecastArrays:
         return self.mean.shape[1]
 
 
+def read_forecast(folder: Path, number: int, head: Json) -> ForecastArrays:
+    """Return the forecasts of one partition, of a folder that `steps.replenish` wrote.
+
+    Args:
+        folder: Of all partitions.
+        number: Of the partition.
+        head: What stands in its forecast.json.
+    """
+    with np.load(folder / f"part-{number:04d}.npz", allow_pickle=False) as arrays:
+        return ForecastArrays(
+            **arrays,
+            quantile_levels=tuple(head["quantile_levels"]),
+            level_quantiles=tuple(head["level_quantiles"]),
+        )
+
+
 def forecast_frame(
-    panel: Panel, cutoff: int, forecast: ForecastArrays, rows: npt.NDArray[np.int64] | None = None
+    panel: Panel, cutoff: int, forecast: ForecastArrays, rows: IntArray | None = None
 ) -> pd.DataFrame:
     """Return the Forecast contract: unique_id, cutoff, ds, mean and a column per quantile.
 

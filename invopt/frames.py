@@ -5,7 +5,6 @@ frames. A frame goes the way of a file: through the same mapping, checks, accoun
 """
 
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,12 +24,11 @@ from invopt.sources.dataset import DatasetReport, read_dataset, read_position
 from invopt.sources.first_config import Extent, first_config
 from invopt.sources.mapping import DOMAINS, TERMS, Mapping
 from invopt.sources.terms import read_terms
+from invopt.types import Clock, Notify
 
 if TYPE_CHECKING:
     from invopt.model.forecaster import Forecaster
 
-Clock = Callable[[], float]
-Notify = Callable[[str], None]
 KEYS = ("unique_id", "ds")
 SALES_COLUMNS = ("y", "price", "discount", "is_observed")
 TABLES = ("products", "stock", "promotions", "position", "open_orders", *TERMS)

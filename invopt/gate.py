@@ -7,11 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from invopt.config import GateConfig
+from invopt.types import BoolArray, FloatArray
 
 PROMOTE = "promote"
 KEEP = "keep"
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -269,7 +268,7 @@ def compare_costs(
     incumbent: FloatArray,
     config: GateConfig,
     *,
-    segments: npt.NDArray[np.object_] | Mapping[str, npt.NDArray[np.bool_]] | None = None,
+    segments: npt.NDArray[np.object_] | Mapping[str, BoolArray] | None = None,
     seed: int = 0,
 ) -> CostComparison:
     """Return the paired comparison of two replays' costs by series.

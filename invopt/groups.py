@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from invopt.panel import Panel, group_names
+from invopt.types import BoolArray
 
 Names = npt.NDArray[np.object_]
 NEW = "new"
@@ -15,7 +16,7 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _QUIET = 0.1  # of a day's usual share, below which a place is closed on it
 
 
-def groups_of(panel: Panel, stop: int) -> dict[str, npt.NDArray[np.bool_]]:
+def groups_of(panel: Panel, stop: int) -> dict[str, BoolArray]:
     """Return masks of series by group; nothing where all are alike.
 
     Groups are of categories (by their name), places ("location=..."), the days of the week on which
@@ -26,7 +27,7 @@ def groups_of(panel: Panel, stop: int) -> dict[str, npt.NDArray[np.bool_]]:
         panel: Cleaned.
         stop: Period from which on nothing is looked at.
     """
-    found: dict[str, npt.NDArray[np.bool_]] = {}
+    found: dict[str, BoolArray] = {}
     for prefix, names in _groupings(panel, stop):
         values = sorted(set(names))
         if len(values) < 2:
@@ -62,7 +63,7 @@ def _selling_days(panel: Panel, stop: int) -> Names:
     return np.array([_spelled(days) for days in open_], object)
 
 
-def _spelled(days: npt.NDArray[np.bool_]) -> str:
+def _spelled(days: BoolArray) -> str:
     places = np.flatnonzero(days)
     if len(places) > 1 and places[-1] - places[0] == len(places) - 1:
         return f"{_DAYS[places[0]]}-{_DAYS[places[-1]]}"

@@ -7,7 +7,6 @@ over the last periods and levels equally (M5 Competitors' Guide, 2020).
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +14,7 @@ import numpy.typing as npt
 from invopt.evaluation import Window
 from invopt.features.spec import PRICE
 from invopt.panel import Panel, group_names
-
-FloatArray = npt.NDArray[np.floating[Any]]
+from invopt.types import AnyFloatArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -31,11 +29,11 @@ class Level:
     """
 
     columns: tuple[str, ...]
-    rows: npt.NDArray[np.int64] = field(repr=False)
-    scale: FloatArray = field(repr=False)
-    weight: FloatArray = field(repr=False)
+    rows: IntArray = field(repr=False)
+    scale: AnyFloatArray = field(repr=False)
+    weight: AnyFloatArray = field(repr=False)
 
-    def add_up(self, values: FloatArray) -> npt.NDArray[np.float64]:
+    def add_up(self, values: AnyFloatArray) -> FloatArray:
         """Return (group, period) sums of (series, period) values."""
         return _sum_rows(values, self.rows, len(self.weight))
 
@@ -64,7 +62,7 @@ class Hierarchy:
             weight_periods: Periods of revenue that weigh series.
         """
         y = np.asarray(panel.y[:, : cutoff + 1], np.float64)
-        price: FloatArray = np.ones((panel.num_series, weight_periods))
+        price: AnyFloatArray = np.ones((panel.num_series, weight_periods))
         if PRICE in panel.channels:
             price = panel.channel_by_series(PRICE)[:, cutoff + 1 - weight_periods : cutoff + 1]
         revenue = (y[:, -weight_periods:] * np.nan_to_num(price)).sum(axis=1)
@@ -85,7 +83,7 @@ class Hierarchy:
             )
         return cls(tuple(levels))
 
-    def wrmsse(self, forecast: FloatArray, actual: FloatArray) -> tuple[float, list[float]]:
+    def wrmsse(self, forecast: AnyFloatArray, actual: AnyFloatArray) -> tuple[float, list[float]]:
         """Return WRMSSE and its part at every level, in order.
 
         Args:
@@ -129,20 +127,20 @@ def score_levels(
 
 
 def _sum_rows(
-    values: FloatArray,
+    values: AnyFloatArray,
     rows: npt.NDArray[np.integer],
     num: int,  # type: ignore[type-arg]
-) -> npt.NDArray[np.float64]:
+) -> FloatArray:
     order = np.argsort(rows, kind="stable")
     starts = np.searchsorted(rows[order], np.arange(num))
     return np.add.reduceat(np.asarray(values, np.float64)[order], starts, axis=0)
 
 
-def _scale(history: FloatArray) -> npt.NDArray[np.float64]:
+def _scale(history: AnyFloatArray) -> FloatArray:
     """Return the mean squared difference of each row from its first positive value on."""
     first = (history > 0).argmax(axis=1)
     squared = np.square(np.diff(history, axis=1))
     counted = np.arange(1, history.shape[1]) > first[:, None]
     number = np.maximum(counted.sum(axis=1), 1)
-    result: npt.NDArray[np.float64] = np.where(counted, squared, 0).sum(axis=1) / number
+    result: FloatArray = np.where(counted, squared, 0).sum(axis=1) / number
     return result

@@ -5,12 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from invopt.errors import ContractError
-from invopt.files import replacing_file, sha256_of
+from invopt.files import read_json, replacing_file, sha256_of
 
 FORMAT_VERSION = 2
 HEAD = "model.json"
 # One line per file, as sha256sum writes them: `sha256sum -c SHA256SUMS` checks a folder by hand.
 SUMS = "SHA256SUMS"
+# Where a refitted model keeps the one that was judged in its place, and an assessment the baselines
+# that were.
+JUDGED, BASELINES = "judged", "baselines"
 
 
 def read_head(path: Path) -> dict[str, Any]:
@@ -37,6 +40,11 @@ def is_older(path: Path) -> bool:
     """
     found = _head(path).get("format")
     return found != FORMAT_VERSION and not _is_newer(found)
+
+
+def label_of(path: Path) -> str:
+    """Return what people call a model that is a baseline, "" for a network."""
+    return str(read_json(path / HEAD).get("label", ""))
 
 
 def write_sums(path: Path) -> str:

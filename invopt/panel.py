@@ -18,8 +18,8 @@ import pandas as pd
 from invopt.errors import ContractError
 from invopt.files import replacing_folder
 from invopt.timeline import Timeline
+from invopt.types import AnyFloatArray, BoolArray, Float32Array, IntArray
 
-FloatArray = npt.NDArray[np.floating[Any]]
 FORMAT_VERSION = 1
 SERIES_LEVEL = "unique_id"
 ALL_LEVEL = "all"
@@ -63,7 +63,7 @@ class Channel:
     level: str
     groups: tuple[str, ...]
     known: bool
-    values: FloatArray = field(repr=False)
+    values: AnyFloatArray = field(repr=False)
     fill: str = "none"
 
     @property
@@ -74,7 +74,7 @@ class Channel:
             for first in range(0, len(self.values), _ROWS)
         )
 
-    def until(self, stop: int) -> npt.NDArray[np.float32]:
+    def until(self, stop: int) -> Float32Array:
         """Return the values of periods 0..stop-1, those beyond the recorded ones filled."""
         values = np.asarray(self.values[:, :stop], np.float32)
         missing = stop - values.shape[1]
@@ -120,11 +120,11 @@ class Panel:
         return self.series["unique_id"].to_numpy(object)
 
     @property
-    def is_observed(self) -> npt.NDArray[np.bool_]:
+    def is_observed(self) -> BoolArray:
         """True where y is demand: recorded, believed, on sale and not limited by stock."""
         return (self.flags & UNOBSERVED) == 0
 
-    def demand(self) -> npt.NDArray[np.float32]:
+    def demand(self) -> Float32Array:
         """Return y as float32 with NaN where it is not demand."""
         return np.where(self.is_observed, self.y, np.nan).astype(np.float32)
 
@@ -134,7 +134,7 @@ class Panel:
         faulty = (np.asarray(self.flags[:, first:]) & Flag.FAULTY) != 0
         return np.where(faulty, 0, y).astype(y.dtype) if faulty.any() else y
 
-    def group_index(self, level: str, groups: Iterable[str]) -> npt.NDArray[np.int64]:
+    def group_index(self, level: str, groups: Iterable[str]) -> IntArray:
         """Return for each series the row of its group, -1 where the group has no row.
 
         Args:
@@ -169,7 +169,7 @@ class Panel:
             y[row[bulk], period[bulk] - first] = usual[bulk]
         return y
 
-    def channel_by_series(self, name: str) -> npt.NDArray[np.float32]:
+    def channel_by_series(self, name: str) -> Float32Array:
         """Return a channel spread to (series, period); NaN for series without its group."""
         channel = self.channels[name]
         rows = self.group_index(channel.level, channel.groups)
@@ -177,7 +177,7 @@ class Panel:
         values[rows < 0] = np.nan
         return values
 
-    def launch(self) -> npt.NDArray[np.int64]:
+    def launch(self) -> IntArray:
         """Return for each series the first period it was on sale (num_periods if never)."""
         on_sale = (self.flags & Flag.BEFORE_LAUNCH) == 0
         return np.where(on_sale.any(axis=1), on_sale.argmax(axis=1), self.num_periods)
@@ -359,6 +359,14 @@ def sample_panel(path: Path, num_series: int) -> tuple[Panel, pd.DataFrame]:
         return load_panel(path), series
     picked = [panel.select(np.arange(0, panel.num_series, step)) for panel in panels]
     return concatenate(picked), series
+
+
+def spread_rows(panel: Panel, num: int) -> IntArray:
+    """Return up to num series spread over the range of recent volume, ascending."""
+    volume = np.asarray(panel.y[:, -4 * panel.timeline.season_length :], np.float64).sum(axis=1)
+    order = np.argsort(volume, kind="stable")
+    picks = np.linspace(0, len(order) - 1, min(num, len(order))).round().astype(int)
+    return np.sort(order[picks])
 
 
 def concatenate(panels: list[Panel]) -> Panel:

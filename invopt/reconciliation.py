@@ -10,7 +10,6 @@ few sums over a few years teach a level badly (measured on M5, ADR 0013).
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +17,8 @@ import pandas as pd
 
 from invopt.errors import ConfigError
 from invopt.panel import ALL_LEVEL, SERIES_LEVEL, Channel, Panel, group_names
+from invopt.types import AnyFloatArray, FloatArray, IntArray
 
-FloatArray = npt.NDArray[np.floating[Any]]
 # How far a group's forecast may be moved: more is a defect of a model, not a correction.
 LARGEST_FACTOR = 1.5
 ANY = "any"
@@ -39,10 +38,10 @@ class Aggregation:
     """
 
     levels: tuple[tuple[str, ...], ...]
-    group_of: npt.NDArray[np.int64] = field(repr=False)
-    members: npt.NDArray[np.float64] = field(repr=False)
+    group_of: IntArray = field(repr=False)
+    members: FloatArray = field(repr=False)
     names: tuple[str, ...] = field(repr=False)
-    level_of: npt.NDArray[np.int64] = field(repr=False)
+    level_of: IntArray = field(repr=False)
 
     @classmethod
     def of(cls, series: pd.DataFrame, levels: Sequence[Sequence[str]]) -> "Aggregation":
@@ -80,11 +79,11 @@ class Aggregation:
             np.array(level_of, np.int64),
         )
 
-    def add_up(self, values: FloatArray) -> npt.NDArray[np.float64]:
+    def add_up(self, values: AnyFloatArray) -> FloatArray:
         """Return (aggregate, period) sums of (series, period) values."""
         return self.members @ self.group_sums(values)
 
-    def group_sums(self, values: FloatArray) -> npt.NDArray[np.float64]:
+    def group_sums(self, values: AnyFloatArray) -> FloatArray:
         """Return (group, period) sums of (series, period) values."""
         order = np.argsort(self.group_of, kind="stable")
         starts = np.searchsorted(self.group_of[order], np.arange(self.members.shape[1]))
@@ -120,13 +119,13 @@ def aggregate_panel(panel: Panel, aggregation: Aggregation) -> Panel:
 
 
 def reconcile(
-    mean: FloatArray,
-    aggregate_mean: FloatArray,
-    history: FloatArray,
+    mean: AnyFloatArray,
+    aggregate_mean: AnyFloatArray,
+    history: AnyFloatArray,
     aggregation: Aggregation,
     *,
     share: float = 0.5,
-) -> npt.NDArray[np.float64]:
+) -> FloatArray:
     """Return series forecasts that share their total as the average of both forecasts does.
 
     Args:
@@ -165,9 +164,7 @@ def _shared(column: pd.Series, aggregation: Aggregation) -> npt.NDArray[np.objec
     return found
 
 
-def _averaged(
-    panel: Panel, channel: Channel, aggregation: Aggregation, order: npt.NDArray[np.int64]
-) -> Channel:
+def _averaged(panel: Panel, channel: Channel, aggregation: Aggregation, order: IntArray) -> Channel:
     """Return a channel of groups as one of aggregate series: the mean of the parts by sales."""
     first = np.unique(aggregation.group_of, return_index=True)[1]
     rows = panel.group_index(channel.level, channel.groups)[first]

@@ -13,6 +13,7 @@ from invopt.features import INPUT_NAMES, EncodedPanel, FeatureEncoder, FeatureSp
 from invopt.forecasts import ForecastArrays
 from invopt.model_files import read_head
 from invopt.panel import Panel
+from invopt.types import Float32Array
 
 OUTPUT_NAMES = ("mean", "quantiles", "levels")
 NETWORK = "LSTM network"  # what people call a model without a label of its own
@@ -43,10 +44,10 @@ class OnnxNetwork:
             raise ContractError("Model", file.name, f"be readable: {err}") from err
         self.inputs = {i.name: i for i in self.session.get_inputs()}
 
-    def run(self, inputs: tuple[npt.NDArray[np.generic], ...]) -> list[npt.NDArray[np.float32]]:
+    def run(self, inputs: tuple[npt.NDArray[np.generic], ...]) -> list[Float32Array]:
         """Return mean, quantiles and levels for inputs in the order of INPUT_NAMES."""
         feed = {n: a for n, a in zip(INPUT_NAMES, inputs, strict=True) if n in self.inputs}
-        outputs: list[npt.NDArray[np.float32]] = self.session.run(list(OUTPUT_NAMES), feed)
+        outputs: list[Float32Array] = self.session.run(list(OUTPUT_NAMES), feed)
         return outputs
 
 

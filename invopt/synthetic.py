@@ -14,8 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from invopt.files import replacing_folder
-
-FloatArray = npt.NDArray[np.float64]
+from invopt.types import FloatArray, IntArray
 
 _CATEGORIES = {
     # name: (mean daily units, price, shelf life in days, summer amplitude, price elasticity)
@@ -59,14 +58,14 @@ class Retailer:
     dates: pd.DatetimeIndex
     num_days: int
     series: pd.DataFrame
-    demand: npt.NDArray[np.int64] = field(repr=False)
-    sales: npt.NDArray[np.int64] = field(repr=False)
-    on_hand: npt.NDArray[np.int64] = field(repr=False)
-    on_order: npt.NDArray[np.int64] = field(repr=False)
+    demand: IntArray = field(repr=False)
+    sales: IntArray = field(repr=False)
+    on_hand: IntArray = field(repr=False)
+    on_order: IntArray = field(repr=False)
     price: FloatArray = field(repr=False)
     discount: FloatArray = field(repr=False)
     promotion: FloatArray = field(repr=False)
-    arrivals: npt.NDArray[np.int64] = field(repr=False)
+    arrivals: IntArray = field(repr=False)
     visits: FloatArray = field(repr=False)
     competitor: FloatArray = field(repr=False)
     temperature: FloatArray = field(repr=False)
@@ -272,7 +271,7 @@ def _visits(series: pd.DataFrame, mean: FloatArray, rng: np.random.Generator) ->
 
 def _sell(
     series: pd.DataFrame,
-    demand: npt.NDArray[np.int64],
+    demand: IntArray,
     mean: FloatArray,
     rng: np.random.Generator,
 ) -> tuple[Any, Any, Any, Any]:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from invopt.errors import ConfigError
+from invopt.types import IntArray
 
 _WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 # Two weeks begin in the week of 5 January 1970 or, with +1, in the week after it.
@@ -131,7 +131,7 @@ class Timeline:
         """Return the last day of the period with this index, which may lie outside."""
         return self.date(index + 1) - pd.Timedelta(days=1)
 
-    def index_of(self, ds: pd.DatetimeIndex) -> npt.NDArray[np.int64]:
+    def index_of(self, ds: pd.DatetimeIndex) -> IntArray:
         """Return the period index of each date; negative or past the end when outside."""
         if self.freq in _MONTHS:
             months = (ds.year - self.start.year) * 12 + (ds.month - self.start.month)

@@ -29,14 +29,15 @@ from invopt.config import Config
 from invopt.errors import CheckpointError, ConfigError, InvalidInputError
 from invopt.features import EncodedPanel, FeatureEncoder, FeatureSpec
 from invopt.files import replacing_file
-from invopt.model.budget import Budget, Clock
-from invopt.model.callbacks import Check, Checks, Notify, Progress, averaging
+from invopt.model.budget import Budget
+from invopt.model.callbacks import Check, Checks, Progress, averaging
 from invopt.model.forecaster import Forecaster
 from invopt.model.lightning_module import HeadsTask, HeldOut, NonFiniteLossError, TrunkTask
 from invopt.model.memory import estimate_memory, refuse_too_large
 from invopt.model.network import DemandNetwork, NetworkSizes
 from invopt.model.windows import WindowSampler, WindowSource, training_origins
 from invopt.panel import Panel
+from invopt.types import Clock, Float32Array, Notify
 
 # Trains members of a prepared folder elsewhere and returns when they are there.
 TrainMembers = Callable[[Path, "list[Member]"], None]
@@ -181,9 +182,7 @@ def _refuse_other_training(folder: Path, config: Config) -> None:
         )
 
 
-def series_weights(
-    encoded: EncodedPanel, spec: FeatureSpec, config: Config
-) -> npt.NDArray[np.float32]:
+def series_weights(encoded: EncodedPanel, spec: FeatureSpec, config: Config) -> Float32Array:
     """Return the loss weight of each series, mean 1, from 0.1 to 10.
 
     "value" is the square root of price x volume^(1+p) / scale: a squared scaled error weighted

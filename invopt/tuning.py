@@ -12,9 +12,8 @@ from invopt.config import Config
 from invopt.errors import ConfigError
 from invopt.evaluation import Forecasts, backtest, point_metrics, ranges_of
 from invopt.panel import Panel
+from invopt.types import Clock, Notify
 
-Notify = Callable[[str], None]
-Clock = Callable[[], float]
 Check = Callable[[int, float], None]
 _WORKER, _ATTEMPT, _MAX_ATTEMPTS = "worker", "attempt", 3
 _FAILED = (ArithmeticError, RuntimeError, ValueError, TimeoutError)

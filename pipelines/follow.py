@@ -12,12 +12,12 @@ from datetime import datetime
 from typing import Any
 
 from invopt.errors import InvalidInputError
+from invopt.types import Notify
 from pipelines.argo import Leaf, Workflow
 from pipelines.last_words import last_words
 from serving import transient
 from serving.cluster.kubernetes import refusal, unreachable
 
-Notify = Callable[[str], None]
 DONE = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 _POLL_SECONDS = 10.0
 _TIMEOUT_SECONDS = 20

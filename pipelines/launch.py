@@ -14,13 +14,15 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
+from invopt import errors
 from invopt.errors import InvalidInputError
 from invopt.files import read_json
 from pipelines.local import LocalRun, gather_orders, run_compiled
 from pipelines.parameters import Parameters
 from pipelines.results import put_orders, refuse_to_overwrite
 from serving.deployment import Deployment
-from serving.loop.retraining import Asked, retrain_if_decided
+from serving.loop.cluster_retraining import Asked
+from serving.loop.retraining import retrain_if_decided
 from serving.settings import Settings
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -220,10 +222,13 @@ def compile_pipeline(pipeline: str, parameters: Parameters, out: Path) -> None:
 
 def code_version() -> str:
     """Return a hash of the library's source: part of the cache key of every step."""
-    digest = hashlib.sha256()
-    for room in ("invopt", "components", "serving", "feature_repo"):
-        for file in sorted((_ROOT / room).rglob("*.py")):
-            digest.update(file.read_bytes())
+    digest, library = hashlib.sha256(), Path(errors.__file__).parent
+    platform = library / "_platform"  # inside the library, in a wheel
+    rooms = (library, *(_ROOT / room for room in ("components", "serving", "feature_repo")))
+    for room in rooms:
+        for file in sorted(room.rglob("*.py")):
+            if room != library or not file.is_relative_to(platform):
+                digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
 
 

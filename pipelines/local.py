@@ -10,13 +10,13 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from invopt.errors import InvalidInputError
 from invopt.files import copy_whole
+from invopt.types import Notify
 from pipelines.last_words import last_words
 from serving.progress import FAILED, MARK
 
@@ -87,7 +87,7 @@ def run_compiled(
     arguments: dict[str, Any],
     environment: dict[str, str],
     cache: Path,
-    tell: Callable[[str], None],
+    tell: Notify,
 ) -> None:
     """Run a compiled pipeline and gather its results into the run's folder.
 
@@ -123,7 +123,7 @@ def run_compiled(
 
 
 def _stream(
-    run: LocalRun, request: Path, environment: dict[str, str], tell: Callable[[str], None]
+    run: LocalRun, request: Path, environment: dict[str, str], tell: Notify
 ) -> tuple[int, str]:
     """Run the child, log all it prints, tell progress; return its status and a step's error."""
     step = error = ""

@@ -1,7 +1,6 @@
 """Where each step of a submitted run runs: resources, nodes, volumes, secrets."""
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kfp import dsl, kubernetes
 
@@ -10,8 +9,13 @@ from invopt.deployment import ClusterConfig, PodConfig
 from invopt.errors import ConfigError
 from serving.step import RETRIES
 
+if TYPE_CHECKING:
+    from pipelines.calls import Calls  # what each step takes; `make golden` writes it
+else:
+    Calls = object
 
-class Steps:
+
+class Steps(Calls):
     """The components, each task placed as the configuration says.
 
     `Steps(cluster).clean_data(...)` is `components.clean_data(...)` with its pod. An empty
@@ -44,15 +48,17 @@ class Steps:
             active_deadline_seconds=cluster.deadline_seconds,
         )
 
-    def __getattr__(self, name: str) -> Callable[..., dsl.PipelineTask]:
-        component = getattr(components, name)
+    if not TYPE_CHECKING:
 
-        def placed(*args: Any, **kwargs: Any) -> dsl.PipelineTask:
-            task = component(*args, **kwargs)
-            self._place(task, name.replace("_", "-"))
-            return task
+        def __getattr__(self, name):
+            component = getattr(components, name)
 
-        return placed
+            def placed(**arguments: Any) -> dsl.PipelineTask:
+                task = component(**arguments)
+                self._place(task, name.replace("_", "-"))
+                return task
+
+            return placed
 
     def _place(self, task: dsl.PipelineTask, step: str) -> None:
         cluster = self.cluster

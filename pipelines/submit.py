@@ -14,13 +14,13 @@ from typing import Any
 import yaml
 
 from invopt.errors import InvalidInputError
+from invopt.types import Notify
 from pipelines.follow import DONE, Following, Target
 from pipelines.launch import compile_pipeline
 from pipelines.parameters import Parameters
 from serving.cluster.kfp_api import explained, find_pipeline
 from serving.cluster.kubernetes import refusal, unreachable
 
-Notify = Callable[[str], None]
 _PAGE = 100
 # A run's inputs become the arguments of its containers, and those end at 131,072 bytes.
 _MAX_INPUT_BYTES = 60_000

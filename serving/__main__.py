@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from invopt.errors import InvalidInputError
+from invopt.types import Notify
 from serving.deployment import Deployment
 from serving.settings import ServerSettings
 
@@ -97,7 +98,7 @@ def run(
     host: str,
     port: int,
     grpc_port: int | None,
-    tell: Callable[[str], None] = lambda text: print(text, flush=True),  # noqa: T201
+    tell: Notify = lambda text: print(text, flush=True),  # noqa: T201
 ) -> None:
     """Load a model and serve it until stopped.
 

@@ -7,7 +7,6 @@ review and series; two who look at the same order are told of each other, and no
 import hmac
 import secrets
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -27,6 +26,7 @@ from starlette.routing import Route
 from invopt.config import explain_validation
 from invopt.errors import InvalidInputError
 from invopt.files import read_csv, write_csv
+from invopt.types import Notify
 from serving.settings import ServerSettings
 from serving.stores.planner_desk import (
     REJECTED,
@@ -354,9 +354,7 @@ def create_app(workspace: Path, plans: Path, token: str, hosts: list[str]) -> St
     )
 
 
-def run(
-    workspace: Path, plans: Path, settings: ServerSettings, tell: Callable[[str], None]
-) -> None:
+def run(workspace: Path, plans: Path, settings: ServerSettings, tell: Notify) -> None:
     """Serve until the process is told to end.
 
     Raises:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from invopt.errors import ContractError, InvalidInputError
@@ -21,6 +20,7 @@ from invopt.features.spec import PRICE
 from invopt.features.tables import ON_SALE, SALES, TableLayout
 from invopt.panel import SERIES_LEVEL, Channel
 from invopt.timeline import Timeline
+from invopt.types import Float32Array
 from serving.deployment import Deployment
 from serving.stores.materialise import write_rows
 from serving.stores.online_features import OnlineFeatures, Windows
@@ -120,9 +120,7 @@ def _push_to(
     return len(names), late
 
 
-def _later(
-    values: npt.NDArray[np.float32], head: dict[str, Any], shift: int
-) -> npt.NDArray[np.float32]:
+def _later(values: Float32Array, head: dict[str, Any], shift: int) -> Float32Array:
     """Return a channel's window `shift` periods later, as long as before."""
     channel = Channel(
         head["name"],

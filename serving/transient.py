@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from invopt.errors import InvalidInputError
+from invopt.types import Notify
 
 # What a server answers that may answer rightly in a while.
 STATUS = (429, 500, 502, 503, 504)
@@ -39,7 +40,7 @@ def is_passing(err: BaseException) -> bool:
 def patiently(
     call: Callable[[], T],
     what: str,
-    tell: Callable[[str], None],
+    tell: Notify,
     seconds: float = 600.0,
     sleep: Callable[[float], None] = time.sleep,
 ) -> T:

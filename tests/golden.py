@@ -1,6 +1,7 @@
-"""Compiled pipelines kept in the repository; `make golden` rewrites them.
+"""Compiled pipelines and signatures of steps, kept in the repository; `make golden` rewrites them.
 
-What a cluster would run is reviewed like code: a changed step shows as a changed file.
+What a cluster would run is reviewed like code: a changed step shows as a changed file. mypy checks
+the pipelines' calls by the signatures.
 """
 
 import os
@@ -12,7 +13,10 @@ from pathlib import Path
 import yaml
 
 FOLDER = Path(__file__).parent / "golden_files"
-CONFIG = Path(__file__).parent.parent / "pipelines" / "configs" / "demo.yaml"
+PIPELINES = Path(__file__).parent.parent / "pipelines"
+CONFIG = PIPELINES / "configs" / "demo.yaml"
+CALLS = PIPELINES / "calls.pyi"
+_TYPES = {"String": "str", "Boolean": "bool", "Integer": "int", "Float": "float"}
 
 
 def compiled(pipeline: str) -> str:
@@ -33,21 +37,41 @@ def compiled(pipeline: str) -> str:
     return yaml.safe_dump(yaml.safe_load(text), width=100)
 
 
+def signatures() -> str:
+    """Return a class with a method per step: what the step takes, in types of Python."""
+    import components
+
+    lines = ["from typing import Any", "", "from kfp.dsl import PipelineTask", "", "class Calls:"]
+    for name in sorted(components.__all__):
+        takes = [
+            f"{key}: {_annotation(found.type)}{' = ...' if found.optional else ''}"
+            for key, found in getattr(components, name).component_spec.inputs.items()
+        ]
+        lines.append(f"    def {name}(")
+        lines += [f"        {part}," for part in ["self", "*", *takes]]
+        lines.append("    ) -> PipelineTask: ...")
+    return "\n".join(lines) + "\n"
+
+
+def _annotation(kind: str) -> str:
+    containers = {"Dict": "dict[str, Any]", "List": "list[Any]"}
+    return (_TYPES | containers).get(kind.rpartition(".")[2], "Any")
+
+
 def main(arguments: list[str]) -> int:
     from pipelines.cli import PIPELINES
 
     FOLDER.mkdir(exist_ok=True)
     stale = []
-    for pipeline in PIPELINES:
-        file = FOLDER / f"{pipeline}.yaml"
-        text = compiled(pipeline)
+    wanted = {FOLDER / f"{pipeline}.yaml": compiled(pipeline) for pipeline in PIPELINES}
+    for file, text in (wanted | {CALLS: signatures()}).items():
         if "--check" in arguments:
             if not file.is_file() or file.read_text() != text:
                 stale.append(file.name)
         else:
             file.write_text(text)
     if stale:
-        print(f"stale compiled pipelines: {', '.join(stale)}; run `make golden` and review them.")
+        print(f"stale: {', '.join(stale)}; run `make golden` and review what changed.")
     return int(bool(stale))
 
 

@@ -9,7 +9,7 @@ from scipy.stats import norm
 
 from invopt.files import write_csv, write_json
 from invopt.report import PlanFiles, write_plan_page, write_workbook
-from invopt.steps import plan_all_orders
+from invopt.steps.replenish import ReviewFiles, plan_all_orders
 from tests.builders import make_config, make_panel
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
@@ -24,7 +24,7 @@ CONFIG = make_config(
         "lead_time": 4, "review_period": 7, "holding_cost": 0.02, "stockout_cost": 1.0,
         "currency": "EUR", "num_paths": 20,
     }
-).model_dump(mode="json")  # fmt: skip
+)  # fmt: skip
 
 
 def make_review(folder: Path, num_series: int = 60) -> Path:
@@ -61,10 +61,7 @@ def make_review(folder: Path, num_series: int = 60) -> Path:
     )
     under_way.to_parquet(folder / "snapshot" / "open_orders.parquet", index=False)
     out = {n: str(folder / f"{n}.csv") for n in ("orders", "purchase_orders", "exceptions")}
-    plan_all_orders(
-        str(folder / "derived"), str(folder / "forecast"), folder / "snapshot", None, "m-1",
-        CONFIG, out, lambda _: None,
-    )  # fmt: skip
+    plan_all_orders(review_files(folder), CONFIG.inventory, "m-1", out, lambda _: None)
     last = pd.read_csv(out["orders"]).assign(review_date="2024-04-22")
     for name in ("on_hand", "order_quantity", "expected_demand"):
         last[name] = (last[name] * rng.uniform(0.5, 1.5, num_series)).round()
@@ -74,11 +71,19 @@ def make_review(folder: Path, num_series: int = 60) -> Path:
         out["orders"],
         out["purchase_orders"],
         out["exceptions"],
-        CONFIG,
+        CONFIG.inventory.currency,
         folder / "orders.xlsx",
         print,
     )
     return folder
+
+
+def review_files(folder: Path, overrides: pd.DataFrame | None = None) -> ReviewFiles:
+    """Return what a review of make_review looks at."""
+    return ReviewFiles(
+        source=folder / "derived", forecast=folder / "forecast", snapshot=folder / "snapshot",
+        overrides=overrides,
+    )  # fmt: skip
 
 
 def plan_files(folder: Path) -> PlanFiles:

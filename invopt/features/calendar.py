@@ -6,6 +6,7 @@ import pandas as pd
 
 from invopt.config import FeaturesConfig
 from invopt.timeline import Timeline
+from invopt.types import Float32Array
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -23,9 +24,7 @@ def calendar_names(config: FeaturesConfig, freq: str) -> list[str]:
     return names + _fourier_names("year", config.year_harmonics)
 
 
-def calendar_features(
-    config: FeaturesConfig, timeline: Timeline, stop: int
-) -> npt.NDArray[np.float32]:
+def calendar_features(config: FeaturesConfig, timeline: Timeline, stop: int) -> Float32Array:
     """Return (period, feature) for periods 0..stop-1, the future ones included."""
     dates = timeline.dates(0, stop)
     columns: list[npt.NDArray[np.floating]] = []  # type: ignore[type-arg]

@@ -10,6 +10,7 @@ from invopt.config import FeaturesConfig
 from invopt.errors import ConfigError
 from invopt.features.spec import CATEGORY_PRICE, PRICE, aggregate_names
 from invopt.panel import ALL_LEVEL, SERIES_LEVEL, UNOBSERVED, Channel, Flag, Panel, group_names
+from invopt.types import Float32Array, FloatArray
 
 STOCK, TURNOVER, MONTHLY = "on_hand", "stock_turnover", "monthly_sales"
 _BLOCK = 4096  # series handled at once: scratch arrays are in double precision
@@ -110,7 +111,7 @@ def own_channels(panel: Panel, config: FeaturesConfig) -> list[Channel]:
     return found
 
 
-def _stock_turnover(panel: Panel, window: int) -> npt.NDArray[np.float32]:
+def _stock_turnover(panel: Panel, window: int) -> Float32Array:
     """Return log(1 + share of the stock on hand sold per period), (series, period).
 
     Both are means over the window up to the period; NaN where no stock is recorded.
@@ -125,7 +126,7 @@ def _stock_turnover(panel: Panel, window: int) -> npt.NDArray[np.float32]:
     return np.log1p(turns).astype(np.float32)
 
 
-def _monthly_sales(panel: Panel, months: int) -> npt.NDArray[np.float32]:
+def _monthly_sales(panel: Panel, months: int) -> Float32Array:
     """Return log(1 + average sales per month), units, over the months up to each period.
 
     Only observed periods count, a month being a twelfth of a year: a launch of six weeks that was
@@ -144,7 +145,7 @@ def _monthly_sales(panel: Panel, months: int) -> npt.NDArray[np.float32]:
     return values
 
 
-def _trailing_sum(values: npt.NDArray[np.float64], window: int) -> npt.NDArray[np.float64]:
+def _trailing_sum(values: FloatArray, window: int) -> FloatArray:
     total = np.cumsum(values, axis=1)
     total[:, window:] -= total[:, :-window].copy()
     return total
@@ -154,7 +155,7 @@ class _Totals:
     """Sums and counts by group, added up over partitions."""
 
     def __init__(self) -> None:
-        self.rows: dict[str, npt.NDArray[np.float64]] = {}
+        self.rows: dict[str, FloatArray] = {}
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -169,12 +170,12 @@ class _Totals:
             both = np.stack([np.nansum(block, 0, dtype=np.float64), (~np.isnan(block)).sum(0)])
             self.rows[name] = self.rows.get(name, 0.0) + both
 
-    def arrays(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    def arrays(self) -> tuple[Float32Array, Float32Array]:
         stacked = np.stack([self.rows[name] for name in self.groups], axis=1)
         return stacked[0].astype(np.float32), stacked[1].astype(np.float32)
 
 
-def _sales_of_groups(panel: Panel) -> npt.NDArray[np.float32]:
+def _sales_of_groups(panel: Panel) -> Float32Array:
     y = np.array(panel.usual_sales(), np.float32)
     faulty = (np.asarray(panel.flags) & Flag.FAULTY) != 0
     season = panel.timeline.season_length
@@ -184,7 +185,7 @@ def _sales_of_groups(panel: Panel) -> npt.NDArray[np.float32]:
     return y
 
 
-def _log_price_on_sale(panel: Panel) -> npt.NDArray[np.float32]:
+def _log_price_on_sale(panel: Panel) -> Float32Array:
     """Return log prices, NaN before a series is on sale; future periods count as on sale."""
     price = np.asarray(panel.channels[PRICE].values, np.float32)
     logs = np.log(np.where(price > 0, price, np.nan))

@@ -25,6 +25,7 @@ from invopt.features.spec import (
     standardise,
 )
 from invopt.panel import ALL_LEVEL, UNOBSERVED, Panel
+from invopt.types import Float32Array, FloatArray, IntArray
 
 
 class FeatureEncoder:
@@ -138,7 +139,7 @@ class FeatureEncoder:
         if panel.timeline.freq != spec.freq:
             raise ContractError("Panel", "freq", f"be {spec.freq}", examples=[panel.timeline.freq])
 
-    def _calendar(self, panel: Panel, stop: int) -> tuple[Any, npt.NDArray[np.int64]]:
+    def _calendar(self, panel: Panel, stop: int) -> tuple[Any, IntArray]:
         spec = self.spec
         levels = sorted({c.level for c in spec.calendar} - {ALL_LEVEL})
         if levels:
@@ -167,14 +168,14 @@ class FeatureEncoder:
             return np.zeros((panel.num_series, 0), np.float16)
         return log_price_of(panel.channels[PRICE].until(stop)).astype(np.float16)
 
-    def _category_price(self, panel: Panel, stop: int) -> tuple[Any, npt.NDArray[np.int64]]:
+    def _category_price(self, panel: Panel, stop: int) -> tuple[Any, IntArray]:
         name = CATEGORY_PRICE
         if not self.spec.has_price or name not in panel.channels:
             return np.zeros((1, 0), np.float32), np.zeros(panel.num_series, np.int64)
         channel = panel.channels[name]
         return channel.until(stop), panel.group_index(channel.level, channel.groups)
 
-    def _static_ids(self, series: pd.DataFrame) -> npt.NDArray[np.int64]:
+    def _static_ids(self, series: pd.DataFrame) -> IntArray:
         names = list(self.spec.categories)
         if not names:
             return np.zeros((len(series), 0), np.int64)
@@ -184,7 +185,7 @@ class FeatureEncoder:
         ]
         return np.stack(codes, axis=1).astype(np.int64) + 1  # a value not known is code -1
 
-    def _static_values(self, series: pd.DataFrame) -> npt.NDArray[np.float32]:
+    def _static_values(self, series: pd.DataFrame) -> Float32Array:
         columns = [
             standardise(np.log1p(series[s.name].to_numpy(np.float32)), s)
             for s in self.spec.static_numbers
@@ -213,7 +214,7 @@ def _signed(panel: Panel, unit: float) -> npt.NDArray[Any]:
     return np.where(unobserved, -y - 1, y).astype(np.float32)
 
 
-def _shifted(values: npt.NDArray[np.float32], lead: int) -> npt.NDArray[np.float32]:
+def _shifted(values: Float32Array, lead: int) -> Float32Array:
     """Return value[t + lead] at t, 0 beyond the ends."""
     shifted = np.zeros_like(values)
     if lead > 0:
@@ -225,7 +226,7 @@ def _shifted(values: npt.NDArray[np.float32], lead: int) -> npt.NDArray[np.float
     return shifted
 
 
-def _trend(totals: npt.NDArray[np.float32], windows: Sequence[int]) -> npt.NDArray[np.float32]:
+def _trend(totals: Float32Array, windows: Sequence[int]) -> Float32Array:
     """Return (group, 2, period): log ratios of the short to the middle and middle to long mean."""
     totals = np.nan_to_num(totals)
     means = [
@@ -236,16 +237,16 @@ def _trend(totals: npt.NDArray[np.float32], windows: Sequence[int]) -> npt.NDArr
     return np.stack([logs[0] - logs[1], logs[1] - logs[2]], axis=1).astype(np.float32)
 
 
-def _moving_mean(calendar: npt.NDArray[np.float32], window: int) -> npt.NDArray[np.float32]:
+def _moving_mean(calendar: Float32Array, window: int) -> Float32Array:
     periods = calendar.transpose(0, 2, 1).reshape(-1, calendar.shape[1])
     means = _trailing_mean(periods, window).reshape(calendar.shape[0], -1, calendar.shape[1])
     return np.ascontiguousarray(means.transpose(0, 2, 1), np.float32)
 
 
-def _trailing_mean(values: npt.NDArray[np.float32], window: int) -> npt.NDArray[np.float64]:
+def _trailing_mean(values: Float32Array, window: int) -> FloatArray:
     total = np.zeros((values.shape[0], values.shape[1] + 1))
     np.cumsum(values, axis=1, out=total[:, 1:])
     stop = np.arange(1, values.shape[1] + 1)
     first = np.maximum(stop - window, 0)
-    result: npt.NDArray[np.float64] = (total[:, stop] - total[:, first]) / (stop - first)
+    result: FloatArray = (total[:, stop] - total[:, first]) / (stop - first)
     return result

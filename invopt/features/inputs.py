@@ -14,6 +14,7 @@ from invopt.features.build import (
 )
 from invopt.features.encoded import EncodedPanel
 from invopt.features.spec import FeatureSpec
+from invopt.types import IntArray
 
 INPUT_NAMES = (
     "step",
@@ -29,8 +30,8 @@ INPUT_NAMES = (
 def model_inputs(
     spec: FeatureSpec,
     encoded: EncodedPanel,
-    rows: npt.NDArray[np.int64],
-    ends: npt.NDArray[np.int64],
+    rows: IntArray,
+    ends: IntArray,
 ) -> tuple[npt.NDArray[Any], ...]:
     """Return the arrays of INPUT_NAMES for one forecast per window, in order.
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from invopt.types import Float32Array, FloatArray, IntArray
 
 # Of the ridge penalty, on sales divided by their mean: a category that one series in a thousand
 # has is believed by half.
@@ -27,9 +28,7 @@ class LaunchModel:
     categories: tuple[tuple[float, ...], ...] = ()
     numbers: tuple[float, ...] = ()
 
-    def levels(
-        self, static_ids: npt.NDArray[np.int64], static_values: npt.NDArray[np.float32]
-    ) -> npt.NDArray[np.float32]:
+    def levels(self, static_ids: IntArray, static_values: Float32Array) -> Float32Array:
         """Return (N,) levels in model units.
 
         Args:
@@ -46,9 +45,9 @@ class LaunchModel:
 
 
 def fit_launch_model(
-    levels: npt.NDArray[np.float64],
-    static_ids: npt.NDArray[np.int64],
-    static_values: npt.NDArray[np.float32],
+    levels: FloatArray,
+    static_ids: IntArray,
+    static_values: Float32Array,
     num_categories: tuple[int, ...],
 ) -> LaunchModel:
     """Return the Poisson regression (log link, ridge) of first sales on attributes.
@@ -86,8 +85,8 @@ def fit_launch_model(
 
 
 def _design(
-    static_ids: npt.NDArray[np.int64],
-    static_values: npt.NDArray[np.float32],
+    static_ids: IntArray,
+    static_values: Float32Array,
     num_categories: tuple[int, ...],
 ) -> Any:
     """Return a sparse matrix: one column per known category, then the numbers."""

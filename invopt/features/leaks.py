@@ -18,8 +18,8 @@ from invopt.features.encoder import FeatureEncoder
 from invopt.features.inputs import model_inputs
 from invopt.features.spec import FeatureSpec
 from invopt.panel import Panel
+from invopt.types import Float32Array, FloatArray, IntArray
 
-FloatArray = npt.NDArray[np.float64]
 Compute = Callable[[Panel, int], dict[str, npt.NDArray[np.floating]]]  # type: ignore[type-arg]
 
 # A column is refused when, over unseen periods, it leaves at most this share of the target's
@@ -172,7 +172,7 @@ class _Probe:
         """True when the panel is too short to conclude anything."""
         return self.lags < 1 or self.horizon < 1 or not self.averages
 
-    def judge(self, values: npt.NDArray[np.float32], *, known: bool) -> tuple[float, float]:
+    def judge(self, values: Float32Array, *, known: bool) -> tuple[float, float]:
         """Return the smallest median share of variance left with a channel, and without it."""
         channel = np.nan_to_num(values[:, -self.y.shape[1] :].astype(np.float64))
         # A flag may explain much (closed days) and still cannot hold a number.
@@ -262,13 +262,13 @@ def _channel_names(spec: FeatureSpec) -> Iterator[str]:
         yield from (c.name for c in group)
 
 
-def _best_sellers(panel: Panel, num: int) -> npt.NDArray[np.int64]:
+def _best_sellers(panel: Panel, num: int) -> IntArray:
     """Return the series with most sales in the latest MAX_PERIODS, ascending."""
     volume = np.asarray(panel.y[:, -MAX_PERIODS:], np.float64).sum(axis=1)
     return np.sort(np.argsort(-volume, kind="stable")[:num])
 
 
-def _num_distinct(values: FloatArray) -> npt.NDArray[np.int64]:
+def _num_distinct(values: FloatArray) -> IntArray:
     """Return the number of distinct values of each series."""
     return np.asarray(1 + (np.diff(np.sort(values, axis=1), axis=1) != 0).sum(axis=1))
 

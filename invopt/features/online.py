@@ -26,8 +26,8 @@ from invopt.features.spec import (
 )
 from invopt.features.tables import ON_SALE, SALES, SERIES_KEY, TableLayout, panel_from_tables
 from invopt.panel import ALL_LEVEL, SERIES_LEVEL, Channel
+from invopt.types import Float32Array, IntArray
 
-FloatArray = npt.NDArray[np.float32]
 SeriesRows = Mapping[str, Any]
 
 
@@ -118,7 +118,7 @@ class WindowEncoder:
         """Return the calendar group of each row."""
         return _joined(rows, self._levels, len(rows[SERIES_KEY]))
 
-    def _rows(self, channel: Channel, rows: SeriesRows) -> npt.NDArray[np.int64]:
+    def _rows(self, channel: Channel, rows: SeriesRows) -> IntArray:
         """Return each row's group in a channel, -1 where it has none."""
         place = {group: number for number, group in enumerate(channel.groups)}
         num = len(rows[SERIES_KEY])
@@ -164,13 +164,13 @@ class WindowEncoder:
             return np.zeros((num, 0), np.float16)
         return log_price_of(self._own(PRICE, rows).until(stop)).astype(np.float16)
 
-    def _static_ids(self, rows: SeriesRows, num: int) -> npt.NDArray[np.int64]:
+    def _static_ids(self, rows: SeriesRows, num: int) -> IntArray:
         found = np.zeros((num, len(self._categories)), np.int64)
         for number, (name, known) in enumerate(self._categories.items()):
             found[:, number] = [known.get(str(value), 0) for value in rows[name]]
         return found
 
-    def _static_values(self, rows: SeriesRows, num: int) -> FloatArray:
+    def _static_values(self, rows: SeriesRows, num: int) -> Float32Array:
         found = np.zeros((num, len(self.spec.static_numbers)), np.float32)
         for number, scale in enumerate(self.spec.static_numbers):
             values = np.asarray(rows[scale.name], np.float32)
@@ -215,13 +215,11 @@ def _joint(first: Any, second: Any) -> Any:
     return [*first, *second]
 
 
-def _take(values: Any, at: npt.NDArray[np.int64]) -> Any:
+def _take(values: Any, at: IntArray) -> Any:
     return values[at] if isinstance(values, np.ndarray) else [values[i] for i in at]
 
 
-def _signed(
-    code: FloatArray, launch: npt.NDArray[np.int64], unit: float
-) -> npt.NDArray[np.float32]:
+def _signed(code: Float32Array, launch: IntArray, unit: float) -> Float32Array:
     y = np.where(code >= 0, code, -code - 1) / np.float32(unit)
     unobserved = (code < 0) | (np.arange(code.shape[1]) < launch[:, None])
     return np.where(unobserved, -y - 1, y).astype(np.float32)

@@ -14,6 +14,7 @@ from invopt.config import FeaturesConfig
 from invopt.errors import ContractError
 from invopt.features.calendar import calendar_names
 from invopt.features.launch import LaunchModel
+from invopt.types import Float32Array
 
 SPEC_VERSION = 2
 PRICE = "price"
@@ -131,12 +132,12 @@ def matches(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def standardise(values: npt.NDArray[Any], scale: ChannelScale) -> npt.NDArray[np.float32]:
+def standardise(values: npt.NDArray[Any], scale: ChannelScale) -> Float32Array:
     """Return values on a channel's scale, 0 where missing."""
     return np.nan_to_num((np.asarray(values, np.float32) - scale.mean) / scale.scale)
 
 
-def log_price_of(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+def log_price_of(values: npt.NDArray[Any]) -> Float32Array:
     """Return natural logarithms, NaN where a price is not above 0."""
     price = np.asarray(values, np.float32)
     return np.log(np.where(price > 0, price, np.nan))

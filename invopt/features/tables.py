@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
@@ -21,6 +20,7 @@ from invopt.features.encoder import FeatureEncoder
 from invopt.features.spec import FeatureSpec
 from invopt.panel import ALL_LEVEL, SERIES_LEVEL, UNOBSERVED, Channel, Flag, Panel
 from invopt.timeline import Timeline
+from invopt.types import Float32Array
 
 SERIES_KEY = "unique_id"
 GROUP_KEY = "group_id"
@@ -292,7 +292,7 @@ def _stamps(panel: Panel, created: pd.Timestamp, num: int) -> dict[str, Any]:
     }
 
 
-def _signed_sales(panel: Panel, first: int) -> npt.NDArray[np.float32]:
+def _signed_sales(panel: Panel, first: int) -> Float32Array:
     y = panel.usual_sales(first).astype(np.float32)
     unobserved = (np.asarray(panel.flags[:, first:]) & UNOBSERVED) != 0
     return np.where(unobserved, -y - 1, y)
@@ -300,7 +300,7 @@ def _signed_sales(panel: Panel, first: int) -> npt.NDArray[np.float32]:
 
 def _stretch(
     channel: Channel, num_periods: int, first: int, layout: TableLayout, window: int | None
-) -> npt.NDArray[np.float32]:
+) -> Float32Array:
     if not channel.known:
         stop = num_periods
     elif window is None:
@@ -310,13 +310,13 @@ def _stretch(
     return np.asarray(channel.values[:, first:stop], np.float32)
 
 
-def _lists(values: npt.NDArray[np.float32]) -> pa.Array:
+def _lists(values: Float32Array) -> pa.Array:
     flat = pa.array(np.ascontiguousarray(values).ravel())
     offsets = np.arange(len(values) + 1, dtype=np.int32) * values.shape[1]
     return pa.ListArray.from_arrays(pa.array(offsets), flat)
 
 
-def _dense(rows: Any) -> npt.NDArray[np.float32]:
+def _dense(rows: Any) -> Float32Array:
     """Return rows of equal length as (row, period)."""
     if isinstance(rows, np.ndarray):
         return rows
@@ -328,9 +328,7 @@ def _dense(rows: Any) -> npt.NDArray[np.float32]:
     return np.array([np.asarray(values, np.float32) for values in rows], np.float32)
 
 
-def _channel(
-    head: dict[str, Any], groups: tuple[str, ...], values: npt.NDArray[np.float32]
-) -> Channel:
+def _channel(head: dict[str, Any], groups: tuple[str, ...], values: Float32Array) -> Channel:
     return Channel(
         head["name"],
         head["domain"],

@@ -4,21 +4,20 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy.special import pdtr, pdtrik
 
 from invopt.inventory.decision import Forecast
 from invopt.inventory.reasons import Notes
 from invopt.timeline import Timeline
+from invopt.types import BoolArray, Float32Array, FloatArray, IntArray
 
-FloatArray = npt.NDArray[np.float64]
 _LEAST, _SAME = 1e-9, 1e-7  # units a period that are none, and share that is no change
 _FAR = 4.0  # times the mean from which on the old shape says nothing
 _NEW = 13  # periods on sale up to which a successor sells what its predecessor sold
 
 
-def _replaced(forecast: Forecast, **arrays: npt.NDArray[np.float32]) -> Forecast:
+def _replaced(forecast: Forecast, **arrays: Float32Array) -> Forecast:
     found: Forecast = replace(forecast, **arrays)  # type: ignore[type-var]
     return found
 
@@ -59,9 +58,9 @@ def scaled(forecast: Forecast, factor: FloatArray, *, is_count: bool) -> Forecas
 
 
 def _moved(
-    quantiles: npt.NDArray[np.float32], levels: tuple[float, ...], before: FloatArray,
+    quantiles: Float32Array, levels: tuple[float, ...], before: FloatArray,
     after: FloatArray, *, is_count: bool,
-) -> npt.NDArray[np.float32]:  # fmt: skip
+) -> Float32Array:  # fmt: skip
     """Return (series, periods, Q) quantiles moved from one mean to another."""
     factor = after / np.maximum(before, _LEAST)
     if not is_count:
@@ -132,8 +131,8 @@ class Overridden:
 
     mean: FloatArray = field(repr=False)
     order: FloatArray = field(repr=False)
-    rows: npt.NDArray[np.int64] = field(repr=False)
-    asked: npt.NDArray[np.bool_] = field(repr=False)
+    rows: IntArray = field(repr=False)
+    asked: BoolArray = field(repr=False)
 
 
 def overrides_of(
@@ -188,7 +187,7 @@ def overrides_of(
     return Overridden(mean, order, np.flatnonzero(touched), asked)
 
 
-def scope_of(line: dict[Any, Any], series: pd.DataFrame) -> npt.NDArray[np.bool_]:
+def scope_of(line: dict[Any, Any], series: pd.DataFrame) -> BoolArray:
     """Return the series that a line of overrides is for: all of its scopes hold."""
     found = np.ones(len(series), bool)
     for column in ("unique_id", *series.columns):
@@ -241,8 +240,8 @@ class Succession:
         new: Rows of their successors, in the same order.
     """
 
-    old: npt.NDArray[np.int64] = field(repr=False)
-    new: npt.NDArray[np.int64] = field(repr=False)
+    old: IntArray = field(repr=False)
+    new: IntArray = field(repr=False)
 
 
 def succession_of(series: pd.DataFrame) -> Succession:
@@ -274,7 +273,7 @@ def lone_successors(series: pd.DataFrame) -> int:
 
 
 def with_successors(
-    forecast: Forecast, succession: Succession, periods_on_sale: npt.NDArray[np.int64],
+    forecast: Forecast, succession: Succession, periods_on_sale: IntArray,
     *, is_count: bool,
 ) -> Forecast:  # fmt: skip
     """Return the forecast with what predecessors sold handed on to their successors.

@@ -4,12 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 
 import numpy as np
-import numpy.typing as npt
 
 from invopt.inventory.costs import Terms
 from invopt.inventory.path import Path
+from invopt.types import BoolArray, FloatArray, IntArray
 
-FloatArray = npt.NDArray[np.float64]
 Change = Callable[[FloatArray, FloatArray], FloatArray]
 _TINY = 1e-9
 _RARE = 1e-3  # units missed before arrival that are not looked at
@@ -50,7 +49,7 @@ class Aim:
     dry_in: FloatArray = field(repr=False)
     expired: FloatArray = field(repr=False)
     saved: FloatArray = field(repr=False)
-    limited: npt.NDArray[np.bool_] = field(repr=False)
+    limited: BoolArray = field(repr=False)
 
     @classmethod
     def unknown(cls, num: int) -> "Aim":
@@ -58,12 +57,12 @@ class Aim:
         names = [f.name for f in fields(cls) if f.name != "limited"]
         return cls(**{n: np.full(num, np.nan) for n in names}, limited=np.zeros(num, bool))
 
-    def put(self, rows: npt.NDArray[np.int64], part: "Aim") -> None:
+    def put(self, rows: IntArray, part: "Aim") -> None:
         """Fill in some series."""
         for f in fields(self):
             getattr(self, f.name)[rows] = getattr(part, f.name)
 
-    def take(self, rows: npt.NDArray[np.int64]) -> "Aim":
+    def take(self, rows: IntArray) -> "Aim":
         """Return some series."""
         return Aim(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
@@ -128,9 +127,7 @@ def aim_at(
     return found
 
 
-def _lots(
-    path: Path, terms: Terms, promise: npt.NDArray[np.bool_]
-) -> tuple[FloatArray, FloatArray]:
+def _lots(path: Path, terms: Terms, promise: BoolArray) -> tuple[FloatArray, FloatArray]:
     """Return the lot that the cost of an order line asks for, and that cost per interval.
 
     Where a line costs K, an order for several intervals is cheaper: sqrt(2 K mean / h), the
@@ -146,7 +143,7 @@ def _lots(
 
 def aim_of(
     path: Path, terms: Terms, need: FloatArray, point: FloatArray, quantity: FloatArray,
-    limited: npt.NDArray[np.bool_], change: Change,
+    limited: BoolArray, change: Change,
 ) -> Aim:  # fmt: skip
     """Return the aim of a quantity, with what it and its neighbours are expected to cost."""
     pack = terms.pack_size
@@ -172,11 +169,11 @@ def within_limits(
     terms: Terms,
     position: FloatArray,
     change: Change,
-    promise: npt.NDArray[np.bool_],
+    promise: BoolArray,
     forced: FloatArray | None = None,
     own: FloatArray | None = None,
     line: FloatArray | None = None,
-) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+) -> tuple[FloatArray, BoolArray]:
     """Return the quantity that minimum, maxima and the cost of an order line leave.
 
     An order below its minimum is raised to it or dropped, whichever is cheaper; one that does not
@@ -228,7 +225,7 @@ class _Criterion:
             quantity, step, terms.holding_cost, terms.stockout_cost, terms.stranded
         )
 
-    def wants(self, quantity: FloatArray, step: FloatArray | None = None) -> npt.NDArray[np.bool_]:
+    def wants(self, quantity: FloatArray, step: FloatArray | None = None) -> BoolArray:
         """Return where a step more is wanted; a whole unit where none is given."""
         terms = self.terms
         if step is None:
@@ -245,7 +242,7 @@ class _Criterion:
             wanted = np.where(np.isnan(self.fill), wanted, missed)
         return wanted
 
-    def select(self, rows: npt.NDArray[np.int64]) -> "_Criterion":
+    def select(self, rows: IntArray) -> "_Criterion":
         return _Criterion(self.path.select(rows), self.terms.select(rows))
 
     def need(
@@ -294,19 +291,27 @@ class _Criterion:
 
 
 def _largest(
-    holds: Callable[[FloatArray], npt.NDArray[np.bool_]], low: FloatArray, high: FloatArray,
+    holds: Callable[[FloatArray], BoolArray], low: FloatArray, high: FloatArray,
     *, whole: bool,
 ) -> FloatArray:  # fmt: skip
-    """Return the largest value at which a falling condition holds; it does at low, not at high."""
+    """Return the largest value at which a falling condition holds; it does at low, not at high.
+
+    Bounds that are no whole numbers are rounded outwards where the value is to be whole.
+    """
+    if whole:
+        low, high = np.floor(low), np.ceil(high)
     low, high = low.copy(), np.maximum(high, low + 1)
     gap = 1.0 if whole else (high - low) * _FINE
-    while (high - low > gap).any():
+    while True:
         middle = (low + high) / 2
         if whole:
             middle = np.floor(middle)
+        # Of large numbers the next one may be further away than the gap.
+        wide = (high - low > gap) & (low < middle) & (middle < high)
+        if not wide.any():
+            return low
         held = holds(middle)
-        low, high = np.where(held, middle, low), np.where(held, high, middle)
-    return low
+        low, high = np.where(wide & held, middle, low), np.where(wide & ~held, middle, high)
 
 
 def _reorder_point(
@@ -314,7 +319,7 @@ def _reorder_point(
     terms: Terms,
     charged: Terms,
     need: FloatArray,
-    promise: npt.NDArray[np.bool_],
+    promise: BoolArray,
     line: FloatArray,
     *,
     is_count: bool,
@@ -341,7 +346,7 @@ def _reorder_point(
     own, costs, packs = path.select(rows).in_time(), charged.select(rows), pack[rows]
     least = np.maximum(np.ceil(terms.min_order[rows] / packs - _TINY), 1) * packs
 
-    def orders(shift: FloatArray) -> npt.NDArray[np.bool_]:
+    def orders(shift: FloatArray) -> BoolArray:
         step = np.maximum(np.floor((above[rows] - shift) / packs + _TINY) * packs, least)
         saved = -own.change(shift, step, costs.holding_cost, costs.stockout_cost, costs.stranded)
         return saved > line[rows] + _TINY

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from invopt.config import InventoryConfig
 from invopt.inventory.costs import Terms
@@ -15,8 +14,8 @@ from invopt.inventory.policy import levels_of
 from invopt.inventory.replay import Replay
 from invopt.inventory.simulation import Opening, OrderRule, State, simulate
 from invopt.inventory.stock import Stock
+from invopt.types import FloatArray
 
-FloatArray = npt.NDArray[np.float64]
 # Factors on levels that are tried for a fill rate, and halvings between them.
 _LARGEST_FACTOR, _HALVINGS = 8.0, 10
 

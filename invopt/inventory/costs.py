@@ -12,8 +12,8 @@ from invopt.config import InventoryConfig
 from invopt.features.spec import PRICE
 from invopt.inventory.lead_times import LeadTimes
 from invopt.panel import Panel
+from invopt.types import FloatArray, IntArray
 
-FloatArray = npt.NDArray[np.float64]
 # Columns of Products that become terms of the same name, where any series has one.
 LIMITS = ("max_order", "max_stock", "order_cost", "shelf_life", "service_level", "fill_rate")
 
@@ -46,12 +46,12 @@ class Terms:
 
     holding_cost: FloatArray = field(repr=False)
     stockout_cost: FloatArray = field(repr=False)
-    lead_time: npt.NDArray[np.int64] = field(repr=False)
+    lead_time: IntArray = field(repr=False)
     review_period: int
     pack_size: FloatArray = field(repr=False)
     min_order: FloatArray = field(repr=False)
     unit_cost: FloatArray = field(repr=False)
-    cycle: npt.NDArray[np.int64] | None = field(default=None, repr=False)
+    cycle: IntArray | None = field(default=None, repr=False)
     max_order: FloatArray | None = field(default=None, repr=False)
     max_stock: FloatArray | None = field(default=None, repr=False)
     order_cost: FloatArray | None = field(default=None, repr=False)
@@ -59,7 +59,7 @@ class Terms:
     service_level: FloatArray | None = field(default=None, repr=False)
     fill_rate: FloatArray | None = field(default=None, repr=False)
     stranded: FloatArray | None = field(default=None, repr=False)
-    law: npt.NDArray[np.int64] | None = field(default=None, repr=False)
+    law: IntArray | None = field(default=None, repr=False)
     laws: tuple[LeadTimes, ...] = ()
     faults: npt.NDArray[np.object_] | None = field(default=None, repr=False)
 
@@ -85,14 +85,14 @@ class Terms:
         return ratio
 
     @property
-    def interval(self) -> npt.NDArray[np.int64]:
+    def interval(self) -> IntArray:
         """Periods from the order's arrival to the next one's."""
         if self.cycle is not None:
             return self.cycle
         return np.full(len(self.lead_time), self.review_period, np.int64)
 
     @property
-    def protection_interval(self) -> npt.NDArray[np.int64]:
+    def protection_interval(self) -> IntArray:
         """Periods until the next order arrives: lead time and review period."""
         return self.lead_time + self.interval
 
@@ -109,7 +109,7 @@ class Terms:
             found = np.fmin(found, np.maximum(self.max_stock - np.maximum(position, 0), 0))
         return found
 
-    def select(self, rows: npt.NDArray[np.int64] | slice) -> "Terms":
+    def select(self, rows: IntArray | slice) -> "Terms":
         """Return the terms of some series."""
         arrays: dict[str, Any] = {
             name: v[rows] for name, v in vars(self).items() if isinstance(v, np.ndarray)
@@ -215,9 +215,7 @@ def _given(series: pd.DataFrame | Mapping[str, Any], name: str) -> FloatArray | 
     return None if np.isnan(values).all() else values
 
 
-def _cycle(
-    series: pd.DataFrame | Mapping[str, Any], review_period: int
-) -> npt.NDArray[np.int64] | None:
+def _cycle(series: pd.DataFrame | Mapping[str, Any], review_period: int) -> IntArray | None:
     own = _given(series, "review_period")
     if own is None:
         return None

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from invopt.config import InventoryConfig
 from invopt.inventory.aim import Aim, aim_at
@@ -16,8 +15,8 @@ from invopt.inventory.perishables import aim_before_expiry
 from invopt.inventory.policy import Levels, levels_of, periods_ahead
 from invopt.inventory.purchasing import Curve
 from invopt.inventory.stock import Stock
+from invopt.types import Float32Array, FloatArray, IntArray
 
-FloatArray = npt.NDArray[np.float64]
 # Series whose demand paths are in memory at once.
 _BLOCK = 256
 _CURVE_POINTS, _CURVE_REACH = 32, 4.0  # of cost by quantity: points, and times the demand
@@ -29,15 +28,15 @@ class Forecast(Protocol):
     """What a decision needs of a forecast; see invopt.forecasts.ForecastArrays."""
 
     @property
-    def mean(self) -> npt.NDArray[np.float32]:
+    def mean(self) -> Float32Array:
         """(series, horizon) units per period."""
 
     @property
-    def quantiles(self) -> npt.NDArray[np.float32]:
+    def quantiles(self) -> Float32Array:
         """(series, horizon, Q) units per period."""
 
     @property
-    def levels(self) -> npt.NDArray[np.float32]:
+    def levels(self) -> Float32Array:
         """(series, horizon, R) units over the first periods."""
 
     @property
@@ -63,7 +62,7 @@ class Decision(Aim):
 
     levels: Levels
     position: FloatArray = field(repr=False)
-    protection_interval: npt.NDArray[np.int64] = field(repr=False)
+    protection_interval: IntArray = field(repr=False)
     curve: Curve = field(repr=False)
 
 
@@ -75,7 +74,7 @@ def decide(
     *,
     is_count: bool,
     forced: FloatArray | None = None,
-    curves: npt.NDArray[np.int64] | None = None,
+    curves: IntArray | None = None,
 ) -> Decision:
     """Return the decision of one review under the configured policy.
 
@@ -155,7 +154,7 @@ class _Work:
             draws, tuple(self.forecast.quantile_levels), tuple(self.forecast.level_quantiles)
         )
 
-    def aim(self, rows: npt.NDArray[np.int64], lead_time: int, cycle: int, law: int) -> Aim:
+    def aim(self, rows: IntArray, lead_time: int, cycle: int, law: int) -> Aim:
         """Return the aim of series that share lead time, interval and law of lead times."""
         config, terms = self.config, self.terms.select(rows)
         times = self._law(lead_time, cycle, law)
@@ -178,7 +177,7 @@ class _Work:
         self._draw_curves(found, path, terms, rows)
         return found
 
-    def _draw_curves(self, aim: Aim, path: Path, terms: Terms, rows: npt.NDArray[np.int64]) -> None:
+    def _draw_curves(self, aim: Aim, path: Path, terms: Terms, rows: IntArray) -> None:
         """Fill in the cost by quantity of the series that it is wanted of."""
         at = np.flatnonzero(self.curve.place[rows] >= 0)
         if not len(at):
@@ -205,9 +204,7 @@ class _Work:
         times = self.terms.laws[law]
         return LeadLaw.drawn(times.shares, times.periods, cycle, num)
 
-    def _demand(
-        self, rows: npt.NDArray[np.int64], reach: int, periods: int
-    ) -> npt.NDArray[np.float32]:
+    def _demand(self, rows: IntArray, reach: int, periods: int) -> Float32Array:
         """Return (reach, series, paths) units."""
         forecast = self.forecast
         horizon = forecast.quantiles.shape[1]
@@ -217,9 +214,7 @@ class _Work:
             forecast.levels[rows, inside - 1], inside, is_count=self.is_count,
         )  # fmt: skip
 
-    def _charged(
-        self, terms: Terms, rows: npt.NDArray[np.int64], lead_time: int, cycle: int
-    ) -> Terms:
+    def _charged(self, terms: Terms, rows: IntArray, lead_time: int, cycle: int) -> Terms:
         """Return terms with what a unit held and a sale saved are worth to the order.
 
         The lost-sales policy charges a leftover for holding_periods, or looks at the next order
@@ -268,7 +263,7 @@ class _Work:
         aim.dry_in[:] = np.where(found.any(axis=1), found.argmax(axis=1) + 1.0, np.nan)
 
     def _before_expiry(
-        self, aim: Aim, path: Path, rows: npt.NDArray[np.int64], lead_time: int, cycle: int
+        self, aim: Aim, path: Path, rows: IntArray, lead_time: int, cycle: int
     ) -> None:
         """Order anew where stock may outlive its shelf life."""
         life = self.terms.shelf_life

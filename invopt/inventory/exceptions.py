@@ -14,8 +14,8 @@ from invopt.inventory.reasons import runs_dry_before
 from invopt.inventory.segments import SalesStatistics
 from invopt.inventory.stock import Stock
 from invopt.panel import Flag, Panel
+from invopt.types import BoolArray, FloatArray, IntArray
 
-FloatArray = npt.NDArray[np.float64]
 # Periods that say what a series sells of late, at least.
 _RECENT = 13
 # Periods without a sale, at least, after which a series may be dead.
@@ -66,7 +66,7 @@ class Flags:
     """
 
     num: int
-    masks: dict[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
+    masks: dict[str, BoolArray] = field(default_factory=dict)
     units: dict[str, FloatArray] = field(default_factory=dict)
     money: dict[str, FloatArray] = field(default_factory=dict)
     period: dict[str, FloatArray] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class Flags:
     def set(
         self,
         word: str,
-        mask: npt.NDArray[np.bool_],
+        mask: BoolArray,
         units: FloatArray | None = None,
         money: FloatArray | None = None,
         period: FloatArray | None = None,
@@ -86,7 +86,7 @@ class Flags:
             if values is not None:
                 kept[word] = values
 
-    def clear(self, mask: npt.NDArray[np.bool_], words: Sequence[str]) -> None:
+    def clear(self, mask: BoolArray, words: Sequence[str]) -> None:
         """Take words away from some series."""
         for word in words:
             if word in self.masks:
@@ -133,7 +133,7 @@ def flags_of(
     config: InventoryConfig,
     *,
     last_levels: pd.Series | None = None,
-    dead: npt.NDArray[np.bool_] | None = None,
+    dead: BoolArray | None = None,
 ) -> Flags:
     """Return what a planner should look at.
 
@@ -244,7 +244,7 @@ def _of_demand(
     found.set("outlier", marked.any(axis=1), largest.astype(np.float64))
 
 
-def dead_series(panel: Panel) -> npt.NDArray[np.bool_]:
+def dead_series(panel: Panel) -> BoolArray:
     """Return the series that no longer sell, or never did, although they were there.
 
     Nothing sold for a season, at least 26 periods, that were recorded; and for three times as
@@ -269,13 +269,13 @@ def dead_series(panel: Panel) -> npt.NDArray[np.bool_]:
     return found
 
 
-def panel_seen(panel: Panel, rows: slice) -> npt.NDArray[np.bool_]:
+def panel_seen(panel: Panel, rows: slice) -> BoolArray:
     """Return where sales were recorded and not limited by stock; launched or not."""
     hidden = Flag.MISSING | Flag.CENSORED | Flag.FAULTY | Flag.BEFORE_LAUNCH
     return np.asarray((np.asarray(panel.flags[rows]) & hidden) == 0)
 
 
-def _last(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+def _last(mask: BoolArray) -> IntArray:
     return np.asarray(mask.shape[1] - 1 - mask[:, ::-1].argmax(axis=1), np.int64)
 
 
@@ -288,7 +288,7 @@ def recent_sales(panel: Panel) -> SalesStatistics:
     return SalesStatistics.of(np.where(seen, panel.y[:, first:], np.nan))
 
 
-def _joined(texts: Sequence[str], masks: npt.NDArray[np.bool_]) -> npt.NDArray[np.object_]:
+def _joined(texts: Sequence[str], masks: BoolArray) -> npt.NDArray[np.object_]:
     """Return per row the texts whose mask holds, joined by ";"; few combinations occur."""
     codes = masks @ (1 << np.arange(masks.shape[1]))
     found = np.full(len(masks), "", object)

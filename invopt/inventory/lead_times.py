@@ -6,8 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from invopt.errors import ContractError
-
-FloatArray = npt.NDArray[np.float64]
+from invopt.types import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -19,7 +18,7 @@ class LeadTimes:
         shares: Share of the orders that took each; sums to 1.
     """
 
-    periods: npt.NDArray[np.int64] = field(repr=False)
+    periods: IntArray = field(repr=False)
     shares: FloatArray = field(repr=False)
 
     @classmethod

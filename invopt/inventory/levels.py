@@ -7,7 +7,8 @@ the sums themselves, so a level for any lead time and critical ratio is a look-u
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from invopt.types import FloatArray
+
 # Series at once: what is worked on stays in the processor's cache.
 _BLOCK = 2048
 

@@ -9,9 +9,9 @@ is possible before arrival, and too much is ordered.
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from invopt.types import FloatArray
+
 # Rounds in which an order and what a unit is worth in the next one's periods settle.
 _ROUNDS = 4
 _MAX_WORTH = 0.9  # share of a lost sale's cost, where few paths tell

@@ -1,12 +1,10 @@
 """Order rules: when to order and how much, from the state at the end of a review period."""
 
 import numpy as np
-import numpy.typing as npt
 
 from invopt.inventory.costs import Terms
 from invopt.inventory.simulation import OrderRule, State
-
-FloatArray = npt.NDArray[np.float64]
+from invopt.types import FloatArray
 
 
 def round_order(missing: FloatArray, pack_size: FloatArray, min_order: FloatArray) -> FloatArray:

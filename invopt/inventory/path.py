@@ -16,10 +16,10 @@ convex in q, and its change by a pack is one pass over the thresholds.
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
-Paths = npt.NDArray[np.float32]
+from invopt.types import Float32Array, FloatArray, IntArray
+
+Paths = Float32Array
 # Below every threshold: a period that does not count on a path.
 _NEVER = np.float32(-1e30)
 
@@ -33,8 +33,8 @@ class LeadLaw:
         stop: (paths,) last period before the next order's arrival, 1 for the first one.
     """
 
-    lead: npt.NDArray[np.int64] = field(repr=False)
-    stop: npt.NDArray[np.int64] = field(repr=False)
+    lead: IntArray = field(repr=False)
+    stop: IntArray = field(repr=False)
 
     @classmethod
     def fixed(cls, lead_time: int, cycle: int, num_paths: int) -> "LeadLaw":
@@ -42,9 +42,7 @@ class LeadLaw:
         return cls(np.full(num_paths, lead_time), np.full(num_paths, lead_time + cycle))
 
     @classmethod
-    def drawn(
-        cls, shares: FloatArray, periods: npt.NDArray[np.int64], cycle: int, num_paths: int
-    ) -> "LeadLaw":
+    def drawn(cls, shares: FloatArray, periods: IntArray, cycle: int, num_paths: int) -> "LeadLaw":
         """Return an empirical law spread evenly over the paths, the next order's drawn alone."""
         edges = np.cumsum(shares)
         at = np.searchsorted(edges, (np.arange(num_paths) + 0.5) / num_paths)
@@ -94,7 +92,7 @@ class Path:
         """Number of demand paths."""
         return self.missing.shape[1]
 
-    def select(self, rows: npt.NDArray[np.int64]) -> "Path":
+    def select(self, rows: IntArray) -> "Path":
         """Return the paths of some series."""
         return Path(
             holding=self.holding[rows], missing=self.missing[rows], base=self.base[rows],
@@ -320,7 +318,7 @@ def _sum(values: Paths) -> FloatArray:
     return values.sum(axis=1).astype(np.float64)
 
 
-def _count_above(thresholds: Paths, quantity: FloatArray) -> npt.NDArray[np.int64]:
+def _count_above(thresholds: Paths, quantity: FloatArray) -> IntArray:
     over = thresholds > quantity.astype(np.float32)[:, None]
     return np.asarray(np.count_nonzero(over, axis=1), np.int64)
 

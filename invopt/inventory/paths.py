@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import ndtri
 
-FloatArray = npt.NDArray[np.float64]
-Paths = npt.NDArray[np.float32]
+from invopt.types import Float32Array, FloatArray
+
+Paths = Float32Array
 Floats = FloatArray | Paths
 # Share of outcomes above which the tail is cut.
 _TAIL = 1e-3

@@ -8,14 +8,13 @@ that came in with a life that is over.
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from invopt.inventory.aim import Aim, aim_of, within_limits
 from invopt.inventory.costs import Terms
 from invopt.inventory.path import Path
+from invopt.types import Float32Array, FloatArray
 
-FloatArray = npt.NDArray[np.float64]
-Paths = npt.NDArray[np.float32]
+Paths = Float32Array
 _TINY = 1e-9
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from invopt import contracts
@@ -18,8 +17,8 @@ from invopt.inventory.reasons import Notes, reasons_of
 from invopt.inventory.stock import Stock
 from invopt.panel import Panel
 from invopt.timeline import Timeline, frequency_unit
+from invopt.types import BoolArray, FloatArray
 
-FloatArray = npt.NDArray[np.float64]
 _DAYS = {"D": 1.0, "W": 7.0, "2W": 14.0, "MS": 365.25 / 12, "QS": 365.25 / 4}
 # Whole where units are whole, then money; the rest is rounded to what people read.
 UNITS = ("order_quantity", "order_up_to_level", "reorder_point", "safety_stock", "on_hand",
@@ -91,7 +90,7 @@ def finished(
     *,
     is_count: bool,
     last_levels: pd.Series | None = None,
-    dead: npt.NDArray[np.bool_] | None = None,
+    dead: BoolArray | None = None,
     unit_cost: FloatArray | None = None,
     mark: Callable[[Flags], None] | None = None,
 ) -> Planned:

@@ -7,8 +7,7 @@ import numpy.typing as npt
 
 from invopt.inventory.costs import Terms
 from invopt.inventory.levels import levels_over, quantile_at
-
-FloatArray = npt.NDArray[np.float64]
+from invopt.types import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ def levels_of(
     return Levels(level, level - 1, level - expected, expected, over)
 
 
-def periods_ahead(horizon: int, reach: int) -> npt.NDArray[np.int64]:
+def periods_ahead(horizon: int, reach: int) -> IntArray:
     """Return the forecast's period that stands for each of `reach` periods ahead, from 0.
 
     Beyond its horizon a forecast repeats its last seven periods, or its last one where it is
@@ -109,7 +108,7 @@ def periods_ahead(horizon: int, reach: int) -> npt.NDArray[np.int64]:
 def _beyond_horizon(
     mean: npt.NDArray[np.floating],  # type: ignore[type-arg]
     total: FloatArray,
-    interval: npt.NDArray[np.int64],
+    interval: IntArray,
 ) -> FloatArray:
     """Return expected demand over intervals longer than the horizon."""
     horizon, longest = mean.shape[1], int(interval.max())

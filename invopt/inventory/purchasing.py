@@ -10,8 +10,8 @@ import pandas as pd
 
 from invopt.contracts import TermsTables
 from invopt.inventory.costs import Terms
+from invopt.types import BoolArray, FloatArray, IntArray
 
-FloatArray = npt.NDArray[np.float64]
 Change = Callable[[FloatArray], FloatArray]
 _TINY = 1e-9
 _ROUNDS = 400  # packs moved at most, all lines of a supplier together in each
@@ -27,19 +27,19 @@ class Curve:
         cost: (rows, points) money.
     """
 
-    place: npt.NDArray[np.int64] = field(repr=False)
+    place: IntArray = field(repr=False)
     quantity: FloatArray = field(repr=False)
     cost: FloatArray = field(repr=False)
 
     @classmethod
-    def of(cls, num: int, rows: npt.NDArray[np.int64] | None, points: int = 32) -> "Curve":
+    def of(cls, num: int, rows: IntArray | None, points: int = 32) -> "Curve":
         """Return curves of some series to be filled in."""
         rows = np.zeros(0, np.int64) if rows is None else rows
         place = np.full(num, -1)
         place[rows] = np.arange(len(rows))
         return cls(place, np.zeros((len(rows), points)), np.zeros((len(rows), points)))
 
-    def at(self, rows: npt.NDArray[np.int64], quantity: FloatArray) -> FloatArray:
+    def at(self, rows: IntArray, quantity: FloatArray) -> FloatArray:
         """Return the cost of some series at a quantity; 0 for those without a curve."""
         found = np.zeros(len(rows))
         known = np.flatnonzero(self.place[rows] >= 0)
@@ -70,7 +70,7 @@ class Bought:
     quantity: FloatArray = field(repr=False)
     unit_cost: FloatArray = field(repr=False)
     cut: FloatArray = field(repr=False)
-    dropped: npt.NDArray[np.bool_] = field(repr=False)
+    dropped: BoolArray = field(repr=False)
     filled: FloatArray = field(repr=False)
 
 
@@ -82,7 +82,7 @@ def bought(
     tables: TermsTables,
     curve: Curve,
     demand_per_period: FloatArray,
-    free: npt.NDArray[np.bool_],
+    free: BoolArray,
     room: FloatArray,
 ) -> Bought:
     """Return the orders that suppliers' terms leave.
@@ -129,7 +129,7 @@ def bought(
 def _take_breaks(
     found: Bought, terms: Terms, supplier: npt.NDArray[np.object_],
     unique_ids: npt.NDArray[np.object_], breaks: pd.DataFrame, room: FloatArray,
-    demand_per_period: FloatArray, free: npt.NDArray[np.bool_],
+    demand_per_period: FloatArray, free: BoolArray,
 ) -> None:  # fmt: skip
     """Order up to a price break where the lower price pays for what lies longer.
 
@@ -186,8 +186,8 @@ def _limit(row: dict[Any, Any], name: str) -> float:
 
 
 def _fill_or_drop(
-    found: Bought, terms: Terms, lines: npt.NDArray[np.int64], row: dict[Any, Any],
-    curve: Curve, free: npt.NDArray[np.bool_], room: FloatArray,
+    found: Bought, terms: Terms, lines: IntArray, row: dict[Any, Any],
+    curve: Curve, free: BoolArray, room: FloatArray,
 ) -> None:  # fmt: skip
     """Reach a supplier's minimum with the packs that cost least, or drop the order."""
     least_value, least_units = _limit(row, "min_value"), _limit(row, "min_units")
@@ -228,8 +228,8 @@ def _fill_or_drop(
 
 
 def _keep_budget(
-    found: Bought, terms: Terms, lines: npt.NDArray[np.int64], row: dict[Any, Any],
-    curve: Curve, free: npt.NDArray[np.bool_], room: FloatArray,
+    found: Bought, terms: Terms, lines: IntArray, row: dict[Any, Any],
+    curve: Curve, free: BoolArray, room: FloatArray,
 ) -> None:  # fmt: skip
     """Take away the packs that save least per unit of money until the budget holds."""
     budget = _limit(row, "budget")
@@ -248,8 +248,8 @@ def _keep_budget(
 
 
 def _moved(
-    found: Bought, terms: Terms, lines: npt.NDArray[np.int64], quantity: FloatArray, sign: int,
-    curve: Curve, free: npt.NDArray[np.bool_], room: FloatArray,
+    found: Bought, terms: Terms, lines: IntArray, quantity: FloatArray, sign: int,
+    curve: Curve, free: BoolArray, room: FloatArray,
     left: Callable[[FloatArray], float],
 ) -> FloatArray:  # fmt: skip
     """Return quantities with packs added or taken, cheapest per money first, until none is left.

@@ -9,8 +9,8 @@ import pandas as pd
 from invopt.inventory.costs import Terms
 from invopt.inventory.decision import Decision
 from invopt.inventory.stock import Stock
+from invopt.types import BoolArray, FloatArray, IntArray
 
-FloatArray = npt.NDArray[np.float64]
 NO_STOCK = "stock is not known"
 HORIZON = "the lead time reaches beyond the forecast's horizon"
 CODES = (
@@ -36,7 +36,7 @@ class Notes:
         """Return notes that say nothing."""
         return cls(np.full(num, "", object), np.full(num, "", object))
 
-    def add(self, rows: npt.NDArray[np.int64], sentences: list[str]) -> None:
+    def add(self, rows: IntArray, sentences: list[str]) -> None:
         """Append a sentence to some series."""
         for row, sentence in zip(rows, sentences, strict=True):
             said = self.after[row]
@@ -148,7 +148,7 @@ def _add_before(
         )
 
 
-def runs_dry_before(decision: Decision, terms: Terms) -> npt.NDArray[np.bool_]:
+def runs_dry_before(decision: Decision, terms: Terms) -> BoolArray:
     """Return the series that will miss sales before an order placed now can arrive."""
     with np.errstate(invalid="ignore"):
         dry = decision.dry_in <= terms.lead_time
@@ -171,5 +171,5 @@ def _day(period: int, dates: pd.DatetimeIndex | None, named: dict[int, str]) -> 
     return named[period]
 
 
-def _rows(mask: npt.NDArray[np.bool_], *columns: FloatArray) -> list[tuple[float, ...]]:
+def _rows(mask: BoolArray, *columns: FloatArray) -> list[tuple[float, ...]]:
     return list(zip(*(column[mask].tolist() for column in columns), strict=True))

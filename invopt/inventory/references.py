@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import ndtri
 
 from invopt.inventory.costs import Terms
@@ -15,8 +14,8 @@ from invopt.inventory.lost_sales import stock_at_arrival
 from invopt.inventory.orders import order_up_to, round_order
 from invopt.inventory.simulation import OrderRule, State
 from invopt.timeline import Timeline
+from invopt.types import FloatArray, IntArray
 
-FloatArray = npt.NDArray[np.float64]
 TEXTBOOK = "textbook base stock"
 COVER = "seasonal average, cover"
 EMPIRICAL = "empirical quantile"
@@ -38,7 +37,7 @@ class History:
     """
 
     demand: FloatArray = field(repr=False)
-    season: npt.NDArray[np.int64] = field(repr=False)
+    season: IntArray = field(repr=False)
     first: int
     recent: int
     review_period: int = 1
@@ -49,7 +48,7 @@ class History:
         return range(self.first, self.demand.shape[1], self.review_period)
 
 
-def season_places(timeline: Timeline, stop: int) -> npt.NDArray[np.int64]:
+def season_places(timeline: Timeline, stop: int) -> IntArray:
     """Return the place in the season of periods 0..stop-1: weekday, or part of the year."""
     dates = timeline.dates(0, stop)
     unit = timeline.freq.split("-")[0]
@@ -143,7 +142,7 @@ def textbook_level(history: History, period: int, terms: Terms) -> FloatArray:
     return level
 
 
-def seasonal_average(history: History, period: int, cover: npt.NDArray[np.int64]) -> FloatArray:
+def seasonal_average(history: History, period: int, cover: IntArray) -> FloatArray:
     """Return units over the next `cover` periods by a moving average with seasonal factors.
 
     A factor is the mean over series and years of a place in the season, over the mean of all;
@@ -210,9 +209,7 @@ def _levels(history: History, level: Callable[[int], FloatArray]) -> FloatArray:
     return levels
 
 
-def _empirical(
-    history: History, period: int, interval: npt.NDArray[np.int64], terms: Terms
-) -> FloatArray:
+def _empirical(history: History, period: int, interval: IntArray, terms: Terms) -> FloatArray:
     """Return the critical ratio's quantile of sums over `interval` of the last four averages."""
     known = history.demand[:, : period + 1][:, -4 * history.recent :]
     found = np.zeros(len(known))

@@ -2,10 +2,7 @@
 
 from dataclasses import dataclass, field
 
-import numpy as np
-import numpy.typing as npt
-
-FloatArray = npt.NDArray[np.float64]
+from invopt.types import FloatArray
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,8 +28,8 @@ from invopt.inventory.reasons import Notes
 from invopt.inventory.stock import Stock, stock_of
 from invopt.inventory.suppliers import Supply, supply_of
 from invopt.panel import Panel
+from invopt.types import FloatArray, IntArray
 
-FloatArray = npt.NDArray[np.float64]
 DEAD = "nothing was sold for a season although it was there: nothing is ordered"
 WAITS = "the next review comes before the supplier's next order day"
 SHUT = "the place or its supplier is closed: an order of the next review arrives as early"
@@ -281,9 +281,7 @@ def _room(decision: Decision, terms: Terms, pace: FloatArray) -> FloatArray:
     return found
 
 
-def _concerned(
-    panel: Panel, supplier: npt.NDArray[np.object_], tables: TermsTables
-) -> npt.NDArray[np.int64]:
+def _concerned(panel: Panel, supplier: npt.NDArray[np.object_], tables: TermsTables) -> IntArray:
     """Return the series that a minimum, a budget, a line cost or a price break concerns."""
     found = np.zeros(panel.num_series, bool)
     if tables.suppliers is not None:
@@ -301,7 +299,7 @@ def _concerned(
 
 def _mark(
     flags: Flags, supply: Supply, deal: Bought, phases: Phases | None, succession: Succession,
-    overridden: npt.NDArray[np.int64],
+    overridden: IntArray,
 ) -> None:  # fmt: skip
     """Add the exceptions of suppliers, phases and overrides."""
     num, price = flags.num, supply.terms.stockout_cost

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from invopt.types import FloatArray
+
 # Shares of revenue that end A and B, and coefficients of variation that end X and Y.
 _ABC = (0.8, 0.95)
 _XYZ = (0.5, 1.0)

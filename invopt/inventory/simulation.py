@@ -15,9 +15,8 @@ import numpy.typing as npt
 
 from invopt.inventory.costs import Terms
 from invopt.inventory.replay import Replay
+from invopt.types import FloatArray, IntArray
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 # Series replayed at once: their state stays in the processor's cache.
 _BLOCK = 4096
 

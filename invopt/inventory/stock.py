@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-FloatArray = npt.NDArray[np.float64]
+from invopt.types import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Stock:
         """On hand plus on order minus backorders."""
         return self.on_hand + self.on_order - self.backorders
 
-    def counted(self, periods: npt.NDArray[np.int64]) -> FloatArray:
+    def counted(self, periods: IntArray) -> FloatArray:
         """Return the position that counts for so many periods ahead: what arrives later does not.
 
         Args:

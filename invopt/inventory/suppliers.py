@@ -12,8 +12,8 @@ from invopt.contracts import TermsTables
 from invopt.inventory.costs import Terms
 from invopt.inventory.lead_times import LeadTimes
 from invopt.timeline import Timeline
+from invopt.types import BoolArray, FloatArray, IntArray
 
-FloatArray = npt.NDArray[np.float64]
 _MIN_RECEIPTS = 3  # deliveries from which on they are a law
 _POINTS = 40  # of a law known by its deviation
 _DAYS_OF = {"D": 1, "W": 7, "M": 28}  # days that close a period, by the frequency's first letter
@@ -34,11 +34,11 @@ class Supply:
     """
 
     terms: Terms = field(repr=False)
-    waits: npt.NDArray[np.bool_] = field(repr=False)
-    shut: npt.NDArray[np.bool_] = field(repr=False)
-    order_in: npt.NDArray[np.int64] = field(repr=False)
+    waits: BoolArray = field(repr=False)
+    shut: BoolArray = field(repr=False)
+    order_in: IntArray = field(repr=False)
     delay: FloatArray = field(repr=False)
-    closed: npt.NDArray[np.bool_] | None = field(default=None, repr=False)
+    closed: BoolArray | None = field(default=None, repr=False)
 
 
 def supply_of(
@@ -81,7 +81,7 @@ def supply_of(
 
 def _laws(
     series: pd.DataFrame, supplier: npt.NDArray[np.object_], terms: Terms, tables: TermsTables
-) -> tuple[npt.NDArray[np.int64], list[LeadTimes]]:
+) -> tuple[IntArray, list[LeadTimes]]:
     """Return each series' law of lead times, -1 for none, and the laws."""
     law = np.full(len(series), -1)
     laws: list[LeadTimes] = []
@@ -114,7 +114,7 @@ class _Days:
         self.reach = reach
         self.dates = timeline.dates(timeline.num_periods - 1, timeline.num_periods + reach)
         self.order_days = self._order_days(tables.suppliers, timeline)
-        self.closed: dict[tuple[str, str], npt.NDArray[np.bool_]] = {}
+        self.closed: dict[tuple[str, str], BoolArray] = {}
         self._read(tables.calendar, timeline)
 
     @property
@@ -124,7 +124,7 @@ class _Days:
 
     def _order_days(
         self, suppliers: pd.DataFrame | None, timeline: Timeline
-    ) -> dict[str, npt.NDArray[np.bool_]]:
+    ) -> dict[str, BoolArray]:
         if suppliers is None or "order_days" not in suppliers or timeline.freq != "D":
             return {}
         weekday = np.asarray(self.dates.weekday)
@@ -151,7 +151,7 @@ class _Days:
         self._close(("all", ""), index[nobody], shut[nobody], timeline)
 
     def _close(
-        self, key: tuple[str, str], at: npt.NDArray[np.int64], shut: npt.NDArray[np.bool_],
+        self, key: tuple[str, str], at: IntArray, shut: BoolArray,
         timeline: Timeline,
     ) -> None:  # fmt: skip
         """Close the periods all of whose days are; one row a period stands for the whole of it."""
@@ -161,7 +161,7 @@ class _Days:
         if closed.any():
             self.closed[key] = closed
 
-    def _shut(self, kind: str, name: str) -> npt.NDArray[np.bool_]:
+    def _shut(self, kind: str, name: str) -> BoolArray:
         none = np.zeros(self.reach + 1, bool)
         return self.closed.get((kind, name), none) | self.closed.get(("all", ""), none)
 
@@ -239,7 +239,7 @@ class _Days:
         return _next(~self._shut("location", where), min(period + 1, self.reach))
 
 
-def _next(open_days: npt.NDArray[np.bool_], first: int) -> int:
+def _next(open_days: BoolArray, first: int) -> int:
     """Return the first open day from one on; that one where none follows."""
     later = np.flatnonzero(open_days[first:])
     return first + int(later[0]) if len(later) else first

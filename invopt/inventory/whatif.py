@@ -9,8 +9,7 @@ import numpy.typing as npt
 
 from invopt.inventory.costs import Terms
 from invopt.inventory.levels import expected_shortage_and_excess, levels_over, quantile_at
-
-FloatArray = npt.NDArray[np.float64]
+from invopt.types import FloatArray
 
 
 @dataclass(frozen=True)

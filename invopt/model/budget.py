@@ -1,9 +1,9 @@
 """How much training is left, in steps and in minutes, whichever ends first."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-Clock = Callable[[], float]
+from invopt.types import Clock
+
 # Share by which minutes may be ahead of steps before they take over.
 TIME_LEAD = 0.05
 

@@ -10,8 +10,8 @@ import torch
 from pytorch_lightning.callbacks import WeightAveraging
 
 from invopt.model.budget import Budget
+from invopt.types import Notify
 
-Notify = Callable[[str], None]
 Check = Callable[[int, float], None]
 _NOTIFY_SECONDS = 2.0
 

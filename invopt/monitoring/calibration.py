@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
-FloatArray = npt.NDArray[np.float64]
+from invopt.types import FloatArray
+
 _WINSOR = 3.5  # robust deviations at which single periods of a history are cut
 _LOOKS = 2  # a change is looked for in the latest period, and in the latest two
 _PRIOR, _STRONGEST = 0.3, 0.8  # of the weights that the past has in what is expected

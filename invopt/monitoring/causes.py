@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from invopt.feeds import locations_of
@@ -13,8 +12,8 @@ from invopt.monitoring.columns import in_words
 from invopt.monitoring.drift import Drift
 from invopt.monitoring.signals import DATA, DEMAND_SHIFT, PERFORMANCE, SERVING, Signal
 from invopt.panel import Panel
+from invopt.types import Float32Array, FloatArray
 
-FloatArray = npt.NDArray[np.float64]
 _NUM_AFFECTED = 8
 _EVENTS = ("event*", "*holiday*")
 
@@ -149,9 +148,7 @@ def known_events(panel: Panel, first: int, stop: int) -> list[dict[str, str]]:
     return [{"date": date, "name": name} for date, name in sorted(found)]
 
 
-def _goes_with(
-    current: npt.NDArray[np.float32], expected: npt.NDArray[np.float32], excess: FloatArray
-) -> float:
+def _goes_with(current: Float32Array, expected: Float32Array, excess: FloatArray) -> float:
     values = current.astype(np.float64)
     known = np.isfinite(values)
     if known.sum() < 3:

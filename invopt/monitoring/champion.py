@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from invopt.config import Config
@@ -17,6 +16,7 @@ from invopt.monitoring.performance import Scoring
 from invopt.monitoring.subject import Subject
 from invopt.panel import Panel
 from invopt.runtime import OnnxForecaster
+from invopt.types import Float32Array
 
 _KEYS = ["unique_id", "event_timestamp", "created"]
 
@@ -44,9 +44,7 @@ class Champion:
             self._panel = panel
         return self.forecaster.predict_encoded(self._encoded, cutoff)
 
-    def features(
-        self, panel: Panel, cutoffs: list[int]
-    ) -> tuple[tuple[str, ...], npt.NDArray[np.float32]]:
+    def features(self, panel: Panel, cutoffs: list[int]) -> tuple[tuple[str, ...], Float32Array]:
         """Return the names and (cutoff, series, column) values of the model's own features."""
         table = snapshot_table(panel, self.forecaster.spec, pd.Timestamp(0, tz="UTC"), cutoffs)
         frame = table.to_pandas().drop(columns=_KEYS)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from invopt.config import MonitoringConfig
@@ -19,8 +18,8 @@ from invopt.monitoring.signals import (
     Signal,
     control_false_discoveries,
 )
+from invopt.types import BoolArray, FloatArray
 
-FloatArray = npt.NDArray[np.float64]
 _MIN_ODDS = 1.5  # change of the odds of being out of stock that is worth telling
 _MIN_COVERAGE = 0.03  # loss of coverage that is worth telling
 
@@ -69,10 +68,10 @@ def _stockout_odds(records: pd.DataFrame) -> FloatArray:
     return np.where(_came(records), odds, np.nan)
 
 
-def _came(records: pd.DataFrame) -> npt.NDArray[np.bool_]:
+def _came(records: pd.DataFrame) -> BoolArray:
     """Return in which periods anything is known of the shelf: some record has come."""
     seen = records["observed"].to_numpy() + records["censored"].to_numpy()
-    known: npt.NDArray[np.bool_] = seen > 0
+    known: BoolArray = seen > 0
     return known
 
 

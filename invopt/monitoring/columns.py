@@ -1,11 +1,9 @@
 """Features, sales and forecasts of a sample of series, as columns whose drift is judged."""
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from invopt.config import MonitoringConfig
 from invopt.monitoring.drift import Drift, PeriodTable, column_drift, periods_needed
@@ -13,9 +11,9 @@ from invopt.monitoring.sampling import sampled
 from invopt.monitoring.signals import DRIFT, Signal, rejected
 from invopt.monitoring.subject import Subject
 from invopt.panel import UNOBSERVED, Panel
+from invopt.types import FloatArray, Notify
 
 TARGET, PREDICTION = "sales", "forecast"
-Notify = Callable[[str], None]
 # The model's own columns (features.build.feature_names) as somebody on call would say them.
 _WORDS = (
     (r"sales_lag_0", "sales of the latest period"),
@@ -49,9 +47,7 @@ def drift_of(
     return discoveries(column_drift(table, reference, config), config), reference
 
 
-def _outcome(
-    subject: Subject, panel: Panel, cutoff: int, config: MonitoringConfig
-) -> npt.NDArray[np.float64]:
+def _outcome(subject: Subject, panel: Panel, cutoff: int, config: MonitoringConfig) -> FloatArray:
     """Return (series, 2): log of sales and of forecasts per period, after a cutoff."""
     target = slice(cutoff + 1, cutoff + 1 + config.period)
     seen = (np.asarray(panel.flags[:, target]) & UNOBSERVED) == 0

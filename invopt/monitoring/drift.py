@@ -10,13 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
 from invopt.config import MonitoringConfig
 from invopt.monitoring.calibration import normed_wasserstein
-
-FloatArray = npt.NDArray[np.float64]
+from invopt.types import Float32Array, FloatArray
 
 LATEST = 13  # earlier periods that levels and limits are learned from: a quarter of weeks
 _RECENT_SKIPPED = 2  # the period before the current one may hold the same change
@@ -38,10 +36,10 @@ class PeriodTable:
 
     names: tuple[str, ...]
     back: tuple[int, ...]
-    values: npt.NDArray[np.float32] = field(repr=False)
+    values: Float32Array = field(repr=False)
     year: int
 
-    def at(self, back: int) -> npt.NDArray[np.float32]:
+    def at(self, back: int) -> Float32Array:
         """Return the (series, column) values of one period."""
         return self.values[self.back.index(back)]
 
@@ -83,8 +81,8 @@ class Drift:
     columns: list[ColumnDrift]
     reference: str
     unusable: dict[str, str]
-    current: npt.NDArray[np.float32] = field(repr=False)
-    expected: npt.NDArray[np.float32] = field(repr=False)
+    current: Float32Array = field(repr=False)
+    expected: Float32Array = field(repr=False)
     names: tuple[str, ...] = ()
 
 
@@ -168,7 +166,7 @@ def _pairs(
     return pairs
 
 
-def _mean(values: npt.NDArray[np.float32]) -> float:
+def _mean(values: Float32Array) -> float:
     known = values[np.isfinite(values)]
     return float(known.mean(dtype=np.float64)) if len(known) else float("nan")
 

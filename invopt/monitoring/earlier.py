@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from invopt.config import MonitoringConfig
@@ -12,6 +11,7 @@ from invopt.feeds import locations_of
 from invopt.monitoring.signals import DATA, LATE, Signal
 from invopt.panel import UNOBSERVED, Flag, Panel
 from invopt.timeline import Timeline
+from invopt.types import FloatArray
 
 SETTLED = 4  # latest periods whose actuals may still come late, or be corrected
 _REWRITTEN = 0.1  # share by which a period's sales are others than they were
@@ -165,7 +165,7 @@ def _due(seen: Seen, freq: str, length: int) -> int:
     return max(0, passed // length) * length
 
 
-def _sold(panel: Panel, first: Iterable[int], period: int) -> npt.NDArray[np.float64]:
+def _sold(panel: Panel, first: Iterable[int], period: int) -> FloatArray:
     """Return the observed sales of all series in the stretches that start at `first`."""
     sold = np.zeros(panel.num_periods)
     for row in range(0, panel.num_series, _ROWS):

@@ -1,6 +1,6 @@
 """The evidence of one period: everything a person or the governor needs, and nothing decided."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -36,10 +36,10 @@ from invopt.monitoring.serving_health import Served, serving_signals
 from invopt.monitoring.signals import PERFORMANCE, Signal
 from invopt.monitoring.subject import IN_SAMPLE, Subject, history_of
 from invopt.panel import Panel
+from invopt.types import FloatArray, IntArray, Notify
 
 TREND = 12  # periods
 _JUDGED = 10  # rows that a series costs, of those a report looks at
-Notify = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,7 +243,7 @@ def _told(
         replace(s, effect=money if s.kind == PERFORMANCE else places.get(_place(s), 0.0))
         for s in signals
     ]
-    rows: npt.NDArray[np.int64] = np.arange(0)
+    rows: IntArray = np.arange(0)
     if drift is not None:
         sample = sample_series(panel, len(drift.current), config.seed)
         rows = pd.Index(judged.unique_ids).get_indexer(pd.Index(panel.unique_ids[sample]))
@@ -264,9 +264,7 @@ def _told(
     )  # fmt: skip
 
 
-def _sums(
-    names: npt.NDArray[np.str_], values: npt.NDArray[np.float64]
-) -> tuple[list[str], list[float]]:
+def _sums(names: npt.NDArray[np.str_], values: FloatArray) -> tuple[list[str], list[float]]:
     """Return each name once and the sum of its values."""
     unique, codes = np.unique(names, return_inverse=True)
     return [str(n) for n in unique], [float(v) for v in np.bincount(codes, values)]

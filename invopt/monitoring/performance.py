@@ -17,8 +17,7 @@ from invopt.feeds import locations_of
 from invopt.forecasts import ForecastArrays
 from invopt.inventory import Terms, expected_shortage_and_excess, levels_of
 from invopt.panel import UNOBSERVED, Flag, Panel
-
-FloatArray = npt.NDArray[np.float64]
+from invopt.types import BoolArray, Float32Array, FloatArray
 
 # Sums of a record. Money and units; counts are series-periods.
 SUMS = (
@@ -84,7 +83,7 @@ def performance_records(
 def series_outcomes(
     forecast: ForecastArrays,
     panel: Panel,
-    demand: npt.NDArray[np.float32],
+    demand: Float32Array,
     cutoff: int,
     scoring: Scoring,
 ) -> pd.DataFrame:
@@ -150,15 +149,15 @@ def _inside(
     y: FloatArray,
     quantiles: npt.NDArray[np.floating],  # type: ignore[type-arg]
     scoring: Scoring,
-) -> npt.NDArray[np.bool_]:
+) -> BoolArray:
     rng = np.random.default_rng(scoring.seed)
     at = y + rng.random(y.shape) - 0.5 if scoring.is_count else y
-    found: npt.NDArray[np.bool_] = (at > quantiles[..., 0]) & (at <= quantiles[..., -1])
+    found: BoolArray = (at > quantiles[..., 0]) & (at <= quantiles[..., -1])
     return found
 
 
 def _costs(
-    forecast: ForecastArrays, demand: npt.NDArray[np.float32], cutoff: int, scoring: Scoring
+    forecast: ForecastArrays, demand: Float32Array, cutoff: int, scoring: Scoring
 ) -> tuple[FloatArray, FloatArray]:
     """Return cost of ordering up to the level at a cutoff: as it came, and as planned.
 

@@ -24,8 +24,8 @@ from invopt.monitoring.late import none_came
 from invopt.monitoring.signals import DATA, Signal
 from invopt.panel import SERIES_LEVEL, Channel, Flag, Panel
 from invopt.sources.ledger import DUPLICATE
+from invopt.types import BoolArray, FloatArray
 
-FloatArray = npt.NDArray[np.float64]
 _HISTORY = 26  # monitoring periods that the usual is read from
 _RUN = 10  # spans that a broken feed may have begun ago
 _NAMED = 5
@@ -115,7 +115,7 @@ def _feeds(panel: Panel, period: int) -> list[Signal]:
     return signals
 
 
-def _silence(record: FeedRecord, panel: Panel, silent: npt.NDArray[np.bool_], at: int) -> str:
+def _silence(record: FeedRecord, panel: Panel, silent: BoolArray, at: int) -> str:
     last = int(np.flatnonzero(silent[at])[-1])
     start = int(run_starts(record.sales[[at]] == 0)[0, last])
     return f"{record.names[at]} ({panel.timeline.spell(last - start + 1)})"

@@ -1,16 +1,16 @@
 """Series looked at when there are too many: stratified, seeded, the same in every period."""
 
 import numpy as np
-import numpy.typing as npt
 
 from invopt.feeds import locations_of
 from invopt.panel import Panel
+from invopt.types import FloatArray, IntArray
 
 _RECENT = 26  # seasons of sales that volume is judged by
 _CLASSES = 3
 
 
-def sample_series(panel: Panel, max_series: int, seed: int) -> npt.NDArray[np.int64]:
+def sample_series(panel: Panel, max_series: int, seed: int) -> IntArray:
     """Return the rows of at most max_series series, ascending.
 
     Every location and, inside it, every third of volume keeps its share of series, as far as
@@ -37,9 +37,7 @@ def sampled(panel: Panel, max_series: int, seed: int) -> Panel:
     return panel if len(rows) == panel.num_series else panel.select(rows)
 
 
-def _volume_class(
-    volume: npt.NDArray[np.float64], locations: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int64]:
+def _volume_class(volume: FloatArray, locations: IntArray) -> IntArray:
     """Return each series' third of volume inside its location."""
     order = np.lexsort((volume, locations))
     sizes = np.bincount(locations)

@@ -3,8 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from invopt.config import MonitoringConfig
@@ -13,6 +11,7 @@ from invopt.feeds import locations_of
 from invopt.monitoring.earlier import SETTLED, of_length
 from invopt.monitoring.performance import Scoring, performance_records
 from invopt.panel import Panel
+from invopt.types import Float32Array
 
 IN_SAMPLE = "in_sample"
 
@@ -20,9 +19,7 @@ IN_SAMPLE = "in_sample"
 class Features(Protocol):
     """What a model sees of every series of a panel at the end of some periods."""
 
-    def __call__(
-        self, panel: Panel, cutoffs: list[int]
-    ) -> tuple[tuple[str, ...], npt.NDArray[np.float32]]:
+    def __call__(self, panel: Panel, cutoffs: list[int]) -> tuple[tuple[str, ...], Float32Array]:
         """Return column names and (cutoff, series, column) values."""
 
 

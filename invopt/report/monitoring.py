@@ -1,7 +1,7 @@
 """The page of a monitoring run: what to do, why, where; and its numbers for Prometheus."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,8 +9,8 @@ from invopt.files import read_json
 from invopt.monitoring.signals import present_name
 from invopt.report import plots
 from invopt.report.page import drawing, render, write_page
+from invopt.types import Notify
 
-Notify = Callable[[str], None]
 _SHOWN = 15  # columns, those nearest to their limit
 RUNBOOKS = "docs/runbooks"
 _KINDS = ("performance", "drift", "supply", "data", "serving")  # in the order shown

@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from invopt.types import FloatArray
+
 _WIDTHS = (1, 2, 4)  # bytes of an integer
 
 
@@ -45,7 +47,7 @@ def pack(columns: Mapping[str, Any], decimals: Mapping[str, int]) -> str:
     return base64.b64encode(gzip.compress(whole, 9, mtime=0)).decode()
 
 
-def _integers(values: npt.NDArray[np.float64], decimals: int) -> tuple[dict[str, Any], bytes]:
+def _integers(values: FloatArray, decimals: int) -> tuple[dict[str, Any], bytes]:
     """Return numbers as the narrowest integers that hold them, their bytes sorted by place.
 
     The least integer of its width is "unknown". What four bytes do not hold stays a double.

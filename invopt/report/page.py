@@ -3,7 +3,7 @@
 import html
 import math
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import jinja2
 import numpy as np
 
 from invopt.files import replacing_file
+from invopt.types import Notify
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -43,7 +44,7 @@ def write_page(path: Path | str, page: str) -> None:
 
 
 @contextmanager
-def drawing(path: Path | str, title: str, notify: Callable[[str], None]) -> Iterator[None]:
+def drawing(path: Path | str, title: str, notify: Notify) -> Iterator[None]:
     """Leave a page that says why where it cannot be drawn: no page holds back what it is about."""
     try:
         yield

@@ -7,7 +7,6 @@ from report/web by `npm run build` and kept in report/assets.
 import base64
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from markupsafe import Markup
 
 from invopt.config import Config
 from invopt.files import plain, read_csv, read_json
-from invopt.forecasts import ForecastArrays
+from invopt.forecasts import read_forecast
 from invopt.inventory.costs import last_prices, terms_of
 from invopt.inventory.decision import Forecast
 from invopt.inventory.reasons import Notes
@@ -32,9 +31,8 @@ from invopt.report.page import drawing, render, write_page
 from invopt.sources import read_position
 from invopt.sources.terms import read_terms
 from invopt.timeline import frequency_unit
+from invopt.types import FloatArray, Notify
 
-Notify = Callable[[str], None]
-FloatArray = npt.NDArray[np.float64]
 ASSETS = Path(__file__).parent / "assets"
 HISTORY, AHEAD, SHOWN = 56, 42, 10  # periods, periods, exceptions that need no script
 MAX_SERIES = 100_000  # of a page; a browser opens no more in a few seconds
@@ -79,7 +77,7 @@ class PlanFiles:
     overrides: pd.DataFrame | None = None
 
 
-def write_plan_page(files: PlanFiles, config: dict[str, Any], out: str, notify: Notify) -> None:
+def write_plan_page(files: PlanFiles, config: Config, out: str, notify: Notify) -> None:
     """Write the page.
 
     Args:
@@ -89,7 +87,7 @@ def write_plan_page(files: PlanFiles, config: dict[str, Any], out: str, notify: 
         notify: Called with a line of progress.
     """
     with drawing(out, "Orders", notify):
-        page = render_plan(files, Config.model_validate(config), notify)
+        page = render_plan(files, config, notify)
         write_page(out, page)
         notify(f"planner's page written ({len(page) / 1e6:.1f} MB)")
 
@@ -193,12 +191,7 @@ def _gather(
     parts = []
     panel: Panel | None = None
     for number, panel in enumerate(iter_panels(files.source)):
-        with np.load(files.forecast / f"part-{number:04d}.npz", allow_pickle=False) as arrays:
-            made = ForecastArrays(
-                **arrays,
-                quantile_levels=tuple(head["quantile_levels"]),
-                level_quantiles=tuple(head["level_quantiles"]),
-            )
+        made = read_forecast(files.forecast, number, head)
         terms = terms_of(panel.series, last_prices(panel), run.inventory)
         supply = supply_of(panel.series, terms, tables, panel.timeline, made.horizon)
         stock = stock_of(panel.unique_ids, position, open_orders, supply.delay)

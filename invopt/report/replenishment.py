@@ -1,6 +1,5 @@
 """The page of a review: what is ordered, what service costs, where the money goes."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +14,14 @@ from invopt.inventory.whatif import Outlook, frontier, marginal_costs, outlook, 
 from invopt.panel import Panel, iter_panels
 from invopt.report import plots, stock_plots
 from invopt.report.page import drawing, render, write_page
+from invopt.types import Notify
 
-Notify = Callable[[str], None]
 NUM_SERIES, NUM_ROWS, NUM_CATEGORIES, HISTORY = 8, 15, 12, 60
 _CHANGES = (-1, 0, 1)
 
 
 def write_replenishment_report(
-    source: str, forecast: str, orders: str, config: dict[str, Any], out: str, notify: Notify
+    source: str, forecast: str, orders: str, config: Config, out: str, notify: Notify
 ) -> None:
     """Write the page.
 
@@ -34,14 +33,13 @@ def write_replenishment_report(
         out: File to write.
         notify: Called with a line of progress.
     """
-    with drawing(out, f"{config['name']}: replenishment", notify):
+    with drawing(out, f"{config.name}: replenishment", notify):
         page = _page(source, forecast, orders, config)
         write_page(out, page)
         notify(f"report written: {out} ({len(page) / 1e6:.1f} MB)")
 
 
-def _page(source: str, forecast: str, orders: str, config: dict[str, Any]) -> str:
-    run = Config.model_validate(config)
+def _page(source: str, forecast: str, orders: str, run: Config) -> str:
     head = read_json(Path(forecast) / "forecast.json")
     quantiles = tuple(head["level_quantiles"])
     plan = read_csv(orders, dtype={"unique_id": str}, keep_default_na=True)

@@ -1,6 +1,5 @@
 """The page of a training run: what was decided, and everything it rests on."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,28 +9,25 @@ from invopt.files import read_json
 from invopt.report import plots
 from invopt.report.data import quality_values
 from invopt.report.page import drawing, render, write_page
+from invopt.types import Notify
 
-Notify = Callable[[str], None]
 
-
-def write_training_report(
-    files: dict[str, str], config: dict[str, Any], out: str, notify: Notify
-) -> None:
+def write_training_report(files: dict[str, str], name: str, out: str, notify: Notify) -> None:
     """Write the page.
 
     Args:
         files: Paths of model, quality, cleaning, sweep, assessment, explanation and verdict.
-        config: The configuration the model was trained with.
+        name: Of the run.
         out: File to write.
         notify: Called with a line of progress.
     """
-    with drawing(out, f"{config['name']}: training", notify):
-        page = _page(files, config)
+    with drawing(out, f"{name}: training", notify):
+        page = _page(files, name)
         write_page(out, page)
         notify(f"report written: {out} ({len(page) / 1e6:.1f} MB)")
 
 
-def _page(files: dict[str, str], config: dict[str, Any]) -> str:
+def _page(files: dict[str, str], name: str) -> str:
     assessment = read_json(Path(files["assessment"]) / "metrics.json")
     explanation = read_json(files["explanation"])
     verdict = read_json(files["verdict"])
@@ -45,7 +41,7 @@ def _page(files: dict[str, str], config: dict[str, Any]) -> str:
     example = _example(explanation)
     return render(
         "training.html.j2",
-        title=f"{config['name']}: training",
+        title=f"{name}: training",
         verdict=verdict,
         **quality_values(quality, read_json(files["cleaning"])),
         candidates=candidates,

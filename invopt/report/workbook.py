@@ -10,9 +10,9 @@ import pandas as pd
 import xlsxwriter
 from xlsxwriter.format import Format
 
-from invopt.config import Config
 from invopt.files import read_csv, replacing_file
 from invopt.report.plan import read_exceptions, read_plan
+from invopt.types import Notify
 
 MAX_ROWS = 1_048_575  # of a sheet, its header apart
 _MONEY = ("order_value", "unit_cost", "unavoidable_stockout_cost", "expected_holding_cost",
@@ -32,9 +32,9 @@ def write_workbook(
     orders: Path | str,
     purchase_orders: Path | str,
     exceptions: Path | str,
-    config: dict[str, Any],
+    currency: str,
     out: Path | str,
-    notify: Callable[[str], None],
+    notify: Notify,
 ) -> None:
     """Write the tables as sheets with a frozen header, filters and number formats.
 
@@ -44,12 +44,12 @@ def write_workbook(
         orders: The OrderPlan as CSV.
         purchase_orders: Its lines by supplier, as CSV.
         exceptions: As CSV.
-        config: The whole configuration.
+        currency: Of all money, "" where it is not told.
         out: File to write; where it cannot be written it says why, and holds back nothing else.
         notify: Told what went wrong.
     """
     try:
-        _write(Path(orders), Path(purchase_orders), Path(exceptions), config, out)
+        _write(Path(orders), Path(purchase_orders), Path(exceptions), currency, out)
     except Exception as err:  # as with pages: what others wrote fails in many ways
         traceback.print_exc()
         why = f"The workbook could not be written ({type(err).__name__}: {err})."
@@ -59,9 +59,8 @@ def write_workbook(
 
 
 def _write(
-    orders: Path, purchase_orders: Path, exceptions: Path, config: dict[str, Any], out: Path | str
+    orders: Path, purchase_orders: Path, exceptions: Path, currency: str, out: Path | str
 ) -> None:
-    currency = Config.model_validate(config).inventory.currency
     texts = {"unique_id": str, "supplier": str}
     sheets = {
         "Exceptions": read_exceptions(exceptions),

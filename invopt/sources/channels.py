@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from invopt.errors import ConfigError
@@ -27,6 +26,7 @@ from invopt.sources.standard import (
     standardise,
 )
 from invopt.timeline import Timeline
+from invopt.types import Float32Array
 
 MAX_FUTURE_PERIODS = 400
 
@@ -236,7 +236,7 @@ class ChannelTables:
         )
 
 
-def _filled(values: npt.NDArray[np.float32], table: ChannelTable) -> npt.NDArray[np.float32]:
+def _filled(values: Float32Array, table: ChannelTable) -> Float32Array:
     if table.fill == "zero":
         return np.nan_to_num(values, nan=0.0)
     if table.fill == "forward":

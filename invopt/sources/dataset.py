@@ -6,7 +6,6 @@ and its original columns.
 
 import json
 import shutil
-from collections.abc import Callable
 from collections.abc import Mapping as Variables
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -34,12 +33,11 @@ from invopt.sources.sales import LongSales, WideSales, series_key
 from invopt.sources.standard import Parts
 from invopt.sources.terms import read_terms_tables
 from invopt.sources.twins import is_total, spelled, twins_among
+from invopt.types import Notify
 
 # Cells (series x periods) of one partition: about 1.2 GB while reading, M5 in one piece.
 MAX_PARTITION_CELLS = 64_000_000
 MAX_TABLE_LOSS = 0.2  # share of a table's rows, of one beside the sales
-
-Notify = Callable[[str], None]
 
 
 @dataclass(kw_only=True)

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-FloatArray = npt.NDArray[np.float64]
+from invopt.types import BoolArray, FloatArray
+
 _Rule = tuple[str, Callable[[FloatArray], Any]]
 _POSITIVE: _Rule = ("above 0", lambda v: v > 0)
 _NOT_NEGATIVE: _Rule = ("0 or more", lambda v: v >= 0)
@@ -57,7 +57,7 @@ def with_faults(series: pd.DataFrame) -> pd.DataFrame:
     """
     series, told = series.copy(), np.full(len(series), "", object)
 
-    def tell(bad: npt.NDArray[np.bool_], sentences: list[str]) -> None:
+    def tell(bad: BoolArray, sentences: list[str]) -> None:
         for row, sentence in zip(np.flatnonzero(bad), sentences, strict=True):
             told[row] = f"{told[row]}; {sentence}" if told[row] else sentence
 
@@ -91,7 +91,7 @@ def with_faults(series: pd.DataFrame) -> pd.DataFrame:
     return series
 
 
-def _wrong_successors(series: pd.DataFrame) -> tuple[npt.NDArray[np.bool_], list[str]]:
+def _wrong_successors(series: pd.DataFrame) -> tuple[BoolArray, list[str]]:
     """Return the series whose successor_of leads back to themselves, and why."""
     product = series["product"].astype(str)
     before = dict(zip(product, series["successor_of"].astype(str), strict=True))

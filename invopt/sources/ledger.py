@@ -4,14 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from invopt.sources.duck import Reader
 from invopt.sources.standard import Standard, literal, number_keys
 from invopt.sources.twins import near_twins, spelled
 from invopt.sources.wide import Layout
+from invopt.types import IntArray
 
 DUPLICATE = "another row has the same key and period"
 BEFORE = "before the first sales period"
@@ -186,9 +185,7 @@ class Ledger:
             std.name,
         )
 
-    def set_aside_rows(
-        self, std: Standard, rows: npt.NDArray[np.int64], reason: str = DUPLICATE
-    ) -> None:
+    def set_aside_rows(self, std: Standard, rows: IntArray, reason: str = DUPLICATE) -> None:
         """Append rows, named by number, to the quarantine."""
         if not len(rows):
             return

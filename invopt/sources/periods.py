@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from invopt.timeline import Timeline, floor_dates, frequency_unit
+from invopt.types import IntArray
 
 # Sales this many years away from the others, of fewer than this share of the rows, are mistakes.
 MAX_GAP_YEARS = 2
@@ -149,7 +149,7 @@ def _cut_day(days: pd.DataFrame) -> Unfinished | None:
     return Unfinished(day, f"the last line of anybody is of {days['last_at'].iloc[-1]:%H:%M}")
 
 
-def regular_step(periods: npt.NDArray[np.int64]) -> int:
+def regular_step(periods: IntArray) -> int:
     """Return how many periods mostly lie between two that have a record; 1 where it varies.
 
     Args:

@@ -1,7 +1,6 @@
 """The sales of a data set, long, wide or as lines, into the panel of one partition."""
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from invopt.errors import InvalidInputError
@@ -31,6 +30,7 @@ from invopt.sources.standard import (
     standardise,
 )
 from invopt.timeline import Timeline, floor_dates, frequency_unit, usual_frequency
+from invopt.types import BoolArray, Float32Array
 
 # What holds after the last record: a price stays, a discount ends.
 _BEYOND = {"price": "forward", "discount": "zero"}
@@ -191,7 +191,7 @@ class LongSales:
             value += "::INTEGER"
         return combined(value, function)
 
-    def _refused(self, shape: tuple[int, int], parts: Parts, number: int) -> npt.NDArray[np.bool_]:
+    def _refused(self, shape: tuple[int, int], parts: Parts, number: int) -> BoolArray:
         """Return a mask of cells with a refused record: unknown, and neither zero nor smaller.
 
         Where lines add up, a return that is not netted leaves what was sold as it is, and so does a
@@ -331,8 +331,8 @@ def _sales_panel(
     table: SalesTable,
     part: pd.DataFrame,
     timeline: Timeline,
-    values: dict[str, npt.NDArray[np.float32]],
-    refused: npt.NDArray[np.bool_],
+    values: dict[str, Float32Array],
+    refused: BoolArray,
 ) -> Panel:
     """Return the panel of one partition.
 

@@ -15,6 +15,7 @@ from invopt.sources.duck import literal as literal
 from invopt.sources.duck import quote as quote
 from invopt.sources.mapping import ChannelTable, Expression, Table
 from invopt.sources.numbers import THREE_DIGITS, number_sql, plain_number_sql
+from invopt.types import Float32Array, IntArray
 
 NUMBER = "DOUBLE"
 BOOLEAN = "BOOLEAN"
@@ -339,8 +340,8 @@ def _column_reasons(column: str, kind: str) -> dict[str, str]:
 class Cells:
     """Numbers gathered into dense arrays, and the rows that found their cell taken."""
 
-    values: dict[str, npt.NDArray[np.float32]]
-    duplicates: npt.NDArray[np.int64]
+    values: dict[str, Float32Array]
+    duplicates: IntArray
 
 
 def gather(batches: Any, shape: tuple[int, int], columns: tuple[str, ...]) -> Cells:
@@ -358,7 +359,7 @@ def gather(batches: Any, shape: tuple[int, int], columns: tuple[str, ...]) -> Ce
     unowned = np.iinfo(np.int32).max  # row numbers stay below 2**31: two billion rows a file
     owner = np.full(cells, unowned, np.int32)
     values = {column: np.full(cells, np.nan, np.float32) for column in columns}
-    lost: list[npt.NDArray[np.int64]] = []
+    lost: list[IntArray] = []
     for batch in batches:
         cell = batch["i"].to_numpy().astype(np.int64) * shape[1] + batch["t"].to_numpy()
         row = batch["__row"].to_numpy().astype(np.int32)
@@ -373,7 +374,7 @@ def gather(batches: Any, shape: tuple[int, int], columns: tuple[str, ...]) -> Ce
     return Cells({c: v.reshape(shape) for c, v in values.items()}, duplicates)
 
 
-def fill_forward(values: npt.NDArray[np.float32], limit: int | None) -> npt.NDArray[np.float32]:
+def fill_forward(values: Float32Array, limit: int | None) -> Float32Array:
     """Return rows with NaN replaced by the last value before, at most limit periods back."""
     periods = np.arange(values.shape[1], dtype=np.int32)
     filled = np.empty_like(values)
@@ -388,7 +389,7 @@ def fill_forward(values: npt.NDArray[np.float32], limit: int | None) -> npt.NDAr
     return filled
 
 
-def compact(values: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
+def compact(values: Float32Array) -> npt.NDArray[Any]:
     """Return int16 when every value is a whole number that fits, else the array itself.
 
     NaN is not allowed.

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from invopt.contracts import TermsTables
@@ -17,6 +16,7 @@ from invopt.sources.ledger import DUPLICATE, ORPHAN, Ledger
 from invopt.sources.mapping import TERMS, Expression, Mapping, TermsTable
 from invopt.sources.standard import BOOLEAN, DATE, NUMBER, TEXT, literal, quote, standardise
 from invopt.timeline import Timeline
+from invopt.types import BoolArray, IntArray
 
 UNIQUE_ID = "unique_id"
 # First two letters of the weekdays, in English and German.
@@ -167,11 +167,11 @@ def _rules(name: str, columns: Sequence[str]) -> dict[str, str]:
 
 def _checked(
     frame: pd.DataFrame, name: str, series: pd.DataFrame, timeline: Timeline
-) -> tuple[pd.DataFrame, dict[str, npt.NDArray[np.int64]]]:
+) -> tuple[pd.DataFrame, dict[str, IntArray]]:
     """Return the rows that can be used, and the numbers of the others by reason."""
-    lost: dict[str, npt.NDArray[np.int64]] = {}
+    lost: dict[str, IntArray] = {}
 
-    def drop(frame: pd.DataFrame, bad: npt.NDArray[np.bool_], reason: str) -> pd.DataFrame:
+    def drop(frame: pd.DataFrame, bad: BoolArray, reason: str) -> pd.DataFrame:
         if bad.any():
             lost[reason] = frame.loc[bad, "__row"].to_numpy(np.int64)
         return frame.loc[~bad]

@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from invopt.config import DataConfig
@@ -17,8 +16,7 @@ from invopt.sources.dataset import DatasetReport, table_limits
 from invopt.sources.joins import JoinMisses
 from invopt.sources.ledger import ORPHAN
 from invopt.timeline import Timeline, frequency_unit
-
-FloatArray = npt.NDArray[np.float64]
+from invopt.types import FloatArray
 
 # Periods that count as the latest ones, and the season at whose distance they are compared.
 _RECENT = {"D": 7, "W": 4, "2W": 3, "MS": 3, "QS": 2}

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from invopt.errors import InvalidInputError
@@ -26,6 +25,7 @@ from invopt.sources.standard import (
     standardise,
 )
 from invopt.timeline import Timeline, floor_dates
+from invopt.types import BoolArray, Float32Array, IntArray
 
 NOT_A_NUMBER = "cell is not a number"
 NEGATIVE = "cell is negative"
@@ -58,7 +58,7 @@ class Layout:
         """Cells of the table: rows times period columns, those left out included."""
         return self.num_rows * self.num_columns
 
-    def without(self, columns: npt.NDArray[np.bool_]) -> "Layout":
+    def without(self, columns: BoolArray) -> "Layout":
         """Return the layout without some of its period columns, told by a mask."""
         kept = tuple(c for c, out in zip(self.columns, columns, strict=True) if not out)
         return replace(self, columns=kept, dates=self.dates[~columns], texts=self.texts & set(kept))
@@ -89,7 +89,7 @@ class Layout:
 
     def blocks(
         self, reader: Reader, ids: tuple[str, ...]
-    ) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
+    ) -> Iterator[tuple[IntArray, Float32Array]]:
         """Yield row numbers and (row, column) values; NaN for empty and unreadable cells.
 
         Args:
@@ -200,7 +200,7 @@ class WideValues:
         self.file: Path | None = None
         self.there = np.zeros(len(parts.ids), bool)
 
-    def read(self, part: int) -> npt.NDArray[np.float32]:
+    def read(self, part: int) -> Float32Array:
         """Return the values of a partition; NaN for empty, unreadable or missing cells and keys."""
         ids = self.parts.ids_of(part)
         values = np.full((len(ids), self.num_periods), np.nan, np.float32)
@@ -223,7 +223,7 @@ class WideValues:
             self._mapped("r+")[rows] = block[:, self.inside]
             self.there[rows] = True
 
-    def _mapped(self, mode: Any) -> npt.NDArray[np.float32]:
+    def _mapped(self, mode: Any) -> Float32Array:
         assert self.file is not None
         shape = len(self.parts.ids), len(self.at)
         return np.memmap(self.file, np.float32, mode, shape=shape)

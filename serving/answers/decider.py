@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from invopt.attribution import TOLERANCE, attribute
+from invopt.types import ModelInputs
 from serving.answers.forecasting import Forecasting
 from serving.answers.last_answers import Memory
 from serving.answers.loaded_model import Champion
-from serving.answers.network import Inputs
 from serving.answers.plans import Sheet, plan_rows
 from serving.answers.scenarios import InstanceFailedError, put_position, scenarios_of
 from serving.answers.writer import AnswerWriter
@@ -180,7 +180,7 @@ class Decider:
         numbers: list[int],
         is_what_if: list[bool],
         sheet: Sheet,
-        inputs: Inputs | None,
+        inputs: ModelInputs | None,
         warnings: Mapping[int, str] | None = None,
     ) -> dict[int, InstanceFailedError]:
         """Fill in the answers of the instances whose rows a sheet holds; see Scenario.
@@ -258,7 +258,7 @@ class Decider:
         return writer.assumed(row, plan, as_is)
 
     def _explain(
-        self, model: Forecasting, sheet: Sheet, inputs: Inputs, row: int
+        self, model: Forecasting, sheet: Sheet, inputs: ModelInputs, row: int
     ) -> dict[str, Any] | None:
         """Return Attributions; None where the model was not asked or the parts do not add up."""
         champion = model.champion

@@ -5,7 +5,6 @@ from collections import OrderedDict
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from invopt.baselines import Baseline
@@ -17,8 +16,8 @@ from invopt.features.tables import sales_panel
 from invopt.forecasts import ForecastArrays
 from invopt.history import season_of
 from invopt.timeline import Timeline
+from invopt.types import BoolArray, Float32Array, FloatArray, IntArray, ModelInputs
 from serving.answers.loaded_model import Champion
-from serving.answers.network import Inputs
 from serving.answers.plans import Sheet, products_of
 from serving.answers.scenarios import Scenario
 from serving.api import metrics
@@ -53,7 +52,7 @@ class Forecasting:
 
     def sheet(
         self, scenario: Scenario, groups_version: int, now: float
-    ) -> tuple[Sheet, Inputs | None]:
+    ) -> tuple[Sheet, ModelInputs | None]:
         """Return forecasts with how they came about, and the model's inputs if it was asked.
 
         Args:
@@ -84,7 +83,7 @@ class Forecasting:
             sheet = self._fall_back(sheet, scenario, bad, failure or "the model gave no number")
         return sheet, None if forecast is None else inputs
 
-    def inputs(self, windows: Windows, groups_version: int) -> Inputs:
+    def inputs(self, windows: Windows, groups_version: int) -> ModelInputs:
         """Return the model's inputs of some windows.
 
         Raises:
@@ -105,13 +104,13 @@ class Forecasting:
         ends = np.full(len(at), windows.num_periods - 1)
         return model_inputs(self.champion.spec, encoded, at, ends)
 
-    def total(self, inputs: Inputs) -> npt.NDArray[np.float64]:
+    def total(self, inputs: ModelInputs) -> FloatArray:
         """Return expected sales over the horizon, units."""
         return self.champion.network.run(inputs)[0].sum(axis=1, dtype=np.float64)
 
     def _ask(
         self, windows: Windows, groups_version: int
-    ) -> tuple[Inputs | None, ForecastArrays | None, str]:
+    ) -> tuple[ModelInputs | None, ForecastArrays | None, str]:
         """Return inputs and forecast, or why there is none."""
         try:
             with metrics.STAGE_SECONDS.labels("encode").time():
@@ -149,7 +148,7 @@ class Forecasting:
         timeline = Timeline(pd.Timestamp(known_at, unit="s"), self.layout.freq, 0)
         return int(timeline.index_of(pd.DatetimeIndex([pd.Timestamp(now, unit="s")]))[0])
 
-    def _prices(self, windows: Windows, is_what_if: list[bool]) -> npt.NDArray[np.float64]:
+    def _prices(self, windows: Windows, is_what_if: list[bool]) -> FloatArray:
         """Return the price of the last period; under assumptions, the first one planned."""
         names = [head["name"] for head in self.layout.series_channels]
         num = len(windows.names)
@@ -182,9 +181,7 @@ class Forecasting:
                 )
         return found
 
-    def _fall_back(
-        self, sheet: Sheet, scenario: Scenario, rows: npt.NDArray[np.int64], failure: str
-    ) -> Sheet:
+    def _fall_back(self, sheet: Sheet, scenario: Scenario, rows: IntArray, failure: str) -> Sheet:
         """Return the sheet with some rows taken from the rungs below the model."""
         names = [scenario.names[i] for i in rows]
         try:
@@ -224,7 +221,7 @@ def _dates_of(known_at: float, freq: str, horizon: int) -> tuple[str, ...]:
     return tuple(timeline.dates(0, horizon).strftime("%Y-%m-%d"))
 
 
-def _finite(forecast: ForecastArrays) -> npt.NDArray[np.bool_]:
+def _finite(forecast: ForecastArrays) -> BoolArray:
     found = np.ones(len(forecast.mean), bool)
     for array in (forecast.mean, forecast.quantiles, forecast.levels):
         found &= np.isfinite(array).reshape(len(array), -1).all(axis=1)
@@ -237,7 +234,7 @@ def _reason(what: str, behind: int, allowed: int) -> str:
 
 def _shaped(
     stored: StoredForecast | None, like: ForecastArrays, known_at: float, freq: str
-) -> tuple[npt.NDArray[np.float32], ...] | None:
+) -> tuple[Float32Array, ...] | None:
     """Return a stored forecast in the model's shapes, of the periods after a time.
 
     None where it has other shapes, or says nothing of those periods.

@@ -16,7 +16,8 @@ from invopt.errors import ContractError
 from invopt.features import FeatureSpec
 from invopt.model_files import read_head, verify
 from invopt.runtime import NETWORK
-from serving.answers.network import Inputs, LocalNetwork, Network, RemoteNetwork
+from invopt.types import ModelInputs
+from serving.answers.network import LocalNetwork, Network, RemoteNetwork
 
 Section = TypeVar("Section", bound=BaseModel)
 
@@ -40,7 +41,7 @@ class Champion:
     model: ModelConfig
     config: Config
     network: Network
-    reference: Inputs | None
+    reference: ModelInputs | None
     label: str = NETWORK
 
     @functools.cached_property
@@ -99,7 +100,7 @@ def load_champion(
     )
 
 
-def _reference(file: Path) -> Inputs:
+def _reference(file: Path) -> ModelInputs:
     try:
         return load_reference(file)
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as err:

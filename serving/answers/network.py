@@ -4,15 +4,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from invopt.features import INPUT_NAMES
 from invopt.files import sha256_of
 from invopt.runtime import OUTPUT_NAMES, OnnxNetwork
+from invopt.types import Float32Array, ModelInputs
 from serving.api import metrics
 from serving.api.errors import NetworkUnavailableError
 
-Inputs = tuple[npt.NDArray[np.generic], ...]
 FINGERPRINT = "model_fingerprint"
 DATATYPES: dict["np.dtype[Any]", str] = {
     np.dtype(np.float32): "FP32",
@@ -24,7 +23,7 @@ _DTYPES = {kind: dtype for dtype, kind in DATATYPES.items()}
 class Network(Protocol):
     """Returns mean, quantiles and levels for inputs in the order of INPUT_NAMES."""
 
-    def run(self, inputs: Inputs) -> list[npt.NDArray[np.float32]]:
+    def run(self, inputs: ModelInputs) -> list[Float32Array]:
         """Run one batch.
 
         Raises:
@@ -46,7 +45,7 @@ class LocalNetwork:
         # One thread: requests come side by side, and the graph is small.
         self._network = OnnxNetwork(model / "model.onnx", num_threads=1)
 
-    def run(self, inputs: Inputs) -> list[npt.NDArray[np.float32]]:
+    def run(self, inputs: ModelInputs) -> list[Float32Array]:
         """Run one batch."""
         try:
             return self._network.run(inputs)
@@ -90,7 +89,7 @@ class RemoteNetwork:
         self._stub = grpc_predict_v2_pb2_grpc.GRPCInferenceServiceStub(self._channel)
         self._failure = grpc.RpcError
 
-    def run(self, inputs: Inputs) -> list[npt.NDArray[np.float32]]:
+    def run(self, inputs: ModelInputs) -> list[Float32Array]:
         """Run one batch at the predictor."""
         request = self._pb.ModelInferRequest(
             model_name=self.name, raw_input_contents=[array.tobytes() for array in inputs]

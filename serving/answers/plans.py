@@ -14,10 +14,10 @@ from invopt.inventory.costs import LIMITS
 from invopt.inventory.exceptions import position_flags
 from invopt.inventory.planning import without_faults
 from invopt.inventory.reasons import codes_of, reasons_of
+from invopt.types import FloatArray, IntArray
 from serving.answers.scenarios import InstanceFailedError
 from serving.api.contract import ErrorCode, Step, WhatIf
 
-FloatArray = npt.NDArray[np.float64]
 _PRODUCT = ("list_price", "unit_cost", "lead_time", "pack_size", "min_order", "review_period",
             "holding_cost", "stockout_cost", *LIMITS)  # fmt: skip
 _NOTHING = WhatIf()
@@ -163,7 +163,7 @@ def plan_rows(
 
 def _plan_group(
     sheet: Sheet,
-    rows: npt.NDArray[np.int64],
+    rows: IntArray,
     what_ifs: list[WhatIf],
     config: InventoryConfig,
     review: int,
@@ -203,7 +203,7 @@ def _plan_group(
 
 def _terms(
     sheet: Sheet,
-    rows: npt.NDArray[np.int64],
+    rows: IntArray,
     what_ifs: list[WhatIf],
     config: InventoryConfig,
     review: int,
@@ -247,7 +247,7 @@ def _with_service(terms: Terms, what_ifs: list[WhatIf]) -> Terms:
     )
 
 
-def _stock(sheet: Sheet, rows: npt.NDArray[np.int64]) -> Stock:
+def _stock(sheet: Sheet, rows: IntArray) -> Stock:
     """Return the stock of rows; what is under way without a period arrives at the next one."""
     on_hand, on_order, waiting, arrivals = (
         sheet.position[name][rows] for name in ("on_hand", "on_order", "backorders", "arrivals")

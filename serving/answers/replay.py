@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from invopt.errors import InvalidInputError
 from invopt.forecasts import ForecastArrays
+from invopt.types import FloatArray
 from serving.answers.loaded_model import Champion
 from serving.answers.plans import PlanRow, Sheet, plan_rows
 from serving.answers.scenarios import InstanceFailedError
@@ -96,10 +97,10 @@ def _sheet(rows: pa.Table, champion: Champion) -> Sheet:
     )
 
 
-def _numbers(rows: pa.Table, name: str) -> npt.NDArray[np.float64]:
+def _numbers(rows: pa.Table, name: str) -> FloatArray:
     if name not in rows.column_names:  # an earlier version did not know it
         return np.full(len(rows), np.nan)
-    found: npt.NDArray[np.float64] = rows[name].to_numpy().astype(np.float64)
+    found: FloatArray = rows[name].to_numpy().astype(np.float64)
     return found
 
 

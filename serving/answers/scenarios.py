@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from invopt.features.spec import PRICE
 from invopt.features.tables import ON_SALE, SALES, SERIES_KEY, TIMESTAMP, TableLayout
 from invopt.panel import SERIES_LEVEL, Channel
+from invopt.types import Float32Array, FloatArray
 from serving.api.contract import ErrorCode, Features, Instance, Position, WhatIf
 from serving.stores.feature_store import ARRIVALS, STOCK
 from serving.stores.online_features import Windows
@@ -137,7 +137,7 @@ def _changes_forecast(what_if: WhatIf) -> bool:
     return what_if.price is not None or bool(what_if.promotion)
 
 
-def put_position(position: dict[str, npt.NDArray[np.float64]], at: int, given: Position) -> None:
+def put_position(position: dict[str, FloatArray], at: int, given: Position) -> None:
     """Put a caller's stock in the place of a row's."""
     position["on_hand"][at] = given.on_hand
     position["on_order"][at] = given.under_way
@@ -196,10 +196,10 @@ def _apply_plans(
 
 def _long_enough(
     rows: Windows, head: dict[str, Any], layout: TableLayout, length: int
-) -> npt.NDArray[np.float32]:
+) -> Float32Array:
     """Return a channel's column, first drawn out as its fill says where it ends earlier."""
     name = layout.field_of(head["name"])
-    column: npt.NDArray[np.float32] = rows.rows[name]
+    column: Float32Array = rows.rows[name]
     if column.shape[1] < length:
         channel = Channel(
             head["name"],

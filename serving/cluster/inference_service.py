@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from invopt.types import Notify
 from serving.cluster.kubernetes import (
     Cluster,
     ClusterError,
@@ -39,7 +40,6 @@ _KEYS_REFUSED = ("AccessDenied", "InvalidAccessKey", "SignatureDoes", "S3 error 
 _CHAMPION_SECONDS = 60.0
 # Until every node has forgotten the addresses of pods that ended.
 _SETTLE_SECONDS = 3.0
-Notify = Callable[[str], None]
 # Of service, its pods, and a version.
 Reached = Callable[[Object, list[Object], str], bool]
 

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from invopt.config import Config
-from invopt.steps import refit_model, train_model
+from invopt.steps.train import Placement, refit_model, train_model
+from invopt.training import Member
+from invopt.types import Notify
 from serving.cluster.kubernetes import (
     Cluster,
     ClusterError,
@@ -27,7 +29,6 @@ from serving.machine import available_memory
 from serving.progress import MARK
 from serving.settings import ClusterSettings
 
-Notify = Callable[[str], None]
 _POLL_SECONDS = 3.0
 _LOG_SECONDS = 5.0
 # Nodes that are added on demand, with GPUs, may take a quarter of an hour.
@@ -53,7 +54,7 @@ class Machines:
 def train(
     machines: Machines,
     source: str,
-    config: dict[str, Any],
+    config: Config,
     code_version: str,
     out: str,
     notify: Notify,
@@ -74,14 +75,14 @@ def train(
     place = _place(
         machines, "train", source, config=config, code_version=code_version, notify=notify
     )
-    train_model(source, config, out, time.monotonic, notify, **place)
+    train_model(source, config, out, place, clock=time.monotonic, notify=notify)
 
 
 def refit(
     machines: Machines,
     model: str,
     source: str,
-    config: dict[str, Any],
+    config: Config,
     code_version: str,
     out: str,
     notify: Notify,
@@ -100,30 +101,29 @@ def refit(
     place = _place(
         machines, "refit", source, config=config, code_version=code_version, notify=notify
     )
-    refit_model(model, source, config, out=out, clock=time.monotonic, notify=notify, **place)
+    refit_model(model, source, config, out=out, place=place, clock=time.monotonic, notify=notify)
 
 
 def _place(
     machines: Machines,
     task: str,
     source: str,
-    config: dict[str, Any],
+    config: Config,
     code_version: str,
     notify: Notify,
-) -> dict[str, Any]:
-    """Return what invopt.training.fit needs to know of where it trains."""
-    run = Config.model_validate(config)
-    if run.training.num_nodes == 1:
-        return {"memory": available_memory()}
+) -> Placement:
+    """Return where a training takes place: here, or in a job of several machines."""
+    if config.training.num_nodes == 1:
+        return Placement(memory=available_memory())
     name = job_name(task, source, config, code_version)
     cluster = connect(machines.settings)
-    job = TrainJob(cluster, name, machines.settings.runtime, run, notify)
-    return {"scratch": machines.scratch / name, "train_members": job.run}
+    job = TrainJob(cluster, name, machines.settings.runtime, config, notify)
+    return Placement(scratch=machines.scratch / name, train_members=job.run)
 
 
-def job_name(task: str, source: str, config: dict[str, Any], code_version: str) -> str:
+def job_name(task: str, source: str, config: Config, code_version: str) -> str:
     """Return the name of the job that trains this: the same after a restart of the step."""
-    content = json.dumps([task, source, config, code_version], sort_keys=True)
+    content = json.dumps([task, source, config.as_parameter(), code_version], sort_keys=True)
     return f"invopt-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
 
@@ -158,7 +158,7 @@ class TrainJob:
         self._since: float | None = None
         self._told, self._machines, self._made = "", dict[str, Any](), ""
 
-    def run(self, folder: Path, members: list[Any]) -> None:
+    def run(self, folder: Path, members: list[Member]) -> None:
         """Train the members of a prepared folder; returns when they are there.
 
         The job is deleted at the end, however it ends: what it learned lies in the folder, and a
@@ -187,7 +187,7 @@ class TrainJob:
             self._delete()
             self._wait_until_gone()
 
-    def command(self, folder: Path, members: list[Any]) -> list[str]:
+    def command(self, folder: Path, members: list[Member]) -> list[str]:
         """Return torchrun's arguments; where and how many it is told by the runtime."""
         seconds = members[0].seconds
         return [
@@ -199,7 +199,7 @@ class TrainJob:
             *([f"--seconds={seconds:.0f}"] if seconds is not None else []),
         ]
 
-    def _submit(self, folder: Path, members: list[Any]) -> None:
+    def _submit(self, folder: Path, members: list[Member]) -> None:
         from kubeflow.trainer import CustomTrainerContainer  # noqa: PLC0415
         from kubeflow.trainer.options import Labels, Name, TrainerArgs  # noqa: PLC0415
 

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -23,10 +23,10 @@ from invopt.sources import (
     unreadable_account,
 )
 from invopt.sources import Mapping as DataMapping
+from invopt.types import Notify
 from serving.stores.snapshots import Quality
 
 ACCOUNT, QUARANTINE, PAGE = "account.json", "quarantine.parquet", "index.html"
-Notify = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Retraining on Kubeflow Pipelines: started once, followed by asking."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,13 +7,13 @@ from invopt.config import Config
 from invopt.errors import InvalidInputError
 from invopt.files import read_json
 from invopt.monitoring.decision import FAILED, KEPT, PROMOTED, RETRAIN
+from invopt.types import Notify
 from serving.cluster.kfp_api import explained, find_pipeline
 from serving.cluster.kfp_client import KfpClient, Origin
 from serving.cluster.kubernetes import ClusterError, token_for
 from serving.deployment import Deployment
 from serving.stores.governor_store import Claim, GovernorStore, clock
 
-Notify = Callable[[str], None]
 # Whom a token must be for, that KFP may believe it; those of Secrets are for the API server alone.
 _AUDIENCE = "pipelines.kubeflow.org"
 _DONE, _LOST = ("SUCCEEDED",), ("FAILED", "CANCELED", "CANCELLED", "SKIPPED")
@@ -49,7 +48,7 @@ class Asked:
 
 
 def start_on_cluster(
-    deployment: Deployment, decision: str, data: Data, config: dict[str, Any], notify: Notify
+    deployment: Deployment, decision: str, data: Data, config: Config, notify: Notify
 ) -> None:
     """Start the training pipeline of a decision on Kubeflow Pipelines, once.
 
@@ -66,7 +65,7 @@ def start_on_cluster(
         InvalidInputError: If the training pipeline was never uploaded; the governor knows by then.
         ClusterError: If the connection breaks; whether a run began is asked by the next one.
     """
-    settings, whole = deployment.settings, Config.model_validate(config)
+    settings = deployment.settings
     content = read_json(decision)
     if content["claim"] is None or content["decision"] != RETRAIN:
         notify("no retraining to start")
@@ -77,12 +76,12 @@ def start_on_cluster(
     claim = Claim(**content["claim"])
     name = run_name(claim)
     with deployment.governor() as store:
-        if not store.begin(claim, name, whole.governor, clock()):
+        if not store.begin(claim, name, config.governor, clock()):
             notify("The retraining lock expired; no run was started.")
             return
         try:
             asked = Asked(arguments_of(claim), *lasting_of(content))
-            _run_on_cluster(deployment, whole, data, claim=claim, asked=asked, notify=notify)
+            _run_on_cluster(deployment, config, data, claim=claim, asked=asked, notify=notify)
         except ClusterError:
             raise  # the run may have begun: the next monitoring run asks
         except InvalidInputError:

@@ -9,13 +9,13 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from invopt.deployment import DeploymentConfig
 from invopt.errors import InvalidInputError
+from invopt.types import Notify
 from serving.deployment import Deployment
 from serving.settings import ServerSettings
 from serving.stores.feature_store import published_names
@@ -30,7 +30,7 @@ def deploy_local(
     deployment: Deployment,
     name: str,
     version: str,
-    notify: Callable[[str], None],
+    notify: Notify,
     ready_minutes: float = DeploymentConfig().ready_minutes,
 ) -> str:
     """Start a server with a version, ask it for decisions, and make the version champion.

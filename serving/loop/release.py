@@ -1,7 +1,6 @@
 """From a registered version to one at work, where the deployment's configuration says."""
 
 import platform
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from invopt.config import Config
 from invopt.deployment import DeploymentConfig
 from invopt.errors import InvalidInputError
 from invopt.files import write_json
+from invopt.types import Notify
 from serving.cluster.inference_service import (
     InferenceService,
     Release,
@@ -25,17 +25,13 @@ from serving.settings import DEPLOYER, Settings
 from serving.stores.deployment_record import NO_IMAGE, grounds, image_of, software
 from serving.stores.registry import Registry
 
-Notify = Callable[[str], None]
 
-
-def deploy(
-    deployment: Deployment, config: dict[str, Any], version: str, out: str, notify: Notify
-) -> str:
+def deploy(deployment: Deployment, run: Config, version: str, out: str, notify: Notify) -> str:
     """Put a registered version to work and make it champion; returns the champion.
 
     Args:
         deployment: Where it goes to work.
-        config: The whole configuration.
+        run: The whole configuration.
         version: Of the registered model.
         out: Where the evidence goes, as JSON.
         notify: Called with lines of progress.
@@ -43,7 +39,6 @@ def deploy(
     Raises:
         InvalidInputError: If it does not answer rightly; what served before serves on.
     """
-    run = Config.model_validate(config)
     ways = {"process": _in_a_process, "inferenceservice": _in_the_cluster}
     way, registry = deployment.cluster.deployer, deployment.registry
     if way not in ways:

@@ -11,12 +11,12 @@ from invopt.errors import InvalidInputError
 from invopt.files import read_json, write_json
 from invopt.monitoring.decision import FAILED, KEPT, PROMOTED, Situation
 from invopt.monitoring.signals import Signal
+from invopt.types import Notify
 from serving.deployment import Deployment
 from serving.loop.cluster_retraining import Asked, arguments_of, lasting_of, reconcile, run_name
 from serving.stores.governor_store import Claim, GovernorStore, clock
 from serving.stores.governor_tables import as_text
 
-Notify = Callable[[str], None]
 _TOLD = 5  # latest retrainings
 
 
@@ -27,7 +27,7 @@ Train = Callable[[Asked], Path]
 def govern(
     deployment: Deployment,
     evidence: str,
-    config: dict[str, Any],
+    config: Config,
     run: str,
     out: str,
     notify: Notify,
@@ -42,15 +42,14 @@ def govern(
         out: File to write.
         notify: Called with a line of progress.
     """
-    whole = Config.model_validate(config)
     content = read_json(Path(evidence) / "evidence.json")
-    situation = situation_of(content, whole.name)
+    situation = situation_of(content, config.name)
     deployment.settings.workspace.mkdir(parents=True, exist_ok=True)
     with deployment.governor() as store:
         if deployment.settings.pipeline_host:
-            reconcile(deployment, store, whole, notify)
+            reconcile(deployment, store, config, notify)
         now = clock()
-        decision, claim = store.decide(situation, whole.governor, now, run)
+        decision, claim = store.decide(situation, config.governor, now, run)
     write_json(
         out,
         {

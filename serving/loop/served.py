@@ -1,7 +1,5 @@
 """Orders come from the champion, and only while it is what the endpoint serves."""
 
-from typing import Any
-
 from invopt.config import Config
 from invopt.errors import InvalidInputError
 from serving.cluster.inference_service import InferenceService, Release, served_release
@@ -10,7 +8,7 @@ from serving.progress import tell
 from serving.stores.registry import Registered, Registry
 
 
-def served_champion(deployment: Deployment, config: dict[str, Any]) -> Registered:
+def served_champion(deployment: Deployment, config: Config) -> Registered:
     """Return the champion, which is what the endpoint serves.
 
     On one machine servers follow the registry by themselves; in a cluster the InferenceService is
@@ -23,20 +21,19 @@ def served_champion(deployment: Deployment, config: dict[str, Any]) -> Registere
     Raises:
         InvalidInputError: If there is no champion, or the InferenceService serves another version.
     """
-    run = Config.model_validate(config)
-    champion = deployment.registry.champion_of(run.name)
+    champion = deployment.registry.champion_of(config.name)
     if deployment.cluster.deployer != "inferenceservice":
         return champion
-    service = run.deployment.service
+    service = config.deployment.service
     found = InferenceService(deployment.connect(), service, tell).read()
     served = served_release(found["spec"])
     if served != Release(champion.version, champion.source):
+        version = "no version" if served is None else f"version {served.version}"
         raise InvalidInputError(
-            f"version {champion.version} of {run.name} is champion in the registry, but {service} "
-            f"serves {'no version' if served is None else f'version {served.version}'}: no orders "
-            "are made from a model that is not served. While a promotion or a rollback is under "
-            "way, run again when it has ended; where one was cut off, `invopt rollback` makes the "
-            "two agree."
+            f"version {champion.version} of {config.name} is champion in the registry, but "
+            f"{service} serves {version}: no orders are made from a model that is not served. "
+            "While a promotion or a rollback is under way, run again when it has ended; where one "
+            "was cut off, `invopt rollback` makes the two agree."
         )
     return champion
 

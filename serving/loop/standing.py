@@ -1,21 +1,20 @@
 """What becomes of a challenger that the gate kept out, and what is to order in its place."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from invopt.config import Config
 from invopt.files import read_json
 from invopt.model_files import is_older
-from invopt.steps import stand_in_model
+from invopt.steps.assess import stand_in_model
+from invopt.types import Notify
 from serving.deployment import Deployment
 from serving.stores.registry import REJECTED, STANDING
-
-Notify = Callable[[str], None]
 
 
 def keep(
     deployment: Deployment,
-    config: dict[str, Any],
+    config: Config,
     files: Mapping[str, str],
     tags: Mapping[str, str],
     kept: str,
@@ -36,7 +35,7 @@ def keep(
     Returns:
         The version to deploy, "" where a champion goes on ordering.
     """
-    name, registry = config["name"], deployment.registry
+    name, registry = config.name, deployment.registry
     found = [files["verdict"], files["assessment"]]
     rejected = dict(tags) | {STANDING: REJECTED}
     registry.register(name, files["model"], [*found, files["explanation"]], rejected, notify)

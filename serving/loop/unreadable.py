@@ -1,17 +1,16 @@
 """Monitoring where the data cannot be read: the period is named by what was judged before."""
 
-from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 import pandas as pd
 
-from invopt import steps
 from invopt.config import Config
 from invopt.monitoring.earlier import Seen, due_period
 from invopt.monitoring.signals import LATE, UNREADABLE
 from invopt.sources import Mapping
+from invopt.steps import monitor
 from invopt.timeline import Timeline, floor_dates
+from invopt.types import Notify
 from serving.deployment import Deployment
 from serving.stores.governor_store import AuditRow, clock
 from serving.stores.registry import Registered
@@ -22,9 +21,9 @@ def monitor_unreadable(
     deployment: Deployment,
     quality: str,
     mapping: str,
-    config: dict[str, Any],
+    config: Config,
     out: str,
-    notify: Callable[[str], None],
+    notify: Notify,
 ) -> None:
     """Write the evidence of the period that was due and cannot be read.
 
@@ -33,23 +32,23 @@ def monitor_unreadable(
         quality: Why ingest could read nothing, a JSON file.
         mapping: The data set's, as JSON.
         config: The whole configuration.
-        out: Folder to write, as steps.monitor leaves it.
+        out: Folder to write, as steps.monitor.monitor leaves it.
         notify: Called with a line of progress.
 
     Raises:
         InvalidInputError: If there is no champion to monitor.
     """
-    run, settings = Config.model_validate(config), deployment.settings
-    champion = deployment.registry.champion_of(run.name)
+    settings = deployment.settings
+    champion = deployment.registry.champion_of(config.name)
     freq = Mapping.model_validate_json(mapping).frequency
     today = _day(clock())
     yesterday = floor_dates(pd.DatetimeIndex([today - pd.Timedelta(days=1)]), freq)[0]
     seen = last_seen(deployment, champion) or Seen(yesterday, today, today)
-    first, end = due_period(seen, freq, run.monitoring.period)
+    first, end = due_period(seen, freq, config.monitoring.period)
     last = f"{Timeline(pd.Timestamp(end), freq, 1).last_day(0):%Y-%m-%d}"
-    version = f"{run.name}-{champion.version}"
-    steps.monitor_unreadable(
-        quality, (first, end, last), version, run.name, out, kept=settings.monitoring
+    version = f"{config.name}-{champion.version}"
+    monitor.monitor_unreadable(
+        quality, (first, end, last), version, config.name, out, kept=settings.monitoring
     )
     notify(f"nothing can be judged of {first} to {last}")
 

@@ -10,6 +10,7 @@ from invopt.errors import InvalidInputError
 from invopt.inventory.exceptions import ADVICE
 from invopt.monitoring.decision import Brake
 from invopt.monitoring.signals import present_name
+from invopt.types import Notify
 from serving.answers.loaded_model import Champion, load_champion
 from serving.answers.replay import differences
 from serving.api.contract import Step
@@ -20,7 +21,7 @@ from serving.stores.order_plans import plans_of
 from serving.stores.prediction_log import PRICED, find_request, latest_of
 from serving.stores.registry import Registry
 
-Tell = Callable[[str], None]
+Tell = Notify
 Row = dict[str, Any]
 _PLANNED = (
     "on_hand", "on_order", "backorders", "expected_demand", "lead_time", "order_up_to_level",

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from invopt.errors import ContractError
 from invopt.features.tables import GROUP_KEY, GROUP_PERIODS, TableLayout
 from invopt.timeline import Timeline, frequency_unit
+from invopt.types import Float32Array
 
 
 def aligned(
@@ -73,7 +73,7 @@ def _stretch(
     return values[first:] if head["known"] else values[first:stop]
 
 
-def _padded(values: npt.NDArray[np.float32], length: int) -> npt.NDArray[np.float32]:
+def _padded(values: Float32Array, length: int) -> Float32Array:
     if len(values) == length:
         return values
     return np.pad(values, (0, length - len(values)), constant_values=np.nan)

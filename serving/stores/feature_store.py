@@ -1,6 +1,6 @@
 """Feast at work: tables published, applied, materialised, and read back as panels."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from invopt.files import read_json, replacing_file, write_json
 from invopt.inventory import stock_of
 from invopt.panel import Panel, iter_panels
 from invopt.sources import read_position
+from invopt.types import Notify
 from serving.settings import FEATURE_STORE, Settings
 from serving.stores.materialise import materialise, write_rows
 
@@ -48,10 +49,10 @@ def publish(
     settings: Settings,
     source: str,
     snapshot: str,
-    features: dict[str, Any],
+    config: FeaturesConfig,
     forecast: str | None,
     model_version: str,
-    notify: Callable[[str], None],
+    notify: Notify,
 ) -> str:
     """Publish a panel with derived channels; returns the time its features were known.
 
@@ -59,7 +60,6 @@ def publish(
     cannot.
     """
     spec = FeatureSpec.load(Path(source) / "features.json")
-    config = FeaturesConfig.model_validate(features)
     stock = read_position(settings.snapshots / snapshot)
     cutoffs = max(1, config.daily_periods // config.patch)
     now = pd.Timestamp.now(tz="UTC")
@@ -82,7 +82,7 @@ def publish(
     return known_at.isoformat()
 
 
-def retrieve(settings: Settings, known_at: str, out: str, notify: Callable[[str], None]) -> None:
+def retrieve(settings: Settings, known_at: str, out: str, notify: Notify) -> None:
     """Write the training panel as it was known at a time."""
     panel = training_panel(open_store(settings), settings, pd.Timestamp(known_at))
     panel.save(Path(out))
@@ -177,7 +177,7 @@ def apply_and_materialise(
     store: Any,
     settings: Settings,
     known_at: pd.Timestamp,
-    notify: Callable[[str], None] = lambda _: None,
+    notify: Notify = lambda _: None,
 ) -> dict[str, int]:
     """Declare what was published and load the rows known by a time into the online store.
 

@@ -6,7 +6,7 @@ goes on after the last batch it wrote; running it again changes nothing.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +17,7 @@ import pyarrow as pa
 from feature_repo.rows import encode_row
 from invopt.errors import InvalidInputError
 from invopt.files import write_json
+from invopt.types import Notify
 from serving.settings import Settings
 
 CHECKPOINT = "materialised.json"
@@ -46,7 +47,7 @@ def materialise(
     settings: Settings,
     views: Sequence[str],
     until: datetime,
-    notify: Callable[[str], None] = lambda _: None,
+    notify: Notify = lambda _: None,
     *,
     window: timedelta = WINDOW,
 ) -> dict[str, int]:

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from feature_repo.rows import Block, decode_rows
@@ -29,6 +28,7 @@ from invopt.features.tables import (
     group_ids,
 )
 from invopt.timeline import Timeline
+from invopt.types import Float32Array, FloatArray
 from serving.api import metrics
 from serving.api.errors import StoreUnavailableError
 from serving.settings import Settings
@@ -65,8 +65,8 @@ class Windows:
     """
 
     rows: dict[str, Any] = field(repr=False)
-    position: dict[str, npt.NDArray[np.float64]] = field(repr=False)
-    stock_known_at: npt.NDArray[np.float64] = field(repr=False)
+    position: dict[str, FloatArray] = field(repr=False)
+    stock_known_at: FloatArray = field(repr=False)
     known_at: float
 
     @property
@@ -95,9 +95,9 @@ class Windows:
 class StoredForecast:
     """A forecast kept in the online store by replenishment; arrays flat as published."""
 
-    mean: npt.NDArray[np.float32] = field(repr=False)
-    quantiles: npt.NDArray[np.float32] = field(repr=False)
-    levels: npt.NDArray[np.float32] = field(repr=False)
+    mean: Float32Array = field(repr=False)
+    quantiles: Float32Array = field(repr=False)
+    levels: Float32Array = field(repr=False)
     model_version: str
     known_at: float
 
@@ -247,9 +247,9 @@ class OnlineFeatures:
     def _position_at(
         self,
         block: Block,
-        position: Mapping[str, npt.NDArray[np.float64]],
-        known_at: npt.NDArray[np.float64],
-    ) -> dict[str, npt.NDArray[np.float64]]:
+        position: Mapping[str, FloatArray],
+        known_at: FloatArray,
+    ) -> dict[str, FloatArray]:
         """Return the position of a block's series, arrivals counted from the end of its windows."""
         found = {name: values[block.at] for name, values in position.items()}
         end, counted = block.micros / 1_000_000, known_at[block.at]
@@ -319,9 +319,7 @@ def _columns(block: Block, fields: list[str], names: Sequence[str]) -> dict[str,
     return rows
 
 
-def _position(
-    stock: Sequence[Block], num: int
-) -> tuple[dict[str, npt.NDArray[np.float64]], npt.NDArray[np.float64]]:
+def _position(stock: Sequence[Block], num: int) -> tuple[dict[str, FloatArray], FloatArray]:
     """Return the position of each key and when it was known, NaN where there is none."""
     found = {name: np.full(num, np.nan) for name in STOCK}
     known_at = np.full(num, np.nan)
@@ -339,7 +337,7 @@ def _position(
     return found | {ARRIVALS: arrivals}, known_at
 
 
-def _later(arrivals: npt.NDArray[np.float64], periods: int) -> npt.NDArray[np.float64]:
+def _later(arrivals: FloatArray, periods: int) -> FloatArray:
     """Return (series, period) arrivals as they stand periods after the count.
 
     What was due since is due next: nobody has told that it arrived, or it would be on hand.

@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ import yaml
 
 from invopt.errors import InvalidInputError
 from invopt.model_files import verify, write_sums
+from invopt.types import Notify
 from serving.settings import Settings
 from serving.stores.databases import make_database, relocate
 from serving.stores.deployment_record import DEPLOYMENT
@@ -100,7 +101,7 @@ class Registry:
         model: str,
         evidence: Iterable[str],
         tags: Mapping[str, str],
-        notify: Callable[[str], None],
+        notify: Notify,
         *,
         run: str = "",
         candidate: str = "challenger",

@@ -18,6 +18,7 @@ from invopt.files import write_json
 from invopt.panel import iter_panels
 from invopt.sources import DataCheck, DataProfile, DatasetReport, check_data, read_dataset
 from invopt.sources import Mapping as DataMapping
+from invopt.types import Notify
 
 _CHUNK = 1 << 20
 # What the reader says about the data is not part of their identity.
@@ -89,7 +90,7 @@ class Fault:
 
 
 def snapshot_or_fault(
-    take: Callable[[], tuple[str, Quality]], mapping: DataMapping, notify: Callable[[str], None]
+    take: Callable[[], tuple[str, Quality]], mapping: DataMapping, notify: Notify
 ) -> tuple[str, Quality | Fault]:
     """Return the snapshot that is taken, or "none" and what is wrong with the data.
 
@@ -109,9 +110,7 @@ def snapshot_or_fault(
     return name, found
 
 
-def _taken(
-    take: Callable[[], tuple[str, Quality]], notify: Callable[[str], None]
-) -> tuple[str, Quality | Fault]:
+def _taken(take: Callable[[], tuple[str, Quality]], notify: Notify) -> tuple[str, Quality | Fault]:
     try:
         return take()
     except ConfigError:
@@ -139,9 +138,9 @@ class Place:
 def take_snapshot(
     mapping: DataMapping,
     place: Place,
-    data: dict[str, Any],
+    config: DataConfig,
     today: pd.Timestamp,
-    notify: Callable[[str], None],
+    notify: Notify,
 ) -> tuple[str, Quality]:
     """Read a data set into the workspace and return its name and what was found.
 
@@ -151,14 +150,13 @@ def take_snapshot(
     Args:
         mapping: Of the data set.
         place: Where its files and the snapshots are.
-        data: Section of the configuration.
+        config: Section of the configuration.
         today: Date that the age of the data is counted to, and that no sale is later than.
         notify: Called with a line of progress.
 
     Raises:
         InvalidInputError: If the data cannot be used; nothing is left behind.
     """
-    config = DataConfig.model_validate(data)
     fresh = place.snapshots / f".new-{uuid.uuid4().hex}"
     try:
         report = read_dataset(
@@ -187,7 +185,7 @@ def take_snapshot(
     return name, quality
 
 
-def _refuse_if_suspect(quality: Quality, config: DataConfig, notify: Callable[[str], None]) -> None:
+def _refuse_if_suspect(quality: Quality, config: DataConfig, notify: Notify) -> None:
     told = [check.sentence for check in quality.failed]
     for line in told:
         notify(f"suspect: {line}")

@@ -4,11 +4,13 @@ import math
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from invopt.config import Config
 from invopt.files import read_json
+from invopt.types import Notify
 from serving.stores.registry import Registry
 
 # Of MLflow's databases and servers: entities of one call, and letters of a value.
@@ -23,8 +25,8 @@ def keep_training(
     job: str,
     tags: Mapping[str, str],
     files: Mapping[str, str],
-    config: dict[str, Any],
-    notify: Callable[[str], None],
+    config: Config,
+    notify: Notify,
 ) -> str:
     """Write a training run, its trials and its evidence; returns MLflow's id of the run.
 
@@ -51,7 +53,7 @@ def keep_training(
     told = {"verdict": verdict["decision"], "reason": reason, "incumbent": verdict["incumbent"]}
     told |= {"mlflow.note.content": f"**{verdict['decision']}**: {reason}"}
     metrics = [*_money(verdict, assessment), *_accuracy(assessment), *_losses(training["history"])]
-    _log(client, parent, metrics, _flat(config), {**tags, **told})
+    _log(client, parent, metrics, _flat(config.as_parameter()), {**tags, **told})
     try:
         _evidence(client, parent, files)
     except (OSError, MlflowException) as err:  # the run has its own copies

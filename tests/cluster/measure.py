@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from invopt.config import Config
 from tests.builders import make_config
 from tests.cluster.conftest import KINDS, rules_by_account
 from tests.cluster.fake_api import FakeKubernetes
@@ -79,7 +80,7 @@ def deploy() -> None:
         print(time.monotonic() - started)
 
 
-def prepare(workspace: Path, api: FakeKubernetes) -> tuple[dict[str, object], str]:
+def prepare(workspace: Path, api: FakeKubernetes) -> tuple[Config, str]:
     """Register two versions by another process, and set the step's environment."""
     (workspace / "kubeconfig").write_text(api.kubeconfig("invopt-deployer"))
     os.environ |= {
@@ -101,7 +102,7 @@ def prepare(workspace: Path, api: FakeKubernetes) -> tuple[dict[str, object], st
     pd.DataFrame({"unique_id": names}).to_parquet(table / "2024-01-01.parquet")
     limits = {"service": NAME, "num_series": NUM_SERIES}
     config = make_config(deployment=limits).model_copy(update={"name": "demo"})
-    return config.as_parameter(), "2"
+    return config, "2"
 
 
 if __name__ == "__main__":

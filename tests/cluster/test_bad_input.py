@@ -62,7 +62,7 @@ def world(kubernetes, as_account, cluster_names, shop, registry, monkeypatch):
 def deploy(folder, version="2", **limits):
     limits = {"service": NAME, "ready_minutes": 0.01} | limits
     config = make_config(deployment=DeploymentConfig(**limits).model_dump(mode="json"))
-    config = config.model_copy(update={"name": MODEL}).as_parameter()
+    config = config.model_copy(update={"name": MODEL})
     return release.deploy(
         Deployment.from_environment(),
         config,
@@ -218,20 +218,20 @@ def test_orders_are_refused_by_name_while_the_service_serves_another_version(
 ):
     as_account("invopt-runner")  # what every step's pod may do is enough to look
     config = make_config(deployment={"service": NAME}).model_copy(update={"name": MODEL})
-    assert served_champion(Deployment.from_environment(), config.as_parameter()).version == "1"
+    assert served_champion(Deployment.from_environment(), config).version == "1"
     registry.make_champion(MODEL, "2")
     with pytest.raises(InvalidInputError) as caught:
-        served_champion(Deployment.from_environment(), config.as_parameter())
+        served_champion(Deployment.from_environment(), config)
     assert (
         f"version 2 of {MODEL} is champion in the registry, but {NAME} serves version 1: no orders"
     ) in str(caught.value)
     assert "`invopt rollback` makes the two agree" in str(caught.value)
     as_account("invopt-deployer")
     assert roll_back() == 0
-    assert served_champion(Deployment.from_environment(), config.as_parameter()).version == "1"
+    assert served_champion(Deployment.from_environment(), config).version == "1"
     world.install("")
     with pytest.raises(InvalidInputError, match=f"{NAME} serves no version"):
-        served_champion(Deployment.from_environment(), config.as_parameter())
+        served_champion(Deployment.from_environment(), config)
 
 
 def test_a_promotion_that_another_one_overtook_leaves_registry_and_endpoint_in_agreement(

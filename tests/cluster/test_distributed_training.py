@@ -108,7 +108,7 @@ def test_the_train_step_starts_machines_waits_for_them_and_collects_the_model(
     placed = Placed(ClusterSettings.from_environment({}), tmp_path / "training")
     try:
         train(
-            placed, str(tmp_path / "panel"), config.as_parameter(), "v1",
+            placed, str(tmp_path / "panel"), config, "v1",
             str(tmp_path / "model"), told.append,
         )  # fmt: skip
     finally:

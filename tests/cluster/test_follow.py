@@ -19,7 +19,7 @@ Error: exit status 1
 TRACEBACK = """[KFP Executor 2026-01-01 00:00:00,000 INFO]: Looking for component `clean_data`
 @invopt reading 3 files
 Traceback (most recent call last):
-  File "/app/invopt/steps.py", line 3, in clean
+  File "/app/invopt/steps/prepare.py", line 3, in clean
     raise InvalidInputError("no series has sales")
 """
 OWN = TRACEBACK + "invopt.errors.InvalidInputError: no series has sales\n" + LAUNCHER

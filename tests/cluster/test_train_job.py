@@ -96,12 +96,12 @@ def test_a_training_is_submitted_followed_and_cleaned_up(kubernetes, job, told):
 
 
 def test_the_same_training_has_the_same_name_and_another_one_another():
-    name = job_name("train", "/s3/a", {"seed": 1}, "v1")
-    assert name == job_name("train", "/s3/a", {"seed": 1}, "v1")
+    name = job_name("train", "/s3/a", CONFIG, "v1")
+    assert name == job_name("train", "/s3/a", CONFIG, "v1")
     others = {
-        job_name("refit", "/s3/a", {"seed": 1}, "v1"),
-        job_name("train", "/s3/a", {"seed": 2}, "v1"),
-        job_name("train", "/s3/a", {}, "v2"),
+        job_name("refit", "/s3/a", CONFIG, "v1"),
+        job_name("train", "/s3/a", CONFIG.model_copy(update={"name": "y"}), "v1"),
+        job_name("train", "/s3/a", CONFIG, "v2"),
     }
     assert len({name, *others}) == 4
 

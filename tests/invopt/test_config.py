@@ -1,6 +1,6 @@
 import pytest
 
-from invopt.config import Config, load_config
+from invopt.config import CleaningConfig, Config, load_config
 from invopt.errors import ConfigError
 from tests.builders import CONFIGS
 
@@ -109,3 +109,8 @@ def test_a_horizon_that_an_order_outlasts_is_refused_before_anything_runs(tmp_pa
     file = write(tmp_path, GOOD + "features: {horizon: 8}\ninventory: {lead_time: 7}\n")
     with pytest.raises(ConfigError, match=r"features\.horizon is 8 periods.*review_period = 14"):
         load_config(file)
+
+
+def test_a_step_whose_parameter_is_of_another_version_says_so():
+    with pytest.raises(ConfigError, match="no CleaningConfig: key outlier_windows does not exist"):
+        CleaningConfig.of({"outlier_windows": 3})

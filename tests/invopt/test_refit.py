@@ -5,8 +5,9 @@ import pytest
 
 from invopt.features import derived_channels
 from invopt.model import Forecaster
+from invopt.model_files import JUDGED
 from invopt.runtime import OnnxForecaster
-from invopt.steps import JUDGED, refit_model, train_model
+from invopt.steps.train import Placement, refit_model, train_model
 from tests.builders import make_config, make_panel
 
 pytestmark = pytest.mark.slow
@@ -16,18 +17,18 @@ def test_a_refitted_model_has_learned_from_every_period_and_carries_the_judged_o
     config = make_config(training={"max_steps": 4, "refit": True})
     panel = make_panel(num_periods=120)
     panel.with_channels(derived_channels([panel], config.features)).save(tmp_path / "panel")
-    as_json = config.model_dump(mode="json")
     source, judged, served = (str(tmp_path / name) for name in ("panel", "judged", "served"))
-    train_model(source, as_json, judged, time.monotonic, lambda _: None)
-    refit_model(judged, source, as_json, served, time.monotonic, lambda _: None)
+    here = {"place": Placement(), "clock": time.monotonic, "notify": lambda _: None}
+    train_model(source, config, judged, **here)
+    refit_model(judged, source, config, served, **here)
     seen = [
         json.loads((tmp_path / folder / "training.json").read_text())["num_periods"]
         for folder in ("judged", "served", f"served/{JUDGED}")
     ]
     assert seen == [106, 120, 106]
     assert OnnxForecaster(tmp_path / "served").predict(panel_of(source)).mean.shape == (6, 14)
-    plain = make_config(training={"max_steps": 4}).model_dump(mode="json")
-    refit_model(judged, source, plain, str(tmp_path / "kept"), time.monotonic, lambda _: None)
+    plain = make_config(training={"max_steps": 4})
+    refit_model(judged, source, plain, str(tmp_path / "kept"), **here)
     kept, first = (Forecaster.load(tmp_path / name) for name in ("kept", "judged"))
     assert kept.spec == first.spec
     assert not (tmp_path / "kept" / JUDGED).exists()

@@ -7,13 +7,13 @@ from scipy.stats import norm
 
 from invopt.files import write_json
 from invopt.report import write_replenishment_report
-from invopt.steps import plan_all_orders, review_date
+from invopt.steps.replenish import ReviewFiles, plan_all_orders, review_date
 from tests.builders import make_config, make_panel
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 CONFIG = make_config(
     inventory={"lead_time": 2, "review_period": 1, "holding_cost": 0.2, "stockout_cost": 1.0}
-).model_dump(mode="json")
+)
 
 
 @pytest.fixture
@@ -50,10 +50,11 @@ def plan(review, last=None, config=CONFIG):
     names = ("orders", "purchase_orders", "exceptions")
     out = {name: str(review / f"{name}.csv") for name in names}
     told = []
-    plan_all_orders(
-        str(review / "derived"), str(review / "forecast"), review / "snapshot", last, "m-1",
-        config, out, told.append,
+    files = ReviewFiles(
+        source=review / "derived", forecast=review / "forecast", snapshot=review / "snapshot",
+        last=last,
     )  # fmt: skip
+    plan_all_orders(files, config.inventory, "m-1", out, told.append)
     return pd.read_csv(out["orders"]), told
 
 
@@ -76,7 +77,8 @@ def test_planning_a_review_twice_gives_the_same_orders(review):
 
 @pytest.mark.parametrize("policy", ["auto", "lost_sales"])
 def test_orders_are_what_the_position_lacks_of_the_level(review, policy):
-    config = CONFIG | {"inventory": CONFIG["inventory"] | {"policy": policy}}
+    inventory = CONFIG.inventory.model_copy(update={"policy": policy})
+    config = CONFIG.model_copy(update={"inventory": inventory})
     found, _ = plan(review, config=config)
     lacks = found["order_up_to_level"] - found["on_hand"] - found["on_order"]
     known = found["order_quantity"].notna()

@@ -9,6 +9,7 @@ import pytest
 from invopt.report import plots
 from invopt.report.page import drawing
 from invopt.report.replenishment import write_replenishment_report
+from tests.builders import make_config
 
 NAMES = [
     "GIFT CARD $25_$50", "a$b%c$d", "PROMO $$ SAVE $$", "P$_$Q", "$1 off $5", r"$\frac$",
@@ -59,7 +60,7 @@ def test_a_plan_without_a_page_is_a_plan(tmp_path):
     told = []
     write_replenishment_report(
         str(tmp_path), str(tmp_path / "forecast"), str(tmp_path / "orders.csv"),
-        {"name": "demo"}, str(tmp_path / "page.html"), told.append,
+        make_config(), str(tmp_path / "page.html"), told.append,
     )  # fmt: skip
     assert "could not be drawn" in (tmp_path / "page.html").read_text()
     assert len(told) == 1

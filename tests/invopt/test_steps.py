@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from invopt.assessment import CHALLENGER, NAIVE
-from invopt.steps import build_feature_panel, clean_partitions, judge_model
+from invopt.config import CleaningConfig
+from invopt.steps.judge import judge_model
+from invopt.steps.prepare import build_feature_panel, clean_partitions
 from tests.builders import make_config, make_panel
 
 POINTS = {"rmse": 1.0, "mae": 0.8, "r2": 0.5, "wape": 0.5, "bias": 0.01}
@@ -28,8 +30,8 @@ def verdict(tmp_path, leaks=(), checks=(), foresight=0):
     )
     quality, out = tmp_path / "quality.json", tmp_path / "verdict.json"
     quality.write_text(json.dumps({"checks": list(checks)}))
-    config = make_config().model_dump(mode="json")
-    word = judge_model(str(tmp_path), str(quality), config, str(out), lambda _: None)
+    gate = make_config().gate
+    word = judge_model(str(tmp_path), str(quality), gate, str(out), lambda _: None)
     return word, json.loads(out.read_text())["reasons"]
 
 
@@ -57,9 +59,9 @@ def test_scales_learned_from_a_sample_know_the_categories_of_all(tmp_path, monke
     for number, rows in enumerate((np.arange(6), np.arange(6, 12))):
         panel.select(rows).save(tmp_path / "raw" / f"part-{number:04d}")
     quiet = str(tmp_path / "counts.json"), lambda _: None
-    clean_partitions(tmp_path / "raw", {}, str(tmp_path / "clean"), *quiet)
-    sections = [config.features.model_dump(mode="json"), config.evaluation.model_dump(mode="json")]
-    monkeypatch.setattr("invopt.steps.MAX_FIT_SERIES", 4)
+    clean_partitions(tmp_path / "raw", CleaningConfig(), str(tmp_path / "clean"), *quiet)
+    sections = config.features, config.evaluation
+    monkeypatch.setattr("invopt.steps.prepare.MAX_FIT_SERIES", 4)
     build_feature_panel(str(tmp_path / "clean"), *sections, str(tmp_path / "out"), lambda _: None)
     spec = json.loads((tmp_path / "out" / "features.json").read_text())
     assert spec["categories"]["category"] == ["dry", "fresh", "rare"]

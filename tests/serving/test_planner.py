@@ -10,7 +10,7 @@ import pytest
 
 from invopt.errors import InvalidInputError
 from invopt.files import read_csv
-from invopt.steps import plan_all_orders
+from invopt.steps.replenish import plan_all_orders
 from serving.planner import create_app, run
 from serving.settings import ServerSettings
 from serving.stores.planner_desk import (
@@ -19,7 +19,7 @@ from serving.stores.planner_desk import (
     desk_file,
     planners_overrides,
 )
-from tests.planner import CONFIG, make_review
+from tests.planner import CONFIG, make_review, review_files
 
 with warnings.catch_warnings():  # it would rather have a package that nothing else here needs
     warnings.simplefilter("ignore")
@@ -175,10 +175,8 @@ def test_the_next_run_plans_with_an_override_until_it_is_withdrawn(
 ):
     def planned():
         out = {n: str(tmp_path / f"{n}.csv") for n in ("orders", "purchase_orders", "exceptions")}
-        plan_all_orders(
-            str(review / "derived"), str(review / "forecast"), review / "snapshot", None, "m-1",
-            CONFIG, out, lambda _: None, planners_overrides(workspace / "orders", "m"),
-        )  # fmt: skip
+        files = review_files(review, planners_overrides(workspace / "orders", "m"))
+        plan_all_orders(files, CONFIG.inventory, "m-1", out, lambda _: None)
         return read_csv(out["orders"], dtype={"unique_id": str}).set_index("unique_id")
 
     before = planned()

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from invopt.config import Config
 from invopt.errors import InvalidInputError
 from invopt.files import write_json
 from invopt.monitoring.signals import PERFORMANCE, Signal
@@ -85,7 +84,7 @@ def deployed(folder, host):
 
 def config():
     governor = {"persistence": 1, "cool_down_days": 0, "min_new_periods": 0}
-    return make_config(governor=governor).as_parameter()
+    return make_config(governor=governor)
 
 
 def decide(deployment, folder, number=1):
@@ -130,7 +129,7 @@ def test_a_run_is_created_once_with_cause_and_window_and_its_end_is_learned(tmp_
         assert given["cause"] == "demand_shift up"
         assert given["window"] == "2024-01-01..2024-01-07"
         assert given["data_dir"] == "/data"
-        whole = Config.model_validate(config()).for_retraining(lasting=1, urgent=True)
+        whole = config().for_retraining(lasting=1, urgent=True)
         assert given["config"] == whole.as_parameter()
         assert given["evaluation"] == given["config"]["evaluation"]
         assert run["display_name"] == f"retraining-{given['retraining']}"

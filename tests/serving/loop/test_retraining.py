@@ -43,7 +43,7 @@ def decided(tmp_path, run="monitoring-1", *, day=7, fires=True, **changes) -> Pa
     }  # fmt: skip
     write_json(folder / "evidence.json", plain(content))
     out = folder / "monitoring.json"
-    whole = config(**changes).as_parameter()
+    whole = config(**changes)
     govern(Deployment.from_environment(), str(folder), whole, run, str(out), lambda _: None)
     return out
 

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from invopt.candidates import write_baselines
+from invopt.model_files import BASELINES
 from invopt.runtime import OnnxForecaster
-from invopt.steps import BASELINES
 from serving.deployment import Deployment
 from serving.loop.standing import keep
 from tests.builders import make_config, make_panel
@@ -42,7 +42,7 @@ def files(tmp_path_factory):
 
 def config(*, refit=False):
     training = CONFIG.training.model_copy(update={"refit": refit})
-    return CONFIG.model_copy(update={"training": training}).as_parameter()
+    return CONFIG.model_copy(update={"training": training})
 
 
 def kept(tmp_path, files, **kwargs):

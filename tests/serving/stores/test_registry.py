@@ -153,7 +153,7 @@ def test_orders_of_a_model_that_is_not_champion_any_more_are_refused(three):
     from serving.loop.served import check_still_champion, served_champion
     from tests.builders import make_config
 
-    config = make_config().model_copy(update={"name": NAME}).as_parameter()
+    config = make_config().model_copy(update={"name": NAME})
     three.make_champion(NAME, "1")
     forecast_by = served_champion(Deployment.of(three.settings.workspace), config).version
     check_still_champion(three, NAME, forecast_by)

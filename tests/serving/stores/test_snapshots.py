@@ -4,6 +4,7 @@ from functools import partial
 import pandas as pd
 import pytest
 
+from invopt.config import DataConfig
 from invopt.errors import ConfigError, InvalidInputError
 from invopt.files import read_json
 from invopt.sources import Mapping
@@ -27,7 +28,11 @@ def take(tmp_path, today, data=DATA, lines=LINES):
     folder = write_files(tmp_path / "data", lines_csv=lines)
     told: list[str] = []
     name, quality = take_snapshot(
-        MAPPING, Place(folder, tmp_path / "snapshots"), data, pd.Timestamp(today), told.append
+        MAPPING,
+        Place(folder, tmp_path / "snapshots"),
+        DataConfig.of(data),
+        pd.Timestamp(today),
+        told.append,
     )
     return name, quality, told
 
@@ -64,7 +69,7 @@ def read_or_tell(folder, told, source="lines.csv"):
 def told_fault(mapping, folder, data, workspace, tell):
     read = Mapping.model_validate(mapping)
     take = partial(
-        take_snapshot, read, Place(folder, workspace / "snapshots"), data,
+        take_snapshot, read, Place(folder, workspace / "snapshots"), DataConfig.of(data),
         pd.Timestamp("2024-01-06"), tell,
     )  # fmt: skip
     return snapshot_or_fault(take, read, tell)

@@ -9,6 +9,7 @@ import pytest
 
 from serving.stores.registry import Registry
 from serving.stores.tracking import keep_training
+from tests.builders import make_config
 from tests.serving.conftest import NAME
 
 pytestmark = pytest.mark.slow
@@ -37,7 +38,7 @@ SWEEP = {
     ]
 }
 HISTORY = [[["trunk", 10, 2.5], ["trunk", 20, 2.0], ["head", 10, 0.7]]]
-CONFIG = {"name": NAME, "model": {"hidden_size": 16}, "training": {"learning_rate": 0.01}}
+CONFIG = make_config(model={"hidden_size": 16}, training={"learning_rate": 0.01})
 
 
 @pytest.fixture
@@ -68,9 +69,8 @@ def test_a_run_that_is_kept_has_name_parameters_tags_money_folds_losses_and_file
     found = registry.client.get_run(keep(registry, files))
     assert found.info.run_name == "training-1"
     assert found.info.status == "FINISHED"
-    assert found.data.params == {
-        "name": NAME, "model.hidden_size": "16", "training.learning_rate": "0.01",
-    }  # fmt: skip
+    told = ("name", "model.hidden_size", "training.learning_rate")
+    assert [found.data.params[key] for key in told] == [CONFIG.name, "16", "0.01"]
     tags = found.data.tags
     assert (tags["verdict"], tags["snapshot"], tags["commit"]) == ("keep", "demo-1", "abc")
     assert tags["reason"] == "bias: 0.3 against 0.2; cost: nothing"

@@ -1,0 +1,1 @@
+"""What each pipeline step does, between the files it reads and the files it writes."""

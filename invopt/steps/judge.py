@@ -1,0 +1,59 @@
+"""The gate's verdict on an assessment."""
+
+from pathlib import Path
+
+from invopt.assessment import CHALLENGER, NAIVE
+from invopt.config import GateConfig
+from invopt.files import read_json, write_json
+from invopt.gate import CostComparison, Orders, judge
+from invopt.types import Json, Notify
+
+
+def judge_model(assessment: str, quality: str, gate: GateConfig, out: str, notify: Notify) -> str:
+    """Write the gate's verdict and return its word."""
+    found = read_json(Path(assessment) / "metrics.json")
+    judged = found["judged"]
+    own, incumbent = judged[CHALLENGER], found["incumbent"]
+    orders = None
+    if "best_baseline" in found:
+        orders = Orders(
+            found["sold"],
+            own["money"]["ordered"],
+            judged[incumbent]["money"]["ordered"],
+            found["best_baseline"],
+            _comparison(found["baseline_cost"]),
+        )
+    verdict = judge(
+        _numbers(own["points"]),
+        _numbers(judged[NAIVE]["points"]),
+        _numbers(own["coverage"]),
+        _comparison(found["cost"]),
+        gate,
+        incumbent=incumbent,
+        leaks=[leak["feature"] for leak in found["leaks"]]
+        + [f"the forecast of {found['foresight']} series"] * (found["foresight"] > 0),
+        suspect=[
+            f"{check['name']} of {check['about']}"
+            for check in read_json(quality)["checks"]
+            if not check["passed"]
+        ],
+        orders=orders,
+    )
+    label = found.get("baselines", {}).get(verdict.orders_by, {}).get("label", "")
+    write_json(out, verdict.as_dict() | {"label": label})
+    notify(f"verdict: {verdict.decision}; {verdict.reasons[0]}")
+    if verdict.decision == "keep":
+        notify(verdict.reasons[-1])
+    return verdict.decision
+
+
+def _comparison(content: Json) -> CostComparison:
+    """Return a comparison of costs from what was written of it."""
+    numbers = dict(content)
+    segments = {name: _comparison(part) for name, part in numbers.pop("segments", {}).items()}
+    return CostComparison(**_numbers(numbers), segments=segments)
+
+
+def _numbers(values: Json) -> dict[str, float]:
+    """Return values with null read as not a number."""
+    return {name: float("nan") if v is None else v for name, v in values.items()}

@@ -1,0 +1,170 @@
+"""From a panel to orders: forecast every series, plan every order."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from invopt.config import InventoryConfig
+from invopt.contracts import TermsTables
+from invopt.files import read_csv, read_json, replacing_folder, write_csv, write_json
+from invopt.forecasts import forecast_frame, read_forecast
+from invopt.inventory import segments_of
+from invopt.inventory.ahead import lone_successors
+from invopt.inventory.exceptions import recent_sales
+from invopt.inventory.planning import as_csv
+from invopt.inventory.review import plan_review
+from invopt.inventory.segments import SalesStatistics
+from invopt.model_files import label_of
+from invopt.panel import iter_panels
+from invopt.runtime import NETWORK, OnnxForecaster
+from invopt.sources import read_position
+from invopt.sources.terms import read_terms
+from invopt.types import Notify
+
+
+def forecast_series(model: Path, source: str, out: str, notify: Notify) -> None:
+    """Forecast every series from its last period; write arrays and the Forecast table."""
+    forecaster = OnnxForecaster(model)
+    frames, done = [], 0
+    with replacing_folder(Path(out)) as folder:
+        for number, panel in enumerate(iter_panels(Path(source))):
+            forecast = forecaster.predict(panel)
+            np.savez(
+                folder / f"part-{number:04d}.npz",
+                mean=forecast.mean,
+                quantiles=forecast.quantiles,
+                levels=forecast.levels,
+            )
+            frames.append(forecast_frame(panel, panel.num_periods - 1, forecast))
+            done += panel.num_series
+            notify(f"forecast {done:,} series")
+        pd.concat(frames, ignore_index=True).to_parquet(folder / "forecast.parquet", index=False)
+        write_json(
+            folder / "forecast.json",
+            {
+                "quantile_levels": forecaster.config.quantile_levels,
+                "level_quantiles": forecaster.config.level_quantiles,
+                "is_count": forecaster.spec.is_count,
+                "model": label_of(model) or NETWORK,
+            },
+        )
+
+
+def review_date(source: str) -> str:
+    """Return the last period of a panel, YYYY-MM-DD: the date of the review that sees it."""
+    return f"{next(iter_panels(Path(source))).timeline.last:%Y-%m-%d}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewFiles:
+    """What a review looks at.
+
+    Attributes:
+        source: Panel with derived channels; its last period is the review date.
+        forecast: Of its series, from its last period.
+        snapshot: Holds the stock position, the open orders and the tables of planning.
+        last: Plan of the review before, None for a first one.
+        overrides: What planners said on their page, beside those of the data; None for none.
+    """
+
+    source: Path
+    forecast: Path
+    snapshot: Path
+    last: Path | None = None
+    overrides: pd.DataFrame | None = None
+
+
+def plan_all_orders(
+    files: ReviewFiles,
+    config: InventoryConfig,
+    model_version: str,
+    out: dict[str, str],
+    notify: Notify,
+) -> None:
+    """Write one order row per series, the purchase orders and the exceptions, each as CSV.
+
+    Args:
+        files: What is looked at.
+        config: Costs and rules.
+        model_version: Put on every row.
+        out: Files to write: orders, purchase_orders, exceptions.
+        notify: Called with what came out.
+    """
+    head = read_json(files.forecast / "forecast.json")
+    position, open_orders = read_position(files.snapshot)
+    tables = read_terms(files.snapshot).with_overrides(files.overrides)
+    last_levels = _last_levels(files.last, notify)
+    reviews, statistics, alone = [], [], 0
+    for number, panel in enumerate(iter_panels(files.source)):
+        alone += lone_successors(panel.series)
+        made = read_forecast(files.forecast, number, head)
+        reviews.append(
+            plan_review(
+                panel,
+                made,
+                position,
+                open_orders=open_orders,
+                tables=tables,
+                config=config,
+                model_version=model_version,
+                is_count=head["is_count"],
+                last_levels=last_levels,
+            )
+        )
+        statistics.append(recent_sales(panel))
+    plan = pd.concat([r.orders for r in reviews], ignore_index=True)
+    prices = np.concatenate([r.stockout_cost for r in reviews])
+    plan["model"] = head.get("model", "")
+    plan["segment"] = segments_of(SalesStatistics.concatenate(statistics), prices)
+    frames = {
+        "orders": as_csv(plan, is_count=head["is_count"]),
+        "purchase_orders": pd.concat([r.purchase_orders for r in reviews], ignore_index=True),
+        "exceptions": pd.concat([r.exceptions for r in reviews], ignore_index=True),
+    }
+    for name, frame in frames.items():
+        write_csv(out[name], frame)
+    for sentence in _partly(len(reviews), alone, tables):
+        notify(sentence)
+    notify(_summary(plan))
+
+
+def _partly(num_partitions: int, alone: int, tables: TermsTables) -> list[str]:
+    """Return what holds within a partition of series only, and not over all of them."""
+    if num_partitions == 1:
+        return []
+    found = []
+    if alone:
+        found.append(f"{alone:,} successors have no predecessor in their partition of series, and "
+                     "are planned by their own sales")  # fmt: skip
+    limits = [c for c in ("min_value", "min_units", "budget", "order_cost")
+              if tables.suppliers is not None and tables.suppliers.get(c) is not None]  # fmt: skip
+    if limits:
+        found.append(f"{', '.join(limits)} of suppliers hold within each of the {num_partitions} "
+                     "partitions of series, not over all of them")  # fmt: skip
+    return found
+
+
+def _last_levels(plan: Path | None, notify: Notify) -> "pd.Series[float] | None":
+    """Return the order-up-to level of each series in a plan; None where it cannot be read."""
+    if plan is None:
+        return None
+    columns = ["unique_id", "order_up_to_level"]
+    try:
+        found = read_csv(plan, usecols=columns, dtype={"unique_id": str})
+        return found.set_index("unique_id")["order_up_to_level"].astype(float)
+    except (OSError, ValueError) as err:  # pandas' own errors are kinds of ValueError
+        notify(f"{plan} cannot be read ({err}): planned as where there was no review before")
+        return None
+
+
+def _summary(plan: pd.DataFrame) -> str:
+    ordered = plan["order_quantity"].fillna(0)
+    unknown = int(plan["order_quantity"].isna().sum())
+    flagged = int((plan["exception"] != "").sum())
+    return (
+        f"{int((ordered > 0).sum()):,} orders for {ordered.sum():,.0f} units"
+        + (f"; {unknown:,} series without an order (see reason)" if unknown else "")
+        + (f"; {flagged:,} exceptions to review" if flagged else "")
+    )
