@@ -22,7 +22,7 @@ from invopt.sources.headers import header_row, names_of
 DELIMITERS = ",;\t|"
 UNCLOSED = "UNCLOSED QUOTE"
 _CHUNK = 1 << 24
-_LOOKED_AT, _MAX_LINE = 30, 1 << 20  # lines, for the header, and how long each may be
+_LOOKED_AT = 30  # lines, for the header
 # A number that is no year and month: a header has none.
 _AMOUNT = re.compile(r"(?!(19|20)\d\d(0[1-9]|1[0-2])?(\d\d)?$)[-+]?\d+([.,]\d+)?")
 
@@ -56,12 +56,11 @@ def find_header(name: str, file: str, opened: Open, delimiter: str | None) -> He
     """
     with opened(file) as handle:
         lines = _first_lines(handle)
-    if not any(line.strip() for line in lines):
-        raise InvalidInputError(f"sources.{name}: {file} is empty; expected a header line.")
     texts = [line.decode("utf-8-sig", "replace") for line in lines]
-    if delimiter is None:
-        delimiter = _delimiter(texts)
+    if not any(text.strip() for text in texts):
+        raise InvalidInputError(f"sources.{name}: {file} is empty; expected a header line.")
     try:
+        delimiter = delimiter or _delimiter(texts)
         at = _header_line(texts, delimiter)
         # A foreign character further down is the matter of its own line.
         cells = next(csv.reader([lines[at].decode("utf-8-sig")], delimiter=delimiter))
@@ -82,19 +81,24 @@ def find_header(name: str, file: str, opened: Open, delimiter: str | None) -> He
 
 
 def _first_lines(handle: IO[bytes]) -> list[bytes]:
-    """Return the first lines of a file, however they end; a last one that is cut is left out."""
+    """Return the first lines of a file, however they end."""
     found: list[bytes] = []
-    for _ in range(_LOOKED_AT):
-        line = handle.readline(_MAX_LINE)
-        if not line:
-            break
+    while len(found) < _LOOKED_AT and sum(map(len, found)) < _CHUNK and (line := handle.readline()):
         found += re.split(rb"\r(?!\n)", line)
     return [line.rstrip(b"\r\n") for line in found[:_LOOKED_AT]]
 
 
+def _cells(text: str, delimiter: str) -> list[str]:
+    """Return the cells of a line; one that cannot be split is one cell."""
+    try:
+        return next(csv.reader([text], delimiter=delimiter), [])
+    except csv.Error:
+        return [text]
+
+
 def _widths(texts: list[str], delimiter: str) -> list[int]:
     """Return how many cells each line has."""
-    return [len(row) for row in csv.reader(texts, delimiter=delimiter) if row]
+    return [len(_cells(text, delimiter)) for text in texts if text.strip()]
 
 
 def _delimiter(texts: list[str]) -> str:
@@ -112,7 +116,7 @@ def _delimiter(texts: list[str]) -> str:
 
 def _header_line(texts: list[str], delimiter: str) -> int:
     """Return which line is the header: the first, unless a better one is below narrower ones."""
-    rows = [next(csv.reader([text], delimiter=delimiter), []) for text in texts]
+    rows = [_cells(text, delimiter) for text in texts]
     first = next(at for at, text in enumerate(texts) if text.strip())
     at = header_row(rows)
     if at is None or at <= first:

@@ -60,21 +60,22 @@ def readable_days(reader: Reader, source: str, expression: str, kind: str) -> st
             reader, rows, expression, ds=Expression(expr=expression), kind=kind, place=place
         )
         reader.run(
-            f"CREATE TABLE {table} AS SELECT __ds_raw AS raw, any_value(CASE WHEN __unsure IS NULL "
-            f"THEN __at::DATE END) AS day, count(*) AS n FROM {found.rows} "
+            f"CREATE TABLE {table} AS SELECT __ds_raw AS __seen, any_value(CASE WHEN __unsure IS "
+            f"NULL THEN __at::DATE END) AS __seen_day, count(*) AS n FROM {found.rows} "
             "WHERE trim(__ds_raw) <> '' GROUP BY __ds_raw",
             place,
         )
         [counts] = reader.fetch(
-            "SELECT coalesce(sum(n), 0) AS n, coalesce(sum(n) FILTER (year(day) BETWEEN 1970 AND "
-            f"2100), 0) AS days FROM {table}",
+            "SELECT coalesce(sum(n), 0) AS n, coalesce(sum(n) FILTER (year(__seen_day) BETWEEN "
+            f"1970 AND 2100), 0) AS days FROM {table}",
             place,
         ).to_pylist()
     except InvalidInputError:
         return None
     if not counts["n"] or counts["days"] < _ENOUGH * float(counts["n"]):
         return None
-    return f"(SELECT day FROM {table} WHERE raw = ({expression})::VARCHAR)"
+    # Names that no column of a stranger's file has.
+    return f"(SELECT __seen_day FROM {table} WHERE __seen = ({expression})::VARCHAR)"
 
 
 def worded_periods(

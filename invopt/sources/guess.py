@@ -342,8 +342,11 @@ def _leave_out_cancelled(file: FileFacts, table: dict[str, Any], notes: list[str
 def _leave_out_totals(
     reader: Reader, sales: _Sales, table: dict[str, Any], notes: list[str]
 ) -> None:
-    """Leave out rows whose product or place is called a total: they count all twice."""
-    for column in sales.keys.there or [str(sales.keys.series)]:
+    """Leave out rows whose product, place or date is called a total: they count all twice."""
+    columns = sales.keys.there or [str(sales.keys.series)]
+    if sales.date is not None and sales.date.is_text and sales.date.expr is None:
+        columns = [*columns, sales.date.name]
+    for column in columns:
         text = f"{quote(column)}::VARCHAR"
         sql = f'SELECT DISTINCT {text} AS v FROM "{sales.file.name}" WHERE {text} IS NOT NULL'
         values = reader.fetch(sql, sales.file.name)["v"].to_pylist()

@@ -153,7 +153,7 @@ def _sheets(files: list[Path]) -> list[str | None]:
     """Return the sheets of a table's files, each a table of its own; None where there is one."""
     if files[0].suffix.lower() not in BOOKS:
         return [None]
-    names = sheets_of(files[0])
+    names = list(sheets_of(files[0]))
     return [*names] if len(names) > 1 else [None]
 
 
@@ -193,7 +193,7 @@ def _header(file: Path) -> object:
     """Return what two files of one table have in common; the file itself if it has no header."""
     try:
         if file.suffix.lower() in BOOKS:
-            return tuple(sheets_of(file))
+            return tuple(sheets_of(file).items())
         if not _is_text(file):
             return tuple(pq.read_schema(file).names)
         with _open(file) as handle:

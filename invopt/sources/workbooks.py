@@ -5,8 +5,10 @@ with zeros is the exception: 71 shown as 00071 is 00071.
 """
 
 import re
+import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from pathlib import Path
@@ -36,21 +38,16 @@ class Sheet:
     notes: list[str]
 
 
-def sheets_of(file: Path) -> list[str]:
-    """Return the names of the sheets that people see, those that hold a cell.
+def sheets_of(file: Path) -> dict[str, tuple[Any, ...]]:
+    """Return the first row of the sheets that people see, by name, of those that hold a cell.
 
     Raises:
         InvalidInputError: If it is no workbook.
     """
-    book = _opened(file)
-    try:
-        return [
-            sheet.title
-            for sheet in book.worksheets
-            if sheet.sheet_state == "visible" and next(_filled_rows(sheet), None) is not None
-        ]
-    finally:
-        book.close()
+    with _opened(file) as book:
+        seen = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
+        first = {sheet.title: next(_filled_rows(sheet), None) for sheet in seen}
+    return {title: row for title, row in first.items() if row is not None}
 
 
 def read_sheet(file: Path, name: str | None) -> Sheet:
@@ -63,19 +60,16 @@ def read_sheet(file: Path, name: str | None) -> Sheet:
     Raises:
         InvalidInputError: If it is no workbook, has no such sheet, or the sheet is empty.
     """
-    there = sheets_of(file)
+    there = list(sheets_of(file))
     if name is None and not there:
         raise InvalidInputError(f"{file} holds no sheet with a cell in it.")
     wanted = there[0] if name is None else name
-    book = _opened(file)
-    try:
+    with _opened(file) as book:
         if wanted not in book.sheetnames:
             raise InvalidInputError(
                 f"{file} has no sheet {wanted!r}; there are {', '.join(book.sheetnames)}."
             )
         rows = [[_value(cell) for cell in row] for row in book[wanted].iter_rows()]
-    finally:
-        book.close()
     others = [title for title in there if title != wanted]
     notes = []
     if name is None and others:
@@ -87,16 +81,23 @@ def read_sheet(file: Path, name: str | None) -> Sheet:
     return Sheet(table, [*notes, *more, *_uncalculated(file, wanted)])
 
 
-def _opened(file: Path) -> Any:
+@contextmanager
+def _opened(file: Path, *, formulas: bool = False) -> Iterator[Any]:
     import openpyxl  # noqa: PLC0415  (only where a workbook is read)
 
-    try:
-        return openpyxl.load_workbook(file, read_only=True, data_only=True)
-    except Exception as err:  # whatever a damaged archive makes of it
-        raise InvalidInputError(
-            f"{file} cannot be read as a workbook ({type(err).__name__}). Save it again as .xlsx, "
-            "or send it as CSV."
-        ) from err
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of styles and validations, which are not read
+        try:
+            book = openpyxl.load_workbook(file, read_only=True, data_only=not formulas)
+        except Exception as err:  # whatever a damaged archive makes of it
+            raise InvalidInputError(
+                f"{file} cannot be read as a workbook ({type(err).__name__}). Save it again as "
+                ".xlsx, or send it as CSV."
+            ) from err
+        try:
+            yield book
+        finally:
+            book.close()
 
 
 def _filled_rows(sheet: Any) -> Iterator[Any]:
@@ -180,18 +181,13 @@ def _uncalculated(file: Path, sheet: str) -> list[str]:
         parts = [n for n in archive.namelist() if n.startswith("xl/worksheets/")]
         if not any(b"<f>" in (text := archive.read(n)) or b"<f " in text for n in parts):
             return []
-    import openpyxl  # noqa: PLC0415
-
-    formulas = openpyxl.load_workbook(file, read_only=True)
-    stored = _opened(file)
-    pairs = zip(formulas[sheet].iter_rows(), stored[sheet].iter_rows(), strict=False)
-    found = sum(
-        one.data_type == "f" and other.value is None
-        for ours, theirs in pairs
-        for one, other in zip(ours, theirs, strict=False)
-    )
-    formulas.close()
-    stored.close()
+    with _opened(file, formulas=True) as written, _opened(file) as stored:
+        pairs = zip(written[sheet].iter_rows(), stored[sheet].iter_rows(), strict=False)
+        found = sum(
+            one.data_type == "f" and other.value is None
+            for ours, theirs in pairs
+            for one, other in zip(ours, theirs, strict=False)
+        )
     if not found:
         return []
     return [

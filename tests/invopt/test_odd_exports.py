@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import re
 import zipfile
 from datetime import datetime
 
@@ -11,7 +12,7 @@ import pytest
 
 from invopt.errors import InvalidInputError
 from invopt.panel import load_panel
-from invopt.sources import load_mapping, read_dataset
+from invopt.sources import Mapping, load_mapping, read_dataset
 from invopt.sources.proposal import write_mapping
 
 DAYS = [f"{d:%Y-%m-%d}" for d in pd.date_range("2024-01-01", periods=30)]
@@ -159,16 +160,15 @@ def test_a_thousand_days_as_columns_with_a_row_of_totals_count_once(tmp_path):
     assert "whose sku is Total are left out as sums" in told
 
 
-def test_a_line_of_totals_at_the_end_is_set_aside_or_left_out_and_told(tmp_path):
+def test_a_line_of_totals_at_the_end_is_left_out_and_told(tmp_path):
     text = daily(lambda d, k, n: f"{d};{k};{n}") + f"Summe;;{UNITS}\n"
-    report, _, _ = tried(tmp_path, sales__csv=text)
+    report, _, told = tried(tmp_path, sales__csv=text)
     assert report.sums["sales.y"] == UNITS
-    assert sum(sales_of(report).quarantined.values()) == 1
+    assert sales_of(report).rows_filtered == 1
+    assert "whose date is Summe are left out as sums" in told
 
 
 def test_a_series_called_a_total_is_told_where_a_mapping_of_ones_own_keeps_it(tmp_path):
-    from invopt.sources import Mapping
-
     (tmp_path / "lines.csv").write_text("day,sku,qty\n2024-01-01,a,2\n2024-01-01,Gesamt,2\n")
     mapping = {
         "name": "t", "frequency": "D", "unique_id": "sku", "sources": {"lines": "lines.csv"},
@@ -181,9 +181,18 @@ def test_a_series_called_a_total_is_told_where_a_mapping_of_ones_own_keeps_it(tm
 def test_codes_that_a_spreadsheet_cut_are_set_aside_and_not_made_one_product(tmp_path):
     rows = [f"{d};{k};{n}" for n, d in enumerate(DAYS) for k in ("A", "B")]
     rows += ["2024-01-05;8.70001E+12;5", "2024-01-05;8,70001E+12;7", "2024-01-06;8.70001E+12;9"]
-    report, panel, _ = tried(tmp_path, sales__csv=lines("date;sku;qty", *rows))
-    assert list(panel.unique_ids) == ["A", "B"]
+    text = lines("date;sku;qty", *rows)
     reason = "its key is a code that a spreadsheet cut (as 8.70001E+12)"
+    with pytest.raises(InvalidInputError, match=re.escape(f"3 rows: {reason}")):
+        tried(tmp_path, sales__csv=text)
+    mapping = {
+        "name": "t", "frequency": "D", "unique_id": "sku", "sources": {"s": "sales.csv"},
+        "sales": {"from": "s", "ds": "date", "columns": {"y": "qty"}},
+    }  # fmt: skip
+    report = read_dataset(
+        Mapping.model_validate(mapping), tmp_path / "data", tmp_path / "own", max_bad_share=1.0
+    )
+    assert report.num_series == 2
     assert sales_of(report).quarantined == {reason: 3}
 
 
