@@ -43,6 +43,14 @@ class Flag(enum.IntFlag):
 UNOBSERVED = Flag.MISSING | Flag.BEFORE_LAUNCH | Flag.CENSORED | Flag.FAULTY
 
 
+def has_flag(flags: npt.NDArray[np.uint8], flag: Flag) -> npt.NDArray[np.bool_]:
+    """Return where any of some flags is set.
+
+    The mask is one byte: beside an enumeration NumPy would spread the flags to eight.
+    """
+    return np.asarray((np.asarray(flags) & np.uint8(flag)) != 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Channel:
     """One numeric column that varies over time, at the level it was recorded at.
@@ -122,7 +130,7 @@ class Panel:
     @property
     def is_observed(self) -> BoolArray:
         """True where y is demand: recorded, believed, on sale and not limited by stock."""
-        return (self.flags & UNOBSERVED) == 0
+        return ~has_flag(self.flags, UNOBSERVED)
 
     def demand(self) -> Float32Array:
         """Return y as float32 with NaN where it is not demand."""
@@ -131,7 +139,7 @@ class Panel:
     def believed_sales(self, first: int = 0) -> npt.NDArray[Any]:
         """Return y from a period on, 0 where a broken feed sent it: it is no lower bound either."""
         y = np.asarray(self.y[:, first:])
-        faulty = (np.asarray(self.flags[:, first:]) & Flag.FAULTY) != 0
+        faulty = has_flag(self.flags[:, first:], Flag.FAULTY)
         return np.where(faulty, 0, y).astype(y.dtype) if faulty.any() else y
 
     def group_index(self, level: str, groups: Iterable[str]) -> IntArray:
@@ -151,7 +159,7 @@ class Panel:
         four times what any of the 364 periods before sold reads as the mean of the 28 before it.
         """
         y = self.believed_sales(first)
-        rows, at = np.nonzero(np.asarray(self.flags[:, first:]) & Flag.OUTLIER)
+        rows, at = np.nonzero(has_flag(self.flags[:, first:], Flag.OUTLIER))
         if not len(rows):
             return y
         y = np.array(y)
@@ -179,7 +187,7 @@ class Panel:
 
     def launch(self) -> IntArray:
         """Return for each series the first period it was on sale (num_periods if never)."""
-        on_sale = (self.flags & Flag.BEFORE_LAUNCH) == 0
+        on_sale = ~has_flag(self.flags, Flag.BEFORE_LAUNCH)
         return np.where(on_sale.any(axis=1), on_sale.argmax(axis=1), self.num_periods)
 
     def select(self, rows: npt.NDArray[Any]) -> "Panel":

@@ -161,7 +161,9 @@ class _Work:
         demand = self._demand(rows, int(times.stop.max()), lead_time + cycle)
         start = self.stock.on_hand[rows] - self.stock.backorders[rows]
         arrivals = self.stock.arrivals[rows]
-        path = project(start, arrivals, demand, times, lost_sales=config.is_lost)
+        path = project(
+            start, arrivals, demand, times, lost_sales=config.is_lost, is_count=self.is_count
+        )
         charged = self._charged(terms, rows, lead_time, cycle)
         wanted, position = None, self.position[rows]
         if config.policy == "order_up_to":
@@ -182,7 +184,7 @@ class _Work:
         at = np.flatnonzero(self.curve.place[rows] >= 0)
         if not len(at):
             return
-        own, costs = path.select(at), terms.select(at)
+        own, costs = path.outlook.select(at), terms.select(at)
         quantity = aim.quantity[at]
         spread = np.maximum(_CURVE_REACH * (own.demand + np.abs(quantity)), costs.pack_size)
         below = np.linspace(0, 1, _CURVE_POINTS // 2)[:-1]
@@ -250,9 +252,10 @@ class _Work:
             rows = np.flatnonzero((path.missing >= quantity).mean(axis=1) >= _HALF)
         else:
             rows = np.arange(num)
+        num_paths = path.missing.shape[1]
         before = dry[:, lead_time - 1, None] if lead_time else np.zeros((num, 1))
         dry[:, lead_time:] = before
-        over = path.holding[rows].reshape(len(rows), stop - lead_time, path.num_paths)
+        over = path.holding[rows].reshape(len(rows), stop - lead_time, num_paths)
         missed, empty = (f(over, quantity[rows][:, None]) for f in (np.greater, np.greater_equal))
         come = np.zeros((len(rows), stop), bool)
         width = min(stop, arrivals.shape[1])

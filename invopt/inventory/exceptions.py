@@ -13,13 +13,14 @@ from invopt.inventory.decision import Decision
 from invopt.inventory.reasons import runs_dry_before
 from invopt.inventory.segments import SalesStatistics
 from invopt.inventory.stock import Stock
-from invopt.panel import Flag, Panel
+from invopt.panel import UNOBSERVED, Flag, Panel, has_flag
 from invopt.types import BoolArray, FloatArray, IntArray
 
 # Periods that say what a series sells of late, at least.
 _RECENT = 13
 # Periods without a sale, at least, after which a series may be dead.
 _DEAD, _GAPS = 26, 3.0
+_AT_ONCE = 4096  # series looked at together
 _OUTLIERS = 28  # latest periods whose outliers are told
 _EXCESS = 4.0  # times what sells until the next order arrives
 _SOME = 0.5  # units
@@ -237,9 +238,9 @@ def _of_demand(
     far = (expected > config.demand_jump * usual) | (usual > config.demand_jump * expected)
     found.set("demand_jump", far & (np.abs(expected - usual) > 1), expected - usual)
     young = panel.num_periods - panel.launch() < min(periods, panel.num_periods)
-    found.set("new_product", young)
+    found.set("new_product", np.asarray(young))
     first = max(0, panel.num_periods - _OUTLIERS)
-    marked = (np.asarray(panel.flags[:, first:]) & Flag.OUTLIER) != 0
+    marked = has_flag(panel.flags[:, first:], Flag.OUTLIER)
     largest = np.where(marked, np.asarray(panel.y[:, first:]), 0).max(axis=1, initial=0)
     found.set("outlier", marked.any(axis=1), largest.astype(np.float64))
 
@@ -254,10 +255,12 @@ def dead_series(panel: Panel) -> BoolArray:
     if panel.num_periods < silent:
         return np.zeros(panel.num_series, bool)
     found = np.zeros(panel.num_series, bool)
-    for start in range(0, panel.num_series, 4096):
-        rows = slice(start, start + 4096)
-        y = np.asarray(panel.y[rows])
-        seen = panel_seen(panel, rows)
+    latest = panel.num_periods - silent
+    idle = ~((np.asarray(panel.y[:, latest:]) > 0) & panel_seen(panel, latest)).any(axis=1)
+    rows = np.flatnonzero(idle)
+    for part in np.split(rows, range(_AT_ONCE, len(rows), _AT_ONCE)):
+        own = panel.select(part)
+        y, seen = np.asarray(own.y), panel_seen(own)
         sold = (y > 0) & seen
         ever = sold.any(axis=1)
         since = np.where(ever, panel.num_periods - 1 - _last(sold), panel.num_periods)
@@ -265,14 +268,14 @@ def dead_series(panel: Panel) -> BoolArray:
         recorded = (quiet & seen).sum(axis=1)
         before = (seen & ~quiet).sum(axis=1)
         gap = before / np.maximum(sold.sum(axis=1), 1)
-        found[rows] = (recorded >= silent) & (~ever | (recorded >= _GAPS * gap))
+        found[part] = (recorded >= silent) & (~ever | (recorded >= _GAPS * gap))
     return found
 
 
-def panel_seen(panel: Panel, rows: slice) -> BoolArray:
-    """Return where sales were recorded and not limited by stock; launched or not."""
+def panel_seen(panel: Panel, first: int = 0) -> BoolArray:
+    """Return where, from a period on, sales were recorded, on sale and not limited by stock."""
     hidden = Flag.MISSING | Flag.CENSORED | Flag.FAULTY | Flag.BEFORE_LAUNCH
-    return np.asarray((np.asarray(panel.flags[rows]) & hidden) == 0)
+    return ~has_flag(panel.flags[:, first:], hidden)
 
 
 def _last(mask: BoolArray) -> IntArray:
@@ -283,8 +286,7 @@ def recent_sales(panel: Panel) -> SalesStatistics:
     """Return what each series sold in the latest season (at least 13 periods), outliers apart."""
     periods = max(panel.timeline.season_length, _RECENT)
     first = max(0, panel.num_periods - periods)
-    flags = np.asarray(panel.flags[:, first:])
-    seen = panel.is_observed[:, first:] & ((flags & Flag.OUTLIER) == 0)
+    seen = ~has_flag(panel.flags[:, first:], UNOBSERVED | Flag.OUTLIER)
     return SalesStatistics.of(np.where(seen, panel.y[:, first:], np.nan))
 
 

@@ -116,12 +116,12 @@ def open_store(settings: Settings) -> Any:
     """Return the Feast store of a deployment. Importing Feast takes seconds: do it late."""
     import os  # noqa: PLC0415
 
-    from feast import FeatureStore  # noqa: PLC0415
+    from serving.stores.feast_import import feature_store_class  # noqa: PLC0415
 
     # The configuration names the folder by this variable.
     os.environ[FEATURE_STORE] = str(settings.feature_store)
     settings.feature_store.mkdir(parents=True, exist_ok=True)
-    return FeatureStore(repo_path=str(_REPOSITORY), fs_yaml_file=settings.feature_config)
+    return feature_store_class()(repo_path=str(_REPOSITORY), fs_yaml_file=settings.feature_config)
 
 
 def write_tables(
