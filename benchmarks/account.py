@@ -111,7 +111,9 @@ class Maker:
     def _faulty(self, row: Row, days: tuple[str, ...] = (), numbers: tuple[str, ...] = ()) -> Row:
         """Spoil one cell of a row now and then."""
         if self.rng.random() < 0.12:
-            choices = [("sku", ("",))] if "sku" in row else []
+            choices: list[tuple[str, tuple[str, ...]]] = []
+            if "sku" in row:
+                choices.append(("sku", ("",)))
             choices += [(c, _BAD_DAYS) for c in days] + [(c, _BAD_NUMBERS) for c in numbers]
             column, texts = self.rng.choice(choices)
             row[column] = self.rng.choice(texts)
@@ -157,7 +159,7 @@ class Maker:
         """Return a sound line of every day, and random ones, some of them twice."""
         rng, style = self.rng, self.case.styles["sales.day"]
         days = self._days(style, _FIRST, _LAST[self.case.freq])
-        bad_days = _BAD_DAYS
+        bad_days: tuple[str, ...] = _BAD_DAYS
         if not any("/" in style.write(d) for d in days[:1]):
             bad_days += ("05/01/2024",)
         if self.case.today is not None:

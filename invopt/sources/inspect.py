@@ -47,6 +47,8 @@ _WIDE_FORMATS = (
 _CHUNK = 1 << 20
 _MIN_WIDE = 8
 DATE, NUMBER, TEXT = "date", "number", "text"
+# What damaged files and locked archives raise; RuntimeError is an archive's that wants a password.
+_UNREADABLE = (InvalidInputError, OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +140,7 @@ def inspect_files(reader: Reader, data: Path) -> tuple[list[FileFacts], list[str
     for path, group in _tables(data, files):
         try:
             found += [_inspect(reader, path, group, sheet) for sheet in _sheets(group)]
-        except (InvalidInputError, OSError, EOFError, zlib.error, zipfile.BadZipFile) as err:
+        except _UNREADABLE as err:
             refused.append(f"{path} is left out: {err}")
     if not found:
         if refused:
@@ -198,7 +200,7 @@ def _header(file: Path) -> object:
             return tuple(pq.read_schema(file).names)
         with _open(file) as handle:
             return handle.readline(_CHUNK).strip()
-    except (OSError, EOFError, pa.ArrowInvalid, zipfile.BadZipFile, InvalidInputError):
+    except (*_UNREADABLE, pa.ArrowInvalid):
         return file
 
 
