@@ -327,7 +327,8 @@ def _trend_line(
         axis.axhline(level, color=SOFT, linewidth=0.8, linestyle=(0, (4, 3)))
     if not np.isfinite(values).any():
         title += ": unknown"
-        axis.set_xlim(days[0], days[-1])
+        if days[0] < days[-1]:
+            axis.set_xlim(days[0], days[-1])
     elif band is not None:
         _shade(axis, values, band)
     axis.plot(days, values, "o-", color=BLUE, markersize=3, linewidth=1.2)
