@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from invopt.lanes import on_circle, plain_lanes, supplied
-from invopt.sources import Mapping, read_dataset, read_position
+from invopt.sources import Mapping, load_mapping, read_dataset, read_position
+from invopt.sources.proposal import write_mapping
 from invopt.sources.terms import read_terms
 from tests.builders import write_files
 
@@ -136,3 +137,24 @@ def test_only_the_items_of_a_circle_are_on_it():
     assert on_circle(supplied(items, lanes)).tolist() == [True, True, True, False]
     assert np.array_equal(supplied(items, lanes.iloc[[0, 1, 3]].reset_index(drop=True)).depth,
                           [2, 1, 0, 0])  # fmt: skip
+
+
+def test_init_mapping_takes_a_file_of_lanes_for_what_it_is(tmp_path):
+    sales = "date,store,sku,qty\n" + "".join(
+        f"2024-01-{day:02d},{store},{sku},{day % 5 + 1}\n"
+        for day in range(1, 29)
+        for store in ("s1", "s2")
+        for sku in ("a", "b")
+    )
+    data = write_files(
+        tmp_path / "data", sales_csv=sales,
+        lanes_csv="source,store,lead_time,capacity\nDC,s1,2,500\nDC,s2,3,500\nACME,DC,7,\n",
+    )  # fmt: skip
+    write_mapping(data, tmp_path / "first.yaml")
+    mapping = load_mapping(tmp_path / "first.yaml")
+    assert mapping.lanes is not None
+    assert {c: e.expr for c, e in mapping.lanes.columns.items()} == {
+        "source": "source", "location": "store", "lead_time": "lead_time", "capacity": "capacity",
+    }  # fmt: skip
+    read_dataset(mapping, data, tmp_path / "out")
+    assert list(read_terms(tmp_path / "out").nodes["unique_id"]) == ["a_DC", "b_DC"]
