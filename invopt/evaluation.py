@@ -5,12 +5,14 @@ Nothing here knows a model: anything that predicts a panel from a cutoff can be 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
 
 from invopt.config import EvaluationConfig
 from invopt.errors import ConfigError
+from invopt.forecasts import units
 from invopt.panel import Panel
 from invopt.types import AnyFloatArray, Float32Array
 
@@ -19,8 +21,8 @@ class Forecast(Protocol):
     """What a forecaster returns; see invopt.model.ForecastArrays."""
 
     mean: Float32Array
-    quantiles: Float32Array
-    levels: Float32Array
+    smooth_quantiles: Float32Array
+    smooth_levels: Float32Array
     quantile_levels: tuple[float, ...]
     level_quantiles: tuple[float, ...]
 
@@ -190,6 +192,32 @@ def point_metrics(
     return metrics
 
 
+def forecast_change(windows: Sequence[Window], scale: AnyFloatArray) -> float:
+    """Return how much a forecast of the same periods changes from one window to the next.
+
+    A scaled multi-quantile change, after Zanotti (arXiv 2506.05776): the pinball loss of the
+    later quantiles with the earlier ones in the place of what was sold, doubled, over each series'
+    scale; mean over levels, periods that both forecast, pairs of windows and series. 0 where
+    nothing changes, or no two windows overlap.
+
+    Args:
+        windows: In the order of their cutoffs, one a review.
+        scale: (series,) as mase_scale returns it; series without one are left out.
+    """
+    usable = scale > 0
+    found = []
+    for before, after in pairwise(windows):
+        apart, horizon = after.cutoff - before.cutoff, before.forecast.mean.shape[1]
+        if apart >= horizon or not usable.any():
+            continue
+        old = before.forecast.quantiles[usable, apart:].astype(np.float64)
+        over = after.forecast.quantiles[usable, : horizon - apart] - old
+        levels = np.asarray(after.forecast.quantile_levels)
+        loss = 2 * np.maximum((1 - levels) * over, -levels * over).mean(axis=(1, 2))
+        found.append(float((loss / scale[usable]).mean()))
+    return float(np.mean(found)) if found else 0.0
+
+
 def mase_scale(panel: Panel, stop: int, season_length: int) -> AnyFloatArray:
     """Return the scale of each series' errors: mean absolute differences before `stop`.
 
@@ -225,9 +253,12 @@ def quantile_metrics(
 ) -> dict[str, dict[str, float]]:
     """Return mean pinball loss and coverage of the quantiles per period, by level.
 
-    Coverage is the share of actuals at or below the quantile. Counts jump over many levels at
-    once, so their coverage is of the jittered count y + U - 1/2 with U uniform on [0, 1) (the
-    randomised probability integral transform): exact at every level for a right forecast.
+    The loss is of the quantiles as they are told, whole units where sales are. Coverage is the
+    share of actuals at or below the quantile. Counts jump over many levels at once, so their
+    coverage is of the jittered count y + U - 1/2 with U uniform on [0, 1) at the smooth quantile
+    (the randomised probability integral transform; Czado, Gneiting and Held, "Predictive model
+    assessment for count data", 2009): exact at every level for a right forecast. That of whole
+    quantiles would be too high for every right forecast, most of all where most periods are zero.
     """
     rng = np.random.default_rng(seed)
     losses: dict[float, list[float]] = {}
@@ -237,8 +268,10 @@ def quantile_metrics(
         actual = window.actual[seen]
         jitter = rng.random(len(actual)) - 0.5 if is_count else 0.0
         for number, level in enumerate(window.forecast.quantile_levels):
-            quantile = window.forecast.quantiles[:, :, number][seen]
-            _count(losses, hits, level, quantile=quantile, actual=actual, jittered=actual + jitter)
+            quantile = window.forecast.smooth_quantiles[:, :, number][seen]
+            told = units(quantile, is_count=is_count)
+            _lose(losses, level, told, actual)
+            _hit(hits, level, quantile, actual + jitter)
     return _per_level(losses, hits)
 
 
@@ -262,10 +295,10 @@ def level_metrics(
             actual = total[seen]
             jitter = rng.random(len(actual)) - 0.5 if is_count else 0.0
             for number, level in enumerate(window.forecast.level_quantiles):
-                quantile = window.forecast.levels[seen, count - 1, number]
-                _count(
-                    losses, hits, level, quantile=quantile, actual=actual, jittered=actual + jitter
-                )
+                quantile = window.forecast.smooth_levels[seen, count - 1, number]
+                told = units(quantile, is_count=is_count)
+                _lose(losses, level, told, actual)
+                _hit(hits, level, quantile, actual + jitter)
         found[str(count)] = _per_level(losses, hits)
     return found
 
@@ -285,20 +318,18 @@ def interval_coverage(coverage: dict[str, dict[str, float]]) -> dict[str, float]
     return found
 
 
-def _count(
-    losses: dict[float, list[float]],
-    hits: dict[float, list[float]],
-    level: float,
-    quantile: AnyFloatArray,
-    actual: AnyFloatArray,
-    jittered: AnyFloatArray,
+def _lose(
+    losses: dict[float, list[float]], level: float, quantile: AnyFloatArray, actual: AnyFloatArray
 ) -> None:
-    over = np.maximum(quantile.astype(np.float64), 0) - actual
+    over = quantile.astype(np.float64) - actual
     loss = np.maximum((1 - level) * over, -level * over)
-    losses.setdefault(level, []).append(float(loss.sum()))
-    losses[level].append(float(len(actual)))
-    hits.setdefault(level, []).append(float((jittered <= quantile).sum()))
-    hits[level].append(float(len(actual)))
+    losses.setdefault(level, []).extend((float(loss.sum()), float(len(actual))))
+
+
+def _hit(
+    hits: dict[float, list[float]], level: float, quantile: AnyFloatArray, jittered: AnyFloatArray
+) -> None:
+    hits.setdefault(level, []).extend((float((jittered <= quantile).sum()), float(len(jittered))))
 
 
 def _per_level(

@@ -24,6 +24,7 @@ FORMAT_VERSION = 1
 SERIES_LEVEL = "unique_id"
 ALL_LEVEL = "all"
 _ROWS = 4096  # rows of a channel that are looked at together
+_SAMPLE = 200_000  # sales that say whether all are whole numbers
 # A bulk order is so many times what the periods of a year before sold at most; the usual sales
 # are those of the month before.
 _BULK, _YEAR, _MONTH = 4, 364, 28
@@ -38,9 +39,12 @@ class Flag(enum.IntFlag):
     OUTLIER = 8  # far from its neighbours; kept and marked
     FILLED = 16  # a rule wrote y (a missing row read as zero sales)
     FAULTY = 32  # the feed was broken: y is what it sent, and not what was sold
+    CLOSED = 64  # closed by the calendar on a day that is usually open: y is no demand
 
 
-UNOBSERVED = Flag.MISSING | Flag.BEFORE_LAUNCH | Flag.CENSORED | Flag.FAULTY
+# Columns that tell whether a shelf was empty.
+STOCK_CHANNELS = ("in_stock", "hours_out_of_stock", "on_hand")
+UNOBSERVED = Flag.MISSING | Flag.BEFORE_LAUNCH | Flag.CENSORED | Flag.FAULTY | Flag.CLOSED
 
 
 def has_flag(flags: npt.NDArray[np.uint8], flag: Flag) -> npt.NDArray[np.bool_]:
@@ -131,6 +135,14 @@ class Panel:
     def is_observed(self) -> BoolArray:
         """True where y is demand: recorded, believed, on sale and not limited by stock."""
         return ~has_flag(self.flags, UNOBSERVED)
+
+    @property
+    def is_count(self) -> bool:
+        """True when sales are whole numbers, by a sample of them."""
+        if np.issubdtype(self.y.dtype, np.integer):
+            return True
+        sample = np.asarray(self.y).ravel()[:: max(1, self.y.size // _SAMPLE)]
+        return np.array_equal(sample, np.rint(sample))
 
     def demand(self) -> Float32Array:
         """Return y as float32 with NaN where it is not demand."""

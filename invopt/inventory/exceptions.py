@@ -51,6 +51,11 @@ ADVICE = {
     "limit_reached": "a largest order or stock keeps the order below what is needed",
     "waits_for_order_day": "the next review comes before the supplier's next order day",
     "below_supplier_minimum": "the supplier's minimum is not reached: the order is dropped",
+    "short_at_source": "its source has too little for all: expedite the delivery to the source",
+    "source_scarce": "less lies there than is wanted: units go where they save most",
+    "transfer_in": "move these units here: it costs less than the sales that are missed else",
+    "transfer_out": "move these units: another shop needs them more",
+    "no_source": "give the place a lane or a supplier: it is planned by itself",
 }
 
 
@@ -238,11 +243,11 @@ def _of_demand(
     far = (expected > config.demand_jump * usual) | (usual > config.demand_jump * expected)
     found.set("demand_jump", far & (np.abs(expected - usual) > 1), expected - usual)
     young = panel.num_periods - panel.launch() < min(periods, panel.num_periods)
-    found.set("new_product", np.asarray(young))
+    found.set("new_product", young)
     first = max(0, panel.num_periods - _OUTLIERS)
     marked = has_flag(panel.flags[:, first:], Flag.OUTLIER)
     largest = np.where(marked, np.asarray(panel.y[:, first:]), 0).max(axis=1, initial=0)
-    found.set("outlier", marked.any(axis=1), largest.astype(np.float64))
+    found.set("outlier", np.asarray(marked.any(axis=1)), largest.astype(np.float64))
 
 
 def dead_series(panel: Panel) -> BoolArray:
@@ -274,8 +279,7 @@ def dead_series(panel: Panel) -> BoolArray:
 
 def panel_seen(panel: Panel, first: int = 0) -> BoolArray:
     """Return where, from a period on, sales were recorded, on sale and not limited by stock."""
-    hidden = Flag.MISSING | Flag.CENSORED | Flag.FAULTY | Flag.BEFORE_LAUNCH
-    return ~has_flag(panel.flags[:, first:], hidden)
+    return ~has_flag(panel.flags[:, first:], UNOBSERVED)
 
 
 def _last(mask: BoolArray) -> IntArray:

@@ -19,7 +19,7 @@ from invopt.timeline import check_frequency
 
 Aggregate = Literal["sum", "mean", "min", "max", "last"]
 DOMAINS = ("stock", "promotions", "customers", "market", "external")
-TERMS = ("suppliers", "price_breaks", "receipts", "calendar", "overrides")
+TERMS = ("suppliers", "price_breaks", "receipts", "calendar", "overrides", "lanes")
 
 
 class _Part(BaseModel):
@@ -30,7 +30,8 @@ class Source(_Part):
     """Where rows come from: files, a database query, or SQL over the other sources.
 
     Attributes:
-        path: CSV or parquet file, glob or folder, relative to the data folder; or s3://...
+        path: CSV, parquet or XLSX file, glob or folder, relative to the data folder; or s3://...
+        sheet: Of a workbook; the first one that holds something when not given.
         delimiter: Of a CSV; found from its header line when not given.
         encoding: Of a CSV, by Python's name (cp1252, latin-1, utf-16).
         url: SQLAlchemy URL; ${NAME} is replaced from the variables handed in.
@@ -39,6 +40,7 @@ class Source(_Part):
     """
 
     path: str | None = None
+    sheet: str | None = None
     delimiter: str | None = None
     encoding: str = "utf-8"
     url: str | None = None
@@ -52,6 +54,8 @@ class Source(_Part):
             raise ValueError("name exactly one of path, url (with query) or sql")
         if (self.url is None) != (self.query is None):
             raise ValueError("url and query belong together")
+        if self.sheet is not None and self.path is None:
+            raise ValueError("sheet is of a workbook that path names")
         return self
 
 
@@ -347,7 +351,7 @@ class OpenOrdersTable(Table):
 
 
 class TermsTable(Table):
-    """A table that planning alone reads: suppliers, price_breaks, receipts, calendar, overrides.
+    """A table that planning alone reads: suppliers, receipts, calendar, overrides, lanes and so on.
 
     Attributes:
         unique_id: Name of the series a row is of, where rows are of series.
@@ -390,6 +394,7 @@ class Mapping(_Part):
     receipts: TermsTable | None = None
     calendar: TermsTable | None = None
     overrides: TermsTable | None = None
+    lanes: TermsTable | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> "Mapping":

@@ -97,8 +97,11 @@ def push_forecast(store: Any, forecast: str, known_at: pd.Timestamp, model_versi
     for file in sorted(Path(forecast).glob("part-*.npz")):
         with np.load(file, allow_pickle=False) as arrays:
             num = len(arrays["mean"])
+            # Smooth, as a network gives them: what falls back on it decides as a network's does.
             columns: dict[str, Any] = {
-                name: arrays[name].reshape(num, -1) for name in ("mean", "quantiles", "levels")
+                "mean": arrays["mean"].reshape(num, -1),
+                "quantiles": arrays["smooth_quantiles"].reshape(num, -1),
+                "levels": arrays["smooth_levels"].reshape(num, -1),
             }
         columns["model_version"] = [model_version] * num
         moments = [known_at.to_pydatetime()] * num

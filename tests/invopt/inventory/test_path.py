@@ -102,7 +102,7 @@ def test_paths_of_slow_counts_have_the_forecasts_mean_to_a_tenth():
     made = poisson_forecast(np.array([0.3, 0.05, 0.9]), 7)
     draws = Draws.make(7, 4000, seed=0)
     paths = Sampler(draws, made.quantile_levels, made.level_quantiles).paths(
-        made.quantiles, made.mean, made.levels[:, 6], 7, is_count=True
+        made.smooth_quantiles, made.mean, made.smooth_levels[:, 6], 7, is_count=True
     )
     np.testing.assert_allclose(paths.mean(axis=(0, 2)), [0.3, 0.05, 0.9], rtol=0.1, atol=0.01)
 
