@@ -14,6 +14,7 @@ from invopt.config import (
     InventoryConfig,
     ModelConfig,
     MonitoringConfig,
+    RetrainingConfig,
 )
 from invopt.evaluation import Forecasts
 from invopt.forecasts import ForecastArrays
@@ -30,10 +31,10 @@ from serving.stores.governor_store import GovernorStore
 WEEK, HORIZON, GATE_WEEKS = 7, 14, 4
 FIRST_CUTOFF = 140
 MONITORING = MonitoringConfig(num_bootstrap=200)
-GOVERNOR = GovernorConfig()
+GOVERNOR, RETRAINING = GovernorConfig(), RetrainingConfig()
 # Share of a training sample that ends in the newest weeks, and how many these are.
 Recipe = tuple[float, int]
-EVEN, NEWEST, RECENT = (0.0, 1), (GOVERNOR.newest_share, 1), (GOVERNOR.recent_share, 4)
+EVEN, NEWEST, RECENT = (0.0, 1), (RETRAINING.urgent_share, 1), (RETRAINING.recent_share, 4)
 
 
 class Remembered:
@@ -194,7 +195,7 @@ def passes_gate(
 
     As in the training pipeline: what stands in for a champion that learned from these weeks is
     the model that was judged in its place; what is not clearly more expensive by more than
-    governor.max_cost_increase passes, and is trained again on all weeks.
+    retraining.max_cost_increase passes, and is trained again on all weeks.
 
     Args:
         calm: What was known before the change.
@@ -212,7 +213,7 @@ def passes_gate(
         for m in (challenger, judged)
     ]  # fmt: skip
     found = compare_costs(costs[0], costs[1], GateConfig(num_bootstrap=300))
-    return found.low < GOVERNOR.max_cost_increase
+    return found.low < RETRAINING.max_cost_increase
 
 
 def _gate_ends(calm: Panel, inventory: InventoryConfig) -> list[int]:

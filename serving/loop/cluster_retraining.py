@@ -162,8 +162,10 @@ def _run_on_cluster(
         notify("the champion's own training is not known here: the newest pipeline trains")
         origin = _newest(kfp, config, data)
     own = Config.model_validate(origin.parameters["config"])
-    # How much more it may cost, and how much of the newest weeks it sees, the governor says.
-    whole = own.model_copy(update={"governor": config.governor})
+    # How much more it may cost, and how much of the newest weeks it sees, this run says.
+    kept = {"newest_share": own.retraining.newest_share}
+    retraining = config.retraining.model_copy(update=kept)
+    whole = own.model_copy(update={"governor": config.governor, "retraining": retraining})
     whole = whole.for_retraining(lasting=asked.lasting, urgent=asked.urgent)
     parameters = origin.parameters | arguments_of(claim)
     parameters |= {"study": name, "data_dir": data.folder, "config": whole.as_parameter()}
