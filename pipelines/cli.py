@@ -62,8 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in (
         _add_run, _add_compile, _add_submit, _add_wait, _add_preview, _add_rollback, _add_serve,
-        _add_plan, _add_demo_data, _add_why, _add_switch, _add_init_mapping, _add_check_data,
-        _add_bench,
+        _add_plan, _add_demo_data, _add_why, _add_switch, _add_prune, _add_init_mapping,
+        _add_check_data, _add_bench,
     ):  # fmt: skip
         add(commands)
     return parser
@@ -400,6 +400,39 @@ def _switch(parsed: argparse.Namespace) -> None:
         is_off = parsed.state == "off"
         switch_retraining(deployment, name, off=is_off, reason=parsed.reason)
     tell_retraining(deployment, name, print)
+
+
+def _add_prune(commands: "Commands") -> None:
+    prune = commands.add_parser(
+        "prune", help="show, or delete, what a workspace holds that is neither served nor audited"
+    )
+    prune.add_argument(
+        "--days", type=float, default=90, metavar="N", help="age up to which everything stays"
+    )
+    prune.add_argument("--delete", action="store_true", help="delete what is shown")
+    _add_deployment(prune)
+    prune.set_defaults(command=_prune)
+
+
+def _prune(parsed: argparse.Namespace) -> None:
+    from datetime import UTC, datetime, timedelta  # noqa: PLC0415
+
+    from serving.loop.retention import delete, expired  # noqa: PLC0415
+
+    if not parsed.days >= 1:
+        raise InvalidInputError(f"--days must be 1 or more, got {parsed.days:g}.")
+    deployment = _deployment(parsed.workspace)
+    items = expired(deployment, timedelta(days=parsed.days), datetime.now(UTC))
+    for item in items:
+        print(f"{item.size / 1e6:9.1f} MB  {item.days:5.0f} days  {item.kind}: {item.path}")
+    total = f"{len(items)} of {sum(item.size for item in items) / 1e6:,.1f} MB"
+    if not items:
+        print(f"nothing here is older than {parsed.days:g} days and neither served nor audited")
+    elif parsed.delete:
+        delete(deployment, items)
+        print(f"{total} deleted; models, orders, decisions and published features stayed")
+    else:
+        print(f"{total} may go: the same command with --delete deletes them")
 
 
 def _add_init_mapping(commands: "Commands") -> None:

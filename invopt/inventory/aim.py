@@ -294,16 +294,24 @@ def _largest(
     holds: Callable[[FloatArray], BoolArray], low: FloatArray, high: FloatArray,
     *, whole: bool,
 ) -> FloatArray:  # fmt: skip
-    """Return the largest value at which a falling condition holds; it does at low, not at high."""
+    """Return the largest value at which a falling condition holds; it does at low, not at high.
+
+    Bounds that are no whole numbers are rounded outwards where the value is to be whole.
+    """
+    if whole:
+        low, high = np.floor(low), np.ceil(high)
     low, high = low.copy(), np.maximum(high, low + 1)
     gap = 1.0 if whole else (high - low) * _FINE
-    while (high - low > gap).any():
+    while True:
         middle = (low + high) / 2
         if whole:
             middle = np.floor(middle)
+        # Of large numbers the next one may be further away than the gap.
+        wide = (high - low > gap) & (low < middle) & (middle < high)
+        if not wide.any():
+            return low
         held = holds(middle)
-        low, high = np.where(held, middle, low), np.where(held, high, middle)
-    return low
+        low, high = np.where(wide & held, middle, low), np.where(wide & ~held, middle, high)
 
 
 def _reorder_point(

@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+import components
+from invopt.deployment import ClusterConfig
 from invopt.errors import ConfigError
 from pipelines.cli import PIPELINES, main
 from pipelines.launch import compile_pipeline, load_parameters
+from pipelines.pods import Steps
 from pipelines.preview import last_compiled, preview, table
 from tests.k8s.manifests import build, of_kind
 
@@ -61,12 +64,30 @@ def test_the_small_configuration_runs_where_and_as_the_large_one_does():
     )
     for key in ("service_account", "user", "volumes", "config_maps", "config_map_volumes"):
         assert small[key] == large[key], key
-    assert small["default"]["secrets"] == large["default"]["secrets"]
-    tokens = [
-        {n: s["secret_volumes"] for n, s in config["steps"].items() if "secret_volumes" in s}
-        for config in (small, large)
-    ]
-    assert tokens[0] == tokens[1]
+    for key in ("secrets", "secret_volumes", "environment"):
+        held = [{n: s.get(key) for n, s in config["steps"].items()} for config in (small, large)]
+        assert held[0] == held[1], key
+
+
+def test_a_step_that_only_computes_holds_no_secret_and_each_other_one_those_it_asks():
+    steps = Steps(ClusterConfig.model_validate(yaml.safe_load(Path(CONFIG).read_text())["cluster"]))
+    held: dict[str, set[str]] = {}
+    for step in components.__all__:
+        pod = steps.cluster.steps.get(step.replace("_", "-"), steps.cluster.default)
+        held[step] = {key for keys in pod.secrets.values() for key in keys}
+    objects, features = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}, {"features-password"}
+    studies, governor = {"studies-password"}, {"governor-password"}
+    reading = ["ingest_data", "evaluate_forecaster", "register_forecaster", "keep_forecaster",
+               "deploy_forecaster", "forecast_demand"]  # fmt: skip
+    assert {step: keys for step, keys in held.items() if keys} == {
+        **dict.fromkeys(reading, objects),
+        **dict.fromkeys(
+            ["publish_features", "retrieve_training_set"], features | {"redis-password"}
+        ),
+        **dict.fromkeys(["open_sweep", "run_trials", "select_trial"], studies),
+        **dict.fromkeys(["monitor_unreadable", "govern_retraining", "start_training"], governor),
+        "monitor_drift": objects | governor,
+    }
 
 
 def test_only_the_step_that_needs_a_right_holds_its_token():
@@ -102,7 +123,7 @@ def test_every_name_the_configuration_refers_to_is_in_the_manifests():
     outside = {"invopt-stores", "invopt-object-store"}
     for pod in [cluster["default"], *cluster["steps"].values()]:
         assert set(pod.get("secret_volumes", {})) <= set(tokens)
-        assert set(pod["secrets"]) <= outside
+        assert set(pod.get("secrets", {})) <= outside
         assert set(pod.get("environment", {}).values()) <= set(
             pod.get("secret_volumes", {}).values()
         )

@@ -1,52 +1,65 @@
 """The end: backup, audit, uninstall."""
 
+import re
+
 from tests.e2e import audit as auditing
+from tests.e2e.installation import BACKUP as INSTALLED
+from tests.e2e.kube import last_line, wait_for
 from tests.e2e.report import StepFailed, StepSkipped
+from tests.e2e.settings import ROOT
 from tests.e2e.world import World
 
-_DATABASES = ("studies", "mlflow", "features", "governor")
+_BACKUP = "backup-e2e"
 
 
 def backup(world: World) -> str:
-    """Databases dumped, dropped, restored: the registry knows what it knew."""
-    folder = world.settings.out / "backup"
-    folder.mkdir(parents=True, exist_ok=True)
-    before = world.serving.champion()
+    """Databases dumped, one emptied, all restored: the registry knows what it knew."""
+    kube, before = world.kube, world.serving.champion()
+    kube.must("create", "job", _BACKUP, "--from=cronjob/backup")
+    told = _job_log(world, _BACKUP)
+    [folder] = re.findall(r"/backups/(\w+) is whole", told)
+    sizes = re.findall(r"^(\w+): \d+ tables, (\d+) bytes", told, re.M)
+    kube.must("scale", "deployment", "mlflow", "--replicas=0")
+    # Whatever happens to a table: what the registry knew is gone.
     exec_ = ("exec", "postgres-0", "-c", "postgres", "--")
-    sizes = []
-    for name in _DATABASES:
-        done = world.kube.run(
-            *exec_, "pg_dump", "-U", "invopt", "-Fc", name, stdin=b"", seconds=300
-        )
-        if done.returncode or not done.stdout.startswith(b"PGDMP"):
-            raise StepFailed(f"pg_dump {name}: {done.stderr.decode()[-300:]}")
-        (folder / f"{name}.dump").write_bytes(done.stdout)
-        sizes.append(f"{name} {len(done.stdout) / 1000:.0f} kB")
-    world.kube.must("scale", "deployment", "mlflow", "--replicas=0")
-    for name in _DATABASES:
-        world.kube.must(*exec_, "dropdb", "-U", "invopt", "--force", name)
-        world.kube.must(*exec_, "createdb", "-U", "invopt", "-E", "UTF8", "-T", "template0", name)
+    kube.must(*exec_, "psql", "-U", "invopt", "-d", "mlflow", "-c", "DROP SCHEMA public CASCADE")
     answers = world.serving.ask()
-    for name in _DATABASES:
-        content = (folder / f"{name}.dump").read_bytes()
-        done = world.kube.run(
-            "exec", "-i", *exec_[1:], "pg_restore", "-U", "invopt", "--no-owner", "-d", name,
-            stdin=content, seconds=300,
-        )  # fmt: skip
-        if done.returncode:
-            raise StepFailed(f"pg_restore {name}: {done.stderr.decode()[-300:]}")
-    world.kube.must("scale", "deployment", "mlflow", "--replicas=1")
+    job = (ROOT / INSTALLED / "restore.yaml").read_text().replace("FOLDER", folder)
+    name = kube.must("create", "-f", "-", "-o", "name", stdin=job).strip().rpartition("/")[2]
+    restored = _job_log(world, name).count(" is as ")
+    kube.must("delete", "job", name)
+    kube.must("scale", "deployment", "mlflow", "--replicas=1")
     world.installed.wait_ready(5)
     after = world.serving.champion()
     if after != before:
         raise StepFailed(f"the registry knew {before}, after the restore {after}")
     if answers["lost"]:
         raise StepFailed(f"without databases {answers['lost']} of {answers['asked']} lost")
-    told = world.serving.check_serves(world.serving.version())
+    served = world.serving.check_serves(world.serving.version())
+    dumped = ", ".join(f"{name} {int(size) / 1000:.0f} kB" for name, size in sizes)
     return (
-        f"{', '.join(sizes)} dumped, dropped and restored; meanwhile "
-        f"{answers['asked']} requests answered; registry as before; {told}"
+        f"{dumped} dumped, the registry's tables dropped, {restored} databases restored; meanwhile "
+        f"{answers['asked']} requests answered; registry as before; {served}"
     )
+
+
+def _job_log(world: World, name: str) -> str:
+    """Wait for a job's end and return what it said.
+
+    Raises:
+        StepFailed: If it failed.
+    """
+
+    def ended() -> str | None:
+        job = world.kube.find("job", name) or {}
+        done = [c["type"] for c in job.get("status", {}).get("conditions", [])]
+        return next((c for c in done if c in ("Complete", "Failed")), None)
+
+    state = wait_for(ended, 300, f"the end of job {name}", 1.0)
+    log = world.kube.must("logs", f"job/{name}")
+    if state != "Complete":
+        raise StepFailed(f"job {name} failed: {last_line(log)}")
+    return log
 
 
 def audit(world: World) -> str:

@@ -11,7 +11,13 @@ from tests.e2e.kube import Kube, Object, last_line, wait_for
 from tests.e2e.report import StepFailed
 from tests.e2e.settings import ROOT, Settings
 
+BACKUP = "k8s/components/backup"
 _PASSWORD = "e2e0password"
+# Of each a password of its own: with another one's nobody gets in.
+_STORES = (
+    "redis", "redis-server", "postgres", "studies", "mlflow", "features", "governor", "server",
+    "backup",
+)  # fmt: skip
 # KServe gives what it makes the labels of the InferenceService.
 _OURS = "app.kubernetes.io/part-of=invopt,!serving.kserve.io/inferenceservice"
 # What KFP's namespace would keep if only the overlay were deleted.
@@ -58,6 +64,7 @@ class Installation:
             "kind": "Kustomization",
             "namespace": self.kube.namespace,
             "resources": [base],
+            "components": [os.path.relpath(ROOT / BACKUP, self.folder.resolve())],
             "images": [
                 image
                 for name, full in (
@@ -106,7 +113,7 @@ class Installation:
         endpoint = store.s3_endpoint.partition("://")[2]
         https = int(store.s3_endpoint.startswith("https"))
         secrets = [
-            ("invopt-stores", {"redis-password": _PASSWORD, "postgres-password": _PASSWORD}, {}),
+            ("invopt-stores", {f"{key}-password": f"{_PASSWORD}{key[:3]}" for key in _STORES}, {}),
             (
                 "invopt-object-store",
                 {
@@ -238,7 +245,7 @@ class Installation:
     def _volumes(self, policy: str) -> list[str]:
         done = self.kube.run("get", "pv", "-o", "json", here=False)
         items = json.loads(done.stdout)["items"] if done.returncode == 0 else []
-        names = ("invopt-workspace", "data-redis-0", "data-postgres-0")
+        names = ("invopt-workspace", "invopt-backups", "data-redis-0", "data-postgres-0")
         return [
             item["metadata"]["name"]
             for item in items
@@ -256,6 +263,7 @@ class Installation:
         claim.append({"op": "replace", "path": "/spec/resources/requests/storage", "value": "5Gi"})
         if storage:
             claim.append({"op": "add", "path": "/spec/storageClassName", "value": storage})
+        smaller = [op for op in claim if op["path"] != "/spec/accessModes"]
         template = "/spec/volumeClaimTemplates/0/spec"
         stores = [
             {"op": "replace", "path": f"{template}/resources/requests/storage", "value": "2Gi"}
@@ -264,6 +272,7 @@ class Installation:
             stores.append({"op": "add", "path": f"{template}/storageClassName", "value": storage})
         patches = [
             _patch("PersistentVolumeClaim", "invopt-workspace", claim),
+            _patch("PersistentVolumeClaim", "invopt-backups", smaller),
             _patch("StatefulSet", "redis|postgres", stores),
         ]
         deployment = [

@@ -52,6 +52,7 @@ class Stepping:
         environment: dict[str, str] | None = None,
         image: str = "",
         plain: bool = False,
+        database: str = "features",
     ) -> None:
         """Start a pod.
 
@@ -62,9 +63,12 @@ class Stepping:
             environment: Beside that of a step.
             image: The steps' where it is left out.
             plain: True for a pod that has nothing of a step: no secrets, no volumes.
+            database: Whose role it is.
         """
         self.remove(name)
-        self.kube.apply(self._pod(name, command, token, environment or {}, image, plain))
+        self.kube.apply(
+            self._pod(name, command, token, environment or {}, image, "" if plain else database)
+        )
 
     def run(self, name: str, command: list[str], seconds: float = 600, **how: Any) -> str:
         """Run a pod to its end and return its log.
@@ -114,7 +118,7 @@ class Stepping:
         token: str,
         environment: dict[str, str],
         image: str,
-        plain: bool,
+        database: str,
     ) -> Object:
         env: list[Object] = [{"name": k, "value": v} for k, v in environment.items()]
         volumes: list[Object] = [
@@ -138,10 +142,12 @@ class Stepping:
             {"name": "tmp", "mountPath": "/tmp"},
             {"name": "scripts", "mountPath": "/e2e", "readOnly": True},
         ]
-        if not plain:
+        if database:
             env += [
                 _secret("REDIS_PASSWORD", "invopt-stores", "redis-password"),
-                _secret("PGPASSWORD", "invopt-stores", "postgres-password"),
+                _secret("PGPASSWORD", "invopt-stores", f"{database}-password"),
+                # For the script that plays steps of two databases in one process.
+                _secret("STUDIES_PASSWORD", "invopt-stores", "studies-password"),
                 _secret("AWS_ACCESS_KEY_ID", "invopt-object-store", "AWS_ACCESS_KEY_ID"),
                 _secret("AWS_SECRET_ACCESS_KEY", "invopt-object-store", "AWS_SECRET_ACCESS_KEY"),
             ]
@@ -164,7 +170,7 @@ class Stepping:
             "image": image or self.settings.job_image,
             "command": command,
             "env": env,
-            "envFrom": [] if plain else [{"configMapRef": {"name": "invopt-deployment"}}],
+            "envFrom": [] if not database else [{"configMapRef": {"name": "invopt-deployment"}}],
             "resources": {
                 "requests": {"cpu": "100m", "memory": "256Mi"},
                 "limits": {"cpu": "2", "memory": "2Gi"},
@@ -180,7 +186,7 @@ class Stepping:
             "metadata": {"name": name, "labels": MINE | {"pipeline/runid": "e2e"}},
             "spec": {
                 "restartPolicy": "Never",
-                "serviceAccountName": "default" if plain else "invopt-runner",
+                "serviceAccountName": "invopt-runner" if database else "default",
                 "automountServiceAccountToken": False,
                 "securityContext": {
                     "runAsNonRoot": True,

@@ -99,7 +99,9 @@ def monitoring(world: World) -> str:
         "monitoring", "--set", "governor.persistence=1", *_OPEN_GATE, data=LATER
     )
     seconds = time.monotonic() - began
-    log = world.stepping.run("e2e-status", ["invopt", "retraining", "status", "--name", NAME], 120)
+    log = world.stepping.run(
+        "e2e-status", ["invopt", "retraining", "status", "--name", NAME], 120, database="governor"
+    )
     world.retrainings = [
         r["run_id"] for r in world.runs.named("retraining-") if r["run_id"] not in before
     ]
@@ -153,9 +155,11 @@ def cron(world: World) -> str:
 def why(world: World) -> str:
     """`invopt why` by run and by request, where the stores are."""
     day = datetime.now(UTC).date().isoformat()
-    log = world.stepping.run("e2e-status", ["invopt", "retraining", "status", "--name", NAME], 120)
+    log = world.stepping.run(
+        "e2e-status", ["invopt", "retraining", "status", "--name", NAME], 120, database="governor"
+    )
     found = re.findall(r"\d{4}-\d\d-\d\d", log)
     if not found:
         raise StepFailed(f"the governor tells no day: {' '.join(log.split())[:300]} ({day})")
-    told = world.stepping.run("e2e-why", ["invopt", "why", found[0]], 120)
+    told = world.stepping.run("e2e-why", ["invopt", "why", found[0]], 120, database="governor")
     return f"invopt why {found[0]}: {told.strip().splitlines()[0][:200]}"

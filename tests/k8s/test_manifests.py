@@ -1,6 +1,5 @@
 import itertools
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -288,6 +287,10 @@ def test_services_and_workloads_find_each_other(everything):
         for item in everything
         if item["kind"] in ("Deployment", "StatefulSet", "Job")
     ]
+    pods += [
+        job["spec"]["jobTemplate"]["spec"]["template"]["metadata"]["labels"]
+        for job in of_kind(everything, "CronJob").values()
+    ]
     # KServe and the Trainer label the pods they make.
     pods.append({"serving.kserve.io/inferenceservice": "demand-forecaster"})
     pods.append({"app.kubernetes.io/name": "invopt-torch"})
@@ -491,23 +494,6 @@ def test_every_script_that_a_manifest_gives_a_shell_can_be_parsed(objects, every
     for where, script in found.items():
         done = subprocess.run(["sh", "-n"], input=script, capture_output=True, text=True)
         assert done.returncode == 0, f"{where}: {done.stderr}"
-
-
-def test_databases_are_made_in_utf8_whatever_the_server_was_made_with(everything, tmp_path):
-    (script,) = (text for where, text in _scripts(everything) if where.endswith("/databases.sh"))
-    client = tmp_path / "psql"
-    client.write_text(f'#!/bin/sh\nfor last; do :; done; echo "$last" >> {tmp_path}/asked\n')
-    client.chmod(0o755)
-    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "POSTGRES_USER": "invopt"}
-    # As PostgreSQL's image takes a file that is not executable, and one that is.
-    for call in (["bash", "-ec", '. "$0"'], ["sh"]):
-        file = tmp_path / "databases.sh"
-        file.write_text(script)
-        subprocess.run([*call, str(file)], env=environment, check=True)
-    assert (tmp_path / "asked").read_text().splitlines() == 2 * [
-        f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0"
-        for name in ("studies", "mlflow", "features", "governor")
-    ]
 
 
 def test_a_forecaster_pod_waits_before_it_stops_and_logs_where_monitoring_reads(everything):

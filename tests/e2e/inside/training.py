@@ -1,6 +1,7 @@
 """A training in one process, its networks on two machines: registered thrice, once corrupt."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -29,6 +30,7 @@ known_at, _ = play(
 )
 _, retrieved = play(c.retrieve_training_set, known_at=known_at, snapshot=snapshot, **code)
 learned = {"training_set": retrieved.training_set}
+os.environ["PGPASSWORD"] = os.environ["STUDIES_PASSWORD"]
 workers, _ = play(c.open_sweep, config=whole, study=study, job=study)
 finished = [
     play(c.run_trials, config=whole, study=study, job=study, worker=worker, **learned)[0]
