@@ -132,7 +132,8 @@ def test_every_name_the_configuration_refers_to_is_in_the_manifests():
 def test_gpus_nodes_and_tolerations_reach_the_pod():
     gpu = (
         "cluster.steps.explain-forecaster={gpus: 1, gpu_type: amd.com/gpu, "
-        "node_selector: {pool: gpu}, tolerations: [{key: nvidia.com/gpu, effect: NoSchedule}], timeout_seconds: 600}"
+        "node_selector: {pool: gpu}, "
+        "tolerations: [{key: nvidia.com/gpu, effect: NoSchedule}], timeout_seconds: 600}"
     )
     container, pod = executors(compiled("training", gpu))["explain-forecaster"]
     assert container["resources"]["accelerator"]["resourceCount"] == "1"
