@@ -20,7 +20,7 @@ from invopt.evaluation import Forecasts
 from invopt.forecasts import ForecastArrays
 from invopt.gate import compare_costs
 from invopt.inventory import terms_of
-from invopt.monitoring.decision import KEPT, PROMOTED, Decision, Situation
+from invopt.monitoring.decision import KEPT, PROMOTED, RetrainingDecision, Situation
 from invopt.monitoring.evidence import Evidence, gather_evidence
 from invopt.monitoring.performance import Scoring, performance_records, series_outcomes
 from invopt.monitoring.subject import Subject
@@ -176,7 +176,7 @@ def fitted(panel: Panel, stop: int, recipe: Recipe = EVEN) -> LogLinear:
     return model.fit(panel, stop, 364)
 
 
-def recipe_of(decision: Decision) -> Recipe:
+def recipe_of(decision: RetrainingDecision) -> Recipe:
     """Return how the training that a decision starts draws its sample (Config.for_retraining)."""
     if decision.urgent:
         return NEWEST

@@ -458,9 +458,9 @@ def _init_mapping(parsed: argparse.Namespace) -> None:
     from datetime import UTC, datetime  # noqa: PLC0415
 
     from invopt.sources.proposal import write_mapping  # noqa: PLC0415
-    from invopt.sources.words import Asked  # noqa: PLC0415
+    from invopt.sources.words import SpokenNames  # noqa: PLC0415
 
-    asked = Asked(parsed.product, parsed.location, parsed.date, parsed.quantity)
+    asked = SpokenNames(parsed.product, parsed.location, parsed.date, parsed.quantity)
     out = parsed.out or Path(f"{parsed.data.resolve().name}.yaml")
     for line in write_mapping(parsed.data, out, asked, today=datetime.now(UTC).date()):
         print(line)

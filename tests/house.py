@@ -1,7 +1,7 @@
-"""Figures of the code's structure, as docs/architecture.md shows them: `python -m tests.house [ROOT]`.
+"""Figures of the structure in docs/architecture.md: `python -m tests.house [ROOT] [--list]`.
 
-Lines of code leave out docstrings, blanks and comments. Names that are equal in two rooms are counted
-among public classes, and modules other than __init__ and __main__.
+Lines of code leave out docstrings, blanks and comments. Names equal in two rooms are counted among
+public classes, and modules other than __init__ and __main__.
 """
 
 import ast

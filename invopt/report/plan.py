@@ -20,7 +20,7 @@ from invopt.config import Config
 from invopt.files import plain, read_csv, read_json
 from invopt.forecasts import read_forecast
 from invopt.inventory.costs import last_prices, terms_of
-from invopt.inventory.decision import Forecast
+from invopt.inventory.decision import SummedForecast
 from invopt.inventory.reasons import Notes
 from invopt.inventory.review import demand_ahead
 from invopt.inventory.stock import stock_of
@@ -244,7 +244,7 @@ def _product_columns(series: pd.DataFrame) -> dict[str, npt.NDArray[np.object_]]
     }
 
 
-def _fan(forecast: Forecast, is_count: bool) -> dict[str, FloatArray]:
+def _fan(forecast: SummedForecast, is_count: bool) -> dict[str, FloatArray]:
     """Return the mean and some quantiles of the periods ahead."""
     width = min(forecast.mean.shape[1], AHEAD)
     found = {"mean": np.asarray(forecast.mean[:, :width], np.float64)}

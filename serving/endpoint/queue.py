@@ -28,7 +28,7 @@ Result = TypeVar("Result")
 
 
 @dataclass
-class Progress:
+class QueueProgress:
     """How far a request came; faults before the model are the caller's.
 
     Attributes:
@@ -44,7 +44,7 @@ class Progress:
     failure: RequestFailedError | None = None
 
 
-PROGRESS: contextvars.ContextVar[Progress] = contextvars.ContextVar("progress")
+PROGRESS: contextvars.ContextVar[QueueProgress] = contextvars.ContextVar("progress")
 
 
 class Gate:

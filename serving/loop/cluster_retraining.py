@@ -33,7 +33,7 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Asked:
+class RetrainingRequest:
     """A training that the governor asks for.
 
     Attributes:
@@ -80,7 +80,7 @@ def start_on_cluster(
             notify("The retraining lock expired; no run was started.")
             return
         try:
-            asked = Asked(arguments_of(claim), *lasting_of(content))
+            asked = RetrainingRequest(arguments_of(claim), *lasting_of(content))
             _run_on_cluster(deployment, config, data, claim=claim, asked=asked, notify=notify)
         except ClusterError:
             raise  # the run may have begun: the next monitoring run asks
@@ -144,7 +144,7 @@ def _run_on_cluster(
     config: Config,
     data: Data,
     claim: Claim,
-    asked: Asked,
+    asked: RetrainingRequest,
     notify: Notify,
 ) -> None:
     """Create the run unless one of that name exists: a crash after creating must not repeat it.

@@ -173,10 +173,12 @@ def test_every_fault_in_the_documents_has_its_tests():
 def test_who_may_ask_again_is_told_when():
     from serving.api.errors import RequestFailedError
     from serving.endpoint.http import _response
-    from serving.endpoint.queue import Progress
+    from serving.endpoint.queue import QueueProgress
 
     told = {
-        code: _response(RequestFailedError(code, ""), Progress("r1")).headers.get("retry-after")
+        code: _response(RequestFailedError(code, ""), QueueProgress("r1")).headers.get(
+            "retry-after"
+        )
         for code in STATUS
     }
     assert {code for code, when in told.items() if when} == {ErrorCode.BUSY, ErrorCode.UNAVAILABLE}
