@@ -20,9 +20,9 @@ from invopt.evaluation import Forecasts
 from invopt.forecasts import ForecastArrays
 from invopt.gate import compare_costs
 from invopt.inventory import terms_of
-from invopt.monitoring.decision import KEPT, PROMOTED, RetrainingDecision, Situation
 from invopt.monitoring.evidence import Evidence, gather_evidence
 from invopt.monitoring.performance import Scoring, performance_records, series_outcomes
+from invopt.monitoring.retraining_decision import KEPT, PROMOTED, RetrainingDecision, Situation
 from invopt.monitoring.subject import Subject
 from invopt.panel import Panel
 from invopt.types import Float32Array

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from invopt.deployment import ClusterConfig, DeploymentConfig
+from invopt.deployment_config import ClusterConfig, DeploymentConfig
 from invopt.errors import ConfigError
 
 

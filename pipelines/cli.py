@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[Parser]
 
 PIPELINES = ("training", "replenishment", "monitoring")
-# What monitoring can decide, the least first (invopt.monitoring.decision), and the exit status
-# where a run is to fail on it.
+# What monitoring can decide, the least first (invopt.monitoring.retraining_decision), and the exit
+# status where a run is to fail on it.
 ACTIONS = ("ignore", "alert", "retrain", "page")
 _DECIDED = 3
 # The pod that knows a deployment's stores (k8s/components/monitoring).

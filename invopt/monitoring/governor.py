@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from invopt.config import GovernorConfig
-from invopt.monitoring.decision import (
+from invopt.monitoring.retraining_decision import (
     ALERT,
     EXPIRED,
     IGNORE,

@@ -22,7 +22,7 @@ from serving.answers.scenarios import InstanceFailedError, put_position, scenari
 from serving.answers.writer import AnswerWriter
 from serving.api import metrics
 from serving.api.contract import ErrorCode, Instance, Step
-from serving.api.errors import NetworkUnavailableError, RequestFailedError, StoreUnavailableError
+from serving.api.failures import NetworkUnavailableError, RequestFailedError, StoreUnavailableError
 from serving.settings import ServerSettings
 from serving.stores.online_features import OnlineFeatures
 from serving.stores.prediction_log import PredictionLog

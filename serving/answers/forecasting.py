@@ -22,7 +22,7 @@ from serving.answers.plans import Sheet, products_of
 from serving.answers.scenarios import Scenario
 from serving.api import metrics
 from serving.api.contract import Step
-from serving.api.errors import NetworkUnavailableError, StoreUnavailableError
+from serving.api.failures import NetworkUnavailableError, StoreUnavailableError
 from serving.stores.alignment import periods_between
 from serving.stores.online_features import OnlineFeatures, OnlineWindows, StoredForecast
 

@@ -17,7 +17,7 @@ from invopt.features import FeatureSpec
 from invopt.model_files import read_head, verify
 from invopt.runtime import NETWORK
 from invopt.types import ModelInputs
-from serving.answers.network import LocalNetwork, Network, RemoteNetwork
+from serving.answers.graph import LocalNetwork, Network, RemoteNetwork
 
 Section = TypeVar("Section", bound=BaseModel)
 

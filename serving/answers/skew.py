@@ -15,7 +15,7 @@ import pandas as pd
 from invopt.features import INPUT_NAMES, FeatureEncoder, model_inputs
 from serving.answers.forecasting import Forecasting
 from serving.api import metrics
-from serving.api.errors import StoreUnavailableError
+from serving.api.failures import StoreUnavailableError
 from serving.stores.feature_store import training_panel
 from serving.stores.online_features import OnlineWindows
 

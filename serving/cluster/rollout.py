@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from invopt.deployment import DeploymentConfig
+from invopt.deployment_config import DeploymentConfig
 from invopt.errors import InvalidInputError
 from serving.cluster.inference_service import (
     InferenceService,

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from invopt.deployment import DeploymentConfig
+from invopt.deployment_config import DeploymentConfig
 
 _TIMEOUT_SECONDS = 30
 

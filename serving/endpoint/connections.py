@@ -8,7 +8,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from serving.api.contract import ErrorCode
-from serving.api.errors import RequestFailedError
+from serving.api.failures import RequestFailedError
 from serving.endpoint.guards import failed
 from serving.endpoint.queue import QueueProgress
 from serving.settings import ServerSettings

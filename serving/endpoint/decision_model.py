@@ -13,7 +13,7 @@ from serving.answers.decider import Ask, Decider
 from serving.answers.loaded_model import LoadedChampion
 from serving.api import metrics
 from serving.api.contract import SCHEMA_VERSION
-from serving.api.errors import RequestFailedError, StoreUnavailableError
+from serving.api.failures import RequestFailedError, StoreUnavailableError
 from serving.endpoint.protocols import (
     input_types,
     instances_of,
@@ -22,7 +22,7 @@ from serving.endpoint.protocols import (
     v2_arrays,
 )
 from serving.endpoint.queue import MAX_ID, PROGRESS, REQUEST_ID, Batcher, GatedModel
-from serving.endpoint.tensors import response_of, wanted_of
+from serving.endpoint.tensor_bodies import response_of, wanted_of
 
 _logger = logging.getLogger(__name__)
 # Instances of requests that are answered together; larger requests have a thread of their own.

@@ -10,9 +10,9 @@ from starlette.exceptions import HTTPException
 
 from serving.api import metrics
 from serving.api.contract import ErrorCode
-from serving.api.errors import STATUS, RequestFailedError
-from serving.endpoint.faults import not_json
+from serving.api.failures import STATUS, RequestFailedError
 from serving.endpoint.queue import QueueProgress
+from serving.endpoint.refusals import not_json
 
 _logger = logging.getLogger(__name__)
 _MAX_TEXT = 500

@@ -30,7 +30,7 @@ from starlette.requests import Request
 
 from invopt.errors import InvalidInputError
 from serving.api.contract import ErrorCode
-from serving.api.errors import RequestFailedError
+from serving.api.failures import RequestFailedError
 from serving.endpoint.bounds import check_bounds
 from serving.endpoint.connections import BoundedConnection, connection_limit
 from serving.endpoint.grpc import start_grpc

@@ -18,7 +18,7 @@ from kserve import Model
 
 from serving.api import metrics
 from serving.api.contract import ErrorCode
-from serving.api.errors import RequestFailedError
+from serving.api.failures import RequestFailedError
 
 # Header of a request's id, the caller's or ours: `invopt why ID` tells how it was answered.
 REQUEST_ID = "x-request-id"

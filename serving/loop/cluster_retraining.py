@@ -6,7 +6,7 @@ from typing import Any
 from invopt.config import Config
 from invopt.errors import InvalidInputError
 from invopt.files import read_json
-from invopt.monitoring.decision import FAILED, KEPT, PROMOTED, RETRAIN
+from invopt.monitoring.retraining_decision import FAILED, KEPT, PROMOTED, RETRAIN
 from invopt.types import Notify
 from serving.cluster.kfp_api import explained, find_pipeline
 from serving.cluster.kfp_client import KfpClient, Origin

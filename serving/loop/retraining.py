@@ -9,7 +9,7 @@ from typing import Any
 from invopt.config import Config, GovernorConfig
 from invopt.errors import InvalidInputError
 from invopt.files import read_json, write_json
-from invopt.monitoring.decision import FAILED, KEPT, PROMOTED, Situation
+from invopt.monitoring.retraining_decision import FAILED, KEPT, PROMOTED, Situation
 from invopt.monitoring.signals import Signal
 from invopt.types import Notify
 from serving.deployment import Deployment

@@ -8,11 +8,11 @@ import pyarrow as pa
 
 from invopt.errors import InvalidInputError
 from invopt.inventory.exceptions import ADVICE
-from invopt.monitoring.decision import Brake
+from invopt.monitoring.retraining_decision import Brake
 from invopt.monitoring.signals import present_name
 from invopt.types import Notify
 from serving.answers.loaded_model import LoadedChampion, load_champion
-from serving.answers.replay import differences
+from serving.answers.recompute import differences
 from serving.api.contract import Step
 from serving.deployment import Deployment
 from serving.stores.feature_store import ARRIVALS

@@ -18,7 +18,8 @@ import sqlalchemy as sa
 
 from invopt.config import GovernorConfig
 from invopt.files import plain
-from invopt.monitoring.decision import (
+from invopt.monitoring.governor import brakes_of, decide
+from invopt.monitoring.retraining_decision import (
     EXPIRED,
     OUTCOMES,
     RETRAIN,
@@ -27,7 +28,6 @@ from invopt.monitoring.decision import (
     RetrainingDecision,
     Situation,
 )
-from invopt.monitoring.governor import brakes_of, decide
 from invopt.monitoring.signals import UNREADABLE, present_name
 from serving.stores.governor_tables import (
     APPEND_ONLY,

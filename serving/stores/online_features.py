@@ -30,7 +30,7 @@ from invopt.features.tables import (
 from invopt.timeline import Timeline
 from invopt.types import Float32Array, FloatArray
 from serving.api import metrics
-from serving.api.errors import StoreUnavailableError
+from serving.api.failures import StoreUnavailableError
 from serving.settings import Settings
 from serving.stores.alignment import aligned
 from serving.stores.feature_store import (

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 import components
-from invopt.deployment import ClusterConfig
+from invopt.deployment_config import ClusterConfig
 from invopt.errors import ConfigError
 from pipelines.cli import PIPELINES, main
 from pipelines.launch import compile_pipeline, load_parameters

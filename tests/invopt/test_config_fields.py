@@ -1,6 +1,6 @@
 """Fields that no shipped configuration sets: each changes what its line in the reference says.
 
-Of invopt.config, invopt.deployment, and of the modules that read them.
+Of invopt.config, invopt.deployment_config, and of the modules that read them.
 """
 
 from dataclasses import replace
@@ -22,14 +22,14 @@ from invopt.config import (
     MonitoringConfig,
 )
 from invopt.crossvalidation import cross_validate
-from invopt.deployment import DeploymentConfig
+from invopt.deployment_config import DeploymentConfig
 from invopt.features import FeatureEncoder
 from invopt.features.calendar import calendar_names
 from invopt.inventory.costs import terms_of
 from invopt.monitoring.columns import discoveries
-from invopt.monitoring.decision import FAILED, Memory, Retraining
 from invopt.monitoring.drift import ColumnDrift, Drift, _compare
 from invopt.monitoring.governor import failures_in_a_row
+from invopt.monitoring.retraining_decision import FAILED, Memory, Retraining
 from invopt.monitoring.serving_health import Served, serving_signals
 from invopt.panel import SERIES_LEVEL, Channel, Flag
 from invopt.sources import Accounting, DataProfile, DatasetReport, check_data
