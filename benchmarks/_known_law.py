@@ -68,8 +68,9 @@ def known_forecast(panel: Panel, lines: list[Line], horizon: int) -> ForecastArr
             sums[row, period] = _quantiles(whole, _SUMS)
     single = np.float32
     return ForecastArrays(
-        mean.astype(single), daily.astype(single), sums.astype(single), _LEVELS, _SUMS
-    )
+        mean.astype(single), daily.astype(single), sums.astype(single), _LEVELS, _SUMS,
+        is_count=True,
+    )  # fmt: skip
 
 
 def _laws(line: Line | None, horizon: int) -> tuple[FloatArray, ...]:

@@ -114,7 +114,7 @@ class LogLinear:
                 levels[rows, step] = _gamma(total[rows, step], at, self.config.level_quantiles)
         return ForecastArrays(
             mean.astype(np.float32), quantiles, np.maximum.accumulate(levels, axis=1),
-            self.config.quantile_levels, self.config.level_quantiles,
+            self.config.quantile_levels, self.config.level_quantiles, is_count=panel.is_count,
         )  # fmt: skip
 
     def _mean(self, panel: Panel, rows: IntArray, cutoff: int) -> FloatArray:

@@ -41,7 +41,7 @@ class Power:
 
     def row(self, name: str) -> tuple[object, ...]:
         """Return a row of the table, with the interval of the share found within two weeks."""
-        low, high = _wilson(self.second, self.starts)
+        low, high = wilson(self.second, self.starts)
         return (
             name, self.starts, f"{self.first / self.starts:.1%}",
             f"{self.second / self.starts:.1%}", f"{low:.1%} to {high:.1%}",
@@ -108,7 +108,7 @@ def _numbers(power: Power) -> tuple[int, ...]:
     return power.starts, power.first, power.second, power.clean, power.false
 
 
-def _wilson(found: int, number: int) -> tuple[float, float]:
+def wilson(found: int, number: int) -> tuple[float, float]:
     """Return the 95 % interval of a share (Wilson, 1927), as if weeks were independent."""
     share, z = found / number, 1.96
     centre = (share + z * z / (2 * number)) / (1 + z * z / number)

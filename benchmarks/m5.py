@@ -4,6 +4,9 @@ Two models of one recipe: the series, and the 154 sums above the product; their 
 reconciled. A member of the series is trained for a few thousand steps, not longer: seven times as
 many cost 0.036 (ADR 0017); minutes go into more members. The default fits 60 minutes on two cores;
 --full trains more members.
+
+--metrics fev judges the quantiles per day instead, by fev-bench's formulas: the recipe is m5.yaml
+as it is, with the levels that are judged; no sums.
 """
 
 import argparse
@@ -15,8 +18,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks import _fev
 from invopt.cleaning import clean
 from invopt.config import Config, load_config
+from invopt.contracts import quantile_column
 from invopt.errors import InvalidInputError
 from invopt.features import derived_channels
 from invopt.files import replacing_file
@@ -45,9 +50,13 @@ def main(rest: list[str]) -> None:
     parser.add_argument("--minutes", type=float, default=55.0, help="of the whole run")
     parser.add_argument("--full", action="store_true", help="48 members, four times the minutes")
     parser.add_argument("--until", type=int, help="days of history to train on; all by default")
-    parser.add_argument("--members", type=int, help="networks of the series; 16 by default")
+    parser.add_argument("--members", type=int, help="networks of the series; 16, of fev m5.yaml's")
+    parser.add_argument("--metrics", choices=("wrmsse", "fev"), default="wrmsse")
     parser.add_argument("--seed", type=int, default=0)
     parsed = parser.parse_args(rest)
+    if parsed.metrics == "fev":
+        _judge_quantiles(parsed)
+        return
     minutes = parsed.minutes * (4 if parsed.full else 1)
     members = parsed.members or (_FULL_MEMBERS if parsed.full else _MEMBERS)
     series = _configured("m5.yaml", parsed.seed, members, _SERIES_STEPS, _SERIES_SHARE * minutes)
@@ -56,9 +65,7 @@ def main(rest: list[str]) -> None:
     )
     with tempfile.TemporaryDirectory(prefix="invopt-m5-") as scratch:
         panel = _read(parsed.data, series, Path(scratch))
-        until = parsed.until or panel.num_periods
-        if not _HORIZON < until <= panel.num_periods:
-            raise InvalidInputError(f"--until must be in 29..{panel.num_periods}, not {until}.")
+        until = _until(parsed, panel)
         aggregation = Aggregation.of(panel.series, sums.evaluation.hierarchy)
         totals = aggregate_panel(panel, aggregation)
         own = _fit(panel, series, until, Path(scratch) / "series")
@@ -67,7 +74,33 @@ def main(rest: list[str]) -> None:
     cutoffs = range(until - 1, panel.num_periods - _HORIZON, _HORIZON)
     forecasts = {cutoff: models.forecast(cutoff) for cutoff in sorted({until - 1, *cutoffs})}
     _print_scores(panel, series, {cutoff: forecasts[cutoff] for cutoff in cutoffs})
-    _write(panel, forecasts[until - 1].reconciled, until, parsed.out)
+    _write(panel, until, parsed.out, {"mean": forecasts[until - 1].reconciled})
+
+
+def _judge_quantiles(parsed: argparse.Namespace) -> None:
+    """Train the recipe, write means and quantiles, print fev-bench's scores of known windows."""
+    changes = [f"training.seed={parsed.seed}", f"model.quantile_levels={list(_fev.LEVELS)}"]
+    if parsed.members:
+        changes.append(f"training.num_members={parsed.members}")
+    config = load_config(_CONFIGS / "m5.yaml", changes)
+    with tempfile.TemporaryDirectory(prefix="invopt-m5-") as scratch:
+        panel = _read(parsed.data, config, Path(scratch))
+        until = _until(parsed, panel)
+        model = _fit(panel, config, until, Path(scratch) / "series")
+        cutoffs = range(until - 1, panel.num_periods - _HORIZON, _HORIZON)
+        for cutoff in cutoffs:
+            _fev.print_window(panel, model.predict(panel, cutoff), cutoff)
+        found = model.predict(panel, until - 1)
+        told = found.quantiles
+        columns = {quantile_column(q): told[:, :, n] for n, q in enumerate(_fev.LEVELS)}
+        _write(panel, until, parsed.out, {"mean": found.mean} | columns)
+
+
+def _until(parsed: argparse.Namespace, panel: Panel) -> int:
+    until = int(parsed.until or panel.num_periods)
+    if not _HORIZON < until <= panel.num_periods:
+        raise InvalidInputError(f"--until must be in 29..{panel.num_periods}, not {until}.")
+    return until
 
 
 def _configured(file: str, seed: int, members: int, steps: int, minutes: float) -> Config:
@@ -150,14 +183,14 @@ def _print_scores(panel: Panel, config: Config, forecasts: dict[int, _Forecast])
     print(f"{'mean':<12} {alone:>12.4f} {score:>12.4f} {bottom:>9.4f} {naive:>8.4f}")
 
 
-def _write(panel: Panel, mean: AnyFloatArray, until: int, out: Path) -> None:
+def _write(panel: Panel, until: int, out: Path, columns: dict[str, AnyFloatArray]) -> None:
     dates = panel.timeline.dates(until, until + _HORIZON)
     frame = pd.DataFrame(
         {
             "unique_id": np.repeat(panel.unique_ids, _HORIZON),
             "ds": np.tile(dates, panel.num_series),
-            "mean": mean.ravel(),
         }
+        | {name: values.ravel() for name, values in columns.items()}
     )
     with replacing_file(out) as partial:
         frame.to_parquet(partial, index=False)

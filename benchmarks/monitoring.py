@@ -3,6 +3,7 @@
     invopt bench monitoring --data ../shared/data/m5     clean history of M5, peers beside it
     invopt bench monitoring --part shifts                injected shifts on the made-up retailer
     invopt bench monitoring --part power                 a lasting shift of a tenth at many weeks
+    invopt bench monitoring --part watchers --data ../shared/data/m5   one store, ours and peers
     invopt bench monitoring --part fresh --data ../shared/data/freshretailnet
     invopt bench monitoring --part scale                 10 M rows x 30 columns
 
@@ -44,6 +45,8 @@ from benchmarks._replay import (
     scoring_of,
 )  # fmt: skip
 from benchmarks._scenarios import NUM_DAYS, SHIFT_DAY, Scenario, retailer_panel, scenarios
+from benchmarks._watchers import HEAD as WATCHERS_HEAD
+from benchmarks._watchers import borrowing, curve_rows, m5_stores, watcher_rows
 from invopt.baselines import Baseline
 from invopt.cleaning import clean
 from invopt.config import CleaningConfig, InventoryConfig, ModelConfig, MonitoringConfig
@@ -76,7 +79,7 @@ _M5_COSTS = InventoryConfig(lead_time=3, review_period=7)
 def main(rest: list[str]) -> None:
     """Print the tables asked for."""
     parser = argparse.ArgumentParser(prog="invopt bench monitoring")
-    parts = ("clean", "shifts", "power", "fresh", "scale")
+    parts = ("clean", "shifts", "power", "watchers", "fresh", "scale")
     parser.add_argument("--part", choices=parts, default="clean")
     parser.add_argument("--data", type=Path, help="folder of M5; part fresh: its own")
     parser.add_argument("--seeds", type=int, nargs="+", default=[3], help="made-up retailers")
@@ -90,6 +93,8 @@ def main(rest: list[str]) -> None:
         _shifts(parsed.seeds)
     elif parsed.part == "fresh":
         _print(FRESH_HEAD, fresh_rows(_folder(parsed.data, "FreshRetailNet")))
+    elif parsed.part == "watchers":
+        _watchers(_folder(parsed.data, "M5"))
     elif parsed.part == "power":
         _power(parsed.data, parsed.seeds)
     else:
@@ -425,6 +430,17 @@ def _power(data: Path | None, seeds: list[int]) -> None:
         company, store = power_of(panel, model, Scoring(WEEK, None, True), judged, 0)
         rows += [company.row("M5, ten stores together"), store.row("M5, one store alone")]
     _print(HEAD, rows)
+
+
+# One store: ours and the peers
+
+
+def _watchers(data: Path) -> None:
+    stores = m5_stores(data)
+    print("a lasting rise of a tenth at one of M5's ten stores, 52 weeks x 10 stores")
+    _print(WATCHERS_HEAD, watcher_rows(stores))
+    print("its size, at one false finding per store-year: borrowing from its sisters")
+    _print(WATCHERS_HEAD, curve_rows(stores, borrowing, (0.8, 0.9, 1.05, 1.1, 1.15, 1.2, 1.3)))
 
 
 # Size

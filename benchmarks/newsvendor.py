@@ -131,7 +131,7 @@ def quantities(forecaster: Forecaster, panel: Panel, first: int, stop: int) -> F
     for day in range(first, stop):
         forecast = forecaster.predict_encoded(encoded, day - 1)
         found[:, :, day - first] = forecast.quantiles[:, 0, at].T
-    return np.rint(found.clip(min=0)) if forecaster.spec.is_count else found.clip(min=0)
+    return found
 
 
 def empirical_quantities(panel: Panel, first: int, stop: int) -> FloatArray:

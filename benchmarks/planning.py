@@ -53,8 +53,8 @@ def main(rest: list[str]) -> None:
         own = replace(
             forecast,
             mean=forecast.mean[rows],
-            quantiles=forecast.quantiles[rows],
-            levels=forecast.levels[rows],
+            smooth_quantiles=forecast.smooth_quantiles[rows],
+            smooth_levels=forecast.smooth_levels[rows],
         )
         stock = stock_of(part.unique_ids, position.iloc[rows])
         plans.append(plan_orders(part, own, stock, config, "bench", is_count=True).orders)
@@ -84,4 +84,4 @@ def make_forecast(num_series: int) -> tuple[Panel, ForecastArrays]:
     per_period = mean[:, :, None] * spread
     sums = mean.cumsum(axis=1)[:, :, None] * spread
     panel = Panel(timeline, series, y, np.zeros(y.shape, np.uint8))
-    return panel, ForecastArrays(mean, per_period, sums, LEVELS, LEVELS)
+    return panel, ForecastArrays(mean, per_period, sums, LEVELS, LEVELS, is_count=True)

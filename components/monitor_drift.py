@@ -9,6 +9,7 @@ from components.base import component
 def monitor_drift(
     derived: Input[Dataset],
     quality: Input[Artifact],
+    snapshot: str,
     config: dict,
     evidence: Output[Artifact],
 ):
@@ -17,6 +18,7 @@ def monitor_drift(
     Args:
         derived: The panel with derived channels.
         quality: What ingest found.
+        snapshot: Name of the data: their calendar says who was closed.
         config: The whole configuration.
         evidence: Folder of evidence.json and Evidently's report.
     """
@@ -37,6 +39,7 @@ def monitor_drift(
         quality=Path(quality.path),
         predictions=deployment.settings.prediction_log,
         kept=deployment.settings.monitoring,
+        snapshot=deployment.settings.snapshots / snapshot,
         seen=last_seen(deployment, champion),
     )
     monitor(watched, run, evidence.path, tell)

@@ -11,7 +11,7 @@ python3 -m venv "$place/venv"
 import duckdb
 
 words = ("infinity", "-infinity", "epoch", "tomorrow")
-found = [str(duckdb.sql(f"SELECT try_strptime('{w}', '%Y-%m-%d')").fetchone()[0]) for w in words]
+found = [str(duckdb.sql(f"SELECT try_strptime('{w}', '%Y-%m-%d')").fetchall()[0][0]) for w in words]
 print(dict(zip(words, found)))
 # Seen: {'infinity': '1900-01-01 00:00:00', '-infinity': '1900-01-01 00:00:00',
 #        'epoch': '1900-01-01 00:00:00', 'tomorrow': 'None'}

@@ -199,8 +199,8 @@ def _of_group(
             replace(
                 w.forecast,
                 mean=w.forecast.mean[mask],
-                quantiles=w.forecast.quantiles[mask],
-                levels=w.forecast.levels[mask],
+                smooth_quantiles=w.forecast.smooth_quantiles[mask],
+                smooth_levels=w.forecast.smooth_levels[mask],
             ),
             w.actual[mask],
         )

@@ -42,8 +42,9 @@ class Baseline:
         ]
         mean, quantiles, levels = (np.concatenate(p) for p in zip(*parts, strict=True))
         return ForecastArrays(
-            mean, quantiles, levels, self.config.quantile_levels, self.config.level_quantiles
-        )
+            mean, quantiles, levels, self.config.quantile_levels, self.config.level_quantiles,
+            is_count=panel.is_count,
+        )  # fmt: skip
 
     def _predict_rows(
         self, panel: Panel, rows: slice, cutoff: int

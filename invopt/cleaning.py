@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from invopt.closures import closed_shares, unusually_closed
 from invopt.config import CleaningConfig
 from invopt.feeds import (
     DOUBLED,
@@ -24,17 +25,21 @@ from invopt.feeds import (
     standing_still,
 )
 from invopt.panel import SERIES_LEVEL, UNOBSERVED, Channel, Flag, Panel
-from invopt.types import BoolArray, Float32Array, FloatArray
+from invopt.types import BoolArray, Float32Array, FloatArray, IntArray
 
 # Series handled at once; keeps the scratch arrays of a two-thousand-day panel under 200 MB.
 _BLOCK = 2048
 NEVER_SOLD = 26  # recorded periods of no sale at all after which a series is no launch
 _GAP_SEASONS = 8  # seasons back that tell whether a day is usually recorded
+_USUAL_SALES = 20.0  # units a place usually sells in a period, for their absence to mean something
+_CLOSED = 0.5  # of a period, above the usual, for its sales to be no demand
 
 RULES = {
     "filled": "periods without a record, read as zero sales",
     "missing": "periods whose record is missing or was refused",
     "calendar_gaps": "periods without any record of any series, on days that usually have some",
+    "late_file": "periods of a location without any record, on days that usually sell; not zero",
+    "closed": "periods in which the calendar closed a location that is usually open, not demand",
     "returns": "periods whose net sales were negative, read as zero",
     "before_launch": "periods before the series was on sale",
     "censored": "periods limited by stock: demand was at least what was sold",
@@ -57,18 +62,32 @@ class Whole:
         recorded: (T,) periods that any series, once sold, has a record in.
         locations: Names, in the rows of `faults`.
         faults: (location, T) by rule: feeds that are not believed.
+        late: (location, T) periods without any sale at a location that sells in such periods;
+            where no record came either, a file has not come.
+        closed: (location, T) periods that the calendar closes and that are usually open.
     """
 
     recorded: BoolArray = field(repr=False)
     locations: tuple[str, ...] = ()
     faults: Mapping[str, BoolArray] = field(default_factory=dict, repr=False)
+    late: BoolArray | None = field(default=None, repr=False)
+    closed: BoolArray | None = field(default=None, repr=False)
 
 
-def whole_of(panels: Iterable[Panel]) -> Whole:
-    """Return what cleaning a partition has to know of all of them, read one after the other."""
+def whole_of(panels: Iterable[Panel], calendar: pd.DataFrame | None = None) -> Whole:
+    """Return what cleaning a partition has to know of all of them, read one after the other.
+
+    Args:
+        panels: Partitions.
+        calendar: Days that locations are closed, as planning reads them.
+    """
     panels = list(panels)
     record = feed_record(panels)
-    return Whole(recorded_periods(panels), record.names, broken_feeds(record))
+    shares = closed_shares(calendar, panels[0].timeline, record.names)
+    closed = unusually_closed(shares, record.span, _CLOSED)
+    faults = {rule: found & ~closed for rule, found in broken_feeds(record).items()}
+    late = unsold_periods(record.sales, record.span) & ~(shares > 0)
+    return Whole(recorded_periods(panels), record.names, faults, late, closed)
 
 
 def clean(
@@ -96,11 +115,17 @@ def clean(
         negative = y[rows] < 0
         counts["returns"] += int(negative.sum())
         y[rows][negative] = 0
-        lost = gaps & ((flags[rows] & (Flag.FILLED | Flag.MISSING)) != 0)
-        flags[rows][lost] |= np.uint8(Flag.MISSING)
-        flags[rows][lost] &= np.uint8(~Flag.FILLED & 0xFF)
+        absent = (flags[rows] & (Flag.FILLED | Flag.MISSING)) != 0
+        late = _at(whole.late, places[rows], flags.shape[1]) & absent & ~gaps
+        lost = gaps & absent
+        flags[rows][lost | late] |= np.uint8(Flag.MISSING)
+        flags[rows][lost | late] &= np.uint8(~Flag.FILLED & 0xFF)
         counts["calendar_gaps"] += int(lost.sum())
-        flags[rows] &= np.uint8(~Flag.FAULTY & 0xFF)
+        counts["late_file"] += int(late.sum())
+        flags[rows] &= np.uint8(~(Flag.FAULTY | Flag.CLOSED) & 0xFF)
+        shut = _at(whole.closed, places[rows], flags.shape[1])
+        flags[rows][shut] |= np.uint8(Flag.CLOSED)
+        counts["closed"] += int(shut.sum())
         for rule, fault in whole.faults.items():
             if fault.any():
                 counts[rule] += _mark_faulty(flags[rows], fault[places[rows]], y[rows])
@@ -145,6 +170,33 @@ def calendar_gaps(recorded: BoolArray, season: int) -> BoolArray:
         before = recorded[max(first, t - _GAP_SEASONS * season) : t][::-1][season - 1 :: season]
         gaps[t] = len(before) > 0 and before.mean() > 0.5
     return gaps
+
+
+def unsold_periods(sales: FloatArray, season: int) -> BoolArray:
+    """Return (location, T) periods without a sale of a location that sells 20 units in such ones.
+
+    Judged by the median of the same place in the eight seasons before, at least four of them:
+    chance makes no such zero (e to the minus 20), and a place that has closed for good is at zero
+    by itself after a month.
+
+    Args:
+        sales: (location, T) units.
+        season: Periods after which a weekday comes again; 1 where a period is longer than a day.
+    """
+    found: BoolArray = sales == 0
+    for row in np.flatnonzero(found.any(axis=1)):
+        own = pd.Series(sales[row])
+        same = pd.concat([own.shift(season * (k + 1)) for k in range(_GAP_SEASONS)], axis=1)
+        usual = same.median(axis=1).to_numpy(np.float64)
+        found[row] &= (same.notna().sum(axis=1).to_numpy() >= 4) & (usual >= _USUAL_SALES)
+    return found
+
+
+def _at(by_place: BoolArray | None, places: IntArray, num_periods: int) -> BoolArray:
+    """Return (series, T) of what holds by location; nothing where it is not known."""
+    if by_place is None:
+        return np.zeros((len(places), num_periods), bool)
+    return by_place[places]
 
 
 def estimate_demand(panel: Panel, *, window: int = 28) -> Float32Array:

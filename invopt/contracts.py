@@ -36,7 +36,7 @@ PRODUCT_NUMBERS = (
 # Columns of Products that only orders read: no model is to learn from them.
 TERM_NUMBERS = ("review_period", "max_order", "max_stock", "holding_cost", "stockout_cost",
                 "order_cost", "service_level", "fill_rate")  # fmt: skip
-TERM_TEXTS = ("supplier", "successor_of", "phase_in", "phase_out", "data_fault")
+TERM_TEXTS = ("supplier", "supplied_by", "successor_of", "phase_in", "phase_out", "data_fault")
 
 
 class _Contract(pa.DataFrameModel):
@@ -101,7 +101,10 @@ class OpenOrders(_Contract):
 
 
 class Forecast(_Contract):
-    """Units per period ahead: mean and quantiles q<level>; further columns are quantiles."""
+    """Units per period ahead: mean and quantiles q<level>; further columns are quantiles.
+
+    Quantiles are whole units where sales are; the mean is not.
+    """
 
     unique_id: Series[str] = pa.Field()
     cutoff: Series[pd.Timestamp] = pa.Field()
@@ -171,6 +174,9 @@ class TermsTables:
         receipts: lead_time in periods, by supplier or unique_id.
         calendar: ds and open, by location, by supplier, or for all.
         overrides: As given, with the scope columns that the mapping names.
+        lanes: Who supplies whom, see invopt.lanes.
+        nodes: Items at places that supply others and sell nothing: unique_id, product, location
+            and terms.
     """
 
     suppliers: pd.DataFrame | None = field(default=None, repr=False)
@@ -178,6 +184,8 @@ class TermsTables:
     receipts: pd.DataFrame | None = field(default=None, repr=False)
     calendar: pd.DataFrame | None = field(default=None, repr=False)
     overrides: pd.DataFrame | None = field(default=None, repr=False)
+    lanes: pd.DataFrame | None = field(default=None, repr=False)
+    nodes: pd.DataFrame | None = field(default=None, repr=False)
 
     def with_overrides(self, more: pd.DataFrame | None) -> "TermsTables":
         """Return the tables with further overrides, which come after those that are there."""

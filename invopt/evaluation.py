@@ -11,6 +11,7 @@ import numpy as np
 
 from invopt.config import EvaluationConfig
 from invopt.errors import ConfigError
+from invopt.forecasts import units
 from invopt.panel import Panel
 from invopt.types import AnyFloatArray, Float32Array
 
@@ -19,8 +20,8 @@ class JudgedForecast(Protocol):
     """What a forecaster returns; see invopt.model.ForecastArrays."""
 
     mean: Float32Array
-    quantiles: Float32Array
-    levels: Float32Array
+    smooth_quantiles: Float32Array
+    smooth_levels: Float32Array
     quantile_levels: tuple[float, ...]
     level_quantiles: tuple[float, ...]
 
@@ -225,9 +226,12 @@ def quantile_metrics(
 ) -> dict[str, dict[str, float]]:
     """Return mean pinball loss and coverage of the quantiles per period, by level.
 
-    Coverage is the share of actuals at or below the quantile. Counts jump over many levels at
-    once, so their coverage is of the jittered count y + U - 1/2 with U uniform on [0, 1) (the
-    randomised probability integral transform): exact at every level for a right forecast.
+    The loss is of the quantiles as they are told, whole units where sales are. Coverage is the
+    share of actuals at or below the quantile. Counts jump over many levels at once, so their
+    coverage is of the jittered count y + U - 1/2 with U uniform on [0, 1) at the smooth quantile
+    (the randomised probability integral transform; Czado, Gneiting and Held, "Predictive model
+    assessment for count data", 2009): exact at every level for a right forecast. That of whole
+    quantiles would be too high for every right forecast, most of all where most periods are zero.
     """
     rng = np.random.default_rng(seed)
     losses: dict[float, list[float]] = {}
@@ -237,8 +241,10 @@ def quantile_metrics(
         actual = window.actual[seen]
         jitter = rng.random(len(actual)) - 0.5 if is_count else 0.0
         for number, level in enumerate(window.forecast.quantile_levels):
-            quantile = window.forecast.quantiles[:, :, number][seen]
-            _count(losses, hits, level, quantile=quantile, actual=actual, jittered=actual + jitter)
+            quantile = window.forecast.smooth_quantiles[:, :, number][seen]
+            told = units(quantile, is_count=is_count)
+            _lose(losses, level, told, actual)
+            _hit(hits, level, quantile, actual + jitter)
     return _per_level(losses, hits)
 
 
@@ -262,10 +268,10 @@ def level_metrics(
             actual = total[seen]
             jitter = rng.random(len(actual)) - 0.5 if is_count else 0.0
             for number, level in enumerate(window.forecast.level_quantiles):
-                quantile = window.forecast.levels[seen, count - 1, number]
-                _count(
-                    losses, hits, level, quantile=quantile, actual=actual, jittered=actual + jitter
-                )
+                quantile = window.forecast.smooth_levels[seen, count - 1, number]
+                told = units(quantile, is_count=is_count)
+                _lose(losses, level, told, actual)
+                _hit(hits, level, quantile, actual + jitter)
         found[str(count)] = _per_level(losses, hits)
     return found
 
@@ -285,20 +291,18 @@ def interval_coverage(coverage: dict[str, dict[str, float]]) -> dict[str, float]
     return found
 
 
-def _count(
-    losses: dict[float, list[float]],
-    hits: dict[float, list[float]],
-    level: float,
-    quantile: AnyFloatArray,
-    actual: AnyFloatArray,
-    jittered: AnyFloatArray,
+def _lose(
+    losses: dict[float, list[float]], level: float, quantile: AnyFloatArray, actual: AnyFloatArray
 ) -> None:
-    over = np.maximum(quantile.astype(np.float64), 0) - actual
+    over = quantile.astype(np.float64) - actual
     loss = np.maximum((1 - level) * over, -level * over)
-    losses.setdefault(level, []).append(float(loss.sum()))
-    losses[level].append(float(len(actual)))
-    hits.setdefault(level, []).append(float((jittered <= quantile).sum()))
-    hits[level].append(float(len(actual)))
+    losses.setdefault(level, []).extend((float(loss.sum()), float(len(actual))))
+
+
+def _hit(
+    hits: dict[float, list[float]], level: float, quantile: AnyFloatArray, jittered: AnyFloatArray
+) -> None:
+    hits.setdefault(level, []).extend((float((jittered <= quantile).sum()), float(len(jittered))))
 
 
 def _per_level(

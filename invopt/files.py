@@ -14,6 +14,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as arrow_csv
 
 _PARQUET = b"PAR1"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -72,15 +75,18 @@ def _beside(path: Path) -> Path:
 
 
 def write_csv(path: Path | str, frame: pd.DataFrame) -> None:
-    """Write a table as CSV; no cell of text is a formula to a spreadsheet.
+    """Write a table of numbers and text as CSV; no cell of text is a formula to a spreadsheet.
 
     What begins with =, +, -, @, a tabulator or a line end is written with an apostrophe before it,
     which a spreadsheet takes for "this is text".
     """
     texts = frame.select_dtypes(include=["object", "string", "category"]).columns
     plain_text = {column: _no_formulas(frame[column]) for column in texts}
-    with replacing_file(path) as partial:
-        frame.assign(**plain_text).to_csv(partial, index=False)
+    table = pa.Table.from_pandas(frame.assign(**plain_text), preserve_index=False)
+    with replacing_file(path) as partial, partial.open("wb") as file:
+        file.write((",".join(map(str, frame.columns)) + "\n").encode())
+        options = arrow_csv.WriteOptions(include_header=False, quoting_style="needed")
+        arrow_csv.write_csv(table, file, options)
 
 
 def read_csv(path: Path | str, **options: Any) -> pd.DataFrame:
@@ -94,9 +100,12 @@ def read_csv(path: Path | str, **options: Any) -> pd.DataFrame:
 
 
 def _no_formulas(column: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Return a column without formulas; each text is looked at once, however often it stands."""
-    texts = pd.unique(column)
-    if any(isinstance(text, str) and text[:1] in _FORMULA for text in texts):
+    """Return a column without formulas."""
+    column = column.astype(object)
+    if pd.api.types.infer_dtype(column, skipna=True) not in ("string", "empty"):
+        column = column.map(str, na_action="ignore")  # numbers and text in one column
+    first = pc.utf8_slice_codeunits(pa.array(column, pa.string(), from_pandas=True), 0, 1)
+    if pc.any(pc.is_in(first, pa.array(list(_FORMULA)))).as_py():
         return column.map(_no_formula, na_action="ignore")
     return column
 

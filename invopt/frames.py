@@ -167,7 +167,8 @@ def train(
 def forecast(model: Model, data: DataSet) -> pd.DataFrame:
     """Return unique_id, cutoff, ds, mean and a quantile per column (q0.05 ...), in units.
 
-    One row per series and period of the horizon, from the last period of the data on.
+    One row per series and period of the horizon, from the last period of the data on. Quantiles
+    are whole units where sales are.
     """
     from invopt.forecasts import forecast_frame  # noqa: PLC0415
 

@@ -24,6 +24,7 @@ FORMAT_VERSION = 1
 SERIES_LEVEL = "unique_id"
 ALL_LEVEL = "all"
 _ROWS = 4096  # rows of a channel that are looked at together
+_SAMPLE = 200_000  # sales that say whether all are whole numbers
 # A bulk order is so many times what the periods of a year before sold at most; the usual sales
 # are those of the month before.
 _BULK, _YEAR, _MONTH = 4, 364, 28
@@ -38,9 +39,20 @@ class Flag(enum.IntFlag):
     OUTLIER = 8  # far from its neighbours; kept and marked
     FILLED = 16  # a rule wrote y (a missing row read as zero sales)
     FAULTY = 32  # the feed was broken: y is what it sent, and not what was sold
+    CLOSED = 64  # closed by the calendar on a day that is usually open: y is no demand
 
 
-UNOBSERVED = Flag.MISSING | Flag.BEFORE_LAUNCH | Flag.CENSORED | Flag.FAULTY
+# Columns that tell whether a shelf was empty.
+STOCK_CHANNELS = ("in_stock", "hours_out_of_stock", "on_hand")
+UNOBSERVED = Flag.MISSING | Flag.BEFORE_LAUNCH | Flag.CENSORED | Flag.FAULTY | Flag.CLOSED
+
+
+def has_flag(flags: npt.NDArray[np.uint8], flag: Flag) -> npt.NDArray[np.bool_]:
+    """Return where any of some flags is set.
+
+    The mask is one byte: beside an enumeration NumPy would spread the flags to eight.
+    """
+    return np.asarray((np.asarray(flags) & np.uint8(flag)) != 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +134,15 @@ class Panel:
     @property
     def is_observed(self) -> BoolArray:
         """True where y is demand: recorded, believed, on sale and not limited by stock."""
-        return (self.flags & UNOBSERVED) == 0
+        return ~has_flag(self.flags, UNOBSERVED)
+
+    @property
+    def is_count(self) -> bool:
+        """True when sales are whole numbers, by a sample of them."""
+        if np.issubdtype(self.y.dtype, np.integer):
+            return True
+        sample = np.asarray(self.y).ravel()[:: max(1, self.y.size // _SAMPLE)]
+        return np.array_equal(sample, np.rint(sample))
 
     def demand(self) -> Float32Array:
         """Return y as float32 with NaN where it is not demand."""
@@ -131,7 +151,7 @@ class Panel:
     def believed_sales(self, first: int = 0) -> npt.NDArray[Any]:
         """Return y from a period on, 0 where a broken feed sent it: it is no lower bound either."""
         y = np.asarray(self.y[:, first:])
-        faulty = (np.asarray(self.flags[:, first:]) & Flag.FAULTY) != 0
+        faulty = has_flag(self.flags[:, first:], Flag.FAULTY)
         return np.where(faulty, 0, y).astype(y.dtype) if faulty.any() else y
 
     def group_index(self, level: str, groups: Iterable[str]) -> IntArray:
@@ -151,7 +171,7 @@ class Panel:
         four times what any of the 364 periods before sold reads as the mean of the 28 before it.
         """
         y = self.believed_sales(first)
-        rows, at = np.nonzero(np.asarray(self.flags[:, first:]) & Flag.OUTLIER)
+        rows, at = np.nonzero(has_flag(self.flags[:, first:], Flag.OUTLIER))
         if not len(rows):
             return y
         y = np.array(y)
@@ -179,7 +199,7 @@ class Panel:
 
     def launch(self) -> IntArray:
         """Return for each series the first period it was on sale (num_periods if never)."""
-        on_sale = (self.flags & Flag.BEFORE_LAUNCH) == 0
+        on_sale = ~has_flag(self.flags, Flag.BEFORE_LAUNCH)
         return np.where(on_sale.any(axis=1), on_sale.argmax(axis=1), self.num_periods)
 
     def select(self, rows: npt.NDArray[Any]) -> "Panel":

@@ -94,5 +94,6 @@ class OnnxForecaster:
             parts.append(self.network.run(inputs))
         mean, quantiles, levels = (np.concatenate(p) for p in zip(*parts, strict=True))
         return ForecastArrays(
-            mean, quantiles, levels, self.config.quantile_levels, self.config.level_quantiles
-        )
+            mean, quantiles, levels, self.config.quantile_levels, self.config.level_quantiles,
+            is_count=self.spec.is_count,
+        )  # fmt: skip

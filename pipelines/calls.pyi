@@ -88,6 +88,7 @@ class Calls:
         *,
         derived: Any,
         quality: Any,
+        snapshot: str,
         config: dict[str, Any],
     ) -> PipelineTask: ...
     def monitor_unreadable(

@@ -80,7 +80,10 @@ def build(parameters: Parameters) -> Any:
                 code_version=code_version,
             )
             monitored = step.monitor_drift(
-                derived=built.outputs["derived"], quality=quality, config=config
+                derived=built.outputs["derived"],
+                quality=quality,
+                snapshot=ingest.outputs["snapshot"],
+                config=config,
             ).set_caching_options(False)
             governed = decide(monitored.outputs["evidence"])
             with dsl.If(governed.outputs["Output"] == "retrain", name="retrain"):

@@ -88,7 +88,11 @@ class Predictor(GatedModel):
         headers: dict[str, str] | None = None,
         response_headers: dict[str, str] | None = None,
     ) -> InferResponse:
-        """Return mean, quantiles and levels."""
+        """Return mean, quantiles and levels as the graph gives them.
+
+        Quantiles of counts are of sales plus a jitter on [-1/2, 1/2), for the decision behind it;
+        what a caller of the endpoint is told is whole units (invopt.forecasts.units).
+        """
         _reached()
         if not isinstance(payload, InferRequest):
             raise refused("the predictor speaks v2 only.")

@@ -46,8 +46,8 @@ def make_review(folder: Path, num_series: int = 60) -> Path:
     np.savez(
         folder / "forecast" / "part-0000.npz",
         mean=mean,
-        quantiles=np.maximum(mean[:, :, None] + np.sqrt(mean)[:, :, None] * knots, 0),
-        levels=np.maximum(total[:, :, None] + np.sqrt(total)[:, :, None] * knots, 0),
+        smooth_quantiles=np.maximum(mean[:, :, None] + np.sqrt(mean)[:, :, None] * knots, 0),
+        smooth_levels=np.maximum(total[:, :, None] + np.sqrt(total)[:, :, None] * knots, 0),
     )
     head = {"quantile_levels": LEVELS, "level_quantiles": LEVELS, "is_count": True}
     write_json(folder / "forecast" / "forecast.json", head)

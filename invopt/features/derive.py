@@ -177,7 +177,7 @@ class _Totals:
 
 def _sales_of_groups(panel: Panel) -> Float32Array:
     y = np.array(panel.usual_sales(), np.float32)
-    faulty = (np.asarray(panel.flags) & Flag.FAULTY) != 0
+    faulty = (np.asarray(panel.flags) & (Flag.FAULTY | Flag.CLOSED)) != 0
     season = panel.timeline.season_length
     for period in np.flatnonzero(faulty.any(axis=0)):
         rows = faulty[:, period]

@@ -146,9 +146,8 @@ def _scale_of(name: str, level: str, values: npt.NDArray[Any]) -> ChannelScale:
 
 def _unit(panel: Panel) -> tuple[bool, float]:
     """Return whether sales are whole numbers, and the unit: 1, else the median positive sale."""
-    step = max(1, panel.y.size // _FIT_ROWS)
-    sample = np.asarray(panel.y).ravel()[::step]
-    if np.issubdtype(sample.dtype, np.integer) or np.array_equal(sample, np.rint(sample)):
+    if panel.is_count:
         return True, 1.0
+    sample = np.asarray(panel.y).ravel()[:: max(1, panel.y.size // _FIT_ROWS)]
     positive = sample[sample > 0]
     return False, float(np.median(positive)) if len(positive) else 1.0

@@ -37,7 +37,7 @@ def with_mean(forecast: SummedForecast, mean: FloatArray, *, is_count: bool) -> 
     rows = np.flatnonzero((np.abs(mean - forecast.mean) > _SAME * (1 + mean)).any(axis=1))
     if not len(rows):
         return forecast
-    quantiles, levels = forecast.quantiles.copy(), forecast.levels.copy()
+    quantiles, levels = forecast.smooth_quantiles.copy(), forecast.smooth_levels.copy()
     before, after = forecast.mean[rows].astype(np.float64), mean[rows]
     whole = forecast.mean.astype(np.float64)
     whole[rows] = after
@@ -48,7 +48,9 @@ def with_mean(forecast: SummedForecast, mean: FloatArray, *, is_count: bool) -> 
         levels[rows], forecast.level_quantiles, before.cumsum(axis=1), after.cumsum(axis=1),
         is_count=is_count,
     )  # fmt: skip
-    return _replaced(forecast, mean=whole.astype(np.float32), quantiles=quantiles, levels=levels)
+    return _replaced(
+        forecast, mean=whole.astype(np.float32), smooth_quantiles=quantiles, smooth_levels=levels
+    )
 
 
 def scaled(forecast: SummedForecast, factor: FloatArray, *, is_count: bool) -> SummedForecast:
@@ -284,7 +286,7 @@ def with_successors(
     if not len(new):
         return forecast
     mean = forecast.mean.astype(np.float64)
-    quantiles, levels = forecast.quantiles.copy(), forecast.levels.copy()
+    quantiles, levels = forecast.smooth_quantiles.copy(), forecast.smooth_levels.copy()
     wanted = mean.copy()
     is_new = periods_on_sale[new] < _NEW
     for before, after, fresh in zip(old, new, is_new, strict=True):
@@ -293,5 +295,7 @@ def with_successors(
                 values[after] = values[before]
         else:
             wanted[after] += wanted[before]
-    handed = _replaced(forecast, mean=mean.astype(np.float32), quantiles=quantiles, levels=levels)
+    handed = _replaced(
+        forecast, mean=mean.astype(np.float32), smooth_quantiles=quantiles, smooth_levels=levels
+    )
     return with_mean(handed, wanted, is_count=is_count)

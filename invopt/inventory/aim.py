@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 
 from invopt.inventory.costs import Terms
-from invopt.inventory.path import Path
+from invopt.inventory.path import Outlook, Path
 from invopt.types import BoolArray, FloatArray, IntArray
 
 Change = Callable[[FloatArray, FloatArray], FloatArray]
@@ -88,7 +88,8 @@ def aim_at(
         wanted: (series,) units that a level asks for, in place of what the path says.
         forced: (series,) units to order, NaN where it is ours to say.
     """
-    criterion = _Criterion(path, charged)
+    ahead = path.outlook
+    criterion = _Criterion(ahead, charged)
     if wanted is None:
         need = criterion.need(is_count=is_count)
         promise = criterion.promise
@@ -96,11 +97,11 @@ def aim_at(
         need, promise = wanted, np.ones(len(wanted), bool)
     pack = terms.pack_size
     quantity = np.floor(np.maximum(need, 0) / pack + _TINY) * pack
-    rest = np.flatnonzero(need > quantity + _TINY)
-    if len(rest):
-        pays = criterion.select(rest).change(quantity[rest], pack[rest]) < 0
-        quantity[rest] += (promise[rest] | pays) * pack[rest]
-    lot, line = _lots(path, terms, promise)
+    rest = need > quantity + _TINY
+    if rest.any():
+        pays = criterion.change(quantity, np.where(rest, pack, 0)) < 0
+        quantity += (rest & (promise | pays)) * pack
+    lot, line = _lots(ahead, terms, promise)
     whole = np.maximum(np.rint((lot - np.maximum(path.at_arrival, 0)) / pack) * pack, quantity)
     several = (quantity > 0) & (whole > quantity)
     ordered, limited = within_limits(
@@ -127,7 +128,7 @@ def aim_at(
     return found
 
 
-def _lots(path: Path, terms: Terms, promise: BoolArray) -> tuple[FloatArray, FloatArray]:
+def _lots(ahead: Outlook, terms: Terms, promise: BoolArray) -> tuple[FloatArray, FloatArray]:
     """Return the lot that the cost of an order line asks for, and that cost per interval.
 
     Where a line costs K, an order for several intervals is cheaper: sqrt(2 K mean / h), the
@@ -136,9 +137,9 @@ def _lots(path: Path, terms: Terms, promise: BoolArray) -> tuple[FloatArray, Flo
     if terms.order_cost is None:
         return np.zeros_like(terms.pack_size), np.zeros_like(terms.pack_size)
     cost = np.where(promise, 0, np.nan_to_num(terms.order_cost))
-    pace = path.demand / path.periods
+    pace = ahead.demand / ahead.periods
     lot = np.sqrt(2 * cost * pace / terms.holding_cost)
-    return lot, cost / np.maximum(lot / np.maximum(path.demand, _TINY), 1)
+    return lot, cost / np.maximum(lot / np.maximum(ahead.demand, _TINY), 1)
 
 
 def aim_of(
@@ -152,8 +153,8 @@ def aim_of(
         need=need,
         point=point,
         quantity=quantity,
-        holding_cost=terms.holding_cost * path.held(quantity),
-        stockout_cost=terms.stockout_cost * path.missed(quantity),
+        holding_cost=terms.holding_cost * path.outlook.held(quantity),
+        stockout_cost=terms.stockout_cost * path.outlook.missed(quantity),
         one_less=np.where(quantity > 0, one_less, np.nan),
         one_more=change(quantity, pack),
         unavoidable=path.missed_before,
@@ -211,8 +212,8 @@ def within_limits(
 class _Criterion:
     """Says whether a unit more is wanted: by cost, or by a promised service."""
 
-    def __init__(self, path: Path, terms: Terms) -> None:
-        self.path, self.terms = path, terms
+    def __init__(self, ahead: Outlook, terms: Terms) -> None:
+        self.ahead, self.terms = ahead, terms
         num = len(terms.pack_size)
         nothing = np.full(num, np.nan)
         self.service = nothing if terms.service_level is None else terms.service_level
@@ -221,73 +222,29 @@ class _Criterion:
 
     def change(self, quantity: FloatArray, step: FloatArray) -> FloatArray:
         terms = self.terms
-        return self.path.change(
+        return self.ahead.change(
             quantity, step, terms.holding_cost, terms.stockout_cost, terms.stranded
         )
 
-    def wants(self, quantity: FloatArray, step: FloatArray | None = None) -> BoolArray:
-        """Return where a step more is wanted; a whole unit where none is given."""
-        terms = self.terms
-        if step is None:
-            saved = self.path.unit_change(
-                quantity, terms.holding_cost, terms.stockout_cost, terms.stranded
-            )
-            wanted = saved < -_TINY * terms.stockout_cost
-        else:
-            wanted = self.change(quantity, step) < -_TINY * terms.stockout_cost * step
+    def wants(self, quantity: FloatArray, step: FloatArray) -> BoolArray:
+        """Return where a step more is wanted."""
+        wanted = self.change(quantity, step) < -_TINY * self.terms.stockout_cost * step
         if self.promise.any():
-            missed = self.path.missed(quantity) > (1 - self.fill) * self.path.demand + _TINY
-            short = self.path.short(quantity) > 1 - self.service + _TINY
+            missed = self.ahead.missed(quantity) > (1 - self.fill) * self.ahead.demand + _TINY
+            short = self.ahead.short(quantity) > 1 - self.service + _TINY
             wanted = np.where(np.isnan(self.service), wanted, short)
             wanted = np.where(np.isnan(self.fill), wanted, missed)
         return wanted
 
-    def select(self, rows: IntArray) -> "_Criterion":
-        return _Criterion(self.path.select(rows), self.terms.select(rows))
-
-    def need(
-        self, *, is_count: bool, low: FloatArray | None = None, high: FloatArray | None = None
-    ) -> FloatArray:
-        """Return the units that cost least, or keep the promise; between bounds where given."""
-        if low is None or high is None:
-            low, high = self.bounds(is_count=is_count)
+    def need(self, *, is_count: bool) -> FloatArray:
+        """Return the units that cost least, or keep the promise."""
+        low, high = self.ahead.bounds
+        low = low - 1
         if not is_count:
             step = np.maximum(high - low, 1) * _FINE
             return _largest(lambda s: self.wants(s, step), low - step, high, whole=False)
-        found = high.copy()
-        rows = np.flatnonzero(high - low > 1)
-        if len(rows):
-            own = self if len(rows) == len(found) else self.select(rows)
-            found[rows] = _largest(own.wants, low[rows], high[rows], whole=True) + 1
-        return found
-
-    def bounds(self, *, is_count: bool) -> tuple[FloatArray, FloatArray]:
-        """Return units at which one more is wanted, and units at which it is not.
-
-        Where stock only falls, a unit left at the interval's end was held in all of its periods,
-        and one that is sold in one of them at least in none: so the wanted quantity lies between
-        two quantiles of what is asked for, which are close where holding is cheap.
-        """
-        path, terms = self.path, self.terms
-        low, high = path.bounds
-        low = low - 1
-        if not (is_count and path.falls):
-            return low, np.ceil(high)
-        held, sale = terms.holding_cost * path.periods, terms.stockout_cost
-        end = np.zeros_like(held) if terms.stranded is None else terms.stranded
-        surely, never = (held + end) / (sale + end), (held + end) / (sale + held + end)
-        kept = ~np.isnan(self.service)
-        surely[kept] = never[kept] = 1 - self.service[kept] + _TINY
-        plain = np.isnan(self.fill)
-        asked, num = np.sort(path.missing, axis=1), path.num_paths
-        row = np.arange(len(low))
-
-        def above(share: FloatArray) -> FloatArray:
-            place = num - 1 - np.floor(share * num * (1 + _TINY)).astype(np.int64)
-            inside = np.ceil(asked[row, np.maximum(place, 0)]).astype(np.float64)
-            return np.where(plain & (place >= 0), inside, np.nan)
-
-        return np.fmax(low, above(surely) - 1), np.fmin(high, above(never))
+        one = np.ones_like(low)
+        return _largest(lambda s: self.wants(s, one), low, high, whole=True) + 1
 
 
 def _largest(
@@ -329,21 +286,17 @@ def _reorder_point(
 
     Stock that is enough until the order arrives: what is lost before does not count.
     """
-    above = need.copy()
+    above, own = need.copy(), path.in_time()
     lossy = np.flatnonzero(path.missed_before > _RARE)
     if len(lossy) and not is_level:
-        most = path.lost_before[lossy].max(axis=1)
-        whole = _Criterion(path.select(lossy).in_time(), charged.select(lossy))
-        low, high = whole.bounds(is_count=is_count)
-        low, high = np.maximum(low, need[lossy] - 1), np.minimum(high, need[lossy] + most)
-        above[lossy] = whole.need(is_count=is_count, low=low, high=np.maximum(high, low + 1))
+        above[lossy] = _Criterion(own.select(lossy), charged.select(lossy)).need(is_count=is_count)
     point = above - 1 if is_count else above.copy()
     pack = terms.pack_size
     asked = ~promise & ((pack > 1) | (line > 0) | (terms.min_order > pack))
     rows = np.flatnonzero(asked)
     if not len(rows):
         return point
-    own, costs, packs = path.select(rows).in_time(), charged.select(rows), pack[rows]
+    own, costs, packs = own.select(rows), charged.select(rows), pack[rows]
     least = np.maximum(np.ceil(terms.min_order[rows] / packs - _TINY), 1) * packs
 
     def orders(shift: FloatArray) -> BoolArray:

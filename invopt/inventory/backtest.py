@@ -42,7 +42,11 @@ def forecast_rule(
         levels = np.full((len(terms.lead_time), num_periods), np.nan)
         for period, forecast in forecasts.items():
             levels[:, period] = levels_of(
-                forecast.mean, forecast.levels, forecast.level_quantiles, terms, is_count=is_count
+                forecast.mean,
+                forecast.smooth_levels,
+                forecast.level_quantiles,
+                terms,
+                is_count=is_count,
             ).order_up_to
         return order_up_to(np.nan_to_num(levels), terms)
 
@@ -53,8 +57,8 @@ def forecast_rule(
         own = replace(
             found,
             mean=found.mean[rows],
-            quantiles=found.quantiles[rows],
-            levels=found.levels[rows],
+            smooth_quantiles=found.smooth_quantiles[rows],
+            smooth_levels=found.smooth_levels[rows],
         )
         stock = Stock(state.on_hand, state.on_order, state.backorders, state.arrivals.T)
         decision = decide(own, terms.select(rows), stock, config, is_count=is_count)

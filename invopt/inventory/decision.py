@@ -32,12 +32,12 @@ class SummedForecast(Protocol):
         """(series, horizon) units per period."""
 
     @property
-    def quantiles(self) -> Float32Array:
-        """(series, horizon, Q) units per period."""
+    def smooth_quantiles(self) -> Float32Array:
+        """(series, horizon, Q) units per period, with the jitter of counts."""
 
     @property
-    def levels(self) -> Float32Array:
-        """(series, horizon, R) units over the first periods."""
+    def smooth_levels(self) -> Float32Array:
+        """(series, horizon, R) units over the first periods, with the jitter of counts."""
 
     @property
     def quantile_levels(self) -> tuple[float, ...]:
@@ -92,7 +92,7 @@ def decide(
         curves: Series whose cost by quantity is wanted; none by default.
     """
     levels = levels_of(
-        forecast.mean, forecast.levels, forecast.level_quantiles, terms, is_count=is_count
+        forecast.mean, forecast.smooth_levels, forecast.level_quantiles, terms, is_count=is_count
     )
     num = len(forecast.mean)
     curve = Curve.of(num, curves)
@@ -161,7 +161,9 @@ class _Work:
         demand = self._demand(rows, int(times.stop.max()), lead_time + cycle)
         start = self.stock.on_hand[rows] - self.stock.backorders[rows]
         arrivals = self.stock.arrivals[rows]
-        path = project(start, arrivals, demand, times, lost_sales=config.is_lost)
+        path = project(
+            start, arrivals, demand, times, lost_sales=config.is_lost, is_count=self.is_count
+        )
         charged = self._charged(terms, rows, lead_time, cycle)
         wanted, position = None, self.position[rows]
         if config.policy == "order_up_to":
@@ -182,7 +184,7 @@ class _Work:
         at = np.flatnonzero(self.curve.place[rows] >= 0)
         if not len(at):
             return
-        own, costs = path.select(at), terms.select(at)
+        own, costs = path.outlook.select(at), terms.select(at)
         quantity = aim.quantity[at]
         spread = np.maximum(_CURVE_REACH * (own.demand + np.abs(quantity)), costs.pack_size)
         below = np.linspace(0, 1, _CURVE_POINTS // 2)[:-1]
@@ -207,11 +209,11 @@ class _Work:
     def _demand(self, rows: IntArray, reach: int, periods: int) -> Float32Array:
         """Return (reach, series, paths) units."""
         forecast = self.forecast
-        horizon = forecast.quantiles.shape[1]
+        horizon = forecast.smooth_quantiles.shape[1]
         inside, places = max(min(periods, horizon), 1), periods_ahead(horizon, reach)
         return self.sampler.paths(
-            forecast.quantiles[rows][:, places], forecast.mean[rows][:, places],
-            forecast.levels[rows, inside - 1], inside, is_count=self.is_count,
+            forecast.smooth_quantiles[rows][:, places], forecast.mean[rows][:, places],
+            forecast.smooth_levels[rows, inside - 1], inside, is_count=self.is_count,
         )  # fmt: skip
 
     def _charged(self, terms: Terms, rows: IntArray, lead_time: int, cycle: int) -> Terms:
@@ -226,7 +228,7 @@ class _Work:
         if config.holding_periods is not None:
             return replace(terms, holding_cost=terms.holding_cost * config.holding_periods)
         reach = lead_time + 2 * cycle
-        if self.forecast.quantiles.shape[1] < reach:
+        if self.forecast.smooth_quantiles.shape[1] < reach:
             return terms
         demand = self._demand(rows, reach, lead_time + cycle).transpose(1, 0, 2)
         start = self.stock.on_hand[rows] - self.stock.backorders[rows]
@@ -250,9 +252,10 @@ class _Work:
             rows = np.flatnonzero((path.missing >= quantity).mean(axis=1) >= _HALF)
         else:
             rows = np.arange(num)
+        num_paths = path.missing.shape[1]
         before = dry[:, lead_time - 1, None] if lead_time else np.zeros((num, 1))
         dry[:, lead_time:] = before
-        over = path.holding[rows].reshape(len(rows), stop - lead_time, path.num_paths)
+        over = path.holding[rows].reshape(len(rows), stop - lead_time, num_paths)
         missed, empty = (f(over, quantity[rows][:, None]) for f in (np.greater, np.greater_equal))
         come = np.zeros((len(rows), stop), bool)
         width = min(stop, arrivals.shape[1])
@@ -268,7 +271,7 @@ class _Work:
         """Order anew where stock may outlive its shelf life."""
         life = self.terms.shelf_life
         assert life is not None
-        horizon = self.forecast.quantiles.shape[1] + cycle
+        horizon = self.forecast.smooth_quantiles.shape[1] + cycle
         short = np.flatnonzero(lead_time + np.nan_to_num(life[rows], nan=np.inf) <= horizon)
         for spell in np.unique(life[rows][short]):
             at = short[life[rows][short] == spell]

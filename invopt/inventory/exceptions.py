@@ -13,13 +13,14 @@ from invopt.inventory.decision import OrderDecision
 from invopt.inventory.reasons import runs_dry_before
 from invopt.inventory.segments import SalesStatistics
 from invopt.inventory.stock import Stock
-from invopt.panel import Flag, Panel
+from invopt.panel import UNOBSERVED, Flag, Panel, has_flag
 from invopt.types import BoolArray, FloatArray, IntArray
 
 # Periods that say what a series sells of late, at least.
 _RECENT = 13
 # Periods without a sale, at least, after which a series may be dead.
 _DEAD, _GAPS = 26, 3.0
+_AT_ONCE = 4096  # series looked at together
 _OUTLIERS = 28  # latest periods whose outliers are told
 _EXCESS = 4.0  # times what sells until the next order arrives
 _SOME = 0.5  # units
@@ -50,6 +51,11 @@ ADVICE = {
     "limit_reached": "a largest order or stock keeps the order below what is needed",
     "waits_for_order_day": "the next review comes before the supplier's next order day",
     "below_supplier_minimum": "the supplier's minimum is not reached: the order is dropped",
+    "short_at_source": "its source has too little for all: expedite the delivery to the source",
+    "source_scarce": "less lies there than is wanted: units go where they save most",
+    "transfer_in": "move these units here: it costs less than the sales that are missed else",
+    "transfer_out": "move these units: another shop needs them more",
+    "no_source": "give the place a lane or a supplier: it is planned by itself",
 }
 
 
@@ -239,9 +245,9 @@ def _of_demand(
     young = panel.num_periods - panel.launch() < min(periods, panel.num_periods)
     found.set("new_product", young)
     first = max(0, panel.num_periods - _OUTLIERS)
-    marked = (np.asarray(panel.flags[:, first:]) & Flag.OUTLIER) != 0
+    marked = has_flag(panel.flags[:, first:], Flag.OUTLIER)
     largest = np.where(marked, np.asarray(panel.y[:, first:]), 0).max(axis=1, initial=0)
-    found.set("outlier", marked.any(axis=1), largest.astype(np.float64))
+    found.set("outlier", np.asarray(marked.any(axis=1)), largest.astype(np.float64))
 
 
 def dead_series(panel: Panel) -> BoolArray:
@@ -254,10 +260,12 @@ def dead_series(panel: Panel) -> BoolArray:
     if panel.num_periods < silent:
         return np.zeros(panel.num_series, bool)
     found = np.zeros(panel.num_series, bool)
-    for start in range(0, panel.num_series, 4096):
-        rows = slice(start, start + 4096)
-        y = np.asarray(panel.y[rows])
-        seen = panel_seen(panel, rows)
+    latest = panel.num_periods - silent
+    idle = ~((np.asarray(panel.y[:, latest:]) > 0) & panel_seen(panel, latest)).any(axis=1)
+    rows = np.flatnonzero(idle)
+    for part in np.split(rows, range(_AT_ONCE, len(rows), _AT_ONCE)):
+        own = panel.select(part)
+        y, seen = np.asarray(own.y), panel_seen(own)
         sold = (y > 0) & seen
         ever = sold.any(axis=1)
         since = np.where(ever, panel.num_periods - 1 - _last(sold), panel.num_periods)
@@ -265,14 +273,13 @@ def dead_series(panel: Panel) -> BoolArray:
         recorded = (quiet & seen).sum(axis=1)
         before = (seen & ~quiet).sum(axis=1)
         gap = before / np.maximum(sold.sum(axis=1), 1)
-        found[rows] = (recorded >= silent) & (~ever | (recorded >= _GAPS * gap))
+        found[part] = (recorded >= silent) & (~ever | (recorded >= _GAPS * gap))
     return found
 
 
-def panel_seen(panel: Panel, rows: slice) -> BoolArray:
-    """Return where sales were recorded and not limited by stock; launched or not."""
-    hidden = Flag.MISSING | Flag.CENSORED | Flag.FAULTY | Flag.BEFORE_LAUNCH
-    return np.asarray((np.asarray(panel.flags[rows]) & hidden) == 0)
+def panel_seen(panel: Panel, first: int = 0) -> BoolArray:
+    """Return where, from a period on, sales were recorded, on sale and not limited by stock."""
+    return ~has_flag(panel.flags[:, first:], UNOBSERVED)
 
 
 def _last(mask: BoolArray) -> IntArray:
@@ -283,8 +290,7 @@ def recent_sales(panel: Panel) -> SalesStatistics:
     """Return what each series sold in the latest season (at least 13 periods), outliers apart."""
     periods = max(panel.timeline.season_length, _RECENT)
     first = max(0, panel.num_periods - periods)
-    flags = np.asarray(panel.flags[:, first:])
-    seen = panel.is_observed[:, first:] & ((flags & Flag.OUTLIER) == 0)
+    seen = ~has_flag(panel.flags[:, first:], UNOBSERVED | Flag.OUTLIER)
     return SalesStatistics.of(np.where(seen, panel.y[:, first:], np.nan))
 
 

@@ -17,11 +17,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from invopt.inventory.thresholds import NEVER, Counted, Listed, Thresholds, counted
 from invopt.types import Float32Array, FloatArray, IntArray
 
 Paths = Float32Array
-# Below every threshold: a period that does not count on a path.
-_NEVER = np.float32(-1e30)
 
 
 @dataclass(frozen=True)
@@ -58,69 +57,40 @@ class LeadLaw:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Path:
-    """Stock by period without a new order, and the thresholds that tell what an order changes.
+class Outlook:
+    """What an order changes in its own interval, read off the thresholds.
 
     Attributes:
-        holding: (series, periods x paths) thresholds of a unit held; see the module.
-        missing: (series, paths) thresholds of a sale saved.
+        holding: Thresholds of a unit held, by path and period.
+        missing: Thresholds of a sale saved, by path.
         base: (series,) sum over the interval's periods of mean stock that nothing limits.
-        at_arrival: (series,) mean stock when the order arrives, below 0 where customers wait.
-        missed_before: (series,) expected units missed before the order arrives.
-        lost_before: (series, paths) the same by path.
-        dry: (series, periods) share of paths that begin each period with an empty shelf or have
-            missed a sale by its end, until an order may arrive; 0 after that.
         demand: (series,) expected units asked for in the interval.
         periods: Mean number of periods in the interval.
-        falls: True where all paths share the interval's periods and no path's thresholds fall
-            within it: sales are lost, or nothing arrives.
+        num_paths: Number of demand paths.
     """
 
-    holding: Paths = field(repr=False)
-    missing: Paths = field(repr=False)
+    holding: Thresholds = field(repr=False)
+    missing: Thresholds = field(repr=False)
     base: FloatArray = field(repr=False)
-    at_arrival: FloatArray = field(repr=False)
-    missed_before: FloatArray = field(repr=False)
-    lost_before: Paths = field(repr=False)
-    dry: FloatArray = field(repr=False)
     demand: FloatArray = field(repr=False)
     periods: float
-    falls: bool = False
+    num_paths: int
 
-    @property
-    def num_paths(self) -> int:
-        """Number of demand paths."""
-        return self.missing.shape[1]
-
-    def select(self, rows: IntArray) -> "Path":
-        """Return the paths of some series."""
-        return Path(
-            holding=self.holding[rows], missing=self.missing[rows], base=self.base[rows],
-            at_arrival=self.at_arrival[rows], missed_before=self.missed_before[rows],
-            lost_before=self.lost_before[rows], dry=self.dry[rows], demand=self.demand[rows],
-            periods=self.periods, falls=self.falls,
-        )  # fmt: skip
-
-    def in_time(self) -> "Path":
-        """Return the path if the stock had been enough until the order arrives.
-
-        A sale that is lost before leaves a unit more for later: without it the stock at arrival
-        is the position less demand, and so moves as the position does.
-        """
-        periods = self.holding.shape[1] // self.num_paths
-        lost = self.lost_before
+    def select(self, rows: IntArray) -> "Outlook":
+        """Return the outlook of some series."""
         return replace(
-            self, holding=self.holding + np.tile(lost, periods), missing=self.missing + lost
-        )
+            self, holding=self.holding.select(rows), missing=self.missing.select(rows),
+            base=self.base[rows], demand=self.demand[rows],
+        )  # fmt: skip
 
     def held(self, quantity: FloatArray) -> FloatArray:
         """Return (series,) expected units held, summed over the interval's periods."""
-        above = _above(self.holding, quantity) / self.num_paths
+        above = self.holding.above(quantity) / self.num_paths
         return np.maximum(self.periods * quantity + self.base + above, 0)
 
     def missed(self, quantity: FloatArray) -> FloatArray:
         """Return (series,) expected units missed in the interval."""
-        return _above(self.missing, quantity) / self.num_paths
+        return self.missing.above(quantity) / self.num_paths
 
     def change(
         self, quantity: FloatArray, step: FloatArray, holding_cost: FloatArray, sale: FloatArray,
@@ -135,35 +105,16 @@ class Path:
             sale: (series,) money a sale saved is worth.
             stranded: (series,) money per unit left at the interval's end; none by default.
         """
-        rows = np.flatnonzero(step > 0)
-        if len(rows) < len(step):
-            changed = np.zeros(len(step))
-            if len(rows):
-                end = None if stranded is None else stranded[rows]
-                changed[rows] = self.select(rows).change(
-                    quantity[rows], step[rows], holding_cost[rows], sale[rows], end
-                )
-            return changed
-        saved = _between(self.missing, quantity, step) / self.num_paths
-        unheld = _between(self.holding, quantity, step) / self.num_paths
+        saved = self.missing.between(quantity, step) / self.num_paths
+        unheld = self.holding.between(quantity, step) / self.num_paths
         found = holding_cost * (self.periods * step - unheld) - sale * saved
         if stranded is not None:
             found = found + stranded * (step - saved)
-        return found
-
-    def unit_change(
-        self, quantity: FloatArray, holding_cost: FloatArray, sale: FloatArray,
-        stranded: FloatArray | None = None,
-    ) -> FloatArray:  # fmt: skip
-        """Return (series,) change of cost by one unit more, of whole units; see change."""
-        saved = _count_above(self.missing, quantity) / self.num_paths
-        unheld = _count_above(self.holding, quantity) / self.num_paths
-        found = holding_cost * (self.periods - unheld) - sale * saved
-        return found if stranded is None else found + stranded * (1 - saved)
+        return np.where(step > 0, found, 0.0)
 
     def short(self, quantity: FloatArray) -> FloatArray:
         """Return (series,) the chance that a sale is missed in the interval."""
-        return np.asarray((self.missing > quantity.astype(np.float32)[:, None]).mean(axis=1))
+        return self.missing.exceed(quantity) / self.num_paths
 
     @property
     def bounds(self) -> tuple[FloatArray, FloatArray]:
@@ -171,10 +122,69 @@ class Path:
 
         Whole numbers.
         """
-        # Where thresholds rise the first period's are the least.
-        first = self.holding[:, : self.num_paths] if self.falls else self.holding
-        low = np.minimum(self.missing.min(axis=1), _least(first))
-        return np.floor(low).astype(np.float64), np.ceil(self.missing.max(axis=1)).astype(float)
+        return np.floor(np.minimum(self.missing.low, self.holding.low)), np.ceil(self.missing.high)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Path:
+    """Stock by period without a new order, and what an order changes.
+
+    Attributes:
+        holding: (series, periods x paths) thresholds of a unit held; see the module.
+        missing: (series, paths) thresholds of a sale saved.
+        outlook: What an order changes; the same thresholds, summed by quantity.
+        at_arrival: (series,) mean stock when the order arrives, below 0 where customers wait.
+        missed_before: (series,) expected units missed before the order arrives.
+        lost_before: (series, paths) the same by path.
+        dry: (series, periods) share of paths that begin each period with an empty shelf or have
+            missed a sale by its end, until an order may arrive; 0 after that.
+    """
+
+    holding: Paths = field(repr=False)
+    missing: Paths = field(repr=False)
+    outlook: Outlook = field(repr=False)
+    at_arrival: FloatArray = field(repr=False)
+    missed_before: FloatArray = field(repr=False)
+    lost_before: Paths = field(repr=False)
+    dry: FloatArray = field(repr=False)
+
+    def select(self, rows: IntArray) -> "Path":
+        """Return the paths of some series."""
+        return Path(
+            holding=self.holding[rows], missing=self.missing[rows],
+            outlook=self.outlook.select(rows), at_arrival=self.at_arrival[rows],
+            missed_before=self.missed_before[rows], lost_before=self.lost_before[rows],
+            dry=self.dry[rows],
+        )  # fmt: skip
+
+    def in_time(self) -> Outlook:
+        """Return the outlook if the stock had been enough until the order arrives.
+
+        A sale that is lost before leaves a unit more for later: without it the stock at arrival
+        is the position less demand, and so moves as the position does.
+        """
+        found, rows = self.outlook, np.flatnonzero(self.missed_before > 0)
+        if not len(rows):
+            return found
+        lost = self.lost_before[rows]
+        periods = self.holding.shape[1] // lost.shape[1]
+        moved = []
+        for whole, values in ((found.holding, self.holding), (found.missing, self.missing)):
+            add = np.tile(lost, periods) if values is self.holding else lost
+            moved.append(_moved(whole, values, rows, add))
+        return replace(found, holding=moved[0], missing=moved[1])
+
+
+def _moved(old: Thresholds, values: Paths, rows: IntArray, add: Paths) -> Thresholds:
+    """Return the thresholds of all series, those of some moved up."""
+    part = values[rows] + add
+    if isinstance(old, Counted):
+        new = counted(part, part.min(axis=1).astype(float), part.max(axis=1).astype(float))
+        if isinstance(new, Counted):
+            return old.put(rows, new)
+    listed = values.copy()
+    listed[rows] = part
+    return Listed(listed)
 
 
 def project(
@@ -184,6 +194,7 @@ def project(
     law: LeadLaw,
     *,
     lost_sales: bool,
+    is_count: bool = False,
 ) -> Path:
     """Return the projected path of series that share a law of lead times.
 
@@ -193,6 +204,7 @@ def project(
         demand: (periods, series, paths) units, to the end of the longest interval.
         law: When orders arrive.
         lost_sales: Unmet demand is lost; else it waits.
+        is_count: Demand is in whole units.
 
     Example:
         Five on the shelf, a sure demand of 3 a day, an order that arrives after two days and lasts
@@ -201,9 +213,10 @@ def project(
         >>> demand = np.full((4, 1, 2), 3, np.float32)
         >>> law = LeadLaw.fixed(2, 2, 2)
         >>> path = project(np.array([5.0]), np.zeros((1, 4)), demand, law, lost_sales=True)
-        >>> path.missed_before.tolist(), path.missed(np.array([4.0])).tolist()
+        >>> ahead = path.outlook
+        >>> path.missed_before.tolist(), ahead.missed(np.array([4.0])).tolist()
         ([1.0], [2.0])
-        >>> path.missed(np.array([6.0])).tolist(), path.held(np.array([6.0])).tolist()
+        >>> ahead.missed(np.array([6.0])).tolist(), ahead.held(np.array([6.0])).tolist()
         ([0.0], [3.0])
     """
     num_paths = demand.shape[2]
@@ -218,42 +231,52 @@ def project(
         empty = stock <= 0
         _sell(stock, missed, demand[period], lost_sales=lost_sales)
         dry[:, period] = np.count_nonzero((missed > 0) | empty, axis=1) / num_paths
-    if law.is_fixed:
-        return _fixed(
-            stock,
-            missed,
-            dry,
-            come=come,
-            demand=demand,
-            first=first,
-            stop=stop,
-            lost_sales=lost_sales,
-        )
-    return _drawn(stock, missed, dry, come=come, demand=demand, law=law, lost_sales=lost_sales)
+    if not law.is_fixed:
+        return _drawn(stock, missed, dry, come=come, demand=demand, law=law, lost_sales=lost_sales)
+    whole = is_count and all((values == np.rint(values)).all() for values in (start, come))
+    return _fixed(
+        stock, missed, dry, come=come[:, first:], demand=demand[first:stop],
+        lost_sales=lost_sales, is_whole=whole,
+    )  # fmt: skip
 
 
 def _fixed(
-    stock: Paths, missed: Paths, dry: FloatArray, come: Paths, demand: Paths, first: int, stop: int,
-    *, lost_sales: bool,
+    stock: Paths, missed: Paths, dry: FloatArray, come: Paths, demand: Paths,
+    *, lost_sales: bool, is_whole: bool,
 ) -> Path:  # fmt: skip
+    """Return the path from the stock at the order's arrival; come and demand are from there on."""
     num, num_paths = stock.shape
-    holding = np.empty((num, stop - first, num_paths), np.float32)
-    net, deepest = -stock, np.full_like(stock, _NEVER)
-    base, asked = np.zeros(num), np.zeros(num)
-    before = missed.mean(axis=1, dtype=np.float64)
-    for number, period in enumerate(range(first, stop)):
+    periods = len(demand)
+    holding = np.empty((num, periods, num_paths), np.float32)
+    net, deepest = -stock, np.full_like(stock, NEVER)
+    for period in range(periods):
         net += demand[period]
         net -= come[:, period, None]
         np.maximum(deepest, net, out=deepest)
-        holding[:, number] = deepest if lost_sales else net
-        base -= net.mean(axis=1, dtype=np.float64)
-        asked += demand[period].mean(axis=1, dtype=np.float64)
-    return Path(
-        holding=holding.reshape(num, -1), missing=deepest, base=base,
-        at_arrival=stock.mean(axis=1, dtype=np.float64), missed_before=before, lost_before=missed,
-        dry=dry, demand=asked, periods=float(stop - first),
-        falls=lost_sales or not come[:, first + 1 :].any(),
+        holding[:, period] = deepest if lost_sales else net
+    asked = demand.sum(axis=2).T.astype(np.float64) / num_paths
+    at_arrival = stock.mean(axis=1, dtype=np.float64)
+    left = at_arrival[:, None] - (asked - come).cumsum(axis=1)
+    rises = lost_sales or not come[:, 1:].any()
+    by_path = holding.reshape(num, -1)
+    outlook = Outlook(
+        holding=_thresholds(by_path, holding[:, 0] if rises else by_path, deepest, is_whole),
+        missing=_thresholds(deepest, deepest, deepest, is_whole),
+        base=left.sum(axis=1), demand=asked.sum(axis=1), periods=float(periods),
+        num_paths=num_paths,
     )  # fmt: skip
+    return Path(
+        holding=by_path, missing=deepest, outlook=outlook, at_arrival=at_arrival,
+        missed_before=missed.mean(axis=1, dtype=np.float64), lost_before=missed, dry=dry,
+    )  # fmt: skip
+
+
+def _thresholds(values: Paths, least: Paths, most: Paths, is_whole: bool) -> Thresholds:
+    """Return thresholds, the least of which are among `least` and none of which is above `most`."""
+    if not is_whole:
+        return Listed(values)
+    low, high = least.min(axis=1), most.max(axis=1)
+    return counted(values, low.astype(np.float64), high.astype(np.float64))
 
 
 def _drawn(
@@ -263,8 +286,8 @@ def _drawn(
     """Return the path where every demand path has its own times; see _fixed."""
     num, num_paths = stock.shape
     first, stop = int(law.lead.min()), int(law.stop.max())
-    holding = np.full((num, stop - first, num_paths), _NEVER, np.float32)
-    net, deepest, at_arrival = -stock, np.full_like(stock, _NEVER), stock.copy()
+    holding = np.full((num, stop - first, num_paths), NEVER, np.float32)
+    net, deepest, at_arrival = -stock, np.full_like(stock, NEVER), stock.copy()
     base, asked = np.zeros(num), np.zeros(num)
     for number, period in enumerate(range(first, stop)):
         waits = law.lead > period
@@ -280,12 +303,15 @@ def _drawn(
         holding[:, number, own] = deepest[:, own] if lost_sales else net[:, own]
         base -= net[:, own].sum(axis=1, dtype=np.float64) / num_paths
         asked += demand[period][:, own].sum(axis=1, dtype=np.float64) / num_paths
-    periods = float((law.stop - law.lead).mean())
+    by_path = holding.reshape(num, -1)
+    outlook = Outlook(
+        holding=Listed(by_path), missing=Listed(deepest), base=base, demand=asked,
+        periods=float((law.stop - law.lead).mean()), num_paths=num_paths,
+    )  # fmt: skip
     return Path(
-        holding=holding.reshape(num, -1), missing=deepest, base=base,
+        holding=by_path, missing=deepest, outlook=outlook,
         at_arrival=at_arrival.mean(axis=1, dtype=np.float64),
         missed_before=missed.mean(axis=1, dtype=np.float64), lost_before=missed, dry=dry,
-        demand=asked, periods=periods,
     )  # fmt: skip
 
 
@@ -296,33 +322,3 @@ def _sell(stock: Paths, missed: Paths, demand: Paths, *, lost_sales: bool) -> No
     stock -= demand
     if lost_sales:
         stock += short
-
-
-def _above(thresholds: Paths, quantity: FloatArray) -> FloatArray:
-    """Return (series,) the sum over thresholds of what lies above the quantity."""
-    over = thresholds - quantity.astype(np.float32)[:, None]
-    np.maximum(over, 0, out=over)
-    return _sum(over)
-
-
-def _between(thresholds: Paths, quantity: FloatArray, step: FloatArray) -> FloatArray:
-    """Return (series,) the sum over thresholds of what lies in (quantity, quantity + step]."""
-    over = thresholds - quantity.astype(np.float32)[:, None]
-    np.maximum(over, 0, out=over)
-    np.minimum(over, step.astype(np.float32)[:, None], out=over)
-    return _sum(over)
-
-
-def _sum(values: Paths) -> FloatArray:
-    """Return (series,) sums: of a path's periods and of 200 paths single precision is enough."""
-    return values.sum(axis=1).astype(np.float64)
-
-
-def _count_above(thresholds: Paths, quantity: FloatArray) -> IntArray:
-    over = thresholds > quantity.astype(np.float32)[:, None]
-    return np.asarray(np.count_nonzero(over, axis=1), np.int64)
-
-
-def _least(thresholds: Paths) -> Paths:
-    least: Paths = np.where(thresholds > _NEVER, thresholds, np.float32(np.inf)).min(axis=1)
-    return least

@@ -64,6 +64,7 @@ def plan_review(
     *,
     is_count: bool,
     last_levels: pd.Series | None = None,
+    allotted: FloatArray | None = None,
 ) -> Review:
     """Return the review of some series.
 
@@ -77,6 +78,7 @@ def plan_review(
         model_version: Put on every row.
         is_count: True when sales are whole numbers.
         last_levels: Order-up-to level of the review before by unique_id; None for a first one.
+        allotted: (series,) units that their source gives, in place of the policy's order.
     """
     series, horizon = panel.series, forecast.mean.shape[1]
     terms = terms_of(series, last_prices(panel), config)
@@ -92,6 +94,8 @@ def plan_review(
     forced = np.where(dead | supply.waits | supply.shut, 0.0, np.nan)
     forced[succession.old] = 0.0
     forced = np.where(np.isnan(overridden.order), forced, overridden.order)
+    if allotted is not None:
+        forced = np.where(np.isnan(forced), allotted, forced)
     notes.before[dead] = DEAD
     notes.before[supply.waits] = WAITS
     notes.before[supply.shut] = SHUT

@@ -92,8 +92,9 @@ class Forecaster:
             parts.append(self.ensemble(*(torch.from_numpy(a) for a in inputs)))
         mean, quantiles, levels = (torch.cat(p).numpy() for p in zip(*parts, strict=True))
         return ForecastArrays(
-            mean, quantiles, levels, self.config.quantile_levels, self.config.level_quantiles
-        )
+            mean, quantiles, levels, self.config.quantile_levels, self.config.level_quantiles,
+            is_count=self.spec.is_count,
+        )  # fmt: skip
 
     def save(self, path: Path) -> None:
         """Write the model as a folder of JSON and arrays; nothing in it is pickled."""

@@ -1,5 +1,6 @@
 """What a statistic does when nothing changes: limits learned by block bootstrap from history."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -49,7 +50,9 @@ class Shift:
     periods: int
 
 
-def recent_shift(values: FloatArray, rules: Calibration) -> Shift | None:
+def recent_shift(
+    values: FloatArray, rules: Calibration, beside: FloatArray | None = None
+) -> Shift | None:
     """Return the shift of a statistic's latest values, None while its history is too short.
 
     What is off in one period is often off in the next, and again a year later (a holiday that
@@ -65,6 +68,8 @@ def recent_shift(values: FloatArray, rules: Calibration) -> Shift | None:
     Args:
         values: By period, the latest last; NaN where unknown.
         rules: How limits are learned.
+        beside: What moves with it and would not share its change, such as the median of sister
+            stores: the share of it that history shows is expected too. NaN where unknown.
     """
     if not len(values) or not np.isfinite(values[-1]):
         return None
@@ -75,7 +80,8 @@ def recent_shift(values: FloatArray, rules: Calibration) -> Shift | None:
         return None
     centre = float(np.median(known))
     off = _winsored(values - centre, num)
-    surprises, weights = _surprises(off, values - centre, num, rules.year)
+    others = [] if beside is None else _aside(beside, num)
+    surprises, weights = _surprises(off, values - centre, num, rules.year, others)
     looks = [(1, np.ones(1))]
     if np.isfinite(values[-2]) and surprises[-2] * surprises[-1] > 0:
         # Of one odd period and one that takes it back, nothing lasts.
@@ -105,8 +111,21 @@ def _winsored(off: FloatArray, num: int) -> FloatArray:
     return found
 
 
+def _aside(beside: FloatArray, num: int) -> list[FloatArray]:
+    """Return a companion's distances from its own centre, of the period and of the one before."""
+    known = beside[:num][np.isfinite(beside[:num])]
+    if len(known) < _LOOKS:
+        return []
+    off = np.nan_to_num(_winsored(beside - float(np.median(known)), num))
+    return [off, np.concatenate([[0.0], off[:-1]])]
+
+
 def _surprises(
-    off: FloatArray, latest: FloatArray, num: int, year: int
+    off: FloatArray,
+    latest: FloatArray,
+    num: int,
+    year: int,
+    others: Sequence[FloatArray] = (),
 ) -> tuple[FloatArray, FloatArray]:
     """Return what the period before and the one a year before do not explain, and their weights.
 
@@ -115,15 +134,19 @@ def _surprises(
         latest: The same, uncut: of the periods looked at, nothing is cut.
         num: Periods of history.
         year: Periods of a year.
+        others: What else explains it, by period.
     """
     usual = np.nan_to_num(off)
-    past = np.zeros((2, len(off)))
+    past = np.zeros((2 + len(others), len(off)))
     past[0, 1:] = usual[:-1]
     if year < len(off):
         past[1, year:] = usual[:-year]
+    for row, other in enumerate(others):
+        past[2 + row] = other
     seen, target = past[:, 1:num], usual[1:num]
-    ridge = float(usual[:num].var()) / _PRIOR**2 * np.eye(2) + 1e-12 * np.eye(2)
-    weights = np.clip(np.linalg.solve(seen @ seen.T + ridge, seen @ target), 0, _STRONGEST)
+    ridge = (float(usual[:num].var()) / _PRIOR**2 + 1e-12) * np.eye(len(past))
+    weights = np.linalg.solve(seen @ seen.T + ridge, seen @ target)
+    weights[:2] = np.clip(weights[:2], 0, _STRONGEST)
     found = off - weights @ past
     found[num:] = (latest - weights @ past)[num:]
     return found, weights

@@ -15,7 +15,7 @@ from invopt.panel import Panel
 from invopt.types import Float32Array, FloatArray
 
 _NUM_AFFECTED = 8
-_EVENTS = ("event*", "*holiday*")
+EVENTS = ("event*", "*holiday*")
 
 
 @dataclass(frozen=True)
@@ -108,18 +108,19 @@ def likely_causes(
     coverage and cost did. It comes with columns, not instead of them.
 
     Args:
-        signals: Of the period.
+        signals: Of the period; those that follow from another are not named, columns neither.
         drift: Of the series that `excess` is of.
         excess: Money by series, in the order of drift.current.
         num: Causes named.
     """
-    firing = [s for s in signals if s.fires and not s.name.startswith("drift")]
+    firing = [s for s in signals if s.fires and not s.part_of and not s.name.startswith("drift")]
+    told = any(s.name == "drift" and s.fires and s.part_of for s in signals)
     whole = sorted(
         (s for s in firing if s.kind == PERFORMANCE),
         key=lambda s: (s.name != DEMAND_SHIFT, s.p_value),
     )
     causes = [Cause(s.name, s.effect, s.text) for s in firing if s not in whole[1:]]
-    if drift is not None:
+    if drift is not None and not told:
         for column in drift.columns:
             if not column.moved:
                 continue
@@ -139,7 +140,7 @@ def known_events(panel: Panel, first: int, stop: int) -> list[dict[str, str]]:
     """Return the events of the calendar in some periods: date and name, in order of time."""
     found: set[tuple[str, str]] = set()
     for channel in panel.channels.values():
-        if not channel.known or not any(fnmatch(channel.name, p) for p in _EVENTS):
+        if not channel.known or not any(fnmatch(channel.name, p) for p in EVENTS):
             continue
         values = np.asarray(channel.values[:, first:stop], np.float64)
         for at in np.flatnonzero((np.nan_to_num(values) > 0).any(axis=0)):

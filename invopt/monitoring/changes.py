@@ -1,6 +1,6 @@
 """Changes of what forecasts and decisions are worth: the latest periods against their history."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from invopt.monitoring.signals import (
 from invopt.types import BoolArray, FloatArray
 
 _MIN_ODDS = 1.5  # change of the odds of being out of stock that is worth telling
+_SISTERS, _MANY = 4, 50  # locations that tell what all do; of many, one more does not matter
 _MIN_COVERAGE = 0.03  # loss of coverage that is worth telling
 
 
@@ -63,15 +64,18 @@ def _coverage(records: pd.DataFrame) -> FloatArray:
 
 
 def _stockout_odds(records: pd.DataFrame) -> FloatArray:
-    out, on_sale = records["censored"].to_numpy(), records["on_sale"].to_numpy()
-    odds: FloatArray = np.log((out + 0.5) / (on_sale - out + 0.5))
+    out, known = records["censored"].to_numpy(np.float64), records["stocked"].to_numpy(np.float64)
+    odds: FloatArray = np.log((out + 0.5) / (np.maximum(known - out, 0) + 0.5))
     return np.where(_came(records), odds, np.nan)
 
 
 def _came(records: pd.DataFrame) -> BoolArray:
-    """Return in which periods anything is known of the shelf: some record has come."""
+    """Return in which periods anything is known of the shelf.
+
+    Some record of sales has come, and some of stock: a shelf nobody counts is not full.
+    """
     seen = records["observed"].to_numpy() + records["censored"].to_numpy()
-    known: BoolArray = seen > 0
+    known: BoolArray = (seen > 0) & (records["stocked"].to_numpy() > 0)
     return known
 
 
@@ -91,6 +95,13 @@ def _odds_share(value: float) -> str:
     return f"{1 / (1 + np.exp(-value)):.1%}"
 
 
+_PICTURES: dict[str, tuple[str, Callable[[float], float]]] = {
+    DEMAND_SHIFT: ("demand", np.expm1),
+    "error": ("wape", np.exp),
+    "coverage": ("coverage", float),
+    "cost": ("cost_ratio", np.exp),
+    "stockouts": ("stockouts", lambda odds: 1 / (1 + np.exp(-odds))),
+}  # column of the trend, and the signal's scale into it
 STATISTICS = (
     _Statistic(
         DEMAND_SHIFT,
@@ -135,22 +146,19 @@ STATISTICS = (
 )
 
 
-def performance_signals(records: pd.DataFrame, config: MonitoringConfig) -> list[Signal]:
+def performance_signals(
+    records: pd.DataFrame, config: MonitoringConfig, *, yearly: bool = True
+) -> list[Signal]:
     """Return the signals of the latest period of some records, whole and by location.
 
     Args:
         records: As performance_records returns them, any order; the latest cutoff is judged.
         config: Limits.
+        yearly: False where a year before says nothing of this period: a holiday has moved.
     """
     whole = totals(records).tail(config.history + 1)
-    signals = [s for s in (_signal(whole, each, config) for each in STATISTICS) if s]
-    local = []
-    if records["location"].nunique() > 1:
-        for name, part in records.groupby("location"):
-            found = _signal(totals(part).tail(config.history + 1), STATISTICS[0], config)
-            if found:
-                text = f"at {name}, {found.text}"
-                local.append(_renamed(found, f"{DEMAND_SHIFT} at {name}", text))
+    signals = [s for s in (_signal(whole, each, config, yearly=yearly) for each in STATISTICS) if s]
+    local = _local_signals(records, config, yearly=yearly)
     # Three families: whether demand left the forecasts, what else changed, and where. The first
     # is the question monitoring is for; it does not pay for the curiosity of the others.
     usual = config.false_discovery_rate
@@ -158,6 +166,80 @@ def performance_signals(records: pd.DataFrame, config: MonitoringConfig) -> list
     return [
         signal for family, rate in families for signal in control_false_discoveries(family, rate)
     ]
+
+
+def _local_signals(
+    records: pd.DataFrame, config: MonitoringConfig, *, yearly: bool
+) -> list[Signal]:
+    """Return where demand left the forecasts: what a location does and its sisters do not.
+
+    The median of the others is taken into account as far as the location ever went with them;
+    one of them that shifts does not move it, and what all do is the company's finding. Fewer than
+    four others say too little.
+    """
+    parts = {
+        str(name): totals(part).tail(config.history + 1).set_index("cutoff")
+        for name, part in records.groupby("location")
+    }
+    if len(parts) < 2:
+        return []
+    values = pd.DataFrame(
+        {name: pd.Series(STATISTICS[0].of(p), index=p.index) for name, p in parts.items()}
+    )
+    found = []
+    for name, part in parts.items():
+        others = values.drop(columns=name) if len(parts) <= _MANY else values
+        others = others.reindex(part.index)
+        beside = others.median(axis=1).to_numpy() if others.shape[1] >= _SISTERS else None
+        rows = part.reset_index()
+        signal = _signal(rows, STATISTICS[0], config, yearly=yearly, beside=beside)
+        if signal is not None:
+            text = f"at {name}, {signal.text}"
+            found.append(_renamed(signal, f"{DEMAND_SHIFT} at {name}", text))
+    return found
+
+
+def limits_of(signal: Signal) -> tuple[str, str]:
+    """Return the lowest and the highest value that would be quiet, as shown; "" for no limit."""
+    statistic = _statistic(signal)
+    if statistic is None or not np.isfinite(signal.limit):
+        return "", ""
+    low, high = signal.expected - signal.limit, signal.expected + signal.limit
+    shown = statistic.shown
+    return "" if statistic.bad > 0 else shown(low), "" if statistic.bad < 0 else shown(high)
+
+
+def bands(signals: Sequence[Signal], rows: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
+    """Return by column of the trend between which values the latest period would be quiet.
+
+    Error is a share of sales in the trend, and a ratio to what intervals imply in the signal: the
+    band is that of the latest period's own intervals.
+
+    Args:
+        signals: Of the period.
+        rows: As trend returns them, the latest last.
+    """
+    found: dict[str, list[float]] = {}
+    for signal in signals:
+        statistic = _statistic(signal)
+        if statistic is None or " at " in signal.name:
+            continue
+        low = -np.inf if statistic.bad > 0 else signal.expected - signal.limit
+        high = np.inf if statistic.bad < 0 else signal.expected + signal.limit
+        column, scale = _PICTURES[statistic.name]
+        with np.errstate(over="ignore"):
+            ends = [float(scale(low)), float(scale(high))]
+        if statistic.name == "error":
+            latest = rows[-1]
+            ends = [e * latest["wape"] / latest["error_ratio"] for e in ends]
+        found[column] = [e if np.isfinite(e) else float("nan") for e in ends]
+    return found
+
+
+def _statistic(signal: Signal) -> _Statistic | None:
+    """Return the statistic a signal is the shift of; None where it is none."""
+    name = signal.name.partition(" at ")[0]
+    return next((s for s in STATISTICS if s.name == name), None)
 
 
 def totals(records: pd.DataFrame) -> pd.DataFrame:
@@ -172,7 +254,7 @@ def trend(records: pd.DataFrame, num: int) -> list[dict[str, Any]]:
     values = {s.name: s.of(rows) for s in STATISTICS}
     actual, error = rows["actual"].to_numpy(), rows["error"].to_numpy()
     wape = np.divide(error, actual, out=np.full(len(rows), np.nan), where=actual > 0)
-    empty = rows["censored"].to_numpy() / np.maximum(rows["on_sale"].to_numpy(), 1)
+    empty = rows["censored"].to_numpy() / np.maximum(rows["stocked"].to_numpy(), 1)
     empty = np.where(_came(rows), empty, np.nan)
     return [
         {
@@ -224,13 +306,21 @@ def estimated_error(records: pd.DataFrame, config: MonitoringConfig) -> Signal |
     )  # fmt: skip
 
 
-def _signal(rows: pd.DataFrame, statistic: _Statistic, config: MonitoringConfig) -> Signal | None:
+def _signal(
+    rows: pd.DataFrame,
+    statistic: _Statistic,
+    config: MonitoringConfig,
+    *,
+    yearly: bool = True,
+    beside: FloatArray | None = None,
+) -> Signal | None:
     values = statistic.of(rows)
     if statistic.name == "cost":
         known = np.flatnonzero(np.isfinite(values))
         values = values[: known[-1] + 1] if len(known) else values
-    rules = Calibration(_year(rows), config.min_history, config.num_bootstrap, config.seed)
-    shift = recent_shift(values, rules)
+    year = _year(rows) if yearly else len(rows)
+    rules = Calibration(year, config.min_history, config.num_bootstrap, config.seed)
+    shift = recent_shift(values, rules, beside)
     if shift is None:
         return None
     distance = shift.value - shift.expected

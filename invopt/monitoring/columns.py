@@ -68,10 +68,13 @@ def in_words(column: str) -> str:
 
 def discoveries(drift: Drift, config: MonitoringConfig) -> Drift:
     """Return the drift with columns calmed that the false-discovery rate does not allow."""
-    kept = rejected([d.p_value for d in drift.columns], config.false_discovery_rate)
-    columns = [
-        replace(d, moved=d.moved and keep) for d, keep in zip(drift.columns, kept, strict=True)
-    ]
+    p_values = [d.p_value for d in drift.columns]
+    kept = rejected(p_values, config.false_discovery_rate)
+    # The p-value all have to reach becomes a distance, so that Evidently counts what we count.
+    surest = config.false_discovery_rate / max(1, len(p_values))
+    cut = max([p for p, keep in zip(p_values, kept, strict=True) if keep], default=surest)
+    # A hair more, so that rounding does not lose the column that is the cut itself.
+    columns = [d.at_least_as_sure(max(cut, surest) * (1 + 1e-9)) for d in drift.columns]
     return replace(drift, columns=columns)
 
 

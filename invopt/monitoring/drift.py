@@ -7,7 +7,7 @@ periods, compared in the same way.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy import stats
@@ -55,6 +55,7 @@ class ColumnDrift:
         p_value: Of a score like this when nothing changed.
         moved: True when it counts.
         change: Difference of means, in standard deviations of the reference.
+        law: Centre, scale and degrees of freedom of the log of the distances of its history.
     """
 
     column: str
@@ -63,6 +64,14 @@ class ColumnDrift:
     p_value: float
     moved: bool
     change: float
+    law: tuple[float, float, int] = field(default=(0.0, 1.0, 1), repr=False)
+
+    def at_least_as_sure(self, p_value: float) -> "ColumnDrift":
+        """Return the column judged at a p-value that many columns allow, if that is stricter."""
+        centre, scale, freedom = self.law
+        allowed = float(np.exp(centre + scale * float(stats.t.isf(p_value, freedom))))
+        threshold = max(self.threshold, allowed)
+        return replace(self, threshold=threshold, moved=self.score >= threshold)
 
 
 @dataclass(frozen=True)
@@ -200,7 +209,9 @@ def _compare(
     allowed = float(np.exp(centre + scale * float(stats.t.isf(_TAIL, freedom))))
     threshold = max(config.min_drift, allowed)
     change = (float(values.mean()) - float(expected.mean())) / norm
-    return ColumnDrift(name, score, threshold, p_value=p, moved=score >= threshold, change=change)
+    law = (centre, scale, freedom)
+    moved = score >= threshold
+    return ColumnDrift(name, score, threshold, p_value=p, moved=moved, change=change, law=law)
 
 
 def _null_distances(

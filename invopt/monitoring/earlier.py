@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from invopt.closures import closed_shares
 from invopt.config import MonitoringConfig
 from invopt.feeds import locations_of
 from invopt.monitoring.signals import DATA, LATE, Signal
@@ -57,7 +58,11 @@ def due_period(seen: Seen, freq: str, length: int) -> tuple[str, str]:
 
 
 def overdue_signals(
-    line: Timeline, seen: Seen | None, length: int, closed: Collection[int] = ()
+    line: Timeline,
+    seen: Seen | None,
+    length: int,
+    closed: Collection[int] = (),
+    closures: pd.DatetimeIndex | None = None,
 ) -> list[Signal]:
     """Return that data end before those that were read earlier, or that a period did not come.
 
@@ -66,6 +71,7 @@ def overdue_signals(
         seen: Before; None leaves it out.
         length: Periods of a monitoring period.
         closed: Weekdays that no record comes of; nobody waits for them.
+        closures: Periods in which everybody is closed by the calendar; nobody waits for them.
     """
     if seen is None:
         return []
@@ -80,7 +86,8 @@ def overdue_signals(
         return [_spoilt(LATE, missing, text)]
     missing += _due(seen, line.freq, length)
     awaited = line.dates(line.num_periods, line.num_periods + max(0, missing))
-    if 2 * sum(day not in closed for day in awaited.weekday) <= length:
+    shut = awaited.isin(closures) if closures is not None else np.zeros(len(awaited), bool)
+    if 2 * sum(day not in closed for day in awaited[~shut].weekday) <= length:
         return []
     first, end = due_period(seen, line.freq, length)
     due = Timeline(pd.Timestamp(end), line.freq, 1).last_day(0)
@@ -104,6 +111,14 @@ def closed_weekdays(panel: Panel) -> frozenset[int]:
         came |= ((np.asarray(panel.flags[row : row + _ROWS, first:]) & _NOTHING) == 0).any(axis=0)
     weekdays = panel.timeline.dates(first).weekday.to_numpy()
     return frozenset(range(7)) - set(weekdays[came].tolist()) if came.any() else frozenset()
+
+
+def closed_by_all(panel: Panel, calendar: pd.DataFrame | None) -> pd.DatetimeIndex:
+    """Return the periods of the coming year in which the calendar closes every location."""
+    stop, ahead = panel.num_periods, round(panel.timeline.periods_per_year)
+    line = Timeline(panel.timeline.date(stop), panel.timeline.freq, ahead)
+    names = tuple(np.unique(locations_of(panel).astype(str)))
+    return line.dates()[(closed_shares(calendar, line, names) >= 1).all(axis=0)]
 
 
 def rewritten_past(

@@ -19,17 +19,20 @@ from invopt.monitoring.causes import (
     known_events,
     likely_causes,
 )
-from invopt.monitoring.changes import estimated_error, performance_signals, totals, trend
+from invopt.monitoring.changes import bands, estimated_error, performance_signals, totals, trend
 from invopt.monitoring.columns import drift_of, drift_signal
 from invopt.monitoring.drift import Drift
 from invopt.monitoring.earlier import (
     Seen,
+    closed_by_all,
     closed_weekdays,
     overdue_signals,
     rewritten_past,
 )
-from invopt.monitoring.late import awaited, none_came
+from invopt.monitoring.folding import Finding, findings_of, folded
+from invopt.monitoring.late import all_closed, awaited, none_came
 from invopt.monitoring.performance import series_outcomes
+from invopt.monitoring.plans import explained, known_plans
 from invopt.monitoring.quality import data_signals
 from invopt.monitoring.sampling import sample_series, sampled
 from invopt.monitoring.serving_health import Served, serving_signals
@@ -40,6 +43,7 @@ from invopt.types import FloatArray, IntArray, Notify
 
 TREND = 12  # periods
 _JUDGED = 10  # rows that a series costs, of those a report looks at
+_TABLES = ("findings", "causes", "locations", "products")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,10 +60,13 @@ class Evidence:
         drift: Of the columns; None when nothing could be compared.
         reference: What columns were compared with.
         trend: The last periods.
+        findings: One by cause: what it is, since when, how much, until when.
+        bands: By column of the trend, between which values the period would be quiet.
         causes: What moved, by money.
         locations: That cost most above plan.
         products: That cost most above plan.
         events: Of the calendar, in the period and the next.
+        plans: What was planned for the period and is unusual: closures, openings, promotions.
         notes: What a reader should know about the evidence itself.
         num_series: Judged.
         num_sampled: Looked at for drift.
@@ -80,10 +87,13 @@ class Evidence:
     drift: Drift | None = field(repr=False)
     reference: str
     trend: list[dict[str, Any]]
+    findings: list[Finding]
+    bands: dict[str, list[float]]
     causes: list[Cause]
     locations: list[Affected]
     products: list[Affected]
     events: list[dict[str, str]]
+    plans: list[str]
     notes: list[str]
     num_series: int
     num_sampled: int
@@ -96,11 +106,9 @@ class Evidence:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data, arrays and records left out."""
-        left_out = ("signals", "drift", "records", "causes", "locations", "products")
+        left_out = ("signals", "drift", "records", *_TABLES)
         plain = {k: v for k, v in vars(self).items() if k not in left_out}
-        lists = {
-            n: [asdict(v) for v in getattr(self, n)] for n in ("causes", "locations", "products")
-        }
+        lists = {n: [asdict(v) for v in getattr(self, n)] for n in _TABLES}
         columns = [asdict(d) for d in self.drift.columns] if self.drift else []
         unusable = dict(self.drift.unusable) if self.drift else {}
         return {
@@ -118,6 +126,7 @@ def gather_evidence(
     served: Served | None = None,
     known: pd.DataFrame | None = None,
     seen: Seen | None = None,
+    calendar: pd.DataFrame | None = None,
     notify: Notify = lambda _: None,
 ) -> Evidence:
     """Return the evidence of a panel's last monitoring period.
@@ -133,9 +142,12 @@ def gather_evidence(
         served: What the prediction log says of the period.
         known: Records of earlier runs, by this champion or those before; not computed again.
         seen: How far the data reached when they were read before.
+        calendar: Days that locations are closed, as planning reads them; None without one.
         notify: Called with a line of progress.
     """
-    overdue = overdue_signals(panel.timeline, seen, config.period, closed_weekdays(panel))
+    overdue = overdue_signals(
+        panel.timeline, seen, config.period, closed_weekdays(panel), closed_by_all(panel, calendar)
+    )
     panel = awaited(panel, seen, config.period) if overdue else panel
     cutoff = panel.num_periods - 1 - config.period
     start, end = max(0, cutoff + 1), panel.num_periods - 1
@@ -161,6 +173,7 @@ def gather_evidence(
     notify(f"compared {records['cutoff'].nunique()} past forecasts with actuals")
     latest = totals(records).iloc[-1]
     observed = int(latest["observed"])
+    known_ahead = known_plans(judged, calendar, config)
     signals += performance_signals(records, config)
     late = estimated_error(records, config)
     signals += [late] if late else []
@@ -170,8 +183,11 @@ def gather_evidence(
         drift, reference = drift_of(subject, panel, config, notify)
     if drift is not None:
         signals.append(drift_signal(drift, reference))
+    signals = explained(signals, known_ahead, subject, judged, records, config)
     why_not = ""
-    if observed < config.min_rows:
+    if all_closed(judged, config.period):
+        why_not = "every location is closed by the calendar in the whole period"
+    elif observed < config.min_rows:
         why_not = f"{observed} series-periods with actuals, {config.min_rows} are needed"
     elif records["cutoff"].nunique() <= config.min_history:
         why_not = f"no reference yet: {records['cutoff'].nunique()} earlier periods"
@@ -187,6 +203,7 @@ def gather_evidence(
         reference=reference,
         records=records,
         notes=notes,
+        plans=[each.text for each in known_ahead],
     )
 
 
@@ -217,6 +234,7 @@ def _told(
     reference: str,
     records: pd.DataFrame,
     notes: list[str],
+    plans: list[str],
 ) -> Evidence:
     last = panel.num_periods - 1 - config.period
     whole = totals(records)
@@ -241,8 +259,9 @@ def _told(
     places = dict(zip(*_sums(locations_of(judged).astype(str), excess), strict=True))
     valued = [
         replace(s, effect=money if s.kind == PERFORMANCE else places.get(_place(s), 0.0))
-        for s in signals
+        for s in folded(signals, records, config)
     ]
+    shown = trend(records, TREND)
     rows: IntArray = np.arange(0)
     if drift is not None:
         sample = sample_series(panel, len(drift.current), config.seed)
@@ -252,16 +271,22 @@ def _told(
     since -= config.period if none_came(panel, config.period) else 0
     return Evidence(
         start=dates[0], end=dates[1], last_day=dates[2], conclusive=not why_not, why_not=why_not,
-        signals=valued, drift=drift, reference=reference, trend=trend(records, TREND),
-        causes=likely_causes(valued, drift, by_sample),
+        signals=valued, drift=drift, reference=reference, trend=shown,
+        findings=findings_of(valued, judged, latest), bands=bands(valued, shown),
+        causes=likely_causes(valued, None if _is_explained(signals) else drift, by_sample),
         locations=affected(judged, "location", latest, excess),
         products=affected(judged, "product", latest, excess),
-        events=known_events(panel, first, panel.num_periods + config.period), notes=notes,
+        events=known_events(panel, first, panel.num_periods + config.period),
+        plans=plans, notes=notes,
         num_series=judged.num_series, num_sampled=0 if drift is None else len(drift.current),
         new_periods=since, new_data=panel.timeline.spell(since),
         age_days=_days(panel, subject, since), length=panel.timeline.spell(config.period),
         excess_cost=money, records=records,
     )  # fmt: skip
+
+
+def _is_explained(signals: Sequence[Signal]) -> bool:
+    return any(s.name == "drift" and s.explained for s in signals)
 
 
 def _sums(names: npt.NDArray[np.str_], values: FloatArray) -> tuple[list[str], list[float]]:
@@ -295,8 +320,10 @@ def _blind(
     return Evidence(
         start=dates[0], end=dates[1], last_day=dates[2], conclusive=False, why_not=why,
         signals=signals, drift=None, reference="nothing", trend=[],
+        findings=findings_of(signals), bands={},
         causes=likely_causes(signals, None, np.zeros(0)), locations=[], products=[],
-        events=known_events(panel, first, panel.num_periods), notes=[], num_series=panel.num_series,
+        events=known_events(panel, first, panel.num_periods), plans=[], notes=[],
+        num_series=panel.num_series,
         num_sampled=0, new_periods=since, new_data=panel.timeline.spell(since),
         age_days=_days(panel, subject, since), length=panel.timeline.spell(config.period),
         excess_cost=0.0, records=pd.DataFrame(),

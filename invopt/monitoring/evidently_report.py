@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from invopt.files import read_json
 from invopt.monitoring.columns import PREDICTION, TARGET
 from invopt.monitoring.drift import ColumnDrift, Drift
 
@@ -78,6 +79,16 @@ def write_evidently(
         _keep(result, shelf)
     values = [float(m["value"]) for m in result.dict()["metrics"][1 : len(columns) + 1]]
     return dict(zip(columns, values, strict=True))
+
+
+def moved_columns(numbers: Path) -> int | None:
+    """Return how many columns Evidently counts as moved; None where it compared nothing.
+
+    Args:
+        numbers: What write_evidently wrote.
+    """
+    metrics = read_json(numbers).get("metrics", [])
+    return int(metrics[0]["value"]["count"]) if metrics else None
 
 
 def _value_drift(metric: type, columns: Sequence[ColumnDrift]) -> list[object]:

@@ -5,7 +5,7 @@ retrain" is in the decision.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -58,7 +58,7 @@ def decide(
         return _answer(asked, situation, memory, config, seen)
     if seen.new_pages:
         rest = [s for s in seen.firing if s not in seen.new_pages]
-        texts = [s.text for s in (*seen.new_pages, *rest)]
+        texts = [s.text for s in roots((*seen.new_pages, *rest), situation.signals)]
         paged = [s.cause for s in seen.new_pages]
         return RetrainingDecision(
             action=PAGE, reasons=[*texts, *seen.notes], streaks=seen.streaks, paged=paged
@@ -175,8 +175,10 @@ def _renewal(
 def _told(situation: Situation, config: GovernorConfig, seen: _Seen) -> RetrainingDecision:
     """Return the decision when nothing asks for a retraining and nobody is woken."""
     telling = [s for s in seen.firing if _tells(s, seen.streaks[s.cause], config)]
+    telling = roots(telling, situation.signals)
     if not telling and situation.conclusive:
-        texts = [f"{s.text}; too recent to act on" for s in seen.firing]
+        recent = roots(seen.firing, situation.signals)
+        texts = [f"{s.text}; too recent to act on" for s in recent]
         texts = texts or ["no signal is beyond what its history allows"]
         return RetrainingDecision(
             action=IGNORE, reasons=[*texts, *seen.notes], streaks=seen.streaks
@@ -184,6 +186,13 @@ def _told(situation: Situation, config: GovernorConfig, seen: _Seen) -> Retraini
     texts = [] if situation.conclusive else [f"no conclusion about forecasts: {situation.why_not}"]
     texts += [_text(s, seen.streaks[s.cause], config, paged=s in seen.paging) for s in telling]
     return RetrainingDecision(action=ALERT, reasons=[*texts, *seen.notes], streaks=seen.streaks)
+
+
+def roots(signals: Iterable[Signal], among: Sequence[Signal]) -> list[Signal]:
+    """Return what the signals follow from, each once: one cause is told in one sentence."""
+    by_name = {s.name: s for s in among}
+    found = {s.part_of or s.name: by_name.get(s.part_of, s) for s in signals}
+    return list(found.values())
 
 
 def streak(cause: str, end: str, causes: Mapping[str, frozenset[str]]) -> int:

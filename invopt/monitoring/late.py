@@ -34,8 +34,18 @@ def awaited(panel: Panel, seen: Seen | None, period: int) -> Panel:
     return replace(panel, timeline=longer, y=np.pad(panel.y, width), flags=flags)
 
 
-def none_came(panel: Panel, period: int) -> bool:
-    """Return whether no series on sale has a record in the last monitoring period."""
+def all_closed(panel: Panel, period: int) -> bool:
+    """Return whether the calendar closes every series on sale in the whole last period."""
     flags = np.asarray(panel.flags[:, -period:])
-    on_sale = (flags & Flag.BEFORE_LAUNCH) == 0
+    flags = flags[(flags & Flag.BEFORE_LAUNCH) == 0]
+    return bool(flags.size and ((flags & Flag.CLOSED) != 0).all())
+
+
+def none_came(panel: Panel, period: int) -> bool:
+    """Return whether no series on sale has a record in the last monitoring period.
+
+    Where all are closed by the calendar no record is due.
+    """
+    flags = np.asarray(panel.flags[:, -period:])
+    on_sale = (flags & (Flag.BEFORE_LAUNCH | Flag.CLOSED)) == 0
     return bool(on_sale.any() and ((flags[on_sale] & Flag.MISSING) != 0).all())

@@ -16,13 +16,16 @@ from invopt.evaluation import Forecasts
 from invopt.feeds import locations_of
 from invopt.forecasts import ForecastArrays
 from invopt.inventory import Terms, expected_shortage_and_excess, levels_of
-from invopt.panel import UNOBSERVED, Flag, Panel
+from invopt.panel import STOCK_CHANNELS, UNOBSERVED, Flag, Panel
 from invopt.types import BoolArray, Float32Array, FloatArray
 
-# Sums of a record. Money and units; counts are series-periods.
+_ROWS = 4096
+
+# Sums of a record. Money and units; counts are series-periods. `stocked` are those of which it is
+# known whether the shelf was empty.
 SUMS = (
-    "on_sale", "observed", "censored", "actual", "forecast", "error", "expected_error", "inside",
-    "cost", "planned_cost",
+    "on_sale", "observed", "stocked", "censored", "actual", "forecast", "error", "expected_error",
+    "inside", "cost", "planned_cost",
 )  # fmt: skip
 
 
@@ -104,17 +107,18 @@ def series_outcomes(
     flags[:, :steps] = panel.flags[:, target]
     y = np.zeros(flags.shape)
     y[:, :steps] = panel.y[:, target]
-    on_sale = (flags & Flag.BEFORE_LAUNCH) == 0
+    on_sale = (flags & (Flag.BEFORE_LAUNCH | Flag.CLOSED)) == 0
     seen = (flags & UNOBSERVED) == 0
     ahead = slice(0, scoring.period)
     mean = np.asarray(forecast.mean[:, ahead], np.float64)
-    quantiles = forecast.quantiles[:, ahead]
+    quantiles = forecast.smooth_quantiles[:, ahead]
     # Before actuals are in, what is expected of every series on sale is still worth knowing.
     judged = seen if seen.any() else on_sale
     columns = {
         "on_sale": on_sale.sum(1),
         "observed": seen.sum(1),
-        "censored": ((flags & Flag.CENSORED) != 0).sum(1),
+        "stocked": (on_sale & stock_known(panel, cutoff + 1, cutoff + 1 + scoring.period)).sum(1),
+        "censored": (on_sale & ((flags & Flag.CENSORED) != 0)).sum(1),
         "actual": np.where(seen, y, 0).sum(1),
         "forecast": np.where(judged, mean, 0).sum(1),
         "error": np.where(seen, np.abs(y - mean), 0).sum(1),
@@ -126,6 +130,33 @@ def series_outcomes(
     columns |= {"cost": cost, "planned_cost": planned}
     floats = {name: np.asarray(value, np.float64) for name, value in columns.items()}
     return pd.DataFrame({"unique_id": panel.unique_ids} | floats)
+
+
+def stock_known(panel: Panel, first: int, stop: int) -> BoolArray:
+    """Return (series, period) where it is known whether the shelf was empty.
+
+    By a stock record of the period, where there is a column of them; without any such column
+    the sales themselves may say it (is_observed), and then they say it everywhere.
+    """
+    found = np.zeros((panel.num_series, stop - first), bool)
+    columns = [name for name in STOCK_CHANNELS if name in panel.channels]
+    for name in columns:
+        values = panel.channel_by_series(name)[:, first : min(stop, panel.num_periods)]
+        found[:, : values.shape[1]] |= np.isfinite(values)
+    known = min(stop, panel.num_periods)
+    marked = (np.asarray(panel.flags[:, first:known]) & Flag.CENSORED) != 0
+    found[:, : known - first] |= marked
+    if not columns and _is_marked(panel):
+        found[:, : known - first] = True
+    return found
+
+
+def _is_marked(panel: Panel) -> bool:
+    """Return whether any period of any series is marked as limited by stock."""
+    return any(
+        bool((np.asarray(panel.flags[row : row + _ROWS]) & Flag.CENSORED).any())
+        for row in range(0, panel.num_series, _ROWS)
+    )
 
 
 def expected_absolute_error(
@@ -169,7 +200,11 @@ def _costs(
     if terms is None:
         return np.full(num, np.nan), np.full(num, np.nan)
     levels = levels_of(
-        forecast.mean, forecast.levels, forecast.level_quantiles, terms, is_count=scoring.is_count
+        forecast.mean,
+        forecast.smooth_levels,
+        forecast.level_quantiles,
+        terms,
+        is_count=scoring.is_count,
     )
     overage = terms.holding_cost * terms.review_period
     short, excess = expected_shortage_and_excess(

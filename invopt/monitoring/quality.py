@@ -21,7 +21,7 @@ from invopt.feeds import (
     standing_still,
 )
 from invopt.monitoring.late import none_came
-from invopt.monitoring.signals import DATA, Signal
+from invopt.monitoring.signals import DATA, LATE_FILE, Signal
 from invopt.panel import SERIES_LEVEL, Channel, Flag, Panel
 from invopt.sources.ledger import DUPLICATE
 from invopt.types import BoolArray, FloatArray
@@ -56,7 +56,8 @@ def data_signals(
             _fault("column_gone", len(gone), 0, f"columns the model knows are gone: {_list(gone)}")
         )
     if panel.num_periods > config.period and not none_came(panel, config.period):
-        signals += [*_feeds(panel, config.period), *_gaps(panel, config.period)]
+        silent_places, feeds = _feeds(panel, config.period)
+        signals += [*feeds, *_gaps(panel, config.period, silent_places)]
         signals += _broken_channels(panel, config.period, set(features), set(silent))
     return signals
 
@@ -90,11 +91,16 @@ def _suspect(checks: Sequence[Mapping[str, Any]]) -> list[Signal]:
     return [_fault("suspect_data", len(failed), 0, text, spoils=True)]
 
 
-def _feeds(panel: Panel, period: int) -> list[Signal]:
-    """Return the feeds that broke in the period, as cleaning marks them (invopt.feeds)."""
+def _feeds(panel: Panel, period: int) -> tuple[set[str], list[Signal]]:
+    """Return silent locations, and feeds that broke in the period, as cleaning marks them.
+
+    A location that the calendar closes is not silent.
+    """
     history = (YEAR + _RUN) * span_of(panel) + period
     record = feed_record([panel], max(0, panel.num_periods - history))
     faults = broken_feeds(record)
+    open_ = ~_closed(panel, record)
+    faults = {rule: found & open_ for rule, found in faults.items()}
     silent, doubled, repeated = (
         [at for at, name in enumerate(record.names) if faults[rule][at, -period:].any()]
         for rule in (SILENT, DOUBLED, REPEATED)
@@ -104,15 +110,17 @@ def _feeds(panel: Panel, period: int) -> list[Signal]:
         where = _list([_silence(record, panel, faults[SILENT], at) for at in silent])
         share = f"{len(silent)} of {len(record.names)} locations"
         text = f"{share} sent no sales for longer than ever in the past year: {where}"
-        signals.append(_fault(SILENT, len(silent), 0, text, pages=True))
+        names = tuple(record.names[at] for at in silent)
+        signals.append(_fault(SILENT, len(silent), 0, text, pages=True, places=names))
     for rule, places, what in (
         (DOUBLED, doubled, "every quantity is even, as if each row had been sent twice"),
         (REPEATED, repeated, "the same numbers were sent again"),
     ):
         if places:
             text = f"{what}: {_list([record.names[at] for at in places])}"
-            signals.append(_fault(rule, len(places), 0, text, pages=True))
-    return signals
+            names = tuple(record.names[at] for at in places)
+            signals.append(_fault(rule, len(places), 0, text, pages=True, places=names))
+    return {record.names[at] for at in silent}, signals
 
 
 def _silence(record: FeedRecord, panel: Panel, silent: BoolArray, at: int) -> str:
@@ -121,18 +129,47 @@ def _silence(record: FeedRecord, panel: Panel, silent: BoolArray, at: int) -> st
     return f"{record.names[at]} ({panel.timeline.spell(last - start + 1)})"
 
 
-def _gaps(panel: Panel, period: int) -> list[Signal]:
-    """Return locations of which more records are missing than in any period before."""
+def _closed(panel: Panel, record: FeedRecord) -> BoolArray:
+    """Return (location, period) of a record where every series is closed by the calendar."""
+    names = locations_of(panel).astype(str)
+    shut = np.zeros(record.sales.shape, bool)
+    for row, name in enumerate(record.names):
+        flags = np.asarray(panel.flags[np.flatnonzero(names == name), record.first :])
+        shut[row] = ((flags & (Flag.CLOSED | Flag.BEFORE_LAUNCH)) != 0).all(axis=0)
+    return shut
+
+
+def _gaps(panel: Panel, period: int, silent: set[str]) -> list[Signal]:
+    """Return locations whose newest file is late, and those that miss more records than ever.
+
+    Silent ones are told as such already.
+    """
     names, missing = _missing(panel, period)
-    found = [
-        (str(name), float(missing[row, -period:].mean()))
-        for row, name in enumerate(names)
-        if missing[row, -period:].mean() > missing[row, :-period].max(initial=0) + 0.1
-    ]
-    if not found:
-        return []
-    where = _list([f"{name} ({share:.0%})" for name, share in found])
-    return [_fault("gaps", len(found), 0, f"records are missing at {where}")]
+    late, gone = [], []
+    for row, name in enumerate(names):
+        share = float(missing[row, -period:].mean())
+        if name in silent:
+            continue
+        days = int((np.cumprod(missing[row, ::-1] >= 1)).sum())
+        usual = missing[row, : missing.shape[1] - days]
+        if 0 < days < missing.shape[1] and not (usual[-_RUN * period :] >= 1).any():
+            line, stop = panel.timeline, panel.num_periods
+            since = f"{line.date(stop - days):%Y-%m-%d}"
+            late.append((str(name), f"{name} (nothing since {since}, {line.spell(days)})"))
+        elif share > missing[row, :-period].max(initial=0) + 0.1:
+            gone.append((str(name), f"{name} ({share:.0%})"))
+    signals = []
+    if late:
+        text = (
+            f"the newest file is late, and its days are not judged: {_list([t for _, t in late])}"
+        )
+        places = tuple(name for name, _ in late)
+        signals.append(_fault(LATE_FILE, len(late), 0, text, places=places))
+    if gone:
+        text = f"records are missing at {_list([t for _, t in gone])}"
+        places = tuple(name for name, _ in gone)
+        signals.append(_fault("gaps", len(gone), 0, text, places=places))
+    return signals
 
 
 def _broken_channels(
@@ -191,18 +228,27 @@ def _missing(panel: Panel, period: int) -> tuple[npt.NDArray[np.object_], FloatA
         order = np.argsort(codes[rows], kind="stable")
         found, starts = np.unique(codes[rows][order], return_index=True)
         flags = np.asarray(panel.flags[rows, first:])[order]
-        gone, on = (flags & Flag.MISSING) != 0, (flags & Flag.BEFORE_LAUNCH) == 0
+        on = (flags & (Flag.BEFORE_LAUNCH | Flag.CLOSED)) == 0
+        gone = on & ((flags & Flag.MISSING) != 0)
         missing[found] += np.add.reduceat(gone, starts, axis=0, dtype=np.int32)
         on_sale[found] += np.add.reduceat(on, starts, axis=0, dtype=np.int32)
     return names, missing / np.maximum(on_sale, 1)
 
 
 def _fault(
-    name: str, value: float, limit: float, text: str, *, pages: bool = False, spoils: bool = False
+    name: str,
+    value: float,
+    limit: float,
+    text: str,
+    *,
+    pages: bool = False,
+    spoils: bool = False,
+    places: tuple[str, ...] = (),
 ) -> Signal:
     return Signal(
         name=name, kind=DATA, value=float(value), expected=0.0, limit=float(limit),
         p_value=float("nan"), fires=True, text=text, pages=pages, spoils=spoils,
+        places=places,
     )  # fmt: skip
 
 

@@ -12,6 +12,8 @@ PERFORMANCE, DRIFT, SUPPLY, DATA, SERVING = "performance", "drift", "supply", "d
 UNREADABLE = "unreadable_data"
 # Data end where they ended before: what is due is estimated, nothing is concluded.
 LATE = "no_new_data"
+# The last days of one place have not come, and those of others have.
+LATE_FILE = "late_file"
 # Sales over forecast. Its opposite, forecast over sales, is the metric "bias".
 DEMAND_SHIFT = "demand_shift"
 _FORMER_NAMES = {"bias": DEMAND_SHIFT}
@@ -35,6 +37,9 @@ class Signal:
         effect: Money per period it concerns, 0 where unknown; causes are ranked by it.
         estimated: True when actuals are not in and this is what the forecast implies.
         spoils: True when nothing may be trained on such data, though nobody is woken.
+        places: Locations a fault of the data is about.
+        part_of: Name of the signal that explains this one, "" where it stands for itself.
+        explained: What was planned and explains it, "" where nothing does; then it does not fire.
     """
 
     name: str
@@ -49,6 +54,9 @@ class Signal:
     effect: float = 0.0
     estimated: bool = False
     spoils: bool = False
+    explained: str = ""
+    places: tuple[str, ...] = ()
+    part_of: str = ""
 
     @property
     def direction(self) -> int:
@@ -77,6 +85,7 @@ class Signal:
         numbers = ("value", "expected", "limit", "p_value", "effect")
         plain = {k: v for k, v in content.items() if k != "cause"}
         plain["name"] = present_name(plain["name"])
+        plain["places"] = tuple(plain.get("places", ()))
         return cls(**(plain | {n: float("nan") if plain[n] is None else plain[n] for n in numbers}))
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import numpy as np
 import pandas as pd
 
 from invopt.config import MonitoringConfig
@@ -68,6 +69,8 @@ def history_of(
     kept = []
     if known is not None and len(known):
         known = of_length(known, panel.timeline, config.period)
+        if "stocked" not in known:  # before 0.3: unknown stock was taken for a full shelf
+            known = known.assign(stocked=np.nan)
         settled = {panel.timeline.date(c + 1): c for c in cutoffs[:-SETTLED]}
         usable = known[known["start"].isin(list(settled)) & known["cost"].notna()]
         if set(usable["location"]) == set(locations_of(panel).astype(str)):

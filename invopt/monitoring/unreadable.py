@@ -6,6 +6,7 @@ import pandas as pd
 
 from invopt.monitoring.changes import trend
 from invopt.monitoring.evidence import TREND, Evidence
+from invopt.monitoring.folding import findings_of
 from invopt.monitoring.signals import DATA, UNREADABLE, Signal
 
 
@@ -36,7 +37,7 @@ def unreadable_evidence(
     return Evidence(
         start=period[0], end=period[1], last_day=period[2], conclusive=False, why_not=why,
         signals=[signal], drift=None, reference="nothing",
-        trend=earlier, causes=[], locations=[], products=[], events=[], notes=[], num_series=0,
-        num_sampled=0, new_periods=0, new_data="", age_days=0, length="", excess_cost=0.0,
-        records=pd.DataFrame(),
+        trend=earlier, findings=findings_of([signal]), bands={}, causes=[], locations=[],
+        products=[], events=[], plans=[], notes=[], num_series=0, num_sampled=0, new_periods=0,
+        new_data="", age_days=0, length="", excess_cost=0.0, records=pd.DataFrame(),
     )  # fmt: skip

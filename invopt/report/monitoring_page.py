@@ -58,10 +58,39 @@ def _page(content: dict[str, Any], model: str, command: str, console: str) -> st
         quiet=[s for s in signals if not s["fires"]],
         runbooks={s["name"]: runbook(s["name"]) for s in signals},
         next_steps=next_steps(content, command, console),
-        trend=plots.monitoring_trend(content["trend"]),
+        findings=_findings(content),
+        plans=content.get("plans", []),
+        evidently=_evidently(content),
+        trend=plots.monitoring_trend(content["trend"], content.get("bands", {})),
         distances=distances,
         scale=max((max(d["score"], d["threshold"]) for d in distances), default=1.0),
         footer="invopt",
+    )
+
+
+def _findings(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the findings, each with the first day of the periods it has lasted for in a row."""
+    streaks = content["governor"].get("streaks", {})
+    starts = [row["start"] for row in content["trend"]] or [content["start"]]
+    found = []
+    for finding in content.get("findings", []):
+        periods = int(streaks.get(finding["cause"], 1))
+        since = starts[-min(periods, len(starts))] if content["num_series"] else content["start"]
+        found.append({**finding, "since": since, "periods": periods})
+    return found
+
+
+def _evidently(content: Mapping[str, Any]) -> str:
+    """Return how Evidently's count of columns compares with ours; it is given our limits."""
+    counted = content.get("evidently_moved")
+    ours = sum(d["moved"] for d in content["drift"])
+    if counted is None:
+        return ""
+    if counted == ours:
+        return f"It counts {ours} moved columns too."
+    return (
+        f"It counts {counted} moved columns and this page {ours}: a distance is so near its limit "
+        "that rounding decides."
     )
 
 

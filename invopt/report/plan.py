@@ -18,20 +18,22 @@ from markupsafe import Markup
 
 from invopt.config import Config
 from invopt.files import plain, read_csv, read_json
-from invopt.forecasts import read_forecast
+from invopt.forecasts import read_forecast, units
 from invopt.inventory.costs import last_prices, terms_of
 from invopt.inventory.decision import SummedForecast
+from invopt.inventory.network.review import by_lanes, with_order_days
 from invopt.inventory.reasons import Notes
 from invopt.inventory.review import demand_ahead
 from invopt.inventory.stock import stock_of
 from invopt.inventory.suppliers import supply_of
+from invopt.lanes import plain_lanes
 from invopt.panel import UNOBSERVED, Panel, iter_panels
 from invopt.report.packed import pack
 from invopt.report.page import drawing, render, write_page
 from invopt.sources import read_position
 from invopt.sources.terms import read_terms
 from invopt.timeline import frequency_unit
-from invopt.types import FloatArray, Notify
+from invopt.types import FloatArray, IntArray, Notify
 
 ASSETS = Path(__file__).parent / "assets"
 HISTORY, AHEAD, SHOWN = 56, 42, 10  # periods, periods, exceptions that need no script
@@ -103,8 +105,8 @@ def render_plan(files: PlanFiles, run: Config, notify: Notify) -> str:
     exceptions = exceptions[exceptions["unique_id"].isin(plan["unique_id"])]
     gathered = _gather(files, run, last, set(plan["unique_id"]))
     order = pd.Index(gathered.unique_ids).get_indexer(pd.Index(plan["unique_id"]))
-    rows = _row_columns(plan) | {n: v[order] for n, v in gathered.rows.items()}
-    details = {name: values[order] for name, values in gathered.details.items()}
+    rows = _row_columns(plan) | {n: _or_nothing(v, order) for n, v in gathered.rows.items()}
+    details = {name: _or_nothing(values, order) for name, values in gathered.details.items()}
     about = gathered.about | {
         "name": run.name,
         "currency": run.inventory.currency,
@@ -131,6 +133,15 @@ def render_plan(files: PlanFiles, run: Config, notify: Notify) -> str:
         script_hash=_digest(script),
         footer=f"invopt; model {about['model_version']}",
     )
+
+
+def _or_nothing(values: npt.NDArray[Any], order: IntArray) -> npt.NDArray[Any]:
+    """Return rows in order, nothing for -1: a source that sells nothing has no forecast."""
+    found = values[order]
+    if (order < 0).any():
+        found = found.copy()
+        found[order < 0] = "" if values.dtype == object else np.nan
+    return found
 
 
 def _last_plan(path: Path | None, notify: Notify) -> pd.DataFrame | None:
@@ -187,11 +198,13 @@ def _gather(
 ) -> _Gathered:
     head = read_json(files.forecast / "forecast.json")
     position, open_orders = read_position(files.snapshot)
-    tables = read_terms(files.snapshot).with_overrides(files.overrides)
+    tables = with_order_days(read_terms(files.snapshot).with_overrides(files.overrides))
     parts = []
     panel: Panel | None = None
     for number, panel in enumerate(iter_panels(files.source)):
         made = read_forecast(files.forecast, number, head)
+        if tables.lanes is not None:
+            panel = by_lanes(panel, plain_lanes(tables.lanes))
         terms = terms_of(panel.series, last_prices(panel), run.inventory)
         supply = supply_of(panel.series, terms, tables, panel.timeline, made.horizon)
         stock = stock_of(panel.unique_ids, position, open_orders, supply.delay)
@@ -250,8 +263,8 @@ def _fan(forecast: SummedForecast, is_count: bool) -> dict[str, FloatArray]:
     found = {"mean": np.asarray(forecast.mean[:, :width], np.float64)}
     for number, level in enumerate(_chosen(forecast.quantile_levels)):
         at = list(forecast.quantile_levels).index(level)
-        values = np.asarray(forecast.quantiles[:, :width, at], np.float64).clip(min=0)
-        found[f"fan{number}"] = np.rint(values) if is_count else values
+        values = np.asarray(forecast.smooth_quantiles[:, :width, at], np.float64)
+        found[f"fan{number}"] = units(values, is_count=is_count)
     return found
 
 

@@ -15,6 +15,8 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from invopt.types import FloatArray
+
 INK, SOFT, LINE = "#1b2430", "#5b6675", "#d5dae1"
 BLUE, AMBER, TEAL, RED = "#2457c5", "#d98e04", "#168a8a", "#b3261e"
 COLOURS = (BLUE, AMBER, TEAL, "#7a5cc0", SOFT)
@@ -285,10 +287,13 @@ def parallel_coordinates(trials: Sequence[Mapping[str, Any]]) -> Markup | str:
         return svg(figure)
 
 
-def monitoring_trend(periods: Sequence[Mapping[str, Any]]) -> list[Markup]:
+def monitoring_trend(
+    periods: Sequence[Mapping[str, Any]], bands: Mapping[str, Sequence[float | None]] | None = None
+) -> list[Markup]:
     """Return a small line of the last periods each for error, demand, coverage, cost, stock-outs.
 
-    A dashed line is the median of the periods shown but the latest, or what was planned.
+    A dashed line is the median of the periods shown but the latest, or what was planned; a shaded
+    band is where the latest period would be quiet. What is not known is not drawn.
     """
     panels = (
         ("wape", "Forecast error, share of sales", None),
@@ -301,7 +306,9 @@ def monitoring_trend(periods: Sequence[Mapping[str, Any]]) -> list[Markup]:
         return []
     days = np.array([p["end"] for p in periods], "datetime64[D]")
     with mpl.rc_context(STYLE):
-        return [_trend_line(days, periods, *panel) for panel in panels]
+        return [
+            _trend_line(days, periods, *panel, band=(bands or {}).get(panel[0])) for panel in panels
+        ]
 
 
 def _trend_line(
@@ -310,6 +317,8 @@ def _trend_line(
     key: str,
     title: str,
     level: float | None,
+    *,
+    band: Sequence[float | None] | None = None,
 ) -> Markup:
     values = np.array([np.nan if p[key] is None else float(p[key]) for p in periods])
     figure, axis = plt.subplots(figsize=(3.5, 1.8))
@@ -318,15 +327,32 @@ def _trend_line(
         level = float(np.median(earlier))
     if level is not None:
         axis.axhline(level, color=SOFT, linewidth=0.8, linestyle=(0, (4, 3)))
+    if not np.isfinite(values).any():
+        title += ": unknown"
+        axis.set_xlim(days[0], days[-1])
+    elif band is not None:
+        _shade(axis, values, band)
     axis.plot(days, values, "o-", color=BLUE, markersize=3, linewidth=1.2)
     axis.plot(days[-1:], values[-1:], "o", color=AMBER, markersize=6)
     axis.set_title(title)
     if key == "stockouts":
-        axis.set_ylim(0, max(0.01, 1.1 * float(np.nanmax([*values, 0.0]))))
+        top = [0.0 if end is None else float(end) for end in band or ()]
+        axis.set_ylim(0, max(0.01, 1.1 * float(np.nanmax([*values, *top, 0.0]))))
     if key != "cost_ratio":
         axis.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1))
     axis.set_xticks(days[[0, -1]], [f"{pd.Timestamp(d):%d %b}" for d in days[[0, -1]]])
     return svg(figure)
+
+
+def _shade(axis: Axes, values: FloatArray, band: Sequence[float | None]) -> None:
+    """Shade where the latest value would be quiet; an end that is open reaches the picture's."""
+    low, high = (np.nan if end is None else float(end) for end in band)
+    known = [v for v in (*values, low, high) if np.isfinite(v)]
+    room = 0.1 * max(max(known) - min(known), 1e-3)
+    ends = min(known) - room, max(known) + room
+    axis.axhspan(low if np.isfinite(low) else ends[0], high if np.isfinite(high) else ends[1],
+                 color=BLUE, alpha=0.1, linewidth=0)  # fmt: skip
+    axis.set_ylim(*ends)
 
 
 def _whole_title(figure: Figure, text: str) -> None:

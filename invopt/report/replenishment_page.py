@@ -84,7 +84,7 @@ def _outlooks(
     categories = []
     for number, panel in enumerate(iter_panels(source)):
         with np.load(forecast / f"part-{number:04d}.npz", allow_pickle=False) as arrays:
-            mean, levels = arrays["mean"], arrays["levels"]
+            mean, levels = arrays["mean"], arrays["smooth_levels"]
         terms = terms_of(panel.series, last_prices(panel), run.inventory)
         reached = terms.protection_interval <= mean.shape[1]
         mean, levels, terms = mean[reached], levels[reached], terms.select(reached)

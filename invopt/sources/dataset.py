@@ -21,7 +21,8 @@ from invopt.sources.duck import Reader
 from invopt.sources.faults import with_faults
 from invopt.sources.joins import JoinMisses, join_misses
 from invopt.sources.ledger import Accounting, Ledger
-from invopt.sources.mapping import Mapping
+from invopt.sources.mapping import TERMS, Expression, Mapping
+from invopt.sources.places import places_of, recorded_names
 from invopt.sources.position import (
     read_positions,
     with_lead_times,
@@ -32,11 +33,13 @@ from invopt.sources.sales import LongSales, WideSales, series_key
 from invopt.sources.standard import Parts
 from invopt.sources.terms import read_terms_tables
 from invopt.sources.twins import spelled, twins_among
+from invopt.timeline import Timeline
 from invopt.types import Notify
 
 # Cells (series x periods) of one partition: about 1.2 GB while reading, M5 in one piece.
 MAX_PARTITION_CELLS = 64_000_000
 MAX_TABLE_LOSS = 0.2  # share of a table's rows, of one beside the sales
+ALL_BUT_WHOLE = 0.99
 
 
 @dataclass(kw_only=True)
@@ -78,8 +81,12 @@ class DatasetReport:
 
     @property
     def bad_share(self) -> float:
-        """Faulty rows over rows read, all tables together."""
-        return sum(a.bad for a in self.accounting) / max(1, sum(a.rows_in for a in self.accounting))
+        """Faulty rows over rows read, all tables but the lanes together.
+
+        A lane that cannot be used makes no demand wrong.
+        """
+        read = [a for a in self.accounting if a.table != "lanes"]
+        return sum(a.bad for a in read) / max(1, sum(a.rows_in for a in read))
 
 
 def read_dataset(
@@ -146,7 +153,9 @@ def table_limits(report: DatasetReport, max_bad_share: float) -> dict[str, float
     it may be small, and lost whole beside a year of sales it would be a fault of one in a thousand.
     """
     other = max(max_bad_share, MAX_TABLE_LOSS)
-    return {a.table: max_bad_share if a.table == "sales" else other for a in report.accounting}
+    found = {a.table: max_bad_share if a.table == "sales" else other for a in report.accounting}
+    # A lane that cannot be used leaves its place without a source, which orders tell.
+    return found | ({"lanes": ALL_BUT_WHOLE} if "lanes" in found else {})
 
 
 def tables_lost(report: DatasetReport, max_bad_share: float) -> list[Accounting]:
@@ -168,7 +177,7 @@ def _refuse_if_bad(report: DatasetReport, max_bad_share: float) -> None:
     if lost:
         table = max(lost, key=lambda a: a.bad / a.rows_in)
         share, what = table.bad / table.rows_in, f"{table.table} of {report.name}"
-        limit = limit if table.table == "sales" else max(limit, MAX_TABLE_LOSS)
+        limit = table_limits(report, max_bad_share)[table.table]
     raise InvalidInputError(
         f"{share:.1%} of the rows of {what} are faulty, at most {limit:.1%} is allowed ({listed}). "
         "Correct the data or the mapping, or raise data.max_quarantine_share; nothing was written."
@@ -201,18 +210,21 @@ class _Build:
             sales = LongSales(self.mapping, self.reader, self.ledger, self.today)
         timeline = sales.timeline
         self._tell_twins(sales.keys)
-        series = self._series(sales.keys)
+        series, unsold = self._series(sales.keys)
         key = series_key(self.mapping, self.mapping.sales)
+        series, network = self._network(series, unsold, sales.keys, key, timeline)
+        known = [*series["unique_id"], *(network["nodes"]["unique_id"] if network else ())]
         positions = read_positions(
-            self.reader, self.ledger, self.mapping, key=key, series=list(series["unique_id"]),
+            self.reader, self.ledger, self.mapping, key=key, series=known,
             timeline=timeline, today=self.today,
         )  # fmt: skip
         series = with_faults(with_lead_times(series, positions.get("position")))
         self._tell_faults(series)
         series = contracts.check(series, contracts.Products)
         positions |= read_terms_tables(
-            self.reader, self.ledger, self.mapping, key=key, series=series, timeline=timeline
-        )
+            self.reader, self.ledger, self.mapping, key=key, series=series, timeline=timeline,
+            names=[name for name in TERMS if name != "lanes"],
+        ) | network  # fmt: skip
         series = with_supplier_lead_times(series, positions.get("suppliers"))
         self.notify(f"{len(series):,} series x {timeline.num_periods:,} periods ({timeline.freq})")
         tables = ChannelTables(self.reader, self.ledger, self.mapping, series, timeline)
@@ -294,14 +306,53 @@ class _Build:
             f"{first['data_fault']}): they get no orders, the others do"
         )
 
-    def _series(self, keys: tuple[str, ...]) -> pd.DataFrame:
-        if self.mapping.products is None:
-            series = pd.DataFrame({"unique_id": np.array(keys, dtype=object)})
-        else:
+    def _series(self, keys: tuple[str, ...]) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return the series, and product rows that are none."""
+        series = pd.DataFrame({"unique_id": np.array(keys, dtype=object)})
+        unsold = series.iloc[:0].copy()
+        if self.mapping.products is not None:
             key = series_key(self.mapping, self.mapping.products)
             found = read_products(self.reader, self.ledger, self.mapping.products, key, keys)
             series, self.num_without_product = found.series, found.num_without_row
-        for column, default in (("product", series["unique_id"]), ("location", ALL_LEVEL)):
-            if column not in series:
-                series[column] = default
-        return series
+            unsold = found.unsold
+        for frame in (series, unsold):
+            for column, default in (("product", frame["unique_id"]), ("location", ALL_LEVEL)):
+                if column not in frame:
+                    frame[column] = default
+        return series, unsold
+
+    def _network(
+        self,
+        series: pd.DataFrame,
+        unsold: pd.DataFrame,
+        sold: tuple[str, ...],
+        key: Expression,
+        timeline: Timeline,
+    ) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
+        """Return the series and the tables of the network, none where nothing supplies anything.
+
+        A product row of a source that sells nothing is no launch.
+        """
+        mapping = self.mapping
+        if mapping.lanes is None and "supplied_by" not in series:
+            return series, {}
+        lanes = read_terms_tables(
+            self.reader, self.ledger, mapping, key=key, series=series, timeline=timeline,
+            names=["lanes"],
+        ).get("lanes")  # fmt: skip
+        sources = set() if lanes is None else set(lanes["source"].astype(str))
+        if "supplied_by" in series:
+            sources |= set(series["supplied_by"].astype(str)) - {"", "unknown"}
+        moved = series["location"].isin(sources) & ~series["unique_id"].isin(sold)
+        unsold = pd.concat([unsold, series[moved]], ignore_index=True)
+        series = series[~moved].reset_index(drop=True)
+        tables = [
+            (table, getattr(table, "unique_id", None) or key)
+            for table in (mapping.position, mapping.open_orders)
+        ]
+        found = places_of(lanes, series, unsold, recorded_names(self.reader, tables))
+        if found is None:
+            return series, {}
+        self.ledger.notes.extend(found.notes)
+        nodes = with_faults(found.nodes) if len(found.nodes) else found.nodes
+        return series, {"lanes": found.lanes, "nodes": nodes}

@@ -19,7 +19,7 @@ from invopt.timeline import check_frequency
 
 Aggregate = Literal["sum", "mean", "min", "max", "last"]
 DOMAINS = ("stock", "promotions", "customers", "market", "external")
-TERMS = ("suppliers", "price_breaks", "receipts", "calendar", "overrides")
+TERMS = ("suppliers", "price_breaks", "receipts", "calendar", "overrides", "lanes")
 
 
 class _Part(BaseModel):
@@ -347,7 +347,7 @@ class OpenOrdersTable(Table):
 
 
 class TermsTable(Table):
-    """A table that planning alone reads: suppliers, price_breaks, receipts, calendar, overrides.
+    """A table that planning alone reads: suppliers, receipts, calendar, overrides, lanes and so on.
 
     Attributes:
         unique_id: Name of the series a row is of, where rows are of series.
@@ -390,6 +390,7 @@ class Mapping(_Part):
     receipts: TermsTable | None = None
     calendar: TermsTable | None = None
     overrides: TermsTable | None = None
+    lanes: TermsTable | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> "Mapping":

@@ -26,6 +26,14 @@ _COLUMNS = {
     "who": ("who",),
     "why": ("why",),
     "made_at": ("made_at",),
+    "source": ("source", "supplied_by", "supplied_from", "from_location", "ship_from", "from_site",
+               "source_location", "origin", "from", "lieferort", "quelle", "von", "origine",
+               "depart", "origen", "desde"),
+    "destination": ("destination", "to_location", "ship_to", "to_site", "supplied_location",
+                    "target_location", "to", "ziel", "zielort", "nach", "an", "destino", "hasta"),
+    "capacity": ("capacity", "truck_capacity", "kapazitat", "capacite", "capacidad"),
+    "cost": ("transfer_cost", "transport_cost", "lane_cost", "cost", "transportkosten", "kosten",
+             "cout", "coste"),
 }  # fmt: skip
 _SUPPLIERS = ("order_days", "min_value", "min_units", "order_cost", "budget")
 _OVERRIDES = ("from", "to", "kind", "value", "who", "why", "made_at")
@@ -49,6 +57,7 @@ def planning_table(file: FileFacts, keys: Keys) -> tuple[str, dict[str, Any]] | 
     }
     for section, columns_of in (
         ("overrides", _overrides),
+        ("lanes", _lanes),
         ("price_breaks", _price_breaks),
         ("receipts", _receipts),
         ("calendar", _calendar),
@@ -66,6 +75,27 @@ def _overrides(file: FileFacts, found: dict[str, ColumnFacts], _: Keys) -> dict[
     own = {found[role].name for role in _OVERRIDES if role in found}
     scopes = {c.name: named(c.name) for c in file.columns if c.name not in own}
     return {"columns": _entries(found, _OVERRIDES) | scopes}
+
+
+def _lanes(file: FileFacts, found: dict[str, ColumnFacts], keys: Keys) -> dict[str, Any] | None:
+    """Return lanes: a source, a place, and in how many periods one reaches the other."""
+    numbers = {c.name: c for c in file.of_kind(NUMBER)}
+    lead = by_word(list(numbers), "lead_time")
+    place = found.get("destination")
+    name = place.name if place is not None else keys.location
+    source = found.get("source")
+    if lead is None or source is None or name is None or source.name == name:
+        return None
+    if file.of_kind(DATE):
+        return None
+    columns: dict[str, Any] = {"source": named(source.name), "location": named(name)}
+    if keys.product is not None:
+        columns["product"] = named(keys.product)
+    columns["lead_time"] = number_entry(numbers[lead])
+    columns |= _entries(found, ("order_days", "min_units", "capacity", "cost", "kind"))
+    if (pack := by_word(list(numbers), "pack_size")) is not None:
+        columns["pack_size"] = number_entry(numbers[pack])
+    return {"columns": columns}
 
 
 def _price_breaks(

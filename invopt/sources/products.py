@@ -23,10 +23,12 @@ class Attributes:
         series: One row per series, sorted by unique_id, with the mapped columns; text that is
             not given reads "unknown".
         num_without_row: Series with sales that no product row names.
+        unsold: Rows of products without sales that are no series.
     """
 
     series: pd.DataFrame
     num_without_row: int
+    unsold: pd.DataFrame
 
 
 def read_products(
@@ -81,7 +83,8 @@ def read_products(
         )
     texts = [c for c in table.columns if kinds[c] != NUMBER]
     merged[texts] = merged[texts].astype(object).fillna("unknown").astype(str)
-    return Attributes(merged, len(unnamed))
+    unsold = products[~products["unique_id"].isin(names)].reset_index(drop=True)
+    return Attributes(merged, len(unnamed), unsold)
 
 
 def _combined(reader: Reader, std: Standard) -> pd.DataFrame:

@@ -27,7 +27,7 @@ from invopt.sources.words import SpokenNames
 CONFIG = "config.yaml"
 _PLACE = re.compile(
     r"^(?:std_|placed_)?(products|stock|promotions|customers|market|external|position|open_orders"
-    r"|suppliers|price_breaks|receipts|calendar|overrides)(?:\[(\d+)\])?\b"
+    r"|suppliers|price_breaks|receipts|calendar|overrides|lanes)(?:\[(\d+)\])?\b"
 )
 _NEGATIVE = "y is negative"
 

@@ -1,4 +1,4 @@
-"""The tables that planning alone reads: suppliers, price breaks, receipts, calendars, overrides.
+"""The tables that planning alone reads: suppliers, price breaks, receipts, calendars, lanes ...
 
 A row that cannot be used is set aside with its reason, and the rest is planned.
 """
@@ -11,9 +11,11 @@ import numpy as np
 import pandas as pd
 
 from invopt.contracts import TermsTables
+from invopt.lanes import KINDS as KINDS_OF_LANES
 from invopt.sources.duck import Reader
 from invopt.sources.ledger import DUPLICATE, ORPHAN, Ledger
 from invopt.sources.mapping import TERMS, Expression, Mapping, TermsTable
+from invopt.sources.places import lane_faults
 from invopt.sources.standard import BOOLEAN, DATE, NUMBER, TEXT, literal, quote, standardise
 from invopt.timeline import Timeline
 from invopt.types import BoolArray, IntArray
@@ -40,6 +42,10 @@ COLUMNS: dict[str, dict[str, str]] = {
         "from": DATE, "to": DATE, "kind": TEXT, "value": NUMBER, "who": TEXT, "why": TEXT,
         "made_at": TEXT,
     },
+    "lanes": {
+        "source": TEXT, "location": TEXT, "product": TEXT, "lead_time": NUMBER, "order_days": TEXT,
+        "min_units": NUMBER, "pack_size": NUMBER, "capacity": NUMBER, "cost": NUMBER, "kind": TEXT,
+    },
 }  # fmt: skip
 _NEEDED = {
     "suppliers": ("supplier",),
@@ -47,14 +53,15 @@ _NEEDED = {
     "receipts": ("ordered", "received"),
     "calendar": ("ds", "open"),
     "overrides": ("kind", "value"),
+    "lanes": ("source", "location"),
 }
 _NOT_NEGATIVE = ("min_value", "min_units", "order_cost", "budget", "from_quantity",
-                 "lead_time_deviation", "value")  # fmt: skip
+                 "lead_time_deviation", "value", "capacity", "cost")  # fmt: skip
 
 
 def read_terms(path: Path) -> TermsTables:
     """Return the tables of planning of a folder written by read_dataset."""
-    files = {name: path / f"{name}.parquet" for name in TERMS}
+    files = {name: path / f"{name}.parquet" for name in (*TERMS, "nodes")}
     return TermsTables(**{n: pd.read_parquet(f) for n, f in files.items() if f.is_file()})
 
 
@@ -65,6 +72,7 @@ def read_terms_tables(
     key: Expression,
     series: pd.DataFrame,
     timeline: Timeline,
+    names: Sequence[str] = TERMS,
 ) -> dict[str, pd.DataFrame]:
     """Return the mapped ones of the tables of planning, by file name.
 
@@ -75,9 +83,10 @@ def read_terms_tables(
         key: Default expression of a series' name.
         series: Products, by unique_id.
         timeline: Of the sales.
+        names: Tables to read.
     """
     found = {}
-    for name in TERMS:
+    for name in names:
         table = getattr(mapping, name)
         if table is not None:
             found[name] = _read(
@@ -148,6 +157,8 @@ def _rules(name: str, columns: Sequence[str]) -> dict[str, str]:
         rules["lead_time is not whole periods, 0 or more"] = (
             "lead_time < 0 OR lead_time <> round(lead_time)"
         )
+    if name == "lanes":
+        rules |= _lane_rules(columns)
     if name == "price_breaks":
         rules["unit_cost is not above 0"] = "unit_cost <= 0"
     if name == "receipts":
@@ -163,6 +174,25 @@ def _rules(name: str, columns: Sequence[str]) -> dict[str, str]:
         else:
             rules["a demand needs the dates it is for"] = "lower(trim(kind)) = 'demand'"
     return {reason.replace("'", "''"): condition for reason, condition in rules.items()}
+
+
+def _lane_rules(columns: Sequence[str]) -> dict[str, str]:
+    """Return why a single lane cannot be used; see invopt.sources.places for all together."""
+    rules = {"the lane has no lead time": "lead_time IS NULL" if "lead_time" in columns else "true"}
+    if "lead_time" in columns:
+        rules["lead_time is not whole periods, 0 or more"] = (
+            "lead_time < 0 OR lead_time <> round(lead_time)"
+        )
+    if {"source", "location"} <= set(columns):
+        rules["the place supplies itself"] = "trim(source) = trim(location)"
+    if "pack_size" in columns:
+        rules["pack_size is not above 0"] = "pack_size <= 0"
+    if "kind" in columns:
+        kinds = ", ".join(map(literal, ("", *KINDS_OF_LANES)))
+        rules[f"kind is none of {', '.join(KINDS_OF_LANES)}"] = (
+            f"lower(trim(kind)) NOT IN ({kinds})"
+        )
+    return rules
 
 
 def _checked(
@@ -183,6 +213,10 @@ def _checked(
         if name != "overrides":
             bad |= ~given
         frame = drop(frame, bad.to_numpy(), ORPHAN)
+    if name == "lanes":
+        frame = _with_weekdays(frame, drop)
+        frame, more = lane_faults(frame, series)
+        lost |= more
     if name == "suppliers":
         frame = _with_weekdays(frame, drop)
         frame = drop(frame, frame["supplier"].duplicated().to_numpy(), DUPLICATE)

@@ -171,7 +171,7 @@ def _fans(panel: Panel, window: Window) -> pd.DataFrame:
     sold = order[: max(1, int((volume > 0).sum()))]
     picks = sold[np.linspace(0, 0.9 * (len(sold) - 1), min(NUM_FANS, len(sold))).astype(int)]
     demand = panel.demand()
-    horizon = window.forecast.mean.shape[1]
+    horizon, told = window.forecast.mean.shape[1], window.forecast.quantiles
     parts = []
     for row in dict.fromkeys(picks.tolist()):
         first = max(0, window.cutoff + 1 - FAN_HISTORY)
@@ -182,7 +182,6 @@ def _fans(panel: Panel, window: Window) -> pd.DataFrame:
         ahead = slice(window.cutoff + 1 - first, None)
         part.loc[part.index[ahead], "mean"] = window.forecast.mean[row]
         for number, level in enumerate(window.forecast.quantile_levels):
-            values = window.forecast.quantiles[row, :, number].clip(min=0)
-            part.loc[part.index[ahead], f"q{level:g}"] = values
+            part.loc[part.index[ahead], f"q{level:g}"] = told[row, :, number]
         parts.append(part)
     return pd.concat(parts, ignore_index=True)

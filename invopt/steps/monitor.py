@@ -10,10 +10,11 @@ from invopt.files import read_json, replacing_file, replacing_folder, write_json
 from invopt.monitoring.champion import champion_subject
 from invopt.monitoring.earlier import Seen
 from invopt.monitoring.evidence import Evidence, gather_evidence
-from invopt.monitoring.evidently_report import Shelf, write_evidently
+from invopt.monitoring.evidently_report import Shelf, moved_columns, write_evidently
 from invopt.monitoring.serving_health import read_served
 from invopt.monitoring.unreadable import unreadable_evidence
 from invopt.panel import load_panel
+from invopt.sources.terms import read_terms
 from invopt.types import Notify
 
 
@@ -28,6 +29,7 @@ class Watched:
         quality: What ingest found, a JSON file.
         predictions: Log of served decisions; may not exist.
         kept: Folder that holds from run to run: records of earlier periods, Evidently's workspace.
+        snapshot: Holds the calendar of planning, if there is one.
         seen: How far the data reached when they were read before.
     """
 
@@ -37,6 +39,7 @@ class Watched:
     quality: Path
     predictions: Path
     kept: Path
+    snapshot: Path
     seen: Seen | None = None
 
 
@@ -59,7 +62,8 @@ def monitor(watched: Watched, config: Config, out: str, notify: Notify) -> None:
     served = read_served(watched.predictions, panel, subject.forecasts, watched.version, period)
     found = gather_evidence(
         subject, panel, config.monitoring, quality=read_json(watched.quality), served=served,
-        known=_known_records(records, notify), seen=watched.seen, notify=notify,
+        known=_known_records(records, notify), seen=watched.seen,
+        calendar=read_terms(watched.snapshot).calendar, notify=notify,
     )  # fmt: skip
     _write_evidence(found, watched.version, config.name, watched.kept, out)
     if len(found.records):
@@ -106,5 +110,7 @@ def _known_records(records: Path, notify: Notify) -> pd.DataFrame | None:
 def _write_evidence(found: Evidence, version: str, name: str, kept: Path, out: str) -> None:
     shelf = Shelf(kept / "evidently", name, found.start, found.last_day, version)
     with replacing_folder(Path(out)) as folder:
-        write_evidently(found.drift, folder / "evidently.html", folder / "evidently.json", shelf)
-        write_json(folder / "evidence.json", found.as_dict() | {"version": version})
+        numbers = folder / "evidently.json"
+        write_evidently(found.drift, folder / "evidently.html", numbers, shelf)
+        told = {"version": version, "evidently_moved": moved_columns(numbers)}
+        write_json(folder / "evidence.json", found.as_dict() | told)

@@ -9,6 +9,7 @@ from invopt.features import FeatureEncoder, derived_channels, own_channels
 from invopt.files import replacing_folder, write_json
 from invopt.history import fit_sections, told
 from invopt.panel import Panel, partitions, sample_panel
+from invopt.sources.terms import read_terms
 from invopt.types import Notify
 
 MAX_FIT_SERIES = 40_000  # series that scales are learned from
@@ -20,7 +21,7 @@ def clean_partitions(
     """Clean every partition of a snapshot into a folder of partitions."""
     total: dict[str, int] = {}
     parts = partitions(source)
-    whole = whole_of([Panel.load(part) for part in parts])
+    whole = whole_of([Panel.load(part) for part in parts], read_terms(source).calendar)
     with replacing_folder(Path(out)) as folder:
         for part in parts:
             panel, found = clean(Panel.load(part), config, whole)

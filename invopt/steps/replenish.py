@@ -13,6 +13,7 @@ from invopt.forecasts import forecast_frame, read_forecast
 from invopt.inventory import segments_of
 from invopt.inventory.ahead import lone_successors
 from invopt.inventory.exceptions import recent_sales
+from invopt.inventory.network import NETWORK_COLUMNS, NetworkReview
 from invopt.inventory.planning import as_csv
 from invopt.inventory.review import plan_review
 from invopt.inventory.segments import SalesStatistics
@@ -21,7 +22,7 @@ from invopt.panel import iter_panels
 from invopt.runtime import NETWORK, OnnxForecaster
 from invopt.sources import read_position
 from invopt.sources.terms import read_terms
-from invopt.types import Notify
+from invopt.types import Json, Notify
 
 
 def forecast_series(model: Path, source: str, out: str, notify: Notify) -> None:
@@ -34,8 +35,8 @@ def forecast_series(model: Path, source: str, out: str, notify: Notify) -> None:
             np.savez(
                 folder / f"part-{number:04d}.npz",
                 mean=forecast.mean,
-                quantiles=forecast.quantiles,
-                levels=forecast.levels,
+                smooth_quantiles=forecast.smooth_quantiles,
+                smooth_levels=forecast.smooth_levels,
             )
             frames.append(forecast_frame(panel, panel.num_periods - 1, forecast))
             done += panel.num_series
@@ -95,29 +96,28 @@ def plan_all_orders(
     head = read_json(files.forecast / "forecast.json")
     position, open_orders = read_position(files.snapshot)
     tables = read_terms(files.snapshot).with_overrides(files.overrides)
-    last_levels = _last_levels(files.last, notify)
+    said: Json = {
+        "position": position, "open_orders": open_orders, "tables": tables, "config": config,
+        "model_version": model_version, "is_count": head["is_count"],
+        "last_levels": _last_levels(files.last, notify),
+    }  # fmt: skip
+    network = NetworkReview(**said) if tables.lanes is not None else None
     reviews, statistics, alone = [], [], 0
     for number, panel in enumerate(iter_panels(files.source)):
         alone += lone_successors(panel.series)
         made = read_forecast(files.forecast, number, head)
-        reviews.append(
-            plan_review(
-                panel,
-                made,
-                position,
-                open_orders=open_orders,
-                tables=tables,
-                config=config,
-                model_version=model_version,
-                is_count=head["is_count"],
-                last_levels=last_levels,
-            )
-        )
+        reviews.append(network.plan(panel, made) if network else plan_review(panel, made, **said))
         statistics.append(recent_sales(panel))
-    plan = pd.concat([r.orders for r in reviews], ignore_index=True)
     prices = np.concatenate([r.stockout_cost for r in reviews])
+    ids = np.concatenate([r.orders["unique_id"] for r in reviews])
+    segments = pd.Series(segments_of(SalesStatistics.concatenate(statistics), prices), index=ids)
+    if network is not None:
+        reviews = network.settled(reviews)
+    plan = pd.concat([r.orders for r in reviews], ignore_index=True)
     plan["model"] = head.get("model", "")
-    plan["segment"] = segments_of(SalesStatistics.concatenate(statistics), prices)
+    plan["segment"] = segments.reindex(plan["unique_id"]).fillna("").to_numpy(object)
+    if network is not None:
+        plan = plan[[c for c in plan if c not in NETWORK_COLUMNS] + list(NETWORK_COLUMNS)]
     frames = {
         "orders": as_csv(plan, is_count=head["is_count"]),
         "purchase_orders": pd.concat([r.purchase_orders for r in reviews], ignore_index=True),
@@ -125,7 +125,7 @@ def plan_all_orders(
     }
     for name, frame in frames.items():
         write_csv(out[name], frame)
-    for sentence in _partly(len(reviews), alone, tables):
+    for sentence in _partly(len(statistics), alone, tables):
         notify(sentence)
     notify(_summary(plan))
 

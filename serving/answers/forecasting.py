@@ -124,8 +124,9 @@ class Forecasting:
         model = self.champion.model
         mean, quantiles, levels = arrays
         forecast = ForecastArrays(
-            mean, quantiles, levels, model.quantile_levels, model.level_quantiles
-        )
+            mean, quantiles, levels, model.quantile_levels, model.level_quantiles,
+            is_count=self.champion.spec.is_count,
+        )  # fmt: skip
         return inputs, forecast, ""
 
     def _freshness(self, windows: OnlineWindows, now: float) -> tuple[list[Step], list[str]]:
@@ -190,7 +191,7 @@ class Forecasting:
             kept = {}
         naive = self._naive(scenario.windows)
         own = sheet.forecast
-        arrays = tuple(a.copy() for a in (own.mean, own.quantiles, own.levels))
+        arrays = tuple(a.copy() for a in (own.mean, own.smooth_quantiles, own.smooth_levels))
         for row, name in zip(rows, names, strict=True):
             found = _shaped(kept.get(name), own, scenario.windows.known_at, self.layout.freq)
             if found is not None:
@@ -199,13 +200,17 @@ class Forecasting:
                     kept[name].model_version,
                 )
             else:
-                found = (naive.mean[row], naive.quantiles[row], naive.levels[row])
+                found = (
+                    naive.mean[row],
+                    naive.smooth_quantiles[row],
+                    naive.smooth_levels[row],
+                )
                 sheet.steps[row], sheet.versions[row] = Step.SEASONAL_NAIVE, NAIVE
             sheet.reasons[row] = failure
             for array, values in zip(arrays, found, strict=True):
                 array[row] = values
         mean, quantiles, levels = arrays
-        forecast = replace(own, mean=mean, quantiles=quantiles, levels=levels)
+        forecast = replace(own, mean=mean, smooth_quantiles=quantiles, smooth_levels=levels)
         return replace(sheet, forecast=forecast)
 
     def _naive(self, windows: OnlineWindows) -> ForecastArrays:
@@ -223,7 +228,7 @@ def _dates_of(known_at: float, freq: str, horizon: int) -> tuple[str, ...]:
 
 def _finite(forecast: ForecastArrays) -> BoolArray:
     found = np.ones(len(forecast.mean), bool)
-    for array in (forecast.mean, forecast.quantiles, forecast.levels):
+    for array in (forecast.mean, forecast.smooth_quantiles, forecast.smooth_levels):
         found &= np.isfinite(array).reshape(len(array), -1).all(axis=1)
     return found
 
@@ -241,7 +246,7 @@ def _shaped(
     """
     if stored is None:
         return None
-    wanted = (like.mean, like.quantiles, like.levels)
+    wanted = (like.mean, like.smooth_quantiles, like.smooth_levels)
     flat = (stored.mean, stored.quantiles, stored.levels)
     if any(f is None or f.size != w[0].size for f, w in zip(flat, wanted, strict=True)):
         return None

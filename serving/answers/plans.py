@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from invopt.config import InventoryConfig
-from invopt.forecasts import ForecastArrays
+from invopt.forecasts import ForecastArrays, units
 from invopt.inventory import OrderDecision, Stock, Terms, decide, terms_of
 from invopt.inventory.costs import LIMITS
 from invopt.inventory.exceptions import position_flags
@@ -61,8 +61,8 @@ class Sheet:
         forecast = replace(
             self.forecast,
             mean=self.forecast.mean[one].copy(),
-            quantiles=self.forecast.quantiles[one].copy(),
-            levels=self.forecast.levels[one].copy(),
+            smooth_quantiles=self.forecast.smooth_quantiles[one].copy(),
+            smooth_levels=self.forecast.smooth_levels[one].copy(),
         )
         return replace(
             self,
@@ -92,8 +92,8 @@ class Sheet:
         forecast = replace(
             first.forecast,
             mean=np.concatenate([part.mean for part in parts]),
-            quantiles=np.concatenate([part.quantiles for part in parts]),
-            levels=np.concatenate([part.levels for part in parts]),
+            smooth_quantiles=np.concatenate([part.smooth_quantiles for part in parts]),
+            smooth_levels=np.concatenate([part.smooth_levels for part in parts]),
         )
         return replace(
             first,
@@ -181,8 +181,8 @@ def _plan_group(
     forecast = replace(
         sheet.forecast,
         mean=sheet.forecast.mean[rows],
-        quantiles=sheet.forecast.quantiles[rows],
-        levels=sheet.forecast.levels[rows],
+        smooth_quantiles=sheet.forecast.smooth_quantiles[rows],
+        smooth_levels=sheet.forecast.smooth_levels[rows],
     )
     decision = without_faults(decide(forecast, priced, stock, config, is_count=is_count), priced)
     columns = _columns(terms, priced, decision) | {
@@ -191,7 +191,7 @@ def _plan_group(
         "exception": position_flags(decision, stock, priced).words().tolist(),
     }
     names = [f"{q:g}" for q in sheet.forecast.level_quantiles]
-    over = decision.levels.over_protection.round(4)
+    over = units(decision.levels.over_protection, is_count=is_count).round(4)
     return [
         _beyond(terms, i, horizon)
         if too_long[i]

@@ -80,6 +80,7 @@ def _sheet(rows: pa.Table, champion: LoadedChampion) -> Sheet:
         _lists(rows, "levels").reshape(num, -1, len(levels)),
         quantiles,
         levels,
+        is_count=champion.spec.is_count,
     )
     position = {name: _numbers(rows, name) for name in ("on_hand", "on_order", "backorders")}
     # The lead time as it was used: of the product, the position or the configuration.

@@ -48,7 +48,7 @@ class AnswerWriter:
         self._models = [own.get(step, step.value.replace("_", " ")) for step in sheet.steps]
         forecast = sheet.forecast
         self._mean = forecast.mean.astype(np.float64).round(4)
-        quantiles = forecast.quantiles.transpose(0, 2, 1).clip(min=0).astype(np.float64)
+        quantiles = forecast.quantiles.transpose(0, 2, 1).astype(np.float64)
         self._quantiles = np.ascontiguousarray(quantiles.round(4))
         self._levels = [f"{q:g}" for q in forecast.quantile_levels]
         self._position = {n: plain(sheet.position[n]) for n in ("on_hand", "on_order")}
@@ -135,8 +135,8 @@ class AnswerWriter:
                 "request_id": list(request_ids),
                 "step": [sheet.steps[k].value for k in rows],
                 "mean": forecast.mean[rows],
-                "quantiles": forecast.quantiles[rows].reshape(num, -1),
-                "levels": forecast.levels[rows, :longest].reshape(num, -1),
+                "quantiles": forecast.smooth_quantiles[rows].reshape(num, -1),
+                "levels": forecast.smooth_levels[rows, :longest].reshape(num, -1),
                 "arrivals": sheet.position[ARRIVALS][rows],
                 "quantile_levels": np.tile(
                     np.array(forecast.quantile_levels, np.float32), (num, 1)

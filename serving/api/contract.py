@@ -164,7 +164,8 @@ class Plan(_Answer):
     critical_ratio: float
     expected_demand: float
     level_quantiles: dict[str, float] = Field(
-        description="Quantiles of demand over lead time and review period, by level."
+        description="Quantiles of demand over lead time and review period, by level; whole units "
+        "where sales are."
     )
     reorder_point: float | None
     order_up_to_level: float | None
@@ -246,7 +247,9 @@ class Decision(Plan):
         default=None, description="Of money, as data.currency of the configuration says."
     )
     mean: list[float] = Field(description="Expected sales per period after the cutoff.")
-    quantiles: dict[str, list[float]] = Field(description="By level, per period.")
+    quantiles: dict[str, list[float]] = Field(
+        description="By level, per period; whole units where sales are."
+    )
     on_hand: float | None
     on_order: float | None
     model_version: str

@@ -97,8 +97,11 @@ def push_forecast(store: Any, forecast: str, known_at: pd.Timestamp, model_versi
     for file in sorted(Path(forecast).glob("part-*.npz")):
         with np.load(file, allow_pickle=False) as arrays:
             num = len(arrays["mean"])
+            # Smooth, as a network gives them: what falls back on it decides as a network's does.
             columns: dict[str, Any] = {
-                name: arrays[name].reshape(num, -1) for name in ("mean", "quantiles", "levels")
+                "mean": arrays["mean"].reshape(num, -1),
+                "quantiles": arrays["smooth_quantiles"].reshape(num, -1),
+                "levels": arrays["smooth_levels"].reshape(num, -1),
             }
         columns["model_version"] = [model_version] * num
         moments = [known_at.to_pydatetime()] * num
@@ -116,12 +119,12 @@ def open_store(settings: Settings) -> Any:
     """Return the Feast store of a deployment. Importing Feast takes seconds: do it late."""
     import os  # noqa: PLC0415
 
-    from feast import FeatureStore  # noqa: PLC0415
+    from serving.stores.feast_import import feature_store_class  # noqa: PLC0415
 
     # The configuration names the folder by this variable.
     os.environ[FEATURE_STORE] = str(settings.feature_store)
     settings.feature_store.mkdir(parents=True, exist_ok=True)
-    return FeatureStore(repo_path=str(_REPOSITORY), fs_yaml_file=settings.feature_config)
+    return feature_store_class()(repo_path=str(_REPOSITORY), fs_yaml_file=settings.feature_config)
 
 
 def write_tables(

@@ -121,7 +121,8 @@ def test_orders_are_planned_for_every_series_from_forecast_and_position(workspac
     folder.mkdir()
     np.savez(
         folder / "part-0000.npz",
-        mean=forecast.mean, quantiles=forecast.quantiles, levels=forecast.levels,
+        mean=forecast.mean, smooth_quantiles=forecast.smooth_quantiles,
+        smooth_levels=forecast.smooth_levels,
     )  # fmt: skip
     write_json(
         folder / "forecast.json",

@@ -41,7 +41,8 @@ def reviewed(workspace, monkeypatch):  # noqa: F811
     folder.mkdir()
     np.savez(
         folder / "part-0000.npz",
-        mean=forecast.mean, quantiles=forecast.quantiles, levels=forecast.levels,
+        mean=forecast.mean, smooth_quantiles=forecast.smooth_quantiles,
+        smooth_levels=forecast.smooth_levels,
     )  # fmt: skip
     write_json(
         folder / "forecast.json",

@@ -85,10 +85,10 @@ def test_intervals_of_baselines_hold_what_they_say_on_weeks_they_have_not_seen(c
 def test_quantiles_never_cross_and_levels_never_fall_with_time(case, scratch):
     for windows in judged(case, f"{scratch}/{case}").values():
         forecast = windows[0].forecast
-        assert (np.diff(forecast.quantiles, axis=2) >= -1e-5).all()
-        assert (np.diff(forecast.levels, axis=2) >= -1e-4).all()
-        assert (np.diff(forecast.levels, axis=1) >= 0).all()
-        assert forecast.quantiles.min() >= -0.5
+        assert (np.diff(forecast.smooth_quantiles, axis=2) >= -1e-5).all()
+        assert (np.diff(forecast.smooth_levels, axis=2) >= -1e-4).all()
+        assert (np.diff(forecast.smooth_levels, axis=1) >= 0).all()
+        assert forecast.smooth_quantiles.min() >= -0.5
 
 
 @pytest.mark.parametrize(("num_periods", "num"), [(12, 1), (13, 2), (22, 1)])
@@ -166,12 +166,14 @@ def test_a_baseline_reads_no_further_back_than_the_model_beside_it(tmp_path):
 def test_what_came_later_changes_no_baseline(tmp_path):
     panel, config = demand("W-MON", 40, 5, 5), config_of("W-MON", 3)
     folders = write_baselines(panel, config, 30, tmp_path)
-    before = {name: OnnxForecaster(p).predict(panel, 29).levels for name, p in folders.items()}
+    before = {
+        name: OnnxForecaster(p).predict(panel, 29).smooth_levels for name, p in folders.items()
+    }
     panel.y[:, 30:] = 99
     panel.flags[0, 32] = Flag.MISSING
     again = write_baselines(panel, config, 30, tmp_path / "again")
     for name, path in again.items():
-        assert np.array_equal(OnnxForecaster(path).predict(panel, 29).levels, before[name])
+        assert np.array_equal(OnnxForecaster(path).predict(panel, 29).smooth_levels, before[name])
 
 
 def test_rows_of_a_batch_do_not_depend_on_each_other(tmp_path):
@@ -181,7 +183,7 @@ def test_rows_of_a_batch_do_not_depend_on_each_other(tmp_path):
     encoded = FeatureEncoder(model.spec).encode(panel)
     rows = np.array([4])
     alone = model.network.run(model_inputs(model.spec, encoded, rows, np.array([39])))
-    assert np.allclose(alone[2][0], model.predict(panel).levels[4], rtol=1e-5)
+    assert np.allclose(alone[2][0], model.predict(panel).smooth_levels[4], rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["average with calendar factors", "slow-mover smoothing"])
@@ -198,5 +200,6 @@ def test_rows_of_the_feature_store_give_what_the_whole_panel_gives(name, tmp_pat
     ends = np.full(9, encoded.num_periods - 1)
     served = model.network.run(model_inputs(model.spec, encoded, np.arange(9), ends))
     whole = model.predict(panel)
-    for ours, theirs in zip(served, (whole.mean, whole.quantiles, whole.levels), strict=True):
+    wanted = (whole.mean, whole.smooth_quantiles, whole.smooth_levels)
+    for ours, theirs in zip(served, wanted, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)

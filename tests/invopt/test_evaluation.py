@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import poisson
 
 from invopt.baselines import Baseline
 from invopt.config import EvaluationConfig
@@ -17,16 +20,21 @@ from invopt.evaluation import (
     ranges_of,
     scale_step,
 )
-from invopt.forecasts import ForecastArrays, forecast_frame, level_frame
+from invopt.forecasts import ForecastArrays, forecast_frame, level_frame, units
 from invopt.panel import Flag
 from tests.builders import make_config, make_panel
 
 
-def forecast_of(mean, quantiles=None, levels=None, quantile_levels=(0.5,), level_quantiles=(0.5,)):
+def forecast_of(
+    mean, quantiles=None, levels=None, quantile_levels=(0.5,), level_quantiles=(0.5,), *,
+    is_count=True,
+):  # fmt: skip
     mean = np.asarray(mean, np.float32)
     quantiles = mean[..., None] if quantiles is None else np.asarray(quantiles, np.float32)
     levels = mean.cumsum(1)[..., None] if levels is None else np.asarray(levels, np.float32)
-    return ForecastArrays(mean, quantiles, levels, quantile_levels, level_quantiles)
+    return ForecastArrays(
+        mean, quantiles, levels, quantile_levels, level_quantiles, is_count=is_count
+    )
 
 
 @given(
@@ -155,6 +163,49 @@ def test_baselines_repeat_the_season_or_average_and_never_cross_quantiles(window
     assert np.array_equal(found.mean[:, 7:], found.mean[:, :7])
     assert (np.diff(found.quantiles, axis=2) >= 0).all()
     assert (np.diff(found.levels, axis=1) >= 0).all()
+
+
+def test_counts_are_told_as_the_counts_own_quantiles_and_the_mean_as_it_is():
+    """Poisson of 1.3: 0 has 0.273, 1 or less 0.627, 2 or less 0.857, 3 or less 0.957."""
+    levels = (0.25, 0.3, 0.6, 0.65, 0.9)
+    law = poisson.pmf(np.arange(30), 1.3)
+    smooth = np.interp(levels, np.r_[0, law.cumsum()], np.r_[-0.5, np.arange(30) + 0.5])
+    found = forecast_of([[1.3]], smooth[None, None], smooth[None, None], levels, levels)
+    assert found.quantiles[0, 0].tolist() == [0, 1, 1, 2, 3]
+    assert found.levels[0, 0].tolist() == [0, 1, 1, 2, 3]
+    frame = forecast_frame(make_panel(num_series=1), 99, found)
+    assert frame.iloc[0, 3:].tolist() == pytest.approx([1.3, 0, 1, 1, 2, 3])
+    sums = level_frame(make_panel(num_series=1), 99, found, [1])
+    assert sums.iloc[0, 3:].tolist() == [0, 1, 1, 2, 3]
+
+
+@given(st.floats(-0.5, 1e6, width=32))
+def test_what_is_told_of_a_count_is_whole_and_half_a_unit_away_at_most(value):
+    [told] = units(np.array([value], np.float32), is_count=True)
+    assert told == np.rint(told) >= 0
+    assert abs(told - value) <= 0.5
+    assert not np.signbit(told)
+
+
+def test_what_is_measured_keeps_its_parts_of_a_unit():
+    found = forecast_of([[1.3]], [[[-0.2, 0.7]]], None, (0.1, 0.5), is_count=False)
+    np.testing.assert_allclose(found.quantiles[0, 0], [0, 0.7])
+
+
+def test_a_panel_knows_whether_its_sales_are_whole_numbers():
+    panel = make_panel()
+    assert panel.is_count
+    assert replace(panel, y=panel.y.astype(np.float32)).is_count
+    assert not replace(panel, y=panel.y * np.float32(0.3)).is_count
+
+
+def test_the_loss_is_of_what_is_told_and_the_coverage_of_the_law():
+    """Sales are 0 or 1 alike: the told median 0 costs 1/4, the smooth one covers half."""
+    actual = np.tile([[0.0], [1.0]], (500, 1)).astype(np.float32)
+    window = Window(0, forecast_of(np.full((1000, 1), 0.5), np.full((1000, 1, 1), 0.5)), actual)
+    found = quantile_metrics([window], is_count=True)["0.5"]
+    assert found["pinball"] == pytest.approx(0.25)
+    assert found["coverage"] == pytest.approx(0.5, abs=0.05)
 
 
 def test_the_baseline_repeats_the_last_season_that_was_in_stock():

@@ -77,7 +77,9 @@ class Model:
         sums = self._quantiles(mean.cumsum(axis=1), model.level_quantiles)
         if self.broken:
             mean = np.where(np.arange(NUM)[:, None] == 7, np.nan, mean)
-        return ForecastArrays(mean, per_period, sums, model.quantile_levels, model.level_quantiles)
+        return ForecastArrays(
+            mean, per_period, sums, model.quantile_levels, model.level_quantiles, is_count=True
+        )
 
     def _quantiles(self, mean, levels):
         """Return quantiles of the jittered count y + U - 1/2, stretched about its median."""

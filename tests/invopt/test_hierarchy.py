@@ -79,7 +79,9 @@ def test_unobserved_and_unknown_periods_do_not_count():
     actual[:, :10] = panel.y[:, 100:110]
     actual[2, 4] = np.nan
     mean = np.full((6, 14), 3, np.float32)
-    forecast = ForecastArrays(mean, np.empty((6, 14, 0)), np.empty((6, 14, 0)), (), ())
+    forecast = ForecastArrays(
+        mean, np.empty((6, 14, 0)), np.empty((6, 14, 0)), (), (), is_count=True
+    )
     found = score_levels([Window(99, forecast, actual)], panel, LEVELS)
     filled = mean[:, :10].copy()
     filled[2, 4] = 0

@@ -32,7 +32,7 @@ def review(tmp_path):
     for number, rows in enumerate((slice(0, 3), slice(3, 6))):
         np.savez(
             forecast / f"part-{number:04d}.npz",
-            mean=mean[rows], quantiles=per_period[rows], levels=sums[rows],
+            mean=mean[rows], smooth_quantiles=per_period[rows], smooth_levels=sums[rows],
         )  # fmt: skip
     head = {"quantile_levels": LEVELS, "level_quantiles": LEVELS, "is_count": True}
     head["model"] = "neural network"

@@ -117,7 +117,7 @@ def test_cells_that_a_spreadsheet_would_run_are_text_and_read_back_as_they_were(
     frame = pd.DataFrame({"unique_id": ids, "order_quantity": [-1.0] * len(ids)})
     write_csv(tmp_path / "orders.csv", frame)
     text = (tmp_path / "orders.csv").read_text()
-    assert text.splitlines()[1] == "'=HYPERLINK(1),-1.0"
+    assert text.splitlines()[1] == '"\'=HYPERLINK(1)",-1'
     assert "'-5" not in text
     back = read_csv(tmp_path / "orders.csv", dtype={"unique_id": str})
     assert back["unique_id"].tolist() == ids

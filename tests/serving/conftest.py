@@ -77,7 +77,8 @@ def make_shop(folder: Path, **kwargs) -> Shop:
     found = forecaster.predict(panel)
     np.savez(
         forecast / "part-0000.npz",
-        mean=found.mean + 1, quantiles=found.quantiles + 1, levels=found.levels + 1,
+        mean=found.mean + 1, smooth_quantiles=found.smooth_quantiles + 1,
+        smooth_levels=found.smooth_levels + 1,
     )  # fmt: skip
     ids = pd.DataFrame({"unique_id": panel.unique_ids})
     ids.to_parquet(forecast / "forecast.parquet")

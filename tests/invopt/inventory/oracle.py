@@ -24,7 +24,7 @@ def poisson_forecast(rates: np.ndarray, horizon: int) -> ForecastArrays:
     sums = np.stack([[quantile(r * k, SUMS) for k in range(1, horizon + 1)] for r in rates])
     mean = np.repeat(rates[:, None], horizon, axis=1).astype(np.float32)
     return ForecastArrays(
-        mean, daily.astype(np.float32), sums.astype(np.float32), LEVELS, SUMS
+        mean, daily.astype(np.float32), sums.astype(np.float32), LEVELS, SUMS, is_count=True
     )  # fmt: skip
 
 

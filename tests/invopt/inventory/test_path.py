@@ -78,10 +78,11 @@ def test_a_path_by_hand_tells_what_is_missed_before_the_order_and_what_it_change
     assert path.at_arrival.tolist() == [0.0]
     assert path.dry.tolist() == [[0, 0, 1, 0, 0, 0]]  # to the order's arrival
     # days four to six sell 15, of which 8 are there
-    assert path.missed(np.zeros(1)).tolist() == [7.0]
-    assert path.held(np.zeros(1)).tolist() == [3.0]  # 8 - 5, then nothing
-    assert path.held(np.array([7.0])).tolist() == [10.0 + 5 + 0]
-    change = path.change(np.zeros(1), np.array([7.0]), np.ones(1), np.full(1, 10.0))
+    ahead = path.outlook
+    assert ahead.missed(np.zeros(1)).tolist() == [7.0]
+    assert ahead.held(np.zeros(1)).tolist() == [3.0]  # 8 - 5, then nothing
+    assert ahead.held(np.array([7.0])).tolist() == [10.0 + 5 + 0]
+    change = ahead.change(np.zeros(1), np.array([7.0]), np.ones(1), np.full(1, 10.0))
     assert change.tolist() == [12.0 - 70]
 
 
@@ -101,7 +102,7 @@ def test_paths_of_slow_counts_have_the_forecasts_mean_to_a_tenth():
     made = poisson_forecast(np.array([0.3, 0.05, 0.9]), 7)
     draws = Draws.make(7, 4000, seed=0)
     paths = Sampler(draws, made.quantile_levels, made.level_quantiles).paths(
-        made.quantiles, made.mean, made.levels[:, 6], 7, is_count=True
+        made.smooth_quantiles, made.mean, made.smooth_levels[:, 6], 7, is_count=True
     )
     np.testing.assert_allclose(paths.mean(axis=(0, 2)), [0.3, 0.05, 0.9], rtol=0.1, atol=0.01)
 

@@ -20,8 +20,9 @@ def forecast(num=3, mean=4.0, quantiles=QUANTILES):
         [np.tile(q, (num, 1)) for q in ([1, 4, 8, 12], [4, 8, 13, 18], [8, 12, 18, 25])]
     )
     return ForecastArrays(
-        np.full((num, 3), mean), per_period, sums.transpose(1, 0, 2), quantiles, quantiles
-    )
+        np.full((num, 3), mean), per_period, sums.transpose(1, 0, 2), quantiles, quantiles,
+        is_count=True,
+    )  # fmt: skip
 
 
 def plan(position, open_orders=None, config=CONFIG, made=None, **columns):
@@ -121,8 +122,8 @@ def test_ordering_one_less_or_one_more_never_costs_less(policy):
 def test_a_longer_horizon_lets_the_order_look_at_the_next_one_and_its_costs_tell():
     made, config = forecast(), CONFIG.model_copy(update={"policy": "lost_sales", "num_paths": 1000})
     longer = ForecastArrays(
-        made.mean[:, [0, 1, 2, 2]], made.quantiles[:, [0, 1, 2, 2]], made.levels[:, [0, 1, 2, 2]],
-        QUANTILES, QUANTILES,
+        made.mean[:, [0, 1, 2, 2]], made.smooth_quantiles[:, [0, 1, 2, 2]],
+        made.smooth_levels[:, [0, 1, 2, 2]], QUANTILES, QUANTILES, is_count=True,
     )  # fmt: skip
     position = stock(on_hand=[5.0, 0, 9])
     alone, ahead = (plan(position, config=config, made=m) for m in (made, longer))
@@ -161,8 +162,9 @@ def test_a_plan_scales_with_demand_and_stock():
     panel = make_panel(num_series=3)
     made = forecast()
     ten = ForecastArrays(
-        made.mean * 10, made.quantiles * 10, made.levels * 10, QUANTILES, QUANTILES
-    )
+        made.mean * 10, made.smooth_quantiles * 10, made.smooth_levels * 10, QUANTILES, QUANTILES,
+        is_count=False,
+    )  # fmt: skip
     for policy in ("order_up_to", "lost_sales"):
         config = CONFIG.model_copy(update={"policy": policy})
         terms = terms_of(panel.series, None, config)

@@ -39,9 +39,9 @@ def test_quantiles_never_cross_and_levels_never_fall_with_more_periods(seed):
     config = make_config()
     panel = with_derived(make_panel(seed=seed % 7), config)
     forecast = make_forecaster(panel, config, seed).predict(panel)
-    assert (np.diff(forecast.quantiles, axis=2) >= 0).all()
-    assert (np.diff(forecast.levels, axis=2) >= 0).all()
-    assert (np.diff(forecast.levels, axis=1) >= -1e-5).all()
+    assert (np.diff(forecast.smooth_quantiles, axis=2) >= 0).all()
+    assert (np.diff(forecast.smooth_levels, axis=2) >= 0).all()
+    assert (np.diff(forecast.smooth_levels, axis=1) >= -1e-5).all()
 
 
 def test_a_forecast_does_not_depend_on_the_series_beside_it():

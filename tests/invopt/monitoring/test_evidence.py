@@ -311,7 +311,7 @@ def test_cost_of_a_decision_is_the_newsvendors_on_a_case_by_hand(clean):
 
     terms = one.scoring.terms
     stock = levels_of(
-        forecast.mean, forecast.levels, forecast.level_quantiles, terms, is_count=True
+        forecast.mean, forecast.smooth_levels, forecast.level_quantiles, terms, is_count=True
     ).order_up_to
     asked = demand[:, 161:170].sum(axis=1)  # lead time 2, review 7
     row = int(np.argmax(np.abs(asked - stock)))

@@ -122,8 +122,8 @@ def test_a_stored_forecast_answers_for_the_periods_that_are_still_to_come(
     forecast = shop.forecaster.predict(shop.panel)
     columns = {
         "mean": [np.arange(1, horizon + 1, dtype=np.float32)],
-        "quantiles": [forecast.quantiles[at].ravel()],
-        "levels": [forecast.levels[at].ravel()],
+        "quantiles": [forecast.smooth_quantiles[at].ravel()],
+        "levels": [forecast.smooth_levels[at].ravel()],
         "model_version": ["demand-0"],
     }
     moment = (shop.known_at - pd.Timedelta(days=days)).to_pydatetime()

@@ -9,7 +9,9 @@ from serving.api.contract import Step
 def sheet(*values):
     num = len(values)
     mean = np.array(values, np.float32)[:, None]
-    forecast = ForecastArrays(mean, mean[:, :, None], mean[:, :, None], (0.5,), (0.5,))
+    forecast = ForecastArrays(
+        mean, mean[:, :, None], mean[:, :, None], (0.5,), (0.5,), is_count=True
+    )
     unknown = np.full(num, np.nan)
     return Sheet(
         forecast=forecast, products={}, price=unknown, position={"on_hand": unknown},

@@ -1,0 +1,378 @@
+"""A network's review: what each source orders, who gets what of it, what moves between shops.
+
+Each series is planned by its own lane first, as if its source had enough. Then sources order for
+the whole system below them, give what they have to where it is worth most, and shops are planned
+again where they get less.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+
+from invopt.config import InventoryConfig
+from invopt.contracts import TermsTables
+from invopt.inventory.costs import last_prices, terms_of
+from invopt.inventory.decision import SummedForecast
+from invopt.inventory.network.allocation import allocate_exactly, within_lanes
+from invopt.inventory.network.joint import correlations, residuals, together
+from invopt.inventory.network.net import ALL_DAYS, Net, lane_names, net_of
+from invopt.inventory.network.sheets import (
+    Granted,
+    NodeOrders,
+    replaced,
+    rows_of,
+    sources_review,
+    told,
+    with_source,
+)
+from invopt.inventory.network.shelf import ShelfPaths, Shelves, pack_gains
+from invopt.inventory.network.sources import ordered_by
+from invopt.inventory.network.transfers import transfers
+from invopt.inventory.network.tree import System
+from invopt.inventory.reasons import Notes
+from invopt.inventory.review import Review, demand_ahead, plan_review
+from invopt.inventory.stock import stock_of
+from invopt.inventory.suppliers import supply_of
+from invopt.lanes import plain_lanes, supplied
+from invopt.panel import Panel
+from invopt.types import Float32Array, FloatArray, IntArray
+
+_BLOCK = 2048  # series whose demand paths are in memory at once
+_EXACT = 512  # units of a source up to which every way to give them out is looked at
+_COLUMNS = ("unique_id", "product", "location", "supplied_by", "supplier")
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A partition, as it was planned.
+
+    Attributes:
+        panel: With the terms of lanes.
+        forecast: Of its series.
+        rows: Of the panel, that belong to the network.
+        shelves: The same series.
+        errors: (rows, spans) of sales against what was usual.
+    """
+
+    panel: Panel = field(repr=False)
+    forecast: SummedForecast = field(repr=False)
+    rows: IntArray = field(repr=False)
+    shelves: Shelves = field(repr=False)
+    errors: FloatArray = field(repr=False)
+
+
+class NetworkReview:
+    """Plans the partitions of a data set one by one, then what their series share."""
+
+    def __init__(
+        self,
+        tables: TermsTables,
+        position: pd.DataFrame | None,
+        open_orders: pd.DataFrame | None,
+        config: InventoryConfig,
+        model_version: str,
+        *,
+        is_count: bool,
+        last_levels: pd.Series | None = None,
+    ) -> None:
+        """Make ready.
+
+        Args:
+            tables: Of planning, with lanes.
+            position: StockPosition; None when no stock is known.
+            open_orders: OpenOrders; None when none are recorded.
+            config: Costs and policy.
+            model_version: Put on every row.
+            is_count: True when units are whole.
+            last_levels: Order-up-to level of the review before by unique_id; None for a first one.
+        """
+        assert tables.lanes is not None
+        self.lanes = plain_lanes(tables.lanes)
+        self.tables = with_order_days(tables)
+        self.position, self.open_orders = position, open_orders
+        self.config, self.version, self.is_count = config, model_version, is_count
+        self.last_levels = last_levels
+        self.parts: list[_Part] = []
+
+    def plan(self, panel: Panel, forecast: SummedForecast) -> Review:
+        """Return the review of a partition as if its sources had enough, and remember it."""
+        lane = supplied(panel.series, self.lanes).lane
+        panel = by_lanes(panel, self.lanes)
+        review = self._review(panel, forecast)
+        # A source that sells something itself belongs to the network too.
+        sells = panel.series["location"].astype(str).isin(self.lanes["source"]).to_numpy()
+        rows = np.flatnonzero((lane >= 0) | sells)
+        shelves = self._shelves(panel, forecast, review, rows)
+        span = max(int(np.median(shelves.cycle)), 1) if len(rows) else 1
+        errors = residuals(panel, rows, span)
+        self.parts.append(_Part(panel, forecast, rows, shelves, errors))
+        return review
+
+    def _review(
+        self, panel: Panel, forecast: SummedForecast, allotted: FloatArray | None = None
+    ) -> Review:
+        return plan_review(
+            panel, forecast, self.position, open_orders=self.open_orders, tables=self.tables,
+            config=self.config, model_version=self.version, is_count=self.is_count,
+            last_levels=self.last_levels, allotted=allotted,
+        )  # fmt: skip
+
+    def _shelves(
+        self, panel: Panel, forecast: SummedForecast, review: Review, rows: IntArray
+    ) -> Shelves:
+        series, horizon = panel.series, forecast.mean.shape[1]
+        terms = terms_of(series, last_prices(panel), self.config)
+        supply = supply_of(series, terms, self.tables, panel.timeline, horizon)
+        stock = stock_of(panel.unique_ids, self.position, self.open_orders, supply.delay)
+        notes = Notes.none(panel.num_series)
+        ahead = demand_ahead(
+            panel, forecast, supply, self.tables, notes, is_count=self.is_count
+        ).forecast
+        terms = supply.terms.select(rows)
+        within = np.clip(terms.protection_interval, 1, horizon)
+        orders = review.orders.iloc[rows]
+        wanted = np.nan_to_num(orders["order_quantity"].to_numpy(np.float64))
+        told_so = orders["exception"].astype(str).str.contains("overridden").to_numpy(bool)
+        return Shelves(
+            mean=ahead.mean[rows], quantiles=ahead.quantiles[rows],
+            sums=ahead.levels[rows, within - 1], within=within,
+            on_hand=stock.on_hand[rows] - stock.backorders[rows],
+            arrivals=stock.arrivals[rows].astype(np.float32),
+            lead_time=terms.lead_time, cycle=terms.interval, holding_cost=terms.holding_cost,
+            stockout_cost=terms.stockout_cost, unit_cost=terms.unit_cost,
+            pack_size=terms.pack_size, min_order=terms.min_order, wanted=wanted,
+            fixed=told_so & (wanted > 0),
+        )  # fmt: skip
+
+    def settled(self, reviews: list[Review]) -> list[Review]:
+        """Return the reviews with what the network changes, and last that of its sources.
+
+        Args:
+            reviews: Of the partitions, as `plan` returned them.
+        """
+        members = [p.panel.series.iloc[p.rows] for p in self.parts]
+        keep = [c for c in _COLUMNS if c in members[0]]
+        series = pd.concat([m[keep] for m in members], ignore_index=True)
+        ids = series["unique_id"].astype(str).to_numpy(object)
+        if series.empty:
+            return [with_source(r, self.lanes, None) for r in reviews]
+        shelves = Shelves.concatenate([p.shelves for p in self.parts])
+        nodes = self.tables.nodes
+        net = net_of(
+            series, shelves, series.iloc[:0] if nodes is None else nodes, self.lanes,
+            tables=self.tables, timeline=self.parts[0].panel.timeline, config=self.config,
+            position=self.position, open_orders=self.open_orders,
+        )  # fmt: skip
+        granted, orders = Granted.of(net.shelves.wanted), NodeOrders.none(len(net.nodes))
+        self._share(net, series, granted, orders)
+        reviews = self._again(reviews, shelves, granted, net)
+        timeline = self.parts[0].panel.timeline
+        under = np.flatnonzero(net.items.parent[: net.num_series] >= net.num_series)
+        np.add.at(net.lost_at_sources, net.items.parent[: net.num_series][under] - net.num_series,
+                  granted.lost[under])  # fmt: skip
+        sources = sources_review(net, orders, timeline, self.version, is_count=self.is_count)
+        reviews = [
+            told(with_source(r, self.lanes, net), net, granted, ids, self.lanes) for r in reviews
+        ]
+        return [*reviews, sources] if sources is not None else reviews
+
+    def _share(self, net: Net, series: pd.DataFrame, granted: Granted, orders: NodeOrders) -> None:
+        """Fill in what sources order and give, block by block of whole trees."""
+        group = pd.factorize(series["product"].astype(str))[0].astype(np.int64)
+        errors = _of_one_width([p.errors for p in self.parts])
+        related = correlations(errors, group, int(group.max()) + 1)
+        forecast = self.parts[0].forecast
+        drawn = ShelfPaths(
+            net.reach(), self.config.num_paths, self.config.seed,
+            tuple(forecast.quantile_levels), tuple(forecast.level_quantiles),
+            is_count=self.is_count,
+        )  # fmt: skip
+        for block in net.blocks(_BLOCK):
+            own = np.sort(block[block < net.num_series])
+            if not len(own):
+                continue
+            part = net.shelves.take(own)
+            seeds, local = np.unique(group[own], return_inverse=True)
+            demand = together(drawn.draw(part), local, related[seeds], own, seeds)
+            column = np.full(net.items.num, -1)
+            column[own] = np.arange(len(own))
+            work = _Block(net, own, column, part, demand, granted, orders, self.config.is_lost)
+            nodes = block[block >= net.num_series]
+            nodes = nodes[net.has_series[nodes - net.num_series]]
+            if len(nodes):
+                work.order(nodes)
+                work.give(nodes)
+            work.move()
+
+    def _again(
+        self, reviews: list[Review], shelves: Shelves, granted: Granted, net: Net
+    ) -> list[Review]:
+        """Return the reviews with series planned again where they get other than they want."""
+        found, first = [], 0
+        for part, review in zip(self.parts, reviews, strict=True):
+            own = np.arange(first, first + len(part.rows))
+            first += len(part.rows)
+            differs = np.abs(granted.units[own] - shelves.wanted[own]) > 1e-9
+            changed = own[differs & ~net.own[own]]
+            if len(changed):
+                at = part.rows[changed - own[0]]
+                smaller = self._review(
+                    part.panel.select(at), rows_of(part.forecast, at), granted.units[changed]
+                )
+                review = replaced(review, smaller)
+            found.append(review)
+        return found
+
+
+@dataclass
+class _Block:
+    """Trees whose demand paths are in memory."""
+
+    net: Net
+    own: IntArray
+    column: IntArray
+    part: Shelves
+    demand: Float32Array
+    granted: Granted
+    orders: NodeOrders
+    lost_sales: bool
+
+    def order(self, nodes: IntArray) -> None:
+        """Fill in what sources order."""
+        summed = np.zeros((len(self.demand) + 1, *self.demand.shape[1:]), np.float32)
+        np.cumsum(self.demand, axis=0, out=summed[1:])
+        system = System(self.net.items, summed, self.column)
+        self.orders.put(nodes - self.net.num_series, ordered_by(self.net, system, nodes))
+
+    def give(self, nodes: IntArray) -> None:
+        """Share out what sources have where it is not enough for what is wanted of them."""
+        net, granted = self.net, self.granted
+        kids, owner = net.items.children(nodes)
+        shop = kids < net.num_series
+        kid, source = kids[shop], owner[shop]
+        at = self.column[kid]
+        wanted, fixed = granted.wanted[kid], self.part.fixed[at]
+        inner = kids[~shop] - net.num_series
+        passed = np.bincount(owner[~shop], np.nan_to_num(self.orders.quantity[inner]), len(nodes))
+        row = nodes - net.num_series
+        asked = np.bincount(source, wanted, len(nodes)) + passed
+        self.orders.asked[row] = asked
+        there = np.maximum(net.there[row], 0)
+        part = np.where(asked > 0, 1 - passed / np.maximum(asked, 1e-9), 1.0)
+        there = np.where(asked > there, there * part, np.maximum(there - passed, 0))
+        short = asked - passed > there + 1e-9
+        # A dock keeps nothing: it offers all, and a shop takes more than it wants now.
+        limited = np.isfinite(net.capacity[net.lane[kid]])
+        look = np.flatnonzero((short[source] | limited) & (wanted > 0) & ~fixed)
+        if not len(look):
+            return
+        left = there - np.bincount(source, wanted * fixed, len(nodes)).astype(np.float64)
+        left = np.where(np.isnan(left), np.inf, np.maximum(left, 0))
+        mine = self.part.take(at[look])
+        gain, step = pack_gains(mine, self.demand[:, at[look]], lost_sales=self.lost_sales)
+        lane = net.lane[kid[look]]
+        packs = self._packs(gain, step, mine, source[look], left=left, lane=lane)
+        units = np.minimum(packs * step, wanted[look])
+        units[units < mine.min_order - 1e-9] = 0
+        missing = np.where(np.arange(gain.shape[1]) >= packs[:, None], gain, 0).sum(axis=1)
+        cut = units < wanted[look] - 1e-9
+        granted.units[kid[look]] = units
+        granted.lost[kid[look]] = np.where(cut, missing, 0.0)
+        net.used[:] += np.bincount(lane, units, len(net.used))
+
+    def _packs(
+        self, gain: FloatArray, step: FloatArray, mine: Shelves, source: IntArray,
+        left: FloatArray, lane: IntArray,
+    ) -> IntArray:  # fmt: skip
+        room = np.maximum(self.net.capacity - self.net.used, 0)
+        found = within_lanes(gain, step, source, left, lane, room)
+        whole = (step == np.rint(step)) & (step >= 1)
+        odd = np.zeros(len(left), bool)
+        first = step[np.searchsorted(np.sort(source), np.arange(len(left))).clip(0, len(step) - 1)]
+        odd[source[(step != first[source]) | (mine.min_order > step)]] = True
+        odd[source[~whole | np.isfinite(room[lane])]] = False
+        for node in np.flatnonzero(odd & np.isfinite(left)):
+            rows = np.flatnonzero(source == node)
+            measure = np.gcd.reduce(np.rint(step[rows]).astype(np.int64))
+            if left[node] <= _EXACT * measure:
+                least = np.maximum(np.ceil(mine.min_order[rows] / step[rows] - 1e-9), 1)
+                found[rows] = allocate_exactly(
+                    gain[rows], step[rows], float(left[node]), least.astype(np.int64)
+                )
+        return found
+
+    def move(self) -> None:
+        """Move stock between shops where it pays."""
+        here = set(self.own.tolist())
+        near = [w for w in self.net.ways if w.giver in here and w.taker in here]
+        if not near:
+            return
+        near = [
+            replace(w, giver=int(self.column[w.giver]), taker=int(self.column[w.taker]))
+            for w in near
+        ]
+        for found in transfers(
+            self.part, self.demand, near, self.granted.units[self.own], lost_sales=self.lost_sales
+        ):
+            giver, taker = (int(self.own[r]) for r in (found.way.giver, found.way.taker))
+            way = replace(found.way, giver=giver, taker=taker)
+            self.granted.moved.append(replace(found, way=way))
+
+
+def _by_lane(series: pd.DataFrame, lanes: pd.DataFrame, lane: IntArray) -> pd.DataFrame:
+    """Return products with the terms of the lanes that supply them."""
+    rows = np.flatnonzero(lane >= 0)
+    if not len(rows):
+        return series
+    series, picked = series.copy(), lanes.iloc[lane[rows]]
+    for column, given in (("lead_time", "lead_time"), ("pack_size", "pack_size"),
+                          ("min_order", "min_units")):  # fmt: skip
+        values = np.full(len(series), np.nan)
+        if column in series:
+            values = series[column].to_numpy(np.float64).copy()
+        told_by = picked[given].to_numpy(np.float64)
+        values[rows] = np.where(np.isnan(told_by), values[rows], told_by)
+        if column in series or not np.isnan(values).all():
+            series[column] = values
+    supplier = np.full(len(series), "", object)
+    if "supplier" in series:
+        supplier = series["supplier"].astype(str).to_numpy(object).copy()
+    supplier[rows] = lane_names(lanes)[lane[rows]]
+    series["supplier"] = supplier
+    return series
+
+
+def by_lanes(panel: Panel, lanes: pd.DataFrame) -> Panel:
+    """Return a panel whose products have the terms of the lanes that supply them."""
+    lane = supplied(panel.series, lanes).lane
+    return replace(panel, series=_by_lane(panel.series, lanes, lane))
+
+
+def with_order_days(tables: TermsTables) -> TermsTables:
+    """Return tables whose suppliers have a row for each lane that has order days of its own."""
+    if tables.lanes is None:
+        return tables
+    lanes = plain_lanes(tables.lanes)
+    return replace(tables, suppliers=_with_lanes(tables.suppliers, lanes))
+
+
+def _with_lanes(suppliers: pd.DataFrame | None, lanes: pd.DataFrame) -> pd.DataFrame | None:
+    rows = (~lanes["order_days"].isin(ALL_DAYS)).to_numpy()
+    if not rows.any():
+        return suppliers
+    own = pd.DataFrame({
+        "supplier": lane_names(lanes)[rows], "order_days": lanes["order_days"].to_numpy()[rows],
+    }).drop_duplicates("supplier")  # fmt: skip
+    if suppliers is None:
+        return own
+    both = pd.concat([suppliers, own], ignore_index=True)
+    return both.assign(order_days=both["order_days"].fillna(ALL_DAYS[1]))
+
+
+def _of_one_width(parts: Iterable[FloatArray]) -> FloatArray:
+    """Return the rows of all, the latest spans that every part has."""
+    parts = [p for p in parts if len(p)]
+    width = min((p.shape[1] for p in parts), default=0)
+    return np.concatenate([p[:, p.shape[1] - width :] for p in parts])

@@ -1,0 +1,138 @@
+"""Stock of one shop that another one needs more: moved where that costs less than it saves."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from invopt.inventory.network.shelf import Shelves, interval_cost
+from invopt.types import Float32Array, FloatArray
+
+_MOST = 24  # packs that one transfer may move
+_ROUNDS = 64
+
+
+@dataclass(frozen=True)
+class Way:
+    """A lane between two shelves; giver and taker are rows of them.
+
+    Attributes:
+        giver: Row it leads from.
+        taker: Row it leads to.
+        lead_time: Periods.
+        pack: Units moved together.
+        least: Fewest units moved.
+        capacity: Most units moved.
+        cost: Money per unit.
+    """
+
+    giver: int
+    taker: int
+    lead_time: int
+    pack: float
+    least: float
+    capacity: float
+    cost: float
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """Units to move on a way, and the money that saves, its cost taken off."""
+
+    way: Way
+    units: float
+    saved: float
+
+
+class _Shelf:
+    """One shelf's stock as transfers change it."""
+
+    def __init__(self, shelves: Shelves, row: int, demand: Float32Array, ordered: float) -> None:
+        lead, cycle = int(shelves.lead_time[row]), int(shelves.cycle[row])
+        self.stop = lead + cycle
+        self.start = float(shelves.on_hand[row])
+        self.come = np.zeros(self.stop)
+        width = min(self.stop, shelves.arrivals.shape[1])
+        self.come[:width] = shelves.arrivals[row, :width]
+        self.come[lead] += ordered
+        self.demand = demand[: self.stop, row]
+        self.holding = float(shelves.holding_cost[row])
+        self.stockout = float(shelves.stockout_cost[row])
+
+    def costs(self, units: FloatArray, period: int | None, *, lost_sales: bool) -> FloatArray:
+        """Return (options,) money where so many units more come in a period; None for now."""
+        start = np.full(len(units), self.start)
+        come = np.repeat(self.come[None], len(units), axis=0)
+        if period is None:
+            start = start + units
+        elif period < self.stop:
+            come[:, period] += units
+        else:
+            return np.full(len(units), np.inf)
+        return interval_cost(
+            start, come, self.demand, self.holding, self.stockout, lost_sales=lost_sales
+        )
+
+
+def transfers(
+    shelves: Shelves,
+    demand: Float32Array,
+    ways: list[Way],
+    ordered: FloatArray,
+    *,
+    lost_sales: bool,
+) -> list[Transfer]:
+    """Return the transfers that pay, the one that saves most first, until none does.
+
+    Args:
+        shelves: Givers and takers.
+        demand: (periods, series, paths) units.
+        ways: Lanes between them.
+        ordered: (series,) units that each gets from its source.
+        lost_sales: Unmet demand is lost; else it waits.
+
+    Example:
+        A shop with 10 units it sells at one a period and one without any, a period apart, at 0.1 a
+        unit moved: what the giver will not sell before its next order comes is moved.
+    """
+    rows = {r for way in ways for r in (way.giver, way.taker)}
+    known = {r: _Shelf(shelves, r, demand, float(ordered[r])) for r in rows
+             if np.isfinite(shelves.on_hand[r])}  # fmt: skip
+    open_ways = [w for w in ways if w.giver in known and w.taker in known]
+    best = {way: _best(way, known, lost_sales=lost_sales) for way in open_ways}
+    found: dict[Way, Transfer] = {}
+    for _ in range(_ROUNDS):
+        paying = [(saved, units, way) for way, (units, saved) in best.items() if units > 0]
+        if not paying:
+            break
+        saved, units, way = max(paying, key=lambda p: p[0])
+        giver, taker = known[way.giver], known[way.taker]
+        giver.start -= units
+        taker.come[way.lead_time] += units
+        old = found.get(way)
+        found[way] = Transfer(
+            way, units + (old.units if old else 0), saved + (old.saved if old else 0)
+        )
+        moved = {way.giver, way.taker}
+        for other in open_ways:
+            if other in found and other is not way:
+                continue
+            if {other.giver, other.taker} & moved:
+                best[other] = _best(other, known, lost_sales=lost_sales)
+        best[way] = (0.0, 0.0)
+    return list(found.values())
+
+
+def _best(way: Way, known: dict[int, _Shelf], *, lost_sales: bool) -> tuple[float, float]:
+    """Return the units that save most on a way, and what they save."""
+    giver, taker = known[way.giver], known[way.taker]
+    most = int(min(max(giver.start, 0), way.capacity) // way.pack)
+    packs = np.arange(min(most, _MOST) + 1)
+    units = (packs * way.pack).astype(np.float64)
+    if len(units) < 2 or way.lead_time >= taker.stop:
+        return 0.0, 0.0
+    gained = taker.costs(units, way.lead_time, lost_sales=lost_sales)
+    given = giver.costs(-units, None, lost_sales=lost_sales)
+    saved = gained[0] - gained - (given - given[0]) - way.cost * units
+    saved[(units > 0) & (units < way.least)] = 0.0
+    at = int(saved.argmax())
+    return (float(units[at]), float(saved[at])) if saved[at] > 1e-9 else (0.0, 0.0)

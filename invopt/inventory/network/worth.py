@@ -1,0 +1,205 @@
+"""What one more unit is worth to a place, and to the place that supplies it.
+
+A unit more that a shop has from t on saves a sale where demand goes beyond it, and is held in the
+periods where demand does not. So what it is worth is a sum over thresholds, of demand by period
+and path, that lie above the stock; it falls as the stock grows. A source gives its units to the
+places where they are worth most, as long as they are worth more there than where they lie: the
+worth of n units together is that of the n-th in this order. Seen from the source's own order the
+units left then are the stock of the whole system less what is sold before, and so its worth is a
+sum over thresholds again. That is the recursion of Clark and Scarf (1960, Management Science 6)
+for places in a row, and the lower bound of Federgruen and Zipkin (1984, Management Science 30)
+for a source of several, which lets stock move between them when the next goods come: it is exact
+in a row, and next to it where the stock of the places stays in balance.
+
+A unit is held at the source where it is held nowhere else: costs are those of echelons.
+"""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from invopt.types import BoolArray, Float32Array, FloatArray, IntArray
+
+LAYERS = 48  # of worth between that of the first unit and none
+_MOST_PERIODS = 4  # of an interval in which holding is looked at
+_TINY = 1e-9
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What a unit more is worth: `base` and the weights of the thresholds above the stock.
+
+    Attributes:
+        at: (places, T) thresholds, descending.
+        weight: (places, T) money of each.
+        base: (places,) money; below 0 where a unit too many costs.
+    """
+
+    at: Float32Array = field(repr=False)
+    weight: Float32Array = field(repr=False)
+    base: FloatArray = field(repr=False)
+
+    @classmethod
+    def of(cls, at: Float32Array, weight: Float32Array, base: FloatArray) -> "Worth":
+        """Return the worth of thresholds in any order."""
+        order = np.argsort(-at, axis=1)
+        return cls(
+            np.take_along_axis(at, order, axis=1), np.take_along_axis(weight, order, axis=1), base
+        )
+
+    @property
+    def most(self) -> FloatArray:
+        """(places,) money that the first unit is worth."""
+        return self.base + self.weight.sum(axis=1, dtype=np.float64)
+
+    def of_unit(self, stock: FloatArray) -> FloatArray:
+        """Return (places,) money that a unit more than the stock is worth."""
+        above = np.where(self.at > stock[:, None], self.weight, 0)
+        return self.base + above.sum(axis=1, dtype=np.float64)
+
+    def of_units(self, stock: FloatArray, step: FloatArray) -> FloatArray:
+        """Return (places,) money that `step` units more than the stock are worth together."""
+        part = np.clip(self.at - stock[:, None], 0, step[:, None]) * self.weight
+        return self.base * step + part.sum(axis=1, dtype=np.float64)
+
+    def stock_at(self, worth: FloatArray) -> FloatArray:
+        """Return (places, layers) the stock up to which a unit more is worth so much.
+
+        Args:
+            worth: (places, layers) money.
+        """
+        running = np.cumsum(self.weight, axis=1, dtype=np.float64)
+        total = np.maximum(running[:, -1:], _TINY)
+        wanted = np.clip((worth - self.base[:, None]) / total, 0, 1 + _TINY)
+        # Rows one after another make one ascending list: a search in it is a search in each row.
+        shift = 2.0 * np.arange(len(running))[:, None]
+        place = np.searchsorted((running / total + shift).ravel(), (wanted + shift - _TINY).ravel())
+        place = place.reshape(wanted.shape) - np.arange(len(running))[:, None] * running.shape[1]
+        inside = np.clip(place, 0, running.shape[1] - 1)
+        found = np.take_along_axis(self.at, inside, axis=1).astype(np.float64)
+        return np.where(worth > self.most[:, None] + _TINY, -np.inf, found)
+
+
+@dataclass(frozen=True)
+class Shelves:
+    """Costs of places that sell, (places,).
+
+    Attributes:
+        holding_cost: Money per unit and period.
+        stockout_cost: Money per unit missed.
+        source_cost: Money per unit and period held at the source instead; 0 for none.
+    """
+
+    holding_cost: FloatArray = field(repr=False)
+    stockout_cost: FloatArray = field(repr=False)
+    source_cost: FloatArray = field(repr=False)
+
+
+def shelf_worth(
+    summed: Float32Array, costs: Shelves, ships: IntArray, first: IntArray, stop: IntArray
+) -> Worth:
+    """Return what a unit that is shipped after period `ships` is worth to a shelf.
+
+    Args:
+        summed: (periods + 1, places, paths) units asked for by the end of each period, 0 first.
+        costs: Of the places.
+        ships: (places,) period at whose end the source ships.
+        first: (places,) period that the unit arrives before.
+        stop: (places,) last period before the next arrival.
+    """
+    num_paths = summed.shape[2]
+    rows = np.arange(summed.shape[1])
+    before = summed[ships, rows]
+    length = stop - first + 1
+    looks = int(min(length.max(initial=1), _MOST_PERIODS))
+    at = np.empty((len(rows), looks + 1, num_paths), np.float32)
+    weight = np.empty_like(at)
+    for look in range(looks):  # the middle of each of equal parts
+        period = first + np.floor((look + 0.5) * length / looks).astype(np.int64)
+        at[:, look] = summed[np.minimum(period, stop), rows] - before
+        weight[:, look] = (costs.holding_cost * length / looks / num_paths)[:, None]
+    at[:, looks] = summed[stop, rows] - before
+    weight[:, looks] = (costs.stockout_cost / num_paths)[:, None]
+    base = (costs.source_cost - costs.holding_cost) * length
+    shape = (len(rows), (looks + 1) * num_paths)
+    return Worth.of(at.reshape(shape), weight.reshape(shape), base)
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What the units of a source are worth, given to the places where they are worth most.
+
+    Attributes:
+        layer: (sources, layers) money that a layer of worth is thick.
+        up_to: (sources, layers) units that are worth a layer or more, ascending.
+        kept: (places,) units beyond which a place takes none.
+    """
+
+    layer: FloatArray = field(repr=False)
+    up_to: FloatArray = field(repr=False)
+    kept: FloatArray = field(repr=False)
+
+
+def shared(places: Worth, starts: IntArray, source_of: IntArray, *, push: BoolArray) -> Shared:
+    """Return what the units of sources are worth.
+
+    Args:
+        places: Worth of every place, those of a source side by side.
+        starts: (sources,) first place of each.
+        source_of: (places,) source of each.
+        push: (sources,) True where nothing stays at the source (cross-dock).
+    """
+    most = np.maximum.reduceat(places.most, starts)
+    least = np.where(push, np.minimum.reduceat(places.base, starts), 0.0)
+    least = np.minimum(least, most)
+    edges = 1 - (1 - np.linspace(0, 1, LAYERS + 1)) ** 2  # finer where worth is small
+    levels = least[:, None] + (most - least)[:, None] * edges[::-1][None, :]
+    levels = np.sort(levels, axis=1)[:, ::-1]
+    middle, layer = (levels[:, 1:] + levels[:, :-1]) / 2, levels[:, :-1] - levels[:, 1:]
+    stock = np.maximum(places.stock_at(middle[source_of]), 0)
+    up_to = np.add.reduceat(stock, starts, axis=0)
+    floor = np.maximum(least, _TINY)[source_of, None]
+    kept = np.maximum(places.stock_at(floor)[:, 0], 0)
+    return Shared(layer, up_to, kept)
+
+
+def source_worth(units: Shared, system: Float32Array, holding: FloatArray) -> Worth:
+    """Return what a unit more that a source orders is worth.
+
+    Args:
+        units: Of its places, when they are shipped.
+        system: (sources, paths) units of the system left by then, without the order: where none
+            are known of, minus what is sold before.
+        holding: (sources,) money that a unit costs from its arrival to the next one's.
+    """
+    num_paths = system.shape[1]
+    at = units.up_to[:, :, None].astype(np.float32) - system[:, None, :]
+    weight = np.broadcast_to((units.layer / num_paths)[:, :, None], at.shape).astype(np.float32)
+    shape = (len(system), at.shape[1] * num_paths)
+    return Worth(at.reshape(shape), weight.reshape(shape), -holding)
+
+
+def thinned(worth: Worth, size: int) -> Worth:
+    """Return a worth with at most `size` thresholds of equal weight, the same money in all."""
+    ordered = Worth.of(worth.at, worth.weight, worth.base)
+    if ordered.at.shape[1] <= size:
+        return ordered
+    total = ordered.weight.sum(axis=1, dtype=np.float64)
+    shares = (np.arange(size) + 0.5) / size
+    flat = replace(ordered, base=np.zeros(len(total)))
+    at = flat.stock_at(total[:, None] * shares[None, :]).astype(np.float32)
+    weight = np.repeat((total / size)[:, None], size, axis=1).astype(np.float32)
+    return Worth(at, weight, ordered.base)
+
+
+def best_quantity(worth: Worth) -> FloatArray:
+    """Return (sources,) units up to which a unit more is worth ordering; below 0 for too much."""
+    low, high = worth.at.min(axis=1) - 1.0, worth.at.max(axis=1).astype(np.float64)
+    low, high = np.floor(low).astype(np.float64), np.ceil(high)
+    high = np.maximum(high, low + 1)
+    gap = np.maximum((high - low) * 2.0**-24, 1e-6)
+    while ((high - low) > np.maximum(gap, 1e-6)).any():
+        middle = (low + high) / 2
+        wants = worth.of_unit(middle) > _TINY
+        low, high = np.where(wants, middle, low), np.where(wants, high, middle)
+    return high
