@@ -30,7 +30,7 @@ from invopt.types import FloatArray
 QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98)
 LEAD, SOURCE_LEAD, WEEK, HORIZON, WEEKS, LOOK_BACK = 2, 7, 7, 28, 12, 182
 ENDS = (1500, 1640, 1780)  # days known at the first review of each window; the last ends in d_1871
-FACTORS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
+FACTORS = (0.5, 1.0, 1.5, 2.0)
 
 
 def main(rest: list[str]) -> None:
@@ -205,7 +205,7 @@ def forecast_of(known: FloatArray) -> ForecastArrays:
     wide = np.repeat(quantiles[:, None], HORIZON, axis=1)
     return ForecastArrays(
         shape.astype(np.float32), wide.astype(np.float32),
-        np.stack(levels, axis=1).astype(np.float32), QUANTILES, QUANTILES,
+        np.stack(levels, axis=1).astype(np.float32), QUANTILES, QUANTILES, is_count=True,
     )  # fmt: skip
 
 
@@ -276,7 +276,9 @@ def scale(places: int) -> None:
         mean = np.repeat(level[:, None], 12, axis=1).astype(np.float32)
         spread = np.linspace(0, 3, len(QUANTILES), dtype=np.float32)
         sums = mean.cumsum(axis=1)[:, :, None] * spread
-        forecast = ForecastArrays(mean, mean[:, :, None] * spread, sums, QUANTILES, QUANTILES)
+        forecast = ForecastArrays(
+            mean, mean[:, :, None] * spread, sums, QUANTILES, QUANTILES, is_count=True
+        )
         y = rng.poisson(level[:, None], (num, 56)).astype(np.int16)
         series = pd.DataFrame({"unique_id": products + "_" + where, "product": products,
                                "location": where, "unit_cost": 1.0})  # fmt: skip

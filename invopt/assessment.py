@@ -15,6 +15,7 @@ from invopt.evaluation import (
     Window,
     backtest,
     count_foresight,
+    forecast_change,
     interval_coverage,
     level_metrics,
     mase_scale,
@@ -62,6 +63,8 @@ class Judged:
         coverage: Of the central intervals, by percent.
         hierarchy: WRMSSE and its levels; empty where none is configured.
         money: Indicators of the replay.
+        stability: What changes from one review of the replay to the next: forecast_change, and
+            order_change (see Replay.summary).
         replay: By series.
         windows: Forecasts beside actuals.
     """
@@ -73,12 +76,14 @@ class Judged:
     coverage: dict[str, float]
     hierarchy: dict[str, float]
     money: dict[str, float]
+    stability: dict[str, float]
     replay: Replay = field(repr=False)
     windows: Sequence[Window] = field(repr=False)
 
     def metrics(self) -> dict[str, Any]:
         """Return the numbers as plain data."""
-        names = ("points", "folds", "quantiles", "levels", "coverage", "hierarchy", "money")
+        names = ("points", "folds", "quantiles", "levels", "coverage", "hierarchy", "money",
+                 "stability")  # fmt: skip
         return {name: getattr(self, name) for name in names}
 
 
@@ -92,7 +97,8 @@ class Assessment:
         incumbent: Name of what the challenger has to beat.
         cost: Paired comparison with the incumbent.
         best_baseline: Name of the baseline whose decisions cost least.
-        baseline_cost: Paired comparison with it.
+        baseline_cost: Paired comparison of the challenger with it.
+        rival_cost: Paired comparison of it with the incumbent.
         sold: Units asked for in the replay.
         scale: What errors are scaled by, in words.
         foresight: Series whose forecast by the challenger knew what came later.
@@ -107,6 +113,7 @@ class Assessment:
     cost: CostComparison
     best_baseline: str
     baseline_cost: CostComparison
+    rival_cost: CostComparison
     sold: float
     scale: str
     foresight: int
@@ -155,14 +162,14 @@ def assess(
     best = min(baselines, key=lambda name: judged[name].money["cost"])
     incumbent = best if champion is None else CHAMPION
     segments = groups_of(panel, ranges.train_stop)
-    cost, baseline_cost = (
+    cost, baseline_cost, rival_cost = (
         compare_costs(
-            judged[CHALLENGER].replay.cost,
             judged[name].replay.cost,
+            judged[other].replay.cost,
             config.gate,
             segments=segments,
         )
-        for name in (incumbent, best)
+        for name, other in ((CHALLENGER, incumbent), (CHALLENGER, best), (best, incumbent))
     )
     fill_rate = judged[CHALLENGER].money["fill_rate"]
     return Assessment(
@@ -172,6 +179,7 @@ def assess(
         cost=cost,
         best_baseline=best,
         baseline_cost=baseline_cost,
+        rival_cost=rival_cost,
         sold=float(judged[CHALLENGER].replay.demand.sum()),
         scale=_scale_words(panel, ranges.train_stop),
         foresight=count_foresight(challenger, panel, ranges.gate[0]),
@@ -298,6 +306,7 @@ def _judge(
     rule = forecast_rule(at_review, terms, demand.shape[1], config.inventory, is_count=is_count)
     played = replay(rule, demand, terms, lost_sales=config.inventory.lost_sales)
     periods = [p for p in LEVEL_PERIODS if p <= config.features.horizon]
+    money = played.summary()
     return Judged(
         points=point_metrics(scored, scale),
         folds={str(w.cutoff): point_metrics([w]) for w in scored if np.isfinite(w.actual).any()},
@@ -305,7 +314,11 @@ def _judge(
         levels=level_metrics(scored, periods, is_count=is_count),
         coverage=interval_coverage(quantiles),
         hierarchy=score_levels(scored, panel, evaluation.hierarchy) if evaluation.hierarchy else {},
-        money=played.summary(),
+        money=money,
+        stability={
+            "forecast_change": forecast_change([w for w in windows if w.cutoff in reviews], scale),
+            "order_change": money["order_change"],
+        },
         replay=played,
         windows=windows,
     )

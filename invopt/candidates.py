@@ -5,7 +5,7 @@ baseline that decides better than any network is registered, served, ordered fro
 every model is.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from invopt.model.rules import Kind, Point, Rule, RuleNetwork, Spread
 from invopt.model_files import FORMAT_VERSION
 from invopt.panel import Panel
 from invopt.timeline import frequency_unit
-from invopt.types import Float32Array, FloatArray, Notify
+from invopt.types import Float32Array, FloatArray, IntArray, Notify
 
 NAIVE, AVERAGE = "seasonal naive", "moving average"
 NAMES: Mapping[str, Kind] = {
@@ -63,14 +63,16 @@ _SEED = 0
 
 
 @dataclass(frozen=True)
-class _Past:
+class Past:
     """What a rule saw and the actuals, at one cutoff.
 
     Attributes:
+        rows: (B,) series.
         inputs: As the graph reads them.
         actual: (B, H) sales in model units, NaN where not known.
     """
 
+    rows: IntArray
     inputs: tuple[Tensor, ...]
     actual: Float32Array
 
@@ -92,6 +94,8 @@ class Fitted:
     @property
     def label(self) -> str:
         """The name with its setting, for people."""
+        if self.rule.kind == "trees":
+            return self.name
         if self.rule.kind in ("average", "calendar", "textbook", "empirical"):
             return f"{self.name} of {self.rule.window} periods"
         if self.rule.kind == "naive":
@@ -121,13 +125,13 @@ def write_baselines(
     seen = panel.truncate(num_periods)
     encoder = FeatureEncoder.fit(seen, baseline_features(config.features, seen), num_periods)
     spec, encoded = encoder.spec, encoder.encode(seen)
-    past = list(_past(spec, encoded))
+    past = list(past_windows(spec, encoded))
     factors = calendar_factors(seen, encoded)
     folders = {}
     for name in _fitting(seen, factors) if names is None else names:
         found = _fit(name, spec, past, factors=factors, panel=seen, config=config)
         folders[name] = out / name.replace(" ", "-")
-        _write(found, encoder.spec, encoded, config, folders[name])
+        write_fitted(found, encoder.spec, encoded, config, folders[name])
     notify(f"fitted {len(folders)} baselines on {num_periods} periods")
     return folders
 
@@ -190,13 +194,25 @@ def calendar_factors(panel: Panel, encoded: EncodedPanel) -> Float32Array:
     return weights[2:].astype(np.float32)
 
 
-def _past(spec: FeatureSpec, encoded: EncodedPanel) -> Iterable[_Past]:
-    """Yield past cutoffs, evenly spread from the first that has some history."""
+def past_windows(
+    spec: FeatureSpec,
+    encoded: EncodedPanel,
+    first: int | None = None,
+    most: tuple[int, int] = (_ROWS, _ORIGINS),
+) -> Iterable[Past]:
+    """Yield past cutoffs, evenly spread from the first that has some history.
+
+    Args:
+        spec: Of the panel.
+        encoded: It.
+        first: Cutoff to begin with; a third of the history by default.
+        most: Series and cutoffs that are looked at.
+    """
     num_periods, num = encoded.num_periods, len(encoded.static_ids)
-    rows = np.unique(np.linspace(0, num - 1, min(_ROWS, num)).round().astype(np.int64))
-    first = min(num_periods - 2, max(3, num_periods // 3))
+    rows = np.unique(np.linspace(0, num - 1, min(most[0], num)).round().astype(np.int64))
+    first = min(num_periods - 2, max(3, num_periods // 3) if first is None else first)
     origins = np.unique(
-        np.linspace(first, num_periods - 2, min(_ORIGINS, num_periods - 1 - first))
+        np.linspace(first, num_periods - 2, min(most[1], num_periods - 1 - first))
         .round()
         .astype(np.int64)
     )
@@ -207,17 +223,18 @@ def _past(spec: FeatureSpec, encoded: EncodedPanel) -> Iterable[_Past]:
         actual = np.where(observed, value, np.nan)[:, 0].astype(np.float32)
         started = origin >= np.asarray(encoded.launch)[rows]
         actual[~started] = np.nan
-        yield _Past(_tensors(inputs), actual)
+        yield Past(rows, tensors_of(inputs), actual)
 
 
-def _tensors(inputs: Sequence[npt.NDArray[Any]]) -> tuple[Tensor, ...]:
+def tensors_of(inputs: Sequence[npt.NDArray[Any]]) -> tuple[Tensor, ...]:
+    """Return inputs as a graph is trained on them."""
     return tuple(torch.from_numpy(np.ascontiguousarray(a)) for a in inputs)
 
 
 def _fit(
     name: str,
     spec: FeatureSpec,
-    past: Sequence[_Past],
+    past: Sequence[Past],
     factors: Float32Array,
     panel: Panel,
     config: Config,
@@ -231,8 +248,13 @@ def _fit(
     errors = [_error(point, past, interval) for point in points] if len(points) > 1 else [0.0]
     best = points[int(np.argmin(errors))]
     model = config.model
+
+    def expected(*inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        found: tuple[Tensor, Tensor, Tensor] = best(inputs[0], inputs[1], inputs[3])
+        return found
+
     network = RuleNetwork(
-        best, _spread(best, past, spec, config), model.quantile_levels, model.level_quantiles,
+        best, spread_of(expected, past, spec, config), model.quantile_levels, model.level_quantiles,
         spec.unit, is_count=spec.is_count,
     ).eval()  # fmt: skip
     return Fitted(name, best.rule, network)
@@ -254,7 +276,7 @@ def _settings(kind: Kind, panel: Panel, length: int) -> Iterable[Rule]:
 
 
 @torch.inference_mode()
-def _error(point: Point, past: Sequence[_Past], interval: int) -> float:
+def _error(point: Point, past: Sequence[Past], interval: int) -> float:
     """Return the mean absolute error of demand summed over the periods an order lasts."""
     total, number = 0.0, 0
     for window in past:
@@ -268,8 +290,19 @@ def _error(point: Point, past: Sequence[_Past], interval: int) -> float:
 
 
 @torch.inference_mode()
-def _spread(point: Point, past: Sequence[_Past], spec: FeatureSpec, config: Config) -> Spread:
+def spread_of(
+    expected: Callable[..., tuple[Tensor, Tensor, Tensor]],
+    past: Iterable[Past],
+    spec: FeatureSpec,
+    config: Config,
+) -> Spread:
     """Return quantiles of past errors over their scale, by size of the level.
+
+    Args:
+        expected: Mean, level and scale of errors from a model's inputs.
+        past: Cutoffs that errors are taken from.
+        spec: Of the panel.
+        config: Of the run.
 
     Counts are jittered, as quantiles of counts are. Few errors say little of tails: twenty points
     of a normal law fill them up.
@@ -277,7 +310,7 @@ def _spread(point: Point, past: Sequence[_Past], spec: FeatureSpec, config: Conf
     rng = np.random.default_rng(_SEED)
     levels, single, summed = [], [], []
     for window in past:
-        found = point(window.inputs[0], window.inputs[1], window.inputs[3])
+        found = expected(*window.inputs)
         mean, level, scale = (part.numpy().astype(np.float64) for part in found)
         jitter = rng.random(window.actual.shape) - 0.5 if spec.is_count else 0.0
         single.append((window.actual + jitter - mean) / scale)
@@ -312,9 +345,14 @@ def _table(errors: FloatArray, levels: Sequence[float]) -> Float32Array:
     ).astype(np.float32)
 
 
-def _write(
+def write_fitted(
     found: Fitted, spec: FeatureSpec, encoded: EncodedPanel, config: Config, out: Path
 ) -> None:
+    """Write a fitted model as a model folder, its graph compared with it on real rows.
+
+    Raises:
+        ContractError: If the graph differs.
+    """
     num = len(encoded.static_ids)
     rows = np.unique(np.linspace(0, num - 1, max(2, min(_EXAMPLES, num))).round().astype(np.int64))
     rows = np.resize(rows, max(2, len(rows)))  # two at least, to prove the free batch

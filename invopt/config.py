@@ -239,6 +239,9 @@ class TrainingConfig(_Section):
         patience: Checks without improvement that end training; None trains to the end.
         seed: Of the first member.
         refit: Train once more on every period before the promoted model serves.
+        lightgbm: True trains LightGBM beside the network, in at most half of max_minutes more:
+            where it decides better, it orders. Not installed, it is left out.
+        lightgbm_rows: Known periods of all series from which on it is trained.
     """
 
     max_minutes: float = Field(default=10.0, gt=0)
@@ -265,6 +268,8 @@ class TrainingConfig(_Section):
     patience: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0)
     refit: bool = False
+    lightgbm: bool = True
+    lightgbm_rows: int = Field(default=5000, ge=0)
 
 
 class TuningConfig(_Section):
@@ -400,6 +405,10 @@ class GateConfig(_Section):
     segment_cost_increase: float = Field(default=0.1, ge=0)
     confidence: float = Field(default=0.9, gt=0, lt=1)
     num_bootstrap: int = Field(default=1000, ge=100)
+
+    def for_rivals(self) -> "GateConfig":
+        """Return the limits for a candidate that nobody trained for: no allowance, no doubt."""
+        return self.model_copy(update={"max_cost_increase": 0.0, "benefit_of_doubt": False})
 
 
 class MonitoringConfig(_Section):

@@ -1,7 +1,7 @@
 """Whether a challenger replaces the champion: refusals first, then money on the same weeks."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -65,7 +65,7 @@ class Verdict:
         checks: Every rule.
         cost: Of the decisions.
         incumbent: What the challenger was compared with.
-        orders_by: What orders from now on: "challenger", "champion", or the name of a baseline.
+        orders_by: What orders from now on: "challenger", "champion", or another candidate's name.
         would_pass: Settings with which the challenger would have been promoted, "section.key=value"
             each; nothing where it was, or where no setting would do.
     """
@@ -171,6 +171,23 @@ def judge(
     )
 
 
+def with_rival(verdict: Verdict, rival: Verdict, name: str) -> Verdict:
+    """Return a verdict that keeps a champion, once another candidate was judged against it too.
+
+    Args:
+        verdict: On the challenger.
+        rival: On the candidate whose decisions cost least besides.
+        name: Of that candidate.
+    """
+    if rival.decision != PROMOTE:
+        return verdict
+    reason = (
+        f"{name} orders from now on: {_told(rival.cost.change)} compared with champion "
+        f"(interval {rival.cost.low:+.1%} to {rival.cost.high:+.1%}), and it passed all checks"
+    )
+    return replace(verdict, orders_by=name, reasons=[*verdict.reasons, reason])
+
+
 def _failure(check: Check) -> str:
     return f"{check.rule}: {_shown(check.value)}, limit {_shown(check.limit)}"
 
@@ -205,7 +222,7 @@ def _beside_baselines(orders: Orders, incumbent: str, config: GateConfig) -> Ite
         orders.baseline_cost.low,
         config.max_cost_over_baseline,
         f"decisions must not cost clearly more than those of {orders.best_baseline}, the cheapest "
-        f"baseline; they cost {orders.baseline_cost.change:+.1%} (interval "
+        f"of the others; they cost {orders.baseline_cost.change:+.1%} (interval "
         f"{orders.baseline_cost.low:+.1%} to {orders.baseline_cost.high:+.1%})",
         key="gate.max_cost_over_baseline",
     )

@@ -69,6 +69,7 @@ def _export(network: nn.Module, path: Path, inputs: tuple[npt.NDArray[np.generic
             output_names=list(OUTPUT_NAMES),
             dynamic_axes={name: {0: "batch"} for name in names},
             opset_version=OPSET,
+            custom_opsets=getattr(network, "custom_opsets", None),
             dynamo=False,
         )
 

@@ -15,9 +15,11 @@ import torch
 from scipy.special import ndtri
 from torch import Tensor, nn
 
-Kind = Literal["naive", "average", "smoothing", "calendar", "slow", "textbook", "empirical"]
+Kind = Literal[
+    "naive", "average", "smoothing", "calendar", "slow", "textbook", "empirical", "trees"
+]  # fmt: skip
 # Added to a mean before it scales anything, in units of the model.
-_FLOOR = 0.05
+FLOOR = 0.05
 # Periods that the variance of a series is shrunk by towards that of a Poisson law.
 _PRIOR = 4.0
 _SEASONS = 8  # seasons back that a naive forecast looks for a period that is known
@@ -32,7 +34,7 @@ class Rule:
         kind: naive (the same period of the last season), average, smoothing (exponential),
             calendar (average times factors of the calendar), slow (Teunter, Syntetos and Babai,
             2011: the chance of a sale and its size apart), textbook (average, normal errors),
-            empirical (average, quantiles of past sums).
+            empirical (average, quantiles of past sums), trees (see invopt.model.trees).
         window: Periods that an average or a law of past sums is over.
         alpha: Share of the newest period in smoothing.
         season: Periods of the season that naive repeats.
@@ -83,7 +85,7 @@ class Point(nn.Module):
         self.factors: Tensor
         self.register_buffer("factors", factors)
         self.places: Tensor
-        self.register_buffer("places", _places(length, horizon, rule.season))
+        self.register_buffer("places", places_of(length, horizon, rule.season))
 
     def forward(
         self, step: Tensor, calendar_past: Tensor, calendar: Tensor
@@ -130,7 +132,7 @@ class Point(nn.Module):
         weight = seen * self.recent
         number = weight.sum(1)
         squares = (weight * (y - level[:, None]) ** 2).sum(1)
-        return torch.sqrt((squares + _PRIOR * (level + _FLOOR)) / (number + _PRIOR))
+        return torch.sqrt((squares + _PRIOR * (level + FLOOR)) / (number + _PRIOR))
 
 
 class RuleNetwork(nn.Module):
@@ -147,7 +149,7 @@ class RuleNetwork(nn.Module):
 
     def __init__(
         self,
-        point: Point,
+        point: nn.Module,
         spread: Spread,
         quantile_levels: tuple[float, ...],
         level_quantiles: tuple[float, ...],
@@ -157,6 +159,7 @@ class RuleNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.point, self.unit = point, unit
+        self.kind: Kind = cast(Rule, point.rule).kind
         self.quantile_levels, self.level_quantiles = quantile_levels, level_quantiles
         self.lowest = -0.5 if is_count else 0.0
         for name in ("edges", "quantiles", "levels"):
@@ -173,11 +176,11 @@ class RuleNetwork(nn.Module):
         offset: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return mean (B, H), quantiles (B, H, Q) and levels (B, H, Q) in units."""
-        del planned, ids, values, offset
-        mean, level, scale = self.point(step, calendar_past, calendar)
+        mean, level, scale = self.expected(
+            step, calendar_past, planned, calendar, ids, values, offset
+        )
         total, deviation = torch.cumsum(mean, 1), torch.sqrt(torch.cumsum(scale**2, 1))
-        kind = self.point.rule.kind
-        if kind == "empirical":
+        if self.kind == "empirical":
             y, seen = sales_of(step)
             quantiles, levels = self._empirical(y, seen, level)
         else:
@@ -186,8 +189,13 @@ class RuleNetwork(nn.Module):
         quantiles = quantiles.clamp(min=self.lowest)
         return mean * self.unit, quantiles * self.unit, self._rising(levels) * self.unit
 
+    def expected(self, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return mean (B, H), level (B,) and scale of errors (B, H), model units."""
+        found: tuple[Tensor, Tensor, Tensor] = self.point(inputs[0], inputs[1], inputs[3])
+        return found
+
     def _errors(self, name: str, level: Tensor) -> Tensor:
-        if self.point.rule.kind == "textbook":
+        if self.kind == "textbook":
             wanted = self.quantile_levels if name == "quantiles" else self.level_quantiles
             return torch.tensor(ndtri(np.asarray(wanted)), dtype=torch.float32)[None, None]
         edges = cast(Tensor, self.edges)
@@ -196,11 +204,12 @@ class RuleNetwork(nn.Module):
 
     def _empirical(self, y: Tensor, seen: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
         """Return quantiles of one period and of sums over 1..H, from the window's own past."""
-        window = min(self.point.rule.window, y.shape[1])
+        point = cast(Point, self.point)
+        window = min(point.rule.window, y.shape[1])
         started = (torch.cumsum(seen, 1) > 0).float()[:, -window:]
         filled = torch.where(seen > 0, y, level[:, None].expand_as(y))[:, -window:]
         sums = torch.cumsum(torch.cat([torch.zeros_like(filled[:, :1]), filled], 1), 1)
-        horizon, found = self.point.horizon, []
+        horizon, found = point.horizon, []
         for periods in range(1, horizon + 1):
             length = min(periods, max(1, window // 2))
             past = (sums[:, length:] - sums[:, :-length]) * (periods / length)
@@ -226,7 +235,7 @@ def sales_of(step: Tensor) -> tuple[Tensor, Tensor]:
     return (torch.exp(step[:, :, 0]) - 1) * seen, seen
 
 
-def _places(length: int, horizon: int, season: int) -> Tensor:
+def places_of(length: int, horizon: int, season: int) -> Tensor:
     """Return (H, J): places in the window of the same period one, two, ... seasons before."""
     ahead = np.arange(1, horizon + 1)[:, None]
     first = -(-ahead // season) * season
@@ -237,7 +246,7 @@ def _places(length: int, horizon: int, season: int) -> Tensor:
 
 def _growth(mean: Tensor, level: Tensor) -> Tensor:
     """Return the scale of errors over that of the level: as of counts, by the root of the mean."""
-    return torch.sqrt((mean + _FLOOR) / (level[:, None] + _FLOOR))
+    return torch.sqrt((mean + FLOOR) / (level[:, None] + FLOOR))
 
 
 def _quantiles_of(values: Tensor, valid: Tensor, levels: tuple[float, ...]) -> Tensor:

@@ -117,8 +117,9 @@ def closed_by_all(panel: Panel, calendar: pd.DataFrame | None) -> pd.DatetimeInd
     """Return the periods of the coming year in which the calendar closes every location."""
     stop, ahead = panel.num_periods, round(panel.timeline.periods_per_year)
     line = Timeline(panel.timeline.date(stop), panel.timeline.freq, ahead)
-    names = tuple(np.unique(locations_of(panel).astype(str)))
-    return line.dates()[(closed_shares(calendar, line, names) >= 1).all(axis=0)]
+    names = tuple(str(name) for name in np.unique(locations_of(panel).astype(str)))
+    shut = np.flatnonzero(closed_shares(calendar, line, names).min(axis=0) >= 1)
+    return line.dates()[shut]
 
 
 def rewritten_past(

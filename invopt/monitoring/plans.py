@@ -170,7 +170,7 @@ def _closures(panel: Panel, calendar: pd.DataFrame | None, period: int) -> Known
     """Return the days that locations are closed, those beside them, and the week they reopen."""
     span = _LOOKED * period
     names, codes = np.unique(locations_of(panel).astype(str), return_inverse=True)
-    shares = closed_shares(calendar, panel.timeline, tuple(names))
+    shares = closed_shares(calendar, panel.timeline, tuple(str(name) for name in names))
     least = 1.0 if panel.timeline.freq == "D" else _CLOSED
     shut = unusually_closed(shares, span_of(panel), least)
     first = panel.num_periods - span

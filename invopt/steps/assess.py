@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from invopt.assessment import CHALLENGER, Assessment, assess
-from invopt.candidates import write_baselines
+from invopt.challenger import write_candidates
 from invopt.config import Config
 from invopt.crossvalidation import cross_validate
 from invopt.evaluation import Window, ranges_of
@@ -50,7 +50,9 @@ def assess_model(
     challenger = OnnxForecaster(contenders.challenger)
     incumbent = _incumbent(contenders.champion, notify)
     with replacing_folder(Path(out)) as folder:
-        folders = write_baselines(panel, run, ranges.train_stop, folder / BASELINES, notify=notify)
+        folders = write_candidates(
+            panel, run, ranges.train_stop, folder / BASELINES, clock=clock, notify=notify
+        )
         notify("forecasting the gate's weeks with every candidate")
         found = assess(
             challenger,
@@ -96,6 +98,7 @@ def _content(found: Assessment) -> Json:
         "cost": asdict(found.cost),
         "best_baseline": found.best_baseline,
         "baseline_cost": asdict(found.baseline_cost),
+        "rival_cost": asdict(found.rival_cost),
         "sold": found.sold,
         "scale": found.scale,
         "foresight": found.foresight,
@@ -107,7 +110,7 @@ def _content(found: Assessment) -> Json:
 def stand_in_model(
     assessment: str, source: str, config: Config, name: str, out: str, notify: Notify
 ) -> str:
-    """Write the model folder of a baseline that is to order, and return its label.
+    """Write the model folder of a candidate that is to order, and return its label.
 
     Fitted once more on every period where networks are, as it was judged otherwise; see
     refit_model.
@@ -120,7 +123,7 @@ def stand_in_model(
             return label_of(folder)
         panel = load_panel(Path(source))
         run, _ = fit_config(config, panel.timeline)
-        [made] = write_baselines(
+        [made] = write_candidates(
             panel, run, panel.num_periods, folder / BASELINES, names=[name], notify=notify
         ).values()
         shutil.copytree(made, folder, dirs_exist_ok=True)

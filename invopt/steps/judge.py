@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from invopt.assessment import CHALLENGER, NAIVE
+from invopt.assessment import CHALLENGER, CHAMPION, NAIVE
 from invopt.config import GateConfig
 from invopt.files import read_json, write_json
-from invopt.gate import CostComparison, Orders, judge
+from invopt.gate import KEEP, CostComparison, Orders, Verdict, judge, with_rival
 from invopt.types import Json, Notify
 
 
@@ -23,6 +23,11 @@ def judge_model(assessment: str, quality: str, gate: GateConfig, out: str, notif
             found["best_baseline"],
             _comparison(found["baseline_cost"]),
         )
+    suspect = [
+        f"{check['name']} of {check['about']}"
+        for check in read_json(quality)["checks"]
+        if not check["passed"]
+    ]
     verdict = judge(
         _numbers(own["points"]),
         _numbers(judged[NAIVE]["points"]),
@@ -32,19 +37,32 @@ def judge_model(assessment: str, quality: str, gate: GateConfig, out: str, notif
         incumbent=incumbent,
         leaks=[leak["feature"] for leak in found["leaks"]]
         + [f"the forecast of {found['foresight']} series"] * (found["foresight"] > 0),
-        suspect=[
-            f"{check['name']} of {check['about']}"
-            for check in read_json(quality)["checks"]
-            if not check["passed"]
-        ],
+        suspect=suspect,
         orders=orders,
     )
+    if verdict.decision == KEEP and incumbent == CHAMPION and "rival_cost" in found:
+        rival = _judged_rival(found, suspect, gate)
+        verdict = with_rival(verdict, rival, found["best_baseline"])
     label = found.get("baselines", {}).get(verdict.orders_by, {}).get("label", "")
     write_json(out, verdict.as_dict() | {"label": label})
     notify(f"verdict: {verdict.decision}; {verdict.reasons[0]}")
     if verdict.decision == "keep":
         notify(verdict.reasons[-1])
     return verdict.decision
+
+
+def _judged_rival(found: Json, suspect: list[str], gate: GateConfig) -> Verdict:
+    """Return the verdict on the cheapest candidate besides, compared with the champion."""
+    own = found["judged"][found["best_baseline"]]
+    return judge(
+        _numbers(own["points"]),
+        _numbers(found["judged"][NAIVE]["points"]),
+        _numbers(own["coverage"]),
+        _comparison(found["rival_cost"]),
+        gate.for_rivals(),
+        incumbent=CHAMPION,
+        suspect=suspect,
+    )
 
 
 def _comparison(content: Json) -> CostComparison:

@@ -11,6 +11,8 @@ from invopt.types import Notify
 from serving.deployment import Deployment
 from serving.stores.registry import REJECTED, STANDING
 
+CHAMPION = "champion"  # as verdicts name it
+
 
 def keep(
     deployment: Deployment,
@@ -20,9 +22,10 @@ def keep(
     kept: str,
     notify: Notify,
 ) -> str:
-    """Register a challenger as rejected and, where nobody orders, the best baseline.
+    """Register a challenger as rejected, and the candidate that is to order in its place.
 
-    Run again after it was cut off, it leaves the same versions.
+    That is the best one where nobody orders yet, and one that the gate found better than the
+    champion. Run again after it was cut off, it leaves the same versions.
 
     Args:
         deployment: Where models are registered.
@@ -40,7 +43,9 @@ def keep(
     rejected = dict(tags) | {STANDING: REJECTED}
     registry.register(name, files["model"], [*found, files["explanation"]], rejected, notify)
     champion = registry.champion_path(name)
-    if champion is not None and not is_older(champion):
+    verdict = read_json(files["verdict"])
+    is_beaten = verdict.get("incumbent") == CHAMPION != verdict.get("orders_by", CHAMPION)
+    if champion is not None and not is_older(champion) and not is_beaten:
         notify(f"{name} version {registry.champion_version(name)} goes on ordering")
         return ""
     chosen = read_json(Path(files["assessment"]) / "metrics.json")["best_baseline"]

@@ -13,26 +13,39 @@ POINTS = {"rmse": 1.0, "mae": 0.8, "r2": 0.5, "wape": 0.5, "bias": 0.01}
 FAILED = {"name": "freshness", "about": "sales", "passed": False}
 
 
-def verdict(tmp_path, leaks=(), checks=(), foresight=0):
-    judged = {"points": POINTS, "coverage": {"80": 0.8}}
-    worse = {"points": POINTS | {"wape": 0.9}, "coverage": {}}
-    cost = {"challenger": 90, "incumbent": 100, "change": -0.1, "low": -0.15, "high": -0.05}
-    (tmp_path / "metrics.json").write_text(
-        json.dumps(
-            {
-                "judged": {CHALLENGER: judged, NAIVE: worse},
-                "incumbent": "champion",
-                "cost": cost | {"segments": {}},
-                "foresight": foresight,
-                "leaks": [{"feature": name} for name in leaks],
-            }
-        )
-    )
+COST = {
+    "challenger": 90, "incumbent": 100, "change": -0.1, "low": -0.15, "high": -0.05, "segments": {},
+}  # fmt: skip
+
+
+def judged(tmp_path, checks=(), own=POINTS, rival="", **found):
+    """Return the word and the verdict on a challenger, a champion and perhaps a rival of both."""
+    of_all = {"coverage": {"80": 0.8}, "money": {"ordered": 1.0}}
+    candidates = {CHALLENGER: {"points": own} | of_all, "champion": {"points": POINTS} | of_all}
+    candidates[NAIVE] = {"points": POINTS | {"wape": 0.9}, "coverage": {}}
+    content = {
+        "judged": candidates,
+        "incumbent": "champion",
+        "cost": COST,
+        "foresight": 0,
+        "leaks": [],
+    } | found
+    if rival:
+        candidates[rival] = {"points": POINTS} | of_all
+        content |= {"best_baseline": rival, "baseline_cost": COST, "sold": 10.0}
+        content |= {"baselines": {rival: {"label": rival, "folder": rival}}}
+    (tmp_path / "metrics.json").write_text(json.dumps(content))
     quality, out = tmp_path / "quality.json", tmp_path / "verdict.json"
     quality.write_text(json.dumps({"checks": list(checks)}))
     gate = make_config().gate
     word = judge_model(str(tmp_path), str(quality), gate, str(out), lambda _: None)
-    return word, json.loads(out.read_text())["reasons"]
+    return word, json.loads(out.read_text())
+
+
+def verdict(tmp_path, leaks=(), checks=(), foresight=0):
+    leaking = [{"feature": name} for name in leaks]
+    word, found = judged(tmp_path, checks, foresight=foresight, leaks=leaking)
+    return word, found["reasons"]
 
 
 def test_a_sound_and_cheaper_model_is_promoted(tmp_path):
@@ -51,6 +64,19 @@ def test_a_leak_or_suspect_data_keep_the_model_out_and_are_named(tmp_path, evide
     word, reasons = verdict(tmp_path, **evidence)
     assert word == "keep"
     assert reason in reasons[0]
+
+
+def test_a_candidate_that_clearly_costs_less_than_the_champion_takes_over_from_both(tmp_path):
+    rival = {"rival_cost": COST | {"change": -0.2, "low": -0.3, "high": -0.1}}
+    word, found = judged(tmp_path, own=POINTS | {"bias": 0.5}, rival="lightgbm", **rival)
+    assert (word, found["orders_by"], found["label"]) == ("keep", "lightgbm", "lightgbm")
+    assert found["reasons"][-1].startswith("lightgbm orders from now on: order cost is 20.0% lower")
+
+
+def test_a_candidate_that_may_cost_more_than_the_champion_does_not_take_over(tmp_path):
+    rival = {"rival_cost": COST | {"change": -0.2, "low": -0.3, "high": 0.01}}
+    word, found = judged(tmp_path, own=POINTS | {"bias": 0.5}, rival="lightgbm", **rival)
+    assert (word, found["orders_by"]) == ("keep", "champion")
 
 
 def test_scales_learned_from_a_sample_know_the_categories_of_all(tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ from invopt.contracts import TermsTables
 from invopt.inventory.costs import Terms, terms_of
 from invopt.inventory.network.shelf import Shelves
 from invopt.inventory.network.transfers import Way
-from invopt.inventory.network.tree import Items
+from invopt.inventory.network.tree import Items, next_review
 from invopt.inventory.stock import Stock, stock_of
 from invopt.inventory.suppliers import Supply, supply_of
 from invopt.lanes import CROSS_DOCK, TRANSFER, supplied
@@ -169,8 +169,10 @@ def net_of(
     supply = supply_of(frame, terms, tables, timeline, shelves.mean.shape[1])
     stock = stock_of(frame["unique_id"].to_numpy(object), position, open_orders, supply.delay)
     shelves = _emptied(shelves, own)
+    items = _items(parent, lane, lanes, shelves, supply.terms)
+    shelves = replace(shelves, within=_far(items, shelves))
     return Net(
-        items=_items(parent, lane, lanes, shelves, supply.terms),
+        items=items,
         num_series=num, shelves=shelves, nodes=frame, supply=supply, stock=stock,
         source=_source(lanes, lane),
         lane=np.where(lane >= 0, lane, len(lanes)),
@@ -201,9 +203,25 @@ def _emptied(shelves: Shelves, own: BoolArray) -> Shelves:
         lead_time=np.where(own, 0, shelves.lead_time),
         pack_size=np.where(own, ones, shelves.pack_size),
         min_order=np.where(own, 0.0, shelves.min_order),
-        wanted=np.where(own, np.ceil(shelves.sums[:, -1]), shelves.wanted),
+        wanted=np.where(own, np.ceil(_most_sold(shelves)), shelves.wanted),
         fixed=shelves.fixed & ~own,
     )
+
+
+def _most_sold(shelves: Shelves) -> FloatArray:
+    """Return (series,) the largest quantile of what is sold until the next order comes."""
+    at = np.clip(shelves.cycle, 1, shelves.sums.shape[1]) - 1
+    return np.asarray(shelves.sums[np.arange(shelves.num), at, -1], np.float64)
+
+
+def _far(items: Items, shelves: Shelves) -> IntArray:
+    """Return (series,) periods until what a source orders next comes to each shelf."""
+    source = items.parent[: shelves.num]
+    at = np.maximum(source, 0)
+    comes = items.lead_time[at] + items.cycle[at] + 1
+    far = next_review(comes, items.review_period[: shelves.num]) + shelves.lead_time
+    far = np.where(source >= 0, far, shelves.within)
+    return np.clip(far, 1, shelves.sums.shape[1])
 
 
 def _items(

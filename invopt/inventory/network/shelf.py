@@ -19,8 +19,8 @@ class Shelves:
     Attributes:
         mean: (series, reach) units per period.
         quantiles: (series, reach, Q) units per period.
-        sums: (series, R) quantiles of demand over the first `within` periods.
-        within: Periods of the sums.
+        sums: (series, horizon, R) quantiles of demand over the first periods.
+        within: Periods whose sum the paths keep: as far as an order of the source reaches.
         on_hand: Units, less those that customers wait for; NaN where not known.
         arrivals: (series, periods) units under way.
         lead_time: Of the lane.
@@ -107,7 +107,7 @@ class ShelfPaths:
             rows = np.flatnonzero(shelves.within == within)
             found[:, rows] = self.sampler.paths(
                 shelves.quantiles[rows][:, places], shelves.mean[rows][:, places],
-                shelves.sums[rows], int(within), is_count=self.is_count,
+                shelves.sums[rows, within - 1], int(within), is_count=self.is_count,
             )  # fmt: skip
         return found
 
@@ -149,7 +149,7 @@ def pack_gains(
         for number in range(most):
             before = number * size
             asked = before + size <= wanted + 1e-6
-            saved = -path.change(
+            saved = -path.outlook.change(
                 before, np.where(asked, size, 0.0), shelves.holding_cost[rows],
                 shelves.stockout_cost[rows],
             )  # fmt: skip

@@ -171,3 +171,39 @@ def test_the_effect_size_is_evidentlys_own():
     expected, _ = _wasserstein_distance_norm(a, b, None, 0.1)
     assert normed_wasserstein(a, b) == pytest.approx(expected)
     assert np.isnan(normed_wasserstein(a, np.array([np.nan])))
+
+
+def stores(common: float, own: float, seed: int = 0, num: int = 10, weeks: int = 80):
+    """Weeks of several stores that are off together and by themselves."""
+    rng = np.random.default_rng(seed)
+    return rng.normal(0, common, weeks) + rng.normal(0, own, (num, weeks))
+
+
+def test_a_store_that_shifts_alone_is_found_by_what_its_sisters_do():
+    alone = beside = 0
+    for seed in range(40):
+        values = stores(0.06, 0.02, seed)
+        values[0, -2:] += 0.095
+        sisters = np.median(values[1:], axis=0)
+        alone += recent_shift(values[0], rules()).p_value < 0.05
+        beside += recent_shift(values[0], rules(), sisters).p_value < 0.05
+    assert (alone < 28, beside > 36) == (True, True)
+
+
+def test_what_all_stores_do_is_no_finding_at_each_and_sisters_do_not_fall_beside_one_that_rises():
+    values = stores(0.06, 0.02)
+    values[:, -2:] += 0.3
+    sisters = np.median(values[1:], axis=0)
+    assert recent_shift(values[0], rules(), sisters).p_value > 0.05
+    values = stores(0.06, 0.02)
+    values[0, -2:] += 0.5
+    for row in range(1, 10):
+        sisters = np.median(np.delete(values, row, axis=0), axis=0)
+        shift = recent_shift(values[row], rules(), sisters)
+        assert abs(shift.value - shift.expected) < 0.06
+
+
+def test_sisters_that_say_nothing_change_nothing():
+    values = stores(0.0, 0.05)
+    unknown = np.full(80, np.nan)
+    assert recent_shift(values[0], rules(), unknown) == recent_shift(values[0], rules())

@@ -76,6 +76,18 @@ def test_where_a_champion_orders_only_the_challenger_is_registered(tmp_path, fil
     assert told[-1] == "demo version 2 goes on ordering"
 
 
+def test_a_candidate_that_the_gate_found_better_than_the_champion_orders_in_its_place(
+    tmp_path, files
+):
+    registry, version, _ = kept(tmp_path, files)
+    registry.make_champion("demo", version)
+    better = tmp_path / "verdict"
+    better.write_text(json.dumps({"incumbent": "champion", "orders_by": BEST}))
+    _, after, told = kept(tmp_path, files | {"verdict": str(better)})
+    assert after not in ("", version)
+    assert any(line.startswith("model: moving average of") for line in told)
+
+
 def test_a_baseline_that_is_refitted_carries_the_one_that_was_judged(tmp_path, files):
     registry, version, _ = kept(tmp_path, files, refit=True)
     path = registry.version_path("demo", version)
