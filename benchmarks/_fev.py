@@ -5,15 +5,13 @@ quantiles 0.1 to 0.9, the median as the point forecast.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from invopt.forecasts import ForecastArrays
 from invopt.panel import Panel
+from invopt.types import AnyFloatArray, IntArray
 
-FloatArray = npt.NDArray[np.floating[Any]]
 SEASON = 7
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 _MEDIAN = LEVELS.index(0.5)
@@ -38,7 +36,7 @@ class Scores:
     wape: float
 
 
-def seasonal_error(history: FloatArray, first: npt.NDArray[np.int64]) -> FloatArray:
+def seasonal_error(history: AnyFloatArray, first: IntArray) -> AnyFloatArray:
     """Return (series,) the mean absolute change of sales over a season.
 
     Args:
@@ -52,7 +50,7 @@ def seasonal_error(history: FloatArray, first: npt.NDArray[np.int64]) -> FloatAr
     return np.where(number > 0, total / np.maximum(number, 1), _NO_SCALE)
 
 
-def scores(quantiles: FloatArray, actual: FloatArray, scale: FloatArray) -> Scores:
+def scores(quantiles: AnyFloatArray, actual: AnyFloatArray, scale: AnyFloatArray) -> Scores:
     """Return the scores of one window.
 
     Args:

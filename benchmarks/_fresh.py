@@ -12,9 +12,9 @@ from benchmarks._log_linear import LogLinear
 from benchmarks._replay import GOVERNOR, HORIZON, WEEK, Remembered, features, situation
 from invopt.cleaning import clean
 from invopt.config import CleaningConfig, ModelConfig, MonitoringConfig
-from invopt.monitoring.decision import PROMOTED, Decision, Situation
 from invopt.monitoring.evidence import gather_evidence
 from invopt.monitoring.performance import Scoring
+from invopt.monitoring.retraining_decision import PROMOTED, RetrainingDecision, Situation
 from invopt.monitoring.subject import Subject
 from invopt.panel import Panel, load_panel
 from invopt.sources import load_mapping, read_dataset
@@ -123,7 +123,7 @@ def _more(panel: Panel) -> Panel:
 
 def decide_for_nothing(
     store: GovernorStore, situation: Situation, now: datetime, run: str
-) -> Decision:
+) -> RetrainingDecision:
     """Return what the governor decides; a retraining it starts changes nothing.
 
     It is noted as promoted at once and the model stays as it is, so that the cause may ask again.

@@ -14,14 +14,15 @@ from invopt.config import (
     InventoryConfig,
     ModelConfig,
     MonitoringConfig,
+    RetrainingConfig,
 )
 from invopt.evaluation import Forecasts
 from invopt.forecasts import ForecastArrays
 from invopt.gate import compare_costs
 from invopt.inventory import terms_of
-from invopt.monitoring.decision import KEPT, PROMOTED, Decision, Situation
 from invopt.monitoring.evidence import Evidence, gather_evidence
 from invopt.monitoring.performance import Scoring, performance_records, series_outcomes
+from invopt.monitoring.retraining_decision import KEPT, PROMOTED, RetrainingDecision, Situation
 from invopt.monitoring.subject import Subject
 from invopt.panel import Panel
 from invopt.types import Float32Array
@@ -30,10 +31,10 @@ from serving.stores.governor_store import GovernorStore
 WEEK, HORIZON, GATE_WEEKS = 7, 14, 4
 FIRST_CUTOFF = 140
 MONITORING = MonitoringConfig(num_bootstrap=200)
-GOVERNOR = GovernorConfig()
+GOVERNOR, RETRAINING = GovernorConfig(), RetrainingConfig()
 # Share of a training sample that ends in the newest weeks, and how many these are.
 Recipe = tuple[float, int]
-EVEN, NEWEST, RECENT = (0.0, 1), (GOVERNOR.newest_share, 1), (GOVERNOR.recent_share, 4)
+EVEN, NEWEST, RECENT = (0.0, 1), (RETRAINING.urgent_share, 1), (RETRAINING.recent_share, 4)
 
 
 class Remembered:
@@ -175,7 +176,7 @@ def fitted(panel: Panel, stop: int, recipe: Recipe = EVEN) -> LogLinear:
     return model.fit(panel, stop, 364)
 
 
-def recipe_of(decision: Decision) -> Recipe:
+def recipe_of(decision: RetrainingDecision) -> Recipe:
     """Return how the training that a decision starts draws its sample (Config.for_retraining)."""
     if decision.urgent:
         return NEWEST
@@ -194,7 +195,7 @@ def passes_gate(
 
     As in the training pipeline: what stands in for a champion that learned from these weeks is
     the model that was judged in its place; what is not clearly more expensive by more than
-    governor.max_cost_increase passes, and is trained again on all weeks.
+    retraining.max_cost_increase passes, and is trained again on all weeks.
 
     Args:
         calm: What was known before the change.
@@ -212,7 +213,7 @@ def passes_gate(
         for m in (challenger, judged)
     ]  # fmt: skip
     found = compare_costs(costs[0], costs[1], GateConfig(num_bootstrap=300))
-    return found.low < GOVERNOR.max_cost_increase
+    return found.low < RETRAINING.max_cost_increase
 
 
 def _gate_ends(calm: Panel, inventory: InventoryConfig) -> list[int]:

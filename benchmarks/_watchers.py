@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from benchmarks._power import wilson
 from invopt.monitoring.calibration import Calibration, normed_wasserstein, recent_shift
+from invopt.types import Float32Array, FloatArray
 
-FloatArray = npt.NDArray[np.float64]
 WEEK, _LEVEL, _YEAR, _HISTORY = 7, 28, 52, 78
 _PRODUCTS, _STARTS, _LASTS, _BEFORE = 600, 52, 6, 12
 _RULES = Calibration(_YEAR, 8, 200, 0)
@@ -36,7 +35,7 @@ class Stores:
         judged: Those at which a shift is put.
     """
 
-    products: npt.NDArray[np.float32] = field(repr=False)
+    products: Float32Array = field(repr=False)
     factors: FloatArray = field(repr=False)
     cutoffs: list[int]
     judged: list[int]
@@ -82,9 +81,7 @@ def m5_stores(data: Path) -> Stores:
     return Stores(whole, np.stack(factors), cutoffs, judged)
 
 
-def _factors(
-    y: npt.NDArray[np.float32], calendar: pd.DataFrame, state: str, stop: int
-) -> FloatArray:
+def _factors(y: Float32Array, calendar: pd.DataFrame, state: str, stop: int) -> FloatArray:
     dates = pd.DatetimeIndex(calendar["date"])
     events = pd.get_dummies(calendar["event_name_1"]).to_numpy(np.float64)
     angle = 2 * np.pi * np.outer(dates.dayofyear, np.arange(1, 4)) / 365.25

@@ -23,7 +23,7 @@ from benchmarks._mixed_load import mixed_load
 from benchmarks._redis import running_redis
 from benchmarks._shop import Server, Shop, serving
 from invopt.features import INPUT_NAMES
-from serving.answers.network import DATATYPES, RemoteNetwork
+from serving.answers.graph import DATATYPES, RemoteNetwork
 from serving.stores.feature_store import open_store
 
 

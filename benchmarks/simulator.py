@@ -18,7 +18,7 @@ import numpy.typing as npt
 import torch
 
 from invopt.inventory import Opening, Terms, order_up_to, simulate
-from invopt.model.replay import ReplayTerms, replay_cost
+from invopt.model.replay_cost import ReplayTerms, replay_cost
 
 FloatArray = npt.NDArray[np.float64]
 LEAD_TIME, LEVEL, HOLDING, STOCKOUT = 3, 14.0, 0.1, 1.0

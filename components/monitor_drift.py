@@ -27,7 +27,7 @@ def monitor_drift(
     from invopt.config import Config
     from invopt.steps.monitor import Watched, monitor
     from serving.deployment import Deployment
-    from serving.loop.unreadable import last_seen
+    from serving.loop.unread_period import last_seen
     from serving.progress import tell
 
     run, deployment = Config.of(config), Deployment.from_environment()

@@ -19,7 +19,7 @@ def monitor_unreadable(
     """
     from invopt.config import Config
     from serving.deployment import Deployment
-    from serving.loop.unreadable import monitor_unreadable
+    from serving.loop.unread_period import monitor_unreadable
     from serving.progress import tell
 
     deployment = Deployment.from_environment()

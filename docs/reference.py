@@ -178,7 +178,8 @@ def configuration() -> str:
 
     notes = _notes("configuration.yaml")
     text = [
-        "# Configuration", _MADE.format(source="`invopt/config.py` and `invopt/deployment.py`"),
+        "# Configuration",
+        _MADE.format(source="`invopt/config.py` and `invopt/deployment_config.py`"),
         "A run is one YAML file, such as `pipelines/configs/demo.yaml`; `--set section.key=value` "
         "changes one field of it. Every field has a default but `name` and `data.mapping`. "
         "`invopt init-mapping` writes a configuration that fits the data. A field without advice "
@@ -346,7 +347,7 @@ def errors() -> str:
     from invopt import errors as own
     from invopt.inventory.exceptions import ADVICE
     from serving.api.contract import ErrorCode
-    from serving.api.errors import STATUS
+    from serving.api.failures import STATUS
 
     raised = []
     for name, kind in vars(own).items():
@@ -468,7 +469,7 @@ def metrics() -> str:
                      _sentence(metric._documentation)))  # fmt: skip
     return "\n\n".join([
         "# Metrics",
-        _MADE.format(source="`serving/api/metrics.py` and `invopt/report/monitoring.py`"),
+        _MADE.format(source="`serving/api/metrics.py` and `invopt/report/monitoring_page.py`"),
         "In Prometheus' text format. Alerts that rest on them are in "
         "`k8s/components/monitoring/alert-rules.yaml`, each with its "
         "[runbook](../runbooks/README.md).",
@@ -483,9 +484,9 @@ def metrics() -> str:
 
 def _gauges() -> list[tuple[str, str, str]]:
     """Return the gauges of prometheus_text, read from a decision with one of everything."""
-    from invopt.report import monitoring
+    from invopt.report.monitoring_page import prometheus_text
 
-    text = monitoring.prometheus_text(_any_decision(), "demo")
+    text = prometheus_text(_any_decision(), "demo")
     found: dict[str, tuple[str, set[str]]] = {}
     about = dict(re.findall(r"# HELP (\S+) (.*)", text))
     for name, labels in re.findall(r"^(invopt_\w+)\{(.*)\} ", text, flags=re.M):

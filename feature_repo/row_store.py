@@ -26,7 +26,7 @@ from feast.repo_config import FeastConfigBaseModel, RepoConfig
 
 from feature_repo.rows import LISTS, NULL, SCALARS, TEXT, Block, decode_rows, joined, micros_of
 
-Row = tuple[EntityKey, dict[str, Value], datetime, datetime | None]
+StoredRow = tuple[EntityKey, dict[str, Value], datetime, datetime | None]
 Answer = tuple[datetime | None, dict[str, Value] | None]
 # SQLite takes so many parameters in one statement, whatever its version.
 _MAX_KEYS = 900
@@ -51,7 +51,7 @@ class RowStore(OnlineStore):
         self,
         config: RepoConfig,
         table: FeatureView,
-        data: list[Row],
+        data: list[StoredRow],
         progress: Callable[[int], Any] | None,
     ) -> None:
         """Write Feast's values."""

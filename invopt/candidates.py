@@ -32,7 +32,7 @@ from invopt.model.rules import Kind, Point, Rule, RuleNetwork, Spread
 from invopt.model_files import FORMAT_VERSION
 from invopt.panel import Panel
 from invopt.timeline import frequency_unit
-from invopt.types import Float32Array, FloatArray, Notify
+from invopt.types import Float32Array, FloatArray, IntArray, Notify
 
 NAIVE, AVERAGE = "seasonal naive", "moving average"
 NAMES: Mapping[str, Kind] = {
@@ -72,7 +72,7 @@ class Past:
         actual: (B, H) sales in model units, NaN where not known.
     """
 
-    rows: npt.NDArray[np.int64]
+    rows: IntArray
     inputs: tuple[Tensor, ...]
     actual: Float32Array
 

@@ -32,7 +32,7 @@ from invopt.features.encoded import EncodedPanel
 from invopt.model.rules import Spread
 from invopt.model.trees import LogMean, TreeInputs, TreeNetwork, TreePoint, Trees, TreeSizes
 from invopt.panel import Panel
-from invopt.types import Clock, FloatArray, Notify
+from invopt.types import Clock, Float32Array, FloatArray, Notify
 
 LIGHTGBM = "lightgbm"
 
@@ -70,7 +70,7 @@ class _Rows:
         target: (R,) model units.
     """
 
-    features: npt.NDArray[np.float32] = field(repr=False)
+    features: Float32Array = field(repr=False)
     factors: FloatArray = field(repr=False)
     base: FloatArray = field(repr=False)
     target: FloatArray = field(repr=False)

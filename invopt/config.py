@@ -6,6 +6,7 @@ images) are not here; they come from the environment of the process that runs a 
 
 import difflib
 import re
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -13,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from invopt.deployment import ClusterConfig, DeploymentConfig
+from invopt.deployment_config import ClusterConfig, DeploymentConfig
 from invopt.errors import ConfigError
 
 
@@ -222,7 +223,6 @@ class TrainingConfig(_Section):
             weekday of the cutoff; 1 has seven times as many windows. Members of both err apart.
         newest_share: Share of training windows that end with the latest periods. Ends drawn evenly
             reach a period from every window that holds it, the latest ones from few.
-        refit_newest_share: The same of the refit, where it is the larger.
         learning_rate: Peak.
         weight_decay: Of AdamW.
         gradient_clip: Norm.
@@ -255,7 +255,6 @@ class TrainingConfig(_Section):
     fork_after: int = Field(default=8, ge=1)
     origin_strides: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(1,), min_length=1)
     newest_share: float = Field(default=0.0, ge=0, le=1)
-    refit_newest_share: float = Field(default=0.0, ge=0, le=1)
     learning_rate: float = Field(default=2e-3, gt=0)
     weight_decay: float = Field(default=0.01, ge=0)
     gradient_clip: float = Field(default=1.0, gt=0)
@@ -477,15 +476,6 @@ class GovernorConfig(_Section):
         breaker_days: Days after which those are forgiven.
         lease_minutes: Time a run may go without sign of life before another may start.
         page_again_after: Monitoring periods after which a lasting fault is paged for again.
-        refit: True ends every retraining in a refit, whatever training.refit says: without one the
-            model that serves has learned nothing of the gate's periods, the change among them.
-        newest_share: training.refit_newest_share of an urgent retraining, where it is the larger:
-            of the few periods since a change, ends drawn evenly see hardly anything.
-        recent_share: The same of every other retraining that has a cause. It costs nothing on
-            quiet history, which a larger share does.
-        max_cost_increase: gate.max_cost_increase of a retraining that ends in a refit, where it is
-            the larger: judged on periods before what it is for, the recipe has to hold, and the
-            refit learns the rest.
     """
 
     enabled: bool = True
@@ -502,10 +492,39 @@ class GovernorConfig(_Section):
     breaker_days: float = Field(default=90.0, gt=0)
     lease_minutes: float = Field(default=60.0, gt=0)
     page_again_after: int = Field(default=4, ge=1)
+
+
+class RetrainingConfig(_Section):
+    """How a training is trained and judged that monitoring asked for, and what a refit dwells on.
+
+    Attributes:
+        refit: True ends every retraining in a refit, whatever training.refit says: without one the
+            model that serves has learned nothing of the gate's periods, the change among them.
+        newest_share: training.newest_share of every refit, where it is the larger.
+        recent_share: The same of the refit of a retraining that has a cause. It costs nothing on
+            quiet history, which a larger share does.
+        urgent_share: The same where the change is urgent: of the few periods since it, ends drawn
+            evenly see hardly anything.
+        max_cost_increase: gate.max_cost_increase of a retraining that ends in a refit, where it is
+            the larger: judged on periods before what it is for, the recipe has to hold, and the
+            refit learns the rest.
+    """
+
     refit: bool = True
-    newest_share: float = Field(default=0.3, ge=0, le=1)
+    newest_share: float = Field(default=0.0, ge=0, le=1)
     recent_share: float = Field(default=0.15, ge=0, le=1)
+    urgent_share: float = Field(default=0.3, ge=0, le=1)
     max_cost_increase: float = Field(default=0.02, ge=0)
+
+
+# Keys of release 0.2 to those of `retraining`; read until the next release.
+_MOVED = {
+    "governor.refit": "refit",
+    "governor.newest_share": "urgent_share",
+    "governor.recent_share": "recent_share",
+    "governor.max_cost_increase": "max_cost_increase",
+    "training.refit_newest_share": "newest_share",
+}
 
 
 class Config(_Section):
@@ -525,6 +544,29 @@ class Config(_Section):
     deployment: DeploymentConfig = DeploymentConfig()
     cluster: ClusterConfig = ClusterConfig()
     governor: GovernorConfig = GovernorConfig()
+    retraining: RetrainingConfig = RetrainingConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_former_keys(cls, content: Any) -> Any:
+        if not isinstance(content, dict):
+            return content
+        found = dict(content)
+        for former, key in _MOVED.items():
+            section, _, name = former.partition(".")
+            if not isinstance(found.get(section), dict) or name not in found[section]:
+                continue
+            now = found.get("retraining", {})
+            if not isinstance(now, dict) or key in now:
+                raise ValueError(f"{former} is retraining.{key} now: name only that")
+            warnings.warn(
+                f"{former} is retraining.{key} now; the next release reads only that.",
+                FutureWarning,
+                stacklevel=2,
+            )
+            found[section] = {k: v for k, v in found[section].items() if k != name}
+            found["retraining"] = now | {key: content[section][name]}
+        return found
 
     @model_validator(mode="after")
     def _forecasts_as_far_as_orders_last(self) -> "Config":
@@ -546,17 +588,19 @@ class Config(_Section):
             lasting: Monitoring periods that the change has been seen for, 0 where there is none.
             urgent: True when the change is far beyond its limit.
         """
-        if not (self.training.refit or self.governor.refit):
+        how = self.retraining
+        if not (self.training.refit or how.refit):
             return self
-        limit = max(self.gate.max_cost_increase, self.governor.max_cost_increase)
+        limit = max(self.gate.max_cost_increase, how.max_cost_increase)
         gate = {"max_cost_increase": limit, "benefit_of_doubt": True}
         unjudged = min(lasting * self.monitoring.period, self.evaluation.gate_periods)
-        share = self.governor.newest_share if urgent else self.governor.recent_share
-        share = max(self.training.refit_newest_share, share if lasting else 0.0)
+        share = how.urgent_share if urgent else how.recent_share
+        share = max(how.newest_share, share if lasting else 0.0)
         changed: dict[str, dict[str, Any]] = {
             "gate": gate,
             "evaluation": {"unjudged_periods": unjudged},
-            "training": {"refit": True, "refit_newest_share": share},
+            "training": {"refit": True},
+            "retraining": {"newest_share": share},
         }
         sections = {
             name: getattr(self, name).model_copy(update=update) for name, update in changed.items()
@@ -565,7 +609,7 @@ class Config(_Section):
 
     def for_refit(self) -> "Config":
         """Return the configuration of the training on every period."""
-        share = max(self.training.newest_share, self.training.refit_newest_share)
+        share = max(self.training.newest_share, self.retraining.newest_share)
         training = self.training.model_copy(update={"newest_share": share})
         return self.model_copy(update={"training": training})
 

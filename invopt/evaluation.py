@@ -17,7 +17,7 @@ from invopt.panel import Panel
 from invopt.types import AnyFloatArray, Float32Array
 
 
-class Forecast(Protocol):
+class JudgedForecast(Protocol):
     """What a forecaster returns; see invopt.model.ForecastArrays."""
 
     mean: Float32Array

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from invopt.types import IntArray
+from invopt.types import BoolArray, IntArray
 
 SUPPLY, CROSS_DOCK, TRANSFER = "supply", "cross_dock", "transfer"
 KINDS = (SUPPLY, CROSS_DOCK, TRANSFER)
@@ -109,7 +109,7 @@ def _lane_of(items: pd.DataFrame, lanes: pd.DataFrame) -> IntArray:
     return found
 
 
-def on_circle(found: Supplied) -> npt.NDArray[np.bool_]:
+def on_circle(found: Supplied) -> BoolArray:
     """Return the items that, followed from source to source, come back to themselves."""
     at = found.parent.copy()
     for _ in range(found.items["location"].nunique() + 1):

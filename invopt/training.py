@@ -30,7 +30,7 @@ from invopt.errors import CheckpointError, ConfigError, InvalidInputError
 from invopt.features import EncodedPanel, FeatureEncoder, FeatureSpec
 from invopt.files import replacing_file
 from invopt.model.budget import Budget
-from invopt.model.callbacks import Check, Checks, Progress, averaging
+from invopt.model.callbacks import Check, Checks, TrainingProgress, averaging
 from invopt.model.forecaster import Forecaster
 from invopt.model.lightning_module import HeadsTask, HeldOut, NonFiniteLossError, TrunkTask
 from invopt.model.memory import estimate_memory, refuse_too_large
@@ -366,7 +366,7 @@ class _Run:
             enable_version_counter=False,
         )
         windows = training.batch_size * self.num_origins
-        progress = Progress(
+        progress = TrainingProgress(
             name,
             self.member.number,
             budget,

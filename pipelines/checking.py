@@ -10,7 +10,7 @@ from invopt.errors import InvalidInputError
 from invopt.history import tell_fit
 from invopt.sources import load_mapping
 from pipelines.parameters import load_run_config, mapping_path
-from serving.loop.checking import ACCOUNT, PAGE, Request, check_folder
+from serving.loop.data_account import ACCOUNT, PAGE, Request, check_folder
 
 
 def check_data(config: Path | None, mapping: Path | None, data: Path, out: Path | None) -> None:

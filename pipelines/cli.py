@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[Parser]
 
 PIPELINES = ("training", "replenishment", "monitoring")
-# What monitoring can decide, the least first (invopt.monitoring.decision), and the exit status
-# where a run is to fail on it.
+# What monitoring can decide, the least first (invopt.monitoring.retraining_decision), and the exit
+# status where a run is to fail on it.
 ACTIONS = ("ignore", "alert", "retrain", "page")
 _DECIDED = 3
 # The pod that knows a deployment's stores (k8s/components/monitoring).
@@ -458,9 +458,9 @@ def _init_mapping(parsed: argparse.Namespace) -> None:
     from datetime import UTC, datetime  # noqa: PLC0415
 
     from invopt.sources.proposal import write_mapping  # noqa: PLC0415
-    from invopt.sources.words import Asked  # noqa: PLC0415
+    from invopt.sources.words import SpokenNames  # noqa: PLC0415
 
-    asked = Asked(parsed.product, parsed.location, parsed.date, parsed.quantity)
+    asked = SpokenNames(parsed.product, parsed.location, parsed.date, parsed.quantity)
     out = parsed.out or Path(f"{parsed.data.resolve().name}.yaml")
     for line in write_mapping(parsed.data, out, asked, today=datetime.now(UTC).date()):
         print(line)

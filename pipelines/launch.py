@@ -21,7 +21,7 @@ from pipelines.local import LocalRun, gather_orders, run_compiled
 from pipelines.parameters import Parameters
 from pipelines.results import put_orders, refuse_to_overwrite
 from serving.deployment import Deployment
-from serving.loop.cluster_retraining import Asked
+from serving.loop.cluster_retraining import RetrainingRequest
 from serving.loop.retraining import retrain_if_decided
 from serving.settings import Settings
 
@@ -39,7 +39,7 @@ def run_pipeline(
     workspace: Path,
     out: Path | None,
     overrides: Iterable[str],
-    asked: Asked | None = None,
+    asked: RetrainingRequest | None = None,
 ) -> Path:
     """Run a pipeline in a workspace and return the run's folder.
 
@@ -84,7 +84,7 @@ def _run(
     settings: Settings,
     out: Path | None,
     overrides: list[str],
-    asked: Asked | None,
+    asked: RetrainingRequest | None,
 ) -> Path:
     data = _data_folder(parameters, data, settings)
     if out is not None and pipeline != "replenishment":
@@ -108,7 +108,7 @@ def _run(
             "console": f"{_program()} {{}} --workspace {shlex.quote(str(settings.workspace))}",
         }
     started = time.monotonic()
-    progress = Progress()
+    progress = RunProgress()
     print(f"invopt: {pipeline} of {parameters.typed.name}, run {run_id}")
     try:
         run_compiled(
@@ -232,7 +232,7 @@ def code_version() -> str:
     return digest.hexdigest()[:12]
 
 
-class Progress:
+class RunProgress:
     """Shows progress: in a terminal one living line per step, elsewhere a line now and then."""
 
     def __init__(self) -> None:

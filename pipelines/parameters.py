@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from invopt.config import Config, load_config
-from invopt.deployment import ClusterConfig
+from invopt.deployment_config import ClusterConfig
 from invopt.errors import ConfigError
 from invopt.files import read_json, write_json
 from invopt.frequency import with_defaults

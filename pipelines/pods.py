@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from kfp import dsl, kubernetes
 
 import components
-from invopt.deployment import ClusterConfig, PodConfig
+from invopt.deployment_config import ClusterConfig, PodConfig
 from invopt.errors import ConfigError
 from serving.step import RETRIES
 

@@ -16,7 +16,7 @@ Spec = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Step:
+class PreviewStep:
     """One step of a run to come.
 
     Attributes:
@@ -46,7 +46,7 @@ class Step:
 
 def preview(
     compiled: Spec, previous: Spec | None, seconds: Mapping[str, float] | None = None
-) -> list[Step]:
+) -> list[PreviewStep]:
     """Return the steps of a compiled pipeline in its order, each right before what needs it.
 
     Args:
@@ -57,19 +57,19 @@ def preview(
     tasks, before = _tasks(compiled), _tasks(previous) if previous else {}
     parameters = _defaults(compiled)
     known = _defaults(previous) if previous else {}
-    steps: dict[str, Step] = {}
+    steps: dict[str, PreviewStep] = {}
     for name in _ordered(tasks):
         task = tasks[name]
         cache, why = _cache(name, tasks, before, parameters=parameters, known=known, steps=steps)
         container = task["container"]
-        steps[name] = Step(
+        steps[name] = PreviewStep(
             name, container["image"], _resources(container), cache=cache, why=why,
             branch=task["branch"], seconds=(seconds or {}).get(re.sub(r"-\d+$", "", name)),
         )  # fmt: skip
     return list(steps.values())
 
 
-def table(steps: list[Step]) -> str:
+def table(steps: list[PreviewStep]) -> str:
     """Return steps as text, one line each."""
     rows = [("step", "cache", "last time", "resources", "image", "why")]
     rows += [
@@ -176,7 +176,7 @@ def _cache(
     before: dict[str, Any],
     parameters: dict[str, Any],
     known: dict[str, Any],
-    steps: dict[str, Step],
+    steps: dict[str, PreviewStep],
 ) -> tuple[str, str]:
     task = tasks[name]
     if not task.get("cachingOptions", {}).get("enableCache"):

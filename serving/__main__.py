@@ -20,7 +20,7 @@ from serving.deployment import Deployment
 from serving.settings import ServerSettings
 
 if TYPE_CHECKING:
-    from serving.answers.loaded_model import Champion
+    from serving.answers.loaded_model import LoadedChampion
     from serving.endpoint.decision_model import DecisionModel
 
 
@@ -128,7 +128,7 @@ def run(
     check_free(limits)
     settings = deployment.settings
 
-    def load(path: Path, version: str) -> "Champion":
+    def load(path: Path, version: str) -> "LoadedChampion":
         return load_champion(
             path,
             source.name,

@@ -43,7 +43,7 @@ _SECURE = {
     "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
 }  # fmt: skip
-Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
+PlannerText = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
 Date = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 
 
@@ -55,11 +55,11 @@ class DecisionBody(_Body):
     """A decision: of which review and version it was made looking at."""
 
     review_date: Date
-    unique_id: Text
+    unique_id: PlannerText
     version: int = Field(ge=0)
     state: Literal["open", "accepted", "changed", "snoozed", "rejected"]
     quantity: float | None = Field(default=None, ge=0, le=1e9, allow_inf_nan=False)
-    who: Text
+    who: PlannerText
     why: str = Field(default="", max_length=1000)
 
     @model_validator(mode="after")
@@ -73,22 +73,22 @@ class UndoBody(_Body):
     """Back to what stood before a version."""
 
     review_date: Date
-    unique_id: Text
+    unique_id: PlannerText
     version: int = Field(ge=1)
-    who: Text
+    who: PlannerText
 
 
 class OverrideBody(_Body):
     """A planner's demand: units over the dates, or a factor on the forecast."""
 
     review_date: Date
-    unique_id: Text
+    unique_id: PlannerText
     first: Date
     last: Date
     kind: Literal["demand", "factor"]
     value: float = Field(ge=0, le=1e9, allow_inf_nan=False)
-    who: Text
-    why: Text
+    who: PlannerText
+    why: PlannerText
 
     @model_validator(mode="after")
     def _in_range(self) -> "OverrideBody":
@@ -105,11 +105,11 @@ class WithdrawalBody(_Body):
     """An override taken back."""
 
     id: int
-    who: Text
+    who: PlannerText
 
 
 @dataclass(frozen=True)
-class Review:
+class ShownReview:
     """The review that is served.
 
     Attributes:
@@ -125,7 +125,7 @@ class Review:
     unique_ids: frozenset[str] = field(repr=False)
 
     @classmethod
-    def latest(cls, workspace: Path) -> "Review":
+    def latest(cls, workspace: Path) -> "ShownReview":
         """Return the latest review that a workspace's runs have left.
 
         Raises:
@@ -156,7 +156,7 @@ class Planner:
 
     def __init__(self, workspace: Path, plans: Path, token: str) -> None:
         self.workspace, self.token = workspace, token
-        self.review = Review.latest(workspace)
+        self.review = ShownReview.latest(workspace)
         self.desk = PlannerDesk(desk_file(plans, self.review.name))
         # What the cookie holds: whoever reads it has not read the token.
         self.ticket = secrets.token_urlsafe(24)
@@ -165,7 +165,7 @@ class Planner:
         """Return the page of the latest review, with the address of its answers in it."""
         if not self._may_enter(request):
             return HTMLResponse(_ENTRY, status_code=401, headers=_SECURE)
-        self.review = await run_in_threadpool(Review.latest, self.workspace)
+        self.review = await run_in_threadpool(ShownReview.latest, self.workspace)
         text = (self.review.folder / "plan.html").read_text()
         mark = '<meta name="invopt-api" content="api">'
         return HTMLResponse(text.replace("<head>", f"<head>{mark}", 1), headers=_SECURE)
@@ -188,7 +188,7 @@ class Planner:
         decisions = self.desk.decisions(self.review.review_date).values()
         return {
             "review_date": self.review.review_date,
-            "latest": Review.latest(self.workspace).review_date,
+            "latest": ShownReview.latest(self.workspace).review_date,
             "decisions": [d.as_dict() for d in decisions],
             "overrides": self.desk.overrides().to_dict("records"),
         }

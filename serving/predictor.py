@@ -23,11 +23,11 @@ from invopt.features import INPUT_NAMES
 from invopt.files import sha256_of
 from invopt.model_files import verify
 from invopt.runtime import OUTPUT_NAMES, OnnxNetwork
-from serving.answers.network import DATATYPES, FINGERPRINT
-from serving.endpoint.faults import refused
+from serving.answers.graph import DATATYPES, FINGERPRINT
 from serving.endpoint.http import check_free, run_loop, serve
 from serving.endpoint.queue import PROGRESS, GatedModel
-from serving.endpoint.tensors import (
+from serving.endpoint.refusals import refused
+from serving.endpoint.tensor_bodies import (
     array_of,
     check_outputs,
     raw_array,

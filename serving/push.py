@@ -23,7 +23,7 @@ from invopt.timeline import Timeline
 from invopt.types import Float32Array
 from serving.deployment import Deployment
 from serving.stores.materialise import write_rows
-from serving.stores.online_features import OnlineFeatures, Windows
+from serving.stores.online_features import OnlineFeatures, OnlineWindows
 
 _COLUMNS = ("unique_id", "ds", "y")
 
@@ -68,7 +68,7 @@ def push_sales(features: OnlineFeatures, sales: pd.DataFrame) -> Pushed:
 
 
 def moved_on(
-    windows: Windows, row: int, sales: pd.DataFrame, layout: TableLayout
+    windows: OnlineWindows, row: int, sales: pd.DataFrame, layout: TableLayout
 ) -> tuple[dict[str, Any], pd.Timestamp] | None:
     """Return a series' columns after its new sales, and when they are known.
 
@@ -102,7 +102,7 @@ def moved_on(
 
 def _push_to(
     features: OnlineFeatures,
-    windows: Windows,
+    windows: OnlineWindows,
     by_name: dict[Any, pd.DataFrame],
 ) -> tuple[int, int]:
     names, found, stamps, late = [], [], [], 0

@@ -12,7 +12,7 @@ from invopt.config import FeaturesConfig
 from invopt.errors import ContractError
 from invopt.features.calendar import calendar_features
 from invopt.features.encoded import EncodedPanel
-from invopt.features.launch import LaunchModel, fit_launch_model
+from invopt.features.first_level import LaunchModel, fit_launch_model
 from invopt.features.learning import learn_spec
 from invopt.features.spec import (
     CATEGORY_PRICE,

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from invopt.config import FeaturesConfig
 from invopt.errors import ContractError
 from invopt.features.calendar import calendar_names
-from invopt.features.launch import LaunchModel
+from invopt.features.first_level import LaunchModel
 from invopt.types import Float32Array
 
 SPEC_VERSION = 2

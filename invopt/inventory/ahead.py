@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import pdtr, pdtrik
 
-from invopt.inventory.decision import Forecast
+from invopt.inventory.decision import SummedForecast
 from invopt.inventory.reasons import Notes
 from invopt.timeline import Timeline
 from invopt.types import BoolArray, Float32Array, FloatArray, IntArray
@@ -17,12 +17,12 @@ _FAR = 4.0  # times the mean from which on the old shape says nothing
 _NEW = 13  # periods on sale up to which a successor sells what its predecessor sold
 
 
-def _replaced(forecast: Forecast, **arrays: Float32Array) -> Forecast:
-    found: Forecast = replace(forecast, **arrays)  # type: ignore[type-var]
+def _replaced(forecast: SummedForecast, **arrays: Float32Array) -> SummedForecast:
+    found: SummedForecast = replace(forecast, **arrays)  # type: ignore[type-var]
     return found
 
 
-def with_mean(forecast: Forecast, mean: FloatArray, *, is_count: bool) -> Forecast:
+def with_mean(forecast: SummedForecast, mean: FloatArray, *, is_count: bool) -> SummedForecast:
     """Return a forecast of another mean.
 
     A count keeps its variance over its mean: with f times the mean it has the spread of such a
@@ -53,7 +53,7 @@ def with_mean(forecast: Forecast, mean: FloatArray, *, is_count: bool) -> Foreca
     )
 
 
-def scaled(forecast: Forecast, factor: FloatArray, *, is_count: bool) -> Forecast:
+def scaled(forecast: SummedForecast, factor: FloatArray, *, is_count: bool) -> SummedForecast:
     """Return a forecast times a factor by series and period; see with_mean."""
     mean = forecast.mean.astype(np.float64)
     return with_mean(forecast, mean * factor, is_count=is_count)
@@ -140,7 +140,7 @@ class Overridden:
 def overrides_of(
     overrides: pd.DataFrame | None,
     series: pd.DataFrame,
-    forecast: Forecast,
+    forecast: SummedForecast,
     timeline: Timeline,
     notes: Notes,
 ) -> Overridden:
@@ -275,9 +275,9 @@ def lone_successors(series: pd.DataFrame) -> int:
 
 
 def with_successors(
-    forecast: Forecast, succession: Succession, periods_on_sale: IntArray,
+    forecast: SummedForecast, succession: Succession, periods_on_sale: IntArray,
     *, is_count: bool,
-) -> Forecast:  # fmt: skip
+) -> SummedForecast:  # fmt: skip
     """Return the forecast with what predecessors sold handed on to their successors.
 
     One that is new sells what its predecessor sold; another sells both.

@@ -24,7 +24,7 @@ _HALF = 0.5  # share of demand paths that is the median
 _LOOKED_AT = 0.5  # units expected until the next order arrives
 
 
-class Forecast(Protocol):
+class SummedForecast(Protocol):
     """What a decision needs of a forecast; see invopt.forecasts.ForecastArrays."""
 
     @property
@@ -49,7 +49,7 @@ class Forecast(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decision(Aim):
+class OrderDecision(Aim):
     """What to order now; arrays are (series,), NaN where nothing can be said.
 
     Attributes:
@@ -67,7 +67,7 @@ class Decision(Aim):
 
 
 def decide(
-    forecast: Forecast,
+    forecast: SummedForecast,
     terms: Terms,
     stock: Stock,
     config: InventoryConfig,
@@ -75,7 +75,7 @@ def decide(
     is_count: bool,
     forced: FloatArray | None = None,
     curves: IntArray | None = None,
-) -> Decision:
+) -> OrderDecision:
     """Return the decision of one review under the configured policy.
 
     Every policy reads the projected path (invopt.inventory.path): "auto" and "lost_sales" take
@@ -124,7 +124,7 @@ def decide(
     if config.policy == "order_up_to":
         reached = replace(reached, order_up_to=levels.order_up_to)
     reached = replace(reached, safety_stock=reached.order_up_to - levels.expected_demand)
-    return Decision(
+    return OrderDecision(
         **vars(aim), levels=reached, position=position,
         protection_interval=terms.protection_interval, curve=curve,
     )  # fmt: skip
@@ -134,7 +134,7 @@ def decide(
 class _Work:
     """What every block of a decision shares."""
 
-    forecast: Forecast
+    forecast: SummedForecast
     levels: Levels
     terms: Terms
     stock: Stock

@@ -9,7 +9,7 @@ import pandas as pd
 
 from invopt.config import InventoryConfig
 from invopt.inventory.costs import Terms
-from invopt.inventory.decision import Decision
+from invopt.inventory.decision import OrderDecision
 from invopt.inventory.reasons import runs_dry_before
 from invopt.inventory.segments import SalesStatistics
 from invopt.inventory.stock import Stock
@@ -133,7 +133,7 @@ class Flags:
 
 def flags_of(
     panel: Panel,
-    decision: Decision,
+    decision: OrderDecision,
     stock: Stock,
     terms: Terms,
     config: InventoryConfig,
@@ -168,7 +168,7 @@ def flags_of(
     return found
 
 
-def position_flags(decision: Decision, stock: Stock, terms: Terms) -> Flags:
+def position_flags(decision: OrderDecision, stock: Stock, terms: Terms) -> Flags:
     """Return what stock, deliveries and terms alone give cause to look at.
 
     Args:
@@ -185,7 +185,7 @@ def position_flags(decision: Decision, stock: Stock, terms: Terms) -> Flags:
     return found
 
 
-def _of_stock(found: Flags, decision: Decision, stock: Stock, terms: Terms) -> None:
+def _of_stock(found: Flags, decision: OrderDecision, stock: Stock, terms: Terms) -> None:
     price = terms.stockout_cost
     expected = np.nan_to_num(decision.levels.expected_demand)
     net = stock.on_hand - stock.backorders
@@ -207,7 +207,7 @@ def _of_stock(found: Flags, decision: Decision, stock: Stock, terms: Terms) -> N
     found.set("excess_stock", much, excess, excess * terms.unit_cost)
 
 
-def _of_orders(found: Flags, decision: Decision, stock: Stock, terms: Terms) -> None:
+def _of_orders(found: Flags, decision: OrderDecision, stock: Stock, terms: Terms) -> None:
     ahead = np.arange(1, stock.arrivals.shape[1] + 1)
     cost = terms.unit_cost
     late = stock.late
@@ -234,7 +234,7 @@ def _of_orders(found: Flags, decision: Decision, stock: Stock, terms: Terms) -> 
 def _of_demand(
     found: Flags,
     panel: Panel,
-    decision: Decision,
+    decision: OrderDecision,
     config: InventoryConfig,
 ) -> None:
     periods = max(panel.timeline.season_length, _RECENT)

@@ -10,7 +10,7 @@ import pandas as pd
 from invopt import contracts
 from invopt.config import InventoryConfig
 from invopt.inventory.costs import Terms, last_prices, terms_of
-from invopt.inventory.decision import Decision, Forecast, decide
+from invopt.inventory.decision import OrderDecision, SummedForecast, decide
 from invopt.inventory.exceptions import Flags, flags_of
 from invopt.inventory.policy import periods_ahead
 from invopt.inventory.reasons import Notes, reasons_of
@@ -39,7 +39,7 @@ class Planned:
     """
 
     orders: pd.DataFrame = field(repr=False)
-    decision: Decision = field(repr=False)
+    decision: OrderDecision = field(repr=False)
     terms: Terms = field(repr=False)
     flags: Flags = field(repr=False)
     exceptions: pd.DataFrame = field(repr=False)
@@ -47,7 +47,7 @@ class Planned:
 
 def plan_orders(
     panel: Panel,
-    forecast: Forecast,
+    forecast: SummedForecast,
     stock: Stock,
     config: InventoryConfig,
     model_version: str,
@@ -80,8 +80,8 @@ def plan_orders(
 
 def finished(
     panel: Panel,
-    forecast: Forecast,
-    decision: Decision,
+    forecast: SummedForecast,
+    decision: OrderDecision,
     stock: Stock,
     terms: Terms,
     config: InventoryConfig,
@@ -136,7 +136,7 @@ def finished(
     return Planned(orders, decision, terms, flags, flags.table(panel.unique_ids, dates))
 
 
-def without_faults(decision: Decision, terms: Terms) -> Decision:
+def without_faults(decision: OrderDecision, terms: Terms) -> OrderDecision:
     """Return the decision with no order for products whose terms cannot be."""
     if terms.faults is None:
         return decision
@@ -146,7 +146,7 @@ def without_faults(decision: Decision, terms: Terms) -> Decision:
     return replace(decision, **emptied)
 
 
-def dates_ahead(timeline: Timeline, decision: Decision) -> pd.DatetimeIndex:
+def dates_ahead(timeline: Timeline, decision: OrderDecision) -> pd.DatetimeIndex:
     """Return the first days of the periods ahead, as many as any order or path reaches."""
     reach = int(decision.protection_interval.max(initial=1)) + 1
     return timeline.dates(timeline.num_periods, timeline.num_periods + reach)
@@ -154,8 +154,8 @@ def dates_ahead(timeline: Timeline, decision: Decision) -> pd.DatetimeIndex:
 
 def order_table(
     panel: Panel,
-    forecast: Forecast,
-    decision: Decision,
+    forecast: SummedForecast,
+    decision: OrderDecision,
     stock: Stock,
     terms: Terms,
     dates: pd.DatetimeIndex,
@@ -206,7 +206,7 @@ def order_table(
     return found
 
 
-def _cover(forecast: Forecast, stock: Stock, timeline: Timeline) -> FloatArray:
+def _cover(forecast: SummedForecast, stock: Stock, timeline: Timeline) -> FloatArray:
     """Return for how many days what is there, and what comes before it is sold, lasts.
 
     At expected demand; beyond the forecast at its last week's pace; at most 999.

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from invopt.inventory.costs import Terms
-from invopt.inventory.decision import Decision
+from invopt.inventory.decision import OrderDecision
 from invopt.inventory.stock import Stock
 from invopt.types import BoolArray, FloatArray, IntArray
 
@@ -44,7 +44,7 @@ class Notes:
 
 
 def reasons_of(
-    decision: Decision,
+    decision: OrderDecision,
     stock: Stock,
     terms: Terms,
     notes: Notes | None = None,
@@ -76,7 +76,7 @@ def reasons_of(
     return found
 
 
-def codes_of(decision: Decision, stock: Stock, terms: Terms) -> npt.NDArray[np.object_]:
+def codes_of(decision: OrderDecision, stock: Stock, terms: Terms) -> npt.NDArray[np.object_]:
     """Return the word for machines beside each sentence of `reasons_of`, one of CODES.
 
     Args:
@@ -94,7 +94,7 @@ def codes_of(decision: Decision, stock: Stock, terms: Terms) -> npt.NDArray[np.o
     return found
 
 
-def _orders(decision: Decision, terms: Terms) -> npt.NDArray[np.object_]:
+def _orders(decision: OrderDecision, terms: Terms) -> npt.NDArray[np.object_]:
     """Return the sentence about position and level."""
     levels, found = decision.levels, np.full(len(decision.quantity), "", object)
     ordered = decision.quantity > 0
@@ -129,7 +129,7 @@ def _neighbours(less: float, more: float, pack: float) -> str:
 
 def _add_before(
     found: npt.NDArray[np.object_],
-    decision: Decision,
+    decision: OrderDecision,
     terms: Terms,
     dates: pd.DatetimeIndex | None,
 ) -> None:
@@ -148,7 +148,7 @@ def _add_before(
         )
 
 
-def runs_dry_before(decision: Decision, terms: Terms) -> BoolArray:
+def runs_dry_before(decision: OrderDecision, terms: Terms) -> BoolArray:
     """Return the series that will miss sales before an order placed now can arrive."""
     with np.errstate(invalid="ignore"):
         dry = decision.dry_in <= terms.lead_time

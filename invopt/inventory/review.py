@@ -20,7 +20,7 @@ from invopt.inventory.ahead import (
     with_successors,
 )
 from invopt.inventory.costs import Terms, last_prices, terms_of
-from invopt.inventory.decision import Decision, Forecast, decide
+from invopt.inventory.decision import OrderDecision, SummedForecast, decide
 from invopt.inventory.exceptions import STOCKOUTS, Flags, dead_series
 from invopt.inventory.planning import Planned, finished, without_faults
 from invopt.inventory.purchasing import Bought, bought
@@ -55,7 +55,7 @@ class Review:
 
 def plan_review(
     panel: Panel,
-    forecast: Forecast,
+    forecast: SummedForecast,
     position: pd.DataFrame | None,
     open_orders: pd.DataFrame | None,
     tables: TermsTables,
@@ -150,7 +150,7 @@ class DemandAhead:
         succession: Who takes over from whom.
     """
 
-    forecast: Forecast = field(repr=False)
+    forecast: SummedForecast = field(repr=False)
     phases: Phases | None
     overridden: Overridden
     succession: Succession
@@ -158,7 +158,7 @@ class DemandAhead:
 
 def demand_ahead(
     panel: Panel,
-    forecast: Forecast,
+    forecast: SummedForecast,
     supply: Supply,
     tables: TermsTables,
     notes: Notes,
@@ -211,7 +211,7 @@ def _tell_deal(notes: Notes, deal: Bought) -> None:
 
 
 def _pooled(
-    stock: Stock, succession: Succession, forecast: Forecast, phases: Phases | None
+    stock: Stock, succession: Succession, forecast: SummedForecast, phases: Phases | None
 ) -> Stock:
     """Return the stock with what is left of predecessors counted for their successors.
 
@@ -237,7 +237,7 @@ def _pooled(
 
 def _decided(
     panel: Panel,
-    forecast: Forecast,
+    forecast: SummedForecast,
     stock: Stock,
     supply: Supply,
     tables: TermsTables,
@@ -245,7 +245,7 @@ def _decided(
     forced: FloatArray,
     *,
     is_count: bool,
-) -> tuple[Decision, Bought]:
+) -> tuple[OrderDecision, Bought]:
     """Return the decision, once more where suppliers' terms change its quantities."""
     terms = supply.terms
     names = panel.series.get("supplier", pd.Series("", index=panel.series.index))
@@ -273,7 +273,7 @@ def _decided(
     return found, deal
 
 
-def _room(decision: Decision, terms: Terms, pace: FloatArray) -> FloatArray:
+def _room(decision: OrderDecision, terms: Terms, pace: FloatArray) -> FloatArray:
     """Return (series,) units that may be ordered for a supplier's sake.
 
     No more than limits leave, and than sells while it keeps.

@@ -16,7 +16,7 @@ Check = Callable[[int, float], None]
 _NOTIFY_SECONDS = 2.0
 
 
-class Progress(pl.Callback):
+class TrainingProgress(pl.Callback):
     """Tells how far a task is, and keeps its losses."""
 
     def __init__(

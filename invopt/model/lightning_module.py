@@ -12,7 +12,7 @@ from invopt.config import Config
 from invopt.model.budget import Budget
 from invopt.model.losses import heads_loss, mean_loss
 from invopt.model.network import Heads, Trunk
-from invopt.model.windows import Windows, WindowSampler, WindowSource
+from invopt.model.windows import TrainingWindows, WindowSampler, WindowSource
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class HeldOut:
         """Return the windows on another device."""
         return HeldOut(self.source.to(device), self.rows.to(device), self.cutoff)
 
-    def windows(self) -> Windows:
+    def windows(self) -> TrainingWindows:
         """Return all of them."""
         return self.source.gather(self.rows, torch.full_like(self.rows, self.cutoff))
 
@@ -61,7 +61,7 @@ class _Task(pl.LightningModule):
         self.source, self.sampler, self.held_out = source, sampler, held_out
         self.budget, self.config = budget, config
 
-    def loss_of(self, source: WindowSource, windows: Windows) -> Tensor:
+    def loss_of(self, source: WindowSource, windows: TrainingWindows) -> Tensor:
         """Return the task's loss of some windows."""
         raise NotImplementedError
 
@@ -93,12 +93,12 @@ class _Task(pl.LightningModule):
         torch.manual_seed(hash((self.sampler.seed, self.global_step, self.global_rank)) % 2**31)
         return None
 
-    def windows(self) -> Windows:
+    def windows(self) -> TrainingWindows:
         """Return the batch of the current step, this rank's share."""
         rows, ends = self.sampler.draw(self.global_step, self.global_rank, self.trainer.world_size)
         return self.source.gather(rows.to(self.device), ends.to(self.device))
 
-    def check_finite(self, loss: Tensor, windows: Windows) -> Tensor:
+    def check_finite(self, loss: Tensor, windows: TrainingWindows) -> Tensor:
         """Return the loss; stop with the series of the batch named when it is not finite."""
         if not torch.isfinite(loss):
             raise NonFiniteLossError(self.global_step, windows.rows_B.tolist())
@@ -157,7 +157,7 @@ class TrunkTask(_Task):
         self.weights: Tensor
         self.register_buffer("weights", weights, persistent=False)
 
-    def loss_of(self, source: WindowSource, windows: Windows) -> Tensor:
+    def loss_of(self, source: WindowSource, windows: TrainingWindows) -> Tensor:
         """Return the mean head's loss."""
         mean, _ = source.mean(self.trunk, windows)
         weights = self.weights[windows.rows_B]
@@ -183,7 +183,7 @@ class HeadsTask(_Task):
         super().on_fit_start()
         self._frozen[0].to(self.device)
 
-    def loss_of(self, source: WindowSource, windows: Windows) -> Tensor:
+    def loss_of(self, source: WindowSource, windows: TrainingWindows) -> Tensor:
         """Return the loss of both heads."""
         with torch.no_grad():
             mean, hidden = source.mean(self._frozen[0], windows)

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from invopt.model.rules import FLOOR, Rule, RuleNetwork, places_of, sales_of
+from invopt.types import FloatArray
 
 _LATEST = 3  # single periods that are features by themselves
 _OTHERS = 5  # first column of a step that is no sales: see invopt.features.feature_names
@@ -239,7 +239,7 @@ class LogMean:
         trees: Of what is left.
     """
 
-    weights: npt.NDArray[np.float64]
+    weights: FloatArray
     constant: float
     trees: Trees
 

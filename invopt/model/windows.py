@@ -22,7 +22,7 @@ from invopt.features import (
 from invopt.model.network import Trunk, bounded_exp
 
 
-class Windows(NamedTuple):
+class TrainingWindows(NamedTuple):
     """A batch: what the trunk reads and, in training, the actuals.
 
     Calendars are given by their place in EncodedPanel.calendar, so that they are projected once
@@ -72,14 +72,14 @@ class WindowSource:
         panel = self.panel.map(lambda a: a.to(device))
         return WindowSource(self.spec, panel, self.origin_steps.tolist(), self.target_stop)
 
-    def gather(self, rows: Tensor, ends: Tensor) -> Windows:
+    def gather(self, rows: Tensor, ends: Tensor) -> TrainingWindows:
         """Return the windows of series `rows` that end at periods `ends`, both (B,) int64."""
         spec, panel = self.spec, self.panel
         at = step_ends(spec, ends)
         origins = at[:, self.origin_steps]
         step = step_features(spec, panel, rows, ends)
         y, observed = targets(spec, panel, rows, origins, self.target_stop)
-        return Windows(
+        return TrainingWindows(
             rows,
             step,
             at.clamp(min=0),
@@ -93,7 +93,7 @@ class WindowSource:
             observed_BOH=observed,
         )
 
-    def mean(self, trunk: Trunk, windows: Windows) -> tuple[Tensor, Tensor]:
+    def mean(self, trunk: Trunk, windows: TrainingWindows) -> tuple[Tensor, Tensor]:
         """Return mean_BOH in units and the decoder's state_BOHE."""
         panel = self.panel
         rows = windows.calendar_rows_B

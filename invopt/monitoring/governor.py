@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from invopt.config import GovernorConfig
-from invopt.monitoring.decision import (
+from invopt.monitoring.retraining_decision import (
     ALERT,
     EXPIRED,
     IGNORE,
@@ -18,8 +18,8 @@ from invopt.monitoring.decision import (
     PROMOTED,
     RETRAIN,
     Brake,
-    Decision,
     Memory,
+    RetrainingDecision,
     Situation,
 )
 from invopt.monitoring.signals import (
@@ -37,7 +37,9 @@ _QUARTER = timedelta(days=90)
 AGE = "age"  # a cause without a signal
 
 
-def decide(situation: Situation, memory: Memory, config: GovernorConfig, now: datetime) -> Decision:
+def decide(
+    situation: Situation, memory: Memory, config: GovernorConfig, now: datetime
+) -> RetrainingDecision:
     """Return what to do about a period.
 
     Data and serving are judged first, because training on broken data makes a broken model. Then
@@ -58,7 +60,7 @@ def decide(situation: Situation, memory: Memory, config: GovernorConfig, now: da
         rest = [s for s in seen.firing if s not in seen.new_pages]
         texts = [s.text for s in roots((*seen.new_pages, *rest), situation.signals)]
         paged = [s.cause for s in seen.new_pages]
-        return Decision(
+        return RetrainingDecision(
             action=PAGE, reasons=[*texts, *seen.notes], streaks=seen.streaks, paged=paged
         )
     return _renewal(situation, memory, config, seen) or _told(situation, config, seen)
@@ -110,7 +112,7 @@ def _seen(situation: Situation, memory: Memory, config: GovernorConfig, now: dat
 
 def _answer(
     asked: Signal, situation: Situation, memory: Memory, config: GovernorConfig, seen: _Seen
-) -> Decision:
+) -> RetrainingDecision:
     """Return the decision when a signal asks for a retraining: granted, or what holds it back."""
     cause, key = asked.cause, retraining_key(situation, asked.cause)
     urgent = cause in seen.urgent
@@ -121,7 +123,7 @@ def _answer(
     older = [s.text for s in seen.firing if s.kind in (DATA, SERVING) and s not in faults]
     notes = [*older, *seen.notes]
     if not held and not faults:
-        return Decision(
+        return RetrainingDecision(
             action=RETRAIN, reasons=[why, *notes], cause=cause, key=key, brakes=brakes,
             streaks=seen.streaks, dry_run=config.dry_run, urgent=urgent,
         )  # fmt: skip
@@ -134,7 +136,7 @@ def _answer(
     if not held:
         stopped = ["no retraining while the data or the service have a fault"]
     texts = [s.text for s in pages if s.cause != cause]
-    return Decision(
+    return RetrainingDecision(
         action=PAGE if pages else ALERT, reasons=[*texts, why, *stopped, *notes], cause=cause,
         key=key, brakes=brakes, streaks=seen.streaks, paged=[s.cause for s in pages], urgent=urgent,
     )  # fmt: skip
@@ -142,7 +144,7 @@ def _answer(
 
 def _renewal(
     situation: Situation, memory: Memory, config: GovernorConfig, seen: _Seen
-) -> Decision | None:
+) -> RetrainingDecision | None:
     """Return the retraining of a model that is old, when nothing is wrong and no brake blocks.
 
     What holds it back is nobody's alarm: it asks again in the next period.
@@ -159,7 +161,7 @@ def _renewal(
         f"scheduled retraining: training data are {age} days old (limit {limit:g}); "
         "no problem detected"
     )
-    return Decision(
+    return RetrainingDecision(
         action=RETRAIN,
         reasons=[why, *seen.notes],
         cause=AGE,
@@ -170,7 +172,7 @@ def _renewal(
     )
 
 
-def _told(situation: Situation, config: GovernorConfig, seen: _Seen) -> Decision:
+def _told(situation: Situation, config: GovernorConfig, seen: _Seen) -> RetrainingDecision:
     """Return the decision when nothing asks for a retraining and nobody is woken."""
     telling = [s for s in seen.firing if _tells(s, seen.streaks[s.cause], config)]
     telling = roots(telling, situation.signals)
@@ -178,10 +180,12 @@ def _told(situation: Situation, config: GovernorConfig, seen: _Seen) -> Decision
         recent = roots(seen.firing, situation.signals)
         texts = [f"{s.text}; too recent to act on" for s in recent]
         texts = texts or ["no signal is beyond what its history allows"]
-        return Decision(action=IGNORE, reasons=[*texts, *seen.notes], streaks=seen.streaks)
+        return RetrainingDecision(
+            action=IGNORE, reasons=[*texts, *seen.notes], streaks=seen.streaks
+        )
     texts = [] if situation.conclusive else [f"no conclusion about forecasts: {situation.why_not}"]
     texts += [_text(s, seen.streaks[s.cause], config, paged=s in seen.paging) for s in telling]
-    return Decision(action=ALERT, reasons=[*texts, *seen.notes], streaks=seen.streaks)
+    return RetrainingDecision(action=ALERT, reasons=[*texts, *seen.notes], streaks=seen.streaks)
 
 
 def roots(signals: Iterable[Signal], among: Sequence[Signal]) -> list[Signal]:

@@ -17,7 +17,7 @@ from invopt.types import Float32Array
 IN_SAMPLE = "in_sample"
 
 
-class Features(Protocol):
+class FeatureValues(Protocol):
     """What a model sees of every series of a panel at the end of some periods."""
 
     def __call__(self, panel: Panel, cutoffs: list[int]) -> tuple[tuple[str, ...], Float32Array]:
@@ -39,7 +39,7 @@ class Subject:
     """
 
     forecasts: Forecasts = field(repr=False)
-    features: Features = field(repr=False)
+    features: FeatureValues = field(repr=False)
     scoring: Scoring = field(repr=False)
     channels: tuple[str, ...]
     first_cutoff: int

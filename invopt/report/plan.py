@@ -20,7 +20,7 @@ from invopt.config import Config
 from invopt.files import plain, read_csv, read_json
 from invopt.forecasts import read_forecast, units
 from invopt.inventory.costs import last_prices, terms_of
-from invopt.inventory.decision import Forecast
+from invopt.inventory.decision import SummedForecast
 from invopt.inventory.network.review import by_lanes, with_order_days
 from invopt.inventory.reasons import Notes
 from invopt.inventory.review import demand_ahead
@@ -33,7 +33,7 @@ from invopt.report.page import drawing, render, write_page
 from invopt.sources import read_position
 from invopt.sources.terms import read_terms
 from invopt.timeline import frequency_unit
-from invopt.types import FloatArray, Notify
+from invopt.types import FloatArray, IntArray, Notify
 
 ASSETS = Path(__file__).parent / "assets"
 HISTORY, AHEAD, SHOWN = 56, 42, 10  # periods, periods, exceptions that need no script
@@ -135,7 +135,7 @@ def render_plan(files: PlanFiles, run: Config, notify: Notify) -> str:
     )
 
 
-def _or_nothing(values: npt.NDArray[Any], order: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+def _or_nothing(values: npt.NDArray[Any], order: IntArray) -> npt.NDArray[Any]:
     """Return rows in order, nothing for -1: a source that sells nothing has no forecast."""
     found = values[order]
     if (order < 0).any():
@@ -257,7 +257,7 @@ def _product_columns(series: pd.DataFrame) -> dict[str, npt.NDArray[np.object_]]
     }
 
 
-def _fan(forecast: Forecast, is_count: bool) -> dict[str, FloatArray]:
+def _fan(forecast: SummedForecast, is_count: bool) -> dict[str, FloatArray]:
     """Return the mean and some quantiles of the periods ahead."""
     width = min(forecast.mean.shape[1], AHEAD)
     found = {"mean": np.asarray(forecast.mean[:, :width], np.float64)}

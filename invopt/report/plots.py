@@ -15,6 +15,8 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from invopt.types import FloatArray
+
 INK, SOFT, LINE = "#1b2430", "#5b6675", "#d5dae1"
 BLUE, AMBER, TEAL, RED = "#2457c5", "#d98e04", "#168a8a", "#b3261e"
 COLOURS = (BLUE, AMBER, TEAL, "#7a5cc0", SOFT)
@@ -343,7 +345,7 @@ def _trend_line(
     return svg(figure)
 
 
-def _shade(axis: Axes, values: npt.NDArray[np.float64], band: Sequence[float | None]) -> None:
+def _shade(axis: Axes, values: FloatArray, band: Sequence[float | None]) -> None:
     """Shade where the latest value would be quiet; an end that is open reaches the picture's."""
     low, high = (np.nan if end is None else float(end) for end in band)
     known = [v for v in (*values, low, high) if np.isfinite(v)]

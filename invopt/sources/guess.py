@@ -31,8 +31,8 @@ from invopt.sources.standard import literal, quote
 from invopt.sources.twins import is_total
 from invopt.sources.words import (
     MONEY,
-    Asked,
     Keys,
+    SpokenNames,
     all_by_word,
     by_word,
     date_entry,
@@ -103,7 +103,7 @@ class _Sales:
         return [name for name, is_there in found.items() if not is_there]
 
 
-def guess_mapping(data: Path, scratch: Path, name: str, asked: Asked | None = None) -> Guess:
+def guess_mapping(data: Path, scratch: Path, name: str, asked: SpokenNames | None = None) -> Guess:
     """Return a mapping of a folder's files.
 
     Args:
@@ -115,7 +115,7 @@ def guess_mapping(data: Path, scratch: Path, name: str, asked: Asked | None = No
     Raises:
         InvalidInputError: If no file looks like sales.
     """
-    asked = asked or Asked()
+    asked = asked or SpokenNames()
     with Reader(data, scratch, {}) as reader:
         files, notes = inspect_files(reader, data)
         sales = _sales_of(reader, files, asked)
@@ -168,7 +168,7 @@ def _source(file: FileFacts) -> Any:
     return found if len(found) > 1 else file.path
 
 
-def _sales_of(reader: Reader, files: list[FileFacts], asked: Asked) -> _Sales:
+def _sales_of(reader: Reader, files: list[FileFacts], asked: SpokenNames) -> _Sales:
     """Return the largest file that may hold sales, those whose name says so first."""
     _refuse_unknown(files, asked)
     candidates = [_as_sales(reader, file, asked) for file in files]
@@ -187,7 +187,7 @@ def _is_weak(name: str) -> bool:
     return bool(set(plain(name).split("_")) & _WEAK)
 
 
-def _refuse_unknown(files: list[FileFacts], asked: Asked) -> None:
+def _refuse_unknown(files: list[FileFacts], asked: SpokenNames) -> None:
     columns = {c.name.lower() for f in files for c in f.columns}
     for option, column in asked.named.items():
         if column.lower() not in columns:
@@ -197,12 +197,12 @@ def _refuse_unknown(files: list[FileFacts], asked: Asked) -> None:
             )
 
 
-def _holds(file: FileFacts, asked: Asked) -> bool:
+def _holds(file: FileFacts, asked: SpokenNames) -> bool:
     names = {c.name.lower() for c in file.columns}
     return all(column.lower() in names for column in asked.named.values())
 
 
-def _as_sales(reader: Reader, file: FileFacts, asked: Asked) -> _Sales:
+def _as_sales(reader: Reader, file: FileFacts, asked: SpokenNames) -> _Sales:
     """Return a file's columns as those of sales, as far as they are there."""
     keys = Keys.of(file, asked)
     if file.periods:
@@ -221,7 +221,7 @@ def _whole_key(reader: Reader, file: FileFacts, keys: Keys, date: ColumnFacts | 
     return replace(keys, product=keys.series, series=None) if both > alone else keys
 
 
-def _date(file: FileFacts, asked: Asked) -> ColumnFacts | None:
+def _date(file: FileFacts, asked: SpokenNames) -> ColumnFacts | None:
     """Return the date of a sale: as named, by its name, or the one that tells rows apart most."""
     dates = {c.name: c for c in file.of_kind(DATE)}
     if asked.date is not None:
@@ -257,7 +257,7 @@ def _date_in_parts(reader: Reader, file: FileFacts) -> ColumnFacts | None:
     return None
 
 
-def _quantity(file: FileFacts, keys: Keys, asked: Asked) -> ColumnFacts | None:
+def _quantity(file: FileFacts, keys: Keys, asked: SpokenNames) -> ColumnFacts | None:
     taken = {*keys.there, keys.series}
     numbers = {c.name: c for c in file.of_kind(NUMBER) if c.name not in taken}
     if asked.quantity is not None:
@@ -374,7 +374,7 @@ def _num_keys(reader: Reader, file: FileFacts, names: list[str], period: str) ->
     return num_combined(reader, file, [*map(quote, names), period])
 
 
-def _other_readings(sales: _Sales, frequency: str, asked: Asked) -> list[str]:
+def _other_readings(sales: _Sales, frequency: str, asked: SpokenNames) -> list[str]:
     """Return what else the sales could mean, where a person did not say it."""
     file, keys, quantity, date = sales.file, sales.keys, sales.quantity, sales.date
     assert quantity is not None

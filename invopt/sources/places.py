@@ -4,13 +4,13 @@ import re
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from invopt.lanes import TRANSFER, on_circle, plain_lanes, supplied
 from invopt.sources.duck import Reader
 from invopt.sources.mapping import Expression, OpenOrdersTable, PositionTable
 from invopt.sources.standard import standardise
+from invopt.types import BoolArray, IntArray
 
 UNKNOWN_PLACE = "nothing is sold where it leads, and nothing is supplied from there"
 NO_PRODUCT = "no series is of its product"
@@ -35,18 +35,18 @@ class Places:
 
 def lane_faults(
     frame: pd.DataFrame, series: pd.DataFrame
-) -> tuple[pd.DataFrame, dict[str, npt.NDArray[np.int64]]]:
+) -> tuple[pd.DataFrame, dict[str, IntArray]]:
     """Return the lanes that can be used, and the row numbers (__row) of the others by reason.
 
     Args:
         frame: Lanes whose single values are sound, with __row.
         series: Products by unique_id, product, location and optionally supplied_by.
     """
-    lost: dict[str, npt.NDArray[np.int64]] = {}
+    lost: dict[str, IntArray] = {}
     frame = frame.reset_index(drop=True)
     lanes = plain_lanes(frame)
 
-    def drop(bad: npt.NDArray[np.bool_], reason: str) -> None:
+    def drop(bad: BoolArray, reason: str) -> None:
         nonlocal frame, lanes
         if bad.any():
             lost[reason] = frame.loc[bad, "__row"].to_numpy(np.int64)
@@ -65,7 +65,7 @@ def lane_faults(
     return frame, lost
 
 
-def _lanes_on_circle(series: pd.DataFrame, lanes: pd.DataFrame) -> npt.NDArray[np.bool_]:
+def _lanes_on_circle(series: pd.DataFrame, lanes: pd.DataFrame) -> BoolArray:
     """Return (lanes,) which of them supply an item that is on a circle."""
     found = supplied(_with_sources(series, lanes), lanes)
     rows = np.zeros(len(lanes), bool)

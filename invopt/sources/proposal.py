@@ -22,7 +22,7 @@ from invopt.sources.guess import Guess, guess_mapping, tables_of
 from invopt.sources.ledger import ORPHAN, Accounting
 from invopt.sources.mapping import Mapping
 from invopt.sources.validation import DataCheck, DataProfile, check_data
-from invopt.sources.words import Asked
+from invopt.sources.words import SpokenNames
 
 CONFIG = "config.yaml"
 _PLACE = re.compile(
@@ -50,7 +50,7 @@ class _Tried:
 
 
 def write_mapping(
-    data: Path, out: Path, asked: Asked | None = None, *, today: date | None = None
+    data: Path, out: Path, asked: SpokenNames | None = None, *, today: date | None = None
 ) -> list[str]:
     """Write a first mapping of a folder's files and a configuration beside it.
 

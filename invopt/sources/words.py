@@ -122,7 +122,7 @@ def plain(name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Asked:
+class SpokenNames:
     """Columns of the sales that a person named; None where the names decide."""
 
     product: str | None = None
@@ -150,9 +150,9 @@ class Keys:
     series: str | None
 
     @classmethod
-    def of(cls, file: FileFacts, asked: Asked | None = None) -> "Keys":
+    def of(cls, file: FileFacts, asked: SpokenNames | None = None) -> "Keys":
         """Return the keys of a file by the names of its columns."""
-        asked = asked or Asked()
+        asked = asked or SpokenNames()
         names = [c.name for c in file.columns if c.kind != DATE and not c.has_fraction]
         product, location = asked.of("product", names), asked.of("location", names)
         others = [n for n in names if n not in (product, location)]

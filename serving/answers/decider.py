@@ -15,14 +15,14 @@ from typing import Any
 from invopt.attribution import TOLERANCE, attribute
 from invopt.types import ModelInputs
 from serving.answers.forecasting import Forecasting
-from serving.answers.last_answers import Memory
-from serving.answers.loaded_model import Champion
+from serving.answers.last_answers import LastAnswers
+from serving.answers.loaded_model import LoadedChampion
 from serving.answers.plans import Sheet, plan_rows
 from serving.answers.scenarios import InstanceFailedError, put_position, scenarios_of
 from serving.answers.writer import AnswerWriter
 from serving.api import metrics
 from serving.api.contract import ErrorCode, Instance, Step
-from serving.api.errors import NetworkUnavailableError, RequestFailedError, StoreUnavailableError
+from serving.api.failures import NetworkUnavailableError, RequestFailedError, StoreUnavailableError
 from serving.settings import ServerSettings
 from serving.stores.online_features import OnlineFeatures
 from serving.stores.prediction_log import PredictionLog
@@ -68,17 +68,17 @@ class Decider:
 
     def __init__(
         self,
-        champion: Champion,
+        champion: LoadedChampion,
         features: OnlineFeatures,
         clock: Callable[[], float] = time.time,
         log: PredictionLog | None = None,
         memory_rows: int = ServerSettings.memory_rows,
     ) -> None:
         self.features, self.clock, self.log = features, clock, log
-        self._memory = Memory(memory_rows)
+        self._memory = LastAnswers(memory_rows)
         self.model = Forecasting(champion, features)
 
-    def take(self, champion: Champion) -> None:
+    def take(self, champion: LoadedChampion) -> None:
         """Answer with this model from now on; requests under way end with theirs."""
         self.model = Forecasting(champion, self.features)
 

@@ -17,14 +17,14 @@ from invopt.forecasts import ForecastArrays
 from invopt.history import season_of
 from invopt.timeline import Timeline
 from invopt.types import BoolArray, Float32Array, FloatArray, IntArray, ModelInputs
-from serving.answers.loaded_model import Champion
+from serving.answers.loaded_model import LoadedChampion
 from serving.answers.plans import Sheet, products_of
 from serving.answers.scenarios import Scenario
 from serving.api import metrics
 from serving.api.contract import Step
-from serving.api.errors import NetworkUnavailableError, StoreUnavailableError
+from serving.api.failures import NetworkUnavailableError, StoreUnavailableError
 from serving.stores.alignment import periods_between
-from serving.stores.online_features import OnlineFeatures, StoredForecast, Windows
+from serving.stores.online_features import OnlineFeatures, OnlineWindows, StoredForecast
 
 _GROUPS = 8
 _USUAL = 1.2  # times the prices seen, up to which the model may be believed
@@ -39,7 +39,7 @@ class Forecasting:
         features: Online features, as they were published when this was made.
     """
 
-    def __init__(self, champion: Champion, features: OnlineFeatures) -> None:
+    def __init__(self, champion: LoadedChampion, features: OnlineFeatures) -> None:
         self.champion, self.features = champion, features
         self.layout = features.layout
         self.encoder = WindowEncoder(champion.spec, self.layout)
@@ -83,7 +83,7 @@ class Forecasting:
             sheet = self._fall_back(sheet, scenario, bad, failure or "the model gave no number")
         return sheet, None if forecast is None else inputs
 
-    def inputs(self, windows: Windows, groups_version: int) -> ModelInputs:
+    def inputs(self, windows: OnlineWindows, groups_version: int) -> ModelInputs:
         """Return the model's inputs of some windows.
 
         Raises:
@@ -109,7 +109,7 @@ class Forecasting:
         return self.champion.network.run(inputs)[0].sum(axis=1, dtype=np.float64)
 
     def _ask(
-        self, windows: Windows, groups_version: int
+        self, windows: OnlineWindows, groups_version: int
     ) -> tuple[ModelInputs | None, ForecastArrays | None, str]:
         """Return inputs and forecast, or why there is none."""
         try:
@@ -129,7 +129,7 @@ class Forecasting:
         )  # fmt: skip
         return inputs, forecast, ""
 
-    def _freshness(self, windows: Windows, now: float) -> tuple[list[Step], list[str]]:
+    def _freshness(self, windows: OnlineWindows, now: float) -> tuple[list[Step], list[str]]:
         """Return each row's step and reason: are its sales and its stock as new as is asked?"""
         num = len(windows.names)
         allowed = self.champion.config.data.max_age_periods
@@ -149,7 +149,7 @@ class Forecasting:
         timeline = Timeline(pd.Timestamp(known_at, unit="s"), self.layout.freq, 0)
         return int(timeline.index_of(pd.DatetimeIndex([pd.Timestamp(now, unit="s")]))[0])
 
-    def _prices(self, windows: Windows, is_what_if: list[bool]) -> FloatArray:
+    def _prices(self, windows: OnlineWindows, is_what_if: list[bool]) -> FloatArray:
         """Return the price of the last period; under assumptions, the first one planned."""
         names = [head["name"] for head in self.layout.series_channels]
         num = len(windows.names)
@@ -213,7 +213,7 @@ class Forecasting:
         forecast = replace(own, mean=mean, smooth_quantiles=quantiles, smooth_levels=levels)
         return replace(sheet, forecast=forecast)
 
-    def _naive(self, windows: Windows) -> ForecastArrays:
+    def _naive(self, windows: OnlineWindows) -> ForecastArrays:
         panel = sales_panel(windows.rows, self.layout)
         season = season_of(panel.timeline, panel.num_periods)
         return Baseline(self.horizon, season, self.champion.model).predict(panel)

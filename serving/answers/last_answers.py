@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from serving.answers.plans import Sheet
 
 
-class Memory:
+class LastAnswers:
     """Keeps the latest sheets of forecasts, up to a number of rows in all.
 
     Args:

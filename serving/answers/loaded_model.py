@@ -17,13 +17,13 @@ from invopt.features import FeatureSpec
 from invopt.model_files import read_head, verify
 from invopt.runtime import NETWORK
 from invopt.types import ModelInputs
-from serving.answers.network import LocalNetwork, Network, RemoteNetwork
+from serving.answers.graph import LocalNetwork, Network, RemoteNetwork
 
 Section = TypeVar("Section", bound=BaseModel)
 
 
 @dataclass(frozen=True)
-class Champion:
+class LoadedChampion:
     """A model version at work.
 
     Attributes:
@@ -60,7 +60,7 @@ def load_champion(
     *,
     predictor_seconds: float = 2.0,
     token: str = "",
-) -> Champion:
+) -> LoadedChampion:
     """Return a model folder, loaded.
 
     Args:
@@ -89,7 +89,7 @@ def load_champion(
         else LocalNetwork(path)
     )
     reference = path / "reference.npz"
-    return Champion(
+    return LoadedChampion(
         f"{name}-{version}",
         spec,
         _parsed(ModelConfig, head, "model", path),

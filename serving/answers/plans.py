@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from invopt.config import InventoryConfig
 from invopt.forecasts import ForecastArrays, units
-from invopt.inventory import Decision, Stock, Terms, decide, terms_of
+from invopt.inventory import OrderDecision, Stock, Terms, decide, terms_of
 from invopt.inventory.costs import LIMITS
 from invopt.inventory.exceptions import position_flags
 from invopt.inventory.planning import without_faults
@@ -257,7 +257,7 @@ def _stock(sheet: Sheet, rows: IntArray) -> Stock:
     return Stock(on_hand, on_order, np.nan_to_num(waiting), arrivals)
 
 
-def _columns(terms: Terms, priced: Terms, decision: Decision) -> dict[str, list[Any]]:
+def _columns(terms: Terms, priced: Terms, decision: OrderDecision) -> dict[str, list[Any]]:
     levels = decision.levels
     return {
         "lead_time": terms.lead_time.tolist(),

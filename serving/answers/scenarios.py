@@ -17,7 +17,7 @@ from invopt.panel import SERIES_LEVEL, Channel
 from invopt.types import Float32Array, FloatArray
 from serving.api.contract import ErrorCode, Features, Instance, Position, WhatIf
 from serving.stores.feature_store import ARRIVALS, STOCK
-from serving.stores.online_features import Windows
+from serving.stores.online_features import OnlineWindows
 
 
 class InstanceFailedError(Exception):
@@ -49,7 +49,7 @@ class Scenario:
         is_what_if: True for rows under an instance's assumptions.
     """
 
-    windows: Windows
+    windows: OnlineWindows
     names: list[str] = field(repr=False)
     instances: list[int] = field(repr=False)
     is_what_if: list[bool] = field(repr=False)
@@ -57,7 +57,7 @@ class Scenario:
 
 def scenarios_of(
     instances: Sequence[Instance],
-    found: Sequence[Windows],
+    found: Sequence[OnlineWindows],
     layout: TableLayout,
     horizon: int,
     newest: float,
@@ -73,7 +73,7 @@ def scenarios_of(
     """
     places = {name: (w, r) for w in found for r, name in enumerate(w.names)}
     failures: dict[int, InstanceFailedError] = {}
-    chosen: dict[int, tuple[Windows, list[tuple[int, int, bool]]]] = {}
+    chosen: dict[int, tuple[OnlineWindows, list[tuple[int, int, bool]]]] = {}
     blank = _blank(layout, newest)
     for number, instance in enumerate(instances):
         place = places.get(instance.unique_id)
@@ -102,7 +102,7 @@ def scenarios_of(
 
 
 def _scenario(
-    windows: Windows,
+    windows: OnlineWindows,
     entries: list[tuple[int, int, bool]],
     instances: Sequence[Instance],
     layout: TableLayout,
@@ -150,7 +150,7 @@ def put_position(position: dict[str, FloatArray], at: int, given: Position) -> N
     arrivals[at, : len(given.arrivals)] = given.arrivals
 
 
-def _apply_features(rows: Windows, at: int, features: Features, layout: TableLayout) -> None:
+def _apply_features(rows: OnlineWindows, at: int, features: Features, layout: TableLayout) -> None:
     periods = rows.num_periods
     if features.sales is not None:
         sales = features.sales[-periods:]
@@ -179,7 +179,7 @@ def _apply_features(rows: Windows, at: int, features: Features, layout: TableLay
 
 
 def _apply_plans(
-    rows: Windows, at: int, what_if: WhatIf, layout: TableLayout, horizon: int
+    rows: OnlineWindows, at: int, what_if: WhatIf, layout: TableLayout, horizon: int
 ) -> None:
     plans: dict[str, Any] = dict(what_if.promotion)
     if what_if.price is not None:
@@ -195,7 +195,7 @@ def _apply_plans(
 
 
 def _long_enough(
-    rows: Windows, head: dict[str, Any], layout: TableLayout, length: int
+    rows: OnlineWindows, head: dict[str, Any], layout: TableLayout, length: int
 ) -> Float32Array:
     """Return a channel's column, first drawn out as its fill says where it ends earlier."""
     name = layout.field_of(head["name"])
@@ -221,7 +221,7 @@ def _wrong(place: str, problem: str, known: list[str]) -> InstanceFailedError:
     )
 
 
-def _blank(layout: TableLayout, known_at: float) -> Windows:
+def _blank(layout: TableLayout, known_at: float) -> OnlineWindows:
     """Return the window of a series without any record."""
     periods = layout.lookback
     rows: dict[str, Any] = {SERIES_KEY: ["-"], ON_SALE: [0]}
@@ -233,4 +233,4 @@ def _blank(layout: TableLayout, known_at: float) -> Windows:
         rows[layout.field_of(head["name"])] = np.full((1, length), np.nan, np.float32)
     rows[TIMESTAMP] = [pd.Timestamp(known_at, unit="s")]
     position = {name: np.full(1, np.nan) for name in STOCK} | {ARRIVALS: np.zeros((1, 1))}
-    return Windows(rows, position, np.full(1, np.nan), known_at)
+    return OnlineWindows(rows, position, np.full(1, np.nan), known_at)

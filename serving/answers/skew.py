@@ -15,9 +15,9 @@ import pandas as pd
 from invopt.features import INPUT_NAMES, FeatureEncoder, model_inputs
 from serving.answers.forecasting import Forecasting
 from serving.api import metrics
-from serving.api.errors import StoreUnavailableError
+from serving.api.failures import StoreUnavailableError
 from serving.stores.feature_store import training_panel
-from serving.stores.online_features import Windows
+from serving.stores.online_features import OnlineWindows
 
 # Prices are kept in half precision, averages are summed over windows of unlike lengths.
 TOLERANCE = 5e-3
@@ -83,13 +83,13 @@ def watch_skew(model: Forecasting, names: Sequence[str]) -> None:
         )  # fmt: skip
 
 
-def _is_published(model: Forecasting, windows: Windows) -> bool:
+def _is_published(model: Forecasting, windows: OnlineWindows) -> bool:
     date = f"{pd.Timestamp(windows.known_at, unit='s'):%Y%m%d}"
     folder = model.features.settings.feature_store / "series_history"
     return any(folder.glob(f"{date}-*.parquet"))
 
 
-def _differences(model: Forecasting, windows: Windows) -> "dict[str, np.ndarray]":  # type: ignore[type-arg]
+def _differences(model: Forecasting, windows: OnlineWindows) -> "dict[str, np.ndarray]":  # type: ignore[type-arg]
     """Return the largest difference of each input, by series in the windows' order."""
     features, spec = model.features, model.champion.spec
     online = model.inputs(windows, features.groups_version(windows))

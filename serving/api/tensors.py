@@ -12,7 +12,7 @@ PLATFORM = "onnx_onnxv1"
 EXTENSIONS = ("binary_tensor_data",)
 BINARY_SIZE, BINARY, ALL_BINARY = "binary_data_size", "binary_data", "binary_data_output"
 Size = Annotated[StrictInt, Field(ge=0)]
-Parameters = dict[str, StrictBool | StrictInt | StrictFloat | str | None]
+TensorParameters = dict[str, StrictBool | StrictInt | StrictFloat | str | None]
 
 
 class _Message(BaseModel):
@@ -27,7 +27,7 @@ class InferTensor(_Message):
     datatype: Datatype
     shape: list[Size]
     data: list[Any] | None = None
-    parameters: Parameters | None = Field(
+    parameters: TensorParameters | None = Field(
         default=None, description="binary_data_size: bytes of this tensor after the JSON."
     )
 
@@ -36,7 +36,7 @@ class RequestedTensor(_Message):
     """An output that is wanted."""
 
     name: str
-    parameters: Parameters | None = Field(
+    parameters: TensorParameters | None = Field(
         default=None, description="binary_data: true for bytes after the JSON."
     )
 
@@ -49,7 +49,7 @@ class InferRequestBody(_Message):
     outputs: list[RequestedTensor] | None = Field(
         default=None, description="Those that are wanted; all by default."
     )
-    parameters: Parameters | None = Field(
+    parameters: TensorParameters | None = Field(
         default=None, description="binary_data_output: true for all outputs as bytes."
     )
 
@@ -61,7 +61,7 @@ class InferOutputBody(_Message):
     datatype: Datatype
     shape: list[Size]
     data: list[Any] | None = Field(default=None, description="Absent where it follows as bytes.")
-    parameters: Parameters | None = None
+    parameters: TensorParameters | None = None
 
 
 class InferResponseBody(_Message):
@@ -71,7 +71,7 @@ class InferResponseBody(_Message):
     model_name: str
     model_version: str
     outputs: list[InferOutputBody]
-    parameters: Parameters | None = None
+    parameters: TensorParameters | None = None
 
 
 class TensorMetadata(_Message):

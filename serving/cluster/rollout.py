@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from invopt.deployment import DeploymentConfig
+from invopt.deployment_config import DeploymentConfig
 from invopt.errors import InvalidInputError
 from serving.cluster.inference_service import (
     InferenceService,
@@ -27,7 +27,7 @@ from serving.cluster.inference_service import (
     without_canary,
 )
 from serving.cluster.kubernetes import ClusterError, Object
-from serving.cluster.shadow import Answers, Comparison, ask, compare
+from serving.cluster.shadow import Comparison, ShadowAnswers, ask, compare
 
 
 class Rollout:
@@ -94,7 +94,7 @@ class Rollout:
             "steps": self.steps,
         }
 
-    def _watch_canary(self, before: Object, champion: Answers | None) -> None:
+    def _watch_canary(self, before: Object, champion: ShadowAnswers | None) -> None:
         percent = self.limits.canary_percent
         self.service.notify(f"canary: version {self.release.version} gets {percent} %")
         self._current = self.service.replace_spec(
@@ -110,7 +110,7 @@ class Rollout:
         self._note("canary", percent=percent, status=found.get("status", {}))
         self._judge("canary", canary_address(found, self.release), champion)
 
-    def _promote(self, previous: Release | None, champion: Answers | None) -> Object:
+    def _promote(self, previous: Release | None, champion: ShadowAnswers | None) -> Object:
         current = self.service.read()
         spec = promoted(current, self.release)
         self._current = self.service.replace_spec(current, spec, previous)
@@ -119,11 +119,11 @@ class Rollout:
         )
         return self._serving(served, champion)
 
-    def _serving(self, served: Object, champion: Answers | None) -> Object:
+    def _serving(self, served: Object, champion: ShadowAnswers | None) -> Object:
         self._judge("promoted", stable_address(served), champion)
         return served
 
-    def _judge(self, stage: str, address: str, champion: Answers | None) -> Comparison:
+    def _judge(self, stage: str, address: str, champion: ShadowAnswers | None) -> Comparison:
         """Compare answers with the champion's.
 
         Raises:
@@ -188,7 +188,7 @@ class Rollout:
             self.service.wait(serves, minutes, previous.version, "the way back")
         self.service.drop_autoscaler(self.release)
 
-    def _ask(self, address: str) -> Answers:
+    def _ask(self, address: str) -> ShadowAnswers:
         return ask(address, self.service.name, self.unique_ids, self.limits.batch_size, self.token)
 
     def _note(self, what: str, **content: Any) -> None:

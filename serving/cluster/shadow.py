@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from invopt.deployment import DeploymentConfig
+from invopt.deployment_config import DeploymentConfig
 
 _TIMEOUT_SECONDS = 30
 
 
 @dataclass(frozen=True)
-class Answers:
+class ShadowAnswers:
     """What a server answered.
 
     Attributes:
@@ -74,7 +74,7 @@ class Comparison:
 
 def ask(
     address: str, model: str, unique_ids: Sequence[str], batch_size: int, token: str = ""
-) -> Answers:
+) -> ShadowAnswers:
     """Ask a server for the decisions of some series, in batches; nothing is raised.
 
     Args:
@@ -99,10 +99,12 @@ def ask(
         except (OSError, ValueError, KeyError, TypeError) as err:
             failures.append(f"{type(err).__name__}: {err}"[:300])
         seconds.append(time.monotonic() - started)
-    return Answers(decisions, seconds, failures)
+    return ShadowAnswers(decisions, seconds, failures)
 
 
-def compare(champion: Answers | None, challenger: Answers, unique_ids: Sequence[str]) -> Comparison:
+def compare(
+    champion: ShadowAnswers | None, challenger: ShadowAnswers, unique_ids: Sequence[str]
+) -> Comparison:
     """Compare answers to the same questions.
 
     Series that neither could forecast count for nothing: they are unknown to the features.
@@ -127,7 +129,7 @@ def compare(champion: Answers | None, challenger: Answers, unique_ids: Sequence[
     )
 
 
-def _shift(champion: Answers, challenger: Answers, names: Sequence[str]) -> float:
+def _shift(champion: ShadowAnswers, challenger: ShadowAnswers, names: Sequence[str]) -> float:
     pairs = [(_total(champion, name), _total(challenger, name)) for name in names]
     both = [(old, new) for old, new in pairs if old is not None and new is not None]
     if not both:
@@ -137,7 +139,7 @@ def _shift(champion: Answers, challenger: Answers, names: Sequence[str]) -> floa
     return distance / volume if volume > 0 else float(distance > 0)
 
 
-def _total(answers: Answers, name: str) -> float | None:
+def _total(answers: ShadowAnswers, name: str) -> float | None:
     mean = answers.decisions.get(name, {}).get("mean")
     return float(np.sum(mean)) if mean else None
 

@@ -5,7 +5,7 @@ tensors, keys or numbers that reading it keeps everybody else waiting.
 """
 
 from serving.api.contract import MAX_INSTANCES, ErrorCode
-from serving.api.errors import RequestFailedError
+from serving.api.failures import RequestFailedError
 
 # A request of as many instances as are allowed, each with everything an instance may have, is well
 # inside; `{`, `:` and `,` in names or texts count as well.

@@ -8,9 +8,9 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from serving.api.contract import ErrorCode
-from serving.api.errors import RequestFailedError
+from serving.api.failures import RequestFailedError
 from serving.endpoint.guards import failed
-from serving.endpoint.queue import Progress
+from serving.endpoint.queue import QueueProgress
 from serving.settings import ServerSettings
 
 _MAX_HEAD_BYTES = 64 << 10
@@ -114,7 +114,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._head_came()
         if self.transport.is_closing():
             return
-        failure = failed(failure, Progress(protocol="other"))
+        failure = failed(failure, QueueProgress(protocol="other"))
         body = json.dumps(failure.body).encode()
         self.transport.write(
             STATUS_LINE[failure.status]

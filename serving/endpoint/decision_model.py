@@ -10,10 +10,10 @@ from kserve import InferRequest, InferResponse
 from kserve.utils.utils import generate_uuid
 
 from serving.answers.decider import Ask, Decider
-from serving.answers.loaded_model import Champion
+from serving.answers.loaded_model import LoadedChampion
 from serving.api import metrics
 from serving.api.contract import SCHEMA_VERSION
-from serving.api.errors import RequestFailedError, StoreUnavailableError
+from serving.api.failures import RequestFailedError, StoreUnavailableError
 from serving.endpoint.protocols import (
     input_types,
     instances_of,
@@ -22,7 +22,7 @@ from serving.endpoint.protocols import (
     v2_arrays,
 )
 from serving.endpoint.queue import MAX_ID, PROGRESS, REQUEST_ID, Batcher, GatedModel
-from serving.endpoint.tensors import response_of, wanted_of
+from serving.endpoint.tensor_bodies import response_of, wanted_of
 
 _logger = logging.getLogger(__name__)
 # Instances of requests that are answered together; larger requests have a thread of their own.
@@ -31,7 +31,7 @@ _TOGETHER = 64
 Finish = Callable[[list[dict[str, Any]]], bytes | InferResponse]
 
 
-class Source(Protocol):
+class FeatureSource(Protocol):
     """Where models come from."""
 
     def latest(self) -> tuple[Path, str]:
@@ -54,8 +54,8 @@ class DecisionModel(GatedModel):
         self,
         name: str,
         decider: Decider,
-        source: Source,
-        load: Callable[[Path, str], Champion],
+        source: FeatureSource,
+        load: Callable[[Path, str], LoadedChampion],
         *,
         max_queue: int = 64,
         seconds: float = 10.0,
@@ -98,7 +98,7 @@ class DecisionModel(GatedModel):
             self._take(self.decider.model.champion)
             self._features = features.published
 
-    def _take(self, champion: Champion) -> None:
+    def _take(self, champion: LoadedChampion) -> None:
         self.decider.take(champion)
         metrics.RELOADS.labels("taken").inc()
         metrics.tell(metrics.SERVED, self.name, champion.version.removeprefix(f"{self.name}-"))

@@ -11,12 +11,12 @@ from kserve.protocol.grpc.servicer import InferenceServicer
 from kserve.utils.utils import generate_uuid
 
 from serving.api.contract import ErrorCode
-from serving.api.errors import RequestFailedError
-from serving.endpoint.faults import refused
+from serving.api.failures import RequestFailedError
 from serving.endpoint.guards import authorize, failed
-from serving.endpoint.queue import MAX_ID, PROGRESS, Progress
+from serving.endpoint.queue import MAX_ID, PROGRESS, QueueProgress
+from serving.endpoint.refusals import refused
 from serving.endpoint.routes import SERVER_METADATA, model_metadata, model_of
-from serving.endpoint.tensors import known, refused_input
+from serving.endpoint.tensor_bodies import known, refused_input
 from serving.settings import ServerSettings
 
 _STATUS = {
@@ -99,7 +99,7 @@ class _Guarded:
 
         async def guarded(request: Any, context: Any) -> Any:
             given = str(getattr(request, "id", ""))[:MAX_ID]
-            progress = Progress(protocol="v2", request_id=given or generate_uuid())
+            progress = QueueProgress(protocol="v2", request_id=given or generate_uuid())
             PROGRESS.set(progress)
             try:
                 if not is_open:

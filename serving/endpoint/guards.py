@@ -10,9 +10,9 @@ from starlette.exceptions import HTTPException
 
 from serving.api import metrics
 from serving.api.contract import ErrorCode
-from serving.api.errors import STATUS, RequestFailedError
-from serving.endpoint.faults import not_json
-from serving.endpoint.queue import Progress
+from serving.api.failures import STATUS, RequestFailedError
+from serving.endpoint.queue import QueueProgress
+from serving.endpoint.refusals import not_json
 
 _logger = logging.getLogger(__name__)
 _MAX_TEXT = 500
@@ -48,7 +48,7 @@ def failure_of(err: Exception, *, reached_model: bool) -> RequestFailedError:
     return RequestFailedError(ErrorCode.INTERNAL, "something went wrong here; it has been logged.")
 
 
-def failed(err: Exception, progress: Progress) -> RequestFailedError:
+def failed(err: Exception, progress: QueueProgress) -> RequestFailedError:
     """Return what a caller is told of an exception, once it is counted and in the log."""
     if progress.failure is not None:
         return progress.failure

@@ -30,13 +30,13 @@ from starlette.requests import Request
 
 from invopt.errors import InvalidInputError
 from serving.api.contract import ErrorCode
-from serving.api.errors import RequestFailedError
+from serving.api.failures import RequestFailedError
 from serving.endpoint.bounds import check_bounds
 from serving.endpoint.connections import BoundedConnection, connection_limit
 from serving.endpoint.grpc import start_grpc
 from serving.endpoint.guards import UNAVAILABLE, authorize, failed
 from serving.endpoint.openapi import add_contract
-from serving.endpoint.queue import MAX_ID, PROGRESS, REQUEST_ID, GatedModel, Progress
+from serving.endpoint.queue import MAX_ID, PROGRESS, REQUEST_ID, GatedModel, QueueProgress
 from serving.endpoint.routes import add_open_inference
 from serving.settings import ServerSettings
 
@@ -70,7 +70,7 @@ class Guard:
         if scope["type"] != "http":
             await self.inner(scope, receive, send)
             return
-        progress = Progress(protocol=_protocol(scope["path"]), request_id=_request_id(scope))
+        progress = QueueProgress(protocol=_protocol(scope["path"]), request_id=_request_id(scope))
         # Where a caller sends nothing, nothing the caller sent can be at fault.
         progress.reached_model = scope["method"] in ("GET", "HEAD")
         PROGRESS.set(progress)
@@ -185,7 +185,7 @@ def _request_id(scope: Message) -> str:
     return given[:MAX_ID] or generate_uuid()
 
 
-def _response(failure: RequestFailedError, progress: Progress) -> JSONResponse:
+def _response(failure: RequestFailedError, progress: QueueProgress) -> JSONResponse:
     headers = {REQUEST_ID: progress.request_id, **failure.headers}
     if failure.code in _LATER:
         headers["Retry-After"] = _LATER[failure.code]
@@ -195,7 +195,7 @@ def _response(failure: RequestFailedError, progress: Progress) -> JSONResponse:
 
 
 async def _told(_request: Request, err: Exception) -> JSONResponse:
-    progress = PROGRESS.get(Progress())
+    progress = PROGRESS.get(QueueProgress())
     return _response(failed(err, progress), progress)
 
 

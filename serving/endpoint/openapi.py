@@ -16,7 +16,7 @@ from serving.api.tensors import (
     ServerMetadata,
 )
 from serving.endpoint import examples
-from serving.endpoint.page import page_of
+from serving.endpoint.contract_page import page_of
 
 _REF = "#/components/schemas/{model}"
 _ABOUT = f"""Forecast, stock levels and orders by series, over KServe's protocols.

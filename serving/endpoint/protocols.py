@@ -9,8 +9,8 @@ from kserve import InferRequest
 from pydantic import ValidationError
 
 from serving.api.contract import MAX_EXPLAINED, SCHEMA_VERSION, Instance, PredictRequest
-from serving.endpoint.faults import explain, refused
-from serving.endpoint.tensors import array_of, known, refused_input
+from serving.endpoint.refusals import explain, refused
+from serving.endpoint.tensor_bodies import array_of, known, refused_input
 
 NUMBERS = (
     "order_quantity",

@@ -18,7 +18,7 @@ from kserve import Model
 
 from serving.api import metrics
 from serving.api.contract import ErrorCode
-from serving.api.errors import RequestFailedError
+from serving.api.failures import RequestFailedError
 
 # Header of a request's id, the caller's or ours: `invopt why ID` tells how it was answered.
 REQUEST_ID = "x-request-id"
@@ -28,7 +28,7 @@ Result = TypeVar("Result")
 
 
 @dataclass
-class Progress:
+class QueueProgress:
     """How far a request came; faults before the model are the caller's.
 
     Attributes:
@@ -44,7 +44,7 @@ class Progress:
     failure: RequestFailedError | None = None
 
 
-PROGRESS: contextvars.ContextVar[Progress] = contextvars.ContextVar("progress")
+PROGRESS: contextvars.ContextVar[QueueProgress] = contextvars.ContextVar("progress")
 
 
 class Gate:

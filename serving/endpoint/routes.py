@@ -18,9 +18,9 @@ from starlette.requests import Request
 
 from invopt import __version__
 from serving.api.contract import ErrorCode
-from serving.api.errors import RequestFailedError
+from serving.api.failures import RequestFailedError
 from serving.api.tensors import EXTENSIONS, PLATFORM
-from serving.endpoint.tensors import check_version, request_of
+from serving.endpoint.tensor_bodies import check_version, request_of
 
 _V2 = "/v2"
 _VERBS = (":predict", ":explain")

@@ -6,7 +6,7 @@ from typing import Any
 from invopt.config import Config
 from invopt.errors import InvalidInputError
 from invopt.files import read_json
-from invopt.monitoring.decision import FAILED, KEPT, PROMOTED, RETRAIN
+from invopt.monitoring.retraining_decision import FAILED, KEPT, PROMOTED, RETRAIN
 from invopt.types import Notify
 from serving.cluster.kfp_api import explained, find_pipeline
 from serving.cluster.kfp_client import KfpClient, Origin
@@ -33,7 +33,7 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Asked:
+class RetrainingRequest:
     """A training that the governor asks for.
 
     Attributes:
@@ -80,7 +80,7 @@ def start_on_cluster(
             notify("The retraining lock expired; no run was started.")
             return
         try:
-            asked = Asked(arguments_of(claim), *lasting_of(content))
+            asked = RetrainingRequest(arguments_of(claim), *lasting_of(content))
             _run_on_cluster(deployment, config, data, claim=claim, asked=asked, notify=notify)
         except ClusterError:
             raise  # the run may have begun: the next monitoring run asks
@@ -144,7 +144,7 @@ def _run_on_cluster(
     config: Config,
     data: Data,
     claim: Claim,
-    asked: Asked,
+    asked: RetrainingRequest,
     notify: Notify,
 ) -> None:
     """Create the run unless one of that name exists: a crash after creating must not repeat it.
@@ -162,8 +162,10 @@ def _run_on_cluster(
         notify("the champion's own training is not known here: the newest pipeline trains")
         origin = _newest(kfp, config, data)
     own = Config.model_validate(origin.parameters["config"])
-    # How much more it may cost, and how much of the newest weeks it sees, the governor says.
-    whole = own.model_copy(update={"governor": config.governor})
+    # How much more it may cost, and how much of the newest weeks it sees, this run says.
+    kept = {"newest_share": own.retraining.newest_share}
+    retraining = config.retraining.model_copy(update=kept)
+    whole = own.model_copy(update={"governor": config.governor, "retraining": retraining})
     whole = whole.for_retraining(lasting=asked.lasting, urgent=asked.urgent)
     parameters = origin.parameters | arguments_of(claim)
     parameters |= {"study": name, "data_dir": data.folder, "config": whole.as_parameter()}

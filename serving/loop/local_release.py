@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from invopt.deployment import DeploymentConfig
+from invopt.deployment_config import DeploymentConfig
 from invopt.errors import InvalidInputError
 from invopt.types import Notify
 from serving.deployment import Deployment

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from invopt.config import Config
-from invopt.deployment import DeploymentConfig
+from invopt.deployment_config import DeploymentConfig
 from invopt.errors import InvalidInputError
 from invopt.files import write_json
 from invopt.types import Notify

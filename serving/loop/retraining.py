@@ -9,11 +9,17 @@ from typing import Any
 from invopt.config import Config, GovernorConfig
 from invopt.errors import InvalidInputError
 from invopt.files import read_json, write_json
-from invopt.monitoring.decision import FAILED, KEPT, PROMOTED, Situation
+from invopt.monitoring.retraining_decision import FAILED, KEPT, PROMOTED, Situation
 from invopt.monitoring.signals import Signal
 from invopt.types import Notify
 from serving.deployment import Deployment
-from serving.loop.cluster_retraining import Asked, arguments_of, lasting_of, reconcile, run_name
+from serving.loop.cluster_retraining import (
+    RetrainingRequest,
+    arguments_of,
+    lasting_of,
+    reconcile,
+    run_name,
+)
 from serving.stores.governor_store import Claim, GovernorStore, clock
 from serving.stores.governor_tables import as_text
 
@@ -21,7 +27,7 @@ _TOLD = 5  # latest retrainings
 
 
 # Runs a training; returns the run's folder.
-Train = Callable[[Asked], Path]
+Train = Callable[[RetrainingRequest], Path]
 
 
 def govern(
@@ -103,7 +109,7 @@ def retrain_if_decided(
         tell(f"Retraining: {content['reason']}")
         with leased(store, claim, config.governor) as ours:
             try:
-                folder = train(Asked(arguments_of(claim), *lasting_of(content)))
+                folder = train(RetrainingRequest(arguments_of(claim), *lasting_of(content)))
                 word = read_json(folder / "verdict.json")["decision"]
             except BaseException:
                 # Whatever it was: the lease need not run out for the governor to know.

@@ -8,11 +8,11 @@ import pyarrow as pa
 
 from invopt.errors import InvalidInputError
 from invopt.inventory.exceptions import ADVICE
-from invopt.monitoring.decision import Brake
+from invopt.monitoring.retraining_decision import Brake
 from invopt.monitoring.signals import present_name
 from invopt.types import Notify
-from serving.answers.loaded_model import Champion, load_champion
-from serving.answers.replay import differences
+from serving.answers.loaded_model import LoadedChampion, load_champion
+from serving.answers.recompute import differences
 from serving.api.contract import Step
 from serving.deployment import Deployment
 from serving.stores.feature_store import ARRIVALS
@@ -22,7 +22,7 @@ from serving.stores.prediction_log import PRICED, find_request, latest_of
 from serving.stores.registry import Registry
 
 Tell = Notify
-Row = dict[str, Any]
+LogRow = dict[str, Any]
 _PLANNED = (
     "on_hand", "on_order", "backorders", "expected_demand", "lead_time", "order_up_to_level",
     "reorder_point", "safety_stock", "days_of_cover", "stockout_date",
@@ -147,7 +147,7 @@ def _tell_request(registry: Registry, rows: pa.Table, tell: Tell) -> None:
     )
 
     @functools.cache
-    def load(name: str, version: str) -> Champion:
+    def load(name: str, version: str) -> LoadedChampion:
         return load_champion(registry.version_path(name, version), name, version)
 
     for number, row in enumerate(rows.to_pylist()):
@@ -159,13 +159,13 @@ def _tell_request(registry: Registry, rows: pa.Table, tell: Tell) -> None:
             tell(f"  {line}")
 
 
-def _asked(row: Row) -> str:
+def _asked(row: LogRow) -> str:
     if row["what_if"]:
         return "asked with stock or features of the caller's own"
     return "asked by name: stock and features are the store's"
 
 
-def _forecast(row: Row) -> str:
+def _forecast(row: LogRow) -> str:
     periods = row["lead_time"] + row["review_period"]
     means = [f"{mean:.2f}" for mean in row["mean"][: min(periods, _SHOWN)]]
     more = " ..." if periods > _SHOWN else ""
@@ -175,7 +175,7 @@ def _forecast(row: Row) -> str:
     )
 
 
-def _stock(row: Row) -> str:
+def _stock(row: LogRow) -> str:
     due = [f"{_text(u)} due in period {k}" for k, u in enumerate(row[ARRIVALS] or [], 1) if u]
     return (
         f"stock {_text(row['on_hand'])} on hand, {_text(row['on_order'])} on order"
@@ -183,7 +183,7 @@ def _stock(row: Row) -> str:
     )
 
 
-def _terms(row: Row) -> str:
+def _terms(row: LogRow) -> str:
     own = [f"{n.replace('_', ' ')} {_text(row[n])}" for n in PRICED if row[n] is not None]
     return (
         f"policy {row['policy_version']}: lead time {row['lead_time']}, review period "
@@ -192,7 +192,7 @@ def _terms(row: Row) -> str:
     )
 
 
-def _answered(row: Row) -> str:
+def _answered(row: LogRow) -> str:
     return (
         f"answered: order {_text(row['order_quantity'])}, up to {_text(row['order_up_to_level'])}, "
         f"reorder point {_text(row['reorder_point'])}, safety stock {_text(row['safety_stock'])}; "
@@ -202,7 +202,7 @@ def _answered(row: Row) -> str:
 
 
 def _again(
-    registry: Registry, one: pa.Table, row: Row, load: Callable[[str, str], Champion]
+    registry: Registry, one: pa.Table, row: LogRow, load: Callable[[str, str], LoadedChampion]
 ) -> str:
     """Return whether the decision comes out the same by the model that took it."""
     named, _, number = row["model_version"].rpartition("-")

@@ -18,16 +18,16 @@ import sqlalchemy as sa
 
 from invopt.config import GovernorConfig
 from invopt.files import plain
-from invopt.monitoring.decision import (
+from invopt.monitoring.governor import brakes_of, decide
+from invopt.monitoring.retraining_decision import (
     EXPIRED,
     OUTCOMES,
     RETRAIN,
-    Decision,
     Memory,
     Retraining,
+    RetrainingDecision,
     Situation,
 )
-from invopt.monitoring.governor import brakes_of, decide
 from invopt.monitoring.signals import UNREADABLE, present_name
 from serving.stores.governor_tables import (
     APPEND_ONLY,
@@ -122,7 +122,7 @@ class GovernorStore:
 
     def decide(
         self, situation: Situation, config: GovernorConfig, now: datetime, run: str
-    ) -> tuple[Decision, Claim | None]:
+    ) -> tuple[RetrainingDecision, Claim | None]:
         """Decide, write the audit row and claim the retraining, all or nothing.
 
         The same run asking again gets the decision that was written, and no second claim.
@@ -302,7 +302,9 @@ def _memory(connection: sa.Connection, model: str) -> Memory:
     )
 
 
-def _decided(connection: sa.Connection, run: str, situation: Situation) -> Decision | None:
+def _decided(
+    connection: sa.Connection, run: str, situation: Situation
+) -> RetrainingDecision | None:
     row = connection.execute(
         sa.select(AUDIT).where(
             AUDIT.c.run == run, AUDIT.c.model == situation.model, AUDIT.c.end == situation.end
@@ -310,14 +312,14 @@ def _decided(connection: sa.Connection, run: str, situation: Situation) -> Decis
     ).first()
     if row is None:
         return None
-    return Decision.from_dict(json.loads(row.content)["decision"])
+    return RetrainingDecision.from_dict(json.loads(row.content)["decision"])
 
 
 def _content(
     situation: Situation,
     memory: Memory,
     config: GovernorConfig,
-    decision: Decision,
+    decision: RetrainingDecision,
     now: datetime,
 ) -> dict[str, Any]:
     """Return everything a decision rests on, as plain data.

@@ -30,7 +30,7 @@ from invopt.features.tables import (
 from invopt.timeline import Timeline
 from invopt.types import Float32Array, FloatArray
 from serving.api import metrics
-from serving.api.errors import StoreUnavailableError
+from serving.api.failures import StoreUnavailableError
 from serving.settings import Settings
 from serving.stores.alignment import aligned
 from serving.stores.feature_store import (
@@ -52,7 +52,7 @@ Found = tuple[float, dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Windows:
+class OnlineWindows:
     """Series whose windows end at the same period.
 
     Attributes:
@@ -79,7 +79,7 @@ class Windows:
         """Periods of a window."""
         return int(self.rows[SALES].shape[1])
 
-    def select(self, at: Sequence[int], names: Sequence[str]) -> "Windows":
+    def select(self, at: Sequence[int], names: Sequence[str]) -> "OnlineWindows":
         """Return copies of some rows, any number of times each, under other names."""
         index = np.asarray(at)
         rows = {
@@ -88,7 +88,7 @@ class Windows:
         }
         rows[SERIES_KEY] = list(names)
         position = {n: v[index] for n, v in self.position.items()}
-        return Windows(rows, position, self.stock_known_at[index], self.known_at)
+        return OnlineWindows(rows, position, self.stock_known_at[index], self.known_at)
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ class OnlineFeatures:
         """
         self._read(SERIES_KEY, ["-"], ["stock_position"], seconds)
 
-    def read(self, names: Sequence[str]) -> list[Windows]:
+    def read(self, names: Sequence[str]) -> list[OnlineWindows]:
         """Return the windows of the series that have one, by the time they end at.
 
         Raises:
@@ -182,7 +182,7 @@ class OnlineFeatures:
         position, known_at = _position(stock, len(names))
         fields = [SALES, ON_SALE, *self.layout.static, *self.layout.series_fields]
         return [
-            Windows(
+            OnlineWindows(
                 _columns(block, fields, names),
                 self._position_at(block, position, known_at),
                 known_at[block.at],
@@ -206,7 +206,7 @@ class OnlineFeatures:
             for place, (known_at, row) in _rows(blocks).items()
         }
 
-    def groups_version(self, windows: Windows) -> int:
+    def groups_version(self, windows: OnlineWindows) -> int:
         """Make sure the series' groups are in memory; return a number that changes with them.
 
         Raises:
@@ -230,7 +230,7 @@ class OnlineFeatures:
             self._groups_version += 1
             return self._groups_version
 
-    def group_rows(self, windows: Windows) -> dict[str, Any]:
+    def group_rows(self, windows: OnlineWindows) -> dict[str, Any]:
         """Return the group table's rows in memory, as of the windows' end.
 
         Group sales behind the series' (sales were pushed since) repeat their last season.

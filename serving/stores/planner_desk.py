@@ -51,7 +51,7 @@ _OVERRIDE_COLUMNS = ("unique_id", "from", "to", "kind", "value", "who", "why", "
 
 
 @dataclass(frozen=True)
-class Decision:
+class PlannerDecision:
     """What stands for one order now.
 
     Attributes:
@@ -80,7 +80,7 @@ class Decision:
 class DecidedMeanwhileError(Exception):
     """Somebody else was first; `now` is what they decided."""
 
-    def __init__(self, now: Decision) -> None:
+    def __init__(self, now: PlannerDecision) -> None:
         super().__init__(f"{now.unique_id} was decided meanwhile")
         self.now = now
 
@@ -101,14 +101,14 @@ class PlannerDesk:
         """Close the database."""
         self._engine.dispose()
 
-    def decisions(self, review_date: str) -> dict[str, Decision]:
+    def decisions(self, review_date: str) -> dict[str, PlannerDecision]:
         """Return what stands for each series that anybody has decided about."""
         table = _DECISIONS
         query = sa.select(table).where(table.c.review_date == review_date).order_by(table.c.version)
         with self._engine.connect() as connection:
             return {row.unique_id: _decision(row) for row in connection.execute(query)}
 
-    def history(self, review_date: str, unique_id: str) -> list[Decision]:
+    def history(self, review_date: str, unique_id: str) -> list[PlannerDecision]:
         """Return every decision about an order, the first one first."""
         table = _DECISIONS
         query = (
@@ -128,18 +128,18 @@ class PlannerDesk:
         quantity: float | None,
         who: str,
         why: str,
-    ) -> Decision:
+    ) -> PlannerDecision:
         """Add a decision that was made looking at a version, and return it.
 
         Raises:
             DecidedMeanwhileError: If that version is no longer the latest.
         """
-        made = Decision(
+        made = PlannerDecision(
             unique_id, version + 1, state, quantity=quantity, who=who, why=why, made_at=_now()
         )
         before = self.history(review_date, unique_id)
         if (before[-1].version if before else 0) != version:
-            raise DecidedMeanwhileError(before[-1] if before else Decision(unique_id))
+            raise DecidedMeanwhileError(before[-1] if before else PlannerDecision(unique_id))
         try:
             with self._engine.begin() as connection:
                 connection.execute(
@@ -149,10 +149,10 @@ class PlannerDesk:
             raise DecidedMeanwhileError(self.history(review_date, unique_id)[-1]) from err
         return made
 
-    def undo(self, review_date: str, unique_id: str, version: int, who: str) -> Decision:
+    def undo(self, review_date: str, unique_id: str, version: int, who: str) -> PlannerDecision:
         """Bring back what stood before a version, as a decision of its own; see decide."""
         before = self.history(review_date, unique_id)[: max(version - 1, 0)]
-        last = before[-1] if before else Decision(unique_id)
+        last = before[-1] if before else PlannerDecision(unique_id)
         return self.decide(
             review_date,
             unique_id,
@@ -231,8 +231,8 @@ def planners_overrides(plans: Path, name: str) -> pd.DataFrame | None:
     return found if len(found) else None
 
 
-def _decision(row: Any) -> Decision:
-    return Decision(
+def _decision(row: Any) -> PlannerDecision:
+    return PlannerDecision(
         row.unique_id,
         row.version,
         row.state,

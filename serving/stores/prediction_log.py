@@ -35,7 +35,7 @@ assumptions are answered and not logged |
 
 Numbers that are not known are null. What-if rows are kept apart by the flag: realised error is
 measured on the others. No caller, address or token is ever written. A row holds all its
-decision came from but the model's configuration: serving/answers/replay.py computes it again.
+decision came from but the model's configuration: serving/answers/recompute.py computes it again.
 """
 
 import contextlib

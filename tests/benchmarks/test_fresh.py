@@ -1,7 +1,7 @@
 from datetime import UTC, datetime, timedelta
 
 from benchmarks._fresh import decide_for_nothing
-from invopt.monitoring.decision import PROMOTED, RETRAIN, Situation
+from invopt.monitoring.retraining_decision import PROMOTED, RETRAIN, Situation
 from invopt.monitoring.signals import PERFORMANCE, Signal
 from serving.stores.governor_store import GovernorStore
 

@@ -6,7 +6,7 @@ import signal
 import pandas as pd
 import pytest
 
-from invopt.deployment import DeploymentConfig
+from invopt.deployment_config import DeploymentConfig
 from invopt.errors import InvalidInputError
 from pipelines.cli import main
 from serving.deployment import Deployment

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 import components
-from invopt.deployment import ClusterConfig
+from invopt.deployment_config import ClusterConfig
 from invopt.errors import ConfigError
 from pipelines.cli import PIPELINES, main
 from pipelines.launch import compile_pipeline, load_parameters
@@ -131,12 +131,13 @@ def test_every_name_the_configuration_refers_to_is_in_the_manifests():
 
 def test_gpus_nodes_and_tolerations_reach_the_pod():
     gpu = (
-        "cluster.steps.explain-forecaster={gpus: 1, node_selector: {pool: gpu}, "
+        "cluster.steps.explain-forecaster={gpus: 1, gpu_type: amd.com/gpu, "
+        "node_selector: {pool: gpu}, "
         "tolerations: [{key: nvidia.com/gpu, effect: NoSchedule}], timeout_seconds: 600}"
     )
     container, pod = executors(compiled("training", gpu))["explain-forecaster"]
     assert container["resources"]["accelerator"]["resourceCount"] == "1"
-    assert container["resources"]["accelerator"]["resourceType"] == "nvidia.com/gpu"
+    assert container["resources"]["accelerator"]["resourceType"] == "amd.com/gpu"
     assert pod["nodeSelector"]["labels"] == {"pool": "gpu"}
     assert pod["tolerations"][0]["key"] == "nvidia.com/gpu"
     assert pod["activeDeadlineSeconds"] == "600"

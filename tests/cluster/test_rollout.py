@@ -1,6 +1,6 @@
 import pytest
 
-from invopt.deployment import DeploymentConfig
+from invopt.deployment_config import DeploymentConfig
 from invopt.errors import InvalidInputError
 from serving.cluster.inference_service import (
     PREVIOUS,

@@ -227,13 +227,18 @@ def test_a_schedule_cannot_be_waited_for(kfp, capsys):
 
 def retrain(kfp, deployment, key="abc", notify=lambda _: None):
     from invopt.config import Config
-    from serving.loop.cluster_retraining import Asked, Data, _run_on_cluster, arguments_of
+    from serving.loop.cluster_retraining import (
+        Data,
+        RetrainingRequest,
+        _run_on_cluster,
+        arguments_of,
+    )
     from serving.stores.governor_store import Claim
 
     parameters = submit_parameters()
     config = Config.model_validate(parameters.config)
     claim = Claim(key, "owner", "drift", "2026-W01")
-    asked = Asked(arguments_of(claim), 0, urgent=False)
+    asked = RetrainingRequest(arguments_of(claim), 0, urgent=False)
     data = Data("/data", parameters.mapping)
     _run_on_cluster(deployment, config, data, claim, asked, notify)
 

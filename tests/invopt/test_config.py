@@ -72,21 +72,21 @@ def test_a_retraining_proves_its_recipe_before_the_change_and_ends_in_a_refit_th
     assert asked.training.refit
     assert asked.evaluation.unjudged_periods == 2 * config.monitoring.period == 14
     assert asked.gate.benefit_of_doubt
-    assert asked.gate.max_cost_increase == config.governor.max_cost_increase == 0.02
-    names = ("gate", "evaluation", "training")
+    assert asked.gate.max_cost_increase == config.retraining.max_cost_increase == 0.02
+    names = ("gate", "evaluation", "training", "retraining")
     assert asked.model_copy(update={name: getattr(config, name) for name in names}) == config
     long_ago = config.for_retraining(lasting=50)
     assert long_ago.evaluation.unjudged_periods == config.evaluation.gate_periods
 
 
 def test_without_a_refit_what_is_judged_is_what_serves_and_the_gate_stays_strict():
-    config = load_config(CONFIGS / "demo.yaml", ["governor.refit=false"])
+    config = load_config(CONFIGS / "demo.yaml", ["retraining.refit=false"])
     assert config.for_retraining(lasting=2, urgent=True) == config
 
 
 def test_the_refit_of_a_retraining_dwells_on_the_newest_periods_as_its_cause_asks():
     config = load_config(CONFIGS / "demo.yaml")
-    newest, recent = config.governor.newest_share, config.governor.recent_share
+    newest, recent = config.retraining.urgent_share, config.retraining.recent_share
     shares = {
         0.0: config.for_retraining(),
         recent: config.for_retraining(lasting=1),
@@ -101,7 +101,7 @@ def test_the_refit_of_a_retraining_dwells_on_the_newest_periods_as_its_cause_ask
 def test_a_retraining_dwells_no_less_than_its_configuration_trains():
     more = load_config(CONFIGS / "demo.yaml", ["training.newest_share=0.5"])
     assert more.for_retraining(lasting=1, urgent=True).for_refit().training.newest_share == 0.5
-    refit = load_config(CONFIGS / "demo.yaml", ["training.refit_newest_share=0.4"])
+    refit = load_config(CONFIGS / "demo.yaml", ["retraining.newest_share=0.4"])
     assert refit.for_retraining().for_refit().training.newest_share == 0.4
 
 
@@ -114,3 +114,33 @@ def test_a_horizon_that_an_order_outlasts_is_refused_before_anything_runs(tmp_pa
 def test_a_step_whose_parameter_is_of_another_version_says_so():
     with pytest.raises(ConfigError, match="no CleaningConfig: key outlier_windows does not exist"):
         CleaningConfig.of({"outlier_windows": 3})
+
+
+def test_keys_of_the_former_release_are_read_with_a_warning():
+    former = {
+        "governor": {"refit": False, "newest_share": 0.5, "recent_share": 0.2, "urgent": 3.0,
+                     "max_cost_increase": 0.04},
+        "training": {"refit_newest_share": 0.1, "max_steps": 7},
+    }  # fmt: skip
+    head = {"name": "x", "data": {"mapping": "m.yaml"}}
+    with pytest.warns(FutureWarning) as told:
+        found = Config.model_validate(head | former)
+    assert [str(w.message).partition(";")[0] for w in told] == [
+        "governor.refit is retraining.refit now",
+        "governor.newest_share is retraining.urgent_share now",
+        "governor.recent_share is retraining.recent_share now",
+        "governor.max_cost_increase is retraining.max_cost_increase now",
+        "training.refit_newest_share is retraining.newest_share now",
+    ]
+    assert found.retraining.model_dump() == {
+        "refit": False, "newest_share": 0.1, "recent_share": 0.2, "urgent_share": 0.5,
+        "max_cost_increase": 0.04,
+    }  # fmt: skip
+    assert (found.governor.urgent, found.training.max_steps) == (3.0, 7)
+    assert former["governor"]["refit"] is False
+
+
+def test_a_key_and_its_former_name_together_are_refused(tmp_path):
+    text = GOOD + "governor: {refit: false}\nretraining: {refit: true}\n"
+    with pytest.raises(ConfigError, match=r"governor\.refit is retraining\.refit now: name only"):
+        load_config(write(tmp_path, text))

@@ -21,7 +21,7 @@ from invopt.features import (
     step_features,
 )
 from invopt.features.calendar import calendar_features, calendar_names
-from invopt.features.launch import fit_launch_model
+from invopt.features.first_level import fit_launch_model
 from invopt.panel import SERIES_LEVEL, Channel, Flag
 from invopt.timeline import Timeline
 from tests.builders import SMALL_FEATURES, make_panel

@@ -8,7 +8,7 @@ import pytest
 
 from invopt.report import plots
 from invopt.report.page import drawing
-from invopt.report.replenishment import write_replenishment_report
+from invopt.report.replenishment_page import write_replenishment_report
 from tests.builders import make_config
 
 NAMES = [

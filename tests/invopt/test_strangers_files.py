@@ -9,7 +9,7 @@ from invopt.config import Config
 from invopt.errors import InvalidInputError
 from invopt.sources.formats import PLAIN, NumberStyle, date_formats, number_style
 from invopt.sources.proposal import write_mapping
-from invopt.sources.words import Asked, plain
+from invopt.sources.words import SpokenNames, plain
 from tests.builders import write_files
 
 COMMAS = "fractions of three digits (1,350 is 1.35)"
@@ -183,7 +183,7 @@ def test_a_plans_words_become_flags_and_its_blanks_and_zeros_none(tmp_path):
 def test_columns_that_a_person_named_are_taken_and_not_asked_about_again(tmp_path):
     header = "created,order_date,code,family,pieces,volume"
     rows = [f"{d:%Y-%m-%d},{d:%Y-%m-%d},X{n % 2},F,{n},{n}" for n, d in enumerate(days(30))]
-    asked = Asked(product="code", date="order_date", quantity="volume")
+    asked = SpokenNames(product="code", date="order_date", quantity="volume")
     mapping, _, told = guessed(tmp_path, asked, extract_csv=lines(header, *rows))
     assert mapping["unique_id"] == "code"
     assert mapping["sales"]["columns"] == {"y": "volume"}
@@ -192,7 +192,9 @@ def test_columns_that_a_person_named_are_taken_and_not_asked_about_again(tmp_pat
 
 def test_a_name_that_no_file_has_is_answered_with_those_there_are(tmp_path):
     with pytest.raises(InvalidInputError, match="--product colour: no file has a column .*sku"):
-        guessed(tmp_path, Asked(product="colour"), sales_csv="date,sku,quantity\n2024-01-01,a,1\n")
+        guessed(
+            tmp_path, SpokenNames(product="colour"), sales_csv="date,sku,quantity\n2024-01-01,a,1\n"
+        )
 
 
 @pytest.mark.parametrize(

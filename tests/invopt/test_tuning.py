@@ -136,6 +136,18 @@ def test_a_trial_behind_the_median_of_the_others_is_pruned(tmp_path):
     assert [t["state"] for t in trials_table(study)] == ["COMPLETE"] * 5 + ["PRUNED"]
 
 
+def test_without_pruning_no_trial_is_checked_on_its_way(tmp_path):
+    checks = []
+
+    def fit(*args, check, **kwargs):
+        checks.append(check)
+        return fit_baseline(*args, check=check, **kwargs)
+
+    config = config_with(num_trials=1, prune=False)
+    run(config, f"sqlite:///{tmp_path}/s.db", fit=fit, tmp=tmp_path)
+    assert checks == [None]
+
+
 def test_a_trial_that_takes_too_long_is_ended_and_counts_as_failed(tmp_path):
     now = [0.0]
 

@@ -326,7 +326,7 @@ def test_alerts_page_only_with_a_runbook_that_exists(everything):
                 base, _, place = told["runbook_url"].partition(f"{LINKS['runbooks']}/")
                 assert not base, rule["alert"]
                 path, _, anchor = place.partition("#")
-                if path == "{{ $labels.runbook }}":  # tests/invopt/test_monitoring_report.py
+                if path == "{{ $labels.runbook }}":  # tests.invopt.test_monitoring_page.py
                     continue
                 assert (K8S.parent / path).is_file(), rule["alert"]
                 assert not anchor or anchor in anchors, rule["alert"]
@@ -371,9 +371,9 @@ def test_alerts_and_dashboards_ask_for_metrics_that_the_server_exports(everythin
     from prometheus_client.parser import text_string_to_metric_families
 
     import serving.api.metrics  # noqa: F401
-    from invopt.report.monitoring import prometheus_text
+    from invopt.report.monitoring_page import prometheus_text
     from serving.loop.champion_watch import champion_text
-    from tests.invopt.test_monitoring_report import make_content, signal
+    from tests.invopt.test_monitoring_page import make_content, signal
 
     suffixes = {"counter": ["_total"], "gauge": [""], "histogram": ["_bucket", "_count", "_sum"]}
     exported = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from invopt.monitoring.decision import ACTIONS as DECISIONS
+from invopt.monitoring.retraining_decision import ACTIONS as DECISIONS
 from pipelines.cli import ACTIONS, main, status_of
 from pipelines.parser import EXAMPLES
 

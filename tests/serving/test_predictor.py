@@ -10,7 +10,7 @@ from kserve.protocol.grpc.grpc_predict_v2_pb2 import ModelInferRequest
 from invopt.features import INPUT_NAMES
 from invopt.runtime import OUTPUT_NAMES, OnnxNetwork
 from serving.api.contract import ErrorCode
-from serving.api.errors import RequestFailedError
+from serving.api.failures import RequestFailedError
 from serving.settings import ServerSettings
 from tests.serving.conftest import NAME
 

@@ -5,10 +5,9 @@ correlated normal scores do (Iman and Conover, 1982, Communications in Statistic
 """
 
 import numpy as np
-import numpy.typing as npt
 
 from invopt.panel import UNOBSERVED, Panel
-from invopt.types import Float32Array, FloatArray
+from invopt.types import BoolArray, Float32Array, FloatArray, IntArray
 
 _SPANS, _LEAST = 26, 6  # spans of history that are compared, and without which nothing is said
 _USUAL = 4  # spans before, whose mean is expected
@@ -16,7 +15,7 @@ _POOL = 4099  # draws that series share: two of a group hardly ever do
 _TRUST = 10.0  # products' worth of belief in the mean of all
 
 
-def residuals(panel: Panel, rows: npt.NDArray[np.int64], span: int) -> FloatArray:
+def residuals(panel: Panel, rows: IntArray, span: int) -> FloatArray:
     """Return (series, spans) of sales over `span` periods less the mean of the spans before.
 
     A span with a period that is no demand is NaN.
@@ -32,7 +31,7 @@ def residuals(panel: Panel, rows: npt.NDArray[np.int64], span: int) -> FloatArra
     return np.asarray(sums[:, _USUAL:] - before)
 
 
-def correlations(errors: FloatArray, group: npt.NDArray[np.int64], num: int) -> FloatArray:
+def correlations(errors: FloatArray, group: IntArray, num: int) -> FloatArray:
     """Return (groups,) the mean correlation of the series of each, drawn towards that of all.
 
     Read from what the sum of a group's series varies by: variance of the sum less the sum of
@@ -61,17 +60,17 @@ def correlations(errors: FloatArray, group: npt.NDArray[np.int64], num: int) -> 
     return np.clip(found, 0, 0.95)
 
 
-def _mean(values: FloatArray, known: npt.NDArray[np.bool_]) -> FloatArray:
+def _mean(values: FloatArray, known: BoolArray) -> FloatArray:
     total = np.where(known, values, 0).sum(axis=1)
     return np.asarray(total / np.maximum(known.sum(axis=1), 1))
 
 
 def together(
     demand: Float32Array,
-    group: npt.NDArray[np.int64],
+    group: IntArray,
     correlation: FloatArray,
-    seeds: npt.NDArray[np.int64],
-    group_seeds: npt.NDArray[np.int64],
+    seeds: IntArray,
+    group_seeds: IntArray,
 ) -> Float32Array:
     """Return the paths of every series in an order that makes them move together.
 

@@ -17,7 +17,7 @@ from invopt.inventory.stock import Stock, stock_of
 from invopt.inventory.suppliers import Supply, supply_of
 from invopt.lanes import CROSS_DOCK, TRANSFER, supplied
 from invopt.timeline import Timeline
-from invopt.types import FloatArray, IntArray
+from invopt.types import BoolArray, FloatArray, IntArray
 
 BETWEEN = "\x1f"  # between source and place, in the name of a lane with order days of its own
 ALL_DAYS = ("", "0,1,2,3,4,5,6")
@@ -59,8 +59,8 @@ class Net:
     capacity: FloatArray = field(repr=False)
     used: FloatArray = field(repr=False)
     ways: list[Way] = field(repr=False)
-    own: npt.NDArray[np.bool_] = field(repr=False)
-    unsupplied: npt.NDArray[np.bool_] = field(repr=False)
+    own: BoolArray = field(repr=False)
+    unsupplied: BoolArray = field(repr=False)
     place: npt.NDArray[np.object_] = field(repr=False)
     lost_at_sources: FloatArray = field(repr=False)
     timeline: Timeline = field(repr=False)
@@ -71,7 +71,7 @@ class Net:
         return f"{self.timeline.dates(at, at + 1)[0]:%Y-%m-%d}"
 
     @property
-    def has_series(self) -> npt.NDArray[np.bool_]:
+    def has_series(self) -> BoolArray:
         """(nodes,) True where a series is below."""
         found = np.zeros(len(self.nodes), bool)
         at = self.items.parent[: self.num_series].copy()
@@ -191,7 +191,7 @@ def _source(lanes: pd.DataFrame, lane: IntArray) -> npt.NDArray[np.object_]:
     return np.where(lane >= 0, lanes["source"].to_numpy(object)[lane], "").astype(object)
 
 
-def _emptied(shelves: Shelves, own: npt.NDArray[np.bool_]) -> Shelves:
+def _emptied(shelves: Shelves, own: BoolArray) -> Shelves:
     """Return shelves of which those at a source have what the source has: nothing beside it."""
     if not own.any():
         return shelves

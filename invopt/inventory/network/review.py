@@ -14,7 +14,7 @@ import pandas as pd
 from invopt.config import InventoryConfig
 from invopt.contracts import TermsTables
 from invopt.inventory.costs import last_prices, terms_of
-from invopt.inventory.decision import Forecast
+from invopt.inventory.decision import SummedForecast
 from invopt.inventory.network.allocation import allocate_exactly, within_lanes
 from invopt.inventory.network.joint import correlations, residuals, together
 from invopt.inventory.network.net import ALL_DAYS, Net, lane_names, net_of
@@ -57,7 +57,7 @@ class _Part:
     """
 
     panel: Panel = field(repr=False)
-    forecast: Forecast = field(repr=False)
+    forecast: SummedForecast = field(repr=False)
     rows: IntArray = field(repr=False)
     shelves: Shelves = field(repr=False)
     errors: FloatArray = field(repr=False)
@@ -96,7 +96,7 @@ class NetworkReview:
         self.last_levels = last_levels
         self.parts: list[_Part] = []
 
-    def plan(self, panel: Panel, forecast: Forecast) -> Review:
+    def plan(self, panel: Panel, forecast: SummedForecast) -> Review:
         """Return the review of a partition as if its sources had enough, and remember it."""
         lane = supplied(panel.series, self.lanes).lane
         panel = by_lanes(panel, self.lanes)
@@ -111,7 +111,7 @@ class NetworkReview:
         return review
 
     def _review(
-        self, panel: Panel, forecast: Forecast, allotted: FloatArray | None = None
+        self, panel: Panel, forecast: SummedForecast, allotted: FloatArray | None = None
     ) -> Review:
         return plan_review(
             panel, forecast, self.position, open_orders=self.open_orders, tables=self.tables,
@@ -119,7 +119,9 @@ class NetworkReview:
             last_levels=self.last_levels, allotted=allotted,
         )  # fmt: skip
 
-    def _shelves(self, panel: Panel, forecast: Forecast, review: Review, rows: IntArray) -> Shelves:
+    def _shelves(
+        self, panel: Panel, forecast: SummedForecast, review: Review, rows: IntArray
+    ) -> Shelves:
         series, horizon = panel.series, forecast.mean.shape[1]
         terms = terms_of(series, last_prices(panel), self.config)
         supply = supply_of(series, terms, self.tables, panel.timeline, horizon)

@@ -15,7 +15,7 @@ from invopt.inventory.network.transfers import Transfer
 from invopt.inventory.review import Review
 from invopt.lanes import supplied
 from invopt.timeline import Timeline
-from invopt.types import FloatArray, IntArray
+from invopt.types import BoolArray, FloatArray, IntArray
 
 SHORT, SCARCE, IN, OUT, ALONE = (
     "short_at_source", "source_scarce", "transfer_in", "transfer_out", "no_source",
@@ -159,7 +159,7 @@ def told(
     return replace(review, orders=orders, exceptions=exceptions, purchase_orders=bought)
 
 
-def _has_sources(orders: pd.DataFrame, net: Net) -> npt.NDArray[np.bool_]:
+def _has_sources(orders: pd.DataFrame, net: Net) -> BoolArray:
     """Return the series at places that sell and are no source themselves."""
     return ~orders["unique_id"].isin(set(net.nodes["unique_id"])).to_numpy()
 

@@ -3,12 +3,11 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from invopt.inventory.path import LeadLaw, Path, project
 from invopt.inventory.paths import Draws, Sampler
 from invopt.inventory.policy import periods_ahead
-from invopt.types import Float32Array, FloatArray, IntArray
+from invopt.types import BoolArray, Float32Array, FloatArray, IntArray
 
 MAX_PACKS = 64  # of an order that are looked at one by one
 
@@ -49,7 +48,7 @@ class Shelves:
     pack_size: FloatArray = field(repr=False)
     min_order: FloatArray = field(repr=False)
     wanted: FloatArray = field(repr=False)
-    fixed: npt.NDArray[np.bool_] = field(repr=False)
+    fixed: BoolArray = field(repr=False)
 
     @classmethod
     def concatenate(cls, parts: list["Shelves"]) -> "Shelves":

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from invopt.inventory.network.worth import (
     Shared,
@@ -14,7 +13,7 @@ from invopt.inventory.network.worth import (
     source_worth,
     thinned,
 )
-from invopt.types import Float32Array, FloatArray, IntArray
+from invopt.types import BoolArray, Float32Array, FloatArray, IntArray
 
 _THRESHOLDS = 400  # of a source that another one supplies
 
@@ -41,7 +40,7 @@ class Items:
     holding_cost: FloatArray = field(repr=False)
     stockout_cost: FloatArray = field(repr=False)
     pack_size: FloatArray = field(repr=False)
-    push: npt.NDArray[np.bool_] = field(repr=False)
+    push: BoolArray = field(repr=False)
 
     def __post_init__(self) -> None:
         order = np.argsort(self.parent, kind="stable")
@@ -194,7 +193,7 @@ def _split(items: Items, kids: IntArray) -> tuple[IntArray, IntArray]:
 
 
 def _together(
-    parts: list[tuple[Worth, IntArray]], push: npt.NDArray[np.bool_], num: int
+    parts: list[tuple[Worth, IntArray]], push: BoolArray, num: int
 ) -> tuple[Shared, FloatArray]:
     """Return what units of sources are worth to all of their places, and what each keeps."""
     width = max(worth.at.shape[1] for worth, _ in parts)

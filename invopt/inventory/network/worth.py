@@ -17,9 +17,8 @@ A unit is held at the source where it is held nowhere else: costs are those of e
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 
-from invopt.types import Float32Array, FloatArray, IntArray
+from invopt.types import BoolArray, Float32Array, FloatArray, IntArray
 
 LAYERS = 48  # of worth between that of the first unit and none
 _MOST_PERIODS = 4  # of an interval in which holding is looked at
@@ -142,9 +141,7 @@ class Shared:
     kept: FloatArray = field(repr=False)
 
 
-def shared(
-    places: Worth, starts: IntArray, source_of: IntArray, *, push: npt.NDArray[np.bool_]
-) -> Shared:
+def shared(places: Worth, starts: IntArray, source_of: IntArray, *, push: BoolArray) -> Shared:
     """Return what the units of sources are worth.
 
     Args:

@@ -8,10 +8,10 @@ import pytest
 from invopt.config import GovernorConfig
 from invopt.files import read_json
 from invopt.monitoring.changes import bands, limits_of
-from invopt.monitoring.decision import Memory, Situation
 from invopt.monitoring.evidently_report import moved_columns, write_evidently
 from invopt.monitoring.folding import findings_of
 from invopt.monitoring.governor import decide
+from invopt.monitoring.retraining_decision import Memory, Situation
 from invopt.monitoring.signals import DATA, DEMAND_SHIFT, Signal
 from tests.invopt.monitoring.test_plans import at, company, gather, without_rows
 

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from invopt.config import GovernorConfig
-from invopt.monitoring.decision import (
+from invopt.monitoring.governor import decide, retraining_key, streak
+from invopt.monitoring.retraining_decision import (
     EXPIRED,
     FAILED,
     KEPT,
@@ -13,7 +14,6 @@ from invopt.monitoring.decision import (
     Retraining,
     Situation,
 )
-from invopt.monitoring.governor import decide, retraining_key, streak
 from invopt.monitoring.signals import (
     DATA,
     DRIFT,

@@ -14,7 +14,7 @@ import pytest
 
 from invopt.inventory import plan_orders, stock_of
 from serving.api.contract import Decision, ErrorCode, Instance
-from serving.api.errors import NetworkUnavailableError, RequestFailedError
+from serving.api.failures import NetworkUnavailableError, RequestFailedError
 from serving.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -420,7 +420,7 @@ def test_groups_that_are_not_online_or_inputs_that_do_not_fit_leave_the_lower_ru
     shop, parts, tmp_path
 ):
     from serving.answers.decider import Decider
-    from serving.answers.network import LocalNetwork
+    from serving.answers.graph import LocalNetwork
     from serving.stores.online_features import OnlineFeatures
 
     settings = Settings.of(tmp_path)

@@ -1,7 +1,7 @@
 import numpy as np
 
 from invopt.forecasts import ForecastArrays
-from serving.answers.last_answers import Memory
+from serving.answers.last_answers import LastAnswers
 from serving.answers.plans import Sheet
 from serving.api.contract import Step
 
@@ -21,7 +21,7 @@ def sheet(*values):
 
 
 def test_the_newest_row_of_a_series_is_remembered():
-    memory = Memory(10)
+    memory = LastAnswers(10)
     memory.keep(sheet(1, 2), [("a", 0), ("b", 1)])
     memory.keep(sheet(3), [("a", 0)])
     assert memory.find("a").forecast.mean.tolist() == [[3.0]]
@@ -31,7 +31,7 @@ def test_the_newest_row_of_a_series_is_remembered():
 
 
 def test_the_oldest_sheets_go_and_newer_rows_of_their_series_stay():
-    memory = Memory(3)
+    memory = LastAnswers(3)
     memory.keep(sheet(1, 2), [("a", 0), ("b", 1)])
     memory.keep(sheet(3, 4), [("a", 0), ("c", 1)])
     assert memory.find("b") is None
@@ -40,7 +40,7 @@ def test_the_oldest_sheets_go_and_newer_rows_of_their_series_stay():
 
 
 def test_a_sheet_larger_than_the_memory_is_kept_until_the_next():
-    memory = Memory(1)
+    memory = LastAnswers(1)
     memory.keep(sheet(1, 2), [("a", 0), ("b", 1)])
     assert memory.find("b") is not None
     memory.keep(sheet(5), [("c", 0)])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from serving.api.contract import Decision, ErrorCode, FailedDecision, Instance, WhatIf
-from serving.api.errors import STATUS
+from serving.api.failures import STATUS
 from serving.client import DecisionClient, DecisionServiceError
 from serving.endpoint.openapi import json_schemas, openapi
 from tests.serving.conftest import NAME
@@ -66,7 +66,7 @@ def test_every_operation_has_an_identity_an_example_and_failures():
 
 
 def test_the_page_of_the_contract_asks_no_other_host():
-    from serving.endpoint.page import page_of
+    from serving.endpoint.contract_page import page_of
 
     page = page_of(openapi(NAME))
     assert "://" not in page
@@ -171,12 +171,14 @@ def test_every_fault_in_the_documents_has_its_tests():
 
 
 def test_who_may_ask_again_is_told_when():
-    from serving.api.errors import RequestFailedError
+    from serving.api.failures import RequestFailedError
     from serving.endpoint.http import _response
-    from serving.endpoint.queue import Progress
+    from serving.endpoint.queue import QueueProgress
 
     told = {
-        code: _response(RequestFailedError(code, ""), Progress("r1")).headers.get("retry-after")
+        code: _response(RequestFailedError(code, ""), QueueProgress("r1")).headers.get(
+            "retry-after"
+        )
         for code in STATUS
     }
     assert {code for code, when in told.items() if when} == {ErrorCode.BUSY, ErrorCode.UNAVAILABLE}

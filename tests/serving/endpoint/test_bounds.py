@@ -6,7 +6,7 @@ import time
 import pytest
 
 from serving.api.contract import MAX_INSTANCES, PredictRequest
-from serving.api.errors import RequestFailedError
+from serving.api.failures import RequestFailedError
 from serving.endpoint.bounds import check_bounds
 
 

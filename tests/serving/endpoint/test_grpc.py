@@ -12,8 +12,8 @@ from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
 
 from invopt.attribution import load_reference
-from serving.answers.network import LocalNetwork, RemoteNetwork
-from serving.api.errors import NetworkUnavailableError
+from serving.answers.graph import LocalNetwork, RemoteNetwork
+from serving.api.failures import NetworkUnavailableError
 from tests.serving.conftest import NAME, save_model, start, stop
 from tests.serving.test_predictor import raw_request
 

@@ -208,7 +208,7 @@ def test_an_older_forecast_is_ordered_again_by_the_version_whose_policy_it_was(
 
 
 def fail():
-    from serving.api.errors import NetworkUnavailableError
+    from serving.api.failures import NetworkUnavailableError
 
     raise NetworkUnavailableError("the predictor is gone")
 

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from invopt.config import GovernorConfig
-from invopt.monitoring.decision import EXPIRED, KEPT, PROMOTED, Brake, Situation
+from invopt.monitoring.retraining_decision import EXPIRED, KEPT, PROMOTED, Brake, Situation
 from invopt.monitoring.signals import DATA, PERFORMANCE, UNREADABLE, Signal
 from serving.stores.governor_store import GovernorStore
 from serving.stores.governor_tables import AUDIT

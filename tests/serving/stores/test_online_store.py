@@ -265,7 +265,7 @@ def test_sales_that_cannot_be_used_are_refused(rows, text):
 
 
 def test_a_store_that_is_down_or_slow_fails_fast_and_is_left_alone(redis, tmp_path, monkeypatch):
-    from serving.api.errors import StoreUnavailableError
+    from serving.api.failures import StoreUnavailableError
 
     monkeypatch.setenv("INVOPT_REDIS", f"{redis},socket_timeout=5")
     settings = replace(

@@ -11,7 +11,7 @@ from kserve.utils.numpy_codec import from_np_dtype, to_np_dtype
 from pydantic import ValidationError
 
 from serving.api.contract import ErrorCode
-from serving.api.errors import RequestFailedError
+from serving.api.failures import RequestFailedError
 from serving.api.tensors import (
     ALL_BINARY,
     BINARY,
@@ -20,7 +20,7 @@ from serving.api.tensors import (
     InferRequestBody,
     InferTensor,
 )
-from serving.endpoint.faults import explain, parsed, refused
+from serving.endpoint.refusals import explain, parsed, refused
 
 _DATATYPES = get_args(Datatype)
 _UNFIT = "has data that do not fit its shape and datatype"

@@ -9,7 +9,7 @@ import pyarrow as pa
 from invopt.errors import InvalidInputError
 from invopt.forecasts import ForecastArrays
 from invopt.types import FloatArray
-from serving.answers.loaded_model import Champion
+from serving.answers.loaded_model import LoadedChampion
 from serving.answers.plans import PlanRow, Sheet, plan_rows
 from serving.answers.scenarios import InstanceFailedError
 from serving.answers.writer import PLANNED
@@ -18,7 +18,7 @@ from serving.stores.feature_store import ARRIVALS
 from serving.stores.prediction_log import PRICED
 
 
-def replay(rows: pa.Table, champion: Champion) -> list[PlanRow]:
+def replay(rows: pa.Table, champion: LoadedChampion) -> list[PlanRow]:
     """Return the plan of every row, in order: what was answered, if nothing else has changed.
 
     Args:
@@ -50,7 +50,7 @@ def replay(rows: pa.Table, champion: Champion) -> list[PlanRow]:
     return plan_rows(_sheet(rows, champion), everything, as_it_stood, config, is_count=is_count)
 
 
-def differences(row: pa.Table, champion: Champion) -> list[str]:
+def differences(row: pa.Table, champion: LoadedChampion) -> list[str]:
     """Return what of one logged decision comes out otherwise now, in words.
 
     Args:
@@ -71,7 +71,7 @@ def differences(row: pa.Table, champion: Champion) -> list[str]:
     ]
 
 
-def _sheet(rows: pa.Table, champion: Champion) -> Sheet:
+def _sheet(rows: pa.Table, champion: LoadedChampion) -> Sheet:
     model, num = champion.model, len(rows)
     quantiles, levels = model.quantile_levels, model.level_quantiles
     forecast = ForecastArrays(

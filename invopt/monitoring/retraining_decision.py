@@ -127,7 +127,7 @@ class Brake:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decision:
+class RetrainingDecision:
     """The governor's answer.
 
     Attributes:
@@ -157,7 +157,7 @@ class Decision:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> "Decision":
+    def from_dict(cls, content: Mapping[str, Any]) -> "RetrainingDecision":
         """Read what as_dict wrote; former names of signals and brakes are read as the present."""
         present = {
             "cause": present_name(content["cause"]),

@@ -50,7 +50,7 @@ def served(shop, champion, tmp_path):
 
 
 def test_a_logged_decision_is_computed_again_exactly(served, champion):
-    from serving.answers.replay import replay
+    from serving.answers.recompute import replay
 
     answers, rows = served
     assert rows["arrivals"][0].as_py() == [0, 0, 7.1]
@@ -61,7 +61,7 @@ def test_a_logged_decision_is_computed_again_exactly(served, champion):
 
 
 def test_rows_of_another_policy_or_of_an_earlier_log_are_refused(served, champion):
-    from serving.answers.replay import replay
+    from serving.answers.recompute import replay
 
     _, rows = served
     inventory = champion.config.inventory.model_copy(update={"review_period": 2})

@@ -13,7 +13,7 @@ from kfp.dsl import HTML, Artifact
 
 import components as step
 from invopt.errors import InvalidInputError
-from invopt.monitoring.decision import Situation
+from invopt.monitoring.retraining_decision import Situation
 from invopt.synthetic import make_retailer, write_retailer
 from serving.deployment import Deployment
 from serving.settings import Settings

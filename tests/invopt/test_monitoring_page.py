@@ -17,7 +17,7 @@ from invopt.monitoring.signals import (
     Signal,
 )
 from invopt.report import RunRow, write_monitoring_report, write_runs_index
-from invopt.report.monitoring import next_steps, prometheus_text, runbook
+from invopt.report.monitoring_page import next_steps, prometheus_text, runbook
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = "invopt run training --config demo.yaml --data DIR --workspace W"

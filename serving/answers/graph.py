@@ -10,7 +10,7 @@ from invopt.files import sha256_of
 from invopt.runtime import OUTPUT_NAMES, OnnxNetwork
 from invopt.types import Float32Array, ModelInputs
 from serving.api import metrics
-from serving.api.errors import NetworkUnavailableError
+from serving.api.failures import NetworkUnavailableError
 
 FINGERPRINT = "model_fingerprint"
 DATATYPES: dict["np.dtype[Any]", str] = {

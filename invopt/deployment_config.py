@@ -27,7 +27,7 @@ def _as_memory(text: str) -> str:
 
 Text = Annotated[str, BeforeValidator(_as_text)]
 Processors = Annotated[Text, AfterValidator(_as_processors)]
-Memory = Annotated[Text, AfterValidator(_as_memory)]
+MemoryText = Annotated[Text, AfterValidator(_as_memory)]
 
 
 class _Section(BaseModel):
@@ -92,9 +92,9 @@ class PodConfig(_Section):
     """
 
     cpu: Processors = "1"
-    memory: Memory = "2Gi"
+    memory: MemoryText = "2Gi"
     cpu_request: Processors | None = None
-    memory_request: Memory | None = None
+    memory_request: MemoryText | None = None
     gpus: int = Field(default=0, ge=0)
     gpu_type: str = "nvidia.com/gpu"
     node_selector: dict[str, Text] = {}

@@ -15,7 +15,7 @@ from serving.api.contract import (
     PredictRequest,
     WhatIf,
 )
-from serving.api.errors import RequestFailedError
+from serving.api.failures import RequestFailedError
 
 _MAX_FAULTS = 5
 _KINDS = {

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from serving.api.errors import RequestFailedError
-from serving.endpoint.tensors import array_of, request_of, response_of
+from serving.api.failures import RequestFailedError
+from serving.endpoint.tensor_bodies import array_of, request_of, response_of
 
 NUMBERS = {"name": "input0", "shape": [2, 2], "datatype": "UINT32"}
 FLAGS = {"name": "input1", "shape": [3], "datatype": "BOOL"}

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from invopt.inventory import Opening, order_up_to, simulate
-from invopt.model.replay import ReplayTerms, replay_cost
+from invopt.model.replay_cost import ReplayTerms, replay_cost
 from tests.invopt.inventory.test_simulation import make_terms
 
 
