@@ -201,7 +201,8 @@ def adwin(week: Week) -> float:
     """River's ADWIN with `clock=1`, else as it comes, fed scaled residuals in percent."""
     from river.drift import ADWIN  # noqa: PLC0415  (only this table needs it)
 
-    return _streamed(ADWIN(clock=1), 100 * _scaled(week))
+    detector = ADWIN(clock=1)  # type: ignore[no-untyped-call]
+    return _streamed(detector, 100 * _scaled(week))
 
 
 def _streamed(detector: object, values: FloatArray) -> float:
@@ -310,7 +311,7 @@ def _row(
     name: str, limit: str, quiet: FloatArray, found: FloatArray, least: float
 ) -> tuple[object, ...]:
     over = found >= least
-    second, last = over[:, :2].any(axis=1), over.any(axis=1)
+    second, last = np.asarray(over[:, :2].any(axis=1)), np.asarray(over.any(axis=1))
     low, high = wilson(int(second.sum()), len(second))
     week = np.where(last, over.argmax(axis=1) + 1, 99)
     median = "-" if last.mean() < 0.5 else str(int(np.median(week)))

@@ -205,7 +205,7 @@ def forecast_of(known: FloatArray) -> ForecastArrays:
     wide = np.repeat(quantiles[:, None], HORIZON, axis=1)
     return ForecastArrays(
         shape.astype(np.float32), wide.astype(np.float32),
-        np.stack(levels, axis=1).astype(np.float32), QUANTILES, QUANTILES,
+        np.stack(levels, axis=1).astype(np.float32), QUANTILES, QUANTILES, is_count=True,
     )  # fmt: skip
 
 
@@ -276,7 +276,9 @@ def scale(places: int) -> None:
         mean = np.repeat(level[:, None], 12, axis=1).astype(np.float32)
         spread = np.linspace(0, 3, len(QUANTILES), dtype=np.float32)
         sums = mean.cumsum(axis=1)[:, :, None] * spread
-        forecast = ForecastArrays(mean, mean[:, :, None] * spread, sums, QUANTILES, QUANTILES)
+        forecast = ForecastArrays(
+            mean, mean[:, :, None] * spread, sums, QUANTILES, QUANTILES, is_count=True
+        )
         y = rng.poisson(level[:, None], (num, 56)).astype(np.int16)
         series = pd.DataFrame({"unique_id": products + "_" + where, "product": products,
                                "location": where, "unit_cost": 1.0})  # fmt: skip

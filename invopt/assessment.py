@@ -15,6 +15,7 @@ from invopt.evaluation import (
     Window,
     backtest,
     count_foresight,
+    forecast_change,
     interval_coverage,
     level_metrics,
     mase_scale,
@@ -62,6 +63,8 @@ class Judged:
         coverage: Of the central intervals, by percent.
         hierarchy: WRMSSE and its levels; empty where none is configured.
         money: Indicators of the replay.
+        stability: What changes from one review of the replay to the next: forecast_change, and
+            order_change (see Replay.summary).
         replay: By series.
         windows: Forecasts beside actuals.
     """
@@ -73,12 +76,14 @@ class Judged:
     coverage: dict[str, float]
     hierarchy: dict[str, float]
     money: dict[str, float]
+    stability: dict[str, float]
     replay: Replay = field(repr=False)
     windows: Sequence[Window] = field(repr=False)
 
     def metrics(self) -> dict[str, Any]:
         """Return the numbers as plain data."""
-        names = ("points", "folds", "quantiles", "levels", "coverage", "hierarchy", "money")
+        names = ("points", "folds", "quantiles", "levels", "coverage", "hierarchy", "money",
+                 "stability")  # fmt: skip
         return {name: getattr(self, name) for name in names}
 
 
@@ -301,6 +306,7 @@ def _judge(
     rule = forecast_rule(at_review, terms, demand.shape[1], config.inventory, is_count=is_count)
     played = replay(rule, demand, terms, lost_sales=config.inventory.lost_sales)
     periods = [p for p in LEVEL_PERIODS if p <= config.features.horizon]
+    money = played.summary()
     return Judged(
         points=point_metrics(scored, scale),
         folds={str(w.cutoff): point_metrics([w]) for w in scored if np.isfinite(w.actual).any()},
@@ -308,7 +314,11 @@ def _judge(
         levels=level_metrics(scored, periods, is_count=is_count),
         coverage=interval_coverage(quantiles),
         hierarchy=score_levels(scored, panel, evaluation.hierarchy) if evaluation.hierarchy else {},
-        money=played.summary(),
+        money=money,
+        stability={
+            "forecast_change": forecast_change([w for w in windows if w.cutoff in reviews], scale),
+            "order_change": money["order_change"],
+        },
         replay=played,
         windows=windows,
     )

@@ -50,7 +50,12 @@ _SETTINGS: dict[str, Any] = {
     "seed": _SEED,
 }  # fmt: skip
 # The scale of errors is smooth, and few trees tell it: many would tell the errors themselves.
-_SCALE = {"num_leaves": 7, "min_data_in_leaf": 200, "learning_rate": 0.1, "objective": "poisson"}
+_SCALE: dict[str, Any] = {
+    "num_leaves": 7,
+    "min_data_in_leaf": 200,
+    "learning_rate": 0.1,
+    "objective": "poisson",
+}
 _SCALE_ROUNDS = 60
 
 

@@ -5,6 +5,7 @@ Nothing here knows a model: anything that predicts a panel from a cutoff can be 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -189,6 +190,32 @@ def point_metrics(
         errors, counts, scale = errors[usable], counts[usable], scale[usable]
         metrics["mase"] = float((errors / counts / scale).mean()) if usable.any() else 0.0
     return metrics
+
+
+def forecast_change(windows: Sequence[Window], scale: AnyFloatArray) -> float:
+    """Return how much a forecast of the same periods changes from one window to the next.
+
+    A scaled multi-quantile change, after Zanotti (arXiv 2506.05776): the pinball loss of the
+    later quantiles with the earlier ones in the place of what was sold, doubled, over each series'
+    scale; mean over levels, periods that both forecast, pairs of windows and series. 0 where
+    nothing changes, or no two windows overlap.
+
+    Args:
+        windows: In the order of their cutoffs, one a review.
+        scale: (series,) as mase_scale returns it; series without one are left out.
+    """
+    usable = scale > 0
+    found = []
+    for before, after in pairwise(windows):
+        apart, horizon = after.cutoff - before.cutoff, before.forecast.mean.shape[1]
+        if apart >= horizon or not usable.any():
+            continue
+        old = before.forecast.quantiles[usable, apart:].astype(np.float64)
+        over = after.forecast.quantiles[usable, : horizon - apart] - old
+        levels = np.asarray(after.forecast.quantile_levels)
+        loss = 2 * np.maximum((1 - levels) * over, -levels * over).mean(axis=(1, 2))
+        found.append(float((loss / scale[usable]).mean()))
+    return float(np.mean(found)) if found else 0.0
 
 
 def mase_scale(panel: Panel, stop: int, season_length: int) -> AnyFloatArray:

@@ -119,7 +119,8 @@ def fit(
     else:
         _train_apart(folder, members, workers, clock, notify)
     networks = [load_member(folder, m.number, spec, config) for m in members]
-    return Forecaster(spec, config.model, networks)
+    forecaster = Forecaster(spec, config.model, networks)
+    return forecaster.calibrated(EncodedPanel.load(folder / "arrays"))
 
 
 def prepare(

@@ -18,7 +18,7 @@ from invopt.inventory.stock import Stock
 from invopt.types import Float32Array, FloatArray, IntArray
 
 # Series whose demand paths are in memory at once.
-_BLOCK = 256
+_BLOCK = 1024
 _CURVE_POINTS, _CURVE_REACH = 32, 4.0  # of cost by quantity: points, and times the demand
 _HALF = 0.5  # share of demand paths that is the median
 _LOOKED_AT = 0.5  # units expected until the next order arrives

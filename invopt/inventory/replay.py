@@ -22,6 +22,7 @@ class Replay:
         closing: Units left at the end of the replay.
         backorders: Units waiting at the end.
         order_variance: Variance of the order quantity over reviews.
+        order_change: Sum over reviews of the units by which an order differs from the one before.
         num_periods: Periods counted.
     """
 
@@ -37,6 +38,7 @@ class Replay:
     closing: FloatArray = field(repr=False)
     backorders: FloatArray = field(repr=False)
     order_variance: FloatArray = field(repr=False)
+    order_change: FloatArray = field(repr=False)
     num_periods: int
 
     @property
@@ -49,7 +51,9 @@ class Replay:
 
         fill_rate is units served over units asked for; cycle_service the share of periods with
         demand that had no shortage; turns are units served per unit of mean stock over the
-        replay; periods_of_cover is mean stock over mean demand.
+        replay; periods_of_cover is mean stock over mean demand; order_change is the units by which
+        orders change from one review to the next, over the units ordered: 0 where every review
+        orders alike, 2 where a series orders at every other review.
         """
         demand, mean_stock = self.demand.sum(), self.stock.sum() / self.num_periods
         return {
@@ -62,5 +66,6 @@ class Replay:
             "turns": float(self.served.sum() / mean_stock) if mean_stock else float("inf"),
             "periods_of_cover": float(mean_stock * self.num_periods / demand) if demand else 0.0,
             "order_variance": float(self.order_variance.sum()),
+            "order_change": float(self.order_change.sum() / max(1e-9, self.ordered.sum())),
             "ordered": float(self.ordered.sum()),
         }

@@ -172,6 +172,7 @@ def _play(
         "closing": state.on_hand,
         "backorders": state.backorders,
         "order_variance": totals.order_variance,
+        "order_change": totals.changed,
     }
 
 
@@ -197,6 +198,7 @@ class _Totals:
         self.received, self.stock, self.stockouts = np.zeros(num), np.zeros(num), np.zeros(num)
         self.lost, self.late = np.zeros(num), np.zeros(num)
         self.ordered, self.squares, self.reviews = np.zeros(num), np.zeros(num), 0
+        self.changed, self._last = np.zeros(num), np.zeros(num)
         self._flag = np.zeros(num, bool)
 
     def wait(self, asked: FloatArray, state: State) -> None:
@@ -214,6 +216,9 @@ class _Totals:
     def order(self, placed: FloatArray) -> None:
         self.ordered += placed
         self.squares += placed * placed
+        if self.reviews:
+            self.changed += np.abs(placed - self._last)
+        self._last[:] = placed
         self.reviews += 1
 
     @property

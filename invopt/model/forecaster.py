@@ -11,31 +11,60 @@ from invopt.config import ModelConfig
 from invopt.features import EncodedPanel, FeatureEncoder, FeatureSpec, model_inputs
 from invopt.files import replacing_folder
 from invopt.forecasts import ForecastArrays
+from invopt.model.calibration import Calibration, LevelMaps, learn_maps
 from invopt.model.network import DemandNetwork, NetworkSizes
 from invopt.model_files import FORMAT_VERSION, HEAD, read_head
 from invopt.panel import Panel
 
 
-class Ensemble(nn.Module):
-    """The average of several networks, in units of the data.
+class Average(nn.Module):
+    """The average of several networks, in model units.
 
     Averaging quantiles level by level (Vincentisation) keeps them in order.
 
     Args:
         members: Networks of the same sizes.
-        unit: Units of the data per model unit.
-        is_count: True when quantiles are of jittered counts.
     """
 
-    def __init__(self, members: list[DemandNetwork], unit: float, *, is_count: bool) -> None:
+    def __init__(self, members: list[DemandNetwork]) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return mean (B, H), quantiles (B, H, Q) and levels (B, H, Q)."""
+        outputs = [member(*inputs) for member in self.members]
+        mean, quantiles, levels = (torch.stack(o).mean(dim=0) for o in zip(*outputs, strict=True))
+        return mean, quantiles, levels
+
+
+class Ensemble(nn.Module):
+    """The average of several networks, calibrated, in units of the data.
+
+    Args:
+        members: Networks of the same sizes.
+        unit: Units of the data per model unit.
+        is_count: True when quantiles are of jittered counts.
+        maps: Of the quantiles; None leaves them as they are.
+    """
+
+    def __init__(
+        self,
+        members: list[DemandNetwork],
+        unit: float,
+        *,
+        is_count: bool,
+        maps: LevelMaps | None = None,
+    ) -> None:
+        super().__init__()
+        self.average = Average(members)
+        self.calibration = None if maps is None else Calibration(maps)
         self.unit, self.shift = unit, 0.5 if is_count else 0.0
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return mean (B, H), quantiles (B, H, Q) and levels (B, H, Q) in units."""
-        outputs = [member(*inputs) for member in self.members]
-        mean, quantiles, levels = (torch.stack(o).mean(dim=0) for o in zip(*outputs, strict=True))
+        mean, quantiles, levels = self.average(*inputs)
+        if self.calibration is not None:
+            quantiles = self.calibration(mean, quantiles)
         # Half the jitter off: rounding to the nearest unit then gives the count's own quantile.
         return (
             mean * self.unit,
@@ -51,18 +80,23 @@ class Forecaster:
         spec: How panels are read.
         config: Of the networks.
         members: Trained networks.
+        maps: That calibrate quantiles; None leaves them as they are.
     """
 
     def __init__(
-        self, spec: FeatureSpec, config: ModelConfig, members: list[DemandNetwork]
+        self,
+        spec: FeatureSpec,
+        config: ModelConfig,
+        members: list[DemandNetwork],
+        maps: LevelMaps | None = None,
     ) -> None:
-        self.spec, self.config = spec, config
-        self.ensemble = Ensemble(members, spec.unit, is_count=spec.is_count).eval()
+        self.spec, self.config, self.maps = spec, config, maps
+        self.ensemble = Ensemble(members, spec.unit, is_count=spec.is_count, maps=maps).eval()
 
     @property
     def members(self) -> list[DemandNetwork]:
         """The networks."""
-        return list(self.ensemble.members)  # type: ignore[arg-type]
+        return list(self.ensemble.average.members)  # type: ignore[arg-type]
 
     def predict(
         self, panel: Panel, cutoff: int | None = None, *, batch_size: int = 1024
@@ -102,6 +136,8 @@ class Forecaster:
             self.spec.save(folder / "features.json")
             head = {"format": FORMAT_VERSION, "model": self.config.model_dump(mode="json")}
             (folder / HEAD).write_text(json.dumps(head, indent=1))
+            if self.maps is not None:
+                self.maps.save(folder)
             for number, member in enumerate(self.members):
                 arrays = {k: v.cpu().numpy() for k, v in member.state_dict().items()}
                 np.savez(folder / f"member-{number:02d}.npz", **arrays)  # type: ignore[arg-type]
@@ -117,7 +153,17 @@ class Forecaster:
         spec = FeatureSpec.load(path / "features.json")
         config = ModelConfig.model_validate(head["model"])
         members = [_load_member(p, spec, config) for p in sorted(path.glob("member-*.npz"))]
-        return cls(spec, config, members)
+        return cls(spec, config, members, LevelMaps.load(path))
+
+    def calibrated(self, encoded: EncodedPanel) -> "Forecaster":
+        """Return the forecaster with its quantiles at the levels they hold in its training range.
+
+        Args:
+            encoded: The periods it was trained on.
+        """
+        levels = self.config.quantile_levels
+        maps = learn_maps(self.ensemble.average, self.spec, encoded, levels)
+        return Forecaster(self.spec, self.config, self.members, maps)
 
 
 def _load_member(path: Path, spec: FeatureSpec, config: ModelConfig) -> DemandNetwork:

@@ -145,7 +145,7 @@ def _surprises(
         past[2 + row] = other
     seen, target = past[:, 1:num], usual[1:num]
     ridge = (float(usual[:num].var()) / _PRIOR**2 + 1e-12) * np.eye(len(past))
-    weights = np.linalg.solve(seen @ seen.T + ridge, seen @ target)
+    weights = np.asarray(np.linalg.solve(seen @ seen.T + ridge, seen @ target), np.float64)
     weights[:2] = np.clip(weights[:2], 0, _STRONGEST)
     found: FloatArray = off - weights @ past
     found[num:] = (latest - weights @ past)[num:]

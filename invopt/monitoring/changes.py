@@ -212,6 +212,8 @@ def limits_of(signal: Signal) -> tuple[str, str]:
 def bands(signals: Sequence[Signal], rows: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
     """Return by column of the trend between which values the latest period would be quiet.
 
+    NaN is an end that is open.
+
     Error is a share of sales in the trend, and a ratio to what intervals imply in the signal: the
     band is that of the latest period's own intervals.
 
@@ -224,15 +226,15 @@ def bands(signals: Sequence[Signal], rows: Sequence[Mapping[str, Any]]) -> dict[
         statistic = _statistic(signal)
         if statistic is None or " at " in signal.name:
             continue
-        low = -np.inf if statistic.bad > 0 else signal.expected - signal.limit
-        high = np.inf if statistic.bad < 0 else signal.expected + signal.limit
+        low, high = signal.expected - signal.limit, signal.expected + signal.limit
         column, scale = _PICTURES[statistic.name]
-        with np.errstate(over="ignore"):
-            ends = [float(scale(low)), float(scale(high))]
+        ends = [float(scale(low)), float(scale(high))]
         if statistic.name == "error":
             latest = rows[-1]
             ends = [e * latest["wape"] / latest["error_ratio"] for e in ends]
-        found[column] = [e if np.isfinite(e) else float("nan") for e in ends]
+        if statistic.bad:  # one of the two ends is open
+            ends[0 if statistic.bad > 0 else 1] = float("nan")
+        found[column] = ends
     return found
 
 

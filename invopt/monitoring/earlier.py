@@ -118,8 +118,8 @@ def closed_by_all(panel: Panel, calendar: pd.DataFrame | None) -> pd.DatetimeInd
     stop, ahead = panel.num_periods, round(panel.timeline.periods_per_year)
     line = Timeline(panel.timeline.date(stop), panel.timeline.freq, ahead)
     names = tuple(str(name) for name in np.unique(locations_of(panel).astype(str)))
-    shut = (closed_shares(calendar, line, names) >= 1).all(axis=0)
-    return pd.DatetimeIndex(line.dates()[shut])
+    shut = np.flatnonzero(closed_shares(calendar, line, names).min(axis=0) >= 1)
+    return line.dates()[shut]
 
 
 def rewritten_past(

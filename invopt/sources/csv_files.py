@@ -8,53 +8,122 @@ import csv
 import io
 import re
 import shutil
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 import pandas as pd
 
 from invopt.errors import InvalidInputError
+from invopt.sources.headers import header_row, names_of
 
 DELIMITERS = ",;\t|"
 UNCLOSED = "UNCLOSED QUOTE"
 _CHUNK = 1 << 24
+_LOOKED_AT = 30  # lines, for the header
+# A number that is no year and month: a header has none.
+_AMOUNT = re.compile(r"(?!(19|20)\d\d(0[1-9]|1[0-2])?(\d\d)?$)[-+]?\d+([.,]\d+)?")
 
 Open = Callable[[str], IO[bytes]]
 
 
-def find_header(name: str, file: str, opened: Open, delimiter: str | None) -> tuple[list[str], str]:
+@dataclass(frozen=True)
+class Header:
+    """Where the header of a CSV file stands and what it says.
+
+    Attributes:
+        columns: Names, each once.
+        delimiter: Between them.
+        skipped: Lines above it, as they are.
+        notes: What was done to names and to lines above.
+    """
+
+    columns: list[str]
+    delimiter: str
+    skipped: list[str]
+    notes: list[str]
+
+
+def find_header(name: str, file: str, opened: Open, delimiter: str | None) -> Header:
     """Return a file's column names and its delimiter: the likeliest one when not given.
 
+    Lines above the header (a title, the date of printing) are found by being narrower.
+
     Raises:
-        InvalidInputError: If the first line is no header.
+        InvalidInputError: If there is no header.
     """
-    # As bytes: a foreign character further down is the matter of its own line.
     with opened(file) as handle:
-        line = handle.readline().split(b"\r")[0]
+        lines = _first_lines(handle)
+    texts = [line.decode("utf-8-sig", "replace") for line in lines]
+    if not any(text.strip() for text in texts):
+        raise InvalidInputError(f"sources.{name}: {file} is empty; expected a header line.")
     try:
-        first = line.decode("utf-8-sig")
+        delimiter = delimiter or _delimiter(texts)
+        at = _header_line(texts, delimiter)
+        # A foreign character further down is the matter of its own line.
+        cells = next(csv.reader([lines[at].decode("utf-8-sig")], delimiter=delimiter))
     except UnicodeDecodeError as err:
         raise InvalidInputError(
             f"sources.{name}: {file} is not UTF-8 text; name its encoding in the mapping."
         ) from err
-    if not first.strip():
-        raise InvalidInputError(f"sources.{name}: {file} is empty; expected a header line.")
-    if delimiter is None:
-        delimiter = max(DELIMITERS, key=first.count)
-    try:
-        fields = next(csv.reader([first], delimiter=delimiter))
     except csv.Error as err:
         raise InvalidInputError(f"sources.{name}: the header of {file}: {err}.") from err
-    header = [column.strip() for column in fields]
-    folded = [column.lower() for column in header]
-    repeated = sorted({c for c in folded if folded.count(c) > 1 or not c})
-    if repeated:
-        raise InvalidInputError(
-            f"sources.{name}: in the header of {file} these columns are repeated or have no name: "
-            f"{repeated}; every column needs a name of its own."
+    columns, told = names_of(cells)
+    notes = [f"{Path(file).name}: {sentence}" for sentence in told]
+    above = [text.strip() for text in texts[:at] if text.strip()]
+    if above:
+        notes.append(
+            f"{Path(file).name}: {len(above)} lines above the header are not read ({above[0][:60]})"
         )
-    return header, delimiter
+    return Header(columns, delimiter, texts[:at], notes)
+
+
+def _first_lines(handle: IO[bytes]) -> list[bytes]:
+    """Return the first lines of a file, however they end."""
+    found: list[bytes] = []
+    while len(found) < _LOOKED_AT and sum(map(len, found)) < _CHUNK and (line := handle.readline()):
+        found += re.split(rb"\r(?!\n)", line)
+    return [line.rstrip(b"\r\n") for line in found[:_LOOKED_AT]]
+
+
+def _cells(text: str, delimiter: str) -> list[str]:
+    """Return the cells of a line; one that cannot be split is one cell."""
+    try:
+        return next(csv.reader([text], delimiter=delimiter), [])
+    except csv.Error:
+        return [text]
+
+
+def _widths(texts: list[str], delimiter: str) -> list[int]:
+    """Return how many cells each line has."""
+    return [len(_cells(text, delimiter)) for text in texts if text.strip()]
+
+
+def _delimiter(texts: list[str]) -> str:
+    """Return the sign between cells: the header's, or where a title is above it, that of most."""
+    first = next(text for text in texts if text.strip())
+    likely = max(DELIMITERS, key=first.count)
+    usual = {}
+    for sign in DELIMITERS:
+        counts = Counter(_widths(texts, sign))
+        usual[sign] = max(counts, key=lambda width: (counts[width], width))
+    if likely in first and usual[likely] == _widths([first], likely)[0]:
+        return likely
+    return max(DELIMITERS, key=lambda sign: (usual[sign], first.count(sign)))
+
+
+def _header_line(texts: list[str], delimiter: str) -> int:
+    """Return which line is the header: the first, unless a better one is below narrower ones."""
+    rows = [_cells(text, delimiter) for text in texts]
+    first = next(at for at, text in enumerate(texts) if text.strip())
+    at = header_row(rows)
+    if at is None or at <= first:
+        return first
+    cells = [cell.strip().lower() for cell in rows[at]]
+    is_header = all(cells) and len(set(cells)) == len(cells)
+    return at if is_header and not any(map(_AMOUNT.fullmatch, cells)) else first
 
 
 def transcode(name: str, file: str, opened: Open, encoding: str, out: Path) -> None:

@@ -5,6 +5,7 @@ and its original columns.
 """
 
 import json
+import shutil
 from collections.abc import Mapping as Variables
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -32,7 +33,7 @@ from invopt.sources.products import read_products
 from invopt.sources.sales import LongSales, WideSales, series_key
 from invopt.sources.standard import Parts
 from invopt.sources.terms import read_terms_tables
-from invopt.sources.twins import spelled, twins_among
+from invopt.sources.twins import is_total, spelled, twins_among
 from invopt.timeline import Timeline
 from invopt.types import Notify
 
@@ -129,9 +130,7 @@ def read_dataset(
                     joins += join_misses(reader, name, source.sql)
             report = _Build(mapping, reader, folder, today, notify).run()
             report.joins = joins
-        for file in scratch.iterdir():
-            file.unlink()
-        scratch.rmdir()
+        shutil.rmtree(scratch)
         _refuse_if_bad(report, max_bad_share)
         (folder / "report.json").write_text(json.dumps(asdict(report), indent=1))
     return report
@@ -288,6 +287,12 @@ class _Build:
         return found
 
     def _tell_twins(self, keys: tuple[str, ...]) -> None:
+        sums = [key for key in keys if any(map(is_total, key.split("_")))]
+        if sums and len(sums) < len(keys):
+            self.ledger.notes.append(
+                f"{len(sums):,} series are called like a sum of others (e.g. {sums[0]}): if they "
+                "are one, leave their rows out by where, as they count everything twice"
+            )
         pairs = twins_among(keys)
         if pairs:
             self.ledger.notes.append(

@@ -23,8 +23,9 @@ _WEEKDAY = (
     r"|(?:Mon|Tues?|Wed|Thu(?:rs)?|Fri|Sat|Sun)(?:day|nesday|urday)? "
     r"|(?:Mo|Di|Mi|Do|Fr|Sa|So)(?:ntag|enstag|ttwoch|nnerstag|eitag|mstag|nntag)? )"
 )
-_WEEK = r"^(\d{4})[- ]?(?:W|KW|CW)[- ]?(\d{1,2})(?:-?([1-7]))?$"
-_WEEK_FIRST = r"^(?:W|KW|CW)[- ]?(\d{1,2})[-/. ]+(\d{4})$"
+_WEEK_WORD = "(?i:W|KW|CW|WK|Week|Woche|Semaine|Semana)"
+_WEEK = rf"^(\d{{4}})[-/. ]*{_WEEK_WORD}[-. ]*(\d{{1,2}})(?:-?([1-7]))?$"
+_WEEK_FIRST = rf"^{_WEEK_WORD}[-. ]*(\d{{1,2}})[-/. ]+(\d{{4}})$"
 # A day without signs between its figures, and its time: ISO 8601's basic form.
 _BASIC = r"^(\d{8})T(\d{2})(\d{2})(\d{2})?"
 _ORDINAL = r"\b(\d{1,2})(?:st|nd|rd|th|er)\b"

@@ -18,13 +18,22 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from invopt.errors import ConfigError, InvalidInputError
-from invopt.sources.csv_files import count_lines, find_header, isolate_unclosed, transcode
+from invopt.sources.archives import SUFFIX, TEXTS, unpack
+from invopt.sources.csv_files import (
+    Header,
+    count_lines,
+    find_header,
+    isolate_unclosed,
+    transcode,
+)
 from invopt.sources.mapping import Source
 from invopt.sources.secrets import database_url, without_secrets
 from invopt.sources.united import EMPTY, United
+from invopt.sources.workbooks import SUFFIXES as BOOKS
+from invopt.sources.workbooks import read_sheet
 
 _CHUNK_ROWS = 100_000
-_SUFFIXES = (".parquet", ".pq", ".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
+_SUFFIXES = (*TEXTS, SUFFIX, ".parquet", ".pq", *BOOKS)
 MEMORY_LIMIT = "2GB"
 
 
@@ -60,6 +69,7 @@ class Reader:
         self.connection.execute(f"SET memory_limit='{MEMORY_LIMIT}'")
         self.connection.execute(f"SET temp_directory='{scratch}'")
         self.connection.execute("SET TimeZone='UTC'")
+        self.connection.execute("SET enable_progress_bar=false")
         self.connection.execute("CREATE MACRO num(x) AS TRY_CAST(x AS DOUBLE)")
         # 1001.0 is how a column with a gap writes the number 1001.
         self.connection.execute(
@@ -152,6 +162,10 @@ class Reader:
         found = self.fetch(f"SELECT 1 FROM duckdb_tables() WHERE table_name = '{name}'", name)
         return found.num_rows > 0
 
+    def num_tables(self) -> int:
+        """Return how many tables there are: a number that names the next one."""
+        return int(self.fetch("SELECT count(*) AS n FROM duckdb_tables()", "")["n"][0].as_py())
+
     def column_types(self, relation: str, place: str) -> dict[str, str]:
         """Return DuckDB type by column name of a view, table or subquery."""
         table = self.fetch(f"DESCRIBE SELECT * FROM {relation}", place)
@@ -215,10 +229,13 @@ class Reader:
             self._add_parquet(name, files)
         elif kinds <= {".csv", ".txt", ".tsv", ".gz"}:
             self._add_csv(name, files, source)
+        elif kinds <= set(BOOKS):
+            self._add_books(name, files, source)
         else:
             raise ConfigError(
-                f"sources.{name}: {source.path} must be .csv or .parquet, got {sorted(kinds)}: "
-                "give each kind a source, and unite them in one of SQL with UNION ALL BY NAME."
+                f"sources.{name}: {source.path} must be .csv, .parquet or .xlsx, got "
+                f"{sorted(kinds)}: give each kind a source, and unite them in one of SQL with "
+                "UNION ALL BY NAME."
             )
 
     def _add_parquet(self, name: str, files: list[str]) -> None:
@@ -252,6 +269,42 @@ class Reader:
                 )
         holders = {united.spelled[c]: len(kinds) for c, kinds in united.kinds.items()}
         self._tell_gaps(name, len(files), holders)
+
+    def _add_books(self, name: str, files: list[str], source: Source) -> None:
+        """Unite sheets of workbooks by the names of their columns."""
+        tables = []
+        for number, file in enumerate(files):
+            copy = Path(file)
+            if "://" in file:
+                copy = self.scratch / f"{number}-{Path(file).name}"
+                with self._open(file) as remote:
+                    copy.write_bytes(remote.read())
+            try:
+                sheet = read_sheet(copy, source.sheet)
+            except InvalidInputError as err:
+                raise InvalidInputError(f"sources.{name}: {err}") from err
+            self.notes += [f"{name}: {note}" for note in sheet.notes]
+            tables.append(f'"{name}#{number}"')
+            self.connection.register("chunk", sheet.table)
+            self.run(f"CREATE TABLE {tables[-1]} AS SELECT * FROM chunk", f"sources.{name}")
+            self.connection.unregister("chunk")
+        holders: Counter[str] = Counter()
+        for table in tables:
+            holders.update(list(self.column_types(table, name)))
+        self._unite_tables(name, tables)
+        if len(tables) > 1:
+            self.files[name] = [f"({table})" for table in tables]
+            self._tell_gaps(name, len(files), holders)
+
+    def _unite_tables(self, name: str, tables: list[str]) -> None:
+        """Make the view of a source whose parts are tables, each column of its widest type."""
+        held = [self.column_types(table, name) for table in tables]
+        united = United.of(held)
+        views = [
+            f"SELECT *{_replacing(united.picks(types))} FROM {table}"
+            for table, types in zip(tables, held, strict=True)
+        ]
+        self.run(f'CREATE VIEW "{name}" AS {" UNION ALL BY NAME ".join(views)}', name)
 
     def _parquet_types(self, name: str, files: list[str]) -> list[dict[str, str]]:
         """Return DuckDB type by column of every file."""
@@ -288,12 +341,26 @@ class Reader:
             found = sorted(self.data_dir.glob(path))
         else:
             found = [here] if here.is_file() else []
+        found = [member for file in found for member in self._unpacked(name, file)]
         if not found:
             raise InvalidInputError(
                 f"sources.{name}: no file {here}. Check --data (now {self.data_dir}) "
                 "and the path in the mapping."
             )
         return [str(p) for p in found]
+
+    def _unpacked(self, name: str, file: Path) -> list[Path]:
+        """Return the text files inside an archive, laid into the scratch folder; else the file."""
+        if file.suffix.lower() != SUFFIX:
+            return [file]
+        self.num_reads += 1
+        try:
+            found, left = unpack(file, self.scratch / f"unpacked-{self.num_reads}")
+        except InvalidInputError as err:
+            raise InvalidInputError(f"sources.{name}: {err}") from err
+        if left:
+            self.notes.append(f"{name}: {left} other files of {file.name} are not read")
+        return found
 
     def _find_remote(self, name: str, path: str) -> list[str]:
         import fsspec  # noqa: PLC0415  (only where a remote path is used)
@@ -349,28 +416,27 @@ class Reader:
             copy = self._copy_of(view, "utf8")
             transcode(name, file, self._open, source.encoding, copy)
             file = str(copy)
-        header, delimiter = find_header(name, file, self._open, source.delimiter)
-        lines = self._read_csv(view, name, file, header, delimiter)
+        header = find_header(name, file, self._open, source.delimiter)
+        self.notes += [f"{name}: {note}" for note in header.notes]
+        lines = self._read_csv(view, name, file, header)
         if lines is None or not self._all_told(view, file, header, len(lines)):
             # Mixed line ends, or a quote that never closes and swallows the lines after it.
             copy = self._copy_of(view, "lines")
             unclosed = isolate_unclosed(file, self._open, copy)
-            lines = self._read_csv(view, name, str(copy), header, delimiter)
+            lines = self._read_csv(view, name, str(copy), header)
             if lines is None:
                 raise InvalidInputError(f"sources.{name}: {file} cannot be read as CSV.")
             lines = pd.concat([unclosed, lines], ignore_index=True)
         if len(lines):
             self.rejected.append(Rejected(name, lines))
-        return header
+        return header.columns
 
     def _copy_of(self, view: str, kind: str) -> Path:
         return self.scratch / f"{re.sub(r'[^0-9A-Za-z_]', '_', view)}-{kind}.csv"
 
-    def _read_csv(
-        self, view: str, name: str, file: str, header: list[str], delimiter: str
-    ) -> pd.DataFrame | None:
+    def _read_csv(self, view: str, name: str, file: str, header: Header) -> pd.DataFrame | None:
         """Make the table of a file and return its malformed lines; None if it has no lines."""
-        columns = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in header)
+        columns = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in header.columns)
         # DuckDB adds to a table of rejects that it has seen, dropped or not.
         self.num_reads += 1
         table = f"rejects_{self.num_reads}"
@@ -378,7 +444,8 @@ class Reader:
         # here each bad line has to end up in quarantine with its reason.
         options = (
             f"auto_detect=false, hive_partitioning=false, header=true, quote='\"', escape='\"', "
-            f"delim={literal(delimiter)}, columns={{{columns}}}, "
+            f"delim={literal(header.delimiter)}, columns={{{columns}}}, "
+            f"skip={len(header.skipped)}, "
             "store_rejects=true, rejects_limit=0, "
             f"max_line_size=16777216, rejects_table='{table}', rejects_scan='{table}_scan'"
         )
@@ -397,15 +464,15 @@ class Reader:
             name,
         ).to_pandas()
 
-    def _all_told(self, view: str, file: str, header: list[str], num_rejected: int) -> bool:
+    def _all_told(self, view: str, file: str, header: Header, num_rejected: int) -> bool:
         """Return whether rows and rejected lines make up the lines of a file."""
         if not num_rejected:
             return True
         with self._open(file) as handle:
-            lines = count_lines(handle) - 1
+            lines = count_lines(handle) - 1 - sum(bool(line) for line in header.skipped)
         breaks = " + ".join(
             f"sum(length({c}) - length(replace({c}, chr(10), '')))"
-            for c in (quote(column) for column in header)
+            for c in (quote(column) for column in header.columns)
         )
         found = self.fetch(f'SELECT count(*) AS n, {breaks} AS b FROM "{view}"', view).to_pylist()
         return lines <= found[0]["n"] + int(found[0]["b"] or 0) + num_rejected
@@ -449,14 +516,7 @@ class Reader:
             raise InvalidInputError(f"sources.{name}: the query failed: {told}") from None
         if not tables:
             raise InvalidInputError(f"sources.{name}: the query returned no columns.")
-        names = [f'"{name}#{number}"' for number in range(tables)]
-        held = [self.column_types(table, name) for table in names]
-        united = United.of(held)
-        views = [
-            f"SELECT *{_replacing(united.picks(types))} FROM {table}"
-            for table, types in zip(names, held, strict=True)
-        ]
-        self.run(f'CREATE VIEW "{name}" AS {" UNION ALL BY NAME ".join(views)}', name)
+        self._unite_tables(name, [f'"{name}#{number}"' for number in range(tables)])
 
 
 def _parquet(files: list[str], whole: bool = True) -> str:

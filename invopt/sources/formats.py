@@ -10,7 +10,7 @@ from invopt.sources.duck import literal
 from invopt.sources.numbers import number_sql
 
 SURE = 0.95  # share of given values that must agree
-_CURRENCIES = "EUR|USD|GBP|CHF|SEK|NOK|DKK|PLN|CZK|CAD|AUD|JPY|CNY|INR|BRL|MXN|€|\\$|£|¥"
+_CURRENCIES = "EUR|USD|GBP|CHF|SEK|NOK|DKK|PLN|CZK|CAD|AUD|JPY|CNY|INR|BRL|MXN|€|\\$|£|¥|%|'"
 _UNITS = (
     "pcs|pc|pieces|piece|ea|each|stk|stck|st|stuck|stück|kg|g|l|ml|units|unit|un|uds|ud|u|"
     "unités|unité|unidades|ct|box|boxes|x"
@@ -166,8 +166,13 @@ def _fits(values: Mapping[str, int], test: Callable[[str], object]) -> bool:
 
 def _bare(value: str) -> tuple[str, str, bool]:
     """Return a number without its unit and with its minus before it, the unit, and where it was."""
-    units = [found for pair in re.findall(_AFFIX, value) for found in pair if found]
-    bare = re.sub(_AFFIX, "", value).strip()
+    signs = value.replace("−", "-")
+    if in_brackets := re.fullmatch(r"\((.*)\)", signs.strip()):
+        signs = f"{in_brackets[1]}-"
+    units = [found for pair in re.findall(_AFFIX, signs) for found in pair if found]
+    bare = re.sub(_AFFIX, "", signs).strip()
+    if "−" in value and not bare.endswith("-"):
+        return bare, "".join(units[:1]), True
     behind = bare.endswith("-")
     return ("-" + bare[:-1].strip() if behind else bare), "".join(units[:1]), behind
 
@@ -222,4 +227,5 @@ def swapped(form: str | None) -> str | None:
 def sounds_dated(column: str) -> bool:
     """Return whether a column's name speaks of a time."""
     words = r"date|datum|fecha|day|tag\b|jour|dia\b|week|woche|semain|seman|month|monat|mois|mes\b"
-    return re.search(words + r"|period|^ds$|^dt$|kw", column.lower()) is not None
+    stamps = r"|timestamp|zeitstempel|horodat|_at$|^time$|^ts$"
+    return re.search(words + r"|period|^ds$|^dt$|kw" + stamps, column.lower()) is not None

@@ -10,6 +10,8 @@ import yaml
 
 from invopt.errors import InvalidInputError
 from invopt.sources.companions import Companions
+from invopt.sources.days import DAYS, MONTHS, YEARS, first_of, part_expression, readable_days
+from invopt.sources.days import WEEKS as PART_WEEKS
 from invopt.sources.duck import Reader
 from invopt.sources.formats import WEEKS
 from invopt.sources.inspect import (
@@ -26,6 +28,7 @@ from invopt.sources.inspect import (
     wide_pattern,
 )
 from invopt.sources.standard import literal, quote
+from invopt.sources.twins import is_total
 from invopt.sources.words import (
     MONEY,
     Asked,
@@ -114,10 +117,13 @@ def guess_mapping(data: Path, scratch: Path, name: str, asked: Asked | None = No
     """
     asked = asked or Asked()
     with Reader(data, scratch, {}) as reader:
-        files = inspect_files(reader, data)
+        files, notes = inspect_files(reader, data)
         sales = _sales_of(reader, files, asked)
-        notes: list[str] = []
-        if sales.file.periods:
+        made: dict[str, Any] = {}
+        if sales.file.period_days is not None:
+            dates, table = _worded(sales.file, made)
+            frequency = usual_frequency(dates)
+        elif sales.file.periods:
             dates, table = _wide(reader, files, sales.file)
             frequency = usual_frequency(dates)
         else:
@@ -127,6 +133,7 @@ def guess_mapping(data: Path, scratch: Path, name: str, asked: Asked | None = No
             dates = floor_dates(dates, frequency).unique()
             table = _long(reader, sales, frequency, notes)
             notes += _other_readings(sales, frequency, asked)
+        _leave_out_totals(reader, sales, table, notes)
         others = [file for file in files if file is not sales.file]
         found = Companions(reader, sales.file, sales.keys, dates=dates, table=table, notes=notes)
         found.place(others)
@@ -140,7 +147,8 @@ def guess_mapping(data: Path, scratch: Path, name: str, asked: Asked | None = No
     }
     used = {t["from"] for t in tables_of(content)} | {table.get("wide", {}).get("lookup")}
     used |= {source for name in used for source in found.behind.get(name, ())}
-    content["sources"] = {f.name: _source(f) for f in files if f.name in used} | found.sources
+    named_files = {f.name: _source(f) for f in files if f.name in used}
+    content["sources"] = named_files | made | found.sources
     return Guess(content, notes)
 
 
@@ -152,7 +160,12 @@ def tables_of(content: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _source(file: FileFacts) -> Any:
-    return file.path if file.encoding == "utf-8" else {"path": file.path, "encoding": file.encoding}
+    found = {"path": file.path}
+    if file.encoding != "utf-8":
+        found["encoding"] = file.encoding
+    if file.sheet is not None:
+        found["sheet"] = file.sheet
+    return found if len(found) > 1 else file.path
 
 
 def _sales_of(reader: Reader, files: list[FileFacts], asked: Asked) -> _Sales:
@@ -194,7 +207,7 @@ def _as_sales(reader: Reader, file: FileFacts, asked: Asked) -> _Sales:
     keys = Keys.of(file, asked)
     if file.periods:
         return _Sales(file, keys, None, None)
-    date = _date(file, asked)
+    date = _date(file, asked) or _date_in_parts(reader, file)
     keys = _whole_key(reader, file, keys, date)
     return _Sales(file, keys, date, _quantity(file, keys, asked))
 
@@ -224,6 +237,24 @@ def _date(file: FileFacts, asked: Asked) -> ColumnFacts | None:
     if name is not None:
         return dates[name]
     return date_of(file) if dates else None
+
+
+def _date_in_parts(reader: Reader, file: FileFacts) -> ColumnFacts | None:
+    """Return the date of a file that has its year and week, or year and month, in two columns."""
+    names = {plain(c.name): c.name for c in file.columns}
+    year, day = first_of(YEARS, names), first_of(DAYS, names)
+    for words, is_week in ((PART_WEEKS, True), (MONTHS, False)):
+        part = first_of(words, names)
+        if year is None or part is None:
+            continue
+        expr = part_expression(year, part, None if is_week else day, is_week=is_week)
+        days = readable_days(reader, file.name, expr, "VARCHAR")
+        if days is not None:
+            return ColumnFacts(
+                name=f"{year} and {part}", kind=DATE, format=None, num_distinct=0,
+                has_negative=False, is_text=True, expr=expr, days=days,
+            )  # fmt: skip
+    return None
 
 
 def _quantity(file: FileFacts, keys: Keys, asked: Asked) -> ColumnFacts | None:
@@ -306,6 +337,29 @@ def _leave_out_cancelled(file: FileFacts, table: dict[str, Any], notes: list[str
                 f"{file.name} has several currencies ({', '.join(text.values)}): join the rates "
                 "in a source of SQL before prices are used, see docs/your-data.md"
             )
+
+
+def _leave_out_totals(
+    reader: Reader, sales: _Sales, table: dict[str, Any], notes: list[str]
+) -> None:
+    """Leave out rows whose product, place or date is called a total: they count all twice."""
+    columns = sales.keys.there or [str(sales.keys.series)]
+    if sales.date is not None and sales.date.is_text and sales.date.expr is None:
+        columns = [*columns, sales.date.name]
+    for column in columns:
+        text = f"{quote(column)}::VARCHAR"
+        sql = f'SELECT DISTINCT {text} AS v FROM "{sales.file.name}" WHERE {text} IS NOT NULL'
+        values = reader.fetch(sql, sales.file.name)["v"].to_pylist()
+        totals = sorted(value for value in values if is_total(value))
+        if not totals or len(totals) == len(values):
+            continue
+        listed = ", ".join(map(literal, totals))
+        rule = f"coalesce({text}, '') NOT IN ({listed})"
+        table["where"] = f"({table['where']}) AND {rule}" if "where" in table else rule
+        notes.append(
+            f"rows of {sales.file.name} whose {column} is {', '.join(totals)} are left out as sums "
+            "of the others: take them out of `where` if they are none"
+        )
 
 
 def _period(reader: Reader, file: FileFacts, day: str, frequency: str) -> str:
@@ -393,6 +447,23 @@ def _date_notes(date: ColumnFacts, frequency: str) -> list[str]:
             "to_timezone (Europe/Paris)"
         )
     return notes
+
+
+def _worded(file: FileFacts, made: dict[str, Any]) -> tuple[pd.DatetimeIndex, dict[str, Any]]:
+    """Return the dates and the sales table of a file whose periods are columns named in words.
+
+    Args:
+        file: Of the sales.
+        made: Gets the source that says which column is which day.
+    """
+    assert file.period_days is not None
+    pairs = zip(file.periods, file.period_days, strict=True)
+    listed = ", ".join(f"({literal(name)}, DATE '{day:%Y-%m-%d}')" for name, day in pairs)
+    made["periods"] = {"sql": f"SELECT * FROM (VALUES {listed}) v(label, day)"}
+    names = "|".join(map(re.escape, file.periods))
+    wide = {"columns": names, "lookup": "periods", "key": "label", "ds": "day"}
+    table = {"from": file.name, "layout": "wide", "wide": wide}
+    return pd.DatetimeIndex(file.period_days), table
 
 
 def _wide(

@@ -2,9 +2,13 @@
 
 import codecs
 import gzip
+import io
 import re
+import zipfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import IO, cast
 
@@ -13,6 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from invopt.errors import InvalidInputError
+from invopt.sources.archives import TEXTS, text_files
+from invopt.sources.days import may_be_days, readable_days, worded_periods
 from invopt.sources.duck import Reader
 from invopt.sources.formats import (
     DIGITS,
@@ -27,9 +33,10 @@ from invopt.sources.formats import (
 )
 from invopt.sources.mapping import Source
 from invopt.sources.standard import quote
+from invopt.sources.workbooks import SUFFIXES as BOOKS
+from invopt.sources.workbooks import sheets_of
 
-_TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
-SUFFIXES = (*_TEXT_SUFFIXES, ".parquet", ".pq")
+SUFFIXES = (*TEXTS, ".zip", ".parquet", ".pq", *BOOKS)
 MAX_VALUES = 30  # of a text that may become flags
 _SAMPLE = 20_000
 _LOOKED_AT = 2_000  # values of a column
@@ -58,6 +65,8 @@ class ColumnFacts:
         formats: Of a date held as text, every format that fits, the one taken first.
         has_zone: True when time stamps name their zone.
         is_text: True when the file holds text.
+        expr: Of a date that is made of several columns, or None.
+        days: SQL of the day where no format says how to read it; None where one does.
     """
 
     name: str
@@ -71,6 +80,8 @@ class ColumnFacts:
     formats: tuple[str | None, ...] = ()
     has_zone: bool = False
     is_text: bool = False
+    expr: str | None = None
+    days: str | None = None
 
 
 @dataclass(frozen=True)
@@ -81,38 +92,69 @@ class FileFacts:
         name: Of the source it would be.
         path: Relative to the data folder; a pattern where several files are one table.
         encoding: Of a text file, by Python's name.
+        sheet: Of a workbook that has several; else None.
         num_rows: Rows.
         columns: In order, period columns left out.
         periods: Columns that are periods, in order; empty for a long table.
         periods_format: strptime format of their names; None where they are no dates.
+        period_days: The days that their names write, where no format says it; else None.
     """
 
     name: str
     path: str
     encoding: str
+    sheet: str | None
     num_rows: int
     columns: tuple[ColumnFacts, ...]
     periods: tuple[str, ...]
     periods_format: str | None
+    period_days: tuple[date, ...] | None = None
 
     def of_kind(self, kind: str) -> list[ColumnFacts]:
         """Return the columns of a kind."""
         return [column for column in self.columns if column.kind == kind]
 
 
-def inspect_files(reader: Reader, data: Path) -> list[FileFacts]:
-    """Return what every CSV and parquet file of a folder holds, by name.
+def inspect_files(reader: Reader, data: Path) -> tuple[list[FileFacts], list[str]]:
+    """Return what every file of a folder holds that can be read, by name, and why others cannot.
 
     Files whose names differ in a number only and whose columns are the same (a year each, say)
-    are one table. The tables become sources of the reader under the names given.
+    are one table, and so is a sheet of a workbook. The tables become sources of the reader under
+    the names given.
 
     Raises:
         InvalidInputError: If there is none.
     """
-    files = sorted(p for p in data.rglob("*") if p.name.lower().endswith(SUFFIXES) and p.is_file())
-    if not files:
-        raise InvalidInputError(f"{data} holds no file that ends in {', '.join(SUFFIXES)}.")
-    return [_inspect(reader, path, group) for path, group in _tables(data, files)]
+    inside = sorted(p for p in data.rglob("*") if p.is_file() and p.name[0] not in "._")
+    files = [p for p in inside if p.name.lower().endswith(SUFFIXES)]
+    left = [p for p in inside if p not in files]
+    notes = []
+    if left:
+        notes.append(
+            f"{len(left)} files are not read (e.g. {left[0].relative_to(data)}): they end in none "
+            f"of {', '.join(SUFFIXES)}; save a spreadsheet as .xlsx"
+        )
+    found, refused = [], []
+    for path, group in _tables(data, files):
+        try:
+            found += [_inspect(reader, path, group, sheet) for sheet in _sheets(group)]
+        except (InvalidInputError, OSError, EOFError, zlib.error, zipfile.BadZipFile) as err:
+            refused.append(f"{path} is left out: {err}")
+    if not found:
+        if refused:
+            raise InvalidInputError(" ".join(refused))
+        raise InvalidInputError(
+            " ".join([f"{data} holds no file that ends in {', '.join(SUFFIXES)}.", *notes])
+        )
+    return found, notes + refused
+
+
+def _sheets(files: list[Path]) -> list[str | None]:
+    """Return the sheets of a table's files, each a table of its own; None where there is one."""
+    if files[0].suffix.lower() not in BOOKS:
+        return [None]
+    names = list(sheets_of(files[0]))
+    return [*names] if len(names) > 1 else [None]
 
 
 def encoding_of(file: Path) -> str:
@@ -150,31 +192,44 @@ def _tables(data: Path, files: list[Path]) -> list[tuple[str, list[Path]]]:
 def _header(file: Path) -> object:
     """Return what two files of one table have in common; the file itself if it has no header."""
     try:
+        if file.suffix.lower() in BOOKS:
+            return tuple(sheets_of(file).items())
         if not _is_text(file):
             return tuple(pq.read_schema(file).names)
         with _open(file) as handle:
             return handle.readline(_CHUNK).strip()
-    except (OSError, EOFError, pa.ArrowInvalid):
+    except (OSError, EOFError, pa.ArrowInvalid, zipfile.BadZipFile, InvalidInputError):
         return file
 
 
 def _is_text(file: Path) -> bool:
-    return file.name.lower().endswith(_TEXT_SUFFIXES)
+    return file.name.lower().endswith((*TEXTS, ".zip"))
 
 
 def _open(file: Path) -> IO[bytes]:
+    """Open a text file as bytes, the first one of an archive."""
+    if file.suffix.lower() == ".zip":
+        archive = zipfile.ZipFile(file)
+        texts = text_files(archive)
+        return archive.open(texts[0]) if texts else io.BytesIO()
     return cast(IO[bytes], gzip.open(file) if file.suffix.lower() == ".gz" else file.open("rb"))
 
 
-def _inspect(reader: Reader, path: str, files: list[Path]) -> FileFacts:
+def _inspect(reader: Reader, path: str, files: list[Path], sheet: str | None) -> FileFacts:
     stem = path[: -len(next(s for s in SUFFIXES if path.lower().endswith(s)))]
     name = re.sub(r"\W+", "_", stem.replace("*", "")).strip("_") or "files"
+    if sheet is not None:
+        name = f"{name}_{re.sub(r'[^0-9A-Za-z_]+', '_', sheet)}"
+    name = _free_name(reader, name)
     encodings = {encoding_of(file) if _is_text(file) else "utf-8" for file in files}
     encoding = max(encodings, key=["utf-8", "cp1252", "utf-16"].index)
-    reader.add(name, Source(path=path, encoding=encoding))
+    reader.add(name, Source(path=path, encoding=encoding, sheet=sheet))
     reader.run(f'CREATE TABLE "sample_{name}" AS SELECT * FROM "{name}" LIMIT {_SAMPLE}', name)
     types = reader.column_types(f'"{name}"', name)
     periods, periods_format = _periods(types)
+    period_days = None
+    if not periods:
+        periods, period_days = worded_periods(reader, name, list(types))
     columns = tuple(
         _column(reader, name, column, kind)
         for column, kind in types.items()
@@ -185,11 +240,23 @@ def _inspect(reader: Reader, path: str, files: list[Path]) -> FileFacts:
         name,
         path,
         encoding,
+        sheet,
         num_rows=int(rows),
         columns=columns,
         periods=periods,
         periods_format=periods_format,
+        period_days=period_days,
     )
+
+
+def _free_name(reader: Reader, name: str) -> str:
+    """Return a name that no source has, though a.csv and a.xlsx stand side by side."""
+    sql = "SELECT lower(table_name) AS n FROM information_schema.tables"
+    taken = set(reader.fetch(sql, name)["n"].to_pylist())
+    found, number = name, 2
+    while found.lower() in taken:
+        found, number = f"{name}_{number}", number + 1
+    return found
 
 
 def _periods(names: Iterable[str]) -> tuple[tuple[str, ...], str | None]:
@@ -216,6 +283,10 @@ def _column(reader: Reader, name: str, column: str, declared: str) -> ColumnFact
     formats = date_formats(values, digits=digits)
     kind = DATE if is_dated else _kind(style, formats)
     formats = _settled(reader, table, value, formats) if kind == DATE else []
+    days = None
+    if kind != DATE and may_be_days(values, digits=digits):
+        days = readable_days(reader, name, value, declared)
+        kind = DATE if days is not None else kind
     distinct, negative, fraction = _measured(
         reader, table, value, style if kind == NUMBER else None
     )
@@ -232,6 +303,7 @@ def _column(reader: Reader, name: str, column: str, declared: str) -> ColumnFact
         formats=tuple(formats),
         has_zone=kind == DATE and is_text and names_zone(values),
         is_text=is_text,
+        days=days,
     )
 
 
@@ -302,6 +374,8 @@ def date_of(file: FileFacts) -> ColumnFacts:
 
 def date_sql(column: ColumnFacts) -> str:
     """Return the SQL of a date column's day, NULL where it holds none."""
+    if column.days is not None:
+        return column.days
     stamp = f"TRY_CAST({quote(column.name)} AS TIMESTAMP)"
     if column.is_text or column.format is not None:
         stamp = date_sql_of(quote(column.name), column.format)

@@ -30,7 +30,8 @@ class Source(_Part):
     """Where rows come from: files, a database query, or SQL over the other sources.
 
     Attributes:
-        path: CSV or parquet file, glob or folder, relative to the data folder; or s3://...
+        path: CSV, parquet or XLSX file, glob or folder, relative to the data folder; or s3://...
+        sheet: Of a workbook; the first one that holds something when not given.
         delimiter: Of a CSV; found from its header line when not given.
         encoding: Of a CSV, by Python's name (cp1252, latin-1, utf-16).
         url: SQLAlchemy URL; ${NAME} is replaced from the variables handed in.
@@ -39,6 +40,7 @@ class Source(_Part):
     """
 
     path: str | None = None
+    sheet: str | None = None
     delimiter: str | None = None
     encoding: str = "utf-8"
     url: str | None = None
@@ -52,6 +54,8 @@ class Source(_Part):
             raise ValueError("name exactly one of path, url (with query) or sql")
         if (self.url is None) != (self.query is None):
             raise ValueError("url and query belong together")
+        if self.sheet is not None and self.path is None:
+            raise ValueError("sheet is of a workbook that path names")
         return self
 
 

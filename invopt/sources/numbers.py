@@ -5,9 +5,20 @@ import re
 from invopt.sources.duck import literal
 
 # Blanks that are no blank to a parser, and signs that are no minus.
-_BLANKS = "chr(160) || chr(8239) || chr(8201) || chr(9)"
+_BLANKS = " || ".join(f"chr({n})" for n in (160, 8239, 8201, 8199, 8200, 8202, 9))
+_UNSEEN = "chr(8203) || chr(65279) || chr(8206)"  # signs of no width at all
 # 1.350 in every value that has a point: thousands, or a fraction of three places.
 THREE_DIGITS = r"^\s*[-+]?[1-9]\d{0,2}\.\d{3}\s*$"
+
+
+def plain_number_sql(text: str) -> str:
+    """Return the SQL (DOUBLE) of a number as programs write it; unseen blanks around it are none.
+
+    Args:
+        text: Expression of the text.
+    """
+    bare = f"trim(translate(({text})::VARCHAR, {_BLANKS} || {_UNSEEN}, '       '))"
+    return f"coalesce(TRY_CAST({text} AS DOUBLE), TRY_CAST({bare} AS DOUBLE))"
 
 
 def number_sql(text: str, decimal: str, thousands: str | None, unit: str | None) -> str:
@@ -22,7 +33,7 @@ def number_sql(text: str, decimal: str, thousands: str | None, unit: str | None)
         thousands: Sign between groups of three digits; None where there are no groups.
         unit: Text before or after the number, where it has one.
     """
-    plain = f"trim(translate({text}, {_BLANKS} || '−’', '    -'''))"
+    plain = f"trim(translate({text}, {_BLANKS} || '−’' || {_UNSEEN}, '       -'''))"
     if unit is not None:
         name = re.escape(unit)
         form = rf"(?i)^([-+(]?)\s*{name}\s*(.*)$|^(.*?)\s*{name}(\)?-?)$"

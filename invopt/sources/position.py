@@ -65,6 +65,7 @@ def read_stock_position(
     ledger.enter_view(std, view, lost={DUPLICATE: int(repeated.sum())})
     frame = frame.loc[~repeated].drop(columns="__row")
     if how:
+        _tell_first(ledger, frame, [c for c in std.columns if c not in how])
         groups = frame.groupby("unique_id", as_index=False, sort=True)
         frame = groups.agg({c: how.get(c, "first") for c in std.columns})
     waiting = np.maximum(-frame["on_hand"].to_numpy(np.float64), 0)
@@ -73,6 +74,17 @@ def read_stock_position(
         frame = frame.assign(on_hand=frame["on_hand"].clip(lower=0))
         frame = frame.assign(backorders=np.maximum(told, waiting))
     return contracts.check(frame.reset_index(drop=True), contracts.StockPosition)
+
+
+def _tell_first(ledger: Ledger, frame: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Note the columns without `aggregate` whose rows of a series differ: the first one counts."""
+    for column in columns:
+        differing = int((frame.groupby("unique_id")[column].nunique() > 1).sum())
+        if differing:
+            ledger.notes.append(
+                f"position: {column} differs between the rows of {differing:,} series, which add "
+                "up otherwise, and the first one counts: say aggregate of it, too"
+            )
 
 
 def _latest(reader: Reader, std: Standard, table: PositionTable) -> str:

@@ -14,7 +14,7 @@ from invopt.sources.duck import Reader
 from invopt.sources.duck import literal as literal
 from invopt.sources.duck import quote as quote
 from invopt.sources.mapping import ChannelTable, Expression, Table
-from invopt.sources.numbers import THREE_DIGITS, number_sql
+from invopt.sources.numbers import THREE_DIGITS, number_sql, plain_number_sql
 from invopt.types import Float32Array, IntArray
 
 NUMBER = "DOUBLE"
@@ -22,6 +22,9 @@ BOOLEAN = "BOOLEAN"
 TEXT = "VARCHAR"
 DATE = "DATE"
 DATE_TEXT = "day"  # a date as YYYY-MM-DD, or the text as it came where it is none
+# What a spreadsheet makes of 8700012345678: several products in one.
+CUT_CODE = "its key is a code that a spreadsheet cut (as 8.70001E+12)"
+_CUT = r"(^|[^0-9A-Za-z.,])\d[.,]\d+[Ee]\+\d{2,3}($|[^0-9A-Za-z])"
 _FILL_ROWS = 4096
 # What a plan writes where nothing is planned, in small letters.
 _NOTHING = ("0", "0.0", "-", "n/a", "na", "nan", "none", "null", "no", "false", "keine", "aucune",
@@ -96,6 +99,9 @@ def standardise(
         inner.append(f"({reader.whole_numbers(raw, table.source, types)})::VARCHAR AS key")
         reasons["its key is empty"] = "key IS NULL OR trim(key) = ''"
         # A stray quote makes the lines after it part of a name.
+        # The plain search first: it is ten times as fast, and mostly finds nothing.
+        likely = "(contains(key, 'E+') OR contains(key, 'e+'))"
+        reasons[CUT_CODE] = f"{likely} AND regexp_matches(key, {literal(_CUT)})"
         reasons["its key holds a line break"] = "contains(key, chr(10)) OR contains(key, chr(13))"
     else:
         inner.append("'' AS key")
@@ -305,6 +311,8 @@ def _tell_thousands(
 
 def _column_sql(column: str, raw: str, expression: Expression, kind: str, held: str) -> list[str]:
     value = f"TRY_CAST({raw} AS {kind})"
+    if kind == NUMBER and held == TEXT:
+        value = plain_number_sql(raw)
     if kind == TEXT and expression.format is not None:
         date = f"TRY_STRPTIME(({raw})::VARCHAR, {literal(expression.format)})"
         value = f"strftime({date}, '%Y-%m-%d')"

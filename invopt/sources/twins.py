@@ -5,14 +5,24 @@ import unicodedata
 from collections.abc import Iterable
 
 _NAMED = 3
+_TOTAL = re.compile(
+    r"(grand |sub|zwischen|sous[- ])?(totale?|summe|somme|suma)( g[eé]n[eé]rale?| general)?"
+    r"|gesamt(summe|ergebnis)?|insgesamt|all|\(all\)|alle"
+)
 
 
 def folded(key: str) -> str:
     """Return a key without leading zeros of its numbers, blanks, unseen signs, case and ".0"."""
     seen = (c for c in unicodedata.normalize("NFKC", key) if unicodedata.category(c) != "Cf")
     text = "".join("".join(seen).casefold().split())
+    text = re.sub(r"(?<![^_])['’]", "", text)  # a spreadsheet's sign that a code is text
     text = re.sub(r"(?<![\w.])0+(?=\d)|(?<=_)0+(?=\d)", "", text)
     return re.sub(r"(?<=\d)\.0+(?!\d)", "", text)
+
+
+def is_total(name: str) -> bool:
+    """Return whether a product or place is called a sum of the others."""
+    return _TOTAL.fullmatch(name.strip().casefold()) is not None
 
 
 def near_twins(strangers: Iterable[str], known: Iterable[str]) -> list[tuple[str, str]]:

@@ -280,6 +280,8 @@ def attribute_entry(column: ColumnFacts, role: str, *, is_number: bool, name: st
 
 def date_entry(date: ColumnFacts) -> Any:
     """Return the expression of a date."""
+    if date.expr is not None:
+        return date.expr
     expr = named(date.name)
     if date.format is not None and date.format not in WEEKS:
         return {"expr": expr, "format": date.format}

@@ -3,8 +3,8 @@
 import fcntl
 import sqlite3
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 _FILE = "sqlite:///"
@@ -38,6 +38,35 @@ def make_database(url: str, fill: Callable[[str], object]) -> None:
             connection.execute(f"PRAGMA user_version = {_MARK}")
             connection.commit()
         partial.rename(file)
+
+
+def relocate(url: str, folder: Path, places: Iterable[tuple[str, str, str]]) -> None:
+    """Point whole paths of a database file at the folder it lies in, which was copied or moved.
+
+    A file that lies elsewhere is left alone, as others may use it, and so is one that may not be
+    written: what reads through it then finds the folder as it was.
+
+    Args:
+        url: SQLAlchemy's; what is no SQLite file is left alone.
+        folder: Of the file and of what the paths lead to.
+        places: Table, column, and the folder below that its paths lead into.
+    """
+    file = Path(url.removeprefix(_FILE))
+    if not url.startswith(_FILE) or file.parent != folder:
+        return
+    with suppress(sqlite3.OperationalError), closing(sqlite3.connect(file)) as connection:
+        for table, column, inner in places:
+            held = connection.execute(
+                f"SELECT DISTINCT {column} FROM {table} WHERE {column} LIKE '/%/' || ? || '/%'",
+                [inner],
+            ).fetchall()
+            for (path,) in held:
+                place = f"{folder}/{inner}/{path.rpartition(f'/{inner}/')[2]}"
+                if place != path:
+                    connection.execute(
+                        f"UPDATE {table} SET {column} = ? WHERE {column} = ?", [place, path]
+                    )
+        connection.commit()
 
 
 def _is_whole(file: Path) -> bool:

@@ -19,7 +19,7 @@ from invopt.errors import InvalidInputError
 from invopt.model_files import verify, write_sums
 from invopt.types import Notify
 from serving.settings import Settings
-from serving.stores.databases import make_database
+from serving.stores.databases import make_database, relocate
 from serving.stores.deployment_record import DEPLOYMENT
 from serving.stores.model_store import ModelStore
 
@@ -32,6 +32,13 @@ _AFTER = "after"
 _PREVIOUS = "previous"  # alias that versions of invopt before this tag wrote
 _SHA256 = "sha256"
 _LOGGERS = ("mlflow", "alembic")
+# Columns in which MLflow keeps whole paths, and the folder of the workspace that they lead into.
+_PLACES = (
+    ("experiments", "artifact_location", "mlartifacts"),
+    ("runs", "artifact_uri", "mlartifacts"),
+    ("model_versions", "source", "models"),
+    ("model_versions", "storage_location", "models"),
+)
 _JOB = "invopt.run"
 _LOADER = "serving.mlflow_model"
 _POSITION = ("on_hand", "on_order", "backorders")
@@ -85,6 +92,7 @@ class Registry:
         uri = self.settings.tracking_uri
         self.settings.workspace.mkdir(parents=True, exist_ok=True)
         make_database(uri, lambda uri: MlflowClient(uri, uri).search_experiments())
+        relocate(uri, self.settings.workspace, _PLACES)
         return MlflowClient(uri, uri)
 
     def register(

@@ -319,6 +319,20 @@ def test_lots_of_a_series_add_up_where_the_mapping_says_so(tmp_path):
         read(tmp_path / "2", plain, files, max_bad_share=0.01)
 
 
+def test_a_column_of_lots_that_says_nothing_of_adding_up_is_told_where_they_differ(tmp_path):
+    files = {
+        "lines.csv": lines("2024-01-01,s,a,5"),
+        "stock.csv": "store,sku,on_hand,on_order\ns,a,10,4\ns,a,10,6\n",
+    }
+    columns = {"on_hand": {"expr": "on_hand", "aggregate": "sum"}, "on_order": "on_order"}
+    mapping = mapping_of(
+        sources={"stock": "stock.csv"}, position={"from": "stock", "columns": columns}
+    )
+    report, _ = read(tmp_path, mapping, files)
+    assert (report.sums["position.on_hand"], report.sums["position.on_order"]) == (20, 4)
+    assert "on_order differs between the rows of 1 series" in " ".join(report.notes)
+
+
 def test_the_latest_count_of_stock_is_the_position_though_newer_than_the_sales(tmp_path):
     files = {
         "lines.csv": lines("2024-01-01,s,a,5", "2024-01-02,s,b,5"),

@@ -12,6 +12,7 @@ from invopt.errors import ConfigError
 from invopt.evaluation import (
     Window,
     backtest,
+    forecast_change,
     interval_coverage,
     level_metrics,
     mase_scale,
@@ -206,6 +207,26 @@ def test_the_loss_is_of_what_is_told_and_the_coverage_of_the_law():
     found = quantile_metrics([window], is_count=True)["0.5"]
     assert found["pinball"] == pytest.approx(0.25)
     assert found["coverage"] == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_forecast_that_moves_by_a_unit_changes_by_the_share_of_its_levels():
+    """Levels 0.1 and 0.9: up by one costs 0.9 and 0.1 of a unit, doubled and over two levels 1."""
+
+    def window(cutoff, value):
+        told = np.full((2, 3, 2), value)
+        return Window(cutoff, forecast_of(np.ones((2, 3)), told, None, (0.1, 0.9)), np.ones((2, 3)))
+
+    scale = np.array([2.0, 0.0])  # the second series has none and is left out
+    assert forecast_change([window(4, 3.0), window(5, 4.0)], scale) == pytest.approx(0.5)
+    assert forecast_change([window(4, 3.0), window(5, 3.0)], scale) == 0.0
+    assert forecast_change([window(4, 3.0), window(7, 9.0)], scale) == 0.0  # no period in common
+
+
+def test_only_the_periods_both_forecast_are_compared_and_at_their_own_dates():
+    quantiles = np.array([[[1.0], [2], [3]]])
+    before = Window(4, forecast_of(np.ones((1, 3)), quantiles), np.ones((1, 3)))
+    after = Window(5, forecast_of(np.ones((1, 3)), quantiles + 1), np.ones((1, 3)))
+    assert forecast_change([before, after], np.ones(1)) == 0.0
 
 
 def test_the_baseline_repeats_the_last_season_that_was_in_stock():

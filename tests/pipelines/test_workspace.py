@@ -13,7 +13,7 @@ from pipelines import launch
 from pipelines.cli import main
 from pipelines.local import LocalRun, failure_of, gather_orders
 from serving.settings import Settings
-from serving.stores.databases import make_database
+from serving.stores.databases import make_database, relocate
 
 
 def test_an_exception_of_a_step_is_told_with_its_step_and_what_may_mend_it():
@@ -135,6 +135,38 @@ def test_two_that_make_one_database_at_a_time_wait_for_each_other(tmp_path):
     for thread in threads:
         thread.join()
     assert len(calls) == 1
+
+
+PLACES = [("runs", "artifact_uri", "mlartifacts")]
+
+
+def with_paths(file, *paths):
+    with sqlite3.connect(file) as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS runs (artifact_uri TEXT)")
+        connection.executemany("INSERT INTO runs VALUES (?)", [[path] for path in paths])
+    return f"sqlite:///{file}"
+
+
+def paths_of(file):
+    with sqlite3.connect(file) as connection:
+        return [path for (path,) in connection.execute("SELECT artifact_uri FROM runs")]
+
+
+def test_paths_in_a_database_that_was_copied_lead_into_its_own_workspace(tmp_path):
+    other, remote = "/a/models/ws/mlartifacts/shop/1/artifacts", "s3://bucket/mlartifacts/x"
+    url = with_paths(tmp_path / "mlflow.db", other, remote, "mlruns/0")
+    relocate(url, tmp_path, PLACES)
+    relocate(url, tmp_path, PLACES)
+    own = f"{tmp_path}/mlartifacts/shop/1/artifacts"
+    assert paths_of(tmp_path / "mlflow.db") == [own, remote, "mlruns/0"]
+
+
+def test_a_database_that_several_workspaces_share_keeps_its_paths(tmp_path):
+    path = "/first/mlartifacts/shop/1/artifacts"
+    url = with_paths(tmp_path / "mlflow.db", path)
+    relocate(url, tmp_path / "second", PLACES)
+    relocate("postgresql://server/db", tmp_path, PLACES)
+    assert paths_of(tmp_path / "mlflow.db") == [path]
 
 
 def test_a_workspace_at_another_place_has_a_cache_of_its_own(tmp_path):

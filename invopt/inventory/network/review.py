@@ -134,8 +134,8 @@ class NetworkReview:
         wanted = np.nan_to_num(orders["order_quantity"].to_numpy(np.float64))
         told_so = orders["exception"].astype(str).str.contains("overridden").to_numpy(bool)
         return Shelves(
-            mean=ahead.mean[rows], quantiles=ahead.quantiles[rows],
-            sums=ahead.levels[rows], within=within,
+            mean=ahead.mean[rows], quantiles=ahead.smooth_quantiles[rows],
+            sums=ahead.smooth_levels[rows], within=within,
             on_hand=stock.on_hand[rows] - stock.backorders[rows],
             arrivals=stock.arrivals[rows].astype(np.float32),
             lead_time=terms.lead_time, cycle=terms.interval, holding_cost=terms.holding_cost,

@@ -75,8 +75,8 @@ def _plain(names: pd.Series) -> pd.Series:
 def rows_of(forecast: Any, rows: IntArray) -> Any:
     """Return the forecast of some series."""
     return replace(
-        forecast, mean=forecast.mean[rows], quantiles=forecast.quantiles[rows],
-        levels=forecast.levels[rows],
+        forecast, mean=forecast.mean[rows], smooth_quantiles=forecast.smooth_quantiles[rows],
+        smooth_levels=forecast.smooth_levels[rows],
     )  # fmt: skip
 
 

@@ -150,7 +150,7 @@ def pack_gains(
         for number in range(most):
             before = number * size
             asked = before + size <= wanted + 1e-6
-            saved = -path.change(
+            saved = -path.outlook.change(
                 before, np.where(asked, size, 0.0), shelves.holding_cost[rows],
                 shelves.stockout_cost[rows],
             )  # fmt: skip

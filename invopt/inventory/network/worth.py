@@ -24,6 +24,7 @@ from invopt.types import Float32Array, FloatArray, IntArray
 LAYERS = 48  # of worth between that of the first unit and none
 _MOST_PERIODS = 4  # of an interval in which holding is looked at
 _TINY = 1e-9
+_HALVINGS, _FINE = 48, 1e-5  # in which the best quantity is found, and units
 
 
 @dataclass(frozen=True)
@@ -200,9 +201,10 @@ def best_quantity(worth: Worth) -> FloatArray:
     low, high = worth.at.min(axis=1) - 1.0, worth.at.max(axis=1).astype(np.float64)
     low, high = np.floor(low).astype(np.float64), np.ceil(high)
     high = np.maximum(high, low + 1)
-    gap = np.maximum((high - low) * 2.0**-24, 1e-6)
-    while ((high - low) > np.maximum(gap, 1e-6)).any():
+    for _ in range(_HALVINGS):
         middle = (low + high) / 2
         wants = worth.of_unit(middle) > _TINY
         low, high = np.where(wants, middle, low), np.where(wants, high, middle)
+        if ((high - low) <= _FINE).all():
+            break
     return high

@@ -206,7 +206,7 @@ def make_forecast(panel, level=5.0, horizon=28):
     return ForecastArrays(
         np.full(shape[:2], level, np.float32),
         np.broadcast_to(poisson.ppf(LEVELS, level), shape).astype(np.float32),
-        np.broadcast_to(sums, shape).astype(np.float32), LEVELS, LEVELS,
+        np.broadcast_to(sums, shape).astype(np.float32), LEVELS, LEVELS, is_count=True,
     )  # fmt: skip
 
 

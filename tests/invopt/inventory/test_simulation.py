@@ -163,6 +163,8 @@ def test_a_cap_limits_every_order():
     result = simulate(np.zeros((1, 3)), rule, terms, Opening.empty(1))
     assert result.ordered[0] == 9  # 4, 4 and 1
     assert result.order_variance[0] == pytest.approx(np.var([4, 4, 1]))
+    assert result.order_change[0] == 3  # none, then three less
+    assert result.summary()["order_change"] == pytest.approx(3 / 9)
 
 
 def test_threads_change_nothing():

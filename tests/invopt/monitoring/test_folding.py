@@ -92,7 +92,8 @@ def test_the_limit_is_told_and_drawn_in_the_numbers_of_the_reader(risen):
     assert limits_of(demand) == (f"{low:+.1%}", f"{high:+.1%}")
     error = next(s for s in risen.signals if s.name == "error")
     wape = risen.trend[-1]["wape"]
-    assert np.isnan(risen.bands["wape"][0]) or risen.bands["wape"][0] == 0
+    assert np.isnan(risen.bands["wape"][0])
+    assert np.isnan(risen.bands["coverage"][1])
     assert (wape > risen.bands["wape"][1]) == (error.value > error.expected + error.limit)
     assert bands([], risen.trend) == {}
 

@@ -116,6 +116,28 @@ def test_a_model_that_was_changed_or_exchanged_is_never_handed_out(three):
         three.champion_path(NAME)
 
 
+def test_a_workspace_that_was_moved_has_its_models_and_what_mlflow_keeps_of_its_runs(
+    three, tmp_path
+):
+    three.make_champion(NAME, "2")
+    client = three.client
+    run = client.get_model_version(NAME, "2").run_id
+    (tmp_path / "verdict.json").write_text("{}")
+    client.log_artifact(run, str(tmp_path / "verdict.json"))
+    moved = tmp_path / "elsewhere" / "ws"
+    moved.parent.mkdir()
+    three.settings.workspace.rename(moved)
+    registry = Deployment.of(moved).registry
+    assert (registry.champion_path(NAME) / "model.onnx").read_text() == "two"
+    assert [f.path for f in registry.client.list_artifacts(run)] == ["verdict.json"]
+    assert registry.client.get_model_version(NAME, "2").source.startswith(f"{moved}/models/")
+    # The same files are the same version there.
+    model = tmp_path / "two"
+    evidence = [str(tmp_path / "verdict")]
+    (tmp_path / "verdict").write_text(json.dumps({"of": "two"}))
+    assert registry.register(NAME, str(model), evidence, {"snapshot": "s"}, lambda _: None) == "2"
+
+
 def test_a_rollback_to_a_damaged_model_changes_nothing(three):
     from serving.loop.release import roll_back_local
 

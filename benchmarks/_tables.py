@@ -1,0 +1,310 @@
+"""Random tables in the ways companies write them, and an independent reader of their files.
+
+Rows are texts by column. A style says how a date or a number is written, what the mapping has to
+say of it, and how plain Python reads it back. The reader is csv, datetime, Decimal, sqlite3,
+pyarrow and openpyxl; it knows nothing of DuckDB.
+"""
+
+import csv
+import gzip
+import io
+import random
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+Row = dict[str, str]
+
+NOON = timedelta(hours=12)
+EAST = "Pacific/Auckland"
+FORMATS = ("csv", "csv", "parquet", "parquet", "sql", "xlsx")
+_DELIMITERS = ",;\t|"
+
+
+@dataclass(frozen=True)
+class Style:
+    """A way of writing, what the mapping says of it, and how Python reads it back.
+
+    Attributes:
+        entry: Of the column in the mapping.
+        write: Value to text.
+        read: Text to value; raises ValueError or InvalidOperation where it is none.
+        types: Kinds of typed cells that hold the same value: "number", "date", "moment".
+    """
+
+    entry: dict[str, Any]
+    write: Callable[[Any], str]
+    read: Callable[[str], Any]
+    types: tuple[str, ...] = ()
+
+
+def plain(value: Decimal) -> str:
+    """Return a number as a person writes it: no exponent, no idle zeros."""
+    return f"{value.normalize():f}"
+
+
+def _signs(thousands: str, decimal: str, unit: str = "", minus: str = "-{}") -> Style:
+    entry = {"decimal": decimal, "thousands": thousands} | ({"unit": unit} if unit else {})
+
+    def write(value: Decimal) -> str:
+        text = f"{abs(value):,}".replace(",", "_").replace(".", decimal).replace("_", thousands)
+        text = f"{text} {unit}".strip()
+        return minus.format(text) if value < 0 else text
+
+    def read(text: str) -> Decimal:
+        bare = text.replace(unit, "") if unit else text
+        sign = -1 if set(bare) & set("-(") else 1
+        digits = bare.strip("-() ").replace(thousands, "").replace(decimal, ".")
+        return sign * Decimal(digits)
+
+    # 11.622 may be a text of eleven thousand, and is a number of eleven: whole ones are typed.
+    return Style(entry, write, read, ("whole",))
+
+
+NUMBERS = (
+    Style({}, plain, Decimal, ("number",)),
+    Style({}, plain, Decimal, ("number",)),
+    _signs(".", ","),
+    _signs(",", "."),
+    _signs(" ", ",", "kg"),
+    _signs("'", ".", "€"),
+    _signs(".", ",", minus="{}-"),
+    _signs(",", ".", minus="({})"),
+)
+
+
+def _dated(form: str, types: tuple[str, ...] = (), **entry: Any) -> Style:
+    def read(text: str) -> date:
+        return datetime.strptime(text.removesuffix(" 00:00:00"), form).date()
+
+    return Style(entry, lambda d: d.strftime(form), read, types)
+
+
+def _moment(form: str, there: str, types: tuple[str, ...] = (), **entry: Any) -> Style:
+    """Stamps at noon in a zone; the day counts that Auckland has then."""
+
+    def write(day: date) -> str:
+        noon = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(there)) + NOON
+        return noon.strftime(form)
+
+    def read(text: str) -> date:
+        stamp = datetime.strptime(text, form)
+        if stamp.tzinfo is None:
+            stamp = stamp.replace(tzinfo=ZoneInfo(there))
+        return stamp.astimezone(ZoneInfo(EAST)).date()
+
+    return Style({"to_timezone": EAST, **entry}, write, read, types)
+
+
+DATES = (
+    _dated("%Y-%m-%d", ("date",)),
+    _dated("%Y-%m-%d", ("date",)),
+    _dated("%d.%m.%Y"),
+    _dated("%d/%m/%Y"),
+    _dated("%m/%d/%Y"),
+    _dated("%d-%b-%y"),
+    _dated("%Y%m%d"),
+    _dated("%B %d %Y"),
+    _dated("%G-W%V-%u"),
+    _dated("%d|%m|%Y", format="%d|%m|%Y"),
+    _moment("%Y-%m-%dT%H:%M:%S%z", "America/New_York", ("moment",)),
+    _moment("%Y-%m-%d %H:%M:%S %z", "Europe/Paris"),
+    _moment("%Y-%m-%d %I:%M %p", "Asia/Tokyo", from_timezone="Asia/Tokyo"),
+)
+# No day above 12 tells the order of day and month: nobody can read it.
+AMBIGUOUS = Style({}, lambda d: f"{d.day % 12 + 1:02d}/01/{d.year}", lambda _: Decimal("soon"))
+
+
+def tried(convert: Callable[[str], Any], text: str) -> Any:
+    """Return what a text holds, None where it holds nothing or nothing that can be read."""
+    try:
+        return convert(text.strip()) if text.strip() else None
+    except (ValueError, InvalidOperation):
+        return None
+
+
+@dataclass(frozen=True)
+class Writer:
+    """How the tables of one data set are stored.
+
+    Attributes:
+        rng: Of all that is random.
+        data: Folder of the data.
+        form: One of FORMATS.
+        typed: Whether cells that are numbers or dates are stored as such.
+        types: By column, what its cells may be stored as.
+    """
+
+    rng: random.Random
+    data: Path
+    form: str
+    typed: bool
+    types: dict[str, tuple[str, ...]]
+
+    def write(self, name: str, columns: Sequence[str], rows: list[Row]) -> Any:
+        """Write a table and return its source in the mapping."""
+        if self.form == "sql":
+            return self._write_sql(name, columns, rows)
+        if self.form == "xlsx":
+            return self._write_book(name, columns, rows)
+        (self.data / name).mkdir()
+        number = self.rng.randint(1, 3)
+        encoding = self.rng.choice(["utf-8", "utf-8", "utf-8-sig", "utf-16"])
+        for part in range(number):
+            order = self.rng.sample(list(columns), len(columns))
+            file = self.data / name / f"{self.rng.randrange(100):02d}-{part}"
+            some = rows[part::number]
+            if self.form == "parquet":
+                arrays = [self._array(column, [row[column] for row in some]) for column in order]
+                pq.write_table(pa.table(dict(zip(order, arrays, strict=True))), f"{file}.parquet")
+            else:
+                self._write_csv(file, encoding, order, some)
+        if self.form == "csv" and encoding == "utf-16":
+            return {"path": name, "encoding": encoding}
+        return name
+
+    def _write_csv(self, file: Path, encoding: str, order: list[str], rows: list[Row]) -> None:
+        text = io.StringIO(newline="")
+        ends = self.rng.choice(["\n", "\r\n"])
+        writer = csv.writer(text, delimiter=self.rng.choice(_DELIMITERS), lineterminator=ends)
+        writer.writerows([order, *([row[column] for column in order] for row in rows)])
+        content = text.getvalue().encode(encoding)
+        if self.rng.random() < 0.2:
+            file.with_suffix(".csv.gz").write_bytes(gzip.compress(content, 1))
+        else:
+            file.with_suffix(".csv").write_bytes(content)
+
+    def _write_sql(self, name: str, columns: Sequence[str], rows: list[Row]) -> dict[str, str]:
+        file = self.data / f"{name}.db"
+        with sqlite3.connect(file) as connection:
+            connection.execute("PRAGMA synchronous=OFF")
+            named = ", ".join(f'"{column}"' for column in columns)
+            connection.execute(f"CREATE TABLE t ({named})")
+            cells = [[self._cell(c, row[c]) for c in columns] for row in rows]
+            connection.executemany(f"INSERT INTO t VALUES ({', '.join('?' * len(columns))})", cells)
+        connection.close()
+        return {"url": f"sqlite:///{file}", "query": "SELECT * FROM t ORDER BY rowid"}
+
+    def _write_book(self, name: str, columns: Sequence[str], rows: list[Row]) -> Any:
+        book = openpyxl.Workbook(write_only=True)
+        sheet = book.create_sheet(name)
+        order = self.rng.sample(list(columns), len(columns))
+        sheet.append(order)
+        for row in rows:
+            sheet.append([self._cell(c, row[c], dates=True) for c in order])
+        book.create_sheet("notes").append(["nothing of interest"])
+        book.save(self.data / f"{name}.xlsx")
+        return {"path": f"{name}.xlsx", "sheet": name}
+
+    def _cell(self, column: str, text: str, *, dates: bool = False) -> Any:
+        """Return a cell as a number or date where it is stored as such, else as text."""
+        kinds = self.types.get(column, ()) if self.typed else ()
+        for kind in kinds:
+            if kind in ("number", "whole") or (kind == "date" and dates):
+                value = tried(_CONVERT[kind], text)
+                if value is not None and text_of(value) == text:
+                    return value
+        return text or None
+
+    def _array(self, column: str, cells: list[str]) -> pa.Array:
+        """Return a column as a type in which every cell reads back as it was, else as text."""
+        given = [cell or None for cell in cells]
+        for kind in self.types.get(column, ()) if self.typed else ():
+            for typed in self.rng.sample(_ARROW[kind], len(_ARROW[kind])):
+                try:
+                    values = [None if c is None else _CONVERT[kind](c) for c in given]
+                    array = pa.array([_fitting(v, typed) for v in values], typed)
+                except (ValueError, InvalidOperation, pa.ArrowInvalid):
+                    continue
+                same = kind == "moment" or [text_of(v) or None for v in array.to_pylist()] == given
+                if same:
+                    return array
+        return pa.array(given, pa.string())
+
+
+def _number(text: str) -> int | float:
+    value = Decimal(text)
+    if not value.is_finite():
+        raise ValueError(text)
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+_CONVERT: dict[str, Callable[[str], Any]] = {
+    "number": _number,
+    "whole": int,
+    "date": lambda text: datetime.strptime(text, "%Y-%m-%d"),
+    "moment": lambda text: datetime.strptime(text, "%Y-%m-%dT%H:%M:%S%z"),
+}
+_ARROW: dict[str, list[Any]] = {
+    "number": [pa.int64(), pa.int32(), pa.float64(), pa.decimal128(18, 2), pa.float32()],
+    "whole": [pa.int64(), pa.int32()],
+    "date": [pa.date32(), pa.timestamp("us"), pa.timestamp("ns")],
+    "moment": [pa.timestamp("us", "UTC"), pa.timestamp("ms", "Europe/Paris")],
+}
+
+
+def _fitting(value: Any, kind: Any) -> Any:
+    if value is None:
+        return None
+    if pa.types.is_decimal(kind):
+        return Decimal(str(value))
+    if pa.types.is_integer(kind) and isinstance(value, float):
+        raise ValueError(value)
+    return value.date() if pa.types.is_date(kind) else value
+
+
+def text_of(value: Any) -> str:
+    """Return a stored cell as the text it stands for."""
+    if value is None:
+        return ""
+    if isinstance(value, (float, Decimal)):
+        return plain(Decimal(str(value)))
+    if isinstance(value, datetime):
+        if value.tzinfo is not None:
+            return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S%z")
+        return value.strftime("%Y-%m-%d") if value.time() == datetime.min.time() else str(value)
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def rows_of(data: Path, name: str) -> list[Row]:
+    """Return the rows of a table as texts, in the order of its files' names."""
+    if (data / f"{name}.db").is_file():
+        with sqlite3.connect(data / f"{name}.db") as connection:
+            found = connection.execute("SELECT * FROM t ORDER BY rowid")
+            names = [column[0] for column in found.description]
+            rows = [dict(zip(names, map(text_of, row), strict=True)) for row in found]
+        connection.close()
+        return rows
+    if (data / f"{name}.xlsx").is_file():
+        book = openpyxl.load_workbook(data / f"{name}.xlsx", read_only=True)
+        header, *cells = book[name].values
+        book.close()
+        # A row ends with its last cell that holds something.
+        return [dict(zip_longest(header, map(text_of, row), fillvalue="")) for row in cells]
+    found_rows: list[Row] = []
+    for file in sorted((data / name).iterdir()):
+        if file.suffix == ".parquet":
+            table = pq.read_table(file).to_pylist()
+            found_rows += [{k: text_of(v) for k, v in row.items()} for row in table]
+        else:
+            found_rows += _csv_rows(file)
+    return found_rows
+
+
+def _csv_rows(file: Path) -> list[Row]:
+    content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+    marks = (b"\xff\xfe", b"\xfe\xff")
+    text = content.decode("utf-16" if content[:2] in marks else "utf-8-sig")
+    head = text.splitlines()[0]
+    delimiter = max(_DELIMITERS, key=head.count)
+    return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))

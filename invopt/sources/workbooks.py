@@ -1,0 +1,196 @@
+"""Sheets of spreadsheets as tables: numbers, dates and texts as their cells hold them.
+
+What a person sees of a cell is its format; what counts is its value. A code that a format fills
+with zeros is the exception: 71 shown as 00071 is 00071.
+"""
+
+import re
+import warnings
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from invopt.errors import InvalidInputError
+from invopt.sources.headers import header_row, names_of
+
+SUFFIXES = (".xlsx", ".xlsm")
+_ZEROS = re.compile(r"0{2,}")
+_EXACT = 1e15  # below it a floating point number holds a whole one exactly
+_LOOKED_AT = 30  # rows, for the header
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One sheet.
+
+    Attributes:
+        table: Of its cells under its header; columns of one kind have its type, others are text.
+        notes: What a person should know.
+    """
+
+    table: pa.Table
+    notes: list[str]
+
+
+def sheets_of(file: Path) -> dict[str, tuple[Any, ...]]:
+    """Return the first row of the sheets that people see, by name, of those that hold a cell.
+
+    Raises:
+        InvalidInputError: If it is no workbook.
+    """
+    with _opened(file) as book:
+        seen = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
+        first = {sheet.title: next(_filled_rows(sheet), None) for sheet in seen}
+    return {title: row for title, row in first.items() if row is not None}
+
+
+def read_sheet(file: Path, name: str | None) -> Sheet:
+    """Return a sheet as a table.
+
+    Args:
+        file: Workbook.
+        name: Of the sheet; None for the first one that holds something.
+
+    Raises:
+        InvalidInputError: If it is no workbook, has no such sheet, or the sheet is empty.
+    """
+    there = list(sheets_of(file))
+    if name is None and not there:
+        raise InvalidInputError(f"{file} holds no sheet with a cell in it.")
+    wanted = there[0] if name is None else name
+    with _opened(file) as book:
+        if wanted not in book.sheetnames:
+            raise InvalidInputError(
+                f"{file} has no sheet {wanted!r}; there are {', '.join(book.sheetnames)}."
+            )
+        rows = [[_value(cell) for cell in row] for row in book[wanted].iter_rows()]
+    others = [title for title in there if title != wanted]
+    notes = []
+    if name is None and others:
+        notes.append(
+            f"{file.name} has {len(there)} sheets and {wanted} is read; {', '.join(others)} "
+            "are not: name another with sheet"
+        )
+    table, more = _table(file, wanted, rows)
+    return Sheet(table, [*notes, *more, *_uncalculated(file, wanted)])
+
+
+@contextmanager
+def _opened(file: Path, *, formulas: bool = False) -> Iterator[Any]:
+    import openpyxl  # noqa: PLC0415  (only where a workbook is read)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of styles and validations, which are not read
+        try:
+            book = openpyxl.load_workbook(file, read_only=True, data_only=not formulas)
+        except Exception as err:  # whatever a damaged archive makes of it
+            raise InvalidInputError(
+                f"{file} cannot be read as a workbook ({type(err).__name__}). Save it again as "
+                ".xlsx, or send it as CSV."
+            ) from err
+        try:
+            yield book
+        finally:
+            book.close()
+
+
+def _filled_rows(sheet: Any) -> Iterator[Any]:
+    for row in sheet.iter_rows(values_only=True):
+        if any(value not in (None, "") for value in row):
+            yield row
+
+
+def _value(cell: Any) -> Any:
+    """Return a cell's value; a whole number behind a format of zeros is the text it shows."""
+    value = cell.value
+    if isinstance(value, str):
+        return value.strip() or None
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        value = int(value)
+    if isinstance(value, int) and _ZEROS.fullmatch(str(getattr(cell, "number_format", ""))):
+        return str(value).zfill(len(cell.number_format))
+    return value
+
+
+def _table(file: Path, sheet: str, rows: list[list[Any]]) -> tuple[pa.Table, list[str]]:
+    width = max((k + 1 for row in rows for k, v in enumerate(row) if v is not None), default=0)
+    rows = [[*row[:width], *[None] * (width - len(row))] for row in rows]
+    looked = [["" if v is None else str(v) for v in row] for row in rows[:_LOOKED_AT]]
+    at = header_row(looked)
+    if at is None:
+        raise InvalidInputError(f"{file}: sheet {sheet} is empty; expected a header line.")
+    names, told = names_of(looked[at])
+    notes = [f"{file.name}: {sentence}" for sentence in told]
+    above = [" ".join(filter(None, row)) for row in looked[:at] if any(row)]
+    if above:
+        notes.append(f"{file.name}: {len(above)} lines above the header are not read ({above[0]})")
+    below = [row for row in rows[at + 1 :] if any(v is not None for v in row)]
+    columns = [_column([row[k] for row in below]) for k in range(width)]
+    return pa.table(columns, names=names), notes
+
+
+def _column(values: Sequence[Any]) -> pa.Array:
+    """Return values as numbers, dates or flags where all are of one kind, else as text."""
+    kinds = {_kind(value) for value in values if value is not None}
+    if kinds == {"whole"}:
+        return pa.array(values, pa.int64())
+    if kinds and kinds <= {"whole", "number"}:
+        return pa.array([None if v is None else float(v) for v in values], pa.float64())
+    if kinds == {"date"}:
+        return pa.array(values, pa.timestamp("us"))
+    if kinds == {"flag"}:
+        return pa.array(values, pa.bool_())
+    return pa.array([_text(value) for value in values], pa.string())
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, bool):
+        return "flag"
+    if isinstance(value, int):
+        return "whole" if abs(value) < 2**63 else "text"
+    if isinstance(value, float):
+        return "number"
+    return "date" if isinstance(value, datetime) else "text"
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, float):
+        text = repr(value)
+        # Among texts 11.622 could be taken for eleven thousand, 11.6220 could not.
+        return f"{text}0" if re.fullmatch(r"-?\d+\.\d{3}", text) else text
+    if isinstance(value, datetime) and value.time() == time():
+        return value.date().isoformat()
+    return value.isoformat(" ") if isinstance(value, datetime) else _plain(value)
+
+
+def _plain(value: Any) -> str:
+    return value.isoformat() if isinstance(value, (date, time)) else str(value)
+
+
+def _uncalculated(file: Path, sheet: str) -> list[str]:
+    """Say how many formulas of a sheet have no stored value: they read as empty."""
+    with zipfile.ZipFile(file) as archive:
+        parts = [n for n in archive.namelist() if n.startswith("xl/worksheets/")]
+        if not any(b"<f>" in (text := archive.read(n)) or b"<f " in text for n in parts):
+            return []
+    with _opened(file, formulas=True) as written, _opened(file) as stored:
+        pairs = zip(written[sheet].iter_rows(), stored[sheet].iter_rows(), strict=False)
+        found = sum(
+            one.data_type == "f" and other.value is None
+            for ours, theirs in pairs
+            for one, other in zip(ours, theirs, strict=False)
+        )
+    if not found:
+        return []
+    return [
+        f"{file.name}: {found:,} formulas of {sheet} have no stored value and read as empty: open "
+        "the file in a spreadsheet and save it"
+    ]

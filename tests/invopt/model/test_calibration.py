@@ -1,0 +1,95 @@
+"""Quantiles are moved to the levels they hold, kept in order, and leave with the model."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import poisson
+
+from invopt.features import FeatureEncoder, model_inputs
+from invopt.model import Forecaster, export_onnx
+from invopt.model.calibration import Calibration, fit_maps
+from invopt.runtime import OnnxForecaster
+from tests.builders import make_config, make_forecaster, make_panel, with_derived
+
+LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
+SAID = (0.05, 0.2, 0.4, 0.6, 0.78, 0.88, 0.92)  # what the quantiles hold instead
+
+
+def sales(seed, num=16_000):
+    """Return means, quantiles that hold SAID in place of LEVELS, and jittered sales."""
+    rng = np.random.default_rng(seed)
+    mean = rng.gamma(1.0, 1.5, num) + 0.05
+    law = poisson.cdf(np.arange(60), mean[:, None])
+    quantiles = np.stack([np.interp(SAID, np.r_[0, own], np.arange(61.0)) for own in law])
+    return mean, quantiles, rng.poisson(mean) + rng.random(num)
+
+
+def applied(maps, mean, quantiles):
+    found = Calibration(maps)(
+        torch.from_numpy(mean.astype(np.float32))[None],
+        torch.from_numpy(quantiles.astype(np.float32))[None],
+    )
+    return found.numpy()[0]
+
+
+def test_quantiles_of_other_sales_hold_their_levels_afterwards():
+    maps = fit_maps(*sales(0), LEVELS)
+    mean, quantiles, actual = sales(1)
+    before = (actual[:, None] <= quantiles).mean(axis=0)
+    after = (actual[:, None] <= applied(maps, mean, quantiles)).mean(axis=0)
+    assert np.abs(before - LEVELS).max() > 0.08
+    np.testing.assert_allclose(after, LEVELS, atol=0.025)
+
+
+def test_quantiles_stay_in_order_for_any_mean_and_do_not_jump():
+    maps = fit_maps(*sales(0), LEVELS)
+    mean = np.geomspace(1e-4, 500, 4000)
+    quantiles = np.repeat(np.cumsum([0.2, 0.3, 0.1, 1, 2, 0.5, 4])[None], len(mean), axis=0)
+    found = applied(maps, mean, quantiles)
+    assert (np.diff(found, axis=1) >= -1e-5).all()
+    assert (found >= -1e-6).all()
+    assert np.abs(np.diff(found, axis=0)).max() < 0.1
+
+
+def test_quantiles_that_hold_their_levels_hardly_move():
+    mean, _, actual = sales(0)
+    law = poisson.cdf(np.arange(60), mean[:, None])
+    right = np.stack([np.interp(LEVELS, np.r_[0, own], np.arange(61.0)) for own in law])
+    maps = fit_maps(mean, right, actual, LEVELS)
+    assert np.abs(applied(maps, mean, right) - right).mean() < 0.06
+
+
+def test_few_sales_change_nothing():
+    mean, quantiles, actual = (part[:500] for part in sales(0))
+    assert fit_maps(mean, quantiles, actual, LEVELS) is None
+
+
+def test_a_calibrated_model_is_saved_loaded_and_exported_as_it_is(tmp_path):
+    config = make_config()
+    panel = with_derived(make_panel(num_series=60), config)
+    plain = make_forecaster(panel, config)
+    model = plain.calibrated(FeatureEncoder(plain.spec).encode(panel))
+    before, ours = plain.predict(panel), model.predict(panel)
+    assert np.array_equal(before.mean, ours.mean)
+    assert np.array_equal(before.smooth_levels, ours.smooth_levels)
+    assert not np.allclose(before.smooth_quantiles, ours.smooth_quantiles)
+    model.save(tmp_path / "model")
+    again = Forecaster.load(tmp_path / "model").predict(panel)
+    assert np.array_equal(again.smooth_quantiles, ours.smooth_quantiles)
+    encoded = FeatureEncoder(model.spec).encode(panel)
+    inputs = model_inputs(model.spec, encoded, np.arange(60), np.full(60, panel.num_periods - 1))
+    assert export_onnx(model, tmp_path / "model" / "model.onnx", inputs) <= 1e-5
+    served = OnnxForecaster(tmp_path / "model").predict(panel)
+    np.testing.assert_allclose(served.smooth_quantiles, ours.smooth_quantiles, rtol=1e-4, atol=1e-4)
+
+
+def test_what_came_after_the_training_range_changes_no_map():
+    config = make_config()
+    panel = with_derived(make_panel(num_series=60), config)
+    model = make_forecaster(panel.truncate(100), config)
+    encoder = FeatureEncoder(model.spec)
+    first = model.calibrated(encoder.encode(panel.truncate(100))).maps
+    panel.y[:, 100:] = 99
+    again = model.calibrated(encoder.encode(panel.truncate(100))).maps
+    assert np.array_equal(first.weights, again.weights)
+    assert first.sizes == pytest.approx(again.sizes)
