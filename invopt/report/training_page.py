@@ -55,6 +55,7 @@ def _page(files: dict[str, str], name: str) -> str:
         labels=assessment.get("baselines", {}),
         scale=assessment.get("scale", ""),
         groups=_groups(assessment),
+        effects=explanation.get("effects", []),
         cutoff=f"{cutoff:%d %B %Y}",
         additivity=f"{explanation['additivity_error']:.1e} of the scale",
         training_line=_training_line(training),

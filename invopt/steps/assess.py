@@ -11,6 +11,7 @@ from invopt.assessment import CHALLENGER, Assessment, assess
 from invopt.challenger import write_candidates
 from invopt.config import Config
 from invopt.crossvalidation import cross_validate
+from invopt.effects import effects_of
 from invopt.evaluation import Window, ranges_of
 from invopt.explain import explain
 from invopt.features.leaks import find_leaks
@@ -143,15 +144,18 @@ def _cross_validated(
 
 
 def explain_model(model: str, source: str, config: Config, out: str, notify: Notify) -> None:
-    """Write importance by feature and the attributions of some series."""
+    """Write importance by feature, the attributions of some series, and what plans do to them."""
     panel = load_panel(Path(source))
     run, _ = fit_config(config, panel.timeline)
     cutoff = ranges_of(panel.num_periods, run.evaluation).gate[0]
     rows = spread_rows(panel, NUM_EXPLAINED)
-    found = explain(Forecaster.load(Path(model)), panel, rows, cutoff)
+    forecaster = Forecaster.load(Path(model))
+    found = explain(forecaster, panel, rows, cutoff)
+    effects = effects_of(forecaster, panel.select(rows), cutoff)
     write_json(
         out,
         {
+            "effects": [asdict(effect) for effect in effects],
             "importance": found.importance(),
             "additivity_error": found.additivity_error,
             "base": found.base,
