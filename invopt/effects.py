@@ -13,7 +13,7 @@ from invopt.evaluation import Forecasts
 from invopt.features.spec import PRICE
 from invopt.forecasts import ForecastArrays
 from invopt.panel import Channel, Panel
-from invopt.types import FloatArray
+from invopt.types import Float32Array, FloatArray
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _CHEAPER = 0.9
@@ -81,7 +81,7 @@ def _cheaper(model: Forecasts, panel: Panel, cutoff: int) -> Iterator[Effect]:
 
 
 def _forecast(
-    model: Forecasts, panel: Panel, channel: Channel, cutoff: int, value: object
+    model: Forecasts, panel: Panel, channel: Channel, cutoff: int, value: float | Float32Array
 ) -> FloatArray:
     """Return (series, horizon) means where a channel is of one value in all periods ahead."""
     values = channel.until(max(channel.values.shape[1], panel.num_periods + 1)).copy()
