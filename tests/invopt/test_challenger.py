@@ -17,11 +17,13 @@ from invopt.evaluation import backtest, interval_coverage, level_metrics, quanti
 from invopt.features import FeatureEncoder, model_inputs
 from invopt.features.online import WindowEncoder
 from invopt.features.tables import TableLayout
+from invopt.model.export import export_onnx
 from invopt.model.trees import Trees, _rounded_down
 from invopt.panel import SERIES_LEVEL, Channel, Flag, Panel
 from invopt.runtime import OnnxForecaster
+from invopt.steps.assess import Contenders, assess_model, stand_in_model
 from invopt.timeline import Timeline
-from tests.builders import make_config, make_panel, with_derived
+from tests.builders import make_config, make_forecaster, make_panel, with_derived
 from tests.invopt.test_candidates import SHORT
 from tests.invopt.test_online_features import dense, online_rows
 
@@ -147,3 +149,32 @@ def test_lightgbm_is_left_out_where_rows_are_few_or_nobody_wants_it(tmp_path):
 @given(st.floats(-(2.0**99), 2.0**99), st.floats(-(2.0**99), 2.0**99, width=32))
 def test_a_threshold_in_single_precision_sends_every_value_where_the_exact_one_does(exact, value):
     assert (value <= exact) == (np.float32(value) <= np.float32(_rounded_down(exact)))
+
+
+def test_a_training_with_rows_enough_judges_lightgbm_and_leaves_it_to_order(tmp_path):
+    config = make_config(
+        features=SHORT | {"horizon": HORIZON, "context_steps": 8, "windows": [7, 14, 28]},
+        evaluation={"gate_periods": 14, "selection_periods": 14},
+        inventory={"lead_time": 1, "review_period": 3, "num_paths": 10},
+        training={"refit": True},
+    )
+    panel = made_up()
+    panel.save(tmp_path / "source")
+    forecaster = make_forecaster(panel, config)
+    forecaster.save(tmp_path / "model")
+    encoded = FeatureEncoder(forecaster.spec).encode(panel)
+    inputs = model_inputs(forecaster.spec, encoded, np.arange(4), np.full(4, PERIODS - 1))
+    export_onnx(forecaster, tmp_path / "model" / "model.onnx", inputs)
+    source, out = str(tmp_path / "source"), str(tmp_path / "assessment")
+    contenders = Contenders(challenger=tmp_path / "model", champion=None)
+    assess_model(contenders, source, config, out, clock=time.monotonic, notify=lambda _: None)
+    found = json.loads((tmp_path / "assessment" / "metrics.json").read_text())
+    assert found["baselines"][LIGHTGBM] == {"label": "lightgbm", "folder": "lightgbm"}
+    # Of all candidates it alone knows the promotions that are planned.
+    judged = found["judged"]
+    assert judged[LIGHTGBM]["points"]["wape"] < judged["moving average"]["points"]["wape"]
+    kept = str(tmp_path / "kept")
+    label = stand_in_model(out, source, config, LIGHTGBM, kept, lambda _: None)
+    assert label == "lightgbm"
+    assert OnnxForecaster(tmp_path / "kept").predict(panel).mean.shape == (SERIES, HORIZON)
+    assert (tmp_path / "kept" / "judged" / "model.onnx").is_file()
