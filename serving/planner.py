@@ -200,8 +200,8 @@ class Planner:
     def _decide(self, body: DecisionBody) -> dict[str, Any]:
         self._known(body)
         return self.desk.decide(
-            body.review_date, body.unique_id, body.version, body.state, body.quantity, body.who,
-            body.why,
+            body.review_date, body.unique_id, body.version, body.state, body.quantity,
+            who=body.who, why=body.why,
         ).as_dict()  # fmt: skip
 
     async def undo(self, request: Request) -> Response:
@@ -219,7 +219,7 @@ class Planner:
     def _override(self, body: OverrideBody) -> dict[str, Any]:
         self._known(body)
         number = self.desk.override(
-            body.unique_id, body.first, body.last, body.kind, body.value, body.who, body.why
+            body.unique_id, body.first, body.last, body.kind, body.value, who=body.who, why=body.why
         )
         return {"id": number}
 
