@@ -495,7 +495,7 @@ class GovernorConfig(_Section):
 
 
 class RetrainingConfig(_Section):
-    """How a training is trained and judged that monitoring asked for, and what a refit dwells on.
+    """How a training that monitoring asked for is trained and judged, and how a refit is weighted.
 
     Attributes:
         refit: True ends every retraining in a refit, whatever training.refit says: without one the
