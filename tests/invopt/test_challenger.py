@@ -119,7 +119,9 @@ def test_what_a_server_reads_from_its_store_gives_the_same_forecast(tmp_path):
     ends = np.full(9, encoded.num_periods - 1)
     served = model.network.run(model_inputs(model.spec, encoded, np.arange(9), ends))
     whole = model.predict(panel)
-    for ours, theirs in zip(served, (whole.mean, whole.quantiles, whole.levels), strict=True):
+    for ours, theirs in zip(
+        served, (whole.mean, whole.smooth_quantiles, whole.smooth_levels), strict=True
+    ):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
 
 

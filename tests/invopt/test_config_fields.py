@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from invopt.cleaning import clean
 from invopt.config import (
@@ -122,8 +123,11 @@ def test_max_skew_says_how_far_served_forecasts_may_differ():
 
 
 def test_false_discovery_rate_says_how_many_columns_may_move_by_chance():
+    law = (0.0, 1.0, 30)  # of the log of a distance: a distance of p is the law's own quantile
     moved = [
-        ColumnDrift(n, 1.0, 0.5, p_value=p, moved=True, change=1.0)
+        ColumnDrift(
+            n, float(np.exp(stats.t.isf(p, 30))), 0.5, p_value=p, moved=True, change=1.0, law=law
+        )
         for n, p in (("a", 0.001), ("b", 0.04))
     ]
     nothing = np.empty((0, 0), np.float32)
