@@ -83,7 +83,7 @@ def told_fault(mapping, folder, data, workspace, tell):
             "there is no column qty. Put it back, or change the mapping",
         ),
         ("", "lines.csv is empty; expected a header line"),
-        ("\x00\x01\x02,,\x03\n\x00", "repeated or have no name"),
+        ("\x00\x01\x02,,\x03\n\x00", "there is no column sku"),
         ("date,sku,qty\n", "no usable row"),
     ],
 )
@@ -118,9 +118,9 @@ def test_a_database_is_asked_twice(tmp_path, monkeypatch, comes_back, state):
 
 
 def test_a_mistake_of_the_configuration_is_no_fault_of_the_data(tmp_path):
-    folder = write_files(tmp_path / "data", lines_xlsx="")
-    with pytest.raises(ConfigError, match=r"must be \.csv or \.parquet"):
-        read_or_tell(folder, [], "lines.xlsx")
+    folder = write_files(tmp_path / "data", lines_docx="")
+    with pytest.raises(ConfigError, match=r"must be \.csv, \.parquet"):
+        read_or_tell(folder, [], "lines.docx")
 
 
 def test_the_name_of_a_snapshot_tells_its_last_period():
