@@ -2,18 +2,16 @@
 
 import os
 import re
-import shutil
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from serving.loop.local_release import free_port
 from serving.settings import Settings
 from serving.stores.feature_store import open_store
 from tests.k8s.manifests import K8S
+from tests.redis_server import redis_server
 
 pytestmark = pytest.mark.slow
 
@@ -108,31 +106,21 @@ def test_passwords_are_those_of_the_last_run_and_no_role_is_a_superuser(database
 @pytest.fixture
 def redis(tmp_path):
     """Redis as the manifest starts it, on a port of its own."""
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("redis-server is not installed")
     manifest = (K8S / "base" / "stores" / "redis.yaml").read_text()
     lines = re.search(r"<<CONFIG\n(.*?)\n +CONFIG", manifest, re.S)
     config = "\n".join(line.strip() for line in lines[1].splitlines())
     config = config.replace("$REDIS_PASSWORD", "all").replace("$SERVER_PASSWORD", "reads")
-    port = free_port()
-    (tmp_path / "redis.conf").write_text(f"{config}\n")
-    process = subprocess.Popen(
-        [program, str(tmp_path / "redis.conf"), "--port", str(port), "--dir", str(tmp_path),
-         "--bind", "127.0.0.1", "--save", ""],
-        stdout=subprocess.DEVNULL,
-    )  # fmt: skip
-    import redis as client
+    file = tmp_path / "redis.conf"
+    file.write_text(f"{config}\n")
+    with redis_server(str(file), "--dir", str(tmp_path), password="all") as port:
+        yield port
 
-    for _ in range(100):
-        try:
-            client.Redis(port=port, password="all").ping()
-            break
-        except client.ConnectionError:
-            time.sleep(0.1)
-    yield port
-    process.terminate()
-    process.wait()
+
+def opened_as(settings, monkeypatch, **variables):
+    """Return the feature store as a pod with these variables opens it."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return open_store(settings)
 
 
 def test_the_server_reads_features_by_the_manifest_s_settings_and_changes_nothing(
@@ -150,21 +138,13 @@ def test_the_server_reads_features_by_the_manifest_s_settings_and_changes_nothin
     )
     from feast import Entity, ValueType
 
-    for name, value in {
-        "PGUSER": "features",
-        "REDIS_USER": "default",
-        "REDIS_PASSWORD": "all",
-    }.items():
-        monkeypatch.setenv(name, value)
-    writer = open_store(settings)
+    writer = opened_as(
+        settings, monkeypatch, PGUSER="features", REDIS_USER="default", REDIS_PASSWORD="all"
+    )
     writer.apply([Entity(name="series", value_type=ValueType.STRING)])
-    for name, value in {
-        "PGUSER": "server",
-        "REDIS_USER": "server",
-        "REDIS_PASSWORD": "reads",
-    }.items():
-        monkeypatch.setenv(name, value)
-    reader = open_store(settings)
+    reader = opened_as(
+        settings, monkeypatch, PGUSER="server", REDIS_USER="server", REDIS_PASSWORD="reads"
+    )
     assert [entity.name for entity in reader.list_entities()] == ["series"]
     with pytest.raises(sa.exc.ProgrammingError, match="permission denied for table"):
         reader.apply([Entity(name="other", value_type=ValueType.STRING)])

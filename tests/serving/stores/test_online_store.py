@@ -1,7 +1,5 @@
 """The online stores for real: written fast, read fast, the same as Feast's own."""
 
-import shutil
-import subprocess
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,7 +12,6 @@ from invopt.errors import ContractError, InvalidInputError
 from invopt.features import FeatureEncoder, model_inputs
 from invopt.features.online import WindowEncoder
 from invopt.features.tables import SALES, SERIES_KEY, TableLayout, series_table
-from serving.loop.local_release import free_port
 from serving.push import push_sales
 from serving.settings import EMBEDDED, Settings
 from serving.stores.feature_store import (
@@ -27,6 +24,7 @@ from serving.stores.feature_store import (
 from serving.stores.materialise import materialise
 from serving.stores.online_features import OnlineFeatures
 from tests.builders import make_config, make_panel, with_derived
+from tests.redis_server import redis_server
 
 pytestmark = pytest.mark.slow
 CREATED = pd.Timestamp("2024-06-01", tz="UTC")
@@ -35,25 +33,8 @@ CREATED = pd.Timestamp("2024-06-01", tz="UTC")
 @pytest.fixture(scope="module")
 def redis():
     """A redis-server of our own."""
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("redis-server is not installed")
-    port = free_port()
-    process = subprocess.Popen(
-        [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
-        stdout=subprocess.DEVNULL,
-    )
-    import redis as client
-
-    for _ in range(100):
-        try:
-            client.Redis(port=port).ping()
-            break
-        except client.ConnectionError:
-            time.sleep(0.05)
-    yield f"127.0.0.1:{port}"
-    process.terminate()
-    process.wait()
+    with redis_server("--appendonly", "no") as port:
+        yield f"127.0.0.1:{port}"
 
 
 @pytest.fixture(params=["sqlite", "redis"])
