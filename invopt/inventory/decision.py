@@ -11,7 +11,7 @@ from invopt.inventory.costs import Terms
 from invopt.inventory.lost_sales import need_with_next
 from invopt.inventory.path import LeadLaw, Path, project
 from invopt.inventory.paths import Draws, Sampler, blocks
-from invopt.inventory.perishables import aim_before_expiry
+from invopt.inventory.perishables import Shelf, aim_before_expiry
 from invopt.inventory.policy import Levels, levels_of, periods_ahead
 from invopt.inventory.purchasing import Curve
 from invopt.inventory.stock import Stock
@@ -278,21 +278,27 @@ class _Work:
             own, days = rows[at], int(np.ceil(spell))
             reach = lead_time + max(cycle, days)
             demand = self._demand(own, reach, lead_time + cycle)
-            start = self.stock.on_hand[own] - self.stock.backorders[own]
+            shelf = Shelf(
+                start=self.stock.on_hand[own] - self.stock.backorders[own],
+                arrivals=self.stock.arrivals[own],
+                demand=demand,
+                life=days,
+                lead_time=lead_time,
+                cycle=cycle,
+                lost_sales=self.config.is_lost,
+            )
+            some = shelf.outlived(aim.quantity[at])
+            if not some.any():
+                continue
+            at, own = at[some], own[some]
             aim.put(
                 at,
                 aim_before_expiry(
                     aim.take(at),
                     path.select(at),
                     self.terms.select(own),
-                    start=start,
-                    arrivals=self.stock.arrivals[own],
-                    demand=demand,
-                    life=days,
-                    lead_time=lead_time,
-                    cycle=cycle,
+                    shelf.select(some),
                     position=self.position[own],
                     forced=None if self.forced is None else self.forced[own],
-                    lost_sales=self.config.is_lost,
                 ),
             )
