@@ -112,7 +112,7 @@ def told(review: Review) -> dict[str, float]:
 def table(columns: dict[str, dict[str, float]]) -> str:
     """Return the plans side by side as a Markdown table."""
     frame = pd.DataFrame(columns)
-    lines = [f"| | {' | '.join(frame)} |", "|---|" + "---|" * frame.shape[1]]
-    for name, row in frame.iterrows():
+    lines = [f"| | {' | '.join(columns)} |", "|---|" + "---|" * frame.shape[1]]
+    for name, row in zip(frame.index, frame.to_numpy(), strict=True):
         lines.append(f"| {name} | " + " | ".join(f"{value:,.0f}" for value in row) + " |")
     return "\n".join(lines)
