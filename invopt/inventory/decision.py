@@ -1,7 +1,7 @@
 """The order of one review: from forecast, stock and costs to a quantity and what it will cost."""
 
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -64,6 +64,26 @@ class OrderDecision(Aim):
     position: FloatArray = field(repr=False)
     protection_interval: IntArray = field(repr=False)
     curve: Curve = field(repr=False)
+
+    def with_rows(self, rows: IntArray, part: "OrderDecision") -> "OrderDecision":
+        """Return the decision with another one for some series; the curve stays."""
+
+        def joined(whole: Any, own: Any) -> dict[str, Any]:
+            found = {n: v.copy() for n, v in vars(whole).items() if isinstance(v, np.ndarray)}
+            for name, values in found.items():
+                values[rows] = getattr(own, name)
+            return found
+
+        levels = replace(self.levels, **joined(self.levels, part.levels))
+        return replace(self, **joined(self, part), levels=levels)
+
+
+def forecast_of(forecast: SummedForecast, rows: IntArray) -> SummedForecast:
+    """Return the forecast of some series."""
+    names = ("mean", "smooth_quantiles", "smooth_levels")
+    arrays: dict[str, Any] = {name: getattr(forecast, name)[rows] for name in names}
+    found: SummedForecast = replace(forecast, **arrays)  # type: ignore[type-var]
+    return found
 
 
 def decide(

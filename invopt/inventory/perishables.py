@@ -12,7 +12,7 @@ import numpy as np
 from invopt.inventory.aim import Aim, aim_of, within_limits
 from invopt.inventory.costs import Terms
 from invopt.inventory.path import Path
-from invopt.types import BoolArray, Float32Array, FloatArray
+from invopt.types import BoolArray, Float32Array, FloatArray, IntArray
 
 Paths = Float32Array
 _TINY = 1e-9
@@ -60,7 +60,7 @@ class Shelf:
     cycle: int
     lost_sales: bool
 
-    def select(self, rows: BoolArray) -> "Shelf":
+    def select(self, rows: BoolArray | IntArray) -> "Shelf":
         """Return some series."""
         return replace(
             self,
@@ -143,26 +143,12 @@ def aim_before_expiry(
         position: (series,) units that count already; see Decision.
         forced: (series,) units to order, NaN where it is ours to say.
     """
-    pack = terms.pack_size
-
-    pair, num = shelf.twice(), len(pack)
 
     def change(quantity: FloatArray, step: FloatArray) -> FloatArray:
-        found = pair.play(np.concatenate([quantity, quantity + step]))
-        held, missed, wasted = (
-            part[num:] - part[:num] for part in (found.held, found.missed, found.wasted)
-        )
-        cost = terms.holding_cost * held + terms.stockout_cost * missed
-        return np.asarray(cost + terms.unit_cost * wasted)
+        return _change(shelf, terms, quantity, step)
 
-    low = np.full(len(pack), -1.0)
-    high = np.ceil(shelf.demand.sum(axis=0, dtype=np.float64).max(axis=1) / pack) + 1
-    while (high - low > 1).any():
-        middle = np.floor((low + high) / 2)
-        wanted = change(middle * pack, pack) < -_TINY
-        low, high = np.where(wanted, middle, low), np.where(wanted, high, middle)
-    quantity = (low + 1) * pack
-    promised = np.zeros(len(pack), bool)
+    quantity = _cheapest(aim, terms, shelf)
+    promised = np.zeros(len(quantity), bool)
     for promise in (terms.service_level, terms.fill_rate):
         if promise is not None:
             promised |= ~np.isnan(promise)
@@ -184,3 +170,41 @@ def aim_before_expiry(
         dry_in=aim.dry_in,
         expired=played.expired,
     )
+
+
+def _change(shelf: Shelf, terms: Terms, quantity: FloatArray, step: FloatArray) -> FloatArray:
+    """Return (series,) change of cost by `step` units more than `quantity`; money."""
+    num = len(quantity)
+    found = shelf.twice().play(np.concatenate([quantity, quantity + step]))
+    held, missed, wasted = (
+        part[num:] - part[:num] for part in (found.held, found.missed, found.wasted)
+    )
+    cost = terms.holding_cost * held + terms.stockout_cost * missed
+    return np.asarray(cost + terms.unit_cost * wasted)
+
+
+def _cheapest(aim: Aim, terms: Terms, shelf: Shelf) -> FloatArray:
+    """Return (series,) the whole packs that cost least.
+
+    Where nothing expires until the next order comes, waste can only ask for less than is best
+    without it: looked for downwards from there, by steps that double. Else by halving.
+    """
+    pack = terms.pack_size
+    most = np.ceil(shelf.demand.sum(axis=0, dtype=np.float64).max(axis=1) / pack) + 1
+    keeps = shelf.life > shelf.lead_time + shelf.cycle
+    low, high = np.full(len(pack), -1.0), most
+    if keeps:
+        high = np.minimum(most, np.ceil(np.maximum(np.nan_to_num(aim.need), 0) / pack) + 1)
+    step = np.full(len(pack), 1.0 if keeps else np.inf)
+    rows = np.flatnonzero(high - low > 1)
+    while len(rows):
+        half = np.floor((low[rows] + high[rows]) / 2)
+        middle = np.maximum(high[rows] - step[rows], half)
+        part, own = shelf.select(rows), terms.select(rows)
+        wanted = _change(part, own, middle * pack[rows], pack[rows]) < -_TINY
+        low[rows] = np.where(wanted, middle, low[rows])
+        high[rows] = np.where(wanted, high[rows], middle)
+        step[rows] = np.where(wanted, np.inf, 2 * step[rows])
+        rows = rows[high[rows] - low[rows] > 1]
+    found: FloatArray = (low + 1) * pack
+    return found
