@@ -20,6 +20,7 @@ from invopt.model.calibration import (
     fit_maps,
     fit_sums,
     learn_maps,
+    rising,
 )
 from invopt.runtime import OnnxForecaster
 from tests.builders import make_config, make_forecaster, make_panel, with_derived
@@ -174,3 +175,11 @@ def test_a_folder_of_before_has_maps_of_single_periods_alone(tmp_path):
     assert found.sums is None
     np.testing.assert_array_equal(found.quantiles.weights, maps.quantiles.weights)
     assert Maps.load(tmp_path / "none") == Maps()
+
+
+@given(seed=st.integers(0, 1000), length=st.integers(1, 45))
+@settings(max_examples=30, deadline=None)
+def test_a_running_maximum_is_that_of_numpy(seed, length):
+    values = np.random.default_rng(seed).normal(size=(3, length, 4)).astype(np.float32)
+    found = rising(torch.from_numpy(values), 1).numpy()
+    np.testing.assert_array_equal(found, np.maximum.accumulate(values, axis=1))
