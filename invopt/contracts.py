@@ -3,6 +3,7 @@
 Checks stand where a frame enters or leaves; inside, a frame with a contract is trusted.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -217,9 +218,15 @@ def check_numbers(frame: pd.DataFrame, contract: type[_Contract]) -> None:
     """
     numbers = list(frame.select_dtypes("number").columns)
     try:
-        contract.to_schema().select_columns(numbers).validate(frame[numbers], lazy=True)
+        _schema_of(contract, tuple(numbers)).validate(frame[numbers], lazy=True)
     except SchemaErrors as err:
         raise _as_contract_error(contract.__name__, err.failure_cases) from err
+
+
+@functools.lru_cache(maxsize=32)
+def _schema_of(contract: type[_Contract], columns: tuple[str, ...]) -> Any:
+    """Return the rules of some columns; picking them copies the whole contract."""
+    return contract.to_schema().select_columns(list(columns))
 
 
 def _as_contract_error(contract: str, cases: Any) -> ContractError:
