@@ -7,6 +7,7 @@ from report/web by `npm run build` and kept in report/assets.
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from invopt.forecasts import read_forecast, units
 from invopt.inventory.costs import last_prices, terms_of
 from invopt.inventory.decision import SummedForecast
 from invopt.inventory.network.review import by_lanes, with_order_days
+from invopt.inventory.outcomes import SUMS, PastReview, plan_outcomes
 from invopt.inventory.reasons import Notes
 from invopt.inventory.review import demand_ahead
 from invopt.inventory.stock import stock_of
@@ -47,12 +49,14 @@ DECIMALS = {
 }  # fmt: skip
 _UNITS = ("order_quantity", "order_up_to_level", "reorder_point", "safety_stock", "on_hand",
           "on_order", "backorders")  # fmt: skip
-_TEXTS = ("unique_id", "product", "location", "supplier", "arrival_date", "stockout_date",
+_TEXTS = ("unique_id", "product", "location", "supplier", "source", "arrival_date", "stockout_date",
           "exception", "reason", "segment")  # fmt: skip
 _NAMES = ("product_name", "name", "description", "title")  # columns of products, the first there
 # Of the plan before, as far as it is told.
 _LAST = ("order_quantity", "order_up_to_level", "expected_demand", "safety_stock", "on_hand",
          "on_order", "backorders", "lead_time")  # fmt: skip
+_PAST = 60  # earlier reviews that are read: those of about a month of complete orders
+_OUTCOME_DECIMALS = dict.fromkeys(SUMS, 2) | {"reviews": 0, "periods": 0, "expected": 1, "lost": 1}
 _FAN = (0.05, 0.25, 0.75, 0.95)
 
 
@@ -68,6 +72,7 @@ class PlanFiles:
         snapshot: Folder with the stock position and the tables of planning.
         last: Plan of the review before; None for a first one.
         overrides: What planners said on their page; None for none.
+        past: Date, plan and mean forecast of earlier reviews.
     """
 
     source: Path
@@ -77,6 +82,7 @@ class PlanFiles:
     snapshot: Path
     last: Path | None = None
     overrides: pd.DataFrame | None = None
+    past: Sequence[tuple[str, Path, Path]] = ()
 
 
 def write_plan_page(files: PlanFiles, config: Config, out: str, notify: Notify) -> None:
@@ -103,7 +109,8 @@ def render_plan(files: PlanFiles, run: Config, notify: Notify) -> str:
     figures = _figures(plan, exceptions, run.inventory.currency)
     plan = _most_important(plan, exceptions)
     exceptions = exceptions[exceptions["unique_id"].isin(plan["unique_id"])]
-    gathered = _gather(files, run, last, set(plan["unique_id"]))
+    past = _past_reviews(files.past, notify)
+    gathered = _gather(files, run, last, past, set(plan["unique_id"]))
     order = pd.Index(gathered.unique_ids).get_indexer(pd.Index(plan["unique_id"]))
     rows = _row_columns(plan) | {n: _or_nothing(v, order) for n, v in gathered.rows.items()}
     details = {name: _or_nothing(values, order) for name, values in gathered.details.items()}
@@ -125,8 +132,12 @@ def render_plan(files: PlanFiles, run: Config, notify: Notify) -> str:
         left_out=whole - len(plan),
         worst=exceptions.head(SHOWN).to_dict("records"),
         meta=Markup(_safe_json(about)),  # noqa: S704  (no angle bracket is left in it)
-        rows=pack(rows, DECIMALS | dict.fromkeys(_UNITS, 0 if about["is_count"] else 3)),
+        rows=pack(
+            rows,
+            DECIMALS | dict.fromkeys((*_UNITS, "transfer_quantity"), 0 if about["is_count"] else 3),
+        ),
         exceptions=pack(_exception_columns(exceptions, plan), DECIMALS),
+        outcomes=pack(_outcome_columns(gathered.outcomes, plan), _OUTCOME_DECIMALS),
         details=pack(details, DECIMALS | _detail_decimals(bool(about["is_count"]))),
         script=Markup(script),  # noqa: S704  (our own bundle)
         style=Markup(style),  # noqa: S704
@@ -191,15 +202,17 @@ class _Gathered:
     rows: dict[str, npt.NDArray[Any]]
     details: dict[str, npt.NDArray[Any]]
     about: dict[str, Any]
+    outcomes: pd.DataFrame
 
 
 def _gather(
-    files: PlanFiles, run: Config, last: pd.DataFrame | None, wanted: set[str]
-) -> _Gathered:
+    files: PlanFiles, run: Config, last: pd.DataFrame | None, past: list[PastReview],
+    wanted: set[str],
+) -> _Gathered:  # fmt: skip
     head = read_json(files.forecast / "forecast.json")
     position, open_orders = read_position(files.snapshot)
     tables = with_order_days(read_terms(files.snapshot).with_overrides(files.overrides))
-    parts = []
+    parts, outcomes = [], []
     panel: Panel | None = None
     for number, panel in enumerate(iter_panels(files.source)):
         made = read_forecast(files.forecast, number, head)
@@ -223,6 +236,7 @@ def _gather(
             "history": _history(panel),
             **_since(panel, last),
         }
+        outcomes.append(plan_outcomes(panel, past, run.inventory))
         kept = np.array([name in wanted for name in found["unique_id"]], bool)
         parts.append({name: values[kept] for name, values in found.items()})
     assert panel is not None
@@ -243,7 +257,21 @@ def _gather(
         {name: joined.pop(name) for name in told},
         joined,
         about,
+        pd.concat(outcomes, ignore_index=True),
     )
+
+
+def _past_reviews(found: Sequence[tuple[str, Path, Path]], notify: Notify) -> list[PastReview]:
+    """Return the latest earlier reviews, those that can be read."""
+    reviews = []
+    for date, plan, means in found[-_PAST:]:
+        try:
+            with np.load(means, allow_pickle=False) as arrays:
+                ids, mean = arrays["unique_id"], arrays["mean"]
+            reviews.append(PastReview(pd.Timestamp(date), read_plan(plan), ids, mean))
+        except (OSError, ValueError, KeyError) as err:
+            notify(f"the review of {date} cannot be read ({err}): nothing is held against it")
+    return reviews
 
 
 def _product_columns(series: pd.DataFrame) -> dict[str, npt.NDArray[np.object_]]:
@@ -318,6 +346,7 @@ def _row_columns(plan: pd.DataFrame) -> dict[str, npt.NDArray[Any]]:
         *_UNITS, "order_value", "expected_demand", "lead_time", "days_of_cover",
         "unavoidable_stockout_units", "unavoidable_stockout_cost", "expected_holding_cost",
         "expected_stockout_cost", "money_at_risk", "cost_of_one_less", "cost_of_one_more",
+        "transfer_quantity",
     ]  # fmt: skip
     return {c: plan[c].to_numpy(object) for c in texts} | {
         c: plan[c].to_numpy(np.float64) for c in numbers if c in plan
@@ -335,6 +364,14 @@ def _exception_columns(exceptions: pd.DataFrame, plan: pd.DataFrame) -> dict[str
         "money": exceptions["money"].to_numpy(np.float64),
         "advice": exceptions["advice"].to_numpy(object),
     }
+
+
+def _outcome_columns(outcomes: pd.DataFrame, plan: pd.DataFrame) -> dict[str, Any]:
+    """Return outcomes by the row of their series in the plan; those without one are left out."""
+    row = pd.Index(plan["unique_id"]).get_indexer(pd.Index(outcomes["unique_id"]))
+    there = row >= 0
+    columns = {name: outcomes[name].to_numpy(np.float64)[there] for name in SUMS}
+    return {"row": row[there].astype(np.float64)} | columns
 
 
 def _detail_decimals(is_count: bool) -> dict[str, int]:

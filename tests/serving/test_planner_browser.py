@@ -10,7 +10,7 @@ import pytest
 import uvicorn
 
 from serving.planner import create_app
-from tests.planner import make_review
+from tests.planner import make_review, make_workspace
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
@@ -25,13 +25,11 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     workspace = tmp_path_factory.mktemp("workspace")
-    folder = workspace / "runs" / "replenishment-20240430-060000"
-    folder.mkdir(parents=True)
-    make_review(folder)
+    settings = make_workspace(workspace, make_review(tmp_path_factory.mktemp("review")))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    app = create_app(workspace, workspace / "orders", "secret", ["127.0.0.1"])
+    app = create_app(settings, "secret", ["127.0.0.1"])
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

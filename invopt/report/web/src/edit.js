@@ -1,7 +1,7 @@
 // The hand on the page, where `invopt plan` serves it: decisions, overrides, undo.
 
 import { element, newId } from "./dom.js";
-import { asUnits, known } from "./format.js";
+import { asMoney, asUnits, known, plural } from "./format.js";
 
 const WORDS = { open: "open", accepted: "accepted", changed: "changed", snoozed: "snoozed", rejected: "rejected" };
 
@@ -11,6 +11,7 @@ export class Desk {
     Object.assign(this, { api, about, rows, changed });
     this.decisions = new Map();
     this.overrides = [];
+    this.scenarios = [];
     const { texts, codes } = rows.columns.unique_id;
     this.row = new Map(Array.from(codes, (code, row) => [texts[code], row]));
     rows.columns.decision = { texts: Object.values(WORDS), codes: new Int8Array(rows.rows) };
@@ -22,16 +23,38 @@ export class Desk {
   async load() {
     const state = await this.ask("state");
     this.overrides = state.overrides;
+    this.scenarios = state.scenarios;
     const before = this.latest;
     this.latest = JSON.stringify(state.decisions);
     for (const decision of state.decisions) this.take(decision);
     if (state.latest !== this.about.review_date) this.tell(`A newer plan, of ${state.latest}, is there: load the page again. What was decided is kept.`);
     if (before !== this.latest) this.changed();
+    this.sum();
+  }
+
+  remember(who) {
+    this.who = who;
+    localStorage.setItem("invopt-who", who);
+  }
+
+  nameOf(id) {
+    const row = this.row.get(id), { name } = this.rows.columns;
+    return (row !== undefined && name?.texts[name.codes[row]]) || id;
   }
 
   /** Look every few seconds for what others do. */
   watch() {
     setInterval(() => this.load().catch((error) => this.tell(error.message)), 5000);
+  }
+
+  /** Say above the tables what the plan comes to with what was decided. */
+  sum() {
+    const decided = [...this.decisions.values()].filter((d) => d.state !== "open");
+    const place = document.getElementById("decided");
+    place.hidden = !decided.length;
+    const { order_quantity: units, order_value: value } = this.rows.columns;
+    const added = (values) => values.reduce((sum, v) => sum + (Number.isNaN(v) ? 0 : v), 0);
+    place.textContent = `${plural(decided.length, "order")} decided: with that ${asUnits(Math.round(added(units.values)))} units, ${asMoney(added(value.values))}.`;
   }
 
   take(decision) {
@@ -94,8 +117,7 @@ export class Desk {
         who.focus();
         return;
       }
-      this.who = who.value.trim();
-      localStorage.setItem("invopt-who", this.who);
+      this.remember(who.value.trim());
       try {
         done(await this.ask(path, { review_date: this.about.review_date, unique_id: id, who: this.who, ...body }));
         fault.hidden = true;
@@ -109,6 +131,7 @@ export class Desk {
     const decided = (decision) => {
       this.take(decision);
       this.changed();
+      this.sum();
       status.textContent = standing(decision);
       units.value = String(this.rows.columns.order_quantity.values[series.row]);
       series.redraw(Number(units.value));
@@ -141,12 +164,15 @@ export class Desk {
         element("p", {}, fromLabel, " ", first, " ", toLabel, " ", last, " ", element("label", { for: kind.id }, "as"), " ", kind, " ", valueLabel, " ", value, " ",
           button("Save override", () => act("overrides", { first: first.value, last: last.value, kind: kind.value, value: Number(value.value || NaN), why: why.value }, () => relist()))),
         element("p", { class: "soft" }, "Say why above; it is kept with your name.")),
-      list);
+      list,
+      element("details", {}, element("summary", {}, "What if: lead time, price, service, money"), this.whatIf(id)));
   }
 }
 
 function standing(decision) {
   if (!decision.version) return "Nobody has decided yet.";
+  const when = `${decision.made_at.replace("T", " ").slice(0, 16)} UTC`;
+  if (decision.state === "open") return `Open again: ${decision.who} took the decision back, ${when}.`;
   const what = decision.state === "changed" ? `changed to ${asUnits(decision.quantity)} units` : WORDS[decision.state];
-  return `${what.charAt(0).toUpperCase()}${what.slice(1)} by ${decision.who}, ${decision.made_at.replace("T", " ").slice(0, 16)} UTC${decision.why ? `: ${decision.why}` : ""}.`;
+  return `${what.charAt(0).toUpperCase()}${what.slice(1)} by ${decision.who}, ${when}${decision.why ? `: ${decision.why}` : ""}.`;
 }

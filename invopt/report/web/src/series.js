@@ -124,9 +124,11 @@ export class Series {
       + (dry < 0 ? "not empty within the forecast" : `empty on ${this.about.ahead[dry]}`)
       + `, ${asUnits(Math.round(path[path.length - 1]))} at the end.`;
     this.stockPlace = element("div", { role: "img", "aria-label": label, class: "chart" });
+    const moved = this.get("transfer_quantity");
+    const beside = moved ? element("p", { class: "soft" }, `${asUnits(Math.abs(moved))} units ${moved > 0 ? "come from" : "go to"} other shops: they are not in this picture.`) : "";
     const head = ["Date", "Arrives", "This order", "Without the order", "With the order"];
     const rows = this.about.ahead.map((day, at) => [day, asUnits(arrivals[at]), asUnits(order[at]), asUnits(round(without[at])), asUnits(round(path[at]))]);
-    return [element("h3", {}, "Stock ahead"), this.stockPlace, element("p", { class: "soft" }, label), numbers("Stock ahead in numbers", head, rows)];
+    return [element("h3", {}, "Stock ahead"), this.stockPlace, element("p", { class: "soft" }, label), beside, numbers("Stock ahead in numbers", head, rows)];
   }
 
   demand() {
@@ -202,6 +204,7 @@ export class Series {
 
   terms() {
     return element("div", {}, element("h3", {}, "Terms and levels"), facts([
+      ["supplied by", this.get("source") && this.get("source") !== this.get("supplier") ? this.get("source") : ""],
       ["lead time", plural(this.get("lead_time"), this.about.unit)],
       ["unit cost", asMoney(this.get("unit_cost"))],
       ["pack size", asUnits(this.get("pack_size"))],
