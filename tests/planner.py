@@ -74,7 +74,7 @@ def make_review(folder: Path, num_series: int = 60, *, network: bool = False) ->
     plan_all_orders(review_files(folder), CONFIG.inventory, "m-1", out, lambda _: None)
     last = pd.read_csv(out["orders"]).assign(review_date="2024-04-22")
     for name in ("on_hand", "order_quantity", "expected_demand"):
-        last[name] = (last[name] * rng.uniform(0.5, 1.5, num_series)).round()
+        last[name] = (last[name] * rng.uniform(0.5, 1.5, len(last))).round()
     write_csv(folder / "last.csv", last)
     _write_past(folder, panel, last)
     write_plan_page(plan_files(folder), CONFIG, str(folder / "plan.html"), lambda _: None)

@@ -150,7 +150,7 @@ def _or_nothing(values: npt.NDArray[Any], order: IntArray) -> npt.NDArray[Any]:
     """Return rows in order, nothing for -1: a source that sells nothing has no forecast."""
     found = values[order]
     if (order < 0).any():
-        found = found.copy()
+        found = found.copy() if values.dtype == object else found.astype(np.float64)
         found[order < 0] = "" if values.dtype == object else np.nan
     return found
 

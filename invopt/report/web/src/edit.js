@@ -141,6 +141,7 @@ export class Desk {
     const [fromLabel, first] = field("From", { type: "date", value: this.about.ahead[0] });
     const [toLabel, last] = field("to", { type: "date", value: this.about.ahead[Math.min(6, this.about.ahead.length - 1)] });
     const [valueLabel, value] = field("Value", { type: "number", min: "0", step: "any" });
+    const saveOverride = () => act("overrides", { first: first.value, last: last.value, kind: kind.value, value: Number(value.value || NaN), why: why.value }, () => relist());
     const kind = element("select", { id: newId("field") }, element("option", { value: "demand" }, "units in all"), element("option", { value: "factor" }, "times the forecast"));
     const list = element("ul", {});
     const withdraw = (o) => this.ask("withdraw", { id: o.id, who: who.value.trim() || this.who || "unknown" });
@@ -160,9 +161,9 @@ export class Desk {
         button("Reject", () => decide("rejected")),
         button("Undo", () => (version() ? act("undo", { version: version() }, decided) : null))),
       status, fault,
-      element("details", {}, element("summary", {}, "Override the forecast (the next run plans with it)"),
-        element("p", {}, fromLabel, " ", first, " ", toLabel, " ", last, " ", element("label", { for: kind.id }, "as"), " ", kind, " ", valueLabel, " ", value, " ",
-          button("Save override", () => act("overrides", { first: first.value, last: last.value, kind: kind.value, value: Number(value.value || NaN), why: why.value }, () => relist()))),
+      element("details", { open: true }, element("summary", {}, "Override the forecast (the next run plans with it)"),
+        element("p", { onkeydown: (event) => event.key === "Enter" && event.target === value && saveOverride() }, fromLabel, " ", first, " ", toLabel, " ", last, " ", element("label", { for: kind.id }, "as"), " ", kind, " ", valueLabel, " ", value, " ",
+          button("Save override", () => saveOverride())),
         element("p", { class: "soft" }, "Say why above; it is kept with your name.")),
       list,
       element("details", {}, element("summary", {}, "What if: lead time, price, service, money"), this.whatIf(id)));
