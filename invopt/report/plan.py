@@ -113,6 +113,7 @@ def render_plan(files: PlanFiles, run: Config, notify: Notify) -> str:
     gathered = _gather(files, run, last, past, set(plan["unique_id"]))
     order = pd.Index(gathered.unique_ids).get_indexer(pd.Index(plan["unique_id"]))
     rows = _row_columns(plan) | {n: _or_nothing(v, order) for n, v in gathered.rows.items()}
+    rows["name"] = _named(rows["name"], plan)
     details = {name: _or_nothing(values, order) for name, values in gathered.details.items()}
     about = gathered.about | {
         "name": run.name,
@@ -153,6 +154,19 @@ def _or_nothing(values: npt.NDArray[Any], order: IntArray) -> npt.NDArray[Any]:
         found = found.copy() if values.dtype == object else found.astype(np.float64)
         found[order < 0] = "" if values.dtype == object else np.nan
     return found
+
+
+def _named(names: npt.NDArray[np.object_], plan: pd.DataFrame) -> npt.NDArray[np.object_]:
+    """Return names with none empty where any is given: a source's is that of what it supplies."""
+    found = pd.Series(names, dtype=object).reset_index(drop=True)
+    empty = found == ""
+    if empty.all():
+        return names
+    product = plan["product"].reset_index(drop=True)
+    known = pd.Series(found[~empty].to_numpy(), index=product[~empty]).groupby(level=0).first()
+    found[empty] = product[empty].map(known)
+    spare = product.where(product != "", plan["unique_id"].reset_index(drop=True))
+    return found.fillna(spare).to_numpy(object)
 
 
 def _last_plan(path: Path | None, notify: Notify) -> pd.DataFrame | None:
@@ -383,6 +397,8 @@ def _detail_decimals(is_count: bool) -> dict[str, int]:
 def _figures(plan: pd.DataFrame, exceptions: pd.DataFrame, currency: str) -> list[tuple[str, str]]:
     """Return what the top of the page says: numbers with their words."""
     ordered = plan[plan["order_quantity"] > 0]
+    inside = ordered["supplier"].isin(set(plan["location"]) - {""})
+    sent, ordered = ordered[inside], ordered[~inside]
     # Several exceptions of a series concern the same money: the largest counts.
     money = exceptions["money"].astype(np.float64).abs().fillna(0)
     money = money.groupby(exceptions["unique_id"]).max()
@@ -394,6 +410,9 @@ def _figures(plan: pd.DataFrame, exceptions: pd.DataFrame, currency: str) -> lis
         (f"{exceptions['unique_id'].nunique():,}", "series with exceptions"),
         (as_money(float(money.sum()), currency), "concerned by exceptions"),
     ]
+    if len(sent):  # a network's own places: no money is spent
+        text = f"units in {len(sent):,} orders among own places"
+        figures.insert(3, (f"{sent['order_quantity'].sum():,.0f}", text))
     return [*figures, (f"{suppliers:,}", "suppliers")] if suppliers else figures
 
 

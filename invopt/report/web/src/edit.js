@@ -92,6 +92,8 @@ export class Desk {
     const id = series.get("unique_id");
     const now = this.decisions.get(id) ?? { unique_id: id, version: 0, state: "open" };
     const status = element("p", { role: "status" }, standing(now));
+    // What stands in the form, whatever came in since: who decides has seen what they decide over.
+    let shown = now.version;
     const fault = element("p", { role: "alert", class: "no", hidden: true });
     const planned = this.plan[series.row];
     const field = (label, attributes) => {
@@ -122,21 +124,25 @@ export class Desk {
         done(await this.ask(path, { review_date: this.about.review_date, unique_id: id, who: this.who, ...body }));
         fault.hidden = true;
       } catch (error) {
-        if (error.now) this.take(error.now), (status.textContent = standing(error.now));
+        if (error.now) {
+          this.take(error.now);
+          shown = error.now.version;
+          status.textContent = standing(error.now);
+        }
         fault.textContent = error.message;
         fault.hidden = false;
       }
     };
-    const version = () => this.decisions.get(id)?.version ?? 0;
     const decided = (decision) => {
       this.take(decision);
+      shown = decision.version;
       this.changed();
       this.sum();
       status.textContent = standing(decision);
       units.value = String(this.rows.columns.order_quantity.values[series.row]);
       series.redraw(Number(units.value));
     };
-    const decide = (state, quantity) => act("decisions", { version: version(), state, quantity, why: why.value }, decided);
+    const decide = (state, quantity) => act("decisions", { version: shown, state, quantity, why: why.value }, decided);
     const button = (label, click) => element("button", { type: "button", onclick: click }, label);
     const [fromLabel, first] = field("From", { type: "date", value: this.about.ahead[0] });
     const [toLabel, last] = field("to", { type: "date", value: this.about.ahead[Math.min(6, this.about.ahead.length - 1)] });
@@ -159,7 +165,7 @@ export class Desk {
         button("Save change", () => (Number(units.value) === planned ? decide("accepted") : decide("changed", Number(units.value)))),
         button("Snooze", () => decide("snoozed")),
         button("Reject", () => decide("rejected")),
-        button("Undo", () => (version() ? act("undo", { version: version() }, decided) : null))),
+        button("Undo", () => (shown ? act("undo", { version: shown }, decided) : null))),
       status, fault,
       element("details", { open: true }, element("summary", {}, "Override the forecast (the next run plans with it)"),
         element("p", { onkeydown: (event) => event.key === "Enter" && event.target === value && saveOverride() }, fromLabel, " ", first, " ", toLabel, " ", last, " ", element("label", { for: kind.id }, "as"), " ", kind, " ", valueLabel, " ", value, " ",

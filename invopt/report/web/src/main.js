@@ -54,7 +54,10 @@ async function start() {
 const link = (href, label) => element("a", { href, download: "" }, label);
 
 function ordersTable(rows, named, open) {
-  const has = (name) => rows.columns[name]?.texts?.some(Boolean);
+  const { supplier, source } = rows.columns;
+  // In a network a lane may say other than the product who supplies it.
+  const lanes = source && source.codes.some((code, row) => source.texts[code] !== supplier.texts[supplier.codes[row]]);
+  const has = (name) => (name !== "source" || lanes) && rows.columns[name]?.texts?.some(Boolean);
   const columns = [
     { name: named, label: "Item", kind: "text", phone: true, width: 13 },
     ...(named === "name" ? [{ name: "unique_id", label: "Series", kind: "text", width: 9 }] : []),

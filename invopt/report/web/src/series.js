@@ -117,6 +117,7 @@ export class Series {
   }
 
   stock() {
+    if (!known(this.detail.mean[0])) return [element("p", {}, "It sells nothing itself: what it orders is for the places it supplies, and no forecast of its own can be drawn.")];
     if (!known(this.get("on_hand"))) return [element("p", {}, "The stock is not known: no path can be drawn.")];
     const { path, without, arrivals, order } = this.paths();
     const dry = path.findIndex((units) => units <= 0.005);
@@ -133,6 +134,7 @@ export class Series {
 
   demand() {
     const { mean, history } = this.detail;
+    if (!known(mean[0])) return [];
     const expected = mean.reduce((a, b) => a + b, 0), sold = history.reduce((a, b) => a + (Number.isNaN(b) ? 0 : b), 0);
     const label = `${asUnits(Math.round(sold))} units sold in the latest ${plural(history.length, this.about.unit)}; `
       + `${asUnits(Math.round(expected))} expected in the next ${plural(mean.length, this.about.unit)}.`;
@@ -148,7 +150,7 @@ export class Series {
 
   draw() {
     if (this.stockPlace?.isConnected) drawStock(this.stockPlace, this.about, this.paths());
-    drawFan(this.fanPlace, this.about, { history: this.detail.history, mean: this.detail.mean, fan: this.fan() });
+    if (this.fanPlace?.isConnected) drawFan(this.fanPlace, this.about, { history: this.detail.history, mean: this.detail.mean, fan: this.fan() });
   }
 
   /** Draw the stock anew for another quantity. */
