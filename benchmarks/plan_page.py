@@ -82,9 +82,7 @@ def _opened(browser: str, page: Path) -> dict[str, float]:
 
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
-        program = playwright.chromium.launch(
-            executable_path=browser, args=arguments, timeout=_SLOW
-        )
+        program = playwright.chromium.launch(executable_path=browser, args=arguments, timeout=_SLOW)
         shown = program.new_page(viewport={"width": 1400, "height": 900})
         shown.set_default_timeout(_SLOW)
         shown.goto(page.as_uri(), wait_until="commit")
@@ -118,7 +116,7 @@ def _write(folder: Path, num_series: int, page: Path) -> None:
         "name": "bench", "data": {"mapping": "none"},
         "features": {"horizon": HORIZON},
         "inventory": {"lead_time": 5, "review_period": 7, "holding_cost": 0.02,
-                      "stockout_cost": 1.0, "currency": "EUR", "num_paths": 20},
+                      "stockout_cost": 1.0, "currency": "EUR", "policy": "order_up_to"},
     })  # fmt: skip
     _write_review(folder, num_series)
     out = {n: str(folder / f"{n}.csv") for n in ("orders", "purchase_orders", "exceptions")}
@@ -129,9 +127,24 @@ def _write(folder: Path, num_series: int, page: Path) -> None:
     pd.read_csv(out["orders"]).assign(review_date="2024-04-22").to_csv(last, index=False)
     shown = PlanFiles(
         files["source"], files["forecast"], Path(out["orders"]), Path(out["exceptions"]),
-        files["snapshot"], last=last,
+        files["snapshot"], last=last, past=_past(folder, Path(out["orders"])),
     )  # fmt: skip
     write_plan_page(shown, config, str(page), _quiet)
+
+
+def _past(folder: Path, orders: Path) -> list[tuple[str, Path, Path]]:
+    """Write the forecasts of three earlier reviews, and return them with a plan."""
+    panel = Panel.load(folder / "derived" / "part-0000")
+    found = []
+    for weeks in (3, 4, 5):
+        seen = PERIODS - 1 - 7 * weeks
+        mean = np.asarray(panel.y[:, seen - 27 : seen + 1]).mean(axis=1, keepdims=True)
+        file = folder / f"means-{weeks}.npz"
+        np.savez(
+            file, unique_id=panel.unique_ids.astype(str), mean=np.repeat(mean, HORIZON, axis=1)
+        )
+        found.append((f"{panel.timeline.date(seen):%Y-%m-%d}", orders, file))
+    return found
 
 
 def _write_review(folder: Path, num_series: int) -> None:

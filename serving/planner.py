@@ -35,7 +35,7 @@ from invopt.inventory.assumptions import Assumptions
 from invopt.report.drafts import DRAFTS, draft_lines
 from invopt.report.plan import read_plan
 from invopt.runtime import OnnxForecaster
-from invopt.steps.what_if import Outlook, Predict, review_files_of, what_if
+from invopt.steps.what_if import Predict, SideBySide, review_files_of, what_if
 from invopt.types import Notify
 from serving.deployment import Deployment
 from serving.settings import ServerSettings, Settings
@@ -299,7 +299,7 @@ class Planner:
     def _what_if(self, body: AssumptionsBody) -> dict[str, Any]:
         return self._outlook(body).as_dict(_MOST_CHANGES)
 
-    def _outlook(self, body: AssumptionsBody) -> Outlook:
+    def _outlook(self, body: AssumptionsBody) -> SideBySide:
         self._of_review(body.review_date)
         review = self.review
         said = self.desk.overrides().drop(columns="id") if body.with_overrides else None

@@ -64,7 +64,7 @@ class Totals:
 
 
 @dataclass(frozen=True)
-class Outlook:
+class SideBySide:
     """A review under assumptions beside the plan as it is.
 
     Attributes:
@@ -169,7 +169,7 @@ def what_if(
     config: InventoryConfig,
     assumptions: Assumptions,
     predict: Predict | None,
-) -> Outlook:
+) -> SideBySide:
     """Return a review under assumptions beside the plan that it left.
 
     Series whose orders share a supplier's limits with those meant, or hand over to them, are
@@ -203,7 +203,7 @@ def what_if(
     after = frames["orders"].reset_index(drop=True)
     before = plan.set_index("unique_id").reindex(after["unique_id"]).reset_index()
     notes = [*part.notes, *_beyond_reach(before, after)]
-    return Outlook(
+    return SideBySide(
         Totals.of(plan), Totals.of(before), Totals.of(after), part.num_series,
         _changes(before, after), tuple(notes),
     )  # fmt: skip

@@ -74,8 +74,10 @@ def test_two_planners_are_told_of_each_other_and_lose_nothing(browser, address):
     told = ann.get_by_role("status")
     sync_api.expect(told).to_contain_text("Changed to 48 units by Ann")
     ben.get_by_label("Units").fill("12")
+    # His page has heard of hers by now; he has not, until he is told.
+    sync_api.expect(ben_page.locator("#decided")).to_have_text(re.compile("1 order decided"))
     ben.get_by_role("button", name="Save change").click()
-    sync_api.expect(ben.get_by_role("alert")).to_contain_text("Ann was first: changed to 48")
+    sync_api.expect(ben.get_by_role("alert").first).to_contain_text("Ann was first: changed to 48")
     assert ben.get_by_label("Units").input_value() == "12"
     ben.get_by_role("button", name="Save change").click()
     sync_api.expect(ben.get_by_role("status")).to_contain_text("Changed to 12 units by Ben")
@@ -100,7 +102,7 @@ def test_an_override_is_kept_shown_and_withdrawn(browser, address):
 def test_a_decision_needs_a_name(browser, address):
     page, form = entered(browser, address, "", "p2_s2")
     form.get_by_role("button", name="Accept").click()
-    sync_api.expect(form.get_by_role("alert")).to_contain_text("Say who you are")
+    sync_api.expect(form.get_by_role("alert").first).to_contain_text("Say who you are")
     page.context.close()
 
 
