@@ -402,7 +402,7 @@ def _figures(plan: pd.DataFrame, exceptions: pd.DataFrame, currency: str) -> lis
     # Several exceptions of a series concern the same money: the largest counts.
     money = exceptions["money"].astype(np.float64).abs().fillna(0)
     money = money.groupby(exceptions["unique_id"]).max()
-    suppliers = ordered["supplier"].replace("", np.nan).nunique()
+    suppliers = ordered.loc[ordered["supplier"] != "", "supplier"].nunique()
     figures = [
         (f"{len(ordered):,}", f"orders of {len(plan):,} series"),
         (f"{ordered['order_quantity'].sum():,.0f}", "units to order"),

@@ -111,7 +111,7 @@ def test_a_decision_needs_a_name(browser, address):
 
 def what_if(browser, address, name="Ann"):
     """Return the page, past the token, at its part for assumptions."""
-    page, _ = entered(browser, address, name, "p3_s3")
+    page, _ = entered(browser, address, name, "p0_s3")
     page.keyboard.press("Escape")
     page.get_by_role("tab", name="What if").click()
     return page, page.locator("#scenarios")

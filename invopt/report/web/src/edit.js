@@ -102,7 +102,7 @@ export class Desk {
     };
     const quantity = known(series.get("order_quantity")) ? series.get("order_quantity") : 0;
     const [unitsLabel, units] = field("Units", { type: "number", min: "0", step: "any", value: String(quantity) });
-    const [whoLabel, who] = field("Your name", { value: this.who, autocomplete: "name", maxlength: "200" });
+    const [whoLabel, who] = field("Your name", { value: this.who, autocomplete: "name", maxlength: "200", oninput: (event) => this.remember(event.target.value.trim()) });
     const [whyLabel, why] = field("Why", { maxlength: "1000" });
     const pack = series.get("pack_size");
     const hint = element("span", { class: "soft" });

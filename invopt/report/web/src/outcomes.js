@@ -48,7 +48,7 @@ export function outcomesTable(outcomes, rows, named, open) {
       { name: "sold", label: "Sold units", kind: "units", sum: true, width: 6.5, phone: true },
       { name: "expected", label: "Expected units", kind: "units", sum: true, width: 7.5 },
       ratio("error_share", "Forecast error", "percent", 7, true), ratio("naive_share", "Naive error", "percent"), ratio("added", "Value added, points", "percent", 9),
-      ...(shelf ? [ratio("service", "Sold of what was asked", "percent", 10), { name: "stockout_cost", label: "Stockouts", kind: "money", sum: true, width: 6.5 },
+      ...(shelf ? [ratio("service", "Served", "percent", 6), { name: "stockout_cost", label: "Stockouts", kind: "money", sum: true, width: 6.5 },
         { name: "planned_stockout_cost", label: "planned", kind: "money", sum: true, width: 6 }, ratio("stockout_over", "over plan", "money", 6)] : []),
       ...(stock ? [{ name: "holding_cost", label: "Holding", kind: "money", sum: true, width: 6 },
         { name: "planned_holding_cost", label: "planned", kind: "money", sum: true, width: 6 }, ratio("holding_over", "over plan", "money", 6)] : []),
@@ -63,7 +63,7 @@ export function outcomesTable(outcomes, rows, named, open) {
 function figures(all, shelf, stock) {
   const list = [
     [asPercent(RATIOS.error_share(all)), `forecast error; ${asPercent(RATIOS.naive_share(all))} repeating last season`],
-    ...(shelf ? [[asPercent(RATIOS.service(all)), "sold of what was asked for"],
+    ...(shelf ? [[asPercent(RATIOS.service(all)), "served: sold of what was asked for"],
       [asMoney(all.stockout_cost), `stockouts; ${asMoney(all.planned_stockout_cost)} planned`]] : []),
     ...(stock ? [[asMoney(all.holding_cost), `holding; ${asMoney(all.planned_holding_cost)} planned`]] : []),
     [asUnits(Math.round(all.sold)), `units sold; ${asUnits(Math.round(all.expected))} expected`],
