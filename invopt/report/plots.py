@@ -242,7 +242,7 @@ def losses(history: Sequence[Sequence[Sequence[Any]]]) -> Markup:
         of = "the same windows" if same else "a tenth of the steps"
         _whole_title(figure, f"Training loss of {of}, over its last value")
         axis.set_xlabel("step")
-        axis.legend(loc="upper right")
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)
         return svg(figure)
 
 
