@@ -15,6 +15,8 @@ import torch
 from scipy.special import ndtri
 from torch import Tensor, nn
 
+from invopt.model.calibration import rising
+
 Kind = Literal[
     "naive", "average", "smoothing", "calendar", "slow", "textbook", "empirical", "trees"
 ]  # fmt: skip
@@ -194,7 +196,8 @@ class RuleNetwork(nn.Module):
             quantiles = mean[:, :, None] + scale[:, :, None] * self._errors("quantiles", level)
             levels = total[:, :, None] + deviation[:, :, None] * self._errors("levels", level)
         quantiles = quantiles.clamp(min=self.lowest)
-        return mean * self.unit, quantiles * self.unit, self._rising(levels) * self.unit
+        levels = rising(levels.clamp(min=self.lowest), 1)
+        return mean * self.unit, quantiles * self.unit, levels * self.unit
 
     def expected(self, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return mean (B, H), level (B,) and scale of errors (B, H), model units."""
@@ -224,13 +227,6 @@ class RuleNetwork(nn.Module):
         one = _quantiles_of(filled, started, self.quantile_levels)
         quantiles = one[:, None].repeat(1, horizon, 1)
         return quantiles, torch.stack(found, 1)
-
-    def _rising(self, levels: Tensor) -> Tensor:
-        """Return levels that do not fall with the number of periods."""
-        rows = [levels[:, 0].clamp(min=self.lowest)]
-        for period in range(1, levels.shape[1]):
-            rows.append(torch.maximum(rows[-1], levels[:, period]))
-        return torch.stack(rows, 1)
 
 
 def sales_of(step: Tensor) -> tuple[Tensor, Tensor]:
