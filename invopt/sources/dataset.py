@@ -280,8 +280,7 @@ class _Build:
         found = {}
         for name, source in self.mapping.sources.items():
             if source.sql is None:
-                rows = self.reader.fetch(f'SELECT count(*) AS n FROM "{name}"', name)["n"][0]
-                found[name] = int(rows.as_py())
+                found[name] = self.reader.num_rows(name)
         for rejected in self.reader.rejected:
             found[rejected.source] += len(rejected.lines)
         return found
