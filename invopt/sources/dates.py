@@ -54,6 +54,8 @@ _MONTHS = (
 # Days of a spreadsheet, 1982 to 2064.
 _SERIAL = r"^([345]\d{4})(?:[.]\d+)?$"
 
+# DuckDB's types of stamps that know their moment.
+ZONED = ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS")
 NO_DATE = "ds is not a date"
 EITHER = "ds could be day/month or month/day: say format"
 MONTH_ALONE = "ds could be a month or a week: say format"
@@ -111,11 +113,14 @@ class _Forms:
             texts: Its quoted name.
             place: In the mapping, for messages.
         """
-        parts = [f"TRY_CAST(regexp_extract(__text, {literal(_EITHER)}, {n}) AS INT)" for n in (1, 2)]
+        parts = [
+            f"TRY_CAST(regexp_extract(__text, {literal(_EITHER)}, {n}) AS INT)" for n in (1, 2)
+        ]
         year = f"regexp_extract(__text, {literal(_EITHER)}, 3)"
         either = f"FILTER (regexp_matches(__text, {literal(_EITHER)}))"
         [found] = reader.fetch(
-            f"SELECT count(*) AS n, bool_or(regexp_matches(__text, '[A-Za-z]|[^\\x00-\\x7F]')) AS words, "
+            "SELECT count(*) AS n, "
+            "bool_or(regexp_matches(__text, '[A-Za-z]|[^\\x00-\\x7F]')) AS words, "
             f"count(*) {either} AS unsure, "
             f"coalesce(bool_or({parts[0]} > 12) {either}, false) AS day, "
             f"coalesce(bool_or({parts[1]} > 12) {either}, false) AS month, "
@@ -176,7 +181,7 @@ def dated(
     """
     to = literal(ds.to_timezone or "UTC")
     rows = f"(SELECT *, ({raw})::VARCHAR AS __ds_raw FROM {rows})"
-    if kind in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"):
+    if kind in ZONED:
         # Such a stamp knows its moment; only the zone whose day counts is open.
         return Dated.of(rows, f"(({raw})::TIMESTAMPTZ) AT TIME ZONE {to}", {})
     if kind == "DATE":

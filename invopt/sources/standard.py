@@ -25,6 +25,9 @@ DATE_TEXT = "day"  # a date as YYYY-MM-DD, or the text as it came where it is no
 # What a spreadsheet makes of 8700012345678: several products in one.
 CUT_CODE = "its key is a code that a spreadsheet cut (as 8.70001E+12)"
 _CUT = r"(^|[^0-9A-Za-z.,])\d[.,]\d+[Ee]\+\d{2,3}($|[^0-9A-Za-z])"
+# What a spreadsheet writes where a formula found nothing, in several languages.
+ERROR_KEY = "its key is an error of a spreadsheet (as #N/A)"
+_ERROR = r"(^|[^0-9A-Za-z])#(N/A|N/D|NV|[¡¿]?[A-ZÄÖÜ/0]{3,9}[!?])"
 _FILL_ROWS = 4096
 # What a plan writes where nothing is planned, in small letters.
 _NOTHING = ("0", "0.0", "-", "n/a", "na", "nan", "none", "null", "no", "false", "keine", "aucune",
@@ -102,6 +105,7 @@ def standardise(
         # The plain search first: it is ten times as fast, and mostly finds nothing.
         likely = "(contains(key, 'E+') OR contains(key, 'e+'))"
         reasons[CUT_CODE] = f"{likely} AND regexp_matches(key, {literal(_CUT)})"
+        reasons[ERROR_KEY] = f"contains(key, '#') AND regexp_matches(key, {literal(_ERROR)})"
         reasons["its key holds a line break"] = "contains(key, chr(10)) OR contains(key, chr(13))"
     else:
         inner.append("'' AS key")
