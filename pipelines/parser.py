@@ -17,6 +17,8 @@ EXAMPLES = {
     "serve": "invopt serve --workspace workspace --port 8080",
     "demo-data": "invopt demo-data --out demo",
     "why": "invopt why 2026-11-27\n  invopt why P000_S00\n  invopt why planner-42",
+    "acknowledge": 'invopt acknowledge --who Ana --reason "supplier resends the file"\n'
+    "  invopt acknowledge monitoring-20261127-060000 --who Ana --until 2026-12-05",
     "retraining": 'invopt retraining off --reason "stocktaking"',
     "init-mapping": "invopt init-mapping data --out mapping.yaml",
     "check-data": "invopt check-data --config config.yaml --data data --out account",
