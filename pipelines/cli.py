@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from invopt import __version__
 from invopt.errors import InvalidInputError
-from pipelines.parser import Parser
+from pipelines.parser import Parser, subcommands
 
 if TYPE_CHECKING:
     from serving.deployment import Deployment
@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     for add in (
         _add_run, _add_compile, _add_submit, _add_wait, _add_preview, _add_rollback, _add_serve,
         _add_plan, _add_demo_data, _add_why, _add_acknowledge, _add_switch, _add_prune,
-        _add_init_mapping, _add_check_data, _add_bench,
+        _add_init_mapping, _add_check_data, _add_bench, _add_completion,
     ):  # fmt: skip
         add(commands)
     return parser
@@ -552,6 +552,28 @@ def _bench(parsed: argparse.Namespace) -> None:
             else "benchmarks are in the repository, not in the package: run this in a checkout."
         ) from err
     module.main(parsed.rest)
+
+
+def _add_completion(commands: "Commands") -> None:
+    completion = commands.add_parser(
+        "completion", help="print a script that completes commands and options in a shell"
+    )
+    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"), help="the shell")
+    completion.set_defaults(command=_completion)
+
+
+def _completion(parsed: argparse.Namespace) -> None:
+    import shtab  # noqa: PLC0415
+
+    parser = _parser()
+    for command in subcommands(parser).values():
+        for action in command._actions:
+            if action.type is Path:
+                is_folder = action.metavar == "DIR"
+                action.complete = (  # type: ignore[attr-defined]
+                    shtab.DIRECTORY if is_folder else shtab.FILE
+                )
+    print(shtab.complete(parser, shell=parsed.shell))
 
 
 def _benchmarks() -> list[str]:

@@ -96,8 +96,7 @@ def with_acknowledgements(page: str, rows: Sequence[Mapping[str, Any]]) -> str:
 def silenced(content: Mapping[str, Any]) -> bool:
     """Return whether somebody looks at every cause that a decision pages for."""
     quiet = {c for row in content.get("acknowledged", []) if row["in_force"] for c in row["causes"]}
-    causes = paged_causes(content)
-    return bool(causes) and quiet.issuperset(causes)
+    return bool(quiet) and quiet.issuperset(paged_causes(content))
 
 
 def paged_causes(content: Mapping[str, Any]) -> list[str]:

@@ -37,6 +37,7 @@ class Sheet:
         steps: Rung that made each forecast.
         reasons: Why it was not the best rung, "" when it was.
         versions: Model that made each forecast.
+        segments: Of each series in the latest plan, "" where there is none.
         cutoff: Last period with sales, YYYY-MM-DD.
         known_at: When they were known, seconds since 1970.
         dates: First day of each period forecast, YYYY-MM-DD; none where only a plan is wanted.
@@ -50,6 +51,7 @@ class Sheet:
     steps: list[Step] = field(repr=False)
     reasons: list[str] = field(repr=False)
     versions: list[str] = field(repr=False)
+    segments: list[str] = field(repr=False)
     cutoff: str
     known_at: float
     dates: tuple[str, ...] = field(default=(), repr=False)
@@ -73,6 +75,7 @@ class Sheet:
             steps=self.steps[one],
             reasons=self.reasons[one],
             versions=self.versions[one],
+            segments=self.segments[one],
         )
 
     @property
@@ -104,6 +107,7 @@ class Sheet:
             steps=[step for s in sheets for step in s.steps],
             reasons=[reason for s in sheets for reason in s.reasons],
             versions=[version for s in sheets for version in s.versions],
+            segments=[segment for s in sheets for segment in s.segments],
         )
 
     def degraded(self, step: Step, reason: str) -> "Sheet":

@@ -93,6 +93,7 @@ def _sheet(rows: pa.Table, champion: LoadedChampion) -> Sheet:
         steps=[Step(step) for step in rows["step"].to_pylist()],
         reasons=[""] * num,
         versions=rows["model_version"].to_pylist(),
+        segments=[""] * num,
         cutoff="",
         known_at=float("nan"),
     )

@@ -3,6 +3,8 @@
 import csv
 from pathlib import Path
 
+import pandas as pd
+
 from invopt.files import copy_whole
 
 _COMPARED = 2  # reviews: the latest, and the one it is compared with
@@ -24,6 +26,23 @@ def last_plan(plans: Path, name: str, before: str) -> Path | None:
 def keep_plan(plans: Path, name: str, review_date: str, plan: str) -> None:
     """Keep a review's plan, in place of an earlier one of the same review."""
     copy_whole(Path(plan), plans / name / f"{review_date}.csv")
+
+
+def segments_of_latest(plans: Path) -> dict[str, str]:
+    """Return each series' segment in the latest review's plan, empty before the first one.
+
+    Args:
+        plans: Folder of all plans.
+    """
+    files = sorted(plans.glob("*/*.csv"), key=lambda p: p.stem)
+    if not files:
+        return {}
+    wanted = ("unique_id", "segment")
+    plan = pd.read_csv(files[-1], usecols=lambda name: name in wanted, dtype=str,
+                       keep_default_na=False)  # fmt: skip
+    if list(plan) != list(wanted):
+        return {}
+    return dict(zip(plan["unique_id"], plan["segment"], strict=True))
 
 
 def plans_of(plans: Path, unique_id: str) -> list[tuple[str, str, dict[str, str]]]:
