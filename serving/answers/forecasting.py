@@ -24,6 +24,7 @@ from serving.api import metrics
 from serving.api.contract import Step
 from serving.api.failures import NetworkUnavailableError, StoreUnavailableError
 from serving.stores.alignment import periods_between
+from serving.stores.feature_store import SEGMENT
 from serving.stores.online_features import OnlineFeatures, OnlineWindows, StoredForecast
 from serving.stores.overridden import Said
 
@@ -74,6 +75,7 @@ class Forecasting:
             steps=steps,
             reasons=reasons,
             versions=[self.champion.version] * num,
+            segments=windows.rows[SEGMENT],
             cutoff=f"{timeline.date(-1):%Y-%m-%d}",
             known_at=windows.known_at,
             dates=_dates_of(windows.known_at, self.layout.freq, self.horizon),

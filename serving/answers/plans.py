@@ -41,6 +41,7 @@ class Sheet:
         steps: Rung that made each forecast.
         reasons: Why it was not the best rung, "" when it was.
         versions: Model that made each forecast.
+        segments: Of each series in the latest plan, "" where there is none.
         cutoff: Last period with sales, YYYY-MM-DD.
         known_at: When they were known, seconds since 1970.
         dates: First day of each period forecast, YYYY-MM-DD; none where only a plan is wanted.
@@ -56,6 +57,7 @@ class Sheet:
     steps: list[Step] = field(repr=False)
     reasons: list[str] = field(repr=False)
     versions: list[str] = field(repr=False)
+    segments: list[str] = field(repr=False)
     cutoff: str
     known_at: float
     dates: tuple[str, ...] = field(default=(), repr=False)
@@ -83,6 +85,7 @@ class Sheet:
             versions=self.versions[one],
             faults=self.faults[one],
             said=self.said[one],
+            segments=self.segments[one],
         )
 
     @property
@@ -116,6 +119,7 @@ class Sheet:
             versions=[version for s in sheets for version in s.versions],
             faults=_told(sheets, [s.faults for s in sheets], ""),
             said=_told(sheets, [s.said for s in sheets], None),
+            segments=[segment for s in sheets for segment in s.segments],
         )
 
     def degraded(self, step: Step, reason: str) -> "Sheet":

@@ -94,6 +94,7 @@ def _sheet(rows: pa.Table, champion: LoadedChampion) -> Sheet:
         steps=[Step(step) for step in rows["step"].to_pylist()],
         reasons=[""] * num,
         versions=rows["model_version"].to_pylist(),
+        segments=[""] * num,
         cutoff="",
         known_at=float("nan"),
         faults=faults_of({"data_fault": _values(rows, "data_fault")}),

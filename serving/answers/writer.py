@@ -99,6 +99,7 @@ class AnswerWriter:
             "on_order": self._position["on_order"][at],
             "model_version": self.sheet.versions[at],
             "model": self._models[at],
+            "segment": self.sheet.segments[at],
             **self._shared,
             "degraded": None
             if step is Step.FRESH

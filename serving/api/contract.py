@@ -267,6 +267,11 @@ class Decision(Plan):
     model: str = Field(
         default="", description="What forecast this: the network, a baseline by name, a fallback."
     )
+    segment: str = Field(
+        default="",
+        description="AX to CZ, as in the latest orders.csv: A earns most, X sells steadily; empty "
+        "before the first plan.",
+    )
     policy_version: str
     known_at: str = Field(description="When the newest sales were known, ISO 8601.")
     feature_age_s: float

@@ -35,6 +35,7 @@ from serving.settings import Settings
 from serving.stores.alignment import aligned
 from serving.stores.feature_store import (
     ARRIVALS,
+    SEGMENT,
     STOCK,
     newest_windows,
     open_store,
@@ -184,9 +185,10 @@ class OnlineFeatures:
         metrics.FEATURE_MISSES.labels("series_window").inc(missing)
         position, known_at = _position(stock, len(names))
         fields = [SALES, ON_SALE, *self.layout.static, *self.layout.series_fields]
+        segments = _segments(stock, len(names))
         return [
             OnlineWindows(
-                _columns(block, fields, names),
+                _columns(block, fields, names) | {SEGMENT: [segments[at] for at in block.at]},
                 self._position_at(block, position, known_at),
                 known_at[block.at],
                 block.micros / 1_000_000,
@@ -338,6 +340,15 @@ def _position(stock: Sequence[Block], num: int) -> tuple[dict[str, FloatArray], 
         if units is not None:
             arrivals[at, : units.shape[1]] = units
     return found | {ARRIVALS: arrivals}, known_at
+
+
+def _segments(stock: Sequence[Block], num: int) -> list[str]:
+    """Return the segment of each key, "" where none was published."""
+    found = [""] * num
+    for block in stock:
+        for place, text in zip(block.at, block.columns.get(SEGMENT) or (), strict=False):
+            found[place] = text
+    return found
 
 
 def _later(arrivals: FloatArray, periods: int) -> FloatArray:
