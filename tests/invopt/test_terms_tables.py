@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from invopt.errors import InvalidInputError
 from invopt.sources import Mapping, read_dataset
 from invopt.sources.terms import read_terms
 from tests.builders import write_files
@@ -18,14 +19,14 @@ MAPPING = {
 }  # fmt: skip
 
 
-def read(tmp_path, table, text, columns, **entry):
+def read(tmp_path, table, text, columns, share=1.0, **entry):
     mapping = MAPPING | {
         "sources": {"lines": "lines.csv", "products": "products.csv", "own": "own.csv"},
         table: {"from": "own", "columns": columns, **entry},
     }
     data = write_files(tmp_path / "data", lines_csv=LINES, products_csv=PRODUCTS, own_csv=text)
     report = read_dataset(
-        Mapping.model_validate(mapping), data, tmp_path / "out", max_bad_share=1.0
+        Mapping.model_validate(mapping), data, tmp_path / "out", max_bad_share=share
     )
     account = next(a for a in report.accounting if a.table == table)
     return getattr(read_terms(tmp_path / "out"), table), account
@@ -106,3 +107,32 @@ def test_one_product_without_a_pack_is_told_and_the_others_are_read(tmp_path):
     series = pd.read_parquet(tmp_path / "out" / "part-0000" / "series.parquet")
     assert series["data_fault"].tolist() == ["", "pack_size is 0, and must be above 0"]
     assert series["pack_size"].fillna(-1).tolist() == [6.0, -1.0]
+
+
+@pytest.mark.parametrize(
+    ("table", "head", "good", "bad", "reason"),
+    [
+        ("overrides", "scope,kind,value", "a_s1,factor,2", "nobody,factor,2",
+         "its scope names no series"),
+        ("suppliers", "supplier,lead_time", "North,3", "South,", "the supplier has no lead time"),
+        ("price_breaks", "supplier,from_quantity,unit_cost", "North,10,2", "North,20,0",
+         "unit_cost is not above 0"),
+    ],
+)  # fmt: skip
+def test_a_line_that_a_planner_wrote_wrong_is_set_aside_and_stops_nobody(
+    tmp_path, table, head, good, bad, reason
+):
+    columns = {name: name for name in head.split(",")}
+    found, account = read(tmp_path, table, f"{head}\n{good}\n{bad}\n", columns, share=0.2)
+    assert len(found) == 1
+    assert account.quarantined == {reason: 1}
+
+
+def test_a_table_by_hand_of_which_nothing_is_left_is_refused_but_for_overrides(tmp_path):
+    columns = {"scope": "scope", "kind": "kind", "value": "value"}
+    text = "scope,kind,value\nnobody,factor,2\n"
+    found, _ = read(tmp_path / "o", "overrides", text, columns, share=0.2)
+    assert found.empty
+    columns = {"supplier": "supplier", "lead_time": "lead_time"}
+    with pytest.raises(InvalidInputError, match="suppliers of t are faulty"):
+        read(tmp_path / "s", "suppliers", "supplier,lead_time\nNorth,\n", columns, share=0.2)
