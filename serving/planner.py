@@ -324,7 +324,8 @@ class Planner:
 
     def _save_scenario(self, body: ScenarioBody) -> dict[str, Any]:
         found = self._outlook(body)
-        orders = found.changes.set_index("unique_id")["after"].dropna().to_dict()
+        after = found.changes.set_index("unique_id")["after"].dropna()
+        orders = {str(name): float(quantity) for name, quantity in after.items()}
         assumed = body.model_dump(exclude={"review_date", "name", "who", "why"})
         number = self.desk.save_scenario(
             body.review_date, body.name, assumed, outlook=found.as_dict(_MOST_CHANGES),

@@ -21,7 +21,7 @@ from invopt.inventory.ahead import (
 )
 from invopt.inventory.assumptions import BUDGETED
 from invopt.inventory.costs import Terms, last_prices, terms_of
-from invopt.inventory.decision import OrderDecision, SummedForecast, decide
+from invopt.inventory.decision import OrderDecision, SummedForecast, decide, forecast_of
 from invopt.inventory.exceptions import STOCKOUTS, Flags, dead_series
 from invopt.inventory.planning import Planned, finished, without_faults
 from invopt.inventory.purchasing import Bought, bought
@@ -268,9 +268,13 @@ def _decided(
     )  # fmt: skip
     moved = np.nan_to_num(deal.quantity) != np.nan_to_num(found.quantity)
     if moved.any():
-        forced = np.where(moved, deal.quantity, forced)
-        found = decide(forecast, terms, stock, config, is_count=is_count, forced=forced)
-        found = without_faults(found, terms)
+        rows = np.flatnonzero(moved)
+        own = terms.select(rows)
+        part = decide(
+            forecast_of(forecast, rows), own, stock.select(rows), config, is_count=is_count,
+            forced=deal.quantity[rows],
+        )  # fmt: skip
+        found = found.with_rows(rows, without_faults(part, own))
     return found, deal
 
 

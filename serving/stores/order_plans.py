@@ -44,6 +44,23 @@ def keep_plan(plans: Path, name: str, review_date: str, plan: str) -> None:
     copy_whole(Path(plan), plans / name / f"{review_date}.csv")
 
 
+def segments_of_latest(plans: Path) -> dict[str, str]:
+    """Return each series' segment in the latest review's plan, empty before the first one.
+
+    Args:
+        plans: Folder of all plans.
+    """
+    files = sorted(plans.glob("*/*.csv"), key=lambda p: p.stem)
+    if not files:
+        return {}
+    wanted = ("unique_id", "segment")
+    plan = pd.read_csv(files[-1], usecols=lambda name: name in wanted, dtype=str,
+                       keep_default_na=False)  # fmt: skip
+    if list(plan) != list(wanted):
+        return {}
+    return dict(zip(plan["unique_id"], plan["segment"], strict=True))
+
+
 def plans_of(plans: Path, unique_id: str) -> list[tuple[str, str, dict[str, str]]]:
     """Return a series' rows of the two latest reviews: model, review date and columns as text.
 

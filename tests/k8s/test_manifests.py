@@ -382,7 +382,9 @@ def test_alerts_and_dashboards_ask_for_metrics_that_the_server_exports(everythin
         for suffix in suffixes.get(family.type, [])
     }
     governor = {"brakes": [], "cause": "", "paged": ["demand_shift up"]}
-    text = prometheus_text(make_content("page", [signal()], governor=governor), "demo")
+    words = [{"causes": ["demand_shift up"], "ends": None, "in_force": True}]
+    content = make_content("page", [signal()], governor=governor, acknowledged=words)
+    text = prometheus_text(content, "demo")
     text += champion_text("demo", "1", 0.0)
     exported |= {family.name for family in text_string_to_metric_families(text)}
     asked = {name for text in expressions(everything) for name in metrics_in(text)}
