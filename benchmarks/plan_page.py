@@ -124,14 +124,15 @@ def _write(folder: Path, num_series: int, page: Path) -> None:
     })  # fmt: skip
     _write_review(folder, num_series)
     out = {n: str(folder / f"{n}.csv") for n in ("orders", "purchase_orders", "exceptions")}
-    files = {"source": folder / "derived", "forecast": folder / "forecast",
-             "snapshot": folder / "snapshot"}  # fmt: skip
-    plan_all_orders(ReviewFiles(**files), config.inventory, "bench-1", out, _quiet)
+    files = ReviewFiles(
+        source=folder / "derived", forecast=folder / "forecast", snapshot=folder / "snapshot"
+    )
+    plan_all_orders(files, config.inventory, "bench-1", out, _quiet)
     last = folder / "last.csv"
     pd.read_csv(out["orders"]).assign(review_date="2024-04-22").to_csv(last, index=False)
     shown = PlanFiles(
-        files["source"], files["forecast"], Path(out["orders"]), Path(out["exceptions"]),
-        files["snapshot"], last=last, past=_past(folder, Path(out["orders"])),
+        files.source, files.forecast, Path(out["orders"]), Path(out["exceptions"]),
+        files.snapshot, last=last, past=_past(folder, Path(out["orders"])),
     )  # fmt: skip
     write_plan_page(shown, config, str(page), _quiet)
 
