@@ -37,8 +37,12 @@ _SCROLL = """async (frames) => {
   }
   return times;
 }"""
-_PAINT = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
-_BLOCK_FIND = """async () => {
+# The page may be usable before its paint is told.
+_PAINT = """() => new Promise((done) => new PerformanceObserver((list) => {
+  const [paint] = list.getEntriesByName('first-contentful-paint');
+  if (paint) done(paint.startTime);
+}).observe({ type: 'paint', buffered: true }))"""
+_SEARCH = """async () => {
   const box = document.querySelector('#orders input[type=search]');
   const began = performance.now();
   box.value = 'jam 7';
@@ -91,7 +95,7 @@ def _opened(browser: str, page: Path) -> dict[str, float]:
         paint = shown.evaluate(_PAINT)
         shown.get_by_role("tab", name="All orders").click()
         times = shown.evaluate(_SCROLL, _FRAMES)
-        search = shown.evaluate(_BLOCK_FIND)
+        search = shown.evaluate(_SEARCH)
         program.close()
     return {
         "bytes": float(page.stat().st_size), "paint": paint, "usable": usable,
@@ -120,14 +124,15 @@ def _write(folder: Path, num_series: int, page: Path) -> None:
     })  # fmt: skip
     _write_review(folder, num_series)
     out = {n: str(folder / f"{n}.csv") for n in ("orders", "purchase_orders", "exceptions")}
-    files = {"source": folder / "derived", "forecast": folder / "forecast",
-             "snapshot": folder / "snapshot"}  # fmt: skip
-    plan_all_orders(ReviewFiles(**files), config.inventory, "bench-1", out, _quiet)
+    files = ReviewFiles(
+        source=folder / "derived", forecast=folder / "forecast", snapshot=folder / "snapshot"
+    )
+    plan_all_orders(files, config.inventory, "bench-1", out, _quiet)
     last = folder / "last.csv"
     pd.read_csv(out["orders"]).assign(review_date="2024-04-22").to_csv(last, index=False)
     shown = PlanFiles(
-        files["source"], files["forecast"], Path(out["orders"]), Path(out["exceptions"]),
-        files["snapshot"], last=last, past=_past(folder, Path(out["orders"])),
+        files.source, files.forecast, Path(out["orders"]), Path(out["exceptions"]),
+        files.snapshot, last=last, past=_past(folder, Path(out["orders"])),
     )  # fmt: skip
     write_plan_page(shown, config, str(page), _quiet)
 

@@ -14,7 +14,7 @@ const text = (id) => document.getElementById(id).textContent;
 async function start() {
   const about = JSON.parse(text("about"));
   setCurrency(about.currency);
-  const [rows, exceptions, outcomes] = await Promise.all(["rows", "exceptions-data", "outcomes-data"].map((id) => unpack(text(id))));
+  const [rows, exceptions] = await Promise.all(["rows", "exceptions-data"].map((id) => unpack(text(id))));
   // Large, and read when the first series is opened or the page has nothing else to do.
   const details = new Promise((done) => {
     const read = () => done(unpack(text("details")));
@@ -26,7 +26,8 @@ async function start() {
   const desk = api ? new Desk(api, about, rows, () => (orders.again(), worst.again())) : null;
   const orders = ordersTable(rows, named, (row) => series.open(row));
   const worst = exceptionsTable(exceptions, rows, named, (row) => series.open(row));
-  const past = outcomesTable(outcomes, rows, named, (row) => series.open(row));
+  // Read when it is looked at: the page is usable before.
+  const past = { measure: () => (past.table ??= unpack(text("outcomes-data")).then((outcomes) => outcomesTable(outcomes, rows, named, (row) => series.open(row)))) };
   const series = new Series({
     about, rows, details, exceptions: worst.byRow, controls: desk && ((shown) => desk.controls(shown)), neighbour: (row, step) => shown().neighbour(row, step),
   });

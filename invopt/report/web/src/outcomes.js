@@ -32,8 +32,13 @@ export function outcomesTable(outcomes, rows, named, open) {
     const column = rows.columns[name];
     if (column?.texts) columns[name] = { texts: column.texts, codes: Int32Array.from(at, (row) => column.codes[row]) };
   }
-  for (const [name, ratio] of Object.entries(RATIOS)) {
-    columns[name] = { values: Float64Array.from(at, (_, row) => ratio(Object.fromEntries(sums.map((s) => [s, columns[s].values[row]])))), width: 1 };
+  for (const name of Object.keys(RATIOS)) {
+    columns[name] = { values: new Float64Array(outcomes.rows), width: 1 };
+  }
+  const sum = {};
+  for (let row = 0; row < outcomes.rows; row++) {
+    for (const name of sums) sum[name] = columns[name].values[row];
+    for (const name in RATIOS) columns[name].values[row] = RATIOS[name](sum);
   }
   const has = (name) => columns[name]?.texts?.some(Boolean);
   const stock = columns.holding_cost.values.some(known), shelf = columns.stockout_cost.values.some(known);
