@@ -326,9 +326,9 @@ def _serve(parsed: argparse.Namespace) -> None:
 
 def _add_plan(commands: "Commands") -> None:
     plan = commands.add_parser(
-        "plan", help="open the latest orders to planners: accept, change, reject, override"
+        "plan", help="open the latest orders to planners: accept, change, reject, override, what if"
     )
-    _add_workspace(plan)
+    _add_deployment(plan)
     plan.add_argument(
         "--host", default="127.0.0.1", metavar="ADDRESS",
         help="address to listen on; any but this machine's needs INVOPT_SERVER_TOKEN",
@@ -338,15 +338,14 @@ def _add_plan(commands: "Commands") -> None:
 
 
 def _plan(parsed: argparse.Namespace) -> None:
-    from serving.deployment import Deployment  # noqa: PLC0415
     from serving.planner import run  # noqa: PLC0415
     from serving.settings import ServerSettings  # noqa: PLC0415
 
-    deployment = Deployment.of(parsed.workspace)
+    deployment = _deployment(parsed.workspace)
     settings = ServerSettings.from_environment(
         parsed.host, parsed.port, None, deployment.environment
     )
-    run(deployment.settings.workspace, deployment.settings.plans, settings, _say)
+    run(deployment, settings, _say)
 
 
 def _add_demo_data(commands: "Commands") -> None:

@@ -67,6 +67,7 @@ def _page(content: dict[str, Any], model: str, command: str, console: str) -> st
         next_steps=next_steps(content, command, console),
         findings=_findings(content),
         plans=content.get("plans", []),
+        overrides=content.get("overrides", []),
         evidently=_evidently(content),
         trend=plots.monitoring_trend(content["trend"], content.get("bands", {})),
         distances=distances,

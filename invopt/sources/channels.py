@@ -151,15 +151,14 @@ class ChannelTables:
             f'FROM {self._with_periods(std, table)} s LEFT JOIN "keys_{name}" k ON k.key = s.key',
             name,
         )
+        fates = self.ledger.fates(std, view, last="t")
         if table.level != ALL_LEVEL:
-            self.ledger.tell_strangers(std, view, self._groups(table.level))
-        last = self.reader.fetch(f'SELECT max(t) AS t FROM "{view}" WHERE reason IS NULL', name)[
-            "t"
-        ][0].as_py()
+            self.ledger.tell_strangers(std, fates, self._groups(table.level))
+        sound = fates.loc[fates["reason"].isna(), "last"]
         width = num_periods
-        if table.known and last is not None:
+        if table.known and len(sound):
             carried = (table.fill_limit or 0) if table.fill == "forward" else 0
-            width = max(width, last + 1 + carried)
+            width = max(width, int(sound.max()) + 1 + carried)
         return _Placed(std, view, table, domain, width)
 
     def _with_periods(self, std: Standard, table: ChannelTable) -> str:

@@ -15,6 +15,7 @@ from invopt.sources.inspect import (
     FileFacts,
     date_of,
     date_sql,
+    dated_names,
     dates_in,
     num_combined,
     num_distinct,
@@ -40,6 +41,7 @@ from invopt.sources.words import (
 from invopt.timeline import frequency_unit, usual_frequency
 
 _UNIQUE = 0.99
+_AHEAD = 400  # days after the last sales that plans are read for
 # Of names as plain() writes them.
 _FIRST = r"start|from|begin|since|beginn|(^|_)(von|ab|du|debut|desde|inicio)(_|$)"
 _LAST = r"(^|_)end(_|$|date)|until|till|(^|_)(to|bis|ende|au|fin|hasta)(_|$)"
@@ -96,7 +98,11 @@ class Companions:
     def place(self, files: list[FileFacts]) -> None:
         """Place every file, those that describe products first, or say why one is left out."""
         files = [file for file in files if not self._planning(file)]
-        undated = [f for f in files if not f.of_kind(DATE) and not f.periods]
+        files = [file for file in files if not self._is_like_sales(file)]
+        files = [file for file in files if not self._is_narrow(file)]
+        undated = [
+            f for f in files if not f.periods and (not f.of_kind(DATE) or self._is_master(f))
+        ]
         describing: list[FileFacts] = []
         for file in undated:
             reason = self._undated(file, describing)
@@ -122,6 +128,48 @@ class Companions:
         key = {"unique_id": table["key"]} if "key" in table else {}
         self.tables["position"] = {"from": file.name} | key | {"ds": table["ds"], "columns": held}
         self.notes.append(f"the latest count of {file.name} is taken as the stock of today")
+
+    def _is_like_sales(self, file: FileFacts) -> bool:
+        """Leave out a file with the columns of the sales: its lines are none of another table."""
+        ours, theirs = ({c.name for c in f.columns} for f in (self.sales, file))
+        alike = ours == theirs and not file.periods and not self.sales.periods
+        if alike:
+            self._tell(
+                file,
+                f"it has the columns of {self.sales.name}; if its lines are sales too, put all "
+                "files under one source (a pattern, or SQL with UNION ALL BY NAME)",
+            )
+        return alike
+
+    def _is_narrow(self, file: FileFacts) -> bool:
+        """Leave out a table with a column for each of a few days: these are no attributes."""
+        days = dated_names([c.name for c in file.columns])
+        if not file.periods and days:
+            self._tell(
+                file,
+                f"it has a column for each of {len(days)} days ({days[0]}), too few to be sure: "
+                "write `wide` by hand, or UNPIVOT it in a source of SQL",
+            )
+        return bool(days) and not file.periods
+
+    def _is_master(self, file: FileFacts) -> bool:
+        """Return whether dates of a file say since when, or until when, its products are valid.
+
+        It has one row per product (or series), and says something of it that no day changes.
+        """
+        own = self._keys_of(file)
+        columns = [own.series] if own.series is not None else own.there
+        dates = [plain(c.name) for c in file.of_kind(DATE)]
+        if not columns or domain_of(file) not in ("market", "external"):
+            return False
+        if any(re.search(_DUE, name) for name in dates):
+            return False
+        numbers = [c.name for c in file.of_kind(NUMBER) if c.name not in columns]
+        told = set(roles_of(numbers, PRODUCT_ROLES).values()) & {*PRODUCT_ROLES} - {"list_price"}
+        texts = [c for c in file.of_kind(TEXT) if c.name not in columns]
+        if not told and not texts:
+            return False
+        return num_distinct(self.reader, file, columns) >= _UNIQUE * file.num_rows
 
     def _planning(self, file: FileFacts) -> bool:
         """Map a file that planning alone reads; return whether it is one."""
@@ -415,7 +463,9 @@ class Companions:
         told as such when it is read.
         """
         start, end = date_sql(first), date_sql(last)
-        stop = f"greatest({start}, coalesce({end}, {start}))"
+        # 31.12.9999 is no end: plans beyond a year or so are read by nobody.
+        horizon = f"DATE '{self.dates.max() + pd.Timedelta(days=_AHEAD):%Y-%m-%d}'"
+        stop = f"greatest({start}, least(coalesce({end}, {start}), {horizon}))"
         days = f"coalesce(generate_series({start}, {stop}, INTERVAL 1 DAY), [NULL])"
         sql = f'SELECT *, unnest({days})::DATE AS day FROM "{file.name}"'
         unit = frequency_unit(usual_frequency(self.dates))

@@ -34,6 +34,7 @@ from invopt.sources.sales import LongSales, WideSales, series_key
 from invopt.sources.standard import Parts
 from invopt.sources.terms import read_terms_tables
 from invopt.sources.twins import is_total, spelled, twins_among
+from invopt.sources.units import tell_units
 from invopt.timeline import Timeline
 from invopt.types import Notify
 
@@ -208,6 +209,10 @@ class _Build:
         else:
             sales = LongSales(self.mapping, self.reader, self.ledger, self.today)
         timeline = sales.timeline
+        if self.mapping.sales.layout != "wide":
+            tell_units(
+                self.reader, self.mapping.sales, series_key(self.mapping, self.mapping.sales)
+            )
         self._tell_twins(sales.keys)
         series, unsold = self._series(sales.keys)
         key = series_key(self.mapping, self.mapping.sales)
@@ -280,8 +285,7 @@ class _Build:
         found = {}
         for name, source in self.mapping.sources.items():
             if source.sql is None:
-                rows = self.reader.fetch(f'SELECT count(*) AS n FROM "{name}"', name)["n"][0]
-                found[name] = int(rows.as_py())
+                found[name] = self.reader.num_rows(name)
         for rejected in self.reader.rejected:
             found[rejected.source] += len(rejected.lines)
         return found

@@ -16,6 +16,8 @@ _STAMP = (
     r"(Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2})?|[A-Z][A-Za-z]+/[A-Za-z_/+-]+)?(?:\[[^\]]+\])?)?$"
 )
 _AT_ZERO = r"^(Z|z|UTC|GMT|[+-]00(:?00)?)$"
+# Letters of the languages of _MONTHS; RE2 takes ten milliseconds to compile \p{L}.
+_LETTER = "[A-Za-zÀ-ɏ]"
 _FAST = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
 _EITHER = r"^\s*(\d{1,2})[/-](\d{1,2})[/-](\d{2}|\d{4})\b"
 _WEEKDAY = (
@@ -32,7 +34,7 @@ _ORDINAL = r"\b(\d{1,2})(?:st|nd|rd|th|er)\b"
 # A month, or a week.
 _MONTH_ALONE = (
     r"^\s*(?:\d{6}|\d{4}[-/.]\d{1,2}|\d{1,2}[-/.]\d{4}|\d{4}[- ]?M\d{1,2}"
-    r"|\p{L}{3,}\.?[ -]?\d{2,4}|\d{4}[ -]\p{L}{3,}\.?)\s*$"
+    rf"|{_LETTER}{{3,}}\.?[ -]?\d{{2,4}}|\d{{4}}[ -]{_LETTER}{{3,}}\.?)\s*$"
 )
 _SIX_FIGURES = r"^\s*\d{6}\s*$"
 _EPOCH = r"^(?:/Date\()?(\d{10}|\d{13})(?:[+-]\d{4})?(?:\)/)?$"
@@ -52,6 +54,8 @@ _MONTHS = (
 # Days of a spreadsheet, 1982 to 2064.
 _SERIAL = r"^([345]\d{4})(?:[.]\d+)?$"
 
+# DuckDB's types of stamps that know their moment.
+ZONED = ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS")
 NO_DATE = "ds is not a date"
 EITHER = "ds could be day/month or month/day: say format"
 MONTH_ALONE = "ds could be a month or a week: say format"
@@ -84,6 +88,55 @@ class Dated:
                 NO_DATE: "coalesce(year(ds) NOT BETWEEN 1900 AND 2200, true)",
             },
         )
+
+
+@dataclass(frozen=True)
+class _Forms:
+    """What texts of dates have in common.
+
+    Attributes:
+        order: "day" or "month", whichever comes first in dates like 05/01/2024; None if unsure.
+            One day above 12 tells it, for all rows; without one, or with both orders, nothing does.
+            Where a year of two figures may stand first (24-01-13, 24-01-14), nothing does either.
+        words: Whether some have letters.
+    """
+
+    order: str | None
+    words: bool
+
+    @classmethod
+    def of(cls, reader: Reader, texts: str, place: str) -> "_Forms | None":
+        """Return the forms of a table of texts (__text); None where it is empty.
+
+        Args:
+            reader: Of the table.
+            texts: Its quoted name.
+            place: In the mapping, for messages.
+        """
+        parts = [
+            f"TRY_CAST(regexp_extract(__text, {literal(_EITHER)}, {n}) AS INT)" for n in (1, 2)
+        ]
+        year = f"regexp_extract(__text, {literal(_EITHER)}, 3)"
+        either = f"FILTER (regexp_matches(__text, {literal(_EITHER)}))"
+        [found] = reader.fetch(
+            "SELECT count(*) AS n, "
+            "bool_or(regexp_matches(__text, '[A-Za-z]|[^\\x00-\\x7F]')) AS words, "
+            f"count(*) {either} AS unsure, "
+            f"coalesce(bool_or({parts[0]} > 12) {either}, false) AS day, "
+            f"coalesce(bool_or({parts[1]} > 12) {either}, false) AS month, "
+            f"count(DISTINCT {parts[0]}) {either} AS firsts, "
+            f"count(DISTINCT CASE WHEN length({year}) = 2 THEN {year} END) {either} AS years "
+            f"FROM {texts}",
+            place,
+        ).to_pylist()
+        if not found["n"]:
+            return None
+        order: str | None = "day"
+        if found["unsure"]:
+            order = "month" if found["month"] else "day"
+            if found["day"] == found["month"] or found["years"] > found["firsts"]:
+                order = None
+        return cls(order, bool(found["words"]))
 
 
 def month_alone(freq: str, *, is_sales: bool) -> str | None:
@@ -128,7 +181,7 @@ def dated(
     """
     to = literal(ds.to_timezone or "UTC")
     rows = f"(SELECT *, ({raw})::VARCHAR AS __ds_raw FROM {rows})"
-    if kind in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"):
+    if kind in ZONED:
         # Such a stamp knows its moment; only the zone whose day counts is open.
         return Dated.of(rows, f"(({raw})::TIMESTAMPTZ) AT TIME ZONE {to}", {})
     if kind == "DATE":
@@ -146,12 +199,16 @@ def dated(
     plain = "substr(ltrim(__text), 5, 1) = '-' AND ascii(ltrim(__text)) BETWEEN 48 AND 57"
     rows = _with(rows, __fast=f"CASE WHEN {plain} THEN {quick} END")
     timed = "length(trim(__text)) > 10"
-    slow = f"FROM {rows} WHERE __fast IS NULL AND trim(__text) <> ''"
-    if not reader.fetch(f"SELECT 1 {slow} LIMIT 1", place).num_rows:
+    table, texts = quote(f"dates_{place}"), quote(f"texts_{place}")
+    reader.run(
+        f"CREATE OR REPLACE TABLE {texts} AS SELECT DISTINCT __text FROM {rows} "
+        "WHERE __fast IS NULL AND trim(__text) <> ''",
+        place,
+    )
+    forms = _Forms.of(reader, texts, place)
+    if forms is None:
         return _moved(_with(rows, __stamp="__fast", __timed=timed, __zoned="NULL"), ds, {})
-    order = _order(reader, slow, place)
-    table = quote(f"dates_{place}")
-    found = _read(f"(SELECT DISTINCT __text {slow})", order)
+    found = _read(f"(SELECT * FROM {texts})", forms)
     reader.run(
         f"CREATE OR REPLACE TABLE {table} AS SELECT __text, __stamp AS read_stamp, "
         f"__timed AS read_timed, __zoned AS read_zoned FROM {found}",
@@ -163,7 +220,7 @@ def dated(
         f"read_zoned AS __zoned FROM {rows} s "
         f"LEFT JOIN {table} d ON d.__text = s.__text AND s.__fast IS NULL)"
     )
-    unsure = {} if order else {EITHER: f"regexp_matches(__ds_raw, {literal(_EITHER)})"}
+    unsure = {} if forms.order else {EITHER: f"regexp_matches(__ds_raw, {literal(_EITHER)})"}
     if unclear is not None:
         unsure[MONTH_ALONE] = f"regexp_matches(__ds_raw, {literal(unclear)})"
     return _moved(rows, ds, unsure)
@@ -210,15 +267,15 @@ def _moved(rows: str, ds: Expression, unsure: dict[str, str]) -> Dated:
     return Dated.of(rows, at, unsure)
 
 
-def _read(rows: str, order: str | None) -> str:
-    """Return rows with __stamp, __timed and __zoned of __text in any usual form; see _order."""
+def _read(rows: str, forms: _Forms) -> str:
+    """Return rows with __stamp, __timed and __zoned of __text in any usual form."""
     signs = "translate(__text, chr(160) || chr(9) || '‐‑‒–−', '  -----')"
     clean = f"regexp_replace(trim({signs}), '\\s+', ' ', 'g')"
     clean = f"regexp_replace({clean}, {literal(_BASIC)}, '\\1T\\2:\\3')"
     parts = f"regexp_extract({clean}, {literal(_STAMP)}, ['d', 'clock', 'half', 'zone'])"
     rows = _with(rows, __parts=parts)
     rows = _with(rows, __d=f"regexp_replace(__parts.d, {literal(_WEEKDAY)}, '')")
-    rows = _with(rows, __day=_day(order), __clock=_CLOCK, __epoch=_epoch())
+    rows = _with(rows, __day=_day(forms), __clock=_CLOCK, __epoch=_epoch())
     # Half past four in the afternoon has an hour of 1 to 12.
     stamp = "__day + __clock"
     zone = "CASE WHEN contains(__parts.zone, '/') THEN ' ' ELSE '' END || __parts.zone"
@@ -251,13 +308,13 @@ def _epoch() -> str:
     )
 
 
-def _day(order: str | None) -> str:
+def _day(forms: _Forms) -> str:
     """Return the SQL (TIMESTAMP) of the day that the text __d writes; NULL where it is none."""
-    forms = {"day": ("%d/%m/%Y", "%d-%m-%Y"), "month": ("%m/%d/%Y", "%m-%d-%Y")}
-    numeric = _strptime("__d", *forms[order]) if order else "NULL"
-    short = _strptime("__d", *(f.replace("%Y", "%y") for f in forms[order])) if order else "NULL"
-    week = f"regexp_extract(__d, {literal(_WEEK)}, ['y', 'w', 'd'])"
-    first = f"regexp_extract(__d, {literal(_WEEK_FIRST)}, ['w', 'y'])"
+    by_order = {"day": ("%d/%m/%Y", "%d-%m-%Y"), "month": ("%m/%d/%Y", "%m-%d-%Y")}
+    numeric = short = "NULL"
+    if forms.order:
+        numeric = _strptime("__d", *by_order[forms.order])
+        short = _strptime("__d", *(f.replace("%Y", "%y") for f in by_order[forms.order]))
     cases = {
         r"^\d{4}[-/.]\d{1,2}[-/.]\d{1,2}\.?$": _strptime(
             "translate(rtrim(__d, '.'), '/.', '--')", "%Y-%m-%d"
@@ -265,23 +322,33 @@ def _day(order: str | None) -> str:
         r"^\d{8}$": _strptime("__d", "%Y%m%d"),
         r"^\d{4}[-/.]\d{1,2}$": _strptime("translate(__d, '/.', '--')", "%Y-%m"),
         r"^\d{6}$": _strptime("__d", "%Y%m"),
-        r"^\d{4}[- ]?M\d{1,2}$": _strptime("regexp_replace(__d, '[- ]?M', '-')", "%Y-%m"),
         r"^\d{12}$|^\d{14}$": _strptime("__d", "%Y%m%d%H%M", "%Y%m%d%H%M%S"),
         r"^\d{1,2}\.\d{1,2}\.\d{4}\.?$": _strptime("rtrim(__d, '.')", "%d.%m.%Y"),
         r"^\d{1,2}\.\d{1,2}\.\d{2}$": _strptime("__d", "%d.%m.%y"),
         r"^\d{1,2}/\d{1,2}/\d{4}$|^\d{1,2}-\d{1,2}-\d{4}$": numeric,
         r"^\d{1,2}/\d{1,2}/\d{2}$|^\d{1,2}-\d{1,2}-\d{2}$": short,
         r"^\d{1,2}[/.-]\d{4}$": _strptime("translate(__d, '/.', '--')", "%m-%Y"),
-        r"^\d{4}年\d{1,2}月\d{1,2}日$": _strptime("translate(__d, '年月日', '--')", "%Y-%m-%d"),
         _SERIAL: "DATE '1899-12-30'::TIMESTAMP + to_days(floor(__d::DOUBLE)::INTEGER)",
-        _WEEK: _week(f"{week}.y", f"{week}.w", f"{week}.d"),
-        _WEEK_FIRST: _week(f"{first}.y", f"{first}.w", "''"),
-        r"\p{L}{3}": _strptime(_english("__d"), *_WORDED),
     }
+    if forms.words:
+        cases |= _worded()
     found = " ".join(
         f"WHEN regexp_matches(__d, {literal(form)}) THEN {sql}" for form, sql in cases.items()
     )
     return f"CASE {found} END"
+
+
+def _worded() -> dict[str, str]:
+    """Return the SQL of days that are written with letters, by their form."""
+    week = f"regexp_extract(__d, {literal(_WEEK)}, ['y', 'w', 'd'])"
+    first = f"regexp_extract(__d, {literal(_WEEK_FIRST)}, ['w', 'y'])"
+    return {
+        r"^\d{4}[- ]?M\d{1,2}$": _strptime("regexp_replace(__d, '[- ]?M', '-')", "%Y-%m"),
+        r"^\d{4}年\d{1,2}月\d{1,2}日$": _strptime("translate(__d, '年月日', '--')", "%Y-%m-%d"),
+        _WEEK: _week(f"{week}.y", f"{week}.w", f"{week}.d"),
+        _WEEK_FIRST: _week(f"{first}.y", f"{first}.w", "''"),
+        f"{_LETTER}{{3}}": _strptime(_english("__d"), *_WORDED),
+    }
 
 
 def _week(year: str, week: str, day: str) -> str:
@@ -295,42 +362,14 @@ def _english(text: str) -> str:
     """Return the SQL of a text whose month, in a language of Europe, is English and short."""
     names = {name: group.split()[0] for group in _MONTHS for name in group.split()}
     pairs = ", ".join(f"{literal(name)}: {literal(month)}" for name, month in names.items())
-    word = f"lower(regexp_extract({text}, '\\p{{L}}{{3,}}'))"
+    word = f"lower(regexp_extract({text}, '{_LETTER}{{3,}}'))"
     plain = f"regexp_replace({text}, '\\b(?:de|of) ', '', 'g')"
     plain = f"regexp_replace({plain}, {literal(_ORDINAL)}, '\\1')"
-    return f"regexp_replace({plain}, '\\p{{L}}{{3,}}\\.?', MAP {{{pairs}}}[{word}])"
+    return f"regexp_replace({plain}, '{_LETTER}{{3,}}\\.?', MAP {{{pairs}}}[{word}])"
 
 
 def _strptime(text: str, *forms: str) -> str:
     return f"TRY_STRPTIME({text}, [{', '.join(map(literal, forms))}])"
-
-
-def _order(reader: Reader, rows: str, place: str) -> str | None:
-    """Return "day" or "month", whichever comes first in dates like 05/01/2024; None if unsure.
-
-    One day above 12 tells it, for all rows; without one, or with both orders, nothing does. Where a
-    year of two figures may stand first (24-01-13, 24-01-14), nothing does either.
-
-    Args:
-        reader: Of the rows.
-        rows: FROM and WHERE of rows with __text.
-        place: In the mapping, for messages.
-    """
-    parts = [f"regexp_extract(__text, {literal(_EITHER)}, {n})::INTEGER" for n in (1, 2)]
-    year = f"regexp_extract(__text, {literal(_EITHER)}, 3)"
-    [found] = reader.fetch(
-        f"SELECT count(*) AS n, coalesce(bool_or({parts[0]} > 12), false) AS day, "
-        f"coalesce(bool_or({parts[1]} > 12), false) AS month, "
-        f"count(DISTINCT {parts[0]}) AS firsts, "
-        f"count(DISTINCT CASE WHEN length({year}) = 2 THEN {year} END) AS years "
-        f"{rows} AND regexp_matches(__text, {literal(_EITHER)})",
-        place,
-    ).to_pylist()
-    if not found["n"]:
-        return "day"
-    if found["day"] == found["month"] or found["years"] > found["firsts"]:
-        return None
-    return "day" if found["day"] else "month"
 
 
 def _with(rows: str, **columns: str) -> str:

@@ -36,6 +36,7 @@ from invopt.sources.workbooks import read_sheet
 _CHUNK_ROWS = 100_000
 _SUFFIXES = (*TEXTS, SUFFIX, ".parquet", ".pq", *BOOKS)
 MEMORY_LIMIT = "2GB"
+KEPT_ROWS = 50_000  # up to so many rows, what is made of a source is worked out once and kept
 
 
 @dataclass
@@ -65,6 +66,7 @@ class Reader:
         self.num_reads = 0
         self.systems: dict[str, Any] = {}  # fsspec's, by protocol
         self.opened: list[str] = []  # files that are read again and again, as views
+        self.counted: dict[str, int] = {}  # rows, by source
         scratch.mkdir(parents=True, exist_ok=True)
         self.connection = duckdb.connect(str(scratch / "reading.duckdb"))
         self.connection.execute(f"SET memory_limit='{MEMORY_LIMIT}'")
@@ -158,6 +160,28 @@ class Reader:
             yield from self.connection.sql(sql).to_arrow_reader(rows)
         except duckdb.Error as err:
             raise InvalidInputError(f"{place}: {_explained(err)}") from err
+
+    def num_rows(self, source: str) -> int:
+        """Return how many rows a source has; counted once."""
+        if source not in self.counted:
+            [found] = self.fetch(f'SELECT count(*) AS n FROM "{source}"', source).to_pylist()
+            self.counted[source] = int(found["n"])
+        return self.counted[source]
+
+    def define(self, name: str, sql: str, source: str, place: str) -> None:
+        """Make or replace what a query over a source says, under a name; see run.
+
+        Of a small source it is a table: planning the expressions of a view costs more each time
+        than its rows do. Of a large one it is a view: its columns are read where they are needed.
+
+        Args:
+            name: Of the table or view.
+            sql: Query.
+            source: That its rows come from, one each.
+            place: In the mapping, for messages.
+        """
+        kind = "TABLE" if self.num_rows(source) <= KEPT_ROWS else "VIEW"
+        self.run(f'CREATE OR REPLACE {kind} "{name}" AS {sql}', place)
 
     def has_table(self, name: str) -> bool:
         """Return whether there is a table of that name."""

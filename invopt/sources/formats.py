@@ -31,6 +31,8 @@ _STYLES = {
 }
 _COMMA_GROUPS = re.compile("[+-]?[1-9]\\d{0,2}(,\\d{3})+")
 _DOT_GROUPS = re.compile("[+-]?[1-9]\\d{0,2}(\\.\\d{3})+")
+_THREE_PLACES = re.compile(r"[+-]?\d{1,3},\d{3}")
+DASHES = ("-", "–", "—")
 _LONG = re.compile("[+-]?\\d{4,}")
 _ISO = re.compile(
     r"\d{4}([-/])(0?[1-9]|1[0-2])\1(0?[1-9]|[12]\d|3[01])([ T]\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?)?"
@@ -39,7 +41,7 @@ _ISO = re.compile(
 _ZONE = re.compile(r".*:\d{2}\S* ?(Z|[+-]\d{2}:?(\d{2})?)")
 # What directives of strptime stand for.
 _DIRECTIVES = {
-    "%d": r"(0?[1-9]|[12]\d|3[01])", "%m": r"(0?[1-9]|1[0-2])", "%Y": r"(19|20|21)\d\d",
+    "%d": r"(0?[1-9]|[12]\d|3[01])", "%m": r"(0?[1-9]|1[0-2])", "%Y": r"(?:(?:19|20|21)\d\d|9999)",
     "%y": r"\d\d", "%H": r"([01]?\d|2[0-3])", "%M": r"[0-5]\d", "%S": r"[0-5]\d",
     "%I": r"(0?[1-9]|1[0-2])", "%p": r"[AaPp][Mm]", "%G": r"(19|20|21)\d\d",
     "%V": r"(0[1-9]|[1-4]\d|5[0-3])",
@@ -53,7 +55,8 @@ _DAYS = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%d/%m/%y",
 _NAMED = ("%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y")
 _MONTHS = ("%Y-%m", "%Y/%m", "%m/%Y", "%b %Y", "%B %Y", "%b-%Y", "%b-%y", "%b %y")
 # Numbers, too: dates where the column's name says so.
-DIGITS = ("%Y%m%d", "%Y%m", "%m.%Y")
+YEAR_WEEK = "%G%V"
+DIGITS = ("%Y%m%d", "%Y%m", "%m.%Y", YEAR_WEEK)
 WEEKS = ("%G-W%V", "%GW%V")
 FORMATS: tuple[str | None, ...] = (
     None, *(day + time for time in _TIMES for day in _DAYS), "%Y-%m-%d %I:%M:%S %p",
@@ -72,6 +75,7 @@ class NumberStyle:
         unit: Currency or unit beside every one of them, "" for none.
         trailing: True where a minus stands behind some.
         other: What another reading would take them for, "" where none fits.
+        dashes: True where a bare dash stands for nothing, as accountants write zero.
     """
 
     group: str = ""
@@ -79,6 +83,7 @@ class NumberStyle:
     unit: str = ""
     trailing: bool = False
     other: str = ""
+    dashes: bool = False
 
     @property
     def declared(self) -> dict[str, str]:
@@ -115,6 +120,7 @@ def number_style(values: Mapping[str, int]) -> NumberStyle | None:
     if style is not None:
         return style
     pairs = {value: _bare(value) for value in values}
+    pairs = {value: parts for value, parts in pairs.items() if value not in DASHES} or pairs
     units = {unit for _, unit, _ in pairs.values() if unit}
     if len(units) > 1:  # pieces and boxes, or two currencies: no one number
         return None
@@ -122,6 +128,8 @@ def number_style(values: Mapping[str, int]) -> NumberStyle | None:
     for value, (number, _, _) in pairs.items():
         bare[number] += values[value]
     style = _style(bare)
+    if style is not None and any(value in DASHES for value in values):
+        style = replace(style, dashes=True)
     if style is None:
         return None
     trailing = any(behind for _, _, behind in pairs.values())
@@ -137,11 +145,23 @@ def _style(values: Mapping[str, int]) -> NumberStyle | None:
     if not fits:
         return PLAIN if is_plain else None
     if (",", ".") in fits and (".", ",") in fits:  # "1,350": commas and no dot
+        if _has_three_places(values):
+            return NumberStyle(".", ",", other="thousands (12,000 is 12000)")
         if all(map(_COMMA_GROUPS.fullmatch, commas)) and not any(map(_LONG.fullmatch, values)):
             return NumberStyle(",", ".", other="fractions of three digits (1,350 is 1.35)")
         return NumberStyle(".", ",")
     group, decimal = fits[0]
     return NumberStyle(group, decimal)
+
+
+def _has_three_places(values: Mapping[str, int]) -> bool:
+    """Return whether an ERP wrote every number with three places (12,000 pieces are twelve).
+
+    Each has a comma before its last three figures, none is a thousand with more behind it, and
+    most are whole.
+    """
+    whole = sum(rows for value, rows in values.items() if value.endswith(",000"))
+    return all(map(_THREE_PLACES.fullmatch, values)) and 2 * whole > sum(values.values())
 
 
 def _plain_style(values: Mapping[str, int]) -> NumberStyle:
@@ -181,7 +201,8 @@ def date_sql_of(value: str, form: str | None) -> str:
     """Return the SQL of the time stamp in a column, NULL where it holds none of this format."""
     if form is None:
         return f"TRY_CAST({value} AS TIMESTAMP)"
-    if form in WEEKS:
+    if form in (*WEEKS, YEAR_WEEK):
+        value = f"({value})::VARCHAR"
         year, week = f"left(trim({value}), 4)", f"right(trim({value}), 2)"
         return f"TRY_STRPTIME({year} || '-' || {week} || '-1', '%G-%V-%u')"
     return f"TRY_STRPTIME(trim({value}::VARCHAR), {literal(form)})"

@@ -9,11 +9,12 @@ import pandas as pd
 import yaml
 
 from invopt.errors import InvalidInputError
+from invopt.sources.by_place import Places, unite_places
 from invopt.sources.companions import Companions
 from invopt.sources.days import DAYS, MONTHS, YEARS, first_of, part_expression, readable_days
 from invopt.sources.days import WEEKS as PART_WEEKS
 from invopt.sources.duck import Reader
-from invopt.sources.formats import WEEKS
+from invopt.sources.formats import WEEKS, YEAR_WEEK
 from invopt.sources.inspect import (
     DATE,
     NUMBER,
@@ -43,8 +44,10 @@ from invopt.sources.words import (
 )
 from invopt.timeline import Timeline, floor_dates, frequency_unit, usual_frequency
 
+_FISCAL = r"fiscal|(^|_)fy|period|geschaftsjahr|exercice|ejercicio"
 _UNIQUE = 0.99  # share of rows with a key of their own, faulty files included
 _CANCELLED = r"cancel|void|storn|annul|anul|revers"
+_PLANNED = r"^(budget|budgeted|plan|planned|forecast|prognose|soll|target|presupuesto|prevu|prévu)$"
 _SALES = r"sale|order|invoice|line|demand|train|verkauf|absatz|umsatz|bon|kasse|journal|till|pos\b"
 _SALES += r"|rechnung|beleg|vente|facture|ticket|venta|factura|pedido|transaction|receipt|hist"
 _WEEK_DAYS = 6  # from the first day of a week to its last
@@ -118,6 +121,8 @@ def guess_mapping(data: Path, scratch: Path, name: str, asked: SpokenNames | Non
     asked = asked or SpokenNames()
     with Reader(data, scratch, {}) as reader:
         files, notes = inspect_files(reader, data)
+        every, places = files, unite_places(reader, files)
+        files, notes = places.files, notes + places.notes
         sales = _sales_of(reader, files, asked)
         made: dict[str, Any] = {}
         if sales.file.period_days is not None:
@@ -147,8 +152,7 @@ def guess_mapping(data: Path, scratch: Path, name: str, asked: SpokenNames | Non
     }
     used = {t["from"] for t in tables_of(content)} | {table.get("wide", {}).get("lookup")}
     used |= {source for name in used for source in found.behind.get(name, ())}
-    named_files = {f.name: _source(f) for f in files if f.name in used}
-    content["sources"] = named_files | made | found.sources
+    content["sources"] = _sources(every, used, places) | made | found.sources
     return Guess(content, notes)
 
 
@@ -157,6 +161,13 @@ def tables_of(content: dict[str, Any]) -> list[dict[str, Any]]:
     sections = [v for k, v in content.items() if k not in ("name", "frequency", "unique_id")]
     listed = [v if isinstance(v, list) else [v] for v in sections]
     return [table for tables in listed for table in tables if "from" in table]
+
+
+def _sources(files: list[FileFacts], used: set[str | None], places: Places) -> dict[str, Any]:
+    """Return the sources of the tables used: files, and what is made of several of them."""
+    made = {name: source for name, source in places.sources.items() if name in used}
+    needed = used | {part for name in made for part in places.parts[name]}
+    return {f.name: _source(f) for f in files if f.name in needed} | made
 
 
 def _source(file: FileFacts) -> Any:
@@ -277,11 +288,29 @@ def _what_is_missing(candidates: list[_Sales]) -> str:
         for c in candidates[:5]
     )
     options = " ".join(f"--{name} COLUMN" for name in nearest.missing)
+    hint = ""
+    fiscal = [c.name for c in nearest.file.columns if re.search(_FISCAL, plain(c.name))]
+    if "date" in nearest.missing and fiscal:
+        hint = (
+            f" {' and '.join(fiscal)} may be periods of a fiscal calendar, which are no dates: "
+            "join a table of their first days in a source of SQL."
+        )
+    taken = {*nearest.keys.there, nearest.keys.series}
+    left = [c.name for c in nearest.file.of_kind(NUMBER) if c.name not in taken]
+    left = [*(name for name in taken if name and re.search(r"\d$", name)), *left]
+    if nearest.date is not None and nearest.missing[0] == "quantity" and len(left) > 1:
+        hint += (
+            f" If there is a column for each place or product ({', '.join(left[:3])}), turn them "
+            f"into rows in a source of SQL: SELECT * FROM {nearest.file.name} UNPIVOT (quantity "
+            f"FOR name IN ({', '.join(map(quote, left[:3]))}))."
+        )
+    if nearest.missing == ["product"]:
+        hint += " Where all rows are one product, write unique_id: \"'all'\"."
     return (
         "no file looks like sales, which need a date (or a column per period), a quantity and a "
         f"product or place. {nearest.file.path} comes nearest: it lacks "
         f"{' and '.join(nearest.missing)}. Found {seen}. Name what is there with {options}, or "
-        "write the mapping by hand, see docs/your-data.md."
+        f"write the mapping by hand, see docs/your-data.md.{hint}"
     )
 
 
@@ -295,7 +324,7 @@ def _frequency(dates: pd.DatetimeIndex, date: ColumnFacts) -> str:
         raise InvalidInputError(
             f"{date.name} holds no date that can be read. Name another column with --date COLUMN."
         )
-    if date.format in WEEKS:
+    if date.format in (*WEEKS, YEAR_WEEK):
         return "W-MON"
     found = usual_frequency(dates)
     if frequency_unit(found) == "W" and ends_week(date.name):
@@ -322,16 +351,54 @@ def _long(reader: Reader, sales: _Sales, frequency: str, notes: list[str]) -> di
         table["layout"] = "transactions"
     if quantity.has_negative:
         table["returns"] = "net"
+        _turn_round(reader, file, quantity, columns, notes)
     _leave_out_cancelled(file, table, notes)
     return table
 
 
+def _turn_round(
+    reader: Reader,
+    file: FileFacts,
+    quantity: ColumnFacts,
+    columns: dict[str, Any],
+    notes: list[str],
+) -> None:
+    """Read what a ledger of movements writes below 0, what left the store, as what was sold."""
+    number = quantity.style.sql(quote(quantity.name))
+    [found] = reader.fetch(
+        f"SELECT count(*) FILTER ({number} < 0) AS below, count(*) FILTER ({number} > 0) AS above "
+        f'FROM "{file.name}"',
+        file.name,
+    ).to_pylist()
+    if found["below"] <= found["above"]:
+        return
+    entry = columns["y"] if isinstance(columns["y"], dict) else {"expr": columns["y"]}
+    columns["y"] = entry | {"scale": -1}
+    told = (
+        f"; {found['above']:,} above 0 count against them: leave out by `where` what is no return "
+        "(receipts, transfers)"
+        if found["above"]
+        else ""
+    )
+    notes.append(
+        f"{quantity.name} is below 0 in {found['below']:,} rows, as in a ledger of movements: what "
+        f"left is read as sold (scale: -1){told}"
+    )
+
+
 def _leave_out_cancelled(file: FileFacts, table: dict[str, Any], notes: list[str]) -> None:
     for text in file.of_kind(TEXT):
-        cancelled = [v for v in text.values if re.search(_CANCELLED, v.lower())]
-        if cancelled and len(cancelled) < len(text.values):
-            listed = ", ".join(map(literal, cancelled))
-            table["where"] = f"coalesce({quote(text.name)}, '') NOT IN ({listed})"
+        for words, told in ((_CANCELLED, ""), (_PLANNED, "no sales but plans")):
+            left = [v for v in text.values if re.search(words, v.lower())]
+            if not left or len(left) == len(text.values):
+                continue
+            rule = f"coalesce({quote(text.name)}, '') NOT IN ({', '.join(map(literal, left))})"
+            table["where"] = f"({table['where']}) AND {rule}" if "where" in table else rule
+            if told:
+                notes.append(
+                    f"rows of {file.name} whose {text.name} is {', '.join(left)} are left out, as "
+                    f"{told}: take them out of `where` if they are sales"
+                )
         if "currency" in text.name.lower() and len(text.values) > 1:
             notes.append(
                 f"{file.name} has several currencies ({', '.join(text.values)}): join the rates "
@@ -364,7 +431,8 @@ def _leave_out_totals(
 
 def _period(reader: Reader, file: FileFacts, day: str, frequency: str) -> str:
     """Return the SQL of the period that holds a day."""
-    first = reader.fetch(f'SELECT min({day}) AS d FROM "{file.name}"', file.name)["d"][0].as_py()
+    sql = f'SELECT min({day}) AS d FROM "{file.name}" WHERE year({day}) BETWEEN 1900 AND 2200'
+    first = reader.fetch(sql, file.name)["d"][0].as_py()
     start = floor_dates(pd.DatetimeIndex([first]), frequency)[0]
     return Timeline(start, frequency, 1).to_sql(f"({day})")
 
@@ -410,11 +478,13 @@ def _choice(what: str, taken: str, others: list[str], option: str) -> str:
 
 def _number_notes(file: FileFacts, quantity: ColumnFacts) -> list[str]:
     doubtful = [c for c in file.of_kind(NUMBER) if c.style.other]
-    notes = []
+    notes = [f"{quantity.name}: a bare dash is read as 0"] if quantity.style.dashes else []
     for column in doubtful:
         taken = "as thousands (1,350 is 1350)" if column.style.group else "as fractions"
         if column.style.group == ".":
             taken = "as thousands (1.350 is 1350)"
+        if column.style.other.startswith("thousands"):
+            taken = "as fractions"
         notes.append(
             f"{column.name}: its numbers are read {taken}; {column.style.other} would fit as well"
             + (": units depend on it" if column.name == quantity.name else "")

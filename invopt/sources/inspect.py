@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from invopt.errors import InvalidInputError
 from invopt.sources.archives import TEXTS, text_files
+from invopt.sources.dates import ZONED
 from invopt.sources.days import may_be_days, readable_days, worded_periods
 from invopt.sources.duck import Reader
 from invopt.sources.formats import (
@@ -37,6 +38,16 @@ from invopt.sources.workbooks import SUFFIXES as BOOKS
 from invopt.sources.workbooks import sheets_of
 
 SUFFIXES = (*TEXTS, ".zip", ".parquet", ".pq", *BOOKS)
+# What to do with files that are not read, by how they end.
+_INSTEAD = {
+    "save a spreadsheet as .xlsx": (".xls", ".xlsb", ".ods", ".numbers"),
+    "unpack it": (".bz2", ".xz", ".7z", ".rar", ".tar", ".tgz", ".zst", ".lz4"),
+    "write it as CSV or parquet": (".json", ".jsonl", ".ndjson", ".xml", ".html", ".feather",
+                                   ".avro", ".orc", ".dbf"),
+    "name a database in the mapping, with its query (url: sqlite:////folder/shop.db)": (
+        ".db", ".sqlite", ".sqlite3", ".mdb", ".accdb"),
+    "export its tables as parquet": (".duckdb",),
+}  # fmt: skip
 MAX_VALUES = 30  # of a text that may become flags
 _SAMPLE = 20_000
 _LOOKED_AT = 2_000  # values of a column
@@ -134,14 +145,21 @@ def inspect_files(reader: Reader, data: Path) -> tuple[list[FileFacts], list[str
     if left:
         notes.append(
             f"{len(left)} files are not read (e.g. {left[0].relative_to(data)}): they end in none "
-            f"of {', '.join(SUFFIXES)}; save a spreadsheet as .xlsx"
+            f"of {', '.join(SUFFIXES)}{_instead(left)}"
         )
     found, refused = [], []
     for path, group in _tables(data, files):
         try:
-            found += [_inspect(reader, path, group, sheet) for sheet in _sheets(group)]
+            looked_at = [_inspect(reader, path, group, sheet) for sheet in _sheets(group)]
         except _UNREADABLE as err:
             refused.append(f"{path} is left out: {err}")
+            continue
+        found += [facts for facts in looked_at if facts.num_rows]
+        refused += [
+            f"{' '.join(filter(None, (path, facts.sheet)))} is left out: it has a header and no row"
+            for facts in looked_at
+            if not facts.num_rows
+        ]
     if not found:
         if refused:
             raise InvalidInputError(" ".join(refused))
@@ -149,6 +167,15 @@ def inspect_files(reader: Reader, data: Path) -> tuple[list[FileFacts], list[str
             " ".join([f"{data} holds no file that ends in {', '.join(SUFFIXES)}.", *notes])
         )
     return found, notes + refused
+
+
+def _instead(left: list[Path]) -> str:
+    """Return what to do with files that are not read, where that is known."""
+    found = []
+    for advice, ends in _INSTEAD.items():
+        if named := [p.name for p in left if p.name.lower().endswith(ends)]:
+            found.append(f"; {named[0]}: {advice}")
+    return "".join(found)
 
 
 def _sheets(files: list[Path]) -> list[str | None]:
@@ -226,6 +253,12 @@ def _inspect(reader: Reader, path: str, files: list[Path], sheet: str | None) ->
     encodings = {encoding_of(file) if _is_text(file) else "utf-8" for file in files}
     encoding = max(encodings, key=["utf-8", "cp1252", "utf-16"].index)
     reader.add(name, Source(path=path, encoding=encoding, sheet=sheet))
+    place = FileFacts(name, path, encoding, sheet, 0, (), (), None)
+    return facts_of(reader, name, place)
+
+
+def facts_of(reader: Reader, name: str, place: FileFacts) -> FileFacts:
+    """Return what a source of a reader holds, with the place of its file as another says it."""
     reader.run(f'CREATE TABLE "sample_{name}" AS SELECT * FROM "{name}" LIMIT {_SAMPLE}', name)
     types = reader.column_types(f'"{name}"', name)
     periods, periods_format = _periods(types)
@@ -240,9 +273,9 @@ def _inspect(reader: Reader, path: str, files: list[Path], sheet: str | None) ->
     rows = reader.fetch(f'SELECT count(*) AS n FROM "{name}"', name)["n"][0].as_py()
     return FileFacts(
         name,
-        path,
-        encoding,
-        sheet,
+        place.path,
+        place.encoding,
+        place.sheet,
         num_rows=int(rows),
         columns=columns,
         periods=periods,
@@ -259,6 +292,16 @@ def _free_name(reader: Reader, name: str) -> str:
     while found.lower() in taken:
         found, number = f"{name}_{number}", number + 1
     return found
+
+
+def dated_names(names: Iterable[str]) -> list[str]:
+    """Return the names that are dates, of one form; none where fewer than two are."""
+    names = list(names)
+    for form in _WIDE_FORMATS:
+        found = [n for n in names if not pd.isna(pd.to_datetime(n, format=form, errors="coerce"))]
+        if len(found) > 1:
+            return found
+    return []
 
 
 def _periods(names: Iterable[str]) -> tuple[tuple[str, ...], str | None]:
@@ -303,7 +346,7 @@ def _column(reader: Reader, name: str, column: str, declared: str) -> ColumnFact
         style=style if kind == NUMBER and style is not None and is_text else PLAIN,
         values=tuple(texts),
         formats=tuple(formats),
-        has_zone=kind == DATE and is_text and names_zone(values),
+        has_zone=kind == DATE and (names_zone(values) if is_text else declared in ZONED),
         is_text=is_text,
         days=days,
     )
@@ -361,10 +404,10 @@ def _settled(reader: Reader, table: str, value: str, formats: list[str | None]) 
     regular = []
     for form in both:
         sql = f"SELECT DISTINCT ({date_sql_of(value, form)})::DATE AS d FROM {table} ORDER BY d"
-        days = pd.DatetimeIndex([d for d in reader.fetch(sql, table)["d"].to_pylist() if d])
+        days = _believable(reader.fetch(sql, table)["d"].to_pylist())
         steps = pd.Series(days).diff().dt.days.dropna()
         is_even = bool((days.day == 1).all()) or (len(steps) > 1 and steps.nunique() == 1)
-        regular.append((not is_even, (days.max() - days.min()).days))
+        regular.append((not is_even, (days.max() - days.min()).days if len(days) else 0))
     first = both[regular.index(min(regular))]
     return [first, *(form for form in formats if form != first)]
 
@@ -381,6 +424,8 @@ def date_sql(column: ColumnFacts) -> str:
     stamp = f"TRY_CAST({quote(column.name)} AS TIMESTAMP)"
     if column.is_text or column.format is not None:
         stamp = date_sql_of(quote(column.name), column.format)
+    elif column.has_zone:  # of nanoseconds there is no cast but by way of this one
+        stamp = f"TRY_CAST(TRY_CAST({quote(column.name)} AS TIMESTAMPTZ) AS TIMESTAMP)"
     return f"({stamp})::DATE"
 
 
@@ -389,8 +434,12 @@ def dates_in(
 ) -> pd.DatetimeIndex:
     """Return the distinct days of a file's date column, ascending."""
     sql = f'SELECT DISTINCT {date_sql(column or date_of(file))} AS d FROM "{file.name}" ORDER BY d'
-    found = reader.fetch(sql, file.name)["d"].to_pylist()
-    return pd.DatetimeIndex([day for day in found if day is not None])
+    return _believable(reader.fetch(sql, file.name)["d"].to_pylist())
+
+
+def _believable(days: Iterable[date | None]) -> pd.DatetimeIndex:
+    """Return days without those that stand for none: 31.12.9999, 01.01.0001."""
+    return pd.DatetimeIndex([d for d in days if d is not None and 1900 <= d.year <= 2200])
 
 
 def num_distinct(reader: Reader, file: FileFacts, names: Iterable[str]) -> int:

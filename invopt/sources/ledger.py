@@ -75,6 +75,7 @@ class Ledger:
         self.reader = reader
         self.accounting: list[Accounting] = []
         self.notes = reader.notes
+        self.counts: dict[str, dict[str | None, int]] = {}  # rows by reason, of views looked at
         reader.run(
             'CREATE TABLE quarantine ("table" VARCHAR, row BIGINT, reason VARCHAR, record VARCHAR)',
             "quarantine",
@@ -127,14 +128,17 @@ class Ledger:
             lost: Rows of the view that were set aside one by one, by reason.
         """
         view = view or std.view
-        rows = self.reader.fetch(
-            f'SELECT reason, count(*) AS n FROM "{view}" GROUP BY reason ORDER BY reason', std.name
-        ).to_pylist()
-        refused = {row["reason"]: int(row["n"]) for row in rows if row["reason"] is not None}
+        counts = self.counts.get(view)
+        if counts is None:
+            rows = self.reader.fetch(
+                f'SELECT reason, count(*) AS n FROM "{view}" GROUP BY reason ORDER BY reason',
+                std.name,
+            ).to_pylist()
+            counts = {row["reason"]: int(row["n"]) for row in rows}
+        refused = {reason: n for reason, n in counts.items() if reason is not None}
         if refused:
             self.set_aside(std, view, "s.reason IS NOT NULL", "s.reason")
-        total = sum(int(row["n"]) for row in rows)
-        self.enter(std, total, refused | dict(lost or {}))
+        self.enter(std, sum(counts.values()), refused | dict(lost or {}))
 
     def without_orphans(self, std: Standard, view: str, keys: Iterable[str]) -> str:
         """Return a view of the same rows in which those that name none of the keys have a reason.
@@ -150,21 +154,36 @@ class Ledger:
             f'LEFT JOIN "keys_{std.name}" k ON k.key = s.key',
             std.name,
         )
-        self.tell_strangers(std, placed, keys)
+        self.tell_strangers(std, self.fates(std, placed), keys)
         return placed
 
-    def tell_strangers(self, std: Standard, view: str, keys: Iterable[str]) -> None:
-        """Note the rows whose key names none of the keys, and the keys that no row names."""
-        keys = list(keys)
-        orphan = literal(ORPHAN)
+    def fates(self, std: Standard, view: str, last: str = "NULL") -> pd.DataFrame:
+        """Return key, reason (None when sound), rows (n) and highest value (last) by both.
+
+        One pass over what may be a large view; its account is made of the same.
+
+        Args:
+            std: The table.
+            view: With key and reason.
+            last: Expression over the view.
+        """
         found = self.reader.fetch(
-            f'SELECT key, bool_or(coalesce(reason = {orphan}, false)) AS lost FROM "{view}" '
-            f"WHERE coalesce(reason, {orphan}) = {orphan} GROUP BY key ORDER BY key",
+            f'SELECT key, reason, count(*) AS n, max({last}) AS last FROM "{view}" '
+            "GROUP BY key, reason ORDER BY key, reason",
             std.name,
         ).to_pandas()
-        lost = found["lost"].astype(bool)
-        strangers = found.loc[lost, "key"].tolist()
-        silent = sorted(set(keys) - set(found.loc[~lost, "key"]))
+        found["reason"] = found["reason"].astype(object).where(found["reason"].notna(), None)
+        counts = found.groupby("reason", dropna=False, sort=True)["n"].sum()
+        self.counts[view] = {
+            None if pd.isna(reason) else str(reason): int(n) for reason, n in counts.items()
+        }
+        return found
+
+    def tell_strangers(self, std: Standard, fates: pd.DataFrame, keys: Iterable[str]) -> None:
+        """Note the rows whose key names none of the keys, and the keys that no row names."""
+        keys = list(keys)
+        strangers = fates.loc[fates["reason"] == ORPHAN, "key"].tolist()
+        silent = sorted(set(keys) - set(fates.loc[fates["reason"].isna(), "key"]))
         if silent:
             self.notes.append(
                 f"{std.name}: {len(silent):,} of {len(set(keys)):,} keys of the sales have no row "

@@ -25,6 +25,9 @@ DATE_TEXT = "day"  # a date as YYYY-MM-DD, or the text as it came where it is no
 # What a spreadsheet makes of 8700012345678: several products in one.
 CUT_CODE = "its key is a code that a spreadsheet cut (as 8.70001E+12)"
 _CUT = r"(^|[^0-9A-Za-z.,])\d[.,]\d+[Ee]\+\d{2,3}($|[^0-9A-Za-z])"
+# What a spreadsheet writes where a formula found nothing, in several languages.
+ERROR_KEY = "its key is an error of a spreadsheet (as #N/A)"
+_ERROR = r"(^|[^0-9A-Za-z])#(N/A|N/D|NV|[¡¿]?[A-ZÄÖÜ/0]{3,9}[!?])"
 _FILL_ROWS = 4096
 # What a plan writes where nothing is planned, in small letters.
 _NOTHING = ("0", "0.0", "-", "n/a", "na", "nan", "none", "null", "no", "false", "keine", "aucune",
@@ -102,12 +105,13 @@ def standardise(
         # The plain search first: it is ten times as fast, and mostly finds nothing.
         likely = "(contains(key, 'E+') OR contains(key, 'e+'))"
         reasons[CUT_CODE] = f"{likely} AND regexp_matches(key, {literal(_CUT)})"
+        reasons[ERROR_KEY] = f"contains(key, '#') AND regexp_matches(key, {literal(_ERROR)})"
         reasons["its key holds a line break"] = "contains(key, chr(10)) OR contains(key, chr(13))"
     else:
         inner.append("'' AS key")
     if ds is not None:
         raw = checked(reader, name, "ds", expression=ds, table=table, types=types)
-        [kind] = kinds_of(reader, table.source, [raw], f"{name}.ds")
+        [kind] = kinds_of(reader, table.source, [raw], f"{name}.ds", types)
         found = dated(reader, rows, raw, ds=ds, kind=kind, place=f"{name}.ds", unclear=unclear)
         rows, reasons = found.rows, reasons | found.reasons
         inner += ["__at", "__at::DATE AS ds", "__ds_raw", "__unsure"]
@@ -115,7 +119,7 @@ def standardise(
         checked(reader, name, f"columns.{column}", expression=expression, table=table, types=types)
         for column, expression in columns.items()
     ]
-    held = kinds_of(reader, table.source, raws, f"{name}.columns")
+    held = kinds_of(reader, table.source, raws, f"{name}.columns", types)
     for (column, expression), raw, kind in zip(columns.items(), raws, held, strict=True):
         if kinds[column] in (DATE, DATE_TEXT):
             place = f"{name}.columns.{column}"
@@ -139,12 +143,12 @@ def standardise(
     cases = " ".join(f"WHEN {condition} THEN '{reason}'" for reason, condition in reasons.items())
     outer = ["__row", "key", *(["ds", "__at"] if ds is not None else []), *map(quote, columns)]
     view = f"std_{name}"
-    reader.run(
-        f'CREATE OR REPLACE VIEW "{view}" AS SELECT {", ".join(outer)}, '
+    sql = (
+        f"SELECT {', '.join(outer)}, "
         f"{f'CASE {cases} END' if cases else 'NULL::VARCHAR'} AS reason "
-        f"FROM (SELECT {', '.join(inner)} FROM {rows})",
-        name,
+        f"FROM (SELECT {', '.join(inner)} FROM {rows})"
     )
+    reader.define(view, sql, table.source, place=name)
     return Standard(name, view, table.source, table.where, tuple(columns))
 
 
@@ -262,6 +266,8 @@ def checked(
         InvalidInputError: If the source has no such columns; those it has are named.
     """
     sql = _resolve(expression.expr, types)
+    if sql in map(quote, types):
+        return sql
     try:
         reader.fetch(f'DESCRIBE SELECT {sql} FROM "{table.source}"', f"{name}.{place}")
     except InvalidInputError as err:
@@ -269,10 +275,13 @@ def checked(
     return sql
 
 
-def kinds_of(reader: Reader, source: str, expressions: list[str], place: str) -> list[str]:
-    """Return the DuckDB type of expressions over a source."""
-    if not expressions:
-        return []
+def kinds_of(
+    reader: Reader, source: str, expressions: list[str], place: str, types: dict[str, str]
+) -> list[str]:
+    """Return the DuckDB type of expressions over a source, whose columns have some types."""
+    held = {quote(column): kind for column, kind in types.items()}
+    if all(sql in held for sql in expressions):
+        return [held[sql] for sql in expressions]
     picks = ", ".join(f"{sql} AS c{number}" for number, sql in enumerate(expressions))
     return list(reader.column_types(f'(SELECT {picks} FROM "{source}")', place).values())
 
@@ -437,7 +446,7 @@ def rows_of_part(reader: Reader, std: Standard, view: str, period: str, parts: P
         parts: Series; keys of others are left out.
     """
     kept = f"kept_{std.name}"
-    if reader.has_table(kept):
+    if parts.number > 1 and reader.has_table(kept):
         return f'"{kept}"'
     number_keys(reader, f"codes_{std.name}", parts.ids)
     picks = ", ".join(f"s.{quote(c)}" for c in std.columns)

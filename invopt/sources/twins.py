@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterable
 
 _NAMED = 3
+_UNSEEN = ("Cf", "Cc")  # signs of no width, and of control
 _TOTAL = re.compile(
     r"(grand |sub|zwischen|sous[- ])?(totale?|summe|somme|suma)( g[eé]n[eé]rale?| general)?"
     r"|gesamt(summe|ergebnis)?|insgesamt|all|\(all\)|alle"
@@ -13,7 +14,7 @@ _TOTAL = re.compile(
 
 def folded(key: str) -> str:
     """Return a key without leading zeros of its numbers, blanks, unseen signs, case and ".0"."""
-    seen = (c for c in unicodedata.normalize("NFKC", key) if unicodedata.category(c) != "Cf")
+    seen = (c for c in unicodedata.normalize("NFKC", key) if unicodedata.category(c) not in _UNSEEN)
     text = "".join("".join(seen).casefold().split())
     text = re.sub(r"(?<![^_])['’]", "", text)  # a spreadsheet's sign that a code is text
     text = re.sub(r"(?<![\w.])0+(?=\d)|(?<=_)0+(?=\d)", "", text)

@@ -153,7 +153,7 @@ def check_data(
     ]
     checks += _faulty(report, config)
     checks += _usable(report)
-    checks.append(_frequency(report))
+    checks += [_frequency(report), _sign(report)]
     checks += _references(report, config)
     for name in profile.sums:
         share = profile.counts[name] / profile.sizes[name]
@@ -254,6 +254,16 @@ def _usable(report: DatasetReport) -> list[DataCheck]:
         for table in report.accounting
         if table.table in ("products", "position")
     ]
+
+
+def _sign(report: DatasetReport) -> DataCheck:
+    """Judge that more was sold than came back."""
+    rule = (
+        "units sold, all together, may not be below the limit; a ledger that writes what left as "
+        "negative needs scale: -1"
+    )
+    sold = report.sums.get("sales.y", 0.0)
+    return DataCheck("sign", "sales", sold, limit=0, passed=sold >= 0, rule=rule)
 
 
 def _references(report: DatasetReport, config: DataConfig) -> list[DataCheck]:

@@ -300,7 +300,8 @@ def _dates(reader: Reader, name: str, wide: Wide, columns: tuple[str, ...]) -> p
     else:
         place = f"{name}.wide.lookup {wide.lookup}"
         assert wide.ds is not None
-        [kind] = kinds_of(reader, str(wide.lookup), [wide.ds], place)
+        types = reader.column_types(f'"{wide.lookup}"', place)
+        [kind] = kinds_of(reader, str(wide.lookup), [wide.ds], place, types)
         rows = dated(
             reader,
             f'(SELECT * FROM "{wide.lookup}")',

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from invopt.contracts import PRODUCT_NUMBERS
-from invopt.sources.formats import WEEKS
+from invopt.sources.formats import DASHES, WEEKS
 from invopt.sources.inspect import DATE, ColumnFacts, FileFacts
-from invopt.sources.standard import quote
+from invopt.sources.standard import literal, quote
 
 # Words in names of columns (English, German, French, Spanish), most telling first; without
 # accents and with _ between words.
@@ -52,7 +52,8 @@ _WORDS = {
                   "plazo"),
     "on_hand": (
         "on_hand", "onhand", "end_inventory", "closing", "closing_stock", "stock", "inventory",
-        "bestand", "lagerbestand", "existencias", "inventario", "en_stock",
+        "bestand", "lagerbestand", "frei_verwendbar", "unrestricted", "soh", "existencias",
+        "inventario", "en_stock",
     ),
     "unit_cost": ("unit_cost", "purchase_price", "cost", "einkaufspreis", "ek_preis", "kosten",
                   "prix_achat", "cout", "coste", "costo", "precio_compra"),
@@ -84,7 +85,7 @@ _NOT = {
           "prognose", "prevision", "pronostico", "hand", "id", "min", "max", "safety", "returned",
           "customer", "kunde", "client", "cliente", "competitor", "market", "pack"},
     "price": {"competitor", "purchase", "cost", "list", "wettbewerb", "concurrent", "competidor",
-              "total", "achat", "compra", "einkauf", "unit_cost"},
+              "total", "achat", "compra", "einkauf", "unit_cost", "ext", "extended"},
     "discount": {"type", "code", "reason", "id"},
     "on_hand": {"code", "id", "out", "days"},
     "date": {"due", "ship", "shipping", "shipped", "delivery", "deliver", "liefer", "lieferdatum",
@@ -256,6 +257,9 @@ def named(column: str) -> str:
 def number_entry(column: ColumnFacts, name: str | None = None) -> Any:
     """Return the entry of a number, in a column of another name where a join gave it one."""
     expr = named(name or column.name)
+    if column.style.dashes:
+        listed = ", ".join(map(literal, DASHES))
+        expr = f"CASE WHEN trim({expr}) IN ({listed}) THEN '0' ELSE {expr} END"
     return {"expr": expr, **column.style.declared} if column.style.declared else expr
 
 

@@ -28,10 +28,13 @@ from invopt.files import read_json, replacing_file, write_json
 from invopt.inventory import stock_of
 from invopt.panel import Panel, iter_panels
 from invopt.sources import read_position
+from invopt.sources.terms import read_terms
 from invopt.types import Notify
 from serving.settings import FEATURE_STORE, Settings
 from serving.stores.materialise import materialise, write_rows
 from serving.stores.order_plans import segments_of_latest
+from serving.stores.overridden import write_overrides
+from serving.stores.planner_desk import planners_overrides
 
 LAYOUT = "layout.json"
 # StockPosition and OpenOrders, as read_position returns them.
@@ -66,6 +69,13 @@ def publish(
     stock = read_position(settings.snapshots / snapshot)
     cutoffs = max(1, config.daily_periods // config.patch)
     now = pd.Timestamp.now(tz="UTC")
+    known_at = known_time(next(iter_panels(Path(source))))
+    if forecast is not None:  # before the layout, which servers look at to see what is new
+        said = _overrides(settings, snapshot, model_version)
+        number = write_overrides(
+            settings.feature_store, iter_panels(Path(source)), Path(forecast), said, known_at
+        )
+        notify(f"overrides of {number:,} series are known to the endpoint")
     write_tables(
         iter_panels(Path(source)),
         spec,
@@ -75,7 +85,6 @@ def publish(
         snapshot_cutoffs=cutoffs,
     )
     notify("feature tables written; updating the online store")
-    known_at = known_time(next(iter_panels(Path(source))))
     store = open_store(settings)
     apply_and_materialise(store, settings, known_at, notify)
     notify(f"online store updated to {known_at:%Y-%m-%d}")
@@ -83,6 +92,13 @@ def publish(
         pushed = push_forecast(store, forecast, known_at, model_version)
         notify(f"last forecast of {pushed:,} series is in the online store")
     return known_at.isoformat()
+
+
+def _overrides(settings: Settings, snapshot: str, model_version: str) -> pd.DataFrame | None:
+    """Return what planners say instead of the forecast, as the review of a model reads it."""
+    tables = read_terms(settings.snapshots / snapshot)
+    name = model_version.rpartition("-")[0]
+    return tables.with_overrides(planners_overrides(settings.plans, name)).overrides
 
 
 def retrieve(settings: Settings, known_at: str, out: str, notify: Notify) -> None:

@@ -43,6 +43,7 @@ from serving.stores.feature_store import (
     read_layout,
 )
 from serving.stores.materialise import online_rows
+from serving.stores.overridden import read_overrides
 
 FORECAST_FIELDS = ("mean", "quantiles", "levels", "model_version")
 _GROUP_SECONDS = 60.0
@@ -117,6 +118,7 @@ class OnlineFeatures:
         layout: Of the published tables.
         published: Number that tells one publication from another.
         newest: When the newest published windows were known, seconds since 1970.
+        overrides: What planners said at the last review.
     """
 
     def __init__(
@@ -147,6 +149,7 @@ class OnlineFeatures:
         self.views = {name: self.store.get_feature_view(name) for name in names}
         self.layout: TableLayout = layout
         self.published, self.newest = published, newest
+        self.overrides = read_overrides(self.settings.feature_store)
         with self._lock:
             self._groups, self._asked, self._groups_at = {}, set(), float("-inf")
 

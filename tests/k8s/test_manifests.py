@@ -41,7 +41,7 @@ UNCHECKED = {"ExternalSecret", "PrometheusRule", "ServiceMonitor"}
 TARGETS = ["base", *(f"overlays/{name}" for name in OVERLAYS)]
 SUBSETS = [s for n in (0, 1, 2, len(COMPONENTS)) for s in itertools.combinations(COMPONENTS, n)]
 # Made outside of kustomize: by people as the README says, by Kubernetes, by KFP.
-OUTSIDE = {"invopt-stores", "invopt-object-store"}
+OUTSIDE = {"invopt-stores", "invopt-object-store", "invopt-planner"}
 ALL = tuple(COMPONENTS)
 RUNTIME = "TrainingRuntime"
 DNS_LABEL = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"

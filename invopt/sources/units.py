@@ -1,0 +1,43 @@
+"""Units of measure beside quantities: pieces and cases of one product do not add up."""
+
+from invopt.sources.duck import Reader
+from invopt.sources.mapping import Expression, SalesTable
+from invopt.sources.standard import checked, kept_by, quote
+
+# Names of columns that hold a unit, in small letters and without signs.
+_NAMES = {"uom", "unit", "unitofmeasure", "unitsofmeasure", "qtyunit", "quantityunit", "salesunit",
+          "bme", "meh", "einheit", "mengeneinheit", "basismengeneinheit", "verkaufseinheit",
+          "unite", "unité", "uniteventedemesure", "unidad", "unidadmedida", "um"}  # fmt: skip
+
+
+def tell_units(reader: Reader, table: SalesTable, key: Expression) -> None:
+    """Note the series that were sold in several units, where the mapping does not look at them.
+
+    Args:
+        reader: Holds the source; gets the note.
+        table: Of the sales.
+        key: Name of a row's series.
+    """
+    types = reader.column_types(f'"{table.source}"', "sales.from")
+    units = [c for c in types if "".join(filter(str.isalpha, c.lower())) in _NAMES]
+    said = " ".join(
+        [table.columns["y"].expr if "y" in table.columns else "", table.where or "", key.expr]
+    ).lower()
+    for column in units:
+        if column.lower() in said or types[column] != "VARCHAR":
+            continue
+        named = checked(reader, "sales", "key", expression=key, table=table, types=types)
+        unit = f"nullif(trim({quote(column)}), '')"
+        rows = f'(SELECT * FROM "{table.source}"{kept_by(table.where)})'
+        [found] = reader.fetch(
+            f"SELECT count(*) AS n, max(kinds) AS kinds FROM (SELECT ({named})::VARCHAR AS key, "
+            f"count(DISTINCT {unit}) AS n, string_agg(DISTINCT {unit}, ', ' ORDER BY {unit}) "
+            f"AS kinds FROM {rows} GROUP BY 1) WHERE n > 1",
+            "sales",
+        ).to_pylist()
+        if found["n"]:
+            reader.notes.append(
+                f"sales: {found['n']:,} series are sold in several units ({column} is "
+                f"{found['kinds']}), which are added up as they are: convert them in y "
+                f"(CASE {column} WHEN 'CS' THEN 12 ELSE 1 END * num(...))"
+            )
