@@ -142,7 +142,7 @@ class _Part:
 
 
 def _companions(series: pd.DataFrame, meant: BoolArray, tables: TermsTables) -> BoolArray:
-    """Return the mask of series whose orders hang on those meant: shared limits, successors."""
+    """Return the mask of series whose orders depend on those meant: shared limits, successors."""
     found = np.zeros(len(series), bool)
     joined = tables.suppliers is not None and any(c in tables.suppliers for c in _SHARED)
     if joined and "supplier" in series:
