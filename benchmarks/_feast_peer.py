@@ -4,6 +4,7 @@ from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
@@ -29,7 +30,7 @@ def feasts_own_store(shop: Shop, names: list[str], redis: str) -> tuple[Any, Any
     for view in _VIEWS:
         (folder / view).mkdir(parents=True)
         table = ds.dataset(shop.settings.feature_store / view).to_table()
-        chosen = table.filter(pc.is_in(table["unique_id"], pc.SetLookupOptions(names)))
+        chosen = table.filter(pc.is_in(table["unique_id"], pa.array(names)))
         pq.write_table(chosen, folder / view / "0.parquet")
     config = RepoConfig(
         project="peer", provider="local", registry=str(folder / "registry.db"),
@@ -51,7 +52,8 @@ def feasts_own_store(shop: Shop, names: list[str], redis: str) -> tuple[Any, Any
     try:
         store.precompute_feature_service("fast")
         rows = [{"unique_id": name} for name in names[:2]]
-        store.get_online_features(store.get_feature_service("fast"), rows).to_dict()
+        fast = store.get_feature_service("fast")
+        store.get_online_features(fast, rows, full_feature_names=True).to_dict()
     except Exception as err:  # whatever it is, the ordinary read is measured
         print(f"Feast cannot pre-compute vectors here: {type(err).__name__}: {err}")
         return store, service, None

@@ -89,27 +89,36 @@ def _beside_feast(shop: Shop, server: Server, redis: str, seconds: float, rounds
     store, service, fast = feasts_own_store(shop, names, redis)
     services = {"Feast's own store": service} | ({"Feast's, pre-computed": fast} if fast else {})
     times: dict[tuple[str, int], list[float]] = {}
+    used: dict[tuple[str, int], float] = {}
     for _ in range(rounds):
         for num in (1, 100):
             for what, one in services.items():
                 keys = [{"unique_id": name} for name in names[:num]]
                 read = lambda one=one, keys=keys: (  # noqa: E731
-                    store.get_online_features(one, keys).to_dict()
+                    # Pre-computed vectors are found by full names alone.
+                    store.get_online_features(one, keys, full_feature_names=True).to_dict()
                 )
+                started = time.process_time()
                 times.setdefault((what, num), []).extend(_times(read, seconds))
+                used[what, num] = used.get((what, num), 0) + time.process_time() - started
             caller, requests = Caller(server.port), itertools.cycle(requests_of(names, num, 0))
             ask = lambda caller=caller, requests=requests: caller.post(next(requests))  # noqa: E731
             assert ask() == 200
-            times.setdefault(("whole decision", num), []).extend(_times(ask, seconds))
+            key, started = ("whole decision", num), server.processor_seconds()
+            times.setdefault(key, []).extend(_times(ask, seconds))
+            used[key] = used.get(key, 0) + server.processor_seconds() - started
             caller.close()
     for (what, num), found in times.items():
         _row(f"{what}, {num} series", found, num * len(found) / sum(found))
+    per_call = {key: used[key] / len(found) for key, found in times.items()}
     for num in (1, 100):
         own = times["whole decision", num]
         for what in services:
             theirs = times[what, num]
             p50, p99 = (np.percentile(theirs, q) / np.percentile(own, q) for q in (50, 99))
-            _tell(f"{what} / whole decision, {num} series", f"{p50:.1f} x", f"{p99:.1f} x")
+            spent = per_call[what, num] / per_call["whole decision", num]
+            _tell(f"{what} / whole decision, {num}", f"{p50:.2f} x", f"{p99:.2f} x",
+                  f"cpu {spent:.2f} x")  # fmt: skip
 
 
 def _times(call: Callable[[], Any], seconds: float) -> list[float]:

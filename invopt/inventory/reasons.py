@@ -8,6 +8,7 @@ import pandas as pd
 
 from invopt.inventory.costs import Terms
 from invopt.inventory.decision import OrderDecision
+from invopt.inventory.numbers import in_words
 from invopt.inventory.stock import Stock
 from invopt.types import BoolArray, FloatArray, IntArray
 
@@ -103,15 +104,17 @@ def _orders(decision: OrderDecision, terms: Terms) -> npt.NDArray[np.object_]:
         levels.safety_stock, decision.one_less, decision.one_more, terms.pack_size,
     )  # fmt: skip
     found[ordered] = [
-        f"position {position:.4g} is below the level {level:.4g}: expected demand "
-        f"{expected:.3g} and safety stock {safety:.3g}{_neighbours(less, more, pack)}"
+        f"position {in_words(position, 4)} is below the level {in_words(level, 4)}: "
+        f"expected demand {in_words(expected)} and safety stock {in_words(safety)}"
+        f"{_neighbours(less, more, pack)}"
         for position, level, expected, safety, less, more, pack in rows
     ]
     covered = ~ordered
     found[covered] = [
-        f"position {position:.4g} covers the level {level:.4g}"
+        f"position {in_words(position, 4)} covers the level {in_words(level, 4)}"
         if need <= 0
-        else f"position {position:.4g} is below the level {level:.4g}, and an order is not worth it"
+        else f"position {in_words(position, 4)} is below the level {in_words(level, 4)}, "
+        "and an order is not worth it"
         for position, level, need in _rows(
             covered, decision.position, levels.order_up_to, decision.need
         )
@@ -123,8 +126,8 @@ def _neighbours(less: float, more: float, pack: float) -> str:
     """Return what one pack less and one more cost; nothing where the quantity was not chosen so."""
     if not (less >= 0 and more >= 0):
         return ""
-    one = "one" if pack == 1 else f"one pack ({pack:g})"
-    return f"; {one} less costs {less:.3g} more, {one} more costs {more:.3g} more"
+    one = "one" if pack == 1 else f"one pack ({in_words(pack)})"
+    return f"; {one} less costs {in_words(less)} more, {one} more costs {in_words(more)} more"
 
 
 def _add_before(
@@ -144,7 +147,7 @@ def _add_before(
         arrives = _day(int(terms.lead_time[row]) + 1, dates, named)
         found[row] += (
             f"; runs out{when}, before an order placed now can arrive on {arrives}: "
-            f"{units:.3g} units ({money:.3g} in money) are missed whatever is ordered"
+            f"{in_words(units)} units ({in_words(money)} in money) are missed whatever is ordered"
         )
 
 

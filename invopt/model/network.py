@@ -9,6 +9,7 @@ horizon at once. Quantile and level heads read the trunk but never train it: the
 stops there, so that a head for stock cannot cost the mean its accuracy.
 """
 
+import warnings
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -69,7 +70,9 @@ class Trunk(nn.Module):
             nn.Embedding(n, embedding_size(n)) for n in sizes.cardinalities
         )
         embedded = sum(embedding_size(n) for n in sizes.cardinalities)
-        self.static = nn.Linear(embedded + sizes.static_values, STATIC_SIZE)
+        with warnings.catch_warnings():  # series that nothing is known of have no columns here
+            warnings.filterwarnings("ignore", "Initializing zero-element tensors", UserWarning)
+            self.static = nn.Linear(embedded + sizes.static_values, STATIC_SIZE)
         self.encoder_calendar = nn.Linear(sizes.calendar, ENCODER_CALENDAR)
         self.lstm = nn.LSTM(
             sizes.step + ENCODER_CALENDAR + STATIC_SIZE,

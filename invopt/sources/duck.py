@@ -6,6 +6,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -71,7 +72,8 @@ class Reader:
         self.connection.execute(f"SET memory_limit='{MEMORY_LIMIT}'")
         self.connection.execute(f"SET temp_directory='{scratch}'")
         self.connection.execute("SET TimeZone='UTC'")
-        self.connection.execute("SET enable_progress_bar=false")
+        with suppress(duckdb.InvalidInputException):  # a notebook without ipywidgets has no bar
+            self.connection.execute("SET enable_progress_bar=false")
         self.connection.execute("CREATE MACRO num(x) AS TRY_CAST(x AS DOUBLE)")
         # 1001.0 is how a column with a gap writes the number 1001.
         self.connection.execute(

@@ -361,6 +361,18 @@ def test_promtool_finds_no_fault_in_the_alerts(everything, tmp_path):
         assert found.returncode == 0, found.stdout + found.stderr
 
 
+def test_grafana_s_own_types_read_the_dashboards_and_lose_nothing(everything):
+    models = pytest.importorskip("grafana_foundation_sdk.models.dashboard")
+    from grafana_foundation_sdk.cog.encoder import JSONEncoder
+
+    for text in of_kind(everything, "ConfigMap")["invopt-dashboards"]["data"].values():
+        given = json.loads(text)
+        read = json.loads(JSONEncoder().encode(models.Dashboard.from_json(given)))
+        assert set(given) <= set(read)
+        for panel, other in zip(given["panels"], read["panels"], strict=True):
+            assert set(panel) <= set(other), panel["title"]
+
+
 # Of the Prometheus Operator, the kubelet and kube-state-metrics.
 ELSEWHERE = re.compile(r"up$|kube_(pod|statefulset)_|kubelet_volume_stats_")
 
