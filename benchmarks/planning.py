@@ -1,6 +1,7 @@
 """A million series planned: levels given, orders with reasons, exceptions and segments out."""
 
 import argparse
+import resource
 import tempfile
 import time
 from dataclasses import replace
@@ -27,8 +28,10 @@ def main(rest: list[str]) -> None:
     parser.add_argument("--series", type=int, default=1_000_000)
     parser.add_argument("--policy", choices=("auto", "order_up_to", "lost_sales"), default="auto")
     parser.add_argument("--partition", type=int, default=100_000, help="series planned at once")
+    parser.add_argument("--horizon", type=int, default=HORIZON, help="periods forecast")
     parsed = parser.parse_args(rest)
-    panel, forecast = make_forecast(parsed.series)
+    panel, forecast = make_forecast(parsed.series, parsed.horizon)
+    before = peak()
     rng = np.random.default_rng(1)
     position = pd.DataFrame(
         {
@@ -69,9 +72,17 @@ def main(rest: list[str]) -> None:
     for (_, since, used), (name, now, by) in pairwise(marks):
         print(f"{name:28s} {now - since:7.1f} s  ({by - used:.1f} processor seconds)")
     print(f"{'all':28s} {marks[-1][1] - wall:7.1f} s  ({marks[-1][2] - busy:.1f})")
+    print(
+        f"{'peak memory':28s} {peak():7,.0f} MB  ({before:,.0f} before, panel and forecast in it)"
+    )
 
 
-def make_forecast(num_series: int) -> tuple[Panel, ForecastArrays]:
+def peak() -> float:
+    """Return the largest resident memory of this process so far, MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def make_forecast(num_series: int, horizon: int = HORIZON) -> tuple[Panel, ForecastArrays]:
     """Return a panel of slow sellers and a forecast of each."""
     rng = np.random.default_rng(0)
     level = rng.lognormal(0.3, 0.8, (num_series, 1)).astype(np.float32)
@@ -79,7 +90,7 @@ def make_forecast(num_series: int) -> tuple[Panel, ForecastArrays]:
     y[:, 0] += y.sum(axis=1) == 0
     series = pd.DataFrame({"unique_id": [f"s{i:07d}" for i in range(num_series)]})
     timeline = Timeline(pd.Timestamp("2024-01-01"), "D", PERIODS)
-    mean = np.repeat(level, HORIZON, axis=1)
+    mean = np.repeat(level, horizon, axis=1)
     spread = np.linspace(0, 3, len(LEVELS), dtype=np.float32)
     per_period = mean[:, :, None] * spread
     sums = mean.cumsum(axis=1)[:, :, None] * spread

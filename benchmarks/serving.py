@@ -2,7 +2,9 @@
 
 A champion of M5's sizes (28 days ahead, 26 weeks of context) on a made-up panel, features in a
 redis-server of its own, asked over HTTP by one client per connection. Beside it: the bare graph
-in ONNX Runtime, the predictor alone, and Feast's own reader on the same store.
+in ONNX Runtime, the predictor alone, and Feast's own reader: on the same store, and on Feast's own
+Redis store with the same features. `--part feast` measures only whole decisions beside Feast's
+reads, in turns, so that what else the machine does meets both.
 """
 
 import argparse
@@ -18,6 +20,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from benchmarks._feast_peer import feasts_own_store
 from benchmarks._load import NAME, Caller, request_of, requests_of
 from benchmarks._mixed_load import mixed_load
 from benchmarks._redis import running_redis
@@ -33,6 +36,8 @@ def main(rest: list[str]) -> None:
     parser.add_argument("--mixed", type=int, default=0, metavar="REQUESTS",
                         help="instead: so many requests of mixed load, 1 %% of them hostile, "
                         "beside injected faults")  # fmt: skip
+    parser.add_argument("--part", choices=("all", "feast"), default="all", help="what to measure")
+    parser.add_argument("--rounds", type=int, default=3, help="of the part feast")
     found = parser.parse_args(rest)
     with tempfile.TemporaryDirectory() as folder, running_redis() as redis:
         if redis is None:
@@ -43,6 +48,10 @@ def main(rest: list[str]) -> None:
             mixed_load(shop, redis, found.mixed)
             return
         print(f"{'what':44} {'p50':>10} {'p99':>10} {'rate':>14}")
+        if found.part == "feast":
+            with serving(shop, "serving", shop.model) as server:
+                _beside_feast(shop, server, redis.address, found.seconds, found.rounds)
+            return
         _library(shop, found.seconds)
         with serving(shop, "serving.predictor", shop.model) as predictor:
             _predictor(shop, predictor, found.seconds)
@@ -72,6 +81,47 @@ def _library(shop: Shop, seconds: float) -> None:
             seconds,
             num,
         )
+
+
+def _beside_feast(shop: Shop, server: Server, redis: str, seconds: float, rounds: int) -> None:
+    """Ask for decisions and read Feast's own store in turns; tell how they compare."""
+    names = shop.names[:100]
+    store, service, fast = feasts_own_store(shop, names, redis)
+    services = {"Feast's own store": service} | ({"Feast's, pre-computed": fast} if fast else {})
+    times: dict[tuple[str, int], list[float]] = {}
+    for _ in range(rounds):
+        for num in (1, 100):
+            for what, one in services.items():
+                keys = [{"unique_id": name} for name in names[:num]]
+                read = lambda one=one, keys=keys: (  # noqa: E731
+                    store.get_online_features(one, keys).to_dict()
+                )
+                times.setdefault((what, num), []).extend(_times(read, seconds))
+            caller, requests = Caller(server.port), itertools.cycle(requests_of(names, num, 0))
+            ask = lambda caller=caller, requests=requests: caller.post(next(requests))  # noqa: E731
+            assert ask() == 200
+            times.setdefault(("whole decision", num), []).extend(_times(ask, seconds))
+            caller.close()
+    for (what, num), found in times.items():
+        _row(f"{what}, {num} series", found, num * len(found) / sum(found))
+    for num in (1, 100):
+        own = times["whole decision", num]
+        for what in services:
+            theirs = times[what, num]
+            p50, p99 = (np.percentile(theirs, q) / np.percentile(own, q) for q in (50, 99))
+            _tell(f"{what} / whole decision, {num} series", f"{p50:.1f} x", f"{p99:.1f} x")
+
+
+def _times(call: Callable[[], Any], seconds: float) -> list[float]:
+    """Return the times of calls, a few to warm up left out."""
+    for _ in range(5):
+        call()
+    times, deadline = [], time.perf_counter() + seconds
+    while time.perf_counter() < deadline:
+        started = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - started)
+    return times
 
 
 def _predictor(shop: Shop, server: Server, seconds: float) -> None:
@@ -142,14 +192,7 @@ def _load(what: str, port: int, names: list[str], num: int, clients: int, second
 
 
 def _timed(what: str, call: Callable[[], Any], seconds: float, num: int = 1) -> None:
-    for _ in range(5):
-        call()
-    times = []
-    deadline = time.perf_counter() + seconds
-    while time.perf_counter() < deadline:
-        started = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - started)
+    times = _times(call, seconds)
     _row(what, times, num * len(times) / sum(times))
 
 

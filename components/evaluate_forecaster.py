@@ -1,4 +1,4 @@
-"""Step 9: the challenger beside champion and baselines."""
+"""Step 7: the challenger beside champion and baselines, and the gate's word on it."""
 
 from kfp.dsl import Artifact, Dataset, Input, Metrics, Model, Output
 
@@ -9,24 +9,32 @@ from components.base import component
 def evaluate_forecaster(
     model: Input[Model],
     training_set: Input[Dataset],
+    quality: Input[Artifact],
     config: dict,
     assessment: Output[Artifact],
+    verdict: Output[Artifact],
     metrics: Output[Metrics],
-):
-    """Forecast and decide on the gate's weeks, with the same start and the same demand for all.
+) -> str:
+    """Forecast and order on the gate's weeks, the same for all, and judge what came of it.
 
     Args:
         model: The challenger.
         training_set: The panel.
+        quality: Of the data.
         config: The configuration it was trained with.
         assessment: Every number, and the forecasts that the report draws.
+        verdict: Every check with its value and limit, as JSON.
         metrics: The challenger's, for the KFP page.
+
+    Returns:
+        "promote" or "keep".
     """
     import time
     from pathlib import Path
 
     from invopt.config import Config
     from invopt.steps.assess import Contenders, assess_model
+    from invopt.steps.judge import judge_model
     from serving.deployment import Deployment
     from serving.progress import tell
 
@@ -42,3 +50,4 @@ def evaluate_forecaster(
     )
     for name, value in points.items():
         metrics.log_metric(name, value)
+    return judge_model(assessment.path, quality.path, run.gate, verdict.path, tell)

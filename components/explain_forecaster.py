@@ -1,4 +1,4 @@
-"""Step 10: why the forecasts are what they are."""
+"""Step 8: why the forecasts are what they are."""
 
 from kfp.dsl import Artifact, Dataset, Input, Model, Output
 

@@ -1,4 +1,4 @@
-"""Step 11 where the gate says keep: the challenger on record, and somebody who orders."""
+"""Step 9 where the gate says keep: the challenger on record, and somebody who orders."""
 
 from kfp.dsl import Artifact, Dataset, Input, Model, Output
 
@@ -16,11 +16,12 @@ def keep_forecaster(
     config: dict,
     run: str,
     kept: Output[Model],
+    evidence: Output[Artifact],
     cause: str = "",
     window: str = "",
     retraining: str = "",
 ) -> str:
-    """Register the rejected challenger and, where there is no champion, the best baseline.
+    """Register the rejected challenger and, where there is no champion, deploy the best baseline.
 
     Args:
         model: The challenger.
@@ -32,15 +33,18 @@ def keep_forecaster(
         config: The configuration it was trained with.
         run: Id of the pipeline's run.
         kept: The baseline, where it is to order.
+        evidence: What was asked of it, answered and changed, as JSON; {} where nothing was.
         cause: What monitoring found, where it started this run.
         window: Period it found it in.
         retraining: Key of the governor's decision.
 
     Returns:
-        The baseline's version, to be deployed; "" where a champion goes on ordering.
+        The baseline's version, which orders now; "" where a champion goes on ordering.
     """
     from invopt.config import Config
+    from invopt.files import write_json
     from serving.deployment import Deployment
+    from serving.loop.release import deploy
     from serving.loop.standing import keep
     from serving.progress import tell
 
@@ -53,5 +57,9 @@ def keep_forecaster(
     }
     told = {"cause": cause, "window": window, "retraining": retraining}
     tags = {"snapshot": snapshot, "run": run} | told
-    here = Deployment.from_environment()
-    return keep(here, Config.of(config), files, tags=tags, kept=kept.path, notify=tell)
+    here, trained = Deployment.from_environment(), Config.of(config)
+    version = keep(here, trained, files, tags=tags, kept=kept.path, notify=tell)
+    if not version:
+        write_json(evidence.path, {})
+        return ""
+    return deploy(here, trained, version, evidence.path, tell)

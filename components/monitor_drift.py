@@ -29,6 +29,7 @@ def monitor_drift(
     from serving.deployment import Deployment
     from serving.loop.unread_period import last_seen
     from serving.progress import tell
+    from serving.stores.planner_desk import planners_overrides
 
     run, deployment = Config.of(config), Deployment.from_environment()
     champion = deployment.registry.champion_of(run.name)
@@ -41,5 +42,7 @@ def monitor_drift(
         kept=deployment.settings.monitoring,
         snapshot=deployment.settings.snapshots / snapshot,
         seen=last_seen(deployment, champion),
+        overrides=planners_overrides(deployment.settings.plans, run.name),
+        plans=deployment.settings.plans / run.name,
     )
     monitor(watched, run, evidence.path, tell)

@@ -1,4 +1,4 @@
-"""Step 4: features into Feast, offline and online."""
+"""Step 3: features into Feast, offline and online."""
 
 from kfp.dsl import Dataset, Input
 

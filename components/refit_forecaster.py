@@ -1,4 +1,4 @@
-"""Step 11: the promoted model once more, on every period there is."""
+"""Step 9: the promoted model once more, on every period there is."""
 
 from kfp.dsl import Dataset, Input, Model, Output
 

@@ -1,4 +1,4 @@
-"""Step 5: the training set, point in time, out of Feast."""
+"""Step 4: the training set, point in time, out of Feast."""
 
 from kfp.dsl import Dataset, Output
 

@@ -1,4 +1,4 @@
-"""Step 6: one worker's share of the sweep."""
+"""Step 5: one worker's share of the sweep."""
 
 from kfp.dsl import Dataset, Input
 

@@ -1,4 +1,4 @@
-"""Step 7: the sweep's best trial."""
+"""Step 5: the sweep's best trial."""
 
 from typing import List
 

@@ -1,4 +1,4 @@
-"""Step 8: the networks."""
+"""Step 6: the networks."""
 
 from kfp.dsl import Dataset, Input, Model, Output
 

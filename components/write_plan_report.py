@@ -39,15 +39,17 @@ def write_plan_report(
     from invopt.steps.replenish import review_date
     from serving.deployment import Deployment
     from serving.progress import tell
-    from serving.stores.order_plans import last_plan
+    from serving.stores.order_plans import keep_review, last_plan, past_reviews
     from serving.stores.planner_desk import planners_overrides
 
     settings, run = Deployment.from_environment().settings, Config.of(config)
+    date = review_date(derived.path)
+    overrides = planners_overrides(settings.plans, run.name)
     files = PlanFiles(
         Path(derived.path), Path(forecast.path), Path(orders.path),
         exceptions=Path(exceptions.path), snapshot=settings.snapshots / snapshot,
-        last=last_plan(settings.plans, run.name, review_date(derived.path)),
-        overrides=planners_overrides(settings.plans, run.name),
+        last=last_plan(settings.plans, run.name, date), overrides=overrides,
+        past=past_reviews(settings.plans, run.name, date),
     )  # fmt: skip
     write_plan_page(files, run, plan.path, tell)
     write_workbook(
@@ -57,3 +59,10 @@ def write_plan_report(
     write_replenishment_report(
         derived.path, forecast.path, orders.path, config=run, out=report.path, notify=tell
     )
+    keep_review(
+        settings.plans, run, date, snapshot,
+        {"plan.html": plan.path, "orders.csv": orders.path, "exceptions.csv": exceptions.path,
+         "purchase_orders.csv": purchase_orders.path, "derived": derived.path,
+         "forecast": forecast.path},
+        overrides,
+    )  # fmt: skip

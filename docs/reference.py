@@ -510,6 +510,7 @@ def _any_decision() -> dict[str, Any]:
     return _Anything(
         decision="page",
         decided_at="2026-01-01T00:00:00+00:00",
+        acknowledged=[_Anything(causes=["drift up"], in_force=True)],
         signals=[signal],
         drift=[_Anything(column="price")],
         trend=[_Anything()],

@@ -2,7 +2,9 @@
 
 Feast finds it by class path (offline_store.type in feature_store.yaml). It reads parquet through
 FileSource and answers as Feast's own stores do: the latest row at or before an entity's time
-stamp, of equal time stamps the one created last, nothing older than the view's time to live.
+stamp, of equal time stamps the one created last, nothing older than the view's time to live. With
+filter_by_created_timestamp a row counts from when it was created: what was corrected late is not
+known early.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -31,6 +33,7 @@ from feast.repo_config import FeastConfigBaseModel, RepoConfig
 
 _ROW = "__row"
 _PLACE = "__place"
+_KNOWN = "__known"
 
 
 class AsofOfflineStoreConfig(FeastConfigBaseModel):
@@ -94,6 +97,8 @@ class AsofRetrievalJob(RetrievalJob):
 class AsofOfflineStore(OfflineStore):
     """Point-in-time joins and latest rows over parquet files."""
 
+    supports_filter_by_created_timestamp = True
+
     @staticmethod
     def get_historical_features(
         config: RepoConfig,
@@ -103,6 +108,7 @@ class AsofOfflineStore(OfflineStore):
         registry: BaseRegistry,
         project: str,
         full_feature_names: bool = False,
+        filter_by_created_timestamp: bool = False,
         **_: Any,
     ) -> RetrievalJob:
         """Return the features of every entity row as they were known at its time stamp.
@@ -115,6 +121,8 @@ class AsofOfflineStore(OfflineStore):
             registry: Of the repository.
             project: Of the repository.
             full_feature_names: Put the view's name before each feature's.
+            filter_by_created_timestamp: Leave out rows created after the entity row's time stamp;
+                views without such a column are not affected.
 
         Raises:
             ValueError: If entity_df is not a data frame.
@@ -139,8 +147,11 @@ class AsofOfflineStore(OfflineStore):
             connection.register("entities", answer.append_column(_ROW, rows))
             for view, features in views.items():
                 columns = _columns(view, features, full_feature_names)
+                picked = _picked(
+                    connection, config, view, stamp, by_created=filter_by_created_timestamp
+                )
                 found = _features_at(
-                    connection, config, view, features=columns, stamp=stamp, size=len(answer)
+                    connection, config, view, features=columns, picked=picked, size=len(answer)
                 )
                 for name, column in zip(found.column_names, found.columns, strict=True):
                     answer = answer.append_column(name, column)
@@ -232,21 +243,47 @@ def _columns(view: FeatureView, features: list[str], full_feature_names: bool) -
     return {f"{before}{feature}": source_name.get(feature, feature) for feature in features}
 
 
+def _picked(
+    connection: duckdb.DuckDBPyConnection,
+    config: RepoConfig,
+    view: FeatureView,
+    stamp: str,
+    *,
+    by_created: bool,
+) -> pa.Table:
+    """Return the numbers of entity rows and the places of the feature rows they get."""
+    relation = _relation(connection, config, view.batch_source, (), numbered=True)
+    source = view.batch_source
+    if by_created and source.created_timestamp_column:
+        rows, known = _latest_by_then(relation, view), _KNOWN
+    else:
+        rows, known = _latest_of_ties(connection, relation, view), source.timestamp_field
+    fresh = "true"
+    if view.ttl and view.ttl.total_seconds() > 0:
+        at = f"d.{_quote(source.timestamp_field)}"
+        fresh = f"e.{_quote(stamp)} <= {at} + INTERVAL {int(view.ttl.total_seconds())} SECOND"
+    keys = [(c.name, view.projection.join_key_map.get(c.name, c.name)) for c in view.entity_columns]
+    on = " AND ".join(f"e.{_quote(theirs)} = d.{_quote(ours)}" for ours, theirs in keys)
+    return connection.sql(
+        f"SELECT e.{_ROW}, d.{_PLACE}::UINTEGER AS {_PLACE} FROM entities e "
+        f"ASOF JOIN {rows} d ON {on} AND e.{_quote(stamp)} >= d.{_quote(known)} WHERE {fresh}"
+    ).to_arrow_table()
+
+
 def _features_at(
     connection: duckdb.DuckDBPyConnection,
     config: RepoConfig,
     view: FeatureView,
     features: dict[str, str],
-    stamp: str,
+    picked: pa.Table,
     size: int,
 ) -> pa.Table:
     """Return a view's features (columns by their names in the answer) for size entity rows.
 
-    The join picks places in the files; only rows picked are read whole. A join that sorts whole
+    The join picked places in the files; only rows picked are read whole. A join that sorts whole
     rows takes a sixth longer, and its memory grows with everything ever published.
     """
     relation = _relation(connection, config, view.batch_source, features.values(), numbered=True)
-    picked = connection.sql(_pick_sql(connection, relation, view, stamp)).to_arrow_table()
     connection.register("picked", picked)
     picks = ", ".join(f"{_quote(column)} AS {_quote(name)}" for name, column in features.items())
     found = connection.sql(
@@ -254,23 +291,6 @@ def _features_at(
         f"SEMI JOIN picked USING ({_PLACE})"
     ).to_arrow_table()
     return _taken(found.drop_columns([_PLACE]), _rows_of(picked, found, size))
-
-
-def _pick_sql(
-    connection: duckdb.DuckDBPyConnection, relation: str, view: FeatureView, stamp: str
-) -> str:
-    """Return a query for entity rows' numbers and the places of the feature rows they get."""
-    at = f"d.{_quote(view.batch_source.timestamp_field)}"
-    fresh = "true"
-    if view.ttl and view.ttl.total_seconds() > 0:
-        fresh = f"e.{_quote(stamp)} <= {at} + INTERVAL {int(view.ttl.total_seconds())} SECOND"
-    keys = [(c.name, view.projection.join_key_map.get(c.name, c.name)) for c in view.entity_columns]
-    on = " AND ".join(f"e.{_quote(theirs)} = d.{_quote(ours)}" for ours, theirs in keys)
-    return (
-        f"SELECT e.{_ROW}, d.{_PLACE}::UINTEGER AS {_PLACE} FROM entities e "
-        f"ASOF JOIN {_latest_of_ties(connection, relation, view)} d "
-        f"ON {on} AND e.{_quote(stamp)} >= {at} WHERE {fresh}"
-    )
 
 
 def _rows_of(picked: pa.Table, found: pa.Table, size: int) -> pa.Array:
@@ -308,6 +328,24 @@ def _latest_of_ties(connection: duckdb.DuckDBPyConnection, relation: str, view: 
     return (
         f"(SELECT * FROM {relation} QUALIFY row_number() OVER "
         f"(PARTITION BY {_listed(keys)} ORDER BY {_quote(created)} DESC) = 1)"
+    )
+
+
+def _latest_by_then(relation: str, view: FeatureView) -> str:
+    """Return, for each time at which a row of a key came to be known, the best row known by then.
+
+    A row is known from the later of its time stamp and its creation. Of all rows known so far the
+    one with the latest time stamp counts, of equal ones the one created last.
+    """
+    at = _quote(view.batch_source.timestamp_field)
+    created = _quote(view.batch_source.created_timestamp_column)
+    keys = _listed([c.name for c in view.entity_columns])
+    return (
+        f"(SELECT {keys}, {_KNOWN}, best.at AS {at}, best.place AS {_PLACE} FROM (SELECT {keys}, "
+        f"greatest({at}, {created}) AS {_KNOWN}, "
+        f"max({{'at': {at}, 'created': {created}, 'place': {_PLACE}}}) OVER "
+        f"(PARTITION BY {keys} ORDER BY greatest({at}, {created})) AS best "
+        f"FROM {relation} WHERE {created} IS NOT NULL))"
     )
 
 

@@ -61,6 +61,7 @@ class Definitions:
         features = [Field(name=name, dtype=Float32) for name in layout["features"]]
         stock = [Field(name=name, dtype=Float64) for name in ("on_hand", "on_order", "backorders")]
         stock.append(Field(name="arrivals", dtype=Array(Float32)))
+        stock.append(Field(name="segment", dtype=String))
         last = [Field(name=name, dtype=Array(Float32)) for name in ("mean", "quantiles", "levels")]
         last.append(Field(name="model_version", dtype=String))
 

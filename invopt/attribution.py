@@ -21,6 +21,7 @@ LEVEL = "recent level"
 SALES = "recent sales"
 PRICE = "price"
 CALENDAR = "calendar"
+NUM_EXPLAINED = 64  # series whose forecasts are explained
 # Largest gap between a forecast and the sum of its parts, over the size of the difference.
 TOLERANCE = 1e-3
 

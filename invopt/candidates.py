@@ -7,6 +7,7 @@ every model is.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from invopt.features.encoded import EncodedPanel
 from invopt.files import replacing_folder, write_json
 from invopt.history import season_of
 from invopt.model.export import export_graph
-from invopt.model.rules import Kind, Point, Rule, RuleNetwork, Spread
+from invopt.model.rules import Kind, Point, Rule, RuleNetwork, Spread, sales_of
 from invopt.model_files import FORMAT_VERSION
 from invopt.panel import Panel
 from invopt.timeline import frequency_unit
@@ -75,6 +76,11 @@ class Past:
     rows: IntArray
     inputs: tuple[Tensor, ...]
     actual: Float32Array
+
+    @cached_property
+    def sales(self) -> tuple[Tensor, Tensor]:
+        """Sales of the window in model units and whether they are known, both (B, S)."""
+        return sales_of(self.inputs[0])
 
 
 @dataclass(frozen=True)
@@ -280,7 +286,7 @@ def _error(point: Point, past: Sequence[Past], interval: int) -> float:
     """Return the mean absolute error of demand summed over the periods an order lasts."""
     total, number = 0.0, 0
     for window in past:
-        mean = point(window.inputs[0], window.inputs[1], window.inputs[3])[0].numpy()
+        mean = point.mean(*window.sales, window.inputs[1], window.inputs[3]).numpy()
         periods = min(interval, mean.shape[1])
         actual = window.actual[:, :periods].sum(axis=1)
         known = ~np.isnan(actual)

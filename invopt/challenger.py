@@ -40,6 +40,7 @@ _MOST = 200_000  # periods ahead, of sampled windows, that trees are grown from
 _BATCH = 512  # windows whose inputs are gathered together
 _HELD_OUT = (400, 12)  # series and cutoffs that errors are taken from
 _ROUNDS, _PATIENCE, _SHARE = 600, 40, 0.5  # of the minutes of training
+_LEAST = 60  # rounds that no lack of time takes away: a busy machine is no reason for one tree
 _RIDGE, _CONSTANT = 1e-4, 1e-6  # of factors; deviation below which one says nothing
 _YEARS = 1.8  # of history
 _SEED = 0
@@ -312,11 +313,14 @@ class _Training:
         rounds: int = _ROUNDS,
         checked: _Rows | None = None,
     ) -> Trees:
-        """Return trees grown until the rounds or the time are over, or `checked` gets worse."""
+        """Return trees grown until the rounds or the time are over, or `checked` gets worse.
+
+        Sixty at least: on a busy machine the time may be over before the first.
+        """
         import lightgbm as lgb  # noqa: PLC0415  (an extra)
 
         def stop_in_time(env: Any) -> None:
-            if self.clock() > limit:
+            if env.iteration >= _LEAST and self.clock() > limit:
                 raise lgb.callback.EarlyStopException(
                     env.iteration, env.evaluation_result_list or []
                 )

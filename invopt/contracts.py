@@ -177,6 +177,7 @@ class TermsTables:
         lanes: Who supplies whom, see invopt.lanes.
         nodes: Items at places that supply others and sell nothing: unique_id, product, location
             and terms.
+        budget: Money for the orders of all products marked `budgeted`, in a what-if.
     """
 
     suppliers: pd.DataFrame | None = field(default=None, repr=False)
@@ -186,6 +187,7 @@ class TermsTables:
     overrides: pd.DataFrame | None = field(default=None, repr=False)
     lanes: pd.DataFrame | None = field(default=None, repr=False)
     nodes: pd.DataFrame | None = field(default=None, repr=False)
+    budget: float | None = None
 
     def with_overrides(self, more: pd.DataFrame | None) -> "TermsTables":
         """Return the tables with further overrides, which come after those that are there."""

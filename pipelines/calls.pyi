@@ -3,32 +3,12 @@ from typing import Any
 from kfp.dsl import PipelineTask
 
 class Calls:
-    def build_features(
-        self,
-        *,
-        panel: Any,
-        features: dict[str, Any],
-        evaluation: dict[str, Any],
-        code_version: str,
-    ) -> PipelineTask: ...
-    def clean_data(
-        self,
-        *,
-        snapshot: str,
-        cleaning: dict[str, Any],
-        code_version: str,
-    ) -> PipelineTask: ...
-    def deploy_forecaster(
-        self,
-        *,
-        config: dict[str, Any],
-        version: str,
-    ) -> PipelineTask: ...
     def evaluate_forecaster(
         self,
         *,
         model: Any,
         training_set: Any,
+        quality: Any,
         config: dict[str, Any],
     ) -> PipelineTask: ...
     def explain_forecaster(
@@ -60,13 +40,6 @@ class Calls:
         data_dir: str,
         data: dict[str, Any],
         tell_faults: bool = ...,
-    ) -> PipelineTask: ...
-    def judge_forecaster(
-        self,
-        *,
-        assessment: Any,
-        quality: Any,
-        config: dict[str, Any],
     ) -> PipelineTask: ...
     def keep_forecaster(
         self,
@@ -114,6 +87,15 @@ class Calls:
         model_version: str,
         config: dict[str, Any],
     ) -> PipelineTask: ...
+    def prepare_panel(
+        self,
+        *,
+        snapshot: str,
+        cleaning: dict[str, Any],
+        features: dict[str, Any],
+        evaluation: dict[str, Any],
+        code_version: str,
+    ) -> PipelineTask: ...
     def publish_features(
         self,
         *,
@@ -131,7 +113,7 @@ class Calls:
         config: dict[str, Any],
         code_version: str,
     ) -> PipelineTask: ...
-    def register_forecaster(
+    def release_forecaster(
         self,
         *,
         model: Any,
@@ -161,6 +143,14 @@ class Calls:
         study: str,
         job: str,
         worker: str,
+    ) -> PipelineTask: ...
+    def search_alone(
+        self,
+        *,
+        training_set: Any,
+        config: dict[str, Any],
+        study: str,
+        job: str,
     ) -> PipelineTask: ...
     def select_trial(
         self,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from invopt import __version__
 from invopt.errors import InvalidInputError
-from pipelines.parser import Parser
+from pipelines.parser import Parser, subcommands
 
 if TYPE_CHECKING:
     from serving.deployment import Deployment
@@ -62,8 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in (
         _add_run, _add_compile, _add_submit, _add_wait, _add_preview, _add_rollback, _add_serve,
-        _add_plan, _add_demo_data, _add_why, _add_switch, _add_prune, _add_init_mapping,
-        _add_check_data, _add_bench,
+        _add_plan, _add_demo_data, _add_why, _add_acknowledge, _add_switch, _add_prune,
+        _add_init_mapping, _add_check_data, _add_bench, _add_completion,
     ):  # fmt: skip
         add(commands)
     return parser
@@ -110,13 +110,17 @@ def _run(parsed: argparse.Namespace) -> int:
 def status_of(folder: Path, fail_on: str) -> int:
     """Return the exit status of a monitoring run that is to fail on a decision.
 
+    A page whose causes somebody has acknowledged counts as an alert.
+
     Args:
         folder: Of the run.
         fail_on: The least decision to fail on.
     """
     from invopt.files import read_json  # noqa: PLC0415
+    from invopt.report.monitoring_page import silenced  # noqa: PLC0415
 
-    decision = read_json(folder / "monitoring.json")["decision"]
+    found = read_json(folder / "monitoring.json")
+    decision = "alert" if found["decision"] == "page" and silenced(found) else found["decision"]
     return _DECIDED if ACTIONS.index(decision) >= ACTIONS.index(fail_on) else 0
 
 
@@ -322,9 +326,9 @@ def _serve(parsed: argparse.Namespace) -> None:
 
 def _add_plan(commands: "Commands") -> None:
     plan = commands.add_parser(
-        "plan", help="open the latest orders to planners: accept, change, reject, override"
+        "plan", help="open the latest orders to planners: accept, change, reject, override, what if"
     )
-    _add_workspace(plan)
+    _add_deployment(plan)
     plan.add_argument(
         "--host", default="127.0.0.1", metavar="ADDRESS",
         help="address to listen on; any but this machine's needs INVOPT_SERVER_TOKEN",
@@ -334,15 +338,14 @@ def _add_plan(commands: "Commands") -> None:
 
 
 def _plan(parsed: argparse.Namespace) -> None:
-    from serving.deployment import Deployment  # noqa: PLC0415
     from serving.planner import run  # noqa: PLC0415
     from serving.settings import ServerSettings  # noqa: PLC0415
 
-    deployment = Deployment.of(parsed.workspace)
+    deployment = _deployment(parsed.workspace)
     settings = ServerSettings.from_environment(
         parsed.host, parsed.port, None, deployment.environment
     )
-    run(deployment.settings.workspace, deployment.settings.plans, settings, _say)
+    run(deployment, settings, _say)
 
 
 def _add_demo_data(commands: "Commands") -> None:
@@ -378,6 +381,38 @@ def _why(parsed: argparse.Namespace) -> None:
     from serving.loop.why import tell_why  # noqa: PLC0415
 
     tell_why(_deployment(parsed.workspace), parsed.what, print)
+
+
+def _add_acknowledge(commands: "Commands") -> None:
+    acknowledge = commands.add_parser(
+        "acknowledge", help="keep the alert of a monitoring run quiet: somebody looks at it"
+    )
+    acknowledge.add_argument(
+        "run", nargs="?", metavar="RUN", help="monitoring run that paged (default: the latest)"
+    )
+    acknowledge.add_argument("--who", required=True, metavar="NAME", help="who looks at it")
+    acknowledge.add_argument(
+        "--until", metavar="YYYY-MM-DD",
+        help="last quiet day (UTC), for later runs with the same causes too "
+        "(default: until the next run)",
+    )  # fmt: skip
+    acknowledge.add_argument("--reason", default="", metavar="TEXT", help="what is being done")
+    acknowledge.add_argument(
+        "--name", metavar="NAME", help="registered model (default: the only one)"
+    )
+    _add_deployment(acknowledge)
+    acknowledge.set_defaults(command=_acknowledge)
+
+
+def _acknowledge(parsed: argparse.Namespace) -> None:
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    from serving.loop.acknowledging import acknowledge, word_of  # noqa: PLC0415
+
+    word = word_of(parsed.who, parsed.until, parsed.reason, datetime.now(UTC))
+    deployment = _deployment(parsed.workspace)
+    name = parsed.name or deployment.registry.only_model()
+    acknowledge(deployment, name, parsed.run, word, print)
 
 
 def _add_switch(commands: "Commands") -> None:
@@ -516,6 +551,28 @@ def _bench(parsed: argparse.Namespace) -> None:
             else "benchmarks are in the repository, not in the package: run this in a checkout."
         ) from err
     module.main(parsed.rest)
+
+
+def _add_completion(commands: "Commands") -> None:
+    completion = commands.add_parser(
+        "completion", help="print a script that completes commands and options in a shell"
+    )
+    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"), help="the shell")
+    completion.set_defaults(command=_completion)
+
+
+def _completion(parsed: argparse.Namespace) -> None:
+    import shtab  # noqa: PLC0415
+
+    parser = _parser()
+    for command in subcommands(parser).values():
+        for action in command._actions:
+            if action.type is Path:
+                is_folder = action.metavar == "DIR"
+                action.complete = (  # type: ignore[attr-defined]
+                    shtab.DIRECTORY if is_folder else shtab.FILE
+                )
+    print(shtab.complete(parser, shell=parsed.shell))
 
 
 def _benchmarks() -> list[str]:

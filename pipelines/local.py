@@ -21,14 +21,14 @@ from pipelines.last_words import last_words
 from serving.progress import FAILED, MARK
 
 # Results a run leaves in its folder: task, artifact, file inside the artifact, name in the run.
-# A task with a star is that of whichever branch ran; it is never cached.
+# A task with a star, or one of several, is that of whichever ran; it is never cached.
 RESULTS = {
     "training": (
-        ("judge-forecaster", "verdict", "", "verdict.json"),
+        ("evaluate-forecaster", "verdict", "", "verdict.json"),
         ("evaluate-forecaster", "assessment", "metrics.json", "metrics.json"),
         ("ingest-data", "quality", "", "quality.json"),
         ("explain-forecaster", "explanation", "", "explanation.json"),
-        ("select-trial", "sweep", "", "sweep.json"),
+        ("select-trial|search-alone", "sweep", "", "sweep.json"),
         ("write-report", "report", "", "report/index.html"),
     ),
     "replenishment": (
@@ -183,8 +183,10 @@ def gather_orders(run: LocalRun) -> bool:
 
 
 def _gather(run: LocalRun, task: str, artifact: str, inner: str, place: Path) -> None:
-    found = sorted(run.artifacts.glob(f"**/{task}/{artifact}"))
-    if not found and "*" not in task:
+    found = sorted(
+        path for name in task.split("|") for path in run.artifacts.glob(f"**/{name}/{artifact}")
+    )
+    if not found and not {"*", "|"} & set(task):
         found = [Path(p) for p in _cached(run, task, artifact)]
     if not found:
         raise InvalidInputError(f"step {task} left no {artifact}; see {run.log}.")

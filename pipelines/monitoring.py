@@ -29,7 +29,7 @@ def build(parameters: Parameters) -> Any:
     ):
         """Judge the latest period, decide, and retrain where it helps and nothing holds it back.
 
-        1. Ingest, clean and features, as in training; data that cannot be read are evidence
+        1. Ingest and prepare, as in training; data that cannot be read are evidence
            themselves, and nothing else is judged.
         2. Monitor: drift, realised error and cost, data and service; Evidently's report.
         3. Govern: ignore, alert, retrain or page, with everything that led to it.
@@ -70,17 +70,15 @@ def build(parameters: Parameters) -> Any:
         # (dsl.OneOf) is taken from the last one, run or not, up to KFP 2.16 (kubeflow/pipelines
         # issue 13436).
         with dsl.If(state == READ, name="read"):
-            clean = step.clean_data(
-                snapshot=ingest.outputs["snapshot"], cleaning=cleaning, code_version=code_version
-            )
-            built = step.build_features(
-                panel=clean.outputs["panel"],
+            prepared = step.prepare_panel(
+                snapshot=ingest.outputs["snapshot"],
+                cleaning=cleaning,
                 features=features,
                 evaluation=evaluation,
                 code_version=code_version,
             )
             monitored = step.monitor_drift(
-                derived=built.outputs["derived"],
+                derived=prepared.outputs["derived"],
                 quality=quality,
                 snapshot=ingest.outputs["snapshot"],
                 config=config,

@@ -15,11 +15,16 @@ EXAMPLES = {
     "preview": "invopt preview training --config my.yaml",
     "rollback": "invopt rollback --workspace workspace",
     "serve": "invopt serve --workspace workspace --port 8080",
+    "plan": "invopt plan --workspace workspace",
+    "prune": "invopt prune --workspace workspace --days 180",
     "demo-data": "invopt demo-data --out demo",
     "why": "invopt why 2026-11-27\n  invopt why P000_S00\n  invopt why planner-42",
+    "acknowledge": 'invopt acknowledge --who Ana --reason "supplier resends the file"\n'
+    "  invopt acknowledge monitoring-20261127-060000 --who Ana --until 2026-12-05",
     "retraining": 'invopt retraining off --reason "stocktaking"',
     "init-mapping": "invopt init-mapping data --out mapping.yaml",
     "check-data": "invopt check-data --config config.yaml --data data --out account",
+    "completion": "invopt completion bash > ~/.local/share/bash-completion/completions/invopt",
     "bench": "invopt bench list\n  invopt bench serving --help",
 }
 
@@ -44,3 +49,9 @@ class Parser(argparse.ArgumentParser):
             return ""
         close = difflib.get_close_matches(found[1], re.findall(r"[\w-]+", found[2]), 1, 0.5)
         return f"; did you mean {close[0]}?" if close else ""
+
+
+def subcommands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """Return a parser's commands by name."""
+    [found] = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
+    return dict(found.choices)

@@ -18,7 +18,7 @@ else:
 class Steps(Calls):
     """The components, each task placed as the configuration says.
 
-    `Steps(cluster).clean_data(...)` is `components.clean_data(...)` with its pod. An empty
+    `Steps(cluster).plan_orders(...)` is `components.plan_orders(...)` with its pod. An empty
     section changes nothing: the same pipeline runs on one machine.
 
     Args:

@@ -25,7 +25,7 @@ def build(parameters: Parameters) -> Any:
     ):
         """Plan the orders of one review date with the champion.
 
-        1. Ingest, clean and features, as in training.
+        1. Ingest and prepare, as in training.
         2. Forecast: every series, by the champion's ONNX graph.
         3. Plan: orders from forecast, stock and costs, and the page about them.
         4. Publish: features and forecast into Feast.
@@ -43,14 +43,14 @@ def build(parameters: Parameters) -> Any:
         ingest = step.ingest_data(mapping=mapping, data_dir=data_dir, data=data)
         ingest.set_caching_options(False)
         snapshot = ingest.outputs["snapshot"]
-        clean = step.clean_data(snapshot=snapshot, cleaning=cleaning, code_version=code_version)
-        built = step.build_features(
-            panel=clean.outputs["panel"],
+        prepared = step.prepare_panel(
+            snapshot=snapshot,
+            cleaning=cleaning,
             features=features,
             evaluation=evaluation,
             code_version=code_version,
         )
-        derived = built.outputs["derived"]
+        derived = prepared.outputs["derived"]
         forecast = step.forecast_demand(derived=derived, config=config).set_caching_options(False)
         version = forecast.outputs["Output"]
         plan = step.plan_orders(

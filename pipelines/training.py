@@ -11,6 +11,8 @@ from pipelines.pods import Steps
 def build(parameters: Parameters) -> Any:
     """Return the pipeline with a configuration as its parameters' defaults."""
     step = Steps(parameters.cluster)
+    tuning = parameters.typed.tuning
+    is_shared = tuning.num_trials > 0 and tuning.num_workers > 1
 
     @dsl.pipeline(name="training", pipeline_config=step.pipeline_config)
     def pipeline(
@@ -30,18 +32,16 @@ def build(parameters: Parameters) -> Any:
         """Train a challenger and let the gate decide.
 
         1. Ingest: read, validate and quarantine.
-        2. Clean: records into demand, stock-outs marked as censored.
-        3. Features: derived channels and scales.
-        4. Publish: feature tables into Feast, offline and online.
-        5. Retrieve: the training set, point in time, from Feast.
-        6. Tune: trials shared by parallel workers; the best one's values.
-        7. Train: trunk and heads, exported to ONNX.
-        8. Evaluate: beside champion and baselines, in accuracy and in money.
-        9. Explain: attributions that add up.
-        10. Judge: promote or keep.
-        11. Refit on every period (where configured), register and deploy, when promoted; else
-            register as rejected and, where there is no champion, deploy the best baseline.
-        12. Report.
+        2. Prepare: records into demand, stock-outs marked as censored; derived channels, scales.
+        3. Publish: feature tables into Feast, offline and online.
+        4. Retrieve: the training set, point in time, from Feast.
+        5. Tune: trials, shared by parallel workers where there are several; the best one's values.
+        6. Train: trunk and heads, exported to ONNX.
+        7. Evaluate: beside champion and baselines, in accuracy and in money: promote or keep.
+        8. Explain: attributions that add up.
+        9. Refit on every period (where configured) and release, when promoted; else register as
+           rejected and, where there is no champion, deploy the best baseline.
+        10. Report.
 
         Args:
             data_dir: Folder of the data.
@@ -62,47 +62,47 @@ def build(parameters: Parameters) -> Any:
         ingest = step.ingest_data(mapping=mapping, data_dir=data_dir, data=data)
         ingest.set_caching_options(False)
         snapshot = ingest.outputs["snapshot"]
-        clean = step.clean_data(snapshot=snapshot, cleaning=cleaning, code_version=code_version)
-        built = step.build_features(
-            panel=clean.outputs["panel"],
+        prepared = step.prepare_panel(
+            snapshot=snapshot,
+            cleaning=cleaning,
             features=features,
             evaluation=evaluation,
             code_version=code_version,
         )
         publish = step.publish_features(
-            derived=built.outputs["derived"], snapshot=snapshot, features=features
+            derived=prepared.outputs["derived"], snapshot=snapshot, features=features
         ).set_caching_options(False)
         retrieve = step.retrieve_training_set(
             known_at=publish.output, snapshot=snapshot, code_version=code_version
         )
         training_set = retrieve.outputs["training_set"]
-        sweep = step.open_sweep(config=config, study=study, job=job)
-        sweep.set_caching_options(False)
-        with dsl.ParallelFor(sweep.output, name="sweep") as worker:
-            trials = step.run_trials(
-                training_set=training_set, config=config, study=study, job=job, worker=worker
-            ).set_caching_options(False)
-        chosen = step.select_trial(
-            config=config, study=study, job=job, finished=dsl.Collected(trials.output)
-        ).set_caching_options(False)
+        search = {"config": config, "study": study, "job": job}
+        if is_shared:
+            sweep = step.open_sweep(**search).set_caching_options(False)
+            with dsl.ParallelFor(sweep.output, name="sweep") as worker:
+                trials = step.run_trials(
+                    training_set=training_set, worker=worker, **search
+                ).set_caching_options(False)
+            chosen = step.select_trial(finished=dsl.Collected(trials.output), **search)
+        else:
+            chosen = step.search_alone(training_set=training_set, **search)
+        chosen.set_caching_options(False)
         tuned = chosen.outputs["Output"]
         train = step.train_forecaster(
             training_set=training_set, config=tuned, code_version=code_version
         )
         model = train.outputs["model"]
         evaluate = step.evaluate_forecaster(
-            model=model, training_set=training_set, config=tuned
+            model=model,
+            training_set=training_set,
+            quality=ingest.outputs["quality"],
+            config=tuned,
         ).set_caching_options(False)
         explain = step.explain_forecaster(
             model=model, training_set=training_set, config=tuned, code_version=code_version
         )
-        judge = step.judge_forecaster(
-            assessment=evaluate.outputs["assessment"],
-            quality=ingest.outputs["quality"],
-            config=tuned,
-        ).set_caching_options(False)
         judged = {
-            "verdict": judge.outputs["verdict"],
+            "verdict": evaluate.outputs["verdict"],
             "assessment": evaluate.outputs["assessment"],
             "explanation": explain.outputs["explanation"],
             "snapshot": snapshot,
@@ -112,26 +112,21 @@ def build(parameters: Parameters) -> Any:
             "window": window,
             "retraining": retraining,
         }
-        with dsl.If(judge.outputs["Output"] == "promote", name="promoted"):
+        with dsl.If(evaluate.outputs["Output"] == "promote", name="promoted"):
             refit = step.refit_forecaster(
                 model=model, training_set=training_set, config=tuned, code_version=code_version
             )
-            register = step.register_forecaster(
+            step.release_forecaster(
                 model=refit.outputs["refitted"], study=study, **judged
             ).set_caching_options(False)
-            step.deploy_forecaster(config=tuned, version=register.output).set_caching_options(False)
-        with dsl.If(judge.outputs["Output"] == "keep", name="kept"):
-            kept = step.keep_forecaster(
+        with dsl.If(evaluate.outputs["Output"] == "keep", name="kept"):
+            step.keep_forecaster(
                 model=model, training_set=training_set, **judged
             ).set_caching_options(False)
-            with dsl.If(kept.outputs["Output"] != "", name="stands-in"):
-                step.deploy_forecaster(
-                    config=tuned, version=kept.outputs["Output"]
-                ).set_caching_options(False)
         step.write_report(
             model=model,
             quality=ingest.outputs["quality"],
-            counts=clean.outputs["counts"],
+            counts=prepared.outputs["counts"],
             sweep=chosen.outputs["sweep"],
             study=study,
             code_version=code_version,

@@ -1,14 +1,19 @@
-"""The planner's page with a hand on it: decisions about orders, overrides of forecasts.
+"""The planner's page with a hand on it: decisions, overrides of forecasts, what if.
 
-It serves the page of the latest replenishment run in a workspace. What planners do is kept by
+It serves the page of the latest review that a workspace keeps (serving.stores.order_plans): the
+same on a laptop and on a cluster's shared volume. What planners do is kept by
 review and series; two who look at the same order are told of each other, and nothing is lost.
 """
 
 import hmac
 import secrets
 import tempfile
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from pathlib import Path
+from threading import Lock
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -25,10 +30,19 @@ from starlette.routing import Route
 
 from invopt.config import explain_validation
 from invopt.errors import InvalidInputError
-from invopt.files import read_csv, write_csv
+from invopt.files import plain, read_csv, write_csv
+from invopt.inventory.assumptions import Assumptions
+from invopt.report.drafts import DRAFTS, draft_lines
+from invopt.report.plan import read_plan
+from invopt.runtime import OnnxForecaster
+from invopt.steps.what_if import Predict, SideBySide, review_files_of, what_if
 from invopt.types import Notify
-from serving.settings import ServerSettings
+from serving.deployment import Deployment
+from serving.settings import ServerSettings, Settings
+from serving.stores.order_plans import KeptReview, latest_review
 from serving.stores.planner_desk import (
+    CHANGED,
+    OPEN,
     REJECTED,
     SNOOZED,
     DecidedMeanwhileError,
@@ -36,9 +50,12 @@ from serving.stores.planner_desk import (
     desk_file,
 )
 
+Forecasters = Callable[[str, str], Predict | None]
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _COOKIE = "invopt_planner"
 _MAX_BODY = 64 << 10
+_MOST_CHANGES = 200  # rows of an answer; totals are of all
+_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _SECURE = {
     "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
@@ -108,64 +125,106 @@ class WithdrawalBody(_Body):
     who: PlannerText
 
 
+class AssumptionsBody(_Body):
+    """What a planner assumes, of which series."""
+
+    review_date: Date
+    column: Literal["", "unique_id", "product", "location", "supplier", "category"] = ""
+    value: str = Field(default="", max_length=200)
+    lead_time_times: float = Field(default=1, ge=0, le=10, allow_inf_nan=False)
+    lead_time_added: int = Field(default=0, ge=-365, le=365)
+    price_times: float = Field(default=1, ge=0.1, le=10, allow_inf_nan=False)
+    service_level: float | None = Field(default=None, ge=0.5, le=0.9999, allow_inf_nan=False)
+    budget: float | None = Field(default=None, ge=0, le=1e15, allow_inf_nan=False)
+    with_overrides: bool = False
+
+    @model_validator(mode="after")
+    def _something(self) -> "AssumptionsBody":
+        if bool(self.column) != bool(self.value):
+            raise ValueError("say which series: a column and its value, or neither for all")
+        if self.assumptions.is_nothing and not self.with_overrides:
+            raise ValueError("nothing is assumed: change lead time, price, service or budget")
+        return self
+
+    @property
+    def assumptions(self) -> Assumptions:
+        """What is assumed."""
+        said = self.model_dump(exclude={"review_date", "with_overrides", "name", "who", "why"})
+        return Assumptions(**said)
+
+
+class ScenarioBody(AssumptionsBody):
+    """Assumptions that are kept under a name."""
+
+    name: PlannerText
+    who: PlannerText
+    why: str = Field(default="", max_length=1000)
+
+
+class KeptScenarioBody(_Body):
+    """A scenario that is removed, brought back, taken as orders, or given back."""
+
+    review_date: Date
+    id: int
+    who: PlannerText
+
+
 @dataclass(frozen=True)
 class ShownReview:
     """The review that is served.
 
     Attributes:
-        folder: Of its run.
-        review_date: ISO.
-        name: Of the model.
+        kept: Its files.
         unique_ids: Series it plans.
     """
 
-    folder: Path
-    review_date: str
-    name: str
+    kept: KeptReview
     unique_ids: frozenset[str] = field(repr=False)
 
+    @property
+    def review_date(self) -> str:
+        """ISO."""
+        return self.kept.review_date
+
+    @property
+    def folder(self) -> Path:
+        """Of its files."""
+        return self.kept.folder
+
     @classmethod
-    def latest(cls, workspace: Path) -> "ShownReview":
-        """Return the latest review that a workspace's runs have left.
+    def latest(cls, plans: Path) -> "ShownReview":
+        """Return the latest review that is kept.
 
         Raises:
             InvalidInputError: If there is none.
         """
-        found = sorted((workspace / "runs").glob("replenishment-*/plan.html"))
-        found = [page for page in found if (page.parent / "orders.csv").is_file()]
-        if not found:
-            raise InvalidInputError(
-                f"no orders were planned in {workspace} yet: run `invopt run replenishment "
-                f"--workspace {workspace}` first."
-            )
-        folder = found[-1].parent
-        plan = read_csv(
-            folder / "orders.csv", dtype=str, usecols=["unique_id", "review_date", "model_version"]
-        )
-        name = str(plan["model_version"].iloc[0]).rpartition("-")[0]
-        return cls(folder, str(plan["review_date"].iloc[0]), name, frozenset(plan["unique_id"]))
+        kept = latest_review(plans)
+        plan = read_csv(kept.folder / "orders.csv", dtype=str, usecols=["unique_id"])
+        return cls(kept, frozenset(plan["unique_id"]))
 
 
 class Planner:
     """The application's answers.
 
     Args:
-        workspace: Whose latest review is served.
+        settings: Where plans, snapshots and models are.
         token: That callers must show; "" for none.
+        predict: Makes the forecaster of a model's version, for other prices; None for no model.
     """
 
-    def __init__(self, workspace: Path, plans: Path, token: str) -> None:
-        self.workspace, self.token = workspace, token
-        self.review = ShownReview.latest(workspace)
-        self.desk = PlannerDesk(desk_file(plans, self.review.name))
+    def __init__(self, settings: Settings, token: str, predict: Forecasters | None) -> None:
+        self.settings, self.token, self.predict = settings, token, predict
+        self.review = ShownReview.latest(settings.plans)
+        self.desk = PlannerDesk(desk_file(settings.plans, self.review.kept.name))
         # What the cookie holds: whoever reads it has not read the token.
         self.ticket = secrets.token_urlsafe(24)
+        self._planning = Lock()  # planning takes a whole core: one after another
 
     async def page(self, request: Request) -> Response:
         """Return the page of the latest review, with the address of its answers in it."""
         if not self._may_enter(request):
             return HTMLResponse(_ENTRY, status_code=401, headers=_SECURE)
-        self.review = await run_in_threadpool(ShownReview.latest, self.workspace)
+        self.review = await run_in_threadpool(ShownReview.latest, self.settings.plans)
         text = (self.review.folder / "plan.html").read_text()
         mark = '<meta name="invopt-api" content="api">'
         return HTMLResponse(text.replace("<head>", f"<head>{mark}", 1), headers=_SECURE)
@@ -188,8 +247,9 @@ class Planner:
         decisions = self.desk.decisions(self.review.review_date).values()
         return {
             "review_date": self.review.review_date,
-            "latest": ShownReview.latest(self.workspace).review_date,
+            "latest": latest_review(self.settings.plans).review_date,
             "decisions": [d.as_dict() for d in decisions],
+            "scenarios": self.desk.scenarios(self.review.review_date),
             "overrides": self.desk.overrides().to_dict("records"),
         }
 
@@ -232,6 +292,125 @@ class Planner:
             raise InvalidInputError(f"override {body.id} does not stand any more.")
         return {"id": body.id}
 
+    async def what_if(self, request: Request) -> Response:
+        """Plan again under assumptions; nothing is kept."""
+        return await self._answer(request, AssumptionsBody, self._what_if)
+
+    def _what_if(self, body: AssumptionsBody) -> dict[str, Any]:
+        return self._outlook(body).as_dict(_MOST_CHANGES)
+
+    def _outlook(self, body: AssumptionsBody) -> SideBySide:
+        self._of_review(body.review_date)
+        review = self.review
+        said = self.desk.overrides().drop(columns="id") if body.with_overrides else None
+        overrides = review.kept.overrides() if said is None else said
+        snapshot = self.settings.snapshots / review.kept.snapshot
+        files = review_files_of(review.folder, snapshot, overrides)
+        plan = read_plan(review.folder / "orders.csv")
+        predict = None
+        if self.predict is not None and body.assumptions.changes_price:
+            predict = self.predict(review.kept.name, str(plan["model_version"].iloc[0]))
+        with self._planning:
+            try:
+                return what_if(files, plan, review.kept.config.inventory, body.assumptions, predict)
+            except FileNotFoundError as err:
+                raise InvalidInputError(
+                    f"the plan of {review.review_date} was replaced meanwhile: load the page again."
+                ) from err
+
+    async def save_scenario(self, request: Request) -> Response:
+        """Plan again under assumptions, and keep what came out under a name."""
+        return await self._answer(request, ScenarioBody, self._save_scenario)
+
+    def _save_scenario(self, body: ScenarioBody) -> dict[str, Any]:
+        found = self._outlook(body)
+        after = found.changes.set_index("unique_id")["after"].dropna()
+        orders = {str(name): float(quantity) for name, quantity in after.items()}
+        assumed = body.model_dump(exclude={"review_date", "name", "who", "why"})
+        number = self.desk.save_scenario(
+            body.review_date, body.name, assumed, outlook=found.as_dict(_MOST_CHANGES),
+            orders=orders, who=body.who, why=body.why,
+        )  # fmt: skip
+        return {"id": number, "scenarios": self.desk.scenarios(body.review_date)}
+
+    async def remove_scenario(self, request: Request) -> Response:
+        """Take a scenario off the list."""
+        return await self._answer(request, KeptScenarioBody, partial(self._remove, back=False))
+
+    async def restore_scenario(self, request: Request) -> Response:
+        """Undo a removal."""
+        return await self._answer(request, KeptScenarioBody, partial(self._remove, back=True))
+
+    def _remove(self, body: KeptScenarioBody, *, back: bool) -> dict[str, Any]:
+        if not self.desk.remove_scenario(body.id, body.who, back=back):
+            raise InvalidInputError(f"scenario {body.id} is {'there' if back else 'gone'} already.")
+        return {"scenarios": self.desk.scenarios(self.review.review_date)}
+
+    async def take_scenario(self, request: Request) -> Response:
+        """Take a scenario's orders: each that differs becomes a planner's change."""
+        return await self._answer(request, KeptScenarioBody, self._take)
+
+    def _take(self, body: KeptScenarioBody) -> dict[str, Any]:
+        name, orders = self._scenario(body)
+        stands = self.desk.decisions(body.review_date)
+        kept = []
+        for unique_id, quantity in orders.items():
+            before = stands.get(unique_id)
+            if before is not None and before.state != OPEN:
+                kept.append(unique_id)  # somebody decided: that is not overruled by a list
+                continue
+            version = before.version if before else 0
+            try:
+                self.desk.decide(body.review_date, unique_id, version, CHANGED, quantity,
+                                 who=body.who, why=_reason(body.id, name))  # fmt: skip
+            except DecidedMeanwhileError:
+                kept.append(unique_id)
+        return {"taken": len(orders) - len(kept), "kept": kept[:_MOST_CHANGES],
+                "num_kept": len(kept)}  # fmt: skip
+
+    async def give_back_scenario(self, request: Request) -> Response:
+        """Undo a taking: orders that still stand as the scenario left them are open again."""
+        return await self._answer(request, KeptScenarioBody, self._give_back)
+
+    def _give_back(self, body: KeptScenarioBody) -> dict[str, Any]:
+        name, _ = self._scenario(body)
+        done = 0
+        for unique_id, decision in self.desk.decisions(body.review_date).items():
+            if decision.why != _reason(body.id, name) or decision.state != CHANGED:
+                continue
+            with suppress(DecidedMeanwhileError):
+                self.desk.undo(body.review_date, unique_id, decision.version, body.who)
+                done += 1
+        return {"given_back": done}
+
+    def _scenario(self, body: KeptScenarioBody) -> tuple[str, dict[str, float]]:
+        self._of_review(body.review_date)
+        found = self.desk.scenario_orders(body.id)
+        if found is None or found[0] != body.review_date:
+            raise InvalidInputError(f"there is no scenario {body.id} of this plan.")
+        return found[1], found[2]
+
+    async def draft(self, request: Request) -> Response:
+        """Return the decided orders as an ERP's importer takes them."""
+        if not self._may_enter(request):
+            return _refused()
+        kind = request.path_params["kind"]
+        if kind not in DRAFTS:
+            return _fault(404, f"drafts are there for {', '.join(DRAFTS)}.")
+        content = await run_in_threadpool(self._draft, kind)
+        name = f"{kind}-{self.review.review_date}.xlsx"
+        head = _SECURE | {"Content-Disposition": f'attachment; filename="{name}"'}
+        return Response(content, media_type=_XLSX, headers=head)
+
+    def _draft(self, kind: str) -> bytes:
+        texts = {"unique_id": str, "supplier": str}
+        bought = read_csv(self.review.folder / "purchase_orders.csv", dtype=texts)
+        lines = draft_lines(bought, self._decided())
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "draft.xlsx"
+            DRAFTS[kind](lines, self.review.kept.config.inventory.currency, file)
+            return file.read_bytes()
+
     async def orders(self, request: Request) -> Response:
         """Return orders.csv with the decisions in it."""
         if not self._may_enter(request):
@@ -247,9 +426,7 @@ class Planner:
         return _as_csv(frame.drop(columns="id"), "overrides.csv")
 
     def _decided(self) -> pd.DataFrame:
-        plan = read_csv(
-            self.review.folder / "orders.csv", dtype={"unique_id": str}, keep_default_na=True
-        )
+        plan = read_plan(self.review.folder / "orders.csv")
         stands = self.desk.decisions(self.review.review_date)
         plan["planned_quantity"] = plan["order_quantity"]
         for column in ("decision", "decided_by", "decided_why"):
@@ -276,12 +453,15 @@ class Planner:
         plan["order_value"] = np.where(moved, value, plan["order_value"])
         return plan
 
-    def _known(self, body: DecisionBody | UndoBody | OverrideBody) -> None:
-        if body.review_date != self.review.review_date:
+    def _of_review(self, review_date: str) -> None:
+        if review_date != self.review.review_date:
             raise InvalidInputError(
-                f"the plan of {body.review_date} was replaced by that of "
+                f"the plan of {review_date} was replaced by that of "
                 f"{self.review.review_date}: load the page again; what was decided is kept."
             )
+
+    def _known(self, body: DecisionBody | UndoBody | OverrideBody) -> None:
+        self._of_review(body.review_date)
         if body.unique_id not in self.review.unique_ids:
             raise InvalidInputError(f"the plan has no series {body.unique_id!r}.")
 
@@ -311,7 +491,8 @@ class Planner:
             except ValidationError as err:
                 return _fault(400, f"{explain_validation(err)}.")
         try:
-            return JSONResponse(await run_in_threadpool(do, body), headers=_SECURE)
+            answer = await run_in_threadpool(do, body)
+            return JSONResponse(plain(answer), headers=_SECURE)
         except DecidedMeanwhileError as err:
             now = err.now
             told = (
@@ -325,36 +506,44 @@ class Planner:
             return _fault(409 if "replaced" in str(err) else 400, str(err))
 
 
-def create_app(workspace: Path, plans: Path, token: str, hosts: list[str]) -> Starlette:
+def create_app(
+    settings: Settings, token: str, hosts: list[str], predict: Forecasters | None = None
+) -> Starlette:
     """Return the application.
 
     Args:
-        workspace: Whose latest review is served.
-        plans: Folder of past reviews' orders.
+        settings: Where plans, snapshots and models are.
         token: That callers must show; "" for none.
         hosts: Names by which it may be asked; others are refused (DNS rebinding).
+        predict: Makes the forecaster of a model's version, for other prices; None for no model.
 
     Raises:
         InvalidInputError: If nothing was planned yet.
     """
-    planner = Planner(workspace, plans, token)
+    planner = Planner(settings, token, predict)
+    posted = {
+        "decisions": planner.decide, "undo": planner.undo, "overrides": planner.override,
+        "withdraw": planner.withdraw, "what-if": planner.what_if,
+        "scenarios": planner.save_scenario, "scenarios/remove": planner.remove_scenario,
+        "scenarios/restore": planner.restore_scenario, "scenarios/take": planner.take_scenario,
+        "scenarios/give-back": planner.give_back_scenario,
+    }  # fmt: skip
     routes = [
         Route("/", planner.page),
+        Route("/healthz", _alive),
         Route("/enter", planner.enter, methods=["POST"]),
         Route("/api/state", planner.state),
-        Route("/api/decisions", planner.decide, methods=["POST"]),
-        Route("/api/undo", planner.undo, methods=["POST"]),
-        Route("/api/overrides", planner.override, methods=["POST"]),
-        Route("/api/withdraw", planner.withdraw, methods=["POST"]),
         Route("/api/orders.csv", planner.orders),
         Route("/api/overrides.csv", planner.overrides),
+        Route("/api/drafts/{kind}.xlsx", planner.draft),
+        *(Route(f"/api/{path}", do, methods=["POST"]) for path, do in posted.items()),
     ]
     return Starlette(
         routes=routes, middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts)]
     )
 
 
-def run(workspace: Path, plans: Path, settings: ServerSettings, tell: Notify) -> None:
+def run(deployment: Deployment, settings: ServerSettings, tell: Notify) -> None:
     """Serve until the process is told to end.
 
     Raises:
@@ -367,9 +556,32 @@ def run(workspace: Path, plans: Path, settings: ServerSettings, tell: Notify) ->
             f"--host {settings.host} lets others in: set INVOPT_SERVER_TOKEN to a secret first."
         )
     hosts = list(LOOPBACK) if is_loopback else ["*"]
-    app = create_app(workspace, plans, settings.token, hosts)
+    app = create_app(deployment.settings, settings.token, hosts, forecasters_of(deployment))
     tell(f"the planner's page is on http://{settings.host}:{settings.port} (press Ctrl-C to stop)")
     uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning")
+
+
+def forecasters_of(deployment: Deployment) -> Forecasters:
+    """Return what makes the forecaster of a model's version; the latest one is kept."""
+
+    @lru_cache(maxsize=1)
+    def made(name: str, label: str) -> Predict | None:
+        version = label.removeprefix(f"{name}-")
+        try:
+            path = deployment.registry.version_path(name, version)
+        except (InvalidInputError, OSError):
+            return None  # said on the page: demand stays as it is
+        return OnnxForecaster(path).predict
+
+    return made
+
+
+async def _alive(_: Request) -> Response:
+    return Response("ok", media_type="text/plain", headers=_SECURE)
+
+
+def _reason(number: int, name: str) -> str:
+    return f"scenario {number}: {name}"
 
 
 def _as_csv(frame: pd.DataFrame, name: str) -> Response:

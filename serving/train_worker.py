@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from invopt.errors import InvalidInputError
-from serving.machine import available_processors
+from serving.machine import available_processors, limit_threads
 from serving.progress import tell
 
 
@@ -22,11 +22,12 @@ def main() -> int:
     parser.add_argument("--members", type=int, required=True)
     parser.add_argument("--seconds", type=float, help="per member; without it steps end a training")
     arguments = parser.parse_args()
-    from invopt.training import Member, train_member  # noqa: PLC0415  (seconds of import)
-
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     nodes = int(os.environ.get("WORLD_SIZE", "1")) // processes
     threads = max(1, available_processors() // processes)
+    limit_threads(os.environ, threads)
+    from invopt.training import Member, train_member  # noqa: PLC0415  (seconds of import)
+
     notify = tell if os.environ.get("RANK", "0") == "0" else _silent
     try:
         for number in range(arguments.members):

@@ -1,7 +1,7 @@
 """The order of one review: from forecast, stock and costs to a quantity and what it will cost."""
 
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from invopt.inventory.costs import Terms
 from invopt.inventory.lost_sales import need_with_next
 from invopt.inventory.path import LeadLaw, Path, project
 from invopt.inventory.paths import Draws, Sampler, blocks
-from invopt.inventory.perishables import aim_before_expiry
+from invopt.inventory.perishables import Shelf, aim_before_expiry
 from invopt.inventory.policy import Levels, levels_of, periods_ahead
 from invopt.inventory.purchasing import Curve
 from invopt.inventory.stock import Stock
@@ -64,6 +64,26 @@ class OrderDecision(Aim):
     position: FloatArray = field(repr=False)
     protection_interval: IntArray = field(repr=False)
     curve: Curve = field(repr=False)
+
+    def with_rows(self, rows: IntArray, part: "OrderDecision") -> "OrderDecision":
+        """Return the decision with another one for some series; the curve stays."""
+
+        def joined(whole: Any, own: Any) -> dict[str, Any]:
+            found = {n: v.copy() for n, v in vars(whole).items() if isinstance(v, np.ndarray)}
+            for name, values in found.items():
+                values[rows] = getattr(own, name)
+            return found
+
+        levels = replace(self.levels, **joined(self.levels, part.levels))
+        return replace(self, **joined(self, part), levels=levels)
+
+
+def forecast_of(forecast: SummedForecast, rows: IntArray) -> SummedForecast:
+    """Return the forecast of some series."""
+    names = ("mean", "smooth_quantiles", "smooth_levels")
+    arrays: dict[str, Any] = {name: getattr(forecast, name)[rows] for name in names}
+    found: SummedForecast = replace(forecast, **arrays)  # type: ignore[type-var]
+    return found
 
 
 def decide(
@@ -278,21 +298,27 @@ class _Work:
             own, days = rows[at], int(np.ceil(spell))
             reach = lead_time + max(cycle, days)
             demand = self._demand(own, reach, lead_time + cycle)
-            start = self.stock.on_hand[own] - self.stock.backorders[own]
+            shelf = Shelf(
+                start=self.stock.on_hand[own] - self.stock.backorders[own],
+                arrivals=self.stock.arrivals[own],
+                demand=demand,
+                life=days,
+                lead_time=lead_time,
+                cycle=cycle,
+                lost_sales=self.config.is_lost,
+            )
+            some = shelf.outlived(aim.quantity[at])
+            if not some.any():
+                continue
+            at, own = at[some], own[some]
             aim.put(
                 at,
                 aim_before_expiry(
                     aim.take(at),
                     path.select(at),
                     self.terms.select(own),
-                    start=start,
-                    arrivals=self.stock.arrivals[own],
-                    demand=demand,
-                    life=days,
-                    lead_time=lead_time,
-                    cycle=cycle,
+                    shelf.select(some),
                     position=self.position[own],
                     forced=None if self.forced is None else self.forced[own],
-                    lost_sales=self.config.is_lost,
                 ),
             )

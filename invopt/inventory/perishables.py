@@ -12,10 +12,11 @@ import numpy as np
 from invopt.inventory.aim import Aim, aim_of, within_limits
 from invopt.inventory.costs import Terms
 from invopt.inventory.path import Path
-from invopt.types import Float32Array, FloatArray
+from invopt.types import BoolArray, Float32Array, FloatArray, IntArray
 
 Paths = Float32Array
 _TINY = 1e-9
+_SOME = 0.01  # expected units that expire, below which nothing is ordered anew
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,20 @@ class _Outcome:
     wasted: FloatArray = field(repr=False)
 
 
-@dataclass(frozen=True)
-class _Shelf:
+@dataclass(frozen=True, kw_only=True)
+class Shelf:
+    """Series whose units can be sold for the same time.
+
+    Attributes:
+        start: (series,) units on hand less those that customers wait for.
+        arrivals: (series, periods) units by the period they come in.
+        demand: (periods, series, paths) units, until the order's own life is over.
+        life: Periods a unit can be sold in, the one of its arrival included.
+        lead_time: Of all.
+        cycle: Periods from the order's arrival to the next one's.
+        lost_sales: Unmet demand is lost; else it waits.
+    """
+
     start: FloatArray
     arrivals: FloatArray
     demand: Paths
@@ -46,6 +59,32 @@ class _Shelf:
     lead_time: int
     cycle: int
     lost_sales: bool
+
+    def select(self, rows: BoolArray | IntArray) -> "Shelf":
+        """Return some series."""
+        return replace(
+            self,
+            start=self.start[rows],
+            arrivals=self.arrivals[rows],
+            demand=self.demand[:, rows],
+        )
+
+    def outlived(self, quantity: FloatArray) -> BoolArray:
+        """Return the series of which anything expires if so much is ordered.
+
+        Where nothing does, the order that is best without expiry is best with it.
+        """
+        played = self.play(quantity)
+        return np.asarray(played.expired + played.wasted > _SOME)
+
+    def twice(self) -> "Shelf":
+        """Return the same series, and once more behind: two quantities are played as one."""
+        return replace(
+            self,
+            start=np.tile(self.start, 2),
+            arrivals=np.tile(self.arrivals, (2, 1)),
+            demand=np.tile(self.demand, (1, 2, 1)),
+        )
 
     def play(self, quantity: FloatArray) -> _Outcome:
         """Return what becomes of the stock when so much is ordered; stock there now is fresh."""
@@ -67,13 +106,12 @@ class _Shelf:
             gone += wanted - short if self.lost_sales else wanted
             spoilt = np.maximum(over[:, period, None].astype(np.float32) - gone, 0)
             gone += spoilt
-            lost = spoilt.mean(axis=1, dtype=np.float64)
-            missed = short.mean(axis=1, dtype=np.float64)
+            lost, missed = _mean(spoilt), _mean(short)
             if period < self.lead_time:
                 total["missed_before"] += missed
             elif period < stop:
                 total["missed"] += missed
-                total["held"] += np.maximum(there - gone, 0).mean(axis=1, dtype=np.float64)
+                total["held"] += _mean(np.maximum(there - gone, 0))
             if period < stop:
                 total["expired"] += lost
             if period >= self.lead_time:
@@ -81,20 +119,19 @@ class _Shelf:
         return _Outcome(**total)
 
 
+def _mean(values: Paths) -> FloatArray:
+    """Return means over paths: of 200 of them single precision is enough."""
+    return (values.sum(axis=1) / np.float32(values.shape[1])).astype(np.float64)
+
+
 def aim_before_expiry(
     aim: Aim,
     path: Path,
     terms: Terms,
-    start: FloatArray,
-    arrivals: FloatArray,
-    demand: Paths,
-    life: int,
-    lead_time: int,
-    cycle: int,
+    shelf: Shelf,
     *,
     position: FloatArray,
     forced: FloatArray | None,
-    lost_sales: bool,
 ) -> Aim:
     """Return the aim of series whose units expire, a unit wasted costing its unit cost.
 
@@ -102,40 +139,16 @@ def aim_before_expiry(
         aim: Of the same series if nothing expired.
         path: Of them.
         terms: Of them.
-        start: (series,) units on hand less those that customers wait for.
-        arrivals: (series, periods) units by the period they come in.
-        demand: (periods, series, paths) units, until the order's own life is over.
-        life: Periods a unit can be sold in, the one of its arrival included.
-        lead_time: Of all.
-        cycle: Periods from the order's arrival to the next one's.
+        shelf: Of them.
         position: (series,) units that count already; see Decision.
         forced: (series,) units to order, NaN where it is ours to say.
-        lost_sales: Unmet demand is lost; else it waits.
     """
-    shelf = _Shelf(
-        start, arrivals, demand, life=life, lead_time=lead_time, cycle=cycle, lost_sales=lost_sales
-    )
-    pack = terms.pack_size
-
-    def cost(quantity: FloatArray) -> FloatArray:
-        found = shelf.play(quantity)
-        return (
-            terms.holding_cost * found.held
-            + terms.stockout_cost * found.missed
-            + terms.unit_cost * found.wasted
-        )
 
     def change(quantity: FloatArray, step: FloatArray) -> FloatArray:
-        return cost(quantity + step) - cost(quantity)
+        return _change(shelf, terms, quantity, step)
 
-    low = np.full(len(pack), -1.0)
-    high = np.ceil(demand.sum(axis=0, dtype=np.float64).max(axis=1) / pack) + 1
-    while (high - low > 1).any():
-        middle = np.floor((low + high) / 2)
-        wanted = change(middle * pack, pack) < -_TINY
-        low, high = np.where(wanted, middle, low), np.where(wanted, high, middle)
-    quantity = (low + 1) * pack
-    promised = np.zeros(len(pack), bool)
+    quantity = _cheapest(aim, terms, shelf)
+    promised = np.zeros(len(quantity), bool)
     for promise in (terms.service_level, terms.fill_rate):
         if promise is not None:
             promised |= ~np.isnan(promise)
@@ -157,3 +170,41 @@ def aim_before_expiry(
         dry_in=aim.dry_in,
         expired=played.expired,
     )
+
+
+def _change(shelf: Shelf, terms: Terms, quantity: FloatArray, step: FloatArray) -> FloatArray:
+    """Return (series,) change of cost by `step` units more than `quantity`; money."""
+    num = len(quantity)
+    found = shelf.twice().play(np.concatenate([quantity, quantity + step]))
+    held, missed, wasted = (
+        part[num:] - part[:num] for part in (found.held, found.missed, found.wasted)
+    )
+    cost = terms.holding_cost * held + terms.stockout_cost * missed
+    return np.asarray(cost + terms.unit_cost * wasted)
+
+
+def _cheapest(aim: Aim, terms: Terms, shelf: Shelf) -> FloatArray:
+    """Return (series,) the whole packs that cost least.
+
+    Where nothing expires until the next order comes, waste can only ask for less than is best
+    without it: looked for downwards from there, by steps that double. Else by halving.
+    """
+    pack = terms.pack_size
+    most = np.ceil(shelf.demand.sum(axis=0, dtype=np.float64).max(axis=1) / pack) + 1
+    keeps = shelf.life > shelf.lead_time + shelf.cycle
+    low, high = np.full(len(pack), -1.0), most
+    if keeps:
+        high = np.minimum(most, np.ceil(np.maximum(np.nan_to_num(aim.need), 0) / pack) + 1)
+    step = np.full(len(pack), 1.0 if keeps else np.inf)
+    rows = np.flatnonzero(high - low > 1)
+    while len(rows):
+        half = np.floor((low[rows] + high[rows]) / 2)
+        middle = np.maximum(high[rows] - step[rows], half)
+        part, own = shelf.select(rows), terms.select(rows)
+        wanted = _change(part, own, middle * pack[rows], pack[rows]) < -_TINY
+        low[rows] = np.where(wanted, middle, low[rows])
+        high[rows] = np.where(wanted, high[rows], middle)
+        step[rows] = np.where(wanted, np.inf, 2 * step[rows])
+        rows = rows[high[rows] - low[rows] > 1]
+    found: FloatArray = (low + 1) * pack
+    return found

@@ -84,6 +84,7 @@ def bought(
     demand_per_period: FloatArray,
     free: BoolArray,
     room: FloatArray,
+    budgeted: BoolArray | None = None,
 ) -> Bought:
     """Return the orders that suppliers' terms leave.
 
@@ -101,6 +102,7 @@ def bought(
         demand_per_period: (series,) units, for how long a surplus lies.
         free: False where a planner or a fault has set the quantity.
         room: (series,) units that max_order and max_stock leave; infinite for no limit.
+        budgeted: Series that share the tables' own budget; None for none.
     """
     num = len(quantity)
     found = Bought(
@@ -123,6 +125,10 @@ def bought(
             if len(lines):
                 _fill_or_drop(found, terms, lines, row=row, curve=curve, free=free, room=room)
                 _keep_budget(found, terms, lines, row=row, curve=curve, free=free, room=room)
+    if tables.budget is not None and budgeted is not None:
+        lines = np.flatnonzero(budgeted & ~np.isnan(quantity))
+        of_all = {"budget": tables.budget}
+        _keep_budget(found, terms, lines, row=of_all, curve=curve, free=free, room=room)
     return found
 
 

@@ -19,8 +19,9 @@ from invopt.inventory.ahead import (
     with_mean,
     with_successors,
 )
+from invopt.inventory.assumptions import BUDGETED
 from invopt.inventory.costs import Terms, last_prices, terms_of
-from invopt.inventory.decision import OrderDecision, SummedForecast, decide
+from invopt.inventory.decision import OrderDecision, SummedForecast, decide, forecast_of
 from invopt.inventory.exceptions import STOCKOUTS, Flags, dead_series
 from invopt.inventory.planning import Planned, finished, without_faults
 from invopt.inventory.purchasing import Bought, bought
@@ -28,7 +29,7 @@ from invopt.inventory.reasons import Notes
 from invopt.inventory.stock import Stock, stock_of
 from invopt.inventory.suppliers import Supply, supply_of
 from invopt.panel import Panel
-from invopt.types import FloatArray, IntArray
+from invopt.types import BoolArray, FloatArray, IntArray
 
 DEAD = "nothing was sold for a season although it was there: nothing is ordered"
 WAITS = "the next review comes before the supplier's next order day"
@@ -202,7 +203,7 @@ def _ending(supply: Supply, phases: Phases | None) -> Terms:
 def _tell_deal(notes: Notes, deal: Bought) -> None:
     """Say in the reasons what suppliers' terms changed."""
     cut = np.flatnonzero(deal.cut > 0)
-    notes.add(cut, [f"the supplier's budget leaves out {u:g} units" for u in deal.cut[cut]])
+    notes.add(cut, [f"the budget leaves out {u:g} units" for u in deal.cut[cut]])
     filled = np.flatnonzero(deal.filled > 0)
     text = "{:g} units more reach the supplier's minimum or a lower price"
     notes.add(filled, [text.format(u) for u in deal.filled[filled]])
@@ -263,13 +264,17 @@ def _decided(
     deal = bought(
         found.quantity, terms, supplier, unique_ids=panel.unique_ids, tables=tables,
         curve=found.curve, demand_per_period=np.nan_to_num(pace), free=np.isnan(forced),
-        room=_room(found, terms, pace),
+        room=_room(found, terms, pace), budgeted=_budgeted(panel),
     )  # fmt: skip
     moved = np.nan_to_num(deal.quantity) != np.nan_to_num(found.quantity)
     if moved.any():
-        forced = np.where(moved, deal.quantity, forced)
-        found = decide(forecast, terms, stock, config, is_count=is_count, forced=forced)
-        found = without_faults(found, terms)
+        rows = np.flatnonzero(moved)
+        own = terms.select(rows)
+        part = decide(
+            forecast_of(forecast, rows), own, stock.select(rows), config, is_count=is_count,
+            forced=deal.quantity[rows],
+        )  # fmt: skip
+        found = found.with_rows(rows, without_faults(part, own))
     return found, deal
 
 
@@ -298,7 +303,15 @@ def _concerned(panel: Panel, supplier: npt.NDArray[np.object_], tables: TermsTab
         by = "unique_id" if "unique_id" in tables.price_breaks else "supplier"
         names = panel.unique_ids.astype(str) if by == "unique_id" else supplier
         found |= np.isin(names, tables.price_breaks[by].astype(str).to_numpy())
+    budgeted = _budgeted(panel)
+    if tables.budget is not None and budgeted is not None:
+        found |= budgeted
     return np.flatnonzero(found)
+
+
+def _budgeted(panel: Panel) -> BoolArray | None:
+    """Return the series that a what-if's budget is for; None outside one."""
+    return panel.series[BUDGETED].to_numpy(bool) if BUDGETED in panel.series else None
 
 
 def _mark(

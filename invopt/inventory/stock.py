@@ -50,6 +50,14 @@ class Stock:
         later = np.arange(1, self.arrivals.shape[1] + 1) > periods[:, None]
         return self.position - np.where(later, self.arrivals, 0).sum(axis=1)
 
+    def select(self, rows: IntArray) -> "Stock":
+        """Return the stock of some series."""
+        overdue = None if self.overdue is None else self.overdue[rows]
+        return Stock(
+            self.on_hand[rows], self.on_order[rows], self.backorders[rows], self.arrivals[rows],
+            overdue,
+        )  # fmt: skip
+
     @property
     def late(self) -> FloatArray:
         """(series,) units that were due in the past."""

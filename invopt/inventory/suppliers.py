@@ -14,6 +14,8 @@ from invopt.inventory.lead_times import LeadTimes
 from invopt.timeline import Timeline
 from invopt.types import BoolArray, FloatArray, IntArray
 
+# Columns of products that a what-if adds: lead times are multiplied, then added to.
+ASSUMED_TIMES, ASSUMED_ADDED = "assumed_lead_time_times", "assumed_lead_time_added"
 _MIN_RECEIPTS = 3  # deliveries from which on they are a law
 _POINTS = 40  # of a law known by its deviation
 _DAYS_OF = {"D": 1, "W": 7, "M": 28}  # days that close a period, by the frequency's first letter
@@ -72,6 +74,7 @@ def supply_of(
         delay = np.where(known, np.ceil(np.maximum(mean - terms.lead_time, 0) - 1e-9), 0.0)
         lead = np.where(known, np.rint(mean), terms.lead_time).astype(np.int64)
         terms = replace(terms, law=law, laws=tuple(laws), lead_time=lead)
+    terms = _as_assumed(terms, series)
     days = _Days(tables, timeline, max(horizon, _LOOK))
     if not days.matter:
         never = np.zeros(num, bool)
@@ -105,6 +108,26 @@ def _laws(
             law[mine] = len(laws)
             laws.append(LeadTimes.observed(rows["lead_time"].to_numpy(np.float64)))
     return law, laws
+
+
+def _as_assumed(terms: Terms, series: pd.DataFrame) -> Terms:
+    """Return terms with the lead times of a what-if, their laws moved with them."""
+    if ASSUMED_TIMES not in series:
+        return terms
+    times, added = _numbers(series, ASSUMED_TIMES), _numbers(series, ASSUMED_ADDED)
+    lead = np.maximum(np.rint(terms.lead_time * times + added), 0).astype(np.int64)
+    law, laws = terms.law, list(terms.laws)
+    if law is not None:
+        law = law.copy()
+        moved: dict[tuple[int, float, float], int] = {}
+        for row in np.flatnonzero((law >= 0) & ((times != 1) | (added != 0))):
+            key = (int(law[row]), float(times[row]), float(added[row]))
+            if key not in moved:
+                moved[key] = len(laws)
+                periods = np.maximum(np.rint(laws[key[0]].periods * key[1] + key[2]), 0)
+                laws.append(replace(laws[key[0]], periods=periods))
+            law[row] = moved[key]
+    return replace(terms, lead_time=lead, law=law, laws=tuple(laws))
 
 
 class _Days:

@@ -14,10 +14,17 @@ from invopt.types import Notify
 
 Check = Callable[[int, float], None]
 _NOTIFY_SECONDS = 2.0
+SAME_WINDOWS = "same windows"  # marks losses of windows that stay the same
+_POINTS = 25  # of those, over a task
+_OTHER_STEP = 1_000_000_000  # that no training reaches: its windows are drawn for nothing else
 
 
 class TrainingProgress(pl.Callback):
-    """Tells how far a task is, and keeps its losses."""
+    """Tells how far a task is, and keeps its losses.
+
+    Every step sees other windows, harder and easier ones; whether a network still learns is seen on
+    windows that stay the same. Their loss is taken without dropout, and moves nothing.
+    """
 
     def __init__(
         self,
@@ -32,12 +39,18 @@ class TrainingProgress(pl.Callback):
         self.windows, self.notify, self.folder = windows_per_step, notify, folder
         self.told, self.steps, self.loss = budget.clock(), 0, float("nan")
         self.kept: list[tuple[str, int, float]] = []
+        self.next_share = 0.0
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, *_: Any
     ) -> None:
         """Tell, at most every two seconds, and keep what was told."""
         self.steps += 1
+        share = self.budget.share_done(trainer.global_step)
+        if trainer.is_global_zero and share >= self.next_share:
+            self.next_share = share + 1 / _POINTS
+            loss = _loss_of_same_windows(module)
+            self.kept.append((f"{self.name}, {SAME_WINDOWS}", trainer.global_step, loss))
         now = self.budget.clock()
         if now - self.told < _NOTIFY_SECONDS:
             return
@@ -58,6 +71,20 @@ class TrainingProgress(pl.Callback):
         if trainer.is_global_zero:
             with (self.folder / "history.csv").open("a", newline="") as handle:
                 csv.writer(handle).writerows(self.kept)
+
+
+def _loss_of_same_windows(module: Any) -> float:
+    """Return the loss of windows that no step trains on by plan, the same every time."""
+    modes = [(part, part.training) for part in module.modules()]
+    rows, ends = module.sampler.draw(_OTHER_STEP, 0, 1)
+    windows = module.source.gather(rows.to(module.device), ends.to(module.device))
+    module.eval()
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        loss = float(module.loss_of(module.source, windows))
+    for part, mode in modes:
+        part.training = mode
+    return loss
 
 
 def averaging(decay: float) -> WeightAveraging:

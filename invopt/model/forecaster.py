@@ -11,10 +11,13 @@ from invopt.config import ModelConfig
 from invopt.features import EncodedPanel, FeatureEncoder, FeatureSpec, model_inputs
 from invopt.files import replacing_folder
 from invopt.forecasts import ForecastArrays
-from invopt.model.calibration import Calibration, LevelMaps, learn_maps
+from invopt.model.calibration import Calibration, Maps, Sums, learn_maps
 from invopt.model.network import DemandNetwork, NetworkSizes
+from invopt.model.own_past import STATE
 from invopt.model_files import FORMAT_VERSION, HEAD, read_head
 from invopt.panel import Panel
+
+_AS_THEY_ARE = Maps()
 
 
 class Average(nn.Module):
@@ -44,7 +47,7 @@ class Ensemble(nn.Module):
         members: Networks of the same sizes.
         unit: Units of the data per model unit.
         is_count: True when quantiles are of jittered counts.
-        maps: Of the quantiles; None leaves them as they are.
+        maps: Of the quantiles.
     """
 
     def __init__(
@@ -53,11 +56,12 @@ class Ensemble(nn.Module):
         unit: float,
         *,
         is_count: bool,
-        maps: LevelMaps | None = None,
+        maps: Maps = _AS_THEY_ARE,
     ) -> None:
         super().__init__()
         self.average = Average(members)
-        self.calibration = None if maps is None else Calibration(maps)
+        self.calibration = None if maps.quantiles is None else Calibration(maps.quantiles)
+        self.sums = None if maps.sums is None else Sums(maps.sums)
         self.unit, self.shift = unit, 0.5 if is_count else 0.0
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -65,6 +69,8 @@ class Ensemble(nn.Module):
         mean, quantiles, levels = self.average(*inputs)
         if self.calibration is not None:
             quantiles = self.calibration(mean, quantiles)
+        if self.sums is not None:
+            levels = self.sums(mean, levels)
         # Half the jitter off: rounding to the nearest unit then gives the count's own quantile.
         return (
             mean * self.unit,
@@ -80,7 +86,7 @@ class Forecaster:
         spec: How panels are read.
         config: Of the networks.
         members: Trained networks.
-        maps: That calibrate quantiles; None leaves them as they are.
+        maps: That calibrate quantiles.
     """
 
     def __init__(
@@ -88,7 +94,7 @@ class Forecaster:
         spec: FeatureSpec,
         config: ModelConfig,
         members: list[DemandNetwork],
-        maps: LevelMaps | None = None,
+        maps: Maps = _AS_THEY_ARE,
     ) -> None:
         self.spec, self.config, self.maps = spec, config, maps
         self.ensemble = Ensemble(members, spec.unit, is_count=spec.is_count, maps=maps).eval()
@@ -136,8 +142,7 @@ class Forecaster:
             self.spec.save(folder / "features.json")
             head = {"format": FORMAT_VERSION, "model": self.config.model_dump(mode="json")}
             (folder / HEAD).write_text(json.dumps(head, indent=1))
-            if self.maps is not None:
-                self.maps.save(folder)
+            self.maps.save(folder)
             for number, member in enumerate(self.members):
                 arrays = {k: v.cpu().numpy() for k, v in member.state_dict().items()}
                 np.savez(folder / f"member-{number:02d}.npz", **arrays)  # type: ignore[arg-type]
@@ -153,7 +158,7 @@ class Forecaster:
         spec = FeatureSpec.load(path / "features.json")
         config = ModelConfig.model_validate(head["model"])
         members = [_load_member(p, spec, config) for p in sorted(path.glob("member-*.npz"))]
-        return cls(spec, config, members, LevelMaps.load(path))
+        return cls(spec, config, members, Maps.load(path))
 
     def calibrated(self, encoded: EncodedPanel) -> "Forecaster":
         """Return the forecaster with its quantiles at the levels they hold in its training range.
@@ -161,13 +166,16 @@ class Forecaster:
         Args:
             encoded: The periods it was trained on.
         """
-        levels = self.config.quantile_levels
-        maps = learn_maps(self.ensemble.average, self.spec, encoded, levels)
+        levels, sums = self.config.quantile_levels, self.config.level_quantiles
+        maps = learn_maps(self.ensemble.average, self.spec, encoded, levels, sums)
         return Forecaster(self.spec, self.config, self.members, maps)
 
 
 def _load_member(path: Path, spec: FeatureSpec, config: ModelConfig) -> DemandNetwork:
     network = DemandNetwork(NetworkSizes.of(spec), config)
     with np.load(path, allow_pickle=False) as arrays:
-        network.load_state_dict({k: torch.from_numpy(arrays[k]) for k in arrays.files})
+        state = {k: torch.from_numpy(arrays[k]) for k in arrays.files}
+    # A folder of before own pasts were looked at has none.
+    state.setdefault(f"trunk.{STATE}", network.trunk.own.get_extra_state())
+    network.load_state_dict(state)
     return network

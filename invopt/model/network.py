@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from invopt.config import ModelConfig
 from invopt.features import FeatureSpec, feature_names
+from invopt.model.own_past import OwnColumns, OwnPast
 
 ENCODER_CALENDAR = 16
 STATIC_SIZE = 24
@@ -35,6 +36,7 @@ class NetworkSizes:
     cardinalities: tuple[int, ...]
     context_steps: int
     horizon: int
+    own: OwnColumns
 
     @classmethod
     def of(cls, spec: FeatureSpec) -> "NetworkSizes":
@@ -48,6 +50,7 @@ class NetworkSizes:
             cardinalities=tuple(len(values) + 1 for values in spec.categories.values()),
             context_steps=spec.config.context_steps,
             horizon=spec.config.horizon,
+            own=OwnColumns.of(spec),
         )
 
 
@@ -85,6 +88,7 @@ class Trunk(nn.Module):
         )
         self.decoder_period = nn.Parameter(torch.zeros(sizes.horizon, config.decoder_size))
         self.decoder_out = nn.Linear(context, config.decoder_size)
+        self.own = OwnPast(sizes.own, sizes.horizon, sizes.planned)
         # A new network forecasts the level it starts from.
         for layer in (self.base, self.decoder_out):
             nn.init.zeros_(layer.weight)
@@ -140,6 +144,49 @@ class Trunk(nn.Module):
         reading = self.decoder_out(context_BOD)[..., None]
         ratio = self.base(context_BOD) + torch.matmul(hidden, reading)[..., 0]
         return ratio, hidden
+
+    def mean(
+        self,
+        step_BSF: Tensor,
+        context_BOD: Tensor,
+        calendar_BOHE: Tensor,
+        planned_BOHK: Tensor,
+        log_offset_BO: Tensor,
+        origins: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Return mean (B, O, H) and the decoder's state (B, O, H, E).
+
+        Args:
+            step_BSF: Step features.
+            context_BOD: At the origins.
+            calendar_BOHE: See decode.
+            planned_BOHK: See decode.
+            log_offset_BO: Log of the level each forecast starts from.
+            origins: (O,) steps that are origins.
+        """
+        ratio, hidden = self.decode(context_BOD, calendar_BOHE, planned_BOHK)
+        level = log_offset_BO[..., None]
+        mean = bounded_exp(ratio + level)
+        if not self.own.is_used:
+            return mean, hidden
+        usual = mean
+        if self.own.has_weeks:
+            usual = self.usual(context_BOD, calendar_BOHE, planned_BOHK, mean, level)
+        return self.own(mean, usual, planned_BOHK, step_BSF, log_offset_BO, origins), hidden
+
+    def usual(
+        self,
+        context_BOD: Tensor,
+        calendar_BOHE: Tensor,
+        planned_BOHK: Tensor,
+        mean_BOH: Tensor,
+        level_BO1: Tensor,
+    ) -> Tensor:
+        """Return the mean (B, O, H) as if nothing were planned."""
+        if not planned_BOHK.shape[3]:
+            return mean_BOH
+        ratio, _ = self.decode(context_BOD, calendar_BOHE, torch.zeros_like(planned_BOHK))
+        return bounded_exp(ratio + level_BO1)
 
 
 class Heads(nn.Module):
@@ -261,10 +308,32 @@ class DemandNetwork(nn.Module):
         trunk = self.trunk
         calendar_BSC = trunk.encoder_calendar(step_calendar_BSC)
         context_BOD = trunk.encode(step_BSF, calendar_BSC, static_BT)[:, -1:]
-        ratio, hidden = trunk.decode(
-            context_BOD, trunk.decoder_calendar(calendar_BHC)[:, None], planned_BHK[:, None]
+        last = torch.tensor([self.sizes.context_steps - 1], device=step_BSF.device)
+        calendar_BOHE = trunk.decoder_calendar(calendar_BHC)[:, None]
+        return trunk.mean(
+            step_BSF, context_BOD, calendar_BOHE, planned_BHK[:, None], log_offset_B[:, None], last
         )
-        return bounded_exp(ratio + log_offset_B[:, None, None]), hidden
+
+    def parts(
+        self,
+        step_BSF: Tensor,
+        step_calendar_BSC: Tensor,
+        planned_BHK: Tensor,
+        calendar_BHC: Tensor,
+        ids_BI: Tensor,
+        values_BV: Tensor,
+        log_offset_B: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Return the trunk's own mean (B, 1, H), and the same without what is planned."""
+        static_BT = self.trunk.static_context(ids_BI, values_BV)
+        found = [
+            self.mean(
+                step_BSF, step_calendar_BSC, planned, calendar_BHC=calendar_BHC,
+                static_BT=static_BT, log_offset_B=log_offset_B,
+            )[0]
+            for planned in (planned_BHK, torch.zeros_like(planned_BHK))
+        ]  # fmt: skip
+        return found[0], found[1]
 
 
 def _normal_quantiles(levels: tuple[float, ...]) -> Tensor:

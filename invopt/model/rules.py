@@ -15,6 +15,8 @@ import torch
 from scipy.special import ndtri
 from torch import Tensor, nn
 
+from invopt.model.calibration import rising
+
 Kind = Literal[
     "naive", "average", "smoothing", "calendar", "slow", "textbook", "empirical", "trees"
 ]  # fmt: skip
@@ -92,6 +94,17 @@ class Point(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return mean (B, H), the level it rests on (B,) and the scale of errors (B, H), units."""
         y, seen = sales_of(step)
+        mean, y, level, average = self._expected(y, seen, calendar_past, calendar)
+        return mean, level, self._scale(y, seen, average)[:, None] * _growth(mean, average)
+
+    def mean(self, y: Tensor, seen: Tensor, calendar_past: Tensor, calendar: Tensor) -> Tensor:
+        """Return the mean alone, (B, H), from sales of `sales_of`."""
+        return self._expected(y, seen, calendar_past, calendar)[0]
+
+    def _expected(
+        self, y: Tensor, seen: Tensor, calendar_past: Tensor, calendar: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return mean (B, H), sales without their calendar (B, S), level (B,) and average (B,)."""
         ahead = torch.ones_like(y[:, :1]).repeat(1, self.horizon)
         if self.rule.kind == "calendar":
             y = y / torch.exp(calendar_past @ self.factors)
@@ -101,21 +114,18 @@ class Point(nn.Module):
         mean = level[:, None] * ahead
         if self.rule.kind == "naive":
             mean = self._naive(y, seen, mean)
-        return mean, level, self._scale(y, seen, average)[:, None] * _growth(mean, average)
+        return mean, y, level, average
 
     def _average(self, y: Tensor, seen: Tensor) -> Tensor:
         """Return the weighted mean of known sales; of all where the weighted ones are unknown."""
-        weight = seen * self.weights
-        number, known = weight.sum(1), seen.sum(1)
-        own = (weight * y).sum(1) / number.clamp(min=1e-9)
-        all_ = (seen * y).sum(1) / known.clamp(min=1)
-        return torch.where(number > 1e-6, own, all_)
+        number, known = seen @ self.weights, seen.sum(1)
+        own = (y @ self.weights) / number.clamp(min=1e-9)  # sales that are not known are 0
+        return torch.where(number > 1e-6, own, y.sum(1) / known.clamp(min=1))
 
     def _slow(self, y: Tensor, seen: Tensor) -> Tensor:
         """Return the smoothed chance of a sale times its smoothed size."""
         sold = seen * (y > 0).float()
-        weight = seen * self.weights
-        chance = (weight * (y > 0).float()).sum(1) / weight.sum(1).clamp(min=1e-9)
+        chance = (sold @ self.weights) / (seen @ self.weights).clamp(min=1e-9)
         newer = sold.sum(1, keepdim=True) - torch.cumsum(sold, 1)
         size = sold * torch.exp(newer * float(np.log(1 - self.rule.alpha)))
         return chance * (size * y).sum(1) / size.sum(1).clamp(min=1e-9)
@@ -129,9 +139,8 @@ class Point(nn.Module):
         return torch.where(known.sum(2) > 0, (newest * values).sum(2), otherwise)
 
     def _scale(self, y: Tensor, seen: Tensor, level: Tensor) -> Tensor:
-        weight = seen * self.recent
-        number = weight.sum(1)
-        squares = (weight * (y - level[:, None]) ** 2).sum(1)
+        number = seen @ self.recent
+        squares = (seen * (y - level[:, None]) ** 2) @ self.recent
         return torch.sqrt((squares + _PRIOR * (level + FLOOR)) / (number + _PRIOR))
 
 
@@ -187,7 +196,8 @@ class RuleNetwork(nn.Module):
             quantiles = mean[:, :, None] + scale[:, :, None] * self._errors("quantiles", level)
             levels = total[:, :, None] + deviation[:, :, None] * self._errors("levels", level)
         quantiles = quantiles.clamp(min=self.lowest)
-        return mean * self.unit, quantiles * self.unit, self._rising(levels) * self.unit
+        levels = rising(levels.clamp(min=self.lowest), 1)
+        return mean * self.unit, quantiles * self.unit, levels * self.unit
 
     def expected(self, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return mean (B, H), level (B,) and scale of errors (B, H), model units."""
@@ -217,13 +227,6 @@ class RuleNetwork(nn.Module):
         one = _quantiles_of(filled, started, self.quantile_levels)
         quantiles = one[:, None].repeat(1, horizon, 1)
         return quantiles, torch.stack(found, 1)
-
-    def _rising(self, levels: Tensor) -> Tensor:
-        """Return levels that do not fall with the number of periods."""
-        rows = [levels[:, 0].clamp(min=self.lowest)]
-        for period in range(1, levels.shape[1]):
-            rows.append(torch.maximum(rows[-1], levels[:, period]))
-        return torch.stack(rows, 1)
 
 
 def sales_of(step: Tensor) -> tuple[Tensor, Tensor]:

@@ -19,7 +19,7 @@ from invopt.features import (
     step_features,
     targets,
 )
-from invopt.model.network import Trunk, bounded_exp
+from invopt.model.network import Trunk
 
 
 class TrainingWindows(NamedTuple):
@@ -104,12 +104,14 @@ class WindowSource:
             trunk.static_context(windows.ids_BI, windows.values_BV),
         )
         index = rows[:, None, None] * panel.calendar.shape[1] + windows.index_BOH
-        ratio, hidden = trunk.decode(
+        return trunk.mean(
+            windows.step_BSF,
             context_BSD[:, self.origin_steps],
             _look_up(trunk.decoder_calendar(panel.calendar), index),
             windows.planned_BOHK,
+            windows.log_offset_BO,
+            self.origin_steps,
         )
-        return bounded_exp(ratio + windows.log_offset_BO[..., None]), hidden
 
 
 def _look_up(table_RTE: Tensor, index: Tensor) -> Tensor:

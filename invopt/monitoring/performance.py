@@ -16,6 +16,7 @@ from invopt.evaluation import Forecasts
 from invopt.feeds import locations_of
 from invopt.forecasts import ForecastArrays
 from invopt.inventory import Terms, expected_shortage_and_excess, levels_of
+from invopt.inventory.decision import SummedForecast
 from invopt.panel import STOCK_CHANNELS, UNOBSERVED, Flag, Panel
 from invopt.types import BoolArray, Float32Array, FloatArray
 
@@ -102,9 +103,7 @@ def series_outcomes(
     known = min(cutoff + 1 + scoring.period, panel.num_periods)
     target = slice(cutoff + 1, known)
     steps = known - cutoff - 1
-    flags = np.zeros((panel.num_series, scoring.period), np.uint8)
-    flags[:, steps:] = Flag.MISSING
-    flags[:, :steps] = panel.flags[:, target]
+    flags = _flags_after(panel, cutoff, scoring.period)
     y = np.zeros(flags.shape)
     y[:, :steps] = panel.y[:, target]
     on_sale = (flags & (Flag.BEFORE_LAUNCH | Flag.CLOSED)) == 0
@@ -126,10 +125,24 @@ def series_outcomes(
         .sum(1),
         "inside": (_inside(y, quantiles, scoring) & seen).sum(1),
     }  # fmt: skip
-    cost, planned = _costs(forecast, demand, cutoff, scoring)
+    cost, planned = decided_costs(forecast, demand, cutoff, scoring)
     columns |= {"cost": cost, "planned_cost": planned}
     floats = {name: np.asarray(value, np.float64) for name, value in columns.items()}
     return pd.DataFrame({"unique_id": panel.unique_ids} | floats)
+
+
+def _flags_after(panel: Panel, cutoff: int, period: int) -> npt.NDArray[np.uint8]:
+    """Return (series, period) flags of the periods after a cutoff; missing where not in yet."""
+    known = min(cutoff + 1 + period, panel.num_periods)
+    flags = np.full((panel.num_series, period), Flag.MISSING, np.uint8)
+    flags[:, : known - cutoff - 1] = panel.flags[:, cutoff + 1 : known]
+    return flags
+
+
+def seen_periods(panel: Panel, cutoff: int, period: int) -> BoolArray:
+    """Return (series, period) where the sales after a cutoff are demand."""
+    found: BoolArray = (_flags_after(panel, cutoff, period) & UNOBSERVED) == 0
+    return found
 
 
 def stock_known(panel: Panel, first: int, stop: int) -> BoolArray:
@@ -187,8 +200,8 @@ def _inside(
     return found
 
 
-def _costs(
-    forecast: ForecastArrays, demand: Float32Array, cutoff: int, scoring: Scoring
+def decided_costs(
+    forecast: SummedForecast, demand: Float32Array, cutoff: int, scoring: Scoring
 ) -> tuple[FloatArray, FloatArray]:
     """Return cost of ordering up to the level at a cutoff: as it came, and as planned.
 
@@ -211,12 +224,26 @@ def _costs(
         levels.over_protection, forecast.level_quantiles, levels.order_up_to
     )
     planned = np.nan_to_num(terms.stockout_cost * short + overage * excess)
-    interval = terms.protection_interval
     if scoring.cost_stop(cutoff) > demand.shape[1]:
         return np.full(num, np.nan), planned
+    return np.nan_to_num(order_costs(levels.order_up_to, demand, cutoff, terms)), planned
+
+
+def order_costs(stock: FloatArray, demand: Float32Array, cutoff: int, terms: Terms) -> FloatArray:
+    """Return (series,) money that ordering up to a stock at a cutoff came to.
+
+    A unit left after the protection interval is held for a review period, a unit short is lost.
+
+    Args:
+        stock: (series,) units on hand and under way once the order is placed; NaN stays.
+        demand: (series, periods) units, past the protection interval.
+        cutoff: Period at whose end it was placed.
+        terms: Of the series.
+    """
+    interval = terms.protection_interval
     ahead = demand[:, cutoff + 1 : cutoff + 1 + int(interval.max())].astype(np.float64)
     total = np.where(np.arange(ahead.shape[1]) < interval[:, None], np.nan_to_num(ahead), 0).sum(1)
-    stock = levels.order_up_to
-    lost = np.maximum(total - stock, 0)
-    left = np.maximum(stock - total, 0)
-    return np.nan_to_num(terms.stockout_cost * lost + overage * left), planned
+    overage = terms.holding_cost * terms.review_period
+    lost, left = np.maximum(total - stock, 0), np.maximum(stock - total, 0)
+    found: FloatArray = terms.stockout_cost * lost + overage * left
+    return found

@@ -1,11 +1,15 @@
 """The page of a monitoring run: what to do, why, where; and its numbers for Prometheus."""
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from markupsafe import Markup
+
 from invopt.files import read_json
+from invopt.monitoring.acknowledgement import told
 from invopt.monitoring.signals import present_name
 from invopt.report import plots
 from invopt.report.page import drawing, render, write_page
@@ -13,6 +17,8 @@ from invopt.types import Notify
 
 _SHOWN = 15  # columns, those nearest to their limit
 RUNBOOKS = "docs/runbooks"
+_ACKNOWLEDGED = "monitoring_acknowledged_until_timestamp_seconds"
+_BEGIN, _END = Markup("<!-- acknowledged -->"), Markup("<!-- /acknowledged -->")
 _KINDS = ("performance", "drift", "supply", "data", "serving")  # in the order shown
 
 
@@ -57,15 +63,79 @@ def _page(content: dict[str, Any], model: str, command: str, console: str) -> st
         firing=[s for s in signals if s["fires"]],
         quiet=[s for s in signals if not s["fires"]],
         runbooks={s["name"]: runbook(s["name"]) for s in signals},
+        acknowledged=_acknowledged(content.get("acknowledged", [])),
         next_steps=next_steps(content, command, console),
         findings=_findings(content),
         plans=content.get("plans", []),
+        overrides=content.get("overrides", []),
         evidently=_evidently(content),
         trend=plots.monitoring_trend(content["trend"], content.get("bands", {})),
         distances=distances,
         scale=max((max(d["score"], d["threshold"]) for d in distances), default=1.0),
         footer="invopt",
     )
+
+
+def _acknowledged(rows: Sequence[Mapping[str, Any]]) -> Markup:
+    """Return who looks at what, between marks that a later word is put between."""
+    said = Markup("").join(Markup('<p class="ok">{}.</p>').format(told(row)) for row in rows)
+    return _BEGIN + said + _END
+
+
+def with_acknowledgements(page: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return a page that says who looks at what; one without the marks is returned as it is.
+
+    Args:
+        page: As `write_monitoring_report` wrote it.
+        rows: All acknowledgements to show, as Acknowledgement.as_dict gives them.
+    """
+    before, mark, rest = page.partition(str(_BEGIN))
+    _, end, after = rest.partition(str(_END))
+    return f"{before}{_acknowledged(rows)}{after}" if mark and end else page
+
+
+def silenced(content: Mapping[str, Any]) -> bool:
+    """Return whether somebody looks at every cause that a decision pages for."""
+    quiet = {c for row in content.get("acknowledged", []) if row["in_force"] for c in row["causes"]}
+    return bool(quiet) and quiet.issuperset(paged_causes(content))
+
+
+def paged_causes(content: Mapping[str, Any]) -> list[str]:
+    """Return the causes that a decision pages for, lasting faults included."""
+    return [page["cause"] for page in _pages(content)]
+
+
+def acknowledged_text(rows: Sequence[Mapping[str, Any]], model: str) -> str:
+    """Return until when causes are quiet, in Prometheus' text format.
+
+    Args:
+        rows: As Acknowledgement.as_dict gives them; those that are over are left out.
+        model: Registered name.
+    """
+    ends: dict[str, float] = {}
+    for row in rows:
+        for cause in row["causes"] if row["in_force"] else ():
+            ends[cause] = max(
+                ends.get(cause, 0.0), math.inf if row["ends"] is None else row["ends"]
+            )
+    if not ends:
+        return ""
+    lines = [
+        f"# HELP invopt_{_ACKNOWLEDGED} Until when somebody looks at a cause that was paged for; "
+        "+Inf until the next run.",
+        f"# TYPE invopt_{_ACKNOWLEDGED} gauge",
+    ]
+    for cause, end in ends.items():
+        value = "+Inf" if math.isinf(end) else f"{end:.0f}"
+        lines.append(
+            f'invopt_{_ACKNOWLEDGED}{{model="{_escaped(model)}",cause="{_escaped(cause)}"}} {value}'
+        )
+    return "\n".join(lines) + "\n"
+
+
+def with_acknowledged_text(text: str, rows: Sequence[Mapping[str, Any]], model: str) -> str:
+    """Return a run's metrics with who looks at what put anew at their end."""
+    return text.partition(f"# HELP invopt_{_ACKNOWLEDGED} ")[0] + acknowledged_text(rows, model)
 
 
 def _findings(content: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -117,6 +187,10 @@ def next_steps(content: Mapping[str, Any], command: str, console: str) -> list[d
     if faults:
         steps.append({"text": "Fix the data or the service, then rerun monitoring for this period",
                       "command": again})  # fmt: skip
+    if action == "page" and not silenced(content):
+        steps.append({"text": "When you look at it: keep the alert quiet until the next run",
+                      "command": console.replace(
+                          "{}", f"acknowledge {content['run']} --who NAME")})  # fmt: skip
     held = [b["name"] for b in content["governor"]["brakes"] if b["blocks"]]
     if held:
         text = f"Retraining is blocked by {', '.join(held)}; to train anyway"
@@ -138,6 +212,11 @@ def next_steps(content: Mapping[str, Any], command: str, console: str) -> list[d
 
 def prometheus_text(content: Mapping[str, Any], model: str) -> str:
     """Return decision and signals in Prometheus' text format."""
+    numbers = _decision_and_signals(content, model)
+    return numbers + acknowledged_text(content.get("acknowledged", []), model)
+
+
+def _decision_and_signals(content: Mapping[str, Any], model: str) -> str:
     lines: list[str] = []
 
     def gauge(name: str, about: str, rows: Sequence[tuple[dict[str, str], Any]]) -> None:

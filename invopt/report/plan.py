@@ -7,6 +7,7 @@ from report/web by `npm run build` and kept in report/assets.
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from invopt.forecasts import read_forecast, units
 from invopt.inventory.costs import last_prices, terms_of
 from invopt.inventory.decision import SummedForecast
 from invopt.inventory.network.review import by_lanes, with_order_days
+from invopt.inventory.outcomes import SUMS, PastReview, plan_outcomes
 from invopt.inventory.reasons import Notes
 from invopt.inventory.review import demand_ahead
 from invopt.inventory.stock import stock_of
@@ -47,12 +49,14 @@ DECIMALS = {
 }  # fmt: skip
 _UNITS = ("order_quantity", "order_up_to_level", "reorder_point", "safety_stock", "on_hand",
           "on_order", "backorders")  # fmt: skip
-_TEXTS = ("unique_id", "product", "location", "supplier", "arrival_date", "stockout_date",
+_TEXTS = ("unique_id", "product", "location", "supplier", "source", "arrival_date", "stockout_date",
           "exception", "reason", "segment")  # fmt: skip
 _NAMES = ("product_name", "name", "description", "title")  # columns of products, the first there
 # Of the plan before, as far as it is told.
 _LAST = ("order_quantity", "order_up_to_level", "expected_demand", "safety_stock", "on_hand",
          "on_order", "backorders", "lead_time")  # fmt: skip
+_PAST = 60  # earlier reviews that are read: those of about a month of complete orders
+_OUTCOME_DECIMALS = dict.fromkeys(SUMS, 2) | {"reviews": 0, "periods": 0, "expected": 1, "lost": 1}
 _FAN = (0.05, 0.25, 0.75, 0.95)
 
 
@@ -68,6 +72,7 @@ class PlanFiles:
         snapshot: Folder with the stock position and the tables of planning.
         last: Plan of the review before; None for a first one.
         overrides: What planners said on their page; None for none.
+        past: Date, plan and mean forecast of earlier reviews.
     """
 
     source: Path
@@ -77,6 +82,7 @@ class PlanFiles:
     snapshot: Path
     last: Path | None = None
     overrides: pd.DataFrame | None = None
+    past: Sequence[tuple[str, Path, Path]] = ()
 
 
 def write_plan_page(files: PlanFiles, config: Config, out: str, notify: Notify) -> None:
@@ -103,9 +109,11 @@ def render_plan(files: PlanFiles, run: Config, notify: Notify) -> str:
     figures = _figures(plan, exceptions, run.inventory.currency)
     plan = _most_important(plan, exceptions)
     exceptions = exceptions[exceptions["unique_id"].isin(plan["unique_id"])]
-    gathered = _gather(files, run, last, set(plan["unique_id"]))
+    past = _past_reviews(files.past, notify)
+    gathered = _gather(files, run, last, past, set(plan["unique_id"]))
     order = pd.Index(gathered.unique_ids).get_indexer(pd.Index(plan["unique_id"]))
     rows = _row_columns(plan) | {n: _or_nothing(v, order) for n, v in gathered.rows.items()}
+    rows["name"] = _named(rows["name"], plan)
     details = {name: _or_nothing(values, order) for name, values in gathered.details.items()}
     about = gathered.about | {
         "name": run.name,
@@ -125,8 +133,12 @@ def render_plan(files: PlanFiles, run: Config, notify: Notify) -> str:
         left_out=whole - len(plan),
         worst=exceptions.head(SHOWN).to_dict("records"),
         meta=Markup(_safe_json(about)),  # noqa: S704  (no angle bracket is left in it)
-        rows=pack(rows, DECIMALS | dict.fromkeys(_UNITS, 0 if about["is_count"] else 3)),
+        rows=pack(
+            rows,
+            DECIMALS | dict.fromkeys((*_UNITS, "transfer_quantity"), 0 if about["is_count"] else 3),
+        ),
         exceptions=pack(_exception_columns(exceptions, plan), DECIMALS),
+        outcomes=pack(_outcome_columns(gathered.outcomes, plan), _OUTCOME_DECIMALS),
         details=pack(details, DECIMALS | _detail_decimals(bool(about["is_count"]))),
         script=Markup(script),  # noqa: S704  (our own bundle)
         style=Markup(style),  # noqa: S704
@@ -139,9 +151,22 @@ def _or_nothing(values: npt.NDArray[Any], order: IntArray) -> npt.NDArray[Any]:
     """Return rows in order, nothing for -1: a source that sells nothing has no forecast."""
     found = values[order]
     if (order < 0).any():
-        found = found.copy()
+        found = found.copy() if values.dtype == object else found.astype(np.float64)
         found[order < 0] = "" if values.dtype == object else np.nan
     return found
+
+
+def _named(names: npt.NDArray[np.object_], plan: pd.DataFrame) -> npt.NDArray[np.object_]:
+    """Return names with none empty where any is given: a source's is that of what it supplies."""
+    found = pd.Series(names, dtype=object).reset_index(drop=True)
+    empty = found == ""
+    if empty.all():
+        return names
+    product = plan["product"].reset_index(drop=True)
+    known = pd.Series(found[~empty].to_numpy(), index=product[~empty]).groupby(level=0).first()
+    found[empty] = product[empty].map(known)
+    spare = product.where(product != "", plan["unique_id"].reset_index(drop=True))
+    return found.fillna(spare).to_numpy(object)
 
 
 def _last_plan(path: Path | None, notify: Notify) -> pd.DataFrame | None:
@@ -191,15 +216,17 @@ class _Gathered:
     rows: dict[str, npt.NDArray[Any]]
     details: dict[str, npt.NDArray[Any]]
     about: dict[str, Any]
+    outcomes: pd.DataFrame
 
 
 def _gather(
-    files: PlanFiles, run: Config, last: pd.DataFrame | None, wanted: set[str]
-) -> _Gathered:
+    files: PlanFiles, run: Config, last: pd.DataFrame | None, past: list[PastReview],
+    wanted: set[str],
+) -> _Gathered:  # fmt: skip
     head = read_json(files.forecast / "forecast.json")
     position, open_orders = read_position(files.snapshot)
     tables = with_order_days(read_terms(files.snapshot).with_overrides(files.overrides))
-    parts = []
+    parts, outcomes = [], []
     panel: Panel | None = None
     for number, panel in enumerate(iter_panels(files.source)):
         made = read_forecast(files.forecast, number, head)
@@ -223,6 +250,7 @@ def _gather(
             "history": _history(panel),
             **_since(panel, last),
         }
+        outcomes.append(plan_outcomes(panel, past, run.inventory))
         kept = np.array([name in wanted for name in found["unique_id"]], bool)
         parts.append({name: values[kept] for name, values in found.items()})
     assert panel is not None
@@ -243,7 +271,21 @@ def _gather(
         {name: joined.pop(name) for name in told},
         joined,
         about,
+        pd.concat(outcomes, ignore_index=True),
     )
+
+
+def _past_reviews(found: Sequence[tuple[str, Path, Path]], notify: Notify) -> list[PastReview]:
+    """Return the latest earlier reviews, those that can be read."""
+    reviews = []
+    for date, plan, means in found[-_PAST:]:
+        try:
+            with np.load(means, allow_pickle=False) as arrays:
+                ids, mean = arrays["unique_id"], arrays["mean"]
+            reviews.append(PastReview(pd.Timestamp(date), read_plan(plan), ids, mean))
+        except (OSError, ValueError, KeyError) as err:
+            notify(f"the review of {date} cannot be read ({err}): nothing is held against it")
+    return reviews
 
 
 def _product_columns(series: pd.DataFrame) -> dict[str, npt.NDArray[np.object_]]:
@@ -318,6 +360,7 @@ def _row_columns(plan: pd.DataFrame) -> dict[str, npt.NDArray[Any]]:
         *_UNITS, "order_value", "expected_demand", "lead_time", "days_of_cover",
         "unavoidable_stockout_units", "unavoidable_stockout_cost", "expected_holding_cost",
         "expected_stockout_cost", "money_at_risk", "cost_of_one_less", "cost_of_one_more",
+        "transfer_quantity",
     ]  # fmt: skip
     return {c: plan[c].to_numpy(object) for c in texts} | {
         c: plan[c].to_numpy(np.float64) for c in numbers if c in plan
@@ -337,6 +380,14 @@ def _exception_columns(exceptions: pd.DataFrame, plan: pd.DataFrame) -> dict[str
     }
 
 
+def _outcome_columns(outcomes: pd.DataFrame, plan: pd.DataFrame) -> dict[str, Any]:
+    """Return outcomes by the row of their series in the plan; those without one are left out."""
+    row = pd.Index(plan["unique_id"]).get_indexer(pd.Index(outcomes["unique_id"]))
+    there = row >= 0
+    columns = {name: outcomes[name].to_numpy(np.float64)[there] for name in SUMS}
+    return {"row": row[there].astype(np.float64)} | columns
+
+
 def _detail_decimals(is_count: bool) -> dict[str, int]:
     names = ("arrivals", "history", "sold", *(f"fan{n}" for n in range(len(_FAN))))
     last = dict.fromkeys((f"last_{n}" for n in _LAST if n != "lead_time"), 0 if is_count else 3)
@@ -346,10 +397,12 @@ def _detail_decimals(is_count: bool) -> dict[str, int]:
 def _figures(plan: pd.DataFrame, exceptions: pd.DataFrame, currency: str) -> list[tuple[str, str]]:
     """Return what the top of the page says: numbers with their words."""
     ordered = plan[plan["order_quantity"] > 0]
+    inside = ordered["supplier"].isin(set(plan["location"]) - {""})
+    sent, ordered = ordered[inside], ordered[~inside]
     # Several exceptions of a series concern the same money: the largest counts.
     money = exceptions["money"].astype(np.float64).abs().fillna(0)
     money = money.groupby(exceptions["unique_id"]).max()
-    suppliers = ordered["supplier"].replace("", np.nan).nunique()
+    suppliers = ordered.loc[ordered["supplier"] != "", "supplier"].nunique()
     figures = [
         (f"{len(ordered):,}", f"orders of {len(plan):,} series"),
         (f"{ordered['order_quantity'].sum():,.0f}", "units to order"),
@@ -357,6 +410,9 @@ def _figures(plan: pd.DataFrame, exceptions: pd.DataFrame, currency: str) -> lis
         (f"{exceptions['unique_id'].nunique():,}", "series with exceptions"),
         (as_money(float(money.sum()), currency), "concerned by exceptions"),
     ]
+    if len(sent):  # a network's own places: no money is spent
+        text = f"units in {len(sent):,} orders among own places"
+        figures.insert(3, (f"{sent['order_quantity'].sum():,.0f}", text))
     return [*figures, (f"{suppliers:,}", "suppliers")] if suppliers else figures
 
 

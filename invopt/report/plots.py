@@ -214,26 +214,35 @@ def waterfall(
         return svg(figure)
 
 
+_SAME = "same windows"  # as trainings mark them
+
+
 def losses(history: Sequence[Sequence[Sequence[Any]]]) -> Markup:
-    """Return the loss over steps, one line per member and task, each over its own last value."""
+    """Return the loss over steps, one line per member and task, each over its own last value.
+
+    Of windows that stay the same, where the training kept it; every step's own see others.
+    """
+    same = any(name.endswith(_SAME) for member in history for name, _, _ in member)
     with mpl.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(5.2, 3.0))
         for number, member in enumerate(history):
             for task, style in (("trunk", "-"), ("heads", ":")):
-                rows = [(step, loss) for name, step, loss in member if name == task]
+                wanted = f"{task}, {_SAME}" if same else task
+                rows = [(step, loss) for name, step, loss in member if name == wanted]
                 if len(rows) < 2:
                     continue
-                # Every step sees other windows: what is drawn is a mean over a tenth of them.
-                found = pd.Series([v for _, v in rows])
-                values = found.rolling(max(3, len(found) // 10), min_periods=1).mean()
+                values = pd.Series([v for _, v in rows])
+                if not same:  # other windows in every step: a mean over a tenth of them
+                    values = values.rolling(max(3, len(values) // 10), min_periods=1).mean()
                 axis.plot(
                     [s for s, _ in rows], values / values.iloc[-1], style,
                     color=COLOURS[number % len(COLOURS)], linewidth=1.3,
                     label=f"{task}, member {number + 1}",
                 )  # fmt: skip
-        _whole_title(figure, "Training loss over its last value, mean of a tenth of the steps")
+        of = "the same windows" if same else "a tenth of the steps"
+        _whole_title(figure, f"Training loss of {of}, over its last value")
         axis.set_xlabel("step")
-        axis.legend(loc="upper right")
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)
         return svg(figure)
 
 

@@ -37,6 +37,7 @@ def _page(files: dict[str, str], name: str) -> str:
     judged = training["config"]["evaluation"]
     fans = pd.read_parquet(Path(files["assessment"]) / "fans.parquet")
     candidates = assessment["judged"]
+    currency = training["config"].get("inventory", {}).get("currency", "")
     cutoff = fans.loc[fans["mean"].notna(), "ds"].min() - pd.Timedelta(days=1)
     example = _example(explanation)
     return render(
@@ -45,6 +46,7 @@ def _page(files: dict[str, str], name: str) -> str:
         verdict=verdict,
         **quality_values(quality, read_json(files["cleaning"])),
         candidates=candidates,
+        currency=currency,
         references=assessment["references"],
         own=candidates["challenger"],
         incumbent=candidates[assessment["incumbent"]],
@@ -61,7 +63,7 @@ def _page(files: dict[str, str], name: str) -> str:
         training_line=_training_line(training),
         footer="invopt",
         plots={
-            "money": plots.money(candidates),
+            "money": plots.money(candidates, f"Cost of decisions, {currency}".rstrip(", ")),
             "segments": plots.segments(assessment["cost"]),
             "folds": plots.folds(candidates, _fold_labels(candidates)),
             "calibration": plots.calibration(

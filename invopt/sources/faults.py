@@ -44,6 +44,16 @@ CONTRADICTIONS: tuple[tuple[tuple[str, str], _Both, str], ...] = (
         lambda a, b: (a > b) & (b > 0),
         "one pack is above max_order",
     ),
+    (
+        ("min_order", "max_stock"),
+        lambda a, b: (a > b) & (b > 0),
+        "min_order is above max_stock: no order could be placed",
+    ),
+    (
+        ("pack_size", "max_stock"),
+        lambda a, b: (a > b) & (b > 0),
+        "one pack is above max_stock: no order could be placed",
+    ),
 )
 
 
@@ -82,6 +92,11 @@ def with_faults(series: pd.DataFrame) -> pd.DataFrame:
             bad = (given & dates.isna()).to_numpy()
             tell(bad, [f"{column} is {t!r}, and must be a date" for t in text[bad]])
             series[column] = dates.dt.strftime("%Y-%m-%d").fillna("")
+    if "phase_in" in series and "phase_out" in series:
+        begins, ends = series["phase_in"], series["phase_out"]  # ISO dates, "" for none
+        bad = ((begins != "") & (ends != "") & (ends <= begins)).to_numpy()
+        pairs = zip(begins[bad], ends[bad], strict=True)
+        tell(bad, [f"phase_out {end} is not after phase_in {begin}" for begin, end in pairs])
     if "successor_of" in series:
         bad, sentences = _wrong_successors(series)
         tell(bad, sentences)

@@ -6,6 +6,7 @@ A row that cannot be used is set aside with its reason, and the rest is planned.
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -62,7 +63,8 @@ _NOT_NEGATIVE = ("min_value", "min_units", "order_cost", "budget", "from_quantit
 def read_terms(path: Path) -> TermsTables:
     """Return the tables of planning of a folder written by read_dataset."""
     files = {name: path / f"{name}.parquet" for name in (*TERMS, "nodes")}
-    return TermsTables(**{n: pd.read_parquet(f) for n, f in files.items() if f.is_file()})
+    found: dict[str, Any] = {n: pd.read_parquet(f) for n, f in files.items() if f.is_file()}
+    return TermsTables(**found)
 
 
 def read_terms_tables(

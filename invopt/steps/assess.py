@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from invopt.assessment import CHALLENGER, Assessment, assess
+from invopt.attribution import NUM_EXPLAINED
 from invopt.challenger import write_candidates
 from invopt.config import Config
-from invopt.crossvalidation import cross_validate
 from invopt.effects import effects_of
 from invopt.evaluation import Window, ranges_of
 from invopt.explain import explain
@@ -21,7 +21,6 @@ from invopt.model import Forecaster
 from invopt.model_files import BASELINES, JUDGED, is_older, label_of
 from invopt.panel import Panel, load_panel, spread_rows
 from invopt.runtime import OnnxForecaster
-from invopt.steps.train import NUM_EXPLAINED
 from invopt.types import Clock, Json, Notify
 
 NUM_FANS = 8
@@ -138,6 +137,8 @@ def _cross_validated(
 ) -> Json:
     if not config.evaluation.num_folds:
         return {}
+    from invopt.crossvalidation import cross_validate  # noqa: PLC0415  (imports Lightning: 6 s)
+
     found = cross_validate(panel, config, scratch, clock=clock, notify=notify)
     shutil.rmtree(scratch)
     return found

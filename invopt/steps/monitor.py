@@ -6,16 +6,20 @@ from pathlib import Path
 import pandas as pd
 
 from invopt.config import Config
-from invopt.files import read_json, replacing_file, replacing_folder, write_json
+from invopt.files import read_csv, read_json, replacing_file, replacing_folder, write_json
 from invopt.monitoring.champion import champion_subject
 from invopt.monitoring.earlier import Seen
 from invopt.monitoring.evidence import Evidence, gather_evidence
 from invopt.monitoring.evidently_report import Shelf, moved_columns, write_evidently
+from invopt.monitoring.overridden import total_of, values_added
 from invopt.monitoring.serving_health import read_served
+from invopt.monitoring.subject import Subject
 from invopt.monitoring.unreadable import unreadable_evidence
-from invopt.panel import load_panel
+from invopt.panel import Panel, load_panel
 from invopt.sources.terms import read_terms
-from invopt.types import Notify
+from invopt.types import Json, Notify
+
+_PLANS = 12  # reviews looked back at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +35,8 @@ class Watched:
         kept: Folder that holds from run to run: records of earlier periods, Evidently's workspace.
         snapshot: Holds the calendar of planning, if there is one.
         seen: How far the data reached when they were read before.
+        overrides: What planners said on their page, beside those of the data; None for none.
+        plans: Folder of the plans of past reviews, one file each; may not exist.
     """
 
     model: Path
@@ -41,6 +47,8 @@ class Watched:
     kept: Path
     snapshot: Path
     seen: Seen | None = None
+    overrides: pd.DataFrame | None = None
+    plans: Path | None = None
 
 
 def monitor(watched: Watched, config: Config, out: str, notify: Notify) -> None:
@@ -60,12 +68,16 @@ def monitor(watched: Watched, config: Config, out: str, notify: Notify) -> None:
     # made of weeks they had not seen.
     records = _records_file(watched.kept, config.name)
     served = read_served(watched.predictions, panel, subject.forecasts, watched.version, period)
+    tables = read_terms(watched.snapshot).with_overrides(watched.overrides)
     found = gather_evidence(
         subject, panel, config.monitoring, quality=read_json(watched.quality), served=served,
         known=_known_records(records, notify), seen=watched.seen,
-        calendar=read_terms(watched.snapshot).calendar, notify=notify,
+        calendar=tables.calendar, notify=notify,
     )  # fmt: skip
-    _write_evidence(found, watched.version, config.name, watched.kept, out)
+    told = {}
+    if found.drift is not None or found.trend:  # the model could be asked
+        told = _overridden(tables.overrides, subject, panel, watched.plans)
+    _write_evidence(found, watched.version, config.name, watched.kept, out, told)
     if len(found.records):
         with replacing_file(records) as partial:
             found.records.to_parquet(partial, index=False)
@@ -92,6 +104,29 @@ def monitor_unreadable(
     _write_evidence(found, version, name, kept, out)
 
 
+def _overridden(
+    overrides: pd.DataFrame | None, subject: Subject, panel: Panel, plans: Path | None
+) -> Json:
+    """Return what overrides were worth, each and together; nothing where there is none."""
+    values = values_added(overrides, subject, panel, _recent_plans(plans))
+    if not values:
+        return {}
+    return {"overrides": [v.as_dict() for v in values], "overrides_total": total_of(values)}
+
+
+def _recent_plans(plans: Path | None) -> pd.DataFrame | None:
+    """Return the orders of the newest reviews that are kept, None where none can be read."""
+    columns = ["unique_id", "review_date", "order_quantity", "order_up_to_level", "on_hand",
+               "on_order", "backorders"]  # fmt: skip
+    found = []
+    for file in sorted(plans.glob("*.csv"))[-_PLANS:] if plans is not None else ():
+        try:
+            found.append(read_csv(file, usecols=columns, dtype={"unique_id": str}))
+        except (OSError, ValueError):  # a plan of before these columns, or a damaged one
+            continue
+    return pd.concat(found, ignore_index=True) if found else None
+
+
 def _records_file(kept: Path, name: str) -> Path:
     return kept / "records" / f"{name}.parquet"
 
@@ -107,10 +142,12 @@ def _known_records(records: Path, notify: Notify) -> pd.DataFrame | None:
         return None
 
 
-def _write_evidence(found: Evidence, version: str, name: str, kept: Path, out: str) -> None:
+def _write_evidence(
+    found: Evidence, version: str, name: str, kept: Path, out: str, more: Json | None = None
+) -> None:
     shelf = Shelf(kept / "evidently", name, found.start, found.last_day, version)
     with replacing_folder(Path(out)) as folder:
         numbers = folder / "evidently.json"
         write_evidently(found.drift, folder / "evidently.html", numbers, shelf)
         told = {"version": version, "evidently_moved": moved_columns(numbers)}
-        write_json(folder / "evidence.json", found.as_dict() | told)
+        write_json(folder / "evidence.json", found.as_dict() | told | (more or {}))

@@ -1,5 +1,7 @@
 """From a snapshot to a panel with features."""
 
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from invopt.cleaning import clean, whole_of
@@ -13,6 +15,34 @@ from invopt.sources.terms import read_terms
 from invopt.types import Notify
 
 MAX_FIT_SERIES = 40_000  # series that scales are learned from
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preparation:
+    """How a snapshot is prepared.
+
+    Attributes:
+        cleaning: Section of the configuration.
+        features: Section of the configuration.
+        evaluation: Section of the configuration; it says where the training range ends.
+    """
+
+    cleaning: CleaningConfig
+    features: FeaturesConfig
+    evaluation: EvaluationConfig
+
+
+def prepare(source: Path, how: Preparation, out: str, counts: str, notify: Notify) -> None:
+    """Clean a snapshot and write its panel with features, and what cleaning did.
+
+    The cleaned panel lives beside the result until that is written.
+    """
+    folder = Path(out).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".cleaned-", dir=folder) as scratch:
+        cleaned = str(Path(scratch) / "panel")
+        clean_partitions(source, how.cleaning, cleaned, counts, notify)
+        build_feature_panel(cleaned, how.features, how.evaluation, out, notify)
 
 
 def clean_partitions(

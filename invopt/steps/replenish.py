@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import pandas as pd
 from invopt.config import InventoryConfig
 from invopt.contracts import TermsTables
 from invopt.files import read_csv, read_json, replacing_folder, write_csv, write_json
-from invopt.forecasts import forecast_frame, read_forecast
+from invopt.forecasts import ForecastArrays, forecast_frame, read_forecast
 from invopt.inventory import segments_of
 from invopt.inventory.ahead import lone_successors
 from invopt.inventory.exceptions import recent_sales
@@ -18,7 +19,7 @@ from invopt.inventory.planning import as_csv
 from invopt.inventory.review import plan_review
 from invopt.inventory.segments import SalesStatistics
 from invopt.model_files import label_of
-from invopt.panel import iter_panels
+from invopt.panel import Panel, iter_panels
 from invopt.runtime import NETWORK, OnnxForecaster
 from invopt.sources import read_position
 from invopt.sources.terms import read_terms
@@ -77,6 +78,15 @@ class ReviewFiles:
     overrides: pd.DataFrame | None = None
 
 
+class Assuming(Protocol):
+    """What changes the parts of a review before they are planned."""
+
+    def of_part(
+        self, panel: Panel, forecast: ForecastArrays, tables: TermsTables
+    ) -> tuple[Panel, ForecastArrays, TermsTables]:
+        """Return a part as it is to be planned; a panel without series is left out."""
+
+
 def plan_all_orders(
     files: ReviewFiles,
     config: InventoryConfig,
@@ -93,20 +103,50 @@ def plan_all_orders(
         out: Files to write: orders, purchase_orders, exceptions.
         notify: Called with what came out.
     """
+    frames, is_count = planned(files, config, model_version, notify)
+    write = {**frames, "orders": as_csv(frames["orders"], is_count=is_count)}
+    for name, frame in write.items():
+        write_csv(out[name], frame)
+    notify(_summary(frames["orders"]))
+
+
+def planned(
+    files: ReviewFiles,
+    config: InventoryConfig,
+    model_version: str,
+    notify: Notify,
+    assumed: "Assuming | None" = None,
+) -> tuple[dict[str, pd.DataFrame], bool]:
+    """Return orders, purchase_orders and exceptions of a review, and whether units are whole.
+
+    Args:
+        files: What is looked at.
+        config: Costs and rules.
+        model_version: Put on every row.
+        notify: Called with what holds of a part only.
+        assumed: Changes what is known before it is planned with; None for things as they stand.
+    """
     head = read_json(files.forecast / "forecast.json")
     position, open_orders = read_position(files.snapshot)
     tables = read_terms(files.snapshot).with_overrides(files.overrides)
     said: Json = {
-        "position": position, "open_orders": open_orders, "tables": tables, "config": config,
+        "position": position, "open_orders": open_orders, "config": config,
         "model_version": model_version, "is_count": head["is_count"],
         "last_levels": _last_levels(files.last, notify),
     }  # fmt: skip
-    network = NetworkReview(**said) if tables.lanes is not None else None
+    network = NetworkReview(tables=tables, **said) if tables.lanes is not None else None
     reviews, statistics, alone = [], [], 0
     for number, panel in enumerate(iter_panels(files.source)):
         alone += lone_successors(panel.series)
         made = read_forecast(files.forecast, number, head)
-        reviews.append(network.plan(panel, made) if network else plan_review(panel, made, **said))
+        own = tables
+        if assumed is not None:
+            panel, made, own = assumed.of_part(panel, made, tables)
+            if not panel.num_series:
+                continue
+        reviews.append(
+            network.plan(panel, made) if network else plan_review(panel, made, tables=own, **said)
+        )
         statistics.append(recent_sales(panel))
     prices = np.concatenate([r.stockout_cost for r in reviews])
     ids = np.concatenate([r.orders["unique_id"] for r in reviews])
@@ -118,16 +158,14 @@ def plan_all_orders(
     plan["segment"] = segments.reindex(plan["unique_id"]).fillna("").to_numpy(object)
     if network is not None:
         plan = plan[[c for c in plan if c not in NETWORK_COLUMNS] + list(NETWORK_COLUMNS)]
-    frames = {
-        "orders": as_csv(plan, is_count=head["is_count"]),
+    for sentence in _partly(len(statistics), alone, tables):
+        notify(sentence)
+    found = {
+        "orders": plan,
         "purchase_orders": pd.concat([r.purchase_orders for r in reviews], ignore_index=True),
         "exceptions": pd.concat([r.exceptions for r in reviews], ignore_index=True),
     }
-    for name, frame in frames.items():
-        write_csv(out[name], frame)
-    for sentence in _partly(len(statistics), alone, tables):
-        notify(sentence)
-    notify(_summary(plan))
+    return found, bool(head["is_count"])
 
 
 def _partly(num_partitions: int, alone: int, tables: TermsTables) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from invopt.attribution import save_reference
+from invopt.attribution import NUM_EXPLAINED, save_reference
 from invopt.config import Config
 from invopt.evaluation import ranges_of
 from invopt.features import FeatureEncoder, model_inputs
@@ -18,8 +18,6 @@ from invopt.model_files import JUDGED
 from invopt.panel import Panel, load_panel, spread_rows
 from invopt.training import TrainMembers, fit, read_history
 from invopt.types import Clock, Notify
-
-NUM_EXPLAINED = 64  # series whose forecasts are explained
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,13 +18,15 @@ from invopt.history import season_of
 from invopt.timeline import Timeline
 from invopt.types import BoolArray, Float32Array, FloatArray, IntArray, ModelInputs
 from serving.answers.loaded_model import LoadedChampion
-from serving.answers.plans import Sheet, products_of
+from serving.answers.plans import Sheet, faults_of, products_of
 from serving.answers.scenarios import Scenario
 from serving.api import metrics
 from serving.api.contract import Step
 from serving.api.failures import NetworkUnavailableError, StoreUnavailableError
 from serving.stores.alignment import periods_between
+from serving.stores.feature_store import SEGMENT
 from serving.stores.online_features import OnlineFeatures, OnlineWindows, StoredForecast
+from serving.stores.overridden import Said
 
 _GROUPS = 8
 _USUAL = 1.2  # times the prices seen, up to which the model may be believed
@@ -73,10 +75,13 @@ class Forecasting:
             steps=steps,
             reasons=reasons,
             versions=[self.champion.version] * num,
+            segments=windows.rows[SEGMENT],
             cutoff=f"{timeline.date(-1):%Y-%m-%d}",
             known_at=windows.known_at,
             dates=_dates_of(windows.known_at, self.layout.freq, self.horizon),
             frequency=self.layout.freq,
+            faults=faults_of(windows.rows),
+            said=self._said(scenario),
         )
         bad = np.arange(num) if forecast is None else np.flatnonzero(~_finite(forecast))
         if len(bad):
@@ -107,6 +112,14 @@ class Forecasting:
     def total(self, inputs: ModelInputs) -> FloatArray:
         """Return expected sales over the horizon, units."""
         return self.champion.network.run(inputs)[0].sum(axis=1, dtype=np.float64)
+
+    def _said(self, scenario: Scenario) -> list[Said | None]:
+        """Return what planners say of each row."""
+        overrides, known_at = self.features.overrides, scenario.windows.known_at
+        if not overrides.by_series:
+            return []
+        found = [overrides.of(name, known_at, self.layout.freq) for name in scenario.names]
+        return found if any(said is not None for said in found) else []
 
     def _ask(
         self, windows: OnlineWindows, groups_version: int

@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -10,17 +10,21 @@ import numpy.typing as npt
 from invopt.config import InventoryConfig
 from invopt.forecasts import ForecastArrays, units
 from invopt.inventory import OrderDecision, Stock, Terms, decide, terms_of
+from invopt.inventory.ahead import with_mean
 from invopt.inventory.costs import LIMITS
+from invopt.inventory.decision import SummedForecast
 from invopt.inventory.exceptions import position_flags
 from invopt.inventory.planning import without_faults
-from invopt.inventory.reasons import codes_of, reasons_of
+from invopt.inventory.reasons import Notes, codes_of, reasons_of
 from invopt.types import FloatArray, IntArray
 from serving.answers.scenarios import InstanceFailedError
 from serving.api.contract import ErrorCode, Step, WhatIf
+from serving.stores.overridden import Said
 
 _PRODUCT = ("list_price", "unit_cost", "lead_time", "pack_size", "min_order", "review_period",
             "holding_cost", "stockout_cost", *LIMITS)  # fmt: skip
 _NOTHING = WhatIf()
+_T = TypeVar("_T")
 PlanRow = dict[str, Any] | InstanceFailedError
 
 
@@ -37,10 +41,13 @@ class Sheet:
         steps: Rung that made each forecast.
         reasons: Why it was not the best rung, "" when it was.
         versions: Model that made each forecast.
+        segments: Of each series in the latest plan, "" where there is none.
         cutoff: Last period with sales, YYYY-MM-DD.
         known_at: When they were known, seconds since 1970.
         dates: First day of each period forecast, YYYY-MM-DD; none where only a plan is wanted.
         frequency: Of the periods, as pandas names it (D, W-SUN, MS).
+        faults: Why no order can be made of a row, "" where one can; empty where all can.
+        said: What planners say of a row instead of its forecast; empty where nothing is said.
     """
 
     forecast: ForecastArrays = field(repr=False)
@@ -50,10 +57,13 @@ class Sheet:
     steps: list[Step] = field(repr=False)
     reasons: list[str] = field(repr=False)
     versions: list[str] = field(repr=False)
+    segments: list[str] = field(repr=False)
     cutoff: str
     known_at: float
     dates: tuple[str, ...] = field(default=(), repr=False)
     frequency: str = ""
+    faults: list[str] = field(default_factory=list, repr=False)
+    said: list[Said | None] = field(default_factory=list, repr=False)
 
     def row(self, at: int) -> "Sheet":
         """Return a copy of one row that keeps nothing else alive."""
@@ -73,6 +83,9 @@ class Sheet:
             steps=self.steps[one],
             reasons=self.reasons[one],
             versions=self.versions[one],
+            faults=self.faults[one],
+            said=self.said[one],
+            segments=self.segments[one],
         )
 
     @property
@@ -104,6 +117,9 @@ class Sheet:
             steps=[step for s in sheets for step in s.steps],
             reasons=[reason for s in sheets for reason in s.reasons],
             versions=[version for s in sheets for version in s.versions],
+            faults=_told(sheets, [s.faults for s in sheets], ""),
+            said=_told(sheets, [s.said for s in sheets], None),
+            segments=[segment for s in sheets for segment in s.segments],
         )
 
     def degraded(self, step: Step, reason: str) -> "Sheet":
@@ -118,6 +134,23 @@ def _joined(arrays: Sequence[FloatArray]) -> FloatArray:
         return np.concatenate(arrays)
     width = max(array.shape[1] for array in arrays)
     return np.concatenate([np.pad(a, ((0, 0), (0, width - a.shape[1]))) for a in arrays])
+
+
+def _told(sheets: Sequence[Sheet], parts: Sequence[list[_T]], nothing: _T) -> list[_T]:
+    """Return lists by row end to end; an empty one says nothing of each row of its sheet."""
+    if not any(parts):
+        return []
+    return [
+        value
+        for sheet, part in zip(sheets, parts, strict=True)
+        for value in part or [nothing] * len(sheet.steps)
+    ]
+
+
+def faults_of(rows: dict[str, Any]) -> list[str]:
+    """Return why no order can be made of each product, empty where all can be ordered."""
+    told = [str(t) if t is not None and t == t else "" for t in rows.get("data_fault", ())]
+    return told if any(told) else []
 
 
 def products_of(rows: dict[str, Any]) -> dict[str, FloatArray]:
@@ -184,12 +217,13 @@ def _plan_group(
         smooth_quantiles=sheet.forecast.smooth_quantiles[rows],
         smooth_levels=sheet.forecast.smooth_levels[rows],
     )
-    decision = without_faults(decide(forecast, priced, stock, config, is_count=is_count), priced)
-    columns = _columns(terms, priced, decision) | {
-        "reason": reasons_of(decision, stock, priced).tolist(),
-        "reason_code": codes_of(decision, stock, priced).tolist(),
-        "exception": position_flags(decision, stock, priced).words().tolist(),
-    }
+    said = [sheet.said[row] for row in rows] if sheet.said else []
+    planned = _planned(forecast, said, is_count=is_count)
+    forced = np.array([np.nan if s is None else s.order for s in said]) if said else None
+    decision = decide(planned, priced, stock, config, is_count=is_count, forced=forced)
+    decision = without_faults(decision, priced)
+    columns = _columns(terms, priced, decision)
+    columns |= _words(decision, stock, priced, said) | {"override": _overrides(planned, said)}
     names = [f"{q:g}" for q in sheet.forecast.level_quantiles]
     over = units(decision.levels.over_protection, is_count=is_count).round(4)
     return [
@@ -198,6 +232,49 @@ def _plan_group(
         else {name: values[i] for name, values in columns.items()}
         | {"level_quantiles": dict(zip(names, over[i].tolist(), strict=True))}
         for i in range(len(rows))
+    ]
+
+
+def _planned(
+    forecast: ForecastArrays, said: Sequence[Said | None], *, is_count: bool
+) -> SummedForecast:
+    """Return the demand to plan for: the forecast, with what planners say of some periods."""
+    mean = forecast.mean.astype(np.float64)
+    for row, one in enumerate(said):
+        if one is not None and len(one.mean) == mean.shape[1]:
+            mean[row] = np.where(np.isnan(one.mean), mean[row], one.mean)
+    return with_mean(forecast, mean, is_count=is_count) if said else forecast
+
+
+def _words(
+    decision: OrderDecision, stock: Stock, terms: Terms, said: Sequence[Said | None]
+) -> dict[str, list[Any]]:
+    """Return sentences, their codes and the exceptions."""
+    notes, flags = Notes.none(len(decision.quantity)), position_flags(decision, stock, terms)
+    if said:
+        rows = np.array([row for row, one in enumerate(said) if one is not None], np.int64)
+        notes.add(rows, [one.text for one in said if one is not None])
+        flags.set("overridden", np.array([one is not None for one in said]))
+    return {
+        "reason": reasons_of(decision, stock, terms, notes).tolist(),
+        "reason_code": codes_of(decision, stock, terms).tolist(),
+        "exception": flags.words().tolist(),
+    }
+
+
+def _overrides(planned: SummedForecast, said: Sequence[Said | None]) -> list[Any]:
+    """Return Override by row, None where nothing is said."""
+    if not said:
+        return [None] * len(planned.mean)
+    return [
+        None
+        if one is None
+        else {
+            "said": one.text,
+            "mean": planned.mean[row].astype(np.float64).round(4).tolist(),
+            "order": None if np.isnan(one.order) else one.order,
+        }
+        for row, one in enumerate(said)
     ]
 
 
@@ -210,6 +287,8 @@ def _terms(
 ) -> Terms:
     columns: dict[str, Any] = {"unique_id": np.arange(len(rows)).astype(str)}
     columns |= {name: values[rows] for name, values in sheet.products.items()}
+    if sheet.faults:
+        columns["data_fault"] = np.array([sheet.faults[row] for row in rows], object)
     inventory = config.model_copy(update={"review_period": review})
     terms = terms_of(columns, sheet.price[rows], inventory)
     assumed = np.array([w.review_period is not None for w in what_ifs])

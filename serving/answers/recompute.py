@@ -10,11 +10,12 @@ from invopt.errors import InvalidInputError
 from invopt.forecasts import ForecastArrays
 from invopt.types import FloatArray
 from serving.answers.loaded_model import LoadedChampion
-from serving.answers.plans import PlanRow, Sheet, plan_rows
+from serving.answers.plans import PlanRow, Sheet, faults_of, plan_rows
 from serving.answers.scenarios import InstanceFailedError
 from serving.answers.writer import PLANNED
 from serving.api.contract import Step
 from serving.stores.feature_store import ARRIVALS
+from serving.stores.overridden import Said
 from serving.stores.prediction_log import PRICED
 
 
@@ -93,9 +94,29 @@ def _sheet(rows: pa.Table, champion: LoadedChampion) -> Sheet:
         steps=[Step(step) for step in rows["step"].to_pylist()],
         reasons=[""] * num,
         versions=rows["model_version"].to_pylist(),
+        segments=[""] * num,
         cutoff="",
         known_at=float("nan"),
+        faults=faults_of({"data_fault": _values(rows, "data_fault")}),
+        said=_said(rows),
     )
+
+
+def _said(rows: pa.Table) -> list[Said | None]:
+    """Return what planners had said of each row; empty where nothing was."""
+    means, orders = _values(rows, "override_mean"), _values(rows, "override_order")
+    if all(mean is None for mean in means):
+        return []
+    return [
+        None if mean is None
+        else Said(np.asarray(mean, np.float32), np.nan if order is None else order, "")
+        for mean, order in zip(means, orders, strict=True)
+    ]  # fmt: skip
+
+
+def _values(rows: pa.Table, name: str) -> list[Any]:
+    """Return a column, None where an earlier version did not know it."""
+    return rows[name].to_pylist() if name in rows.column_names else [None] * len(rows)
 
 
 def _numbers(rows: pa.Table, name: str) -> FloatArray:

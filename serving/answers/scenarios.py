@@ -16,7 +16,7 @@ from invopt.features.tables import ON_SALE, SALES, SERIES_KEY, TIMESTAMP, TableL
 from invopt.panel import SERIES_LEVEL, Channel
 from invopt.types import Float32Array, FloatArray
 from serving.api.contract import ErrorCode, Features, Instance, Position, WhatIf
-from serving.stores.feature_store import ARRIVALS, STOCK
+from serving.stores.feature_store import ARRIVALS, SEGMENT, STOCK
 from serving.stores.online_features import OnlineWindows
 
 
@@ -224,7 +224,7 @@ def _wrong(place: str, problem: str, known: list[str]) -> InstanceFailedError:
 def _blank(layout: TableLayout, known_at: float) -> OnlineWindows:
     """Return the window of a series without any record."""
     periods = layout.lookback
-    rows: dict[str, Any] = {SERIES_KEY: ["-"], ON_SALE: [0]}
+    rows: dict[str, Any] = {SERIES_KEY: ["-"], ON_SALE: [0], SEGMENT: [""]}
     rows[SALES] = np.zeros((1, periods), np.float32)
     for name, kind in layout.static.items():
         rows[name] = [np.nan if kind == "number" else ""]

@@ -24,6 +24,18 @@ _LOGGED = ("unique_id", "model_version", "policy_version", "feature_age_s", *PLA
 _KNOWN = ("on_hand", "on_order", "backorders", *PRICED)
 
 
+def _said(sheet: Sheet, rows: list[int]) -> dict[str, Any]:
+    """Return the columns that few rows have: faults and overrides."""
+    found: dict[str, Any] = {}
+    if sheet.faults:
+        found["data_fault"] = [sheet.faults[k] for k in rows]
+    if sheet.said:
+        said = [sheet.said[k] for k in rows]
+        found["override_mean"] = [None if s is None else s.mean for s in said]
+        found["override_order"] = [np.nan if s is None else s.order for s in said]
+    return found
+
+
 class AnswerWriter:
     """Writes the answers of a sheet's rows; what they share is worked out once.
 
@@ -87,6 +99,7 @@ class AnswerWriter:
             "on_order": self._position["on_order"][at],
             "model_version": self.sheet.versions[at],
             "model": self._models[at],
+            "segment": self.sheet.segments[at],
             **self._shared,
             "degraded": None
             if step is Step.FRESH
@@ -138,6 +151,7 @@ class AnswerWriter:
                 "quantiles": forecast.smooth_quantiles[rows].reshape(num, -1),
                 "levels": forecast.smooth_levels[rows, :longest].reshape(num, -1),
                 "arrivals": sheet.position[ARRIVALS][rows],
+                **_said(sheet, rows),
                 "quantile_levels": np.tile(
                     np.array(forecast.quantile_levels, np.float32), (num, 1)
                 ),

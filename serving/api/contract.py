@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 # Of requests and answers: the first number changes where a caller must, the second where fields
 # are added.
-SCHEMA_VERSION = "2.0"
+SCHEMA_VERSION = "2.1"
 MAX_INSTANCES = 1000
 MAX_EXPLAINED = 10
 
@@ -156,6 +156,14 @@ class _Answer(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+class Override(_Answer):
+    """What a planner says of a series instead of its forecast, as of the last review."""
+
+    said: str = Field(description="What, by whom and why.")
+    mean: list[float] = Field(description="Sales per period that are planned for.")
+    order: float | None = Field(default=None, description="Units to order, where that was said.")
+
+
 class Plan(_Answer):
     """Levels, an order, and what they are expected to cost."""
 
@@ -197,6 +205,9 @@ class Plan(_Answer):
         default="",
         description="below_level, covered, not_worth_it, no_stock_record, "
         "lead_time_beyond_horizon or data_fault.",
+    )
+    override: Override | None = Field(
+        default=None, description="Where a planner says other than the forecast: the plan is that."
     )
 
 
@@ -255,6 +266,11 @@ class Decision(Plan):
     model_version: str
     model: str = Field(
         default="", description="What forecast this: the network, a baseline by name, a fallback."
+    )
+    segment: str = Field(
+        default="",
+        description="AX to CZ, as in the latest orders.csv: A earns most, X sells steadily; empty "
+        "before the first plan.",
     )
     policy_version: str
     known_at: str = Field(description="When the newest sales were known, ISO 8601.")

@@ -42,6 +42,7 @@ _DECISION: dict[str, Any] = {
     "on_hand": 12.0,
     "on_order": 20.0,
     "model_version": "demo-7",
+    "segment": "AX",
     "policy_version": "auto-3f2a90c1",
     "known_at": "2026-11-28T00:00:00+00:00",
     "feature_age_s": 12862.4,

@@ -26,7 +26,7 @@ NUMBERS = (
     "feature_age_s",
 )
 NAME, INSTANCE, EXPLAIN, DECISION = "unique_id", "instance", "explain", "decision"
-TEXTS = ("reason_code", "exception", "model_version", "policy_version", "code")
+TEXTS = ("reason_code", "exception", "segment", "model_version", "policy_version", "code")
 _POSITION = dict.fromkeys(("on_hand", "on_order", "backorders"), "FP64")
 _WHAT_IF = {
     "lead_time": "INT64",
@@ -38,7 +38,7 @@ _WHAT_IF = {
 }
 INPUTS = {NAME: "BYTES", INSTANCE: "BYTES", EXPLAIN: "BOOL"} | _POSITION | _WHAT_IF
 # What a plan under assumptions has from the decision it stands in.
-_SHARED = ("feature_age_s", "model_version", "policy_version")
+_SHARED = ("feature_age_s", "segment", "model_version", "policy_version")
 
 
 def instances_of(payload: dict[str, Any] | InferRequest | bytes) -> list[Instance]:

@@ -55,7 +55,9 @@ def govern(
         if deployment.settings.pipeline_host:
             reconcile(deployment, store, config, notify)
         now = clock()
+        before = next((row.run for row in store.audit(config.name, limit=1)), "")
         decision, claim = store.decide(situation, config.governor, now, run)
+        words = store.acknowledgements(config.name)
     write_json(
         out,
         {
@@ -65,6 +67,11 @@ def govern(
             "decided_at": as_text(now),
             "governor": decision.as_dict(),
             "claim": None if claim is None else vars(claim),
+            "acknowledged": [
+                word.as_dict(run, now)
+                for word in words
+                if word.run == before or word.in_force(run, now)
+            ],
             **content,
         },
     )

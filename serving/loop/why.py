@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from invopt.errors import InvalidInputError
 from invopt.inventory.exceptions import ADVICE
+from invopt.monitoring.acknowledgement import told
 from invopt.monitoring.retraining_decision import Brake
 from invopt.monitoring.signals import present_name
 from invopt.types import Notify
@@ -49,6 +50,7 @@ def tell_why(deployment: Deployment, what: str, tell: Tell) -> None:
     settings = deployment.settings
     with deployment.governor() as store:
         decisions, audit = store.find(what), store.audit()
+        words = {row.run: store.acknowledgements(row.model) for row in decisions}
     rows = find_request(settings.prediction_log, what)
     planned = plans_of(settings.plans, what)
     served = latest_of(settings.prediction_log, what)
@@ -63,6 +65,9 @@ def tell_why(deployment: Deployment, what: str, tell: Tell) -> None:
     for row in decisions:
         before = [r for r in audit if r.model == row.model and r.number < row.number]
         _tell_decision(row, before[0] if before else None, tell)
+        for word in words[row.run]:
+            if word.run == row.run or (word.at < row.at and word.in_force(row.run, row.at)):
+                tell(f"  {told(word.as_dict(row.run, row.at))}")
     if len(rows):
         _tell_request(deployment.registry, rows, tell)
     if planned:

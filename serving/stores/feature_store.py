@@ -1,6 +1,6 @@
 """Feast at work: tables published, applied, materialised, and read back as panels."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,13 @@ from invopt.files import read_json, replacing_file, write_json
 from invopt.inventory import stock_of
 from invopt.panel import Panel, iter_panels
 from invopt.sources import read_position
+from invopt.sources.terms import read_terms
 from invopt.types import Notify
 from serving.settings import FEATURE_STORE, Settings
 from serving.stores.materialise import materialise, write_rows
+from serving.stores.order_plans import segments_of_latest
+from serving.stores.overridden import write_overrides
+from serving.stores.planner_desk import planners_overrides
 
 LAYOUT = "layout.json"
 # StockPosition and OpenOrders, as read_position returns them.
@@ -39,6 +43,8 @@ StockRecords = tuple[pd.DataFrame | None, pd.DataFrame | None]
 STOCK = ("on_hand", "on_order", "backorders")
 # Units under way by the period they arrive at the start of: the next one, the one after, ...
 ARRIVALS = "arrivals"
+# Of the latest plan, as orders.csv has it.
+SEGMENT = "segment"
 # Periods by which a group's online window is longer: series that stopped being published a few
 # periods ago still find their groups as they were then.
 GROUP_SLACK = 28
@@ -63,6 +69,13 @@ def publish(
     stock = read_position(settings.snapshots / snapshot)
     cutoffs = max(1, config.daily_periods // config.patch)
     now = pd.Timestamp.now(tz="UTC")
+    known_at = known_time(next(iter_panels(Path(source))))
+    if forecast is not None:  # before the layout, which servers look at to see what is new
+        said = _overrides(settings, snapshot, model_version)
+        number = write_overrides(
+            settings.feature_store, iter_panels(Path(source)), Path(forecast), said, known_at
+        )
+        notify(f"overrides of {number:,} series are known to the endpoint")
     write_tables(
         iter_panels(Path(source)),
         spec,
@@ -72,7 +85,6 @@ def publish(
         snapshot_cutoffs=cutoffs,
     )
     notify("feature tables written; updating the online store")
-    known_at = known_time(next(iter_panels(Path(source))))
     store = open_store(settings)
     apply_and_materialise(store, settings, known_at, notify)
     notify(f"online store updated to {known_at:%Y-%m-%d}")
@@ -80,6 +92,13 @@ def publish(
         pushed = push_forecast(store, forecast, known_at, model_version)
         notify(f"last forecast of {pushed:,} series is in the online store")
     return known_at.isoformat()
+
+
+def _overrides(settings: Settings, snapshot: str, model_version: str) -> pd.DataFrame | None:
+    """Return what planners say instead of the forecast, as the review of a model reads it."""
+    tables = read_terms(settings.snapshots / snapshot)
+    name = model_version.rpartition("-")[0]
+    return tables.with_overrides(planners_overrides(settings.plans, name)).overrides
 
 
 def retrieve(settings: Settings, known_at: str, out: str, notify: Notify) -> None:
@@ -146,6 +165,7 @@ def write_tables(
         snapshot_cutoffs: Cutoffs of the snapshot table, a patch apart, the last one included.
     """
     folder = settings.feature_store
+    segments = segments_of_latest(settings.plans)
     layout: TableLayout | None = None
     for number, panel in enumerate(panels):
         if layout is None:
@@ -158,7 +178,7 @@ def write_tables(
         last, step = panel.num_periods - 1, spec.config.patch
         cutoffs = list(range(last, 0, -step))[:snapshot_cutoffs][::-1]
         _write(snapshot_table(panel, spec, created, cutoffs), folder / "series_features" / file)
-        _write(_stock_table(panel, stock, created), folder / "stock_position" / file)
+        _write(_stock_table(panel, stock, segments, created), folder / "stock_position" / file)
         _write(_no_forecast(), folder / "last_forecast" / "none.parquet")
         if number == 0 and layout.group_channels:
             _write(group_table(panel, layout, created), folder / "group_history" / file)
@@ -278,13 +298,16 @@ def _distinct(folder: Path, column: str) -> list[str]:
     return sorted(found)
 
 
-def _stock_table(panel: Panel, stock: StockRecords, created: pd.Timestamp) -> pa.Table:
+def _stock_table(
+    panel: Panel, stock: StockRecords, segments: Mapping[str, str], created: pd.Timestamp
+) -> pa.Table:
     """Return the stock of every series as replenishment reads it, arrivals by period included."""
     position, open_orders = stock
     found = stock_of(panel.unique_ids, position, open_orders)
     columns: dict[str, Any] = {SERIES_KEY: panel.unique_ids.astype(str)}
     columns |= {name: getattr(found, name) for name in STOCK}
     columns[ARRIVALS] = list(found.arrivals.astype(np.float32))
+    columns[SEGMENT] = [segments.get(str(name), "") for name in panel.unique_ids]
     moments = {TIMESTAMP: known_time(panel), CREATED: created}
     stamps = pd.DataFrame(moments, index=range(panel.num_series)).astype("datetime64[us, UTC]")
     return pa.Table.from_pandas(pd.DataFrame(columns).join(stamps), preserve_index=False)

@@ -11,13 +11,14 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from invopt.config import GovernorConfig
 from invopt.files import plain
+from invopt.monitoring.acknowledgement import Acknowledgement
 from invopt.monitoring.governor import brakes_of, decide
 from invopt.monitoring.retraining_decision import (
     EXPIRED,
@@ -30,6 +31,7 @@ from invopt.monitoring.retraining_decision import (
 )
 from invopt.monitoring.signals import UNREADABLE, present_name
 from serving.stores.governor_tables import (
+    ACKNOWLEDGEMENTS,
     APPEND_ONLY,
     AUDIT,
     FIRST,
@@ -193,6 +195,33 @@ class GovernorStore:
             connection.execute(
                 SWITCH.insert().values(at=as_text(now), model=model, off=off, reason=reason)
             )
+
+    def acknowledge(self, model: str, word: Acknowledgement) -> None:
+        """Keep who looks at what a run paged for."""
+        with self._turn() as connection:
+            connection.execute(
+                ACKNOWLEDGEMENTS.insert().values(
+                    at=as_text(word.at), run=word.run, model=model,
+                    causes=json.dumps(list(word.causes)), who=word.who,
+                    until=word.until.isoformat() if word.until else "", reason=word.reason,
+                )
+            )  # fmt: skip
+
+    def acknowledgements(self, model: str) -> list[Acknowledgement]:
+        """Return all that were made for a model, oldest first."""
+        query = (
+            sa.select(ACKNOWLEDGEMENTS)
+            .where(ACKNOWLEDGEMENTS.c.model == model)
+            .order_by(ACKNOWLEDGEMENTS.c.id)
+        )
+        with self.engine.connect() as connection:
+            return [
+                Acknowledgement(
+                    run=r.run, causes=tuple(json.loads(r.causes)), who=r.who, at=as_time(r.at),
+                    until=date.fromisoformat(r.until) if r.until else None, reason=r.reason,
+                )
+                for r in connection.execute(query)
+            ]  # fmt: skip
 
     def memory(self, model: str) -> Memory:
         """Return what the next decision would know."""

@@ -44,6 +44,18 @@ SWITCH = sa.Table(
     sa.Column("off", sa.Boolean, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
 )
+ACKNOWLEDGEMENTS = sa.Table(
+    "acknowledgement",
+    META,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("run", sa.Text, nullable=False),
+    sa.Column("model", sa.Text, nullable=False, index=True),
+    sa.Column("causes", sa.Text, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("until", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+)
 # What was written about a decision stays as it was written.
 _SQLITE = """
 CREATE TRIGGER IF NOT EXISTS audit_no_{verb} BEFORE {verb} ON audit

@@ -35,6 +35,7 @@ from serving.settings import Settings
 from serving.stores.alignment import aligned
 from serving.stores.feature_store import (
     ARRIVALS,
+    SEGMENT,
     STOCK,
     newest_windows,
     open_store,
@@ -42,6 +43,7 @@ from serving.stores.feature_store import (
     read_layout,
 )
 from serving.stores.materialise import online_rows
+from serving.stores.overridden import read_overrides
 
 FORECAST_FIELDS = ("mean", "quantiles", "levels", "model_version")
 _GROUP_SECONDS = 60.0
@@ -116,6 +118,7 @@ class OnlineFeatures:
         layout: Of the published tables.
         published: Number that tells one publication from another.
         newest: When the newest published windows were known, seconds since 1970.
+        overrides: What planners said at the last review.
     """
 
     def __init__(
@@ -146,6 +149,7 @@ class OnlineFeatures:
         self.views = {name: self.store.get_feature_view(name) for name in names}
         self.layout: TableLayout = layout
         self.published, self.newest = published, newest
+        self.overrides = read_overrides(self.settings.feature_store)
         with self._lock:
             self._groups, self._asked, self._groups_at = {}, set(), float("-inf")
 
@@ -181,9 +185,10 @@ class OnlineFeatures:
         metrics.FEATURE_MISSES.labels("series_window").inc(missing)
         position, known_at = _position(stock, len(names))
         fields = [SALES, ON_SALE, *self.layout.static, *self.layout.series_fields]
+        segments = _segments(stock, len(names))
         return [
             OnlineWindows(
-                _columns(block, fields, names),
+                _columns(block, fields, names) | {SEGMENT: [segments[at] for at in block.at]},
                 self._position_at(block, position, known_at),
                 known_at[block.at],
                 block.micros / 1_000_000,
@@ -335,6 +340,15 @@ def _position(stock: Sequence[Block], num: int) -> tuple[dict[str, FloatArray], 
         if units is not None:
             arrivals[at, : units.shape[1]] = units
     return found | {ARRIVALS: arrivals}, known_at
+
+
+def _segments(stock: Sequence[Block], num: int) -> list[str]:
+    """Return the segment of each key, "" where none was published."""
+    found = [""] * num
+    for block in stock:
+        for place, text in zip(block.at, block.columns.get(SEGMENT) or (), strict=False):
+            found[place] = text
+    return found
 
 
 def _later(arrivals: FloatArray, periods: int) -> FloatArray:

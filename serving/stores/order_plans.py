@@ -1,9 +1,27 @@
-"""The plans of past reviews, kept in the workspace: one file per model and review date."""
+"""The plans of past reviews, kept in the workspace: one file per model and review date.
+
+Of the latest review everything is kept that its page, and the same plan under other assumptions,
+need: whoever sees the workspace, in a cluster too, needs no run's artifacts for it.
+"""
 
 import csv
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from invopt.files import copy_whole
+import numpy as np
+import pandas as pd
+
+from invopt.config import Config
+from invopt.errors import InvalidInputError
+from invopt.files import copy_whole, read_json, replacing_file, replacing_folder, write_json
+from invopt.forecasts import read_forecast
+from invopt.inventory.outcomes import MEANS
+from invopt.panel import iter_panels
 
 _COMPARED = 2  # reviews: the latest, and the one it is compared with
 
@@ -26,6 +44,23 @@ def keep_plan(plans: Path, name: str, review_date: str, plan: str) -> None:
     copy_whole(Path(plan), plans / name / f"{review_date}.csv")
 
 
+def segments_of_latest(plans: Path) -> dict[str, str]:
+    """Return each series' segment in the latest review's plan, empty before the first one.
+
+    Args:
+        plans: Folder of all plans.
+    """
+    files = sorted(plans.glob("*/*.csv"), key=lambda p: p.stem)
+    if not files:
+        return {}
+    wanted = ("unique_id", "segment")
+    plan = pd.read_csv(files[-1], usecols=lambda name: name in wanted, dtype=str,
+                       keep_default_na=False)  # fmt: skip
+    if list(plan) != list(wanted):
+        return {}
+    return dict(zip(plan["unique_id"], plan["segment"], strict=True))
+
+
 def plans_of(plans: Path, unique_id: str) -> list[tuple[str, str, dict[str, str]]]:
     """Return a series' rows of the two latest reviews: model, review date and columns as text.
 
@@ -42,3 +77,122 @@ def plans_of(plans: Path, unique_id: str) -> list[tuple[str, str, dict[str, str]
         if len(found) == _COMPARED:
             break
     return found
+
+
+_REVIEWS, _HEAD, _OVERRIDES = "reviews", "review.json", "overrides.parquet"
+
+
+@dataclass(frozen=True)
+class KeptReview:
+    """The latest review of a model.
+
+    Attributes:
+        folder: Of its files: plan.html, orders.csv, purchase_orders.csv, exceptions.csv, derived,
+            forecast.
+        name: Of the model.
+        review_date: ISO.
+        snapshot: Name of the data that it looked at.
+        kept_at: ISO, UTC.
+        config: The whole configuration.
+    """
+
+    folder: Path
+    name: str
+    review_date: str
+    snapshot: str
+    kept_at: str
+    config: Config = field(repr=False)
+
+    def overrides(self) -> pd.DataFrame | None:
+        """Return what planners said on their page when it was planned; None for nothing."""
+        file = self.folder / _OVERRIDES
+        return pd.read_parquet(file) if file.is_file() else None
+
+
+def keep_review(
+    plans: Path,
+    config: Config,
+    review_date: str,
+    snapshot: str,
+    files: Mapping[str, str | Path],
+    overrides: pd.DataFrame | None,
+) -> None:
+    """Keep a review in place of the one before, and its mean forecast beside its plan.
+
+    Args:
+        plans: Folder of all plans.
+        config: The whole configuration.
+        review_date: YYYY-MM-DD.
+        snapshot: Name of the data.
+        files: Files and folders by the name they get; nothing is copied that can be linked.
+        overrides: What planners said on their page; None for nothing.
+    """
+    place = plans / config.name / _REVIEWS
+    with replacing_folder(place / review_date) as folder:
+        for name, source in files.items():
+            if Path(source).is_dir():
+                shutil.copytree(source, folder / name, copy_function=_link)
+            else:
+                _link(str(source), str(folder / name))
+        if overrides is not None and len(overrides):
+            overrides.to_parquet(folder / _OVERRIDES, index=False)
+        head = {"review_date": review_date, "snapshot": snapshot, "config": config.model_dump(),
+                "kept_at": datetime.now(UTC).isoformat()}  # fmt: skip
+        write_json(folder / _HEAD, head)
+    _keep_means(place / review_date, plans / config.name / f"{review_date}.{MEANS}")
+    for old in place.iterdir():
+        if old.name != review_date and not old.name.startswith("."):
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def latest_review(plans: Path) -> KeptReview:
+    """Return the review that was kept last, of all models.
+
+    Raises:
+        InvalidInputError: If there is none.
+    """
+    heads = [(read_json(file), file.parent) for file in plans.glob(f"*/{_REVIEWS}/*/{_HEAD}")]
+    if not heads:
+        raise InvalidInputError(
+            f"no orders were planned in {plans.parent} yet: run `invopt run replenishment "
+            f"--workspace {plans.parent}` first."
+        )
+    head, folder = max(heads, key=lambda found: found[0]["kept_at"])
+    return KeptReview(
+        folder, folder.parent.parent.name, head["review_date"], head["snapshot"],
+        kept_at=head["kept_at"], config=Config.of(head["config"]),
+    )  # fmt: skip
+
+
+def _keep_means(review: Path, file: Path) -> None:
+    """Keep the mean forecast of a review: what is later held against what happened."""
+    head: dict[str, Any] = read_json(review / "forecast" / "forecast.json")
+    ids, means = [], []
+    for number, panel in enumerate(iter_panels(review / "derived")):
+        made = read_forecast(review / "forecast", number, head)
+        ids.append(panel.unique_ids.astype(str))
+        means.append(np.asarray(made.mean, np.float32))
+    with replacing_file(file) as partial, partial.open("wb") as out:
+        np.savez_compressed(
+            out, unique_id=np.concatenate(ids).astype(str), mean=np.concatenate(means)
+        )
+
+
+def past_reviews(plans: Path, name: str, before: str) -> list[tuple[str, Path, Path]]:
+    """Return date, plan and mean forecast of each review before a date, the first one first."""
+    found = sorted((plans / name).glob(f"*.{MEANS}"))
+    dated = [(file.name.removesuffix(f".{MEANS}"), file) for file in found]
+    return [
+        (date, plan, file)
+        for date, file in dated
+        if date < before and (plan := plans / name / f"{date}.csv").is_file()
+    ]
+
+
+def _link(source: str, place: str) -> str:
+    """Link a file that nobody changes in place; copy it where a link cannot be."""
+    try:
+        os.link(source, place)
+    except OSError:
+        shutil.copyfile(source, place)
+    return place

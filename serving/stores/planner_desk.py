@@ -47,6 +47,21 @@ _OVERRIDES = sa.Table(
     sa.Column("withdrawn_by", sa.Text),
     sa.Column("withdrawn_at", sa.Text),
 )
+_SCENARIOS = sa.Table(
+    "scenarios",
+    _META,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("review_date", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("assumptions", sa.JSON, nullable=False),
+    sa.Column("outlook", sa.JSON, nullable=False),
+    sa.Column("orders", sa.JSON, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("made_at", sa.Text, nullable=False),
+    sa.Column("removed_by", sa.Text),
+    sa.Column("removed_at", sa.Text),
+)
 _OVERRIDE_COLUMNS = ("unique_id", "from", "to", "kind", "value", "who", "why", "made_at")
 
 
@@ -192,6 +207,65 @@ class PlannerDesk:
             sa.update(table)
             .where(table.c.id == number, table.c.withdrawn_by.is_(None))
             .values(withdrawn_by=who, withdrawn_at=_now())
+        )
+        with self._engine.begin() as connection:
+            return connection.execute(query).rowcount == 1
+
+    def save_scenario(
+        self,
+        review_date: str,
+        name: str,
+        assumptions: dict[str, Any],
+        outlook: dict[str, Any],
+        orders: dict[str, float],
+        who: str,
+        why: str,
+    ) -> int:
+        """Keep a scenario with what came out, and return its id.
+
+        Args:
+            review_date: Of the plan that it is beside.
+            name: Planners' own.
+            assumptions: As plain data.
+            outlook: As plain data.
+            orders: Units of each series whose order differs from the plan's.
+            who: Planner.
+            why: Their reason, "" for none.
+        """
+        kept = {"review_date": review_date, "name": name, "assumptions": assumptions,
+                "outlook": outlook, "orders": orders, "who": who, "why": why,
+                "made_at": _now()}  # fmt: skip
+        with self._engine.begin() as connection:
+            found = connection.execute(sa.insert(_SCENARIOS).values(kept))
+        assert found.inserted_primary_key is not None
+        return int(found.inserted_primary_key[0])
+
+    def scenarios(self, review_date: str) -> list[dict[str, Any]]:
+        """Return the scenarios of a review that were not removed, the first one first."""
+        table = _SCENARIOS
+        columns = [c for c in table.c if c.name not in ("orders", "removed_by", "removed_at")]
+        query = (
+            sa.select(*columns)
+            .where(table.c.review_date == review_date, table.c.removed_by.is_(None))
+            .order_by(table.c.id)
+        )
+        with self._engine.connect() as connection:
+            return [dict(row._mapping) for row in connection.execute(query)]
+
+    def scenario_orders(self, number: int) -> tuple[str, str, dict[str, float]] | None:
+        """Return review date, name and differing orders of a scenario; None where there is none."""
+        query = sa.select(_SCENARIOS).where(_SCENARIOS.c.id == number)
+        with self._engine.connect() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else (row.review_date, row.name, row.orders)
+
+    def remove_scenario(self, number: int, who: str, *, back: bool = False) -> bool:
+        """Remove a scenario, or bring a removed one back; False where that was done already."""
+        column = _SCENARIOS.c.removed_by
+        query = (
+            sa.update(_SCENARIOS)
+            .where(_SCENARIOS.c.id == number, column.is_not(None) if back else column.is_(None))
+            .values(removed_by=None if back else who, removed_at=None if back else _now())
         )
         with self._engine.begin() as connection:
             return connection.execute(query).rowcount == 1

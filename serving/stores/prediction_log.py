@@ -93,6 +93,9 @@ SCHEMA = pa.schema(
         ("backorders", pa.float64()),
         ("arrivals", pa.list_(pa.float64())),
         *((name, pa.float64()) for name in PRICED),
+        ("data_fault", pa.string()),
+        ("override_mean", pa.list_(pa.float32())),
+        ("override_order", pa.float64()),
     ]
 )
 _POLL_SECONDS = 0.25

@@ -16,7 +16,7 @@ F0101 00:00:02.2     20 main.go:79] failed to execute component: exit status 1
 time="2026-01-01T00:00:02 UTC" level=info msg="sub-process exited" argo=true error="<nil>"
 Error: exit status 1
 """
-TRACEBACK = """[KFP Executor 2026-01-01 00:00:00,000 INFO]: Looking for component `clean_data`
+TRACEBACK = """[KFP Executor 2026-01-01 00:00:00,000 INFO]: Looking for component `prepare_panel`
 @invopt reading 3 files
 Traceback (most recent call last):
   File "/app/invopt/steps/prepare.py", line 3, in clean
@@ -59,21 +59,21 @@ def test_a_failed_step_is_told_by_its_own_name_and_last_line(kfp, following, man
     kfp.hands_out_workflows = manifest
     steps = [
         Step("ingest-data"),
-        Step("clean-data", (FAILED,)),
+        Step("prepare-panel", (FAILED,)),
         Step("report", (), Attempt("Omitted")),
     ]
     assert fails(kfp, following, *steps) == (
-        "run r0 ended as failed: clean-data: no series has sales."
+        "run r0 ended as failed: prepare-panel: no series has sales."
     )
 
 
 def test_an_attempt_that_was_made_good_is_no_reason(kfp, following):
     steps = [
         Step("ingest-data", (Attempt("Failed", log="x.Error: lost\n"), Attempt())),
-        Step("clean-data", (FAILED,)),
+        Step("prepare-panel", (FAILED,)),
     ]
     assert fails(kfp, following, *steps) == (
-        "run r0 ended as failed: clean-data: no series has sales."
+        "run r0 ended as failed: prepare-panel: no series has sales."
     )
 
 
@@ -96,26 +96,26 @@ def test_what_the_cluster_did_to_a_pod_is_told_before_what_the_pod_said(kfp, fol
 
 def test_a_driver_s_failure_is_its_step_s_and_said_to_be_before_it(kfp, following):
     log = "F0101 00:00:02.2     20 main.go:79] KFP driver: secret invopt-stores not found\n"
-    steps = [Step("clean-data", (), Attempt("Failed", log=log))]
+    steps = [Step("prepare-panel", (), Attempt("Failed", log=log))]
     assert fails(kfp, following, *steps) == (
-        "run r0 ended as failed: clean-data: KFP driver: secret invopt-stores not found "
+        "run r0 ended as failed: prepare-panel: KFP driver: secret invopt-stores not found "
         "(before the step itself began)."
     )
 
 
 def test_a_step_in_a_branch_has_its_own_name(kfp, following):
-    steps = [Step("register-forecaster", (FAILED,), within="promoted")]
-    assert "failed: register-forecaster: no series has sales." in fails(kfp, following, *steps)
+    steps = [Step("release-forecaster", (FAILED,), within="promoted")]
+    assert "failed: release-forecaster: no series has sales." in fails(kfp, following, *steps)
 
 
 def test_a_log_that_is_gone_leaves_argo_s_word(kfp, following):
     gone = Attempt("Error", "pod deleted", None)
-    assert fails(kfp, following, Step("clean-data", (gone,))) == (
-        "run r0 ended as failed: clean-data: pod deleted."
+    assert fails(kfp, following, Step("prepare-panel", (gone,))) == (
+        "run r0 ended as failed: prepare-panel: pod deleted."
     )
     silent = Attempt("Failed", log=None)
-    assert fails(kfp, following, Step("clean-data", (silent,))) == (
-        "run r0 ended as failed: clean-data: failed without a word."
+    assert fails(kfp, following, Step("prepare-panel", (silent,))) == (
+        "run r0 ended as failed: prepare-panel: failed without a word."
     )
 
 
@@ -123,7 +123,7 @@ def test_a_log_that_is_gone_leaves_argo_s_word(kfp, following):
 def test_a_terminated_run_is_told_as_such_though_kfp_calls_it_failed(kfp, following, by):
     kfp.states = ["RUNNING", *(["CANCELING"] if by == "state" else []), "FAILED"]
     cut_off = Attempt("Failed", "Step exceeded its deadline", None)
-    kfp.steps = [Step("ingest-data", (FAILED,)), Step("clean-data", (cut_off,))]
+    kfp.steps = [Step("ingest-data", (FAILED,)), Step("prepare-panel", (cut_off,))]
     kfp.terminated = by == "deadline"
     with pytest.raises(InvalidInputError) as caught:
         following.to_the_end()
@@ -152,7 +152,7 @@ def test_a_step_that_waits_long_is_told_again(kfp, following, told):
 
 def test_a_pod_that_takes_some_seconds_to_start_is_not_told(kfp, following, told):
     kfp.states = [*["RUNNING"] * 3, "SUCCEEDED"]
-    kfp.steps = [Step("clean-data", (Attempt("Pending", "PodInitializing"),))]
+    kfp.steps = [Step("prepare-panel", (Attempt("Pending", "PodInitializing"),))]
     following.to_the_end()
     assert not any("waits" in text for text in told)
 
@@ -161,10 +161,10 @@ def test_a_pod_that_takes_some_seconds_to_start_is_not_told(kfp, following, told
 def test_a_pod_that_says_nothing_is_told_with_likely_causes(kfp, following, told, manifest):
     kfp.hands_out_workflows = manifest
     kfp.states = [*["RUNNING"] * 9, "SUCCEEDED"]
-    kfp.steps = [Step("clean-data", (), Attempt("Pending"))]
+    kfp.steps = [Step("prepare-panel", (), Attempt("Pending"))]
     following.to_the_end()
     (line,) = [text for text in told if "waits" in text]
-    assert line.startswith("clean-data waits")
+    assert line.startswith("prepare-panel waits")
     assert "Likely" in line
 
 
@@ -222,9 +222,9 @@ def test_waiting_for_a_run_ends_with_its_status(kfp, capsys):
     kfp.states = ["SUCCEEDED"]
     assert main(["wait", "r0", "--host", kfp.url]) == 0
     assert "run r0: succeeded" in capsys.readouterr().out
-    kfp.states, kfp.steps = ["FAILED"], [Step("clean-data", (FAILED,))]
+    kfp.states, kfp.steps = ["FAILED"], [Step("prepare-panel", (FAILED,))]
     assert main(["wait", f"{kfp.url}/#/runs/details/r0", "--host", f"{kfp.url}/"]) == 1
-    assert "clean-data: no series has sales" in capsys.readouterr().err
+    assert "prepare-panel: no series has sales" in capsys.readouterr().err
 
 
 def test_a_run_that_is_not_there_and_a_host_that_is_not_there_are_told_at_once(kfp, capsys):

@@ -77,14 +77,14 @@ def test_a_step_that_only_computes_holds_no_secret_and_each_other_one_those_it_a
         held[step] = {key for keys in pod.secrets.values() for key in keys}
     objects, features = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}, {"features-password"}
     studies, governor = {"studies-password"}, {"governor-password"}
-    reading = ["ingest_data", "evaluate_forecaster", "register_forecaster", "keep_forecaster",
-               "deploy_forecaster", "forecast_demand"]  # fmt: skip
+    reading = ["ingest_data", "evaluate_forecaster", "release_forecaster", "keep_forecaster",
+               "forecast_demand"]  # fmt: skip
     assert {step: keys for step, keys in held.items() if keys} == {
         **dict.fromkeys(reading, objects),
         **dict.fromkeys(
             ["publish_features", "retrieve_training_set"], features | {"redis-password"}
         ),
-        **dict.fromkeys(["open_sweep", "run_trials", "select_trial"], studies),
+        **dict.fromkeys(["open_sweep", "run_trials", "select_trial", "search_alone"], studies),
         **dict.fromkeys(["monitor_unreadable", "govern_retraining", "start_training"], governor),
         "monitor_drift": objects | governor,
     }
@@ -98,7 +98,8 @@ def test_only_the_step_that_needs_a_right_holds_its_token():
     assert {n.removesuffix("-2"): v for n, v in holders.items() if v} == {
         "train-forecaster": ["invopt-trainer-token"],
         "refit-forecaster": ["invopt-trainer-token"],
-        "deploy-forecaster": ["invopt-deployer-token"],
+        "release-forecaster": ["invopt-deployer-token"],
+        "keep-forecaster": ["invopt-deployer-token"],
     }
 
 
@@ -161,18 +162,17 @@ def test_preview_says_what_would_be_cached_and_why():
 
     first = steps()
     found = {s.name: s for s in preview(first, None)}
-    assert (found["clean-data"].cache, found["clean-data"].why) == (
+    assert (found["prepare-panel"].cache, found["prepare-panel"].why) == (
         "miss",
         "no run before this one",
     )
     found = {s.name: s for s in preview(first, first)}
     assert found["ingest-data"].cache == "never"
-    assert found["clean-data"].cache == "hit"
-    assert found["clean-data"].why == "if ingest-data returns the same"
+    assert found["prepare-panel"].cache == "hit"
+    assert found["prepare-panel"].why == "if ingest-data returns the same"
     changed = steps("features.horizon=21", "features.patch=7")
     found = {s.name: s for s in preview(changed, first)}
-    assert found["clean-data"].cache == "hit"
-    assert (found["build-features"].cache, found["build-features"].why) == (
+    assert (found["prepare-panel"].cache, found["prepare-panel"].why) == (
         "miss",
         "features changed",
     )
@@ -184,15 +184,15 @@ def test_preview_says_what_would_be_cached_and_why():
 def test_preview_knows_what_the_steps_of_a_branch_depend_on():
     first = compiled("monitoring", config="pipelines/configs/smoke.yaml")[0]
     found = {s.name: s for s in preview(first, first)}
-    assert found["clean-data"].why == "if ingest-data returns the same"
-    assert found["build-features"].cache == "hit"
+    assert found["prepare-panel"].why == "if ingest-data returns the same"
+    assert found["prepare-panel"].cache == "hit"
     order = list(found)
     assert order.index("ingest-data") < order.index("monitor-unreadable")
     changed = compiled(
         "monitoring", "cleaning.outlier_window=14", config="pipelines/configs/smoke.yaml"
     )[0]
     found = {s.name: s for s in preview(changed, first)}
-    assert found["clean-data"].why == "cleaning changed"
+    assert found["prepare-panel"].why == "cleaning changed"
 
 
 def test_preview_tells_steps_in_the_pipeline_s_order_and_twins_by_their_branch():
@@ -201,8 +201,8 @@ def test_preview_tells_steps_in_the_pipeline_s_order_and_twins_by_their_branch()
         for s in preview(compiled("training", config="pipelines/configs/smoke.yaml")[0], None)
     ]
     assert training[:8] == [
-        "ingest-data", "clean-data", "build-features", "publish-features", "open-sweep",
-        "retrieve-training-set", "run-trials", "select-trial",
+        "ingest-data", "prepare-panel", "publish-features", "open-sweep",
+        "retrieve-training-set", "run-trials", "select-trial", "train-forecaster",
     ]  # fmt: skip
     assert training[-1] == "write-report"
     monitoring = compiled("monitoring", config="pipelines/configs/smoke.yaml")[0]
@@ -219,20 +219,20 @@ def test_preview_tells_what_steps_took_the_last_time(tmp_path):
     (run / "run.log").write_text(
         "09:44:59.797 - INFO - Executing task 'ingest-data'\n1.5 s since the start\n"
         "a line of the step\n"
-        "09:45:09.562 - INFO - Executing task 'clean-data'\n11.0 s since the start\n"
-        "09:45:12.598 - INFO - Executing task 'build-features'\n14.5 s since the start\n"
+        "09:45:09.562 - INFO - Executing task 'prepare-panel'\n11.0 s since the start\n"
+        "09:45:12.598 - INFO - Executing task 'publish-features'\n14.5 s since the start\n"
     )
     previous, seconds = last_compiled(tmp_path, "training")
     found = {s.name: s.seconds for s in preview(package, previous, seconds)}
-    assert (found["ingest-data"], found["clean-data"]) == (9.5, 3.5)
-    assert found["build-features"] is None  # its end is not in the log
+    assert (found["ingest-data"], found["prepare-panel"]) == (9.5, 3.5)
+    assert found["publish-features"] is None  # its end is not in the log
 
 
 def test_preview_needs_no_run_and_starts_nothing(tmp_path, capsys):
     arguments = ["--config", CONFIG, "--workspace", str(tmp_path / "none")]
     assert main(["preview", "training", *arguments]) == 0
     out = capsys.readouterr().out
-    assert "deploy-forecaster" in out
+    assert "release-forecaster" in out
     assert "cpu 4, memory 16Gi" in out
     assert not (tmp_path / "none").exists()
 
@@ -250,8 +250,8 @@ def test_preview_needs_no_run_and_starts_nothing(tmp_path, capsys):
     ],
 )
 def test_a_number_in_the_cluster_section_is_taken_as_kubernetes_writes_it(override, found):
-    parameters = load_parameters(Path(CONFIG), [f"cluster.steps.clean-data.{override}"])
-    pod = parameters.cluster.steps["clean-data"]
+    parameters = load_parameters(Path(CONFIG), [f"cluster.steps.prepare-panel.{override}"])
+    pod = parameters.cluster.steps["prepare-panel"]
     assert getattr(pod, override.partition("=")[0]) == found
 
 

@@ -172,10 +172,10 @@ def test_waiting_ends_with_the_run(kfp, capsys):
 
 def test_a_failed_run_is_told_with_its_step_s_reason(kfp, capsys):
     kfp.states = ["RUNNING", "FAILED"]
-    kfp.steps = [Step("clean-data", (Attempt("Failed", log="@invopt-failed no sales\n"),))]
+    kfp.steps = [Step("prepare-panel", (Attempt("Failed", log="@invopt-failed no sales\n"),))]
     assert run(kfp, "--wait") == 1
     told = capsys.readouterr().err
-    assert "run r0 ended as failed: clean-data: no sales." in told
+    assert "run r0 ended as failed: prepare-panel: no sales." in told
     assert "Traceback" not in told
 
 

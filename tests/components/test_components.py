@@ -44,17 +44,18 @@ def ingest(folder: Path) -> tuple[str, dict]:
     return name, json.loads(Path(quality.path).read_text())
 
 
-def clean(folder: Path, snapshot: str) -> Dataset:
-    panel = artifact(Dataset, folder, "panel")
-    counts = artifact(Artifact, folder, "counts.json")
-    step.clean_data.python_func(
+def prepare(folder: Path, snapshot: str) -> Dataset:
+    derived, config = artifact(Dataset, folder, "derived"), make_config().as_parameter()
+    step.prepare_panel.python_func(
         snapshot=snapshot,
-        cleaning=make_config().as_parameter()["cleaning"],
+        cleaning=config["cleaning"],
+        features=config["features"],
+        evaluation=config["evaluation"],
         code_version="t",
-        panel=panel,
-        counts=counts,
+        derived=derived,
+        counts=artifact(Artifact, folder, "counts.json"),
     )
-    return panel
+    return derived
 
 
 def test_ingest_accounts_for_every_row_and_names_the_snapshot_by_its_content(workspace):
@@ -75,20 +76,14 @@ def test_changed_data_give_another_snapshot(workspace):
     assert other != name
 
 
-def test_clean_and_features_leave_a_panel_and_a_spec(workspace):
-    config = make_config().as_parameter()
+def test_prepare_leaves_a_panel_a_spec_what_cleaning_did_and_nothing_besides(workspace):
     snapshot, _ = ingest(workspace)
-    panel = clean(workspace, snapshot)
+    derived = prepare(workspace, snapshot)
+    assert sorted(p.name for p in workspace.iterdir()) == [
+        "counts.json", "data", "derived", "quality.json", "workspace",
+    ]  # fmt: skip
     counts = json.loads((workspace / "counts.json").read_text())
     assert counts["censored"] > 0
-    derived = artifact(Dataset, workspace, "derived")
-    step.build_features.python_func(
-        panel=panel,
-        features=config["features"],
-        evaluation=config["evaluation"],
-        code_version="t",
-        derived=derived,
-    )
     found = load_panel(Path(derived.path))
     assert "sales@location+category" in found.channels
     spec = json.loads((Path(derived.path) / "features.json").read_text())
@@ -114,7 +109,7 @@ def test_orders_are_planned_for_every_series_from_forecast_and_position(workspac
 
     config = make_config()
     snapshot, _ = ingest(workspace)
-    panel = clean(workspace, snapshot)
+    panel = prepare(workspace, snapshot)
     found = load_panel(Path(panel.path))
     forecast = Baseline(14, 7, config.model).predict(found)
     folder = workspace / "forecast"

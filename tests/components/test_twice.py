@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from kfp.dsl import Artifact, Dataset, Model
+from kfp.dsl import Dataset
 
 import components as step
 from invopt.baselines import Baseline
@@ -15,7 +15,7 @@ from invopt.files import write_json
 from invopt.panel import load_panel
 from serving.deployment import Deployment
 from tests.builders import make_config
-from tests.components.test_components import artifact, clean, ingest, workspace  # noqa: F401
+from tests.components.test_components import artifact, ingest, prepare, workspace  # noqa: F401
 
 pytestmark = pytest.mark.slow
 
@@ -27,14 +27,7 @@ def reviewed(workspace, monkeypatch):  # noqa: F811
     monkeypatch.setenv("INVOPT_FEATURE_STORE", str(workspace / "workspace" / "feature_store"))
     config = make_config()
     snapshot, _ = ingest(workspace)
-    derived = artifact(Dataset, workspace, "derived")
-    step.build_features.python_func(
-        panel=clean(workspace, snapshot),
-        features=config.as_parameter()["features"],
-        evaluation=config.as_parameter()["evaluation"],
-        code_version="t",
-        derived=derived,
-    )
+    derived = prepare(workspace, snapshot)
     panel = load_panel(Path(derived.path))
     forecast = Baseline(14, 7, config.model).predict(panel)
     folder = workspace / "forecast"
@@ -162,15 +155,10 @@ def judged(workspace):  # noqa: F811
 
 
 def register(judged):
-    return step.register_forecaster.python_func(
-        model=artifact(Model, judged, "model"),
-        **{
-            name: artifact(Artifact, judged, f"{name}.json")
-            for name in ("verdict", "assessment", "explanation")
-        },
-        snapshot="s",
-        config=make_config().as_parameter(),
-        run="r",
+    evidence = [str(judged / f"{name}.json") for name in ("verdict", "assessment", "explanation")]
+    registry, tags = Deployment.from_environment().registry, {"snapshot": "s", "run": "r"}
+    return registry.register(
+        make_config().name, str(judged / "model"), evidence, tags, lambda _: None
     )
 
 

@@ -100,24 +100,25 @@ def entities(seed):
     return pd.concat([frame, frame.head(5).assign(row=np.arange(80, 85))], ignore_index=True)
 
 
-def answer(store, refs, rows):
-    found = store.get_historical_features(rows, refs).to_df()
+def answer(store, refs, rows, **options):
+    found = store.get_historical_features(rows, refs, **options).to_df()
     found["window"] = found["window"].map(
         lambda w: None if w is None else [round(float(x), 5) for x in w]
     )
     return found
 
 
+@pytest.mark.parametrize("by_created", [False, True])
 @pytest.mark.parametrize("ttl_days", [0, 3])
 @pytest.mark.parametrize("seed", [0, 1])
-def test_every_entity_row_gets_the_answer_of_feasts_own_store(tmp_path, ttl_days, seed):
+def test_every_entity_row_gets_the_answer_of_feasts_own_store(tmp_path, ttl_days, seed, by_created):
     write_features(tmp_path, seed)
     rows = entities(seed)
     found = {}
     for offline in (OURS, "duckdb"):
         store = open_store(tmp_path, offline)
         refs = apply(store, tmp_path, timedelta(days=ttl_days))
-        found[offline] = answer(store, refs, rows)
+        found[offline] = answer(store, refs, rows, filter_by_created_timestamp=by_created)
     ours, theirs = found[OURS], found["duckdb"].sort_values("row", ignore_index=True)
     assert ours["row"].tolist() == rows["row"].tolist()  # all rows, in order, duplicates too
     assert ours["b"].isna().tolist() == theirs["b"].isna().tolist()
@@ -145,6 +146,29 @@ def test_of_equal_time_stamps_the_one_created_last_answers(tmp_path):
     refs = apply(store, tmp_path, timedelta(0))
     rows = pd.DataFrame({"item_id": [1], "event_timestamp": [START], "row": [0]})
     assert answer(store, refs, rows)["b"].tolist() == [2]
+
+
+def test_a_sale_that_was_corrected_late_is_not_known_early(tmp_path):
+    sold, corrected = START.as_unit("us"), START + pd.Timedelta(days=10)
+    pd.DataFrame(
+        {
+            "item_id": [1, 1],
+            "event_timestamp": [sold] * 2,
+            "created": pd.Series([sold, corrected]).astype("datetime64[us, UTC]"),
+            "a": np.float32([12, 2]),
+            "b": [12, 2],
+            "window": [np.float32([0])] * 2,
+        }
+    ).to_parquet(tmp_path / "f.parquet", index=False)
+    store = open_store(tmp_path, OURS)
+    refs = apply(store, tmp_path, timedelta(0))
+    days = [-1, 0, 9, 10, 11]
+    asked = START + pd.to_timedelta(days, unit="D")
+    rows = pd.DataFrame({"item_id": 1, "event_timestamp": asked, "row": days})
+    as_known = answer(store, refs, rows, filter_by_created_timestamp=True)["b"]
+    assert [None if pd.isna(b) else b for b in as_known] == [None, 12, 12, 2, 2]
+    as_now = answer(store, refs, rows)["b"]
+    assert [None if pd.isna(b) else b for b in as_now] == [None, 2, 2, 2, 2]
 
 
 def test_time_stamps_of_nanoseconds_are_joined_as_those_of_microseconds(tmp_path):
@@ -195,12 +219,13 @@ def test_a_column_that_a_file_was_published_without_is_empty_there(tmp_path, wit
     assert online["b"] == expected
 
 
-def latest_known(features, item, day, ttl_days):
+def latest_known(features, item, day, ttl_days, by_created):
     """The rule in plain words: latest, of equal time stamps created last, not older than ttl."""
     known = [
         (at, created, b)
         for b, (key, at, created) in enumerate(features)
         if key == item and at <= day and (not ttl_days or day <= at + ttl_days)
+        if not by_created or created <= day
     ]
     return max(known)[2] if known else None
 
@@ -208,8 +233,9 @@ def latest_known(features, item, day, ttl_days):
 ITEM_AND_DAY = st.tuples(st.integers(0, 3), st.integers(0, 12))
 
 
+@pytest.mark.parametrize("by_created", [False, True])
 @pytest.mark.parametrize("ttl_days", [0, 3])
-def test_any_rows_in_any_files_answer_as_the_rule_in_plain_words(tmp_path, ttl_days):
+def test_any_rows_in_any_files_answer_as_the_rule_in_plain_words(tmp_path, ttl_days, by_created):
     (tmp_path / "parts").mkdir()
     pq.write_table(ARROW.empty_table(), tmp_path / "parts" / "0.parquet")
     store = open_store(tmp_path, OURS)
@@ -235,8 +261,9 @@ def test_any_rows_in_any_files_answer_as_the_rule_in_plain_words(tmp_path, ttl_d
             pq.write_table(table, tmp_path / "parts" / f"{number}.parquet")
         rows = pd.DataFrame(asked, columns=["item_id", "event_timestamp"])
         rows["event_timestamp"] = DAYS[rows["event_timestamp"]]
-        found = store.get_historical_features(rows, refs).to_arrow()["b"].to_pylist()
-        assert found == [latest_known(features, *row, ttl_days) for row in asked]
+        job = store.get_historical_features(rows, refs, filter_by_created_timestamp=by_created)
+        expected = [latest_known(features, *row, ttl_days, by_created) for row in asked]
+        assert job.to_arrow()["b"].to_pylist() == expected
 
     check()
 

@@ -125,12 +125,14 @@ def test_what_a_server_reads_from_its_store_gives_the_same_forecast(tmp_path):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
-def test_a_training_ends_in_its_time_with_the_trees_it_has(tmp_path):
+def test_a_training_whose_time_is_over_at_once_has_the_trees_of_one_with_time(tmp_path):
     seconds = itertools.count(step=60.0)  # each look at the clock takes a minute
-    write_lightgbm(
-        made_up(), CONFIG, STOP, tmp_path / "m", clock=lambda: next(seconds), notify=print
-    )
-    assert np.isfinite(OnnxForecaster(tmp_path / "m").predict(made_up()).levels).all()
+    told = []
+    for clock in (None, lambda: next(seconds)):
+        out = tmp_path / f"{len(told)}"
+        write_lightgbm(made_up(), CONFIG, STOP, out, clock=clock, notify=told.append)
+    assert told == ["trained LightGBM, 7 trees"] * 2
+    assert np.isfinite(OnnxForecaster(out).predict(made_up()).levels).all()
 
 
 def test_lightgbm_is_left_out_where_rows_are_few_or_nobody_wants_it(tmp_path):

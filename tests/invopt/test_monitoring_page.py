@@ -255,3 +255,15 @@ def test_the_index_links_every_run_and_says_its_word(tmp_path):
     assert '<a href="monitoring-2/report/index.html">monitoring-2</a>' in page
     assert "training-1" in page
     assert "No sales at S1" in page
+
+
+def test_the_page_says_what_overrides_were_worth_and_for_whom(tmp_path):
+    one = {"scope": "store=S1", "kind": "factor", "value": 1.5, "who": "anna", "why": "fair <town>",
+           "actual": 21.0, "forecast": 14.0, "planned": 21.0, "error_saved": 7.0,
+           "money_saved": -63.0}  # fmt: skip
+    total = {"number": 1, "error_saved": 7.0, "money_saved": -63.0}
+    page, _ = write(tmp_path, make_content(overrides=[one], overrides_total=total))
+    for text in ("What overrides were worth", "store=S1", "factor 1.5", "anna: fair &lt;town&gt;",
+                 ">-63<"):  # fmt: skip
+        assert text in page
+    assert "What overrides were worth" not in write(tmp_path, make_content())[0]

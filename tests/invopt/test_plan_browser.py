@@ -218,3 +218,31 @@ def test_all_rows_are_printed(browser, review):
         page.emulate_media(media="print")
         page.evaluate("dispatchEvent(new Event('beforeprint'))")
         sync_api.expect(page.locator("#orders tr.row")).to_have_count(60)
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    return make_review(tmp_path_factory.mktemp("network"), network=True)
+
+
+def test_a_network_says_what_is_bought_and_what_goes_among_own_places(browser, network):
+    plan = pd.read_csv(network / "orders.csv", keep_default_na=False)
+    bought = plan[(plan["supplier"] == "Mill") & (plan["order_quantity"].astype(float) > 0)]
+    value = bought["order_value"].astype(float).sum()
+    with opened(browser, network) as page:
+        head = page.locator("header .figures").inner_text()
+        assert f"EUR {value:,.0f}" in head
+        assert "orders among own places" in head
+        part = orders(page)
+        part.get_by_label("Group by").select_option("supplier")
+        groups = part.locator("tr.group")
+        sync_api.expect(groups).to_have_count(2)
+        part.get_by_role("button", name="Clear").click()
+        part.get_by_role("searchbox").fill("p0_DC")
+        row = part.locator("tr.row button")
+        sync_api.expect(row).to_have_count(1)
+        assert "Product" in row.inner_text()  # the name of what it supplies
+        row.click()
+        dialog = page.get_by_role("dialog")
+        sync_api.expect(dialog).to_contain_text("It sells nothing itself")
+        assert dialog.locator("canvas").count() == 0

@@ -13,6 +13,8 @@ from invopt.baselines import Baseline
 from invopt.errors import CheckpointError, ConfigError, InvalidInputError
 from invopt.evaluation import backtest, point_metrics
 from invopt.features import FeatureEncoder
+from invopt.model import callbacks
+from invopt.report.plots import losses
 from invopt.training import Member, fit, prepare, read_history, series_weights, train_member
 from tests.builders import make_config, make_panel, with_derived
 
@@ -146,6 +148,21 @@ def test_minutes_end_a_training_that_has_no_number_of_steps(tmp_path):
     fit(panel, timed, 140, tmp_path, clock=time.monotonic)
     assert time.monotonic() - started < 30
     assert isinstance(read_history(tmp_path), list)
+
+
+def test_the_loss_that_is_drawn_is_of_the_same_windows_and_falls_while_it_learns(
+    tmp_path, monkeypatch
+):
+    panel, config = prepared(training={"max_steps": 60, "learning_rate": 0.01})
+    seen = weights_of(train(panel, config, tmp_path / "a"))
+    rows = [r for r in read_history(tmp_path / "a") if r[0] == "trunk, same windows"]
+    assert len(rows) >= 10
+    assert [step for _, step, _ in rows] == sorted({step for _, step, _ in rows})
+    assert rows[-1][2] < rows[0][2]
+    assert "Training loss of the same windows" in losses([read_history(tmp_path / "a")])
+    monkeypatch.setattr(callbacks, "_POINTS", 1)  # looking moves nothing
+    unseen = weights_of(train(panel, config, tmp_path / "b"))
+    assert all(np.array_equal(seen[name], unseen[name]) for name in seen)
 
 
 def test_a_check_sees_a_falling_loss_of_a_horizon_that_training_does_not(tmp_path):

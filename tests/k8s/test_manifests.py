@@ -41,7 +41,7 @@ UNCHECKED = {"ExternalSecret", "PrometheusRule", "ServiceMonitor"}
 TARGETS = ["base", *(f"overlays/{name}" for name in OVERLAYS)]
 SUBSETS = [s for n in (0, 1, 2, len(COMPONENTS)) for s in itertools.combinations(COMPONENTS, n)]
 # Made outside of kustomize: by people as the README says, by Kubernetes, by KFP.
-OUTSIDE = {"invopt-stores", "invopt-object-store"}
+OUTSIDE = {"invopt-stores", "invopt-object-store", "invopt-planner"}
 ALL = tuple(COMPONENTS)
 RUNTIME = "TrainingRuntime"
 DNS_LABEL = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -382,7 +382,9 @@ def test_alerts_and_dashboards_ask_for_metrics_that_the_server_exports(everythin
         for suffix in suffixes.get(family.type, [])
     }
     governor = {"brakes": [], "cause": "", "paged": ["demand_shift up"]}
-    text = prometheus_text(make_content("page", [signal()], governor=governor), "demo")
+    words = [{"causes": ["demand_shift up"], "ends": None, "in_force": True}]
+    content = make_content("page", [signal()], governor=governor, acknowledged=words)
+    text = prometheus_text(content, "demo")
     text += champion_text("demo", "1", 0.0)
     exported |= {family.name for family in text_string_to_metric_families(text)}
     asked = {name for text in expressions(everything) for name in metrics_in(text)}

@@ -216,7 +216,7 @@ def test_a_mapped_column_that_is_gone_pages_with_a_report_and_trains_nothing(
     assert f"the data cannot be read: {fault}" in told.stdout
     only_run(workspace, "training")  # nothing was trained
     # What belongs to the other branch did not run.
-    for skipped in ("clean-data", "monitor-drift", "start-training"):
+    for skipped in ("prepare-panel", "monitor-drift", "start-training"):
         assert skipped not in done.stdout
 
 

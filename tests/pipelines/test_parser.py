@@ -1,5 +1,8 @@
 """What the command says to a word it does not know."""
 
+import shutil
+import subprocess
+
 import pytest
 
 from invopt.monitoring.retraining_decision import ACTIONS as DECISIONS
@@ -47,6 +50,24 @@ def test_a_monitoring_run_fails_on_the_decision_asked_for_and_on_those_above_it(
     for decision, statuses in {"ignore": [0, 0, 0], "alert": [3, 0, 0], "page": [3, 3, 3]}.items():
         file.write_text(f'{{"decision": "{decision}"}}')
         assert [status_of(tmp_path, on) for on in ("alert", "retrain", "page")] == statuses
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["invopt", "retr"], {"retraining"}),
+        (["invopt", "run", "train"], {"training"}),
+        (["invopt", "acknowledge", "--w"], {"--who", "--workspace"}),
+    ],
+)
+def test_bash_completes_commands_choices_and_options(words, offered, capsys):
+    assert main(["completion", "bash"]) == 0
+    script = capsys.readouterr().out
+    asked = f"COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}"
+    script += f"\n{asked}; _shtab_invopt; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+    found = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert set(found.stdout.split()) == offered
 
 
 def test_fail_on_belongs_to_monitoring(capsys):

@@ -25,7 +25,7 @@ def test_an_exception_of_a_step_is_told_with_its_step_and_what_may_mend_it():
 
 def test_what_a_person_can_mend_is_told_as_the_library_says_it():
     said = "evaluation: gate and selection need 42 periods, the data have 30."
-    assert failure_of("clean-data", said) == said
+    assert failure_of("prepare-panel", said) == said
 
 
 def test_runs_of_one_second_each_get_a_folder(tmp_path):

@@ -55,5 +55,6 @@ def test_threads_follow_the_processors_unless_the_environment_says_otherwise(tmp
     environment = {"MKL_NUM_THREADS": "7"}
     limit_threads(environment, 2)
     assert environment == {
-        "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2", "MKL_NUM_THREADS": "7"
+        "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2", "MKL_NUM_THREADS": "7",
+        "OMP_WAIT_POLICY": "PASSIVE",
     }  # fmt: skip

@@ -1,25 +1,28 @@
 """What planners decide on the served page: kept, told to others, and planned with."""
 
 import io
-import shutil
 import threading
 import warnings
+from dataclasses import replace
 
 import pandas as pd
 import pytest
+from openpyxl import load_workbook
 
 from invopt.errors import InvalidInputError
 from invopt.files import read_csv
+from invopt.forecasts import read_forecast
 from invopt.steps.replenish import plan_all_orders
+from serving.deployment import Deployment
 from serving.planner import create_app, run
-from serving.settings import ServerSettings
+from serving.settings import ServerSettings, Settings
 from serving.stores.planner_desk import (
     DecidedMeanwhileError,
     PlannerDesk,
     desk_file,
     planners_overrides,
 )
-from tests.planner import CONFIG, make_review, review_files
+from tests.planner import CONFIG, LEVELS, keep, make_review, make_workspace, review_files
 
 with warnings.catch_warnings():  # it would rather have a package that nothing else here needs
     warnings.simplefilter("ignore")
@@ -35,15 +38,11 @@ def review(tmp_path_factory):
 
 @pytest.fixture
 def workspace(tmp_path, review):
-    run = tmp_path / "runs" / "replenishment-20240430-060000"
-    run.mkdir(parents=True)
-    for name in ("plan.html", "orders.csv"):
-        shutil.copyfile(review / name, run / name)
-    return tmp_path
+    return make_workspace(tmp_path, review)
 
 
-def client_of(workspace, token=""):
-    app = create_app(workspace, workspace / "orders", token, ["testserver"])
+def client_of(settings, token="", predict=None):
+    app = create_app(settings, token, ["testserver"], predict)
     return TestClient(app, follow_redirects=False)
 
 
@@ -155,17 +154,13 @@ def test_an_override_out_of_range_is_refused_in_a_sentence(client, changed, told
 
 def test_a_plan_that_changed_under_the_editor_is_told_and_loses_nothing(client, workspace, review):
     client.post("/api/decisions", json=decision())
-    newer = workspace / "runs" / "replenishment-20240507-060000"
-    newer.mkdir()
-    shutil.copyfile(review / "plan.html", newer / "plan.html")
-    orders = (review / "orders.csv").read_text().replace(DATE, "2024-05-06")
-    (newer / "orders.csv").write_text(orders)
+    keep(workspace, review, "2024-05-06")
     assert client.get("/api/state").json()["latest"] == "2024-05-06"
     client.get("/")
     late = client.post("/api/decisions", json=decision(version=1))
     assert late.status_code == 409
     assert "was replaced by that of 2024-05-06" in late.json()["error"]
-    desk = PlannerDesk(desk_file(workspace / "orders", "m"))
+    desk = PlannerDesk(desk_file(workspace.plans, CONFIG.name))
     assert desk.decisions(DATE)["p0_s0"].quantity == 48
     desk.close()
 
@@ -175,7 +170,7 @@ def test_the_next_run_plans_with_an_override_until_it_is_withdrawn(
 ):
     def planned():
         out = {n: str(tmp_path / f"{n}.csv") for n in ("orders", "purchase_orders", "exceptions")}
-        files = review_files(review, planners_overrides(workspace / "orders", "m"))
+        files = review_files(review, planners_overrides(workspace.plans, CONFIG.name))
         plan_all_orders(files, CONFIG.inventory, "m-1", out, lambda _: None)
         return read_csv(out["orders"], dtype={"unique_id": str}).set_index("unique_id")
 
@@ -216,9 +211,153 @@ def test_another_sites_page_can_change_nothing(client):
 
 def test_an_open_address_needs_a_token(workspace):
     with pytest.raises(InvalidInputError, match="set INVOPT_SERVER_TOKEN"):
-        run(workspace, workspace / "orders", ServerSettings(host="0.0.0.0"), print)
+        run(Deployment.of(workspace.workspace), ServerSettings(host="0.0.0.0"), print)
 
 
 def test_a_workspace_without_orders_says_what_to_do(tmp_path):
     with pytest.raises(InvalidInputError, match="run `invopt run replenishment"):
-        create_app(tmp_path, tmp_path / "orders", "", ["testserver"])
+        create_app(Settings.of(tmp_path), "", ["testserver"])
+
+
+# --- what if
+
+
+def assumptions(**changed):
+    found = {"review_date": DATE, "column": "", "value": "", "lead_time_times": 2}
+    return found | changed
+
+
+def test_what_if_nothing_changes_is_the_plan_again(client):
+    body = assumptions(lead_time_times=1, with_overrides=True)
+    found = client.post("/api/what-if", json=body).json()
+    assert found["before"] == found["after"] == found["whole"]
+    assert (found["num_series"], found["num_changed"], found["notes"]) == (60, 0, [])
+
+
+def test_what_if_of_one_series_is_the_same_series_in_what_if_of_all(client):
+    everything = client.post("/api/what-if", json=assumptions()).json()
+    change = next(c for c in everything["changes"] if c["after"] is not None)
+    body = assumptions(column="unique_id", value=change["unique_id"])
+    one = client.post("/api/what-if", json=body).json()
+    assert one["changes"] == [change]
+    assert one["num_series"] == 1
+
+
+def test_a_budget_is_kept_to_and_a_longer_lead_time_orders_more(client):
+    plan = client.post("/api/what-if", json=assumptions(budget=100.0, lead_time_times=1)).json()
+    assert 0 < plan["after"]["value"] <= 100 < plan["before"]["value"]
+    assert plan["after"]["stockout_cost"] > plan["before"]["stockout_cost"]
+    longer = client.post("/api/what-if", json=assumptions()).json()
+    assert longer["after"]["units"] > longer["before"]["units"]
+
+
+def test_a_dearer_service_level_orders_no_less(client):
+    body = assumptions(lead_time_times=1, service_level=0.99)
+    found = client.post("/api/what-if", json=body).json()
+    assert found["after"]["units"] > found["before"]["units"]
+    assert found["after"]["stockout_cost"] <= found["before"]["stockout_cost"]
+
+
+def test_a_price_asks_the_model_of_the_plan_and_says_where_it_guesses(workspace):
+    asked = []
+
+    def predict(name, version):
+        asked.append((name, version))
+
+        def half(panel):
+            made = read_forecast(
+                workspace.plans / CONFIG.name / "reviews" / DATE / "forecast", 0,
+                {"quantile_levels": LEVELS, "level_quantiles": LEVELS, "is_count": True},
+            )  # fmt: skip
+            return replace(
+                made, mean=made.mean / 2, smooth_quantiles=made.smooth_quantiles / 2,
+                smooth_levels=made.smooth_levels / 2,
+            )  # fmt: skip
+
+        return half
+
+    body = assumptions(lead_time_times=1, price_times=1.5)
+    found = client_of(workspace, predict=predict).post("/api/what-if", json=body).json()
+    assert asked == [("demo", "m-1")]
+    assert found["after"]["expected_demand"] < 0.6 * found["before"]["expected_demand"]
+    assert any("never had such a price" in note for note in found["notes"])
+    alone = client_of(workspace).post("/api/what-if", json=body).json()
+    assert "the model cannot be asked: demand stays as it is" in alone["notes"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"lead_time_times": 1}, "nothing is assumed"),
+        ({"column": "supplier"}, "say which series"),
+        ({"column": "supplier", "value": "nobody"}, "no series has supplier 'nobody'"),
+        ({"column": "colour", "value": "red"}, "column"),
+        ({"service_level": 98}, "service_level"),
+        ({"price_times": 0}, "price_times"),
+        ({"budget": -5}, "budget"),
+        ({"lead_time_times": 1e9}, "lead_time_times"),
+    ],
+)
+def test_assumptions_out_of_range_are_refused_in_a_sentence(client, changed, told):
+    answer = client.post("/api/what-if", json=assumptions(**changed))
+    assert answer.status_code == 400
+    assert told in answer.json()["error"]
+
+
+def scenario(client, **changed):
+    body = assumptions(name="slow boat", who="Ann", why="a strike", **changed)
+    return client.post("/api/scenarios", json=body)
+
+
+def test_a_scenario_is_kept_removed_and_brought_back(client):
+    kept = scenario(client).json()
+    [one] = kept["scenarios"]
+    assert (one["name"], one["who"], one["why"]) == ("slow boat", "Ann", "a strike")
+    assert one["assumptions"]["lead_time_times"] == 2
+    assert one["outlook"]["after"]["units"] > one["outlook"]["before"]["units"]
+    body = {"review_date": DATE, "id": one["id"], "who": "Ben"}
+    assert client.post("/api/scenarios/remove", json=body).json()["scenarios"] == []
+    assert client.post("/api/scenarios/remove", json=body).status_code == 400
+    assert client.post("/api/scenarios/restore", json=body).json()["scenarios"] == [one]
+    assert client.get("/api/state").json()["scenarios"] == [one]
+
+
+def test_a_scenarios_orders_are_taken_without_overruling_anybody_and_given_back(client):
+    one = scenario(client).json()["scenarios"][0]
+    changes = {
+        c["unique_id"]: c["after"] for c in one["outlook"]["changes"] if c["after"] is not None
+    }
+    first, *rest = changes
+    client.post("/api/decisions", json=decision(unique_id=first, quantity=7.0))
+    body = {"review_date": DATE, "id": one["id"], "who": "Ben"}
+    taken = client.post("/api/scenarios/take", json=body).json()
+    assert (taken["taken"], taken["kept"]) == (len(rest), [first])
+    stands = {d["unique_id"]: d["quantity"] for d in client.get("/api/state").json()["decisions"]}
+    assert stands == {name: changes[name] for name in rest} | {first: 7.0}
+    mine = decision(unique_id=rest[0], version=1, quantity=9.0, who="Eve")
+    assert client.post("/api/decisions", json=mine).status_code == 200
+    back = client.post("/api/scenarios/give-back", json=body).json()
+    assert back["given_back"] == len(rest) - 1
+    stands = {d["unique_id"]: d for d in client.get("/api/state").json()["decisions"]}
+    assert {n for n, d in stands.items() if d["state"] == "changed"} == {first, rest[0]}
+    assert stands[rest[0]]["quantity"] == 9
+
+
+# --- drafts for an ERP
+
+
+def test_drafts_hold_the_decided_orders_with_keys_as_text(client):
+    client.post("/api/decisions", json=decision(quantity=48.0))
+    answer = client.get("/api/drafts/odoo.xlsx")
+    assert answer.status_code == 200
+    rows = list(load_workbook(io.BytesIO(answer.content))["Orders"].values)
+    head, lines = rows[0], [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
+    assert head == ("id", "partner_id", "origin", "date_order", "picking_type_id", "currency_id",
+                    "order_line/id", "order_line/product_id", "order_line/product_qty",
+                    "order_line/price_unit", "order_line/date_planned")  # fmt: skip
+    plan = pd.read_csv(io.StringIO(client.get("/api/orders.csv").text))
+    ordered = plan[plan["order_quantity"] > 0]
+    assert len(lines) == len(ordered)
+    assert sum(line["order_line/product_qty"] for line in lines) == ordered["order_quantity"].sum()
+    assert 48.0 in {line["order_line/product_qty"] for line in lines}
+    assert client.get("/api/drafts/sap.xlsx").status_code == 404

@@ -181,9 +181,9 @@ def test_files_of_a_step_are_for_others_to_read_at_most(tmp_path, before, mode):
 
 
 def test_a_step_s_command_runs_as_kfp_calls_it(tmp_path):
-    from components.judge_forecaster import judge_forecaster
+    from components.explain_forecaster import explain_forecaster
 
-    command = judge_forecaster.component_spec.implementation.container.command
+    command = explain_forecaster.component_spec.implementation.container.command
     script = next(part for part in command if "serving.step" in part)
     assert "_KFP_RUNTIME=true python3 -m serving.step kfp.dsl.executor_main " in script
     source = tmp_path / "component.py"

@@ -1,17 +1,20 @@
-"""The deploy step on one version: deploy.py VERSION."""
+"""What the release step does with a registered version: deploy.py VERSION."""
 
 import json
 import sys
-from pathlib import Path
 
-from steps import config, play
+from steps import OUT, config
 
-from components import deploy_forecaster
+from invopt.config import Config
 from invopt.errors import InvalidInputError
+from serving.deployment import Deployment
+from serving.loop.release import deploy
 
+left, here = OUT / "evidence.json", Deployment.from_environment()
+left.parent.mkdir(parents=True, exist_ok=True)
 try:
-    champion, left = play(deploy_forecaster, config=config(), version=sys.argv[1])
+    champion = deploy(here, Config.of(config()), sys.argv[1], str(left), print)
 except InvalidInputError as err:
     sys.exit(str(err))
-found = json.loads(Path(left.evidence.path).read_text())
+found = json.loads(left.read_text())
 print("RESULT", json.dumps({"champion": champion, "steps": [s["step"] for s in found["steps"]]}))

@@ -9,6 +9,7 @@ import yaml
 from steps import OUT, config, play
 
 import components as c
+from serving.deployment import Deployment
 
 shutil.rmtree(OUT, ignore_errors=True)
 # As little as makes every part work: what is learned does not matter here.
@@ -20,9 +21,8 @@ code, study = {"code_version": "e2e"}, f"e2e-{Path('/etc/hostname').read_text().
     c.ingest_data, mapping=mapping, data_dir="/workspace/e2e/early", data=whole["data"],
     tell_faults=False,
 )  # fmt: skip
-_, clean = play(c.clean_data, snapshot=snapshot, cleaning=whole["cleaning"], **code)
 _, built = play(
-    c.build_features, panel=clean.panel, features=whole["features"],
+    c.prepare_panel, snapshot=snapshot, cleaning=whole["cleaning"], features=whole["features"],
     evaluation=whole["evaluation"], **code,
 )  # fmt: skip
 known_at, _ = play(
@@ -31,27 +31,19 @@ known_at, _ = play(
 _, retrieved = play(c.retrieve_training_set, known_at=known_at, snapshot=snapshot, **code)
 learned = {"training_set": retrieved.training_set}
 os.environ["PGPASSWORD"] = os.environ["STUDIES_PASSWORD"]
-workers, _ = play(c.open_sweep, config=whole, study=study, job=study)
-finished = [
-    play(c.run_trials, config=whole, study=study, job=study, worker=worker, **learned)[0]
-    for worker in workers
-]
-tuned, _ = play(c.select_trial, config=whole, study=study, job=study, finished=finished)
+tuned, _ = play(c.search_alone, config=whole, study=study, job=study, **learned)
 _, trained = play(c.train_forecaster, config=tuned, **learned, **code)
-_, judged = play(c.evaluate_forecaster, model=trained.model, config=tuned, **learned)
-_, explained = play(c.explain_forecaster, model=trained.model, config=tuned, **learned, **code)
-_, verdict = play(
-    c.judge_forecaster, assessment=judged.assessment, quality=ingest.quality, config=tuned
+_, judged = play(
+    c.evaluate_forecaster, model=trained.model, quality=ingest.quality, config=tuned, **learned
 )
+_, explained = play(c.explain_forecaster, model=trained.model, config=tuned, **learned, **code)
 
 
 def register() -> str:
     """Register what was trained as one more version."""
-    return play(
-        c.register_forecaster, model=trained.model, verdict=verdict.verdict,
-        assessment=judged.assessment, explanation=explained.explanation, snapshot=snapshot,
-        config=tuned, run=study,
-    )[0]  # fmt: skip
+    evidence = [judged.verdict.path, judged.assessment.path, explained.explanation.path]
+    registry, tags = Deployment.from_environment().registry, {"snapshot": snapshot, "run": study}
+    return registry.register(tuned["name"], trained.model.path, evidence, tags, print)
 
 
 versions = [register()]

@@ -286,6 +286,7 @@ def test_a_decision_says_when_how_often_in_what_money_and_why(decider):
     assert len(found["dates"]) == len(found["mean"])
     assert found["frequency"] == "D"
     assert found["currency"] is None  # the configuration does not say
+    assert found["segment"] == ""  # nothing was planned yet
     assert found["reason_code"] == "below_level"
     assert "stockout_now" in found["exception"].split(";")
     assert found["cost_of_one_less"] >= 0
@@ -566,3 +567,97 @@ def test_what_a_caller_assumed_is_remembered_for_nobody_and_not_ignored(shop, pa
     assert refused["code"] == "unavailable"
     assert unknown["code"] == "unavailable"
     features.close()
+
+
+def overridden_decider(shop, parts, folder, overrides):
+    """A decider beside a review whose planners said something."""
+    from serving.answers.decider import Decider
+    from serving.stores.online_features import OnlineFeatures
+    from serving.stores.overridden import write_overrides
+
+    settings = Settings.of(folder / "workspace")
+    shutil.copytree(shop.settings.feature_store, settings.feature_store)
+    forecast, found = folder / "forecast", shop.forecaster.predict(shop.panel)
+    forecast.mkdir()
+    arrays = {n: getattr(found, n) for n in ("mean", "smooth_quantiles", "smooth_levels")}
+    np.savez(forecast / "part-0000.npz", **arrays)
+    head = {"quantile_levels": found.quantile_levels, "level_quantiles": found.level_quantiles}
+    (forecast / "forecast.json").write_text(json.dumps(head | {"is_count": True}))
+    number = write_overrides(
+        settings.feature_store, [shop.panel], forecast, overrides, shop.known_at
+    )
+    features = OnlineFeatures(settings, seconds=30.0)
+    return Decider(parts[0], features, clock=lambda: shop.known_at.timestamp()), number
+
+
+def said(**line):
+    usual = {"unique_id": "p0_s0", "kind": "factor", "value": 3.0, "who": "anna", "why": "fair"}
+    return pd.DataFrame([usual | line])
+
+
+def test_an_answer_shows_the_override_it_is_planned_by_and_the_forecast_beside_it(
+    shop, parts, decider, tmp_path
+):
+    own, number = overridden_decider(shop, parts, tmp_path, said())
+    plain, other = ask(decider, "p0_s0", "p2_s3")
+    found, untouched = ask(own, "p0_s0", "p2_s3")
+    assert number == 1
+    assert found["override"]["said"] == "demand times 3 by anna: fair"
+    np.testing.assert_allclose(found["override"]["mean"], 3 * plain["mean"], rtol=1e-4)
+    np.testing.assert_array_equal(found["mean"], plain["mean"])
+    assert found["expected_demand"] == pytest.approx(3 * plain["expected_demand"], rel=1e-4)
+    assert found["order_quantity"] > plain["order_quantity"]
+    assert "overridden" in found["exception"]
+    assert found["reason"].endswith("demand times 3 by anna: fair")
+    assert Decision.model_validate(json.loads(json.dumps(found, default=list))).override is not None
+    assert untouched["override"] is None
+    assert untouched["order_quantity"] == other["order_quantity"]
+
+
+def test_an_order_that_a_planner_set_is_the_order_of_the_answer(shop, parts, tmp_path):
+    own, _ = overridden_decider(shop, parts, tmp_path, said(kind="order", value=41.0))
+    [found] = ask(own, "p0_s0")
+    assert (found["order_quantity"], found["override"]["order"]) == (41.0, 41.0)
+    assert "order set to 41 by anna: fair" in found["reason"]
+
+
+def test_an_override_moves_with_the_sales_that_were_pushed_since():
+    from serving.stores.overridden import Overrides, Said
+
+    mean = np.array([np.nan, 5.0, 6.0], np.float32)
+    overrides = Overrides(0.0, {"a": Said(mean, 9.0, "why")})
+    assert overrides.of("a", 0.0, "D").order == 9.0
+    later = overrides.of("a", DAY, "D")
+    np.testing.assert_array_equal(later.mean, np.array([5.0, 6.0, np.nan], np.float32))
+    assert np.isnan(later.order)
+    assert overrides.of("a", 3 * DAY, "D") is None  # its days are over
+    assert overrides.of("a", -DAY, "D") is None
+    assert overrides.of("b", 0.0, "D") is None
+
+
+def test_overrides_that_cannot_be_read_leave_the_forecast_as_it_is(tmp_path, caplog):
+    from serving.stores.overridden import FILE, read_overrides
+
+    assert read_overrides(tmp_path).by_series == {}
+    (tmp_path / FILE).write_bytes(b"PK damaged")
+    assert read_overrides(tmp_path).by_series == {}
+    assert "answers know no override" in caplog.text
+
+
+def test_a_product_whose_terms_cannot_be_is_answered_with_its_sentence(parts, decider):
+    from serving.answers.plans import plan_rows
+    from serving.answers.scenarios import scenarios_of
+
+    model = decider.model
+    instances = [instance("p0_s0"), instance("p2_s3")]
+    found = model.features.read(["p0_s0", "p2_s3"])
+    [scenario], _ = scenarios_of(instances, found, model.layout, model.horizon, 0.0)
+    scenario.windows.rows["data_fault"] = ["pack_size is 0, and must be above 0", ""]
+    sheet, _ = model.sheet(scenario, 0, 0.0)
+    config = parts[0].config.inventory
+    bad, good = plan_rows(sheet, [0, 1], [None, None], config, is_count=True)
+    assert (bad["order_quantity"], bad["exception"].split(";")[0], bad["reason_code"]) == (
+        None, "data_fault", "data_fault"
+    )  # fmt: skip
+    assert bad["reason"] == "nothing can be ordered: pack_size is 0, and must be above 0"
+    assert good["order_quantity"] is not None

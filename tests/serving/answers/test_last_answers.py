@@ -15,7 +15,8 @@ def sheet(*values):
     unknown = np.full(num, np.nan)
     return Sheet(
         forecast=forecast, products={}, price=unknown, position={"on_hand": unknown},
-        steps=[Step.FRESH] * num, reasons=[""] * num, versions=["m"] * num, cutoff="2024-01-01",
+        steps=[Step.FRESH] * num, reasons=[""] * num, versions=["m"] * num, segments=[""] * num,
+        cutoff="2024-01-01",
         known_at=0.0,
     )  # fmt: skip
 

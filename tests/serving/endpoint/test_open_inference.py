@@ -33,7 +33,7 @@ OUTPUTS = [
     "order_quantity", "order_up_to_level", "reorder_point", "safety_stock", "expected_demand",
     "expected_holding_cost", "expected_stockout_cost", "unavoidable_stockout_cost",
     "cost_of_one_less", "cost_of_one_more", "feature_age_s", "mean", "reason_code", "exception",
-    "model_version", "policy_version", "code", "decision",
+    "segment", "model_version", "policy_version", "code", "decision",
 ]  # fmt: skip
 INPUTS = {
     "unique_id": "BYTES", "instance": "BYTES", "explain": "BOOL", "on_hand": "FP64",

@@ -15,6 +15,7 @@ from invopt.features.tables import SALES, SERIES_KEY, TableLayout, series_table
 from serving.push import push_sales
 from serving.settings import EMBEDDED, Settings
 from serving.stores.feature_store import (
+    SEGMENT,
     apply_and_materialise,
     known_time,
     open_store,
@@ -63,6 +64,10 @@ def published(settings, num_series=7, *, drop=0, open_orders=None, **kwargs):
 
 
 def test_windows_read_back_are_those_published(settings):
+    plans = settings.plans / "demo"
+    plans.mkdir(parents=True)
+    for day, segment in (("2024-01-14", "AX"), ("2024-01-07", "CZ")):
+        (plans / f"{day}.csv").write_text(f"unique_id,reason,segment\np0_s0,because,{segment}\n")
     panel, spec = published(settings)
     store = open_store(settings)
     written = apply_and_materialise(store, settings, known_time(panel))
@@ -73,6 +78,7 @@ def test_windows_read_back_are_those_published(settings):
     assert windows.known_at == known_time(panel).timestamp()
     assert windows.position["on_hand"].tolist() == [3.0] * 7
     assert windows.position["on_order"].tolist() == [0.0] * 7
+    assert windows.rows[SEGMENT] == ["AX" if name == "p0_s0" else "" for name in windows.names]
 
     # the same values as through Feast's own reader
     service = features.store.get_feature_service("inference")

@@ -1,7 +1,7 @@
 // The hand on the page, where `invopt plan` serves it: decisions, overrides, undo.
 
 import { element, newId } from "./dom.js";
-import { asUnits, known } from "./format.js";
+import { asMoney, asUnits, known, plural } from "./format.js";
 
 const WORDS = { open: "open", accepted: "accepted", changed: "changed", snoozed: "snoozed", rejected: "rejected" };
 
@@ -11,6 +11,7 @@ export class Desk {
     Object.assign(this, { api, about, rows, changed });
     this.decisions = new Map();
     this.overrides = [];
+    this.scenarios = [];
     const { texts, codes } = rows.columns.unique_id;
     this.row = new Map(Array.from(codes, (code, row) => [texts[code], row]));
     rows.columns.decision = { texts: Object.values(WORDS), codes: new Int8Array(rows.rows) };
@@ -22,16 +23,38 @@ export class Desk {
   async load() {
     const state = await this.ask("state");
     this.overrides = state.overrides;
+    this.scenarios = state.scenarios;
     const before = this.latest;
     this.latest = JSON.stringify(state.decisions);
     for (const decision of state.decisions) this.take(decision);
     if (state.latest !== this.about.review_date) this.tell(`A newer plan, of ${state.latest}, is there: load the page again. What was decided is kept.`);
     if (before !== this.latest) this.changed();
+    this.sum();
+  }
+
+  remember(who) {
+    this.who = who;
+    localStorage.setItem("invopt-who", who);
+  }
+
+  nameOf(id) {
+    const row = this.row.get(id), { name } = this.rows.columns;
+    return (row !== undefined && name?.texts[name.codes[row]]) || id;
   }
 
   /** Look every few seconds for what others do. */
   watch() {
     setInterval(() => this.load().catch((error) => this.tell(error.message)), 5000);
+  }
+
+  /** Say above the tables what the plan comes to with what was decided. */
+  sum() {
+    const decided = [...this.decisions.values()].filter((d) => d.state !== "open");
+    const place = document.getElementById("decided");
+    place.hidden = !decided.length;
+    const { order_quantity: units, order_value: value } = this.rows.columns;
+    const added = (values) => values.reduce((sum, v) => sum + (Number.isNaN(v) ? 0 : v), 0);
+    place.textContent = `${plural(decided.length, "order")} decided: with that ${asUnits(Math.round(added(units.values)))} units, ${asMoney(added(value.values))}.`;
   }
 
   take(decision) {
@@ -69,6 +92,8 @@ export class Desk {
     const id = series.get("unique_id");
     const now = this.decisions.get(id) ?? { unique_id: id, version: 0, state: "open" };
     const status = element("p", { role: "status" }, standing(now));
+    // What stands in the form, whatever came in since: who decides has seen what they decide over.
+    let shown = now.version;
     const fault = element("p", { role: "alert", class: "no", hidden: true });
     const planned = this.plan[series.row];
     const field = (label, attributes) => {
@@ -77,7 +102,7 @@ export class Desk {
     };
     const quantity = known(series.get("order_quantity")) ? series.get("order_quantity") : 0;
     const [unitsLabel, units] = field("Units", { type: "number", min: "0", step: "any", value: String(quantity) });
-    const [whoLabel, who] = field("Your name", { value: this.who, autocomplete: "name", maxlength: "200" });
+    const [whoLabel, who] = field("Your name", { value: this.who, autocomplete: "name", maxlength: "200", oninput: (event) => this.remember(event.target.value.trim()) });
     const [whyLabel, why] = field("Why", { maxlength: "1000" });
     const pack = series.get("pack_size");
     const hint = element("span", { class: "soft" });
@@ -94,30 +119,35 @@ export class Desk {
         who.focus();
         return;
       }
-      this.who = who.value.trim();
-      localStorage.setItem("invopt-who", this.who);
+      this.remember(who.value.trim());
       try {
         done(await this.ask(path, { review_date: this.about.review_date, unique_id: id, who: this.who, ...body }));
         fault.hidden = true;
       } catch (error) {
-        if (error.now) this.take(error.now), (status.textContent = standing(error.now));
+        if (error.now) {
+          this.take(error.now);
+          shown = error.now.version;
+          status.textContent = standing(error.now);
+        }
         fault.textContent = error.message;
         fault.hidden = false;
       }
     };
-    const version = () => this.decisions.get(id)?.version ?? 0;
     const decided = (decision) => {
       this.take(decision);
+      shown = decision.version;
       this.changed();
+      this.sum();
       status.textContent = standing(decision);
       units.value = String(this.rows.columns.order_quantity.values[series.row]);
       series.redraw(Number(units.value));
     };
-    const decide = (state, quantity) => act("decisions", { version: version(), state, quantity, why: why.value }, decided);
+    const decide = (state, quantity) => act("decisions", { version: shown, state, quantity, why: why.value }, decided);
     const button = (label, click) => element("button", { type: "button", onclick: click }, label);
     const [fromLabel, first] = field("From", { type: "date", value: this.about.ahead[0] });
     const [toLabel, last] = field("to", { type: "date", value: this.about.ahead[Math.min(6, this.about.ahead.length - 1)] });
     const [valueLabel, value] = field("Value", { type: "number", min: "0", step: "any" });
+    const saveOverride = () => act("overrides", { first: first.value, last: last.value, kind: kind.value, value: Number(value.value || NaN), why: why.value }, () => relist());
     const kind = element("select", { id: newId("field") }, element("option", { value: "demand" }, "units in all"), element("option", { value: "factor" }, "times the forecast"));
     const list = element("ul", {});
     const withdraw = (o) => this.ask("withdraw", { id: o.id, who: who.value.trim() || this.who || "unknown" });
@@ -135,18 +165,21 @@ export class Desk {
         button("Save change", () => (Number(units.value) === planned ? decide("accepted") : decide("changed", Number(units.value)))),
         button("Snooze", () => decide("snoozed")),
         button("Reject", () => decide("rejected")),
-        button("Undo", () => (version() ? act("undo", { version: version() }, decided) : null))),
+        button("Undo", () => (shown ? act("undo", { version: shown }, decided) : null))),
       status, fault,
-      element("details", {}, element("summary", {}, "Override the forecast (the next run plans with it)"),
-        element("p", {}, fromLabel, " ", first, " ", toLabel, " ", last, " ", element("label", { for: kind.id }, "as"), " ", kind, " ", valueLabel, " ", value, " ",
-          button("Save override", () => act("overrides", { first: first.value, last: last.value, kind: kind.value, value: Number(value.value || NaN), why: why.value }, () => relist()))),
+      element("details", { open: true }, element("summary", {}, "Override the forecast (the next run plans with it)"),
+        element("p", { onkeydown: (event) => event.key === "Enter" && event.target === value && saveOverride() }, fromLabel, " ", first, " ", toLabel, " ", last, " ", element("label", { for: kind.id }, "as"), " ", kind, " ", valueLabel, " ", value, " ",
+          button("Save override", () => saveOverride())),
         element("p", { class: "soft" }, "Say why above; it is kept with your name.")),
-      list);
+      list,
+      element("details", {}, element("summary", {}, "What if: lead time, price, service, money"), this.whatIf(id)));
   }
 }
 
 function standing(decision) {
   if (!decision.version) return "Nobody has decided yet.";
+  const when = `${decision.made_at.replace("T", " ").slice(0, 16)} UTC`;
+  if (decision.state === "open") return `Open again: ${decision.who} took the decision back, ${when}.`;
   const what = decision.state === "changed" ? `changed to ${asUnits(decision.quantity)} units` : WORDS[decision.state];
-  return `${what.charAt(0).toUpperCase()}${what.slice(1)} by ${decision.who}, ${decision.made_at.replace("T", " ").slice(0, 16)} UTC${decision.why ? `: ${decision.why}` : ""}.`;
+  return `${what.charAt(0).toUpperCase()}${what.slice(1)} by ${decision.who}, ${when}${decision.why ? `: ${decision.why}` : ""}.`;
 }

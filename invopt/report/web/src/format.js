@@ -20,7 +20,7 @@ export function asMoney(value) {
   if (!known(value)) return "";
   const size = Math.abs(value);
   const format = size >= 1000 ? whole : size >= 0.1 || size === 0 ? exact : small;
-  return `${currency} ${format.format(value)}`.trim();
+  return `${value < 0 ? "-" : ""}${`${currency} ${format.format(size)}`.trim()}`;
 }
 
 export const asDays = (value) => (known(value) ? (value >= 999 ? "999 +" : whole.format(value)) : "");

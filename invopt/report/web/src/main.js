@@ -4,6 +4,8 @@ import { cell, unpack } from "./packed.js";
 import { element } from "./dom.js";
 import { asMoney, asWords, plural, setCurrency } from "./format.js";
 import { Desk } from "./edit.js";
+import { outcomesTable } from "./outcomes.js";
+import { Scenarios, WhatIf } from "./scenarios.js";
 import { Series } from "./series.js";
 import { Table } from "./table.js";
 
@@ -12,7 +14,7 @@ const text = (id) => document.getElementById(id).textContent;
 async function start() {
   const about = JSON.parse(text("about"));
   setCurrency(about.currency);
-  const [rows, exceptions] = await Promise.all([unpack(text("rows")), unpack(text("exceptions-data"))]);
+  const [rows, exceptions, outcomes] = await Promise.all(["rows", "exceptions-data", "outcomes-data"].map((id) => unpack(text(id))));
   // Large, and read when the first series is opened or the page has nothing else to do.
   const details = new Promise((done) => {
     const read = () => done(unpack(text("details")));
@@ -21,14 +23,18 @@ async function start() {
   const named = rows.columns.name.texts.some(Boolean) ? "name" : "unique_id";
   // Only a server has a hand to lend: from a file the page is for reading.
   const api = document.querySelector('meta[name="invopt-api"]')?.content;
-  const desk = api ? new Desk(api, about, rows, () => orders.again()) : null;
+  const desk = api ? new Desk(api, about, rows, () => (orders.again(), worst.again())) : null;
   const orders = ordersTable(rows, named, (row) => series.open(row));
   const worst = exceptionsTable(exceptions, rows, named, (row) => series.open(row));
+  const past = outcomesTable(outcomes, rows, named, (row) => series.open(row));
   const series = new Series({
     about, rows, details, exceptions: worst.byRow, controls: desk && ((shown) => desk.controls(shown)), neighbour: (row, step) => shown().neighbour(row, step),
   });
-  const tabs = new Tabs([["exceptions", worst.table], ["orders", orders]]);
-  const shown = () => (tabs.shown === "orders" ? orders : worst);
+  if (desk) await desk.load();
+  const tabs = new Tabs({
+    exceptions: worst.table, orders, outcomes: past, ...(desk ? { scenarios: new Scenarios(document.getElementById("scenarios-form"), desk, rows) } : {}),
+  });
+  const shown = () => (tabs.shown === "exceptions" ? worst : orders);
   const fromAddress = () => {
     const id = decodeURIComponent(/^#series=(.*)$/.exec(location.hash)?.[1] ?? "");
     const code = rows.columns.unique_id.texts.indexOf(id);
@@ -37,9 +43,9 @@ async function start() {
   };
   addEventListener("hashchange", fromAddress);
   if (desk) {
-    await desk.load();
+    desk.whatIf = (id) => new WhatIf(desk, rows, { fixed: id }).root;
     desk.watch();
-    orders.tools.append(link(`${api}/orders.csv`, "Decided orders"), link(`${api}/overrides.csv`, "Overrides"));
+    orders.tools.append(element("span", { class: "files" }, "Decided orders as ", link(`${api}/orders.csv`, "CSV"), ", for ", link(`${api}/drafts/odoo.xlsx`, "Odoo"), ", for ", link(`${api}/drafts/erpnext.xlsx`, "ERPNext"), "; ", link(`${api}/overrides.csv`, "overrides as CSV")));
   }
   fromAddress();
   document.documentElement.dataset.ready = "yes";
@@ -48,16 +54,20 @@ async function start() {
 const link = (href, label) => element("a", { href, download: "" }, label);
 
 function ordersTable(rows, named, open) {
-  const has = (name) => rows.columns[name]?.texts?.some(Boolean);
+  const { supplier, source } = rows.columns;
+  // In a network a lane may say other than the product who supplies it.
+  const lanes = source && source.codes.some((code, row) => source.texts[code] !== supplier.texts[supplier.codes[row]]);
+  const has = (name) => (name !== "source" || lanes) && rows.columns[name]?.texts?.some(Boolean);
   const columns = [
     { name: named, label: "Item", kind: "text", phone: true, width: 13 },
     ...(named === "name" ? [{ name: "unique_id", label: "Series", kind: "text", width: 9 }] : []),
     { name: "order_quantity", label: "Order units", kind: "units", sum: true, phone: true, width: 6 },
     { name: "order_value", label: "Order value", kind: "money", sum: true, phone: true, width: 7.5 },
-    ...[["supplier", "Supplier"], ["location", "Location"], ["category", "Category"]].filter(([name]) => has(name))
+    ...[["supplier", "Supplier"], ["source", "Supplied by"], ["location", "Location"], ["category", "Category"]].filter(([name]) => has(name))
       .map(([name, label]) => ({ name, label, kind: "text", exact: true, width: 7 })),
     { name: "segment", label: "Class", kind: "text", exact: true, width: 4 },
     { name: "on_hand", label: "On hand", kind: "units", sum: true, width: 5.5 },
+    ...(rows.columns.transfer_quantity?.values.some((v) => v) ? [{ name: "transfer_quantity", label: "From shops", kind: "units", width: 6 }] : []),
     { name: "on_order", label: "Under way", kind: "units", sum: true, width: 6 },
     { name: "expected_demand", label: "Expected demand", kind: "units", width: 6.5 },
     { name: "days_of_cover", label: "Days of cover", kind: "days", width: 5.5 },
@@ -70,8 +80,8 @@ function ordersTable(rows, named, open) {
   const table = new Table(document.getElementById("orders-table"), rows, {
     columns, open, label: "All orders", noun: ["series", "series"],
     sort: { name: "order_value", descending: true },
-    searched: ["unique_id", "name", "product", "location", "supplier", "category", "exception", "segment"].filter((n) => rows.columns[n]),
-    groups: [["supplier", "supplier"], ["location", "location"], ["category", "category"], ["segment", "class"]]
+    searched: ["unique_id", "name", "product", "location", "supplier", "source", "category", "exception", "segment"].filter((n) => rows.columns[n]),
+    groups: [["supplier", "supplier"], ["source", "supplied by"], ["location", "location"], ["category", "category"], ["segment", "class"]]
       .filter(([name]) => has(name)),
   });
   const { values } = rows.columns.order_quantity;
@@ -147,13 +157,18 @@ function exceptionsTable(exceptions, rows, named, open) {
     const order = [...new Set(Array.from(table.rows, (entry) => at[entry]))];
     return order[order.indexOf(row) + step];
   };
-  return { table, byRow, neighbour };
+  const again = () => {
+    exceptions.columns.order_quantity = beside("order_quantity");
+    table.again();
+  };
+  return { table, byRow, neighbour, again };
 }
 
 class Tabs {
   constructor(parts) {
-    this.buttons = [...document.querySelectorAll("[role=tab]")];
-    this.tables = Object.fromEntries(parts);
+    this.tables = parts;
+    this.buttons = [...document.querySelectorAll("[role=tab]")].filter((button) => parts[button.dataset.part]);
+    for (const button of this.buttons) button.hidden = false;
     for (const button of this.buttons) {
       button.addEventListener("click", () => this.show(button));
       button.addEventListener("keydown", (event) => {

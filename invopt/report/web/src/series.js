@@ -117,6 +117,7 @@ export class Series {
   }
 
   stock() {
+    if (!known(this.detail.mean[0])) return [element("p", {}, "It sells nothing itself: what it orders is for the places it supplies, and no forecast of its own can be drawn.")];
     if (!known(this.get("on_hand"))) return [element("p", {}, "The stock is not known: no path can be drawn.")];
     const { path, without, arrivals, order } = this.paths();
     const dry = path.findIndex((units) => units <= 0.005);
@@ -124,13 +125,16 @@ export class Series {
       + (dry < 0 ? "not empty within the forecast" : `empty on ${this.about.ahead[dry]}`)
       + `, ${asUnits(Math.round(path[path.length - 1]))} at the end.`;
     this.stockPlace = element("div", { role: "img", "aria-label": label, class: "chart" });
+    const moved = this.get("transfer_quantity");
+    const beside = moved ? element("p", { class: "soft" }, `${asUnits(Math.abs(moved))} units ${moved > 0 ? "come from" : "go to"} other shops: they are not in this picture.`) : "";
     const head = ["Date", "Arrives", "This order", "Without the order", "With the order"];
     const rows = this.about.ahead.map((day, at) => [day, asUnits(arrivals[at]), asUnits(order[at]), asUnits(round(without[at])), asUnits(round(path[at]))]);
-    return [element("h3", {}, "Stock ahead"), this.stockPlace, element("p", { class: "soft" }, label), numbers("Stock ahead in numbers", head, rows)];
+    return [element("h3", {}, "Stock ahead"), this.stockPlace, element("p", { class: "soft" }, label), beside, numbers("Stock ahead in numbers", head, rows)];
   }
 
   demand() {
     const { mean, history } = this.detail;
+    if (!known(mean[0])) return [];
     const expected = mean.reduce((a, b) => a + b, 0), sold = history.reduce((a, b) => a + (Number.isNaN(b) ? 0 : b), 0);
     const label = `${asUnits(Math.round(sold))} units sold in the latest ${plural(history.length, this.about.unit)}; `
       + `${asUnits(Math.round(expected))} expected in the next ${plural(mean.length, this.about.unit)}.`;
@@ -146,7 +150,7 @@ export class Series {
 
   draw() {
     if (this.stockPlace?.isConnected) drawStock(this.stockPlace, this.about, this.paths());
-    drawFan(this.fanPlace, this.about, { history: this.detail.history, mean: this.detail.mean, fan: this.fan() });
+    if (this.fanPlace?.isConnected) drawFan(this.fanPlace, this.about, { history: this.detail.history, mean: this.detail.mean, fan: this.fan() });
   }
 
   /** Draw the stock anew for another quantity. */
@@ -202,6 +206,7 @@ export class Series {
 
   terms() {
     return element("div", {}, element("h3", {}, "Terms and levels"), facts([
+      ["supplied by", this.get("source") && this.get("source") !== this.get("supplier") ? this.get("source") : ""],
       ["lead time", plural(this.get("lead_time"), this.about.unit)],
       ["unit cost", asMoney(this.get("unit_cost"))],
       ["pack size", asUnits(this.get("pack_size"))],

@@ -2,7 +2,7 @@
 
 import { cell } from "./packed.js";
 import { element, newId } from "./dom.js";
-import { asDays, asMoney, asUnits, asWords, plural } from "./format.js";
+import { asDays, asMoney, asUnits, asWords, known, plural } from "./format.js";
 import { grouped, numberTest, passing, sortRows, totals } from "./view.js";
 
 const SPARE = 8; // rows drawn beyond either edge
@@ -10,25 +10,27 @@ const CHOICES = 60; // texts up to which a filter is a list
 const PRINTED = 3000; // rows a printout has at most
 
 const narrow = matchMedia("(max-width: 640px)");
-const SHOWN = { units: asUnits, money: asMoney, days: asDays, number: asUnits };
+const asPercent = (value) => (known(value) ? `${value.toFixed(1)} %` : "");
+const SHOWN = { units: asUnits, money: asMoney, days: asDays, number: asUnits, percent: asPercent };
 
 export class Table {
   /**
    * columns: name, label, kind ("text", "units", "money", "days", "words"), sum, phone (also shown
-   * on a phone), width (em), exact. open(row) is called with a row that is chosen.
+   * on a phone), width (em), exact, ratio (a function of sums, for groups). also: further columns
+   * that are summed. open(row) is called with a row that is chosen.
    */
-  constructor(root, table, { columns, label, groups, sort, searched, open, extra, noun, decorate }) {
+  constructor(root, table, { columns, label, groups, group = "", sort, searched, open, extra, noun, decorate, also = [] }) {
     Object.assign(this, { root, table, columns, groups, searched, open, noun, decorate });
     this.label = label;
     this.sort = sort;
     this.filters = {};
     this.exact = new Set();
     this.search = "";
-    this.group = "";
+    this.group = group;
     this.extra = extra ?? null;
     this.unfolded = new Set();
     this.active = 0;
-    this.summed = columns.filter((c) => c.sum).map((c) => c.name);
+    this.summed = [...new Set([...columns.filter((c) => c.sum).map((c) => c.name), ...also])];
     this.build();
     this.refresh();
     new ResizeObserver(() => this.measure()).observe(this.frame);
@@ -49,7 +51,7 @@ export class Table {
     if (this.groups) {
       const group = element("select", { id: newId("group"), onchange: (e) => this.now(() => (this.group = e.target.value)) },
         element("option", { value: "" }, "nothing"),
-        ...this.groups.map(([name, label]) => element("option", { value: name }, label)));
+        ...this.groups.map(([name, label]) => element("option", { value: name, selected: name === this.group }, label)));
       tools.append(element("label", { for: group.id }, "Group by"), group);
     }
     this.toggle = element("button", { type: "button", "aria-expanded": "false", onclick: () => this.showFilters() }, "Filter columns");
@@ -186,7 +188,7 @@ export class Table {
 
   tell() {
     const sums = totals(this.table, this.rows, this.summed);
-    const parts = this.columns.filter((c) => c.sum)
+    const parts = this.columns.filter((c) => c.sum && c.label !== "planned")
       .map((c) => `${c.label.toLowerCase()} ${SHOWN[c.kind](sums[c.name])}`);
     const of = this.rows.length === this.table.rows ? "" : ` of ${this.table.rows.toLocaleString("en")}`;
     this.status.textContent = [plural(this.rows.length, ...this.noun) + of, ...parts].join(" · ");
@@ -230,7 +232,7 @@ export class Table {
         `${entry.text || "(none)"} · ${plural(entry.rows.length, ...this.noun)}`);
       return element("tr", { ...place, class: "row group" }, ...this.columns.map((c, i) =>
         element(i ? "td" : "th", { class: this.classes(c), ...(i ? {} : { scope: "row" }) },
-          i ? (c.sum ? SHOWN[c.kind](entry.totals[c.name]) : "") : button)));
+          i ? (c.sum ? SHOWN[c.kind](entry.totals[c.name]) : c.ratio ? SHOWN[c.kind](c.ratio(entry.totals)) : "") : button)));
     }
     const cells = this.columns.map((c, i) => {
       const text = this.shown(c, entry);

@@ -1,12 +1,12 @@
-"""Step 12: the promoted model into the registry, with its evidence."""
+"""Step 9: the promoted model into the registry with its evidence, and to work."""
 
-from kfp.dsl import Artifact, Input, Model
+from kfp.dsl import Artifact, Input, Model, Output
 
 from components.base import component
 
 
 @component
-def register_forecaster(
+def release_forecaster(
     model: Input[Model],
     verdict: Input[Artifact],
     assessment: Input[Artifact],
@@ -14,12 +14,13 @@ def register_forecaster(
     snapshot: str,
     config: dict,
     run: str,
+    evidence: Output[Artifact],
     study: str = "",
     cause: str = "",
     window: str = "",
     retraining: str = "",
 ) -> str:
-    """Register the model as a new version; it serves nobody yet.
+    """Register the model, ask it for decisions where it is to work, and make it the champion.
 
     Args:
         model: The challenger, refitted where configured.
@@ -29,19 +30,28 @@ def register_forecaster(
         snapshot: Name of the data.
         config: The configuration it was trained with.
         run: Id of the pipeline's run.
+        evidence: What was asked, answered and changed, and the software, as JSON.
         study: Name of the run; its id where it is empty.
         cause: What monitoring found, where it started this run.
         window: Period it found it in.
         retraining: Key of the governor's decision.
 
     Returns:
-        The version.
+        The version that is champion now.
     """
+    from invopt.config import Config
     from serving.deployment import Deployment
+    from serving.loop.release import deploy
     from serving.progress import tell
 
-    evidence = [verdict.path, assessment.path, explanation.path]
+    deployment, trained = Deployment.from_environment(), Config.of(config)
     told = {"cause": cause, "window": window, "retraining": retraining}
-    tags = {"snapshot": snapshot, "run": run} | told
-    registry = Deployment.from_environment().registry
-    return registry.register(config["name"], model.path, evidence, tags, tell, run=study)
+    version = deployment.registry.register(
+        trained.name,
+        model.path,
+        [verdict.path, assessment.path, explanation.path],
+        {"snapshot": snapshot, "run": run} | told,
+        tell,
+        run=study,
+    )
+    return deploy(deployment, trained, version, evidence.path, tell)
