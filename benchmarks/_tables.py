@@ -10,6 +10,7 @@ import gzip
 import io
 import random
 import sqlite3
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -160,10 +161,10 @@ class Writer:
         (self.data / name).mkdir()
         number = self.rng.randint(1, 3)
         encoding = self.rng.choice(["utf-8", "utf-8", "utf-8-sig", "utf-16"])
-        for part in range(number):
-            order = self.rng.sample(list(columns), len(columns))
-            file = self.data / name / f"{self.rng.randrange(100):02d}-{part}"
-            some = rows[part::number]
+        for folder, held, some in self._parts(name, columns, rows, number):
+            folder.mkdir(exist_ok=True)
+            order = self.rng.sample(held, len(held))
+            file = folder / f"{self.rng.randrange(100):02d}-{len(list(folder.iterdir()))}"
             if self.form == "parquet":
                 arrays = [self._array(column, [row[column] for row in some]) for column in order]
                 pq.write_table(pa.table(dict(zip(order, arrays, strict=True))), f"{file}.parquet")
@@ -173,13 +174,31 @@ class Writer:
             return {"path": name, "encoding": encoding}
         return name
 
+    def _parts(
+        self, name: str, columns: Sequence[str], rows: list[Row], number: int
+    ) -> list[tuple[Path, list[str], list[Row]]]:
+        """Return folder, columns and rows of each file; a lake names its stores in folders."""
+        folder = self.data / name
+        if "store" in columns and self.rng.random() < 0.25 and all(row["store"] for row in rows):
+            held = [column for column in columns if column != "store"]
+            stores = sorted({row["store"] for row in rows})
+            return [
+                (folder / f"store={store}", held, [row for row in rows if row["store"] == store])
+                for store in stores
+            ]
+        return [(folder, list(columns), rows[part::number]) for part in range(number)]
+
     def _write_csv(self, file: Path, encoding: str, order: list[str], rows: list[Row]) -> None:
         text = io.StringIO(newline="")
         ends = self.rng.choice(["\n", "\r\n"])
         writer = csv.writer(text, delimiter=self.rng.choice(_DELIMITERS), lineterminator=ends)
         writer.writerows([order, *([row[column] for column in order] for row in rows)])
         content = text.getvalue().encode(encoding)
-        if self.rng.random() < 0.2:
+        packed = self.rng.random()
+        if packed < 0.1:
+            with zipfile.ZipFile(file.with_suffix(".zip"), "w", zipfile.ZIP_DEFLATED) as archive:
+                archive.writestr("export.csv", content)
+        elif packed < 0.3:
             file.with_suffix(".csv.gz").write_bytes(gzip.compress(content, 1))
         else:
             file.with_suffix(".csv").write_bytes(content)
@@ -249,7 +268,11 @@ _ARROW: dict[str, list[Any]] = {
     "number": [pa.int64(), pa.int32(), pa.float64(), pa.decimal128(18, 2), pa.float32()],
     "whole": [pa.int64(), pa.int32()],
     "date": [pa.date32(), pa.timestamp("us"), pa.timestamp("ns")],
-    "moment": [pa.timestamp("us", "UTC"), pa.timestamp("ms", "Europe/Paris")],
+    "moment": [
+        pa.timestamp("us", "UTC"),
+        pa.timestamp("ms", "Europe/Paris"),
+        pa.timestamp("ns", "Europe/Berlin"),
+    ],
 }
 
 
@@ -292,17 +315,21 @@ def rows_of(data: Path, name: str) -> list[Row]:
         # A row ends with its last cell that holds something.
         return [dict(zip_longest(header, map(text_of, row), fillvalue="")) for row in cells]
     found_rows: list[Row] = []
-    for file in sorted((data / name).iterdir()):
+    for file in sorted(p for p in (data / name).rglob("*") if p.is_file()):
+        told = dict(part.split("=") for part in file.parts if part.startswith("store="))
         if file.suffix == ".parquet":
-            table = pq.read_table(file).to_pylist()
-            found_rows += [{k: text_of(v) for k, v in row.items()} for row in table]
+            table = pq.ParquetFile(file).read().to_pylist()
+            found_rows += [{k: text_of(v) for k, v in row.items()} | told for row in table]
         else:
-            found_rows += _csv_rows(file)
+            found_rows += [row | told for row in _csv_rows(file)]
     return found_rows
 
 
 def _csv_rows(file: Path) -> list[Row]:
     content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+    if file.suffix == ".zip":
+        with zipfile.ZipFile(file) as archive:
+            content = archive.read("export.csv")
     marks = (b"\xff\xfe", b"\xfe\xff")
     text = content.decode("utf-16" if content[:2] in marks else "utf-8-sig")
     head = text.splitlines()[0]

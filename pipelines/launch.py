@@ -179,9 +179,14 @@ def writing_to(workspace: Path) -> Iterator[None]:
     try:
         if workspace.exists() and not workspace.is_dir():
             raise InvalidInputError(f"--workspace {workspace} is a file; name a folder.")
-        workspace.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=workspace) as file:
-            file.write(b"invopt")
+        try:
+            workspace.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=workspace) as file:
+                file.write(b"invopt")
+        except OSError as err:  # whatever the system calls it, nothing can be made there
+            if err.errno in _NO_WRITING:
+                raise
+            raise OSError(errno.EACCES, str(err.strerror), str(workspace)) from err
         yield
     except OSError as err:
         if err.errno not in _NO_WRITING:

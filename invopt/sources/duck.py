@@ -68,7 +68,13 @@ class Reader:
         self.opened: list[str] = []  # files that are read again and again, as views
         self.counted: dict[str, int] = {}  # rows, by source
         scratch.mkdir(parents=True, exist_ok=True)
-        self.connection = duckdb.connect(str(scratch / "reading.duckdb"))
+        try:
+            self.connection = duckdb.connect(str(scratch / "reading.duckdb"))
+        except duckdb.IOException as err:
+            raise InvalidInputError(
+                f"the scratch folder cannot be written: {_first_lines(err)} Make room there, or "
+                "name another place for temporary files (TMPDIR)."
+            ) from err
         self.connection.execute(f"SET memory_limit='{MEMORY_LIMIT}'")
         self.connection.execute(f"SET temp_directory='{scratch}'")
         self.connection.execute("SET TimeZone='UTC'")

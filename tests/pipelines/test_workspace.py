@@ -62,6 +62,15 @@ def test_a_file_inside_the_workspaces_path_is_told(tmp_path):
         pass
 
 
+def test_a_place_where_no_folder_can_be_made_is_told():
+    place = Path("/proc/no-such-workspace")
+    with (
+        pytest.raises(InvalidInputError, match=f"workspace {place} cannot be written: No such"),
+        launch.writing_to(place),
+    ):
+        pass
+
+
 def test_a_full_disk_is_told_in_a_sentence_whenever_it_fills(tmp_path):
     with (
         pytest.raises(InvalidInputError, match="cannot be written: .*No space left on device"),
