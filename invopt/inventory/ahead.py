@@ -33,6 +33,19 @@ def with_mean(forecast: SummedForecast, mean: FloatArray, *, is_count: bool) -> 
         forecast: Of the series.
         mean: (series, horizon) units by period, 0 or more.
         is_count: True when sales are whole numbers.
+
+    Example:
+        Of each quantile q the count's is m' + sqrt(m' / m) (q - m), so four times the mean is twice
+        as wide; what is measured is four times as wide:
+
+        >>> from invopt.forecasts import ForecastArrays
+        >>> mean, spread = np.full((1, 1), 4, np.float32), np.array([[[2, 4, 6]]], np.float32)
+        >>> shares = (0.1, 0.5, 0.9)
+        >>> forecast = ForecastArrays(mean, spread, spread, shares, shares, is_count=True)
+        >>> with_mean(forecast, 4.0 * mean, is_count=True).quantiles.tolist()
+        [[[12.0, 16.0, 20.0]]]
+        >>> with_mean(forecast, 4.0 * mean, is_count=False).quantiles.tolist()
+        [[[8.0, 16.0, 24.0]]]
     """
     rows = np.flatnonzero((np.abs(mean - forecast.mean) > _SAME * (1 + mean)).any(axis=1))
     if not len(rows):
@@ -54,7 +67,20 @@ def with_mean(forecast: SummedForecast, mean: FloatArray, *, is_count: bool) -> 
 
 
 def scaled(forecast: SummedForecast, factor: FloatArray, *, is_count: bool) -> SummedForecast:
-    """Return a forecast times a factor by series and period; see with_mean."""
+    """Return a forecast times a factor by series and period; see with_mean.
+
+    Example:
+        The second day is closed, and nothing is sold on it:
+
+        >>> from invopt.forecasts import ForecastArrays
+        >>> mean, shares = np.full((1, 2), 4, np.float32), (0.1, 0.5, 0.9)
+        >>> days = np.tile(np.array([2, 4, 6], np.float32), (1, 2, 1))
+        >>> both = np.array([[[2, 4, 6], [5, 8, 11]]], np.float32)
+        >>> forecast = ForecastArrays(mean, days, both, shares, shares, is_count=True)
+        >>> found = scaled(forecast, np.array([[1.0, 0.0]]), is_count=True)
+        >>> found.mean.tolist(), found.quantiles.tolist()
+        ([[4.0, 0.0]], [[[2.0, 4.0, 6.0], [0.0, 0.0, 0.0]]])
+    """
     mean = forecast.mean.astype(np.float64)
     return with_mean(forecast, mean * factor, is_count=is_count)
 
@@ -99,7 +125,17 @@ class Phases:
 
 
 def phases_of(series: pd.DataFrame, timeline: Timeline, horizon: int) -> Phases | None:
-    """Return when products are sold, from phase_in and phase_out; None where neither is given."""
+    """Return when products are sold, from phase_in and phase_out; None where neither is given.
+
+    Example:
+        After a review on the 3rd, sold from the 5th up to the 6th:
+
+        >>> line = Timeline(pd.Timestamp("2024-01-01"), "D", 3)
+        >>> series = pd.DataFrame({"phase_in": ["2024-01-05"], "phase_out": ["2024-01-07"]})
+        >>> found = phases_of(series, line, 5)
+        >>> found.factor.tolist(), found.ends_in.tolist()
+        ([[0.0, 1.0, 1.0, 0.0, 0.0]], [4.0])
+    """
     if "phase_in" not in series and "phase_out" not in series:
         return None
     ahead = np.arange(1, horizon + 1)
@@ -155,6 +191,21 @@ def overrides_of(
         forecast: Of the series.
         timeline: Up to the review.
         notes: To add sentences to.
+
+    Example:
+        Thirty units over three days that the forecast has as 1, 2 and 3 are 5, 10 and 15:
+
+        >>> from invopt.forecasts import ForecastArrays
+        >>> mean, shares = np.array([[1, 2, 3]], np.float32), (0.1, 0.5, 0.9)
+        >>> spread = np.ones((1, 3, 3), np.float32)
+        >>> forecast = ForecastArrays(mean, spread, spread, shares, shares, is_count=True)
+        >>> line, notes = Timeline(pd.Timestamp("2024-01-01"), "D", 3), Notes.none(1)
+        >>> said = pd.DataFrame(
+        ...     {"kind": ["demand"], "value": [30.0], "from": ["2024-01-04"], "to": ["2024-01-06"]}
+        ... )
+        >>> series = pd.DataFrame({"unique_id": ["a"]})
+        >>> overrides_of(said, series, forecast, line, notes).mean.tolist(), notes.after.tolist()
+        ([[5.0, 10.0, 15.0]], ['demand set to 30 by a planner'])
     """
     horizon, num = forecast.mean.shape[1], len(series)
     mean, order = forecast.mean.astype(np.float64), np.full(num, np.nan)
@@ -190,7 +241,13 @@ def overrides_of(
 
 
 def scope_of(line: dict[Any, Any], series: pd.DataFrame) -> BoolArray:
-    """Return the series that a line of overrides is for: all of its scopes hold."""
+    """Return the series that a line of overrides is for: all of its scopes hold.
+
+    Example:
+        >>> series = pd.DataFrame({"unique_id": ["a", "b"], "location": ["north", "south"]})
+        >>> [scope_of({"scope": text}, series).tolist() for text in ("all", "a", "location=south")]
+        [[True, True], [True, False], [False, True]]
+    """
     found = np.ones(len(series), bool)
     for column in ("unique_id", *series.columns):
         value = line.get(column)
@@ -247,7 +304,19 @@ class Succession:
 
 
 def succession_of(series: pd.DataFrame) -> Succession:
-    """Return which series takes over from which, at the same location."""
+    """Return which series takes over from which, at the same location.
+
+    Example:
+        The new one takes over in the north; in the south there is no old one:
+
+        >>> series = pd.DataFrame(
+        ...     {"product": ["old", "new", "new"], "location": ["north", "north", "south"],
+        ...      "successor_of": ["", "old", "old"]}
+        ... )
+        >>> found = succession_of(series)
+        >>> found.old.tolist(), found.new.tolist()
+        ([0], [1])
+    """
     none = np.zeros(0, np.int64)
     if "successor_of" not in series:
         return Succession(none, none)
@@ -267,7 +336,18 @@ def succession_of(series: pd.DataFrame) -> Succession:
 
 
 def lone_successors(series: pd.DataFrame) -> int:
-    """Return how many series succeed a product that is not among them."""
+    """Return how many series succeed a product that is not among them.
+
+    Example:
+        Of two successors of "old" the one in the south has no predecessor there:
+
+        >>> series = pd.DataFrame(
+        ...     {"product": ["old", "new", "new"], "location": ["north", "north", "south"],
+        ...      "successor_of": ["", "old", "old"]}
+        ... )
+        >>> lone_successors(series)
+        1
+    """
     if "successor_of" not in series:
         return 0
     named = ~series["successor_of"].fillna("").astype(str).isin(["", "unknown"])
@@ -281,6 +361,20 @@ def with_successors(
     """Return the forecast with what predecessors sold handed on to their successors.
 
     One that is new sells what its predecessor sold; another sells both.
+
+    Example:
+        One on sale for two periods sells the predecessor's 5, one on sale for a year 5 + 2:
+
+        >>> from invopt.forecasts import ForecastArrays
+        >>> mean, shares = np.array([[5], [2]], np.float32), (0.1, 0.5, 0.9)
+        >>> spread = mean[..., None] + np.array([-1, 0, 1], np.float32)
+        >>> forecast = ForecastArrays(mean, spread, spread, shares, shares, is_count=True)
+        >>> pair = Succession(np.array([0]), np.array([1]))
+        >>> for on_sale in (2, 365):
+        ...     seen = np.array([400, on_sale])
+        ...     with_successors(forecast, pair, seen, is_count=True).mean[1].tolist()
+        [5.0]
+        [7.0]
     """
     old, new = succession.old, succession.new
     if not len(new):

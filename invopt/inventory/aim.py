@@ -87,6 +87,31 @@ def aim_at(
         is_count: True when units are whole.
         wanted: (series,) units that a level asks for, in place of what the path says.
         forced: (series,) units to order, NaN where it is ours to say.
+
+    Example:
+        The newsvendor: demand 1 to 100, all alike, and a ratio of 9 / (9 + 1) ask for 90. Held are
+        then (0 + ... + 89) / 100 units, missed (1 + ... + 10) / 100 at 9 each:
+
+        >>> from invopt.config import InventoryConfig
+        >>> from invopt.inventory.costs import terms_of
+        >>> from invopt.inventory.path import LeadLaw, project
+        >>> costs = InventoryConfig(holding_cost=1, stockout_cost=9, lead_time=0, review_period=1)
+        >>> terms = terms_of({"unique_id": ["a"]}, None, costs)
+        >>> demand, law = np.arange(1, 101, dtype=np.float32)[None, None], LeadLaw.fixed(0, 1, 100)
+        >>> nothing = np.zeros(1)
+        >>> path = project(nothing, np.zeros((1, 1)), demand, law, lost_sales=True)
+        >>> aim = aim_at(path, terms, terms, nothing, is_count=True)
+        >>> np.stack([aim.quantity, aim.holding_cost, aim.stockout_cost]).round(2).ravel().tolist()
+        [90.0, 40.05, 4.95]
+
+        Where a line costs K the lot of Harris (1913), sqrt(2 K mean / h): of 1300 a year, here 25
+        a week, at 8 a line and 0.225 a unit and year 304.1 (Snyder and Shen, example 3.1):
+
+        >>> weekly = {"unique_id": ["a"], "holding_cost": [0.225 / 52], "order_cost": [8.0]}
+        >>> terms, week = terms_of(weekly, None, costs), np.full((1, 1, 100), 25, np.float32)
+        >>> path = project(nothing, np.zeros((1, 1)), week, law, lost_sales=True)
+        >>> aim_at(path, terms, terms, nothing, is_count=True).quantity.tolist()
+        [304.0]
     """
     ahead = path.outlook
     criterion = _Criterion(ahead, charged)
@@ -146,7 +171,26 @@ def aim_of(
     path: Path, terms: Terms, need: FloatArray, point: FloatArray, quantity: FloatArray,
     limited: BoolArray, change: Change,
 ) -> Aim:  # fmt: skip
-    """Return the aim of a quantity, with what it and its neighbours are expected to cost."""
+    """Return the aim of a quantity, with what it and its neighbours are expected to cost.
+
+    Example:
+        A sure demand of 3 and an order of 4: the fourth is held for 1; a pack of 2
+        less misses a sale at 9 and saves that 1, a pack more is held for 2:
+
+        >>> from invopt.config import InventoryConfig
+        >>> from invopt.inventory.costs import terms_of
+        >>> from invopt.inventory.path import LeadLaw, project
+        >>> costs = InventoryConfig(holding_cost=1, stockout_cost=9, lead_time=0, review_period=1)
+        >>> terms = terms_of({"unique_id": ["a"], "pack_size": [2.0]}, None, costs)
+        >>> nothing, four = np.zeros(1), np.array([4.0])
+        >>> demand, law = np.full((1, 1, 1), 3, np.float32), LeadLaw.fixed(0, 1, 1)
+        >>> path = project(nothing, np.zeros((1, 1)), demand, law, lost_sales=True)
+        >>> def change(quantity, step):
+        ...     return path.outlook.change(quantity, step, terms.holding_cost, terms.stockout_cost)
+        >>> aim = aim_of(path, terms, nothing + 3, nothing + 2, four, nothing > 0, change)
+        >>> aim.holding_cost.tolist(), aim.one_less.tolist(), aim.one_more.tolist()
+        ([1.0], [8.0], [2.0])
+    """
     pack = terms.pack_size
     one_less = -change(np.maximum(quantity - pack, 0), np.minimum(pack, quantity))
     return Aim(
@@ -189,6 +233,22 @@ def within_limits(
         forced: (series,) units that a planner has set; NaN where none.
         own: (series,) units of the quantity that its own interval asks for; all by default.
         line: (series,) money that waiting for an interval saves; the order line by default.
+
+    Example:
+        Eighteen in packs of 6, at most 15 at once: two packs. Six, at least 20 at once, where every
+        unit more saves: four packs:
+
+        >>> from invopt.config import InventoryConfig
+        >>> from invopt.inventory.costs import terms_of
+        >>> series = {"unique_id": ["a", "b"], "pack_size": [6.0, 6.0], "max_order": [15.0, np.nan],
+        ...           "min_order": [0.0, 20.0]}
+        >>> terms = terms_of(series, None, InventoryConfig())
+        >>> units, limited = within_limits(
+        ...     np.array([18.0, 6.0]), terms, np.zeros(2), change=lambda units, step: -step,
+        ...     promise=np.zeros(2, bool),
+        ... )
+        >>> units.tolist(), limited.tolist()
+        ([12.0, 24.0], [True, True])
     """
     pack, found = terms.pack_size, quantity
     least = np.ceil(terms.min_order / pack - _TINY) * pack

@@ -37,6 +37,23 @@ def forecast_rule(
         num_periods: Periods of the replay.
         config: Policy.
         is_count: True when sales are whole numbers.
+
+    Example:
+        Ten a day for certain, lead time 2 and review 3: of the level of 50 a position of 20 lacks
+        30. No forecast was made a day later, and nothing is ordered:
+
+        >>> from invopt.forecasts import ForecastArrays
+        >>> from invopt.inventory.costs import terms_of
+        >>> mean, shares = np.full((1, 5), 10, np.float32), (0.5, 0.9)
+        >>> sums = mean.cumsum(axis=1)[..., None].repeat(2, axis=2)
+        >>> forecast = ForecastArrays(mean, mean[..., None].repeat(2, axis=2), sums, shares, shares,
+        ...                           is_count=True)
+        >>> config = InventoryConfig(holding_cost=1, stockout_cost=9, lead_time=2, review_period=3)
+        >>> terms = terms_of({"unique_id": ["a"]}, None, config)
+        >>> rule = forecast_rule({0: forecast}, terms, 2, config, is_count=True)
+        >>> state = State(np.array([20.0]), np.zeros(1), np.zeros(1), np.zeros((2, 1)))
+        >>> [rule(slice(0, 1), period, state).tolist() for period in (0, 1)]
+        [[30.0], [0.0]]
     """
     if config.policy == "order_up_to":
         levels = np.full((len(terms.lead_time), num_periods), np.nan)
@@ -117,6 +134,18 @@ def cost_at_fill_rate(
 
     Returns:
         Money, or None where eight times the levels do not serve so much.
+
+    Example:
+        Ten a period for certain, and levels of 20: half of them serve everything and hold nothing;
+        for nine tenths a level of 9 is enough, and two of thirty are missed, the first ten being
+        there at the start:
+
+        >>> from invopt.inventory.costs import terms_of
+        >>> costs = InventoryConfig(holding_cost=1, stockout_cost=9, lead_time=0, review_period=1)
+        >>> terms = terms_of({"unique_id": ["a"]}, None, costs)
+        >>> levels, demand = np.full((1, 4), 20.0), np.full((1, 4), 10.0)
+        >>> [cost_at_fill_rate(levels, demand, terms, rate) for rate in (1.0, 0.9)]
+        [0.0, 18.0]
     """
 
     def played(factor: float) -> dict[str, float]:
@@ -137,5 +166,12 @@ def cost_at_fill_rate(
 
 
 def review_cutoffs(first_cutoff: int, num_periods: int, review_period: int) -> Sequence[int]:
-    """Return the cutoffs of the reviews of a range, from its first cutoff."""
+    """Return the cutoffs of the reviews of a range, from its first cutoff.
+
+    Example:
+        The last period has nothing behind it, so no review is held at its end:
+
+        >>> list(review_cutoffs(10, 25, 7))
+        [10, 17]
+    """
     return range(first_cutoff, num_periods - 1, review_period)

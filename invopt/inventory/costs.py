@@ -118,7 +118,19 @@ class Terms:
 
 
 def last_prices(panel: Panel) -> FloatArray | None:
-    """Return each series' price in the last period with sales, NaN where unknown."""
+    """Return each series' price in the last period with sales, NaN where unknown.
+
+    Example:
+        >>> from invopt.panel import Channel
+        >>> from invopt.timeline import Timeline
+        >>> paid = np.array([[9, 10]], np.float32)
+        >>> price = Channel("price", "sales", "unique_id", ("a",), True, paid)
+        >>> days = Timeline(pd.Timestamp("2024-01-01"), "D", 2)
+        >>> sold, flags = np.ones((1, 2)), np.zeros((1, 2), np.uint8)
+        >>> panel = Panel(days, pd.DataFrame({"unique_id": ["a"]}), sold, flags, {"price": price})
+        >>> last_prices(panel).tolist()
+        [10.0]
+    """
     if PRICE not in panel.channels:
         return None
     return panel.channel_by_series(PRICE)[:, panel.num_periods - 1].astype(np.float64)

@@ -79,7 +79,16 @@ class OrderDecision(Aim):
 
 
 def forecast_of(forecast: SummedForecast, rows: IntArray) -> SummedForecast:
-    """Return the forecast of some series."""
+    """Return the forecast of some series.
+
+    Example:
+        >>> from invopt.forecasts import ForecastArrays
+        >>> mean, shares = np.array([[1], [2], [3]], np.float32), (0.5, 0.9)
+        >>> spread = mean[..., None].repeat(2, axis=2)
+        >>> forecast = ForecastArrays(mean, spread, spread, shares, shares, is_count=True)
+        >>> forecast_of(forecast, np.array([2, 0])).mean.tolist()
+        [[3.0], [1.0]]
+    """
     names = ("mean", "smooth_quantiles", "smooth_levels")
     arrays: dict[str, Any] = {name: getattr(forecast, name)[rows] for name in names}
     found: SummedForecast = replace(forecast, **arrays)  # type: ignore[type-var]
@@ -110,6 +119,26 @@ def decide(
         is_count: True when sales are whole numbers.
         forced: (series,) units to order in place of the policy's, NaN where it decides.
         curves: Series whose cost by quantity is wanted; none by default.
+
+    Example:
+        Ten a day for certain, lead time 2 and review 3: 20 on the shelf are sold when the order
+        arrives, and three days of ten are left to order for:
+
+        >>> from invopt.forecasts import ForecastArrays
+        >>> from invopt.inventory.costs import terms_of
+        >>> import pandas as pd
+        >>> from invopt.inventory.stock import stock_of
+        >>> mean, shares = np.full((1, 5), 10, np.float32), (0.5, 0.9)
+        >>> sums = mean.cumsum(axis=1)[..., None].repeat(2, axis=2)
+        >>> forecast = ForecastArrays(mean, mean[..., None].repeat(2, axis=2), sums, shares, shares,
+        ...                           is_count=True)
+        >>> config = InventoryConfig(holding_cost=1, stockout_cost=9, lead_time=2, review_period=3)
+        >>> terms = terms_of({"unique_id": ["a"]}, None, config)
+        >>> shelf = pd.DataFrame({"unique_id": ["a"], "on_hand": [20.0]})
+        >>> stock = stock_of(np.array(["a"], object), shelf)
+        >>> found = decide(forecast, terms, stock, config, is_count=True)
+        >>> found.quantity.tolist(), found.levels.order_up_to.tolist(), found.unavoidable.tolist()
+        ([30.0], [50.0], [0.0])
     """
     levels = levels_of(
         forecast.mean, forecast.smooth_levels, forecast.level_quantiles, terms, is_count=is_count

@@ -255,17 +255,28 @@ def dead_series(panel: Panel) -> BoolArray:
 
     Nothing sold for a season, at least 26 periods, that were recorded; and for three times as
     long as it usually went between two sales, so that a slow seller is not taken for dead.
+
+    Example:
+        Both sell one a day for ten days; then one sells nothing for thirty:
+
+        >>> from invopt.timeline import Timeline
+        >>> sold = np.ones((2, 40))
+        >>> sold[0, 10:] = 0
+        >>> days = Timeline(pd.Timestamp("2024-01-01"), "D", 40)
+        >>> series = pd.DataFrame({"unique_id": ["a", "b"]})
+        >>> dead_series(Panel(days, series, sold, np.zeros((2, 40), np.uint8))).tolist()
+        [True, False]
     """
     silent = max(_DEAD, panel.timeline.season_length)
     if panel.num_periods < silent:
         return np.zeros(panel.num_series, bool)
     found = np.zeros(panel.num_series, bool)
     latest = panel.num_periods - silent
-    idle = ~((np.asarray(panel.y[:, latest:]) > 0) & panel_seen(panel, latest)).any(axis=1)
+    idle = ~((np.asarray(panel.y[:, latest:]) > 0) & _seen(panel, latest)).any(axis=1)
     rows = np.flatnonzero(idle)
     for part in np.split(rows, range(_AT_ONCE, len(rows), _AT_ONCE)):
         own = panel.select(part)
-        y, seen = np.asarray(own.y), panel_seen(own)
+        y, seen = np.asarray(own.y), _seen(own)
         sold = (y > 0) & seen
         ever = sold.any(axis=1)
         since = np.where(ever, panel.num_periods - 1 - _last(sold), panel.num_periods)
@@ -277,7 +288,7 @@ def dead_series(panel: Panel) -> BoolArray:
     return found
 
 
-def panel_seen(panel: Panel, first: int = 0) -> BoolArray:
+def _seen(panel: Panel, first: int = 0) -> BoolArray:
     """Return where, from a period on, sales were recorded, on sale and not limited by stock."""
     return ~has_flag(panel.flags[:, first:], UNOBSERVED)
 
@@ -287,7 +298,19 @@ def _last(mask: BoolArray) -> IntArray:
 
 
 def recent_sales(panel: Panel) -> SalesStatistics:
-    """Return what each series sold in the latest season (at least 13 periods), outliers apart."""
+    """Return what each series sold in the latest season (at least 13 periods), outliers apart.
+
+    Example:
+        Of twenty days the last thirteen count, but for a bulk order among them: twelve days of 2:
+
+        >>> from invopt.timeline import Timeline
+        >>> sold, flags = np.full((1, 20), 2.0), np.zeros((1, 20), np.uint8)
+        >>> sold[0, :7], sold[0, 15], flags[0, 15] = 9, 500, Flag.OUTLIER
+        >>> days = Timeline(pd.Timestamp("2024-01-01"), "D", 20)
+        >>> found = recent_sales(Panel(days, pd.DataFrame({"unique_id": ["a"]}), sold, flags))
+        >>> found.mean.tolist(), found.variation.tolist()
+        ([2.0], [0.0])
+    """
     periods = max(panel.timeline.season_length, _RECENT)
     first = max(0, panel.num_periods - periods)
     seen = ~has_flag(panel.flags[:, first:], UNOBSERVED | Flag.OUTLIER)

@@ -181,6 +181,11 @@ def _cut(paths: Paths, rounding: Paths) -> None:
 
 
 def blocks(num_series: int, size: int) -> Iterator[slice]:
-    """Yield slices of at most `size` series."""
+    """Yield slices of at most `size` series.
+
+    Example:
+        >>> [(rows.start, rows.stop) for rows in blocks(5, 2)]
+        [(0, 2), (2, 4), (4, 5)]
+    """
     for first in range(0, num_series, size):
         yield slice(first, min(first + size, num_series))

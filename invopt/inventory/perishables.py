@@ -142,6 +142,26 @@ def aim_before_expiry(
         shelf: Of them.
         position: (series,) units that count already; see Decision.
         forced: (series,) units to order, NaN where it is ours to say.
+
+    Example:
+        The newsvendor of goods that keep for one period: demand 1 to 100, all alike, missed at 9
+        and wasted at 2 ask for 9 / 11 of 100, rounded up; unwasted, at a holding of 1, for more:
+
+        >>> from invopt.config import InventoryConfig
+        >>> from invopt.inventory.aim import aim_at
+        >>> from invopt.inventory.costs import terms_of
+        >>> from invopt.inventory.path import LeadLaw, project
+        >>> costs = InventoryConfig(holding_cost=1, stockout_cost=9, lead_time=0, review_period=1)
+        >>> terms = terms_of({"unique_id": ["a"], "unit_cost": [2.0]}, None, costs)
+        >>> none, nothing = np.zeros(1), np.zeros((1, 1))
+        >>> demand = np.arange(1, 101, dtype=np.float32)[None, None]
+        >>> path = project(none, nothing, demand, LeadLaw.fixed(0, 1, 100), lost_sales=True)
+        >>> aim = aim_at(path, terms, terms, none, is_count=True)
+        >>> shelf = Shelf(start=none, arrivals=nothing, demand=demand, life=1, lead_time=0, cycle=1,
+        ...               lost_sales=True)
+        >>> fresh = aim_before_expiry(aim, path, terms, shelf, position=none, forced=None)
+        >>> fresh.quantity.tolist(), aim.quantity.tolist()
+        ([82.0], [90.0])
     """
 
     def change(quantity: FloatArray, step: FloatArray) -> FloatArray:

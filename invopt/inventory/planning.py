@@ -114,10 +114,10 @@ def finished(
     flags = flags_of(panel, decision, stock, terms, config, last_levels=last_levels, dead=dead)
     if mark is not None:
         mark(flags)
-    dates = dates_ahead(panel.timeline, decision)
+    dates = _dates_ahead(panel.timeline, decision)
     reasons = reasons_of(decision, stock, terms, notes, dates)
     costs = terms.unit_cost if unit_cost is None else unit_cost
-    orders = order_table(
+    orders = _order_table(
         panel,
         forecast,
         decision,
@@ -146,13 +146,13 @@ def without_faults(decision: OrderDecision, terms: Terms) -> OrderDecision:
     return replace(decision, **emptied)
 
 
-def dates_ahead(timeline: Timeline, decision: OrderDecision) -> pd.DatetimeIndex:
+def _dates_ahead(timeline: Timeline, decision: OrderDecision) -> pd.DatetimeIndex:
     """Return the first days of the periods ahead, as many as any order or path reaches."""
     reach = int(decision.protection_interval.max(initial=1)) + 1
     return timeline.dates(timeline.num_periods, timeline.num_periods + reach)
 
 
-def order_table(
+def _order_table(
     panel: Panel,
     forecast: SummedForecast,
     decision: OrderDecision,
@@ -235,5 +235,11 @@ def _cover(forecast: SummedForecast, stock: Stock, timeline: Timeline) -> FloatA
 
 
 def as_csv(plan: pd.DataFrame, *, is_count: bool) -> pd.DataFrame:
-    """Return an OrderPlan with whole units written without a decimal point."""
+    """Return an OrderPlan with whole units written without a decimal point.
+
+    Example:
+        >>> plan = pd.DataFrame({name: [12.0] for name in UNITS})
+        >>> as_csv(plan, is_count=True)["order_quantity"].to_csv(index=False).split()
+        ['order_quantity', '12']
+    """
     return plan.astype(dict.fromkeys(UNITS, "Int64")) if is_count else plan

@@ -103,6 +103,25 @@ def bought(
         free: False where a planner or a fault has set the quantity.
         room: (series,) units that max_order and max_stock leave; infinite for no limit.
         budgeted: Series that share the tables' own budget; None for none.
+
+    Example:
+        A unit costs 10, from 100 on 9, and ten a period sell. A lot of 100 in place of 50 saves 10
+        a period and holds 25 more at 0.1, so it is taken; at 0.5 it is not:
+
+        >>> from invopt.config import InventoryConfig
+        >>> from invopt.inventory.costs import terms_of
+        >>> tables = TermsTables(price_breaks=pd.DataFrame(
+        ...     {"supplier": ["x"], "from_quantity": [100.0], "unit_cost": [9.0]}))
+        >>> series, one = {"unique_id": ["a"], "unit_cost": [10.0]}, np.ones(1)
+        >>> for holding in (0.1, 0.5):
+        ...     terms = terms_of(series, None, InventoryConfig(holding_cost=holding))
+        ...     found = bought(
+        ...         50 * one, terms, np.array(["x"], object), unique_ids=np.array(["a"], object),
+        ...         tables=tables, curve=Curve.of(1, None), demand_per_period=10 * one,
+        ...         free=one > 0, room=np.inf * one)
+        ...     found.quantity.tolist(), found.unit_cost.tolist()
+        ([100.0], [9.0])
+        ([50.0], [10.0])
     """
     num = len(quantity)
     found = Bought(

@@ -59,6 +59,28 @@ def reasons_of(
         terms: Of the same series.
         notes: What else is to be said.
         dates: First days of the periods ahead; periods are named by number without them.
+
+    Example:
+        Five days of ten until the next order arrives, and 20 on the shelf. Of the 30 ordered one
+        less misses a sale at 9 and is not held for two days at 1, one more is held for three:
+
+        >>> from invopt.config import InventoryConfig
+        >>> from invopt.forecasts import ForecastArrays
+        >>> from invopt.inventory.costs import terms_of
+        >>> from invopt.inventory.decision import decide
+        >>> from invopt.inventory.stock import stock_of
+        >>> mean, shares = np.full((1, 5), 10, np.float32), (0.5, 0.9)
+        >>> sums = mean.cumsum(axis=1)[..., None].repeat(2, axis=2)
+        >>> forecast = ForecastArrays(mean, mean[..., None].repeat(2, axis=2), sums, shares, shares,
+        ...                           is_count=True)
+        >>> config = InventoryConfig(holding_cost=1, stockout_cost=9, lead_time=2, review_period=3)
+        >>> terms = terms_of({"unique_id": ["a"]}, None, config)
+        >>> shelf = pd.DataFrame({"unique_id": ["a"], "on_hand": [20.0]})
+        >>> stock = stock_of(np.array(["a"], object), shelf)
+        >>> decision = decide(forecast, terms, stock, config, is_count=True)
+        >>> reasons_of(decision, stock, terms)[0].split("; ")  # doctest: +NORMALIZE_WHITESPACE
+        ['position 20 is below the level 50: expected demand 50 and safety stock 0',
+         'one less costs 7 more, one more costs 3 more']
     """
     num = len(decision.quantity)
     notes = notes or Notes.none(num)
@@ -84,6 +106,28 @@ def codes_of(decision: OrderDecision, stock: Stock, terms: Terms) -> npt.NDArray
         decision: Of the series.
         stock: Of the same series.
         terms: Of the same series.
+
+    Example:
+        Five days of ten until the next order arrives: 20 on the shelf are below that, 60 cover it:
+
+        >>> from invopt.config import InventoryConfig
+        >>> from invopt.forecasts import ForecastArrays
+        >>> from invopt.inventory.costs import terms_of
+        >>> from invopt.inventory.decision import decide
+        >>> from invopt.inventory.stock import stock_of
+        >>> mean, shares = np.full((1, 5), 10, np.float32), (0.5, 0.9)
+        >>> sums = mean.cumsum(axis=1)[..., None].repeat(2, axis=2)
+        >>> forecast = ForecastArrays(mean, mean[..., None].repeat(2, axis=2), sums, shares, shares,
+        ...                           is_count=True)
+        >>> config = InventoryConfig(holding_cost=1, stockout_cost=9, lead_time=2, review_period=3)
+        >>> terms = terms_of({"unique_id": ["a"]}, None, config)
+        >>> for units in (20.0, 60.0):
+        ...     shelf = pd.DataFrame({"unique_id": ["a"], "on_hand": [units]})
+        ...     stock = stock_of(np.array(["a"], object), shelf)
+        ...     decision = decide(forecast, terms, stock, config, is_count=True)
+        ...     codes_of(decision, stock, terms).tolist()
+        ['below_level']
+        ['covered']
     """
     with np.errstate(invalid="ignore"):
         found = np.where(decision.need <= 0, "covered", "not_worth_it").astype(object)
@@ -152,7 +196,30 @@ def _add_before(
 
 
 def runs_dry_before(decision: OrderDecision, terms: Terms) -> BoolArray:
-    """Return the series that will miss sales before an order placed now can arrive."""
+    """Return the series that will miss sales before an order placed now can arrive.
+
+    Example:
+        Ten a day for certain and two days until an order arrives: 20 on the shelf last, 19 do not:
+
+        >>> from invopt.config import InventoryConfig
+        >>> from invopt.forecasts import ForecastArrays
+        >>> from invopt.inventory.costs import terms_of
+        >>> from invopt.inventory.decision import decide
+        >>> from invopt.inventory.stock import stock_of
+        >>> mean, shares = np.full((1, 5), 10, np.float32), (0.5, 0.9)
+        >>> sums = mean.cumsum(axis=1)[..., None].repeat(2, axis=2)
+        >>> forecast = ForecastArrays(mean, mean[..., None].repeat(2, axis=2), sums, shares, shares,
+        ...                           is_count=True)
+        >>> config = InventoryConfig(holding_cost=1, stockout_cost=9, lead_time=2, review_period=3)
+        >>> terms = terms_of({"unique_id": ["a"]}, None, config)
+        >>> for units in (20.0, 19.0):
+        ...     shelf = pd.DataFrame({"unique_id": ["a"], "on_hand": [units]})
+        ...     stock = stock_of(np.array(["a"], object), shelf)
+        ...     decision = decide(forecast, terms, stock, config, is_count=True)
+        ...     runs_dry_before(decision, terms).tolist()
+        [False]
+        [True]
+    """
     with np.errstate(invalid="ignore"):
         dry = decision.dry_in <= terms.lead_time
         share = decision.levels.expected_demand * terms.lead_time

@@ -49,7 +49,17 @@ class History:
 
 
 def season_places(timeline: Timeline, stop: int) -> IntArray:
-    """Return the place in the season of periods 0..stop-1: weekday, or part of the year."""
+    """Return the place in the season of periods 0..stop-1: weekday, or part of the year.
+
+    Example:
+        Monday is 0; the 1st of January 2024 was one:
+
+        >>> import pandas as pd
+        >>> from dataclasses import replace
+        >>> days = Timeline(pd.Timestamp("2024-01-01"), "D", 3)
+        >>> season_places(days, 8).tolist(), season_places(replace(days, freq="MS"), 3).tolist()
+        ([0, 1, 2, 3, 4, 5, 6, 0], [1, 2, 3])
+    """
     dates = timeline.dates(0, stop)
     unit = timeline.freq.split("-")[0]
     if unit == "D":
@@ -76,6 +86,18 @@ def reference_levels(history: History, terms: Terms) -> dict[str, FloatArray]:
 
     Returns:
         (series, periods of the replay) units each, NaN between reviews.
+
+    Example:
+        Ten a period for certain, lead time 3 and review 1: every policy holds four periods of ten:
+
+        >>> from invopt.config import InventoryConfig
+        >>> from invopt.inventory.costs import terms_of
+        >>> config = InventoryConfig(holding_cost=1, stockout_cost=9, lead_time=3, review_period=1)
+        >>> terms = terms_of({"unique_id": ["a"]}, None, config)
+        >>> history = History(np.full((1, 30), 10.0), np.zeros(40, np.int64), 20, recent=10)
+        >>> found = reference_levels(history, terms)
+        >>> [found[name][0, 0].item() for name in (TEXTBOOK, COVER, EMPIRICAL)]
+        [40.0, 40.0, 40.0]
     """
     interval = terms.protection_interval
     return {
@@ -102,6 +124,24 @@ def reference_rules(
         terms: Of the series.
         lost_sales: Unmet demand is lost.
         levels: As reference_levels gives them, where they are at hand.
+
+    Example:
+        The same for certain: with 5 there and 10 to come every policy orders the 25 that its level
+        of 40 lacks, but for the capped one, which orders one period's demand, and perfect
+        information, which knows that nothing is left when its order arrives:
+
+        >>> from invopt.config import InventoryConfig
+        >>> from invopt.inventory.costs import terms_of
+        >>> config = InventoryConfig(holding_cost=1, stockout_cost=9, lead_time=3, review_period=1)
+        >>> terms = terms_of({"unique_id": ["a"]}, None, config)
+        >>> history = History(np.full((1, 30), 10.0), np.zeros(40, np.int64), 20, recent=10)
+        >>> come = np.array([[10.0], [0.0], [0.0]])
+        >>> state = State(np.array([5.0]), np.array([10.0]), np.zeros(1), come)
+        >>> rules = reference_rules(history, terms)
+        >>> [rules[name](slice(0, 1), 0, state).item() for name in (TEXTBOOK, COVER, EMPIRICAL)]
+        [25.0, 25.0, 25.0]
+        >>> [rules[name](slice(0, 1), 0, state).item() for name in (CAPPED, PERFECT)]
+        [10.0, 10.0]
     """
     levels = levels or reference_levels(history, terms)
     review = np.full(len(terms.lead_time), terms.review_period)
@@ -176,7 +216,23 @@ def seasonal_average(history: History, period: int, cover: IntArray) -> FloatArr
 
 
 def perfect_information(history: History, terms: Terms, *, lost_sales: bool = True) -> OrderRule:
-    """Return the rule that orders just what will be missing until the next order arrives."""
+    """Return the rule that orders just what will be missing until the next order arrives.
+
+    Example:
+        Ten a period for certain, lead time 3: of 34 four are left when the order arrives, so that
+        six are ordered; of 15 nothing is left, and the 15 missed before count only if they wait:
+
+        >>> from invopt.config import InventoryConfig
+        >>> from invopt.inventory.costs import terms_of
+        >>> config = InventoryConfig(holding_cost=1, stockout_cost=9, lead_time=3, review_period=1)
+        >>> terms = terms_of({"unique_id": ["a"]}, None, config)
+        >>> history = History(np.full((1, 30), 10.0), np.zeros(40, np.int64), 20, recent=10)
+        >>> def ordered(units, **kind):
+        ...     state = State(np.array([units]), np.zeros(1), np.zeros(1), np.zeros((3, 1)))
+        ...     return perfect_information(history, terms, **kind)(slice(0, 1), 0, state).tolist()
+        >>> ordered(34.0), ordered(15.0), ordered(15.0, lost_sales=False)
+        ([6.0], [10.0], [25.0])
+    """
     demand = np.nan_to_num(history.demand)
 
     def rule(rows: slice, period: int, state: State) -> FloatArray:

@@ -57,6 +57,22 @@ def supply_of(
         tables: Of planning.
         timeline: Up to the review.
         horizon: Periods of the forecast.
+
+    Example:
+        Reviewed on a Wednesday, and the supplier takes orders on Fridays: two days are added to its
+        lead time of 5, and to the 2 that the second product has of its own:
+
+        >>> from invopt.config import InventoryConfig
+        >>> from invopt.inventory.costs import terms_of
+        >>> series = pd.DataFrame(
+        ...     {"unique_id": ["a", "b"], "supplier": ["x", "x"], "lead_time": [np.nan, 2.0]})
+        >>> terms = terms_of(series, None, InventoryConfig(review_period=7))
+        >>> tables = TermsTables(suppliers=pd.DataFrame(
+        ...     {"supplier": ["x"], "lead_time": [5], "order_days": ["4"]}))
+        >>> days = Timeline(pd.Timestamp("2024-01-01"), "D", 3)
+        >>> found = supply_of(series, terms, tables, days, 14)
+        >>> found.terms.lead_time.tolist(), found.order_in.tolist(), found.terms.interval.tolist()
+        ([7, 4], [2, 2], [7, 7])
     """
     num = len(series)
     supplier = _text(series, "supplier")

@@ -147,6 +147,17 @@ def counted(values: Paths, low: FloatArray, high: FloatArray) -> Thresholds:
         values: (series, thresholds) whole units.
         low: (series,) the least of each.
         high: (series,) the largest of each.
+
+    Example:
+        Of 1, 2, 2, 4, 4 and 4 three lie above 2, by 2 each; above 3 by 1 each:
+
+        >>> values = np.array([[1, 2, 2, 4, 4, 4]], np.float32)
+        >>> found = counted(values, np.array([1.0]), np.array([4.0]))
+        >>> [found.above(np.array([units])).tolist() for units in (2.0, 2.5, 3.0)]
+        [[6.0], [4.5], [3.0]]
+        >>> one = np.ones(1)
+        >>> found.exceed(2 * one).tolist(), found.between(one, one).tolist()
+        ([3.0], [5.0])
     """
     num, number = values.shape
     length = (high - low).astype(np.int64) + 2

@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import inspect
 import math
 import pkgutil
 import re
@@ -40,10 +41,38 @@ def test_a_page_prints_what_it_says(page):
 
 
 def modules() -> list[str]:
-    found = pkgutil.iter_modules(invopt.inventory.__path__, "invopt.inventory.")
+    found = pkgutil.walk_packages(invopt.inventory.__path__, "invopt.inventory.")
     return sorted(m.name for m in found)
 
 
 @pytest.mark.parametrize("name", modules())
 def test_examples_of_a_module_of_inventory_print_what_they_say(name):
     assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+# Public functions that only put large objects together: what they hand on is shown where it is
+# computed, and the whole in docs/quickstart.md.
+ASSEMBLE = {
+    "assumptions.assume", "backtest.replay", "exceptions.flags_of", "exceptions.position_flags",
+    "network.net.net_of", "network.review.by_lanes", "network.sheets.replaced",
+    "network.sheets.sources_review", "network.sheets.told", "network.sheets.with_source",
+    "network.sources.ordered_by", "planning.finished", "planning.plan_orders",
+    "planning.without_faults", "review.demand_ahead", "review.plan_review",
+}  # fmt: skip
+
+
+def public_functions() -> dict[str, bool]:
+    """Return the public functions of inventory by name, with whether they have an example."""
+    found = {}
+    for module in map(importlib.import_module, modules()):
+        for name, value in inspect.getmembers(module, inspect.isfunction):
+            if value.__module__ == module.__name__ and not name.startswith("_"):
+                short = f"{module.__name__.removeprefix('invopt.inventory.')}.{name}"
+                found[short] = ">>>" in (value.__doc__ or "")
+    return found
+
+
+def test_every_public_function_of_inventory_but_those_that_assemble_has_an_example():
+    functions = public_functions()
+    assert len(functions) > len(ASSEMBLE)
+    assert {name for name, has_example in functions.items() if not has_example} == ASSEMBLE

@@ -119,6 +119,15 @@ def within_lanes(
         available: As allocate.
         lane: (places,) row of the lane that supplies each.
         capacity: (lanes,) units that a lane takes, of all products; inf for any.
+
+    Example:
+        As for `allocate`, but the second's lane takes one pack: what it leaves goes to the first:
+
+        >>> gain = np.array([[5.0, 4.0, 3.0], [9.0, 4.5, 1.0]])
+        >>> source, pack = np.array([0, 0]), np.array([6.0, 6.0])
+        >>> lane, capacity = np.array([0, 1]), np.array([np.inf, 6.0])
+        >>> within_lanes(gain, pack, source, np.array([18.0]), lane, capacity).tolist()
+        [2, 1]
     """
     gain = np.nan_to_num(gain).copy()
     found = allocate(gain, pack, source, available)

@@ -283,7 +283,15 @@ def _above(parent: IntArray, num: int) -> IntArray:
 
 
 def lane_names(lanes: pd.DataFrame) -> npt.NDArray[np.object_]:
-    """Return what supplies by each lane: its source, by lane where it has order days of its own."""
+    """Return what supplies by each lane: its source, by lane where it has order days of its own.
+
+    Example:
+        >>> lanes = pd.DataFrame(
+        ...     {"source": ["DC", "DC"], "location": ["s1", "s2"], "order_days": ["", "0,3"]}
+        ... )
+        >>> [name.split(BETWEEN) for name in lane_names(lanes)]
+        [['DC'], ['DC', 's2']]
+    """
     source = lanes["source"].astype(str)
     days = ~lanes["order_days"].isin(ALL_DAYS)
     return np.where(days, source + BETWEEN + lanes["location"].astype(str), source).astype(object)

@@ -14,7 +14,7 @@ import pandas as pd
 from invopt.config import InventoryConfig
 from invopt.contracts import TermsTables
 from invopt.inventory.costs import last_prices, terms_of
-from invopt.inventory.decision import SummedForecast
+from invopt.inventory.decision import SummedForecast, forecast_of
 from invopt.inventory.network.allocation import allocate_exactly, within_lanes
 from invopt.inventory.network.joint import correlations, residuals, together
 from invopt.inventory.network.net import ALL_DAYS, Net, lane_names, net_of
@@ -22,7 +22,6 @@ from invopt.inventory.network.sheets import (
     Granted,
     NodeOrders,
     replaced,
-    rows_of,
     sources_review,
     told,
     with_source,
@@ -219,7 +218,7 @@ class NetworkReview:
             if len(changed):
                 at = part.rows[changed - own[0]]
                 smaller = self._review(
-                    part.panel.select(at), rows_of(part.forecast, at), granted.units[changed]
+                    part.panel.select(at), forecast_of(part.forecast, at), granted.units[changed]
                 )
                 review = replaced(review, smaller)
             found.append(review)
@@ -351,7 +350,19 @@ def by_lanes(panel: Panel, lanes: pd.DataFrame) -> Panel:
 
 
 def with_order_days(tables: TermsTables) -> TermsTables:
-    """Return tables whose suppliers have a row for each lane that has order days of its own."""
+    """Return tables whose suppliers have a row for each lane that has order days of its own.
+
+    Example:
+        The lane to s2 is ordered by on Mondays and Thursdays only:
+
+        >>> from invopt.inventory.network.net import BETWEEN
+        >>> lanes = pd.DataFrame(
+        ...     {"source": ["DC", "DC"], "location": ["s1", "s2"], "order_days": ["", "0,3"]}
+        ... )
+        >>> found = with_order_days(TermsTables(lanes=lanes)).suppliers
+        >>> [(name.split(BETWEEN), days) for name, days in found.to_numpy()]
+        [(['DC', 's2'], '0,3')]
+    """
     if tables.lanes is None:
         return tables
     lanes = plain_lanes(tables.lanes)

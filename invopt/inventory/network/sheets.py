@@ -1,7 +1,6 @@
 """What a network's review writes: rows of sources, who supplies each series, what moves."""
 
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -70,14 +69,6 @@ class NodeOrders(Ordered):
 def _plain(names: pd.Series) -> pd.Series:
     """Return suppliers without the place that follows where a lane has order days of its own."""
     return names.astype(str).str.split(BETWEEN).str[0]
-
-
-def rows_of(forecast: Any, rows: IntArray) -> Any:
-    """Return the forecast of some series."""
-    return replace(
-        forecast, mean=forecast.mean[rows], smooth_quantiles=forecast.smooth_quantiles[rows],
-        smooth_levels=forecast.smooth_levels[rows],
-    )  # fmt: skip
 
 
 def replaced(review: Review, part: Review) -> Review:

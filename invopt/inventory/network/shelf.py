@@ -112,7 +112,7 @@ class ShelfPaths:
         return found
 
 
-def paths_now(
+def _paths_now(
     shelves: Shelves, demand: Float32Array, *, lost_sales: bool
 ) -> list[tuple[IntArray, Path]]:
     """Return the projected paths until the next order arrives, by rows of equal times."""
@@ -139,12 +139,26 @@ def pack_gains(
     """Return (series, packs) money that each pack of the wanted order saves, and units of a pack.
 
     Orders of more than MAX_PACKS packs are looked at in as many equal steps of several packs.
+
+    Example:
+        An empty shelf sells 3 for certain, held at 1 and missed at 9. Of two packs of 2 the first
+        saves two sales, the second one sale and holds a unit:
+
+        >>> from dataclasses import fields
+        >>> one = np.ones(1)
+        >>> shelves = Shelves(**{f.name: one for f in fields(Shelves)} | {
+        ...     "on_hand": 0 * one, "arrivals": np.zeros((1, 1)), "lead_time": 0 * one,
+        ...     "stockout_cost": 9 * one, "pack_size": 2 * one, "wanted": 4 * one})
+        >>> demand = np.full((1, 1, 1), 3, np.float32)
+        >>> gain, step = pack_gains(shelves, demand, lost_sales=True)
+        >>> gain.tolist(), step.tolist()
+        ([[18.0, 8.0]], [2.0])
     """
     whole = np.maximum(np.rint(shelves.wanted / shelves.pack_size), 0)
     step = np.maximum(np.ceil(whole / MAX_PACKS), 1) * shelves.pack_size
     most = int(np.ceil(np.rint(shelves.wanted / step * 1e6) / 1e6).max(initial=0))
     gain = np.zeros((shelves.num, max(most, 1)))
-    for rows, path in paths_now(shelves, demand, lost_sales=lost_sales):
+    for rows, path in _paths_now(shelves, demand, lost_sales=lost_sales):
         size, wanted = step[rows], shelves.wanted[rows]
         for number in range(most):
             before = number * size
@@ -171,6 +185,15 @@ def interval_cost(
         holding_cost: Per unit and period.
         stockout_cost: Per unit missed.
         lost_sales: Unmet demand is lost; else it waits.
+
+    Example:
+        Five units and a demand of 3, twice: 2 are held once at 0.1, then 1 is missed at 1:
+
+        >>> demand = np.full((2, 1), 3, np.float32)
+        >>> interval_cost(
+        ...     np.array([5.0]), np.zeros((1, 2)), demand, 0.1, 1.0, lost_sales=True
+        ... ).round(2).tolist()
+        [1.2]
     """
     stock = np.repeat(start[:, None], demand.shape[1], axis=1)
     held, missed = np.zeros(len(start)), np.zeros(len(start))

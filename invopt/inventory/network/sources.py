@@ -143,7 +143,7 @@ def _ahead(net: Net, system: System, nodes: IntArray) -> tuple[FloatArray, Float
     """Return expected demand below sources, and when what they have and get is used up."""
     row = nodes - net.num_series
     until = net.terms.protection_interval[row]
-    leaf, owner = leaves(net, nodes)
+    leaf, owner = _leaves(net, nodes)
     reach = int(until.max(initial=1))
     mean = system.summed[: reach + 1, system.column[leaf]].mean(axis=2, dtype=np.float64)
     total = np.zeros((reach + 1, len(nodes)))
@@ -160,14 +160,14 @@ def _ahead(net: Net, system: System, nodes: IntArray) -> tuple[FloatArray, Float
     return total[until, np.arange(len(nodes))], dry
 
 
-def leaves(net: Net, nodes: IntArray) -> tuple[IntArray, IntArray]:
+def _leaves(net: Net, nodes: IntArray) -> tuple[IntArray, IntArray]:
     """Return the series below sources, at any depth, and the place of the source of each."""
     kids, owner = net.items.children(nodes)
     inner = np.flatnonzero(kids >= net.num_series)
     shops = np.flatnonzero(kids < net.num_series)
     if not len(inner):
         return kids, owner
-    deeper, of_inner = leaves(net, kids[inner])
+    deeper, of_inner = _leaves(net, kids[inner])
     return (
         np.concatenate([kids[shops], deeper]),
         np.concatenate([owner[shops], owner[inner][of_inner]]),

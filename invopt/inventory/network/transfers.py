@@ -91,8 +91,20 @@ def transfers(
         lost_sales: Unmet demand is lost; else it waits.
 
     Example:
-        A shop with 10 units it sells at one a period and one without any, a period apart, at 0.1 a
-        unit moved: what the giver will not sell before its next order comes is moved.
+        One shop has 10 units, another none; both sell one a period for five. Four that arrive in
+        the second period save four sales at 1 and hold 3 + 2 + 1 at 0.1, where the giver would
+        have held them five times; at 0.2 a unit moved that saves 4 - 0.6 + 2 - 0.8:
+
+        >>> from dataclasses import fields
+        >>> one = np.ones(2)
+        >>> shelves = Shelves(**{f.name: one for f in fields(Shelves)} | {
+        ...     "on_hand": np.array([10.0, 0.0]), "arrivals": np.zeros((2, 1)),
+        ...     "lead_time": 0 * one, "cycle": 5 * one, "holding_cost": 0.1 * one})
+        >>> way = Way(0, 1, lead_time=1, pack=1.0, least=0.0, capacity=np.inf, cost=0.2)
+        >>> demand = np.ones((5, 2, 1), np.float32)
+        >>> found = transfers(shelves, demand, [way], 0 * one, lost_sales=True)
+        >>> [(each.units, round(each.saved, 2)) for each in found]
+        [(4.0, 4.6)]
     """
     rows = {r for way in ways for r in (way.giver, way.taker)}
     known = {r: _Shelf(shelves, r, demand, float(ordered[r])) for r in rows

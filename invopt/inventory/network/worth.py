@@ -107,6 +107,17 @@ def shelf_worth(
         ships: (places,) period at whose end the source ships.
         first: (places,) period that the unit arrives before.
         stop: (places,) last period before the next arrival.
+
+    Example:
+        (p + h) P(D > x) - h: with demand 1 to 100, all alike, held at 1 and missed at 8, a unit
+        more than 50 is worth 9 / 2 - 1:
+
+        >>> summed = np.zeros((2, 1, 100), np.float32)
+        >>> summed[1, 0] = np.arange(1, 101)
+        >>> now, one = np.array([0]), np.ones(1)
+        >>> worth = shelf_worth(summed, Shelves(one, 8 * one, 0 * one), now, now + 1, now + 1)
+        >>> worth.of_unit(np.array([50.0])).round(3).tolist()
+        [3.5]
     """
     num_paths = summed.shape[2]
     rows = np.arange(summed.shape[1])
@@ -149,6 +160,16 @@ def shared(places: Worth, starts: IntArray, source_of: IntArray, *, push: BoolAr
         starts: (sources,) first place of each.
         source_of: (places,) source of each.
         push: (sources,) True where nothing stays at the source (cross-dock).
+
+    Example:
+        One place can use 10 units at 5 each, another 4 at 2 each: worth nearly 5 are 10, worth
+        anything 14:
+
+        >>> at, weight = np.array([[10], [4]], np.float32), np.array([[5], [2]], np.float32)
+        >>> places = Worth(at, weight, np.zeros(2))
+        >>> found = shared(places, np.array([0]), np.array([0, 0]), push=np.zeros(1, bool))
+        >>> found.up_to[0, [0, -1]].tolist(), found.kept.tolist()
+        ([10.0, 14.0], [10.0, 4.0])
     """
     most = np.maximum.reduceat(places.most, starts)
     least = np.where(push, np.minimum.reduceat(places.base, starts), 0.0)
@@ -172,6 +193,16 @@ def source_worth(units: Shared, system: Float32Array, holding: FloatArray) -> Wo
         system: (sources, paths) units of the system left by then, without the order: where none
             are known of, minus what is sold before.
         holding: (sources,) money that a unit costs from its arrival to the next one's.
+
+    Example:
+        A place can use 10 units at 5 each, and sells 3 before they come: up to 13 a unit is worth
+        5, less the 1 that it costs at the source:
+
+        >>> place = Worth(np.array([[10]], np.float32), np.array([[5]], np.float32), np.zeros(1))
+        >>> units = shared(place, np.array([0]), np.array([0]), push=np.zeros(1, bool))
+        >>> worth = source_worth(units, np.array([[-3]], np.float32), np.ones(1))
+        >>> [worth.of_unit(np.array([stock])).round(3).tolist() for stock in (12.0, 13.0)]
+        [[4.0], [-1.0]]
     """
     num_paths = system.shape[1]
     at = units.up_to[:, :, None].astype(np.float32) - system[:, None, :]
@@ -181,7 +212,18 @@ def source_worth(units: Shared, system: Float32Array, holding: FloatArray) -> Wo
 
 
 def thinned(worth: Worth, size: int) -> Worth:
-    """Return a worth with at most `size` thresholds of equal weight, the same money in all."""
+    """Return a worth with at most `size` thresholds of equal weight, the same money in all.
+
+    Example:
+        A hundred thresholds by four: the middles of four parts of 25, each with a quarter of the
+        money:
+
+        >>> at = np.arange(1, 101, dtype=np.float32)[None]
+        >>> weight = np.full((1, 100), 0.04, np.float32)
+        >>> found = thinned(Worth(at, weight, np.zeros(1)), 4)
+        >>> found.at.tolist(), found.weight.round(3).tolist()
+        ([[88.0, 63.0, 38.0, 13.0]], [[1.0, 1.0, 1.0, 1.0]])
+    """
     ordered = Worth.of(worth.at, worth.weight, worth.base)
     if ordered.at.shape[1] <= size:
         return ordered
@@ -194,7 +236,18 @@ def thinned(worth: Worth, size: int) -> Worth:
 
 
 def best_quantity(worth: Worth) -> FloatArray:
-    """Return (sources,) units up to which a unit more is worth ordering; below 0 for too much."""
+    """Return (sources,) units up to which a unit more is worth ordering; below 0 for too much.
+
+    Example:
+        The newsvendor: demand 1 to 100, all alike, and a ratio of 8 / (8 + 1) ask for 89:
+
+        >>> summed = np.zeros((2, 1, 100), np.float32)
+        >>> summed[1, 0] = np.arange(1, 101)
+        >>> now, one = np.array([0]), np.ones(1)
+        >>> worth = shelf_worth(summed, Shelves(one, 8 * one, 0 * one), now, now + 1, now + 1)
+        >>> best_quantity(worth).round(3).tolist()
+        [89.0]
+    """
     low, high = worth.at.min(axis=1) - 1.0, worth.at.max(axis=1).astype(np.float64)
     low, high = np.floor(low).astype(np.float64), np.ceil(high)
     high = np.maximum(high, low + 1)
