@@ -450,7 +450,7 @@ class Planner:
         lines = draft_lines(bought, self._decided())
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "draft.xlsx"
-            DRAFTS[kind](lines, self.review.kept.config.inventory.currency, file)
+            DRAFTS[kind](lines, self.review.kept.config.currency, file)
             content = file.read_bytes()
         return _download(content, f"{kind}-{self.review.review_date}.xlsx", _XLSX)
 
