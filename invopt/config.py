@@ -546,6 +546,11 @@ class Config(_Section):
     governor: GovernorConfig = GovernorConfig()
     retraining: RetrainingConfig = RetrainingConfig()
 
+    @property
+    def currency(self) -> str:
+        """Of all money: what inventory.currency says, else data.currency; "" for neither."""
+        return self.inventory.currency or self.data.currency or ""
+
     @model_validator(mode="before")
     @classmethod
     def _read_former_keys(cls, content: Any) -> Any:

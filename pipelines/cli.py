@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from invopt import __version__
 from invopt.errors import InvalidInputError
-from pipelines.parser import Parser, subcommands
+from pipelines.parser import AT_LEAST_ONE, PORT, Parser, did_you_mean, subcommands, whole
 
 if TYPE_CHECKING:
     from serving.deployment import Deployment
@@ -297,8 +297,8 @@ def _add_serve(commands: "Commands") -> None:
     serve.add_argument(
         "--host", default="127.0.0.1", help="address to bind; 0.0.0.0 for every network"
     )
-    serve.add_argument("--port", type=int, default=8080, metavar="N", help="HTTP port")
-    serve.add_argument("--grpc-port", type=int, metavar="N", help="gRPC port (default: no gRPC)")
+    serve.add_argument("--port", type=PORT, default=8080, metavar="N", help="HTTP port")
+    serve.add_argument("--grpc-port", type=PORT, metavar="N", help="gRPC port (default: no gRPC)")
     serve.add_argument(
         "--predictor-host",
         metavar="HOST:PORT",
@@ -333,7 +333,7 @@ def _add_plan(commands: "Commands") -> None:
         "--host", default="127.0.0.1", metavar="ADDRESS",
         help="address to listen on; any but this machine's needs INVOPT_SERVER_TOKEN",
     )  # fmt: skip
-    plan.add_argument("--port", type=int, default=8090, metavar="N", help="port to listen on")
+    plan.add_argument("--port", type=PORT, default=8090, metavar="N", help="port to listen on")
     plan.set_defaults(command=_plan)
 
 
@@ -351,10 +351,14 @@ def _plan(parsed: argparse.Namespace) -> None:
 def _add_demo_data(commands: "Commands") -> None:
     demo = commands.add_parser("demo-data", help="write the files of the made-up retailer")
     demo.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
-    demo.add_argument("--products", type=int, default=50, metavar="N", help="number of products")
-    demo.add_argument("--stores", type=int, default=10, metavar="N", help="number of stores")
-    demo.add_argument("--days", type=int, default=730, metavar="N", help="number of days")
-    demo.add_argument("--seed", type=int, default=0, metavar="N", help="another retailer")
+    demo.add_argument(
+        "--products", type=AT_LEAST_ONE, default=50, metavar="N", help="number of products"
+    )
+    demo.add_argument(
+        "--stores", type=AT_LEAST_ONE, default=10, metavar="N", help="number of stores"
+    )
+    demo.add_argument("--days", type=whole(2), default=730, metavar="N", help="number of days")
+    demo.add_argument("--seed", type=whole(0), default=0, metavar="N", help="another retailer")
     demo.set_defaults(command=_demo_data)
 
 
@@ -545,8 +549,9 @@ def _bench(parsed: argparse.Namespace) -> None:
         if err.name != f"benchmarks.{parsed.name.replace('-', '_')}":
             raise
         known = ", ".join(_benchmarks())
+        meant = did_you_mean(parsed.name, _benchmarks()) or "."
         raise InvalidInputError(
-            f"there is no benchmark {parsed.name}; there are {known}."
+            f"there is no benchmark {parsed.name}{meant} There are {known}."
             if known
             else "benchmarks are in the repository, not in the package: run this in a checkout."
         ) from err

@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import re
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 _CHOICE = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")
@@ -29,6 +30,31 @@ EXAMPLES = {
 }
 
 
+def did_you_mean(word: str, known: Sequence[str]) -> str:
+    """Return the end of a sentence that names the likely one, "" where none is near."""
+    close = difflib.get_close_matches(word, known, 1, 0.5)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def whole(least: int, most: int | None = None) -> Callable[[str], int]:
+    """Return what reads a whole number within limits from the command line."""
+    limits = f"of {least} or more" if most is None else f"from {least} to {most}"
+
+    def read(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if number < least or (most is not None and number > most):
+            raise argparse.ArgumentTypeError(f"it is a whole number {limits}, got {text}")
+        return number
+
+    return read
+
+
+AT_LEAST_ONE, PORT = whole(1), whole(0, 65535)
+
+
 class Parser(argparse.ArgumentParser):
     """Says what was likely meant where a word is not known; shows the command's example."""
 
@@ -47,8 +73,7 @@ class Parser(argparse.ArgumentParser):
         found = _CHOICE.search(message)
         if found is None:
             return ""
-        close = difflib.get_close_matches(found[1], re.findall(r"[\w-]+", found[2]), 1, 0.5)
-        return f"; did you mean {close[0]}?" if close else ""
+        return did_you_mean(found[1], re.findall(r"[\w-]+", found[2]))
 
 
 def subcommands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:

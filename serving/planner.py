@@ -5,13 +5,16 @@ same on a laptop and on a cluster's shared volume. What planners do is kept by
 review and series; two who look at the same order are told of each other, and nothing is lost.
 """
 
+import errno
 import hmac
+import os
 import secrets
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from datetime import date
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Annotated, Any, Literal
@@ -19,7 +22,14 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import pandas as pd
 import uvicorn
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
@@ -46,6 +56,7 @@ from serving.stores.planner_desk import (
     REJECTED,
     SNOOZED,
     DecidedMeanwhileError,
+    PlannerDecision,
     PlannerDesk,
     desk_file,
 )
@@ -55,13 +66,30 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _COOKIE = "invopt_planner"
 _MAX_BODY = 64 << 10
 _MOST_CHANGES = 200  # rows of an answer; totals are of all
+_FIRST_YEAR, _LAST_YEAR = 1900, 2199
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _SECURE = {
     "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
 }  # fmt: skip
 PlannerText = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
-Date = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+Number = Annotated[int, Field(ge=0, lt=1 << 53)]  # of a row; the database holds no larger one
+
+
+def _on_a_calendar(text: str) -> str:
+    """Return a date as it is; planning reads it later, and stops at one that does not exist."""
+    try:
+        year = date.fromisoformat(text).year
+    except ValueError as err:
+        raise ValueError("it is no date of the calendar: write it as YYYY-MM-DD") from err
+    if not _FIRST_YEAR <= year <= _LAST_YEAR:
+        raise ValueError(f"a year is between {_FIRST_YEAR} and {_LAST_YEAR}")
+    return text
+
+
+Date = Annotated[
+    str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), AfterValidator(_on_a_calendar)
+]
 
 
 class _Body(BaseModel):
@@ -73,7 +101,7 @@ class DecisionBody(_Body):
 
     review_date: Date
     unique_id: PlannerText
-    version: int = Field(ge=0)
+    version: Number
     state: Literal["open", "accepted", "changed", "snoozed", "rejected"]
     quantity: float | None = Field(default=None, ge=0, le=1e9, allow_inf_nan=False)
     who: PlannerText
@@ -91,7 +119,7 @@ class UndoBody(_Body):
 
     review_date: Date
     unique_id: PlannerText
-    version: int = Field(ge=1)
+    version: Annotated[Number, Field(ge=1)]
     who: PlannerText
 
 
@@ -121,7 +149,7 @@ class OverrideBody(_Body):
 class WithdrawalBody(_Body):
     """An override taken back."""
 
-    id: int
+    id: Number
     who: PlannerText
 
 
@@ -165,7 +193,7 @@ class KeptScenarioBody(_Body):
     """A scenario that is removed, brought back, taken as orders, or given back."""
 
     review_date: Date
-    id: int
+    id: Number
     who: PlannerText
 
 
@@ -214,25 +242,46 @@ class Planner:
 
     def __init__(self, settings: Settings, token: str, predict: Forecasters | None) -> None:
         self.settings, self.token, self.predict = settings, token, predict
-        self.review = ShownReview.latest(settings.plans)
-        self.desk = PlannerDesk(desk_file(settings.plans, self.review.kept.name))
+        self._desks: dict[str, PlannerDesk] = {}
+        self.review = self._latest()
         # What the cookie holds: whoever reads it has not read the token.
         self.ticket = secrets.token_urlsafe(24)
         self._planning = Lock()  # planning takes a whole core: one after another
+
+    @property
+    def desk(self) -> PlannerDesk:
+        """What planners decide about the model of the review that is shown."""
+        return self._desks[self.review.kept.name]
+
+    def _latest(self) -> ShownReview:
+        """Return the latest review, the desk of its model open."""
+        found = ShownReview.latest(self.settings.plans)
+        name = found.kept.name
+        if name not in self._desks:
+            self._desks[name] = PlannerDesk(desk_file(self.settings.plans, name))
+        return found
 
     async def page(self, request: Request) -> Response:
         """Return the page of the latest review, with the address of its answers in it."""
         if not self._may_enter(request):
             return HTMLResponse(_ENTRY, status_code=401, headers=_SECURE)
-        self.review = await run_in_threadpool(ShownReview.latest, self.settings.plans)
+        try:
+            text = await run_in_threadpool(self._page)
+        except (FileNotFoundError, InvalidInputError):  # a run puts another one there just now
+            return _fault(503, "the plan is being replaced: load the page again in a moment.")
+        return HTMLResponse(text, headers=_SECURE)
+
+    def _page(self) -> str:
+        self.review = self._latest()
         text = (self.review.folder / "plan.html").read_text()
-        mark = '<meta name="invopt-api" content="api">'
-        return HTMLResponse(text.replace("<head>", f"<head>{mark}", 1), headers=_SECURE)
+        return text.replace("<head>", '<head><meta name="invopt-api" content="api">', 1)
 
     async def enter(self, request: Request) -> Response:
         """Take the token from the entry form and give a cookie for it."""
-        form = (await request.body())[:_MAX_BODY].decode("utf-8", "replace")
-        given = form.removeprefix("token=").strip()
+        form = await _body_of(request)
+        if form is None:
+            return _too_large()
+        given = form.decode("utf-8", "replace").removeprefix("token=").strip()
         if not hmac.compare_digest(given.encode(), self.token.encode()):
             return HTMLResponse(_ENTRY, status_code=401, headers=_SECURE)
         answer = RedirectResponse("./", status_code=303, headers=_SECURE)
@@ -305,18 +354,16 @@ class Planner:
         said = self.desk.overrides().drop(columns="id") if body.with_overrides else None
         overrides = review.kept.overrides() if said is None else said
         snapshot = self.settings.snapshots / review.kept.snapshot
+        for place in (snapshot, review.folder / "derived", review.folder / "forecast"):
+            if not place.is_dir():  # tables that are not there would be read as "nothing known"
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(place))
         files = review_files_of(review.folder, snapshot, overrides)
         plan = read_plan(review.folder / "orders.csv")
         predict = None
         if self.predict is not None and body.assumptions.changes_price:
             predict = self.predict(review.kept.name, str(plan["model_version"].iloc[0]))
         with self._planning:
-            try:
-                return what_if(files, plan, review.kept.config.inventory, body.assumptions, predict)
-            except FileNotFoundError as err:
-                raise InvalidInputError(
-                    f"the plan of {review.review_date} was replaced meanwhile: load the page again."
-                ) from err
+            return what_if(files, plan, review.kept.config.inventory, body.assumptions, predict)
 
     async def save_scenario(self, request: Request) -> Response:
         """Plan again under assumptions, and keep what came out under a name."""
@@ -392,38 +439,31 @@ class Planner:
 
     async def draft(self, request: Request) -> Response:
         """Return the decided orders as an ERP's importer takes them."""
-        if not self._may_enter(request):
-            return _refused()
         kind = request.path_params["kind"]
         if kind not in DRAFTS:
             return _fault(404, f"drafts are there for {', '.join(DRAFTS)}.")
-        content = await run_in_threadpool(self._draft, kind)
-        name = f"{kind}-{self.review.review_date}.xlsx"
-        head = _SECURE | {"Content-Disposition": f'attachment; filename="{name}"'}
-        return Response(content, media_type=_XLSX, headers=head)
+        return await self._answer(request, None, partial(self._draft, kind))
 
-    def _draft(self, kind: str) -> bytes:
+    def _draft(self, kind: str, _: Any) -> Response:
         texts = {"unique_id": str, "supplier": str}
         bought = read_csv(self.review.folder / "purchase_orders.csv", dtype=texts)
         lines = draft_lines(bought, self._decided())
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "draft.xlsx"
-            DRAFTS[kind](lines, self.review.kept.config.inventory.currency, file)
-            return file.read_bytes()
+            DRAFTS[kind](lines, self.review.kept.config.currency, file)
+            content = file.read_bytes()
+        return _download(content, f"{kind}-{self.review.review_date}.xlsx", _XLSX)
 
     async def orders(self, request: Request) -> Response:
         """Return orders.csv with the decisions in it."""
-        if not self._may_enter(request):
-            return _refused()
-        frame = await run_in_threadpool(self._decided)
-        return _as_csv(frame, "orders.csv")
+        return await self._answer(request, None, lambda _: _as_csv(self._decided(), "orders.csv"))
 
     async def overrides(self, request: Request) -> Response:
         """Return the overrides that stand, in the columns that a mapping reads."""
-        if not self._may_enter(request):
-            return _refused()
-        frame = await run_in_threadpool(self.desk.overrides)
-        return _as_csv(frame.drop(columns="id"), "overrides.csv")
+        return await self._answer(request, None, self._overrides)
+
+    def _overrides(self, _: Any) -> Response:
+        return _as_csv(self.desk.overrides().drop(columns="id"), "overrides.csv")
 
     def _decided(self) -> pd.DataFrame:
         plan = read_plan(self.review.folder / "orders.csv")
@@ -483,27 +523,40 @@ class Planner:
             # Another site's page can send a form here, but no JSON.
             if request.headers.get("content-type", "").partition(";")[0] != "application/json":
                 return _fault(415, "send application/json.")
-            raw = await request.body()
-            if len(raw) > _MAX_BODY:
-                return _fault(413, f"a body has at most {_MAX_BODY:,} bytes.")
+            raw = await _body_of(request)
+            if raw is None:
+                return _too_large()
             try:
                 body = kind.model_validate_json(raw)
             except ValidationError as err:
-                return _fault(400, f"{explain_validation(err)}.")
+                return _fault(400, f"{_explained(err)}.")
+        return await run_in_threadpool(self._done, do, body)
+
+    def _done(self, do: Any, body: Any) -> Response:
+        """Do it, and tell what came out or what is wrong."""
         try:
-            answer = await run_in_threadpool(do, body)
-            return JSONResponse(plain(answer), headers=_SECURE)
+            answer = do(body)
         except DecidedMeanwhileError as err:
-            now = err.now
-            told = (
-                f"{now.who or 'somebody'} was first: {now.state}"
-                + (f" to {now.quantity:g}" if now.quantity is not None else "")
-                + (f" ({now.why})" if now.why else "")
-                + ". Nothing of yours was saved over it; look, and decide again."
-            )
-            return _fault(409, told, now=now.as_dict())
+            return _fault(409, _first(err.now), now=err.now.as_dict())
+        except FileNotFoundError as err:
+            return _fault(409, self._gone(err))
         except InvalidInputError as err:
             return _fault(409 if "replaced" in str(err) else 400, str(err))
+        if isinstance(answer, Response):
+            return answer
+        return JSONResponse(plain(answer), headers=_SECURE)
+
+    def _gone(self, err: FileNotFoundError) -> str:
+        """Say what became of a plan whose file is not there."""
+        if not self.review.folder.is_dir():
+            return (
+                f"the plan of {self.review.review_date} was replaced meanwhile: load the page "
+                "again; what was decided is kept."
+            )
+        return (
+            f"{err.filename} of the plan of {self.review.review_date} is not there any more: "
+            "plan again (invopt run replenishment), then load the page again."
+        )
 
 
 def create_app(
@@ -563,15 +616,18 @@ def run(deployment: Deployment, settings: ServerSettings, tell: Notify) -> None:
 
 def forecasters_of(deployment: Deployment) -> Forecasters:
     """Return what makes the forecaster of a model's version; the latest one is kept."""
+    kept: dict[tuple[str, str], Predict] = {}
 
-    @lru_cache(maxsize=1)
     def made(name: str, label: str) -> Predict | None:
-        version = label.removeprefix(f"{name}-")
-        try:
-            path = deployment.registry.version_path(name, version)
-        except (InvalidInputError, OSError):
-            return None  # said on the page: demand stays as it is
-        return OnnxForecaster(path).predict
+        if (name, label) not in kept:
+            version = label.removeprefix(f"{name}-")
+            try:
+                path = deployment.registry.version_path(name, version)
+            except (InvalidInputError, OSError):
+                return None  # said on the page: demand stays as it is; asked again next time
+            kept.clear()
+            kept[name, label] = OnnxForecaster(path).predict
+        return kept[name, label]
 
     return made
 
@@ -588,11 +644,47 @@ def _as_csv(frame: pd.DataFrame, name: str) -> Response:
     with tempfile.TemporaryDirectory() as folder:
         write_csv(Path(folder) / name, frame)
         content = (Path(folder) / name).read_bytes()
-    return Response(
-        content,
-        media_type="text/csv; charset=utf-8",
-        headers=_SECURE | {"Content-Disposition": f'attachment; filename="{name}"'},
+    return _download(content, name, "text/csv; charset=utf-8")
+
+
+def _download(content: bytes, name: str, kind: str) -> Response:
+    head = _SECURE | {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(content, media_type=kind, headers=head)
+
+
+async def _body_of(request: Request) -> bytes | None:
+    """Return a body; None where it is longer than anybody's here, and no more of it is read."""
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > _MAX_BODY:
+            return None
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _explained(err: ValidationError) -> str:
+    """Say what is wrong with a body, its whole content not repeated."""
+    whole = [f for f in err.errors() if not f["loc"]]
+    if not whole:
+        return explain_validation(err)
+    return "; ".join(f["msg"].removeprefix("Value error, ") for f in whole)
+
+
+def _first(now: PlannerDecision) -> str:
+    """Say that somebody else was first, and with what."""
+    if not now.version:
+        return "nobody has decided about this order yet: load the page again."
+    return (
+        f"{now.who} was first: {now.state}"
+        + (f" to {now.quantity:g}" if now.quantity is not None else "")
+        + (f" ({now.why})" if now.why else "")
+        + ". Nothing of yours was saved over it; look, and decide again."
     )
+
+
+def _too_large() -> Response:
+    return _fault(413, f"a body has at most {_MAX_BODY:,} bytes.")
 
 
 def _refused() -> Response:

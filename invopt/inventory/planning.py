@@ -115,7 +115,7 @@ def finished(
     if mark is not None:
         mark(flags)
     dates = _dates_ahead(panel.timeline, decision)
-    reasons = reasons_of(decision, stock, terms, notes, dates)
+    reasons = reasons_of(decision, stock, terms, notes, dates, currency=config.currency)
     costs = terms.unit_cost if unit_cost is None else unit_cost
     orders = _order_table(
         panel,

@@ -50,6 +50,7 @@ def reasons_of(
     terms: Terms,
     notes: Notes | None = None,
     dates: pd.DatetimeIndex | None = None,
+    currency: str = "",
 ) -> npt.NDArray[np.object_]:
     """Return a sentence per series: why it is ordered, or why not.
 
@@ -59,6 +60,7 @@ def reasons_of(
         terms: Of the same series.
         notes: What else is to be said.
         dates: First days of the periods ahead; periods are named by number without them.
+        currency: Of all money; "" where it is not known.
 
     Example:
         Five days of ten until the next order arrives, and 20 on the shelf. Of the 30 ordered one
@@ -84,8 +86,8 @@ def reasons_of(
     """
     num = len(decision.quantity)
     notes = notes or Notes.none(num)
-    found = _orders(decision, terms)
-    _add_before(found, decision, terms, dates)
+    found = _orders(decision, terms, currency)
+    _add_before(found, decision, terms, dates, currency=currency)
     far = np.isnan(decision.levels.expected_demand)
     unknown = np.isnan(stock.on_hand)
     found[unknown], found[far] = NO_STOCK, HORIZON
@@ -139,7 +141,7 @@ def codes_of(decision: OrderDecision, stock: Stock, terms: Terms) -> npt.NDArray
     return found
 
 
-def _orders(decision: OrderDecision, terms: Terms) -> npt.NDArray[np.object_]:
+def _orders(decision: OrderDecision, terms: Terms, currency: str) -> npt.NDArray[np.object_]:
     """Return the sentence about position and level."""
     levels, found = decision.levels, np.full(len(decision.quantity), "", object)
     ordered = decision.quantity > 0
@@ -150,7 +152,7 @@ def _orders(decision: OrderDecision, terms: Terms) -> npt.NDArray[np.object_]:
     found[ordered] = [
         f"position {in_words(position, 4)} is below the level {in_words(level, 4)}: "
         f"expected demand {in_words(expected)} and safety stock {in_words(safety)}"
-        f"{_neighbours(less, more, pack)}"
+        f"{_neighbours(less, more, pack, currency)}"
         for position, level, expected, safety, less, more, pack in rows
     ]
     covered = ~ordered
@@ -166,12 +168,13 @@ def _orders(decision: OrderDecision, terms: Terms) -> npt.NDArray[np.object_]:
     return found
 
 
-def _neighbours(less: float, more: float, pack: float) -> str:
+def _neighbours(less: float, more: float, pack: float, currency: str) -> str:
     """Return what one pack less and one more cost; nothing where the quantity was not chosen so."""
     if not (less >= 0 and more >= 0):
         return ""
     one = "one" if pack == 1 else f"one pack ({in_words(pack)})"
-    return f"; {one} less costs {in_words(less)} more, {one} more costs {in_words(more)} more"
+    fewer, further = (f"{currency} {in_words(money)}".strip() for money in (less, more))
+    return f"; {one} less costs {fewer} more, {one} more costs {further} more"
 
 
 def _add_before(
@@ -179,6 +182,8 @@ def _add_before(
     decision: OrderDecision,
     terms: Terms,
     dates: pd.DatetimeIndex | None,
+    *,
+    currency: str,
 ) -> None:
     """Say where sales are lost before an order can arrive."""
     rows = np.flatnonzero(runs_dry_before(decision, terms))
@@ -187,11 +192,12 @@ def _add_before(
         units = decision.unavoidable[row]
         money = units * terms.stockout_cost[row]
         day = decision.dry_in[row]
+        lost = f"{currency} {in_words(money)}" if currency else f"{in_words(money)} in money"
         when = "" if np.isnan(day) else f" on {_day(int(day), dates, named)}"
         arrives = _day(int(terms.lead_time[row]) + 1, dates, named)
         found[row] += (
             f"; runs out{when}, before an order placed now can arrive on {arrives}: "
-            f"{in_words(units)} units ({in_words(money)} in money) are missed whatever is ordered"
+            f"{in_words(units)} units ({lost}) are missed whatever is ordered"
         )
 
 

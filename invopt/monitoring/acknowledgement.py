@@ -3,9 +3,10 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from typing import Any
 
+_DAY = 86_400.0  # seconds
 UNTIL_NEXT_RUN = "the next run"
 
 
@@ -35,7 +36,8 @@ class Acknowledgement:
         """End of the last quiet day (UTC), seconds since 1970; infinite for until the next run."""
         if self.until is None:
             return math.inf
-        return datetime.combine(self.until + timedelta(days=1), time(), UTC).timestamp()
+        # Of seconds, not of dates: after the last day of the calendar there is none.
+        return datetime.combine(self.until, time(), UTC).timestamp() + _DAY
 
     def in_force(self, run: str, now: datetime) -> bool:
         """Return whether the causes are quiet while a run is the latest one."""

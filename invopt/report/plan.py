@@ -106,7 +106,7 @@ def render_plan(files: PlanFiles, run: Config, notify: Notify) -> str:
     last = _last_plan(files.last, notify)
     exceptions = read_exceptions(files.exceptions)
     whole = len(plan)
-    figures = _figures(plan, exceptions, run.inventory.currency)
+    figures = _figures(plan, exceptions, run.currency)
     plan = _most_important(plan, exceptions)
     exceptions = exceptions[exceptions["unique_id"].isin(plan["unique_id"])]
     past = _past_reviews(files.past, notify)
@@ -117,7 +117,7 @@ def render_plan(files: PlanFiles, run: Config, notify: Notify) -> str:
     details = {name: _or_nothing(values, order) for name, values in gathered.details.items()}
     about = gathered.about | {
         "name": run.name,
-        "currency": run.inventory.currency,
+        "currency": run.currency,
         "review_date": str(plan["review_date"].iloc[0]),
         "model_version": str(plan["model_version"].iloc[0]),
         "last_review": "" if last is None else str(last["review_date"].iloc[0]),

@@ -53,7 +53,7 @@ def _page(source: str, forecast: str, orders: str, run: Config) -> str:
         review_date=plan["review_date"].iloc[0],
         num_series=len(plan),
         ordered=plan[plan["order_quantity"] > 0],
-        currency=run.inventory.currency,
+        currency=run.currency,
         without=int(plan["order_quantity"].isna().sum()),
         holding=plan["expected_holding_cost"].sum(),
         stockout=plan["expected_stockout_cost"].sum(),
@@ -65,7 +65,7 @@ def _page(source: str, forecast: str, orders: str, run: Config) -> str:
         largest=_largest(plan),
         footer="invopt",
         plots={
-            "frontier": stock_plots.frontier(curve, now, run.inventory.currency),
+            "frontier": stock_plots.frontier(curve, now, run.currency),
             "categories": plots.money(
                 _by_category(plan), "Expected cost of these orders by category"
             ),

@@ -198,7 +198,7 @@ class Decider:
         with metrics.STAGE_SECONDS.labels("answer").time():
             writer = AnswerWriter(
                 sheet, champion.policy_version, champion.label, work.now,
-                champion.config.data.currency,
+                champion.config.currency or None,
             )  # fmt: skip
             done: list[tuple[int, int]] = []
             for k, plan in zip(base, plans, strict=True):

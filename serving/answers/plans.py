@@ -223,7 +223,8 @@ def _plan_group(
     decision = decide(planned, priced, stock, config, is_count=is_count, forced=forced)
     decision = without_faults(decision, priced)
     columns = _columns(terms, priced, decision)
-    columns |= _words(decision, stock, priced, said) | {"override": _overrides(planned, said)}
+    columns |= _words(decision, stock, priced, said, currency=config.currency)
+    columns["override"] = _overrides(planned, said)
     names = [f"{q:g}" for q in sheet.forecast.level_quantiles]
     over = units(decision.levels.over_protection, is_count=is_count).round(4)
     return [
@@ -247,7 +248,12 @@ def _planned(
 
 
 def _words(
-    decision: OrderDecision, stock: Stock, terms: Terms, said: Sequence[Said | None]
+    decision: OrderDecision,
+    stock: Stock,
+    terms: Terms,
+    said: Sequence[Said | None],
+    *,
+    currency: str,
 ) -> dict[str, list[Any]]:
     """Return sentences, their codes and the exceptions."""
     notes, flags = Notes.none(len(decision.quantity)), position_flags(decision, stock, terms)
@@ -256,7 +262,7 @@ def _words(
         notes.add(rows, [one.text for one in said if one is not None])
         flags.set("overridden", np.array([one is not None for one in said]))
     return {
-        "reason": reasons_of(decision, stock, terms, notes).tolist(),
+        "reason": reasons_of(decision, stock, terms, notes, currency=currency).tolist(),
         "reason_code": codes_of(decision, stock, terms).tolist(),
         "exception": flags.words().tolist(),
     }

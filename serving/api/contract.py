@@ -255,7 +255,7 @@ class Decision(Plan):
     frequency: str = Field(default="", description="Of the periods: D, W-SUN, MS, ...")
     dates: list[str] = Field(default=[], description="First day of each period of mean.")
     currency: str | None = Field(
-        default=None, description="Of money, as data.currency of the configuration says."
+        default=None, description="Of money, as inventory.currency or data.currency says."
     )
     mean: list[float] = Field(description="Expected sales per period after the cutoff.")
     quantiles: dict[str, list[float]] = Field(

@@ -26,7 +26,7 @@ _PLAN: dict[str, Any] = {
     "cost_of_one_more": 0.12,
     "exception": "",
     "reason": "position 32 is below the level 56: expected demand 41.3 and safety stock 14.7; one "
-    "pack (12) less costs 0.35 more, one more costs 0.12 more",
+    "pack (12) less costs EUR 0.35 more, one more costs EUR 0.12 more",
     "reason_code": "below_level",
 }
 _LATER = _PLAN | {"lead_time": 3, "expected_demand": 46.1, "order_quantity": 36.0}

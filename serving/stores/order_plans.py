@@ -151,7 +151,8 @@ def latest_review(plans: Path) -> KeptReview:
     Raises:
         InvalidInputError: If there is none.
     """
-    heads = [(read_json(file), file.parent) for file in plans.glob(f"*/{_REVIEWS}/*/{_HEAD}")]
+    # A hidden folder is one that a run fills just now, or did not finish.
+    heads = [(read_json(file), file.parent) for file in plans.glob(f"*/{_REVIEWS}/[!.]*/{_HEAD}")]
     if not heads:
         raise InvalidInputError(
             f"no orders were planned in {plans.parent} yet: run `invopt run replenishment "

@@ -105,12 +105,18 @@ class PlannerDesk:
 
     Args:
         file: SQLite database; made where it is not there.
+
+    Raises:
+        InvalidInputError: If it is there and cannot be read, or cannot be made.
     """
 
     def __init__(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         self._engine = sa.create_engine(f"sqlite:///{file}", connect_args={"timeout": 30})
-        _META.create_all(self._engine)
+        try:
+            _META.create_all(self._engine)
+        except sa.exc.DatabaseError as err:
+            raise _unreadable(file, err) from err
 
     def close(self) -> None:
         """Close the database."""
@@ -298,11 +304,15 @@ def planners_overrides(plans: Path, name: str) -> pd.DataFrame | None:
         found = desk.overrides().drop(columns="id")
         desk.close()
     except sa.exc.DatabaseError as err:
-        raise InvalidInputError(
-            f"what planners decided cannot be read from {file}: {err.orig}. Bring back a copy of "
-            "it, or move it away to plan without their overrides."
-        ) from err
+        raise _unreadable(file, err) from err
     return found if len(found) else None
+
+
+def _unreadable(file: Path, err: sa.exc.DatabaseError) -> InvalidInputError:
+    return InvalidInputError(
+        f"what planners decided cannot be read from {file}: {err.orig}. Bring back a copy of "
+        "it, or move it away to plan without their overrides."
+    )
 
 
 def _decision(row: Any) -> PlannerDecision:

@@ -74,3 +74,25 @@ def test_fail_on_belongs_to_monitoring(capsys):
     arguments = ["run", "training", "--config", "none.yaml", "--fail-on", "page"]
     assert main(arguments) == 1
     assert "it belongs to monitoring" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["serve", "--port", "99999"], "a whole number from 0 to 65535, got 99999"),
+        (["plan", "--port", "eight"], "a whole number from 0 to 65535, got eight"),
+        (["demo-data", "--out", "x", "--products", "0"], "a whole number of 1 or more, got 0"),
+        (["demo-data", "--out", "x", "--days", "1"], "a whole number of 2 or more, got 1"),
+        (["demo-data", "--out", "x", "--seed", "-1"], "a whole number of 0 or more, got -1"),
+    ],
+)
+def test_a_number_outside_its_limits_is_refused_with_them(given, told, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(given)
+    assert ended.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+def test_a_benchmark_that_was_likely_meant_is_named(capsys):
+    assert main(["bench", "situation"]) == 1
+    assert "no benchmark situation; did you mean situations? There are" in capsys.readouterr().err

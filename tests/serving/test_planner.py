@@ -1,9 +1,12 @@
 """What planners decide on the served page: kept, told to others, and planned with."""
 
+import asyncio
 import io
+import shutil
 import threading
 import warnings
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -14,8 +17,9 @@ from invopt.files import read_csv
 from invopt.forecasts import read_forecast
 from invopt.steps.replenish import plan_all_orders
 from serving.deployment import Deployment
-from serving.planner import create_app, run
+from serving.planner import create_app, forecasters_of, run
 from serving.settings import ServerSettings, Settings
+from serving.stores.order_plans import keep_review, latest_review
 from serving.stores.planner_desk import (
     DecidedMeanwhileError,
     PlannerDesk,
@@ -361,3 +365,122 @@ def test_drafts_hold_the_decided_orders_with_keys_as_text(client):
     assert sum(line["order_line/product_qty"] for line in lines) == ordered["order_quantity"].sum()
     assert 48.0 in {line["order_line/product_qty"] for line in lines}
     assert client.get("/api/drafts/sap.xlsx").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"last": "2024-02-31"}, "no date of the calendar"),
+        ({"first": "0202-05-01"}, "a year is between 1900 and 2199"),
+        ({"last": "9999-12-31"}, "a year is between 1900 and 2199"),
+        ({"first": "\u0662\u0660\u0662\u0664-05-01"}, "should match pattern"),
+    ],
+)
+def test_an_override_of_a_day_that_is_not_there_is_refused_and_stops_no_run(client, changed, told):
+    answer = client.post("/api/overrides", json=override(**changed))
+    assert answer.status_code == 400
+    assert told in answer.json()["error"]
+    assert client.get("/api/state").json()["overrides"] == []
+
+
+@pytest.mark.parametrize("path", ["withdraw", "scenarios/remove", "scenarios/take"])
+def test_a_number_that_no_row_can_have_is_refused(client, path):
+    body = {"id": 2**70, "who": "Ann"} | ({} if path == "withdraw" else {"review_date": DATE})
+    answer = client.post(f"/api/{path}", json=body)
+    assert answer.status_code == 400
+    assert "id: input should be less than" in answer.json()["error"]
+
+
+def test_what_is_wrong_with_a_body_is_told_without_its_content(client):
+    answer = client.post(
+        "/api/decisions", content=b"[" * 60_000, headers={"content-type": "application/json"}
+    )
+    assert answer.status_code == 400
+    assert answer.json()["error"] == "Invalid JSON: recursion limit exceeded at line 1 column 202."
+
+
+def test_no_more_of_a_body_is_read_than_anybody_needs(workspace):
+    given = []
+
+    def endless():
+        while True:
+            given.append(1)
+            yield b"x" * (16 << 10)
+            assert len(given) < 100, "the whole body is read"
+
+    app = create_app(workspace, "secret", ["testserver"])
+    # Without the token nobody may fill the memory either.
+    status = _status_of(app, "/enter", endless())
+    assert status == 413
+    assert len(given) == 5
+
+
+def _status_of(app, path, parts):
+    """Return the status of a POST whose body comes in parts, read no further than the app reads."""
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": next(parts), "more_body": True}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(),
+             "query_string": b"", "headers": [(b"host", b"testserver")], "scheme": "http",
+             "http_version": "1.1", "server": ("testserver", 80), "root_path": ""}  # fmt: skip
+    asyncio.run(app(scope, receive, send))
+    return sent[0]["status"]
+
+
+@pytest.mark.parametrize("path", ["orders.csv", "drafts/odoo.xlsx"])
+def test_files_of_a_plan_that_was_replaced_are_refused_with_a_sentence(workspace, review, path):
+    client = client_of(workspace)
+    keep(workspace, review, "2024-05-06")
+    answer = client.get(f"/api/{path}")
+    assert answer.status_code == 409
+    assert answer.json()["error"] == (
+        "the plan of 2024-04-29 was replaced meanwhile: load the page again; what was decided is "
+        "kept."
+    )
+
+
+@pytest.mark.parametrize("gone", ["snapshot", "derived"])
+def test_tables_that_are_gone_are_named_and_not_taken_for_empty(workspace, client, gone):
+    derived = latest_review(workspace.plans).folder / "derived"
+    shutil.rmtree(derived if gone == "derived" else workspace.snapshots / "snap")
+    answer = client.post("/api/what-if", json={"review_date": DATE, "service_level": 0.9})
+    assert answer.status_code == 409
+    assert "is not there any more: plan again" in answer.json()["error"]
+
+
+def test_decisions_about_another_models_plan_are_kept_with_that_model(workspace, review, client):
+    names = ("plan.html", "orders.csv", "purchase_orders.csv", "exceptions.csv", "derived",
+             "forecast")  # fmt: skip
+    other = CONFIG.model_copy(update={"name": "other"})
+    files = {name: review / name for name in names}
+    keep_review(workspace.plans, other, "2024-05-06", "snap", files, None)
+    assert client.get("/").status_code == 200
+    said = override(review_date="2024-05-06", first="2024-05-08", last="2024-05-14")
+    assert client.post("/api/overrides", json=said).status_code == 200
+    assert planners_overrides(workspace.plans, CONFIG.name) is None
+    assert planners_overrides(workspace.plans, "other")["why"].tolist() == ["a festival"]
+
+
+def test_a_desk_that_cannot_be_read_is_told_where_the_page_starts(workspace):
+    desk_file(workspace.plans, CONFIG.name).write_bytes(b"no database" * 100)
+    with pytest.raises(InvalidInputError, match="what planners decided cannot be read from"):
+        create_app(workspace, "", ["testserver"])
+
+
+def test_a_model_that_could_not_be_asked_once_is_asked_again(tmp_path):
+    asked = []
+
+    class Registry:
+        def version_path(self, name, version):
+            asked.append((name, version))
+            raise InvalidInputError("the registry is away.")
+
+    made = forecasters_of(SimpleNamespace(registry=Registry()))
+    assert made("demo", "demo-7") is None
+    assert made("demo", "demo-7") is None
+    assert asked == [("demo", "7"), ("demo", "7")]

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -282,3 +284,14 @@ def test_the_lost_sales_policy_charges_a_leftover_for_the_periods_it_is_told():
         for periods in (1.0, 40.0)
     }
     assert orders[40.0] < orders[1.0]
+
+
+def test_money_in_a_reason_is_of_a_currency_where_one_is_configured():
+    position = stock(on_hand=[5.0, 0, 0])
+    config = CONFIG.model_copy(update={"currency": "EUR"})
+    [_, dry, _] = plan(position, config=config)["reason"]
+    [_, bare, _] = plan(position)["reason"]
+    assert re.search(r"one less costs EUR [\d.]+ more, one more costs EUR [\d.]+ more", dry)
+    assert re.search(r"units \(EUR [\d.]+\) are missed whatever is ordered", dry)
+    assert re.search(r"one less costs [\d.]+ more, one more costs [\d.]+ more", bare)
+    assert re.search(r"units \([\d.]+ in money\) are missed whatever is ordered", bare)

@@ -193,6 +193,23 @@ def test_a_new_series_is_forecast_from_what_the_caller_knows(decider):
     assert Decision.model_validate(plain(found)).expected_demand > 0
 
 
+@pytest.mark.parametrize(
+    ("ordering", "data", "told"),
+    [("USD", None, "USD"), ("", "CHF", "CHF"), ("USD", "CHF", "USD"), ("", None, None)],
+)
+def test_the_currency_of_an_answer_is_the_configured_one(parts, ordering, data, told):
+    from serving.answers.decider import Decider
+
+    champion, features = parts
+    config = champion.config
+    config = config.model_copy(update={
+        "inventory": config.inventory.model_copy(update={"currency": ordering}),
+        "data": config.data.model_copy(update={"currency": data}),
+    })  # fmt: skip
+    [found] = ask(Decider(replace(champion, config=config), features), "p0_s0")
+    assert found["currency"] == told
+
+
 def test_a_lost_sales_order_is_replenishments_whenever_open_orders_arrive(parts, shop):
     from serving.answers.decider import Decider
 
@@ -285,7 +302,7 @@ def test_a_decision_says_when_how_often_in_what_money_and_why(decider):
     assert found["dates"][0] == f"{first:%Y-%m-%d}"
     assert len(found["dates"]) == len(found["mean"])
     assert found["frequency"] == "D"
-    assert found["currency"] is None  # the configuration does not say
+    assert found["currency"] == "EUR"
     assert found["segment"] == ""  # nothing was planned yet
     assert found["reason_code"] == "below_level"
     assert "stockout_now" in found["exception"].split(";")

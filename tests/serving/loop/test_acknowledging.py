@@ -135,3 +135,10 @@ def test_the_latest_end_of_a_cause_counts_and_a_page_without_marks_stays():
     text = prometheus_text(make_content("page", acknowledged=rows), "demo")
     assert text.endswith(f'{QUIET}{{model="demo",cause="gaps"}} 200\n')
     assert with_acknowledgements("<p>an older page</p>", rows) == "<p>an older page</p>"
+
+
+def test_the_last_day_of_the_calendar_is_a_day_until_which_it_is_quiet():
+    now = datetime(2026, 11, 28, tzinfo=UTC)
+    word = Acknowledgement(run="m-1", causes=("x",), who="Ann", at=now, until=date.max)
+    assert word.in_force("m-2", now)
+    assert word.as_dict("m-2", now)["ends"] == 253402300800.0

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from invopt.errors import InvalidInputError
+from invopt.files import read_json, write_json
 from serving.settings import Settings
 from serving.stores.order_plans import keep_review, latest_review, past_reviews
 from tests.planner import CONFIG, keep, make_review, make_workspace
@@ -61,3 +62,13 @@ def test_past_reviews_are_those_with_a_plan_and_its_forecast_before_a_date(tmp_p
 def test_a_workspace_without_a_review_says_what_to_do(tmp_path):
     with pytest.raises(InvalidInputError, match="run `invopt run replenishment"):
         latest_review(Settings.of(tmp_path).plans)
+
+
+def test_a_folder_that_a_run_fills_just_now_is_no_review(tmp_path, review):
+    settings = make_workspace(tmp_path, review)
+    kept = latest_review(settings.plans).folder
+    half = kept.with_name(".2024-05-06.partial-0123456789ab")
+    half.mkdir()
+    head = read_json(kept / "review.json") | {"review_date": "2024-05-06", "kept_at": "2999-01-01"}
+    write_json(half / "review.json", head)
+    assert latest_review(settings.plans).review_date == "2024-04-29"
