@@ -156,7 +156,8 @@ def table_limits(report: DatasetReport, max_bad_share: float) -> dict[str, float
     found = {a.table: max_bad_share if a.table == "sales" else other for a in report.accounting}
     # What people write for planning by hand is told row by row, and stops nobody's orders: a lane
     # that cannot be used leaves its place without a source, an override the forecast as it is.
-    by_hand = dict.fromkeys(TERMS, ALL_BUT_WHOLE) | {"overrides": 1.0}
+    most = max(max_bad_share, ALL_BUT_WHOLE)
+    by_hand = dict.fromkeys(TERMS, most) | {"overrides": 1.0}
     return found | {table: limit for table, limit in by_hand.items() if table in found}
 
 
