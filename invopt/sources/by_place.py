@@ -4,10 +4,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from invopt.sources.duck import Reader
-from invopt.sources.inspect import DATE, FileFacts, facts_of
+from invopt.sources.inspect import (
+    DATE,
+    NUMBER,
+    FileFacts,
+    date_of,
+    date_sql,
+    dates_in,
+    facts_of,
+)
 from invopt.sources.mapping import Source
 from invopt.sources.standard import literal, quote
-from invopt.sources.words import all_by_word, plain
+from invopt.sources.words import Keys, all_by_word, by_word, plain
+from invopt.timeline import usual_frequency
 
 PLACE = "location"
 # Words of names that tell apart what is no place: returns, plans, another kind of line.
@@ -21,9 +30,22 @@ _KINDS = frozenset(
         "prices preise products artikel customers kunden web online jan feb mar apr may jun jul",
         "aug sep oct nov dec januar februar marz april mai juni juli august september oktober",
         "november dezember january february march june july october december",
+        "raw clean cleaned net gross netto brutto units value amount revenue daily weekly monthly",
+        "yearly hourly open closed invoiced shipped",
     )
     for word in words.split()
 )
+# Words that tell when: such files follow one another, or are none of one table.
+_TIMES = frozenset(
+    word
+    for words in (
+        "previous current history historical archive archiv aktuell last this recent first second",
+        "third fourth earlier later vorjahr laufend monday tuesday wednesday thursday friday",
+        "saturday sunday",
+    )
+    for word in words.split()
+)
+_COPIED = 0.8  # share of equal rows of two files that makes one a copy of the other
 
 
 @dataclass(frozen=True)
@@ -46,30 +68,88 @@ class Places:
 def unite_places(reader: Reader, files: list[FileFacts]) -> Places:
     """Make one table of files with the same columns whose names differ in one word, the place.
 
-    It has a column for the place. Files that name their places in a column are left as they are,
-    and so are names that tell apart something else (returns, plans).
+    It has a column for the place where a product is in several of them at one time; files that
+    share no product, or follow one another, need none. Files that name their places in a column
+    are left as they are, and so are copies, files of another frequency, and names that tell apart
+    something else (returns, plans).
     """
     found = Places(list(files), {}, {}, [])
     for group in _groups(files):
         words = _places(group)
-        if words is None:
+        if words is None or not _is_of_one_kind(reader, group):
             continue
-        stem = "_".join(w for w in plain(group[0].name).split("_") if w != plain(words[0]))
-        name = f"{stem or 'lines'}_by_place"
-        sql = " UNION ALL BY NAME ".join(
-            f"SELECT *, {literal(word)} AS {PLACE} FROM {quote(file.name)}"
-            for word, file in zip(words, group, strict=True)
-        )
-        reader.add(name, Source(sql=sql))
-        made = replace(facts_of(reader, name, group[0]), path=", ".join(f.path for f in group))
-        found.files[:] = [made, *(f for f in found.files if f not in group)]
-        found.sources[name] = {"sql": sql}
-        found.parts[name] = [file.name for file in group]
-        found.notes.append(
-            f"{', '.join(file.path for file in group)} have the same columns and are one table; "
-            f"the place is read from their names ({', '.join(words)})"
-        )
+        is_told = _share_products(reader, group)
+        if is_told and any(plain(word) in _TIMES for word in words):
+            continue
+        _unite(reader, group, words, found, is_told=is_told)
     return found
+
+
+def _unite(
+    reader: Reader, group: list[FileFacts], words: list[str], found: Places, *, is_told: bool
+) -> None:
+    """Make one table of a group, with a column for the place where that tells rows apart."""
+    stem = "_".join(w for w in plain(group[0].name).split("_") if w != plain(words[0]))
+    name = f"{stem or 'lines'}_{'by_place' if is_told else 'together'}"
+    sql = " UNION ALL BY NAME ".join(
+        f"SELECT *{f', {literal(word)} AS {PLACE}' if is_told else ''} FROM {quote(file.name)}"
+        for word, file in zip(words, group, strict=True)
+    )
+    reader.add(name, Source(sql=sql))
+    made = replace(facts_of(reader, name, group[0]), path=", ".join(f.path for f in group))
+    found.files[:] = [made, *(f for f in found.files if f not in group)]
+    found.sources[name] = {"sql": sql}
+    found.parts[name] = [file.name for file in group]
+    told = (
+        f"the place is read from their names ({', '.join(words)})"
+        if is_told
+        else f"no product is in two of them at one time, so that {', '.join(words)} is not kept: "
+        f"add it as a column in the source {name} where it is a place"
+    )
+    found.notes.append(
+        f"{', '.join(file.path for file in group)} have the same columns and are one table; {told}"
+    )
+
+
+def _is_of_one_kind(reader: Reader, group: list[FileFacts]) -> bool:
+    """Return whether files count the same periods and none is a copy of another."""
+    steps = {usual_frequency(dates_in(reader, file)) for file in group}
+    if len(steps) > 1:
+        return False
+    numbers = [c.name for c in group[0].of_kind(NUMBER)]
+    quantity = by_word(numbers, "y")
+    listed = ", ".join(quote(c.name) for c in sorted(group[0].columns, key=lambda c: c.name))
+    some = f" WHERE coalesce(trim({quote(quantity)}::VARCHAR), '0') <> '0'" if quantity else ""
+    rows = [f"(SELECT DISTINCT {listed} FROM {quote(file.name)}{some})" for file in group]
+    counts = [_count(reader, f"SELECT * FROM {sql}") for sql in rows]
+    for n, one in enumerate(rows):
+        for m, other in enumerate(rows[:n]):
+            equal = _count(reader, f"SELECT * FROM {one} INTERSECT SELECT * FROM {other}")
+            if equal > _COPIED * min(counts[n], counts[m]):
+                return False
+    return True
+
+
+def _share_products(reader: Reader, group: list[FileFacts]) -> bool:
+    """Return whether a product is in two of the files at one time."""
+    keys = Keys.of(group[0])
+    column = keys.product or keys.series
+    if column is None:
+        return True
+    spans = " UNION ALL ".join(
+        f"SELECT {n} AS file, trim({quote(column)}::VARCHAR) AS product, min(day) AS first, "
+        f"max(day) AS last FROM (SELECT *, {date_sql(date_of(file))} AS day "
+        f"FROM {quote(file.name)}) GROUP BY ALL"
+        for n, file in enumerate(group)
+    )
+    pairs = "a.file < b.file AND a.product = b.product AND a.first <= b.last AND b.first <= a.last"
+    sql = f"WITH s AS ({spans}) SELECT 1 AS one FROM s a JOIN s b ON {pairs} LIMIT 1"
+    return _count(reader, sql) > 0
+
+
+def _count(reader: Reader, sql: str) -> int:
+    [found] = reader.fetch(f"SELECT count(*) AS n FROM ({sql})", "sources").to_pylist()
+    return int(found["n"])
 
 
 def _groups(files: Iterable[FileFacts]) -> list[list[FileFacts]]:

@@ -42,7 +42,14 @@ from invopt.timeline import frequency_unit, usual_frequency
 
 _UNIQUE = 0.99
 _AHEAD = 400  # days after the last sales that plans are read for
+_FEW_MONTHS = 3
 # Of names as plain() writes them.
+_MONTH_NAME = (
+    r"jan(uary|uar|vier)?|enero|ene|feb(ruary|ruar|rero)?|fev(rier)?|mar(ch|s|z|zo)?|mrz|maerz"
+    r"|apr(il)?|avr(il)?|abr(il)?|may|mai|mayo|june?|juni?|juin|junio|july?|juli?|juillet|julio"
+    r"|aug(ust)?|aout|ago(sto)?|sept?(ember|embre|tiembre)?|o[ck]t(ober|obre|ubre)?"
+    r"|nov(ember|embre|iembre)?|de[cz](ember|embre)?|dic(iembre)?"
+)
 _FIRST = r"start|from|begin|since|beginn|(^|_)(von|ab|du|debut|desde|inicio)(_|$)"
 _LAST = r"(^|_)end(_|$|date)|until|till|(^|_)(to|bis|ende|au|fin|hasta)(_|$)"
 _DUE = r"due|(^|_)eta(_|$)|deliver|expect|arriv|liefer|faellig|fallig|livraison|prevu|entrega"
@@ -143,7 +150,16 @@ class Companions:
 
     def _is_narrow(self, file: FileFacts) -> bool:
         """Leave out a table with a column for each of a few days: these are no attributes."""
-        days = dated_names([c.name for c in file.columns])
+        names = [c.name for c in file.columns]
+        months = [name for name in names if re.fullmatch(_MONTH_NAME, plain(name))]
+        if not file.periods and len(months) >= _FEW_MONTHS:
+            self._tell(
+                file,
+                f"it has a column for each of {len(months)} months ({months[0]}) and none says of "
+                "which year: name them as 2024-01, or UNPIVOT it in a source of SQL",
+            )
+            return True
+        days = dated_names(names)
         if not file.periods and days:
             self._tell(
                 file,

@@ -36,6 +36,7 @@ from invopt.sources.words import (
     SpokenNames,
     all_by_word,
     by_word,
+    dash_is_unknown,
     date_entry,
     ends_week,
     named,
@@ -48,6 +49,10 @@ _FISCAL = r"fiscal|(^|_)fy|period|geschaftsjahr|exercice|ejercicio"
 _UNIQUE = 0.99  # share of rows with a key of their own, faulty files included
 _CANCELLED = r"cancel|void|storn|annul|anul|revers"
 _PLANNED = r"^(budget|budgeted|plan|planned|forecast|prognose|soll|target|presupuesto|prevu|prévu)$"
+_ACTUAL = r"^(actuals?|ist|real|reales|réel|reel|sales|sold|invoiced|verkauf|ventas|ventes)$"
+_KIND = (
+    r"(^|_)(\w*type?|typ|kind|version|scenario|szenario|escenario|record|measure|art|status)(_|$)"
+)
 _SALES = r"sale|order|invoice|line|demand|train|verkauf|absatz|umsatz|bon|kasse|journal|till|pos\b"
 _SALES += r"|rechnung|beleg|vente|facture|ticket|venta|factura|pedido|transaction|receipt|hist"
 _WEEK_DAYS = 6  # from the first day of a week to its last
@@ -142,6 +147,7 @@ def guess_mapping(data: Path, scratch: Path, name: str, asked: SpokenNames | Non
         others = [file for file in files if file is not sales.file]
         found = Companions(reader, sales.file, sales.keys, dates=dates, table=table, notes=notes)
         found.place(others)
+        notes += _dash_notes(files)
     content = {
         "name": name,
         "frequency": frequency,
@@ -352,7 +358,7 @@ def _long(reader: Reader, sales: _Sales, frequency: str, notes: list[str]) -> di
     if quantity.has_negative:
         table["returns"] = "net"
         _turn_round(reader, file, quantity, columns, notes)
-    _leave_out_cancelled(file, table, notes)
+    _leave_out_cancelled(reader, sales, table, notes)
     return table
 
 
@@ -386,24 +392,44 @@ def _turn_round(
     )
 
 
-def _leave_out_cancelled(file: FileFacts, table: dict[str, Any], notes: list[str]) -> None:
+def _leave_out_cancelled(
+    reader: Reader, sales: _Sales, table: dict[str, Any], notes: list[str]
+) -> None:
+    file = sales.file
     for text in file.of_kind(TEXT):
-        for words, told in ((_CANCELLED, ""), (_PLANNED, "no sales but plans")):
+        for words, told in ((_CANCELLED, "cancelled"), (_PLANNED, "no sales but plans")):
             left = [v for v in text.values if re.search(words, v.lower())]
-            if not left or len(left) == len(text.values):
+            if not left or len(left) == len(text.values) or _is_attribute(reader, sales, text):
+                continue
+            if words == _PLANNED and not _is_scenario(text):
                 continue
             rule = f"coalesce({quote(text.name)}, '') NOT IN ({', '.join(map(literal, left))})"
             table["where"] = f"({table['where']}) AND {rule}" if "where" in table else rule
-            if told:
-                notes.append(
-                    f"rows of {file.name} whose {text.name} is {', '.join(left)} are left out, as "
-                    f"{told}: take them out of `where` if they are sales"
-                )
+            notes.append(
+                f"rows of {file.name} whose {text.name} is {', '.join(left)} are left out, as "
+                f"{told}: take them out of `where` if they are sales"
+            )
         if "currency" in text.name.lower() and len(text.values) > 1:
             notes.append(
                 f"{file.name} has several currencies ({', '.join(text.values)}): join the rates "
                 "in a source of SQL before prices are used, see docs/your-data.md"
             )
+
+
+def _is_attribute(reader: Reader, sales: _Sales, text: ColumnFacts) -> bool:
+    """Return whether a text says something of products or places, not of a line.
+
+    Each of them has one value then: a reversible jacket is no reversal.
+    """
+    keys = sales.keys.there or [str(sales.keys.series)]
+    alone, both = ([*map(quote, names)] for names in (keys, [*keys, text.name]))
+    return num_combined(reader, sales.file, alone) == num_combined(reader, sales.file, both)
+
+
+def _is_scenario(text: ColumnFacts) -> bool:
+    """Return whether a text tells plans from sales: a customer may be called Target."""
+    names_it = re.search(_KIND, plain(text.name)) is not None
+    return names_it or any(re.search(_ACTUAL, v.lower()) for v in text.values)
 
 
 def _leave_out_totals(
@@ -478,7 +504,7 @@ def _choice(what: str, taken: str, others: list[str], option: str) -> str:
 
 def _number_notes(file: FileFacts, quantity: ColumnFacts) -> list[str]:
     doubtful = [c for c in file.of_kind(NUMBER) if c.style.other]
-    notes = [f"{quantity.name}: a bare dash is read as 0"] if quantity.style.dashes else []
+    notes = []
     for column in doubtful:
         taken = "as thousands (1,350 is 1350)" if column.style.group else "as fractions"
         if column.style.group == ".":
@@ -492,13 +518,24 @@ def _number_notes(file: FileFacts, quantity: ColumnFacts) -> list[str]:
     return notes
 
 
+def _dash_notes(files: list[FileFacts]) -> list[str]:
+    """Return what a bare dash is read as, in each column that has some."""
+    return [
+        f"{column.name} of {file.name}: a bare dash is read as "
+        + ("not known" if dash_is_unknown(column.name) else "0")
+        for file in files
+        for column in file.of_kind(NUMBER)
+        if column.style.dashes
+    ]
+
+
 def _date_notes(date: ColumnFacts, frequency: str) -> list[str]:
     notes = []
     if len(date.formats) > 1:
         notes.append(
             f"{date.name} is read as {date.format or 'year-month-day'}; "
-            f"{date.formats[1] or 'year-month-day'} would fit as well: change `format` where day "
-            "and month are exchanged"
+            f"{date.formats[1] or 'year-month-day'} would fit as well: change `format` where that "
+            "is meant"
         )
     if frequency_unit(frequency) == "W" and ends_week(date.name):
         notes.append(

@@ -7,7 +7,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import IO, cast
@@ -24,6 +24,7 @@ from invopt.sources.duck import Reader
 from invopt.sources.formats import (
     DIGITS,
     PLAIN,
+    YEAR_WEEK,
     NumberStyle,
     date_formats,
     date_sql_of,
@@ -48,6 +49,7 @@ _INSTEAD = {
         ".db", ".sqlite", ".sqlite3", ".mdb", ".accdb"),
     "export its tables as parquet": (".duckdb",),
 }  # fmt: skip
+_SAYS_WEEK = re.compile(r"week|woche|semain|seman|(^|[^a-z])(kw|wk)([^a-z]|$)")
 MAX_VALUES = 30  # of a text that may become flags
 _SAMPLE = 20_000
 _LOOKED_AT = 2_000  # values of a column
@@ -270,6 +272,7 @@ def facts_of(reader: Reader, name: str, place: FileFacts) -> FileFacts:
         for column, kind in types.items()
         if column not in periods
     )
+    columns = _with_one_decimal(columns)
     rows = reader.fetch(f'SELECT count(*) AS n FROM "{name}"', name)["n"][0].as_py()
     return FileFacts(
         name,
@@ -326,6 +329,8 @@ def _column(reader: Reader, name: str, column: str, declared: str) -> ColumnFact
     values = _given(reader, table, value) if is_text or (digits and not is_dated) else {}
     style = number_style(values) if is_text else _declared_style(declared)
     formats = date_formats(values, digits=digits)
+    if YEAR_WEEK in formats and _SAYS_WEEK.search(column.lower()):  # 202401 to 202412
+        formats = [YEAR_WEEK, *(form for form in formats if form != YEAR_WEEK)]
     kind = DATE if is_dated else _kind(style, formats)
     formats = _settled(reader, table, value, formats) if kind == DATE else []
     days = None
@@ -349,6 +354,19 @@ def _column(reader: Reader, name: str, column: str, declared: str) -> ColumnFact
         has_zone=kind == DATE and (names_zone(values) if is_text else declared in ZONED),
         is_text=is_text,
         days=days,
+    )
+
+
+def _with_one_decimal(columns: tuple[ColumnFacts, ...]) -> tuple[ColumnFacts, ...]:
+    """Read 12,000 as a thousand where another column of the file writes fractions with a point."""
+    pointed = [c for c in columns if c.is_text and c.kind == NUMBER and c.style.decimal == "."]
+    if not any(c.has_fraction and not c.style.other for c in pointed):
+        return columns
+    return tuple(
+        replace(c, style=replace(c.style, group=",", decimal=".", other=""), has_fraction=False)
+        if c.kind == NUMBER and c.style.other.startswith("thousands (12,000")
+        else c
+        for c in columns
     )
 
 

@@ -27,7 +27,10 @@ CUT_CODE = "its key is a code that a spreadsheet cut (as 8.70001E+12)"
 _CUT = r"(^|[^0-9A-Za-z.,])\d[.,]\d+[Ee]\+\d{2,3}($|[^0-9A-Za-z])"
 # What a spreadsheet writes where a formula found nothing, in several languages.
 ERROR_KEY = "its key is an error of a spreadsheet (as #N/A)"
-_ERROR = r"(^|[^0-9A-Za-z])#(N/A|N/D|NV|[¡¿]?[A-ZÄÖÜ/0]{3,9}[!?])"
+_ERROR = (
+    r"(^|[^0-9A-Za-z ])#(N/A|N/D|NV|[¡¿]?(REF|BEZUG|VALUE|WERT|VALEUR|VALOR|DIV/0|NUM|ZAHL|NOMBRE|"
+    r"NULL|NUL|NULO|NAME|NOM|SPILL|CALC)[!?])($|[^0-9A-Za-z ])"
+)
 _FILL_ROWS = 4096
 # What a plan writes where nothing is planned, in small letters.
 _NOTHING = ("0", "0.0", "-", "n/a", "na", "nan", "none", "null", "no", "false", "keine", "aucune",

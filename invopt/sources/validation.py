@@ -260,7 +260,7 @@ def _sign(report: DatasetReport) -> DataCheck:
     """Judge that more was sold than came back."""
     rule = (
         "units sold, all together, may not be below the limit; a ledger that writes what left as "
-        "negative needs scale: -1"
+        "negative needs scale: -1, and one that has it leaves what came in out by where"
     )
     sold = report.sums.get("sales.y", 0.0)
     return DataCheck("sign", "sales", sold, limit=0, passed=sold >= 0, rule=rule)

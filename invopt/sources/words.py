@@ -94,6 +94,8 @@ _NOT = {
 }  # fmt: skip
 _NAMES = {"name", "description", "desc", "title", "label", "bezeichnung", "beschreibung", "text",
           "libelle", "designation", "descripcion", "nombre"}  # fmt: skip
+# What is never 0: a bare dash there is no number.
+_NEVER_ZERO = ("price", "unit_cost", "list_price", "lead_time", "shelf_life", "pack_size")
 MONEY = {"amount", "umsatz", "revenue", "montant", "importe", "betrag", "turnover", "wert",
          "valeur", "valor"}  # fmt: skip
 STOCK_ROLES = ("hours_out_of_stock", "in_stock", "on_order", "reorder_point", "lead_time",
@@ -255,12 +257,21 @@ def named(column: str) -> str:
 
 
 def number_entry(column: ColumnFacts, name: str | None = None) -> Any:
-    """Return the entry of a number, in a column of another name where a join gave it one."""
+    """Return the entry of a number, in a column of another name where a join gave it one.
+
+    A bare dash is a count of none, and a price, a term or a size that is not known.
+    """
     expr = named(name or column.name)
     if column.style.dashes:
         listed = ", ".join(map(literal, DASHES))
-        expr = f"CASE WHEN trim({expr}) IN ({listed}) THEN '0' ELSE {expr} END"
+        nothing = "NULL" if dash_is_unknown(column.name) else "'0'"
+        expr = f"CASE WHEN trim({expr}) IN ({listed}) THEN {nothing} ELSE {expr} END"
     return {"expr": expr, **column.style.declared} if column.style.declared else expr
+
+
+def dash_is_unknown(column: str) -> bool:
+    """Return whether a column is of what is never 0: a price, a lead time, a pack."""
+    return any(by_word([column], role) is not None for role in _NEVER_ZERO)
 
 
 def attribute_entry(column: ColumnFacts, role: str, *, is_number: bool, name: str) -> Any:

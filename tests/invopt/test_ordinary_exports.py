@@ -68,7 +68,8 @@ def test_more_returned_than_sold_fails_a_check():
 
 def test_a_file_for_each_shop_is_one_table_with_the_shop_of_its_name(tmp_path):
     one = journal(lambda d, p, n: f"{d:%d.%m.%Y};{p};{n}", "Datum;Artikel;Menge")
-    report, panel, told = tried(tmp_path, Umsatz_Berlin_2024__csv=one, Umsatz_Ulm_2024__csv=one)
+    two = journal(lambda d, p, n: f"{d:%d.%m.%Y};{p};{31 - n}", "Datum;Artikel;Menge")
+    report, panel, told = tried(tmp_path, Umsatz_Berlin_2024__csv=one, Umsatz_Ulm_2024__csv=two)
     assert set(panel.unique_ids) == {f"{p}_{s}" for p in PRODUCTS for s in ("Berlin", "Ulm")}
     assert report.sums["sales.y"] == 2 * UNITS
     assert "the place is read from their names (Berlin, Ulm)" in told
