@@ -144,7 +144,7 @@ def judge(
     if not failed:
         return Verdict(
             PROMOTE,
-            [f"{money}; all checks passed"],
+            [f"{money}{_margin(cost, config)}; all checks passed"],
             checks,
             cost=cost,
             incumbent=incumbent,
@@ -352,6 +352,14 @@ def _told(share: float) -> str:
     if not share:
         return "order cost is the same"
     return f"order cost is {abs(share):.1%} {'lower' if share < 0 else 'higher'}"
+
+
+def _margin(cost: CostComparison, config: GateConfig) -> str:
+    """Return what let a challenger pass that may cost more, "" where it clearly costs less."""
+    if cost.high < 0:
+        return ""
+    end = "lower" if config.benefit_of_doubt else "upper"
+    return f", whose {end} end is below gate.max_cost_increase={config.max_cost_increase:g}"
 
 
 def _check(

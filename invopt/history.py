@@ -148,7 +148,7 @@ def tell_fit(config: Config, frequency: str, first: str, last: str) -> list[str]
         _, notes = fit_config(config, timeline)
     except ConfigError as err:
         return [f"a training would refuse this: {err}"]
-    return [f"in a training {note}" for note in notes]
+    return [f"in a training, {note}" for note in notes]
 
 
 def refuse_unusable(panel: Panel, evaluation: EvaluationConfig) -> None:

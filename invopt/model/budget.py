@@ -45,6 +45,12 @@ class Budget:
         since = self.clock() - self.started if self.started is not None else 0.0
         return self.used + since
 
+    def left(self, step: int) -> float:
+        """Return the seconds that are left at the pace so far, never more than the budget has."""
+        done = min(1.0, self.share_done(step))
+        by_pace = self.elapsed() * (1 / max(done, 1e-6) - 1)
+        return min(by_pace, max(0.0, self.seconds - self.elapsed())) if self.seconds else by_pace
+
     def state(self, step: int) -> dict[str, float]:
         """Return what a checkpoint keeps."""
         return {"used": self.elapsed(), "step": step}

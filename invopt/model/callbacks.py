@@ -58,7 +58,7 @@ class TrainingProgress(pl.Callback):
         self.loss = loss if self.loss != self.loss else 0.7 * self.loss + 0.3 * loss
         self.kept.append((self.name, trainer.global_step, loss))
         done = min(1.0, self.budget.share_done(trainer.global_step))
-        left = self.budget.elapsed() * (1 / max(done, 1e-6) - 1)
+        left = self.budget.left(trainer.global_step)
         speed = self.steps * self.windows * trainer.world_size / (now - self.told)
         self.notify(
             f"training {self.name} of member {self.member + 1}: {done:.0%}, "

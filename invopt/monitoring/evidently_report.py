@@ -111,12 +111,22 @@ def _keep(result: object, shelf: Shelf) -> None:
     """Add the report to the workspace that `evidently ui --workspace` shows."""
     from evidently.ui.workspace import Workspace  # noqa: PLC0415
 
+    _set_damaged_aside(shelf.workspace)
     store = Workspace.create(str(shelf.workspace))
     known = [p for p in store.list_projects() if p.name == shelf.project]
     place = known[0] if known else store.create_project(shelf.project)
     store.add_run(place.id, result, include_data=False)
     if not place.dashboard.model().panels:
         _draw(place.dashboard)
+
+
+def _set_damaged_aside(workspace: Path) -> None:
+    """Rename what a run that was ended half-way left: Evidently opens all files or none."""
+    for path in sorted(workspace.glob("**/*.json")):
+        try:
+            read_json(path)
+        except ValueError:
+            path.rename(path.with_name(f"{path.name}.damaged"))
 
 
 def _draw(dashboard: Any) -> None:

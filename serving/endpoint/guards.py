@@ -28,7 +28,8 @@ def failure_of(err: Exception, *, reached_model: bool) -> RequestFailedError:
     if isinstance(err, RequestFailedError):
         return err
     if isinstance(err, kserve.errors.ModelNotFound):
-        return RequestFailedError(ErrorCode.NOT_FOUND, "there is no model of this name here.")
+        text = "there is no model of this name here; GET /v1/models lists the names."
+        return RequestFailedError(ErrorCode.NOT_FOUND, text)
     if isinstance(err, UNAVAILABLE):
         return RequestFailedError(ErrorCode.UNAVAILABLE, "the model is not ready yet.")
     if isinstance(err, NotImplementedError):

@@ -86,7 +86,10 @@ def word_of(who: str, until: str | None, reason: str, now: datetime) -> Acknowle
 def _latest(store: GovernorStore, name: str, run: str | None) -> AuditRow:
     found = next(iter(store.audit(name, limit=1)), None)
     if found is None:
-        raise InvalidInputError(f"no monitoring run has decided about {name} yet.")
+        raise InvalidInputError(
+            f"no monitoring run has decided about {name} yet: there is nothing to acknowledge. "
+            "Look whether --workspace is the right one, or run monitoring."
+        )
     if run is not None and run != found.run:
         raise InvalidInputError(
             f"{run} is not the latest run of {name}: {found.run} decided {found.action} after it, "

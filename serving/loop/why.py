@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -55,6 +56,12 @@ def tell_why(deployment: Deployment, what: str, tell: Tell) -> None:
     planned = plans_of(settings.plans, what)
     served = latest_of(settings.prediction_log, what)
     if not (decisions or planned or len(rows) or len(served)):
+        log = settings.workspace / "runs" / Path(what).name / "run.log"
+        if log.is_file():
+            raise InvalidInputError(
+                f"run {what} has decided nothing: it is still under way, was ended before its "
+                f"decision, or is no monitoring run. {log} says how far it came."
+            )
         latest = ", ".join(row.run for row in audit[:3])
         raise InvalidInputError(
             f"{what} was not found: give a monitoring run (latest: {latest or 'none yet'}), a date "

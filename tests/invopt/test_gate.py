@@ -44,7 +44,10 @@ def test_a_model_that_decides_cheaper_is_promoted(change, kwargs):
 def test_a_refresh_within_a_stated_margin_is_promoted():
     config = GateConfig(num_bootstrap=300, max_cost_increase=0.05)
     equal = compare_costs(*costs(0.0, noise=0.05), config)
-    assert verdict(cost=equal, config=config).decision == PROMOTE
+    found = verdict(cost=equal, config=config)
+    assert found.decision == PROMOTE
+    limit = "whose upper end is below gate.max_cost_increase=0.05; all checks passed"
+    assert limit in found.reasons[0]
 
 
 @pytest.mark.parametrize(

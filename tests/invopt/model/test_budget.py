@@ -28,3 +28,10 @@ def test_without_steps_minutes_alone_decide():
     assert timed.share_done(0) == 0
     now[0] = 5.0
     assert timed.share_done(1_000) == 0.5
+
+
+def test_what_is_left_is_never_more_than_the_minutes_that_are_left():
+    assert budget(60.0, 12.0).left(1) == pytest.approx(48.0)
+    assert budget(60.0, 12.0).left(50) == pytest.approx(12.0)
+    assert budget(None, 12.0).left(1) == pytest.approx(1188.0)
+    assert budget(60.0, 90.0).left(1) == 0

@@ -8,7 +8,7 @@ import pytest
 from invopt.config import GovernorConfig
 from invopt.files import read_json
 from invopt.monitoring.changes import bands, limits_of
-from invopt.monitoring.evidently_report import moved_columns, write_evidently
+from invopt.monitoring.evidently_report import Shelf, moved_columns, write_evidently
 from invopt.monitoring.folding import findings_of
 from invopt.monitoring.governor import decide
 from invopt.monitoring.retraining_decision import Memory, Situation
@@ -103,6 +103,18 @@ def test_evidently_counts_the_columns_that_we_count(risen, tmp_path):
     ours = sum(d.moved for d in risen.drift.columns)
     assert moved_columns(tmp_path / "e.json") == ours
     assert len(read_json(tmp_path / "e.json")["metrics"]) > 1
+
+
+def test_a_report_cut_off_while_it_was_written_stops_no_later_one(risen, tmp_path):
+    shelf = Shelf(tmp_path / "ui", "demo", "2024-01-01", "2024-01-07", "1")
+    written = tmp_path / "e.html", tmp_path / "e.json", shelf
+    write_evidently(risen.drift, *written)
+    (first,) = shelf.workspace.glob("*/snapshots/*.json")
+    first.write_text(first.read_text()[:1000])
+    write_evidently(risen.drift, *written)
+    (second,) = shelf.workspace.glob("*/snapshots/*.json")
+    assert second != first
+    assert first.with_name(f"{first.name}.damaged").exists()
 
 
 def test_findings_of_nothing_judged_say_that_no_plan_can_be_made():

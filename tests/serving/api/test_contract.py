@@ -119,7 +119,9 @@ def test_the_client_returns_typed_decisions_in_order_and_in_batches(server):
 def test_the_client_tells_refusals_by_their_code(server):
     with (
         DecisionClient(server.url, "other", retries=0) as client,
-        pytest.raises(DecisionServiceError, match="no model of this name") as caught,
+        pytest.raises(
+            DecisionServiceError, match="no model of this name here; GET /v1/models lists"
+        ) as caught,
     ):
         client.decide(["p0_s0"])
     assert (caught.value.status, caught.value.code) == (404, ErrorCode.NOT_FOUND)

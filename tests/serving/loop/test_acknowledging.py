@@ -116,7 +116,7 @@ def test_what_cannot_be_acknowledged_is_one_sentence(settings, capsys, options, 
 def test_before_the_first_run_there_is_nothing_to_acknowledge(settings, capsys):
     settings.workspace.mkdir(exist_ok=True)
     assert acknowledge(settings, "--who", "Ana") == 1
-    assert "no monitoring run has decided about demo yet" in capsys.readouterr().err
+    assert "has decided about demo yet: there is nothing to ack" in capsys.readouterr().err
 
 
 def test_a_quiet_day_ends_at_midnight_utc():

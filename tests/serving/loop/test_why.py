@@ -100,6 +100,17 @@ def test_a_name_that_nothing_bears_is_told_all_three_kinds(tmp_path, settings, c
             assert kind in error
 
 
+def test_a_run_that_ended_before_its_decision_is_not_called_unknown(tmp_path, settings, capsys):
+    decided(tmp_path)
+    log = settings.workspace / "runs" / "monitoring-9" / "run.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("")
+    assert main(["why", "monitoring-9", "--workspace", str(settings.workspace)]) == 1
+    error = capsys.readouterr().err
+    assert "run monitoring-9 has decided nothing: it is still under way, was ended" in error
+    assert str(log) in error
+
+
 @pytest.fixture
 def served(shop, settings):
     """Register the model, answer a request with it, and return the log's request id."""
