@@ -104,10 +104,14 @@ class Timeline:
         """Number of periods in an average year."""
         return PERIODS_PER_YEAR[frequency_unit(self.freq)]
 
+    @property
+    def word(self) -> str:
+        """What people call a period: "day", "week", "fortnight", "month" or "quarter"."""
+        return _WORDS[frequency_unit(self.freq)]
+
     def spell(self, number: int) -> str:
         """Return a number of periods in words: "1 week", "3 days"."""
-        word = _WORDS[frequency_unit(self.freq)]
-        return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+        return f"{number:,} {self.word}" if number == 1 else f"{number:,} {self.word}s"
 
     @property
     def last(self) -> pd.Timestamp:

@@ -14,11 +14,12 @@ import pandas as pd
 from invopt.config import InventoryConfig
 from invopt.inventory.costs import last_prices, terms_of
 from invopt.panel import STOCK_CHANNELS, UNOBSERVED, Flag, Panel, has_flag
+from invopt.timeline import frequency_unit
 from invopt.types import BoolArray, FloatArray, IntArray
 
 MEANS = "means.npz"  # ending of the files that hold the mean forecasts of past reviews
 ON_HAND = "on_hand"
-_MONTH = {"D": 28, "W": 4, "M": 1, "Q": 1}  # periods that are looked at
+_MONTH = {"D": 28, "W": 4, "2W": 2, "MS": 1, "QS": 1}  # periods that are looked at
 # Sums by series. Units, money, series-periods.
 SUMS = (
     "reviews", "periods", "sold", "expected", "judged", "error", "naive_error", "lost",
@@ -48,7 +49,7 @@ def plan_outcomes(
 ) -> pd.DataFrame:
     """Return one row per series with the sums of SUMS over about a month of complete orders.
 
-    Reviews nearer to each other than a review period would count days twice: the later one
+    No period of a series counts twice: of two reviews whose orders answer for it the later one
     counts. `error` and `naive_error` are absolute errors over the same periods, those in which
     demand was seen; `judged` is what sold in them, and the naive forecast repeats the season
     before the review. `lost` is what the forecast would have sold while the shelf was empty, an
@@ -83,10 +84,12 @@ def plan_outcomes(
     sums = dict.fromkeys(SUMS, np.zeros(panel.num_series))
     stock = panel.channel_by_series(ON_HAND) if ON_HAND in panel.channels else None
     stocked = _stock_is_recorded(panel)
-    for origin, review in _apart(reviews, panel, config.review_period):
-        window = _window(panel, review, origin, terms.interval)
+    taken = np.full(panel.num_series, panel.num_periods)  # the first period that is answered for
+    for origin, review in _newest_first(reviews, panel):
+        window = _window(panel, review, origin, terms.interval, taken)
         if window is None:
             continue
+        taken = np.where(window.counts, origin + 1 + window.step[:, 0], taken)
         found = _outcome(panel, review, window, stock)
         price = terms.stockout_cost if stocked else np.nan
         found["stockout_cost"] = found["lost"] * price
@@ -102,7 +105,7 @@ class _Window:
     """The periods that a review's orders answer for.
 
     Attributes:
-        counts: (series,) True where all of them have passed.
+        counts: (series,) True where all of them have passed, and no later review has them.
         place: (series,) row of the forecast.
         step: (series, periods) of them, from 0 at the period after the review.
         inside: (series, periods) where a step is one of the series' own.
@@ -118,20 +121,17 @@ class _Window:
     origin: int
 
 
-def _apart(
-    reviews: Sequence[PastReview], panel: Panel, review_period: int
-) -> list[tuple[int, PastReview]]:
-    """Return the reviews with their period, none nearer to a later one than a review period."""
+def _newest_first(reviews: Sequence[PastReview], panel: Panel) -> list[tuple[int, PastReview]]:
+    """Return the reviews of periods that have others after them, with their period."""
     line = panel.timeline
     dated = [(int(line.index_of(pd.DatetimeIndex([r.review_date]))[0]), r) for r in reviews]
-    kept: list[tuple[int, PastReview]] = []
-    for at, review in sorted(dated, key=lambda found: -found[0]):
-        if 0 <= at < panel.num_periods - 1 and (not kept or kept[-1][0] - at >= review_period):
-            kept.append((at, review))
-    return kept
+    inside = [found for found in dated if 0 <= found[0] < panel.num_periods - 1]
+    return sorted(inside, key=lambda found: -found[0])
 
 
-def _window(panel: Panel, review: PastReview, origin: int, interval: IntArray) -> _Window | None:
+def _window(
+    panel: Panel, review: PastReview, origin: int, interval: IntArray, taken: IntArray
+) -> _Window | None:
     ids = panel.unique_ids.astype(str)
     place = pd.Index(review.unique_ids).get_indexer(pd.Index(ids))
     plan = review.plan.drop_duplicates("unique_id").set_index("unique_id").reindex(ids)
@@ -140,8 +140,8 @@ def _window(panel: Panel, review: PastReview, origin: int, interval: IntArray) -
     first = np.nan_to_num(lead.to_numpy()).astype(np.int64)
     stop = first + interval
     last = origin + stop  # the last period of the interval
-    month = _MONTH[panel.timeline.freq[0]]
-    counts = known & (last <= panel.num_periods - 1) & (stop <= review.mean.shape[1])
+    month = _MONTH[frequency_unit(panel.timeline.freq)]
+    counts = known & (last < taken) & (stop <= review.mean.shape[1])
     counts &= last > panel.num_periods - 1 - max(month, int(interval.max(initial=1)))
     if not counts.any():
         return None

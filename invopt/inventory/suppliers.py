@@ -11,14 +11,14 @@ from scipy.special import ndtri
 from invopt.contracts import TermsTables
 from invopt.inventory.costs import Terms
 from invopt.inventory.lead_times import LeadTimes
-from invopt.timeline import Timeline
+from invopt.timeline import Timeline, frequency_unit
 from invopt.types import BoolArray, FloatArray, IntArray
 
 # Columns of products that a what-if adds: lead times are multiplied, then added to.
 ASSUMED_TIMES, ASSUMED_ADDED = "assumed_lead_time_times", "assumed_lead_time_added"
 _MIN_RECEIPTS = 3  # deliveries from which on they are a law
 _POINTS = 40  # of a law known by its deviation
-_DAYS_OF = {"D": 1, "W": 7, "M": 28}  # days that close a period, by the frequency's first letter
+_DAYS_OF = {"D": 1, "W": 7, "2W": 14, "MS": 28, "QS": 90}  # days that close a period
 _LOOK = 400  # periods ahead in which an open day is looked for
 
 
@@ -195,7 +195,7 @@ class _Days:
     ) -> None:  # fmt: skip
         """Close the periods all of whose days are; one row a period stands for the whole of it."""
         listed = np.bincount(at, minlength=self.reach + 1)
-        days = _DAYS_OF[timeline.freq[0]] if listed.max(initial=0) > 1 else 1
+        days = _DAYS_OF[frequency_unit(timeline.freq)] if listed.max(initial=0) > 1 else 1
         closed = np.bincount(at[shut], minlength=self.reach + 1) >= days
         if closed.any():
             self.closed[key] = closed

@@ -306,7 +306,8 @@ def fit_sums(past: Sequence[Horizon], levels: Sequence[float]) -> SumOffsets | N
     for place, own in enumerate(np.array_split(np.argsort(size, kind="stable"), num_bins)):
         sizes.append(float(np.log(np.median(size[own]) + _FLOOR)))
         for period in range(horizon):
-            near = slice(int((period + 1) / _NEAR), int(np.ceil((period + 1) * _NEAR)))
+            last = min(int(np.ceil((period + 1) * _NEAR)), horizon)
+            near = slice(int((period + 1) / _NEAR), last)
             known = above[own, near][~np.isnan(above[own, near, 0])]
             sure = len(known) / (near.stop - near.start)
             for number, level in enumerate(levels if len(known) else ()):
@@ -325,6 +326,8 @@ def _holds(
         offsets = halves[1 - number % 2]
         if offsets is None:
             return False
+        if np.isnan(one.sums).all():  # it says nothing
+            continue
         parts = (torch.from_numpy(np.asarray(a, np.float32)) for a in (one.mean, one.levels))
         after = Sums(offsets)(*parts).numpy()
         cost, moved = (_pinball(q, one.sums, levels) for q in (one.levels, after))

@@ -127,7 +127,7 @@ class OwnPast(nn.Module):
     def effect(self, planned_BOHK: Tensor) -> Tensor:
         """Return (B, O, H) the log of the factor of what is planned."""
         weights = torch.tensor(self.plans[1:], dtype=planned_BOHK.dtype, device=planned_BOHK.device)
-        return self.plans[0] + (planned_BOHK @ weights).clamp(-_MOST, _MOST)
+        return (self.plans[0] + planned_BOHK @ weights).clamp(-_MOST, _MOST)
 
     def long_level(self, step_BSF: Tensor, origins: Tensor) -> Tensor:
         """Return (B, O) average sales as far back as the steps say, by the time on sale."""
@@ -192,13 +192,14 @@ class Past:
 def settle(own: OwnPast, past: Iterable[Past]) -> float:
     """Set how far the own past is trusted, by the deviance of past horizons; return its gain.
 
-    It is trusted where it takes off at least a five-hundredth, and at more than one cutoff.
+    It is trusted where it takes off at least a five-hundredth, and at more than one cutoff. A
+    cutoff after which no sales are known says nothing.
 
     Args:
         own: To set.
         past: Cutoffs.
     """
-    windows = list(past)
+    windows = [window for window in past if window.seen.any()]
     nothing = [0.0] * len(own.plans)
     own.strength, own.share, own.plans = NEVER, 0.0, nothing
     if len(windows) < 2:

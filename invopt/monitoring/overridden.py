@@ -241,13 +241,16 @@ class _Line:
                 continue
             at = rows.set_index("unique_id").reindex(panel.unique_ids.astype(str))
             position = at["on_hand"] + at["on_order"].fillna(0) - at["backorders"].fillna(0)
-            levels = (position + at["order_quantity"], position.clip(lower=at["order_up_to_level"]))
+            level = np.maximum(position, at["order_up_to_level"])  # NaN where either is
+            levels = (position + at["order_quantity"], level)
             demand = estimate_demand(panel)
-            with_, without = (
-                float(np.nansum(order_costs(x.to_numpy(np.float64), demand, cutoff, terms)))
-                for x in levels
-            )
-            return self._priced(cutoff, without, with_)
+            costs = np.stack([
+                order_costs(x.to_numpy(np.float64), demand, cutoff, terms) for x in levels
+            ])  # fmt: skip
+            known = ~np.isnan(costs).any(axis=0)  # a stock or an order that nobody knows: neither
+            if known.any():
+                with_, without = costs[:, known].sum(axis=1).tolist()
+                return self._priced(cutoff, without, with_)
         return {}
 
     def _priced(self, cutoff: int, cost: float, cost_with: float) -> dict[str, Any]:

@@ -34,7 +34,6 @@ from invopt.report.packed import pack
 from invopt.report.page import drawing, render, write_page
 from invopt.sources import read_position
 from invopt.sources.terms import read_terms
-from invopt.timeline import frequency_unit
 from invopt.types import FloatArray, IntArray, Notify
 
 ASSETS = Path(__file__).parent / "assets"
@@ -261,7 +260,7 @@ def _gather(
     horizon = joined["mean"].shape[1]
     about = {
         "is_count": bool(head["is_count"]),
-        "unit": {"D": "day", "W": "week", "MS": "month"}[frequency_unit(line.freq)],
+        "unit": line.word,
         "fan": [f"{level:g}" for level in _chosen(head["quantile_levels"])],
         "ahead": _days(line.dates(line.num_periods, line.num_periods + horizon)),
         "history": _days(line.dates(line.num_periods - joined["history"].shape[1])),

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import invopt.report
+from invopt.panel import Panel
 from invopt.report import write_workbook
 from invopt.report.packed import pack
-from tests.planner import HOSTILE, make_review
+from invopt.report.plan import render_plan
+from invopt.timeline import Timeline, floor_dates
+from tests.planner import CONFIG, HOSTILE, make_review, plan_files
 
 REPORT = Path(invopt.report.__file__).parent
 
@@ -86,6 +90,20 @@ def test_the_page_holds_every_order_and_every_exception(review):
         pd.read_csv(review / "exceptions.csv")
     )
     assert unpacked(block(page, "details"))["mean"].shape == (len(plan), 14)
+
+
+@pytest.mark.parametrize(
+    ("freq", "word"),
+    [("W-SUN", "week"), ("2W-MON", "fortnight"), ("MS", "month"), ("QS", "quarter")],
+)
+def test_the_page_is_drawn_for_periods_of_any_length(tmp_path, freq, word):
+    files = plan_files(make_review(tmp_path, num_series=6))
+    panel = Panel.load(tmp_path / "derived" / "part-0000")
+    start = floor_dates(pd.DatetimeIndex([panel.timeline.start]), freq)[0]
+    line = Timeline(start, freq, panel.num_periods)
+    replace(panel, timeline=line).save(tmp_path / "other" / "part-0000")
+    page = render_plan(replace(files, source=tmp_path / "other"), CONFIG, print)
+    assert json.loads(block(page, "about"))["unit"] == word
 
 
 def test_exceptions_come_first_by_money(review):

@@ -1,5 +1,7 @@
 """What past plans came to: numbers that can be checked by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from invopt.config import InventoryConfig
 from invopt.inventory.outcomes import PastReview, plan_outcomes
 from invopt.panel import SERIES_LEVEL, Channel, Flag, Panel
-from invopt.timeline import Timeline
+from invopt.timeline import Timeline, floor_dates
 
 CONFIG = InventoryConfig(lead_time=1, review_period=7, holding_cost=0.5, stockout_cost=2.0)
 TODAY = 27  # periods before today
@@ -30,12 +32,12 @@ def panel_of(y, flags=None, on_hand=None):
     return Panel(line, pd.DataFrame({"unique_id": ids}), y, marks, channels)
 
 
-def review(date, ids=("a",), mean=4.0, lead_time=1, **columns):
+def review(date, ids=("a",), mean=4.0, lead_time=1, horizon=14, **columns):
     plan = pd.DataFrame({
         "unique_id": list(ids), "lead_time": lead_time, "order_quantity": 10.0,
         "expected_stockout_cost": 1.5, "expected_holding_cost": 3.0,
     } | columns)  # fmt: skip
-    return PastReview(pd.Timestamp(date), plan, np.array(ids), np.full((len(ids), 14), mean))
+    return PastReview(pd.Timestamp(date), plan, np.array(ids), np.full((len(ids), horizon), mean))
 
 
 def test_an_order_answers_for_the_days_from_its_arrival_to_the_next_ones():
@@ -82,6 +84,29 @@ def test_reviews_nearer_than_a_review_period_count_once_and_what_is_not_over_doe
     late = [review("2024-01-20")]  # its interval ends on the 28th; today is the 27th
     assert plan_outcomes(panel_of(y), late, CONFIG).empty
     assert plan_outcomes(panel_of(y), [review("2024-03-01")], CONFIG).empty
+
+
+def test_no_day_counts_twice_for_a_series_with_a_review_period_of_its_own():
+    panel = panel_of(np.full((2, 60), 4))
+    panel = replace(panel, series=panel.series.assign(review_period=[14.0, np.nan]))
+    made = [review(f"2024-02-{day:02d}", ids=("a", "b"), horizon=28) for day in (5, 12, 14)]
+    found = plan_outcomes(panel, made, CONFIG)
+    # "a" by the review of the 14th alone; "b" by it and, from the 7th to the 13th, by the 5th's.
+    assert found["reviews"].tolist() == [1, 2]
+    assert found["periods"].tolist() == [14, 14]
+    assert found["sold"].tolist() == [56, 56]
+
+
+@pytest.mark.parametrize(
+    ("freq", "periods"), [("W-MON", 4), ("2W-MON", 2), ("MS", 1), ("QS", 1), ("2W-SUN+1", 2)]
+)
+def test_about_a_month_of_any_frequency_is_looked_at(freq, periods):
+    line = Timeline(floor_dates(pd.DatetimeIndex(["2020-01-01"]), freq)[0], freq, 40)
+    panel = replace(panel_of(np.full((1, 40), 4)), timeline=line)
+    config = CONFIG.model_copy(update={"review_period": 1})
+    made = [review(line.date(at)) for at in range(20, 39)]
+    [found] = plan_outcomes(panel, made, config).to_dict("records")
+    assert found["periods"] == periods
 
 
 def test_a_series_that_the_plan_did_not_know_is_left_out():

@@ -11,7 +11,7 @@ from invopt.contracts import TermsTables
 from invopt.inventory.ahead import with_mean
 from invopt.inventory.review import plan_review
 from invopt.inventory.suppliers import _Days
-from invopt.timeline import Timeline
+from invopt.timeline import Timeline, floor_dates
 from tests.builders import make_panel
 from tests.invopt.inventory.oracle import poisson_forecast
 
@@ -239,3 +239,12 @@ def test_a_week_is_closed_where_its_row_or_all_of_its_days_are(rows_a_week, clos
     shut = pd.DataFrame({"location": "s0", "ds": days, "open": False})
     found = _Days(TermsTables(calendar=shut), weekly, 10).closed
     assert [at for d in found.values() for at in np.flatnonzero(d)] == ([1] if closed else [])
+
+
+@pytest.mark.parametrize("freq", ["D", "W-MON", "2W-MON", "MS", "QS"])
+def test_a_period_of_any_frequency_is_closed_where_all_of_its_days_are(freq):
+    line = Timeline(floor_dates(pd.DatetimeIndex(["2024-01-01"]), freq)[0], freq, 10)
+    days = pd.date_range(line.date(11), line.last_day(12))  # the second and third ahead
+    shut = pd.DataFrame({"supplier": "s", "ds": days, "open": False})
+    closed = _Days(TermsTables(calendar=shut), line, 5).closed["supplier", "s"]
+    assert np.flatnonzero(closed).tolist() == [2, 3]

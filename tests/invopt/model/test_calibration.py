@@ -168,6 +168,27 @@ def test_sums_are_left_alone_where_what_one_cutoff_asks_for_harms_the_next(monke
     assert learn_maps(None, None, None, LEVELS, LEVELS).sums is None
 
 
+def test_a_cutoff_after_which_nothing_is_known_leaves_the_others_their_say(monkeypatch):
+    def past(*_):
+        for seed in range(4):
+            yield sums_of(seed)
+        one = sums_of(4)
+        blind = np.full(one.sums.shape, np.nan)
+        yield SimpleNamespace(**vars(one) | {"actual": blind, "sums": blind})
+
+    monkeypatch.setattr("invopt.model.calibration._horizons", past)
+    assert learn_maps(None, None, None, LEVELS, LEVELS).sums is not None
+
+
+def test_the_longest_sums_are_moved_as_far_as_the_others():
+    # Every sum lies half a root above every quantile: two bins of 100 series, a prior of fifty.
+    one = sums_of(0, num=200)
+    root = np.sqrt(one.mean.cumsum(axis=1) + 0.25)
+    levels = np.repeat((one.sums - 0.5 * root)[..., None], len(LEVELS), axis=2)
+    offsets = fit_sums([Horizon(**vars(one) | {"levels": levels})], LEVELS).offsets
+    np.testing.assert_allclose(offsets, 0.5 * 100 / 150, rtol=1e-5)
+
+
 def test_a_folder_of_before_has_maps_of_single_periods_alone(tmp_path):
     maps = Maps(fit_maps(*sales(0), LEVELS))
     maps.save(tmp_path)

@@ -117,6 +117,25 @@ def test_a_promotion_that_the_network_has_not_learned_works_as_it_did():
     assert float(own.effect(torch.tensor([[[[10.0]]]]))) == pytest.approx(1.5, abs=0.01)
 
 
+def test_sales_that_stopped_lower_no_forecast_by_more_than_plans_may():
+    own, flat = OwnPast(COLUMNS, 7, 1), [2.0] * 7
+    step = steps([flat, flat])
+    settle(own, [past([0.0] * 7, flat, step, [0.0] * 7)] * 4)
+    effect = own.effect(torch.zeros(1, 1, 7, 1))
+    assert torch.exp(effect)[0, 0].tolist() == pytest.approx([1 / 4.48] * 7, rel=0.01)
+
+
+@pytest.mark.parametrize("blind", [1, 2, 4])
+def test_cutoffs_without_any_known_sale_say_nothing(blind):
+    own, step = own_past(), steps([SATURDAYS, SATURDAYS])
+    one = past(SATURDAYS, [2.0] * 7, step)
+    unseen = replace(one, seen=np.zeros((1, 7), bool))
+    alone = settle(own, [one] * 3)
+    assert settle(own, [one, unseen, one, *[unseen] * (blind - 1), one]) == alone > 0.5
+    assert settle(own, [unseen] * blind) == 0.0
+    assert not own.is_used
+
+
 @pytest.fixture(scope="module")
 def trained():
     """A network that uses the past of its series, its panel encoded, and inputs of a cutoff."""

@@ -14,7 +14,7 @@ from invopt.panel import Flag, Panel
 from invopt.timeline import Timeline
 
 DAYS = 60  # 2024-01-01 to 2024-02-29; the last week is judged
-EVE, LAST = "2024-02-22", "2024-02-29"
+DAY = "2024-02-20"  # of a review whose orders are over
 
 
 class TwoADay:
@@ -50,6 +50,13 @@ def override(**line) -> pd.DataFrame:
              "who": "anna", "why": "fair", "made_at": "2024-01-02"}  # fmt: skip
     frame = pd.DataFrame([usual | line])
     return frame.assign(**{c: pd.to_datetime(frame[c]) for c in ("from", "to", "made_at")})
+
+
+def plan_of(ids) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"unique_id": ids, "review_date": DAY, "order_quantity": 30.0, "order_up_to_level": 18.0,
+         "on_hand": 3.0, "on_order": 0.0, "backorders": 0.0}
+    )  # fmt: skip
 
 
 def test_an_override_that_was_right_saves_the_error_and_the_sales_that_would_have_been_lost(panel):
@@ -101,17 +108,26 @@ def test_what_was_said_after_the_review_did_not_change_it(panel):
 
 
 def test_an_order_set_by_hand_is_priced_beside_the_order_up_to_the_level(panel):
-    said = override(kind="order", value=30.0, **{"from": "2024-02-20", "to": "2024-02-20"})
-    plan = pd.DataFrame(
-        {"unique_id": ["a"], "review_date": ["2024-02-20"], "order_quantity": [30.0],
-         "order_up_to_level": [18.0], "on_hand": [3.0], "on_order": [0.0], "backorders": [0.0]}
-    )  # fmt: skip
-    [found] = values_added(said, subject(panel), panel, plan)
+    said = override(kind="order", value=30.0, **dict.fromkeys(("from", "to"), DAY))
+    [found] = values_added(said, subject(panel), panel, plan_of(["a"]))
     # 27 are asked for: up to 18 nine are lost for 7 each, with 33 six are held for a week.
     assert (found.error, found.decided, found.cost, found.cost_with) == (
         None, "2024-02-20", 63.0, 42.0
     )  # fmt: skip
     assert values_added(said, subject(panel), panel) == []  # without the plan nothing is known
+
+
+@pytest.mark.parametrize("column", ["on_hand", "order_quantity", "order_up_to_level"])
+def test_an_order_of_which_a_part_is_not_known_has_no_money(panel, column):
+    said = override(scope="range=x", kind="order", value=30.0, **dict.fromkeys(("from", "to"), DAY))
+    plan = plan_of(["a", "b"])
+    both = values_added(said, subject(panel), panel, plan)[0]
+    plan.loc[1, column] = np.nan
+    [found] = values_added(said, subject(panel), panel, plan)
+    assert (found.cost, found.cost_with) == (63.0, 42.0)  # of "a" alone
+    assert (both.cost, both.cost_with) == (126.0, 84.0)
+    plan.loc[0, column] = np.nan
+    assert values_added(said, subject(panel), panel, plan) == []
 
 
 def test_the_total_adds_up_what_is_known(panel):
