@@ -280,10 +280,11 @@ def _period(date: Any, timeline: Timeline) -> int | None:
 
 
 def _told(line: dict[Any, Any], kind: str, value: float) -> str:
+    number = f"{value:.12g}"  # as it was said: never in powers of ten, nothing cut off
     said = {
-        "order": f"order set to {value:g}",
-        "factor": f"demand times {value:g}",
-        "demand": f"demand set to {value:g}",
+        "order": f"order set to {number}",
+        "factor": f"demand times {number}",
+        "demand": f"demand set to {number}",
     }[kind]
     who = str(line.get("who") or "").strip() or "a planner"
     why = str(line.get("why") or "").strip()

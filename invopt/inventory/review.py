@@ -23,6 +23,7 @@ from invopt.inventory.assumptions import BUDGETED
 from invopt.inventory.costs import Terms, last_prices, terms_of
 from invopt.inventory.decision import OrderDecision, SummedForecast, decide, forecast_of
 from invopt.inventory.exceptions import STOCKOUTS, Flags, dead_series
+from invopt.inventory.numbers import in_words
 from invopt.inventory.planning import Planned, finished, without_faults
 from invopt.inventory.purchasing import Bought, bought
 from invopt.inventory.reasons import Notes
@@ -203,10 +204,10 @@ def _ending(supply: Supply, phases: Phases | None) -> Terms:
 def _tell_deal(notes: Notes, deal: Bought) -> None:
     """Say in the reasons what suppliers' terms changed."""
     cut = np.flatnonzero(deal.cut > 0)
-    notes.add(cut, [f"the budget leaves out {u:g} units" for u in deal.cut[cut]])
+    notes.add(cut, [f"the budget leaves out {in_words(u, 6)} units" for u in deal.cut[cut]])
     filled = np.flatnonzero(deal.filled > 0)
-    text = "{:g} units more reach the supplier's minimum or a lower price"
-    notes.add(filled, [text.format(u) for u in deal.filled[filled]])
+    text = "{} units more reach the supplier's minimum or a lower price"
+    notes.add(filled, [text.format(in_words(u, 6)) for u in deal.filled[filled]])
     dropped = np.flatnonzero(deal.dropped)
     notes.add(dropped, ["reaching the supplier's minimum would cost more"] * len(dropped))
 

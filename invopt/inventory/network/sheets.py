@@ -11,6 +11,7 @@ from invopt.inventory.exceptions import Flags
 from invopt.inventory.network.net import BETWEEN, Net
 from invopt.inventory.network.sources import Ordered
 from invopt.inventory.network.transfers import Transfer
+from invopt.inventory.numbers import in_words
 from invopt.inventory.review import Review
 from invopt.lanes import supplied
 from invopt.timeline import Timeline
@@ -131,9 +132,9 @@ def told(
     units[row[cut]], money[row[cut]] = (granted.wanted - granted.units)[cut], granted.lost[cut]
     flags.set(SHORT, units > 0, units, money)
     for at in cut:
+        wanted, sent = (in_words(part[at], 6) for part in (granted.wanted, granted.units))
         notes[row[at]] = (
-            f"{net.source[at]} has too little for all: {granted.wanted[at]:g} are wanted, and "
-            f"{granted.units[at]:g} are sent"
+            f"{net.source[at]} has too little for all: {wanted} are wanted, and {sent} are sent"
         )
     moved = _moved(orders, granted, row, flags, notes, ids)
     lane = supplied(orders, lanes).lane
@@ -173,7 +174,7 @@ def _moved(
             units[at] += each.units
             money[at] += each.saved if sign > 0 else 0.0
             text = "come from" if sign > 0 else "go to"
-            said = f"{each.units:g} {text} {ids[there]}"
+            said = f"{in_words(each.units, 6)} {text} {ids[there]}"
             said += f", which saves {each.saved:.2f}" if sign > 0 else ""
             notes[at] = f"{notes[at]}; {said}" if notes[at] else said
         moved += sign * units
@@ -317,11 +318,11 @@ def _reasons(net: Net, orders: NodeOrders, level: FloatArray) -> list[str]:
         else:
             text = f"the level of {name} for all it supplies is {level[row]:.0f}"
             if orders.quantity[row] > 0:
-                text += (
-                    f": {orders.quantity[row]:g} are ordered, which saves {orders.saved[row]:.2f}"
-                )
+                units = in_words(orders.quantity[row], 6)
+                text += f": {units} are ordered, which saves {orders.saved[row]:.2f}"
             if asked > max(there, 0):
-                text += f"; {asked:g} are wanted of it now, and {max(there, 0):g} are there"
+                wanted, left = in_words(asked, 6), in_words(max(there, 0), 6)
+                text += f"; {wanted} are wanted of it now, and {left} are there"
             found.append(text)
     return found
 

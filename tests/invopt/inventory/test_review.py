@@ -8,8 +8,10 @@ import pytest
 
 from invopt.config import InventoryConfig
 from invopt.contracts import TermsTables
-from invopt.inventory.ahead import with_mean
-from invopt.inventory.review import plan_review
+from invopt.inventory.ahead import _told, with_mean
+from invopt.inventory.purchasing import Bought
+from invopt.inventory.reasons import Notes
+from invopt.inventory.review import _tell_deal, plan_review
 from invopt.inventory.suppliers import _Days
 from invopt.timeline import Timeline, floor_dates
 from tests.builders import make_panel
@@ -84,6 +86,18 @@ def test_a_minimum_above_what_is_needed_is_filled_up_or_dropped_whichever_is_che
     )
     assert dear.orders["order_quantity"].tolist()[:2] == [0, 0]
     assert dear.orders["exception"].str.contains("below_supplier_minimum").any()
+
+
+def test_units_in_sentences_are_no_powers_of_ten():
+    notes, none = Notes.none(2), np.zeros(2)
+    cut, filled = np.array([1_234_567.0, 0.0]), np.array([0.0, 2_500_000.0])
+    _tell_deal(notes, Bought(none, none, cut=cut, filled=filled, dropped=none.astype(bool)))
+    assert notes.after.tolist() == [
+        "the budget leaves out 1234567 units",
+        "2500000 units more reach the supplier's minimum or a lower price",
+    ]
+    assert _told({"who": "Ann"}, "demand", 12_345_678.0) == "demand set to 12345678 by Ann"
+    assert _told({}, "order", 1234.5) == "order set to 1234.5 by a planner"
 
 
 def test_a_budget_is_kept_and_what_it_cuts_is_told():
