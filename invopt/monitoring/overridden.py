@@ -245,7 +245,7 @@ class _Line:
             levels = (position + at["order_quantity"], level)
             demand = estimate_demand(panel)
             costs = np.stack([
-                order_costs(x.to_numpy(np.float64), demand, cutoff, terms) for x in levels
+                order_costs(np.asarray(x, np.float64), demand, cutoff, terms) for x in levels
             ])  # fmt: skip
             known = ~np.isnan(costs).any(axis=0)  # a stock or an order that nobody knows: neither
             if known.any():
