@@ -52,10 +52,8 @@ def write_plan_report(
         past=past_reviews(settings.plans, run.name, date),
     )  # fmt: skip
     write_plan_page(files, run, plan.path, tell)
-    write_workbook(
-        orders.path, purchase_orders.path, exceptions.path,
-        currency=run.inventory.currency, out=workbook.path, notify=tell,
-    )  # fmt: skip
+    write_workbook(orders.path, purchase_orders.path, exceptions.path,
+                   currency=run.currency, out=workbook.path, notify=tell)  # fmt: skip
     write_replenishment_report(
         derived.path, forecast.path, orders.path, config=run, out=report.path, notify=tell
     )
@@ -63,6 +61,5 @@ def write_plan_report(
         settings.plans, run, date, snapshot,
         {"plan.html": plan.path, "orders.csv": orders.path, "exceptions.csv": exceptions.path,
          "purchase_orders.csv": purchase_orders.path, "derived": derived.path,
-         "forecast": forecast.path},
-        overrides,
+         "forecast": forecast.path}, overrides,
     )  # fmt: skip
