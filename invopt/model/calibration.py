@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from invopt.features import EncodedPanel, FeatureSpec, model_inputs, targets
+from invopt.features import EncodedPanel, FeatureSpec
+from invopt.model.past import past_cutoffs
 from invopt.types import AnyFloatArray, Float32Array
 
 FILE = "calibration.npz"
@@ -25,7 +26,6 @@ _LEAST = 2000  # sales that make a bin of its own
 _PRIOR = 200  # sales of a bin that are as the levels say, so that a few say little
 _LEAST_SUMS, _PRIOR_SUMS = 100, 50  # series of a cutoff that make a bin; that are as they say
 _NEAR = 1.3  # times as many periods that a sum learns from
-_ROWS, _ORIGINS = 600, 13  # series and cutoffs whose horizons are looked at, at most
 _SEED = 0
 _FLOOR, _LEAST_GAP = 0.01, 1e-3  # of a mean, model units; between the logs of two sizes
 
@@ -265,19 +265,10 @@ def learn_maps(
 @torch.inference_mode()
 def _horizons(average: nn.Module, spec: FeatureSpec, encoded: EncodedPanel) -> Iterator[Horizon]:
     """Yield past horizons, newest first."""
-    num, last = len(encoded.static_ids), encoded.num_periods - 1
-    rows = np.unique(np.linspace(0, num - 1, min(_ROWS, num)).round().astype(np.int64))
-    horizon = spec.config.horizon
     rng = np.random.default_rng(_SEED)
-    for origin in range(last - horizon, max(horizon, last // 3), -horizon)[:_ORIGINS]:
-        own = rows[np.asarray(encoded.launch)[rows] <= origin]
-        if not len(own):
-            continue
-        ends = np.full(len(own), origin)
-        inputs = model_inputs(spec, encoded, own, ends)
-        mean, quantiles, levels = average(*(torch.from_numpy(a) for a in inputs))
-        value, observed = targets(spec, encoded, own, ends[:, None], encoded.num_periods)
-        sold = np.where(np.asarray(observed)[:, 0], np.asarray(value, np.float64)[:, 0], np.nan)
+    for cutoff in past_cutoffs(spec, encoded, encoded.num_periods):
+        mean, quantiles, levels = average(*cutoff.inputs)
+        sold = np.where(cutoff.seen, cutoff.sold, np.nan)
         jitter = rng.random(sold.shape) * float(spec.is_count)
         yield Horizon(
             mean.numpy(), quantiles.numpy(), levels.numpy(),
@@ -299,7 +290,7 @@ def fit_sums(past: Sequence[Horizon], levels: Sequence[float]) -> SumOffsets | N
     if not num_bins:
         return None
     mean = np.concatenate([h.mean for h in past]).astype(np.float64)
-    root = np.sqrt(mean.cumsum(axis=1) + 0.25)[..., None]
+    root = root_of(torch.from_numpy(mean.cumsum(axis=1))).numpy()[..., None]
     above = np.concatenate([h.sums[..., None] - h.levels for h in past]) / root
     size, horizon = mean.mean(axis=1), mean.shape[1]
     sizes, offsets = [], np.zeros((num_bins, horizon, len(levels)))

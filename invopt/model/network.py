@@ -308,14 +308,17 @@ class DemandNetwork(nn.Module):
         log_offset_B: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Return mean (B, 1, H) and the decoder's state (B, 1, H, E) of the last step."""
-        trunk = self.trunk
-        calendar_BSC = trunk.encoder_calendar(step_calendar_BSC)
-        context_BOD = trunk.encode(step_BSF, calendar_BSC, static_BT)[:, -1:]
+        context_BOD = self._context(step_BSF, step_calendar_BSC, static_BT)
         last = torch.tensor([self.sizes.context_steps - 1], device=step_BSF.device)
-        calendar_BOHE = trunk.decoder_calendar(calendar_BHC)[:, None]
-        return trunk.mean(
+        calendar_BOHE = self.trunk.decoder_calendar(calendar_BHC)[:, None]
+        return self.trunk.mean(
             step_BSF, context_BOD, calendar_BOHE, planned_BHK[:, None], log_offset_B[:, None], last
         )
+
+    def _context(self, step_BSF: Tensor, step_calendar_BSC: Tensor, static_BT: Tensor) -> Tensor:
+        """Return the encoder's state of the last step, (B, 1, D)."""
+        calendar_BSC = self.trunk.encoder_calendar(step_calendar_BSC)
+        return self.trunk.encode(step_BSF, calendar_BSC, static_BT)[:, -1:]
 
     def parts(
         self,
@@ -328,15 +331,14 @@ class DemandNetwork(nn.Module):
         log_offset_B: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Return the trunk's own mean (B, 1, H), and the same without what is planned."""
-        static_BT = self.trunk.static_context(ids_BI, values_BV)
-        found = [
-            self.mean(
-                step_BSF, step_calendar_BSC, planned, calendar_BHC=calendar_BHC,
-                static_BT=static_BT, log_offset_B=log_offset_B,
-            )[0]
-            for planned in (planned_BHK, torch.zeros_like(planned_BHK))
-        ]  # fmt: skip
-        return found[0], found[1]
+        trunk = self.trunk
+        static_BT = trunk.static_context(ids_BI, values_BV)
+        context_BOD = self._context(step_BSF, step_calendar_BSC, static_BT)
+        calendar_BOHE = trunk.decoder_calendar(calendar_BHC)[:, None]
+        planned_BOHK, level_BO1 = planned_BHK[:, None], log_offset_B[:, None, None]
+        ratio, _ = trunk.decode(context_BOD, calendar_BOHE, planned_BOHK)
+        mean = bounded_exp(ratio + level_BO1)
+        return mean, trunk.usual(context_BOD, calendar_BOHE, planned_BOHK, mean, level_BO1)
 
 
 def _normal_quantiles(levels: tuple[float, ...]) -> Tensor:

@@ -14,19 +14,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from invopt.features import EncodedPanel, FeatureSpec, model_inputs, targets
+from invopt.features import EncodedPanel, FeatureSpec
 from invopt.features.build import LEVEL_FLOOR
+from invopt.model.past import past_cutoffs
 from invopt.timeline import frequency_unit
 from invopt.types import AnyFloatArray, BoolArray
 
 WEEK = 7
 NEVER = float("inf")
-# Sales that the network's weekdays weigh as much as, and parts of the way to the long level.
 STATE = "own._extra_state"  # of a trunk's arrays
+# Sales that the network's weekdays weigh as much as, and parts of the way to the long level.
 STRENGTHS = (3.0, 10.0, 30.0, 100.0, 300.0, NEVER)
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 _LEAST_GAIN = 0.002  # of the deviance, below which the network is left alone
-_ROWS, _ORIGINS, _BATCH = 600, 13, 1024  # series and cutoffs that are looked at, at most
 _TINY = 1e-9
 _MOST = 1.5  # log of a factor that plans may have, either way
 _RIDGE, _ROUNDS = 1.0, 20  # of the weights of plans: sales that say they are 0; Newton's steps
@@ -176,7 +176,7 @@ class OwnPast(nn.Module):
 
 
 @dataclass(frozen=True)
-class Past:
+class PastHorizon:
     """One cutoff of the training range: what moved means are made of, and what was sold."""
 
     mean: Tensor
@@ -189,7 +189,7 @@ class Past:
 
 
 @torch.inference_mode()
-def settle(own: OwnPast, past: Iterable[Past]) -> float:
+def settle(own: OwnPast, past: Iterable[PastHorizon]) -> float:
     """Set how far the own past is trusted, by the deviance of past horizons; return its gain.
 
     It is trusted where it takes off at least a five-hundredth, and at more than one cutoff. A
@@ -230,7 +230,7 @@ def _sure(saved: AnyFloatArray, gain: float) -> float:
     return mean if mean > gain + _LEAST_GAIN and mean > least else 0.0
 
 
-def _crossed(own: OwnPast, windows: list[Past], before: AnyFloatArray) -> AnyFloatArray:
+def _crossed(own: OwnPast, windows: list[PastHorizon], before: AnyFloatArray) -> AnyFloatArray:
     """Return what weights of plans save at cutoffs that they were not found on."""
     found = np.zeros(len(windows))
     for half in (0, 1):
@@ -239,7 +239,7 @@ def _crossed(own: OwnPast, windows: list[Past], before: AnyFloatArray) -> AnyFlo
     return found
 
 
-def _plans(windows: list[Past]) -> list[float]:
+def _plans(windows: list[PastHorizon]) -> list[float]:
     """Return the weights of every day and of what is planned: a Poisson regression on the mean."""
     days = [w.planned[:, 0].cpu().numpy()[w.seen].astype(np.float64) for w in windows]
     mean = np.concatenate([w.mean[:, 0].cpu().numpy()[w.seen] for w in windows]).astype(np.float64)
@@ -262,7 +262,7 @@ def _plans(windows: list[Past]) -> list[float]:
     return [float(value) for value in found]
 
 
-def _deviances(own: OwnPast, windows: list[Past]) -> AnyFloatArray:
+def _deviances(own: OwnPast, windows: list[PastHorizon]) -> AnyFloatArray:
     """Return the Poisson deviance of each cutoff."""
     found = []
     for window in windows:
@@ -278,7 +278,7 @@ def _deviances(own: OwnPast, windows: list[Past]) -> AnyFloatArray:
 @torch.inference_mode()
 def past_horizons(
     network: nn.Module, spec: FeatureSpec, encoded: EncodedPanel, stop: int
-) -> list[Past]:
+) -> list[PastHorizon]:
     """Return the last horizons of a training range as a network forecasts them.
 
     Args:
@@ -287,23 +287,14 @@ def past_horizons(
         encoded: The panel.
         stop: Periods that may be seen.
     """
-    num, last, horizon = len(encoded.static_ids), stop - 1, spec.config.horizon
-    rows = np.unique(np.linspace(0, num - 1, min(_ROWS, num)).round().astype(np.int64))
     device = next(network.parameters()).device
     found = []
-    for origin in range(last - horizon, max(horizon, last // 3), -horizon)[:_ORIGINS]:
-        sold = rows[np.asarray(encoded.launch)[rows] <= origin]
-        if not len(sold):
-            continue
-        ends = np.full(len(sold), origin)
-        inputs = model_inputs(spec, encoded, sold, ends)
-        tensors = [torch.from_numpy(np.ascontiguousarray(a)).to(device) for a in inputs]
+    for cutoff in past_cutoffs(spec, encoded, stop):
+        step, *_, offset = tensors = [a.to(device) for a in cutoff.inputs]
         mean, usual = network.parts(*tensors)  # type: ignore[operator]
-        value, seen = targets(spec, encoded, sold, ends[:, None], stop)
         found.append(
-            Past(
-                mean, usual, tensors[2][:, None], tensors[0], tensors[-1][:, None],
-                np.asarray(value, np.float64)[:, 0], np.asarray(seen)[:, 0],
+            PastHorizon(
+                mean, usual, tensors[2][:, None], step, offset[:, None], cutoff.sold, cutoff.seen
             )
-        )  # fmt: skip
+        )
     return found

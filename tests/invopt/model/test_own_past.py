@@ -6,7 +6,7 @@ import torch
 
 from invopt.features import FeatureEncoder, model_inputs
 from invopt.model import Forecaster, export_onnx
-from invopt.model.own_past import NEVER, OwnColumns, OwnPast, Past, past_horizons, settle
+from invopt.model.own_past import NEVER, OwnColumns, OwnPast, PastHorizon, past_horizons, settle
 from invopt.model.windows import WindowSource
 from tests.builders import make_config, make_forecaster, make_panel, with_derived
 
@@ -77,7 +77,7 @@ def test_a_young_series_has_no_long_average_of_before_its_launch():
     assert float(level) == pytest.approx(4.0, rel=1e-5)
 
 
-def past(actual, mean, step, promoted=None) -> Past:
+def past(actual, mean, step, promoted=None) -> PastHorizon:
     shape = (1, 1, len(mean))
     flat = torch.tensor(mean, dtype=torch.float32).view(shape)
     offset = torch.log(torch.tensor([[2.05]]))
@@ -85,7 +85,7 @@ def past(actual, mean, step, promoted=None) -> Past:
     if promoted is not None:
         planned = torch.tensor(promoted, dtype=torch.float32).view(*shape, 1)
     seen = np.ones((1, len(mean)), bool)
-    return Past(flat, flat, planned, step, offset, np.array([actual]), seen)
+    return PastHorizon(flat, flat, planned, step, offset, np.array([actual]), seen)
 
 
 def test_the_own_past_is_used_where_it_says_more_than_the_network():
