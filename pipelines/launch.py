@@ -96,7 +96,7 @@ def _run(
     package = run.folder / "pipeline.yaml"
     given = parameters
     if asked:
-        given = parameters.for_retraining(asked.lasting, urgent=asked.urgent)
+        given = parameters.for_retraining(asked.lasting, urgent=asked.urgent, shift=asked.shift)
     compile_pipeline(pipeline, given, package)
     arguments = {"data_dir": str(data.resolve())}
     if pipeline == "training":

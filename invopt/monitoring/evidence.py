@@ -31,6 +31,7 @@ from invopt.monitoring.earlier import (
 )
 from invopt.monitoring.folding import Finding, findings_of, folded
 from invopt.monitoring.late import all_closed, awaited, none_came
+from invopt.monitoring.payback import avoidable_cost, per_period
 from invopt.monitoring.performance import series_outcomes
 from invopt.monitoring.plans import explained, known_plans
 from invopt.monitoring.quality import data_signals
@@ -75,6 +76,8 @@ class Evidence:
         age_days: The same in days.
         length: Of the period, in words.
         excess_cost: Money above plan of the latest priced decisions.
+        avoidable_cost: Money a period that a model which had learned what is seen would save; None
+            where no model could be asked.
         records: By cutoff and location, to be kept for the next time.
     """
 
@@ -102,6 +105,7 @@ class Evidence:
     age_days: int
     length: str
     excess_cost: float
+    avoidable_cost: float | None
     records: pd.DataFrame = field(repr=False)
 
     def as_dict(self) -> dict[str, Any]:
@@ -246,9 +250,10 @@ def _told(
     )
     excess = np.zeros(judged.num_series)
     demand = estimate_demand(judged)
-    latest = series_outcomes(
-        subject.forecasts.predict(judged, last), judged, demand, last, subject.scoring
-    )
+    forecast = subject.forecasts.predict(judged, last)
+    latest = series_outcomes(forecast, judged, demand, last, subject.scoring)
+    places_of = locations_of(judged).astype(str)
+    ahead = avoidable_cost(forecast, latest, places_of, subject.scoring)
     if len(priced):
         at = int(priced["cutoff"].iloc[-1])
         outcomes = series_outcomes(
@@ -256,7 +261,12 @@ def _told(
         )
         excess = excess_cost(outcomes, usual)
     money = float(excess.sum())
-    places = dict(zip(*_sums(locations_of(judged).astype(str), excess), strict=True))
+    # What was lost and what the next orders lose are two views of one cause: the larger one counts,
+    # of all series.
+    avoidable = (
+        max(per_period(excess, subject.scoring), ahead) * panel.num_series / judged.num_series
+    )
+    places = dict(zip(*_sums(places_of, excess), strict=True))
     valued = [
         replace(s, effect=money if s.kind == PERFORMANCE else places.get(_place(s), 0.0))
         for s in folded(signals, records, config)
@@ -281,7 +291,7 @@ def _told(
         num_series=judged.num_series, num_sampled=0 if drift is None else len(drift.current),
         new_periods=since, new_data=panel.timeline.spell(since),
         age_days=_days(panel, subject, since), length=panel.timeline.spell(config.period),
-        excess_cost=money, records=records,
+        excess_cost=money, avoidable_cost=avoidable, records=records,
     )  # fmt: skip
 
 
@@ -326,5 +336,5 @@ def _blind(
         num_series=panel.num_series,
         num_sampled=0, new_periods=since, new_data=panel.timeline.spell(since),
         age_days=_days(panel, subject, since), length=panel.timeline.spell(config.period),
-        excess_cost=0.0, records=pd.DataFrame(),
+        excess_cost=0.0, avoidable_cost=None, records=pd.DataFrame(),
     )  # fmt: skip

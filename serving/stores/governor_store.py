@@ -20,6 +20,7 @@ from invopt.config import GovernorConfig
 from invopt.files import plain
 from invopt.monitoring.acknowledgement import Acknowledgement
 from invopt.monitoring.governor import brakes_of, decide
+from invopt.monitoring.payback import saved
 from invopt.monitoring.retraining_decision import (
     EXPIRED,
     OUTCOMES,
@@ -292,8 +293,8 @@ def _memory(connection: sa.Connection, model: str) -> Memory:
     causes: dict[str, frozenset[str]] = {}
     paged: dict[str, str] = {}
     urgent: dict[str, bool] = {}
-    for row in rows:
-        content = json.loads(row.content)
+    contents = [json.loads(row.content) for row in rows]
+    for row, content in zip(rows, contents, strict=True):
         found = frozenset(map(present_name, content["decision"]["streaks"]))
         if UNREADABLE in found:  # nothing was judged: what is known of the period stands
             found |= causes.get(row.end, frozenset())
@@ -321,6 +322,7 @@ def _memory(connection: sa.Connection, model: str) -> Memory:
                 started_at=as_time(r.started_at) if r.started_at else None,
                 outcome=r.outcome,
                 cause=present_name(r.cause),
+                **_gains(contents, r.key, r.outcome),
             )
             for r in runs
         ],
@@ -329,6 +331,26 @@ def _memory(connection: sa.Connection, model: str) -> Memory:
         last_decision=max((as_time(r.at) for r in rows), default=None),
         urgent=frozenset(end for end, was in urgent.items() if was),
     )
+
+
+def _gains(
+    contents: list[dict[str, Any]], key: str, outcome: str | None
+) -> dict[str, float | None]:
+    """Return what a retraining promised and saved a period, as far as decisions tell."""
+    for number, content in enumerate(contents):
+        decision, asked = content["decision"], content["situation"]
+        if decision["action"] != RETRAIN or decision["key"] != key:
+            continue
+        later = [
+            c["situation"]["avoidable_cost"]
+            for c in contents[number + 1 :]
+            if c["situation"]["version"] != asked["version"]
+            and c["situation"]["conclusive"]
+            and c["situation"].get("avoidable_cost") is not None
+        ]
+        promised = asked.get("avoidable_cost")
+        return {"promised": promised, "saved": saved(promised, outcome, later)}
+    return {"promised": None, "saved": None}
 
 
 def _decided(

@@ -56,7 +56,7 @@ def test_a_quiet_run_says_what_was_missing(tmp_path, settings):
     safeguards = [line.split()[1].rstrip(":") for line in lines if line.startswith("  safeguard ")]
     assert safeguards == [
         "enabled", "kill_switch", "data", "window", "idempotency", "lease", "cool_down", "new_data",
-        "budget", "breaker",
+        "budget", "breaker", "gain", "money",
     ]  # fmt: skip
 
 
