@@ -21,6 +21,7 @@ from invopt.monitoring.causes import (
 )
 from invopt.monitoring.changes import bands, estimated_error, performance_signals, totals, trend
 from invopt.monitoring.columns import drift_of, drift_signal
+from invopt.monitoring.deliveries import delivery_signals
 from invopt.monitoring.drift import Drift
 from invopt.monitoring.earlier import (
     Seen,
@@ -131,6 +132,7 @@ def gather_evidence(
     known: pd.DataFrame | None = None,
     seen: Seen | None = None,
     calendar: pd.DataFrame | None = None,
+    receipts: pd.DataFrame | None = None,
     notify: Notify = lambda _: None,
 ) -> Evidence:
     """Return the evidence of a panel's last monitoring period.
@@ -147,6 +149,7 @@ def gather_evidence(
         known: Records of earlier runs, by this champion or those before; not computed again.
         seen: How far the data reached when they were read before.
         calendar: Days that locations are closed, as planning reads them; None without one.
+        receipts: Deliveries of suppliers, as planning reads them; None for none.
         notify: Called with a line of progress.
     """
     overdue = overdue_signals(
@@ -162,6 +165,7 @@ def gather_evidence(
         panel, config, features=subject.channels, silent=subject.silent, quality=quality
     )
     signals += [*overdue, *serving_signals(served, config)]
+    signals += delivery_signals(receipts, panel.series, days[2], config)
     gone = any(s.name == "column_gone" for s in signals)
     if cutoff < subject.first_cutoff or gone:
         why = (

@@ -19,7 +19,7 @@ _SHOWN = 15  # columns, those nearest to their limit
 RUNBOOKS = "docs/runbooks"
 _ACKNOWLEDGED = "monitoring_acknowledged_until_timestamp_seconds"
 _BEGIN, _END = Markup("<!-- acknowledged -->"), Markup("<!-- /acknowledged -->")
-_KINDS = ("performance", "drift", "supply", "data", "serving")  # in the order shown
+_KINDS = ("performance", "drift", "supply", "suppliers", "data", "serving")  # in the order shown
 
 
 def write_monitoring_report(

@@ -72,7 +72,7 @@ def monitor(watched: Watched, config: Config, out: str, notify: Notify) -> None:
     found = gather_evidence(
         subject, panel, config.monitoring, quality=read_json(watched.quality), served=served,
         known=_known_records(records, notify), seen=watched.seen,
-        calendar=tables.calendar, notify=notify,
+        calendar=tables.calendar, receipts=tables.receipts, notify=notify,
     )  # fmt: skip
     told = {}
     if found.drift is not None or found.trend:  # the model could be asked
