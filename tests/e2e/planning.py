@@ -1,5 +1,6 @@
 """The planners' workbench, put beside the loop as the README says, and used through its service."""
 
+import csv
 import json
 import urllib.error
 import urllib.request
@@ -41,10 +42,10 @@ def workbench(world: World) -> str:
 
 
 def _first_order(way: PortForward) -> str:
-    rows = _get(way, "api/orders.csv").decode().splitlines()
-    if len(rows) < 2:
+    rows = list(csv.DictReader(_get(way, "api/orders.csv").decode("utf-8-sig").splitlines()))
+    if not rows:
         raise StepFailed("the page offers no orders")
-    return rows[1].split(",")[rows[0].split(",").index("unique_id")]
+    return rows[0]["unique_id"]
 
 
 def _accept(way: PortForward, review_date: str, series: str) -> dict[str, Any]:
