@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 
 from invopt.inventory.costs import Terms
-from invopt.inventory.path import Outlook, Path
+from invopt.inventory.path import IntervalOutlook, Path
 from invopt.types import BoolArray, FloatArray, IntArray
 
 Change = Callable[[FloatArray, FloatArray], FloatArray]
@@ -153,7 +153,9 @@ def aim_at(
     return found
 
 
-def _lots(ahead: Outlook, terms: Terms, promise: BoolArray) -> tuple[FloatArray, FloatArray]:
+def _lots(
+    ahead: IntervalOutlook, terms: Terms, promise: BoolArray
+) -> tuple[FloatArray, FloatArray]:
     """Return the lot that the cost of an order line asks for, and that cost per interval.
 
     Where a line costs K, an order for several intervals is cheaper: sqrt(2 K mean / h), the
@@ -272,7 +274,7 @@ def within_limits(
 class _Criterion:
     """Says whether a unit more is wanted: by cost, or by a promised service."""
 
-    def __init__(self, ahead: Outlook, terms: Terms) -> None:
+    def __init__(self, ahead: IntervalOutlook, terms: Terms) -> None:
         self.ahead, self.terms = ahead, terms
         num = len(terms.pack_size)
         nothing = np.full(num, np.nan)

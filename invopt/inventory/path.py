@@ -57,7 +57,7 @@ class LeadLaw:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outlook:
+class IntervalOutlook:
     """What an order changes in its own interval, read off the thresholds.
 
     Attributes:
@@ -76,7 +76,7 @@ class Outlook:
     periods: float
     num_paths: int
 
-    def select(self, rows: IntArray) -> "Outlook":
+    def select(self, rows: IntArray) -> "IntervalOutlook":
         """Return the outlook of some series."""
         return replace(
             self, holding=self.holding.select(rows), missing=self.missing.select(rows),
@@ -142,7 +142,7 @@ class Path:
 
     holding: Paths = field(repr=False)
     missing: Paths = field(repr=False)
-    outlook: Outlook = field(repr=False)
+    outlook: IntervalOutlook = field(repr=False)
     at_arrival: FloatArray = field(repr=False)
     missed_before: FloatArray = field(repr=False)
     lost_before: Paths = field(repr=False)
@@ -157,7 +157,7 @@ class Path:
             dry=self.dry[rows],
         )  # fmt: skip
 
-    def in_time(self) -> Outlook:
+    def in_time(self) -> IntervalOutlook:
         """Return the outlook if the stock had been enough until the order arrives.
 
         A sale that is lost before leaves a unit more for later: without it the stock at arrival
@@ -259,7 +259,7 @@ def _fixed(
     left = at_arrival[:, None] - (asked - come).cumsum(axis=1)
     rises = lost_sales or not come[:, 1:].any()
     by_path = holding.reshape(num, -1)
-    outlook = Outlook(
+    outlook = IntervalOutlook(
         holding=_thresholds(by_path, holding[:, 0] if rises else by_path, deepest, is_whole),
         missing=_thresholds(deepest, deepest, deepest, is_whole),
         base=left.sum(axis=1), demand=asked.sum(axis=1), periods=float(periods),
@@ -304,7 +304,7 @@ def _drawn(
         base -= net[:, own].sum(axis=1, dtype=np.float64) / num_paths
         asked += demand[period][:, own].sum(axis=1, dtype=np.float64) / num_paths
     by_path = holding.reshape(num, -1)
-    outlook = Outlook(
+    outlook = IntervalOutlook(
         holding=Listed(by_path), missing=Listed(deepest), base=base, demand=asked,
         periods=float((law.stop - law.lead).mean()), num_paths=num_paths,
     )  # fmt: skip

@@ -8,8 +8,8 @@ import pandas as pd
 
 from invopt.inventory.costs import Terms
 from invopt.inventory.decision import OrderDecision
-from invopt.inventory.numbers import in_words
 from invopt.inventory.stock import Stock
+from invopt.inventory.wording import in_words
 from invopt.types import BoolArray, FloatArray, IntArray
 
 NO_STOCK = "stock is not known"

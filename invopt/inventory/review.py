@@ -23,12 +23,12 @@ from invopt.inventory.assumptions import BUDGETED
 from invopt.inventory.costs import Terms, last_prices, terms_of
 from invopt.inventory.decision import OrderDecision, SummedForecast, decide, forecast_of
 from invopt.inventory.exceptions import STOCKOUTS, Flags, dead_series
-from invopt.inventory.numbers import in_words
 from invopt.inventory.planning import Planned, finished, without_faults
 from invopt.inventory.purchasing import Bought, bought
 from invopt.inventory.reasons import Notes
 from invopt.inventory.stock import Stock, stock_of
 from invopt.inventory.suppliers import Supply, supply_of
+from invopt.inventory.wording import in_words
 from invopt.panel import Panel
 from invopt.types import BoolArray, FloatArray, IntArray
 

@@ -30,9 +30,9 @@ from invopt.monitoring.earlier import (
     rewritten_past,
 )
 from invopt.monitoring.folding import Finding, findings_of, folded
+from invopt.monitoring.known_ahead import explained, known_plans
 from invopt.monitoring.late import all_closed, awaited, none_came
 from invopt.monitoring.performance import series_outcomes
-from invopt.monitoring.plans import explained, known_plans
 from invopt.monitoring.quality import data_signals
 from invopt.monitoring.sampling import sample_series, sampled
 from invopt.monitoring.serving_health import Served, serving_signals

@@ -10,7 +10,7 @@ from invopt.files import read_csv, read_json, replacing_file, replacing_folder, 
 from invopt.monitoring.champion import champion_subject
 from invopt.monitoring.earlier import Seen
 from invopt.monitoring.evidence import Evidence, gather_evidence
-from invopt.monitoring.evidently_report import Shelf, moved_columns, write_evidently
+from invopt.monitoring.evidently_report import ReportPlace, moved_columns, write_evidently
 from invopt.monitoring.overridden import total_of, values_added
 from invopt.monitoring.serving_health import read_served
 from invopt.monitoring.subject import Subject
@@ -145,9 +145,9 @@ def _known_records(records: Path, notify: Notify) -> pd.DataFrame | None:
 def _write_evidence(
     found: Evidence, version: str, name: str, kept: Path, out: str, more: Json | None = None
 ) -> None:
-    shelf = Shelf(kept / "evidently", name, found.start, found.last_day, version)
+    place = ReportPlace(kept / "evidently", name, found.start, found.last_day, version)
     with replacing_folder(Path(out)) as folder:
         numbers = folder / "evidently.json"
-        write_evidently(found.drift, folder / "evidently.html", numbers, shelf)
+        write_evidently(found.drift, folder / "evidently.html", numbers, place)
         told = {"version": version, "evidently_moved": moved_columns(numbers)}
         write_json(folder / "evidence.json", found.as_dict() | told | (more or {}))

@@ -17,7 +17,7 @@ from invopt.types import ModelInputs
 from serving.answers.forecasting import Forecasting
 from serving.answers.last_answers import LastAnswers
 from serving.answers.loaded_model import LoadedChampion
-from serving.answers.plans import Sheet, plan_rows
+from serving.answers.plans import PlanSheet, plan_rows
 from serving.answers.scenarios import InstanceFailedError, put_position, scenarios_of
 from serving.answers.writer import AnswerWriter
 from serving.api import metrics
@@ -179,7 +179,7 @@ class Decider:
         work: _Work,
         numbers: list[int],
         is_what_if: list[bool],
-        sheet: Sheet,
+        sheet: PlanSheet,
         inputs: ModelInputs | None,
         warnings: Mapping[int, str] | None = None,
     ) -> dict[int, InstanceFailedError]:
@@ -258,7 +258,7 @@ class Decider:
         return writer.assumed(row, plan, as_is)
 
     def _explain(
-        self, model: Forecasting, sheet: Sheet, inputs: ModelInputs, row: int
+        self, model: Forecasting, sheet: PlanSheet, inputs: ModelInputs, row: int
     ) -> dict[str, Any] | None:
         """Return Attributions; None where the model was not asked or the parts do not add up."""
         champion = model.champion
@@ -284,7 +284,7 @@ class Decider:
     def _from_memory(self, model: Forecasting, work: _Work) -> dict[int, InstanceFailedError]:
         """Answer from what this process knew last: the store is out of reach."""
         failures: dict[int, InstanceFailedError] = {}
-        kinds: dict[Hashable, tuple[list[int], list[Sheet]]] = {}
+        kinds: dict[Hashable, tuple[list[int], list[PlanSheet]]] = {}
         for number, instance in enumerate(work.instances):
             sheet = self._memory.find(instance.unique_id)
             if sheet is None or instance.features is not None:
@@ -296,7 +296,7 @@ class Decider:
             numbers.append(number)
             sheets.append(sheet)
         for numbers, sheets in kinds.values():
-            sheet = Sheet.end_to_end(sheets).degraded(Step.LAST_FORECAST, STORE_DOWN)
+            sheet = PlanSheet.end_to_end(sheets).degraded(Step.LAST_FORECAST, STORE_DOWN)
             as_it_stood = [False] * len(numbers)
             failures |= self._answer(
                 model, work, numbers, is_what_if=as_it_stood, sheet=sheet, inputs=None

@@ -33,7 +33,7 @@ from invopt.types import Notify
 from serving.settings import FEATURE_STORE, Settings
 from serving.stores.materialise import materialise, write_rows
 from serving.stores.order_plans import segments_of_latest
-from serving.stores.overridden import write_overrides
+from serving.stores.overrides import write_overrides
 from serving.stores.planner_desk import planners_overrides
 
 LAYOUT = "layout.json"

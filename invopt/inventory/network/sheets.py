@@ -9,10 +9,10 @@ import pandas as pd
 from invopt import contracts
 from invopt.inventory.exceptions import Flags
 from invopt.inventory.network.net import BETWEEN, Net
-from invopt.inventory.network.sources import Ordered
+from invopt.inventory.network.source_orders import Ordered
 from invopt.inventory.network.transfers import Transfer
-from invopt.inventory.numbers import in_words
 from invopt.inventory.review import Review
+from invopt.inventory.wording import in_words
 from invopt.lanes import supplied
 from invopt.timeline import Timeline
 from invopt.types import BoolArray, FloatArray, IntArray

@@ -6,7 +6,7 @@ import numpy as np
 
 from invopt.inventory.network.worth import (
     Shared,
-    Shelves,
+    ShelfCosts,
     Worth,
     shared,
     shelf_worth,
@@ -163,7 +163,7 @@ class System:
         stop: IntArray,
     ) -> Worth:  # fmt: skip
         items = self.items
-        costs = Shelves(
+        costs = ShelfCosts(
             items.holding_cost[leaf],
             items.stockout_cost[leaf],
             np.minimum(source_cost, items.holding_cost[leaf]),

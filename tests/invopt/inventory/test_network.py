@@ -17,7 +17,7 @@ from invopt.inventory.network.allocation import within_lanes
 from invopt.inventory.network.joint import correlations, together
 from invopt.inventory.network.tree import Items, System
 from invopt.inventory.network.worth import (
-    Shelves,
+    ShelfCosts,
     best_quantity,
     shared,
     shelf_worth,
@@ -52,7 +52,7 @@ def serial_levels(holding, lead_times, stockout, mean, spread, num_paths=20_000)
     summed = np.concatenate([np.zeros((1, 1, num_paths)), demand.cumsum(axis=0)]).astype(np.float32)
     system = System(items, summed, np.array([0] + [-1] * (num - 1)))
     lead = np.array([lead_times[0] + 1])
-    costs = Shelves(*(np.array([float(v)]) for v in (holding[0], stockout, holding[1])))
+    costs = ShelfCosts(*(np.array([float(v)]) for v in (holding[0], stockout, holding[1])))
     found = [best_quantity(shelf_worth(summed, costs, np.zeros(1, int), lead, lead))[0]]
     for place in range(1, num):
         lead = np.array([lead_times[place] + 1])

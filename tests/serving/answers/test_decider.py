@@ -590,7 +590,7 @@ def overridden_decider(shop, parts, folder, overrides):
     """A decider beside a review whose planners said something."""
     from serving.answers.decider import Decider
     from serving.stores.online_features import OnlineFeatures
-    from serving.stores.overridden import write_overrides
+    from serving.stores.overrides import write_overrides
 
     settings = Settings.of(folder / "workspace")
     shutil.copytree(shop.settings.feature_store, settings.feature_store)
@@ -639,7 +639,7 @@ def test_an_order_that_a_planner_set_is_the_order_of_the_answer(shop, parts, tmp
 
 
 def test_an_override_moves_with_the_sales_that_were_pushed_since():
-    from serving.stores.overridden import Overrides, Said
+    from serving.stores.overrides import Overrides, Said
 
     mean = np.array([np.nan, 5.0, 6.0], np.float32)
     overrides = Overrides(0.0, {"a": Said(mean, 9.0, "why")})
@@ -653,7 +653,7 @@ def test_an_override_moves_with_the_sales_that_were_pushed_since():
 
 
 def test_overrides_that_cannot_be_read_leave_the_forecast_as_it_is(tmp_path, caplog):
-    from serving.stores.overridden import FILE, read_overrides
+    from serving.stores.overrides import FILE, read_overrides
 
     assert read_overrides(tmp_path).by_series == {}
     (tmp_path / FILE).write_bytes(b"PK damaged")

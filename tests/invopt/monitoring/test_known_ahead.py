@@ -13,8 +13,8 @@ from invopt.config import CleaningConfig, InventoryConfig, ModelConfig, Monitori
 from invopt.inventory import terms_of
 from invopt.monitoring.earlier import Seen
 from invopt.monitoring.evidence import gather_evidence
+from invopt.monitoring.known_ahead import known_plans
 from invopt.monitoring.performance import Scoring
-from invopt.monitoring.plans import known_plans
 from invopt.monitoring.subject import Subject
 from invopt.panel import SERIES_LEVEL, Channel, Flag, Panel
 from invopt.timeline import Timeline

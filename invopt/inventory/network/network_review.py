@@ -27,7 +27,7 @@ from invopt.inventory.network.sheets import (
     with_source,
 )
 from invopt.inventory.network.shelf import ShelfPaths, Shelves, pack_gains
-from invopt.inventory.network.sources import ordered_by
+from invopt.inventory.network.source_orders import ordered_by
 from invopt.inventory.network.transfers import transfers
 from invopt.inventory.network.tree import System
 from invopt.inventory.reasons import Notes
