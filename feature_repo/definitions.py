@@ -1,15 +1,11 @@
 """What Feast knows: entities, sources, views and services of one published data set.
 
 Which columns there are depends on the data set, so the declarations are built from the layout
-that was published with the tables (layout.json). `feast apply` in this folder reads the layout
-under INVOPT_FEATURE_STORE.
+that was published with the tables (layout.json); `published.py` has them for `feast apply`.
 """
 
-import json
-import os
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from feast import Entity, FeatureService, FeatureView, Field, FileSource, PushSource, ValueType
@@ -104,16 +100,3 @@ class Definitions:
                 FeatureService(name="inference_groups", features=[group_window]),
             ]
         return cls([series, group, *views, *services])
-
-
-def _published() -> list[Any]:
-    folder = os.environ.get("INVOPT_FEATURE_STORE", "")
-    layout = Path(folder) / "layout.json"
-    if not folder or not layout.is_file():
-        return []
-    return Definitions.of(json.loads(layout.read_text()), folder).objects
-
-
-# `feast apply` collects module-level objects.
-for _number, _object in enumerate(_published()):
-    globals()[f"published_{_number}"] = _object

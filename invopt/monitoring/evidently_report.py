@@ -1,6 +1,5 @@
 """Evidently behind one door: the only file that imports it, and only when it is called."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -53,7 +52,6 @@ def write_evidently(
         html.write_text("<p>No column could be compared; see the evidence.</p>")
         json.write_text("{}")
         return {}
-    os.environ.setdefault("DO_NOT_TRACK", "1")
     from evidently import DataDefinition, Dataset, Report  # noqa: PLC0415  (eight seconds)
     from evidently.metrics import DriftedColumnsCount, MeanValue, ValueDrift  # noqa: PLC0415
 

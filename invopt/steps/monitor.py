@@ -9,7 +9,7 @@ from invopt.config import Config
 from invopt.files import read_csv, read_json, replacing_file, replacing_folder, write_json
 from invopt.monitoring.champion import champion_subject
 from invopt.monitoring.earlier import Seen
-from invopt.monitoring.evidence import Evidence, gather_evidence
+from invopt.monitoring.evidence import Evidence, Reports, gather_evidence
 from invopt.monitoring.evidently_report import ReportPlace, moved_columns, write_evidently
 from invopt.monitoring.overridden import total_of, values_added
 from invopt.monitoring.serving_health import read_served
@@ -69,15 +69,18 @@ def monitor(watched: Watched, config: Config, out: str, notify: Notify) -> None:
     records = _records_file(watched.kept, config.name)
     served = read_served(watched.predictions, panel, subject.forecasts, watched.version, period)
     tables = read_terms(watched.snapshot).with_overrides(watched.overrides)
-    found = gather_evidence(
-        subject, panel, config.monitoring, quality=read_json(watched.quality), served=served,
-        known=_known_records(records, notify), seen=watched.seen,
-        calendar=tables.calendar, notify=notify,
-    )  # fmt: skip
+    reports = Reports(
+        quality=read_json(watched.quality),
+        served=served,
+        known=_known_records(records, notify),
+        seen=watched.seen,
+        calendar=tables.calendar,
+    )
+    found = gather_evidence(subject, panel, config.monitoring, reports, notify)
     told = {}
     if found.drift is not None or found.trend:  # the model could be asked
         told = _overridden(tables.overrides, subject, panel, watched.plans)
-    _write_evidence(found, watched.version, config.name, watched.kept, out, told)
+    _write_evidence(found, watched.version, config.name, watched.kept, out, more=told)
     if len(found.records):
         with replacing_file(records) as partial:
             found.records.to_parquet(partial, index=False)

@@ -1,5 +1,6 @@
 """Feast at work: tables published, applied, materialised, and read back as panels."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -9,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+import yaml
+from pydantic import ValidationError
 
 from invopt.config import FeaturesConfig
 from invopt.errors import InvalidInputError
@@ -49,6 +52,8 @@ SEGMENT = "segment"
 # periods ago still find their groups as they were then.
 GROUP_SLACK = 28
 _REPOSITORY = Path(__file__).resolve().parents[2] / "feature_repo"
+# $NAME or ${NAME}, as Feast itself reads them (os.path.expandvars).
+_VARIABLE = re.compile(r"\$(?:(\w+)|\{([^}]*)\})", re.ASCII)
 
 
 def publish(
@@ -136,14 +141,27 @@ def known_time(panel: Panel) -> pd.Timestamp:
 
 def open_store(settings: Settings) -> Any:
     """Return the Feast store of a deployment. Importing Feast takes seconds: do it late."""
-    import os  # noqa: PLC0415
-
     from serving.stores.feast_import import feature_store_class  # noqa: PLC0415
 
-    # The configuration names the folder by this variable.
-    os.environ[FEATURE_STORE] = str(settings.feature_store)
     settings.feature_store.mkdir(parents=True, exist_ok=True)
-    return feature_store_class()(repo_path=str(_REPOSITORY), fs_yaml_file=settings.feature_config)
+    store_class = feature_store_class()  # before anything else of Feast is imported
+    return store_class(repo_path=str(_REPOSITORY), config=_feature_config(settings))
+
+
+def _feature_config(settings: Settings) -> Any:
+    """Return Feast's configuration, its variables those of the deployment, not of the process."""
+    from feast.repo_config import FeastConfigError, RepoConfig  # noqa: PLC0415
+
+    known = {**settings.feature_variables, FEATURE_STORE: str(settings.feature_store)}
+    text = settings.feature_config.read_text()
+    try:
+        config = RepoConfig(
+            **yaml.safe_load(_VARIABLE.sub(lambda m: known.get(m[1] or m[2], m[0]), text))
+        )
+    except ValidationError as err:
+        raise FeastConfigError(err, settings.feature_config) from err
+    config.repo_path = _REPOSITORY
+    return config
 
 
 def write_tables(

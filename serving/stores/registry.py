@@ -3,7 +3,6 @@
 import functools
 import json
 import logging
-import os
 import platform
 import shutil
 import tempfile
@@ -82,9 +81,6 @@ class Registry:
     @functools.cached_property
     def client(self) -> Any:
         """MLflow's client."""
-        # MLflow looks for updates and reports usage unless told not to.
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        os.environ.setdefault("DO_NOT_TRACK", "true")
         from mlflow import MlflowClient  # noqa: PLC0415  (three seconds of import)
 
         for logger in _LOGGERS:
