@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.invopt.monitoring.test_plans import at, company, gather, without_rows
+from tests.invopt.monitoring.test_known_ahead import at, company, gather, without_rows
 
 from invopt.config import GovernorConfig
 from invopt.files import read_json
