@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import yaml
 from pydantic import ValidationError
 
 from invopt.config import FeaturesConfig
+from invopt.contracts import StockRecords
 from invopt.errors import InvalidInputError
 from invopt.features.spec import FeatureSpec
 from invopt.features.tables import (
@@ -40,8 +41,6 @@ from serving.stores.overrides import write_overrides
 from serving.stores.planner_desk import planners_overrides
 
 LAYOUT = "layout.json"
-# StockPosition and OpenOrders, as read_position returns them.
-StockRecords = tuple[pd.DataFrame | None, pd.DataFrame | None]
 # Lead times are a column of products, those of the position included.
 STOCK = ("on_hand", "on_order", "backorders")
 # Units under way by the period they arrive at the start of: the next one, the one after, ...
@@ -56,13 +55,25 @@ _REPOSITORY = Path(__file__).resolve().parents[2] / "feature_repo"
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{([^}]*)\})", re.ASCII)
 
 
+@dataclass(frozen=True)
+class MadeForecast:
+    """A forecast of all series.
+
+    Attributes:
+        folder: As forecast_all wrote it.
+        model_version: Of the champion that made it.
+    """
+
+    folder: str
+    model_version: str
+
+
 def publish(
     settings: Settings,
     source: str,
     snapshot: str,
     config: FeaturesConfig,
-    forecast: str | None,
-    model_version: str,
+    forecast: MadeForecast | None,
     notify: Notify,
 ) -> str:
     """Publish a panel with derived channels; returns the time its features were known.
@@ -76,9 +87,9 @@ def publish(
     now = pd.Timestamp.now(tz="UTC")
     known_at = known_time(next(iter_panels(Path(source))))
     if forecast is not None:  # before the layout, which servers look at to see what is new
-        said = _overrides(settings, snapshot, model_version)
+        said = _overrides(settings, snapshot, forecast.model_version)
         number = write_overrides(
-            settings.feature_store, iter_panels(Path(source)), Path(forecast), said, known_at
+            settings.feature_store, iter_panels(Path(source)), Path(forecast.folder), said, known_at
         )
         notify(f"overrides of {number:,} series are known to the endpoint")
     write_tables(
@@ -94,7 +105,7 @@ def publish(
     apply_and_materialise(store, settings, known_at, notify)
     notify(f"online store updated to {known_at:%Y-%m-%d}")
     if forecast is not None:
-        pushed = push_forecast(store, forecast, known_at, model_version)
+        pushed = push_forecast(store, forecast.folder, known_at, forecast.model_version)
         notify(f"last forecast of {pushed:,} series is in the online store")
     return known_at.isoformat()
 

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.invopt.monitoring.test_known_ahead import at, company, gather, without_rows
 
 from invopt.config import GovernorConfig
 from invopt.files import read_json
@@ -14,6 +13,7 @@ from invopt.monitoring.folding import findings_of
 from invopt.monitoring.governor import decide
 from invopt.monitoring.retraining_decision import Memory, Situation
 from invopt.monitoring.signals import DATA, DEMAND_SHIFT, Signal
+from tests.invopt.monitoring.test_known_ahead import at, company, gather, without_rows
 
 
 def grown(panel, rows, by: float, days: int = 7):

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from invopt.inventory import plan_orders, stock_of
+from invopt.inventory.decision import ReviewRules
 from serving.api.contract import Decision, ErrorCode, Instance
 from serving.api.failures import NetworkUnavailableError, RequestFailedError
 from serving.settings import Settings
@@ -232,7 +233,8 @@ def test_a_lost_sales_order_is_replenishments_whenever_open_orders_arrive(parts,
             pd.DataFrame({"unique_id": ["p0_s0"], "on_hand": [0.0]}),
             pd.DataFrame({"unique_id": ["p0_s0"], "due_in": [due_in], "quantity": [units]}),
         )
-        plan = plan_orders(shop.panel, forecast, stock, inventory, "demand-1", is_count=True)
+        rules = ReviewRules(config=inventory, model_version="demand-1", is_count=True)
+        plan = plan_orders(shop.panel, forecast, stock, rules)
         planned.append(plan.orders["order_quantity"][row])
     assert served == planned
     assert served[0] > served[1]
