@@ -56,6 +56,8 @@ from serving.stores.planner_desk import (
     REJECTED,
     SNOOZED,
     DecidedMeanwhileError,
+    ForecastOverride,
+    PlannedScenario,
     PlannerDecision,
     PlannerDesk,
     desk_file,
@@ -311,10 +313,15 @@ class Planner:
 
     def _decide(self, body: DecisionBody) -> dict[str, Any]:
         self._known(body)
-        return self.desk.decide(
-            body.review_date, body.unique_id, body.version, body.state, body.quantity,
-            who=body.who, why=body.why,
-        ).as_dict()  # fmt: skip
+        wish = PlannerDecision(
+            unique_id=body.unique_id,
+            version=body.version,
+            state=body.state,
+            quantity=body.quantity,
+            who=body.who,
+            why=body.why,
+        )
+        return self.desk.decide(body.review_date, wish).as_dict()
 
     async def undo(self, request: Request) -> Response:
         """Bring back what stood before."""
@@ -330,10 +337,8 @@ class Planner:
 
     def _override(self, body: OverrideBody) -> dict[str, Any]:
         self._known(body)
-        number = self.desk.override(
-            body.unique_id, body.first, body.last, body.kind, body.value, who=body.who, why=body.why
-        )
-        return {"id": number}
+        wish = ForecastOverride(body.unique_id, body.first, body.last, body.kind, body.value)
+        return {"id": self.desk.override(wish, body.who, body.why)}
 
     async def withdraw(self, request: Request) -> Response:
         """Take an override back."""
@@ -377,10 +382,8 @@ class Planner:
         after = found.changes.set_index("unique_id")["after"].dropna()
         orders = {str(name): float(quantity) for name, quantity in after.items()}
         assumed = body.model_dump(exclude={"review_date", "name", "who", "why"})
-        number = self.desk.save_scenario(
-            body.review_date, body.name, assumed, outlook=found.as_dict(_MOST_CHANGES),
-            orders=orders, who=body.who, why=body.why,
-        )  # fmt: skip
+        kept = PlannedScenario(body.name, assumed, found.as_dict(_MOST_CHANGES), orders)
+        number = self.desk.save_scenario(body.review_date, kept, body.who, body.why)
         return {"id": number, "scenarios": self.desk.scenarios(body.review_date)}
 
     async def remove_scenario(self, request: Request) -> Response:
@@ -409,10 +412,16 @@ class Planner:
             if before is not None and before.state != OPEN:
                 kept.append(unique_id)  # somebody decided: that is not overruled by a list
                 continue
-            version = before.version if before else 0
+            wish = PlannerDecision(
+                unique_id=unique_id,
+                version=before.version if before else 0,
+                state=CHANGED,
+                quantity=quantity,
+                who=body.who,
+                why=_reason(body.id, name),
+            )
             try:
-                self.desk.decide(body.review_date, unique_id, version, CHANGED, quantity,
-                                 who=body.who, why=_reason(body.id, name))  # fmt: skip
+                self.desk.decide(body.review_date, wish)
             except DecidedMeanwhileError:
                 kept.append(unique_id)
         return {"taken": len(orders) - len(kept), "kept": kept[:_MOST_CHANGES],

@@ -49,7 +49,7 @@ _COPIED = 0.8  # share of equal rows of two files that makes one a copy of the o
 
 
 @dataclass(frozen=True)
-class Places:
+class UnitedFiles:
     """Files that were made one.
 
     Attributes:
@@ -65,7 +65,7 @@ class Places:
     notes: list[str]
 
 
-def unite_places(reader: Reader, files: list[FileFacts]) -> Places:
+def unite_places(reader: Reader, files: list[FileFacts]) -> UnitedFiles:
     """Make one table of files with the same columns whose names differ in one word, the place.
 
     It has a column for the place where a product is in several of them at one time; files that
@@ -73,7 +73,7 @@ def unite_places(reader: Reader, files: list[FileFacts]) -> Places:
     are left as they are, and so are copies, files of another frequency, and names that tell apart
     something else (returns, plans).
     """
-    found = Places(list(files), {}, {}, [])
+    found = UnitedFiles(list(files), {}, {}, [])
     for group in _groups(files):
         words = _places(group)
         if words is None or not _is_of_one_kind(reader, group):
@@ -86,7 +86,7 @@ def unite_places(reader: Reader, files: list[FileFacts]) -> Places:
 
 
 def _unite(
-    reader: Reader, group: list[FileFacts], words: list[str], found: Places, *, is_told: bool
+    reader: Reader, group: list[FileFacts], words: list[str], found: UnitedFiles, *, is_told: bool
 ) -> None:
     """Make one table of a group, with a column for the place where that tells rows apart."""
     stem = "_".join(w for w in plain(group[0].name).split("_") if w != plain(words[0]))
