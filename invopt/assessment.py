@@ -34,7 +34,8 @@ from invopt.inventory.backtest import (
     replay,
     review_cutoffs,
 )
-from invopt.inventory.costs import Terms, last_prices, terms_of
+from invopt.inventory.costs import Terms, last_prices, refuse_unorderable, terms_of
+from invopt.inventory.decision import forecast_of
 from invopt.inventory.references import (
     PERFECT,
     History,
@@ -102,6 +103,8 @@ class Assessment:
         sold: Units asked for in the replay.
         scale: What errors are scaled by, in words.
         foresight: Series whose forecast by the challenger knew what came later.
+        not_replayed: Series whose order no forecast of this horizon decides, so that nothing of
+            theirs is in the money.
         references: Indicators of reference policies on the same weeks, by name.
         groups: By group of series, wape, bias and share held by the widest interval, of challenger
             and incumbent.
@@ -117,6 +120,7 @@ class Assessment:
     sold: float
     scale: str
     foresight: int
+    not_replayed: int
     references: dict[str, dict[str, float | None]]
     groups: dict[str, dict[str, dict[str, float]]]
     terms: Terms = field(repr=False)
@@ -143,7 +147,11 @@ def assess(
         config: Of the run.
         is_count: True when sales are whole numbers.
         baselines: By name, "seasonal naive" among them; that and a moving average by default.
+
+    Raises:
+        InvalidInputError: If no series' order can be decided.
     """
+    refuse_unorderable(panel, config.inventory, config.features.horizon)
     ranges = ranges_of(panel.num_periods, config.evaluation)
     panel = panel.truncate(ranges.num_periods)
     baselines = baselines or _plain_baselines(panel, config)
@@ -159,7 +167,7 @@ def assess(
         )
         for name, forecasts in candidates.items()
     }
-    best = min(baselines, key=lambda name: judged[name].money["cost"])
+    best = min(baselines, key=lambda name: _known_cost(judged[name]))
     incumbent = best if champion is None else CHAMPION
     segments = groups_of(panel, ranges.train_stop)
     cost, baseline_cost, rival_cost = (
@@ -183,6 +191,7 @@ def assess(
         sold=float(judged[CHALLENGER].replay.demand.sum()),
         scale=_scale_words(panel, ranges.train_stop),
         foresight=count_foresight(challenger, panel, ranges.gate[0]),
+        not_replayed=panel.num_series - len(terms.decidable(config.features.horizon)),
         references=_references(
             panel, demand, terms, first=ranges.gate[0], config=config, fill_rate=fill_rate
         ),
@@ -195,6 +204,11 @@ def assess(
         },
         terms=terms,
     )
+
+
+def _known_cost(judged: Judged) -> float:
+    cost = judged.money["cost"]
+    return cost if np.isfinite(cost) else np.inf
 
 
 def _of_group(
@@ -256,10 +270,12 @@ def _references(
     Those with levels of their own also say what they cost at the challenger's fill rate.
     """
     start = max(0, first - round(2 * panel.timeline.periods_per_year))
+    rows = terms.decidable(config.features.horizon)
+    demand, terms = demand[rows], terms.select(rows)
     places = season_places(panel.timeline, panel.num_periods + int(terms.protection_interval.max()))
     season = panel.timeline.season_length
     history = History(
-        panel.demand()[:, start:].astype(np.float64),
+        panel.demand()[rows, start:].astype(np.float64),
         places[start:],
         first - start,
         recent=4 * season if season < 28 else season // 4,
@@ -300,11 +316,8 @@ def _judge(
     scored = [w for w in windows if w.cutoff in ranges.gate]
     scale = mase_scale(panel, ranges.train_stop, panel.timeline.season_length)
     quantiles = quantile_metrics(scored, is_count=is_count)
-    at_review: Mapping[int, Any] = {
-        w.cutoff - ranges.gate[0]: w.forecast for w in windows if w.cutoff in reviews
-    }
-    rule = forecast_rule(at_review, terms, demand.shape[1], config.inventory, is_count=is_count)
-    played = replay(rule, demand, terms, lost_sales=config.inventory.lost_sales)
+    at_review = {w.cutoff - ranges.gate[0]: w.forecast for w in windows if w.cutoff in reviews}
+    played = _replayed(at_review, demand, terms, config, is_count=is_count)
     periods = [p for p in LEVEL_PERIODS if p <= config.features.horizon]
     money = played.summary()
     return Judged(
@@ -322,3 +335,28 @@ def _judge(
         replay=played,
         windows=windows,
     )
+
+
+def _replayed(
+    at_review: Mapping[int, Any],
+    demand: FloatArray,
+    terms: Terms,
+    config: Config,
+    *,
+    is_count: bool,
+) -> Replay:
+    """Return the replay of the series whose orders can be decided; the others cost nothing.
+
+    What a forecast that is no number costs is not known, and the gate refuses what is not known.
+    """
+    rows = terms.decidable(config.features.horizon)
+    whole = np.ones(len(demand), bool)
+    for each in at_review.values():
+        for values in (each.mean, each.smooth_quantiles, each.smooth_levels):
+            whole &= np.isfinite(values).reshape(len(values), -1).all(axis=1)
+    broken, rows = rows[~whole[rows]], rows[whole[rows]]
+    own, inventory = terms.select(rows), config.inventory
+    forecasts = {period: forecast_of(each, rows) for period, each in at_review.items()}
+    rule = forecast_rule(forecasts, own, demand.shape[1], inventory, is_count=is_count)
+    played = replay(rule, demand[rows], own, lost_sales=inventory.lost_sales)
+    return played.among(len(demand), rows, broken)

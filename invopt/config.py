@@ -202,6 +202,8 @@ class ModelConfig(_Section):
             levels = getattr(self, name)
             if list(levels) != sorted(set(levels)) or not 0 < levels[0] <= levels[-1] < 1:
                 raise ValueError(f"{name} must ascend inside (0, 1)")
+            if len(levels) < 2:
+                raise ValueError(f"{name} must be two levels at least: one says nothing of a tail")
         return self
 
 

@@ -351,6 +351,8 @@ def _told(share: float) -> str:
     """Return a change of cost as the beginning of a sentence."""
     if not share:
         return "order cost is the same"
+    if share != share:
+        return "order cost is not known"
     return f"order cost is {abs(share):.1%} {'lower' if share < 0 else 'higher'}"
 
 

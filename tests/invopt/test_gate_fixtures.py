@@ -9,6 +9,7 @@ import pytest
 from scipy.stats import poisson
 
 from invopt.assessment import CHALLENGER, NAIVE, assess
+from invopt.errors import InvalidInputError
 from invopt.forecasts import ForecastArrays
 from invopt.gate import KEEP, PROMOTE, judge
 from invopt.panel import Panel
@@ -224,3 +225,38 @@ def test_the_lost_sales_policy_is_judged_by_the_orders_it_would_place():
     plain = CONFIG.model_copy(update={"inventory": levels})
     plain = assess(Model(), None, PANEL, plain, is_count=True)
     assert found.judged[CHALLENGER].money["cost"] < plain.judged[CHALLENGER].money["cost"]
+
+
+def with_lead_times(lead_times):
+    return replace(PANEL, series=PANEL.series.assign(lead_time=lead_times))
+
+
+@pytest.mark.parametrize("policy", ["auto", "order_up_to"])
+def test_series_that_no_forecast_can_order_are_left_out_of_the_money_and_counted(policy):
+    """One lead time beyond the horizon once made every other order's cost count for one period."""
+    config = CONFIG.model_copy(
+        update={"inventory": CONFIG.inventory.model_copy(update={"policy": policy})}
+    )
+    panel = with_lead_times([90.0, *[2.0] * (NUM - 1)])
+    found = assess(Model(), Model(noise=0.5), panel, config, is_count=True)
+    usual = assess(Model(), Model(noise=0.5), PANEL, config, is_count=True)
+    assert (found.not_replayed, usual.not_replayed) == (1, 0)
+    own, whole = (f.judged[CHALLENGER].replay for f in (found, usual))
+    assert own.num_periods == whole.num_periods
+    assert own.cost[0] == own.demand[0] == 0
+    np.testing.assert_allclose(own.cost[1:], whole.cost[1:])
+    assert all(money["ordered"] > 0 for money in found.references.values())
+
+
+def test_where_no_series_can_be_ordered_the_keys_are_named():
+    with pytest.raises(
+        InvalidInputError, match=r"no series of 80 can be ordered.*features.horizon"
+    ):
+        assess(Model(), None, with_lead_times([90.0] * NUM), CONFIG, is_count=True)
+
+
+def test_a_forecast_that_is_no_number_costs_what_nobody_knows_and_is_refused():
+    found = assess(Model(broken=True), None, PANEL, CONFIG, is_count=True)
+    assert np.isnan(found.judged[CHALLENGER].money["cost"])
+    assert np.isfinite(found.judged[found.incumbent].money["cost"])
+    assert {"finite", "cost_change"} <= failed(verdict(Model(broken=True)))
