@@ -23,8 +23,9 @@ from invopt.evaluation import (
     quantile_metrics,
     ranges_of,
     scale_step,
+    series_losses,
 )
-from invopt.gate import CostComparison, compare_costs
+from invopt.gate import CostComparison, GroupLoss, compare_costs, compare_losses
 from invopt.groups import groups_of
 from invopt.hierarchy import score_levels
 from invopt.history import season_of
@@ -108,6 +109,7 @@ class Assessment:
         references: Indicators of reference policies on the same weeks, by name.
         groups: By group of series, wape, bias and share held by the widest interval, of challenger
             and incumbent.
+        group_losses: Each group's loss beside that of the candidate which forecasts it best.
     """
 
     ranges: Ranges
@@ -123,6 +125,7 @@ class Assessment:
     not_replayed: int
     references: dict[str, dict[str, float | None]]
     groups: dict[str, dict[str, dict[str, float]]]
+    group_losses: list[GroupLoss]
     terms: Terms = field(repr=False)
 
 
@@ -202,8 +205,24 @@ def assess(
             }
             for name, mask in segments.items()
         },
+        group_losses=_group_losses(judged, segments, ranges, config, is_count=is_count),
         terms=terms,
     )
+
+
+def _group_losses(
+    judged: Mapping[str, Judged],
+    segments: Mapping[str, BoolArray],
+    ranges: Ranges,
+    config: Config,
+    *,
+    is_count: bool,
+) -> list[GroupLoss]:
+    losses = {
+        name: series_losses([w for w in own.windows if w.cutoff in ranges.gate], is_count=is_count)
+        for name, own in judged.items()
+    }
+    return compare_losses(losses.pop(CHALLENGER), losses, config.gate, segments)
 
 
 def _known_cost(judged: Judged) -> float:

@@ -104,6 +104,7 @@ def _content(found: Assessment) -> Json:
         "foresight": found.foresight,
         "not_replayed": found.not_replayed,
         "groups": found.groups,
+        "group_losses": [asdict(loss) for loss in found.group_losses],
         "references": found.references,
     }
 
