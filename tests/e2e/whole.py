@@ -16,7 +16,8 @@ _OPEN_GATE = [
     part
     for name, value in {
         "max_wape_ratio": 10, "max_bias": 10, "coverage_tolerance": 0.9,
-        "max_cost_increase": 10, "segment_cost_increase": 10, "max_cost_over_baseline": 10,
+        "max_cost_increase": 10, "segment_cost_increase": 10, "group_loss_increase": 10,
+        "max_cost_over_baseline": 10,
     }.items()
     for part in ("--set", f"gate.{name}={value}")
 ]  # fmt: skip
