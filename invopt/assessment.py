@@ -163,13 +163,8 @@ def assess(
     incumbent = best if champion is None else CHAMPION
     segments = groups_of(panel, ranges.train_stop)
     cost, baseline_cost, rival_cost = (
-        compare_costs(
-            judged[name].replay.cost,
-            judged[other].replay.cost,
-            config.gate,
-            segments=segments,
-        )
-        for name, other in ((CHALLENGER, incumbent), (CHALLENGER, best), (best, incumbent))
+        compare_costs(judged[a].replay.cost, judged[b].replay.cost, config.gate, segments=segments)
+        for a, b in ((CHALLENGER, incumbent), (CHALLENGER, best), (best, incumbent))
     )
     fill_rate = judged[CHALLENGER].money["fill_rate"]
     return Assessment(
@@ -186,15 +181,26 @@ def assess(
         references=_references(
             panel, demand, terms, first=ranges.gate[0], config=config, fill_rate=fill_rate
         ),
-        groups={
-            name: {
-                who: _of_group(judged[who].windows, mask, ranges, is_count=is_count)
-                for who in (CHALLENGER, incumbent)
-            }
-            for name, mask in segments.items()
-        },
+        groups=_by_group(judged, (CHALLENGER, incumbent), segments, ranges, is_count=is_count),
         terms=terms,
     )
+
+
+def _by_group(
+    judged: Mapping[str, Judged],
+    whose: Sequence[str],
+    groups: Mapping[str, BoolArray],
+    ranges: Ranges,
+    *,
+    is_count: bool,
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Return what candidates are like in each group of series."""
+    return {
+        name: {
+            who: _of_group(judged[who].windows, mask, ranges, is_count=is_count) for who in whose
+        }
+        for name, mask in groups.items()
+    }
 
 
 def _of_group(
