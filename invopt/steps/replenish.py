@@ -154,11 +154,7 @@ def planned(
     segments = _segments(reviews, statistics)
     if network is not None:
         reviews = network.settled(reviews)
-    plan = pd.concat([r.orders for r in reviews], ignore_index=True)
-    plan["model"] = head.get("model", "")
-    plan["segment"] = segments.reindex(plan["unique_id"]).fillna("").to_numpy(object)
-    if network is not None:
-        plan = plan[[c for c in plan if c not in NETWORK_COLUMNS] + list(NETWORK_COLUMNS)]
+    plan = _order_plan(reviews, segments, head.get("model", ""))
     for sentence in _partly(len(statistics), alone, tables):
         notify(sentence)
     found = {
@@ -167,6 +163,15 @@ def planned(
         "exceptions": pd.concat([r.exceptions for r in reviews], ignore_index=True),
     }
     return found, rules.is_count
+
+
+def _order_plan(reviews: Sequence[Review], segments: "pd.Series[str]", model: str) -> pd.DataFrame:
+    """Return the orders of all reviews, with model and segment; a network's columns are last."""
+    plan = pd.concat([r.orders for r in reviews], ignore_index=True)
+    plan["model"] = model
+    plan["segment"] = segments.reindex(plan["unique_id"]).fillna("").to_numpy(object)
+    last = [c for c in NETWORK_COLUMNS if c in plan]
+    return plan[[c for c in plan if c not in last] + last]
 
 
 def _segments(reviews: Sequence[Review], statistics: Sequence[SalesStatistics]) -> "pd.Series[str]":
