@@ -227,6 +227,7 @@ def situation(evidence: Evidence, model: str = "replay") -> Situation:
         model=model, version=f"{model}-1", start=evidence.start, end=evidence.end,
         conclusive=evidence.conclusive, why_not=evidence.why_not, signals=tuple(evidence.signals),
         new_periods=evidence.new_periods, age_days=evidence.age_days,
+        avoidable_cost=evidence.avoidable_cost,
     )  # fmt: skip
 
 

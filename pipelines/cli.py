@@ -334,6 +334,9 @@ def _add_plan(commands: "Commands") -> None:
         help="address to listen on; any but this machine's needs INVOPT_SERVER_TOKEN",
     )  # fmt: skip
     plan.add_argument("--port", type=PORT, default=8090, metavar="N", help="port to listen on")
+    plan.add_argument(
+        "--name", metavar="NAME", help="registered model (default: the one planned last)"
+    )
     plan.set_defaults(command=_plan)
 
 
@@ -345,7 +348,7 @@ def _plan(parsed: argparse.Namespace) -> None:
     settings = ServerSettings.from_environment(
         parsed.host, parsed.port, None, deployment.environment
     )
-    run(deployment, settings, _say)
+    run(deployment, settings, _say, parsed.name)
 
 
 def _add_demo_data(commands: "Commands") -> None:

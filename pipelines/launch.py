@@ -142,7 +142,9 @@ class Launch:
         package = run.folder / "pipeline.yaml"
         given = self.parameters
         if self.asked:
-            given = given.for_retraining(self.asked.lasting, urgent=self.asked.urgent)
+            given = given.for_retraining(
+                self.asked.lasting, urgent=self.asked.urgent, shift=self.asked.shift
+            )
         compile_pipeline(self.pipeline, given, package)
         progress = RunProgress()
         print(f"invopt: {self.pipeline} of {self.parameters.typed.name}, run {run.folder.name}")

@@ -21,6 +21,7 @@ from invopt.monitoring.causes import (
 )
 from invopt.monitoring.changes import bands, estimated_error, performance_signals, totals, trend
 from invopt.monitoring.columns import drift_of, drift_signal
+from invopt.monitoring.deliveries import delivery_signals
 from invopt.monitoring.drift import Drift
 from invopt.monitoring.earlier import (
     Seen,
@@ -32,6 +33,7 @@ from invopt.monitoring.earlier import (
 from invopt.monitoring.folding import Finding, findings_of, folded
 from invopt.monitoring.known_ahead import Known, explained, known_plans
 from invopt.monitoring.late import all_closed, awaited, none_came
+from invopt.monitoring.payback import avoidable_cost, per_period
 from invopt.monitoring.performance import series_outcomes
 from invopt.monitoring.quality import data_signals
 from invopt.monitoring.sampling import sample_series, sampled
@@ -75,6 +77,8 @@ class Evidence:
         age_days: The same in days.
         length: Of the period, in words.
         excess_cost: Money above plan of the latest priced decisions.
+        avoidable_cost: Money a period that a model which had learned what is seen would save; None
+            where no model could be asked.
         records: By cutoff and location, to be kept for the next time.
     """
 
@@ -102,6 +106,7 @@ class Evidence:
     age_days: int
     length: str
     excess_cost: float
+    avoidable_cost: float | None
     records: pd.DataFrame = field(repr=False)
 
     def as_dict(self) -> dict[str, Any]:
@@ -127,6 +132,7 @@ class Reports:
         known: Records of earlier runs, by this champion or those before; not computed again.
         seen: How far the data reached when they were read before.
         calendar: Days that locations are closed, as planning reads them.
+        receipts: Deliveries of suppliers, as planning reads them.
     """
 
     quality: Mapping[str, Any] | None = None
@@ -134,6 +140,7 @@ class Reports:
     known: pd.DataFrame | None = field(default=None, repr=False)
     seen: Seen | None = None
     calendar: pd.DataFrame | None = field(default=None, repr=False)
+    receipts: pd.DataFrame | None = field(default=None, repr=False)
 
 
 def gather_evidence(
@@ -164,6 +171,7 @@ def gather_evidence(
     )
     signals += [*overdue, *serving_signals(reports.served, config)]
     period = _Period(subject, panel, config)
+    signals += delivery_signals(reports.receipts, panel.series, period.last_day, config)
     blind = _why_blind(period, signals)
     if blind:
         return _blind(period, blind, signals)
@@ -189,10 +197,15 @@ class _Period:
         return max(0, self.cutoff + 1)
 
     @property
+    def last_day(self) -> pd.Timestamp:
+        """Its last day."""
+        return self.panel.timeline.last_day(self.panel.num_periods - 1)
+
+    @property
     def dates(self) -> tuple[str, str, str]:
         """First day, first day of its last period of the data, last day (ISO)."""
         line, end = self.panel.timeline, self.panel.num_periods - 1
-        days = line.date(self.first), line.date(end), line.last_day(end)
+        days = line.date(self.first), line.date(end), self.last_day
         return f"{days[0]:%Y-%m-%d}", f"{days[1]:%Y-%m-%d}", f"{days[2]:%Y-%m-%d}"
 
 
@@ -273,7 +286,8 @@ def _assembled(period: _Period, found: _Found) -> Evidence:
     """Return what was seen as evidence, with what it costs by place and product."""
     subject, panel, config = period.subject, period.panel, period.config
     judged, records, drift = found.judged, found.records, found.drift
-    latest, excess = _excess(period, found)
+    money = _money(period, found)
+    latest, excess = money.latest, money.excess
     valued = _valued(found, excess, config)
     shown = trend(records, TREND)
     since = panel.num_periods - subject.trained_stop
@@ -293,27 +307,41 @@ def _assembled(period: _Period, found: _Found) -> Evidence:
         num_series=judged.num_series, num_sampled=0 if drift is None else len(drift.current),
         new_periods=since, new_data=panel.timeline.spell(since),
         age_days=_days(panel, subject, since), length=panel.timeline.spell(config.period),
-        excess_cost=float(excess.sum()), records=records,
+        excess_cost=float(excess.sum()), avoidable_cost=money.avoidable,
+        records=records,
     )  # fmt: skip
 
 
-def _excess(period: _Period, found: _Found) -> tuple[pd.DataFrame, FloatArray]:
-    """Return the period's outcomes, and (series,) money above plan of the latest priced orders."""
-    subject, judged = period.subject, found.judged
+@dataclass(frozen=True, kw_only=True)
+class _Money:
+    """What a period's decisions came to, beside what they would have with what is known now."""
+
+    latest: pd.DataFrame
+    excess: FloatArray
+    avoidable: float
+
+
+def _money(period: _Period, found: _Found) -> _Money:
+    """Return the period's outcomes, and the money above plan of the latest priced orders."""
+    subject, judged, scoring = period.subject, found.judged, period.subject.scoring
     whole = totals(found.records)
     priced = whole[whole["cost"].notna() & (whole["planned_cost"] > 0)]
     demand = estimate_demand(judged)
-
-    def outcomes(cutoff: int) -> pd.DataFrame:
-        forecast = subject.forecasts.predict(judged, cutoff)
-        return series_outcomes(forecast, judged, demand, cutoff, subject.scoring)
-
-    latest = outcomes(period.cutoff)
-    if not len(priced):
-        return latest, np.zeros(judged.num_series)
-    ratios = (priced["cost"] / priced["planned_cost"]).iloc[:-1]
-    usual = float(ratios.median()) if len(ratios) else 1.0
-    return latest, excess_cost(outcomes(int(priced["cutoff"].iloc[-1])), usual)
+    forecast = subject.forecasts.predict(judged, period.cutoff)
+    latest = series_outcomes(forecast, judged, demand, period.cutoff, scoring)
+    excess = np.zeros(judged.num_series)
+    if len(priced):
+        ratios = (priced["cost"] / priced["planned_cost"]).iloc[:-1]
+        usual = float(ratios.median()) if len(ratios) else 1.0
+        at = int(priced["cutoff"].iloc[-1])
+        before = subject.forecasts.predict(judged, at)
+        excess = excess_cost(series_outcomes(before, judged, demand, at, scoring), usual)
+    # What was lost and what the next orders lose are two views of one cause: the larger one counts,
+    # and of all series.
+    ahead = avoidable_cost(forecast, latest, locations_of(judged).astype(str), scoring)
+    avoidable = max(per_period(excess, scoring), ahead)
+    share = period.panel.num_series / judged.num_series
+    return _Money(latest=latest, excess=excess, avoidable=avoidable * share)
 
 
 def _valued(found: _Found, excess: FloatArray, config: MonitoringConfig) -> list[Signal]:
@@ -372,5 +400,5 @@ def _blind(period: _Period, why: str, signals: list[Signal]) -> Evidence:
         num_series=panel.num_series,
         num_sampled=0, new_periods=since, new_data=panel.timeline.spell(since),
         age_days=_days(panel, subject, since), length=panel.timeline.spell(config.period),
-        excess_cost=0.0, records=pd.DataFrame(),
+        excess_cost=0.0, avoidable_cost=None, records=pd.DataFrame(),
     )  # fmt: skip

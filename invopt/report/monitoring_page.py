@@ -20,7 +20,7 @@ _SHOWN = 15  # columns, those nearest to their limit
 RUNBOOKS = "docs/runbooks"
 _ACKNOWLEDGED = "monitoring_acknowledged_until_timestamp_seconds"
 _BEGIN, _END = Markup("<!-- acknowledged -->"), Markup("<!-- /acknowledged -->")
-_KINDS = ("performance", "drift", "supply", "data", "serving")  # in the order shown
+_KINDS = ("performance", "drift", "supply", "suppliers", "data", "serving")  # in the order shown
 
 
 @dataclass(frozen=True)
@@ -279,6 +279,9 @@ def _add_judged(gauges: _Gauges, content: Mapping[str, Any]) -> None:
     gauges.add("column_drift", "Wasserstein distance over the reference's deviation.",
                [({"column": d["column"]}, d["score"]) for d in content["drift"]])  # fmt: skip
     gauges.add("excess_cost", "Money per period above plan.", [({}, content["excess_cost"])])
+    gauges.add("avoidable_cost",
+               "Money per period that a model which learned what is seen would save.",
+               [({}, content.get("avoidable_cost"))])  # fmt: skip
     gauges.add("new_periods", "Periods of data since the champion's training.",
                [({}, content["new_periods"])])  # fmt: skip
     if not content["trend"]:

@@ -75,6 +75,7 @@ def monitor(watched: Watched, config: Config, out: str, notify: Notify) -> None:
         known=_known_records(records, notify),
         seen=watched.seen,
         calendar=tables.calendar,
+        receipts=tables.receipts,
     )
     found = gather_evidence(subject, panel, config.monitoring, reports, notify)
     told = {}

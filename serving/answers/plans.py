@@ -239,11 +239,16 @@ def _plan_group(
 def _planned(
     forecast: ForecastArrays, said: Sequence[Said | None], *, is_count: bool
 ) -> SummedForecast:
-    """Return the demand to plan for: the forecast, with what planners say of some periods."""
+    """Return the demand to plan for: the forecast, with what planners say of some periods.
+
+    A model with another horizon than that of the review takes the periods that both have.
+    """
     mean = forecast.mean.astype(np.float64)
     for row, one in enumerate(said):
-        if one is not None and len(one.mean) == mean.shape[1]:
-            mean[row] = np.where(np.isnan(one.mean), mean[row], one.mean)
+        if one is not None:
+            both = min(len(one.mean), mean.shape[1])
+            known = np.flatnonzero(np.isfinite(one.mean[:both]))
+            mean[row, known] = one.mean[known]
     return with_mean(forecast, mean, is_count=is_count) if said else forecast
 
 

@@ -20,6 +20,7 @@ from invopt.config import GovernorConfig
 from invopt.files import plain
 from invopt.monitoring.acknowledgement import Acknowledgement
 from invopt.monitoring.governor import brakes_of, decide
+from invopt.monitoring.payback import saved
 from invopt.monitoring.retraining_decision import (
     EXPIRED,
     OUTCOMES,
@@ -289,7 +290,8 @@ def _memory(connection: sa.Connection, model: str) -> Memory:
         .order_by(AUDIT.c.id.desc())
         .limit(_REMEMBERED)
     ).all()[::-1]
-    causes, paged, urgent = _periods(rows)
+    contents = [json.loads(row.content) for row in rows]
+    causes, paged, urgent = _periods(rows, contents)
     switches = connection.execute(
         sa.select(SWITCH).where(SWITCH.c.model == model).order_by(SWITCH.c.id)
     ).all()
@@ -297,7 +299,7 @@ def _memory(connection: sa.Connection, model: str) -> Memory:
     return Memory(
         causes,
         paged,
-        _retrainings(connection, model),
+        _retrainings(connection, model, contents),
         switched_off=(switches[-1].reason or "turned off") if switches and switches[-1].off else "",
         reset_at=as_time(turned_on[-1]) if turned_on else None,
         last_decision=max((as_time(r.at) for r in rows), default=None),
@@ -306,14 +308,14 @@ def _memory(connection: sa.Connection, model: str) -> Memory:
 
 
 def _periods(
-    rows: Sequence[Any],
+    rows: Sequence[Any], contents: Sequence[dict[str, Any]]
 ) -> tuple[dict[str, frozenset[str]], dict[str, str], frozenset[str]]:
     """Return the causes by period, the period each was paged in last, and urgent periods."""
     causes: dict[str, frozenset[str]] = {}
     paged: dict[str, str] = {}
     urgent: dict[str, bool] = {}
-    for row in rows:
-        decision = json.loads(row.content)["decision"]
+    for row, content in zip(rows, contents, strict=True):
+        decision = content["decision"]
         found = frozenset(map(present_name, decision["streaks"]))
         if UNREADABLE in found:  # nothing was judged: what is known of the period stands
             found |= causes.get(row.end, frozenset())
@@ -324,7 +326,9 @@ def _periods(
     return causes, paged, frozenset(end for end, was in urgent.items() if was)
 
 
-def _retrainings(connection: sa.Connection, model: str) -> list[Retraining]:
+def _retrainings(
+    connection: sa.Connection, model: str, contents: Sequence[dict[str, Any]]
+) -> list[Retraining]:
     """Return the retrainings of a model, the first one first."""
     query = sa.select(RETRAININGS).where(RETRAININGS.c.model == model)
     return [
@@ -335,9 +339,30 @@ def _retrainings(connection: sa.Connection, model: str) -> list[Retraining]:
             started_at=as_time(r.started_at) if r.started_at else None,
             outcome=r.outcome,
             cause=present_name(r.cause),
+            **_gains(contents, r.key, r.outcome),
         )
         for r in connection.execute(query.order_by(RETRAININGS.c.claimed_at))
     ]
+
+
+def _gains(
+    contents: Sequence[dict[str, Any]], key: str, outcome: str | None
+) -> dict[str, float | None]:
+    """Return what a retraining promised and saved a period, as far as decisions tell."""
+    for number, content in enumerate(contents):
+        decision, asked = content["decision"], content["situation"]
+        if decision["action"] != RETRAIN or decision["key"] != key:
+            continue
+        later = [
+            c["situation"]["avoidable_cost"]
+            for c in contents[number + 1 :]
+            if c["situation"]["version"] != asked["version"]
+            and c["situation"]["conclusive"]
+            and c["situation"].get("avoidable_cost") is not None
+        ]
+        promised = asked.get("avoidable_cost")
+        return {"promised": promised, "saved": saved(promised, outcome, later)}
+    return {"promised": None, "saved": None}
 
 
 def _decided(

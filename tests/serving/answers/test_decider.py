@@ -654,6 +654,21 @@ def test_an_override_moves_with_the_sales_that_were_pushed_since():
     assert overrides.of("b", 0.0, "D") is None
 
 
+@pytest.mark.parametrize("horizon", [2, 4, 6])
+def test_an_override_of_another_horizon_counts_where_both_reach(horizon):
+    from invopt.forecasts import ForecastArrays
+    from serving.answers.plans import _planned
+    from serving.stores.overrides import Said
+
+    forecast = ForecastArrays(
+        np.ones((1, horizon), np.float32), np.ones((1, horizon, 1), np.float32),
+        np.cumsum(np.ones((1, horizon, 1), np.float32), axis=1), (0.5,), (0.5,), is_count=False,
+    )  # fmt: skip
+    said = Said(np.array([np.nan, 7, 8, np.nan], np.float32), np.nan, "why")
+    expected = [1, 7, 8, 1, 1, 1][:horizon]
+    assert _planned(forecast, [said], is_count=False).mean.tolist() == [expected]
+
+
 def test_overrides_that_cannot_be_read_leave_the_forecast_as_it_is(tmp_path, caplog):
     from serving.stores.overrides import FILE, read_overrides
 
