@@ -174,13 +174,8 @@ def assess(
     incumbent = best if champion is None else CHAMPION
     segments = groups_of(panel, ranges.train_stop)
     cost, baseline_cost, rival_cost = (
-        compare_costs(
-            judged[name].replay.cost,
-            judged[other].replay.cost,
-            config.gate,
-            segments=segments,
-        )
-        for name, other in ((CHALLENGER, incumbent), (CHALLENGER, best), (best, incumbent))
+        compare_costs(judged[a].replay.cost, judged[b].replay.cost, config.gate, segments=segments)
+        for a, b in ((CHALLENGER, incumbent), (CHALLENGER, best), (best, incumbent))
     )
     fill_rate = judged[CHALLENGER].money["fill_rate"]
     return Assessment(
@@ -198,13 +193,7 @@ def assess(
         references=_references(
             panel, demand, terms, first=ranges.gate[0], config=config, fill_rate=fill_rate
         ),
-        groups={
-            name: {
-                who: _of_group(judged[who].windows, mask, ranges, is_count=is_count)
-                for who in (CHALLENGER, incumbent)
-            }
-            for name, mask in segments.items()
-        },
+        groups=_by_group(judged, (CHALLENGER, incumbent), segments, ranges, is_count=is_count),
         group_losses=_group_losses(judged, segments, ranges, config, is_count=is_count),
         terms=terms,
     )
@@ -228,6 +217,23 @@ def _group_losses(
 def _known_cost(judged: Judged) -> float:
     cost = judged.money["cost"]
     return cost if np.isfinite(cost) else np.inf
+
+
+def _by_group(
+    judged: Mapping[str, Judged],
+    whose: Sequence[str],
+    groups: Mapping[str, BoolArray],
+    ranges: Ranges,
+    *,
+    is_count: bool,
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Return what candidates are like in each group of series."""
+    return {
+        name: {
+            who: _of_group(judged[who].windows, mask, ranges, is_count=is_count) for who in whose
+        }
+        for name, mask in groups.items()
+    }
 
 
 def _of_group(

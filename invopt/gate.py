@@ -164,33 +164,23 @@ def judge(
         f"({config.confidence:.0%} interval {cost.low:+.1%} to {cost.high:+.1%})"
     )
     if not failed:
-        return Verdict(
-            PROMOTE,
-            [f"{money}{_margin(cost, config)}; all checks passed"],
-            checks,
-            cost=cost,
-            incumbent=incumbent,
-            orders_by="challenger",
-        )
+        reason = f"{money}{_margin(cost, config)}; all checks passed"
+        return Verdict(PROMOTE, [reason], checks, cost, incumbent, orders_by="challenger")
+    changes = _changes(failed)
+    reasons = _why_kept(failed, changes, money, incumbent)
+    return Verdict(KEEP, reasons, checks, cost, incumbent, orders_by=incumbent, would_pass=changes)
+
+
+def _why_kept(
+    failed: Sequence[Check], changes: Sequence[str], money: str, incumbent: str
+) -> list[str]:
+    """Return a sentence per failed check, who orders, and what would let the challenger pass."""
     first, *rest = failed
     reasons = [f"{_failure(first)}; {money}", *map(_failure, rest)]
-    changes = _changes(failed)
     if incumbent != "champion":
         reasons.append(f"until a challenger passes, {incumbent} orders")
-    reasons.append(
-        f"this challenger would pass with {' '.join(changes)}"
-        if changes
-        else "no setting lets this challenger pass"
-    )
-    return Verdict(
-        KEEP,
-        reasons,
-        checks,
-        cost=cost,
-        incumbent=incumbent,
-        orders_by=incumbent,
-        would_pass=changes,
-    )
+    passing = f"this challenger would pass with {' '.join(changes)}"
+    return [*reasons, passing if changes else "no setting lets this challenger pass"]
 
 
 def with_rival(verdict: Verdict, rival: Verdict, name: str) -> Verdict:
