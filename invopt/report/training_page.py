@@ -109,6 +109,7 @@ def _validation(found: dict[str, Any]) -> dict[str, Any]:
 def _groups(assessment: dict[str, Any]) -> list[dict[str, Any]]:
     """Return a row per group of series: accuracy of challenger and incumbent, change of cost."""
     rows = []
+    losses = {loss["group"]: loss for loss in assessment.get("group_losses", [])}
     for name, found in assessment.get("groups", {}).items():
         own, other = found["challenger"], found[assessment["incumbent"]]
         held = next((v for k, v in own.items() if k.startswith("coverage_")), None)
@@ -118,6 +119,8 @@ def _groups(assessment: dict[str, Any]) -> list[dict[str, Any]]:
                 "name": name, "series": own["series"], "wape": own["wape"],
                 "other_wape": other["wape"], "bias": own["bias"], "held": held,
                 "change": cost.get("change"), "low": cost.get("low"), "high": cost.get("high"),
+                "loss": losses.get(name, {}).get("change"),
+                "better": losses.get(name, {}).get("better", ""),
             }
         )  # fmt: skip
     return rows
