@@ -1,8 +1,7 @@
 """One module per public record or peer, each a command that prints a table."""
 
-import os
-
-from serving.machine import available_processors, limit_threads
+from serving.libraries import limit_threads
+from serving.machine import available_processors
 
 # Before torch or LightGBM is loaded, which read it once.
-limit_threads(os.environ, available_processors())
+limit_threads(available_processors())

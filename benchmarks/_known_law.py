@@ -15,6 +15,7 @@ from benchmarks._planner_files import lines_of, write_batch
 from benchmarks._situations import DAYS, WEEKS, Case, Line, laws
 from invopt.config import Config
 from invopt.forecasts import ForecastArrays
+from invopt.inventory.decision import ReviewRules
 from invopt.inventory.review import plan_review
 from invopt.panel import Panel, iter_panels
 from invopt.sources import Mapping, read_dataset, read_position
@@ -44,12 +45,9 @@ def plan_known(folder: Path, cases: list[Case]) -> pd.DataFrame:
         lambda _: None,
     )  # fmt: skip
     [panel] = iter_panels(cleaned)
-    position, open_orders = read_position(snapshot)
-    review = plan_review(
-        panel, known_forecast(panel, lines_of(cases), config.features.horizon), position,
-        open_orders=open_orders, tables=read_terms(snapshot), config=config.inventory,
-        model_version="law", is_count=True,
-    )  # fmt: skip
+    forecast = known_forecast(panel, lines_of(cases), config.features.horizon)
+    rules = ReviewRules(config=config.inventory, model_version="law", is_count=True)
+    review = plan_review(panel, forecast, read_position(snapshot), read_terms(snapshot), rules)
     return review.orders
 
 

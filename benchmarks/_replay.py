@@ -20,7 +20,7 @@ from invopt.evaluation import Forecasts
 from invopt.forecasts import ForecastArrays
 from invopt.gate import compare_costs
 from invopt.inventory import terms_of
-from invopt.monitoring.evidence import Evidence, gather_evidence
+from invopt.monitoring.evidence import Evidence, Reports, gather_evidence
 from invopt.monitoring.performance import Scoring, performance_records, series_outcomes
 from invopt.monitoring.retraining_decision import KEPT, PROMOTED, RetrainingDecision, Situation
 from invopt.monitoring.subject import Subject
@@ -131,7 +131,7 @@ def monitored(
             first_cutoff=FIRST_CUTOFF,
             trained_stop=diary.trained[-1],
         )
-        evidence = gather_evidence(subject, past, MONITORING, known=known)
+        evidence = gather_evidence(subject, past, MONITORING, Reports(known=known))
         known = evidence.records
         now = datetime(2020, 1, 1, tzinfo=UTC) + timedelta(days=end)
         decision, claim = store.decide(situation(evidence), GOVERNOR, now, str(end))
@@ -227,6 +227,7 @@ def situation(evidence: Evidence, model: str = "replay") -> Situation:
         model=model, version=f"{model}-1", start=evidence.start, end=evidence.end,
         conclusive=evidence.conclusive, why_not=evidence.why_not, signals=tuple(evidence.signals),
         new_periods=evidence.new_periods, age_days=evidence.age_days,
+        avoidable_cost=evidence.avoidable_cost,
     )  # fmt: skip
 
 

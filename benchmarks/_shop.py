@@ -39,7 +39,6 @@ class Shop:
     """Published features and an exported model."""
 
     def __init__(self, folder: Path, redis: str) -> None:
-        os.environ["INVOPT_REDIS"] = f"{redis},socket_timeout=5"
         config, panel = _small_retailer()
         spec = FeatureEncoder.fit(panel, config.features, panel.num_periods).spec
         forecaster = Forecaster(
@@ -57,7 +56,9 @@ class Shop:
         (self.model / "training.json").write_text(json.dumps(training))
         embedded = Settings.of(folder / "workspace")
         self.settings = replace(
-            embedded, feature_config=EMBEDDED.with_name("feature_store_redis.yaml")
+            embedded,
+            feature_config=EMBEDDED.with_name("feature_store_redis.yaml"),
+            feature_variables={"INVOPT_REDIS": f"{redis},socket_timeout=5"},
         )
         self.folder = folder
         self.names = [str(name) for name in panel.unique_ids]
@@ -184,10 +185,11 @@ def serving(
     port, grpc_port = free_port(), free_port()
     log = (shop.folder / f"{module}.log").open("w")
     started = time.monotonic()
+    variables = shop.settings.feature_variables
     process = subprocess.Popen(
         [sys.executable, "-m", module, "--name", NAME, "--model", str(model),
          "--port", str(port), "--grpc-port", str(grpc_port)],
-        stdout=log, stderr=log, env={**os.environ, **shop.settings.export(), **limits},
+        stdout=log, stderr=log, env={**os.environ, **variables, **shop.settings.export(), **limits},
     )  # fmt: skip
     server = Server(process, port, f"127.0.0.1:{grpc_port}")
     try:

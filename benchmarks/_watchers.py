@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 
 from benchmarks._power import wilson
-from invopt.monitoring.calibration import Calibration, normed_wasserstein, recent_shift
+from invopt.monitoring.shift import ShiftRules, normed_wasserstein, recent_shift
 from invopt.types import Float32Array, FloatArray
 
 WEEK, _LEVEL, _YEAR, _HISTORY = 7, 28, 52, 78
 _PRODUCTS, _STARTS, _LASTS, _BEFORE = 600, 52, 6, 12
-_RULES = Calibration(_YEAR, 8, 200, 0)
+_RULES = ShiftRules(_YEAR, 8, 200, 0)
 HEAD = ("watcher", "limit", "false findings per store-year", "found within two weeks",
         "95 % interval", "within six weeks", "median week")  # fmt: skip
 

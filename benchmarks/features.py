@@ -9,7 +9,6 @@ import argparse
 import gc
 import json
 import multiprocessing
-import os
 import resource
 import sys
 import tempfile
@@ -163,7 +162,6 @@ def _by_feast(folder: Path, rows: int, offline: dict[str, str]) -> tuple[float, 
 
 
 def _materialisation(folder: Path) -> None:
-    os.environ["INVOPT_REDIS"] = ""
     print(f"materialisation of {_SERIES:,} series, windows of {_LOOKBACK} days, 4 arrays each")
     print(f"{'to':28} {'seconds':>9} {'peak MB':>9}")
     embedded = Settings.of(folder / "sqlite")
@@ -173,9 +171,11 @@ def _materialisation(folder: Path) -> None:
         if redis is None:
             print("Redis: redis-server is not on the PATH")
             return
-        os.environ["INVOPT_REDIS"] = f"{redis.address},socket_timeout=30"
-        config = EMBEDDED.with_name("feature_store_redis.yaml")
-        settings = replace(embedded, feature_config=config)
+        settings = replace(
+            embedded,
+            feature_config=EMBEDDED.with_name("feature_store_redis.yaml"),
+            feature_variables={"INVOPT_REDIS": f"{redis.address},socket_timeout=30"},
+        )
         (settings.feature_store / "materialised.json").unlink()
         _materialise_to("Redis", settings, until)
 

@@ -13,7 +13,9 @@ import pandas as pd
 
 from invopt.candidates import write_baselines
 from invopt.config import Config, load_config
+from invopt.contracts import StockRecords
 from invopt.features import derived_channels, own_channels
+from invopt.inventory.decision import ReviewRules
 from invopt.inventory.review import Review, plan_review
 from invopt.panel import Panel, iter_panels
 from invopt.runtime import OnnxForecaster
@@ -85,11 +87,12 @@ def planned(folder: Path, panel: Panel, model: Path, config: Config, days: int) 
     assert open_orders is not None
     forecaster = OnnxForecaster(model)
     late = open_orders.assign(due_in=open_orders["due_in"] + days)
+    is_count = forecaster.spec.is_count
+    rules = ReviewRules(config=config.inventory, model_version="demo", is_count=is_count)
+    tables = read_terms(folder / "snapshot")
     return plan_review(
-        panel, forecaster.predict(panel), position, open_orders=late,
-        tables=read_terms(folder / "snapshot"), config=config.inventory, model_version="demo",
-        is_count=forecaster.spec.is_count,
-    )  # fmt: skip
+        panel, forecaster.predict(panel), StockRecords(position, late), tables, rules
+    )
 
 
 def told(review: Review) -> dict[str, float]:

@@ -19,8 +19,9 @@ import numpy as np
 import pandas as pd
 
 from invopt.config import InventoryConfig
-from invopt.contracts import TermsTables
+from invopt.contracts import StockRecords, TermsTables
 from invopt.forecasts import ForecastArrays
+from invopt.inventory.decision import ReviewRules
 from invopt.inventory.network import NetworkReview
 from invopt.inventory.review import plan_review
 from invopt.panel import Panel
@@ -228,6 +229,7 @@ def ordered(
         "unique_id": [*ids, *(names + "_DC")],
         "on_hand": np.concatenate([world.shelf.ravel(), world.store]),
     })  # fmt: skip
+    rules = ReviewRules(config=CONFIG, model_version="bench", is_count=True)
     if factor is None:
         lanes = pd.DataFrame({
             "source": ["DC"] * stores + ["maker"],
@@ -236,17 +238,14 @@ def ordered(
         })  # fmt: skip
         nodes = pd.DataFrame({"unique_id": names + "_DC", "product": names, "location": "DC"})
         desk = NetworkReview(
-            TermsTables(lanes=lanes, nodes=nodes), position, under_way, CONFIG, "bench",
-            is_count=True,
-        )  # fmt: skip
+            TermsTables(lanes=lanes, nodes=nodes), StockRecords(position, under_way), rules
+        )
         found = desk.settled([desk.plan(panel, forecast)])
         orders = pd.concat([r.orders for r in found]).set_index("unique_id")["order_quantity"]
         shelves = orders.reindex(ids).to_numpy(np.float64).reshape(items, stores)
         return np.nan_to_num(shelves), np.nan_to_num(orders.reindex(names + "_DC").to_numpy())
-    alone = plan_review(
-        panel, forecast, position, open_orders=under_way, tables=TermsTables(), config=CONFIG,
-        model_version="bench", is_count=True,
-    ).orders["order_quantity"].to_numpy(np.float64).reshape(items, stores)  # fmt: skip
+    alone = plan_review(panel, forecast, StockRecords(position, under_way), TermsTables(), rules)
+    alone = alone.orders["order_quantity"].to_numpy(np.float64).reshape(items, stores)
     together = known[:, -LOOK_BACK:].reshape(items, stores, -1).sum(axis=1)
     reach = SOURCE_LEAD + WEEK
     sums = together[:, : LOOK_BACK // reach * reach].reshape(items, -1, reach).sum(axis=2)
@@ -295,9 +294,8 @@ def scale(places: int) -> None:
             "on_hand": np.concatenate([rng.poisson(6, num), rng.poisson(60, len(nodes))]),
         }).astype({"on_hand": float})  # fmt: skip
         config = InventoryConfig(review_period=1, holding_cost=0.02, stockout_cost=1.0)
-        desk = NetworkReview(
-            TermsTables(lanes=lanes, nodes=nodes), position, None, config, "bench", is_count=True
-        )
+        rules = ReviewRules(config=config, model_version="bench", is_count=True)
+        desk = NetworkReview(TermsTables(lanes=lanes, nodes=nodes), StockRecords(position), rules)
         orders += sum(len(r.orders) for r in desk.settled([desk.plan(panel, forecast)]))
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     wall, used = time.perf_counter() - begun, time.process_time() - busy

@@ -14,6 +14,7 @@ import pandas as pd
 from invopt.config import InventoryConfig
 from invopt.forecasts import ForecastArrays
 from invopt.inventory import plan_orders, segments_of, stock_of
+from invopt.inventory.decision import ReviewRules
 from invopt.inventory.exceptions import recent_sales
 from invopt.panel import Panel
 from invopt.timeline import Timeline
@@ -50,6 +51,7 @@ def main(rest: list[str]) -> None:
         marks.append((name, time.perf_counter(), time.process_time()))
 
     plans = []
+    rules = ReviewRules(config=config, model_version="bench", is_count=True)
     for first in range(0, parsed.series, parsed.partition):
         rows = np.arange(first, min(first + parsed.partition, parsed.series))
         part = panel.select(rows)
@@ -60,7 +62,7 @@ def main(rest: list[str]) -> None:
             smooth_levels=forecast.smooth_levels[rows],
         )
         stock = stock_of(part.unique_ids, position.iloc[rows])
-        plans.append(plan_orders(part, own, stock, config, "bench", is_count=True).orders)
+        plans.append(plan_orders(part, own, stock, rules).orders)
     plan = pd.concat(plans, ignore_index=True)
     mark("orders, costs, exceptions")
     plan["segment"] = segments_of(recent_sales(panel), np.ones(parsed.series))

@@ -1,13 +1,13 @@
 """The image every step runs in, and the decorator that makes a step."""
 
-import os
 from collections.abc import Callable
 from typing import Any
 
 from kfp import dsl
 
-# Set where pipelines are compiled for a cluster; tag it with the commit, never `latest`.
-IMAGE = os.environ.get("INVOPT_IMAGE", "invopt-python:dev")
+from serving.deployment import Deployment  # noqa: TID253  (no step: where steps are made)
+
+IMAGE = Deployment.from_environment().cluster.image
 _EXECUTOR = "python3 -m kfp.dsl.executor_main"
 # It takes the executor's command line as it is; its name must stay in it for the local runner.
 _STEP = "python3 -m serving.step kfp.dsl.executor_main"

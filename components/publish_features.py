@@ -29,16 +29,9 @@ def publish_features(
     from invopt.config import FeaturesConfig
     from serving.deployment import Deployment
     from serving.progress import tell
-    from serving.stores.feature_store import publish
+    from serving.stores.feature_store import MadeForecast, publish
 
-    last = forecast.path if forecast is not None else None
+    made = MadeForecast(forecast.path, model_version) if forecast is not None else None
     settings = Deployment.from_environment().settings
-    return publish(
-        settings,
-        derived.path,
-        snapshot,
-        config=FeaturesConfig.of(features),
-        forecast=last,
-        model_version=model_version,
-        notify=tell,
-    )
+    config = FeaturesConfig.of(features)
+    return publish(settings, derived.path, snapshot, config, forecast=made, notify=tell)

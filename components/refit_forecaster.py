@@ -28,13 +28,7 @@ def refit_forecaster(
     from serving.progress import tell
 
     deployment = Deployment.from_environment()
-    machines = Machines(deployment.cluster, deployment.settings.workspace / "training")
-    refit(
-        machines,
-        model.path,
-        training_set.path,
-        config=Config.of(config),
-        code_version=code_version,
-        out=refitted.path,
-        notify=tell,
-    )
+    scratch = deployment.settings.workspace / "training"
+    machines = Machines(deployment.cluster, scratch, code_version)
+    trained = Config.of(config)
+    refit(machines, model.path, training_set.path, trained, out=refitted.path, notify=tell)

@@ -23,12 +23,6 @@ def train_forecaster(
     from serving.progress import tell
 
     deployment = Deployment.from_environment()
-    machines = Machines(deployment.cluster, deployment.settings.workspace / "training")
-    train(
-        machines,
-        training_set.path,
-        Config.of(config),
-        code_version=code_version,
-        out=model.path,
-        notify=tell,
-    )
+    scratch = deployment.settings.workspace / "training"
+    machines = Machines(deployment.cluster, scratch, code_version)
+    train(machines, training_set.path, Config.of(config), model.path, tell)

@@ -48,7 +48,7 @@ def write_report(
     from invopt.report import write_training_report
     from serving.deployment import Deployment
     from serving.progress import tell
-    from serving.stores.tracking import keep_training
+    from serving.stores.tracking import TrainingRun, keep_training
 
     trained = Config.of(config)
     files = {
@@ -58,7 +58,6 @@ def write_report(
     write_training_report(files, trained.name, report.path, tell)
     tags = {"snapshot": snapshot, "commit": code_version, "cause": cause, "window": window,
             "retraining": retraining}  # fmt: skip
-    keep_training(
-        Deployment.from_environment().registry, trained.name, study or run, job=run, tags=tags,
-        files=files | {"report": report.path}, config=trained, notify=tell,
-    )  # fmt: skip
+    called = TrainingRun(trained.name, study or run, run, tags)
+    registry = Deployment.from_environment().registry
+    keep_training(registry, called, files | {"report": report.path}, trained, tell)

@@ -135,36 +135,17 @@ class AsofOfflineStore(OfflineStore):
         stamp = offline_utils.infer_event_timestamp_from_entity_df(
             dict(zip(entity_df.columns, entity_df.dtypes, strict=True))
         )
-        stamps = pd.to_datetime(entity_df[stamp], utc=True)
-        stamps = stamps.astype("datetime64[us, UTC]", copy=False)
         frame = entity_df.copy(deep=False)  # Feast made a copy already
-        frame[stamp] = stamps
-
-        def query() -> pa.Table:
-            connection = _connect(config)
-            answer = pa.Table.from_pandas(frame, preserve_index=False)
-            rows = pa.array(np.arange(len(answer), dtype=np.int32))
-            connection.register("entities", answer.append_column(_ROW, rows))
-            for view, features in views.items():
-                columns = _columns(view, features, full_feature_names)
-                picked = _picked(
-                    connection, config, view, stamp, by_created=filter_by_created_timestamp
-                )
-                found = _features_at(
-                    connection, config, view, features=columns, picked=picked, size=len(answer)
-                )
-                for name, column in zip(found.column_names, found.columns, strict=True):
-                    answer = answer.append_column(name, column)
-            return answer
-
-        keys = [c for c in entity_df.columns if c != stamp]
+        stamps = pd.to_datetime(entity_df[stamp], utc=True)
+        frame[stamp] = stamps = stamps.astype("datetime64[us, UTC]", copy=False)
+        columns = {view: _columns(view, own, full_feature_names) for view, own in views.items()}
         return AsofRetrievalJob(
-            query,
+            lambda: _joined(config, frame, stamp, columns, by_created=filter_by_created_timestamp),
             full_feature_names,
             OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry),
             RetrievalMetadata(
                 features=feature_refs,
-                keys=keys,
+                keys=[c for c in entity_df.columns if c != stamp],
                 min_event_timestamp=stamps.min().to_pydatetime() if len(stamps) else None,
                 max_event_timestamp=stamps.max().to_pydatetime() if len(stamps) else None,
             ),
@@ -234,6 +215,29 @@ def _job(connection: duckdb.DuckDBPyConnection, sql: str) -> RetrievalJob:
         on_demand=[],
         metadata=None,
     )
+
+
+def _joined(
+    config: RepoConfig,
+    frame: pd.DataFrame,
+    stamp: str,
+    columns: dict[FeatureView, dict[str, str]],
+    *,
+    by_created: bool,
+) -> pa.Table:
+    """Return entity rows with the columns of each view, as they were known at the row's stamp."""
+    connection = _connect(config)
+    answer = pa.Table.from_pandas(frame, preserve_index=False)
+    rows = pa.array(np.arange(len(answer), dtype=np.int32))
+    connection.register("entities", answer.append_column(_ROW, rows))
+    for view, own in columns.items():
+        picked = _picked(connection, config, view, stamp, by_created=by_created)
+        found = _features_at(
+            connection, config, view, features=own, picked=picked, size=len(answer)
+        )
+        for name, column in zip(found.column_names, found.columns, strict=True):
+            answer = answer.append_column(name, column)
+    return answer
 
 
 def _columns(view: FeatureView, features: list[str], full_feature_names: bool) -> dict[str, str]:

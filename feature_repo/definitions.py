@@ -1,15 +1,11 @@
 """What Feast knows: entities, sources, views and services of one published data set.
 
 Which columns there are depends on the data set, so the declarations are built from the layout
-that was published with the tables (layout.json). `feast apply` in this folder reads the layout
-under INVOPT_FEATURE_STORE.
+that was published with the tables (layout.json); `published.py` has them for `feast apply`.
 """
 
-import json
-import os
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from feast import Entity, FeatureService, FeatureView, Field, FileSource, PushSource, ValueType
@@ -31,6 +27,16 @@ group = Entity(
     value_type=ValueType.STRING,
     description="LEVEL=GROUP: a region, a category, or everything (all=).",
 )
+
+_STOCK = [
+    *(Field(name=name, dtype=Float64) for name in ("on_hand", "on_order", "backorders")),
+    Field(name="arrivals", dtype=Array(Float32)),
+    Field(name="segment", dtype=String),
+]
+_FORECAST = [
+    *(Field(name=name, dtype=Array(Float32)) for name in ("mean", "quantiles", "levels")),
+    Field(name="model_version", dtype=String),
+]
 
 
 @dataclass(frozen=True)
@@ -59,36 +65,11 @@ class Definitions:
         grouped = [Field(name=name, dtype=Array(Float32)) for name in layout["group_fields"]]
         grouped += [Field(name="periods", dtype=Int64)] if grouped else []
         features = [Field(name=name, dtype=Float32) for name in layout["features"]]
-        stock = [Field(name=name, dtype=Float64) for name in ("on_hand", "on_order", "backorders")]
-        stock.append(Field(name="arrivals", dtype=Array(Float32)))
-        stock.append(Field(name="segment", dtype=String))
-        last = [Field(name=name, dtype=Array(Float32)) for name in ("mean", "quantiles", "levels")]
-        last.append(Field(name="model_version", dtype=String))
-
-        def view(name: str, entity: Entity, schema: list[Field], *, online: bool) -> FeatureView:
-            source: Any = FileSource(
-                name=f"{name}_source",
-                path=f"{folder}/{name}",
-                file_format=ParquetFormat(),
-                timestamp_field="event_timestamp",
-                created_timestamp_column="created",
-            )
-            if online:
-                source = PushSource(name=f"{name}_push", batch_source=source)
-            return FeatureView(
-                name=name,
-                entities=[entity],
-                ttl=TIME_TO_LIVE if online else timedelta(0),
-                schema=schema,
-                source=source,
-                online=online,
-            )
-
-        history = view("series_history", series, [*own, *static], online=False)
-        window = view("series_window", series, [*own, *static], online=True)
-        position = view("stock_position", series, stock, online=True)
-        forecast = view("last_forecast", series, last, online=True)
-        snapshot = view("series_features", series, features, online=False)
+        history = _view(folder, "series_history", series, [*own, *static])
+        window = _view(folder, "series_window", series, [*own, *static], online=True)
+        position = _view(folder, "stock_position", series, _STOCK, online=True)
+        forecast = _view(folder, "last_forecast", series, _FORECAST, online=True)
+        snapshot = _view(folder, "series_features", series, features)
         views = [history, window, position, forecast, snapshot]
         services = [
             FeatureService(name="training", features=[history]),
@@ -96,8 +77,8 @@ class Definitions:
             FeatureService(name="analysis", features=[snapshot]),
         ]
         if grouped:
-            group_history = view("group_history", group, grouped, online=False)
-            group_window = view("group_window", group, grouped, online=True)
+            group_history = _view(folder, "group_history", group, grouped)
+            group_window = _view(folder, "group_window", group, grouped, online=True)
             views += [group_history, group_window]
             services += [
                 FeatureService(name="training_groups", features=[group_history]),
@@ -106,14 +87,24 @@ class Definitions:
         return cls([series, group, *views, *services])
 
 
-def _published() -> list[Any]:
-    folder = os.environ.get("INVOPT_FEATURE_STORE", "")
-    layout = Path(folder) / "layout.json"
-    if not folder or not layout.is_file():
-        return []
-    return Definitions.of(json.loads(layout.read_text()), folder).objects
-
-
-# `feast apply` collects module-level objects.
-for _number, _object in enumerate(_published()):
-    globals()[f"published_{_number}"] = _object
+def _view(
+    folder: str, name: str, entity: Entity, schema: list[Field], *, online: bool = False
+) -> FeatureView:
+    """Return the view of a published table; rows of one that is online are pushed."""
+    source: Any = FileSource(
+        name=f"{name}_source",
+        path=f"{folder}/{name}",
+        file_format=ParquetFormat(),
+        timestamp_field="event_timestamp",
+        created_timestamp_column="created",
+    )
+    if online:
+        source = PushSource(name=f"{name}_push", batch_source=source)
+    return FeatureView(
+        name=name,
+        entities=[entity],
+        ttl=TIME_TO_LIVE if online else timedelta(0),
+        schema=schema,
+        source=source,
+        online=online,
+    )

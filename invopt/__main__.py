@@ -6,7 +6,6 @@ PYTHONPATH.
 """
 
 import importlib
-import os
 import sys
 from pathlib import Path
 
@@ -18,11 +17,10 @@ def main() -> int:
     """Run the command; returns its exit status."""
     packaged = _OWN / "_platform"
     place = str(packaged if packaged.is_dir() else _OWN.parent)
-    known = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
-    if place not in known:
-        os.environ["PYTHONPATH"] = os.pathsep.join([place, *known])
+    if place not in sys.path:
         sys.path.insert(0, place)
     try:
+        importlib.import_module("serving.libraries").hand_down_packages(place)
         status: int = importlib.import_module("pipelines.cli").main()
     except ModuleNotFoundError as err:
         if (err.name or "").partition(".")[0] in _PLATFORM:

@@ -472,6 +472,10 @@ class GovernorConfig(_Section):
         max_age_days: Days of data since then from which on a model is trained anew although nothing
             is wrong; None never.
         max_per_month: Retrainings in 30 days.
+        retraining_cost: Money that one retraining costs, machines and people; 0 leaves money out of
+            account. What a run is expected to save has to cover it.
+        gain_periods: Monitoring periods for which what a retraining saves is counted.
+        max_money_per_month: Money for retrainings in 30 days; None for no limit.
         max_failures: Retrainings in a row, failed or not promoted, after which the breaker opens.
         breaker_days: Days after which those are forgiven.
         lease_minutes: Time a run may go without sign of life before another may start.
@@ -488,10 +492,25 @@ class GovernorConfig(_Section):
     min_new_periods: int = Field(default=7, ge=0)
     max_age_days: float | None = Field(default=182.0, gt=0)
     max_per_month: int = Field(default=4, ge=1)
+    retraining_cost: float = Field(default=0.0, ge=0)
+    gain_periods: int = Field(default=8, ge=1)
+    max_money_per_month: float | None = Field(default=None, gt=0)
     max_failures: int = Field(default=2, ge=1)
     breaker_days: float = Field(default=90.0, gt=0)
     lease_minutes: float = Field(default=60.0, gt=0)
     page_again_after: int = Field(default=4, ge=1)
+
+    @model_validator(mode="after")
+    def _money_counts(self) -> "GovernorConfig":
+        if self.max_money_per_month is not None and self.max_money_per_month < self.retraining_cost:
+            raise ValueError(
+                f"max_money_per_month {self.max_money_per_month:g} allows no retraining of "
+                f"retraining_cost {self.retraining_cost:g}: raise the first, or turn retraining "
+                "off with enabled: false"
+            )
+        if self.max_money_per_month is not None and not self.retraining_cost:
+            raise ValueError("max_money_per_month needs retraining_cost: what does one cost?")
+        return self
 
 
 class RetrainingConfig(_Section):
@@ -583,15 +602,19 @@ class Config(_Section):
             )
         return self
 
-    def for_retraining(self, *, lasting: int = 0, urgent: bool = False) -> "Config":
+    def for_retraining(
+        self, *, lasting: int = 0, urgent: bool = False, shift: float = 0.0
+    ) -> "Config":
         """Return the configuration of a training that the governor asked for.
 
         It proves its recipe on periods before the change, and a refit learns the change. Without a
-        refit what is judged is what serves: nothing changes.
+        refit what is judged is what serves: nothing changes. A model that learned a change has to
+        differ from the champion by it, and its canary may.
 
         Args:
             lasting: Monitoring periods that the change has been seen for, 0 where there is none.
             urgent: True when the change is far beyond its limit.
+            shift: Demand over forecast of the latest period, less 1.
         """
         how = self.retraining
         if not (self.training.refit or how.refit):
@@ -607,6 +630,9 @@ class Config(_Section):
             "training": {"refit": True},
             "retraining": {"newest_share": share},
         }
+        if lasting and shift:
+            most = self.deployment.max_prediction_shift + abs(shift)
+            changed["deployment"] = {"max_prediction_shift": most}
         sections = {
             name: getattr(self, name).model_copy(update=update) for name, update in changed.items()
         }

@@ -6,7 +6,7 @@ Checks stand where a frame enters or leaves; inside, a frame with a contract is 
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import pandera.pandas as pa
@@ -163,6 +163,18 @@ class OrderPlan(_Contract):
     money_at_risk: Series[float] = pa.Field(nullable=True)
     cost_of_one_less: Series[float] = pa.Field(nullable=True)
     cost_of_one_more: Series[float] = pa.Field(nullable=True)
+
+
+class StockRecords(NamedTuple):
+    """What is recorded of stock; None where nothing is.
+
+    Attributes:
+        position: StockPosition.
+        open_orders: OpenOrders.
+    """
+
+    position: pd.DataFrame | None = None
+    open_orders: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)

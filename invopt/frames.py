@@ -16,8 +16,10 @@ from pydantic import ValidationError
 from invopt import contracts
 from invopt.cleaning import clean
 from invopt.config import CleaningConfig, Config, InventoryConfig, explain_validation
+from invopt.contracts import StockRecords
 from invopt.errors import ConfigError, ContractError, InvalidInputError
 from invopt.features import derived_channels, own_channels
+from invopt.inventory.decision import ReviewRules
 from invopt.inventory.review import Review, plan_review
 from invopt.panel import Panel, load_panel
 from invopt.sources.dataset import DatasetReport, read_dataset, read_position
@@ -195,10 +197,10 @@ def plan(model: Model, data: DataSet, **costs: Any) -> Review:
         config = _validated(InventoryConfig, config.model_dump() | costs, "inventory")
     panel = _with_derived(data, model.config)
     found = model.forecaster.predict(panel)
-    return plan_review(
-        panel, found, data.position, open_orders=data.open_orders, tables=data.terms, config=config,
-        model_version="frames", is_count=model.forecaster.spec.is_count,
-    )  # fmt: skip
+    is_count = model.forecaster.spec.is_count
+    rules = ReviewRules(config=config, model_version="frames", is_count=is_count)
+    recorded = StockRecords(data.position, data.open_orders)
+    return plan_review(panel, found, recorded, data.terms, rules)
 
 
 def _mapping_of(frames: dict[str, pd.DataFrame], freq: str) -> Mapping:

@@ -69,6 +69,23 @@ class Member:
     num_threads: int
     num_nodes: int = 1
 
+    def folder_in(self, training: Path) -> Path:
+        """Return where it lives in the folder of a training."""
+        return training / f"member-{self.number:02d}"
+
+    def seed(self, config: Config) -> int:
+        """Return the seed of its weights and of the windows it sees."""
+        return config.training.seed + 1000 * self.number
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who looks on while a member trains; see fit."""
+
+    clock: Clock
+    notify: Notify
+    check: Check | None
+
 
 def fit(
     panel: Panel,
@@ -230,26 +247,14 @@ def train_member(
     """
     config = Config.model_validate(json.loads((folder / "config.json").read_text()))
     spec = FeatureSpec.load(folder / "features.json")
-    own = folder / f"member-{member.number:02d}"
-    result = own / "network.npz"
+    result = member.folder_in(folder) / "network.npz"
     if result.is_file():
         return
     _refuse_missing_bfloat16(config)
     torch.set_num_threads(member.num_threads)
-    seed = config.training.seed + 1000 * member.number
-    pl.seed_everything(seed, verbose=False)
+    pl.seed_everything(member.seed(config), verbose=False)
     network = DemandNetwork(NetworkSizes.of(spec), config.model)
-    run = _Run(
-        folder,
-        own,
-        spec,
-        config=config,
-        seed=seed,
-        member=member,
-        clock=clock,
-        notify=notify,
-        check=check,
-    )
+    run = _Run(folder, member, spec, config, Watch(clock, notify, check))
     run.train_trunk(network)
     run.train_heads(network)
     if run.is_global_zero:
@@ -274,24 +279,15 @@ class _Run:
     """One member's training in this process."""
 
     def __init__(
-        self,
-        folder: Path,
-        own: Path,
-        spec: FeatureSpec,
-        config: Config,
-        seed: int,
-        member: Member,
-        clock: Clock,
-        notify: Notify,
-        check: Check | None,
+        self, folder: Path, member: Member, spec: FeatureSpec, config: Config, watch: "Watch"
     ) -> None:
-        own.mkdir(parents=True, exist_ok=True)
-        self.own, self.config, self.member = own, config, member
-        self.clock, self.notify, self.check = clock, notify, check
+        self.own, self.config, self.member = member.folder_in(folder), config, member
+        self.own.mkdir(parents=True, exist_ok=True)
+        self.clock, self.notify, self.check = watch.clock, watch.notify, watch.check
         self.is_global_zero = True
         encoded = EncodedPanel.load(folder / "arrays")
         training, features = config.training, config.features
-        is_checked = training.patience is not None or check is not None
+        is_checked = training.patience is not None or self.check is not None
         stop = encoded.num_periods - (features.horizon if is_checked else 0)
         self.encoded, self.stop = encoded, stop
         panel = encoded.map(lambda a: torch.from_numpy(np.asarray(a)))
@@ -300,8 +296,9 @@ class _Run:
         self.source = WindowSource(spec, panel, origins, stop)
         launch = np.asarray(encoded.launch)
         self.sampler = WindowSampler(
-            launch, stop, features, training=training, seed=seed, member=member.number
-        )
+            launch, stop, features, training=training, seed=member.seed(config),
+            member=member.number,
+        )  # fmt: skip
         if not self.sampler.num_series:
             raise InvalidInputError(
                 f"no series has sales before period {stop}: there is nothing to learn from."

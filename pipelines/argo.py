@@ -5,7 +5,11 @@ and without a word of why. The workflow that KFP keeps has them: a step is a Pod
 and Steps nodes, and its node's message holds what its pod waits for.
 """
 
+import base64
+import binascii
+import json
 import re
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +20,8 @@ _FAILED = ("Failed", "Error")
 _INDEX = re.compile(r"(\(\d+(:[^()]*)?\))+$")
 _DRIVER = re.compile(r"-(?:dag-)?driver$")
 _EXECUTOR = "executor"
+_MOST_BYTES = 256 * 2**20  # of nodes, unpacked: a hundred times those of a long run
+_GZIP = 16 + zlib.MAX_WBITS
 # The pod was there, and its container's exit says nothing that its log does not say better.
 _PLAIN_EXIT = re.compile(r"^Error \(exit code \d+\)$|^main: Error \(exit code \d+\)$")
 
@@ -48,13 +54,18 @@ class Workflow:
 
     def __init__(self, manifest: dict[str, Any]) -> None:
         self.manifest = manifest
-        self.nodes: dict[str, Node] = manifest.get("status", {}).get("nodes") or {}
+        self.nodes = _nodes_of(manifest.get("status") or {})
         self.wrapper = {
             child: node
             for node in self.nodes.values()
             if node.get("type") == "Retry"
             for child in node.get("children") or ()
         }
+
+    @property
+    def is_told(self) -> bool:
+        """Whether there are nodes: Argo keeps those of very large runs in a database of its own."""
+        return bool(self.nodes)
 
     @property
     def was_terminated(self) -> bool:
@@ -135,3 +146,19 @@ def _bare(name: str) -> str:
 
 def _time(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
+
+
+def _nodes_of(status: dict[str, Any]) -> dict[str, Node]:
+    """Return the nodes by id; Argo packs those of a long run (gzip as base64), KFP does not unpack.
+
+    What cannot be unpacked is as good as not there.
+    """
+    packed = status.get("compressedNodes")
+    if not packed:
+        return status.get("nodes") or {}
+    try:
+        content = zlib.decompressobj(_GZIP).decompress(base64.b64decode(packed), _MOST_BYTES)
+        found: dict[str, Node] = json.loads(content)
+    except (binascii.Error, zlib.error, ValueError):
+        return {}
+    return found

@@ -1,6 +1,5 @@
 """`invopt check-data`: what a person asks for, and what is printed about it."""
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,21 @@ from invopt.errors import InvalidInputError
 from invopt.history import tell_fit
 from invopt.sources import load_mapping
 from pipelines.parameters import load_run_config, mapping_path
+from serving.deployment import Deployment
 from serving.loop.data_account import ACCOUNT, PAGE, Request, check_folder
 
 
-def check_data(config: Path | None, mapping: Path | None, data: Path, out: Path | None) -> None:
+def check_data(
+    deployment: Deployment,
+    config: Path | None,
+    mapping: Path | None,
+    data: Path,
+    out: Path | None,
+) -> None:
     """Read a data set, print its account, and write it to a folder where one is named.
 
     Args:
+        deployment: Whose environment database URLs may name.
         config: Configuration of a run; None takes the usual limits.
         mapping: Mapping file, where no configuration is given.
         data: Folder of the data.
@@ -27,7 +34,7 @@ def check_data(config: Path | None, mapping: Path | None, data: Path, out: Path 
     """
     request = _request(config, mapping, data, out)
     today = datetime.now(UTC).date()
-    account = check_folder(request, os.environ, today, lambda text: print(f"  {text}"))
+    account = check_folder(request, deployment.environment, today, lambda text: print(f"  {text}"))
     for line in _lines(account):
         print(line)
     if config is not None:

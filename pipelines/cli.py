@@ -174,13 +174,13 @@ def _add_submit(commands: "Commands") -> None:
 
 
 def _submit(parsed: argparse.Namespace) -> None:
-    import os  # noqa: PLC0415
-
     from pipelines.follow import Target  # noqa: PLC0415
     from pipelines.launch import load_parameters  # noqa: PLC0415
     from pipelines.submit import Submission  # noqa: PLC0415
+    from serving.deployment import Deployment  # noqa: PLC0415
 
-    target = Target(parsed.host.rstrip("/"), parsed.namespace, os.environ.get("KFP_TOKEN"))
+    token = Deployment.from_environment().cluster.pipeline_token
+    target = Target(parsed.host.rstrip("/"), parsed.namespace, token)
     # In the version's defaults, so that a retraining nobody submits finds the data too.
     parameters = replace(
         load_parameters(parsed.config, parsed.overrides),
@@ -211,11 +211,11 @@ def _add_wait(commands: "Commands") -> None:
 
 
 def _wait(parsed: argparse.Namespace) -> None:
-    import os  # noqa: PLC0415
-
     from pipelines.follow import Following, Target  # noqa: PLC0415
+    from serving.deployment import Deployment  # noqa: PLC0415
 
-    target = Target(parsed.host.rstrip("/"), None, os.environ.get("KFP_TOKEN"))
+    token = Deployment.from_environment().cluster.pipeline_token
+    target = Target(parsed.host.rstrip("/"), None, token)
     Following(target, parsed.run.rpartition("/")[2], _say).to_the_end()
 
 
@@ -334,6 +334,9 @@ def _add_plan(commands: "Commands") -> None:
         help="address to listen on; any but this machine's needs INVOPT_SERVER_TOKEN",
     )  # fmt: skip
     plan.add_argument("--port", type=PORT, default=8090, metavar="N", help="port to listen on")
+    plan.add_argument(
+        "--name", metavar="NAME", help="registered model (default: the one planned last)"
+    )
     plan.set_defaults(command=_plan)
 
 
@@ -345,7 +348,7 @@ def _plan(parsed: argparse.Namespace) -> None:
     settings = ServerSettings.from_environment(
         parsed.host, parsed.port, None, deployment.environment
     )
-    run(deployment, settings, _say)
+    run(deployment, settings, _say, parsed.name)
 
 
 def _add_demo_data(commands: "Commands") -> None:
@@ -526,8 +529,10 @@ def _add_check_data(commands: "Commands") -> None:
 
 def _check_data(parsed: argparse.Namespace) -> None:
     from pipelines.checking import check_data  # noqa: PLC0415
+    from serving.deployment import Deployment  # noqa: PLC0415
 
-    check_data(parsed.config, parsed.mapping, parsed.data, parsed.out)
+    deployment = Deployment.from_environment()
+    check_data(deployment, parsed.config, parsed.mapping, parsed.data, parsed.out)
 
 
 def _add_bench(commands: "Commands") -> None:

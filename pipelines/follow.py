@@ -239,7 +239,8 @@ class Following:
             manifest = json.loads(found["pipeline_runtime"]["workflow_manifest"])
         except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
             return None
-        return Workflow(manifest)
+        workflow = Workflow(manifest)
+        return workflow if workflow.is_told else None
 
     def _json(self, path: str) -> dict[str, Any]:
         with self._open(path) as answer:

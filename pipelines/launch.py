@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -39,7 +40,6 @@ def run_pipeline(
     workspace: Path,
     out: Path | None,
     overrides: Iterable[str],
-    asked: RetrainingRequest | None = None,
 ) -> Path:
     """Run a pipeline in a workspace and return the run's folder.
 
@@ -53,106 +53,143 @@ def run_pipeline(
         workspace: Folder of runs and stores.
         out: Where to put the orders.
         overrides: section.key=value.
-        asked: What monitoring asked for, where it started a training run.
 
     Raises:
         InvalidInputError: If the input cannot be used or a step fails.
     """
-    settings, overrides = Settings.of(workspace), list(overrides)
+    deployment, overrides = Deployment.of(workspace), list(overrides)
+    place = deployment.settings.workspace
     if config is None:
-        parameters = Parameters.remembered(settings.workspace, overrides, code_version())
+        parameters = Parameters.remembered(place, overrides, code_version())
     else:
         parameters = load_parameters(config, overrides)
-    with writing_to(settings.workspace):
-        return _run(
-            pipeline,
-            config,
-            parameters,
-            data=data,
-            settings=settings,
-            out=out,
+    with writing_to(place):
+        launch = Launch(
+            deployment=deployment,
+            pipeline=pipeline,
+            config=config,
             overrides=overrides,
-            asked=asked,
+            parameters=parameters,
+            data=_data_folder(parameters, data, deployment.settings),
+            out=out,
         )
+        return launch.run()
 
 
-def _run(
-    pipeline: str,
-    config: Path | None,
-    parameters: Parameters,
-    data: Path | None,
-    settings: Settings,
-    out: Path | None,
-    overrides: list[str],
-    asked: RetrainingRequest | None,
-) -> Path:
-    data = _data_folder(parameters, data, settings)
-    if out is not None and pipeline != "replenishment":
-        raise InvalidInputError("--out is for orders: it belongs to `invopt run replenishment`.")
-    if out is not None:
-        refuse_to_overwrite(out)
-    run = new_run(pipeline, settings.workspace)
-    run_id = run.folder.name
-    package = run.folder / "pipeline.yaml"
-    given = parameters
-    if asked:
-        given = parameters.for_retraining(asked.lasting, urgent=asked.urgent)
-    compile_pipeline(pipeline, given, package)
-    arguments = {"data_dir": str(data.resolve())}
-    if pipeline == "training":
-        arguments |= {"study": run_id, **(asked.arguments if asked else {})}
-    if pipeline == "monitoring":
-        arguments |= {
-            "run": run_id,
-            "command": _command(config, data, settings, overrides),
-            "console": f"{_program()} {{}} --workspace {shlex.quote(str(settings.workspace))}",
-        }
-    started = time.monotonic()
-    progress = RunProgress()
-    print(f"invopt: {pipeline} of {parameters.typed.name}, run {run_id}")
-    try:
-        run_compiled(
-            run,
-            package,
-            arguments,
-            environment=settings.export(),
-            cache=_cache(settings),
-            tell=progress.tell,
-        )
-    except InvalidInputError as err:
-        with suppress(Exception):  # what ended the run is what is told
-            if pipeline == "replenishment" and gather_orders(run):
-                print("a step after the orders failed; they are complete all the same")
-                _tell_orders(run, out)
+@dataclass(frozen=True, kw_only=True)
+class Launch:
+    """One run of a pipeline on this machine, as it was asked for.
+
+    Attributes:
+        deployment: Of the workspace.
+        pipeline: Name.
+        config: Configuration file; None where the last training's is used.
+        overrides: section.key=value.
+        parameters: Of the pipeline, from both.
+        data: Folder of the data.
+        out: Where to put the orders; None leaves them in the run's folder.
+        asked: What monitoring asked for, where it started a training run.
+    """
+
+    deployment: Deployment
+    pipeline: str
+    config: Path | None
+    overrides: list[str]
+    parameters: Parameters
+    data: Path
+    out: Path | None
+    asked: RetrainingRequest | None = None
+
+    def run(self) -> Path:
+        """Run it, tell progress and results, and start the retraining that it decides on.
+
+        Returns:
+            The run's folder.
+
+        Raises:
+            InvalidInputError: If the input cannot be used or a step fails.
+        """
+        settings = self.deployment.settings
+        if self.out is not None:
+            if self.pipeline != "replenishment":
+                raise InvalidInputError(
+                    "--out is for orders: it belongs to `invopt run replenishment`."
+                )
+            refuse_to_overwrite(self.out)
+        run = new_run(self.pipeline, settings.workspace)
+        started = time.monotonic()
+        self._execute(run)
+        if self.pipeline == "training":
+            self.parameters.remember(settings.workspace)
+        seconds = time.monotonic() - started
+        print(f"done in {int(seconds // 60)}:{int(seconds % 60):02d}")
+        _tell_results(run, self.out)
         _tell_index(settings)
-        raise InvalidInputError(f"{err} (log: {run.log})") from err
-    finally:
-        progress.end()
-    if pipeline == "training":
-        parameters.remember(settings.workspace)
-    seconds = time.monotonic() - started
-    print(f"done in {int(seconds // 60)}:{int(seconds % 60):02d}")
-    _tell_results(run, out)
-    _tell_index(settings)
-    print(f"next: {_next(run, settings)}")
-    if pipeline == "monitoring":
-        retrain_if_decided(
-            Deployment.of(settings.workspace),
-            run.folder / "monitoring.json",
-            parameters.typed,
-            lambda asked: _run(
-                "training",
-                config,
-                parameters,
-                data=data,
-                settings=settings,
-                out=None,
-                overrides=overrides,
-                asked=asked,
-            ),
-            lambda text: print(f"invopt: {text}"),
-        )
-    return run.folder
+        print(f"next: {_next(run, settings)}")
+        if self.pipeline == "monitoring":
+            retrain_if_decided(
+                self.deployment,
+                run.folder / "monitoring.json",
+                self.parameters.typed,
+                lambda asked: replace(self, pipeline="training", out=None, asked=asked).run(),
+                lambda text: print(f"invopt: {text}"),
+            )
+        return run.folder
+
+    def _execute(self, run: LocalRun) -> None:
+        """Compile the pipeline and run its steps; a failure tells where the log is."""
+        settings = self.deployment.settings
+        package = run.folder / "pipeline.yaml"
+        given = self.parameters
+        if self.asked:
+            given = given.for_retraining(
+                self.asked.lasting, urgent=self.asked.urgent, shift=self.asked.shift
+            )
+        compile_pipeline(self.pipeline, given, package)
+        progress = RunProgress()
+        print(f"invopt: {self.pipeline} of {self.parameters.typed.name}, run {run.folder.name}")
+        try:
+            run_compiled(
+                run,
+                package,
+                self._arguments(run),
+                environment=self.deployment.child_environment(),
+                cache=_cache(settings),
+                tell=progress.tell,
+            )
+        except InvalidInputError as err:
+            with suppress(Exception):  # what ended the run is what is told
+                if self.pipeline == "replenishment" and gather_orders(run):
+                    print("a step after the orders failed; they are complete all the same")
+                    _tell_orders(run, self.out)
+            _tell_index(settings)
+            raise InvalidInputError(f"{err} (log: {run.log})") from err
+        finally:
+            progress.end()
+
+    def _arguments(self, run: LocalRun) -> dict[str, str]:
+        """Return what a pipeline is given beside the defaults that it was compiled with."""
+        arguments = {"data_dir": str(self.data.resolve())}
+        if self.pipeline == "training":
+            arguments |= {"study": run.folder.name}
+            arguments |= self.asked.arguments if self.asked else {}
+        if self.pipeline == "monitoring":
+            workspace = self.deployment.settings.workspace
+            arguments |= {
+                "run": run.folder.name,
+                "command": self._training_command(workspace),
+                "console": f"{_program()} {{}} --workspace {shlex.quote(str(workspace))}",
+            }
+        return arguments
+
+    def _training_command(self, workspace: Path) -> str:
+        """Return the command that would train by hand, from whatever folder."""
+        config = ["--config", str(self.config.resolve())] if self.config else []
+        parts = ["run", "training", *config]
+        parts += ["--data", str(self.data.resolve()), "--workspace", str(workspace)]
+        for override in self.overrides:
+            parts += ["--set", override]
+        return f"{_program()} {shlex.join(parts)}"
 
 
 def new_run(pipeline: str, workspace: Path) -> LocalRun:
@@ -292,15 +329,6 @@ def _data_folder(parameters: Parameters, data: Path | None, settings: Settings) 
         write_retailer(retailer, folder)
         print(f"invopt: made the demo data in {folder}")
     return folder
-
-
-def _command(config: Path | None, data: Path, settings: Settings, overrides: Iterable[str]) -> str:
-    """Return the command that would train by hand, from whatever folder."""
-    parts = ["run", "training", *(["--config", str(config.resolve())] if config else [])]
-    parts += ["--data", str(data.resolve()), "--workspace", str(settings.workspace)]
-    for override in overrides:
-        parts += ["--set", override]
-    return f"{_program()} {shlex.join(parts)}"
 
 
 def _program() -> str:

@@ -5,7 +5,6 @@ whose whole output goes to the run's log, and only lines of progress come throug
 """
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -103,7 +102,7 @@ def run_compiled(
         run: Where to.
         package: Compiled YAML.
         arguments: Of the pipeline.
-        environment: Of every step, added to this process's.
+        environment: Of every step.
         cache: Folder of cached step results.
         tell: Called with each line of progress.
 
@@ -142,7 +141,7 @@ def _stream(
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        env={**os.environ, **environment},
+        env=environment,
     )
     assert process.stdout is not None
     try:

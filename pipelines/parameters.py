@@ -84,9 +84,9 @@ class Parameters:
         content = read_json(file)
         return cls(content["config"], content["mapping"], "", code_version)
 
-    def for_retraining(self, lasting: int, *, urgent: bool) -> "Parameters":
+    def for_retraining(self, lasting: int, *, urgent: bool, shift: float) -> "Parameters":
         """Return the parameters of a training that the governor asked for."""
-        asked = self.typed.for_retraining(lasting=lasting, urgent=urgent)
+        asked = self.typed.for_retraining(lasting=lasting, urgent=urgent, shift=shift)
         return replace(self, config=asked.as_parameter())
 
     @property

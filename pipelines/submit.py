@@ -107,13 +107,23 @@ class Submission:
                 version_id=version_id,
                 service_account=self.parameters.cluster.service_account,
             )
-            for job in old:
-                if job.status != "DISABLED":
-                    self.client.disable_recurring_run(job.recurring_run_id)
+        for job in old:
+            if job.status != "DISABLED":
+                self._stop(str(job.recurring_run_id))
         word = "replaced" if old else "created"
         self.notify(f"recurring run {self.name} {word}: {cron}")
         self._remove(experiment, {str(job.recurring_run_id) for job in old})
         return str(made.recurring_run_id)
+
+    def _stop(self, number: str) -> None:
+        """Stop a recurring run; one whose schedule somebody took from Kubernetes starts nothing."""
+        try:
+            with explained(self.target.host, f"stopping the recurring run {number}"):
+                self.client.disable_recurring_run(number)
+        except InvalidInputError as err:
+            if "scheduledworkflows" not in str(err) or "not found" not in str(err):
+                raise
+            self.notify(f"the schedule of recurring run {number} was gone from Kubernetes already")
 
     def _remove(self, experiment: str, old: set[str]) -> None:
         """Delete those recurring runs that no run is under way of; they are stopped already."""

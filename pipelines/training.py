@@ -63,12 +63,9 @@ def build(parameters: Parameters) -> Any:
         ingest.set_caching_options(False)
         snapshot = ingest.outputs["snapshot"]
         prepared = step.prepare_panel(
-            snapshot=snapshot,
-            cleaning=cleaning,
-            features=features,
-            evaluation=evaluation,
+            snapshot=snapshot, cleaning=cleaning, features=features, evaluation=evaluation,
             code_version=code_version,
-        )
+        )  # fmt: skip
         publish = step.publish_features(
             derived=prepared.outputs["derived"], snapshot=snapshot, features=features
         ).set_caching_options(False)
@@ -77,30 +74,15 @@ def build(parameters: Parameters) -> Any:
         )
         training_set = retrieve.outputs["training_set"]
         search = {"config": config, "study": study, "job": job}
-        if is_shared:
-            sweep = step.open_sweep(**search).set_caching_options(False)
-            with dsl.ParallelFor(sweep.output, name="sweep") as worker:
-                trials = step.run_trials(
-                    training_set=training_set, worker=worker, **search
-                ).set_caching_options(False)
-            chosen = step.select_trial(finished=dsl.Collected(trials.output), **search)
-        else:
-            chosen = step.search_alone(training_set=training_set, **search)
-        chosen.set_caching_options(False)
+        chosen = _search(step, training_set, search, is_shared=is_shared)
         tuned = chosen.outputs["Output"]
-        train = step.train_forecaster(
-            training_set=training_set, config=tuned, code_version=code_version
-        )
+        learned = {"training_set": training_set, "config": tuned}
+        train = step.train_forecaster(**learned, code_version=code_version)
         model = train.outputs["model"]
         evaluate = step.evaluate_forecaster(
-            model=model,
-            training_set=training_set,
-            quality=ingest.outputs["quality"],
-            config=tuned,
+            model=model, quality=ingest.outputs["quality"], **learned
         ).set_caching_options(False)
-        explain = step.explain_forecaster(
-            model=model, training_set=training_set, config=tuned, code_version=code_version
-        )
+        explain = step.explain_forecaster(model=model, code_version=code_version, **learned)
         judged = {
             "verdict": evaluate.outputs["verdict"],
             "assessment": evaluate.outputs["assessment"],
@@ -113,9 +95,7 @@ def build(parameters: Parameters) -> Any:
             "retraining": retraining,
         }
         with dsl.If(evaluate.outputs["Output"] == "promote", name="promoted"):
-            refit = step.refit_forecaster(
-                model=model, training_set=training_set, config=tuned, code_version=code_version
-            )
+            refit = step.refit_forecaster(model=model, code_version=code_version, **learned)
             step.release_forecaster(
                 model=refit.outputs["refitted"], study=study, **judged
             ).set_caching_options(False)
@@ -124,13 +104,22 @@ def build(parameters: Parameters) -> Any:
                 model=model, training_set=training_set, **judged
             ).set_caching_options(False)
         step.write_report(
-            model=model,
-            quality=ingest.outputs["quality"],
-            counts=prepared.outputs["counts"],
-            sweep=chosen.outputs["sweep"],
-            study=study,
-            code_version=code_version,
-            **judged,
-        ).set_caching_options(False)
+            model=model, quality=ingest.outputs["quality"], counts=prepared.outputs["counts"],
+            sweep=chosen.outputs["sweep"], study=study, code_version=code_version, **judged,
+        ).set_caching_options(False)  # fmt: skip
 
     return pipeline
+
+
+def _search(step: Steps, training_set: Any, search: dict[str, Any], *, is_shared: bool) -> Any:
+    """Return the task that chooses the configuration, by one worker or shared by several."""
+    if is_shared:
+        sweep = step.open_sweep(**search).set_caching_options(False)
+        with dsl.ParallelFor(sweep.output, name="sweep") as worker:
+            trials = step.run_trials(
+                training_set=training_set, worker=worker, **search
+            ).set_caching_options(False)
+        chosen = step.select_trial(finished=dsl.Collected(trials.output), **search)
+    else:
+        chosen = step.search_alone(training_set=training_set, **search)
+    return chosen.set_caching_options(False)

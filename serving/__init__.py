@@ -5,8 +5,6 @@ which use `api`. Entry points stay beside them: `python -m serving`, `serving.pr
 `serving.push`, `serving.train_worker`, `serving.step`, `serving.client`.
 """
 
-import os
+from serving.libraries import set_switches
 
-# gRPC's event engine hands every event to one more thread: a tenth of a millisecond a call here.
-# Read when gRPC starts; what the environment says goes before.
-os.environ.setdefault("GRPC_EXPERIMENTS", "-event_engine_client,-event_engine_listener")
+set_switches()

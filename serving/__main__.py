@@ -22,6 +22,8 @@ from serving.settings import ServerSettings
 if TYPE_CHECKING:
     from serving.answers.loaded_model import LoadedChampion
     from serving.endpoint.decision_model import DecisionModel
+    from serving.stores.online_features import OnlineFeatures
+    from serving.stores.prediction_log import PredictionLog
 
 
 _PROBED = 20
@@ -114,10 +116,7 @@ def run(
     """
     if not sys.warnoptions:  # libraries warn each other's authors, not those who serve
         warnings.simplefilter("ignore")
-    from serving.answers.decider import Decider  # noqa: PLC0415
-    from serving.answers.loaded_model import load_champion  # noqa: PLC0415
     from serving.api.metrics import LOG_LOST  # noqa: PLC0415
-    from serving.endpoint.decision_model import DecisionModel  # noqa: PLC0415
     from serving.endpoint.http import check_free, run_loop, serve  # noqa: PLC0415
     from serving.stores.online_features import OnlineFeatures  # noqa: PLC0415
     from serving.stores.prediction_log import PredictionLog  # noqa: PLC0415
@@ -127,17 +126,6 @@ def run(
     limits = ServerSettings.from_environment(host, port, grpc_port, deployment.environment)
     check_free(limits)
     settings = deployment.settings
-
-    def load(path: Path, version: str) -> "LoadedChampion":
-        return load_champion(
-            path,
-            source.name,
-            version,
-            source.predictor,
-            predictor_seconds=limits.predictor_seconds,
-            token=limits.token,
-        )
-
     features = patiently(
         lambda: OnlineFeatures(settings, limits.store_seconds),
         "the database of the feature registry",
@@ -148,14 +136,7 @@ def run(
         sample=limits.log_sample,
         lost=lambda number, reason: LOG_LOST.labels(reason).inc(number),
     )
-    model = DecisionModel(
-        source.name,
-        Decider(load(*source.latest()), features, log=log, memory_rows=limits.memory_rows),
-        source,
-        load,
-        max_queue=limits.max_queue,
-        seconds=limits.request_seconds,
-    )
+    model = _decision_model(source, limits, features, log)
     model.load()
 
     def announce() -> None:
@@ -168,6 +149,37 @@ def run(
     finally:
         log.close()
         features.close()
+
+
+def _decision_model(
+    source: ModelSource,
+    limits: ServerSettings,
+    features: "OnlineFeatures",
+    log: "PredictionLog",
+) -> "DecisionModel":
+    """Return what answers, with the model that its source names now."""
+    from serving.answers.decider import Decider  # noqa: PLC0415
+    from serving.answers.loaded_model import load_champion  # noqa: PLC0415
+    from serving.endpoint.decision_model import DecisionModel  # noqa: PLC0415
+
+    def load(path: Path, version: str) -> "LoadedChampion":
+        return load_champion(
+            path,
+            source.name,
+            version,
+            source.predictor,
+            predictor_seconds=limits.predictor_seconds,
+            token=limits.token,
+        )
+
+    return DecisionModel(
+        source.name,
+        Decider(load(*source.latest()), features, log=log, memory_rows=limits.memory_rows),
+        source,
+        load,
+        max_queue=limits.max_queue,
+        seconds=limits.request_seconds,
+    )
 
 
 async def _watch(model: "DecisionModel", limits: ServerSettings) -> None:

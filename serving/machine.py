@@ -2,16 +2,10 @@
 
 import math
 import os
-from collections.abc import MutableMapping
 from pathlib import Path
 
 _MEMINFO = Path("/proc/meminfo")
 _CGROUP = Path("/sys/fs/cgroup")
-# Read by torch, numpy's BLAS and everything built on OpenMP, once, when they are loaded.
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-# How OpenMP's threads wait for each other. By default they spin, and beside other work on the same
-# processors one waits for another that is not running: eight times the processor time was seen.
-_WAITING = {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
 def available_memory(meminfo: Path = _MEMINFO, cgroup: Path = _CGROUP) -> int | None:
@@ -46,14 +40,3 @@ def available_processors(cgroup: Path = _CGROUP) -> int:
     if not quota.strip().isdigit():  # "max", or -1 of the older hierarchy
         return allowed
     return max(1, min(allowed, math.ceil(int(quota) / int(period))))
-
-
-def limit_threads(environment: MutableMapping[str, str], processors: int) -> None:
-    """Let libraries that are loaded from now on use as many threads as there are processors.
-
-    Threads that have nothing to do sleep. What the environment says already stays.
-    """
-    for name in _THREADS:
-        environment.setdefault(name, str(processors))
-    for name, value in _WAITING.items():
-        environment.setdefault(name, value)

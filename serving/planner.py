@@ -56,6 +56,8 @@ from serving.stores.planner_desk import (
     REJECTED,
     SNOOZED,
     DecidedMeanwhileError,
+    ForecastOverride,
+    PlannedScenario,
     PlannerDecision,
     PlannerDesk,
     desk_file,
@@ -220,13 +222,13 @@ class ShownReview:
         return self.kept.folder
 
     @classmethod
-    def latest(cls, plans: Path) -> "ShownReview":
-        """Return the latest review that is kept.
+    def latest(cls, plans: Path, name: str | None = None) -> "ShownReview":
+        """Return the latest review that is kept, of one model or of all.
 
         Raises:
             InvalidInputError: If there is none.
         """
-        kept = latest_review(plans)
+        kept = latest_review(plans, name)
         plan = read_csv(kept.folder / "orders.csv", dtype=str, usecols=["unique_id"])
         return cls(kept, frozenset(plan["unique_id"]))
 
@@ -238,10 +240,13 @@ class Planner:
         settings: Where plans, snapshots and models are.
         token: That callers must show; "" for none.
         predict: Makes the forecaster of a model's version, for other prices; None for no model.
+        name: Model whose orders are shown; None for whichever was planned last.
     """
 
-    def __init__(self, settings: Settings, token: str, predict: Forecasters | None) -> None:
-        self.settings, self.token, self.predict = settings, token, predict
+    def __init__(
+        self, settings: Settings, token: str, predict: Forecasters | None, name: str | None = None
+    ) -> None:
+        self.settings, self.token, self.predict, self.name = settings, token, predict, name
         self._desks: dict[str, PlannerDesk] = {}
         self.review = self._latest()
         # What the cookie holds: whoever reads it has not read the token.
@@ -255,7 +260,7 @@ class Planner:
 
     def _latest(self) -> ShownReview:
         """Return the latest review, the desk of its model open."""
-        found = ShownReview.latest(self.settings.plans)
+        found = ShownReview.latest(self.settings.plans, self.name)
         name = found.kept.name
         if name not in self._desks:
             self._desks[name] = PlannerDesk(desk_file(self.settings.plans, name))
@@ -296,7 +301,7 @@ class Planner:
         decisions = self.desk.decisions(self.review.review_date).values()
         return {
             "review_date": self.review.review_date,
-            "latest": latest_review(self.settings.plans).review_date,
+            "latest": latest_review(self.settings.plans, self.name).review_date,
             "decisions": [d.as_dict() for d in decisions],
             "scenarios": self.desk.scenarios(self.review.review_date),
             "overrides": self.desk.overrides().to_dict("records"),
@@ -308,10 +313,15 @@ class Planner:
 
     def _decide(self, body: DecisionBody) -> dict[str, Any]:
         self._known(body)
-        return self.desk.decide(
-            body.review_date, body.unique_id, body.version, body.state, body.quantity,
-            who=body.who, why=body.why,
-        ).as_dict()  # fmt: skip
+        wish = PlannerDecision(
+            unique_id=body.unique_id,
+            version=body.version,
+            state=body.state,
+            quantity=body.quantity,
+            who=body.who,
+            why=body.why,
+        )
+        return self.desk.decide(body.review_date, wish).as_dict()
 
     async def undo(self, request: Request) -> Response:
         """Bring back what stood before."""
@@ -327,10 +337,8 @@ class Planner:
 
     def _override(self, body: OverrideBody) -> dict[str, Any]:
         self._known(body)
-        number = self.desk.override(
-            body.unique_id, body.first, body.last, body.kind, body.value, who=body.who, why=body.why
-        )
-        return {"id": number}
+        wish = ForecastOverride(body.unique_id, body.first, body.last, body.kind, body.value)
+        return {"id": self.desk.override(wish, body.who, body.why)}
 
     async def withdraw(self, request: Request) -> Response:
         """Take an override back."""
@@ -374,10 +382,8 @@ class Planner:
         after = found.changes.set_index("unique_id")["after"].dropna()
         orders = {str(name): float(quantity) for name, quantity in after.items()}
         assumed = body.model_dump(exclude={"review_date", "name", "who", "why"})
-        number = self.desk.save_scenario(
-            body.review_date, body.name, assumed, outlook=found.as_dict(_MOST_CHANGES),
-            orders=orders, who=body.who, why=body.why,
-        )  # fmt: skip
+        kept = PlannedScenario(body.name, assumed, found.as_dict(_MOST_CHANGES), orders)
+        number = self.desk.save_scenario(body.review_date, kept, body.who, body.why)
         return {"id": number, "scenarios": self.desk.scenarios(body.review_date)}
 
     async def remove_scenario(self, request: Request) -> Response:
@@ -406,10 +412,16 @@ class Planner:
             if before is not None and before.state != OPEN:
                 kept.append(unique_id)  # somebody decided: that is not overruled by a list
                 continue
-            version = before.version if before else 0
+            wish = PlannerDecision(
+                unique_id=unique_id,
+                version=before.version if before else 0,
+                state=CHANGED,
+                quantity=quantity,
+                who=body.who,
+                why=_reason(body.id, name),
+            )
             try:
-                self.desk.decide(body.review_date, unique_id, version, CHANGED, quantity,
-                                 who=body.who, why=_reason(body.id, name))  # fmt: skip
+                self.desk.decide(body.review_date, wish)
             except DecidedMeanwhileError:
                 kept.append(unique_id)
         return {"taken": len(orders) - len(kept), "kept": kept[:_MOST_CHANGES],
@@ -560,7 +572,11 @@ class Planner:
 
 
 def create_app(
-    settings: Settings, token: str, hosts: list[str], predict: Forecasters | None = None
+    settings: Settings,
+    token: str,
+    hosts: list[str],
+    predict: Forecasters | None = None,
+    name: str | None = None,
 ) -> Starlette:
     """Return the application.
 
@@ -569,11 +585,12 @@ def create_app(
         token: That callers must show; "" for none.
         hosts: Names by which it may be asked; others are refused (DNS rebinding).
         predict: Makes the forecaster of a model's version, for other prices; None for no model.
+        name: Model whose orders are shown; None for whichever was planned last.
 
     Raises:
         InvalidInputError: If nothing was planned yet.
     """
-    planner = Planner(settings, token, predict)
+    planner = Planner(settings, token, predict, name)
     posted = {
         "decisions": planner.decide, "undo": planner.undo, "overrides": planner.override,
         "withdraw": planner.withdraw, "what-if": planner.what_if,
@@ -596,8 +613,16 @@ def create_app(
     )
 
 
-def run(deployment: Deployment, settings: ServerSettings, tell: Notify) -> None:
+def run(
+    deployment: Deployment, settings: ServerSettings, tell: Notify, name: str | None = None
+) -> None:
     """Serve until the process is told to end.
+
+    Args:
+        deployment: Whose plans and models they are.
+        settings: Address and token.
+        tell: Called with each line.
+        name: Model whose orders are shown; None for whichever was planned last.
 
     Raises:
         InvalidInputError: If the address is open to others and there is no token, or nothing was
@@ -609,7 +634,7 @@ def run(deployment: Deployment, settings: ServerSettings, tell: Notify) -> None:
             f"--host {settings.host} lets others in: set INVOPT_SERVER_TOKEN to a secret first."
         )
     hosts = list(LOOPBACK) if is_loopback else ["*"]
-    app = create_app(deployment.settings, settings.token, hosts, forecasters_of(deployment))
+    app = create_app(deployment.settings, settings.token, hosts, forecasters_of(deployment), name)
     tell(f"the planner's page is on http://{settings.host}:{settings.port} (press Ctrl-C to stop)")
     uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning")
 

@@ -5,7 +5,6 @@ Needs neither torch nor Feast, and no registry: a model folder, as the cluster m
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,6 +23,7 @@ from invopt.files import sha256_of
 from invopt.model_files import verify
 from invopt.runtime import OUTPUT_NAMES, OnnxNetwork
 from serving.answers.graph import DATATYPES, FINGERPRINT
+from serving.deployment import Deployment
 from serving.endpoint.http import check_free, run_loop, serve
 from serving.endpoint.queue import PROGRESS, GatedModel
 from serving.endpoint.refusals import refused
@@ -206,9 +206,10 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--grpc-port", type=int)
     arguments = parser.parse_args()
+    deployment = Deployment.from_environment()
     try:
         settings = ServerSettings.from_environment(
-            arguments.host, arguments.port, arguments.grpc_port, os.environ
+            arguments.host, arguments.port, arguments.grpc_port, deployment.environment
         )
         check_free(settings)
         model = Predictor(arguments.name, arguments.model, settings)

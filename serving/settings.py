@@ -1,7 +1,7 @@
 """Where a deployment keeps things, as the environment says. Read by `Deployment` alone."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from invopt.errors import InvalidInputError
@@ -19,6 +19,8 @@ DEPLOYER = "INVOPT_DEPLOYER"
 MODEL_STORE = "INVOPT_MODEL_STORE"
 CREDENTIALS = "INVOPT_CREDENTIALS"
 TRAINING_RUNTIME = "INVOPT_TRAINING_RUNTIME"
+IMAGE = "INVOPT_IMAGE"
+PIPELINE_TOKEN = "KFP_TOKEN"  # noqa: S105  (a variable's name)
 _SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 EMBEDDED = Path(__file__).resolve().parent.parent / "feature_repo" / "feature_store.yaml"
@@ -38,6 +40,7 @@ class Settings:
         governor_store: SQLAlchemy URL of decisions and retrainings; a server for several machines.
         pipeline_host: Kubeflow Pipelines' URL, "" where pipelines run on this machine.
         model_store: fsspec URL of the folder that registered models go to; "" for the workspace.
+        feature_variables: What feature_config may name as ${NAME}, the folder apart.
     """
 
     workspace: Path
@@ -49,6 +52,7 @@ class Settings:
     governor_store: str
     pipeline_host: str = ""
     model_store: str = ""
+    feature_variables: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, workspace: Path) -> "Settings":
@@ -78,6 +82,7 @@ class Settings:
             governor_store=environment.get(GOVERNOR_STORE, default.governor_store),
             pipeline_host=environment.get(PIPELINE_HOST, default.pipeline_host),
             model_store=environment.get(MODEL_STORE, default.model_store),
+            feature_variables=environment,
         )
 
     @property
@@ -163,13 +168,13 @@ class ServerSettings:
             InvalidInputError: If a variable is not a number where one is needed.
         """
         found: dict[str, str | int | float] = {}
-        for field in fields(cls):
-            name = f"INVOPT_SERVER_{field.name.upper()}"
-            if name not in environment or field.name in ("host", "port", "grpc_port"):
+        for own in fields(cls):
+            name = f"INVOPT_SERVER_{own.name.upper()}"
+            if name not in environment or own.name in ("host", "port", "grpc_port"):
                 continue
-            kind = {str: str, int: int, float: float}[field.type]  # type: ignore[index]
+            kind = {str: str, int: int, float: float}[own.type]  # type: ignore[index]
             try:
-                found[field.name] = kind(environment[name])
+                found[own.name] = kind(environment[name])
             except ValueError as err:
                 raise InvalidInputError(
                     f"{name} must be a number, got {environment[name]!r}."
@@ -186,11 +191,15 @@ class ClusterSettings:
             "inferenceservice" (KServe's, patched in place).
         credentials: Folder of a service account's token.
         runtime: TrainingRuntime of distributed trainings.
+        image: Of the steps of compiled pipelines; tag it with the commit, never `latest`.
+        pipeline_token: Bearer token of Kubeflow Pipelines; None where it asks for none.
     """
 
     deployer: str
     credentials: Path
     runtime: str
+    image: str = "invopt-python:dev"
+    pipeline_token: str | None = field(default=None, repr=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "ClusterSettings":
@@ -199,4 +208,6 @@ class ClusterSettings:
             environment.get(DEPLOYER, "process"),
             Path(environment.get(CREDENTIALS, _SERVICE_ACCOUNT)),
             environment.get(TRAINING_RUNTIME, "invopt-torch"),
+            environment.get(IMAGE, cls.image),
+            environment.get(PIPELINE_TOKEN),
         )

@@ -12,7 +12,9 @@ import traceback
 from collections.abc import Callable
 
 from invopt.errors import InvalidInputError
-from serving.machine import available_processors, limit_threads
+from serving.deployment import Deployment
+from serving.libraries import limit_threads
+from serving.machine import available_processors
 from serving.progress import tell, tell_failure
 from serving.transient import is_passing
 
@@ -57,12 +59,13 @@ def _sentence(err: Exception) -> str:
 
 def main() -> int:
     """Execute what KFP's command line names."""
-    limit_threads(os.environ, available_processors())
+    deployment = Deployment.from_environment()
+    limit_threads(available_processors())
     from kfp.dsl.executor_main import (  # type: ignore[import-untyped]  # noqa: PLC0415
         executor_main,
     )
 
-    return run(executor_main, int(os.environ.get(RETRIES, "0")))
+    return run(executor_main, int(deployment.environment.get(RETRIES, "0")))
 
 
 if __name__ == "__main__":

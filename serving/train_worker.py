@@ -5,13 +5,14 @@ trains the same members together; the first one writes them.
 """
 
 import argparse
-import os
 import sys
 import time
 from pathlib import Path
 
 from invopt.errors import InvalidInputError
-from serving.machine import available_processors, limit_threads
+from serving.deployment import Deployment
+from serving.libraries import limit_threads
+from serving.machine import available_processors
 from serving.progress import tell
 
 
@@ -22,13 +23,14 @@ def main() -> int:
     parser.add_argument("--members", type=int, required=True)
     parser.add_argument("--seconds", type=float, help="per member; without it steps end a training")
     arguments = parser.parse_args()
-    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    nodes = int(os.environ.get("WORLD_SIZE", "1")) // processes
+    place = Deployment.from_environment().environment  # torchrun tells each process its place
+    processes = int(place.get("LOCAL_WORLD_SIZE", "1"))
+    nodes = int(place.get("WORLD_SIZE", "1")) // processes
     threads = max(1, available_processors() // processes)
-    limit_threads(os.environ, threads)
+    limit_threads(threads)
     from invopt.training import Member, train_member  # noqa: PLC0415  (seconds of import)
 
-    notify = tell if os.environ.get("RANK", "0") == "0" else _silent
+    notify = tell if place.get("RANK", "0") == "0" else _silent
     try:
         for number in range(arguments.members):
             member = Member(number, arguments.seconds, threads, nodes)

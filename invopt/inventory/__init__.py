@@ -1,7 +1,7 @@
 """Decisions: stock levels and orders from forecasts, and what they would have cost."""
 
 from invopt.inventory.costs import Terms, last_prices, terms_of
-from invopt.inventory.decision import OrderDecision, decide
+from invopt.inventory.decision import OrderDecision, ReviewRules, decide
 from invopt.inventory.levels import expected_shortage_and_excess, levels_over, quantile_at
 from invopt.inventory.orders import order_up_to, round_order
 from invopt.inventory.planning import Planned, plan_orders
@@ -17,6 +17,7 @@ __all__ = [
     "OrderDecision",
     "Planned",
     "Replay",
+    "ReviewRules",
     "State",
     "Stock",
     "Terms",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 
 from invopt.inventory.costs import Terms
-from invopt.inventory.path import Outlook, Path
+from invopt.inventory.path import IntervalOutlook, Path
 from invopt.types import BoolArray, FloatArray, IntArray
 
 Change = Callable[[FloatArray, FloatArray], FloatArray]
@@ -113,36 +113,29 @@ def aim_at(
         >>> aim_at(path, terms, terms, nothing, is_count=True).quantity.tolist()
         [304.0]
     """
-    ahead = path.outlook
+    ahead, in_time = path.outlook, path.in_time()
     criterion = _Criterion(ahead, charged)
     if wanted is None:
-        need = criterion.need(is_count=is_count)
-        promise = criterion.promise
+        need, promise = criterion.need(is_count=is_count), criterion.promise
+        above = need.copy()
+        lossy = np.flatnonzero(path.missed_before > _RARE)
+        if len(lossy):  # what is lost before the order arrives is lost whatever it brings
+            own = _Criterion(in_time.select(lossy), charged.select(lossy))
+            above[lossy] = own.need(is_count=is_count)
     else:
         need, promise = wanted, np.ones(len(wanted), bool)
-    pack = terms.pack_size
-    quantity = np.floor(np.maximum(need, 0) / pack + _TINY) * pack
-    rest = need > quantity + _TINY
-    if rest.any():
-        pays = criterion.change(quantity, np.where(rest, pack, 0)) < 0
-        quantity += (rest & (promise | pays)) * pack
+        above = need
+    quantity = _packs_of(need, promise, terms.pack_size, criterion)
     lot, line = _lots(ahead, terms, promise)
+    pack = terms.pack_size
     whole = np.maximum(np.rint((lot - np.maximum(path.at_arrival, 0)) / pack) * pack, quantity)
     several = (quantity > 0) & (whole > quantity)
+    weighed = Weighed(promise, own=quantity, line=line)
     ordered, limited = within_limits(
-        np.where(several, whole, quantity), terms, position, change=criterion.change,
-        promise=promise, forced=forced, own=quantity, line=line,
+        np.where(several, whole, quantity), terms, position, criterion.change, weighed,
+        forced=forced,
     )  # fmt: skip
-    point = _reorder_point(
-        path,
-        terms,
-        charged,
-        need=need,
-        promise=promise,
-        line=line,
-        is_count=is_count,
-        is_level=wanted is not None,
-    )
+    point = _reorder_point(in_time, terms, charged, above, weighed, is_count=is_count)
     promise = promise | several
     found = aim_of(
         path, terms, need, point=point, quantity=ordered, limited=limited, change=criterion.change
@@ -153,7 +146,21 @@ def aim_at(
     return found
 
 
-def _lots(ahead: Outlook, terms: Terms, promise: BoolArray) -> tuple[FloatArray, FloatArray]:
+def _packs_of(
+    need: FloatArray, promise: BoolArray, pack: FloatArray, criterion: "_Criterion"
+) -> FloatArray:
+    """Return the whole packs that are needed; the last one where it is promised or pays."""
+    quantity = np.floor(np.maximum(need, 0) / pack + _TINY) * pack
+    rest = need > quantity + _TINY
+    if rest.any():
+        pays = criterion.change(quantity, np.where(rest, pack, 0)) < 0
+        quantity += (rest & (promise | pays)) * pack
+    return quantity
+
+
+def _lots(
+    ahead: IntervalOutlook, terms: Terms, promise: BoolArray
+) -> tuple[FloatArray, FloatArray]:
     """Return the lot that the cost of an order line asks for, and that cost per interval.
 
     Where a line costs K, an order for several intervals is cheaper: sqrt(2 K mean / h), the
@@ -209,15 +216,29 @@ def aim_of(
     )
 
 
+@dataclass(frozen=True)
+class Weighed:
+    """What the cost of an order line is weighed against.
+
+    Attributes:
+        promise: True where a service is promised: it is kept whatever a line costs.
+        own: (series,) units of the quantity that its own interval asks for; None for all.
+        line: (series,) money that waiting for an interval saves; None for the order line.
+    """
+
+    promise: BoolArray = field(repr=False)
+    own: FloatArray | None = field(default=None, repr=False)
+    line: FloatArray | None = field(default=None, repr=False)
+
+
 def within_limits(
     quantity: FloatArray,
     terms: Terms,
     position: FloatArray,
     change: Change,
-    promise: BoolArray,
+    weighed: Weighed,
+    *,
     forced: FloatArray | None = None,
-    own: FloatArray | None = None,
-    line: FloatArray | None = None,
 ) -> tuple[FloatArray, BoolArray]:
     """Return the quantity that minimum, maxima and the cost of an order line leave.
 
@@ -229,10 +250,8 @@ def within_limits(
         terms: Limits.
         position: (series,) units that count already; a full shelf takes nothing beside them.
         change: Of the cost, from a quantity by a step.
-        promise: True where a service is promised: it is kept whatever a line costs.
+        weighed: What the cost of a line is weighed against.
         forced: (series,) units that a planner has set; NaN where none.
-        own: (series,) units of the quantity that its own interval asks for; all by default.
-        line: (series,) money that waiting for an interval saves; the order line by default.
 
     Example:
         Eighteen in packs of 6, at most 15 at once: two packs. Six, at least 20 at once, where every
@@ -244,8 +263,8 @@ def within_limits(
         ...           "min_order": [0.0, 20.0]}
         >>> terms = terms_of(series, None, InventoryConfig())
         >>> units, limited = within_limits(
-        ...     np.array([18.0, 6.0]), terms, np.zeros(2), change=lambda units, step: -step,
-        ...     promise=np.zeros(2, bool),
+        ...     np.array([18.0, 6.0]), terms, np.zeros(2), lambda units, step: -step,
+        ...     Weighed(np.zeros(2, bool)),
         ... )
         >>> units.tolist(), limited.tolist()
         ([12.0, 24.0], [True, True])
@@ -256,11 +275,12 @@ def within_limits(
     cap = np.floor(terms.room(position) / pack + _TINY) * pack
     found = np.minimum(found, cap)
     found = np.where(found < least - _TINY, 0.0, found)
+    own, line = weighed.own, weighed.line
     if line is None:
         line = np.zeros_like(found)
         if terms.order_cost is not None:
             line = np.nan_to_num(terms.order_cost)
-    asked = (found > 0) & ~promise & ((found > quantity) | (line > 0))
+    asked = (found > 0) & ~weighed.promise & ((found > quantity) | (line > 0))
     if asked.any():
         judged = found if own is None else np.minimum(found, np.maximum(own, least))
         found = np.where(asked & (change(np.zeros_like(found), judged) + line >= 0), 0.0, found)
@@ -272,7 +292,7 @@ def within_limits(
 class _Criterion:
     """Says whether a unit more is wanted: by cost, or by a promised service."""
 
-    def __init__(self, ahead: Outlook, terms: Terms) -> None:
+    def __init__(self, ahead: IntervalOutlook, terms: Terms) -> None:
         self.ahead, self.terms = ahead, terms
         num = len(terms.pack_size)
         nothing = np.full(num, np.nan)
@@ -332,27 +352,23 @@ def _largest(
 
 
 def _reorder_point(
-    path: Path,
+    in_time: IntervalOutlook,
     terms: Terms,
     charged: Terms,
-    need: FloatArray,
-    promise: BoolArray,
-    line: FloatArray,
+    above: FloatArray,
+    weighed: Weighed,
     *,
     is_count: bool,
-    is_level: bool,
 ) -> FloatArray:
     """Return the largest change of the stock at which an order is still placed.
 
     Stock that is enough until the order arrives: what is lost before does not count.
     """
-    above, own = need.copy(), path.in_time()
-    lossy = np.flatnonzero(path.missed_before > _RARE)
-    if len(lossy) and not is_level:
-        above[lossy] = _Criterion(own.select(lossy), charged.select(lossy)).need(is_count=is_count)
+    assert weighed.line is not None
+    own, line = in_time, weighed.line
     point = above - 1 if is_count else above.copy()
     pack = terms.pack_size
-    asked = ~promise & ((pack > 1) | (line > 0) | (terms.min_order > pack))
+    asked = ~weighed.promise & ((pack > 1) | (line > 0) | (terms.min_order > pack))
     rows = np.flatnonzero(asked)
     if not len(rows):
         return point

@@ -17,6 +17,8 @@ from invopt.types import FloatArray, IntArray
 # Columns of Products that become terms of the same name, where any series has one.
 LIMITS = ("max_order", "max_stock", "order_cost", "shelf_life", "service_level", "fill_rate")
 
+_LEAD_TIME = "lead_time"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
@@ -160,37 +162,23 @@ def terms_of(
         ([0.06], [4.0])
     """
     num = len(series["unique_id"])
-    price = _column(series, "list_price", np.nan, num)
-    if last_price is not None:
-        price = np.where(np.isnan(last_price), price, last_price)
-    price = np.where(np.isnan(price), config.price, price)
+    price = _prices_of(series, last_price, config.price)
     unit_cost = _column(series, "unit_cost", np.nan, num)
     unit_cost = np.where(np.isnan(unit_cost), price * config.unit_cost_share, unit_cost)
-    holding = unit_cost * config.holding_rate
+    holding, stockout = unit_cost * config.holding_rate, price * config.stockout_margin
     if config.holding_cost is not None:
         holding = np.full(num, config.holding_cost)
-    holding = _own(series, "holding_cost", holding)
-    stockout = price * config.stockout_margin
     if config.stockout_cost is not None:
         stockout = np.full(num, config.stockout_cost)
-    stockout = _own(series, "stockout_cost", stockout)
-    lead_time = _column(series, "lead_time", float(config.lead_time), num)
     faults = _faults_of(series, num)
-    usable = {"holding_cost": holding, "stockout_cost": stockout, "lead_time": lead_time}
-    for name, values in usable.items():
-        least, ends = (0.0, "0 or more, in whole periods") if name == "lead_time" else (
-            np.nextafter(0, 1), "above 0")  # fmt: skip
-        bad = ~((values >= least) & np.isfinite(values))
-        if name == "lead_time":
-            bad |= values != np.rint(values)
-        for row in np.flatnonzero(bad):
-            text = f"{name} is {values[row]:g}, and must be {ends}"
-            faults[row] = f"{faults[row]}; {text}" if faults[row] else text
-        usable[name] = np.where(bad, config.lead_time if name == "lead_time" else 1.0, values)
+    holding = _usable(_own(series, "holding_cost", holding), "holding_cost", 1.0, faults)
+    stockout = _usable(_own(series, "stockout_cost", stockout), "stockout_cost", 1.0, faults)
+    lead_time = _column(series, "lead_time", float(config.lead_time), num)
+    lead_time = _usable(lead_time, _LEAD_TIME, float(config.lead_time), faults)
     return Terms(
-        holding_cost=usable["holding_cost"],
-        stockout_cost=usable["stockout_cost"],
-        lead_time=np.rint(usable["lead_time"]).astype(np.int64),
+        holding_cost=holding,
+        stockout_cost=stockout,
+        lead_time=np.rint(lead_time).astype(np.int64),
         review_period=config.review_period,
         pack_size=_column(series, "pack_size", 1.0, num),
         min_order=_column(series, "min_order", 0.0, num),
@@ -204,6 +192,32 @@ def terms_of(
         service_level=_given(series, "service_level"),
         fill_rate=_given(series, "fill_rate"),
     )
+
+
+def _prices_of(
+    series: pd.DataFrame | Mapping[str, Any], last_price: FloatArray | None, default: float
+) -> FloatArray:
+    """Return the latest price, else the list price, else a default."""
+    price = _column(series, "list_price", np.nan, len(series["unique_id"]))
+    if last_price is not None:
+        price = np.where(np.isnan(last_price), price, last_price)
+    return np.where(np.isnan(price), default, price)
+
+
+def _usable(
+    values: FloatArray, name: str, default: float, faults: npt.NDArray[np.object_]
+) -> FloatArray:
+    """Return a term with a default where it cannot be; why it cannot is added to the faults."""
+    if name == _LEAD_TIME:
+        ends = "0 or more, in whole periods"
+        bad = ~((values >= 0) & np.isfinite(values)) | (values != np.rint(values))
+    else:
+        ends = "above 0"
+        bad = ~((values > 0) & np.isfinite(values))
+    for row in np.flatnonzero(bad):
+        text = f"{name} is {values[row]:g}, and must be {ends}"
+        faults[row] = f"{faults[row]}; {text}" if faults[row] else text
+    return np.where(bad, default, values)
 
 
 def _faults_of(series: pd.DataFrame | Mapping[str, Any], num: int) -> npt.NDArray[np.object_]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 
 from invopt.config import InventoryConfig
 from invopt.inventory.aim import Aim, aim_at
@@ -15,7 +16,8 @@ from invopt.inventory.perishables import Shelf, aim_before_expiry
 from invopt.inventory.policy import Levels, levels_of, periods_ahead
 from invopt.inventory.purchasing import Curve
 from invopt.inventory.stock import Stock
-from invopt.types import Float32Array, FloatArray, IntArray
+from invopt.panel import Panel
+from invopt.types import BoolArray, Float32Array, FloatArray, IntArray
 
 # Series whose demand paths are in memory at once.
 _BLOCK = 1024
@@ -76,6 +78,46 @@ class OrderDecision(Aim):
 
         levels = replace(self.levels, **joined(self.levels, part.levels))
         return replace(self, **joined(self, part), levels=levels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewRules:
+    """What all series of one review are planned by.
+
+    Attributes:
+        config: Costs, policy, and limits of what is told.
+        model_version: Put on every row.
+        is_count: True when sales are whole numbers.
+        last_levels: Order-up-to level of the review before by unique_id; None for a first one.
+    """
+
+    config: InventoryConfig
+    model_version: str
+    is_count: bool
+    last_levels: "pd.Series[float] | None" = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decided:
+    """A decision beside what it rests on, all of the same series.
+
+    Attributes:
+        panel: Up to the review.
+        forecast: That was planned for.
+        stock: As recorded.
+        terms: With what suppliers say.
+        decision: What to order.
+        dead: Series that no longer sell, see dead_series; None where that was not asked.
+        unit_cost: (series,) money per unit at the quantity ordered; the terms' where None.
+    """
+
+    panel: Panel
+    forecast: SummedForecast = field(repr=False)
+    stock: Stock = field(repr=False)
+    terms: Terms = field(repr=False)
+    decision: OrderDecision = field(repr=False)
+    dead: BoolArray | None = field(default=None, repr=False)
+    unit_cost: FloatArray | None = field(default=None, repr=False)
 
 
 def forecast_of(forecast: SummedForecast, rows: IntArray) -> SummedForecast:
@@ -164,17 +206,8 @@ def decide(
         own = rows[(kinds == kind).all(axis=1)]
         for block in blocks(len(own), _BLOCK):
             aim.put(own[block], work.aim(own[block], *map(int, kind)))
-    position = work.position
-    reached = replace(
-        levels,
-        order_up_to=np.where(orderable, position + aim.need, levels.order_up_to),
-        reorder_point=np.where(orderable, position + aim.point, levels.reorder_point),
-    )
-    if config.policy == "order_up_to":
-        reached = replace(reached, order_up_to=levels.order_up_to)
-    reached = replace(reached, safety_stock=reached.order_up_to - levels.expected_demand)
     return OrderDecision(
-        **vars(aim), levels=reached, position=position,
+        **vars(aim), levels=_reached(work, aim, orderable), position=work.position,
         protection_interval=terms.protection_interval, curve=curve,
     )  # fmt: skip
 
@@ -351,3 +384,18 @@ class _Work:
                     forced=None if self.forced is None else self.forced[own],
                 ),
             )
+
+
+def _reached(work: _Work, aim: Aim, orderable: BoolArray) -> Levels:
+    """Return the levels that an aim comes to; those of the forecast where none is known."""
+    levels, position = work.levels, work.position
+    level = np.where(orderable, position + aim.need, levels.order_up_to)
+    point = np.where(orderable, position + aim.point, levels.reorder_point)
+    if work.config.policy == "order_up_to":
+        level = levels.order_up_to
+    return replace(
+        levels,
+        order_up_to=level,
+        reorder_point=point,
+        safety_stock=level - levels.expected_demand,
+    )

@@ -9,7 +9,7 @@ import pandas as pd
 
 from invopt.config import InventoryConfig
 from invopt.inventory.costs import Terms
-from invopt.inventory.decision import OrderDecision
+from invopt.inventory.decision import Decided, OrderDecision, ReviewRules
 from invopt.inventory.reasons import runs_dry_before
 from invopt.inventory.segments import SalesStatistics
 from invopt.inventory.stock import Stock
@@ -131,40 +131,27 @@ class Flags:
         )
 
 
-def flags_of(
-    panel: Panel,
-    decision: OrderDecision,
-    stock: Stock,
-    terms: Terms,
-    config: InventoryConfig,
-    *,
-    last_levels: pd.Series | None = None,
-    dead: BoolArray | None = None,
-) -> Flags:
+def flags_of(decided: Decided, rules: ReviewRules) -> Flags:
     """Return what a planner should look at.
 
     Args:
-        panel: Up to the review.
-        decision: Of its series.
-        stock: Of its series.
-        terms: Of its series.
-        config: Limits of demand_jump and level_change.
-        last_levels: Order-up-to level of the review before by unique_id; None for a first one.
-        dead: Series that no longer sell; see dead_series.
+        decided: The decision and what it rests on.
+        rules: Limits of demand_jump and level_change, and the levels of the review before.
     """
-    found = position_flags(decision, stock, terms)
-    _of_demand(found, panel, decision, config)
+    panel, decision, stock = decided.panel, decided.decision, decided.stock
+    found = position_flags(decision, stock, decided.terms)
+    _of_demand(found, panel, decision, rules.config)
     lead_time = panel.series.get("lead_time")
     if lead_time is not None and lead_time.isna().mean() < _SOME:  # else nobody fills it in
         found.set("no_lead_time", lead_time.isna().to_numpy())
-    if last_levels is not None:
-        last = last_levels.reindex(panel.unique_ids.astype(str)).to_numpy(np.float64)
+    if rules.last_levels is not None:
+        last = rules.last_levels.reindex(panel.unique_ids.astype(str)).to_numpy(np.float64)
         change = np.abs(np.maximum(decision.levels.order_up_to, 0) - last)
-        found.set("level_changed", change > config.level_change * np.maximum(last, 1))
-    if dead is not None:
-        value = stock.on_hand * terms.unit_cost
-        found.set("dead_stock", dead, stock.on_hand, value)
-        found.clear(dead, (*STOCKOUTS, "excess_stock", "demand_jump", "new_product"))
+        found.set("level_changed", change > rules.config.level_change * np.maximum(last, 1))
+    if decided.dead is not None:
+        value = stock.on_hand * decided.terms.unit_cost
+        found.set("dead_stock", decided.dead, stock.on_hand, value)
+        found.clear(decided.dead, (*STOCKOUTS, "excess_stock", "demand_jump", "new_product"))
     return found
 
 

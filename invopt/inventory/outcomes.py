@@ -148,7 +148,7 @@ def _window(
     width = int(interval[counts].max())
     step = first[:, None] + np.arange(width)
     inside = (np.arange(width) < interval[:, None]) & counts[:, None]
-    return _Window(counts, np.maximum(place, 0), step, inside, plan, origin)
+    return _Window(counts, np.maximum(place, 0), step, inside, plan=plan, origin=origin)
 
 
 def _outcome(

@@ -57,7 +57,7 @@ class LeadLaw:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outlook:
+class IntervalOutlook:
     """What an order changes in its own interval, read off the thresholds.
 
     Attributes:
@@ -76,7 +76,7 @@ class Outlook:
     periods: float
     num_paths: int
 
-    def select(self, rows: IntArray) -> "Outlook":
+    def select(self, rows: IntArray) -> "IntervalOutlook":
         """Return the outlook of some series."""
         return replace(
             self, holding=self.holding.select(rows), missing=self.missing.select(rows),
@@ -142,7 +142,7 @@ class Path:
 
     holding: Paths = field(repr=False)
     missing: Paths = field(repr=False)
-    outlook: Outlook = field(repr=False)
+    outlook: IntervalOutlook = field(repr=False)
     at_arrival: FloatArray = field(repr=False)
     missed_before: FloatArray = field(repr=False)
     lost_before: Paths = field(repr=False)
@@ -157,7 +157,7 @@ class Path:
             dry=self.dry[rows],
         )  # fmt: skip
 
-    def in_time(self) -> Outlook:
+    def in_time(self) -> IntervalOutlook:
         """Return the outlook if the stock had been enough until the order arrives.
 
         A sale that is lost before leaves a unit more for later: without it the stock at arrival
@@ -231,20 +231,35 @@ def project(
         empty = stock <= 0
         _sell(stock, missed, demand[period], lost_sales=lost_sales)
         dry[:, period] = np.count_nonzero((missed > 0) | empty, axis=1) / num_paths
+    before = _Before(stock, missed, dry)
     if not law.is_fixed:
-        return _drawn(stock, missed, dry, come=come, demand=demand, law=law, lost_sales=lost_sales)
+        return _drawn(before, come, demand, law, lost_sales=lost_sales)
     whole = is_count and all((values == np.rint(values)).all() for values in (start, come))
     return _fixed(
-        stock, missed, dry, come=come[:, first:], demand=demand[first:stop],
-        lost_sales=lost_sales, is_whole=whole,
-    )  # fmt: skip
+        before, come[:, first:], demand[first:stop], lost_sales=lost_sales, is_whole=whole
+    )
+
+
+@dataclass(frozen=True)
+class _Before:
+    """Paths up to the first period in which an order placed now may arrive.
+
+    Attributes:
+        stock: (series, paths) units then, less those that customers wait for.
+        missed: (series, paths) units missed by then.
+        dry: (series, periods) share of paths with an empty shelf; filled in up to then.
+    """
+
+    stock: Paths = field(repr=False)
+    missed: Paths = field(repr=False)
+    dry: FloatArray = field(repr=False)
 
 
 def _fixed(
-    stock: Paths, missed: Paths, dry: FloatArray, come: Paths, demand: Paths,
-    *, lost_sales: bool, is_whole: bool,
-) -> Path:  # fmt: skip
+    before: _Before, come: Paths, demand: Paths, *, lost_sales: bool, is_whole: bool
+) -> Path:
     """Return the path from the stock at the order's arrival; come and demand are from there on."""
+    stock, missed = before.stock, before.missed
     num, num_paths = stock.shape
     periods = len(demand)
     holding = np.empty((num, periods, num_paths), np.float32)
@@ -259,7 +274,7 @@ def _fixed(
     left = at_arrival[:, None] - (asked - come).cumsum(axis=1)
     rises = lost_sales or not come[:, 1:].any()
     by_path = holding.reshape(num, -1)
-    outlook = Outlook(
+    outlook = IntervalOutlook(
         holding=_thresholds(by_path, holding[:, 0] if rises else by_path, deepest, is_whole),
         missing=_thresholds(deepest, deepest, deepest, is_whole),
         base=left.sum(axis=1), demand=asked.sum(axis=1), periods=float(periods),
@@ -267,7 +282,7 @@ def _fixed(
     )  # fmt: skip
     return Path(
         holding=by_path, missing=deepest, outlook=outlook, at_arrival=at_arrival,
-        missed_before=missed.mean(axis=1, dtype=np.float64), lost_before=missed, dry=dry,
+        missed_before=missed.mean(axis=1, dtype=np.float64), lost_before=missed, dry=before.dry,
     )  # fmt: skip
 
 
@@ -279,11 +294,9 @@ def _thresholds(values: Paths, least: Paths, most: Paths, is_whole: bool) -> Thr
     return counted(values, low.astype(np.float64), high.astype(np.float64))
 
 
-def _drawn(
-    stock: Paths, missed: Paths, dry: FloatArray, come: Paths, demand: Paths, law: LeadLaw,
-    *, lost_sales: bool,
-) -> Path:  # fmt: skip
+def _drawn(before: _Before, come: Paths, demand: Paths, law: LeadLaw, *, lost_sales: bool) -> Path:
     """Return the path where every demand path has its own times; see _fixed."""
+    stock, missed = before.stock, before.missed
     num, num_paths = stock.shape
     first, stop = int(law.lead.min()), int(law.stop.max())
     holding = np.full((num, stop - first, num_paths), NEVER, np.float32)
@@ -304,14 +317,14 @@ def _drawn(
         base -= net[:, own].sum(axis=1, dtype=np.float64) / num_paths
         asked += demand[period][:, own].sum(axis=1, dtype=np.float64) / num_paths
     by_path = holding.reshape(num, -1)
-    outlook = Outlook(
+    outlook = IntervalOutlook(
         holding=Listed(by_path), missing=Listed(deepest), base=base, demand=asked,
         periods=float((law.stop - law.lead).mean()), num_paths=num_paths,
     )  # fmt: skip
     return Path(
         holding=by_path, missing=deepest, outlook=outlook,
         at_arrival=at_arrival.mean(axis=1, dtype=np.float64),
-        missed_before=missed.mean(axis=1, dtype=np.float64), lost_before=missed, dry=dry,
+        missed_before=missed.mean(axis=1, dtype=np.float64), lost_before=missed, dry=before.dry,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from invopt.inventory.aim import Aim, aim_of, within_limits
+from invopt.inventory.aim import Aim, Weighed, aim_of, within_limits
 from invopt.inventory.costs import Terms
 from invopt.inventory.path import Path
 from invopt.types import BoolArray, Float32Array, FloatArray, IntArray
@@ -174,7 +174,7 @@ def aim_before_expiry(
             promised |= ~np.isnan(promise)
     quantity = np.where(promised, aim.quantity, quantity)
     ordered, limited = within_limits(
-        quantity, terms, position, change=change, promise=promised, forced=forced
+        quantity, terms, position, change, Weighed(promised), forced=forced
     )
     found = aim_of(
         path, terms, aim.need, point=aim.point, quantity=ordered, limited=limited, change=change

@@ -8,16 +8,21 @@ import numpy as np
 import pandas as pd
 
 from invopt import contracts
-from invopt.config import InventoryConfig
 from invopt.inventory.costs import Terms, last_prices, terms_of
-from invopt.inventory.decision import OrderDecision, SummedForecast, decide
+from invopt.inventory.decision import (
+    Decided,
+    OrderDecision,
+    ReviewRules,
+    SummedForecast,
+    decide,
+)
 from invopt.inventory.exceptions import Flags, flags_of
 from invopt.inventory.policy import periods_ahead
 from invopt.inventory.reasons import Notes, reasons_of
 from invopt.inventory.stock import Stock
 from invopt.panel import Panel
 from invopt.timeline import Timeline, frequency_unit
-from invopt.types import BoolArray, FloatArray
+from invopt.types import FloatArray
 
 _DAYS = {"D": 1.0, "W": 7.0, "2W": 14.0, "MS": 365.25 / 12, "QS": 365.25 / 4}
 # Whole where units are whole, then money; the rest is rounded to what people read.
@@ -46,14 +51,7 @@ class Planned:
 
 
 def plan_orders(
-    panel: Panel,
-    forecast: SummedForecast,
-    stock: Stock,
-    config: InventoryConfig,
-    model_version: str,
-    *,
-    is_count: bool,
-    last_levels: pd.Series | None = None,
+    panel: Panel, forecast: SummedForecast, stock: Stock, rules: ReviewRules
 ) -> Planned:
     """Return the OrderPlan of a review, one row per series in order, and what it rests on.
 
@@ -63,70 +61,45 @@ def plan_orders(
         panel: Up to the review; its last period is the review date.
         forecast: Of its series from its last period.
         stock: Of its series.
-        config: Costs and policy.
-        model_version: Put on every row.
-        is_count: True when sales are whole numbers.
-        last_levels: Order-up-to level of the review before by unique_id; None for a first one.
+        rules: Costs and policy, and what is put on every row.
     """
-    terms = terms_of(panel.series, last_prices(panel), config)
-    notes = Notes.none(panel.num_series)
-    decision = decide(forecast, terms, stock, config, is_count=is_count)
-    decision = without_faults(decision, terms)
-    return finished(
-        panel, forecast, decision, stock=stock, terms=terms, config=config,
-        model_version=model_version, notes=notes, is_count=is_count, last_levels=last_levels,
-    )  # fmt: skip
+    terms = terms_of(panel.series, last_prices(panel), rules.config)
+    decision = decide(forecast, terms, stock, rules.config, is_count=rules.is_count)
+    decided = Decided(
+        panel=panel,
+        forecast=forecast,
+        stock=stock,
+        terms=terms,
+        decision=without_faults(decision, terms),
+    )
+    return finished(decided, rules, Notes.none(panel.num_series))
 
 
 def finished(
-    panel: Panel,
-    forecast: SummedForecast,
-    decision: OrderDecision,
-    stock: Stock,
-    terms: Terms,
-    config: InventoryConfig,
-    model_version: str,
+    decided: Decided,
+    rules: ReviewRules,
     notes: Notes,
-    *,
-    is_count: bool,
-    last_levels: pd.Series | None = None,
-    dead: BoolArray | None = None,
-    unit_cost: FloatArray | None = None,
-    mark: Callable[[Flags], None] | None = None,
+    mark: Callable[[Flags], None] = lambda _: None,
 ) -> Planned:
     """Return a decision as orders with reasons and exceptions.
 
     Args:
-        panel: Up to the review.
-        forecast: That was planned for.
-        decision: Of its series.
-        stock: Of its series, as recorded.
-        terms: Of its series.
-        config: Limits of what is told.
-        model_version: Put on every row.
+        decided: The decision and what it rests on.
+        rules: Limits of what is told, and what is put on every row.
         notes: What else is to be said.
-        is_count: True when sales are whole numbers.
-        last_levels: Order-up-to level of the review before by unique_id; None for a first one.
-        dead: Series that no longer sell.
-        unit_cost: (series,) money per unit at the quantity ordered; the terms' by default.
         mark: Adds exceptions of its own.
     """
-    flags = flags_of(panel, decision, stock, terms, config, last_levels=last_levels, dead=dead)
-    if mark is not None:
-        mark(flags)
+    panel, decision, terms = decided.panel, decided.decision, decided.terms
+    flags = flags_of(decided, rules)
+    mark(flags)
     dates = _dates_ahead(panel.timeline, decision)
-    reasons = reasons_of(decision, stock, terms, notes, dates, currency=config.currency)
-    costs = terms.unit_cost if unit_cost is None else unit_cost
-    orders = _order_table(
-        panel,
-        forecast,
-        decision,
-        stock=stock,
-        terms=terms,
-        dates=dates,
-        unit_cost=costs,
-        is_count=is_count,
-    ).assign(exception=flags.words(), reason=reasons, model_version=model_version)
+    reasons = reasons_of(
+        decision, decided.stock, terms, notes, dates, currency=rules.config.currency
+    )
+    orders = _order_table(decided, dates, is_count=rules.is_count)
+    orders = orders.assign(
+        exception=flags.words(), reason=reasons, model_version=rules.model_version
+    )
     orders["review_date"] = f"{panel.timeline.last:%Y-%m-%d}"
     # Adding nothing takes the sign off a nought.
     orders["money_at_risk"] = decision.saved.round(2) + 0.0
@@ -152,58 +125,51 @@ def _dates_ahead(timeline: Timeline, decision: OrderDecision) -> pd.DatetimeInde
     return timeline.dates(timeline.num_periods, timeline.num_periods + reach)
 
 
-def _order_table(
-    panel: Panel,
-    forecast: SummedForecast,
-    decision: OrderDecision,
-    stock: Stock,
-    terms: Terms,
-    dates: pd.DatetimeIndex,
-    unit_cost: FloatArray,
-    *,
-    is_count: bool,
-) -> pd.DataFrame:
+def _order_table(decided: Decided, dates: pd.DatetimeIndex, *, is_count: bool) -> pd.DataFrame:
     """Return the columns of orders.csv that numbers and dates fill, rounded for people."""
-    series, levels = panel.series, decision.levels
-    names = dates.strftime("%Y-%m-%d").to_numpy(object)
-    arrives = np.minimum(terms.lead_time, len(names) - 1)
+    stock, terms, decision = decided.stock, decided.terms, decided.decision
+    unit_cost = terms.unit_cost if decided.unit_cost is None else decided.unit_cost
+    levels, timeline = decision.levels, decided.panel.timeline
+    days, dry = dates.strftime("%Y-%m-%d").to_numpy(object), decision.dry_in
+    dry_day = np.where(np.isnan(dry), len(days) + 1, np.minimum(dry, len(days))).astype(int) - 1
+    found = _names(decided.panel).assign(
+        order_quantity=decision.quantity,
+        order_value=decision.quantity * unit_cost,
+        order_up_to_level=np.maximum(levels.order_up_to, 0),
+        reorder_point=levels.reorder_point,
+        safety_stock=levels.safety_stock,
+        on_hand=stock.on_hand,
+        on_order=stock.on_order,
+        backorders=stock.backorders,
+        expected_demand=levels.expected_demand.round(2),
+        lead_time=terms.lead_time,
+        arrival_date=days[np.minimum(terms.lead_time, len(days) - 1)],
+        days_of_cover=_cover(decided.forecast, stock, timeline).round(1),
+        stockout_date=np.append(days, "")[dry_day],
+        unavoidable_stockout_units=decision.unavoidable.round(2),
+        unavoidable_stockout_cost=decision.unavoidable * terms.stockout_cost,
+        expected_holding_cost=decision.holding_cost,
+        expected_stockout_cost=decision.stockout_cost,
+    )
+    money = ["order_value", "unavoidable_stockout_cost", "expected_holding_cost",
+             "expected_stockout_cost"]  # fmt: skip
+    found[money] = found[money].round(2) + 0.0
+    found[list(UNITS)] = found[list(UNITS)].round(0 if is_count else 3) + 0.0
+    return found
+
+
+def _names(panel: Panel) -> pd.DataFrame:
+    """Return what each row is called: unique_id, product, location, supplier."""
+    series = panel.series
     supplier = series.get("supplier", pd.Series("", index=series.index)).astype(str)
-    dry = decision.dry_in
-    found = pd.DataFrame(
+    return pd.DataFrame(
         {
             "unique_id": panel.unique_ids.astype(str),
             "product": series["product"].astype(str) if "product" in series else "",
             "location": series["location"].astype(str) if "location" in series else "",
             "supplier": supplier.replace("unknown", ""),
-            "order_quantity": decision.quantity,
-            "order_value": decision.quantity * unit_cost,
-            "order_up_to_level": np.maximum(levels.order_up_to, 0),
-            "reorder_point": levels.reorder_point,
-            "safety_stock": levels.safety_stock,
-            "on_hand": stock.on_hand,
-            "on_order": stock.on_order,
-            "backorders": stock.backorders,
-            "expected_demand": levels.expected_demand.round(2),
-            "lead_time": terms.lead_time,
-            "arrival_date": names[arrives],
-            "days_of_cover": _cover(forecast, stock, panel.timeline).round(1),
-            "stockout_date": np.append(names, "")[
-                np.where(np.isnan(dry), len(names) + 1, np.minimum(dry, len(names))).astype(int) - 1
-            ],
-            "unavoidable_stockout_units": decision.unavoidable.round(2),
-            "unavoidable_stockout_cost": decision.unavoidable * terms.stockout_cost,
-            "expected_holding_cost": decision.holding_cost,
-            "expected_stockout_cost": decision.stockout_cost,
         }
     )
-    money = ["order_value", "unavoidable_stockout_cost", "expected_holding_cost",
-             "expected_stockout_cost"]  # fmt: skip
-    found[money] = found[money].round(2) + 0.0
-    if is_count:
-        found[list(UNITS)] = found[list(UNITS)].round() + 0.0
-    else:
-        found[list(UNITS)] = found[list(UNITS)].round(3) + 0.0
-    return found
 
 
 def _cover(forecast: SummedForecast, stock: Stock, timeline: Timeline) -> FloatArray:

@@ -8,8 +8,8 @@ import pandas as pd
 
 from invopt.inventory.costs import Terms
 from invopt.inventory.decision import OrderDecision
-from invopt.inventory.numbers import in_words
 from invopt.inventory.stock import Stock
+from invopt.inventory.wording import in_words
 from invopt.types import BoolArray, FloatArray, IntArray
 
 NO_STOCK = "stock is not known"
@@ -145,15 +145,13 @@ def _orders(decision: OrderDecision, terms: Terms, currency: str) -> npt.NDArray
     """Return the sentence about position and level."""
     levels, found = decision.levels, np.full(len(decision.quantity), "", object)
     ordered = decision.quantity > 0
-    rows = _rows(
-        ordered, decision.position, levels.order_up_to, levels.expected_demand,
-        levels.safety_stock, decision.one_less, decision.one_more, terms.pack_size,
-    )  # fmt: skip
+    columns = (decision.position, levels.order_up_to, levels.expected_demand, levels.safety_stock,
+               decision.one_less, decision.one_more, terms.pack_size)  # fmt: skip
     found[ordered] = [
         f"position {in_words(position, 4)} is below the level {in_words(level, 4)}: "
         f"expected demand {in_words(expected)} and safety stock {in_words(safety)}"
         f"{_neighbours(less, more, pack, currency)}"
-        for position, level, expected, safety, less, more, pack in rows
+        for position, level, expected, safety, less, more, pack in _rows(ordered, *columns)
     ]
     covered = ~ordered
     found[covered] = [

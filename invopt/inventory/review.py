@@ -6,8 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from invopt.config import InventoryConfig
-from invopt.contracts import TermsTables
+from invopt.contracts import StockRecords, TermsTables
 from invopt.inventory.ahead import (
     Overridden,
     Phases,
@@ -21,14 +20,21 @@ from invopt.inventory.ahead import (
 )
 from invopt.inventory.assumptions import BUDGETED
 from invopt.inventory.costs import Terms, last_prices, terms_of
-from invopt.inventory.decision import OrderDecision, SummedForecast, decide, forecast_of
+from invopt.inventory.decision import (
+    Decided,
+    OrderDecision,
+    ReviewRules,
+    SummedForecast,
+    decide,
+    forecast_of,
+)
 from invopt.inventory.exceptions import STOCKOUTS, Flags, dead_series
-from invopt.inventory.numbers import in_words
 from invopt.inventory.planning import Planned, finished, without_faults
-from invopt.inventory.purchasing import Bought, bought
+from invopt.inventory.purchasing import Bought, Wanted, bought
 from invopt.inventory.reasons import Notes
 from invopt.inventory.stock import Stock, stock_of
 from invopt.inventory.suppliers import Supply, supply_of
+from invopt.inventory.wording import in_words
 from invopt.panel import Panel
 from invopt.types import BoolArray, FloatArray, IntArray
 
@@ -58,14 +64,10 @@ class Review:
 def plan_review(
     panel: Panel,
     forecast: SummedForecast,
-    position: pd.DataFrame | None,
-    open_orders: pd.DataFrame | None,
+    recorded: StockRecords,
     tables: TermsTables,
-    config: InventoryConfig,
-    model_version: str,
+    rules: ReviewRules,
     *,
-    is_count: bool,
-    last_levels: pd.Series | None = None,
     allotted: FloatArray | None = None,
 ) -> Review:
     """Return the review of some series.
@@ -73,66 +75,36 @@ def plan_review(
     Args:
         panel: Up to the review; its last period is the review date.
         forecast: Of its series from its last period.
-        position: StockPosition; None when no stock is known.
-        open_orders: OpenOrders; None when none are recorded.
+        recorded: Stock and open orders.
         tables: Of planning.
-        config: Costs and policy.
-        model_version: Put on every row.
-        is_count: True when sales are whole numbers.
-        last_levels: Order-up-to level of the review before by unique_id; None for a first one.
+        rules: Costs and policy, and what is put on every row.
         allotted: (series,) units that their source gives, in place of the policy's order.
     """
     series, horizon = panel.series, forecast.mean.shape[1]
-    terms = terms_of(series, last_prices(panel), config)
+    terms = terms_of(series, last_prices(panel), rules.config)
     supply = supply_of(series, terms, tables, panel.timeline, horizon)
-    stock = stock_of(panel.unique_ids, position, open_orders, supply.delay)
+    stock = stock_of(panel.unique_ids, recorded.position, recorded.open_orders, supply.delay)
     notes = Notes.none(panel.num_series)
+    ahead = demand_ahead(panel, forecast, supply, tables, notes, is_count=rules.is_count)
     dead = dead_series(panel) & ~np.isnan(stock.on_hand)
-    ahead = demand_ahead(panel, forecast, supply, tables, notes, is_count=is_count)
-    forecast, phases, overridden = ahead.forecast, ahead.phases, ahead.overridden
-    succession = ahead.succession
-    dead[succession.new] = False
-    dead[overridden.asked] = False
-    forced = np.where(dead | supply.waits | supply.shut, 0.0, np.nan)
-    forced[succession.old] = 0.0
-    forced = np.where(np.isnan(overridden.order), forced, overridden.order)
-    if allotted is not None:
-        forced = np.where(np.isnan(forced), allotted, forced)
-    notes.before[dead] = DEAD
-    notes.before[supply.waits] = WAITS
-    notes.before[supply.shut] = SHUT
-    notes.before[succession.old] = GONE
-    notes.before[~np.isnan(overridden.order)] = ""
-    supply = replace(supply, terms=_ending(supply, phases))
-    pooled = _pooled(stock, succession, forecast, phases)
-    decision, deal = _decided(
-        panel,
-        forecast,
-        pooled,
-        supply=supply,
-        tables=tables,
-        config=config,
-        forced=forced,
-        is_count=is_count,
-    )
+    dead[ahead.succession.new] = False
+    dead[ahead.overridden.asked] = False
+    forced = _forced(dead, supply, ahead, notes, allotted)
+    supply = replace(supply, terms=_ending(supply, ahead.phases))
+    pooled, concerned = _pooled(stock, ahead), _concerned(panel, tables)
+    decision = decide(
+        ahead.forecast, supply.terms, pooled, rules.config, is_count=rules.is_count,
+        forced=forced, curves=concerned,
+    )  # fmt: skip
+    decided = Decided(
+        panel=panel, forecast=ahead.forecast, stock=pooled, terms=supply.terms,
+        decision=without_faults(decision, supply.terms),
+    )  # fmt: skip
+    deal = _dealt(decided, tables, forced, concerned)
     _tell_deal(notes, deal)
-    planned = finished(
-        panel,
-        forecast,
-        decision,
-        stock=stock,
-        terms=supply.terms,
-        config=config,
-        model_version=model_version,
-        notes=notes,
-        is_count=is_count,
-        last_levels=last_levels,
-        dead=dead,
-        unit_cost=deal.unit_cost,
-        mark=lambda flags: _mark(
-            flags, supply, deal, phases=phases, succession=succession, overridden=overridden.rows
-        ),
-    )
+    decision = _decided_again(decided, deal, rules)
+    decided = replace(decided, stock=stock, decision=decision, dead=dead, unit_cost=deal.unit_cost)
+    planned = finished(decided, rules, notes, lambda flags: _mark(flags, supply, deal, ahead))
     return Review(
         planned.orders,
         _purchase_orders(panel, planned, supply, deal),
@@ -191,6 +163,24 @@ def demand_ahead(
     return DemandAhead(forecast, phases, overridden, succession)
 
 
+def _forced(
+    dead: BoolArray, supply: Supply, ahead: DemandAhead, notes: Notes, allotted: FloatArray | None
+) -> FloatArray:
+    """Return (series,) units that stand whatever the policy says, else NaN; notes say why."""
+    succession, order = ahead.succession, ahead.overridden.order
+    forced = np.where(dead | supply.waits | supply.shut, 0.0, np.nan)
+    forced[succession.old] = 0.0
+    forced = np.where(np.isnan(order), forced, order)
+    if allotted is not None:
+        forced = np.where(np.isnan(forced), allotted, forced)
+    notes.before[dead] = DEAD
+    notes.before[supply.waits] = WAITS
+    notes.before[supply.shut] = SHUT
+    notes.before[succession.old] = GONE
+    notes.before[~np.isnan(order)] = ""
+    return forced
+
+
 def _ending(supply: Supply, phases: Phases | None) -> Terms:
     """Return terms in which what is left of a product that ends is money lost."""
     terms = supply.terms
@@ -212,14 +202,13 @@ def _tell_deal(notes: Notes, deal: Bought) -> None:
     notes.add(dropped, ["reaching the supplier's minimum would cost more"] * len(dropped))
 
 
-def _pooled(
-    stock: Stock, succession: Succession, forecast: SummedForecast, phases: Phases | None
-) -> Stock:
+def _pooled(stock: Stock, ahead: DemandAhead) -> Stock:
     """Return the stock with what is left of predecessors counted for their successors.
 
     What a predecessor sells until its successor is phased in is gone by then.
     """
-    old, new = succession.old, succession.new
+    old, new = ahead.succession.old, ahead.succession.new
+    phases, mean = ahead.phases, ahead.forecast.mean
     if not len(new):
         return stock
     on_hand, on_order = stock.on_hand.copy(), stock.on_order.copy()
@@ -230,53 +219,48 @@ def _pooled(
     np.add.at(arrivals, new, stock.arrivals[old])
     if phases is not None:
         first = np.where(phases.factor[new] > 0, 0, 1).cumprod(axis=1).sum(axis=1)
-        sold = np.concatenate([np.zeros((len(old), 1)), forecast.mean[old].cumsum(axis=1)], axis=1)[
+        sold = np.concatenate([np.zeros((len(old), 1)), mean[old].cumsum(axis=1)], axis=1)[
             np.arange(len(old)), first
         ]
         on_hand[new] -= np.minimum(sold, np.nan_to_num(stock.on_hand[old]))
     return replace(stock, on_hand=on_hand, on_order=on_order, arrivals=arrivals)
 
 
-def _decided(
-    panel: Panel,
-    forecast: SummedForecast,
-    stock: Stock,
-    supply: Supply,
-    tables: TermsTables,
-    config: InventoryConfig,
-    forced: FloatArray,
-    *,
-    is_count: bool,
-) -> tuple[OrderDecision, Bought]:
-    """Return the decision, once more where suppliers' terms change its quantities."""
-    terms = supply.terms
-    names = panel.series.get("supplier", pd.Series("", index=panel.series.index))
-    supplier = names.fillna("").astype(str).to_numpy(object)
-    concerned = _concerned(panel, supplier, tables)
-    found = decide(
-        forecast, terms, stock, config, is_count=is_count, forced=forced, curves=concerned
-    )
-    found = without_faults(found, terms)
-    nothing = np.zeros(panel.num_series)
-    deal = Bought(found.quantity, terms.unit_cost, nothing, nothing.astype(bool), nothing)
+def _dealt(
+    decided: Decided, tables: TermsTables, forced: FloatArray, concerned: IntArray
+) -> Bought:
+    """Return what suppliers' terms make of a decision whose curves are those of the concerned."""
+    panel, terms, found = decided.panel, decided.terms, decided.decision
     if not len(concerned):
-        return found, deal
+        nothing = np.zeros(panel.num_series)
+        return Bought(found.quantity, terms.unit_cost, nothing, nothing.astype(bool), nothing)
     pace = found.levels.expected_demand / np.maximum(terms.protection_interval, 1)
-    deal = bought(
-        found.quantity, terms, supplier, unique_ids=panel.unique_ids, tables=tables,
-        curve=found.curve, demand_per_period=np.nan_to_num(pace), free=np.isnan(forced),
-        room=_room(found, terms, pace), budgeted=_budgeted(panel),
-    )  # fmt: skip
+    wanted = Wanted(
+        quantity=found.quantity,
+        supplier=_suppliers(panel),
+        unique_ids=panel.unique_ids,
+        curve=found.curve,
+        demand_per_period=np.nan_to_num(pace),
+        free=np.isnan(forced),
+        room=_room(found, terms, pace),
+        budgeted=_budgeted(panel),
+    )
+    return bought(wanted, terms, tables)
+
+
+def _decided_again(decided: Decided, deal: Bought, rules: ReviewRules) -> OrderDecision:
+    """Return the decision with the quantities that suppliers' terms leave, and what they cost."""
+    found, terms = decided.decision, decided.terms
     moved = np.nan_to_num(deal.quantity) != np.nan_to_num(found.quantity)
-    if moved.any():
-        rows = np.flatnonzero(moved)
-        own = terms.select(rows)
-        part = decide(
-            forecast_of(forecast, rows), own, stock.select(rows), config, is_count=is_count,
-            forced=deal.quantity[rows],
-        )  # fmt: skip
-        found = found.with_rows(rows, without_faults(part, own))
-    return found, deal
+    if not moved.any():
+        return found
+    rows = np.flatnonzero(moved)
+    own = terms.select(rows)
+    part = decide(
+        forecast_of(decided.forecast, rows), own, decided.stock.select(rows), rules.config,
+        is_count=rules.is_count, forced=deal.quantity[rows],
+    )  # fmt: skip
+    return found.with_rows(rows, without_faults(part, own))
 
 
 def _room(decision: OrderDecision, terms: Terms, pace: FloatArray) -> FloatArray:
@@ -291,8 +275,15 @@ def _room(decision: OrderDecision, terms: Terms, pace: FloatArray) -> FloatArray
     return found
 
 
-def _concerned(panel: Panel, supplier: npt.NDArray[np.object_], tables: TermsTables) -> IntArray:
+def _suppliers(panel: Panel) -> npt.NDArray[np.object_]:
+    """Return the name of each series' supplier, "" for none."""
+    names = panel.series.get("supplier", pd.Series("", index=panel.series.index))
+    return names.fillna("").astype(str).to_numpy(object)
+
+
+def _concerned(panel: Panel, tables: TermsTables) -> IntArray:
     """Return the series that a minimum, a budget, a line cost or a price break concerns."""
+    supplier = _suppliers(panel)
     found = np.zeros(panel.num_series, bool)
     if tables.suppliers is not None:
         limits = [c for c in ("min_value", "min_units", "budget", "order_cost")
@@ -315,11 +306,9 @@ def _budgeted(panel: Panel) -> BoolArray | None:
     return panel.series[BUDGETED].to_numpy(bool) if BUDGETED in panel.series else None
 
 
-def _mark(
-    flags: Flags, supply: Supply, deal: Bought, phases: Phases | None, succession: Succession,
-    overridden: IntArray,
-) -> None:  # fmt: skip
+def _mark(flags: Flags, supply: Supply, deal: Bought, ahead: DemandAhead) -> None:
     """Add the exceptions of suppliers, phases and overrides."""
+    phases = ahead.phases
     num, price = flags.num, supply.terms.stockout_cost
     mask = np.zeros(num, bool)
     flags.set("waits_for_order_day", supply.waits)
@@ -329,10 +318,10 @@ def _mark(
     filled = deal.filled > 0
     flags.set("min_order_above_need", filled, deal.filled, deal.filled * deal.unit_cost)
     told = mask.copy()
-    told[overridden] = True
+    told[ahead.overridden.rows] = True
     flags.set("overridden", told)
     gone = mask.copy()
-    gone[succession.old] = True
+    gone[ahead.succession.old] = True
     flags.clear(gone, STOCKOUTS)
     if phases is not None:
         gone |= ~np.isnan(phases.ends_in) & (phases.ends_in <= supply.terms.protection_interval)

@@ -8,7 +8,6 @@ falls on the period, an order is placed at its end.
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -107,10 +106,16 @@ def simulate(
         >>> found.stockout_cost.tolist(), found.served.tolist(), found.closing.tolist()
         ([4.0], [18.0], [0.0])
     """
-    play = partial(
-        _play, demand, rule, terms, opening,
-        lost_sales=lost_sales, first_review=first_review, warmup=warmup, lead_times=lead_times,
-    )  # fmt: skip
+    play = _Play(
+        demand=demand,
+        rule=rule,
+        terms=terms,
+        opening=opening,
+        lost_sales=lost_sales,
+        first_review=first_review,
+        warmup=warmup,
+        lead_times=lead_times,
+    ).block
     starts = range(0, len(demand), _BLOCK)
     blocks = [slice(first, min(first + _BLOCK, len(demand))) for first in starts]
     if num_threads == 1 or len(blocks) == 1:
@@ -122,58 +127,66 @@ def simulate(
     return Replay(**joined, num_periods=demand.shape[1] - warmup)
 
 
-def _play(
-    demand: npt.NDArray[np.floating],  # type: ignore[type-arg]
-    rule: OrderRule,
-    terms: Terms,
-    opening: Opening,
-    rows: slice,
-    *,
-    lost_sales: bool,
-    first_review: int,
-    warmup: int,
-    lead_times: IntArray | None,
-) -> dict[str, FloatArray]:
-    """Replay one block; the loop writes into arrays it owns, since memory is what it waits for."""
-    asked = np.ascontiguousarray(demand[rows].T, np.float64)
-    periods, num = asked.shape
-    schedule = _Schedule(rows, periods, terms, opening, lead_times)
-    on_hand = opening.on_hand[rows].astype(np.float64)
-    state = State(on_hand, schedule.due.sum(axis=0), np.zeros(num), schedule.due)
-    totals, missing = _Totals(num), np.zeros(num)
-    for t in range(periods):
-        counted = t >= warmup
-        arrived = schedule.due[t]
-        state.on_hand += arrived
-        state.on_order -= arrived
-        if counted and not lost_sales:
-            totals.wait(asked[t], state)
-        _sell(asked[t], state, missing, lost_sales=lost_sales)
-        if counted:
-            totals.count(arrived, state.on_hand, missing)
-        if t >= first_review and (t - first_review) % terms.review_period == 0:
-            state.arrivals = schedule.due[t + 1 :]
-            placed = rule(rows, t, state)
-            schedule.place(t, placed)
-            state.on_order += placed
+@dataclass(frozen=True, kw_only=True)
+class _Play:
+    """What is replayed; see simulate."""
+
+    demand: npt.NDArray[np.floating]  # type: ignore[type-arg]
+    rule: OrderRule
+    terms: Terms
+    opening: Opening
+    lost_sales: bool
+    first_review: int
+    warmup: int
+    lead_times: IntArray | None
+
+    def block(self, rows: slice) -> dict[str, FloatArray]:
+        """Replay some series; the loop writes into arrays it owns: memory is what it waits for."""
+        asked = np.ascontiguousarray(self.demand[rows].T, np.float64)
+        periods, num = asked.shape
+        schedule = _Schedule(rows, periods, self.terms, self.opening, self.lead_times)
+        on_hand = self.opening.on_hand[rows].astype(np.float64)
+        state = State(on_hand, schedule.due.sum(axis=0), np.zeros(num), schedule.due)
+        totals, missing = _Totals(num), np.zeros(num)
+        for t in range(periods):
+            counted = t >= self.warmup
+            arrived = schedule.due[t]
+            state.on_hand += arrived
+            state.on_order -= arrived
+            if counted and not self.lost_sales:
+                totals.wait(asked[t], state)
+            _sell(asked[t], state, missing, lost_sales=self.lost_sales)
             if counted:
-                totals.order(placed)
-    seen = asked[warmup:]
-    return {
-        "holding_cost": totals.stock * terms.holding_cost[rows],
-        "stockout_cost": totals.lost * terms.stockout_cost[rows],
-        "demand": seen.sum(axis=0),
-        "served": seen.sum(axis=0) - (totals.lost if lost_sales else totals.late),
-        "ordered": totals.ordered,
-        "received": totals.received,
-        "stock": totals.stock,
-        "stockouts": totals.stockouts,
-        "cycles": (seen > 0).sum(axis=0).astype(np.float64),
-        "closing": state.on_hand,
-        "backorders": state.backorders,
-        "order_variance": totals.order_variance,
-        "order_change": totals.changed,
-    }
+                totals.count(arrived, state.on_hand, missing)
+            since = t - self.first_review
+            if since >= 0 and since % self.terms.review_period == 0:
+                state.arrivals = schedule.due[t + 1 :]
+                placed = self.rule(rows, t, state)
+                schedule.place(t, placed)
+                state.on_order += placed
+                if counted:
+                    totals.order(placed)
+        return self._told(rows, asked[self.warmup :], totals, state)
+
+    def _told(
+        self, rows: slice, seen: FloatArray, totals: "_Totals", state: State
+    ) -> dict[str, FloatArray]:
+        """Return the arrays of a Replay."""
+        return {
+            "holding_cost": totals.stock * self.terms.holding_cost[rows],
+            "stockout_cost": totals.lost * self.terms.stockout_cost[rows],
+            "demand": seen.sum(axis=0),
+            "served": seen.sum(axis=0) - (totals.lost if self.lost_sales else totals.late),
+            "ordered": totals.ordered,
+            "received": totals.received,
+            "stock": totals.stock,
+            "stockouts": totals.stockouts,
+            "cycles": (seen > 0).sum(axis=0).astype(np.float64),
+            "closing": state.on_hand,
+            "backorders": state.backorders,
+            "order_variance": totals.order_variance,
+            "order_change": totals.changed,
+        }
 
 
 def _sell(asked: FloatArray, state: State, missing: FloatArray, *, lost_sales: bool) -> None:

@@ -231,18 +231,7 @@ class _Days:
             lead[rows] = min(come - 1, horizon) if shut[rows].any() else come - 1
             cycle[rows] = max(following - come, 1)
             closed[rows] = self._shut("location", str(where))[1 : horizon + 1]
-        law, laws = terms.law, list(terms.laws)
-        if law is not None:
-            law = law.copy()
-            moved: dict[tuple[int, int], int] = {}
-            for row in np.flatnonzero((law >= 0) & (lead != terms.lead_time)):
-                key = (int(law[row]), int(lead[row] - terms.lead_time[row]))
-                if key not in moved:
-                    moved[key] = len(laws)
-                    old = laws[key[0]]
-                    laws.append(replace(old, periods=np.maximum(old.periods + key[1], 0)))
-                law[row] = moved[key]
-        changed = replace(terms, lead_time=lead, cycle=cycle, law=law, laws=tuple(laws))
+        changed = _with_moved_laws(replace(terms, lead_time=lead, cycle=cycle), terms.lead_time)
         return Supply(
             changed,
             waits,
@@ -276,6 +265,22 @@ class _Days:
             period += 1
             left -= bool(works[period])
         return _next(~self._shut("location", where), min(period + 1, self.reach))
+
+
+def _with_moved_laws(terms: Terms, before: IntArray) -> Terms:
+    """Return terms whose laws of lead times are as much longer as the lead times themselves."""
+    if terms.law is None:
+        return terms
+    law, laws = terms.law.copy(), list(terms.laws)
+    moved: dict[tuple[int, int], int] = {}
+    for row in np.flatnonzero((law >= 0) & (terms.lead_time != before)):
+        key = (int(law[row]), int(terms.lead_time[row] - before[row]))
+        if key not in moved:
+            moved[key] = len(laws)
+            old = laws[key[0]]
+            laws.append(replace(old, periods=np.maximum(old.periods + key[1], 0)))
+        law[row] = moved[key]
+    return replace(terms, law=law, laws=tuple(laws))
 
 
 def _next(open_days: BoolArray, first: int) -> int:

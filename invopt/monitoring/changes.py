@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from invopt.config import MonitoringConfig
-from invopt.monitoring.calibration import Calibration, Shift, recent_shift
 from invopt.monitoring.performance import SUMS
+from invopt.monitoring.shift import Shift, ShiftRules, recent_shift
 from invopt.monitoring.signals import (
     DEMAND_SHIFT,
     DRIFT,
@@ -321,7 +321,7 @@ def _signal(
         known = np.flatnonzero(np.isfinite(values))
         values = values[: known[-1] + 1] if len(known) else values
     year = _year(rows) if yearly else len(rows)
-    rules = Calibration(year, config.min_history, config.num_bootstrap, config.seed)
+    rules = ShiftRules(year, config.min_history, config.num_bootstrap, config.seed)
     shift = recent_shift(values, rules, beside)
     if shift is None:
         return None

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import stats
 
 from invopt.config import MonitoringConfig
-from invopt.monitoring.calibration import normed_wasserstein
+from invopt.monitoring.shift import normed_wasserstein
 from invopt.types import Float32Array, FloatArray
 
 LATEST = 13  # earlier periods that levels and limits are learned from: a quarter of weeks

@@ -1,6 +1,5 @@
 """Evidently behind one door: the only file that imports it, and only when it is called."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +15,7 @@ from invopt.monitoring.drift import ColumnDrift, Drift
 
 
 @dataclass(frozen=True)
-class Shelf:
+class ReportPlace:
     """Where `evidently ui` finds a report, and how it tells it from others.
 
     Attributes:
@@ -35,7 +34,7 @@ class Shelf:
 
 
 def write_evidently(
-    drift: Drift | None, html: Path, json: Path, shelf: Shelf | None = None
+    drift: Drift | None, html: Path, json: Path, place: ReportPlace | None = None
 ) -> dict[str, float]:
     """Write Evidently's report with the learned thresholds; return its own score by column.
 
@@ -46,14 +45,13 @@ def write_evidently(
         drift: What was compared; None where nothing could be.
         html: Page to write; it needs nothing else.
         json: Numbers to write.
-        shelf: Where the report is kept for `evidently ui`; nowhere by default.
+        place: Where the report is kept for `evidently ui`; nowhere by default.
     """
     columns = [d.column for d in drift.columns] if drift is not None else []
     if drift is None or not columns:
         html.write_text("<p>No column could be compared; see the evidence.</p>")
         json.write_text("{}")
         return {}
-    os.environ.setdefault("DO_NOT_TRACK", "1")
     from evidently import DataDefinition, Dataset, Report  # noqa: PLC0415  (eight seconds)
     from evidently.metrics import DriftedColumnsCount, MeanValue, ValueDrift  # noqa: PLC0415
 
@@ -72,11 +70,11 @@ def write_evidently(
         *(_value_drift(ValueDrift, drift.columns)),
         *(MeanValue(column=c) for c in (TARGET, PREDICTION) if c in columns),
     ]
-    result = Report(metrics).run(*frames, **_labels(shelf))
+    result = Report(metrics).run(*frames, **_labels(place))
     result.save_html(str(html))
     result.save_json(str(json))
-    if shelf is not None:
-        _keep(result, shelf)
+    if place is not None:
+        _keep(result, place)
     values = [float(m["value"]) for m in result.dict()["metrics"][1 : len(columns) + 1]]
     return dict(zip(columns, values, strict=True))
 
@@ -99,25 +97,25 @@ def _frame(values: np.ndarray, names: list[str]) -> pd.DataFrame:  # type: ignor
     return pd.DataFrame(values.astype(np.float64), columns=names).dropna(how="all")
 
 
-def _labels(shelf: Shelf | None) -> dict[str, Any]:
+def _labels(place: ReportPlace | None) -> dict[str, Any]:
     """Return what tells a report from others, its time the period's: runs may come late."""
-    if shelf is None:
+    if place is None:
         return {}
-    about = {"period": f"{shelf.start} to {shelf.end}", "champion": shelf.version}
-    return {"timestamp": datetime.fromisoformat(shelf.end), "metadata": about}
+    about = {"period": f"{place.start} to {place.end}", "champion": place.version}
+    return {"timestamp": datetime.fromisoformat(place.end), "metadata": about}
 
 
-def _keep(result: object, shelf: Shelf) -> None:
+def _keep(result: object, place: ReportPlace) -> None:
     """Add the report to the workspace that `evidently ui --workspace` shows."""
     from evidently.ui.workspace import Workspace  # noqa: PLC0415
 
-    _set_damaged_aside(shelf.workspace)
-    store = Workspace.create(str(shelf.workspace))
-    known = [p for p in store.list_projects() if p.name == shelf.project]
-    place = known[0] if known else store.create_project(shelf.project)
-    store.add_run(place.id, result, include_data=False)
-    if not place.dashboard.model().panels:
-        _draw(place.dashboard)
+    _set_damaged_aside(place.workspace)
+    store = Workspace.create(str(place.workspace))
+    known = [p for p in store.list_projects() if p.name == place.project]
+    project = known[0] if known else store.create_project(place.project)
+    store.add_run(project.id, result, include_data=False)
+    if not project.dashboard.model().panels:
+        _draw(project.dashboard)
 
 
 def _set_damaged_aside(workspace: Path) -> None:

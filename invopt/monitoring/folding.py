@@ -20,6 +20,7 @@ from invopt.monitoring.signals import (
     DRIFT,
     PERFORMANCE,
     SERVING,
+    SUPPLIERS,
     SUPPLY,
     Signal,
 )
@@ -30,6 +31,8 @@ _ORDERS = {
     "forecasts go on from the days before; stock counted there may be as old",
     SERVING: "orders in files go on; answers of the endpoint may be worse than they say",
     SUPPLY: "orders go on and count demand as higher than sales on days without stock",
+    SUPPLIERS: "orders go on by the lead times of all receipts, the latest like the others: "
+    "what is ordered now may come later, or less, than they say",
     DRIFT: "orders go on unchanged: columns moved, and forecasts are as right as they were",
 }
 _BLIND = "no new plan can be made of these data; the last one stands"

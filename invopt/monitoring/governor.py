@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from invopt.config import GovernorConfig
+from invopt.monitoring.payback import GAIN, money_brakes, payback
 from invopt.monitoring.retraining_decision import (
     ALERT,
     EXPIRED,
@@ -155,6 +156,8 @@ def _renewal(
         return None
     key = retraining_key(situation, AGE)
     brakes = brakes_of(situation, memory, config, seen.now, key)
+    # Nothing is wrong, so nothing says what it would save.
+    brakes = [b for b in brakes if b.name != GAIN]
     if any(b.blocks for b in brakes):
         return None
     why = (
@@ -269,6 +272,7 @@ def brakes_of(
               blocks=month >= config.max_per_month),
         Brake("breaker", "retrainings in a row that failed or were not promoted", failures,
               config.max_failures, blocks=failures >= config.max_failures),
+        *money_brakes(payback(situation.avoidable_cost, runs, month, config), config),
     ]  # fmt: skip
 
 

@@ -29,6 +29,8 @@ class Situation:
         new_periods: Periods of data since those the champion was trained on.
         age_days: Days of them.
         last_day: Of the period, "" where it was not told; weeks and months go on after `end`.
+        avoidable_cost: Money a period that a model which had learned what is seen would save; None
+            where it is not known.
     """
 
     model: str
@@ -41,6 +43,7 @@ class Situation:
     new_periods: int
     age_days: int = 0
     last_day: str = ""
+    avoidable_cost: float | None = None
 
     @property
     def window(self) -> str:
@@ -59,6 +62,8 @@ class Retraining:
         started_at: None while it was only claimed.
         outcome: promoted, kept, failed, expired; None while it runs.
         cause: What it was for.
+        promised: Money a period that was avoidable when it was decided; None where unknown.
+        saved: Money a period that it saved; None while unknown.
     """
 
     key: str
@@ -67,6 +72,8 @@ class Retraining:
     started_at: datetime | None
     outcome: str | None
     cause: str = ""
+    promised: float | None = None
+    saved: float | None = None
 
 
 @dataclass(frozen=True)

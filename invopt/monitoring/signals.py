@@ -8,6 +8,7 @@ import numpy as np
 
 # What a signal is about. Training can improve performance; it cannot help the others.
 PERFORMANCE, DRIFT, SUPPLY, DATA, SERVING = "performance", "drift", "supply", "data", "serving"
+SUPPLIERS = "suppliers"
 # The one signal of a period whose data could not be read: nothing else was judged.
 UNREADABLE = "unreadable_data"
 # Data end where they ended before: what is due is estimated, nothing is concluded.
@@ -25,7 +26,7 @@ class Signal:
 
     Attributes:
         name: What was looked at; stable, because persistence is counted by it.
-        kind: performance, drift, supply, data or serving.
+        kind: performance, drift, supply, suppliers, data or serving.
         value: What was found; NaN where it could not be.
         expected: What the reference says.
         limit: Distance from expected from which on it fires.

@@ -39,5 +39,6 @@ def unreadable_evidence(
         signals=[signal], drift=None, reference="nothing",
         trend=earlier, findings=findings_of([signal]), bands={}, causes=[], locations=[],
         products=[], events=[], plans=[], notes=[], num_series=0, num_sampled=0, new_periods=0,
-        new_data="", age_days=0, length="", excess_cost=0.0, records=pd.DataFrame(),
+        new_data="", age_days=0, length="", excess_cost=0.0, avoidable_cost=None,
+        records=pd.DataFrame(),
     )  # fmt: skip

@@ -19,7 +19,7 @@ _SHOWN = 15  # columns, those nearest to their limit
 RUNBOOKS = "docs/runbooks"
 _ACKNOWLEDGED = "monitoring_acknowledged_until_timestamp_seconds"
 _BEGIN, _END = Markup("<!-- acknowledged -->"), Markup("<!-- /acknowledged -->")
-_KINDS = ("performance", "drift", "supply", "data", "serving")  # in the order shown
+_KINDS = ("performance", "drift", "supply", "suppliers", "data", "serving")  # in the order shown
 
 
 def write_monitoring_report(
@@ -252,6 +252,8 @@ def _decision_and_signals(content: Mapping[str, Any], model: str) -> str:
     gauge("column_drift", "Wasserstein distance over the reference's deviation.",
           [({"column": d["column"]}, d["score"]) for d in content["drift"]])  # fmt: skip
     gauge("excess_cost", "Money per period above plan.", [({}, content["excess_cost"])])
+    gauge("avoidable_cost", "Money per period that a model which learned what is seen would save.",
+          [({}, content.get("avoidable_cost"))])  # fmt: skip
     gauge("new_periods", "Periods of data since the champion's training.",
           [({}, content["new_periods"])])  # fmt: skip
     if content["trend"]:

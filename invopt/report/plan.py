@@ -22,7 +22,7 @@ from invopt.files import plain, read_csv, read_json
 from invopt.forecasts import read_forecast, units
 from invopt.inventory.costs import last_prices, terms_of
 from invopt.inventory.decision import SummedForecast
-from invopt.inventory.network.review import by_lanes, with_order_days
+from invopt.inventory.network.network_review import by_lanes, with_order_days
 from invopt.inventory.outcomes import SUMS, PastReview, plan_outcomes
 from invopt.inventory.reasons import Notes
 from invopt.inventory.review import demand_ahead

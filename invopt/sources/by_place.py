@@ -59,7 +59,7 @@ _COPIED = 0.8  # share of equal rows of two files that makes one a copy of the o
 
 
 @dataclass(frozen=True)
-class Places:
+class UnitedFiles:
     """Files that were made one.
 
     Attributes:
@@ -75,7 +75,7 @@ class Places:
     notes: list[str]
 
 
-def unite_places(reader: Reader, files: list[FileFacts]) -> Places:
+def unite_places(reader: Reader, files: list[FileFacts]) -> UnitedFiles:
     """Make one table of files with the same columns whose names differ in one word, the place.
 
     It has a column for the place where a product is in several of them at one time; files that
@@ -83,7 +83,7 @@ def unite_places(reader: Reader, files: list[FileFacts]) -> Places:
     are left as they are, and so are copies, files of another frequency, and names that tell apart
     something else (returns, plans).
     """
-    found = Places(list(files), {}, {}, [])
+    found = UnitedFiles(list(files), {}, {}, [])
     for group in _groups(files):
         words = _places(group)
         if words is None:
@@ -100,7 +100,7 @@ def unite_places(reader: Reader, files: list[FileFacts]) -> Places:
 
 
 def _unite(
-    reader: Reader, group: list[FileFacts], words: list[str], found: Places, *, is_told: bool
+    reader: Reader, group: list[FileFacts], words: list[str], found: UnitedFiles, *, is_told: bool
 ) -> None:
     """Make one table of a group, with a column for the place where that tells rows apart."""
     stem = "_".join(_common(group))

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from invopt import contracts
+from invopt.contracts import StockRecords
 from invopt.errors import InvalidInputError
 from invopt.files import replacing_folder
 from invopt.panel import ALL_LEVEL, Flag, Panel
@@ -141,10 +142,10 @@ def read_dataset(
     return report
 
 
-def read_position(path: Path) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
+def read_position(path: Path) -> StockRecords:
     """Return the stock position and open orders of a folder written by read_dataset."""
     position, orders = path / "position.parquet", path / "open_orders.parquet"
-    return (
+    return StockRecords(
         pd.read_parquet(position) if position.is_file() else None,
         pd.read_parquet(orders) if orders.is_file() else None,
     )

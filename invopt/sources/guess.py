@@ -9,7 +9,7 @@ import pandas as pd
 import yaml
 
 from invopt.errors import InvalidInputError
-from invopt.sources.by_place import Places, unite_places
+from invopt.sources.by_place import UnitedFiles, unite_places
 from invopt.sources.companions import Companions
 from invopt.sources.days import DAYS, MONTHS, YEARS, first_of, part_expression, readable_days
 from invopt.sources.days import WEEKS as PART_WEEKS
@@ -166,7 +166,7 @@ def tables_of(content: dict[str, Any]) -> list[dict[str, Any]]:
     return [table for tables in listed for table in tables if "from" in table]
 
 
-def _sources(files: list[FileFacts], used: set[str | None], places: Places) -> dict[str, Any]:
+def _sources(files: list[FileFacts], used: set[str | None], places: UnitedFiles) -> dict[str, Any]:
     """Return the sources of the tables used: files, and what is made of several of them."""
     needed = used | {part for name in used for part in places.parts.get(str(name), ())}
     made = {name: source for name, source in places.sources.items() if name in needed}

@@ -1,10 +1,13 @@
 """Files that planning alone reads, by their columns: suppliers, breaks, receipts, calendar."""
 
+import re
 from typing import Any
 
 from invopt.sources.inspect import DATE, NUMBER, ColumnFacts, FileFacts
 from invopt.sources.words import Keys, by_word, date_entry, named, number_entry, plain
 
+# What was asked for and not what came, in a column of quantities.
+_ASKED = re.compile("order|bestell|command|pedid", re.IGNORECASE)
 # Words of columns, without accents and with _ between words.
 _COLUMNS = {
     "supplier": ("supplier", "vendor", "lieferant", "fournisseur", "proveedor"),
@@ -115,8 +118,11 @@ def _receipts(file: FileFacts, found: dict[str, ColumnFacts], keys: Keys) -> dic
         return None
     numbers = {c.name: c for c in file.of_kind(NUMBER)}
     columns = _entries(found, ("supplier", "ordered", "received"))
-    if (quantity := by_word(list(numbers), "y")) is not None:
-        columns["quantity"] = number_entry(numbers[quantity])
+    asked = [name for name in numbers if _ASKED.search(name)]
+    came = [name for name in numbers if name not in asked]
+    for column, names in (("ordered_quantity", asked), ("quantity", came)):
+        if (quantity := by_word(names, "y")) is not None:
+            columns[column] = number_entry(numbers[quantity])
     return _of_whom(keys, found) | {"columns": columns}
 
 

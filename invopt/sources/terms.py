@@ -37,7 +37,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "min_value": NUMBER, "min_units": NUMBER, "order_cost": NUMBER, "budget": NUMBER,
     },
     "price_breaks": {"supplier": TEXT, "from_quantity": NUMBER, "unit_cost": NUMBER},
-    "receipts": {"supplier": TEXT, "ordered": DATE, "received": DATE, "quantity": NUMBER},
+    "receipts": {"supplier": TEXT, "ordered": DATE, "received": DATE, "quantity": NUMBER,
+                 "ordered_quantity": NUMBER},
     "calendar": {"location": TEXT, "supplier": TEXT, "ds": DATE, "open": BOOLEAN},
     "overrides": {
         "from": DATE, "to": DATE, "kind": TEXT, "value": NUMBER, "who": TEXT, "why": TEXT,

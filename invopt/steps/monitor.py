@@ -9,8 +9,8 @@ from invopt.config import Config
 from invopt.files import read_csv, read_json, replacing_file, replacing_folder, write_json
 from invopt.monitoring.champion import champion_subject
 from invopt.monitoring.earlier import Seen
-from invopt.monitoring.evidence import Evidence, gather_evidence
-from invopt.monitoring.evidently_report import Shelf, moved_columns, write_evidently
+from invopt.monitoring.evidence import Evidence, Reports, gather_evidence
+from invopt.monitoring.evidently_report import ReportPlace, moved_columns, write_evidently
 from invopt.monitoring.overridden import total_of, values_added
 from invopt.monitoring.serving_health import read_served
 from invopt.monitoring.subject import Subject
@@ -69,15 +69,19 @@ def monitor(watched: Watched, config: Config, out: str, notify: Notify) -> None:
     records = _records_file(watched.kept, config.name)
     served = read_served(watched.predictions, panel, subject.forecasts, watched.version, period)
     tables = read_terms(watched.snapshot).with_overrides(watched.overrides)
-    found = gather_evidence(
-        subject, panel, config.monitoring, quality=read_json(watched.quality), served=served,
-        known=_known_records(records, notify), seen=watched.seen,
-        calendar=tables.calendar, notify=notify,
-    )  # fmt: skip
+    reports = Reports(
+        quality=read_json(watched.quality),
+        served=served,
+        known=_known_records(records, notify),
+        seen=watched.seen,
+        calendar=tables.calendar,
+        receipts=tables.receipts,
+    )
+    found = gather_evidence(subject, panel, config.monitoring, reports, notify)
     told = {}
     if found.drift is not None or found.trend:  # the model could be asked
         told = _overridden(tables.overrides, subject, panel, watched.plans)
-    _write_evidence(found, watched.version, config.name, watched.kept, out, told)
+    _write_evidence(found, watched.version, config.name, watched.kept, out, more=told)
     if len(found.records):
         with replacing_file(records) as partial:
             found.records.to_parquet(partial, index=False)
@@ -145,9 +149,9 @@ def _known_records(records: Path, notify: Notify) -> pd.DataFrame | None:
 def _write_evidence(
     found: Evidence, version: str, name: str, kept: Path, out: str, more: Json | None = None
 ) -> None:
-    shelf = Shelf(kept / "evidently", name, found.start, found.last_day, version)
+    place = ReportPlace(kept / "evidently", name, found.start, found.last_day, version)
     with replacing_folder(Path(out)) as folder:
         numbers = folder / "evidently.json"
-        write_evidently(found.drift, folder / "evidently.html", numbers, shelf)
+        write_evidently(found.drift, folder / "evidently.html", numbers, place)
         told = {"version": version, "evidently_moved": moved_columns(numbers)}
         write_json(folder / "evidence.json", found.as_dict() | told | (more or {}))

@@ -13,6 +13,7 @@ from invopt.files import read_csv, read_json, replacing_folder, write_csv, write
 from invopt.forecasts import ForecastArrays, forecast_frame, read_forecast
 from invopt.inventory import segments_of
 from invopt.inventory.ahead import lone_successors
+from invopt.inventory.decision import ReviewRules
 from invopt.inventory.exceptions import recent_sales
 from invopt.inventory.network import NETWORK_COLUMNS, NetworkReview
 from invopt.inventory.planning import as_csv
@@ -23,7 +24,7 @@ from invopt.panel import Panel, iter_panels
 from invopt.runtime import NETWORK, OnnxForecaster
 from invopt.sources import read_position
 from invopt.sources.terms import read_terms
-from invopt.types import Json, Notify
+from invopt.types import Notify
 
 
 def forecast_series(model: Path, source: str, out: str, notify: Notify) -> None:
@@ -127,14 +128,15 @@ def planned(
         assumed: Changes what is known before it is planned with; None for things as they stand.
     """
     head = read_json(files.forecast / "forecast.json")
-    position, open_orders = read_position(files.snapshot)
+    recorded = read_position(files.snapshot)
     tables = read_terms(files.snapshot).with_overrides(files.overrides)
-    said: Json = {
-        "position": position, "open_orders": open_orders, "config": config,
-        "model_version": model_version, "is_count": head["is_count"],
-        "last_levels": _last_levels(files.last, notify),
-    }  # fmt: skip
-    network = NetworkReview(tables=tables, **said) if tables.lanes is not None else None
+    rules = ReviewRules(
+        config=config,
+        model_version=model_version,
+        is_count=bool(head["is_count"]),
+        last_levels=_last_levels(files.last, notify),
+    )
+    network = NetworkReview(tables, recorded, rules) if tables.lanes is not None else None
     reviews, statistics, alone = [], [], 0
     for number, panel in enumerate(iter_panels(files.source)):
         alone += lone_successors(panel.series)
@@ -145,7 +147,7 @@ def planned(
             if not panel.num_series:
                 continue
         reviews.append(
-            network.plan(panel, made) if network else plan_review(panel, made, tables=own, **said)
+            network.plan(panel, made) if network else plan_review(panel, made, recorded, own, rules)
         )
         statistics.append(recent_sales(panel))
     prices = np.concatenate([r.stockout_cost for r in reviews])

@@ -25,31 +25,30 @@ class Placement:
     """Where a training takes place.
 
     Attributes:
+        clock: Returns seconds, from any start: those that the training may take are counted by it.
         memory: Bytes it may take here; None leaves it unchecked.
         scratch: Folder it lives in; None for one beside the model.
         train_members: Trains on other machines, which share that folder; None trains here.
     """
 
+    clock: Clock
     memory: int | None = None
     scratch: Path | None = None
     train_members: TrainMembers | None = None
 
 
-def train_model(
-    source: str, config: Config, out: str, place: Placement, clock: Clock, notify: Notify
-) -> None:
+def train_model(source: str, config: Config, out: str, place: Placement, notify: Notify) -> None:
     """Train on everything before the gate's weeks and write the model, ONNX graph included."""
     panel = load_panel(Path(source))
     run, notes = fit_config(config, panel.timeline)
     refuse_unusable(panel, run.evaluation)
     seen = panel.truncate(ranges_of(panel.num_periods, run.evaluation).train_stop)
-    _fit_and_save(seen, (run, notes), Path(out), place=place, clock=clock, notify=notify)
+    _fit_and_save(seen, (run, notes), Path(out), place, notify)
 
 
 def refit_model(
-    judged: str, source: str, config: Config, out: str, place: Placement, clock: Clock,
-    notify: Notify,
-) -> None:  # fmt: skip
+    judged: str, source: str, config: Config, out: str, place: Placement, notify: Notify
+) -> None:
     """Write the model to serve: trained once more on every period, or the judged one as it is.
 
     The judged model proved the recipe on weeks it had not seen; the one that serves learns from
@@ -62,7 +61,7 @@ def refit_model(
         return
     panel = load_panel(Path(source))
     fitted = fit_config(config.for_refit(), panel.timeline)
-    _fit_and_save(panel, fitted, Path(out), place=place, clock=clock, notify=notify)
+    _fit_and_save(panel, fitted, Path(out), place, notify)
     shutil.copytree(judged, Path(out) / JUDGED)
 
 
@@ -70,9 +69,7 @@ def _fit_and_save(
     seen: Panel,
     fitted: tuple[Config, Sequence[str]],
     out: Path,
-    *,
     place: Placement,
-    clock: Clock,
     notify: Notify,
 ) -> None:
     """Train on every period of a panel and write the model folder.
@@ -82,14 +79,14 @@ def _fit_and_save(
         fitted: The configuration, and what of it did not fit the history.
         out: Folder to write.
         place: Of the training.
-        clock: Returns seconds.
         notify: Called with lines of progress.
     """
     config, notes = fitted
     scratch = place.scratch or out.with_name(f"{out.name}-training")
     forecaster = fit(
         seen, config, seen.num_periods, scratch,
-        clock=clock, notify=notify, memory=place.memory, train_members=place.train_members,
+        clock=place.clock, notify=notify, memory=place.memory,
+        train_members=place.train_members,
     )  # fmt: skip
     forecaster.save(out)
     difference = _export(forecaster, seen, out)

@@ -5,6 +5,7 @@ last_forecast: what replenishment left in the online store, or what this process
 seasonal_naive: the season before. Whatever is not fresh says so and why.
 """
 
+import functools
 import time
 import uuid
 from collections import Counter
@@ -17,7 +18,7 @@ from invopt.types import ModelInputs
 from serving.answers.forecasting import Forecasting
 from serving.answers.last_answers import LastAnswers
 from serving.answers.loaded_model import LoadedChampion
-from serving.answers.plans import Sheet, plan_rows
+from serving.answers.plans import PlanSheet, plan_rows
 from serving.answers.scenarios import InstanceFailedError, put_position, scenarios_of
 from serving.answers.writer import AnswerWriter
 from serving.api import metrics
@@ -53,6 +54,30 @@ class _Work:
     now: float
     request_ids: list[str | None]  # by instance; None where the log does not keep the request
     done: list[tuple[AnswerWriter, list[tuple[int, int]]]]  # rows of a sheet and their instances
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Rows of a sheet, and who asks for them; see Scenario.
+
+    Attributes:
+        instances: By row.
+        is_what_if: By row: True where it is an instance's what-if, beside its own row.
+        sheet: What plans are computed from.
+        inputs: The model's, by row; None where it was not asked.
+        warnings: Of a what-if's row.
+    """
+
+    instances: list[int]
+    is_what_if: list[bool]
+    sheet: PlanSheet
+    inputs: ModelInputs | None = None
+    warnings: Mapping[int, str] = field(default_factory=dict)
+
+    @functools.cached_property
+    def what_if_rows(self) -> dict[int, int]:
+        """The row of its own that the what-if of an instance has, by instance."""
+        return {n: k for k, n in enumerate(self.instances) if self.is_what_if[k]}
 
 
 class Decider:
@@ -167,30 +192,22 @@ class Decider:
             return self._from_memory(model, work), True
         for scenario, version in zip(scenarios, versions, strict=True):
             sheet, inputs = model.sheet(scenario, version, work.now)
-            failures |= self._answer(
-                model, work, scenario.instances, is_what_if=scenario.is_what_if, sheet=sheet,
-                inputs=inputs, warnings=model.warnings(scenario),
-            )  # fmt: skip
+            asked = _Asked(
+                scenario.instances, scenario.is_what_if, sheet, inputs, model.warnings(scenario)
+            )
+            failures |= self._answer(model, work, asked)
         return failures, False
 
     def _answer(
-        self,
-        model: Forecasting,
-        work: _Work,
-        numbers: list[int],
-        is_what_if: list[bool],
-        sheet: Sheet,
-        inputs: ModelInputs | None,
-        warnings: Mapping[int, str] | None = None,
+        self, model: Forecasting, work: _Work, asked: _Asked
     ) -> dict[int, InstanceFailedError]:
-        """Fill in the answers of the instances whose rows a sheet holds; see Scenario.
+        """Fill in the answers of the instances whose rows a sheet holds.
 
         Returns:
             What failed, by instance.
         """
-        champion = model.champion
-        base = [k for k, assumed in enumerate(is_what_if) if not assumed]
-        own_row = {number: k for k, number in enumerate(numbers) if is_what_if[k]}
+        champion, sheet = model.champion, asked.sheet
+        base = [k for k, assumed in enumerate(asked.is_what_if) if not assumed]
         with metrics.STAGE_SECONDS.labels("decide").time():
             config, is_count = champion.config.inventory, champion.spec.is_count
             plans = plan_rows(sheet, base, [None] * len(base), config, is_count=is_count)
@@ -202,25 +219,32 @@ class Decider:
             )  # fmt: skip
             done: list[tuple[int, int]] = []
             for k, plan in zip(base, plans, strict=True):
-                number = numbers[k]
-                instance = work.instances[number]
+                number = asked.instances[k]
                 if isinstance(plan, InstanceFailedError):
                     failures[number] = plan
                     continue
+                instance = work.instances[number]
                 answer = writer.decision(instance.unique_id, k, plan)
-                if instance.what_if is not None:
-                    row = own_row.get(number, k)
-                    answer["what_if"] = self._assumed(
-                        model, writer, row, instance=instance, as_is=answer, is_planned=row != k
-                    )
-                    if row in (warnings or {}):
-                        answer["what_if"]["warning"] = (warnings or {})[row]
-                if instance.explain and inputs is not None:
-                    answer["attributions"] = self._explain(model, sheet, inputs, k)
+                self._complete(answer, model, asked, writer, row=k, instance=instance)
                 work.answers[number] = answer
                 done.append((k, number))
         work.done.append((writer, done))
         return failures
+
+    def _complete(
+        self, answer: dict[str, Any], model: Forecasting, asked: _Asked, writer: AnswerWriter,
+        *, row: int, instance: Instance,
+    ) -> None:  # fmt: skip
+        """Add to the answer of a row what its instance asks for besides."""
+        if instance.what_if is not None:
+            own = asked.what_if_rows.get(asked.instances[row], row)
+            answer["what_if"] = self._assumed(
+                model, writer, own, instance=instance, as_is=answer, is_planned=own != row
+            )
+            if own in asked.warnings:
+                answer["what_if"]["warning"] = asked.warnings[own]
+        if instance.explain and asked.inputs is not None:
+            answer["attributions"] = self._explain(model, asked.sheet, asked.inputs, row)
 
     def _record(self, work: _Work) -> None:
         """Count, remember and log what was answered."""
@@ -258,7 +282,7 @@ class Decider:
         return writer.assumed(row, plan, as_is)
 
     def _explain(
-        self, model: Forecasting, sheet: Sheet, inputs: ModelInputs, row: int
+        self, model: Forecasting, sheet: PlanSheet, inputs: ModelInputs, row: int
     ) -> dict[str, Any] | None:
         """Return Attributions; None where the model was not asked or the parts do not add up."""
         champion = model.champion
@@ -284,7 +308,7 @@ class Decider:
     def _from_memory(self, model: Forecasting, work: _Work) -> dict[int, InstanceFailedError]:
         """Answer from what this process knew last: the store is out of reach."""
         failures: dict[int, InstanceFailedError] = {}
-        kinds: dict[Hashable, tuple[list[int], list[Sheet]]] = {}
+        kinds: dict[Hashable, tuple[list[int], list[PlanSheet]]] = {}
         for number, instance in enumerate(work.instances):
             sheet = self._memory.find(instance.unique_id)
             if sheet is None or instance.features is not None:
@@ -296,11 +320,9 @@ class Decider:
             numbers.append(number)
             sheets.append(sheet)
         for numbers, sheets in kinds.values():
-            sheet = Sheet.end_to_end(sheets).degraded(Step.LAST_FORECAST, STORE_DOWN)
+            sheet = PlanSheet.end_to_end(sheets).degraded(Step.LAST_FORECAST, STORE_DOWN)
             as_it_stood = [False] * len(numbers)
-            failures |= self._answer(
-                model, work, numbers, is_what_if=as_it_stood, sheet=sheet, inputs=None
-            )
+            failures |= self._answer(model, work, _Asked(numbers, as_it_stood, sheet))
         return failures
 
     def _fail(

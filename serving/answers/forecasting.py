@@ -18,7 +18,7 @@ from invopt.history import season_of
 from invopt.timeline import Timeline
 from invopt.types import BoolArray, Float32Array, FloatArray, IntArray, ModelInputs
 from serving.answers.loaded_model import LoadedChampion
-from serving.answers.plans import Sheet, faults_of, products_of
+from serving.answers.plans import PlanSheet, faults_of, products_of
 from serving.answers.scenarios import Scenario
 from serving.api import metrics
 from serving.api.contract import Step
@@ -26,7 +26,7 @@ from serving.api.failures import NetworkUnavailableError, StoreUnavailableError
 from serving.stores.alignment import periods_between
 from serving.stores.feature_store import SEGMENT
 from serving.stores.online_features import OnlineFeatures, OnlineWindows, StoredForecast
-from serving.stores.overridden import Said
+from serving.stores.overrides import Said
 
 _GROUPS = 8
 _USUAL = 1.2  # times the prices seen, up to which the model may be believed
@@ -54,7 +54,7 @@ class Forecasting:
 
     def sheet(
         self, scenario: Scenario, groups_version: int, now: float
-    ) -> tuple[Sheet, ModelInputs | None]:
+    ) -> tuple[PlanSheet, ModelInputs | None]:
         """Return forecasts with how they came about, and the model's inputs if it was asked.
 
         Args:
@@ -67,7 +67,7 @@ class Forecasting:
         steps, reasons = self._freshness(windows, now)
         inputs, forecast, failure = self._ask(windows, groups_version)
         num = len(scenario.names)
-        sheet = Sheet(
+        sheet = PlanSheet(
             forecast=self._naive(windows) if forecast is None else forecast,
             products=products_of(windows.rows),
             price=self._prices(windows, scenario.is_what_if),
@@ -195,7 +195,9 @@ class Forecasting:
                 )
         return found
 
-    def _fall_back(self, sheet: Sheet, scenario: Scenario, rows: IntArray, failure: str) -> Sheet:
+    def _fall_back(
+        self, sheet: PlanSheet, scenario: Scenario, rows: IntArray, failure: str
+    ) -> PlanSheet:
         """Return the sheet with some rows taken from the rungs below the model."""
         names = [scenario.names[i] for i in rows]
         try:

@@ -4,7 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 
-from serving.answers.plans import Sheet
+from serving.answers.plans import PlanSheet
 
 
 class LastAnswers:
@@ -16,12 +16,12 @@ class LastAnswers:
 
     def __init__(self, max_rows: int) -> None:
         self.max_rows = max_rows
-        self._rows: dict[str, tuple[Sheet, int]] = {}
-        self._sheets: deque[tuple[Sheet, list[str]]] = deque()
+        self._rows: dict[str, tuple[PlanSheet, int]] = {}
+        self._sheets: deque[tuple[PlanSheet, list[str]]] = deque()
         self._held = 0
         self._lock = threading.Lock()
 
-    def keep(self, sheet: Sheet, rows: Sequence[tuple[str, int]]) -> None:
+    def keep(self, sheet: PlanSheet, rows: Sequence[tuple[str, int]]) -> None:
         """Keep a sheet under the names of some of its rows."""
         if not rows:
             return
@@ -37,7 +37,7 @@ class LastAnswers:
                     if name in self._rows and self._rows[name][0] is oldest:
                         del self._rows[name]
 
-    def find(self, name: str) -> Sheet | None:
+    def find(self, name: str) -> PlanSheet | None:
         """Return a sheet of one row, None where nothing is remembered."""
         with self._lock:
             found = self._rows.get(name)

@@ -19,7 +19,7 @@ from invopt.inventory.reasons import Notes, codes_of, reasons_of
 from invopt.types import FloatArray, IntArray
 from serving.answers.scenarios import InstanceFailedError
 from serving.api.contract import ErrorCode, Step, WhatIf
-from serving.stores.overridden import Said
+from serving.stores.overrides import Said
 
 _PRODUCT = ("list_price", "unit_cost", "lead_time", "pack_size", "min_order", "review_period",
             "holding_cost", "stockout_cost", *LIMITS)  # fmt: skip
@@ -29,7 +29,7 @@ PlanRow = dict[str, Any] | InstanceFailedError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sheet:
+class PlanSheet:
     """Everything the plans of some rows are computed from.
 
     Attributes:
@@ -65,7 +65,7 @@ class Sheet:
     faults: list[str] = field(default_factory=list, repr=False)
     said: list[Said | None] = field(default_factory=list, repr=False)
 
-    def row(self, at: int) -> "Sheet":
+    def row(self, at: int) -> "PlanSheet":
         """Return a copy of one row that keeps nothing else alive."""
         one = slice(at, at + 1)
         forecast = replace(
@@ -96,7 +96,7 @@ class Sheet:
         return self.cutoff, self.known_at, own.horizon, levels, tuple(self.products)
 
     @classmethod
-    def end_to_end(cls, sheets: Sequence["Sheet"]) -> "Sheet":
+    def end_to_end(cls, sheets: Sequence["PlanSheet"]) -> "PlanSheet":
         """Return the rows of sheets of one kind, in order."""
         first = sheets[0]
         if len(sheets) == 1:
@@ -122,7 +122,7 @@ class Sheet:
             segments=[segment for s in sheets for segment in s.segments],
         )
 
-    def degraded(self, step: Step, reason: str) -> "Sheet":
+    def degraded(self, step: Step, reason: str) -> "PlanSheet":
         """Return the sheet told to be of a lower rung."""
         num = len(self.steps)
         return replace(self, steps=[step] * num, reasons=[reason] * num)
@@ -136,7 +136,7 @@ def _joined(arrays: Sequence[FloatArray]) -> FloatArray:
     return np.concatenate([np.pad(a, ((0, 0), (0, width - a.shape[1]))) for a in arrays])
 
 
-def _told(sheets: Sequence[Sheet], parts: Sequence[list[_T]], nothing: _T) -> list[_T]:
+def _told(sheets: Sequence[PlanSheet], parts: Sequence[list[_T]], nothing: _T) -> list[_T]:
     """Return lists by row end to end; an empty one says nothing of each row of its sheet."""
     if not any(parts):
         return []
@@ -159,7 +159,7 @@ def products_of(rows: dict[str, Any]) -> dict[str, FloatArray]:
 
 
 def plan_rows(
-    sheet: Sheet,
+    sheet: PlanSheet,
     at: Sequence[int],
     what_ifs: Sequence[WhatIf | None],
     config: InventoryConfig,
@@ -195,7 +195,7 @@ def plan_rows(
 
 
 def _plan_group(
-    sheet: Sheet,
+    sheet: PlanSheet,
     rows: IntArray,
     what_ifs: list[WhatIf],
     config: InventoryConfig,
@@ -239,11 +239,16 @@ def _plan_group(
 def _planned(
     forecast: ForecastArrays, said: Sequence[Said | None], *, is_count: bool
 ) -> SummedForecast:
-    """Return the demand to plan for: the forecast, with what planners say of some periods."""
+    """Return the demand to plan for: the forecast, with what planners say of some periods.
+
+    A model with another horizon than that of the review takes the periods that both have.
+    """
     mean = forecast.mean.astype(np.float64)
     for row, one in enumerate(said):
-        if one is not None and len(one.mean) == mean.shape[1]:
-            mean[row] = np.where(np.isnan(one.mean), mean[row], one.mean)
+        if one is not None:
+            both = min(len(one.mean), mean.shape[1])
+            known = np.flatnonzero(np.isfinite(one.mean[:both]))
+            mean[row, known] = one.mean[known]
     return with_mean(forecast, mean, is_count=is_count) if said else forecast
 
 
@@ -285,7 +290,7 @@ def _overrides(planned: SummedForecast, said: Sequence[Said | None]) -> list[Any
 
 
 def _terms(
-    sheet: Sheet,
+    sheet: PlanSheet,
     rows: IntArray,
     what_ifs: list[WhatIf],
     config: InventoryConfig,
@@ -332,7 +337,7 @@ def _with_service(terms: Terms, what_ifs: list[WhatIf]) -> Terms:
     )
 
 
-def _stock(sheet: Sheet, rows: IntArray) -> Stock:
+def _stock(sheet: PlanSheet, rows: IntArray) -> Stock:
     """Return the stock of rows; what is under way without a period arrives at the next one."""
     on_hand, on_order, waiting, arrivals = (
         sheet.position[name][rows] for name in ("on_hand", "on_order", "backorders", "arrivals")

@@ -10,12 +10,12 @@ from invopt.errors import InvalidInputError
 from invopt.forecasts import ForecastArrays
 from invopt.types import FloatArray
 from serving.answers.loaded_model import LoadedChampion
-from serving.answers.plans import PlanRow, Sheet, faults_of, plan_rows
+from serving.answers.plans import PlanRow, PlanSheet, faults_of, plan_rows
 from serving.answers.scenarios import InstanceFailedError
 from serving.answers.writer import PLANNED
 from serving.api.contract import Step
 from serving.stores.feature_store import ARRIVALS
-from serving.stores.overridden import Said
+from serving.stores.overrides import Said
 from serving.stores.prediction_log import PRICED
 
 
@@ -72,7 +72,7 @@ def differences(row: pa.Table, champion: LoadedChampion) -> list[str]:
     ]
 
 
-def _sheet(rows: pa.Table, champion: LoadedChampion) -> Sheet:
+def _sheet(rows: pa.Table, champion: LoadedChampion) -> PlanSheet:
     model, num = champion.model, len(rows)
     quantiles, levels = model.quantile_levels, model.level_quantiles
     forecast = ForecastArrays(
@@ -86,7 +86,7 @@ def _sheet(rows: pa.Table, champion: LoadedChampion) -> Sheet:
     position = {name: _numbers(rows, name) for name in ("on_hand", "on_order", "backorders")}
     # The lead time as it was used: of the product, the position or the configuration.
     products = {name: _numbers(rows, name) for name in (*PRICED, "lead_time", "review_period")}
-    return Sheet(
+    return PlanSheet(
         forecast=forecast,
         products=products,
         price=products.pop("price"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from serving.answers.plans import Sheet, plain
+from serving.answers.plans import PlanSheet, plain
 from serving.api.contract import Step
 from serving.stores.feature_store import ARRIVALS
 from serving.stores.prediction_log import PRICED
@@ -24,7 +24,7 @@ _LOGGED = ("unique_id", "model_version", "policy_version", "feature_age_s", *PLA
 _KNOWN = ("on_hand", "on_order", "backorders", *PRICED)
 
 
-def _said(sheet: Sheet, rows: list[int]) -> dict[str, Any]:
+def _said(sheet: PlanSheet, rows: list[int]) -> dict[str, Any]:
     """Return the columns that few rows have: faults and overrides."""
     found: dict[str, Any] = {}
     if sheet.faults:
@@ -49,7 +49,7 @@ class AnswerWriter:
 
     def __init__(
         self,
-        sheet: Sheet,
+        sheet: PlanSheet,
         policy_version: str,
         model: str,
         now: float,

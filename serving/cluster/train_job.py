@@ -45,17 +45,18 @@ class Machines:
     Attributes:
         settings: Of the cluster.
         scratch: Folder that all its machines share.
+        code_version: Of the library on them: a job of another one is another job.
     """
 
     settings: ClusterSettings
     scratch: Path
+    code_version: str
 
 
 def train(
     machines: Machines,
     source: str,
     config: Config,
-    code_version: str,
     out: str,
     notify: Notify,
 ) -> None:
@@ -65,17 +66,14 @@ def train(
         machines: Those of the cluster.
         source: Folder of the training set.
         config: The whole configuration.
-        code_version: Of the library.
         out: Folder of the model.
         notify: Called with lines of progress.
 
     Raises:
         InvalidInputError: If the training fails; the job's own reason is in the text.
     """
-    place = _place(
-        machines, "train", source, config=config, code_version=code_version, notify=notify
-    )
-    train_model(source, config, out, place, clock=time.monotonic, notify=notify)
+    place = _place(machines, "train", source, config, notify)
+    train_model(source, config, out, place, notify)
 
 
 def refit(
@@ -83,7 +81,6 @@ def refit(
     model: str,
     source: str,
     config: Config,
-    code_version: str,
     out: str,
     notify: Notify,
 ) -> None:
@@ -94,31 +91,21 @@ def refit(
         model: Folder of the judged model.
         source: Folder of the training set.
         config: The whole configuration.
-        code_version: Of the library.
         out: Folder of the model to serve.
         notify: Called with lines of progress.
     """
-    place = _place(
-        machines, "refit", source, config=config, code_version=code_version, notify=notify
-    )
-    refit_model(model, source, config, out=out, place=place, clock=time.monotonic, notify=notify)
+    place = _place(machines, "refit", source, config, notify)
+    refit_model(model, source, config, out, place=place, notify=notify)
 
 
-def _place(
-    machines: Machines,
-    task: str,
-    source: str,
-    config: Config,
-    code_version: str,
-    notify: Notify,
-) -> Placement:
+def _place(machines: Machines, task: str, source: str, config: Config, notify: Notify) -> Placement:
     """Return where a training takes place: here, or in a job of several machines."""
     if config.training.num_nodes == 1:
-        return Placement(memory=available_memory())
-    name = job_name(task, source, config, code_version)
+        return Placement(clock=time.monotonic, memory=available_memory())
+    name = job_name(task, source, config, machines.code_version)
     cluster = connect(machines.settings)
     job = TrainJob(cluster, name, machines.settings.runtime, config, notify)
-    return Placement(scratch=machines.scratch / name, train_members=job.run)
+    return Placement(clock=time.monotonic, scratch=machines.scratch / name, train_members=job.run)
 
 
 def job_name(task: str, source: str, config: Config, code_version: str) -> str:
@@ -137,7 +124,6 @@ class TrainJob:
         config: Of the run.
         notify: Called with lines of progress.
         sleep: Waits seconds.
-        clock: Returns seconds.
     """
 
     def __init__(
@@ -148,10 +134,9 @@ class TrainJob:
         config: Config,
         notify: Notify,
         sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.cluster, self.name, self.runtime = cluster, name, runtime
-        self.config, self.notify, self.sleep, self.clock = config, notify, sleep, clock
+        self.config, self.notify, self.sleep = config, notify, sleep
         self.client = _client(cluster)
         # Since when machines are missing, what was told of it, the pods at the last look, and when
         # the job was made.
@@ -260,9 +245,9 @@ class TrainJob:
             self._since, self._told = None, ""
             return
         if self._since is None:
-            self._since = self.clock()
+            self._since = time.monotonic()
         reason = reason or self._warning()
-        if self.clock() - self._since > _START_SECONDS:
+        if time.monotonic() - self._since > _START_SECONDS:
             raise ClusterError(
                 f"{missing} of {wanted} machines of TrainJob {self.name} do not run after "
                 f"{_START_SECONDS // 60} minutes: {reason or 'no reason given'}. "

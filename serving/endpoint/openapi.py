@@ -68,7 +68,6 @@ def openapi(name: str) -> dict[str, Any]:
         ],
         ref_template=_REF,
     )
-    model = "/v2/models/{model_name}"
     return {
         "openapi": "3.1.0",
         "info": {
@@ -80,93 +79,78 @@ def openapi(name: str) -> dict[str, Any]:
         },
         "servers": [{"url": "/", "description": "This server"}],
         "security": [{"token": []}, {}],
-        "tags": [
-            {"name": "decisions", "description": "Requests that are answered with decisions."},
-            {"name": "model", "description": "What is served, and whether it answers."},
-            {"name": "operation", "description": "For probes and Prometheus; no token is asked."},
-        ],
-        "paths": {
-            "/v1/models": {
-                "get": _look("listModels", "List the models", _MODELS, {"models": [name]})
-            },
-            "/v1/models/{model_name}": _of_model(
-                name,
-                get=_look(
-                    "isModelReadyV1",
-                    "Is the model ready? (v1)",
-                    _READY,
-                    {"name": name, "ready": True},
-                    404,
-                    503,
-                ),
-            ),
-            "/v1/models/{model_name}:predict": _of_model(
-                name,
-                post=_decide(
-                    "decide",
-                    "Decide on series",
-                    "PredictRequest",
-                    response="PredictResponse",
-                    asked=examples.V1_REQUEST,
-                    answered=examples.V1_RESPONSE,
-                    headers=_REQUEST_ID,
-                ),
-            ),
-            "/v2": {
-                "get": _look(
-                    "describeServer", "Say what this server is", "ServerMetadata", examples.SERVER
-                )
-            },
-            model: _of_model(
-                name,
-                get=_look(
-                    "describeModel",
-                    "Say what the model takes and answers",
-                    "ModelMetadata",
-                    examples.MODEL | {"name": name},
-                    404,
-                ),
-            ),
-            f"{model}/ready": _of_model(
-                name,
-                get=_look(
-                    "isModelReady",
-                    "Is the model ready?",
-                    _READY,
-                    {"name": name, "ready": True},
-                    404,
-                    503,
-                ),
-            ),
-            f"{model}/infer": _of_model(
-                name,
-                post=_decide(
-                    "infer",
-                    "Decide on series, as tensors",
-                    "InferRequestBody",
-                    response="InferResponseBody",
-                    asked=examples.V2_REQUEST,
-                    answered=examples.V2_RESPONSE | {"model_name": name},
-                ),
-            ),
-            "/v2/health/live": {"get": _probe("isLive", "Is the process alive?", "live")},
-            "/v2/health/ready": {"get": _probe("isReady", "Are model and store ready?", "ready")},
-            "/metrics": {"get": _metrics()},
-        },
-        "components": {
-            "schemas": found["$defs"],
-            "securitySchemes": {
-                "token": {
-                    "type": "http",
-                    "scheme": "bearer",
-                    "description": "Asked for where the server was started with "
-                    "INVOPT_SERVER_TOKEN.",
-                }
-            },
-        },
+        "tags": _TAGS,
+        "paths": _v1_paths(name) | _v2_paths(name) | _operation_paths(),
+        "components": {"schemas": found["$defs"], "securitySchemes": {"token": _TOKEN}},
     }
 
 
+def _v1_paths(name: str) -> dict[str, Any]:
+    """Return KServe's first protocol: JSON of series."""
+    return {
+        "/v1/models": {"get": _look("listModels", "List the models", _MODELS, {"models": [name]})},
+        "/v1/models/{model_name}": _of_model(
+            name, get=_is_ready("isModelReadyV1", "Is the model ready? (v1)", name)
+        ),
+        "/v1/models/{model_name}:predict": _of_model(
+            name,
+            post=_decide(
+                "decide",
+                "Decide on series",
+                asked=_content("PredictRequest", examples.V1_REQUEST),
+                answered=_content("PredictResponse", examples.V1_RESPONSE),
+                headers=_REQUEST_ID,
+            ),
+        ),
+    }
+
+
+def _v2_paths(name: str) -> dict[str, Any]:
+    """Return the Open Inference Protocol: tensors."""
+    model = "/v2/models/{model_name}"
+    metadata = examples.MODEL | {"name": name}
+    about = "Say what the model takes and answers"
+    return {
+        "/v2": {
+            "get": _look(
+                "describeServer", "Say what this server is", "ServerMetadata", examples.SERVER
+            )
+        },
+        model: _of_model(name, get=_look("describeModel", about, "ModelMetadata", metadata, 404)),
+        f"{model}/ready": _of_model(
+            name, get=_is_ready("isModelReady", "Is the model ready?", name)
+        ),
+        f"{model}/infer": _of_model(
+            name,
+            post=_decide(
+                "infer",
+                "Decide on series, as tensors",
+                asked=_content("InferRequestBody", examples.V2_REQUEST),
+                answered=_content("InferResponseBody", examples.V2_RESPONSE | {"model_name": name}),
+            ),
+        ),
+    }
+
+
+def _operation_paths() -> dict[str, Any]:
+    """Return what probes and Prometheus ask."""
+    return {
+        "/v2/health/live": {"get": _probe("isLive", "Is the process alive?", "live")},
+        "/v2/health/ready": {"get": _probe("isReady", "Are model and store ready?", "ready")},
+        "/metrics": {"get": _metrics()},
+    }
+
+
+_TAGS = [
+    {"name": "decisions", "description": "Requests that are answered with decisions."},
+    {"name": "model", "description": "What is served, and whether it answers."},
+    {"name": "operation", "description": "For probes and Prometheus; no token is asked."},
+]
+_TOKEN = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "Asked for where the server was started with INVOPT_SERVER_TOKEN.",
+}
 _MODELS = {
     "type": "object",
     "required": ["models"],
@@ -177,6 +161,9 @@ _READY = {
     "required": ["name", "ready"],
     "properties": {"name": {"type": "string"}, "ready": {"type": "boolean"}},
 }
+
+
+_NOT_READY = (404, 503)
 
 
 @functools.cache
@@ -226,22 +213,25 @@ def _of_model(name: str, **operations: dict[str, Any]) -> dict[str, Any]:
 def _decide(
     identifier: str,
     summary: str,
-    request: str,
-    response: str,
     asked: dict[str, Any],
     answered: dict[str, Any],
     headers: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    decided: dict[str, Any] = {"description": "Decided", "content": _content(response, answered)}
+    decided: dict[str, Any] = {"description": "Decided", "content": answered}
     if headers:
         decided["headers"] = headers
     return {
         "operationId": identifier,
         "summary": summary,
         "tags": ["decisions"],
-        "requestBody": {"required": True, "content": _content(request, asked)},
+        "requestBody": {"required": True, "content": asked},
         "responses": {"200": decided} | _failures(*_FAILURES),
     }
+
+
+def _is_ready(identifier: str, summary: str, name: str) -> dict[str, Any]:
+    example = {"name": name, "ready": True}
+    return _look(identifier, summary, _READY, example, *_NOT_READY)
 
 
 def _look(

@@ -1,6 +1,6 @@
 """`invopt acknowledge`: somebody looks at what a monitoring run paged for; its alert is quiet."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,9 @@ from invopt.report.monitoring_page import with_acknowledged_text, with_acknowled
 from invopt.types import Notify
 from serving.deployment import Deployment
 from serving.stores.governor_store import AuditRow, GovernorStore
+
+# A quarter: longer, and an alert that nobody looks at any more stays quiet.
+_LONGEST = timedelta(days=92)
 
 
 def acknowledge(
@@ -34,12 +37,18 @@ def acknowledge(
 
     Raises:
         InvalidInputError: If the run is not the latest one or paged for nothing, if nobody is
-            named, or the last quiet day is over.
+            named, or the last quiet day is over or more than a quarter ahead.
     """
     if not word.who.strip():
         raise InvalidInputError("--who is empty: name the person who looks at it.")
     if word.until is not None and word.until < word.at.date():
         raise InvalidInputError(f"--until {word.until} is over: today is {word.at.date()} (UTC).")
+    if word.until is not None and word.until - word.at.date() > _LONGEST:
+        raise InvalidInputError(
+            f"--until {word.until} is too far ahead: an alert is kept quiet for at most "
+            f"{_LONGEST.days} days, until {word.at.date() + _LONGEST}. Acknowledge it again then; "
+            "where it is no fault, change the limit of its signal in `monitoring`."
+        )
     with deployment.governor() as store:
         latest = _latest(store, name, run)
         causes = _paged(latest)

@@ -1,5 +1,6 @@
 """Retraining on Kubeflow Pipelines: started once, followed by asking."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,11 +41,13 @@ class RetrainingRequest:
         arguments: Of the training pipeline: cause, window, retraining.
         lasting: Monitoring periods that the change has been seen for (see Config.for_retraining).
         urgent: True when the change is far beyond its limit.
+        shift: Demand over forecast of the latest period, less 1; 0 where it is not known.
     """
 
     arguments: dict[str, str]
     lasting: int
     urgent: bool
+    shift: float = 0.0
 
 
 def start_on_cluster(
@@ -80,7 +83,7 @@ def start_on_cluster(
             notify("The retraining lock expired; no run was started.")
             return
         try:
-            asked = RetrainingRequest(arguments_of(claim), *lasting_of(content))
+            asked = request_of(claim, content)
             _run_on_cluster(deployment, config, data, claim=claim, asked=asked, notify=notify)
         except ClusterError:
             raise  # the run may have begun: the next monitoring run asks
@@ -100,13 +103,20 @@ def arguments_of(claim: Claim) -> dict[str, str]:
     return {"cause": claim.cause, "window": claim.window, "retraining": claim.key}
 
 
-def lasting_of(content: dict[str, Any]) -> tuple[int, bool]:
-    """Return for how many periods the change of a decision was seen, and whether it is urgent.
+def request_of(claim: Claim, content: dict[str, Any]) -> RetrainingRequest:
+    """Return the training that a decision asks for.
 
     A model that is trained anew for its age has no change to learn: 0 periods.
+
+    Args:
+        claim: Of the decision.
+        content: Of monitoring.json.
     """
     governor = content["governor"]
-    return governor["streaks"].get(governor["cause"], 0), governor["urgent"]
+    lasting = governor["streaks"].get(governor["cause"], 0)
+    latest = (content.get("trend") or [{}])[-1].get("demand")
+    shift = float(latest) if latest is not None and math.isfinite(latest) else 0.0
+    return RetrainingRequest(arguments_of(claim), lasting, governor["urgent"], shift)
 
 
 def reconcile(deployment: Deployment, store: GovernorStore, config: Config, notify: Notify) -> None:
@@ -166,7 +176,7 @@ def _run_on_cluster(
     kept = {"newest_share": own.retraining.newest_share}
     retraining = config.retraining.model_copy(update=kept)
     whole = own.model_copy(update={"governor": config.governor, "retraining": retraining})
-    whole = whole.for_retraining(lasting=asked.lasting, urgent=asked.urgent)
+    whole = whole.for_retraining(lasting=asked.lasting, urgent=asked.urgent, shift=asked.shift)
     parameters = origin.parameters | arguments_of(claim)
     parameters |= {"study": name, "data_dir": data.folder, "config": whole.as_parameter()}
     parameters["evaluation"] = parameters["config"]["evaluation"]

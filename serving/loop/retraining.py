@@ -9,15 +9,14 @@ from typing import Any
 from invopt.config import Config, GovernorConfig
 from invopt.errors import InvalidInputError
 from invopt.files import read_json, write_json
-from invopt.monitoring.retraining_decision import FAILED, KEPT, PROMOTED, Situation
+from invopt.monitoring.retraining_decision import FAILED, KEPT, PROMOTED, Retraining, Situation
 from invopt.monitoring.signals import Signal
 from invopt.types import Notify
 from serving.deployment import Deployment
 from serving.loop.cluster_retraining import (
     RetrainingRequest,
-    arguments_of,
-    lasting_of,
     reconcile,
+    request_of,
     run_name,
 )
 from serving.stores.governor_store import Claim, GovernorStore, clock
@@ -86,7 +85,7 @@ def situation_of(content: dict[str, Any], model: str) -> Situation:
         conclusive=content["conclusive"], why_not=content["why_not"],
         signals=tuple(Signal.from_dict(s) for s in content["signals"]),
         new_periods=content["new_periods"], age_days=content["age_days"],
-        last_day=content["last_day"],
+        last_day=content["last_day"], avoidable_cost=content.get("avoidable_cost"),
     )  # fmt: skip
 
 
@@ -116,7 +115,7 @@ def retrain_if_decided(
         tell(f"Retraining: {content['reason']}")
         with leased(store, claim, config.governor) as ours:
             try:
-                folder = train(RetrainingRequest(arguments_of(claim), *lasting_of(content)))
+                folder = train(request_of(claim, content))
                 word = read_json(folder / "verdict.json")["decision"]
             except BaseException:
                 # Whatever it was: the lease need not run out for the governor to know.
@@ -180,9 +179,20 @@ def tell_retraining(deployment: Deployment, model: str, tell: Notify) -> None:
     tell(f"retraining of {model} is {state}")
     for run in memory.retrainings[-_TOLD:]:
         under_way = f"under way, its lease runs out {run.lease_until:%Y-%m-%d %H:%M} UTC"
-        tell(f"  {run.claimed_at:%Y-%m-%d %H:%M} UTC, {run.key}: {run.outcome or under_way}")
+        tell(
+            f"  {run.claimed_at:%Y-%m-%d %H:%M} UTC, {run.key}: {run.outcome or under_way}"
+            f"{_gain(run)}"
+        )
     if not memory.retrainings:
         tell("  no retraining was started yet")
+
+
+def _gain(run: Retraining) -> str:
+    """Say what a retraining promised and saved a period, "" where nothing is known."""
+    if run.promised is None:
+        return ""
+    kept = "not known yet" if run.saved is None else f"{run.saved:,.2f}"
+    return f"; expected to save {run.promised:,.2f} a period, saved {kept}"
 
 
 @contextmanager

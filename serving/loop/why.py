@@ -64,8 +64,8 @@ def tell_why(deployment: Deployment, what: str, tell: Tell) -> None:
             )
         latest = ", ".join(row.run for row in audit[:3])
         raise InvalidInputError(
-            f"{what} was not found: give a monitoring run (latest: {latest or 'none yet'}), a date "
-            "as YYYY-MM-DD inside a period judged, the id of a request that the log in "
+            f'"{what}" is not known: give a monitoring run (latest: {latest or "none yet"}), a '
+            "date as YYYY-MM-DD inside a period judged, the id of a request that the log in "
             f"{settings.prediction_log} holds (a request is written within a minute, if it belongs "
             "to the sample), or a series that was planned or served."
         )

@@ -1,7 +1,8 @@
 """Feast at work: tables published, applied, materialised, and read back as panels."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+import yaml
+from pydantic import ValidationError
 
 from invopt.config import FeaturesConfig
+from invopt.contracts import StockRecords
 from invopt.errors import InvalidInputError
 from invopt.features.spec import FeatureSpec
 from invopt.features.tables import (
@@ -33,12 +37,10 @@ from invopt.types import Notify
 from serving.settings import FEATURE_STORE, Settings
 from serving.stores.materialise import materialise, write_rows
 from serving.stores.order_plans import segments_of_latest
-from serving.stores.overridden import write_overrides
+from serving.stores.overrides import write_overrides
 from serving.stores.planner_desk import planners_overrides
 
 LAYOUT = "layout.json"
-# StockPosition and OpenOrders, as read_position returns them.
-StockRecords = tuple[pd.DataFrame | None, pd.DataFrame | None]
 # Lead times are a column of products, those of the position included.
 STOCK = ("on_hand", "on_order", "backorders")
 # Units under way by the period they arrive at the start of: the next one, the one after, ...
@@ -49,6 +51,21 @@ SEGMENT = "segment"
 # periods ago still find their groups as they were then.
 GROUP_SLACK = 28
 _REPOSITORY = Path(__file__).resolve().parents[2] / "feature_repo"
+# $NAME or ${NAME}, as Feast itself reads them (os.path.expandvars).
+_VARIABLE = re.compile(r"\$(?:(\w+)|\{([^}]*)\})", re.ASCII)
+
+
+@dataclass(frozen=True)
+class MadeForecast:
+    """A forecast of all series.
+
+    Attributes:
+        folder: As forecast_all wrote it.
+        model_version: Of the champion that made it.
+    """
+
+    folder: str
+    model_version: str
 
 
 def publish(
@@ -56,8 +73,7 @@ def publish(
     source: str,
     snapshot: str,
     config: FeaturesConfig,
-    forecast: str | None,
-    model_version: str,
+    forecast: MadeForecast | None,
     notify: Notify,
 ) -> str:
     """Publish a panel with derived channels; returns the time its features were known.
@@ -71,9 +87,9 @@ def publish(
     now = pd.Timestamp.now(tz="UTC")
     known_at = known_time(next(iter_panels(Path(source))))
     if forecast is not None:  # before the layout, which servers look at to see what is new
-        said = _overrides(settings, snapshot, model_version)
+        said = _overrides(settings, snapshot, forecast.model_version)
         number = write_overrides(
-            settings.feature_store, iter_panels(Path(source)), Path(forecast), said, known_at
+            settings.feature_store, iter_panels(Path(source)), Path(forecast.folder), said, known_at
         )
         notify(f"overrides of {number:,} series are known to the endpoint")
     write_tables(
@@ -89,7 +105,7 @@ def publish(
     apply_and_materialise(store, settings, known_at, notify)
     notify(f"online store updated to {known_at:%Y-%m-%d}")
     if forecast is not None:
-        pushed = push_forecast(store, forecast, known_at, model_version)
+        pushed = push_forecast(store, forecast.folder, known_at, forecast.model_version)
         notify(f"last forecast of {pushed:,} series is in the online store")
     return known_at.isoformat()
 
@@ -136,14 +152,27 @@ def known_time(panel: Panel) -> pd.Timestamp:
 
 def open_store(settings: Settings) -> Any:
     """Return the Feast store of a deployment. Importing Feast takes seconds: do it late."""
-    import os  # noqa: PLC0415
-
     from serving.stores.feast_import import feature_store_class  # noqa: PLC0415
 
-    # The configuration names the folder by this variable.
-    os.environ[FEATURE_STORE] = str(settings.feature_store)
     settings.feature_store.mkdir(parents=True, exist_ok=True)
-    return feature_store_class()(repo_path=str(_REPOSITORY), fs_yaml_file=settings.feature_config)
+    store_class = feature_store_class()  # before anything else of Feast is imported
+    return store_class(repo_path=str(_REPOSITORY), config=_feature_config(settings))
+
+
+def _feature_config(settings: Settings) -> Any:
+    """Return Feast's configuration, its variables those of the deployment, not of the process."""
+    from feast.repo_config import FeastConfigError, RepoConfig  # noqa: PLC0415
+
+    known = {**settings.feature_variables, FEATURE_STORE: str(settings.feature_store)}
+    text = settings.feature_config.read_text()
+    try:
+        config = RepoConfig(
+            **yaml.safe_load(_VARIABLE.sub(lambda m: known.get(m[1] or m[2], m[0]), text))
+        )
+    except ValidationError as err:
+        raise FeastConfigError(err, settings.feature_config) from err
+    config.repo_path = _REPOSITORY
+    return config
 
 
 def write_tables(

@@ -8,7 +8,7 @@ What a dead process had claimed comes free when its lease runs out.
 import json
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -20,6 +20,7 @@ from invopt.config import GovernorConfig
 from invopt.files import plain
 from invopt.monitoring.acknowledgement import Acknowledgement
 from invopt.monitoring.governor import brakes_of, decide
+from invopt.monitoring.payback import saved
 from invopt.monitoring.retraining_decision import (
     EXPIRED,
     OUTCOMES,
@@ -289,23 +290,8 @@ def _memory(connection: sa.Connection, model: str) -> Memory:
         .order_by(AUDIT.c.id.desc())
         .limit(_REMEMBERED)
     ).all()[::-1]
-    causes: dict[str, frozenset[str]] = {}
-    paged: dict[str, str] = {}
-    urgent: dict[str, bool] = {}
-    for row in rows:
-        content = json.loads(row.content)
-        found = frozenset(map(present_name, content["decision"]["streaks"]))
-        if UNREADABLE in found:  # nothing was judged: what is known of the period stands
-            found |= causes.get(row.end, frozenset())
-        else:
-            urgent[row.end] = content["decision"].get("urgent", False)
-        causes[row.end] = found
-        paged |= dict.fromkeys(map(present_name, content["decision"]["paged"]), row.end)
-    runs = connection.execute(
-        sa.select(RETRAININGS)
-        .where(RETRAININGS.c.model == model)
-        .order_by(RETRAININGS.c.claimed_at)
-    ).all()
+    contents = [json.loads(row.content) for row in rows]
+    causes, paged, urgent = _periods(rows, contents)
     switches = connection.execute(
         sa.select(SWITCH).where(SWITCH.c.model == model).order_by(SWITCH.c.id)
     ).all()
@@ -313,22 +299,70 @@ def _memory(connection: sa.Connection, model: str) -> Memory:
     return Memory(
         causes,
         paged,
-        [
-            Retraining(
-                r.key,
-                as_time(r.claimed_at),
-                as_time(r.lease_until),
-                started_at=as_time(r.started_at) if r.started_at else None,
-                outcome=r.outcome,
-                cause=present_name(r.cause),
-            )
-            for r in runs
-        ],
+        _retrainings(connection, model, contents),
         switched_off=(switches[-1].reason or "turned off") if switches and switches[-1].off else "",
         reset_at=as_time(turned_on[-1]) if turned_on else None,
         last_decision=max((as_time(r.at) for r in rows), default=None),
-        urgent=frozenset(end for end, was in urgent.items() if was),
+        urgent=urgent,
     )
+
+
+def _periods(
+    rows: Sequence[Any], contents: Sequence[dict[str, Any]]
+) -> tuple[dict[str, frozenset[str]], dict[str, str], frozenset[str]]:
+    """Return the causes by period, the period each was paged in last, and urgent periods."""
+    causes: dict[str, frozenset[str]] = {}
+    paged: dict[str, str] = {}
+    urgent: dict[str, bool] = {}
+    for row, content in zip(rows, contents, strict=True):
+        decision = content["decision"]
+        found = frozenset(map(present_name, decision["streaks"]))
+        if UNREADABLE in found:  # nothing was judged: what is known of the period stands
+            found |= causes.get(row.end, frozenset())
+        else:
+            urgent[row.end] = decision.get("urgent", False)
+        causes[row.end] = found
+        paged |= dict.fromkeys(map(present_name, decision["paged"]), row.end)
+    return causes, paged, frozenset(end for end, was in urgent.items() if was)
+
+
+def _retrainings(
+    connection: sa.Connection, model: str, contents: Sequence[dict[str, Any]]
+) -> list[Retraining]:
+    """Return the retrainings of a model, the first one first."""
+    query = sa.select(RETRAININGS).where(RETRAININGS.c.model == model)
+    return [
+        Retraining(
+            r.key,
+            as_time(r.claimed_at),
+            as_time(r.lease_until),
+            started_at=as_time(r.started_at) if r.started_at else None,
+            outcome=r.outcome,
+            cause=present_name(r.cause),
+            **_gains(contents, r.key, r.outcome),
+        )
+        for r in connection.execute(query.order_by(RETRAININGS.c.claimed_at))
+    ]
+
+
+def _gains(
+    contents: Sequence[dict[str, Any]], key: str, outcome: str | None
+) -> dict[str, float | None]:
+    """Return what a retraining promised and saved a period, as far as decisions tell."""
+    for number, content in enumerate(contents):
+        decision, asked = content["decision"], content["situation"]
+        if decision["action"] != RETRAIN or decision["key"] != key:
+            continue
+        later = [
+            c["situation"]["avoidable_cost"]
+            for c in contents[number + 1 :]
+            if c["situation"]["version"] != asked["version"]
+            and c["situation"]["conclusive"]
+            and c["situation"].get("avoidable_cost") is not None
+        ]
+        promised = asked.get("avoidable_cost")
+        return {"promised": promised, "saved": saved(promised, outcome, later)}
+    return {"promised": None, "saved": None}
 
 
 def _decided(

@@ -43,7 +43,7 @@ from serving.stores.feature_store import (
     read_layout,
 )
 from serving.stores.materialise import online_rows
-from serving.stores.overridden import read_overrides
+from serving.stores.overrides import read_overrides
 
 FORECAST_FIELDS = ("mean", "quantiles", "levels", "model_version")
 _GROUP_SECONDS = 60.0

@@ -145,8 +145,12 @@ def keep_review(
             shutil.rmtree(old, ignore_errors=True)
 
 
-def latest_review(plans: Path) -> KeptReview:
-    """Return the review that was kept last, of all models.
+def latest_review(plans: Path, name: str | None = None) -> KeptReview:
+    """Return the review that was kept last.
+
+    Args:
+        plans: Folder of all plans.
+        name: Of the registered model; None for the last one of all models.
 
     Raises:
         InvalidInputError: If there is none.
@@ -158,7 +162,14 @@ def latest_review(plans: Path) -> KeptReview:
             f"no orders were planned in {plans.parent} yet: run `invopt run replenishment "
             f"--workspace {plans.parent}` first."
         )
-    head, folder = max(heads, key=lambda found: found[0]["kept_at"])
+    models = sorted({folder.parent.parent.name for _, folder in heads})
+    of_model = [found for found in heads if name in (None, found[1].parent.parent.name)]
+    if not of_model:
+        raise InvalidInputError(
+            f"no orders of model {name} were planned in {plans.parent}; there are those of "
+            f"{', '.join(models)}."
+        )
+    head, folder = max(of_model, key=lambda found: found[0]["kept_at"])
     return KeptReview(
         folder, folder.parent.parent.name, head["review_date"], head["snapshot"],
         kept_at=head["kept_at"], config=Config.of(head["config"]),

@@ -4,7 +4,7 @@ Rows are only added. A decision has a version by review and series, unique in th
 planners who start from the same version one is told what the other did, and nothing is lost.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -92,6 +92,42 @@ class PlannerDecision:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class ForecastOverride:
+    """What a planner says instead of the forecast of a series.
+
+    Attributes:
+        unique_id: Series.
+        first: Date from which it is said.
+        last: Last date.
+        kind: What `value` is: "demand" or "factor".
+        value: Units per period, or times the forecast.
+    """
+
+    unique_id: str
+    first: str
+    last: str
+    kind: str
+    value: float
+
+
+@dataclass(frozen=True)
+class PlannedScenario:
+    """A plan under assumptions, as it is kept.
+
+    Attributes:
+        name: Planners' own.
+        assumptions: As plain data.
+        outlook: What came out, as plain data.
+        orders: Units of each series whose order differs from the plan's.
+    """
+
+    name: str
+    assumptions: dict[str, Any]
+    outlook: dict[str, Any]
+    orders: dict[str, float]
+
+
 class DecidedMeanwhileError(Exception):
     """Somebody else was first; `now` is what they decided."""
 
@@ -140,26 +176,20 @@ class PlannerDesk:
         with self._engine.connect() as connection:
             return [_decision(row) for row in connection.execute(query)]
 
-    def decide(
-        self,
-        review_date: str,
-        unique_id: str,
-        version: int,
-        state: str,
-        quantity: float | None,
-        who: str,
-        why: str,
-    ) -> PlannerDecision:
-        """Add a decision that was made looking at a version, and return it.
+    def decide(self, review_date: str, wish: PlannerDecision) -> PlannerDecision:
+        """Add a decision, and return it with the version it has.
+
+        Args:
+            review_date: Of the order's review.
+            wish: What is decided; its version is the one it was made looking at.
 
         Raises:
             DecidedMeanwhileError: If that version is no longer the latest.
         """
-        made = PlannerDecision(
-            unique_id, version + 1, state, quantity=quantity, who=who, why=why, made_at=_now()
-        )
+        unique_id = wish.unique_id
+        made = replace(wish, version=wish.version + 1, made_at=_now())
         before = self.history(review_date, unique_id)
-        if (before[-1].version if before else 0) != version:
+        if (before[-1].version if before else 0) != wish.version:
             raise DecidedMeanwhileError(before[-1] if before else PlannerDecision(unique_id))
         try:
             with self._engine.begin() as connection:
@@ -174,35 +204,17 @@ class PlannerDesk:
         """Bring back what stood before a version, as a decision of its own; see decide."""
         before = self.history(review_date, unique_id)[: max(version - 1, 0)]
         last = before[-1] if before else PlannerDecision(unique_id)
-        return self.decide(
-            review_date,
-            unique_id,
-            version,
-            state=last.state,
-            quantity=last.quantity,
-            who=who,
-            why=f"undid {version}",
-        )
+        wish = replace(last, version=version, who=who, why=f"undid {version}")
+        return self.decide(review_date, wish)
 
-    def override(
-        self, unique_id: str, first: str, last: str, kind: str, value: float, who: str, why: str
-    ) -> int:
-        """Keep an override of a forecast, from the first to the last date, and return its id."""
+    def override(self, wish: ForecastOverride, who: str, why: str) -> int:
+        """Keep what a planner says instead of a forecast, and return its id."""
+        values = {
+            "unique_id": wish.unique_id, "from": wish.first, "to": wish.last, "kind": wish.kind,
+            "value": wish.value, "who": who, "why": why, "made_at": _now(),
+        }  # fmt: skip
         with self._engine.begin() as connection:
-            found = connection.execute(
-                sa.insert(_OVERRIDES).values(
-                    {
-                        "unique_id": unique_id,
-                        "from": first,
-                        "to": last,
-                        "kind": kind,
-                        "value": value,
-                        "who": who,
-                        "why": why,
-                        "made_at": _now(),
-                    }
-                )
-            )
+            found = connection.execute(sa.insert(_OVERRIDES).values(values))
         assert found.inserted_primary_key is not None
         return int(found.inserted_primary_key[0])
 
@@ -217,29 +229,16 @@ class PlannerDesk:
         with self._engine.begin() as connection:
             return connection.execute(query).rowcount == 1
 
-    def save_scenario(
-        self,
-        review_date: str,
-        name: str,
-        assumptions: dict[str, Any],
-        outlook: dict[str, Any],
-        orders: dict[str, float],
-        who: str,
-        why: str,
-    ) -> int:
+    def save_scenario(self, review_date: str, scenario: PlannedScenario, who: str, why: str) -> int:
         """Keep a scenario with what came out, and return its id.
 
         Args:
             review_date: Of the plan that it is beside.
-            name: Planners' own.
-            assumptions: As plain data.
-            outlook: As plain data.
-            orders: Units of each series whose order differs from the plan's.
+            scenario: What was assumed, and what came out.
             who: Planner.
             why: Their reason, "" for none.
         """
-        kept = {"review_date": review_date, "name": name, "assumptions": assumptions,
-                "outlook": outlook, "orders": orders, "who": who, "why": why,
+        kept = {"review_date": review_date, **asdict(scenario), "who": who, "why": why,
                 "made_at": _now()}  # fmt: skip
         with self._engine.begin() as connection:
             found = connection.execute(sa.insert(_SCENARIOS).values(kept))

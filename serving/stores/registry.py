@@ -3,7 +3,6 @@
 import functools
 import json
 import logging
-import os
 import platform
 import shutil
 import tempfile
@@ -82,9 +81,6 @@ class Registry:
     @functools.cached_property
     def client(self) -> Any:
         """MLflow's client."""
-        # MLflow looks for updates and reports usage unless told not to.
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        os.environ.setdefault("DO_NOT_TRACK", "true")
         from mlflow import MlflowClient  # noqa: PLC0415  (three seconds of import)
 
         for logger in _LOGGERS:
@@ -123,12 +119,7 @@ class Registry:
         client = self.client
         if not client.search_registered_models(f"name = '{name}'"):
             client.create_registered_model(name)
-        folder = self.settings.workspace / "models" / name
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
-        partial.chmod(0o755)  # mkdtemp's own is for one user only, and servers read as another
-        shutil.copytree(model, partial / "model")
-        _describe(partial / "model")
+        partial = self._copied(name, model)
         sha256 = write_sums(partial / "model")
         for item in map(Path, evidence):
             copy = shutil.copytree if item.is_dir() else shutil.copy2
@@ -154,6 +145,16 @@ class Registry:
         client.set_terminated(own)
         notify(f"registered {name} version {version.version}")
         return str(version.version)
+
+    def _copied(self, name: str, model: str) -> Path:
+        """Copy a model into a new folder beside its versions, and say there what it is."""
+        folder = self.settings.workspace / "models" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
+        partial.chmod(0o755)  # mkdtemp's own is for one user only, and servers read as another
+        shutil.copytree(model, partial / "model")
+        _describe(partial / "model")
+        return partial
 
     def run_for(self, name: str, run: str, job: str) -> tuple[str, str]:
         """Return MLflow's ids of an experiment and of a training run, made where there are none.

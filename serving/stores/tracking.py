@@ -5,6 +5,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,26 @@ _BATCH, _LETTERS = 100, 500
 Metric = tuple[str, float, int]  # name, value, step
 
 
+@dataclass(frozen=True)
+class TrainingRun:
+    """What a training run is called.
+
+    Attributes:
+        model: Registered model, also the experiment.
+        name: Of the run.
+        job: Id of the pipeline's run.
+        tags: Data, code, what it was started for.
+    """
+
+    model: str
+    name: str
+    job: str
+    tags: Mapping[str, str]
+
+
 def keep_training(
     registry: Registry,
-    name: str,
-    run: str,
-    job: str,
-    tags: Mapping[str, str],
+    run: TrainingRun,
     files: Mapping[str, str],
     config: Config,
     notify: Notify,
@@ -34,10 +49,7 @@ def keep_training(
 
     Args:
         registry: Of the deployment.
-        name: Of the registered model, also of the experiment.
-        run: Name of the run.
-        job: Id of the pipeline's run.
-        tags: Of the run: data, code, what it was started for.
+        run: What it is called.
         files: Paths of model, sweep, assessment, verdict and report.
         config: The configuration the model was trained with.
         notify: Called with a line of progress.
@@ -45,7 +57,7 @@ def keep_training(
     from mlflow.exceptions import MlflowException  # noqa: PLC0415
 
     client = registry.client
-    experiment, parent = registry.run_for(name, run, job)
+    experiment, parent = registry.run_for(run.model, run.name, run.job)
     verdict = read_json(files["verdict"])
     assessment = read_json(Path(files["assessment"]) / "metrics.json")
     training = read_json(Path(files["model"]) / "training.json")
@@ -53,15 +65,15 @@ def keep_training(
     told = {"verdict": verdict["decision"], "reason": reason, "incumbent": verdict["incumbent"]}
     told |= {"mlflow.note.content": f"**{verdict['decision']}**: {reason}"}
     metrics = [*_money(verdict, assessment), *_accuracy(assessment), *_losses(training["history"])]
-    _log(client, parent, metrics, _flat(config.as_parameter()), {**tags, **told})
+    _log(client, parent, metrics, _flat(config.as_parameter()), {**run.tags, **told})
     try:
         _evidence(client, parent, files)
     except (OSError, MlflowException) as err:  # the run has its own copies
-        notify(f"MLflow took no files of run {run}: {err}")
+        notify(f"MLflow took no files of run {run.name}: {err}")
     _trials(client, experiment, parent, read_json(files["sweep"])["trials"])
-    client.update_run(parent, name=run)  # a step before may have known its id only
+    client.update_run(parent, name=run.name)  # a step before may have known its id only
     client.set_terminated(parent, "FINISHED")
-    notify(f"MLflow: run {run} of experiment {name}")
+    notify(f"MLflow: run {run.name} of experiment {run.model}")
     return parent
 
 

@@ -5,6 +5,8 @@ of Argo's nodes without their ids and errors, logs that are "200" even where the
 recurring run that takes its runs under way along when it is deleted.
 """
 
+import base64
+import gzip
 import json
 import re
 import threading
@@ -46,6 +48,8 @@ class FakeKfp:
         steps: Of the run, from which its nodes are made.
         terminated: Whether somebody ended it.
         hands_out_workflows: Whether it knows the API before v2beta1 too.
+        packs_nodes: Whether Argo packs the nodes, as it does with those of a long run.
+        orphans: Recurring runs whose schedule is gone from Kubernetes.
         drops: Connections to close without an answer, from the next one on.
         killed: Runs under way whose recurring run was deleted; KFP calls them RUNNING for ever.
     """
@@ -61,6 +65,8 @@ class FakeKfp:
         self.steps: list[Step] = []
         self.terminated = False
         self.hands_out_workflows = True
+        self.packs_nodes = False
+        self.orphans: set[str] = set()
         self.drops = 0
         self.killed: list[str] = []
         self.history: list[Object] = []
@@ -164,10 +170,11 @@ class FakeKfp:
         if not self.hands_out_workflows:
             raise KfpError(404, "Not Found")
         run = {"id": number, "pipeline_spec": {}}
-        return {
-            "run": run,
-            "pipeline_runtime": {"workflow_manifest": manifest(self._workflow()[0])},
-        }
+        made = self._workflow()[0]
+        if self.packs_nodes:
+            nodes = gzip.compress(json.dumps(made["status"].pop("nodes")).encode())
+            made["status"]["compressedNodes"] = base64.b64encode(nodes).decode()
+        return {"run": run, "pipeline_runtime": {"workflow_manifest": manifest(made)}}
 
     def log(self, run: str, node: str) -> str:
         """Return a step's log, or KFP's error: it has said 200 by then.
@@ -210,6 +217,13 @@ class FakeKfp:
         return {}
 
     def _post_disable(self, number: str, *_: Any) -> Object:
+        if number in self.orphans:
+            raise KfpError(
+                500,
+                f"Failed to disable a recurring run: InternalServerError: Failed to change "
+                f"recurring run's {number} mode to enable:false: scheduledworkflows.kubeflow.org "
+                '"demo-x" not found',
+            )
         for job in self.recurring:
             if job["recurring_run_id"] == number:
                 job["status"] = "DISABLED"

@@ -3,6 +3,7 @@
 import pytest
 
 from invopt.errors import InvalidInputError
+from pipelines.argo import Workflow
 from pipelines.cli import main
 from pipelines.follow import Following, Target
 from pipelines.last_words import last_words
@@ -65,6 +66,21 @@ def test_a_failed_step_is_told_by_its_own_name_and_last_line(kfp, following, man
     assert fails(kfp, following, *steps) == (
         "run r0 ended as failed: prepare-panel: no series has sales."
     )
+
+
+def test_the_nodes_of_a_long_run_are_unpacked(kfp, following):
+    kfp.packs_nodes = True
+    steps = [Step("ingest-data"), Step("release-forecaster", (FAILED,))]
+    assert fails(kfp, following, *steps) == (
+        "run r0 ended as failed: release-forecaster: no series has sales."
+    )
+
+
+@pytest.mark.parametrize(
+    "packed", ["%%%", "bm8gZ3ppcA==", ""], ids=["no base64", "no gzip", "none"]
+)
+def test_nodes_that_cannot_be_unpacked_are_as_good_as_not_there(packed):
+    assert not Workflow({"status": {"compressedNodes": packed}}).is_told
 
 
 def test_an_attempt_that_was_made_good_is_no_reason(kfp, following):

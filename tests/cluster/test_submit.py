@@ -123,6 +123,14 @@ def test_a_schedule_that_is_replaced_leaves_its_run_under_way_alone(kfp, capsys)
     assert kfp.killed == []
 
 
+def test_a_schedule_that_is_gone_from_kubernetes_is_replaced_too(kfp, capsys):
+    assert run(kfp, "--cron", "0 0 4 * * *") == 0
+    kfp.orphans = {"j0"}
+    assert run(kfp, "--cron", "0 0 5 * * *") == 0
+    assert [r["recurring_run_id"] for r in kfp.recurring] == ["j1"]
+    assert "recurring run j0 was gone from Kubernetes already" in capsys.readouterr().out
+
+
 def test_every_run_of_an_experiment_is_looked_at_before_a_schedule_goes(kfp):
     assert run(kfp, "--cron", "0 0 4 * * *") == 0
     kfp.runs.append({"run_id": "r9", "recurring_run_id": "j0", "state": "RUNNING"})

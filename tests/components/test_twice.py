@@ -21,10 +21,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def reviewed(workspace, monkeypatch):  # noqa: F811
+def reviewed(workspace):  # noqa: F811
     """A review about to publish and to plan: snapshot, derived panel, forecast."""
-    # Opening Feast sets it for this process: the next test's would be this one's.
-    monkeypatch.setenv("INVOPT_FEATURE_STORE", str(workspace / "workspace" / "feature_store"))
     config = make_config()
     snapshot, _ = ingest(workspace)
     derived = prepare(workspace, snapshot)

@@ -54,9 +54,9 @@ def test_examples_of_a_module_of_inventory_print_what_they_say(name):
 # computed, and the whole in docs/quickstart.md.
 ASSEMBLE = {
     "assumptions.assume", "backtest.replay", "exceptions.flags_of", "exceptions.position_flags",
-    "network.net.net_of", "network.review.by_lanes", "network.sheets.replaced",
+    "network.net.net_of", "network.network_review.by_lanes", "network.sheets.replaced",
     "network.sheets.sources_review", "network.sheets.told", "network.sheets.with_source",
-    "network.sources.ordered_by", "planning.finished", "planning.plan_orders",
+    "network.source_orders.ordered_by", "planning.finished", "planning.plan_orders",
     "planning.without_faults", "review.demand_ahead", "review.plan_review",
 }  # fmt: skip
 

@@ -11,7 +11,8 @@ from tests.e2e.kube import Kube, Object, last_line, wait_for
 from tests.e2e.report import StepFailed
 from tests.e2e.settings import ROOT, Settings
 
-BACKUP = "k8s/components/backup"
+BACKUP, PLANNER = "k8s/components/backup", "k8s/components/planner"
+PLANNER_TOKEN = "e2e0token0of0planners"
 _PASSWORD = "e2e0password"
 # Of each a password of its own: with another one's nobody gets in.
 _STORES = (
@@ -54,6 +55,7 @@ class Installation:
     def __init__(self, kube: Kube, settings: Settings, has: set[str], own_namespace: bool) -> None:
         self.kube, self.settings, self.has, self.own = kube, settings, has, own_namespace
         self.folder = settings.out / "overlay"
+        self.components = [BACKUP]
 
     def write_overlay(self) -> None:
         """Write the overlay: namespace, images, volumes and addresses of this cluster."""
@@ -64,7 +66,9 @@ class Installation:
             "kind": "Kustomization",
             "namespace": self.kube.namespace,
             "resources": [base],
-            "components": [os.path.relpath(ROOT / BACKUP, self.folder.resolve())],
+            "components": [
+                os.path.relpath(ROOT / part, self.folder.resolve()) for part in self.components
+            ],
             "images": [
                 image
                 for name, full in (
@@ -112,8 +116,10 @@ class Installation:
         store = self.settings
         endpoint = store.s3_endpoint.partition("://")[2]
         https = int(store.s3_endpoint.startswith("https"))
+        stores = {f"{key}-password": f"{_PASSWORD}{key[:3]}" for key in _STORES}
+        stores["planner-token"] = PLANNER_TOKEN
         secrets = [
-            ("invopt-stores", {f"{key}-password": f"{_PASSWORD}{key[:3]}" for key in _STORES}, {}),
+            ("invopt-stores", stores, {}),
             (
                 "invopt-object-store",
                 {
@@ -142,6 +148,13 @@ class Installation:
     def apply(self) -> str:
         """Apply the overlay; returns what kubectl printed."""
         return self.kube.must("apply", "-k", str(self.folder), here=False, seconds=180)
+
+    def add(self, component: str) -> None:
+        """Put one more component into the overlay, and apply it."""
+        if component not in self.components:
+            self.components.append(component)
+        self.write_overlay()
+        self.apply()
 
     def changes(self) -> str:
         """Return what applying once more would change, "" for nothing."""

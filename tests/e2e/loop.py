@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from tests.e2e import closing, opening, rollouts, short, whole
+from tests.e2e import closing, opening, planning, rollouts, short, whole
 from tests.e2e.report import Step
 from tests.e2e.world import World
 
@@ -43,6 +43,7 @@ def steps(world: World) -> list[Step]:
         *first,
         Step("training", partial(whole.training, world), ("data",)),
         Step("replenishment", partial(whole.replenishment, world), ("training",)),
+        Step("planners", partial(planning.workbench, world), ("replenishment",)),
         Step("two machines", partial(whole.two_machines, world), ("training",)),
         Step("canary", partial(whole.canary_of_run, world), ("two machines",)),
         *rolling,

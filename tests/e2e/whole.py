@@ -1,9 +1,7 @@
 """The whole form: Kubeflow Pipelines."""
 
 import json
-import re
 import time
-from datetime import UTC, datetime
 from typing import Any
 
 from tests.e2e.kube import doing, last_line, wait_for
@@ -153,13 +151,11 @@ def cron(world: World) -> str:
 
 
 def why(world: World) -> str:
-    """`invopt why` by run and by request, where the stores are."""
-    day = datetime.now(UTC).date().isoformat()
-    log = world.stepping.run(
-        "e2e-status", ["invopt", "retraining", "status", "--name", NAME], 120, database="governor"
-    )
-    found = re.findall(r"\d{4}-\d\d-\d\d", log)
+    """`invopt why` of the monitoring run, where the stores are."""
+    found = [str(run["display_name"]) for run in world.runs.named(f"{NAME}-monitoring")]
     if not found:
-        raise StepFailed(f"the governor tells no day: {' '.join(log.split())[:300]} ({day})")
+        raise StepFailed("KFP knows no monitoring run")
     told = world.stepping.run("e2e-why", ["invopt", "why", found[0]], 120, database="governor")
+    if "signal demand_shift (fires" not in told or "safeguard breaker: clear" not in told:
+        raise StepFailed(f"no signal and safeguards in {' '.join(told.split())[:400]}")
     return f"invopt why {found[0]}: {told.strip().splitlines()[0][:200]}"

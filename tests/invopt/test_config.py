@@ -79,6 +79,15 @@ def test_a_retraining_proves_its_recipe_before_the_change_and_ends_in_a_refit_th
     assert long_ago.evaluation.unjudged_periods == config.evaluation.gate_periods
 
 
+def test_the_canary_of_a_retraining_may_differ_by_the_change_that_it_learned():
+    config = load_config(CONFIGS / "demo.yaml", ["deployment.max_prediction_shift=0.5"])
+    for shift, most in ((0.75, 1.25), (-0.4, 0.9), (0.0, 0.5)):
+        asked = config.for_retraining(lasting=2, shift=shift)
+        assert asked.deployment.max_prediction_shift == pytest.approx(most)
+    # a model that is only old has no change to learn
+    assert config.for_retraining(shift=0.75).deployment == config.deployment
+
+
 def test_without_a_refit_what_is_judged_is_what_serves_and_the_gate_stays_strict():
     config = load_config(CONFIGS / "demo.yaml", ["retraining.refit=false"])
     assert config.for_retraining(lasting=2, urgent=True) == config

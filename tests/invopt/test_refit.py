@@ -18,7 +18,7 @@ def test_a_refitted_model_has_learned_from_every_period_and_carries_the_judged_o
     panel = make_panel(num_periods=120)
     panel.with_channels(derived_channels([panel], config.features)).save(tmp_path / "panel")
     source, judged, served = (str(tmp_path / name) for name in ("panel", "judged", "served"))
-    here = {"place": Placement(), "clock": time.monotonic, "notify": lambda _: None}
+    here = {"place": Placement(clock=time.monotonic), "notify": lambda _: None}
     train_model(source, config, judged, **here)
     refit_model(judged, source, config, served, **here)
     seen = [

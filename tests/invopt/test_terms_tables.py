@@ -2,9 +2,11 @@
 
 import pandas as pd
 import pytest
+import yaml
 
 from invopt.errors import InvalidInputError
 from invopt.sources import Mapping, read_dataset
+from invopt.sources.proposal import write_mapping
 from invopt.sources.terms import read_terms
 from tests.builders import write_files
 
@@ -136,3 +138,19 @@ def test_a_table_by_hand_of_which_nothing_is_left_is_refused_but_for_overrides(t
     columns = {"supplier": "supplier", "lead_time": "lead_time"}
     with pytest.raises(InvalidInputError, match="suppliers of t are faulty"):
         read(tmp_path / "s", "suppliers", "supplier,lead_time\nNorth,\n", columns, share=0.2)
+
+
+@pytest.mark.parametrize(
+    ("ordered", "came"), [("qty_ordered", "qty_received"), ("Bestellmenge", "Liefermenge")]
+)
+def test_deliveries_with_both_quantities_are_guessed_as_asked_and_as_come(tmp_path, ordered, came):
+    data = write_files(
+        tmp_path / "data",
+        sales_csv="ds,product,store,units\n"
+        + "".join(f"2024-01-{day:02d},P{p},S1,{p + 1}\n" for day in range(1, 29) for p in range(3)),
+        deliveries_csv=f"vendor,order_date,receipt_date,{ordered},{came}\n"
+        "North,2024-01-02,2024-01-05,12,10\nNorth,2024-01-09,2024-01-12,12,12\n",
+    )
+    write_mapping(data, tmp_path / "first.yaml")
+    columns = yaml.safe_load((tmp_path / "first.yaml").read_text())["receipts"]["columns"]
+    assert (columns["ordered_quantity"], columns["quantity"]) == (ordered, came)

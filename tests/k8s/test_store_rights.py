@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -117,10 +118,10 @@ def redis(tmp_path):
 
 
 def opened_as(settings, monkeypatch, **variables):
-    """Return the feature store as a pod with these variables opens it."""
+    """Return the feature store as a pod with these variables opens it; libpq reads its own."""
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    return open_store(settings)
+    return open_store(replace(settings, feature_variables=variables))
 
 
 def test_the_server_reads_features_by_the_manifest_s_settings_and_changes_nothing(

@@ -16,7 +16,6 @@ import pytest
 
 from pipelines.cli import main
 from serving.loop.local_release import free_port
-from serving.settings import Settings
 from tests.builders import CONFIGS
 
 pytestmark = pytest.mark.slow
@@ -286,10 +285,8 @@ def test_a_request_without_names_is_refused(server, body):
     assert "instances" in json.dumps(answer) or "unique_id" in json.dumps(answer)
 
 
-def test_a_port_in_use_is_one_clear_sentence(workspace, server, capsys, monkeypatch):
+def test_a_port_in_use_is_one_clear_sentence(workspace, server, capsys):
     port = server.rsplit(":", 1)[1]
-    for name, value in Settings.of(workspace).export().items():
-        monkeypatch.setenv(name, value)
     assert main(["serve", "--workspace", str(workspace), "--port", port]) == 1
     assert f"port {port} on 127.0.0.1 cannot be used" in capsys.readouterr().err
 

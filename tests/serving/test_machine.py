@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from serving.machine import available_memory, available_processors, limit_threads
+from serving.machine import available_memory, available_processors
 
 MEMINFO = "MemTotal: 16000 kB\nMemFree: 1000 kB\nMemAvailable: 8000 kB\n"
 
@@ -49,12 +49,3 @@ def test_the_older_hierarchy_of_control_groups_is_read_too(tmp_path, quota, proc
     (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text(quota)
     (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
     assert available_processors(tmp_path) == processors
-
-
-def test_threads_follow_the_processors_unless_the_environment_says_otherwise(tmp_path):
-    environment = {"MKL_NUM_THREADS": "7"}
-    limit_threads(environment, 2)
-    assert environment == {
-        "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2", "MKL_NUM_THREADS": "7",
-        "OMP_WAIT_POLICY": "PASSIVE",
-    }  # fmt: skip

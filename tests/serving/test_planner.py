@@ -22,6 +22,7 @@ from serving.settings import ServerSettings, Settings
 from serving.stores.order_plans import keep_review, latest_review
 from serving.stores.planner_desk import (
     DecidedMeanwhileError,
+    PlannerDecision,
     PlannerDesk,
     desk_file,
     planners_overrides,
@@ -97,7 +98,7 @@ def test_of_many_at_the_same_moment_exactly_one_decides(tmp_path):
     def decide(number):
         start.wait()
         try:
-            desk.decide(DATE, "a", 0, "accepted", None, f"planner {number}", "")
+            desk.decide(DATE, PlannerDecision("a", 0, "accepted", who=f"planner {number}"))
         except DecidedMeanwhileError:
             outcomes.append("told")
         else:
@@ -115,8 +116,8 @@ def test_of_many_at_the_same_moment_exactly_one_decides(tmp_path):
 
 def test_undo_brings_back_what_stood_and_keeps_what_was_done(tmp_path):
     desk = PlannerDesk(tmp_path / "desk.db")
-    desk.decide(DATE, "a", 0, "changed", 5.0, "Ann", "")
-    desk.decide(DATE, "a", 1, "rejected", None, "Ben", "")
+    desk.decide(DATE, PlannerDecision("a", 0, "changed", 5.0, "Ann"))
+    desk.decide(DATE, PlannerDecision("a", 1, "rejected", who="Ben"))
     found = desk.undo(DATE, "a", 2, "Ann")
     assert (found.state, found.quantity, found.version) == ("changed", 5.0, 3)
     assert [d.state for d in desk.history(DATE, "a")] == ["changed", "rejected", "changed"]

@@ -1,7 +1,7 @@
 """Warehouses and the places they supply: levels, scarce stock, transfers."""
 
 from invopt.inventory.network.allocation import allocate, allocate_exactly
-from invopt.inventory.network.review import NetworkReview
+from invopt.inventory.network.network_review import NetworkReview
 from invopt.inventory.network.sheets import NETWORK_COLUMNS
 from invopt.inventory.network.worth import Worth
 

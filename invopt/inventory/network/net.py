@@ -8,14 +8,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from invopt.config import InventoryConfig
-from invopt.contracts import TermsTables
+from invopt.contracts import StockRecords, TermsTables
 from invopt.inventory.costs import Terms, terms_of
 from invopt.inventory.network.shelf import Shelves
 from invopt.inventory.network.transfers import Way
 from invopt.inventory.network.tree import Items, next_review
 from invopt.inventory.stock import Stock, stock_of
 from invopt.inventory.suppliers import Supply, supply_of
-from invopt.lanes import CROSS_DOCK, TRANSFER, supplied
+from invopt.lanes import CROSS_DOCK, TRANSFER, plain_lanes, supplied
 from invopt.timeline import Timeline
 from invopt.types import BoolArray, FloatArray, IntArray
 
@@ -128,13 +128,10 @@ class Net:
 def net_of(
     series: pd.DataFrame,
     shelves: Shelves,
-    nodes: pd.DataFrame,
-    lanes: pd.DataFrame,
     tables: TermsTables,
     timeline: Timeline,
     config: InventoryConfig,
-    position: pd.DataFrame | None,
-    open_orders: pd.DataFrame | None,
+    recorded: StockRecords,
 ) -> Net:
     """Return a network.
 
@@ -142,32 +139,18 @@ def net_of(
         series: unique_id, product, location, supplied_by of the series that lanes supply or that
             sell at a source.
         shelves: The same series.
-        nodes: Products of the sources that sell nothing.
-        lanes: As invopt.lanes.plain_lanes returns them.
-        tables: Of planning.
+        tables: Of planning, with lanes, and the products of the sources that sell nothing.
         timeline: Up to the review.
         config: Costs.
-        position: StockPosition; None when no stock is known.
-        open_orders: OpenOrders; None when none are recorded.
+        recorded: Stock and open orders.
     """
-    num = len(series)
-    lane = supplied(series, lanes).lane
-    place = series["product"].astype(str) + BETWEEN + series["location"].astype(str)
-    feeds = series["product"].astype(str) + BETWEEN + _source(lanes, lane)
-    own = place.isin(set(feeds[lane >= 0])).to_numpy()
-    nodes = pd.concat([nodes, series[own]], ignore_index=True)
-    node_lane = supplied(nodes, lanes).lane
-    lane = np.concatenate([np.where(own, -1, lane), node_lane])
-    product = pd.concat([series["product"], nodes["product"]], ignore_index=True).astype(str)
-    node_place = nodes["product"].astype(str) + BETWEEN + nodes["location"].astype(str)
-    wanted = product + BETWEEN + _source(lanes, lane)
-    wanted[np.flatnonzero(own)] = place[own].to_numpy(object)
-    found = pd.Index(node_place).get_indexer(pd.Index(wanted))
-    parent = np.where(found >= 0, found + num, -1)
-    frame = _with_terms(nodes.astype({"unique_id": str}), parent, lane, lanes, shelves, num)
+    assert tables.lanes is not None
+    lanes, num = plain_lanes(tables.lanes), len(series)
+    own, lane, parent, nodes = _tree(series, tables.nodes, lanes)
+    frame = _with_terms(nodes.astype({"unique_id": str}), parent, lane, lanes, shelves)
     terms = terms_of(frame, None, config)
     supply = supply_of(frame, terms, tables, timeline, shelves.mean.shape[1])
-    stock = stock_of(frame["unique_id"].to_numpy(object), position, open_orders, supply.delay)
+    stock = stock_of(frame["unique_id"].to_numpy(object), *recorded, supply.delay)
     shelves = _emptied(shelves, own)
     items = _items(parent, lane, lanes, shelves, supply.terms)
     shelves = replace(shelves, within=_far(items, shelves))
@@ -182,6 +165,31 @@ def net_of(
         place=series["location"].astype(str).to_numpy(object),
         lost_at_sources=np.zeros(len(frame)), timeline=timeline,
     )  # fmt: skip
+
+
+def _tree(
+    series: pd.DataFrame, nodes: pd.DataFrame | None, lanes: pd.DataFrame
+) -> tuple[BoolArray, IntArray, IntArray, pd.DataFrame]:
+    """Return who supplies whom, of the series and then of the nodes.
+
+    Returns:
+        (series,) True where a source sells something itself; (items,) lane, -1 for none; (items,)
+        row of the item that supplies it, -1 for none; the nodes, such sources included.
+    """
+    num = len(series)
+    lane = supplied(series, lanes).lane
+    place = series["product"].astype(str) + BETWEEN + series["location"].astype(str)
+    feeds = series["product"].astype(str) + BETWEEN + _source(lanes, lane)
+    own = place.isin(set(feeds[lane >= 0])).to_numpy()
+    nodes = pd.concat([series.iloc[:0] if nodes is None else nodes, series[own]], ignore_index=True)
+    node_lane = supplied(nodes, lanes).lane
+    lane = np.concatenate([np.where(own, -1, lane), node_lane])
+    product = pd.concat([series["product"], nodes["product"]], ignore_index=True).astype(str)
+    node_place = nodes["product"].astype(str) + BETWEEN + nodes["location"].astype(str)
+    wanted = product + BETWEEN + _source(lanes, lane)
+    wanted[np.flatnonzero(own)] = place[own].to_numpy(object)
+    found = pd.Index(node_place).get_indexer(pd.Index(wanted))
+    return own, lane, np.where(found >= 0, found + num, -1), nodes
 
 
 def _source(lanes: pd.DataFrame, lane: IntArray) -> npt.NDArray[np.object_]:
@@ -247,11 +255,10 @@ def _items(
 
 
 def _with_terms(
-    nodes: pd.DataFrame, parent: IntArray, lane: IntArray, lanes: pd.DataFrame, shelves: Shelves,
-    num: int,
-) -> pd.DataFrame:  # fmt: skip
+    nodes: pd.DataFrame, parent: IntArray, lane: IntArray, lanes: pd.DataFrame, shelves: Shelves
+) -> pd.DataFrame:
     """Return products of sources with their lane's terms, and their shops' costs where none."""
-    frame = nodes.reset_index(drop=True).copy()
+    frame, num = nodes.reset_index(drop=True).copy(), shelves.num
     own = lane[num:]
     known = own >= 0
     picked = lanes.iloc[np.maximum(own, 0)].reset_index(drop=True) if len(lanes) else lanes

@@ -7,12 +7,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from invopt import contracts
+from invopt.inventory.decision import ReviewRules
 from invopt.inventory.exceptions import Flags
 from invopt.inventory.network.net import BETWEEN, Net
-from invopt.inventory.network.sources import Ordered
+from invopt.inventory.network.source_orders import Ordered
 from invopt.inventory.network.transfers import Transfer
-from invopt.inventory.numbers import in_words
 from invopt.inventory.review import Review
+from invopt.inventory.wording import in_words
 from invopt.lanes import supplied
 from invopt.timeline import Timeline
 from invopt.types import BoolArray, FloatArray, IntArray
@@ -136,7 +137,7 @@ def told(
         notes[row[at]] = (
             f"{net.source[at]} has too little for all: {wanted} are wanted, and {sent} are sent"
         )
-    moved = _moved(orders, granted, row, flags, notes, ids)
+    moved = _moved(granted, row, ids, flags, notes)
     lane = supplied(orders, lanes).lane
     flags.set(ALONE, (lane < 0) & (orders["supplier"] == "").to_numpy() & _has_sources(orders, net))
     orders = orders.assign(
@@ -157,13 +158,13 @@ def _has_sources(orders: pd.DataFrame, net: Net) -> BoolArray:
 
 
 def _moved(
-    orders: pd.DataFrame, granted: Granted, row: IntArray, flags: Flags,
-    notes: npt.NDArray[np.object_], ids: npt.NDArray[np.object_],
+    granted: Granted, row: IntArray, ids: npt.NDArray[np.object_], flags: Flags,
+    notes: npt.NDArray[np.object_],
 ) -> FloatArray:  # fmt: skip
     """Return (series,) units that come from other shops less those that go there; flags are set."""
-    moved = np.zeros(len(orders))
+    moved = np.zeros(len(notes))
     for word, sign in ((IN, 1.0), (OUT, -1.0)):
-        units, money = np.zeros(len(orders)), np.zeros(len(orders))
+        units, money = np.zeros(len(notes)), np.zeros(len(notes))
         for each in granted.moved:
             here, there = each.way.taker, each.way.giver
             if sign < 0:
@@ -212,38 +213,57 @@ def _with_transfers(
     return both.sort_values(["supplier", "order_date", "unique_id"], ignore_index=True)
 
 
-def sources_review(
-    net: Net, orders: NodeOrders, timeline: Timeline, version: str, *, is_count: bool
-) -> Review | None:
+def sources_review(net: Net, orders: NodeOrders, rules: ReviewRules) -> Review | None:
     """Return the review of the sources; None where none is in the network.
 
     Args:
         net: The network.
         orders: Of its sources.
-        timeline: Up to the review.
-        version: Put on every row.
-        is_count: True when units are whole.
+        rules: What is put on every row, and whether units are whole.
     """
     if net.nodes.empty:
         return None
-    terms, stock = net.terms, net.stock
+    terms, timeline = net.terms, net.timeline
     reach = int(max(terms.protection_interval.max(initial=1), 1)) + 1
     dates = timeline.dates(timeline.num_periods, timeline.num_periods + reach)
+    flags = _flags(net, orders, net.stock.counted(terms.protection_interval))
+    frame = _source_orders(net, orders, dates)
+    level = frame["order_up_to_level"].to_numpy(np.float64)
+    frame = frame.assign(
+        exception=flags.words(),
+        reason=_reasons(net, orders, level),
+        model_version=rules.model_version,
+        review_date=f"{timeline.last:%Y-%m-%d}",
+        money_at_risk=orders.saved,
+        cost_of_one_less=orders.one_less.round(4) + 0.0,
+        cost_of_one_more=orders.one_more.round(4) + 0.0,
+        source=_plain(net.nodes["supplier"]),
+        transfer_quantity=0.0,
+    )
+    frame[list(_MONEY)] = frame[list(_MONEY)].round(2) + 0.0
+    frame[list(_UNITS)] = frame[list(_UNITS)].round(0 if rules.is_count else 3) + 0.0
+    contracts.check_numbers(frame.drop(columns=list(NETWORK_COLUMNS)), contracts.OrderPlan)
+    exceptions = flags.table(frame["unique_id"].to_numpy(object), dates)
+    return Review(frame, _bought(frame, net, timeline), exceptions, terms.stockout_cost)
+
+
+def _source_orders(net: Net, orders: NodeOrders, dates: pd.DatetimeIndex) -> pd.DataFrame:
+    """Return the columns of orders.csv that numbers and dates fill, not rounded yet."""
+    terms, stock = net.terms, net.stock
     names = dates.strftime("%Y-%m-%d").to_numpy(object)
     position = stock.counted(terms.protection_interval)
-    quantity = orders.quantity
     level = np.maximum(position + orders.need, 0)
     dry = orders.dry_in
-    flags = _flags(net, orders, position)
     pace = orders.expected_demand / np.maximum(terms.protection_interval, 1)
     days = float((dates[1] - dates[0]).days) if len(dates) > 1 else 1.0
-    frame = pd.DataFrame({
+    cover = np.maximum(stock.position, 0) / np.maximum(pace, 1e-9) * days
+    return pd.DataFrame({
         "unique_id": net.nodes["unique_id"].astype(str),
         "product": net.nodes["product"].astype(str),
         "location": net.nodes["location"].astype(str),
         "supplier": _plain(net.nodes["supplier"]),
-        "order_quantity": quantity,
-        "order_value": quantity * terms.unit_cost,
+        "order_quantity": orders.quantity,
+        "order_value": orders.quantity * terms.unit_cost,
         "order_up_to_level": level,
         "reorder_point": position + orders.need - 1,
         "safety_stock": level - orders.expected_demand,
@@ -253,29 +273,14 @@ def sources_review(
         "expected_demand": orders.expected_demand.round(2),
         "lead_time": terms.lead_time,
         "arrival_date": names[np.minimum(terms.lead_time, len(names) - 1)],
-        "days_of_cover": np.minimum(
-            np.maximum(stock.position, 0) / np.maximum(pace, 1e-9) * days, 999.0).round(1),
+        "days_of_cover": np.minimum(cover, 999.0).round(1),
         "stockout_date": np.where(
             np.isnan(dry), "", names[np.nan_to_num(dry, nan=1).astype(int) - 1]),
         "unavoidable_stockout_units": 0.0,
         "unavoidable_stockout_cost": 0.0,
         "expected_holding_cost": orders.holding_cost,
         "expected_stockout_cost": orders.stockout_cost,
-        "exception": flags.words(),
-        "reason": _reasons(net, orders, level),
-        "model_version": version,
-        "review_date": f"{timeline.last:%Y-%m-%d}",
-        "money_at_risk": orders.saved,
-        "cost_of_one_less": orders.one_less.round(4) + 0.0,
-        "cost_of_one_more": orders.one_more.round(4) + 0.0,
-        "source": _plain(net.nodes["supplier"]),
-        "transfer_quantity": 0.0,
     })  # fmt: skip
-    frame[list(_MONEY)] = frame[list(_MONEY)].round(2) + 0.0
-    frame[list(_UNITS)] = frame[list(_UNITS)].round(0 if is_count else 3) + 0.0
-    contracts.check_numbers(frame.drop(columns=list(NETWORK_COLUMNS)), contracts.OrderPlan)
-    exceptions = flags.table(frame["unique_id"].to_numpy(object), dates)
-    return Review(frame, _bought(frame, net, timeline), exceptions, terms.stockout_cost)
 
 
 def _flags(net: Net, orders: NodeOrders, position: FloatArray) -> Flags:

@@ -6,7 +6,7 @@ import numpy as np
 
 from invopt.inventory.network.worth import (
     Shared,
-    Shelves,
+    ShelfCosts,
     Worth,
     shared,
     shelf_worth,
@@ -144,8 +144,10 @@ class System:
         more, more_owner, more_ships = leaf[:0], leaf_owner[:0], leaf_ships[:0]
         if len(inner):
             deeper = self.reached(kids[inner], arrive[inner], until[inner])
-            parts.append((self._inner(deeper, nodes, kids, owner, inner, ships, arrive, until),
-                          owner[inner]))  # fmt: skip
+            above = items.holding_cost[nodes][owner[inner]]
+            span = until[inner] - arrive[inner] + 1
+            worth = self._inner(deeper, kids[inner], ships[inner], above, span)
+            parts.append((worth, owner[inner]))
             more, more_owner = deeper.leaf, owner[inner][deeper.owner]
             more_ships = ships[inner][deeper.owner]
         units, kept = _together(parts, items.push[nodes], len(nodes))
@@ -163,7 +165,7 @@ class System:
         stop: IntArray,
     ) -> Worth:  # fmt: skip
         items = self.items
-        costs = Shelves(
+        costs = ShelfCosts(
             items.holding_cost[leaf],
             items.stockout_cost[leaf],
             np.minimum(source_cost, items.holding_cost[leaf]),
@@ -171,17 +173,22 @@ class System:
         return shelf_worth(self.summed[:, self.column[leaf]], costs, ships, first, stop)
 
     def _inner(
-        self, deeper: Reached, nodes: IntArray, kids: IntArray, owner: IntArray, inner: IntArray,
-        ships: IntArray, arrive: IntArray, until: IntArray,
-    ) -> Worth:  # fmt: skip
-        """Return what a unit more is worth to sources that other sources supply."""
-        items = self.items
-        gone = self.sold(deeper.leaf, ships[inner][deeper.owner], deeper.ships)
-        system = np.zeros((len(inner), gone.shape[1]), np.float32)
+        self, deeper: Reached, own: IntArray, ships: IntArray, above: FloatArray, span: IntArray
+    ) -> Worth:
+        """Return what a unit more is worth to sources that other sources supply.
+
+        Args:
+            deeper: What they reach.
+            own: (sources,) items.
+            ships: (sources,) period at whose end they are sent to.
+            above: (sources,) cost of a unit held where they are sent from.
+            span: (sources,) periods that a unit lies there before the next one comes.
+        """
+        gone = self.sold(deeper.leaf, ships[deeper.owner], deeper.ships)
+        system = np.zeros((len(own), gone.shape[1]), np.float32)
         np.subtract.at(system, deeper.owner, gone)
-        own = kids[inner]
-        above = np.minimum(items.holding_cost[nodes][owner[inner]], items.holding_cost[own])
-        dearer = (items.holding_cost[own] - above) * (until[inner] - arrive[inner] + 1)
+        here = self.items.holding_cost[own]
+        dearer = (here - np.minimum(above, here)) * span
         return thinned(source_worth(deeper.units, system, dearer), _THRESHOLDS)
 
 

@@ -82,7 +82,7 @@ class Worth:
 
 
 @dataclass(frozen=True)
-class Shelves:
+class ShelfCosts:
     """Costs of places that sell, (places,).
 
     Attributes:
@@ -97,7 +97,7 @@ class Shelves:
 
 
 def shelf_worth(
-    summed: Float32Array, costs: Shelves, ships: IntArray, first: IntArray, stop: IntArray
+    summed: Float32Array, costs: ShelfCosts, ships: IntArray, first: IntArray, stop: IntArray
 ) -> Worth:
     """Return what a unit that is shipped after period `ships` is worth to a shelf.
 
@@ -115,7 +115,7 @@ def shelf_worth(
         >>> summed = np.zeros((2, 1, 100), np.float32)
         >>> summed[1, 0] = np.arange(1, 101)
         >>> now, one = np.array([0]), np.ones(1)
-        >>> worth = shelf_worth(summed, Shelves(one, 8 * one, 0 * one), now, now + 1, now + 1)
+        >>> worth = shelf_worth(summed, ShelfCosts(one, 8 * one, 0 * one), now, now + 1, now + 1)
         >>> worth.of_unit(np.array([50.0])).round(3).tolist()
         [3.5]
     """
@@ -244,7 +244,7 @@ def best_quantity(worth: Worth) -> FloatArray:
         >>> summed = np.zeros((2, 1, 100), np.float32)
         >>> summed[1, 0] = np.arange(1, 101)
         >>> now, one = np.array([0]), np.ones(1)
-        >>> worth = shelf_worth(summed, Shelves(one, 8 * one, 0 * one), now, now + 1, now + 1)
+        >>> worth = shelf_worth(summed, ShelfCosts(one, 8 * one, 0 * one), now, now + 1, now + 1)
         >>> best_quantity(worth).round(3).tolist()
         [89.0]
     """

@@ -10,14 +10,15 @@ from hypothesis import strategies as st
 from scipy.stats import poisson
 
 from invopt.config import InventoryConfig
-from invopt.contracts import TermsTables
+from invopt.contracts import StockRecords, TermsTables
 from invopt.forecasts import ForecastArrays
+from invopt.inventory.decision import ReviewRules
 from invopt.inventory.network import NetworkReview, allocate, allocate_exactly
 from invopt.inventory.network.allocation import within_lanes
 from invopt.inventory.network.joint import correlations, together
 from invopt.inventory.network.tree import Items, System
 from invopt.inventory.network.worth import (
-    Shelves,
+    ShelfCosts,
     best_quantity,
     shared,
     shelf_worth,
@@ -52,7 +53,7 @@ def serial_levels(holding, lead_times, stockout, mean, spread, num_paths=20_000)
     summed = np.concatenate([np.zeros((1, 1, num_paths)), demand.cumsum(axis=0)]).astype(np.float32)
     system = System(items, summed, np.array([0] + [-1] * (num - 1)))
     lead = np.array([lead_times[0] + 1])
-    costs = Shelves(*(np.array([float(v)]) for v in (holding[0], stockout, holding[1])))
+    costs = ShelfCosts(*(np.array([float(v)]) for v in (holding[0], stockout, holding[1])))
     found = [best_quantity(shelf_worth(summed, costs, np.zeros(1, int), lead, lead))[0]]
     for place in range(1, num):
         lead = np.array([lead_times[place] + 1])
@@ -219,8 +220,8 @@ def review(on_hand, lanes=LANES, panel=None, nodes=(0, 1), config=CONFIG, open_o
     ids = [*panel.unique_ids, *products["unique_id"]]
     position = pd.DataFrame({"unique_id": ids, "on_hand": np.array(on_hand, float)}).dropna()
     desk = NetworkReview(
-        TermsTables(lanes=lanes, nodes=products), position, open_orders, config, "m-1",
-        is_count=True,
+        TermsTables(lanes=lanes, nodes=products), StockRecords(position, open_orders),
+        ReviewRules(config=config, model_version="m-1", is_count=True),
     )  # fmt: skip
     found = desk.settled([desk.plan(panel, make_forecast(panel))])
     orders = pd.concat([r.orders for r in found]).set_index("unique_id")
@@ -237,10 +238,9 @@ def test_where_a_source_has_enough_its_shops_are_planned_as_by_themselves():
     orders, _, _ = review(ENOUGH)
     panel = make_panel(lead_time=2.0, supplier="DC")
     position = pd.DataFrame({"unique_id": panel.unique_ids, "on_hand": 20.0})
-    alone = plan_review(
-        panel, make_forecast(panel), position, open_orders=None, tables=TermsTables(),
-        config=CONFIG, model_version="m-1", is_count=True,
-    ).orders.set_index("unique_id")  # fmt: skip
+    rules = ReviewRules(config=CONFIG, model_version="m-1", is_count=True)
+    found = plan_review(panel, make_forecast(panel), StockRecords(position), TermsTables(), rules)
+    alone = found.orders.set_index("unique_id")
     pd.testing.assert_frame_equal(orders.loc[alone.index, alone.columns], alone)
     assert orders["source"].tolist() == ["DC"] * 6 + ["ACME"] * 2
 
@@ -346,8 +346,8 @@ def test_a_source_of_sources_orders_for_all_below_it():
                           "location": ["DC", "HUB"], "unit_cost": 2.0})  # fmt: skip
     position = pd.DataFrame({"unique_id": [*panel.unique_ids, "p0_DC", "p0_HUB"],
                              "on_hand": [20.0, 20, 20, 200, 0]})  # fmt: skip
-    desk = NetworkReview(TermsTables(lanes=lanes, nodes=nodes), position, None, CONFIG, "m",
-                         is_count=True)  # fmt: skip
+    rules = ReviewRules(config=CONFIG, model_version="m", is_count=True)
+    desk = NetworkReview(TermsTables(lanes=lanes, nodes=nodes), StockRecords(position), rules)
     found = desk.settled([desk.plan(panel, make_forecast(panel))])
     hub = found[-1].orders.set_index("unique_id")["order_quantity"]
     # Four weeks and more of 15 a day, less the 260 in the system.

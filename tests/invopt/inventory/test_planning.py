@@ -8,6 +8,7 @@ from invopt import contracts
 from invopt.config import InventoryConfig
 from invopt.forecasts import ForecastArrays
 from invopt.inventory import decide, plan_orders, segments_of, stock_of, terms_of
+from invopt.inventory.decision import ReviewRules
 from invopt.inventory.segments import SalesStatistics
 from tests.builders import make_panel
 
@@ -31,7 +32,8 @@ def plan(position, open_orders=None, config=CONFIG, made=None, **columns):
     panel = make_panel(num_series=3)
     panel = make_with(panel, **columns)
     stock = stock_of(panel.unique_ids, position, open_orders)
-    return plan_orders(panel, made or forecast(), stock, config, "m-1", is_count=True).orders
+    rules = ReviewRules(config=config, model_version="m-1", is_count=True)
+    return plan_orders(panel, made or forecast(), stock, rules).orders
 
 
 def make_with(panel, **columns):
@@ -183,9 +185,8 @@ def test_exceptions_name_what_a_planner_should_look_at():
     panel = make_with(make_panel(num_series=3), lead_time=[2.0, np.nan, 2.0])
     state = stock_of(panel.unique_ids, stock(on_hand=[50.0, 50, np.nan]).dropna())
     last = pd.Series({"p0_s0": 2.0, "p1_s1": 17.0})
-    found = plan_orders(
-        panel, forecast(mean=100.0), state, CONFIG, "m", is_count=True, last_levels=last
-    ).orders["exception"]
+    rules = ReviewRules(config=CONFIG, model_version="m", is_count=True, last_levels=last)
+    found = plan_orders(panel, forecast(mean=100.0), state, rules).orders["exception"]
     assert found[0] == "demand_jump;level_changed"
     assert "no_lead_time" in found[1]
     assert found[2].startswith("no_stock_record;demand_jump")

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from invopt.config import InventoryConfig
-from invopt.contracts import TermsTables
+from invopt.contracts import StockRecords, TermsTables
 from invopt.inventory.ahead import _told, with_mean
+from invopt.inventory.decision import ReviewRules
 from invopt.inventory.purchasing import Bought
 from invopt.inventory.reasons import Notes
 from invopt.inventory.review import _tell_deal, plan_review
@@ -26,10 +27,11 @@ def review(on_hand=(0.0, 0, 0), rates=(5.0, 5, 5), open_orders=None, columns=Non
     panel = replace(panel, series=panel.series.assign(unit_cost=2.0, **(columns or {})))
     position = pd.DataFrame({"unique_id": IDS, "on_hand": np.array(on_hand, float)})
     orders = None if open_orders is None else pd.DataFrame(open_orders)
+    rules = ReviewRules(config=CONFIG, model_version="m-1", is_count=True)
+    forecast = poisson_forecast(np.array(rates), 28)
     return plan_review(
-        panel, poisson_forecast(np.array(rates), 28), position, orders, TermsTables(**tables),
-        CONFIG, "m-1", is_count=True,
-    )  # fmt: skip
+        panel, forecast, StockRecords(position, orders), TermsTables(**tables), rules
+    )
 
 
 def suppliers(**columns):

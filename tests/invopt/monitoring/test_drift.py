@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from invopt.config import MonitoringConfig
-from invopt.monitoring.calibration import normed_wasserstein
 from invopt.monitoring.columns import in_words
 from invopt.monitoring.drift import (
     RECENT,
@@ -14,6 +13,7 @@ from invopt.monitoring.drift import (
     column_drift,
     periods_needed,
 )
+from invopt.monitoring.shift import normed_wasserstein
 
 CONFIG = MonitoringConfig(num_bootstrap=100)
 
@@ -99,15 +99,15 @@ def test_less_than_a_year_of_history_is_compared_with_the_latest_weeks_and_says_
 
 @pytest.mark.slow
 def test_evidently_reports_the_same_scores_with_the_learned_thresholds(tmp_path):
-    from invopt.monitoring.evidently_report import Shelf, write_evidently
+    from invopt.monitoring.evidently_report import ReportPlace, write_evidently
 
     table, reference = make_table()
     table = replace(table, names=("x0", "x1", "sales"))
     table.values[0, :, 1] += 0.8
     found = column_drift(table, reference, CONFIG)
-    shelf = Shelf(tmp_path / "ui", "demo", "2024-01-01", "2024-01-07", "demo-1")
+    place = ReportPlace(tmp_path / "ui", "demo", "2024-01-01", "2024-01-07", "demo-1")
     for _ in range(2):
-        scores = write_evidently(found, tmp_path / "e.html", tmp_path / "e.json", shelf)
+        scores = write_evidently(found, tmp_path / "e.html", tmp_path / "e.json", place)
     assert scores == pytest.approx({d.column: d.score for d in found.columns}, rel=1e-3)
     count = json.loads((tmp_path / "e.json").read_text())["metrics"][0]["value"]["count"]
     assert count == sum(d.moved for d in found.columns) == 1

@@ -11,7 +11,7 @@ from invopt.inventory import terms_of
 from invopt.monitoring.causes import likely_causes
 from invopt.monitoring.changes import performance_signals, totals, trend
 from invopt.monitoring.earlier import Seen
-from invopt.monitoring.evidence import gather_evidence
+from invopt.monitoring.evidence import Reports, gather_evidence
 from invopt.monitoring.late import awaited
 from invopt.monitoring.performance import Scoring, performance_records, series_outcomes
 from invopt.monitoring.sampling import sample_series
@@ -45,7 +45,9 @@ def subject(panel: Panel, channels=()) -> Subject:
 
 
 def gather(panel: Panel, **rest):
-    return gather_evidence(subject(panel, rest.pop("channels", ())), panel, CONFIG, **rest)
+    about = subject(panel, rest.pop("channels", ()))
+    notify = rest.pop("notify", lambda _: None)
+    return gather_evidence(about, panel, CONFIG, Reports(**rest), notify)
 
 
 def firing(evidence) -> set[str]:

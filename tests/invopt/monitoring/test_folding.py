@@ -8,12 +8,12 @@ import pytest
 from invopt.config import GovernorConfig
 from invopt.files import read_json
 from invopt.monitoring.changes import bands, limits_of
-from invopt.monitoring.evidently_report import Shelf, moved_columns, write_evidently
+from invopt.monitoring.evidently_report import ReportPlace, moved_columns, write_evidently
 from invopt.monitoring.folding import findings_of
 from invopt.monitoring.governor import decide
 from invopt.monitoring.retraining_decision import Memory, Situation
 from invopt.monitoring.signals import DATA, DEMAND_SHIFT, Signal
-from tests.invopt.monitoring.test_plans import at, company, gather, without_rows
+from tests.invopt.monitoring.test_known_ahead import at, company, gather, without_rows
 
 
 def grown(panel, rows, by: float, days: int = 7):
@@ -106,13 +106,13 @@ def test_evidently_counts_the_columns_that_we_count(risen, tmp_path):
 
 
 def test_a_report_cut_off_while_it_was_written_stops_no_later_one(risen, tmp_path):
-    shelf = Shelf(tmp_path / "ui", "demo", "2024-01-01", "2024-01-07", "1")
-    written = tmp_path / "e.html", tmp_path / "e.json", shelf
+    place = ReportPlace(tmp_path / "ui", "demo", "2024-01-01", "2024-01-07", "1")
+    written = tmp_path / "e.html", tmp_path / "e.json", place
     write_evidently(risen.drift, *written)
-    (first,) = shelf.workspace.glob("*/snapshots/*.json")
+    (first,) = place.workspace.glob("*/snapshots/*.json")
     first.write_text(first.read_text()[:1000])
     write_evidently(risen.drift, *written)
-    (second,) = shelf.workspace.glob("*/snapshots/*.json")
+    (second,) = place.workspace.glob("*/snapshots/*.json")
     assert second != first
     assert first.with_name(f"{first.name}.damaged").exists()
 

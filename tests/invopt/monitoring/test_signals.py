@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invopt.monitoring.calibration import Calibration, normed_wasserstein, recent_shift
+from invopt.monitoring.shift import ShiftRules, normed_wasserstein, recent_shift
 from invopt.monitoring.signals import (
     DATA,
     DRIFT,
@@ -88,7 +88,7 @@ def noise(num=60, sd=0.04, seed=0):
 
 
 def rules(num_bootstrap=100):
-    return Calibration(year=52, min_history=8, num_bootstrap=num_bootstrap, seed=0)
+    return ShiftRules(year=52, min_history=8, num_bootstrap=num_bootstrap, seed=0)
 
 
 def test_a_shift_over_two_periods_is_surer_than_over_one():

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from invopt.inventory import plan_orders, stock_of
+from invopt.inventory.decision import ReviewRules
 from serving.api.contract import Decision, ErrorCode, Instance
 from serving.api.failures import NetworkUnavailableError, RequestFailedError
 from serving.settings import Settings
@@ -232,7 +233,8 @@ def test_a_lost_sales_order_is_replenishments_whenever_open_orders_arrive(parts,
             pd.DataFrame({"unique_id": ["p0_s0"], "on_hand": [0.0]}),
             pd.DataFrame({"unique_id": ["p0_s0"], "due_in": [due_in], "quantity": [units]}),
         )
-        plan = plan_orders(shop.panel, forecast, stock, inventory, "demand-1", is_count=True)
+        rules = ReviewRules(config=inventory, model_version="demand-1", is_count=True)
+        plan = plan_orders(shop.panel, forecast, stock, rules)
         planned.append(plan.orders["order_quantity"][row])
     assert served == planned
     assert served[0] > served[1]
@@ -590,7 +592,7 @@ def overridden_decider(shop, parts, folder, overrides):
     """A decider beside a review whose planners said something."""
     from serving.answers.decider import Decider
     from serving.stores.online_features import OnlineFeatures
-    from serving.stores.overridden import write_overrides
+    from serving.stores.overrides import write_overrides
 
     settings = Settings.of(folder / "workspace")
     shutil.copytree(shop.settings.feature_store, settings.feature_store)
@@ -639,7 +641,7 @@ def test_an_order_that_a_planner_set_is_the_order_of_the_answer(shop, parts, tmp
 
 
 def test_an_override_moves_with_the_sales_that_were_pushed_since():
-    from serving.stores.overridden import Overrides, Said
+    from serving.stores.overrides import Overrides, Said
 
     mean = np.array([np.nan, 5.0, 6.0], np.float32)
     overrides = Overrides(0.0, {"a": Said(mean, 9.0, "why")})
@@ -652,8 +654,23 @@ def test_an_override_moves_with_the_sales_that_were_pushed_since():
     assert overrides.of("b", 0.0, "D") is None
 
 
+@pytest.mark.parametrize("horizon", [2, 4, 6])
+def test_an_override_of_another_horizon_counts_where_both_reach(horizon):
+    from invopt.forecasts import ForecastArrays
+    from serving.answers.plans import _planned
+    from serving.stores.overrides import Said
+
+    forecast = ForecastArrays(
+        np.ones((1, horizon), np.float32), np.ones((1, horizon, 1), np.float32),
+        np.cumsum(np.ones((1, horizon, 1), np.float32), axis=1), (0.5,), (0.5,), is_count=False,
+    )  # fmt: skip
+    said = Said(np.array([np.nan, 7, 8, np.nan], np.float32), np.nan, "why")
+    expected = [1, 7, 8, 1, 1, 1][:horizon]
+    assert _planned(forecast, [said], is_count=False).mean.tolist() == [expected]
+
+
 def test_overrides_that_cannot_be_read_leave_the_forecast_as_it_is(tmp_path, caplog):
-    from serving.stores.overridden import FILE, read_overrides
+    from serving.stores.overrides import FILE, read_overrides
 
     assert read_overrides(tmp_path).by_series == {}
     (tmp_path / FILE).write_bytes(b"PK damaged")

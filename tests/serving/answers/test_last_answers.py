@@ -2,7 +2,7 @@ import numpy as np
 
 from invopt.forecasts import ForecastArrays
 from serving.answers.last_answers import LastAnswers
-from serving.answers.plans import Sheet
+from serving.answers.plans import PlanSheet
 from serving.api.contract import Step
 
 
@@ -13,7 +13,7 @@ def sheet(*values):
         mean, mean[:, :, None], mean[:, :, None], (0.5,), (0.5,), is_count=True
     )
     unknown = np.full(num, np.nan)
-    return Sheet(
+    return PlanSheet(
         forecast=forecast, products={}, price=unknown, position={"on_hand": unknown},
         steps=[Step.FRESH] * num, reasons=[""] * num, versions=["m"] * num, segments=[""] * num,
         cutoff="2024-01-01",

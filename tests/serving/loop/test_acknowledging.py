@@ -1,7 +1,7 @@
 """Somebody looks at a page: its alert is quiet, the others are not, and everybody sees who."""
 
 import math
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
@@ -87,8 +87,9 @@ def test_a_page_that_somebody_looks_at_is_quiet_until_the_next_run(settings, cap
 
 def test_until_a_day_the_same_cause_is_quiet_and_a_new_one_pages(settings):
     paged(settings)
-    assert acknowledge(settings, "monitoring-1", "--who", "Ana", "--until", "2999-01-31") == 0
-    end = int(datetime(2999, 2, 1, tzinfo=UTC).timestamp())
+    last = datetime.now(UTC).date() + timedelta(days=60)
+    assert acknowledge(settings, "monitoring-1", "--who", "Ana", "--until", f"{last}") == 0
+    end = int(datetime.combine(last + timedelta(days=1), time(), UTC).timestamp())
     both = paged(settings, "monitoring-2", day=14, names=("silent_feed", "gaps"))
     assert quiet_lines(settings) == [f'{QUIET}{{model="demo",cause="silent_feed"}} {end}']
     assert status_of(both, "page") == 3
@@ -102,6 +103,7 @@ def test_until_a_day_the_same_cause_is_quiet_and_a_new_one_pages(settings):
         (["--who", " "], "--who is empty"),
         (["--who", "Ana", "--until", "tomorrow"], "write it as YYYY-MM-DD"),
         (["--who", "Ana", "--until", "2020-01-01"], "2020-01-01 is over"),
+        (["--who", "Ana", "--until", "2999-01-31"], "is kept quiet for at most 92 days, until 20"),
         (["monitoring-1", "--who", "Ana"], "monitoring-1 is not the latest run of demo"),
         (["--who", "Ana"], "monitoring-2 decided ignore and pages for nothing"),
     ],

@@ -101,7 +101,7 @@ def decide(deployment, folder, number=1):
     content = {
         "version": "demo-1", "start": "2024-01-01", "end": f"2024-01-{6 + number:02d}",
         "conclusive": True, "why_not": "", "signals": [signal.as_dict()],
-        "new_periods": 99, "age_days": 99,
+        "new_periods": 99, "age_days": 99, "trend": [{"demand": 0.2}],
         "last_day": f"2024-01-{6 + number:02d}",
     }  # fmt: skip
     write_json(folder / "evidence.json", content)
@@ -129,7 +129,7 @@ def test_a_run_is_created_once_with_cause_and_window_and_its_end_is_learned(tmp_
         assert given["cause"] == "demand_shift up"
         assert given["window"] == "2024-01-01..2024-01-07"
         assert given["data_dir"] == "/data"
-        whole = config().for_retraining(lasting=1, urgent=True)
+        whole = config().for_retraining(lasting=1, urgent=True, shift=0.2)
         assert given["config"] == whole.as_parameter()
         assert given["evaluation"] == given["config"]["evaluation"]
         assert run["display_name"] == f"retraining-{given['retraining']}"

@@ -56,7 +56,7 @@ def test_a_quiet_run_says_what_was_missing(tmp_path, settings):
     safeguards = [line.split()[1].rstrip(":") for line in lines if line.startswith("  safeguard ")]
     assert safeguards == [
         "enabled", "kill_switch", "data", "window", "idempotency", "lease", "cool_down", "new_data",
-        "budget", "breaker",
+        "budget", "breaker", "gain", "money",
     ]  # fmt: skip
 
 
@@ -95,7 +95,7 @@ def test_a_name_that_nothing_bears_is_told_all_three_kinds(tmp_path, settings, c
     for what in ("1999-01-01", "2024-01-02x"):
         assert main(["why", what, *workspace]) == 1
         error = capsys.readouterr().err
-        assert f"{what} was not found" in error
+        assert f'"{what}" is not known' in error
         for kind in ("run (latest: monitoring-1)", "YYYY-MM-DD", str(settings.prediction_log)):
             assert kind in error
 

@@ -266,6 +266,23 @@ def test_stores_opened_at_once_on_a_new_postgresql_schema_all_open_and_protect_i
     engine.dispose()
 
 
+def test_what_a_retraining_promised_and_saved_is_remembered_from_the_periods_after_it(store):
+    def week(number, gain, version="demo-1"):
+        return replace(situation(number, fires=number == 0), avoidable_cost=gain, version=version)
+
+    _, claim = store.decide(week(0, 100.0), CONFIG, START, "monitoring-1")
+    store.begin(claim, "training-1", CONFIG, START)
+    store.finish(claim, PROMOTED, START + timedelta(minutes=10))
+    store.decide(week(1, 90.0), CONFIG, START + timedelta(days=7), "monitoring-2")
+    [run] = store.memory("demo").retrainings
+    assert (run.promised, run.saved) == (100.0, None)  # its model was not judged yet
+    for number, left in ((2, 20.0), (3, 40.0)):
+        later = START + timedelta(weeks=number)
+        store.decide(week(number, left, "demo-2"), CONFIG, later, f"monitoring-{number + 1}")
+    [run] = store.memory("demo").retrainings
+    assert (run.promised, run.saved) == (100.0, 70.0)
+
+
 def test_an_audit_row_holds_everything_the_decision_rested_on(store):
     store.decide(situation(fires=False), CONFIG, START, "monitoring-7")
     [row] = store.find("monitoring-7")

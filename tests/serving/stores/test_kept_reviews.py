@@ -64,6 +64,17 @@ def test_a_workspace_without_a_review_says_what_to_do(tmp_path):
         latest_review(Settings.of(tmp_path).plans)
 
 
+def test_of_two_models_the_one_named_is_shown_and_the_last_planned_otherwise(tmp_path, review):
+    settings = make_workspace(tmp_path, review)
+    other = CONFIG.model_copy(update={"name": "spare-parts"})
+    keep_review(settings.plans, other, "2024-04-22", "snap", {"derived": review / "derived",
+                "forecast": review / "forecast"}, None)  # fmt: skip
+    assert latest_review(settings.plans).name == "spare-parts"
+    assert latest_review(settings.plans, CONFIG.name).review_date == "2024-04-29"
+    with pytest.raises(InvalidInputError, match=f"there are those of {CONFIG.name}, spare-parts"):
+        latest_review(settings.plans, "shoes")
+
+
 def test_a_folder_that_a_run_fills_just_now_is_no_review(tmp_path, review):
     settings = make_workspace(tmp_path, review)
     kept = latest_review(settings.plans).folder

@@ -39,7 +39,7 @@ def redis():
 
 
 @pytest.fixture(params=["sqlite", "redis"])
-def settings(request, tmp_path, monkeypatch):
+def settings(request, tmp_path):
     """A workspace on each online store."""
     found = Settings.of(tmp_path)
     if request.param == "redis":
@@ -47,9 +47,16 @@ def settings(request, tmp_path, monkeypatch):
         import redis as client
 
         client.Redis(port=int(address.rsplit(":", 1)[1])).flushall()
-        monkeypatch.setenv("INVOPT_REDIS", f"{address},socket_timeout=5")
-        found = replace(found, feature_config=EMBEDDED.with_name("feature_store_redis.yaml"))
+        return on_redis(found, address)
     return found
+
+
+def on_redis(settings: Settings, address: str) -> Settings:
+    return replace(
+        settings,
+        feature_config=EMBEDDED.with_name("feature_store_redis.yaml"),
+        feature_variables={"INVOPT_REDIS": f"{address},socket_timeout=5"},
+    )
 
 
 def published(settings, num_series=7, *, drop=0, open_orders=None, **kwargs):
@@ -251,13 +258,10 @@ def test_sales_that_cannot_be_used_are_refused(rows, text):
         push_sales(None, pd.DataFrame(rows))
 
 
-def test_a_store_that_is_down_or_slow_fails_fast_and_is_left_alone(redis, tmp_path, monkeypatch):
+def test_a_store_that_is_down_or_slow_fails_fast_and_is_left_alone(redis, tmp_path):
     from serving.api.failures import StoreUnavailableError
 
-    monkeypatch.setenv("INVOPT_REDIS", f"{redis},socket_timeout=5")
-    settings = replace(
-        Settings.of(tmp_path), feature_config=EMBEDDED.with_name("feature_store_redis.yaml")
-    )
+    settings = on_redis(Settings.of(tmp_path), redis)
     panel, _ = published(settings)
     apply_and_materialise(open_store(settings), settings, known_time(panel))
     now = [0.0]

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from serving.stores.registry import Registry
-from serving.stores.tracking import keep_training
+from serving.stores.tracking import TrainingRun, keep_training
 from tests.builders import make_config
 from tests.serving.conftest import NAME
 
@@ -62,7 +62,8 @@ def files(tmp_path):
 
 def keep(registry, files):
     tags = {"snapshot": "demo-1", "commit": "abc", "cause": ""}
-    return keep_training(registry, NAME, "training-1", "8642", tags, files, CONFIG, lambda _: None)
+    run = TrainingRun(NAME, "training-1", "8642", tags)
+    return keep_training(registry, run, files, CONFIG, lambda _: None)
 
 
 def test_a_run_that_is_kept_has_name_parameters_tags_money_folds_losses_and_files(registry, files):

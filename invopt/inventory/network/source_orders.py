@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from invopt.inventory.aim import within_limits
+from invopt.inventory.aim import Weighed, within_limits
 from invopt.inventory.network.net import Net
 from invopt.inventory.network.tree import Reached, System
 from invopt.inventory.network.worth import Shared, Worth, best_quantity, source_worth
@@ -129,8 +129,7 @@ def _packed(
     quantity += pack * ((known > quantity + _TINY) & (worth.of_units(quantity, pack) > 0))
     found, _ = within_limits(
         quantity, terms, np.nan_to_num(position),
-        change=lambda units, step: -worth.of_units(units, step),
-        promise=np.zeros(len(row), bool),
+        lambda units, step: -worth.of_units(units, step), Weighed(np.zeros(len(row), bool)),
     )  # fmt: skip
     idle = (net.supply.waits | net.supply.shut)[row]
     if terms.faults is not None:

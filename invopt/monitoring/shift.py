@@ -15,7 +15,7 @@ _SEASON_KNOWN = 26  # periods with a year before them that the scale is taken fr
 
 
 @dataclass(frozen=True)
-class Calibration:
+class ShiftRules:
     """How limits are learned.
 
     Attributes:
@@ -51,7 +51,7 @@ class Shift:
 
 
 def recent_shift(
-    values: FloatArray, rules: Calibration, beside: FloatArray | None = None
+    values: FloatArray, rules: ShiftRules, beside: FloatArray | None = None
 ) -> Shift | None:
     """Return the shift of a statistic's latest values, None while its history is too short.
 

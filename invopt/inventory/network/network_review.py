@@ -11,10 +11,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from invopt.config import InventoryConfig
-from invopt.contracts import TermsTables
+from invopt.contracts import StockRecords, TermsTables
 from invopt.inventory.costs import last_prices, terms_of
-from invopt.inventory.decision import SummedForecast, forecast_of
+from invopt.inventory.decision import ReviewRules, SummedForecast, forecast_of
 from invopt.inventory.network.allocation import allocate_exactly, within_lanes
 from invopt.inventory.network.joint import correlations, residuals, together
 from invopt.inventory.network.net import ALL_DAYS, Net, lane_names, net_of
@@ -27,7 +26,7 @@ from invopt.inventory.network.sheets import (
     with_source,
 )
 from invopt.inventory.network.shelf import ShelfPaths, Shelves, pack_gains
-from invopt.inventory.network.sources import ordered_by
+from invopt.inventory.network.source_orders import ordered_by
 from invopt.inventory.network.transfers import transfers
 from invopt.inventory.network.tree import System
 from invopt.inventory.reasons import Notes
@@ -65,34 +64,18 @@ class _Part:
 class NetworkReview:
     """Plans the partitions of a data set one by one, then what their series share."""
 
-    def __init__(
-        self,
-        tables: TermsTables,
-        position: pd.DataFrame | None,
-        open_orders: pd.DataFrame | None,
-        config: InventoryConfig,
-        model_version: str,
-        *,
-        is_count: bool,
-        last_levels: pd.Series | None = None,
-    ) -> None:
+    def __init__(self, tables: TermsTables, recorded: StockRecords, rules: ReviewRules) -> None:
         """Make ready.
 
         Args:
             tables: Of planning, with lanes.
-            position: StockPosition; None when no stock is known.
-            open_orders: OpenOrders; None when none are recorded.
-            config: Costs and policy.
-            model_version: Put on every row.
-            is_count: True when units are whole.
-            last_levels: Order-up-to level of the review before by unique_id; None for a first one.
+            recorded: Stock and open orders.
+            rules: Costs and policy, and what is put on every row.
         """
         assert tables.lanes is not None
         self.lanes = plain_lanes(tables.lanes)
         self.tables = with_order_days(tables)
-        self.position, self.open_orders = position, open_orders
-        self.config, self.version, self.is_count = config, model_version, is_count
-        self.last_levels = last_levels
+        self.recorded, self.rules = recorded, rules
         self.parts: list[_Part] = []
 
     def plan(self, panel: Panel, forecast: SummedForecast) -> Review:
@@ -113,21 +96,19 @@ class NetworkReview:
         self, panel: Panel, forecast: SummedForecast, allotted: FloatArray | None = None
     ) -> Review:
         return plan_review(
-            panel, forecast, self.position, open_orders=self.open_orders, tables=self.tables,
-            config=self.config, model_version=self.version, is_count=self.is_count,
-            last_levels=self.last_levels, allotted=allotted,
-        )  # fmt: skip
+            panel, forecast, self.recorded, self.tables, self.rules, allotted=allotted
+        )
 
     def _shelves(
         self, panel: Panel, forecast: SummedForecast, review: Review, rows: IntArray
     ) -> Shelves:
         series, horizon = panel.series, forecast.mean.shape[1]
-        terms = terms_of(series, last_prices(panel), self.config)
+        terms = terms_of(series, last_prices(panel), self.rules.config)
         supply = supply_of(series, terms, self.tables, panel.timeline, horizon)
-        stock = stock_of(panel.unique_ids, self.position, self.open_orders, supply.delay)
+        stock = stock_of(panel.unique_ids, *self.recorded, supply.delay)
         notes = Notes.none(panel.num_series)
         ahead = demand_ahead(
-            panel, forecast, supply, self.tables, notes, is_count=self.is_count
+            panel, forecast, supply, self.tables, notes, is_count=self.rules.is_count
         ).forecast
         terms = supply.terms.select(rows)
         within = np.clip(terms.protection_interval, 1, horizon)
@@ -158,20 +139,17 @@ class NetworkReview:
         if series.empty:
             return [with_source(r, self.lanes, None) for r in reviews]
         shelves = Shelves.concatenate([p.shelves for p in self.parts])
-        nodes = self.tables.nodes
+        timeline = self.parts[0].panel.timeline
         net = net_of(
-            series, shelves, series.iloc[:0] if nodes is None else nodes, self.lanes,
-            tables=self.tables, timeline=self.parts[0].panel.timeline, config=self.config,
-            position=self.position, open_orders=self.open_orders,
-        )  # fmt: skip
+            series, shelves, self.tables, timeline, self.rules.config, recorded=self.recorded
+        )
         granted, orders = Granted.of(net.shelves.wanted), NodeOrders.none(len(net.nodes))
         self._share(net, series, granted, orders)
         reviews = self._again(reviews, shelves, granted, net)
-        timeline = self.parts[0].panel.timeline
         under = np.flatnonzero(net.items.parent[: net.num_series] >= net.num_series)
         np.add.at(net.lost_at_sources, net.items.parent[: net.num_series][under] - net.num_series,
                   granted.lost[under])  # fmt: skip
-        sources = sources_review(net, orders, timeline, self.version, is_count=self.is_count)
+        sources = sources_review(net, orders, self.rules)
         reviews = [
             told(with_source(r, self.lanes, net), net, granted, ids, self.lanes) for r in reviews
         ]
@@ -182,11 +160,11 @@ class NetworkReview:
         group = pd.factorize(series["product"].astype(str))[0].astype(np.int64)
         errors = _of_one_width([p.errors for p in self.parts])
         related = correlations(errors, group, int(group.max()) + 1)
-        forecast = self.parts[0].forecast
+        forecast, config = self.parts[0].forecast, self.rules.config
         drawn = ShelfPaths(
-            net.reach(), self.config.num_paths, self.config.seed,
+            net.reach(), config.num_paths, config.seed,
             tuple(forecast.quantile_levels), tuple(forecast.level_quantiles),
-            is_count=self.is_count,
+            is_count=self.rules.is_count,
         )  # fmt: skip
         for block in net.blocks(_BLOCK):
             own = np.sort(block[block < net.num_series])
@@ -197,7 +175,16 @@ class NetworkReview:
             demand = together(drawn.draw(part), local, related[seeds], own, seeds)
             column = np.full(net.items.num, -1)
             column[own] = np.arange(len(own))
-            work = _Block(net, own, column, part, demand, granted, orders, self.config.is_lost)
+            work = _Block(
+                net=net,
+                own=own,
+                column=column,
+                part=part,
+                demand=demand,
+                granted=granted,
+                orders=orders,
+                lost_sales=config.is_lost,
+            )
             nodes = block[block >= net.num_series]
             nodes = nodes[net.has_series[nodes - net.num_series]]
             if len(nodes):
@@ -286,7 +273,7 @@ class _Block:
         left: FloatArray, lane: IntArray,
     ) -> IntArray:  # fmt: skip
         room = np.maximum(self.net.capacity - self.net.used, 0)
-        found = within_lanes(gain, step, source, left, lane, room)
+        found = within_lanes(gain, step, source, left, lane=lane, capacity=room)
         whole = (step == np.rint(step)) & (step >= 1)
         odd = np.zeros(len(left), bool)
         first = step[np.searchsorted(np.sort(source), np.arange(len(left))).clip(0, len(step) - 1)]

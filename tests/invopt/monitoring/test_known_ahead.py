@@ -12,9 +12,9 @@ from invopt.closures import closed_shares, unusually_closed
 from invopt.config import CleaningConfig, InventoryConfig, ModelConfig, MonitoringConfig
 from invopt.inventory import terms_of
 from invopt.monitoring.earlier import Seen
-from invopt.monitoring.evidence import gather_evidence
+from invopt.monitoring.evidence import Reports, gather_evidence
+from invopt.monitoring.known_ahead import known_plans
 from invopt.monitoring.performance import Scoring
-from invopt.monitoring.plans import known_plans
 from invopt.monitoring.subject import Subject
 from invopt.panel import SERIES_LEVEL, Channel, Flag, Panel
 from invopt.timeline import Timeline
@@ -62,7 +62,7 @@ def gather(panel: Panel, shut: pd.DataFrame | None = None, **rest):
         Baseline(14, 7, ModelConfig(), 28), features, Scoring(7, terms, True), (), 55,
         panel.num_periods - 28,
     )  # fmt: skip
-    return gather_evidence(subject, panel, CONFIG, calendar=shut, **rest)
+    return gather_evidence(subject, panel, CONFIG, Reports(calendar=shut, **rest))
 
 
 def firing(found) -> set[str]:
