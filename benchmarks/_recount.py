@@ -101,7 +101,7 @@ def sales(case: Case, rows: list[Row]) -> Sold:
     seen: set[str] = set()
     adds_up = case.options["sales.layout"] == "transactions"
     for row in rows:
-        if case.options["sales.where"] and row["status"] == "void":
+        if not case.options["sales.kept"](row):
             found.fate["filtered"] += 1
             continue
         repeated = case.options["sales.line_key"] and row["line"] in seen

@@ -1,13 +1,15 @@
 """Random tables in the ways companies write them, and an independent reader of their files.
 
 Rows are texts by column. A style says how a date or a number is written, what the mapping has to
-say of it, and how plain Python reads it back. The reader is csv, datetime, Decimal, sqlite3,
-pyarrow and openpyxl; it knows nothing of DuckDB.
+say of it, and how plain Python reads it back. The reader is csv, json, datetime, Decimal, sqlite3,
+pyarrow and openpyxl; DuckDB only opens its own files, and hands their cells over as they are.
 """
 
+import bz2
 import csv
 import gzip
 import io
+import json
 import random
 import sqlite3
 import zipfile
@@ -20,6 +22,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import duckdb
 import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -28,7 +31,7 @@ Row = dict[str, str]
 
 NOON = timedelta(hours=12)
 EAST = "Pacific/Auckland"
-FORMATS = ("csv", "csv", "parquet", "parquet", "sql", "xlsx")
+FORMATS = ("csv", "csv", "parquet", "parquet", "sql", "xlsx", "jsonl", "duckdb")
 _DELIMITERS = ",;\t|"
 
 
@@ -37,7 +40,7 @@ class Style:
     """A way of writing, what the mapping says of it, and how Python reads it back.
 
     Attributes:
-        entry: Of the column in the mapping.
+        entry: Of the column in the mapping; {} in its expr is the column's name.
         write: Value to text.
         read: Text to value; raises ValueError or InvalidOperation where it is none.
         types: Kinds of typed cells that hold the same value: "number", "date", "moment".
@@ -107,6 +110,15 @@ def _moment(form: str, there: str, types: tuple[str, ...] = (), **entry: Any) ->
     return Style({"to_timezone": EAST, **entry}, write, read, types)
 
 
+def _by_sql(form: str, there: str, kind: str, types: tuple[str, ...] = ()) -> Style:
+    """Stamps at noon in a zone whose day in Auckland the mapping works out itself."""
+    style = _moment(form, there, types)
+    moment = f"TRY_CAST({{}} AS {kind})"
+    if kind == "TIMESTAMP":
+        moment = f"({moment} AT TIME ZONE '{there}')"
+    return Style({"expr": f"{moment} AT TIME ZONE '{EAST}'"}, style.write, style.read, types)
+
+
 DATES = (
     _dated("%Y-%m-%d", ("date",)),
     _dated("%Y-%m-%d", ("date",)),
@@ -121,6 +133,9 @@ DATES = (
     _moment("%Y-%m-%dT%H:%M:%S%z", "America/New_York", ("moment",)),
     _moment("%Y-%m-%d %H:%M:%S %z", "Europe/Paris"),
     _moment("%Y-%m-%d %I:%M %p", "Asia/Tokyo", from_timezone="Asia/Tokyo"),
+    _dated("%d.%m.%Y", expr="day({}, '%d.%m.%Y')"),
+    _by_sql("%Y-%m-%dT%H:%M:%S%z", "America/New_York", "TIMESTAMPTZ", ("moment",)),
+    _by_sql("%Y-%m-%d %H:%M:%S", "Asia/Tokyo", "TIMESTAMP"),
 )
 # No day above 12 tells the order of day and month: nobody can read it.
 AMBIGUOUS = Style({}, lambda d: f"{d.day % 12 + 1:02d}/01/{d.year}", lambda _: Decimal("soon"))
@@ -156,6 +171,8 @@ class Writer:
         """Write a table and return its source in the mapping."""
         if self.form == "sql":
             return self._write_sql(name, columns, rows)
+        if self.form == "duckdb":
+            return self._write_duckdb(name, columns, rows)
         if self.form == "xlsx":
             return self._write_book(name, columns, rows)
         (self.data / name).mkdir()
@@ -168,6 +185,8 @@ class Writer:
             if self.form == "parquet":
                 arrays = [self._array(column, [row[column] for row in some]) for column in order]
                 pq.write_table(pa.table(dict(zip(order, arrays, strict=True))), f"{file}.parquet")
+            elif self.form == "jsonl":
+                self._write_json(file, order, some)
             else:
                 self._write_csv(file, encoding, order, some)
         if self.form == "csv" and encoding == "utf-16":
@@ -200,6 +219,8 @@ class Writer:
                 archive.writestr("export.csv", content)
         elif packed < 0.3:
             file.with_suffix(".csv.gz").write_bytes(gzip.compress(content, 1))
+        elif packed < 0.4:
+            file.with_suffix(".csv.bz2").write_bytes(bz2.compress(content))
         else:
             file.with_suffix(".csv").write_bytes(content)
 
@@ -211,8 +232,34 @@ class Writer:
             connection.execute(f"CREATE TABLE t ({named})")
             cells = [[self._cell(c, row[c]) for c in columns] for row in rows]
             connection.executemany(f"INSERT INTO t VALUES ({', '.join('?' * len(columns))})", cells)
+            connection.execute("CREATE TABLE notes (text)")
         connection.close()
+        if self.rng.random() < 0.5:
+            return {"path": f"{name}.db", "sheet": "t"}
         return {"url": f"sqlite:///{file}", "query": "SELECT * FROM t ORDER BY rowid"}
+
+    def _write_duckdb(self, name: str, columns: Sequence[str], rows: list[Row]) -> str:
+        arrays = [self._array(column, [row[column] for row in rows]) for column in columns]
+        with duckdb.connect(str(self.data / f"{name}.duckdb")) as connection:
+            connection.register("rows", pa.table(dict(zip(columns, arrays, strict=True))))
+            connection.execute("CREATE TABLE t AS SELECT * FROM rows")
+        return f"{name}.duckdb"
+
+    def _write_json(self, file: Path, order: list[str], rows: list[Row]) -> None:
+        """Write an object a line, or a list; a blank is null, "" or, but for the first row, not."""
+        told = []
+        for number, row in enumerate(rows):
+            cells = {column: self._cell(column, row[column]) for column in order}
+            if number and self.rng.random() < 0.5:
+                cells = {column: cell for column, cell in cells.items() if cell is not None}
+            told.append(json.dumps(cells, ensure_ascii=self.rng.random() < 0.5))
+        if self.rng.random() < 0.3:
+            file.with_suffix(".json").write_text(f"[{','.join(told)}]", encoding="utf-8")
+        elif self.rng.random() < 0.3:
+            content = "\n".join(told).encode()
+            file.with_suffix(".jsonl.gz").write_bytes(gzip.compress(content, 1))
+        else:
+            file.with_suffix(".jsonl").write_text("\n".join(told), encoding="utf-8")
 
     def _write_book(self, name: str, columns: Sequence[str], rows: list[Row]) -> Any:
         book = openpyxl.Workbook(write_only=True)
@@ -313,20 +360,44 @@ def rows_of(data: Path, name: str) -> list[Row]:
         header, *cells = book[name].values
         book.close()
         # A row ends with its last cell that holds something.
-        return [dict(zip_longest(header, map(text_of, row), fillvalue="")) for row in cells]
+        texts = [[text_of(cell).strip() for cell in row] for row in cells]
+        return [dict(zip_longest(header, row, fillvalue="")) for row in texts]
+    if (data / f"{name}.duckdb").is_file():
+        with duckdb.connect(str(data / f"{name}.duckdb"), read_only=True) as connection:
+            connection.execute("SET TimeZone='UTC'")
+            connection.execute("SET enable_progress_bar=false")
+            stored = connection.sql("SELECT * FROM t").to_arrow_table().to_pylist()
+        return [{k: text_of(v) for k, v in row.items()} for row in stored]
     found_rows: list[Row] = []
     for file in sorted(p for p in (data / name).rglob("*") if p.is_file()):
         told = dict(part.split("=") for part in file.parts if part.startswith("store="))
         if file.suffix == ".parquet":
             table = pq.ParquetFile(file).read().to_pylist()
             found_rows += [{k: text_of(v) for k, v in row.items()} | told for row in table]
+        elif ".json" in file.name:
+            found_rows += [row | told for row in _json_rows(file)]
         else:
             found_rows += [row | told for row in _csv_rows(file)]
     return found_rows
 
 
+def _unpacked(file: Path) -> bytes:
+    content = file.read_bytes()
+    if file.suffix == ".bz2":
+        return bz2.decompress(content)
+    return gzip.decompress(content) if file.suffix == ".gz" else content
+
+
+def _json_rows(file: Path) -> list[Row]:
+    text = _unpacked(file).decode()
+    told = json.loads(text) if file.suffix == ".json" else map(json.loads, text.splitlines())
+    rows = list(told)
+    names = dict.fromkeys(rows[0], "")
+    return [names | {column: text_of(cell) for column, cell in row.items()} for row in rows]
+
+
 def _csv_rows(file: Path) -> list[Row]:
-    content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+    content = _unpacked(file)
     if file.suffix == ".zip":
         with zipfile.ZipFile(file) as archive:
             content = archive.read("export.csv")

@@ -2,8 +2,9 @@
 
 Each data set has eight tables: sales (lines, one row per period, or a column per period), products,
 stock by day, promotions, weather, a position, orders under way and receipts; in CSV, parquet, a
-database or a workbook, in files of random number, order and types; dates, zones and numbers in many
-forms, with blanks, faults, lots, lines sent twice, a clock that stands before the last lines. Every
+database, a workbook or JSON, packed or not, in files of random number, order and types; dates,
+zones and numbers in many forms, with blanks, faults, lots, lines sent twice, conditions that are
+true, false and neither, a clock that stands before the last lines. Every
 row must be used, left out or set aside, and no value may change.
 """
 
@@ -13,6 +14,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -45,10 +47,22 @@ _LAST = {"D": date(2024, 2, 2), "W-MON": date(2024, 3, 17), "MS": date(2024, 5, 
 _WIDE = {"D": ("%Y-%m-%d", "%d.%m.%Y"), "W-MON": ("%G-W%V", "%d/%m/%Y"), "MS": ("%Y-%m", "%b %Y")}
 _SIGNS = {"%Y": r"\d{4}", "%m": r"\d\d", "%d": r"\d\d", "%G": r"\d{4}", "%V": r"\d\d",
           "%b": "[A-Z][a-z]+", ".": r"\."}  # fmt: skip
-_SKUS = ("0071", "71", "A 1", "a 1", "Köln", "9", "1e3")
+_SKUS = ("0071", "71", "A 1", "a 1", "Köln", "9", " 9", "1e3")
 _CATEGORIES = ("food", "0071", "71", "Öl", "")
 _BAD_DAYS = ("", "soon", "2024-02-30", "31.02.2024")
 _BAD_NUMBERS = ("", "many", "1;2", "12 boxes", "nan", "inf", "1e999", "1-2")
+# Conditions, and of which rows they are not false: what is neither is kept.
+_WHERES: dict[str, Callable[[Row], bool]] = {
+    "status <> 'void'": lambda row: row["status"] != "void",
+    "status = 'ok'": lambda row: row["status"] in ("ok", ""),
+    "coalesce(status, '') = 'ok'": lambda row: row["status"] == "ok",
+    "NOT (status = 'void' AND store = '02')": (
+        lambda row: not (row["status"] == "void" and row["store"] == "02")
+    ),
+    "status = 'void' OR NULL": lambda _: True,
+    "NULL": lambda _: True,
+    "true": lambda _: True,
+}
 _HOW = (None, None, "sum", "min", "max", "last")
 
 
@@ -94,7 +108,8 @@ class Maker:
 
     def _date(self, place: str) -> dict[str, Any]:
         self.case.styles[place] = style = self.rng.choice(DATES)
-        return style.entry
+        column = place.partition(".")[2]
+        return {k: v.replace("{}", column) if k == "expr" else v for k, v in style.entry.items()}
 
     def _days(self, style: Style, first: date, last: date) -> list[date]:
         """Return the days whose text is read as one from first to last."""
@@ -129,9 +144,10 @@ class Maker:
     def _sales(self) -> None:
         rng, case = self.rng, self.case
         layout = rng.choice(["transactions", "transactions", "long"])
-        net, where = rng.random() < 0.5, rng.random() < 0.5
+        net, where = rng.random() < 0.5, rng.choice([None, *_WHERES])
         line_key = layout == "transactions" and rng.random() < 0.5
-        case.options |= {"sales.layout": layout, "sales.net": net, "sales.where": where,
+        kept = _WHERES[where] if where else _WHERES["true"]
+        case.options |= {"sales.layout": layout, "sales.net": net, "sales.kept": kept,
                          "sales.line_key": line_key}  # fmt: skip
         day, y, price = (
             {"expr": "day", **self._date("sales.day")},
@@ -146,7 +162,7 @@ class Maker:
             "missing": rng.choice(["zero", "unobserved"]),
         }  # fmt: skip
         if where:
-            table["where"] = "status <> 'void'"
+            table["where"] = where
         if line_key:
             table["line_key"] = "line"
         case.mapping["sales"] = table

@@ -54,7 +54,15 @@ TASK = re.compile(r"Executing task .*?'(?:.*/)?([\w-]+?)(?:-\d+)?'")
 # How terminals are told to change colour: in a file it is noise.
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 # The name of an exception, where a step ended by one that is no sentence of ours.
-_RAISED = re.compile(r"^\w*(?:Error|Exception)\b")
+_RAISED = re.compile(r"^\w*(?:Error|Exception|ArrowInvalid|BadZipFile|BadGzipFile)\b")
+# What reading a damaged file raises; other exceptions are no file's fault.
+_UNREADABLE = re.compile(
+    r"^(?:OSError|EOFError|ValueError|\w*DecodeError|DatabaseError|OperationalError|ArrowInvalid"
+    r"|BadZipFile|BadGzipFile|ParserError|DecodeError|InvalidProtobuf\w*)\b"
+)
+_FULL = re.compile(r"disk is full|No space left|Disk quota exceeded|database or disk is full")
+_PLACE = re.compile(r"(?<![\w/])/[^\s'\":,;()]+")
+_DAMAGED = "If a file of an earlier run is damaged, delete the workspace's folder cache, run again."
 
 
 @dataclass(frozen=True)
@@ -149,7 +157,7 @@ def _stream(
                     step = found[1]
                     tell(f"step {step}")
                 elif FAILED in text:
-                    error = failure_of(step, text.split(FAILED, 1)[1])
+                    error = failure_of(step, text.split(FAILED, 1)[1], run.folder.parent.parent)
     except OSError:  # the disk of the log is full: nobody reads on, and the child would hang
         process.kill()
         process.wait()
@@ -157,14 +165,28 @@ def _stream(
     return process.wait(), error
 
 
-def failure_of(step: str, said: str) -> str:
-    """Return why a step failed: its own sentence, or its exception with what may help."""
+def failure_of(step: str, said: str, workspace: Path) -> str:
+    """Return why a step failed: its own sentence, or its exception with what may help.
+
+    Args:
+        step: Name.
+        said: By the step.
+        workspace: Of the run: of its files alone can a person delete one.
+    """
     if not _RAISED.match(said):
         return said
-    return (
-        f"step {step} failed: {said.rstrip('.')}. If a file of an earlier run is damaged, delete "
-        "the folder cache of the workspace and run again."
-    )
+    told = f"step {step} failed: {said.rstrip('.')}."
+    if _FULL.search(said):
+        return f"{told} Make room on the disk and run again: it goes on from what is there."
+    named = [Path(text.rstrip(".,")) for text in _PLACE.findall(said)]
+    inside = [path.relative_to(workspace) for path in named if path.is_relative_to(workspace)]
+    if any(path.parts[:1] in (("cache",), ("runs",)) for path in inside):
+        return f"{told} {_DAMAGED}"
+    if inside:
+        return f"{told} If {inside[0]} of the workspace is damaged, move it away and run again."
+    if named or not _UNREADABLE.match(said):  # a library's own file, or no file at all
+        return told
+    return f"{told} {_DAMAGED}"
 
 
 def gather_orders(run: LocalRun) -> bool:

@@ -45,7 +45,8 @@ def source_accounts(report: DatasetReport) -> dict[str, dict[str, int]]:
 
     rows_in = rows_used + rows_set_aside + rows_filtered. Of a source that several tables read, the
     table that uses the fewest rows is told: no row is told as used that some table lost. Files that
-    only a source of SQL reads hand it every row. A wide row with one bad cell counts as used.
+    only a source of SQL reads hand it every row, but for lines that are none. A wide row with one
+    bad cell counts as used.
     """
     found: dict[str, dict[str, int]] = {}
     for table in report.accounting:
@@ -55,7 +56,7 @@ def source_accounts(report: DatasetReport) -> dict[str, dict[str, int]]:
             found[table.source] = rows
     for name, rows_in in report.sources.items():
         if name not in found:
-            found[name] = _counted(rows_in, 0, 0)
+            found[name] = _counted(rows_in, report.malformed.get(name, 0), 0)
     return found
 
 

@@ -1,5 +1,6 @@
-"""ZIP archives of text files: a till's or a shop's export as it is sent."""
+"""Packed text files: a till's or a shop's export as it is sent, one in .bz2 or several in .zip."""
 
+import bz2
 import shutil
 import zipfile
 import zlib
@@ -8,35 +9,66 @@ from pathlib import Path
 from invopt.errors import InvalidInputError
 
 SUFFIX = ".zip"
-TEXTS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
+SINGLE = ".bz2"
+PACKED = (SUFFIX, SINGLE)
+_PLAIN = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json")
+TEXTS = (*_PLAIN, *(f"{end}.gz" for end in _PLAIN), *(f"{end}{SINGLE}" for end in _PLAIN))
 _COPIED = 1 << 20
+_DAMAGED = (
+    zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError, zlib.error,
+)  # fmt: skip
 
 
 def text_files(archive: zipfile.ZipFile) -> list[str]:
     """Return the names of the text files inside, in order."""
-    return sorted(name for name in archive.namelist() if name.lower().endswith(TEXTS))
+    names = archive.namelist()
+    return sorted(n for n in names if n.lower().endswith(TEXTS) and not n.lower().endswith(SINGLE))
 
 
-def unpack(file: Path, folder: Path) -> tuple[list[Path], int]:
+def unpack(file: Path, folder: Path, member: str | None = None) -> tuple[list[Path], int]:
     """Lay the text files of an archive into a folder; return them and how many others it holds.
 
+    Args:
+        file: Archive.
+        folder: That is made.
+        member: Name inside the archive of the only one that is wanted; None for all.
+
     Raises:
-        InvalidInputError: If it is no archive, is locked, or holds no text file.
+        InvalidInputError: If it is no archive, is locked, or holds no such file or none of text.
     """
-    folder.mkdir()
-    found: list[Path] = []
+    folder.mkdir(parents=True)
     try:
-        with zipfile.ZipFile(file) as archive:
-            for number, name in enumerate(text_files(archive)):
-                # Two folders inside may hold files of one name; the order is that of the names.
-                found.append(folder / f"{number:06d}-{Path(name).name}")
-                with archive.open(name) as packed, found[-1].open("wb") as copy:
-                    shutil.copyfileobj(packed, copy, _COPIED)
-            files = [name for name in archive.namelist() if not name.endswith("/")]
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, zlib.error) as err:
+        if file.suffix.lower() == SINGLE:
+            return [_unpacked_one(file, folder)], 0
+        found, left = _unpacked_all(file, folder, member)
+    except _DAMAGED as err:
         raise InvalidInputError(
             f"{file} cannot be read: {str(err).rstrip('.')}. Send it again."
         ) from err
     if not found:
-        raise InvalidInputError(f"{file} holds no file that ends in {', '.join(TEXTS)}.")
-    return found, len(files) - len(found)
+        raise InvalidInputError(f"{file} holds no file that ends in {', '.join(_PLAIN)}.")
+    return found, left
+
+
+def _unpacked_one(file: Path, folder: Path) -> Path:
+    out = folder / file.stem
+    with bz2.open(file) as packed, out.open("wb") as copy:
+        shutil.copyfileobj(packed, copy, _COPIED)
+    return out
+
+
+def _unpacked_all(file: Path, folder: Path, member: str | None) -> tuple[list[Path], int]:
+    found: list[Path] = []
+    with zipfile.ZipFile(file) as archive:
+        names = text_files(archive)
+        if member is not None and member not in names:
+            raise InvalidInputError(
+                f"{file} holds no text file {member!r}; there are {', '.join(names) or 'none'}."
+            )
+        for number, name in enumerate([member] if member is not None else names):
+            # Two folders inside may hold files of one name; the order is that of the names.
+            found.append(folder / f"{number:06d}-{Path(name).name}")
+            with archive.open(name) as packed, found[-1].open("wb") as copy:
+                shutil.copyfileobj(packed, copy, _COPIED)
+        files = [name for name in archive.namelist() if not name.endswith("/")]
+    return found, 0 if member is not None else len(files) - len(found)

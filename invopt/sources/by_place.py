@@ -1,7 +1,9 @@
 """Files of one kind, one for each place: sales_Berlin.csv and sales_Hamburg.csv are one table."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from invopt.sources.duck import Reader
 from invopt.sources.inspect import (
@@ -45,6 +47,14 @@ _TIMES = frozenset(
     )
     for word in words.split()
 )
+# Words of names that say which year, quarter, month, week or day.
+_TIMED = re.compile(
+    r"\d+|[qhwt]\d+|kw\d+|(jan|feb|fev|mar|mrz|apr|avr|abr|may|mai|jun|jul|jui|aug|aou|ago|sep|set"
+    r"|oct|okt|ott|nov|dec|dez|dic|ene|gen|giu|lug|mag|mae)[a-z]*\d*|previous|current|history"
+    r"|historical|archive|archiv|aktuell|vorjahr|old|new|alt|neu|part|teil"
+)
+_NAMED = 6
+_CONSTANT = 0.8  # likelihood of equal rows from which on they prove nothing
 _COPIED = 0.8  # share of equal rows of two files that makes one a copy of the other
 
 
@@ -76,7 +86,11 @@ def unite_places(reader: Reader, files: list[FileFacts]) -> UnitedFiles:
     found = UnitedFiles(list(files), {}, {}, [])
     for group in _groups(files):
         words = _places(group)
-        if words is None or not _is_of_one_kind(reader, group):
+        if words is None:
+            if _follow(reader, group) and _is_of_one_kind(reader, group):
+                _unite(reader, group, [file.name for file in group], found, is_told=False)
+            continue
+        if not _is_of_one_kind(reader, group):
             continue
         is_told = _share_products(reader, group)
         if is_told and any(plain(word) in _TIMES for word in words):
@@ -89,7 +103,7 @@ def _unite(
     reader: Reader, group: list[FileFacts], words: list[str], found: UnitedFiles, *, is_told: bool
 ) -> None:
     """Make one table of a group, with a column for the place where that tells rows apart."""
-    stem = "_".join(w for w in plain(group[0].name).split("_") if w != plain(words[0]))
+    stem = "_".join(_common(group))
     name = f"{stem or 'lines'}_{'by_place' if is_told else 'together'}"
     sql = " UNION ALL BY NAME ".join(
         f"SELECT *{f', {literal(word)} AS {PLACE}' if is_told else ''} FROM {quote(file.name)}"
@@ -103,11 +117,15 @@ def _unite(
     told = (
         f"the place is read from their names ({', '.join(words)})"
         if is_told
+        else "they follow one another in time"
+        if words == [file.name for file in group]
         else f"no product is in two of them at one time, so that {', '.join(words)} is not kept: "
         f"add it as a column in the source {name} where it is a place"
     )
+    listed = [" ".join(filter(None, (file.path, file.sheet))) for file in group]
+    more = f" and {len(listed) - _NAMED} others" if len(listed) > _NAMED else ""
     found.notes.append(
-        f"{', '.join(file.path for file in group)} have the same columns and are one table; {told}"
+        f"{', '.join(listed[:_NAMED])}{more} have the same columns and are one table; {told}"
     )
 
 
@@ -120,6 +138,8 @@ def _is_of_one_kind(reader: Reader, group: list[FileFacts]) -> bool:
     quantity = by_word(numbers, "y")
     listed = ", ".join(quote(c.name) for c in sorted(group[0].columns, key=lambda c: c.name))
     some = f" WHERE coalesce(trim({quote(quantity)}::VARCHAR), '0') <> '0'" if quantity else ""
+    if any(_repeats(reader, file, some) > _CONSTANT for file in group):
+        return True  # equal rows are no sign of a copy where nearly all rows are alike
     rows = [f"(SELECT DISTINCT {listed} FROM {quote(file.name)}{some})" for file in group]
     counts = [_count(reader, f"SELECT * FROM {sql}") for sql in rows]
     for n, one in enumerate(rows):
@@ -128,6 +148,49 @@ def _is_of_one_kind(reader: Reader, group: list[FileFacts]) -> bool:
             if equal > _COPIED * min(counts[n], counts[m]):
                 return False
     return True
+
+
+def _repeats(reader: Reader, file: FileFacts, some: str) -> float:
+    """Return how likely two rows of one product say the same but for their dates; 0 to 1.
+
+    Args:
+        reader: Holds the file.
+        file: That is looked at.
+        some: Condition of its rows, as SQL.
+    """
+    keys = Keys.of(file)
+    names = [*keys.there, *([keys.series] if keys.series is not None else [])]
+    said = [c.name for c in file.columns if c.kind != DATE and c.name not in names]
+    if not names or not said:
+        return 0.0
+    product, told = (", ".join(map(quote, columns)) for columns in (names, said))
+    [found] = reader.fetch(
+        f"WITH g AS (SELECT {product}, hash({told}) AS said, count(*) AS n FROM "
+        f"{quote(file.name)}{some} GROUP BY ALL), p AS (SELECT {product}, sum(n) AS m, "
+        f"sum(n * (n - 1)) AS same FROM g GROUP BY {product}) "
+        "SELECT coalesce(sum(same)::DOUBLE / nullif(sum(m * (m - 1)), 0), 0) AS share FROM p",
+        file.name,
+    ).to_pylist()
+    return float(found["share"])
+
+
+def _follow(reader: Reader, group: list[FileFacts]) -> bool:
+    """Return whether files tell in their names when they are of, and no two are of one day."""
+    names = [set(file.name.lower().split("_")) for file in group]
+    shared = set.intersection(*names)
+    if not all(_TIMED.fullmatch(plain(word)) for words in names for word in words - shared):
+        return False
+    dates = [dates_in(reader, file) for file in group]
+    if not all(len(days) for days in dates):
+        return False
+    spans = sorted((days.min(), days.max()) for days in dates)
+    return all(one[1] < other[0] for one, other in pairwise(spans))
+
+
+def _common(group: list[FileFacts]) -> list[str]:
+    """Return the words that the names of all files of a group have."""
+    others = [set(plain(file.name).split("_")) for file in group]
+    return [w for w in plain(group[0].name).split("_") if all(w in words for words in others)]
 
 
 def _share_products(reader: Reader, group: list[FileFacts]) -> bool:
@@ -156,7 +219,7 @@ def _groups(files: Iterable[FileFacts]) -> list[list[FileFacts]]:
     groups: dict[object, list[FileFacts]] = {}
     for file in files:
         names = [column.name for column in file.columns]
-        if file.periods or not file.of_kind(DATE) or all_by_word(names, "location"):
+        if file.periods or not file.of_kind(DATE):
             continue
         groups.setdefault(tuple(sorted(names)), []).append(file)
     return [group for group in groups.values() if len(group) > 1]
@@ -164,6 +227,8 @@ def _groups(files: Iterable[FileFacts]) -> list[list[FileFacts]]:
 
 def _places(group: list[FileFacts]) -> list[str] | None:
     """Return the word in which each file's name differs from all others; None where it is none."""
+    if all_by_word([column.name for column in group[0].columns], "location"):
+        return None
     names = [file.name.split("_") for file in group]
     if len({len(words) for words in names}) > 1:
         return None
@@ -171,6 +236,9 @@ def _places(group: list[FileFacts]) -> list[str] | None:
     if len(differing) != 1 or len(set(differing[0])) < len(group):
         return None
     words = list(differing[0])
+    numbered = all(re.fullmatch(r"[A-Za-z]*\d{1,3}", word) for word in words)
+    if numbered and by_word([group[0].name], "location"):
+        return words
     if any(plain(word) in _KINDS or not word.isalpha() for word in words):
         return None
     return words

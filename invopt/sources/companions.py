@@ -96,6 +96,7 @@ class Companions:
     ) -> None:
         self.reader, self.sales, self.keys, self.dates = reader, sales, keys, dates
         self.notes = notes
+        self.kept: str | None = table.get("where")
         self.tables: dict[str, Any] = {}
         self.sources: dict[str, Any] = {}
         self.behind: dict[str, list[str]] = {}
@@ -140,6 +141,14 @@ class Companions:
         """Leave out a file with the columns of the sales: its lines are none of another table."""
         ours, theirs = ({c.name for c in f.columns} for f in (self.sales, file))
         alike = ours == theirs and not file.periods and not self.sales.periods
+        if not alike and self._renames_sales(file):
+            self._tell(
+                file,
+                f"it seems to go on from {self.sales.name} with other names of columns "
+                f"({', '.join(sorted(theirs - ours))}): give both the same names in a source of "
+                "SQL (UNION ALL BY NAME), and name that source under sales",
+            )
+            return True
         if alike:
             self._tell(
                 file,
@@ -147,6 +156,16 @@ class Companions:
                 "files under one source (a pattern, or SQL with UNION ALL BY NAME)",
             )
         return alike
+
+    def _renames_sales(self, file: FileFacts) -> bool:
+        """Return whether a file is called like that of the sales, and has its parts renamed."""
+        stems = [re.sub(r"[\d_]+", "", plain(f.name)) for f in (self.sales, file)]
+        if stems[0] != stems[1] or file.periods or self.sales.periods:
+            return False
+        own = self._keys_of(file)
+        numbers = [c.name for c in file.of_kind(NUMBER) if c.name not in own.there]
+        is_sold = by_word(numbers, "y") is not None and bool(file.of_kind(DATE))
+        return is_sold and self._is_whole(own)
 
     def _is_narrow(self, file: FileFacts) -> bool:
         """Leave out a table with a column for each of a few days: these are no attributes."""
@@ -302,7 +321,11 @@ class Companions:
             columns |= _attributes(file, {key}, names)
             names |= {c.name for c in file.columns}
         grouped = ", ".join(map(quote, keys))
-        inner = f'(SELECT {cells} FROM "{self.sales.name}" GROUP BY {grouped}) s'
+        # A remark below the table is no series.
+        given = " AND ".join(f"trim({quote(key)}::VARCHAR) <> ''" for key in keys)
+        if self.kept is not None:
+            given += f" AND ({self.kept}) IS NOT FALSE"
+        inner = f'(SELECT {cells} FROM "{self.sales.name}" WHERE {given} GROUP BY {grouped}) s'
         picked = ", ".join(["s.*", *picks])
         self.sources["series"] = {"sql": " ".join([f"SELECT {picked} FROM {inner}", *joins,
                                                    "ORDER BY ALL"])}  # fmt: skip

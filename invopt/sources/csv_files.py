@@ -8,7 +8,7 @@ import csv
 import io
 import re
 import shutil
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +21,10 @@ from invopt.sources.headers import header_row, names_of
 
 DELIMITERS = ",;\t|"
 UNCLOSED = "UNCLOSED QUOTE"
+BELOW = "BELOW THE TABLE"
 _CHUNK = 1 << 24
 _LOOKED_AT = 30  # lines, for the header
+_FEW = 20  # lines below a table
 # A number that is no year and month: a header has none.
 _AMOUNT = re.compile(r"(?!(19|20)\d\d(0[1-9]|1[0-2])?(\d\d)?$)[-+]?\d+([.,]\d+)?")
 
@@ -122,7 +124,8 @@ def _header_line(texts: list[str], delimiter: str) -> int:
     if at is None or at <= first:
         return first
     cells = [cell.strip().lower() for cell in rows[at]]
-    is_header = all(cells) and len(set(cells)) == len(cells)
+    # A listing in groups has no name for the column of its groups, the first one.
+    is_header = all(cells[1:]) and len(cells) > 1 and len(set(cells)) == len(cells)
     return at if is_header and not any(map(_AMOUNT.fullmatch, cells)) else first
 
 
@@ -141,6 +144,64 @@ def transcode(name: str, file: str, opened: Open, encoding: str, out: Path) -> N
     with opened(file) as source, out.open("w", encoding="utf-8", newline="") as target:
         text = io.TextIOWrapper(source, encoding, errors="replace", newline="")
         shutil.copyfileobj(text, target, _CHUNK)
+
+
+def is_ruled(file: str, opened: Open) -> bool:
+    """Return whether a file is a list drawn with lines: each row stands between two pipes."""
+    with opened(file) as handle:
+        texts = [line.decode("utf-8-sig", "replace").strip() for line in _first_lines(handle)]
+    rows = [text for text in texts if text.startswith("|") and text.endswith("|")]
+    rules = [text for text in texts if text and set(text) <= set("-+|=_")]
+    return len(rows) > 1 and bool(rules) and len(rows) + len(rules) > sum(map(bool, texts)) / 2
+
+
+def unrule(file: str, opened: Open, out: Path) -> list[str]:
+    """Copy a list that is drawn with lines as a table; return what was left out, in words.
+
+    Only rows between pipes are rows; the head is repeated on every page. Each line keeps its
+    number, so that lines which are none are empty.
+    """
+    head = None
+    rules = heads = others = 0
+    with opened(file) as source, out.open("w", encoding="utf-8", newline="") as target:
+        text = io.TextIOWrapper(source, "utf-8-sig", errors="surrogateescape", newline=None)
+        for line in text:
+            row = line.strip()
+            kept = ""
+            if row and set(row) <= set("-+|=_"):
+                rules += 1
+            elif row.startswith("|") and row.endswith("|"):
+                kept = "|".join(cell.strip() for cell in row[1:-1].split("|"))
+                if kept == head:
+                    heads, kept = heads + 1, ""
+                head = head or kept
+            else:
+                others += bool(row)
+            target.write(kept.encode("utf-8", "surrogateescape").decode("utf-8", "replace") + "\n")
+    name = Path(file).name
+    return [
+        f"{name}: a list drawn with lines; {rules:,} rules, {heads:,} repeated heads and "
+        f"{others:,} titles of pages are not read"
+    ]
+
+
+def told_below(lines: pd.DataFrame, file: str, opened: Open) -> pd.DataFrame:
+    """Return malformed lines, with BELOW for the reason of remarks below the last row.
+
+    Args:
+        lines: As isolate_unclosed returns them.
+        file: That they are of.
+        opened: Opens it.
+    """
+    if not 0 < len(lines) <= _FEW:
+        return lines
+    with opened(file) as handle:
+        last = deque((line.strip() for line in handle if line.strip()), maxlen=_FEW)
+    left = {str(record).strip().encode("utf-8", "replace"): n for n, record in lines.record.items()}
+    below = []
+    while last and (found := left.pop(last.pop(), None)) is not None:
+        below.append(found)
+    return lines.assign(reason=lines.reason.where(~lines.index.isin(below), BELOW))
 
 
 def count_lines(handle: IO[bytes]) -> int:

@@ -5,7 +5,9 @@ and its original columns.
 """
 
 import json
+import re
 import shutil
+from collections import Counter
 from collections.abc import Mapping as Variables
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -63,6 +65,7 @@ class DatasetReport:
             zero sales) and "unknown".
         sums: "sales.y", "position.on_hand" and so on: units, of the rows used.
         sources: Rows that each file or query holds, by source.
+        malformed: Of these, lines that are no rows.
         joins: Joins of the mapping's SQL in which rows found no partner.
         step: Periods from one with sales to the next, where these are regularly more than one.
     """
@@ -79,6 +82,7 @@ class DatasetReport:
     cells: dict[str, int] = field(default_factory=dict)
     sums: dict[str, float] = field(default_factory=dict)
     sources: dict[str, int] = field(default_factory=dict)
+    malformed: dict[str, int] = field(default_factory=dict)
     joins: list[JoinMisses] = field(default_factory=list)
     step: int = 1
 
@@ -188,6 +192,18 @@ def _refuse_if_bad(report: DatasetReport, max_bad_share: float) -> None:
     )
 
 
+def _readers_of(mapping: Mapping) -> dict[str, set[str]]:
+    """Return the sources of SQL that read a source, directly or through others, by its name."""
+    found: dict[str, set[str]] = {}
+    for name, source in mapping.sources.items():
+        words = set(re.findall(r"\w+", source.sql.lower())) if source.sql is not None else set()
+        for other in [*mapping.sources][: [*mapping.sources].index(name)]:
+            through = {other, *found.get(other, ())}
+            if any(set(re.findall(r"\w+", one.lower())) <= words for one in through):
+                found.setdefault(other, set()).add(name)
+    return found
+
+
 class _Build:
     """The steps of reading one data set; state they share, nothing kept after."""
 
@@ -229,7 +245,7 @@ class _Build:
         self._write_panels(sales, series)
         self._write_tables(positions)
         source_of = {name: table.source for name, table in self.mapping.tables()}
-        self.ledger.enter_rejected_lines(source_of)
+        self.ledger.enter_rejected_lines(source_of, _readers_of(self.mapping))
         self.ledger.write(self.folder / "quarantine.parquet")
         return DatasetReport(
             name=self.mapping.name,
@@ -244,6 +260,7 @@ class _Build:
             cells=self.cells,
             sums=self.sums,
             sources=self._source_rows(),
+            malformed=self._malformed(),
             step=sales.step,
         )
 
@@ -296,9 +313,16 @@ class _Build:
         for name, source in self.mapping.sources.items():
             if source.sql is None:
                 found[name] = self.reader.num_rows(name)
+        for name, lines in self._malformed().items():
+            found[name] += lines
+        return found
+
+    def _malformed(self) -> dict[str, int]:
+        """Return how many lines of each source are no rows."""
+        found: Counter[str] = Counter()
         for rejected in self.reader.rejected:
             found[rejected.source] += len(rejected.lines)
-        return found
+        return dict(found)
 
     def _tell_twins(self, keys: tuple[str, ...]) -> None:
         sums = [key for key in keys if any(map(is_total, key.split("_")))]

@@ -28,6 +28,11 @@ _WEEKDAY = (
 _WEEK_WORD = "(?i:W|KW|CW|WK|Week|Woche|Semaine|Semana)"
 _WEEK = rf"^(\d{{4}})[-/. ]*{_WEEK_WORD}[-. ]*(\d{{1,2}})(?:-?([1-7]))?$"
 _WEEK_FIRST = rf"^{_WEEK_WORD}[-. ]*(\d{{1,2}})[-/. ]+(\d{{4}})$"
+# A quarter stands for its first day.
+_QUARTER = r"^(?P<y>\d{4})[-/. ]?[QqTt](?P<q>[1-4])$"
+_QUARTER_FIRST = (
+    r"^(?:[QqTt](?P<q>[1-4])|(?P<n>[1-4])\.? ?(?i:Quarter|Quartal|trimestre))[-/. ]*(?P<y>\d{4})$"
+)
 # A day without signs between its figures, and its time: ISO 8601's basic form.
 _BASIC = r"^(\d{8})T(\d{2})(\d{2})(\d{2})?"
 _ORDINAL = r"\b(\d{1,2})(?:st|nd|rd|th|er)\b"
@@ -40,8 +45,8 @@ _SIX_FIGURES = r"^\s*\d{6}\s*$"
 _EPOCH = r"^(?:/Date\()?(\d{10}|\d{13})(?:[+-]\d{4})?(?:\)/)?$"
 # Two figures of a year before four: four do not fit two, but two would be a year of antiquity.
 _WORDED = ("%d %b %y", "%d %b %Y", "%d-%b-%y", "%d-%b-%Y", "%d/%b/%y", "%d/%b/%Y", "%d. %b %y",
-           "%d. %b %Y", "%b %d, %Y", "%b %d %Y", "%b %y", "%b %Y", "%b-%y", "%b-%Y", "%Y %b",
-           "%Y-%b", "%Y-%b-%d", "%Y %b %d")  # fmt: skip
+           "%d. %b %Y", "%b %d, %Y", "%b %d %Y", "%b-%d-%y", "%b-%d-%Y", "%b %y", "%b %Y", "%b-%y",
+           "%b-%Y", "%Y %b", "%Y-%b", "%Y-%b-%d", "%Y %b %d")  # fmt: skip
 _MONTHS = (
     "jan january januar janvier janv enero ene gennaio gen", "feb february februar février févr "
     "fevrier febrero febbraio", "mar march märz maerz mär mrz mars marzo", "apr april avril avr "
@@ -303,7 +308,8 @@ def _read(rows: str, forms: _Forms) -> str:
     rows = _with(rows, __day=_day(forms), __clock=_CLOCK, __epoch=_epoch())
     # Half past four in the afternoon has an hour of 1 to 12.
     stamp = "__day + __clock"
-    zone = "CASE WHEN contains(__parts.zone, '/') THEN ' ' ELSE '' END || __parts.zone"
+    zone = "CASE WHEN length(__parts.zone) > 1 AND __parts.zone[1] NOT IN ('+', '-') THEN ' ' "
+    zone += "ELSE '' END || __parts.zone"
     return _with(
         rows,
         __stamp=f"CASE WHEN __epoch IS NOT NULL THEN __epoch AT TIME ZONE 'UTC' ELSE {stamp} END",
@@ -370,10 +376,20 @@ def _worded() -> dict[str, str]:
     return {
         r"^\d{4}[- ]?M\d{1,2}$": _strptime("regexp_replace(__d, '[- ]?M', '-')", "%Y-%m"),
         r"^\d{4}年\d{1,2}月\d{1,2}日$": _strptime("translate(__d, '年月日', '--')", "%Y-%m-%d"),
+        _QUARTER: _quarter("__d", _QUARTER, "['y', 'q']", "q"),
+        _QUARTER_FIRST: _quarter("__d", _QUARTER_FIRST, "['q', 'n', 'y']", "q || {0}.n"),
         _WEEK: _week(f"{week}.y", f"{week}.w", f"{week}.d"),
         _WEEK_FIRST: _week(f"{first}.y", f"{first}.w", "''"),
         f"{_LETTER}{{3}}": _strptime(_english("__d"), *_WORDED),
     }
+
+
+def _quarter(text: str, form: str, groups: str, number: str) -> str:
+    """Return the SQL of the first day of a quarter."""
+    parts = f"regexp_extract({text}, {literal(form)}, {groups})"
+    told = f"({parts}.{number.format(parts)})"
+    month = f"lpad((3 * TRY_CAST({told} AS INT) - 2)::VARCHAR, 2, '0')"
+    return _strptime(f"{parts}.y || '-' || {month}", "%Y-%m")
 
 
 def _week(year: str, week: str, day: str) -> str:

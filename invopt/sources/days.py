@@ -18,7 +18,8 @@ _MIN_PERIODS = 8
 _WEEK = r"(?:week|woche|semaine|semana|wk|kw|cw|w)"
 _WEEKDAY = r"(?:mo|di|mi|do|fr|sa|so|tu|we|th|su)[a-z]*[.,]* +"
 _WORDED = re.compile(
-    rf"(?i)(?:{_WEEK}[-. ]?\d{{1,2}}[-/. ]+\d{{4}}|\d{{4}}[-/. ]*{_WEEK}[-. ]?\d{{1,2}}"
+    r"(?i)(?:\d{4}[-/. ]?[qt][1-4]|[qt][1-4][-/. ]*\d{4}|[1-4]\.? ?(?:quart(?:er|al)|trimestre)"
+    rf"[-/. ]*\d{{4}}|{_WEEK}[-. ]?\d{{1,2}}[-/. ]+\d{{4}}|\d{{4}}[-/. ]*{_WEEK}[-. ]?\d{{1,2}}"
     rf"|{_WEEKDAY}\d{{1,4}}[-./]\d{{1,2}}[-./]\d{{1,4}}"
     r"|(?=.*\d).*(?:jan|feb|fév|fev|mar|mär|mrz|apr|avr|abr|mai|may|jun|jui|jul|aug|aou|aoû|ago"
     r"|sep|set|okt|oct|ott|nov|dez|dec|déc|dic|gen|ene|lug|giu|mag).*)"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, cast
+from urllib.parse import quote as quoted
 from urllib.parse import unquote
 
 import duckdb
@@ -19,14 +20,20 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from invopt.errors import ConfigError, InvalidInputError
-from invopt.sources.archives import SUFFIX, TEXTS, unpack
+from invopt.sources import databases
+from invopt.sources.archives import PACKED, SUFFIX, TEXTS, unpack
 from invopt.sources.csv_files import (
     Header,
     count_lines,
     find_header,
+    is_ruled,
     isolate_unclosed,
+    told_below,
     transcode,
+    unrule,
 )
+from invopt.sources.json_lines import SUFFIXES as JSONS
+from invopt.sources.json_lines import JsonRows
 from invopt.sources.mapping import Source
 from invopt.sources.secrets import database_url, without_secrets
 from invopt.sources.united import EMPTY, United
@@ -34,7 +41,7 @@ from invopt.sources.workbooks import SUFFIXES as BOOKS
 from invopt.sources.workbooks import read_sheet
 
 _CHUNK_ROWS = 100_000
-_SUFFIXES = (*TEXTS, SUFFIX, ".parquet", ".pq", *BOOKS)
+_SUFFIXES = (*TEXTS, SUFFIX, ".parquet", ".pq", *BOOKS, *databases.SUFFIXES)
 MEMORY_LIMIT = "2GB"
 KEPT_ROWS = 50_000  # up to so many rows, what is made of a source is worked out once and kept
 
@@ -254,20 +261,24 @@ class Reader:
 
     def _add_files(self, name: str, source: Source) -> None:
         assert source.path is not None
-        files = self._find(name, source.path)
+        files = self._find(name, source)
         self.opened += files
-        kinds = {Path(file).suffix.lower() for file in files}
+        kinds = {Path(file.lower().removesuffix(".gz")).suffix for file in files}
         if kinds <= {".parquet", ".pq"}:
             self._add_parquet(name, files)
-        elif kinds <= {".csv", ".txt", ".tsv", ".gz"}:
+        elif kinds <= {".csv", ".txt", ".tsv", ""}:
             self._add_csv(name, files, source)
         elif kinds <= set(BOOKS):
             self._add_books(name, files, source)
+        elif kinds <= set(JSONS):
+            self._add_json(name, files)
+        elif kinds <= set(databases.SUFFIXES) and len(files) == 1:
+            self._add_database(name, Path(files[0]), source)
         else:
             raise ConfigError(
-                f"sources.{name}: {source.path} must be .csv, .parquet or .xlsx, got "
-                f"{sorted(kinds)}: give each kind a source, and unite them in one of SQL with "
-                "UNION ALL BY NAME."
+                f"sources.{name}: {source.path} must be .csv, .parquet, .xlsx, .jsonl or one "
+                f"database, got {sorted(kinds)}: give each kind a source, and unite them in one of "
+                "SQL with UNION ALL BY NAME."
             )
 
     def _add_parquet(self, name: str, files: list[str]) -> None:
@@ -328,6 +339,65 @@ class Reader:
             self.files[name] = [f"({table})" for table in tables]
             self._tell_gaps(name, len(files), holders)
 
+    def _add_json(self, name: str, files: list[str]) -> None:
+        """Unite the rows of files by the names of their columns; lines that are none are told."""
+        tables: list[str] = []
+        holders: Counter[str] = Counter()
+        by_file = []
+        for file in files:
+            read, first = JsonRows(), len(tables)
+            try:
+                with self._open(file) as handle:
+                    for rows in read.tables(handle, file):
+                        tables.append(f'"{name}#{len(tables)}"')
+                        self._keep(name, tables[-1], rows, _keys_of(file, self.data_dir))
+            except (OSError, EOFError, zlib.error) as err:
+                raise InvalidInputError(
+                    f"sources.{name}: {file} cannot be read: {str(err).rstrip('.')}. Send it again."
+                ) from err
+            if read.refused:
+                lines = pd.DataFrame(read.refused, columns=["line", "reason", "record"])
+                self.rejected.append(Rejected(name, lines))
+            own = tables[first:]
+            holders.update({c for table in own for c in self.column_types(table, name)})
+            if not own:
+                self.notes.append(f"{name}: {Path(file).name} holds no row")
+                continue
+            by_file.append(" UNION ALL BY NAME ".join(f"SELECT * FROM {table}" for table in own))
+        if not tables:
+            raise InvalidInputError(
+                f"sources.{name}: {files[0]} holds no row; expected an object in each line, or a "
+                "list of objects."
+            )
+        self._unite_tables(name, tables)
+        if len(files) > 1:
+            self.files[name] = [f"({sql})" for sql in by_file]
+            self._tell_gaps(name, len(by_file), holders)
+
+    def _keep(self, name: str, table: str, rows: pa.Table, keys: Mapping[str, str]) -> None:
+        """Make a table of rows and of what the folders of their file say of all of them."""
+        more = _path_columns(keys, {column.lower(): column for column in rows.column_names})
+        self.connection.register("chunk", rows)
+        self.run(f"CREATE TABLE {table} AS SELECT *{more} FROM chunk", f"sources.{name}")
+        self.connection.unregister("chunk")
+
+    def _add_database(self, name: str, file: Path, source: Source) -> None:
+        """Copy a table out of a database in a file, which is opened to be read only."""
+        try:
+            table, others = databases.table_of(file, source.sheet)
+        except InvalidInputError as err:
+            raise InvalidInputError(f"sources.{name}: {err}") from err
+        if others and source.sheet is None:
+            self.notes.append(f"{name}: {', '.join(others)} of {file.name} are not read")
+        if databases.is_sqlite(file):
+            url = databases.sqlite_url(file)
+            self._add_query(name, Source(url=url, query=f"SELECT * FROM {quote(table)}"))
+            return
+        place = f"sources.{name}"
+        self.run(f"ATTACH {literal(str(file))} AS attached_file (READ_ONLY)", place)
+        self.run(f"CREATE TABLE {quote(name)} AS SELECT * FROM attached_file.{quote(table)}", place)
+        self.run("DETACH attached_file", place)
+
     def _unite_tables(self, name: str, tables: list[str]) -> None:
         """Make the view of a source whose parts are tables, each column of its widest type."""
         held = [self.column_types(table, name) for table in tables]
@@ -357,7 +427,8 @@ class Reader:
         if gaps:
             self.notes.append(f"{name}: columns that not every file has: {', '.join(gaps)}")
 
-    def _find(self, name: str, path: str) -> list[str]:
+    def _find(self, name: str, source: Source) -> list[str]:
+        path = str(source.path)
         if "://" in path:
             return self._find_remote(name, path)
         here = self.data_dir / path
@@ -373,7 +444,7 @@ class Reader:
             found = sorted(self.data_dir.glob(path))
         else:
             found = [here] if here.is_file() else []
-        found = [member for file in found for member in self._unpacked(name, file)]
+        found = [member for file in found for member in self._unpacked(name, file, source)]
         if not found:
             raise InvalidInputError(
                 f"sources.{name}: no file {here}. Check --data (now {self.data_dir}) "
@@ -381,13 +452,21 @@ class Reader:
             )
         return [str(p) for p in found]
 
-    def _unpacked(self, name: str, file: Path) -> list[Path]:
-        """Return the text files inside an archive, laid into the scratch folder; else the file."""
-        if file.suffix.lower() != SUFFIX:
+    def _unpacked(self, name: str, file: Path, source: Source) -> list[Path]:
+        """Return the text files inside an archive, laid into the scratch folder; else the file.
+
+        Where the source names one of them, it is that one.
+
+        What the archive's own folders say (key=value) its files say there, too.
+        """
+        if file.suffix.lower() not in PACKED:
             return [file]
         self.num_reads += 1
+        told = _keys_of(str(file), self.data_dir)
+        keys = [f"{quoted(key)}={quoted(value)}" for key, value in told.items()]
         try:
-            found, left = unpack(file, self.scratch / f"unpacked-{self.num_reads}")
+            folder = self.scratch.joinpath(f"unpacked-{self.num_reads}", *keys)
+            found, left = unpack(file, folder, source.sheet)
         except InvalidInputError as err:
             raise InvalidInputError(f"sources.{name}: {err}") from err
         if left:
@@ -448,6 +527,10 @@ class Reader:
             copy = self._copy_of(view, "utf8")
             transcode(name, file, self._open, source.encoding, copy)
             file = str(copy)
+        if source.delimiter in (None, "|") and is_ruled(file, self._open):
+            copy = self._copy_of(view, "unruled")
+            self.notes += [f"{name}: {note}" for note in unrule(file, self._open, copy)]
+            file = str(copy)
         header = find_header(name, file, self._open, source.delimiter)
         self.notes += [f"{name}: {note}" for note in header.notes]
         lines = self._read_csv(view, name, file, header)
@@ -460,7 +543,7 @@ class Reader:
                 raise InvalidInputError(f"sources.{name}: {file} cannot be read as CSV.")
             lines = pd.concat([unclosed, lines], ignore_index=True)
         if len(lines):
-            self.rejected.append(Rejected(name, lines))
+            self.rejected.append(Rejected(name, told_below(lines, file, self._open)))
         return header.columns
 
     def _copy_of(self, view: str, kind: str) -> Path:

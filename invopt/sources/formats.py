@@ -29,6 +29,8 @@ _STYLES = {
     (" ", "."): re.compile("[+-]?" + _DIGITS.format(_SPACE) + "(\\.\\d+)?"),
     ("'", "."): re.compile("[+-]?" + _DIGITS.format("['’]") + "(\\.\\d+)?"),
 }
+# Lakhs and crores: pairs of digits above the first thousand.
+_LAKHS = re.compile(r"[+-]?(\d{1,2}(,\d{2})+,\d{3}|\d{1,3}(,\d{3})?|\d+)(\.\d+)?")
 _COMMA_GROUPS = re.compile("[+-]?[1-9]\\d{0,2}(,\\d{3})+")
 _DOT_GROUPS = re.compile("[+-]?[1-9]\\d{0,2}(\\.\\d{3})+")
 _THREE_PLACES = re.compile(r"[+-]?\d{1,3},\d{3}")
@@ -36,9 +38,9 @@ DASHES = ("-", "–", "—")
 _LONG = re.compile("[+-]?\\d{4,}")
 _ISO = re.compile(
     r"\d{4}([-/])(0?[1-9]|1[0-2])\1(0?[1-9]|[12]\d|3[01])([ T]\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?)?"
-    r" ?(Z|[+-]\d{2}:?(\d{2})?)?"
+    r" ?(Z|UTC|GMT|[+-]\d{2}:?(\d{2})?)?"
 )
-_ZONE = re.compile(r".*:\d{2}\S* ?(Z|[+-]\d{2}:?(\d{2})?)")
+_ZONE = re.compile(r".*:\d{2}\S* ?(Z|UTC|GMT|[+-]\d{2}:?(\d{2})?)")
 # What directives of strptime stand for.
 _DIRECTIVES = {
     "%d": r"(0?[1-9]|[12]\d|3[01])", "%m": r"(0?[1-9]|1[0-2])", "%Y": r"(?:(?:19|20|21)\d\d|9999)",
@@ -51,17 +53,18 @@ _DIRECTIVES = {
 }  # fmt: skip
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 _DAYS = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%d/%m/%y", "%m/%d/%y",
-         "%d.%m.%y", "%Y.%m.%d")  # fmt: skip
+         "%d.%m.%y", "%Y.%m.%d", "%d-%m-%y", "%y-%m-%d", "%y/%m/%d")  # fmt: skip
 _NAMED = ("%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y")
 _MONTHS = ("%Y-%m", "%Y/%m", "%m/%Y", "%b %Y", "%B %Y", "%b-%Y", "%b-%y", "%b %y")
 # Numbers, too: dates where the column's name says so.
 YEAR_WEEK = "%G%V"
-DIGITS = ("%Y%m%d", "%Y%m", "%m.%Y", YEAR_WEEK)
+DIGITS = ("%Y%m%d", "%Y%m", "%m.%Y", YEAR_WEEK, "%y%m%d")
 WEEKS = ("%G-W%V", "%GW%V")
 FORMATS: tuple[str | None, ...] = (
     None, *(day + time for time in _TIMES for day in _DAYS), "%Y-%m-%d %I:%M:%S %p",
     "%Y-%m-%d %I:%M %p", *_NAMED, *_MONTHS, *WEEKS, *DIGITS,
 )  # fmt: skip
+_ENDS_SWAPPED = {"%y-%m-%d": "%d-%m-%y", "%y/%m/%d": "%d/%m/%y"}
 _SWAPPED = {"%d/%m": "%m/%d", "%m/%d": "%d/%m", "%d-%m": "%m-%d", "%m-%d": "%d-%m"}
 
 
@@ -142,6 +145,8 @@ def _style(values: Mapping[str, int]) -> NumberStyle | None:
     if is_plain and not commas:
         return _plain_style(values)
     fits = [style for style, pattern in _STYLES.items() if _fits(values, pattern.fullmatch)]
+    if not fits and _fits(values, _LAKHS.fullmatch):
+        return NumberStyle(",", ".")
     if not fits:
         return PLAIN if is_plain else None
     if (",", ".") in fits and (".", ",") in fits:  # "1,350": commas and no dot
@@ -238,7 +243,10 @@ def names_zone(values: Mapping[str, int]) -> bool:
 
 
 def swapped(form: str | None) -> str | None:
-    """Return a format with day and month exchanged, None where it has no such pair."""
+    """Return a format with day and month, or day and year, exchanged; None where it has none."""
+    for one, other in _ENDS_SWAPPED.items():
+        if form in (one, other):
+            return other if form == one else one
     for pair, other in _SWAPPED.items():
         if form is not None and form.startswith(pair):
             return form.replace(pair, other, 1)
@@ -248,5 +256,6 @@ def swapped(form: str | None) -> str | None:
 def sounds_dated(column: str) -> bool:
     """Return whether a column's name speaks of a time."""
     words = r"date|datum|fecha|day|tag\b|jour|dia\b|week|woche|semain|seman|month|monat|mois|mes\b"
+    words += r"|dat$|data\b|giorno|tarih|dato|quart|trimestre|hafta|tydzie"
     stamps = r"|timestamp|zeitstempel|horodat|_at$|^time$|^ts$"
     return re.search(words + r"|period|^ds$|^dt$|kw" + stamps, column.lower()) is not None

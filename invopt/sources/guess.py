@@ -14,6 +14,7 @@ from invopt.sources.companions import Companions
 from invopt.sources.days import DAYS, MONTHS, YEARS, first_of, part_expression, readable_days
 from invopt.sources.days import WEEKS as PART_WEEKS
 from invopt.sources.duck import Reader
+from invopt.sources.filled import fill_blanks
 from invopt.sources.formats import WEEKS, YEAR_WEEK
 from invopt.sources.inspect import (
     DATE,
@@ -28,8 +29,9 @@ from invopt.sources.inspect import (
     num_combined,
     wide_pattern,
 )
+from invopt.sources.line_kinds import LineKinds
 from invopt.sources.standard import literal, quote
-from invopt.sources.twins import is_total
+from invopt.sources.twins import totals_among
 from invopt.sources.words import (
     MONEY,
     Keys,
@@ -47,12 +49,6 @@ from invopt.timeline import Timeline, floor_dates, frequency_unit, usual_frequen
 
 _FISCAL = r"fiscal|(^|_)fy|period|geschaftsjahr|exercice|ejercicio"
 _UNIQUE = 0.99  # share of rows with a key of their own, faulty files included
-_CANCELLED = r"cancel|void|storn|annul|anul|revers"
-_PLANNED = r"^(budget|budgeted|plan|planned|forecast|prognose|soll|target|presupuesto|prevu|prévu)$"
-_ACTUAL = r"^(actuals?|ist|real|reales|réel|reel|sales|sold|invoiced|verkauf|ventas|ventes)$"
-_KIND = (
-    r"(^|_)(\w*type?|typ|kind|version|scenario|szenario|escenario|record|measure|art|status)(_|$)"
-)
 _SALES = r"sale|order|invoice|line|demand|train|verkauf|absatz|umsatz|bon|kasse|journal|till|pos\b"
 _SALES += r"|rechnung|beleg|vente|facture|ticket|venta|factura|pedido|transaction|receipt|hist"
 _WEEK_DAYS = 6  # from the first day of a week to its last
@@ -127,6 +123,7 @@ def guess_mapping(data: Path, scratch: Path, name: str, asked: SpokenNames | Non
     with Reader(data, scratch, {}) as reader:
         files, notes = inspect_files(reader, data)
         every, places = files, unite_places(reader, files)
+        fill_blanks(reader, places)
         files, notes = places.files, notes + places.notes
         sales = _sales_of(reader, files, asked)
         made: dict[str, Any] = {}
@@ -171,8 +168,8 @@ def tables_of(content: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _sources(files: list[FileFacts], used: set[str | None], places: UnitedFiles) -> dict[str, Any]:
     """Return the sources of the tables used: files, and what is made of several of them."""
-    made = {name: source for name, source in places.sources.items() if name in used}
-    needed = used | {part for name in made for part in places.parts[name]}
+    needed = used | {part for name in used for part in places.parts.get(str(name), ())}
+    made = {name: source for name, source in places.sources.items() if name in needed}
     return {f.name: _source(f) for f in files if f.name in needed} | made
 
 
@@ -224,7 +221,7 @@ def _as_sales(reader: Reader, file: FileFacts, asked: SpokenNames) -> _Sales:
     keys = Keys.of(file, asked)
     if file.periods:
         return _Sales(file, keys, None, None)
-    date = _date(file, asked) or _date_in_parts(reader, file)
+    date = _date(file, asked) or _date_in_parts(reader, file) or _first_of_span(reader, file)
     keys = _whole_key(reader, file, keys, date)
     return _Sales(file, keys, date, _quantity(file, keys, asked))
 
@@ -270,6 +267,28 @@ def _date_in_parts(reader: Reader, file: FileFacts) -> ColumnFacts | None:
             return ColumnFacts(
                 name=f"{year} and {part}", kind=DATE, format=None, num_distinct=0,
                 has_negative=False, is_text=True, expr=expr, days=days,
+            )  # fmt: skip
+    return None
+
+
+def _first_of_span(reader: Reader, file: FileFacts) -> ColumnFacts | None:
+    """Return the first day of texts from one day to another (01.07.2026 - 07.07.2026)."""
+    for column in file.of_kind(TEXT):
+        day = r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}"
+        form = literal(rf"^\s*({day})\s*(?:[-–—/]|to|bis|au|al|t/m|do)\s*{day}\s*$")
+        expr = f"nullif(regexp_extract({quote(column.name)}, {form}, 1), '')"
+        [found] = reader.fetch(
+            f"SELECT count({expr}) AS spans, count(nullif(trim({quote(column.name)}), '')) AS n "
+            f"FROM {quote(file.name)}",
+            file.name,
+        ).to_pylist()
+        if not found["n"] or found["spans"] < _UNIQUE * found["n"]:
+            continue
+        days = readable_days(reader, file.name, expr, "VARCHAR")
+        if days is not None:
+            return ColumnFacts(
+                name=column.name, kind=DATE, format=None, num_distinct=0, has_negative=False,
+                is_text=True, expr=expr, days=days,
             )  # fmt: skip
     return None
 
@@ -355,81 +374,10 @@ def _long(reader: Reader, sales: _Sales, frequency: str, notes: list[str]) -> di
         _UNIQUE * file.num_rows
     ):
         table["layout"] = "transactions"
-    if quantity.has_negative:
-        table["returns"] = "net"
-        _turn_round(reader, file, quantity, columns, notes)
-    _leave_out_cancelled(reader, sales, table, notes)
+    lines = LineKinds(reader, file, keys, quantity)
+    lines.apply(table)
+    notes += lines.notes
     return table
-
-
-def _turn_round(
-    reader: Reader,
-    file: FileFacts,
-    quantity: ColumnFacts,
-    columns: dict[str, Any],
-    notes: list[str],
-) -> None:
-    """Read what a ledger of movements writes below 0, what left the store, as what was sold."""
-    number = quantity.style.sql(quote(quantity.name))
-    [found] = reader.fetch(
-        f"SELECT count(*) FILTER ({number} < 0) AS below, count(*) FILTER ({number} > 0) AS above "
-        f'FROM "{file.name}"',
-        file.name,
-    ).to_pylist()
-    if found["below"] <= found["above"]:
-        return
-    entry = columns["y"] if isinstance(columns["y"], dict) else {"expr": columns["y"]}
-    columns["y"] = entry | {"scale": -1}
-    told = (
-        f"; {found['above']:,} above 0 count against them: leave out by `where` what is no return "
-        "(receipts, transfers)"
-        if found["above"]
-        else ""
-    )
-    notes.append(
-        f"{quantity.name} is below 0 in {found['below']:,} rows, as in a ledger of movements: what "
-        f"left is read as sold (scale: -1){told}"
-    )
-
-
-def _leave_out_cancelled(
-    reader: Reader, sales: _Sales, table: dict[str, Any], notes: list[str]
-) -> None:
-    file = sales.file
-    for text in file.of_kind(TEXT):
-        for words, told in ((_CANCELLED, "cancelled"), (_PLANNED, "no sales but plans")):
-            left = [v for v in text.values if re.search(words, v.lower())]
-            if not left or len(left) == len(text.values) or _is_attribute(reader, sales, text):
-                continue
-            if words == _PLANNED and not _is_scenario(text):
-                continue
-            rule = f"coalesce({quote(text.name)}, '') NOT IN ({', '.join(map(literal, left))})"
-            table["where"] = f"({table['where']}) AND {rule}" if "where" in table else rule
-            notes.append(
-                f"rows of {file.name} whose {text.name} is {', '.join(left)} are left out, as "
-                f"{told}: take them out of `where` if they are sales"
-            )
-        if "currency" in text.name.lower() and len(text.values) > 1:
-            notes.append(
-                f"{file.name} has several currencies ({', '.join(text.values)}): join the rates "
-                "in a source of SQL before prices are used, see docs/your-data.md"
-            )
-
-
-def _is_attribute(reader: Reader, sales: _Sales, text: ColumnFacts) -> bool:
-    """Return whether a text says something of products or places, not of a line.
-
-    Each of them has one value then: a reversible jacket is no reversal.
-    """
-    keys = sales.keys.there or [str(sales.keys.series)]
-    alone, both = ([*map(quote, names)] for names in (keys, [*keys, text.name]))
-    return num_combined(reader, sales.file, alone) == num_combined(reader, sales.file, both)
-
-
-def _is_scenario(text: ColumnFacts) -> bool:
-    """Return whether a text tells plans from sales: a customer may be called Target."""
-    names_it = re.search(_KIND, plain(text.name)) is not None
-    return names_it or any(re.search(_ACTUAL, v.lower()) for v in text.values)
 
 
 def _leave_out_totals(
@@ -443,7 +391,7 @@ def _leave_out_totals(
         text = f"{quote(column)}::VARCHAR"
         sql = f'SELECT DISTINCT {text} AS v FROM "{sales.file.name}" WHERE {text} IS NOT NULL'
         values = reader.fetch(sql, sales.file.name)["v"].to_pylist()
-        totals = sorted(value for value in values if is_total(value))
+        totals = totals_among(values)
         if not totals or len(totals) == len(values):
             continue
         listed = ", ".join(map(literal, totals))
@@ -531,6 +479,8 @@ def _dash_notes(files: list[FileFacts]) -> list[str]:
 
 def _date_notes(date: ColumnFacts, frequency: str) -> list[str]:
     notes = []
+    if date.expr is not None and "regexp_extract" in date.expr:
+        notes.append(f"{date.name} is from one day to another: a row counts on its first day")
     if len(date.formats) > 1:
         notes.append(
             f"{date.name} is read as {date.format or 'year-month-day'}; "
@@ -579,7 +529,9 @@ def _wide(
     """Return the dates and the sales table of a file with a column per period."""
     table: dict[str, Any] = {"from": file.name, "layout": "wide"}
     if file.periods_format is not None:
-        dates = pd.to_datetime(list(file.periods), format=file.periods_format)
+        weekly = file.periods_format == YEAR_WEEK
+        days = [f"{period}1" for period in file.periods] if weekly else list(file.periods)
+        dates = pd.to_datetime(days, format=f"{file.periods_format}{'%u' if weekly else ''}")
         wide = {"columns": wide_pattern(file.periods_format), "format": file.periods_format}
         return dates, table | {"wide": wide}
     stem = re.sub(r"\d+$", "", file.periods[0])

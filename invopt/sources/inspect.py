@@ -1,5 +1,6 @@
 """What is in a company's files, column by column, so that a mapping can begin."""
 
+import bz2
 import codecs
 import gzip
 import io
@@ -17,7 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from invopt.errors import InvalidInputError
-from invopt.sources.archives import TEXTS, text_files
+from invopt.sources import databases
+from invopt.sources.archives import SINGLE, TEXTS, text_files
 from invopt.sources.dates import ZONED
 from invopt.sources.days import may_be_days, readable_days, worded_periods
 from invopt.sources.duck import Reader
@@ -33,23 +35,28 @@ from invopt.sources.formats import (
     sounds_dated,
     swapped,
 )
+from invopt.sources.json_lines import SUFFIXES as JSONS
+from invopt.sources.json_lines import JsonRows
+from invopt.sources.legacy_text import CENTRAL, TURKISH, WESTERN, legacy_encoding
 from invopt.sources.mapping import Source
 from invopt.sources.standard import quote
 from invopt.sources.workbooks import SUFFIXES as BOOKS
 from invopt.sources.workbooks import sheets_of
 
-SUFFIXES = (*TEXTS, ".zip", ".parquet", ".pq", *BOOKS)
+SUFFIXES = (*TEXTS, ".zip", ".parquet", ".pq", *BOOKS, *databases.SUFFIXES)
 # What to do with files that are not read, by how they end.
 _INSTEAD = {
     "save a spreadsheet as .xlsx": (".xls", ".xlsb", ".ods", ".numbers"),
-    "unpack it": (".bz2", ".xz", ".7z", ".rar", ".tar", ".tgz", ".zst", ".lz4"),
-    "write it as CSV or parquet": (".json", ".jsonl", ".ndjson", ".xml", ".html", ".feather",
-                                   ".avro", ".orc", ".dbf"),
-    "name a database in the mapping, with its query (url: sqlite:////folder/shop.db)": (
-        ".db", ".sqlite", ".sqlite3", ".mdb", ".accdb"),
-    "export its tables as parquet": (".duckdb",),
+    "unpack it": (".xz", ".7z", ".rar", ".tar", ".tgz", ".zst", ".lz4"),
+    "write it as CSV or parquet": (".xml", ".html", ".feather", ".avro", ".orc", ".dbf", ".mdb",
+                                   ".accdb"),
 }  # fmt: skip
 _SAYS_WEEK = re.compile(r"week|woche|semain|seman|(^|[^a-z])(kw|wk)([^a-z]|$)")
+_NUMBER = re.compile(r"\d+")
+_NUMBERED_PLACE = re.compile(
+    r"(store|shop|filial[a-z]*|branch|outlet|markt|laden|magasin|tienda|sucursal|negozio|loja|sklep"
+    r"|winkel|filiaal|butik|magaza|plant|werk|warehouse|site)[ _-]*(no|nr)?[ _.-]*\d{1,3}(?!\d)"
+)
 MAX_VALUES = 30  # of a text that may become flags
 _SAMPLE = 20_000
 _LOOKED_AT = 2_000  # values of a column
@@ -59,6 +66,7 @@ _WIDE_FORMATS = (
 )  # fmt: skip
 _CHUNK = 1 << 20
 _MIN_WIDE = 8
+_MONTHS_OF_A_YEAR = 12
 DATE, NUMBER, TEXT = "date", "number", "text"
 # What damaged files and locked archives raise; RuntimeError is an archive's that wants a password.
 _UNREADABLE = (InvalidInputError, OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError)
@@ -182,14 +190,33 @@ def _instead(left: list[Path]) -> str:
 
 def _sheets(files: list[Path]) -> list[str | None]:
     """Return the sheets of a table's files, each a table of its own; None where there is one."""
-    if files[0].suffix.lower() not in BOOKS:
-        return [None]
-    names = list(sheets_of(files[0]))
+    names = list(_tables_inside(files[0]))
     return [*names] if len(names) > 1 else [None]
 
 
+def _tables_inside(file: Path) -> dict[str, tuple[object, ...]]:
+    """Return the tables that a file holds, with what two of one name would have in common.
+
+    Sheets of a workbook, tables of a database, files of an archive whose first lines differ; it is
+    empty where a file is one table.
+    """
+    ends = file.suffix.lower()
+    if ends in BOOKS:
+        return dict(sheets_of(file))
+    if ends in databases.SUFFIXES:
+        return dict(databases.tables_of(file))
+    if ends != ".zip":
+        return {}
+    with zipfile.ZipFile(file) as archive:
+        first: dict[str, tuple[object, ...]] = {}
+        for name in text_files(archive):
+            with archive.open(name) as member:
+                first[name] = (member.readline(_CHUNK).strip(),)
+    return first if len(set(first.values())) > 1 else {}
+
+
 def encoding_of(file: Path) -> str:
-    """Return utf-8, utf-16 where the file says so, or cp1252 where it is neither."""
+    """Return utf-8, utf-16 where the file says so, or the older one that its words tell."""
     with _open(file) as handle:
         if handle.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             return "utf-16"
@@ -200,7 +227,8 @@ def encoding_of(file: Path) -> str:
                 decoder.decode(chunk)
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
-            return "cp1252"
+            handle.seek(0)
+            return legacy_encoding(handle.read(_CHUNK))
     return "utf-8"
 
 
@@ -208,12 +236,18 @@ def _tables(data: Path, files: list[Path]) -> list[tuple[str, list[Path]]]:
     """Return (path or pattern, files) of every table."""
     groups: dict[tuple[str, object], list[Path]] = {}
     for file in files:
-        path = str(file.relative_to(data))
-        pattern = str(Path(path).with_name(re.sub(r"\d+", "*", file.name)))
+        path = file.relative_to(data)
+        lake = next((n for n, part in enumerate(path.parts[:-1]) if "=" in part), 0)
+        # Partitions are read from the folder that holds them, whose key=value become columns.
+        pattern = str(Path(*path.parts[:lake])) if lake else _NUMBER.sub("*", str(path))
+        if _NUMBERED_PLACE.search(path.stem.lower()):  # shop 1 and shop 2 are no parts of one
+            pattern = str(path)
         groups.setdefault((pattern, _header(file)), []).append(file)
     found = []
     for (pattern, _), group in groups.items():
-        if len(group) > 1 and sorted(data.glob(pattern)) == group:
+        folder = data / pattern
+        inside = folder.rglob("*") if folder.is_dir() else data.glob(pattern)
+        if len(group) > 1 and sorted(p for p in inside if p in files) == group:
             found.append((pattern, group))
         else:
             found += [(str(file.relative_to(data)), [file]) for file in group]
@@ -223,11 +257,14 @@ def _tables(data: Path, files: list[Path]) -> list[tuple[str, list[Path]]]:
 def _header(file: Path) -> object:
     """Return what two files of one table have in common; the file itself if it has no header."""
     try:
-        if file.suffix.lower() in BOOKS:
-            return tuple(sheets_of(file).items())
+        if inside := _tables_inside(file):
+            return tuple(inside.items())
         if not _is_text(file):
             return tuple(pq.read_schema(file).names)
         with _open(file) as handle:
+            if Path(file.name.lower().removesuffix(".gz").removesuffix(SINGLE)).suffix in JSONS:
+                rows = next(JsonRows().tables(handle, str(file)), None)
+                return file if rows is None else tuple(rows.column_names)
             return handle.readline(_CHUNK).strip()
     except (*_UNREADABLE, pa.ArrowInvalid):
         return file
@@ -243,17 +280,21 @@ def _open(file: Path) -> IO[bytes]:
         archive = zipfile.ZipFile(file)
         texts = text_files(archive)
         return archive.open(texts[0]) if texts else io.BytesIO()
-    return cast(IO[bytes], gzip.open(file) if file.suffix.lower() == ".gz" else file.open("rb"))
+    ends = file.suffix.lower()
+    if ends == SINGLE:
+        return cast(IO[bytes], bz2.open(file))
+    return cast(IO[bytes], gzip.open(file) if ends == ".gz" else file.open("rb"))
 
 
 def _inspect(reader: Reader, path: str, files: list[Path], sheet: str | None) -> FileFacts:
-    stem = path[: -len(next(s for s in SUFFIXES if path.lower().endswith(s)))]
+    ends = [s for s in SUFFIXES if path.lower().endswith(s)]  # a folder of partitions has none
+    stem = path[: -max(map(len, ends))] if ends else path
     name = re.sub(r"\W+", "_", stem.replace("*", "")).strip("_") or "files"
     if sheet is not None:
         name = f"{name}_{re.sub(r'[^0-9A-Za-z_]+', '_', sheet)}"
     name = _free_name(reader, name)
     encodings = {encoding_of(file) if _is_text(file) else "utf-8" for file in files}
-    encoding = max(encodings, key=["utf-8", "cp1252", "utf-16"].index)
+    encoding = max(encodings, key=["utf-8", WESTERN, TURKISH, CENTRAL, "utf-16"].index)
     reader.add(name, Source(path=path, encoding=encoding, sheet=sheet))
     place = FileFacts(name, path, encoding, sheet, 0, (), (), None)
     return facts_of(reader, name, place)
@@ -310,6 +351,9 @@ def dated_names(names: Iterable[str]) -> list[str]:
 def _periods(names: Iterable[str]) -> tuple[tuple[str, ...], str | None]:
     """Return the columns that are periods: dates, or one word with a running number."""
     names = list(names)
+    weeks = [n for n in names if re.fullmatch(r"(19|20)\d{2}(0[1-9]|[1-4]\d|5[0-3])", n)]
+    if len(weeks) >= _MIN_WIDE and any(int(n[4:]) > _MONTHS_OF_A_YEAR for n in weeks):
+        return tuple(weeks), YEAR_WEEK
     for form in _WIDE_FORMATS:
         dated = [n for n in names if not pd.isna(pd.to_datetime(n, format=form, errors="coerce"))]
         if len(dated) >= _MIN_WIDE:
@@ -475,7 +519,15 @@ def num_combined(reader: Reader, file: FileFacts, cells: Iterable[str]) -> int:
 
 def wide_pattern(form: str) -> str:
     """Return a regular expression of the column names that have a strptime format."""
-    parts = {"%Y": r"\d\d\d\d", "%b": r"[A-Za-z]+", "%m": r"\d\d", "%d": r"\d\d", "%y": r"\d\d"}
+    parts = {
+        "%G": r"\d\d\d\d",
+        "%V": r"\d\d",
+        "%Y": r"\d\d\d\d",
+        "%b": r"[A-Za-z]+",
+        "%m": r"\d\d",
+        "%d": r"\d\d",
+        "%y": r"\d\d",
+    }
     pattern = re.escape(form).replace("\\-", "-").replace("\\ ", " ")
     for directive, digits in parts.items():
         pattern = pattern.replace(directive, digits)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from invopt.sources.csv_files import BELOW
 from invopt.sources.duck import Reader
-from invopt.sources.standard import Standard, literal, number_keys
+from invopt.sources.standard import NO_ROW, Standard, literal, number_keys
 from invopt.sources.twins import near_twins, spelled
 from invopt.sources.wide import Layout
 from invopt.types import IntArray
@@ -24,7 +25,11 @@ OLDER = "a later count of its series is there"
 REPEATED_LINE = "another line has the same line key"
 
 # Rows that are sound but have no place in this panel; they do not count as faulty.
-OUTSIDE_REASONS = (BEFORE, AFTER, ORPHAN, FUTURE, UNFINISHED, OLDER)
+OUTSIDE_REASONS = (BEFORE, AFTER, ORPHAN, FUTURE, UNFINISHED, OLDER, NO_ROW)
+
+
+def _told_line(reason: str) -> str:
+    return NO_ROW if reason == BELOW else f"line is malformed: {reason}"
 
 
 @dataclass(kw_only=True)
@@ -214,15 +219,18 @@ class Ledger:
         condition = "s.__row IN (SELECT r FROM lost_rows)"
         self.set_aside(std, std.view, condition, literal(reason))
 
-    def enter_rejected_lines(self, source_of: Mapping[str, str]) -> None:
-        """Record the lines of CSV files that could not be split into columns.
+    def enter_rejected_lines(
+        self, source_of: Mapping[str, str], readers_of: Mapping[str, set[str]]
+    ) -> None:
+        """Record the lines of files that are no rows, in the first table that reads them.
 
         Args:
             source_of: Source by table name.
+            readers_of: Sources of SQL that read a source, directly or not, by its name.
         """
         for rejected in self.reader.rejected:
             frame = rejected.lines.assign(
-                table=rejected.source, reason="line is malformed: " + rejected.lines["reason"]
+                table=rejected.source, reason=rejected.lines["reason"].map(_told_line)
             )
             self.reader.connection.register("bad_lines", frame)
             self.reader.run(
@@ -231,7 +239,9 @@ class Ledger:
             )
             self.reader.connection.unregister("bad_lines")
             reasons = {str(k): int(n) for k, n in frame["reason"].value_counts().items()}
-            readers = [a for a in self.accounting if source_of.get(a.table) == rejected.source]
+            through = {rejected.source, *readers_of.get(rejected.source, ())}
+            readers = [a for a in self.accounting if source_of.get(a.table) in through]
+            readers.sort(key=lambda a: (source_of[a.table] != rejected.source, a.table != "sales"))
             if readers:
                 told = readers[0].quarantined
                 readers[0].rows_in += len(frame)

@@ -30,8 +30,10 @@ class Source(_Part):
     """Where rows come from: files, a database query, or SQL over the other sources.
 
     Attributes:
-        path: CSV, parquet or XLSX file, glob or folder, relative to the data folder; or s3://...
-        sheet: Of a workbook; the first one that holds something when not given.
+        path: File (CSV, parquet, XLSX, JSON, SQLite, DuckDB), glob or folder, relative to the data
+            folder; or s3://...
+        sheet: Of a workbook; the first one that holds something when not given. Of a database in a
+            file, its table; of an archive, one of its files.
         delimiter: Of a CSV; found from its header line when not given.
         encoding: Of a CSV, by Python's name (cp1252, latin-1, utf-16).
         url: SQLAlchemy URL; ${NAME} is replaced from the variables handed in.
@@ -55,7 +57,7 @@ class Source(_Part):
         if (self.url is None) != (self.query is None):
             raise ValueError("url and query belong together")
         if self.sheet is not None and self.path is None:
-            raise ValueError("sheet is of a workbook that path names")
+            raise ValueError("sheet is of a workbook or a database that path names")
         return self
 
 

@@ -24,7 +24,8 @@ def plain_number_sql(text: str) -> str:
 def number_sql(text: str, decimal: str, thousands: str | None, unit: str | None) -> str:
     """Return the SQL (DOUBLE) of a number held as text; NULL where it is not written so.
 
-    A minus may stand before or after, or brackets around it; groups have three digits; 1,5e3 is
+    A minus may stand before or after, or brackets around it; groups have three digits, or with a
+    comma those of India (1,23,456); 1,5e3 is
     1500 as a spreadsheet writes it. Kg is kg.
 
     Args:
@@ -42,6 +43,8 @@ def number_sql(text: str, decimal: str, thousands: str | None, unit: str | None)
     whole = r"\d+"
     if thousands is not None:
         whole = rf"\d+|\d{{1,3}}(?:{re.escape(thousands)}\d{{3}})+"
+        if thousands == ",":
+            whole += r"|\d{1,2}(?:,\d{2})+,\d{3}"
     body = rf"((?:(?:{whole})(?:{fraction})?|{fraction})(?:[eE][-+]?\d+)?)"
     form = rf"^(?:[+]?{body}|([-])\s*{body}|{body}\s*([-])|([(]){body}[)])$"
     parts = f"regexp_extract({plain}, {literal(form)}, ['a', 'm', 'b', 'c', 't', 'p', 'd'])"

@@ -31,6 +31,10 @@ _ERROR = (
     r"(^|[^0-9A-Za-z ])#(N/A|N/D|NV|[¡¿]?(REF|BEZUG|VALUE|WERT|VALEUR|VALOR|DIV/0|NUM|ZAHL|NOMBRE|"
     r"NULL|NUL|NULO|NAME|NOM|SPILL|CALC)[!?])($|[^0-9A-Za-z ])"
 )
+# What a spreadsheet leaves below a table: separators alone, or a remark in one cell.
+NO_ROW = "its row holds nothing, or one remark"
+_CELLS = 3  # columns from which on one cell is no row
+_MANY_CELLS = 100  # columns up to which a row is looked at whole
 _FILL_ROWS = 4096
 # What a plan writes where nothing is planned, in small letters.
 _NOTHING = ("0", "0.0", "-", "n/a", "na", "nan", "none", "null", "no", "false", "keine", "aucune",
@@ -101,8 +105,9 @@ def standardise(
     rows = f"(SELECT * FROM {numbered(table.source)}{kept_by(table.where)})"
     reasons: dict[str, str] = {}
     if key is not None:
-        raw = checked(reader, name, "key", expression=key, table=table, types=types)
-        inner.append(f"({reader.whole_numbers(raw, table.source, types)})::VARCHAR AS key")
+        named = checked(reader, name, "key", expression=key, table=table, types=types)
+        inner.append(f"({reader.whole_numbers(named, table.source, types)})::VARCHAR AS key")
+        reasons[NO_ROW] = "__given <= 1"
         reasons["its key is empty"] = "key IS NULL OR trim(key) = ''"
         # A stray quote makes the lines after it part of a name.
         # The plain search first: it is ten times as fast, and mostly finds nothing.
@@ -118,6 +123,8 @@ def standardise(
         found = dated(reader, rows, Raw(raw, kind), ds, f"{name}.ds", unclear=unclear)
         rows, reasons = found.rows, reasons | found.reasons
         inner += ["__at", "__at::DATE AS ds", "__ds_raw", "__unsure"]
+    if NO_ROW in reasons:
+        inner.append(f"{_num_given(types, [named, *(['__ds_raw'] if ds else [])])} AS __given")
     raws = [
         checked(reader, name, f"columns.{column}", expression=expression, table=table, types=types)
         for column, expression in columns.items()
@@ -151,6 +158,18 @@ def standardise(
     )
     reader.define(view, sql, table.source, place=name)
     return Standard(name, view, table.source, table.where, tuple(columns))
+
+
+def _num_given(types: dict[str, str], needed: list[str]) -> str:
+    """Return the SQL of how many cells of a row hold something, where one that it needs is blank.
+
+    It is NULL of other rows, which are rows, and of tables too narrow or too wide to tell.
+    """
+    if not _CELLS <= len(types) <= _MANY_CELLS:
+        return "NULL::INT"
+    blank = " OR ".join(f"coalesce(trim(({sql})::VARCHAR), '') = ''" for sql in needed)
+    cells = " + ".join(f"(coalesce(trim({quote(c)}::VARCHAR), '') <> '')::INT" for c in types)
+    return f"CASE WHEN {blank} THEN {cells} END"
 
 
 def _with_date(

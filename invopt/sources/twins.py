@@ -8,8 +8,14 @@ _NAMED = 3
 _UNSEEN = ("Cf", "Cc")  # signs of no width, and of control
 _TOTAL = re.compile(
     r"(grand |sub|zwischen|sous[- ])?(totale?|summe|somme|suma)( g[eé]n[eé]rale?| general)?"
-    r"|gesamt(summe|ergebnis)?|insgesamt|all|\(all\)|alle"
+    r"|gesamt(summe|ergebnis)?|insgesamt|all|\(all\)|alle|totaal|toplam|razem|celkem|i alt|totalt"
 )
+
+_SUM = (
+    r"(?:(?:sub|zwischen|sous-?)?(?:totale?|totaal|summe|somme|suma)|gesamt|ergebnis|toplam|razem)"
+)
+_TOTAL_BEHIND = re.compile(rf"[ :_-]+{_SUM}$")
+_TOTAL_BEFORE = re.compile(rf"^{_SUM}[ :_-]+(?:for |of |für |de |du |di |van |pour )?")
 
 
 def folded(key: str) -> str:
@@ -24,6 +30,20 @@ def folded(key: str) -> str:
 def is_total(name: str) -> bool:
     """Return whether a product or place is called a sum of the others."""
     return _TOTAL.fullmatch(name.strip().casefold()) is not None
+
+
+def totals_among(names: Iterable[str]) -> list[str]:
+    """Return the names of sums: Total, and Total 7 or 7 Ergebnis where 7 is a name, too."""
+    names = [name for name in names if name]
+    known = {name.strip().casefold() for name in names}
+    return sorted(name for name in names if is_total(name) or _is_total_of(name, known))
+
+
+def _is_total_of(name: str, known: set[str]) -> bool:
+    """Return whether a name is another one with a word for a sum before or behind it."""
+    text = name.strip().casefold()
+    behind, before = _TOTAL_BEHIND.sub("", text), _TOTAL_BEFORE.sub("", text)
+    return any(rest != text and rest.strip(" :-") in known for rest in (behind, before))
 
 
 def near_twins(strangers: Iterable[str], known: Iterable[str]) -> list[tuple[str, str]]:

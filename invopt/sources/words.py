@@ -11,37 +11,50 @@ from invopt.sources.formats import DASHES, WEEKS
 from invopt.sources.inspect import DATE, ColumnFacts, FileFacts
 from invopt.sources.standard import literal, quote
 
-# Words in names of columns (English, German, French, Spanish), most telling first; without
-# accents and with _ between words.
+# Words in names of columns (English, German, French, Spanish, Italian, Portuguese, Dutch, Polish,
+# Turkish, Danish and Swedish), most telling first; without accents and with _ between words.
 _WORDS = {
     "product": (
         "sku", "stock_code", "stockcode", "item", "article_no", "artikelnummer", "artikelnr",
         "artikel_nr", "art_nr", "artnr", "materialnummer", "product", "produkt", "article",
         "artikel", "material", "produit", "producto", "articulo", "ean", "gtin", "barcode", "upc",
-        "plu", "asin", "codigo", "referencia", "reference", "ref", "part_number", "part_no",
+        "plu", "asin", "pzn", "ndc", "custom_label", "kod_towaru", "indeks", "towar", "produkt",
+        "stok_kodu", "urun_kodu", "malzeme", "urun", "codice", "articolo", "prodotto", "codice_art",
+        "produto", "artigo", "artikelcode", "varenummer", "varenr", "vare", "artikelkod",
+        "tuotekoodi", "codigo", "referencia", "reference", "ref", "part_number", "part_no",
         "part", "dept", "department", "sortiment",
     ),
     "location": (
         "store", "shop", "location", "warehouse", "plant", "site", "branch", "agency", "outlet",
         "werk", "filiale", "standort", "markt", "laden", "lagerort", "lager", "magasin",
         "boutique", "point_de_vente", "entrepot", "depot", "succursale", "usine", "tienda",
-        "almacen", "sucursal", "planta", "bodega", "local",
+        "almacen", "sucursal", "planta", "bodega", "local", "negozio", "magazzino", "punto_vendita",
+        "loja", "armazem", "filial", "filiaal", "winkel", "vestiging", "magazijn", "sklep",
+        "magazyn", "oddzial", "magaza", "sube", "depo", "butik", "lagersted", "ward",
+        "kostenstelle", "cost_center", "cost_centre",
     ),
     "y": (
         "quantity", "qty", "units_sold", "unit_sales", "sales_units", "sold", "units", "menge",
         "verkaufsmenge", "absatz", "anzahl", "stuckzahl", "stueckzahl", "stuck", "stueck",
         "quantite", "qte", "unites", "vendu", "ventes", "cantidad", "unidades", "vendidas",
         "vendido", "ventas", "sales", "verkaufe", "verkauf", "demand", "bedarf", "nachfrage",
-        "demande", "demanda", "volume", "pieces", "pcs", "y", "target", "value", "wert", "valeur",
+        "demande", "demanda", "quantita", "venduto", "vendite", "quantidade", "qtd", "qtde",
+        "vendas", "aantal", "hoeveelheid", "verkocht", "afzet", "ilosc", "liczba", "sprzedaz",
+        "miktar", "adet", "satis", "antal", "maengde", "mangd", "qty_out", "out_qty",
+        "quantity_out", "verbrauch", "consumption", "consumed", "issued", "dispensed",
+        "usage", "consommation", "consumo", "verbruik", "zuzycie", "tuketim", "ausgang", "abgang",
+        "salida", "salidas", "sortie", "sorties", "uscita", "uscite", "saida", "saidas",
+        "rozchod", "cikis", "volume", "pieces", "pcs", "y", "target", "value", "wert", "valeur",
         "valor", "count", "amount", "umsatz", "revenue", "montant", "importe", "betrag",
     ),
     "price": (
         "unit_price", "sell_price", "selling_price", "einzelpreis", "verkaufspreis", "vk_preis",
         "stuckpreis", "stueckpreis", "prix_unitaire", "precio_unitario", "price", "preis", "prix",
-        "precio", "pvp",
+        "precio", "pvp", "prezzo_unitario", "prezzo", "preco_unitario", "preco", "prijs",
+        "cena_netto", "cena", "birim_fiyat", "fiyat", "pris",
     ),
     "discount": ("discount", "markdown", "rebate", "rabatt", "nachlass", "remise", "rabais",
-                 "descuento"),
+                 "descuento", "sconto", "desconto", "korting", "rabat", "iskonto", "indirim"),
     "hours_out_of_stock": ("hours_out",),
     "in_stock": ("in_stock", "available", "verfugbar", "disponible"),
     "on_order": ("on_order", "in_transit", "ordered", "bestellt", "unterwegs", "en_commande",
@@ -53,7 +66,8 @@ _WORDS = {
     "on_hand": (
         "on_hand", "onhand", "end_inventory", "closing", "closing_stock", "stock", "inventory",
         "bestand", "lagerbestand", "frei_verwendbar", "unrestricted", "soh", "existencias",
-        "inventario", "en_stock",
+        "inventario", "en_stock", "giacenza", "esistenza", "estoque", "voorraad", "stan_magazynowy",
+        "stan", "stok", "stok_miktari", "lagersaldo", "beholdning",
     ),
     "unit_cost": ("unit_cost", "purchase_price", "cost", "einkaufspreis", "ek_preis", "kosten",
                   "prix_achat", "cout", "coste", "costo", "precio_compra"),
@@ -64,11 +78,15 @@ _WORDS = {
                   "conditionnement", "unidades_por_caja"),
     "min_order": ("min_order", "moq", "mindestbestellmenge", "mindestmenge", "pedido_minimo"),
     "date": (
-        "invoice_date", "invoicedate", "order_date", "sale_date", "sales_date", "transaction",
-        "posting", "buchungsdatum", "belegdatum", "verkaufsdatum", "date_vente", "fecha_venta",
+        "invoice_date", "invoicedate", "budat", "fkdat", "bldat", "audat", "order_date",
+        "sale_date", "sales_date", "transaction", "posting", "buchungsdatum", "belegdatum",
+        "verkaufsdatum", "date_vente", "fecha_venta",
         "sold_at", "date", "datum", "fecha", "day", "tag", "jour", "dia", "ds", "timestamp",
         "week", "woche", "kw", "semaine", "semana", "month", "monat", "mois", "mes", "period",
-        "periode", "periodo", "zeit", "time",
+        "periode", "periodo", "data_sprzedazy", "data_vendita", "data_da_venda", "data_documento",
+        "data", "giorno", "tarih", "satis_tarihi", "dato", "maand", "tydzien", "miesiac", "hafta",
+        "ay", "settimana", "quarter", "quartal", "trimestre", "kwartal", "zeit", "time",
+        "created_at",
     ),
 }  # fmt: skip
 # Words that say a column is something else than what the others promise.
@@ -77,20 +95,25 @@ _NOT = {
                 "gruppe", "groupe", "grupo", "warengruppe", "family", "familie", "familia",
                 "class", "brand", "marke", "marque", "marca", "price", "preis", "prix", "precio",
                 "cost", "count", "status", "weight", "size", "subcategory", "line", "life", "qty",
-                "quantity", "manager"},
+                "quantity", "manager", "prezzo", "preco", "prijs", "cena", "fiyat", "pris", "grupa",
+                "grup", "groep", "gruppo"},
     "location": {"type", "typ", "size", "area", "name_id", "price", "count", "manager", "ref",
                  "no_show"},
     "y": {"price", "preis", "prix", "precio", "cost", "kosten", "cout", "tax", "steuer",
           "discount", "rabatt", "remise", "descuento", "stock", "inventory", "bestand", "forecast",
           "prognose", "prevision", "pronostico", "hand", "id", "min", "max", "safety", "returned",
-          "customer", "kunde", "client", "cliente", "competitor", "market", "pack"},
+          "customer", "kunde", "client", "cliente", "competitor", "market", "pack", "prezzo",
+          "preco", "prijs", "cena", "fiyat", "pris", "kod", "kodu", "vorjahr", "vj", "previous",
+          "prior", "ly", "py", "anterior", "precedent", "precedente", "vorig", "poprzedni",
+          "onceki", "saldo", "remaining", "open"},
     "price": {"competitor", "purchase", "cost", "list", "wettbewerb", "concurrent", "competidor",
               "total", "achat", "compra", "einkauf", "unit_cost", "ext", "extended"},
     "discount": {"type", "code", "reason", "id"},
     "on_hand": {"code", "id", "out", "days"},
     "date": {"due", "ship", "shipping", "shipped", "delivery", "deliver", "liefer", "lieferdatum",
              "lieferung", "livraison", "entrega", "expiry", "expiration", "ablauf", "birth",
-             "created", "updated", "load", "modified", "valid", "until"},
+             "updated", "load", "modified", "valid", "until", "cancelled", "canceled", "deleted",
+             "storno", "loaded", "printed"},
 }  # fmt: skip
 _NAMES = {"name", "description", "desc", "title", "label", "bezeichnung", "beschreibung", "text",
           "libelle", "designation", "descripcion", "nombre"}  # fmt: skip
@@ -112,6 +135,9 @@ _DOMAINS = {
     "market": ("market", "competitor", "price", "industry", "preis", "prix", "precio",
                "wettbewerb", "concurren", "competid"),
 }  # fmt: skip
+# Letters that are none of ASCII's with a sign.
+_LETTERS = str.maketrans({"ß": "ss", "ł": "l", "Ł": "L", "ı": "i", "ø": "o", "Ø": "O", "æ": "ae",
+                          "Æ": "Ae", "đ": "d", "œ": "oe"})  # fmt: skip
 _SERIES = ("unique_id", "series", "series_id", "item_store", "store_item", "ts_id")
 _MEASURES = r"size|weight|area|height|width|length|volume|age\b|capacity|floor|price|cost"
 _COMPOUND = 5  # letters from which on a word may stand inside another (Verkaufsmenge)
@@ -119,7 +145,8 @@ _COMPOUND = 5  # letters from which on a word may stand inside another (Verkaufs
 
 def plain(name: str) -> str:
     """Return a name in small letters without accents, _ between its words (StockCode, Prix HT)."""
-    parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name.replace("ß", "ss"))
+    spelled = name.translate(_LETTERS)
+    parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", spelled)
     letters = unicodedata.normalize("NFKD", parts).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "_", letters.lower()).strip("_")
 

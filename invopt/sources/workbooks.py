@@ -110,7 +110,7 @@ def _value(cell: Any) -> Any:
     """Return a cell's value; a whole number behind a format of zeros is the text it shows."""
     value = cell.value
     if isinstance(value, str):
-        return value.strip() or None
+        return value if value.strip() else None
     if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
         value = int(value)
     if isinstance(value, int) and _ZEROS.fullmatch(str(getattr(cell, "number_format", ""))):
@@ -131,8 +131,32 @@ def _table(file: Path, sheet: str, rows: list[list[Any]]) -> tuple[pa.Table, lis
     if above:
         notes.append(f"{file.name}: {len(above)} lines above the header are not read ({above[0]})")
     below = [row for row in rows[at + 1 :] if any(v is not None for v in row)]
-    columns = [_column([row[k] for row in below]) for k in range(width)]
+    columns = [_column([_bare(row[k]) for row in below]) for k in range(width)]
+    notes += [
+        f"{file.name}: {name} {sentence}"
+        for k, name in enumerate(names)
+        if (sentence := _told_blanks([row[k] for row in below])) is not None
+    ]
     return pa.table(columns, names=names), notes
+
+
+def _bare(value: Any) -> Any:
+    """Return a value without the blanks around a text, which nobody sees in a cell."""
+    return value.strip() if isinstance(value, str) else value
+
+
+def _told_blanks(values: Sequence[Any]) -> str | None:
+    """Return what to say where values that differ in blanks around them alone become one."""
+    seen = {
+        value if isinstance(value, str) else str(value) for value in values if value is not None
+    }
+    padded = sorted(text for text in seen if text != text.strip() and text.strip() in seen)
+    if not padded:
+        return None
+    return (
+        f"has {len(padded)} values that are another's but for blanks around them (e.g. "
+        f"{padded[0]!r}): each is read as that one"
+    )
 
 
 def _column(values: Sequence[Any]) -> pa.Array:

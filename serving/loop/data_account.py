@@ -1,5 +1,6 @@
 """`invopt check-data`: a data set read and accounted for, without training."""
 
+import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ import pandas as pd
 from invopt.cleaning import clean, whole_of
 from invopt.config import CleaningConfig, DataConfig
 from invopt.errors import ConfigError, InvalidInputError
-from invopt.files import copy_whole, plain, write_json
+from invopt.files import plain, replacing_file, write_json
 from invopt.panel import iter_panels
 from invopt.sources import (
     DataProfile,
@@ -96,9 +97,16 @@ def _write(
 ) -> None:
     from invopt.report import write_data_page  # noqa: PLC0415  (matplotlib)
 
-    write_json(out / ACCOUNT, account)
-    copy_whole(folder / QUARANTINE, out / QUARANTINE)
-    write_data_page(account, plain(quality.content), _counts(folder, cleaning), str(out / PAGE))
+    counts = _counts(folder, cleaning)
+    # All three or none: on a full disk an account of today would stand beside a page of yesterday.
+    with (
+        replacing_file(out / ACCOUNT) as account_file,
+        replacing_file(out / QUARANTINE) as quarantine_file,
+        replacing_file(out / PAGE) as page_file,
+    ):
+        write_json(account_file, account)
+        shutil.copyfile(folder / QUARANTINE, quarantine_file)
+        write_data_page(account, plain(quality.content), counts, str(page_file))
 
 
 def _counts(folder: Path, cleaning: CleaningConfig) -> dict[str, int]:

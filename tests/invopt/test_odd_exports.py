@@ -21,7 +21,7 @@ DAYS = [f"{d:%Y-%m-%d}" for d in pd.date_range("2024-01-01", periods=30)]
 def tried(tmp_path, asked=None, **files):
     """Write files (text or bytes), map and read them; return report, panel and what was told."""
     data = tmp_path / "data"
-    data.mkdir()
+    data.mkdir(exist_ok=True)
     for name, content in files.items():
         content = content.encode() if isinstance(content, str) else content
         (data / name.replace("__", ".")).write_bytes(content)

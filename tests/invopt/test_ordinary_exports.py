@@ -227,9 +227,8 @@ def test_what_init_mapping_cannot_do_it_says_how_to_do(tmp_path, header, row, ad
 @pytest.mark.parametrize(
     ("name", "advice"),
     [
-        ("sales__csv.bz2", "unpack it"),
-        ("shop__db", "url: sqlite"),
-        ("sales__jsonl", "write it as CSV or parquet"),
+        ("sales__csv.xz", "unpack it"),
+        ("sales__xml", "write it as CSV or parquet"),
         ("sales__xls", "save a spreadsheet as .xlsx"),
     ],
 )

@@ -114,3 +114,16 @@ def test_a_folder_that_is_none_is_named(tmp_path, capsys, what):
     )  # fmt: skip
     assert status == 1
     assert f"--{what} {tmp_path / 'file'}" in capsys.readouterr().err
+
+
+def test_an_account_is_written_whole_or_not_at_all(tmp_path):
+    checked(tmp_path)
+    out = tmp_path / "out"
+    (out / "index.html").unlink()
+    (out / "index.html").mkdir()  # keeps the page away, as a full disk would
+    before = (out / "account.json").read_bytes(), (out / "quarantine.parquet").read_bytes()
+    with pytest.raises(OSError, match="Is a directory"):
+        checked(tmp_path, stock_csv=STOCK.replace("10", "20"))
+    after = (out / "account.json").read_bytes(), (out / "quarantine.parquet").read_bytes()
+    assert after == before
+    assert len(list(out.iterdir())) == 3

@@ -15,17 +15,35 @@ from pipelines.local import LocalRun, failure_of, gather_orders
 from serving.settings import Settings
 from serving.stores.databases import make_database, relocate
 
+CACHE = "If a file of an earlier run is damaged, delete the workspace's folder cache, run again."
 
-def test_an_exception_of_a_step_is_told_with_its_step_and_what_may_mend_it():
-    assert failure_of("evaluate-forecaster", "OperationalError: disk is full.") == (
-        "step evaluate-forecaster failed: OperationalError: disk is full. If a file of an earlier "
-        "run is damaged, delete the folder cache of the workspace and run again."
-    )
+
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        ("ValueError: mmap length is greater than file size.", CACHE),
+        ("ArrowInvalid: Could not open '/ws/runs/r1/artifacts/x.parquet': no footer.", CACHE),
+        (
+            "DatabaseError: file is not a database (/ws/online.db).",
+            "If online.db of the workspace is damaged, move it away and run again.",
+        ),
+        ("FileNotFoundError: '/venv/site-packages/evidently/legacy/tests'.", ""),
+        ("ModuleNotFoundError: No module named 'evidently.legacy.tests'.", ""),
+        ("TypeError: unsupported operand.", ""),
+        (
+            "OperationalError: database or disk is full.",
+            "Make room on the disk and run again: it goes on from what is there.",
+        ),
+    ],
+)
+def test_an_exception_of_a_step_is_told_with_its_step_and_what_may_mend_it(said, advice):
+    told = failure_of("evaluate-forecaster", said, Path("/ws"))
+    assert told == f"step evaluate-forecaster failed: {said} {advice}".rstrip()
 
 
 def test_what_a_person_can_mend_is_told_as_the_library_says_it():
     said = "evaluation: gate and selection need 42 periods, the data have 30."
-    assert failure_of("prepare-panel", said) == said
+    assert failure_of("prepare-panel", said, Path("/ws")) == said
 
 
 def test_runs_of_one_second_each_get_a_folder(tmp_path):

@@ -1,0 +1,124 @@
+"""JSON as shops and services export it: an object a line, or a list of objects.
+
+Every value is a text, as in a CSV file: numbers keep the figures they came with.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+import pyarrow as pa
+
+from invopt.errors import InvalidInputError
+
+SUFFIXES = (".jsonl", ".ndjson", ".json")
+NO_OBJECT = "NO OBJECT"
+_CHUNK_ROWS = 100_000
+
+
+@dataclass
+class JsonRows:
+    """Rows of a file, chunk by chunk, and the lines that are none.
+
+    Attributes:
+        refused: Number from 1, reason and text of each line that is no object; complete when all
+            chunks were taken.
+    """
+
+    refused: list[tuple[int, str, str]] = field(default_factory=list)
+
+    def tables(self, handle: IO[bytes], file: str) -> Iterator[pa.Table]:
+        """Yield the rows of a file as texts, with the columns that each chunk has.
+
+        Args:
+            handle: Opened for bytes.
+            file: For messages.
+
+        Raises:
+            InvalidInputError: If it is a list that cannot be read.
+        """
+        rows: list[dict[str, str | None]] = []
+        for row in self._rows(handle, file):
+            rows.append(row)
+            if len(rows) == _CHUNK_ROWS:
+                yield _table(rows)
+                rows = []
+        if rows:
+            yield _table(rows)
+
+    def _rows(self, handle: IO[bytes], file: str) -> Iterator[dict[str, str | None]]:
+        first = _first_sign(handle)
+        for number, text in _listed(handle, file) if first == b"[" else _lines(handle):
+            try:
+                value = _read(text) if isinstance(text, str) else text
+            except ValueError:
+                value = None
+            if isinstance(value, dict):
+                yield {key: _text(cell) for key, cell in value.items()}
+            else:
+                record = text if isinstance(text, str) else json.dumps(text, default=str)
+                self.refused.append((number, NO_OBJECT, record))
+
+
+class _Figures(str):
+    """A number as it was written."""
+
+    __slots__ = ()
+
+
+def _read(text: str) -> Any:
+    return json.loads(
+        text,
+        parse_float=_Figures,
+        parse_int=_Figures,
+        parse_constant=_Figures,
+        object_pairs_hook=_once,
+    )
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice")  # one of its values would be lost
+    return found
+
+
+def _first_sign(handle: IO[bytes]) -> bytes:
+    """Return the first sign that is no blank, with the file at its start again."""
+    sign = b" "
+    while sign and (sign.isspace() or sign in b"\xef\xbb\xbf"):
+        sign = handle.read(1)
+    handle.seek(0)
+    return sign
+
+
+def _lines(handle: IO[bytes]) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(handle, start=1):
+        text = line.decode("utf-8-sig" if number == 1 else "utf-8", "replace").strip()
+        if text:
+            yield number, text
+
+
+def _listed(handle: IO[bytes], file: str) -> Iterator[tuple[int, Any]]:
+    try:
+        values = _read(handle.read().decode("utf-8-sig", "replace"))
+    except ValueError as err:
+        raise InvalidInputError(f"{file} is no JSON: {err}. Send it again.") from err
+    yield from enumerate(values, start=1)
+
+
+def _text(value: Any) -> str | None:
+    """Return a value as text; {"$date": ...} and the like of MongoDB are what they hold."""
+    if isinstance(value, dict) and len(value) == 1 and next(iter(value)).startswith("$"):
+        return _text(next(iter(value.values())))
+    if value is None or isinstance(value, str):
+        return None if value is None else str(value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _table(rows: Iterable[dict[str, str | None]]) -> pa.Table:
+    rows = list(rows)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    columns = [pa.array([row.get(name) for row in rows], pa.string()) for name in names]
+    return pa.table(columns, names=names)

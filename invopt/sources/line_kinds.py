@@ -1,0 +1,350 @@
+"""Lines of a stranger's file that are no sales: cancelled, drafts, receipts, other measures.
+
+A document's type, a status, a flag or a kind of movement says so. What is surely no sale is left
+out by `where`; what is given back counts below zero; what nobody can tell stays in and is told.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from invopt.sources.duck import Reader, literal, quote
+from invopt.sources.inspect import DATE, TEXT, ColumnFacts, FileFacts, num_combined
+from invopt.sources.words import Keys, plain
+
+_MAX_KINDS = 40  # values of a column that names kinds
+_NAMED = 6
+_FEW = 0.5  # share of the lines that may be left out without asking
+_KIND = (
+    r"(^|_)(\w*type?|typ|tipo|tur|kind|version|scenario|szenario|escenario|record|measure|art"
+    r"|\w*status|statut|estado|stato|state|durum|\w{3,}art|vorgang|movement|mouvement|movimiento"
+    r"|movimento|bwart|bwa|mvt|operation|direction|richtung|event|document|beleg|transaction|trx|kpi|metric"
+    r"|kennzahl|indicator|indicateur|indicador|figure|mesure|medida|misura|attribute|variable"
+    r"|rodzaj|soort)(_|$)"
+)
+_STATUS = r"status|statut|estado|stato|(^|_)state(_|$)|durum"
+_NO_KIND = (
+    r"pay|(^|_)zahl|paiement|pago|tender|card|customer|kunde|client|channel|kanal|product|produkt|item"
+    r"|price|tax|mwst|vat|discount|store|shop|ship|versand|service|dining|order_type|unit|uom"
+)
+_MOVEMENT = r"bwart|bwa|bewegung|movement|(^|_)mvt"
+_CANCELLED = r"cancel|void|storn|annul|anul|revers|abandon|chargeback"
+_NEVER_MADE = (
+    r"(^|[^a-z])(failed|declined|rejected|draft|entwurf|brouillon|borrador|bozza|quot(e|ation)|"
+    r"estimate|pro ?forma|angebot|devis|cotizacion|preventivo|offerte|deleted|geloscht|supprim\w+|"
+    r"eliminad\w|test|abgelehnt|fehlgeschlagen|expired)([^a-z]|$)"
+)
+_PLANNED = r"^(budget|budgeted|plan|planned|forecast|prognose|soll|target|presupuesto|prevu|prévu)$"
+_ACTUAL = r"^(actuals?|ist|real|reales|réel|reel|sales|sold|invoiced|verkauf|ventas|ventes)$"
+# Kinds of movements, in small letters without accents; the first that fits is what it is.
+_NO_SALE = (
+    r"purchas|receiv|goods receipt|stock receipt|^receipt|inbound|incoming|^in$|^(stock|goods) in$"
+    r"|opening|initial|closing|balance|(^| )adj|transfer|stock ?tak|(stock|cycle) ?count|inventur"
+    r"|inventar|correct|korrekt|eingang|zugang|einkauf|bestellung|anfang|umlager|umbuch|schwund"
+    r"|achat|reception|entree|entrada|compra|ajuste|traslado|saldo|apertura|acquisto|entrata"
+    r"|(^| )carico|przyj|zakup|(^| )alis|giris|production|assembly|scrap|waste|write ?off"
+    r"|verschrott|damage|^we$"
+)
+_RETURNED = (
+    r"return|refund|credit ?(note|memo|invoice)|^credits?$|gutschrift|retoure|ruck(gabe|nahme)"
+    r"|avoir|retour|abono|devoluci|nota de credit|(^| )reso|accredito|kredietnota|korekta|zwrot"
+    r"|iade"
+)
+_SOLD = (
+    r"sale|sold|sell|invoice|(^| )out$|outbound|outgoing|issue|ship|deliver|dispatch|verkauf"
+    r"|ausgang|abgang|lieferung|rechnung|vente|sortie|facture|venta|salida|factura|vendita|uscita"
+    r"|scarico|venda|saida|verkoop|uitga|sprzeda|wydanie|satis|cikis|consum|verbrauch|order|actual"
+    r"|^wa$"
+)
+# SAP's: goods issues have an odd number from 200 and 600 on, their reversals the next one.
+_CODES = {"none": r"[134579]\d\d", "returned": r"[26]\d[02468]", "sold": r"[26]\d[13579]"}
+_UNITS = (
+    r"unit|qty|quant|menge|stuck|stueck|absatz|volume|piece|pcs|cantidad|unidad|ilosc|adet|aantal"
+)
+_MONEY = (
+    r"revenue|umsatz|value|amount|turnover|margin|cost|price|preis|chiffre|montant|importe|ingres"
+    r"|erlos|ertrag|gross|net\b|profit|eur|usd|wert|valor"
+)
+_FLAG = (
+    r"cancel|void|storn|annul|anul|deleted|gelosch|geloesch|losch|loesch|supprim|eliminad"
+    r"|(^|_)(is_)?test(_|$)|(^|_)is_draft|reversed|eliminat"
+)
+_YES = ("1", "true", "t", "yes", "y", "x", "ja", "j", "oui", "o", "si", "sì", "sí", "s", "sim",
+        "wahr", "vrai", "vero", "tak", "evet", "e", "✓")  # fmt: skip
+_NO = ("0", "false", "f", "no", "n", "nein", "non", "nao", "não", "nie", "hayir", "hayır", "falsch",
+       "faux", "falso", "-")  # fmt: skip
+
+
+_NAMES_PRODUCT = re.compile(
+    r"(^|_)(name|description|desc|title|bezeichnung|beschreibung|text|libelle|designation"
+    r"|descripcion|nombre|item|article|artikel|product|produkt|nazwa|omschrijving|descrizione)(_|$)"
+)
+# What is sold or charged beside goods, in names of products.
+_NO_GOODS = (
+    r"pfand|deposit|gutschein|voucher|gift ?card|geschenk(karte|gutschein)|versand|shipping|postage"
+    r"|porto|freight|fracht|(^| )tip$|trinkgeld|gratuity|consigne|bon cadeau|frais de port|envio"
+    r"|gastos de|rounding|rundung|rabatt|discount|service charge|carrier bag|tragetasche|spedizione"
+    r"|verzend|statiegeld|kaucja|wysylka|kargo"
+)
+
+
+@dataclass
+class LineKinds:
+    """Finds which lines of a file are no sales.
+
+    Args:
+        reader: Holds the file.
+        file: Of the sales.
+        keys: Its keys.
+        quantity: What was sold.
+
+    Attributes:
+        rules: Conditions that keep a line, for `where`.
+        notes: A sentence about each thing found.
+        returned: Conditions of lines that are given back and written above zero.
+        told: The values that these conditions name.
+    """
+
+    reader: Reader
+    file: FileFacts
+    keys: Keys
+    quantity: ColumnFacts
+    rules: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    returned: list[str] = field(default_factory=list)
+    told: set[str] = field(default_factory=set)
+
+    def apply(self, table: dict[str, Any]) -> None:
+        """Enter what was found into the table of the sales."""
+        taken = {*self.keys.there, self.keys.series, self.quantity.name}
+        for column in self.file.columns:
+            if column.name in taken:
+                continue
+            if self._is_flag(column):
+                self._leave_out_flagged(column)
+            elif column.kind != DATE:
+                self._judge(column)
+        self._tell_no_goods()
+        if self.rules:
+            rules = [table["where"], *self.rules] if "where" in table else self.rules
+            table["where"] = rules[0] if len(rules) == 1 else " AND ".join(f"({r})" for r in rules)
+        self._turn_round(table)
+
+    def _is_flag(self, column: ColumnFacts) -> bool:
+        return re.search(_FLAG, plain(column.name)) is not None
+
+    def _leave_out_flagged(self, column: ColumnFacts) -> None:
+        """Leave out lines that a column with the name of a flag marks: yes, or a day."""
+        text = f"lower(trim({quote(column.name)}::VARCHAR))"
+        given = self._counts(f"coalesce({text}, '')", _MAX_KINDS)
+        if given is None and column.kind != DATE:
+            return
+        if column.kind == DATE:
+            marked = f"coalesce({text}, '') <> ''"
+        elif given is not None and set(given) <= {"", *_YES, *_NO}:
+            marked = f"coalesce({text}, '') IN ({', '.join(map(literal, sorted(_YES)))})"
+        else:
+            self._tell_unsure(column, given or {})
+            return
+        rows = self._number(marked)
+        if not rows or self._is_attribute(column):
+            return
+        if rows > _FEW * self.file.num_rows:
+            self.notes.append(
+                f"{rows:,} rows of {self.file.name} have {column.name}: more than half, so that "
+                "they are read as sales; leave them out by `where` if they are none"
+            )
+            return
+        self.rules.append(f"NOT ({marked})")
+        self.notes.append(
+            f"{rows:,} rows of {self.file.name} that {column.name} marks are left out: take them "
+            "out of `where` if they are sales"
+        )
+
+    def _tell_unsure(self, column: ColumnFacts, given: dict[str, int]) -> None:
+        filled = sum(rows for value, rows in given.items() if value)
+        if filled and given.get("", 0) and column.is_text:
+            self.notes.append(
+                f"{filled:,} rows of {self.file.name} have a {column.name} and are read as sales: "
+                "leave them out by `where` if they are none"
+            )
+
+    def _judge(self, column: ColumnFacts) -> None:
+        """Leave out the values of a column that say of a line that it is no sale."""
+        name = plain(column.name)
+        says_kind = re.search(_KIND, name) is not None and not re.search(_NO_KIND, name)
+        if not column.values and not says_kind:
+            return
+        given = self._counts(f"trim({quote(column.name)}::VARCHAR)", _MAX_KINDS)
+        if given is None:
+            return
+        values = [value for value in given if value]
+        if "currency" in column.name.lower() and len(values) > 1:
+            self.notes.append(
+                f"{self.file.name} has several currencies ({', '.join(values)}): join the rates "
+                "in a source of SQL before prices are used, see docs/your-data.md"
+            )
+        if len(values) < 2 or self._is_attribute(column):
+            return
+        left = {v: "cancelled" for v in values if re.search(_CANCELLED, v.lower())}
+        if says_kind:
+            left |= {v: "never sold" for v in values if re.search(_NEVER_MADE, plain_text(v))}
+        if says_kind or any(re.search(_ACTUAL, v.lower()) for v in values):
+            left |= {v: "no sales but plans" for v in values if re.search(_PLANNED, v.lower())}
+        rest = [v for v in values if v not in left]
+        others = self._other_measures(rest) if says_kind else {}
+        if says_kind and not others and not re.search(_STATUS, name):
+            others = self._movements(column, rest)
+        left |= others
+        if left and len(left) < len(values):
+            self._leave_out(column, left)
+            rest = [v for v in rest if v not in left]
+        rest = [v for v in rest if v not in self.told]
+        if says_kind and len(rest) > 1:
+            listed = ", ".join(f"{v} ({given[v]:,})" for v in rest[:_NAMED])
+            self.notes.append(
+                f"{column.name} of {self.file.name} is {listed}: rows of all of these are read as "
+                "sales or returns; leave out by `where` what is none"
+            )
+
+    def _other_measures(self, values: list[str]) -> dict[str, str]:
+        """Return what stands beside units in a column of measures: money, shares."""
+        units = [v for v in values if re.search(_UNITS, plain_text(v))]
+        units = [v for v in units if not re.search(_MONEY, plain_text(v))] or units
+        money = [v for v in values if v not in units and re.search(_MONEY, plain_text(v))]
+        if not units or not money:
+            return {}
+        return {v: "other measures" for v in values if v != units[0]}
+
+    def _movements(self, column: ColumnFacts, values: list[str]) -> dict[str, str]:
+        """Return the movements that are no sales, where others are; returns count below zero."""
+        is_coded = re.search(_MOVEMENT, plain(column.name)) is not None
+        kinds = {value: _movement(value, is_coded=is_coded) for value in values}
+        sold = [v for v, kind in kinds.items() if kind == "sold"]
+        if not sold:
+            return {}
+        returned = [v for v, kind in kinds.items() if kind == "returned"]
+        if returned and self._has_one_sign(column, sold) and self._has_one_sign(column, returned):
+            self.returned.append(_among(column, returned))
+            self.told |= {*returned}
+            self.notes.append(
+                f"rows of {self.file.name} whose {column.name} is {', '.join(returned)} are given "
+                "back and written above 0: they count below 0"
+            )
+        return {v: "no sales" for v, kind in kinds.items() if kind == "none"}
+
+    def _has_one_sign(self, column: ColumnFacts, values: list[str]) -> bool:
+        """Return whether lines of some kinds are all above 0."""
+        return not self._number(f"{_among(column, values)} AND {self._amount()} < 0")
+
+    def _leave_out(self, column: ColumnFacts, left: dict[str, str]) -> None:
+        self.rules.append(
+            f"coalesce(trim({quote(column.name)}::VARCHAR), '') NOT IN "
+            f"({', '.join(map(literal, left))})"
+        )
+        for why in dict.fromkeys(left.values()):
+            listed = ", ".join(v for v, reason in left.items() if reason == why)
+            self.notes.append(
+                f"rows of {self.file.name} whose {column.name} is {listed} are left out, as {why}: "
+                "take them out of `where` if they are sales"
+            )
+
+    def _tell_no_goods(self) -> None:
+        """Tell products whose names say that they are no goods: deposits, vouchers, postage."""
+        texts = [c.name for c in self.file.of_kind(TEXT) if _NAMES_PRODUCT.search(plain(c.name))]
+        for column in dict.fromkeys([*filter(None, [self.keys.product]), *texts]):
+            sql = f"SELECT DISTINCT {quote(column)}::VARCHAR AS v FROM {quote(self.file.name)}"
+            values = self.reader.fetch(sql, self.file.name)["v"].to_pylist()
+            found = sorted(v for v in values if v and re.search(_NO_GOODS, plain_text(v)))
+            if found and len(found) < len(values):
+                self.notes.append(
+                    f"{len(found)} products may be no goods by their {column} "
+                    f"({', '.join(found[:_NAMED])}): leave them out by `where` if none is ordered"
+                )
+                return
+
+    def _turn_round(self, table: dict[str, Any]) -> None:
+        """Net what is given back, and read what a ledger writes below 0 as what was sold."""
+        kept = " AND ".join(f"({rule})" for rule in self.rules) or "true"
+        amount = self._amount()
+        below = self._number(f"{amount} < 0 AND {kept}")
+        above = self._number(f"{amount} > 0 AND {kept}")
+        columns = table["columns"]
+        entry = columns["y"] if isinstance(columns["y"], dict) else {"expr": columns["y"]}
+        if self.returned:
+            columns["y"] = entry | {"expr": self._below_zero(entry["expr"])}
+            table["returns"] = "net"
+        elif below:
+            table["returns"] = "net"
+        if below <= above or self.returned:
+            return
+        columns["y"] = entry | {"scale": -1}
+        told = (
+            f"; {above:,} above 0 count against them: leave out by `where` what is no return "
+            "(receipts, transfers)"
+            if above
+            else ""
+        )
+        self.notes.append(
+            f"{self.quantity.name} is below 0 in {below:,} rows, as in a ledger of movements: what "
+            f"left is read as sold (scale: -1){told}"
+        )
+
+    def _below_zero(self, expr: str) -> str:
+        """Return an expression that is below 0 where a line is given back."""
+        back = " OR ".join(self.returned)
+        if not self.quantity.is_text:
+            return f"CASE WHEN {back} THEN -abs({expr}) ELSE {expr} END"
+        return f"CASE WHEN {back} THEN '-' || trim({expr}) ELSE {expr} END"
+
+    def _amount(self) -> str:
+        return self.quantity.style.sql(quote(self.quantity.name))
+
+    def _counts(self, text: str, most: int) -> dict[str, int] | None:
+        """Return rows by value, the most frequent first; None where there are too many values."""
+        sql = (
+            f"SELECT coalesce({text}, '') AS v, count(*) AS n FROM \"{self.file.name}\" GROUP BY 1 "
+            f"ORDER BY n DESC, v LIMIT {most + 1}"
+        )
+        found = self.reader.fetch(sql, self.file.name).to_pylist()
+        return {row["v"]: row["n"] for row in found} if len(found) <= most else None
+
+    def _number(self, condition: str) -> int:
+        sql = f'SELECT count(*) FILTER ({condition}) AS n FROM "{self.file.name}"'
+        return int(self.reader.fetch(sql, self.file.name)["n"][0].as_py())
+
+    def _is_attribute(self, column: ColumnFacts) -> bool:
+        """Return whether a column says something of products or places, not of a line.
+
+        Each of them has one value then: a reversible jacket is no reversal.
+        """
+        keys = self.keys.there or [str(self.keys.series)]
+        alone, both = ([*map(quote, names)] for names in (keys, [*keys, column.name]))
+        return num_combined(self.reader, self.file, alone) == num_combined(
+            self.reader, self.file, both
+        )
+
+
+def plain_text(value: str) -> str:
+    """Return a value in small letters without accents and signs (wc-on_hold is wc on hold)."""
+    return plain(value).replace("_", " ")
+
+
+def _movement(value: str, *, is_coded: bool) -> str:
+    """Return whether a kind of movement is "none" of the sales, "returned", "sold", or unknown."""
+    text = plain_text(value)
+    if is_coded:
+        for kind, code in _CODES.items():
+            if re.fullmatch(code, text):
+                return kind
+    for kind, words in (("none", _NO_SALE), ("returned", _RETURNED), ("sold", _SOLD)):
+        if re.search(words, text):
+            return kind
+    return ""
+
+
+def _among(column: ColumnFacts, values: Iterable[str]) -> str:
+    return (
+        f"coalesce(trim({quote(column.name)}::VARCHAR), '') IN ({', '.join(map(literal, values))})"
+    )
