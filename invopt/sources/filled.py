@@ -6,7 +6,7 @@ An ERP's export of orders with their lines does, and so does a pivot table, whos
 import re
 from dataclasses import replace
 
-from invopt.sources.by_place import Places
+from invopt.sources.by_place import UnitedFiles
 from invopt.sources.duck import Reader
 from invopt.sources.inspect import DATE, ColumnFacts, FileFacts, facts_of
 from invopt.sources.mapping import Source
@@ -17,7 +17,7 @@ _SOME = 0.2  # share of the rows that are blank, from which on that is how the f
 _LEAST = 2  # blank rows
 
 
-def fill_blanks(reader: Reader, found: Places) -> None:
+def fill_blanks(reader: Reader, found: UnitedFiles) -> None:
     """Replace files whose date or key is on the first of several lines by what they mean.
 
     Each such column is blank where a column of names that never come twice (an order's number,
