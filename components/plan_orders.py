@@ -48,17 +48,9 @@ def plan_orders(
         last=last_plan(settings.plans, run.name, date),
         overrides=planners_overrides(settings.plans, run.name),
     )
-    plan_all_orders(
-        files,
-        run.inventory,
-        model_version,
-        out={
-            "orders": orders.path,
-            "purchase_orders": purchase_orders.path,
-            "exceptions": exceptions.path,
-        },
-        notify=tell,
-    )
+    out = {"orders": orders.path, "purchase_orders": purchase_orders.path,
+           "exceptions": exceptions.path}  # fmt: skip
+    plan_all_orders(files, run.inventory, model_version, out, tell)
     # Whoever rolled back meanwhile does not want the orders of the model before.
     check_still_champion(deployment.registry, run.name, model_version)
     keep_plan(settings.plans, run.name, date, orders.path)

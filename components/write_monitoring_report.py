@@ -25,12 +25,12 @@ def write_monitoring_report(
         metrics: Prometheus' text format; the latest run's is kept in the workspace too, for
             Prometheus to find.
     """
-    from invopt.report import write_monitoring_report
+    from invopt.report import ByHand, write_monitoring_report
     from serving.deployment import Deployment
     from serving.progress import tell
 
     name = config["name"]
     kept = Deployment.from_environment().settings.monitoring / "metrics" / f"{name}.txt"
-    write_monitoring_report(
-        decision.path, name, command, console, report.path, [metrics.path, str(kept)], tell
-    )
+    by_hand = ByHand(command, console)
+    files = [metrics.path, str(kept)]
+    write_monitoring_report(decision.path, name, by_hand, report.path, files, notify=tell)

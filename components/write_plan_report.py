@@ -61,5 +61,5 @@ def write_plan_report(
         settings.plans, run, date, snapshot,
         {"plan.html": plan.path, "orders.csv": orders.path, "exceptions.csv": exceptions.path,
          "purchase_orders.csv": purchase_orders.path, "derived": derived.path,
-         "forecast": forecast.path}, overrides,
+         "forecast": forecast.path}, overrides=overrides,
     )  # fmt: skip

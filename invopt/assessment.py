@@ -23,8 +23,9 @@ from invopt.evaluation import (
     quantile_metrics,
     ranges_of,
     scale_step,
+    series_losses,
 )
-from invopt.gate import CostComparison, compare_costs
+from invopt.gate import CostComparison, GroupLoss, compare_costs, compare_losses
 from invopt.groups import groups_of
 from invopt.hierarchy import score_levels
 from invopt.history import season_of
@@ -34,7 +35,8 @@ from invopt.inventory.backtest import (
     replay,
     review_cutoffs,
 )
-from invopt.inventory.costs import Terms, last_prices, terms_of
+from invopt.inventory.costs import Terms, last_prices, refuse_unorderable, terms_of
+from invopt.inventory.decision import forecast_of
 from invopt.inventory.references import (
     PERFECT,
     History,
@@ -102,9 +104,12 @@ class Assessment:
         sold: Units asked for in the replay.
         scale: What errors are scaled by, in words.
         foresight: Series whose forecast by the challenger knew what came later.
+        not_replayed: Series whose order no forecast of this horizon decides, so that nothing of
+            theirs is in the money.
         references: Indicators of reference policies on the same weeks, by name.
         groups: By group of series, wape, bias and share held by the widest interval, of challenger
             and incumbent.
+        group_losses: Each group's loss beside that of the candidate which forecasts it best.
     """
 
     ranges: Ranges
@@ -117,8 +122,10 @@ class Assessment:
     sold: float
     scale: str
     foresight: int
+    not_replayed: int
     references: dict[str, dict[str, float | None]]
     groups: dict[str, dict[str, dict[str, float]]]
+    group_losses: list[GroupLoss]
     terms: Terms = field(repr=False)
 
 
@@ -143,7 +150,11 @@ def assess(
         config: Of the run.
         is_count: True when sales are whole numbers.
         baselines: By name, "seasonal naive" among them; that and a moving average by default.
+
+    Raises:
+        InvalidInputError: If no series' order can be decided.
     """
+    refuse_unorderable(panel, config.inventory, config.features.horizon)
     ranges = ranges_of(panel.num_periods, config.evaluation)
     panel = panel.truncate(ranges.num_periods)
     baselines = baselines or _plain_baselines(panel, config)
@@ -159,17 +170,12 @@ def assess(
         )
         for name, forecasts in candidates.items()
     }
-    best = min(baselines, key=lambda name: judged[name].money["cost"])
+    best = min(baselines, key=lambda name: _known_cost(judged[name]))
     incumbent = best if champion is None else CHAMPION
     segments = groups_of(panel, ranges.train_stop)
     cost, baseline_cost, rival_cost = (
-        compare_costs(
-            judged[name].replay.cost,
-            judged[other].replay.cost,
-            config.gate,
-            segments=segments,
-        )
-        for name, other in ((CHALLENGER, incumbent), (CHALLENGER, best), (best, incumbent))
+        compare_costs(judged[a].replay.cost, judged[b].replay.cost, config.gate, segments=segments)
+        for a, b in ((CHALLENGER, incumbent), (CHALLENGER, best), (best, incumbent))
     )
     fill_rate = judged[CHALLENGER].money["fill_rate"]
     return Assessment(
@@ -183,18 +189,51 @@ def assess(
         sold=float(judged[CHALLENGER].replay.demand.sum()),
         scale=_scale_words(panel, ranges.train_stop),
         foresight=count_foresight(challenger, panel, ranges.gate[0]),
+        not_replayed=panel.num_series - len(terms.decidable(config.features.horizon)),
         references=_references(
             panel, demand, terms, first=ranges.gate[0], config=config, fill_rate=fill_rate
         ),
-        groups={
-            name: {
-                who: _of_group(judged[who].windows, mask, ranges, is_count=is_count)
-                for who in (CHALLENGER, incumbent)
-            }
-            for name, mask in segments.items()
-        },
+        groups=_by_group(judged, (CHALLENGER, incumbent), segments, ranges, is_count=is_count),
+        group_losses=_group_losses(judged, segments, ranges, config, is_count=is_count),
         terms=terms,
     )
+
+
+def _group_losses(
+    judged: Mapping[str, Judged],
+    segments: Mapping[str, BoolArray],
+    ranges: Ranges,
+    config: Config,
+    *,
+    is_count: bool,
+) -> list[GroupLoss]:
+    losses = {
+        name: series_losses([w for w in own.windows if w.cutoff in ranges.gate], is_count=is_count)
+        for name, own in judged.items()
+    }
+    return compare_losses(losses.pop(CHALLENGER), losses, config.gate, segments)
+
+
+def _known_cost(judged: Judged) -> float:
+    cost = judged.money["cost"]
+    return cost if np.isfinite(cost) else np.inf
+
+
+def _by_group(
+    judged: Mapping[str, Judged],
+    whose: Sequence[str],
+    groups: Mapping[str, BoolArray],
+    ranges: Ranges,
+    *,
+    is_count: bool,
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Return what candidates are like in each group of series."""
+    return {
+        name: {
+            who: _of_group(judged[who].windows, mask, ranges, is_count=is_count) for who in whose
+        }
+        for name, mask in groups.items()
+    }
 
 
 def _of_group(
@@ -256,10 +295,12 @@ def _references(
     Those with levels of their own also say what they cost at the challenger's fill rate.
     """
     start = max(0, first - round(2 * panel.timeline.periods_per_year))
+    rows = terms.decidable(config.features.horizon)
+    demand, terms = demand[rows], terms.select(rows)
     places = season_places(panel.timeline, panel.num_periods + int(terms.protection_interval.max()))
     season = panel.timeline.season_length
     history = History(
-        panel.demand()[:, start:].astype(np.float64),
+        panel.demand()[rows, start:].astype(np.float64),
         places[start:],
         first - start,
         recent=4 * season if season < 28 else season // 4,
@@ -300,11 +341,8 @@ def _judge(
     scored = [w for w in windows if w.cutoff in ranges.gate]
     scale = mase_scale(panel, ranges.train_stop, panel.timeline.season_length)
     quantiles = quantile_metrics(scored, is_count=is_count)
-    at_review: Mapping[int, Any] = {
-        w.cutoff - ranges.gate[0]: w.forecast for w in windows if w.cutoff in reviews
-    }
-    rule = forecast_rule(at_review, terms, demand.shape[1], config.inventory, is_count=is_count)
-    played = replay(rule, demand, terms, lost_sales=config.inventory.lost_sales)
+    at_review = {w.cutoff - ranges.gate[0]: w.forecast for w in windows if w.cutoff in reviews}
+    played = _replayed(at_review, demand, terms, config, is_count=is_count)
     periods = [p for p in LEVEL_PERIODS if p <= config.features.horizon]
     money = played.summary()
     return Judged(
@@ -322,3 +360,28 @@ def _judge(
         replay=played,
         windows=windows,
     )
+
+
+def _replayed(
+    at_review: Mapping[int, Any],
+    demand: FloatArray,
+    terms: Terms,
+    config: Config,
+    *,
+    is_count: bool,
+) -> Replay:
+    """Return the replay of the series whose orders can be decided; the others cost nothing.
+
+    What a forecast that is no number costs is not known, and the gate refuses what is not known.
+    """
+    rows = terms.decidable(config.features.horizon)
+    whole = np.ones(len(demand), bool)
+    for each in at_review.values():
+        for values in (each.mean, each.smooth_quantiles, each.smooth_levels):
+            whole &= np.isfinite(values).reshape(len(values), -1).all(axis=1)
+    broken, rows = rows[~whole[rows]], rows[whole[rows]]
+    own, inventory = terms.select(rows), config.inventory
+    forecasts = {period: forecast_of(each, rows) for period, each in at_review.items()}
+    rule = forecast_rule(forecasts, own, demand.shape[1], inventory, is_count=is_count)
+    played = replay(rule, demand[rows], own, lost_sales=inventory.lost_sales)
+    return played.among(len(demand), rows, broken)

@@ -29,6 +29,13 @@ from invopt.types import BoolArray, Float32Array, FloatArray, IntArray
 
 # Series handled at once; keeps the scratch arrays of a two-thousand-day panel under 200 MB.
 _BLOCK = 2048
+_COUNTED = (
+    ("filled", Flag.FILLED),
+    ("missing", Flag.MISSING),
+    ("before_launch", Flag.BEFORE_LAUNCH),
+    ("censored", Flag.CENSORED),
+    ("outliers", Flag.OUTLIER),
+)
 NEVER_SOLD = 26  # recorded periods of no sale at all after which a series is no launch
 _GAP_SEASONS = 8  # seasons back that tell whether a day is usually recorded
 _USUAL_SALES = 20.0  # units a place usually sells in a period, for their absence to mean something
@@ -130,13 +137,7 @@ def clean(
             if fault.any():
                 counts[rule] += _mark_faulty(flags[rows], fault[places[rows]], y[rows])
         flags[rows] = _flag(y[rows], flags[rows], in_stock, rows, config)
-        for rule, flag in (
-            ("filled", Flag.FILLED),
-            ("missing", Flag.MISSING),
-            ("before_launch", Flag.BEFORE_LAUNCH),
-            ("censored", Flag.CENSORED),
-            ("outliers", Flag.OUTLIER),
-        ):
+        for rule, flag in _COUNTED:
             counts[rule] += int(((flags[rows] & flag) != 0).sum())
     return replace(panel, y=y, flags=flags), dict(counts)
 

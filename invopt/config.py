@@ -202,6 +202,8 @@ class ModelConfig(_Section):
             levels = getattr(self, name)
             if list(levels) != sorted(set(levels)) or not 0 < levels[0] <= levels[-1] < 1:
                 raise ValueError(f"{name} must ascend inside (0, 1)")
+            if len(levels) < 2:
+                raise ValueError(f"{name} must be two levels at least: one says nothing of a tail")
         return self
 
 
@@ -392,6 +394,8 @@ class GateConfig(_Section):
             lower end of the interval), as for segments: the challenger gets the benefit of the
             doubt.
         segment_cost_increase: The same for any one segment.
+        group_loss_increase: Share by which a group's quantile loss may clearly exceed that of the
+            candidate which forecasts the group best.
         confidence: Of the paired bootstrap interval.
         num_bootstrap: Resamples of series.
     """
@@ -403,6 +407,7 @@ class GateConfig(_Section):
     max_cost_over_baseline: float = Field(default=0.02, ge=0)
     benefit_of_doubt: bool = False
     segment_cost_increase: float = Field(default=0.1, ge=0)
+    group_loss_increase: float = Field(default=0.1, ge=0)
     confidence: float = Field(default=0.9, gt=0, lt=1)
     num_bootstrap: int = Field(default=1000, ge=100)
 

@@ -14,7 +14,7 @@ from invopt.config import EvaluationConfig
 from invopt.errors import ConfigError
 from invopt.forecasts import units
 from invopt.panel import Panel
-from invopt.types import AnyFloatArray, Float32Array
+from invopt.types import AnyFloatArray, Float32Array, FloatArray
 
 
 class JudgedForecast(Protocol):
@@ -273,6 +273,27 @@ def quantile_metrics(
             _lose(losses, level, told, actual)
             _hit(hits, level, quantile, actual + jitter)
     return _per_level(losses, hits)
+
+
+def series_losses(windows: Sequence[Window], *, is_count: bool) -> FloatArray:
+    """Return (series,) pinball loss of the quantiles per period as told, summed over what is known.
+
+    The mean over levels. It is a proper score: nothing is expected to lose less than the right law,
+    which absolute errors of slow sellers do not promise (of them zero errs least).
+
+    Args:
+        windows: Forecasts beside actuals, of the same series.
+        is_count: True when sales are whole numbers.
+    """
+    found = np.zeros(len(windows[0].actual))
+    for window in windows:
+        levels = window.forecast.quantile_levels
+        for number, level in enumerate(levels):
+            told = units(window.forecast.smooth_quantiles[:, :, number], is_count=is_count)
+            over = told.astype(np.float64) - window.actual
+            loss = np.maximum((1 - level) * over, -level * over)
+            found += np.where(np.isnan(window.actual), 0, loss).sum(axis=1) / len(levels)
+    return found
 
 
 def level_metrics(

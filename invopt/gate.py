@@ -84,6 +84,25 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class GroupLoss:
+    """How a group of series is forecast beside the candidate that forecasts it best.
+
+    Attributes:
+        group: Its name.
+        better: Name of that candidate.
+        change: Pinball loss of the challenger over that candidate's, less 1.
+        low: Lower end of its bootstrap interval over the group's series.
+        high: Upper end.
+    """
+
+    group: str
+    better: str
+    change: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class Orders:
     """What was at stake in the replay, and what the best baseline made of it.
 
@@ -113,6 +132,7 @@ def judge(
     leaks: Sequence[str] = (),
     suspect: Sequence[str] = (),
     orders: Orders | None = None,
+    groups: Sequence[GroupLoss] = (),
 ) -> Verdict:
     """Return the verdict on a challenger.
 
@@ -126,6 +146,7 @@ def judge(
         leaks: Features found to leak the future.
         suspect: Checks of the data that failed.
         orders: What the replay was about; None leaves its checks out.
+        groups: How groups of series are forecast beside the best candidate for each.
     """
     checks = [
         _check("finite", *_finite(metrics), "every metric is a number"),
@@ -134,6 +155,7 @@ def judge(
         *(_stakes(orders) if orders else ()),
         *_costs(cost, config, incumbent),
         *(_beside_baselines(orders, incumbent, config) if orders else ()),
+        *_served(groups, config),
         *_accuracy(metrics, baseline, coverage, config),
     ]
     failed = [c for c in checks if not c.passed]
@@ -142,33 +164,23 @@ def judge(
         f"({config.confidence:.0%} interval {cost.low:+.1%} to {cost.high:+.1%})"
     )
     if not failed:
-        return Verdict(
-            PROMOTE,
-            [f"{money}{_margin(cost, config)}; all checks passed"],
-            checks,
-            cost=cost,
-            incumbent=incumbent,
-            orders_by="challenger",
-        )
+        reason = f"{money}{_margin(cost, config)}; all checks passed"
+        return Verdict(PROMOTE, [reason], checks, cost, incumbent, orders_by="challenger")
+    changes = _changes(failed)
+    reasons = _why_kept(failed, changes, money, incumbent)
+    return Verdict(KEEP, reasons, checks, cost, incumbent, orders_by=incumbent, would_pass=changes)
+
+
+def _why_kept(
+    failed: Sequence[Check], changes: Sequence[str], money: str, incumbent: str
+) -> list[str]:
+    """Return a sentence per failed check, who orders, and what would let the challenger pass."""
     first, *rest = failed
     reasons = [f"{_failure(first)}; {money}", *map(_failure, rest)]
-    changes = _changes(failed)
     if incumbent != "champion":
         reasons.append(f"until a challenger passes, {incumbent} orders")
-    reasons.append(
-        f"this challenger would pass with {' '.join(changes)}"
-        if changes
-        else "no setting lets this challenger pass"
-    )
-    return Verdict(
-        KEEP,
-        reasons,
-        checks,
-        cost=cost,
-        incumbent=incumbent,
-        orders_by=incumbent,
-        would_pass=changes,
-    )
+    passing = f"this challenger would pass with {' '.join(changes)}"
+    return [*reasons, passing if changes else "no setting lets this challenger pass"]
 
 
 def with_rival(verdict: Verdict, rival: Verdict, name: str) -> Verdict:
@@ -280,6 +292,57 @@ def _costs(cost: CostComparison, config: GateConfig, incumbent: str) -> Iterator
         )
 
 
+def _served(groups: Sequence[GroupLoss], config: GateConfig) -> Iterator[Check]:
+    for found in groups:
+        yield _check(
+            f"group_loss[{found.group}]",
+            found.low,
+            config.group_loss_increase,
+            "no group may be forecast clearly worse than by another candidate; the quantile loss "
+            f"of {found.group} is {found.change:+.1%} compared with {found.better}",
+            key="gate.group_loss_increase",
+        )
+
+
+def compare_losses(
+    challenger: FloatArray,
+    others: Mapping[str, FloatArray],
+    config: GateConfig,
+    groups: Mapping[str, BoolArray],
+    seed: int = 0,
+) -> list[GroupLoss]:
+    """Return each group's loss beside that of the candidate which forecasts it best.
+
+    Args:
+        challenger: (series,) losses.
+        others: The same by candidate; not empty.
+        config: Confidence and number of resamples.
+        groups: Masks of series by name.
+        seed: Of the resamples.
+
+    Example:
+        The moving average knows the south better, and all over loses more:
+
+        >>> own, average = np.array([1.0, 1.0, 3.0, 3.0]), np.array([9.0, 9.0, 2.0, 2.0])
+        >>> south = {"south": np.array([False, False, True, True])}
+        >>> [found] = compare_losses(own, {"average": average}, GateConfig(), south)
+        >>> found.better, found.change, found.low
+        ('average', 0.5, 0.5)
+    """
+    tail = (1 - config.confidence) / 2 / max(1, len(groups))
+    found = []
+    for name, mask in groups.items():
+        better = min(others, key=lambda other: _sum_known(others[other][mask]))
+        pair = _compare(challenger[mask], others[better][mask], config.num_bootstrap, tail, seed)
+        found.append(GroupLoss(name, better, pair.change, pair.low, pair.high))
+    return found
+
+
+def _sum_known(losses: FloatArray) -> float:
+    total = float(losses.sum())
+    return total if np.isfinite(total) else np.inf
+
+
 def compare_costs(
     challenger: FloatArray,
     incumbent: FloatArray,
@@ -351,6 +414,8 @@ def _told(share: float) -> str:
     """Return a change of cost as the beginning of a sentence."""
     if not share:
         return "order cost is the same"
+    if share != share:
+        return "order cost is not known"
     return f"order cost is {abs(share):.1%} {'lower' if share < 0 else 'higher'}"
 
 

@@ -3,11 +3,13 @@
 Everything here follows from configuration and length alone, so it is known before any training.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import BaseModel
 
 from invopt.config import Config, EvaluationConfig, FeaturesConfig
 from invopt.errors import ConfigError, InvalidInputError
@@ -18,6 +20,10 @@ MIN_PERIODS = 12
 # Share of a year that a wave over the year is learned from, at least.
 _YEAR_SHARE = 0.75
 _FIT = "`invopt init-mapping` writes a configuration that fits the data"
+
+# Fields whose change is told.
+_JUDGED = ("gate_periods", "selection_periods", "unjudged_periods", "num_folds")
+_SEEN = ("patch", "context_steps", "windows", "year_harmonics")
 
 
 @dataclass(frozen=True)
@@ -51,10 +57,8 @@ def fit_sections(
         ConfigError: If the history is too short for any model that is judged, or the horizon is too
             long for it, or the configuration is one for days and the data are not.
     """
-    notes: list[str] = []
     _refuse(features, timeline)
     length, horizon = timeline.num_periods, features.horizon
-    spell = timeline.spell
     quarter = max(horizon, length // 4)
     unjudged = min(evaluation.unjudged_periods, max(0, length - quarter - horizon - 2))
     gate = min(evaluation.gate_periods, quarter)
@@ -82,19 +86,25 @@ def fit_sections(
             "year_harmonics": year,
         }
     )
-    for name, before, after in (
-        ("evaluation.gate_periods", evaluation.gate_periods, gate),
-        ("evaluation.selection_periods", evaluation.selection_periods, selection),
-        ("evaluation.unjudged_periods", evaluation.unjudged_periods, unjudged),
-        ("evaluation.num_folds", evaluation.num_folds, folds),
-        ("features.patch", features.patch, patch),
-        ("features.context_steps", features.context_steps, context),
-        ("features.windows", list(features.windows), list(windows)),
-        ("features.year_harmonics", features.year_harmonics, year),
-    ):
-        if before != after:
-            notes.append(f"{name} is {after} instead of {before}: the data hold {spell(length)}")
+    notes = [
+        f"{name} is {after} instead of {before}: the data hold {timeline.spell(length)}"
+        for name, before, after in (
+            *_changes("evaluation", evaluation, judged, _JUDGED),
+            *_changes("features", features, seen, _SEEN),
+        )
+    ]
     return FittedSections(seen, judged, tuple(notes))
+
+
+def _changes(
+    section: str, before: BaseModel, after: BaseModel, names: Sequence[str]
+) -> Iterator[tuple[str, Any, Any]]:
+    """Yield name, value before and value after of the fields that differ."""
+    for name in names:
+        values = [getattr(each, name) for each in (before, after)]
+        if values[0] != values[1]:
+            told = [list(v) if isinstance(v, tuple) else v for v in values]
+            yield f"{section}.{name}", told[0], told[1]
 
 
 def fit_config(config: Config, timeline: Timeline) -> tuple[Config, tuple[str, ...]]:

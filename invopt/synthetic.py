@@ -78,8 +78,7 @@ def make_retailer(
     seed: int = 0,
     *,
     start: str = "2023-01-02",
-    level_shift: float = 1.0,
-    shift_day: int | None = None,
+    shift: tuple[float, int] | None = None,
 ) -> Retailer:
     """Return a retailer with num_products x num_stores series.
 
@@ -89,8 +88,7 @@ def make_retailer(
         num_days: Days of history.
         seed: Of everything random.
         start: First day.
-        level_shift: Factor on demand from shift_day on, for drift tests.
-        shift_day: Day of the shift; none by default.
+        shift: Factor on demand, and the day from which on, for drift tests; none by default.
     """
     rng = np.random.default_rng(seed)
     total = num_days + FUTURE_DAYS
@@ -102,17 +100,12 @@ def make_retailer(
     temperature = _temperature(dates, rng)
     competitor = _competitor(total, rng)
     price, discount, promotion = _prices(series, total, rng)
-    mean = _mean_demand(
-        series,
-        dates,
-        discount,
-        promotion=promotion,
-        temperature=temperature,
-        competitor=competitor,
-        rng=rng,
-    )
-    if shift_day is not None:
-        mean[:, shift_day:] *= level_shift
+    facts = np.array([_CATEGORIES[c] for c in series["category"]])
+    response = (1 - discount) ** facts[:, 4:5] * (1 + 0.25 * promotion)
+    mean = _mean_demand(series, dates, response, temperature, competitor, rng=rng)
+    if shift is not None:
+        factor, day = shift
+        mean[:, day:] *= factor
     visits = _visits(series, mean, rng)
     demand = rng.negative_binomial(4.0, 4.0 / (4.0 + mean[:, :num_days]))
     sales, on_hand, on_order, arrivals = _sell(series, demand, mean, rng)
@@ -228,19 +221,18 @@ def _prices(
 def _mean_demand(
     series: pd.DataFrame,
     dates: pd.DatetimeIndex,
-    discount: FloatArray,
-    promotion: FloatArray,
+    response: FloatArray,
     temperature: FloatArray,
     competitor: FloatArray,
     rng: np.random.Generator,
 ) -> FloatArray:
-    num, total = discount.shape
+    """Return (series, days) units; `response` is what price and promotion make of them."""
+    num, total = response.shape
     facts = np.array([_CATEGORIES[c] for c in series["category"]])
     level = facts[:, 0] * series["popularity"].to_numpy() * series["footfall"].to_numpy()
     day = dates.dayofyear.to_numpy()
     summer = np.exp(facts[:, 3:4] * np.sin(2 * np.pi * (day - 110) / 365.25))
     trend = np.exp(rng.normal(0.0, 0.1, (num, 1)) * np.arange(total) / 365.25)
-    response = (1 - discount) ** facts[:, 4:5] * (1 + 0.25 * promotion)
     region = series["region"].map({"north": 0, "centre": 1, "south": 2}).to_numpy()
     warm = (temperature[region] - 11) / 10
     weather = np.exp(np.where(facts[:, 3:4] > 0.2, 0.15, 0.0) * warm)

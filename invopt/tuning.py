@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -101,16 +102,24 @@ def _sampler(config: Config, seed: int) -> optuna.samplers.BaseSampler:
     return optuna.samplers.RandomSampler(seed=seed)
 
 
-def run_trials(
-    study: optuna.Study,
-    panel: Panel,
-    config: Config,
-    folder: Path,
-    fit: Fit,
-    clock: Clock,
-    notify: Notify,
-    worker: int = 0,
-) -> int:
+@dataclass(frozen=True, kw_only=True)
+class Worker:
+    """Who runs trials, of several that may share a study.
+
+    Attributes:
+        number: Its own.
+        folder: Scratch of its trials.
+        clock: Returns seconds, from any start.
+        notify: Called with lines of progress.
+    """
+
+    number: int = 0
+    folder: Path
+    clock: Clock
+    notify: Notify
+
+
+def run_trials(study: optuna.Study, panel: Panel, config: Config, fit: Fit, worker: Worker) -> int:
     """Run trials until the study has num_trials or this worker's minutes are used.
 
     A trial trains on what came before the selection range and is scored by WAPE there; one that
@@ -120,17 +129,15 @@ def run_trials(
     Returns:
         Trials this worker finished.
     """
-    tuning = config.tuning
+    tuning, clock, notify = config.tuning, worker.clock, worker.notify
     ends = clock() + tuning.max_minutes * 60
     finished = 0
-    _try_again(study, worker, notify)
+    _try_again(study, worker.number, notify)
     while clock() < ends and _num_done(study) < tuning.num_trials:
         trial = study.ask()
-        trial.set_user_attr(_WORKER, worker)
+        trial.set_user_attr(_WORKER, worker.number)
         try:
-            score = _score(
-                trial, panel, config, folder=folder / f"trial-{trial.number}", fit=fit, clock=clock
-            )
+            score = _score(trial, panel, config, fit, worker)
         except optuna.TrialPruned:
             study.tell(trial, state=optuna.trial.TrialState.PRUNED)
             notify(f"trial {trial.number} pruned: behind the median of the others")
@@ -159,9 +166,8 @@ def trials_table(study: optuna.Study) -> list[dict[str, Any]]:
     ]
 
 
-def _score(
-    trial: optuna.Trial, panel: Panel, config: Config, folder: Path, fit: Fit, clock: Clock
-) -> float:
+def _score(trial: optuna.Trial, panel: Panel, config: Config, fit: Fit, worker: Worker) -> float:
+    clock, folder = worker.clock, worker.folder / f"trial-{trial.number}"
     chosen = suggest(trial, config)
     training = chosen.training.model_copy(
         update={

@@ -52,7 +52,8 @@ def num_parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 def main(arguments: list[str]) -> int:
     """Print the figures of a checkout, by default this one."""
-    root = Path(arguments[0]) if arguments else Path(__file__).parent.parent
+    places = [argument for argument in arguments if not argument.startswith("--")]
+    root = Path(places[0]) if places else Path(__file__).parent.parent
     trees = modules(root)
     every = [(name, f, code_lines(f)) for name, tree in trees.items() for f in functions(tree)]
     calls = [n for tree in trees.values() for n in ast.walk(tree) if isinstance(n, ast.Call)]
@@ -91,7 +92,7 @@ def main(arguments: list[str]) -> int:
     }
     for name, number in figures.items():
         print(f"{name}: {number}")
-    if "--list" in arguments[1:]:
+    if "--list" in arguments:
         for name, function, lines in every:
             if lines > LONG or num_parameters(function) > MANY:
                 print(name, function.name, lines, num_parameters(function))

@@ -1,7 +1,7 @@
 """What an order should bring: the cheapest multiple of the pack on the projected path."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
@@ -137,9 +137,8 @@ def aim_at(
     )  # fmt: skip
     point = _reorder_point(in_time, terms, charged, above, weighed, is_count=is_count)
     promise = promise | several
-    found = aim_of(
-        path, terms, need, point=point, quantity=ordered, limited=limited, change=criterion.change
-    )
+    found = aim_of(path, terms, need, point, ordered, change=criterion.change)
+    found = replace(found, limited=limited)
     # A quantity that was not chosen by cost says nothing of what its neighbours cost.
     for values in (found.one_less, found.one_more):
         values[promise | (limited & (values < 0))] = np.nan
@@ -176,9 +175,9 @@ def _lots(
 
 def aim_of(
     path: Path, terms: Terms, need: FloatArray, point: FloatArray, quantity: FloatArray,
-    limited: BoolArray, change: Change,
+    change: Change,
 ) -> Aim:  # fmt: skip
-    """Return the aim of a quantity, with what it and its neighbours are expected to cost.
+    """Return the aim of a quantity that nothing limits, with what it and its neighbours cost.
 
     Example:
         A sure demand of 3 and an order of 4: the fourth is held for 1; a pack of 2
@@ -194,7 +193,7 @@ def aim_of(
         >>> path = project(nothing, np.zeros((1, 1)), demand, law, lost_sales=True)
         >>> def change(quantity, step):
         ...     return path.outlook.change(quantity, step, terms.holding_cost, terms.stockout_cost)
-        >>> aim = aim_of(path, terms, nothing + 3, nothing + 2, four, nothing > 0, change)
+        >>> aim = aim_of(path, terms, nothing + 3, nothing + 2, four, change)
         >>> aim.holding_cost.tolist(), aim.one_less.tolist(), aim.one_more.tolist()
         ([1.0], [8.0], [2.0])
     """
@@ -212,7 +211,7 @@ def aim_of(
         dry_in=np.full(len(need), np.nan),
         expired=np.zeros(len(need)),
         saved=-change(np.zeros_like(quantity), quantity) + 0.0,
-        limited=limited,
+        limited=np.zeros(len(need), bool),
     )
 
 

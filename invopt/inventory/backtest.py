@@ -33,10 +33,13 @@ def forecast_rule(
     Args:
         forecasts: Forecast by period at whose end it was made; period 0 is the first. Without a
             forecast nothing is ordered: the last period's order would serve no period replayed.
-        terms: Of the series.
+        terms: Of the series, all of which the forecasts can decide; see Terms.decidable.
         num_periods: Periods of the replay.
         config: Policy.
         is_count: True when sales are whole numbers.
+
+    Raises:
+        ValueError: If an order cannot be decided; nothing would be ordered in its place.
 
     Example:
         Ten a day for certain, lead time 2 and review 3: of the level of 50 a position of 20 lacks
@@ -56,16 +59,18 @@ def forecast_rule(
         [[30.0], [0.0]]
     """
     if config.policy == "order_up_to":
-        levels = np.full((len(terms.lead_time), num_periods), np.nan)
+        levels = np.zeros((len(terms.lead_time), num_periods))
         for period, forecast in forecasts.items():
-            levels[:, period] = levels_of(
-                forecast.mean,
-                forecast.smooth_levels,
-                forecast.level_quantiles,
-                terms,
-                is_count=is_count,
-            ).order_up_to
-        return order_up_to(np.nan_to_num(levels), terms)
+            levels[:, period] = _decided(
+                levels_of(
+                    forecast.mean,
+                    forecast.smooth_levels,
+                    forecast.level_quantiles,
+                    terms,
+                    is_count=is_count,
+                ).order_up_to
+            )
+        return order_up_to(levels, terms)
 
     def rule(rows: slice, period: int, state: State) -> FloatArray:
         found = forecasts.get(period)
@@ -79,9 +84,20 @@ def forecast_rule(
         )
         stock = Stock(state.on_hand, state.on_order, state.backorders, state.arrivals.T)
         decision = decide(own, terms.select(rows), stock, config, is_count=is_count)
-        return np.nan_to_num(decision.quantity)
+        return _decided(decision.quantity)
 
     return rule
+
+
+def _decided(units: FloatArray) -> FloatArray:
+    unknown = int(np.isnan(units).sum())
+    if unknown:
+        raise ValueError(
+            f"expected an order of each series, and of {unknown:,} of {len(units):,} none can be "
+            "decided: leave those out whose lead time is beyond the horizon or whose forecast is "
+            "no number."
+        )
+    return units
 
 
 def replay(
@@ -99,11 +115,12 @@ def replay(
 
     Args:
         rule: Of the policy.
-        demand: (series, periods) units; column 0 is not looked at.
+        demand: (series, periods) units, NaN before a series is launched, when nobody asks for it;
+            column 0 is not looked at.
         terms: Of the series.
         lost_sales: Unmet demand is lost; else it waits.
     """
-    ahead = np.nan_to_num(demand).copy()
+    ahead = np.where(np.isnan(demand), 0, demand)
     ahead[:, 0] = 0
     pace = ahead[:, 1:].mean(axis=1)
     on_hand = np.rint(pace * (terms.lead_time + terms.review_period))
@@ -153,7 +170,7 @@ def cost_at_fill_rate(
         return replay(rule, demand, terms, lost_sales=lost_sales).summary()
 
     low, high, found = 0.0, _LARGEST_FACTOR, played(_LARGEST_FACTOR)
-    if found["fill_rate"] < fill_rate:
+    if not found["fill_rate"] >= fill_rate:
         return None
     for _ in range(_HALVINGS):
         middle = (low + high) / 2

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from invopt.config import InventoryConfig
+from invopt.errors import InvalidInputError
 from invopt.features.spec import PRICE
 from invopt.inventory.lead_times import LeadTimes
 from invopt.panel import Panel
@@ -97,6 +98,16 @@ class Terms:
     def protection_interval(self) -> IntArray:
         """Periods until the next order arrives: lead time and review period."""
         return self.lead_time + self.interval
+
+    def decidable(self, horizon: int) -> IntArray:
+        """Return the rows whose order a forecast of `horizon` periods can decide.
+
+        Their lead time lies within it, and nothing is wrong with their terms.
+        """
+        found = self.lead_time <= horizon
+        if self.faults is not None:
+            found &= self.faults == ""
+        return np.flatnonzero(found)
 
     def room(self, position: FloatArray) -> FloatArray:
         """Return (series,) units that max_order and max_stock leave; infinite for no limit.
@@ -218,6 +229,41 @@ def _usable(
         text = f"{name} is {values[row]:g}, and must be {ends}"
         faults[row] = f"{faults[row]}; {text}" if faults[row] else text
     return np.where(bad, default, values)
+
+
+def refuse_unorderable(panel: Panel, config: InventoryConfig, horizon: int) -> None:
+    """Raise where no order of any series can be decided, so that nothing could be judged.
+
+    Args:
+        panel: Cleaned.
+        config: Defaults of terms.
+        horizon: Periods of a forecast.
+
+    Raises:
+        InvalidInputError: If every lead time is beyond the horizon, or no terms can be.
+
+    Example:
+        A lead time of 9 days, and a forecast of a week or of two:
+
+        >>> from invopt.timeline import Timeline
+        >>> days = Timeline(pd.Timestamp("2024-01-01"), "D", 2)
+        >>> sold, flags = np.ones((1, 2)), np.zeros((1, 2), np.uint8)
+        >>> series = pd.DataFrame({"unique_id": ["a"], "lead_time": [9]})
+        >>> panel = Panel(days, series, sold, flags)
+        >>> refuse_unorderable(panel, InventoryConfig(), 14)
+        >>> try:
+        ...     refuse_unorderable(panel, InventoryConfig(), 7)
+        ... except InvalidInputError as err:
+        ...     print(str(err).split(":")[0])
+        no series of 1 can be ordered
+    """
+    terms = terms_of(panel.series, last_prices(panel), config)
+    if not len(terms.decidable(horizon)):
+        raise InvalidInputError(
+            f"no series of {panel.num_series:,} can be ordered: every lead time is beyond "
+            f"features.horizon ({horizon} periods), or its terms cannot be. Raise "
+            "features.horizon, or look at lead_time in products."
+        )
 
 
 def _faults_of(series: pd.DataFrame | Mapping[str, Any], num: int) -> npt.NDArray[np.object_]:

@@ -189,7 +189,8 @@ def _of_stock(found: Flags, decision: OrderDecision, stock: Stock, terms: Terms)
     found.set("will_expire", spoilt >= _SOME, spoilt, spoilt * terms.unit_cost)
     interval = decision.protection_interval
     sells = expected / np.maximum(interval, 1)
-    excess = np.nan_to_num(stock.position) - _EXCESS * expected
+    # Of what nobody knows, stock or demand, nobody can say that it is too much.
+    excess = np.nan_to_num(stock.position - _EXCESS * decision.levels.expected_demand)
     much = (excess >= 1) & (excess > sells) & (np.nan_to_num(decision.quantity) == 0)
     found.set("excess_stock", much, excess, excess * terms.unit_cost)
 

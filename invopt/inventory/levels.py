@@ -4,13 +4,57 @@ A quantile over L + R periods is not the sum of L + R daily quantiles; the netwo
 the sums themselves, so a level for any lead time and critical ratio is a look-up.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
+from scipy.special import ndtri
 
-from invopt.types import FloatArray
+from invopt.types import BoolArray, FloatArray
 
 # Series at once: what is worked on stays in the processor's cache.
 _BLOCK = 2048
+_SAME = 1e-9  # shares that are the same
+_RAREST = 1e-6  # share above a level from which on it rises no further
+
+
+def lower_reach(levels: Sequence[float]) -> float:
+    """Return how far below the lowest quantile demand ends, in distances of the lowest two.
+
+    So far that the mean below the lowest quantile is that of a normal law with these two.
+
+    Example:
+        Below the lowest tenth a normal law's mean is 1.755 deviations under its median, which lies
+        0.473 below its first decile at 1.282; a line has its mean half-way:
+
+        >>> round(lower_reach((0.1, 0.5)), 3)
+        0.739
+    """
+    low, high = ndtri(levels[0]), ndtri(levels[1])
+    below = np.exp(-low * low / 2) / np.sqrt(2 * np.pi) / levels[0]  # minus the mean below `low`
+    return float(2 * (below + low) / (high - low))
+
+
+def upper_decay(levels: Sequence[float]) -> float:
+    """Return the highest two quantiles' distance over the scale of the exponential tail above.
+
+    Example:
+        Where half of what lies above 0.9 lies above 0.95 it is log 2:
+
+        >>> round(upper_decay((0.9, 0.95)), 4)
+        0.6931
+    """
+    return float(np.log((1 - levels[-2]) / (1 - levels[-1])))
+
+
+def beyond_levels(levels: Sequence[float], ratio: FloatArray) -> BoolArray:
+    """Return where a ratio lies beyond the forecast's levels: there only a fitted tail can tell.
+
+    Example:
+        >>> beyond_levels((0.1, 0.5, 0.9), np.array([0.05, 0.1, 0.9, 0.95])).tolist()
+        [True, False, False, True]
+    """
+    return (ratio < levels[0] - _SAME) | (ratio > levels[-1] + _SAME)
 
 
 def levels_over(
@@ -54,14 +98,17 @@ def quantile_at(
 ) -> FloatArray:
     """Return each series' quantile at its own ratio, linear between the forecast's levels.
 
+    Beyond them it is that of a fitted tail, the one that demand paths are drawn from: above the
+    highest level exponential with the scale of the highest two quantiles, below the lowest linear
+    down to where a normal law's mean there asks for, and not below 0.
+
     Args:
         quantiles: (series, Q) ascending.
-        levels: Q levels.
-        ratio: (series,) inside the outermost levels.
+        levels: Q levels, two at least.
+        ratio: (series,) in (0, 1).
 
     Returns:
-        (series,) units; NaN where the ratio lies beyond the forecast's levels, which are never
-        extrapolated.
+        (series,) units; see `beyond_levels` for those that rest on a tail.
 
     Example:
         The newsvendor: holding 0.18, a missed unit 0.70, demand normal with mean 50 and deviation
@@ -73,14 +120,29 @@ def quantile_at(
         >>> demand = norm.ppf(shares, 50, 8)[None]
         >>> quantile_at(demand, shares, np.array([0.70 / 0.88])).round(1).tolist()
         [56.6]
+
+        Exponential demand with mean 10 is -10 log(1 - ratio) far beyond the levels too:
+
+        >>> shares = (0.1, 0.5, 0.9, 0.95)
+        >>> demand = -10 * np.log(1 - np.array([shares]))
+        >>> quantile_at(demand, shares, np.array([0.995])).round(1).tolist()
+        [53.0]
     """
     knots = np.asarray(levels)
     upper = np.clip(np.searchsorted(knots, ratio), 1, len(knots) - 1)
     rows = np.arange(len(quantiles))
     share = (ratio - knots[upper - 1]) / (knots[upper] - knots[upper - 1])
     value = quantiles[rows, upper - 1] * (1 - share) + quantiles[rows, upper] * share
-    outside = (ratio < knots[0] - 1e-9) | (ratio > knots[-1] + 1e-9)
-    return np.where(outside, np.nan, value)
+    above, below = ratio > knots[-1] + _SAME, ratio < knots[0] - _SAME
+    if above.any():
+        scale = np.maximum(quantiles[:, -1] - quantiles[:, -2], 0) / upper_decay(levels)
+        far = np.log((1 - knots[-1]) / np.maximum(1 - ratio, _RAREST))
+        value = np.where(above, quantiles[:, -1] + scale * far, value)
+    if below.any():
+        reach = lower_reach(levels) * (quantiles[:, 1] - quantiles[:, 0])
+        tail = quantiles[:, 0] - reach * (1 - ratio / knots[0])
+        value = np.where(below, np.maximum(tail, 0), value)
+    return value
 
 
 def expected_shortage_and_excess(
@@ -91,7 +153,8 @@ def expected_shortage_and_excess(
     """Return E[(demand - stock)+] and E[(stock - demand)+] of each series, in units.
 
     The quantile function is taken as linear between the forecast's levels, down to 0 at level
-    0, and as continuing its last slope to level 1; of a line both integrals are exact.
+    0, and as exponential above the highest, as `quantile_at` has it; of both the integrals are
+    exact.
 
     Args:
         quantiles: (series, Q) ascending.
@@ -102,7 +165,7 @@ def expected_shortage_and_excess(
         The newsvendor of `quantile_at` at its best order costs 1.9976 (the same book):
 
         >>> from scipy.stats import norm
-        >>> shares = tuple(np.arange(1, 200) / 200)
+        >>> shares = tuple(np.arange(1, 1000) / 1000)
         >>> demand = norm.ppf(shares, 50, 8)[None]
         >>> short, excess = expected_shortage_and_excess(demand, shares, np.array([56.604]))
         >>> (0.70 * short + 0.18 * excess).round(2).tolist()
@@ -120,11 +183,9 @@ def _integrals(
     levels: tuple[float, ...],
     stock: FloatArray,
 ) -> tuple[FloatArray, FloatArray]:
-    knots = np.concatenate([[0.0], levels, [1.0]])
+    knots = np.concatenate([[0.0], levels])
     values = np.zeros((len(knots), len(quantiles)))
-    values[1:-1] = quantiles.T
-    slope = (values[-2] - values[-3]) / (levels[-1] - levels[-2])
-    values[-1] = values[-2] + slope * (1 - levels[-1])
+    values[1:] = quantiles.T
     # (piece, series): every piece of the line at once.
     low = values[:-1] - stock
     high = np.maximum(values[1:] - stock, low)
@@ -136,4 +197,17 @@ def _integrals(
     short = np.where(crosses, above**2 / level, np.maximum(low, 0) + above) / 2
     excess = np.where(crosses, below**2 / level, np.maximum(-high, 0) + below) / 2
     width = np.diff(knots)[:, None]
-    return (width * short).sum(axis=0), (width * excess).sum(axis=0)
+    far_short, far_excess = _of_tail(values[-2:], levels, stock)
+    return (width * short).sum(axis=0) + far_short, (width * excess).sum(axis=0) + far_excess
+
+
+def _of_tail(
+    highest: FloatArray, levels: tuple[float, ...], stock: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return what the exponential tail above the highest two quantiles adds to both integrals."""
+    scale = np.maximum(highest[1] - highest[0], 0) / upper_decay(levels)
+    over = np.maximum(stock - highest[1], 0)
+    left = scale * np.exp(-over / np.where(scale > 0, scale, 1))
+    mass = 1 - levels[-1]
+    short = mass * (np.maximum(highest[1] - stock, 0) + left)
+    return short, mass * (over - scale + left)

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.special import ndtri
 
+from invopt.inventory.levels import lower_reach, upper_decay
 from invopt.types import Float32Array, FloatArray
 
 Paths = Float32Array
@@ -122,12 +122,9 @@ def _knots(quantiles: Floats, levels: tuple[float, ...]) -> Paths:
     by_period = quantiles.transpose(1, 0, 2)
     values = np.empty((*by_period.shape[:2], len(levels) + 2), np.float32)
     values[..., 1:-1] = by_period
-    low, high = ndtri(levels[0]), ndtri(levels[1])
-    below = np.exp(-low * low / 2) / np.sqrt(2 * np.pi) / levels[0]  # minus the mean below `low`
-    reach = 2 * (below + low) / (high - low)
+    reach = lower_reach(levels)
     values[..., 0] = by_period[..., 0] - reach * (by_period[..., 1] - by_period[..., 0])
-    decay = np.log((1 - levels[-2]) / (1 - levels[-1]))
-    slope = np.maximum(by_period[..., -1] - by_period[..., -2], 0) / decay
+    slope = np.maximum(by_period[..., -1] - by_period[..., -2], 0) / upper_decay(levels)
     values[..., -1] = by_period[..., -1] + slope * np.log((1 - levels[-1]) / _TAIL)
     return values
 

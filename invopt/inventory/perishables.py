@@ -176,12 +176,11 @@ def aim_before_expiry(
     ordered, limited = within_limits(
         quantity, terms, position, change, Weighed(promised), forced=forced
     )
-    found = aim_of(
-        path, terms, aim.need, point=aim.point, quantity=ordered, limited=limited, change=change
-    )
+    found = aim_of(path, terms, aim.need, aim.point, ordered, change=change)
     played = shelf.play(ordered)
     return replace(
         found,
+        limited=limited,
         need=np.where(promised, aim.need, quantity),
         point=np.where(promised, aim.point, np.where(quantity > 0, aim.point, -1.0)),
         holding_cost=terms.holding_cost * played.held,

@@ -6,16 +6,15 @@ import numpy as np
 import numpy.typing as npt
 
 from invopt.inventory.costs import Terms
-from invopt.inventory.levels import levels_over, quantile_at
-from invopt.types import FloatArray, IntArray
+from invopt.inventory.levels import beyond_levels, levels_over, quantile_at
+from invopt.types import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True)
 class Levels:
     """Stock levels by series, in units.
 
-    Levels are NaN where the critical ratio is beyond the forecast's quantiles, everything is
-    where the lead time is beyond its horizon.
+    All is NaN where the lead time is beyond the forecast's horizon.
 
     Attributes:
         order_up_to: Quantile of demand over lead time and review period at the critical ratio.
@@ -23,6 +22,8 @@ class Levels:
         safety_stock: order_up_to minus expected demand over the same periods.
         expected_demand: Over lead time and review period.
         over_protection: (series, Q) quantiles of that demand.
+        on_tail: True where the critical ratio is beyond the forecast's quantiles, so that what it
+            asks for rests on a fitted tail.
     """
 
     order_up_to: FloatArray = field(repr=False)
@@ -30,6 +31,7 @@ class Levels:
     safety_stock: FloatArray = field(repr=False)
     expected_demand: FloatArray = field(repr=False)
     over_protection: FloatArray = field(repr=False)
+    on_tail: BoolArray = field(repr=False)
 
 
 def levels_of(
@@ -84,7 +86,8 @@ def levels_of(
     level = quantile_at(over, level_quantiles, ratio)
     if is_count:
         level = np.rint(level)
-    return Levels(level, level - 1, level - expected, expected, over)
+    on_tail = beyond_levels(level_quantiles, ratio) & ~beyond
+    return Levels(level, level - 1, level - expected, expected, over, on_tail)
 
 
 def periods_ahead(horizon: int, reach: int) -> IntArray:

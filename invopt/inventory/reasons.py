@@ -87,6 +87,7 @@ def reasons_of(
     num = len(decision.quantity)
     notes = notes or Notes.none(num)
     found = _orders(decision, terms, currency)
+    _add_tail(found, decision, terms)
     _add_before(found, decision, terms, dates, currency=currency)
     far = np.isnan(decision.levels.expected_demand)
     unknown = np.isnan(stock.on_hand)
@@ -173,6 +174,18 @@ def _neighbours(less: float, more: float, pack: float, currency: str) -> str:
     one = "one" if pack == 1 else f"one pack ({in_words(pack)})"
     fewer, further = (f"{currency} {in_words(money)}".strip() for money in (less, more))
     return f"; {one} less costs {fewer} more, {one} more costs {further} more"
+
+
+def _add_tail(found: npt.NDArray[np.object_], decision: OrderDecision, terms: Terms) -> None:
+    """Say where the order rests on demand that the forecast's quantiles do not reach."""
+    by_ratio = decision.levels.on_tail
+    if terms.fill_rate is not None:
+        by_ratio = by_ratio & np.isnan(terms.fill_rate)
+    for row in np.flatnonzero(by_ratio):
+        found[row] += (
+            f"; the critical ratio {terms.critical_ratio[row]:.4g} is beyond the forecast's "
+            "quantiles: what it asks for comes from a fitted tail"
+        )
 
 
 def _add_before(

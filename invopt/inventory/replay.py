@@ -1,8 +1,11 @@
 """What a replay of an ordering rule came to, by series and in all."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
-from invopt.types import FloatArray
+import numpy as np
+
+from invopt.types import FloatArray, IntArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +48,18 @@ class Replay:
     def cost(self) -> FloatArray:
         """Holding and stock-out cost, money."""
         return self.holding_cost + self.stockout_cost
+
+    def among(self, num: int, rows: IntArray, unknown: IntArray) -> "Replay":
+        """Return the replay of some series among `num`: of `unknown` ones nothing is known.
+
+        Of all others nothing is counted.
+        """
+        found: dict[str, Any] = dict(vars(self))
+        for name, values in found.items():
+            if isinstance(values, np.ndarray):
+                found[name] = np.zeros(num)
+                found[name][rows], found[name][unknown] = values, np.nan
+        return Replay(**found)
 
     def summary(self) -> dict[str, float]:
         """Return the totals as the field's indicators.

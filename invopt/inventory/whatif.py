@@ -55,8 +55,7 @@ def outlook(
     """Return what order-up-to levels at a critical ratio come to in the long run.
 
     Shortage per review period is E(D_{L+R} - S)+ - E(D_L - S)+: what is short at the end of the
-    interval less what was short before it began (Hadley and Whitin, 1963, section 5-2). Ratios
-    beyond the forecast's levels are taken at the outermost one.
+    interval less what was short before it began (Hadley and Whitin, 1963, section 5-2).
 
     Args:
         mean: (series, horizon) units per period.
@@ -74,13 +73,12 @@ def outlook(
         >>> from invopt.inventory.costs import terms_of
         >>> costs = {"unique_id": ["a"], "holding_cost": [0.18], "stockout_cost": [0.7]}
         >>> terms = terms_of(costs, None, InventoryConfig(lead_time=0, review_period=1))
-        >>> shares = tuple(np.arange(1, 200) / 200)
+        >>> shares = tuple(np.arange(1, 1000) / 1000)
         >>> found = outlook(np.array([[50.0]]), norm.ppf(shares, 50, 8)[None, None], shares, terms)
         >>> round(found.level, 1), round(found.cost, 2)
         (56.6, 2.0)
     """
     chosen = terms.critical_ratio if ratio is None else ratio
-    chosen = np.clip(chosen, level_quantiles[0], level_quantiles[-1])
     over = levels_over(levels, terms.protection_interval.astype(np.float64))
     before = levels_over(levels, terms.lead_time.astype(np.float64))
     level = quantile_at(over, level_quantiles, chosen)
@@ -108,7 +106,8 @@ def frontier(
     """Return the outlook at every level of the forecast, the same ratio for all series.
 
     Example:
-        Uniform demand on 0 to 100: a level S misses (100 - S)^2 / 200 of 50 and holds S^2 / 200:
+        Demand uniform up to 90, and one in ten above that 24.9 more (exponential): a level S below
+        misses what of 50 and 2.5 it does not reach, and holds S^2 / 200:
 
         >>> from invopt.config import InventoryConfig
         >>> from invopt.inventory.costs import terms_of
@@ -117,7 +116,7 @@ def frontier(
         >>> mean, levels = np.array([[50.0]]), np.array([[[10.0, 50.0, 90.0]]])
         >>> found = frontier(mean, levels, (0.1, 0.5, 0.9), terms)
         >>> [(round(each.fill_rate, 4), round(each.holding_cost, 4)) for each in found]
-        [(0.19, 0.5), (0.75, 12.5), (0.99, 40.5)]
+        [(0.1503, 0.5), (0.7103, 12.5), (0.9503, 40.5)]
     """
     return [
         outlook(mean, levels, level_quantiles, terms, np.full(len(mean), level))

@@ -294,7 +294,13 @@ def past_horizons(
         mean, usual = network.parts(*tensors)  # type: ignore[operator]
         found.append(
             PastHorizon(
-                mean, usual, tensors[2][:, None], step, offset[:, None], cutoff.sold, cutoff.seen
+                mean,
+                usual,
+                tensors[2][:, None],
+                step,
+                offset[:, None],
+                actual=cutoff.sold,
+                seen=cutoff.seen,
             )
         )
     return found

@@ -240,9 +240,6 @@ def brakes_of(
         urgent: True when what it is for is far beyond its limit.
     """
     runs = memory.retrainings
-    found = [s for s in situation.signals if s.fires and s.kind == DATA]
-    faults = [s.name for s in found if s.pages or s.spoils]
-    stale = any(end > situation.end for end in memory.judged)
     running = [r for r in runs if r.outcome is None and r.lease_until > now]
     last = max((r.claimed_at for r in runs), default=None)
     since = (now - last) / timedelta(days=1) if last is not None else float("inf")
@@ -251,14 +248,7 @@ def brakes_of(
     failures = failures_in_a_row(memory, now, config)
     used = [r for r in runs if r.key == key and not (r.outcome == EXPIRED and not r.started_at)]
     return [
-        Brake("enabled", "retraining has to be enabled in the configuration",
-              str(config.enabled), "True", blocks=not config.enabled),
-        Brake("kill_switch", "nobody may have turned retraining off",
-              memory.switched_off or "on", "on", blocks=bool(memory.switched_off)),
-        Brake("data", "the data of the period may have no fault", ", ".join(faults) or "none",
-              "none", blocks=bool(faults)),
-        Brake("window", "no later period may have been judged", "later" if stale else "latest",
-              "latest", blocks=stale),
+        *_permissions(situation, memory, config),
         Brake("idempotency", "the same model, window and cause may start one run only",
               len(used), 0, blocks=bool(used)),
         Brake("lease", "no other retraining may be under way", len(running), 0,
@@ -273,6 +263,23 @@ def brakes_of(
         Brake("breaker", "retrainings in a row that failed or were not promoted", failures,
               config.max_failures, blocks=failures >= config.max_failures),
         *money_brakes(payback(situation.avoidable_cost, runs, month, config), config),
+    ]  # fmt: skip
+
+
+def _permissions(situation: Situation, memory: Memory, config: GovernorConfig) -> list[Brake]:
+    """Return what has to be so whatever happened before: switches, sound data, the last period."""
+    found = [s for s in situation.signals if s.fires and s.kind == DATA]
+    faults = [s.name for s in found if s.pages or s.spoils]
+    stale = any(end > situation.end for end in memory.judged)
+    return [
+        Brake("enabled", "retraining has to be enabled in the configuration",
+              str(config.enabled), "True", blocks=not config.enabled),
+        Brake("kill_switch", "nobody may have turned retraining off",
+              memory.switched_off or "on", "on", blocks=bool(memory.switched_off)),
+        Brake("data", "the data of the period may have no fault", ", ".join(faults) or "none",
+              "none", blocks=bool(faults)),
+        Brake("window", "no later period may have been judged", "later" if stale else "latest",
+              "latest", blocks=stale),
     ]  # fmt: skip
 
 

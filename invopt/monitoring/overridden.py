@@ -5,7 +5,7 @@ The value added by a step of planning is what the error, and the money, would ha
 champion's forecast of the same evening.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +22,7 @@ from invopt.panel import Panel
 from invopt.types import FloatArray, IntArray, Json
 
 _LOOKED_BACK = 60  # periods, for the newest whose orders are over
+_FAR = 3660  # periods, further ahead than any forecast reaches
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,22 +100,12 @@ def values_added(
     """
     if overrides is None or overrides.empty:
         return []
-    made: dict[int, ForecastArrays] = {}
-
-    def forecast(cutoff: int, rows: IntArray) -> ForecastArrays:
-        if cutoff not in made:  # of the whole panel: groups are what they are in it
-            made[cutoff] = subject.forecasts.predict(panel, cutoff)
-        whole = made[cutoff]
-        return replace(
-            whole, mean=whole.mean[rows], smooth_quantiles=whole.smooth_quantiles[rows],
-            smooth_levels=whole.smooth_levels[rows],
-        )  # fmt: skip
-
+    past = _PastForecasts(subject, panel)
     found = []
     for line in overrides.to_dict("records"):
         rows = np.flatnonzero(scope_of(line, panel.series))
         if len(rows):
-            own = _Line(line, subject, panel.select(rows), rows, forecast)
+            own = _Line(line, subject, panel.select(rows), rows, past)
             found.append(own.value(plan))
     return [value for value in found if value is not None]
 
@@ -130,6 +121,26 @@ def total_of(values: Sequence[ValueAdded]) -> Json:
     }  # fmt: skip
 
 
+class _PastForecasts:
+    """The champion's forecasts of past evenings, each made when it is first asked for, and once."""
+
+    def __init__(self, subject: Subject, panel: Panel) -> None:
+        self.subject, self.panel = subject, panel
+        self.made: dict[int, ForecastArrays] = {}
+        self.horizon = _FAR  # periods; known from the first forecast on
+
+    def of(self, cutoff: int, rows: IntArray) -> ForecastArrays:
+        """Return the forecast at a cutoff of some of all series."""
+        if cutoff not in self.made:  # of the whole panel: groups are what they are in it
+            self.made[cutoff] = self.subject.forecasts.predict(self.panel, cutoff)
+        whole = self.made[cutoff]
+        self.horizon = whole.mean.shape[1]
+        return replace(
+            whole, mean=whole.mean[rows], smooth_quantiles=whole.smooth_quantiles[rows],
+            smooth_levels=whole.smooth_levels[rows],
+        )  # fmt: skip
+
+
 class _Line:
     """One override and its series.
 
@@ -138,7 +149,7 @@ class _Line:
         subject: The champion.
         panel: Of the series it concerns.
         rows: They among all.
-        forecast: Returns the champion's forecast at a cutoff of some of all series.
+        past: The champion's forecasts.
     """
 
     def __init__(
@@ -147,10 +158,10 @@ class _Line:
         subject: Subject,
         panel: Panel,
         rows: IntArray,
-        forecast: Callable[[int, IntArray], ForecastArrays],
+        past: _PastForecasts,
     ) -> None:
         self.line, self.subject, self.panel = line, subject, panel
-        self.forecast, self.rows = forecast, rows
+        self.past, self.rows = past, rows
         terms = subject.scoring.terms
         self.terms = None if terms is None else terms.select(rows)
         self.is_count = subject.scoring.is_count
@@ -171,10 +182,9 @@ class _Line:
         """Return the forecast at a cutoff and the mean with the override, None where as it is."""
         if cutoff < self.subject.first_cutoff:
             return None
-        past = self.panel.truncate(cutoff + 1)
-        if not was_made(self.line, past):
+        if not _concerned(self.line, self.panel, cutoff, self.past.horizon):
             return None
-        forecast = self.forecast(cutoff, self.rows)
+        past, forecast = self.panel.truncate(cutoff + 1), self.past.of(cutoff, self.rows)
         said = overrides_of(
             pd.DataFrame([self.line]), past.series, forecast, past.timeline,
             Notes.none(past.num_series),
@@ -237,7 +247,7 @@ class _Line:
         own = plan[plan["unique_id"].isin(panel.unique_ids.astype(str))]
         for date, rows in sorted(own.groupby("review_date"), reverse=True):
             cutoff = int(panel.timeline.index_of(pd.DatetimeIndex([pd.Timestamp(str(date))]))[0])
-            if not 0 <= cutoff <= newest or not _is_now(self.line, panel, cutoff):
+            if not 0 <= cutoff <= newest or not _concerned(self.line, panel, cutoff, 1):
                 continue
             at = rows.set_index("unique_id").reindex(panel.unique_ids.astype(str))
             position = at["on_hand"] + at["on_order"].fillna(0) - at["backorders"].fillna(0)
@@ -270,17 +280,22 @@ def was_made(line: dict[Any, Any], past: Panel) -> bool:
     return bool(pd.Timestamp(made).tz_localize(None).normalize() <= last + pd.Timedelta(days=1))
 
 
-def _is_now(line: dict[Any, Any], panel: Panel, cutoff: int) -> bool:
-    """Return whether an override of an order was for the review of a period."""
+def _concerned(line: dict[Any, Any], panel: Panel, cutoff: int, horizon: int) -> bool:
+    """Return whether an override was for the review at the end of a period.
+
+    Its dates say so, for one series as for all of its scope: no forecast is needed.
+    """
     past = panel.truncate(cutoff + 1)
+    if not was_made(line, past):
+        return False
+    empty = np.zeros((1, horizon, 1), np.float32)
     flat = ForecastArrays(
-        np.ones((past.num_series, 1), np.float32), np.zeros((past.num_series, 1, 1), np.float32),
-        np.zeros((past.num_series, 1, 1), np.float32), (0.5,), (0.5,), is_count=True,
-    )  # fmt: skip
-    said = overrides_of(
-        pd.DataFrame([line]), past.series, flat, past.timeline, Notes.none(past.num_series)
+        np.ones((1, horizon), np.float32), empty, empty, (0.5,), (0.5,), is_count=True
     )
-    return was_made(line, past) and bool((~np.isnan(said.order)).any())
+    said = overrides_of(
+        pd.DataFrame([line]), past.series.iloc[:1], flat, past.timeline, Notes.none(1)
+    )
+    return len(said.rows) > 0
 
 
 def told_scope(line: dict[Any, Any]) -> str:

@@ -22,6 +22,7 @@ from invopt.types import FloatArray
 GAIN, MONEY = "gain", "money"
 FOLLOWED = 4  # periods after a promotion whose mean says what it saved
 _PRIOR = 2.0  # retrainings that kept what they promised, believed before any is known
+_DEVIATIONS = 3.0  # that chance is believed to reach
 _MOST = 2.0  # times its promise that one retraining may count
 
 
@@ -36,7 +37,8 @@ def avoidable_cost(
     The demand that a location showed over what was forecast for it is taken to last: every quantile
     of its series is scaled by that ratio. Ordering up to today's level under that demand, less
     the scaled cost of the plan (a cost in proportion to demand), is what knowing it would save.
-    Locations without a period whose sales are demand count as forecast right.
+    What chance explains is left out; a location without a period whose sales are demand is as the
+    whole company.
 
     Args:
         forecast: Made at the start of the period.
@@ -74,11 +76,33 @@ def per_period(money: FloatArray, scoring: Scoring) -> float:
 
 
 def _ratios(outcomes: pd.DataFrame, locations: npt.NDArray[np.str_]) -> FloatArray:
-    """Return (series,) demand over forecast of the series' location; 1 where it is not known."""
-    sums = outcomes.groupby(locations)[["observed", "actual", "forecast"]].transform("sum")
-    known = (sums["observed"] > 0) & (sums["forecast"] > 0)
-    found: FloatArray = np.where(known, sums["actual"] / sums["forecast"].where(known, 1.0), 1.0)
+    """Return (series,) demand over forecast of the series' location, what chance explains left out.
+
+    A location within three deviations of the company's ratio has that ratio, and a company within
+    three deviations of its forecast is forecast right: a thousand small shops that sell as forecast
+    are off by chance, and none of that can be saved.
+    """
+    observed = outcomes["observed"].to_numpy(np.float64)
+    # Errors of normal periods: E|error| is deviation * sqrt(2 / pi).
+    error = outcomes["expected_error"].to_numpy(np.float64)
+    variance = np.pi / 2 * error**2 / np.maximum(observed, 1)
+    columns = outcomes[["actual", "forecast"]].assign(variance=variance)[observed > 0]
+    whole = _beyond_chance(columns.sum(), 1.0)
+    places = columns.groupby(locations[observed > 0]).sum()
+    ratios = pd.Series(
+        [_beyond_chance(row, whole) for _, row in places.iterrows()], places.index, np.float64
+    )
+    found: FloatArray = pd.Series(locations).map(ratios).fillna(whole).to_numpy(np.float64)
     return found
+
+
+def _beyond_chance(sums: pd.Series, usual: float) -> float:
+    """Return demand over forecast; the usual ratio where the difference to it may be chance."""
+    if not sums["forecast"] > 0:
+        return usual
+    ratio = float(sums["actual"] / sums["forecast"])
+    deviation = float(sums["variance"]) ** 0.5 / float(sums["forecast"])
+    return ratio if abs(ratio - usual) > _DEVIATIONS * deviation else usual
 
 
 @dataclass(frozen=True)

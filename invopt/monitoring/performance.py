@@ -206,7 +206,8 @@ def decided_costs(
     """Return cost of ordering up to the level at a cutoff: as it came, and as planned.
 
     A unit left after the protection interval is held for a review period, a unit short is lost:
-    the newsvendor's costs that the level was chosen by. NaN until the interval has passed.
+    the newsvendor's costs that the level was chosen by. NaN until the interval has passed, 0 where
+    nothing was decided because the lead time is beyond the forecast's horizon.
     """
     num = len(demand)
     terms = scoring.terms
@@ -223,10 +224,12 @@ def decided_costs(
     short, excess = expected_shortage_and_excess(
         levels.over_protection, forecast.level_quantiles, levels.order_up_to
     )
-    planned = np.nan_to_num(terms.stockout_cost * short + overage * excess)
+    decided = ~np.isnan(levels.order_up_to)
+    planned = np.where(decided, terms.stockout_cost * short + overage * excess, 0)
     if scoring.cost_stop(cutoff) > demand.shape[1]:
         return np.full(num, np.nan), planned
-    return np.nan_to_num(order_costs(levels.order_up_to, demand, cutoff, terms)), planned
+    cost = order_costs(levels.order_up_to, demand, cutoff, terms)
+    return np.where(decided, cost, 0), planned
 
 
 def order_costs(stock: FloatArray, demand: Float32Array, cutoff: int, terms: Terms) -> FloatArray:

@@ -1,6 +1,7 @@
 """Whether a period's data can be believed: silence, repetition, gaps, age."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -88,7 +89,7 @@ def _suspect(checks: Sequence[Mapping[str, Any]]) -> list[Signal]:
     ]
     more = f" and {len(failed) - _TOLD} more" if len(failed) > _TOLD else ""
     text = f"checks of what was read failed: {'; '.join(told)}{more}"
-    return [_fault("suspect_data", len(failed), 0, text, spoils=True)]
+    return [replace(_fault("suspect_data", len(failed), 0, text), spoils=True)]
 
 
 def _feeds(panel: Panel, period: int) -> tuple[set[str], list[Signal]]:
@@ -201,7 +202,7 @@ def _broken_channels(
     signals = []
     if empty:
         text = f"columns without a value in the whole period: {_list(empty)}"
-        signals.append(_fault("empty_column", len(empty), 0, text, spoils=True))
+        signals.append(replace(_fault("empty_column", len(empty), 0, text), spoils=True))
     if stuck:
         text = f"sensors stuck at a constant value: {_list(stuck)}"
         signals.append(_fault("stuck_sensor", len(stuck), 0, text))
@@ -242,13 +243,11 @@ def _fault(
     text: str,
     *,
     pages: bool = False,
-    spoils: bool = False,
     places: tuple[str, ...] = (),
 ) -> Signal:
     return Signal(
         name=name, kind=DATA, value=float(value), expected=0.0, limit=float(limit),
-        p_value=float("nan"), fires=True, text=text, pages=pages, spoils=spoils,
-        places=places,
+        p_value=float("nan"), fires=True, text=text, pages=pages, places=places,
     )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """Pages a person reads."""
 
 from invopt.report.data import write_data_page
-from invopt.report.monitoring_page import write_monitoring_report
+from invopt.report.monitoring_page import ByHand, write_monitoring_report
 from invopt.report.plan import PlanFiles, write_plan_page
 from invopt.report.replenishment_page import write_replenishment_report
 from invopt.report.runs import RunRow, write_runs_index
@@ -9,6 +9,7 @@ from invopt.report.training_page import write_training_report
 from invopt.report.workbook import write_workbook
 
 __all__ = [
+    "ByHand",
     "PlanFiles",
     "RunRow",
     "write_data_page",

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -22,11 +23,23 @@ _BEGIN, _END = Markup("<!-- acknowledged -->"), Markup("<!-- /acknowledged -->")
 _KINDS = ("performance", "drift", "supply", "suppliers", "data", "serving")  # in the order shown
 
 
+@dataclass(frozen=True)
+class ByHand:
+    """The commands that a reader of the page is given.
+
+    Attributes:
+        train: How a training run is started.
+        ask: How the governor is asked, {} in place of the question.
+    """
+
+    train: str
+    ask: str
+
+
 def write_monitoring_report(
     decision: str,
     model: str,
-    command: str,
-    console: str,
+    by_hand: ByHand,
     out: str,
     metrics: Iterable[str],
     notify: Notify,
@@ -36,8 +49,7 @@ def write_monitoring_report(
     Args:
         decision: File with evidence and decision.
         model: Registered name.
-        command: How a training run is started by hand.
-        console: How the governor is asked, {} in place of the question.
+        by_hand: Commands that the page names.
         out: Page to write.
         metrics: Files to write, all the same, in Prometheus' text format.
         notify: Called with a line of progress.
@@ -47,12 +59,12 @@ def write_monitoring_report(
     for file in metrics:
         write_page(file, text)
     with drawing(out, f"{model}: {content['start']} to {content['last_day']}", notify):
-        page = _page(content, model, command, console)
+        page = _page(content, model, by_hand)
         write_page(out, page)
         notify(f"report written: {out} ({len(page) / 1e6:.1f} MB)")
 
 
-def _page(content: dict[str, Any], model: str, command: str, console: str) -> str:
+def _page(content: dict[str, Any], model: str, by_hand: ByHand) -> str:
     signals = sorted(content["signals"], key=lambda s: (_KINDS.index(s["kind"]), s["name"]))
     distances = content["drift"][:_SHOWN]
     return render(
@@ -64,7 +76,7 @@ def _page(content: dict[str, Any], model: str, command: str, console: str) -> st
         quiet=[s for s in signals if not s["fires"]],
         runbooks={s["name"]: runbook(s["name"]) for s in signals},
         acknowledged=_acknowledged(content.get("acknowledged", [])),
-        next_steps=next_steps(content, command, console),
+        next_steps=next_steps(content, by_hand.train, by_hand.ask),
         findings=_findings(content),
         plans=content.get("plans", []),
         overrides=content.get("overrides", []),
@@ -216,56 +228,72 @@ def prometheus_text(content: Mapping[str, Any], model: str) -> str:
     return numbers + acknowledged_text(content.get("acknowledged", []), model)
 
 
-def _decision_and_signals(content: Mapping[str, Any], model: str) -> str:
-    lines: list[str] = []
+class _Gauges:
+    """Lines of Prometheus' text format, labelled with a model."""
 
-    def gauge(name: str, about: str, rows: Sequence[tuple[dict[str, str], Any]]) -> None:
+    def __init__(self, model: str) -> None:
+        self.model = model
+        self.lines: list[str] = []
+
+    def add(self, name: str, about: str, rows: Sequence[tuple[dict[str, str], Any]]) -> None:
+        """Add a gauge with the rows whose value is known; nothing where none is."""
         known = [(labels, value) for labels, value in rows if value is not None]
         if not known:
             return
-        lines.extend((f"# HELP invopt_{name} {about}", f"# TYPE invopt_{name} gauge"))
+        self.lines += [f"# HELP invopt_{name} {about}", f"# TYPE invopt_{name} gauge"]
         for labels, value in known:
-            text = ",".join(f'{k}="{_escaped(v)}"' for k, v in ({"model": model} | labels).items())
-            lines.append(f"invopt_{name}{{{text}}} {float(value):.10g}")
+            own = {"model": self.model} | labels
+            text = ",".join(f'{k}="{_escaped(v)}"' for k, v in own.items())
+            self.lines.append(f"invopt_{name}{{{text}}} {float(value):.10g}")
 
+
+def _decision_and_signals(content: Mapping[str, Any], model: str) -> str:
+    gauges = _Gauges(model)
     actions = ("ignore", "alert", "retrain", "page")
-    gauge("monitoring_decision", "1 for the decision about the latest period.",
-          [({"action": a}, int(content["decision"] == a)) for a in actions])  # fmt: skip
-    gauge("monitoring_page", "1 for a cause that this decision pages for.",
-          [(page, 1) for page in _pages(content)])  # fmt: skip
-    gauge("monitoring_decided_timestamp_seconds", "Unix time of the decision.",
-          [({}, datetime.fromisoformat(content["decided_at"]).timestamp())])  # fmt: skip
-    gauge("monitoring_conclusive", "1 when enough was known to conclude anything.",
-          [({}, int(content["conclusive"]))])  # fmt: skip
+    gauges.add("monitoring_decision", "1 for the decision about the latest period.",
+               [({"action": a}, int(content["decision"] == a)) for a in actions])  # fmt: skip
+    gauges.add("monitoring_page", "1 for a cause that this decision pages for.",
+               [(page, 1) for page in _pages(content)])  # fmt: skip
+    gauges.add("monitoring_decided_timestamp_seconds", "Unix time of the decision.",
+               [({}, datetime.fromisoformat(content["decided_at"]).timestamp())])  # fmt: skip
+    gauges.add("monitoring_conclusive", "1 when enough was known to conclude anything.",
+               [({}, int(content["conclusive"]))])  # fmt: skip
     signals = content["signals"]
     label = [_labels(s) for s in signals]
-    gauge("signal_firing", "1 when a signal is beyond what its history allows.",
-          [(n, int(s["fires"])) for n, s in zip(label, signals, strict=True)])  # fmt: skip
+    gauges.add("signal_firing", "1 when a signal is beyond what its history allows.",
+               [(n, int(s["fires"])) for n, s in zip(label, signals, strict=True)])  # fmt: skip
     for key, about in (
         ("value", "What was found, on the signal's own scale."),
         ("expected", "What history says of it."),
         ("p_value", "Chance of it when nothing changed."),
     ):
-        gauge(f"signal_{key}", about, [(n, s[key]) for n, s in zip(label, signals, strict=True)])
-    if not content["num_series"]:  # what was not judged has no number
-        return "\n".join(lines) + "\n"
-    gauge("column_drift", "Wasserstein distance over the reference's deviation.",
-          [({"column": d["column"]}, d["score"]) for d in content["drift"]])  # fmt: skip
-    gauge("excess_cost", "Money per period above plan.", [({}, content["excess_cost"])])
-    gauge("avoidable_cost", "Money per period that a model which learned what is seen would save.",
-          [({}, content.get("avoidable_cost"))])  # fmt: skip
-    gauge("new_periods", "Periods of data since the champion's training.",
-          [({}, content["new_periods"])])  # fmt: skip
-    if content["trend"]:
-        latest = content["trend"][-1]
-        for key, about in (
-            ("wape", "Absolute error over demand of the latest period."),
-            ("demand", "Demand over forecast of the latest period, less 1."),
-            ("coverage", "Share of outcomes inside the interval, latest period."),
-            ("stockouts", "Share of the shelf that was empty, latest period."),
-        ):
-            gauge(f"period_{key}", about, [({}, latest.get(key))])
-    return "\n".join(lines) + "\n"
+        rows = [(n, s[key]) for n, s in zip(label, signals, strict=True)]
+        gauges.add(f"signal_{key}", about, rows)
+    if content["num_series"]:  # what was not judged has no number
+        _add_judged(gauges, content)
+    return "\n".join(gauges.lines) + "\n"
+
+
+def _add_judged(gauges: _Gauges, content: Mapping[str, Any]) -> None:
+    """Add what was measured of the period."""
+    gauges.add("column_drift", "Wasserstein distance over the reference's deviation.",
+               [({"column": d["column"]}, d["score"]) for d in content["drift"]])  # fmt: skip
+    gauges.add("excess_cost", "Money per period above plan.", [({}, content["excess_cost"])])
+    gauges.add("avoidable_cost",
+               "Money per period that a model which learned what is seen would save.",
+               [({}, content.get("avoidable_cost"))])  # fmt: skip
+    gauges.add("new_periods", "Periods of data since the champion's training.",
+               [({}, content["new_periods"])])  # fmt: skip
+    if not content["trend"]:
+        return
+    latest = content["trend"][-1]
+    for key, about in (
+        ("wape", "Absolute error over demand of the latest period."),
+        ("demand", "Demand over forecast of the latest period, less 1."),
+        ("coverage", "Share of outcomes inside the interval, latest period."),
+        ("stockouts", "Share of the shelf that was empty, latest period."),
+    ):
+        gauges.add(f"period_{key}", about, [({}, latest.get(key))])
 
 
 def _labels(signal: Mapping[str, Any]) -> dict[str, str]:

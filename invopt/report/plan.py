@@ -7,7 +7,7 @@ from report/web by `npm run build` and kept in report/assets.
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from markupsafe import Markup
 from invopt.config import Config
 from invopt.files import plain, read_csv, read_json
 from invopt.forecasts import read_forecast, units
-from invopt.inventory.costs import last_prices, terms_of
+from invopt.inventory.costs import Terms, last_prices, terms_of
 from invopt.inventory.decision import SummedForecast
 from invopt.inventory.network.network_review import by_lanes, with_order_days
 from invopt.inventory.outcomes import SUMS, PastReview, plan_outcomes
@@ -34,6 +34,7 @@ from invopt.report.packed import pack
 from invopt.report.page import drawing, render, write_page
 from invopt.sources import read_position
 from invopt.sources.terms import read_terms
+from invopt.timeline import Timeline
 from invopt.types import FloatArray, IntArray, Notify
 
 ASSETS = Path(__file__).parent / "assets"
@@ -114,14 +115,7 @@ def render_plan(files: PlanFiles, run: Config, notify: Notify) -> str:
     rows = _row_columns(plan) | {n: _or_nothing(v, order) for n, v in gathered.rows.items()}
     rows["name"] = _named(rows["name"], plan)
     details = {name: _or_nothing(values, order) for name, values in gathered.details.items()}
-    about = gathered.about | {
-        "name": run.name,
-        "currency": run.currency,
-        "review_date": str(plan["review_date"].iloc[0]),
-        "model_version": str(plan["model_version"].iloc[0]),
-        "last_review": "" if last is None else str(last["review_date"].iloc[0]),
-        "lost_sales": run.inventory.is_lost,
-    }
+    about = gathered.about | _review_of(plan, last, run)
     script = (ASSETS / "plan.js").read_text()
     style = (ASSETS / "plan.css").read_text()
     return render(
@@ -144,6 +138,18 @@ def render_plan(files: PlanFiles, run: Config, notify: Notify) -> str:
         script_hash=_digest(script),
         footer=f"invopt; model {about['model_version']}",
     )
+
+
+def _review_of(plan: pd.DataFrame, last: pd.DataFrame | None, run: Config) -> dict[str, Any]:
+    """Return what the review is called, and what it is counted in."""
+    return {
+        "name": run.name,
+        "currency": run.currency,
+        "review_date": str(plan["review_date"].iloc[0]),
+        "model_version": str(plan["model_version"].iloc[0]),
+        "last_review": "" if last is None else str(last["review_date"].iloc[0]),
+        "lost_sales": run.inventory.is_lost,
+    }
 
 
 def _or_nothing(values: npt.NDArray[Any], order: IntArray) -> npt.NDArray[Any]:
@@ -223,7 +229,7 @@ def _gather(
     wanted: set[str],
 ) -> _Gathered:  # fmt: skip
     head = read_json(files.forecast / "forecast.json")
-    position, open_orders = read_position(files.snapshot)
+    recorded = read_position(files.snapshot)
     tables = with_order_days(read_terms(files.snapshot).with_overrides(files.overrides))
     parts, outcomes = [], []
     panel: Panel | None = None
@@ -233,45 +239,52 @@ def _gather(
             panel = by_lanes(panel, plain_lanes(tables.lanes))
         terms = terms_of(panel.series, last_prices(panel), run.inventory)
         supply = supply_of(panel.series, terms, tables, panel.timeline, made.horizon)
-        stock = stock_of(panel.unique_ids, position, open_orders, supply.delay)
+        stock = stock_of(panel.unique_ids, *recorded, supply.delay)
         ahead = demand_ahead(
             panel, made, supply, tables, Notes.none(panel.num_series), is_count=head["is_count"]
         ).forecast
         found: dict[str, npt.NDArray[Any]] = {
-            "unique_id": panel.unique_ids.astype(str),
             **_product_columns(panel.series),
-            "unit_cost": supply.terms.unit_cost,
-            "pack_size": supply.terms.pack_size,
-            "min_order": supply.terms.min_order,
-            "interval": supply.terms.protection_interval,
+            **_terms_columns(supply.terms),
             **_fan(ahead, bool(head["is_count"])),
             "arrivals": _width(stock.arrivals, min(made.horizon, AHEAD)),
             "history": _history(panel),
             **_since(panel, last),
         }
         outcomes.append(plan_outcomes(panel, past, run.inventory))
-        kept = np.array([name in wanted for name in found["unique_id"]], bool)
-        parts.append({name: values[kept] for name, values in found.items()})
+        ids = panel.unique_ids.astype(str)
+        kept = np.array([name in wanted for name in ids], bool)
+        parts.append({name: v[kept] for name, v in ({"unique_id": ids} | found).items()})
     assert panel is not None
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     ids = joined.pop("unique_id")
     told = ("name", "category", "unit_cost", "pack_size", "min_order")
-    line = panel.timeline
-    horizon = joined["mean"].shape[1]
-    about = {
+    about = _about(head, panel.timeline, joined)
+    rows = {name: joined.pop(name) for name in told}
+    return _Gathered(ids, rows, joined, about, pd.concat(outcomes, ignore_index=True))
+
+
+def _about(
+    head: dict[str, Any], line: Timeline, columns: Mapping[str, npt.NDArray[Any]]
+) -> dict[str, Any]:
+    """Return what holds of every row: units, levels of the fan, days ahead and before."""
+    horizon, before = columns["mean"].shape[1], columns["history"].shape[1]
+    return {
         "is_count": bool(head["is_count"]),
         "unit": line.word,
         "fan": [f"{level:g}" for level in _chosen(head["quantile_levels"])],
         "ahead": _days(line.dates(line.num_periods, line.num_periods + horizon)),
-        "history": _days(line.dates(line.num_periods - joined["history"].shape[1])),
+        "history": _days(line.dates(line.num_periods - before)),
     }
-    return _Gathered(
-        ids,
-        {name: joined.pop(name) for name in told},
-        joined,
-        about,
-        pd.concat(outcomes, ignore_index=True),
-    )
+
+
+def _terms_columns(terms: Terms) -> dict[str, npt.NDArray[Any]]:
+    return {
+        "unit_cost": terms.unit_cost,
+        "pack_size": terms.pack_size,
+        "min_order": terms.min_order,
+        "interval": terms.protection_interval,
+    }
 
 
 def _past_reviews(found: Sequence[tuple[str, Path, Path]], notify: Notify) -> list[PastReview]:

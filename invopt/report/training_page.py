@@ -33,13 +33,10 @@ def _page(files: dict[str, str], name: str) -> str:
     verdict = read_json(files["verdict"])
     quality = read_json(files["quality"])
     training = read_json(Path(files["model"]) / "training.json")
-    trials = read_json(files["sweep"])["trials"]
     judged = training["config"]["evaluation"]
     fans = pd.read_parquet(Path(files["assessment"]) / "fans.parquet")
     candidates = assessment["judged"]
     currency = training["config"].get("inventory", {}).get("currency", "")
-    cutoff = fans.loc[fans["mean"].notna(), "ds"].min() - pd.Timedelta(days=1)
-    example = _example(explanation)
     return render(
         "training.html.j2",
         title=f"{name}: training",
@@ -58,26 +55,46 @@ def _page(files: dict[str, str], name: str) -> str:
         scale=assessment.get("scale", ""),
         groups=_groups(assessment),
         effects=explanation.get("effects", []),
-        cutoff=f"{cutoff:%d %B %Y}",
+        cutoff=_last_day_seen(fans),
         additivity=f"{explanation['additivity_error']:.1e} of the scale",
         training_line=_training_line(training),
         footer="invopt",
         plots={
-            "money": plots.money(candidates, f"Cost of decisions, {currency}".rstrip(", ")),
-            "segments": plots.segments(assessment["cost"]),
-            "folds": plots.folds(candidates, _fold_labels(candidates)),
-            "calibration": plots.calibration(
-                candidates["challenger"]["quantiles"], candidates["challenger"]["levels"]
-            ),
+            **_judged_plots(assessment, currency),
+            **_learned_plots(explanation, read_json(files["sweep"])["trials"]),
             "fans": plots.fans(fans),
             "volume": plots.volume(quality["profile"]),
-            "importance": plots.importance(explanation["importance"]),
-            "waterfall": plots.waterfall(*example),
             "losses": plots.losses(training["history"]),
-            "sweep": plots.sweep_history(trials),
-            "parallel": plots.parallel_coordinates(trials),
         },
     )
+
+
+def _last_day_seen(fans: pd.DataFrame) -> str:
+    """Return the day before the first that is forecast."""
+    first = fans.loc[fans["mean"].notna(), "ds"].min()
+    return f"{first - pd.Timedelta(days=1):%d %B %Y}"
+
+
+def _judged_plots(assessment: dict[str, Any], currency: str) -> dict[str, str]:
+    """Return what the candidates cost, by segment and fold, and how well ranges held."""
+    candidates = assessment["judged"]
+    own = candidates["challenger"]
+    return {
+        "money": plots.money(candidates, f"Cost of decisions, {currency}".rstrip(", ")),
+        "segments": plots.segments(assessment["cost"]),
+        "folds": plots.folds(candidates, _fold_labels(candidates)),
+        "calibration": plots.calibration(own["quantiles"], own["levels"]),
+    }
+
+
+def _learned_plots(explanation: dict[str, Any], trials: list[dict[str, Any]]) -> dict[str, str]:
+    """Return what the model looks at, and what the sweep tried."""
+    return {
+        "importance": plots.importance(explanation["importance"]),
+        "waterfall": plots.waterfall(*_example(explanation)),
+        "sweep": plots.sweep_history(trials),
+        "parallel": plots.parallel_coordinates(trials),
+    }
 
 
 def _validation(found: dict[str, Any]) -> dict[str, Any]:
@@ -92,6 +109,7 @@ def _validation(found: dict[str, Any]) -> dict[str, Any]:
 def _groups(assessment: dict[str, Any]) -> list[dict[str, Any]]:
     """Return a row per group of series: accuracy of challenger and incumbent, change of cost."""
     rows = []
+    losses = {loss["group"]: loss for loss in assessment.get("group_losses", [])}
     for name, found in assessment.get("groups", {}).items():
         own, other = found["challenger"], found[assessment["incumbent"]]
         held = next((v for k, v in own.items() if k.startswith("coverage_")), None)
@@ -101,6 +119,8 @@ def _groups(assessment: dict[str, Any]) -> list[dict[str, Any]]:
                 "name": name, "series": own["series"], "wape": own["wape"],
                 "other_wape": other["wape"], "bias": own["bias"], "held": held,
                 "change": cost.get("change"), "low": cost.get("low"), "high": cost.get("high"),
+                "loss": losses.get(name, {}).get("change"),
+                "better": losses.get(name, {}).get("better", ""),
             }
         )  # fmt: skip
     return rows

@@ -223,54 +223,27 @@ class _Build:
         self.sums = {"sales.y": 0.0}
 
     def run(self) -> DatasetReport:
-        sales: LongSales | WideSales
-        if self.mapping.sales.layout == "wide":
-            sales = WideSales(self.mapping, self.reader, self.ledger, self.today)
-        else:
-            sales = LongSales(self.mapping, self.reader, self.ledger, self.today)
+        sales, key = self._sales(), series_key(self.mapping, self.mapping.sales)
         timeline = sales.timeline
         if self.mapping.sales.layout != "wide":
-            tell_units(
-                self.reader, self.mapping.sales, series_key(self.mapping, self.mapping.sales)
-            )
+            tell_units(self.reader, self.mapping.sales, key)
         self._tell_twins(sales.keys)
         series, unsold = self._series(sales.keys)
-        key = series_key(self.mapping, self.mapping.sales)
         series, network = self._network(series, unsold, sales.keys, key, timeline)
         known = [*series["unique_id"], *(network["nodes"]["unique_id"] if network else ())]
         positions = read_positions(
-            self.reader, self.ledger, self.mapping, key=key, series=known,
-            timeline=timeline, today=self.today,
-        )  # fmt: skip
+            self.ledger, self.mapping, key, known, timeline, today=self.today
+        )
         series = with_faults(with_lead_times(series, positions.get("position")))
         self._tell_faults(series)
         series = contracts.check(series, contracts.Products)
-        positions |= read_terms_tables(
-            self.reader, self.ledger, self.mapping, key=key, series=series, timeline=timeline,
-            names=[name for name in TERMS if name != "lanes"],
-        ) | network  # fmt: skip
+        named = [name for name in TERMS if name != "lanes"]
+        terms = read_terms_tables(self.ledger, self.mapping, key, series, timeline, names=named)
+        positions |= terms | network
         series = with_supplier_lead_times(series, positions.get("suppliers"))
         self.notify(f"{len(series):,} series x {timeline.num_periods:,} periods ({timeline.freq})")
-        tables = ChannelTables(self.reader, self.ledger, self.mapping, series, timeline)
-        shared = tables.shared()
-        size = max(1, MAX_PARTITION_CELLS // timeline.num_periods)
-        parts = Parts(tuple(series["unique_id"]), size)
-        for number in range(parts.number):
-            part = series.iloc[number * size : (number + 1) * size].reset_index(drop=True)
-            panel = sales.read(part, parts, number)
-            panel = panel.with_channels([*shared, *tables.own(parts, number)])
-            panel.save(self.folder / f"part-{number:04d}")
-            self._count(panel)
-            self.notify(f"read {number * size + len(part):,} of {len(series):,} series")
-        sales.close()
-        tables.close()
-        for name, frame in positions.items():
-            frame.to_parquet(self.folder / f"{name}.parquet", index=False)
-            self.sums |= {
-                f"{name}.{column}": float(frame[column].sum())
-                for column in ("on_hand", "on_order", "backorders", "quantity")
-                if column in frame
-            }
+        self._write_panels(sales, series)
+        self._write_tables(positions)
         source_of = {name: table.source for name, table in self.mapping.tables()}
         self.ledger.enter_rejected_lines(source_of, _readers_of(self.mapping))
         self.ledger.write(self.folder / "quarantine.parquet")
@@ -290,6 +263,39 @@ class _Build:
             malformed=self._malformed(),
             step=sales.step,
         )
+
+    def _sales(self) -> LongSales | WideSales:
+        """Return the rows of sales, whose keys and timeline are those of the data set."""
+        if self.mapping.sales.layout == "wide":
+            return WideSales(self.mapping, self.reader, self.ledger, self.today)
+        return LongSales(self.mapping, self.reader, self.ledger, self.today)
+
+    def _write_panels(self, sales: LongSales | WideSales, series: pd.DataFrame) -> None:
+        """Write the panel of every partition of the series, with its channels."""
+        timeline = sales.timeline
+        tables = ChannelTables(self.reader, self.ledger, self.mapping, series, timeline)
+        shared = tables.shared()
+        size = max(1, MAX_PARTITION_CELLS // timeline.num_periods)
+        parts = Parts(tuple(series["unique_id"]), size)
+        for number in range(parts.number):
+            part = series.iloc[number * size : (number + 1) * size].reset_index(drop=True)
+            panel = sales.read(part, parts, number)
+            panel = panel.with_channels([*shared, *tables.own(parts, number)])
+            panel.save(self.folder / f"part-{number:04d}")
+            self._count(panel)
+            self.notify(f"read {number * size + len(part):,} of {len(series):,} series")
+        sales.close()
+        tables.close()
+
+    def _write_tables(self, tables: dict[str, pd.DataFrame]) -> None:
+        """Write the tables beside the panels, and add their units to the account."""
+        for name, frame in tables.items():
+            frame.to_parquet(self.folder / f"{name}.parquet", index=False)
+            self.sums |= {
+                f"{name}.{column}": float(frame[column].sum())
+                for column in ("on_hand", "on_order", "backorders", "quantity")
+                if column in frame
+            }
 
     def _count(self, panel: Panel) -> None:
         """Add a partition to the account of cells and units."""
@@ -373,10 +379,9 @@ class _Build:
         mapping = self.mapping
         if mapping.lanes is None and "supplied_by" not in series:
             return series, {}
-        lanes = read_terms_tables(
-            self.reader, self.ledger, mapping, key=key, series=series, timeline=timeline,
-            names=["lanes"],
-        ).get("lanes")  # fmt: skip
+        lanes = read_terms_tables(self.ledger, mapping, key, series, timeline, names=["lanes"]).get(
+            "lanes"
+        )
         sources = set() if lanes is None else set(lanes["source"].astype(str))
         if "supplied_by" in series:
             sources |= set(series["supplied_by"].astype(str)) - {"", "unknown"}

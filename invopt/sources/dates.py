@@ -159,12 +159,27 @@ def month_alone(freq: str, *, is_sales: bool) -> str | None:
     return _MONTH_ALONE if is_sales else _SIX_FIGURES
 
 
+_PLAIN = "plain"  # what no order of day and month has to be known of
+
+
+@dataclass(frozen=True)
+class Raw:
+    """An expression over a source, as DuckDB has it.
+
+    Attributes:
+        sql: The expression.
+        kind: DuckDB type of its values.
+    """
+
+    sql: str
+    kind: str
+
+
 def dated(
     reader: Reader,
     rows: str,
-    raw: str,
+    raw: Raw,
     ds: Expression,
-    kind: str,
     place: str,
     unclear: str | None = None,
 ) -> Dated:
@@ -177,7 +192,6 @@ def dated(
         rows: SQL of the rows, in parentheses.
         raw: Expression of the date.
         ds: Its entry in the mapping.
-        kind: DuckDB type of the expression.
         place: In the mapping, for messages.
         unclear: Form of texts that are refused, see month_alone.
 
@@ -185,20 +199,34 @@ def dated(
         InvalidInputError: If the format names a zone and to_timezone is not given.
     """
     to = literal(ds.to_timezone or "UTC")
-    rows = f"(SELECT *, ({raw})::VARCHAR AS __ds_raw FROM {rows})"
-    if kind in ZONED:
+    rows = f"(SELECT *, ({raw.sql})::VARCHAR AS __ds_raw FROM {rows})"
+    if raw.kind in ZONED:
         # Such a stamp knows its moment; only the zone whose day counts is open.
-        return Dated.of(rows, f"(({raw})::TIMESTAMPTZ) AT TIME ZONE {to}", {})
-    if kind == "DATE":
-        return Dated.of(rows, f"({raw})::TIMESTAMP", {})
-    if kind.startswith("TIMESTAMP"):
-        rows = _with(rows, __stamp=f"({raw})::TIMESTAMP")
+        return Dated.of(rows, f"(({raw.sql})::TIMESTAMPTZ) AT TIME ZONE {to}", {})
+    if raw.kind == "DATE":
+        return Dated.of(rows, f"({raw.sql})::TIMESTAMP", {})
+    if raw.kind.startswith("TIMESTAMP"):
+        rows = _with(rows, __stamp=f"({raw.sql})::TIMESTAMP")
         rows = _with(rows, __timed="__stamp <> date_trunc('day', __stamp)", __zoned="NULL")
         return _moved(rows, ds, {})
-    text = f"whole({raw})" if kind.startswith(("DOUBLE", "FLOAT", "DECIMAL")) else "__ds_raw"
+    is_number = raw.kind.startswith(("DOUBLE", "FLOAT", "DECIMAL"))
+    text = f"whole({raw.sql})" if is_number else "__ds_raw"
     if ds.format is not None:
         return _formatted(rows, text, ds, place)
-    rows = _with(rows, __text=text)
+    rows, order = _understood(reader, _with(rows, __text=text), place)
+    if order == _PLAIN:
+        return _moved(rows, ds, {})
+    unsure = {} if order else {EITHER: f"regexp_matches(__ds_raw, {literal(_EITHER)})"}
+    if unclear is not None:
+        unsure[MONTH_ALONE] = f"regexp_matches(__ds_raw, {literal(unclear)})"
+    return _moved(rows, ds, unsure)
+
+
+def _understood(reader: Reader, rows: str, place: str) -> tuple[str, str | None]:
+    """Return rows with the stamp of their __text, and the order of day and month that it took.
+
+    The order is _PLAIN where every text is written as a computer does, None where it is open.
+    """
     # strptime takes "infinity" and "epoch" for 1900-01-01, and 24-01-13 for a year of antiquity.
     quick = f"TRY_STRPTIME(__text, [{', '.join(map(literal, _FAST))}])"
     plain = "substr(ltrim(__text), 5, 1) = '-' AND ascii(ltrim(__text)) BETWEEN 48 AND 57"
@@ -212,7 +240,7 @@ def dated(
     )
     forms = _Forms.of(reader, texts, place)
     if forms is None:
-        return _moved(_with(rows, __stamp="__fast", __timed=timed, __zoned="NULL"), ds, {})
+        return _with(rows, __stamp="__fast", __timed=timed, __zoned="NULL"), _PLAIN
     found = _read(f"(SELECT * FROM {texts})", forms)
     reader.run(
         f"CREATE OR REPLACE TABLE {table} AS SELECT __text, __stamp AS read_stamp, "
@@ -225,10 +253,7 @@ def dated(
         f"read_zoned AS __zoned FROM {rows} s "
         f"LEFT JOIN {table} d ON d.__text = s.__text AND s.__fast IS NULL)"
     )
-    unsure = {} if forms.order else {EITHER: f"regexp_matches(__ds_raw, {literal(_EITHER)})"}
-    if unclear is not None:
-        unsure[MONTH_ALONE] = f"regexp_matches(__ds_raw, {literal(unclear)})"
-    return _moved(rows, ds, unsure)
+    return rows, forms.order
 
 
 def _formatted(rows: str, text: str, ds: Expression, place: str) -> Dated:

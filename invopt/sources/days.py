@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 
 from invopt.errors import InvalidInputError
-from invopt.sources.dates import dated
+from invopt.sources.dates import Raw, dated
 from invopt.sources.duck import Reader, literal, quote
 from invopt.sources.mapping import Expression
 
@@ -59,9 +59,7 @@ def readable_days(reader: Reader, source: str, expression: str, kind: str) -> st
     table = quote(f"days_{source}_{reader.num_tables()}")
     rows = f'(SELECT * FROM "{source}")'
     try:
-        found = dated(
-            reader, rows, expression, ds=Expression(expr=expression), kind=kind, place=place
-        )
+        found = dated(reader, rows, Raw(expression, kind), Expression(expr=expression), place)
         reader.run(
             f"CREATE TABLE {table} AS SELECT __ds_raw AS __seen, any_value(CASE WHEN __unsure IS "
             f"NULL THEN __at::DATE END) AS __seen_day, count(*) AS n FROM {found.rows} "
@@ -109,10 +107,8 @@ def _days_of(reader: Reader, source: str, texts: Mapping[str, str]) -> dict[str,
     """Return the day of each name whose text writes one."""
     listed = ", ".join(f"({literal(name)}, {literal(text)})" for name, text in texts.items())
     rows = f"(SELECT * FROM (VALUES {listed}) v(name, label))"
-    found = dated(
-        reader, rows, "label", ds=Expression(expr="label"), kind="VARCHAR",
-        place=f"columns of {source}",
-    )  # fmt: skip
+    label, place = Raw("label", "VARCHAR"), f"columns of {source}"
+    found = dated(reader, rows, label, Expression(expr="label"), place)
     sql = f"SELECT name, CASE WHEN __unsure IS NULL THEN __at::DATE END AS day FROM {found.rows}"
     rows_read = reader.fetch(sql, source).to_pylist()
     days = {row["name"]: row["day"] for row in rows_read if row["day"] is not None}

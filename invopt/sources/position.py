@@ -43,15 +43,7 @@ def read_stock_position(
         ds=table.ds,
         columns={str(c): e for c, e in table.columns.items()},
         kinds=dict.fromkeys(table.columns, NUMBER),
-        rules={
-            **_dated_later(table.ds, today),
-            **{
-                f"{c} is empty": f"{quote(c)} IS NULL"
-                for c in table.columns
-                if c in ("on_hand", "on_order")
-            },
-            **{f"{c} is negative": f"{quote(c)} < 0" for c in table.columns if c != "on_hand"},
-        },
+        rules=_dated_later(table.ds, today) | _rules(table),
     )
     view = ledger.without_orphans(std, _latest(reader, std, table), series)
     frame = reader.fetch(
@@ -108,6 +100,15 @@ def _dated_later(ds: Expression | None, today: pd.Timestamp | None) -> dict[str,
     return {FUTURE: f"ds > DATE '{today + pd.Timedelta(days=1):%Y-%m-%d}'"}
 
 
+def _rules(table: PositionTable) -> dict[str, str]:
+    """Return the reason and the SQL condition of every rule of a count."""
+    needed = [c for c in table.columns if c in ("on_hand", "on_order")]
+    return {
+        **{f"{c} is empty": f"{quote(c)} IS NULL" for c in needed},
+        **{f"{c} is negative": f"{quote(c)} < 0" for c in table.columns if c != "on_hand"},
+    }
+
+
 def read_open_orders(
     reader: Reader,
     ledger: Ledger,
@@ -161,7 +162,6 @@ def read_open_orders(
 
 
 def read_positions(
-    reader: Reader,
     ledger: Ledger,
     mapping: Mapping,
     key: Expression,
@@ -170,7 +170,7 @@ def read_positions(
     today: pd.Timestamp | None,
 ) -> dict[str, pd.DataFrame]:
     """Return the mapped ones of position and open_orders, by file name."""
-    frames = {}
+    frames, reader = {}, ledger.reader
     if mapping.position is not None:
         table = mapping.position
         frames["position"] = read_stock_position(

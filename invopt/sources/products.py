@@ -67,13 +67,24 @@ def read_products(
     series = pd.DataFrame({"unique_id": np.array(names, dtype=object)})
     merged = series.merge(products, on="unique_id", how="left", indicator=True)
     unnamed = merged.loc[merged.pop("_merge") == "left_only", "unique_id"]
+    _tell_lonely(ledger, launches, unnamed, are_forecast=table.launches)
+    texts = [c for c in table.columns if kinds[c] != NUMBER]
+    merged[texts] = merged[texts].astype(object).fillna("unknown").astype(str)
+    unsold = products[~products["unique_id"].isin(names)].reset_index(drop=True)
+    return Attributes(merged, len(unnamed), unsold)
+
+
+def _tell_lonely(
+    ledger: Ledger, launches: "pd.Series[str]", unnamed: "pd.Series[str]", *, are_forecast: bool
+) -> None:
+    """Note products without sales and series without a product, and which differ by spelling."""
     if len(unnamed):
         ledger.notes.append(
             f"{len(unnamed)} series have no product row (e.g. {unnamed.iloc[0]}); "
             "their attributes read 'unknown'"
         )
     if len(launches):
-        fate = "are forecast from their attributes" if table.launches else "are not forecast"
+        fate = "are forecast from their attributes" if are_forecast else "are not forecast"
         ledger.notes.append(f"{len(launches)} products have no sales row and {fate}")
     pairs = near_twins(launches, unnamed)
     if pairs:
@@ -81,10 +92,6 @@ def read_products(
             f"{len(pairs)} of these only write it differently ({spelled(pairs)}): lpad, trim or a "
             "cast in unique_id of products makes them equal"
         )
-    texts = [c for c in table.columns if kinds[c] != NUMBER]
-    merged[texts] = merged[texts].astype(object).fillna("unknown").astype(str)
-    unsold = products[~products["unique_id"].isin(names)].reset_index(drop=True)
-    return Attributes(merged, len(unnamed), unsold)
 
 
 def _combined(reader: Reader, std: Standard) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from invopt.errors import InvalidInputError
-from invopt.sources.dates import dated
+from invopt.sources.dates import Raw, dated
 from invopt.sources.duck import Reader
 from invopt.sources.duck import literal as literal
 from invopt.sources.duck import quote as quote
@@ -120,7 +120,7 @@ def standardise(
     if ds is not None:
         raw = checked(reader, name, "ds", expression=ds, table=table, types=types)
         [kind] = kinds_of(reader, table.source, [raw], f"{name}.ds", types)
-        found = dated(reader, rows, raw, ds=ds, kind=kind, place=f"{name}.ds", unclear=unclear)
+        found = dated(reader, rows, Raw(raw, kind), ds, f"{name}.ds", unclear=unclear)
         rows, reasons = found.rows, reasons | found.reasons
         inner += ["__at", "__at::DATE AS ds", "__ds_raw", "__unsure"]
     if NO_ROW in reasons:
@@ -133,9 +133,7 @@ def standardise(
     for (column, expression), raw, kind in zip(columns.items(), raws, held, strict=True):
         if kinds[column] in (DATE, DATE_TEXT):
             place = f"{name}.columns.{column}"
-            rows, more = _with_date(
-                reader, rows, raw, column=column, expression=expression, kind=kind, place=place
-            )
+            rows, more = _with_date(reader, rows, Raw(raw, kind), column, expression, place=place)
             reasons |= more if kinds[column] == DATE else {}
             value = quote(f"__date_{column}")
             text = quote(f"__raw_{column}")
@@ -175,20 +173,14 @@ def _num_given(types: dict[str, str], needed: list[str]) -> str:
 
 
 def _with_date(
-    reader: Reader,
-    rows: str,
-    raw: str,
-    column: str,
-    expression: Expression,
-    kind: str,
-    place: str,
+    reader: Reader, rows: str, raw: Raw, column: str, expression: Expression, place: str
 ) -> tuple[str, dict[str, str]]:
     """Return rows with a column's date, text and doubt, and the reasons that refuse a row for it.
 
     The columns are __date_, __raw_ and __unsure_ with the column's name; what the row had before is
     there, too, but for what reading the date needed in between.
     """
-    found = dated(reader, rows, raw, ds=expression, kind=kind, place=place)
+    found = dated(reader, rows, raw, expression, place)
     between = "'^__(at|ds_raw|unsure|text|fast|stamp|timed|zoned)$'"
     kept = f"COLUMNS(lambda c: NOT regexp_matches(c, {between}))"
     in_range = "year(__at) BETWEEN 1900 AND 2200"

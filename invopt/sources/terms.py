@@ -13,7 +13,6 @@ import pandas as pd
 
 from invopt.contracts import TermsTables
 from invopt.lanes import KINDS as KINDS_OF_LANES
-from invopt.sources.duck import Reader
 from invopt.sources.ledger import DUPLICATE, ORPHAN, Ledger
 from invopt.sources.mapping import TERMS, Expression, Mapping, TermsTable
 from invopt.sources.places import lane_faults
@@ -69,7 +68,6 @@ def read_terms(path: Path) -> TermsTables:
 
 
 def read_terms_tables(
-    reader: Reader,
     ledger: Ledger,
     mapping: Mapping,
     key: Expression,
@@ -80,8 +78,7 @@ def read_terms_tables(
     """Return the mapped ones of the tables of planning, by file name.
 
     Args:
-        reader: Holds the sources.
-        ledger: Account to keep.
+        ledger: Account to keep, of a reader that holds the sources.
         mapping: Names and layouts.
         key: Default expression of a series' name.
         series: Products, by unique_id.
@@ -92,14 +89,11 @@ def read_terms_tables(
     for name in names:
         table = getattr(mapping, name)
         if table is not None:
-            found[name] = _read(
-                reader, ledger, name, table=table, key=key, series=series, timeline=timeline
-            )
+            found[name] = _read(ledger, name, table, key, series, timeline=timeline)
     return found
 
 
 def _read(
-    reader: Reader,
     ledger: Ledger,
     name: str,
     table: TermsTable,
@@ -107,7 +101,7 @@ def _read(
     series: pd.DataFrame,
     timeline: Timeline,
 ) -> pd.DataFrame:
-    columns = dict(table.columns)
+    reader, columns = ledger.reader, dict(table.columns)
     own = table.unique_id or columns.pop(UNIQUE_ID, None)
     if own is None and _is_by_series(name, columns):
         own = key

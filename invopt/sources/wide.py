@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 
 from invopt.errors import InvalidInputError
-from invopt.sources.dates import dated
+from invopt.sources.dates import Raw, dated
 from invopt.sources.duck import Reader
 from invopt.sources.mapping import Expression, Table, Wide
 from invopt.sources.numbers import number_sql
 from invopt.sources.standard import (
     Parts,
+    Standard,
     kept_by,
     kinds_of,
     literal,
@@ -245,25 +246,11 @@ def survey(reader: Reader, name: str, table: Table, wide: Wide, key: Expression)
     dates = _dates(reader, name, wide, columns)
     std = standardise(reader, name, table, key=key, ds=None, columns={}, kinds={}, rules={})
     rows = f'"rows_{name}"'
-    reader.run(
-        f"CREATE OR REPLACE TABLE {rows} AS SELECT key, min(__row) AS __row "
-        f'FROM "{std.view}" WHERE reason IS NULL GROUP BY key',
-        name,
-    )
-    refused = f'FROM "{std.view}" s WHERE s.__row NOT IN (SELECT __row FROM {rows})'
-    reason = f"coalesce(s.reason, {literal(REPEATED)})"
-    reader.run(
-        f"INSERT INTO quarantine SELECT {literal(name)}, b.__row, b.reason, to_json(o) "
-        f"FROM (SELECT s.__row, {reason} AS reason {refused}) b "
-        f"JOIN {std.original} o USING (__row)",
-        name,
-    )
-    found = reader.fetch(f"SELECT {reason} AS reason, count(*) AS n {refused} GROUP BY 1", name)
+    refused_rows = _set_aside(reader, std, rows)
     total = reader.fetch(f'SELECT count(*) AS n FROM "{std.view}"', name)["n"][0].as_py()
     keys = reader.fetch(f"SELECT key FROM {rows} ORDER BY key", name)["key"].to_pylist()
     if not keys:
         raise InvalidInputError(f"{name} ({table.source}) has no usable row: {total} rows read.")
-    refused_rows = {row["reason"]: int(row["n"]) for row in found.to_pylist()}
     texts = frozenset(c for c in columns if types[c] == "VARCHAR")
     return Layout(
         name=name,
@@ -279,6 +266,26 @@ def survey(reader: Reader, name: str, table: Table, wide: Wide, key: Expression)
         refused_rows=refused_rows,
         num_columns=len(columns),
     )
+
+
+def _set_aside(reader: Reader, std: Standard, rows: str) -> dict[str, int]:
+    """Make a table of the first sound row of each key; returns how many others there are, why."""
+    name = std.name
+    reader.run(
+        f"CREATE OR REPLACE TABLE {rows} AS SELECT key, min(__row) AS __row "
+        f'FROM "{std.view}" WHERE reason IS NULL GROUP BY key',
+        name,
+    )
+    refused = f'FROM "{std.view}" s WHERE s.__row NOT IN (SELECT __row FROM {rows})'
+    reason = f"coalesce(s.reason, {literal(REPEATED)})"
+    reader.run(
+        f"INSERT INTO quarantine SELECT {literal(name)}, b.__row, b.reason, to_json(o) "
+        f"FROM (SELECT s.__row, {reason} AS reason {refused}) b "
+        f"JOIN {std.original} o USING (__row)",
+        name,
+    )
+    found = reader.fetch(f"SELECT {reason} AS reason, count(*) AS n {refused} GROUP BY 1", name)
+    return {row["reason"]: int(row["n"]) for row in found.to_pylist()}
 
 
 def _by_name(found: pd.DataFrame) -> dict[str, pd.Timestamp]:
@@ -302,14 +309,9 @@ def _dates(reader: Reader, name: str, wide: Wide, columns: tuple[str, ...]) -> p
         assert wide.ds is not None
         types = reader.column_types(f'"{wide.lookup}"', place)
         [kind] = kinds_of(reader, str(wide.lookup), [wide.ds], place, types)
-        rows = dated(
-            reader,
-            f'(SELECT * FROM "{wide.lookup}")',
-            wide.ds,
-            ds=Expression(expr=wide.ds),
-            kind=kind,
-            place=place,
-        ).rows
+        listed = f'(SELECT * FROM "{wide.lookup}")'
+        entry = Expression(expr=wide.ds)
+        rows = dated(reader, listed, Raw(wide.ds, kind), entry, place).rows
         found = reader.fetch(
             f"SELECT ({wide.key})::VARCHAR AS k, "
             f"CASE WHEN __unsure IS NULL THEN __at::DATE END AS d FROM {rows}",

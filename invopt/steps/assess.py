@@ -102,7 +102,9 @@ def _content(found: Assessment) -> Json:
         "sold": found.sold,
         "scale": found.scale,
         "foresight": found.foresight,
+        "not_replayed": found.not_replayed,
         "groups": found.groups,
+        "group_losses": [asdict(loss) for loss in found.group_losses],
         "references": found.references,
     }
 
@@ -170,6 +172,16 @@ def explain_model(model: str, source: str, config: Config, out: str, notify: Not
         },
     )
     notify(f"attributions add up within {found.additivity_error:.1e}")
+
+
+def explain_stand_in(model: str, source: str, config: Config, out: str) -> None:
+    """Write what plans do to the forecasts of a candidate that orders in a network's place."""
+    panel = load_panel(Path(source))
+    run, _ = fit_config(config, panel.timeline)
+    cutoff = ranges_of(panel.num_periods, run.evaluation).gate[0]
+    sample = panel.select(spread_rows(panel, NUM_EXPLAINED))
+    effects = effects_of(OnnxForecaster(Path(model)), sample, cutoff)
+    write_json(out, {"effects": [asdict(effect) for effect in effects]})
 
 
 def _fans(panel: Panel, window: Window) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from pathlib import Path
 from invopt.assessment import CHALLENGER, CHAMPION, NAIVE
 from invopt.config import GateConfig
 from invopt.files import read_json, write_json
-from invopt.gate import KEEP, CostComparison, Orders, Verdict, judge, with_rival
+from invopt.gate import KEEP, CostComparison, GroupLoss, Orders, Verdict, judge, with_rival
 from invopt.types import Json, Notify
 
 
@@ -39,6 +39,7 @@ def judge_model(assessment: str, quality: str, gate: GateConfig, out: str, notif
         + [f"the forecast of {found['foresight']} series"] * (found["foresight"] > 0),
         suspect=suspect,
         orders=orders,
+        groups=[GroupLoss(**_numbers(loss)) for loss in found.get("group_losses", ())],
     )
     if verdict.decision == KEEP and incumbent == CHAMPION and "rival_cost" in found:
         rival = _judged_rival(found, suspect, gate)
@@ -72,6 +73,6 @@ def _comparison(content: Json) -> CostComparison:
     return CostComparison(**_numbers(numbers), segments=segments)
 
 
-def _numbers(values: Json) -> dict[str, float]:
+def _numbers(values: Json) -> Json:
     """Return values with null read as not a number."""
     return {name: float("nan") if v is None else v for name, v in values.items()}

@@ -1,5 +1,6 @@
 """From a panel to orders: forecast every series, plan every order."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -17,7 +18,7 @@ from invopt.inventory.decision import ReviewRules
 from invopt.inventory.exceptions import recent_sales
 from invopt.inventory.network import NETWORK_COLUMNS, NetworkReview
 from invopt.inventory.planning import as_csv
-from invopt.inventory.review import plan_review
+from invopt.inventory.review import Review, plan_review
 from invopt.inventory.segments import SalesStatistics
 from invopt.model_files import label_of
 from invopt.panel import Panel, iter_panels
@@ -150,16 +151,10 @@ def planned(
             network.plan(panel, made) if network else plan_review(panel, made, recorded, own, rules)
         )
         statistics.append(recent_sales(panel))
-    prices = np.concatenate([r.stockout_cost for r in reviews])
-    ids = np.concatenate([r.orders["unique_id"] for r in reviews])
-    segments = pd.Series(segments_of(SalesStatistics.concatenate(statistics), prices), index=ids)
+    segments = _segments(reviews, statistics)
     if network is not None:
         reviews = network.settled(reviews)
-    plan = pd.concat([r.orders for r in reviews], ignore_index=True)
-    plan["model"] = head.get("model", "")
-    plan["segment"] = segments.reindex(plan["unique_id"]).fillna("").to_numpy(object)
-    if network is not None:
-        plan = plan[[c for c in plan if c not in NETWORK_COLUMNS] + list(NETWORK_COLUMNS)]
+    plan = _order_plan(reviews, segments, head.get("model", ""))
     for sentence in _partly(len(statistics), alone, tables):
         notify(sentence)
     found = {
@@ -167,7 +162,23 @@ def planned(
         "purchase_orders": pd.concat([r.purchase_orders for r in reviews], ignore_index=True),
         "exceptions": pd.concat([r.exceptions for r in reviews], ignore_index=True),
     }
-    return found, bool(head["is_count"])
+    return found, rules.is_count
+
+
+def _order_plan(reviews: Sequence[Review], segments: "pd.Series[str]", model: str) -> pd.DataFrame:
+    """Return the orders of all reviews, with model and segment; a network's columns are last."""
+    plan = pd.concat([r.orders for r in reviews], ignore_index=True)
+    plan["model"] = model
+    plan["segment"] = segments.reindex(plan["unique_id"]).fillna("").to_numpy(object)
+    last = [c for c in NETWORK_COLUMNS if c in plan]
+    return plan[[c for c in plan if c not in last] + last]
+
+
+def _segments(reviews: Sequence[Review], statistics: Sequence[SalesStatistics]) -> "pd.Series[str]":
+    """Return the segment of each series by unique_id: its value and how steadily it sells."""
+    prices = np.concatenate([r.stockout_cost for r in reviews])
+    ids = np.concatenate([r.orders["unique_id"] for r in reviews])
+    return pd.Series(segments_of(SalesStatistics.concatenate(statistics), prices), index=ids)
 
 
 def _partly(num_partitions: int, alone: int, tables: TermsTables) -> list[str]:

@@ -13,6 +13,7 @@ from invopt.evaluation import ranges_of
 from invopt.features import FeatureEncoder, model_inputs
 from invopt.files import replacing_folder, write_json
 from invopt.history import fit_config, refuse_unusable
+from invopt.inventory.costs import refuse_unorderable
 from invopt.model import Forecaster, export_onnx
 from invopt.model_files import JUDGED
 from invopt.panel import Panel, load_panel, spread_rows
@@ -42,6 +43,7 @@ def train_model(source: str, config: Config, out: str, place: Placement, notify:
     panel = load_panel(Path(source))
     run, notes = fit_config(config, panel.timeline)
     refuse_unusable(panel, run.evaluation)
+    refuse_unorderable(panel, run.inventory, run.features.horizon)
     seen = panel.truncate(ranges_of(panel.num_periods, run.evaluation).train_stop)
     _fit_and_save(seen, (run, notes), Path(out), place, notify)
 

@@ -53,13 +53,13 @@ class Totals:
             return round(float(plan[name].astype(np.float64).sum()), 2)
 
         return cls(
-            int((plan["order_quantity"].astype(np.float64) > 0).sum()),
-            total("order_quantity"),
-            total("order_value"),
-            total("expected_holding_cost"),
-            total("expected_stockout_cost"),
-            total("unavoidable_stockout_cost"),
-            total("expected_demand"),
+            orders=int((plan["order_quantity"].astype(np.float64) > 0).sum()),
+            units=total("order_quantity"),
+            value=total("order_value"),
+            holding_cost=total("expected_holding_cost"),
+            stockout_cost=total("expected_stockout_cost"),
+            unavoidable_cost=total("unavoidable_stockout_cost"),
+            expected_demand=total("expected_demand"),
         )
 
 
@@ -204,9 +204,13 @@ def what_if(
     before = plan.set_index("unique_id").reindex(after["unique_id"]).reset_index()
     notes = [*part.notes, *_beyond_reach(before, after)]
     return SideBySide(
-        Totals.of(plan), Totals.of(before), Totals.of(after), part.num_series,
-        _changes(before, after), tuple(notes),
-    )  # fmt: skip
+        whole=Totals.of(plan),
+        before=Totals.of(before),
+        after=Totals.of(after),
+        num_series=part.num_series,
+        changes=_changes(before, after),
+        notes=tuple(notes),
+    )
 
 
 def _beyond_reach(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:

@@ -1,5 +1,6 @@
 """Retraining on Kubeflow Pipelines: started once, followed by asking."""
 
+import hashlib
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -94,8 +95,13 @@ def start_on_cluster(
 
 
 def run_name(claim: Claim) -> str:
-    """Return the name a retraining runs under: its key, so that it cannot start twice."""
-    return f"retraining-{claim.key}"
+    """Return the name a retraining runs under: of its claim, so that it cannot start twice.
+
+    Of the key alone, a run that KFP kept from a claim that was lost, or from an installation before
+    this one, would be taken for this claim's.
+    """
+    owner = hashlib.sha256(claim.owner.encode()).hexdigest()[:6]
+    return f"retraining-{claim.key}-{owner}"
 
 
 def arguments_of(claim: Claim) -> dict[str, str]:

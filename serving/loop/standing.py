@@ -1,14 +1,16 @@
 """What becomes of a challenger that the gate kept out, and what is to order in its place."""
 
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from invopt.config import Config
 from invopt.files import read_json
 from invopt.model_files import is_older
-from invopt.steps.assess import stand_in_model
+from invopt.steps.assess import explain_stand_in, stand_in_model
 from invopt.types import Notify
 from serving.deployment import Deployment
+from serving.stores.deployment_record import EXPLANATION
 from serving.stores.registry import REJECTED, STANDING
 
 CHAMPION = "champion"  # as verdicts name it
@@ -54,4 +56,8 @@ def keep(
     )
     told = dict(tags) | {STANDING: "stands in", "model": label}
     notify(f"model: {label}, until a challenger passes the gate")
-    return registry.register(name, kept, found, told, notify, candidate=chosen)
+    with tempfile.TemporaryDirectory() as folder:
+        explained = Path(folder) / EXPLANATION
+        explain_stand_in(kept, files["source"], config, str(explained))
+        evidence = [*found, str(explained)]
+        return registry.register(name, kept, evidence, told, notify, candidate=chosen)

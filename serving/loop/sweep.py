@@ -9,7 +9,7 @@ from invopt.config import Config
 from invopt.files import write_json
 from invopt.history import fit_config, refuse_unusable
 from invopt.panel import load_panel
-from invopt.tuning import best_values, open_study, run_trials, trials_table, with_values
+from invopt.tuning import Worker, best_values, open_study, run_trials, trials_table, with_values
 from invopt.types import Notify
 from serving.settings import Settings
 
@@ -49,11 +49,8 @@ def work_on_study(
             shared,
             panel,
             run,
-            folder=Path(folder),
-            fit=fit,
-            clock=time.monotonic,
-            notify=notify,
-            worker=worker,
+            fit,
+            Worker(number=worker, folder=Path(folder), clock=time.monotonic, notify=notify),
         )
 
 

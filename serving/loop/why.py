@@ -17,6 +17,7 @@ from serving.answers.loaded_model import LoadedChampion, load_champion
 from serving.answers.recompute import differences
 from serving.api.contract import Step
 from serving.deployment import Deployment
+from serving.stores.deployment_record import effects_of_version
 from serving.stores.feature_store import ARRIVALS
 from serving.stores.governor_store import AuditRow
 from serving.stores.order_plans import plans_of
@@ -32,6 +33,8 @@ _PLANNED = (
 )  # fmt: skip
 # Periods of a forecast that are told one by one.
 _SHOWN = 14
+# Effects that are told, and the share of the forecast that is told.
+_MOST_EFFECTS, _TOLD = 12, 0.01
 
 
 def tell_why(deployment: Deployment, what: str, tell: Tell) -> None:
@@ -79,6 +82,7 @@ def tell_why(deployment: Deployment, what: str, tell: Tell) -> None:
         _tell_request(deployment.registry, rows, tell)
     if planned:
         _tell_plans(what, planned, tell)
+        _tell_shared(deployment.registry, planned[0][2].get("model_version") or "", tell)
     if len(served):
         tell(f"{what} was last answered by an endpoint:")
         _tell_request(deployment.registry, served, tell)
@@ -149,6 +153,22 @@ def _tell_plans(series: str, plans: list[tuple[str, str, dict[str, str]]], tell:
             if old.get(name) != row.get(name)
         ]
         tell(f"  against the review of {earlier}: {'; '.join(changes) or 'nothing changed'}")
+
+
+def _tell_shared(registry: Registry, version: str, tell: Tell) -> None:
+    """Tell what all series share: what plans, price, days and months do to the forecasts."""
+    name, _, number = version.rpartition("-")
+    if (name, number) not in registry.registered_versions():
+        return
+    effects = effects_of_version(registry.evidence_path(name, number))
+    told = sorted((e for e in effects if abs(e["share"]) >= _TOLD), key=lambda e: -abs(e["share"]))
+    if told:
+        tell(f"  what all series share, by {version} (the same series forecast with and without):")
+    for e in told[:_MOST_EFFECTS]:
+        tell(
+            f"    {e['name']}: {e['share']:+.0%}, {e['units']:+.3g} units a period "
+            f"(against {e['without']}; eight of ten series {e['low']:+.0%} to {e['high']:+.0%})"
+        )
 
 
 def _tell_request(registry: Registry, rows: pa.Table, tell: Tell) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from invopt.files import read_json, sha256_of
 
 DEPLOYMENT = "deployment.json"
+EXPLANATION = "explanation"  # file of a version's evidence: attributions and effects
 NO_IMAGE = "not known: steps and server ran as processes of this machine, in no image"
 _NUM_FEATURES = 20
 
@@ -24,7 +25,7 @@ def grounds(folder: Path, snapshot: str) -> dict[str, Any]:
         snapshot, verdict, folds (ranges of periods), backtest (metrics and costs on the gate's
         weeks), attributions (the features that matter most), and the SHA-256 of every file.
     """
-    verdict, explanation = _read(folder / "verdict"), _read(folder / "explanation")
+    verdict, explanation = _read(folder / "verdict"), _read(folder / EXPLANATION)
     assessment = _read(folder / "assessment" / "metrics.json") or {}
     importance = (explanation or {}).get("importance", {})
     most = sorted(importance.items(), key=lambda item: -item[1])[:_NUM_FEATURES]
@@ -41,6 +42,15 @@ def grounds(folder: Path, snapshot: str) -> dict[str, Any]:
             if file.is_file() and file.name != DEPLOYMENT
         },
     }
+
+
+def effects_of_version(folder: Path) -> list[dict[str, Any]]:
+    """Return what plans do to a version's forecasts, as invopt.effects has it; [] where unknown.
+
+    Args:
+        folder: The version's evidence.
+    """
+    return list((_read(folder / EXPLANATION) or {}).get("effects", []))
 
 
 def image_of(pods: Iterable[dict[str, Any]], name: str) -> dict[str, str] | str:

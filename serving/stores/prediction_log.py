@@ -45,6 +45,7 @@ import random
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,23 @@ _CHUNK = 512
 Columns = Mapping[str, Any]
 
 
+@dataclass(frozen=True, kw_only=True)
+class LogLimits:
+    """How much a prediction log holds, and for how long.
+
+    Attributes:
+        rows: Of one file.
+        seconds: Longest time a row waits to be written.
+        total_bytes: Of all files together; the oldest go first.
+        held: Rows offered and not yet taken by the thread.
+    """
+
+    rows: int = 10_000
+    seconds: float = 60.0
+    total_bytes: int = 1 << 30
+    held: int = 40_000
+
+
 class PredictionLog:
     """Takes decisions from a server's threads and writes them from a thread of its own.
 
@@ -113,10 +131,7 @@ class PredictionLog:
     Args:
         folder: Where the files go.
         sample: Share of requests kept, in [0, 1].
-        max_rows: Rows of one file.
-        max_seconds: Longest time a row waits to be written.
-        max_bytes: Of all files together; the oldest go first.
-        max_held: Rows offered and not yet taken by the thread.
+        limits: Of rows, files and time.
         lost: Called with a number of dropped rows and the reason, from any thread.
         seed: Of the sampling.
     """
@@ -126,16 +141,12 @@ class PredictionLog:
         folder: Path,
         *,
         sample: float = 1.0,
-        max_rows: int = 10_000,
-        max_seconds: float = 60.0,
-        max_bytes: int = 1 << 30,
-        max_held: int = 40_000,
+        limits: LogLimits | None = None,
         lost: Callable[[int, str], None] = lambda _number, _reason: None,
         seed: int | None = None,
     ) -> None:
         self.folder, self.sample, self.lost = folder, sample, lost
-        self.max_rows, self.max_seconds, self.max_bytes = max_rows, max_seconds, max_bytes
-        self.max_held = max_held
+        self.limits = limits or LogLimits()
         self._random = random.Random(seed)  # noqa: S311  (a sample, not a secret)
         self._offered: deque[Columns] = deque()
         self._held = 0
@@ -157,7 +168,7 @@ class PredictionLog:
         """
         number = len(columns["unique_id"])
         with self._lock:
-            is_full = self._held + number > self.max_held
+            is_full = self._held + number > self.limits.held
             if not is_full:
                 self._held += number
                 self._offered.append(columns)
@@ -177,9 +188,9 @@ class PredictionLog:
             is_closing = self._closing.wait(_POLL_SECONDS)
             while (table := self._taken()) is not None:
                 waiting = pa.concat_tables([waiting, table])
-                while len(waiting) >= self.max_rows:
-                    self._write(waiting.slice(0, self.max_rows))
-                    waiting = waiting.slice(self.max_rows)
+                while len(waiting) >= self.limits.rows:
+                    self._write(waiting.slice(0, self.limits.rows))
+                    waiting = waiting.slice(self.limits.rows)
             if len(waiting) and (is_closing or self._is_due(waiting["served_at"][0].as_py())):
                 self._write(waiting)
                 waiting = SCHEMA.empty_table()
@@ -198,7 +209,7 @@ class PredictionLog:
     def _is_due(self, first: datetime) -> bool:
         age = (datetime.now(UTC) - first).total_seconds()
         # A clock that jumped back must not keep rows for ever.
-        return not 0 <= age < self.max_seconds
+        return not 0 <= age < self.limits.seconds
 
     def _write(self, rows: pa.Table) -> None:
         first = rows["served_at"][0].as_py()
@@ -217,7 +228,7 @@ class PredictionLog:
     def _rotate(self) -> None:
         files = _files(self.folder)
         total = sum(file.stat().st_size for file in files)
-        while total > self.max_bytes and len(files) > 1:
+        while total > self.limits.total_bytes and len(files) > 1:
             oldest = files.pop(0)
             total -= oldest.stat().st_size
             oldest.unlink()

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from invopt.errors import InvalidInputError
-from tests.e2e.audit import Right, calls_in, rights_of, summarise
+from tests.e2e.audit import Right, calls_in, parts_of, rights_of, summarise
 from tests.e2e.installation import Installation
 from tests.e2e.kube import Kube
 from tests.e2e.pipelines import Pipelines
@@ -235,3 +235,10 @@ def test_the_audit_log_tells_refusals_and_rights_that_nobody_used():
     found = summarise(calls, rights_of(ROLES, BINDINGS))
     assert found.refused == {Right("invopt-trainer", "", "pods", "get"): 2}
     assert list(map(str, found.unused)) == ["invopt-trainer delete trainjobs.trainer.kubeflow.org"]
+
+
+def test_a_log_that_was_put_aside_when_it_grew_is_read_first(tmp_path):
+    names = ["audit.log", "audit-2026-11-28T20-00-00.000.log", "audit-2026-11-28T19-00-00.000.log"]
+    for name in (*names, "other.log"):
+        (tmp_path / name).touch()
+    assert [p.name for p in parts_of(tmp_path / "audit.log")] == [names[2], names[1], names[0]]

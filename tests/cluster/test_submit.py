@@ -286,7 +286,7 @@ def test_a_retraining_runs_the_version_submitted_last_once_and_under_the_run_s_a
     assert run(kfp, "--data", "/workspace/data", pipeline="training") == 0
     retrain(kfp, here)
     retrain(kfp, here)
-    started = [r for r in kfp.runs if r["display_name"] == "retraining-abc"]
+    started = [r for r in kfp.runs if r["display_name"] == "retraining-abc-4c1029"]
     assert len(started) == 1
     assert started[0]["pipeline_version_reference"]["pipeline_version_id"] == "v0"
     assert started[0]["service_account"] == "invopt-runner"
@@ -302,7 +302,7 @@ def test_a_retraining_takes_the_champion_s_own_pipeline_mapping_and_features(kfp
     assert run(kfp, "--set", "features.context_steps=10", pipeline="training") == 0
     retrain(kfp, here, notify=told.append)
     started = kfp.runs[-1]
-    assert started["display_name"] == "retraining-abc"
+    assert started["display_name"] == "retraining-abc-4c1029"
     assert started["pipeline_version_reference"] == {
         "pipeline_id": "p0",
         "pipeline_version_id": "v0",
@@ -311,7 +311,7 @@ def test_a_retraining_takes_the_champion_s_own_pipeline_mapping_and_features(kfp
     assert given["features"]["patch"] == given["config"]["features"]["patch"] == 14
     assert given["features"]["context_steps"] == 20
     assert given["data_dir"] == "/data"
-    assert given["study"] == "retraining-abc"
+    assert given["study"] == "retraining-abc-4c1029"
     assert given["cause"] == "drift"
     assert given["mapping"] == submit_parameters().mapping
     assert given["config"]["training"]["refit"]
@@ -339,7 +339,7 @@ def test_a_retraining_among_several_users_finds_its_pipeline_with_a_token_kfp_be
     kfp.token = "invopt-submitter for pipelines.kubeflow.org"
     as_account("invopt-submitter")
     retrain(kfp, here)
-    assert [r["display_name"] for r in kfp.runs][1:] == ["retraining-abc"]
+    assert [r["display_name"] for r in kfp.runs][1:] == ["retraining-abc-4c1029"]
     assert kfp.experiments[0]["namespace"] == NAMESPACE
     assert len(kfp.experiments) == 1
     as_account("invopt-trainer")

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 Object = dict[str, Any]
@@ -29,6 +30,11 @@ class Right:
         """Return it as a Role's line would say it."""
         where = f"{self.resource}.{self.group}" if self.group else self.resource
         return f"{self.account} {self.verb} {where}"
+
+
+def parts_of(file: Path) -> list[Path]:
+    """Return a log and those that the API server put aside when they grew large, oldest first."""
+    return [*sorted(file.parent.glob(f"{file.stem}-2*{file.suffix}")), file]
 
 
 def rights_of(roles: Iterable[Object], bindings: Iterable[Object]) -> set[Right]:

@@ -75,12 +75,14 @@ def audit(world: World) -> str:
     }
     roles = world.kube.items("roles", "app.kubernetes.io/part-of=invopt")
     bindings = world.kube.items("rolebindings", "app.kubernetes.io/part-of=invopt")
-    with file.open() as lines:
-        calls = [
-            (right, status)
-            for right, status in auditing.calls_in(lines, world.kube.namespace, world.since)
-            if right.account in ours
-        ]
+    calls = []
+    for part in auditing.parts_of(file):
+        with part.open() as lines:
+            calls += [
+                (right, status)
+                for right, status in auditing.calls_in(lines, world.kube.namespace, world.since)
+                if right.account in ours
+            ]
     found = auditing.summarise(calls, auditing.rights_of(roles, bindings))
     (world.settings.out / "audit.txt").write_text(
         "".join(f"{number:6} {right}\n" for right, number in sorted(found.calls.items()))

@@ -16,7 +16,8 @@ _OPEN_GATE = [
     part
     for name, value in {
         "max_wape_ratio": 10, "max_bias": 10, "coverage_tolerance": 0.9,
-        "max_cost_increase": 10, "segment_cost_increase": 10, "max_cost_over_baseline": 10,
+        "max_cost_increase": 10, "segment_cost_increase": 10, "group_loss_increase": 10,
+        "max_cost_over_baseline": 10,
     }.items()
     for part in ("--set", f"gate.{name}={value}")
 ]  # fmt: skip
@@ -123,20 +124,20 @@ def retraining(world: World) -> str:
 
 def cron(world: World) -> str:
     """A second --cron leaves the run under way alone; five fields are refused."""
-    pipeline = f"{NAME}-replenishment"
     done = world.kube.invopt(
         *world.runs._command("replenishment", DATA), "--cron", "0 6 * * 1", seconds=180
     )
     if done.returncode == 0:
         raise StepFailed("a five-field --cron was accepted; KFP reads its first as seconds")
-    before = {run["run_id"] for run in world.runs.named(pipeline)}
     world.runs.schedule("replenishment", "0 * * * * *")
 
-    def new() -> list[Any]:
-        return [r for r in world.runs.named(pipeline) if r["run_id"] not in before]
+    def under_way() -> list[Any]:
+        # KFP names the runs of a schedule as it likes; they bear the schedule's own id.
+        ours = {job["recurring_run_id"] for job in world.runs.schedules()}
+        found = [r for r in world.runs.named("") if r.get("recurring_run_id") in ours]
+        return [r for r in found if r.get("state") == "RUNNING"]
 
-    wait_for(lambda: any(r.get("state") == "RUNNING" for r in new()), 240, "a scheduled run")
-    run = new()[-1]["run_id"]
+    [run] = [r["run_id"] for r in wait_for(under_way, 240, "a scheduled run")[:1]]
     time.sleep(15)
     world.runs.schedule("replenishment", "0 0 4 1 1 *")
     with doing("the run that was under way at the second --cron"):

@@ -9,6 +9,7 @@ import pytest
 from scipy.stats import poisson
 
 from invopt.assessment import CHALLENGER, NAIVE, assess
+from invopt.errors import InvalidInputError
 from invopt.forecasts import ForecastArrays
 from invopt.gate import KEEP, PROMOTE, judge
 from invopt.panel import Panel
@@ -47,6 +48,7 @@ def panel():
 
 
 PANEL = panel()
+IS_ODD = np.arange(NUM) % 6 == 1  # 13 of 80 shops' series
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Model:
     peeks: bool = False
     broken: bool = False
     upper_scale: float = 1.0
+    other_week: bool = False
 
     def predict(self, seen, cutoff=None):
         cutoff = seen.num_periods - 1 if cutoff is None else cutoff
@@ -69,6 +72,8 @@ class Model:
             mean = mean * rng.lognormal(-(self.noise**2) / 2, self.noise, (NUM, 1))
         if self.swapped:
             mean = mean[::-1]
+        if self.other_week:
+            mean = np.where(IS_ODD[:, None], np.roll(mean, 3, axis=1), mean)
         if self.peeks:
             later = np.asarray(seen.y[:, cutoff + 1 : cutoff + 1 + HORIZON], float)
             mean = np.maximum(np.pad(later, ((0, 0), (0, HORIZON - later.shape[1])), "edge"), 0.05)
@@ -108,7 +113,8 @@ def verdict(challenger, champion=None, config=CONFIG, seen=PANEL, **kwargs):
     own = found.judged[CHALLENGER]
     return judge(
         own.points, found.judged[NAIVE].points, own.coverage, found.cost, config.gate,
-        incumbent=found.incumbent, leaks=["the forecast"] * (found.foresight > 0), **kwargs,
+        incumbent=found.incumbent, leaks=["the forecast"] * (found.foresight > 0),
+        groups=found.group_losses, **kwargs,
     )  # fmt: skip
 
 
@@ -224,3 +230,56 @@ def test_the_lost_sales_policy_is_judged_by_the_orders_it_would_place():
     plain = CONFIG.model_copy(update={"inventory": levels})
     plain = assess(Model(), None, PANEL, plain, is_count=True)
     assert found.judged[CHALLENGER].money["cost"] < plain.judged[CHALLENGER].money["cost"]
+
+
+def with_lead_times(lead_times):
+    return replace(PANEL, series=PANEL.series.assign(lead_time=lead_times))
+
+
+@pytest.mark.parametrize("policy", ["auto", "order_up_to"])
+def test_series_that_no_forecast_can_order_are_left_out_of_the_money_and_counted(policy):
+    """One lead time beyond the horizon once made every other order's cost count for one period."""
+    config = CONFIG.model_copy(
+        update={"inventory": CONFIG.inventory.model_copy(update={"policy": policy})}
+    )
+    panel = with_lead_times([90.0, *[2.0] * (NUM - 1)])
+    found = assess(Model(), Model(noise=0.5), panel, config, is_count=True)
+    usual = assess(Model(), Model(noise=0.5), PANEL, config, is_count=True)
+    assert (found.not_replayed, usual.not_replayed) == (1, 0)
+    own, whole = (f.judged[CHALLENGER].replay for f in (found, usual))
+    assert own.num_periods == whole.num_periods
+    assert own.cost[0] == own.demand[0] == 0
+    np.testing.assert_allclose(own.cost[1:], whole.cost[1:])
+    assert all(money["ordered"] > 0 for money in found.references.values())
+
+
+def test_where_no_series_can_be_ordered_the_keys_are_named():
+    with pytest.raises(
+        InvalidInputError, match=r"no series of 80 can be ordered.*features.horizon"
+    ):
+        assess(Model(), None, with_lead_times([90.0] * NUM), CONFIG, is_count=True)
+
+
+def test_a_forecast_that_is_no_number_costs_what_nobody_knows_and_is_refused():
+    found = assess(Model(broken=True), None, PANEL, CONFIG, is_count=True)
+    assert np.isnan(found.judged[CHALLENGER].money["cost"])
+    assert np.isfinite(found.judged[found.incumbent].money["cost"])
+    assert {"finite", "cost_change"} <= failed(verdict(Model(broken=True)))
+
+
+def in_shops():
+    places = np.where(IS_ODD, "odd", "usual").astype(object)
+    return replace(PANEL, series=PANEL.series.assign(location=places))
+
+
+def test_a_few_shops_with_another_week_that_a_baseline_knows_better_keep_a_model_out():
+    """The champion has the same fault, so that no comparison with it alone tells."""
+    found = verdict(Model(other_week=True), Model(other_week=True, noise=0.5), seen=in_shops())
+    assert {c.name for c in found.checks if not c.passed} == {"group_loss[location=odd]"}
+    assert found.reasons[0].startswith(
+        "no group may be forecast clearly worse than by another candidate; the quantile loss of "
+        "location=odd is +49.5% compared with moving average"
+    )
+    assert found.would_pass == ["gate.group_loss_increase=0.34"]
+    sound = verdict(Model(), Model(other_week=True, noise=0.5), seen=in_shops())
+    assert sound.decision == PROMOTE, sound.reasons

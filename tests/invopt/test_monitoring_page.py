@@ -16,7 +16,7 @@ from invopt.monitoring.signals import (
     UNREADABLE,
     Signal,
 )
-from invopt.report import RunRow, write_monitoring_report, write_runs_index
+from invopt.report import ByHand, RunRow, write_monitoring_report, write_runs_index
 from invopt.report.monitoring_page import next_steps, prometheus_text, runbook
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,7 +66,12 @@ def write(tmp_path, content) -> tuple[str, str]:
     write_json(tmp_path / "d.json", content)
     out, metrics = tmp_path / "index.html", tmp_path / "metrics.prom"
     write_monitoring_report(
-        str(tmp_path / "d.json"), "demo", COMMAND, CONSOLE, str(out), [str(metrics)], lambda _: None
+        str(tmp_path / "d.json"),
+        "demo",
+        ByHand(COMMAND, CONSOLE),
+        str(out),
+        [str(metrics)],
+        lambda _: None,
     )
     return out.read_text(), metrics.read_text()
 

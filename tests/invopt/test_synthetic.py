@@ -31,7 +31,7 @@ def test_nothing_sells_before_its_launch():
 
 def test_a_level_shift_raises_demand_from_its_day_on():
     calm = make_retailer(20, 3, 300, seed=5)
-    shifted = make_retailer(20, 3, 300, seed=5, level_shift=1.5, shift_day=250)
+    shifted = make_retailer(20, 3, 300, seed=5, shift=(1.5, 250))
     before = shifted.demand[:, :250].sum() / calm.demand[:, :250].sum()
     after = shifted.demand[:, 250:].sum() / calm.demand[:, 250:].sum()
     assert abs(before - 1) < 0.02

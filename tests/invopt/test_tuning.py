@@ -10,6 +10,7 @@ from invopt.baselines import Baseline
 from invopt.errors import ConfigError
 from invopt.training import fit
 from invopt.tuning import (
+    Worker,
     _try_again,
     best_values,
     open_study,
@@ -40,7 +41,8 @@ def fit_baseline(panel, config, num_periods, folder, *, clock, check):
 def run(config, storage, panel=None, fit=fit_baseline, clock=lambda: 0.0, tmp="x"):
     study = open_study("s", storage, config)
     panel = panel or make_panel()
-    finished = run_trials(study, panel, config, tmp, fit, clock, lambda _: None)
+    worker = Worker(folder=tmp, clock=clock, notify=lambda _: None)
+    finished = run_trials(study, panel, config, fit, worker)
     return study, finished
 
 
@@ -68,9 +70,8 @@ def test_workers_share_a_study_in_postgresql_and_a_dead_one_s_trial_is_tried_aga
 
     def work(worker):
         study = open_study("shared", postgres, config, worker)
-        return run_trials(
-            study, make_panel(), config, tmp_path, fit_baseline, lambda: 0.0, lambda _: None, worker
-        )
+        own = Worker(number=worker, folder=tmp_path, clock=lambda: 0.0, notify=lambda _: None)
+        return run_trials(study, make_panel(), config, fit_baseline, own)
 
     with ThreadPoolExecutor(2) as pool:
         finished = list(pool.map(work, (0, 1)))

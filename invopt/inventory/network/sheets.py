@@ -297,7 +297,7 @@ def _flags(net: Net, orders: NodeOrders, position: FloatArray) -> Flags:
     found.set(SCARCE, short > 0, short, price, np.ones(num))
     early = orders.dry_in <= terms.lead_time
     found.set("stockout_before_arrival", early & (short <= 0), period=orders.dry_in)
-    excess = np.nan_to_num(position) - _EXCESS * np.nan_to_num(orders.expected_demand)
+    excess = np.nan_to_num(position - _EXCESS * orders.expected_demand)
     much = (excess >= 1) & (np.nan_to_num(orders.quantity) == 0)
     found.set("excess_stock", much, excess, excess * terms.unit_cost)
     late = stock.late

@@ -16,7 +16,7 @@ if not store.exists(bucket):
     store.mkdir(bucket)
 out = Path("/workspace/e2e")
 out.mkdir(parents=True, exist_ok=True)
-whole = make_retailer(12, 5, DAYS + MORE, 1, level_shift=1.8, shift_day=DAYS)
+whole = make_retailer(12, 5, DAYS + MORE, 1, shift=(1.8, DAYS))
 write_retailer(whole, out / "later")
 early = dataclasses.replace(
     whole,

@@ -14,15 +14,60 @@ from invopt.inventory import (
     quantile_at,
     terms_of,
 )
+from invopt.inventory.levels import beyond_levels
 from tests.builders import make_panel
 
 LEVELS = (0.1, 0.5, 0.9)
 
 
-def test_a_level_between_quantiles_is_interpolated_and_beyond_them_is_nan():
-    quantiles = np.array([[1.0, 5.0, 9.0]] * 4)
-    found = quantile_at(quantiles, LEVELS, np.array([0.5, 0.7, 0.9, 0.95]))
-    np.testing.assert_allclose(found, [5.0, 7.0, 9.0, np.nan])
+def test_a_level_between_quantiles_is_interpolated():
+    quantiles = np.array([[1.0, 5.0, 9.0]] * 3)
+    found = quantile_at(quantiles, LEVELS, np.array([0.5, 0.7, 0.9]))
+    np.testing.assert_allclose(found, [5.0, 7.0, 9.0])
+
+
+def test_beyond_the_quantiles_a_level_is_that_of_the_tail_that_paths_are_drawn_from():
+    """Above: 9 + 4 / log 5 for each e-fold of what is left; below: to where a normal law's mean
+    asks for, 1 - 0.7428 x 4, which is below 0 here."""
+    quantiles = np.array([[1.0, 5.0, 9.0]] * 3)
+    found = quantile_at(quantiles, LEVELS, np.array([0.95, 0.98, 0.01]))
+    np.testing.assert_allclose(found, [10.7227, 13.0, 0.0], atol=1e-4)
+    assert beyond_levels(LEVELS, np.array([0.95, 0.1, 0.9, 0.01])).tolist() == [
+        True,
+        False,
+        False,
+        True,
+    ]
+    high = np.array([[101.0, 105.0, 109.0]] * 2)
+    found = quantile_at(high, LEVELS, np.array([0.05, 1e-9]))
+    reach = 2 * (norm.pdf(norm.ppf(0.1)) / 0.1 + norm.ppf(0.1)) / (0 - norm.ppf(0.1))
+    np.testing.assert_allclose(found, [101 - 2 * reach, 101 - 4 * reach], rtol=1e-6)
+
+
+@settings(deadline=None)
+@given(ratios=st.lists(st.floats(1e-6, 1 - 1e-9), min_size=2, max_size=2), seed=st.integers(0, 99))
+def test_a_level_is_a_number_and_never_falls_with_the_ratio_however_far_out(ratios, seed):
+    quantiles = np.sort(np.random.default_rng(seed).exponential(5, (1, 3)), axis=1)
+    low, high = (quantile_at(quantiles, LEVELS, np.array([r]))[0] for r in sorted(ratios))
+    assert 0 <= low <= high + 1e-9 < np.inf
+
+
+@settings(deadline=None)
+@given(stock=st.floats(0, 200), seed=st.integers(0, 99))
+def test_shortage_less_excess_is_mean_less_stock_with_the_tail_in_it(stock, seed):
+    quantiles = np.sort(np.random.default_rng(seed).exponential(5, (1, 3)), axis=1)
+    short, excess = expected_shortage_and_excess(quantiles, LEVELS, np.array([stock]))
+    mean, _ = expected_shortage_and_excess(quantiles, LEVELS, np.array([0.0]))
+    assert short[0] >= 0
+    np.testing.assert_allclose(short - excess, mean - stock, atol=1e-9)
+
+
+def test_missed_units_above_the_highest_quantile_are_those_of_an_exponential_law():
+    """Of Exp(10) the levels up to 0.95 and a stock of 50 leave 10 e^-5 missed."""
+    knots = (0.5, 0.9, 0.95)
+    quantiles = -10 * np.log(1 - np.array([knots]))
+    short, _ = expected_shortage_and_excess(quantiles, knots, np.array([50.0]))
+    assert short[0] == pytest.approx(10 * np.exp(-5))
 
 
 def test_levels_over_a_lead_time_are_looked_up_not_added():

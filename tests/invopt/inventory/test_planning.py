@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,8 +9,10 @@ from invopt import contracts
 from invopt.config import InventoryConfig
 from invopt.forecasts import ForecastArrays
 from invopt.inventory import decide, plan_orders, segments_of, stock_of, terms_of
+from invopt.inventory.backtest import forecast_rule
 from invopt.inventory.decision import ReviewRules
 from invopt.inventory.segments import SalesStatistics
+from invopt.inventory.simulation import State
 from tests.builders import make_panel
 
 QUANTILES = (0.1, 0.5, 0.9, 0.99)
@@ -37,8 +40,6 @@ def plan(position, open_orders=None, config=CONFIG, made=None, **columns):
 
 
 def make_with(panel, **columns):
-    from dataclasses import replace
-
     return replace(panel, series=panel.series.assign(unit_cost=1.0, **columns))
 
 
@@ -84,11 +85,44 @@ def test_a_series_without_a_stock_record_is_left_open_among_others():
     assert found["order_quantity"].isna().tolist() == [False, True, False]
 
 
-def test_a_ratio_beyond_the_quantiles_still_orders_from_the_tail():
-    config = CONFIG.model_copy(update={"holding_cost": 0.001})
-    found = plan(stock(on_hand=[5.0, 1, 4]), config=config)
-    usual = plan(stock(on_hand=[5.0, 1, 4]))
-    assert (found["order_quantity"] > usual["order_quantity"]).all()
+TAIL = "is beyond the forecast's quantiles: what it asks for comes from a fitted tail"
+
+
+@pytest.mark.parametrize("policy", ["auto", "order_up_to", "lost_sales"])
+def test_a_ratio_beyond_the_quantiles_orders_from_the_tail_and_says_so(policy):
+    """Of 200 paths the largest sum lies at 0.9975; the level itself follows the ratio to 0.999."""
+    config = CONFIG.model_copy(update={"holding_cost": 0.001, "policy": policy})
+    usual = CONFIG.model_copy(update={"policy": policy})
+    found, known = (plan(stock(on_hand=[5.0, 1, 4]), config=c) for c in (config, usual))
+    assert (found["order_quantity"] > known["order_quantity"]).all()
+    assert found["reason"].str.contains(f"; the critical ratio 0.999 {TAIL}", regex=False).all()
+    assert not known["reason"].str.contains("tail").any()
+
+
+def test_below_the_lowest_quantile_a_level_is_no_larger_than_it_and_is_a_number():
+    config = CONFIG.model_copy(update={"holding_cost": 50.0, "policy": "order_up_to"})
+    found = plan(stock(on_hand=[0.0, 3, 9]), config=config)
+    # the lowest quantile, 10 %, of the sum is 8; at 1 / 51 the fitted tail has 6
+    assert found["order_up_to_level"].tolist() == [6, 6, 6]
+    assert found["order_quantity"].tolist() == [6, 3, 0]
+    assert found["reason"].str.contains(TAIL, regex=False).all()
+
+
+def test_a_replay_orders_up_to_levels_of_the_tail_and_refuses_what_nobody_can_decide():
+    config = CONFIG.model_copy(update={"holding_cost": 0.001, "policy": "order_up_to"})
+    terms = terms_of(make_panel(num_series=3).series, None, config)
+    empty = State(np.zeros(3), np.zeros(3), np.zeros(3), np.zeros((2, 3)))
+    rule = forecast_rule({0: forecast()}, terms, 2, config, is_count=True)
+    # 25 + 7 / log 10 x log(0.01 / 0.000999) = 32.0
+    assert rule(slice(0, 3), 0, empty).tolist() == [32.0, 32.0, 32.0]
+    far = replace(terms, lead_time=np.array([2, 60, 2]))
+    with pytest.raises(ValueError, match="of 1 of 3 none can be decided"):
+        forecast_rule({0: forecast()}, far, 2, config, is_count=True)
+
+
+def test_nobody_calls_a_shelf_too_full_whose_demand_is_not_known():
+    found = plan(stock(on_hand=[5.0, 0, 40]), lead_time=[2.0, 2, 60])
+    assert found["exception"].iloc[2] == "lead_time_beyond_horizon"
 
 
 @pytest.mark.parametrize("policy", ["order_up_to", "lost_sales"])

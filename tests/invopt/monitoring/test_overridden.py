@@ -136,3 +136,37 @@ def test_the_total_adds_up_what_is_known(panel):
         "number": 2, "error": 14.0, "error_with": 21.0, "cost": 126.0, "cost_with": 189.0,
         "error_saved": -7.0, "money_saved": -63.0,
     }  # fmt: skip
+
+
+class Counted(TwoADay):
+    """Writes down the evenings that it is asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def predict(self, panel, cutoff=None):
+        self.asked.append(cutoff)
+        return super().predict(panel, cutoff)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "asked"),
+    [
+        ("2024-01-05", "2024-01-10", []),  # long over
+        ("2024-02-01", "2024-02-03", [29]),  # 0: Monday, 1 January; the review of 30 January
+        ("2024-01-01", "2024-12-31", [50, 52]),  # now: the last week's eve, and its money's
+    ],
+)
+def test_only_evenings_that_an_override_concerned_are_forecast_and_each_once(
+    panel, first, last, asked
+):
+    judged = replace(subject(panel), forecasts=Counted())
+    lines = pd.concat([override(**{"from": first, "to": last}, value=v) for v in (1.5, 2.0)])
+    values_added(lines, judged, panel)
+    assert sorted(judged.forecasts.asked) == asked
+
+
+def test_an_override_beyond_the_horizon_costs_one_forecast_at_most(panel):
+    judged = replace(subject(panel), forecasts=Counted())
+    assert values_added(override(**{"from": "2024-06-01"}), judged, panel) == []
+    assert len(judged.forecasts.asked) <= 1

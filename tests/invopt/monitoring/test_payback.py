@@ -40,12 +40,13 @@ def scoring(num_series: int) -> Scoring:
     return Scoring(7, terms, is_count=False)
 
 
-def outcomes(ratios) -> pd.DataFrame:
-    """A week of which demand came to some times the forecast."""
+def outcomes(ratios, error=0.0) -> pd.DataFrame:
+    """A week of which demand came to some times the forecast; no error is expected by default."""
     forecast = np.full(len(ratios), 70.0)
     return pd.DataFrame(
-        {"observed": 7.0, "forecast": forecast, "actual": forecast * np.asarray(ratios)}
-    )
+        {"observed": 7.0, "forecast": forecast, "actual": forecast * np.asarray(ratios),
+         "expected_error": error}
+    )  # fmt: skip
 
 
 def places(number: int) -> np.ndarray:
@@ -75,12 +76,27 @@ def test_where_demand_came_as_forecast_nothing_can_be_saved():
     assert avoidable_cost(normal_forecast(3), outcomes([1, 1, 1]), places(3), scoring(3)) == 0.0
 
 
-def test_a_place_without_known_demand_counts_as_forecast_right():
+def test_a_place_without_known_demand_is_as_the_whole_company():
     one = avoidable_cost(normal_forecast(1), outcomes([1.3]), places(1), scoring(1))
-    week = outcomes([1.3, 1.3])
+    week = outcomes([1.3, 9.9])
     week.loc[1, ["observed", "actual"]] = 0.0
     two = avoidable_cost(normal_forecast(2), week, places(2), scoring(2))
-    assert two == pytest.approx(one)
+    assert two == pytest.approx(2 * one)
+    week["observed"] = 0.0
+    assert avoidable_cost(normal_forecast(2), week, places(2), scoring(2)) == 0.0
+
+
+def test_what_five_hundred_places_are_off_by_chance_is_no_money_and_a_real_shift_is():
+    """Normal weeks of deviation 2 sqrt(7) a place, which is what their forecasts expect."""
+    rng, number = np.random.default_rng(2), 500
+    error = 7 * SPREAD * (2 / np.pi) ** 0.5
+    ratios = 1 + rng.normal(0, SPREAD * 7**0.5 / 70, number)
+    forecast, terms = normal_forecast(number), scoring(number)
+    quiet = avoidable_cost(forecast, outcomes(ratios, error), places(number), terms)
+    certain = avoidable_cost(forecast, outcomes(ratios), places(number), terms)
+    shifted = avoidable_cost(forecast, outcomes(1.3 * ratios, error), places(number), terms)
+    assert quiet < certain / 15
+    assert shifted == pytest.approx(number * simulated_loss(1.3), rel=0.1)
 
 
 def test_without_costs_there_is_no_money():

@@ -10,6 +10,7 @@ from invopt.files import plain, read_json, write_json
 from invopt.monitoring.acknowledgement import Acknowledgement
 from invopt.monitoring.signals import DATA, Signal
 from invopt.report.monitoring_page import (
+    ByHand,
     prometheus_text,
     with_acknowledgements,
     write_monitoring_report,
@@ -42,7 +43,7 @@ def paged(settings, run="monitoring-1", *, day=7, names=("silent_feed",)) -> Pat
     govern(deployment, str(folder), config(), run, str(decision), lambda _: None)
     metrics = [folder / "metrics.prom", settings.monitoring / "metrics" / "demo.txt"]
     write_monitoring_report(
-        str(decision), "demo", COMMAND, CONSOLE, str(folder / "report" / "index.html"),
+        str(decision), "demo", ByHand(COMMAND, CONSOLE), str(folder / "report" / "index.html"),
         [str(file) for file in metrics], lambda _: None,
     )  # fmt: skip
     return folder

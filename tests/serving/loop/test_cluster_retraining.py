@@ -132,13 +132,28 @@ def test_a_run_is_created_once_with_cause_and_window_and_its_end_is_learned(tmp_
         whole = config().for_retraining(lasting=1, urgent=True, shift=0.2)
         assert given["config"] == whole.as_parameter()
         assert given["evaluation"] == given["config"]["evaluation"]
-        assert run["display_name"] == f"retraining-{given['retraining']}"
+        assert run["display_name"].startswith(f"retraining-{given['retraining']}-")
         assert run["pipeline_version_reference"]["pipeline_version_id"] == "demo-training-v2"
         decide(here, tmp_path, 2)
         assert outcomes(tmp_path) == [None]  # it runs: its lease was renewed, nothing new starts
         run["state"] = "FAILED"
         decide(here, tmp_path, 3)
         assert outcomes(tmp_path) == ["failed", None]
+
+
+def test_a_run_that_kfp_kept_from_a_claim_that_was_lost_is_not_taken_for_this_one_s(tmp_path):
+    with cluster("demo-training") as (kept, host):
+        here = deployed(tmp_path / "first", host)
+        (tmp_path / "first").mkdir()
+        start_on_cluster(here, decide(here, tmp_path), DATA, config(), lambda _: None)
+        kept["runs"][0]["state"] = "FAILED"
+        # installed anew: the governor has forgotten, KFP has not
+        (tmp_path / "second").mkdir()
+        again = deployed(tmp_path / "second", host)
+        start_on_cluster(again, decide(again, tmp_path), DATA, config(), lambda _: None)
+        first, second = (run["display_name"] for run in kept["runs"])
+        assert first.rpartition("-")[0] == second.rpartition("-")[0]
+        assert first != second
 
 
 def test_a_pipeline_that_was_never_uploaded_is_one_sentence_and_a_failure(tmp_path):

@@ -9,6 +9,7 @@ from invopt.model_files import BASELINES
 from invopt.runtime import OnnxForecaster
 from serving.deployment import Deployment
 from serving.loop.standing import keep
+from serving.stores.deployment_record import effects_of_version
 from tests.builders import make_config, make_panel
 
 CONFIG = make_config(
@@ -61,6 +62,8 @@ def test_a_first_run_that_keeps_leaves_the_rejected_challenger_and_a_model_that_
     assert any(line.startswith("model: moving average of") for line in told)
     forecast = OnnxForecaster(registry.version_path("demo", "2")).predict(make_panel())
     assert forecast.mean.shape == (6, 14)
+    names = {e["name"] for e in effects_of_version(registry.evidence_path("demo", "2"))}
+    assert {"promotion", "Monday"} <= names  # its own, not the challenger's
     again = keep(
         Deployment.of(tmp_path / "workspace"), config(), files, {"run": "r"},
         str(tmp_path / "kept"), told.append,

@@ -88,6 +88,32 @@ def test_a_series_is_told_by_its_last_plan_and_what_changed_in_it(settings):
     )
 
 
+def test_a_planned_series_is_told_what_plans_do_to_all_of_them(shop, settings, tmp_path):
+    effects = [
+        {"name": "promotion + price 20% lower", "without": "none planned", "units": 1.667,
+         "share": 0.38, "low": 0.301, "high": 0.449},
+        {"name": "Monday", "without": "an average day", "units": -0.001, "share": -0.004,
+         "low": -0.01, "high": 0.01},
+    ]  # fmt: skip
+    explanation = tmp_path / "explanation"
+    explanation.write_text(json.dumps({"effects": effects}))
+    registry = Deployment.of(settings.workspace).registry
+    version = registry.register(NAME, str(shop.model), [str(explanation)], {}, lambda _: None)
+    folder = settings.workspace / "orders" / NAME
+    folder.mkdir(parents=True)
+    (folder / "2024-01-14.csv").write_text(
+        f"unique_id,order_quantity,reason,model_version\na,9,because,{NAME}-{version}\n"
+        f"b,9,because,{NAME}-77\n"
+    )
+    assert told("a", settings)[-2:] == [
+        f"  what all series share, by {NAME}-{version} (the same series forecast with and "
+        "without):",
+        "    promotion + price 20% lower: +38%, +1.67 units a period (against none planned; eight "
+        "of ten series +30% to +45%)",
+    ]
+    assert not any("share" in line for line in told("b", settings))
+
+
 def test_a_name_that_nothing_bears_is_told_all_three_kinds(tmp_path, settings, capsys):
     decided(tmp_path)
     workspace = ["--workspace", str(settings.workspace)]

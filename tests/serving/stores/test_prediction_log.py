@@ -4,7 +4,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from serving.stores.prediction_log import SCHEMA, PredictionLog, find_request, read_predictions
+from serving.stores.prediction_log import (
+    SCHEMA,
+    LogLimits,
+    PredictionLog,
+    find_request,
+    read_predictions,
+)
 
 
 def rows(*numbers: int, **values):
@@ -33,7 +39,7 @@ def test_rows_come_back_as_they_were_offered(tmp_path):
 
 def test_more_than_the_log_can_hold_is_told_as_lost(tmp_path):
     lost = []
-    log = PredictionLog(tmp_path, max_held=4, lost=lambda *told: lost.append(told))
+    log = PredictionLog(tmp_path, limits=LogLimits(held=4), lost=lambda *told: lost.append(told))
     log.offer(rows(*range(5)))
     log.close()
     assert lost == [(5, "queue full")]
@@ -44,7 +50,7 @@ def test_a_log_that_does_not_exist_reads_as_empty(tmp_path):
 
 
 def test_a_full_file_is_written_without_waiting_for_the_end(tmp_path):
-    log = PredictionLog(tmp_path, max_rows=2)
+    log = PredictionLog(tmp_path, limits=LogLimits(rows=2))
     for number in range(4):
         log.offer(rows(number))
     log.close()
@@ -52,7 +58,7 @@ def test_a_full_file_is_written_without_waiting_for_the_end(tmp_path):
 
 
 def test_the_oldest_files_go_when_the_log_is_too_large(tmp_path):
-    log = PredictionLog(tmp_path, max_rows=1, max_bytes=1)
+    log = PredictionLog(tmp_path, limits=LogLimits(rows=1, total_bytes=1))
     for number in range(3):
         log.offer(rows(number))
     log.close()
@@ -77,7 +83,7 @@ def test_the_sample_is_of_requests(tmp_path, sample, kept):
 
 
 def test_a_clock_that_jumps_back_does_not_hold_rows_for_ever(tmp_path):
-    log = PredictionLog(tmp_path, max_seconds=1000)
+    log = PredictionLog(tmp_path, limits=LogLimits(seconds=1000))
     log.offer(rows(0, served_at=[datetime(2999, 1, 1, tzinfo=UTC)]))
     for _ in range(100):
         if list(tmp_path.glob("*/part-*.parquet")):
@@ -101,7 +107,7 @@ def test_files_of_an_earlier_version_read_with_its_missing_columns_as_null(tmp_p
 
 
 def test_a_request_is_found_whole_over_several_files_and_no_other_with_it(tmp_path):
-    log = PredictionLog(tmp_path, max_rows=2)
+    log = PredictionLog(tmp_path, limits=LogLimits(rows=2))
     for number in range(5):
         log.offer(rows(number, request_id=["odd" if number % 2 else "even"]))
     log.close()
