@@ -20,7 +20,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from invopt.errors import ConfigError, InvalidInputError
-from invopt.sources import databases
+from invopt.sources import database_files
 from invopt.sources.archives import PACKED, SUFFIX, TEXTS, unpack
 from invopt.sources.csv_files import (
     Header,
@@ -41,7 +41,7 @@ from invopt.sources.workbooks import SUFFIXES as BOOKS
 from invopt.sources.workbooks import read_sheet
 
 _CHUNK_ROWS = 100_000
-_SUFFIXES = (*TEXTS, SUFFIX, ".parquet", ".pq", *BOOKS, *databases.SUFFIXES)
+_SUFFIXES = (*TEXTS, SUFFIX, ".parquet", ".pq", *BOOKS, *database_files.SUFFIXES)
 MEMORY_LIMIT = "2GB"
 KEPT_ROWS = 50_000  # up to so many rows, what is made of a source is worked out once and kept
 
@@ -272,7 +272,7 @@ class Reader:
             self._add_books(name, files, source)
         elif kinds <= set(JSONS):
             self._add_json(name, files)
-        elif kinds <= set(databases.SUFFIXES) and len(files) == 1:
+        elif kinds <= set(database_files.SUFFIXES) and len(files) == 1:
             self._add_database(name, Path(files[0]), source)
         else:
             raise ConfigError(
@@ -384,13 +384,13 @@ class Reader:
     def _add_database(self, name: str, file: Path, source: Source) -> None:
         """Copy a table out of a database in a file, which is opened to be read only."""
         try:
-            table, others = databases.table_of(file, source.sheet)
+            table, others = database_files.table_of(file, source.sheet)
         except InvalidInputError as err:
             raise InvalidInputError(f"sources.{name}: {err}") from err
         if others and source.sheet is None:
             self.notes.append(f"{name}: {', '.join(others)} of {file.name} are not read")
-        if databases.is_sqlite(file):
-            url = databases.sqlite_url(file)
+        if database_files.is_sqlite(file):
+            url = database_files.sqlite_url(file)
             self._add_query(name, Source(url=url, query=f"SELECT * FROM {quote(table)}"))
             return
         place = f"sources.{name}"

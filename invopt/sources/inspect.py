@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from invopt.errors import InvalidInputError
-from invopt.sources import databases
+from invopt.sources import database_files
 from invopt.sources.archives import SINGLE, TEXTS, text_files
 from invopt.sources.dates import ZONED
 from invopt.sources.days import may_be_days, readable_days, worded_periods
@@ -43,7 +43,7 @@ from invopt.sources.standard import quote
 from invopt.sources.workbooks import SUFFIXES as BOOKS
 from invopt.sources.workbooks import sheets_of
 
-SUFFIXES = (*TEXTS, ".zip", ".parquet", ".pq", *BOOKS, *databases.SUFFIXES)
+SUFFIXES = (*TEXTS, ".zip", ".parquet", ".pq", *BOOKS, *database_files.SUFFIXES)
 # What to do with files that are not read, by how they end.
 _INSTEAD = {
     "save a spreadsheet as .xlsx": (".xls", ".xlsb", ".ods", ".numbers"),
@@ -203,8 +203,8 @@ def _tables_inside(file: Path) -> dict[str, tuple[object, ...]]:
     ends = file.suffix.lower()
     if ends in BOOKS:
         return dict(sheets_of(file))
-    if ends in databases.SUFFIXES:
-        return dict(databases.tables_of(file))
+    if ends in database_files.SUFFIXES:
+        return dict(database_files.tables_of(file))
     if ends != ".zip":
         return {}
     with zipfile.ZipFile(file) as archive:

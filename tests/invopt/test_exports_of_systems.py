@@ -14,7 +14,7 @@ import pytest
 from invopt.errors import InvalidInputError
 from invopt.sources import Mapping, read_dataset
 from invopt.sources.account import account_of
-from invopt.sources.databases import tables_of
+from invopt.sources.database_files import tables_of
 from invopt.sources.formats import number_style
 from invopt.sources.legacy_text import legacy_encoding
 from invopt.sources.standard import NO_ROW
