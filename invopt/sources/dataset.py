@@ -45,6 +45,7 @@ from invopt.types import Notify
 MAX_PARTITION_CELLS = 64_000_000
 MAX_TABLE_LOSS = 0.2  # share of a table's rows, of one beside the sales
 ALL_BUT_WHOLE = 0.99
+_FEW_ORDERS = 50
 
 
 @dataclass(kw_only=True)
@@ -163,6 +164,11 @@ def table_limits(report: DatasetReport, max_bad_share: float) -> dict[str, float
     # that cannot be used leaves its place without a source, an override the forecast as it is.
     most = max(max_bad_share, ALL_BUT_WHOLE)
     by_hand = dict.fromkeys(TERMS, most) | {"overrides": 1.0}
+    # Two purchase orders of six without a date are two to ask for, and no wrong mapping.
+    by_hand |= {
+        a.table: most for a in report.accounting
+        if a.table == "open_orders" and a.rows_in < _FEW_ORDERS
+    }  # fmt: skip
     return found | {table: limit for table, limit in by_hand.items() if table in found}
 
 

@@ -154,3 +154,31 @@ def test_deliveries_with_both_quantities_are_guessed_as_asked_and_as_come(tmp_pa
     write_mapping(data, tmp_path / "first.yaml")
     columns = yaml.safe_load((tmp_path / "first.yaml").read_text())["receipts"]["columns"]
     assert (columns["ordered_quantity"], columns["quantity"]) == (ordered, came)
+
+
+def _orders_of(tmp_path, dates):
+    mapping = MAPPING | {
+        "sources": {"lines": "lines.csv", "products": "products.csv", "orders": "orders.csv"},
+        "open_orders": {"from": "orders", "unique_id": "sku || '_s1'",
+                        "columns": {"quantity": "qty", "due": "due"}},
+    }  # fmt: skip
+    rows = "".join(f"a,{due},1\n" for due in dates)
+    days = pd.date_range("2023-01-01", periods=365).strftime("%Y-%m-%d")
+    sales = LINES + "".join(f"{day},s1,a,1\n" for day in days)
+    data = write_files(
+        tmp_path / "data", lines_csv=sales, products_csv=PRODUCTS, orders_csv=f"sku,due,qty\n{rows}"
+    )
+    return read_dataset(Mapping.model_validate(mapping), data, tmp_path / "out")
+
+
+def test_two_of_six_orders_without_a_date_are_set_aside_and_the_rest_is_read(tmp_path):
+    report = _orders_of(tmp_path, ["2024-01-05"] * 4 + [""] * 2)
+    [orders] = [a for a in report.accounting if a.table == "open_orders"]
+    assert (orders.rows_in, orders.bad) == (6, 2)
+
+
+@pytest.mark.parametrize("number", [6, 100])
+def test_orders_of_which_none_or_of_many_a_third_have_no_date_are_refused(tmp_path, number):
+    dates = [""] * 6 if number == 6 else (["2024-01-05", "2024-01-06", ""] * 34)[:number]
+    with pytest.raises(InvalidInputError, match="of the rows of open_orders of t are faulty"):
+        _orders_of(tmp_path, dates)
