@@ -98,7 +98,7 @@ def _after(arrows: dict[str, set[str]]) -> list[str]:
     for name in arrows:
         number[room_of(name)] += 1
     place = {
-        room: (630 + (at - (len(row) - 1) / 2) * 190, 62 + 56 * floor)
+        room: (630 + (at - (len(row) - 1) / 2) * 200, 62 + 56 * floor)
         for floor, row in enumerate(ROOMS)
         for at, room in enumerate(row)
     }
@@ -111,7 +111,7 @@ def _after(arrows: dict[str, set[str]]) -> list[str]:
     boxes = []
     for room, (x, y) in place.items():
         what = f"{room}: {number[room]} module{'s' * (number[room] != 1)}"
-        box = f'class="box" x="{x - 80:.0f}" y="{y - 17}" width="160" height="34" rx="6"'
+        box = f'class="box" x="{x - 90:.0f}" y="{y - 17}" width="180" height="34" rx="6"'
         boxes += [f"<rect {box}/>", _text(x, y + 4, what, "t")]
     about = f"{len(place)} rooms, {sum(map(len, pairs.values()))} arrows between them"
     return [*lines, *boxes, _text(630, 22, "now", "t"), _text(630, 440, about, "s")]
@@ -126,7 +126,7 @@ def main(arguments: list[str]) -> int:
     before, now = imports(Path(arguments[0])), imports(ROOT)
     body = [*_before(before), *_after(now)]
     OUT.write_text("\n".join([
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 840 456" width="840" height="456" '
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 860 456" width="860" height="456" '
         'role="img" aria-label="Rooms of serving, before and now">',
         "<title>Rooms of serving, before and now</title>", f"<style>{_STYLE}</style>", *body,
         "</svg>", "",
