@@ -26,7 +26,7 @@ from invopt.evaluation import (
     series_losses,
 )
 from invopt.gate import CostComparison, GroupLoss, compare_costs, compare_losses
-from invopt.groups import groups_of
+from invopt.groups import groups_of, large_groups
 from invopt.hierarchy import score_levels
 from invopt.history import season_of
 from invopt.inventory.backtest import (
@@ -194,7 +194,9 @@ def assess(
             panel, demand, terms, first=ranges.gate[0], config=config, fill_rate=fill_rate
         ),
         groups=_by_group(judged, (CHALLENGER, incumbent), segments, ranges, is_count=is_count),
-        group_losses=_group_losses(judged, segments, ranges, config, is_count=is_count),
+        group_losses=_group_losses(
+            judged, large_groups(segments), ranges, config, is_count=is_count
+        ),
         terms=terms,
     )
 
@@ -207,11 +209,19 @@ def _group_losses(
     *,
     is_count: bool,
 ) -> list[GroupLoss]:
+    """Return each group's loss beside that of the candidate which forecasts it best.
+
+    Where the burden of proof is turned (gate.benefit_of_doubt) the champion alone is the measure: a
+    fault that it has too is no reason to go on with it.
+    """
     losses = {
         name: series_losses([w for w in own.windows if w.cutoff in ranges.gate], is_count=is_count)
         for name, own in judged.items()
     }
-    return compare_losses(losses.pop(CHALLENGER), losses, config.gate, segments)
+    own = losses.pop(CHALLENGER)
+    if config.gate.benefit_of_doubt and CHAMPION in losses:
+        losses = {CHAMPION: losses[CHAMPION]}
+    return compare_losses(own, losses, config.gate, segments)
 
 
 def _known_cost(judged: Judged) -> float:

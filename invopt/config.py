@@ -394,8 +394,9 @@ class GateConfig(_Section):
             lower end of the interval), as for segments: the challenger gets the benefit of the
             doubt.
         segment_cost_increase: The same for any one segment.
-        group_loss_increase: Share by which a group's quantile loss may clearly exceed that of the
-            candidate which forecasts the group best.
+        group_loss_increase: Share by which the quantile loss of a group of ten series or more may
+            clearly exceed that of the candidate which forecasts the group best; with
+            benefit_of_doubt that of the champion.
         confidence: Of the paired bootstrap interval.
         num_bootstrap: Resamples of series.
     """

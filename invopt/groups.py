@@ -1,6 +1,6 @@
 """Groups of series that are judged by themselves: what is right on the whole can fail a few."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +37,18 @@ def groups_of(panel: Panel, stop: int) -> dict[str, BoolArray]:
             if mask.sum() >= (_LEAST if prefix or value == NEW else 1):
                 found[f"{prefix}{value}"] = mask
     return found
+
+
+def large_groups(groups: Mapping[str, BoolArray]) -> dict[str, BoolArray]:
+    """Return the groups of ten series or more.
+
+    Of the best of several candidates for one or two series chance decides, and resampling them
+    shows nothing of it.
+
+    Args:
+        groups: Masks of series by group, as groups_of returns them.
+    """
+    return {name: mask for name, mask in groups.items() if mask.sum() >= _LEAST}
 
 
 def _groupings(panel: Panel, stop: int) -> Iterator[tuple[str, Names]]:

@@ -283,3 +283,14 @@ def test_a_few_shops_with_another_week_that_a_baseline_knows_better_keep_a_model
     assert found.would_pass == ["gate.group_loss_increase=0.34"]
     sound = verdict(Model(), Model(other_week=True, noise=0.5), seen=in_shops())
     assert sound.decision == PROMOTE, sound.reasons
+
+
+def test_a_retraining_is_not_held_back_by_a_fault_that_the_champion_has_too():
+    gate = CONFIG.gate.model_copy(update={"benefit_of_doubt": True})
+    lenient = CONFIG.model_copy(update={"gate": gate})
+    worse, same = Model(noise=0.5), Model(other_week=True, noise=0.5)
+    kept = verdict(Model(other_week=True), same, config=lenient, seen=in_shops())
+    assert "group_loss" not in failed(kept)
+    assert "group_loss" in failed(
+        verdict(Model(other_week=True), worse, config=lenient, seen=in_shops())
+    )

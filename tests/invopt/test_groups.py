@@ -1,7 +1,7 @@
 import numpy as np
 
 from invopt.gate import compare_costs
-from invopt.groups import groups_of
+from invopt.groups import groups_of, large_groups
 from invopt.panel import Flag
 from tests.builders import make_config, make_panel
 
@@ -53,3 +53,11 @@ def test_intervals_of_many_segments_are_wider_than_of_one():
     many = {str(k): mask for k in range(20)}
     all_ = compare_costs(ours, theirs, config, segments=many).segments["0"]
     assert all_.low < one.low < one.high < all_.high
+
+
+def test_a_category_of_a_few_series_is_a_group_and_no_large_one():
+    panel = shops()
+    panel.series["category"] = np.where(np.arange(24) < 2, "rare", "usual").astype(object)
+    found = groups_of(panel, 140)
+    assert found["rare"].sum() == 2
+    assert set(large_groups(found)) == set(found) - {"rare"}
