@@ -185,13 +185,16 @@ def unrule(file: str, opened: Open, out: Path) -> list[str]:
     ]
 
 
-def told_below(lines: pd.DataFrame, file: str, opened: Open) -> pd.DataFrame:
+def told_below(lines: pd.DataFrame, file: str, opened: Open, delimiter: str) -> pd.DataFrame:
     """Return malformed lines, with BELOW for the reason of remarks below the last row.
+
+    A remark is in one cell: a last row that was cut off, or has a cell too many, stays malformed.
 
     Args:
         lines: As isolate_unclosed returns them.
         file: That they are of.
         opened: Opens it.
+        delimiter: Between its cells.
     """
     if not 0 < len(lines) <= _FEW:
         return lines
@@ -199,8 +202,9 @@ def told_below(lines: pd.DataFrame, file: str, opened: Open) -> pd.DataFrame:
         last = deque((line.strip() for line in handle if line.strip()), maxlen=_FEW)
     left = {str(record).strip().encode("utf-8", "replace"): n for n, record in lines.record.items()}
     below = []
-    while last and (found := left.pop(last.pop(), None)) is not None:
-        below.append(found)
+    while last and (found := left.pop(line := last.pop(), None)) is not None:
+        if sum(bool(cell.strip()) for cell in line.split(delimiter.encode())) <= 1:
+            below.append(found)
     return lines.assign(reason=lines.reason.where(~lines.index.isin(below), BELOW))
 
 

@@ -543,7 +543,8 @@ class Reader:
                 raise InvalidInputError(f"sources.{name}: {file} cannot be read as CSV.")
             lines = pd.concat([unclosed, lines], ignore_index=True)
         if len(lines):
-            self.rejected.append(Rejected(name, told_below(lines, file, self._open)))
+            lines = told_below(lines, file, self._open, header.delimiter)
+            self.rejected.append(Rejected(name, lines))
         return header.columns
 
     def _copy_of(self, view: str, kind: str) -> Path:

@@ -77,6 +77,20 @@ def test_what_is_refused_in_a_run_is_a_check_that_fails_here(tmp_path, capsys):
     assert sorted(aside["reason"]) == ["line is malformed: TOO MANY COLUMNS", "y is not a number"]
 
 
+@pytest.mark.parametrize(
+    ("last", "reason"),
+    [
+        ("2024-01-04,b", "line is malformed: MISSING COLUMNS"),
+        ("2024-01-04,b,5,ok,too,many", "line is malformed: TOO MANY COLUMNS"),
+        ("printed by the till on Monday", "its row holds nothing, or one remark"),
+    ],
+)
+def test_a_last_row_that_is_cut_off_or_too_long_is_no_remark(tmp_path, last, reason):
+    sound = LINES.replace("2024-01-03,b,x,ok\n2024-01-04,b,5,ok,too,many\n", f"{last}\n")
+    checked(tmp_path, lines_csv=sound)
+    assert list(pd.read_parquet(tmp_path / "out" / "quarantine.parquet")["reason"]) == [reason]
+
+
 def test_sound_data_end_with_status_0_and_a_page(tmp_path):
     sound = "day,sku,qty,status\n2024-01-01,a,3,ok\n2024-01-02,b,2,ok\n"
     status, account = checked(tmp_path, lines_csv=sound)
@@ -116,14 +130,15 @@ def test_a_folder_that_is_none_is_named(tmp_path, capsys, what):
     assert f"--{what} {tmp_path / 'file'}" in capsys.readouterr().err
 
 
-def test_an_account_is_written_whole_or_not_at_all(tmp_path):
+def test_an_account_is_written_whole_or_not_at_all(tmp_path, capsys):
     checked(tmp_path)
     out = tmp_path / "out"
     (out / "index.html").unlink()
     (out / "index.html").mkdir()  # keeps the page away, as a full disk would
     before = (out / "account.json").read_bytes(), (out / "quarantine.parquet").read_bytes()
-    with pytest.raises(OSError, match="Is a directory"):
-        checked(tmp_path, stock_csv=STOCK.replace("10", "20"))
+    status, _ = checked(tmp_path, stock_csv=STOCK.replace("10", "20"))
+    assert status == 1
+    assert "Is a directory: name a place that can be written" in capsys.readouterr().err
     after = (out / "account.json").read_bytes(), (out / "quarantine.parquet").read_bytes()
     assert after == before
     assert len(list(out.iterdir())) == 3
