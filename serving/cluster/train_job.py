@@ -137,6 +137,7 @@ class TrainJob:
     ) -> None:
         self.cluster, self.name, self.runtime = cluster, name, runtime
         self.config, self.notify, self.sleep = config, notify, sleep
+        self.clock: Callable[[], float] = time.monotonic
         self.client = _client(cluster)
         # Since when machines are missing, what was told of it, the pods at the last look, and when
         # the job was made.
@@ -245,9 +246,9 @@ class TrainJob:
             self._since, self._told = None, ""
             return
         if self._since is None:
-            self._since = time.monotonic()
+            self._since = self.clock()
         reason = reason or self._warning()
-        if time.monotonic() - self._since > _START_SECONDS:
+        if self.clock() - self._since > _START_SECONDS:
             raise ClusterError(
                 f"{missing} of {wanted} machines of TrainJob {self.name} do not run after "
                 f"{_START_SECONDS // 60} minutes: {reason or 'no reason given'}. "
