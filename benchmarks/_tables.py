@@ -290,7 +290,7 @@ class Writer:
                 try:
                     values = [None if c is None else _CONVERT[kind](c) for c in given]
                     array = pa.array([_fitting(v, typed) for v in values], typed)
-                except (ValueError, InvalidOperation, pa.ArrowInvalid):
+                except (ValueError, OverflowError, InvalidOperation, pa.ArrowInvalid):
                     continue
                 same = kind == "moment" or [text_of(v) or None for v in array.to_pylist()] == given
                 if same:
