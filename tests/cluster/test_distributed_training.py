@@ -105,12 +105,9 @@ def test_the_train_step_starts_machines_waits_for_them_and_collects_the_model(
     config = make_config(training=few)
     with_derived(make_panel(num_periods=160), config).save(tmp_path / "panel")
     machines, told = Machines(kubernetes), []
-    placed = Placed(ClusterSettings.from_environment({}), tmp_path / "training")
+    placed = Placed(ClusterSettings.from_environment({}), tmp_path / "training", "v1")
     try:
-        train(
-            placed, str(tmp_path / "panel"), config, "v1",
-            str(tmp_path / "model"), told.append,
-        )  # fmt: skip
+        train(placed, str(tmp_path / "panel"), config, str(tmp_path / "model"), told.append)
     finally:
         machines.close()
     assert len(machines.nodes) == 2

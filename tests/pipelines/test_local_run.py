@@ -163,7 +163,7 @@ def test_why_answers_by_run_and_by_day(workspace):
         assert run.name in told.stdout
     unknown = invopt("why", "1999-01-01", "--workspace", workspace)
     assert unknown.returncode == 1
-    assert "1999-01-01 was not found" in unknown.stderr
+    assert '"1999-01-01" is not known' in unknown.stderr
     assert "Traceback" not in unknown.stderr
 
 
