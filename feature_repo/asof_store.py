@@ -31,6 +31,8 @@ from feast.infra.offline_stores.offline_store import (
 from feast.infra.registry.base_registry import BaseRegistry
 from feast.repo_config import FeastConfigBaseModel, RepoConfig
 
+from invopt.sql import literal, quote
+
 _ROW = "__row"
 _PLACE = "__place"
 _KNOWN = "__known"
@@ -168,7 +170,7 @@ class AsofOfflineStore(OfflineStore):
         columns = [*join_key_columns, *feature_name_columns, timestamp_field]
         columns += [created_timestamp_column] if created_timestamp_column else []
         order = [timestamp_field, *([created_timestamp_column] if created_timestamp_column else [])]
-        descending = ", ".join(f"{_quote(c)} DESC" for c in order)
+        descending = ", ".join(f"{quote(c)} DESC" for c in order)
         sql = (
             f"SELECT {_listed(columns)} "
             f"FROM {_relation(connection, config, data_source, feature_name_columns)} "
@@ -264,13 +266,13 @@ def _picked(
         rows, known = _latest_of_ties(connection, relation, view), source.timestamp_field
     fresh = "true"
     if view.ttl and view.ttl.total_seconds() > 0:
-        at = f"d.{_quote(source.timestamp_field)}"
-        fresh = f"e.{_quote(stamp)} <= {at} + INTERVAL {int(view.ttl.total_seconds())} SECOND"
+        at = f"d.{quote(source.timestamp_field)}"
+        fresh = f"e.{quote(stamp)} <= {at} + INTERVAL {int(view.ttl.total_seconds())} SECOND"
     keys = [(c.name, view.projection.join_key_map.get(c.name, c.name)) for c in view.entity_columns]
-    on = " AND ".join(f"e.{_quote(theirs)} = d.{_quote(ours)}" for ours, theirs in keys)
+    on = " AND ".join(f"e.{quote(theirs)} = d.{quote(ours)}" for ours, theirs in keys)
     return connection.sql(
         f"SELECT e.{_ROW}, d.{_PLACE}::UINTEGER AS {_PLACE} FROM entities e "
-        f"ASOF JOIN {rows} d ON {on} AND e.{_quote(stamp)} >= d.{_quote(known)} WHERE {fresh}"
+        f"ASOF JOIN {rows} d ON {on} AND e.{quote(stamp)} >= d.{quote(known)} WHERE {fresh}"
     ).to_arrow_table()
 
 
@@ -289,7 +291,7 @@ def _features_at(
     """
     relation = _relation(connection, config, view.batch_source, features.values(), numbered=True)
     connection.register("picked", picked)
-    picks = ", ".join(f"{_quote(column)} AS {_quote(name)}" for name, column in features.items())
+    picks = ", ".join(f"{quote(column)} AS {quote(name)}" for name, column in features.items())
     found = connection.sql(
         f"SELECT {_PLACE}::UINTEGER AS {_PLACE}, {picks} FROM {relation} "
         f"SEMI JOIN picked USING ({_PLACE})"
@@ -331,7 +333,7 @@ def _latest_of_ties(connection: duckdb.DuckDBPyConnection, relation: str, view: 
         return relation
     return (
         f"(SELECT * FROM {relation} QUALIFY row_number() OVER "
-        f"(PARTITION BY {_listed(keys)} ORDER BY {_quote(created)} DESC) = 1)"
+        f"(PARTITION BY {_listed(keys)} ORDER BY {quote(created)} DESC) = 1)"
     )
 
 
@@ -341,8 +343,8 @@ def _latest_by_then(relation: str, view: FeatureView) -> str:
     A row is known from the later of its time stamp and its creation. Of all rows known so far the
     one with the latest time stamp counts, of equal ones the one created last.
     """
-    at = _quote(view.batch_source.timestamp_field)
-    created = _quote(view.batch_source.created_timestamp_column)
+    at = quote(view.batch_source.timestamp_field)
+    created = quote(view.batch_source.created_timestamp_column)
     keys = _listed([c.name for c in view.entity_columns])
     return (
         f"(SELECT {keys}, {_KNOWN}, best.at AS {at}, best.place AS {_PLACE} FROM (SELECT {keys}, "
@@ -373,18 +375,16 @@ def _relation(
     if "://" not in path and Path(path).is_dir():
         path = f"{path}/*.parquet"
     files = _files(connection, path)
-    table = f"read_parquet([{', '.join(map(_text, files))}], union_by_name=true)"
+    table = f"read_parquet([{', '.join(map(literal, files))}], union_by_name=true)"
     stamps = [source.timestamp_field, source.created_timestamp_column]
     described = connection.sql(f"SELECT * FROM {table}")
     kinds = dict(zip(described.columns, map(str, described.types), strict=True))
     # DuckDB cannot compare or cast the nanoseconds that pandas writes by default.
     fine = [s for s in stamps if s and kinds.get(s, "").endswith("_NS")]
-    replaced = ", ".join(f"{_quote(s)}::TIMESTAMPTZ AS {_quote(s)}" for s in fine)
+    replaced = ", ".join(f"{quote(s)}::TIMESTAMPTZ AS {quote(s)}" for s in fine)
     columns = f"* REPLACE ({replaced})" if fine else "*"
     columns += "".join(
-        f", NULL AS {_quote(c)}"
-        for c in dict.fromkeys(wanted)
-        if c not in kinds and c not in stamps
+        f", NULL AS {quote(c)}" for c in dict.fromkeys(wanted) if c not in kinds and c not in stamps
     )
     if numbered:
         if hidden := {"file_index", "file_row_number"} & set(kinds):
@@ -414,7 +414,7 @@ def _place(connection: duckdb.DuckDBPyConnection, files: list[str]) -> str:
 def _between(column: str, start: datetime | None, end: datetime | None) -> str:
     bounds = [(">=", start), ("<=", end)]
     tests = [
-        f"{_quote(column)} {sign} TIMESTAMPTZ '{_utc(time):%Y-%m-%d %H:%M:%S.%f}+00'"
+        f"{quote(column)} {sign} TIMESTAMPTZ '{_utc(time):%Y-%m-%d %H:%M:%S.%f}+00'"
         for sign, time in bounds
         if time is not None
     ]
@@ -425,13 +425,5 @@ def _utc(time: datetime) -> datetime:
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
-def _quote(column: str) -> str:
-    return '"' + column.replace('"', '""') + '"'
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
 def _listed(columns: Sequence[str]) -> str:
-    return ", ".join(_quote(c) for c in columns)
+    return ", ".join(quote(c) for c in columns)

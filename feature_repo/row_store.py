@@ -25,6 +25,7 @@ from feast.protos.feast.types.Value_pb2 import Value
 from feast.repo_config import FeastConfigBaseModel, RepoConfig
 
 from feature_repo.rows import LISTS, NULL, SCALARS, TEXT, Block, decode_rows, joined, micros_of
+from invopt.sql import quote
 
 StoredRow = tuple[EntityKey, dict[str, Value], datetime, datetime | None]
 Answer = tuple[datetime | None, dict[str, Value] | None]
@@ -206,7 +207,7 @@ def _path(config: RepoConfig) -> str:
 
 def _table(config: RepoConfig, view: FeatureView) -> str:
     versioning = config.registry.enable_online_feature_view_versioning
-    return '"' + compute_table_id(config.project, view, versioning).replace('"', '""') + '"'
+    return quote(compute_table_id(config.project, view, versioning))
 
 
 def _key(key: EntityKey, config: RepoConfig) -> bytes:

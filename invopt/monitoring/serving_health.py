@@ -12,6 +12,7 @@ from invopt.evaluation import Forecasts
 from invopt.files import is_whole_parquet
 from invopt.monitoring.signals import SERVING, Signal
 from invopt.panel import Panel
+from invopt.sql import literal
 
 _SAMPLED = 200  # series that skew is measured on
 FRESH = "fresh"
@@ -56,7 +57,7 @@ def read_served(
         return None
     since = panel.timeline.date(panel.num_periods - period)
     with duckdb.connect(config={"memory_limit": "512MB", "threads": 1}) as connection:
-        files = f"[{', '.join(map(_literal, whole))}]"
+        files = f"[{', '.join(map(literal, whole))}]"
         connection.execute(
             f"CREATE VIEW served AS SELECT * FROM read_parquet({files}, hive_partitioning=false) "
             f"WHERE NOT what_if AND served_at >= TIMESTAMPTZ '{since:%Y-%m-%d} 00:00:00+00'"
@@ -156,7 +157,3 @@ def _skew(
 
 def _day(date: object) -> pd.DatetimeIndex:
     return pd.DatetimeIndex([str(date)])
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

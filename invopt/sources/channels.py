@@ -21,10 +21,10 @@ from invopt.sources.standard import (
     gather,
     number_keys,
     one_hot_columns,
-    quote,
     rows_of_part,
     standardise,
 )
+from invopt.sql import quote
 from invopt.timeline import Timeline
 from invopt.types import Float32Array
 

@@ -22,7 +22,6 @@ from invopt.sources.inspect import (
     wide_pattern,
 )
 from invopt.sources.planning_files import planning_table
-from invopt.sources.standard import quote
 from invopt.sources.words import (
     POSITION_ROLES,
     PRODUCT_ROLES,
@@ -38,6 +37,7 @@ from invopt.sources.words import (
     plain,
     roles_of,
 )
+from invopt.sql import quote
 from invopt.timeline import frequency_unit, usual_frequency
 
 _UNIQUE = 0.99

@@ -8,6 +8,7 @@ from urllib.parse import quote as quoted
 import duckdb
 
 from invopt.errors import InvalidInputError
+from invopt.sql import quote
 
 SQLITE = (".db", ".sqlite", ".sqlite3")
 DUCKDB = (".duckdb", ".ddb")
@@ -71,7 +72,7 @@ def _of_sqlite(file: Path) -> dict[str, tuple[str, ...]]:
             "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
         ).fetchall()
         return {
-            name: tuple(row[1] for row in connection.execute(f"PRAGMA table_info({_named(name)})"))
+            name: tuple(row[1] for row in connection.execute(f"PRAGMA table_info({quote(name)})"))
             for (name,) in names
         }
 
@@ -83,7 +84,3 @@ def _of_duckdb(file: Path) -> dict[str, tuple[str, ...]]:
             "FROM information_schema.columns WHERE table_schema = 'main' GROUP BY 1 ORDER BY 1"
         ).fetchall()
     return {name: tuple(columns) for name, columns in rows}
-
-
-def _named(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -6,8 +6,9 @@ A form that could be read in two ways is read in none: it is refused until the m
 from dataclasses import dataclass
 
 from invopt.errors import InvalidInputError
-from invopt.sources.duck import Reader, literal, quote
+from invopt.sources.duck import Reader
 from invopt.sources.mapping import Expression
+from invopt.sql import literal, quote
 
 # A date, and perhaps a time of day, its half and its zone. RE2 has neither look-ahead nor groups
 # that refer back.

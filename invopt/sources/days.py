@@ -10,8 +10,9 @@ from datetime import date
 
 from invopt.errors import InvalidInputError
 from invopt.sources.dates import Raw, dated
-from invopt.sources.duck import Reader, literal, quote
+from invopt.sources.duck import Reader
 from invopt.sources.mapping import Expression
+from invopt.sql import literal, quote
 
 _ENOUGH = 0.95  # share of the values that must be days
 _MIN_PERIODS = 8

@@ -39,6 +39,7 @@ from invopt.sources.secrets import database_url, without_secrets
 from invopt.sources.united import EMPTY, United
 from invopt.sources.workbooks import SUFFIXES as BOOKS
 from invopt.sources.workbooks import read_sheet
+from invopt.sql import literal, quote
 
 _CHUNK_ROWS = 100_000
 _SUFFIXES = (*TEXTS, SUFFIX, ".parquet", ".pq", *BOOKS, *database_files.SUFFIXES)
@@ -688,16 +689,6 @@ def _path_columns(keys: Mapping[str, str], taken: Mapping[str, str]) -> str:
     """Return the SQL of the columns that a file's folders name, those not taken."""
     found = {key: value for key, value in keys.items() if key.lower() not in taken}
     return "".join(f", {literal(value)} AS {quote(key)}" for key, value in found.items())
-
-
-def quote(column: str) -> str:
-    """Return a column name quoted for SQL."""
-    return '"' + column.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """Return a text as a SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _explained(err: Exception) -> str:

@@ -10,8 +10,8 @@ from invopt.sources.by_place import UnitedFiles
 from invopt.sources.duck import Reader
 from invopt.sources.inspect import DATE, ColumnFacts, FileFacts, facts_of
 from invopt.sources.mapping import Source
-from invopt.sources.standard import quote
 from invopt.sources.words import Keys, by_word
+from invopt.sql import quote
 
 _SOME = 0.2  # share of the rows that are blank, from which on that is how the file is written
 _LEAST = 2  # blank rows

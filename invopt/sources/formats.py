@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 
-from invopt.sources.duck import literal
 from invopt.sources.numbers import number_sql
+from invopt.sql import literal
 
 SURE = 0.95  # share of given values that must agree
 _CURRENCIES = "EUR|USD|GBP|CHF|SEK|NOK|DKK|PLN|CZK|CAD|AUD|JPY|CNY|INR|BRL|MXN|€|\\$|£|¥|%|'"

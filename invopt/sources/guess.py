@@ -30,7 +30,6 @@ from invopt.sources.inspect import (
     wide_pattern,
 )
 from invopt.sources.line_kinds import LineKinds
-from invopt.sources.standard import literal, quote
 from invopt.sources.twins import totals_among
 from invopt.sources.words import (
     MONEY,
@@ -45,6 +44,7 @@ from invopt.sources.words import (
     number_entry,
     plain,
 )
+from invopt.sql import literal, quote
 from invopt.timeline import Timeline, floor_dates, frequency_unit, usual_frequency
 
 _FISCAL = r"fiscal|(^|_)fy|period|geschaftsjahr|exercice|ejercicio"

@@ -39,9 +39,9 @@ from invopt.sources.json_lines import SUFFIXES as JSONS
 from invopt.sources.json_lines import JsonRows
 from invopt.sources.legacy_text import CENTRAL, TURKISH, WESTERN, legacy_encoding
 from invopt.sources.mapping import Source
-from invopt.sources.standard import quote
 from invopt.sources.workbooks import SUFFIXES as BOOKS
 from invopt.sources.workbooks import sheets_of
+from invopt.sql import quote
 
 SUFFIXES = (*TEXTS, ".zip", ".parquet", ".pq", *BOOKS, *database_files.SUFFIXES)
 # What to do with files that are not read, by how they end.

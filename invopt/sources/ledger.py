@@ -8,9 +8,10 @@ import pandas as pd
 
 from invopt.sources.csv_files import BELOW
 from invopt.sources.duck import Reader
-from invopt.sources.standard import NO_ROW, Standard, literal, number_keys
+from invopt.sources.standard import NO_ROW, Standard, number_keys
 from invopt.sources.twins import near_twins, spelled
 from invopt.sources.wide import Layout
+from invopt.sql import literal
 from invopt.types import IntArray
 
 DUPLICATE = "another row has the same key and period"

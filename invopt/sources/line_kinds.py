@@ -9,9 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from invopt.sources.duck import Reader, literal, quote
+from invopt.sources.duck import Reader
 from invopt.sources.inspect import DATE, TEXT, ColumnFacts, FileFacts, num_combined
 from invopt.sources.words import Keys, plain
+from invopt.sql import literal, quote
 
 _MAX_KINDS = 40  # values of a column that names kinds
 _NAMED = 6

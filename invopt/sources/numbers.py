@@ -2,7 +2,7 @@
 
 import re
 
-from invopt.sources.duck import literal
+from invopt.sql import literal
 
 # Blanks that are no blank to a parser, and signs that are no minus.
 _BLANKS = " || ".join(f"chr({n})" for n in (160, 8239, 8201, 8199, 8200, 8202, 9))

@@ -9,7 +9,8 @@ from invopt import contracts
 from invopt.sources.duck import Reader
 from invopt.sources.ledger import DUPLICATE, FUTURE, OLDER, Ledger
 from invopt.sources.mapping import Expression, Mapping, OpenOrdersTable, PositionTable
-from invopt.sources.standard import NUMBER, Standard, literal, quote, standardise
+from invopt.sources.standard import NUMBER, Standard, standardise
+from invopt.sql import literal, quote
 from invopt.timeline import Timeline
 
 

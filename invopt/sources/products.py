@@ -9,8 +9,9 @@ from invopt import contracts
 from invopt.sources.duck import Reader
 from invopt.sources.ledger import Ledger
 from invopt.sources.mapping import DATE_COLUMNS, Expression, ProductsTable
-from invopt.sources.standard import DATE_TEXT, NUMBER, TEXT, Standard, quote, standardise
+from invopt.sources.standard import DATE_TEXT, NUMBER, TEXT, Standard, standardise
 from invopt.sources.twins import near_twins, spelled
+from invopt.sql import quote
 
 CONFLICT = "another row of its series says otherwise"
 

@@ -23,12 +23,11 @@ from invopt.sources.standard import (
     compact,
     gather,
     kept_by,
-    literal,
     numbered,
-    quote,
     rows_of_part,
     standardise,
 )
+from invopt.sql import literal, quote
 from invopt.timeline import Timeline, floor_dates, frequency_unit, usual_frequency
 from invopt.types import BoolArray, Float32Array
 

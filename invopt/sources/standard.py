@@ -11,10 +11,9 @@ import pandas as pd
 from invopt.errors import InvalidInputError
 from invopt.sources.dates import Raw, dated
 from invopt.sources.duck import Reader
-from invopt.sources.duck import literal as literal
-from invopt.sources.duck import quote as quote
 from invopt.sources.mapping import ChannelTable, Expression, Table
 from invopt.sources.numbers import THREE_DIGITS, number_sql, plain_number_sql
+from invopt.sql import literal, quote
 from invopt.types import Float32Array, IntArray
 
 NUMBER = "DOUBLE"

@@ -16,7 +16,8 @@ from invopt.lanes import KINDS as KINDS_OF_LANES
 from invopt.sources.ledger import DUPLICATE, ORPHAN, Ledger
 from invopt.sources.mapping import TERMS, Expression, Mapping, TermsTable
 from invopt.sources.places import lane_faults
-from invopt.sources.standard import BOOLEAN, DATE, NUMBER, TEXT, literal, quote, standardise
+from invopt.sources.standard import BOOLEAN, DATE, NUMBER, TEXT, standardise
+from invopt.sql import literal, quote
 from invopt.timeline import Timeline
 from invopt.types import BoolArray, IntArray
 

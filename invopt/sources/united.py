@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from invopt.sql import quote
+
 EMPTY = "NULL"
 _DIGITS = {"TINYINT": 3, "SMALLINT": 5, "INTEGER": 10, "BIGINT": 19, "HUGEINT": 39, "UTINYINT": 3,
            "USMALLINT": 5, "UINTEGER": 10, "UBIGINT": 20, "UHUGEINT": 39}  # fmt: skip
@@ -51,7 +53,7 @@ class United:
             types: DuckDB type by column, of the part.
         """
         return tuple(
-            f"{_cast(_quoted(column), kind, self.targets[column.lower()])} AS {_quoted(column)}"
+            f"{_cast(quote(column), kind, self.targets[column.lower()])} AS {quote(column)}"
             for column, kind in self.cast_columns(types).items()
         )
 
@@ -96,7 +98,3 @@ def _cast(column: str, kind: str, target: str) -> str:
         # taken for eleven thousand, 11.6220 could not.
         return rf"regexp_replace(whole({column}), '^(-?\d+\.\d{{3}})$', '\10')"
     return f"{column}::{target}"
-
-
-def _quoted(column: str) -> str:
-    return '"' + column.replace('"', '""') + '"'

@@ -2,7 +2,8 @@
 
 from invopt.sources.duck import Reader
 from invopt.sources.mapping import Expression, SalesTable
-from invopt.sources.standard import checked, kept_by, quote
+from invopt.sources.standard import checked, kept_by
+from invopt.sql import quote
 
 # Names of columns that hold a unit, in small letters and without signs.
 _NAMES = {"uom", "unit", "unitofmeasure", "unitsofmeasure", "qtyunit", "quantityunit", "salesunit",

@@ -19,12 +19,11 @@ from invopt.sources.standard import (
     Standard,
     kept_by,
     kinds_of,
-    literal,
     number_keys,
     numbered,
-    quote,
     standardise,
 )
+from invopt.sql import literal, quote
 from invopt.timeline import Timeline, floor_dates
 from invopt.types import BoolArray, Float32Array, IntArray
 

@@ -9,7 +9,7 @@ from typing import Any
 from invopt.contracts import PRODUCT_NUMBERS
 from invopt.sources.formats import DASHES, WEEKS
 from invopt.sources.inspect import DATE, ColumnFacts, FileFacts
-from invopt.sources.standard import literal, quote
+from invopt.sql import literal, quote
 
 # Words in names of columns (English, German, French, Spanish, Italian, Portuguese, Dutch, Polish,
 # Turkish, Danish and Swedish), most telling first; without accents and with _ between words.
