@@ -265,8 +265,8 @@ def _date_in_parts(reader: Reader, file: FileFacts) -> ColumnFacts | None:
         days = readable_days(reader, file.name, expr, "VARCHAR")
         if days is not None:
             return ColumnFacts(
-                name=f"{year} and {part}", kind=DATE, format=None, num_distinct=0,
-                has_negative=False, is_text=True, expr=expr, days=days,
+                name=f"{year} and {part}", kind=DATE, format=None, num_distinct=0, is_text=True,
+                expr=expr, days=days,
             )  # fmt: skip
     return None
 
@@ -287,8 +287,8 @@ def _first_of_span(reader: Reader, file: FileFacts) -> ColumnFacts | None:
         days = readable_days(reader, file.name, expr, "VARCHAR")
         if days is not None:
             return ColumnFacts(
-                name=column.name, kind=DATE, format=None, num_distinct=0, has_negative=False,
-                is_text=True, expr=expr, days=days,
+                name=column.name, kind=DATE, format=None, num_distinct=0, is_text=True,
+                expr=expr, days=days,
             )  # fmt: skip
     return None
 

@@ -81,7 +81,6 @@ class ColumnFacts:
         kind: date, number or text.
         format: Of a date held as text; None where DuckDB reads it by itself.
         num_distinct: Distinct values.
-        has_negative: True when a number is below 0.
         has_fraction: True when a number is not whole.
         style: How numbers are written.
         values: Of a text of few values, its values; empty otherwise.
@@ -96,7 +95,6 @@ class ColumnFacts:
     kind: str
     format: str | None
     num_distinct: int
-    has_negative: bool
     has_fraction: bool = False
     style: NumberStyle = PLAIN
     values: tuple[str, ...] = ()
@@ -381,16 +379,13 @@ def _column(reader: Reader, name: str, column: str, declared: str) -> ColumnFact
     if kind != DATE and may_be_days(values, digits=digits):
         days = readable_days(reader, name, value, declared)
         kind = DATE if days is not None else kind
-    distinct, negative, fraction = _measured(
-        reader, table, value, style if kind == NUMBER else None
-    )
+    distinct, fraction = _measured(reader, table, value, style if kind == NUMBER else None)
     texts = sorted(values) if kind == TEXT and is_text and distinct <= MAX_VALUES else ()
     return ColumnFacts(
         name=column,
         kind=kind,
         format=formats[0] if formats else None,
         num_distinct=distinct,
-        has_negative=negative,
         has_fraction=fraction,
         style=style if kind == NUMBER and style is not None and is_text else PLAIN,
         values=tuple(texts),
@@ -432,18 +427,15 @@ def _declared_style(declared: str) -> NumberStyle | None:
 
 def _measured(
     reader: Reader, table: str, value: str, style: NumberStyle | None
-) -> tuple[int, bool, bool]:
-    """Return distinct values, and of numbers whether some are below 0 and some not whole."""
+) -> tuple[int, bool]:
+    """Return the number of distinct values, and of numbers whether some are not whole."""
     signs = ""
     if style is not None:
         number = style.sql(value)
-        signs = (
-            f", coalesce(bool_or({number} < 0), false) AS negative, "
-            f"coalesce(bool_or({number} <> floor({number})), false) AS fraction"
-        )
+        signs = f", coalesce(bool_or({number} <> floor({number})), false) AS fraction"
     sql = f"SELECT count(DISTINCT {value}) AS n{signs} FROM {table}"
     [found] = reader.fetch(sql, table).to_pylist()
-    return int(found["n"]), bool(found.get("negative")), bool(found.get("fraction"))
+    return int(found["n"]), bool(found.get("fraction"))
 
 
 def _kind(style: NumberStyle | None, formats: list[str | None]) -> str:
