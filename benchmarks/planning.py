@@ -4,7 +4,6 @@ import argparse
 import resource
 import tempfile
 import time
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from invopt.config import InventoryConfig
-from invopt.forecasts import ForecastArrays
+from invopt.forecasts import ForecastArrays, forecast_of
 from invopt.inventory import plan_orders, segments_of, stock_of
 from invopt.inventory.decision import ReviewRules
 from invopt.inventory.exceptions import recent_sales
@@ -55,12 +54,7 @@ def main(rest: list[str]) -> None:
     for first in range(0, parsed.series, parsed.partition):
         rows = np.arange(first, min(first + parsed.partition, parsed.series))
         part = panel.select(rows)
-        own = replace(
-            forecast,
-            mean=forecast.mean[rows],
-            smooth_quantiles=forecast.smooth_quantiles[rows],
-            smooth_levels=forecast.smooth_levels[rows],
-        )
+        own = forecast_of(forecast, rows)
         stock = stock_of(part.unique_ids, position.iloc[rows])
         plans.append(plan_orders(part, own, stock, rules).orders)
     plan = pd.concat(plans, ignore_index=True)

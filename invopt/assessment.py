@@ -25,6 +25,7 @@ from invopt.evaluation import (
     scale_step,
     series_losses,
 )
+from invopt.forecasts import forecast_of
 from invopt.gate import CostComparison, GroupLoss, compare_costs, compare_losses
 from invopt.groups import groups_of, large_groups
 from invopt.hierarchy import score_levels
@@ -36,7 +37,6 @@ from invopt.inventory.backtest import (
     review_cutoffs,
 )
 from invopt.inventory.costs import Terms, last_prices, refuse_unorderable, terms_of
-from invopt.inventory.decision import forecast_of
 from invopt.inventory.references import (
     PERFECT,
     History,
@@ -253,12 +253,7 @@ def _of_group(
     own = [
         Window(
             w.cutoff,
-            replace(
-                w.forecast,
-                mean=w.forecast.mean[mask],
-                smooth_quantiles=w.forecast.smooth_quantiles[mask],
-                smooth_levels=w.forecast.smooth_levels[mask],
-            ),
+            forecast_of(w.forecast, mask),
             w.actual[mask],
         )
         for w in windows

@@ -1,9 +1,9 @@
 """Forecasts as arrays, and the frames they leave the library in."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +11,11 @@ import pandas as pd
 
 from invopt.contracts import quantile_column
 from invopt.panel import Panel
-from invopt.types import Float32Array, IntArray, Json
+from invopt.types import BoolArray, Float32Array, IntArray, Json
 
 Floating = TypeVar("Floating", bound=np.floating[Any])
+AnyForecast = TypeVar("AnyForecast", bound="_Arrays")
+SERIES_ARRAYS = ("mean", "smooth_quantiles", "smooth_levels")  # arrays of a row for each series
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,38 @@ class ForecastArrays:
     def levels(self) -> Float32Array:
         """(series, horizon, Q) quantiles of summed demand, whole where sales are."""
         return units(self.smooth_levels, is_count=self.is_count)
+
+
+class _Arrays(Protocol):
+    """What every forecast has by series."""
+
+    @property
+    def mean(self) -> Float32Array: ...
+
+    @property
+    def smooth_quantiles(self) -> Float32Array: ...
+
+    @property
+    def smooth_levels(self) -> Float32Array: ...
+
+
+def forecast_of(forecast: AnyForecast, rows: IntArray | BoolArray | slice) -> AnyForecast:
+    """Return the forecast of some series, in the order of the rows; a slice copies nothing.
+
+    Args:
+        forecast: A dataclass with the arrays of a ForecastArrays.
+        rows: Places of the series, or a mask of them.
+
+    Example:
+        >>> mean, shares = np.array([[1], [2], [3]], np.float32), (0.5, 0.9)
+        >>> spread = mean[..., None].repeat(2, axis=2)
+        >>> forecast = ForecastArrays(mean, spread, spread, shares, shares, is_count=True)
+        >>> forecast_of(forecast, np.array([2, 0])).mean.tolist()
+        [[3.0], [1.0]]
+    """
+    arrays: dict[str, Any] = {name: getattr(forecast, name)[rows] for name in SERIES_ARRAYS}
+    found: AnyForecast = replace(forecast, **arrays)  # type: ignore[type-var]
+    return found
 
 
 def units(quantiles: npt.NDArray[Floating], *, is_count: bool) -> npt.NDArray[Floating]:

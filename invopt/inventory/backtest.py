@@ -1,12 +1,12 @@
 """Policies replayed on weeks that are over: what each forecast's decisions would have cost."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from invopt.config import InventoryConfig
+from invopt.forecasts import forecast_of
 from invopt.inventory.costs import Terms
 from invopt.inventory.decision import decide
 from invopt.inventory.orders import order_up_to
@@ -76,12 +76,7 @@ def forecast_rule(
         found = forecasts.get(period)
         if found is None:
             return np.zeros_like(state.on_hand)
-        own = replace(
-            found,
-            mean=found.mean[rows],
-            smooth_quantiles=found.smooth_quantiles[rows],
-            smooth_levels=found.smooth_levels[rows],
-        )
+        own = forecast_of(found, rows)
         stock = Stock(state.on_hand, state.on_order, state.backorders, state.arrivals.T)
         decision = decide(own, terms.select(rows), stock, config, is_count=is_count)
         return _decided(decision.quantity)

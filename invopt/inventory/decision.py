@@ -120,23 +120,6 @@ class Decided:
     unit_cost: FloatArray | None = field(default=None, repr=False)
 
 
-def forecast_of(forecast: SummedForecast, rows: IntArray) -> SummedForecast:
-    """Return the forecast of some series.
-
-    Example:
-        >>> from invopt.forecasts import ForecastArrays
-        >>> mean, shares = np.array([[1], [2], [3]], np.float32), (0.5, 0.9)
-        >>> spread = mean[..., None].repeat(2, axis=2)
-        >>> forecast = ForecastArrays(mean, spread, spread, shares, shares, is_count=True)
-        >>> forecast_of(forecast, np.array([2, 0])).mean.tolist()
-        [[3.0], [1.0]]
-    """
-    names = ("mean", "smooth_quantiles", "smooth_levels")
-    arrays: dict[str, Any] = {name: getattr(forecast, name)[rows] for name in names}
-    found: SummedForecast = replace(forecast, **arrays)  # type: ignore[type-var]
-    return found
-
-
 def decide(
     forecast: SummedForecast,
     terms: Terms,

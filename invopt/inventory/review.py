@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from invopt.contracts import StockRecords, TermsTables
+from invopt.forecasts import forecast_of
 from invopt.inventory.ahead import (
     Overridden,
     Phases,
@@ -26,7 +27,6 @@ from invopt.inventory.decision import (
     ReviewRules,
     SummedForecast,
     decide,
-    forecast_of,
 )
 from invopt.inventory.exceptions import STOCKOUTS, Flags, dead_series
 from invopt.inventory.planning import Planned, finished, without_faults

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from invopt.cleaning import estimate_demand
-from invopt.forecasts import ForecastArrays
+from invopt.forecasts import ForecastArrays, forecast_of
 from invopt.inventory.ahead import overrides_of, scope_of, with_mean
 from invopt.inventory.reasons import Notes
 from invopt.monitoring.performance import decided_costs, order_costs, seen_periods
@@ -135,10 +135,7 @@ class _PastForecasts:
             self.made[cutoff] = self.subject.forecasts.predict(self.panel, cutoff)
         whole = self.made[cutoff]
         self.horizon = whole.mean.shape[1]
-        return replace(
-            whole, mean=whole.mean[rows], smooth_quantiles=whole.smooth_quantiles[rows],
-            smooth_levels=whole.smooth_levels[rows],
-        )  # fmt: skip
+        return forecast_of(whole, rows)
 
 
 class _Line:

@@ -12,7 +12,7 @@ import pandas as pd
 from invopt.config import InventoryConfig
 from invopt.contracts import TermsTables
 from invopt.errors import InvalidInputError
-from invopt.forecasts import ForecastArrays
+from invopt.forecasts import SERIES_ARRAYS, ForecastArrays, forecast_of
 from invopt.inventory.assumptions import Assumptions, assume
 from invopt.panel import Panel, iter_panels
 from invopt.sources.terms import read_terms
@@ -126,11 +126,7 @@ class _Part:
                 forecast = _put(forecast, again, self.predict(assumed.panel.select(again)))
         if self.assumptions.budget is not None:
             tables = replace(tables, budget=self.assumptions.budget * self._share(panel, meant))
-        picked = replace(
-            forecast, mean=forecast.mean[rows], smooth_quantiles=forecast.smooth_quantiles[rows],
-            smooth_levels=forecast.smooth_levels[rows],
-        )  # fmt: skip
-        return assumed.panel.select(rows), picked, tables
+        return assumed.panel.select(rows), forecast_of(forecast, rows), tables
 
     def _share(self, panel: Panel, meant: BoolArray) -> float:
         """Return the share of a budget for a partition: that of its orders as planned."""
@@ -157,7 +153,7 @@ def _companions(series: pd.DataFrame, meant: BoolArray, tables: TermsTables) -> 
 
 def _put(forecast: ForecastArrays, rows: IntArray, part: ForecastArrays) -> ForecastArrays:
     """Return a forecast with some series as in another one."""
-    arrays = {n: getattr(forecast, n).copy() for n in ("mean", "smooth_quantiles", "smooth_levels")}
+    arrays = {n: getattr(forecast, n).copy() for n in SERIES_ARRAYS}
     for name, array in arrays.items():
         array[rows] = getattr(part, name)
     return replace(forecast, **arrays)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from invopt.config import InventoryConfig
-from invopt.forecasts import ForecastArrays, units
+from invopt.forecasts import ForecastArrays, forecast_of, units
 from invopt.inventory import OrderDecision, Stock, Terms, decide, terms_of
 from invopt.inventory.ahead import with_mean
 from invopt.inventory.costs import LIMITS
@@ -211,12 +211,7 @@ def _plan_group(
     within = replace(terms, lead_time=np.minimum(terms.lead_time, horizon))
     priced = _with_service(within, what_ifs)
     stock = _stock(sheet, rows)
-    forecast = replace(
-        sheet.forecast,
-        mean=sheet.forecast.mean[rows],
-        smooth_quantiles=sheet.forecast.smooth_quantiles[rows],
-        smooth_levels=sheet.forecast.smooth_levels[rows],
-    )
+    forecast = forecast_of(sheet.forecast, rows)
     said = [sheet.said[row] for row in rows] if sheet.said else []
     planned = _planned(forecast, said, is_count=is_count)
     forced = np.array([np.nan if s is None else s.order for s in said]) if said else None

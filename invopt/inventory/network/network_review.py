@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from invopt.contracts import StockRecords, TermsTables
+from invopt.forecasts import forecast_of
 from invopt.inventory.costs import last_prices, terms_of
-from invopt.inventory.decision import ReviewRules, SummedForecast, forecast_of
+from invopt.inventory.decision import ReviewRules, SummedForecast
 from invopt.inventory.network.allocation import allocate_exactly, within_lanes
 from invopt.inventory.network.joint import correlations, residuals, together
 from invopt.inventory.network.net import ALL_DAYS, Net, lane_names, net_of
