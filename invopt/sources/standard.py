@@ -97,66 +97,117 @@ def standardise(
     Raises:
         InvalidInputError: If an expression does not fit the source.
     """
-    types = reader.column_types(f'"{table.source}"', f"{name}.from")
-    if not types:
-        raise InvalidInputError(f"{name}.from: source {table.source} has no columns.")
-    inner = ["__row"]
-    rows = f"(SELECT * FROM {numbered(table.source)}{kept_by(table.where)})"
-    reasons: dict[str, str] = {}
-    if key is not None:
-        named = checked(reader, name, "key", expression=key, table=table, types=types)
-        inner.append(f"({reader.whole_numbers(named, table.source, types)})::VARCHAR AS key")
-        reasons[NO_ROW] = "__given <= 1"
-        reasons["its key is empty"] = "key IS NULL OR trim(key) = ''"
-        # A stray quote makes the lines after it part of a name.
+    view = _View(reader, name, table)
+    named = view.add_key(key)
+    if ds is not None:
+        view.add_date(ds, unclear)
+    if named is not None:
+        view.add_given([named, *(["__ds_raw"] if ds else [])])
+    view.add_columns(columns, kinds)
+    view.reasons |= rules
+    return view.define(["__row", "key", *(["ds", "__at"] if ds else []), *map(quote, columns)])
+
+
+class _View:
+    """The SQL of a standard view while it is put together.
+
+    Attributes:
+        reader: Holds the sources.
+        name: Of the table, for messages.
+        table: Its mapping.
+        types: Type by column of the source.
+        rows: SQL of the rows, with what their dates need.
+        inner: SQL of the columns.
+        reasons: SQL of the condition that refuses a row, by reason; checked in order.
+        names: Of the columns that the mapping gives.
+    """
+
+    def __init__(self, reader: Reader, name: str, table: Table) -> None:
+        self.reader, self.name, self.table = reader, name, table
+        self.types = reader.column_types(f'"{table.source}"', f"{name}.from")
+        if not self.types:
+            raise InvalidInputError(f"{name}.from: source {table.source} has no columns.")
+        self.rows = f"(SELECT * FROM {numbered(table.source)}{kept_by(table.where)})"
+        self.inner = ["__row"]
+        self.reasons: dict[str, str] = {}
+        self.names: tuple[str, ...] = ()
+
+    def add_key(self, key: Expression | None) -> str | None:
+        """Add the key and the reasons that refuse one; return its SQL, None without one."""
+        if key is None:
+            self.inner.append("'' AS key")
+            return None
+        named = self._checked("key", key)
+        whole = self.reader.whole_numbers(named, self.table.source, self.types)
+        self.inner.append(f"({whole})::VARCHAR AS key")
         # The plain search first: it is ten times as fast, and mostly finds nothing.
         likely = "(contains(key, 'E+') OR contains(key, 'e+'))"
-        reasons[CUT_CODE] = f"{likely} AND regexp_matches(key, {literal(_CUT)})"
-        reasons[ERROR_KEY] = f"contains(key, '#') AND regexp_matches(key, {literal(_ERROR)})"
-        reasons["its key holds a line break"] = "contains(key, chr(10)) OR contains(key, chr(13))"
-    else:
-        inner.append("'' AS key")
-    if ds is not None:
-        raw = checked(reader, name, "ds", expression=ds, table=table, types=types)
-        [kind] = kinds_of(reader, table.source, [raw], f"{name}.ds", types)
-        found = dated(reader, rows, Raw(raw, kind), ds, f"{name}.ds", unclear=unclear)
-        rows, reasons = found.rows, reasons | found.reasons
-        inner += ["__at", "__at::DATE AS ds", "__ds_raw", "__unsure"]
-    if NO_ROW in reasons:
-        inner.append(f"{_num_given(types, [named, *(['__ds_raw'] if ds else [])])} AS __given")
-    raws = [
-        checked(reader, name, f"columns.{column}", expression=expression, table=table, types=types)
-        for column, expression in columns.items()
-    ]
-    held = kinds_of(reader, table.source, raws, f"{name}.columns", types)
-    for (column, expression), raw, kind in zip(columns.items(), raws, held, strict=True):
-        if kinds[column] in (DATE, DATE_TEXT):
-            place = f"{name}.columns.{column}"
-            rows, more = _with_date(reader, rows, Raw(raw, kind), column, expression, place=place)
-            reasons |= more if kinds[column] == DATE else {}
-            value = quote(f"__date_{column}")
-            text = quote(f"__raw_{column}")
-            if kinds[column] == DATE_TEXT:
-                value = f"coalesce(strftime({value}, '%Y-%m-%d'), {text})"
-            inner += [f"{value} AS {quote(column)}", f"{text} AS {quote(f'{column}_raw')}"]
-            inner.append(quote(f"__unsure_{column}"))
-            continue
-        if kinds[column] == TEXT:
-            raw = reader.whole_numbers(raw, table.source, types)
-        inner += _column_sql(column, raw, expression, kinds[column], held=kind)
-        reasons |= _column_reasons(column, kinds[column])
-    _tell_thousands(reader, name, table.source, columns=columns, raws=raws, held=held)
-    reasons |= rules
-    cases = " ".join(f"WHEN {condition} THEN '{reason}'" for reason, condition in reasons.items())
-    outer = ["__row", "key", *(["ds", "__at"] if ds is not None else []), *map(quote, columns)]
-    view = f"std_{name}"
-    sql = (
-        f"SELECT {', '.join(outer)}, "
-        f"{f'CASE {cases} END' if cases else 'NULL::VARCHAR'} AS reason "
-        f"FROM (SELECT {', '.join(inner)} FROM {rows})"
-    )
-    reader.define(view, sql, table.source, place=name)
-    return Standard(name, view, table.source, table.where, tuple(columns))
+        self.reasons |= {
+            NO_ROW: "__given <= 1",
+            "its key is empty": "key IS NULL OR trim(key) = ''",
+            CUT_CODE: f"{likely} AND regexp_matches(key, {literal(_CUT)})",
+            ERROR_KEY: f"contains(key, '#') AND regexp_matches(key, {literal(_ERROR)})",
+            # A stray quote makes the lines after it part of a name.
+            "its key holds a line break": "contains(key, chr(10)) OR contains(key, chr(13))",
+        }
+        return named
+
+    def add_date(self, ds: Expression, unclear: str | None) -> None:
+        """Add the date of a row and the reasons that refuse one."""
+        raw, place = self._checked("ds", ds), f"{self.name}.ds"
+        [kind] = kinds_of(self.reader, self.table.source, [raw], place, self.types)
+        found = dated(self.reader, self.rows, Raw(raw, kind), ds, place, unclear=unclear)
+        self.rows = found.rows
+        self.reasons |= found.reasons
+        self.inner += ["__at", "__at::DATE AS ds", "__ds_raw", "__unsure"]
+
+    def add_given(self, needed: list[str]) -> None:
+        """Add how many cells of a row hold something, where one that it needs is blank."""
+        self.inner.append(f"{_num_given(self.types, needed)} AS __given")
+
+    def add_columns(self, columns: dict[str, Expression], kinds: dict[str, str]) -> None:
+        """Add the columns by kind, and the reasons that refuse a row for one."""
+        source, self.names = self.table.source, tuple(columns)
+        raws = [self._checked(f"columns.{column}", each) for column, each in columns.items()]
+        held = kinds_of(self.reader, source, raws, f"{self.name}.columns", self.types)
+        for (column, expression), raw, kind in zip(columns.items(), raws, held, strict=True):
+            if kinds[column] in (DATE, DATE_TEXT):
+                self._add_day(column, expression, Raw(raw, kind), kinds[column])
+                continue
+            cell = raw
+            if kinds[column] == TEXT:
+                cell = self.reader.whole_numbers(raw, source, self.types)
+            self.inner += _column_sql(column, cell, expression, kinds[column], held=kind)
+            self.reasons |= _column_reasons(column, kinds[column])
+        _tell_thousands(self.reader, self.name, source, columns=columns, raws=raws, held=held)
+
+    def define(self, outer: list[str]) -> Standard:
+        """Create the view with the columns named, and say what it is."""
+        cases = " ".join(f"WHEN {sql} THEN '{reason}'" for reason, sql in self.reasons.items())
+        sql = (
+            f"SELECT {', '.join(outer)}, "
+            f"{f'CASE {cases} END' if cases else 'NULL::VARCHAR'} AS reason "
+            f"FROM (SELECT {', '.join(self.inner)} FROM {self.rows})"
+        )
+        view, table = f"std_{self.name}", self.table
+        self.reader.define(view, sql, table.source, place=self.name)
+        return Standard(self.name, view, table.source, table.where, self.names)
+
+    def _checked(self, place: str, expression: Expression) -> str:
+        return checked(
+            self.reader, self.name, place, expression=expression, table=self.table, types=self.types
+        )
+
+    def _add_day(self, column: str, expression: Expression, raw: Raw, kind: str) -> None:
+        place = f"{self.name}.columns.{column}"
+        self.rows, more = _with_date(self.reader, self.rows, raw, column, expression, place=place)
+        value, text = quote(f"__date_{column}"), quote(f"__raw_{column}")
+        if kind == DATE_TEXT:
+            value = f"coalesce(strftime({value}, '%Y-%m-%d'), {text})"
+        else:
+            self.reasons |= more
+        self.inner += [f"{value} AS {quote(column)}", f"{text} AS {quote(f'{column}_raw')}"]
+        self.inner.append(quote(f"__unsure_{column}"))
 
 
 def _num_given(types: dict[str, str], needed: list[str]) -> str:
