@@ -17,7 +17,10 @@ RUN --mount=type=secret,id=pip-config,target=/etc/pip.conf \
     python3 -m venv /opt/venv && python3 -m venv /opt/uv && /opt/uv/bin/python3 -m pip install uv==0.13.9
 # Dependencies come before the source, so that a changed source does not install them again.
 COPY pyproject.toml constraints.txt README.md ./
-COPY docker/install.sh docker/
+COPY docker/install.sh docker/hashes.txt docker/
+# An index that builds its own files of packages: --build-arg HASHES=
+ARG HASHES=docker/hashes.txt
+ENV HASHES=${HASHES}
 
 FROM build AS build-job
 ARG TORCH_INDEX_URL
@@ -27,14 +30,15 @@ RUN --mount=type=secret,id=pip-config,target=/etc/pip.conf \
     && sh docker/install.sh -r pyproject.toml --extra all
 COPY . .
 RUN --mount=type=secret,id=pip-config,target=/etc/pip.conf \
-    sh docker/install.sh --no-deps . && sh docker/slim.sh /opt/venv
+    sh docker/install.sh --no-deps . && python3 docker/sbom.py /opt/venv/sbom.cdx.json \
+    && sh docker/slim.sh /opt/venv
 
 FROM build AS build-server
 RUN --mount=type=secret,id=pip-config,target=/etc/pip.conf \
     sh docker/install.sh -r pyproject.toml --extra features --extra serving 'psycopg[binary]'
 COPY . .
 RUN --mount=type=secret,id=pip-config,target=/etc/pip.conf \
-    sh docker/install.sh --no-deps . \
+    sh docker/install.sh --no-deps . && python3 docker/sbom.py /opt/venv/sbom.cdx.json \
     && sh docker/slim.sh /opt/venv serving.__main__ serving.predictor serving.endpoint.http \
       serving.endpoint.decision_model serving.answers.decider serving.answers.loaded_model \
       serving.answers.skew serving.stores.online_features serving.stores.prediction_log \

@@ -73,6 +73,8 @@ docs-reference: $(VENV)/.installed-dev  ## rewrite docs/reference from the code
 lock: $(VENV)/.installed-dev  ## resolve constraints.txt again, moving as little as possible
 	$(BIN)/uv pip compile pyproject.toml --all-extras --python-version 3.11.5 --no-header \
 	  --no-annotate --output-file constraints.txt
+	$(BIN)/uv pip compile constraints.txt --no-deps --python-version 3.11.5 --no-header \
+	  --no-annotate --generate-hashes --no-emit-package torch --output-file docker/hashes.txt
 
 ##@ Ship
 image:  ## build both images (BUILDER=docker|podman|buildah REGISTRY=... BASE=... BUILD_ARGS=...)

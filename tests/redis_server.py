@@ -1,4 +1,4 @@
-"""A redis-server of a test's own, on loopback."""
+"""A server of a test's own that speaks Redis: Valkey where it is installed, else Redis."""
 
 import shutil
 import subprocess
@@ -16,12 +16,12 @@ def redis_server(*arguments: str, password: str | None = None) -> Iterator[int]:
     """Yield the port of an empty server that saves nothing; skip where there is no program.
 
     Args:
-        arguments: Of redis-server: a file of settings first, then options.
+        arguments: Of the program: a file of settings first, then options.
         password: Of its default user, where the settings give it one.
     """
-    program = shutil.which("redis-server")
+    program = shutil.which("valkey-server") or shutil.which("redis-server")
     if program is None:
-        pytest.skip("redis-server is not installed")
+        pytest.skip("neither valkey-server nor redis-server is installed")
     import redis
 
     port = free_port()
@@ -37,7 +37,7 @@ def redis_server(*arguments: str, password: str | None = None) -> Iterator[int]:
             except redis.ConnectionError:
                 time.sleep(0.1)
         else:
-            pytest.fail("redis-server did not answer within 10 s")
+            pytest.fail(f"{program} did not answer within 10 s")
         yield port
     finally:
         process.terminate()

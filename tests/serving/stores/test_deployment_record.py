@@ -1,7 +1,13 @@
 import hashlib
 import json
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
 
 from serving.stores.deployment_record import grounds, image_of, software
+
+CHECKOUT = Path(__file__).resolve().parents[3]
 
 
 def written(folder):
@@ -49,3 +55,22 @@ def test_a_pod_finds_the_digests_of_its_own_images_or_says_why_not():
 def test_software_is_named_with_its_version():
     found = {c["name"]: c["version"] for c in software()["components"]}
     assert "numpy" in found
+
+
+def test_the_list_of_an_image_has_a_package_with_version_and_address(tmp_path):
+    file = tmp_path / "sbom.cdx.json"
+    subprocess.run(
+        [sys.executable, CHECKOUT / "docker" / "sbom.py", file], check=True, cwd=CHECKOUT
+    )
+    found = json.loads(file.read_text())
+    assert (found["bomFormat"], found["specVersion"]) == ("CycloneDX", "1.6")
+    [numpy] = [part for part in found["components"] if part["name"] == "numpy"]
+    assert numpy["purl"] == f"pkg:pypi/numpy@{version('numpy')}"
+
+
+def test_every_pinned_package_but_torch_has_a_hash_of_its_files():
+    pinned = set((CHECKOUT / "constraints.txt").read_text().split())
+    lines = (CHECKOUT / "docker" / "hashes.txt").read_text().splitlines()
+    hashed = {line.removesuffix(" \\") for line in lines if "==" in line}
+    assert {name.partition("==")[0] for name in pinned - hashed} == {"torch"}
+    assert hashed <= pinned
