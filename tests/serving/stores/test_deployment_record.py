@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from importlib.metadata import version
@@ -59,9 +60,8 @@ def test_software_is_named_with_its_version():
 
 def test_the_list_of_an_image_has_a_package_with_version_and_address(tmp_path):
     file = tmp_path / "sbom.cdx.json"
-    subprocess.run(
-        [sys.executable, CHECKOUT / "docker" / "sbom.py", file], check=True, cwd=CHECKOUT
-    )
+    program, places = CHECKOUT / "docker" / "sbom.py", os.environ | {"PYTHONPATH": str(CHECKOUT)}
+    subprocess.run([sys.executable, program, file], check=True, env=places)
     found = json.loads(file.read_text())
     assert (found["bomFormat"], found["specVersion"]) == ("CycloneDX", "1.6")
     [numpy] = [part for part in found["components"] if part["name"] == "numpy"]
