@@ -16,7 +16,7 @@ from invopt.config import Config
 from invopt.errors import InvalidInputError
 from invopt.files import write_json
 from invopt.panel import Panel
-from invopt.report import PlanFiles, write_plan_page
+from invopt.report.plan import PlanFiles, write_plan_page
 from invopt.steps.replenish import ReviewFiles, plan_all_orders
 from invopt.timeline import Timeline
 

@@ -25,7 +25,7 @@ def write_monitoring_report(
         metrics: Prometheus' text format; the latest run's is kept in the workspace too, for
             Prometheus to find.
     """
-    from invopt.report import ByHand, write_monitoring_report
+    from invopt.report.monitoring_page import ByHand, write_monitoring_report
     from serving.deployment import Deployment
     from serving.progress import tell
 

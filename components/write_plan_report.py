@@ -35,7 +35,9 @@ def write_plan_report(
     from pathlib import Path
 
     from invopt.config import Config
-    from invopt.report import PlanFiles, write_plan_page, write_replenishment_report, write_workbook
+    from invopt.report.plan import PlanFiles, write_plan_page
+    from invopt.report.replenishment_page import write_replenishment_report
+    from invopt.report.workbook import write_workbook
     from invopt.steps.replenish import review_date
     from serving.deployment import Deployment
     from serving.progress import tell

@@ -45,7 +45,7 @@ def write_report(
         retraining: Key of the governor's decision.
     """
     from invopt.config import Config
-    from invopt.report import write_training_report
+    from invopt.report.training_page import write_training_report
     from serving.deployment import Deployment
     from serving.progress import tell
     from serving.stores.tracking import TrainingRun, keep_training

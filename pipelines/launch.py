@@ -350,7 +350,7 @@ def _tell_index(settings: Settings) -> None:
 
 def _index_runs(settings: Settings) -> Path:
     """Write the page over all runs of the workspace, newest first, and return its path."""
-    from invopt.report import RunRow, write_runs_index  # noqa: PLC0415  (matplotlib)
+    from invopt.report.runs import RunRow, write_runs_index  # noqa: PLC0415
 
     rows = []
     folder = settings.workspace / "runs"

@@ -17,6 +17,7 @@ from invopt.errors import InvalidInputError
 from invopt.files import copy_whole
 from invopt.types import Notify
 from pipelines.last_words import last_words
+from pipelines.step_server import warm_steps
 from serving.progress import FAILED, MARK
 
 # Results a run leaves in its folder: task, artifact, file inside the artifact, name in the run.
@@ -120,7 +121,8 @@ def run_compiled(
             }
         )
     )
-    status, error = _stream(run, request, environment, tell)
+    with warm_steps(run.pipeline, environment) as warm:
+        status, error = _stream(run, request, warm, tell)
     if status != 0:
         with run.log.open(errors="replace") as log:
             said = error or last_words(log) or f"it ended with status {status}"

@@ -5,7 +5,7 @@ argument. What the environment says already stays.
 """
 
 import os
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 
 # Read by torch, numpy's BLAS and everything built on OpenMP, once, when they are loaded.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -37,6 +37,14 @@ def limit_threads(processors: int, environment: MutableMapping[str, str] = os.en
         environment.setdefault(name, str(processors))
     for name, value in _WAITING.items():
         environment.setdefault(name, value)
+
+
+def replace_environment(
+    wanted: Mapping[str, str], environment: MutableMapping[str, str] = os.environ
+) -> None:
+    """Let this process and its libraries see another environment from now on."""
+    environment.clear()
+    environment.update(wanted)
 
 
 def hand_down_packages(folder: str, environment: MutableMapping[str, str] = os.environ) -> None:

@@ -11,7 +11,8 @@ from scipy.stats import norm
 from invopt.files import write_csv, write_json
 from invopt.inventory.outcomes import MEANS
 from invopt.panel import Panel
-from invopt.report import PlanFiles, write_plan_page, write_workbook
+from invopt.report.plan import PlanFiles, write_plan_page
+from invopt.report.workbook import write_workbook
 from invopt.steps.replenish import ReviewFiles, plan_all_orders
 from serving.settings import Settings
 from serving.stores.order_plans import keep_review, past_reviews

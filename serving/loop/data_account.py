@@ -95,7 +95,7 @@ def check_folder(
 def _write(
     out: Path, folder: Path, account: dict[str, Any], quality: Quality, cleaning: CleaningConfig
 ) -> None:
-    from invopt.report import write_data_page  # noqa: PLC0415  (matplotlib)
+    from invopt.report.data import write_data_page  # noqa: PLC0415  (matplotlib)
 
     counts = _counts(folder, cleaning)
     # All three or none: on a full disk an account of today would stand beside a page of yesterday.

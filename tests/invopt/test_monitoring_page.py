@@ -16,8 +16,14 @@ from invopt.monitoring.signals import (
     UNREADABLE,
     Signal,
 )
-from invopt.report import ByHand, RunRow, write_monitoring_report, write_runs_index
-from invopt.report.monitoring_page import next_steps, prometheus_text, runbook
+from invopt.report.monitoring_page import (
+    ByHand,
+    next_steps,
+    prometheus_text,
+    runbook,
+    write_monitoring_report,
+)
+from invopt.report.runs import RunRow, write_runs_index
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = "invopt run training --config demo.yaml --data DIR --workspace W"

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 import invopt.report
 from invopt.panel import Panel
-from invopt.report import write_workbook
 from invopt.report.packed import pack
 from invopt.report.plan import render_plan
+from invopt.report.workbook import write_workbook
 from invopt.timeline import Timeline, floor_dates
 from tests.planner import CONFIG, HOSTILE, make_review, plan_files
 

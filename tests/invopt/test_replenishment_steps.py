@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import norm
 
 from invopt.files import write_json
-from invopt.report import write_replenishment_report
+from invopt.report.replenishment_page import write_replenishment_report
 from invopt.steps.replenish import ReviewFiles, plan_all_orders, review_date
 from tests.builders import make_config, make_panel
 
