@@ -8,7 +8,7 @@ import numpy as np
 
 from invopt.baselines import Baseline
 from invopt.cleaning import estimate_demand
-from invopt.config import Config
+from invopt.config import Config, GateConfig
 from invopt.evaluation import (
     Forecasts,
     Ranges,
@@ -51,6 +51,7 @@ from invopt.types import BoolArray, FloatArray
 
 CHALLENGER, CHAMPION, NAIVE, AVERAGE = "challenger", "champion", "seasonal naive", "moving average"
 LEVEL_PERIODS = (1, 3, 7, 14, 28)
+_AS_CHEAP = 0.02  # of cost: what a few weeks cannot tell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +99,7 @@ class Assessment:
         judged: By name; the challenger first.
         incumbent: Name of what the challenger has to beat.
         cost: Paired comparison with the incumbent.
-        best_baseline: Name of the baseline whose decisions cost least.
+        best_baseline: Name of the baseline to order by, see _best.
         baseline_cost: Paired comparison of the challenger with it.
         rival_cost: Paired comparison of it with the incumbent.
         sold: Units asked for in the replay.
@@ -170,7 +171,7 @@ def assess(
         )
         for name, forecasts in candidates.items()
     }
-    best = min(baselines, key=lambda name: _known_cost(judged[name]))
+    best = _best({name: judged[name] for name in baselines}, config.gate)
     incumbent = best if champion is None else CHAMPION
     segments = groups_of(panel, ranges.train_stop)
     cost, baseline_cost, rival_cost = (
@@ -222,6 +223,29 @@ def _group_losses(
     if config.gate.benefit_of_doubt and CHAMPION in losses:
         losses = {CHAMPION: losses[CHAMPION]}
     return compare_losses(own, losses, config.gate, segments)
+
+
+def _best(judged: Mapping[str, Judged], gate: GateConfig) -> str:
+    """Return the candidate to order by: the cheapest, or one about as cheap that forecasts better.
+
+    The money of a few weeks tells candidates apart to several percent, their quantile losses far
+    closer. Who costs at most two percent more, and not clearly so, is about as cheap.
+    """
+    cheapest = min(judged, key=lambda name: _known_cost(judged[name]))
+
+    def is_as_cheap(name: str) -> bool:
+        found = compare_costs(judged[name].replay.cost, judged[cheapest].replay.cost, gate)
+        return found.change <= _AS_CHEAP and found.low <= 0
+
+    near = [name for name in judged if name == cheapest or is_as_cheap(name)]
+    return min(near, key=lambda name: _mean_loss(judged[name]))
+
+
+def _mean_loss(judged: Judged) -> float:
+    """Return the mean quantile loss over all levels; infinite where it is not known."""
+    losses = [level["pinball"] for level in judged.quantiles.values()]
+    mean = float(np.mean(losses)) if losses else np.inf
+    return mean if np.isfinite(mean) else np.inf
 
 
 def _known_cost(judged: Judged) -> float:

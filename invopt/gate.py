@@ -110,7 +110,7 @@ class Orders:
         sold: Units asked for.
         challenger: Units the challenger ordered.
         incumbent: Units the incumbent ordered.
-        best_baseline: Name of the baseline whose decisions cost least.
+        best_baseline: Name of the baseline to order by.
         baseline_cost: Against it.
     """
 
@@ -233,8 +233,8 @@ def _beside_baselines(orders: Orders, incumbent: str, config: GateConfig) -> Ite
         "baseline_cost",
         orders.baseline_cost.low,
         config.max_cost_over_baseline,
-        f"decisions must not cost clearly more than those of {orders.best_baseline}, the cheapest "
-        f"of the others; they cost {orders.baseline_cost.change:+.1%} (interval "
+        f"decisions must not cost clearly more than those of {orders.best_baseline}, the best of "
+        f"the others; they cost {orders.baseline_cost.change:+.1%} (interval "
         f"{orders.baseline_cost.low:+.1%} to {orders.baseline_cost.high:+.1%})",
         key="gate.max_cost_over_baseline",
     )

@@ -53,7 +53,7 @@ def judge_model(assessment: str, quality: str, gate: GateConfig, out: str, notif
 
 
 def _judged_rival(found: Json, suspect: list[str], gate: GateConfig) -> Verdict:
-    """Return the verdict on the cheapest candidate besides, compared with the champion."""
+    """Return the verdict on the best candidate besides, compared with the champion."""
     own = found["judged"][found["best_baseline"]]
     return judge(
         _numbers(own["points"]),

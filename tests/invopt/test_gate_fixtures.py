@@ -62,6 +62,7 @@ class Model:
     peeks: bool = False
     broken: bool = False
     upper_scale: float = 1.0
+    lower_scale: float = 1.0
     other_week: bool = False
 
     def predict(self, seen, cutoff=None):
@@ -91,8 +92,8 @@ class Model:
         grid = np.stack([_jittered(level, mean) for level in levels], axis=2)
         middle = _jittered(0.5, mean)[..., None]
         stretched = middle + (grid - middle) * self.width
-        upper = np.asarray(levels) > 0.5
-        return np.where(upper, middle + (stretched - middle) * self.upper_scale, stretched)
+        scales = np.where(np.asarray(levels) > 0.5, self.upper_scale, self.lower_scale)
+        return middle + (stretched - middle) * scales
 
 
 def _jittered(level, mean):
@@ -294,3 +295,28 @@ def test_a_retraining_is_not_held_back_by_a_fault_that_the_champion_has_too():
     assert "group_loss" in failed(
         verdict(Model(other_week=True), worse, config=lenient, seen=in_shops())
     )
+
+
+def test_of_baselines_about_as_cheap_the_one_that_forecasts_better_orders():
+    baselines = {
+        NAIVE: Model(noise=0.5),
+        "blunt below": Model(lower_scale=0.0),
+        "sharp": Model(noise=0.04),
+        "wrong": Model(scale=1.5),
+    }
+    found = assess(Model(), None, PANEL, CONFIG, is_count=True, baselines=baselines)
+    costs = {name: found.judged[name].money["cost"] for name in baselines}
+    assert min(costs, key=costs.get) == "blunt below"
+    assert costs["sharp"] < 1.02 * costs["blunt below"]
+    assert found.best_baseline == "sharp"
+
+
+def test_a_baseline_that_costs_more_does_not_order_however_well_it_forecasts():
+    baselines = {
+        NAIVE: Model(noise=0.5),
+        "blunt below": Model(lower_scale=0.0),
+        "dear": Model(noise=0.08),
+    }
+    found = assess(Model(), None, PANEL, CONFIG, is_count=True, baselines=baselines)
+    assert found.judged["dear"].money["cost"] > 1.02 * found.judged["blunt below"].money["cost"]
+    assert found.best_baseline == "blunt below"
