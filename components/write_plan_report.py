@@ -59,9 +59,7 @@ def write_plan_report(
     write_replenishment_report(
         derived.path, forecast.path, orders.path, config=run, out=report.path, notify=tell
     )
-    keep_review(
-        settings.plans, run, date, snapshot,
-        {"plan.html": plan.path, "orders.csv": orders.path, "exceptions.csv": exceptions.path,
-         "purchase_orders.csv": purchase_orders.path, "derived": derived.path,
-         "forecast": forecast.path}, overrides=overrides,
-    )  # fmt: skip
+    kept = {"plan.html": plan.path, "orders.csv": orders.path, "exceptions.csv": exceptions.path,
+            "purchase_orders.csv": purchase_orders.path, "derived": derived.path,
+            "forecast": forecast.path}  # fmt: skip
+    keep_review(settings.plans, run, date, snapshot, kept, overrides=overrides)

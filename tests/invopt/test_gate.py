@@ -153,8 +153,7 @@ def test_a_challenger_that_beats_the_champion_may_not_be_clearly_dearer_than_a_b
     found = verdict(orders=orders(change=0.2))
     assert failed(found) == {"baseline_cost"}
     assert (
-        "cost clearly more than those of moving average, the best of the others"
-        in found.reasons[0]
+        "cost clearly more than those of moving average, the best of the others" in found.reasons[0]
     )
 
 
