@@ -2,7 +2,7 @@
 # croston 0.1.2.4: the "in-sample forecast" of a day with demand already holds that day's demand, where
 # Croston's forecast of a day is made from the days before: after a sale today, today's fitted value is
 # tomorrow's forecast. The smoothing weight is chosen by the error of these values, so even demand,
-# which asks for a weight near 0, gets one of 0.4 in the median, often 1: the last order decides.
+# which asks for a weight near 0, gets one of 0.4 here: the last orders decide the forecast.
 # The variant "tsb", which the source's comments name, gives the original method without a word.
 set -eu
 place=$(mktemp -d)

@@ -2,7 +2,7 @@
 # deltalake 1.6.6: delete("units > 1000") also deletes the rows whose units are NaN, and update() with
 # such a condition changes them: its engine orders NaN above every number. Read with the same condition
 # (filters=[("units", ">", 1000)]), the table gives only the row that is meant, so a look beforehand
-# does not show it. Null is kept. Frames of polars and arrays of numpy write missing units as NaN.
+# does not show it. Null is kept. Missing units come as NaN from arrays of numpy.
 set -eu
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT

@@ -25,7 +25,8 @@ def distance(coherent):
 
 given = MinTrace("ols", nonnegative=True).fit_predict(S=sums, y_hat=base)["mean"][:, 0]
 closest = sums @ nnls(sums, base[:, 0])[0]
-print("given:", given.round(2).tolist(), distance(given), "closest:", closest.round(2).tolist(), distance(closest))
+print("given:", given.round(2).tolist(), distance(given), end=" ")
+print("closest:", closest.round(2).tolist(), distance(closest))
 # Seen: given: [9.25, 7.75, 0.75, 0.75] 11.75 closest: [8.67, 8.33, 0.33, 0.0] 9.33
 assert np.allclose(given, [9.25, 7.75, 0.75, 0.75], atol=1e-4), given
 assert np.allclose(closest, [26 / 3, 25 / 3, 1 / 3, 0]) and distance(closest) < distance(given), closest

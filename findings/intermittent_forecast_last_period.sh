@@ -2,7 +2,7 @@
 # intermittent-forecast 1.0.0: forecast(start, end) says of every model that `end` is inclusive.
 # Croston's leaves it out, the exponential smoothings and ADIDA give it: for days 9 to 15 Croston has
 # six values where the others have seven, so a week's sum is a day short and columns side by side do
-# not fit. Days that have been observed are counted the same way.
+# not fit.
 set -eu
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT

@@ -1,13 +1,14 @@
 #!/bin/sh
-# onnxmltools 1.16.0 with XGBoost 3.2.0: a regressor of several quantiles (or several targets) converts
-# without a word into a graph that is wrong: its shape is right, all but the first output are 0. One
-# quantile, counts, tweedie, gamma and missing values convert well. Met when a fan of quantiles was to
-# be served as ONNX: compare graph and model on real rows, or convert one model a quantile.
+# onnxmltools 1.16.0 with XGBoost 3.2.0: a regressor of several quantiles converts without a
+# word into a graph that is wrong: its shape is right, the first output is another number, the rest are
+# 0. A regressor of one quantile converts well, and so do counts, tweedie and missing values. Compare
+# graph and model on real rows after every export, or convert one model for each quantile.
 set -eu
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 python3 -m venv "$place/venv"
-"$place/venv/bin/pip" install --quiet onnxmltools==1.16.0 xgboost-cpu==3.2.0 onnx==1.23.2 onnxruntime==1.32.0 scikit-learn==1.9.1
+"$place/venv/bin/pip" install --quiet onnxmltools==1.16.0 xgboost-cpu==3.2.0 onnx==1.23.2 \
+    onnxruntime==1.32.0 scikit-learn==1.9.1
 "$place/venv/bin/python" -W ignore - <<'PY'
 import numpy as np
 import onnxruntime

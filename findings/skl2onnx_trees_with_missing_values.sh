@@ -8,7 +8,8 @@ set -eu
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 python3 -m venv "$place/venv"
-"$place/venv/bin/pip" install --quiet skl2onnx==1.20.0 scikit-learn==1.9.1 onnx==1.23.2 onnxruntime==1.32.0 numpy==2.4.6
+"$place/venv/bin/pip" install --quiet skl2onnx==1.20.0 scikit-learn==1.9.1 onnx==1.23.2 \
+    onnxruntime==1.32.0 numpy==2.4.6
 "$place/venv/bin/python" -W ignore - <<'PY'
 import numpy as np
 import onnxruntime

@@ -24,7 +24,7 @@ said = {loss.__name__: loss(table, models)[models].iloc[0].tolist() for loss in 
 print(said, "periods in stock:", defined)
 print([line.strip() for line in cfe.__doc__.splitlines() if "Positive" in line])
 # Seen: {'cfe': [12.0, 0.0], 'pis': [12.0, 12.0], 'mae': [2.0, 2.0]} periods in stock: [42.0, 6.0]
-#       ['Total signed forecast error per series. Positive values mean under forecast; negative mean over forecast.']
+#       ['Total signed forecast error per series. Positive values mean under forecast; negative ...']
 assert said == {"cfe": [12.0, 0.0], "pis": [12.0, 12.0], "mae": [2.0, 2.0]}, said
 assert defined == [42.0, 6.0], defined
 assert "Positive values mean under forecast" in cfe.__doc__
