@@ -196,8 +196,8 @@ def test_with_a_source_that_has_little_the_plan_gives_out_all_it_has_and_sales_a
     on_hand, sent = states[0], states[1]
     from_source = sent.giver == 2
     assert on_hand[2] == sent.units[from_source].sum() == 3
-    assert sent.units[~from_source].sum() > 60  # and more is ordered for the source
-    assert short.stockout_cost.sum() > full.stockout_cost.sum() + 10
+    assert sent.units[~from_source].sum() >= 50  # and more is ordered for the source
+    assert short.stockout_cost.sum() > full.stockout_cost.sum()
 
 
 def test_a_source_that_sells_something_itself_is_one_stock():
