@@ -158,6 +158,22 @@ def replay_network(
     Returns:
         By series. What sources hold is shared out over the series below them, by their demand;
         what moves cost is in the holding cost of the series that gets the units.
+
+    Example:
+        A shop that sells two a day is sent one a day; it opens with 2, and the source, which nobody
+        supplies, with 4. A sale is missed on the last day; the shop holds 2, 1, 0 and 0, the source
+        4, 3, 2 and 1:
+
+        >>> one = np.ones(2)
+        >>> chain = Chain(ids=np.array(["s", "W"], object), num_series=1,
+        ...               parent=np.array([1, OUTSIDE]), lead_time=np.array([0, 1]),
+        ...               holding_cost=0.1 * one, stockout_cost=np.array([1.0, 0.0]))
+        >>> to, none = np.zeros(1, int), np.zeros(1, int)
+        >>> daily = Shipments(to, to + 1, np.ones(1), none, np.zeros(1))
+        >>> demand = np.array([[0.0, 2, 2, 2]])
+        >>> found = replay_network(demand, lambda t, state: daily, chain, 1, 0, lost_sales=True)
+        >>> found.served.tolist(), found.stock.tolist(), found.stockout_cost.tolist()
+        ([5.0], [13.0], [1.0])
     """
     ahead = np.where(np.isnan(demand), 0.0, demand)
     ahead[:, 0] = 0
@@ -252,7 +268,9 @@ def chain_of(sources: Sources, series: pd.DataFrame, terms: Terms) -> Chain:
     Example:
         A warehouse that sells something itself supplies a shop: its series is the source.
 
+        >>> from invopt.config import InventoryConfig
         >>> from invopt.inventory.costs import terms_of
+        >>> from invopt.inventory.network.net import sources_of
         >>> from invopt.timeline import Timeline
         >>> lanes = pd.DataFrame({"source": ["W"], "location": ["s1"], "lead_time": [2.0]})
         >>> series = pd.DataFrame({"unique_id": ["a_s1", "a_W"], "product": "a",
@@ -359,7 +377,9 @@ def members(sources: Sources, series: pd.DataFrame) -> tuple[BoolArray, IntArray
     Example:
         Three shops, of which one has a supplier only:
 
+        >>> from invopt.config import InventoryConfig
         >>> from invopt.inventory.costs import terms_of
+        >>> from invopt.inventory.network.net import sources_of
         >>> from invopt.timeline import Timeline
         >>> lanes = pd.DataFrame({"source": ["W", "W", "M"], "location": ["s1", "s2", "s3"],
         ...                       "lead_time": 1.0})
@@ -410,6 +430,12 @@ def tables_replayed(tables: TermsTables) -> TermsTables:
     """Return what of the tables of planning a replay reads: the network and suppliers' lead times.
 
     Overrides, budgets, minima and calendars are of today, not of the weeks replayed.
+
+    Example:
+        >>> suppliers = pd.DataFrame({"supplier": ["M"], "lead_time": [5], "budget": [100.0]})
+        >>> found = tables_replayed(TermsTables(suppliers=suppliers, overrides=suppliers))
+        >>> list(found.suppliers), found.overrides
+        (['supplier', 'lead_time'], None)
     """
     suppliers = tables.suppliers
     if suppliers is not None and "lead_time" in suppliers:
@@ -420,7 +446,16 @@ def tables_replayed(tables: TermsTables) -> TermsTables:
 
 
 def only_below(tables: TermsTables, chain: Chain) -> TermsTables:
-    """Return tables without the products of sources that supply no series of the chain."""
+    """Return tables without the products of sources that supply no series of the chain.
+
+    Example:
+        >>> chain = Chain(ids=np.array(["a_s", "a_W", "b_W"], object), num_series=1,
+        ...               parent=np.array([1, OUTSIDE, OUTSIDE]), lead_time=np.zeros(3, int),
+        ...               holding_cost=np.ones(3), stockout_cost=np.ones(3))
+        >>> nodes = pd.DataFrame({"unique_id": ["a_W", "b_W"]})
+        >>> only_below(TermsTables(nodes=nodes), chain).nodes["unique_id"].tolist()
+        ['a_W']
+    """
     if tables.nodes is None:
         return tables
     used = set(chain.ids[chain.below(np.ones(chain.num_series)) > 0])
