@@ -1,12 +1,12 @@
 """A network's orders replayed against the best plan of each place by itself, and its speed.
 
-`invopt bench network-orders --data FOLDER` plays weekly reviews of M5 items at the stores of one
-state and a warehouse, which lie empty of demand of its own: lead times 2 and 7, sales lost. Every
-plan sees the same forecasts (quantiles of a store's own last weeks) and the same demand. The plan
-of single places gives shops first come first served, and its warehouse orders up to a level of
-the stores' demand taken together as its own: mean and safety factor, of which the one that costs
-least over all windows is taken (it knows more than anybody could). `--scale N` plans N places of
-items once, block by block, instead.
+`invopt bench network-orders --data FOLDER` plays weekly reviews of M5 items at the stores of three
+states, each with a warehouse, which lies empty of demand of its own: lead times 2 and 7, sales
+lost. Every plan sees the same forecasts (the baseline "moving average", whose quantiles are those
+of its own past errors) and the same demand. The plan of single places gives shops first come first
+served, and its warehouse orders up to a level of the stores' demand taken together as its own:
+mean and safety factor, of which the one that costs least over all windows is taken (it knows more
+than anybody could). `--scale N` plans N places of items once, block by block, instead.
 """
 
 import argparse
@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from invopt.config import InventoryConfig
+from invopt.baselines import Baseline
+from invopt.config import InventoryConfig, ModelConfig
 from invopt.contracts import StockRecords, TermsTables
 from invopt.forecasts import ForecastArrays
 from invopt.inventory.decision import ReviewRules
@@ -29,9 +30,10 @@ from invopt.timeline import Timeline
 from invopt.types import FloatArray
 
 QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98)
-LEAD, SOURCE_LEAD, WEEK, HORIZON, WEEKS, LOOK_BACK = 2, 7, 7, 28, 12, 182
+LEAD, SOURCE_LEAD, WEEK, HORIZON, WEEKS, LOOK_BACK = 2, 7, 7, 28, 12, 364
+RECENT = 182  # days that a warehouse by itself looks back
 ENDS = (1500, 1640, 1780)  # days known at the first review of each window; the last ends in d_1871
-FACTORS = (0.5, 1.0, 1.5, 2.0)
+FACTORS = (-1.0, 0.0, 1.0, 2.0)
 
 
 def main(rest: list[str]) -> None:
@@ -39,8 +41,8 @@ def main(rest: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="invopt bench network-orders")
     parser.add_argument("--data", type=Path, help="folder of M5")
     parser.add_argument("--items", type=int, default=100)
-    parser.add_argument("--state", default="CA")
-    parser.add_argument("--stores", type=int, default=3)
+    parser.add_argument("--states", default="CA,TX,WI")
+    parser.add_argument("--stores", type=int, default=4, help="of a state, at most")
     parser.add_argument("--windows", type=int, default=len(ENDS))
     parser.add_argument("--scale", type=int, help="places of items to plan once, without M5")
     parsed = parser.parse_args(rest)
@@ -49,19 +51,19 @@ def main(rest: list[str]) -> None:
         return
     if parsed.data is None:
         parser.error("--data FOLDER is needed, or --scale N")
-    sales = read(parsed.data, parsed.items, parsed.state, parsed.stores)
-    compare(sales, ENDS[: parsed.windows])
+    frame = pd.read_parquet(parsed.data / "sales_train_evaluation.parquet")
+    states = [read(frame, parsed.items, s, parsed.stores) for s in parsed.states.split(",")]
+    compare(states, ENDS[: parsed.windows])
 
 
-def read(data: Path, items: int, state: str, stores: int) -> pd.DataFrame:
+def read(frame: pd.DataFrame, items: int, state: str, stores: int) -> pd.DataFrame:
     """Return sales by item and store, one row each, of items spread over all volumes."""
-    frame = pd.read_parquet(data / "sales_train_evaluation.parquet")
     frame = frame[frame["state_id"] == state]
     names = sorted(frame["store_id"].unique())[:stores]
     frame = frame[frame["store_id"].isin(names)]
     days = [f"d_{n}" for n in range(1, max(ENDS) + WEEK * (WEEKS + 1) + 1)]
-    known = frame[days[ENDS[0] - LOOK_BACK : ENDS[0]]].sum(axis=1).groupby(frame["item_id"]).sum()
-    known = known[known >= LOOK_BACK].sort_values()
+    known = frame[days[ENDS[0] - RECENT : ENDS[0]]].sum(axis=1).groupby(frame["item_id"]).sum()
+    known = known[known >= RECENT].sort_values()
     picked = known.index[np.linspace(0, len(known) - 1, min(items, len(known))).astype(int)]
     frame = frame[frame["item_id"].isin(picked)]
     frame = frame.rename(columns={"item_id": "product", "store_id": "location"})
@@ -139,38 +141,63 @@ class World:
         self.to_store[:, today + SOURCE_LEAD + 1] += store
 
 
+Made = dict[int, tuple[Panel, ForecastArrays]]
 CONFIG = InventoryConfig(review_period=WEEK, holding_cost=0.01, stockout_cost=1.0, lead_time=LEAD)
 
 
-def compare(sales: pd.DataFrame, ends: tuple[int, ...]) -> None:
-    """Print what each plan cost over the windows."""
+def compare(states: list[pd.DataFrame], ends: tuple[int, ...]) -> None:
+    """Print what each plan cost over the windows, by window and in all."""
     plans = {f"single, factor {f:g}": f for f in FACTORS} | {"network": None}
+    places = sum(s["location"].nunique() for s in states)
+    print(f"{states[0]['product'].nunique()} items x {places} stores of {len(states)} states, "
+          f"{len(ends)} windows of {WEEKS} weeks")  # fmt: skip
     found = {name: Played() for name in plans}
     for end in ends:
-        for name, factor in plans.items():
-            found[name].add(play(sales, end, factor))
+        now = {name: Played() for name in plans}
+        for sales in states:
+            made: Made = {}
+            for name, factor in plans.items():
+                now[name].add(play(sales, end, factor, made))
+        show(f"known up to d_{end}", now)
+        for name, played in now.items():
+            found[name].add(played)
+    show("all windows", found)
+
+
+def show(title: str, found: dict[str, Played]) -> None:
+    """Print a table of plans."""
     lowest = min((p for n, p in found.items() if n != "network"), key=lambda p: p.cost)
-    print(f"{sales['product'].nunique()} items x {sales['location'].nunique()} stores, "
-          f"{len(ends)} windows of {WEEKS} weeks")  # fmt: skip
-    print(f"{'plan':20s} {'cost':>10s} {'holding':>10s} {'missed':>10s} {'fill':>8s} {'cpu s':>7s}")
+    print(
+        f"\n{title:20s} {'cost':>10s} {'holding':>10s} {'missed':>10s} {'fill':>8s} {'cpu s':>7s}"
+    )
     for name, p in found.items():
         print(f"{name:20s} {p.cost:10.1f} {p.holding:10.1f} {p.stockout:10.1f} "
               f"{p.sold / p.asked:8.2%} {p.seconds:7.1f}")  # fmt: skip
     own = found["network"]
     equal = at_equal_fill(list(found.values())[:-1], own.sold / own.asked)
+    same = "no two enclose it" if equal is None else f"{own.cost / equal - 1:+.1%}"
     print(f"network against the cheapest of single places: {own.cost / lowest.cost - 1:+.1%}; "
-          f"against them at its own fill rate: {own.cost / equal - 1:+.1%}")  # fmt: skip
+          f"against them at its own fill rate: {same}", flush=True)  # fmt: skip
 
 
-def at_equal_fill(plans: list[Played], fill: float) -> float:
+def at_equal_fill(plans: list[Played], fill: float) -> float | None:
     """Return the cost of single places at a fill rate, between the plans that enclose it."""
     fills = np.array([p.sold / p.asked for p in plans])
+    if not fills.min() <= fill <= fills.max():
+        return None
     order = np.argsort(fills)
     return float(np.interp(fill, fills[order], np.array([p.cost for p in plans])[order]))
 
 
-def play(sales: pd.DataFrame, end: int, factor: float | None) -> Played:
-    """Return a window of one plan; a warehouse of single places has a safety factor."""
+def play(sales: pd.DataFrame, end: int, factor: float | None, made: Made) -> Played:
+    """Return a window of one plan; a warehouse of single places has a safety factor.
+
+    Args:
+        sales: As `read` returns them.
+        end: Days known at the first review.
+        factor: Of a warehouse of single places; None for a network.
+        made: Panel and forecast of each review day, kept for the next plan.
+    """
     days = sales.columns[2:]
     items, stores = sales["product"].nunique(), sales["location"].nunique()
     known = sales[days].to_numpy(np.float64)
@@ -182,76 +209,74 @@ def play(sales: pd.DataFrame, end: int, factor: float | None) -> Played:
         if today >= WEEK * 3:  # the opening is nobody's doing
             total.add(played)
         if today % WEEK == 0:
+            if today not in made:
+                made[today] = seen_and_forecast(sales, known[:, : end + today + 1])
             begun = time.process_time()
-            shelves, store = ordered(sales, known[:, : end + today + 1], world, today, factor)
+            shelves, store = ordered(made[today], world, today, factor)
             total.seconds += time.process_time() - begun
             world.order(today, shelves, store)
     return total
 
 
-def forecast_of(known: FloatArray) -> ForecastArrays:
-    """Return the quantiles of each series' own last half year, sums by sums of as many days."""
-    recent = known[:, -LOOK_BACK:]
-    mean = known[:, -56:].mean(axis=1)
-    week = recent.reshape(len(recent), -1, WEEK).mean(axis=1)
-    week = week / np.maximum(week.mean(axis=1, keepdims=True), 1e-9)
-    shape = np.tile(week, (1, HORIZON // WEEK)) * mean[:, None]
-    ratio = mean / np.maximum(recent.mean(axis=1), 1e-9)
-    quantiles = np.quantile(recent, QUANTILES, axis=1).T * ratio[:, None]
-    summed = np.concatenate([np.zeros((len(recent), 1)), recent.cumsum(axis=1)], axis=1)
-    levels = [
-        np.quantile(summed[:, n:] - summed[:, :-n], QUANTILES, axis=1).T * ratio[:, None]
-        for n in range(1, HORIZON + 1)
-    ]
-    wide = np.repeat(quantiles[:, None], HORIZON, axis=1)
-    return ForecastArrays(
-        shape.astype(np.float32), wide.astype(np.float32),
-        np.stack(levels, axis=1).astype(np.float32), QUANTILES, QUANTILES, is_count=True,
-    )  # fmt: skip
-
-
-def ordered(
-    sales: pd.DataFrame, known: FloatArray, world: World, today: int, factor: float | None
-) -> tuple[FloatArray, FloatArray]:
-    """Return what stores and warehouse order; (items, stores) and (items,) units."""
-    items, stores = world.shelf.shape
+def seen_and_forecast(sales: pd.DataFrame, known: FloatArray) -> tuple[Panel, ForecastArrays]:
+    """Return what a review knows: a year of sales, and the moving average with its errors."""
     ids = (sales["product"] + "_" + sales["location"]).to_numpy(object)
-    names = sales["product"].to_numpy(object)[::stores]
     series = sales[["product", "location"]].assign(unique_id=ids, unit_cost=1.0, lead_time=2.0)
     y = known[:, -LOOK_BACK:].astype(np.int16)
     timeline = Timeline(pd.Timestamp("2024-01-01"), "D", LOOK_BACK)
     panel = Panel(timeline, series, y, np.zeros(y.shape, np.uint8))
-    forecast = forecast_of(known)
-    due = [(i, c, q) for i, c, q in _due(ids, world.to_shelf.reshape(len(ids), -1), today)]
+    return panel, Baseline(HORIZON, WEEK, ModelConfig(), 4 * WEEK).predict(panel)
+
+
+def ordered(
+    made: tuple[Panel, ForecastArrays], world: World, today: int, factor: float | None
+) -> tuple[FloatArray, FloatArray]:
+    """Return what stores and warehouse order; (items, stores) and (items,) units."""
+    panel, forecast = made
+    items, stores = world.shelf.shape
+    ids = panel.series["unique_id"].to_numpy(object)
+    names = panel.series["product"].to_numpy(object)[::stores]
+    due = _due(ids, world.to_shelf.reshape(len(ids), -1), today)
     due += _due((names + "_DC").astype(object), world.to_store, today)
     under_way = pd.DataFrame(due, columns=["unique_id", "due_in", "quantity"])
     position = pd.DataFrame({
         "unique_id": [*ids, *(names + "_DC")],
         "on_hand": np.concatenate([world.shelf.ravel(), world.store]),
     })  # fmt: skip
-    rules = ReviewRules(config=CONFIG, model_version="bench", is_count=True)
+    recorded = StockRecords(position, under_way)
     if factor is None:
-        lanes = pd.DataFrame({
-            "source": ["DC"] * stores + ["maker"],
-            "location": [*sales["location"].iloc[:stores], "DC"],
-            "lead_time": [float(LEAD)] * stores + [float(SOURCE_LEAD)],
-        })  # fmt: skip
-        nodes = pd.DataFrame({"unique_id": names + "_DC", "product": names, "location": "DC"})
-        desk = NetworkReview(
-            TermsTables(lanes=lanes, nodes=nodes), StockRecords(position, under_way), rules
-        )
-        found = desk.settled([desk.plan(panel, forecast)])
-        orders = pd.concat([r.orders for r in found]).set_index("unique_id")["order_quantity"]
-        shelves = orders.reindex(ids).to_numpy(np.float64).reshape(items, stores)
-        return np.nan_to_num(shelves), np.nan_to_num(orders.reindex(names + "_DC").to_numpy())
-    alone = plan_review(panel, forecast, StockRecords(position, under_way), TermsTables(), rules)
-    alone = alone.orders["order_quantity"].to_numpy(np.float64).reshape(items, stores)
-    together = known[:, -LOOK_BACK:].reshape(items, stores, -1).sum(axis=1)
+        return by_network(panel, forecast, recorded, world)
+    rules = ReviewRules(config=CONFIG, model_version="bench", is_count=True)
+    alone = plan_review(panel, forecast, recorded, TermsTables(), rules)
+    shelves = np.nan_to_num(alone.orders["order_quantity"].to_numpy(np.float64))
+    shelves = shelves.reshape(items, stores)
+    together = panel.y[:, -RECENT:].reshape(items, stores, -1).sum(axis=1).astype(np.float64)
     reach = SOURCE_LEAD + WEEK
-    sums = together[:, : LOOK_BACK // reach * reach].reshape(items, -1, reach).sum(axis=2)
+    sums = together[:, : RECENT // reach * reach].reshape(items, -1, reach).sum(axis=2)
     level = together[:, -56:].mean(axis=1) * reach + factor * sums.std(axis=1)
-    have = world.store + world.to_store[:, today + 1 :].sum(axis=1) - alone.sum(axis=1)
-    return np.nan_to_num(alone), np.maximum(np.ceil(level - have), 0)
+    have = world.store + world.to_store[:, today + 1 :].sum(axis=1) - shelves.sum(axis=1)
+    return shelves, np.maximum(np.ceil(level - have), 0)
+
+
+def by_network(
+    panel: Panel, forecast: ForecastArrays, recorded: StockRecords, world: World
+) -> tuple[FloatArray, FloatArray]:
+    """Return what the network's review orders."""
+    items, stores = world.shelf.shape
+    ids = panel.series["unique_id"].to_numpy(object)
+    names = panel.series["product"].to_numpy(object)[::stores]
+    lanes = pd.DataFrame({
+        "source": ["DC"] * stores + ["maker"],
+        "location": [*panel.series["location"].iloc[:stores], "DC"],
+        "lead_time": [float(LEAD)] * stores + [float(SOURCE_LEAD)],
+    })  # fmt: skip
+    nodes = pd.DataFrame({"unique_id": names + "_DC", "product": names, "location": "DC"})
+    rules = ReviewRules(config=CONFIG, model_version="bench", is_count=True)
+    desk = NetworkReview(TermsTables(lanes=lanes, nodes=nodes), recorded, rules)
+    found = desk.settled([desk.plan(panel, forecast)])
+    orders = pd.concat([r.orders for r in found]).set_index("unique_id")["order_quantity"]
+    shelves = orders.reindex(ids).to_numpy(np.float64).reshape(items, stores)
+    return np.nan_to_num(shelves), np.nan_to_num(orders.reindex(names + "_DC").to_numpy())
 
 
 def _due(

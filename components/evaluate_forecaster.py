@@ -9,6 +9,7 @@ from components.base import component
 def evaluate_forecaster(
     model: Input[Model],
     training_set: Input[Dataset],
+    snapshot: str,
     quality: Input[Artifact],
     config: dict,
     assessment: Output[Artifact],
@@ -20,6 +21,7 @@ def evaluate_forecaster(
     Args:
         model: The challenger.
         training_set: The panel.
+        snapshot: Name of the data; it holds the lanes of a network.
         quality: Of the data.
         config: The configuration it was trained with.
         assessment: Every number, and the forecasts that the report draws.
@@ -39,7 +41,8 @@ def evaluate_forecaster(
     from serving.progress import tell
 
     run = Config.of(config)
-    champion = Deployment.from_environment().registry.champion_path(run.name)
+    deployment = Deployment.from_environment()
+    champion = deployment.registry.champion_path(run.name)
     points = assess_model(
         Contenders(challenger=Path(model.path), champion=champion),
         training_set.path,
@@ -47,6 +50,7 @@ def evaluate_forecaster(
         out=assessment.path,
         clock=time.monotonic,
         notify=tell,
+        snapshot=deployment.settings.snapshots / snapshot,
     )
     for name, value in points.items():
         metrics.log_metric(name, value)

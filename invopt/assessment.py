@@ -9,6 +9,7 @@ import numpy as np
 from invopt.baselines import Baseline
 from invopt.cleaning import estimate_demand
 from invopt.config import Config, GateConfig
+from invopt.contracts import TermsTables
 from invopt.evaluation import (
     Forecasts,
     Ranges,
@@ -35,8 +36,23 @@ from invopt.inventory.backtest import (
     forecast_rule,
     replay,
     review_cutoffs,
+    warmup_of,
 )
 from invopt.inventory.costs import Terms, last_prices, refuse_unorderable, terms_of
+from invopt.inventory.decision import ReviewRules
+from invopt.inventory.network.net import sources_of
+from invopt.inventory.network.network_replay import (
+    MOST_ORDERS,
+    Chain,
+    PlannedNetwork,
+    chain_of,
+    members,
+    only_below,
+    replay_network,
+    sampled,
+    tables_replayed,
+)
+from invopt.inventory.network.network_review import by_lanes
 from invopt.inventory.references import (
     PERFECT,
     History,
@@ -46,8 +62,9 @@ from invopt.inventory.references import (
     season_places,
 )
 from invopt.inventory.replay import Replay
+from invopt.lanes import plain_lanes
 from invopt.panel import Panel
-from invopt.types import BoolArray, FloatArray
+from invopt.types import BoolArray, FloatArray, IntArray
 
 CHALLENGER, CHAMPION, NAIVE, AVERAGE = "challenger", "champion", "seasonal naive", "moving average"
 LEVEL_PERIODS = (1, 3, 7, 14, 28)
@@ -107,6 +124,7 @@ class Assessment:
         foresight: Series whose forecast by the challenger knew what came later.
         not_replayed: Series whose order no forecast of this horizon decides, so that nothing of
             theirs is in the money.
+        network: How a network was replayed; None where nothing supplies anything.
         references: Indicators of reference policies on the same weeks, by name.
         groups: By group of series, wape, bias and share held by the widest interval, of challenger
             and incumbent.
@@ -124,10 +142,72 @@ class Assessment:
     scale: str
     foresight: int
     not_replayed: int
+    network: "NetworkPlayed | None"
     references: dict[str, dict[str, float | None]]
     groups: dict[str, dict[str, dict[str, float]]]
     group_losses: list[GroupLoss]
     terms: Terms = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkPlayed:
+    """How the gate replayed a network.
+
+    Attributes:
+        places: Names of the places that supply others and can run out.
+        series: Series that are part of it.
+        replayed: Those of them that were replayed, with all that one source supplies.
+        reach: Periods from an order of a source until its units lie on the last shelf.
+        periods: Periods of the replay.
+    """
+
+    places: list[str]
+    series: int
+    replayed: int
+    reach: int
+    periods: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Network:
+    """A network that is replayed; arrays are (series,).
+
+    Attributes:
+        tables: What a replay reads of the tables of planning.
+        inside: True where the series is part of it.
+        played: True where it is replayed.
+        tree: Number of the tree it belongs to.
+        told: For people.
+    """
+
+    tables: TermsTables = field(repr=False)
+    inside: BoolArray = field(repr=False)
+    played: BoolArray = field(repr=False)
+    tree: IntArray = field(repr=False)
+    told: NetworkPlayed
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Weeks:
+    """What every candidate orders for: the gate's weeks.
+
+    Attributes:
+        panel: All periods, with the terms of lanes.
+        demand: (series, periods) units from the gate's first cutoff on.
+        terms: Of the series.
+        ranges: Which periods are used for what.
+        config: Of the run.
+        is_count: True when sales are whole numbers.
+        network: None where nothing supplies anything.
+    """
+
+    panel: Panel = field(repr=False)
+    demand: FloatArray = field(repr=False)
+    terms: Terms = field(repr=False)
+    ranges: Ranges
+    config: Config = field(repr=False)
+    is_count: bool
+    network: _Network | None
 
 
 def assess(
@@ -138,6 +218,7 @@ def assess(
     *,
     is_count: bool,
     baselines: Mapping[str, Forecasts] | None = None,
+    tables: TermsTables | None = None,
 ) -> Assessment:
     """Return the assessment on the gate's weeks.
 
@@ -151,10 +232,13 @@ def assess(
         config: Of the run.
         is_count: True when sales are whole numbers.
         baselines: By name, "seasonal naive" among them; that and a moving average by default.
+        tables: Of planning; where lanes are among them, sources that can run out are replayed too.
 
     Raises:
         InvalidInputError: If no series' order can be decided.
     """
+    if tables is not None and tables.lanes is not None:
+        panel = by_lanes(panel, plain_lanes(tables.lanes))
     refuse_unorderable(panel, config.inventory, config.features.horizon)
     ranges = ranges_of(panel.num_periods, config.evaluation)
     panel = panel.truncate(ranges.num_periods)
@@ -165,17 +249,24 @@ def assess(
     candidates |= baselines
     terms = terms_of(panel.series, last_prices(panel), config.inventory)
     demand = estimate_demand(panel)[:, ranges.gate[0] :].astype(np.float64)
-    judged = {
-        name: _judge(
-            forecasts, panel, demand, terms=terms, ranges=ranges, config=config, is_count=is_count
-        )
-        for name, forecasts in candidates.items()
-    }
-    best = _best({name: judged[name] for name in baselines}, config.gate)
+    network = _network(panel, terms, tables, ranges, config)
+    weeks = _Weeks(
+        panel=panel, demand=demand, terms=terms, ranges=ranges, config=config, is_count=is_count,
+        network=network,
+    )  # fmt: skip
+    judged = {name: _judge(forecasts, weeks) for name, forecasts in candidates.items()}
+    drawn = None if network is None else network.tree
+    best = _best({name: judged[name] for name in baselines}, config.gate, drawn)
     incumbent = best if champion is None else CHAMPION
     segments = groups_of(panel, ranges.train_stop)
     cost, baseline_cost, rival_cost = (
-        compare_costs(judged[a].replay.cost, judged[b].replay.cost, config.gate, segments=segments)
+        compare_costs(
+            judged[a].replay.cost,
+            judged[b].replay.cost,
+            config.gate,
+            segments=segments,
+            drawn=drawn,
+        )
         for a, b in ((CHALLENGER, incumbent), (CHALLENGER, best), (best, incumbent))
     )
     fill_rate = judged[CHALLENGER].money["fill_rate"]
@@ -191,6 +282,7 @@ def assess(
         scale=_scale_words(panel, ranges.train_stop),
         foresight=count_foresight(challenger, panel, ranges.gate[0]),
         not_replayed=panel.num_series - len(terms.decidable(config.features.horizon)),
+        network=None if network is None else network.told,
         references=_references(
             panel, demand, terms, first=ranges.gate[0], config=config, fill_rate=fill_rate
         ),
@@ -200,6 +292,42 @@ def assess(
         ),
         terms=terms,
     )
+
+
+def _network(
+    panel: Panel, terms: Terms, tables: TermsTables | None, ranges: Ranges, config: Config
+) -> _Network | None:
+    """Return the network of a panel, or of as many of its trees as are replayed in good time."""
+    if tables is None or tables.lanes is None:
+        return None
+    tables, horizon = tables_replayed(tables), config.features.horizon
+    seen = panel.truncate(ranges.gate[0] + 1)
+    sources = sources_of(
+        panel.series, terms, tables, seen.timeline, config.inventory, horizon=horizon
+    )
+    inside, tree = members(sources, panel.series)
+    if not inside.any():
+        return None
+    reviews = review_cutoffs(ranges.gate[0], ranges.num_periods, terms.review_period)
+    share = inside.sum() / (inside.sum() + len(sources.nodes))
+    played = sampled(tree, inside, int(MOST_ORDERS * share / len(reviews)))
+    chain = chain_of(sources, panel.series, terms)
+    told = NetworkPlayed(
+        places=list(chain.places),
+        series=int(inside.sum()),
+        replayed=int(played.sum()),
+        reach=chain.reach(terms.review_period),
+        periods=ranges.num_periods - ranges.gate[0] - 1,
+    )
+    return _Network(tables=tables, inside=inside, played=played, tree=tree, told=told)
+
+
+def _chain(panel: Panel, terms: Terms, tables: TermsTables, config: Config) -> Chain:
+    horizon = config.features.horizon
+    sources = sources_of(
+        panel.series, terms, tables, panel.timeline, config.inventory, horizon=horizon
+    )
+    return chain_of(sources, panel.series, terms)
 
 
 def _group_losses(
@@ -225,7 +353,7 @@ def _group_losses(
     return compare_losses(own, losses, config.gate, segments)
 
 
-def _best(judged: Mapping[str, Judged], gate: GateConfig) -> str:
+def _best(judged: Mapping[str, Judged], gate: GateConfig, drawn: IntArray | None) -> str:
     """Return the candidate to order by: the cheapest, or one about as cheap that forecasts better.
 
     The money of a few weeks tells candidates apart to several percent, their quantile losses far
@@ -234,7 +362,8 @@ def _best(judged: Mapping[str, Judged], gate: GateConfig) -> str:
     cheapest = min(judged, key=lambda name: _known_cost(judged[name]))
 
     def is_as_cheap(name: str) -> bool:
-        found = compare_costs(judged[name].replay.cost, judged[cheapest].replay.cost, gate)
+        own, least = judged[name].replay.cost, judged[cheapest].replay.cost
+        found = compare_costs(own, least, gate, drawn=drawn)
         return found.change <= _AS_CHEAP and found.low <= 0
 
     near = [name for name in judged if name == cheapest or is_as_cheap(name)]
@@ -353,25 +482,17 @@ def _references(
     return found
 
 
-def _judge(
-    forecasts: Forecasts,
-    panel: Panel,
-    demand: FloatArray,
-    terms: Terms,
-    ranges: Ranges,
-    config: Config,
-    *,
-    is_count: bool,
-) -> Judged:
-    evaluation = config.evaluation
-    reviews = review_cutoffs(ranges.gate[0], ranges.num_periods, terms.review_period)
+def _judge(forecasts: Forecasts, weeks: _Weeks) -> Judged:
+    panel, ranges, config = weeks.panel, weeks.ranges, weeks.config
+    evaluation, is_count = config.evaluation, weeks.is_count
+    reviews = review_cutoffs(ranges.gate[0], ranges.num_periods, weeks.terms.review_period)
     cutoffs = sorted({*ranges.gate, *reviews})
     windows = backtest(forecasts, panel, cutoffs, ranges.num_periods, gap=evaluation.gap)
     scored = [w for w in windows if w.cutoff in ranges.gate]
     scale = mase_scale(panel, ranges.train_stop, panel.timeline.season_length)
     quantiles = quantile_metrics(scored, is_count=is_count)
     at_review = {w.cutoff - ranges.gate[0]: w.forecast for w in windows if w.cutoff in reviews}
-    played = _replayed(at_review, demand, terms, config, is_count=is_count)
+    played = _replayed(at_review, weeks)
     periods = [p for p in LEVEL_PERIODS if p <= config.features.horizon]
     money = played.summary()
     return Judged(
@@ -391,26 +512,56 @@ def _judge(
     )
 
 
-def _replayed(
-    at_review: Mapping[int, Any],
-    demand: FloatArray,
-    terms: Terms,
-    config: Config,
-    *,
-    is_count: bool,
-) -> Replay:
+def _replayed(at_review: Mapping[int, Any], weeks: _Weeks) -> Replay:
     """Return the replay of the series whose orders can be decided; the others cost nothing.
 
     What a forecast that is no number costs is not known, and the gate refuses what is not known.
     """
-    rows = terms.decidable(config.features.horizon)
-    whole = np.ones(len(demand), bool)
+    rows = weeks.terms.decidable(weeks.config.features.horizon)
+    whole = np.ones(len(weeks.demand), bool)
     for each in at_review.values():
         for values in (each.mean, each.smooth_quantiles, each.smooth_levels):
             whole &= np.isfinite(values).reshape(len(values), -1).all(axis=1)
     broken, rows = rows[~whole[rows]], rows[whole[rows]]
-    own, inventory = terms.select(rows), config.inventory
+    warmup = warmup_of(weeks.terms.select(rows), weeks.demand.shape[1])
+    network = weeks.network
+    if network is None:
+        own = _alone(at_review, weeks, rows, warmup)
+        return Replay.among(len(whole), [(rows, own)], broken)
+    kinds = ((rows[~network.inside[rows]], _alone), (rows[network.played[rows]], _linked))
+    parts = [(own, play(at_review, weeks, own, warmup)) for own, play in kinds if len(own)]
+    broken = broken[network.played[broken] | ~network.inside[broken]]
+    return Replay.among(len(whole), parts, broken)
+
+
+def _alone(at_review: Mapping[int, Any], weeks: _Weeks, rows: IntArray, warmup: int) -> Replay:
+    """Return the replay of series whose supplier never runs out."""
+    own, inventory = weeks.terms.select(rows), weeks.config.inventory
+    demand = weeks.demand[rows]
     forecasts = {period: forecast_of(each, rows) for period, each in at_review.items()}
-    rule = forecast_rule(forecasts, own, demand.shape[1], inventory, is_count=is_count)
-    played = replay(rule, demand[rows], own, lost_sales=inventory.lost_sales)
-    return played.among(len(demand), rows, broken)
+    rule = forecast_rule(forecasts, own, demand.shape[1], inventory, is_count=weeks.is_count)
+    return replay(rule, demand, own, lost_sales=inventory.lost_sales, warmup=warmup)
+
+
+def _linked(at_review: Mapping[int, Any], weeks: _Weeks, rows: IntArray, warmup: int) -> Replay:
+    """Return the replay of series whose sources can run out, ordered for as every day."""
+    assert weeks.network is not None
+    inventory, first = weeks.config.inventory, weeks.ranges.gate[0]
+    panel, tables = weeks.panel.select(rows), weeks.network.tables
+    chain = _chain(panel, weeks.terms.select(rows), tables, weeks.config)
+    rule = PlannedNetwork(
+        panel,
+        first,
+        {period: forecast_of(each, rows) for period, each in at_review.items()},
+        only_below(tables, chain),
+        ReviewRules(config=inventory, model_version="", is_count=weeks.is_count),
+        chain,
+    )
+    return replay_network(
+        weeks.demand[rows],
+        rule,
+        chain,
+        inventory.review_period,
+        warmup,
+        lost_sales=inventory.lost_sales,
+    )

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from invopt.config import GateConfig
-from invopt.types import BoolArray, FloatArray
+from invopt.types import BoolArray, FloatArray, IntArray
 
 PROMOTE = "promote"
 KEEP = "keep"
@@ -349,6 +349,7 @@ def compare_costs(
     config: GateConfig,
     *,
     segments: npt.NDArray[np.object_] | Mapping[str, BoolArray] | None = None,
+    drawn: IntArray | None = None,
     seed: int = 0,
 ) -> CostComparison:
     """Return the paired comparison of two replays' costs by series.
@@ -362,10 +363,18 @@ def compare_costs(
         incumbent: (series,) money, the same series.
         config: Confidence and number of resamples.
         segments: (series,) name of each series' segment, or masks of series by name.
+        drawn: (series,) series of one number are drawn together, since one source supplies them;
+            each by itself by default.
         seed: Of the resamples.
     """
     tail = (1 - config.confidence) / 2
-    whole = _compare(challenger, incumbent, config.num_bootstrap, tail, seed)
+    drawn = np.arange(len(challenger)) if drawn is None else drawn
+
+    def compared(rows: BoolArray) -> CostComparison:
+        own, other = (_by_draw(cost[rows], drawn[rows]) for cost in (challenger, incumbent))
+        return _compare(own, other, config.num_bootstrap, tail, seed)
+
+    whole = compared(np.ones(len(challenger), bool))
     if segments is None:
         return whole
     masks = segments
@@ -373,10 +382,7 @@ def compare_costs(
         masks = {str(name): segments == name for name in sorted(set(segments))}
     # Of many segments some look bad by chance: their intervals are wider, together they hold.
     tail /= max(1, len(masks))
-    parts = {
-        name: _compare(challenger[mask], incumbent[mask], config.num_bootstrap, tail, seed)
-        for name, mask in masks.items()
-    }
+    parts = {name: compared(mask) for name, mask in masks.items()}
     return CostComparison(
         whole.challenger,
         whole.incumbent,
@@ -385,6 +391,12 @@ def compare_costs(
         high=whole.high,
         segments=parts,
     )
+
+
+def _by_draw(cost: FloatArray, drawn: IntArray) -> FloatArray:
+    """Return the cost of all series that are drawn together, in order of their numbers."""
+    number = np.unique(drawn, return_inverse=True)[1]
+    return np.asarray(np.bincount(number, cost), np.float64)
 
 
 def _compare(

@@ -88,24 +88,24 @@ def supplied(items: pd.DataFrame, lanes: pd.DataFrame) -> Supplied:
 def _lane_of(items: pd.DataFrame, lanes: pd.DataFrame) -> IntArray:
     rows = np.flatnonzero((lanes["kind"] != TRANSFER).to_numpy())
     product, location = _text(items, "product"), _text(items, "location")
-    wanted, none = _text(items, "supplied_by"), pd.Series("", index=range(len(items)))
+    wanted = _text(items, "supplied_by")
     wanted = wanted.where(wanted != "unknown", "")
+    names = (wanted != "").to_numpy()
     found = np.full(len(items), -1)
     own = lanes.iloc[rows]
-    ways: tuple[tuple[tuple[str, ...], tuple[pd.Series, ...]], ...] = (
-        (("source", "location", "product"), (wanted, location, product)),
-        (("source", "location", "product"), (wanted, location, none)),
-        (("location", "product"), (location, product)),
-        (("location", "product"), (location, none)),
-    )
-    for columns, keys in ways:
-        there = pd.Series(_joined(*(own[c] for c in columns))).drop_duplicates()
-        at = pd.Index(there).get_indexer(pd.Index(_joined(*keys)))
-        named = len(columns) == 3
-        fits = (found < 0) & (at >= 0) & ((wanted != "").to_numpy() if named else True)
-        if not named:  # who names a source gets it or none
-            fits &= (wanted == "").to_numpy()
-        found[fits] = rows[there.index.to_numpy()[at[fits]]]
+    of_product = (own["product"] != "").to_numpy()
+    # Who names a source gets it or none; a lane of the product goes first.
+    for named, by_product in ((True, True), (True, False), (False, True), (False, False)):
+        open_items = np.flatnonzero((found < 0) & (names == named))
+        fitting = np.flatnonzero(of_product == by_product)
+        if not len(open_items) or not len(fitting):
+            continue
+        columns = ["location", *["source"] * named, *["product"] * by_product]
+        given = {"location": location, "source": wanted, "product": product}
+        there = pd.Series(_joined(*(own[c].iloc[fitting] for c in columns))).drop_duplicates()
+        keys = _joined(*(given[c].iloc[open_items] for c in columns))
+        at = pd.Index(there).get_indexer(pd.Index(keys))
+        found[open_items[at >= 0]] = rows[fitting[there.index.to_numpy()[at[at >= 0]]]]
     return found
 
 
@@ -126,7 +126,9 @@ def on_circle(found: Supplied) -> BoolArray:
 def _text(items: pd.DataFrame, column: str) -> pd.Series:
     if column not in items:
         return pd.Series("", index=range(len(items)))
-    return items[column].fillna("").astype(str).str.strip().reset_index(drop=True)
+    number, given = pd.factorize(items[column].fillna("").astype(str))
+    plain = np.array([name.strip() for name in given], object)
+    return pd.Series(plain[number], dtype=object)
 
 
 def _joined(*parts: pd.Series) -> npt.NDArray[np.object_]:

@@ -8,6 +8,7 @@ class Calls:
         *,
         model: Any,
         training_set: Any,
+        snapshot: str,
         quality: Any,
         config: dict[str, Any],
     ) -> PipelineTask: ...

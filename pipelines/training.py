@@ -80,7 +80,7 @@ def build(parameters: Parameters) -> Any:
         train = step.train_forecaster(**learned, code_version=code_version)
         model = train.outputs["model"]
         evaluate = step.evaluate_forecaster(
-            model=model, quality=ingest.outputs["quality"], **learned
+            model=model, snapshot=snapshot, quality=ingest.outputs["quality"], **learned
         ).set_caching_options(False)
         explain = step.explain_forecaster(model=model, code_version=code_version, **learned)
         judged = {

@@ -85,7 +85,8 @@ def aim_at(
         charged: What the quantity is chosen by; the same terms for most policies.
         position: (series,) units that count already; see Decision.
         is_count: True when units are whole.
-        wanted: (series,) units that a level asks for, in place of what the path says.
+        wanted: (series,) units that a level asks for, in place of what the path says; no level
+            says what a fill rate asks for.
         forced: (series,) units to order, NaN where it is ours to say.
 
     Example:
@@ -115,16 +116,10 @@ def aim_at(
     """
     ahead, in_time = path.outlook, path.in_time()
     criterion = _Criterion(ahead, charged)
-    if wanted is None:
-        need, promise = criterion.need(is_count=is_count), criterion.promise
-        above = need.copy()
-        lossy = np.flatnonzero(path.missed_before > _RARE)
-        if len(lossy):  # what is lost before the order arrives is lost whatever it brings
-            own = _Criterion(in_time.select(lossy), charged.select(lossy))
-            above[lossy] = own.need(is_count=is_count)
-    else:
-        need, promise = wanted, np.ones(len(wanted), bool)
-        above = need
+    lossy = np.flatnonzero(path.missed_before > _RARE)
+    within = _Criterion(in_time.select(lossy), charged.select(lossy))
+    need, above = _needs(criterion, within, lossy, wanted, is_count=is_count)
+    promise = criterion.promise if wanted is None else np.ones(len(wanted), bool)
     quantity = _packs_of(need, promise, terms.pack_size, criterion)
     lot, line = _lots(ahead, terms, promise)
     pack = terms.pack_size
@@ -324,6 +319,35 @@ class _Criterion:
             return _largest(lambda s: self.wants(s, step), low - step, high, whole=False)
         one = np.ones_like(low)
         return _largest(lambda s: self.wants(s, one), low, high, whole=True) + 1
+
+
+def _needs(
+    criterion: _Criterion,
+    in_time: _Criterion,
+    lossy: IntArray,
+    wanted: FloatArray | None,
+    *,
+    is_count: bool,
+) -> tuple[FloatArray, FloatArray]:
+    """Return the units an order should bring, and those above which no order is placed.
+
+    Args:
+        criterion: Of the series.
+        in_time: Of the lossy ones, as if what is lost before the order arrives were none of it.
+        lossy: Series that lose sales before the order arrives, whatever it brings.
+        wanted: As aim_at.
+        is_count: True when units are whole.
+    """
+    by_level = np.zeros(len(criterion.fill), bool) if wanted is None else np.isnan(criterion.fill)
+    if wanted is not None and by_level.all():
+        return wanted, wanted
+    need = criterion.need(is_count=is_count)
+    above = need.copy()
+    if len(lossy):
+        above[lossy] = in_time.need(is_count=is_count)
+    if wanted is not None:
+        need, above = (np.where(by_level, wanted, found) for found in (need, above))
+    return need, above
 
 
 def _largest(

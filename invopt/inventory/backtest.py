@@ -58,7 +58,7 @@ def forecast_rule(
         >>> [rule(slice(0, 1), period, state).tolist() for period in (0, 1)]
         [[30.0], [0.0]]
     """
-    if config.policy == "order_up_to":
+    if config.policy == "order_up_to" and terms.fill_rate is None:
         levels = np.zeros((len(terms.lead_time), num_periods))
         for period, forecast in forecasts.items():
             levels[:, period] = _decided(
@@ -101,12 +101,14 @@ def replay(
     terms: Terms,
     *,
     lost_sales: bool = True,
+    warmup: int | None = None,
 ) -> Replay:
     """Replay a rule from the state every compared policy starts from.
 
     The replay starts at the end of period 0 with enough for lead time and review at the pace of
     the demand to come divided evenly; its demand is over. Costs count from the first period that
-    an order of the policy can serve, max(lead_time) + 1: before it all policies are alike.
+    an order of the policy can serve, max(lead_time) + 1, if `warmup` does not say when: before it
+    all policies are alike.
 
     Args:
         rule: Of the policy.
@@ -114,14 +116,32 @@ def replay(
             column 0 is not looked at.
         terms: Of the series.
         lost_sales: Unmet demand is lost; else it waits.
+        warmup: Periods at the start that do not count.
     """
     ahead = np.where(np.isnan(demand), 0, demand)
     ahead[:, 0] = 0
     pace = ahead[:, 1:].mean(axis=1)
     on_hand = np.rint(pace * (terms.lead_time + terms.review_period))
     opening = Opening(on_hand, np.zeros((len(demand), 0)))
-    warmup = min(int(terms.lead_time.max()) + 1, demand.shape[1] - 1)
+    if warmup is None:
+        warmup = warmup_of(terms, demand.shape[1])
     return simulate(ahead, rule, terms, opening, lost_sales=lost_sales, warmup=warmup)
+
+
+def warmup_of(terms: Terms, num_periods: int) -> int:
+    """Return the periods of a replay before the first that an order placed in it can serve.
+
+    Args:
+        terms: Of the series replayed.
+        num_periods: Of the replay; one at least is left.
+
+    Example:
+        >>> from invopt.inventory.costs import terms_of
+        >>> terms = terms_of({"unique_id": ["a"]}, None, InventoryConfig(lead_time=2))
+        >>> warmup_of(terms, 28), warmup_of(terms, 3)
+        (3, 2)
+    """
+    return min(int(terms.lead_time.max(initial=0)) + 1, num_periods - 1)
 
 
 def cost_at_fill_rate(

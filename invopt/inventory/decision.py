@@ -375,7 +375,8 @@ def _reached(work: _Work, aim: Aim, orderable: BoolArray) -> Levels:
     level = np.where(orderable, position + aim.need, levels.order_up_to)
     point = np.where(orderable, position + aim.point, levels.reorder_point)
     if work.config.policy == "order_up_to":
-        level = levels.order_up_to
+        by_level = True if work.terms.fill_rate is None else np.isnan(work.terms.fill_rate)
+        level = np.where(by_level, levels.order_up_to, level)
     return replace(
         levels,
         order_up_to=level,

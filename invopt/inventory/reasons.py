@@ -181,9 +181,10 @@ def _add_tail(found: npt.NDArray[np.object_], decision: OrderDecision, terms: Te
     by_ratio = decision.levels.on_tail
     if terms.fill_rate is not None:
         by_ratio = by_ratio & np.isnan(terms.fill_rate)
+    ratio = terms.critical_ratio
     for row in np.flatnonzero(by_ratio):
         found[row] += (
-            f"; the critical ratio {terms.critical_ratio[row]:.4g} is beyond the forecast's "
+            f"; the critical ratio {ratio[row]:.4g} is beyond the forecast's "
             "quantiles: what it asks for comes from a fitted tail"
         )
 

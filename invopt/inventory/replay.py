@@ -1,5 +1,6 @@
 """What a replay of an ordering rule came to, by series and in all."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,17 +50,27 @@ class Replay:
         """Holding and stock-out cost, money."""
         return self.holding_cost + self.stockout_cost
 
-    def among(self, num: int, rows: IntArray, unknown: IntArray) -> "Replay":
-        """Return the replay of some series among `num`: of `unknown` ones nothing is known.
+    @classmethod
+    def among(
+        cls, num: int, parts: "Sequence[tuple[IntArray, Replay]]", unknown: IntArray
+    ) -> "Replay":
+        """Return the replays of some series among `num`: of `unknown` ones nothing is known.
 
         Of all others nothing is counted.
+
+        Args:
+            num: Series in all.
+            parts: Rows of series, and their replay over as many periods as the others'.
+            unknown: Rows.
         """
-        found: dict[str, Any] = dict(vars(self))
+        found: dict[str, Any] = dict(vars(parts[0][1]))
         for name, values in found.items():
             if isinstance(values, np.ndarray):
                 found[name] = np.zeros(num)
-                found[name][rows], found[name][unknown] = values, np.nan
-        return Replay(**found)
+                for rows, part in parts:
+                    found[name][rows] = getattr(part, name)
+                found[name][unknown] = np.nan
+        return cls(**found)
 
     def summary(self) -> dict[str, float]:
         """Return the totals as the field's indicators.

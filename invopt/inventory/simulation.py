@@ -147,7 +147,7 @@ class _Play:
         schedule = _Schedule(rows, periods, self.terms, self.opening, self.lead_times)
         on_hand = self.opening.on_hand[rows].astype(np.float64)
         state = State(on_hand, schedule.due.sum(axis=0), np.zeros(num), schedule.due)
-        totals, missing = _Totals(num), np.zeros(num)
+        totals, missing = Totals(num), np.zeros(num)
         for t in range(periods):
             counted = t >= self.warmup
             arrived = schedule.due[t]
@@ -155,7 +155,7 @@ class _Play:
             state.on_order -= arrived
             if counted and not self.lost_sales:
                 totals.wait(asked[t], state)
-            _sell(asked[t], state, missing, lost_sales=self.lost_sales)
+            sell(asked[t], state, missing, lost_sales=self.lost_sales)
             if counted:
                 totals.count(arrived, state.on_hand, missing)
             since = t - self.first_review
@@ -166,31 +166,20 @@ class _Play:
                 state.on_order += placed
                 if counted:
                     totals.order(placed)
-        return self._told(rows, asked[self.warmup :], totals, state)
-
-    def _told(
-        self, rows: slice, seen: FloatArray, totals: "_Totals", state: State
-    ) -> dict[str, FloatArray]:
-        """Return the arrays of a Replay."""
-        return {
-            "holding_cost": totals.stock * self.terms.holding_cost[rows],
-            "stockout_cost": totals.lost * self.terms.stockout_cost[rows],
-            "demand": seen.sum(axis=0),
-            "served": seen.sum(axis=0) - (totals.lost if self.lost_sales else totals.late),
-            "ordered": totals.ordered,
-            "received": totals.received,
-            "stock": totals.stock,
-            "stockouts": totals.stockouts,
-            "cycles": (seen > 0).sum(axis=0).astype(np.float64),
-            "closing": state.on_hand,
-            "backorders": state.backorders,
-            "order_variance": totals.order_variance,
-            "order_change": totals.changed,
-        }
+        costs = self.terms.holding_cost[rows], self.terms.stockout_cost[rows]
+        return totals.told(asked[self.warmup :], state, *costs, lost_sales=self.lost_sales)
 
 
-def _sell(asked: FloatArray, state: State, missing: FloatArray, *, lost_sales: bool) -> None:
-    """Sell from stock what is asked for; `missing` becomes the units that stock did not cover."""
+def sell(asked: FloatArray, state: State, missing: FloatArray, *, lost_sales: bool) -> None:
+    """Sell from stock what is asked for; `missing` becomes the units that stock did not cover.
+
+    Example:
+        >>> state = State(np.array([3.0, 8.0]), np.zeros(2), np.zeros(2), np.zeros((0, 2)))
+        >>> missing = np.zeros(2)
+        >>> sell(np.full(2, 5.0), state, missing, lost_sales=True)
+        >>> state.on_hand.tolist(), missing.tolist()
+        ([0.0, 3.0], [2.0, 0.0])
+    """
     stock = state.on_hand
     if lost_sales:
         np.subtract(asked, stock, out=missing)
@@ -204,7 +193,7 @@ def _sell(asked: FloatArray, state: State, missing: FloatArray, *, lost_sales: b
         state.backorders[:] = missing
 
 
-class _Totals:
+class Totals:
     """Sums over the periods that count, by series."""
 
     def __init__(self, num: int) -> None:
@@ -220,6 +209,7 @@ class _Totals:
         self.late += np.maximum(asked - left, 0)
 
     def count(self, arrived: FloatArray, stock: FloatArray, missing: FloatArray) -> None:
+        """Count a period's arrivals, what is left at its end, and what stock did not cover."""
         self.received += arrived
         self.stock += stock
         self.lost += missing
@@ -227,6 +217,7 @@ class _Totals:
         self.stockouts += self._flag
 
     def order(self, placed: FloatArray) -> None:
+        """Count a review's orders."""
         self.ordered += placed
         self.squares += placed * placed
         if self.reviews:
@@ -236,8 +227,43 @@ class _Totals:
 
     @property
     def order_variance(self) -> FloatArray:
+        """(series,) of what was ordered, over reviews."""
         mean = self.ordered / max(1, self.reviews)
         return np.maximum(self.squares / max(1, self.reviews) - mean**2, 0)
+
+    def told(
+        self,
+        seen: FloatArray,
+        state: State,
+        holding_cost: FloatArray,
+        stockout_cost: FloatArray,
+        *,
+        lost_sales: bool,
+    ) -> dict[str, FloatArray]:
+        """Return the arrays of a Replay.
+
+        Args:
+            seen: (periods, series) units asked for in the periods that count.
+            state: At the end.
+            holding_cost: (series,) money per unit left at the end of a period.
+            stockout_cost: (series,) money per unit missed.
+            lost_sales: Unmet demand is lost; else it waits.
+        """
+        return {
+            "holding_cost": self.stock * holding_cost,
+            "stockout_cost": self.lost * stockout_cost,
+            "demand": seen.sum(axis=0),
+            "served": seen.sum(axis=0) - (self.lost if lost_sales else self.late),
+            "ordered": self.ordered,
+            "received": self.received,
+            "stock": self.stock,
+            "stockouts": self.stockouts,
+            "cycles": (seen > 0).sum(axis=0).astype(np.float64),
+            "closing": state.on_hand,
+            "backorders": state.backorders,
+            "order_variance": self.order_variance,
+            "order_change": self.changed,
+        }
 
 
 class _Schedule:

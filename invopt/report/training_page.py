@@ -45,6 +45,7 @@ def _page(files: dict[str, str], name: str) -> str:
         candidates=candidates,
         currency=currency,
         references=assessment["references"],
+        network=assessment.get("network"),
         own=candidates["challenger"],
         incumbent=candidates[assessment["incumbent"]],
         validation=_validation(assessment["cross_validation"]),

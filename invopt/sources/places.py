@@ -52,17 +52,29 @@ def lane_faults(
             lost[reason] = frame.loc[bad, "__row"].to_numpy(np.int64)
             frame, lanes = (f.loc[~bad].reset_index(drop=True) for f in (frame, lanes))
 
-    places = {*series["location"].astype(str), *lanes["source"]}
-    drop(~lanes["location"].isin(places).to_numpy(), UNKNOWN_PLACE)
     products = {"", *series["product"].astype(str)}
     drop(~lanes["product"].isin(products).to_numpy(), NO_PRODUCT)
     key = ["source", "location", "product", "kind"]
     drop(lanes.duplicated(key).to_numpy(), REPEATED)
-    circle = _lanes_on_circle(series, lanes)
+    # A circle far from all series harms nobody, and is a mistake all the same.
+    ends = lanes[~_leads_on(series, lanes)].assign(unique_id="")
+    circle = _lanes_on_circle(series, lanes) | _lanes_on_circle(ends, lanes)
     if circle.any():
         names = sorted(lanes.loc[circle, "location"].unique())
         drop(circle, f"{CIRCLE} ({', '.join(names[:4])})")
+    drop(~_leads_on(series, lanes), UNKNOWN_PLACE)
     return frame, lost
+
+
+def _leads_on(series: pd.DataFrame, lanes: pd.DataFrame) -> BoolArray:
+    """Return (lanes,) which lead to a place that sells something, by further lanes if need be."""
+    places = set(series["location"].astype(str))
+    while True:
+        leads = lanes["location"].isin(places)
+        more = set(lanes.loc[leads, "source"]) - places
+        if not more:
+            return leads.to_numpy(bool)
+        places |= more
 
 
 def _lanes_on_circle(series: pd.DataFrame, lanes: pd.DataFrame) -> BoolArray:

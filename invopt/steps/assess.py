@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from invopt.assessment import CHALLENGER, Assessment, assess
+from invopt.assessment import CHALLENGER, Assessment, NetworkPlayed, assess
 from invopt.attribution import NUM_EXPLAINED
 from invopt.challenger import write_candidates
 from invopt.config import Config
@@ -21,6 +21,7 @@ from invopt.model import Forecaster
 from invopt.model_files import BASELINES, JUDGED, is_older, label_of
 from invopt.panel import Panel, load_panel, spread_rows
 from invopt.runtime import OnnxForecaster
+from invopt.sources.terms import read_terms
 from invopt.types import Clock, Json, Notify
 
 NUM_FANS = 8
@@ -41,9 +42,26 @@ class Contenders:
 
 
 def assess_model(
-    contenders: Contenders, source: str, config: Config, out: str, *, clock: Clock, notify: Notify
+    contenders: Contenders,
+    source: str,
+    config: Config,
+    out: str,
+    *,
+    clock: Clock,
+    notify: Notify,
+    snapshot: Path | None = None,
 ) -> dict[str, float]:
-    """Write the assessment of a challenger and return its point metrics and cost."""
+    """Write the assessment of a challenger and return its point metrics and cost.
+
+    Args:
+        contenders: What is compared.
+        source: The panel.
+        config: Of the run.
+        out: Folder to write.
+        clock: Seconds.
+        notify: Called with lines of progress.
+        snapshot: Holds the tables of planning, where the data have any.
+    """
     panel = load_panel(Path(source))
     run, _ = fit_config(config, panel.timeline)
     ranges = ranges_of(panel.num_periods, run.evaluation)
@@ -61,6 +79,7 @@ def assess_model(
             run,
             is_count=challenger.spec.is_count,
             baselines={name: OnnxForecaster(path) for name, path in folders.items()},
+            tables=None if snapshot is None else read_terms(snapshot),
         )
         own = found.judged[CHALLENGER]
         folds = _cross_validated(panel, run, folder / "folds", clock, notify)
@@ -71,6 +90,8 @@ def assess_model(
         more = {"baselines": baselines, "leaks": leaks, "cross_validation": folds}
         write_json(folder / "metrics.json", _content(found) | more)
         _fans(panel, own.windows[0]).to_parquet(folder / "fans.parquet", index=False)
+    if found.network is not None:
+        notify(network_words(found.network))
     notify(
         f"WAPE {own.points['wape']:.3f}, order cost {found.cost.change:+.1%} "
         f"compared with {found.incumbent}"
@@ -103,10 +124,21 @@ def _content(found: Assessment) -> Json:
         "scale": found.scale,
         "foresight": found.foresight,
         "not_replayed": found.not_replayed,
+        "network": None if found.network is None else asdict(found.network),
         "groups": found.groups,
         "group_losses": [asdict(loss) for loss in found.group_losses],
         "references": found.references,
     }
+
+
+def network_words(played: NetworkPlayed) -> str:
+    """Return what was replayed as a network."""
+    many = played.places
+    places = ", ".join(many[:3]) + (f" and {len(many) - 3:,} more" if len(many) > 3 else "")
+    return (
+        f"a network was replayed: {places} supplied {played.replayed:,} of its {played.series:,} "
+        "series, and could run out"
+    )
 
 
 def stand_in_model(

@@ -200,3 +200,17 @@ def test_costs_of_nothing_compare_as_numbers():
     assert (none.change, none.low, none.high) == (0.0, 0.0, 0.0)
     free = compare_costs(np.ones(3), np.zeros(3), GATE)
     assert (free.change, free.low, free.high) == (1.0, 1.0, 1.0)
+
+
+def test_series_that_one_source_supplies_are_drawn_together():
+    """Four shops of a warehouse say no more than one of them: the interval is twice as wide."""
+    challenger, incumbent = costs(-0.1)
+    alone = compare_costs(challenger, incumbent, GATE)
+    shops = compare_costs(
+        np.repeat(challenger, 4), np.repeat(incumbent, 4), GATE,
+        drawn=np.repeat(np.arange(len(challenger)), 4),
+    )  # fmt: skip
+    assert shops.change == pytest.approx(alone.change)
+    assert (shops.low, shops.high) == pytest.approx((alone.low, alone.high))
+    narrow = compare_costs(np.repeat(challenger, 4), np.repeat(incumbent, 4), GATE)
+    assert narrow.high - narrow.low < 0.7 * (shops.high - shops.low)

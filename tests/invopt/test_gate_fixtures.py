@@ -9,6 +9,7 @@ import pytest
 from scipy.stats import poisson
 
 from invopt.assessment import CHALLENGER, NAIVE, assess
+from invopt.contracts import TermsTables
 from invopt.errors import InvalidInputError
 from invopt.forecasts import ForecastArrays
 from invopt.gate import KEEP, PROMOTE, judge
@@ -231,6 +232,54 @@ def test_the_lost_sales_policy_is_judged_by_the_orders_it_would_place():
     plain = CONFIG.model_copy(update={"inventory": levels})
     plain = assess(Model(), None, PANEL, plain, is_count=True)
     assert found.judged[CHALLENGER].money["cost"] < plain.judged[CHALLENGER].money["cost"]
+
+
+SHOPS = 4
+NETWORK = replace(
+    PANEL,
+    series=PANEL.series.assign(
+        product=[f"p{i // SHOPS}" for i in range(NUM)],
+        location=[f"s{i % SHOPS}" for i in range(NUM)],
+    ),
+)
+LANES = pd.DataFrame(
+    {"source": ["DC"] * SHOPS + ["ACME"], "location": [*(f"s{i}" for i in range(SHOPS)), "DC"],
+     "lead_time": [2.0] * SHOPS + [6.0]}
+)  # fmt: skip
+NODES = pd.DataFrame({"product": [f"p{i}" for i in range(NUM // SHOPS)], "location": "DC"})
+TABLES = TermsTables(lanes=LANES, nodes=NODES.assign(unique_id=NODES["product"] + "_DC"))
+WEEKLY = CONFIG.model_copy(
+    update={"inventory": CONFIG.inventory.model_copy(update={"review_period": 7, "num_paths": 50})}
+)
+
+
+def test_where_a_warehouse_supplies_the_shops_the_gates_money_is_that_of_the_network():
+    """Its stock is paid for, and what it has not is missed on the shelves."""
+    alone = assess(Model(), Model(noise=0.5), NETWORK, WEEKLY, is_count=True)
+    found = assess(Model(), Model(noise=0.5), NETWORK, WEEKLY, is_count=True, tables=TABLES)
+    assert alone.network is None
+    assert (found.network.places, found.network.series, found.network.replayed) == (
+        ["DC"],
+        NUM,
+        NUM,
+    )
+    assert (found.network.reach, found.network.periods) == (10, 28)
+    own, single = (f.judged[CHALLENGER].replay for f in (found, alone))
+    assert own.demand.tolist() == single.demand.tolist()
+    assert own.holding_cost.sum() > 1.1 * single.holding_cost.sum()
+    # A wrong law orders too little for the warehouse too.
+    assert found.judged[CHALLENGER].money["cost"] < found.judged["champion"].money["cost"]
+    assert found.cost.high < 0
+
+
+def test_a_large_network_is_replayed_by_whole_trees_of_which_the_rest_cost_nothing(monkeypatch):
+    monkeypatch.setattr("invopt.assessment.MOST_ORDERS", 200)
+    found = assess(Model(), None, NETWORK, WEEKLY, is_count=True, tables=TABLES)
+    # Of 4 reviews of 100 items 200 orders are half.
+    assert found.network.replayed == NUM // 2
+    counted = found.judged[CHALLENGER].replay.demand.reshape(-1, SHOPS) > 0
+    assert counted.all(axis=1).tolist() == [True, False] * (NUM // SHOPS // 2)
+    assert not counted[1].any()
 
 
 def with_lead_times(lead_times):

@@ -83,6 +83,16 @@ def test_what_cannot_be_a_lane_is_set_aside_by_name_and_the_rest_is_used(tmp_pat
     assert any("2 series at 1 places (s2) have no source" in note for note in report.notes)
 
 
+def test_a_circle_that_leads_to_no_series_is_told_as_one(tmp_path):
+    text = "source,location,lead_time\nDC,s1,2\nX,Y,1\nY,X,1\nX,Z,1\n"
+    tables, account, _ = read(tmp_path, text)
+    assert account.quarantined == {
+        "it is part of a circle of places that supply each other (X, Y)": 2,
+        "nothing is sold where it leads, and nothing is supplied from there": 1,
+    }
+    assert tables.lanes[["source", "location"]].to_numpy().tolist() == [["DC", "s1"]]
+
+
 def test_supplied_by_of_products_makes_lanes_with_the_products_own_lead_times(tmp_path):
     rows = "sku,store,cost,by,lead\n" + "".join(
         f"{sku},{store},2,{by},{lead}\n"

@@ -142,3 +142,32 @@ def test_an_account_is_written_whole_or_not_at_all(tmp_path, capsys):
     after = (out / "account.json").read_bytes(), (out / "quarantine.parquet").read_bytes()
     assert after == before
     assert len(list(out.iterdir())) == 3
+
+
+NETWORK = """
+name: shop
+frequency: D
+unique_id: sku || '_' || store
+sources: {lines: lines.csv, lanes: lanes.csv}
+sales: {from: lines, ds: day, columns: {y: qty}}
+products: {from: lines, columns: {product: sku, location: store}}
+lanes: {from: lanes, columns: {source: source, location: store, lead_time: days}}
+"""
+
+
+def test_lanes_that_cannot_be_are_named_and_set_aside_and_a_place_without_a_source_is_told(
+    tmp_path, capsys
+):
+    lines = "day,sku,store,qty\n" + "".join(
+        f"2024-01-0{day},a,{store},{day}\n" for day in (1, 2, 3) for store in ("s1", "s2", "s3")
+    )
+    lanes = "source,store,days\nDC,s1,2\nDC,s2,\nX,Y,1\nY,X,1\nACME,DC,7\n"
+    _, account = checked(tmp_path, NETWORK, lines_csv=lines, lanes_csv=lanes)
+    counts = account["sources"]["lanes"]
+    assert (counts["rows_in"], counts["rows_used"], counts["rows_set_aside"]) == (5, 2, 3)
+    notes = "\n".join(account["notes"])
+    assert "2 series at 2 places (s2, s3) have no source: each is planned by itself" in notes
+    told = capsys.readouterr().out
+    assert "1 the lane has no lead time" in told
+    assert "2 it is part of a circle of places that supply each other (X, Y)" in told
+    assert account["num_series"] == 3

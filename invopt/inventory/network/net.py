@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -125,6 +126,84 @@ class Net:
                 first = int(end)
 
 
+class Costs(Protocol):
+    """What sources without costs of their own take from the places they supply; see Terms."""
+
+    @property
+    def unit_cost(self) -> FloatArray:
+        """(series,) money per unit bought."""
+
+    @property
+    def holding_cost(self) -> FloatArray:
+        """(series,) money per unit and period."""
+
+    @property
+    def stockout_cost(self) -> FloatArray:
+        """(series,) money per unit missed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """Who supplies whom, and what supplies the sources.
+
+    Attributes:
+        lanes: Every column.
+        own: (series,) True where a source sells something itself.
+        lane: (series + nodes,) row of the lane that supplies each, -1 for none.
+        parent: (series + nodes,) place of the item that supplies each, -1 for a supplier.
+        nodes: Products of the sources, those that sell something themselves last.
+        supply: Of the nodes.
+    """
+
+    lanes: pd.DataFrame = field(repr=False)
+    own: BoolArray = field(repr=False)
+    lane: IntArray = field(repr=False)
+    parent: IntArray = field(repr=False)
+    nodes: pd.DataFrame = field(repr=False)
+    supply: Supply = field(repr=False)
+
+
+def sources_of(
+    series: pd.DataFrame,
+    costs: Costs,
+    tables: TermsTables,
+    timeline: Timeline,
+    config: InventoryConfig,
+    horizon: int,
+) -> Sources:
+    """Return the sources of some series.
+
+    Args:
+        series: As net_of.
+        costs: Of the same series.
+        tables: As net_of.
+        timeline: As net_of.
+        config: Costs.
+        horizon: Periods of a forecast.
+
+    Example:
+        Two shops are supplied by a warehouse, and that by a maker:
+
+        >>> lanes = pd.DataFrame({"source": ["W", "W", "M"], "location": ["s1", "s2", "W"],
+        ...                       "lead_time": [1.0, 2.0, 7.0]})
+        >>> nodes = pd.DataFrame({"unique_id": ["a_W"], "product": ["a"], "location": ["W"]})
+        >>> series = pd.DataFrame({"unique_id": ["a_s1", "a_s2"], "product": "a",
+        ...                        "location": ["s1", "s2"]})
+        >>> config, days = InventoryConfig(), Timeline(pd.Timestamp("2024-01-01"), "D", 1)
+        >>> costs, tables = terms_of(series, None, config), TermsTables(lanes=lanes, nodes=nodes)
+        >>> found = sources_of(series, costs, tables, days, config, 14)
+        >>> found.parent.tolist(), found.supply.terms.lead_time.tolist()
+        ([2, 2, -1], [7])
+    """
+    assert tables.lanes is not None
+    lanes = plain_lanes(tables.lanes)
+    own, lane, parent, nodes = _tree(series, tables.nodes, lanes)
+    nodes = _with_terms(nodes.astype({"unique_id": str}), parent, lane, lanes, costs)
+    terms = terms_of(nodes, None, config)
+    supply = supply_of(nodes, terms, tables, timeline, horizon)
+    return Sources(lanes=lanes, own=own, lane=lane, parent=parent, nodes=nodes, supply=supply)
+
+
 def net_of(
     series: pd.DataFrame,
     shelves: Shelves,
@@ -144,15 +223,12 @@ def net_of(
         config: Costs.
         recorded: Stock and open orders.
     """
-    assert tables.lanes is not None
-    lanes, num = plain_lanes(tables.lanes), len(series)
-    own, lane, parent, nodes = _tree(series, tables.nodes, lanes)
-    frame = _with_terms(nodes.astype({"unique_id": str}), parent, lane, lanes, shelves)
-    terms = terms_of(frame, None, config)
-    supply = supply_of(frame, terms, tables, timeline, shelves.mean.shape[1])
+    found = sources_of(series, shelves, tables, timeline, config, shelves.mean.shape[1])
+    lanes, lane, own = found.lanes, found.lane, found.own
+    frame, supply, num = found.nodes, found.supply, len(series)
     stock = stock_of(frame["unique_id"].to_numpy(object), *recorded, supply.delay)
     shelves = _emptied(shelves, own)
-    items = _items(parent, lane, lanes, shelves, supply.terms)
+    items = _items(found.parent, lane, lanes, shelves, supply.terms)
     shelves = replace(shelves, within=_far(items, shelves))
     return Net(
         items=items,
@@ -255,10 +331,10 @@ def _items(
 
 
 def _with_terms(
-    nodes: pd.DataFrame, parent: IntArray, lane: IntArray, lanes: pd.DataFrame, shelves: Shelves
+    nodes: pd.DataFrame, parent: IntArray, lane: IntArray, lanes: pd.DataFrame, costs: Costs
 ) -> pd.DataFrame:
     """Return products of sources with their lane's terms, and their shops' costs where none."""
-    frame, num = nodes.reset_index(drop=True).copy(), shelves.num
+    frame, num = nodes.reset_index(drop=True).copy(), len(costs.unit_cost)
     own = lane[num:]
     known = own >= 0
     picked = lanes.iloc[np.maximum(own, 0)].reset_index(drop=True) if len(lanes) else lanes
@@ -271,9 +347,9 @@ def _with_terms(
     supplier = supplier.fillna("").astype(str).replace("unknown", "")
     frame["supplier"] = np.where(known, lane_names(lanes)[np.maximum(own, 0)], supplier)
     above = _above(parent, num)
-    for column, values in (("unit_cost", shelves.unit_cost),
-                           ("holding_cost", shelves.holding_cost),
-                           ("stockout_cost", shelves.stockout_cost)):  # fmt: skip
+    for column, values in (("unit_cost", costs.unit_cost),
+                           ("holding_cost", costs.holding_cost),
+                           ("stockout_cost", costs.stockout_cost)):  # fmt: skip
         total = np.bincount(above[above >= 0], values[above >= 0], len(frame))
         mean = total / np.maximum(np.bincount(above[above >= 0], minlength=len(frame)), 1)
         there = frame[column] if column in frame else pd.Series(np.nan, index=frame.index)

@@ -28,7 +28,7 @@ from invopt.inventory.network.sheets import (
 )
 from invopt.inventory.network.shelf import ShelfPaths, Shelves, pack_gains
 from invopt.inventory.network.source_orders import ordered_by
-from invopt.inventory.network.transfers import transfers
+from invopt.inventory.network.transfers import Way, transfers
 from invopt.inventory.network.tree import System
 from invopt.inventory.reasons import Notes
 from invopt.inventory.review import Review, demand_ahead, plan_review
@@ -40,7 +40,9 @@ from invopt.types import Float32Array, FloatArray, IntArray
 
 _BLOCK = 2048  # series whose demand paths are in memory at once
 _EXACT = 512  # units of a source up to which every way to give them out is looked at
-_COLUMNS = ("unique_id", "product", "location", "supplied_by", "supplier")
+# Of series; the terms are those of a source that sells something itself.
+_COLUMNS = ("unique_id", "product", "location", "supplied_by", "supplier", "lead_time", "pack_size",
+            "min_order")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,16 @@ class _Part:
     errors: FloatArray = field(repr=False)
 
 
+@dataclass(frozen=True)
+class Moved:
+    """Units that one series gives another: unique_id of both, units, and the way they take."""
+
+    giver: str
+    taker: str
+    units: float
+    way: Way
+
+
 class NetworkReview:
     """Plans the partitions of a data set one by one, then what their series share."""
 
@@ -78,6 +90,7 @@ class NetworkReview:
         self.tables = with_order_days(tables)
         self.recorded, self.rules = recorded, rules
         self.parts: list[_Part] = []
+        self.moved: list[Moved] = []
 
     def plan(self, panel: Panel, forecast: SummedForecast) -> Review:
         """Return the review of a partition as if its sources had enough, and remember it."""
@@ -150,6 +163,10 @@ class NetworkReview:
         under = np.flatnonzero(net.items.parent[: net.num_series] >= net.num_series)
         np.add.at(net.lost_at_sources, net.items.parent[: net.num_series][under] - net.num_series,
                   granted.lost[under])  # fmt: skip
+        self.moved = [
+            Moved(str(ids[t.way.giver]), str(ids[t.way.taker]), t.units, t.way)
+            for t in granted.moved
+        ]
         sources = sources_review(net, orders, self.rules)
         reviews = [
             told(with_source(r, self.lanes, net), net, granted, ids, self.lanes) for r in reviews

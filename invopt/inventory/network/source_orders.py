@@ -7,7 +7,7 @@ import numpy as np
 from invopt.inventory.aim import Weighed, within_limits
 from invopt.inventory.network.net import Net
 from invopt.inventory.network.tree import Reached, System
-from invopt.inventory.network.worth import Shared, Worth, best_quantity, source_worth
+from invopt.inventory.network.worth import Shared, SystemWorth, best_quantity, source_worth
 from invopt.types import Float32Array, FloatArray, IntArray
 
 _TINY = 1e-9
@@ -57,10 +57,9 @@ def ordered_by(net: Net, system: System, nodes: IntArray) -> Ordered:
     state = _left(net, system, reached, len(nodes))
     state += (np.nan_to_num(position) + _inner(net, nodes))[:, None].astype(np.float32)
     worth = source_worth(reached.units, state, held)
-    need = np.where(np.isnan(position), np.nan, np.ceil(best_quantity(worth) - 1e-4))
+    need = np.where(np.isnan(position), np.nan, best_quantity(worth, whole=True))
     quantity = _packed(net, row, need, worth, position)
     known = np.nan_to_num(quantity)
-    above = np.maximum(worth.at - known[:, None].astype(np.float32), 0) * worth.weight
     enough = _enough(reached.units, held)
     waits = np.maximum(state + known[:, None] - enough[:, None], 0).mean(axis=1, dtype=np.float64)
     less = worth.of_units(np.maximum(known - pack, 0), np.minimum(pack, known))
@@ -69,7 +68,7 @@ def ordered_by(net: Net, system: System, nodes: IntArray) -> Ordered:
         need=need,
         quantity=quantity,
         holding_cost=held * waits,
-        stockout_cost=above.sum(axis=1, dtype=np.float64),
+        stockout_cost=worth.missed(known),
         saved=worth.of_units(np.zeros(len(need)), known),
         one_less=np.where(known > 0, less, np.nan),
         one_more=-worth.of_units(known, pack),
@@ -119,7 +118,7 @@ def _enough(units: Shared, held: FloatArray) -> FloatArray:
 
 
 def _packed(
-    net: Net, row: IntArray, need: FloatArray, worth: Worth, position: FloatArray
+    net: Net, row: IntArray, need: FloatArray, worth: SystemWorth, position: FloatArray
 ) -> FloatArray:
     """Return orders in whole packs, within limits; NaN where no stock is known."""
     terms = net.terms.select(row)

@@ -189,7 +189,7 @@ class System:
         np.subtract.at(system, deeper.owner, gone)
         here = self.items.holding_cost[own]
         dearer = (here - np.minimum(above, here)) * span
-        return thinned(source_worth(deeper.units, system, dearer), _THRESHOLDS)
+        return thinned(source_worth(deeper.units, system, dearer).spread(), _THRESHOLDS)
 
 
 def _split(items: Items, kids: IntArray) -> tuple[IntArray, IntArray]:

@@ -49,6 +49,11 @@ class Worth:
         )
 
     @property
+    def range(self) -> tuple[FloatArray, FloatArray]:
+        """(places,) lowest and highest threshold."""
+        return self.at.min(axis=1), self.at.max(axis=1)
+
+    @property
     def most(self) -> FloatArray:
         """(places,) money that the first unit is worth."""
         return self.base + self.weight.sum(axis=1, dtype=np.float64)
@@ -185,7 +190,69 @@ def shared(places: Worth, starts: IntArray, source_of: IntArray, *, push: BoolAr
     return Shared(layer, up_to, kept)
 
 
-def source_worth(units: Shared, system: Float32Array, holding: FloatArray) -> Worth:
+@dataclass(frozen=True)
+class SystemWorth:
+    """What a unit more is worth to a source: a Worth of layers x paths thresholds, not written out.
+
+    Every layer of worth lies above the system of every path: its thresholds are `up_to` less what
+    is left in the system, each path with an equal part of the layer's money.
+
+    Attributes:
+        up_to: (sources, layers) units.
+        layer: (sources, layers) money.
+        left: (sources, paths) units, ascending.
+        base: (sources,) money of a unit too many.
+    """
+
+    up_to: FloatArray = field(repr=False)
+    layer: FloatArray = field(repr=False)
+    left: FloatArray = field(repr=False)
+    base: FloatArray = field(repr=False)
+
+    @property
+    def range(self) -> tuple[FloatArray, FloatArray]:
+        """(sources,) lowest and highest threshold."""
+        low, high = self.left[:, 0], self.left[:, -1]
+        return self.up_to.min(axis=1) - high, self.up_to.max(axis=1) - low
+
+    def of_unit(self, stock: FloatArray) -> FloatArray:
+        """Return (sources,) money that a unit more than the stock is worth."""
+        below = _below(self.left, self.up_to - stock[:, None])
+        return self.base + (below * self.layer).sum(axis=1) / self.left.shape[1]
+
+    def missed(self, stock: FloatArray) -> FloatArray:
+        """Return (sources,) money that all units beyond the stock are worth, without the base."""
+        point = self.up_to - stock[:, None]
+        below = _below(self.left, point)
+        running = np.concatenate([np.zeros((len(point), 1)), self.left.cumsum(axis=1)], axis=1)
+        above = below * point - np.take_along_axis(running, below, axis=1)
+        return np.asarray((above * self.layer).sum(axis=1) / self.left.shape[1])
+
+    def of_units(self, stock: FloatArray, step: FloatArray) -> FloatArray:
+        """Return (sources,) money that `step` units more than the stock are worth together."""
+        return self.base * step + self.missed(stock) - self.missed(stock + step)
+
+    def spread(self) -> Worth:
+        """Return the same, written out."""
+        at = (self.up_to[:, :, None] - self.left[:, None, :]).astype(np.float32)
+        part = (self.layer / self.left.shape[1])[:, :, None]
+        weight = np.broadcast_to(part, at.shape).astype(np.float32)
+        shape = (len(at), at.shape[1] * at.shape[2])
+        return Worth(at.reshape(shape), weight.reshape(shape), self.base)
+
+
+def _below(ascending: FloatArray, point: FloatArray) -> IntArray:
+    """Return (rows, points) values of each row below each point of the row."""
+    low = min(ascending.min(initial=0), point.min(initial=0))
+    width = max(ascending.max(initial=0), point.max(initial=0)) - low + 1
+    # Rows one after another make one ascending list: a search in it is a search in each row.
+    shift = width * np.arange(len(ascending))[:, None]
+    place = np.searchsorted((ascending - low + shift).ravel(), (point - low + shift).ravel())
+    within = place.reshape(point.shape) - np.arange(len(point))[:, None] * ascending.shape[1]
+    return np.asarray(np.clip(within, 0, ascending.shape[1]))
+
+
+def source_worth(units: Shared, system: Float32Array, holding: FloatArray) -> SystemWorth:
     """Return what a unit more that a source orders is worth.
 
     Args:
@@ -204,11 +271,8 @@ def source_worth(units: Shared, system: Float32Array, holding: FloatArray) -> Wo
         >>> [worth.of_unit(np.array([stock])).round(3).tolist() for stock in (12.0, 13.0)]
         [[4.0], [-1.0]]
     """
-    num_paths = system.shape[1]
-    at = units.up_to[:, :, None].astype(np.float32) - system[:, None, :]
-    weight = np.broadcast_to((units.layer / num_paths)[:, :, None], at.shape).astype(np.float32)
-    shape = (len(system), at.shape[1] * num_paths)
-    return Worth(at.reshape(shape), weight.reshape(shape), -holding)
+    left = np.sort(system, axis=1).astype(np.float64)
+    return SystemWorth(units.up_to, units.layer, left, -holding)
 
 
 def thinned(worth: Worth, size: int) -> Worth:
@@ -235,8 +299,12 @@ def thinned(worth: Worth, size: int) -> Worth:
     return Worth(at, weight, ordered.base)
 
 
-def best_quantity(worth: Worth) -> FloatArray:
+def best_quantity(worth: "Worth | SystemWorth", *, whole: bool = False) -> FloatArray:
     """Return (sources,) units up to which a unit more is worth ordering; below 0 for too much.
+
+    Args:
+        worth: Of a unit more.
+        whole: Return the next whole number, which takes a third of the looks.
 
     Example:
         The newsvendor: demand 1 to 100, all alike, and a ratio of 8 / (8 + 1) ask for 89:
@@ -248,13 +316,13 @@ def best_quantity(worth: Worth) -> FloatArray:
         >>> best_quantity(worth).round(3).tolist()
         [89.0]
     """
-    low, high = worth.at.min(axis=1) - 1.0, worth.at.max(axis=1).astype(np.float64)
-    low, high = np.floor(low).astype(np.float64), np.ceil(high)
+    low, high = (np.asarray(end, np.float64) for end in worth.range)
+    low, high = np.floor(low - 1), np.ceil(high)
     high = np.maximum(high, low + 1)
     for _ in range(_HALVINGS):
-        middle = (low + high) / 2
+        middle = np.floor((low + high) / 2) if whole else (low + high) / 2
         wants = worth.of_unit(middle) > _TINY
         low, high = np.where(wants, middle, low), np.where(wants, high, middle)
-        if ((high - low) <= _FINE).all():
+        if ((high - low) <= (1 if whole else _FINE)).all():
             break
     return high

@@ -34,7 +34,12 @@ os.environ["PGPASSWORD"] = os.environ["STUDIES_PASSWORD"]
 tuned, _ = play(c.search_alone, config=whole, study=study, job=study, **learned)
 _, trained = play(c.train_forecaster, config=tuned, **learned, **code)
 _, judged = play(
-    c.evaluate_forecaster, model=trained.model, quality=ingest.quality, config=tuned, **learned
+    c.evaluate_forecaster,
+    model=trained.model,
+    snapshot=snapshot,
+    quality=ingest.quality,
+    config=tuned,
+    **learned,
 )
 _, explained = play(c.explain_forecaster, model=trained.model, config=tuned, **learned, **code)
 

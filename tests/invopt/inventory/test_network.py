@@ -19,6 +19,7 @@ from invopt.inventory.network.joint import correlations, together
 from invopt.inventory.network.tree import Items, System
 from invopt.inventory.network.worth import (
     ShelfCosts,
+    Worth,
     best_quantity,
     shared,
     shelf_worth,
@@ -153,8 +154,6 @@ def test_a_full_lane_leaves_its_units_to_the_others():
 def test_units_at_a_source_are_worth_what_the_best_place_makes_of_them():
     at = np.array([[5.0, 3.0, 1.0], [6.0, 4.0, 2.0]], np.float32)
     weight = np.array([[1.0, 2.0, 4.0], [1.0, 2.0, 4.0]], np.float32)
-    from invopt.inventory.network.worth import Worth
-
     places = Worth(at, weight, np.zeros(2))
     assert places.of_unit(np.array([0.0, 4.5])).tolist() == [7.0, 1.0]
     units = shared(places, np.array([0]), np.zeros(2, int), push=np.array([False]))
@@ -362,3 +361,30 @@ def test_a_lane_is_used_on_its_order_days_only():
     days = bought[bought["unique_id"].isin(["p0_s1", "p0_s2"])].set_index("unique_id")
     assert days.loc["p0_s1", "order_date"] == "2024-03-25"
     assert days.loc["p0_s2", "order_date"] == "2024-03-24"
+
+
+def test_a_source_that_sells_itself_keeps_its_products_own_lead_time_and_pack():
+    panel = make_panel(1, ("DC", "s1"), lead_time=[9.0, 2.0], pack_size=[25.0, 1.0])
+    lanes = pd.DataFrame({"source": ["DC"], "location": ["s1"], "lead_time": [2]})
+    orders, _, _ = review([60, 0], lanes, panel, nodes=())
+    assert orders.loc["p0_DC", "lead_time"] == 9
+    assert orders.loc["p0_DC", "order_quantity"] > 0
+    assert orders.loc["p0_DC", "order_quantity"] % 25 == 0
+
+
+def test_what_a_source_is_worth_is_the_same_searched_and_written_out():
+    rng = np.random.default_rng(0)
+    units = shared(
+        Worth.of(rng.uniform(0, 30, (6, 40)).astype(np.float32),
+                 rng.uniform(0, 1, (6, 40)).astype(np.float32), np.zeros(6)),
+        np.array([0, 3]), np.repeat([0, 1], 3), push=np.zeros(2, bool),
+    )  # fmt: skip
+    worth = source_worth(units, rng.normal(-20, 9, (2, 50)).astype(np.float32), np.ones(2))
+    whole = worth.spread()
+    for stock in (np.array([-5.0, 0.0]), np.array([31.5, 60.0]), np.array([200.0, 9.0])):
+        assert worth.of_unit(stock) == pytest.approx(whole.of_unit(stock), abs=1e-3)
+        step = np.array([4.0, 11.0])
+        assert worth.of_units(stock, step) == pytest.approx(whole.of_units(stock, step), abs=1e-2)
+    best = best_quantity(worth)
+    assert best == pytest.approx(best_quantity(whole), abs=0.01)
+    assert best_quantity(worth, whole=True).tolist() == np.ceil(best - 1e-4).tolist()
