@@ -22,8 +22,8 @@ def smoothed(
 
     Around the cheapest order the cost is flat, so that much of what an order changes from one
     review to the next saves next to nothing. Whole packs are added or left out, never past the
-    usual order, nothing above zero and below the minimum; nothing is known of the review before, so
-    that the same forecast and stock give the same order. The idea is that of order smoothing
+    usual order, nothing above zero and below the minimum. The review before is not looked at: the
+    same forecast and stock give the same order. The idea is that of order smoothing
     (Disney and Towill, 2003, International Journal of Production Economics 85), with money in the
     place of its proportional gain.
 
