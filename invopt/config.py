@@ -350,6 +350,9 @@ class InventoryConfig(_Section):
         holding_periods: Periods a unit left over is charged for by the lost-sales policy. None lets
             the order look at the next one instead, where the horizon holds another review period;
             set it only where replays of past periods show that it costs less.
+        order_smoothing: Share of the expected cost of an order's own interval that it may cost more
+            to be nearer to the usual order, what sells in a review period: orders change less from
+            one review to the next. 0 orders what costs least.
         demand_jump: Expected demand over what was sold of late, or the inverse, from which on a
             planner is asked to look.
         level_change: Share by which a level may differ from the last review's before a planner
@@ -370,6 +373,7 @@ class InventoryConfig(_Section):
     num_paths: int = Field(default=200, ge=10)
     seed: int = Field(default=0, ge=0)
     holding_periods: float | None = Field(default=None, ge=1)
+    order_smoothing: float = Field(default=0.0, ge=0, le=1)
     demand_jump: float = Field(default=3.0, gt=1)
     level_change: float = Field(default=0.5, gt=0)
 
@@ -397,6 +401,10 @@ class GateConfig(_Section):
         group_loss_increase: Share by which the quantile loss of a group of ten series or more may
             clearly exceed that of the candidate which forecasts the group best; with
             benefit_of_doubt that of the champion.
+        max_order_change: Units by which orders may change from one review to the next, as a share
+            of the units ordered; None leaves it to the page.
+        max_forecast_change: Change of the forecast of the same periods from one review to the next,
+            over the usual change of sales, at most; None leaves it to the page.
         confidence: Of the paired bootstrap interval.
         num_bootstrap: Resamples of series.
     """
@@ -409,6 +417,8 @@ class GateConfig(_Section):
     benefit_of_doubt: bool = False
     segment_cost_increase: float = Field(default=0.1, ge=0)
     group_loss_increase: float = Field(default=0.1, ge=0)
+    max_order_change: float | None = Field(default=None, gt=0)
+    max_forecast_change: float | None = Field(default=None, gt=0)
     confidence: float = Field(default=0.9, gt=0, lt=1)
     num_bootstrap: int = Field(default=1000, ge=100)
 

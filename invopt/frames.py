@@ -135,7 +135,8 @@ def train(
     """Return a model trained on every period: means and quantiles per period and of sums.
 
     Lags, windows and horizon fit the frequency and the length of the data, as in the
-    configuration that `invopt init-mapping` writes. Equal data, steps and seed give an equal model.
+    configuration that `invopt init-mapping` writes, but for its steps and their rate. Equal data,
+    steps and seed give an equal model.
 
     Args:
         data: What to learn from.
@@ -290,6 +291,8 @@ def _config_of(data: DataSet, steps: int, sections: dict[str, dict[str, Any]]) -
     )
     content, _ = first_config("frames", "frames.yaml", extent, ())
     content["training"]["max_steps"] = steps
+    # The rate is for the steps that the file names, and was not tried with others.
+    content["training"].pop("learning_rate", None)
     for section, fields in sections.items():
         content[section] = content.get(section, {}) | fields
     return _validated(Config, content, "configuration")

@@ -133,6 +133,7 @@ def judge(
     suspect: Sequence[str] = (),
     orders: Orders | None = None,
     groups: Sequence[GroupLoss] = (),
+    stability: Mapping[str, float] | None = None,
 ) -> Verdict:
     """Return the verdict on a challenger.
 
@@ -147,6 +148,8 @@ def judge(
         suspect: Checks of the data that failed.
         orders: What the replay was about; None leaves its checks out.
         groups: How groups of series are forecast beside the best candidate for each.
+        stability: order_change and forecast_change of the challenger; looked at where the
+            configuration holds limits of them.
     """
     checks = [
         _check("finite", *_finite(metrics), "every metric is a number"),
@@ -157,6 +160,7 @@ def judge(
         *(_beside_baselines(orders, incumbent, config) if orders else ()),
         *_served(groups, config),
         *_accuracy(metrics, baseline, coverage, config),
+        *_stability(stability or {}, config),
     ]
     failed = [c for c in checks if not c.passed]
     money = (
@@ -269,6 +273,27 @@ def _accuracy(
             f"coverage of the {percent}% interval is {share:.1%}; it must not fall short by more "
             "than the limit",
             key="gate.coverage_tolerance",
+        )
+
+
+def _stability(found: Mapping[str, float], config: GateConfig) -> Iterator[Check]:
+    if config.max_order_change is not None:
+        yield _check(
+            "order_change",
+            found.get("order_change"),
+            config.max_order_change,
+            "units by which orders change from one review to the next, as a share of the units "
+            "ordered, must not exceed the limit",
+            key="gate.max_order_change",
+        )
+    if config.max_forecast_change is not None:
+        yield _check(
+            "forecast_change",
+            found.get("forecast_change"),
+            config.max_forecast_change,
+            "change of the forecast of the same periods from one review to the next, over the "
+            "usual change of sales, must not exceed the limit",
+            key="gate.max_forecast_change",
         )
 
 

@@ -35,6 +35,8 @@ class Aim:
             shelf or have missed a sale by; NaN where none is before the next order's arrival.
         expired: Expected units that outlive their shelf life, up to the end of the interval.
         saved: Change of cost that the order brings, against none; money.
+        before_smoothing: Units that cost least where another quantity is nearer to the usual order;
+            NaN where nothing was smoothed.
         limited: True where a limit or a minimum changed the quantity.
     """
 
@@ -49,6 +51,7 @@ class Aim:
     dry_in: FloatArray = field(repr=False)
     expired: FloatArray = field(repr=False)
     saved: FloatArray = field(repr=False)
+    before_smoothing: FloatArray = field(repr=False)
     limited: BoolArray = field(repr=False)
 
     @classmethod
@@ -206,6 +209,7 @@ def aim_of(
         dry_in=np.full(len(need), np.nan),
         expired=np.zeros(len(need)),
         saved=-change(np.zeros_like(quantity), quantity) + 0.0,
+        before_smoothing=np.full(len(need), np.nan),
         limited=np.zeros(len(need), bool),
     )
 
@@ -316,9 +320,9 @@ class _Criterion:
         low = low - 1
         if not is_count:
             step = np.maximum(high - low, 1) * _FINE
-            return _largest(lambda s: self.wants(s, step), low - step, high, whole=False)
+            return largest(lambda s: self.wants(s, step), low - step, high, whole=False)
         one = np.ones_like(low)
-        return _largest(lambda s: self.wants(s, one), low, high, whole=True) + 1
+        return largest(lambda s: self.wants(s, one), low, high, whole=True) + 1
 
 
 def _needs(
@@ -350,13 +354,23 @@ def _needs(
     return need, above
 
 
-def _largest(
+def largest(
     holds: Callable[[FloatArray], BoolArray], low: FloatArray, high: FloatArray,
     *, whole: bool,
 ) -> FloatArray:  # fmt: skip
     """Return the largest value at which a falling condition holds; it does at low, not at high.
 
     Bounds that are no whole numbers are rounded outwards where the value is to be whole.
+
+    Args:
+        holds: Condition by series.
+        low: (series,) where it holds.
+        high: (series,) where it does not.
+        whole: Only whole numbers are looked at; else to a millionth of the range.
+
+    Example:
+        >>> largest(lambda x: x**2 <= 30, np.zeros(1), np.full(1, 9.0), whole=True).tolist()
+        [5.0]
     """
     if whole:
         low, high = np.floor(low), np.ceil(high)
@@ -406,5 +420,5 @@ def _reorder_point(
     # A pack all of whose units are wanted is ordered; a line or a minimum may ask for more.
     low = np.where((line[rows] > 0) | (least > packs), own.bounds[0] - 1, above[rows]) - least
     low = np.minimum(low, above[rows] - least)
-    point[rows] = _largest(orders, np.floor(low), np.ceil(above[rows]), whole=is_count)
+    point[rows] = largest(orders, np.floor(low), np.ceil(above[rows]), whole=is_count)
     return point

@@ -58,7 +58,8 @@ def forecast_rule(
         >>> [rule(slice(0, 1), period, state).tolist() for period in (0, 1)]
         [[30.0], [0.0]]
     """
-    if config.policy == "order_up_to" and terms.fill_rate is None:
+    smooth = config.order_smoothing
+    if config.policy == "order_up_to" and terms.fill_rate is None and not smooth:
         levels = np.zeros((len(terms.lead_time), num_periods))
         for period, forecast in forecasts.items():
             levels[:, period] = _decided(

@@ -15,6 +15,7 @@ from invopt.inventory.paths import Draws, Sampler, blocks
 from invopt.inventory.perishables import Shelf, aim_before_expiry
 from invopt.inventory.policy import Levels, levels_of, periods_ahead
 from invopt.inventory.purchasing import Curve
+from invopt.inventory.smoothing import smoothed
 from invopt.inventory.stock import Stock
 from invopt.panel import Panel
 from invopt.types import BoolArray, Float32Array, FloatArray, IntArray
@@ -237,12 +238,38 @@ class _Work:
         found = aim_at(
             path, terms, charged, position, is_count=self.is_count, wanted=wanted, forced=forced
         )
+        if config.order_smoothing:
+            found = self._smoothed(found, path, terms, charged, rows, cycle)
         asked = self.levels.expected_demand[rows]
         self._date(found, path, arrivals, asked, int(times.lead.min()))
         if terms.shelf_life is not None:
             self._before_expiry(found, path, rows, lead_time, cycle)
         self._draw_curves(found, path, terms, rows)
         return found
+
+    def _smoothed(
+        self, aim: Aim, path: Path, terms: Terms, charged: Terms, rows: IntArray, cycle: int
+    ) -> Aim:
+        """Return the aim with orders nearer to the usual one; see smoothing.smoothed.
+
+        What a planner or a source has set stands.
+        """
+        usual = self.forecast.mean[rows].mean(axis=1, dtype=np.float64) * cycle
+        room, share = terms.room(self.position[rows]), self.config.order_smoothing
+        wanted = smoothed(aim.quantity, usual, path.outlook, charged, room, share)
+        if self.forced is not None:
+            wanted = np.where(np.isnan(self.forced[rows]), wanted, aim.quantity)
+        moved = np.flatnonzero(wanted != aim.quantity)
+        if not len(moved):
+            return aim
+        part = aim_at(
+            path.select(moved), terms.select(moved), charged.select(moved),
+            self.position[rows[moved]], is_count=self.is_count, forced=wanted[moved],
+        )  # fmt: skip
+        old = aim.take(moved)
+        kept = {name: getattr(old, name) for name in ("need", "point", "limited")}
+        aim.put(moved, replace(part, **kept, before_smoothing=old.quantity))
+        return aim
 
     def _draw_curves(self, aim: Aim, path: Path, terms: Terms, rows: IntArray) -> None:
         """Fill in the cost by quantity of the series that it is wanted of."""

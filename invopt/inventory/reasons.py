@@ -87,6 +87,7 @@ def reasons_of(
     num = len(decision.quantity)
     notes = notes or Notes.none(num)
     found = _orders(decision, terms, currency)
+    _add_smoothing(found, decision)
     _add_tail(found, decision, terms)
     _add_before(found, decision, terms, dates, currency=currency)
     far = np.isnan(decision.levels.expected_demand)
@@ -145,7 +146,8 @@ def codes_of(decision: OrderDecision, stock: Stock, terms: Terms) -> npt.NDArray
 def _orders(decision: OrderDecision, terms: Terms, currency: str) -> npt.NDArray[np.object_]:
     """Return the sentence about position and level."""
     levels, found = decision.levels, np.full(len(decision.quantity), "", object)
-    ordered = decision.quantity > 0
+    is_smoothed = ~np.isnan(decision.before_smoothing)
+    ordered = (decision.quantity > 0) & ~(is_smoothed & (decision.need <= 0))
     columns = (decision.position, levels.order_up_to, levels.expected_demand, levels.safety_stock,
                decision.one_less, decision.one_more, terms.pack_size)  # fmt: skip
     found[ordered] = [
@@ -174,6 +176,18 @@ def _neighbours(less: float, more: float, pack: float, currency: str) -> str:
     one = "one" if pack == 1 else f"one pack ({in_words(pack)})"
     fewer, further = (f"{currency} {in_words(money)}".strip() for money in (less, more))
     return f"; {one} less costs {fewer} more, {one} more costs {further} more"
+
+
+def _add_smoothing(found: npt.NDArray[np.object_], decision: OrderDecision) -> None:
+    """Say where another quantity would cost least."""
+    for row in np.flatnonzero(~np.isnan(decision.before_smoothing)):
+        ordered, least = (
+            in_words(v[row], 4) for v in (decision.quantity, decision.before_smoothing)
+        )
+        found[row] += (
+            f"; {ordered} are ordered instead of {least}, which would cost least: nearer to the "
+            "usual order"
+        )
 
 
 def _add_tail(found: npt.NDArray[np.object_], decision: OrderDecision, terms: Terms) -> None:

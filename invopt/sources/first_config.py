@@ -7,7 +7,11 @@ from typing import Any
 from invopt.config import DataConfig
 from invopt.frequency import Sizes, by_review, offset_weights, sizes_of
 from invopt.sources.validation import DataCheck
+from invopt.timeline import frequency_unit
 
+# So few steps learn what is planned on days, and the weekdays of a few shops, at a higher rate than
+# longer trainings need; months lost by it: docs/benchmarks.md, "Known plans".
+_STEPS, _RATE = 800, 0.008
 _FEW = 5  # horizons of history below which nothing can be judged
 
 
@@ -64,7 +68,8 @@ def first_config(
         },
         "training": {
             "max_minutes": 5,
-            "max_steps": 800,
+            "max_steps": _STEPS,
+            **({"learning_rate": _RATE} if frequency_unit(extent.frequency) == "D" else {}),
             "fork_after": max(1, min(8, context // 2)),
         },
         **by_review(sizes, horizon, lead_time, review),

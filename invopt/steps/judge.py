@@ -40,6 +40,7 @@ def judge_model(assessment: str, quality: str, gate: GateConfig, out: str, notif
         suspect=suspect,
         orders=orders,
         groups=[GroupLoss(**_numbers(loss)) for loss in found.get("group_losses", ())],
+        stability=_numbers(own.get("stability", {})),
     )
     if verdict.decision == KEEP and incumbent == CHAMPION and "rival_cost" in found:
         rival = _judged_rival(found, suspect, gate)
@@ -63,6 +64,7 @@ def _judged_rival(found: Json, suspect: list[str], gate: GateConfig) -> Verdict:
         gate.for_rivals(),
         incumbent=CHAMPION,
         suspect=suspect,
+        stability=_numbers(own.get("stability", {})),
     )
 
 

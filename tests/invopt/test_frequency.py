@@ -77,3 +77,12 @@ def test_a_first_configuration_is_one_that_a_training_takes(frequency, length):
     fitted, _ = fit_config(config, timeline)
     assert fitted.features.horizon == config.features.horizon
     assert fitted.evaluation.gate_periods >= 1
+
+
+def test_the_few_steps_of_days_learn_at_a_higher_rate_and_those_of_longer_periods_do_not():
+    rates = {}
+    for frequency in ("D", "W-MON", "MS"):
+        extent = Extent(frequency, 70, None, True, False)
+        content, _ = first_config("shop", "shop.yaml", extent, ())
+        rates[frequency] = Config.model_validate(content).training.learning_rate
+    assert rates == {"D": 0.008, "W-MON": 0.002, "MS": 0.002}

@@ -214,3 +214,15 @@ def test_series_that_one_source_supplies_are_drawn_together():
     assert (shops.low, shops.high) == pytest.approx((alone.low, alone.high))
     narrow = compare_costs(np.repeat(challenger, 4), np.repeat(incumbent, 4), GATE)
     assert narrow.high - narrow.low < 0.7 * (shops.high - shops.low)
+
+
+def test_orders_and_forecasts_that_move_too_much_are_kept_out_where_limits_say_so():
+    moves = {"order_change": 0.41, "forecast_change": 0.2}
+    assert verdict(stability=moves).decision == PROMOTE
+    strict = GateConfig(num_bootstrap=300, max_order_change=0.4, max_forecast_change=0.15)
+    found = verdict(stability=moves, config=strict)
+    assert failed(found) == {"order_change", "forecast_change"}
+    assert found.would_pass == ["gate.max_order_change=0.42", "gate.max_forecast_change=0.21"]
+    loose = GateConfig(num_bootstrap=300, max_order_change=0.5, max_forecast_change=0.25)
+    assert verdict(stability=moves, config=loose).decision == PROMOTE
+    assert failed(verdict(config=strict)) == {"order_change", "forecast_change"}  # not measured

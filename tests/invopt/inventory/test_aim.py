@@ -10,7 +10,7 @@ from scipy.stats import poisson
 
 from invopt.config import InventoryConfig
 from invopt.forecasts import ForecastArrays
-from invopt.inventory.aim import _largest
+from invopt.inventory.aim import largest
 from invopt.inventory.costs import terms_of
 from invopt.inventory.decision import decide
 from invopt.inventory.stock import Stock
@@ -19,7 +19,7 @@ from invopt.inventory.stock import Stock
 @pytest.mark.timeout(20)
 def test_a_bound_between_two_whole_numbers_ends_the_search():
     # The middle of 1 and 2.5 is 1 in whole numbers: the search stood there for ever.
-    found = _largest(lambda s: s <= 1, np.array([1.0]), np.array([2.5]), whole=True)
+    found = largest(lambda s: s <= 1, np.array([1.0]), np.array([2.5]), whole=True)
     assert found.tolist() == [1.0]
 
 
@@ -32,7 +32,7 @@ def test_a_bound_between_two_whole_numbers_ends_the_search():
 )
 def test_the_search_finds_the_edge_of_a_falling_condition(low, width, share, whole):
     edge = low + share * width
-    found = _largest(lambda s: s <= edge, np.array([low]), np.array([low + width]), whole=whole)
+    found = largest(lambda s: s <= edge, np.array([low]), np.array([low + width]), whole=whole)
     if whole:
         assert found.tolist() == [math.floor(edge)]
     else:
@@ -43,7 +43,7 @@ def test_the_search_finds_the_edge_of_a_falling_condition(low, width, share, who
 @pytest.mark.timeout(20)
 def test_numbers_too_large_for_the_wanted_grain_end_the_search():
     low = np.array([1e12, 1e15])
-    found = _largest(lambda s: s <= low, low, low + 1, whole=False)
+    found = largest(lambda s: s <= low, low, low + 1, whole=False)
     assert np.abs(found - low).max() <= 1
 
 
