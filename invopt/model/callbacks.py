@@ -29,13 +29,13 @@ class TrainingProgress(pl.Callback):
     def __init__(
         self,
         name: str,
-        member: int,
+        whose: str,
         budget: Budget,
         windows_per_step: int,
         notify: Notify,
         folder: Path,
     ) -> None:
-        self.name, self.member, self.budget = name, member, budget
+        self.name, self.whose, self.budget = name, whose, budget
         self.windows, self.notify, self.folder = windows_per_step, notify, folder
         self.told, self.steps, self.loss = budget.clock(), 0, float("nan")
         self.kept: list[tuple[str, int, float]] = []
@@ -49,19 +49,19 @@ class TrainingProgress(pl.Callback):
         share = self.budget.share_done(trainer.global_step)
         if trainer.is_global_zero and share >= self.next_share:
             self.next_share = share + 1 / _POINTS
-            loss = _loss_of_same_windows(module)
+            loss = _loss_of_same_windows(module) / module.num_members
             self.kept.append((f"{self.name}, {SAME_WINDOWS}", trainer.global_step, loss))
         now = self.budget.clock()
         if now - self.told < _NOTIFY_SECONDS:
             return
-        loss = float(outputs["loss"])
+        loss = float(outputs["loss"]) / module.num_members  # type: ignore[operator]
         self.loss = loss if self.loss != self.loss else 0.7 * self.loss + 0.3 * loss
         self.kept.append((self.name, trainer.global_step, loss))
         done = min(1.0, self.budget.share_done(trainer.global_step))
         left = self.budget.left(trainer.global_step)
         speed = self.steps * self.windows * trainer.world_size / (now - self.told)
         self.notify(
-            f"training {self.name} of member {self.member + 1}: {done:.0%}, "
+            f"training {self.name} of {self.whose}: {done:.0%}, "
             f"{speed:,.0f} windows/s, loss {self.loss:.4f}, {left / 60:.1f} min left"
         )
         self.told, self.steps = now, 0
