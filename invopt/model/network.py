@@ -60,7 +60,7 @@ class Noise(NamedTuple):
     """What one pass of training withholds.
 
     Attributes:
-        known_BI: False where a category is read as unknown; None where all are told.
+        known_BI: 0 where a category is read as unknown, else 1; None where all are told.
         kept_BOD: 0 where dropout withholds a part of the context, 1 / (1 - its share) elsewhere;
             None without dropout.
     """
@@ -119,13 +119,23 @@ class Trunk(nn.Module):
         """
         if not self.training:
             return None
+        return self.scaled(self.draw(ids_BI, num_origins))
+
+    def draw(self, ids_BI: Tensor, num_origins: int) -> "Noise":
+        """Draw what is withheld as zeros among ones; see noise."""
         known = kept = None
         if self.unknown_share:
-            known = torch.rand_like(ids_BI, dtype=torch.float32) >= self.unknown_share
+            known = torch.empty_like(ids_BI).bernoulli_(1 - self.unknown_share)
         if self.dropout:
             shape = (len(ids_BI), num_origins, self.base.in_features)
-            kept = functional.dropout(torch.ones(shape, device=ids_BI.device), self.dropout)
+            kept = torch.empty(shape, device=ids_BI.device).bernoulli_(1 - self.dropout)
         return Noise(known, kept)
+
+    def scaled(self, drawn: "Noise") -> "Noise":
+        """Return what was drawn with its ones made larger by what dropout withholds."""
+        if drawn.kept_BOD is None:
+            return drawn
+        return Noise(drawn.known_BI, drawn.kept_BOD / (1 - self.dropout))
 
     def encode(self, step_BSF: Tensor, calendar_BSC: Tensor, static_BT: Tensor) -> Tensor:
         """Return context_BSD after every step.

@@ -43,9 +43,16 @@ class MemberTrunks(nn.Module):
     def __len__(self) -> int:
         return len(self.weights_MP)
 
-    def noise(self, ids_BI: Tensor, num_origins: int) -> Noise | None:
-        """Draw the noise of one member; see Trunk.noise."""
-        return self._stage[0].trunk.noise(ids_BI, num_origins)
+    def noise(self, ids_MBI: Tensor, num_origins: int, seeds: list[int]) -> Noise:
+        """Draw each member's noise as it would be drawn alone with its seed; see Trunk.noise."""
+        trunk, drawn = self._stage[0].trunk, []
+        for seed, ids_BI in zip(seeds, ids_MBI, strict=True):
+            torch.manual_seed(seed)
+            drawn.append(trunk.draw(ids_BI, num_origins))
+        known, kept = (
+            None if part[0] is None else torch.stack(part) for part in zip(*drawn, strict=True)
+        )
+        return trunk.scaled(Noise(known, kept))
 
     def write_to(self, trunks: list[Trunk]) -> None:
         """Give each trunk its member's weights."""
@@ -177,23 +184,15 @@ class TrunksTask(Task):
     def loss_of(self, source: WindowSource, windows: TrainingWindows) -> Tensor:
         """Return the sum of the members' losses: each weight's gradient is of its own member."""
         shaped = TrainingWindows(*(f.unflatten(0, (self.num_members, -1)) for f in windows))
-        noise = self._noise(shaped.ids_BI, len(source.origin_steps)) if self.training else None
+        noise = None
+        if self.training:
+            seeds = [step_seed(s, self.global_step, self.global_rank) for s in self.seeds]
+            noise = self.trunks.noise(shaped.ids_BI, len(source.origin_steps), seeds)
         mean, _ = self.trunks.mean(source, shaped, noise)
         weights = self.weights[shaped.rows_B]
         losses = losses_of_members(mean, shaped, weights, self.config.model)
         self.losses_M = losses.detach()
         return losses.sum()
-
-    def _noise(self, ids_MBI: Tensor, num_origins: int) -> Noise | None:
-        """Draw each member's noise as it would be drawn alone."""
-        drawn = []
-        for seed, ids_BI in zip(self.seeds, ids_MBI, strict=True):
-            torch.manual_seed(step_seed(seed, self.global_step, self.global_rank))
-            drawn.append(self.trunks.noise(ids_BI, num_origins) or Noise(None, None))
-        known, kept = (
-            None if part[0] is None else torch.stack(part) for part in zip(*drawn, strict=True)
-        )
-        return Noise(known, kept)
 
     def check_finite(self, loss: Tensor, windows: TrainingWindows) -> Tensor:
         """Return the loss; stop with the series of the first member whose loss is not finite."""
