@@ -49,12 +49,12 @@ class TrainingProgress(pl.Callback):
         share = self.budget.share_done(trainer.global_step)
         if trainer.is_global_zero and share >= self.next_share:
             self.next_share = share + 1 / _POINTS
-            loss = _loss_of_same_windows(module) / module.num_members
+            loss = _of_a_member(_loss_of_same_windows(module), module)
             self.kept.append((f"{self.name}, {SAME_WINDOWS}", trainer.global_step, loss))
         now = self.budget.clock()
         if now - self.told < _NOTIFY_SECONDS:
             return
-        loss = float(outputs["loss"]) / module.num_members  # type: ignore[operator]
+        loss = _of_a_member(float(outputs["loss"]), module)
         self.loss = loss if self.loss != self.loss else 0.7 * self.loss + 0.3 * loss
         self.kept.append((self.name, trainer.global_step, loss))
         done = min(1.0, self.budget.share_done(trainer.global_step))
@@ -71,6 +71,11 @@ class TrainingProgress(pl.Callback):
         if trainer.is_global_zero:
             with (self.folder / "history.csv").open("a", newline="") as handle:
                 csv.writer(handle).writerows(self.kept)
+
+
+def _of_a_member(loss: float, task: Any) -> float:
+    """Return the mean of the members' losses from their sum, which a task's loss is."""
+    return loss / int(task.num_members)
 
 
 def _loss_of_same_windows(module: Any) -> float:

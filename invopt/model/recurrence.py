@@ -47,7 +47,7 @@ class _Sequence(torch.autograd.Function):
             x, w, u, b = (i.float() for i in inputs)
             order = _order(u.shape[2], x.device)
             w, u, b = w.index_select(1, order), u.index_select(1, order), b.index_select(1, order)
-            gates = torch.baddbmm(b[:, None], x.flatten(1, 2), w.mT).unflatten(1, x.shape[1:3])
+            gates = torch.baddbmm(b[:, None], x.flatten(1, 2), w.mT).view(*x.shape[:3], -1)
             state, cell, bent = _run(gates, u)
         ctx.save_for_backward(x, w, u, gates, state, cell, bent)
         return state
@@ -90,7 +90,7 @@ def _run(gates: Tensor, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             now.baddbmm_(state[:, :, step - 1], ut)
         now[..., : 3 * units].sigmoid_()
         now[..., 3 * units :].tanh_()
-        out, into, forget, new = now.split(units, dim=2)
+        out, into, forget, new = torch.split(now, units, dim=2)
         torch.mul(into, new, out=cell[:, :, step])
         if step:
             cell[:, :, step].addcmul_(forget, cell[:, :, step - 1])
@@ -102,12 +102,12 @@ def _run(gates: Tensor, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def _run_back(grad: Tensor, u: Tensor, gates: Tensor, cell: Tensor, bent: Tensor) -> Tensor:
     """Return the gradient of the gates before their sigmoid and tanh, (M, B, S, G)."""
     units = u.shape[2]
-    out, into, forget, new = gates.split(units, dim=3)
+    out, into, forget, new = torch.split(gates, units, dim=3)
     # What one unit of the state's (out) or the cell's gradient (the others) does to each gate.
     delta = torch.empty_like(gates)
     three = gates[..., : 3 * units]
     torch.addcmul(three, three, three, value=-1, out=delta[..., : 3 * units])
-    to_out, to_in, to_forget, to_new = delta.split(units, dim=3)
+    to_out, to_in, to_forget, to_new = torch.split(delta, units, dim=3)
     to_out.mul_(bent)
     to_in.mul_(new)
     to_forget[:, :, 1:].mul_(cell[:, :, :-1])
@@ -116,7 +116,7 @@ def _run_back(grad: Tensor, u: Tensor, gates: Tensor, cell: Tensor, bent: Tensor
     to_cell = torch.addcmul(out, out * bent, bent, value=-1)
     grad = grad.clone()
     of_cell = grad.new_zeros((*grad.shape[:2], units))
-    rest = delta[..., units:].unflatten(3, (3, units))
+    rest = delta[..., units:].view(*delta.shape[:3], 3, units)
     for step in reversed(range(grad.shape[2])):
         of_state = grad[:, :, step]
         if step + 1 < grad.shape[2]:

@@ -57,7 +57,7 @@ class MemberTrunks(nn.Module):
     def write_to(self, trunks: list[Trunk]) -> None:
         """Give each trunk its member's weights."""
         for trunk, row in zip(trunks, self.weights_MP.detach().cpu(), strict=True):
-            parts = row.split(self.sizes)
+            parts = torch.split(row, self.sizes)
             with torch.no_grad():
                 for weight, part in zip(trunk.parameters(), parts, strict=True):
                     weight.copy_(part.view_as(weight))
@@ -87,7 +87,7 @@ class MemberTrunks(nn.Module):
 
     def _weights(self) -> dict[str, Tensor]:
         # One split: its gradient is one concatenation.
-        parts = self.weights_MP.split(self.sizes, dim=1)
+        parts = torch.split(self.weights_MP, self.sizes, dim=1)
         return {
             f"trunk.{name}": part.view(-1, *shape)
             for (name, shape), part in zip(self.shapes.items(), parts, strict=True)
@@ -183,7 +183,7 @@ class TrunksTask(Task):
 
     def loss_of(self, source: WindowSource, windows: TrainingWindows) -> Tensor:
         """Return the sum of the members' losses: each weight's gradient is of its own member."""
-        shaped = TrainingWindows(*(f.unflatten(0, (self.num_members, -1)) for f in windows))
+        shaped = TrainingWindows(*(self._by_member(field) for field in windows))
         noise = None
         if self.training:
             seeds = [step_seed(s, self.global_step, self.global_rank) for s in self.seeds]
@@ -194,12 +194,16 @@ class TrunksTask(Task):
         self.losses_M = losses.detach()
         return losses.sum()
 
+    def _by_member(self, field: Tensor) -> Tensor:
+        """Return (M, B, ...) of (M B, ...)."""
+        return field.view(self.num_members, len(field) // self.num_members, *field.shape[1:])
+
     def check_finite(self, loss: Tensor, windows: TrainingWindows) -> Tensor:
         """Return the loss; stop with the series of the first member whose loss is not finite."""
         if not torch.isfinite(loss):
             assert self.losses_M is not None
             member = int((~torch.isfinite(self.losses_M)).int().argmax())
-            rows = windows.rows_B.unflatten(0, (self.num_members, -1))[member]
+            rows = self._by_member(windows.rows_B)[member]
             raise NonFiniteLossError(self.global_step, rows.tolist())
         return loss
 
