@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks import _two_processes
 from benchmarks._launches import Launches, launches
 from benchmarks.data import data_folder, read_panel
 from invopt.config import Config, load_config
@@ -100,7 +99,7 @@ class _Bench:
 
 
 def main(rest: list[str]) -> None:
-    """Print one table, the recipe and two processes; write all of it as JSON with --out."""
+    """Print one table and the recipe; write all of it as JSON with --out."""
     started = time.monotonic()
     parsed = _parse(rest)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -119,13 +118,12 @@ def main(rest: list[str]) -> None:
         except RuntimeError as err:  # of torch: a type or size that this device cannot compute
             notes.append(f"{members} x {batch} {precision}: {str(err).splitlines()[0]}")
             print(notes[-1], flush=True)
-    two = _two(bench)
     left = parsed.minutes * 60 - (time.monotonic() - started)
     recipe = _recipe(panel, config, parsed, is_gpu, left)
     if parsed.out:
         found = {
             "device": name, "torch": torch.__version__, "data": data,
-            "rows": [asdict(row) for row in rows], "two_processes": two, "recipe": recipe,
+            "rows": [asdict(row) for row in rows], "recipe": recipe,
             "notes": notes, "seconds": time.monotonic() - started,
         }  # fmt: skip
         with replacing_file(parsed.out) as partial:
@@ -288,18 +286,6 @@ def task_of(
         return TrunkTask(trunks[0], weights, source, samplers[0], None, budget, config)
     sampler = MemberSamplers(samplers)
     return TrunksTask(MemberTrunks(trunks), weights, source, sampler, None, budget, config)
-
-
-def _two(bench: _Bench) -> dict[str, Any]:
-    """Return and print what two devices do by NCCL, or why nothing was measured."""
-    if torch.cuda.device_count() < _two_processes.WORLD:
-        why = f"{torch.cuda.device_count()} GPUs here: two processes by NCCL were not measured"
-        print(why, flush=True)
-        return {"not_measured": why}
-    task = task_of(bench.spec, bench.encoded, bench.config, 1, 2048)
-    speed = _two_processes.windows_per_second(task, "nccl", bench.seconds)
-    print(f"two processes by NCCL, 2,048 series each: {speed:,.0f} windows/s", flush=True)
-    return {"backend": "nccl", "batch": 2048, "windows": speed}
 
 
 def _recipe(

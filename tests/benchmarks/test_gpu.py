@@ -7,9 +7,6 @@ import torch
 
 from benchmarks import gpu
 from benchmarks._launches import launches
-from benchmarks._two_processes import windows_per_second
-from invopt.features import FeatureEncoder
-from tests.builders import make_config, make_panel, with_derived
 
 CPU = torch.device("cpu")
 
@@ -49,7 +46,6 @@ def test_the_whole_command_measures_one_member_and_several_and_the_recipe(tmp_pa
     )  # fmt: skip
     found, told = json.loads(out.read_text()), capsys.readouterr().out
     assert "no GPU: processor, in small" in told
-    assert "two processes by NCCL were not measured" in told
     assert "10 series x 730 days" in found["data"]
     one, both = found["rows"]
     assert (one["members"], both["members"]) == (1, 2)
@@ -59,12 +55,3 @@ def test_the_whole_command_measures_one_member_and_several_and_the_recipe(tmp_pa
     assert found["recipe"]["members"] == 2
     assert 0 < found["recipe"]["wrmsse"] < 20
     assert found["recipe"]["days"] == "d_703..d_730"
-
-
-@pytest.mark.slow
-def test_two_processes_train_one_trunk_and_count_the_windows_of_both():
-    config = make_config()
-    panel = with_derived(make_panel(), config)
-    encoder = FeatureEncoder.fit(panel, config.features, panel.num_periods)
-    task = gpu.task_of(encoder.spec, encoder.encode(panel), config, members=1, batch=4)
-    assert windows_per_second(task, "gloo", 0.05) > 0  # NCCL's stand-in on a processor
