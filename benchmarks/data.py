@@ -60,7 +60,8 @@ def read_panel(folder: Path, config: Config) -> Panel:
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch) / "snapshot"
         mapping = load_mapping(_CONFIGS / config.data.mapping)
-        read_dataset(mapping, folder, place, variables={}, max_bad_share=0.0)
+        share = config.data.max_quarantine_share
+        read_dataset(mapping, folder, place, variables={}, max_bad_share=share)
         raw = load_panel(place)
         raw = Panel(raw.timeline, raw.series, np.array(raw.y), np.array(raw.flags), raw.channels)
         panel, _ = clean(raw, config.cleaning)

@@ -5,14 +5,16 @@ A training is a folder: what every member reads (`prepare`), and what each one l
 distributed run.
 """
 
+import copy
 import csv
 import json
 import logging
+import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from multiprocessing import get_context
 from pathlib import Path
@@ -36,6 +38,7 @@ from invopt.model.lightning_module import HeadsTask, HeldOut, NonFiniteLossError
 from invopt.model.memory import estimate_memory, refuse_too_large
 from invopt.model.network import DemandNetwork, NetworkSizes
 from invopt.model.own_past import past_horizons, settle
+from invopt.model.together import MemberSamplers, MemberTrunks, TrunksTask
 from invopt.model.windows import WindowSampler, WindowSource, training_origins
 from invopt.panel import Panel
 from invopt.types import Clock, Float32Array, Notify
@@ -131,6 +134,12 @@ def fit(
     members = [Member(n, seconds, threads) for n in range(training.num_members)]
     if train_members is not None:
         train_members(folder, members)
+    elif is_trained_together(config, "cuda" if torch.cuda.is_available() else "cpu", check):
+        all_seconds = max(1.0, left)
+        members = [Member(m.number, all_seconds / len(members), threads) for m in members]
+        train_trunks_together(folder, members, clock=clock, notify=notify)
+        for member in members:  # their trunks are there: only the heads are trained
+            train_member(folder, member, clock=clock, notify=notify)
     elif workers == 1:
         for member in members:
             train_member(folder, member, clock=clock, notify=notify, check=check)
@@ -261,6 +270,77 @@ def train_member(
         _save_arrays(network, result)
 
 
+def is_trained_together(config: Config, device: str, check: Check | None = None) -> bool:
+    """Return whether the members' trunks are trained as one network.
+
+    A GPU waits for launches, which members side by side share. A processor computes: torch's own
+    LSTM, one member after another, takes 1.5 to 1.7 times less of its time than one for all.
+
+    Args:
+        config: Of the run.
+        device: "cuda" or "cpu".
+        check: What looks on, which looks at one member.
+    """
+    training = config.training
+    return (
+        device == "cuda"
+        and training.num_members > 1
+        and training.num_processes * training.num_nodes == 1
+        and config.model.num_layers == 1
+        and training.patience is None
+        and check is None
+    )
+
+
+def train_trunks_together(
+    folder: Path, members: list[Member], *, clock: Clock, notify: Notify = _silent
+) -> None:
+    """Train the trunks of a prepared folder's members as one network, and leave each its own.
+
+    Seeds, batches and clipping are those each would have alone, and so is the result but for
+    rounding; the heads are left to train_member, which finds a finished trunk. All members' seconds
+    are the budget of all. An interrupted training goes on.
+
+    Raises:
+        InvalidInputError: If a loss stops being finite; the member's batch is named.
+        ConfigError: If the precision is one that this machine cannot compute with.
+    """
+    config = Config.model_validate(json.loads((folder / "config.json").read_text()))
+    spec = FeatureSpec.load(folder / "features.json")
+    if all((m.folder_in(folder) / "trunk.npz").is_file() for m in members):
+        return
+    _refuse_missing_bfloat16(config)
+    torch.set_num_threads(members[0].num_threads)
+    watch = Watch(clock, notify, None)
+    networks, runs = [], []
+    for member in members:
+        pl.seed_everything(member.seed(config), verbose=False)
+        networks.append(DemandNetwork(NetworkSizes.of(spec), config.model))
+        runs.append(_Run(folder, member, spec, config, watch))
+    trunks = MemberTrunks([network.trunk for network in networks])
+    _fit_together(folder / "together", runs, trunks)
+    trunks.write_to([network.trunk for network in networks])
+    for run, network in zip(runs, networks, strict=True):
+        shutil.copy(folder / "together" / "history.csv", run.own)
+        run.finish_trunk(network)
+
+
+def _fit_together(own: Path, runs: list["_Run"], trunks: MemberTrunks) -> None:
+    """Train several members' trunks with the first one's run, whose folder is `own` meanwhile."""
+    own.mkdir(exist_ok=True)
+    (own / "history.csv").unlink(missing_ok=True)
+    first = copy.copy(runs[0])
+    seconds = [run.member.seconds for run in runs]
+    known = [s for s in seconds if s is not None]
+    all_seconds = sum(known) if len(known) == len(seconds) else None
+    first.own, first.member = own, replace(first.member, seconds=all_seconds)
+    first.num_together = len(runs)
+    budget = first.budget(1 - first.config.training.heads_share)
+    samplers = MemberSamplers([run.sampler for run in runs])
+    task = TrunksTask(trunks, first.weights, first.source, samplers, None, budget, first.config)
+    first.fit(task, "trunk", budget)
+
+
 def load_member(folder: Path, number: int, spec: FeatureSpec, config: Config) -> DemandNetwork:
     """Return a trained member of a training folder."""
     network = DemandNetwork(NetworkSizes.of(spec), config.model)
@@ -285,6 +365,7 @@ class _Run:
         self.own.mkdir(parents=True, exist_ok=True)
         self.clock, self.notify, self.check = watch.clock, watch.notify, watch.check
         self.is_global_zero = True
+        self.num_together = 1  # members that a step trains
         encoded = EncodedPanel.load(folder / "arrays")
         training, features = config.training, config.features
         is_checked = training.patience is not None or self.check is not None
@@ -316,12 +397,16 @@ class _Run:
         if finished.is_file():
             _load_arrays(network.trunk, finished)
             return
-        budget = self._budget(1 - self.config.training.heads_share)
+        budget = self.budget(1 - self.config.training.heads_share)
         task = TrunkTask(network.trunk, self.weights, *self._shared(budget))
-        self._fit(task, "trunk", budget)
+        self.fit(task, "trunk", budget)
+        self.finish_trunk(network)
+
+    def finish_trunk(self, network: DemandNetwork) -> None:
+        """Look at the past beside a trained trunk, and write both."""
         self._settle(network)
         if self.is_global_zero:
-            _save_arrays(network.trunk, finished)
+            _save_arrays(network.trunk, self.own / "trunk.npz")
 
     def _settle(self, network: DemandNetwork) -> None:
         """Find how far the past of each series is to be trusted beside the finished trunk."""
@@ -336,14 +421,14 @@ class _Run:
             self.notify(f"beside the network the past is used: {text}; {gain:.1%} less deviance")
 
     def train_heads(self, network: DemandNetwork) -> None:
-        budget = self._budget(self.config.training.heads_share)
+        budget = self.budget(self.config.training.heads_share)
         task = HeadsTask(network.heads, network.trunk, *self._shared(budget))
-        self._fit(task, "heads", budget)
+        self.fit(task, "heads", budget)
 
     def _shared(self, budget: Budget) -> tuple[Any, ...]:
         return self.source, self.sampler, self.held_out, budget, self.config
 
-    def _budget(self, share: float) -> Budget:
+    def budget(self, share: float) -> Budget:
         steps, seconds = self.config.training.max_steps, self.member.seconds
         return Budget(
             max(1, round(steps * share)) if steps else None,
@@ -351,7 +436,7 @@ class _Run:
             self.clock,
         )
 
-    def _fit(self, task: pl.LightningModule, name: str, budget: Budget) -> None:
+    def fit(self, task: pl.LightningModule, name: str, budget: Budget) -> None:
         trainer = self._trainer(self._callbacks(name, budget))
         self.is_global_zero = trainer.is_global_zero
         resume = self.own / f"{name}-last.ckpt"
@@ -377,10 +462,11 @@ class _Run:
             train_time_interval=timedelta(minutes=training.checkpoint_minutes),
             enable_version_counter=False,
         )
-        windows = training.batch_size * self.num_origins
+        windows = training.batch_size * self.num_origins * self.num_together
+        one, last = self.member.number + 1, self.member.number + self.num_together
         progress = TrainingProgress(
             name,
-            self.member.number,
+            f"member {one}" if one == last else f"members {one} to {last}",
             budget,
             windows_per_step=windows,
             notify=self.notify,

@@ -29,13 +29,13 @@ class TrainingProgress(pl.Callback):
     def __init__(
         self,
         name: str,
-        member: int,
+        whose: str,
         budget: Budget,
         windows_per_step: int,
         notify: Notify,
         folder: Path,
     ) -> None:
-        self.name, self.member, self.budget = name, member, budget
+        self.name, self.whose, self.budget = name, whose, budget
         self.windows, self.notify, self.folder = windows_per_step, notify, folder
         self.told, self.steps, self.loss = budget.clock(), 0, float("nan")
         self.kept: list[tuple[str, int, float]] = []
@@ -49,19 +49,19 @@ class TrainingProgress(pl.Callback):
         share = self.budget.share_done(trainer.global_step)
         if trainer.is_global_zero and share >= self.next_share:
             self.next_share = share + 1 / _POINTS
-            loss = _loss_of_same_windows(module)
+            loss = _of_a_member(_loss_of_same_windows(module), module)
             self.kept.append((f"{self.name}, {SAME_WINDOWS}", trainer.global_step, loss))
         now = self.budget.clock()
         if now - self.told < _NOTIFY_SECONDS:
             return
-        loss = float(outputs["loss"])
+        loss = _of_a_member(float(outputs["loss"]), module)
         self.loss = loss if self.loss != self.loss else 0.7 * self.loss + 0.3 * loss
         self.kept.append((self.name, trainer.global_step, loss))
         done = min(1.0, self.budget.share_done(trainer.global_step))
         left = self.budget.left(trainer.global_step)
         speed = self.steps * self.windows * trainer.world_size / (now - self.told)
         self.notify(
-            f"training {self.name} of member {self.member + 1}: {done:.0%}, "
+            f"training {self.name} of {self.whose}: {done:.0%}, "
             f"{speed:,.0f} windows/s, loss {self.loss:.4f}, {left / 60:.1f} min left"
         )
         self.told, self.steps = now, 0
@@ -71,6 +71,11 @@ class TrainingProgress(pl.Callback):
         if trainer.is_global_zero:
             with (self.folder / "history.csv").open("a", newline="") as handle:
                 csv.writer(handle).writerows(self.kept)
+
+
+def _of_a_member(loss: float, task: Any) -> float:
+    """Return the mean of the members' losses from their sum, which a task's loss is."""
+    return loss / int(task.num_members)
 
 
 def _loss_of_same_windows(module: Any) -> float:

@@ -12,7 +12,7 @@ from invopt.config import Config
 from invopt.model.budget import Budget
 from invopt.model.losses import heads_loss, mean_loss
 from invopt.model.network import Heads, Trunk
-from invopt.model.windows import TrainingWindows, WindowSampler, WindowSource
+from invopt.model.windows import Sampler, TrainingWindows, WindowQueue, WindowSource
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,13 @@ class HeldOut:
         return self.source.gather(self.rows, torch.full_like(self.rows, self.cutoff))
 
 
-class _Task(pl.LightningModule):
-    """What training the trunk and training the heads share.
+def step_seed(seed: int, step: int, rank: int) -> int:
+    """Return the seed of what is random within a step."""
+    return hash((seed, step, rank)) % 2**31
+
+
+class Task(pl.LightningModule):
+    """What the trainings of trunk, of heads and of several trunks share.
 
     Args:
         source: Gathers windows; moved to the module's device when training starts.
@@ -49,10 +54,12 @@ class _Task(pl.LightningModule):
         config: Of the run.
     """
 
+    num_members = 1  # whose losses the task's adds up
+
     def __init__(
         self,
         source: WindowSource,
-        sampler: WindowSampler,
+        sampler: Sampler,
         held_out: HeldOut | None,
         budget: Budget,
         config: Config,
@@ -66,22 +73,28 @@ class _Task(pl.LightningModule):
         raise NotImplementedError
 
     def on_fit_start(self) -> None:
+        """Bring the windows' panel to the module's device."""
         self.source = self.source.to(self.device)
+        world = self.trainer.world_size
+        self.queue = WindowQueue(self.source, self.sampler, self.global_rank, world)
         if self.held_out is not None:
             self.held_out = self.held_out.to(self.device)
 
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
+        """Return the loss of the step's own windows; the loader's batch only counts."""
         windows = self.windows()
         loss = self.loss_of(self.source, windows)
         self.log("loss", loss)
         return self.check_finite(loss, windows)
 
     def validation_step(self, batch: Tensor, batch_idx: int) -> None:
+        """Log the loss of the held-out windows."""
         assert self.held_out is not None
         loss = self.loss_of(self.held_out.source, self.held_out.windows())
         self.log("check", loss, batch_size=len(self.held_out.rows), sync_dist=True)
 
     def on_train_batch_start(self, batch: Tensor, batch_idx: int) -> int | None:
+        """Set rate and seed of the step, or end the training where its budget is used."""
         # Clocks differ: all ranks follow the first one's, or their rates and ends would part.
         done = self.trainer.strategy.broadcast(self.budget.share_done(self.global_step))
         if done >= 1.0:
@@ -90,13 +103,12 @@ class _Task(pl.LightningModule):
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = self.config.training.learning_rate * self._schedule(done)
         # Dropout and jitter of a step depend on the step alone, so a resumed run goes on.
-        torch.manual_seed(hash((self.sampler.seed, self.global_step, self.global_rank)) % 2**31)
+        torch.manual_seed(step_seed(self.sampler.seed, self.global_step, self.global_rank))
         return None
 
     def windows(self) -> TrainingWindows:
         """Return the batch of the current step, this rank's share."""
-        rows, ends = self.sampler.draw(self.global_step, self.global_rank, self.trainer.world_size)
-        return self.source.gather(rows.to(self.device), ends.to(self.device))
+        return self.queue.take(self.global_step)
 
     def check_finite(self, loss: Tensor, windows: TrainingWindows) -> Tensor:
         """Return the loss; stop with the series of the batch named when it is not finite."""
@@ -105,6 +117,7 @@ class _Task(pl.LightningModule):
         return loss
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Return AdamW, one launch for all weights."""
         training = self.config.training
         return torch.optim.AdamW(
             self.parameters(),
@@ -129,9 +142,11 @@ class _Task(pl.LightningModule):
             torch.nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what the budget has used."""
         checkpoint["budget"] = self.budget.state(self.global_step)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the budget up where it was."""
         self.budget.resume(checkpoint["budget"])
 
     def _schedule(self, done: float) -> float:
@@ -142,7 +157,7 @@ class _Task(pl.LightningModule):
         return 0.5 * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup)))
 
 
-class TrunkTask(_Task):
+class TrunkTask(Task):
     """Trains the encoder and the mean decoder.
 
     Args:
@@ -159,12 +174,13 @@ class TrunkTask(_Task):
 
     def loss_of(self, source: WindowSource, windows: TrainingWindows) -> Tensor:
         """Return the mean head's loss."""
-        mean, _ = source.mean(self.trunk, windows)
+        noise = self.trunk.noise(windows.ids_BI, len(source.origin_steps))
+        mean, _ = source.mean(self.trunk, windows, noise)
         weights = self.weights[windows.rows_B]
         return mean_loss(mean, windows.y_BOH, windows.observed_BOH, weights, self.config.model)
 
 
-class HeadsTask(_Task):
+class HeadsTask(Task):
     """Trains the quantile and level heads on a finished trunk.
 
     Args:

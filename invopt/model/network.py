@@ -12,6 +12,7 @@ stops there, so that a head for stock cannot cost the mean its accuracy.
 import warnings
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -55,6 +56,19 @@ class NetworkSizes:
         )
 
 
+class Noise(NamedTuple):
+    """What one pass of training withholds.
+
+    Attributes:
+        known_BI: 0 where a category is read as unknown, else 1; None where all are told.
+        kept_BOD: 0 where dropout withholds a part of the context, 1 / (1 - its share) elsewhere;
+            None without dropout.
+    """
+
+    known_BI: Tensor | None
+    kept_BOD: Tensor | None
+
+
 class Trunk(nn.Module):
     """Encoder and mean decoder: the log of mean sales over the level it starts from.
 
@@ -65,7 +79,7 @@ class Trunk(nn.Module):
 
     def __init__(self, sizes: NetworkSizes, config: ModelConfig) -> None:
         super().__init__()
-        self.unknown_share = config.unknown_share
+        self.unknown_share, self.dropout = config.unknown_share, config.dropout
         self.embeddings = nn.ModuleList(
             nn.Embedding(n, embedding_size(n)) for n in sizes.cardinalities
         )
@@ -82,7 +96,6 @@ class Trunk(nn.Module):
             dropout=config.dropout if config.num_layers > 1 else 0.0,
         )
         context = config.hidden_size + sizes.step + STATIC_SIZE
-        self.dropout = nn.Dropout(config.dropout)
         self.base = nn.Linear(context, sizes.horizon)
         self.decoder_context = nn.Linear(context, config.decoder_size)
         self.decoder_calendar = nn.Linear(sizes.calendar, config.decoder_size, bias=False)
@@ -97,6 +110,33 @@ class Trunk(nn.Module):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
+    def noise(self, ids_BI: Tensor, num_origins: int) -> "Noise | None":
+        """Draw what one pass of training withholds; None where the trunk is not in training.
+
+        Args:
+            ids_BI: Categories of the windows.
+            num_origins: O.
+        """
+        if not self.training:
+            return None
+        return self.scaled(self.draw(ids_BI, num_origins))
+
+    def draw(self, ids_BI: Tensor, num_origins: int) -> "Noise":
+        """Draw what is withheld as zeros among ones; see noise."""
+        known = kept = None
+        if self.unknown_share:
+            known = torch.empty_like(ids_BI).bernoulli_(1 - self.unknown_share)
+        if self.dropout:
+            shape = (len(ids_BI), num_origins, self.base.in_features)
+            kept = torch.empty(shape, device=ids_BI.device).bernoulli_(1 - self.dropout)
+        return Noise(known, kept)
+
+    def scaled(self, drawn: "Noise") -> "Noise":
+        """Return what was drawn with its ones made larger by what dropout withholds."""
+        if drawn.kept_BOD is None:
+            return drawn
+        return Noise(drawn.known_BI, drawn.kept_BOD / (1 - self.dropout))
+
     def encode(self, step_BSF: Tensor, calendar_BSC: Tensor, static_BT: Tensor) -> Tensor:
         """Return context_BSD after every step.
 
@@ -105,15 +145,21 @@ class Trunk(nn.Module):
             calendar_BSC: Calendar already projected by encoder_calendar.
             static_BT: As static_context gives it.
         """
+        state_BSD, _ = self.lstm(self.encoder_input(step_BSF, calendar_BSC, static_BT))
+        return self.contexts(state_BSD, step_BSF, static_BT)
+
+    def encoder_input(self, step_BSF: Tensor, calendar_BSC: Tensor, static_BT: Tensor) -> Tensor:
+        """Return what the LSTM reads; see encode."""
         static_BST = static_BT[:, None].expand(-1, step_BSF.shape[1], -1)
-        state_BSD, _ = self.lstm(torch.cat([step_BSF, calendar_BSC, static_BST], dim=2))
+        return torch.cat([step_BSF, calendar_BSC, static_BST], dim=2)
+
+    def contexts(self, state_BSD: Tensor, step_BSF: Tensor, static_BT: Tensor) -> Tensor:
+        """Return context_BSD from the LSTM's states; see encode."""
+        static_BST = static_BT[:, None].expand(-1, step_BSF.shape[1], -1)
         return torch.cat([state_BSD, step_BSF, static_BST], dim=2)
 
     def static_context(self, ids_BI: Tensor, values_BV: Tensor) -> Tensor:
         """Return what is known of each series as (B, STATIC_SIZE)."""
-        if self.training and self.unknown_share:
-            known = torch.rand_like(ids_BI, dtype=torch.float32) >= self.unknown_share
-            ids_BI = ids_BI * known
         return self.static_state(torch.cat([*self.embed(ids_BI), values_BV], dim=1))
 
     def embed(self, ids_BI: Tensor) -> list[Tensor]:
@@ -137,7 +183,6 @@ class Trunk(nn.Module):
             calendar_BOHE: Calendar projected by decoder_calendar.
             planned_BOHK: Planned features.
         """
-        context_BOD = self.dropout(context_BOD)
         # The largest tensors of the step: each pass over them counts.
         planned = torch.addmm(
             calendar_BOHE.flatten(0, 2), planned_BOHK.flatten(0, 2), self.decoder_planned

@@ -1,6 +1,6 @@
 """Windows of a panel as tensors, gathered by index on the device the panel lives on."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,27 +19,33 @@ from invopt.features import (
     step_features,
     targets,
 )
-from invopt.model.network import Trunk
+from invopt.model.network import Noise, Trunk
+
+# Series gathered at once: more are no faster on a processor, whose caches they leave.
+_GATHERED, GATHERED_ON_GPU = 512, 8192
 
 
 class TrainingWindows(NamedTuple):
     """A batch: what the trunk reads and, in training, the actuals.
 
-    Calendars are given by their place in EncodedPanel.calendar, so that they are projected once
-    per batch and not once per window. Shapes as in network.py.
+    Calendars are given by their place in EncodedPanel.calendar (row times periods plus period), so
+    that they are projected once per batch and not once per window. Shapes as in network.py.
     """
 
     rows_B: Tensor
     step_BSF: Tensor
-    step_index_BS: Tensor
+    step_place_BS: Tensor
     planned_BOHK: Tensor
-    index_BOH: Tensor
-    calendar_rows_B: Tensor
+    place_BOH: Tensor
     ids_BI: Tensor
     values_BV: Tensor
     log_offset_BO: Tensor
     y_BOH: Tensor
     observed_BOH: Tensor
+
+    def part(self, first: int, stop: int) -> "TrainingWindows":
+        """Return windows `first` to before `stop`, without copying them."""
+        return TrainingWindows(*(field[first:stop] for field in self))
 
 
 class WindowSource:
@@ -79,13 +85,14 @@ class WindowSource:
         origins = at[:, self.origin_steps]
         step = step_features(spec, panel, rows, ends)
         y, observed = targets(spec, panel, rows, origins, self.target_stop)
+        calendar = panel.calendar_rows[rows][:, None]
+        ahead = calendar_index(spec, origins, panel.calendar.shape[1])
         return TrainingWindows(
             rows,
             step,
-            at.clamp(min=0),
+            calendar * panel.calendar_mean.shape[1] + at.clamp(min=0),
             planned_BOHK=planned_features(spec, panel, rows, origins),
-            index_BOH=calendar_index(spec, origins, panel.calendar.shape[1]),
-            calendar_rows_B=panel.calendar_rows[rows],
+            place_BOH=calendar[..., None] * panel.calendar.shape[1] + ahead,
             ids_BI=panel.static_ids[rows],
             values_BV=panel.static_values[rows],
             log_offset_BO=log_offset(spec, step[:, self.origin_steps]),
@@ -93,21 +100,49 @@ class WindowSource:
             observed_BOH=observed,
         )
 
-    def mean(self, trunk: Trunk, windows: TrainingWindows) -> tuple[Tensor, Tensor]:
-        """Return mean_BOH in units and the decoder's state_BOHE."""
-        panel = self.panel
-        rows = windows.calendar_rows_B
-        step_calendar = trunk.encoder_calendar(panel.calendar_mean)
-        context_BSD = trunk.encode(
-            windows.step_BSF,
-            _look_up(step_calendar, rows[:, None] * step_calendar.shape[1] + windows.step_index_BS),
-            trunk.static_context(windows.ids_BI, windows.values_BV),
-        )
-        index = rows[:, None, None] * panel.calendar.shape[1] + windows.index_BOH
+    def mean(
+        self, trunk: Trunk, windows: TrainingWindows, noise: Noise | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return mean_BOH in units and the decoder's state_BOHE.
+
+        Args:
+            trunk: Reads the windows.
+            windows: To forecast.
+            noise: What is withheld in training; see Trunk.noise.
+        """
+        input_BSI, static_BT = self.encoder_input(trunk, windows, noise)
+        state_BSD, _ = trunk.lstm(input_BSI)
+        return self.forecast(trunk, windows, noise, state_BSD, static_BT)
+
+    def encoder_input(
+        self, trunk: Trunk, windows: TrainingWindows, noise: Noise | None
+    ) -> tuple[Tensor, Tensor]:
+        """Return what the LSTM reads (B, S, I), and what is known of each series (B, T)."""
+        ids_BI = windows.ids_BI
+        if noise is not None and noise.known_BI is not None:
+            ids_BI = ids_BI * noise.known_BI
+        static_BT = trunk.static_context(ids_BI, windows.values_BV)
+        calendar = trunk.encoder_calendar(self.panel.calendar_mean)
+        calendar_BSC = _look_up(calendar, windows.step_place_BS)
+        return trunk.encoder_input(windows.step_BSF, calendar_BSC, static_BT), static_BT
+
+    def forecast(
+        self,
+        trunk: Trunk,
+        windows: TrainingWindows,
+        noise: Noise | None,
+        state_BSD: Tensor,
+        static_BT: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Return mean_BOH and the decoder's state_BOHE from the LSTM's states."""
+        context_BSD = trunk.contexts(state_BSD, windows.step_BSF, static_BT)
+        context_BOD = context_BSD[:, self.origin_steps]
+        if noise is not None and noise.kept_BOD is not None:
+            context_BOD = context_BOD * noise.kept_BOD
         return trunk.mean(
             windows.step_BSF,
-            context_BSD[:, self.origin_steps],
-            _look_up(trunk.decoder_calendar(panel.calendar), index),
+            context_BOD,
+            _look_up(trunk.decoder_calendar(self.panel.calendar), windows.place_BOH),
             windows.planned_BOHK,
             windows.log_offset_BO,
             self.origin_steps,
@@ -178,3 +213,68 @@ class WindowSampler:
         ends = self.latest - (rng.random(size) * span).astype(np.int64) * self.stride
         mine = slice(rank, None, world)
         return torch.from_numpy(rows[mine]), torch.from_numpy(ends[mine])
+
+
+class Sampler(Protocol):
+    """Draws the windows of a step: one member's, or several members' one after another.
+
+    Attributes:
+        seed: Of the draws, of the first member where there are several.
+    """
+
+    seed: int
+
+    def draw(self, step: int, rank: int = 0, world: int = 1) -> tuple[Tensor, Tensor]:
+        """Return rows and ends of a rank's share of a step."""
+        ...
+
+
+class WindowQueue:
+    """Gathers the windows of several steps at once and hands them out step by step.
+
+    A gather is some 260 operations, however many windows it is of: on a GPU as many launches.
+
+    Args:
+        source: Gathers.
+        sampler: Draws.
+        rank: Of this process.
+        world: Number of processes.
+        at_once: Series gathered at once, at least a step's; what suits the device by default.
+    """
+
+    def __init__(
+        self,
+        source: WindowSource,
+        sampler: Sampler,
+        rank: int = 0,
+        world: int = 1,
+        at_once: int | None = None,
+    ) -> None:
+        self.source, self.sampler, self.rank, self.world = source, sampler, rank, world
+        self.device = source.panel.calendar.device
+        usual = GATHERED_ON_GPU if self.device.type == "cuda" else _GATHERED
+        self.at_once = at_once or usual
+        self.first = self.stop = 0  # steps that are here
+        self.size = 0
+        self.gathered: TrainingWindows | None = None
+
+    def __deepcopy__(self, memo: dict[int, object]) -> "WindowQueue":
+        return self  # see WindowSource
+
+    def take(self, step: int) -> TrainingWindows:
+        """Return the windows of a step; those of the steps after it are likely gathered too."""
+        if self.gathered is None or not self.first <= step < self.stop:
+            self._gather(step)
+        assert self.gathered is not None
+        at = (step - self.first) * self.size
+        return self.gathered.part(at, at + self.size)
+
+    def _gather(self, step: int) -> None:
+        drawn = [self.sampler.draw(step, self.rank, self.world)]
+        self.size = len(drawn[0][0])
+        self.first, self.stop = step, step + max(1, self.at_once // self.size)
+        drawn += [
+            self.sampler.draw(other, self.rank, self.world) for other in range(step + 1, self.stop)
+        ]
+        rows, ends = (torch.cat(part).to(self.device) for part in zip(*drawn, strict=True))
+        self.gathered = self.source.gather(rows, ends)
