@@ -14,6 +14,7 @@ from invopt.types import BoolArray, FloatArray, IntArray
 
 NO_STOCK = "stock is not known"
 HORIZON = "the lead time reaches beyond the forecast's horizon"
+NOT_WORTH_IT = ", and an order is not worth it"
 CODES = (
     "below_level", "covered", "not_worth_it", "no_stock_record", "lead_time_beyond_horizon",
     "data_fault",
@@ -160,8 +161,8 @@ def _orders(decision: OrderDecision, terms: Terms, currency: str) -> npt.NDArray
     found[covered] = [
         f"position {in_words(position, 4)} covers the level {in_words(level, 4)}"
         if need <= 0
-        else f"position {in_words(position, 4)} is below the level {in_words(level, 4)}, "
-        "and an order is not worth it"
+        else f"position {in_words(position, 4)} is below the level {in_words(level, 4)}"
+        + NOT_WORTH_IT
         for position, level, need in _rows(
             covered, decision.position, levels.order_up_to, decision.need
         )

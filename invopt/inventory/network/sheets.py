@@ -12,6 +12,7 @@ from invopt.inventory.exceptions import Flags
 from invopt.inventory.network.net import BETWEEN, Net
 from invopt.inventory.network.source_orders import Ordered
 from invopt.inventory.network.transfers import Transfer
+from invopt.inventory.reasons import NOT_WORTH_IT
 from invopt.inventory.review import Review
 from invopt.inventory.wording import in_words
 from invopt.lanes import supplied
@@ -139,12 +140,15 @@ def told(
         notes[row[at]] = (
             f"{net.source[at]} has too little for all: {wanted} are wanted, and {sent} are sent"
         )
+    reasons = orders["reason"].to_numpy(object).copy()
+    for at in row[cut]:  # it is not the shelf's own cost that says no
+        reasons[at] = reasons[at].replace(NOT_WORTH_IT, "")
     moved = _moved(granted, row, ids, flags, notes)
     lane = supplied(orders, lanes).lane
     flags.set(ALONE, (lane < 0) & (orders["supplier"] == "").to_numpy() & _has_sources(orders, net))
     orders = orders.assign(
         exception=_with_words(orders["exception"], flags.words()),
-        reason=[f"{r}; {n}" if n else r for r, n in zip(orders["reason"], notes, strict=True)],
+        reason=[f"{r}; {n}" if n else r for r, n in zip(reasons, notes, strict=True)],
         transfer_quantity=moved,
     )
     table = flags.table(orders["unique_id"].to_numpy(object), pd.DatetimeIndex([]))

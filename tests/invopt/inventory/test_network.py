@@ -258,6 +258,13 @@ def test_a_scarce_source_gives_all_it_has_to_where_it_saves_most():
     assert cut["money"].sum() == pytest.approx(scarce["money"].sum(), abs=0.05)
 
 
+def test_a_shop_that_gets_nothing_is_not_told_that_an_order_does_not_pay():
+    orders, _, _ = review([0] * 6 + [0, 0])
+    reasons = orders.loc[["p0_s1", "p0_s2", "p0_s3"], "reason"]
+    assert reasons.str.endswith("are wanted, and 0 are sent").all()
+    assert not reasons.str.contains("not worth it").any()
+
+
 def test_a_source_orders_for_the_whole_system_below_it_less_what_lies_there():
     few, _, bought = review([20] * 6 + [0, 0])
     more, _, _ = review([20] * 6 + [100, 100])
