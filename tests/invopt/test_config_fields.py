@@ -195,14 +195,14 @@ def test_fold_minutes_are_the_budget_of_each_fold(tmp_path, monkeypatch):
 def test_fields_of_the_optimiser_reach_it():
     import torch
 
-    from invopt.model.lightning_module import _Task
+    from invopt.model.lightning_module import Task
     from invopt.training import Member, _Run
 
     config = make_config(training={"weight_decay": 0.2, "gradient_clip": 0.7, "warmup_share": 0.5})
     weights = torch.nn.Parameter(torch.zeros(2))
     task = SimpleNamespace(config=config, parameters=lambda: [weights])
-    assert _Task.configure_optimizers(task).param_groups[0]["weight_decay"] == 0.2
-    assert _Task._schedule(task, 0.25) == pytest.approx(0.5)
+    assert Task.configure_optimizers(task).param_groups[0]["weight_decay"] == 0.2
+    assert Task._schedule(task, 0.25) == pytest.approx(0.5)
     run = SimpleNamespace(config=config, member=Member(0, None, 1), held_out=None)
     assert _Run._trainer(run, []).gradient_clip_val == 0.7
 
