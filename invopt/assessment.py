@@ -259,25 +259,20 @@ def assess(
     best = _best({name: judged[name] for name in baselines}, config.gate, drawn)
     incumbent = best if champion is None else CHAMPION
     segments = groups_of(panel, ranges.train_stop)
-    cost, baseline_cost, rival_cost = (
-        compare_costs(
-            judged[a].replay.cost,
-            judged[b].replay.cost,
-            config.gate,
-            segments=segments,
-            drawn=drawn,
-        )
-        for a, b in ((CHALLENGER, incumbent), (CHALLENGER, best), (best, incumbent))
-    )
+
+    def compared(one: str, other: str) -> CostComparison:
+        costs = (judged[one].replay.cost, judged[other].replay.cost)
+        return compare_costs(*costs, config=config.gate, segments=segments, drawn=drawn)
+
     fill_rate = judged[CHALLENGER].money["fill_rate"]
     return Assessment(
         ranges=ranges,
         judged=judged,
         incumbent=incumbent,
-        cost=cost,
+        cost=compared(CHALLENGER, incumbent),
         best_baseline=best,
-        baseline_cost=baseline_cost,
-        rival_cost=rival_cost,
+        baseline_cost=compared(CHALLENGER, best),
+        rival_cost=compared(best, incumbent),
         sold=float(judged[CHALLENGER].replay.demand.sum()),
         scale=_scale_words(panel, ranges.train_stop),
         foresight=count_foresight(challenger, panel, ranges.gate[0]),
@@ -553,9 +548,9 @@ def _linked(at_review: Mapping[int, Any], weeks: _Weeks, rows: IntArray, warmup:
         panel,
         first,
         {period: forecast_of(each, rows) for period, each in at_review.items()},
-        only_below(tables, chain),
-        ReviewRules(config=inventory, model_version="", is_count=weeks.is_count),
-        chain,
+        tables=only_below(tables, chain),
+        rules=ReviewRules(config=inventory, model_version="", is_count=weeks.is_count),
+        chain=chain,
     )
     return replay_network(
         weeks.demand[rows],

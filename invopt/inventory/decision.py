@@ -239,7 +239,7 @@ class _Work:
             path, terms, charged, position, is_count=self.is_count, wanted=wanted, forced=forced
         )
         if config.order_smoothing:
-            found = self._smoothed(found, path, terms, charged, rows, cycle)
+            found = self._smoothed(found, path, terms, charged, rows=rows, cycle=cycle)
         asked = self.levels.expected_demand[rows]
         self._date(found, path, arrivals, asked, int(times.lead.min()))
         if terms.shelf_life is not None:
@@ -256,7 +256,7 @@ class _Work:
         """
         usual = self.forecast.mean[rows].mean(axis=1, dtype=np.float64) * cycle
         room, share = terms.room(self.position[rows]), self.config.order_smoothing
-        wanted = smoothed(aim.quantity, usual, path.outlook, charged, room, share)
+        wanted = smoothed(aim.quantity, usual, path.outlook, charged, room=room, share=share)
         if self.forced is not None:
             wanted = np.where(np.isnan(self.forced[rows]), wanted, aim.quantity)
         moved = np.flatnonzero(wanted != aim.quantity)

@@ -87,7 +87,9 @@ def levels_of(
     if is_count:
         level = np.rint(level)
     on_tail = beyond_levels(level_quantiles, ratio) & ~beyond
-    return Levels(level, level - 1, level - expected, expected, over, on_tail)
+    return Levels(
+        level, level - 1, level - expected, expected, over_protection=over, on_tail=on_tail
+    )
 
 
 def periods_ahead(horizon: int, reach: int) -> IntArray:

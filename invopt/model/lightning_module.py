@@ -12,7 +12,7 @@ from invopt.config import Config
 from invopt.model.budget import Budget
 from invopt.model.losses import heads_loss, mean_loss
 from invopt.model.network import Heads, Trunk
-from invopt.model.windows import Sampler, TrainingWindows, WindowQueue, WindowSource
+from invopt.model.windows import AnyWindowSampler, TrainingWindows, WindowQueue, WindowSource
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Task(pl.LightningModule):
     def __init__(
         self,
         source: WindowSource,
-        sampler: Sampler,
+        sampler: AnyWindowSampler,
         held_out: HeldOut | None,
         budget: Budget,
         config: Config,

@@ -215,7 +215,7 @@ class WindowSampler:
         return torch.from_numpy(rows[mine]), torch.from_numpy(ends[mine])
 
 
-class Sampler(Protocol):
+class AnyWindowSampler(Protocol):
     """Draws the windows of a step: one member's, or several members' one after another.
 
     Attributes:
@@ -245,7 +245,7 @@ class WindowQueue:
     def __init__(
         self,
         source: WindowSource,
-        sampler: Sampler,
+        sampler: AnyWindowSampler,
         rank: int = 0,
         world: int = 1,
         at_once: int | None = None,

@@ -103,7 +103,14 @@ def _changes(
             continue
         p = float(mannwhitneyu(now, before, alternative=side).pvalue)
         found.append(
-            _Change(str(name), float(now.mean()), float(before.mean()), len(now), len(before), p)
+            _Change(
+                str(name),
+                float(now.mean()),
+                float(before.mean()),
+                num_now=len(now),
+                num_before=len(before),
+                p_value=p,
+            )
         )
     return found
 
@@ -137,8 +144,9 @@ def _signal(
 
 def _mean(changes: Sequence[_Change], side: str) -> float:
     """Return the mean over deliveries of the last weeks, or the year before weighed alike."""
-    return float(np.average([getattr(c, side) for c in changes],
-                            weights=[c.num_now for c in changes]))  # fmt: skip
+    return float(
+        np.average([getattr(c, side) for c in changes], weights=[c.num_now for c in changes])
+    )
 
 
 def _told_late(firing: Sequence[_Change]) -> str:

@@ -294,7 +294,9 @@ def _inspect(reader: Reader, path: str, files: list[Path], sheet: str | None) ->
     encodings = {encoding_of(file) if _is_text(file) else "utf-8" for file in files}
     encoding = max(encodings, key=["utf-8", WESTERN, TURKISH, CENTRAL, "utf-16"].index)
     reader.add(name, Source(path=path, encoding=encoding, sheet=sheet))
-    place = FileFacts(name, path, encoding, sheet, 0, (), (), None)
+    place = FileFacts(
+        name, path, encoding, sheet, num_rows=0, columns=(), periods=(), periods_format=None
+    )
     return facts_of(reader, name, place)
 
 

@@ -24,7 +24,7 @@ _SHARED = ("min_value", "min_units", "budget", "order_cost")  # of suppliers: jo
 
 
 @dataclass(frozen=True)
-class Totals:
+class PlanTotals:
     """What the orders of some series come to.
 
     Attributes:
@@ -46,7 +46,7 @@ class Totals:
     expected_demand: float
 
     @classmethod
-    def of(cls, plan: pd.DataFrame) -> "Totals":
+    def of(cls, plan: pd.DataFrame) -> "PlanTotals":
         """Return the totals of an OrderPlan, what is unknown left out."""
 
         def total(name: str) -> float:
@@ -77,9 +77,9 @@ class SideBySide:
         notes: What the assumptions cannot say, in sentences.
     """
 
-    whole: Totals
-    before: Totals
-    after: Totals
+    whole: PlanTotals
+    before: PlanTotals
+    after: PlanTotals
     num_series: int
     changes: pd.DataFrame = field(repr=False)
     notes: tuple[str, ...] = ()
@@ -200,9 +200,9 @@ def what_if(
     before = plan.set_index("unique_id").reindex(after["unique_id"]).reset_index()
     notes = [*part.notes, *_beyond_reach(before, after)]
     return SideBySide(
-        whole=Totals.of(plan),
-        before=Totals.of(before),
-        after=Totals.of(after),
+        whole=PlanTotals.of(plan),
+        before=PlanTotals.of(before),
+        after=PlanTotals.of(after),
         num_series=part.num_series,
         changes=_changes(before, after),
         notes=tuple(notes),

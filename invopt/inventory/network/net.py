@@ -223,7 +223,7 @@ def net_of(
         config: Costs.
         recorded: Stock and open orders.
     """
-    found = sources_of(series, shelves, tables, timeline, config, shelves.mean.shape[1])
+    found = sources_of(series, shelves, tables, timeline, config, horizon=shelves.mean.shape[1])
     lanes, lane, own = found.lanes, found.lane, found.own
     frame, supply, num = found.nodes, found.supply, len(series)
     stock = stock_of(frame["unique_id"].to_numpy(object), *recorded, supply.delay)
