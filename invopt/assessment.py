@@ -40,10 +40,9 @@ from invopt.inventory.backtest import (
 )
 from invopt.inventory.costs import Terms, last_prices, refuse_unorderable, terms_of
 from invopt.inventory.decision import ReviewRules
-from invopt.inventory.network.net import sources_of
+from invopt.inventory.network.net import Sources, sources_of
 from invopt.inventory.network.network_replay import (
     MOST_ORDERS,
-    Chain,
     PlannedNetwork,
     chain_of,
     members,
@@ -295,11 +294,8 @@ def _network(
     """Return the network of a panel, or of as many of its trees as are replayed in good time."""
     if tables is None or tables.lanes is None:
         return None
-    tables, horizon = tables_replayed(tables), config.features.horizon
-    seen = panel.truncate(ranges.gate[0] + 1)
-    sources = sources_of(
-        panel.series, terms, tables, seen.timeline, config.inventory, horizon=horizon
-    )
+    tables = tables_replayed(tables)
+    sources = _sources(panel.truncate(ranges.gate[0] + 1), terms, tables, config)
     inside, tree = members(sources, panel.series)
     if not inside.any():
         return None
@@ -317,12 +313,11 @@ def _network(
     return _Network(tables=tables, inside=inside, played=played, tree=tree, told=told)
 
 
-def _chain(panel: Panel, terms: Terms, tables: TermsTables, config: Config) -> Chain:
-    horizon = config.features.horizon
-    sources = sources_of(
-        panel.series, terms, tables, panel.timeline, config.inventory, horizon=horizon
-    )
-    return chain_of(sources, panel.series, terms)
+def _sources(panel: Panel, terms: Terms, tables: TermsTables, config: Config) -> Sources:
+    return sources_of(
+        panel.series, terms, tables, panel.timeline, config.inventory,
+        horizon=config.features.horizon,
+    )  # fmt: skip
 
 
 def _group_losses(
@@ -354,12 +349,14 @@ def _best(judged: Mapping[str, Judged], gate: GateConfig, drawn: IntArray | None
     The money of a few weeks tells candidates apart to several percent, their quantile losses far
     closer. Who costs at most two percent more, and not clearly so, is about as cheap.
     """
-    cheapest = min(judged, key=lambda name: _known_cost(judged[name]))
+    costs = {name: _known_cost(each) for name, each in judged.items()}
+    cheapest = min(costs, key=lambda name: costs[name])
+    least = judged[cheapest].replay.cost
 
     def is_as_cheap(name: str) -> bool:
-        own, least = judged[name].replay.cost, judged[cheapest].replay.cost
-        found = compare_costs(own, least, gate, drawn=drawn)
-        return found.change <= _AS_CHEAP and found.low <= 0
+        if costs[name] > (1 + _AS_CHEAP) * costs[cheapest]:
+            return False
+        return compare_costs(judged[name].replay.cost, least, gate, drawn=drawn).low <= 0
 
     near = [name for name in judged if name == cheapest or is_as_cheap(name)]
     return min(near, key=lambda name: _mean_loss(judged[name]))
@@ -543,7 +540,8 @@ def _linked(at_review: Mapping[int, Any], weeks: _Weeks, rows: IntArray, warmup:
     assert weeks.network is not None
     inventory, first = weeks.config.inventory, weeks.ranges.gate[0]
     panel, tables = weeks.panel.select(rows), weeks.network.tables
-    chain = _chain(panel, weeks.terms.select(rows), tables, weeks.config)
+    terms = weeks.terms.select(rows)
+    chain = chain_of(_sources(panel, terms, tables, weeks.config), panel.series, terms)
     rule = PlannedNetwork(
         panel,
         first,

@@ -393,13 +393,14 @@ def compare_costs(
         seed: Of the resamples.
     """
     tail = (1 - config.confidence) / 2
-    drawn = np.arange(len(challenger)) if drawn is None else drawn
 
-    def compared(rows: BoolArray) -> CostComparison:
-        own, other = (_by_draw(cost[rows], drawn[rows]) for cost in (challenger, incumbent))
-        return _compare(own, other, config.num_bootstrap, tail, seed)
+    def compared(rows: BoolArray | slice, tail: float) -> CostComparison:
+        costs = [cost[rows] for cost in (challenger, incumbent)]
+        if drawn is not None:
+            costs = [_by_draw(cost, drawn[rows]) for cost in costs]
+        return _compare(costs[0], costs[1], config.num_bootstrap, tail, seed)
 
-    whole = compared(np.ones(len(challenger), bool))
+    whole = compared(slice(None), tail)
     if segments is None:
         return whole
     masks = segments
@@ -407,7 +408,7 @@ def compare_costs(
         masks = {str(name): segments == name for name in sorted(set(segments))}
     # Of many segments some look bad by chance: their intervals are wider, together they hold.
     tail /= max(1, len(masks))
-    parts = {name: compared(mask) for name, mask in masks.items()}
+    parts = {name: compared(mask, tail) for name, mask in masks.items()}
     return CostComparison(
         whole.challenger,
         whole.incumbent,

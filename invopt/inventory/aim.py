@@ -120,8 +120,7 @@ def aim_at(
     ahead, in_time = path.outlook, path.in_time()
     criterion = _Criterion(ahead, charged)
     lossy = np.flatnonzero(path.missed_before > _RARE)
-    within = _Criterion(in_time.select(lossy), charged.select(lossy))
-    need, above = _needs(criterion, within, lossy, wanted, is_count=is_count)
+    need, above = _needs(criterion, in_time, lossy, wanted, is_count=is_count)
     promise = criterion.promise if wanted is None else np.ones(len(wanted), bool)
     quantity = _packs_of(need, promise, terms.pack_size, criterion)
     lot, line = _lots(ahead, terms, promise)
@@ -327,7 +326,7 @@ class _Criterion:
 
 def _needs(
     criterion: _Criterion,
-    in_time: _Criterion,
+    in_time: IntervalOutlook,
     lossy: IntArray,
     wanted: FloatArray | None,
     *,
@@ -337,7 +336,7 @@ def _needs(
 
     Args:
         criterion: Of the series.
-        in_time: Of the lossy ones, as if what is lost before the order arrives were none of it.
+        in_time: Of the series, as if nothing were lost before the order arrives.
         lossy: Series that lose sales before the order arrives, whatever it brings.
         wanted: As aim_at.
         is_count: True when units are whole.
@@ -348,7 +347,8 @@ def _needs(
     need = criterion.need(is_count=is_count)
     above = need.copy()
     if len(lossy):
-        above[lossy] = in_time.need(is_count=is_count)
+        own = _Criterion(in_time.select(lossy), criterion.terms.select(lossy))
+        above[lossy] = own.need(is_count=is_count)
     if wanted is not None:
         need, above = (np.where(by_level, wanted, found) for found in (need, above))
     return need, above
