@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from invopt.assessment import LEVEL_PERIODS
 from invopt.config import Config, EvaluationConfig
 from invopt.errors import ConfigError
 from invopt.evaluation import (
@@ -24,6 +23,7 @@ from invopt.evaluation import (
     ranges_of,
 )
 from invopt.hierarchy import score_levels
+from invopt.judged import LEVEL_PERIODS
 from invopt.panel import Panel
 from invopt.training import fit
 from invopt.types import Clock, Notify

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from invopt.assessment import CHALLENGER, Assessment, NetworkPlayed, assess
+from invopt.assessment import CHALLENGER, Assessment, assess
 from invopt.attribution import NUM_EXPLAINED
 from invopt.challenger import write_candidates
 from invopt.config import Config
@@ -17,6 +17,7 @@ from invopt.explain import explain
 from invopt.features.leaks import find_leaks
 from invopt.files import read_json, replacing_folder, write_json
 from invopt.history import fit_config
+from invopt.judged import NetworkPlayed
 from invopt.model import Forecaster
 from invopt.model_files import BASELINES, JUDGED, is_older, label_of
 from invopt.panel import Panel, load_panel, spread_rows

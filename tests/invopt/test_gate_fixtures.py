@@ -273,7 +273,7 @@ def test_where_a_warehouse_supplies_the_shops_the_gates_money_is_that_of_the_net
 
 
 def test_a_large_network_is_replayed_by_whole_trees_of_which_the_rest_cost_nothing(monkeypatch):
-    monkeypatch.setattr("invopt.assessment.MOST_ORDERS", 200)
+    monkeypatch.setattr("invopt.judged.MOST_ORDERS", 200)
     found = assess(Model(), None, NETWORK, WEEKLY, is_count=True, tables=TABLES)
     # Of 4 reviews of 100 items 200 orders are half.
     assert found.network.replayed == NUM // 2
