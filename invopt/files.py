@@ -96,7 +96,8 @@ def read_csv(path: Path | str, **options: Any) -> pd.DataFrame:
     An empty cell is missing, and nothing else is: a place called NA (Namibia) or a supplier called
     None keeps its name.
     """
-    frame = pd.read_csv(path, **({"keep_default_na": False, "na_values": [""]} | options))
+    chosen: dict[str, Any] = {"keep_default_na": False, "na_values": [""]} | options
+    frame = pd.read_csv(path, **chosen)
     for column in frame.select_dtypes(include=["object", "string"]).columns:
         text = frame[column].astype("string").str.replace(_ESCAPED, "", regex=True)
         frame[column] = text.astype(object).where(frame[column].notna(), np.nan)

@@ -103,7 +103,7 @@ class ForecastOverride:
         first: Date from which it is said.
         last: Last date.
         kind: What `value` is: "demand" or "factor".
-        value: Units per period, or times the forecast.
+        value: Units over the dates in all, or times the forecast.
     """
 
     unique_id: str
