@@ -20,6 +20,7 @@ import pyarrow.csv as arrow_csv
 
 _PARQUET = b"PAR1"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_ESCAPED = re.compile(f"^'(?=[{''.join(map(re.escape, _FORMULA))}])")
 
 
 @contextmanager
@@ -90,13 +91,22 @@ def write_csv(path: Path | str, frame: pd.DataFrame) -> None:
 
 
 def read_csv(path: Path | str, **options: Any) -> pd.DataFrame:
-    """Return a table that write_csv wrote, its text as it was; options are those of pandas."""
-    frame = pd.read_csv(path, **options)
-    escaped = f"^'(?=[{''.join(map(re.escape, _FORMULA))}])"
+    """Return a table that write_csv wrote, its text as it was; options are those of pandas.
+
+    An empty cell is missing, and nothing else is: a place called NA (Namibia) or a supplier called
+    None keeps its name.
+    """
+    chosen: dict[str, Any] = {"keep_default_na": False, "na_values": [""]} | options
+    frame = pd.read_csv(path, **chosen)
     for column in frame.select_dtypes(include=["object", "string"]).columns:
-        text = frame[column].astype("string").str.replace(escaped, "", regex=True)
+        text = frame[column].astype("string").str.replace(_ESCAPED, "", regex=True)
         frame[column] = text.astype(object).where(frame[column].notna(), np.nan)
     return frame
+
+
+def text_of_cell(cell: str) -> str:
+    """Return the text that write_csv wrote into a cell."""
+    return _ESCAPED.sub("", cell)
 
 
 def _no_formulas(column: "pd.Series[Any]") -> "pd.Series[Any]":

@@ -55,15 +55,24 @@ def whole(least: int, most: int | None = None) -> Callable[[str], int]:
 AT_LEAST_ONE, PORT = whole(1), whole(0, 65535)
 
 
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Ends what is said of an option with its default, where it has one and does not say it."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        text, value = action.help or "", action.default
+        is_none = value is None or isinstance(value, bool) or value in ("", [], argparse.SUPPRESS)
+        return text if is_none or "(default: " in text else f"{text} (default: %(default)s)"
+
+
 class Parser(argparse.ArgumentParser):
-    """Says what was likely meant where a word is not known; shows the command's example."""
+    """Says what was likely meant where a word is not known; shows defaults and an example."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         example = EXAMPLES.get(self.prog.rpartition(" ")[2])
         if example:
             self.epilog = f"example:\n  {example}"
-            self.formatter_class = argparse.RawDescriptionHelpFormatter
+        self.formatter_class = _Help
 
     def error(self, message: str) -> NoReturn:
         """End with the usage, the message and what was likely meant."""

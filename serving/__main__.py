@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from invopt.errors import InvalidInputError
 from invopt.types import Notify
 from serving.deployment import Deployment
+from serving.ports import check_free
 from serving.settings import ServerSettings
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def run(
     if not sys.warnoptions:  # libraries warn each other's authors, not those who serve
         warnings.simplefilter("ignore")
     from serving.api.metrics import LOG_LOST  # noqa: PLC0415
-    from serving.endpoint.http import check_free, run_loop, serve  # noqa: PLC0415
+    from serving.endpoint.http import run_loop, serve  # noqa: PLC0415
     from serving.stores.online_features import OnlineFeatures  # noqa: PLC0415
     from serving.stores.prediction_log import PredictionLog  # noqa: PLC0415
     from serving.transient import patiently  # noqa: PLC0415

@@ -9,6 +9,7 @@ import errno
 import hmac
 import os
 import secrets
+import socket
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -48,6 +49,7 @@ from invopt.runtime import OnnxForecaster
 from invopt.steps.what_if import Predict, SideBySide, review_files_of, what_if
 from invopt.types import Notify
 from serving.deployment import Deployment
+from serving.ports import check_free, url_of
 from serving.settings import ServerSettings, Settings
 from serving.stores.order_plans import KeptReview, latest_review
 from serving.stores.planner_desk import (
@@ -278,7 +280,7 @@ class Planner:
 
     def _page(self) -> str:
         self.review = self._latest()
-        text = (self.review.folder / "plan.html").read_text()
+        text = (self.review.folder / "plan.html").read_text(encoding="utf-8")
         return text.replace("<head>", '<head><meta name="invopt-api" content="api">', 1)
 
     async def enter(self, request: Request) -> Response:
@@ -625,18 +627,35 @@ def run(
         name: Model whose orders are shown; None for whichever was planned last.
 
     Raises:
-        InvalidInputError: If the address is open to others and there is no token, or nothing was
-            planned yet.
+        InvalidInputError: If the address is open to others and there is no token, nothing was
+            planned yet, or the port is in use.
     """
     is_loopback = settings.host in LOOPBACK
     if not is_loopback and not settings.token:
         raise InvalidInputError(
             f"--host {settings.host} lets others in: set INVOPT_SERVER_TOKEN to a secret first."
         )
-    hosts = list(LOOPBACK) if is_loopback else ["*"]
+    hosts = [*LOOPBACK, "[::1]"] if is_loopback else ["*"]
     app = create_app(deployment.settings, settings.token, hosts, forecasters_of(deployment), name)
-    tell(f"the planner's page is on http://{settings.host}:{settings.port} (press Ctrl-C to stop)")
-    uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning")
+    check_free(settings)
+    config = uvicorn.Config(app, host=settings.host, port=settings.port, log_level="warning")
+    with suppress(KeyboardInterrupt):
+        _TellingServer(config, tell).run()
+
+
+class _TellingServer(uvicorn.Server):
+    """Says where the page is once it can be opened, and not before."""
+
+    def __init__(self, config: uvicorn.Config, tell: Notify) -> None:
+        super().__init__(config)
+        self._tell = tell
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then say so."""
+        await super().startup(sockets)
+        port = self.servers[0].sockets[0].getsockname()[1]
+        place = url_of(self.config.host, port)
+        self._tell(f"the planner's page is on {place} (press Ctrl-C to stop)")
 
 
 def forecasters_of(deployment: Deployment) -> Forecasters:

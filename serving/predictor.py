@@ -24,7 +24,7 @@ from invopt.model_files import verify
 from invopt.runtime import OUTPUT_NAMES, OnnxNetwork
 from serving.answers.graph import DATATYPES, FINGERPRINT
 from serving.deployment import Deployment
-from serving.endpoint.http import check_free, run_loop, serve
+from serving.endpoint.http import run_loop, serve
 from serving.endpoint.queue import PROGRESS, GatedModel
 from serving.endpoint.refusals import refused
 from serving.endpoint.tensor_bodies import (
@@ -35,6 +35,7 @@ from serving.endpoint.tensor_bodies import (
     response_of,
     wanted_of,
 )
+from serving.ports import check_free
 from serving.settings import ServerSettings
 
 _KINDS: dict[str, np.dtype[Any]] = {

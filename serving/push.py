@@ -162,7 +162,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if not file.is_file():
             raise InvalidInputError(f"{file} does not exist.")
-        sales = pd.read_csv(file, dtype={"unique_id": str})
+        # Converted, and not of a dtype: a series called NA is no missing value.
+        sales = pd.read_csv(file, converters={"unique_id": str})
         features = OnlineFeatures(Deployment.from_environment().settings, seconds=60.0)
         done = push_sales(features, sales)
         features.close()

@@ -40,7 +40,7 @@ def render(template: str, **values: Any) -> str:
 def write_page(path: Path | str, page: str) -> None:
     """Write a page aside and rename it."""
     with replacing_file(path) as partial:
-        partial.write_text(page)
+        partial.write_text(page, encoding="utf-8")
 
 
 @contextmanager

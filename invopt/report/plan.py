@@ -45,7 +45,7 @@ DECIMALS = {
     "order_value": 2, "expected_demand": 2, "days_of_cover": 1, "unavoidable_stockout_units": 2,
     "unavoidable_stockout_cost": 2, "expected_holding_cost": 2, "expected_stockout_cost": 2,
     "money_at_risk": 2, "cost_of_one_less": 4, "cost_of_one_more": 4, "unit_cost": 4,
-    "units": 2, "money": 2, "mean": 2, "pack_size": 3, "min_order": 3,
+    "units": 2, "money": 2, "mean": 2, "pack_size": 3, "min_order": 3, "safety_stock": 2,
 }  # fmt: skip
 _UNITS = ("order_quantity", "order_up_to_level", "reorder_point", "safety_stock", "on_hand",
           "on_order", "backorders")  # fmt: skip
@@ -128,7 +128,7 @@ def render_plan(files: PlanFiles, run: Config, notify: Notify) -> str:
         meta=Markup(_safe_json(about)),  # noqa: S704  (no angle bracket is left in it)
         rows=pack(
             rows,
-            DECIMALS | dict.fromkeys((*_UNITS, "transfer_quantity"), 0 if about["is_count"] else 3),
+            dict.fromkeys((*_UNITS, "transfer_quantity"), 0 if about["is_count"] else 3) | DECIMALS,
         ),
         exceptions=pack(_exception_columns(exceptions, plan), DECIMALS),
         outcomes=pack(_outcome_columns(gathered.outcomes, plan), _OUTCOME_DECIMALS),
@@ -187,7 +187,7 @@ def _last_plan(path: Path | None, notify: Notify) -> pd.DataFrame | None:
 
 def read_plan(path: Path) -> pd.DataFrame:
     """Return an OrderPlan that was written as CSV, texts that are empty as ""."""
-    plan = read_csv(path, dtype=dict.fromkeys(_TEXTS, str), keep_default_na=True)
+    plan = read_csv(path, dtype=dict.fromkeys(_TEXTS, str))
     texts = [c for c in (*_TEXTS, "model_version") if c in plan]
     plan[texts] = plan[texts].fillna("")
     return plan
@@ -403,7 +403,8 @@ def _outcome_columns(outcomes: pd.DataFrame, plan: pd.DataFrame) -> dict[str, An
 def _detail_decimals(is_count: bool) -> dict[str, int]:
     names = ("arrivals", "history", "sold", *(f"fan{n}" for n in range(len(_FAN))))
     last = dict.fromkeys((f"last_{n}" for n in _LAST if n != "lead_time"), 0 if is_count else 3)
-    return dict.fromkeys(names, 0 if is_count else 2) | last | {"last_expected_demand": 2}
+    shares = {"last_expected_demand": 2, "last_safety_stock": 2}  # of a level, never whole units
+    return dict.fromkeys(names, 0 if is_count else 2) | last | shares
 
 
 def _figures(plan: pd.DataFrame, exceptions: pd.DataFrame, currency: str) -> list[tuple[str, str]]:

@@ -11,7 +11,6 @@ import functools
 import gc
 import logging
 import signal
-import socket
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from types import FrameType
@@ -28,7 +27,6 @@ from kserve.utils.utils import generate_uuid
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from invopt.errors import InvalidInputError
 from serving.api.contract import ErrorCode
 from serving.api.failures import RequestFailedError
 from serving.endpoint.bounds import check_bounds
@@ -281,20 +279,6 @@ async def _announced(http: uvicorn.Server, model: GatedModel, tell: Callable[[],
     while not (http.started and model.ready):
         await asyncio.sleep(_LOOK_SECONDS)
     tell()
-
-
-def check_free(settings: ServerSettings) -> None:
-    """Raise InvalidInputError when a port is in use."""
-    for port in filter(None, (settings.port, settings.grpc_port)):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((settings.host, port))
-            except OSError as err:
-                raise InvalidInputError(
-                    f"port {port} on {settings.host} cannot be used ({err.strerror}): "
-                    "choose another with --port."
-                ) from err
 
 
 def _quiet() -> None:

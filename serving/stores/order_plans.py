@@ -18,7 +18,15 @@ import pandas as pd
 
 from invopt.config import Config
 from invopt.errors import InvalidInputError
-from invopt.files import copy_whole, read_json, replacing_file, replacing_folder, write_json
+from invopt.files import (
+    copy_whole,
+    read_csv,
+    read_json,
+    replacing_file,
+    replacing_folder,
+    text_of_cell,
+    write_json,
+)
 from invopt.forecasts import read_forecast
 from invopt.inventory.outcomes import MEANS
 from invopt.panel import iter_panels
@@ -54,8 +62,7 @@ def segments_of_latest(plans: Path) -> dict[str, str]:
     if not files:
         return {}
     wanted = ("unique_id", "segment")
-    plan = pd.read_csv(files[-1], usecols=lambda name: name in wanted, dtype=str,
-                       keep_default_na=False)  # fmt: skip
+    plan = read_csv(files[-1], usecols=lambda name: name in wanted, dtype=str).fillna("")
     if list(plan) != list(wanted):
         return {}
     return dict(zip(plan["unique_id"], plan["segment"], strict=True))
@@ -71,12 +78,17 @@ def plans_of(plans: Path, unique_id: str) -> list[tuple[str, str, dict[str, str]
     found = []
     for file in sorted(plans.glob("*/*.csv"), key=lambda p: p.stem, reverse=True):
         with file.open(newline="", encoding="utf-8") as lines:
-            rows = [row for row in csv.DictReader(lines) if row.get("unique_id") == unique_id]
-        if rows:
-            found.append((file.parent.name, file.stem, rows[0]))
+            row = next((r for r in csv.DictReader(lines) if _id_of(r) == unique_id), None)
+        if row is not None:
+            told = {n: text_of_cell(c) for n, c in row.items() if isinstance(c, str)}
+            found.append((file.parent.name, file.stem, told))
         if len(found) == _COMPARED:
             break
     return found
+
+
+def _id_of(row: Mapping[str, str | None]) -> str:
+    return text_of_cell(row.get("unique_id") or "")
 
 
 _REVIEWS, _HEAD, _OVERRIDES = "reviews", "review.json", "overrides.parquet"

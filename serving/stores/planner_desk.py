@@ -4,6 +4,8 @@ Rows are only added. A decision has a version by review and series, unique in th
 planners who start from the same version one is told what the other did, and nothing is lost.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -101,7 +103,7 @@ class ForecastOverride:
         first: Date from which it is said.
         last: Last date.
         kind: What `value` is: "demand" or "factor".
-        value: Units per period, or times the forecast.
+        value: Units over the dates in all, or times the forecast.
     """
 
     unique_id: str
@@ -148,6 +150,7 @@ class PlannerDesk:
 
     def __init__(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
+        self._file = file
         self._engine = sa.create_engine(f"sqlite:///{file}", connect_args={"timeout": 30})
         try:
             _META.create_all(self._engine)
@@ -158,11 +161,29 @@ class PlannerDesk:
         """Close the database."""
         self._engine.dispose()
 
+    @contextmanager
+    def _session(self) -> Iterator[sa.Connection]:
+        """Yield a connection; what it does is kept when all of it went well.
+
+        Raises:
+            InvalidInputError: If the disk is full, the file is read-only, locked or damaged.
+        """
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except sa.exc.IntegrityError:  # somebody else was first: the caller says so
+            raise
+        except sa.exc.DatabaseError as err:
+            raise InvalidInputError(
+                f"nothing was saved: {self._file} cannot be used ({err.orig}). Is the disk full, "
+                "the folder read-only, or does another program hold the file? Then try again."
+            ) from err
+
     def decisions(self, review_date: str) -> dict[str, PlannerDecision]:
         """Return what stands for each series that anybody has decided about."""
         table = _DECISIONS
         query = sa.select(table).where(table.c.review_date == review_date).order_by(table.c.version)
-        with self._engine.connect() as connection:
+        with self._session() as connection:
             return {row.unique_id: _decision(row) for row in connection.execute(query)}
 
     def history(self, review_date: str, unique_id: str) -> list[PlannerDecision]:
@@ -173,7 +194,7 @@ class PlannerDesk:
             .where(table.c.review_date == review_date, table.c.unique_id == unique_id)
             .order_by(table.c.version)
         )
-        with self._engine.connect() as connection:
+        with self._session() as connection:
             return [_decision(row) for row in connection.execute(query)]
 
     def decide(self, review_date: str, wish: PlannerDecision) -> PlannerDecision:
@@ -192,7 +213,7 @@ class PlannerDesk:
         if (before[-1].version if before else 0) != wish.version:
             raise DecidedMeanwhileError(before[-1] if before else PlannerDecision(unique_id))
         try:
-            with self._engine.begin() as connection:
+            with self._session() as connection:
                 connection.execute(
                     sa.insert(_DECISIONS).values(review_date=review_date, **made.as_dict())
                 )
@@ -213,7 +234,7 @@ class PlannerDesk:
             "unique_id": wish.unique_id, "from": wish.first, "to": wish.last, "kind": wish.kind,
             "value": wish.value, "who": who, "why": why, "made_at": _now(),
         }  # fmt: skip
-        with self._engine.begin() as connection:
+        with self._session() as connection:
             found = connection.execute(sa.insert(_OVERRIDES).values(values))
         assert found.inserted_primary_key is not None
         return int(found.inserted_primary_key[0])
@@ -226,7 +247,7 @@ class PlannerDesk:
             .where(table.c.id == number, table.c.withdrawn_by.is_(None))
             .values(withdrawn_by=who, withdrawn_at=_now())
         )
-        with self._engine.begin() as connection:
+        with self._session() as connection:
             return connection.execute(query).rowcount == 1
 
     def save_scenario(self, review_date: str, scenario: PlannedScenario, who: str, why: str) -> int:
@@ -240,7 +261,7 @@ class PlannerDesk:
         """
         kept = {"review_date": review_date, **asdict(scenario), "who": who, "why": why,
                 "made_at": _now()}  # fmt: skip
-        with self._engine.begin() as connection:
+        with self._session() as connection:
             found = connection.execute(sa.insert(_SCENARIOS).values(kept))
         assert found.inserted_primary_key is not None
         return int(found.inserted_primary_key[0])
@@ -254,13 +275,13 @@ class PlannerDesk:
             .where(table.c.review_date == review_date, table.c.removed_by.is_(None))
             .order_by(table.c.id)
         )
-        with self._engine.connect() as connection:
+        with self._session() as connection:
             return [dict(row._mapping) for row in connection.execute(query)]
 
     def scenario_orders(self, number: int) -> tuple[str, str, dict[str, float]] | None:
         """Return review date, name and differing orders of a scenario; None where there is none."""
         query = sa.select(_SCENARIOS).where(_SCENARIOS.c.id == number)
-        with self._engine.connect() as connection:
+        with self._session() as connection:
             row = connection.execute(query).first()
         return None if row is None else (row.review_date, row.name, row.orders)
 
@@ -272,14 +293,14 @@ class PlannerDesk:
             .where(_SCENARIOS.c.id == number, column.is_not(None) if back else column.is_(None))
             .values(removed_by=None if back else who, removed_at=None if back else _now())
         )
-        with self._engine.begin() as connection:
+        with self._session() as connection:
             return connection.execute(query).rowcount == 1
 
     def overrides(self) -> pd.DataFrame:
         """Return the overrides that stand, with their id, in the columns that planning reads."""
         table = _OVERRIDES
         query = sa.select(table).where(table.c.withdrawn_by.is_(None)).order_by(table.c.id)
-        with self._engine.connect() as connection:
+        with self._session() as connection:
             rows = [dict(row._mapping) for row in connection.execute(query)]
         return pd.DataFrame(rows, columns=["id", *_OVERRIDE_COLUMNS])
 

@@ -1,11 +1,14 @@
+import pandas as pd
 import pytest
 
 from invopt.files import (
     copy_whole,
     is_whole_parquet,
+    read_csv,
     read_json,
     replacing_file,
     replacing_folder,
+    write_csv,
     write_json,
 )
 
@@ -73,3 +76,13 @@ def test_a_copy_appears_whole_or_not_at_all(tmp_path):
 def test_a_parquet_file_that_a_power_cut_left_is_known_by_its_end(tmp_path, content, whole):
     (tmp_path / "file").write_bytes(content)
     assert is_whole_parquet(tmp_path / "file") == whole
+
+
+def test_a_place_called_na_is_a_name_and_only_an_empty_cell_is_missing(tmp_path):
+    names = ["NA", "null", "None", "nan", "n/a", "00012", "=SUM(A1)", "@home", "-5"]
+    table = pd.DataFrame({"location": [*names, None], "units": [float("nan"), *range(1, 10)]})
+    write_csv(tmp_path / "a.csv", table)
+    found = read_csv(tmp_path / "a.csv", dtype={"location": str})
+    assert found["location"].tolist()[:-1] == names
+    assert found["location"].isna().tolist() == [False] * 9 + [True]
+    assert found["units"].isna().tolist() == [True] + [False] * 9

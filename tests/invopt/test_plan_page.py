@@ -86,6 +86,8 @@ def test_the_page_holds_every_order_and_every_exception(review):
     assert rows["unique_id"].tolist() == plan["unique_id"].tolist()
     np.testing.assert_allclose(rows["order_quantity"], plan["order_quantity"])
     np.testing.assert_allclose(rows["order_value"], plan["order_value"])
+    # A level is its expected demand and its safety stock: neither is cut to whole units.
+    np.testing.assert_allclose(rows["safety_stock"], plan["safety_stock"], atol=0.00501)
     assert len(unpacked(block(page, "exceptions-data"))["row"]) == len(
         pd.read_csv(review / "exceptions.csv")
     )

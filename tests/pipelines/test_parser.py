@@ -44,6 +44,27 @@ def test_every_command_s_help_shows_an_example_of_itself(command, capsys):
     assert f"example:\n  invopt {command}" in shown
 
 
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("run", "stores (default: workspace)"),
+        ("serve", "HTTP port (default: 8080)"),
+        ("plan", "(default: 8090)"),
+        ("demo-data", "another retailer (default: 0)"),
+        ("prune", "stays (default: 90)"),
+        ("rollback", "(default: demand-forecaster)"),
+    ],
+)
+def test_help_says_the_default_of_an_option_that_has_one(command, told, capsys):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert told in shown
+    assert "(default: None)" not in shown
+    assert "(default: [])" not in shown
+    assert "(default: False)" not in shown
+
+
 def test_a_monitoring_run_fails_on_the_decision_asked_for_and_on_those_above_it(tmp_path):
     assert ACTIONS == DECISIONS
     file = tmp_path / "monitoring.json"

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import shutil
+import socket
 import threading
 import warnings
 from dataclasses import replace
@@ -10,6 +11,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+import sqlalchemy as sa
 from openpyxl import load_workbook
 
 from invopt.errors import InvalidInputError
@@ -17,7 +19,7 @@ from invopt.files import read_csv
 from invopt.forecasts import read_forecast
 from invopt.steps.replenish import plan_all_orders
 from serving.deployment import Deployment
-from serving.planner import create_app, forecasters_of, run
+from serving.planner import LOOPBACK, create_app, forecasters_of, run
 from serving.settings import ServerSettings, Settings
 from serving.stores.order_plans import keep_review, latest_review
 from serving.stores.planner_desk import (
@@ -217,6 +219,24 @@ def test_another_sites_page_can_change_nothing(client):
 def test_an_open_address_needs_a_token(workspace):
     with pytest.raises(InvalidInputError, match="set INVOPT_SERVER_TOKEN"):
         run(Deployment.of(workspace.workspace), ServerSettings(host="0.0.0.0"), print)
+
+
+def test_a_port_in_use_is_told_before_a_page_is_promised(workspace):
+    told = []
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        settings = ServerSettings(port=taken.getsockname()[1])
+        with pytest.raises(InvalidInputError, match="cannot be used .*choose another with --port"):
+            run(Deployment.of(workspace.workspace), settings, told.append)
+    assert told == []
+
+
+def test_the_page_opens_by_every_name_of_this_machine_that_it_listens_on(workspace):
+    client = TestClient(create_app(workspace, "", [*LOOPBACK, "[::1]"]))
+    for host in ("127.0.0.1:8090", "localhost:8090", "[::1]:8090"):
+        assert client.get("/api/state", headers={"Host": host}).status_code == 200
+    assert client.get("/api/state", headers={"Host": "evil.example"}).status_code == 400
 
 
 def test_a_workspace_without_orders_says_what_to_do(tmp_path):
@@ -471,6 +491,24 @@ def test_a_desk_that_cannot_be_read_is_told_where_the_page_starts(workspace):
     desk_file(workspace.plans, CONFIG.name).write_bytes(b"no database" * 100)
     with pytest.raises(InvalidInputError, match="what planners decided cannot be read from"):
         create_app(workspace, "", ["testserver"])
+
+
+@pytest.mark.parametrize(
+    ("pragma", "why"), [("query_only = ON", "readonly"), ("max_page_count = 1", "full")]
+)
+def test_a_disk_that_takes_nothing_is_told_and_what_stood_stands(tmp_path, pragma, why):
+    desk = PlannerDesk(tmp_path / "desk.db")
+    first = desk.decide(DATE, PlannerDecision("p0_s0", state="accepted", who="Ann"))
+    desk.close()
+
+    @sa.event.listens_for(desk._engine, "connect")
+    def _(connection, _record):
+        connection.execute(f"PRAGMA {pragma}")
+
+    wish = PlannerDecision("p0_s0", 1, "rejected", who="Ben", why="x" * 200_000)
+    with pytest.raises(InvalidInputError, match=f"nothing was saved: .*{why}"):
+        desk.decide(DATE, wish)
+    assert desk.decisions(DATE) == {"p0_s0": first}
 
 
 def test_a_model_that_could_not_be_asked_once_is_asked_again(tmp_path):

@@ -106,6 +106,26 @@ def test_a_decision_needs_a_name(browser, address):
     page.context.close()
 
 
+def test_no_number_of_units_is_no_order_of_none(browser, address):
+    page, form = entered(browser, address, "Ann", "p2_s1")
+    form.get_by_label("Units").fill("")
+    form.get_by_role("button", name="Save change").click()
+    sync_api.expect(form.get_by_role("alert").first).to_contain_text("Say how many units")
+    assert "Nobody has decided" in form.get_by_role("status").inner_text()
+    page.context.close()
+
+
+def test_a_server_that_is_gone_is_told_in_words_until_it_is_back(browser, address):
+    page, form = entered(browser, address, "Ann", "p2_s1")
+    page.route("**/api/**", lambda route: route.abort())
+    form.get_by_role("button", name="Accept").click()
+    sync_api.expect(form.get_by_role("alert").first).to_contain_text("does not answer")
+    sync_api.expect(page.locator("#fault")).to_contain_text("does not answer")
+    page.unroute("**/api/**")
+    sync_api.expect(page.locator("#fault")).to_be_hidden()
+    page.context.close()
+
+
 # --- what if, scenarios, drafts
 
 

@@ -4,9 +4,15 @@ import pandas as pd
 import pytest
 
 from invopt.errors import InvalidInputError
-from invopt.files import read_json, write_json
+from invopt.files import read_json, write_csv, write_json
 from serving.settings import Settings
-from serving.stores.order_plans import keep_review, latest_review, past_reviews
+from serving.stores.order_plans import (
+    keep_review,
+    latest_review,
+    past_reviews,
+    plans_of,
+    segments_of_latest,
+)
 from tests.planner import CONFIG, keep, make_review, make_workspace
 
 
@@ -83,3 +89,14 @@ def test_a_folder_that_a_run_fills_just_now_is_no_review(tmp_path, review):
     head = read_json(kept / "review.json") | {"review_date": "2024-05-06", "kept_at": "2999-01-01"}
     write_json(half / "review.json", head)
     assert latest_review(settings.plans).review_date == "2024-04-29"
+
+
+@pytest.mark.parametrize("name", ["@home_S1", "=1+1", "NA", "None", "00012"])
+def test_a_series_of_any_name_is_found_in_the_plans_that_are_kept(tmp_path, name):
+    plan = pd.DataFrame({"unique_id": [name, "other"], "segment": ["AX", "BY"], "reason": "=x"})
+    (tmp_path / "m").mkdir()
+    write_csv(tmp_path / "m" / "2024-04-29.csv", plan)
+    assert segments_of_latest(tmp_path) == {name: "AX", "other": "BY"}
+    [(model, date, row)] = plans_of(tmp_path, name)
+    assert (model, date) == ("m", "2024-04-29")
+    assert (row["unique_id"], row["reason"]) == (name, "=x")

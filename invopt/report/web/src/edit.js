@@ -27,7 +27,8 @@ export class Desk {
     const before = this.latest;
     this.latest = JSON.stringify(state.decisions);
     for (const decision of state.decisions) this.take(decision);
-    if (state.latest !== this.about.review_date) this.tell(`A newer plan, of ${state.latest}, is there: load the page again. What was decided is kept.`);
+    // Also takes back what was said while the server did not answer.
+    this.tell(state.latest === this.about.review_date ? "" : `A newer plan, of ${state.latest}, is there: load the page again. What was decided is kept.`);
     if (before !== this.latest) this.changed();
     this.sum();
   }
@@ -73,6 +74,8 @@ export class Desk {
   async ask(path, body) {
     const answer = await fetch(`${this.api}/${path}`, body === undefined ? {} : {
       method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
+    }).catch(() => {
+      throw new Error("The server does not answer: what was saved is kept, what you do now is not. Is invopt plan still running?");
     });
     const content = await answer.json().catch(() => ({}));
     if (answer.ok) return content;
@@ -107,15 +110,18 @@ export class Desk {
     const pack = series.get("pack_size");
     const hint = element("span", { class: "soft" });
     units.addEventListener("input", () => {
-      const wanted = Number(units.value);
+      const wanted = units.value.trim() === "" ? NaN : Number(units.value);
       const odd = known(pack) && pack > 0 && Math.abs(wanted / pack - Math.round(wanted / pack)) > 1e-9;
       hint.textContent = odd ? ` not a multiple of the pack of ${asUnits(pack)}` : "";
       if (Number.isFinite(wanted) && wanted >= 0) series.redraw(wanted);
     });
+    const say = (text) => {
+      fault.textContent = text;
+      fault.hidden = false;
+    };
     const act = async (path, body, done) => {
       if (!who.value.trim()) {
-        fault.textContent = "Say who you are: decisions are kept with a name.";
-        fault.hidden = false;
+        say("Say who you are: decisions are kept with a name.");
         who.focus();
         return;
       }
@@ -129,8 +135,7 @@ export class Desk {
           shown = error.now.version;
           status.textContent = standing(error.now);
         }
-        fault.textContent = error.message;
-        fault.hidden = false;
+        say(error.message);
       }
     };
     const decided = (decision) => {
@@ -143,6 +148,12 @@ export class Desk {
       series.redraw(Number(units.value));
     };
     const decide = (state, quantity) => act("decisions", { version: shown, state, quantity, why: why.value }, decided);
+    const change = () => {
+      // An empty field reads as 0: an order that nobody meant to drop.
+      if (units.value.trim() === "") return say("Say how many units: 0 orders nothing.");
+      const wanted = Number(units.value);
+      return wanted === planned ? decide("accepted") : decide("changed", wanted);
+    };
     const button = (label, click) => element("button", { type: "button", onclick: click }, label);
     const [fromLabel, first] = field("From", { type: "date", value: this.about.ahead[0] });
     const [toLabel, last] = field("to", { type: "date", value: this.about.ahead[Math.min(6, this.about.ahead.length - 1)] });
@@ -155,14 +166,14 @@ export class Desk {
       await this.load();
       list.replaceChildren(...this.overrides.filter((o) => o.unique_id === id).map((o) => element("li", {},
         `${o.kind === "factor" ? `forecast times ${o.value}` : `${asUnits(o.value)} units`}, ${o.from} to ${o.to}, ${o.who}: ${o.why} `,
-        button("Withdraw", () => withdraw(o).then(relist, (error) => ((fault.textContent = error.message), (fault.hidden = false)))))));
+        button("Withdraw", () => withdraw(o).then(relist, (error) => say(error.message))))));
     };
     relist().catch(() => {});
     return element("div", { class: "act", role: "group", "aria-label": "Your decision" },
       element("p", {}, unitsLabel, " ", units, hint, " ", whoLabel, " ", who, " ", whyLabel, " ", why),
       element("p", { class: "buttons" },
         button("Accept", () => decide("accepted")),
-        button("Save change", () => (Number(units.value) === planned ? decide("accepted") : decide("changed", Number(units.value)))),
+        button("Save change", () => change()),
         button("Snooze", () => decide("snoozed")),
         button("Reject", () => decide("rejected")),
         button("Undo", () => (shown ? act("undo", { version: shown }, decided) : null))),

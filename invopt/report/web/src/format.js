@@ -15,6 +15,9 @@ export const known = (value) => typeof value === "number" && Number.isFinite(val
 
 export const asUnits = (value) => (known(value) ? units.format(value) : "");
 
+/** Units with their word: "1 unit", "12 units". */
+export const inUnits = (value) => (known(value) ? `${units.format(value)} ${units.format(Math.abs(value)) === "1" ? "unit" : "units"}` : "");
+
 /** Money: without cents where they do not matter, with three digits where it is tiny. */
 export function asMoney(value) {
   if (!known(value)) return "";

@@ -72,8 +72,8 @@ function ordersTable(rows, named, open) {
     { name: "on_order", label: "Under way", kind: "units", sum: true, width: 6 },
     { name: "expected_demand", label: "Expected demand", kind: "units", width: 6.5 },
     { name: "days_of_cover", label: "Days of cover", kind: "days", width: 5.5 },
-    { name: "stockout_date", label: "Runs out", kind: "date", width: 6.5 },
-    { name: "arrival_date", label: "Arrives", kind: "date", width: 6.5 },
+    { name: "stockout_date", label: "Runs out", kind: "date", width: 7 },
+    { name: "arrival_date", label: "Arrives", kind: "date", width: 7 },
     ...(rows.columns.decision ? [{ name: "decision", label: "Decision", kind: "text", exact: true, width: 6.5 }] : []),
     { name: "exception", label: "Exceptions", kind: "words", width: 13 },
   ];
@@ -109,15 +109,15 @@ function exceptionsTable(exceptions, rows, named, open) {
   exceptions.columns.size = { values: money.values.map((m) => Math.abs(m)), width: 1 };
   const has = (name) => rows.columns[name].texts.some(Boolean);
   const columns = [
-    { name: named, label: "Item", kind: "text", phone: true, width: 12 },
-    ...(named === "name" ? [{ name: "unique_id", label: "Series", kind: "text", width: 9 }] : []),
+    { name: named, label: "Item", kind: "text", phone: true, width: 10.5 },
+    ...(named === "name" ? [{ name: "unique_id", label: "Series", kind: "text", width: 6 }] : []),
     { name: "exception", label: "What is wrong", kind: "words", phone: true, exact: true, width: 11 },
     { name: "size", label: "Money", kind: "money", phone: true, width: 7 },
-    { name: "units", label: "Units", kind: "units", width: 5 },
-    { name: "date", label: "When", kind: "date", width: 6.5 },
-    ...[["location", "Location"], ["supplier", "Supplier"]].filter(([name]) => has(name)).map(([name, label]) => ({ name, label, kind: "text", exact: true, width: 7 })),
-    { name: "order_quantity", label: "Order units", kind: "units", width: 6 },
-    { name: "advice", label: "What to do", kind: "text", width: 22 },
+    { name: "units", label: "Units", kind: "units", width: 4.5 },
+    { name: "date", label: "When", kind: "date", width: 7 },
+    ...[["location", "Location"], ["supplier", "Supplier"]].filter(([name]) => has(name)).map(([name, label]) => ({ name, label, kind: "text", exact: true, width: 6 })),
+    { name: "order_quantity", label: "Order units", kind: "units", width: 5 },
+    { name: "advice", label: "What to do", kind: "text", width: 17 },
   ];
   const root = document.getElementById("exceptions-table");
   const chips = element("div", { class: "chips", role: "group", "aria-label": "Kinds of exceptions" });

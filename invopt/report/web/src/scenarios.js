@@ -85,7 +85,11 @@ export class WhatIf {
   }
 
   said() {
-    const number = (input) => (input.value.trim() === "" ? null : Number(input.value));
+    const number = (input) => {
+      // A browser hands out nothing where no number is written: that is not "as is".
+      if (input.validity.badInput) throw new Error(`${input.labels[0].textContent}: write a number, or nothing.`);
+      return input.value.trim() === "" ? null : Number(input.value);
+    };
     return {
       column: this.fixed ? "unique_id" : this.column.value,
       value: this.fixed ?? this.value.value,

@@ -3,7 +3,7 @@
 import { cell, line } from "./packed.js";
 import { drawFan, drawStock, stockPath } from "./charts.js";
 import { element, newId } from "./dom.js";
-import { asDays, asMoney, asUnits, asWords, known, plural, withSign } from "./format.js";
+import { asDays, asMoney, asUnits, asWords, inUnits, known, plural, withSign } from "./format.js";
 
 export class Series {
   /** details: a promise of the packed details; neighbour(row, step) tells the next row. */
@@ -65,7 +65,7 @@ export class Series {
       this.figures(),
       ...(this.controls ? [this.controls(this)] : []),
       exceptions.length ? element("ul", { class: "wrong" }, ...exceptions.map((e) => element("li", {},
-        element("b", {}, asWords(e.exception)), ` ${[e.date, known(e.units) ? `${asUnits(e.units)} units` : "", asMoney(e.money)].filter(Boolean).join(", ")} `,
+        element("b", {}, asWords(e.exception)), ` ${[e.date, known(e.units) ? inUnits(e.units) : "", asMoney(e.money)].filter(Boolean).join(", ")} `,
         element("span", { class: "soft" }, e.advice)))) : "",
       element("h3", {}, "Why"), element("p", { class: "why" }, this.reason()),
       ...this.stock(), ...this.demand(), ...this.neighbours(), ...this.changed(), ...this.happened(), this.terms());
@@ -121,12 +121,12 @@ export class Series {
     if (!known(this.get("on_hand"))) return [element("p", {}, "The stock is not known: no path can be drawn.")];
     const { path, without, arrivals, order } = this.paths();
     const dry = path.findIndex((units) => units <= 0.005);
-    const label = `Projected stock at mean demand: ${asUnits(Math.round(path[0]))} units after the first ${this.about.unit}, `
+    const label = `Projected stock at mean demand: ${inUnits(Math.round(path[0]))} after the first ${this.about.unit}, `
       + (dry < 0 ? "not empty within the forecast" : `empty on ${this.about.ahead[dry]}`)
       + `, ${asUnits(Math.round(path[path.length - 1]))} at the end.`;
     this.stockPlace = element("div", { role: "img", "aria-label": label, class: "chart" });
     const moved = this.get("transfer_quantity");
-    const beside = moved ? element("p", { class: "soft" }, `${asUnits(Math.abs(moved))} units ${moved > 0 ? "come from" : "go to"} other shops: they are not in this picture.`) : "";
+    const beside = moved ? element("p", { class: "soft" }, `${inUnits(Math.abs(moved))} ${moved > 0 ? "come from" : "go to"} other shops: they are not in this picture.`) : "";
     const head = ["Date", "Arrives", "This order", "Without the order", "With the order"];
     const rows = this.about.ahead.map((day, at) => [day, asUnits(arrivals[at]), asUnits(order[at]), asUnits(round(without[at])), asUnits(round(path[at]))]);
     return [element("h3", {}, "Stock ahead"), this.stockPlace, element("p", { class: "soft" }, label), beside, numbers("Stock ahead in numbers", head, rows)];
@@ -136,7 +136,7 @@ export class Series {
     const { mean, history } = this.detail;
     if (!known(mean[0])) return [];
     const expected = mean.reduce((a, b) => a + b, 0), sold = history.reduce((a, b) => a + (Number.isNaN(b) ? 0 : b), 0);
-    const label = `${asUnits(Math.round(sold))} units sold in the latest ${plural(history.length, this.about.unit)}; `
+    const label = `${inUnits(Math.round(sold))} sold in the latest ${plural(history.length, this.about.unit)}; `
       + `${asUnits(Math.round(expected))} expected in the next ${plural(mean.length, this.about.unit)}.`;
     this.fanPlace = element("div", { role: "img", "aria-label": label, class: "chart" });
     const head = ["Date", "Expected", ...this.about.fan.map((level) => `${Math.round(level * 100)} % quantile`)];
@@ -164,7 +164,7 @@ export class Series {
     const less = this.get("cost_of_one_less"), more = this.get("cost_of_one_more");
     if (!known(less) && !known(more)) return [];
     const pack = this.get("pack_size");
-    const unit = pack === 1 || !known(pack) ? "unit" : `pack (${asUnits(pack)} units)`;
+    const unit = pack === 1 || !known(pack) ? "unit" : `pack (${inUnits(pack)})`;
     const told = (cost) => (known(cost) ? `${withSign(asMoney(cost), cost)} ${cost < 0 ? "(it would be cheaper)" : ""}`.trim() : "–");
     return [element("h3", {}, "This order's expected cost"), facts([
       ["held until the next order arrives", asMoney(this.get("expected_holding_cost"))],
@@ -184,9 +184,9 @@ export class Series {
     }
     const parts = decomposed({ now: (name) => this.get(name), last: (name) => d[`last_${name}`], interval: d.interval });
     return [element("h3", {}, `What changed since ${this.about.last_review}`), facts([
-      [`order of ${this.about.last_review}`, `${asUnits(d.last_order_quantity)} units`],
-      ...parts.filter(([, units]) => Math.abs(units) >= 0.05).map(([label, units]) => [label, `${withSign(asUnits(round(units)), units)} units`]),
-      ["this order", `${asUnits(this.get("order_quantity"))} units`],
+      [`order of ${this.about.last_review}`, inUnits(d.last_order_quantity)],
+      ...parts.filter(([, units]) => Math.abs(units) >= 0.005).map(([label, units]) => [label, withSign(inUnits(units), units)]),
+      ["this order", inUnits(this.get("order_quantity"))],
     ], "sum")];
   }
 
@@ -197,9 +197,9 @@ export class Series {
     const expected = (d.last_expected_demand * d.elapsed) / Math.max(interval, 1);
     const error = d.sold - expected;
     return [element("h3", {}, "Last plan against what happened"), facts([
-      [`expected since, ${plural(d.elapsed, this.about.unit)} of the last plan`, `${asUnits(round(expected))} units`],
-      ["sold since", `${asUnits(d.sold)} units`],
-      ["difference", `${withSign(asUnits(round(error)), error)} units`],
+      [`expected since, ${plural(d.elapsed, this.about.unit)} of the last plan`, inUnits(round(expected))],
+      ["sold since", inUnits(d.sold)],
+      ["difference", withSign(inUnits(round(error)), error)],
       ...(d.unseen ? [[`of these ${this.about.unit}s out of stock or not recorded`, asUnits(d.unseen)]] : []),
     ])];
   }
@@ -211,10 +211,10 @@ export class Series {
       ["unit cost", asMoney(this.get("unit_cost"))],
       ["pack size", asUnits(this.get("pack_size"))],
       ["smallest order", asUnits(this.get("min_order"))],
-      ["order-up-to level", `${asUnits(this.get("order_up_to_level"))} units`],
-      ["of it expected demand", `${asUnits(this.get("expected_demand"))} units`],
-      ["of it safety stock", `${asUnits(this.get("safety_stock"))} units`],
-      ["missed before an order can arrive", [`${asUnits(this.get("unavoidable_stockout_units"))} units`, asMoney(this.get("unavoidable_stockout_cost"))].filter(Boolean).join(", ")],
+      ["order-up-to level", inUnits(this.get("order_up_to_level"))],
+      ["of it expected demand", inUnits(this.get("expected_demand"))],
+      ["of it safety stock", inUnits(this.get("safety_stock"))],
+      ["missed before an order can arrive", [inUnits(this.get("unavoidable_stockout_units")), asMoney(this.get("unavoidable_stockout_cost"))].filter(Boolean).join(", ")],
       ["model", this.about.model_version],
     ]));
   }
@@ -222,8 +222,9 @@ export class Series {
 
 /**
  * Return what changed an order since the review before, in units: [label, units] that add up to
- * this order less the last. The level is expected demand and safety stock; a longer or shorter time
- * to cover takes its share of the demand at the last plan's pace; packs, minima and limits are the rest.
+ * this order less the last, as they are written. The level is expected demand and safety stock; a
+ * longer or shorter time to cover takes its share of the demand at the last plan's pace; packs,
+ * minima and limits are the rest.
  */
 export function decomposed({ now, last, interval }) {
   const zero = (value) => (known(value) ? value : 0);
@@ -237,10 +238,11 @@ export function decomposed({ now, last, interval }) {
     ["stock on hand", zero(last("on_hand")) - zero(now("on_hand"))],
     ["under way", zero(last("on_order")) - zero(now("on_order"))],
     ["waiting customers", zero(now("backorders")) - zero(last("backorders"))],
-  ];
+  ].map(([label, units]) => [label, round(units)]);
   const whole = now("order_quantity") - last("order_quantity");
   const rest = whole - parts.reduce((sum, [, units]) => sum + units, 0);
-  return [...parts, ["packs, minima, limits and late arrivals", rest]];
+  const others = zero(now("transfer_quantity")) ? ", late arrivals and transfers" : " and late arrivals";
+  return [...parts, [`packs, minima, limits${others}`, rest]];
 }
 
 const round = (value) => Math.round(value * 10) / 10;

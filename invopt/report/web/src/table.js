@@ -25,6 +25,7 @@ export class Table {
     this.sort = sort;
     this.filters = {};
     this.exact = new Set();
+    this.dates = new Set(columns.filter((c) => c.kind === "date").map((c) => c.name));
     this.search = "";
     this.group = group;
     this.extra = extra ?? null;
@@ -67,7 +68,8 @@ export class Table {
       onkeydown: (event) => this.key(event),
     });
     const widths = element("colgroup", {}, ...this.columns.map((c) => element("col", { class: c.phone ? "" : "wide", style: `width:${c.width}em` })));
-    this.grid = element("table", { "aria-label": this.label }, widths, element("thead", {}, this.heads, this.inputs), this.body);
+    const width = this.columns.reduce((sum, c) => sum + c.width, 0);
+    this.grid = element("table", { "aria-label": this.label, style: `--width:${width}em` }, widths, element("thead", {}, this.heads, this.inputs), this.body);
     this.frame = element("div", { class: "frame", tabindex: "0", role: "region", "aria-label": `${this.label}, scrolls`, onscroll: () => this.draw() }, this.grid);
     this.root.append(tools, this.status, this.frame);
   }
@@ -89,7 +91,7 @@ export class Table {
         element("option", { value: "" }, "all"),
         ...sorted.map((t) => element("option", { value: t || "(none)" }, t || "(none)")));
     } else {
-      input = element("input", { "aria-label": label, placeholder: texts ? "has" : "> 10 or 3..7", oninput: changed });
+      input = element("input", { "aria-label": label, placeholder: column.kind === "date" ? "< 2026-02-01" : texts ? "has" : "> 10 or 3..7", oninput: changed });
     }
     return element("td", { class: this.classes(column) }, input);
   }

@@ -15,20 +15,38 @@ function ranks(column) {
   return column.ranks;
 }
 
+const NUMBER = String.raw`(-?(?:\d+\.?\d*|\.\d+))`;
+const DATE = String.raw`(\d{4}(?:-\d{2}(?:-\d{2})?)?)`;
+const COMPARED = {
+  ">": (x, limit) => x > limit,
+  ">=": (x, limit) => x >= limit,
+  "<": (x, limit) => x < limit,
+  "<=": (x, limit) => x <= limit,
+  "=": (x, limit) => x === limit,
+};
+
+/** Return a test of what is written as a comparison or a range of some form; null for neither. */
+function comparison(text, form, read) {
+  const range = new RegExp(String.raw`^\s*${form}\s*\.\.\s*${form}\s*$`).exec(text);
+  if (range) return (x) => x >= read(range[1]) && x <= read(range[2]);
+  const found = new RegExp(String.raw`^\s*(>=|<=|>|<|=)?\s*${form}\s*$`).exec(text);
+  return found && ((x) => COMPARED[found[1] ?? "="](x, read(found[2])));
+}
+
 /** Return a test of numbers: ">10", "<=5", "3..7", "=4" or "4"; null where it is none of them. */
-export function numberTest(text) {
-  const range = /^\s*(-?[\d.]+)\s*\.\.\s*(-?[\d.]+)\s*$/.exec(text);
-  if (range) return (x) => x >= Number(range[1]) && x <= Number(range[2]);
-  const found = /^\s*(>=|<=|>|<|=)?\s*(-?[\d.]+)\s*$/.exec(text.replaceAll(",", ""));
-  if (!found || Number.isNaN(Number(found[2]))) return null;
-  const limit = Number(found[2]);
-  return {
-    ">": (x) => x > limit,
-    ">=": (x) => x >= limit,
-    "<": (x) => x < limit,
-    "<=": (x) => x <= limit,
-    "=": (x) => x === limit,
-  }[found[1] ?? "="];
+export const numberTest = (text) => comparison(text.replaceAll(",", ""), NUMBER, Number);
+
+/**
+ * Return a test of dates: "<2025-02-03", "2025-02-03..2025-02-07"; null where it is none of them.
+ *
+ * A month or a year compares as a whole: "<=2025-02" holds its last day.
+ */
+export function dateTest(text) {
+  if (!/[<>]|\.\./.test(text)) return null; // part of a date is searched, as in any text
+  const cut = (test, length) => (x) => x !== "" && test(x.slice(0, length));
+  const length = /\d{4}[-\d]*/.exec(text)?.[0].length;
+  const test = comparison(text, DATE, (written) => written.slice(0, length));
+  return test && cut(test, length);
 }
 
 /** Return a mask of the texts that hold all words of a search. */
@@ -40,18 +58,19 @@ function textMask(column, text) {
 /**
  * Return the rows that pass.
  *
- * filters: by column; a text column holds what is typed (or, with `exact`, is what is chosen), a
- * column of numbers passes a test. search: words, each in some text column of `searched`.
+ * filters: by column; a text column holds what is typed (or, with `exact`, is what is chosen; a
+ * date may be compared instead), a column of numbers passes a test. search: words, each in some text column of `searched`.
  */
-export function passing(table, { filters, exact, search, searched, extra }) {
+export function passing(table, { filters, exact, dates, search, searched, extra }) {
   const tests = [];
   for (const [name, text] of Object.entries(filters)) {
     if (!text.trim()) continue;
     const column = table.columns[name];
     if (column.texts) {
+      const compared = dates.has(name) ? dateTest(text) : null;
       const mask = exact.has(name)
         ? column.texts.map((t) => t === text || (text === "(none)" && t === ""))
-        : textMask(column, text);
+        : compared ? column.texts.map(compared) : textMask(column, text);
       tests.push((row) => mask[column.codes[row]]);
     } else {
       const test = numberTest(text);
