@@ -20,6 +20,7 @@ import pyarrow.csv as arrow_csv
 
 _PARQUET = b"PAR1"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_ESCAPED = f"^'(?=[{''.join(map(re.escape, _FORMULA))}])"
 
 
 @contextmanager
@@ -90,13 +91,25 @@ def write_csv(path: Path | str, frame: pd.DataFrame) -> None:
 
 
 def read_csv(path: Path | str, **options: Any) -> pd.DataFrame:
-    """Return a table that write_csv wrote, its text as it was; options are those of pandas."""
-    frame = pd.read_csv(path, **options)
-    escaped = f"^'(?=[{''.join(map(re.escape, _FORMULA))}])"
+    """Return a table that write_csv wrote, its text as it was; options are those of pandas.
+
+    Only an empty cell is missing: NA, None or nan may be the name of a place or of a product.
+    """
+    frame = pd.read_csv(path, keep_default_na=False, na_values=[""], **options)
     for column in frame.select_dtypes(include=["object", "string"]).columns:
-        text = frame[column].astype("string").str.replace(escaped, "", regex=True)
+        text = frame[column].astype("string").str.replace(_ESCAPED, "", regex=True)
         frame[column] = text.astype(object).where(frame[column].notna(), np.nan)
     return frame
+
+
+def text_of_cell(cell: str) -> str:
+    """Return the text that write_csv wrote a cell of.
+
+    Example:
+        >>> text_of_cell("'=1+1"), text_of_cell("'s-Hertogenbosch")
+        ('=1+1', "'s-Hertogenbosch")
+    """
+    return re.sub(_ESCAPED, "", cell)
 
 
 def _no_formulas(column: "pd.Series[Any]") -> "pd.Series[Any]":

@@ -187,7 +187,7 @@ def _last_plan(path: Path | None, notify: Notify) -> pd.DataFrame | None:
 
 def read_plan(path: Path) -> pd.DataFrame:
     """Return an OrderPlan that was written as CSV, texts that are empty as ""."""
-    plan = read_csv(path, dtype=dict.fromkeys(_TEXTS, str), keep_default_na=True)
+    plan = read_csv(path, dtype=dict.fromkeys(_TEXTS, str))
     texts = [c for c in (*_TEXTS, "model_version") if c in plan]
     plan[texts] = plan[texts].fillna("")
     return plan

@@ -42,7 +42,7 @@ def write_replenishment_report(
 def _page(source: str, forecast: str, orders: str, run: Config) -> str:
     head = read_json(Path(forecast) / "forecast.json")
     quantiles = tuple(head["level_quantiles"])
-    plan = read_csv(orders, dtype={"unique_id": str}, keep_default_na=True)
+    plan = read_csv(orders, dtype={"unique_id": str})
     plan = plan.set_index("unique_id")
     plan["exception"] = plan["exception"].fillna("")
     now, scenarios, curve, categories = _outlooks(Path(source), Path(forecast), quantiles, run)

@@ -65,7 +65,7 @@ def _write(
     sheets = {
         "Exceptions": read_exceptions(exceptions),
         "Orders": _ordered(read_plan(orders)),
-        "Purchase orders": read_csv(purchase_orders, dtype=texts, keep_default_na=True),
+        "Purchase orders": read_csv(purchase_orders, dtype=texts),
     }
     with replacing_file(out) as partial:
         options = {"strings_to_formulas": False, "strings_to_urls": False,

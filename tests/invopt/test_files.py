@@ -1,11 +1,16 @@
+import numpy as np
+import pandas as pd
 import pytest
 
 from invopt.files import (
     copy_whole,
     is_whole_parquet,
+    read_csv,
     read_json,
     replacing_file,
     replacing_folder,
+    text_of_cell,
+    write_csv,
     write_json,
 )
 
@@ -73,3 +78,16 @@ def test_a_copy_appears_whole_or_not_at_all(tmp_path):
 def test_a_parquet_file_that_a_power_cut_left_is_known_by_its_end(tmp_path, content, whole):
     (tmp_path / "file").write_bytes(content)
     assert is_whole_parquet(tmp_path / "file") == whole
+
+
+def test_a_table_comes_back_with_names_that_look_like_nothing(tmp_path):
+    names = ["NA", "None", "null", "nan", "N/A", "=1+1", "'s-Hertogenbosch", ""]
+    frame = pd.DataFrame({"location": names, "units": [1.5, np.nan, *range(6)]})
+    write_csv(tmp_path / "plan.csv", frame)
+    found = read_csv(tmp_path / "plan.csv", dtype={"location": str})
+    assert found["location"].fillna("").tolist() == names
+    assert found["units"].isna().tolist() == [False, True] + [False] * 6
+    assert read_csv(tmp_path / "plan.csv")["location"].fillna("").tolist() == names
+    assert [text_of_cell(cell) for cell in ("'=a", "'-5 %", "'s", "a'b", "")] == [
+        "=a", "-5 %", "'s", "a'b", "",
+    ]  # fmt: skip

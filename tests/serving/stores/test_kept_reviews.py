@@ -83,3 +83,18 @@ def test_a_folder_that_a_run_fills_just_now_is_no_review(tmp_path, review):
     head = read_json(kept / "review.json") | {"review_date": "2024-05-06", "kept_at": "2999-01-01"}
     write_json(half / "review.json", head)
     assert latest_review(settings.plans).review_date == "2024-04-29"
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", "{}"])
+def test_a_damaged_review_hides_no_other_and_is_told_where_there_is_no_other(
+    tmp_path, review, content, caplog
+):
+    settings = make_workspace(tmp_path, review)
+    damaged = settings.plans / "another" / "reviews" / "2024-05-06" / "review.json"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_text(content)
+    assert latest_review(settings.plans).review_date == "2024-04-29"
+    assert str(damaged) in caplog.text
+    (settings.plans / CONFIG.name / "reviews" / "2024-04-29" / "review.json").write_text(content)
+    with pytest.raises(InvalidInputError, match=r"review.json is damaged: run `invopt run"):
+        latest_review(settings.plans)
