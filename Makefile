@@ -37,7 +37,7 @@ e2e: $(VENV)/.installed  ## the whole loop on the cluster of KUBECONFIG (SHORT=1
 ##@ Develop
 install: $(VENV)/.installed-dev  ## make .venv with everything
 
-test: $(VENV)/.installed-dev  ## every check and test that needs no cluster, GPU or network
+test: check  ## every check and test that needs no cluster, GPU or network
 	$(PYTEST)
 
 # Workers that start in different seconds must collect the same tests, else none of them runs.

@@ -670,6 +670,23 @@ class Config(_Section):
         return self.model_dump(mode="json", exclude_none=True, exclude={"cluster": places})
 
 
+def yaml_fault(err: Exception) -> str:
+    r"""Return what is wrong with a YAML file, in one line: where, and what was expected.
+
+    Example:
+        >>> try:
+        ...     yaml.safe_load("a: [1,\n")
+        ... except yaml.YAMLError as err:
+        ...     print(yaml_fault(err))
+        line 2, column 1: expected the node content, but found '<stream end>'
+    """
+    mark = getattr(err, "problem_mark", None)
+    problem = getattr(err, "problem", None)
+    if mark is not None and problem:
+        return f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
+    return " ".join(str(err).split())
+
+
 def load_config(
     path: Path,
     overrides: Iterable[str] = (),
@@ -690,8 +707,8 @@ def load_config(
         content = yaml.safe_load(path.read_text())
     except OSError as err:
         raise ConfigError(f"configuration {path} cannot be read: {err.strerror}.") from err
-    except (yaml.YAMLError, UnicodeDecodeError) as err:
-        raise ConfigError(f"configuration {path} is not valid YAML: {err}.") from err
+    except (yaml.YAMLError, ValueError) as err:
+        raise ConfigError(f"configuration {path} is not valid YAML: {yaml_fault(err)}.") from err
     if not isinstance(content, dict):
         raise ConfigError(f"configuration {path} must hold a mapping of sections.")
     for override in overrides:
@@ -716,7 +733,7 @@ def _apply(content: dict[str, Any], override: str) -> None:
             raise ConfigError(f"--set {name}: {section} is a value, not a section.")
     try:
         place[key] = yaml.safe_load(text)
-    except yaml.YAMLError as err:
+    except (yaml.YAMLError, ValueError) as err:
         raise ConfigError(f"--set {name}: {text!r} is not a YAML value.") from err
 
 

@@ -105,7 +105,12 @@ def read_csv(path: Path | str, **options: Any) -> pd.DataFrame:
 
 
 def text_of_cell(cell: str) -> str:
-    """Return the text that write_csv wrote into a cell."""
+    """Return the text that write_csv wrote a cell of.
+
+    Example:
+        >>> text_of_cell("'=1+1"), text_of_cell("'s-Hertogenbosch")
+        ('=1+1', "'s-Hertogenbosch")
+    """
     return _ESCAPED.sub("", cell)
 
 

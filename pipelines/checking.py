@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from invopt.config import CleaningConfig, DataConfig
+from invopt.config import CleaningConfig, Config, DataConfig
 from invopt.errors import InvalidInputError
 from invopt.history import tell_fit
 from invopt.sources import load_mapping
@@ -38,9 +38,7 @@ def check_data(
     for line in _lines(account):
         print(line)
     if config is not None:
-        for line in tell_fit(
-            load_run_config(config), account["frequency"], account["first"], account["last"]
-        ):
+        for line in _fit(load_run_config(config), account):
             print(line)
     if out is not None:
         print(f"account: {out / ACCOUNT}\npage: {out / PAGE}")
@@ -51,6 +49,16 @@ def check_data(
             f"{'; '.join(failed)}. Correct the data or the mapping, or change the limits "
             "under data."
         )
+
+
+def _fit(run: Config, account: dict[str, Any]) -> list[str]:
+    """Return what a training would change, or why it would refuse, in lines."""
+    if account["num_series"] and not account["sums"]["sales.y"]:
+        return [
+            "a training would refuse this: nothing was sold in any of these periods: give the "
+            "files of sales, or look at columns.y of the mapping."
+        ]
+    return tell_fit(run, account["frequency"], account["first"], account["last"])
 
 
 def _request(config: Path | None, mapping: Path | None, data: Path, out: Path | None) -> Request:

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 
 from invopt import __version__
 from invopt.errors import InvalidInputError
-from pipelines.parser import AT_LEAST_ONE, PORT, Parser, did_you_mean, subcommands, whole
+from pipelines.parser import (
+    AT_LEAST_ONE,
+    PORT,
+    Parser,
+    did_you_mean,
+    each_set,
+    subcommands,
+    whole,
+)
 
 if TYPE_CHECKING:
     from serving.deployment import Deployment
@@ -39,21 +47,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not given:
         parser.print_help()
         return 2
-    parsed = parser.parse_args(given)
+    # A benchmark reads its own options.
+    parsed = parser.parse_args(given if given[0] == "bench" else each_set(given))
     try:
         return int(parsed.command(parsed) or 0)
     except InvalidInputError as err:
         print(f"invopt: {err}", file=sys.stderr)
         return 1
-    except OSError as err:
-        if err.errno not in _WRITING:
-            raise
-        where = f"{err.filename}: " if err.filename else ""
-        print(f"invopt: {where}{err.strerror}: name a place that can be written", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         print("invopt: interrupted", file=sys.stderr)
         return 130
+    except Exception as err:  # a place that cannot be written, a damaged file, a defect of ours
+        if sys.flags.dev_mode:
+            raise
+        print(f"invopt: {_unwritable(err) or _unforeseen(err)}", file=sys.stderr)
+        return 1
+
+
+def _unwritable(err: Exception) -> str:
+    """Return what is said of a place that cannot be written, "" of any other exception."""
+    if not isinstance(err, OSError) or err.errno not in _WRITING:
+        return ""
+    where = f"{err.filename}: " if err.filename else ""
+    return f"{where}{err.strerror}: name a place that can be written"
+
+
+def _unforeseen(err: Exception) -> str:
+    """Return what is said of an exception that nobody foresaw: what, where, and how to see more."""
+    import traceback  # noqa: PLC0415
+
+    last = traceback.extract_tb(err.__traceback__)[-1]
+    text = " ".join(str(err).split()) or "no text"
+    return (
+        f"{type(err).__name__}: {text} ({Path(last.filename).name}, line {last.lineno}). A file of "
+        "the workspace may be damaged, else it is a defect of invopt: `PYTHONDEVMODE=1 invopt ...` "
+        "shows the traceback to report."
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -140,6 +169,8 @@ def _add_compile(commands: "Commands") -> None:
 def _compile(parsed: argparse.Namespace) -> None:
     from pipelines.launch import compile_pipeline, load_parameters  # noqa: PLC0415
 
+    if parsed.out.suffix != ".yaml" or parsed.out.is_dir():
+        raise InvalidInputError(f"--out {parsed.out} must name a file that ends in .yaml.")
     parameters = load_parameters(parsed.config, parsed.overrides)
     if parsed.manifest:
         from pipelines.manifest import compile_manifest  # noqa: PLC0415
@@ -176,27 +207,44 @@ def _add_submit(commands: "Commands") -> None:
 def _submit(parsed: argparse.Namespace) -> None:
     from pipelines.follow import Target  # noqa: PLC0415
     from pipelines.launch import load_parameters  # noqa: PLC0415
-    from pipelines.submit import Submission  # noqa: PLC0415
+    from pipelines.submit import (  # noqa: PLC0415
+        Submission,
+        check_all,
+        check_cron,
+        check_health,
+        check_image,
+    )
     from serving.deployment import Deployment  # noqa: PLC0415
 
     token = Deployment.from_environment().cluster.pipeline_token
     target = Target(parsed.host.rstrip("/"), parsed.namespace, token)
+    loaded = []
+    check_all(
+        lambda: loaded.append(load_parameters(parsed.config, parsed.overrides)),
+        lambda: _one_run_or_a_schedule(parsed),
+        lambda: check_cron(parsed.cron) if parsed.cron else None,
+        check_image,
+        lambda: check_health(target),
+    )
     # In the version's defaults, so that a retraining nobody submits finds the data too.
     parameters = replace(
-        load_parameters(parsed.config, parsed.overrides),
+        loaded[0],
         data_dir=parsed.data or "",
         command=_submit_command(parsed),
         console=shlex.join(["kubectl", *_in(parsed.namespace), *_CONSOLE]) + " {}",
     )
     submission = Submission(target, parsed.pipeline, parameters, _say)
     if parsed.cron:
-        if parsed.wait:
-            raise InvalidInputError("--wait is for one run: a schedule has no end.")
         submission.schedule(parsed.cron)
         return
     run_id = submission.run()
     if parsed.wait:
         submission.wait(run_id)
+
+
+def _one_run_or_a_schedule(parsed: argparse.Namespace) -> None:
+    if parsed.cron and parsed.wait:
+        raise InvalidInputError("--wait is for one run: a schedule has no end.")
 
 
 def _add_wait(commands: "Commands") -> None:
@@ -502,6 +550,10 @@ def _init_mapping(parsed: argparse.Namespace) -> None:
     from invopt.sources.proposal import write_mapping  # noqa: PLC0415
     from invopt.sources.words import SpokenNames  # noqa: PLC0415
 
+    if parsed.out is not None and parsed.out.is_dir():
+        raise InvalidInputError(
+            f"--out {parsed.out} is a folder: name the file, as in {parsed.out / 'mapping.yaml'}."
+        )
     asked = SpokenNames(parsed.product, parsed.location, parsed.date, parsed.quantity)
     out = parsed.out or Path(f"{parsed.data.resolve().name}.yaml")
     for line in write_mapping(parsed.data, out, asked, today=datetime.now(UTC).date()):
@@ -537,7 +589,7 @@ def _check_data(parsed: argparse.Namespace) -> None:
 
 def _add_bench(commands: "Commands") -> None:
     bench = commands.add_parser("bench", help="measure a part against its record or its peers")
-    bench.add_argument("name", help="benchmark; `invopt bench list` names them all")
+    bench.add_argument("name", metavar="NAME", help="benchmark; `invopt bench list` names them all")
     bench.add_argument(
         "rest", nargs=argparse.REMAINDER, metavar="...", help="its own options; --help shows them"
     )
@@ -606,7 +658,7 @@ def _add_pipeline(parser: argparse.ArgumentParser, config_help: str | None = Non
         default=[],
         metavar="SECTION.KEY=VALUE",
         dest="overrides",
-        help="change one field of the configuration; may be repeated",
+        help="change one field of the configuration; may be repeated, or name several",
     )
 
 

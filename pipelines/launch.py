@@ -63,6 +63,8 @@ def run_pipeline(
         parameters = Parameters.remembered(place, overrides, code_version())
     else:
         parameters = load_parameters(config, overrides)
+    if pipeline == "replenishment":
+        _refuse_untrained(deployment.settings)
     with writing_to(place):
         launch = Launch(
             deployment=deployment,
@@ -238,6 +240,20 @@ def writing_to(workspace: Path) -> Iterator[None]:
         ) from err
 
 
+def _refuse_untrained(settings: Settings) -> None:
+    """Refuse to plan, before a minute is spent on reading, where there is no registry yet.
+
+    Raises:
+        InvalidInputError: If the registry is a file of the workspace, and is not there.
+    """
+    file = Path(settings.tracking_uri.removeprefix("sqlite:///"))
+    if settings.tracking_uri.startswith("sqlite:///") and not file.exists():
+        raise InvalidInputError(
+            f"nothing was trained in {settings.workspace} yet: run `invopt run training --config "
+            f"FILE --workspace {settings.workspace}` first."
+        )
+
+
 def _cache(settings: Settings) -> Path:
     """Return the folder of cached steps of a workspace at this place.
 
@@ -258,7 +274,10 @@ def compile_pipeline(pipeline: str, parameters: Parameters, out: Path) -> None:
     from kfp import compiler  # noqa: PLC0415  (a second of import)
 
     module = importlib.import_module(f"pipelines.{pipeline}")
-    out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError as err:  # whatever the system calls it, nothing can be made there
+        raise PermissionError(errno.EACCES, str(err.strerror), str(out.parent)) from err
     compiler.Compiler().compile(module.build(parameters), str(out))
 
 
@@ -361,7 +380,7 @@ def _index_runs(settings: Settings) -> Path:
         page = next((p for p in pages if (folder / p).is_file()), "")
         try:
             word, reason, about = _outcome(run)
-        except (OSError, ValueError, KeyError, IndexError, TypeError) as err:
+        except Exception as err:  # whatever lies there
             word, reason, about = "unfinished", f"its results cannot be read: {err}", ""
         rows.append(
             RunRow(run.name, run.name.split("-")[0], word, reason=reason, about=about, page=page)

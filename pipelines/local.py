@@ -6,6 +6,7 @@ whose whole output goes to the run's log, and only lines of progress come throug
 
 import json
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -61,6 +62,8 @@ _UNREADABLE = re.compile(
     r"^(?:OSError|EOFError|ValueError|\w*DecodeError|DatabaseError|OperationalError|ArrowInvalid"
     r"|BadZipFile|BadGzipFile|ParserError|DecodeError|InvalidProtobuf\w*)\b"
 )
+# What kfp says around a step that was killed.
+_WRAPPER = re.compile(r"Inner task failed|Streamed logs:|finished with status|Executing task")
 _FULL = re.compile(r"disk is full|No space left|Disk quota exceeded|database or disk is full")
 _PLACE = re.compile(r"(?<![\w/])/[^\s'\":,;()]+")
 _DAMAGED = "If a file of an earlier run is damaged, delete the workspace's folder cache, run again."
@@ -122,19 +125,23 @@ def run_compiled(
         )
     )
     with warm_steps(run.pipeline, environment) as warm:
-        status, error = _stream(run, request, warm, tell)
+        status, error, step = _stream(run, request, warm, tell)
     if status != 0:
         with run.log.open(errors="replace") as log:
-            said = error or last_words(log) or f"it ended with status {status}"
-        raise InvalidInputError(said)
+            said = error or last_words(log)
+        raise InvalidInputError(said if error else ending_of(status, step, said))
     for task, artifact, inner, name in RESULTS[run.pipeline]:
         _gather(run, task, artifact, inner, run.folder / name)
 
 
 def _stream(
     run: LocalRun, request: Path, environment: dict[str, str], tell: Notify
-) -> tuple[int, str]:
-    """Run the child, log all it prints, tell progress; return its status and a step's error."""
+) -> tuple[int, str, str]:
+    """Run the child, log all it prints, tell progress.
+
+    Returns:
+        Its status, a step's error, and the last step that began.
+    """
     step = error = ""
     started = time.monotonic()
     process = subprocess.Popen(
@@ -164,7 +171,25 @@ def _stream(
         process.kill()
         process.wait()
         raise
-    return process.wait(), error
+    return process.wait(), error, step
+
+
+def ending_of(status: int, step: str, said: str) -> str:
+    """Return why a run ended whose step told no error of its own.
+
+    Args:
+        status: Of the process that runs the pipeline; below 0 for a signal.
+        step: That began last, "" for none.
+        said: Last words of the log.
+    """
+    if status >= 0 and said and not _WRAPPER.search(said):
+        return said
+    what = f"step {step}" if step else "the run"
+    how = f"was ended by {signal.Signals(-status).name}" if status < 0 else "ended without a word"
+    return (
+        f"{what} {how}: it was stopped, or the machine is short of memory. Run again: it goes on "
+        "from what is there."
+    )
 
 
 def failure_of(step: str, said: str, workspace: Path) -> str:
@@ -218,10 +243,16 @@ def _gather(run: LocalRun, task: str, artifact: str, inner: str, place: Path) ->
 
 
 def _cached(run: LocalRun, task: str, artifact: str) -> list[str]:
-    """Return where a cached step's artifact lies: in the folder of the run that made it."""
+    """Return where a cached step's artifact lies: in the folder of the run that made it.
+
+    Runs with other configurations may have made later ones: the log holds which one the later
+    steps of this run were given.
+    """
     runs = run.folder.parent
-    found = runs.glob(f"*/artifacts/**/{task}/{artifact}")
-    return [str(p) for p in sorted(found, key=lambda p: p.stat().st_mtime)]
+    found = sorted(runs.glob(f"*/artifacts/**/{task}/{artifact}"), key=lambda p: p.stat().st_mtime)
+    log = run.log.read_text(errors="replace") if run.log.is_file() else ""
+    given = [path for path in found if f'"{path}"' in log]
+    return [str(path) for path in given or found]
 
 
 def _main(request: Path) -> None:

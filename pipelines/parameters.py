@@ -72,7 +72,7 @@ class Parameters:
         """Return the parameters of the workspace's last training.
 
         Raises:
-            ConfigError: If there was none, or overrides are given.
+            ConfigError: If there was none, it cannot be read, or overrides are given.
         """
         if tuple(overrides):
             raise ConfigError("--set changes a configuration file: name it with --config.")
@@ -81,8 +81,16 @@ class Parameters:
             raise ConfigError(
                 f"nothing was trained in {workspace} yet: name a configuration with --config."
             )
-        content = read_json(file)
-        return cls(content["config"], content["mapping"], "", code_version)
+        try:
+            content = read_json(file)
+            found = cls(content["config"], content["mapping"], "", code_version)
+            found.typed  # noqa: B018  (what another version wrote may not be valid here)
+        except (ValueError, LookupError, TypeError) as err:
+            raise ConfigError(
+                f"{file} is damaged or was written by another version ({type(err).__name__}): "
+                "name the configuration with --config; the next training writes it anew."
+            ) from err
+        return found
 
     def for_retraining(self, lasting: int, *, urgent: bool, shift: float) -> "Parameters":
         """Return the parameters of a training that the governor asked for."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+_SET, _FIELD = "--set", re.compile(r"[a-z][\w.]*=")
 _CHOICE = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")
 EXAMPLES = {
     "run": "invopt run training --config pipelines/configs/demo.yaml\n"
@@ -55,13 +56,31 @@ def whole(least: int, most: int | None = None) -> Callable[[str], int]:
 AT_LEAST_ONE, PORT = whole(1), whole(0, 65535)
 
 
-class _Help(argparse.RawDescriptionHelpFormatter):
-    """Ends what is said of an option with its default, where it has one and does not say it."""
+def each_set(arguments: Sequence[str]) -> list[str]:
+    """Return arguments in which every field that follows `--set` has a `--set` of its own.
 
-    def _get_help_string(self, action: argparse.Action) -> str:
-        text, value = action.help or "", action.default
-        is_none = value is None or isinstance(value, bool) or value in ("", [], argparse.SUPPRESS)
-        return text if is_none or "(default: " in text else f"{text} (default: %(default)s)"
+    Example:
+        >>> each_set(["run", "--set", "gate.a=1", "gate.b=2", "training"])
+        ['run', '--set', 'gate.a=1', '--set', 'gate.b=2', 'training']
+    """
+    found: list[str] = []
+    for word in arguments:
+        if len(found) > 1 and found[-2] == _SET and _FIELD.match(word):
+            found.append(_SET)
+        found.append(word)
+    return found
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Help in which an option shows its default, where it has one and does not tell it itself."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        told = action.help or ""
+        if action.default in (None, "", False, argparse.SUPPRESS) or isinstance(
+            action.default, list
+        ):
+            return told
+        return told if "default" in told else f"{told} (default: %(default)s)"
 
 
 class Parser(argparse.ArgumentParser):
@@ -70,9 +89,9 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         example = EXAMPLES.get(self.prog.rpartition(" ")[2])
+        self.formatter_class = _Help
         if example:
             self.epilog = f"example:\n  {example}"
-        self.formatter_class = _Help
 
     def error(self, message: str) -> NoReturn:
         """End with the usage, the message and what was likely meant."""

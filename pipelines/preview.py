@@ -84,11 +84,19 @@ def table(steps: list[PreviewStep]) -> str:
 
 
 def last_compiled(workspace: Path, pipeline: str) -> tuple[Spec | None, dict[str, float]]:
-    """Return the pipeline of the latest run in a workspace, and what its steps took, seconds."""
-    runs = sorted((workspace / "runs").glob(f"{pipeline}-*/pipeline.yaml"))
-    if not runs:
-        return None, {}
-    return read_compiled(runs[-1]), _seconds(runs[-1].with_name("run.log"))
+    """Return the pipeline of the latest run in a workspace, and what its steps took, seconds.
+
+    A run that was ended while its pipeline was written is passed over.
+    """
+    runs = (workspace / "runs").glob(f"{pipeline}-*/pipeline.yaml")
+    for file in sorted(runs, reverse=True):
+        try:
+            compiled = read_compiled(file)
+            _tasks(compiled)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, yaml.YAMLError):
+            continue
+        return compiled, _seconds(file.with_name("run.log"))
+    return None, {}
 
 
 def _seconds(log: Path) -> dict[str, float]:
@@ -110,7 +118,7 @@ def _seconds(log: Path) -> dict[str, float]:
 
 def read_compiled(file: Path) -> Spec:
     """Return the pipeline's own document of a compiled file."""
-    first: Spec = next(iter(yaml.safe_load_all(file.read_text())))
+    first: Spec = next(iter(yaml.safe_load_all(file.read_text())), {})
     return first
 
 

@@ -57,7 +57,7 @@ class Submission:
         self.parameters, self.notify = parameters, notify
         self.name = f"{parameters.typed.name}-{pipeline}"
         check_image()
-        _check_health(target)
+        check_health(target)
         with explained(target.host, "connecting"):
             self.client = _client(target)
 
@@ -250,6 +250,22 @@ def check_inputs(compiled: str) -> None:
         )
 
 
+def check_all(*checks: Callable[[], object]) -> None:
+    """Make every check, so that all that is wrong is told at once.
+
+    Raises:
+        InvalidInputError: If any of them fails; the sentences of all that did.
+    """
+    faults = []
+    for check in checks:
+        try:
+            check()
+        except InvalidInputError as err:
+            faults.append(str(err))
+    if faults:
+        raise InvalidInputError("\n".join(faults))
+
+
 def check_image() -> None:
     """Check that steps name an image with a tag of its own.
 
@@ -266,7 +282,7 @@ def check_image() -> None:
         )
 
 
-def _check_health(target: Target) -> None:
+def check_health(target: Target) -> None:
     """Ask once whether KFP is there; its own client asks for half a minute.
 
     Raises:

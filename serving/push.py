@@ -18,6 +18,7 @@ import pandas as pd
 from invopt.errors import ContractError, InvalidInputError
 from invopt.features.spec import PRICE
 from invopt.features.tables import ON_SALE, SALES, TableLayout
+from invopt.files import read_csv
 from invopt.panel import SERIES_LEVEL, Channel
 from invopt.timeline import Timeline
 from invopt.types import Float32Array
@@ -162,8 +163,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if not file.is_file():
             raise InvalidInputError(f"{file} does not exist.")
-        # Converted, and not of a dtype: a series called NA is no missing value.
-        sales = pd.read_csv(file, converters={"unique_id": str})
+        try:
+            sales = read_csv(file, dtype={"unique_id": str})
+        except ValueError as err:  # pandas' own errors are kinds of it
+            raise InvalidInputError(f"{file} is no CSV of sales: {err}") from err
         features = OnlineFeatures(Deployment.from_environment().settings, seconds=60.0)
         done = push_sales(features, sales)
         features.close()

@@ -10,6 +10,7 @@ import pandas as pd
 
 from invopt.contracts import TermsTables
 from invopt.inventory.costs import Terms
+from invopt.inventory.suppliers import keys_of
 from invopt.types import BoolArray, FloatArray, IntArray
 
 Change = Callable[[FloatArray], FloatArray]
@@ -168,13 +169,12 @@ class _Buying:
         shelf.
         """
         found, terms, wanted = self.found, self.terms, self.wanted
-        column = "unique_id" if "unique_id" in breaks else "supplier"
-        names = wanted.unique_ids.astype(str) if column == "unique_id" else wanted.supplier
+        names, keys = keys_of(breaks, wanted.unique_ids, wanted.supplier)
         ordered, pack = np.nan_to_num(found.quantity), terms.pack_size
-        steps = breaks.sort_values("from_quantity")
-        price_of = _prices(names, steps, column, terms.unit_cost)
+        steps = breaks.assign(key=keys).sort_values("from_quantity")
+        price_of = _prices(names, steps, terms.unit_cost)
         levels = {str(name): rows["from_quantity"].to_numpy(np.float64)
-                  for name, rows in steps.groupby(steps[column].astype(str))}  # fmt: skip
+                  for name, rows in steps.groupby("key")}  # fmt: skip
         choice, least = ordered.copy(), price_of(ordered) * wanted.demand_per_period
         for number in range(max(map(len, levels.values()))):
             own = np.array(
@@ -274,11 +274,9 @@ class _Buying:
         return quantity
 
 
-def _prices(
-    names: npt.NDArray[np.object_], steps: pd.DataFrame, column: str, usual: FloatArray
-) -> Change:
+def _prices(names: npt.NDArray[np.object_], steps: pd.DataFrame, usual: FloatArray) -> Change:
     """Return the function from quantities to unit costs."""
-    groups = {str(k): g for k, g in steps.groupby(steps[column].astype(str))}
+    groups = {str(k): g for k, g in steps.groupby("key")}
 
     def price(quantity: FloatArray) -> FloatArray:
         found = usual.copy()

@@ -33,7 +33,7 @@ from invopt.inventory.planning import Planned, finished, without_faults
 from invopt.inventory.purchasing import Bought, Wanted, bought
 from invopt.inventory.reasons import Notes
 from invopt.inventory.stock import Stock, stock_of
-from invopt.inventory.suppliers import Supply, supply_of
+from invopt.inventory.suppliers import Supply, keys_of, supply_of
 from invopt.inventory.wording import in_words
 from invopt.panel import Panel
 from invopt.types import BoolArray, FloatArray, IntArray
@@ -292,9 +292,8 @@ def _concerned(panel: Panel, tables: TermsTables) -> IntArray:
         if limited is not None:
             found |= np.isin(supplier, tables.suppliers["supplier"][limited].astype(str).to_numpy())
     if tables.price_breaks is not None:
-        by = "unique_id" if "unique_id" in tables.price_breaks else "supplier"
-        names = panel.unique_ids.astype(str) if by == "unique_id" else supplier
-        found |= np.isin(names, tables.price_breaks[by].astype(str).to_numpy())
+        names, keys = keys_of(tables.price_breaks, panel.unique_ids, supplier)
+        found |= pd.Index(names).isin(keys)
     budgeted = _budgeted(panel)
     if tables.budget is not None and budgeted is not None:
         found |= budgeted

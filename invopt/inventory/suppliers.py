@@ -22,6 +22,33 @@ _DAYS_OF = {"D": 1, "W": 7, "2W": 14, "MS": 28, "QS": 90}  # days that close a p
 _LOOK = 400  # periods ahead in which an open day is looked for
 
 
+def keys_of(
+    table: pd.DataFrame, unique_ids: npt.NDArray[Any], supplier: npt.NDArray[np.object_]
+) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.object_]]:
+    """Return the key of each series in a table by series or supplier, and that of each row.
+
+    A row that names a series is of that series alone, whatever supplier stands beside it; a series
+    with rows of its own takes none of its supplier's.
+
+    Args:
+        table: With unique_id, supplier or both; in each row one of them.
+        unique_ids: (series,)
+        supplier: (series,) names, "" for none.
+
+    Example:
+        >>> table = pd.DataFrame({"unique_id": ["a", ""], "supplier": ["", "x"]})
+        >>> names, keys = keys_of(table, np.array(["a", "b"]), np.array(["x", "x"], object))
+        >>> names.tolist(), keys.tolist()
+        (['unique_id=a', 'supplier=x'], ['unique_id=a', 'supplier=x'])
+    """
+    own, theirs = _text(table, "unique_id"), _text(table, "supplier")
+    keys = np.where(own != "", "unique_id=" + own, "supplier=" + theirs)
+    by_series = "unique_id=" + np.asarray(unique_ids).astype(str).astype(object)
+    has_own = pd.Index(by_series).isin(keys)
+    names = np.where(has_own, by_series, "supplier=" + supplier)
+    return names, keys
+
+
 @dataclass(frozen=True)
 class Supply:
     """What suppliers and calendars say of each series.
@@ -116,9 +143,8 @@ def _laws(
         law[row] = places[key]
     if tables.receipts is None or tables.receipts.empty:
         return law, laws
-    column = "unique_id" if "unique_id" in tables.receipts else "supplier"
-    names = series["unique_id"].astype(str).to_numpy(object) if column == "unique_id" else supplier
-    for name, rows in tables.receipts.groupby(tables.receipts[column].astype(str)):
+    names, keys = keys_of(tables.receipts, series["unique_id"].to_numpy(object), supplier)
+    for name, rows in tables.receipts.groupby(keys):
         mine = names == name
         if len(rows) >= _MIN_RECEIPTS and mine.any():
             law[mine] = len(laws)

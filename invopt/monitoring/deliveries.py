@@ -80,13 +80,14 @@ def delivery_signals(
 
 def _suppliers(receipts: pd.DataFrame, series: pd.DataFrame) -> npt.NDArray[np.str_]:
     """Return (receipts,) whose delivery each was; a series without a known supplier is its own."""
-    if "supplier" in receipts:
-        return receipts["supplier"].astype(str).to_numpy(str)
-    ids = receipts["unique_id"].astype(str)
-    if "supplier" not in series:
-        return ids.to_numpy(str)
-    of = pd.Series(series["supplier"].astype(str).to_numpy(), series["unique_id"].astype(str))
-    return ids.map(of).fillna(ids).to_numpy(str)
+    blank = pd.Series("", index=receipts.index)
+    named = receipts.get("supplier", blank).fillna("").astype(str)
+    ids = receipts.get("unique_id", blank).fillna("").astype(str)
+    if "supplier" in series:
+        theirs = series["supplier"].fillna("").astype(str).to_numpy()
+        of = ids.map(pd.Series(theirs, series["unique_id"].astype(str))).fillna("")
+        ids = of.where(of != "", ids)
+    return named.where(named != "", ids).to_numpy(str)
 
 
 def _changes(

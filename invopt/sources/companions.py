@@ -1,6 +1,7 @@
 """Where a company's files besides its sales belong: products, stock, plans, market and so on."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -63,6 +64,16 @@ _TEXT_ROLES = {
     }.items()
     for word in words
 }
+# Names of the dates between which a product is sold.
+_PHASES = {
+    word: role
+    for role, words in {
+        "phase_in": ("phase_in", "phasein", "launch_date", "launched_on", "einfuehrungsdatum"),
+        "phase_out": ("phase_out", "phaseout", "discontinued_on", "discontinued_from",
+                      "end_of_life", "end_of_sale", "auslaufdatum"),
+    }.items()
+    for word in words
+}  # fmt: skip
 _MATCHED = 0.5  # share of the keys sold that a file about products must know as they are written
 _OTHER_KEYS = "it has no date, and its keys are not those of the sales"
 _STEP = {"D": 0, "W": 1, "2W": 2, "MS": 3, "QS": 4}  # from fine to coarse
@@ -557,10 +568,14 @@ def _attributes(
     numbers = [c.name for c in file.of_kind(NUMBER) if c.name not in taken]
     roles = roles_of(numbers, PRODUCT_ROLES)
     found: dict[str, Any] = {}
-    for column in [c for c in file.columns if c.name not in taken and c.kind != DATE]:
-        name = column.name
-        if names is not None:
-            name = _free(name, names, file)
+    for column in [c for c in file.columns if c.name not in taken]:
+        name = column.name if names is None else _free(column.name, names, file)
+        if column.kind == DATE:
+            # Other dates of a master say since when its rows hold, not when a product is sold.
+            phase = _PHASES.get(plain(column.name))
+            if phase is not None and phase not in found:
+                found[phase] = date_entry(replace(column, name=name))
+            continue
         role = roles.get(name) or _TEXT_ROLES.get(plain(name), name)
         role = name if role in found else role
         found[role] = attribute_entry(column, role, is_number=column.kind == NUMBER, name=name)

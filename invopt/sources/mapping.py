@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from invopt.config import Name, explain_validation
+from invopt.config import Name, explain_validation, yaml_fault
 from invopt.errors import ConfigError
 from invopt.timeline import check_frequency
 
@@ -455,8 +455,8 @@ def load_mapping(path: Path) -> Mapping:
         content = yaml.safe_load(path.read_text())
     except OSError as err:
         raise ConfigError(f"mapping file {path} cannot be read: {err.strerror}.") from err
-    except (yaml.YAMLError, UnicodeDecodeError) as err:
-        raise ConfigError(f"mapping file {path} is not valid YAML: {err}.") from err
+    except (yaml.YAMLError, ValueError) as err:
+        raise ConfigError(f"mapping file {path} is not valid YAML: {yaml_fault(err)}.") from err
     if not isinstance(content, dict):
         raise ConfigError(
             f"mapping file {path} must hold a mapping of keys, see docs/your-data.md."

@@ -208,9 +208,13 @@ def _checked(
         known = set(series[UNIQUE_ID].astype(str))
         given = frame[UNIQUE_ID].notna() & (frame[UNIQUE_ID].astype(str).str.strip() != "")
         bad = given & ~frame[UNIQUE_ID].astype(str).isin(known)
-        if name != "overrides":
+        if name != "overrides" and "supplier" not in frame:
             bad |= ~given
         frame = drop(frame, bad.to_numpy(), ORPHAN)
+    if name in ("price_breaks", "receipts") and "supplier" in frame:
+        named = frame[[c for c in (UNIQUE_ID, "supplier") if c in frame]].fillna("").astype(str)
+        nobody = (named.apply(lambda column: column.str.strip()) == "").all(axis=1)
+        frame = drop(frame, nobody.to_numpy(), "it names neither a series nor a supplier")
     if name == "lanes":
         frame = _with_weekdays(frame, drop)
         frame, more = lane_faults(frame, series)

@@ -15,6 +15,11 @@ _WHAT = {b"{": "objects", b":": "keys", b",": "values"}
 _TENSOR, MAX_TENSORS = b'"datatype"', 64
 
 
+# Digits of a length that fits any body; what is longer is no length, and slow to read as a number.
+_MAX_DIGITS = 18
+_LENGTH = 4  # bytes before each text of a binary tensor
+
+
 def check_bounds(body: bytes, json_length: bytes = b"") -> None:
     """Raise RequestFailedError where the JSON of a body holds more than any request needs.
 
@@ -22,7 +27,7 @@ def check_bounds(body: bytes, json_length: bytes = b"") -> None:
         body: JSON, and bytes of tensors after it.
         json_length: Bytes of the JSON, as the request tells them; b"" where all of it is JSON.
     """
-    if json_length.isdigit():
+    if json_length.isdigit() and len(json_length) <= _MAX_DIGITS:
         body = body[: int(json_length)]
     for mark, most in _MOST.items():
         # What is shorter cannot hold so many.
@@ -31,6 +36,25 @@ def check_bounds(body: bytes, json_length: bytes = b"") -> None:
     found = body.count(_TENSOR)
     if found > MAX_TENSORS:
         raise _too_many(found, "tensors", MAX_TENSORS)
+
+
+def length_of(text: str) -> int | None:
+    """Return a length that a header tells in digits, None where it is none."""
+    is_length = text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS
+    return int(text) if is_length else None
+
+
+def holds_more_texts(raw: bytes, most: int) -> bool:
+    """Return whether the bytes of a tensor of texts hold more than so many of them.
+
+    Bytes that are cut off hold what comes before the cut.
+    """
+    at = 0
+    for _ in range(most):
+        if at >= len(raw):
+            return False
+        at += _LENGTH + int.from_bytes(raw[at : at + _LENGTH], "little")
+    return at < len(raw)
 
 
 def _too_many(found: int, what: str, most: int) -> RequestFailedError:

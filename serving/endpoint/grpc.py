@@ -12,11 +12,12 @@ from kserve.utils.utils import generate_uuid
 
 from serving.api.contract import ErrorCode
 from serving.api.failures import RequestFailedError
+from serving.endpoint.bounds import MAX_TENSORS
 from serving.endpoint.guards import authorize, failed
 from serving.endpoint.queue import MAX_ID, PROGRESS, QueueProgress
 from serving.endpoint.refusals import refused
 from serving.endpoint.routes import SERVER_METADATA, model_metadata, model_of
-from serving.endpoint.tensor_bodies import known, refused_input
+from serving.endpoint.tensor_bodies import check_texts, known, refused_input
 from serving.settings import ServerSettings
 
 _STATUS = {
@@ -54,7 +55,7 @@ class _Servicer(InferenceServicer):  # type: ignore[misc]
 
     async def ModelInfer(self, request: Any, context: Any) -> Any:
         model = model_of(self._data_plane, request.model_name, request.model_version)
-        _check_tensors(request)
+        check_tensors(request)
         infer_raw = getattr(model, "infer_raw", None)
         if infer_raw is None or not request.raw_input_contents:
             return await super().ModelInfer(request, context)
@@ -69,15 +70,25 @@ class _Servicer(InferenceServicer):  # type: ignore[misc]
         raise RequestFailedError(ErrorCode.CLOSED, "models are not loaded or unloaded here.")
 
 
-def _check_tensors(request: Any) -> None:
-    """Raise RequestFailedError where tensors are not of the protocol."""
+def check_tensors(request: Any) -> None:
+    """Raise RequestFailedError where tensors are not of the protocol, or too many."""
     num_raw = len(request.raw_input_contents)
+    tensors = {"inputs": len(request.inputs), "outputs": len(request.outputs), "raw": num_raw}
+    for what, found in tensors.items():
+        if found > MAX_TENSORS:
+            raise refused(f"a request may have {MAX_TENSORS} {what} at most, this one has {found}.")
     if num_raw and num_raw != len(request.inputs):
         raise refused("raw_input_contents must hold one element per input, or none.")
+    for message in (request, *request.inputs, *request.outputs):
+        if len(message.parameters) > MAX_TENSORS:
+            raise refused(f"there may be {MAX_TENSORS} parameters at most.")
     for tensor in request.inputs:
         known(tensor.name, tensor.datatype)
         if num_raw and tensor.HasField("contents"):
             raise refused_input(tensor.name, "has contents beside raw_input_contents")
+    for tensor, raw in zip(request.inputs, request.raw_input_contents, strict=False):
+        if tensor.datatype == "BYTES":
+            check_texts(tensor.name, raw)
 
 
 class _Guarded:

@@ -8,9 +8,15 @@ import orjson
 from kserve import InferRequest
 from pydantic import ValidationError
 
-from serving.api.contract import MAX_EXPLAINED, SCHEMA_VERSION, Instance, PredictRequest
+from serving.api.contract import (
+    MAX_EXPLAINED,
+    MAX_INSTANCES,
+    SCHEMA_VERSION,
+    Instance,
+    PredictRequest,
+)
 from serving.endpoint.refusals import explain, refused
-from serving.endpoint.tensor_bodies import array_of, known, refused_input
+from serving.endpoint.tensor_bodies import TOO_LONG, array_of, known, refused_input
 
 NUMBERS = (
     "order_quantity",
@@ -145,6 +151,9 @@ def _values(tensor: Any) -> list[Any]:
         raise refused_input(tensor.name, f"must be {wanted}")
     if len(tensor.shape) != 1:
         raise refused_input(tensor.name, "must have the shape [-1]: one element per series")
+    given_data = () if tensor.data is None else tensor.data
+    if max(tensor.shape[0], len(given_data)) > MAX_INSTANCES:
+        raise refused_input(tensor.name, TOO_LONG)
     values = array_of(tensor).tolist()
     try:
         return [v.decode() if isinstance(v, bytes) else v for v in values]

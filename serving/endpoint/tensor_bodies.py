@@ -10,7 +10,7 @@ from kserve.protocol.infer_type import RequestedOutput, deserialize_bytes_tensor
 from kserve.utils.numpy_codec import from_np_dtype, to_np_dtype
 from pydantic import ValidationError
 
-from serving.api.contract import ErrorCode
+from serving.api.contract import MAX_INSTANCES, ErrorCode
 from serving.api.failures import RequestFailedError
 from serving.api.tensors import (
     ALL_BINARY,
@@ -20,10 +20,12 @@ from serving.api.tensors import (
     InferRequestBody,
     InferTensor,
 )
+from serving.endpoint.bounds import holds_more_texts, length_of
 from serving.endpoint.refusals import explain, parsed, refused
 
 _DATATYPES = get_args(Datatype)
 _UNFIT = "has data that do not fit its shape and datatype"
+TOO_LONG = f"may hold {MAX_INSTANCES:,} elements at most, one per series"
 Array = npt.NDArray[Any]
 
 
@@ -41,12 +43,13 @@ def request_of(body: bytes, json_length: str | None, name: str, version: str) ->
     """
     size = len(body)
     if json_length is not None:
-        if not json_length.isdigit() or int(json_length) > len(body):
+        told = length_of(json_length)
+        if told is None or told > len(body):
             raise refused(
                 f"Inference-Header-Content-Length must be the bytes of the JSON, at most the "
                 f"{len(body)} of the body."
             )
-        size = int(json_length)
+        size = told
     try:
         head = InferRequestBody.model_validate(parsed(body[:size]))
     except ValidationError as err:
@@ -93,6 +96,8 @@ def raw_array(name: str, datatype: str, shape: list[int], raw: bytes) -> Array:
         RequestFailedError: If they do not fit shape and datatype.
     """
     dtype = to_np_dtype(known(name, datatype))
+    if datatype == "BYTES":
+        check_texts(name, raw)
     try:
         flat = (
             deserialize_bytes_tensor(raw)
@@ -102,6 +107,12 @@ def raw_array(name: str, datatype: str, shape: list[int], raw: bytes) -> Array:
         return np.asarray(flat).reshape(shape)
     except Exception as err:  # numpy and struct have many ways to fail on bad bytes
         raise refused_input(name, _UNFIT) from err
+
+
+def check_texts(name: str, raw: bytes) -> None:
+    """Raise RequestFailedError where the bytes of a tensor hold more texts than series may come."""
+    if holds_more_texts(raw, MAX_INSTANCES):
+        raise refused_input(name, TOO_LONG)
 
 
 def array_of(tensor: Any) -> Array:

@@ -304,11 +304,17 @@ def read_layout(settings: Settings) -> TableLayout:
     file = settings.feature_store / LAYOUT
     if not file.is_file():
         raise InvalidInputError(f"no feature tables in {settings.feature_store}: publish first.")
-    content = read_json(file)
-    for name in ("series_fields", "group_fields"):
-        content.pop(name)
     lists = ("series_channels", "group_channels", "features")
-    return TableLayout(**(content | {name: tuple(content[name]) for name in lists}))
+    try:
+        content = read_json(file)
+        for name in ("series_fields", "group_fields"):
+            content.pop(name)
+        return TableLayout(**(content | {name: tuple(content[name]) for name in lists}))
+    except (ValueError, LookupError, TypeError, AttributeError) as err:
+        raise InvalidInputError(
+            f"{file} is damaged or was written by another version ({type(err).__name__}: {err}): "
+            "publish features again, by a training or a replenishment."
+        ) from err
 
 
 def _historical(

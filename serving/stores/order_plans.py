@@ -5,6 +5,7 @@ need: whoever sees the workspace, in a cluster too, needs no run's artifacts for
 """
 
 import csv
+import logging
 import os
 import shutil
 from collections.abc import Mapping
@@ -31,6 +32,7 @@ from invopt.forecasts import read_forecast
 from invopt.inventory.outcomes import MEANS
 from invopt.panel import iter_panels
 
+_logger = logging.getLogger(__name__)
 _COMPARED = 2  # reviews: the latest, and the one it is compared with
 
 
@@ -62,7 +64,11 @@ def segments_of_latest(plans: Path) -> dict[str, str]:
     if not files:
         return {}
     wanted = ("unique_id", "segment")
-    plan = read_csv(files[-1], usecols=lambda name: name in wanted, dtype=str).fillna("")
+    try:
+        plan = read_csv(files[-1], usecols=lambda name: name in wanted, dtype=str).fillna("")
+    except (OSError, ValueError) as err:  # pandas' own errors are kinds of ValueError
+        _logger.warning("%s cannot be read: no series has a segment: %s", files[-1], err)
+        return {}
     if list(plan) != list(wanted):
         return {}
     return dict(zip(plan["unique_id"], plan["segment"], strict=True))
@@ -77,18 +83,24 @@ def plans_of(plans: Path, unique_id: str) -> list[tuple[str, str, dict[str, str]
     """
     found = []
     for file in sorted(plans.glob("*/*.csv"), key=lambda p: p.stem, reverse=True):
-        with file.open(newline="", encoding="utf-8") as lines:
-            row = next((r for r in csv.DictReader(lines) if _id_of(r) == unique_id), None)
+        row = _row_of(file, unique_id)
         if row is not None:
-            told = {n: text_of_cell(c) for n, c in row.items() if isinstance(c, str)}
-            found.append((file.parent.name, file.stem, told))
+            found.append((file.parent.name, file.stem, row))
         if len(found) == _COMPARED:
             break
     return found
 
 
-def _id_of(row: Mapping[str, str | None]) -> str:
-    return text_of_cell(row.get("unique_id") or "")
+def _row_of(file: Path, unique_id: str) -> dict[str, str] | None:
+    """Return a series' row of a plan; None where it has none, or the file cannot be read."""
+    try:
+        with file.open(newline="", encoding="utf-8") as lines:
+            for row in csv.DictReader(lines):
+                if text_of_cell(row.get("unique_id") or "") == unique_id:
+                    return {n: text_of_cell(v or "") for n, v in row.items() if n is not None}
+    except (OSError, ValueError, csv.Error) as err:
+        _logger.warning("%s cannot be read and is left out: %s", file, err)
+    return None
 
 
 _REVIEWS, _HEAD, _OVERRIDES = "reviews", "review.json", "overrides.parquet"
@@ -168,7 +180,13 @@ def latest_review(plans: Path, name: str | None = None) -> KeptReview:
         InvalidInputError: If there is none.
     """
     # A hidden folder is one that a run fills just now, or did not finish.
-    heads = [(read_json(file), file.parent) for file in plans.glob(f"*/{_REVIEWS}/[!.]*/{_HEAD}")]
+    files = list(plans.glob(f"*/{_REVIEWS}/[!.]*/{_HEAD}"))
+    heads = [(head, file.parent) for file in files if (head := _head_of(file)) is not None]
+    if files and not heads:
+        raise InvalidInputError(
+            f"{files[0]} is damaged: run `invopt run replenishment --workspace {plans.parent}` "
+            "again, which keeps the review anew."
+        )
     if not heads:
         raise InvalidInputError(
             f"no orders were planned in {plans.parent} yet: run `invopt run replenishment "
@@ -186,6 +204,18 @@ def latest_review(plans: Path, name: str | None = None) -> KeptReview:
         folder, folder.parent.parent.name, head["review_date"], head["snapshot"],
         kept_at=head["kept_at"], config=Config.of(head["config"]),
     )  # fmt: skip
+
+
+def _head_of(file: Path) -> dict[str, Any] | None:
+    """Return what a kept review says of itself; None where it is damaged, which is logged."""
+    try:
+        head: dict[str, Any] = read_json(file)
+        if {"review_date", "snapshot", "kept_at", "config"} <= set(head):
+            return head
+        _logger.warning("%s is no review of this version and is left out", file)
+    except (OSError, ValueError, TypeError) as err:
+        _logger.warning("%s is damaged and is left out: %s", file, err)
+    return None
 
 
 def _keep_means(review: Path, file: Path) -> None:

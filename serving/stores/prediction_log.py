@@ -204,7 +204,13 @@ class PredictionLog:
                 some.append(self._offered.popleft())
                 number += len(some[-1]["unique_id"])
             self._held -= number
-        return _table(some) if some else None
+        if not some:
+            return None
+        try:
+            return _table(some)
+        except Exception as err:  # rows that fit no table must not end the log for all others
+            self.lost(number, type(err).__name__)
+            return SCHEMA.empty_table()
 
     def _is_due(self, first: datetime) -> bool:
         age = (datetime.now(UTC) - first).total_seconds()
@@ -265,9 +271,8 @@ def read_predictions(folder: Path, columns: Iterable[str] | None = None) -> pa.T
     """
     names = list(columns) if columns is not None else SCHEMA.names
     wanted = pa.schema([SCHEMA.field(name) for name in names])
-    files = _files(folder)
     # Files of an earlier version may lack columns: theirs are null.
-    return dataset(files, wanted).to_table() if files else wanted.empty_table()
+    return _rows_of(_files(folder), wanted)
 
 
 def find_request(folder: Path, request_id: str) -> pa.Table:
@@ -279,10 +284,9 @@ def find_request(folder: Path, request_id: str) -> pa.Table:
     """
     is_asked = compute.field("request_id") == request_id
     # Forecasts are nearly all of a file: only ids are read of those that do not hold the request.
-    holding = [f for f in _files(folder) if dataset(f, SCHEMA).count_rows(filter=is_asked)]
-    if not holding:
-        return SCHEMA.empty_table()
-    return dataset(holding, SCHEMA).to_table(filter=is_asked)
+    ids = pa.schema([SCHEMA.field("request_id")])
+    holding = [file for file in _files(folder) if len(_rows_of([file], ids, is_asked))]
+    return _rows_of(holding, SCHEMA, is_asked)
 
 
 def latest_of(folder: Path, unique_id: str) -> pa.Table:
@@ -294,10 +298,26 @@ def latest_of(folder: Path, unique_id: str) -> pa.Table:
     """
     is_its = compute.field("unique_id") == unique_id
     for file in reversed(_files(folder)):
-        found = dataset(file, SCHEMA).to_table(filter=is_its)
+        found = _rows_of([file], SCHEMA, is_its)
         if len(found):
             return found.slice(len(found) - 1)
     return SCHEMA.empty_table()
+
+
+def _rows_of(
+    files: Sequence[Path], schema: pa.Schema, where: compute.Expression | None = None
+) -> pa.Table:
+    """Return the rows of some files; one whose content is damaged is said and left out."""
+    if not files:
+        return schema.empty_table()
+    try:
+        return dataset(files, schema).to_table(filter=where)
+    except (OSError, pa.ArrowException) as err:
+        if len(files) == 1:
+            _LOGGER.warning("a file of the prediction log is left out, delete it: %s: %s",
+                            files[0], err)  # fmt: skip
+            return schema.empty_table()
+    return pa.concat_tables([_rows_of([file], schema, where) for file in files])
 
 
 def _files(folder: Path) -> list[Path]:

@@ -364,3 +364,20 @@ def test_the_submitter_s_role_allows_what_submitting_asks_for_and_no_more(
     used = {("pipelines.kubeflow.org", *rule) for rule in kfp.used}
     used |= kubernetes.used["invopt-submitter"]
     assert used == kubernetes.allowed("invopt-submitter")
+
+
+def test_all_that_is_wrong_with_a_submission_is_told_at_once(kfp, monkeypatch, capsys):
+    monkeypatch.setattr("components.base.IMAGE", "invopt-python:dev")
+    wrong = ["--cron", "0 4 * * *", "--wait", "--set", "gate.nope=1"]
+    nowhere = ["submit", "training", "--config", CONFIG, "--host", "http://127.0.0.1:9"]
+    assert main([*nowhere, *wrong]) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 5
+    for line, fault in zip(
+        told,
+        ["key gate.nope does not exist", "--wait is for one run", "has five fields",
+         "Set INVOPT_IMAGE", "cannot be reached"],
+        strict=True,
+    ):  # fmt: skip
+        assert fault in line
+    assert not kfp.pipelines

@@ -2,6 +2,7 @@ import pytest
 
 from invopt.config import CleaningConfig, Config, load_config
 from invopt.errors import ConfigError
+from invopt.sources.mapping import load_mapping
 from tests.builders import CONFIGS
 
 GOOD = "name: x\ndata: {mapping: m.yaml}\n"
@@ -153,3 +154,25 @@ def test_a_key_and_its_former_name_together_are_refused(tmp_path):
     text = GOOD + "governor: {refit: false}\nretraining: {refit: true}\n"
     with pytest.raises(ConfigError, match=r"governor\.refit is retraining\.refit now: name only"):
         load_config(write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("name: [1,\n", "line 2, column 1: expected the node content, but found '<stream end>'"),
+        ("name: x\n\tdata: 1\n", "line 2, column 1: found character '\\t'"),
+        ("name: 2024-99-99\n", "month must be in 1..12"),
+    ],
+)
+def test_a_file_that_is_no_yaml_is_told_in_one_line_with_the_place(tmp_path, text, place):
+    for read in (load_config, load_mapping):
+        with pytest.raises(ConfigError, match="is not valid YAML") as caught:
+            read(write(tmp_path, text))
+        assert place in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_value_that_no_date_can_be_is_refused_with_its_field(tmp_path):
+    file = write(tmp_path, GOOD)
+    with pytest.raises(ConfigError, match=r"--set name: '2024-99-99' is not a YAML value"):
+        load_config(file, ["name=2024-99-99"])

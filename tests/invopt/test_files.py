@@ -1,3 +1,4 @@
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -8,6 +9,7 @@ from invopt.files import (
     read_json,
     replacing_file,
     replacing_folder,
+    text_of_cell,
     write_csv,
     write_json,
 )
@@ -86,3 +88,16 @@ def test_a_place_called_na_is_a_name_and_only_an_empty_cell_is_missing(tmp_path)
     assert found["location"].tolist()[:-1] == names
     assert found["location"].isna().tolist() == [False] * 9 + [True]
     assert found["units"].isna().tolist() == [True] + [False] * 9
+
+
+def test_a_table_comes_back_with_names_that_look_like_nothing(tmp_path):
+    names = ["NA", "None", "null", "nan", "N/A", "=1+1", "'s-Hertogenbosch", ""]
+    frame = pd.DataFrame({"location": names, "units": [1.5, np.nan, *range(6)]})
+    write_csv(tmp_path / "plan.csv", frame)
+    found = read_csv(tmp_path / "plan.csv", dtype={"location": str})
+    assert found["location"].fillna("").tolist() == names
+    assert found["units"].isna().tolist() == [False, True] + [False] * 6
+    assert read_csv(tmp_path / "plan.csv")["location"].fillna("").tolist() == names
+    assert [text_of_cell(cell) for cell in ("'=a", "'-5 %", "'s", "a'b", "")] == [
+        "=a", "-5 %", "'s", "a'b", "",
+    ]  # fmt: skip

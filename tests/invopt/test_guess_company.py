@@ -237,3 +237,26 @@ def test_compressed_files_weekly_promotions_and_daily_weather_are_read(tmp_path)
     assert panel.timeline.freq == "W-MON"
     assert values(panel, "promotion")["a"] == [0, 1, 1, 0, 0]
     assert values(panel, "temperature")[""] == [4, 11, 18, 25, 30]
+
+
+@pytest.mark.parametrize(
+    ("head", "keys"), [("sku,store", ("a,s1", "b,s1")), ("sku", ("a", "b"))]
+)  # a row of each series, and of each product
+def test_dates_between_which_a_product_is_sold_are_not_lost(tmp_path, head, keys):
+    days = [f"2024-01-{day:02d}" for day in range(1, 31)]
+    lines = "".join(f"{day},{sku},s1,{n % 4}\n" for n, day in enumerate(days) for sku in "ab")
+    data = write_files(
+        tmp_path / "data",
+        sales_csv=f"date,sku,store,qty\n{lines}",
+        products_csv=f"{head},supplier,unit_cost,Launch Date,phase_out,checked_on\n"
+        f"{keys[0]},North,1.5,13.01.2024,29.02.2024,15.12.2023\n"
+        f"{keys[1]},North,2.5,,,16.12.2023\n",
+    )
+    write_mapping(data, tmp_path / "first.yaml")
+    mapping = load_mapping(tmp_path / "first.yaml")
+    assert {"phase_in", "phase_out"} <= set(mapping.products.columns)
+    assert "checked_on" not in mapping.products.columns
+    read_dataset(mapping, data, tmp_path / "out")
+    series = load_panel(tmp_path / "out").series
+    assert series["phase_in"].fillna("").tolist() == ["2024-01-13", ""]
+    assert series["phase_out"].fillna("").tolist() == ["2024-02-29", ""]

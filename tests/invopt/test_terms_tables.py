@@ -71,6 +71,28 @@ def test_receipts_become_lead_times_in_periods(tmp_path):
     }
 
 
+@pytest.mark.parametrize(
+    ("table", "head", "values"),
+    [("price_breaks", "from_quantity,unit_cost", "10,1.5"),
+     ("receipts", "ordered,received", "2024-01-01,2024-01-03")],
+)  # fmt: skip
+def test_each_row_names_a_series_or_a_supplier(tmp_path, table, head, values):
+    keys = ("a_s1,", ",North", "nobody,", "nobody,North", ",")
+    text = f"series,who,{head}\n" + "".join(f"{key},{values}\n" for key in keys)
+    columns = {"unique_id": "series", "supplier": "who"} | {c: c for c in head.split(",")}
+    found, account = read(tmp_path, table, text, columns)
+    assert found[["unique_id", "supplier"]].fillna("").to_numpy().tolist() == [
+        ["a_s1", ""], ["", "North"],
+    ]  # fmt: skip
+    assert account.quarantined == {
+        "its key names no series": 2, "it names neither a series nor a supplier": 1,
+    }  # fmt: skip
+    del columns["unique_id"]
+    found, account = read(tmp_path, table, text, columns)
+    assert found["supplier"].tolist() == ["North", "North"]
+    assert account.quarantined == {"it names neither a series nor a supplier": 3}
+
+
 def test_a_calendar_may_write_its_dates_its_own_way(tmp_path):
     text = "shop,day,open\ns1,31.12.2024,0\ns1,01.01.2025,no\n"
     columns = {

@@ -171,3 +171,14 @@ def test_lanes_that_cannot_be_are_named_and_set_aside_and_a_place_without_a_sour
     assert "1 the lane has no lead time" in told
     assert "2 it is part of a circle of places that supply each other (X, Y)" in told
     assert account["num_series"] == 3
+
+
+def test_sales_that_are_all_zero_are_told_where_a_training_is_meant(tmp_path, capsys):
+    days = pd.date_range("2024-01-01", periods=60).strftime("%Y-%m-%d")
+    lines = "day,sku,qty,status\n" + "".join(f"{day},{sku},0,ok\n" for day in days for sku in "ab")
+    data = write_files(tmp_path / "data", lines_csv=lines, stock_csv=STOCK)
+    (tmp_path / "mapping.yaml").write_text(MAPPING)
+    config = tmp_path / "config.yaml"
+    config.write_text("name: shop\ndata: {mapping: mapping.yaml}\n")
+    main(["check-data", "--config", str(config), "--data", str(data)])
+    assert "a training would refuse this: nothing was sold" in capsys.readouterr().out

@@ -2,12 +2,15 @@
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from invopt.monitoring.retraining_decision import ACTIONS as DECISIONS
-from pipelines.cli import ACTIONS, main, status_of
-from pipelines.parser import EXAMPLES
+from pipelines.cli import ACTIONS, _parser, main, status_of
+from pipelines.parser import EXAMPLES, each_set
+
+SMOKE = str(Path(__file__).parents[2] / "pipelines" / "configs" / "smoke.yaml")
 
 
 @pytest.mark.parametrize(
@@ -117,3 +120,60 @@ def test_a_number_outside_its_limits_is_refused_with_them(given, told, capsys):
 def test_a_benchmark_that_was_likely_meant_is_named(capsys):
     assert main(["bench", "situation"]) == 1
     assert "no benchmark situation; did you mean situations? There are" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("serve", ["(default: 8080)", "(default: workspace)", "(default: 127.0.0.1)"]),
+        ("plan", ["(default: 8090)"]),
+        ("rollback", ["(default: demand-forecaster)"]),
+        ("prune", ["(default: 90)"]),
+    ],
+)
+def test_help_shows_what_an_option_is_by_default(command, told, capsys):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert [text for text in told if text not in shown] == []
+    assert "default: None" not in shown
+    assert "default: False" not in shown
+    assert "default: []" not in shown
+
+
+def test_several_fields_may_follow_one_set():
+    given = ["run", "--set", "gate.a=1", "b.c=x=y", "training", "--set", "d.e=2", "--out", "o.csv"]
+    parsed = _parser().parse_args(each_set(given))
+    assert parsed.overrides == ["gate.a=1", "b.c=x=y", "d.e=2"]
+    assert (parsed.pipeline, str(parsed.out)) == ("training", "o.csv")
+
+
+def test_what_nobody_foresaw_is_one_sentence_with_its_place_and_status_1(monkeypatch, capsys):
+    def broken(_):
+        raise ZeroDivisionError("division\nby zero")
+
+    monkeypatch.setattr("pipelines.cli._prune", broken)
+    assert main(["prune"]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("invopt: ZeroDivisionError: division by zero (test_parser.py, line ")
+    assert told.count("\n") == 1
+    assert "Traceback" not in told
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (["compile", "training", "--config", "no.yaml", "--out", "."],
+         "--out . must name a file that ends in .yaml"),
+        (["compile", "training", "--config", "no.yaml", "--out", "pipeline.json"],
+         "--out pipeline.json must name a file that ends in .yaml"),
+        (["compile", "training", "--config", SMOKE, "--out", "/proc/here/pipeline.yaml"],
+         "/proc/here: No such file or directory: name a place that can be written"),
+        (["init-mapping", ".", "--out", "."], "--out . is a folder: name the file, as in mapping"),
+    ],
+)  # fmt: skip
+def test_a_place_that_is_no_file_to_write_is_one_sentence(command, told, capsys):
+    assert main(command) == 1
+    said = capsys.readouterr().err
+    assert told in said
+    assert said.count("\n") == 1

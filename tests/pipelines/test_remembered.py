@@ -1,7 +1,7 @@
 import pytest
 
 from invopt.errors import ConfigError
-from pipelines.parameters import Parameters
+from pipelines.parameters import REMEMBERED, Parameters
 from serving.stores.order_plans import keep_plan, last_plan
 from tests.builders import CONFIGS
 
@@ -37,3 +37,12 @@ def test_the_last_plan_is_that_of_an_earlier_review_and_planning_twice_keeps_one
     assert last_plan(plans, "vn2", "2024-04-15").read_text() == "one"
     assert last_plan(plans, "vn2", "2024-04-22").read_text() == "three"
     assert len(list((tmp_path / "orders" / "vn2").iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "null", '{"config": {"nme": "x"}, "mapping": ""}']
+)
+def test_a_record_that_cannot_be_read_says_so_and_what_to_do(tmp_path, content):
+    (tmp_path / REMEMBERED).write_text(content)
+    with pytest.raises(ConfigError, match="is damaged or was written by another .* --config"):
+        Parameters.remembered(tmp_path, (), "one")

@@ -253,3 +253,20 @@ def test_a_page_over_all_runs_that_cannot_be_written_fails_nothing(tmp_path, cap
     (tmp_path / "runs" / "index.html" / "x").write_text("")
     launch._tell_index(Settings.of(tmp_path))
     assert "the page over all runs was not written: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_workspace_without_a_registry_plans_nothing_and_is_left_as_it_was(
+    tmp_path, is_there, capsys
+):
+    workspace = tmp_path / "ws"
+    if is_there:
+        workspace.mkdir()
+    smoke = Path(__file__).parents[2] / "pipelines" / "configs" / "smoke.yaml"
+    command = ["run", "replenishment", "--config", str(smoke), "--workspace", str(workspace)]
+    assert main([*command, "--out", str(tmp_path / "orders.csv")]) == 1
+    told = capsys.readouterr().err
+    assert "nothing was trained in" in told
+    assert "invopt run training --config FILE --workspace" in told
+    assert workspace.exists() == is_there
+    assert sorted(p.name for p in tmp_path.rglob("*")) == (["ws"] if is_there else [])

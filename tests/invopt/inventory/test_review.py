@@ -264,3 +264,17 @@ def test_a_period_of_any_frequency_is_closed_where_all_of_its_days_are(freq):
     shut = pd.DataFrame({"supplier": "s", "ds": days, "open": False})
     closed = _Days(TermsTables(calendar=shut), line, 5).closed["supplier", "s"]
     assert np.flatnonzero(closed).tolist() == [2, 3]
+
+
+def test_a_table_of_both_takes_a_series_own_rows_before_those_of_its_supplier():
+    breaks = pd.DataFrame({
+        "unique_id": [IDS[0], None], "supplier": [None, "North"],
+        "from_quantity": [60.0, 80.0], "unit_cost": [1.5, 1.0],
+    })  # fmt: skip
+    found = review(columns=NORTH, price_breaks=breaks).orders["order_quantity"]
+    assert found.tolist()[:2] == [60, 80]
+    late = pd.DataFrame({
+        "unique_id": [IDS[0]] * 3 + [""] * 3, "supplier": [""] * 3 + ["North"] * 3,
+        "lead_time": [5] * 3 + [2] * 3,
+    })  # fmt: skip
+    assert review(columns=NORTH, receipts=late).orders["lead_time"].tolist()[:2] == [5, 2]

@@ -107,3 +107,10 @@ def test_unknown_numbers_are_left_out(column):
     rows = receipts(now=9.0, fill=0.7)
     rows.loc[rows.index[::9], column] = np.nan
     assert all(s.fires for s in found(rows).values())
+
+
+def test_receipts_of_one_table_may_name_a_series_or_a_supplier():
+    rows = receipts(now=9.0).assign(unique_id="")
+    half = rows.index % 2 == 0
+    rows.loc[half, ["unique_id", "supplier"]] = ["a", ""]
+    assert "Alder takes" in found(rows)["late_deliveries"].text

@@ -1,13 +1,21 @@
 """Bodies that are small and hold too much are refused before anything of them is an object."""
 
+import asyncio
 import json
 import time
 
 import pytest
+from kserve import InferInput, InferRequest
+from kserve.protocol.grpc.grpc_predict_v2_pb2 import ModelInferRequest
 
 from serving.api.contract import MAX_INSTANCES, PredictRequest
 from serving.api.failures import RequestFailedError
-from serving.endpoint.bounds import check_bounds
+from serving.endpoint.bounds import check_bounds, holds_more_texts, length_of
+from serving.endpoint.grpc import check_tensors
+from serving.endpoint.http import Guard
+from serving.endpoint.protocols import instances_of
+from serving.endpoint.tensor_bodies import raw_array
+from serving.settings import ServerSettings
 
 
 def tensor(name, data):
@@ -70,3 +78,96 @@ def test_bytes_of_tensors_are_not_counted():
     check_bounds(body, str(len(head)).encode())
     with pytest.raises(RequestFailedError, match="may hold"):
         check_bounds(body)
+
+
+def answered(path, body, **headers):
+    """Return status and body of what the guard answers; what it lets through is an error."""
+    told = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "path": path, "method": "POST", "headers": told}
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    async def inner(*_):
+        pytest.fail("the body was let through")
+
+    guard = Guard(inner, ServerSettings.from_environment("", 0, None, {}))
+    asyncio.run(guard(scope, receive, send))
+    return sent[0]["status"], json.loads(sent[1]["body"])
+
+
+@pytest.mark.parametrize("length", ["0", "10"])
+def test_only_v2_has_bytes_after_its_json(length):
+    body = json.dumps({"instances": [[]] * 600_000}, separators=(",", ":")).encode()
+    status, told = answered("/v1/models/demo:predict", body, inference_header_content_length=length)
+    assert (status, told["code"]) == (400, "invalid_request")
+    assert "may hold" in told["error"]
+
+
+@pytest.mark.parametrize("text", ["", "-1", "+1", "1.0", "1e3", "abc", "²", "٣", "9" * 5000, " 1"])
+def test_a_length_is_digits_and_no_more_of_them_than_fit_any_body(text):
+    assert length_of(text) is None
+    check_bounds(b"{}", text.encode())
+
+
+def test_texts_of_a_binary_tensor_are_counted_before_they_are_objects():
+    raw = b"\0\0\0\0" * 2_000_000  # so many empty texts, within the limit of a body
+    started = time.process_time()
+    with pytest.raises(RequestFailedError, match="may hold 1,000 elements at most"):
+        raw_array("unique_id", "BYTES", [2_000_000], raw)
+    assert time.process_time() - started < 0.05
+    one = b"\x05\0\0\0p0_s0"
+    assert raw_array("unique_id", "BYTES", [2], 2 * one).tolist() == [b"p0_s0", b"p0_s0"]
+    assert not holds_more_texts(MAX_INSTANCES * one, MAX_INSTANCES)
+    assert holds_more_texts(MAX_INSTANCES * one + b"\0", MAX_INSTANCES)
+    assert not holds_more_texts(b"\xff\xff\xff\xff", 1)
+
+
+def grpc_request(**lists):
+    request = ModelInferRequest(model_name="demo")
+    for field, messages in lists.items():
+        getattr(request, field).extend(messages)
+    return request
+
+
+TEXTS = ModelInferRequest.InferInputTensor(name="unique_id", datatype="BYTES", shape=[1])
+WANTED = ModelInferRequest.InferRequestedOutputTensor(name="mean")
+
+
+@pytest.mark.parametrize(
+    ("request_", "what"),
+    [
+        (grpc_request(inputs=[TEXTS] * 100_000), "64 inputs"),
+        (grpc_request(inputs=[TEXTS], outputs=[WANTED] * 100_000), "64 outputs"),
+        (grpc_request(inputs=[TEXTS], raw_input_contents=[b""] * 100_000), "64 raw"),
+        (grpc_request(inputs=[TEXTS], raw_input_contents=[b"\0" * 8_000_000]), "1,000 elements"),
+    ],
+)
+def test_a_grpc_request_of_too_much_is_refused_before_anything_of_it_is_an_object(request_, what):
+    started = time.process_time()
+    with pytest.raises(RequestFailedError, match=what):
+        check_tensors(request_)
+    assert time.process_time() - started < 0.05
+
+
+def test_parameters_of_a_grpc_request_are_few():
+    request = grpc_request(inputs=[TEXTS])
+    for number in range(65):
+        request.inputs[0].parameters[f"p{number}"].bool_param = True
+    with pytest.raises(RequestFailedError, match="64 parameters at most"):
+        check_tensors(request)
+    del request.inputs[0].parameters["p0"]
+    check_tensors(request)
+
+
+@pytest.mark.parametrize("fields", [{"shape": [500_000]}, {"shape": [2]}])
+def test_tensors_of_series_hold_one_element_for_each(fields):
+    sent = InferInput("unique_id", fields["shape"], "BYTES", ["p0_s0"] * 500_000)
+    started = time.process_time()
+    with pytest.raises(RequestFailedError, match="1,000 elements at most, one per series"):
+        instances_of(InferRequest("demo", [sent]))
+    assert time.process_time() - started < 0.05

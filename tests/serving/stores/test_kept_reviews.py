@@ -100,3 +100,18 @@ def test_a_series_of_any_name_is_found_in_the_plans_that_are_kept(tmp_path, name
     [(model, date, row)] = plans_of(tmp_path, name)
     assert (model, date) == ("m", "2024-04-29")
     assert (row["unique_id"], row["reason"]) == (name, "=x")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", "{}"])
+def test_a_damaged_review_hides_no_other_and_is_told_where_there_is_no_other(
+    tmp_path, review, content, caplog
+):
+    settings = make_workspace(tmp_path, review)
+    damaged = settings.plans / "another" / "reviews" / "2024-05-06" / "review.json"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_text(content)
+    assert latest_review(settings.plans).review_date == "2024-04-29"
+    assert str(damaged) in caplog.text
+    (settings.plans / CONFIG.name / "reviews" / "2024-04-29" / "review.json").write_text(content)
+    with pytest.raises(InvalidInputError, match=r"review.json is damaged: run `invopt run"):
+        latest_review(settings.plans)

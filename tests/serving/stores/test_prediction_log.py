@@ -9,6 +9,7 @@ from serving.stores.prediction_log import (
     LogLimits,
     PredictionLog,
     find_request,
+    latest_of,
     read_predictions,
 )
 
@@ -114,3 +115,32 @@ def test_a_request_is_found_whole_over_several_files_and_no_other_with_it(tmp_pa
     assert find_request(tmp_path, "even")["unique_id"].to_pylist() == ["p0", "p2", "p4"]
     assert find_request(tmp_path, "od").num_rows == 0
     assert find_request(tmp_path / "none", "odd").schema == SCHEMA
+
+
+def test_a_file_whose_content_is_damaged_takes_no_other_with_it(tmp_path, caplog):
+    log = PredictionLog(tmp_path, limits=LogLimits(rows=1))
+    for number in range(3):
+        log.offer(rows(number))
+    log.close()
+    damaged = sorted(tmp_path.glob("*/part-*.parquet"))[1]
+    content = damaged.read_bytes()
+    damaged.write_bytes(content[:4] + b"\0" * (len(content) - 8) + content[-4:])
+    assert read_predictions(tmp_path)["request_id"].to_pylist() == ["r0", "r2"]
+    assert damaged.name in caplog.text
+    assert find_request(tmp_path, "r2")["unique_id"].to_pylist() == ["p2"]
+    assert find_request(tmp_path, "r1").num_rows == 0
+    assert latest_of(tmp_path, "p0").num_rows == 1
+
+
+def test_rows_that_fit_no_table_are_lost_alone_and_the_log_goes_on(tmp_path):
+    lost = []
+    log = PredictionLog(tmp_path, lost=lambda *told: lost.append(told))
+    log.offer(rows(0, order_quantity=["many"]))
+    for _ in range(100):
+        if lost:
+            break
+        log._thread.join(0.05)
+    log.offer(rows(1))
+    log.close()
+    assert lost == [(1, "ArrowInvalid")]
+    assert read_predictions(tmp_path)["request_id"].to_pylist() == ["r1"]
