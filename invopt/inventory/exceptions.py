@@ -36,6 +36,7 @@ ADVICE = {
     "delivery_overdue": "ask the supplier: it is taken to arrive next",
     "delivery_too_late": "bring the delivery forward, or cancel it",
     "min_order_above_need": "ask for a smaller minimum, or order with other lines",
+    "price_break": "more than is needed now is ordered for a lower price",
     "budget_cut": "raise the budget, or accept the missed sales",
     "will_expire": "mark down or move what will not sell in time",
     "excess_stock": "cancel or move what will not sell soon",
@@ -214,7 +215,8 @@ def _of_orders(found: Flags, decision: OrderDecision, stock: Stock, terms: Terms
     over = np.maximum(quantity - need, 0)
     found.set("min_order_above_need", raised, over, over * cost)
     short = np.maximum(need - quantity, 0)
-    capped = decision.limited & ~minimum & (short >= pack)
+    no_room = terms.room(decision.position) < need
+    capped = decision.limited & ~minimum & (short >= pack) & no_room
     if terms.max_order is not None or terms.max_stock is not None:
         found.set("limit_reached", capped, short, short * terms.stockout_cost)
 
