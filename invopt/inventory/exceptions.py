@@ -53,6 +53,7 @@ ADVICE = {
     "waits_for_order_day": "the next review comes before the supplier's next order day",
     "below_supplier_minimum": "the supplier's minimum is not reached: the order is dropped",
     "short_at_source": "its source has too little for all: expedite the delivery to the source",
+    "lane_full": "the lane carries no more: raise its capacity, or send the rest later",
     "source_scarce": "less lies there than is wanted: units go where they save most",
     "transfer_in": "move these units here: it costs less than the sales that are missed else",
     "transfer_out": "move these units: another shop needs them more",
