@@ -1,5 +1,6 @@
 """The demand to plan for: the forecast, with what is known ahead and what planners say instead."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -296,12 +297,24 @@ class Succession:
     """Predecessors and successors among the series.
 
     Attributes:
-        old: Rows of predecessors.
+        old: Rows of predecessors; those of a successor that is succeeded itself come first.
         new: Rows of their successors, in the same order.
     """
 
     old: IntArray = field(repr=False)
     new: IntArray = field(repr=False)
+
+    @property
+    def share(self) -> FloatArray:
+        """(pairs,) part of the predecessor that each successor takes over: even parts.
+
+        Example:
+            >>> Succession(np.array([0, 0, 3]), np.array([1, 2, 4])).share.tolist()
+            [0.5, 0.5, 1.0]
+        """
+        if not len(self.old):
+            return np.zeros(0)
+        return 1.0 / np.bincount(self.old)[self.old]
 
 
 def succession_of(series: pd.DataFrame) -> Succession:
@@ -332,8 +345,21 @@ def succession_of(series: pd.DataFrame) -> Succession:
     ]
     if not pairs:
         return Succession(none, none)
-    old, new = np.array(pairs, np.int64).T
+    old, new = np.array(sorted(pairs, key=_generations(pairs)), np.int64).T
     return Succession(old, new)
+
+
+def _generations(pairs: list[tuple[int, int]]) -> Callable[[tuple[int, int]], int]:
+    """Return how many products a pair's successor has before it, one after the other."""
+    before = {new: old for old, new in pairs}
+
+    def number(pair: tuple[int, int]) -> int:
+        at, found = pair[0], 1
+        while at in before and found <= len(pairs):
+            at, found = before[at], found + 1
+        return found
+
+    return number
 
 
 def lone_successors(series: pd.DataFrame) -> int:
@@ -361,7 +387,8 @@ def with_successors(
 ) -> SummedForecast:  # fmt: skip
     """Return the forecast with what predecessors sold handed on to their successors.
 
-    One that is new sells what its predecessor sold; another sells both.
+    One that is new sells what its predecessor sold; another sells both. Several successors of one
+    product sell even parts of it.
 
     Example:
         One on sale for two periods sells the predecessor's 5, one on sale for a year 5 + 2:
@@ -384,12 +411,13 @@ def with_successors(
     quantiles, levels = forecast.smooth_quantiles.copy(), forecast.smooth_levels.copy()
     wanted = mean.copy()
     is_new = periods_on_sale[new] < _NEW
-    for before, after, fresh in zip(old, new, is_new, strict=True):
+    for before, after, share, fresh in zip(old, new, succession.share, is_new, strict=True):
         if fresh:
-            for values in (wanted, mean, quantiles, levels):
+            for values in (mean, quantiles, levels):
                 values[after] = values[before]
+            wanted[after] = share * wanted[before]
         else:
-            wanted[after] += wanted[before]
+            wanted[after] += share * wanted[before]
     handed = _replaced(
         forecast, mean=mean.astype(np.float32), smooth_quantiles=quantiles, smooth_levels=levels
     )

@@ -36,6 +36,7 @@ ADVICE = {
     "delivery_overdue": "ask the supplier: it is taken to arrive next",
     "delivery_too_late": "bring the delivery forward, or cancel it",
     "min_order_above_need": "ask for a smaller minimum, or order with other lines",
+    "price_break": "more than is needed now is ordered for a lower price",
     "budget_cut": "raise the budget, or accept the missed sales",
     "will_expire": "mark down or move what will not sell in time",
     "excess_stock": "cancel or move what will not sell soon",
@@ -52,6 +53,7 @@ ADVICE = {
     "waits_for_order_day": "the next review comes before the supplier's next order day",
     "below_supplier_minimum": "the supplier's minimum is not reached: the order is dropped",
     "short_at_source": "its source has too little for all: expedite the delivery to the source",
+    "lane_full": "the lane carries no more: raise its capacity, or send the rest later",
     "source_scarce": "less lies there than is wanted: units go where they save most",
     "transfer_in": "move these units here: it costs less than the sales that are missed else",
     "transfer_out": "move these units: another shop needs them more",
@@ -214,7 +216,8 @@ def _of_orders(found: Flags, decision: OrderDecision, stock: Stock, terms: Terms
     over = np.maximum(quantity - need, 0)
     found.set("min_order_above_need", raised, over, over * cost)
     short = np.maximum(need - quantity, 0)
-    capped = decision.limited & ~minimum & (short >= pack)
+    no_room = terms.room(decision.position) < need
+    capped = decision.limited & ~minimum & (short >= pack) & no_room
     if terms.max_order is not None or terms.max_stock is not None:
         found.set("limit_reached", capped, short, short * terms.stockout_cost)
 

@@ -15,6 +15,7 @@ from invopt.types import BoolArray, FloatArray, IntArray
 
 Change = Callable[[FloatArray], FloatArray]
 _TINY = 1e-9
+_FALLEN = 20  # lines below their minimum that are looked at again
 _ROUNDS = 400  # packs moved at most, all lines of a supplier together in each
 
 
@@ -65,7 +66,8 @@ class Bought:
         unit_cost: Money per unit at that quantity.
         cut: Units that a budget took away.
         dropped: True where the supplier's minimum was not worth reaching.
-        filled: Units added to reach a minimum or a lower price.
+        filled: Units added to reach a minimum.
+        lot: Units added to reach a lower price.
     """
 
     quantity: FloatArray = field(repr=False)
@@ -73,6 +75,7 @@ class Bought:
     cut: FloatArray = field(repr=False)
     dropped: BoolArray = field(repr=False)
     filled: FloatArray = field(repr=False)
+    lot: FloatArray = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,8 +107,9 @@ def bought(wanted: Wanted, terms: Terms, tables: TermsTables) -> Bought:
     """Return the orders that suppliers' terms leave.
 
     Packs are added where they cost least per unit of money, until a minimum is reached, or the
-    order is dropped, whichever is cheaper; a budget takes packs away where they save least per
-    unit of money.
+    order is dropped, whichever is cheaper; a budget takes away what was added for a lower price,
+    then packs where they save least per unit of money. No line is left below its own minimum, and
+    no order below its supplier's.
 
     Args:
         wanted: What the policy orders.
@@ -142,6 +146,7 @@ def bought(wanted: Wanted, terms: Terms, tables: TermsTables) -> Bought:
             if len(lines):
                 work.fill_or_drop(lines, row)
                 work.keep_budget(lines, _limit(row, "budget"))
+                work.drop_below(lines, row)
     if tables.budget is not None and wanted.budgeted is not None:
         work.keep_budget(np.flatnonzero(wanted.budgeted & known), tables.budget)
     return work.found
@@ -152,13 +157,16 @@ class _Buying:
 
     def __init__(self, wanted: Wanted, terms: Terms) -> None:
         self.wanted, self.terms = wanted, terms
-        num = len(wanted.quantity)
+        num, pack = len(wanted.quantity), terms.pack_size
+        self.least = np.maximum(np.ceil(terms.min_order / pack - _TINY), 1) * pack
+        self.price_of: Change | None = None
         self.found = Bought(
-            wanted.quantity.copy(),
-            terms.unit_cost.copy(),
-            np.zeros(num),
-            np.zeros(num, bool),
-            np.zeros(num),
+            quantity=wanted.quantity.copy(),
+            unit_cost=terms.unit_cost.copy(),
+            cut=np.zeros(num),
+            dropped=np.zeros(num, bool),
+            filled=np.zeros(num),
+            lot=np.zeros(num),
         )
 
     def take_breaks(self, breaks: pd.DataFrame) -> None:
@@ -166,16 +174,21 @@ class _Buying:
 
         Later orders can have the lower price too, so what a lot saves and what it holds more are
         set against each other by period: the price of what sells, and half of the lot more on the
-        shelf.
+        shelf. Where less is needed now than sells in the interval, the lot would lie there early:
+        it is taken now only where that costs less than what lots save in the periods that today's
+        need is for; else the next review takes it.
         """
         found, terms, wanted = self.found, self.terms, self.wanted
         names, keys = keys_of(breaks, wanted.unique_ids, wanted.supplier)
         ordered, pack = np.nan_to_num(found.quantity), terms.pack_size
         steps = breaks.assign(key=keys).sort_values("from_quantity")
         price_of = _prices(names, steps, terms.unit_cost)
+        self.price_of = price_of
         levels = {str(name): rows["from_quantity"].to_numpy(np.float64)
                   for name, rows in steps.groupby("key")}  # fmt: skip
-        choice, least = ordered.copy(), price_of(ordered) * wanted.demand_per_period
+        choice, usual = ordered.copy(), price_of(ordered) * wanted.demand_per_period
+        least = usual.copy()
+        spell = np.minimum(ordered / np.maximum(wanted.demand_per_period, _TINY), terms.interval)
         for number in range(max(map(len, levels.values()))):
             own = np.array(
                 [
@@ -188,24 +201,47 @@ class _Buying:
             cost += terms.holding_cost * (tried - ordered) / 2
             better = wanted.free & (ordered > 0) & (tried > ordered) & (cost < least - _TINY)
             better &= tried <= wanted.room
+            early = terms.holding_cost * tried * (terms.interval - spell)
+            better &= (usual - cost) * spell > early
+            if terms.stranded is not None:  # what is left of a product that ends is lost
+                better &= ~(terms.stranded > 0)
             choice, least = np.where(better, tried, choice), np.where(better, cost, least)
-        found.filled += choice - ordered
-        found.quantity = np.where(np.isnan(found.quantity), np.nan, choice)
-        found.unit_cost = np.where(np.isin(names, list(levels)), price_of(choice), found.unit_cost)
+        found.lot += choice - ordered
+        self._set(np.flatnonzero(~np.isnan(found.quantity)), choice[~np.isnan(found.quantity)])
+
+    def _set(self, lines: IntArray, quantity: FloatArray) -> None:
+        """Order so much of some lines, at the price that this has."""
+        self.found.quantity[lines] = quantity
+        if self.price_of is not None:
+            self.found.unit_cost = self.price_of(np.nan_to_num(self.found.quantity))
+
+    def _value(self, lines: IntArray, quantity: FloatArray) -> FloatArray:
+        """Return the money that so much of each line is."""
+        if self.price_of is None:
+            return quantity * self.found.unit_cost[lines]
+        whole = np.nan_to_num(self.found.quantity)
+        whole[lines] = quantity
+        return quantity * self.price_of(whole)[lines]
+
+    def _missing(self, lines: IntArray, row: dict[Any, Any]) -> Callable[[FloatArray], float]:
+        """Return by quantities how far a supplier's minimum is away."""
+        least_value, least_units = _limit(row, "min_value"), _limit(row, "min_units")
+
+        def missing(quantity: FloatArray) -> float:
+            value = self._value(lines, quantity).sum()
+            gaps = [least_value - value, least_units - quantity.sum()]
+            return float(np.nanmax([0.0, *gaps]))
+
+        return missing
 
     def fill_or_drop(self, lines: IntArray, row: dict[Any, Any]) -> None:
         """Reach a supplier's minimum with the packs that cost least, or drop the order."""
         found, curve, free = self.found, self.wanted.curve, self.wanted.free
-        least_value, least_units = _limit(row, "min_value"), _limit(row, "min_units")
+        missing = self._missing(lines, row)
         fixed = np.nan_to_num(_limit(row, "order_cost"))
         before = found.quantity[lines].copy()
         if not (before > 0).any():
             return
-
-        def missing(quantity: FloatArray) -> float:
-            value = (quantity * found.unit_cost[lines]).sum()
-            gaps = [least_value - value, least_units - quantity.sum()]
-            return float(np.nanmax([0.0, *gaps]))
 
         quantity = before.copy()
         if missing(quantity) > _TINY:
@@ -217,24 +253,102 @@ class _Buying:
             return
         if keeps:
             found.filled[lines] += quantity - before
-            found.quantity[lines] = quantity
+            self._set(lines, quantity)
         else:
-            found.dropped[lines] = (before > 0) & free[lines]
-            found.quantity[lines] = without
+            self._drop(lines, before)
+
+    def drop_below(self, lines: IntArray, row: dict[Any, Any]) -> None:
+        """Drop an order that a budget has left below its supplier's minimum."""
+        quantity = self.found.quantity[lines]
+        was_cut = self.found.cut[lines].any() and (quantity > 0).any()
+        if was_cut and self._missing(lines, row)(quantity) > _TINY:
+            self._drop(lines, quantity.copy())
+
+    def _drop(self, lines: IntArray, quantity: FloatArray) -> None:
+        free, found = self.wanted.free[lines], self.found
+        found.dropped[lines] = (quantity > 0) & free
+        found.filled[lines[free]] = found.lot[lines[free]] = 0.0
+        self._set(lines, np.where(free, 0.0, quantity))
 
     def keep_budget(self, lines: IntArray, budget: float) -> None:
-        """Take away the packs that save least per unit of money until the budget holds."""
+        """Take away lots, then the packs that save least per unit of money: the budget holds."""
         found = self.found
-        before = found.quantity[lines].copy()
 
         def over(quantity: FloatArray) -> float:
-            return float(max((quantity * found.unit_cost[lines]).sum() - budget, 0))
+            return float(max(self._value(lines, quantity).sum() - budget, 0))
 
-        if np.isnan(budget) or over(before) <= _TINY:
+        quantity = found.quantity[lines].copy()
+        if np.isnan(budget) or over(quantity) <= _TINY:
             return
-        after = self._moved(lines, before, -1, over)
-        found.cut[lines] += before - after
-        found.quantity[lines] = after
+        quantity = self._without_lots(lines, quantity, over)
+        after = self._given_back(lines, self._moved(lines, quantity, -1, over), quantity, over)
+        after = self._with_minima(lines, after, quantity, over)
+        gone = quantity - after
+        found.cut[lines] += np.maximum(gone - found.filled[lines], 0)
+        found.filled[lines] = np.maximum(found.filled[lines] - gone, 0)
+        self._set(lines, after)
+
+    def _without_lots(
+        self, lines: IntArray, quantity: FloatArray, over: Callable[[FloatArray], float]
+    ) -> FloatArray:
+        """Return quantities without what was added for a lower price, the dearest lots first."""
+        quantity, lot = quantity.copy(), self.found.lot
+        for at in np.argsort(-self._value(lines, quantity), kind="stable"):
+            if over(quantity) <= _TINY:
+                break
+            quantity[at] -= lot[lines[at]]
+            lot[lines[at]] = 0.0
+        return quantity
+
+    def _with_minima(
+        self,
+        lines: IntArray,
+        quantity: FloatArray,
+        most: FloatArray,
+        over: Callable[[FloatArray], float],
+    ) -> FloatArray:
+        """Return quantities with lines that fell below their minimum again, where that is cheaper.
+
+        Other lines are cut for them.
+        """
+        least, free, curve = self.least[lines], self.wanted.free[lines], self.wanted.curve
+        fallen = np.flatnonzero(free & (quantity <= 0) & (most >= least - _TINY))
+        fallen = fallen[least[fallen] > self.terms.pack_size[lines[fallen]]]
+        for at in fallen[:_FALLEN]:
+            tried = quantity.copy()
+            tried[at] = least[at]
+            tried = self._moved(lines, tried, -1, over, can=free & (np.arange(len(lines)) != at))
+            tried = self._given_back(lines, tried, most, over)
+            is_cheaper = curve.at(lines, tried).sum() < curve.at(lines, quantity).sum() - _TINY
+            if over(tried) <= _TINY and is_cheaper:
+                quantity = tried
+        return quantity
+
+    def _given_back(
+        self,
+        lines: IntArray,
+        quantity: FloatArray,
+        most: FloatArray,
+        over: Callable[[FloatArray], float],
+    ) -> FloatArray:
+        """Return quantities with packs added again, as long as the budget holds."""
+        curve, pack = self.wanted.curve, self.terms.pack_size[lines]
+        quantity, price = quantity.copy(), np.maximum(self.found.unit_cost[lines], _TINY)
+        can = self.wanted.free[lines].copy()
+        for _ in range(_ROUNDS):
+            step = np.maximum(pack, self.least[lines] - quantity)
+            can &= quantity + step <= most + _TINY
+            if not can.any() or over(quantity) > _TINY:
+                break
+            saved = curve.at(lines, quantity) - curve.at(lines, quantity + step)
+            best = int(np.where(can, saved / (step * price), -np.inf).argmax())
+            tried = quantity.copy()
+            tried[best] += step[best]
+            if over(tried) > _TINY:
+                can[best] = False
+            else:
+                quantity = tried
+        return quantity
 
     def _moved(
         self,
@@ -242,15 +356,18 @@ class _Buying:
         quantity: FloatArray,
         sign: int,
         left: Callable[[FloatArray], float],
+        can: BoolArray | None = None,
     ) -> FloatArray:
         """Return quantities with packs added or taken, the cheapest first, until none is left.
 
-        Every round moves as many packs of the cheapest line as a hundredth of what is left asks
-        for.
+        Only those of lines that `can` be moved, by default all that are free. Every round moves as
+        many packs of the cheapest line as a hundredth of what is left asks for; a line is never
+        left between nothing and its minimum.
         """
         wanted = self.wanted
         pack, price = self.terms.pack_size[lines], self.found.unit_cost[lines]
-        can = wanted.free[lines].copy()
+        least = self.least[lines]
+        can = wanted.free[lines] if can is None else can
         quantity, now = quantity.copy(), wanted.curve.at(lines, quantity)
         start = left(quantity)
         for _ in range(_ROUNDS):
@@ -261,6 +378,9 @@ class _Buying:
             step = packs * pack
             if sign < 0:
                 step = np.minimum(step, quantity)
+                step = np.where(quantity - step < least - _TINY, quantity, step)
+            else:
+                step = np.maximum(step, least - quantity)
             after = wanted.curve.at(lines, quantity + sign * step)
             rate = (after - now) / np.maximum(step * price, _TINY)
             allowed = can & (step > 0)

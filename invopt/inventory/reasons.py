@@ -15,6 +15,7 @@ from invopt.types import BoolArray, FloatArray, IntArray
 NO_STOCK = "stock is not known"
 HORIZON = "the lead time reaches beyond the forecast's horizon"
 NOT_WORTH_IT = ", and an order is not worth it"
+NO_ROOM = ", and its largest order or stock leaves no room for one"
 CODES = (
     "below_level", "covered", "not_worth_it", "no_stock_record", "lead_time_beyond_horizon",
     "data_fault",
@@ -28,15 +29,18 @@ class Notes:
     Attributes:
         before: Sentences that stand in place of the usual reason.
         after: Sentences that follow it.
+        is_decided: True where something else than its expected cost keeps an order small: a
+            planner, a budget, a supplier's minimum. It is not said to be not worth it.
     """
 
     before: npt.NDArray[np.object_] = field(repr=False)
     after: npt.NDArray[np.object_] = field(repr=False)
+    is_decided: BoolArray = field(repr=False)
 
     @classmethod
     def none(cls, num: int) -> "Notes":
         """Return notes that say nothing."""
-        return cls(np.full(num, "", object), np.full(num, "", object))
+        return cls(np.full(num, "", object), np.full(num, "", object), np.zeros(num, bool))
 
     def add(self, rows: IntArray, sentences: list[str]) -> None:
         """Append a sentence to some series."""
@@ -87,7 +91,7 @@ def reasons_of(
     """
     num = len(decision.quantity)
     notes = notes or Notes.none(num)
-    found = _orders(decision, terms, currency)
+    found = _orders(decision, terms, notes, currency)
     _add_smoothing(found, decision)
     _add_tail(found, decision, terms)
     _add_before(found, decision, terms, dates, currency=currency)
@@ -144,11 +148,15 @@ def codes_of(decision: OrderDecision, stock: Stock, terms: Terms) -> npt.NDArray
     return found
 
 
-def _orders(decision: OrderDecision, terms: Terms, currency: str) -> npt.NDArray[np.object_]:
-    """Return the sentence about position and level."""
+def _orders(
+    decision: OrderDecision, terms: Terms, notes: Notes, currency: str
+) -> npt.NDArray[np.object_]:
+    """Return the sentence about position and level.
+
+    What is ordered although the position covers the level has another sentence to say why.
+    """
     levels, found = decision.levels, np.full(len(decision.quantity), "", object)
-    is_smoothed = ~np.isnan(decision.before_smoothing)
-    ordered = (decision.quantity > 0) & ~(is_smoothed & (decision.need <= 0))
+    ordered = (decision.quantity > 0) & (decision.need > 0)
     columns = (decision.position, levels.order_up_to, levels.expected_demand, levels.safety_stock,
                decision.one_less, decision.one_more, terms.pack_size)  # fmt: skip
     found[ordered] = [
@@ -161,12 +169,23 @@ def _orders(decision: OrderDecision, terms: Terms, currency: str) -> npt.NDArray
     found[covered] = [
         f"position {in_words(position, 4)} covers the level {in_words(level, 4)}"
         if need <= 0
-        else f"position {in_words(position, 4)} is below the level {in_words(level, 4)}"
-        + NOT_WORTH_IT
-        for position, level, need in _rows(
-            covered, decision.position, levels.order_up_to, decision.need
+        else f"position {in_words(position, 4)} is below the level {in_words(level, 4)}{why_not}"
+        for (position, level, need), why_not in zip(
+            _rows(covered, decision.position, levels.order_up_to, decision.need),
+            _why_not(decision, terms, notes)[covered],
+            strict=True,
         )
     ]
+    return found
+
+
+def _why_not(decision: OrderDecision, terms: Terms, notes: Notes) -> npt.NDArray[np.object_]:
+    """Return why nothing is ordered of what is needed; "" where another sentence says so."""
+    pack = terms.pack_size
+    least = np.maximum(np.ceil(terms.min_order / pack - 1e-9), 1) * pack
+    no_room = terms.room(decision.position) < least - 1e-9
+    found = np.where(no_room, NO_ROOM, NOT_WORTH_IT).astype(object)
+    found[notes.is_decided] = ""
     return found
 
 

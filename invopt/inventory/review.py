@@ -96,10 +96,10 @@ def plan_review(
         ahead.forecast, supply.terms, pooled, rules.config, is_count=rules.is_count,
         forced=forced, curves=concerned,
     )  # fmt: skip
+    decision = _with_told(without_faults(decision, supply.terms), ahead, supply.terms)
     decided = Decided(
-        panel=panel, forecast=ahead.forecast, stock=pooled, terms=supply.terms,
-        decision=without_faults(decision, supply.terms),
-    )  # fmt: skip
+        panel=panel, forecast=ahead.forecast, stock=pooled, terms=supply.terms, decision=decision
+    )
     deal = _dealt(decided, tables, forced, concerned)
     _tell_deal(notes, deal)
     decision = _decided_again(decided, deal, rules)
@@ -122,12 +122,14 @@ class DemandAhead:
         phases: Of the products; None where none are given.
         overridden: What planners say.
         succession: Who takes over from whom.
+        ending: Rows of predecessors whose successor takes over before their next order arrives.
     """
 
     forecast: SummedForecast = field(repr=False)
     phases: Phases | None
     overridden: Overridden
     succession: Succession
+    ending: IntArray = field(repr=False)
 
 
 def demand_ahead(
@@ -160,25 +162,48 @@ def demand_ahead(
         forecast = scaled(forecast, phases.factor, is_count=is_count)
     overridden = overrides_of(tables.overrides, series, forecast, panel.timeline, notes)
     forecast = with_mean(forecast, overridden.mean, is_count=is_count)
-    return DemandAhead(forecast, phases, overridden, succession)
+    old = succession.old
+    later = _sold_from(succession.new, phases) >= supply.terms.protection_interval[old]
+    return DemandAhead(forecast, phases, overridden, succession, old[~later])
+
+
+def _sold_from(rows: IntArray, phases: Phases | None) -> IntArray:
+    """Return (rows,) periods ahead before the first one in which each is sold."""
+    if phases is None:
+        return np.zeros(len(rows), np.int64)
+    return np.where(phases.factor[rows] > 0, 0, 1).cumprod(axis=1).sum(axis=1)
 
 
 def _forced(
     dead: BoolArray, supply: Supply, ahead: DemandAhead, notes: Notes, allotted: FloatArray | None
 ) -> FloatArray:
     """Return (series,) units that stand whatever the policy says, else NaN; notes say why."""
-    succession, order = ahead.succession, ahead.overridden.order
+    order, asked = ahead.overridden.order, ~np.isnan(ahead.overridden.order)
     forced = np.where(dead | supply.waits | supply.shut, 0.0, np.nan)
-    forced[succession.old] = 0.0
-    forced = np.where(np.isnan(order), forced, order)
+    forced[ahead.ending] = 0.0
+    forced = np.where(asked, order, forced)
     if allotted is not None:
         forced = np.where(np.isnan(forced), allotted, forced)
     notes.before[dead] = DEAD
     notes.before[supply.waits] = WAITS
     notes.before[supply.shut] = SHUT
-    notes.before[succession.old] = GONE
-    notes.before[~np.isnan(order)] = ""
+    notes.before[ahead.ending] = GONE
+    notes.before[asked] = ""
+    notes.is_decided[asked] = True
     return forced
+
+
+def _with_told(decision: OrderDecision, ahead: DemandAhead, terms: Terms) -> OrderDecision:
+    """Return the decision with orders that planners set where nothing else can be said.
+
+    A product whose terms cannot be stays without.
+    """
+    told = ~np.isnan(ahead.overridden.order) & np.isnan(decision.quantity)
+    if terms.faults is not None:
+        told &= terms.faults == ""
+    if not told.any():
+        return decision
+    return replace(decision, quantity=np.where(told, ahead.overridden.order, decision.quantity))
 
 
 def _ending(supply: Supply, phases: Phases | None) -> Terms:
@@ -196,9 +221,13 @@ def _tell_deal(notes: Notes, deal: Bought) -> None:
     cut = np.flatnonzero(deal.cut > 0)
     notes.add(cut, [f"the budget leaves out {in_words(u, 6)} units" for u in deal.cut[cut]])
     filled = np.flatnonzero(deal.filled > 0)
-    text = "{} units more reach the supplier's minimum or a lower price"
+    text = "{} units more reach the supplier's minimum"
     notes.add(filled, [text.format(in_words(u, 6)) for u in deal.filled[filled]])
+    text = "{} units more are ordered for a lower price"
+    lots = np.flatnonzero(deal.lot > 0)
+    notes.add(lots, [text.format(in_words(u, 6)) for u in deal.lot[lots]])
     dropped = np.flatnonzero(deal.dropped)
+    notes.is_decided[cut] = notes.is_decided[dropped] = True
     notes.add(dropped, ["reaching the supplier's minimum would cost more"] * len(dropped))
 
 
@@ -212,18 +241,22 @@ def _pooled(stock: Stock, ahead: DemandAhead) -> Stock:
     if not len(new):
         return stock
     on_hand, on_order = stock.on_hand.copy(), stock.on_order.copy()
-    arrivals = stock.arrivals.copy()
-    known = ~np.isnan(on_hand[old])
-    on_hand[new[known]] = np.nan_to_num(on_hand[new[known]]) + stock.on_hand[old[known]]
-    on_order[new[known]] = np.nan_to_num(on_order[new[known]]) + stock.on_order[old[known]]
-    np.add.at(arrivals, new, stock.arrivals[old])
-    if phases is not None:
-        first = np.where(phases.factor[new] > 0, 0, 1).cumprod(axis=1).sum(axis=1)
-        sold = np.concatenate([np.zeros((len(old), 1)), mean[old].cumsum(axis=1)], axis=1)[
-            np.arange(len(old)), first
-        ]
-        on_hand[new] -= np.minimum(sold, np.nan_to_num(stock.on_hand[old]))
-    return replace(stock, on_hand=on_hand, on_order=on_order, arrivals=arrivals)
+    arrivals, backorders = stock.arrivals.copy(), stock.backorders.copy()
+    total = np.concatenate([np.zeros((len(old), 1)), mean[old].cumsum(axis=1)], axis=1)
+    sold = total[np.arange(len(old)), _sold_from(new, phases)]
+    # In turn: a successor hands on what it has taken over itself.
+    parts = ahead.succession.share
+    for before, after, gone, share in zip(old, new, sold, parts, strict=True):
+        arrivals[after] += share * arrivals[before]
+        if np.isnan(on_hand[before]):
+            continue
+        left = on_hand[before] - min(gone, on_hand[before])
+        on_hand[after] = np.nan_to_num(on_hand[after]) + share * left
+        on_order[after] = np.nan_to_num(on_order[after]) + share * on_order[before]
+        backorders[after] += share * backorders[before]
+    return replace(
+        stock, on_hand=on_hand, on_order=on_order, arrivals=arrivals, backorders=backorders
+    )
 
 
 def _dealt(
@@ -233,7 +266,9 @@ def _dealt(
     panel, terms, found = decided.panel, decided.terms, decided.decision
     if not len(concerned):
         nothing = np.zeros(panel.num_series)
-        return Bought(found.quantity, terms.unit_cost, nothing, nothing.astype(bool), nothing)
+        return Bought(
+            found.quantity, terms.unit_cost, nothing, nothing.astype(bool), nothing, nothing
+        )
     pace = found.levels.expected_demand / np.maximum(terms.protection_interval, 1)
     wanted = Wanted(
         quantity=found.quantity,
@@ -314,13 +349,14 @@ def _mark(flags: Flags, supply: Supply, deal: Bought, ahead: DemandAhead) -> Non
     flags.set("closed", supply.shut)
     flags.set("budget_cut", deal.cut > 0, deal.cut, deal.cut * price)
     flags.set("below_supplier_minimum", deal.dropped)
-    filled = deal.filled > 0
+    filled, lot = deal.filled > 0, deal.lot > 0
     flags.set("min_order_above_need", filled, deal.filled, deal.filled * deal.unit_cost)
+    flags.set("price_break", lot, deal.lot, deal.lot * deal.unit_cost)
     told = mask.copy()
     told[ahead.overridden.rows] = True
     flags.set("overridden", told)
     gone = mask.copy()
-    gone[ahead.succession.old] = True
+    gone[ahead.ending] = True
     flags.clear(gone, STOCKOUTS)
     if phases is not None:
         gone |= ~np.isnan(phases.ends_in) & (phases.ends_in <= supply.terms.protection_interval)

@@ -55,6 +55,11 @@ CONTRADICTIONS: tuple[tuple[tuple[str, str], _Both, str], ...] = (
         "one pack is above max_stock: no order could be placed",
     ),
 )
+_NO_MULTIPLE = (
+    "no whole number of packs is min_order or more and within max_order and max_stock: no order "
+    "could be placed"
+)
+_TINY = 1e-9
 
 
 def with_faults(series: pd.DataFrame) -> pd.DataFrame:
@@ -84,6 +89,8 @@ def with_faults(series: pd.DataFrame) -> pd.DataFrame:
             both = (series[c].to_numpy(np.float64) for c in (first, second))
             bad = np.asarray(clash(*both), bool)
             tell(bad, [sentence] * int(bad.sum()))
+    bad = _without_multiple(series) & (told == "")
+    tell(bad, [_NO_MULTIPLE] * int(bad.sum()))
     for column in ("phase_in", "phase_out"):
         if column in series:
             text = series[column].fillna("").astype(str).str.strip()
@@ -104,6 +111,22 @@ def with_faults(series: pd.DataFrame) -> pd.DataFrame:
     if (told != "").any():
         series["data_fault"] = told.astype(str)
     return series
+
+
+def _without_multiple(series: pd.DataFrame) -> BoolArray:
+    """Return the series of which no whole number of packs may be ordered."""
+
+    def given(column: str, default: float) -> FloatArray:
+        if column not in series:
+            return np.full(len(series), default)
+        return series[column].fillna(default).to_numpy(np.float64)
+
+    pack = given("pack_size", 1.0)
+    least = np.maximum(np.ceil(given("min_order", 0.0) / pack - _TINY), 1) * pack
+    limit = np.minimum(given("max_order", np.inf), given("max_stock", np.inf))
+    with np.errstate(invalid="ignore"):
+        most = np.floor(limit / pack + _TINY) * pack
+    return np.asarray((limit > 0) & (most < least - _TINY))
 
 
 def _wrong_successors(series: pd.DataFrame) -> tuple[BoolArray, list[str]]:

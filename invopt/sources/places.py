@@ -138,9 +138,25 @@ def places_of(
     nodes = nodes.merge(own[columns], on="unique_id", how="left") if len(own) else nodes
     table, told = _sound(table, series, nodes)
     notes += told
+    notes += _unused(table, pd.concat([series, nodes], ignore_index=True))
     for place, rows in nodes.groupby("location"):
         notes.append(f"{place} supplies others: {len(rows):,} products lie there")
     return Places(table, nodes, notes)
+
+
+def _unused(table: pd.DataFrame, items: pd.DataFrame) -> list[str]:
+    """Return what is to be said of lanes that supply nothing, since another one goes first."""
+    used = np.isin(np.arange(len(table)), supplied(items, table).lane)
+    second = table[~used & (table["kind"] != TRANSFER).to_numpy()]
+    second = second[second["location"].isin(table.loc[used, "location"])]
+    if second.empty:
+        return []
+    names = [f"{s} to {p}" for s, p in second[["source", "location"]].to_numpy()[:3]]
+    return [
+        f"lanes: {len(second):,} supply nothing, since each product of their place has another "
+        f"source ({', '.join(names)}): one source supplies an item. Name it in supplied_by or "
+        "give lanes by product, or make the second one a transfer"
+    ]
 
 
 def _sound(

@@ -93,6 +93,16 @@ def test_a_circle_that_leads_to_no_series_is_told_as_one(tmp_path):
     assert tables.lanes[["source", "location"]].to_numpy().tolist() == [["DC", "s1"]]
 
 
+def test_a_second_source_of_a_place_supplies_nothing_and_is_named(tmp_path):
+    text = "source,location,lead_time\nDC,s1,2\nDC2,s1,3\nDC,s2,2\nDC,s3,2\nACME,DC,7\n"
+    _, account, report = read(tmp_path, text)
+    assert account.quarantined == {}
+    told = [note for note in report.notes if note.startswith("lanes:")]
+    assert len(told) == 1
+    assert "1 supply nothing" in told[0]
+    assert "(DC2 to s1)" in told[0]
+
+
 def test_supplied_by_of_products_makes_lanes_with_the_products_own_lead_times(tmp_path):
     rows = "sku,store,cost,by,lead\n" + "".join(
         f"{sku},{store},2,{by},{lead}\n"

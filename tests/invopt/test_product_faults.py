@@ -28,6 +28,16 @@ def told(**columns) -> list[str]:
          "min_order is above max_stock: no order could be placed"),
         ({"pack_size": [24.0, 6.0], "max_stock": [20.0, 20.0]},
          "one pack is above max_stock: no order could be placed"),
+        ({"pack_size": [6.0, 6.0], "min_order": [8.0, 6.0], "max_order": [10.0, 10.0]},
+         "no whole number of packs is min_order or more and within max_order and max_stock: "
+         "no order could be placed"),
+        ({"pack_size": [6.0, 6.0], "min_order": [7.0, 7.0], "max_stock": [11.0, 12.0],
+          "max_order": [NAN, 40.0]},
+         "no whole number of packs is min_order or more and within max_order and max_stock: "
+         "no order could be placed"),
+        ({"min_order": [2.5, 2.5], "max_order": [2.8, 3.0]},
+         "no whole number of packs is min_order or more and within max_order and max_stock: "
+         "no order could be placed"),
         ({"phase_in": ["2024-06-01", "2024-05-01"], "phase_out": ["2024-05-01", "2024-06-01"]},
          "phase_out 2024-05-01 is not after phase_in 2024-06-01"),
         ({"phase_out": ["soon", ""]}, "phase_out is 'soon', and must be a date"),

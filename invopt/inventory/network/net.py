@@ -91,6 +91,12 @@ class Net:
         """(nodes,) units on hand, less those that wait; NaN where not known."""
         return self.stock.on_hand - self.stock.backorders
 
+    def is_full(self, items: IntArray) -> BoolArray:
+        """Return the items whose lane has no room for another pack, once units are given."""
+        lane = self.lane[items]
+        room = self.capacity[lane] - self.used[lane]
+        return np.asarray(room < self.items.pack_size[items])
+
     def reach(self) -> int:
         """Return the periods ahead that any unit ordered now is looked at in."""
         items = self.items

@@ -19,8 +19,8 @@ from invopt.lanes import supplied
 from invopt.timeline import Timeline
 from invopt.types import BoolArray, FloatArray, IntArray
 
-SHORT, SCARCE, IN, OUT, ALONE = (
-    "short_at_source", "source_scarce", "transfer_in", "transfer_out", "no_source",
+SHORT, FULL, SCARCE, IN, OUT, ALONE = (
+    "short_at_source", "lane_full", "source_scarce", "transfer_in", "transfer_out", "no_source",
 )  # fmt: skip
 NETWORK_COLUMNS = ("source", "transfer_quantity")  # of orders, after all others
 _EXCESS = 4.0  # times what sells until the next order arrives
@@ -134,12 +134,16 @@ def told(
     cut = np.flatnonzero((granted.units < granted.wanted - 1e-9) & ~net.own & (row >= 0))
     units, money = np.zeros(len(orders)), np.zeros(len(orders))
     units[row[cut]], money[row[cut]] = (granted.wanted - granted.units)[cut], granted.lost[cut]
-    flags.set(SHORT, units > 0, units, money)
+    full = np.zeros(len(orders), bool)
+    full[row[cut]] = net.is_full(cut)
+    flags.set(SHORT, (units > 0) & ~full, units, money)
+    flags.set(FULL, (units > 0) & full, units, money)
     for at in cut:
         wanted, sent = (in_words(part[at], 6) for part in (granted.wanted, granted.units))
-        notes[row[at]] = (
-            f"{net.source[at]} has too little for all: {wanted} are wanted, and {sent} are sent"
-        )
+        why = "has too little for all"
+        if full[row[at]]:
+            why = f"sends {in_words(net.capacity[net.lane[at]], 6)} on this lane at most"
+        notes[row[at]] = f"{net.source[at]} {why}: {wanted} are wanted, and {sent} are sent"
     reasons = orders["reason"].to_numpy(object).copy()
     for at in row[cut]:  # it is not the shelf's own cost that says no
         reasons[at] = reasons[at].replace(NOT_WORTH_IT, "")

@@ -331,6 +331,18 @@ def test_the_pack_the_minimum_and_the_capacity_of_a_lane_hold():
     assert orders.loc["p0_DC", "order_quantity"] % 50 == 0
 
 
+def test_a_full_lane_is_told_as_such_and_not_as_a_source_that_has_too_little():
+    few, exceptions, _ = review([0] * 6 + [500, 500], LANES.assign(capacity=[12, *[np.inf] * 3]))
+    none, _, _ = review([0] * 6 + [500, 500], LANES.assign(capacity=[0, *[np.inf] * 3]))
+    for orders in (few, none):
+        shops = orders.loc[["p0_s1", "p1_s1"]]
+        assert shops["exception"].str.contains("lane_full").all()
+        assert not orders["exception"].str.contains("short_at_source|source_scarce").any()
+        assert not orders["reason"].str.contains("too little").any()
+    assert "DC sends 12 on this lane at most" in few.loc["p0_s1", "reason"]
+    assert exceptions["exception"].isin(["lane_full"]).sum() == 2
+
+
 def test_a_source_that_sells_itself_orders_for_both_and_keeps_what_it_sells():
     panel = make_panel(1, ("DC", "s1"))
     lanes = pd.DataFrame({"source": ["DC", "ACME"], "location": ["s1", "DC"], "lead_time": [2, 7]})

@@ -93,10 +93,13 @@ def test_a_minimum_above_what_is_needed_is_filled_up_or_dropped_whichever_is_che
 def test_units_in_sentences_are_no_powers_of_ten():
     notes, none = Notes.none(2), np.zeros(2)
     cut, filled = np.array([1_234_567.0, 0.0]), np.array([0.0, 2_500_000.0])
-    _tell_deal(notes, Bought(none, none, cut=cut, filled=filled, dropped=none.astype(bool)))
+    lot = np.array([0.0, 3_000_000.0])
+    deal = Bought(none, none, cut=cut, filled=filled, dropped=none.astype(bool), lot=lot)
+    _tell_deal(notes, deal)
     assert notes.after.tolist() == [
         "the budget leaves out 1234567 units",
-        "2500000 units more reach the supplier's minimum or a lower price",
+        "2500000 units more reach the supplier's minimum; "
+        "3000000 units more are ordered for a lower price",
     ]
     assert _told({"who": "Ann"}, "demand", 12_345_678.0) == "demand set to 12345678 by Ann"
     assert _told({}, "order", 1234.5) == "order set to 1234.5 by a planner"
@@ -278,3 +281,129 @@ def test_a_table_of_both_takes_a_series_own_rows_before_those_of_its_supplier():
         "lead_time": [5] * 3 + [2] * 3,
     })  # fmt: skip
     assert review(columns=NORTH, receipts=late).orders["lead_time"].tolist()[:2] == [5, 2]
+
+
+ALL_NORTH = {"supplier": ["North"] * 3}
+TONIGHT = {"from": "2024-04-29", "to": "2024-04-29"}
+
+
+def told(*lines):
+    return pd.DataFrame(
+        [{"unique_id": i, "kind": k, "value": v, "who": "Ann"} | TONIGHT for i, k, v in lines]
+    )
+
+
+def test_an_order_that_a_planner_sets_never_says_that_stock_is_below_what_it_covers():
+    said = told(("p0_s0", "order", 5.0), ("p1_s0", "order", 0.0))
+    reasons = review(on_hand=(200.0, 0, 0), overrides=said).orders["reason"]
+    assert reasons[0] == "position 200 covers the level 62; order set to 5 by Ann"
+    assert reasons[1].startswith("position 0 is below the level 46; runs out")
+    assert not reasons.str.contains("not worth it").any()
+
+
+@pytest.mark.parametrize(
+    "unknown", [{"on_hand": (np.nan, 0, 0)}, {"columns": {"lead_time": [90.0, np.nan, np.nan]}}]
+)
+def test_an_order_that_a_planner_sets_stands_where_nothing_else_can_be_said(unknown):
+    found = review(overrides=told(("p0_s0", "order", 20.0)), **unknown)
+    assert found.orders["order_quantity"][0] == 20
+    assert found.orders["reason"][0].endswith("; order set to 20 by Ann")
+    assert found.purchase_orders["unique_id"].tolist() == IDS
+
+
+def test_an_order_that_is_cut_or_has_no_room_is_not_called_not_worth_it():
+    cut = review(columns=ALL_NORTH, suppliers=suppliers(budget=0.0)).orders
+    assert cut["order_quantity"].tolist() == [0, 0, 0]
+    full = review(on_hand=(20.0, 0, 0), columns={"max_stock": [20.0, np.nan, np.nan]}).orders
+    assert "leaves no room" in full["reason"][0]
+    assert "limit_reached" in full["exception"][0]
+    for reasons in (cut["reason"], full["reason"]):
+        assert not reasons.str.contains("not worth it").any()
+    assert not cut["exception"].str.contains("limit_reached").any()
+
+
+def test_a_limit_is_blamed_only_where_it_is_what_keeps_an_order_small():
+    limits = {"max_order": [500.0, np.nan, np.nan]}
+    found = review(columns=ALL_NORTH | limits, suppliers=suppliers(budget=60.0)).orders
+    assert found["exception"].str.contains("budget_cut").all()
+    assert not found["exception"].str.contains("limit_reached").any()
+
+
+def test_a_budget_leaves_no_line_below_its_own_minimum_and_uses_what_is_left():
+    lines = ALL_NORTH | {"min_order": [40.0, 40.0, 0.0]}
+    found = review(columns=lines, suppliers=suppliers(budget=110.0)).orders["order_quantity"]
+    assert all(q == 0 or q >= 40 for q in found[:2])
+    assert 100 <= 2 * found.sum() <= 110
+
+
+def test_a_suppliers_minimum_fills_up_no_line_below_its_own_minimum():
+    lines = ALL_NORTH | {"min_order": [0.0, 40.0, 0.0]}
+    found = review(on_hand=(0.0, 55, 60), columns=lines, suppliers=suppliers(min_value=130.0))
+    ordered = found.orders["order_quantity"]
+    assert ordered[1] == 0 or ordered[1] >= 40
+    assert 2 * ordered.sum() >= 130
+
+
+def test_an_order_that_a_budget_leaves_below_the_suppliers_minimum_is_dropped():
+    found = review(columns=ALL_NORTH, suppliers=suppliers(budget=100.0, min_value=200.0)).orders
+    assert found["order_quantity"].tolist() == [0, 0, 0]
+    assert found["exception"].str.contains("budget_cut").all()
+    assert found["exception"].str.contains("below_supplier_minimum").all()
+
+
+def test_a_budget_takes_away_what_was_added_for_a_lower_price_and_pays_the_usual_one():
+    breaks = pd.DataFrame({"unique_id": ["p0_s0"], "from_quantity": [100.0], "unit_cost": [1.5]})
+    found = review(columns=ALL_NORTH, suppliers=suppliers(budget=200.0), price_breaks=breaks)
+    assert found.orders["order_quantity"][0] < 100
+    assert found.purchase_orders["unit_cost"].tolist() == [2.0, 2.0, 2.0]
+    assert 190 <= found.purchase_orders["order_value"].sum() <= 200
+    rich = review(columns=ALL_NORTH, suppliers=suppliers(budget=900.0), price_breaks=breaks)
+    assert rich.purchase_orders["unit_cost"].tolist() == [1.5, 2.0, 2.0]
+    assert "price_break" in rich.orders["exception"][0]
+    assert "for a lower price" in rich.orders["reason"][0]
+
+
+def test_a_lower_price_is_no_reason_to_order_beyond_a_products_end():
+    breaks = pd.DataFrame({"unique_id": ["p0_s0"], "from_quantity": [100.0], "unit_cost": [1.5]})
+    ends = {"phase_out": ["2024-05-08", "", ""]}
+    with_breaks = review(columns=ends, price_breaks=breaks).orders["order_quantity"]
+    assert with_breaks.tolist() == review(columns=ends).orders["order_quantity"].tolist()
+
+
+def test_a_small_top_up_waits_with_the_lower_price_until_more_is_needed():
+    breaks = pd.DataFrame({"unique_id": ["p0_s0"], "from_quantity": [60.0], "unit_cost": [1.8]})
+    little = review(on_hand=(59.0, 0, 0), price_breaks=breaks).orders["order_quantity"]
+    assert 0 < little[0] < 10
+    assert review(price_breaks=breaks).orders["order_quantity"][0] == 60
+
+
+def chain(successor_of, phase_in=("", "", ""), on_hand=(30.0, 20, 0)):
+    columns = {"product": ["p0", "p1", "p2"], "location": ["s0"] * 3}
+    columns |= {"successor_of": list(successor_of), "phase_in": list(phase_in)}
+    return review(on_hand=on_hand, columns=columns).orders
+
+
+def test_a_successor_of_a_successor_takes_over_demand_and_stock_of_both_in_any_order_of_names():
+    forwards = chain(["", "p0", "p1"])
+    assert forwards["expected_demand"].tolist() == [50.0, 100.0, 150.0]
+    assert forwards["order_quantity"].tolist()[:2] == [0, 0]
+    backwards = chain(["p1", "p2", ""], on_hand=(0.0, 20, 30))
+    assert backwards["expected_demand"].tolist() == [150.0, 100.0, 50.0]
+    assert backwards["order_quantity"][0] == forwards["order_quantity"][2]
+    assert "position 50 is below" in forwards["reason"][2]
+
+
+def test_two_successors_share_what_one_product_sold_and_what_is_left_of_it():
+    both = chain(["", "p0", "p0"])
+    assert both["expected_demand"].tolist() == [50.0, 75.0, 75.0]
+    assert [r.split(" is")[0] for r in both["reason"][1:]] == ["position 35", "position 15"]
+
+
+def test_a_product_is_ordered_until_its_successor_takes_over_before_the_next_order_arrives():
+    late = chain(["", "p0", ""], ["", "2024-06-20", ""], on_hand=(3.0, 0, 0))
+    assert late["order_quantity"][0] > 40
+    assert late["order_quantity"][1] == 0
+    assert "phase_out" not in late["exception"][0]
+    soon = chain(["", "p0", ""], ["", "2024-05-03", ""], on_hand=(3.0, 0, 0))
+    assert soon["order_quantity"][0] == 0
+    assert "phase_out" in soon["exception"][0]
