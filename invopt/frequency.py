@@ -39,6 +39,11 @@ class Sizes:
     days: float
 
     @property
+    def review_days(self) -> float:
+        """Days from one order to the next."""
+        return self.review * self.days
+
+    @property
     def holding_rate(self) -> float:
         """Share of a unit's cost that holding it for a period costs."""
         return round(_HOLDING_PER_DAY * self.days, 4)

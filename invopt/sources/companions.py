@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from invopt.frequency import sizes_of
 from invopt.sources.duck import Reader
 from invopt.sources.inspect import (
     DATE,
@@ -54,6 +55,7 @@ _MONTH_NAME = (
 _FIRST = r"start|from|begin|since|beginn|(^|_)(von|ab|du|debut|desde|inicio)(_|$)"
 _LAST = r"(^|_)end(_|$|date)|until|till|(^|_)(to|bis|ende|au|fin|hasta)(_|$)"
 _DUE = r"due|(^|_)eta(_|$)|deliver|expect|arriv|liefer|faellig|fallig|livraison|prevu|entrega"
+_HOLIDAYS = r"holiday|feiertag|ferien|jours?_ferie|festivo|festivita|feriado|vacation|swieta|event"
 _NO_ATTRIBUTE = r"currency|wahrung|devise|moneda|status|customer|kunde|client"
 _TEXT_ROLES = {
     word: role
@@ -438,7 +440,7 @@ class Companions:
             table["aggregate"] = "sum"
             self.notes.append(f"{file.name} has several rows per key and date: they are added up")
         self.tables.setdefault(domain, []).append(table)
-        self._tell_plans(file, domain, span)
+        self._plans(file, domain, table, span)
         return None
 
     def _channels(
@@ -544,17 +546,38 @@ class Companions:
             return {"aggregate": "last" if domain == "stock" else "mean"}
         return {"fill": "forward"} if own > ours else {}
 
-    def _tell_plans(
-        self, file: FileFacts, domain: str, span: tuple[ColumnFacts, ColumnFacts] | None
+    def _plans(
+        self,
+        file: FileFacts,
+        domain: str,
+        table: dict[str, Any],
+        span: tuple[ColumnFacts, ColumnFacts] | None,
     ) -> None:
+        """Say that a table is known ahead where its days after the last sale can only be plans.
+
+        What else reaches beyond the last sale (a weather forecast, a later count of prices) may be
+        other than what the past holds, and is left to a person.
+        """
         if domain == "stock":  # counted after the last sale, not known before
             return
         dates = dates_in(self.reader, file, span[1] if span else None)
-        if len(dates) and dates.max() > self.dates.max():
+        last = self.dates.max()
+        if not len(dates) or dates.max() <= last:
+            return
+        review = pd.Timedelta(days=sizes_of(usual_frequency(self.dates)).review_days)
+        holidays = "columns" not in table and re.search(_HOLIDAYS, plain(file.name)) is not None
+        if (domain == "promotions" or holidays) and dates.max() >= last + review:
+            table["known"] = True
             self.notes.append(
-                f"{file.name} reaches beyond the last sales: under {domain}, say `known: true` of "
-                "what is known ahead (plans, holidays), in a table of its own"
+                f"{file.name} reaches beyond the last sales and is taken as planned ahead (`known: "
+                "true`): take that out where its days are written down afterwards. Days after its "
+                "last one are forecast as days without"
             )
+            return
+        self.notes.append(
+            f"{file.name} reaches beyond the last sales: under {domain}, say `known: true` of "
+            "what is known ahead (plans, holidays), in a table of its own"
+        )
 
 
 def _summed(entry: Any) -> dict[str, Any]:

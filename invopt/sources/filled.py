@@ -1,6 +1,7 @@
 """Files that write an order's date, or a place, on the first of its lines only.
 
 An ERP's export of orders with their lines does, and so does a pivot table, whose cells are merged.
+A shop's export repeats the order's number and writes what became of the order on its first line.
 """
 
 import re
@@ -25,13 +26,17 @@ def fill_blanks(reader: Reader, found: UnitedFiles) -> None:
     """
     for number, file in enumerate(found.files):
         columns = _written_once(reader, file)
+        order = None if columns else _order_of(reader, file)
+        if order is not None:
+            columns = _of_orders(reader, file, order)
         if not columns:
             continue
         name = f"{file.name}_filled"
+        same = "last_value({} IGNORE NULLS) OVER (ORDER BY __line)"
+        if order is not None:
+            same = f"max({{}}) OVER (PARTITION BY {quote(order)})"
         filled = ", ".join(
-            f"coalesce({_given(c)}, last_value({_given(c)} IGNORE NULLS) OVER "
-            f"(ORDER BY __line)) AS {quote(c)}"
-            for c in columns
+            f"coalesce({_given(c)}, {same.format(_given(c))}) AS {quote(c)}" for c in columns
         )
         head = quote(columns[0])
         named = f" EXCLUDE ({head}), {head} AS product" if _is_group(file, columns[0]) else ""
@@ -78,6 +83,60 @@ def _written_once(reader: Reader, file: FileFacts) -> list[str]:
         if needed & set(same):
             return same
     return []
+
+
+def _order_of(reader: Reader, file: FileFacts) -> str | None:
+    """Return the column of orders, of whose lines only the first says what became of the order.
+
+    It is on every line, and some other column is given once for each of its names.
+    """
+    if Keys.of(file).product is None or file.periods:
+        return None
+    counts = ", ".join(
+        f"count({_given(c.name)}) AS g{n}, count(DISTINCT {_given(c.name)}) AS d{n}"
+        for n, c in enumerate(file.columns)
+    )
+    [found] = reader.fetch(f"SELECT {counts} FROM {quote(file.name)}", file.name).to_pylist()
+    numbers = range(len(file.columns))
+    heads = [n for n in numbers if 0 < found[f"g{n}"] <= file.num_rows - _LEAST]
+    whole = [n for n in numbers if found[f"g{n}"] == file.num_rows]
+    for order in whole:
+        names = file.columns[order].name
+        for head in heads:
+            if found[f"g{head}"] != found[f"d{order}"]:
+                continue
+            if _is_once(reader, file, names, file.columns[head].name):
+                return names
+    return None
+
+
+def _is_once(reader: Reader, file: FileFacts, order: str, column: str) -> bool:
+    """Return whether each order gives a column exactly once."""
+    sql = (
+        f"SELECT count(*) AS n FROM (SELECT 1 FROM {quote(file.name)} GROUP BY {quote(order)} "
+        f"HAVING count({_given(column)}) <> 1)"
+    )
+    return int(reader.fetch(sql, file.name)["n"][0].as_py()) == 0
+
+
+def _of_orders(reader: Reader, file: FileFacts, order: str) -> list[str]:
+    """Return the days and words that an order gives once at most, though it has several lines.
+
+    Sums are left as they are: on every line they would count more than once.
+    """
+    maybe = [c.name for c in file.columns if c.name != order and (c.kind == DATE or c.values)]
+    lines = f"(SELECT *, count(*) OVER (PARTITION BY {quote(order)}) AS __lines FROM "
+    lines += f"{quote(file.name)})"
+    found = []
+    for name in maybe:
+        sql = (
+            f"SELECT max(n) AS most, sum(n) AS given FROM (SELECT count({_given(name)}) AS n FROM "
+            f"{lines} WHERE __lines > 1 GROUP BY {quote(order)})"
+        )
+        [row] = reader.fetch(sql, file.name).to_pylist()
+        if row["most"] == 1:
+            found.append(name)
+    return found
 
 
 def _blanks(reader: Reader, file: FileFacts, column: ColumnFacts) -> tuple[int, bool]:

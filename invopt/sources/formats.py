@@ -256,6 +256,6 @@ def swapped(form: str | None) -> str | None:
 def sounds_dated(column: str) -> bool:
     """Return whether a column's name speaks of a time."""
     words = r"date|datum|fecha|day|tag\b|jour|dia\b|week|woche|semain|seman|month|monat|mois|mes\b"
-    words += r"|dat$|data\b|giorno|tarih|dato|quart|trimestre|hafta|tydzie"
+    words += r"|dat(_|$)|data\b|giorno|tarih|dato|quart|trimestre|hafta|tydzie"
     stamps = r"|timestamp|zeitstempel|horodat|_at$|^time$|^ts$"
     return re.search(words + r"|period|^ds$|^dt$|kw" + stamps, column.lower()) is not None

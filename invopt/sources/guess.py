@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field, replace
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from invopt.sources.inspect import (
     wide_pattern,
 )
 from invopt.sources.line_kinds import LineKinds
+from invopt.sources.order_heads import join_heads
 from invopt.sources.twins import totals_among
 from invopt.sources.words import (
     MONEY,
@@ -48,6 +50,7 @@ from invopt.sql import literal, quote
 from invopt.timeline import Timeline, floor_dates, frequency_unit, usual_frequency
 
 _FISCAL = r"fiscal|(^|_)fy|period|geschaftsjahr|exercice|ejercicio"
+_TRIED, _MADE = 8, 0.9  # columns that may be units or price; rows in which they make the amount
 _UNIQUE = 0.99  # share of rows with a key of their own, faulty files included
 _SALES = r"sale|order|invoice|line|demand|train|verkauf|absatz|umsatz|bon|kasse|journal|till|pos\b"
 _SALES += r"|rechnung|beleg|vente|facture|ticket|venta|factura|pedido|transaction|receipt|hist"
@@ -124,6 +127,7 @@ def guess_mapping(data: Path, scratch: Path, name: str, asked: SpokenNames | Non
         files, notes = inspect_files(reader, data)
         every, places = files, unite_places(reader, files)
         fill_blanks(reader, places)
+        join_heads(reader, places)
         files, notes = places.files, notes + places.notes
         sales = _sales_of(reader, files, asked)
         made: dict[str, Any] = {}
@@ -223,7 +227,7 @@ def _as_sales(reader: Reader, file: FileFacts, asked: SpokenNames) -> _Sales:
         return _Sales(file, keys, None, None)
     date = _date(file, asked) or _date_in_parts(reader, file) or _first_of_span(reader, file)
     keys = _whole_key(reader, file, keys, date)
-    return _Sales(file, keys, date, _quantity(file, keys, asked))
+    return _Sales(file, keys, date, _quantity(reader, file, keys, asked))
 
 
 def _whole_key(reader: Reader, file: FileFacts, keys: Keys, date: ColumnFacts | None) -> Keys:
@@ -293,7 +297,9 @@ def _first_of_span(reader: Reader, file: FileFacts) -> ColumnFacts | None:
     return None
 
 
-def _quantity(file: FileFacts, keys: Keys, asked: SpokenNames) -> ColumnFacts | None:
+def _quantity(
+    reader: Reader, file: FileFacts, keys: Keys, asked: SpokenNames
+) -> ColumnFacts | None:
     taken = {*keys.there, keys.series}
     numbers = {c.name: c for c in file.of_kind(NUMBER) if c.name not in taken}
     if asked.quantity is not None:
@@ -302,7 +308,50 @@ def _quantity(file: FileFacts, keys: Keys, asked: SpokenNames) -> ColumnFacts | 
             raise InvalidInputError(f"--quantity {column}: {file.path} holds no numbers there.")
         return numbers[column] if column is not None else None
     name = by_word(list(numbers), "y")
-    return numbers[name] if name is not None else None
+    if name is None:
+        return None
+    if _sounds_of_money(name):
+        return _counted(reader, file, numbers, name) or numbers[name]
+    return numbers[name]
+
+
+def _sounds_of_money(column: str) -> bool:
+    return bool(set(plain(column).split("_")) & MONEY)
+
+
+def _counted(
+    reader: Reader, file: FileFacts, numbers: dict[str, ColumnFacts], money: str
+) -> ColumnFacts | None:
+    """Return the column of units that nobody would know by its name: units by price are the money.
+
+    Args:
+        reader: Holds the file.
+        file: It.
+        numbers: Its numbers by name, those that may be units.
+        money: The one that sounds of money.
+    """
+    others = [c for n, c in numbers.items() if n != money][:_TRIED]
+    pairs = [
+        (units, price)
+        for units, price in permutations(others, 2)
+        if units.num_distinct > 1 and not units.has_fraction and not by_word([units.name], "price")
+    ]
+    if not pairs:
+        return None
+    amount = numbers[money].style.sql(quote(money))
+    counts = ", ".join(
+        f"count_if(abs({(u := units.style.sql(quote(units.name)))} * "
+        f"{price.style.sql(quote(price.name))} - {amount}) <= 0.011 + 0.006 * abs({u})) AS c{n}"
+        for n, (units, price) in enumerate(pairs)
+    )
+    sql = f"SELECT count({amount}) AS known, {counts} FROM {quote(file.name)}"
+    [found] = reader.fetch(sql, file.name).to_pylist()
+    fitting = [
+        (not by_word([price.name], "price"), n)
+        for n, (_, price) in enumerate(pairs)
+        if found["known"] and found[f"c{n}"] >= _MADE * found["known"]
+    ]
+    return pairs[min(fitting)[1]][0] if fitting else None
 
 
 def _what_is_missing(candidates: list[_Sales]) -> str:
@@ -427,11 +476,17 @@ def _other_readings(sales: _Sales, frequency: str, asked: SpokenNames) -> list[s
         rivals = [n for n in all_by_word(names, "y") if n != quantity.name]
         if rivals:
             notes.append(_choice("sold", quantity.name, rivals, "quantity"))
-        if set(plain(quantity.name).split("_")) & MONEY:
+        if by_word([quantity.name], "y") is None:
+            notes.append(
+                f"{quantity.name} is read as the units sold: times a price it is the amount"
+            )
+        if _sounds_of_money(quantity.name):
             notes.append(
                 f"{quantity.name} sounds like money, and orders are for units: name a column of "
                 "units with --quantity COLUMN where there is one"
             )
+    if keys.product is None and keys.series is None and asked.product is None:
+        notes += _no_product(sales)
     others = [c.name for c in file.columns if c.kind == TEXT or c.name in keys.there]
     for option, column in keys.roles.items():
         rivals = [n for n in all_by_word(others, option) if n not in keys.there]
@@ -441,6 +496,20 @@ def _other_readings(sales: _Sales, frequency: str, asked: SpokenNames) -> list[s
     if days and asked.date is None:
         notes.append(_choice("the date", date.name, days, "date"))
     return notes
+
+
+def _no_product(sales: _Sales) -> list[str]:
+    """Return what may name a product where series are places alone."""
+    file, taken = sales.file, {*sales.keys.there, getattr(sales.quantity, "name", None)}
+    most = max(1, file.num_rows // 2)
+    left = [c for c in file.columns if c.name not in taken and 1 < c.num_distinct <= most]
+    named_so = [c.name for c in left if c.kind == TEXT or (c.kind == NUMBER and c.is_text)]
+    maybe = named_so[:3]
+    told = f" ({', '.join(maybe)} may name it: say so with --product {maybe[0]})" if maybe else ""
+    return [
+        f"no column of {file.name} is known to name a product: a series is a place, and all that "
+        f"was sold there is added up{told}"
+    ]
 
 
 def _choice(what: str, taken: str, others: list[str], option: str) -> str:

@@ -60,6 +60,9 @@ _SOLD = (
 )
 # SAP's: goods issues have an odd number from 200 and 600 on, their reversals the next one.
 _CODES = {"none": r"[134579]\d\d", "returned": r"[26]\d[02468]", "sold": r"[26]\d[13579]"}
+# Codes of documents that mean something beside each other only: sold, given back.
+_PAIRS = (("si", "sc"), ("inv", "cn"), ("inv", "crn"), ("inv", "cm"), ("re", "gs"), ("fa", "av"),
+          ("ft", "nc"), ("fv", "kor"))  # fmt: skip
 _UNITS = (
     r"unit|qty|quant|menge|stuck|stueck|absatz|volume|piece|pcs|cantidad|unidad|ilosc|adet|aantal"
 )
@@ -69,7 +72,7 @@ _MONEY = (
 )
 _FLAG = (
     r"cancel|void|storn|annul|anul|deleted|gelosch|geloesch|losch|loesch|supprim|eliminad"
-    r"|(^|_)(is_)?test(_|$)|(^|_)is_draft|reversed|eliminat"
+    r"|(^|_)(is_)?test(_|$)|(^|_)is_draft|reversed|eliminat|abgru|absagegrund|rejection"
 )
 _YES = ("1", "true", "t", "yes", "y", "x", "ja", "j", "oui", "o", "si", "sì", "sí", "s", "sim",
         "wahr", "vrai", "vero", "tak", "evet", "e", "✓")  # fmt: skip
@@ -222,6 +225,10 @@ class LineKinds:
         """Return the movements that are no sales, where others are; returns count below zero."""
         is_coded = re.search(_MOVEMENT, plain(column.name)) is not None
         kinds = {value: _movement(value, is_coded=is_coded) for value in values}
+        codes = {plain_text(value): value for value in values}
+        for code, back in _PAIRS:
+            if code in codes and back in codes:
+                kinds |= {codes[code]: "sold", codes[back]: "returned"}
         sold = [v for v, kind in kinds.items() if kind == "sold"]
         if not sold:
             return {}

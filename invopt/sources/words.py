@@ -22,16 +22,19 @@ _WORDS = {
         "stok_kodu", "urun_kodu", "malzeme", "urun", "codice", "articolo", "prodotto", "codice_art",
         "produto", "artigo", "artikelcode", "varenummer", "varenr", "vare", "artikelkod",
         "tuotekoodi", "codigo", "referencia", "reference", "ref", "part_number", "part_no",
-        "part", "dept", "department", "sortiment",
+        "part", "isbn", "mpn", "teilenummer", "sachnummer", "art_no", "cod_art", "model", "zbozi",
+        "sifra", "cikkszam", "matnr", "dish", "gericht", "dept", "department", "sortiment",
+        "symbol",
     ),
     "location": (
         "store", "shop", "location", "warehouse", "plant", "site", "branch", "agency", "outlet",
-        "werk", "filiale", "standort", "markt", "laden", "lagerort", "lager", "magasin",
+        "werk", "werks", "filiale", "standort", "markt", "laden", "lagerort", "lager", "magasin",
         "boutique", "point_de_vente", "entrepot", "depot", "succursale", "usine", "tienda",
         "almacen", "sucursal", "planta", "bodega", "local", "negozio", "magazzino", "punto_vendita",
         "loja", "armazem", "filial", "filiaal", "winkel", "vestiging", "magazijn", "sklep",
         "magazyn", "oddzial", "magaza", "sube", "depo", "butik", "lagersted", "ward",
-        "kostenstelle", "cost_center", "cost_centre",
+        "kostenstelle", "cost_center", "cost_centre", "deposito", "sede", "centro", "prodejna",
+        "sklad", "raktar", "myymala",
     ),
     "y": (
         "quantity", "qty", "units_sold", "unit_sales", "sales_units", "sold", "units", "menge",
@@ -44,7 +47,10 @@ _WORDS = {
         "quantity_out", "verbrauch", "consumption", "consumed", "issued", "dispensed",
         "usage", "consommation", "consumo", "verbruik", "zuzycie", "tuketim", "ausgang", "abgang",
         "salida", "salidas", "sortie", "sorties", "uscita", "uscite", "saida", "saidas",
-        "rozchod", "cikis", "volume", "pieces", "pcs", "y", "target", "value", "wert", "valeur",
+        "rozchod", "cikis", "q_ta", "qta", "q_ty", "uds", "unid", "unids", "cant", "cdad", "ctd",
+        "piezas", "pzas", "pezzi", "pz", "mge", "anz", "stk", "stuks", "szt", "sztuk", "mnozstvi",
+        "mennyiseg", "kolicina", "maara", "kwmeng", "fkimg", "lfimg", "volume", "pieces",
+        "pcs", "y", "target", "value", "wert", "valeur",
         "valor", "count", "amount", "umsatz", "revenue", "montant", "importe", "betrag",
     ),
     "price": (
@@ -67,7 +73,7 @@ _WORDS = {
         "on_hand", "onhand", "end_inventory", "closing", "closing_stock", "stock", "inventory",
         "bestand", "lagerbestand", "frei_verwendbar", "unrestricted", "soh", "existencias",
         "inventario", "en_stock", "giacenza", "esistenza", "estoque", "voorraad", "stan_magazynowy",
-        "stan", "stok", "stok_miktari", "lagersaldo", "beholdning",
+        "stan", "labst", "stok", "stok_miktari", "lagersaldo", "beholdning",
     ),
     "unit_cost": ("unit_cost", "purchase_price", "cost", "einkaufspreis", "ek_preis", "kosten",
                   "prix_achat", "cout", "coste", "costo", "precio_compra"),
@@ -95,7 +101,8 @@ _NOT = {
                 "gruppe", "groupe", "grupo", "warengruppe", "family", "familie", "familia",
                 "class", "brand", "marke", "marque", "marca", "price", "preis", "prix", "precio",
                 "cost", "count", "status", "weight", "size", "subcategory", "line", "life", "qty",
-                "quantity", "manager", "prezzo", "preco", "prijs", "cena", "fiyat", "pris", "grupa",
+                "quantity", "currency", "manager",
+                "prezzo", "preco", "prijs", "cena", "fiyat", "pris", "grupa",
                 "grup", "groep", "gruppo"},
     "location": {"type", "typ", "size", "area", "name_id", "price", "count", "manager", "ref",
                  "no_show"},
@@ -140,6 +147,9 @@ _LETTERS = str.maketrans({"ß": "ss", "ł": "l", "Ł": "L", "ı": "i", "ø": "o"
                           "Æ": "Ae", "đ": "d", "œ": "oe"})  # fmt: skip
 _SERIES = ("unique_id", "series", "series_id", "item_store", "store_item", "ts_id")
 _MEASURES = r"size|weight|area|height|width|length|volume|age\b|capacity|floor|price|cost"
+_OF_LINES = (
+    r"^(line|order|sales?|invoice)_items?_(?=.)"  # whose columns they are, not what they are
+)
 _COMPOUND = 5  # letters from which on a word may stand inside another (Verkaufsmenge)
 
 
@@ -235,10 +245,13 @@ def all_by_word(names: list[str], role: str) -> list[str]:
 
 
 def _score(name: str, role: str) -> tuple[int, int, int] | None:
+    name = re.sub(_OF_LINES, "", name)
     words = set(name.split("_"))
     if words & _NOT.get(role, set()) and name not in _WORDS[role]:
         return None
-    is_label = int(role in ("product", "location") and bool(words & _NAMES))
+    is_label = int(
+        role in ("product", "location") and bool(words & _NAMES) and name not in _WORDS[role]
+    )
     padded = f"_{name}_"
     ways: tuple[Callable[[str], bool], ...] = (
         lambda word: word == name,

@@ -125,7 +125,7 @@ def _table(file: Path, sheet: str, rows: list[list[Any]]) -> tuple[pa.Table, lis
     at = header_row(looked)
     if at is None:
         raise InvalidInputError(f"{file}: sheet {sheet} is empty; expected a header line.")
-    names, told = names_of(looked[at])
+    names, told = names_of([_without_midnight(cell) for cell in looked[at]])
     notes = [f"{file.name}: {sentence}" for sentence in told]
     above = [" ".join(filter(None, row)) for row in looked[:at] if any(row)]
     if above:
@@ -138,6 +138,11 @@ def _table(file: Path, sheet: str, rows: list[list[Any]]) -> tuple[pa.Table, lis
         if (sentence := _told_blanks([row[k] for row in below])) is not None
     ]
     return pa.table(columns, names=names), notes
+
+
+def _without_midnight(name: str) -> str:
+    """Return the day alone where a date stands in a header: every date of a sheet has a time."""
+    return re.sub(r"^(\d{4}-\d\d-\d\d) 00:00:00$", r"\1", name)
 
 
 def _bare(value: Any) -> Any:
