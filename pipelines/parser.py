@@ -74,13 +74,12 @@ def each_set(arguments: Sequence[str]) -> list[str]:
 class _Help(argparse.RawDescriptionHelpFormatter):
     """Help in which an option shows its default, where it has one and does not tell it itself."""
 
-    def _get_help_string(self, action: argparse.Action) -> str | None:
-        told = action.help or ""
-        if action.default in (None, "", False, argparse.SUPPRESS) or isinstance(
-            action.default, list
-        ):
-            return told
-        return told if "default" in told else f"{told} (default: %(default)s)"
+    def _get_help_string(self, action: argparse.Action) -> str:
+        told, value = action.help or "", action.default
+        is_none = (
+            value is None or isinstance(value, bool | list) or value in ("", argparse.SUPPRESS)
+        )
+        return told if is_none or "default" in told else f"{told} (default: %(default)s)"
 
 
 class Parser(argparse.ArgumentParser):

@@ -291,7 +291,7 @@ class _Buying:
     def _without_lots(
         self, lines: IntArray, quantity: FloatArray, over: Callable[[FloatArray], float]
     ) -> FloatArray:
-        """Return quantities without what was added for a lower price, the dearest lots first."""
+        """Return quantities without what was added for a lower price, the most expensive first."""
         quantity, lot = quantity.copy(), self.found.lot
         for at in np.argsort(-self._value(lines, quantity), kind="stable"):
             if over(quantity) <= _TINY:

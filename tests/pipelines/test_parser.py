@@ -122,25 +122,6 @@ def test_a_benchmark_that_was_likely_meant_is_named(capsys):
     assert "no benchmark situation; did you mean situations? There are" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("command", "told"),
-    [
-        ("serve", ["(default: 8080)", "(default: workspace)", "(default: 127.0.0.1)"]),
-        ("plan", ["(default: 8090)"]),
-        ("rollback", ["(default: demand-forecaster)"]),
-        ("prune", ["(default: 90)"]),
-    ],
-)
-def test_help_shows_what_an_option_is_by_default(command, told, capsys):
-    with pytest.raises(SystemExit):
-        main([command, "--help"])
-    shown = " ".join(capsys.readouterr().out.split())
-    assert [text for text in told if text not in shown] == []
-    assert "default: None" not in shown
-    assert "default: False" not in shown
-    assert "default: []" not in shown
-
-
 def test_several_fields_may_follow_one_set():
     given = ["run", "--set", "gate.a=1", "b.c=x=y", "training", "--set", "d.e=2", "--out", "o.csv"]
     parsed = _parser().parse_args(each_set(given))
