@@ -17,6 +17,9 @@ BUILD_ARGS ?=
 WORKERS ?= 2
 PYTEST := $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
+# Where it is set, every one of a run's processes would compile pandas, torch and kfp anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install run serve e2e test test-unit check format golden docs docs-reference lock collect clean image
 .PHONY: manifests
