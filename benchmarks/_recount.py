@@ -283,6 +283,8 @@ def receipts(case: Case, rows: list[Row]) -> list[tuple[Any, ...]]:
             continue
         if units is None and row["n"].strip():
             continue
+        if not row["supplier"]:
+            continue
         lead = steps(ordered, received, case.freq)
-        found.append((row["supplier"] or None, ordered, received, units, lead))
+        found.append((row["supplier"], ordered, received, units, lead))
     return found

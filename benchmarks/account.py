@@ -337,7 +337,7 @@ class Maker:
             ordered = date(2024, 1, 25) + timedelta(days=days)
             received = ordered + timedelta(days=0 if at == 0 else self.rng.randrange(-2, 30))
             row = {
-                "supplier": self.rng.choice(["L1", "0071", "", "71"]),
+                "supplier": self.rng.choice(["L1", "0071", "", "71"]) or ("" if at else "L1"),
                 "ordered": styles["receipts.ordered"].write(ordered),
                 "received": styles["receipts.received"].write(received),
                 "n": self._text("receipts.n", -5, 9_000),
@@ -496,7 +496,7 @@ class Checker:
         frame = read_terms(self.out).receipts
         assert frame is not None
         read = [
-            (supplier or None, pd.Timestamp(ordered).date(), pd.Timestamp(received).date(),
+            (supplier, pd.Timestamp(ordered).date(), pd.Timestamp(received).date(),
              None if np.isnan(quantity) else float(quantity), int(lead))
             for supplier, ordered, received, quantity, lead in zip(
                 *(frame[c] for c in ("supplier", "ordered", "received", "quantity", "lead_time")),
