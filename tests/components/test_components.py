@@ -103,7 +103,6 @@ def test_a_champion_is_asked_for_by_name_when_there_is_none(workspace):
 
 
 def test_orders_are_planned_for_every_series_from_forecast_and_position(workspace):
-    from invopt.assessment import last_prices  # noqa: F401
     from invopt.baselines import Baseline
     from invopt.files import write_json
 
