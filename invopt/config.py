@@ -670,14 +670,36 @@ class Config(_Section):
         return self.model_dump(mode="json", exclude_none=True, exclude={"cluster": places})
 
 
-def yaml_fault(err: Exception) -> str:
+def read_yaml(path: Path, what: str, wanted: str) -> dict[str, Any]:
+    """Return the content of a YAML file that holds a mapping.
+
+    Args:
+        path: Of the file.
+        what: It is, in words.
+        wanted: What it must hold, in words.
+
+    Raises:
+        ConfigError: If it cannot be read, is not YAML, or holds something else.
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+    except OSError as err:
+        raise ConfigError(f"{what} {path} cannot be read: {err.strerror}.") from err
+    except (yaml.YAMLError, ValueError) as err:
+        raise ConfigError(f"{what} {path} is not valid YAML: {_yaml_fault(err)}.") from err
+    if not isinstance(content, dict):
+        raise ConfigError(f"{what} {path} must hold {wanted}.")
+    return content
+
+
+def _yaml_fault(err: Exception) -> str:
     r"""Return what is wrong with a YAML file, in one line: where, and what was expected.
 
     Example:
         >>> try:
         ...     yaml.safe_load("a: [1,\n")
         ... except yaml.YAMLError as err:
-        ...     print(yaml_fault(err))
+        ...     print(_yaml_fault(err))
         line 2, column 1: expected the node content, but found '<stream end>'
     """
     mark = getattr(err, "problem_mark", None)
@@ -703,14 +725,7 @@ def load_config(
         ConfigError: If the file cannot be read, a key does not exist, or a value is refused;
             every fault is named.
     """
-    try:
-        content = yaml.safe_load(path.read_text())
-    except OSError as err:
-        raise ConfigError(f"configuration {path} cannot be read: {err.strerror}.") from err
-    except (yaml.YAMLError, ValueError) as err:
-        raise ConfigError(f"configuration {path} is not valid YAML: {yaml_fault(err)}.") from err
-    if not isinstance(content, dict):
-        raise ConfigError(f"configuration {path} must hold a mapping of sections.")
+    content = read_yaml(path, "configuration", "a mapping of sections")
     for override in overrides:
         _apply(content, override)
     if complete is not None:

@@ -25,6 +25,7 @@ from serving.deployment import Deployment
 from serving.loop.cluster_retraining import RetrainingRequest
 from serving.loop.retraining import retrain_if_decided
 from serving.settings import Settings
+from serving.stores.databases import file_of
 
 _ROOT = Path(__file__).resolve().parent.parent
 _QUIET_SECONDS = 15.0
@@ -246,8 +247,8 @@ def _refuse_untrained(settings: Settings) -> None:
     Raises:
         InvalidInputError: If the registry is a file of the workspace, and is not there.
     """
-    file = Path(settings.tracking_uri.removeprefix("sqlite:///"))
-    if settings.tracking_uri.startswith("sqlite:///") and not file.exists():
+    file = file_of(settings.tracking_uri)
+    if file is not None and not file.exists():
         raise InvalidInputError(
             f"nothing was trained in {settings.workspace} yet: run `invopt run training --config "
             f"FILE --workspace {settings.workspace}` first."

@@ -410,7 +410,7 @@ def _reorder_point(
     if not len(rows):
         return point
     own, costs, packs = own.select(rows), charged.select(rows), pack[rows]
-    least = np.maximum(np.ceil(terms.min_order[rows] / packs - _TINY), 1) * packs
+    least = terms.least_order[rows]
 
     def orders(shift: FloatArray) -> BoolArray:
         step = np.maximum(np.floor((above[rows] - shift) / packs + _TINY) * packs, least)

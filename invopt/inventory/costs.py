@@ -19,6 +19,7 @@ from invopt.types import FloatArray, IntArray
 LIMITS = ("max_order", "max_stock", "order_cost", "shelf_life", "service_level", "fill_rate")
 
 _LEAD_TIME = "lead_time"
+_TINY = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +109,12 @@ class Terms:
         if self.faults is not None:
             found &= self.faults == ""
         return np.flatnonzero(found)
+
+    @property
+    def least_order(self) -> FloatArray:
+        """(series,) units of the smallest order above zero: whole packs, min_order or more."""
+        packs = np.ceil(self.min_order / self.pack_size - _TINY)
+        return np.asarray(np.maximum(packs, 1) * self.pack_size, np.float64)
 
     def room(self, position: FloatArray) -> FloatArray:
         """Return (series,) units that max_order and max_stock leave; infinite for no limit.

@@ -157,8 +157,7 @@ class _Buying:
 
     def __init__(self, wanted: Wanted, terms: Terms) -> None:
         self.wanted, self.terms = wanted, terms
-        num, pack = len(wanted.quantity), terms.pack_size
-        self.least = np.maximum(np.ceil(terms.min_order / pack - _TINY), 1) * pack
+        num, self.least = len(wanted.quantity), terms.least_order
         self.price_of: Change | None = None
         self.found = Bought(
             quantity=wanted.quantity.copy(),

@@ -181,9 +181,7 @@ def _orders(
 
 def _why_not(decision: OrderDecision, terms: Terms, notes: Notes) -> npt.NDArray[np.object_]:
     """Return why nothing is ordered of what is needed; "" where another sentence says so."""
-    pack = terms.pack_size
-    least = np.maximum(np.ceil(terms.min_order / pack - 1e-9), 1) * pack
-    no_room = terms.room(decision.position) < least - 1e-9
+    no_room = terms.room(decision.position) < terms.least_order - 1e-9
     found = np.where(no_room, NO_ROOM, NOT_WORTH_IT).astype(object)
     found[notes.is_decided] = ""
     return found

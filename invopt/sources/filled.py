@@ -125,18 +125,16 @@ def _of_orders(reader: Reader, file: FileFacts, order: str) -> list[str]:
     Sums are left as they are: on every line they would count more than once.
     """
     maybe = [c.name for c in file.columns if c.name != order and (c.kind == DATE or c.values)]
-    lines = f"(SELECT *, count(*) OVER (PARTITION BY {quote(order)}) AS __lines FROM "
-    lines += f"{quote(file.name)})"
-    found = []
-    for name in maybe:
-        sql = (
-            f"SELECT max(n) AS most, sum(n) AS given FROM (SELECT count({_given(name)}) AS n FROM "
-            f"{lines} WHERE __lines > 1 GROUP BY {quote(order)})"
-        )
-        [row] = reader.fetch(sql, file.name).to_pylist()
-        if row["most"] == 1:
-            found.append(name)
-    return found
+    if not maybe:
+        return []
+    counts = ", ".join(f"count({_given(name)}) AS n{n}" for n, name in enumerate(maybe))
+    most = ", ".join(f"max(n{n}) AS n{n}" for n in range(len(maybe)))
+    sql = (
+        f"SELECT {most} FROM (SELECT {counts} FROM {quote(file.name)} GROUP BY {quote(order)} "
+        "HAVING count(*) > 1)"
+    )
+    [row] = reader.fetch(sql, file.name).to_pylist()
+    return [name for n, name in enumerate(maybe) if row[f"n{n}"] == 1]
 
 
 def _blanks(reader: Reader, file: FileFacts, column: ColumnFacts) -> tuple[int, bool]:

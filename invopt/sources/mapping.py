@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from invopt.config import Name, explain_validation, yaml_fault
+from invopt.config import Name, explain_validation, read_yaml
 from invopt.errors import ConfigError
 from invopt.timeline import check_frequency
 
@@ -451,16 +450,7 @@ def load_mapping(path: Path) -> Mapping:
     Raises:
         ConfigError: If it is missing, not YAML, or not a mapping; every fault is named.
     """
-    try:
-        content = yaml.safe_load(path.read_text())
-    except OSError as err:
-        raise ConfigError(f"mapping file {path} cannot be read: {err.strerror}.") from err
-    except (yaml.YAMLError, ValueError) as err:
-        raise ConfigError(f"mapping file {path} is not valid YAML: {yaml_fault(err)}.") from err
-    if not isinstance(content, dict):
-        raise ConfigError(
-            f"mapping file {path} must hold a mapping of keys, see docs/your-data.md."
-        )
+    content = read_yaml(path, "mapping file", "a mapping of keys, see docs/your-data.md")
     try:
         return Mapping.model_validate(content)
     except ValidationError as err:

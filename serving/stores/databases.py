@@ -11,6 +11,15 @@ _FILE = "sqlite:///"
 _MARK = 1_768  # user_version of a file that was made whole here
 
 
+def file_of(url: str) -> Path | None:
+    """Return the file of a SQLite database; None for any other URL.
+
+    Args:
+        url: SQLAlchemy's.
+    """
+    return Path(url.removeprefix(_FILE)) if url.startswith(_FILE) else None
+
+
 def make_database(url: str, fill: Callable[[str], object]) -> None:
     """Make the database file of a URL where there is none, or one that was never finished.
 
@@ -21,10 +30,8 @@ def make_database(url: str, fill: Callable[[str], object]) -> None:
         url: SQLAlchemy's; what is no SQLite file is left alone.
         fill: Called with the URL of the file to fill.
     """
-    if not url.startswith(_FILE):
-        return
-    file = Path(url.removeprefix(_FILE))
-    if _is_whole(file):
+    file = file_of(url)
+    if file is None or _is_whole(file):
         return
     with _locked(file):
         if _is_whole(file):
@@ -51,8 +58,8 @@ def relocate(url: str, folder: Path, places: Iterable[tuple[str, str, str]]) -> 
         folder: Of the file and of what the paths lead to.
         places: Table, column, and the folder below that its paths lead into.
     """
-    file = Path(url.removeprefix(_FILE))
-    if not url.startswith(_FILE) or file.parent != folder:
+    file = file_of(url)
+    if file is None or file.parent != folder:
         return
     with suppress(sqlite3.OperationalError), closing(sqlite3.connect(file)) as connection:
         for table, column, inner in places:
