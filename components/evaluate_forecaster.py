@@ -42,7 +42,9 @@ def evaluate_forecaster(
 
     run = Config.of(config)
     deployment = Deployment.from_environment()
-    champion = deployment.registry.champion_path(run.name)
+    registry = deployment.registry
+    version = registry.champion_version(run.name)
+    champion = registry.version_path(run.name, version) if version else None
     points = assess_model(
         Contenders(challenger=Path(model.path), champion=champion),
         training_set.path,
@@ -54,4 +56,4 @@ def evaluate_forecaster(
     )
     for name, value in points.items():
         metrics.log_metric(name, value)
-    return judge_model(assessment.path, quality.path, run.gate, verdict.path, tell)
+    return judge_model(assessment.path, quality.path, run.gate, verdict.path, tell, version)

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from invopt.config import GateConfig
+from invopt.errors import InvalidInputError
 from invopt.types import BoolArray, FloatArray, IntArray
 
 PROMOTE = "promote"
@@ -119,6 +120,31 @@ class Orders:
     incumbent: float
     best_baseline: str
     baseline_cost: CostComparison
+
+
+def check_verdict_holds(name: str, version: str, judged: str | None, champion: str) -> None:
+    """Refuse a version whose verdict was on another champion than today's.
+
+    Args:
+        name: Of the registered model.
+        version: Of it; where it is the champion already, nothing is wrong.
+        judged: Champion's version that it was judged beside, "" where there was none, None where
+            its verdict does not tell.
+        champion: Version that is champion today, "" for none.
+
+    Raises:
+        InvalidInputError: If the two are not the same.
+    """
+    if judged is None or champion in (judged, version):
+        return
+    beside = f"beside version {judged}" if judged else "when there was no champion"
+    now = f"version {champion} is champion by now" if champion else "there is no champion by now"
+    raise InvalidInputError(
+        f"version {version} of {name} was judged {beside}, and {now}: another training or a "
+        f"rollback came between. Version {version} is registered and not deployed; what serves "
+        "serves on. Run the training again: it is judged beside today's champion, and steps "
+        "whose input is the same are not computed again."
+    )
 
 
 def judge(

@@ -319,22 +319,32 @@ def _add_rollback(commands: "Commands") -> None:
     rollback.add_argument(
         "--name", help="registered model (default: the service's, or the only one)"
     )
+    rollback.add_argument(
+        "--to",
+        metavar="VERSION",
+        default="",
+        help="version to go back to: given twice it changes nothing (default: the champion "
+        "before, so that a second rollback goes forward again)",
+    )
     rollback.set_defaults(command=_rollback)
 
 
 def _rollback(parsed: argparse.Namespace) -> None:
     from invopt.errors import ConfigError  # noqa: PLC0415
+    from serving.cluster.inference_service import InferenceService  # noqa: PLC0415
     from serving.deployment import Deployment  # noqa: PLC0415
     from serving.loop.release import roll_back, roll_back_local  # noqa: PLC0415
 
     if parsed.workspace is not None:
         if parsed.namespace is not None:
             raise ConfigError("name --workspace (this machine) or --namespace (cluster), not both.")
-        version = roll_back_local(_deployment(parsed.workspace).registry, parsed.name, _say)
+        registry = _deployment(parsed.workspace).registry
+        version = roll_back_local(registry, parsed.name, _say, parsed.to)
         print(f"version {version} is champion again")
         return
     deployment = Deployment.from_environment()
-    version = roll_back(deployment, parsed.service, parsed.namespace, parsed.name, _say)
+    service = InferenceService(deployment.connect(parsed.namespace), parsed.service, _say)
+    version = roll_back(service, deployment.registry, parsed.name, _say, parsed.to)
     print(f"{parsed.service} serves version {version} again, and it is champion")
 
 

@@ -9,8 +9,25 @@ from invopt.gate import KEEP, CostComparison, GroupLoss, Orders, Verdict, judge,
 from invopt.types import Json, Notify
 
 
-def judge_model(assessment: str, quality: str, gate: GateConfig, out: str, notify: Notify) -> str:
-    """Write the gate's verdict and return its word."""
+def judge_model(
+    assessment: str,
+    quality: str,
+    gate: GateConfig,
+    out: str,
+    notify: Notify,
+    champion_version: str = "",
+) -> str:
+    """Write the gate's verdict and return its word.
+
+    Args:
+        assessment: Folder of it.
+        quality: Of the data, a file of checks.
+        gate: Its limits.
+        out: File to write: the verdict, with the champion's version.
+        notify: Called with what was decided and why.
+        champion_version: Registered version that was assessed beside the challenger, "" for none:
+            the verdict holds as long as that one is champion.
+    """
     found = read_json(Path(assessment) / "metrics.json")
     judged = found["judged"]
     own, incumbent = judged[CHALLENGER], found["incumbent"]
@@ -46,7 +63,8 @@ def judge_model(assessment: str, quality: str, gate: GateConfig, out: str, notif
         rival = _judged_rival(found, suspect, gate)
         verdict = with_rival(verdict, rival, found["best_baseline"])
     label = found.get("baselines", {}).get(verdict.orders_by, {}).get("label", "")
-    write_json(out, verdict.as_dict() | {"label": label})
+    told = {"label": label, "champion_version": champion_version}
+    write_json(out, verdict.as_dict() | told)
     notify(f"verdict: {verdict.decision}; {verdict.reasons[0]}")
     if verdict.decision == "keep":
         notify(verdict.reasons[-1])

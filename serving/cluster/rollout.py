@@ -10,6 +10,7 @@ from typing import Any
 
 from invopt.deployment_config import DeploymentConfig
 from invopt.errors import InvalidInputError
+from invopt.gate import check_verdict_holds
 from serving.cluster.inference_service import (
     InferenceService,
     Release,
@@ -39,6 +40,7 @@ class Rollout:
         limits: It must stay inside.
         unique_ids: Series to ask for.
         token: Bearer token of its pods, "" for none.
+        judged: Version that it was judged beside, as in Registry.check_judged.
     """
 
     def __init__(
@@ -48,8 +50,9 @@ class Rollout:
         limits: DeploymentConfig,
         unique_ids: Sequence[str],
         token: str = "",
+        judged: str | None = None,
     ) -> None:
-        self.token = token
+        self.token, self.judged = token, judged
         self.service, self.release, self.limits = service, release, limits
         self.unique_ids = list(unique_ids)
         self.steps: list[dict[str, Any]] = []
@@ -66,6 +69,10 @@ class Rollout:
         previous, self._current = served_release(before["spec"]), before
         has_champion = previous is not None and self.service.answers(before)
         self._note("found", version=previous and previous.version, ready=is_ready(before))
+        if previous is not None:  # another rollout, which this one waited for, may have changed it
+            check_verdict_holds(
+                self.service.name, self.release.version, self.judged, previous.version
+            )
         if previous is not None and not has_champion:
             self.service.notify("what serves is not ready: no canary and nothing to compare with")
         champion = self._ask(stable_address(before)) if has_champion else None

@@ -32,6 +32,7 @@ def deploy_local(
     version: str,
     notify: Notify,
     ready_minutes: float = DeploymentConfig().ready_minutes,
+    judged: str | None = None,
 ) -> str:
     """Start a server with a version, ask it for decisions, and make the version champion.
 
@@ -41,9 +42,11 @@ def deploy_local(
         version: Of it.
         notify: Called with lines of progress.
         ready_minutes: Longest wait for the server.
+        judged: Champion's version that it was judged beside, as in Registry.check_judged.
 
     Raises:
-        InvalidInputError: If it does not answer rightly; the champion stays.
+        InvalidInputError: If it does not answer rightly, or the champion is another one than it was
+            judged beside; the champion stays.
     """
     notify(f"starting a server with {name} version {version}")
     with tempfile.NamedTemporaryFile("w+", suffix=".log") as log:
@@ -62,7 +65,7 @@ def deploy_local(
         finally:
             process.terminate()
             process.wait(timeout=30)
-    deployment.registry.make_champion(name, version)
+    deployment.registry.promote(name, version, judged)
     notify(f"{name} version {version} answers ({seconds:.0f} s) and is champion")
     return deployment.registry.champion_version(name)
 

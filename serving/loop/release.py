@@ -37,7 +37,8 @@ def deploy(deployment: Deployment, run: Config, version: str, out: str, notify: 
         notify: Called with lines of progress.
 
     Raises:
-        InvalidInputError: If it does not answer rightly; what served before serves on.
+        InvalidInputError: If it does not answer rightly, or the champion is another one than it was
+            judged beside; what served before serves on.
     """
     ways = {"process": _in_a_process, "inferenceservice": _in_the_cluster}
     way, registry = deployment.cluster.deployer, deployment.registry
@@ -46,7 +47,9 @@ def deploy(deployment: Deployment, run: Config, version: str, out: str, notify: 
     found = grounds(
         registry.evidence_path(run.name, version), registry.snapshot_of(run.name, version)
     )
-    deployed = ways[way](deployment, run, version, notify)
+    judged = (found["verdict"] or {}).get("champion_version")
+    registry.check_judged(run.name, version, judged)
+    deployed = ways[way](deployment, run, version, judged, notify)
     model = registry.version_of(run.name, version).sha256
     write_json(out, {"deployer": way, "model": model} | deployed | found | {"software": software()})
     registry.keep_evidence(run.name, version, Path(out))
@@ -54,11 +57,7 @@ def deploy(deployment: Deployment, run: Config, version: str, out: str, notify: 
 
 
 def roll_back(
-    deployment: Deployment,
-    service: str,
-    namespace: str | None,
-    model: str | None,
-    notify: Notify,
+    service: InferenceService, registry: Registry, model: str | None, notify: Notify, to: str = ""
 ) -> str:
     """Bring back what an InferenceService served before, and make it champion; returns the version.
 
@@ -66,51 +65,77 @@ def roll_back(
     the two, this one finishes it, and nothing else.
 
     Args:
-        deployment: Whose registry and cluster they are.
-        service: Name of the InferenceService.
-        namespace: Of the service, None for the connection's own.
+        service: What serves.
+        registry: Its own.
         model: Registered name, None for the service's.
         notify: Called with lines of progress.
+        to: Version to go back to, "" for the one before: then doing it twice goes forward again.
 
     Raises:
-        InvalidInputError: If there is nothing to go back to, or the registry is not that of the
-            service; nothing is changed then.
+        InvalidInputError: If there is nothing to go back to, the service keeps another version than
+            the one named, or the registry is not that of the service; nothing is changed then.
     """
-    name, registry = model or service, deployment.registry
-    found = InferenceService(deployment.connect(namespace), service, notify)
-    current = found.read()
+    name = model or service.name
+    current = service.read()
     now, kept = served_release(current["spec"]), kept_release(current)
     champion = _known_champion(registry, name)
-    if now is not None and champion != now.version and _holds(registry, name, now):
-        notify(f"{service} serves version {now.version}, the registry says {champion or 'none'}")
+    is_there = now is not None and to in ("", now.version)
+    if now is not None and is_there and champion != now.version and _holds(registry, name, now):
+        notify(
+            f"{service.name} serves version {now.version}, the registry says {champion or 'none'}"
+        )
         registry.make_champion(name, now.version)
         return now.version
+    if now is not None and to == now.version:
+        notify(f"{service.name} serves version {to} already")
+        return to
+    if kept is not None and to not in ("", kept.version):
+        raise InvalidInputError(
+            f"{service.name} can go back to version {kept.version} only, which it served before; "
+            f"--to says {to}. A version from before that one is served again once it passes a "
+            "training's gate."
+        )
     if kept is not None and not _holds(registry, name, kept):
         raise InvalidInputError(
             f"in {registry.settings.tracking_uri} version {kept.version} of {name} is not "
-            f"what {service} served before ({kept.source}). {_REACH}"
+            f"what {service.name} served before ({kept.source}). {_REACH}"
         )
-    return_to_previous(found, DeploymentConfig())
-    return _crown(registry, name, found)
+    return_to_previous(service, DeploymentConfig())
+    return _crown(registry, name, service)
 
 
-def roll_back_local(registry: Registry, model: str | None, notify: Notify) -> str:
-    """Make the champion before the present one champion again; returns its version.
+def roll_back_local(registry: Registry, model: str | None, notify: Notify, to: str = "") -> str:
+    """Make an earlier champion champion again; returns its version.
 
-    Servers of the workspace take it up by themselves. Doing it twice goes forward again.
+    Servers of the workspace take it up by themselves.
+
+    Args:
+        registry: Of the workspace.
+        model: Registered name, None for the only one.
+        notify: Called with lines of progress.
+        to: Version to go back to, "" for the one before: then doing it twice goes forward again.
 
     Raises:
-        InvalidInputError: If there was none before.
+        InvalidInputError: If there was none before, or the version named was never let through.
     """
     name = model or registry.only_model()
-    before, now = registry.previous_version(name), registry.champion_version(name)
+    now = registry.champion_version(name)
+    before = to or registry.previous_version(name)
     if not before:
         raise InvalidInputError(
             f"{name} has had no champion before version {now or 'none'}: there is nothing to go "
             "back to. Run the training pipeline for another version."
         )
+    if before == now:
+        notify(f"version {now} is champion already")
+        return now
+    if registry.is_rejected(name, before):
+        raise InvalidInputError(
+            f"the gate kept version {before} of {name} out: it cannot become champion. "
+            "`--to` takes a version that was champion."
+        )
     registry.version_path(name, before)  # damaged or gone, it must not become champion
-    notify(f"going back from {now} to {before}")
+    notify(f"going back from {now or 'none'} to {before}")
     registry.make_champion(name, before)
     return before
 
@@ -169,14 +194,14 @@ def known_series(settings: Settings, num: int) -> list[str]:
 
 
 def _in_a_process(
-    deployment: Deployment, run: Config, version: str, notify: Notify
+    deployment: Deployment, run: Config, version: str, judged: str | None, notify: Notify
 ) -> dict[str, Any]:
-    deploy_local(deployment, run.name, version, notify, run.deployment.ready_minutes)
+    deploy_local(deployment, run.name, version, notify, run.deployment.ready_minutes, judged)
     return {"version": version, "images": {"job": NO_IMAGE, "server": NO_IMAGE}}
 
 
 def _in_the_cluster(
-    deployment: Deployment, run: Config, version: str, notify: Notify
+    deployment: Deployment, run: Config, version: str, judged: str | None, notify: Notify
 ) -> dict[str, Any]:
     cluster, registry = deployment.connect(), deployment.registry
     service = InferenceService(cluster, run.deployment.service, notify)
@@ -184,7 +209,7 @@ def _in_the_cluster(
     names = known_series(deployment.settings, run.deployment.num_series)
     with terminable():
         token = server_token(deployment)
-        evidence = Rollout(service, release, run.deployment, names, token).run()
+        evidence = Rollout(service, release, run.deployment, names, token, judged).run()
     _crown(registry, run.name, service)
     job = image_of(cluster.items("pods"), platform.node())
     return evidence | {"images": {"job": job, "server": evidence["images"]}}

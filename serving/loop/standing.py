@@ -46,9 +46,12 @@ def keep(
     registry.register(name, files["model"], [*found, files["explanation"]], rejected, notify)
     champion = registry.champion_path(name)
     verdict = read_json(files["verdict"])
+    current = registry.champion_version(name)
     is_beaten = verdict.get("incumbent") == CHAMPION != verdict.get("orders_by", CHAMPION)
+    # Another training's champion was not the one that was beaten.
+    is_beaten = is_beaten and verdict.get("champion_version", current) == current
     if champion is not None and not is_older(champion) and not is_beaten:
-        notify(f"{name} version {registry.champion_version(name)} goes on ordering")
+        notify(f"{name} version {current} goes on ordering")
         return ""
     chosen = read_json(Path(files["assessment"]) / "metrics.json")["best_baseline"]
     label = stand_in_model(

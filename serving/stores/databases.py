@@ -33,7 +33,7 @@ def make_database(url: str, fill: Callable[[str], object]) -> None:
     file = file_of(url)
     if file is None or _is_whole(file):
         return
-    with _locked(file):
+    with locked(file):
         if _is_whole(file):
             return
         for leftover in file.parent.glob(f".{file.name}.partial-*"):
@@ -94,7 +94,8 @@ def _is_whole(file: Path) -> bool:
 
 
 @contextmanager
-def _locked(file: Path) -> Iterator[None]:
+def locked(file: Path) -> Iterator[None]:
+    """Hold a lock beside a file, which other processes of this machine wait for."""
     with file.with_name(f".{file.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -15,10 +15,11 @@ from typing import Any
 import yaml
 
 from invopt.errors import InvalidInputError
+from invopt.gate import check_verdict_holds
 from invopt.model_files import verify, write_sums
 from invopt.types import Notify
 from serving.settings import Settings
-from serving.stores.databases import make_database, relocate
+from serving.stores.databases import locked, make_database, relocate
 from serving.stores.deployment_record import DEPLOYMENT
 from serving.stores.model_store import ModelStore
 
@@ -194,6 +195,37 @@ class Registry:
             client.set_model_version_tag(name, version, _AFTER, current)
         client.set_registered_model_alias(name, CHAMPION, version)
 
+    def promote(self, name: str, version: str, judged: str | None) -> None:
+        """Make a version champion, where the champion is still the one it was judged beside.
+
+        Of two promotions at once in a workspace the second one finds what the first one made.
+
+        Args:
+            name: Of the registered model.
+            version: Of it.
+            judged: As in check_judged.
+
+        Raises:
+            InvalidInputError: If the champion is another one by now; it stays.
+        """
+        with locked(self.settings.workspace / "models" / name / CHAMPION):
+            self.check_judged(name, version, judged)
+            self.make_champion(name, version)
+
+    def check_judged(self, name: str, version: str, judged: str | None) -> None:
+        """Refuse a version whose verdict was on another champion than today's.
+
+        Args:
+            name: Of the registered model.
+            version: Of it; where it is the champion already, nothing is wrong.
+            judged: Champion's version that it was judged beside, "" where there was none, None
+                where its verdict does not tell.
+
+        Raises:
+            InvalidInputError: If the champion is another one by now.
+        """
+        check_verdict_holds(name, version, judged, self.champion_version(name))
+
     def champion_version(self, name: str) -> str:
         """Return the champion's version, "" when there is none."""
         found = self._aliased(name, CHAMPION)
@@ -251,6 +283,16 @@ class Registry:
             v.tags.get("retraining") == retraining and v.tags.get(STANDING) != REJECTED
             for v in _versions(self.client, name)
         )
+
+    def is_rejected(self, name: str, version: str) -> bool:
+        """Return whether the gate kept a version out.
+
+        Raises:
+            InvalidInputError: If there is no such version.
+        """
+        self.version_of(name, version)
+        found = self.client.get_model_version(name, version)
+        return bool(found.tags.get(STANDING) == REJECTED)
 
     def registered_versions(self) -> list[tuple[str, str]]:
         """Return name and version of everything registered, newest first."""

@@ -1,5 +1,6 @@
 """The deploy step and `invopt rollback` whole: what fails is told, and production stays."""
 
+import json
 import os
 import signal
 
@@ -171,8 +172,41 @@ def test_a_deployment_that_succeeds_makes_its_version_champion_and_rollback_retu
     assert registry.champion_version(MODEL) == "1"
 
 
-def roll_back():
-    return main(["rollback", "--service", NAME, "--name", MODEL])
+def roll_back(*options):
+    return main(["rollback", "--service", NAME, "--name", MODEL, *options])
+
+
+def test_a_rollback_that_names_its_version_changes_nothing_the_second_time(
+    world, registry, tmp_path, capsys
+):
+    deploy(tmp_path, ready_minutes=1)
+    assert roll_back("--to", "1") == 0
+    before = world.spec()
+    assert roll_back("--to", "1") == 0
+    assert f"{NAME} serves version 1 already" in capsys.readouterr().out
+    assert (world.spec(), registry.champion_version(MODEL)) == (before, "1")
+
+
+def test_a_rollback_takes_a_promotion_back_that_was_cut_off_where_it_names_the_version_before(
+    world, registry, tmp_path
+):
+    deploy(tmp_path, ready_minutes=1)
+    registry.make_champion(MODEL, "1")  # as if the promotion had ended before its last step
+    assert roll_back("--to", "1") == 0
+    assert version_of(world.spec()["predictor"]["model"]) == "1"
+    assert registry.champion_version(MODEL) == "1"
+
+
+def test_a_rollback_to_a_version_that_the_service_does_not_keep_changes_nothing(
+    world, registry, tmp_path, capsys
+):
+    deploy(tmp_path, ready_minutes=1)
+    before = world.spec()
+    assert roll_back("--to", "7") == 1
+    assert "can go back to version 1 only, which it served before; --to says 7" in (
+        capsys.readouterr().err
+    )
+    assert (world.spec(), registry.champion_version(MODEL)) == (before, "2")
 
 
 def test_a_rollback_that_was_cut_off_is_finished_by_the_next_one(
@@ -234,6 +268,52 @@ def test_orders_are_refused_by_name_while_the_service_serves_another_version(
         served_champion(Deployment.from_environment(), config)
 
 
+@pytest.fixture
+def third(shop, registry):
+    """A third version, whose verdict was passed beside the champion of then."""
+
+    def made(champion):
+        model, verdict = shop / "made", shop / "verdict"
+        (model / "model.onnx").write_text(f"third, beside {champion}")
+        verdict.write_text(json.dumps({"decision": "promote", "champion_version": champion}))
+        return registry.register(MODEL, str(model), [str(verdict)], {"snapshot": "s"}, print)
+
+    return made
+
+
+@pytest.mark.parametrize("way", ["process", "inferenceservice"])
+@pytest.mark.parametrize(
+    ("judged", "told"),
+    [("2", "was judged beside version 2, and version 1 is champion by now"),
+     ("", "was judged when there was no champion, and version 1 is champion by now")],
+)  # fmt: skip
+def test_a_version_that_was_judged_beside_another_champion_is_not_deployed(
+    world, tmp_path, monkeypatch, registry, third, way, judged, told
+):
+    monkeypatch.setenv("INVOPT_DEPLOYER", way)
+    version, before = third(judged), world.spec()
+    with pytest.raises(InvalidInputError, match=told):
+        deploy(tmp_path, version)
+    assert (registry.champion_version(MODEL), world.spec()) == ("1", before)
+    assert not (tmp_path / "deployment.json").exists()
+
+
+def test_a_version_that_was_judged_beside_todays_champion_is_deployed_and_so_is_a_second_attempt(
+    world, tmp_path, registry, third
+):
+    version = third("1")
+    assert deploy(tmp_path, version, ready_minutes=1) == version
+    assert deploy(tmp_path, version, ready_minutes=1) == version
+
+
+def test_of_two_local_promotions_the_second_finds_the_champion_of_the_first(registry):
+    registry.promote(MODEL, "2", "1")
+    with pytest.raises(InvalidInputError, match="judged beside version 4, and version 2 is"):
+        registry.promote(MODEL, "1", "4")
+    assert registry.champion_version(MODEL) == "2"
+    registry.promote(MODEL, "1", None)
+
+
 def test_a_promotion_that_another_one_overtook_leaves_registry_and_endpoint_in_agreement(
     world, tmp_path, monkeypatch, registry
 ):
@@ -274,7 +354,26 @@ def test_a_workspace_goes_back_to_the_champion_before_and_forward_again(shop, re
     assert "going back from 2 to 1" in capsys.readouterr().out
     assert main(command) == 0
     assert registry.champion_version(MODEL) == "2"
-    registry.make_champion(MODEL, "1")
+    assert main([*command, "--to", "1"]) == 0
+    assert main([*command, "--to", "1"]) == 0
+    assert "version 1 is champion already" in capsys.readouterr().out
+    assert registry.champion_version(MODEL) == "1"
+
+
+def test_a_workspace_does_not_go_to_a_version_that_is_unknown_or_was_kept_out(
+    shop, registry, capsys
+):
+    command = ["rollback", "--workspace", str(shop), "--to"]
+    assert main([*command, "99"]) == 1
+    assert f"no version 99 of {MODEL}" in capsys.readouterr().err
+    model = shop / "made"
+    (model / "model.onnx").write_text("kept out")
+    rejected = registry.register(
+        MODEL, str(model), [], {"snapshot": "s", "standing": "rejected"}, print
+    )
+    assert main([*command, rejected]) == 1
+    assert f"the gate kept version {rejected} of {MODEL} out" in capsys.readouterr().err
+    assert registry.champion_version(MODEL) == "1"
 
 
 @pytest.mark.parametrize(

@@ -220,6 +220,19 @@ def test_without_a_canary_the_answers_before_are_the_measure(kubernetes, pods, s
     assert kserve.spec() == before
 
 
+def test_a_version_judged_beside_one_that_serves_no_longer_changes_nothing(
+    kubernetes, pods, service
+):
+    kserve = KServe(kubernetes, pods)
+    kserve.install("5")
+    before, third = kserve.spec(), Release("6", "s3://x/6")
+    with pytest.raises(InvalidInputError, match="was judged beside version 4, and version 5 is"):
+        Rollout(service, third, DeploymentConfig(), SERIES, judged="4").run()
+    assert (kserve.spec(), kubernetes.writes) == (before, [])
+    Rollout(service, third, DeploymentConfig(canary_percent=0), SERIES, judged="5").run()
+    assert version_of(kserve.spec()["predictor"]["model"]) == "6"
+
+
 def test_a_champion_that_looks_unready_for_a_moment_is_compared_with_all_the_same(
     kubernetes, pods, service
 ):

@@ -66,6 +66,15 @@ def test_a_leak_or_suspect_data_keep_the_model_out_and_are_named(tmp_path, evide
     assert reason in reasons[0]
 
 
+def test_the_verdict_names_the_champion_it_was_passed_beside(tmp_path):
+    judged(tmp_path)
+    out = tmp_path / "verdict.json"
+    assert json.loads(out.read_text())["champion_version"] == ""
+    gate, quality = make_config().gate, str(tmp_path / "quality.json")
+    judge_model(str(tmp_path), quality, gate, str(out), lambda _: None, "7")
+    assert json.loads(out.read_text())["champion_version"] == "7"
+
+
 def test_a_candidate_that_clearly_costs_less_than_the_champion_takes_over_from_both(tmp_path):
     rival = {"rival_cost": COST | {"change": -0.2, "low": -0.3, "high": -0.1}}
     word, found = judged(tmp_path, own=POINTS | {"bias": 0.5}, rival="lightgbm", **rival)

@@ -91,6 +91,18 @@ def test_a_candidate_that_the_gate_found_better_than_the_champion_orders_in_its_
     assert any(line.startswith("model: moving average of") for line in told)
 
 
+def test_a_candidate_that_was_found_better_than_an_earlier_champion_leaves_todays_alone(
+    tmp_path, files
+):
+    registry, version, _ = kept(tmp_path, files)
+    registry.make_champion("demo", version)
+    better, beaten = tmp_path / "verdict", {"incumbent": "champion", "orders_by": BEST}
+    better.write_text(json.dumps(beaten | {"champion_version": "1"}))
+    _, after, told = kept(tmp_path, files | {"verdict": str(better)})
+    assert (version, after) == ("2", "")
+    assert told[-1] == "demo version 2 goes on ordering"
+
+
 def test_a_baseline_that_is_refitted_carries_the_one_that_was_judged(tmp_path, files):
     registry, version, _ = kept(tmp_path, files, refit=True)
     path = registry.version_path("demo", version)
