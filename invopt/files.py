@@ -39,16 +39,26 @@ def replacing_file(path: Path | str) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """Yield a folder beside its final place to fill; it takes the place when all went well."""
-    partial = _beside(path)
-    shutil.rmtree(partial, ignore_errors=True)
+    """Yield a folder beside its final place to fill; it takes the place when all went well.
+
+    What lay there is removed last, and comes back where the new folder cannot take its place.
+    """
+    partial, former = _beside(path), _beside(path)
     partial.mkdir(parents=True)
     try:
         yield partial
-        shutil.rmtree(path, ignore_errors=True)
-        partial.rename(path)
+        if path.exists():
+            path.rename(former)
+        try:
+            partial.rename(path)
+        except OSError:
+            if former.exists():
+                former.rename(path)
+            raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+        if path.exists():
+            shutil.rmtree(former, ignore_errors=True)
 
 
 def copy_whole(source: Path, path: Path) -> None:

@@ -25,6 +25,14 @@ def test_replacing_folder_leaves_the_old_one_when_filling_fails(tmp_path):
     assert (tmp_path / "out" / "old").is_file()
 
 
+def test_a_folder_that_cannot_take_the_place_leaves_the_old_one_there(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old").write_text("x")
+    with pytest.raises(FileNotFoundError), replacing_folder(tmp_path / "out") as folder:
+        folder.rmdir()
+    assert [p.name for p in tmp_path.rglob("*")] == ["out", "old"]
+
+
 def test_replacing_folder_keeps_nothing_of_the_old_one(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "old").write_text("x")
