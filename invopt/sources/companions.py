@@ -8,6 +8,7 @@ import pandas as pd
 
 from invopt.frequency import sizes_of
 from invopt.sources.duck import Reader
+from invopt.sources.faults import RULES
 from invopt.sources.inspect import (
     DATE,
     MAX_VALUES,
@@ -23,8 +24,10 @@ from invopt.sources.inspect import (
     num_distinct,
     wide_pattern,
 )
+from invopt.sources.lead_units import lead_time_in_words
 from invopt.sources.planning_files import planning_table
 from invopt.sources.words import (
+    NAMES,
     POSITION_ROLES,
     PRODUCT_ROLES,
     STOCK_ROLES,
@@ -124,15 +127,15 @@ class Companions:
         undated = [
             f for f in files if not f.periods and (not f.of_kind(DATE) or self._is_master(f))
         ]
-        describing: list[FileFacts] = []
+        describing: list[tuple[FileFacts, list[ColumnFacts]]] = []
         for file in undated:
             reason = self._undated(file, describing)
             self._tell(file, reason)
         if "products" not in self.tables:
             self._join(describing)
         else:
-            for file in describing:
-                self._tell(file, "products are mapped from another file; join it in SQL")
+            for file, columns in describing:
+                self._tell_unused(file, columns)
         for file in files:
             if file not in undated:
                 self._tell(file, self._wide(file) if file.periods else self._dated(file))
@@ -234,6 +237,15 @@ class Companions:
             self.tables[section] = table
         return True
 
+    def _tell_unused(self, file: FileFacts, columns: list[ColumnFacts]) -> None:
+        """Say which columns about products are not used, since another file describes these."""
+        whole = "products are mapped from another file; join it in SQL"
+        if file.name != self.tables.get("position", {}).get("from"):
+            self._tell(file, whole)
+            return
+        names = ", ".join(c.name for c in columns)
+        self.notes.append(f"{names} of {file.name} ({file.path}) are not used: {whole}")
+
     def _tell(self, file: FileFacts, reason: str | None) -> None:
         if reason is not None:
             self.notes.append(f"{file.name} ({file.path}) is not mapped: {reason}")
@@ -255,7 +267,9 @@ class Companions:
         """Return the expression of a file's series, None where it is that of the sales."""
         return None if own.expression == self.keys.expression else own.expression
 
-    def _undated(self, file: FileFacts, describing: list[FileFacts]) -> str | None:
+    def _undated(
+        self, file: FileFacts, describing: list[tuple[FileFacts, list[ColumnFacts]]]
+    ) -> str | None:
         own = self._keys_of(file)
         if not own.there and own.series is None:
             return _OTHER_KEYS
@@ -265,11 +279,9 @@ class Companions:
             if self._is_whole(own) and by_word([c.name for c in numbers], "on_hand"):
                 return self._by_lot(file, own, columns, numbers)
             return f"several rows have the same {' and '.join(columns)}"
-        if not self._is_whole(own):
-            describing.append(file)
-            return None
-        if self._is_product_without_zeros(file, own):
-            describing.append(file)
+        about = [c for c in file.columns if c.name not in (*own.there, own.series)]
+        if not self._is_whole(own) or self._is_product_without_zeros(file, own):
+            describing.append((file, about))
             return None
         section = "position" if by_word([c.name for c in numbers], "on_hand") else "products"
         if section in self.tables:
@@ -279,7 +291,11 @@ class Companions:
         if section == "position":
             roles = roles_of([c.name for c in numbers], POSITION_ROLES)
             picks = {roles[c.name]: number_entry(c) for c in numbers}
+            if "lead_time" not in picks and (told := lead_time_in_words(about)):
+                picks["lead_time"] = told
             table["columns"] = {r: picks[r] for r in POSITION_ROLES[::-1] if r in picks}
+            if described := _about_products(about, roles):
+                describing.append((file, described))
         else:
             taken = {*own.there, own.series}
             table["columns"] = own.columns | _attributes(file, taken)
@@ -309,7 +325,7 @@ class Companions:
         )
         return None
 
-    def _join(self, describing: list[FileFacts]) -> None:
+    def _join(self, describing: list[tuple[FileFacts, list[ColumnFacts]]]) -> None:
         """Make products of the series sold, what the sales say of them, and files about them."""
         keys = [*self.keys.there, *([self.keys.series] if self.keys.series else [])]
         cells = ", ".join(map(quote, keys))
@@ -320,19 +336,14 @@ class Companions:
             cells += f", any_value({quote(column.name)}) AS {quote(column.name)}"
             names.add(column.name)
             columns[column.name] = named(column.name)
-        for file in describing:
-            [(role, key)] = self._keys_of(file).roles.items()
+        for file, told in describing:
             about = quote(file.name)
-            ours = quote(self.keys.roles[role])
-            theirs, own = f"{about}.{quote(key)}::VARCHAR", f"s.{ours}::VARCHAR"
-            if self._loses_zeros(file, key, self.keys.roles[role]):
-                theirs, own = f"ltrim(trim({theirs}), '0')", f"ltrim(trim({own}), '0')"
-            joins.append(f"LEFT JOIN {about} ON {theirs} = {own}")
-            for column in [c for c in file.columns if c.name != key]:
+            joins.append(f"LEFT JOIN {about} ON {self._same(file)}")
+            for column in told:
                 name = _free(column.name, names, file)
                 picks.append(f"{about}.{quote(column.name)} AS {quote(name)}")
-            columns |= _attributes(file, {key}, names)
-            names |= {c.name for c in file.columns}
+            columns |= _attributes(file, {c.name for c in file.columns if c not in told}, names)
+            names |= {c.name for c in told}
         grouped = ", ".join(map(quote, keys))
         # A remark below the table is no series.
         given = " AND ".join(f"trim({quote(key)}::VARCHAR) <> ''" for key in keys)
@@ -342,8 +353,23 @@ class Companions:
         picked = ", ".join(["s.*", *picks])
         self.sources["series"] = {"sql": " ".join([f"SELECT {picked} FROM {inner}", *joins,
                                                    "ORDER BY ALL"])}  # fmt: skip
-        self.behind["series"] = [self.sales.name, *(f.name for f in describing)]
+        self.behind["series"] = [self.sales.name, *(f.name for f, _ in describing)]
         self.tables["products"] = {"from": "series", "columns": columns}
+
+    def _same(self, file: FileFacts) -> str:
+        """Return SQL of which rows of a file are about a series s."""
+        keys = self._keys_of(file)
+        pairs = [(self.keys.roles[role], theirs) for role, theirs in keys.roles.items()]
+        if keys.series is not None:
+            sold = self.keys.expression if self.keys.series is None else quote(self.keys.series)
+            return f"{quote(file.name)}.{quote(keys.series)}::VARCHAR = ({sold})::VARCHAR"
+        same = []
+        for ours, key in pairs:
+            theirs, own = f"{quote(file.name)}.{quote(key)}::VARCHAR", f"s.{quote(ours)}::VARCHAR"
+            if len(pairs) == 1 and self._loses_zeros(file, key, ours):
+                theirs, own = f"ltrim(trim({theirs}), '0')", f"ltrim(trim({own}), '0')"
+            same.append(f"{theirs} = {own}")
+        return " AND ".join(same)
 
     def _told_with_sales(self, keys: list[str]) -> list[ColumnFacts]:
         """Return short texts of the sales that are the same in every row of a series."""
@@ -584,6 +610,27 @@ def _summed(entry: Any) -> dict[str, Any]:
     return (entry if isinstance(entry, dict) else {"expr": entry}) | {"aggregate": "sum"}
 
 
+def _about_products(columns: list[ColumnFacts], roles: dict[str, str]) -> list[ColumnFacts]:
+    """Return those columns of a file of stock that say something of the products in it.
+
+    Args:
+        columns: Of the file, keys left out.
+        roles: Role in the position by column; its own name where it has none.
+    """
+    left = [c for c in columns if roles.get(c.name) not in POSITION_ROLES]
+    numbers = [c.name for c in left if c.kind == NUMBER]
+    found = roles_of(numbers, PRODUCT_ROLES)
+    texts = [c for c in left if c.kind == TEXT and _tells_product(plain(c.name))]
+    terms = [c for c in left if c.kind == NUMBER and found[c.name] in RULES]
+    return [*terms, *texts]
+
+
+def _tells_product(name: str) -> bool:
+    """Return whether a text in a file of stock is about the product: no bin, unit or remark."""
+    known = {*_TEXT_ROLES, *_TEXT_ROLES.values()}
+    return name in known or bool(NAMES & set(name.split("_")))
+
+
 def _attributes(
     file: FileFacts, taken: set[str | None], names: set[str] | None = None
 ) -> dict[str, Any]:
@@ -601,6 +648,10 @@ def _attributes(
             continue
         role = roles.get(name) or _TEXT_ROLES.get(plain(name), name)
         role = name if role in found else role
+        spelled = lead_time_in_words([replace(column, name=name)])
+        if spelled is not None and "lead_time" not in (*found, *roles.values()):
+            found["lead_time"] = spelled
+            continue
         found[role] = attribute_entry(column, role, is_number=column.kind == NUMBER, name=name)
     return found
 

@@ -30,6 +30,7 @@ from invopt.sources.inspect import (
     num_combined,
     wide_pattern,
 )
+from invopt.sources.lead_units import count_in_periods
 from invopt.sources.line_kinds import LineKinds
 from invopt.sources.order_heads import join_heads
 from invopt.sources.twins import totals_among
@@ -148,6 +149,7 @@ def guess_mapping(data: Path, scratch: Path, name: str, asked: SpokenNames | Non
         others = [file for file in files if file is not sales.file]
         found = Companions(reader, sales.file, sales.keys, dates=dates, table=table, notes=notes)
         found.place(others)
+        count_in_periods(reader, found.tables, found.sources, frequency, notes)
         notes += _dash_notes(files)
     content = {
         "name": name,

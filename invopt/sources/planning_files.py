@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from invopt.sources.inspect import DATE, NUMBER, ColumnFacts, FileFacts
+from invopt.sources.lead_units import lead_time_in_words
 from invopt.sources.words import Keys, by_word, date_entry, named, number_entry, plain
 
 # What was asked for and not what came, in a column of quantities.
@@ -145,6 +146,8 @@ def _suppliers(file: FileFacts, found: dict[str, ColumnFacts], keys: Keys) -> di
     numbers = {c.name: c for c in file.of_kind(NUMBER)}
     if (lead := by_word(list(numbers), "lead_time")) is not None:
         columns["lead_time"] = number_entry(numbers[lead])
+    elif (spelled := lead_time_in_words(file.columns)) is not None:
+        columns["lead_time"] = spelled
     return {"columns": columns}
 
 

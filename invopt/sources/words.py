@@ -68,7 +68,8 @@ _WORDS = {
     "backorders": ("backorder", "backorders", "back_order", "ruckstand", "rueckstand", "reliquat"),
     "reorder_point": ("reorder", "meldebestand", "point_de_commande", "punto_de_pedido"),
     "lead_time": ("lead_time", "leadtime", "lead", "lieferzeit", "wiederbeschaffungszeit", "delai",
-                  "plazo"),
+                  "plazo", "wbz", "plifz", "planlieferzeit", "levertijd", "tempo_di_consegna",
+                  "prazo_de_entrega", "czas_dostawy", "leveranstid", "leveringstid"),
     "on_hand": (
         "on_hand", "onhand", "end_inventory", "closing", "closing_stock", "stock", "inventory",
         "bestand", "lagerbestand", "frei_verwendbar", "unrestricted", "soh", "existencias",
@@ -122,7 +123,7 @@ _NOT = {
              "updated", "load", "modified", "valid", "until", "cancelled", "canceled", "deleted",
              "storno", "loaded", "printed"},
 }  # fmt: skip
-_NAMES = {"name", "description", "desc", "title", "label", "bezeichnung", "beschreibung", "text",
+NAMES = {"name", "description", "desc", "title", "label", "bezeichnung", "beschreibung", "text",
           "libelle", "designation", "descripcion", "nombre"}  # fmt: skip
 # What is never 0: a bare dash there is no number.
 _NEVER_ZERO = ("price", "unit_cost", "list_price", "lead_time", "shelf_life", "pack_size")
@@ -250,7 +251,7 @@ def _score(name: str, role: str) -> tuple[int, int, int] | None:
     if words & _NOT.get(role, set()) and name not in _WORDS[role]:
         return None
     is_label = int(
-        role in ("product", "location") and bool(words & _NAMES) and name not in _WORDS[role]
+        role in ("product", "location") and bool(words & NAMES) and name not in _WORDS[role]
     )
     padded = f"_{name}_"
     ways: tuple[Callable[[str], bool], ...] = (
