@@ -61,7 +61,8 @@ def main(arguments: list[str]) -> int:
     files, kinds, stems = Counter[str](), defaultdict(set), defaultdict(set)
     for name, tree in trees.items():
         folder, _, stem = name.rpartition(".")
-        files[folder] += 1
+        # The file of a package lies in the package's own folder.
+        files[name if any(other.startswith(f"{name}.") for other in trees) else folder] += 1
         stems[stem].add(name)
         for node in tree.body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):

@@ -29,8 +29,28 @@ def judge_model(
             the verdict holds as long as that one is champion.
     """
     found = read_json(Path(assessment) / "metrics.json")
-    judged = found["judged"]
-    own, incumbent = judged[CHALLENGER], found["incumbent"]
+    suspect = [
+        f"{check['name']} of {check['about']}"
+        for check in read_json(quality)["checks"]
+        if not check["passed"]
+    ]
+    verdict = _judged(found, suspect, gate)
+    if verdict.decision == KEEP and verdict.incumbent == CHAMPION and "rival_cost" in found:
+        rival = _judged_rival(found, suspect, gate)
+        verdict = with_rival(verdict, rival, found["best_baseline"])
+    label = found.get("baselines", {}).get(verdict.orders_by, {}).get("label", "")
+    told = {"label": label, "champion_version": champion_version}
+    write_json(out, verdict.as_dict() | told)
+    notify(f"verdict: {verdict.decision}; {verdict.reasons[0]}")
+    if verdict.decision == "keep":
+        notify(verdict.reasons[-1])
+    return verdict.decision
+
+
+def _judged(found: Json, suspect: list[str], gate: GateConfig) -> Verdict:
+    """Return the verdict on the challenger of an assessment."""
+    judged, incumbent = found["judged"], found["incumbent"]
+    own = judged[CHALLENGER]
     orders = None
     if "best_baseline" in found:
         orders = Orders(
@@ -40,12 +60,7 @@ def judge_model(
             found["best_baseline"],
             _comparison(found["baseline_cost"]),
         )
-    suspect = [
-        f"{check['name']} of {check['about']}"
-        for check in read_json(quality)["checks"]
-        if not check["passed"]
-    ]
-    verdict = judge(
+    return judge(
         _numbers(own["points"]),
         _numbers(judged[NAIVE]["points"]),
         _numbers(own["coverage"]),
@@ -59,16 +74,6 @@ def judge_model(
         groups=[GroupLoss(**_numbers(loss)) for loss in found.get("group_losses", ())],
         stability=_numbers(own.get("stability", {})),
     )
-    if verdict.decision == KEEP and incumbent == CHAMPION and "rival_cost" in found:
-        rival = _judged_rival(found, suspect, gate)
-        verdict = with_rival(verdict, rival, found["best_baseline"])
-    label = found.get("baselines", {}).get(verdict.orders_by, {}).get("label", "")
-    told = {"label": label, "champion_version": champion_version}
-    write_json(out, verdict.as_dict() | told)
-    notify(f"verdict: {verdict.decision}; {verdict.reasons[0]}")
-    if verdict.decision == "keep":
-        notify(verdict.reasons[-1])
-    return verdict.decision
 
 
 def _judged_rival(found: Json, suspect: list[str], gate: GateConfig) -> Verdict:

@@ -19,7 +19,7 @@ from invopt.files import read_csv
 from invopt.forecasts import read_forecast
 from invopt.steps.replenish import plan_all_orders
 from serving.deployment import Deployment
-from serving.planner import LOOPBACK, create_app, forecasters_of, run
+from serving.planner import LOOPBACK, forecasters_of, run
 from serving.settings import ServerSettings, Settings
 from serving.stores.order_plans import keep_review, latest_review
 from serving.stores.planner_desk import (
@@ -29,6 +29,7 @@ from serving.stores.planner_desk import (
     desk_file,
     planners_overrides,
 )
+from serving.workbench.web import create_app
 from tests.planner import CONFIG, LEVELS, keep, make_review, make_workspace, review_files
 
 with warnings.catch_warnings():  # it would rather have a package that nothing else here needs

@@ -11,7 +11,7 @@ import pytest
 import uvicorn
 from openpyxl import load_workbook
 
-from serving.planner import create_app
+from serving.workbench.web import create_app
 from tests.planner import make_review, make_workspace
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
