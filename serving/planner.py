@@ -16,8 +16,8 @@ from invopt.types import Notify
 from serving.deployment import Deployment
 from serving.ports import check_free, url_of
 from serving.settings import ServerSettings
+from serving.workbench.open_review import Forecasters
 from serving.workbench.web import create_app
-from serving.workbench.workbench import Forecasters
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 

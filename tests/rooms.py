@@ -13,7 +13,7 @@ from tests.house import modules
 
 ROOT = Path(__file__).parent.parent
 OUT = ROOT / "docs" / "pictures" / "serving-rooms.svg"
-ROOMS = (("programs",), ("endpoint", "loop"), ("deployment",), ("answers",),
+ROOMS = (("programs",), ("endpoint", "loop", "workbench"), ("deployment",), ("answers",),
          ("stores", "cluster"), ("api",), ("ground",))  # fmt: skip
 GROUND = ("settings", "machine", "progress", "transient", "libraries")
 _STYLE = """
@@ -98,7 +98,7 @@ def _after(arrows: dict[str, set[str]]) -> list[str]:
     for name in arrows:
         number[room_of(name)] += 1
     place = {
-        room: (630 + (at - (len(row) - 1) / 2) * 200, 62 + 56 * floor)
+        room: (680 + (at - (len(row) - 1) / 2) * 200, 62 + 56 * floor)
         for floor, row in enumerate(ROOMS)
         for at, room in enumerate(row)
     }
@@ -114,7 +114,7 @@ def _after(arrows: dict[str, set[str]]) -> list[str]:
         box = f'class="box" x="{x - 90:.0f}" y="{y - 17}" width="180" height="34" rx="6"'
         boxes += [f"<rect {box}/>", _text(x, y + 4, what, "t")]
     about = f"{len(place)} rooms, {sum(map(len, pairs.values()))} arrows between them"
-    return [*lines, *boxes, _text(630, 22, "now", "t"), _text(630, 440, about, "s")]
+    return [*lines, *boxes, _text(680, 22, "now", "t"), _text(680, 440, about, "s")]
 
 
 def _text(x: float, y: float, text: str, kind: str) -> str:
@@ -126,7 +126,7 @@ def main(arguments: list[str]) -> int:
     before, now = imports(Path(arguments[0])), imports(ROOT)
     body = [*_before(before), *_after(now)]
     OUT.write_text("\n".join([
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 860 456" width="860" height="456" '
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 990 456" width="990" height="456" '
         'role="img" aria-label="Rooms of serving, before and now">',
         "<title>Rooms of serving, before and now</title>", f"<style>{_STYLE}</style>", *body,
         "</svg>", "",

@@ -31,7 +31,7 @@ from serving.workbench.bodies import (
     WithdrawalBody,
     explained_body,
 )
-from serving.workbench.workbench import Forecasters, Sheet, Workbench
+from serving.workbench.open_review import Download, Forecasters, Workbench
 
 _COOKIE = "invopt_planner"
 _MAX_BODY = 64 << 10
@@ -136,7 +136,7 @@ class _Web:
             return _fault(404, f"drafts are there for {', '.join(DRAFTS)}.")
         return await self.got(lambda: self.bench.draft(kind))(request)
 
-    def got(self, do: Callable[[], Json | Sheet]) -> Any:
+    def got(self, do: Callable[[], Json | Download]) -> Any:
         """Return what answers a request that has no body."""
 
         async def answer(request: Request) -> Response:
@@ -175,7 +175,7 @@ class _Web:
         cookie = request.cookies.get(_COOKIE, "")
         return hmac.compare_digest(cookie.encode(), self.ticket.encode())
 
-    def _done(self, do: Callable[[], Json | Sheet]) -> Response:
+    def _done(self, do: Callable[[], Json | Download]) -> Response:
         """Do it, and tell what came out or what is wrong."""
         try:
             answer = do()
@@ -185,7 +185,7 @@ class _Web:
             return _fault(409, self._gone(err))
         except InvalidInputError as err:
             return _fault(409 if "replaced" in str(err) else 400, str(err))
-        if isinstance(answer, Sheet):
+        if isinstance(answer, Download):
             head = _SECURE | {"Content-Disposition": f'attachment; filename="{answer.name}"'}
             return Response(answer.content, media_type=answer.kind, headers=head)
         return JSONResponse(plain(answer), headers=_SECURE)

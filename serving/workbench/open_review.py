@@ -52,7 +52,7 @@ _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @dataclass(frozen=True)
-class Sheet:
+class Download:
     """A file to be downloaded.
 
     Attributes:
@@ -270,15 +270,15 @@ class Workbench:
             raise InvalidInputError(f"there is no scenario {body.id} of this plan.")
         return found[1], found[2]
 
-    def orders(self) -> Sheet:
+    def orders(self) -> Download:
         """Return orders.csv with the decisions in it."""
         return _as_csv(self._decided(), "orders.csv")
 
-    def standing_overrides(self) -> Sheet:
+    def standing_overrides(self) -> Download:
         """Return the overrides that stand, in the columns that a mapping reads."""
         return _as_csv(self.desk.overrides().drop(columns="id"), "overrides.csv")
 
-    def draft(self, kind: str) -> Sheet:
+    def draft(self, kind: str) -> Download:
         """Return the decided orders as the importer of an ERP takes them.
 
         Args:
@@ -291,7 +291,7 @@ class Workbench:
             file = Path(folder) / "draft.xlsx"
             DRAFTS[kind](lines, self.review.kept.config.currency, file)
             content = file.read_bytes()
-        return Sheet(f"{kind}-{self.review.review_date}.xlsx", _XLSX, content)
+        return Download(f"{kind}-{self.review.review_date}.xlsx", _XLSX, content)
 
     def _decided(self) -> pd.DataFrame:
         plan = read_plan(self.review.folder / "orders.csv")
@@ -351,8 +351,8 @@ def _reason(number: int, name: str) -> str:
     return f"scenario {number}: {name}"
 
 
-def _as_csv(frame: pd.DataFrame, name: str) -> Sheet:
+def _as_csv(frame: pd.DataFrame, name: str) -> Download:
     with tempfile.TemporaryDirectory() as folder:
         write_csv(Path(folder) / name, frame)
         content = (Path(folder) / name).read_bytes()
-    return Sheet(name, "text/csv; charset=utf-8", content)
+    return Download(name, "text/csv; charset=utf-8", content)
