@@ -288,11 +288,13 @@ def _config_of(data: DataSet, steps: int, sections: dict[str, dict[str, Any]]) -
         int(max(leads)) if len(leads) else None,
         panel.series["location"].nunique() > 1,
         "category" in panel.series,
+        panel.num_series,
     )
     content, _ = first_config("frames", "frames.yaml", extent, ())
     content["training"]["max_steps"] = steps
     # The rate is for the steps that the file names, and was not tried with others.
     content["training"].pop("learning_rate", None)
+    content["training"].pop("num_members", None)
     for section, fields in sections.items():
         content[section] = content.get(section, {}) | fields
     return _validated(Config, content, "configuration")

@@ -12,6 +12,9 @@ from invopt.timeline import frequency_unit
 # So few steps learn what is planned on days, and the weekdays of a few shops, at a higher rate than
 # longer trainings need; months lost by it: docs/benchmarks.md, "Known plans".
 _STEPS, _RATE = 800, 0.008
+# Where the data are few, one network of so many steps learns them by heart: cells (series times
+# periods) up to which fewer steps and more networks did better: docs/benchmarks.md, "Few data".
+_FEWER_STEPS = ((30_000, 200, 4), (150_000, 300, 3))
 _FEW = 5  # horizons of history below which nothing can be judged
 
 
@@ -25,6 +28,7 @@ class Extent:
         lead_time: Longest lead time that the data name, in periods; None where they name none.
         has_location: True where products name their place.
         has_category: True where products name their category.
+        num_series: Of the panel.
     """
 
     frequency: str
@@ -32,6 +36,7 @@ class Extent:
     lead_time: int | None
     has_location: bool
     has_category: bool
+    num_series: int
 
 
 def first_config(
@@ -54,6 +59,7 @@ def first_config(
     limits, notes = _limits(checks)
     aggregates = [[c] for c, there in (("location", extent.has_location),
                                        ("category", extent.has_category)) if there]  # fmt: skip
+    steps, members = _steps(extent)
     content: dict[str, Any] = {
         "name": name,
         "data": {"mapping": mapping, **limits},
@@ -68,7 +74,8 @@ def first_config(
         },
         "training": {
             "max_minutes": 5,
-            "max_steps": _STEPS,
+            "max_steps": steps,
+            **({"num_members": members} if members > 1 else {}),
             **({"learning_rate": _RATE} if frequency_unit(extent.frequency) == "D" else {}),
             "fork_after": max(1, min(8, context // 2)),
         },
@@ -80,6 +87,12 @@ def first_config(
             f"{_FEW * horizon} and more"
         )
     return content, notes
+
+
+def _steps(extent: Extent) -> tuple[int, int]:
+    """Return the steps of one network, and how many networks."""
+    cells = extent.num_series * extent.num_periods
+    return next(((s, n) for most, s, n in _FEWER_STEPS if cells <= most), (_STEPS, 1))
 
 
 def _interval(extent: Extent, sizes: Sizes) -> tuple[int, int]:

@@ -210,7 +210,9 @@ def _take_out(guess: Guess, why: str, err: InvalidInputError | None) -> None:
 def _extent(folder: Path, profile: DataProfile) -> Extent:
     lead_times: list[float] = []
     columns: set[str] = set()
+    num_series = 0
     for panel in iter_panels(folder):
+        num_series += panel.num_series
         columns |= {
             c for c in ("location", "category")
             if c in panel.series and panel.series[c].nunique() > 1
@@ -220,5 +222,10 @@ def _extent(folder: Path, profile: DataProfile) -> Extent:
     longest = int(np.ceil(max(lead_times))) if lead_times else None
     line = profile.timeline
     return Extent(
-        line.freq, line.num_periods, longest, "location" in columns, "category" in columns
+        line.freq,
+        line.num_periods,
+        longest,
+        "location" in columns,
+        "category" in columns,
+        num_series,
     )

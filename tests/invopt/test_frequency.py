@@ -71,7 +71,9 @@ def test_a_section_that_is_none_is_left_to_the_checks():
     + [("2W-MON", n) for n in (12, 26, 40)],
 )
 def test_a_first_configuration_is_one_that_a_training_takes(frequency, length):
-    content, _ = first_config("shop", "shop.yaml", Extent(frequency, length, None, True, False), ())
+    content, _ = first_config(
+        "shop", "shop.yaml", Extent(frequency, length, None, True, False, 20), ()
+    )
     config = Config.model_validate(content)
     timeline = make_panel(num_series=1, num_periods=length, freq=frequency).timeline
     fitted, _ = fit_config(config, timeline)
@@ -82,7 +84,17 @@ def test_a_first_configuration_is_one_that_a_training_takes(frequency, length):
 def test_the_few_steps_of_days_learn_at_a_higher_rate_and_those_of_longer_periods_do_not():
     rates = {}
     for frequency in ("D", "W-MON", "MS"):
-        extent = Extent(frequency, 70, None, True, False)
+        extent = Extent(frequency, 70, None, True, False, 5_000)
         content, _ = first_config("shop", "shop.yaml", extent, ())
         rates[frequency] = Config.model_validate(content).training.learning_rate
     assert rates == {"D": 0.008, "W-MON": 0.002, "MS": 0.002}
+
+
+@pytest.mark.parametrize(
+    ("series", "periods", "steps", "members"),
+    [(40, 240, 200, 4), (180, 400, 300, 3), (3_000, 700, 800, 1)],
+)
+def test_few_data_are_learnt_by_several_networks_of_few_steps(series, periods, steps, members):
+    content, _ = first_config("s", "s.yaml", Extent("D", periods, None, True, False, series), ())
+    training = Config.model_validate(content).training
+    assert (training.max_steps, training.num_members) == (steps, members)
