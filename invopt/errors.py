@@ -56,3 +56,7 @@ class ContractError(InvalidInputError):
 
 class CheckpointError(InvalidInputError):
     """A checkpoint does not fit the configuration or data it would be resumed with."""
+
+
+class OvertakenError(InvalidInputError):
+    """A verdict that no longer holds: another version became champion since it was passed."""

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from invopt.config import GateConfig
-from invopt.errors import InvalidInputError
+from invopt.errors import OvertakenError
 from invopt.types import BoolArray, FloatArray, IntArray
 
 PROMOTE = "promote"
@@ -133,13 +133,13 @@ def check_verdict_holds(name: str, version: str, judged: str | None, champion: s
         champion: Version that is champion today, "" for none.
 
     Raises:
-        InvalidInputError: If the two are not the same.
+        OvertakenError: If the two are not the same.
     """
     if judged is None or champion in (judged, version):
         return
     beside = f"beside version {judged}" if judged else "when there was no champion"
     now = f"version {champion} is champion by now" if champion else "there is no champion by now"
-    raise InvalidInputError(
+    raise OvertakenError(
         f"version {version} of {name} was judged {beside}, and {now}: another training or a "
         f"rollback came between. Version {version} is registered and not deployed; what serves "
         "serves on. Run the training again: it is judged beside today's champion, and steps "

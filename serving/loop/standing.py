@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from invopt.config import Config
-from invopt.files import read_json
+from invopt.errors import OvertakenError
+from invopt.files import read_json, write_json
 from invopt.model_files import is_older
 from invopt.steps.assess import explain_stand_in, stand_in_model
 from invopt.types import Notify
 from serving.deployment import Deployment
+from serving.loop.release import deploy
 from serving.stores.deployment_record import EXPLANATION
 from serving.stores.registry import REJECTED, STANDING
 
@@ -64,3 +66,30 @@ def keep(
         explain_stand_in(kept, files["source"], config, str(explained))
         evidence = [*found, str(explained)]
         return registry.register(name, kept, evidence, told, notify, candidate=chosen)
+
+
+def deploy_stand_in(
+    deployment: Deployment, config: Config, version: str, out: str, notify: Notify
+) -> str:
+    """Put what stands in to work; returns its version.
+
+    Where somebody else's model orders by now, it goes on: none is missing any more. Then, and where
+    there is nothing to deploy, the version is "" and the evidence is empty.
+
+    Args:
+        deployment: Where it goes to work.
+        config: The configuration of the run.
+        version: Of the registered model, "" for none.
+        out: Where the evidence goes, as JSON.
+        notify: Called with lines of progress.
+
+    Raises:
+        InvalidInputError: If it does not answer rightly; what served before serves on.
+    """
+    try:
+        if version:
+            return deploy(deployment, config, version, out, notify)
+    except OvertakenError as err:
+        notify(str(err))
+    write_json(out, {})
+    return ""

@@ -206,7 +206,7 @@ class Registry:
             judged: As in check_judged.
 
         Raises:
-            InvalidInputError: If the champion is another one by now; it stays.
+            OvertakenError: If the champion is another one by now; it stays.
         """
         with locked(self.settings.workspace / "models" / name / CHAMPION):
             self.check_judged(name, version, judged)
@@ -222,7 +222,7 @@ class Registry:
                 where its verdict does not tell.
 
         Raises:
-            InvalidInputError: If the champion is another one by now.
+            OvertakenError: If the champion is another one by now.
         """
         check_verdict_holds(name, version, judged, self.champion_version(name))
 

@@ -8,7 +8,7 @@ from invopt.candidates import write_baselines
 from invopt.model_files import BASELINES
 from invopt.runtime import OnnxForecaster
 from serving.deployment import Deployment
-from serving.loop.standing import keep
+from serving.loop.standing import deploy_stand_in, keep
 from serving.stores.deployment_record import effects_of_version
 from tests.builders import make_config, make_panel
 
@@ -101,6 +101,17 @@ def test_a_candidate_that_was_found_better_than_an_earlier_champion_leaves_today
     _, after, told = kept(tmp_path, files | {"verdict": str(better)})
     assert (version, after) == ("2", "")
     assert told[-1] == "demo version 2 goes on ordering"
+
+
+def test_what_stands_in_gives_way_where_somebody_orders_by_now(tmp_path, files):
+    verdict = tmp_path / "verdict"
+    verdict.write_text(json.dumps({"incumbent": BEST, "orders_by": BEST, "champion_version": ""}))
+    registry, version, _ = kept(tmp_path, files | {"verdict": str(verdict)})
+    registry.make_champion("demo", "1")
+    here, out, told = Deployment.of(tmp_path / "workspace"), tmp_path / "evidence.json", []
+    assert deploy_stand_in(here, config(), version, str(out), told.append) == ""
+    assert (json.loads(out.read_text()), registry.champion_version("demo")) == ({}, "1")
+    assert "was judged when there was no champion, and version 1 is champion by now" in told[-1]
 
 
 def test_a_baseline_that_is_refitted_carries_the_one_that_was_judged(tmp_path, files):
