@@ -79,7 +79,7 @@ def _lines(account: dict[str, Any]) -> list[str]:
     sums, cells = account["sums"], account["cells"]
     lines = [
         f"{account['num_series']:,} series, {account['first']} to "
-        f"{account['last']} ({account['frequency']}), {sums['sales.y']:,.12g} units sold"
+        f"{account['last']} ({account['frequency']}), {round(sums['sales.y'], 3):,.12g} units sold"
     ]
     for name, source in account["sources"].items():
         line = f"  {name}: {source['rows_used']:,} of {source['rows_in']:,} rows used"
