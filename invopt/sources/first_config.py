@@ -12,9 +12,9 @@ from invopt.timeline import frequency_unit
 # So few steps learn what is planned on days, and the weekdays of a few shops, at a higher rate than
 # longer trainings need; months lost by it: docs/benchmarks.md, "Known plans".
 _STEPS, _RATE = 800, 0.008
-# Where the data are few, one network of so many steps learns them by heart: cells (series times
-# periods) up to which fewer steps and more networks did better: docs/benchmarks.md, "Few data".
-_FEWER_STEPS = ((30_000, 200, 4), (150_000, 300, 3))
+# Where the data are few, one network of so many steps learns them by heart; cells (series times
+# periods) up to which other steps and more networks did better: docs/benchmarks.md, "Few data".
+_RECIPES = ((12_000, 200, 4), (150_000, 800, 2))
 _FEW = 5  # horizons of history below which nothing can be judged
 
 
@@ -92,7 +92,7 @@ def first_config(
 def _steps(extent: Extent) -> tuple[int, int]:
     """Return the steps of one network, and how many networks."""
     cells = extent.num_series * extent.num_periods
-    return next(((s, n) for most, s, n in _FEWER_STEPS if cells <= most), (_STEPS, 1))
+    return next(((s, n) for most, s, n in _RECIPES if cells <= most), (_STEPS, 1))
 
 
 def _interval(extent: Extent, sizes: Sizes) -> tuple[int, int]:

@@ -92,7 +92,7 @@ def test_the_few_steps_of_days_learn_at_a_higher_rate_and_those_of_longer_period
 
 @pytest.mark.parametrize(
     ("series", "periods", "steps", "members"),
-    [(40, 240, 200, 4), (180, 400, 300, 3), (3_000, 700, 800, 1)],
+    [(40, 240, 200, 4), (180, 400, 800, 2), (3_000, 700, 800, 1)],
 )
 def test_few_data_are_learnt_by_several_networks_of_few_steps(series, periods, steps, members):
     content, _ = first_config("s", "s.yaml", Extent("D", periods, None, True, False, series), ())
