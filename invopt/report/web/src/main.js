@@ -52,6 +52,9 @@ async function start() {
   document.documentElement.dataset.ready = "yes";
 }
 
+/** Return what tells two places of a product of one name apart; none where series have their own. */
+const below = (rows, named) => (named === "name" ? ["location", "unique_id"].find((name) => rows.columns[name]?.texts.some(Boolean)) : undefined);
+
 const link = (href, label) => element("a", { href, download: "" }, label);
 
 function ordersTable(rows, named, open) {
@@ -79,7 +82,7 @@ function ordersTable(rows, named, open) {
   ];
   const only = element("input", { type: "checkbox", id: "ordered-only" });
   const table = new Table(document.getElementById("orders-table"), rows, {
-    columns, open, label: "All orders", noun: ["series", "series"],
+    columns, open, label: "All orders", under: below(rows, named), noun: ["series", "series"],
     sort: { name: "order_value", descending: true },
     searched: ["unique_id", "name", "product", "location", "supplier", "source", "category", "exception", "segment"].filter((n) => rows.columns[n]),
     groups: [["supplier", "supplier"], ["source", "supplied by"], ["location", "location"], ["category", "category"], ["segment", "class"]]
@@ -123,7 +126,7 @@ function exceptionsTable(exceptions, rows, named, open) {
   const chips = element("div", { class: "chips", role: "group", "aria-label": "Kinds of exceptions" });
   root.append(chips);
   const table = new Table(root, exceptions, {
-    columns, label: "Exceptions", noun: ["exception"], sort: { name: "size", descending: true },
+    columns, label: "Exceptions", under: below(rows, named), noun: ["exception"], sort: { name: "size", descending: true },
     searched: ["unique_id", named, "exception", "supplier", "location", "advice"], open: (entry) => open(at[entry]),
   });
   const kinds = new Map();
