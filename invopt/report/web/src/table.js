@@ -7,6 +7,7 @@ import { grouped, numberTest, passing, sortRows, totals } from "./view.js";
 
 const SPARE = 8; // rows drawn beyond either edge
 const CHOICES = 60; // texts up to which a filter is a list
+const SCREEN = 80; // em that a window of 1,300 pixels shows
 const PRINTED = 3000; // rows a printout has at most
 
 const narrow = matchMedia("(max-width: 640px)");
@@ -16,7 +17,7 @@ const SHOWN = { units: asUnits, money: asMoney, days: asDays, number: asUnits, p
 export class Table {
   /**
    * columns: name, label, kind ("text", "units", "money", "days", "words"), sum, phone (also shown
-   * on a phone), width (em), exact, ratio (a function of sums, for groups). also: further columns
+   * on a phone), width (em), most (em, of texts that need more), rest (what is left is for it), exact, ratio (a function of sums, for groups). also: further columns
    * that are summed. open(row) is called with a row that is chosen. under: a column that a phone
    * shows below the first.
    */
@@ -69,19 +70,34 @@ export class Table {
       onclick: (event) => this.clicked(event),
       onkeydown: (event) => this.key(event),
     });
-    const widths = element("colgroup", {}, ...this.columns.map((c) => element("col", { class: c.phone ? "" : "wide", style: `width:${this.width(c)}em` })));
-    const width = this.columns.reduce((sum, c) => sum + this.width(c), 0);
+    const each = this.widths();
+    const widths = element("colgroup", {}, ...this.columns.map((c, i) => element("col", { class: c.phone ? "" : "wide", style: `width:${each[i]}em` })));
+    const width = each.reduce((sum, one) => sum + one, 0);
     this.grid = element("table", { "aria-label": this.label, style: `--width:${width}em` }, widths, element("thead", {}, this.heads, this.inputs), this.body);
     this.frame = element("div", { class: "frame", tabindex: "0", role: "region", "aria-label": `${this.label}, scrolls`, onscroll: () => this.draw() }, this.grid);
     this.root.append(tools, this.status, this.frame);
   }
 
-  /** Return a column's width in em: that of its longest text, where that is less than its own. */
-  width(column) {
-    const { texts } = this.table.columns[column.name];
-    if (column.kind !== "text" || !texts) return column.width;
-    const longest = texts.reduce((most, text) => Math.max(most, text.length), column.label.length);
-    return Math.min(column.width, 2 + 0.6 * longest);
+  /**
+   * Return the columns' widths in em: of texts that of the longest, at most column.most, where all
+   * fit into a desk's screen; else they share what is left above column.width, a column.rest last.
+   */
+  widths() {
+    const wanted = this.columns.map((c) => {
+      const { texts } = this.table.columns[c.name];
+      if (!["text", "words"].includes(c.kind) || !texts) return c.width;
+      const longest = texts.reduce((most, text) => Math.max(most, text.length), c.label.length);
+      return Math.min(c.most ?? c.width, 2 + 0.52 * longest);
+    });
+    const widths = this.columns.map((c, i) => Math.min(c.width, wanted[i]));
+    for (const last of [false, true]) {
+      const left = SCREEN - widths.reduce((total, width) => total + width, 0);
+      const lacks = this.columns.map((c, i) => (Boolean(c.rest) === last ? wanted[i] - widths[i] : 0));
+      const lacking = lacks.reduce((total, lack) => total + lack, 0);
+      const share = lacking > 0 ? Math.min(1, Math.max(0, left) / lacking) : 0;
+      lacks.forEach((lack, i) => (widths[i] += share * lack));
+    }
+    return widths;
   }
 
   head(column) {
