@@ -66,9 +66,11 @@ def number(value: float | None) -> str:
 
 
 def money(value: float | None, currency: str = "") -> str:
-    """Return an amount with its currency, without cents."""
-    told = number(value)
-    return told if told == "–" or not currency else f"{currency} {told}"
+    """Return an amount with its currency, with cents below 100."""
+    if value is None or _unknown(value):
+        return "–"
+    told = f"{value:z,.0f}" if abs(value) >= 100 else f"{value:z,.2f}"
+    return f"{currency} {told}".strip()
 
 
 def percent(value: float | None) -> str:

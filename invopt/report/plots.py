@@ -15,12 +15,15 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from invopt.report.page import money as money_of
 from invopt.types import FloatArray
 
 INK, SOFT, LINE = "#1b2430", "#5b6675", "#d5dae1"
 BLUE, AMBER, TEAL, RED = "#2457c5", "#d98e04", "#168a8a", "#b3261e"
 COLOURS = (BLUE, AMBER, TEAL, "#7a5cc0", SOFT)
 DASHES: tuple[Any, ...] = ("-", (0, (4, 2)), (0, (1, 1.5)))
+# Of an axis: as many decimals as its marks have, for a mark at 2.5 is none at 2.
+AMOUNTS = mpl.ticker.FuncFormatter(lambda at, _: f"{at:z,.10g}")
 STYLE: Any = {
     "text.parse_math": False,  # a product may be called GIFT CARD $25_$50
     "font.family": "sans-serif",
@@ -96,7 +99,7 @@ def volume(profile: Mapping[str, Sequence[Any]]) -> Markup:
         ):
             axis.plot(dates, profile[name], color=colour, linewidth=1)
             axis.set_ylim(bottom=0)
-            axis.yaxis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:,.0f}"))
+            axis.yaxis.set_major_formatter(AMOUNTS)
             axis.set_title(title)
         return svg(figure)
 
@@ -155,13 +158,13 @@ def money(candidates: Mapping[str, Any], title: str = "Cost of decisions") -> Ma
         axis.barh(place, stockout, left=holding, color=AMBER, height=0.6, label="stock-outs")
         for at, total in zip(place, np.add(holding, stockout), strict=True):
             axis.annotate(
-                f"{total:,.0f}", (total, at), xytext=(5, 0), textcoords="offset points",
+                money_of(total), (total, at), xytext=(5, 0), textcoords="offset points",
                 va="center", color=INK,
             )  # fmt: skip
         axis.set_yticks(place, names)
         _whole_title(figure, title)
         axis.margins(x=0.18)
-        axis.xaxis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:,.0f}"))
+        axis.xaxis.set_major_formatter(AMOUNTS)
         axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
         return svg(figure)
 

@@ -100,7 +100,7 @@ def test_the_page_says_what_why_where_and_what_next(tmp_path, decision):
 def test_money_is_told_with_its_currency(tmp_path):
     page, _ = write(tmp_path, make_content("alert", [signal()]) | {"currency": "EUR"})
     assert "money above plan, EUR" in page
-    assert re.search(r"<b>EUR [-\d,]+</b><span>cost of the latest completed orders", page)
+    assert re.search(r"<b>EUR [-\d,.]+</b><span>cost of the latest completed orders", page)
 
 
 def test_columns_that_moved_without_a_signal_say_why_it_is_quiet(tmp_path):

@@ -1,6 +1,7 @@
 """Names of products draw as they are written, and a page that cannot be drawn stops nothing."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -93,6 +94,17 @@ def test_a_name_of_a_table_begins_no_sentence_with_a_capital():
 
 
 def test_an_amount_has_its_currency():
-    assert money(-53.4, "EUR") == "EUR -53"
+    assert money(-253.4, "EUR") == "EUR -253"
     assert money(None, "EUR") == "–"
-    assert money(12.0) == "12"
+    assert money(12.0) == "12.00"
+
+
+def test_marks_of_an_axis_of_money_say_where_they_are():
+    cost = {"money": {"holding_cost": 4.0, "stockout_cost": 8.0}}
+    marks = [t for t in texts(plots.money({"a": cost})) if re.fullmatch(r"[\d.,]+", t)]
+    assert "12.00" in marks  # the bar's total
+    ticks = sorted(float(t.replace(",", "")) for t in marks if t != "12.00")
+    assert len(ticks) > 2
+    np.testing.assert_allclose(np.diff(ticks), ticks[1] - ticks[0])
+    assert plots.AMOUNTS(2.5, None) == "2.5"
+    assert plots.AMOUNTS(12_500.0, None) == "12,500"
