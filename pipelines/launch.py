@@ -128,7 +128,7 @@ class Launch:
         print(f"done in {int(seconds // 60)}:{int(seconds % 60):02d}")
         _tell_results(run, self.out)
         _tell_index(settings)
-        print(f"next: {_next(run, settings)}")
+        print(f"next: {_next(run, settings, self.data)}")
         if self.pipeline == "monitoring":
             retrain_if_decided(
                 self.deployment,
@@ -409,15 +409,17 @@ def _outcome(run: Path) -> tuple[str, str, str]:
     return "unfinished", "it failed or is under way: its log says which", ""
 
 
-def _next(run: LocalRun, settings: Settings) -> str:
-    """Return the command that usually follows a run."""
-    commands = {
-        "training": "run replenishment {} --out orders.csv",
-        "replenishment": "serve {}",
-        "monitoring": f"why {run.folder.name} {{}}",
-    }
+def _next(run: LocalRun, settings: Settings, data: Path) -> str:
+    """Return the command that usually follows a run, as it can be pasted in the same folder."""
+    own = settings.workspace / "data"  # what a run makes by itself is found by itself
+    given = "" if data.is_relative_to(own) else f"--data {shlex.quote(str(data))} "
     place = f"--workspace {shlex.quote(str(settings.workspace))}"
-    return f"{_program()} {commands[run.pipeline].format(place)}"
+    commands = {
+        "training": f"run replenishment {given}{place} --out orders.csv",
+        "replenishment": f"serve {place}",
+        "monitoring": f"why {run.folder.name} {place}",
+    }
+    return f"{_program()} {commands[run.pipeline]}"
 
 
 def _tell_results(run: LocalRun, out: Path | None) -> None:

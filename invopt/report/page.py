@@ -2,8 +2,9 @@
 
 import html
 import math
+import re
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,10 @@ def render(template: str, **values: Any) -> str:
     )
     environment.filters |= {
         "number": number,
+        "money": money,
         "percent": percent,
         "short": short,
+        "alike": alike,
         "chance": chance,
         "signed": signed,
         "sentence": sentence,
@@ -62,6 +65,14 @@ def number(value: float | None) -> str:
     return "–" if _unknown(value) else f"{value:z,.0f}"
 
 
+def money(value: float | None, currency: str = "") -> str:
+    """Return an amount with its currency, with cents below 100."""
+    if value is None or _unknown(value):
+        return "–"
+    told = f"{value:z,.0f}" if abs(value) >= 100 else f"{value:z,.2f}"
+    return f"{currency} {told}".strip()
+
+
 def percent(value: float | None) -> str:
     """Return a share as percent with one decimal."""
     return "–" if _unknown(value) else f"{value:.1%}"
@@ -74,6 +85,21 @@ def short(value: float | None) -> str:
     if abs(value) >= 100:
         return f"{value:z,.0f}"
     return np.format_float_positional(value, precision=3, fractional=False, trim="-")
+
+
+def alike(value: float | None, column: Iterable[float | None], digits: int = 3) -> str:
+    """Return a number of a column with as many decimals as all of its numbers.
+
+    Args:
+        value: One of the column; None or not finite where it is not known.
+        column: All of them.
+        digits: That the largest one shows.
+    """
+    if value is None or _unknown(value):
+        return "–"
+    sizes = [abs(v) for v in column if v is not None and not _unknown(v) and v]
+    decimals = digits - 1 - math.floor(math.log10(max(sizes))) if sizes else 0
+    return f"{value:z,.{max(0, decimals)}f}"
 
 
 def chance(value: float | None) -> str:
@@ -89,9 +115,13 @@ def signed(value: float | None) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return text with a capital first letter and no full stop at the end."""
+    """Return text with a capital first letter and no full stop at the end.
+
+    A name of a table, a column or a field (open_orders, position.on_hand) stays as it is written.
+    """
     text = text.strip().rstrip(".")
-    return text[:1].upper() + text[1:]
+    first = text.partition(" ")[0].rstrip(":,;")
+    return text if re.search(r"[_.\[=/]", first) else text[:1].upper() + text[1:]
 
 
 def _unknown(value: float | None) -> bool:

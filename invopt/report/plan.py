@@ -303,7 +303,8 @@ def _past_reviews(found: Sequence[tuple[str, Path, Path]], notify: Notify) -> li
 def _product_columns(series: pd.DataFrame) -> dict[str, npt.NDArray[np.object_]]:
     """Return what products are called, and their category; "" where nobody says."""
     none = pd.Series("", index=series.index)
-    named = next((series[c] for c in _NAMES if c in series), none)
+    columns = {str(c).lower(): c for c in reversed(series.columns)}
+    named = next((series[columns[c]] for c in _NAMES if c in columns), none)
     category = series.get("category", none)
     return {
         "name": named.fillna("").astype(str).to_numpy(object),
@@ -357,6 +358,7 @@ def _since(panel: Panel, last: pd.DataFrame | None) -> dict[str, FloatArray]:
         else np.full(panel.num_series, np.nan)
         for name in _LAST
     }
+    found["last_safety_stock"] = found["last_order_up_to_level"] - found["last_expected_demand"]
     then = pd.DatetimeIndex([pd.Timestamp(str(last["review_date"].iloc[0]))])
     first = max(int(panel.timeline.index_of(then)[0]) + 1, 0)
     seen = (np.asarray(panel.flags[:, first:]) & UNOBSERVED) == 0
@@ -374,9 +376,10 @@ def _row_columns(plan: pd.DataFrame) -> dict[str, npt.NDArray[Any]]:
         "expected_stockout_cost", "money_at_risk", "cost_of_one_less", "cost_of_one_more",
         "transfer_quantity",
     ]  # fmt: skip
-    return {c: plan[c].to_numpy(object) for c in texts} | {
-        c: plan[c].to_numpy(np.float64) for c in numbers if c in plan
-    }
+    found = {c: plan[c].to_numpy(np.float64) for c in numbers if c in plan}
+    # orders.csv has it in whole units; beside the demand that it is added to it is a share.
+    found["safety_stock"] = found["order_up_to_level"] - found["expected_demand"]
+    return {c: plan[c].to_numpy(object) for c in texts} | found
 
 
 def _exception_columns(exceptions: pd.DataFrame, plan: pd.DataFrame) -> dict[str, Any]:

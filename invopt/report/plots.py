@@ -15,11 +15,15 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from invopt.report.page import money as money_of
 from invopt.types import FloatArray
 
 INK, SOFT, LINE = "#1b2430", "#5b6675", "#d5dae1"
 BLUE, AMBER, TEAL, RED = "#2457c5", "#d98e04", "#168a8a", "#b3261e"
 COLOURS = (BLUE, AMBER, TEAL, "#7a5cc0", SOFT)
+DASHES: tuple[Any, ...] = ("-", (0, (4, 2)), (0, (1, 1.5)))
+# Of an axis: as many decimals as its marks have, for a mark at 2.5 is none at 2.
+AMOUNTS = mpl.ticker.FuncFormatter(lambda at, _: f"{at:z,.10g}")
 STYLE: Any = {
     "text.parse_math": False,  # a product may be called GIFT CARD $25_$50
     "font.family": "sans-serif",
@@ -58,7 +62,7 @@ def fans(frame: pd.DataFrame) -> Markup:
             axis.set_title(name)
         for axis in axes.flat[len(names) :]:
             axis.set_visible(False)
-        axes.flat[0].legend(loc="upper left", ncols=3)
+        axes.flat[0].legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, borderaxespad=0)
         return svg(figure)
 
 
@@ -95,6 +99,7 @@ def volume(profile: Mapping[str, Sequence[Any]]) -> Markup:
         ):
             axis.plot(dates, profile[name], color=colour, linewidth=1)
             axis.set_ylim(bottom=0)
+            axis.yaxis.set_major_formatter(AMOUNTS)
             axis.set_title(title)
         return svg(figure)
 
@@ -107,10 +112,12 @@ def calibration(quantiles: Mapping[str, Any], levels: Mapping[str, Mapping[str, 
         series = {"one period": quantiles} | {
             f"sum of {periods}": values for periods, values in levels.items() if int(periods) > 1
         }
-        for colour, (name, values) in zip(COLOURS, series.items(), strict=False):
+        for number, (name, values) in enumerate(series.items()):
             nominal = sorted(float(level) for level in values)
             found = [values[f"{level:g}"]["coverage"] for level in nominal]
-            axis.plot(nominal, found, "o-", color=colour, markersize=3.5, linewidth=1, label=name)
+            axis.plot(
+                nominal, found, marker="o", markersize=3.5, linewidth=1, label=name, **_look(number)
+            )
         _whole_title(figure, "Calibration: share of outcomes at or below each quantile")
         axis.set_xlabel("quantile level")
         axis.set_xlim(0, 1)
@@ -122,16 +129,20 @@ def calibration(quantiles: Mapping[str, Any], levels: Mapping[str, Mapping[str, 
 def folds(candidates: Mapping[str, Any], dates: Mapping[str, str]) -> Markup:
     """Return WAPE by cutoff for every candidate."""
     with mpl.rc_context(STYLE):
-        figure, axis = plt.subplots(figsize=(5.2, 3.6))
-        for colour, (name, judged) in zip(COLOURS, candidates.items(), strict=False):
+        figure, axis = plt.subplots(figsize=(5.2, 4.0))
+        for number, (name, judged) in enumerate(candidates.items()):
             values = [f["wape"] for f in judged["folds"].values()]
-            axis.plot(range(len(values)), values, "o-", color=colour, markersize=4, label=name)
+            axis.plot(
+                range(len(values)), values, marker="o", markersize=4, label=name,
+                zorder=3 if number == 0 else 2, **_look(number),
+            )  # fmt: skip
         labels = [dates[cutoff] for cutoff in next(iter(candidates.values()))["folds"]]
         axis.set_xticks(range(len(labels)), labels)
         axis.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
         axis.set_ylim(bottom=0)
-        axis.set_title("WAPE by cutoff (rolling origin)")
-        axis.legend(loc="lower right")
+        _whole_title(figure, "WAPE by cutoff (rolling origin)")
+        axis.set_xlabel("cutoff, from the first to the last")
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, handlelength=4)
         return svg(figure)
 
 
@@ -147,13 +158,13 @@ def money(candidates: Mapping[str, Any], title: str = "Cost of decisions") -> Ma
         axis.barh(place, stockout, left=holding, color=AMBER, height=0.6, label="stock-outs")
         for at, total in zip(place, np.add(holding, stockout), strict=True):
             axis.annotate(
-                f"{total:,.0f}", (total, at), xytext=(5, 0), textcoords="offset points",
+                money_of(total), (total, at), xytext=(5, 0), textcoords="offset points",
                 va="center", color=INK,
             )  # fmt: skip
         axis.set_yticks(place, names)
         _whole_title(figure, title)
         axis.margins(x=0.18)
-        axis.xaxis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:,.0f}"))
+        axis.xaxis.set_major_formatter(AMOUNTS)
         axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
         return svg(figure)
 
@@ -209,6 +220,7 @@ def waterfall(
             axis.barh(row, value, left=start, color=colour, height=0.65)
             at = start + value
         axis.barh(place[-1], forecast, color=INK, height=0.65)
+        axis.margins(x=0.06)
         axis.set_yticks(place, [n for n, _ in steps] + ["forecast"])
         _whole_title(figure, f"{name}: why this forecast (units)")
         return svg(figure)
@@ -258,10 +270,11 @@ def sweep_history(trials: Sequence[Mapping[str, Any]]) -> Markup | str:
         axis.step(
             numbers, np.minimum.accumulate(scores), where="post", color=INK, label="best so far"
         )
-        axis.set_title("Sweep: WAPE on the selection range")
+        _whole_title(figure, "Sweep: WAPE on the selection range")
         axis.set_xlabel("trial")
         axis.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
-        axis.legend(loc="upper right")
+        axis.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=1))
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)
         return svg(figure)
 
 
@@ -349,7 +362,7 @@ def _trend_line(
         top = [0.0 if end is None else float(end) for end in band or ()]
         axis.set_ylim(0, max(0.01, 1.1 * float(np.nanmax([*values, *top, 0.0]))))
     if key != "cost_ratio":
-        axis.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1))
+        axis.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=1))
     axis.set_xticks(days[[0, -1]], [f"{pd.Timestamp(d):%d %b}" for d in days[[0, -1]]])
     return svg(figure)
 
@@ -363,6 +376,12 @@ def _shade(axis: Axes, values: FloatArray, band: Sequence[float | None]) -> None
     axis.axhspan(low if np.isfinite(low) else ends[0], high if np.isfinite(high) else ends[1],
                  color=BLUE, alpha=0.1, linewidth=0)  # fmt: skip
     axis.set_ylim(*ends)
+
+
+def _look(number: int) -> dict[str, Any]:
+    """Return colour and dashes of a line: after the last colour the first comes again, dashed."""
+    dashes = DASHES[number // len(COLOURS) % len(DASHES)]
+    return {"color": COLOURS[number % len(COLOURS)], "linestyle": dashes}
 
 
 def _whole_title(figure: Figure, text: str) -> None:

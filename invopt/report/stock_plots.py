@@ -9,7 +9,7 @@ from matplotlib import dates as mdates
 from matplotlib import pyplot as plt
 
 from invopt.inventory.whatif import Outlook
-from invopt.report.plots import AMBER, BLUE, INK, SOFT, STYLE, TEAL, svg
+from invopt.report.plots import AMBER, AMOUNTS, BLUE, INK, SOFT, STYLE, TEAL, svg
 
 _FEW = 4  # points that a line needs
 
@@ -33,7 +33,7 @@ def frontier(outlooks: Sequence[Outlook], now: Outlook, currency: str = "") -> M
         )  # fmt: skip
         axis.xaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=1))
         axis.xaxis.set_major_locator(mpl.ticker.MaxNLocator(5))
-        axis.yaxis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:,.0f}"))
+        axis.yaxis.set_major_formatter(AMOUNTS)
         axis.set_ylim(bottom=0)
         axis.set_xlabel("units served from stock")
         axis.set_title("Cost per review by service" + (f", {currency}" if currency else ""))

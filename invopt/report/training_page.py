@@ -43,6 +43,7 @@ def _page(files: dict[str, str], name: str) -> str:
         verdict=verdict,
         **quality_values(quality, read_json(files["cleaning"])),
         candidates=candidates,
+        changes=[c.get("stability", {}).get("forecast_change") for c in candidates.values()],
         currency=currency,
         references=assessment["references"],
         network=assessment.get("network"),

@@ -8,7 +8,7 @@ import pandas as pd
 
 from invopt.frequency import sizes_of
 from invopt.sources.duck import Reader
-from invopt.sources.faults import RULES
+from invopt.sources.held_stock import HeldStock, quantity_column, stock_of, told_of_products
 from invopt.sources.inspect import (
     DATE,
     MAX_VALUES,
@@ -27,7 +27,6 @@ from invopt.sources.inspect import (
 from invopt.sources.lead_units import lead_time_in_words
 from invopt.sources.planning_files import planning_table
 from invopt.sources.words import (
-    NAMES,
     POSITION_ROLES,
     PRODUCT_ROLES,
     STOCK_ROLES,
@@ -63,6 +62,27 @@ _NO_ATTRIBUTE = r"currency|wahrung|devise|moneda|status|customer|kunde|client"
 _TEXT_ROLES = {
     word: role
     for role, words in {
+        "product_name": (
+            "name",
+            "description",
+            "title",
+            "item_name",
+            "item_description",
+            "bezeichnung",
+            "artikelbezeichnung",
+            "artikelname",
+            "produktname",
+            "libelle",
+            "designation",
+            "nombre",
+            "descripcion",
+            "descrizione",
+            "descricao",
+            "omschrijving",
+            "nazwa",
+            "product_title",
+            "product_description",
+        ),
         "supplier": ("vendor", "lieferant", "fournisseur", "proveedor"),
         "category": ("kategorie", "warengruppe", "categorie", "categoria", "famille", "familia"),
         "brand": ("marke", "marque", "marca"),
@@ -127,19 +147,29 @@ class Companions:
         undated = [
             f for f in files if not f.periods and (not f.of_kind(DATE) or self._is_master(f))
         ]
-        describing: list[tuple[FileFacts, list[ColumnFacts]]] = []
+        describing: list[FileFacts] = []
         for file in undated:
             reason = self._undated(file, describing)
             self._tell(file, reason)
         if "products" not in self.tables:
             self._join(describing)
         else:
-            for file, columns in describing:
-                self._tell_unused(file, columns)
+            for file in describing:
+                self._tell_joined(file)
         for file in files:
             if file not in undated:
                 self._tell(file, self._wide(file) if file.periods else self._dated(file))
         self._latest_count()
+
+    def _tell_joined(self, file: FileFacts) -> None:
+        """Say that what a file tells of products is left out, as another file is about them."""
+        reason = "products are mapped from another file; join it in SQL"
+        if self.tables.get("position", {}).get("from") != file.name:
+            self._tell(file, reason)
+            return
+        own = self._keys_of(file)
+        names = ", ".join(c.name for c in file.columns if c.name not in (*own.there, own.series))
+        self.notes.append(f"{names} of {file.name} ({file.path}) is not mapped: {reason}")
 
     def _latest_count(self) -> None:
         """Take the latest count of the stock as the position, where no file is of today's stock."""
@@ -237,15 +267,6 @@ class Companions:
             self.tables[section] = table
         return True
 
-    def _tell_unused(self, file: FileFacts, columns: list[ColumnFacts]) -> None:
-        """Say which columns about products are not used, since another file describes these."""
-        whole = "products are mapped from another file; join it in SQL"
-        if file.name != self.tables.get("position", {}).get("from"):
-            self._tell(file, whole)
-            return
-        names = ", ".join(c.name for c in columns)
-        self.notes.append(f"{names} of {file.name} ({file.path}) are not used: {whole}")
-
     def _tell(self, file: FileFacts, reason: str | None) -> None:
         if reason is not None:
             self.notes.append(f"{file.name} ({file.path}) is not mapped: {reason}")
@@ -267,49 +288,89 @@ class Companions:
         """Return the expression of a file's series, None where it is that of the sales."""
         return None if own.expression == self.keys.expression else own.expression
 
-    def _undated(
-        self, file: FileFacts, describing: list[tuple[FileFacts, list[ColumnFacts]]]
-    ) -> str | None:
+    def _undated(self, file: FileFacts, describing: list[FileFacts]) -> str | None:
         own = self._keys_of(file)
         if not own.there and own.series is None:
             return _OTHER_KEYS
         columns = [own.series] if own.series is not None else own.there
         numbers = [c for c in file.of_kind(NUMBER) if c.name not in own.there]
+        stock = stock_of(self.reader, file, numbers)
         if num_distinct(self.reader, file, columns) < _UNIQUE * file.num_rows:
-            if self._is_whole(own) and by_word([c.name for c in numbers], "on_hand"):
-                return self._by_lot(file, own, columns, numbers)
+            if self._is_whole(own) and stock is not None:
+                return self._by_lot(file, own, columns, stock)
             return f"several rows have the same {' and '.join(columns)}"
-        about = [c for c in file.columns if c.name not in (*own.there, own.series)]
         if not self._is_whole(own) or self._is_product_without_zeros(file, own):
-            describing.append((file, about))
+            describing.append(self._without_stock(file, own, stock))
             return None
-        section = "position" if by_word([c.name for c in numbers], "on_hand") else "products"
-        if section in self.tables:
-            return f"{section} are mapped from another file"
+        if stock is not None:
+            return self._stock_now(file, own, stock, describing)
+        if "products" in self.tables:
+            return "products are mapped from another file"
         key = self._series_key(own)
-        table: dict[str, Any] = {"from": file.name} | ({"unique_id": key} if key else {})
-        if section == "position":
-            roles = roles_of([c.name for c in numbers], POSITION_ROLES)
-            picks = {roles[c.name]: number_entry(c) for c in numbers}
-            if "lead_time" not in picks and (told := lead_time_in_words(about)):
-                picks["lead_time"] = told
-            table["columns"] = {r: picks[r] for r in POSITION_ROLES[::-1] if r in picks}
-            if described := _about_products(about, roles):
-                describing.append((file, described))
-        else:
-            taken = {*own.there, own.series}
-            table["columns"] = own.columns | _attributes(file, taken)
-        self.tables[section] = table
+        self.tables["products"] = {"from": file.name} | ({"unique_id": key} if key else {}) | {
+            "columns": own.columns | _attributes(file, {*own.there, own.series})
+        }  # fmt: skip
+        self._tell_quantity(file, numbers)
         return None
 
+    def _stock_now(
+        self, file: FileFacts, own: Keys, stock: HeldStock, describing: list[FileFacts]
+    ) -> str | None:
+        """Map stock of today, and hand on what its file says of products besides."""
+        if "position" in self.tables:
+            return "position is mapped from another file"
+        key = self._series_key(own)
+        self.tables["position"] = {"from": file.name} | ({"unique_id": key} if key else {}) | {
+            "columns": {role: number_entry(c) for role, c in stock.columns.items()}
+        }  # fmt: skip
+        spelled = lead_time_in_words(file.columns)
+        if spelled is not None and "lead_time" not in stock.columns:
+            self.tables["position"]["columns"]["lead_time"] = spelled
+        if stock.is_guess:
+            self.notes.append(
+                f"{stock.columns['on_hand'].name} of {file.name} is read as the stock of today: "
+                "take it out of `position` where it is something else"
+            )
+        if about := told_of_products(file, {*own.there, own.series, *stock.names}):
+            if self._matched(own):
+                describing.append(_describing(file, own, stock))
+            else:
+                names = ", ".join(c.name for c in about)
+                self.notes.append(f"{names} of {file.name} are not mapped: join them in SQL")
+        return None
+
+    def _without_stock(self, file: FileFacts, own: Keys, stock: HeldStock | None) -> FileFacts:
+        """Return a file without its stock where no row of it can be told to be of one series."""
+        if stock is None:
+            self._tell_quantity(file, [c for c in file.of_kind(NUMBER) if c.name not in own.there])
+            return file
+        held = stock.columns["on_hand"].name
+        lacking = [named(c) for role, c in self.keys.roles.items() if role not in own.roles]
+        reason = (
+            f"it is by {' and '.join(own.there)}, and no column says of which "
+            f"{' and '.join(lacking)}" if lacking else
+            f"its {' and '.join(own.there)} lost their zeros: map it by hand with "
+            f"`unique_id: lpad({named(own.there[0])}, N, '0')`"
+        )  # fmt: skip
+        self.notes.append(f"the stock in {file.name} ({held}) is not mapped: {reason}")
+        return _describing(file, own, stock)
+
+    def _tell_quantity(self, file: FileFacts, numbers: list[ColumnFacts]) -> None:
+        """Say that a quantity is taken as an attribute: a stock would tell the past what is now."""
+        if (name := quantity_column(numbers)) is not None:
+            self.notes.append(
+                f"{name} of {file.name} is read as an attribute of products: where it is the "
+                f"stock of today, take it out there and write position: {{from: {file.name}, "
+                f"columns: {{on_hand: {named(name)}}}}}"
+            )
+
     def _by_lot(
-        self, file: FileFacts, own: Keys, columns: list[str], numbers: list[ColumnFacts]
+        self, file: FileFacts, own: Keys, columns: list[str], stock: HeldStock
     ) -> str | None:
         """Map stock by lot, bin or batch: a source of SQL adds it up."""
         if "position" in self.tables:
             return "position is mapped from another file"
-        roles = roles_of([c.name for c in numbers], POSITION_ROLES)
-        held = {roles[c.name]: c for c in numbers if roles[c.name] in POSITION_ROLES}
+        held = stock.columns
         key = self._series_key(own)
         self.tables["position"] = {"from": file.name} | ({"unique_id": key} if key else {}) | {
             "columns": {
@@ -325,7 +386,7 @@ class Companions:
         )
         return None
 
-    def _join(self, describing: list[tuple[FileFacts, list[ColumnFacts]]]) -> None:
+    def _join(self, describing: list[FileFacts]) -> None:
         """Make products of the series sold, what the sales say of them, and files about them."""
         keys = [*self.keys.there, *([self.keys.series] if self.keys.series else [])]
         cells = ", ".join(map(quote, keys))
@@ -336,14 +397,16 @@ class Companions:
             cells += f", any_value({quote(column.name)}) AS {quote(column.name)}"
             names.add(column.name)
             columns[column.name] = named(column.name)
-        for file, told in describing:
+        for file in describing:
+            matched = self._matched(self._keys_of(file))
             about = quote(file.name)
-            joins.append(f"LEFT JOIN {about} ON {self._same(file)}")
-            for column in told:
+            same = [self._same_key(file, theirs, ours, about) for theirs, ours in matched.items()]
+            joins.append(f"LEFT JOIN {about} ON {' AND '.join(same)}")
+            for column in [c for c in file.columns if c.name not in matched]:
                 name = _free(column.name, names, file)
                 picks.append(f"{about}.{quote(column.name)} AS {quote(name)}")
-            columns |= _attributes(file, {c.name for c in file.columns if c not in told}, names)
-            names |= {c.name for c in told}
+            columns |= _attributes(file, {*matched}, names)
+            names |= {c.name for c in file.columns}
         grouped = ", ".join(map(quote, keys))
         # A remark below the table is no series.
         given = " AND ".join(f"trim({quote(key)}::VARCHAR) <> ''" for key in keys)
@@ -353,23 +416,21 @@ class Companions:
         picked = ", ".join(["s.*", *picks])
         self.sources["series"] = {"sql": " ".join([f"SELECT {picked} FROM {inner}", *joins,
                                                    "ORDER BY ALL"])}  # fmt: skip
-        self.behind["series"] = [self.sales.name, *(f.name for f, _ in describing)]
+        self.behind["series"] = [self.sales.name, *(f.name for f in describing)]
         self.tables["products"] = {"from": "series", "columns": columns}
 
-    def _same(self, file: FileFacts) -> str:
-        """Return SQL of which rows of a file are about a series s."""
-        keys = self._keys_of(file)
-        pairs = [(self.keys.roles[role], theirs) for role, theirs in keys.roles.items()]
-        if keys.series is not None:
-            sold = self.keys.expression if self.keys.series is None else quote(self.keys.series)
-            return f"{quote(file.name)}.{quote(keys.series)}::VARCHAR = ({sold})::VARCHAR"
-        same = []
-        for ours, key in pairs:
-            theirs, own = f"{quote(file.name)}.{quote(key)}::VARCHAR", f"s.{quote(ours)}::VARCHAR"
-            if len(pairs) == 1 and self._loses_zeros(file, key, ours):
-                theirs, own = f"ltrim(trim({theirs}), '0')", f"ltrim(trim({own}), '0')"
-            same.append(f"{theirs} = {own}")
-        return " AND ".join(same)
+    def _matched(self, own: Keys) -> dict[str, str]:
+        """Return the column of the sales for each key of a file about products."""
+        if own.series is not None and self.keys.series is not None:
+            return {own.series: self.keys.series}
+        return {key: self.keys.roles[role] for role, key in own.roles.items()}
+
+    def _same_key(self, file: FileFacts, theirs: str, ours: str, about: str) -> str:
+        """Return SQL of whether a row's key is that of a series sold."""
+        their_key, own_key = f"{about}.{quote(theirs)}::VARCHAR", f"s.{quote(ours)}::VARCHAR"
+        if self._loses_zeros(file, theirs, ours):
+            return f"ltrim(trim({their_key}), '0') = ltrim(trim({own_key}), '0')"
+        return f"{their_key} = {own_key}"
 
     def _told_with_sales(self, keys: list[str]) -> list[ColumnFacts]:
         """Return short texts of the sales that are the same in every row of a series."""
@@ -610,25 +671,11 @@ def _summed(entry: Any) -> dict[str, Any]:
     return (entry if isinstance(entry, dict) else {"expr": entry}) | {"aggregate": "sum"}
 
 
-def _about_products(columns: list[ColumnFacts], roles: dict[str, str]) -> list[ColumnFacts]:
-    """Return those columns of a file of stock that say something of the products in it.
-
-    Args:
-        columns: Of the file, keys left out.
-        roles: Role in the position by column; its own name where it has none.
-    """
-    left = [c for c in columns if roles.get(c.name) not in POSITION_ROLES]
-    numbers = [c.name for c in left if c.kind == NUMBER]
-    found = roles_of(numbers, PRODUCT_ROLES)
-    texts = [c for c in left if c.kind == TEXT and _tells_product(plain(c.name))]
-    terms = [c for c in left if c.kind == NUMBER and found[c.name] in RULES]
-    return [*terms, *texts]
-
-
-def _tells_product(name: str) -> bool:
-    """Return whether a text in a file of stock is about the product: no bin, unit or remark."""
-    known = {*_TEXT_ROLES, *_TEXT_ROLES.values()}
-    return name in known or bool(NAMES & set(name.split("_")))
+def _describing(file: FileFacts, own: Keys, stock: HeldStock) -> FileFacts:
+    """Return a file of stock without what is of today: its keys and what it says of products."""
+    keys = {*own.there, own.series}
+    kept = told_of_products(file, keys | stock.names)
+    return replace(file, columns=(*(c for c in file.columns if c.name in keys), *kept))
 
 
 def _attributes(

@@ -78,9 +78,9 @@ def monitor(watched: Watched, config: Config, out: str, notify: Notify) -> None:
         receipts=tables.receipts,
     )
     found = gather_evidence(subject, panel, config.monitoring, reports, notify)
-    told = {}
+    told: Json = {"currency": config.currency}
     if found.drift is not None or found.trend:  # the model could be asked
-        told = _overridden(tables.overrides, subject, panel, watched.plans)
+        told |= _overridden(tables.overrides, subject, panel, watched.plans)
     _write_evidence(found, watched.version, config.name, watched.kept, out, more=told)
     if len(found.records):
         with replacing_file(records) as partial:

@@ -116,4 +116,4 @@ def test_costs_in_a_list_of_stock_beside_a_file_of_products_are_told(tmp_path):
         tmp_path, DAYS, lines("item,on_hand,unit_cost", *(f"{p},5,2" for p in PRODUCTS)),
         products_csv=lines("item,category", "A1,x", "A2,x", "A3,y"),
     )  # fmt: skip
-    assert "unit_cost of stock (stock.csv) are not used: products are mapped from another" in told
+    assert "unit_cost of stock (stock.csv) is not mapped: products are mapped from another" in told

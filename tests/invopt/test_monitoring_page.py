@@ -97,6 +97,18 @@ def test_the_page_says_what_why_where_and_what_next(tmp_path, decision):
     ).replace("http://creativecommons.org", "")
 
 
+def test_money_is_told_with_its_currency(tmp_path):
+    page, _ = write(tmp_path, make_content("alert", [signal()]) | {"currency": "EUR"})
+    assert "money above plan, EUR" in page
+    assert re.search(r"<b>EUR [-\d,.]+</b><span>cost of the latest completed orders", page)
+
+
+def test_columns_that_moved_without_a_signal_say_why_it_is_quiet(tmp_path):
+    quiet = signal("drift", fires=False)
+    page, _ = write(tmp_path, make_content("ignore", [quiet]))
+    assert "The signal of drift is quiet: drift" in page
+
+
 def test_a_page_without_anything_known_is_still_a_page(tmp_path):
     content = make_content(
         trend=[], drift=[], causes=[], locations=[], events=[], conclusive=False,

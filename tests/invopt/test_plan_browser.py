@@ -263,6 +263,40 @@ def test_nothing_is_wider_than_a_phone(browser, review):
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
+def test_names_that_are_alike_but_for_their_end_are_whole_on_a_phone(browser, tmp_path):
+    review = make_review(tmp_path, num_series=6)
+    with opened(browser, review, PHONE) as page:
+        for part in (page.locator("#exceptions"), orders(page)):
+            for name in part.locator("tr.row th button").all():
+                if name.is_visible():
+                    assert name.evaluate("e => e.scrollWidth <= e.clientWidth")
+            places = part.locator("tr.row th .under").all_inner_texts()
+            assert places  # they tell two of one name apart
+            assert all(re.fullmatch(r"s\d", place) for place in places)
+
+
+def test_a_column_of_units_has_as_many_decimals_in_every_row(browser, review):
+    with opened(browser, review) as page:
+        part = orders(page)
+        heads = part.locator("thead tr:first-child th").all_inner_texts()
+        for label in ("Expected demand", "Order units", "On hand"):
+            shown = texts(part, heads.index(label) + 1)
+            assert len({len(text.partition(".")[2]) for text in shown if text}) == 1
+
+
+def test_a_printout_repeats_its_heads_and_has_no_empty_part(browser, review, tmp_path):
+    with opened(browser, review) as page:
+        page.emulate_media(media="print")
+        assert not page.locator("#outcomes").is_visible()
+        assert page.locator("#orders").is_visible()
+        head = page.locator("#orders thead")
+        assert head.evaluate("e => getComputedStyle(e).breakInside") == "avoid"
+        # What a button says is drawn once; what stands in the head itself is drawn on every page.
+        assert not head.locator("button").first.is_visible()
+        said = "e => getComputedStyle(e, '::before').content"
+        assert head.locator("th").first.evaluate(said) == '"Item"'
+
+
 def test_what_is_shown_is_saved_as_csv_without_formulas(browser, review, tmp_path):
     with opened(browser, review) as page:
         part = orders(page)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 import sqlite3
 import threading
 from pathlib import Path
@@ -225,6 +226,18 @@ def test_a_step_after_the_orders_that_fails_does_not_hold_them_back(tmp_path, ca
         "exceptions.csv", "forecast.parquet", "orders.csv", "purchase_orders.csv",
     ]  # fmt: skip
     assert f"orders: {tmp_path}/out/orders.csv" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [("my sales", ["--data", "my sales"]), ("ws/data/demo", [])],
+)
+def test_the_command_after_a_training_names_the_data_it_needs(tmp_path, data, words):
+    run = LocalRun("training", tmp_path / "ws" / "runs" / "training-1")
+    command = launch._next(run, Settings.of(tmp_path / "ws"), tmp_path / data)
+    given = [str(tmp_path / word) if word == "my sales" else word for word in words]
+    asked = ["run", "replenishment", *given, "--workspace", str(tmp_path / "ws")]
+    assert shlex.split(command)[1:] == [*asked, "--out", "orders.csv"]
 
 
 def test_orders_of_a_plan_that_was_cut_off_or_of_an_earlier_run_are_not_handed_out(tmp_path):

@@ -52,6 +52,9 @@ async function start() {
   document.documentElement.dataset.ready = "yes";
 }
 
+/** Return what tells two places of a product of one name apart; none where series have their own. */
+const below = (rows, named) => (named === "name" ? ["location", "unique_id"].find((name) => rows.columns[name]?.texts.some(Boolean)) : undefined);
+
 const link = (href, label) => element("a", { href, download: "" }, label);
 
 function ordersTable(rows, named, open) {
@@ -65,7 +68,7 @@ function ordersTable(rows, named, open) {
     { name: "order_quantity", label: "Order units", kind: "units", sum: true, phone: true, width: 6 },
     { name: "order_value", label: "Order value", kind: "money", sum: true, phone: true, width: 7.5 },
     ...[["supplier", "Supplier"], ["source", "Supplied by"], ["location", "Location"], ["category", "Category"]].filter(([name]) => has(name))
-      .map(([name, label]) => ({ name, label, kind: "text", exact: true, width: 7 })),
+      .map(([name, label]) => ({ name, label, kind: "text", exact: true, width: 7, most: 10 })),
     { name: "segment", label: "Class", kind: "text", exact: true, width: 4 },
     { name: "on_hand", label: "On hand", kind: "units", sum: true, width: 5.5 },
     ...(rows.columns.transfer_quantity?.values.some((v) => v) ? [{ name: "transfer_quantity", label: "From shops", kind: "units", width: 6 }] : []),
@@ -79,7 +82,7 @@ function ordersTable(rows, named, open) {
   ];
   const only = element("input", { type: "checkbox", id: "ordered-only" });
   const table = new Table(document.getElementById("orders-table"), rows, {
-    columns, open, label: "All orders", noun: ["series", "series"],
+    columns, open, label: "All orders", under: below(rows, named), noun: ["series", "series"],
     sort: { name: "order_value", descending: true },
     searched: ["unique_id", "name", "product", "location", "supplier", "source", "category", "exception", "segment"].filter((n) => rows.columns[n]),
     groups: [["supplier", "supplier"], ["source", "supplied by"], ["location", "location"], ["category", "category"], ["segment", "class"]]
@@ -109,21 +112,21 @@ function exceptionsTable(exceptions, rows, named, open) {
   exceptions.columns.size = { values: money.values.map((m) => Math.abs(m)), width: 1 };
   const has = (name) => rows.columns[name].texts.some(Boolean);
   const columns = [
-    { name: named, label: "Item", kind: "text", phone: true, width: 10.5 },
-    ...(named === "name" ? [{ name: "unique_id", label: "Series", kind: "text", width: 6 }] : []),
-    { name: "exception", label: "What is wrong", kind: "words", phone: true, exact: true, width: 11 },
+    { name: named, label: "Item", kind: "text", phone: true, width: 10.5, most: 16 },
+    ...(named === "name" ? [{ name: "unique_id", label: "Series", kind: "text", width: 6, most: 11 }] : []),
+    { name: "exception", label: "What is wrong", kind: "words", phone: true, exact: true, width: 11, most: 14 },
     { name: "size", label: "Money", kind: "money", phone: true, width: 7 },
     { name: "units", label: "Units", kind: "units", width: 4.5 },
     { name: "date", label: "When", kind: "date", width: 7 },
-    ...[["location", "Location"], ["supplier", "Supplier"]].filter(([name]) => has(name)).map(([name, label]) => ({ name, label, kind: "text", exact: true, width: 6 })),
+    ...[["location", "Location"], ["supplier", "Supplier"]].filter(([name]) => has(name)).map(([name, label]) => ({ name, label, kind: "text", exact: true, width: 6, most: 10 })),
     { name: "order_quantity", label: "Order units", kind: "units", width: 5 },
-    { name: "advice", label: "What to do", kind: "text", width: 17 },
+    { name: "advice", label: "What to do", kind: "text", width: 11, most: 26, rest: true },
   ];
   const root = document.getElementById("exceptions-table");
   const chips = element("div", { class: "chips", role: "group", "aria-label": "Kinds of exceptions" });
   root.append(chips);
   const table = new Table(root, exceptions, {
-    columns, label: "Exceptions", noun: ["exception"], sort: { name: "size", descending: true },
+    columns, label: "Exceptions", under: below(rows, named), noun: ["exception"], sort: { name: "size", descending: true },
     searched: ["unique_id", named, "exception", "supplier", "location", "advice"], open: (entry) => open(at[entry]),
   });
   const kinds = new Map();

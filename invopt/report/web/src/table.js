@@ -2,11 +2,12 @@
 
 import { cell } from "./packed.js";
 import { element, newId } from "./dom.js";
-import { asDays, asMoney, asUnits, asWords, known, plural } from "./format.js";
+import { alike, asDays, asMoney, asUnits, asWords, known, plural } from "./format.js";
 import { grouped, numberTest, passing, sortRows, totals } from "./view.js";
 
 const SPARE = 8; // rows drawn beyond either edge
 const CHOICES = 60; // texts up to which a filter is a list
+const SCREEN = 80; // em that a window of 1,300 pixels shows
 const PRINTED = 3000; // rows a printout has at most
 
 const narrow = matchMedia("(max-width: 640px)");
@@ -16,15 +17,17 @@ const SHOWN = { units: asUnits, money: asMoney, days: asDays, number: asUnits, p
 export class Table {
   /**
    * columns: name, label, kind ("text", "units", "money", "days", "words"), sum, phone (also shown
-   * on a phone), width (em), exact, ratio (a function of sums, for groups). also: further columns
-   * that are summed. open(row) is called with a row that is chosen.
+   * on a phone), width (em), most (em, of texts that need more), rest (what is left is for it), exact, ratio (a function of sums, for groups). also: further columns
+   * that are summed. open(row) is called with a row that is chosen. under: a column that a phone
+   * shows below the first.
    */
-  constructor(root, table, { columns, label, groups, group = "", sort, searched, open, extra, noun, decorate, also = [] }) {
-    Object.assign(this, { root, table, columns, groups, searched, open, noun, decorate });
+  constructor(root, table, { columns, label, groups, group = "", sort, searched, open, extra, noun, decorate, under, also = [] }) {
+    Object.assign(this, { root, table, columns, groups, searched, open, noun, decorate, under });
     this.label = label;
     this.sort = sort;
     this.filters = {};
     this.exact = new Set();
+    this.formats = new Map();
     this.dates = new Set(columns.filter((c) => c.kind === "date").map((c) => c.name));
     this.search = "";
     this.group = group;
@@ -67,16 +70,40 @@ export class Table {
       onclick: (event) => this.clicked(event),
       onkeydown: (event) => this.key(event),
     });
-    const widths = element("colgroup", {}, ...this.columns.map((c) => element("col", { class: c.phone ? "" : "wide", style: `width:${c.width}em` })));
-    const width = this.columns.reduce((sum, c) => sum + c.width, 0);
+    const each = this.widths();
+    const widths = element("colgroup", {}, ...this.columns.map((c, i) => element("col", { class: c.phone ? "" : "wide", style: `width:${each[i]}em` })));
+    const width = each.reduce((sum, one) => sum + one, 0);
     this.grid = element("table", { "aria-label": this.label, style: `--width:${width}em` }, widths, element("thead", {}, this.heads, this.inputs), this.body);
     this.frame = element("div", { class: "frame", tabindex: "0", role: "region", "aria-label": `${this.label}, scrolls`, onscroll: () => this.draw() }, this.grid);
     this.root.append(tools, this.status, this.frame);
   }
 
+  /**
+   * Return the columns' widths in em: of texts that of the longest, at most column.most, where all
+   * fit into a desk's screen; else they share what is left above column.width, a column.rest last.
+   */
+  widths() {
+    const wanted = this.columns.map((c) => {
+      const { texts } = this.table.columns[c.name];
+      if (!["text", "words"].includes(c.kind) || !texts) return c.width;
+      const longest = texts.reduce((most, text) => Math.max(most, text.length), c.label.length);
+      return Math.min(c.most ?? c.width, 2 + 0.52 * longest);
+    });
+    const widths = this.columns.map((c, i) => Math.min(c.width, wanted[i]));
+    for (const last of [false, true]) {
+      const left = SCREEN - widths.reduce((total, width) => total + width, 0);
+      const lacks = this.columns.map((c, i) => (Boolean(c.rest) === last ? wanted[i] - widths[i] : 0));
+      const lacking = lacks.reduce((total, lack) => total + lack, 0);
+      const share = lacking > 0 ? Math.min(1, Math.max(0, left) / lacking) : 0;
+      lacks.forEach((lack, i) => (widths[i] += share * lack));
+    }
+    return widths;
+  }
+
   head(column) {
     const button = element("button", { type: "button", onclick: () => this.sortBy(column) }, column.label);
-    return element("th", { scope: "col", class: this.classes(column) }, button);
+    // A printout repeats the text of a head on every page, and no button in it.
+    return element("th", { scope: "col", class: this.classes(column), "data-label": column.label }, button);
   }
 
   filter(column) {
@@ -239,7 +266,9 @@ export class Table {
     const cells = this.columns.map((c, i) => {
       const text = this.shown(c, entry);
       if (i) return element("td", { class: this.classes(c), title: c.kind === "words" || c.kind === "text" ? text : false }, text);
-      return element("th", { scope: "row", class: this.classes(c) }, element("button", { type: "button", tabindex: tab, title: text }, text));
+      const under = this.under && cell(this.table.columns[this.under], entry);
+      return element("th", { scope: "row", class: this.classes(c) }, element("button", { type: "button", tabindex: tab, title: text }, text),
+        under ? element("small", { class: "under" }, under) : "");
     });
     const made = element("tr", place, ...cells);
     this.decorate?.(made, entry);
@@ -249,7 +278,18 @@ export class Table {
   shown(column, row) {
     const value = cell(this.table.columns[column.name], row);
     if (column.kind === "words") return value.split(";").filter(Boolean).map(asWords).join(", ");
+    if (column.kind === "units") return this.written(column)(value);
     return SHOWN[column.kind] ? SHOWN[column.kind](value) : value;
+  }
+
+  /** Return what writes a column's units; made anew where its values were replaced. */
+  written(column) {
+    const { values } = this.table.columns[column.name];
+    const made = this.formats.get(column.name);
+    if (made?.values === values) return made.write;
+    const write = alike(values);
+    this.formats.set(column.name, { values, write });
+    return write;
   }
 
   clicked(event) {
