@@ -68,6 +68,7 @@ class Bought:
         dropped: True where the supplier's minimum was not worth reaching.
         filled: Units added to reach a minimum.
         lot: Units added to reach a lower price.
+        later: Units left to the next review, which orders a lot of a lower price.
     """
 
     quantity: FloatArray = field(repr=False)
@@ -76,6 +77,21 @@ class Bought:
     dropped: BoolArray = field(repr=False)
     filled: FloatArray = field(repr=False)
     lot: FloatArray = field(repr=False)
+    later: FloatArray = field(repr=False)
+
+    @classmethod
+    def as_wanted(cls, quantity: FloatArray, unit_cost: FloatArray) -> "Bought":
+        """Return the orders that no supplier's terms have changed.
+
+        Example:
+            >>> found = Bought.as_wanted(np.array([5.0]), np.ones(1))
+            >>> found.quantity.tolist(), found.cut.tolist(), found.dropped.tolist()
+            ([5.0], [0.0], [False])
+        """
+        names = ("cut", "filled", "lot", "later")
+        none: dict[str, Any] = {name: np.zeros(len(quantity)) for name in names}
+        dropped = np.zeros(len(quantity), bool)
+        return cls(quantity.copy(), unit_cost.copy(), dropped=dropped, **none)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +165,10 @@ def bought(wanted: Wanted, terms: Terms, tables: TermsTables) -> Bought:
                 work.drop_below(lines, row)
     if tables.budget is not None and wanted.budgeted is not None:
         work.keep_budget(np.flatnonzero(wanted.budgeted & known), tables.budget)
-    return work.found
+    found = work.found
+    less = np.nan_to_num(wanted.quantity - found.quantity) - found.cut
+    found.later = np.where(found.dropped, 0.0, np.clip(less, 0, found.later))
+    return found
 
 
 class _Buying:
@@ -157,16 +176,9 @@ class _Buying:
 
     def __init__(self, wanted: Wanted, terms: Terms) -> None:
         self.wanted, self.terms = wanted, terms
-        num, self.least = len(wanted.quantity), terms.least_order
+        self.least = terms.least_order
         self.price_of: Change | None = None
-        self.found = Bought(
-            quantity=wanted.quantity.copy(),
-            unit_cost=terms.unit_cost.copy(),
-            cut=np.zeros(num),
-            dropped=np.zeros(num, bool),
-            filled=np.zeros(num),
-            lot=np.zeros(num),
-        )
+        self.found = Bought.as_wanted(wanted.quantity, terms.unit_cost)
 
     def take_breaks(self, breaks: pd.DataFrame) -> None:
         """Order up to a price break where the lower price pays for what lies longer.
@@ -175,7 +187,8 @@ class _Buying:
         set against each other by period: the price of what sells, and half of the lot more on the
         shelf. Where less is needed now than sells in the interval, the lot would lie there early:
         it is taken now only where that costs less than what lots save in the periods that today's
-        need is for; else the next review takes it.
+        need is for; else the next review takes it, and of today's need only what saves more than
+        the lower price is ordered now.
         """
         found, terms, wanted = self.found, self.terms, self.wanted
         names, keys = keys_of(breaks, wanted.unique_ids, wanted.supplier)
@@ -187,6 +200,7 @@ class _Buying:
                   for name, rows in steps.groupby("key")}  # fmt: skip
         choice, usual = ordered.copy(), price_of(ordered) * wanted.demand_per_period
         least = usual.copy()
+        wish, cheapest = choice.copy(), least.copy()
         spell = np.minimum(ordered / np.maximum(wanted.demand_per_period, _TINY), terms.interval)
         for number in range(max(map(len, levels.values()))):
             own = np.array(
@@ -198,15 +212,44 @@ class _Buying:
             tried = np.ceil(own / pack - _TINY) * pack
             cost = price_of(np.nan_to_num(tried)) * wanted.demand_per_period
             cost += terms.holding_cost * (tried - ordered) / 2
-            better = wanted.free & (ordered > 0) & (tried > ordered) & (cost < least - _TINY)
-            better &= tried <= wanted.room
-            early = terms.holding_cost * tried * (terms.interval - spell)
-            better &= (usual - cost) * spell > early
+            pays = wanted.free & (ordered > 0) & (tried > ordered) & (tried <= wanted.room)
             if terms.stranded is not None:  # what is left of a product that ends is lost
-                better &= ~(terms.stranded > 0)
+                pays &= ~(terms.stranded > 0)
+            better = pays & (cost < cheapest - _TINY)
+            wish, cheapest = np.where(better, tried, wish), np.where(better, cost, cheapest)
+            early = terms.holding_cost * tried * (terms.interval - spell)
+            better = pays & (cost < least - _TINY) & ((usual - cost) * spell > early)
             choice, least = np.where(better, tried, choice), np.where(better, cost, least)
         found.lot += choice - ordered
+        waits = np.flatnonzero((wish > ordered) & (choice == ordered))
+        saving = (price_of(ordered) - price_of(wish))[waits]
+        choice[waits] = self._without_what_waits(waits, ordered[waits], saving)
+        found.later += np.maximum(ordered - choice, 0)
         self._set(np.flatnonzero(~np.isnan(found.quantity)), choice[~np.isnan(found.quantity)])
+
+    def _without_what_waits(
+        self, lines: IntArray, quantity: FloatArray, saving: FloatArray
+    ) -> FloatArray:
+        """Return what of an order is worth buying before the next review's lot.
+
+        A unit bought now is bought without the saving. A promised service, and an order line
+        that costs, keep their order.
+        """
+        terms, curve = self.terms, self.wanted.curve
+        pack, least = terms.pack_size[lines], self.least[lines]
+        found, lowest = quantity.copy(), curve.at(lines, quantity) + saving * quantity
+        fixed = np.zeros(len(lines), bool)
+        for given in (terms.service_level, terms.fill_rate, terms.order_cost):
+            if given is not None:
+                fixed |= np.nan_to_num(given[lines]) > 0
+        packs = np.where(fixed, 0, np.ceil(quantity / pack - _TINY))
+        for number in range(int(min(packs.max(initial=0), _ROUNDS))):
+            step = np.ceil(packs * number / min(packs.max(), _ROUNDS))
+            tried = np.where(step * pack >= least - _TINY, step * pack, 0.0)
+            cost = curve.at(lines, tried) + saving * tried
+            cheaper = (tried < quantity) & ~fixed & (cost < lowest - _TINY)
+            found, lowest = np.where(cheaper, tried, found), np.where(cheaper, cost, lowest)
+        return found
 
     def _set(self, lines: IntArray, quantity: FloatArray) -> None:
         """Order so much of some lines, at the price that this has."""
