@@ -411,6 +411,13 @@ def test_a_successor_of_a_successor_takes_over_demand_and_stock_of_both_in_any_o
     assert "position 50 is below" in forwards["reason"][2]
 
 
+def test_products_that_no_row_names_succeed_nobody():
+    columns = {"product": ["unknown", "unknown", "p2"], "location": ["s0"] * 3}
+    found = review(columns=columns | {"successor_of": ["unknown", "unknown", ""]}).orders
+    assert (found["order_quantity"] > 40).all()
+    assert found["expected_demand"].tolist() == [50.0, 50.0, 50.0]
+
+
 def test_what_a_predecessor_holds_and_misses_is_told_once_in_its_successors_row():
     found = chain(["", "p0", ""], on_hand=(3.0, 0, 0))
     costs = ["expected_holding_cost", "expected_stockout_cost", "unavoidable_stockout_units",
