@@ -33,7 +33,7 @@ def arrivals_of(situation):
     return found
 
 
-def decided(situation, **config):
+def decided(situation, forced=None, **config):
     arrivals = arrivals_of(situation)
     stock = Stock(
         np.array([situation.on_hand]), arrivals.sum(axis=1), np.array([situation.backorders]),
@@ -50,7 +50,8 @@ def decided(situation, **config):
         review_period=situation.review, lost_sales=situation.lost_sales, **config
     )
     forecast = poisson_forecast(np.array([situation.rate]), 28)
-    return decide(forecast, terms, stock, settings, is_count=True)
+    forced = None if forced is None else np.array([forced])
+    return decide(forecast, terms, stock, settings, is_count=True, forced=forced)
 
 
 @pytest.mark.parametrize("name", SITUATIONS)
@@ -152,3 +153,14 @@ def test_no_more_periods_are_asked_of_paths_than_are_drawn():
         Sampler(Draws.make(5, 20, 0), made.quantile_levels, made.level_quantiles).paths(
             made.smooth_quantiles, made.mean, made.smooth_levels[:, 2], 3, is_count=True
         )
+
+
+def test_who_waits_when_the_order_arrives_was_missed_once_and_not_twice():
+    one = {"lost_sales": False, "lead_time": 14, "review": 1}
+    found = decided(Situation(5, on_hand=0, **one))
+    # Seventy wait by then, and are told before; of the day's five nobody is missed.
+    assert found.unavoidable[0] == pytest.approx(70, abs=3)
+    assert found.stockout_cost[0] < 3.5
+    assert found.saved[0] > 3.5 * 70  # that they are served counts
+    limited = decided(Situation(5, on_hand=0, **one), forced=10.0)
+    assert limited.stockout_cost[0] == pytest.approx(3.5 * 5, rel=0.1)
