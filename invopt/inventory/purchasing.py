@@ -66,6 +66,7 @@ class Bought:
         unit_cost: Money per unit at that quantity.
         cut: Units that a budget took away.
         dropped: True where the supplier's minimum was not worth reaching.
+        unpaid: True where all lines of a supplier save less than an order costs there.
         filled: Units added to reach a minimum.
         lot: Units added to reach a lower price.
         later: Units left to the next review, which orders a lot of a lower price.
@@ -75,6 +76,7 @@ class Bought:
     unit_cost: FloatArray = field(repr=False)
     cut: FloatArray = field(repr=False)
     dropped: BoolArray = field(repr=False)
+    unpaid: BoolArray = field(repr=False)
     filled: FloatArray = field(repr=False)
     lot: FloatArray = field(repr=False)
     later: FloatArray = field(repr=False)
@@ -90,8 +92,8 @@ class Bought:
         """
         names = ("cut", "filled", "lot", "later")
         none: dict[str, Any] = {name: np.zeros(len(quantity)) for name in names}
-        dropped = np.zeros(len(quantity), bool)
-        return cls(quantity.copy(), unit_cost.copy(), dropped=dropped, **none)
+        dropped, unpaid = np.zeros((2, len(quantity)), bool)
+        return cls(quantity.copy(), unit_cost.copy(), dropped=dropped, unpaid=unpaid, **none)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +169,7 @@ def bought(wanted: Wanted, terms: Terms, tables: TermsTables) -> Bought:
         work.keep_budget(np.flatnonzero(wanted.budgeted & known), tables.budget)
     found = work.found
     less = np.nan_to_num(wanted.quantity - found.quantity) - found.cut
-    found.later = np.where(found.dropped, 0.0, np.clip(less, 0, found.later))
+    found.later = np.where(found.dropped | found.unpaid, 0.0, np.clip(less, 0, found.later))
     return found
 
 
@@ -278,7 +280,7 @@ class _Buying:
 
     def fill_or_drop(self, lines: IntArray, row: dict[Any, Any]) -> None:
         """Reach a supplier's minimum with the packs that cost least, or drop the order."""
-        found, curve, free = self.found, self.wanted.curve, self.wanted.free
+        found, free = self.found, self.wanted.free
         missing = self._missing(lines, row)
         fixed = np.nan_to_num(_limit(row, "order_cost"))
         before = found.quantity[lines].copy()
@@ -288,27 +290,37 @@ class _Buying:
         quantity = before.copy()
         if missing(quantity) > _TINY:
             quantity = self._moved(lines, quantity, +1, missing)
-        without = np.where(free[lines], 0.0, before)
-        worth = (curve.at(lines, without) - curve.at(lines, quantity)).sum()
-        keeps = missing(quantity) <= _TINY and (worth > fixed or not free[lines].any())
-        if missing(before) <= _TINY and fixed <= 0:
+        short = missing(quantity) > _TINY
+        if not short and missing(before) <= _TINY and fixed <= 0:
             return
-        if keeps:
+        pays = self._worth(lines, quantity) > fixed or not free[lines].any()
+        if not short and pays:
             found.filled[lines] += quantity - before
             self._set(lines, quantity)
         else:
-            self._drop(lines, before)
+            self._drop(lines, before, is_unpaid=missing(before) <= _TINY)
+
+    def _worth(self, lines: IntArray, quantity: FloatArray) -> float:
+        """Return the money that so much of some lines saves, against what is not ours to say."""
+        curve, free = self.wanted.curve, self.wanted.free[lines]
+        without = np.where(free, 0.0, quantity)
+        return float((curve.at(lines, without) - curve.at(lines, quantity)).sum())
 
     def drop_below(self, lines: IntArray, row: dict[Any, Any]) -> None:
-        """Drop an order that a budget has left below its supplier's minimum."""
+        """Drop an order that a budget has left below its supplier's minimum, or cost of an order."""
         quantity = self.found.quantity[lines]
-        was_cut = self.found.cut[lines].any() and (quantity > 0).any()
-        if was_cut and self._missing(lines, row)(quantity) > _TINY:
+        if not (self.found.cut[lines].any() and (quantity > 0).any()):
+            return
+        fixed = np.nan_to_num(_limit(row, "order_cost"))
+        if self._missing(lines, row)(quantity) > _TINY:
             self._drop(lines, quantity.copy())
+        elif 0 < fixed and self._worth(lines, quantity) <= fixed and self.wanted.free[lines].any():
+            self._drop(lines, quantity.copy(), is_unpaid=True)
 
-    def _drop(self, lines: IntArray, quantity: FloatArray) -> None:
+    def _drop(self, lines: IntArray, quantity: FloatArray, *, is_unpaid: bool = False) -> None:
         free, found = self.wanted.free[lines], self.found
-        found.dropped[lines] = (quantity > 0) & free
+        why = found.unpaid if is_unpaid else found.dropped
+        why[lines] = (quantity > 0) & free
         found.filled[lines[free]] = found.lot[lines[free]] = 0.0
         self._set(lines, np.where(free, 0.0, quantity))
 

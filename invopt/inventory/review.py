@@ -243,7 +243,11 @@ def _tell_deal(notes: Notes, deal: Bought) -> None:
     text = "{} units less are ordered now: the next review orders them for a lower price"
     notes.add(later, [text.format(in_words(u, 6)) for u in deal.later[later]])
     dropped = np.flatnonzero(deal.dropped)
-    notes.is_decided[later] = notes.is_decided[cut] = notes.is_decided[dropped] = True
+    unpaid = np.flatnonzero(deal.unpaid)
+    for rows in (later, cut, dropped, unpaid):
+        notes.is_decided[rows] = True
+    text = "all lines of its supplier together save less than an order costs there"
+    notes.add(unpaid, [text] * len(unpaid))
     notes.add(dropped, ["reaching the supplier's minimum would cost more"] * len(dropped))
 
 

@@ -352,6 +352,19 @@ def test_an_order_that_a_budget_leaves_below_the_suppliers_minimum_is_dropped():
     assert found["exception"].str.contains("below_supplier_minimum").all()
 
 
+@pytest.mark.parametrize("budget", [np.nan, 12.0])
+def test_an_order_that_does_not_pay_its_suppliers_cost_says_so_and_speaks_of_no_minimum(budget):
+    shelf = (45.0, 45, 0) if np.isnan(budget) else (0.0, 0, 0)
+    found = review(
+        on_hand=shelf, columns=NORTH,
+        suppliers=suppliers(lead_time=3.0, order_cost=40.0, budget=budget),
+    ).orders.iloc[:2]  # fmt: skip
+    assert found["order_quantity"].tolist() == [0, 0]
+    assert found["reason"].str.contains("save less than an order costs there").any()
+    assert not found["reason"].str.contains("minimum|not worth it").any()
+    assert not found["exception"].str.contains("below_supplier_minimum").any()
+
+
 def test_a_budget_takes_away_what_was_added_for_a_lower_price_and_pays_the_usual_one():
     breaks = pd.DataFrame({"unique_id": ["p0_s0"], "from_quantity": [100.0], "unit_cost": [1.5]})
     found = review(columns=ALL_NORTH, suppliers=suppliers(budget=200.0), price_breaks=breaks)
