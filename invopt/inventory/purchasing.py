@@ -307,14 +307,14 @@ class _Buying:
         return float((curve.at(lines, without) - curve.at(lines, quantity)).sum())
 
     def drop_below(self, lines: IntArray, row: dict[Any, Any]) -> None:
-        """Drop an order that a budget has left below its supplier's minimum, or cost of an order."""
+        """Drop an order that a budget has left below its supplier's minimum, or its cost."""
         quantity = self.found.quantity[lines]
         if not (self.found.cut[lines].any() and (quantity > 0).any()):
             return
         fixed = np.nan_to_num(_limit(row, "order_cost"))
         if self._missing(lines, row)(quantity) > _TINY:
             self._drop(lines, quantity.copy())
-        elif 0 < fixed and self._worth(lines, quantity) <= fixed and self.wanted.free[lines].any():
+        elif fixed > 0 and self._worth(lines, quantity) <= fixed and self.wanted.free[lines].any():
             self._drop(lines, quantity.copy(), is_unpaid=True)
 
     def _drop(self, lines: IntArray, quantity: FloatArray, *, is_unpaid: bool = False) -> None:
