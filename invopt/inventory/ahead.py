@@ -15,6 +15,7 @@ from invopt.types import BoolArray, Float32Array, FloatArray, IntArray
 
 _LEAST, _SAME = 1e-9, 1e-7  # units a period that are none, and share that is no change
 _FAR = 4.0  # times the mean from which on the old shape says nothing
+_NOBODY = ("", "unknown")  # products that no row names, and what succeeds nothing
 _NEW = 13  # periods on sale up to which a successor sells what its predecessor sold
 
 
@@ -339,9 +340,9 @@ def succession_of(series: pd.DataFrame) -> Succession:
     pairs = [
         (place[before, where], row)
         for row, (before, where) in enumerate(
-            zip(series["successor_of"].astype(str), location, strict=True)
+            zip(series["successor_of"].fillna("").astype(str), location, strict=True)
         )
-        if (before, where) in place
+        if (before, where) in place and before not in _NOBODY
     ]
     if not pairs:
         return Succession(none, none)
@@ -377,7 +378,7 @@ def lone_successors(series: pd.DataFrame) -> int:
     """
     if "successor_of" not in series:
         return 0
-    named = ~series["successor_of"].fillna("").astype(str).isin(["", "unknown"])
+    named = ~series["successor_of"].fillna("").astype(str).isin(_NOBODY)
     return int(named.sum()) - len(succession_of(series).new)
 
 

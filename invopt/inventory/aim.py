@@ -135,7 +135,10 @@ def aim_at(
     point = _reorder_point(in_time, terms, charged, above, weighed, is_count=is_count)
     promise = promise | several
     found = aim_of(path, terms, need, point, ordered, change=criterion.change)
-    found = replace(found, limited=limited)
+    # Whoever waits was missed before the order arrives: that is told as unavoidable, once. That it
+    # serves them is what an order is for, and is counted in what it saves.
+    told = terms.stockout_cost * path.missed_twice(ordered)
+    found = replace(found, limited=limited, stockout_cost=found.stockout_cost - told)
     # A quantity that was not chosen by cost says nothing of what its neighbours cost.
     for values in (found.one_less, found.one_more):
         values[promise | (limited & (values < 0))] = np.nan

@@ -121,12 +121,13 @@ class Terms:
 
         Args:
             position: (series,) units that count already: a full shelf takes nothing beside them.
+                Below 0 customers wait, and what is handed to them lies nowhere.
         """
         found = np.full(len(self.pack_size), np.inf)
         if self.max_order is not None:
             found = np.fmin(found, self.max_order)
         if self.max_stock is not None:
-            found = np.fmin(found, np.maximum(self.max_stock - np.maximum(position, 0), 0))
+            found = np.fmin(found, np.maximum(self.max_stock - position, 0))
         return found
 
     def select(self, rows: IntArray | slice) -> "Terms":

@@ -210,10 +210,14 @@ class _Work:
     curve: Curve
 
     def __post_init__(self) -> None:
-        longest = int(self.terms.protection_interval.max(initial=1))
-        for law in self.terms.laws:
-            longest = max(longest, 2 * int(law.periods.max()) + int(self.terms.interval.max()))
-        reach = longest + self.terms.review_period
+        terms = self.terms
+        longest = int(terms.protection_interval.max(initial=1))
+        for law in terms.laws:
+            longest = max(longest, 2 * int(law.periods.max()) + int(terms.interval.max()))
+        reach = longest + max(terms.review_period, int(terms.interval.max(initial=1)))
+        if terms.shelf_life is not None:
+            kept = terms.lead_time + np.ceil(np.where(self._expire(), terms.shelf_life, 0))
+            reach = max(reach, int(kept.max(initial=0)))
         self.position = self.stock.counted(self.terms.protection_interval)
         draws = Draws.make(reach, self.config.num_paths, self.config.seed)
         self.sampler = Sampler(
@@ -246,6 +250,15 @@ class _Work:
             self._before_expiry(found, path, rows, lead_time, cycle)
         self._draw_curves(found, path, terms, rows)
         return found
+
+    def _expire(self) -> BoolArray:
+        """Return the series whose shelf life may end before it is known what sells by then."""
+        terms, horizon = self.terms, self.forecast.smooth_quantiles.shape[1]
+        assert terms.shelf_life is not None
+        life = np.nan_to_num(terms.shelf_life, nan=np.inf)
+        # What is there may expire before the next order arrives, however far its own life reaches.
+        known = horizon + terms.interval - terms.lead_time
+        return np.asarray((life < terms.protection_interval) | (life <= known))
 
     def _smoothed(
         self, aim: Aim, path: Path, terms: Terms, charged: Terms, rows: IntArray, cycle: int
@@ -363,8 +376,7 @@ class _Work:
         """Order anew where stock may outlive its shelf life."""
         life = self.terms.shelf_life
         assert life is not None
-        horizon = self.forecast.smooth_quantiles.shape[1] + cycle
-        short = np.flatnonzero(lead_time + np.nan_to_num(life[rows], nan=np.inf) <= horizon)
+        short = np.flatnonzero(self._expire()[rows])
         for spell in np.unique(life[rows][short]):
             at = short[life[rows][short] == spell]
             own, days = rows[at], int(np.ceil(spell))

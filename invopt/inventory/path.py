@@ -138,6 +138,8 @@ class Path:
         lost_before: (series, paths) the same by path.
         dry: (series, periods) share of paths that begin each period with an empty shelf or have
             missed a sale by its end, until an order may arrive; 0 after that.
+        owed: (series, paths) units that customers wait for when the order arrives; None where
+            unmet demand is lost.
     """
 
     holding: Paths = field(repr=False)
@@ -147,6 +149,24 @@ class Path:
     missed_before: FloatArray = field(repr=False)
     lost_before: Paths = field(repr=False)
     dry: FloatArray = field(repr=False)
+    owed: Paths | None = field(default=None, repr=False)
+
+    def missed_twice(self, quantity: FloatArray) -> FloatArray:
+        """Return (series,) units missed before the order arrives that still wait behind it.
+
+        Example:
+            Two a day for certain, nothing there, an order after three days: of the six that wait
+            an order of 4 leaves 2, which were missed before and are not missed again:
+
+            >>> demand, law = np.full((4, 1, 1), 2, np.float32), LeadLaw.fixed(3, 1, 1)
+            >>> path = project(np.zeros(1), np.zeros((1, 4)), demand, law, lost_sales=False)
+            >>> path.missed_before.tolist(), path.missed_twice(np.array([4.0])).tolist()
+            ([6.0], [2.0])
+        """
+        if self.owed is None:
+            return np.zeros(len(quantity))
+        left = np.maximum(self.owed - quantity[:, None], 0)
+        return np.minimum(left, self.lost_before).mean(axis=1, dtype=np.float64)
 
     def select(self, rows: IntArray) -> "Path":
         """Return the paths of some series."""
@@ -154,7 +174,7 @@ class Path:
             holding=self.holding[rows], missing=self.missing[rows],
             outlook=self.outlook.select(rows), at_arrival=self.at_arrival[rows],
             missed_before=self.missed_before[rows], lost_before=self.lost_before[rows],
-            dry=self.dry[rows],
+            dry=self.dry[rows], owed=None if self.owed is None else self.owed[rows],
         )  # fmt: skip
 
     def in_time(self) -> IntervalOutlook:
@@ -262,6 +282,7 @@ def _fixed(
     stock, missed = before.stock, before.missed
     num, num_paths = stock.shape
     periods = len(demand)
+    owed = None if lost_sales else np.maximum(-stock - come[:, :1], 0)
     holding = np.empty((num, periods, num_paths), np.float32)
     net, deepest = -stock, np.full_like(stock, NEVER)
     for period in range(periods):
@@ -283,6 +304,7 @@ def _fixed(
     return Path(
         holding=by_path, missing=deepest, outlook=outlook, at_arrival=at_arrival,
         missed_before=missed.mean(axis=1, dtype=np.float64), lost_before=missed, dry=before.dry,
+        owed=owed,
     )  # fmt: skip
 
 
@@ -325,6 +347,7 @@ def _drawn(before: _Before, come: Paths, demand: Paths, law: LeadLaw, *, lost_sa
         holding=by_path, missing=deepest, outlook=outlook,
         at_arrival=at_arrival.mean(axis=1, dtype=np.float64),
         missed_before=missed.mean(axis=1, dtype=np.float64), lost_before=missed, dry=before.dry,
+        owed=None if lost_sales else np.maximum(-at_arrival, 0),
     )  # fmt: skip
 
 

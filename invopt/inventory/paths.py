@@ -21,6 +21,7 @@ Floats = FloatArray | Paths
 # Share of outcomes above which the tail is cut.
 _TAIL = 1e-3
 _LEAST = 1e-6  # units in a period's path, so that a sum can always be shared out
+_NEAR = 0.5  # share of a mean by which whole units may miss it
 _MOST = 20.0  # times that a period's quantiles are moved to meet its mean
 _RANKED = 2**30  # what a path's rank and number are packed into
 _ROWS = 32  # series that are multiplied at once: a row's product must not hang on how many
@@ -78,6 +79,9 @@ class Sampler:
     ) -> Paths:  # fmt: skip
         """Return (reach, series, paths) units of demand.
 
+        Periods behind the sums are high or low with them by as much as the sums spread more than
+        independent periods would; the chance of single periods they do not share.
+
         Args:
             quantiles: (series, reach, Q) units by period, ascending.
             mean: (series, reach) units by period, which the paths of a period keep to each other.
@@ -87,8 +91,11 @@ class Sampler:
         """
         knots = np.maximum(_knots(quantiles, self.quantile_levels), 0)
         reach, num = knots.shape[:2]
+        if reach > len(self._mix):
+            raise ValueError(f"paths of {reach} periods are asked for, {len(self._mix)} are drawn.")
         padded = np.zeros((reach, -(-num // _ROWS) * _ROWS, knots.shape[2]), np.float32)
         padded[:, :num] = knots
+        alone = np.zeros(num)
         whole = np.empty((*padded.shape[:2], self.draws.own.shape[1]), np.float32)
         found = whole[:, :num]
         for period, mix in enumerate(self._mix[:reach]):
@@ -99,8 +106,17 @@ class Sampler:
             padded[period, :num] += (_LEAST * (1 + wanted))[:, None]
             for rows in blocks(padded.shape[1], _ROWS):
                 np.matmul(padded[period, rows], mix, out=whole[period, rows])
+            if reach > periods:
+                counted = _counted(knots[period], mix) if is_count else found[period]
+                alone += counted.var(axis=1)
+                if is_count and period >= periods:
+                    _take(found[period], counted, wanted)
+            if period == periods - 1:
+                apart = alone.copy()
         total = found[:periods].sum(axis=0)
-        _scale(found, total, self._whole(sums, is_count=is_count))
+        target = _scale(found[:periods], total, self._whole(sums, is_count=is_count))
+        if reach > periods:
+            found[periods:] *= _in_common(total, target, apart)
         if is_count:
             _cut(found, self.draws.rounding)
         return found
@@ -144,8 +160,39 @@ def _mix_of(share: FloatArray, levels: tuple[float, ...]) -> Paths:
     return found
 
 
-def _scale(paths: Paths, total: Paths, wanted: Paths) -> None:
-    """Scale paths, in place, so that by rank their totals are the wanted ones.
+def _counted(knots: Paths, mix: Paths) -> Paths:
+    """Return (series, paths) a period's demand in whole units: quantiles of counts have jitter."""
+    padded = np.zeros((-(-len(knots) // _ROWS) * _ROWS, knots.shape[1]), np.float32)
+    padded[: len(knots)] = knots
+    parts = [padded[rows] @ mix for rows in blocks(len(padded), _ROWS)]
+    found: Paths = np.rint(np.concatenate(parts)[: len(knots)])
+    return found
+
+
+def _take(period: Paths, counted: Paths, mean: Paths) -> None:
+    """Put whole units in place of a period's demand, where their mean is near the wanted one."""
+    usual = counted.mean(axis=1)
+    rows = np.flatnonzero(np.abs(usual - mean) < _NEAR * mean)
+    period[rows] = counted[rows] * (mean[rows] / usual[rows])[:, None]
+
+
+def _in_common(total: Paths, wanted: Paths, apart: FloatArray) -> Paths:
+    """Return (series, paths) factors of what all periods have in common.
+
+    Args:
+        total: (series, paths) sums of periods drawn by themselves.
+        wanted: (series, paths) what these sums are by the forecast.
+        apart: (series,) variance of the sums if periods have nothing in common.
+    """
+    usual, mean = (np.maximum(v.mean(axis=1, keepdims=True), _LEAST) for v in (total, wanted))
+    whole = np.maximum(wanted.var(axis=1), _LEAST)
+    share = np.sqrt(np.clip(1 - apart / whole, 0, 1))[:, None]
+    found: Paths = ((mean + share * (wanted - mean)) / usual).astype(np.float32)
+    return found
+
+
+def _scale(paths: Paths, total: Paths, wanted: Paths) -> Paths:
+    """Scale paths, in place, so that by rank their totals are the wanted ones; return these.
 
     Args:
         paths: (periods, series, paths).
@@ -162,7 +209,9 @@ def _scale(paths: Paths, total: Paths, wanted: Paths) -> None:
     place = (key & (room - 1)) + np.arange(num)[:, None] * num_paths
     target = np.empty(total.size, np.float32)
     target[place] = wanted
-    paths *= target.reshape(total.shape) / total
+    by_path: Paths = target.reshape(total.shape)
+    paths *= by_path / total
+    return by_path
 
 
 def _cut(paths: Paths, rounding: Paths) -> None:

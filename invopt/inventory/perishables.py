@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from invopt.inventory.aim import Aim, Weighed, aim_of, within_limits
+from invopt.inventory.aim import Aim, Weighed, aim_of, largest, within_limits
 from invopt.inventory.costs import Terms
 from invopt.inventory.path import Path
 from invopt.types import BoolArray, Float32Array, FloatArray, IntArray
@@ -17,6 +17,7 @@ from invopt.types import BoolArray, Float32Array, FloatArray, IntArray
 Paths = Float32Array
 _TINY = 1e-9
 _SOME = 0.01  # expected units that expire, below which nothing is ordered anew
+_SINGLE = 1e-6  # share by which means of single precision are off
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class _Outcome:
         missed_before: Units before the order arrives.
         expired: Units up to the end of the interval.
         wasted: Units from the order's arrival until its own life is over.
+        unserved: Units missed while the order can be sold, up to the end of the interval.
+        short: Chance that any of these are.
     """
 
     held: FloatArray = field(repr=False)
@@ -36,6 +39,8 @@ class _Outcome:
     missed_before: FloatArray = field(repr=False)
     expired: FloatArray = field(repr=False)
     wasted: FloatArray = field(repr=False)
+    unserved: FloatArray = field(repr=False)
+    short: FloatArray = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +64,11 @@ class Shelf:
     lead_time: int
     cycle: int
     lost_sales: bool
+
+    @property
+    def sold(self) -> slice:
+        """Periods from the order's arrival in which it can be sold, the next one not there yet."""
+        return slice(self.lead_time, self.lead_time + min(self.cycle, self.life))
 
     def select(self, rows: BoolArray | IntArray) -> "Shelf":
         """Return some series."""
@@ -97,7 +107,8 @@ class Shelf:
         over = np.full((num, periods), -np.inf)
         over[:, self.life - 1 :] = supply[:, : periods - self.life + 1]
         gone = np.zeros((num, paths), np.float32)
-        total = {n: np.zeros(num) for n in ("held", "missed", "missed_before", "expired", "wasted")}
+        names = ("held", "missed", "missed_before", "expired", "wasted", "unserved")
+        total, lacking = {n: np.zeros(num) for n in names}, np.zeros((num, paths), bool)
         stop = self.lead_time + self.cycle
         for period in range(periods):
             there = supply[:, period, None].astype(np.float32)
@@ -112,11 +123,14 @@ class Shelf:
             elif period < stop:
                 total["missed"] += missed
                 total["held"] += _mean(np.maximum(there - gone, 0))
+            if self.sold.start <= period < self.sold.stop:
+                total["unserved"] += missed
+                lacking |= short > 0
             if period < stop:
                 total["expired"] += lost
             if period >= self.lead_time:
                 total["wasted"] += lost
-        return _Outcome(**total)
+        return _Outcome(**total, short=lacking.mean(axis=1))
 
 
 def _mean(values: Paths) -> FloatArray:
@@ -134,6 +148,9 @@ def aim_before_expiry(
     forced: FloatArray | None,
 ) -> Aim:
     """Return the aim of series whose units expire, a unit wasted costing its unit cost.
+
+    A promised service is kept while the order can be sold: what expires before the next one
+    arrives serves nobody after that.
 
     Args:
         aim: Of the same series if nothing expired.
@@ -172,17 +189,22 @@ def aim_before_expiry(
     for promise in (terms.service_level, terms.fill_rate):
         if promise is not None:
             promised |= ~np.isnan(promise)
-    quantity = np.where(promised, aim.quantity, quantity)
+    at = np.flatnonzero(promised)
+    if len(at):
+        quantity[at] = _promised(terms.select(at), shelf.select(at))
     ordered, limited = within_limits(
         quantity, terms, position, change, Weighed(promised), forced=forced
     )
     found = aim_of(path, terms, aim.need, aim.point, ordered, change=change)
+    # A quantity that was not chosen by cost says nothing of what its neighbours cost.
+    for values in (found.one_less, found.one_more):
+        values[promised | (limited & (values < 0))] = np.nan
     played = shelf.play(ordered)
     return replace(
         found,
         limited=limited,
-        need=np.where(promised, aim.need, quantity),
-        point=np.where(promised, aim.point, np.where(quantity > 0, aim.point, -1.0)),
+        need=quantity,
+        point=np.where(quantity > 0, aim.point, -1.0),
         holding_cost=terms.holding_cost * played.held,
         stockout_cost=terms.stockout_cost * played.missed,
         unavoidable=played.missed_before,
@@ -200,6 +222,24 @@ def _change(shelf: Shelf, terms: Terms, quantity: FloatArray, step: FloatArray) 
     )
     cost = terms.holding_cost * held + terms.stockout_cost * missed
     return np.asarray(cost + terms.unit_cost * wasted)
+
+
+def _promised(terms: Terms, shelf: Shelf) -> FloatArray:
+    """Return (series,) the smallest whole packs that keep a promise while they can be sold."""
+    pack, sold = terms.pack_size, shelf.demand[shelf.sold]
+    nothing = np.full(len(pack), np.nan)
+    service = nothing if terms.service_level is None else terms.service_level
+    fill = nothing if terms.fill_rate is None else terms.fill_rate
+    asked = sold.sum(axis=0, dtype=np.float64).mean(axis=1)
+
+    def wants(packs: FloatArray) -> BoolArray:
+        played = shelf.play(packs * pack)
+        missed = played.unserved > (1 - fill) * asked * (1 + _SINGLE) + _TINY
+        return np.where(np.isnan(service), missed, played.short > 1 - service + _TINY)
+
+    waiting = np.maximum(-shelf.start, 0)
+    most = np.ceil((sold.sum(axis=0, dtype=np.float64).max(axis=1) + waiting) / pack) + 1
+    return (largest(wants, np.full(len(pack), -1.0), most, whole=True) + 1) * pack
 
 
 def _cheapest(aim: Aim, terms: Terms, shelf: Shelf) -> FloatArray:

@@ -197,6 +197,7 @@ def _cover(forecast: SummedForecast, stock: Stock, timeline: Timeline) -> FloatA
         np.maximum(left[:, -1], 0) / daily,
     )
     found: FloatArray = (first + part) * _DAYS[frequency_unit(timeline.freq)]
+    found[(start <= 0) & ~come.any(axis=1)] = 0.0  # nothing lasts for no time, whatever is asked
     return np.where(np.isnan(stock.on_hand), np.nan, np.minimum(found, _MAX_COVER))
 
 

@@ -66,16 +66,34 @@ class Bought:
         unit_cost: Money per unit at that quantity.
         cut: Units that a budget took away.
         dropped: True where the supplier's minimum was not worth reaching.
+        unpaid: True where all lines of a supplier save less than an order costs there.
         filled: Units added to reach a minimum.
         lot: Units added to reach a lower price.
+        later: Units left to the next review, which orders a lot of a lower price.
     """
 
     quantity: FloatArray = field(repr=False)
     unit_cost: FloatArray = field(repr=False)
     cut: FloatArray = field(repr=False)
     dropped: BoolArray = field(repr=False)
+    unpaid: BoolArray = field(repr=False)
     filled: FloatArray = field(repr=False)
     lot: FloatArray = field(repr=False)
+    later: FloatArray = field(repr=False)
+
+    @classmethod
+    def as_wanted(cls, quantity: FloatArray, unit_cost: FloatArray) -> "Bought":
+        """Return the orders that no supplier's terms have changed.
+
+        Example:
+            >>> found = Bought.as_wanted(np.array([5.0]), np.ones(1))
+            >>> found.quantity.tolist(), found.cut.tolist(), found.dropped.tolist()
+            ([5.0], [0.0], [False])
+        """
+        names = ("cut", "filled", "lot", "later")
+        none: dict[str, Any] = {name: np.zeros(len(quantity)) for name in names}
+        dropped, unpaid = np.zeros((2, len(quantity)), bool)
+        return cls(quantity.copy(), unit_cost.copy(), dropped=dropped, unpaid=unpaid, **none)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +167,10 @@ def bought(wanted: Wanted, terms: Terms, tables: TermsTables) -> Bought:
                 work.drop_below(lines, row)
     if tables.budget is not None and wanted.budgeted is not None:
         work.keep_budget(np.flatnonzero(wanted.budgeted & known), tables.budget)
-    return work.found
+    found = work.found
+    less = np.nan_to_num(wanted.quantity - found.quantity) - found.cut
+    found.later = np.where(found.dropped | found.unpaid, 0.0, np.clip(less, 0, found.later))
+    return found
 
 
 class _Buying:
@@ -157,16 +178,9 @@ class _Buying:
 
     def __init__(self, wanted: Wanted, terms: Terms) -> None:
         self.wanted, self.terms = wanted, terms
-        num, self.least = len(wanted.quantity), terms.least_order
+        self.least = terms.least_order
         self.price_of: Change | None = None
-        self.found = Bought(
-            quantity=wanted.quantity.copy(),
-            unit_cost=terms.unit_cost.copy(),
-            cut=np.zeros(num),
-            dropped=np.zeros(num, bool),
-            filled=np.zeros(num),
-            lot=np.zeros(num),
-        )
+        self.found = Bought.as_wanted(wanted.quantity, terms.unit_cost)
 
     def take_breaks(self, breaks: pd.DataFrame) -> None:
         """Order up to a price break where the lower price pays for what lies longer.
@@ -175,7 +189,8 @@ class _Buying:
         set against each other by period: the price of what sells, and half of the lot more on the
         shelf. Where less is needed now than sells in the interval, the lot would lie there early:
         it is taken now only where that costs less than what lots save in the periods that today's
-        need is for; else the next review takes it.
+        need is for; else the next review takes it, and of today's need only what saves more than
+        the lower price is ordered now.
         """
         found, terms, wanted = self.found, self.terms, self.wanted
         names, keys = keys_of(breaks, wanted.unique_ids, wanted.supplier)
@@ -187,6 +202,7 @@ class _Buying:
                   for name, rows in steps.groupby("key")}  # fmt: skip
         choice, usual = ordered.copy(), price_of(ordered) * wanted.demand_per_period
         least = usual.copy()
+        wish, cheapest = choice.copy(), least.copy()
         spell = np.minimum(ordered / np.maximum(wanted.demand_per_period, _TINY), terms.interval)
         for number in range(max(map(len, levels.values()))):
             own = np.array(
@@ -198,15 +214,44 @@ class _Buying:
             tried = np.ceil(own / pack - _TINY) * pack
             cost = price_of(np.nan_to_num(tried)) * wanted.demand_per_period
             cost += terms.holding_cost * (tried - ordered) / 2
-            better = wanted.free & (ordered > 0) & (tried > ordered) & (cost < least - _TINY)
-            better &= tried <= wanted.room
-            early = terms.holding_cost * tried * (terms.interval - spell)
-            better &= (usual - cost) * spell > early
+            pays = wanted.free & (ordered > 0) & (tried > ordered) & (tried <= wanted.room)
             if terms.stranded is not None:  # what is left of a product that ends is lost
-                better &= ~(terms.stranded > 0)
+                pays &= ~(terms.stranded > 0)
+            better = pays & (cost < cheapest - _TINY)
+            wish, cheapest = np.where(better, tried, wish), np.where(better, cost, cheapest)
+            early = terms.holding_cost * tried * (terms.interval - spell)
+            better = pays & (cost < least - _TINY) & ((usual - cost) * spell > early)
             choice, least = np.where(better, tried, choice), np.where(better, cost, least)
         found.lot += choice - ordered
+        waits = np.flatnonzero((wish > ordered) & (choice == ordered))
+        saving = (price_of(ordered) - price_of(wish))[waits]
+        choice[waits] = self._without_what_waits(waits, ordered[waits], saving)
+        found.later += np.maximum(ordered - choice, 0)
         self._set(np.flatnonzero(~np.isnan(found.quantity)), choice[~np.isnan(found.quantity)])
+
+    def _without_what_waits(
+        self, lines: IntArray, quantity: FloatArray, saving: FloatArray
+    ) -> FloatArray:
+        """Return what of an order is worth buying before the next review's lot.
+
+        A unit bought now is bought without the saving. A promised service, and an order line
+        that costs, keep their order.
+        """
+        terms, curve = self.terms, self.wanted.curve
+        pack, least = terms.pack_size[lines], self.least[lines]
+        found, lowest = quantity.copy(), curve.at(lines, quantity) + saving * quantity
+        fixed = np.zeros(len(lines), bool)
+        for given in (terms.service_level, terms.fill_rate, terms.order_cost):
+            if given is not None:
+                fixed |= np.nan_to_num(given[lines]) > 0
+        packs = np.where(fixed, 0, np.ceil(quantity / pack - _TINY))
+        for number in range(int(min(packs.max(initial=0), _ROUNDS))):
+            step = np.ceil(packs * number / min(packs.max(), _ROUNDS))
+            tried = np.where(step * pack >= least - _TINY, step * pack, 0.0)
+            cost = curve.at(lines, tried) + saving * tried
+            cheaper = (tried < quantity) & ~fixed & (cost < lowest - _TINY)
+            found, lowest = np.where(cheaper, tried, found), np.where(cheaper, cost, lowest)
+        return found
 
     def _set(self, lines: IntArray, quantity: FloatArray) -> None:
         """Order so much of some lines, at the price that this has."""
@@ -235,7 +280,7 @@ class _Buying:
 
     def fill_or_drop(self, lines: IntArray, row: dict[Any, Any]) -> None:
         """Reach a supplier's minimum with the packs that cost least, or drop the order."""
-        found, curve, free = self.found, self.wanted.curve, self.wanted.free
+        found, free = self.found, self.wanted.free
         missing = self._missing(lines, row)
         fixed = np.nan_to_num(_limit(row, "order_cost"))
         before = found.quantity[lines].copy()
@@ -245,27 +290,37 @@ class _Buying:
         quantity = before.copy()
         if missing(quantity) > _TINY:
             quantity = self._moved(lines, quantity, +1, missing)
-        without = np.where(free[lines], 0.0, before)
-        worth = (curve.at(lines, without) - curve.at(lines, quantity)).sum()
-        keeps = missing(quantity) <= _TINY and (worth > fixed or not free[lines].any())
-        if missing(before) <= _TINY and fixed <= 0:
+        short = missing(quantity) > _TINY
+        if not short and missing(before) <= _TINY and fixed <= 0:
             return
-        if keeps:
+        pays = self._worth(lines, quantity) > fixed or not free[lines].any()
+        if not short and pays:
             found.filled[lines] += quantity - before
             self._set(lines, quantity)
         else:
-            self._drop(lines, before)
+            self._drop(lines, before, is_unpaid=missing(before) <= _TINY)
+
+    def _worth(self, lines: IntArray, quantity: FloatArray) -> float:
+        """Return the money that so much of some lines saves, against what is not ours to say."""
+        curve, free = self.wanted.curve, self.wanted.free[lines]
+        without = np.where(free, 0.0, quantity)
+        return float((curve.at(lines, without) - curve.at(lines, quantity)).sum())
 
     def drop_below(self, lines: IntArray, row: dict[Any, Any]) -> None:
-        """Drop an order that a budget has left below its supplier's minimum."""
+        """Drop an order that a budget has left below its supplier's minimum, or its cost."""
         quantity = self.found.quantity[lines]
-        was_cut = self.found.cut[lines].any() and (quantity > 0).any()
-        if was_cut and self._missing(lines, row)(quantity) > _TINY:
+        if not (self.found.cut[lines].any() and (quantity > 0).any()):
+            return
+        fixed = np.nan_to_num(_limit(row, "order_cost"))
+        if self._missing(lines, row)(quantity) > _TINY:
             self._drop(lines, quantity.copy())
+        elif fixed > 0 and self._worth(lines, quantity) <= fixed and self.wanted.free[lines].any():
+            self._drop(lines, quantity.copy(), is_unpaid=True)
 
-    def _drop(self, lines: IntArray, quantity: FloatArray) -> None:
+    def _drop(self, lines: IntArray, quantity: FloatArray, *, is_unpaid: bool = False) -> None:
         free, found = self.wanted.free[lines], self.found
-        found.dropped[lines] = (quantity > 0) & free
+        why = found.unpaid if is_unpaid else found.dropped
+        why[lines] = (quantity > 0) & free
         found.filled[lines[free]] = found.lot[lines[free]] = 0.0
         self._set(lines, np.where(free, 0.0, quantity))
 

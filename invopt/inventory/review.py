@@ -97,6 +97,7 @@ def plan_review(
         forced=forced, curves=concerned,
     )  # fmt: skip
     decision = _with_told(without_faults(decision, supply.terms), ahead, supply.terms)
+    decision = _without_succeeded(decision, ahead.ending)
     decided = Decided(
         panel=panel, forecast=ahead.forecast, stock=pooled, terms=supply.terms, decision=decision
     )
@@ -206,6 +207,18 @@ def _with_told(decision: OrderDecision, ahead: DemandAhead, terms: Terms) -> Ord
     return replace(decision, quantity=np.where(told, ahead.overridden.order, decision.quantity))
 
 
+def _without_succeeded(decision: OrderDecision, ending: IntArray) -> OrderDecision:
+    """Return the decision without what predecessors hold and miss: successors' rows have it."""
+    rows = ending[decision.quantity[ending] == 0]
+    if not len(rows):
+        return decision
+    zero = ("holding_cost", "stockout_cost", "unavoidable", "saved")
+    emptied = {n: getattr(decision, n).copy() for n in (*zero, "dry_in")}
+    for name, values in emptied.items():
+        values[rows] = 0.0 if name in zero else np.nan
+    return replace(decision, **emptied)
+
+
 def _ending(supply: Supply, phases: Phases | None) -> Terms:
     """Return terms in which what is left of a product that ends is money lost."""
     terms = supply.terms
@@ -226,8 +239,15 @@ def _tell_deal(notes: Notes, deal: Bought) -> None:
     text = "{} units more are ordered for a lower price"
     lots = np.flatnonzero(deal.lot > 0)
     notes.add(lots, [text.format(in_words(u, 6)) for u in deal.lot[lots]])
+    later = np.flatnonzero(deal.later > 0)
+    text = "{} units less are ordered now: the next review orders them for a lower price"
+    notes.add(later, [text.format(in_words(u, 6)) for u in deal.later[later]])
     dropped = np.flatnonzero(deal.dropped)
-    notes.is_decided[cut] = notes.is_decided[dropped] = True
+    unpaid = np.flatnonzero(deal.unpaid)
+    for rows in (later, cut, dropped, unpaid):
+        notes.is_decided[rows] = True
+    text = "all lines of its supplier together save less than an order costs there"
+    notes.add(unpaid, [text] * len(unpaid))
     notes.add(dropped, ["reaching the supplier's minimum would cost more"] * len(dropped))
 
 
@@ -265,10 +285,7 @@ def _dealt(
     """Return what suppliers' terms make of a decision whose curves are those of the concerned."""
     panel, terms, found = decided.panel, decided.terms, decided.decision
     if not len(concerned):
-        nothing = np.zeros(panel.num_series)
-        return Bought(
-            found.quantity, terms.unit_cost, nothing, nothing.astype(bool), nothing, nothing
-        )
+        return Bought.as_wanted(found.quantity, terms.unit_cost)
     pace = found.levels.expected_demand / np.maximum(terms.protection_interval, 1)
     wanted = Wanted(
         quantity=found.quantity,

@@ -135,6 +135,8 @@ def _wrong_successors(series: pd.DataFrame) -> tuple[BoolArray, list[str]]:
     before = dict(zip(product, series["successor_of"].astype(str), strict=True))
     bad, sentences = np.zeros(len(series), bool), []
     for row, name in enumerate(product):
+        if name in ("", "unknown"):  # a series that no row of products names
+            continue
         seen, at = [name], before.get(name, "")
         while at in before and at not in seen:
             seen.append(at)

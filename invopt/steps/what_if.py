@@ -21,6 +21,7 @@ from invopt.types import BoolArray, IntArray
 
 Predict = Callable[[Panel], ForecastArrays]
 _SHARED = ("min_value", "min_units", "budget", "order_cost")  # of suppliers: join their lines
+_NOBODY = ("", "unknown")  # no supplier, no product
 
 
 @dataclass(frozen=True)
@@ -143,11 +144,12 @@ def _companions(series: pd.DataFrame, meant: BoolArray, tables: TermsTables) -> 
     joined = tables.suppliers is not None and any(c in tables.suppliers for c in _SHARED)
     if joined and "supplier" in series:
         supplier = series["supplier"].fillna("").astype(str)
-        found |= (supplier.isin(supplier[meant]) & (supplier != "")).to_numpy(bool)
+        found |= (supplier.isin(supplier[meant]) & ~supplier.isin(_NOBODY)).to_numpy(bool)
     if "successor_of" in series and "product" in series:
         old, own = series["successor_of"].fillna("").astype(str), series["product"].astype(str)
         touched = set(own[meant]) | set(old[meant]) | set(own[old.isin(own[meant])])
-        found |= (own.isin(touched - {""}) | (old.isin(touched - {""}))).to_numpy(bool)
+        touched -= set(_NOBODY)
+        found |= (own.isin(touched) | old.isin(touched)).to_numpy(bool)
     return found
 
 

@@ -95,3 +95,8 @@ def test_an_arrival_without_a_date_is_set_aside_and_counted_and_the_others_count
     ]
     assert account.rows_in == 4
     assert sum(account.quarantined.values()) == 2
+
+
+def test_a_series_that_no_row_of_products_names_does_not_succeed_itself():
+    none = {"product": ["unknown", "b"], "successor_of": ["unknown", ""]}
+    assert "data_fault" not in with_faults(pd.DataFrame(none))

@@ -161,6 +161,7 @@ class NetworkReview:
         self._share(net, series, granted, orders)
         reviews = self._again(reviews, shelves, granted, net)
         under = np.flatnonzero(net.items.parent[: net.num_series] >= net.num_series)
+        under = under[~net.is_full(under)]
         np.add.at(net.lost_at_sources, net.items.parent[: net.num_series][under] - net.num_series,
                   granted.lost[under])  # fmt: skip
         self.moved = [
@@ -285,6 +286,9 @@ class _Block:
         granted.units[kid[look]] = units
         granted.lost[kid[look]] = np.where(cut, missing, 0.0)
         net.used[:] += np.bincount(lane, units, len(net.used))
+        # What a full lane leaves behind is not wanting at its source.
+        full = np.where(cut & net.is_full(kid[look]), wanted[look] - units, 0.0)
+        self.orders.asked[row] -= np.bincount(source[look], full, len(nodes))
 
     def _packs(
         self, gain: FloatArray, step: FloatArray, mine: Shelves, source: IntArray,

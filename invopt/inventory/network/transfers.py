@@ -7,7 +7,7 @@ import numpy as np
 from invopt.inventory.network.shelf import Shelves, interval_cost
 from invopt.types import Float32Array, FloatArray
 
-_MOST = 24  # packs that one transfer may move
+_LOOKED = 24  # quantities of packs looked at together, over ever smaller ranges
 _ROUNDS = 64
 
 
@@ -137,14 +137,20 @@ def transfers(
 def _best(way: Way, known: dict[int, _Shelf], *, lost_sales: bool) -> tuple[float, float]:
     """Return the units that save most on a way, and what they save."""
     giver, taker = known[way.giver], known[way.taker]
+    least = max(int(np.ceil(way.least / way.pack - 1e-9)), 1)
     most = int(min(max(giver.start, 0), way.capacity) // way.pack)
-    packs = np.arange(min(most, _MOST) + 1)
-    units = (packs * way.pack).astype(np.float64)
-    if len(units) < 2 or way.lead_time >= taker.stop:
+    if most < least or way.lead_time >= taker.stop:
         return 0.0, 0.0
-    gained = taker.costs(units, way.lead_time, lost_sales=lost_sales)
-    given = giver.costs(-units, None, lost_sales=lost_sales)
-    saved = gained[0] - gained - (given - given[0]) - way.cost * units
-    saved[(units > 0) & (units < way.least)] = 0.0
-    at = int(saved.argmax())
-    return (float(units[at]), float(saved[at])) if saved[at] > 1e-9 else (0.0, 0.0)
+    low, high = least, most
+    while True:  # what is saved rises to the best quantity and falls behind it
+        step = -(-(high - low) // _LOOKED) or 1
+        packs = np.unique(np.append(np.arange(low, high + 1, step), high))
+        units = np.append(0.0, packs * way.pack)
+        gained = taker.costs(units, way.lead_time, lost_sales=lost_sales)
+        given = giver.costs(-units, None, lost_sales=lost_sales)
+        saved = gained[0] - gained - (given - given[0]) - way.cost * units
+        at = int(saved[1:].argmax()) + 1
+        if step == 1:
+            return (float(units[at]), float(saved[at])) if saved[at] > 1e-9 else (0.0, 0.0)
+        best = int(packs[at - 1])
+        low, high = max(low, best - step), min(high, best + step)

@@ -407,3 +407,26 @@ def test_what_a_source_is_worth_is_the_same_searched_and_written_out():
     best = best_quantity(worth)
     assert best == pytest.approx(best_quantity(whole), abs=0.01)
     assert best_quantity(worth, whole=True).tolist() == np.ceil(best - 1e-4).tolist()
+
+
+def test_as_many_units_move_between_shops_as_pay_however_many_those_are():
+    ways = pd.DataFrame({"source": ["s3"], "location": ["s1"], "lead_time": [0],
+                         "cost": [0.05], "kind": ["transfer"]})  # fmt: skip
+    none_there = [0, 20, 500, 20, 20, 20, 0, 500]
+    orders, _, _ = review(none_there, pd.concat([LANES, ways], ignore_index=True))
+    # Nine days of five a day, the source being empty, and some for safety.
+    assert 45 <= orders.loc["p0_s1", "transfer_quantity"] <= 65
+    few = ways.assign(capacity=[30.0])
+    orders, _, _ = review(none_there, pd.concat([LANES, few], ignore_index=True))
+    assert orders.loc["p0_s1", "transfer_quantity"] == 30
+
+
+def test_a_source_is_scarce_by_what_its_lanes_can_carry_and_not_by_more():
+    narrow = LANES.assign(capacity=[12, *[np.inf] * 3])
+    orders, exceptions, _ = review([0] * 6 + [60, 500], narrow)
+    assert "lane_full" in orders.loc["p0_s1", "exception"]
+    told = exceptions.set_index(["exception", "unique_id"])
+    scarce = told.loc[("source_scarce", "p0_DC")]
+    short = told.loc["short_at_source"].query("unique_id in ['p0_s2', 'p0_s3']")
+    assert scarce["units"] == pytest.approx(short["units"].sum())
+    assert scarce["money"] == pytest.approx(short["money"].sum(), abs=0.05)

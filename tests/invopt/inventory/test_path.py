@@ -33,7 +33,7 @@ def arrivals_of(situation):
     return found
 
 
-def decided(situation, **config):
+def decided(situation, forced=None, **config):
     arrivals = arrivals_of(situation)
     stock = Stock(
         np.array([situation.on_hand]), arrivals.sum(axis=1), np.array([situation.backorders]),
@@ -50,7 +50,8 @@ def decided(situation, **config):
         review_period=situation.review, lost_sales=situation.lost_sales, **config
     )
     forecast = poisson_forecast(np.array([situation.rate]), 28)
-    return decide(forecast, terms, stock, settings, is_count=True)
+    forced = None if forced is None else np.array([forced])
+    return decide(forecast, terms, stock, settings, is_count=True, forced=forced)
 
 
 @pytest.mark.parametrize("name", SITUATIONS)
@@ -110,3 +111,56 @@ def test_paths_of_slow_counts_have_the_forecasts_mean_to_a_tenth():
 def test_a_slow_seller_can_lose_no_more_than_it_sells():
     found = decided(Situation(0.02, on_hand=0, lead_time=7, stockout=16.0))
     assert found.stockout_cost[0] + found.unavoidable[0] * 16 <= 16 * 0.02 * 14 * 2
+
+
+def late_of(rate, periods, reach, *, num_paths=200):
+    made = poisson_forecast(np.array([rate]), reach)
+    draws = Draws.make(reach, num_paths, seed=1)
+    paths = Sampler(draws, made.quantile_levels, made.level_quantiles).paths(
+        made.smooth_quantiles, made.mean, made.smooth_levels[:, periods - 1], periods,
+        is_count=True,
+    )  # fmt: skip
+    return paths[periods:, 0].sum(axis=0)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.3, 1.0, 8.0])
+def test_demand_behind_the_sums_is_not_low_because_a_single_period_was(rate):
+    late = late_of(rate, periods=4, reach=24)
+    assert late.mean() == pytest.approx(20 * rate, rel=0.15)
+    assert late.std() == pytest.approx(np.sqrt(20 * rate), rel=0.35)
+    # Half of the slow sellers' paths are without a sale for four periods, and hardly one for 24.
+    none = (late < 1).mean()
+    assert none == pytest.approx(np.exp(-20 * rate), abs=0.03)
+
+
+def test_demand_behind_the_sums_is_high_or_low_with_them_where_the_forecast_says_so():
+    rate, reach, periods = 8.0, 24, 4
+    made = poisson_forecast(np.array([rate]), reach)
+    wide = made.smooth_levels.copy()
+    mean = rate * np.arange(1, reach + 1)[None, :, None]
+    wide = mean + 3 * (wide - mean)
+    draws = Draws.make(reach, 400, seed=1)
+    paths = Sampler(draws, made.quantile_levels, made.level_quantiles).paths(
+        made.smooth_quantiles, made.mean, wide[:, periods - 1], periods, is_count=True
+    )
+    early, late = paths[:periods, 0].sum(axis=0), paths[periods:, 0].sum(axis=0)
+    assert np.corrcoef(early, late)[0, 1] > 0.85
+
+
+def test_no_more_periods_are_asked_of_paths_than_are_drawn():
+    with pytest.raises(ValueError, match="paths of 9 periods are asked for, 5 are drawn"):
+        made = poisson_forecast(np.array([1.0]), 9)
+        Sampler(Draws.make(5, 20, 0), made.quantile_levels, made.level_quantiles).paths(
+            made.smooth_quantiles, made.mean, made.smooth_levels[:, 2], 3, is_count=True
+        )
+
+
+def test_who_waits_when_the_order_arrives_was_missed_once_and_not_twice():
+    one = {"lost_sales": False, "lead_time": 14, "review": 1}
+    found = decided(Situation(5, on_hand=0, **one))
+    # Seventy wait by then, and are told before; of the day's five nobody is missed.
+    assert found.unavoidable[0] == pytest.approx(70, abs=3)
+    assert found.stockout_cost[0] < 3.5
+    assert found.saved[0] > 3.5 * 70  # that they are served counts
+    limited = decided(Situation(5, on_hand=0, **one), forced=10.0)
+    assert limited.stockout_cost[0] == pytest.approx(3.5 * 5, rel=0.1)

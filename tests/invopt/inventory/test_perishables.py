@@ -1,5 +1,6 @@
 """Orders of what expires, beside every order there is."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from invopt.inventory.costs import Terms
-from invopt.inventory.perishables import Shelf, _cheapest
+from invopt.inventory.perishables import Shelf, _cheapest, _promised
 
 NUM, PATHS, LEAD, CYCLE = 3, 40, 2, 3
 
@@ -53,6 +54,39 @@ def test_the_order_costs_no_more_than_any_other_number_of_packs(seed, life):
     aim = SimpleNamespace(need=tried[free.argmin(axis=0)])
     found = cost_of(shelf, terms, _cheapest(aim, terms, shelf))
     np.testing.assert_allclose(found, costs.min(axis=0), rtol=0.02, atol=0.02)
+
+
+@given(seed=st.integers(0, 10_000), life=st.sampled_from([1, 2, 3, 5]), fill=st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_a_promise_asks_for_no_more_than_sells_until_the_order_itself_expires(seed, life, fill):
+    shelf, promised = shelf_of(seed, life), np.full(NUM, 0.9)
+    terms = replace(make_terms(NUM), **{"fill_rate" if fill else "service_level": promised})
+    found = _promised(terms, shelf)
+    sold = slice(LEAD, LEAD + min(CYCLE, life))
+    least = np.full(NUM, np.inf)
+    for quantity in np.arange(0, 60.0)[::-1]:
+        missed, asked = np.zeros((2, NUM, PATHS))
+        for row, path in np.ndindex(NUM, PATHS):
+            batches = [[shelf.start[row], life]]
+            for period in range(sold.stop):
+                batches.append([shelf.arrivals[row, period], period + life])
+                if period == LEAD:
+                    batches.append([quantity, period + life])
+                wanted = shelf.demand[period, row, path]
+                if period >= sold.start:
+                    asked[row, path] += wanted
+                for batch in batches:
+                    if batch[1] > period:
+                        taken = min(batch[0], wanted)
+                        batch[0] -= taken
+                        wanted -= taken
+                if period >= sold.start:
+                    missed[row, path] += wanted
+        share = (missed.sum(axis=1) <= 0.1 * asked.sum(axis=1) + 1e-6) if fill else (
+            (missed > 0).mean(axis=1) <= 0.1 + 1e-9
+        )  # fmt: skip
+        least = np.where(share, quantity, least)
+    assert found.tolist() == least.tolist()
 
 
 def test_what_sells_in_time_is_not_looked_at_again():

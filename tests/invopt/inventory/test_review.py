@@ -9,6 +9,7 @@ import pytest
 from invopt.config import InventoryConfig
 from invopt.contracts import StockRecords, TermsTables
 from invopt.inventory.ahead import _told, with_mean
+from invopt.inventory.costs import terms_of
 from invopt.inventory.decision import ReviewRules
 from invopt.inventory.purchasing import Bought
 from invopt.inventory.reasons import Notes
@@ -94,7 +95,7 @@ def test_units_in_sentences_are_no_powers_of_ten():
     notes, none = Notes.none(2), np.zeros(2)
     cut, filled = np.array([1_234_567.0, 0.0]), np.array([0.0, 2_500_000.0])
     lot = np.array([0.0, 3_000_000.0])
-    deal = Bought(none, none, cut=cut, filled=filled, dropped=none.astype(bool), lot=lot)
+    deal = replace(Bought.as_wanted(none, none), cut=cut, filled=filled, lot=lot)
     _tell_deal(notes, deal)
     assert notes.after.tolist() == [
         "the budget leaves out 1234567 units",
@@ -351,6 +352,19 @@ def test_an_order_that_a_budget_leaves_below_the_suppliers_minimum_is_dropped():
     assert found["exception"].str.contains("below_supplier_minimum").all()
 
 
+@pytest.mark.parametrize("budget", [np.nan, 12.0])
+def test_an_order_that_does_not_pay_its_suppliers_cost_says_so_and_speaks_of_no_minimum(budget):
+    shelf = (45.0, 45, 0) if np.isnan(budget) else (0.0, 0, 0)
+    found = review(
+        on_hand=shelf, columns=NORTH,
+        suppliers=suppliers(lead_time=3.0, order_cost=40.0, budget=budget),
+    ).orders.iloc[:2]  # fmt: skip
+    assert found["order_quantity"].tolist() == [0, 0]
+    assert found["reason"].str.contains("save less than an order costs there").any()
+    assert not found["reason"].str.contains("minimum|not worth it").any()
+    assert not found["exception"].str.contains("below_supplier_minimum").any()
+
+
 def test_a_budget_takes_away_what_was_added_for_a_lower_price_and_pays_the_usual_one():
     breaks = pd.DataFrame({"unique_id": ["p0_s0"], "from_quantity": [100.0], "unit_cost": [1.5]})
     found = review(columns=ALL_NORTH, suppliers=suppliers(budget=200.0), price_breaks=breaks)
@@ -373,8 +387,25 @@ def test_a_lower_price_is_no_reason_to_order_beyond_a_products_end():
 def test_a_small_top_up_waits_with_the_lower_price_until_more_is_needed():
     breaks = pd.DataFrame({"unique_id": ["p0_s0"], "from_quantity": [60.0], "unit_cost": [1.8]})
     little = review(on_hand=(59.0, 0, 0), price_breaks=breaks).orders["order_quantity"]
-    assert 0 < little[0] < 10
+    assert little[0] < 10
     assert review(price_breaks=breaks).orders["order_quantity"][0] == 60
+
+
+def test_of_a_top_up_before_a_lower_price_only_what_saves_more_than_that_is_ordered_now():
+    usual = review(on_hand=(54.0, 0, 0)).orders
+    for price, start, least in ((1.9, 40.0, 1), (1.0, 400.0, 0)):
+        lot = {"unique_id": ["p0_s0"], "from_quantity": [start], "unit_cost": [price]}
+        found = review(on_hand=(54.0, 0, 0), price_breaks=pd.DataFrame(lot)).orders
+        now, whole = found["order_quantity"][0], usual["order_quantity"][0]
+        assert least <= now < whole
+        told = f"{whole - now:.0f} units less are ordered now: the next review orders them for a"
+        assert told in found["reason"][0]
+        assert "not worth it" not in found["reason"][0]
+        # What is promised is ordered whatever it costs.
+        kept = review(on_hand=(54.0, 0, 0), columns={"service_level": [0.97, 0.97, 0.97]},
+                      price_breaks=pd.DataFrame(lot)).orders  # fmt: skip
+        plain = review(on_hand=(54.0, 0, 0), columns={"service_level": [0.97, 0.97, 0.97]}).orders
+        assert kept["order_quantity"][0] == plain["order_quantity"][0] > 0
 
 
 def chain(successor_of, phase_in=("", "", ""), on_hand=(30.0, 20, 0)):
@@ -393,10 +424,64 @@ def test_a_successor_of_a_successor_takes_over_demand_and_stock_of_both_in_any_o
     assert "position 50 is below" in forwards["reason"][2]
 
 
+def test_products_that_no_row_names_succeed_nobody():
+    columns = {"product": ["unknown", "unknown", "p2"], "location": ["s0"] * 3}
+    found = review(columns=columns | {"successor_of": ["unknown", "unknown", ""]}).orders
+    assert (found["order_quantity"] > 40).all()
+    assert found["expected_demand"].tolist() == [50.0, 50.0, 50.0]
+
+
+def test_what_a_predecessor_holds_and_misses_is_told_once_in_its_successors_row():
+    found = chain(["", "p0", ""], on_hand=(3.0, 0, 0))
+    costs = ["expected_holding_cost", "expected_stockout_cost", "unavoidable_stockout_units",
+             "unavoidable_stockout_cost", "money_at_risk"]  # fmt: skip
+    assert (found.loc[0, costs] == 0).all()
+    assert found.loc[0, "stockout_date"] == ""
+    assert (found.loc[1, costs] > 0).all()
+
+
+def test_nothing_on_the_shelf_covers_no_day_also_where_nothing_is_asked_for():
+    found = review(on_hand=(0.0, 5, 0), rates=(0.0, 0, 5)).orders
+    assert found["days_of_cover"].tolist() == [0.0, 999.0, 0.0]
+
+
 def test_two_successors_share_what_one_product_sold_and_what_is_left_of_it():
     both = chain(["", "p0", "p0"])
     assert both["expected_demand"].tolist() == [50.0, 75.0, 75.0]
     assert [r.split(" is")[0] for r in both["reason"][1:]] == ["position 35", "position 15"]
+
+
+@pytest.mark.parametrize("life", [12.0, 16.0, 20.0, 24.0])
+def test_an_order_of_what_keeps_for_long_does_not_hang_on_what_else_is_planned(life):
+    lives = {"shelf_life": [life, np.nan, np.nan]}
+    alone = review(rates=(0.3, 5, 5), columns=lives).orders
+    beside = review(rates=(0.3, 5, 5), columns=lives | {"lead_time": [3.0, 21.0, 3.0]}).orders
+    endless = review(rates=(0.3, 5, 5)).orders
+    assert alone.loc[0, "order_quantity"] == beside.loc[0, "order_quantity"]
+    assert alone.loc[0, "expected_stockout_cost"] == beside.loc[0, "expected_stockout_cost"]
+    if life >= 20:  # six are sold in the meantime, of three or four
+        assert alone.loc[0, "order_quantity"] >= endless.loc[0, "order_quantity"] - 1
+
+
+def test_what_expires_before_the_order_arrives_counts_however_long_the_order_itself_keeps():
+    terms = {"lead_time": [20.0, 20.0, 3.0], "shelf_life": [12.0, np.nan, np.nan]}
+    found = review(on_hand=(90.0, 90, 0), columns=terms).orders
+    # Sixty of the ninety are sold in twelve days; eight days are without.
+    assert found.loc[0, "unavoidable_stockout_units"] == pytest.approx(40, abs=3)
+    assert "will_expire" in found.loc[0, "exception"]
+    assert found.loc[1, "unavoidable_stockout_units"] < 15
+
+
+def test_a_promise_for_what_expires_is_told_without_costs_of_neighbours():
+    terms = {"service_level": [0.9] * 3, "shelf_life": [2.0] * 3}
+    found = review(columns=terms).orders
+    assert found["order_quantity"].between(12, 16).all()  # two days of five, nine times of ten
+    assert found[["cost_of_one_less", "cost_of_one_more"]].isna().all(axis=None)
+
+
+def test_units_for_customers_who_wait_take_no_room_on_a_full_shelf():
+    terms = terms_of({"unique_id": ["a", "b"], "max_stock": [20.0, 20.0]}, None, CONFIG)
+    assert terms.room(np.array([-8.0, 5.0])).tolist() == [28, 15]
 
 
 def test_a_product_is_ordered_until_its_successor_takes_over_before_the_next_order_arrives():
