@@ -68,6 +68,12 @@ _CLOSED = (
 _CLOSED += r"|(^|\b)done\b|cerrad|clotur|termin|livr|chius|evas"
 _IN_PART = r"part|teil|incomplet|not |nicht|un(ful|deliv|clos)|\bin\b|to be"
 _MOVED = r"change|delta|movement|moved|bewegung|mouvement|movimiento|qty|quantity|menge|anzahl"
+_LEDGER = (
+    r"change|delta|movement|moved|bewegung|mouvement|movimiento|movimenti|ledger|journal|trans"
+)
+_WORTH = (
+    r"value|wert|amount|betrag|montant|importe|eur|usd|price|preis|cost|days|tage|percent|share"
+)
 _GIVEN_BACK = r"return|retour|retoure|refund|gutschrift|credit|devoluci|reso|avoir|zwrot|iade"
 _FEW_DIFFER = 0.1  # share of the products of a master that may have rows that differ
 _HOLIDAYS = r"holiday|feiertag|ferien|jours?_ferie|festivo|festivita|feriado|vacation|swieta|event"
@@ -485,7 +491,7 @@ class Companions:
             return f"several rows have the same {' and '.join([*keys, date.name])}"
         level, used, lots = found
         domain = domain_of(file)
-        if domain == "stock" and lots and self._movements(file, own, date):
+        if domain == "stock" and self._movements(file, own, date):
             return None
         channels = self._channels(file, domain, {*used, own.series, *own.there})
         if not channels and not span:
@@ -574,7 +580,7 @@ class Companions:
         if by_word([c.name for c in numbers], "on_hand") or not self._is_whole(own):
             return False
         moved = next((c for c in numbers if re.search(_MOVED, plain(c.name))), None)
-        if moved is None:
+        if moved is None or not re.search(_LEDGER, f"{plain(file.name)} {plain(moved.name)}"):
             return False
         amount = moved.style.sql(quote(moved.name))
         keys = ", ".join(map(quote, [own.series] if own.series is not None else own.there))
@@ -629,10 +635,14 @@ class Companions:
 
         What is open, or what was ordered without what came.
         """
-        left = [name for name in numbers if re.search(_OPEN, plain(name))]
+        left = [
+            n for n in numbers if re.search(_OPEN, plain(n)) and not re.search(_WORTH, plain(n))
+        ]
         if left:
             return number_entry(numbers[left[0]])
-        came = [name for name in numbers if re.search(_CAME, plain(name))]
+        came = [
+            n for n in numbers if re.search(_CAME, plain(n)) and not re.search(_WORTH, plain(n))
+        ]
         asked = by_word([name for name in numbers if name not in came], "y")
         if asked is None:
             return None

@@ -126,7 +126,10 @@ def days_of(reader: Reader, source: str, texts: Mapping[str, str]) -> dict[str, 
         source: That has the columns, for messages.
         texts: What each column says of its period, by its name.
     """
-    texts = {name: re.sub(r"^(\d{4})_(\d\d)", r"\1-\2", text) for name, text in texts.items()}
+    texts = {
+        name: text.replace("_", "-") if re.fullmatch(r"[\d_]+", text) else text
+        for name, text in texts.items()
+    }
     listed = ", ".join(f"({literal(name)}, {literal(text)})" for name, text in texts.items())
     rows = f"(SELECT * FROM (VALUES {listed}) v(name, label))"
     label, place = Raw("label", "VARCHAR"), f"columns of {source}"

@@ -27,6 +27,7 @@ from invopt.sources.days import (
 from invopt.sources.days import WEEKS as PART_WEEKS
 from invopt.sources.duck import Reader
 from invopt.sources.filled import fill_blanks
+from invopt.sources.fixed_width import split_columns
 from invopt.sources.formats import WEEKS, YEAR_WEEK
 from invopt.sources.inspect import (
     DATE,
@@ -138,6 +139,7 @@ def guess_mapping(data: Path, scratch: Path, name: str, asked: SpokenNames | Non
     with Reader(data, scratch, {}) as reader:
         files, notes = inspect_files(reader, data)
         every, places = files, unite_places(reader, files)
+        split_columns(reader, places)
         unnest_lines(reader, places)
         fill_blanks(reader, places)
         join_heads(reader, places)

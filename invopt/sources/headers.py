@@ -56,8 +56,9 @@ def _told_apart(above: Sequence[str], cells: Sequence[str]) -> list[str] | None:
         return None  # a row of figures, or of dashes
     if num_repeated < _MIN_REPEATED or 2 * num_repeated < len(labels):
         return None
-    if len(set(filter(None, above))) < 2:
-        return None  # a title
+    tops = [top for label, top in zip(labels, above, strict=False) if label.lower() in repeated]
+    if len(set(filter(None, above))) < 2 or len(set(filter(None, tops))) == len(tops):
+        return None  # a title; or a whole header above a row of texts
     names, over = [], ""
     for label, top in zip(labels, above, strict=False):
         over = top or over

@@ -192,6 +192,17 @@ def test_two_bytes_a_sign_without_a_mark_are_read(tmp_path, encoding):
     assert panel.y.sum() == UNITS
 
 
+def test_a_text_of_fixed_width_is_cut_where_all_lines_are_blank(tmp_path):
+    rows = [("Datum", "Artikel", "Text", "Menge")]
+    rows += [(f"{d:%d.%m.%Y}", p, f"Tee {p} fein", 1000 * n) for d, p, n in SOLD]
+    text = "".join(f"{d:<12}{p:<9}{name:<20}{n:>8}\n" for d, p, name, n in rows)
+    report, panel, told = tried(tmp_path, verkauf__txt=text)
+    assert panel.y.sum() == 1000 * UNITS
+    assert sorted(panel.series["product"]) == ["1001", "1002"]
+    assert "is a text of fixed width" in told
+    assert sales_of(report).rows_in == len(SOLD)
+
+
 def test_what_came_back_in_a_column_of_its_own_is_told(tmp_path):
     text = written(
         "date,sku,qty_sold,qty_returned", lambda d, p, n, k: f"{d:%Y-%m-%d},{p},{n},{k % 2}"

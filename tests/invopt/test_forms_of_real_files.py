@@ -132,6 +132,8 @@ def test_labels_that_come_back_are_told_apart_by_the_line_above(tmp_path, kind):
 def test_one_line_of_a_header_stays_one():
     assert two_lines([["Umsätze 2025", ""], ["qty", "qty"], ["1", "2"]], 1) is None
     assert two_lines([["date", "sku", "a", "b", "c"], ["-", "-", "-", "-", "-"]], 0) is None
+    texts = ["TEA", "yes", "no", "yes", "no", "yes"]
+    assert two_lines([["sku", "vegan", "bio", "new", "old", "big"], texts], 0) is None
 
 
 @pytest.mark.parametrize("rare", ["5-", "(5)", "−5"])
