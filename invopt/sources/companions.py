@@ -329,7 +329,7 @@ class Companions:
         numbers = [c.name for c in file.of_kind(NUMBER) if c.name not in own.there]
         if own.series is not None or len(own.there) != 1 or not file.of_kind(TEXT):
             return False
-        if by_word(numbers, "on_hand"):  # stock by lot
+        if by_word(numbers, "on_hand") or domain_of(file) == "customers":  # by lot, by person
             return False
         key, rows = quote(columns[0]), quote(file.name)
         differing = (
@@ -338,7 +338,7 @@ class Companions:
         )
         found = self.reader.fetch(differing, file.name)["k"].to_pylist()
         keys = num_distinct(self.reader, file, columns)
-        if len(found) > max(1, _FEW_DIFFER * keys):
+        if len(found) > (max(1, _FEW_DIFFER * keys) if own.product is not None else 0):
             return False
         self.repeated[file.name] = (
             f"(SELECT * EXCLUDE (__n) FROM (SELECT *, row_number() OVER () AS __n FROM {rows}) "
