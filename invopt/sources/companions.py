@@ -179,7 +179,8 @@ class Companions:
         if alike and re.search(_GIVEN_BACK, plain(file.name)):
             self._tell(
                 file,
-                f"its name says that its lines are given back: where they lower what was sold, "
+                f"it has the columns of {self.sales.name}, and its name says that its lines are "
+                "given back: where they lower what was sold, "
                 f"unite both in a source of SQL (SELECT * FROM {self.sales.name} UNION ALL BY NAME "
                 f"SELECT * REPLACE (-... AS ...) FROM {file.name}), name that source under sales, "
                 "with layout: transactions and returns: net",
