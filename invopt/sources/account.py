@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _SUMS = ("sales.y", "position.on_hand", "position.on_order", "position.backorders",
          "open_orders.quantity")  # fmt: skip
+_SHOWN = 3  # reasons with an example
 
 
 def account_of(report: DatasetReport, checks: Iterable["DataCheck"]) -> dict[str, Any]:
@@ -69,6 +70,7 @@ def _set_aside(report: DatasetReport) -> list[str]:
             what = "cells" if table.periods > 1 else "rows"
             aside = sum(table.quarantined.values())
             found.append(f"{table.table}: {aside:,} {what} set aside: {reasons}")
+            found += [f"{table.table}: {e}" for e in report.examples.get(table.table, [])[:_SHOWN]]
     return found
 
 

@@ -16,7 +16,8 @@ from invopt.sources.inspect import (
     facts_of,
 )
 from invopt.sources.mapping import Source
-from invopt.sources.words import Keys, all_by_word, by_word, plain
+from invopt.sources.vocabulary import all_by_word, by_word, plain
+from invopt.sources.words import Keys
 from invopt.sql import literal, quote
 from invopt.timeline import usual_frequency
 

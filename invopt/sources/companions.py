@@ -26,6 +26,7 @@ from invopt.sources.inspect import (
 )
 from invopt.sources.lead_units import lead_time_in_words
 from invopt.sources.planning_files import planning_table
+from invopt.sources.vocabulary import by_word, plain
 from invopt.sources.words import (
     POSITION_ROLES,
     PRODUCT_ROLES,
@@ -33,15 +34,13 @@ from invopt.sources.words import (
     WIDE_ROLES,
     Keys,
     attribute_entry,
-    by_word,
     date_entry,
     domain_of,
     named,
     number_entry,
-    plain,
     roles_of,
 )
-from invopt.sql import quote
+from invopt.sql import literal, quote
 from invopt.timeline import frequency_unit, usual_frequency
 
 _UNIQUE = 0.99
@@ -57,6 +56,28 @@ _MONTH_NAME = (
 _FIRST = r"start|from|begin|since|beginn|(^|_)(von|ab|du|debut|desde|inicio)(_|$)"
 _LAST = r"(^|_)end(_|$|date)|until|till|(^|_)(to|bis|ende|au|fin|hasta)(_|$)"
 _DUE = r"due|(^|_)eta(_|$)|deliver|expect|arriv|liefer|faellig|fallig|livraison|prevu|entrega"
+# Of orders under way: what is open, what came, and what says that nothing comes any more.
+_OPEN = (
+    r"(^|_)(open|offen\w*|remaining|rest|restmenge|outstanding|ausstehend\w*|pendiente|reste)(_|$)"
+)
+_CAME = (
+    r"receiv|geliefert|delivered|eingegangen|wareneingang|erhalten|recue?(_|$)|recib|livree?(_|$)"
+)
+_STATE = r"status|(^|_)state(_|$)|statut|estado|stato|durum"
+_CLOSED = (
+    r"clos|complet|erledigt|geschlossen|cancel|storn|annul|fulfil|delivered|geliefert|received"
+)
+_CLOSED += r"|(^|\b)done\b|cerrad|clotur|termin|livr|chius|evas"
+_IN_PART = r"part|teil|incomplet|not |nicht|un(ful|deliv|clos)|\bin\b|to be"
+_MOVED = r"change|delta|movement|moved|bewegung|mouvement|movimiento|qty|quantity|menge|anzahl"
+_LEDGER = (
+    r"change|delta|movement|moved|bewegung|mouvement|movimiento|movimenti|ledger|journal|trans"
+)
+_WORTH = (
+    r"value|wert|amount|betrag|montant|importe|eur|usd|price|preis|cost|days|tage|percent|share"
+)
+_GIVEN_BACK = r"return|retour|retoure|refund|gutschrift|credit|devoluci|reso|avoir|zwrot|iade"
+_FEW_DIFFER = 0.1  # share of the products of a master that may have rows that differ
 _HOLIDAYS = r"holiday|feiertag|ferien|jours?_ferie|festivo|festivita|feriado|vacation|swieta|event"
 _NO_ATTRIBUTE = r"currency|wahrung|devise|moneda|status|customer|kunde|client"
 _TEXT_ROLES = {
@@ -137,6 +158,7 @@ class Companions:
         self.sources: dict[str, Any] = {}
         self.behind: dict[str, list[str]] = {}
         self.counted: list[tuple[FileFacts, dict[str, Any]]] = []  # stock by date and series
+        self.repeated: dict[str, str] = {}  # SQL of the rows of files that have some twice
         self.names = {name for name in table.get("columns", {}) if name != "y"}
 
     def place(self, files: list[FileFacts]) -> None:
@@ -187,6 +209,16 @@ class Companions:
         """Leave out a file with the columns of the sales: its lines are none of another table."""
         ours, theirs = ({c.name for c in f.columns} for f in (self.sales, file))
         alike = ours == theirs and not file.periods and not self.sales.periods
+        if alike and re.search(_GIVEN_BACK, plain(file.name)):
+            self._tell(
+                file,
+                f"it has the columns of {self.sales.name}, and its name says that its lines are "
+                "given back: where they lower what was sold, "
+                f"unite both in a source of SQL (SELECT * FROM {self.sales.name} UNION ALL BY NAME "
+                f"SELECT * REPLACE (-... AS ...) FROM {file.name}), name that source under sales, "
+                "with layout: transactions and returns: net",
+            )
+            return True
         if not alike and self._renames_sales(file):
             self._tell(
                 file,
@@ -296,6 +328,9 @@ class Companions:
         numbers = [c for c in file.of_kind(NUMBER) if c.name not in own.there]
         stock = stock_of(self.reader, file, numbers)
         if num_distinct(self.reader, file, columns) < _UNIQUE * file.num_rows:
+            if self._repeats_itself(file, own, columns):
+                describing.append(file)
+                return None
             if self._is_whole(own) and stock is not None:
                 return self._by_lot(file, own, columns, stock)
             return f"several rows have the same {' and '.join(columns)}"
@@ -364,6 +399,36 @@ class Companions:
                 f"columns: {{on_hand: {named(name)}}}}}"
             )
 
+    def _repeats_itself(self, file: FileFacts, own: Keys, columns: list[str]) -> bool:
+        """Return whether a file is about products or places, some of which it has in several rows.
+
+        Rows that are the same are one. Of rows that differ the first one holds; they are told, and
+        where they are many the file is about something else.
+        """
+        numbers = [c.name for c in file.of_kind(NUMBER) if c.name not in own.there]
+        if own.series is not None or len(own.there) != 1 or not file.of_kind(TEXT):
+            return False
+        if by_word(numbers, "on_hand") or domain_of(file) == "customers":  # by lot, by person
+            return False
+        key, rows = quote(columns[0]), quote(file.name)
+        differing = (
+            f"SELECT {key}::VARCHAR AS k FROM (SELECT DISTINCT * FROM {rows}) GROUP BY {key} "
+            "HAVING count(*) > 1 ORDER BY 1"
+        )
+        found = self.reader.fetch(differing, file.name)["k"].to_pylist()
+        keys = num_distinct(self.reader, file, columns)
+        if len(found) > (max(1, _FEW_DIFFER * keys) if own.product is not None else 0):
+            return False
+        self.repeated[file.name] = (
+            f"(SELECT * EXCLUDE (__n) FROM (SELECT *, row_number() OVER () AS __n FROM {rows}) "
+            f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY __n) = 1)"
+        )
+        told = f"{file.name} has {file.num_rows:,} rows for {keys:,} {columns[0]}"
+        if found:
+            told += f"; those of {len(found):,} differ ({', '.join(map(str, found[:3]))})"
+        self.notes.append(f"{told}: the first row of each is read")
+        return True
+
     def _by_lot(
         self, file: FileFacts, own: Keys, columns: list[str], stock: HeldStock
     ) -> str | None:
@@ -401,7 +466,8 @@ class Companions:
             matched = self._matched(self._keys_of(file))
             about = quote(file.name)
             same = [self._same_key(file, theirs, ours, about) for theirs, ours in matched.items()]
-            joins.append(f"LEFT JOIN {about} ON {' AND '.join(same)}")
+            rows = f"{self.repeated[file.name]} AS {about}" if file.name in self.repeated else about
+            joins.append(f"LEFT JOIN {rows} ON {' AND '.join(same)}")
             for column in [c for c in file.columns if c.name not in matched]:
                 name = _free(column.name, names, file)
                 picks.append(f"{about}.{quote(column.name)} AS {quote(name)}")
@@ -513,14 +579,24 @@ class Companions:
             return f"several rows have the same {' and '.join([*keys, date.name])}"
         level, used, lots = found
         domain = domain_of(file)
+        if domain == "stock" and self._movements(file, own, date):
+            return None
         channels = self._channels(file, domain, {*used, own.series, *own.there})
         if not channels and not span:
             return "it has a date and no number"
         table: dict[str, Any] = {"from": file.name} | level | {"ds": date_entry(date)} | channels
+        # A price from one day to another is no flag, and not 0 outside.
+        flagged = span is not None and (domain != "market" or "columns" not in channels)
         if span:
             table |= {"from": self._days(file, *span), "ds": "day"}
+        if flagged:
             table["columns"] = {self._free("promotion", file): "1"} | table.get("columns", {})
-        table |= self._fill(file, domain, span=span is not None)
+        if span and not flagged:
+            table |= {"fill": "forward", "aggregate": "last"}
+        else:
+            table |= self._fill(file, domain, span=flagged)
+        if flagged:
+            table["aggregate"] = "max"  # of plans that overlap
         if domain == "stock" and "on_hand" in channels.get("columns", {}) and self._is_whole(own):
             self.counted.append((file, table))
         if lots:
@@ -582,18 +658,106 @@ class Companions:
             return *tries[0], True
         return None
 
+    def _movements(self, file: FileFacts, own: Keys, date: ColumnFacts) -> bool:
+        """Take what a ledger of movements adds up to as the position; return whether it is one.
+
+        It is where, from its first day on, what left never exceeds what came: its first rows are
+        the stock it began with.
+        """
+        numbers = [c for c in file.of_kind(NUMBER) if c.name not in own.there]
+        if by_word([c.name for c in numbers], "on_hand") or not self._is_whole(own):
+            return False
+        moved = next((c for c in numbers if re.search(_MOVED, plain(c.name))), None)
+        if moved is None or not re.search(_LEDGER, f"{plain(file.name)} {plain(moved.name)}"):
+            return False
+        amount = moved.style.sql(quote(moved.name))
+        keys = ", ".join(map(quote, [own.series] if own.series is not None else own.there))
+        [found] = self.reader.fetch(
+            f"SELECT count(*) FILTER (lowest < 0) AS below, count(*) AS n, bool_or(has_left) AS "
+            f"has_left FROM (SELECT {keys}, min(level) AS lowest, bool_or(moved < 0) AS has_left "
+            f"FROM (SELECT *, sum(moved) OVER (PARTITION BY {keys} ORDER BY day) AS level FROM "
+            f"(SELECT {keys}, {date_sql(date)} AS day, sum({amount}) AS moved FROM "
+            f"{quote(file.name)} GROUP BY ALL)) GROUP BY {keys})",
+            file.name,
+        ).to_pylist()
+        if not found["has_left"]:
+            return False
+        if found["below"] > (1 - _UNIQUE) * found["n"] or "position" in self.tables:
+            self._tell(
+                file,
+                f"{moved.name} holds movements and no levels, and they do not begin with the stock "
+                f"of the first day ({found['below']:,} of {found['n']:,} fall below 0): give the "
+                "stock of today in a file of its own",
+            )
+            return True
+        key = self._series_key(own)
+        self.tables["position"] = (
+            {"from": file.name}
+            | ({"unique_id": key} if key else {})
+            | {"columns": {"on_hand": _summed(number_entry(moved))}}
+        )
+        self.notes.append(
+            f"{file.name} holds movements of the stock: all its {moved.name} together are taken as "
+            "the stock of today"
+        )
+        return True
+
     def _open_orders(self, file: FileFacts, own: Keys) -> bool:
         due = next((c for c in file.of_kind(DATE) if re.search(_DUE, plain(c.name))), None)
         numbers = {c.name: c for c in file.of_kind(NUMBER) if c.name not in own.there}
-        quantity = by_word(list(numbers), "y")
+        quantity = self._left_open(file, numbers)
         if due is None or quantity is None or "open_orders" in self.tables:
             return False
         key = self._series_key(own)
-        columns = {"due": date_entry(due), "quantity": number_entry(numbers[quantity])}
+        columns = {"due": date_entry(due), "quantity": quantity}
         self.tables["open_orders"] = (
-            {"from": file.name} | ({"unique_id": key} if key else {}) | {"columns": columns}
+            {"from": file.name}
+            | ({"unique_id": key} if key else {})
+            | self._not_closed(file)
+            | {"columns": columns}
         )
         return True
+
+    def _left_open(self, file: FileFacts, numbers: dict[str, ColumnFacts]) -> Any:
+        """Return the entry of what is still to come of an order; None where nothing says it.
+
+        What is open, or what was ordered without what came.
+        """
+        left = [
+            n for n in numbers if re.search(_OPEN, plain(n)) and not re.search(_WORTH, plain(n))
+        ]
+        if left:
+            return number_entry(numbers[left[0]])
+        came = [
+            n for n in numbers if re.search(_CAME, plain(n)) and not re.search(_WORTH, plain(n))
+        ]
+        asked = by_word([name for name in numbers if name not in came], "y")
+        if asked is None:
+            return None
+        if not came:
+            return number_entry(numbers[asked])
+        ordered, arrived = (numbers[n].style.sql(quote(n)) for n in (asked, came[0]))
+        self.notes.append(
+            f"{file.name}: what is still to come is {asked} without {came[0]}, 0 where more came"
+        )
+        return f"greatest({ordered} - coalesce({arrived}, 0), 0)"
+
+    def _not_closed(self, file: FileFacts) -> dict[str, str]:
+        """Return the condition that leaves out orders of which nothing comes any more."""
+        for column in file.of_kind(TEXT):
+            if not re.search(_STATE, plain(column.name)):
+                continue
+            closed = [v for v in column.values if re.search(_CLOSED, v.lower())]
+            closed = [v for v in closed if not re.search(_IN_PART, v.lower())]
+            if not closed:
+                continue
+            self.notes.append(
+                f"orders of {file.name} whose {column.name} is {', '.join(closed)} are left out: "
+                "nothing comes of them; take them out of `where` if it does"
+            )
+            listed = ", ".join(map(literal, closed))
+            return {"where": f"coalesce(trim({quote(column.name)}), '') NOT IN ({listed})"}
+        return {}
 
     def _days(self, file: FileFacts, first: ColumnFacts, last: ColumnFacts) -> str:
         """Return the name of a source that has a row for every day from first to last.

@@ -17,7 +17,7 @@ from typing import IO
 import pandas as pd
 
 from invopt.errors import InvalidInputError
-from invopt.sources.headers import header_row, names_of
+from invopt.sources.headers import header_row, names_of, two_lines
 
 DELIMITERS = ",;\t|"
 UNCLOSED = "UNCLOSED QUOTE"
@@ -64,6 +64,8 @@ def find_header(name: str, file: str, opened: Open, delimiter: str | None) -> He
     try:
         delimiter = delimiter or _delimiter(texts)
         at = _header_line(texts, delimiter)
+        both = two_lines([_cells(text, delimiter) for text in texts], at)
+        at = both[0] if both is not None else at
         # A foreign character further down is the matter of its own line.
         cells = next(csv.reader([lines[at].decode("utf-8-sig")], delimiter=delimiter))
     except UnicodeDecodeError as err:
@@ -72,9 +74,9 @@ def find_header(name: str, file: str, opened: Open, delimiter: str | None) -> He
         ) from err
     except csv.Error as err:
         raise InvalidInputError(f"sources.{name}: the header of {file}: {err}.") from err
-    columns, told = names_of(cells)
+    columns, told = names_of(both[1] if both is not None else cells)
     notes = [f"{Path(file).name}: {sentence}" for sentence in told]
-    above = [text.strip() for text in texts[:at] if text.strip()]
+    above = [text.strip() for text in texts[: at - (both is not None)] if text.strip()]
     if above:
         notes.append(
             f"{Path(file).name}: {len(above)} lines above the header are not read ({above[0][:60]})"

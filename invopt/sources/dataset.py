@@ -69,6 +69,7 @@ class DatasetReport:
         malformed: Of these, lines that are no rows.
         joins: Joins of the mapping's SQL in which rows found no partner.
         step: Periods from one with sales to the next, where these are regularly more than one.
+        examples: The first faulty row of each reason, in words, by table.
     """
 
     name: str
@@ -86,6 +87,7 @@ class DatasetReport:
     malformed: dict[str, int] = field(default_factory=dict)
     joins: list[JoinMisses] = field(default_factory=list)
     step: int = 1
+    examples: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def bad_share(self) -> float:
@@ -260,6 +262,7 @@ class _Build:
             first=f"{timeline.start:%Y-%m-%d}",
             last=f"{timeline.last:%Y-%m-%d}",
             accounting=self.ledger.accounting,
+            examples=self.ledger.examples(),
             notes=list(dict.fromkeys(self.ledger.notes)),
             num_without_product=self.num_without_product,
             frequency=timeline.freq,
@@ -344,6 +347,18 @@ class _Build:
                 f"({spelled(pairs)}): they are kept apart"
             )
 
+    def _tell_twin_groups(self, series: pd.DataFrame, keys: tuple[str, ...]) -> None:
+        """Note products and places that differ in zeros alone, where no two series do."""
+        if twins_among(keys):
+            return
+        for column, what in (("product", "products"), ("location", "places")):
+            pairs = twins_among(sorted(set(series[column].astype(str))))
+            if pairs:
+                self.ledger.notes.append(
+                    f"{len(pairs):,} {what} are named like another but for zeros, blanks or case "
+                    f"({spelled(pairs)}): they are kept apart; write them alike where they are one"
+                )
+
     def _tell_faults(self, series: pd.DataFrame) -> None:
         """Say which products have terms that cannot be: they are left out of the orders."""
         if "data_fault" not in series:
@@ -368,6 +383,7 @@ class _Build:
             for column, default in (("product", frame["unique_id"]), ("location", ALL_LEVEL)):
                 if column not in frame:
                     frame[column] = default
+        self._tell_twin_groups(series, keys)
         return series, unsold
 
     def _network(

@@ -43,7 +43,12 @@ _MONTH_ALONE = (
     rf"|{_LETTER}{{3,}}\.?[ -]?\d{{2,4}}|\d{{4}}[ -]{_LETTER}{{3,}}\.?)\s*$"
 )
 _SIX_FIGURES = r"^\s*\d{6}\s*$"
-_EPOCH = r"^(?:/Date\()?(\d{10}|\d{13})(?:[+-]\d{4})?(?:\)/)?$"
+# Three figures beside a year: periods of accounting, 001 to 012 (and up to 016 for closing), or
+# days of the year, of which some come after the sixteenth.
+_THREE = r"^((?:19|20|21)\d{2})[-/. ]?(\d{3})$"
+_THREE_FIRST = r"^(0\d{2})[-/. ]((?:19|20|21)\d{2})$"
+_LAST_PERIOD = 16
+_EPOCH = r"^(?:/Date\()?(\d{10}|\d{13})(?:[.,]\d+)?(?:[+-]\d{4})?(?:\)/)?$"
 # Two figures of a year before four: four do not fit two, but two would be a year of antiquity.
 _WORDED = ("%d %b %y", "%d %b %Y", "%d-%b-%y", "%d-%b-%Y", "%d/%b/%y", "%d/%b/%Y", "%d. %b %y",
            "%d. %b %Y", "%b %d, %Y", "%b %d %Y", "%b-%d-%y", "%b-%d-%Y", "%b %y", "%b %Y", "%b-%y",
@@ -57,8 +62,9 @@ _MONTHS = (
     "ottobre ott", "nov november novembre noviembre", "dec december dezember dez décembre déc "
     "decembre diciembre dic dicembre",
 )  # fmt: skip
+MONTH_NAMES = tuple(name for group in _MONTHS for name in group.split())
 # Days of a spreadsheet, 1982 to 2064.
-_SERIAL = r"^([345]\d{4})(?:[.]\d+)?$"
+_SERIAL = r"^([345]\d{4})(?:[.,]\d+)?$"
 
 # DuckDB's types of stamps that know their moment.
 ZONED = ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS")
@@ -105,10 +111,12 @@ class _Forms:
             One day above 12 tells it, for all rows; without one, or with both orders, nothing does.
             Where a year of two figures may stand first (24-01-13, 24-01-14), nothing does either.
         words: Whether some have letters.
+        ordinal: Whether three figures beside a year are days of it, and no periods.
     """
 
     order: str | None
     words: bool
+    ordinal: bool
 
     @classmethod
     def of(cls, reader: Reader, texts: str, place: str) -> "_Forms | None":
@@ -124,6 +132,7 @@ class _Forms:
         ]
         year = f"regexp_extract(__text, {literal(_EITHER)}, 3)"
         either = f"FILTER (regexp_matches(__text, {literal(_EITHER)}))"
+        three = f"TRY_CAST(regexp_extract(trim(__text), {literal(_THREE)}, 2) AS INT)"
         [found] = reader.fetch(
             "SELECT count(*) AS n, "
             "bool_or(regexp_matches(__text, '[A-Za-z]|[^\\x00-\\x7F]')) AS words, "
@@ -131,7 +140,8 @@ class _Forms:
             f"coalesce(bool_or({parts[0]} > 12) {either}, false) AS day, "
             f"coalesce(bool_or({parts[1]} > 12) {either}, false) AS month, "
             f"count(DISTINCT {parts[0]}) {either} AS firsts, "
-            f"count(DISTINCT CASE WHEN length({year}) = 2 THEN {year} END) {either} AS years "
+            f"count(DISTINCT CASE WHEN length({year}) = 2 THEN {year} END) {either} AS years, "
+            f"coalesce(max({three}) > {_LAST_PERIOD}, false) AS ordinal "
             f"FROM {texts}",
             place,
         ).to_pylist()
@@ -142,7 +152,7 @@ class _Forms:
             order = "month" if found["month"] else "day"
             if found["day"] == found["month"] or found["years"] > found["firsts"]:
                 order = None
-        return cls(order, bool(found["words"]))
+        return cls(order, bool(found["words"]), bool(found["ordinal"]))
 
 
 def month_alone(freq: str, *, is_sales: bool) -> str | None:
@@ -158,9 +168,6 @@ def month_alone(freq: str, *, is_sales: bool) -> str | None:
     if not freq.startswith("W"):
         return None
     return _MONTH_ALONE if is_sales else _SIX_FIGURES
-
-
-_PLAIN = "plain"  # what no order of day and month has to be known of
 
 
 @dataclass(frozen=True)
@@ -214,19 +221,21 @@ def dated(
     text = f"whole({raw.sql})" if is_number else "__ds_raw"
     if ds.format is not None:
         return _formatted(rows, text, ds, place)
-    rows, order = _understood(reader, _with(rows, __text=text), place)
-    if order == _PLAIN:
+    rows, forms = _understood(reader, _with(rows, __text=text), place)
+    if forms is None:
         return _moved(rows, ds, {})
-    unsure = {} if order else {EITHER: f"regexp_matches(__ds_raw, {literal(_EITHER)})"}
+    unsure = {} if forms.order else {EITHER: f"regexp_matches(__ds_raw, {literal(_EITHER)})"}
     if unclear is not None:
-        unsure[MONTH_ALONE] = f"regexp_matches(__ds_raw, {literal(unclear)})"
+        periods = [] if forms.ordinal else [_THREE, _THREE_FIRST]
+        tests = [f"regexp_matches(__ds_raw, {literal(form)})" for form in (unclear, *periods)]
+        unsure[MONTH_ALONE] = " OR ".join(tests)
     return _moved(rows, ds, unsure)
 
 
-def _understood(reader: Reader, rows: str, place: str) -> tuple[str, str | None]:
-    """Return rows with the stamp of their __text, and the order of day and month that it took.
+def _understood(reader: Reader, rows: str, place: str) -> tuple[str, _Forms | None]:
+    """Return rows with the stamp of their __text, and what its texts have in common.
 
-    The order is _PLAIN where every text is written as a computer does, None where it is open.
+    None is for texts that are all written as a computer does.
     """
     # strptime takes "infinity" and "epoch" for 1900-01-01, and 24-01-13 for a year of antiquity.
     quick = f"TRY_STRPTIME(__text, [{', '.join(map(literal, _FAST))}])"
@@ -241,7 +250,7 @@ def _understood(reader: Reader, rows: str, place: str) -> tuple[str, str | None]
     )
     forms = _Forms.of(reader, texts, place)
     if forms is None:
-        return _with(rows, __stamp="__fast", __timed=timed, __zoned="NULL"), _PLAIN
+        return _with(rows, __stamp="__fast", __timed=timed, __zoned="NULL"), None
     found = _read(f"(SELECT * FROM {texts})", forms)
     reader.run(
         f"CREATE OR REPLACE TABLE {table} AS SELECT __text, __stamp AS read_stamp, "
@@ -254,7 +263,7 @@ def _understood(reader: Reader, rows: str, place: str) -> tuple[str, str | None]
         f"read_zoned AS __zoned FROM {rows} s "
         f"LEFT JOIN {table} d ON d.__text = s.__text AND s.__fast IS NULL)"
     )
-    return rows, forms.order
+    return rows, forms
 
 
 def _formatted(rows: str, text: str, ds: Expression, place: str) -> Dated:
@@ -360,7 +369,10 @@ def _day(forms: _Forms) -> str:
         r"^\d{1,2}/\d{1,2}/\d{4}$|^\d{1,2}-\d{1,2}-\d{4}$": numeric,
         r"^\d{1,2}/\d{1,2}/\d{2}$|^\d{1,2}-\d{1,2}-\d{2}$": short,
         r"^\d{1,2}[/.-]\d{4}$": _strptime("translate(__d, '/.', '--')", "%m-%Y"),
-        _SERIAL: "DATE '1899-12-30'::TIMESTAMP + to_days(floor(__d::DOUBLE)::INTEGER)",
+        _SERIAL: "DATE '1899-12-30'::TIMESTAMP + "
+        f"to_days(TRY_CAST(regexp_extract(__d, {literal(_SERIAL)}, 1) AS INTEGER))",
+        _THREE: _ordinal() if forms.ordinal else _period(_THREE, "['y', 'p']"),
+        _THREE_FIRST: _period(_THREE_FIRST, "['p', 'y']"),
     }
     if forms.words:
         cases |= _worded()
@@ -368,6 +380,19 @@ def _day(forms: _Forms) -> str:
         f"WHEN regexp_matches(__d, {literal(form)}) THEN {sql}" for form, sql in cases.items()
     )
     return f"CASE {found} END"
+
+
+def _period(form: str, groups: str) -> str:
+    """Return the SQL of the first day of the month that a period of a year of accounting is."""
+    parts = f"regexp_extract(__d, {literal(form)}, {groups})"
+    return _strptime(f"{parts}.y || '-' || substr({parts}.p, 2)", "%Y-%m")
+
+
+def _ordinal() -> str:
+    """Return the SQL of a day of the year; NULL where its year has no such day."""
+    text = "regexp_replace(__d, '[-/. ]', '')"
+    stamp = _strptime(text, "%Y%j")
+    return f"CASE WHEN strftime({stamp}, '%Y%j') = {text} THEN {stamp} END"
 
 
 def _worded() -> dict[str, str]:

@@ -9,29 +9,43 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 
 from invopt.errors import InvalidInputError
-from invopt.sources.dates import Raw, dated
+from invopt.sources.dates import MONTH_NAMES, Raw, dated
 from invopt.sources.duck import Reader
 from invopt.sources.mapping import Expression
 from invopt.sql import literal, quote
 
 _ENOUGH = 0.95  # share of the values that must be days
-_MIN_PERIODS = 8
 _WEEK = r"(?:week|woche|semaine|semana|wk|kw|cw|w)"
 _WEEKDAY = r"(?:mo|di|mi|do|fr|sa|so|tu|we|th|su)[a-z]*[.,]* +"
 _WORDED = re.compile(
     r"(?i)(?:\d{4}[-/. ]?[qt][1-4]|[qt][1-4][-/. ]*\d{4}|[1-4]\.? ?(?:quart(?:er|al)|trimestre)"
     rf"[-/. ]*\d{{4}}|{_WEEK}[-. ]?\d{{1,2}}[-/. ]+\d{{4}}|\d{{4}}[-/. ]*{_WEEK}[-. ]?\d{{1,2}}"
-    rf"|{_WEEKDAY}\d{{1,4}}[-./]\d{{1,2}}[-./]\d{{1,4}}"
+    rf"|{_WEEKDAY}\d{{1,4}}[-./]\d{{1,2}}[-./]\d{{1,4}}|0\d{{2}}/(?:19|20)\d{{2}}"
     r"|(?=.*\d).*(?:jan|feb|fév|fev|mar|mär|mrz|apr|avr|abr|mai|may|jun|jui|jul|aug|aou|aoû|ago"
     r"|sep|set|okt|oct|ott|nov|dez|dec|déc|dic|gen|ene|lug|giu|mag).*)"
 )
-_SERIAL = re.compile(r"[345]\d{4}(\.\d+)?|\d{10}|\d{13}")
+# Months and days in figures, as names of columns.
+_FIGURES = re.compile(
+    r"(?:0?[1-9]|1[0-2])[-/.](?:19|20)\d{2}|(?:19|20)\d{2}[-/._]?(?:0?[1-9]|1[0-2])"
+    r"|(?:19|20)\d{2}[-/._]?\d{2}[-/._]?\d{2}|\d{1,2}[-/.]\d{1,2}[-/.](?:19|20)\d{2}"
+)
+_WORDS_OF_DAYS = re.compile(
+    rf"{'|'.join(MONTH_NAMES)}|{_WEEK}|[qtm]|quart(er|al)|trimestre|de|of|st|nd|rd|th|er"
+    r"|(mo|di|mi|do|fr|sa|so|tu|we|th|su)[a-z]*"
+)
+_SERIAL = re.compile(r"[345]\d{4}([.,]\d+)?|\d{10}([.,]\d+)?|\d{13}([.,]\d+)?")
+# A year and three figures: a period of accounting, or a day of the year.
+_THREE = re.compile(r"(?:19|20)\d{2}[-/. ]?(\d{3})|(0\d{2})[-/. ](?:19|20)\d{2}")
+_LAST_PERIOD = 16
 # Names of columns, as plain() writes them.
-YEARS = ("year", "jahr", "annee", "ano", "anio", "anno", "gjahr", "fiscal_year", "yr",
-         "exercice")  # fmt: skip
+FISCAL_YEARS = ("gjahr", "fiscal_year", "exercice", "ejercicio", "geschaftsjahr", "geschaeftsjahr",
+                "fy", "esercizio", "boekjaar")  # fmt: skip
+YEARS = ("year", "jahr", "annee", "ano", "anio", "anno", "yr", *FISCAL_YEARS)
 WEEKS = ("week", "kw", "woche", "kalenderwoche", "semaine", "semana", "wk", "week_no",
          "week_number", "isoweek", "iso_week", "calendar_week", "num_semaine")  # fmt: skip
-MONTHS = ("month", "monat", "mois", "mes", "mese", "month_no", "month_number", "monat_nr")
+PERIODS = ("period", "periode", "periodo", "poper", "perio", "buchungsperiode", "posting_period",
+           "fiscal_period", "accounting_period")  # fmt: skip
+MONTHS = ("month", "monat", "mois", "mes", "mese", "month_no", "month_number", "monat_nr", *PERIODS)
 DAYS = ("day", "tag", "jour", "dia", "giorno", "day_of_month")
 
 
@@ -42,7 +56,23 @@ def may_be_days(values: Mapping[str, int], *, digits: bool) -> bool:
         values: Rows by trimmed value, none empty.
         digits: Whether numbers may be dates.
     """
-    tests = [_WORDED, *([_SERIAL] if digits else [])]
+    return _mostly(values, [_WORDED, *([_SERIAL, _THREE] if digits else [])])
+
+
+def are_periods(values: Mapping[str, int]) -> bool:
+    """Return whether texts are periods of accounting: a year and three figures of 16 at most.
+
+    Args:
+        values: Rows by trimmed value, none empty.
+    """
+    parts = [found for value in values if (found := _THREE.fullmatch(value))]
+    return _mostly(values, [_THREE]) and all(
+        int(part[1] or part[2]) <= _LAST_PERIOD for part in parts
+    )
+
+
+def _mostly(values: Mapping[str, int], tests: list[re.Pattern[str]]) -> bool:
+    """Return whether nearly all rows fit one of some forms, and one at least."""
     fitting = sum(n for value, n in values.items() if any(t.fullmatch(value) for t in tests))
     return bool(values) and fitting >= _ENOUGH * sum(values.values())
 
@@ -80,32 +110,26 @@ def readable_days(reader: Reader, source: str, expression: str, kind: str) -> st
     return f"(SELECT __seen_day FROM {table} WHERE __seen = ({expression})::VARCHAR)"
 
 
-def worded_periods(
-    reader: Reader, source: str, names: list[str]
-) -> tuple[tuple[str, ...], tuple[date, ...] | None]:
-    """Return the columns whose names are days that no format says, and these days.
+def is_period_name(text: str) -> bool:
+    """Return whether a text names a period, as columns do: 01/2025, 2025-01, Jan 25, 003.2025."""
+    if _THREE.fullmatch(text) or _FIGURES.fullmatch(text):
+        return True
+    words = re.findall(r"[^\W\d_]+", text.lower())
+    return bool(_WORDED.fullmatch(text)) and all(map(_WORDS_OF_DAYS.fullmatch, words))
 
-    A word before all of them (Menge Jan 2024) is none of the day.
+
+def days_of(reader: Reader, source: str, texts: Mapping[str, str]) -> dict[str, date]:
+    """Return the day of each name of a column whose text writes one.
 
     Args:
         reader: To read them with.
         source: That has the columns, for messages.
-        names: Of its columns.
+        texts: What each column says of its period, by its name.
     """
-    for before in ("", r"^[^\W\d_]+[ _.:-]+"):
-        texts = {name: re.sub(before, "", name) if before else name for name in names}
-        likely = {name: text for name, text in texts.items() if _WORDED.fullmatch(text)}
-        words = {name[: len(name) - len(text)] for name, text in likely.items()}
-        if len(likely) < _MIN_PERIODS or len(words) > 1:
-            continue
-        found = _days_of(reader, source, likely)
-        if len(found) >= _MIN_PERIODS and len(set(found.values())) == len(found):
-            return tuple(found), tuple(found.values())
-    return (), None
-
-
-def _days_of(reader: Reader, source: str, texts: Mapping[str, str]) -> dict[str, date]:
-    """Return the day of each name whose text writes one."""
+    texts = {
+        name: text.replace("_", "-") if re.fullmatch(r"[\d_]+", text) else text
+        for name, text in texts.items()
+    }
     listed = ", ".join(f"({literal(name)}, {literal(text)})" for name, text in texts.items())
     rows = f"(SELECT * FROM (VALUES {listed}) v(name, label))"
     label, place = Raw("label", "VARCHAR"), f"columns of {source}"
@@ -128,13 +152,31 @@ def part_expression(year: str, part: str, day: str | None, *, is_week: bool) -> 
     y, p = (f"trim({quote(c)}::VARCHAR)" for c in (year, part))
     if is_week:
         return f"{y} || '-W' || lpad(regexp_extract({p}, '\\d+'), 2, '0')"
-    number = f"lpad({p}, 2, '0')"
+    bare = f"regexp_replace({p}, '^0+(\\d)', '\\1')"  # 003 is a third month, too
+    number = f"CASE WHEN length({bare}) < 2 THEN '0' || {bare} ELSE {bare} END"
     if day is None:
         return (
-            f"CASE WHEN regexp_matches({p}, '^\\d+$') THEN {y} || '-' || {number} "
+            f"CASE WHEN regexp_matches({p}, '^\\d+$') THEN {y} || '-' || ({number}) "
             f"ELSE {p} || ' ' || {y} END"
         )
-    return f"{y} || '-' || {number} || '-' || lpad(trim({quote(day)}::VARCHAR), 2, '0')"
+    return f"{y} || '-' || ({number}) || '-' || lpad(trim({quote(day)}::VARCHAR), 2, '0')"
+
+
+def week_expression(column: str, values: Mapping[str, int]) -> str | None:
+    """Return the expression of a week that is written with its year and no word: 3/2025, 2025.03.
+
+    The column's name says that these are weeks. None where they are no such texts. A year of two
+    figures stands behind its week.
+    """
+    text = f"trim({quote(column)}::VARCHAR)"
+    for form, written in (
+        (r"(\d{4})[-/. ](\d{1,2})", r"\1-W\2"),
+        (r"(\d{1,2})[-/. ](\d{4})", r"\2-W\1"),
+        (rf"(?i:{_WEEK})?[-. ]?(\d{{1,2}})[-/. ](1[5-9]|[23]\d)", r"20\2-W\1"),
+    ):
+        if _mostly(values, [re.compile(form)]):
+            return f"regexp_replace({text}, {literal(f'^{form}$')}, {literal(written)})"
+    return None
 
 
 def first_of(words: Iterable[str], names: Mapping[str, str]) -> str | None:

@@ -11,7 +11,8 @@ from invopt.sources.by_place import UnitedFiles
 from invopt.sources.duck import Reader
 from invopt.sources.inspect import DATE, ColumnFacts, FileFacts, facts_of
 from invopt.sources.mapping import Source
-from invopt.sources.words import Keys, by_word
+from invopt.sources.vocabulary import by_word
+from invopt.sources.words import Keys
 from invopt.sql import quote
 
 _SOME = 0.2  # share of the rows that are blank, from which on that is how the file is written

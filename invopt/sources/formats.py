@@ -35,6 +35,7 @@ _COMMA_GROUPS = re.compile("[+-]?[1-9]\\d{0,2}(,\\d{3})+")
 _DOT_GROUPS = re.compile("[+-]?[1-9]\\d{0,2}(\\.\\d{3})+")
 _THREE_PLACES = re.compile(r"[+-]?\d{1,3},\d{3}")
 DASHES = ("-", "–", "—")
+_SIGN_BEHIND = re.compile(r"[\d.,' \u00a0\u202f]*\d *[-−]|\(.*\d.*\)|−.*\d|[-–—]")
 _LONG = re.compile("[+-]?\\d{4,}")
 _ISO = re.compile(
     r"\d{4}([-/])(0?[1-9]|1[0-2])\1(0?[1-9]|[12]\d|3[01])([ T]\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?)?"
@@ -120,8 +121,13 @@ def number_style(values: Mapping[str, int]) -> NumberStyle | None:
         values: Rows by trimmed value, none empty.
     """
     style = _style(values)
-    if style is not None:
-        return style
+    if style is None or any(map(_SIGN_BEHIND.fullmatch, values)):
+        return _signed_style(values) or style
+    return style
+
+
+def _signed_style(values: Mapping[str, int]) -> NumberStyle | None:
+    """Return how numbers are written beside units, and with a minus behind or brackets around."""
     pairs = {value: _bare(value) for value in values}
     pairs = {value: parts for value, parts in pairs.items() if value not in DASHES} or pairs
     units = {unit for _, unit, _ in pairs.values() if unit}
@@ -257,5 +263,7 @@ def sounds_dated(column: str) -> bool:
     """Return whether a column's name speaks of a time."""
     words = r"date|datum|fecha|day|tag\b|jour|dia\b|week|woche|semain|seman|month|monat|mois|mes\b"
     words += r"|dat(_|$)|data\b|giorno|tarih|dato|quart|trimestre|hafta|tydzie"
-    stamps = r"|timestamp|zeitstempel|horodat|_at$|^time$|^ts$"
+    stamps = (
+        r"|timestamp|zeitstempel|horodat|_at$|^time$|^ts$|creat|erstellt|angelegt|gebucht|booked"
+    )
     return re.search(words + r"|period|^ds$|^dt$|kw" + stamps, column.lower()) is not None

@@ -6,16 +6,28 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import yaml
 
 from invopt.errors import InvalidInputError
 from invopt.sources.by_place import UnitedFiles, unite_places
 from invopt.sources.companions import Companions
-from invopt.sources.days import DAYS, MONTHS, YEARS, first_of, part_expression, readable_days
+from invopt.sources.days import (
+    DAYS,
+    FISCAL_YEARS,
+    MONTHS,
+    PERIODS,
+    YEARS,
+    are_periods,
+    first_of,
+    part_expression,
+    readable_days,
+)
 from invopt.sources.days import WEEKS as PART_WEEKS
 from invopt.sources.duck import Reader
 from invopt.sources.filled import fill_blanks
+from invopt.sources.fixed_width import split_columns
 from invopt.sources.formats import WEEKS, YEAR_WEEK
 from invopt.sources.inspect import (
     DATE,
@@ -32,26 +44,27 @@ from invopt.sources.inspect import (
 )
 from invopt.sources.lead_units import count_in_periods
 from invopt.sources.line_kinds import LineKinds
+from invopt.sources.measures import measures_of
+from invopt.sources.nested import unnest_lines
 from invopt.sources.order_heads import join_heads
 from invopt.sources.twins import totals_among
+from invopt.sources.vocabulary import MONEY, all_by_word, by_word, plain
 from invopt.sources.words import (
-    MONEY,
     Keys,
     SpokenNames,
-    all_by_word,
-    by_word,
     dash_is_unknown,
     date_entry,
     ends_week,
     named,
     number_entry,
-    plain,
 )
 from invopt.sql import literal, quote
 from invopt.timeline import Timeline, floor_dates, frequency_unit, usual_frequency
 
 _FISCAL = r"fiscal|(^|_)fy|period|geschaftsjahr|exercice|ejercicio"
 _TRIED, _MADE = 8, 0.9  # columns that may be units or price; rows in which they make the amount
+_NAMED = 4
+_GIVEN_BACK = r"returned|(^|_)returns?(_|$)|retour|retoure|refunded|devuel|devoluc|resi(_|$)"
 _UNIQUE = 0.99  # share of rows with a key of their own, faulty files included
 _SALES = r"sale|order|invoice|line|demand|train|verkauf|absatz|umsatz|bon|kasse|journal|till|pos\b"
 _SALES += r"|rechnung|beleg|vente|facture|ticket|venta|factura|pedido|transaction|receipt|hist"
@@ -127,6 +140,8 @@ def guess_mapping(data: Path, scratch: Path, name: str, asked: SpokenNames | Non
     with Reader(data, scratch, {}) as reader:
         files, notes = inspect_files(reader, data)
         every, places = files, unite_places(reader, files)
+        split_columns(reader, places)
+        unnest_lines(reader, places)
         fill_blanks(reader, places)
         join_heads(reader, places)
         files, notes = places.files, notes + places.notes
@@ -135,16 +150,19 @@ def guess_mapping(data: Path, scratch: Path, name: str, asked: SpokenNames | Non
         if sales.file.period_days is not None:
             dates, table = _worded(sales.file, made)
             frequency = usual_frequency(dates)
+            notes += _measure_notes(sales.file)
         elif sales.file.periods:
             dates, table = _wide(reader, files, sales.file)
             frequency = usual_frequency(dates)
         else:
             assert sales.date is not None
             dates = dates_in(reader, sales.file, sales.date)
-            frequency = _frequency(dates, sales.date)
+            frequency = _frequency(dates, sales.date, notes)
             dates = floor_dates(dates, frequency).unique()
             table = _long(reader, sales, frequency, notes)
             notes += _other_readings(sales, frequency, asked)
+        if sales.file.periods:
+            notes += _cell_notes(sales.file, table)
         _leave_out_totals(reader, sales, table, notes)
         others = [file for file in files if file is not sales.file]
         found = Companions(reader, sales.file, sales.keys, dates=dates, table=table, notes=notes)
@@ -270,9 +288,10 @@ def _date_in_parts(reader: Reader, file: FileFacts) -> ColumnFacts | None:
         expr = part_expression(year, part, None if is_week else day, is_week=is_week)
         days = readable_days(reader, file.name, expr, "VARCHAR")
         if days is not None:
+            is_fiscal = plain(year) in FISCAL_YEARS or plain(part) in PERIODS
             return ColumnFacts(
                 name=f"{year} and {part}", kind=DATE, format=None, num_distinct=0, is_text=True,
-                expr=expr, days=days,
+                expr=expr, days=days, is_fiscal=is_fiscal and not is_week,
             )  # fmt: skip
     return None
 
@@ -359,7 +378,7 @@ def _counted(
 def _what_is_missing(candidates: list[_Sales]) -> str:
     """Return which of date, quantity and product was missed, in the file nearest to sales."""
     nearest = min(candidates, key=lambda c: (len(c.missing), -c.file.num_rows))
-    seen = "; ".join(
+    found = "; ".join(
         f"{c.file.path}: {', '.join(f'{k.name} ({k.kind})' for k in c.file.columns[:12])}"
         for c in candidates[:5]
     )
@@ -370,6 +389,20 @@ def _what_is_missing(candidates: list[_Sales]) -> str:
         hint = (
             f" {' and '.join(fiscal)} may be periods of a fiscal calendar, which are no dates: "
             "join a table of their first days in a source of SQL."
+        )
+    if "date" in nearest.missing and (measures := measures_of(_names(nearest.file))):
+        hint += (
+            f" There are columns of periods for each of {', '.join(measures[:_NAMED])}, and none "
+            "is known to be what was sold: name its columns in sales.wide. If these are places or "
+            "products, turn them into rows in a source of SQL (UNPIVOT)."
+        )
+    texts = [c.name for c in nearest.file.of_kind(TEXT)]
+    if "quantity" in nearest.missing and (told := by_word(texts, "y")) is not None:
+        column = next(c for c in nearest.file.of_kind(TEXT) if c.name == told)
+        seen = f" ({', '.join(column.values[:_NAMED])})" if column.values else ""
+        hint += (
+            f" {told} holds texts{seen} that are no numbers of one form: where several units stand "
+            "in its cells, take them off and convert them in a source of SQL."
         )
     taken = {*nearest.keys.there, nearest.keys.series}
     left = [c.name for c in nearest.file.of_kind(NUMBER) if c.name not in taken]
@@ -385,12 +418,22 @@ def _what_is_missing(candidates: list[_Sales]) -> str:
     return (
         "no file looks like sales, which need a date (or a column per period), a quantity and a "
         f"product or place. {nearest.file.path} comes nearest: it lacks "
-        f"{' and '.join(nearest.missing)}. Found {seen}. Name what is there with {options}, or "
+        f"{' and '.join(nearest.missing)}. Found {found}. Name what is there with {options}, or "
         f"write the mapping by hand, see docs/your-data.md.{hint}"
     )
 
 
-def _frequency(dates: pd.DatetimeIndex, date: ColumnFacts) -> str:
+def _names(file: FileFacts) -> list[str]:
+    return [column.name for column in file.columns]
+
+
+def _are_of_weeks(dates: pd.DatetimeIndex) -> bool:
+    """Return whether days lie whole weeks apart, and never one month."""
+    steps = np.diff(dates.to_numpy()) // np.timedelta64(1, "D")
+    return len(steps) > 2 and bool((steps % 7 == 0).all()) and bool((dates.day != 1).any())
+
+
+def _frequency(dates: pd.DatetimeIndex, date: ColumnFacts, notes: list[str]) -> str:
     """Return the frequency of sales: a week that is named by its last day begins six days before.
 
     Raises:
@@ -403,6 +446,12 @@ def _frequency(dates: pd.DatetimeIndex, date: ColumnFacts) -> str:
     if date.format in (*WEEKS, YEAR_WEEK):
         return "W-MON"
     found = usual_frequency(dates)
+    if found == "MS" and _are_of_weeks(dates):
+        notes.append(
+            f"{date.name} has periods of four and five weeks (as of a 4-4-5 calendar): each is "
+            "read as the month of its first day, so that months differ by a quarter; give sales "
+            "by week or day where you have them"
+        )
     if frequency_unit(found) == "W" and ends_week(date.name):
         return usual_frequency(dates - pd.Timedelta(days=_WEEK_DAYS))
     return found
@@ -425,10 +474,53 @@ def _long(reader: Reader, sales: _Sales, frequency: str, notes: list[str]) -> di
         _UNIQUE * file.num_rows
     ):
         table["layout"] = "transactions"
+        _name_lines(reader, file, table, notes)
+    if date.is_fiscal:
+        _leave_out_closing(reader, file, date, table, notes)
     lines = LineKinds(reader, file, keys, quantity)
     lines.apply(table)
     notes += lines.notes
     return table
+
+
+def _name_lines(reader: Reader, file: FileFacts, table: dict[str, Any], notes: list[str]) -> None:
+    """Name lines by all they say, where files overlap: none has a line twice, two have the same."""
+    parts = reader.files.get(file.name, [])
+    if len(parts) < 2:
+        return
+    cells = [f"coalesce({quote(column.name)}::VARCHAR, '')" for column in file.columns]
+    line = f"concat_ws('|', {', '.join(cells)})"
+    rows = " UNION ALL BY NAME ".join(
+        f"SELECT {number} AS __file, * FROM {part}" for number, part in enumerate(parts)
+    )
+    [found] = reader.fetch(
+        "SELECT coalesce(sum(n - files), 0) AS within, coalesce(sum(files - 1), 0) AS across FROM ("
+        f"SELECT count(*) AS n, count(DISTINCT __file) AS files FROM ({rows}) GROUP BY {line})",
+        file.name,
+    ).to_pylist()
+    if found["across"] and not found["within"]:
+        table["line_key"] = line
+        notes.append(
+            f"{int(found['across']):,} lines of {file.name} are in two of its {len(parts)} files, "
+            "word for word, and none of them has a line twice: each is read once (line_key)"
+        )
+
+
+def _leave_out_closing(
+    reader: Reader, file: FileFacts, date: ColumnFacts, table: dict[str, Any], notes: list[str]
+) -> None:
+    """Leave out periods 013 to 016, which close a year of accounting and have no month."""
+    text = f"trim(({date.expr or quote(date.name)})::VARCHAR)"
+    form = r"^01[3-6][-/. ]\d{4}$|^\d{4}[-/. ]?0?1[3-6]$"
+    closing = f"coalesce(regexp_matches({text}, '{form}'), false)"
+    sql = f"SELECT count(*) AS n FROM {quote(file.name)} WHERE {closing}"
+    [found] = reader.fetch(sql, file.name).to_pylist()
+    if found["n"]:
+        table["where"] = f"NOT {closing}"
+        notes.append(
+            f"{found['n']:,} rows of {file.name} are of periods 013 to 016, which close a year and "
+            "have no month: they are left out; say in `where` and `ds` where they belong"
+        )
 
 
 def _leave_out_totals(
@@ -487,6 +579,12 @@ def _other_readings(sales: _Sales, frequency: str, asked: SpokenNames) -> list[s
                 f"{quantity.name} sounds like money, and orders are for units: name a column of "
                 "units with --quantity COLUMN where there is one"
             )
+    back = [c.name for c in file.of_kind(NUMBER) if re.search(_GIVEN_BACK, plain(c.name))]
+    if back and back[0] != quantity.name:
+        notes.append(
+            f"{back[0]} of {file.name} holds what came back and is not read: where it lowers what "
+            f"was sold, write it off in y (num({named(quantity.name)}) - num({named(back[0])}))"
+        )
     if keys.product is None and keys.series is None and asked.product is None:
         notes += _no_product(sales)
     others = [c.name for c in file.columns if c.kind == TEXT or c.name in keys.there]
@@ -552,6 +650,8 @@ def _date_notes(date: ColumnFacts, frequency: str) -> list[str]:
     notes = []
     if date.expr is not None and "regexp_extract" in date.expr:
         notes.append(f"{date.name} is from one day to another: a row counts on its first day")
+    if date.is_fiscal:
+        notes.append(_fiscal_note(date.name))
     if len(date.formats) > 1:
         notes.append(
             f"{date.name} is read as {date.format or 'year-month-day'}; "
@@ -592,6 +692,44 @@ def _worded(file: FileFacts, made: dict[str, Any]) -> tuple[pd.DatetimeIndex, di
     wide = {"columns": names, "lookup": "periods", "key": "label", "ds": "day"}
     table = {"from": file.name, "layout": "wide", "wide": wide}
     return pd.DatetimeIndex(file.period_days), table
+
+
+def _measure_notes(file: FileFacts) -> list[str]:
+    """Return which measure of each period is read, and that periods of accounting are months."""
+    notes = []
+    if (measured := file.measured) is not None:
+        listed = ", ".join(measured.others)
+        notes.append(
+            f"{file.path} has several measures of each of {len(file.periods)} periods: "
+            f"{measured.name} is read as what was sold, {listed} ({len(measured.columns)} columns) "
+            "are left out: name the columns of another measure in wide.columns and in periods"
+        )
+    if are_periods({_label(file, name): 1 for name in file.periods}):
+        notes.append(_fiscal_note(f"the columns of {file.path}"))
+    return notes
+
+
+def _label(file: FileFacts, column: str) -> str:
+    return column if file.measured is None else file.measured.labels[column]
+
+
+def _fiscal_note(what: str) -> str:
+    return (
+        f"{what}: periods of accounting are read as the months of the calendar (period 001 is "
+        "January): where your fiscal year begins in another month, move them in a source of SQL"
+    )
+
+
+def _cell_notes(file: FileFacts, table: dict[str, Any]) -> list[str]:
+    """Say in a wide table how its cells write numbers; return what else they could mean."""
+    style = file.period_style
+    declared = {k: v for k, v in style.declared.items() if k in ("decimal", "thousands")}
+    table["wide"] |= declared
+    if not style.other:
+        return []
+    what = "cells of its periods"
+    cells = ColumnFacts(name=what, kind=NUMBER, format=None, num_distinct=0, style=style)
+    return _number_notes(replace(file, columns=(cells,)), cells)
 
 
 def _wide(

@@ -1,9 +1,11 @@
 """Where the header of a table stands, and names for its columns."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
 _ENOUGH = 0.6  # share of a usual row's cells that a header has
+_MIN_REPEATED = 4  # labels that come back, from which on a line above may tell them apart
 
 
 def header_row(rows: Sequence[Sequence[str]]) -> int | None:
@@ -23,6 +25,45 @@ def header_row(rows: Sequence[Sequence[str]]) -> int | None:
     most = max(count for _, count in usual)
     width = max(n for n, count in usual if count == most)
     return next(at for at, n in enumerate(filled) if n >= max(1, _ENOUGH * width))
+
+
+def two_lines(rows: Sequence[Sequence[str]], at: int) -> tuple[int, list[str]] | None:
+    """Return the second line of a header of two lines and its names; None where it is one line.
+
+    Labels that come back (Menge, Umsatz, Menge, Umsatz) are told apart by what stands above them,
+    once for each or at the first of its columns as merged cells are.
+
+    Args:
+        rows: Cells as text, "" for an empty one.
+        at: Where the header was found: either of its lines.
+    """
+    for second in (at, at + 1):
+        if 0 < second < len(rows):
+            names = _told_apart(rows[second - 1], rows[second])
+            if names is not None:
+                return second, names
+    return None
+
+
+def _told_apart(above: Sequence[str], cells: Sequence[str]) -> list[str] | None:
+    """Return the names of columns whose labels differ by the line above; None where they do not."""
+    labels = [cell.strip() for cell in cells]
+    above = [*(cell.strip() for cell in above), *[""] * len(labels)]
+    counts = Counter(label.lower() for label in labels if label)
+    repeated = {label for label, count in counts.items() if count > 1}
+    num_repeated = sum(label.lower() in repeated for label in labels)
+    if any(label and not re.search(r"[^\W\d_]", label) for label in labels):
+        return None  # a row of figures, or of dashes
+    if num_repeated < _MIN_REPEATED or 2 * num_repeated < len(labels):
+        return None
+    tops = [top for label, top in zip(labels, above, strict=False) if label.lower() in repeated]
+    if len(set(filter(None, above))) < 2 or len(set(filter(None, tops))) == len(tops):
+        return None  # a title; or a whole header above a row of texts
+    names, over = [], ""
+    for label, top in zip(labels, above, strict=False):
+        over = top or over
+        names.append(f"{over} {label}".strip() if label.lower() in repeated else label or top)
+    return names if len({name.lower() for name in names}) == len(names) and all(names) else None
 
 
 def names_of(cells: Sequence[str]) -> tuple[list[str], list[str]]:

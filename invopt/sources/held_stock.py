@@ -6,14 +6,8 @@ from dataclasses import dataclass, replace
 from invopt.sources.duck import Reader
 from invopt.sources.faults import RULES
 from invopt.sources.inspect import NUMBER, TEXT, ColumnFacts, FileFacts
-from invopt.sources.words import (
-    POSITION_ROLES,
-    PRODUCT_ROLES,
-    by_word,
-    domain_of,
-    plain,
-    roles_of,
-)
+from invopt.sources.vocabulary import by_word, plain
+from invopt.sources.words import POSITION_ROLES, PRODUCT_ROLES, domain_of, roles_of
 from invopt.sql import quote
 
 # What a row's stock or listing is now, and no attribute of its product.

@@ -21,7 +21,13 @@ from invopt.errors import InvalidInputError
 from invopt.sources import database_files
 from invopt.sources.archives import SINGLE, TEXTS, text_files
 from invopt.sources.dates import ZONED
-from invopt.sources.days import may_be_days, readable_days, worded_periods
+from invopt.sources.days import (
+    are_periods,
+    days_of,
+    may_be_days,
+    readable_days,
+    week_expression,
+)
 from invopt.sources.duck import Reader
 from invopt.sources.formats import (
     DIGITS,
@@ -39,6 +45,8 @@ from invopt.sources.json_lines import SUFFIXES as JSONS
 from invopt.sources.json_lines import JsonRows
 from invopt.sources.legacy_text import CENTRAL, TURKISH, WESTERN, legacy_encoding
 from invopt.sources.mapping import Source
+from invopt.sources.measures import Measured, measured_periods
+from invopt.sources.twins import is_total
 from invopt.sources.workbooks import SUFFIXES as BOOKS
 from invopt.sources.workbooks import sheets_of
 from invopt.sql import quote
@@ -65,7 +73,9 @@ _WIDE_FORMATS = (
     "%b-%y", "%b %y", "%b-%Y", "%b %Y",
 )  # fmt: skip
 _CHUNK = 1 << 20
+_FIRST = 200  # bytes that tell whether each sign takes two
 _MIN_WIDE = 8
+_CELLS = 60  # columns of periods whose cells are looked at
 _MONTHS_OF_A_YEAR = 12
 DATE, NUMBER, TEXT = "date", "number", "text"
 # What damaged files and locked archives raise; RuntimeError is an archive's that wants a password.
@@ -89,6 +99,7 @@ class ColumnFacts:
         is_text: True when the file holds text.
         expr: Of a date that is made of several columns, or None.
         days: SQL of the day where no format says how to read it; None where one does.
+        is_fiscal: True for periods of a year of accounting, 003.2025, read as months.
     """
 
     name: str
@@ -103,6 +114,7 @@ class ColumnFacts:
     is_text: bool = False
     expr: str | None = None
     days: str | None = None
+    is_fiscal: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,6 +131,8 @@ class FileFacts:
         periods: Columns that are periods, in order; empty for a long table.
         periods_format: strptime format of their names; None where they are no dates.
         period_days: The days that their names write, where no format says it; else None.
+        measured: What the period columns hold beside other measures; None where they are alone.
+        period_style: How the cells of the period columns write numbers.
     """
 
     name: str
@@ -130,6 +144,8 @@ class FileFacts:
     periods: tuple[str, ...]
     periods_format: str | None
     period_days: tuple[date, ...] | None = None
+    measured: Measured | None = None
+    period_style: NumberStyle = PLAIN
 
     def of_kind(self, kind: str) -> list[ColumnFacts]:
         """Return the columns of a kind."""
@@ -216,8 +232,13 @@ def _tables_inside(file: Path) -> dict[str, tuple[object, ...]]:
 def encoding_of(file: Path) -> str:
     """Return utf-8, utf-16 where the file says so, or the older one that its words tell."""
     with _open(file) as handle:
-        if handle.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        first = handle.read(_FIRST)
+        if first[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             return "utf-16"
+        # A text has no zeros, but where each sign takes two bytes and no mark says so.
+        zeros = [first[at::2].count(0) for at in (0, 1)]
+        if sum(zeros) > len(first) // 4:
+            return "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
         handle.seek(0)
         decoder = codecs.getincrementaldecoder("utf-8")()
         try:
@@ -292,7 +313,8 @@ def _inspect(reader: Reader, path: str, files: list[Path], sheet: str | None) ->
         name = f"{name}_{re.sub(r'[^0-9A-Za-z_]+', '_', sheet)}"
     name = _free_name(reader, name)
     encodings = {encoding_of(file) if _is_text(file) else "utf-8" for file in files}
-    encoding = max(encodings, key=["utf-8", WESTERN, TURKISH, CENTRAL, "utf-16"].index)
+    known = ["utf-8", WESTERN, TURKISH, CENTRAL, "utf-16-be", "utf-16-le", "utf-16"]
+    encoding = max(encodings, key=known.index)
     reader.add(name, Source(path=path, encoding=encoding, sheet=sheet))
     place = FileFacts(
         name, path, encoding, sheet, num_rows=0, columns=(), periods=(), periods_format=None
@@ -305,13 +327,12 @@ def facts_of(reader: Reader, name: str, place: FileFacts) -> FileFacts:
     reader.run(f'CREATE TABLE "sample_{name}" AS SELECT * FROM "{name}" LIMIT {_SAMPLE}', name)
     types = reader.column_types(f'"{name}"', name)
     periods, periods_format = _periods(types)
-    period_days = None
+    period_days, measured = None, None
     if not periods:
-        periods, period_days = worded_periods(reader, name, list(types))
+        periods, period_days, measured = _measured_periods(reader, name, types)
+    left = {*periods, *(measured.columns if measured is not None else ())}
     columns = tuple(
-        _column(reader, name, column, kind)
-        for column, kind in types.items()
-        if column not in periods
+        _column(reader, name, column, kind) for column, kind in types.items() if column not in left
     )
     columns = _with_one_decimal(columns)
     rows = reader.fetch(f'SELECT count(*) AS n FROM "{name}"', name)["n"][0].as_py()
@@ -325,6 +346,8 @@ def facts_of(reader: Reader, name: str, place: FileFacts) -> FileFacts:
         periods=periods,
         periods_format=periods_format,
         period_days=period_days,
+        measured=measured if measured is not None and measured.others else None,
+        period_style=_cell_style(reader, name, [c for c in periods if types[c] == "VARCHAR"]),
     )
 
 
@@ -365,6 +388,27 @@ def _periods(names: Iterable[str]) -> tuple[tuple[str, ...], str | None]:
     return (), None
 
 
+def _measured_periods(
+    reader: Reader, name: str, types: Iterable[str]
+) -> tuple[tuple[str, ...], tuple[date, ...] | None, Measured | None]:
+    """Return the columns of periods that hold what was sold, their days, and what stands beside."""
+    measured = measured_periods(types)
+    found = {} if measured is None else days_of(reader, name, measured.labels)
+    if len(found) < _MIN_WIDE or len(set(found.values())) < len(found):
+        return (), None, None
+    return tuple(found), tuple(found.values()), measured
+
+
+def _cell_style(reader: Reader, name: str, columns: list[str]) -> NumberStyle:
+    """Return how texts in the cells of period columns write numbers."""
+    if not columns:
+        return PLAIN
+    cells = " UNION ALL ".join(
+        f'SELECT {quote(column)} AS cell FROM "sample_{name}"' for column in columns[:_CELLS]
+    )
+    return number_style(_given(reader, f"({cells})", "cell")) or PLAIN
+
+
 def _column(reader: Reader, name: str, column: str, declared: str) -> ColumnFacts:
     table, value = f'"sample_{name}"', quote(column)
     is_text = declared == "VARCHAR"
@@ -372,6 +416,8 @@ def _column(reader: Reader, name: str, column: str, declared: str) -> ColumnFact
     digits = sounds_dated(column)
     values = _given(reader, table, value) if is_text or (digits and not is_dated) else {}
     style = number_style(values) if is_text else _declared_style(declared)
+    if digits:  # a sum below its rows has no date
+        values = {v: n for v, n in values.items() if not is_total(v)} or values
     formats = date_formats(values, digits=digits)
     if YEAR_WEEK in formats and _SAYS_WEEK.search(column.lower()):  # 202401 to 202412
         formats = [YEAR_WEEK, *(form for form in formats if form != YEAR_WEEK)]
@@ -381,6 +427,11 @@ def _column(reader: Reader, name: str, column: str, declared: str) -> ColumnFact
     if kind != DATE and may_be_days(values, digits=digits):
         days = readable_days(reader, name, value, declared)
         kind = DATE if days is not None else kind
+    expr = None
+    if is_text and _SAYS_WEEK.search(column.lower()) and (week := week_expression(column, values)):
+        found = readable_days(reader, name, week, "VARCHAR")
+        if found is not None:
+            kind, formats, days, expr = DATE, [], found, week
     distinct, fraction = _measured(reader, table, value, style if kind == NUMBER else None)
     texts = sorted(values) if kind == TEXT and is_text and distinct <= MAX_VALUES else ()
     return ColumnFacts(
@@ -395,6 +446,8 @@ def _column(reader: Reader, name: str, column: str, declared: str) -> ColumnFact
         has_zone=kind == DATE and (names_zone(values) if is_text else declared in ZONED),
         is_text=is_text,
         days=days,
+        expr=expr,
+        is_fiscal=days is not None and are_periods(values),
     )
 
 

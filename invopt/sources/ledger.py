@@ -1,5 +1,6 @@
 """The account of every row: used, or set aside with a reason and its original columns."""
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,9 +25,23 @@ UNFINISHED = "its period has not ended"
 FAR = "its date is far from all others"
 OLDER = "a later count of its series is there"
 REPEATED_LINE = "another line has the same line key"
+_SHORT = 120  # signs of a row that are shown
 
-# Rows that are sound but have no place in this panel; they do not count as faulty.
-OUTSIDE_REASONS = (BEFORE, AFTER, ORPHAN, FUTURE, UNFINISHED, OLDER, NO_ROW)
+# Rows that are sound but have no place in this panel, or are there already; none is faulty.
+OUTSIDE_REASONS = (BEFORE, AFTER, ORPHAN, FUTURE, UNFINISHED, OLDER, REPEATED_LINE, NO_ROW)
+
+
+def _cells_of(record: str) -> str:
+    """Return what a row of the quarantine holds, in short."""
+    try:
+        cells = json.loads(record)
+    except ValueError:
+        cells = record
+    if isinstance(cells, dict):
+        given = {k: v for k, v in cells.items() if k != "__row" and v is not None}
+        cells = ", ".join(f"{name}: {value}" for name, value in given.items())
+    text = str(cells)
+    return text if len(text) <= _SHORT else f"{text[:_SHORT]} …"
 
 
 def _told_line(reason: str) -> str:
@@ -258,6 +273,23 @@ class Ledger:
                     source=rejected.source,
                 )
                 self.accounting.append(found)
+
+    def examples(self) -> dict[str, list[str]]:
+        """Return the first faulty row of each reason, in words, by table.
+
+        Rows are numbered from the first one below the header, lines of no row from the header.
+        """
+        found = self.reader.fetch(
+            'SELECT "table" AS t, reason, min(row) AS n, arg_min(record::VARCHAR, row) AS record '
+            "FROM quarantine GROUP BY ALL ORDER BY t, count(*) DESC, reason",
+            "quarantine",
+        ).to_pylist()
+        told: dict[str, list[str]] = {}
+        for row in found:
+            if row["reason"] not in OUTSIDE_REASONS:
+                place = f"{row['reason']}, first in row {row['n']:,}"
+                told.setdefault(row["t"], []).append(f"{place} ({_cells_of(row['record'])})")
+        return told
 
     def write(self, path: Path) -> None:
         """Write the quarantine as parquet: table, row, reason, record."""

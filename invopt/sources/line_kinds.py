@@ -11,7 +11,8 @@ from typing import Any
 
 from invopt.sources.duck import Reader
 from invopt.sources.inspect import DATE, TEXT, ColumnFacts, FileFacts, num_combined
-from invopt.sources.words import Keys, plain
+from invopt.sources.vocabulary import plain
+from invopt.sources.words import Keys
 from invopt.sql import literal, quote
 
 _MAX_KINDS = 40  # values of a column that names kinds

@@ -9,7 +9,8 @@ from invopt.sources.by_place import UnitedFiles
 from invopt.sources.duck import Reader
 from invopt.sources.inspect import DATE, NUMBER, FileFacts, facts_of
 from invopt.sources.mapping import Source
-from invopt.sources.words import Keys, by_word, plain
+from invopt.sources.vocabulary import by_word, plain
+from invopt.sources.words import Keys
 from invopt.sql import quote
 
 _FOUND = 0.9  # share of the lines whose order is there

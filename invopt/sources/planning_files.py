@@ -5,7 +5,8 @@ from typing import Any
 
 from invopt.sources.inspect import DATE, NUMBER, ColumnFacts, FileFacts
 from invopt.sources.lead_units import lead_time_in_words
-from invopt.sources.words import Keys, by_word, date_entry, named, number_entry, plain
+from invopt.sources.vocabulary import by_word, plain
+from invopt.sources.words import Keys, date_entry, named, number_entry
 
 # What was asked for and not what came, in a column of quantities.
 _ASKED = re.compile("order|bestell|command|pedid", re.IGNORECASE)

@@ -144,7 +144,7 @@ def _try(guess: Guess, data: Path, scratch: Path, today: pd.Timestamp | None) ->
             return _seen(guess, report, folder, today)
         why = "; ".join(f"{n} rows: {reason}" for reason, n in refused.faulty.items())
         if refused.table == "sales":
-            _mend_sales(guess, refused, why)
+            _mend_sales(guess, refused, "; ".join([why, *report.examples.get("sales", [])]))
         else:
             _take_out(guess, f"{refused.table}: {why or ORPHAN}", None)
 

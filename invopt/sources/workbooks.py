@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from invopt.errors import InvalidInputError
-from invopt.sources.headers import header_row, names_of
+from invopt.sources.headers import header_row, names_of, two_lines
 
 SUFFIXES = (".xlsx", ".xlsm")
 _ZEROS = re.compile(r"0{2,}")
@@ -125,9 +125,13 @@ def _table(file: Path, sheet: str, rows: list[list[Any]]) -> tuple[pa.Table, lis
     at = header_row(looked)
     if at is None:
         raise InvalidInputError(f"{file}: sheet {sheet} is empty; expected a header line.")
-    names, told = names_of([_without_midnight(cell) for cell in looked[at]])
+    looked = [[_without_midnight(cell) for cell in row] for row in looked]
+    both = two_lines(looked, at)
+    at, cells = both or (at, looked[at])
+    names, told = names_of(cells)
     notes = [f"{file.name}: {sentence}" for sentence in told]
-    above = [" ".join(filter(None, row)) for row in looked[:at] if any(row)]
+    first = at - 1 if both else at
+    above = [" ".join(filter(None, row)) for row in looked[:first] if any(row)]
     if above:
         notes.append(f"{file.name}: {len(above)} lines above the header are not read ({above[0]})")
     below = [row for row in rows[at + 1 :] if any(v is not None for v in row)]

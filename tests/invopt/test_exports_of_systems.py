@@ -19,7 +19,7 @@ from invopt.sources.formats import number_style
 from invopt.sources.legacy_text import legacy_encoding
 from invopt.sources.standard import NO_ROW
 from invopt.sources.twins import totals_among
-from invopt.sources.words import by_word
+from invopt.sources.vocabulary import by_word
 from tests.builders import write_files
 from tests.invopt.test_odd_exports import lines, sales_of, tried
 

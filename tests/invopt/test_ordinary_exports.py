@@ -79,6 +79,7 @@ def test_returns_beside_sales_are_neither_sales_nor_weather(tmp_path):
     report, panel, told = tried(tmp_path, sales__csv=PLAIN, returns__csv=PLAIN)
     assert panel.y.sum() == UNITS
     assert "returns (returns.csv) is not mapped: it has the columns of sales" in told
+    assert "its name says that its lines are given back" in told
     assert {a.table for a in report.accounting} == {"sales", "products"}
 
 

@@ -9,7 +9,8 @@ from invopt.config import Config
 from invopt.errors import InvalidInputError
 from invopt.sources.formats import PLAIN, NumberStyle, date_formats, number_style
 from invopt.sources.proposal import write_mapping
-from invopt.sources.words import SpokenNames, plain
+from invopt.sources.vocabulary import plain
+from invopt.sources.words import SpokenNames
 from tests.builders import write_files
 
 COMMAS = "fractions of three digits (1,350 is 1.35)"
