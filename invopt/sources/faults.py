@@ -65,12 +65,13 @@ _TINY = 1e-9
 def with_faults(series: pd.DataFrame) -> pd.DataFrame:
     """Return products whose impossible terms are empty, each with a sentence in data_fault.
 
-    The column is there only where something is wrong.
+    The column is there only where something is wrong; sentences that are there already stay.
 
     Args:
         series: Products.
     """
-    series, told = series.copy(), np.full(len(series), "", object)
+    series = series.copy()
+    told = np.array(series["data_fault"] if "data_fault" in series else [""] * len(series), object)
 
     def tell(bad: BoolArray, sentences: list[str]) -> None:
         for row, sentence in zip(np.flatnonzero(bad), sentences, strict=True):

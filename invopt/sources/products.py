@@ -7,6 +7,7 @@ import pandas as pd
 
 from invopt import contracts
 from invopt.sources.duck import Reader
+from invopt.sources.faults import RULES
 from invopt.sources.ledger import Ledger
 from invopt.sources.mapping import DATE_COLUMNS, Expression, ProductsTable
 from invopt.sources.standard import DATE_TEXT, NUMBER, TEXT, Standard, standardise
@@ -41,7 +42,9 @@ def read_products(
 ) -> Attributes:
     """Return the series with sales, and launches where the mapping asks for them, described.
 
-    Rows of one series complete each other; one that contradicts an earlier row is set aside.
+    Rows of one series complete each other; one that contradicts an earlier row is set aside. A
+    series all of whose rows are set aside for a term that cannot be read has a data_fault that says
+    so: nobody may order by terms that its company did not give.
 
     Args:
         reader: Holds the source.
@@ -68,6 +71,12 @@ def read_products(
     series = pd.DataFrame({"unique_id": np.array(names, dtype=object)})
     merged = series.merge(products, on="unique_id", how="left", indicator=True)
     unnamed = merged.loc[merged.pop("_merge") == "left_only", "unique_id"]
+    refused = _refused_terms(reader, std)
+    merged["data_fault"] = (
+        merged["unique_id"].map(refused).where(merged["unique_id"].isin(unnamed), "").fillna("")
+    )
+    if (merged["data_fault"] == "").all():
+        merged = merged.drop(columns="data_fault")
     _tell_lonely(ledger, launches, unnamed, are_forecast=table.launches)
     texts = [c for c in table.columns if kinds[c] != NUMBER]
     merged[texts] = merged[texts].astype(object).fillna("unknown").astype(str)
@@ -93,6 +102,20 @@ def _tell_lonely(
             f"{len(pairs)} of these only write it differently ({spelled(pairs)}): lpad, trim or a "
             "cast in unique_id of products makes them equal"
         )
+
+
+def _refused_terms(reader: Reader, std: Standard) -> dict[str, str]:
+    """Return why the rows of a series are set aside, where that is a term of its orders."""
+    rows = reader.fetch(
+        f'SELECT key, min(reason) AS reason FROM "{std.view}" '
+        "WHERE reason IS NOT NULL AND key IS NOT NULL GROUP BY key",
+        std.name,
+    ).to_pylist()
+    return {
+        row["key"]: f"its row of products is set aside: {row['reason']}"
+        for row in rows
+        if row["reason"].split(" ")[0] in RULES
+    }
 
 
 def _combined(reader: Reader, std: Standard) -> pd.DataFrame:

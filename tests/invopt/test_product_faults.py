@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from invopt.panel import Panel
 from invopt.sources import Mapping, read_dataset, read_position
 from invopt.sources.faults import with_faults
 from tests.builders import write_files
@@ -100,3 +101,34 @@ def test_an_arrival_without_a_date_is_set_aside_and_counted_and_the_others_count
 def test_a_series_that_no_row_of_products_names_does_not_succeed_itself():
     none = {"product": ["unknown", "b"], "successor_of": ["unknown", ""]}
     assert "data_fault" not in with_faults(pd.DataFrame(none))
+
+
+@pytest.mark.parametrize(
+    ("cell", "fault"),
+    [
+        ("L1,six,2", "its row of products is set aside: pack_size is not a number"),
+        ("L1,6,abc", "its row of products is set aside: lead_time is not a number"),
+    ],
+)
+def test_a_product_whose_terms_cannot_be_read_gets_no_order_by_others_and_says_why(
+    tmp_path, cell, fault
+):
+    sales = "item,ds,y\n" + "".join(
+        f"{p},2024-01-{day:02d},3\n" for p in "AB" for day in range(1, 31)
+    )
+    data = write_files(
+        tmp_path / "data", sales_csv=sales,
+        products_csv=f"item,supplier,pack,lead\nA,{cell}\nB,L1,6,2\n",
+    )  # fmt: skip
+    mapping = Mapping.model_validate({
+        "name": "shop", "frequency": "D", "unique_id": "item",
+        "sources": {"sales": "sales.csv", "products": "products.csv"},
+        "sales": {"from": "sales", "ds": "ds", "columns": {"y": "y"}},
+        "products": {"from": "products", "columns": {
+            "product": "item", "supplier": "supplier", "pack_size": "pack", "lead_time": "lead",
+        }},
+    })  # fmt: skip
+    read_dataset(mapping, data, tmp_path / "out", max_bad_share=1.0)
+    series = Panel.load(tmp_path / "out" / "part-0000").series.set_index("unique_id")
+    assert series.loc["B", "data_fault"] == ""
+    assert series.loc["A", "data_fault"].startswith(fault)
