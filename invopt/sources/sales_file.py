@@ -1,0 +1,298 @@
+"""Which of a company's files holds its sales, and in which columns."""
+
+import re
+from dataclasses import dataclass, replace
+from itertools import permutations
+
+from invopt.errors import InvalidInputError
+from invopt.sources.days import (
+    DAYS,
+    FISCAL_YEARS,
+    MONTHS,
+    PERIODS,
+    YEARS,
+    first_of,
+    part_expression,
+    readable_days,
+)
+from invopt.sources.days import WEEKS as PART_WEEKS
+from invopt.sources.duck import Reader
+from invopt.sources.inspect import (
+    DATE,
+    NUMBER,
+    TEXT,
+    ColumnFacts,
+    FileFacts,
+    date_of,
+    date_sql,
+    num_combined,
+)
+from invopt.sources.measures import measures_of
+from invopt.sources.vocabulary import MONEY, by_word, plain
+from invopt.sources.words import (
+    Keys,
+    SpokenNames,
+)
+from invopt.sql import literal, quote
+
+_FISCAL = r"fiscal|(^|_)fy|period|geschaftsjahr|exercice|ejercicio"
+_TRIED, _MADE = 8, 0.9  # columns that may be units or price; rows in which they make the amount
+_NAMED = 4
+_UNIQUE = 0.99  # share of rows with a key of their own, faulty files included
+_SALES = r"sale|order|invoice|line|demand|train|verkauf|absatz|umsatz|bon|kasse|journal|till|pos\b"
+_SALES += r"|rechnung|beleg|vente|facture|ticket|venta|factura|pedido|transaction|receipt|hist"
+_WEAK = {"value", "count", "y", "target"} | MONEY
+
+
+@dataclass(frozen=True)
+class SalesFile:
+    """The file of sales and which of its columns are what.
+
+    Attributes:
+        file: What it holds.
+        keys: Product, place or series.
+        date: None where periods are columns.
+        quantity: None where periods are columns.
+    """
+
+    file: FileFacts
+    keys: Keys
+    date: ColumnFacts | None
+    quantity: ColumnFacts | None
+
+    @property
+    def missing(self) -> list[str]:
+        """What was not found of date, quantity and product."""
+        found = {
+            "date": self.date is not None or bool(self.file.periods),
+            "quantity": self.quantity is not None or bool(self.file.periods),
+            "product": bool(self.keys.there) or self.keys.series is not None,
+        }
+        return [name for name, is_there in found.items() if not is_there]
+
+
+def find_sales(reader: Reader, files: list[FileFacts], asked: SpokenNames) -> SalesFile:
+    """Return the largest file that may hold sales, those whose name says so first."""
+    _refuse_unknown(files, asked)
+    candidates = [_as_sales(reader, file, asked) for file in files]
+    if asked.named:
+        holding = [c for c in candidates if _holds(c.file, asked)]
+        candidates = holding or candidates
+    whole = [c for c in candidates if not c.missing]
+    if not whole:
+        raise InvalidInputError(_what_is_missing(candidates))
+    told = [c for c in whole if re.search(_SALES, plain(c.file.name))]
+    strong = [c for c in told or whole if c.quantity is None or not _is_weak(c.quantity.name)]
+    return max(strong or told or whole, key=lambda c: c.file.num_rows * max(1, len(c.file.periods)))
+
+
+def _is_weak(name: str) -> bool:
+    return bool(set(plain(name).split("_")) & _WEAK)
+
+
+def _refuse_unknown(files: list[FileFacts], asked: SpokenNames) -> None:
+    columns = {c.name.lower() for f in files for c in f.columns}
+    for option, column in asked.named.items():
+        if column.lower() not in columns:
+            listed = "; ".join(f"{f.path}: {', '.join(c.name for c in f.columns)}" for f in files)
+            raise InvalidInputError(
+                f"--{option} {column}: no file has a column of that name. There are {listed}."
+            )
+
+
+def _holds(file: FileFacts, asked: SpokenNames) -> bool:
+    names = {c.name.lower() for c in file.columns}
+    return all(column.lower() in names for column in asked.named.values())
+
+
+def _as_sales(reader: Reader, file: FileFacts, asked: SpokenNames) -> SalesFile:
+    """Return a file's columns as those of sales, as far as they are there."""
+    keys = Keys.of(file, asked)
+    if file.periods:
+        return SalesFile(file, keys, None, None)
+    date = _date(file, asked) or _date_in_parts(reader, file) or _first_of_span(reader, file)
+    keys = _whole_key(reader, file, keys, date)
+    return SalesFile(file, keys, date, _quantity(reader, file, keys, asked))
+
+
+def _whole_key(reader: Reader, file: FileFacts, keys: Keys, date: ColumnFacts | None) -> Keys:
+    """Return keys whose series is a product's where it needs the place to be unique."""
+    if keys.series is None or keys.location is None or keys.product is not None or date is None:
+        return keys
+    alone = num_keys(reader, file, [keys.series], date_sql(date))
+    both = num_keys(reader, file, [keys.series, keys.location], date_sql(date))
+    return replace(keys, product=keys.series, series=None) if both > alone else keys
+
+
+def _date(file: FileFacts, asked: SpokenNames) -> ColumnFacts | None:
+    """Return the date of a sale: as named, by its name, or the one that tells rows apart most."""
+    dates = {c.name: c for c in file.of_kind(DATE)}
+    if asked.date is not None:
+        column = asked.of("date", [c.name for c in file.columns])
+        if column is not None and column not in dates:
+            facts = next(c for c in file.columns if c.name == column)
+            raise InvalidInputError(
+                f"--date {column}: {file.path} holds no dates there ({facts.kind}). Write the "
+                "mapping by hand where it needs a format of its own, see docs/your-data.md."
+            )
+        return dates[column] if column is not None else None
+    name = by_word(list(dates), "date")
+    if name is not None:
+        return dates[name]
+    return date_of(file) if dates else None
+
+
+def _date_in_parts(reader: Reader, file: FileFacts) -> ColumnFacts | None:
+    """Return the date of a file that has its year and week, or year and month, in two columns."""
+    names = {plain(c.name): c.name for c in file.columns}
+    year, day = first_of(YEARS, names), first_of(DAYS, names)
+    for words, is_week in ((PART_WEEKS, True), (MONTHS, False)):
+        part = first_of(words, names)
+        if year is None or part is None:
+            continue
+        expr = part_expression(year, part, None if is_week else day, is_week=is_week)
+        days = readable_days(reader, file.name, expr, "VARCHAR")
+        if days is not None:
+            is_fiscal = plain(year) in FISCAL_YEARS or plain(part) in PERIODS
+            return ColumnFacts(
+                name=f"{year} and {part}", kind=DATE, format=None, num_distinct=0, is_text=True,
+                expr=expr, days=days, is_fiscal=is_fiscal and not is_week,
+            )  # fmt: skip
+    return None
+
+
+def _first_of_span(reader: Reader, file: FileFacts) -> ColumnFacts | None:
+    """Return the first day of texts from one day to another (01.07.2026 - 07.07.2026)."""
+    for column in file.of_kind(TEXT):
+        day = r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}"
+        form = literal(rf"^\s*({day})\s*(?:[-–—/]|to|bis|au|al|t/m|do)\s*{day}\s*$")
+        expr = f"nullif(regexp_extract({quote(column.name)}, {form}, 1), '')"
+        [found] = reader.fetch(
+            f"SELECT count({expr}) AS spans, count(nullif(trim({quote(column.name)}), '')) AS n "
+            f"FROM {quote(file.name)}",
+            file.name,
+        ).to_pylist()
+        if not found["n"] or found["spans"] < _UNIQUE * found["n"]:
+            continue
+        days = readable_days(reader, file.name, expr, "VARCHAR")
+        if days is not None:
+            return ColumnFacts(
+                name=column.name, kind=DATE, format=None, num_distinct=0, is_text=True,
+                expr=expr, days=days,
+            )  # fmt: skip
+    return None
+
+
+def _quantity(
+    reader: Reader, file: FileFacts, keys: Keys, asked: SpokenNames
+) -> ColumnFacts | None:
+    taken = {*keys.there, keys.series}
+    numbers = {c.name: c for c in file.of_kind(NUMBER) if c.name not in taken}
+    if asked.quantity is not None:
+        column = asked.of("quantity", [c.name for c in file.columns])
+        if column is not None and column not in numbers:
+            raise InvalidInputError(f"--quantity {column}: {file.path} holds no numbers there.")
+        return numbers[column] if column is not None else None
+    name = by_word(list(numbers), "y")
+    if name is None:
+        return None
+    if sounds_of_money(name):
+        return _counted(reader, file, numbers, name) or numbers[name]
+    return numbers[name]
+
+
+def sounds_of_money(column: str) -> bool:
+    """Return whether a column's name has a word for amounts of money."""
+    return bool(set(plain(column).split("_")) & MONEY)
+
+
+def _counted(
+    reader: Reader, file: FileFacts, numbers: dict[str, ColumnFacts], money: str
+) -> ColumnFacts | None:
+    """Return the column of units that nobody would know by its name: units by price are the money.
+
+    Args:
+        reader: Holds the file.
+        file: It.
+        numbers: Its numbers by name, those that may be units.
+        money: The one that sounds of money.
+    """
+    others = [c for n, c in numbers.items() if n != money][:_TRIED]
+    pairs = [
+        (units, price)
+        for units, price in permutations(others, 2)
+        if units.num_distinct > 1 and not units.has_fraction and not by_word([units.name], "price")
+    ]
+    if not pairs:
+        return None
+    amount = numbers[money].style.sql(quote(money))
+    counts = ", ".join(
+        f"count_if(abs({(u := units.style.sql(quote(units.name)))} * "
+        f"{price.style.sql(quote(price.name))} - {amount}) <= 0.011 + 0.006 * abs({u})) AS c{n}"
+        for n, (units, price) in enumerate(pairs)
+    )
+    sql = f"SELECT count({amount}) AS known, {counts} FROM {quote(file.name)}"
+    [found] = reader.fetch(sql, file.name).to_pylist()
+    fitting = [
+        (not by_word([price.name], "price"), n)
+        for n, (_, price) in enumerate(pairs)
+        if found["known"] and found[f"c{n}"] >= _MADE * found["known"]
+    ]
+    return pairs[min(fitting)[1]][0] if fitting else None
+
+
+def _what_is_missing(candidates: list[SalesFile]) -> str:
+    """Return which of date, quantity and product was missed, in the file nearest to sales."""
+    nearest = min(candidates, key=lambda c: (len(c.missing), -c.file.num_rows))
+    found = "; ".join(
+        f"{c.file.path}: {', '.join(f'{k.name} ({k.kind})' for k in c.file.columns[:12])}"
+        for c in candidates[:5]
+    )
+    options = " ".join(f"--{name} COLUMN" for name in nearest.missing)
+    hint = ""
+    fiscal = [c.name for c in nearest.file.columns if re.search(_FISCAL, plain(c.name))]
+    if "date" in nearest.missing and fiscal:
+        hint = (
+            f" {' and '.join(fiscal)} may be periods of a fiscal calendar, which are no dates: "
+            "join a table of their first days in a source of SQL."
+        )
+    if "date" in nearest.missing and (measures := measures_of(_names(nearest.file))):
+        hint += (
+            f" There are columns of periods for each of {', '.join(measures[:_NAMED])}, and none "
+            "is known to be what was sold: name its columns in sales.wide. If these are places or "
+            "products, turn them into rows in a source of SQL (UNPIVOT)."
+        )
+    texts = [c.name for c in nearest.file.of_kind(TEXT)]
+    if "quantity" in nearest.missing and (told := by_word(texts, "y")) is not None:
+        column = next(c for c in nearest.file.of_kind(TEXT) if c.name == told)
+        seen = f" ({', '.join(column.values[:_NAMED])})" if column.values else ""
+        hint += (
+            f" {told} holds texts{seen} that are no numbers of one form: where several units stand "
+            "in its cells, take them off and convert them in a source of SQL."
+        )
+    taken = {*nearest.keys.there, nearest.keys.series}
+    left = [c.name for c in nearest.file.of_kind(NUMBER) if c.name not in taken]
+    left = [*(name for name in taken if name and re.search(r"\d$", name)), *left]
+    if nearest.date is not None and nearest.missing[0] == "quantity" and len(left) > 1:
+        hint += (
+            f" If there is a column for each place or product ({', '.join(left[:3])}), turn them "
+            f"into rows in a source of SQL: SELECT * FROM {nearest.file.name} UNPIVOT (quantity "
+            f"FOR name IN ({', '.join(map(quote, left[:3]))}))."
+        )
+    if nearest.missing == ["product"]:
+        hint += " Where all rows are one product, write unique_id: \"'all'\"."
+    return (
+        "no file looks like sales, which need a date (or a column per period), a quantity and a "
+        f"product or place. {nearest.file.path} comes nearest: it lacks "
+        f"{' and '.join(nearest.missing)}. Found {found}. Name what is there with {options}, or "
+        f"write the mapping by hand, see docs/your-data.md.{hint}"
+    )
+
+
+def _names(file: FileFacts) -> list[str]:
+    return [column.name for column in file.columns]
+
+
+def num_keys(reader: Reader, file: FileFacts, names: list[str], period: str) -> int:
+    """Return how many combinations of keys and periods a file holds."""
+    return num_combined(reader, file, [*map(quote, names), period])
