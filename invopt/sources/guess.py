@@ -37,6 +37,7 @@ from invopt.sources.lead_units import count_in_periods
 from invopt.sources.line_kinds import LineKinds
 from invopt.sources.nested import unnest_lines
 from invopt.sources.order_heads import join_heads
+from invopt.sources.placing import Placing
 from invopt.sources.sales_file import SalesFile, find_sales, num_keys
 from invopt.sources.twins import totals_among
 from invopt.sources.vocabulary import by_word
@@ -121,8 +122,8 @@ def guess_mapping(data: Path, scratch: Path, name: str, asked: SpokenNames | Non
             notes += cell_notes(sales.file, table)
         _leave_out_totals(reader, sales, table, notes)
         others = [file for file in files if file is not sales.file]
-        found = Companions(reader, sales.file, sales.keys, dates=dates, table=table, notes=notes)
-        found.place(others)
+        found = Placing(reader, sales.file, sales.keys, dates=dates, table=table, notes=notes)
+        Companions(found).place(others)
         count_in_periods(reader, found.tables, found.sources, frequency, notes)
         notes += dash_notes(files)
     content = {

@@ -1,0 +1,84 @@
+"""What is known while files beside the sales are placed, and where they went."""
+
+from typing import Any
+
+import pandas as pd
+
+from invopt.sources.duck import Reader
+from invopt.sources.inspect import (
+    FileFacts,
+)
+from invopt.sources.words import (
+    Keys,
+)
+
+UNIQUE = 0.99  # share of rows with a key of their own from which on keys name them
+# In names of dates, as plain() writes them, of what is still to come.
+DUE = r"due|(^|_)eta(_|$)|deliver|expect|arriv|liefer|faellig|fallig|livraison|prevu|entrega"
+
+
+class Placing:
+    """The sales, and where files beside them belong.
+
+    Args:
+        reader: Holds every file under its name.
+        sales: The file of sales.
+        keys: Its keys.
+        dates: Its dates.
+        table: Its mapping, whose channels have names already.
+        notes: Gets a sentence about each file that a person should look at.
+
+    Attributes:
+        tables: Mapping by section.
+        sources: SQL sources that the tables need.
+        behind: Files that those are made of.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        sales: FileFacts,
+        keys: Keys,
+        dates: pd.DatetimeIndex,
+        table: dict[str, Any],
+        notes: list[str],
+    ) -> None:
+        self.reader, self.sales, self.keys, self.dates = reader, sales, keys, dates
+        self.notes = notes
+        self.kept: str | None = table.get("where")
+        self.tables: dict[str, Any] = {}
+        self.sources: dict[str, Any] = {}
+        self.behind: dict[str, list[str]] = {}
+        self.names = {name for name in table.get("columns", {}) if name != "y"}
+
+    def tell(self, file: FileFacts, reason: str | None) -> None:
+        """Note that a file is left out, where there is a reason."""
+        if reason is not None:
+            self.notes.append(f"{file.name} ({file.path}) is not mapped: {reason}")
+
+    def keys_of(self, file: FileFacts) -> Keys:
+        """Return the keys of a file that the sales have too."""
+        own = Keys.of(file)
+        return Keys(
+            own.product if self.keys.product else None,
+            own.location if self.keys.location else None,
+            own.series,
+        )
+
+    def is_whole(self, own: Keys) -> bool:
+        """Return whether a file's keys name single series."""
+        return own.series is not None or own.roles.keys() == self.keys.roles.keys()
+
+    def series_key(self, own: Keys) -> str | None:
+        """Return the expression of a file's series, None where it is that of the sales."""
+        return None if own.expression == self.keys.expression else own.expression
+
+
+def summed(entry: Any) -> dict[str, Any]:
+    """Return an entry whose rows of one key add up."""
+    return (entry if isinstance(entry, dict) else {"expr": entry}) | {"aggregate": "sum"}
+
+
+def free_name(name: str, names: set[str], file: FileFacts) -> str:
+    """Return a name that is not taken yet."""
+    return f"{file.name}_{name}" if name in names else name
