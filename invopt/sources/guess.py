@@ -134,10 +134,16 @@ def guess_mapping(data: Path, scratch: Path, name: str, asked: SpokenNames | Non
         "sales": table,
         **found.tables,
     }
-    used = {t["from"] for t in tables_of(content)} | {table.get("wide", {}).get("lookup")}
-    used |= {source for name in used for source in found.behind.get(name, ())}
+    used = _used(content, found)
     content["sources"] = _sources(every, used, places) | made | found.sources
     return Guess(content, notes)
+
+
+def _used(content: dict[str, Any], found: Placing) -> set[str | None]:
+    """Return the sources that a mapping's tables read, and those that these are made of."""
+    used = {t["from"] for t in tables_of(content)}
+    used |= {content["sales"].get("wide", {}).get("lookup")}
+    return used | {source for name in used for source in found.behind.get(name, ())}
 
 
 def tables_of(content: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Which of a company's files holds its sales, and in which columns."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import permutations
 
@@ -249,15 +250,25 @@ def _what_is_missing(candidates: list[SalesFile]) -> str:
         for c in candidates[:5]
     )
     options = " ".join(f"--{name} COLUMN" for name in nearest.missing)
-    hint = ""
+    hint = "".join(_hints(nearest))
+    return (
+        "no file looks like sales, which need a date (or a column per period), a quantity and a "
+        f"product or place. {nearest.file.path} comes nearest: it lacks "
+        f"{' and '.join(nearest.missing)}. Found {found}. Name what is there with {options}, or "
+        f"write the mapping by hand, see docs/your-data.md.{hint}"
+    )
+
+
+def _hints(nearest: SalesFile) -> Iterator[str]:
+    """Yield what may stand for what a file lacks, a sentence each, with a blank before it."""
     fiscal = [c.name for c in nearest.file.columns if re.search(_FISCAL, plain(c.name))]
     if "date" in nearest.missing and fiscal:
-        hint = (
+        yield (
             f" {' and '.join(fiscal)} may be periods of a fiscal calendar, which are no dates: "
             "join a table of their first days in a source of SQL."
         )
     if "date" in nearest.missing and (measures := measures_of(_names(nearest.file))):
-        hint += (
+        yield (
             f" There are columns of periods for each of {', '.join(measures[:_NAMED])}, and none "
             "is known to be what was sold: name its columns in sales.wide. If these are places or "
             "products, turn them into rows in a source of SQL (UNPIVOT)."
@@ -266,7 +277,7 @@ def _what_is_missing(candidates: list[SalesFile]) -> str:
     if "quantity" in nearest.missing and (told := by_word(texts, "y")) is not None:
         column = next(c for c in nearest.file.of_kind(TEXT) if c.name == told)
         seen = f" ({', '.join(column.values[:_NAMED])})" if column.values else ""
-        hint += (
+        yield (
             f" {told} holds texts{seen} that are no numbers of one form: where several units stand "
             "in its cells, take them off and convert them in a source of SQL."
         )
@@ -274,19 +285,13 @@ def _what_is_missing(candidates: list[SalesFile]) -> str:
     left = [c.name for c in nearest.file.of_kind(NUMBER) if c.name not in taken]
     left = [*(name for name in taken if name and re.search(r"\d$", name)), *left]
     if nearest.date is not None and nearest.missing[0] == "quantity" and len(left) > 1:
-        hint += (
+        yield (
             f" If there is a column for each place or product ({', '.join(left[:3])}), turn them "
             f"into rows in a source of SQL: SELECT * FROM {nearest.file.name} UNPIVOT (quantity "
             f"FOR name IN ({', '.join(map(quote, left[:3]))}))."
         )
     if nearest.missing == ["product"]:
-        hint += " Where all rows are one product, write unique_id: \"'all'\"."
-    return (
-        "no file looks like sales, which need a date (or a column per period), a quantity and a "
-        f"product or place. {nearest.file.path} comes nearest: it lacks "
-        f"{' and '.join(nearest.missing)}. Found {found}. Name what is there with {options}, or "
-        f"write the mapping by hand, see docs/your-data.md.{hint}"
-    )
+        yield " Where all rows are one product, write unique_id: \"'all'\"."
 
 
 def _names(file: FileFacts) -> list[str]:
