@@ -56,4 +56,6 @@ def evaluate_forecaster(
     )
     for name, value in points.items():
         metrics.log_metric(name, value)
-    return judge_model(assessment.path, quality.path, run.gate, verdict.path, tell, version)
+    return judge_model(
+        assessment.path, quality.path, run.gate, verdict.path, tell, champion_version=version
+    )

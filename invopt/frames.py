@@ -286,9 +286,9 @@ def _config_of(data: DataSet, steps: int, sections: dict[str, dict[str, Any]]) -
         panel.timeline.freq,
         panel.num_periods,
         int(max(leads)) if len(leads) else None,
-        panel.series["location"].nunique() > 1,
-        "category" in panel.series,
-        panel.num_series,
+        has_location=panel.series["location"].nunique() > 1,
+        has_category="category" in panel.series,
+        num_series=panel.num_series,
     )
     content, _ = first_config("frames", "frames.yaml", extent, ())
     content["training"]["max_steps"] = steps

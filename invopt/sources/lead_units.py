@@ -49,7 +49,8 @@ def count_in_periods(
         listed = tables.get(section, [])
         for table in listed if isinstance(listed, list) else [listed]:
             if "lead_time" in table.get("columns", {}):
-                _convert(reader, section, table, made, frequency_unit(freq), notes)
+                found = _convert(reader, section, table, made, frequency_unit(freq))
+                notes += [found] if found else []
 
 
 def lead_time_in_words(columns: Iterable[ColumnFacts]) -> dict[str, str] | None:
@@ -66,38 +67,35 @@ def lead_time_in_words(columns: Iterable[ColumnFacts]) -> dict[str, str] | None:
 
 
 def _convert(
-    reader: Reader, section: str, table: Any, made: Mapping[str, Any], period: str, notes: list[str]
-) -> None:
+    reader: Reader, section: str, table: Any, made: Mapping[str, Any], period: str
+) -> str | None:
+    """Write a table's lead time in periods; returns what a person should know of it."""
     expr, cell_unit = _parts(table["columns"]["lead_time"])
     if expr is None:
-        return
+        return None
     said = _unit_of(expr) or _unit_of(cell_unit)
     name = f"lead_time of {section}"
     if said is not None:
-        if (said[0] == _PERIODS[period]) and not cell_unit:
-            return
+        is_same = said[0] == _PERIODS[period]
+        if is_same and not cell_unit:
+            return None
         table["columns"]["lead_time"] = _in_periods(expr, cell_unit, said[1], period)
-        if said[0] != _PERIODS[period]:
-            notes.append(f"{name} counts {said[0]}, and is read as {_PERIODS[period]}, rounded up")
-        return
-    if period == "D" or cell_unit:
-        return
-    values = _values(reader, table["from"], made, expr)
+        told = f"{name} counts {said[0]}, and is read as {_PERIODS[period]}, rounded up"
+        return None if is_same else told
+    values = [] if period == "D" or cell_unit else _values(reader, table["from"], made, expr)
     if not values:
-        return
-    days = sizes_of(period).days
+        return None
     weekly = len(values) > 1 and all(v % _WEEK == 0 for v in values)
-    in_days = f"write {_in_periods(expr, '', 1.0, period)}"
     spread = " to ".join(f"{v:g}" for v in sorted({min(values), max(values)}))
-    if max(values) * days > _YEAR or weekly:
+    if max(values) * sizes_of(period).days > _YEAR or weekly:
         table["columns"]["lead_time"] = _in_periods(expr, "", 1.0, period)
-        notes.append(
+        return (
             f"{name} is {spread}, which would be long as {_PERIODS[period]}: it is taken as days "
             f"and read as {_PERIODS[period]}, rounded up"
         )
-        return
-    notes.append(
-        f"{name} is {spread}, taken as {_PERIODS[period]}: where it counts days, {in_days}"
+    return (
+        f"{name} is {spread}, taken as {_PERIODS[period]}: where it counts days, write "
+        f"{_in_periods(expr, '', 1.0, period)}"
     )
 
 

@@ -225,7 +225,7 @@ def _extent(folder: Path, profile: DataProfile) -> Extent:
         line.freq,
         line.num_periods,
         longest,
-        "location" in columns,
-        "category" in columns,
-        num_series,
+        has_location="location" in columns,
+        has_category="category" in columns,
+        num_series=num_series,
     )

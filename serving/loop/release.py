@@ -196,7 +196,7 @@ def known_series(settings: Settings, num: int) -> list[str]:
 def _in_a_process(
     deployment: Deployment, run: Config, version: str, judged: str | None, notify: Notify
 ) -> dict[str, Any]:
-    deploy_local(deployment, run.name, version, notify, run.deployment.ready_minutes, judged)
+    deploy_local(deployment, run.name, version, notify, run.deployment.ready_minutes, judged=judged)
     return {"version": version, "images": {"job": NO_IMAGE, "server": NO_IMAGE}}
 
 
@@ -209,7 +209,7 @@ def _in_the_cluster(
     names = known_series(deployment.settings, run.deployment.num_series)
     with terminable():
         token = server_token(deployment)
-        evidence = Rollout(service, release, run.deployment, names, token, judged).run()
+        evidence = Rollout(service, release, run.deployment, names, token, judged=judged).run()
     _crown(registry, run.name, service)
     job = image_of(cluster.items("pods"), platform.node())
     return evidence | {"images": {"job": job, "server": evidence["images"]}}
