@@ -11,7 +11,7 @@ from invopt.inventory.aim import Aim, aim_at
 from invopt.inventory.costs import Terms
 from invopt.inventory.lost_sales import need_with_next
 from invopt.inventory.path import LeadLaw, Path, project
-from invopt.inventory.paths import Draws, Sampler, blocks
+from invopt.inventory.paths import blocks, sampler_of
 from invopt.inventory.perishables import Shelf, aim_before_expiry
 from invopt.inventory.policy import Levels, levels_of, periods_ahead
 from invopt.inventory.purchasing import Curve
@@ -219,9 +219,12 @@ class _Work:
             kept = terms.lead_time + np.ceil(np.where(self._expire(), terms.shelf_life, 0))
             reach = max(reach, int(kept.max(initial=0)))
         self.position = self.stock.counted(self.terms.protection_interval)
-        draws = Draws.make(reach, self.config.num_paths, self.config.seed)
-        self.sampler = Sampler(
-            draws, tuple(self.forecast.quantile_levels), tuple(self.forecast.level_quantiles)
+        self.sampler = sampler_of(
+            reach,
+            self.config.num_paths,
+            self.config.seed,
+            tuple(self.forecast.quantile_levels),
+            tuple(self.forecast.level_quantiles),
         )
 
     def aim(self, rows: IntArray, lead_time: int, cycle: int, law: int) -> Aim:

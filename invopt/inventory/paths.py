@@ -8,6 +8,7 @@ tails included, and a forecast whose sums are wider than independent periods wou
 paths that are high or low throughout.
 """
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -143,6 +144,35 @@ def _knots(quantiles: Floats, levels: tuple[float, ...]) -> Paths:
     slope = np.maximum(by_period[..., -1] - by_period[..., -2], 0) / upper_decay(levels)
     values[..., -1] = by_period[..., -1] + slope * np.log((1 - levels[-1]) / _TAIL)
     return values
+
+
+@functools.lru_cache(maxsize=16)
+def sampler_of(
+    num_periods: int,
+    num_paths: int,
+    seed: int,
+    quantile_levels: tuple[float, ...],
+    level_quantiles: tuple[float, ...],
+) -> Sampler:
+    """Return the sampler of such paths, the same one again for the same arguments.
+
+    A decision for one series would else spend a tenth of its time on draws that never change.
+
+    Args:
+        num_periods: Drawn at most.
+        num_paths: Of each series.
+        seed: Of the draws.
+        quantile_levels: Q levels of demand by period.
+        level_quantiles: R levels of demand over several periods.
+
+    Example:
+        >>> sampler_of(3, 8, 0, (0.1, 0.9), (0.5,)) is sampler_of(3, 8, 0, (0.1, 0.9), (0.5,))
+        True
+    """
+    draws = Draws.make(num_periods, num_paths, seed)
+    for array in (draws.own, draws.rounding):  # shared by all who ask
+        array.setflags(write=False)
+    return Sampler(draws, quantile_levels, level_quantiles)
 
 
 def _mix_of(share: FloatArray, levels: tuple[float, ...]) -> Paths:

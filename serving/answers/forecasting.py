@@ -28,6 +28,7 @@ from serving.stores.feature_store import SEGMENT
 from serving.stores.online_features import OnlineFeatures, OnlineWindows, StoredForecast
 from serving.stores.overrides import Said
 
+_DAY = 86_400  # seconds
 _GROUPS = 8
 _USUAL = 1.2  # times the prices seen, up to which the model may be believed
 NAIVE = "seasonal_naive"
@@ -159,8 +160,7 @@ class Forecasting:
 
         On time, the period under way is the one right after the last that was known.
         """
-        timeline = Timeline(pd.Timestamp(known_at, unit="s"), self.layout.freq, 0)
-        return int(timeline.index_of(pd.DatetimeIndex([pd.Timestamp(now, unit="s")]))[0])
+        return _periods_ended(known_at, int(now // _DAY), self.layout.freq)
 
     def _prices(self, windows: OnlineWindows, is_what_if: list[bool]) -> FloatArray:
         """Return the price of the last period; under assumptions, the first one planned."""
@@ -246,6 +246,13 @@ def _finite(forecast: ForecastArrays) -> BoolArray:
     for array in (forecast.mean, forecast.smooth_quantiles, forecast.smooth_levels):
         found &= np.isfinite(array).reshape(len(array), -1).all(axis=1)
     return found
+
+
+@functools.lru_cache(maxsize=256)
+def _periods_ended(known_at: float, day: int, freq: str) -> int:
+    """Return the periods that ended from a time, seconds since 1970, to a day since then."""
+    timeline = Timeline(pd.Timestamp(known_at, unit="s"), freq, 0)
+    return int(timeline.index_of(pd.DatetimeIndex([pd.Timestamp(day, unit="D")]))[0])
 
 
 def _reason(what: str, behind: int, allowed: int) -> str:

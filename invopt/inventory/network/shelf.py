@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from invopt.inventory.path import LeadLaw, Path, project
-from invopt.inventory.paths import Draws, Sampler
+from invopt.inventory.paths import sampler_of
 from invopt.inventory.policy import periods_ahead
 from invopt.types import BoolArray, Float32Array, FloatArray, IntArray
 
@@ -95,8 +95,7 @@ class ShelfPaths:
             is_count: True when units are whole.
         """
         self.reach, self.is_count = reach, is_count
-        draws = Draws.make(reach, num_paths, seed)
-        self.sampler = Sampler(draws, quantile_levels, level_quantiles)
+        self.sampler = sampler_of(reach, num_paths, seed, quantile_levels, level_quantiles)
 
     def draw(self, shelves: Shelves) -> Float32Array:
         """Return (reach, series, paths) units."""
