@@ -34,6 +34,8 @@ PRODUCT_NUMBERS = (
     "service_level",
     "fill_rate",
 )
+# What a text of Products reads that is not given: no product, place or supplier goes by it.
+NOBODY = ("", "unknown")
 # Columns of Products that only orders read: no model is to learn from them.
 TERM_NUMBERS = ("review_period", "max_order", "max_stock", "holding_cost", "stockout_cost",
                 "order_cost", "service_level", "fill_rate")  # fmt: skip

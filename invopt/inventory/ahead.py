@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import pdtr, pdtrik
 
+from invopt.contracts import NOBODY
 from invopt.inventory.decision import SummedForecast
 from invopt.inventory.reasons import Notes
 from invopt.timeline import Timeline
@@ -15,7 +16,6 @@ from invopt.types import BoolArray, Float32Array, FloatArray, IntArray
 
 _LEAST, _SAME = 1e-9, 1e-7  # units a period that are none, and share that is no change
 _FAR = 4.0  # times the mean from which on the old shape says nothing
-_NOBODY = ("", "unknown")  # products that no row names, and what succeeds nothing
 _NEW = 13  # periods on sale up to which a successor sells what its predecessor sold
 
 
@@ -342,7 +342,7 @@ def succession_of(series: pd.DataFrame) -> Succession:
         for row, (before, where) in enumerate(
             zip(series["successor_of"].fillna("").astype(str), location, strict=True)
         )
-        if (before, where) in place and before not in _NOBODY
+        if (before, where) in place and before not in NOBODY
     ]
     if not pairs:
         return Succession(none, none)
@@ -378,7 +378,7 @@ def lone_successors(series: pd.DataFrame) -> int:
     """
     if "successor_of" not in series:
         return 0
-    named = ~series["successor_of"].fillna("").astype(str).isin(_NOBODY)
+    named = ~series["successor_of"].fillna("").astype(str).isin(NOBODY)
     return int(named.sum()) - len(succession_of(series).new)
 
 

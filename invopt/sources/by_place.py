@@ -1,7 +1,7 @@
 """Files of one kind, one for each place: sales_Berlin.csv and sales_Hamburg.csv are one table."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -75,6 +75,26 @@ class UnitedFiles:
     parts: dict[str, list[str]]
     notes: list[str]
 
+    def table_of(
+        self, reader: Reader, name: str, sql: str, files: Sequence[FileFacts]
+    ) -> FileFacts:
+        """Make a table of files readable; returns its facts, with the path of the first file.
+
+        Where such a file is a table that was made itself, it and what it is made of are parts too.
+
+        Args:
+            reader: Holds the files.
+            name: Of the table.
+            sql: What it is.
+            files: That it is made of.
+        """
+        reader.add(name, Source(sql=sql))
+        parts = [part for file in files for part in self.parts.get(file.name, [file.name])]
+        made = [file.name for file in files if file.name in self.sources]
+        self.sources[name] = {"sql": sql}
+        self.parts[name] = [*parts, *made]
+        return replace(facts_of(reader, name, files[0]), path=files[0].path)
+
 
 def unite_places(reader: Reader, files: list[FileFacts]) -> UnitedFiles:
     """Make one table of files with the same columns whose names differ in one word, the place.
@@ -110,11 +130,8 @@ def _unite(
         f"SELECT *{f', {literal(word)} AS {PLACE}' if is_told else ''} FROM {quote(file.name)}"
         for word, file in zip(words, group, strict=True)
     )
-    reader.add(name, Source(sql=sql))
-    made = replace(facts_of(reader, name, group[0]), path=", ".join(f.path for f in group))
+    made = replace(found.table_of(reader, name, sql, group), path=", ".join(f.path for f in group))
     found.files[:] = [made, *(f for f in found.files if f not in group)]
-    found.sources[name] = {"sql": sql}
-    found.parts[name] = [file.name for file in group]
     told = (
         f"the place is read from their names ({', '.join(words)})"
         if is_told

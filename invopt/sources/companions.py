@@ -11,7 +11,7 @@ from invopt.sources.inspect import (
     dated_names,
     num_distinct,
 )
-from invopt.sources.placing import DUE, UNIQUE, Placing
+from invopt.sources.placing import DUE, UNIQUE, Placer
 from invopt.sources.planning_files import planning_table
 from invopt.sources.product_files import ProductFiles
 from invopt.sources.vocabulary import by_word, plain
@@ -32,26 +32,13 @@ _MONTH_NAME = (
 _GIVEN_BACK = r"return|retour|retoure|refund|gutschrift|credit|devoluci|reso|avoir|zwrot|iade"
 
 
-class Companions:
-    """Places files beside the sales.
-
-    Args:
-        placing: What is known, and where files go.
-    """
-
-    def __init__(self, placing: Placing) -> None:
-        self.placing = placing
-        self.reader = placing.reader
-        self.sales = placing.sales
-        self.tables = placing.tables
+class Companions(Placer):
+    """Places files beside the sales."""
 
     def place(self, files: list[FileFacts]) -> None:
         """Place every file, those that describe products first, or say why one is left out."""
-        placing, products, dated = (
-            self.placing,
-            ProductFiles(self.placing),
-            DatedFiles(self.placing),
-        )
+        placing = self.placing
+        products, dated = ProductFiles(placing), DatedFiles(placing)
         files = [file for file in files if not self._planning(file)]
         files = [file for file in files if not self._is_like_sales(file)]
         files = [file for file in files if not self._is_narrow(file)]

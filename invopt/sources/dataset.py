@@ -406,7 +406,7 @@ class _Build:
         )
         sources = set() if lanes is None else set(lanes["source"].astype(str))
         if "supplied_by" in series:
-            sources |= set(series["supplied_by"].astype(str)) - {"", "unknown"}
+            sources |= set(series["supplied_by"].astype(str)) - {*contracts.NOBODY}
         moved = series["location"].isin(sources) & ~series["unique_id"].isin(sold)
         unsold = pd.concat([unsold, series[moved]], ignore_index=True)
         series = series[~moved].reset_index(drop=True)

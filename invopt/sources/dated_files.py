@@ -19,7 +19,7 @@ from invopt.sources.inspect import (
     num_combined,
     wide_pattern,
 )
-from invopt.sources.placing import DUE, UNIQUE, Placing, free_name, summed
+from invopt.sources.placing import DUE, UNIQUE, Placer, Placing, free_name, summed
 from invopt.sources.vocabulary import by_word, plain
 from invopt.sources.words import (
     POSITION_ROLES,
@@ -62,21 +62,11 @@ _HOLIDAYS = r"holiday|feiertag|ferien|jours?_ferie|festivo|festivita|feriado|vac
 _STEP = {"D": 0, "W": 1, "2W": 2, "MS": 3, "QS": 4}  # from fine to coarse
 
 
-class DatedFiles:
-    """Maps files that have dates.
-
-    Args:
-        placing: What is known, and where files go.
-    """
+class DatedFiles(Placer):
+    """Maps files that have dates."""
 
     def __init__(self, placing: Placing) -> None:
-        self.placing = placing
-        self.reader = placing.reader
-        self.dates = placing.dates
-        self.notes = placing.notes
-        self.tables = placing.tables
-        self.sources = placing.sources
-        self.behind = placing.behind
+        super().__init__(placing)
         self.names = placing.names
         self.counted: list[tuple[FileFacts, dict[str, Any]]] = []  # stock by date and series
 

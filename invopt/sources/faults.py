@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from invopt.contracts import NOBODY
 from invopt.types import BoolArray, FloatArray
 
 _Rule = tuple[str, Callable[[FloatArray], Any]]
@@ -95,7 +96,7 @@ def with_faults(series: pd.DataFrame) -> pd.DataFrame:
     for column in ("phase_in", "phase_out"):
         if column in series:
             text = series[column].fillna("").astype(str).str.strip()
-            given = ~text.isin(["", "unknown", "nan", "None"])
+            given = ~text.isin([*NOBODY, "nan", "None"])
             dates = pd.to_datetime(text.where(given), format="%Y-%m-%d", errors="coerce")
             bad = (given & dates.isna()).to_numpy()
             tell(bad, [f"{column} is {t!r}, and must be a date" for t in text[bad]])
@@ -136,7 +137,7 @@ def _wrong_successors(series: pd.DataFrame) -> tuple[BoolArray, list[str]]:
     before = dict(zip(product, series["successor_of"].astype(str), strict=True))
     bad, sentences = np.zeros(len(series), bool), []
     for row, name in enumerate(product):
-        if name in ("", "unknown"):  # a series that no row of products names
+        if name in NOBODY:  # a series that no row of products names
             continue
         seen, at = [name], before.get(name, "")
         while at in before and at not in seen:

@@ -5,12 +5,10 @@ A shop's export repeats the order's number and writes what became of the order o
 """
 
 import re
-from dataclasses import replace
 
 from invopt.sources.by_place import UnitedFiles
 from invopt.sources.duck import Reader
-from invopt.sources.inspect import DATE, ColumnFacts, FileFacts, facts_of
-from invopt.sources.mapping import Source
+from invopt.sources.inspect import DATE, ColumnFacts, FileFacts
 from invopt.sources.vocabulary import by_word
 from invopt.sources.words import Keys
 from invopt.sql import quote
@@ -45,12 +43,7 @@ def fill_blanks(reader: Reader, found: UnitedFiles) -> None:
             f"SELECT *{named} FROM (SELECT * EXCLUDE (__line) REPLACE ({filled}) FROM (SELECT *, "
             f"row_number() OVER () AS __line FROM {quote(file.name)}))"
         )
-        reader.add(name, Source(sql=sql))
-        found.files[number] = replace(facts_of(reader, name, file), path=file.path)
-        found.sources[name] = {"sql": sql}
-        found.parts[name] = found.parts.get(file.name, [file.name])
-        if file.name in found.sources:
-            found.parts[name] = [*found.parts[file.name], file.name]
+        found.files[number] = found.table_of(reader, name, sql, [file])
         found.notes.append(
             f"{file.path} writes {', '.join(columns)} on the first of several lines only: the "
             "lines below are read with the same"

@@ -1,12 +1,10 @@
 """Texts of fixed width: columns that stand below each other, with blanks and no sign between."""
 
 import re
-from dataclasses import replace
 
 from invopt.sources.by_place import UnitedFiles
 from invopt.sources.duck import Reader
-from invopt.sources.inspect import FileFacts, facts_of
-from invopt.sources.mapping import Source
+from invopt.sources.inspect import FileFacts
 from invopt.sql import quote
 
 _MAX_WIDTH = 500
@@ -19,10 +17,7 @@ def split_columns(reader: Reader, found: UnitedFiles) -> None:
         if sql is None:
             continue
         name = f"{file.name}_columns"
-        reader.add(name, Source(sql=sql))
-        found.files[number] = replace(facts_of(reader, name, file), path=file.path)
-        found.sources[name] = {"sql": sql}
-        found.parts[name] = [file.name]
+        found.files[number] = found.table_of(reader, name, sql, [file])
         found.notes.append(
             f"{file.path} is a text of fixed width: its columns are cut where each line has a blank"
         )

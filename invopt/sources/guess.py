@@ -37,7 +37,7 @@ from invopt.sources.lead_units import count_in_periods
 from invopt.sources.line_kinds import LineKinds
 from invopt.sources.nested import unnest_lines
 from invopt.sources.order_heads import join_heads
-from invopt.sources.placing import Placing
+from invopt.sources.placing import UNIQUE, Placing
 from invopt.sources.sales_file import SalesFile, find_sales, num_keys
 from invopt.sources.twins import totals_among
 from invopt.sources.vocabulary import by_word
@@ -51,7 +51,6 @@ from invopt.sources.words import (
 from invopt.sql import literal, quote
 from invopt.timeline import Timeline, floor_dates, frequency_unit, usual_frequency
 
-_UNIQUE = 0.99  # share of rows with a key of their own, faulty files included
 _SALES = r"sale|order|invoice|line|demand|train|verkauf|absatz|umsatz|bon|kasse|journal|till|pos\b"
 _SALES += r"|rechnung|beleg|vente|facture|ticket|venta|factura|pedido|transaction|receipt|hist"
 _WEEK_DAYS = 6  # from the first day of a week to its last
@@ -213,7 +212,7 @@ def _long(reader: Reader, sales: SalesFile, frequency: str, notes: list[str]) ->
     }  # fmt: skip
     ours = keys.there if keys.series is None else [keys.series]
     if num_keys(reader, file, ours, _period(reader, file, date_sql(date), frequency)) < (
-        _UNIQUE * file.num_rows
+        UNIQUE * file.num_rows
     ):
         table["layout"] = "transactions"
         _name_lines(reader, file, table, notes)

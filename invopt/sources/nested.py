@@ -1,12 +1,10 @@
 """Orders of a shop as JSON, whose lines are a list within each: a row for every line, by SQL."""
 
 import re
-from dataclasses import replace
 
 from invopt.sources.by_place import UnitedFiles
 from invopt.sources.duck import Reader
-from invopt.sources.inspect import TEXT, FileFacts, facts_of
-from invopt.sources.mapping import Source
+from invopt.sources.inspect import TEXT, FileFacts
 from invopt.sources.vocabulary import by_word, plain
 from invopt.sql import literal, quote
 
@@ -25,11 +23,7 @@ def unnest_lines(reader: Reader, found: UnitedFiles) -> None:
         if sql is None:
             continue
         name = f"{file.name}_lines"
-        reader.add(name, Source(sql=sql))
-        found.files[number] = replace(facts_of(reader, name, file), path=file.path)
-        found.sources[name] = {"sql": sql}
-        made = [file.name] if file.name in found.sources else []
-        found.parts[name] = [*found.parts.get(file.name, [file.name]), *made]
+        found.files[number] = found.table_of(reader, name, sql, [file])
         found.notes.append(f"{file.path}: {told}")
 
 

@@ -3,12 +3,11 @@
 SAP's VBAK and VBAP, orders and order_items of a web shop: neither is a table of sales by itself.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from invopt.sources.by_place import UnitedFiles
 from invopt.sources.duck import Reader
-from invopt.sources.inspect import DATE, NUMBER, FileFacts, facts_of
-from invopt.sources.mapping import Source
+from invopt.sources.inspect import DATE, NUMBER, FileFacts
 from invopt.sources.vocabulary import by_word, plain
 from invopt.sources.words import Keys
 from invopt.sql import quote
@@ -74,14 +73,9 @@ def join_heads(reader: Reader, found: UnitedFiles) -> None:
         return
     join = max(joins, key=lambda j: j.lines.num_rows)
     name = f"{join.lines.name}_dated"
-    reader.add(name, Source(sql=join.sql))
     at = next(n for n, file in enumerate(found.files) if file is join.lines)
-    found.files[at] = replace(facts_of(reader, name, join.lines), path=join.lines.path)
+    found.files[at] = found.table_of(reader, name, join.sql, [join.lines, join.heads])
     found.files[:] = [file for file in found.files if file is not join.heads]
-    found.sources[name] = {"sql": join.sql}
-    parts = [part for f in (join.lines, join.heads) for part in found.parts.get(f.name, [f.name])]
-    made = [f.name for f in (join.lines, join.heads) if f.name in found.sources]
-    found.parts[name] = [*parts, *made]
     found.notes.append(
         f"{join.lines.path} has no date: its lines are read with what {join.heads.path} says of "
         f"their {join.line_key}"

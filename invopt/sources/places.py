@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from invopt.contracts import NOBODY
 from invopt.lanes import TRANSFER, on_circle, plain_lanes, supplied
 from invopt.sources.duck import Reader
 from invopt.sources.mapping import Expression, OpenOrdersTable, PositionTable
@@ -175,7 +176,7 @@ def _sound(
         table = table[~circle].reset_index(drop=True)
     alone = series[supplied(series, table).lane < 0]
     supplier = alone.get("supplier", pd.Series("", index=alone.index)).fillna("").astype(str)
-    alone = alone[supplier.isin(["", "unknown"])]
+    alone = alone[supplier.isin(NOBODY)]
     if len(alone):
         where = sorted(alone["location"].astype(str).unique())
         notes.append(
@@ -190,7 +191,7 @@ def _with_named(table: pd.DataFrame, series: pd.DataFrame) -> tuple[pd.DataFrame
     if "supplied_by" not in series:
         return table, []
     named = series["supplied_by"].fillna("").astype(str).str.strip()
-    given = ~named.isin(["", "unknown"]) & (supplied(series, table).lane < 0)
+    given = ~named.isin(NOBODY) & (supplied(series, table).lane < 0)
     rows = pd.DataFrame({
         "source": named, "location": series["location"].astype(str),
         "product": series["product"].astype(str),

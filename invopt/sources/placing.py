@@ -74,6 +74,20 @@ class Placing:
         return None if own.expression == self.keys.expression else own.expression
 
 
+class Placer:
+    """Whoever places files of one kind: what is known of all is at hand.
+
+    Args:
+        placing: What is known, and where files go.
+    """
+
+    def __init__(self, placing: Placing) -> None:
+        self.placing, self.reader = placing, placing.reader
+        self.sales, self.keys, self.dates = placing.sales, placing.keys, placing.dates
+        self.notes, self.tables = placing.notes, placing.tables
+        self.sources, self.behind = placing.sources, placing.behind
+
+
 def summed(entry: Any) -> dict[str, Any]:
     """Return an entry whose rows of one key add up."""
     return (entry if isinstance(entry, dict) else {"expr": entry}) | {"aggregate": "sum"}

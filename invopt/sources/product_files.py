@@ -14,7 +14,7 @@ from invopt.sources.inspect import (
     num_distinct,
 )
 from invopt.sources.lead_units import lead_time_in_words
-from invopt.sources.placing import UNIQUE, Placing, free_name, summed
+from invopt.sources.placing import UNIQUE, Placer, Placing, free_name, summed
 from invopt.sources.vocabulary import by_word, plain
 from invopt.sources.words import (
     POSITION_ROLES,
@@ -75,23 +75,12 @@ _MATCHED = 0.5  # share of the keys sold that a file about products must know as
 _OTHER_KEYS = "it has no date, and its keys are not those of the sales"
 
 
-class ProductFiles:
-    """Maps files that have no date.
-
-    Args:
-        placing: What is known, and where files go.
-    """
+class ProductFiles(Placer):
+    """Maps files that have no date."""
 
     def __init__(self, placing: Placing) -> None:
-        self.placing = placing
-        self.reader = placing.reader
-        self.sales = placing.sales
-        self.keys = placing.keys
-        self.notes = placing.notes
+        super().__init__(placing)
         self.kept = placing.kept
-        self.tables = placing.tables
-        self.sources = placing.sources
-        self.behind = placing.behind
         self.repeated: dict[str, str] = {}  # SQL of the rows of files that have some twice
 
     def tell_joined(self, file: FileFacts) -> None:

@@ -71,12 +71,9 @@ def read_products(
     series = pd.DataFrame({"unique_id": np.array(names, dtype=object)})
     merged = series.merge(products, on="unique_id", how="left", indicator=True)
     unnamed = merged.loc[merged.pop("_merge") == "left_only", "unique_id"]
-    refused = _refused_terms(reader, std)
-    merged["data_fault"] = (
-        merged["unique_id"].map(refused).where(merged["unique_id"].isin(unnamed), "").fillna("")
-    )
-    if (merged["data_fault"] == "").all():
-        merged = merged.drop(columns="data_fault")
+    refused = _refused_terms(reader, std) if len(unnamed) else {}
+    if faults := {name: refused[name] for name in unnamed if name in refused}:
+        merged["data_fault"] = merged["unique_id"].map(faults).fillna("")
     _tell_lonely(ledger, launches, unnamed, are_forecast=table.launches)
     texts = [c for c in table.columns if kinds[c] != NUMBER]
     merged[texts] = merged[texts].astype(object).fillna("unknown").astype(str)

@@ -29,6 +29,7 @@ from invopt.sources.inspect import (
     num_combined,
 )
 from invopt.sources.measures import measures_of
+from invopt.sources.placing import UNIQUE
 from invopt.sources.vocabulary import MONEY, by_word, plain
 from invopt.sources.words import (
     Keys,
@@ -39,7 +40,6 @@ from invopt.sql import literal, quote
 _FISCAL = r"fiscal|(^|_)fy|period|geschaftsjahr|exercice|ejercicio"
 _TRIED, _MADE = 8, 0.9  # columns that may be units or price; rows in which they make the amount
 _NAMED = 4
-_UNIQUE = 0.99  # share of rows with a key of their own, faulty files included
 _SALES = r"sale|order|invoice|line|demand|train|verkauf|absatz|umsatz|bon|kasse|journal|till|pos\b"
 _SALES += r"|rechnung|beleg|vente|facture|ticket|venta|factura|pedido|transaction|receipt|hist"
 _WEAK = {"value", "count", "y", "target"} | MONEY
@@ -173,7 +173,7 @@ def _first_of_span(reader: Reader, file: FileFacts) -> ColumnFacts | None:
             f"FROM {quote(file.name)}",
             file.name,
         ).to_pylist()
-        if not found["n"] or found["spans"] < _UNIQUE * found["n"]:
+        if not found["n"] or found["spans"] < UNIQUE * found["n"]:
             continue
         days = readable_days(reader, file.name, expr, "VARCHAR")
         if days is not None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from invopt.config import InventoryConfig
-from invopt.contracts import TermsTables
+from invopt.contracts import NOBODY, TermsTables
 from invopt.errors import InvalidInputError
 from invopt.forecasts import SERIES_ARRAYS, ForecastArrays, forecast_of
 from invopt.inventory.assumptions import Assumptions, assume
@@ -21,7 +21,6 @@ from invopt.types import BoolArray, IntArray
 
 Predict = Callable[[Panel], ForecastArrays]
 _SHARED = ("min_value", "min_units", "budget", "order_cost")  # of suppliers: join their lines
-_NOBODY = ("", "unknown")  # no supplier, no product
 
 
 @dataclass(frozen=True)
@@ -144,11 +143,11 @@ def _companions(series: pd.DataFrame, meant: BoolArray, tables: TermsTables) -> 
     joined = tables.suppliers is not None and any(c in tables.suppliers for c in _SHARED)
     if joined and "supplier" in series:
         supplier = series["supplier"].fillna("").astype(str)
-        found |= (supplier.isin(supplier[meant]) & ~supplier.isin(_NOBODY)).to_numpy(bool)
+        found |= (supplier.isin(supplier[meant]) & ~supplier.isin(NOBODY)).to_numpy(bool)
     if "successor_of" in series and "product" in series:
         old, own = series["successor_of"].fillna("").astype(str), series["product"].astype(str)
         touched = set(own[meant]) | set(old[meant]) | set(own[old.isin(own[meant])])
-        touched -= set(_NOBODY)
+        touched -= set(NOBODY)
         found |= (own.isin(touched) | old.isin(touched)).to_numpy(bool)
     return found
 

@@ -79,8 +79,8 @@ def roll_back(
     current = service.read()
     now, kept = served_release(current["spec"]), kept_release(current)
     champion = _known_champion(registry, name)
-    is_there = now is not None and to in ("", now.version)
-    if now is not None and is_there and champion != now.version and _holds(registry, name, now):
+    is_meant = now is not None and to in ("", now.version)
+    if now and is_meant and champion != now.version and _holds(registry, name, now):
         notify(
             f"{service.name} serves version {now.version}, the registry says {champion or 'none'}"
         )

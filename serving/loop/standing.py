@@ -49,9 +49,11 @@ def keep(
     champion = registry.champion_path(name)
     verdict = read_json(files["verdict"])
     current = registry.champion_version(name)
-    is_beaten = verdict.get("incumbent") == CHAMPION != verdict.get("orders_by", CHAMPION)
-    # Another training's champion was not the one that was beaten.
-    is_beaten = is_beaten and verdict.get("champion_version", current) == current
+    is_beaten = (
+        verdict.get("incumbent") == CHAMPION != verdict.get("orders_by", CHAMPION)
+        # Another training's champion was not the one that was beaten.
+        and verdict.get("champion_version", current) == current
+    )
     if champion is not None and not is_older(champion) and not is_beaten:
         notify(f"{name} version {current} goes on ordering")
         return ""

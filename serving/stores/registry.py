@@ -290,9 +290,7 @@ class Registry:
         Raises:
             InvalidInputError: If there is no such version.
         """
-        self.version_of(name, version)
-        found = self.client.get_model_version(name, version)
-        return bool(found.tags.get(STANDING) == REJECTED)
+        return bool(self._version(name, version).tags.get(STANDING) == REJECTED)
 
     def registered_versions(self) -> list[tuple[str, str]]:
         """Return name and version of everything registered, newest first."""
@@ -306,10 +304,13 @@ class Registry:
         Raises:
             InvalidInputError: If there is no such version.
         """
+        return _registered(self._version(name, version))
+
+    def _version(self, name: str, version: str) -> Any:
         from mlflow.exceptions import MlflowException  # noqa: PLC0415
 
         try:
-            return _registered(self.client.get_model_version(name, version))
+            return self.client.get_model_version(name, version)
         except MlflowException as err:
             raise InvalidInputError(
                 f"no version {version} of {name} in {self.settings.tracking_uri}: {err.message}"
