@@ -29,7 +29,7 @@ def render(template: str, **values: Any) -> str:
     )
     environment.filters |= {
         "number": number,
-        "money": money,
+        "money": as_money,
         "percent": percent,
         "short": short,
         "alike": alike,
@@ -65,7 +65,7 @@ def number(value: float | None) -> str:
     return "–" if _unknown(value) else f"{value:z,.0f}"
 
 
-def money(value: float | None, currency: str = "") -> str:
+def as_money(value: float | None, currency: str = "") -> str:
     """Return an amount with its currency, with cents below 100."""
     if value is None or _unknown(value):
         return "–"

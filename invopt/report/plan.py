@@ -31,7 +31,7 @@ from invopt.inventory.suppliers import supply_of
 from invopt.lanes import plain_lanes
 from invopt.panel import UNOBSERVED, Panel, iter_panels
 from invopt.report.packed import pack
-from invopt.report.page import drawing, render, write_page
+from invopt.report.page import as_money, drawing, render, write_page
 from invopt.sources import read_position
 from invopt.sources.terms import read_terms
 from invopt.timeline import Timeline
@@ -430,12 +430,6 @@ def _figures(plan: pd.DataFrame, exceptions: pd.DataFrame, currency: str) -> lis
         text = f"units in {len(sent):,} orders among own places"
         figures.insert(3, (f"{sent['order_quantity'].sum():,.0f}", text))
     return [*figures, (f"{suppliers:,}", "suppliers")] if suppliers else figures
-
-
-def as_money(value: float, currency: str) -> str:
-    """Return an amount for people, with its currency."""
-    text = f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.2f}"
-    return f"{currency} {text}".strip()
 
 
 def _days(dates: pd.DatetimeIndex) -> list[str]:

@@ -15,7 +15,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from invopt.report.page import money as money_of
+from invopt.report.page import as_money
 from invopt.types import FloatArray
 
 INK, SOFT, LINE = "#1b2430", "#5b6675", "#d5dae1"
@@ -158,7 +158,7 @@ def money(candidates: Mapping[str, Any], title: str = "Cost of decisions") -> Ma
         axis.barh(place, stockout, left=holding, color=AMBER, height=0.6, label="stock-outs")
         for at, total in zip(place, np.add(holding, stockout), strict=True):
             axis.annotate(
-                money_of(total), (total, at), xytext=(5, 0), textcoords="offset points",
+                as_money(total), (total, at), xytext=(5, 0), textcoords="offset points",
                 va="center", color=INK,
             )  # fmt: skip
         axis.set_yticks(place, names)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from invopt.report import plots
-from invopt.report.page import alike, drawing, money, sentence
+from invopt.report.page import alike, as_money, drawing, sentence
 from invopt.report.replenishment_page import write_replenishment_report
 from tests.builders import make_config
 
@@ -94,9 +94,9 @@ def test_a_name_of_a_table_begins_no_sentence_with_a_capital():
 
 
 def test_an_amount_has_its_currency():
-    assert money(-253.4, "EUR") == "EUR -253"
-    assert money(None, "EUR") == "–"
-    assert money(12.0) == "12.00"
+    assert as_money(-253.4, "EUR") == "EUR -253"
+    assert as_money(None, "EUR") == "–"
+    assert as_money(12.0) == "12.00"
 
 
 def test_marks_of_an_axis_of_money_say_where_they_are():
