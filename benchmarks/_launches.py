@@ -1,14 +1,15 @@
-"""How many kernels a piece of work launches, and how long they run, by torch's profiler.
+"""How many launches a piece of work takes, and how long its kernels run, by torch's profiler.
 
-On a GPU kernels are counted. On a processor there are none: counted are the operators that would
-each be a launch, which are those that call no other and are no mere view or allocation. Operators
-of whole lists (`_foreach_*`, `_fused_*`), batched products and the LSTM of a whole sequence count
-as one each; on a GPU the last is a few. On an H200 the
-build of 17e7d66 launched 416 kernels a step; counted this way on a processor it has 400.
+On a GPU launches are counted, a replayed graph's as one, and its kernels beside them. On a
+processor there are none: counted are the operators that would each be a launch, which are those
+that call no other and are no mere view or allocation. Operators of whole lists (`_foreach_*`,
+`_fused_*`), batched products and the LSTM of a whole sequence count as one each; on a GPU the last
+is a few. On an H200 the build of 17e7d66 launched 416 kernels a step; counted this way on a
+processor it has 400.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import torch
 from torch.autograd import DeviceType
@@ -33,6 +34,8 @@ _IDLE = (
     "unflatten", "result_type", "broadcast_to", "is_nonzero", "resolve_conj", "resolve_neg",
     "movedim", "zero_", "cudnn_is_acceptable", "stride", "size",
 )  # fmt: skip
+# CUDA's own calls, by how their names begin.
+_CALLS = ("cudaLaunch", "cuLaunch", "cudaGraphLaunch", "cudaMemcpy", "cudaMemset")
 _NO_LAUNCH = frozenset(f"aten::{name}" for name in _IDLE)
 
 
@@ -41,12 +44,19 @@ class Launches:
     """Of one piece of work.
 
     Attributes:
-        number: Kernels, or operators that would be.
-        seconds: That kernels ran; None on a processor.
+        number: Launches, or operators that would be.
+        kernels: That ran, copies among them; 0 on a processor.
+        seconds: That they ran; 0 on a processor.
     """
 
     number: float
-    seconds: float | None
+    kernels: float = 0.0
+    seconds: float = 0.0
+
+    def per_step(self, gathering: "Launches", share: float) -> "Launches":
+        """Return what a step takes with its share of a step that gathers for several."""
+        own = zip(astuple(self), astuple(gathering), strict=True)
+        return Launches(*(one + share * (other - one) for one, other in own))
 
 
 def launches(work: Callable[[], object], device: torch.device) -> Launches:
@@ -61,8 +71,10 @@ def launches(work: Callable[[], object], device: torch.device) -> Launches:
     events = profiler.events() or []
     if device.type == "cuda":
         kernels = [e for e in events if e.device_type == DeviceType.CUDA]
-        return Launches(len(kernels), sum(e.time_range.elapsed_us() for e in kernels) / 1e6)
-    return Launches(_count(e for e in events if e.cpu_parent is None), None)
+        number = sum(e.name.startswith(_CALLS) for e in events)
+        seconds = sum(e.time_range.elapsed_us() for e in kernels) / 1e6
+        return Launches(number, len(kernels), seconds)
+    return Launches(_count(e for e in events if e.cpu_parent is None))
 
 
 def _count(events: Iterable[FunctionEvent]) -> int:

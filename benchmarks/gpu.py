@@ -2,7 +2,8 @@
 
 A window is one origin with its horizon. A step trains `batch` series of each member at all their
 origins: gathering, forward and backward pass, clipping, AdamW and the average of the weights, as
-in a training, without Lightning around it. Busy is the time of kernels over wall time. Without a
+in a training, without Lightning around it. Passes are replayed as CUDA graphs or launched one
+operation after another. Busy is the time of kernels over wall time. Without a
 GPU it runs in small on the processor, on made-up data unless --data is given, and launches are the
 operators that would be (see _launches.py).
 """
@@ -28,7 +29,7 @@ from invopt.features import EncodedPanel, FeatureEncoder, FeatureSpec
 from invopt.files import replacing_file
 from invopt.hierarchy import Hierarchy
 from invopt.model.budget import Budget
-from invopt.model.lightning_module import Task, TrunkTask, step_seed
+from invopt.model.lightning_module import Task, TrunkTask, seed_device, step_seed
 from invopt.model.network import DemandNetwork, NetworkSizes
 from invopt.model.together import MemberSamplers, MemberTrunks, TrunksTask
 from invopt.model.windows import (
@@ -46,11 +47,12 @@ _CONFIGS = Path(__file__).resolve().parent.parent / "pipelines" / "configs"
 _PRECISIONS = ("32-true", "bf16-mixed")
 _WARM_UP = 3  # steps
 _KEPT_FOR_SCORING = 90.0  # seconds of the whole that the recipe leaves: forecasts, WRMSSE
+_MOST_SERIES = 16384  # of all members in one step
 _LEAST_RECIPE = 20.0  # seconds below which a recipe says nothing
 _MEAN_ONLY = 0.01  # share of the heads: the score needs no quantiles
 _HEAD = (
-    f"{'members':>7} {'batch':>6} {'precision':<11} {'step ms':>8} {'windows/s':>11} "
-    f"{'busy':>6} {'launches':>9} {'a member':>9} {'GB':>6}"
+    f"{'members':>7} {'batch':>6} {'precision':<11} {'replayed':<8} {'step ms':>8} "
+    f"{'windows/s':>11} {'busy':>6} {'launches':>9} {'a member':>9} {'kernels':>8} {'GB':>6}"
 )
 
 
@@ -62,28 +64,34 @@ class Row:
         members: Trained in one step.
         batch: Series of each.
         precision: As in the configuration.
+        is_replayed: True where passes are CUDA graphs.
         seconds: Wall time of a step.
         windows: Of all members, a second.
         busy: Time of kernels over wall time; on a processor, processor time over wall time.
         launches: A step.
+        kernels: A step; None on a processor.
         memory: Largest number of bytes on the GPU; None on a processor.
     """
 
     members: int
     batch: int
     precision: str
+    is_replayed: bool
     seconds: float
     windows: float
     busy: float
     launches: float
+    kernels: float | None
     memory: int | None
 
     def __str__(self) -> str:
         memory = "" if self.memory is None else f"{self.memory / 1e9:.2f}"
+        kernels = "" if self.kernels is None else f"{self.kernels:,.0f}"
         return (
-            f"{self.members:>7} {self.batch:>6,} {self.precision:<11} {self.seconds * 1e3:>8.2f} "
+            f"{self.members:>7} {self.batch:>6,} {self.precision:<11} "
+            f"{'yes' if self.is_replayed else 'no':<8} {self.seconds * 1e3:>8.2f} "
             f"{self.windows:>11,.0f} {self.busy:>6.0%} {self.launches:>9,.0f} "
-            f"{self.launches / self.members:>9,.0f} {memory:>6}"
+            f"{self.launches / self.members:>9,.0f} {kernels:>8} {memory:>6}"
         )
 
 
@@ -111,9 +119,9 @@ def main(rest: list[str]) -> None:
     bench = _Bench(config, encoder.spec, encoder.encode(panel), device, parsed.seconds)
     print(_HEAD)
     rows, notes = [], []
-    for members, batch, precision in _ways(parsed, is_gpu):
+    for members, batch, precision, is_replayed in _ways(parsed, is_gpu):
         try:
-            rows.append(measure(bench, members, batch, precision))
+            rows.append(measure(bench, members, batch, precision, is_replayed=is_replayed))
             print(rows[-1], flush=True)
         except RuntimeError as err:  # of torch: a type or size that this device cannot compute
             notes.append(f"{members} x {batch} {precision}: {str(err).splitlines()[0]}")
@@ -170,17 +178,24 @@ def _data(parsed: argparse.Namespace, is_gpu: bool) -> tuple[Panel, Config, str]
     )
 
 
-def _ways(parsed: argparse.Namespace, is_gpu: bool) -> list[tuple[int, int, str]]:
-    """Return (members, batch, precision) of each row."""
+def _ways(parsed: argparse.Namespace, is_gpu: bool) -> list[tuple[int, int, str, bool]]:
+    """Return (members, batch, precision, whether replayed) of each row."""
     batches = parsed.batches or ([64, 512, 2048] if is_gpu else [64])
-    precisions = _PRECISIONS if is_gpu else _PRECISIONS[:1]
     numbers = [1, parsed.members] if parsed.members > 1 else [1]
-    return [(m, b, p) for m in numbers for b in batches for p in precisions]
+    sizes = [(m, b) for m in numbers for b in batches if m * b <= _MOST_SERIES]
+    if not is_gpu:
+        return [(*size, _PRECISIONS[0], False) for size in sizes]
+    replayed = [(*size, precision, True) for size in sizes for precision in _PRECISIONS]
+    # What replaying saves shows where a step is short.
+    launched = [(m, batches[0], _PRECISIONS[0], False) for m in numbers]
+    return launched + replayed
 
 
-def measure(bench: _Bench, members: int, batch: int, precision: str) -> Row:
+def measure(
+    bench: _Bench, members: int, batch: int, precision: str, *, is_replayed: bool = False
+) -> Row:
     """Return the figures of one way to train."""
-    step, at_once = _step(bench, members, batch, precision)
+    step, at_once = _step(bench, members, batch, precision, is_replayed)
     is_gpu = bench.device.type == "cuda"
     for number in range(_WARM_UP):
         step(number)
@@ -189,14 +204,15 @@ def measure(bench: _Bench, members: int, batch: int, precision: str) -> Row:
     done, seconds, processor = _timed(step, bench)
     counted = _of_a_step(step, -(-(_WARM_UP + done) // at_once) * at_once, at_once, bench.device)
     busy = processor / seconds
-    if counted.seconds is not None:
+    if is_gpu:
         busy = counted.seconds / (seconds / done)
     origins = len(training_origins(bench.config.features, bench.config.training))
     return Row(
-        members, batch, precision, seconds / done,
+        members, batch, precision, is_replayed, seconds / done,
         windows=members * batch * origins * done / seconds,
         busy=busy,
         launches=counted.number,
+        kernels=counted.kernels if is_gpu else None,
         memory=torch.cuda.max_memory_allocated(bench.device) if is_gpu else None,
     )  # fmt: skip
 
@@ -215,11 +231,8 @@ def _of_a_step(
     gathering = launches(lambda: step(first), device)
     if at_once == 1:
         return gathering
-    alone, share = launches(lambda: step(first + 1), device), 1 / at_once
-    seconds = None
-    if alone.seconds is not None and gathering.seconds is not None:
-        seconds = alone.seconds + share * (gathering.seconds - alone.seconds)
-    return Launches(alone.number + share * (gathering.number - alone.number), seconds)
+    alone = launches(lambda: step(first + 1), device)
+    return alone.per_step(gathering, 1 / at_once)
 
 
 def _timed(step: Callable[[int], None], bench: _Bench) -> tuple[int, float, float]:
@@ -237,10 +250,12 @@ def _timed(step: Callable[[int], None], bench: _Bench) -> tuple[int, float, floa
 
 
 def _step(
-    bench: _Bench, members: int, batch: int, precision: str
+    bench: _Bench, members: int, batch: int, precision: str, is_replayed: bool
 ) -> tuple[Callable[[int], None], int]:
     """Return a whole training step as a call with its number, and the steps of one gather."""
-    task = task_of(bench.spec, bench.encoded, bench.config, members, batch).to(bench.device)
+    training = bench.config.training.model_copy(update={"precision": precision})
+    config = bench.config.model_copy(update={"training": training})
+    task = task_of(bench.spec, bench.encoded, config, members, batch).to(bench.device)
     task.source = source = task.source.to(bench.device)
     # What a GPU gathers, so that launches counted on a processor are a GPU's.
     at_once = max(1, GATHERED_ON_GPU // (batch * members))
@@ -248,17 +263,18 @@ def _step(
     optimizer = task.configure_optimizers()
     weights = list(task.parameters())
     averages = [w.detach().clone() for w in weights]
-    training, device = bench.config.training, bench.device.type
-    half = torch.autocast(device, torch.bfloat16)
+    half = torch.autocast(bench.device.type, torch.bfloat16)
+    if is_replayed:
+        task.capture(queue.take(0))
 
     def step(number: int) -> None:
         windows = queue.take(number)
-        torch.manual_seed(step_seed(0, number, 0))
+        seed_device(step_seed(0, number, 0), bench.device)
         with half if precision == "bf16-mixed" else nullcontext():
-            loss = task.loss_of(source, windows)
+            loss = task.step_losses(windows, number).sum()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        task.configure_gradient_clipping(optimizer, training.gradient_clip)
+        task.clip(training.gradient_clip)
         optimizer.step()
         torch._foreach_lerp_(averages, [w.detach() for w in weights], 1 - training.average_decay)
 
@@ -313,6 +329,8 @@ def _recipe(
         seconds = time.monotonic() - started
         actual = panel.y[:, until : until + horizon]
         hierarchy = Hierarchy.of(panel, until - 1, config.evaluation.hierarchy)
+        if is_gpu:
+            model.ensemble.cuda()
         score, _ = hierarchy.wrmsse(model.predict(panel, until - 1).mean, actual)
     days = f"d_{until + 1}..d_{until + horizon}"
     last = next((line for line in reversed(told) if "trunk of" in line), "no progress told")

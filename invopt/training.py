@@ -32,14 +32,14 @@ from invopt.errors import CheckpointError, ConfigError, InvalidInputError
 from invopt.features import EncodedPanel, FeatureEncoder, FeatureSpec
 from invopt.files import replacing_file
 from invopt.model.budget import Budget
-from invopt.model.callbacks import Check, Checks, TrainingProgress, averaging
+from invopt.model.callbacks import Averaging, Check, Checks, TrainingProgress
 from invopt.model.forecaster import Forecaster
 from invopt.model.lightning_module import HeadsTask, HeldOut, NonFiniteLossError, TrunkTask
 from invopt.model.memory import estimate_memory, refuse_too_large
-from invopt.model.network import DemandNetwork, NetworkSizes
+from invopt.model.network import DemandNetwork, Heads, NetworkSizes, Trunk
 from invopt.model.own_past import past_horizons, settle
 from invopt.model.together import MemberSamplers, MemberTrunks, TrunksTask
-from invopt.model.windows import WindowSampler, WindowSource, training_origins
+from invopt.model.windows import AnyWindowSampler, WindowSampler, WindowSource, training_origins
 from invopt.panel import Panel
 from invopt.types import Clock, Float32Array, Notify
 
@@ -137,9 +137,7 @@ def fit(
     elif is_trained_together(config, "cuda" if torch.cuda.is_available() else "cpu", check):
         all_seconds = max(1.0, left)
         members = [Member(m.number, all_seconds / len(members), threads) for m in members]
-        train_trunks_together(folder, members, clock=clock, notify=notify)
-        for member in members:  # their trunks are there: only the heads are trained
-            train_member(folder, member, clock=clock, notify=notify)
+        train_together(folder, members, clock=clock, notify=notify)
     elif workers == 1:
         for member in members:
             train_member(folder, member, clock=clock, notify=notify, check=check)
@@ -271,7 +269,7 @@ def train_member(
 
 
 def is_trained_together(config: Config, device: str, check: Check | None = None) -> bool:
-    """Return whether the members' trunks are trained as one network.
+    """Return whether the members are trained in one step.
 
     A GPU waits for launches, which members side by side share. A processor computes: torch's own
     LSTM, one member after another, takes 1.5 to 1.7 times less of its time than one for all.
@@ -292,14 +290,13 @@ def is_trained_together(config: Config, device: str, check: Check | None = None)
     )
 
 
-def train_trunks_together(
+def train_together(
     folder: Path, members: list[Member], *, clock: Clock, notify: Notify = _silent
 ) -> None:
-    """Train the trunks of a prepared folder's members as one network, and leave each its own.
+    """Train the members of a prepared folder in one step: trunks as one network, then heads.
 
     Seeds, batches and clipping are those each would have alone, and so is the result but for
-    rounding; the heads are left to train_member, which finds a finished trunk. All members' seconds
-    are the budget of all. An interrupted training goes on.
+    rounding. All members' seconds are the budget of all. An interrupted training goes on.
 
     Raises:
         InvalidInputError: If a loss stops being finite; the member's batch is named.
@@ -307,7 +304,7 @@ def train_trunks_together(
     """
     config = Config.model_validate(json.loads((folder / "config.json").read_text()))
     spec = FeatureSpec.load(folder / "features.json")
-    if all((m.folder_in(folder) / "trunk.npz").is_file() for m in members):
+    if all((m.folder_in(folder) / "network.npz").is_file() for m in members):
         return
     _refuse_missing_bfloat16(config)
     torch.set_num_threads(members[0].num_threads)
@@ -317,28 +314,41 @@ def train_trunks_together(
         pl.seed_everything(member.seed(config), verbose=False)
         networks.append(DemandNetwork(NetworkSizes.of(spec), config.model))
         runs.append(_Run(folder, member, spec, config, watch))
+    first = _first_of_all(folder / "together", runs)
+    _train_trunks(first, runs, networks)
+    heads = [network.heads for network in networks]
+    first.train_heads_of(heads, [network.trunk for network in networks])
+    for run, network in zip(runs, networks, strict=True):
+        shutil.copy(first.own / "history.csv", run.own)
+        _save_arrays(network, run.own / "network.npz")
+
+
+def _first_of_all(own: Path, runs: list["_Run"]) -> "_Run":
+    """Return the first member's run as that of all, with a folder and all seconds of its own."""
+    own.mkdir(exist_ok=True)
+    first, seconds = copy.copy(runs[0]), [run.member.seconds for run in runs]
+    known = [s for s in seconds if s is not None]
+    first.own, first.num_together = own, len(runs)
+    first.member = replace(first.member, seconds=sum(known) if len(known) == len(seconds) else None)
+    if len(runs) > 1:
+        first.draws = MemberSamplers([run.sampler for run in runs])
+    return first
+
+
+def _train_trunks(first: "_Run", runs: list["_Run"], networks: list[DemandNetwork]) -> None:
+    """Train the trunks of all members with the run of all; those that are there are read."""
+    if all((run.own / "trunk.npz").is_file() for run in runs):
+        for run, network in zip(runs, networks, strict=True):
+            _load_arrays(network.trunk, run.own / "trunk.npz")
+        return
+    (first.own / "history.csv").unlink(missing_ok=True)
     trunks = MemberTrunks([network.trunk for network in networks])
-    _fit_together(folder / "together", runs, trunks)
+    budget = first.budget(1 - first.config.training.heads_share)
+    first.fit(TrunksTask(trunks, first.weights, *first.shared(budget)), "trunk", budget)
     trunks.write_to([network.trunk for network in networks])
     for run, network in zip(runs, networks, strict=True):
-        shutil.copy(folder / "together" / "history.csv", run.own)
+        run.device = first.device
         run.finish_trunk(network)
-
-
-def _fit_together(own: Path, runs: list["_Run"], trunks: MemberTrunks) -> None:
-    """Train several members' trunks with the first one's run, whose folder is `own` meanwhile."""
-    own.mkdir(exist_ok=True)
-    (own / "history.csv").unlink(missing_ok=True)
-    first = copy.copy(runs[0])
-    seconds = [run.member.seconds for run in runs]
-    known = [s for s in seconds if s is not None]
-    all_seconds = sum(known) if len(known) == len(seconds) else None
-    first.own, first.member = own, replace(first.member, seconds=all_seconds)
-    first.num_together = len(runs)
-    budget = first.budget(1 - first.config.training.heads_share)
-    samplers = MemberSamplers([run.sampler for run in runs])
-    task = TrunksTask(trunks, first.weights, first.source, samplers, None, budget, first.config)
-    first.fit(task, "trunk", budget)
 
 
 def load_member(folder: Path, number: int, spec: FeatureSpec, config: Config) -> DemandNetwork:
@@ -364,7 +374,7 @@ class _Run:
         self.own, self.config, self.member = member.folder_in(folder), config, member
         self.own.mkdir(parents=True, exist_ok=True)
         self.clock, self.notify, self.check = watch.clock, watch.notify, watch.check
-        self.is_global_zero = True
+        self.is_global_zero, self.device = True, torch.device("cpu")
         self.num_together = 1  # members that a step trains
         encoded = EncodedPanel.load(folder / "arrays")
         training, features = config.training, config.features
@@ -380,6 +390,7 @@ class _Run:
             launch, stop, features, training=training, seed=member.seed(config),
             member=member.number,
         )  # fmt: skip
+        self.draws: AnyWindowSampler = self.sampler  # of all members that a step trains
         if not self.sampler.num_series:
             raise InvalidInputError(
                 f"no series has sales before period {stop}: there is nothing to learn from."
@@ -398,7 +409,7 @@ class _Run:
             _load_arrays(network.trunk, finished)
             return
         budget = self.budget(1 - self.config.training.heads_share)
-        task = TrunkTask(network.trunk, self.weights, *self._shared(budget))
+        task = TrunkTask(network.trunk, self.weights, *self.shared(budget))
         self.fit(task, "trunk", budget)
         self.finish_trunk(network)
 
@@ -410,7 +421,7 @@ class _Run:
 
     def _settle(self, network: DemandNetwork) -> None:
         """Find how far the past of each series is to be trusted beside the finished trunk."""
-        network.trunk.eval()
+        network.to(self.device).trunk.eval()
         own = network.trunk.own
         gain = settle(own, past_horizons(network, self.source.spec, self.encoded, self.stop))
         if own.is_used:
@@ -421,12 +432,14 @@ class _Run:
             self.notify(f"beside the network the past is used: {text}; {gain:.1%} less deviance")
 
     def train_heads(self, network: DemandNetwork) -> None:
-        budget = self.budget(self.config.training.heads_share)
-        task = HeadsTask(network.heads, network.trunk, *self._shared(budget))
-        self.fit(task, "heads", budget)
+        self.train_heads_of([network.heads], [network.trunk])
 
-    def _shared(self, budget: Budget) -> tuple[Any, ...]:
-        return self.source, self.sampler, self.held_out, budget, self.config
+    def train_heads_of(self, heads: list[Heads], trunks: list[Trunk]) -> None:
+        budget = self.budget(self.config.training.heads_share)
+        self.fit(HeadsTask(heads, trunks, *self.shared(budget)), "heads", budget)
+
+    def shared(self, budget: Budget) -> tuple[Any, ...]:
+        return self.source, self.draws, self.held_out, budget, self.config
 
     def budget(self, share: float) -> Budget:
         steps, seconds = self.config.training.max_steps, self.member.seconds
@@ -438,7 +451,7 @@ class _Run:
 
     def fit(self, task: pl.LightningModule, name: str, budget: Budget) -> None:
         trainer = self._trainer(self._callbacks(name, budget))
-        self.is_global_zero = trainer.is_global_zero
+        self.is_global_zero, self.device = trainer.is_global_zero, trainer.strategy.root_device
         resume = self.own / f"{name}-last.ckpt"
         try:
             with _quiet():
@@ -472,7 +485,7 @@ class _Run:
             notify=self.notify,
             folder=self.own,
         )
-        average = averaging(training.average_decay)
+        average = Averaging(training.average_decay)
         callbacks: list[pl.Callback] = [average, checkpoints, progress]
         if training.patience is not None:
             callbacks.append(EarlyStopping("check", patience=training.patience))

@@ -10,6 +10,7 @@ import torch
 from pytorch_lightning.callbacks import WeightAveraging
 
 from invopt.model.budget import Budget
+from invopt.model.lightning_module import seed_device
 from invopt.types import Notify
 
 Check = Callable[[int, float], None]
@@ -85,26 +86,40 @@ def _loss_of_same_windows(module: Any) -> float:
     windows = module.source.gather(rows.to(module.device), ends.to(module.device))
     module.eval()
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        seed_device(0, module.device)
         loss = float(module.loss_of(module.source, windows))
     for part, mode in modes:
         part.training = mode
     return loss
 
 
-def averaging(decay: float) -> WeightAveraging:
-    """Return an exponential average of the weights that forgets its start.
+class Averaging(WeightAveraging):
+    """An exponential average of the weights that forgets its start.
 
     The decay grows from 0 to its value, so that a short run is not an average of noise: after n
     steps it spans n/10 of them at most.
+
+    Args:
+        decay: That it grows to.
     """
 
-    def update(averaged: Any, current: Any, num_averaged: Any) -> None:
-        count = float(num_averaged)
-        weight = 1 - min(decay, (1 + count) / (10 + count))
-        torch._foreach_lerp_(list(averaged), list(current), weight)
+    def __init__(self, decay: float) -> None:
+        super().__init__(use_buffers=False, multi_avg_fn=self._update)
+        self.decay = decay
 
-    return WeightAveraging(use_buffers=False, multi_avg_fn=update)
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Average where the weights will be; by itself Lightning does it on the processor."""
+        self._device = trainer.strategy.root_device
+        super().setup(trainer, pl_module, stage)
+        if self._average_model is not None:
+            # Counted on the processor: nobody waits for a GPU to tell.
+            self._average_model.n_averaged = self._average_model.n_averaged.cpu()
+
+    def _update(self, averaged: Any, current: Any, _: Any) -> None:
+        assert self._average_model is not None
+        count = float(self._average_model.n_averaged)
+        weight = 1 - min(self.decay, (1 + count) / (10 + count))
+        torch._foreach_lerp_(list(averaged), list(current), weight)
 
 
 class Checks(pl.Callback):

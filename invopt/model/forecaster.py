@@ -125,11 +125,13 @@ class Forecaster:
     ) -> ForecastArrays:
         """Return forecasts of an encoded panel; see predict."""
         num_series = len(encoded.static_ids)
+        device = next(self.ensemble.parameters()).device
         parts: list[tuple[Tensor, ...]] = []
         for first in range(0, num_series, batch_size):
             rows = np.arange(first, min(first + batch_size, num_series))
             inputs = model_inputs(self.spec, encoded, rows, np.full(len(rows), cutoff))
-            parts.append(self.ensemble(*(torch.from_numpy(a) for a in inputs)))
+            found = self.ensemble(*(torch.from_numpy(a).to(device) for a in inputs))
+            parts.append(tuple(part.cpu() for part in found))
         mean, quantiles, levels = (torch.cat(p).numpy() for p in zip(*parts, strict=True))
         return ForecastArrays(
             mean, quantiles, levels, self.config.quantile_levels, self.config.level_quantiles,

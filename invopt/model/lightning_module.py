@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytorch_lightning as pl
@@ -10,9 +11,13 @@ from torch import Tensor
 
 from invopt.config import Config
 from invopt.model.budget import Budget
+from invopt.model.graphs import GraphedLosses, Losses, side_by_side
 from invopt.model.losses import heads_loss, mean_loss
-from invopt.model.network import Heads, Trunk
+from invopt.model.network import Heads, Noise, Trunk
 from invopt.model.windows import AnyWindowSampler, TrainingWindows, WindowQueue, WindowSource
+
+# Steps whose losses a GPU keeps before anybody looks: each look waits until it has done them.
+_LOOK = 64
 
 
 @dataclass(frozen=True)
@@ -43,8 +48,20 @@ def step_seed(seed: int, step: int, rank: int) -> int:
     return hash((seed, step, rank)) % 2**31
 
 
+def seed_device(seed: int, device: torch.device) -> None:
+    """Seed what is drawn on a device.
+
+    torch.manual_seed seeds all kinds of device; for each kind that is not there it writes down the
+    whole stack at every call, which takes milliseconds within Lightning.
+    """
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+    else:
+        torch.default_generator.manual_seed(seed)
+
+
 class Task(pl.LightningModule):
-    """What the trainings of trunk, of heads and of several trunks share.
+    """What the trainings of trunks and of heads share, of one member or of several in one step.
 
     Args:
         source: Gathers windows; moved to the module's device when training starts.
@@ -67,10 +84,29 @@ class Task(pl.LightningModule):
         super().__init__()
         self.source, self.sampler, self.held_out = source, sampler, held_out
         self.budget, self.config = budget, config
+        self.found: list[tuple[int, Tensor]] = []  # steps and losses that nobody looked at yet
+        self.replayed: Losses | None = None
+
+    @property
+    def trained(self) -> torch.nn.Module:
+        """What has the weights that are trained."""
+        raise NotImplementedError
+
+    def draw(self, windows: TrainingWindows, step: int) -> Any:
+        """Return what is random in a step's pass, None where nothing is."""
+        raise NotImplementedError
+
+    def losses_of(self, source: WindowSource, windows: TrainingWindows, drawn: Any) -> Tensor:
+        """Return the loss of each member (M,), with what was drawn."""
+        raise NotImplementedError
+
+    def clip(self, most: float) -> None:
+        """Scale the gradients so that their norm is at most `most`."""
+        torch.nn.utils.clip_grad_norm_(self.trained.parameters(), most)
 
     def loss_of(self, source: WindowSource, windows: TrainingWindows) -> Tensor:
-        """Return the task's loss of some windows."""
-        raise NotImplementedError
+        """Return the task's loss of some windows, with noise where the module is in training."""
+        return self.losses_of(source, windows, self.draw(windows, self.global_step)).sum()
 
     def on_fit_start(self) -> None:
         """Bring the windows' panel to the module's device."""
@@ -80,12 +116,34 @@ class Task(pl.LightningModule):
         if self.held_out is not None:
             self.held_out = self.held_out.to(self.device)
 
+    def on_train_start(self) -> None:
+        """Let a GPU that trains alone replay its step; ranks must add up gradients on the way."""
+        if self.device.type == "cuda" and self.trainer.world_size == 1:
+            self.capture(self.windows())
+
+    def capture(self, windows: TrainingWindows) -> None:
+        """Compute losses from now on by replays; windows give their shapes."""
+        self.replayed = GraphedLosses(
+            partial(self.losses_of, self.source),
+            self.trained,
+            (windows, self.draw(windows, self.global_step)),
+            is_half=self.config.training.precision == "bf16-mixed",
+        )
+
+    def step_losses(self, windows: TrainingWindows, step: int) -> Tensor:
+        """Return the losses (M,) of a step of training, replayed where they were captured."""
+        drawn = self.draw(windows, step)
+        if self.replayed is not None:
+            return self.replayed(windows, drawn)
+        return self.losses_of(self.source, windows, drawn)
+
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
         """Return the loss of the step's own windows; the loader's batch only counts."""
-        windows = self.windows()
-        loss = self.loss_of(self.source, windows)
-        self.log("loss", loss)
-        return self.check_finite(loss, windows)
+        losses = self.step_losses(self.windows(), self.global_step)
+        self.found.append((self.global_step, losses.detach()))
+        if len(self.found) >= (_LOOK if losses.is_cuda else 1):
+            self.check_finite()
+        return losses.sum()
 
     def validation_step(self, batch: Tensor, batch_idx: int) -> None:
         """Log the loss of the held-out windows."""
@@ -103,18 +161,32 @@ class Task(pl.LightningModule):
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = self.config.training.learning_rate * self._schedule(done)
         # Dropout and jitter of a step depend on the step alone, so a resumed run goes on.
-        torch.manual_seed(step_seed(self.sampler.seed, self.global_step, self.global_rank))
+        seed_device(step_seed(self.sampler.seed, self.global_step, self.global_rank), self.device)
         return None
+
+    def on_train_end(self) -> None:
+        """Look at the losses that nobody looked at yet."""
+        self.check_finite()
 
     def windows(self) -> TrainingWindows:
         """Return the batch of the current step, this rank's share."""
         return self.queue.take(self.global_step)
 
-    def check_finite(self, loss: Tensor, windows: TrainingWindows) -> Tensor:
-        """Return the loss; stop with the series of the batch named when it is not finite."""
-        if not torch.isfinite(loss):
-            raise NonFiniteLossError(self.global_step, windows.rows_B.tolist())
-        return loss
+    def check_finite(self) -> None:
+        """Stop with the series of the batch named where a loss since the last look is not finite.
+
+        Raises:
+            NonFiniteLossError: With the first such step, and of its members the first.
+        """
+        found, self.found = self.found, []
+        if not found:
+            return
+        is_bad = ~torch.isfinite(torch.stack([losses for _, losses in found])).cpu()
+        if is_bad.any():
+            place, member = (int(i) for i in is_bad.nonzero()[0])
+            step = found[place][0]
+            rows, _ = self.sampler.draw(step, self.global_rank, self.trainer.world_size)
+            raise NonFiniteLossError(step, rows.view(self.num_members, -1)[member].tolist())
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return AdamW, one launch for all weights."""
@@ -133,16 +205,17 @@ class Task(pl.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip the norm of all gradients.
+        """Clip gradients by our own function.
 
         Lightning's own clipping refuses fused optimisers in mixed precision: they may unscale
         gradients themselves. bfloat16 needs no scaling, so there is nothing to unscale.
         """
         if gradient_clip_val is not None:
-            torch.nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
+            self.clip(gradient_clip_val)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep what the budget has used."""
+        """Keep what the budget has used; weights of a loss that is not finite are not kept."""
+        self.check_finite()
         checkpoint["budget"] = self.budget.state(self.global_step)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -172,48 +245,94 @@ class TrunkTask(Task):
         self.weights: Tensor
         self.register_buffer("weights", weights, persistent=False)
 
-    def loss_of(self, source: WindowSource, windows: TrainingWindows) -> Tensor:
-        """Return the mean head's loss."""
-        noise = self.trunk.noise(windows.ids_BI, len(source.origin_steps))
-        mean, _ = source.mean(self.trunk, windows, noise)
+    @property
+    def trained(self) -> Trunk:
+        """The trunk."""
+        return self.trunk
+
+    def draw(self, windows: TrainingWindows, step: int) -> Noise | None:
+        """Return what is withheld; see Trunk.noise."""
+        return self.trunk.noise(windows.ids_BI, len(self.source.origin_steps))
+
+    def losses_of(
+        self, source: WindowSource, windows: TrainingWindows, drawn: Noise | None
+    ) -> Tensor:
+        """Return the mean head's loss (1,)."""
+        mean, _ = source.mean(self.trunk, windows, drawn)
         weights = self.weights[windows.rows_B]
-        return mean_loss(mean, windows.y_BOH, windows.observed_BOH, weights, self.config.model)
+        loss = mean_loss(mean, windows.y_BOH, windows.observed_BOH, weights, self.config.model)
+        return loss[None]
 
 
 class HeadsTask(Task):
-    """Trains the quantile and level heads on a finished trunk.
+    """Trains the quantile and level heads of one or several members on finished trunks.
+
+    Trunks differ in more than their weights, in how far their own past is trusted: members are
+    passed one after another, in one step.
 
     Args:
-        heads: To train.
-        trunk: Finished; read without gradient and not part of this module's parameters.
-        others: As for every task.
+        heads: To train, of each member.
+        trunks: Of each; read without gradient and not part of this module's parameters.
+        others: As for every task; windows of the members one after another.
     """
 
-    def __init__(self, heads: Heads, trunk: Trunk, *others: Any) -> None:
+    def __init__(self, heads: list[Heads], trunks: list[Trunk], *others: Any) -> None:
         super().__init__(*others)
-        self.heads = heads
-        self._frozen = (trunk.eval(),)  # in a tuple, so that Lightning does not adopt it
+        self.heads, self.num_members = torch.nn.ModuleList(heads), len(heads)
+        # In a tuple, so that Lightning does not adopt them.
+        self._frozen = tuple(trunk.eval() for trunk in trunks)
+
+    @property
+    def trained(self) -> torch.nn.ModuleList:
+        """The heads."""
+        return self.heads
 
     def on_fit_start(self) -> None:
-        """Bring panel and trunk to the module's device."""
+        """Bring panel and trunks to the module's device."""
         super().on_fit_start()
-        self._frozen[0].to(self.device)
+        for trunk in self._frozen:
+            trunk.to(self.device)
 
-    def loss_of(self, source: WindowSource, windows: TrainingWindows) -> Tensor:
-        """Return the loss of both heads."""
+    def draw(self, windows: TrainingWindows, step: int) -> Tensor:
+        """Return the jitter of counts (M B, O), of each member as it would be drawn alone."""
+        size = len(windows.rows_B) // self.num_members, len(self.source.origin_steps)
+        drawn, device = [], windows.y_BOH.device
+        for seed in self.sampler.seeds:
+            if self.training:
+                seed_device(step_seed(seed, step, self.global_rank), device)
+            drawn.append(torch.rand(size, device=device))
+        return torch.cat(drawn) * float(self.source.spec.is_count)
+
+    def losses_of(self, source: WindowSource, windows: TrainingWindows, drawn: Tensor) -> Tensor:
+        """Return the loss of both heads of each member (M,)."""
+        size, works = len(windows.rows_B) // self.num_members, []
+        for member, (heads, trunk) in enumerate(zip(self.heads, self._frozen, strict=True)):
+            own = slice(member * size, (member + 1) * size)
+            inputs = heads, trunk, source, windows.part(own), drawn[own]
+            works.append(partial(self._loss, *inputs))
+        return torch.stack(side_by_side(works, windows.y_BOH.device))
+
+    def _loss(
+        self, heads: torch.nn.Module, trunk: Trunk, source: WindowSource,
+        windows: TrainingWindows, jitter_BO: Tensor,
+    ) -> Tensor:  # fmt: skip
         with torch.no_grad():
-            mean, hidden = source.mean(self._frozen[0], windows)
-        quantiles, levels = self.heads(hidden, mean)
-        jitter = torch.rand_like(mean[..., 0]) * float(source.spec.is_count)
+            mean, hidden = source.mean(trunk, windows)
+        quantiles, levels = heads(hidden, mean)
         return heads_loss(
             quantiles,
             levels,
             windows.y_BOH,
             observed_BOH=windows.observed_BOH,
             mean_BOH=mean,
-            jitter_BO=jitter,
+            jitter_BO=jitter_BO,
             config=self.config.model,
         )
+
+    def clip(self, most: float) -> None:
+        """Scale the gradients of each member so that their norm is at most `most`."""
+        for heads in self.heads:
+            torch.nn.utils.clip_grad_norm_(heads.parameters(), most)
 
 
 class NonFiniteLossError(ArithmeticError):

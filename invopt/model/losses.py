@@ -1,5 +1,7 @@
 """Losses of the two tasks; all are means over observed periods, weighted by series."""
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -69,9 +71,23 @@ def pinball(forecast: Tensor, actual: Tensor, levels: tuple[float, ...]) -> Tens
         actual: (..., 1).
         levels: Q quantile levels.
     """
-    tau = torch.tensor(levels, dtype=forecast.dtype, device=forecast.device)
+    tau = constants(levels, forecast)
     over = forecast - actual
     return torch.maximum((1 - tau) * over, -tau * over)
+
+
+def constants(values: tuple[float, ...], like: Tensor) -> Tensor:
+    """Return numbers as a tensor of another's type and device, the same one at every call.
+
+    Bringing numbers to a GPU waits for it, and a graph that it replays cannot wait.
+    """
+    return _constants(values, like.dtype, like.device)
+
+
+@lru_cache(maxsize=256)
+def _constants(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    with torch.inference_mode(mode=False):  # or no gradient could be taken beside it
+        return torch.tensor(values, dtype=dtype, device=device)
 
 
 def _weighted_mean(loss: Tensor, observed: Tensor, weights_B: Tensor) -> Tensor:

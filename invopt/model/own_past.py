@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from invopt.features import EncodedPanel, FeatureSpec
 from invopt.features.build import LEVEL_FLOOR
+from invopt.model.losses import constants
 from invopt.model.past import past_cutoffs
 from invopt.timeline import frequency_unit
 from invopt.types import AnyFloatArray, BoolArray
@@ -126,7 +127,7 @@ class OwnPast(nn.Module):
 
     def effect(self, planned_BOHK: Tensor) -> Tensor:
         """Return (B, O, H) the log of the factor of what is planned."""
-        weights = torch.tensor(self.plans[1:], dtype=planned_BOHK.dtype, device=planned_BOHK.device)
+        weights = constants(tuple(self.plans[1:]), planned_BOHK)
         return (self.plans[0] + planned_BOHK @ weights).clamp(-_MOST, _MOST)
 
     def long_level(self, step_BSF: Tensor, origins: Tensor) -> Tensor:

@@ -4,10 +4,15 @@ torch's own LSTM has the weights of one network. Shape suffixes: M members, B wi
 I inputs, D units, G gates (4 D).
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
+
+# What torch's own LSTM cell computes on a GPU; a processor has none of them.
+_CELL: Callable[..., tuple[Tensor, ...]] = torch.ops.aten._thnn_fused_lstm_cell
+_CELL_BACK: Callable[..., tuple[Tensor, ...]] = torch.ops.aten._thnn_fused_lstm_cell_backward_impl
 
 
 def lstm_of_members(
@@ -28,7 +33,8 @@ def lstm_of_members(
         state_weight_MGD: weight_hh.
         bias_MG: Sum of both biases.
     """
-    state: Tensor = _Sequence.apply(input_MBSI, input_weight_MGI, state_weight_MGD, bias_MG)  # type: ignore[no-untyped-call]
+    sequence = _FusedSequence if input_MBSI.is_cuda else _Sequence
+    state: Tensor = sequence.apply(input_MBSI, input_weight_MGI, state_weight_MGD, bias_MG)  # type: ignore[no-untyped-call]
     return state
 
 
@@ -68,6 +74,93 @@ class _Sequence(torch.autograd.Function):
                 flat.sum(dim=1).index_select(1, back),
             )
         return tuple(g.to(t) for g, t in zip(found, ctx.types, strict=True))
+
+
+class _FusedSequence(torch.autograd.Function):
+    """The whole sequence as one node, for a GPU: two launches a step forwards and backwards.
+
+    One is the product with the weights of each member, the other the cell of all members, whose
+    windows lie one after another (M B). Gates stay in torch's order, steps come first.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, *inputs: Tensor) -> Tensor:
+        ctx.types = [i.dtype for i in inputs]
+        with torch.autocast(inputs[0].device.type, enabled=False):
+            x, w, u, b = (i.float() for i in inputs)
+            x = x.transpose(1, 2).contiguous()  # (M, S, B, I)
+            gates = torch.baddbmm(b[:, None], x.flatten(1, 2), w.mT).view(*x.shape[:3], -1)
+            states, cells, works = _run_fused(gates.transpose(0, 1).contiguous(), u)
+            state = torch.stack(states).view(x.shape[1], len(w), x.shape[2], -1)
+        ctx.save_for_backward(x, w, u, state, *cells, *works)
+        return state.permute(1, 2, 0, 3)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
+        x, w, u, state, *kept = ctx.saved_tensors
+        steps = len(state)
+        with torch.autocast(grad.device.type, enabled=False):
+            delta = _run_fused_back(
+                grad.float().permute(2, 0, 1, 3).contiguous(), u, kept[:steps], kept[steps:]
+            )
+            # (S, M, B, G) to (M, S B, G), and what of it follows the state of the step before.
+            flat = delta.transpose(0, 1).flatten(1, 2)
+            after = delta[1:].transpose(0, 1).flatten(1, 2)
+            before = state[:-1].transpose(0, 1).flatten(1, 2)
+            found = (
+                torch.bmm(flat, w).view_as(x).transpose(1, 2),
+                torch.bmm(flat.mT, x.flatten(1, 2)),
+                torch.bmm(after.mT, before),
+                flat.sum(dim=1),
+            )
+        return tuple(g.to(t) for g, t in zip(found, ctx.types, strict=True))
+
+
+def _run_fused(gates: Tensor, u: Tensor) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+    """Return states, cells (M B, D) and what the cell's backward wants (M B, G), of each step.
+
+    Args:
+        gates: (S, M, B, G) the inputs' part.
+        u: (M, G, D).
+    """
+    ut = u.mT.contiguous()
+    members, windows, width = gates.shape[1:]
+    cell = gates.new_zeros(members * windows, width // 4)
+    state = cell.view(members, windows, -1)
+    states, cells, works = [], [], []
+    for of_inputs in gates.unbind(0):
+        of_state = torch.bmm(state, ut)
+        now, cell, work = _CELL(of_inputs.flatten(0, 1), of_state.flatten(0, 1), cell, None, None)
+        state = now.view(members, windows, -1)
+        states.append(now)
+        cells.append(cell)
+        works.append(work)
+    return states, cells, works
+
+
+def _run_fused_back(grad: Tensor, u: Tensor, cells: list[Tensor], works: list[Tensor]) -> Tensor:
+    """Return the gradient of the gates before their sigmoid and tanh, (S, M, B, G).
+
+    Args:
+        grad: (S, M, B, D) of the states.
+        u: (M, G, D).
+        cells: Of each step, (M B, D).
+        works: See _run_fused.
+    """
+    steps, members, windows, _ = grad.shape
+    of_cell = torch.zeros_like(cells[0])
+    first = torch.zeros_like(cells[0])
+    deltas: list[Tensor] = []
+    for step in reversed(range(steps)):
+        of_state = grad[step]
+        if deltas:
+            of_state = torch.baddbmm(of_state, deltas[-1].view(members, windows, -1), u)
+        before = cells[step - 1] if step else first
+        delta, of_cell, _ = _CELL_BACK(
+            of_state.flatten(0, 1), of_cell, before, cells[step], works[step], False
+        )
+        deltas.append(delta)
+    return torch.stack(deltas[::-1]).view(steps, members, windows, -1)
 
 
 def _order(units: int, device: torch.device) -> Tensor:

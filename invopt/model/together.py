@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from invopt.config import ModelConfig
-from invopt.model.lightning_module import NonFiniteLossError, Task, step_seed
+from invopt.model.lightning_module import Task, seed_device, step_seed
 from invopt.model.losses import mean_loss
 from invopt.model.network import Noise, Trunk
 from invopt.model.recurrence import lstm_of_members
@@ -47,7 +47,7 @@ class MemberTrunks(nn.Module):
         """Draw each member's noise as it would be drawn alone with its seed; see Trunk.noise."""
         trunk, drawn = self._stage[0].trunk, []
         for seed, ids_BI in zip(seeds, ids_MBI, strict=True):
-            torch.manual_seed(seed)
+            seed_device(seed, ids_MBI.device)
             drawn.append(trunk.draw(ids_BI, num_origins))
         known, kept = (
             None if part[0] is None else torch.stack(part) for part in zip(*drawn, strict=True)
@@ -175,47 +175,39 @@ class TrunksTask(Task):
         sampler: MemberSamplers, *others: Any,
     ) -> None:  # fmt: skip
         super().__init__(source, sampler, *others)
-        self.seeds = sampler.seeds
         self.trunks, self.num_members = trunks, len(trunks)
         self.weights: Tensor
         self.register_buffer("weights", weights, persistent=False)
-        self.losses_M: Tensor | None = None
 
-    def loss_of(self, source: WindowSource, windows: TrainingWindows) -> Tensor:
-        """Return the sum of the members' losses: each weight's gradient is of its own member."""
+    @property
+    def trained(self) -> MemberTrunks:
+        """The trunks."""
+        return self.trunks
+
+    def draw(self, windows: TrainingWindows, step: int) -> Noise | None:
+        """Return what is withheld (M, B, ...); see MemberTrunks.noise."""
+        if not self.training:
+            return None
+        seeds = [step_seed(seed, step, self.global_rank) for seed in self.sampler.seeds]
+        ids_MBI = self._by_member(windows.ids_BI)
+        return self.trunks.noise(ids_MBI, len(self.source.origin_steps), seeds)
+
+    def losses_of(
+        self, source: WindowSource, windows: TrainingWindows, drawn: Noise | None
+    ) -> Tensor:
+        """Return the mean head's loss (M,): each weight's gradient is of its own member."""
         shaped = TrainingWindows(*(self._by_member(field) for field in windows))
-        noise = None
-        if self.training:
-            seeds = [step_seed(s, self.global_step, self.global_rank) for s in self.seeds]
-            noise = self.trunks.noise(shaped.ids_BI, len(source.origin_steps), seeds)
-        mean, _ = self.trunks.mean(source, shaped, noise)
+        mean, _ = self.trunks.mean(source, shaped, drawn)
         weights = self.weights[shaped.rows_B]
-        losses = losses_of_members(mean, shaped, weights, self.config.model)
-        self.losses_M = losses.detach()
-        return losses.sum()
+        return losses_of_members(mean, shaped, weights, self.config.model)
 
     def _by_member(self, field: Tensor) -> Tensor:
         """Return (M, B, ...) of (M B, ...)."""
         return field.view(self.num_members, len(field) // self.num_members, *field.shape[1:])
 
-    def check_finite(self, loss: Tensor, windows: TrainingWindows) -> Tensor:
-        """Return the loss; stop with the series of the first member whose loss is not finite."""
-        if not torch.isfinite(loss):
-            assert self.losses_M is not None
-            member = int((~torch.isfinite(self.losses_M)).int().argmax())
-            rows = self._by_member(windows.rows_B)[member]
-            raise NonFiniteLossError(self.global_step, rows.tolist())
-        return loss
-
-    def configure_gradient_clipping(
-        self,
-        optimizer: torch.optim.Optimizer,
-        gradient_clip_val: float | None = None,
-        gradient_clip_algorithm: str | None = None,
-    ) -> None:
-        """Clip each member's gradients by their own norm."""
-        if gradient_clip_val is not None:
-            clip_members(self.trunks.weights_MP, gradient_clip_val)
+    def clip(self, most: float) -> None:
+        """Scale each member's gradients so that their norm is at most `most`."""
+        clip_members(self.trunks.weights_MP, most)
 
 
 def clip_members(weights_MP: nn.Parameter, most: float) -> None:

@@ -43,9 +43,9 @@ class TrainingWindows(NamedTuple):
     y_BOH: Tensor
     observed_BOH: Tensor
 
-    def part(self, first: int, stop: int) -> "TrainingWindows":
-        """Return windows `first` to before `stop`, without copying them."""
-        return TrainingWindows(*(field[first:stop] for field in self))
+    def part(self, own: slice) -> "TrainingWindows":
+        """Return some windows, without copying them."""
+        return TrainingWindows(*(field[own] for field in self))
 
 
 class WindowSource:
@@ -198,6 +198,11 @@ class WindowSampler:
         self.newest = max(1, training.fork_every * features.patch // self.stride)
 
     @property
+    def seeds(self) -> list[int]:
+        """Its seed, as MemberSamplers has several."""
+        return [self.seed]
+
+    @property
     def num_series(self) -> int:
         """Series that can be drawn."""
         return len(self.rows)
@@ -223,6 +228,11 @@ class AnyWindowSampler(Protocol):
     """
 
     seed: int
+
+    @property
+    def seeds(self) -> list[int]:
+        """Seed of each member."""
+        ...
 
     def draw(self, step: int, rank: int = 0, world: int = 1) -> tuple[Tensor, Tensor]:
         """Return rows and ends of a rank's share of a step."""
@@ -267,7 +277,7 @@ class WindowQueue:
             self._gather(step)
         assert self.gathered is not None
         at = (step - self.first) * self.size
-        return self.gathered.part(at, at + self.size)
+        return self.gathered.part(slice(at, at + self.size))
 
     def _gather(self, step: int) -> None:
         drawn = [self.sampler.draw(step, self.rank, self.world)]

@@ -7,6 +7,8 @@ import torch
 
 from benchmarks import gpu
 from benchmarks._launches import launches
+from invopt.features import FeatureEncoder
+from invopt.model.windows import WindowQueue
 
 CPU = torch.device("cpu")
 
@@ -22,7 +24,7 @@ def test_what_calls_no_other_operator_is_a_launch_and_a_view_is_none():
 
     found = launches(work, CPU)
     assert found.number == 4
-    assert found.seconds is None
+    assert (found.kernels, found.seconds) == (0, 0)
 
 
 def test_the_steps_between_two_gathers_bear_an_equal_share_of_one():
@@ -33,6 +35,34 @@ def test_the_steps_between_two_gathers_bear_an_equal_share_of_one():
     gathering, alone = launches(lambda: step(0), CPU), launches(lambda: step(1), CPU)
     assert gathering.number == 11 * alone.number
     assert gpu._of_a_step(step, 5, 5, CPU).number == 3 * alone.number
+
+
+def made_up_task(members, device):
+    parsed = gpu._parse(["--products", "2"])
+    panel, config, _ = gpu._data(parsed, False)
+    encoder = FeatureEncoder.fit(panel, config.features, panel.num_periods)
+    task = gpu.task_of(encoder.spec, encoder.encode(panel), config, members, 4).to(device)
+    task.source = task.source.to(device)
+    return task
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("members", [1, 3])
+def test_a_gpu_replays_what_it_and_a_processor_compute(members):
+    found = []
+    for device, is_captured in (("cpu", False), ("cuda", False), ("cuda", True)):
+        task = made_up_task(members, device)
+        task.draw = lambda windows, step: None  # each device draws noise of its own
+        queue = WindowQueue(task.source, task.sampler)
+        if is_captured:
+            task.capture(queue.take(0))
+        for step in (1, 2):  # of other windows than those that were captured
+            task.zero_grad()
+            task.step_losses(queue.take(step), step).sum().backward()
+            found.append([p.grad.cpu() for p in task.parameters()])
+    for processor, plain, replayed in zip(found[:2], found[2:4], found[4:], strict=True):
+        torch.testing.assert_close(replayed, plain, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(plain, processor, rtol=1e-2, atol=1e-4)
 
 
 @pytest.mark.slow

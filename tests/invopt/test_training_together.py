@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from invopt.errors import InvalidInputError
+from invopt.model import recurrence
 from invopt.model.recurrence import lstm_of_members
 from invopt.model.together import clip_members
 from invopt.training import (
@@ -20,7 +21,7 @@ from invopt.training import (
     prepare,
     read_history,
     train_member,
-    train_trunks_together,
+    train_together,
 )
 from tests.builders import make_config, make_panel, with_derived
 
@@ -51,7 +52,7 @@ def alone(folder, **training):
 
 def together(folder, **training):
     prepared(folder, **training)
-    train_trunks_together(folder, MEMBERS, clock=time.monotonic)
+    train_together(folder, MEMBERS, clock=time.monotonic)
     return trunks(folder)
 
 
@@ -80,6 +81,40 @@ def test_the_lstm_of_members_gives_what_torchs_gives_each_of_them(windows, steps
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
 
 
+def fused_cell(inputs, states, cell, *_):
+    """What torch's cell gives on a GPU: state, cell, and its gates at work."""
+    into, forget, new, out = (inputs + states).chunk(4, dim=1)
+    gates = torch.cat([into.sigmoid(), forget.sigmoid(), new.tanh(), out.sigmoid()], dim=1)
+    into, forget, new, out = gates.chunk(4, dim=1)
+    after = forget * cell + into * new
+    return out * after.tanh(), after, gates
+
+
+def fused_cell_back(of_state, of_cell, before, cell, gates, _):
+    """Its gradients: of the gates, of the cell before, and of no bias."""
+    into, forget, new, out = gates.chunk(4, dim=1)
+    bent = cell.tanh()
+    of_cell = of_cell + of_state * out * (1 - bent**2)
+    parts = [of_cell * new * into * (1 - into), of_cell * before * forget * (1 - forget),
+             of_cell * into * (1 - new**2), of_state * bent * out * (1 - out)]  # fmt: skip
+    return torch.cat(parts, dim=1), of_cell * forget, None
+
+
+@pytest.mark.parametrize(("windows", "steps"), [(3, 5), (2, 1), (8, 20)])
+def test_the_lstm_of_a_gpu_gives_what_that_of_a_processor_gives(monkeypatch, windows, steps):
+    monkeypatch.setattr(recurrence, "_CELL", fused_cell)
+    monkeypatch.setattr(recurrence, "_CELL_BACK", fused_cell_back)
+    torch.manual_seed(0)
+    shapes = [(2, windows, steps, 4), (2, 24, 4), (2, 24, 6), (2, 24)]
+    inputs = [torch.randn(shape, requires_grad=True) for shape in shapes]
+    pull = torch.randn(2, windows, steps, 6)
+    expected = lstm_of_members(*inputs)
+    found = recurrence._FusedSequence.apply(*inputs)
+    torch.testing.assert_close(found, expected)
+    gradients = [torch.autograd.grad((x * pull).sum(), inputs) for x in (expected, found)]
+    torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-4, atol=1e-4)
+
+
 def test_each_member_is_clipped_by_its_own_norm():
     weights = nn.Parameter(torch.zeros(2, 2))
     weights.grad = torch.tensor([[3.0, 4.0], [0.3, 0.4]])
@@ -103,16 +138,35 @@ def test_members_together_are_those_that_one_by_one_gives(tmp_path):
 def test_heads_are_trained_on_the_trunks_that_were_trained_together(tmp_path):
     config = prepared(tmp_path, max_steps=20)
     told = []
-    train_trunks_together(tmp_path, MEMBERS, clock=time.monotonic, notify=told.append)
+    train_together(tmp_path, MEMBERS, clock=time.monotonic, notify=told.append)
     before = trunks(tmp_path)
     for member in MEMBERS:
-        train_member(tmp_path, member, clock=time.monotonic)
         with np.load(member.folder_in(tmp_path) / "network.npz") as arrays:
             at = before[member.number]["lstm.weight_hh_l0"]
             assert np.array_equal(arrays["trunk.lstm.weight_hh_l0"], at)
         tasks = {task for task, _, _ in read_history(tmp_path, member.number)}
         assert {"trunk, same windows", "heads, same windows"} <= tasks
     assert config.training.num_members == 3
+
+
+@pytest.mark.slow
+def test_heads_together_are_those_that_one_by_one_gives(tmp_path):
+    for name, train in (("a", train_apart), ("b", train_together)):
+        prepared(tmp_path / name, max_steps=20, gradient_clip=0.05)
+        train(tmp_path / name, MEMBERS, clock=time.monotonic)
+    for member in MEMBERS:
+        files = [member.folder_in(tmp_path / name) / "network.npz" for name in ("a", "b")]
+        with np.load(files[0]) as expected, np.load(files[1]) as found:
+            assert set(expected.files) == set(found.files)
+            for name in expected.files:
+                np.testing.assert_allclose(
+                    found[name], expected[name], rtol=1e-3, atol=1e-4, err_msg=name
+                )
+
+
+def train_apart(folder, members, *, clock):
+    for member in members:
+        train_member(folder, member, clock=clock)
 
 
 @pytest.mark.slow
@@ -140,7 +194,7 @@ def train_until_killed(folder):
             os.kill(os.getpid(), signal.SIGKILL)
         return time.monotonic()
 
-    train_trunks_together(folder, MEMBERS, clock=clock)
+    train_together(folder, MEMBERS, clock=clock)
 
 
 @pytest.mark.slow
@@ -159,7 +213,7 @@ def test_a_loss_that_is_not_finite_names_the_series_of_the_members_batch(tmp_pat
     weights = np.load(tmp_path / "weights.npy")
     np.save(tmp_path / "weights.npy", np.full_like(weights, np.nan))
     with pytest.raises(InvalidInputError, match=r"not finite at step 0.*rows \[\d"):
-        train_trunks_together(tmp_path, MEMBERS, clock=time.monotonic)
+        train_together(tmp_path, MEMBERS, clock=time.monotonic)
 
 
 @pytest.mark.parametrize(
