@@ -46,21 +46,6 @@ class GraphedLosses:
         return found.clone()
 
 
-def side_by_side(works: list[Callable[[], Tensor]], device: torch.device) -> list[Tensor]:
-    """Return what independent works give; captured, they are branches that a GPU takes at once."""
-    if device.type != "cuda" or not torch.cuda.is_current_stream_capturing():
-        return [work() for work in works]
-    main, found = torch.cuda.current_stream(device), []
-    streams = [torch.cuda.Stream(device) for _ in works]
-    for work, stream in zip(works, streams, strict=True):
-        stream.wait_stream(main)
-        with torch.cuda.stream(stream):
-            found.append(work())
-    for stream in streams:
-        main.wait_stream(stream)
-    return found
-
-
 class _Flat(nn.Module):
     """Losses as a function of tensors alone, with the parameters that they train."""
 

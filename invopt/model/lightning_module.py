@@ -11,7 +11,7 @@ from torch import Tensor
 
 from invopt.config import Config
 from invopt.model.budget import Budget
-from invopt.model.graphs import GraphedLosses, Losses, side_by_side
+from invopt.model.graphs import GraphedLosses, Losses
 from invopt.model.losses import heads_loss, mean_loss
 from invopt.model.network import Heads, Noise, Trunk
 from invopt.model.windows import AnyWindowSampler, TrainingWindows, WindowQueue, WindowSource
@@ -305,12 +305,11 @@ class HeadsTask(Task):
 
     def losses_of(self, source: WindowSource, windows: TrainingWindows, drawn: Tensor) -> Tensor:
         """Return the loss of both heads of each member (M,)."""
-        size, works = len(windows.rows_B) // self.num_members, []
+        size, found = len(windows.rows_B) // self.num_members, []
         for member, (heads, trunk) in enumerate(zip(self.heads, self._frozen, strict=True)):
             own = slice(member * size, (member + 1) * size)
-            inputs = heads, trunk, source, windows.part(own), drawn[own]
-            works.append(partial(self._loss, *inputs))
-        return torch.stack(side_by_side(works, windows.y_BOH.device))
+            found.append(self._loss(heads, trunk, source, windows.part(own), drawn[own]))
+        return torch.stack(found)
 
     def _loss(
         self, heads: torch.nn.Module, trunk: Trunk, source: WindowSource,
