@@ -234,7 +234,9 @@ class TrainingConfig(_Section):
             over volume, as far as the loss does not weigh by it already.
         heads_share: Share of the budget for the quantile and level heads, trained last on the
             finished trunk.
-        precision: "32-true" or "bf16-mixed".
+        precision: "32-true", "bf16-mixed", or "auto": bfloat16 where the processor has
+            instructions for it, which pays for wide networks and long windows; 32 bits elsewhere
+            and on a GPU.
         checkpoint_minutes: Between checkpoints.
         check_steps: Optimiser steps between checks on a held-out horizon, the last one of the
             training range. Nothing is held out where neither patience nor pruning asks for it.
@@ -264,7 +266,7 @@ class TrainingConfig(_Section):
     average_decay: float = Field(default=0.998, ge=0, lt=1)
     loss_weights: Literal["none", "value", "relative"] = "none"
     heads_share: float = Field(default=0.25, gt=0, lt=1)
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    precision: Literal["32-true", "bf16-mixed", "auto"] = "32-true"
     checkpoint_minutes: float = Field(default=5.0, gt=0)
     check_steps: int = Field(default=100, ge=1)
     patience: int | None = Field(default=None, ge=1)

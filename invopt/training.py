@@ -38,6 +38,7 @@ from invopt.model.lightning_module import HeadsTask, HeldOut, NonFiniteLossError
 from invopt.model.memory import estimate_memory, refuse_too_large
 from invopt.model.network import DemandNetwork, Heads, NetworkSizes, Trunk
 from invopt.model.own_past import past_horizons, settle
+from invopt.model.precision import precision_of
 from invopt.model.together import MemberSamplers, MemberTrunks, TrunksTask
 from invopt.model.windows import AnyWindowSampler, WindowSampler, WindowSource, training_origins
 from invopt.panel import Panel
@@ -177,7 +178,7 @@ def _refuse_missing_bfloat16(config: Config) -> None:
 
     Tried, not looked up: torch tells of no such thing, and its kernels fail only when they run.
     """
-    if config.training.precision == "32-true" or torch.cuda.is_available():
+    if precision_of(config.training.precision) == "32-true" or torch.cuda.is_available():
         return
     try:
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
@@ -500,7 +501,7 @@ class _Run:
             devices=training.num_processes if training.num_processes > 1 else 1,
             num_nodes=self.member.num_nodes,
             strategy="ddp" if training.num_processes * self.member.num_nodes > 1 else "auto",
-            precision=training.precision,
+            precision=precision_of(training.precision),
             max_steps=_MAX_STEPS,
             gradient_clip_val=training.gradient_clip,
             callbacks=callbacks,

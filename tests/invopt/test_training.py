@@ -14,6 +14,7 @@ from invopt.errors import CheckpointError, ConfigError, InvalidInputError
 from invopt.evaluation import backtest, point_metrics
 from invopt.features import FeatureEncoder
 from invopt.model import callbacks
+from invopt.model.precision import precision_of
 from invopt.report.plots import losses
 from invopt.training import Member, fit, prepare, read_history, series_weights, train_member
 from tests.builders import make_config, make_panel, with_derived
@@ -236,3 +237,27 @@ def train_until_killed(folder):
         return time.monotonic()
 
     train_member(folder, Member(0, None, 1), clock=clock)
+
+
+@pytest.mark.parametrize(
+    ("asked", "known", "expected"),
+    [
+        ("auto", {"avx512_bf16": True, "amx_bf16": False}, "bf16-mixed"),
+        ("auto", {"avx512_bf16": False, "amx_bf16": True}, "bf16-mixed"),
+        ("auto", {"avx512_bf16": False, "avx512_f": True}, "32-true"),
+        ("auto", {"architecture": "aarch64"}, "32-true"),
+        ("32-true", {"avx512_bf16": True}, "32-true"),
+        ("bf16-mixed", {}, "bf16-mixed"),
+    ],
+)
+def test_a_training_computes_in_bfloat16_where_the_processor_multiplies_it(
+    monkeypatch, asked, known, expected
+):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: known)
+    assert precision_of(asked) == expected
+
+
+def test_a_gpu_computes_in_32_bits_where_nothing_else_is_asked_for(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert precision_of("auto") == "32-true"
