@@ -24,6 +24,7 @@ UNCLOSED = "UNCLOSED QUOTE"
 BELOW = "BELOW THE TABLE"
 _CHUNK = 1 << 24
 _LOOKED_AT = 30  # lines, for the header
+_WHOLE = re.compile(r'"(?:[^"]|"")+"')
 _FEW = 20  # lines below a table
 # A number that is no year and month: a header has none.
 _AMOUNT = re.compile(r"(?!(19|20)\d\d(0[1-9]|1[0-2])?(\d\d)?$)[-+]?\d+([.,]\d+)?")
@@ -40,12 +41,14 @@ class Header:
         delimiter: Between them.
         skipped: Lines above it, as they are.
         notes: What was done to names and to lines above.
+        quote: Sign around cells that hold a delimiter.
     """
 
     columns: list[str]
     delimiter: str
     skipped: list[str]
     notes: list[str]
+    quote: str = '"'
 
 
 def find_header(name: str, file: str, opened: Open, delimiter: str | None) -> Header:
@@ -62,12 +65,16 @@ def find_header(name: str, file: str, opened: Open, delimiter: str | None) -> He
     if not any(text.strip() for text in texts):
         raise InvalidInputError(f"sources.{name}: {file} is empty; expected a header line.")
     try:
+        sign = _quote(texts)
+        if sign != '"':
+            texts = [text.replace('"', "").replace(sign, '"') for text in texts]
         delimiter = delimiter or _delimiter(texts)
         at = _header_line(texts, delimiter)
         both = two_lines([_cells(text, delimiter) for text in texts], at)
         at = both[0] if both is not None else at
         # A foreign character further down is the matter of its own line.
-        cells = next(csv.reader([lines[at].decode("utf-8-sig")], delimiter=delimiter))
+        line = lines[at].decode("utf-8-sig")
+        cells = next(csv.reader([line], delimiter=delimiter, quotechar=sign))
     except UnicodeDecodeError as err:
         raise InvalidInputError(
             f"sources.{name}: {file} is not UTF-8 text; name its encoding in the mapping."
@@ -81,7 +88,7 @@ def find_header(name: str, file: str, opened: Open, delimiter: str | None) -> He
         notes.append(
             f"{Path(file).name}: {len(above)} lines above the header are not read ({above[0][:60]})"
         )
-    return Header(columns, delimiter, texts[:at], notes)
+    return Header(columns, delimiter, texts[:at], notes, sign)
 
 
 def _first_lines(handle: IO[bytes]) -> list[bytes]:
@@ -90,6 +97,36 @@ def _first_lines(handle: IO[bytes]) -> list[bytes]:
     while len(found) < _LOOKED_AT and sum(map(len, found)) < _CHUNK and (line := handle.readline()):
         found += re.split(rb"\r(?!\n)", line)
     return [line.rstrip(b"\r\n") for line in found[:_LOOKED_AT]]
+
+
+def _quote(texts: list[str]) -> str:
+    """Return the sign around cells: an apostrophe where it stands around each cell of each line."""
+    given = [text.strip() for text in texts if text.strip()]
+    ends = r"'[^']*'"
+    form = re.compile(rf"{ends}([{re.escape(DELIMITERS)}]{ends})+")
+    return "'" if len(given) > 1 and all(map(form.fullmatch, given)) else '"'
+
+
+def is_wrapped(file: str, opened: Open) -> bool:
+    """Return whether each line of a file is one quoted cell that holds the whole row."""
+    with opened(file) as handle:
+        texts = [line.decode("utf-8-sig", "replace").strip() for line in _first_lines(handle)]
+    given = [text for text in texts if text]
+    if len(given) < 2 or not all(map(_WHOLE.fullmatch, given)):
+        return False
+    return all(any(sign in text for sign in DELIMITERS) for text in given)
+
+
+def unwrap(file: str, opened: Open, out: Path) -> list[str]:
+    """Copy the rows that a file holds whose lines are one quoted cell each; return a note."""
+    with opened(file) as source, out.open("w", encoding="utf-8", newline="") as target:
+        text = io.TextIOWrapper(source, "utf-8-sig", errors="surrogateescape", newline=None)
+        for line in text:
+            bare = line.strip()
+            row = _cells(bare, ",")
+            kept = row[0] if len(row) == 1 else bare
+            target.write(kept.encode("utf-8", "surrogateescape").decode("utf-8", "replace") + "\n")
+    return [f"{Path(file).name}: each line stands in quotes as a whole: they are taken off"]
 
 
 def _cells(text: str, delimiter: str) -> list[str]:

@@ -38,8 +38,10 @@ from invopt.sources.line_kinds import LineKinds
 from invopt.sources.nested import unnest_lines
 from invopt.sources.order_heads import join_heads
 from invopt.sources.placing import UNIQUE, Placing
+from invopt.sources.returned_files import net_returns
 from invopt.sources.sales_file import SalesFile, find_sales, num_keys
 from invopt.sources.twins import totals_among
+from invopt.sources.unit_files import convert_units
 from invopt.sources.vocabulary import by_word
 from invopt.sources.words import (
     SpokenNames,
@@ -100,8 +102,10 @@ def guess_mapping(data: Path, scratch: Path, name: str, asked: SpokenNames | Non
         unnest_lines(reader, places)
         fill_blanks(reader, places)
         join_heads(reader, places)
+        convert_units(reader, places)
+        net_returns(reader, places, asked)
         files, notes = places.files, notes + places.notes
-        sales = find_sales(reader, files, asked)
+        sales = find_sales(reader, files, asked, places.doubts)
         made: dict[str, Any] = {}
         if sales.file.period_days is not None:
             dates, table = _worded(sales.file, made)

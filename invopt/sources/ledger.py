@@ -9,6 +9,7 @@ import pandas as pd
 
 from invopt.sources.csv_files import BELOW
 from invopt.sources.duck import Reader
+from invopt.sources.marks import REASONS as NOT_KNOWN
 from invopt.sources.standard import NO_ROW, Standard, number_keys
 from invopt.sources.twins import near_twins, spelled
 from invopt.sources.wide import Layout
@@ -28,7 +29,8 @@ REPEATED_LINE = "another line has the same line key"
 _SHORT = 120  # signs of a row that are shown
 
 # Rows that are sound but have no place in this panel, or are there already; none is faulty.
-OUTSIDE_REASONS = (BEFORE, AFTER, ORPHAN, FUTURE, UNFINISHED, OLDER, REPEATED_LINE, NO_ROW)
+OUTSIDE_REASONS = (BEFORE, AFTER, ORPHAN, FUTURE, UNFINISHED, OLDER, REPEATED_LINE, NO_ROW,
+                   *NOT_KNOWN)  # fmt: skip
 
 
 def _cells_of(record: str) -> str:

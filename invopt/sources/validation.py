@@ -153,7 +153,7 @@ def check_data(
     ]
     checks += _faulty(report, config)
     checks += _usable(report)
-    checks += [_frequency(report), _sign(report)]
+    checks += [_frequency(report), _sign(report), _units(report)]
     checks += _references(report, config)
     for name in profile.sums:
         share = profile.counts[name] / profile.sizes[name]
@@ -264,6 +264,16 @@ def _sign(report: DatasetReport) -> DataCheck:
     )
     sold = report.sums.get("sales.y", 0.0)
     return DataCheck("sign", "sales", sold, limit=0, passed=sold >= 0, rule=rule)
+
+
+def _units(report: DatasetReport) -> DataCheck:
+    """Judge that no series adds up pieces and cases."""
+    rule = (
+        "series whose sales are in several units of measure may not be more than the limit: pieces "
+        "and cases do not add up"
+    )
+    mixed = report.mixed_units
+    return DataCheck("units", "sales", mixed, limit=0, passed=mixed == 0, rule=rule)
 
 
 def _references(report: DatasetReport, config: DataConfig) -> list[DataCheck]:
