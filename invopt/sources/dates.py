@@ -19,7 +19,7 @@ _STAMP = (
 )
 _AT_ZERO = r"^(Z|z|UTC|GMT|[+-]00(:?00)?)$"
 # Letters of the languages of _MONTHS; RE2 takes ten milliseconds to compile \p{L}.
-_LETTER = "[A-Za-zÀ-ɏ]"
+_LETTER = "[A-Za-zÀ-ɏЀ-ӿ]"
 _FAST = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
 _EITHER = r"^\s*(\d{1,2})[/-](\d{1,2})[/-](\d{2}|\d{4})\b"
 _WEEKDAY = (
@@ -72,6 +72,12 @@ _MONTHS = (
     "september septembre septiembre settembre set", "oct october oktober okt octobre octubre "
     "ottobre ott", "nov november novembre noviembre", "dec december dezember dez décembre déc "
     "decembre diciembre dic dicembre",
+)  # fmt: skip
+_CYRILLIC = (
+    "янв января январь січня", "фев февраля февраль лютого", "мар марта март березня",
+    "апр апреля апрель квітня", "май мая травня", "июн июня июнь червня", "июл июля июль липня",
+    "авг августа август серпня", "сен сентября сентябрь вересня", "окт октября октябрь жовтня",
+    "ноя ноября ноябрь листопада", "дек декабря декабрь грудня",
 )  # fmt: skip
 MONTH_NAMES = tuple(name for group in _MONTHS for name in group.split())
 # Days of a spreadsheet, 1982 to 2064.
@@ -479,10 +485,14 @@ def _week(year: str, week: str, day: str) -> str:
 
 def _english(text: str) -> str:
     """Return the SQL of a text whose month, in a language of Europe, is English and short."""
-    names = {name: group.split()[0] for group in _MONTHS for name in group.split()}
+    names = {
+        name: group.split()[0]
+        for group, other in zip(_MONTHS, _CYRILLIC, strict=True)
+        for name in f"{group} {other}".split()
+    }
     pairs = ", ".join(f"{literal(name)}: {literal(month)}" for name, month in names.items())
     word = f"lower(regexp_extract({text}, '{_LETTER}{{3,}}'))"
-    plain = f"regexp_replace({text}, '\\b(?:de|of) ', '', 'g')"
+    plain = f"regexp_replace({text}, '\\b(?:de|of) |\\s*(?:г|р)\\.?$', '', 'g')"
     plain = f"regexp_replace({plain}, {literal(_ORDINAL)}, '\\1')"
     return f"regexp_replace({plain}, '{_LETTER}{{3,}}\\.?', MAP {{{pairs}}}[{word}])"
 

@@ -39,6 +39,8 @@ _OF_ASIA = re.compile(
     r"(?:\d{4}|(?:令和|平成|昭和)(?:\d{1,2}|元))[年년] ?\d{1,2}[月월](?: ?\d{1,2}[日일].*)?"
 )
 _OF_EMPERORS = re.compile(r"[RHS]\.?\d{1,2}[./-]\d{1,2}[./-]\d{1,2}")
+# 5 января 2026 г.
+_CYRILLIC = re.compile(r"\d{1,2} [Ѐ-ӿ]{3,}\.? \d{4}( ?[гр]\.?)?|[Ѐ-ӿ]{3,}\.? \d{4}")
 # Figures with signs between them, as days of several forms are, or of other calendars.
 _PARTED = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}\b.*")
 _SERIAL = re.compile(r"[345]\d{4}([.,]\d+)?|\d{10}([.,]\d+)?|\d{13}([.,]\d+)?")
@@ -66,7 +68,7 @@ def may_be_days(values: Mapping[str, int], *, digits: bool) -> bool:
     """
     values = {value.translate(FIGURES): rows for value, rows in values.items()}
     more = [_SERIAL, _THREE, _PARTED, _OF_EMPERORS] if digits else []
-    return _mostly(values, [_WORDED, _OF_ASIA, *more])
+    return _mostly(values, [_WORDED, _OF_ASIA, _CYRILLIC, *more])
 
 
 def are_periods(values: Mapping[str, int]) -> bool:

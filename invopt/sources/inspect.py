@@ -47,7 +47,7 @@ from invopt.sources.json_lines import JsonRows
 from invopt.sources.legacy_text import CENTRAL, OTHERS, TURKISH, WESTERN, legacy_encoding
 from invopt.sources.mapping import Source
 from invopt.sources.measures import Measured, measured_periods
-from invopt.sources.twins import is_total
+from invopt.sources.twins import totals_among
 from invopt.sources.vocabulary import plain
 from invopt.sources.workbooks import SUFFIXES as BOOKS
 from invopt.sources.workbooks import sheets_of
@@ -453,7 +453,8 @@ def _column(reader: Reader, name: str, column: str, declared: str) -> ColumnFact
     values = _given(reader, table, value) if is_text or (digits and not is_dated) else {}
     style = number_style(values) if is_text else _declared_style(declared)
     if digits:  # a sum below its rows has no date
-        values = {v: n for v, n in values.items() if not is_total(v)} or values
+        sums = set(totals_among(_with_bare_days(values)))
+        values = {v: n for v, n in values.items() if v not in sums} or values
     formats = date_formats(values, digits=digits)
     if YEAR_WEEK in formats and _SAYS_WEEK.search(column.lower()):  # 202401 to 202412
         formats = [YEAR_WEEK, *(form for form in formats if form != YEAR_WEEK)]
@@ -488,6 +489,12 @@ def _column(reader: Reader, name: str, column: str, declared: str) -> ColumnFact
         expr=expr,
         is_fiscal=days is not None and are_periods(values),
     )
+
+
+def _with_bare_days(values: Iterable[str]) -> list[str]:
+    """Return texts, and the days of those that begin with a word: Summe 05.01.2026."""
+    texts = list(values)
+    return [*texts, *(found[0] for v in texts if (found := re.search(r"\d[\d./-]{5,}$", v)))]
 
 
 def _is_retail_week(column: str, form: str | None, expr: str | None) -> bool:
@@ -609,19 +616,27 @@ def num_combined(reader: Reader, file: FileFacts, cells: Iterable[str]) -> int:
     return int(reader.fetch(sql, file.name)["n"][0].as_py())
 
 
-def wide_pattern(form: str) -> str:
-    """Return a regular expression of the column names that have a strptime format."""
+def wide_pattern(form: str, names: Iterable[str]) -> str:
+    """Return a regular expression of the column names that have a strptime format.
+
+    Args:
+        form: The format.
+        names: Of the columns: where some write 1/5/2026, one figure is enough for all.
+    """
+    strict = _pattern_of(form, r"\d\d")
+    return strict if all(re.fullmatch(strict, n) for n in names) else _pattern_of(form, r"\d\d?")
+
+
+def _pattern_of(form: str, figures: str) -> str:
     parts = {
         "%G": r"\d\d\d\d",
         "%V": r"\d\d",
         "%Y": r"\d\d\d\d",
         "%b": r"[A-Za-z]+",
-        "%m": r"\d\d",
-        "%d": r"\d\d",
+        "%m": figures,
+        "%d": figures,
         "%y": r"\d\d",
     }
-    if re.search(r"[-/. ]", form):  # 1/5/2026
-        parts |= {"%m": r"\d\d?", "%d": r"\d\d?"}
     pattern = re.escape(form).replace("\\-", "-").replace("\\ ", " ")
     for directive, digits in parts.items():
         pattern = pattern.replace(directive, digits)

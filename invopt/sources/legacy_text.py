@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from itertools import pairwise
 
 WESTERN, CENTRAL, TURKISH = "cp1252", "cp1250", "cp1254"
@@ -42,7 +43,7 @@ def legacy_encoding(sample: bytes) -> str:
 
 def _of_asia(sample: bytes) -> str | None:
     """Return the encoding of two bytes a sign in which all signs are frequent ones."""
-    tests = {
+    tests: dict[str, Callable[[bytes], bool]] = {
         "cp932": lambda pair: pair[0] in (0x81, 0x82, 0x83) or 0x88 <= pair[0] <= 0x97,
         "euc_kr": lambda pair: 0xB0 <= pair[0] <= 0xC8 and pair[1] >= 0xA1,
         "gb18030": lambda pair: 0xA1 <= pair[0] <= 0xD7 and pair[1] >= 0xA1,

@@ -46,7 +46,7 @@ _NO_SALE = (
     r"|inventar|correct|korrekt|eingang|zugang|einkauf|bestellung|anfang|umlager|umbuch|schwund"
     r"|achat|reception|entree|entrada|compra|ajuste|traslado|saldo|apertura|acquisto|entrata"
     r"|(^| )carico|przyj|zakup|(^| )alis|giris|production|assembly|scrap|waste|write ?off"
-    r"|verschrott|damage|^we$"
+    r"|verschrott|damage|shrink|spoil|theft|expir|write down|cycle|recount|^we$"
 )
 _RETURNED = (
     r"return|refund|credit ?(note|memo|invoice)|^credits?$|gutschrift|retoure|ruck(gabe|nahme)"
@@ -370,7 +370,7 @@ class LineKinds:
             table["returns"] = "net"
         if below <= above or self.returned:
             return
-        columns["y"] = entry | {"scale": -1}
+        columns["y"] = entry | {"scale": -entry.get("scale", 1)}
         told = (
             f"; {above:,} above 0 count against them: leave out by `where` what is no return "
             "(receipts, transfers)"

@@ -42,6 +42,7 @@ def marked(column: str) -> str:
 
 
 REASONS = (*map(marked, _NEEDED), marked("cell"))
+EMPTY = tuple(f"{column} is empty" for column in _NEEDED)
 
 
 def is_mark(value: str) -> bool:

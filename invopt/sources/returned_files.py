@@ -90,34 +90,11 @@ def _num_below_zero(reader: Reader, sales: SalesFile) -> int:
 def _as_sales(reader: Reader, file: FileFacts, sales: SalesFile) -> _Returned | None:
     """Return how the rows of a file are lines of the sales; None where they cannot be."""
     assert sales.date is not None
-    assert sales.quantity is not None
-    quantity = _quantity(file)
-    date = _date(file)
+    quantity, date = _quantity(file), _date(file)
     if quantity is None:
         return None
-    keys, cells = Keys.of(file), {}
-    number = f"abs({quantity.style.sql(f'r.{quote(quantity.name)}')})"
-    text = f"'-' || whole({number})"
-    if sales.quantity.is_text:
-        sign = sales.quantity.style.decimal
-        cells[sales.quantity.name] = (
-            f"replace({text}, '.', {literal(sign)})" if sign != "." else text
-        )
-    else:
-        cells[sales.quantity.name] = f"-{number}"
-    wanted = {"product": sales.keys.product, "location": sales.keys.location}
-    if sales.keys.series is not None:
-        wanted = {"series": sales.keys.series}
-    theirs = {**keys.roles, "series": keys.series}
-    missing = []
-    for role, ours in wanted.items():
-        if ours is None:
-            continue
-        column = next((c.name for c in file.columns if c.name == ours), None) or theirs.get(role)
-        if column is None:
-            missing.append(ours)
-        else:
-            cells[ours] = f"r.{quote(column)}"
+    cells, missing = _keys(file, sales)
+    cells |= _amount(quantity, sales)
     needs = [*missing, *([sales.date.name] if date is None else [])]
     join = ""
     if needs:
@@ -131,9 +108,39 @@ def _as_sales(reader: Reader, file: FileFacts, sales: SalesFile) -> _Returned | 
         if day is None:
             return None
         cells[sales.date.name] = day
-    day_told = f"on the day of {date.name}" if date is not None else "on the day of their sale"
-    made = _Returned(file, cells, join, day_told)
+    told = f"on the day of {date.name}" if date is not None else "on the day of their sale"
+    made = _Returned(file, cells, join, told)
     return made if _holds(reader, made, sales) else None
+
+
+def _amount(quantity: ColumnFacts, sales: SalesFile) -> dict[str, str]:
+    """Return how many came back, below zero and written as the sales write numbers."""
+    assert sales.quantity is not None
+    number = f"abs({quantity.style.sql(f'r.{quote(quantity.name)}')})"
+    if not sales.quantity.is_text:
+        return {sales.quantity.name: f"-{number}"}
+    sign = literal(sales.quantity.style.decimal)
+    return {sales.quantity.name: f"replace('-' || whole({number}), '.', {sign})"}
+
+
+def _keys(file: FileFacts, sales: SalesFile) -> tuple[dict[str, str], list[str]]:
+    """Return the keys of the sales that a file has, and the names of those that it lacks."""
+    keys = Keys.of(file)
+    theirs = {**keys.roles, "series": keys.series}
+    wanted = {"product": sales.keys.product, "location": sales.keys.location}
+    if sales.keys.series is not None:
+        wanted = {"series": sales.keys.series}
+    names = {c.name for c in file.columns}
+    cells, missing = {}, []
+    for role, ours in wanted.items():
+        if ours is None:
+            continue
+        column = ours if ours in names else theirs.get(role)
+        if column is None:
+            missing.append(ours)
+        else:
+            cells[ours] = f"r.{quote(column)}"
+    return cells, missing
 
 
 def _quantity(file: FileFacts) -> ColumnFacts | None:

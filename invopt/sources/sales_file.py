@@ -280,7 +280,8 @@ def _hints(reader: Reader, nearest: SalesFile) -> Iterator[str]:
         yield (
             f" {' and '.join(fiscal)} may be periods of a fiscal or retail calendar (4-4-5, weeks "
             "of a year that begins in February), which are no dates: put a file with a row for "
-            "each (its name as here, and its first day) beside the sales, or join it in SQL."
+            "each (its name as here, and its first day) beside the sales, or join a table of their "
+            "first days in a source of SQL."
         )
     if "date" in nearest.missing and (measures := measures_of(_names(nearest.file))):
         yield (

@@ -156,6 +156,12 @@ def number_entry(column: ColumnFacts, name: str | None = None) -> Any:
     return {"expr": expr, **column.style.declared} if column.style.declared else expr
 
 
+def counts_thousands(column: str) -> bool:
+    """Return whether a column's name says that its numbers are thousands: Units (000s)."""
+    words = r"[\[( ]'?0?00'?s?[\])]|[(\[ ](in )?(tsd|thousands?|th|miles|milliers|migliaia|tys)\b"
+    return re.search(words, column.lower()) is not None
+
+
 def dash_is_unknown(column: str) -> bool:
     """Return whether a column is of what is never 0: a price, a lead time, a pack."""
     return any(by_word([column], role) is not None for role in _NEVER_ZERO)

@@ -205,3 +205,40 @@ def test_weeks_of_a_retail_year_are_read_where_a_file_says_their_days(tmp_path):
     report, panel, _ = tried(tmp_path, sales__csv=text, wm_calendar__csv=calendar)
     assert (report.frequency, report.first) == ("W-SAT", "2025-02-01")
     assert panel.y.tolist() == [list(range(1, 53))]
+
+
+def test_months_of_russia_are_read(tmp_path):
+    rows = [f"{int(d[8:])} января 2024 г.;A;{n}" for n, d in enumerate(DAYS, start=1)]
+    report, panel, _ = tried(tmp_path, sales__csv=lines("Дата;Артикул;Количество", *rows))
+    assert panel.y.tolist() == [list(range(1, 31))]
+    assert report.first == "2024-01-01"
+
+
+@pytest.mark.parametrize("head", ["Units (000s)", "Absatz in Tsd.", "Qty (thousands)"])
+def test_a_name_that_says_thousands_is_believed_and_told(tmp_path, head):
+    rows = [f"{d};A;{n}" for n, d in enumerate(DAYS, start=1)]
+    report, _, told = tried(tmp_path, sales__csv=lines(f"date;sku;{head}", *rows))
+    assert report.sums["sales.y"] == 465_000
+    assert "is read as thousands, as its name says" in told
+
+
+@pytest.mark.parametrize("head", ["qty_000", "Units 2000", "Qty (th)"])
+def test_figures_in_a_name_are_no_thousands_unless_they_stand_alone(tmp_path, head):
+    rows = [f"{d};A;{n}" for n, d in enumerate(DAYS, start=1)]
+    report, _, _ = tried(tmp_path, sales__csv=lines(f"date;sku;{head}", *rows))
+    assert report.sums["sales.y"] == 465 * (1000 if "(th)" in head else 1)
+
+
+def test_units_that_never_fall_are_told_as_running_totals(tmp_path):
+    rows = [f"{d};{k};{10 * n}" for n, d in enumerate(DAYS, start=1) for k in "AB"]
+    _, _, told = tried(tmp_path, sales__csv=lines("date;sku;qty", *rows))
+    assert "check-data will say: running of sales is 0 against 0.05" in told
+
+
+def test_sums_of_days_between_the_lines_are_left_out(tmp_path):
+    rows = []
+    for n, d in enumerate(DAYS, start=1):
+        rows += [f"{dotted(d)};{k};{n}" for k in "ABC"] + [f"Summe {dotted(d)};;{3 * n}"]
+    report, _, _ = tried(tmp_path, kasse__csv=lines("Datum;Artikel;Menge", *rows))
+    assert report.sums["sales.y"] == 3 * 465
+    assert sales_of(report).bad == 0
