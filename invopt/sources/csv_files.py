@@ -25,6 +25,7 @@ BELOW = "BELOW THE TABLE"
 _CHUNK = 1 << 24
 _LOOKED_AT = 30  # lines, for the header
 _WHOLE = re.compile(r'"(?:[^"]|"")+"')
+_ENOUGH = 3  # lines that tell how wide a table is
 _FEW = 20  # lines below a table
 # A number that is no year and month: a header has none.
 _AMOUNT = re.compile(r"(?!(19|20)\d\d(0[1-9]|1[0-2])?(\d\d)?$)[-+]?\d+([.,]\d+)?")
@@ -160,12 +161,20 @@ def _header_line(texts: list[str], delimiter: str) -> int:
     rows = [_cells(text, delimiter) for text in texts]
     first = next(at for at, text in enumerate(texts) if text.strip())
     at = header_row(rows)
+    if at == first and _is_note(rows, first):
+        at = first + 1
     if at is None or at <= first:
         return first
     cells = [cell.strip().lower() for cell in rows[at]]
     # A listing in groups has no name for the column of its groups, the first one.
     is_header = all(cells[1:]) and len(cells) > 1 and len(set(cells)) == len(cells)
     return at if is_header and not any(map(_AMOUNT.fullmatch, cells)) else first
+
+
+def _is_note(rows: list[list[str]], first: int) -> bool:
+    """Return whether the first line has another number of cells than all others, which agree."""
+    widths = [len(row) for row in rows[first:] if row]
+    return len(widths) > _ENOUGH and len(set(widths[1:])) == 1 and widths[0] != widths[1]
 
 
 def transcode(name: str, file: str, opened: Open, encoding: str, out: Path) -> None:

@@ -44,7 +44,7 @@ def legacy_encoding(sample: bytes) -> str:
 def _of_asia(sample: bytes) -> str | None:
     """Return the encoding of two bytes a sign in which all signs are frequent ones."""
     tests: dict[str, Callable[[bytes], bool]] = {
-        "cp932": lambda pair: pair[0] in (0x81, 0x82, 0x83) or 0x88 <= pair[0] <= 0x97,
+        "cp932": lambda pair: pair[0] in (0x81, 0x82, 0x83) or 0x88 <= pair[0] <= 0x98,
         "euc_kr": lambda pair: 0xB0 <= pair[0] <= 0xC8 and pair[1] >= 0xA1,
         "gb18030": lambda pair: 0xA1 <= pair[0] <= 0xD7 and pair[1] >= 0xA1,
         "big5": lambda pair: 0xA1 <= pair[0] <= 0xC6,

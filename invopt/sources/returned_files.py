@@ -10,11 +10,12 @@ from invopt.errors import InvalidInputError
 from invopt.sources.by_place import UnitedFiles
 from invopt.sources.duck import Reader
 from invopt.sources.formats import date_sql_of
-from invopt.sources.inspect import DATE, NUMBER, ColumnFacts, FileFacts
+from invopt.sources.inspect import DATE, NUMBER, ColumnFacts, FileFacts, date_sql, dates_in
 from invopt.sources.sales_file import SalesFile, find_sales
 from invopt.sources.vocabulary import by_word, plain
-from invopt.sources.words import Keys, SpokenNames
+from invopt.sources.words import Keys, SpokenNames, ends_week
 from invopt.sql import literal, quote
+from invopt.timeline import usual_frequency
 
 _GIVEN_BACK = (
     r"return|retour|retoure|refund|gutschrift|credit_?(note|memo)|devoluci|(^|_)resi?(_|$)"
@@ -62,6 +63,11 @@ def net_returns(reader: Reader, found: UnitedFiles, asked: SpokenNames) -> None:
     for file in back:
         made = _as_sales(reader, file, sales)
         if made is None or file.num_rows >= sales.file.num_rows:
+            found.notes.append(
+                f"{file.path} seems to hold what came back and is not taken off the sales: it does "
+                "not tell the product, place, day and quantity of each row in a way that is known; "
+                "unite both in a source of SQL, with layout: transactions and returns: net"
+            )
             continue
         if below:  # it may say once more what these lines say, or be a ledger's
             found.notes.append(
@@ -105,6 +111,9 @@ def _as_sales(reader: Reader, file: FileFacts, sales: SalesFile) -> _Returned | 
         cells |= {name: f"o.{quote(name)}" for name in needs}
     if date is not None:
         day = _day(date, sales.date)
+        step = usual_frequency(dates_in(reader, sales.file, sales.date))
+        if day is not None and step != "D":
+            day = _period(date, sales)
         if day is None:
             return None
         cells[sales.date.name] = day
@@ -176,6 +185,21 @@ def _day(date: ColumnFacts, sales: ColumnFacts) -> str | None:
         return cell
     form = sales.format if sales.format is not None else "%Y-%m-%d"
     return f"strftime({_stamp(date, cell)}, {literal(form)})"
+
+
+def _period(date: ColumnFacts, sales: SalesFile) -> str | None:
+    """Return the SQL of the date of the sales whose period holds the day of a row that came back.
+
+    None where the sales write their periods in a form that only the reader knows.
+    """
+    assert sales.date is not None
+    if sales.date.days is not None or date.days is not None:
+        return None
+    day = f"({_stamp(date, f'r.{quote(date.name)}')})::DATE"
+    ours = f"SELECT DISTINCT {quote(sales.date.name)} AS d, {date_sql(sales.date)} AS day"
+    take, side = ("arg_min", ">=") if ends_week(sales.date.name) else ("arg_max", "<=")
+    rows = f"({ours} FROM {quote(sales.file.name)})"
+    return f"(SELECT {take}(d, day) FROM {rows} WHERE day {side} {day})"
 
 
 def _stamp(date: ColumnFacts, cell: str) -> str:

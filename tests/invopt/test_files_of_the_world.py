@@ -242,3 +242,18 @@ def test_sums_of_days_between_the_lines_are_left_out(tmp_path):
     report, _, _ = tried(tmp_path, kasse__csv=lines("Datum;Artikel;Menge", *rows))
     assert report.sums["sales.y"] == 3 * 465
     assert sales_of(report).bad == 0
+
+
+def test_a_first_line_about_the_export_is_no_header(tmp_path):
+    rows = [f"{d};{k};{n}" for n, d in enumerate(DAYS, start=1) for k in "AB"]
+    text = lines("EXTF;700;21;Umsätze;12;demo", "date;sku;qty", *rows)
+    report, _, told = tried(tmp_path, sales__csv=text)
+    assert report.sums["sales.y"] == UNITS
+    assert "1 lines above the header are not read" in told
+
+
+def test_blanks_in_a_tenth_of_the_quantities_are_not_known_and_no_fault(tmp_path):
+    rows = [f"{d};A;{'' if n % 10 == 0 else n}" for n, d in enumerate(DAYS, start=1)]
+    report, _, _ = tried(tmp_path, sales__csv=lines("date;sku;qty", *rows))
+    assert report.sums["sales.y"] == 465 - 60
+    assert (sales_of(report).quarantined, sales_of(report).bad) == ({"y is empty": 3}, 0)

@@ -134,7 +134,7 @@ def test_what_came_back_without_a_product_is_left_and_told(tmp_path):
     text = lines("date;reason;quantity", *(f"{DAYS[n]};broken;1" for n in BACK))
     report, _, told = tried(tmp_path, invoices__csv=SALES, returns__csv=text)
     assert report.sums["sales.y"] == UNITS
-    assert "returns (returns.csv) is not mapped" in told
+    assert "returns.csv seems to hold what came back and is not taken off the sales" in told
 
 
 def test_heads_and_payments_of_a_till_are_no_lines(tmp_path):
@@ -185,3 +185,26 @@ def test_a_column_that_never_differs_names_no_product(tmp_path):
     rows = [f"{d};Burger;{k};{n}" for n, d in enumerate(DAYS, start=1) for k in ("71", "72")]
     report, _, _ = tried(tmp_path, sales__csv=lines("Date;Menu Item;PLU;Qty", *rows))
     assert report.num_series == 2
+
+
+@pytest.mark.parametrize(("word", "shift"), [("week", 0), ("week_ending", 6)])
+def test_what_came_back_within_a_week_lowers_that_week(tmp_path, word, shift):
+    weeks = pd.date_range("2024-01-01", periods=20, freq="W-MON")
+    sold = [f"{w + pd.Timedelta(days=shift):%Y-%m-%d};A;{n}" for n, w in enumerate(weeks, start=10)]
+    back = lines("return_date;sku;qty", "2024-01-17;A;2", "2024-02-05;A;1")
+    report, panel, _ = tried(
+        tmp_path, sales__csv=lines(f"{word};sku;qty", *sold), returns__csv=back
+    )
+    assert report.frequency == "W-MON"
+    expected = list(range(10, 30))
+    expected[2] -= 2
+    expected[5] -= 1
+    assert panel.y.tolist() == [expected]
+
+
+def test_lines_below_zero_already_are_not_taken_off_twice(tmp_path):
+    back = lines("date;store;sku;quantity", *(f"{DAYS[n]};S1;A;1" for n in BACK))
+    sales = SALES + "".join(f"X{n};{DAYS[n]};S1;A;-1\n" for n in BACK)
+    report, _, told = tried(tmp_path, invoices__csv=sales, returns__csv=back)
+    assert report.sums["sales.y"] == UNITS - 4
+    assert "4 of their rows are below 0 already" in told
