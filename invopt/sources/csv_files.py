@@ -82,6 +82,9 @@ def find_header(name: str, file: str, opened: Open, delimiter: str | None) -> He
         ) from err
     except csv.Error as err:
         raise InvalidInputError(f"sources.{name}: the header of {file}: {err}.") from err
+    below = [len(_cells(text, delimiter)) for text in texts[at + 1 :] if text.strip()]
+    while below and len(cells) > max(below) and not cells[-1].strip():
+        cells.pop()  # a delimiter behind the last name, which no row has
     columns, told = names_of(both[1] if both is not None else cells)
     notes = [f"{Path(file).name}: {sentence}" for sentence in told]
     above = [text.strip() for text in texts[: at - (both is not None)] if text.strip()]
@@ -172,9 +175,15 @@ def _header_line(texts: list[str], delimiter: str) -> int:
 
 
 def _is_note(rows: list[list[str]], first: int) -> bool:
-    """Return whether the first line has another number of cells than all others, which agree."""
-    widths = [len(row) for row in rows[first:] if row]
-    return len(widths) > _ENOUGH and len(set(widths[1:])) == 1 and widths[0] != widths[1]
+    """Return whether the first line is none of the table: all others agree in their cells.
+
+    The second one has names, which begin with no figure: a header with a name too few is one.
+    """
+    there = [row for row in rows[first:] if row]
+    widths = [len(row) for row in there]
+    if len(widths) <= _ENOUGH or len(set(widths[1:])) > 1 or widths[0] == widths[1]:
+        return False
+    return not any(re.match(r"\W*\d", cell) for cell in there[1])
 
 
 def transcode(name: str, file: str, opened: Open, encoding: str, out: Path) -> None:

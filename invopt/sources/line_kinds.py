@@ -46,7 +46,7 @@ _NO_SALE = (
     r"|inventar|correct|korrekt|eingang|zugang|einkauf|bestellung|anfang|umlager|umbuch|schwund"
     r"|achat|reception|entree|entrada|compra|ajuste|traslado|saldo|apertura|acquisto|entrata"
     r"|(^| )carico|przyj|zakup|(^| )alis|giris|production|assembly|scrap|waste|write ?off"
-    r"|verschrott|damage|shrink|spoil|theft|expir|write down|cycle|recount|^we$"
+    r"|verschrott|damage|shrink|spoil|theft|write down|recount|^we$"
 )
 _RETURNED = (
     r"return|refund|credit ?(note|memo|invoice)|^credits?$|gutschrift|retoure|ruck(gabe|nahme)"

@@ -4,7 +4,7 @@ They count on the day they came back; where their file has no day, on that of th
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from invopt.errors import InvalidInputError
 from invopt.sources.by_place import UnitedFiles
@@ -15,7 +15,7 @@ from invopt.sources.sales_file import SalesFile, find_sales
 from invopt.sources.vocabulary import by_word, plain
 from invopt.sources.words import Keys, SpokenNames, ends_week
 from invopt.sql import literal, quote
-from invopt.timeline import usual_frequency
+from invopt.timeline import frequency_unit, usual_frequency
 
 _GIVEN_BACK = (
     r"return|retour|retoure|refund|gutschrift|credit_?(note|memo)|devoluci|(^|_)resi?(_|$)"
@@ -30,18 +30,30 @@ _DOCUMENT = (
     r"(invoice|order|document|receipt|bill|sales?|rechnung(s)?|beleg|auftrag(s)?|bestell|lieferschein"
     r"|facture|commande|factura|pedido|fattura|ordine)\w*?_?(id|no|nr|number|num|nummer|key|ref)?$"
 )
+_LENGTHS = {"W": 6, "2W": 13, "MS": 30, "QS": 91}  # days after its first
 _FOUND = 0.9  # share of the lines given back whose sale is there
 _WHOLE = 0.9  # share of the lines given back that can be netted
 
 
 @dataclass(frozen=True)
 class _Returned:
-    """A file of what came back, as columns of the sales; SQL over its rows r, sales' rows o."""
+    """A file of what came back as lines of the sales.
+
+    Attributes:
+        file: It.
+        cells: SQL by column of the sales, over its rows r and those of the sales o.
+        join: SQL that finds the sale of each row; "" where it is not needed.
+        day: On which day its rows count, in words.
+        where: SQL of the rows that are taken; "" for all.
+        num_outside: Rows of before the first and after the last sale.
+    """
 
     file: FileFacts
     cells: dict[str, str]
     join: str
     day: str
+    where: str = ""
+    num_outside: int = 0
 
 
 def net_returns(reader: Reader, found: UnitedFiles, asked: SpokenNames) -> None:
@@ -119,7 +131,38 @@ def _as_sales(reader: Reader, file: FileFacts, sales: SalesFile) -> _Returned | 
         cells[sales.date.name] = day
     told = f"on the day of {date.name}" if date is not None else "on the day of their sale"
     made = _Returned(file, cells, join, told)
-    return made if _holds(reader, made, sales) else None
+    if not _holds(reader, made, sales):
+        return None
+    return made if date is None else _within(reader, made, date, sales)
+
+
+def _within(
+    reader: Reader, made: _Returned, date: ColumnFacts, sales: SalesFile
+) -> _Returned | None:
+    """Return what came back between the first and the last sale: else days of no sale would begin.
+
+    None where that cannot be written, and some came back before or after.
+    """
+    assert sales.date is not None
+    sold = dates_in(reader, sales.file, sales.date)
+    length = _LENGTHS.get(frequency_unit(usual_frequency(sold)), 0)
+    before, after = (length, 0) if ends_week(sales.date.name) else (0, length)
+    days = f"DATE '{sold.min():%Y-%m-%d}' - {before} AND DATE '{sold.max():%Y-%m-%d}' + {after}"
+    [found] = reader.fetch(
+        f"SELECT count(*) FILTER ({date_sql(date)} NOT BETWEEN {days}) AS n FROM "
+        f"{quote(made.file.name)}",
+        made.file.name,
+    ).to_pylist()
+    if not found["n"] and (date.days is not None or sales.date.days is not None):
+        return made
+    if date.days is not None or sales.date.days is not None:
+        return None
+    day = f"({_stamp(date, f'r.{quote(date.name)}')})::DATE"
+    rows = f"{quote(sales.file.name)} WHERE year({date_sql(sales.date)}) BETWEEN 1900 AND 2200"
+    limits = [f"(SELECT {edge}({date_sql(sales.date)}) FROM {rows})" for edge in ("min", "max")]
+    span = f"{limits[0]} - {before} AND {limits[1]} + {after}"
+    where = f" WHERE coalesce({day} BETWEEN {span}, true)"
+    return replace(made, where=where, num_outside=int(found["n"]))
 
 
 def _amount(quantity: ColumnFacts, sales: SalesFile) -> dict[str, str]:
@@ -242,7 +285,7 @@ def _sale_of(
 
 def _rows(made: _Returned) -> str:
     picks = ", ".join(f"{sql} AS {quote(name)}" for name, sql in made.cells.items())
-    return f"SELECT {picks} FROM {quote(made.file.name)} r{made.join}"
+    return f"SELECT {picks} FROM {quote(made.file.name)} r{made.join}{made.where}"
 
 
 def _holds(reader: Reader, made: _Returned, sales: SalesFile) -> bool:
@@ -265,7 +308,13 @@ def _unite(reader: Reader, found: UnitedFiles, sales: SalesFile, made: _Returned
     at = next(n for n, file in enumerate(found.files) if file is sales.file)
     found.files[at] = found.table_of(reader, name, sql, [sales.file, made.file])
     found.files[:] = [file for file in found.files if file is not made.file]
+    outside = (
+        f"; {made.num_outside:,} of before the first sale, or after the last one, are left out"
+        if made.num_outside
+        else ""
+    )
     found.notes.append(
         f"{made.file.num_rows:,} rows of {made.file.path} are what came back: they lower what was "
-        f"sold, {made.day}; take {made.file.name} out of the source {name} where they do not"
+        f"sold, {made.day}{outside}; take {made.file.name} out of the source {name} where they do "
+        "not"
     )

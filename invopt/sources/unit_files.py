@@ -252,7 +252,7 @@ def _in_cells(reader: Reader, file: FileFacts, column: str) -> tuple[str, str] |
     units = {row["u"] for row in good}
     if not total or sum(row["n"] for row in good) < _ENOUGH * total:
         return None
-    if not 1 < len(units) <= _MAX_UNITS or not all(map(_is_unit, units)):
+    if not 1 < len(units - {""}) <= _MAX_UNITS or not all(map(_is_unit, units)):
         return None
     values: dict[str, int] = {}
     for row in good:

@@ -257,3 +257,9 @@ def test_blanks_in_a_tenth_of_the_quantities_are_not_known_and_no_fault(tmp_path
     report, _, _ = tried(tmp_path, sales__csv=lines("date;sku;qty", *rows))
     assert report.sums["sales.y"] == 465 - 60
     assert (sales_of(report).quarantined, sales_of(report).bad) == ({"y is empty": 3}, 0)
+
+
+def test_a_header_with_a_delimiter_too_many_stays_the_header(tmp_path):
+    rows = [f"{d};{k};{n} Stk" for n, d in enumerate(DAYS, start=1) for k in "AB"]
+    report, _, _ = tried(tmp_path, sales__csv=lines("date;sku;qty;", *rows))
+    assert report.sums["sales.y"] == UNITS

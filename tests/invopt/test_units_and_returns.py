@@ -208,3 +208,17 @@ def test_lines_below_zero_already_are_not_taken_off_twice(tmp_path):
     report, _, told = tried(tmp_path, invoices__csv=sales, returns__csv=back)
     assert report.sums["sales.y"] == UNITS - 4
     assert "4 of their rows are below 0 already" in told
+
+
+def test_numbers_without_the_unit_that_others_have_are_in_that_unit(tmp_path):
+    text = in_units(lambda k, n: " Stk" if n % 3 else "")
+    report, _, _ = tried(tmp_path, sales__csv=text)
+    assert report.sums["sales.y"] == UNITS
+
+
+def test_what_came_back_after_the_last_sale_begins_no_days(tmp_path):
+    back = lines("date;store;sku;quantity", "2024-01-10;S1;A;1", "2024-03-20;S1;A;5")
+    report, _, told = tried(tmp_path, invoices__csv=SALES, returns__csv=back)
+    assert report.last == "2024-01-30"
+    assert report.sums["sales.y"] == UNITS - 1
+    assert "1 of before the first sale, or after the last one, are left out" in told
