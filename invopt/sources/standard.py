@@ -414,9 +414,11 @@ def _column_reasons(column: str, kind: str) -> dict[str, str]:
     if kind == NUMBER:
         known = is_mark_sql(quote(column + "_raw"))
         bad = f"{quote(column)} IS NULL AND {given}"
-        aside = {marked(label): f"{bad} AND {known}"} if sets_aside(column) else {}
+        # Marks are looked for where no number is, and not in each of millions of rows.
+        is_known = f"CASE WHEN {bad} THEN {known} ELSE false END"
+        aside = {marked(label): is_known} if sets_aside(column) else {}
         return aside | {
-            f"{label} is not a number": f"{bad} AND NOT {known}",
+            f"{label} is not a number": f"CASE WHEN {bad} THEN NOT {known} ELSE false END",
             f"{label} is not finite": f"NOT isfinite({quote(column)})",
         }
     if kind == BOOLEAN:
