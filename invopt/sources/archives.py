@@ -19,6 +19,19 @@ _DAMAGED = (
 )  # fmt: skip
 
 
+def is_text_sheet(file: Path) -> bool:
+    """Return whether a file called .xls is a table of text, as many systems export it."""
+    if file.suffix.lower() != ".xls":
+        return False
+    with file.open("rb") as handle:
+        first = handle.read(512)
+    marks = (b"\xd0\xcf\x11\xe0", b"PK", b"\t\x08", b"\t\x04", b"\t\x00", b"\t\x02")
+    is_markup = first.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+    lines = first.splitlines()
+    is_table = bool(lines) and any(sign in lines[0] for sign in b"\t;,")
+    return is_table and not is_markup and not first.startswith(marks)
+
+
 def text_files(archive: zipfile.ZipFile) -> list[str]:
     """Return the names of the text files inside, in order."""
     names = archive.namelist()

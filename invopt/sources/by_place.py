@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from invopt.sources.duck import Reader
@@ -68,12 +68,14 @@ class UnitedFiles:
         sources: SQL of each table that was made, by name.
         parts: Names of the files that each is made of.
         notes: A sentence for each.
+        doubts: Why the numbers of a file cannot be read, by its name.
     """
 
     files: list[FileFacts]
     sources: dict[str, dict[str, str]]
     parts: dict[str, list[str]]
     notes: list[str]
+    doubts: dict[str, str] = field(default_factory=dict)
 
     def table_of(
         self, reader: Reader, name: str, sql: str, files: Sequence[FileFacts]

@@ -24,6 +24,8 @@ UNCLOSED = "UNCLOSED QUOTE"
 BELOW = "BELOW THE TABLE"
 _CHUNK = 1 << 24
 _LOOKED_AT = 30  # lines, for the header
+_WHOLE = re.compile(r'"(?:[^"]|"")+"')
+_ENOUGH = 3  # lines that tell how wide a table is
 _FEW = 20  # lines below a table
 # A number that is no year and month: a header has none.
 _AMOUNT = re.compile(r"(?!(19|20)\d\d(0[1-9]|1[0-2])?(\d\d)?$)[-+]?\d+([.,]\d+)?")
@@ -40,12 +42,14 @@ class Header:
         delimiter: Between them.
         skipped: Lines above it, as they are.
         notes: What was done to names and to lines above.
+        quote: Sign around cells that hold a delimiter.
     """
 
     columns: list[str]
     delimiter: str
     skipped: list[str]
     notes: list[str]
+    quote: str = '"'
 
 
 def find_header(name: str, file: str, opened: Open, delimiter: str | None) -> Header:
@@ -62,18 +66,25 @@ def find_header(name: str, file: str, opened: Open, delimiter: str | None) -> He
     if not any(text.strip() for text in texts):
         raise InvalidInputError(f"sources.{name}: {file} is empty; expected a header line.")
     try:
+        sign = _quote(texts)
+        if sign != '"':
+            texts = [text.replace('"', "").replace(sign, '"') for text in texts]
         delimiter = delimiter or _delimiter(texts)
         at = _header_line(texts, delimiter)
         both = two_lines([_cells(text, delimiter) for text in texts], at)
         at = both[0] if both is not None else at
         # A foreign character further down is the matter of its own line.
-        cells = next(csv.reader([lines[at].decode("utf-8-sig")], delimiter=delimiter))
+        line = lines[at].decode("utf-8-sig")
+        cells = next(csv.reader([line], delimiter=delimiter, quotechar=sign))
     except UnicodeDecodeError as err:
         raise InvalidInputError(
             f"sources.{name}: {file} is not UTF-8 text; name its encoding in the mapping."
         ) from err
     except csv.Error as err:
         raise InvalidInputError(f"sources.{name}: the header of {file}: {err}.") from err
+    below = [len(_cells(text, delimiter)) for text in texts[at + 1 :] if text.strip()]
+    while below and len(cells) > max(below) and not cells[-1].strip():
+        cells.pop()  # a delimiter behind the last name, which no row has
     columns, told = names_of(both[1] if both is not None else cells)
     notes = [f"{Path(file).name}: {sentence}" for sentence in told]
     above = [text.strip() for text in texts[: at - (both is not None)] if text.strip()]
@@ -81,7 +92,7 @@ def find_header(name: str, file: str, opened: Open, delimiter: str | None) -> He
         notes.append(
             f"{Path(file).name}: {len(above)} lines above the header are not read ({above[0][:60]})"
         )
-    return Header(columns, delimiter, texts[:at], notes)
+    return Header(columns, delimiter, texts[:at], notes, sign)
 
 
 def _first_lines(handle: IO[bytes]) -> list[bytes]:
@@ -90,6 +101,36 @@ def _first_lines(handle: IO[bytes]) -> list[bytes]:
     while len(found) < _LOOKED_AT and sum(map(len, found)) < _CHUNK and (line := handle.readline()):
         found += re.split(rb"\r(?!\n)", line)
     return [line.rstrip(b"\r\n") for line in found[:_LOOKED_AT]]
+
+
+def _quote(texts: list[str]) -> str:
+    """Return the sign around cells: an apostrophe where it stands around each cell of each line."""
+    given = [text.strip() for text in texts if text.strip()]
+    ends = r"'[^']*'"
+    form = re.compile(rf"{ends}([{re.escape(DELIMITERS)}]{ends})+")
+    return "'" if len(given) > 1 and all(map(form.fullmatch, given)) else '"'
+
+
+def is_wrapped(file: str, opened: Open) -> bool:
+    """Return whether each line of a file is one quoted cell that holds the whole row."""
+    with opened(file) as handle:
+        texts = [line.decode("utf-8-sig", "replace").strip() for line in _first_lines(handle)]
+    given = [text for text in texts if text]
+    if len(given) < 2 or not all(map(_WHOLE.fullmatch, given)):
+        return False
+    return all(any(sign in text for sign in DELIMITERS) for text in given)
+
+
+def unwrap(file: str, opened: Open, out: Path) -> list[str]:
+    """Copy the rows that a file holds whose lines are one quoted cell each; return a note."""
+    with opened(file) as source, out.open("w", encoding="utf-8", newline="") as target:
+        text = io.TextIOWrapper(source, "utf-8-sig", errors="surrogateescape", newline=None)
+        for line in text:
+            bare = line.strip()
+            row = _cells(bare, ",")
+            kept = row[0] if len(row) == 1 else bare
+            target.write(kept.encode("utf-8", "surrogateescape").decode("utf-8", "replace") + "\n")
+    return [f"{Path(file).name}: each line stands in quotes as a whole: they are taken off"]
 
 
 def _cells(text: str, delimiter: str) -> list[str]:
@@ -123,12 +164,26 @@ def _header_line(texts: list[str], delimiter: str) -> int:
     rows = [_cells(text, delimiter) for text in texts]
     first = next(at for at, text in enumerate(texts) if text.strip())
     at = header_row(rows)
+    if at == first and _is_note(rows, first):
+        at = first + 1
     if at is None or at <= first:
         return first
     cells = [cell.strip().lower() for cell in rows[at]]
     # A listing in groups has no name for the column of its groups, the first one.
     is_header = all(cells[1:]) and len(cells) > 1 and len(set(cells)) == len(cells)
     return at if is_header and not any(map(_AMOUNT.fullmatch, cells)) else first
+
+
+def _is_note(rows: list[list[str]], first: int) -> bool:
+    """Return whether the first line is none of the table: all others agree in their cells.
+
+    The second one has names, which begin with no figure: a header with a name too few is one.
+    """
+    there = [row for row in rows[first:] if row]
+    widths = [len(row) for row in there]
+    if len(widths) <= _ENOUGH or len(set(widths[1:])) > 1 or widths[0] == widths[1]:
+        return False
+    return not any(re.match(r"\W*\d", cell) for cell in there[1])
 
 
 def transcode(name: str, file: str, opened: Open, encoding: str, out: Path) -> None:

@@ -68,6 +68,7 @@ class DatasetReport:
         sources: Rows that each file or query holds, by source.
         malformed: Of these, lines that are no rows.
         joins: Joins of the mapping's SQL in which rows found no partner.
+        mixed_units: Series whose sales were added up over several units of measure.
         step: Periods from one with sales to the next, where these are regularly more than one.
         examples: The first faulty row of each reason, in words, by table.
     """
@@ -87,6 +88,7 @@ class DatasetReport:
     malformed: dict[str, int] = field(default_factory=dict)
     joins: list[JoinMisses] = field(default_factory=list)
     step: int = 1
+    mixed_units: int = 0
     examples: dict[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -226,7 +228,7 @@ class _Build:
         self.mapping, self.reader, self.folder, self.notify = mapping, reader, folder, notify
         self.today = today
         self.ledger = Ledger(reader)
-        self.num_without_product = 0
+        self.num_without_product = self.mixed_units = 0
         self.cells = {"observed": 0, "zero": 0, "unknown": 0}
         self.sums = {"sales.y": 0.0}
 
@@ -234,7 +236,7 @@ class _Build:
         sales, key = self._sales(), series_key(self.mapping, self.mapping.sales)
         timeline = sales.timeline
         if self.mapping.sales.layout != "wide":
-            tell_units(self.reader, self.mapping.sales, key)
+            self.mixed_units = tell_units(self.reader, self.mapping.sales, key)
         self._tell_twins(sales.keys)
         series, unsold = self._series(sales.keys)
         series, network = self._network(series, unsold, sales.keys, key, timeline)
@@ -271,6 +273,7 @@ class _Build:
             sources=self._source_rows(),
             malformed=self._malformed(),
             step=sales.step,
+            mixed_units=self.mixed_units,
         )
 
     def _sales(self) -> LongSales | WideSales:

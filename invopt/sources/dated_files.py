@@ -96,7 +96,7 @@ class DatedFiles(Placer):
         key = self.placing.series_key(own)
         table: dict[str, Any] = {"from": file.name, "level": "unique_id"}
         table |= ({"key": key} if key else {}) | {
-            "wide": {"columns": wide_pattern(form), "format": form},
+            "wide": {"columns": wide_pattern(form, file.periods), "format": form},
             "name": name,
         }
         self.names.add(name)

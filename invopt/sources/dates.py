@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from invopt.errors import InvalidInputError
 from invopt.sources.duck import Reader
 from invopt.sources.mapping import Expression
+from invopt.sources.numbers import figures_sql
 from invopt.sql import literal, quote
 
 # A date, and perhaps a time of day, its half and its zone. RE2 has neither look-ahead nor groups
@@ -18,7 +19,7 @@ _STAMP = (
 )
 _AT_ZERO = r"^(Z|z|UTC|GMT|[+-]00(:?00)?)$"
 # Letters of the languages of _MONTHS; RE2 takes ten milliseconds to compile \p{L}.
-_LETTER = "[A-Za-zÀ-ɏ]"
+_LETTER = "[A-Za-zÀ-ɏЀ-ӿ]"
 _FAST = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
 _EITHER = r"^\s*(\d{1,2})[/-](\d{1,2})[/-](\d{2}|\d{4})\b"
 _WEEKDAY = (
@@ -48,6 +49,16 @@ _SIX_FIGURES = r"^\s*\d{6}\s*$"
 _THREE = r"^((?:19|20|21)\d{2})[-/. ]?(\d{3})$"
 _THREE_FIRST = r"^(0\d{2})[-/. ]((?:19|20|21)\d{2})$"
 _LAST_PERIOD = 16
+# Years that begin with an emperor of Japan (令和8年 is 2026), or with Buddha (2569).
+_ERAS = {"令和": 2018, "平成": 1988, "昭和": 1925, "R": 2018, "H": 1988, "S": 1925}
+_ERA = (
+    r"^(令和|平成|昭和|R|H|S)\.?\s*(\d{1,2}|元)\s*[年./-]\s*(\d{1,2})"
+    r"(?:月$|(?:[月./-])\s*(\d{1,2})日?)"
+)
+_BUDDHIST = r"(^|[^\d])(2[45]\d\d)([^\d]|$)"
+# Years of Persia, 1370 to 1429; those of the moon's calendar (1447) are no such.
+_PERSIAN = r"^(1(?:3[789]|4[012])\d)[-/.](\d{1,2})[-/.](\d{1,2})$"
+_PERSIAN_2025 = 365 * 2999 + 2999 // 33 * 8 + (2999 % 33 + 3) // 4 + 1  # days to 1404/01/01
 _EPOCH = r"^(?:/Date\()?(\d{10}|\d{13})(?:[.,]\d+)?(?:[+-]\d{4})?(?:\)/)?$"
 # Two figures of a year before four: four do not fit two, but two would be a year of antiquity.
 _WORDED = ("%d %b %y", "%d %b %Y", "%d-%b-%y", "%d-%b-%Y", "%d/%b/%y", "%d/%b/%Y", "%d. %b %y",
@@ -61,6 +72,12 @@ _MONTHS = (
     "september septembre septiembre settembre set", "oct october oktober okt octobre octubre "
     "ottobre ott", "nov november novembre noviembre", "dec december dezember dez décembre déc "
     "decembre diciembre dic dicembre",
+)  # fmt: skip
+_CYRILLIC = (
+    "янв января январь січня", "фев февраля февраль лютого", "мар марта март березня",
+    "апр апреля апрель квітня", "май мая травня", "июн июня июнь червня", "июл июля июль липня",
+    "авг августа август серпня", "сен сентября сентябрь вересня", "окт октября октябрь жовтня",
+    "ноя ноября ноябрь листопада", "дек декабря декабрь грудня",
 )  # fmt: skip
 MONTH_NAMES = tuple(name for group in _MONTHS for name in group.split())
 # Days of a spreadsheet, 1982 to 2064.
@@ -239,7 +256,7 @@ def _understood(reader: Reader, rows: str, place: str) -> tuple[str, _Forms | No
     """
     # strptime takes "infinity" and "epoch" for 1900-01-01, and 24-01-13 for a year of antiquity.
     quick = f"TRY_STRPTIME(__text, [{', '.join(map(literal, _FAST))}])"
-    plain = "substr(ltrim(__text), 5, 1) = '-' AND ascii(ltrim(__text)) BETWEEN 48 AND 57"
+    plain = "substr(ltrim(__text), 5, 1) = '-' AND left(ltrim(__text), 2) IN ('19', '20', '21')"
     rows = _with(rows, __fast=f"CASE WHEN {plain} THEN {quick} END")
     timed = "length(trim(__text)) > 10"
     table, texts = quote(f"dates_{place}"), quote(f"texts_{place}")
@@ -309,12 +326,14 @@ def _moved(rows: str, ds: Expression, unsure: dict[str, str]) -> Dated:
 
 def _read(rows: str, forms: _Forms) -> str:
     """Return rows with __stamp, __timed and __zoned of __text in any usual form."""
-    signs = "translate(__text, chr(160) || chr(9) || '‐‑‒–−', '  -----')"
+    figures = figures_sql("__text")
+    signs = f"translate({figures}, chr(160) || chr(9) || chr(12288) || '‐‑‒–−', '   -----')"
     clean = f"regexp_replace(trim({signs}), '\\s+', ' ', 'g')"
     clean = f"regexp_replace({clean}, {literal(_BASIC)}, '\\1T\\2:\\3')"
     parts = f"regexp_extract({clean}, {literal(_STAMP)}, ['d', 'clock', 'half', 'zone'])"
     rows = _with(rows, __parts=parts)
-    rows = _with(rows, __d=f"regexp_replace(__parts.d, {literal(_WEEKDAY)}, '')")
+    rows = _with(rows, __bare=f"regexp_replace(__parts.d, {literal(_WEEKDAY)}, '')")
+    rows = _with(rows, __d=_in_years_of_ours("__bare"))
     rows = _with(rows, __day=_day(forms), __clock=_CLOCK, __epoch=_epoch())
     # Half past four in the afternoon has an hour of 1 to 12.
     stamp = "__day + __clock"
@@ -357,6 +376,7 @@ def _day(forms: _Forms) -> str:
         numeric = _strptime("__d", *by_order[forms.order])
         short = _strptime("__d", *(f.replace("%Y", "%y") for f in by_order[forms.order]))
     cases = {
+        _PERSIAN: _persian(),
         r"^\d{4}[-/.]\d{1,2}[-/.]\d{1,2}\.?$": _strptime(
             "translate(rtrim(__d, '.'), '/.', '--')", "%Y-%m-%d"
         ),
@@ -382,6 +402,41 @@ def _day(forms: _Forms) -> str:
     return f"CASE {found} END"
 
 
+def _in_years_of_ours(text: str) -> str:
+    """Return the SQL of a date whose year of Japan's emperors, or of Buddha, is one of ours."""
+    era = f"regexp_extract({text}, {literal(_ERA)}, ['e', 'y', 'm', 'd'])"
+    first = " ".join(f"WHEN '{name}' THEN {year}" for name, year in _ERAS.items())
+    number = f"coalesce(TRY_CAST(replace({era}.y, '元', '1') AS INT), 0)"
+    of_japan = (
+        f"(CASE {era}.e {first} ELSE 0 END + {number})::VARCHAR || '-' || {era}.m || "
+        f"CASE WHEN {era}.d <> '' THEN '-' || {era}.d ELSE '' END"
+    )
+    buddhist = f"regexp_extract({text}, {literal(_BUDDHIST)}, 2)"
+    ours = f"(TRY_CAST({buddhist} AS INT) - 543)::VARCHAR"
+    no_weekday = rf"regexp_replace({text}, '[(（][月火水木金土日월화수목금토일][)）]$', '')"
+    return (
+        f"CASE WHEN regexp_matches({text}, {literal(_ERA)}) THEN {of_japan} "
+        f"WHEN {buddhist} <> '' THEN replace({text}, {buddhist}, {ours}) ELSE {no_weekday} END"
+    )
+
+
+def _persian() -> str:
+    """Return the SQL of a day of the Persian calendar (1404/10/15)."""
+    parts = f"regexp_extract(__d, {literal(_PERSIAN)}, ['y', 'm', 'd'])"
+    year, month, day = (f"TRY_CAST({parts}.{p} AS INT)" for p in ("y", "m", "d"))
+    later = f"({year} + 1595)"
+    days = (
+        f"365 * {later} + ({later} // 33) * 8 + (({later} % 33) + 3) // 4 + {day} + CASE WHEN "
+        f"{month} < 7 THEN ({month} - 1) * 31 ELSE ({month} - 7) * 30 + 186 END"
+    )
+    longest = f"CASE WHEN {month} < 7 THEN 31 ELSE 30 END"
+    is_day = f"{month} BETWEEN 1 AND 12 AND {day} BETWEEN 1 AND {longest}"
+    return (
+        f"CASE WHEN {is_day} THEN DATE '2025-03-21'::TIMESTAMP + "
+        f"to_days(({days} - {_PERSIAN_2025})::INT) END"
+    )
+
+
 def _period(form: str, groups: str) -> str:
     """Return the SQL of the first day of the month that a period of a year of accounting is."""
     parts = f"regexp_extract(__d, {literal(form)}, {groups})"
@@ -401,7 +456,10 @@ def _worded() -> dict[str, str]:
     first = f"regexp_extract(__d, {literal(_WEEK_FIRST)}, ['w', 'y'])"
     return {
         r"^\d{4}[- ]?M\d{1,2}$": _strptime("regexp_replace(__d, '[- ]?M', '-')", "%Y-%m"),
-        r"^\d{4}年\d{1,2}月\d{1,2}日$": _strptime("translate(__d, '年月日', '--')", "%Y-%m-%d"),
+        r"^\d{4}[년年]\s*\d{1,2}[월月]\s*\d{1,2}[일日]$": _strptime(
+            "translate(__d, '년年월月일日 ', '----')", "%Y-%m-%d"
+        ),
+        r"^\d{4}[년年]\s*\d{1,2}[월月]$": _strptime("translate(__d, '년年월月 ', '--')", "%Y-%m"),
         _QUARTER: _quarter("__d", _QUARTER, "['y', 'q']", "q"),
         _QUARTER_FIRST: _quarter("__d", _QUARTER_FIRST, "['q', 'n', 'y']", "q || {0}.n"),
         _WEEK: _week(f"{week}.y", f"{week}.w", f"{week}.d"),
@@ -427,10 +485,14 @@ def _week(year: str, week: str, day: str) -> str:
 
 def _english(text: str) -> str:
     """Return the SQL of a text whose month, in a language of Europe, is English and short."""
-    names = {name: group.split()[0] for group in _MONTHS for name in group.split()}
+    names = {
+        name: group.split()[0]
+        for group, other in zip(_MONTHS, _CYRILLIC, strict=True)
+        for name in f"{group} {other}".split()
+    }
     pairs = ", ".join(f"{literal(name)}: {literal(month)}" for name, month in names.items())
     word = f"lower(regexp_extract({text}, '{_LETTER}{{3,}}'))"
-    plain = f"regexp_replace({text}, '\\b(?:de|of) ', '', 'g')"
+    plain = f"regexp_replace({text}, '\\b(?:de|of) |\\s*(?:г|р)\\.?$', '', 'g')"
     plain = f"regexp_replace({plain}, {literal(_ORDINAL)}, '\\1')"
     return f"regexp_replace({plain}, '{_LETTER}{{3,}}\\.?', MAP {{{pairs}}}[{word}])"
 

@@ -12,6 +12,7 @@ from invopt.errors import InvalidInputError
 from invopt.sources.dates import MONTH_NAMES, Raw, dated
 from invopt.sources.duck import Reader
 from invopt.sources.mapping import Expression
+from invopt.sources.numbers import FIGURES
 from invopt.sql import literal, quote
 
 _ENOUGH = 0.95  # share of the values that must be days
@@ -33,6 +34,15 @@ _WORDS_OF_DAYS = re.compile(
     rf"{'|'.join(MONTH_NAMES)}|{_WEEK}|[qtm]|quart(er|al)|trimestre|de|of|st|nd|rd|th|er"
     r"|(mo|di|mi|do|fr|sa|so|tu|we|th|su)[a-z]*"
 )
+# 2026年1月5日, 令和8年1月5日, 2026년 1월 5일; and R8.1.5, which may be the code of a thing.
+_OF_ASIA = re.compile(
+    r"(?:\d{4}|(?:令和|平成|昭和)(?:\d{1,2}|元))[年년] ?\d{1,2}[月월](?: ?\d{1,2}[日일].*)?"
+)
+_OF_EMPERORS = re.compile(r"[RHS]\.?\d{1,2}[./-]\d{1,2}[./-]\d{1,2}")
+# 5 января 2026 г.
+_CYRILLIC = re.compile(r"\d{1,2} [Ѐ-ӿ]{3,}\.? \d{4}( ?[гр]\.?)?|[Ѐ-ӿ]{3,}\.? \d{4}")
+# Figures with signs between them, as days of several forms are, or of other calendars.
+_PARTED = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}\b.*")
 _SERIAL = re.compile(r"[345]\d{4}([.,]\d+)?|\d{10}([.,]\d+)?|\d{13}([.,]\d+)?")
 # A year and three figures: a period of accounting, or a day of the year.
 _THREE = re.compile(r"(?:19|20)\d{2}[-/. ]?(\d{3})|(0\d{2})[-/. ](?:19|20)\d{2}")
@@ -56,7 +66,9 @@ def may_be_days(values: Mapping[str, int], *, digits: bool) -> bool:
         values: Rows by trimmed value, none empty.
         digits: Whether numbers may be dates.
     """
-    return _mostly(values, [_WORDED, *([_SERIAL, _THREE] if digits else [])])
+    values = {value.translate(FIGURES): rows for value, rows in values.items()}
+    more = [_SERIAL, _THREE, _PARTED, _OF_EMPERORS] if digits else []
+    return _mostly(values, [_WORDED, _OF_ASIA, _CYRILLIC, *more])
 
 
 def are_periods(values: Mapping[str, int]) -> bool:

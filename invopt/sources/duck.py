@@ -27,10 +27,12 @@ from invopt.sources.csv_files import (
     count_lines,
     find_header,
     is_ruled,
+    is_wrapped,
     isolate_unclosed,
     told_below,
     transcode,
     unrule,
+    unwrap,
 )
 from invopt.sources.json_lines import SUFFIXES as JSONS
 from invopt.sources.json_lines import JsonRows
@@ -267,7 +269,7 @@ class Reader:
         kinds = {Path(file.lower().removesuffix(".gz")).suffix for file in files}
         if kinds <= {".parquet", ".pq"}:
             self._add_parquet(name, files)
-        elif kinds <= {".csv", ".txt", ".tsv", ""}:
+        elif kinds <= {".csv", ".txt", ".tsv", "", ".xls"}:
             self._add_csv(name, files, source)
         elif kinds <= set(BOOKS):
             self._add_books(name, files, source)
@@ -532,6 +534,10 @@ class Reader:
             copy = self._copy_of(view, "unruled")
             self.notes += [f"{name}: {note}" for note in unrule(file, self._open, copy)]
             file = str(copy)
+        if is_wrapped(file, self._open):
+            copy = self._copy_of(view, "unwrapped")
+            self.notes += [f"{name}: {note}" for note in unwrap(file, self._open, copy)]
+            file = str(copy)
         header = find_header(name, file, self._open, source.delimiter)
         self.notes += [f"{name}: {note}" for note in header.notes]
         lines = self._read_csv(view, name, file, header)
@@ -560,7 +566,8 @@ class Reader:
         # Our own header and dialect: DuckDB's sniffer refuses files it cannot explain, whereas
         # here each bad line has to end up in quarantine with its reason.
         options = (
-            f"auto_detect=false, hive_partitioning=false, header=true, quote='\"', escape='\"', "
+            f"auto_detect=false, hive_partitioning=false, header=true, "
+            f"quote={literal(header.quote)}, escape={literal(header.quote)}, "
             f"delim={literal(header.delimiter)}, columns={{{columns}}}, "
             f"skip={len(header.skipped)}, "
             "store_rejects=true, rejects_limit=0, "

@@ -76,7 +76,37 @@ def _written_once(reader: Reader, file: FileFacts) -> list[str]:
         same = [head, *(c for c in blank if c != head and _blank_alike(reader, file, head, c))]
         if needed & set(same):
             return same
+    for head in sorted(needed & blank.keys()):  # merged cells of a shop and an article together
+        if not _is_blank_beside(reader, file, head):
+            continue
+        same = [head, *(c for c in blank if c != head and _blank_alike(reader, file, head, c))]
+        if len(same) > 1 and _once_together(reader, file, same):
+            return same
     return []
+
+
+def _is_blank_beside(reader: Reader, file: FileFacts, head: str) -> bool:
+    """Return whether many rows that say something say nothing in one column."""
+    others = [f"({_given(c.name)} IS NOT NULL)::INT" for c in file.columns if c.name != head]
+    said = f"{' + '.join(others or ['0'])} > 1"  # a rule or a remark is no row
+    [found] = reader.fetch(
+        f"SELECT count(*) AS n, count(*) FILTER ({_given(head)} IS NULL) AS blank "
+        f"FROM {quote(file.name)} WHERE {said}",
+        file.name,
+    ).to_pylist()
+    return int(found["blank"]) >= max(_LEAST, _SOME * int(found["n"]))
+
+
+def _once_together(reader: Reader, file: FileFacts, columns: list[str]) -> bool:
+    """Return whether columns, blank in the same rows, never repeat what they say together."""
+    given = [_given(column) for column in columns]
+    [found] = reader.fetch(
+        f"SELECT count({given[0]}) AS given, count(DISTINCT ({', '.join(given)})) FILTER "
+        f"({given[0]} IS NOT NULL) AS different, first({given[0]}) AS first "
+        f"FROM {quote(file.name)}",
+        file.name,
+    ).to_pylist()
+    return found["given"] == found["different"] and found["first"] is not None
 
 
 def _order_of(reader: Reader, file: FileFacts) -> str | None:

@@ -6,14 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 
-from invopt.sources.numbers import number_sql
+from invopt.sources.marks import NOTHING, is_mark
+from invopt.sources.numbers import FIGURES, number_sql
+from invopt.sources.scripts import DATED
 from invopt.sql import literal
 
 SURE = 0.95  # share of given values that must agree
 _CURRENCIES = "EUR|USD|GBP|CHF|SEK|NOK|DKK|PLN|CZK|CAD|AUD|JPY|CNY|INR|BRL|MXN|€|\\$|£|¥|%|'"
 _UNITS = (
     "pcs|pc|pieces|piece|ea|each|stk|stck|st|stuck|stück|kg|g|l|ml|units|unit|un|uds|ud|u|"
-    "unités|unité|unidades|ct|box|boxes|x"
+    "unités|unité|unidades|ct|box|boxes|nos|x"
 )
 _AFFIX = f"(?i)^\\s*({_CURRENCIES})|({_CURRENCIES}|{_UNITS})\\.?\\s*$"
 _SPACES = "\u00a0\u202f"
@@ -38,7 +40,8 @@ DASHES = ("-", "–", "—")
 _SIGN_BEHIND = re.compile(r"[\d.,' \u00a0\u202f]*\d *[-−]|\(.*\d.*\)|−.*\d|[-–—]")
 _LONG = re.compile("[+-]?\\d{4,}")
 _ISO = re.compile(
-    r"\d{4}([-/])(0?[1-9]|1[0-2])\1(0?[1-9]|[12]\d|3[01])([ T]\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?)?"
+    r"(?:(?:19|20|21)\d\d|9999)([-/])(0?[1-9]|1[0-2])\1(0?[1-9]|[12]\d|3[01])"
+    r"([ T]\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?)?"
     r" ?(Z|UTC|GMT|[+-]\d{2}:?(\d{2})?)?"
 )
 _ZONE = re.compile(r".*:\d{2}\S* ?(Z|UTC|GMT|[+-]\d{2}:?(\d{2})?)")
@@ -120,6 +123,10 @@ def number_style(values: Mapping[str, int]) -> NumberStyle | None:
     Args:
         values: Rows by trimmed value, none empty.
     """
+    values = {v.translate(FIGURES): n for v, n in values.items()}
+    nothing = sum(n for v, n in values.items() if v.lower() in NOTHING)
+    if 2 * nothing < sum(values.values()):  # of a column of plans most rows say that there is none
+        values = {v: n for v, n in values.items() if v in DASHES or not is_mark(v)}
     style = _style(values)
     if style is None or any(map(_SIGN_BEHIND.fullmatch, values)):
         return _signed_style(values) or style
@@ -266,4 +273,5 @@ def sounds_dated(column: str) -> bool:
     stamps = (
         r"|timestamp|zeitstempel|horodat|_at$|^time$|^ts$|creat|erstellt|angelegt|gebucht|booked"
     )
-    return re.search(words + r"|period|^ds$|^dt$|kw" + stamps, column.lower()) is not None
+    told = f"{words}|period|^ds$|^dt$|kw{stamps}|{DATED}"
+    return re.search(told, column.lower()) is not None

@@ -38,11 +38,14 @@ from invopt.sources.line_kinds import LineKinds
 from invopt.sources.nested import unnest_lines
 from invopt.sources.order_heads import join_heads
 from invopt.sources.placing import UNIQUE, Placing
+from invopt.sources.returned_files import net_returns
 from invopt.sources.sales_file import SalesFile, find_sales, num_keys
 from invopt.sources.twins import totals_among
+from invopt.sources.unit_files import convert_units
 from invopt.sources.vocabulary import by_word
 from invopt.sources.words import (
     SpokenNames,
+    counts_thousands,
     date_entry,
     ends_week,
     named,
@@ -100,8 +103,10 @@ def guess_mapping(data: Path, scratch: Path, name: str, asked: SpokenNames | Non
         unnest_lines(reader, places)
         fill_blanks(reader, places)
         join_heads(reader, places)
+        convert_units(reader, places)
+        net_returns(reader, places, asked)
         files, notes = places.files, notes + places.notes
-        sales = find_sales(reader, files, asked)
+        sales = find_sales(reader, files, asked, places.doubts)
         made: dict[str, Any] = {}
         if sales.file.period_days is not None:
             dates, table = _worded(sales.file, made)
@@ -203,6 +208,13 @@ def _long(reader: Reader, sales: SalesFile, frequency: str, notes: list[str]) ->
     assert quantity is not None
     assert date is not None
     columns: dict[str, Any] = {"y": number_entry(quantity)}
+    if counts_thousands(quantity.name):
+        entry = columns["y"]
+        columns["y"] = (entry if isinstance(entry, dict) else {"expr": entry}) | {"scale": 1000}
+        notes.append(
+            f"{quantity.name} is read as thousands, as its name says (scale: 1000): take `scale` "
+            "out where its numbers are units"
+        )
     left = [c for c in file.of_kind(NUMBER) if c.name not in (quantity.name, *keys.there)]
     for column in ("price", "discount"):
         if (name := by_word([c.name for c in left], column)) is not None:
@@ -321,7 +333,10 @@ def _wide(
         weekly = file.periods_format == YEAR_WEEK
         days = [f"{period}1" for period in file.periods] if weekly else list(file.periods)
         dates = pd.to_datetime(days, format=f"{file.periods_format}{'%u' if weekly else ''}")
-        wide = {"columns": wide_pattern(file.periods_format), "format": file.periods_format}
+        wide = {
+            "columns": wide_pattern(file.periods_format, file.periods),
+            "format": file.periods_format,
+        }
         return dates, table | {"wide": wide}
     stem = re.sub(r"\d+$", "", file.periods[0])
     wide = {"columns": re.escape(stem).replace("\\_", "_") + r"\d+"}

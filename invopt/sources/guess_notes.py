@@ -27,6 +27,7 @@ from invopt.timeline import frequency_unit
 _GIVEN_BACK = r"returned|(^|_)returns?(_|$)|retour|retoure|refunded|devuel|devoluc|resi(_|$)"
 _SALES = r"sale|order|invoice|line|demand|train|verkauf|absatz|umsatz|bon|kasse|journal|till|pos\b"
 _SALES += r"|rechnung|beleg|vente|facture|ticket|venta|factura|pedido|transaction|receipt|hist"
+_FISCAL = r"fiscal|(^|_)fy(_|$)|geschaftsjahr|geschaeftsjahr|retail"
 _WEEKEND = ("W-SUN", "W-SAT")
 
 
@@ -123,7 +124,8 @@ def date_notes(date: ColumnFacts, frequency: str) -> list[str]:
     notes = []
     if date.expr is not None and "regexp_extract" in date.expr:
         notes.append(f"{date.name} is from one day to another: a row counts on its first day")
-    if date.is_fiscal:
+    is_named_fiscal = re.search(_FISCAL, plain(date.name)) and frequency_unit(frequency) in "MQ"
+    if date.is_fiscal or is_named_fiscal:
         notes.append(fiscal_note(date.name))
     if len(date.formats) > 1:
         notes.append(

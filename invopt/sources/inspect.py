@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from invopt.errors import InvalidInputError
 from invopt.sources import database_files
-from invopt.sources.archives import SINGLE, TEXTS, text_files
+from invopt.sources.archives import SINGLE, TEXTS, is_text_sheet, text_files
 from invopt.sources.dates import ZONED
 from invopt.sources.days import (
     are_periods,
@@ -32,6 +32,7 @@ from invopt.sources.duck import Reader
 from invopt.sources.formats import (
     DIGITS,
     PLAIN,
+    WEEKS,
     YEAR_WEEK,
     NumberStyle,
     date_formats,
@@ -43,10 +44,11 @@ from invopt.sources.formats import (
 )
 from invopt.sources.json_lines import SUFFIXES as JSONS
 from invopt.sources.json_lines import JsonRows
-from invopt.sources.legacy_text import CENTRAL, TURKISH, WESTERN, legacy_encoding
+from invopt.sources.legacy_text import CENTRAL, OTHERS, TURKISH, WESTERN, legacy_encoding
 from invopt.sources.mapping import Source
 from invopt.sources.measures import Measured, measured_periods
-from invopt.sources.twins import is_total
+from invopt.sources.twins import totals_among
+from invopt.sources.vocabulary import plain
 from invopt.sources.workbooks import SUFFIXES as BOOKS
 from invopt.sources.workbooks import sheets_of
 from invopt.sql import quote
@@ -60,6 +62,8 @@ _INSTEAD = {
                                    ".accdb"),
 }  # fmt: skip
 _SAYS_WEEK = re.compile(r"week|woche|semain|seman|(^|[^a-z])(kw|wk)([^a-z]|$)")
+# Weeks of a retailer's year, which begins in February or so.
+_RETAIL_WEEK = r"fiscal|(^|_)fy(_|$)|retail|(^|_)wm(_|$)|walmart|(^|_)nrf|4_?[45]_?[45]"
 _NUMBER = re.compile(r"\d+")
 _NUMBERED_PLACE = re.compile(
     r"(store|shop|filial[a-z]*|branch|outlet|markt|laden|magasin|tienda|sucursal|negozio|loja|sklep"
@@ -69,7 +73,8 @@ MAX_VALUES = 30  # of a text that may become flags
 _SAMPLE = 20_000
 _LOOKED_AT = 2_000  # values of a column
 _WIDE_FORMATS = (
-    "%Y-%m-%d", "%d/%m/%Y", "%d.%m.%Y", "%Y%m", "%Y%m%d", "%Y-%m", "%Y/%m", "%m/%Y", "%m.%Y",
+    "%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d/%m/%y", "%m/%d/%y", "%d.%m.%y",
+    "%Y%m", "%Y%m%d", "%Y-%m", "%Y/%m", "%m/%Y", "%m.%Y",
     "%b-%y", "%b %y", "%b-%Y", "%b %Y",
 )  # fmt: skip
 _CHUNK = 1 << 20
@@ -163,7 +168,7 @@ def inspect_files(reader: Reader, data: Path) -> tuple[list[FileFacts], list[str
         InvalidInputError: If there is none.
     """
     inside = sorted(p for p in data.rglob("*") if p.is_file() and p.name[0] not in "._")
-    files = [p for p in inside if p.name.lower().endswith(SUFFIXES)]
+    files = [p for p in inside if p.name.lower().endswith(SUFFIXES) or is_text_sheet(p)]
     left = [p for p in inside if p not in files]
     notes = []
     if left:
@@ -180,7 +185,8 @@ def inspect_files(reader: Reader, data: Path) -> tuple[list[FileFacts], list[str
             continue
         found += [facts for facts in looked_at if facts.num_rows]
         refused += [
-            f"{' '.join(filter(None, (path, facts.sheet)))} is left out: it has a header and no row"
+            f"{' '.join(filter(None, (path, facts.sheet)))} is left out: "
+            f"{_why_empty(reader, facts)}"
             for facts in looked_at
             if not facts.num_rows
         ]
@@ -191,6 +197,17 @@ def inspect_files(reader: Reader, data: Path) -> tuple[list[FileFacts], list[str
             " ".join([f"{data} holds no file that ends in {', '.join(SUFFIXES)}.", *notes])
         )
     return found, notes + refused
+
+
+def _why_empty(reader: Reader, facts: FileFacts) -> str:
+    lines = sum(len(r.lines) for r in reader.rejected if r.source == facts.name)
+    if not lines:
+        return "it has a header and no row"
+    first = ", ".join(c.name for c in facts.columns[:3])
+    return (
+        f"none of its {lines:,} lines has the cells of its first line ({first} …), which seems to "
+        "be no header: take the lines above the header out"
+    )
 
 
 def _instead(left: list[Path]) -> str:
@@ -290,7 +307,7 @@ def _header(file: Path) -> object:
 
 
 def _is_text(file: Path) -> bool:
-    return file.name.lower().endswith((*TEXTS, ".zip"))
+    return file.name.lower().endswith((*TEXTS, ".zip")) or is_text_sheet(file)
 
 
 def _open(file: Path) -> IO[bytes]:
@@ -306,14 +323,15 @@ def _open(file: Path) -> IO[bytes]:
 
 
 def _inspect(reader: Reader, path: str, files: list[Path], sheet: str | None) -> FileFacts:
-    ends = [s for s in SUFFIXES if path.lower().endswith(s)]  # a folder of partitions has none
+    # A folder of partitions has no ending.
+    ends = [s for s in (*SUFFIXES, ".xls") if path.lower().endswith(s)]
     stem = path[: -max(map(len, ends))] if ends else path
     name = re.sub(r"\W+", "_", stem.replace("*", "")).strip("_") or "files"
     if sheet is not None:
         name = f"{name}_{re.sub(r'[^0-9A-Za-z_]+', '_', sheet)}"
     name = _free_name(reader, name)
     encodings = {encoding_of(file) if _is_text(file) else "utf-8" for file in files}
-    known = ["utf-8", WESTERN, TURKISH, CENTRAL, "utf-16-be", "utf-16-le", "utf-16"]
+    known = ["utf-8", WESTERN, TURKISH, CENTRAL, *OTHERS, "utf-16-be", "utf-16-le", "utf-16"]
     encoding = max(encodings, key=known.index)
     reader.add(name, Source(path=path, encoding=encoding, sheet=sheet))
     place = FileFacts(
@@ -377,15 +395,33 @@ def _periods(names: Iterable[str]) -> tuple[tuple[str, ...], str | None]:
     weeks = [n for n in names if re.fullmatch(r"(19|20)\d{2}(0[1-9]|[1-4]\d|5[0-3])", n)]
     if len(weeks) >= _MIN_WIDE and any(int(n[4:]) > _MONTHS_OF_A_YEAR for n in weeks):
         return tuple(weeks), YEAR_WEEK
-    for form in _WIDE_FORMATS:
-        dated = [n for n in names if not pd.isna(pd.to_datetime(n, format=form, errors="coerce"))]
-        if len(dated) >= _MIN_WIDE:
-            return tuple(dated), form
+    form, dated = _dated_best(names)
+    if len(dated) >= _MIN_WIDE:
+        return tuple(dated), form
     numbered = [n for n in names if re.fullmatch(r"[A-Za-z]+_?\d+", n)]
     stems = {re.sub(r"\d+$", "", n) for n in numbered}
     if len(numbered) >= 4 * _MIN_WIDE and len(stems) == 1:
         return tuple(numbered), None
     return (), None
+
+
+def _dated_best(names: list[str]) -> tuple[str | None, list[str]]:
+    """Return the format of dates that most names have, and those names.
+
+    Of two that fit as many (day and month exchanged) the one of the shorter stretch of time.
+    """
+    best: tuple[int, int] = (0, 0)
+    taken: tuple[str | None, list[str]] = (None, [])
+    series = pd.Series(names, dtype=object)
+    for form in _WIDE_FORMATS:
+        days = pd.to_datetime(series, format=form, errors="coerce")
+        found = days.dropna()
+        if not len(found) or found.duplicated().any():
+            continue
+        rank = len(found), -int((found.max() - found.min()).days)
+        if len(found) > best[0] or (rank > best and swapped(form) in _WIDE_FORMATS):
+            best, taken = rank, (form, [str(name) for name in series[days.notna()]])
+    return taken
 
 
 def _measured_periods(
@@ -417,7 +453,8 @@ def _column(reader: Reader, name: str, column: str, declared: str) -> ColumnFact
     values = _given(reader, table, value) if is_text or (digits and not is_dated) else {}
     style = number_style(values) if is_text else _declared_style(declared)
     if digits:  # a sum below its rows has no date
-        values = {v: n for v, n in values.items() if not is_total(v)} or values
+        sums = set(totals_among(_with_bare_days(values)))
+        values = {v: n for v, n in values.items() if v not in sums} or values
     formats = date_formats(values, digits=digits)
     if YEAR_WEEK in formats and _SAYS_WEEK.search(column.lower()):  # 202401 to 202412
         formats = [YEAR_WEEK, *(form for form in formats if form != YEAR_WEEK)]
@@ -432,6 +469,9 @@ def _column(reader: Reader, name: str, column: str, declared: str) -> ColumnFact
         found = readable_days(reader, name, week, "VARCHAR")
         if found is not None:
             kind, formats, days, expr = DATE, [], found, week
+    if kind == DATE and _is_retail_week(column, formats[0] if formats else None, expr):
+        kind = NUMBER if style is not None else TEXT
+        formats, days, expr = [], None, None
     distinct, fraction = _measured(reader, table, value, style if kind == NUMBER else None)
     texts = sorted(values) if kind == TEXT and is_text and distinct <= MAX_VALUES else ()
     return ColumnFacts(
@@ -449,6 +489,18 @@ def _column(reader: Reader, name: str, column: str, declared: str) -> ColumnFact
         expr=expr,
         is_fiscal=days is not None and are_periods(values),
     )
+
+
+def _with_bare_days(values: Iterable[str]) -> list[str]:
+    """Return texts, and the days of those that begin with a word: Summe 05.01.2026."""
+    texts = list(values)
+    return [*texts, *(found[0] for v in texts if (found := re.search(r"\d[\d./-]{5,}$", v)))]
+
+
+def _is_retail_week(column: str, form: str | None, expr: str | None) -> bool:
+    """Return whether a column holds weeks of a retailer's own year, and not of ISO 8601."""
+    is_week = form in (*WEEKS, YEAR_WEEK) or expr is not None
+    return is_week and re.search(_RETAIL_WEEK, plain(column)) is not None
 
 
 def _with_one_decimal(columns: tuple[ColumnFacts, ...]) -> tuple[ColumnFacts, ...]:
@@ -564,15 +616,25 @@ def num_combined(reader: Reader, file: FileFacts, cells: Iterable[str]) -> int:
     return int(reader.fetch(sql, file.name)["n"][0].as_py())
 
 
-def wide_pattern(form: str) -> str:
-    """Return a regular expression of the column names that have a strptime format."""
+def wide_pattern(form: str, names: Iterable[str]) -> str:
+    """Return a regular expression of the column names that have a strptime format.
+
+    Args:
+        form: The format.
+        names: Of the columns: where some write 1/5/2026, one figure is enough for all.
+    """
+    strict = _pattern_of(form, r"\d\d")
+    return strict if all(re.fullmatch(strict, n) for n in names) else _pattern_of(form, r"\d\d?")
+
+
+def _pattern_of(form: str, figures: str) -> str:
     parts = {
         "%G": r"\d\d\d\d",
         "%V": r"\d\d",
         "%Y": r"\d\d\d\d",
         "%b": r"[A-Za-z]+",
-        "%m": r"\d\d",
-        "%d": r"\d\d",
+        "%m": figures,
+        "%d": figures,
         "%y": r"\d\d",
     }
     pattern = re.escape(form).replace("\\-", "-").replace("\\ ", " ")

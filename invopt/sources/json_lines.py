@@ -14,6 +14,46 @@ from invopt.errors import InvalidInputError
 
 SUFFIXES = (".jsonl", ".ndjson", ".json")
 NO_OBJECT = "NO OBJECT"
+# What a service says about its answer, beside the rows.
+_ABOUT = frozenset(
+    [
+        "meta",
+        "metadata",
+        "next",
+        "prev",
+        "previous",
+        "links",
+        "_links",
+        "total",
+        "count",
+        "page",
+        "pages",
+        "per_page",
+        "limit",
+        "offset",
+        "has_more",
+        "status",
+        "success",
+        "object",
+        "pagination",
+        "cursor",
+        "errors",
+        "message",
+        "code",
+        "version",
+        "exported_at",
+        "generated_at",
+        "@odata.context",
+        "@odata.nextlink",
+        "odata.metadata",
+        "pageinfo",
+        "next_page",
+        "total_pages",
+        "extensions",
+        "info",
+        "header",
+    ]
+)
 _CHUNK_ROWS = 100_000
 
 
@@ -49,7 +89,8 @@ class JsonRows:
 
     def _rows(self, handle: IO[bytes], file: str) -> Iterator[dict[str, str | None]]:
         first = _first_sign(handle)
-        for number, text in _listed(handle, file) if first == b"[" else _lines(handle):
+        rows = _listed(handle, file) if first == b"[" else _wrapped(handle) or _lines(handle)
+        for number, text in rows:
             try:
                 value = _read(text) if isinstance(text, str) else text
             except ValueError:
@@ -98,6 +139,63 @@ def _lines(handle: IO[bytes]) -> Iterator[tuple[int, str]]:
         text = line.decode("utf-8-sig" if number == 1 else "utf-8", "replace").strip()
         if text:
             yield number, text
+
+
+def _wrapped(handle: IO[bytes]) -> list[tuple[int, Any]] | None:
+    """Return the rows of a file that is one object around them; None where it is something else.
+
+    A service answers so: {"orders": [...], "next": ...}, {"date": [...], "sku": [...]}, edges and
+    nodes of GraphQL.
+    """
+    lines = iter(handle)
+    first = b""
+    while not first.strip():
+        first = next(lines, b"{}")
+    value = _object_of(first)
+    more = next((line for line in lines if line.strip()), b"")
+    if value is not None and more:
+        handle.seek(0)
+        return None  # an object a line
+    if value is None and first.strip() not in (b"{", b"\xef\xbb\xbf{") and b":" not in first:
+        handle.seek(0)
+        return None
+    handle.seek(0)
+    value = value if value is not None else _object_of(handle.read())
+    handle.seek(0)
+    rows = None if value is None else _rows_within(value)
+    return None if rows is None else list(enumerate(rows, start=1))
+
+
+def _object_of(text: bytes) -> dict[str, Any] | None:
+    try:
+        value = _read(text.decode("utf-8-sig", "replace"))
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _rows_within(value: dict[str, Any]) -> list[Any] | None:
+    """Return the rows that an object wraps; None where it is a row itself."""
+    columns = list(value.values())
+    if len(value) > 1 and all(isinstance(c, list) for c in columns):
+        lengths = {len(c) for c in columns}
+        if len(lengths) == 1 and not any(isinstance(c, dict) for cells in columns for c in cells):
+            return [dict(zip(value, cells, strict=True)) for cells in zip(*columns, strict=True)]
+    inside = {
+        name: cell
+        for name, cell in value.items()
+        if isinstance(cell, (list, dict)) and name.lower() not in _ABOUT
+    }
+    others = [name for name in value if name not in inside and name.lower() not in _ABOUT]
+    if len(inside) != 1 or others:
+        return None
+    cell = next(iter(inside.values()))
+    if isinstance(cell, dict):
+        return _rows_within(cell)
+    if not cell or not all(isinstance(row, dict) for row in cell):
+        return None
+    nodes = [row["node"] for row in cell if isinstance(row.get("node"), dict)]
+    return nodes if len(nodes) == len(cell) else cell
 
 
 def _listed(handle: IO[bytes], file: str) -> Iterator[tuple[int, Any]]:

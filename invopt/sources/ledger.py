@@ -9,6 +9,8 @@ import pandas as pd
 
 from invopt.sources.csv_files import BELOW
 from invopt.sources.duck import Reader
+from invopt.sources.marks import EMPTY
+from invopt.sources.marks import REASONS as NOT_KNOWN
 from invopt.sources.standard import NO_ROW, Standard, number_keys
 from invopt.sources.twins import near_twins, spelled
 from invopt.sources.wide import Layout
@@ -28,7 +30,8 @@ REPEATED_LINE = "another line has the same line key"
 _SHORT = 120  # signs of a row that are shown
 
 # Rows that are sound but have no place in this panel, or are there already; none is faulty.
-OUTSIDE_REASONS = (BEFORE, AFTER, ORPHAN, FUTURE, UNFINISHED, OLDER, REPEATED_LINE, NO_ROW)
+OUTSIDE_REASONS = (BEFORE, AFTER, ORPHAN, FUTURE, UNFINISHED, OLDER, REPEATED_LINE, NO_ROW,
+                   *NOT_KNOWN)  # fmt: skip
 
 
 def _cells_of(record: str) -> str:
@@ -76,8 +79,19 @@ class Accounting:
 
     @property
     def faulty(self) -> dict[str, int]:
-        """Quarantined rows by reason, without those that are merely outside the panel."""
-        return {r: n for r, n in self.quarantined.items() if r not in OUTSIDE_REASONS}
+        """Quarantined rows by reason, without those that are merely outside the panel.
+
+        A number that is not given is a fault where it is so in more than half of the rows: the
+        column may be another; and so is a mark for it in a table of which nothing is left.
+        """
+        return {r: n for r, n in self.quarantined.items() if self._is_fault(r, n)}
+
+    def _is_fault(self, reason: str, rows: int) -> bool:
+        if reason in EMPTY:
+            return 2 * rows > self.rows_in or not self.rows_used
+        if reason in NOT_KNOWN:
+            return not self.rows_used
+        return reason not in OUTSIDE_REASONS
 
     @property
     def bad(self) -> int:

@@ -21,7 +21,7 @@ _FEW = 0.5  # share of the lines that may be left out without asking
 _KIND = (
     r"(^|_)(\w*type?|typ|tipo|tur|kind|version|scenario|szenario|escenario|record|measure|art"
     r"|\w*status|statut|estado|stato|state|durum|\w{3,}art|vorgang|movement|mouvement|movimiento"
-    r"|movimento|bwart|bwa|mvt|operation|direction|richtung|event|document|beleg|transaction|trx|kpi|metric"
+    r"|movimento|bw_?art|bw_?a|mvt|operation|direction|richtung|event|document|beleg|transaction|trx|kpi|metric"
     r"|kennzahl|indicator|indicateur|indicador|figure|mesure|medida|misura|attribute|variable"
     r"|rodzaj|soort)(_|$)"
 )
@@ -30,7 +30,7 @@ _NO_KIND = (
     r"pay|(^|_)zahl|paiement|pago|tender|card|customer|kunde|client|channel|kanal|product|produkt|item"
     r"|price|tax|mwst|vat|discount|store|shop|ship|versand|service|dining|order_type|unit|uom"
 )
-_MOVEMENT = r"bwart|bwa|bewegung|movement|(^|_)mvt"
+_MOVEMENT = r"bw_?art|(^|_)bw_?a(_|$)|bewegung|movement|(^|_)mvt"
 _CANCELLED = r"cancel|void|storn|annul|anul|revers|abandon|chargeback"
 _NEVER_MADE = (
     r"(^|[^a-z])(failed|declined|rejected|draft|entwurf|brouillon|borrador|bozza|quot(e|ation)|"
@@ -46,7 +46,7 @@ _NO_SALE = (
     r"|inventar|correct|korrekt|eingang|zugang|einkauf|bestellung|anfang|umlager|umbuch|schwund"
     r"|achat|reception|entree|entrada|compra|ajuste|traslado|saldo|apertura|acquisto|entrata"
     r"|(^| )carico|przyj|zakup|(^| )alis|giris|production|assembly|scrap|waste|write ?off"
-    r"|verschrott|damage|^we$"
+    r"|verschrott|damage|shrink|spoil|theft|write down|recount|^we$"
 )
 _RETURNED = (
     r"return|refund|credit ?(note|memo|invoice)|^credits?$|gutschrift|retoure|ruck(gabe|nahme)"
@@ -64,6 +64,15 @@ _CODES = {"none": r"[134579]\d\d", "returned": r"[26]\d[02468]", "sold": r"[26]\
 # Codes of documents that mean something beside each other only: sold, given back.
 _PAIRS = (("si", "sc"), ("inv", "cn"), ("inv", "crn"), ("inv", "cm"), ("re", "gs"), ("fa", "av"),
           ("ft", "nc"), ("fv", "kor"))  # fmt: skip
+# What a line of goods is not, where others of its column are items.
+_ITEM = r"^(items?|artikel|articles?|articulo|inventory( item)?|stock( item)?|products?|material)$"
+_NO_ITEM = (
+    r"^(g l account|sachkonto|ledger account|konto|charge item|charge|resource|ressource|comment"
+    r"|fixed asset|anlage|zu abschlag( artikel)?|text|note|freight|shipping|discount|tax|fee"
+    r"|non inventory|subtotal|description|account)$|^$"
+)
+# Activity codes of EDI 852: sold, given back by customers; all others are stock, orders, receipts.
+_EDI_CODE, _EDI = r"[qQ][A-Za-z]", {"qs": "sold", "qu": "returned"}
 _UNITS = (
     r"unit|qty|quant|menge|stuck|stueck|absatz|volume|piece|pcs|cantidad|unidad|ilosc|adet|aantal"
 )
@@ -123,6 +132,7 @@ class LineKinds:
     def apply(self, table: dict[str, Any]) -> None:
         """Enter what was found into the table of the sales."""
         taken = {*self.keys.there, self.keys.series, self.quantity.name}
+        self._leave_out_heads(taken)
         for column in self.file.columns:
             if column.name in taken:
                 continue
@@ -185,11 +195,18 @@ class LineKinds:
         if given is None:
             return
         values = [value for value in given if value]
+        if self._leave_out_other_activities(column, values):
+            return
         if "currency" in column.name.lower() and len(values) > 1:
             self.notes.append(
                 f"{self.file.name} has several currencies ({', '.join(values)}): join the rates "
                 "in a source of SQL before prices are used, see docs/your-data.md"
             )
+        if says_kind and any(re.search(_ITEM, plain_text(v)) for v in values):
+            others = {v: "no goods" for v in values if re.search(_NO_ITEM, plain_text(v))}
+            if others:
+                self._leave_out(column, others)
+                return
         if len(values) < 2 or self._is_attribute(column):
             return
         left = {v: "cancelled" for v in values if re.search(_CANCELLED, v.lower())}
@@ -213,6 +230,76 @@ class LineKinds:
                 "sales or returns; leave out by `where` what is none"
             )
 
+    def _leave_out_heads(self, taken: set[str | None]) -> None:
+        """Leave out lines without a product that a column sets apart.
+
+        Heads of documents, their payments and remarks stand among the lines of goods in exports of
+        tills and ERPs; a head repeats the sum of its lines.
+        """
+        product = self.keys.product
+        if product is None:
+            return
+        text = f"coalesce(trim({quote(product)}::VARCHAR), '')"
+        rows = self._number(f"{text} = ''")
+        if not 0 < rows < self.file.num_rows:
+            return
+        found = []
+        for column in self.file.columns:
+            if column.name in taken or column.kind == DATE:
+                continue
+            parts = self._apart(column, text)
+            if parts is not None:
+                says_kind = re.search(_KIND, plain(column.name)) is not None
+                found.append((not says_kind, len(parts[0]) + len(parts[1]), column.name, parts[0]))
+        if not found:
+            return
+        *_, name, values = min(found)
+        told = f"coalesce(trim({quote(name)}::VARCHAR), '')"
+        self.rules.append(f"{told} NOT IN ({', '.join(map(literal, values))})")
+        listed = ", ".join(value or "blank" for value in values)
+        self.notes.append(
+            f"{rows:,} rows of {self.file.name} name no {product}, and their {name} is {listed}: "
+            "they are left out as heads, payments or remarks of documents"
+        )
+        self.told |= {*values}
+
+    def _apart(self, column: ColumnFacts, product: str) -> tuple[list[str], list[str]] | None:
+        """Return the values of a column in rows without a product and in the others.
+
+        None where they have one in common, or are many.
+        """
+        text = f"coalesce(trim({quote(column.name)}::VARCHAR), '')"
+        sql = (
+            f"SELECT {text} AS v, bool_or({product} = '') AS without, bool_or({product} <> '') AS "
+            f"with_one FROM {quote(self.file.name)} GROUP BY 1 ORDER BY 1 LIMIT {_MAX_KINDS + 1}"
+        )
+        found = self.reader.fetch(sql, self.file.name).to_pylist()
+        if len(found) > _MAX_KINDS or any(row["without"] and row["with_one"] for row in found):
+            return None
+        return [r["v"] for r in found if r["without"]], [r["v"] for r in found if r["with_one"]]
+
+    def _leave_out_other_activities(self, column: ColumnFacts, values: list[str]) -> bool:
+        """Leave out what EDI 852 tells beside what was sold; return whether a column holds that."""
+        codes = {value: _EDI.get(value.lower(), "") for value in values}
+        if "sold" not in codes.values() or not all(re.fullmatch(_EDI_CODE, v) for v in values):
+            return False
+        left = {value: "other activities (EDI 852)" for value, kind in codes.items() if not kind}
+        if left:
+            self._leave_out(column, left)
+        self._give_back(column, [value for value, kind in codes.items() if kind == "returned"])
+        return True
+
+    def _give_back(self, column: ColumnFacts, returned: list[str]) -> None:
+        """Count the lines of some kinds below zero."""
+        if not returned:
+            return
+        self.returned.append(_among(column, returned))
+        self.told |= {*returned}
+        self.notes.append(
+            f"rows of {self.file.name} whose {column.name} is {', '.join(returned)} are given "
+            "back and written above 0: they count below 0"
+        )
+
     def _other_measures(self, values: list[str]) -> dict[str, str]:
         """Return what stands beside units in a column of measures: money, shares."""
         units = [v for v in values if re.search(_UNITS, plain_text(v))]
@@ -235,12 +322,7 @@ class LineKinds:
             return {}
         returned = [v for v, kind in kinds.items() if kind == "returned"]
         if returned and self._has_one_sign(column, sold) and self._has_one_sign(column, returned):
-            self.returned.append(_among(column, returned))
-            self.told |= {*returned}
-            self.notes.append(
-                f"rows of {self.file.name} whose {column.name} is {', '.join(returned)} are given "
-                "back and written above 0: they count below 0"
-            )
+            self._give_back(column, returned)
         return {v: "no sales" for v, kind in kinds.items() if kind == "none"}
 
     def _has_one_sign(self, column: ColumnFacts, values: list[str]) -> bool:
@@ -288,7 +370,7 @@ class LineKinds:
             table["returns"] = "net"
         if below <= above or self.returned:
             return
-        columns["y"] = entry | {"scale": -1}
+        columns["y"] = entry | {"scale": -entry.get("scale", 1)}
         told = (
             f"; {above:,} above 0 count against them: leave out by `where` what is no return "
             "(receipts, transfers)"

@@ -75,6 +75,8 @@ class Expression(_Part):
         decimal: Decimal sign of a number held as text.
         thousands: Sign between its groups of three digits; none by default.
         unit: Unit or currency written before or after it (kg, EUR); another one is refused.
+        units: Factor by unit where several stand in the cells ({pcs: 1, case: 12}; "" is that of a
+            number alone); another one is refused.
     """
 
     expr: str
@@ -87,11 +89,16 @@ class Expression(_Part):
     decimal: Literal[".", ","] = "."
     thousands: Literal[",", ".", " ", "'"] | None = None
     unit: str | None = None
+    units: dict[str, float] | None = None
 
     @model_validator(mode="after")
     def _sound(self) -> "Expression":
         if self.thousands == self.decimal:
             raise ValueError(f"decimal and thousands are both {self.decimal!r}")
+        if self.units is not None and (
+            self.unit is not None or not self.units or min(self.units.values()) <= 0
+        ):
+            raise ValueError("units are factors above 0 by unit, and stand without unit")
         for zone in (self.from_timezone, self.to_timezone):
             if zone is not None:
                 _check_zone(zone)
@@ -105,7 +112,8 @@ class Expression(_Part):
     @property
     def declares_number(self) -> bool:
         """True when it says how a number is written."""
-        return self.decimal != "." or self.thousands is not None or self.unit is not None
+        signs = (self.thousands, self.unit, self.units)
+        return self.decimal != "." or any(sign is not None for sign in signs)
 
     def refuse(self, *fields: str) -> None:
         """Refuse what has no meaning where this expression stands.
@@ -143,7 +151,7 @@ Column = Annotated[Expression, BeforeValidator(_as_expression)]
 
 # Words of an expression that are about dates, and about numbers.
 _OF_DATES = ("format", "from_timezone", "to_timezone")
-_OF_NUMBERS = ("scale", "decimal", "thousands", "unit")
+_OF_NUMBERS = ("scale", "decimal", "thousands", "unit", "units")
 # Columns that hold dates; every other one is a number, a flag or a text.
 DATE_COLUMNS = ("due", "phase_in", "phase_out", "ds", "from", "to", "made_at", "ordered",
                 "received")  # fmt: skip

@@ -21,6 +21,7 @@ from invopt.sources.first_config import Extent, first_config
 from invopt.sources.guess import Guess, guess_mapping, tables_of
 from invopt.sources.ledger import ORPHAN, Accounting
 from invopt.sources.mapping import Mapping
+from invopt.sources.marks import TEXTS
 from invopt.sources.validation import DataCheck, DataProfile, check_data
 from invopt.sources.words import SpokenNames
 
@@ -144,7 +145,8 @@ def _try(guess: Guess, data: Path, scratch: Path, today: pd.Timestamp | None) ->
             return _seen(guess, report, folder, today)
         why = "; ".join(f"{n} rows: {reason}" for reason, n in refused.faulty.items())
         if refused.table == "sales":
-            _mend_sales(guess, refused, "; ".join([why, *report.examples.get("sales", [])]))
+            texts = [note for note in report.notes if TEXTS in note]
+            _mend_sales(guess, refused, "; ".join([why, *report.examples.get("sales", []), *texts]))
         else:
             _take_out(guess, f"{refused.table}: {why or ORPHAN}", None)
 

@@ -1,7 +1,7 @@
 """Which of a company's files holds its sales, and in which columns."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import permutations
 
@@ -37,7 +37,7 @@ from invopt.sources.words import (
 )
 from invopt.sql import literal, quote
 
-_FISCAL = r"fiscal|(^|_)fy|period|geschaftsjahr|exercice|ejercicio"
+_FISCAL = r"fiscal|(^|_)fy|period|geschaftsjahr|exercice|ejercicio|retail|(^|_)wm_|walmart"
 _TRIED, _MADE = 8, 0.9  # columns that may be units or price; rows in which they make the amount
 _NAMED = 4
 _SALES = r"sale|order|invoice|line|demand|train|verkauf|absatz|umsatz|bon|kasse|journal|till|pos\b"
@@ -72,8 +72,20 @@ class SalesFile:
         return [name for name, is_there in found.items() if not is_there]
 
 
-def find_sales(reader: Reader, files: list[FileFacts], asked: SpokenNames) -> SalesFile:
-    """Return the largest file that may hold sales, those whose name says so first."""
+def find_sales(
+    reader: Reader,
+    files: list[FileFacts],
+    asked: SpokenNames,
+    doubts: Mapping[str, str] | None = None,
+) -> SalesFile:
+    """Return the largest file that may hold sales, those whose name says so first.
+
+    Args:
+        reader: Holds the files.
+        files: All of them.
+        asked: Columns that a person named.
+        doubts: Why the numbers of a file cannot be read, by its name.
+    """
     _refuse_unknown(files, asked)
     candidates = [_as_sales(reader, file, asked) for file in files]
     if asked.named:
@@ -81,7 +93,7 @@ def find_sales(reader: Reader, files: list[FileFacts], asked: SpokenNames) -> Sa
         candidates = holding or candidates
     whole = [c for c in candidates if not c.missing]
     if not whole:
-        raise InvalidInputError(_what_is_missing(candidates))
+        raise InvalidInputError(_what_is_missing(reader, candidates, doubts or {}))
     told = [c for c in whole if re.search(_SALES, plain(c.file.name))]
     strong = [c for c in told or whole if c.quantity is None or not _is_weak(c.quantity.name)]
     return max(strong or told or whole, key=lambda c: c.file.num_rows * max(1, len(c.file.periods)))
@@ -242,7 +254,7 @@ def _counted(
     return pairs[min(fitting)[1]][0] if fitting else None
 
 
-def _what_is_missing(candidates: list[SalesFile]) -> str:
+def _what_is_missing(reader: Reader, candidates: list[SalesFile], doubts: Mapping[str, str]) -> str:
     """Return which of date, quantity and product was missed, in the file nearest to sales."""
     nearest = min(candidates, key=lambda c: (len(c.missing), -c.file.num_rows))
     found = "; ".join(
@@ -250,7 +262,9 @@ def _what_is_missing(candidates: list[SalesFile]) -> str:
         for c in candidates[:5]
     )
     options = " ".join(f"--{name} COLUMN" for name in nearest.missing)
-    hint = "".join(_hints(nearest))
+    hint = "".join(_hints(reader, nearest))
+    if (doubt := doubts.get(nearest.file.name)) is not None:
+        return f"no sales can be read: {doubt}"
     return (
         "no file looks like sales, which need a date (or a column per period), a quantity and a "
         f"product or place. {nearest.file.path} comes nearest: it lacks "
@@ -259,13 +273,15 @@ def _what_is_missing(candidates: list[SalesFile]) -> str:
     )
 
 
-def _hints(nearest: SalesFile) -> Iterator[str]:
+def _hints(reader: Reader, nearest: SalesFile) -> Iterator[str]:
     """Yield what may stand for what a file lacks, a sentence each, with a blank before it."""
     fiscal = [c.name for c in nearest.file.columns if re.search(_FISCAL, plain(c.name))]
     if "date" in nearest.missing and fiscal:
         yield (
-            f" {' and '.join(fiscal)} may be periods of a fiscal calendar, which are no dates: "
-            "join a table of their first days in a source of SQL."
+            f" {' and '.join(fiscal)} may be periods of a fiscal or retail calendar (4-4-5, weeks "
+            "of a year that begins in February), which are no dates: put a file with a row for "
+            "each (its name as here, and its first day) beside the sales, or join a table of their "
+            "first days in a source of SQL."
         )
     if "date" in nearest.missing and (measures := measures_of(_names(nearest.file))):
         yield (
@@ -275,11 +291,9 @@ def _hints(nearest: SalesFile) -> Iterator[str]:
         )
     texts = [c.name for c in nearest.file.of_kind(TEXT)]
     if "quantity" in nearest.missing and (told := by_word(texts, "y")) is not None:
-        column = next(c for c in nearest.file.of_kind(TEXT) if c.name == told)
-        seen = f" ({', '.join(column.values[:_NAMED])})" if column.values else ""
         yield (
-            f" {told} holds texts{seen} that are no numbers of one form: where several units stand "
-            "in its cells, take them off and convert them in a source of SQL."
+            f" {told} holds texts that are no numbers of one form ({_texts(reader, nearest, told)})"
+            ": correct them, or say how they are read in `y` of a mapping by hand."
         )
     taken = {*nearest.keys.there, nearest.keys.series}
     left = [c.name for c in nearest.file.of_kind(NUMBER) if c.name not in taken]
@@ -292,6 +306,17 @@ def _hints(nearest: SalesFile) -> Iterator[str]:
         )
     if nearest.missing == ["product"]:
         yield " Where all rows are one product, write unique_id: \"'all'\"."
+
+
+def _texts(reader: Reader, nearest: SalesFile, column: str) -> str:
+    """Return the texts of a column that come most often and are no numbers, with their rows."""
+    text = f"trim({quote(column)}::VARCHAR)"
+    rows = reader.fetch(
+        f"SELECT {text} AS v, count(*) AS n FROM {quote(nearest.file.name)} WHERE {text} <> '' "
+        f"AND TRY_CAST({text} AS DOUBLE) IS NULL GROUP BY 1 ORDER BY n DESC, v LIMIT {_NAMED}",
+        nearest.file.name,
+    ).to_pylist()
+    return ", ".join(f"{row['v']}: {row['n']:,} rows" for row in rows)
 
 
 def _names(file: FileFacts) -> list[str]:

@@ -12,7 +12,8 @@ from invopt.errors import InvalidInputError
 from invopt.sources.dates import Raw, dated
 from invopt.sources.duck import Reader
 from invopt.sources.mapping import ChannelTable, Expression, Table
-from invopt.sources.numbers import THREE_DIGITS, number_sql, plain_number_sql
+from invopt.sources.marks import is_mark_sql, marked, sets_aside, tell_texts
+from invopt.sources.numbers import THREE_DIGITS, number_sql, plain_number_sql, united_sql
 from invopt.sql import literal, quote
 from invopt.types import Float32Array, IntArray
 
@@ -180,6 +181,12 @@ class _View:
             self.inner += _column_sql(column, cell, expression, kinds[column], held=kind)
             self.reasons |= _column_reasons(column, kinds[column])
         _tell_thousands(self.reader, self.name, source, columns=columns, raws=raws, held=held)
+        texts = {
+            column: raw
+            for column, raw, kind in zip(columns, raws, held, strict=True)
+            if kind == TEXT and kinds[column] == NUMBER
+        }
+        tell_texts(self.reader, self.name, source, texts)
 
     def define(self, outer: list[str]) -> Standard:
         """Create the view with the columns named, and say what it is."""
@@ -390,7 +397,12 @@ def _column_sql(column: str, raw: str, expression: Expression, kind: str, held: 
         date = f"TRY_STRPTIME(({raw})::VARCHAR, {literal(expression.format)})"
         value = f"strftime({date}, '%Y-%m-%d')"
     if kind == NUMBER and held == TEXT and expression.declares_number:
-        value = number_sql(raw, expression.decimal, expression.thousands, expression.unit)
+        signs = expression.decimal, expression.thousands
+        value = number_sql(raw, *signs, expression.unit)
+        if expression.units is not None:
+            value = united_sql(raw, *signs, expression.units)
+    if kind == NUMBER:
+        value = f"nullif({value}, 'NaN'::DOUBLE)"  # how programs write a number that is missing
     if kind == NUMBER and expression.scale != 1.0:
         value = f"{value} * {expression.scale!r}"
     return [f"{value} AS {quote(column)}", f"({raw})::VARCHAR AS {quote(column + '_raw')}"]
@@ -400,8 +412,13 @@ def _column_reasons(column: str, kind: str) -> dict[str, str]:
     given = f"{quote(column + '_raw')} IS NOT NULL AND trim({quote(column + '_raw')}) <> ''"
     label = column.replace("'", "''")
     if kind == NUMBER:
-        return {
-            f"{label} is not a number": f"{quote(column)} IS NULL AND {given}",
+        known = is_mark_sql(quote(column + "_raw"))
+        bad = f"{quote(column)} IS NULL AND {given}"
+        # Marks are looked for where no number is, and not in each of millions of rows.
+        is_known = f"CASE WHEN {bad} THEN {known} ELSE false END"
+        aside = {marked(label): is_known} if sets_aside(column) else {}
+        return aside | {
+            f"{label} is not a number": f"CASE WHEN {bad} THEN NOT {known} ELSE false END",
             f"{label} is not finite": f"NOT isfinite({quote(column)})",
         }
     if kind == BOOLEAN:

@@ -11,8 +11,13 @@ _NAMES = {"uom", "unit", "unitofmeasure", "unitsofmeasure", "qtyunit", "quantity
           "unite", "unité", "uniteventedemesure", "unidad", "unidadmedida", "um"}  # fmt: skip
 
 
-def tell_units(reader: Reader, table: SalesTable, key: Expression) -> None:
-    """Note the series that were sold in several units, where the mapping does not look at them.
+def is_unit_column(name: str) -> bool:
+    """Return whether a column's name says that it holds units of measure."""
+    return "".join(filter(str.isalpha, name.lower())) in _NAMES
+
+
+def tell_units(reader: Reader, table: SalesTable, key: Expression) -> int:
+    """Note and count series sold in several units, where the mapping does not look at them.
 
     Args:
         reader: Holds the source; gets the note.
@@ -20,10 +25,11 @@ def tell_units(reader: Reader, table: SalesTable, key: Expression) -> None:
         key: Name of a row's series.
     """
     types = reader.column_types(f'"{table.source}"', "sales.from")
-    units = [c for c in types if "".join(filter(str.isalpha, c.lower())) in _NAMES]
+    units = [c for c in types if is_unit_column(c)]
     said = " ".join(
         [table.columns["y"].expr if "y" in table.columns else "", table.where or "", key.expr]
     ).lower()
+    mixed = 0
     for column in units:
         if column.lower() in said or types[column] != "VARCHAR":
             continue
@@ -36,9 +42,11 @@ def tell_units(reader: Reader, table: SalesTable, key: Expression) -> None:
             f"AS kinds FROM {rows} GROUP BY 1) WHERE n > 1",
             "sales",
         ).to_pylist()
+        mixed = max(mixed, int(found["n"]))
         if found["n"]:
             reader.notes.append(
                 f"sales: {found['n']:,} series are sold in several units ({column} is "
                 f"{found['kinds']}), which are added up as they are: convert them in y "
                 f"(CASE {column} WHEN 'CS' THEN 12 ELSE 1 END * num(...))"
             )
+    return mixed

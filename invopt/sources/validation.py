@@ -25,6 +25,7 @@ _NUM_BEFORE = 8
 _CLOSED = 2  # of the latest days: a public holiday, and not a file of zeros
 _MOST = 2.0  # times the usual: an extract sent twice
 _YEAR_SLACK = 3  # periods around the same date of last year: public holidays move
+_MIN_STEPS, _MIN_FALLS = 28, 0.05  # steps of units, and the share that falls
 _MIN_SPREAD = 0.02  # of the usual value: a steady price is no reason to call 3 % a jump
 
 
@@ -153,7 +154,7 @@ def check_data(
     ]
     checks += _faulty(report, config)
     checks += _usable(report)
-    checks += [_frequency(report), _sign(report)]
+    checks += [_frequency(report), _sign(report), _units(report), _running(profile)]
     checks += _references(report, config)
     for name in profile.sums:
         share = profile.counts[name] / profile.sizes[name]
@@ -264,6 +265,31 @@ def _sign(report: DatasetReport) -> DataCheck:
     )
     sold = report.sums.get("sales.y", 0.0)
     return DataCheck("sign", "sales", sold, limit=0, passed=sold >= 0, rule=rule)
+
+
+def _running(profile: DataProfile) -> DataCheck:
+    """Judge that units of days or weeks are not running totals, which fall at a new year alone."""
+    rule = (
+        "share of periods in which all units together fall may not be below the limit: units that "
+        "never fall are running totals (sold since January), of which each day is the difference"
+    )
+    steps = np.diff(profile.units[profile.records > 0])
+    if frequency_unit(profile.timeline.freq) not in ("D", "W") or len(steps) < _MIN_STEPS:
+        return DataCheck("running", "sales", None, _MIN_FALLS, passed=True, rule=rule)
+    falls = float(np.mean(steps < 0))
+    is_flat = float(np.mean(steps == 0)) > 1 / 2  # slow sellers, or made-up data
+    passed = falls >= _MIN_FALLS or is_flat
+    return DataCheck("running", "sales", falls, limit=_MIN_FALLS, passed=passed, rule=rule)
+
+
+def _units(report: DatasetReport) -> DataCheck:
+    """Judge that no series adds up pieces and cases."""
+    rule = (
+        "series whose sales are in several units of measure may not be more than the limit: pieces "
+        "and cases do not add up"
+    )
+    mixed = report.mixed_units
+    return DataCheck("units", "sales", mixed, limit=0, passed=mixed == 0, rule=rule)
 
 
 def _references(report: DatasetReport, config: DataConfig) -> list[DataCheck]:

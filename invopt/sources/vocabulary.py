@@ -4,6 +4,8 @@ import re
 import unicodedata
 from collections.abc import Callable
 
+from invopt.sources import scripts
+
 # Words in names of columns (English, German, French, Spanish, Italian, Portuguese, Dutch, Polish,
 # Turkish, Danish and Swedish), most telling first; without accents and with _ between words.
 _WORDS = {
@@ -26,7 +28,8 @@ _WORDS = {
         "almacen", "sucursal", "planta", "bodega", "local", "negozio", "magazzino", "punto_vendita",
         "loja", "armazem", "filial", "filiaal", "winkel", "vestiging", "magazijn", "sklep",
         "magazyn", "oddzial", "magaza", "sube", "depo", "butik", "lagersted", "ward",
-        "kostenstelle", "cost_center", "cost_centre", "deposito", "sede", "centro", "prodejna",
+        "kostenstelle", "organization_code", "org_code", "godown",
+        "cost_center", "cost_centre", "deposito", "sede", "centro", "prodejna",
         "sklad", "raktar", "myymala",
     ),
     "y": (
@@ -144,8 +147,21 @@ def plain(name: str) -> str:
     """Return a name in small letters without accents, _ between its words (StockCode, Prix HT)."""
     spelled = name.translate(_LETTERS)
     parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", spelled)
-    letters = unicodedata.normalize("NFKD", parts).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", "_", letters.lower()).strip("_")
+    letters = "".join(
+        sign
+        for sign in unicodedata.normalize("NFKD", parts)
+        if sign.isascii() or unicodedata.category(sign) not in ("Mn", "Cf")
+    )
+    return re.sub(r"[\W_]+", "_", letters.lower()).strip("_")
+
+
+def _other_words(words: str) -> tuple[str, ...]:
+    return tuple(map(plain, words.split()))
+
+
+_SCRIPTS = {role: _other_words(words) for role, words in scripts.WORDS.items()}
+_NO_SCRIPTS = {role: _other_words(words) for role, words in scripts.OTHERS.items()}
+_SCRIPT_LABELS = _other_words(scripts.LABELS)
 
 
 def by_word(names: list[str], role: str) -> str | None:
@@ -167,6 +183,8 @@ def all_by_word(names: list[str], role: str) -> list[str]:
 
 
 def _score(name: str, role: str) -> tuple[int, int, int] | None:
+    if not name.isascii():
+        return _score_script(name, role)
     name = re.sub(_OF_LINES, "", name)
     words = set(name.split("_"))
     if words & _NOT.get(role, set()) and name not in _WORDS[role]:
@@ -185,3 +203,22 @@ def _score(name: str, role: str) -> tuple[int, int, int] | None:
         if found:
             return is_label, kind if kind == 2 else 0, found[0]
     return None
+
+
+def _score_script(name: str, role: str) -> tuple[int, int, int] | None:
+    """Return the score of a name in a script that is not Latin."""
+    if any(_is_in(word, name) for word in _NO_SCRIPTS.get(role, ())):
+        return None
+    is_label = int(
+        role in ("product", "location") and any(_is_in(word, name) for word in _SCRIPT_LABELS)
+    )
+    for kind, fits in enumerate((str.__eq__, _is_in)):
+        found = [n for n, word in enumerate(_SCRIPTS.get(role, ())) if fits(word, name)]
+        if found:
+            return is_label, 2 * kind, found[0]
+    return None
+
+
+def _is_in(word: str, name: str) -> bool:
+    """Return whether a word is one of a name: anywhere where its script writes no blanks."""
+    return word in name if scripts.writes_no_blanks(word) else f"_{word}_" in f"_{name}_"

@@ -13,6 +13,7 @@ from invopt.errors import InvalidInputError
 from invopt.sources.dates import Raw, dated
 from invopt.sources.duck import Reader
 from invopt.sources.mapping import Expression, Table, Wide
+from invopt.sources.marks import is_mark_sql, marked
 from invopt.sources.numbers import number_sql
 from invopt.sources.standard import (
     Parts,
@@ -28,6 +29,7 @@ from invopt.timeline import Timeline, floor_dates
 from invopt.types import BoolArray, Float32Array, IntArray
 
 NOT_A_NUMBER = "cell is not a number"
+NOT_KNOWN = marked("cell")
 NEGATIVE = "cell is negative"
 REPEATED = "another row has the same key"
 
@@ -119,6 +121,7 @@ class Layout:
         """
         refused = {r: n * self.num_columns for r, n in self.refused_rows.items()}
         doubtful = self.suspects | self._unconverted(reader)
+        refused[NOT_KNOWN] = self._quarantine_cells(reader, doubtful, NOT_KNOWN, self._is_mark)
         refused[NOT_A_NUMBER] = self._quarantine_cells(
             reader, doubtful, NOT_A_NUMBER, self._is_no_number
         )
@@ -175,7 +178,11 @@ class Layout:
 
     def _is_no_number(self, column: str) -> str:
         given = f"{quote(column)} IS NOT NULL AND trim({quote(column)}::VARCHAR) <> ''"
-        return f"({given} AND coalesce(NOT isfinite({self._number(column)}), true))"
+        bad = f"coalesce(NOT isfinite({self._number(column)}), true)"
+        return f"({given} AND {bad} AND NOT {is_mark_sql(quote(column))})"
+
+    def _is_mark(self, column: str) -> str:
+        return f"({self._number(column)} IS NULL AND {is_mark_sql(quote(column))})"
 
 
 class WideValues:

@@ -8,7 +8,7 @@ from typing import Any
 from invopt.contracts import PRODUCT_NUMBERS
 from invopt.sources.formats import DASHES, WEEKS
 from invopt.sources.inspect import DATE, ColumnFacts, FileFacts
-from invopt.sources.vocabulary import by_word, plain
+from invopt.sources.vocabulary import all_by_word, by_word, plain
 from invopt.sql import literal, quote
 
 # What is never 0: a bare dash there is no number.
@@ -28,6 +28,8 @@ _DOMAINS = {
                "wettbewerb", "concurren", "competid"),
 }  # fmt: skip
 _SERIES = ("unique_id", "series", "series_id", "item_store", "store_item", "ts_id")
+_ITEMS = ("item", "artikel", "article", "articulo", "artículo")
+_NUMBERS = ("no", "nr", "number", "nummer", "num", "code")
 _MEASURES = r"size|weight|area|height|width|length|volume|age\b|capacity|floor|price|cost"
 
 
@@ -71,7 +73,7 @@ class Keys:
             series = None
         others = [n for n in others if n != series]
         location = location or by_word(others, "location")
-        product = product or by_word([n for n in others if n != location], "product")
+        product = product or _product_among([n for n in others if n != location], file)
         return cls(product, location, series)
 
     @property
@@ -94,6 +96,20 @@ class Keys:
     def expression(self) -> str:
         """The name of a series."""
         return named(self.series) if self.series else " || '_' || ".join(map(named, self.there))
+
+
+def _product_among(names: list[str], file: FileFacts) -> str | None:
+    """Return the column of products: of those that may be, one that tells products apart.
+
+    An ERP's "No." names one where a type beside it says Item.
+    """
+    different = {c.name: c.num_distinct for c in file.columns}
+    found = all_by_word(names, "product")
+    if found:
+        return next((name for name in found if different[name] > 1), found[0])
+    if any(value.strip().lower() in _ITEMS for c in file.columns for value in c.values):
+        return next((name for name in names if plain(name) in _NUMBERS), None)
+    return None
 
 
 def roles_of(names: list[str], roles: tuple[str, ...]) -> dict[str, str]:
@@ -138,6 +154,12 @@ def number_entry(column: ColumnFacts, name: str | None = None) -> Any:
         nothing = "NULL" if dash_is_unknown(column.name) else "'0'"
         expr = f"CASE WHEN trim({expr}) IN ({listed}) THEN {nothing} ELSE {expr} END"
     return {"expr": expr, **column.style.declared} if column.style.declared else expr
+
+
+def counts_thousands(column: str) -> bool:
+    """Return whether a column's name says that its numbers are thousands: Units (000s)."""
+    words = r"[\[( ]'?0?00'?s?[\])]|[(\[ ](in )?(tsd|thousands?|th|miles|milliers|migliaia|tys)\b"
+    return re.search(words, column.lower()) is not None
 
 
 def dash_is_unknown(column: str) -> bool:
