@@ -292,9 +292,12 @@ def _outliers(
     mean = total / number
     variance = np.maximum(_trailing_sum(value**2, window) / number - mean**2, 0)
     result: BoolArray = _far(value, mean, variance, config) & enough
-    # The least that mean can be without two peaks tells which periods to look at.
-    least = np.maximum(total - _HIDING * _trailing_max(value, window), 0) / number
-    rows, at = np.nonzero((result | _far(value, least, 0.0, config)) & enough)
+    # Looked at is what is far above the least that the mean can be without two peaks.
+    rows, at = np.nonzero((value > config.outlier_deviations) & enough)
+    highest = _trailing_max(value.astype(np.float32), window)[rows, at]
+    least = np.maximum(total[rows, at] - _HIDING * highest, 0) / number[rows, at]
+    possible = _far(value[rows, at], least, 0.0, config)
+    rows, at = rows[possible], at[possible]
     for part in range(0, len(rows), _CHUNK):
         row, period = rows[part : part + _CHUNK], at[part : part + _CHUNK]
         peak = value[row, period] * _LIKE + mean[row, period] * (1 - _LIKE)
@@ -353,7 +356,7 @@ def _trailing_sum(values: FloatArray, window: int) -> FloatArray:
     return result
 
 
-def _trailing_max(values: FloatArray, window: int) -> FloatArray:
+def _trailing_max(values: Float32Array, window: int) -> Float32Array:
     """Return the largest of the window periods before each one, itself excluded; 0 for none."""
     found = np.zeros_like(values)
     found[:, 1:] = values[:, :-1]
