@@ -272,14 +272,22 @@ def channel(
     return found, used
 
 
-def receipts(case: Case, rows: list[Row]) -> list[tuple[Any, ...]]:
-    """Return (supplier, ordered, received, quantity, lead time in periods) of the rows used."""
-    found = []
+def receipts(case: Case, rows: list[Row], last: date) -> list[tuple[Any, ...]]:
+    """Return (supplier, ordered, received, quantity, lead time in periods) of the rows used.
+
+    Args:
+        case: The data set.
+        rows: Of the table.
+        last: First day of the last period of sales.
+    """
+    found, end = [], case.today or after(last, case.freq) - timedelta(days=1)
     for row in rows:
         ordered, received, units = (
             case.read("receipts", row, c) for c in ("ordered", "received", "n")
         )
         if ordered is None or received is None or received < ordered:
+            continue
+        if received > end + timedelta(days=1):  # announced, not received
             continue
         if units is None and row["n"].strip():
             continue

@@ -491,7 +491,7 @@ class Checker:
 
     def _check_receipts(self) -> None:
         rows = rows_of(self.data, "receipts")
-        found = recount.receipts(self.case, rows)
+        found = recount.receipts(self.case, rows, self.periods[-1])
         self._used("receipts", len(rows), len(found))
         frame = read_terms(self.out).receipts
         assert frame is not None

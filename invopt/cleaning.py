@@ -39,6 +39,11 @@ _COUNTED = (
 NEVER_SOLD = 26  # recorded periods of no sale at all after which a series is no launch
 _GAP_SEASONS = 8  # seasons back that tell whether a day is usually recorded
 _USUAL_SALES = 20.0  # units a place usually sells in a period, for their absence to mean something
+_LIKE = 1 / 3  # of what a period has above the mean: others that have it are peaks like it
+_HIDING = 2  # peaks like it in the year before that a bulk order may have
+_SPELLS = 2  # windows of that year with such peaks from which on they are demand
+_YEAR = 364  # periods
+_CHUNK = 4096  # possible outliers looked at together
 _CLOSED = 0.5  # of a period, above the usual, for its sales to be no demand
 
 RULES = {
@@ -274,18 +279,72 @@ def _outliers(
     """Mark periods far above the mean of the window before them, in Poisson-like deviations.
 
     The deviation allows for the counting noise of the mean itself (variance + mean + 1), so
-    that a first sale of three after zeros is no outlier.
+    that a first sale of three after zeros is no outlier. One or two peaks like it in the window
+    do not hide a period: they are left out of mean and variance. Peaks that come back, in two other
+    windows of the 364 periods before or three times in all, are demand.
     """
     window = config.outlier_window
     value = np.where(observed, y, 0).astype(np.float64)
     number = _trailing_sum(observed.astype(np.float64), window)
-    enough = number >= window / 2
+    enough = (number >= window / 2) & observed
     number = np.maximum(number, 1)
-    mean = _trailing_sum(value, window) / number
+    total = _trailing_sum(value, window)
+    mean = total / number
     variance = np.maximum(_trailing_sum(value**2, window) / number - mean**2, 0)
-    far = value - mean > config.outlier_deviations * np.sqrt(variance + mean + 1)
-    result: BoolArray = far & enough & observed
+    result: BoolArray = _far(value, mean, variance, config) & enough
+    # Looked at is what is far above the least that the mean can be without two peaks.
+    rows, at = np.nonzero((value > config.outlier_deviations) & enough)
+    highest = _trailing_max(value.astype(np.float32), window)[rows, at]
+    least = np.maximum(total[rows, at] - _HIDING * highest, 0) / number[rows, at]
+    possible = _far(value[rows, at], least, 0.0, config)
+    rows, at = rows[possible], at[possible]
+    for part in range(0, len(rows), _CHUNK):
+        row, period = rows[part : part + _CHUNK], at[part : part + _CHUNK]
+        peak = value[row, period] * _LIKE + mean[row, period] * (1 - _LIKE)
+        result[row, period] = _is_outlier(value, observed, row, period, peak, config)
     return result
+
+
+def _far(
+    value: FloatArray, mean: FloatArray, variance: FloatArray | float, config: CleaningConfig
+) -> BoolArray:
+    """Return where a value is far above a mean, by the configured number of deviations."""
+    return np.asarray(value - mean > config.outlier_deviations * np.sqrt(variance + mean + 1))
+
+
+def _is_outlier(
+    value: FloatArray,
+    observed: BoolArray,
+    row: IntArray,
+    period: IntArray,
+    least: FloatArray,
+    config: CleaningConfig,
+) -> BoolArray:
+    """Return (periods,) whether each is an outlier, the few peaks like it before it left out.
+
+    Args:
+        value: (series, T) units.
+        observed: (series, T) periods that say what demand is.
+        row: (periods,) series of each.
+        period: (periods,) place of each.
+        least: (periods,) units from which on another period is a peak like it.
+        config: Window and deviations.
+    """
+    window = config.outlier_window
+    ago = np.arange(1, max(_YEAR, window) + 1)
+    places = row[:, None], np.maximum(period[:, None] - ago, 0)
+    seen = observed[places] & (period[:, None] >= ago)
+    before, own = np.where(seen, value[places], 0), value[row, period]
+    peak = seen & (before >= least[:, None])
+    starts = np.arange(0, len(ago), window)
+    spells = np.add.reduceat(peak, starts, axis=1, dtype=np.int64) > 0
+    comes_back = (spells.sum(axis=1) >= _SPELLS) | (peak.sum(axis=1) > _HIDING)
+    near = seen[:, :window] & ~peak[:, :window]
+    number = np.maximum(near.sum(axis=1), 1)
+    rest = np.where(near, before[:, :window], 0)
+    mean = rest.sum(axis=1) / number
+    variance = np.maximum((rest**2).sum(axis=1) / number - mean**2, 0)
+    return np.asarray(_far(own, mean, variance, config) & ~comes_back)
 
 
 def _trailing_sum(values: FloatArray, window: int) -> FloatArray:
@@ -295,6 +354,18 @@ def _trailing_sum(values: FloatArray, window: int) -> FloatArray:
     first = np.maximum(np.arange(values.shape[1]) - window, 0)
     result: FloatArray = total[:, :-1] - total[:, first]
     return result
+
+
+def _trailing_max(values: Float32Array, window: int) -> Float32Array:
+    """Return the largest of the window periods before each one, itself excluded; 0 for none."""
+    found = np.zeros_like(values)
+    found[:, 1:] = values[:, :-1]
+    reach = 1
+    while reach < window:
+        step = min(reach, window - reach)
+        found[:, step:] = np.maximum(found[:, step:], found[:, :-step])
+        reach += step
+    return found
 
 
 def _centred_mean(y: Float32Array, observed: BoolArray, window: int) -> Float32Array:

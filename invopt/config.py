@@ -92,8 +92,9 @@ class CleaningConfig(_Section):
     Attributes:
         launch: A series is on sale from its first positive sale, or from its first record.
         censor_below_stock: On-hand stock at or below which a period is censored.
-        outlier_deviations: Robust deviations from the local median that mark an outlier.
-        outlier_window: Periods of the local median.
+        outlier_deviations: Deviations above the mean of the periods before that mark an outlier;
+            one or two peaks like it are left out of both.
+        outlier_window: Periods before that are compared.
         price_limit: Factor over or under the series' median price beyond which a price is a
             mistake and is dropped.
     """

@@ -34,7 +34,8 @@ class Aim:
         dry_in: First period ahead, from 1, that half of the demand paths begin with an empty
             shelf or have missed a sale by; NaN where none is before the next order's arrival.
         expired: Expected units that outlive their shelf life, up to the end of the interval.
-        saved: Change of cost that the order brings, against none; money.
+        saved: Change of cost that the order brings, against none; money. What an order line costs
+            is taken off.
         before_smoothing: Units that cost least where another quantity is nearer to the usual order;
             NaN where nothing was smoothed.
         limited: True where a limit or a minimum changed the quantity.
@@ -138,7 +139,12 @@ def aim_at(
     # Whoever waits was missed before the order arrives: that is told as unavoidable, once. That it
     # serves them is what an order is for, and is counted in what it saves.
     told = terms.stockout_cost * path.missed_twice(ordered)
-    found = replace(found, limited=limited, stockout_cost=found.stockout_cost - told)
+    found = replace(
+        found,
+        limited=limited,
+        stockout_cost=found.stockout_cost - told,
+        saved=_saved(found.saved, ordered, terms, criterion.change, weighed, forced),
+    )
     # A quantity that was not chosen by cost says nothing of what its neighbours cost.
     for values in (found.one_less, found.one_more):
         values[promise | (limited & (values < 0))] = np.nan
@@ -229,6 +235,30 @@ class Weighed:
     promise: BoolArray = field(repr=False)
     own: FloatArray | None = field(default=None, repr=False)
     line: FloatArray | None = field(default=None, repr=False)
+
+
+def _saved(
+    saved: FloatArray,
+    quantity: FloatArray,
+    terms: Terms,
+    change: Change,
+    weighed: Weighed,
+    forced: FloatArray | None,
+) -> FloatArray:
+    """Return the money that orders save, those whose line costs as they were weighed.
+
+    Of a lot that lasts for several intervals what its own interval asks for counts, against the
+    part of the line's cost that waiting for an interval would save.
+    """
+    assert weighed.line is not None
+    assert weighed.own is not None
+    costs = (weighed.line > 0) & (quantity > 0)
+    if forced is not None:
+        costs &= np.isnan(forced)
+    if not costs.any():
+        return saved
+    judged = np.minimum(quantity, np.maximum(weighed.own, terms.least_order))
+    return np.where(costs, -change(np.zeros_like(judged), judged) - weighed.line, saved)
 
 
 def within_limits(

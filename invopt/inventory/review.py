@@ -41,6 +41,7 @@ from invopt.types import BoolArray, FloatArray, IntArray
 DEAD = "nothing was sold for a season although it was there: nothing is ordered"
 WAITS = "the next review comes before the supplier's next order day"
 SHUT = "the place or its supplier is closed: an order of the next review arrives as early"
+_TINY = 1e-9
 GONE = "its successor is ordered instead, and sells what is left first"
 
 
@@ -103,7 +104,7 @@ def plan_review(
     )
     deal = _dealt(decided, tables, forced, concerned)
     _tell_deal(notes, deal)
-    decision = _decided_again(decided, deal, rules)
+    decision = _with_lower_prices(_decided_again(decided, deal, rules), decided, deal)
     decided = replace(decided, stock=stock, decision=decision, dead=dead, unit_cost=deal.unit_cost)
     planned = finished(decided, rules, notes, lambda flags: _mark(flags, supply, deal, ahead))
     return Review(
@@ -286,13 +287,13 @@ def _dealt(
     panel, terms, found = decided.panel, decided.terms, decided.decision
     if not len(concerned):
         return Bought.as_wanted(found.quantity, terms.unit_cost)
-    pace = found.levels.expected_demand / np.maximum(terms.protection_interval, 1)
+    pace = _pace(found, terms)
     wanted = Wanted(
         quantity=found.quantity,
         supplier=_suppliers(panel),
         unique_ids=panel.unique_ids,
         curve=found.curve,
-        demand_per_period=np.nan_to_num(pace),
+        demand_per_period=pace,
         free=np.isnan(forced),
         room=_room(found, terms, pace),
         budgeted=_budgeted(panel),
@@ -313,6 +314,32 @@ def _decided_again(decided: Decided, deal: Bought, rules: ReviewRules) -> OrderD
         is_count=rules.is_count, forced=deal.quantity[rows],
     )  # fmt: skip
     return found.with_rows(rows, without_faults(part, own))
+
+
+def _pace(decision: OrderDecision, terms: Terms) -> FloatArray:
+    """Return (series,) units that are expected to sell per period."""
+    return np.nan_to_num(decision.levels.expected_demand / np.maximum(terms.protection_interval, 1))
+
+
+def _with_lower_prices(decision: OrderDecision, decided: Decided, deal: Bought) -> OrderDecision:
+    """Return the decision with what lots of a lower price save in all they last for.
+
+    That is what the needed order saves, the difference of the price, and what lies longer: half
+    of what was added, as long as the lot lasts. Packs that a supplier's minimum adds count beside.
+    """
+    rows = np.flatnonzero(deal.lot > 0)
+    if not len(rows):
+        return decision
+    before, terms = decided.decision, decided.terms
+    ordered, lot = deal.quantity[rows], deal.lot[rows]
+    bought = ordered - deal.filled[rows]
+    spell = bought / np.maximum(_pace(before, terms)[rows], _TINY)
+    cheaper = (terms.unit_cost - deal.unit_cost)[rows] * ordered
+    filled = before.curve.at(rows, bought) - before.curve.at(rows, ordered)
+    saved = decision.saved.copy()
+    longer = terms.holding_cost[rows] * lot * spell / 2
+    saved[rows] = before.saved[rows] + cheaper - longer + filled
+    return replace(decision, saved=saved)
 
 
 def _room(decision: OrderDecision, terms: Terms, pace: FloatArray) -> FloatArray:

@@ -123,8 +123,9 @@ def read_dataset(
         out: Folder to write.
         variables: Values for ${NAME} in database URLs.
         max_bad_share: Share of faulty rows above which the data set is refused.
-        today: Sales dated later, and those of the period that holds it, are left out; None where
-            no clock is known: then only the record itself tells that its last period was cut.
+        today: Sales dated later, and those of the period that holds it, are left out, and so are
+            counts of stock and receipts dated later; None where no clock is known: then only the
+            record itself tells that its last period was cut.
         notify: Called with a line of progress.
 
     Raises:
@@ -248,7 +249,9 @@ class _Build:
         self._tell_faults(series)
         series = contracts.check(series, contracts.Products)
         named = [name for name in TERMS if name != "lanes"]
-        terms = read_terms_tables(self.ledger, self.mapping, key, series, timeline, names=named)
+        terms = read_terms_tables(
+            self.ledger, self.mapping, key, series, timeline, names=named, today=self.today
+        )
         positions |= terms | network
         series = with_supplier_lead_times(series, positions.get("suppliers"))
         self.notify(f"{len(series):,} series x {timeline.num_periods:,} periods ({timeline.freq})")

@@ -13,7 +13,7 @@ import pandas as pd
 
 from invopt.contracts import TermsTables
 from invopt.lanes import KINDS as KINDS_OF_LANES
-from invopt.sources.ledger import DUPLICATE, ORPHAN, Ledger
+from invopt.sources.ledger import AFTER, DUPLICATE, FUTURE, ORPHAN, Ledger
 from invopt.sources.mapping import TERMS, Expression, Mapping, TermsTable
 from invopt.sources.places import lane_faults
 from invopt.sources.standard import BOOLEAN, DATE, NUMBER, TEXT, standardise
@@ -75,6 +75,7 @@ def read_terms_tables(
     series: pd.DataFrame,
     timeline: Timeline,
     names: Sequence[str] = TERMS,
+    today: pd.Timestamp | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Return the mapped ones of the tables of planning, by file name.
 
@@ -85,12 +86,18 @@ def read_terms_tables(
         series: Products, by unique_id.
         timeline: Of the sales.
         names: Tables to read.
+        today: No delivery was received later; the end of the sales where no clock is known.
     """
-    found = {}
+    found, last = {}, timeline.last_day(timeline.num_periods - 1)
+    end, reason = (last, AFTER) if today is None else (today, FUTURE)
+    # It is tomorrow in the east.
+    not_yet = f"> DATE '{end + pd.Timedelta(days=1):%Y-%m-%d}'", reason
     for name in names:
         table = getattr(mapping, name)
         if table is not None:
-            found[name] = _read(ledger, name, table, key, series, timeline=timeline)
+            found[name] = _read(
+                ledger, name, table, key, series, timeline=timeline, not_yet=not_yet
+            )
     return found
 
 
@@ -101,6 +108,7 @@ def _read(
     key: Expression,
     series: pd.DataFrame,
     timeline: Timeline,
+    not_yet: tuple[str, str],
 ) -> pd.DataFrame:
     reader, columns = ledger.reader, dict(table.columns)
     own = table.unique_id or columns.pop(UNIQUE_ID, None)
@@ -115,7 +123,7 @@ def _read(
         ds=None,
         columns=({UNIQUE_ID: own} if own is not None else {}) | columns,
         kinds={UNIQUE_ID: TEXT} | kinds,
-        rules=_rules(name, tuple(columns)),
+        rules=_rules(name, tuple(columns), not_yet),
     )
     frame = reader.fetch(
         f'SELECT * EXCLUDE (reason, key) FROM "{std.view}" WHERE reason IS NULL ORDER BY __row',
@@ -132,8 +140,15 @@ def _is_by_series(name: str, columns: dict[str, Expression]) -> bool:
     return name in ("price_breaks", "receipts") and "supplier" not in columns
 
 
-def _rules(name: str, columns: Sequence[str]) -> dict[str, str]:
-    """Return the reason and the SQL condition of every rule of a table."""
+def _rules(name: str, columns: Sequence[str], not_yet: tuple[str, str]) -> dict[str, str]:
+    """Return the reason and the SQL condition of every rule of a table.
+
+    Args:
+        name: Of the table.
+        columns: Mapped ones.
+        not_yet: What holds of a day to come, and the reason: what is still to be received was
+            announced, and tells no lead time.
+    """
     known, rules = COLUMNS[name], {}
     for column in _NEEDED[name]:
         if column in columns:
@@ -161,6 +176,9 @@ def _rules(name: str, columns: Sequence[str]) -> dict[str, str]:
         rules["unit_cost is not above 0"] = "unit_cost <= 0"
     if name == "receipts":
         rules["it was received before it was ordered"] = "received < ordered"
+        if "received" in columns:
+            condition, reason = not_yet
+            rules[reason] = f"received {condition}"
     if name == "overrides":
         kinds = ", ".join(map(literal, KINDS))
         rules["kind is none of demand, factor, order"] = f"lower(trim(kind)) NOT IN ({kinds})"

@@ -21,15 +21,16 @@ MAPPING = {
 }  # fmt: skip
 
 
-def read(tmp_path, table, text, columns, share=1.0, **entry):
+def read(tmp_path, table, text, columns, share=1.0, today=None, **entry):
     mapping = MAPPING | {
         "sources": {"lines": "lines.csv", "products": "products.csv", "own": "own.csv"},
         table: {"from": "own", "columns": columns, **entry},
     }
     data = write_files(tmp_path / "data", lines_csv=LINES, products_csv=PRODUCTS, own_csv=text)
     report = read_dataset(
-        Mapping.model_validate(mapping), data, tmp_path / "out", max_bad_share=share
-    )
+        Mapping.model_validate(mapping), data, tmp_path / "out", max_bad_share=share,
+        today=None if today is None else pd.Timestamp(today),
+    )  # fmt: skip
     account = next(a for a in report.accounting if a.table == table)
     return getattr(read_terms(tmp_path / "out"), table), account
 
@@ -59,7 +60,7 @@ def test_suppliers_tell_lead_times_order_days_and_limits(tmp_path):
 
 def test_receipts_become_lead_times_in_periods(tmp_path):
     text = (
-        "who,out,back\nNorth,2024-01-01,2024-01-04\nNorth,2024-01-05,2024-01-03\n"
+        "who,out,back\nNorth,2023-12-01,2023-12-04\nNorth,2023-12-05,2023-12-03\n"
         "North,someday,2024-01-03\n"
     )
     columns = {"supplier": "who", "ordered": "out", "received": "back"}
@@ -69,6 +70,22 @@ def test_receipts_become_lead_times_in_periods(tmp_path):
         "it was received before it was ordered": 1,
         "ordered is empty or cannot be read": 1,
     }
+
+
+@pytest.mark.parametrize(
+    ("today", "used", "reason"),
+    [("2024-02-10", 3, "it is dated after today"), (None, 1, "after the last sales period")],
+)
+def test_receipts_still_to_come_tell_no_lead_time_and_are_no_fault(tmp_path, today, used, reason):
+    text = (  # the sales end on 2 January
+        "who,out,back\nNorth,2023-12-20,2024-01-03\nNorth,2024-01-20,2024-02-10\n"
+        "North,2024-01-21,2024-02-11\nNorth,2024-02-01,2024-02-12\nNorth,2024-02-20,2025-02-20\n"
+    )
+    columns = {"supplier": "who", "ordered": "out", "received": "back"}
+    found, account = read(tmp_path, "receipts", text, columns, today=today)
+    assert found["lead_time"].tolist() == [14, 21, 21][:used]
+    assert account.quarantined == {reason: 5 - used}
+    assert account.bad == 0
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,15 @@
 """A network's review: what each source orders, who gets what of it, what moves between shops.
 
 Each series is planned by its own lane first, as if its source had enough. Then sources order for
-the whole system below them, give what they have to where it is worth most, and shops are planned
-again where they get less.
+the whole system below them, give what they have to where it is worth most, and stock moves between
+shops where that pays. Shops are planned again with what has moved, and where they get less.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from invopt.contracts import StockRecords, TermsTables
@@ -28,7 +29,7 @@ from invopt.inventory.network.sheets import (
 )
 from invopt.inventory.network.shelf import ShelfPaths, Shelves, pack_gains
 from invopt.inventory.network.source_orders import ordered_by
-from invopt.inventory.network.transfers import Way, transfers
+from invopt.inventory.network.transfers import Transfer, Way, transfers
 from invopt.inventory.network.tree import System
 from invopt.inventory.reasons import Notes
 from invopt.inventory.review import Review, demand_ahead, plan_review
@@ -39,6 +40,7 @@ from invopt.panel import Panel
 from invopt.types import Float32Array, FloatArray, IntArray
 
 _BLOCK = 2048  # series whose demand paths are in memory at once
+_MOVES = 3  # times that transfers are looked for again
 _EXACT = 512  # units of a source up to which every way to give them out is looked at
 # Of series; the terms are those of a source that sells something itself.
 _COLUMNS = ("unique_id", "product", "location", "supplied_by", "supplier", "lead_time", "pack_size",
@@ -96,30 +98,37 @@ class NetworkReview:
         """Return the review of a partition as if its sources had enough, and remember it."""
         lane = supplied(panel.series, self.lanes).lane
         panel = by_lanes(panel, self.lanes)
-        review = self._review(panel, forecast)
+        review = self._review(panel, forecast, self.recorded)
         # A source that sells something itself belongs to the network too.
         sells = panel.series["location"].astype(str).isin(self.lanes["source"]).to_numpy()
         rows = np.flatnonzero((lane >= 0) | sells)
-        shelves = self._shelves(panel, forecast, review, rows)
+        shelves = self._shelves(panel, forecast, review, rows, self.recorded)
         span = max(int(np.median(shelves.cycle)), 1) if len(rows) else 1
         errors = residuals(panel, rows, span)
         self.parts.append(_Part(panel, forecast, rows, shelves, errors))
         return review
 
     def _review(
-        self, panel: Panel, forecast: SummedForecast, allotted: FloatArray | None = None
+        self,
+        panel: Panel,
+        forecast: SummedForecast,
+        recorded: StockRecords,
+        allotted: FloatArray | None = None,
     ) -> Review:
-        return plan_review(
-            panel, forecast, self.recorded, self.tables, self.rules, allotted=allotted
-        )
+        return plan_review(panel, forecast, recorded, self.tables, self.rules, allotted=allotted)
 
     def _shelves(
-        self, panel: Panel, forecast: SummedForecast, review: Review, rows: IntArray
+        self,
+        panel: Panel,
+        forecast: SummedForecast,
+        review: Review,
+        rows: IntArray,
+        recorded: StockRecords,
     ) -> Shelves:
         series, horizon = panel.series, forecast.mean.shape[1]
         terms = terms_of(series, last_prices(panel), self.rules.config)
         supply = supply_of(series, terms, self.tables, panel.timeline, horizon)
-        stock = stock_of(panel.unique_ids, *self.recorded, supply.delay)
+        stock = stock_of(panel.unique_ids, *recorded, supply.delay)
         notes = Notes.none(panel.num_series)
         ahead = demand_ahead(
             panel, forecast, supply, self.tables, notes, is_count=self.rules.is_count
@@ -153,13 +162,17 @@ class NetworkReview:
         if series.empty:
             return [with_source(r, self.lanes, None) for r in reviews]
         shelves = Shelves.concatenate([p.shelves for p in self.parts])
-        timeline = self.parts[0].panel.timeline
-        net = net_of(
-            series, shelves, self.tables, timeline, self.rules.config, recorded=self.recorded
-        )
-        granted, orders = Granted.of(net.shelves.wanted), NodeOrders.none(len(net.nodes))
-        self._share(net, series, granted, orders)
-        reviews = self._again(reviews, shelves, granted, net)
+        recorded, moved = self.recorded, list[Transfer]()
+        net, granted, orders = self._given(series, shelves, moved)
+        for _ in range(_MOVES):  # what a source gives and what moves depend on each other
+            if not granted.moved:
+                break
+            moved = added([*moved, *granted.moved])
+            recorded = with_moves(self.recorded, moved, ids)
+            reviews, shelves = self._with_moves(reviews, recorded)
+            net, granted, orders = self._given(series, shelves, moved)
+        granted.moved = moved
+        reviews = self._again(reviews, shelves, granted, net, recorded)
         under = np.flatnonzero(net.items.parent[: net.num_series] >= net.num_series)
         under = under[~net.is_full(under)]
         np.add.at(net.lost_at_sources, net.items.parent[: net.num_series][under] - net.num_series,
@@ -174,8 +187,45 @@ class NetworkReview:
         ]
         return [*reviews, sources] if sources is not None else reviews
 
-    def _share(self, net: Net, series: pd.DataFrame, granted: Granted, orders: NodeOrders) -> None:
-        """Fill in what sources order and give, block by block of whole trees."""
+    def _given(
+        self, series: pd.DataFrame, shelves: Shelves, moved: list[Transfer]
+    ) -> tuple[Net, Granted, NodeOrders]:
+        """Return the network, what its series get and what more moves, and what sources order.
+
+        Args:
+            series: Of the network.
+            shelves: The same series, with what moves already.
+            moved: The transfers that these are.
+        """
+        timeline, config = self.parts[0].panel.timeline, self.rules.config
+        net = net_of(series, shelves, self.tables, timeline, config, recorded=self.recorded)
+        granted, orders = Granted.of(net.shelves.wanted), NodeOrders.none(len(net.nodes))
+        self._share(net, series, granted, orders, moved)
+        return net, granted, orders
+
+    def _with_moves(
+        self, reviews: list[Review], recorded: StockRecords
+    ) -> tuple[list[Review], Shelves]:
+        """Return reviews and shelves of all partitions with the stock that transfers leave."""
+        found, shelves = [], []
+        for part, review in zip(self.parts, reviews, strict=True):
+            after = self._review(part.panel, part.forecast, recorded)
+            shelves.append(self._shelves(part.panel, part.forecast, after, part.rows, recorded))
+            # Told is the stock that is recorded; what moves stands beside it.
+            before = review.orders[["on_hand", "on_order"]]
+            found.append(replace(after, orders=after.orders.assign(**before)))
+        return found, Shelves.concatenate(shelves)
+
+    def _share(
+        self,
+        net: Net,
+        series: pd.DataFrame,
+        granted: Granted,
+        orders: NodeOrders,
+        moved: list[Transfer],
+    ) -> None:
+        """Fill in what sources order and give, and what moves, block by block of whole trees."""
+        ways = _left(net.ways, moved)
         group = pd.factorize(series["product"].astype(str))[0].astype(np.int64)
         errors = _of_one_width([p.errors for p in self.parts])
         related = correlations(errors, group, int(group.max()) + 1)
@@ -209,10 +259,15 @@ class NetworkReview:
             if len(nodes):
                 work.order(nodes)
                 work.give(nodes)
-            work.move()
+            work.move(ways)
 
     def _again(
-        self, reviews: list[Review], shelves: Shelves, granted: Granted, net: Net
+        self,
+        reviews: list[Review],
+        shelves: Shelves,
+        granted: Granted,
+        net: Net,
+        recorded: StockRecords,
     ) -> list[Review]:
         """Return the reviews with series planned again where they get other than they want."""
         found, first = [], 0
@@ -223,10 +278,13 @@ class NetworkReview:
             changed = own[differs & ~net.own[own]]
             if len(changed):
                 at = part.rows[changed - own[0]]
+                told_so = review.orders.iloc[at][["on_hand", "on_order"]].reset_index(drop=True)
                 smaller = self._review(
-                    part.panel.select(at), forecast_of(part.forecast, at), granted.units[changed]
-                )
-                review = replaced(review, smaller)
+                    part.panel.select(at), forecast_of(part.forecast, at), recorded,
+                    granted.units[changed],
+                )  # fmt: skip
+                orders = smaller.orders.assign(**told_so)
+                review = replaced(review, replace(smaller, orders=orders))
             found.append(review)
         return found
 
@@ -311,10 +369,10 @@ class _Block:
                 )
         return found
 
-    def move(self) -> None:
+    def move(self, ways: list[Way]) -> None:
         """Move stock between shops where it pays."""
         here = set(self.own.tolist())
-        near = [w for w in self.net.ways if w.giver in here and w.taker in here]
+        near = [w for w in ways if w.giver in here and w.taker in here]
         if not near:
             return
         near = [
@@ -327,6 +385,75 @@ class _Block:
             giver, taker = (int(self.own[r]) for r in (found.way.giver, found.way.taker))
             way = replace(found.way, giver=giver, taker=taker)
             self.granted.moved.append(replace(found, way=way))
+
+
+def _left(ways: list[Way], moved: list[Transfer]) -> list[Way]:
+    """Return ways with the capacity that transfers leave; a minimum that is reached holds."""
+    used = {(t.way.giver, t.way.taker): t.units for t in moved}
+    return [
+        replace(w, capacity=w.capacity - used[w.giver, w.taker], least=0.0)
+        if (w.giver, w.taker) in used
+        else w
+        for w in ways
+    ]
+
+
+def added(moved: list[Transfer]) -> list[Transfer]:
+    """Return one transfer for each pair of shops: the units and the money of all.
+
+    Example:
+        >>> from invopt.inventory.network.transfers import Way
+        >>> way = Way(0, 1, lead_time=1, pack=1.0, least=0.0, capacity=9.0, cost=0.0)
+        >>> rest = replace(way, capacity=5.0)
+        >>> [(t.units, t.saved) for t in added([Transfer(way, 4.0, 2.0), Transfer(rest, 1.0, 0.5)])]
+        [(5.0, 2.5)]
+    """
+    found: dict[tuple[int, int], Transfer] = {}
+    for each in moved:
+        pair = each.way.giver, each.way.taker
+        old = found.get(pair)
+        found[pair] = each if old is None else replace(
+            old, units=old.units + each.units, saved=old.saved + each.saved
+        )  # fmt: skip
+    return list(found.values())
+
+
+def with_moves(
+    recorded: StockRecords, moved: list[Transfer], ids: npt.NDArray[np.object_]
+) -> StockRecords:
+    """Return stock without what leaves shops, and open orders with what comes to others.
+
+    Args:
+        recorded: Stock and open orders.
+        moved: Transfers between rows of ids.
+        ids: Names of the series.
+
+    Example:
+        >>> from invopt.inventory.network.transfers import Way
+        >>> stock = pd.DataFrame({"unique_id": ["a", "b"], "on_hand": [9.0, 0.0]})
+        >>> way = Way(0, 1, lead_time=1, pack=1.0, least=0.0, capacity=np.inf, cost=0.0)
+        >>> found = with_moves(StockRecords(stock), [Transfer(way, 4.0, 1.0)], np.array(["a", "b"]))
+        >>> found.position["on_hand"].tolist(), found.open_orders.to_dict("records")
+        ([5.0, 0.0], [{'unique_id': 'b', 'due_in': 2, 'quantity': 4.0}])
+    """
+    assert recorded.position is not None  # nothing moves where no stock is known
+    given: dict[str, float] = {}
+    for each in moved:
+        name = str(ids[each.way.giver])
+        given[name] = given.get(name, 0.0) + each.units
+    names = recorded.position["unique_id"].astype(str)
+    left = recorded.position["on_hand"] - names.map(given).fillna(0.0)
+    coming = pd.DataFrame(
+        {
+            "unique_id": [str(ids[t.way.taker]) for t in moved],
+            "due_in": [t.way.lead_time + 1 for t in moved],
+            "quantity": [t.units for t in moved],
+        }
+    )
+    old = [] if recorded.open_orders is None else [recorded.open_orders]
+    return StockRecords(
+        recorded.position.assign(on_hand=left), pd.concat([*old, coming], ignore_index=True)
+    )
 
 
 def _by_lane(series: pd.DataFrame, lanes: pd.DataFrame, lane: IntArray) -> pd.DataFrame:

@@ -310,7 +310,11 @@ def test_stock_moves_between_shops_where_that_saves_more_than_it_costs():
     on_hand = [0, 20, 200, 20, 20, 20, 500, 500]
     orders, exceptions, bought = review(on_hand, lanes)
     moved = orders.loc["p0_s1", "transfer_quantity"]
-    assert 5 <= moved <= 24
+    alone = review(on_hand)[0]
+    assert 16 <= moved <= 65
+    # What comes from the shop is not ordered as well.
+    less = alone.loc["p0_s1", "order_quantity"] - orders.loc["p0_s1", "order_quantity"]
+    assert less >= min(moved - 12, alone.loc["p0_s1", "order_quantity"])
     assert orders.loc["p0_s3", "transfer_quantity"] == -moved
     assert "transfer_in" in orders.loc["p0_s1", "exception"]
     assert "transfer_out" in orders.loc["p0_s3", "exception"]
@@ -419,6 +423,59 @@ def test_as_many_units_move_between_shops_as_pay_however_many_those_are():
     few = ways.assign(capacity=[30.0])
     orders, _, _ = review(none_there, pd.concat([LANES, few], ignore_index=True))
     assert orders.loc["p0_s1", "transfer_quantity"] == 30
+
+
+SHOPS = np.random.default_rng(5).poisson(5, (2, 9, 300))  # demand until the next order arrives
+
+
+def shop_cost(start, moved, period, ordered, demand):
+    """Money of one shop, day by day: what is held at 0.02, and missed at 1."""
+    stock, cost = np.full(demand.shape[1], float(start)), 0.0
+    for day, asked in enumerate(demand):
+        stock = stock + moved * (day == period) + ordered * (day == 2)
+        cost += np.maximum(asked - stock, 0).mean()
+        stock = np.maximum(stock - asked, 0)
+        cost += 0.02 * stock.mean()
+    return cost
+
+
+@pytest.mark.parametrize("there", [900, 25])
+@pytest.mark.parametrize(("taker", "giver", "cost"), [(0, 45, 0.05), (12, 45, 0.3), (0, 200, 0.3)])
+def test_orders_and_transfers_together_cost_what_the_best_of_both_do(taker, giver, cost, there):
+    ways = pd.DataFrame({"source": ["s3"], "location": ["s1"], "lead_time": [0],
+                         "cost": [cost], "kind": ["transfer"]})  # fmt: skip
+    lanes = pd.concat([LANES, ways], ignore_index=True)
+    panel = make_panel()
+    orders, _, _ = review([taker, 60, giver, 20, 20, 20, there, 500], lanes, panel)
+    first, third = (orders.loc[uid, "order_quantity"] for uid in ("p0_s1", "p0_s3"))
+    moved = orders.loc["p0_s1", "transfer_quantity"]
+
+    def total(units, one, other):
+        return (shop_cost(taker, units, 0, one, SHOPS[0]) + cost * units
+                + shop_cost(giver - units, 0, 0, other, SHOPS[1]))  # fmt: skip
+
+    ones, most = range(0, 49, 4), min(giver, 80)
+    units = range(0, most + 1, 4)
+    takes = {(u, q): shop_cost(taker, u, 0, q, SHOPS[0]) + cost * u for u in units for q in ones}
+    gives = {(u, q): shop_cost(giver - u, 0, 0, q, SHOPS[1]) for u in units for q in ones}
+    best = min(takes[u, a] + gives[u, b] for u in units for a in ones for b in ones
+               if a + b <= there)  # fmt: skip
+    assert first + third <= there
+    assert total(moved, first, third) <= 1.05 * best + 0.3
+
+
+def test_shops_that_give_and_take_are_told_by_the_stock_that_is_recorded():
+    ways = pd.DataFrame({"source": ["s3"], "location": ["s1"], "lead_time": [0],
+                         "cost": [0.05], "kind": ["transfer"]})  # fmt: skip
+    on_hand = [0, 20, 45, 20, 20, 20, 500, 500]
+    orders, _, _ = review(on_hand, pd.concat([LANES, ways], ignore_index=True))
+    assert orders["on_hand"].tolist()[:3] == [0, 20, 45]
+    assert orders["on_order"].tolist()[:3] == [0, 0, 0]
+    alone = review(on_hand)[0]["order_quantity"]
+    moved = orders.loc["p0_s1", "transfer_quantity"]
+    assert moved > 0
+    assert orders.loc["p0_s3", "order_quantity"] > alone["p0_s3"]
+    assert orders.loc["p0_s1", "order_quantity"] < alone["p0_s1"]
 
 
 def test_a_source_is_scarce_by_what_its_lanes_can_carry_and_not_by_more():

@@ -492,3 +492,29 @@ def test_a_product_is_ordered_until_its_successor_takes_over_before_the_next_ord
     soon = chain(["", "p0", ""], ["", "2024-05-03", ""], on_hand=(3.0, 0, 0))
     assert soon["order_quantity"][0] == 0
     assert "phase_out" in soon["exception"][0]
+
+
+def test_a_lot_for_a_lower_price_is_worth_what_it_saves_in_all_it_lasts_for():
+    lots = pd.DataFrame({"unique_id": ["p0_s0"], "from_quantity": [200.0], "unit_cost": [1.5]})
+    usual, found = review().orders, review(price_breaks=lots).orders
+    needed, lot = usual["order_quantity"][0], found["order_quantity"][0]
+    assert (needed < 60, lot) == (True, 200)
+    # A unit is cheaper by 0.5; half of what was added lies there for 40 days at 0.02.
+    gain = 0.5 * 200 - 0.02 * (200 - needed) * 40 / 2
+    assert gain > 30
+    assert found["money_at_risk"][0] == pytest.approx(usual["money_at_risk"][0] + gain, abs=0.1)
+    assert found["money_at_risk"][1:].tolist() == usual["money_at_risk"][1:].tolist()
+
+
+def test_a_large_lot_for_a_lower_price_never_costs_money_by_itself():
+    lots = pd.DataFrame({"unique_id": ["p0_s0"], "from_quantity": [2000.0], "unit_cost": [0.2]})
+    found = review(rates=(0.5, 5, 5), on_hand=(9.0, 0, 0), price_breaks=lots)
+    for orders in (found.orders, review(price_breaks=lots).orders):
+        assert (orders["money_at_risk"] >= 0).all()
+
+
+def test_an_order_whose_line_costs_saves_what_is_left_of_that():
+    plain = review(columns={"order_cost": [0.0, 0, 0]}).orders
+    dear = review(columns={"order_cost": [0.0, 40, 400]}).orders
+    assert dear["order_quantity"][1] > plain["order_quantity"][1]
+    assert 0 < dear["money_at_risk"][2] < dear["money_at_risk"][1] < plain["money_at_risk"][1]
