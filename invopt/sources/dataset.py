@@ -260,9 +260,15 @@ class _Build:
         source_of = {name: table.source for name, table in self.mapping.tables()}
         self.ledger.enter_rejected_lines(source_of, _readers_of(self.mapping))
         self.ledger.write(self.folder / "quarantine.parquet")
+        return self._report(timeline, sales, len(series))
+
+    def _report(
+        self, timeline: Timeline, sales: LongSales | WideSales, num_series: int
+    ) -> DatasetReport:
+        """Return what was read."""
         return DatasetReport(
             name=self.mapping.name,
-            num_series=len(series),
+            num_series=num_series,
             num_periods=timeline.num_periods,
             first=f"{timeline.start:%Y-%m-%d}",
             last=f"{timeline.last:%Y-%m-%d}",

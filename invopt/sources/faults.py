@@ -78,14 +78,8 @@ def with_faults(series: pd.DataFrame) -> pd.DataFrame:
         for row, sentence in zip(np.flatnonzero(bad), sentences, strict=True):
             told[row] = f"{told[row]}; {sentence}" if told[row] else sentence
 
-    for column, (rule, holds) in RULES.items():
-        if column not in series:
-            continue
-        values = pd.to_numeric(series[column], errors="coerce").to_numpy(np.float64)
-        with np.errstate(invalid="ignore"):
-            bad = ~np.isnan(values) & ~(holds(values) & np.isfinite(values))
-        tell(bad, [f"{column} is {v:g}, and must be {rule}" for v in values[bad]])
-        series[column] = np.where(bad, np.nan, values)
+    for column in [name for name in RULES if name in series]:
+        tell(*_leave_out_impossible(series, column))
     for (first, second), clash, sentence in CONTRADICTIONS:
         if first in series and second in series:
             both = (series[c].to_numpy(np.float64) for c in (first, second))
@@ -113,6 +107,16 @@ def with_faults(series: pd.DataFrame) -> pd.DataFrame:
     if (told != "").any():
         series["data_fault"] = told.astype(str)
     return series
+
+
+def _leave_out_impossible(series: pd.DataFrame, column: str) -> tuple[BoolArray, list[str]]:
+    """Leave out numbers that a column cannot have; return where they stood, and sentences."""
+    rule, holds = RULES[column]
+    values = pd.to_numeric(series[column], errors="coerce").to_numpy(np.float64)
+    with np.errstate(invalid="ignore"):
+        bad = ~np.isnan(values) & ~(holds(values) & np.isfinite(values))
+    series[column] = np.where(bad, np.nan, values)
+    return bad, [f"{column} is {v:g}, and must be {rule}" for v in values[bad]]
 
 
 def _without_multiple(series: pd.DataFrame) -> BoolArray:

@@ -98,13 +98,7 @@ def guess_mapping(data: Path, scratch: Path, name: str, asked: SpokenNames | Non
     asked = asked or SpokenNames()
     with Reader(data, scratch, {}) as reader:
         files, notes = inspect_files(reader, data)
-        every, places = files, unite_places(reader, files)
-        split_columns(reader, places)
-        unnest_lines(reader, places)
-        fill_blanks(reader, places)
-        join_heads(reader, places)
-        convert_units(reader, places)
-        net_returns(reader, places, asked)
+        every, places = files, _prepared(reader, files, asked)
         files, notes = places.files, notes + places.notes
         sales = find_sales(reader, files, asked, places.doubts)
         made: dict[str, Any] = {}
@@ -141,6 +135,18 @@ def guess_mapping(data: Path, scratch: Path, name: str, asked: SpokenNames | Non
     used = _used(content, found)
     content["sources"] = _sources(every, used, places) | made | found.sources
     return Guess(content, notes)
+
+
+def _prepared(reader: Reader, files: list[FileFacts], asked: SpokenNames) -> UnitedFiles:
+    """Return files as tables that a mapping can read, and what was made of them."""
+    places = unite_places(reader, files)
+    split_columns(reader, places)
+    unnest_lines(reader, places)
+    fill_blanks(reader, places)
+    join_heads(reader, places)
+    convert_units(reader, places)
+    net_returns(reader, places, asked)
+    return places
 
 
 def _used(content: dict[str, Any], found: Placing) -> set[str | None]:

@@ -455,16 +455,13 @@ def _column(reader: Reader, name: str, column: str, declared: str) -> ColumnFact
     if digits:  # a sum below its rows has no date
         sums = set(totals_among(_with_bare_days(values)))
         values = {v: n for v, n in values.items() if v not in sums} or values
-    formats = date_formats(values, digits=digits)
-    if YEAR_WEEK in formats and _SAYS_WEEK.search(column.lower()):  # 202401 to 202412
-        formats = [YEAR_WEEK, *(form for form in formats if form != YEAR_WEEK)]
+    formats = _weeks_first(column, date_formats(values, digits=digits))
     kind = DATE if is_dated else _kind(style, formats)
     formats = _settled(reader, table, value, formats) if kind == DATE else []
-    days = None
+    days = expr = None
     if kind != DATE and may_be_days(values, digits=digits):
         days = readable_days(reader, name, value, declared)
         kind = DATE if days is not None else kind
-    expr = None
     if is_text and _SAYS_WEEK.search(column.lower()) and (week := week_expression(column, values)):
         found = readable_days(reader, name, week, "VARCHAR")
         if found is not None:
@@ -473,7 +470,7 @@ def _column(reader: Reader, name: str, column: str, declared: str) -> ColumnFact
         kind = NUMBER if style is not None else TEXT
         formats, days, expr = [], None, None
     distinct, fraction = _measured(reader, table, value, style if kind == NUMBER else None)
-    texts = sorted(values) if kind == TEXT and is_text and distinct <= MAX_VALUES else ()
+    few = kind == TEXT and is_text and distinct <= MAX_VALUES
     return ColumnFacts(
         name=column,
         kind=kind,
@@ -481,7 +478,7 @@ def _column(reader: Reader, name: str, column: str, declared: str) -> ColumnFact
         num_distinct=distinct,
         has_fraction=fraction,
         style=style if kind == NUMBER and style is not None and is_text else PLAIN,
-        values=tuple(texts),
+        values=tuple(sorted(values)) if few else (),
         formats=tuple(formats),
         has_zone=kind == DATE and (names_zone(values) if is_text else declared in ZONED),
         is_text=is_text,
@@ -489,6 +486,13 @@ def _column(reader: Reader, name: str, column: str, declared: str) -> ColumnFact
         expr=expr,
         is_fiscal=days is not None and are_periods(values),
     )
+
+
+def _weeks_first(column: str, formats: list[str | None]) -> list[str | None]:
+    """Return forms of dates, of 202401 to 202412 that of weeks first where the name says so."""
+    if YEAR_WEEK not in formats or not _SAYS_WEEK.search(column.lower()):
+        return formats
+    return [YEAR_WEEK, *(form for form in formats if form != YEAR_WEEK)]
 
 
 def _with_bare_days(values: Iterable[str]) -> list[str]:

@@ -185,6 +185,13 @@ class LineKinds:
                 "leave them out by `where` if they are none"
             )
 
+    def _tell_currencies(self, column: ColumnFacts, values: list[str]) -> None:
+        if "currency" in column.name.lower() and len(values) > 1:
+            self.notes.append(
+                f"{self.file.name} has several currencies ({', '.join(values)}): join the rates "
+                "in a source of SQL before prices are used, see docs/your-data.md"
+            )
+
     def _judge(self, column: ColumnFacts) -> None:
         """Leave out the values of a column that say of a line that it is no sale."""
         name = plain(column.name)
@@ -197,11 +204,7 @@ class LineKinds:
         values = [value for value in given if value]
         if self._leave_out_other_activities(column, values):
             return
-        if "currency" in column.name.lower() and len(values) > 1:
-            self.notes.append(
-                f"{self.file.name} has several currencies ({', '.join(values)}): join the rates "
-                "in a source of SQL before prices are used, see docs/your-data.md"
-            )
+        self._tell_currencies(column, values)
         if says_kind and any(re.search(_ITEM, plain_text(v)) for v in values):
             others = {v: "no goods" for v in values if re.search(_NO_ITEM, plain_text(v))}
             if others:

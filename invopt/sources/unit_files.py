@@ -8,6 +8,7 @@ What cannot be converted is said, and never added up.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from invopt.sources.by_place import UnitedFiles
 from invopt.sources.duck import Reader
@@ -37,69 +38,28 @@ _MEASURES: tuple[dict[str, float], ...] = (
          "pairs": 2, "paar": 2, "pr": 2, "gross": 144},
 )  # fmt: skip
 _PIECES = {unit for unit, n in _MEASURES[-1].items() if n == 1}
-_PACKS = frozenset(
-    [
-        "case",
-        "cases",
-        "cs",
-        "ca",
-        "ctn",
-        "carton",
-        "cartons",
-        "karton",
-        "kartons",
-        "kar",
-        "krt",
-        "kiste",
-        "kisten",
-        "box",
-        "boxes",
-        "bx",
-        "kt",
-        "ve",
-        "pack",
-        "packs",
-        "pk",
-        "pkg",
-        "package",
-        "packung",
-        "pkt",
-        "caisse",
-        "caisses",
-        "colis",
-        "caja",
-        "cajas",
-        "cj",
-        "scatola",
-        "scatole",
-        "caixa",
-        "caixas",
-        "cx",
-        "doos",
-        "doosje",
-        "ds",
-        "koli",
-        "kutu",
-        "opak",
-        "opakowanie",
-        "krabice",
-        "kasse",
-        "kasser",
-        "tray",
-        "trays",
-        "display",
-        "umkarton",
-        "inner",
-        "outer",
-        "箱",
-        "кор",
-    ]
-)
+_PACKS = frozenset((
+    "case", "cases", "cs", "ca", "ctn", "carton", "cartons", "karton", "kartons", "kar", "krt",
+    "kiste", "kisten", "box", "boxes", "bx", "kt", "ve", "pack", "packs", "pk", "pkg",
+    "package", "packung", "pkt", "caisse", "caisses", "colis", "caja", "cajas", "cj", "scatola",
+    "scatole", "caixa", "caixas", "cx", "doos", "doosje", "ds", "koli", "kutu", "opak",
+    "opakowanie", "krabice", "kasse", "kasser", "tray", "trays", "display", "umkarton", "inner",
+    "outer", "箱", "кор",
+))  # fmt: skip
 _INSIDE = (
     r"(qty|quantity|units|pieces|pcs|stuck|stueck|stk|menge|inhalt|unidades|pezzi|unites|sztuk)"
     r"_?(per|pro|je|par|por|in|za|w)(_|$)|conversion|conv_factor|(^|_)factor(_|$)|umrechnung|faktor"
     r"|pack_?size|case_?size|case_?qty|carton_?qty|units_per|colisage|verpackungseinheit|^vpe$"
 )
+
+
+class _Cells(NamedTuple):
+    """A column of quantities: SQL of its number and of its unit, and the column of units."""
+
+    column: str
+    number: str
+    unit: str
+    beside: str | None = None
 
 
 @dataclass(frozen=True)
@@ -226,7 +186,7 @@ def _counted(reader: Reader, file: FileFacts) -> _Counted | None:
     column = by_word(texts, "y") or by_word(texts, "on_hand")
     parts = _in_cells(reader, file, column) if column is not None else None
     if column is not None and parts is not None:
-        return _with_units(reader, file, key, column, *parts, beside=None)
+        return _with_units(reader, file, key, _Cells(column, *parts))
     numbers = [c for c in file.of_kind(NUMBER) if c.name not in keys.there]
     column = by_word([c.name for c in numbers], "y")
     beside = next((c.name for c in file.of_kind(TEXT) if is_unit_column(c.name) and c.values), None)
@@ -235,7 +195,7 @@ def _counted(reader: Reader, file: FileFacts) -> _Counted | None:
     style = next(c.style for c in numbers if c.name == column)
     unit = plain_unit_sql(f"s.{quote(beside)}")
     number = style.sql(f"s.{quote(column)}")
-    return _with_units(reader, file, key, column, number, unit, beside=beside)
+    return _with_units(reader, file, key, _Cells(column, number, unit, beside))
 
 
 def _in_cells(reader: Reader, file: FileFacts, column: str) -> tuple[str, str] | None:
@@ -266,13 +226,10 @@ def _is_unit(unit: str) -> bool:
     return not unit or unit in _PACKS or any(unit in measure for measure in _MEASURES)
 
 
-def _with_units(
-    reader: Reader, file: FileFacts, key: str, column: str, number: str, unit: str, *,
-    beside: str | None,
-) -> _Counted:  # fmt: skip
+def _with_units(reader: Reader, file: FileFacts, key: str, cells: _Cells) -> _Counted:
     rows = reader.fetch(
-        f"SELECT {key} AS k, {unit} AS u, count(*) AS n FROM {quote(file.name)} s "
-        f"WHERE ({number}) IS NOT NULL AND {key} <> '' GROUP BY 1, 2 ORDER BY 1, 3 DESC, 2",
+        f"SELECT {key} AS k, {cells.unit} AS u, count(*) AS n FROM {quote(file.name)} s "
+        f"WHERE ({cells.number}) IS NOT NULL AND {key} <> '' GROUP BY 1, 2 ORDER BY 1, 3 DESC, 2",
         file.name,
     ).to_pylist()
     units: dict[str, int] = {}
@@ -282,7 +239,10 @@ def _with_units(
         held.setdefault(row["k"], {})[row["u"]] = row["n"]
     units = dict(sorted(units.items(), key=lambda pair: -pair[1]))
     mixed = {product: found for product, found in held.items() if len(found) > 1}
-    return _Counted(file, key, column, number, unit, beside, units, mixed)
+    return _Counted(
+        file, key, cells.column, cells.number, cells.unit,
+        beside=cells.beside, units=units, mixed=mixed,
+    )  # fmt: skip
 
 
 def _factor(reader: Reader, counted: _Counted, files: Iterable[FileFacts]) -> _Factor | None:
@@ -303,7 +263,8 @@ def _factor(reader: Reader, counted: _Counted, files: Iterable[FileFacts]) -> _F
     base = next(unit for unit in counted.units if unit in pieces)
     column = _inside(counted.file, counted.column)
     if column is not None:
-        return _packed(reader, counted, packs, base, f"s.{quote(column)}", "", column)
+        inside = _Inside(_number(counted.file, column, "s."), "", column)
+        return _packed(reader, counted, packs, base, inside)
     if not packs <= _PACKS:
         return None
     for file in files:
@@ -315,8 +276,8 @@ def _factor(reader: Reader, counted: _Counted, files: Iterable[FileFacts]) -> _F
             f"max({_number(file, column, '')}) AS __inside FROM {quote(file.name)} GROUP BY 1) p "
             f"ON p.__product = {counted.key}"
         )
-        told = f"{column} of {file.name}"
-        made = _packed(reader, counted, packs, base, "p.__inside", join, told)
+        inside = _Inside("p.__inside", join, f"{column} of {file.name}")
+        made = _packed(reader, counted, packs, base, inside)
         if made is not None:
             return made
     return None
@@ -333,23 +294,28 @@ def _number(file: FileFacts, column: str, side: str) -> str:
     return style.sql(f"{side}{quote(column)}")
 
 
+class _Inside(NamedTuple):
+    """How many pieces are in a pack: SQL, the join that it needs, and where it is told."""
+
+    sql: str
+    join: str
+    told: str
+
+
 def _packed(
-    reader: Reader, counted: _Counted, packs: set[str], base: str, inside: str, join: str, told: str
+    reader: Reader, counted: _Counted, packs: set[str], base: str, inside: _Inside
 ) -> _Factor | None:
     """Return the factor of packs, where it is known for every product that has several units."""
-    if not join:
-        inside = _number(counted.file, told, "s.")
     listed = ", ".join(map(literal, sorted(packs)))
     is_pack = f"{counted.unit} IN ({listed})"
     products = ", ".join(map(literal, counted.mixed))
     [found] = reader.fetch(
-        f"SELECT count(*) AS n FROM {quote(counted.file.name)} s{join} WHERE {is_pack} AND "
-        f"coalesce({inside}, 0) <= 0 AND {counted.key} IN ({products})",
+        f"SELECT count(*) AS n FROM {quote(counted.file.name)} s{inside.join} WHERE {is_pack} AND "
+        f"coalesce({inside.sql}, 0) <= 0 AND {counted.key} IN ({products})",
         counted.file.name,
     ).to_pylist()
     if found["n"]:
         return None
-    sql = f"CASE WHEN {is_pack} AND {inside} > 0 THEN {inside} ELSE 1 END"
-    return _Factor(
-        sql, join, base, f"{', '.join(sorted(packs))} are read as {base or 'pieces'} by {told}"
-    )
+    sql = f"CASE WHEN {is_pack} AND {inside.sql} > 0 THEN {inside.sql} ELSE 1 END"
+    how = f"{', '.join(sorted(packs))} are read as {base or 'pieces'} by {inside.told}"
+    return _Factor(sql, inside.join, base, how)

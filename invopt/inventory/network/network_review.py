@@ -245,20 +245,10 @@ class NetworkReview:
             column = np.full(net.items.num, -1)
             column[own] = np.arange(len(own))
             work = _Block(
-                net=net,
-                own=own,
-                column=column,
-                part=part,
-                demand=demand,
-                granted=granted,
-                orders=orders,
-                lost_sales=config.is_lost,
-            )
-            nodes = block[block >= net.num_series]
-            nodes = nodes[net.has_series[nodes - net.num_series]]
-            if len(nodes):
-                work.order(nodes)
-                work.give(nodes)
+                net=net, own=own, column=column, part=part, demand=demand,
+                granted=granted, orders=orders, lost_sales=config.is_lost,
+            )  # fmt: skip
+            work.supply(block[block >= net.num_series])
             work.move(ways)
 
     def _again(
@@ -301,6 +291,13 @@ class _Block:
     granted: Granted
     orders: NodeOrders
     lost_sales: bool
+
+    def supply(self, nodes: IntArray) -> None:
+        """Let the sources among a block's nodes that supply a series order and give."""
+        nodes = nodes[self.net.has_series[nodes - self.net.num_series]]
+        if len(nodes):
+            self.order(nodes)
+            self.give(nodes)
 
     def order(self, nodes: IntArray) -> None:
         """Fill in what sources order."""
