@@ -280,6 +280,7 @@ def test_a_corrupt_model_must_be_refused_for_what_is_wrong_with_it():
         rollouts.corrupt_model(world)
 
 
+@pytest.mark.slow
 def test_a_model_registered_again_was_judged_beside_the_champion_of_now(tmp_path):
     registry, made = Deployment.of(tmp_path).registry, tmp_path / "made"
     made.mkdir()
