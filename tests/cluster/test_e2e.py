@@ -2,10 +2,12 @@
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -314,3 +316,32 @@ def test_a_run_that_mlflow_has_no_files_of_is_a_failure(found, told):
     world = SimpleNamespace(stepping=SimpleNamespace(run=lambda *_: log))
     with pytest.raises(StepFailed, match=told):
         whole._kept(world, "r1")
+
+
+def test_the_later_data_go_on_from_the_early_ones_and_demand_is_another_one_in_the_last_week(
+    tmp_path,
+):
+    written = runpy.run_path(str(ROOT / "tests/e2e/inside/data.py"))["write_both"](tmp_path)
+    assert written == 60
+    tables = {}
+    for name in ("sales_lines", "customers", "market", "external"):
+        early, later = (
+            pd.read_csv(tmp_path / folder / f"{name}.csv", dtype=str)
+            for folder in ("early", "later")
+        )
+        known = [
+            f[(f["date"] < "2024-01-02") | (f["date"] == "31.02.2024")] for f in (early, later)
+        ]
+        assert (
+            len(known[0].merge(known[1], how="left", indicator="in").query("`in` != 'both'")) == 0
+        )
+        tables[name] = later
+    shares = tables["customers"].groupby("store")[["share_families", "lifetime_value"]].nunique()
+    assert (shares == 1).all(axis=None)
+    lines = tables["sales_lines"].assign(
+        units=lambda t: pd.to_numeric(t["quantity"], errors="coerce"),
+        day=lambda t: pd.to_datetime(t["date"], errors="coerce"),
+    )
+    weeks = lines.set_index("day")["units"].loc["2024-01-02":].resample("7D").sum().to_list()
+    assert len(weeks) == 4
+    assert weeks[3] > 1.5 * max(weeks[:3])
