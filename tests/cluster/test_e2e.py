@@ -283,11 +283,12 @@ def test_a_corrupt_model_must_be_refused_for_what_is_wrong_with_it():
 
 
 @pytest.mark.slow
-def test_a_model_registered_again_was_judged_beside_the_champion_of_now(tmp_path):
+@pytest.mark.parametrize("file", ["verdict", "verdict.json"])  # of KFP and of a local run
+def test_a_model_registered_again_was_judged_beside_the_champion_of_now(tmp_path, file):
     registry, made = Deployment.of(tmp_path).registry, tmp_path / "made"
     made.mkdir()
     (made / "model.onnx").write_text("weights")
-    verdict = tmp_path / "verdict.json"
+    verdict = tmp_path / file
     verdict.write_text(json.dumps({"decision": "promote", "champion_version": ""}))
     name = "demand-forecaster"
     registry.register(name, str(made), [str(verdict)], {"snapshot": "s"}, lambda _: None)
@@ -297,7 +298,7 @@ def test_a_model_registered_again_was_judged_beside_the_champion_of_now(tmp_path
         capture_output=True, text=True, env=os.environ | {"INVOPT_WORKSPACE": str(tmp_path)},
     )  # fmt: skip
     assert done.stdout.splitlines()[-1] == 'RESULT {"version": "2"}', done.stderr
-    judged = json.loads((registry.evidence_path(name, "2") / "verdict.json").read_text())
+    judged = json.loads((registry.evidence_path(name, "2") / file).read_text())
     assert judged == {"decision": "promote", "champion_version": "1"}
 
 

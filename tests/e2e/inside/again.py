@@ -24,9 +24,9 @@ with tempfile.TemporaryDirectory() as place:
             graph.write_bytes(b"no graph " * 100)
     evidence = Path(shutil.copytree(champion.parent / "evidence", Path(place) / "evidence"))
     (evidence / "deployment.json").unlink(missing_ok=True)
-    verdict = json.loads((evidence / "verdict.json").read_text())
-    verdict["champion_version"] = registry.champion_version(name)
-    (evidence / "verdict.json").write_text(json.dumps(verdict))
+    [file] = evidence.glob("verdict*")  # KFP's artifacts have no suffix
+    verdict = json.loads(file.read_text())
+    file.write_text(json.dumps(verdict | {"champion_version": registry.champion_version(name)}))
     files = [str(file) for file in sorted(evidence.iterdir())]
     version = registry.register(name, str(model), files, {}, print)
 print("RESULT", json.dumps({"version": version}))
