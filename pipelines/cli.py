@@ -3,6 +3,7 @@
 import argparse
 import errno
 import importlib
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -342,6 +343,8 @@ def _rollback(parsed: argparse.Namespace) -> None:
         version = roll_back_local(registry, parsed.name, _say, parsed.to)
         print(f"version {version} is champion again")
         return
+    # A person waits: MLflow asks one that does not answer for four minutes and more.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     deployment = Deployment.from_environment()
     service = InferenceService(deployment.connect(parsed.namespace), parsed.service, _say)
     version = roll_back(service, deployment.registry, parsed.name, _say, parsed.to)

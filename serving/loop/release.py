@@ -150,9 +150,18 @@ def _known_champion(registry: Registry, name: str) -> str:
     """Return the champion's version.
 
     Raises:
-        InvalidInputError: If the registry knows no such model: it is another one.
+        InvalidInputError: If the registry does not answer, or knows no such model.
     """
-    if name not in {known for known, _ in registry.registered_versions()}:
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+    try:
+        versions = registry.registered_versions()
+    except MlflowException as err:
+        raise InvalidInputError(
+            f"the registry {registry.settings.tracking_uri} does not answer: {err}. "
+            f"Nothing was changed. {_REACH}"
+        ) from err
+    if name not in {known for known, _ in versions}:
         raise InvalidInputError(
             f"the registry {registry.settings.tracking_uri} knows no model {name}: a "
             f"rollback moves registry and endpoint together. {_REACH}"

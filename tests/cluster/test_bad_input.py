@@ -346,6 +346,21 @@ def test_a_rollback_with_another_registry_changes_nothing(world, tmp_path, monke
     assert world.spec() == before
 
 
+def test_a_rollback_whose_registry_does_not_answer_says_so_and_changes_nothing(
+    world, monkeypatch, capsys
+):
+    before = world.spec()
+    with monkeypatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+        patch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        assert roll_back() == 1
+    told = capsys.readouterr().err
+    assert "the registry http://127.0.0.1:9 does not answer: " in told
+    assert "Nothing was changed. Name the service's own registry: `kubectl port-forward" in told
+    assert "defect" not in told
+    assert world.spec() == before
+
+
 def test_a_workspace_goes_back_to_the_champion_before_and_forward_again(shop, registry, capsys):
     command = ["rollback", "--workspace", str(shop)]
     registry.make_champion(MODEL, "2")

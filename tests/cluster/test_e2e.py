@@ -1,13 +1,19 @@
 """What `make e2e` does without a cluster: refuse, patch, count, and tell how it ended."""
 
 import json
+import os
+import runpy
 import subprocess
 import sys
+from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 import yaml
 
 from invopt.errors import InvalidInputError
+from serving.deployment import Deployment
+from tests.e2e import rollouts, whole
 from tests.e2e.audit import Right, calls_in, parts_of, rights_of, summarise
 from tests.e2e.installation import Installation
 from tests.e2e.kube import Kube
@@ -242,3 +248,101 @@ def test_a_log_that_was_put_aside_when_it_grew_is_read_first(tmp_path):
     for name in (*names, "other.log"):
         (tmp_path / name).touch()
     assert [p.name for p in parts_of(tmp_path / "audit.log")] == [names[2], names[1], names[0]]
+
+
+class Refusing:
+    """What serves, where each deploy step ends with these words."""
+
+    def __init__(self, words):
+        self.words = words
+
+    def version(self):
+        return "1"
+
+    def start_deploy(self, version):
+        pass
+
+    def follow_deploy(self):
+        return f"{self.words}\n", 1
+
+    def check_serves(self, version):
+        return f"version {version} answers 5 requests"
+
+    def champion(self):
+        return {"champion": "1"}
+
+
+def test_a_corrupt_model_must_be_refused_for_what_is_wrong_with_it():
+    unreadable = "model.onnx must be readable: [ONNXRuntimeError] : 7 : INVALID_PROTOBUF"
+    world = SimpleNamespace(corrupt="3", serving=Refusing(unreadable))
+    assert rollouts.corrupt_model(world).startswith(f"version 3 refused ({unreadable}")
+    overtaken = "version 3 was judged when there was no champion, and version 1 is champion by now"
+    world.serving.words = overtaken
+    with pytest.raises(StepFailed, match=f"not because it cannot be read: {overtaken}"):
+        rollouts.corrupt_model(world)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", ["verdict", "verdict.json"])  # of KFP and of a local run
+def test_a_model_registered_again_was_judged_beside_the_champion_of_now(tmp_path, file):
+    registry, made = Deployment.of(tmp_path).registry, tmp_path / "made"
+    made.mkdir()
+    (made / "model.onnx").write_text("weights")
+    verdict = tmp_path / file
+    verdict.write_text(json.dumps({"decision": "promote", "champion_version": ""}))
+    name = "demand-forecaster"
+    registry.register(name, str(made), [str(verdict)], {"snapshot": "s"}, lambda _: None)
+    registry.make_champion(name, "1")
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tests/e2e/inside/again.py"), "corrupt"],
+        capture_output=True, text=True, env=os.environ | {"INVOPT_WORKSPACE": str(tmp_path)},
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == 'RESULT {"version": "2"}', done.stderr
+    judged = json.loads((registry.evidence_path(name, "2") / file).read_text())
+    assert judged == {"decision": "promote", "champion_version": "1"}
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        ({"files": [], "decision": ""}, "it lacks metrics.json, report, verdict.json"),
+        (
+            {"files": ["metrics.json", "report", "verdict.json"], "decision": ""},
+            "it lacks a decision in verdict.json",
+        ),
+    ],
+)
+def test_a_run_that_mlflow_has_no_files_of_is_a_failure(found, told):
+    log = f"RESULT {json.dumps(found | {'metrics': 43})}\n"
+    world = SimpleNamespace(stepping=SimpleNamespace(run=lambda *_: log))
+    with pytest.raises(StepFailed, match=told):
+        whole._kept(world, "r1")
+
+
+def test_the_later_data_go_on_from_the_early_ones_and_demand_is_another_one_in_the_last_week(
+    tmp_path,
+):
+    written = runpy.run_path(str(ROOT / "tests/e2e/inside/data.py"))["write_both"](tmp_path)
+    assert written == 60
+    tables = {}
+    for name in ("sales_lines", "customers", "market", "external"):
+        early, later = (
+            pd.read_csv(tmp_path / folder / f"{name}.csv", dtype=str)
+            for folder in ("early", "later")
+        )
+        known = [
+            f[(f["date"] < "2024-01-02") | (f["date"] == "31.02.2024")] for f in (early, later)
+        ]
+        assert (
+            len(known[0].merge(known[1], how="left", indicator="in").query("`in` != 'both'")) == 0
+        )
+        tables[name] = later
+    shares = tables["customers"].groupby("store")[["share_families", "lifetime_value"]].nunique()
+    assert (shares == 1).all(axis=None)
+    lines = tables["sales_lines"].assign(
+        units=lambda t: pd.to_numeric(t["quantity"], errors="coerce"),
+        day=lambda t: pd.to_datetime(t["date"], errors="coerce"),
+    )
+    weeks = lines.set_index("day")["units"].loc["2024-01-02":].resample("7D").sum().to_list()
+    assert len(weeks) == 4
+    assert weeks[3] > 1.5 * max(weeks[:3])

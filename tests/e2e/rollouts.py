@@ -71,6 +71,8 @@ def corrupt_model(world: World) -> str:
         raise StepFailed(f"the corrupt version {bad} was deployed: {words}")
     if "Traceback" in log:
         raise StepFailed(f"refused with a traceback: {words}")
+    if "readable" not in words:
+        raise StepFailed(f"refused, but not because it cannot be read: {words}")
     told = world.serving.check_serves(before)
     check_registry(world, before)
     return f"version {bad} refused ({words[:240]}); {told}"

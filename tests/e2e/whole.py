@@ -8,6 +8,7 @@ from tests.e2e.kube import doing, last_line, wait_for
 from tests.e2e.pipelines import DATA, LATER
 from tests.e2e.report import StepFailed
 from tests.e2e.serving import NAME
+from tests.e2e.stepping import answer_of
 from tests.e2e.watching import canary_now, check_registry, machines, told_of_machines
 from tests.e2e.world import World
 
@@ -34,7 +35,19 @@ def training(world: World) -> str:
         raise StepFailed(f"run {run} ended well, but its deploy step put no version to work")
     told = world.serving.check_serves(world.versions[0])
     check_registry(world, world.versions[0])
-    return f"run of {seconds:.0f} s ({_steps(world, run)}); {told}"
+    return f"run of {seconds:.0f} s ({_steps(world, run)}); {told}; {_kept(world, run)}"
+
+
+def _kept(world: World, run: str) -> str:
+    """Check that MLflow has the run with its files: a run goes on without, and says so in a log."""
+    found = answer_of(world.stepping.run("e2e-kept", ["python3", "/e2e/kept.py", run], 180))
+    missing = {"metrics.json", "report", "verdict.json"} - set(found["files"])
+    if missing or not found["decision"]:
+        raise StepFailed(
+            f"MLflow should have the files of run {run}; it lacks "
+            f"{', '.join(sorted(missing)) or 'a decision in verdict.json'}"
+        )
+    return f"MLflow has {found['metrics']} metrics and {', '.join(found['files'])}"
 
 
 def _steps(world: World, run: str) -> str:

@@ -1,4 +1,8 @@
-"""The bucket, and a small retailer twice: up to a day, and with four weeks of other demand more."""
+"""The bucket, and a small retailer twice: up to a day, and with four weeks more.
+
+In the last of these weeks demand is another one. Everything else goes on as it was: what was known
+on that day says the same in both folders.
+"""
 
 import dataclasses
 import json
@@ -6,22 +10,37 @@ import os
 from pathlib import Path
 
 import fsspec
+import pandas as pd
 
 from invopt.synthetic import make_retailer, write_retailer
 
-DAYS, MORE = 365, 28
-bucket = os.environ["INVOPT_MODEL_STORE"].partition("://")[2].split("/")[0]
-store = fsspec.filesystem("s3")
-if not store.exists(bucket):
-    store.mkdir(bucket)
-out = Path("/workspace/e2e")
-out.mkdir(parents=True, exist_ok=True)
-whole = make_retailer(12, 5, DAYS + MORE, 1, shift=(1.8, DAYS))
-write_retailer(whole, out / "later")
-early = dataclasses.replace(
-    whole,
-    num_days=DAYS,
-    **{name: getattr(whole, name)[:, :DAYS] for name in ("demand", "sales", "on_hand", "on_order")},
-)
-write_retailer(early, out / "early")
-print("RESULT", json.dumps({"series": len(whole.series), "days": DAYS, "bucket": bucket}))
+DAYS, MORE, OTHER = 365, 28, 7
+
+
+def write_both(out: Path) -> int:
+    """Write the folders early and later; returns the number of series."""
+    whole = make_retailer(12, 5, DAYS + MORE, 1, shift=(2.0, DAYS + MORE - OTHER))
+    write_retailer(whole, out / "later")
+    names = ("demand", "sales", "on_hand", "on_order")
+    past = {name: getattr(whole, name)[:, :DAYS] for name in names}
+    write_retailer(dataclasses.replace(whole, num_days=DAYS, **past), out / "early")
+    # What is random in writing (faulty lines, customers' shares) is drawn anew for other lengths.
+    for name in ("sales_lines.csv", "customers.csv"):
+        early, later = (pd.read_csv(out / f / name, dtype=str) for f in ("early", "later"))
+        new = later[later["date"] >= f"{whole.dates[DAYS]:%Y-%m-%d}"].copy()
+        if name == "customers.csv":
+            fixed = [c for c in early if c not in ("store", "date", "visits")]
+            known = early.groupby("store")[fixed].last()
+            new[fixed] = known.loc[new["store"]].to_numpy()
+        pd.concat([early, new]).to_csv(out / "later" / name, index=False)
+    return len(whole.series)
+
+
+if __name__ == "__main__":
+    bucket = os.environ["INVOPT_MODEL_STORE"].partition("://")[2].split("/")[0]
+    store = fsspec.filesystem("s3")
+    if not store.exists(bucket):
+        store.mkdir(bucket)
+    place = Path("/workspace/e2e")
+    place.mkdir(parents=True, exist_ok=True)
+    print("RESULT", json.dumps({"series": write_both(place), "days": DAYS, "bucket": bucket}))

@@ -52,6 +52,10 @@ def register() -> str:
 
 
 versions = [register()]
+# The others are judged beside the first: as champion it is what they are to take the place of.
+verdict = Path(judged.verdict.path)
+beside = json.loads(verdict.read_text()) | {"champion_version": versions[0]}
+verdict.write_text(json.dumps(beside))
 # A version is its files: one more makes another one.
 (Path(trained.model.path) / "note.txt").write_text("The same model, registered once more.\n")
 versions.append(register())
