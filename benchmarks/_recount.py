@@ -69,6 +69,11 @@ class Case:
         return self.today is not None and day >= floor(self.today, self.freq)
 
 
+def _says(text: str) -> bool:
+    """Return whether a cell says something: a blank and a mark of what is not known do not."""
+    return text.strip() not in ("", "nan")
+
+
 def key_of(row: Row) -> str | None:
     """Return the name of a row's series, None where it has none."""
     return f"{row['sku']}_{row['store']}" if row["sku"] and row["store"] else None
@@ -121,7 +126,7 @@ def sales(case: Case, rows: list[Row]) -> Sold:
 def _sale(case: Case, row: Row, found: Sold, *, repeated: bool, adds_up: bool) -> None:
     key, day = key_of(row), case.read("sales", row, "day")
     units, price = case.read("sales", row, "qty"), case.read("sales", row, "price")
-    unread = units is None or (price is None and row["price"].strip() != "")
+    unread = units is None or (price is None and _says(row["price"]))
     negative = units is not None and units < 0 and not case.options["sales.net"]
     wrong = unread or negative or (price is not None and price < 0)
     if key is None or day is None or case.is_open(day):
@@ -219,7 +224,7 @@ def products(case: Case, rows: list[Row]) -> tuple[dict[str, dict[str, Any]], in
     sound: list[tuple[str, dict[str, Any]]] = []
     for row in rows:
         key, price = key_of(row), case.read("products", row, "list_price")
-        if key is None or (price is None and row["list_price"].strip()):
+        if key is None or (price is None and _says(row["list_price"])):
             continue
         day = case.read("products", row, "phase_in")
         told = day.isoformat() if day else row["phase_in"].strip() or None
@@ -252,7 +257,7 @@ def channel(
     for number, row in enumerate(rows):
         group, day = place(row), case.read(table, row, "day")
         value = case.read(table, row, "n")
-        if group is None or day is None or (value is None and row["n"].strip()):
+        if group is None or day is None or (value is None and _says(row["n"])):
             continue
         at = group, steps(case.first, day, case.freq)
         if not 0 <= at[1] < until or (how is None and at in taken):

@@ -392,7 +392,7 @@ def _json_rows(file: Path) -> list[Row]:
     text = _unpacked(file).decode()
     told = json.loads(text) if file.suffix == ".json" else map(json.loads, text.splitlines())
     rows = list(told)
-    names = dict.fromkeys(rows[0], "")
+    names = dict.fromkeys(rows[0] if rows else (), "")
     return [names | {column: text_of(cell) for column, cell in row.items()} for row in rows]
 
 

@@ -235,9 +235,8 @@ class TrainingConfig(_Section):
             over volume, as far as the loss does not weigh by it already.
         heads_share: Share of the budget for the quantile and level heads, trained last on the
             finished trunk.
-        precision: "32-true", "bf16-mixed", or "auto": bfloat16 where the processor has
-            instructions for it, which pays for wide networks and long windows; 32 bits elsewhere
-            and on a GPU.
+        precision: "32-true", "bf16-mixed", or "auto": bfloat16 where GPU or processor have
+            instructions for it, which pays for wide networks and long windows; else 32 bits.
         checkpoint_minutes: Between checkpoints.
         check_steps: Optimiser steps between checks on a held-out horizon, the last one of the
             training range. Nothing is held out where neither patience nor pruning asks for it.

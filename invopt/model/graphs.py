@@ -4,7 +4,7 @@ On a GPU a step's many small operations take less time to compute than to launch
 captured once and replayed; batches and what is random are copied into its inputs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -44,6 +44,21 @@ class GraphedLosses:
         assert isinstance(found, Tensor)
         # The graph's own output is overwritten by the next step.
         return found.clone()
+
+
+def side_by_side(works: Sequence[Callable[[], Tensor]], device: torch.device) -> list[Tensor]:
+    """Return what independent works give; captured, they are branches that a GPU takes at once."""
+    if device.type != "cuda" or not torch.cuda.is_current_stream_capturing():
+        return [work() for work in works]
+    main, found = torch.cuda.current_stream(device), []
+    streams = [torch.cuda.Stream(device) for _ in works]  # type: ignore[no-untyped-call]
+    for work, stream in zip(works, streams, strict=True):
+        stream.wait_stream(main)
+        with torch.cuda.stream(stream):
+            found.append(work())
+    for stream in streams:
+        main.wait_stream(stream)
+    return found
 
 
 class _Flat(nn.Module):

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from invopt.config import Config
 from invopt.model.budget import Budget
-from invopt.model.graphs import GraphedLosses, Losses
+from invopt.model.graphs import GraphedLosses, Losses, side_by_side
 from invopt.model.losses import heads_loss, mean_loss
 from invopt.model.network import Heads, Noise, Trunk
+from invopt.model.precision import precision_of
 from invopt.model.windows import AnyWindowSampler, TrainingWindows, WindowQueue, WindowSource
 
 # Steps whose losses a GPU keeps before anybody looks: each look waits until it has done them.
@@ -127,7 +128,7 @@ class Task(pl.LightningModule):
             partial(self.losses_of, self.source),
             self.trained,
             (windows, self.draw(windows, self.global_step)),
-            is_half=self.config.training.precision == "bf16-mixed",
+            is_half=precision_of(self.config.training.precision) == "bf16-mixed",
         )
 
     def step_losses(self, windows: TrainingWindows, step: int) -> Tensor:
@@ -267,8 +268,8 @@ class TrunkTask(Task):
 class HeadsTask(Task):
     """Trains the quantile and level heads of one or several members on finished trunks.
 
-    Trunks differ in more than their weights, in how far their own past is trusted: members are
-    passed one after another, in one step.
+    Trunks differ in more than their weights, in how far their own past is trusted: each member's
+    pass is its own, in one step.
 
     Args:
         heads: To train, of each member.
@@ -305,11 +306,12 @@ class HeadsTask(Task):
 
     def losses_of(self, source: WindowSource, windows: TrainingWindows, drawn: Tensor) -> Tensor:
         """Return the loss of both heads of each member (M,)."""
-        size, found = len(windows.rows_B) // self.num_members, []
+        size, works = len(windows.rows_B) // self.num_members, []
         for member, (heads, trunk) in enumerate(zip(self.heads, self._frozen, strict=True)):
             own = slice(member * size, (member + 1) * size)
-            found.append(self._loss(heads, trunk, source, windows.part(own), drawn[own]))
-        return torch.stack(found)
+            inputs = heads, trunk, source, windows.part(own), drawn[own]
+            works.append(partial(self._loss, *inputs))
+        return torch.stack(side_by_side(works, windows.y_BOH.device))
 
     def _loss(
         self, heads: torch.nn.Module, trunk: Trunk, source: WindowSource,

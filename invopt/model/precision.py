@@ -14,11 +14,13 @@ def precision_of(asked: Asked) -> Precision:
     """Return the precision that a training computes in on this machine.
 
     Args:
-        asked: Of the configuration; "auto" is bfloat16 on a processor that multiplies it.
+        asked: Of the configuration; "auto" is bfloat16 on a GPU or processor that multiplies it.
     """
     if asked != "auto":
         return asked
     if torch.cuda.is_available():
-        return "32-true"
-    known = torch.cpu.get_capabilities()
-    return "bf16-mixed" if any(known.get(name) for name in _HALF) else "32-true"
+        is_known = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        known = torch.cpu.get_capabilities()
+        is_known = any(known.get(name) for name in _HALF)
+    return "bf16-mixed" if is_known else "32-true"

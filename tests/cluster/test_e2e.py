@@ -295,7 +295,8 @@ def test_a_model_registered_again_was_judged_beside_the_champion_of_now(tmp_path
     registry.make_champion(name, "1")
     done = subprocess.run(
         [sys.executable, str(ROOT / "tests/e2e/inside/again.py"), "corrupt"],
-        capture_output=True, text=True, env=os.environ | {"INVOPT_WORKSPACE": str(tmp_path)},
+        capture_output=True, text=True,
+        env=os.environ | {"INVOPT_WORKSPACE": str(tmp_path), "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert done.stdout.splitlines()[-1] == 'RESULT {"version": "2"}', done.stderr
     judged = json.loads((registry.evidence_path(name, "2") / file).read_text())

@@ -258,6 +258,8 @@ def test_a_training_computes_in_bfloat16_where_the_processor_multiplies_it(
     assert precision_of(asked) == expected
 
 
-def test_a_gpu_computes_in_32_bits_where_nothing_else_is_asked_for(monkeypatch):
+@pytest.mark.parametrize(("is_known", "expected"), [(True, "bf16-mixed"), (False, "32-true")])
+def test_a_gpu_computes_in_bfloat16_where_it_multiplies_it(monkeypatch, is_known, expected):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert precision_of("auto") == "32-true"
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: is_known)
+    assert precision_of("auto") == expected
