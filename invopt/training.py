@@ -331,8 +331,7 @@ def _first_of_all(own: Path, runs: list["_Run"]) -> "_Run":
     known = [s for s in seconds if s is not None]
     first.own, first.num_together = own, len(runs)
     first.member = replace(first.member, seconds=sum(known) if len(known) == len(seconds) else None)
-    if len(runs) > 1:
-        first.draws = MemberSamplers([run.sampler for run in runs])
+    first.draws = MemberSamplers([run.sampler for run in runs])
     return first
 
 

@@ -3,7 +3,6 @@
 import argparse
 import errno
 import importlib
-import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -334,6 +333,7 @@ def _rollback(parsed: argparse.Namespace) -> None:
     from invopt.errors import ConfigError  # noqa: PLC0415
     from serving.cluster.inference_service import InferenceService  # noqa: PLC0415
     from serving.deployment import Deployment  # noqa: PLC0415
+    from serving.libraries import ask_registry_less  # noqa: PLC0415
     from serving.loop.release import roll_back, roll_back_local  # noqa: PLC0415
 
     if parsed.workspace is not None:
@@ -343,8 +343,7 @@ def _rollback(parsed: argparse.Namespace) -> None:
         version = roll_back_local(registry, parsed.name, _say, parsed.to)
         print(f"version {version} is champion again")
         return
-    # A person waits: MLflow asks one that does not answer for four minutes and more.
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    ask_registry_less()
     deployment = Deployment.from_environment()
     service = InferenceService(deployment.connect(parsed.namespace), parsed.service, _say)
     version = roll_back(service, deployment.registry, parsed.name, _say, parsed.to)

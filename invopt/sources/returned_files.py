@@ -153,11 +153,9 @@ def _within(
         f"{quote(made.file.name)}",
         made.file.name,
     ).to_pylist()
-    if not found["n"] and (date.days is not None or sales.date.days is not None):
-        return made
     if date.days is not None or sales.date.days is not None:
-        return None
-    day = f"({_stamp(date, f'r.{quote(date.name)}')})::DATE"
+        return None if found["n"] else made
+    day = _day_back(date)
     rows = f"{quote(sales.file.name)} WHERE year({date_sql(sales.date)}) BETWEEN 1900 AND 2200"
     limits = [f"(SELECT {edge}({date_sql(sales.date)}) FROM {rows})" for edge in ("min", "max")]
     span = f"{limits[0]} - {before} AND {limits[1]} + {after}"
@@ -221,7 +219,7 @@ def _day(date: ColumnFacts, sales: ColumnFacts) -> str | None:
     if sales.expr is not None or date.expr is not None:
         return None
     if not sales.is_text and sales.format is None:
-        return f"({_stamp(date, cell)})::DATE" if date.days is None else None
+        return _day_back(date) if date.days is None else None
     if date.days is not None:  # the reader knows its form, beside that of the sales
         return f"{cell}::VARCHAR" if sales.days is not None else None
     if date.is_text and (date.format, date.days) == (sales.format, sales.days):
@@ -238,11 +236,16 @@ def _period(date: ColumnFacts, sales: SalesFile) -> str | None:
     assert sales.date is not None
     if sales.date.days is not None or date.days is not None:
         return None
-    day = f"({_stamp(date, f'r.{quote(date.name)}')})::DATE"
+    day = _day_back(date)
     ours = f"SELECT DISTINCT {quote(sales.date.name)} AS d, {date_sql(sales.date)} AS day"
     take, side = ("arg_min", ">=") if ends_week(sales.date.name) else ("arg_max", "<=")
     rows = f"({ours} FROM {quote(sales.file.name)})"
     return f"(SELECT {take}(d, day) FROM {rows} WHERE day {side} {day})"
+
+
+def _day_back(date: ColumnFacts) -> str:
+    """Return the SQL of the day of a row that came back."""
+    return f"({_stamp(date, f'r.{quote(date.name)}')})::DATE"
 
 
 def _stamp(date: ColumnFacts, cell: str) -> str:
