@@ -21,6 +21,7 @@ from invopt.types import AnyFloatArray, FloatArray, IntArray
 
 # How far a group's forecast may be moved: more is a defect of a model, not a correction.
 LARGEST_FACTOR = 1.5
+WEEK, YEAR = 7, 364  # days; a year of whole weeks, so that weekdays meet
 ANY = "any"
 
 
@@ -147,6 +148,54 @@ def reconcile(
     factor = factor.clip(1 / LARGEST_FACTOR, LARGEST_FACTOR)
     shared = np.asarray(mean, np.float64) * factor[aggregation.group_of]
     return shared * (groups.sum() / max(shared.sum(), 1e-9))
+
+
+def with_growth(
+    mean: AnyFloatArray, history: AnyFloatArray, group_of: IntArray, *, share: float = 0.5
+) -> FloatArray:
+    """Return daily forecasts whose groups grow over the year before halfway as they did lately.
+
+    A network of single series has no trend: where a whole region grows, each of its series is
+    forecast a little low. A group's growth is the median over weeks of log(units / units 52 weeks
+    before), which an event that moved in the calendar hardly shifts; the group's forecast moves by
+    `share` of the difference between its growth in the last weeks and in the forecast's, as many of
+    the one as of the other. Every series of a group moves by the same factor.
+
+    Args:
+        mean: (series, horizon) forecasts; the horizon is one week at least, a rest of days that
+            makes no week moves with the others.
+        history: (series, period) units, up to the day before the forecast.
+        group_of: (series,) group of each series.
+        share: 0 leaves the forecast as it is, 1 takes the growth of the last weeks.
+
+    Returns:
+        (series, horizon); a group without sales in one of the weeks that are compared, or with a
+        history too short for them, stays as it is.
+    """
+    forecast, past = np.asarray(mean, np.float64), np.asarray(history, np.float64)
+    days = forecast.shape[1] // WEEK * WEEK
+    if past.shape[1] < days + YEAR:
+        return forecast
+    end = past.shape[1]
+    ahead = _weeks(forecast[:, :days], group_of)
+    before = _weeks(past[:, end - YEAR : end - YEAR + days], group_of)
+    lately = _weeks(past[:, end - days :], group_of)
+    then = _weeks(past[:, end - YEAR - days : end - YEAR], group_of)
+    sells = np.all([part > 0 for part in (ahead, before, lately, then)], axis=(0, 2))
+    growth = np.zeros(len(sells))
+    was, told = (np.log(a[sells] / b[sells]) for a, b in ((lately, then), (ahead, before)))
+    growth[sells] = share * (np.median(was, axis=1) - np.median(told, axis=1))
+    factor = np.exp(growth).clip(1 / LARGEST_FACTOR, LARGEST_FACTOR)
+    result: FloatArray = forecast * factor[group_of, None]
+    return result
+
+
+def _weeks(values: AnyFloatArray, group_of: IntArray) -> FloatArray:
+    """Return (group, week) sums of (series, day) values."""
+    weeks = values.reshape(len(values), -1, WEEK).sum(axis=2)
+    found = np.zeros((int(group_of.max()) + 1, weeks.shape[1]))
+    np.add.at(found, group_of, weeks)
+    return found
 
 
 def _names(series: pd.DataFrame, columns: Sequence[str]) -> npt.NDArray[np.str_]:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from invopt.errors import ConfigError
-from invopt.reconciliation import Aggregation, aggregate_panel, reconcile
+from invopt.reconciliation import Aggregation, aggregate_panel, reconcile, with_growth
 from tests.builders import make_panel
 
 LEVELS = ((), ("location",), ("location", "category"))
@@ -93,3 +93,51 @@ def test_a_sum_gone_wild_moves_its_series_no_further_than_half():
 def test_levels_that_do_not_nest_are_refused():
     with pytest.raises(ConfigError, match="finer than the last one"):
         Aggregation.of(make_panel(num_series=12).series, [["product"], ["location"]])
+
+
+def two_regions():
+    """Two regions of two series over 420 days; the first sells a tenth more than a year ago."""
+    history = np.full((4, 420), 10.0)
+    history[:2, 420 - 28 :] = 11.0
+    return history, np.array([0, 0, 1, 1])
+
+
+def test_a_region_that_grows_is_forecast_halfway_as_it_grew_lately():
+    history, region = two_regions()
+    found = with_growth(np.full((4, 28), 10.0), history, region)
+    np.testing.assert_allclose(found[:2], 10 * 1.1**0.5)
+    np.testing.assert_allclose(found[2:], 10.0)
+    whole = with_growth(np.full((4, 28), 10.0), history, region, share=1.0)
+    np.testing.assert_allclose(whole[:2], 11.0)
+    untouched = with_growth(np.full((4, 28), 10.0), history, region, share=0.0)
+    np.testing.assert_allclose(untouched, 10.0)
+
+
+def test_a_forecast_that_has_the_growth_already_stays():
+    history, region = two_regions()
+    mean = np.repeat([[11.0], [11.0], [10.0], [10.0]], 28, axis=1)
+    np.testing.assert_allclose(with_growth(mean, history, region), mean)
+
+
+def test_one_week_of_an_event_says_nothing_about_growth():
+    history, region = two_regions()
+    history[2:, -7:] = 90.0
+    found = with_growth(np.full((4, 28), 10.0), history, region)
+    np.testing.assert_allclose(found[2:], 10.0)
+
+
+def test_what_cannot_be_compared_with_a_year_ago_stays():
+    history, region = two_regions()
+    short = history[:, -(364 + 27) :]
+    np.testing.assert_array_equal(with_growth(np.full((4, 28), 9.0), short, region), 9.0)
+    history[2:, :60] = 0  # not there a year ago
+    found = with_growth(np.full((4, 28), 10.0), history, region)
+    np.testing.assert_allclose(found[2:], 10.0)
+    np.testing.assert_allclose(found[:2], 10 * 1.1**0.5)
+
+
+def test_growth_moves_no_forecast_by_more_than_half():
+    history, region = two_regions()
+    history[:2, -28:] = 1000.0
+    found = with_growth(np.full((4, 28), 10.0), history, region)
+    np.testing.assert_allclose(found[:2], 15.0)
