@@ -269,8 +269,9 @@ class Decision(Plan):
     )
     segment: str = Field(
         default="",
-        description="AX to CZ, as in the latest orders.csv: A earns most, X sells steadily; empty "
-        "before the first plan.",
+        description="AX to CZ, as in the latest orders.csv: A earns most, X sells steadily. "
+        "Before the first plan it is that of the published sales; empty for a series that is not "
+        "published.",
     )
     policy_version: str
     known_at: str = Field(description="When the newest sales were known, ISO 8601.")
