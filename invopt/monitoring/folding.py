@@ -205,7 +205,7 @@ def _orders(signal: Signal, *, blind: bool) -> str:
         return _ORDERS[signal.kind]
     if not signal.name.startswith(DEMAND_SHIFT):
         return "orders go on from these forecasts, with less safety than they promise"
-    few, which = ("little", "run out") if signal.direction > 0 else ("much", "stay over")
+    few, which = ("little", "run out") if signal.direction > 0 else ("much", "be left over")
     return (
         f"orders go on from these forecasts and are too {few} until forecasts have followed: look "
         f"at what could {which}"
