@@ -74,7 +74,7 @@ def texts(part, column):
     return part.locator(f"tr.row > :nth-child({column})").all_inner_texts()
 
 
-def test_it_opens_with_exceptions_the_dearest_first(browser, review):
+def test_it_opens_with_exceptions_those_with_most_money_first(browser, review):
     told = pd.read_csv(review / "exceptions.csv")
     with opened(browser, review) as page:
         part = page.locator("#exceptions")
