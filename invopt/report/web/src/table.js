@@ -102,12 +102,12 @@ export class Table {
     return widths;
   }
 
-  /** Return how many lines the longest text of the first column takes: at most three, for all rows. */
+  /** Return how many lines the longest text of the first column takes: at most four, for all rows. */
   lines(widths) {
     const longest = this.longest(this.columns[0]);
     const fits = (widths[0] - PADDING) / LETTER;
     // A line that breaks between words holds less than one that is full.
-    return longest <= fits ? 1 : Math.min(3, Math.max(2, Math.ceil((1.2 * longest) / fits)));
+    return longest <= fits ? 1 : Math.min(4, Math.max(2, Math.ceil((1.1 * longest) / fits)));
   }
 
   longest(column) {
