@@ -287,7 +287,7 @@ def test_names_that_are_alike_but_for_their_end_are_whole_on_a_phone(browser, tm
 
 @pytest.mark.parametrize("width", [1300, 800])
 def test_long_names_are_whole_at_a_desk(browser, tmp_path, width):
-    long = "Black tea, second flush, from the hills of Assam, loose leaf in a tin of 250 g, no {} {:.0}"
+    long = "Black tea, second flush, from the hills of Assam, loose in a tin of 250 g, no {} {:.0}"
     review = make_review(tmp_path, num_series=6, named=long)
     with opened(browser, review, {"width": width, "height": 900}) as page:
         for opened_part in (lambda: page.locator("#exceptions"), lambda: orders(page)):
