@@ -15,7 +15,7 @@ def forecast_demand(derived: Input[Dataset], config: dict, forecast: Output[Data
         forecast: Arrays for planning, and the Forecast table.
 
     Returns:
-        Version of the model.
+        Name and version of the model, "demo-3".
     """
     from invopt.config import Config
     from invopt.steps.replenish import forecast_series
@@ -26,4 +26,4 @@ def forecast_demand(derived: Input[Dataset], config: dict, forecast: Output[Data
     deployment = Deployment.from_environment()
     champion = served_champion(deployment, Config.of(config))
     forecast_series(deployment.registry.files(champion), derived.path, forecast.path, tell)
-    return champion.version
+    return champion.label

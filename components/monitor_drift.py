@@ -35,7 +35,7 @@ def monitor_drift(
     champion = deployment.registry.champion_of(run.name)
     watched = Watched(
         model=deployment.registry.files(champion),
-        version=f"{champion.name}-{champion.version}",
+        version=champion.label,
         source=Path(derived.path),
         quality=Path(quality.path),
         predictions=deployment.settings.prediction_log,

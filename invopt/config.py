@@ -593,7 +593,7 @@ class Config(_Section):
     def _read_former_keys(cls, content: Any) -> Any:
         if not isinstance(content, dict):
             return content
-        found = dict(content)
+        found = _with_one_currency(content)
         for former, key in _MOVED.items():
             section, _, name = former.partition(".")
             if not isinstance(found.get(section), dict) or name not in found[section]:
@@ -754,6 +754,15 @@ def _apply(content: dict[str, Any], override: str) -> None:
         raise ConfigError(f"--set {name}: {text!r} is not a YAML value.") from err
 
 
+def _with_one_currency(content: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy in which orders are told in the currency of the data where they have none."""
+    data, inventory = content.get("data"), content.get("inventory")
+    told = data.get("currency") if isinstance(data, dict) else getattr(data, "currency", None)
+    if not told or not isinstance(inventory, dict | None) or (inventory or {}).get("currency"):
+        return dict(content)
+    return content | {"inventory": {**(inventory or {}), "currency": told}}
+
+
 def explain_validation(err: ValidationError, model: type[BaseModel] | None = None) -> str:
     """Return a pydantic error as one clause per fault, joined by semicolons.
 
@@ -779,6 +788,12 @@ def _suggestion(loc: tuple[int | str, ...], model: Any) -> str:
         if field is None:
             return ""
         model = field.annotation
-    names = list(getattr(model, "model_fields", ()))
-    close = difflib.get_close_matches(str(loc[-1]), names, n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
+    fields = getattr(model, "model_fields", {})
+    word = str(loc[-1])
+    if word in fields:  # of another file: what is there would be said to be meant
+        return ""
+    close = difflib.get_close_matches(word, list(fields), n=1)
+    if not close and len(loc) == 1:  # a field without its section
+        close = [f"{name}.{word}" for name, field in fields.items()
+                 if word in getattr(field.annotation, "model_fields", ())]  # fmt: skip
+    return f" (did you mean {' or '.join(close)}?)" if close else ""

@@ -116,6 +116,13 @@ def make_retailer(
     )  # fmt: skip
 
 
+# What write_retailer leaves in its folder.
+FILES = frozenset(
+    ["sales_lines.csv", "stock.parquet", "prices.csv", "promotions.csv", "products.csv",
+     "customers.csv", "market.csv", "external.csv", "position.csv", "open_orders.csv", "truth"]
+)  # fmt: skip
+
+
 def write_retailer(retailer: Retailer, folder: Path, seed: int = 0) -> None:
     """Write the retailer's files, faults of real extracts included, and the truth beside them.
 

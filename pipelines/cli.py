@@ -3,6 +3,7 @@
 import argparse
 import errno
 import importlib
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -32,6 +33,7 @@ PIPELINES = ("training", "replenishment", "monitoring")
 # status where a run is to fail on it.
 ACTIONS = ("ignore", "alert", "retrain", "page")
 _DECIDED = 3
+_PIPE_CLOSED = 141  # as a shell counts a program that SIGPIPE ended
 # The pod that knows a deployment's stores (k8s/components/monitoring).
 _CONSOLE = ("exec", "deploy/evidently", "-c", "console", "--", "invopt")
 
@@ -50,10 +52,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A benchmark reads its own options.
     parsed = parser.parse_args(given if given[0] == "bench" else each_set(given))
     try:
-        return int(parsed.command(parsed) or 0)
+        status = int(parsed.command(parsed) or 0)
+        sys.stdout.flush()
+        return status
     except InvalidInputError as err:
         print(f"invopt: {err}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # whoever read our lines has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _PIPE_CLOSED
     except KeyboardInterrupt:
         print("invopt: interrupted", file=sys.stderr)
         return 130
@@ -426,8 +433,16 @@ def _add_demo_data(commands: "Commands") -> None:
 
 
 def _demo_data(parsed: argparse.Namespace) -> None:
-    from invopt.synthetic import make_retailer, write_retailer  # noqa: PLC0415
+    from invopt.synthetic import FILES, make_retailer, write_retailer  # noqa: PLC0415
 
+    if parsed.out.exists() and not parsed.out.is_dir():
+        raise InvalidInputError(f"--out {parsed.out} is a file; name a folder.")
+    others = sorted({p.name for p in parsed.out.glob("*")} - FILES)
+    if others:
+        raise InvalidInputError(
+            f"--out {parsed.out} holds {len(others)} files or folders that are none of the "
+            f"retailer's, {others[0]} for one, and would be replaced whole: name a new folder."
+        )
     retailer = make_retailer(parsed.products, parsed.stores, parsed.days, parsed.seed)
     write_retailer(retailer, parsed.out)
     print(f"wrote {parsed.out}: {len(retailer.series)} series over {retailer.num_days} days")
@@ -700,8 +715,8 @@ def _deployment(workspace: Path | None) -> "Deployment":
     deployment = Deployment.of(workspace)
     if not deployment.settings.workspace.is_dir():
         raise InvalidInputError(
-            f"--workspace {deployment.settings.workspace} is not a folder: give that of the "
-            "monitoring runs."
+            f"--workspace {deployment.settings.workspace} is not a folder: give the one "
+            "that `invopt run` writes its runs to."
         )
     return deployment
 

@@ -79,7 +79,8 @@ class Parameters:
         file = workspace / REMEMBERED
         if not file.is_file():
             raise ConfigError(
-                f"nothing was trained in {workspace} yet: name a configuration with --config."
+                f"nothing was trained in {workspace} yet: run `invopt run training --config FILE "
+                f"--data DIR --workspace {workspace}` first, or name a configuration with --config."
             )
         try:
             content = read_json(file)

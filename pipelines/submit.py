@@ -218,8 +218,8 @@ def check_cron(cron: str) -> None:
         )
     if len(fields) != 6:
         raise InvalidInputError(
-            f'--cron "{text}" has {len(fields)} fields, not six: second, minute, hour, day of the '
-            f"month, month, day of the week; {example}."
+            f'--cron "{text}" has {len(fields)} field{"" if len(fields) == 1 else "s"}, not six: '
+            f"second, minute, hour, day of the month, month, day of the week; {example}."
         )
     if not re.fullmatch(r"[0-5]?\d", fields[0]):
         raise InvalidInputError(

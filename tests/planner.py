@@ -33,14 +33,16 @@ CONFIG = make_config(
 )  # fmt: skip
 
 
-def make_review(folder: Path, num_series: int = 60, *, network: bool = False) -> Path:
+def make_review(
+    folder: Path, num_series: int = 60, *, network: bool = False, named: str = "Product {} {}"
+) -> Path:
     """Write a review and the pages about it; the series at row 4 has no stock record.
 
     In a network a warehouse supplies every place, and a mill the warehouse.
     """
     rng = np.random.default_rng(1)
     panel = make_panel(num_series=num_series, num_periods=120)
-    names = [f"Product {i} {w}" for i, w in enumerate(rng.choice(["jam", *HOSTILE], num_series))]
+    names = [named.format(i, w) for i, w in enumerate(rng.choice(["jam", *HOSTILE], num_series))]
     series = panel.series.assign(
         supplier=rng.choice(SUPPLIERS, num_series),
         product_name=names,

@@ -237,10 +237,10 @@ def _add_before(
         money = units * terms.stockout_cost[row]
         day = decision.dry_in[row]
         lost = f"{currency} {in_words(money)}" if currency else f"{in_words(money)} in money"
-        when = "" if np.isnan(day) else f" on {_day(int(day), dates, named)}"
+        when = "" if np.isnan(day) else f" {_day(int(day), dates, named)}"
         arrives = _day(int(terms.lead_time[row]) + 1, dates, named)
         found[row] += (
-            f"; runs out{when}, before an order placed now can arrive on {arrives}: "
+            f"; runs out{when}, before an order placed now can arrive {arrives}: "
             f"{in_words(units)} units ({lost}) are missed whatever is ordered"
         )
 
@@ -285,9 +285,9 @@ _LEAST, _SHARE = 0.5, 0.1
 def _day(period: int, dates: pd.DatetimeIndex | None, named: dict[int, str]) -> str:
     if period not in named:
         if dates is None or period > len(dates):
-            named[period] = f"period {period}"
+            named[period] = f"in period {period}"
         else:
-            named[period] = f"{dates[period - 1]:%Y-%m-%d}"
+            named[period] = f"on {dates[period - 1]:%Y-%m-%d}"
     return named[period]
 
 

@@ -115,7 +115,7 @@ STATISTICS = (
         "error",
         PERFORMANCE,
         _log_ratio("error", "expected_error"),
-        text="forecast error is {0} the error that the intervals imply (normally {1})",
+        text="forecast error is {0} times the error that the intervals imply (normally {1})",
         shown=_times,
         bad=1,
     ),
@@ -131,7 +131,7 @@ STATISTICS = (
         "cost",
         PERFORMANCE,
         _log_ratio("cost", "planned_cost"),
-        text="actual cost is {0} the planned cost (normally {1})",
+        text="actual cost is {0} times the planned cost (normally {1})",
         shown=_times,
         bad=1,
     ),
@@ -335,8 +335,12 @@ def _signal(
         name=statistic.name, kind=statistic.kind, value=shift.value, expected=shift.expected,
         limit=max(floor, shift.limit), p_value=shift.p_value,
         fires=bool(abs(distance) >= floor and not wrong_way), text=text,
-        pages=_pages(statistic, shift, config),
+        pages=_pages(statistic, shift, config), since=_first_day(rows, len(values) - shift.periods),
     )  # fmt: skip
+
+
+def _first_day(rows: pd.DataFrame, at: int) -> str:
+    return f"{pd.Timestamp(rows['start'].iloc[at]):%Y-%m-%d}"
 
 
 def _year(rows: pd.DataFrame) -> int:
@@ -370,4 +374,5 @@ def _renamed(signal: Signal, name: str, text: str) -> Signal:
         p_value=signal.p_value,
         fires=signal.fires,
         text=text,
+        since=signal.since,
     )

@@ -53,6 +53,8 @@ class Finding:
         orders: What orders do meanwhile.
         over: How to know that it is over.
         follows: Names of the signals that follow from it.
+        since: As the signal's.
+        kind: As the signal's.
     """
 
     name: str
@@ -65,6 +67,8 @@ class Finding:
     orders: str
     over: str
     follows: list[str]
+    since: str = ""
+    kind: str = ""
 
 
 def folded(
@@ -123,7 +127,7 @@ def findings_of(
             Finding(
                 name=s.name, cause=s.cause, text=s.text, places=places, num_series=shown,
                 of_series=of, money=s.effect, orders=_orders(s, blind=panel is None),
-                over=_over(s), follows=follows,
+                over=_over(s), follows=follows, since=s.since, kind=s.kind,
             )
         )  # fmt: skip
     return found
@@ -201,7 +205,7 @@ def _orders(signal: Signal, *, blind: bool) -> str:
         return _ORDERS[signal.kind]
     if not signal.name.startswith(DEMAND_SHIFT):
         return "orders go on from these forecasts, with less safety than they promise"
-    few, which = ("little", "run out") if signal.direction > 0 else ("much", "stay over")
+    few, which = ("little", "run out") if signal.direction > 0 else ("much", "be left over")
     return (
         f"orders go on from these forecasts and are too {few} until forecasts have followed: look "
         f"at what could {which}"

@@ -108,11 +108,14 @@ def _feeds(panel: Panel, period: int) -> tuple[set[str], list[Signal]]:
     )
     signals = []
     if silent:
-        where = _list([_silence(record, panel, faults[SILENT], at) for at in silent])
+        runs = [_silence(record, faults[SILENT], at) for at in silent]
+        where = _list([f"{record.names[at]} ({panel.timeline.spell(last - first + 1)})"
+                       for at, (first, last) in zip(silent, runs, strict=True)])  # fmt: skip
         share = f"{len(silent)} of {len(record.names)} locations"
         text = f"{share} sent no sales for longer than ever in the past year: {where}"
         names = tuple(record.names[at] for at in silent)
-        signals.append(_fault(SILENT, len(silent), 0, text, pages=True, places=names))
+        since = _day(panel, record.first + min(first for first, _ in runs))
+        signals.append(_fault(SILENT, len(silent), 0, text, pages=True, places=names, since=since))
     for rule, places, what in (
         (DOUBLED, doubled, "every quantity is even, as if each row had been sent twice"),
         (REPEATED, repeated, "the same numbers were sent again"),
@@ -120,14 +123,23 @@ def _feeds(panel: Panel, period: int) -> tuple[set[str], list[Signal]]:
         if places:
             text = f"{what}: {_list([record.names[at] for at in places])}"
             names = tuple(record.names[at] for at in places)
-            signals.append(_fault(rule, len(places), 0, text, pages=True, places=names))
+            since = _day(panel, record.first + _first_marked(faults[rule][places], period))
+            signals.append(
+                _fault(rule, len(places), 0, text, pages=True, places=names, since=since)
+            )
     return {record.names[at] for at in silent}, signals
 
 
-def _silence(record: FeedRecord, panel: Panel, silent: BoolArray, at: int) -> str:
+def _silence(record: FeedRecord, silent: BoolArray, at: int) -> tuple[int, int]:
+    """Return the first and the last period without sales of a silent location."""
     last = int(np.flatnonzero(silent[at])[-1])
-    start = int(run_starts(record.sales[[at]] == 0)[0, last])
-    return f"{record.names[at]} ({panel.timeline.spell(last - start + 1)})"
+    return int(run_starts(record.sales[[at]] == 0)[0, last]), last
+
+
+def _first_marked(marked: BoolArray, period: int) -> int:
+    """Return the first period of the runs of marks that reach into the last `period` periods."""
+    recent = np.arange(marked.shape[1]) >= marked.shape[1] - period
+    return int(run_starts(marked)[marked & recent].min())
 
 
 def _closed(panel: Panel, record: FeedRecord) -> BoolArray:
@@ -154,18 +166,18 @@ def _gaps(panel: Panel, period: int, silent: set[str]) -> list[Signal]:
         days = int((np.cumprod(missing[row, ::-1] >= 1)).sum())
         usual = missing[row, : missing.shape[1] - days]
         if 0 < days < missing.shape[1] and not (usual[-_RUN * period :] >= 1).any():
-            line, stop = panel.timeline, panel.num_periods
-            since = f"{line.date(stop - days):%Y-%m-%d}"
-            late.append((str(name), f"{name} (nothing since {since}, {line.spell(days)})"))
+            since, spell = _day(panel, panel.num_periods - days), panel.timeline.spell(days)
+            late.append((str(name), f"{name} (nothing since {since}, {spell})", since))
         elif share > missing[row, :-period].max(initial=0) + 0.1:
             gone.append((str(name), f"{name} ({share:.0%})"))
     signals = []
     if late:
         text = (
-            f"the newest file is late, and its days are not judged: {_list([t for _, t in late])}"
+            "the newest file is late, and its days are not judged: "
+            f"{_list([t for _, t, _ in late])}"
         )
-        places = tuple(name for name, _ in late)
-        signals.append(_fault(LATE_FILE, len(late), 0, text, places=places))
+        places, since = tuple(name for name, _, _ in late), min(day for _, _, day in late)
+        signals.append(_fault(LATE_FILE, len(late), 0, text, places=places, since=since))
     if gone:
         text = f"records are missing at {_list([t for _, t in gone])}"
         places = tuple(name for name, _ in gone)
@@ -244,11 +256,16 @@ def _fault(
     *,
     pages: bool = False,
     places: tuple[str, ...] = (),
+    since: str = "",
 ) -> Signal:
     return Signal(
         name=name, kind=DATA, value=float(value), expected=0.0, limit=float(limit),
-        p_value=float("nan"), fires=True, text=text, pages=pages, places=places,
+        p_value=float("nan"), fires=True, text=text, pages=pages, places=places, since=since,
     )  # fmt: skip
+
+
+def _day(panel: Panel, at: int) -> str:
+    return f"{panel.timeline.date(at):%Y-%m-%d}"
 
 
 def _list(names: Sequence[str]) -> str:

@@ -41,6 +41,8 @@ class Signal:
         places: Locations a fault of the data is about.
         part_of: Name of the signal that explains this one, "" where it stands for itself.
         explained: What was planned and explains it, "" where nothing does; then it does not fire.
+        since: First day of what was found, YYYY-MM-DD: of a fault that is seen day by day, or of
+            the periods that were judged together; "" where it is the period's own.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Signal:
     explained: str = ""
     places: tuple[str, ...] = ()
     part_of: str = ""
+    since: str = ""
 
     @property
     def direction(self) -> int:

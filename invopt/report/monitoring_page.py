@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from invopt.files import read_json
 from invopt.monitoring.acknowledgement import told
-from invopt.monitoring.signals import present_name
+from invopt.monitoring.signals import DATA, present_name
 from invopt.report import plots
 from invopt.report.page import drawing, render, write_page
 from invopt.types import Notify
@@ -151,14 +151,20 @@ def with_acknowledged_text(text: str, rows: Sequence[Mapping[str, Any]], model: 
 
 
 def _findings(content: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the findings, each with the first day of the periods it has lasted for in a row."""
+    """Return the findings, each with the first day it was seen on.
+
+    A fault of the data has a day of its own; what is judged by whole periods has the first day
+    of those judged together, or of those it has lasted for in a row where they began earlier.
+    """
     streaks = content["governor"].get("streaks", {})
     starts = [row["start"] for row in content["trend"]] or [content["start"]]
     found = []
     for finding in content.get("findings", []):
         periods = int(streaks.get(finding["cause"], 1))
         since = starts[-min(periods, len(starts))] if content["num_series"] else content["start"]
-        found.append({**finding, "since": since, "periods": periods})
+        own = finding.get("since") or since  # runs of former versions have none
+        first = own if finding.get("kind") == DATA else min(own, since)
+        found.append({**finding, "since": first, "periods": periods})
     return found
 
 

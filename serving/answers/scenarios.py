@@ -187,7 +187,9 @@ def _apply_plans(
     heads = {h["name"]: h for h in layout.series_channels if h["known"]}
     for name, plan in plans.items():
         if name not in heads or (name == PRICE and what_if.price is None):
-            raise _wrong(f"what_if.promotion.{name}", "not planned ahead by series", list(heads))
+            asked = name == PRICE and what_if.price is not None
+            place = f"what_if.{name}" if asked else f"what_if.promotion.{name}"
+            raise _wrong(place, "not planned ahead by series", list(heads))
         values = plan if isinstance(plan, list) else [plan] * horizon
         column = _long_enough(rows, heads[name], layout, rows.num_periods + horizon)
         stop = min(rows.num_periods + len(values), column.shape[1])
@@ -215,10 +217,8 @@ def _long_enough(
 
 
 def _wrong(place: str, problem: str, known: list[str]) -> InstanceFailedError:
-    names = ", ".join(known[:20])
-    return InstanceFailedError(
-        ErrorCode.INVALID_REQUEST, f"{place} is {problem}; there are {names}."
-    )
+    names = f"there are {', '.join(known[:20])}" if known else "this model knows none"
+    return InstanceFailedError(ErrorCode.INVALID_REQUEST, f"{place} is {problem}; {names}.")
 
 
 def _blank(layout: TableLayout, known_at: float) -> OnlineWindows:

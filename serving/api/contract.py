@@ -82,11 +82,11 @@ class _Request(BaseModel):
 class Position(_Request):
     """Stock as the caller knows it, in place of the feature store's; units."""
 
-    on_hand: Units
+    on_hand: Units = Field(description="Units on the shelf.")
     on_order: Units = Field(
         default=0.0, description="Everything under way; at least what arrivals hold."
     )
-    backorders: Units = 0.0
+    backorders: Units = Field(default=0.0, description="Units that customers wait for.")
     arrivals: Annotated[list[Units], Field(max_length=1000)] = Field(
         default=[],
         description="Units under way that arrive at the start of the first period after the "
@@ -105,12 +105,23 @@ class WhatIf(_Request):
     A single price or promotion value holds for the whole horizon, a list for its first periods.
     """
 
-    lead_time: Annotated[int, Field(ge=0, le=1000)] | None = None
-    review_period: Annotated[int, Field(ge=1, le=1000)] | None = None
-    cycle_service_level: Annotated[float, Field(gt=0, lt=1)] | None = None
-    holding_cost: Money | None = None
-    stockout_cost: Money | None = None
-    price: Prices | None = None
+    lead_time: Annotated[int, Field(ge=0, le=1000)] | None = Field(
+        default=None, description="Periods from order to shelf."
+    )
+    review_period: Annotated[int, Field(ge=1, le=1000)] | None = Field(
+        default=None, description="Periods from one order to the next."
+    )
+    cycle_service_level: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        default=None,
+        description="Share of order cycles without a stockout, in (0, 1); in place of the costs.",
+    )
+    holding_cost: Money | None = Field(
+        default=None, description="Money per unit left at the end of a period."
+    )
+    stockout_cost: Money | None = Field(default=None, description="Money per unit not served.")
+    price: Prices | None = Field(
+        default=None, description="Money per unit; needs a model whose data plan prices ahead."
+    )
     promotion: dict[Name, Plans] = Field(
         default={}, description="Channel known ahead, by name, with its planned values."
     )
@@ -126,19 +137,34 @@ class Features(_Request):
         channels: Values by channel name, the same periods as the store's window.
     """
 
-    sales: Annotated[list[Units | None], Field(min_length=1, max_length=2000)] | None = None
-    static: dict[Name, Static] = {}
-    channels: dict[Name, Periods] = {}
+    sales: Annotated[list[Units | None], Field(min_length=1, max_length=2000)] | None = Field(
+        default=None, description="Units by period, the latest last; null where not observed."
+    )
+    static: dict[Name, Static] = Field(
+        default={}, description="Columns of the series by name, such as category."
+    )
+    channels: dict[Name, Periods] = Field(
+        default={}, description="Values by channel, the periods of the store's window."
+    )
 
 
 class Instance(_Request):
     """One series to decide on. The name alone is enough."""
 
-    unique_id: Name
-    position: Position | None = None
-    features: Features | None = None
-    what_if: WhatIf | None = None
-    explain: bool = False
+    unique_id: Name = Field(description="Name of the series: a product at a place.")
+    position: Position | None = Field(
+        default=None, description="Your stock; that of the last publication where left out."
+    )
+    features: Features | None = Field(
+        default=None,
+        description="Sales and columns of a series that the store does not know, or corrections.",
+    )
+    what_if: WhatIf | None = Field(
+        default=None, description="A second plan under these assumptions, beside the first."
+    )
+    explain: bool = Field(
+        default=False, description="Also answer what the forecast rests on (attributions)."
+    )
 
 
 Asked = Annotated[
@@ -149,7 +175,9 @@ Asked = Annotated[
 class PredictRequest(_Request):
     """Body of POST /v1/models/NAME:predict; a text stands for an instance with that name."""
 
-    instances: Annotated[list[Asked], Field(min_length=1, max_length=MAX_INSTANCES)]
+    instances: Annotated[list[Asked], Field(min_length=1, max_length=MAX_INSTANCES)] = Field(
+        description="Names of series, or objects with unique_id."
+    )
 
 
 class _Answer(BaseModel):
@@ -167,26 +195,36 @@ class Override(_Answer):
 class Plan(_Answer):
     """Levels, an order, and what they are expected to cost."""
 
-    lead_time: int
-    review_period: int
-    critical_ratio: float
-    expected_demand: float
+    lead_time: int = Field(description="Periods from order to shelf.")
+    review_period: int = Field(description="Periods from this order to the next.")
+    critical_ratio: float = Field(
+        description="Share of outcomes that the order should serve, as its costs say."
+    )
+    expected_demand: float = Field(description="Units over lead time and review period.")
     level_quantiles: dict[str, float] = Field(
         description="Quantiles of demand over lead time and review period, by level; whole units "
         "where sales are."
     )
-    reorder_point: float | None
-    order_up_to_level: float | None
-    safety_stock: float | None
-    order_quantity: float | None
-    expected_holding_cost: float | None
+    reorder_point: float | None = Field(
+        description="Largest position at which this review still orders, units."
+    )
+    order_up_to_level: float | None = Field(description="Position that the order aims at, units.")
+    safety_stock: float | None = Field(
+        description="Level less expected demand, units; below 0 where sales are lost before."
+    )
+    order_quantity: float | None = Field(
+        description="Units to order now; null where nothing can be said, see reason."
+    )
+    expected_holding_cost: float | None = Field(
+        description="Money, from the order's arrival to the next one's."
+    )
     expected_stockout_cost: float | None = Field(
         description="From the order's arrival to the next one's, for the quantity ordered."
     )
     unavoidable_stockout_units: float | None = Field(
         default=None, description="Expected to be missed before an order placed now arrives."
     )
-    unavoidable_stockout_cost: float | None = None
+    unavoidable_stockout_cost: float | None = Field(default=None, description="The same in money.")
     stockout_in: int | None = Field(
         default=None,
         description="Period after the cutoff, from 1, by which the shelf has most likely been "
@@ -196,11 +234,13 @@ class Plan(_Answer):
         default=None,
         description="What one pack less would cost more, where an order was chosen so.",
     )
-    cost_of_one_more: float | None = None
+    cost_of_one_more: float | None = Field(
+        default=None, description="What one pack more would cost more."
+    )
     exception: str = Field(
         default="", description="Words of orders.csv about stock and deliveries, joined by ';'."
     )
-    reason: str
+    reason: str = Field(description="The order in a sentence, for people.")
     reason_code: str = Field(
         default="",
         description="below_level, covered, not_worth_it, no_stock_record, "
@@ -214,31 +254,35 @@ class Plan(_Answer):
 class Attributions(_Answer):
     """Why the expected sales over the horizon are what they are: base plus parts, in units."""
 
-    explains: str = ""
-    base: float
-    forecast: float
-    parts: dict[str, float]
-    additivity_error: float
+    explains: str = Field(default="", description="What base and parts add up to.")
+    base: float = Field(description="Units of an average series.")
+    forecast: float = Field(description="Base plus all parts, units.")
+    parts: dict[str, float] = Field(
+        description="Units that each group of inputs adds or takes off."
+    )
+    additivity_error: float = Field(description="Units by which base and parts miss the forecast.")
 
 
 class Degraded(_Answer):
     """Which rung answered when it was not the best one, and why."""
 
-    step: Literal[Step.STALE, Step.LAST_FORECAST, Step.SEASONAL_NAIVE]
-    reason: str
+    step: Literal[Step.STALE, Step.LAST_FORECAST, Step.SEASONAL_NAIVE] = Field(
+        description="The rung: data too old, the last stored forecast, or the season before."
+    )
+    reason: str = Field(description="Why, for people.")
 
 
 class ErrorBody(_Answer):
     """Body of every answer that is not 2xx, and what stands where one plan could not be made."""
 
-    error: str
-    code: ErrorCode
+    error: str = Field(description="What is wrong, for people.")
+    code: ErrorCode = Field(description="The same for programs; codes are stable.")
 
 
 class WhatIfPlan(Plan):
     """The plan under the assumptions, with the sales forecast they lead to."""
 
-    mean: list[float]
+    mean: list[float] = Field(description="Expected sales per period under the assumptions.")
     difference: dict[str, float | None] = Field(
         default={}, description="What is changed by the assumptions: this plan less the one as is."
     )
@@ -250,7 +294,7 @@ class WhatIfPlan(Plan):
 class Decision(Plan):
     """The answer for one series."""
 
-    unique_id: str
+    unique_id: str = Field(description="Name of the series, as asked.")
     cutoff: str = Field(description="Last period with sales, YYYY-MM-DD.")
     frequency: str = Field(default="", description="Of the periods: D, W-SUN, MS, ...")
     dates: list[str] = Field(default=[], description="First day of each period of mean.")
@@ -261,33 +305,50 @@ class Decision(Plan):
     quantiles: dict[str, list[float]] = Field(
         description="By level, per period; whole units where sales are."
     )
-    on_hand: float | None
-    on_order: float | None
-    model_version: str
+    on_hand: float | None = Field(
+        description="Units on the shelf that the plan starts from; null where not known."
+    )
+    on_order: float | None = Field(description="Units under way that it starts from, all of them.")
+    model_version: str = Field(description="Model and version that ordered, such as demo-3.")
     model: str = Field(
         default="", description="What forecast this: the network, a baseline by name, a fallback."
     )
     segment: str = Field(
         default="",
-        description="AX to CZ, as in the latest orders.csv: A earns most, X sells steadily; empty "
-        "before the first plan.",
+        description="AX to CZ, as in the latest orders.csv: A earns most, X sells steadily. "
+        "Before the first plan it is that of the published sales; empty for a series that is not "
+        "published.",
     )
-    policy_version: str
+    policy_version: str = Field(
+        description="Policy and a hash of its costs and rules: equal ones order alike."
+    )
     known_at: str = Field(description="When the newest sales were known, ISO 8601.")
-    feature_age_s: float
-    degraded: Degraded | None
-    what_if: WhatIfPlan | ErrorBody | None = None
-    attributions: Attributions | None = None
+    feature_age_s: float = Field(description="Seconds since known_at.")
+    degraded: Degraded | None = Field(
+        description="Null unless a lower rung answered or the data are too old."
+    )
+    what_if: WhatIfPlan | ErrorBody | None = Field(
+        default=None,
+        description="The plan under the assumptions, or why there is none; null if not asked.",
+    )
+    attributions: Attributions | None = Field(
+        default=None, description="What the forecast rests on; null where explain was not asked."
+    )
 
 
 class FailedDecision(ErrorBody):
     """An instance that could not be decided on; the others have their decisions."""
 
-    unique_id: str
+    unique_id: str = Field(description="Name of the series, as asked.")
 
 
 class PredictResponse(_Answer):
     """Answer of POST /v1/models/NAME:predict, in the order of the instances."""
 
-    schema_version: str = SCHEMA_VERSION
-    predictions: list[Decision | FailedDecision]
+    schema_version: str = Field(
+        default=SCHEMA_VERSION,
+        description="Of this contract; its first number changes when a caller has to.",
+    )
+    predictions: list[Decision | FailedDecision] = Field(
+        description="A decision or an error for each instance, in the order asked."
+    )

@@ -92,6 +92,8 @@ def _said(fault: Any, place: list[str]) -> str:
         return f"is not known; {_meant(place)}"
     if kind in _TEXTS:
         text = _TEXTS[kind].format(**context)
+    elif kind.endswith("_type") and len(place) == 2 and place[0] == "instances":
+        text = "must be the name of a series, or an object with unique_id"
     elif kind.endswith(("_type", "_parsing")):
         text = f"must be {_KINDS.get(kind.rsplit('_', 1)[0], 'of another kind')}"
     else:

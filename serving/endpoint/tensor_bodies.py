@@ -155,6 +155,9 @@ def _is_a(value: Any, datatype: str) -> bool:
     return isinstance(value, int) or (isinstance(value, float) and value.is_integer())
 
 
+_SHOWN = 60  # letters of a caller's name that a refusal repeats
+
+
 def known(name: str, datatype: str) -> str:
     """Return a datatype of the protocol.
 
@@ -185,8 +188,9 @@ def wanted_of(request: InferRequest, names: list[str]) -> list[str]:
 
 def check_outputs(wanted: list[str], names: list[str]) -> None:
     """Raise RequestFailedError where an output is not known or is asked for twice."""
-    if not set(wanted) <= set(names):
-        raise refused(f"there is no such output; there are {', '.join(names)}.")
+    missing = next((name for name in wanted if name not in names), None)
+    if missing is not None:
+        raise refused(f"there is no output {missing[:_SHOWN]}; there are {', '.join(names)}.")
     if len(set(wanted)) < len(wanted):
         raise refused("an output is asked for twice.")
 

@@ -54,7 +54,7 @@ def acknowledge(
         causes = _paged(latest)
         if not causes:
             raise InvalidInputError(
-                f"{latest.run} decided {latest.action} and pages for nothing: there is no alert to "
+                f"{latest.run} decided {latest.action} and paged nobody: there is nothing to "
                 f"acknowledge. `invopt why {latest.run}` shows what it found."
             )
         made = Acknowledgement(

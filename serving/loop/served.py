@@ -5,7 +5,7 @@ from invopt.errors import InvalidInputError
 from serving.cluster.inference_service import InferenceService, Release, served_release
 from serving.deployment import Deployment
 from serving.progress import tell
-from serving.stores.registry import Registered, Registry
+from serving.stores.registry import Registered, Registry, number_of
 
 
 def served_champion(deployment: Deployment, config: Config) -> Registered:
@@ -38,9 +38,15 @@ def served_champion(deployment: Deployment, config: Config) -> Registered:
     return champion
 
 
-def check_still_champion(registry: Registry, name: str, version: str) -> None:
-    """Raise InvalidInputError where a version that forecast is not the champion any more."""
-    champion = registry.champion_version(name)
+def check_still_champion(registry: Registry, name: str, label: str) -> None:
+    """Raise InvalidInputError where the model that forecast is not the champion any more.
+
+    Args:
+        registry: Holds the champion.
+        name: Of the model.
+        label: Name and version of the model that forecast, "demo-3".
+    """
+    champion, version = registry.champion_version(name), number_of(label)
     if champion and champion != version:
         raise InvalidInputError(
             f"version {version} of {name} made the forecasts, but version {champion} "

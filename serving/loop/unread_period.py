@@ -46,7 +46,7 @@ def monitor_unreadable(
     seen = last_seen(deployment, champion) or Seen(yesterday, today, today)
     first, end = due_period(seen, freq, config.monitoring.period)
     last = f"{Timeline(pd.Timestamp(end), freq, 1).last_day(0):%Y-%m-%d}"
-    version = f"{config.name}-{champion.version}"
+    version = champion.label
     monitor.monitor_unreadable(
         quality, (first, end, last), version, config.name, out, kept=settings.monitoring
     )

@@ -1,7 +1,7 @@
 """Feast at work: tables published, applied, materialised, and read back as panels."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import yaml
 from pydantic import ValidationError
 
-from invopt.config import FeaturesConfig
+from invopt.config import FeaturesConfig, InventoryConfig
 from invopt.contracts import StockRecords
 from invopt.errors import InvalidInputError
 from invopt.features.spec import FeatureSpec
@@ -29,11 +29,13 @@ from invopt.features.tables import (
     snapshot_table,
 )
 from invopt.files import read_json, replacing_file, write_json
-from invopt.inventory import stock_of
+from invopt.inventory import last_prices, segments_of, stock_of, terms_of
+from invopt.inventory.exceptions import recent_sales
+from invopt.inventory.segments import SalesStatistics
 from invopt.panel import Panel, iter_panels
 from invopt.sources import read_position
 from invopt.sources.terms import read_terms
-from invopt.types import Notify
+from invopt.types import FloatArray, Notify
 from serving.settings import FEATURE_STORE, Settings
 from serving.stores.materialise import materialise, write_rows
 from serving.stores.order_plans import segments_of_latest
@@ -45,7 +47,7 @@ LAYOUT = "layout.json"
 STOCK = ("on_hand", "on_order", "backorders")
 # Units under way by the period they arrive at the start of: the next one, the one after, ...
 ARRIVALS = "arrivals"
-# Of the latest plan, as orders.csv has it.
+# Of the latest plan, as orders.csv has it; of the sales alone where no plan names the series.
 SEGMENT = "segment"
 # Periods by which a group's online window is longer: series that stopped being published a few
 # periods ago still find their groups as they were then.
@@ -194,8 +196,9 @@ def write_tables(
         snapshot_cutoffs: Cutoffs of the snapshot table, a patch apart, the last one included.
     """
     folder = settings.feature_store
-    segments = segments_of_latest(settings.plans)
     layout: TableLayout | None = None
+    stocks: dict[Path, pa.Table] = {}  # small beside the windows; a segment is a rank among all
+    selling: list[Selling] = []
     for number, panel in enumerate(panels):
         if layout is None:
             layout = TableLayout.of(panel, spec)
@@ -207,7 +210,8 @@ def write_tables(
         last, step = panel.num_periods - 1, spec.config.patch
         cutoffs = list(range(last, 0, -step))[:snapshot_cutoffs][::-1]
         _write(snapshot_table(panel, spec, created, cutoffs), folder / "series_features" / file)
-        _write(_stock_table(panel, stock, segments, created), folder / "stock_position" / file)
+        stocks[folder / "stock_position" / file] = _stock_table(panel, stock, created)
+        selling.append(Selling.of(panel))
         _write(_no_forecast(), folder / "last_forecast" / "none.parquet")
         if number == 0 and layout.group_channels:
             _write(group_table(panel, layout, created), folder / "group_history" / file)
@@ -217,6 +221,11 @@ def write_tables(
             )
     if layout is None:
         raise InvalidInputError("there is no panel to publish.")
+    planned = {name: s for name, s in segments_of_latest(settings.plans).items() if s}
+    segments = Selling.segments(selling) | planned
+    for path, table in stocks.items():
+        named = [segments[name] for name in table[SERIES_KEY].to_pylist()]
+        _write(table.append_column(SEGMENT, pa.array(named, pa.string())), path)
     content = asdict(layout) | {
         "series_fields": layout.series_fields,
         "group_fields": layout.group_fields,
@@ -333,16 +342,45 @@ def _distinct(folder: Path, column: str) -> list[str]:
     return sorted(found)
 
 
-def _stock_table(
-    panel: Panel, stock: StockRecords, segments: Mapping[str, str], created: pd.Timestamp
-) -> pa.Table:
+@dataclass(frozen=True)
+class Selling:
+    """What decides a segment, of the series of a partition.
+
+    Attributes:
+        unique_ids: (series,) names.
+        sales: Of late.
+        value: (series,) money a unit missed costs, by prices alone. Its scale is of no matter.
+    """
+
+    unique_ids: list[str]
+    sales: SalesStatistics
+    value: FloatArray
+
+    @classmethod
+    def of(cls, panel: Panel) -> "Selling":
+        """Return it of a panel."""
+        terms = terms_of(panel.series, last_prices(panel), InventoryConfig())
+        return cls(panel.unique_ids.astype(str).tolist(), recent_sales(panel), terms.stockout_cost)
+
+    @staticmethod
+    def segments(parts: "Sequence[Selling]") -> dict[str, str]:
+        """Return the segment of each series by name, as a plan of the same sales would have it.
+
+        A configured `inventory.stockout_cost` or `price` is known to plans alone; until the first
+        one is kept, segments are those of the prices in the data.
+        """
+        sales = SalesStatistics.concatenate([p.sales for p in parts])
+        found = segments_of(sales, np.concatenate([p.value for p in parts]))
+        return dict(zip((i for p in parts for i in p.unique_ids), found, strict=True))
+
+
+def _stock_table(panel: Panel, stock: StockRecords, created: pd.Timestamp) -> pa.Table:
     """Return the stock of every series as replenishment reads it, arrivals by period included."""
     position, open_orders = stock
     found = stock_of(panel.unique_ids, position, open_orders)
     columns: dict[str, Any] = {SERIES_KEY: panel.unique_ids.astype(str)}
     columns |= {name: getattr(found, name) for name in STOCK}
     columns[ARRIVALS] = list(found.arrivals.astype(np.float32))
-    columns[SEGMENT] = [segments.get(str(name), "") for name in panel.unique_ids]
     moments = {TIMESTAMP: known_time(panel), CREATED: created}
     stamps = pd.DataFrame(moments, index=range(panel.num_series)).astype("datetime64[us, UTC]")
     return pa.Table.from_pandas(pd.DataFrame(columns).join(stamps), preserve_index=False)

@@ -19,7 +19,7 @@ from invopt.gate import check_verdict_holds
 from invopt.model_files import verify, write_sums
 from invopt.types import Notify
 from serving.settings import Settings
-from serving.stores.databases import locked, make_database, relocate
+from serving.stores.databases import file_of, locked, make_database, relocate
 from serving.stores.deployment_record import DEPLOYMENT
 from serving.stores.model_store import ModelStore
 
@@ -66,6 +66,16 @@ class Registered:
     since: datetime
     source: str
     sha256: str
+
+    @property
+    def label(self) -> str:
+        """Name and version as rows and answers tell them, "demo-3"."""
+        return f"{self.name}-{self.version}"
+
+
+def number_of(label: str) -> str:
+    """Return the version of a label, "3" of "demo-3"; plans of 0.2 and before hold the number."""
+    return label.rpartition("-")[2]
 
 
 class Registry:
@@ -347,11 +357,14 @@ class Registry:
         Raises:
             InvalidInputError: If there is none, or more than one.
         """
-        names = sorted(m.name for m in self.client.search_registered_models())
+        file = file_of(self.settings.tracking_uri)
+        # Asking MLflow would make the database, and leave it in a folder that holds no workspace.
+        asked = file is None or file.exists()
+        names = sorted(m.name for m in self.client.search_registered_models()) if asked else []
         if not names:
             raise InvalidInputError(
                 f"no model is registered in {self.settings.workspace}: run `invopt run training "
-                f"--workspace {self.settings.workspace}` first."
+                f"--config FILE --data DIR --workspace {self.settings.workspace}` first."
             )
         if len(names) > 1:
             raise InvalidInputError(

@@ -36,6 +36,7 @@ from serving.stores.planner_desk import (
     PlannerDesk,
     desk_file,
 )
+from serving.stores.registry import number_of
 from serving.workbench.bodies import (
     AssumptionsBody,
     DecisionBody,
@@ -199,7 +200,7 @@ class Workbench:
         plan = read_plan(review.folder / "orders.csv")
         predict = None
         if self.predict is not None and body.assumptions.changes_price:
-            predict = self.predict(review.kept.name, str(plan["model_version"].iloc[0]))
+            predict = self.predict(review.kept.name, number_of(str(plan["model_version"].iloc[0])))
         with self._planning:
             return what_if(files, plan, review.kept.config.inventory, body.assumptions, predict)
 

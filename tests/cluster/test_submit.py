@@ -145,6 +145,7 @@ def test_every_run_of_an_experiment_is_looked_at_before_a_schedule_goes(kfp):
         ("0 6 * * 1", 'You may mean --cron "0 0 6 * * 1"'),
         ("0 0 6 * *  ", 'You may mean --cron "0 0 0 6 * *"'),
         ("6 * * 1", "has 4 fields, not six"),
+        ("daily", "has 1 field, not six"),
         ("0 0 6 * * 1 2026", "has 7 fields, not six"),
         (" ", "has 0 fields, not six"),
         ("* 0 6 * * 1", "must be a number from 0 to 59"),

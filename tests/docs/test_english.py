@@ -19,6 +19,10 @@ PLAIN = {
     r"\bevery check holds\b": "all checks passed",
     r"\bdwells?\b": "gives more weight to",
     r"\bhangs? on\b": "depends on",
+    r"\bwakes? nobody\b": "causes no page",
+    r"\blies? on your desk\b": "is there",
+    r"\bstays? over\b": "is left over",
+    r"\bin vain\b": "without a result",
     r"\blost its presumption\b": "the benefit of the doubt goes to the challenger",
     r"\bnothing is known of\b": "was not found",
     r"\bone's own\b": "your own",
@@ -33,6 +37,7 @@ def pages() -> list[Path]:
     found = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
     found += [ROOT / "k8s" / "README.md", *(ROOT / "docs").rglob("*.md")]
     found += (ROOT / "invopt" / "report" / "templates").glob("*.j2")
+    found += (ROOT / "invopt" / "report" / "web" / "src").glob("*.js")
     return sorted(p for p in found if not str(p.relative_to(ROOT)).startswith(LOGS))
 
 

@@ -26,6 +26,30 @@ def test_a_key_that_does_not_exist_is_named_with_the_closest_one(tmp_path):
         load_config(file)
 
 
+def test_a_field_without_its_section_is_told_where_it_belongs(tmp_path):
+    with pytest.raises(ConfigError, match=r"max_steps does not exist.*training\.max_steps"):
+        load_config(write(tmp_path, GOOD + "max_steps: 3\n"))
+
+
+def test_a_key_is_never_said_to_mean_itself(tmp_path):
+    file = tmp_path / "mapping.yaml"
+    file.write_text("name: x\ndata: {}\ntraining: {}\n")  # a configuration in a mapping's place
+    with pytest.raises(ConfigError, match="key training does not exist") as told:
+        load_mapping(file)
+    assert "did you mean" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [("", "EUR"), ("inventory: {lead_time: 1}\n", "EUR"), ("inventory: {currency: SEK}\n", "SEK")],
+)
+def test_orders_are_told_in_the_currency_of_the_data_unless_they_have_their_own(
+    tmp_path, more, told
+):
+    file = write(tmp_path, "name: x\ndata: {mapping: m.yaml, currency: EUR}\n" + more)
+    assert load_config(file).inventory.currency == told
+
+
 def test_every_fault_is_named_at_once(tmp_path):
     file = write(tmp_path, GOOD + "model: {hidden_size: 1}\ngate: {max_bias: -1}\n")
     with pytest.raises(ConfigError, match=r"model\.hidden_size.*gate\.max_bias"):

@@ -82,6 +82,22 @@ def write(tmp_path, content) -> tuple[str, str]:
     return out.read_text(), metrics.read_text()
 
 
+def test_a_fault_that_is_seen_by_the_day_begins_on_its_day_and_not_with_the_period(tmp_path):
+    finding = {
+        "name": SILENT, "cause": SILENT, "text": "s1 sent nothing", "places": ["s1"],
+        "num_series": 3, "of_series": 60, "money": 0.0, "orders": "they go on", "over": "it sends",
+        "follows": [],
+    }  # fmt: skip
+    for since, told in (("2024-01-04", "2024-01-04"), ("", "2024-01-01"), (None, "2024-01-01")):
+        one = finding if since is None else finding | {"since": since, "kind": DATA}
+        page, _ = write(tmp_path, make_content("page", findings=[one]))
+        assert f"Since {told};" in page
+    # What is judged over two periods began with the first of them.
+    shift = finding | {"since": "2023-12-25", "kind": PERFORMANCE}
+    page, _ = write(tmp_path, make_content("alert", findings=[shift]))
+    assert "Since 2023-12-25;" in page
+
+
 @pytest.mark.parametrize("decision", ["ignore", "alert", "retrain", "page"])
 def test_the_page_says_what_why_where_and_what_next(tmp_path, decision):
     page, _ = write(tmp_path, make_content(decision, [signal(), signal("gaps", DATA)]))

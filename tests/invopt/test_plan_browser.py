@@ -74,7 +74,7 @@ def texts(part, column):
     return part.locator(f"tr.row > :nth-child({column})").all_inner_texts()
 
 
-def test_it_opens_with_exceptions_the_dearest_first(browser, review):
+def test_it_opens_with_exceptions_those_with_most_money_first(browser, review):
     told = pd.read_csv(review / "exceptions.csv")
     with opened(browser, review) as page:
         part = page.locator("#exceptions")
@@ -273,15 +273,31 @@ def test_nothing_is_wider_than_a_phone(browser, review):
 
 
 def test_names_that_are_alike_but_for_their_end_are_whole_on_a_phone(browser, tmp_path):
-    review = make_review(tmp_path, num_series=6)
+    review = make_review(tmp_path, num_series=6, named="Green tea 100 g no {} {:.0}")
     with opened(browser, review, PHONE) as page:
-        for part in (page.locator("#exceptions"), orders(page)):
+        for opened_part in (lambda: page.locator("#exceptions"), lambda: orders(page)):
+            part = opened_part()
             for name in part.locator("tr.row th button").all():
-                if name.is_visible():
-                    assert name.evaluate("e => e.scrollWidth <= e.clientWidth")
+                assert name.evaluate("e => e.scrollWidth <= e.clientWidth")
+                assert name.evaluate("e => e.scrollHeight <= e.clientHeight")
             places = part.locator("tr.row th .under").all_inner_texts()
             assert places  # they tell two of one name apart
             assert all(re.fullmatch(r"s\d", place) for place in places)
+
+
+@pytest.mark.parametrize("width", [1300, 800])
+def test_long_names_are_whole_at_a_desk(browser, tmp_path, width):
+    long = "Black tea, second flush, from the hills of Assam, loose in a tin of 250 g, no {} {:.0}"
+    review = make_review(tmp_path, num_series=6, named=long)
+    with opened(browser, review, {"width": width, "height": 900}) as page:
+        for opened_part in (lambda: page.locator("#exceptions"), lambda: orders(page)):
+            heights = set()
+            for row in opened_part().locator("tr.row").all():
+                name = row.locator("th button")
+                assert name.evaluate("e => e.scrollWidth <= e.clientWidth")
+                assert name.evaluate("e => e.scrollHeight <= e.clientHeight")
+                heights.add(row.bounding_box()["height"])
+            assert len(heights) == 1  # or scrolling would lose its place
 
 
 def test_a_column_of_units_has_as_many_decimals_in_every_row(browser, review):

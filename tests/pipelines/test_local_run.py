@@ -130,6 +130,8 @@ def test_orders_hold_one_row_per_series_and_forecasts_stand_beside(workspace):
     assert list(orders.columns[: len(expected)]) == expected
     assert orders["unique_id"].is_unique
     assert len(orders) == 60
+    # Model and number, as the endpoint and `why` read it; the number alone found no overrides.
+    assert orders["model_version"].str.fullmatch(r"smoke-\d+").all()
     forecast = pd.read_parquet(workspace / "forecast.parquet")
     assert list(forecast.columns[:4]) == ["unique_id", "cutoff", "ds", "mean"]
     assert set(forecast.groupby("unique_id").size()) == {14}

@@ -1,12 +1,15 @@
 """What the command says to a word it does not know."""
 
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from invopt.monitoring.retraining_decision import ACTIONS as DECISIONS
+from invopt.synthetic import FILES
 from pipelines.cli import ACTIONS, _parser, main, status_of
 from pipelines.parser import EXAMPLES, each_set
 
@@ -158,3 +161,42 @@ def test_a_place_that_is_no_file_to_write_is_one_sentence(command, told, capsys)
     said = capsys.readouterr().err
     assert told in said
     assert said.count("\n") == 1
+
+
+def test_demo_data_replaces_a_former_demo_and_nothing_else(tmp_path, capsys):
+    small = ["--products", "1", "--stores", "1", "--days", "40"]
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "sales_of_ours.csv").write_text("a,b\n")
+    assert main(["demo-data", "--out", str(mine), *small]) == 1
+    assert "none of the retailer's, sales_of_ours.csv for one" in capsys.readouterr().err
+    assert main(["demo-data", "--out", str(mine / "sales_of_ours.csv"), *small]) == 1
+    assert "is a file; name a folder" in capsys.readouterr().err
+    assert [p.name for p in mine.iterdir()] == ["sales_of_ours.csv"]
+    for _ in range(2):
+        assert main(["demo-data", "--out", str(tmp_path / "demo"), *small]) == 0
+    assert {p.name for p in (tmp_path / "demo").iterdir()} == FILES
+
+
+@pytest.mark.parametrize(
+    "given",
+    [["retraining", "status"], ["rollback"], ["acknowledge", "--who", "Ana"], ["serve"]],
+    ids=lambda given: given[0],
+)
+def test_a_folder_without_a_model_is_told_and_left_as_it_is(given, tmp_path, capsys):
+    assert main([*given, "--workspace", str(tmp_path)]) == 1
+    told = capsys.readouterr().err
+    assert f"run `invopt run training --config FILE --data DIR --workspace {tmp_path}`" in told
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_reader_that_has_seen_enough_is_no_fault():
+    command = [sys.executable, "-m", "invopt", "completion", "bash"]
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        ended = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, check=False)
+    finally:
+        os.close(write)
+    assert ended.returncode == 141
+    assert ended.stderr == b""

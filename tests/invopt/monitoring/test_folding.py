@@ -51,6 +51,9 @@ def test_a_store_without_which_the_company_is_quiet_is_the_finding():
     assert found.findings[0].places == ["s1"]
     assert found.findings[0].of_series == 20
     assert DEMAND_SHIFT in found.findings[0].follows
+    assert found.findings[0].since == "2024-07-15"
+    longer = gather(grown(panel, at(panel, "s1"), 2.2, days=14))
+    assert longer.findings[0].since == "2024-07-08"  # two periods are judged together
 
 
 def test_a_silent_store_carries_what_its_first_silent_day_moves():

@@ -241,6 +241,7 @@ def test_a_late_file_of_one_store_is_told_as_such_and_its_days_are_not_judged():
         "the newest file is late, and its days are not judged: s2 (nothing since 2024-07-21, 1 day)"
     )
     assert not late.pages
+    assert {f.name: f.since for f in found.findings}["late_file"] == "2024-07-21"
     assert firing(found) - firing(gather(panel)) == {"late_file"}
     last = found.records[found.records["cutoff"] == found.records["cutoff"].max()]
     assert list(last.set_index("location")["observed"]) == [140, 140, 120, 140]

@@ -45,6 +45,8 @@ def test_a_store_that_falls_silent_pages_in_its_first_period(days):
     assert found.name == "silent_feed"
     assert found.pages
     assert f"s1 ({days} days)" in found.text
+    # The last period is 2024-07-22 to 2024-07-28.
+    assert found.since == {7: "2024-07-22", 3: "2024-07-26"}[days]
 
 
 def test_a_store_closed_one_day_as_every_year_is_not_silent():
@@ -67,7 +69,8 @@ def test_a_day_sent_again_as_the_next_is_found():
     panel = retailer()
     y = np.array(panel.y)
     y[:, -2] = y[:, -3]
-    assert names(with_sales(panel, y)) == {"repeated_feed"}
+    [found] = data_signals(with_sales(panel, y), CONFIG)
+    assert (found.name, found.since) == ("repeated_feed", "2024-07-27")
 
 
 def test_a_whole_week_sent_again_is_found():

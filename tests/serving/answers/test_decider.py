@@ -305,7 +305,7 @@ def test_a_decision_says_when_how_often_in_what_money_and_why(decider):
     assert len(found["dates"]) == len(found["mean"])
     assert found["frequency"] == "D"
     assert found["currency"] == "EUR"
-    assert found["segment"] == ""  # nothing was planned yet
+    assert found["segment"] == "AY"  # nothing was planned yet: it is that of the sales
     assert found["reason_code"] == "below_level"
     assert "stockout_now" in found["exception"].split(";")
     assert found["cost_of_one_less"] >= 0

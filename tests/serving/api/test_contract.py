@@ -5,7 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
+from serving.api import contract
 from serving.api.contract import Decision, ErrorCode, FailedDecision, Instance, WhatIf
 from serving.api.failures import STATUS
 from serving.client import DecisionClient, DecisionServiceError
@@ -184,3 +186,17 @@ def test_who_may_ask_again_is_told_when():
         for code in STATUS
     }
     assert {code for code, when in told.items() if when} == {ErrorCode.BUSY, ErrorCode.UNAVAILABLE}
+
+
+def test_every_field_of_the_contract_says_what_it_means():
+    models = [
+        found
+        for found in vars(contract).values()
+        if isinstance(found, type)
+        and issubclass(found, BaseModel)
+        and found.__module__ == contract.__name__
+    ]
+    assert len(models) > 10
+    silent = [f"{m.__name__}.{n}" for m in models for n, f in m.model_fields.items()
+              if not f.description]  # fmt: skip
+    assert silent == []

@@ -312,7 +312,7 @@ def test_what_if_tensors_change_the_numbers(client, server):
 
 
 def test_an_unknown_output_is_refused_with_those_there_are(client):
-    with pytest.raises(RefusedError, match="there is no such output; there are order_quantity"):
+    with pytest.raises(RefusedError, match="there is no output .*; there are order_quantity"):
         client.infer(ONE, ["mean", "nothing"])
 
 

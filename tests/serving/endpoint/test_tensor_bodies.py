@@ -153,7 +153,7 @@ def test_bytes_that_belong_to_no_tensor_are_refused():
 
 @pytest.mark.parametrize(
     ("asked", "text"),
-    [(["a", "c"], "there is no such output; there are a, b"), (["a", "a"], "asked for twice")],
+    [(["a", "c"], "there is no output c; there are a, b"), (["a", "a"], "asked for twice")],
 )
 def test_an_output_that_is_not_there_is_refused_by_what_is(asked, text):
     request = read(

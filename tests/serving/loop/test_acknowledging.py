@@ -106,7 +106,7 @@ def test_until_a_day_the_same_cause_is_quiet_and_a_new_one_pages(settings):
         (["--who", "Ana", "--until", "2020-01-01"], "2020-01-01 is over"),
         (["--who", "Ana", "--until", "2999-01-31"], "is kept quiet for at most 92 days, until 20"),
         (["monitoring-1", "--who", "Ana"], "monitoring-1 is not the latest run of demo"),
-        (["--who", "Ana"], "monitoring-2 decided ignore and pages for nothing"),
+        (["--who", "Ana"], "monitoring-2 decided ignore and paged nobody"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_acknowledged_is_one_sentence(settings, capsys, options, said):

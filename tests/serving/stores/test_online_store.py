@@ -85,7 +85,10 @@ def test_windows_read_back_are_those_published(settings):
     assert windows.known_at == known_time(panel).timestamp()
     assert windows.position["on_hand"].tolist() == [3.0] * 7
     assert windows.position["on_order"].tolist() == [0.0] * 7
-    assert windows.rows[SEGMENT] == ["AX" if name == "p0_s0" else "" for name in windows.names]
+    found = dict(zip(windows.names, windows.rows[SEGMENT], strict=True))
+    assert found["p0_s0"] == "AX"  # of the latest plan
+    # The plan does not name the others: theirs are those of their sales.
+    assert [found[n] for n in panel.unique_ids[1:]] == ["BY", "AY", "AY", "AY", "AY", "AY"]
 
     # the same values as through Feast's own reader
     service = features.store.get_feature_service("inference")

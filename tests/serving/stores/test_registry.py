@@ -155,7 +155,8 @@ def test_orders_of_a_model_that_is_not_champion_any_more_are_refused(three):
 
     config = make_config().model_copy(update={"name": NAME})
     three.make_champion(NAME, "1")
-    forecast_by = served_champion(Deployment.of(three.settings.workspace), config).version
+    forecast_by = served_champion(Deployment.of(three.settings.workspace), config).label
+    assert forecast_by == "demo-1"
     check_still_champion(three, NAME, forecast_by)
     three.make_champion(NAME, "2")
     with pytest.raises(

@@ -63,7 +63,7 @@ function ordersTable(rows, named, open) {
   const lanes = source && source.codes.some((code, row) => source.texts[code] !== supplier.texts[supplier.codes[row]]);
   const has = (name) => (name !== "source" || lanes) && rows.columns[name]?.texts?.some(Boolean);
   const columns = [
-    { name: named, label: "Item", kind: "text", phone: true, width: 13 },
+    { name: named, label: "Item", kind: "text", phone: true, width: 13, most: 26 },
     ...(named === "name" ? [{ name: "unique_id", label: "Series", kind: "text", width: 9 }] : []),
     { name: "order_quantity", label: "Order units", kind: "units", sum: true, phone: true, width: 6 },
     { name: "order_value", label: "Order value", kind: "money", sum: true, phone: true, width: 7.5 },

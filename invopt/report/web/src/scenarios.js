@@ -128,7 +128,7 @@ export class WhatIf {
     const item = (id) => this.desk.nameOf(id);
     const changes = found.changes.slice(0, CHANGES);
     return [
-      element("p", { role: "status" }, `${plural(found.num_series, "series", "series")} meant; ${plural(found.num_changed, "order differs", "orders differ")}. ${also}`),
+      element("p", { role: "status" }, `${plural(found.num_series, "series", "series")} planned again; ${plural(found.num_changed, "order differs", "orders differ")}. ${also}`),
       ...found.notes.map((note) => element("p", { class: "no" }, `${note.charAt(0).toUpperCase()}${note.slice(1)}.`)),
       element("table", { class: "facts compare" }, element("thead", {}, element("tr", {}, ...head.map((t) => (t ? element("th", { scope: "col" }, t) : cell("td", ""))))), element("tbody", {}, ...rows)),
       changes.length > 1 ? element("details", {}, element("summary", {}, `The ${changes.length < found.num_changed ? `${changes.length} largest of ${found.num_changed}` : found.num_changed} orders that differ`),

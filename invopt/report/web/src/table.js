@@ -8,6 +8,8 @@ import { grouped, numberTest, passing, sortRows, totals } from "./view.js";
 const SPARE = 8; // rows drawn beyond either edge
 const CHOICES = 60; // texts up to which a filter is a list
 const SCREEN = 80; // em that a window of 1,300 pixels shows
+const LETTER = 0.52; // em of a letter of a text, about
+const PADDING = 2; // em of a cell, with some room
 const PRINTED = 3000; // rows a printout has at most
 
 const narrow = matchMedia("(max-width: 640px)");
@@ -74,7 +76,8 @@ export class Table {
     const widths = element("colgroup", {}, ...this.columns.map((c, i) => element("col", { class: c.phone ? "" : "wide", style: `width:${each[i]}em` })));
     const width = each.reduce((sum, one) => sum + one, 0);
     this.grid = element("table", { "aria-label": this.label, style: `--width:${width}em` }, widths, element("thead", {}, this.heads, this.inputs), this.body);
-    this.frame = element("div", { class: "frame", tabindex: "0", role: "region", "aria-label": `${this.label}, scrolls`, onscroll: () => this.draw() }, this.grid);
+    const lines = this.lines(each);
+    this.frame = element("div", { class: lines > 1 ? "frame tall" : "frame", style: `--lines:${lines}`, tabindex: "0", role: "region", "aria-label": `${this.label}, scrolls`, onscroll: () => this.draw() }, this.grid);
     this.root.append(tools, this.status, this.frame);
   }
 
@@ -86,8 +89,7 @@ export class Table {
     const wanted = this.columns.map((c) => {
       const { texts } = this.table.columns[c.name];
       if (!["text", "words"].includes(c.kind) || !texts) return c.width;
-      const longest = texts.reduce((most, text) => Math.max(most, text.length), c.label.length);
-      return Math.min(c.most ?? c.width, 2 + 0.52 * longest);
+      return Math.min(c.most ?? c.width, PADDING + LETTER * Math.max(this.longest(c), c.label.length));
     });
     const widths = this.columns.map((c, i) => Math.min(c.width, wanted[i]));
     for (const last of [false, true]) {
@@ -98,6 +100,18 @@ export class Table {
       lacks.forEach((lack, i) => (widths[i] += share * lack));
     }
     return widths;
+  }
+
+  /** Return how many lines the longest text of the first column takes: at most four, for all rows. */
+  lines(widths) {
+    const longest = this.longest(this.columns[0]);
+    const fits = (widths[0] - PADDING) / LETTER;
+    // A line that breaks between words holds less than one that is full.
+    return longest <= fits ? 1 : Math.min(4, Math.max(2, Math.ceil((1.1 * longest) / fits)));
+  }
+
+  longest(column) {
+    return (this.table.columns[column.name].texts ?? []).reduce((most, text) => Math.max(most, text.length), 0);
   }
 
   head(column) {
@@ -265,7 +279,8 @@ export class Table {
     }
     const cells = this.columns.map((c, i) => {
       const text = this.shown(c, entry);
-      if (i) return element("td", { class: this.classes(c), title: c.kind === "words" || c.kind === "text" ? text : false }, text);
+      if (i && ["text", "words"].includes(c.kind)) return element("td", { class: this.classes(c), title: text }, element("span", {}, text));
+      if (i) return element("td", { class: this.classes(c) }, text);
       const under = this.under && cell(this.table.columns[this.under], entry);
       return element("th", { scope: "row", class: this.classes(c) }, element("button", { type: "button", tabindex: tab, title: text }, text),
         under ? element("small", { class: "under" }, under) : "");
