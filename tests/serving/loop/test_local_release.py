@@ -1,7 +1,10 @@
 """From the registry to an answer: a version is champion once a server with it has answered."""
 
+import json
 import os
 import shutil
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -49,3 +52,38 @@ def test_why_a_server_is_not_ready_names_its_end_its_answer_and_its_last_words(t
         'it answered 503 {"code": "unavailable"}; it said nothing'
     )
     assert "did not take the token in INVOPT_SERVER_TOKEN" in _not_ready(None, 1, "401 {}", log)
+
+
+@pytest.mark.parametrize(
+    ("predictions", "outputs", "message"),
+    [
+        ([{"mean": [1.0]}, {"mean": [2.0]}], ["mean"], None),
+        ([{"mean": [1.0]}], ["mean"], "smoke answer is not whole"),
+        ([{"mean": [1.0]}, {"error": "unknown"}], ["mean"], "smoke answer is not whole"),
+        ([{"mean": [1.0]}, {"mean": [2.0]}], ["order_quantity"], "v2 answer has no mean"),
+    ],
+)
+def test_a_version_that_answers_in_part_is_not_deployed(predictions, outputs, message):
+    from serving.loop.local_release import _Server, _smoke
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_POST(self):
+            v1 = {"predictions": predictions}
+            body = v1 if self.path.startswith("/v1") else {"outputs": [{"name": outputs[0]}]}
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(body).encode())
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as listening:
+        threading.Thread(target=listening.serve_forever, daemon=True).start()
+        server = _Server(f"http://127.0.0.1:{listening.server_port}", "demo", "")
+        if message:
+            with pytest.raises(InvalidInputError, match=message):
+                _smoke(server, ["a", "b"])
+        else:
+            _smoke(server, ["a", "b"])
+        listening.shutdown()
