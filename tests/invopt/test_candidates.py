@@ -2,13 +2,14 @@
 
 import functools
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from invopt.candidates import NAMES, write_baselines
+from invopt.candidates import NAMES, _error, write_baselines
 from invopt.evaluation import backtest, interval_coverage, level_metrics, quantile_metrics
 from invopt.features import FeatureEncoder, model_inputs
 from invopt.features.online import WindowEncoder
@@ -141,6 +142,15 @@ def test_quantiles_of_a_row_are_of_its_valid_values():
     found = _quantiles_of(values, valid, (0.0001, 0.5, 0.9999))
     assert found[0].tolist() == pytest.approx([1.0, 2.5, 4.0], abs=1e-2)
     assert _quantiles_of(values, valid * 0, (0.5,))[0].tolist() == [0.0]
+
+
+def test_settings_are_compared_by_the_known_demand_of_the_periods_an_order_lasts():
+    point = SimpleNamespace(mean=lambda *_: torch.tensor([[1.0, 1, 9], [5, 5, 9], [0, 4, 9]]))
+    actual = np.array([[2.0, 3, 0], [np.nan, 1, 0], [1, 1, 0]])
+    window = SimpleNamespace(sales=(), inputs=[None] * 4, actual=actual)
+    assert _error(point, [window], 2) == pytest.approx((3 + 2) / 2)
+    assert _error(point, [window, window], 9) == pytest.approx((6 + 11) / 2)
+    assert _error(point, [], 2) == 0
 
 
 def test_calendar_factors_follow_the_weekday(tmp_path):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from invopt.config import GateConfig
-from invopt.gate import KEEP, PROMOTE, Orders, compare_costs, judge
+from invopt.gate import KEEP, PROMOTE, Orders, compare_costs, judge, with_rival
 
 GATE = GateConfig(num_bootstrap=300)
 GOOD = {"rmse": 1.0, "mae": 0.8, "r2": 0.5, "wape": 0.5, "bias": 0.01}
@@ -226,3 +226,13 @@ def test_orders_and_forecasts_that_move_too_much_are_kept_out_where_limits_say_s
     loose = GateConfig(num_bootstrap=300, max_order_change=0.5, max_forecast_change=0.25)
     assert verdict(stability=moves, config=loose).decision == PROMOTE
     assert failed(verdict(config=strict)) == {"order_change", "forecast_change"}  # not measured
+
+
+def test_a_rival_that_was_kept_out_leaves_the_verdict_and_one_that_passed_orders():
+    own = verdict(cost=compare_costs(*costs(0.1), GATE))
+    kept, passed = own, verdict()
+    assert (kept.decision, passed.decision) == (KEEP, PROMOTE)
+    assert with_rival(own, kept, "textbook base stock") == own
+    found = with_rival(own, passed, "textbook base stock")
+    assert found.orders_by == "textbook base stock"
+    assert found.decision == KEEP

@@ -518,3 +518,13 @@ def test_an_order_whose_line_costs_saves_what_is_left_of_that():
     dear = review(columns={"order_cost": [0.0, 40, 400]}).orders
     assert dear["order_quantity"][1] > plain["order_quantity"][1]
     assert 0 < dear["money_at_risk"][2] < dear["money_at_risk"][1] < plain["money_at_risk"][1]
+
+
+def test_a_shelf_that_is_filled_each_morning_is_not_dry_when_it_is_empty_in_the_evening():
+    daily = {"unique_id": ["p1_s0"] * 27, "due_in": range(1, 28), "quantity": [5.0] * 27}
+    given = {"on_hand": (0.0, 2, 0), "columns": {"max_order": [99.0, 0, 99]}}
+    filled = review(open_orders=daily, **given).orders
+    assert filled["order_quantity"][1] == 0
+    assert filled["stockout_date"][1] == ""
+    alone = review(**given).orders
+    assert alone["stockout_date"][1] == "2024-04-29"
