@@ -234,8 +234,9 @@ class Loop:
         expected = 60
         if len(frame) != expected or frame["unique_id"].nunique() != expected:
             return f"orders.csv has {len(frame)} rows of {expected}"
-        strange = set(frame["model_version"].dropna()) - champions - {self._ordered_by}
-        self._ordered_by = str(frame["model_version"].iloc[0])
+        versions = frame["model_version"].str.removeprefix(f"{NAME}-")
+        strange = set(versions.dropna()) - champions - {self._ordered_by}
+        self._ordered_by = str(versions.iloc[0])
         return f"orders of version {sorted(strange)}" if strange else ""
 
     _ordered_by = ""  # version of the orders that were there before
