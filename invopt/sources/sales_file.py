@@ -45,7 +45,7 @@ _NAMED = 4
 _REGIONS = {"region", "regione", "gebiet", "bezirk", "provinz", "province", "provincia", "zone",
             "zona", "territory", "district", "city", "stadt", "ville", "ciudad", "citta", "state",
             "country", "land", "pays", "pais", "paese"}  # fmt: skip
-_LEAST, _FULL = 2, 0.5
+_LEAST, _PAIR, _FULL = 2, 2, 0.5
 _SALES = r"sale|order|invoice|line|demand|train|verkauf|absatz|umsatz|bon|kasse|journal|till|pos\b"
 _SALES += r"|rechnung|beleg|vente|facture|ticket|venta|factura|pedido|transaction|receipt|hist"
 _WEAK = {"value", "count", "y", "target"} | MONEY
@@ -112,7 +112,9 @@ def find_sales(
         holding = [c for c in candidates if _holds(c.file, asked)]
         candidates = holding or candidates
     whole = [c for c in candidates if not c.missing]
-    whole = whole or [c for c in map(_with_the_only_one, candidates) if not c.missing]
+    whole = whole or [
+        c for c in (_with_the_only_one(reader, c) for c in candidates) if not c.missing
+    ]
     if not whole:
         raise InvalidInputError(_what_is_missing(reader, candidates, doubts or {}))
     told = [c for c in whole if re.search(_SALES, plain(c.file.name))]
@@ -120,6 +122,7 @@ def find_sales(
     found = max(
         strong or told or whole, key=lambda c: c.file.num_rows * max(1, len(c.file.periods))
     )
+    found = _with_product_of_places(reader, found)
     return _by_region(reader, found, files)
 
 
@@ -156,18 +159,55 @@ def _is_one_series(reader: Reader, sales: SalesFile) -> bool:
     return num_keys(reader, sales.file, [], date_sql(sales.date)) == sales.file.num_rows > 1
 
 
-def _with_the_only_one(sales: SalesFile) -> SalesFile:
+def _with_the_only_one(reader: Reader, sales: SalesFile) -> SalesFile:
     """Return a file's columns, what no word tells taken from the only column that is left for it.
 
-    That is the number which no other word claims, and the text that tells rows apart.
+    That is the number which no other word claims, and the text that tells rows apart; of two texts
+    that do so together, the one with more names is the product, and the other the place.
     """
     sales = _with_its_only_number(sales)
     if sales.missing != ["product"]:
         return sales
-    left = [c for c in sales.file.of_kind(TEXT) if c.num_distinct > 1 and not _is_other(c.name)]
-    if len(left) != 1:
+    left = _texts_left(sales)
+    if len(left) == 1:
+        return replace(sales, keys=replace(sales.keys, product=left[0]))
+    if len(left) == _PAIR and sales.date is not None and _is_table(reader, sales, left):
+        return replace(sales, keys=replace(sales.keys, product=left[0], location=left[1]))
+    return sales
+
+
+def _with_product_of_places(reader: Reader, sales: SalesFile) -> SalesFile:
+    """Return sales whose series are places with the only text as their product, where it is one.
+
+    That is so in a table with one row for a place, a name and a period.
+    """
+    place, left = sales.keys.location, _texts_left(sales)
+    is_place = place is not None and sales.keys.product is None and sales.keys.series is None
+    if not is_place or sales.date is None or len(left) != 1:
         return sales
-    return replace(sales, keys=replace(sales.keys, product=left[0].name))
+    if not _is_table(reader, sales, [left[0], str(place)]):
+        return sales
+    return replace(sales, keys=replace(sales.keys, product=left[0]))
+
+
+def _texts_left(sales: SalesFile) -> list[str]:
+    """Return the texts that no word claims, the one with most names first."""
+    taken = {*sales.keys.there, sales.keys.series}
+    texts = [c for c in sales.file.of_kind(TEXT) if c.name not in taken and not _is_other(c.name)]
+    left = [c for c in texts if c.num_distinct > 1]
+    return [c.name for c in sorted(left, key=lambda c: -c.num_distinct)]
+
+
+def _is_table(reader: Reader, sales: SalesFile, both: list[str]) -> bool:
+    """Return whether a file has a row for two names and a period, most of them, and needs both."""
+    assert sales.date is not None
+    file, period = sales.file, date_sql(sales.date)
+    rows = num_keys(reader, file, both, period)
+    pairs = num_combined(reader, file, map(quote, both))
+    periods = num_combined(reader, file, [period])
+    alone = max(num_keys(reader, file, [name], period) for name in both)
+    is_table = rows >= UNIQUE * file.num_rows and rows >= _FULL * pairs * periods
+    return is_table and alone < UNIQUE * file.num_rows
 
 
 def _with_its_only_number(sales: SalesFile) -> SalesFile:
@@ -243,13 +283,9 @@ def _by_region(reader: Reader, sales: SalesFile, files: list[FileFacts]) -> Sale
         words = set(plain(column.name).split("_"))
         if not words & _REGIONS or column.name == keys.product or column.num_distinct < _LEAST:
             continue
-        both, period = [keys.product, column.name], date_sql(date)
-        rows = num_keys(reader, file, both, period)
-        pairs = num_combined(reader, file, map(quote, both))
-        periods = num_combined(reader, file, [period])
-        is_table = rows >= UNIQUE * file.num_rows and rows >= _FULL * pairs * periods
-        is_needed = num_keys(reader, file, both[:1], period) < UNIQUE * file.num_rows
-        if is_table and is_needed and not _is_shared(keys.product, column.name, sales, files):
+        if _is_table(reader, sales, [keys.product, column.name]) and not _is_shared(
+            keys.product, column.name, sales, files
+        ):
             return replace(sales, keys=replace(keys, location=column.name))
     return sales
 

@@ -128,3 +128,35 @@ def test_a_region_of_customers_is_no_place(tmp_path):
     text = lines("order date;region;sku;qty", *rows)
     _, panel, _ = tried(tmp_path, orders__csv=text)
     assert panel.num_series == 2
+
+
+def pairs(header):
+    return daily(
+        lambda d, k, n: "\n".join(f"{d};{m};{k};{n}" for m in ("VM1", "VM2", "VM3")), header=header
+    )
+
+
+@pytest.mark.parametrize("header", ["date;machine;slot;vends", "date;ward;supply;used"])
+def test_two_texts_that_tell_rows_apart_together_are_place_and_product(tmp_path, header):
+    _, panel, _ = tried(tmp_path, vends__csv=pairs(header))
+    assert panel.num_series == 6
+    assert panel.y.sum() == 3 * UNITS
+
+
+def test_a_remark_beside_a_place_is_no_product(tmp_path):
+    text = daily(
+        lambda d, k, n: f"{d};{k};{'busy' if n % 3 else 'calm'};{n}",
+        header="date;store;mood;qty",
+    )
+    _, panel, told = tried(tmp_path, sales__csv=text)
+    assert panel.num_series == 2
+    assert "no column of sales is known to name a product" in told
+
+
+@pytest.mark.parametrize("column", ["Maand", "Måned", "Miesiąc", "mese"])
+def test_months_in_figures_are_dates_in_columns_of_other_languages(tmp_path, column):
+    months = [(2023 + m // 12, m % 12 + 1) for m in range(4, 34)]
+    text = lines(f"Bier;{column};aantal", *(f"Blond;{m:02d}-{y};{m}" for y, m in months))
+    _, panel, _ = tried(tmp_path, afzet__csv=text)
+    assert panel.timeline.freq == "MS"
+    assert panel.num_periods == 30
