@@ -66,7 +66,7 @@ def test_dates_and_a_number_alone_are_one_series(tmp_path, header):
 
 def test_several_rows_a_day_that_name_nothing_are_left_to_a_person(tmp_path):
     text = lines("date;sold", *(f"{d};{n}" for n, d in enumerate(DAYS) for _ in range(2)))
-    with pytest.raises(InvalidInputError, match="lacks product"):
+    with pytest.raises(InvalidInputError, match="lacks product.*unique_id: \"'all'\""):
         tried(tmp_path, sales__csv=text)
 
 
