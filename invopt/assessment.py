@@ -33,12 +33,14 @@ from invopt.inventory.references import (
     reference_rules,
     season_places,
 )
+from invopt.inventory.replay import Replay
 from invopt.judged import GateWeeks, Judged, NetworkPlayed, judge, weeks_of
 from invopt.panel import Panel
 from invopt.types import BoolArray, IntArray
 
 CHALLENGER, CHAMPION, NAIVE, AVERAGE = "challenger", "champion", "seasonal naive", "moving average"
 _AS_CHEAP = 0.02  # of cost: what a few weeks cannot tell
+_ENOUGH = 5.0  # shortages that a replay has to see before costs choose among baselines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +56,8 @@ class Assessment:
         baseline_cost: Paired comparison of the challenger with it.
         rival_cost: Paired comparison of it with the incumbent.
         sold: Units asked for in the replay.
+        shortages: Shortages that right orders leave in it, on average, where they are too few for
+            money to choose among baselines; None where they are enough.
         scale: What errors are scaled by, in words.
         foresight: Series whose forecast by the challenger knew what came later.
         not_replayed: Series whose order no forecast of this horizon decides, so that nothing of
@@ -73,6 +77,7 @@ class Assessment:
     baseline_cost: CostComparison
     rival_cost: CostComparison
     sold: float
+    shortages: float | None
     scale: str
     foresight: int
     not_replayed: int
@@ -119,7 +124,9 @@ def assess(
     judged = {name: judge(each, weeks) for name, each in (candidates | dict(baselines)).items()}
     network = weeks.network
     drawn = None if network is None else network.tree
-    best = _best({name: judged[name] for name in baselines}, config.gate, drawn)
+    shortages = _shortages(weeks, judged[CHALLENGER].replay)
+    others = {name: judged[name] for name in baselines}
+    best = _best(others, config.gate, drawn) if shortages is None else _sharpest(others)
     incumbent = best if champion is None else CHAMPION
     segments = groups_of(panel, ranges.train_stop)
 
@@ -136,6 +143,7 @@ def assess(
         baseline_cost=compared(CHALLENGER, best),
         rival_cost=compared(best, incumbent),
         sold=float(judged[CHALLENGER].replay.demand.sum()),
+        shortages=shortages,
         scale=_scale_words(panel, ranges.train_stop),
         foresight=count_foresight(challenger, panel, ranges.gate[0]),
         not_replayed=panel.num_series - len(weeks.terms.decidable(config.features.horizon)),
@@ -189,6 +197,29 @@ def _best(judged: Mapping[str, Judged], gate: GateConfig, drawn: IntArray | None
 
     near = [name for name in judged if name == cheapest or is_as_cheap(name)]
     return min(near, key=lambda name: _mean_loss(judged[name]))
+
+
+def _shortages(weeks: GateWeeks, played: Replay) -> float | None:
+    """Return how many shortages right orders leave in a replay; None where they are enough to tell.
+
+    An order that is right runs out as often as its critical ratio says, and only where something is
+    asked for. Where that is hardly ever seen, whoever holds least is cheapest, however short its
+    stock would fall.
+
+    Args:
+        weeks: That are replayed.
+        played: Of any candidate: demand is the same for all.
+    """
+    rows = weeks.terms.decidable(weeks.config.features.horizon)
+    terms = weeks.terms.select(rows)
+    lived = np.minimum(played.num_periods / terms.interval, played.cycles[rows])
+    found = float(np.nansum((1 - terms.critical_ratio) * lived))
+    return None if found >= _ENOUGH else found
+
+
+def _sharpest(judged: Mapping[str, Judged]) -> str:
+    """Return the candidate with the least quantile loss."""
+    return min(judged, key=lambda name: _mean_loss(judged[name]))
 
 
 def _mean_loss(judged: Judged) -> float:

@@ -340,7 +340,8 @@ class InventoryConfig(_Section):
         stockout_margin: Cost of a lost unit, as a share of its price.
         stockout_cost: Cost of a lost unit in money; overrides the share.
         unit_cost_share: Unit cost as a share of price, where unit_cost is not given.
-        price: Price where none is given.
+        price: Price where neither a price nor a unit cost is given; with a unit cost alone it is
+            that over unit_cost_share.
         currency: Of all money, as pages write it ("EUR"); none by default.
         lost_sales: Unmet demand is lost (True) or waits (False).
         policy: "auto" lets the stock sell down to the order's arrival on demand paths, unmet demand

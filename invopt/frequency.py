@@ -115,6 +115,9 @@ def offset_weights(windows: tuple[int, ...]) -> list[float]:
     return [0.0, *[round(1 / (len(windows) - 1), 3)] * (len(windows) - 1)]
 
 
+_LIVED = 3  # orders of each product that the gate's periods are to see from arrival to end
+
+
 def by_review(sizes: Sizes, horizon: int, lead_time: int, review: int) -> dict[str, dict[str, Any]]:
     """Return the sections that follow from how far is forecast and how often is ordered.
 
@@ -126,7 +129,7 @@ def by_review(sizes: Sizes, horizon: int, lead_time: int, review: int) -> dict[s
     """
     return {
         "evaluation": {
-            "gate_periods": horizon,
+            "gate_periods": max(horizon, lead_time + _LIVED * review),
             "selection_periods": horizon,
             "step_size": review,
         },

@@ -109,10 +109,12 @@ class Orders:
 
     Attributes:
         sold: Units asked for.
-        challenger: Units the challenger ordered.
-        incumbent: Units the incumbent ordered.
+        challenger: Units the challenger ordered for the periods counted.
+        incumbent: Units the incumbent ordered for them.
         best_baseline: Name of the baseline to order by.
         baseline_cost: Against it.
+        shortages: Shortages that right orders leave in the periods counted, on average, where they
+            are too few for money to choose among baselines; None where they are enough.
     """
 
     sold: float
@@ -120,6 +122,7 @@ class Orders:
     incumbent: float
     best_baseline: str
     baseline_cost: CostComparison
+    shortages: float | None = None
 
 
 def check_verdict_holds(name: str, version: str, judged: str | None, champion: str) -> None:
@@ -189,28 +192,45 @@ def judge(
         *_stability(stability or {}, config),
     ]
     failed = [c for c in checks if not c.passed]
-    money = (
-        f"{_told(cost.change)} compared with {incumbent} "
-        f"({config.confidence:.0%} interval {cost.low:+.1%} to {cost.high:+.1%})"
-    )
+    money = f"{_told(cost.change)} compared with {incumbent} ({_interval(cost, config)})"
     if not failed:
         reason = f"{money}{_margin(cost, config)}; all checks passed"
         return Verdict(PROMOTE, [reason], checks, cost, incumbent, orders_by="challenger")
     changes = _changes(failed)
-    reasons = _why_kept(failed, changes, money, incumbent)
+    reasons = _why_kept(failed, changes, money, _who_orders(incumbent, orders))
     return Verdict(KEEP, reasons, checks, cost, incumbent, orders_by=incumbent, would_pass=changes)
 
 
 def _why_kept(
-    failed: Sequence[Check], changes: Sequence[str], money: str, incumbent: str
+    failed: Sequence[Check], changes: Sequence[str], money: str, orders: str
 ) -> list[str]:
     """Return a sentence per failed check, who orders, and what would let the challenger pass."""
     first, *rest = failed
     reasons = [f"{_failure(first)}; {money}", *map(_failure, rest)]
-    if incumbent != "champion":
-        reasons.append(f"until a challenger passes, {incumbent} orders")
+    if orders:
+        reasons.append(orders)
     passing = f"this challenger would pass with {' '.join(changes)}"
     return [*reasons, passing if changes else "no setting lets this challenger pass"]
+
+
+def _who_orders(incumbent: str, orders: Orders | None) -> str:
+    """Return who orders as nobody did before, and why; "" where a champion goes on."""
+    if incumbent == "champion":
+        return ""
+    told = f"until a challenger passes, {incumbent} orders"
+    if orders is None or orders.shortages is None:
+        return told
+    return (
+        f"{told}: it forecasts best of all baselines (quantile loss), as their costs cannot tell "
+        f"them apart in a replay of which right orders leave {orders.shortages:.1f} shortages"
+    )
+
+
+def _interval(cost: CostComparison, config: GateConfig) -> str:
+    """Return the interval of a change of cost in words; resampling one series shows none."""
+    if cost.low == cost.high == cost.change and cost.change:
+        return "of one series there is no interval"
+    return f"{config.confidence:.0%} interval {cost.low:+.1%} to {cost.high:+.1%}"
 
 
 def with_rival(verdict: Verdict, rival: Verdict, name: str) -> Verdict:

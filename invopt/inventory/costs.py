@@ -181,8 +181,8 @@ def terms_of(
         ([0.06], [4.0])
     """
     num = len(series["unique_id"])
-    price = _prices_of(series, last_price, config.price)
     unit_cost = _column(series, "unit_cost", np.nan, num)
+    price = _prices_of(series, last_price, unit_cost / config.unit_cost_share, config.price)
     unit_cost = np.where(np.isnan(unit_cost), price * config.unit_cost_share, unit_cost)
     holding, stockout = unit_cost * config.holding_rate, price * config.stockout_margin
     if config.holding_cost is not None:
@@ -214,12 +214,19 @@ def terms_of(
 
 
 def _prices_of(
-    series: pd.DataFrame | Mapping[str, Any], last_price: FloatArray | None, default: float
+    series: pd.DataFrame | Mapping[str, Any],
+    last_price: FloatArray | None,
+    by_cost: FloatArray,
+    default: float,
 ) -> FloatArray:
-    """Return the latest price, else the list price, else a default."""
+    """Return the latest price, else the list price, else what its cost implies, else a default.
+
+    A default below what a unit costs would make every sale a loss, and nobody would order.
+    """
     price = _column(series, "list_price", np.nan, len(series["unique_id"]))
     if last_price is not None:
         price = np.where(np.isnan(last_price), price, last_price)
+    price = np.where(np.isnan(price), by_cost, price)
     return np.where(np.isnan(price), default, price)
 
 

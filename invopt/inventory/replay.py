@@ -94,4 +94,5 @@ class Replay:
             "order_variance": float(self.order_variance.sum()),
             "order_change": float(self.order_change.sum() / max(1e-9, self.ordered.sum())),
             "ordered": float(self.ordered.sum()),
+            "received": float(self.received.sum()),
         }

@@ -27,9 +27,12 @@ _WEEKDAY = (
     r"|(?:Mon|Tues?|Wed|Thu(?:rs)?|Fri|Sat|Sun)(?:day|nesday|urday)? "
     r"|(?:Mo|Di|Mi|Do|Fr|Sa|So)(?:ntag|enstag|ttwoch|nnerstag|eitag|mstag|nntag)? )"
 )
-_WEEK_WORD = "(?i:W|KW|CW|WK|Week|Woche|Semaine|Semana)"
+_WEEK_WORD = "(?i:W|KW|CW|WK|Week|Woche|Semaine|Sem|Semana|Settimana|Sett|Uge|Vecka|Uke)"
 _WEEK = rf"^(\d{{4}})[-/. ]*{_WEEK_WORD}[-. ]*(\d{{1,2}})(?:-?([1-7]))?$"
 _WEEK_FIRST = rf"^{_WEEK_WORD}[-. ]*(\d{{1,2}})[-/. ]+(\d{{4}})$"
+# French and Italian short weeks have two figures: 2024-S1 and 2024-S2 are halves of a year.
+_WEEK_SHORT = r"^(\d{4})[-/. ]*[Ss]\.?(\d{2})$"
+_WEEK_SHORT_FIRST = r"^[Ss]\.?(\d{2})[-/. ]+(\d{4})$"
 # A quarter stands for its first day.
 _QUARTER = r"^(?P<y>\d{4})[-/. ]?[QqTt](?P<q>[1-4])$"
 _QUARTER_FIRST = (
@@ -454,6 +457,8 @@ def _worded() -> dict[str, str]:
     """Return the SQL of days that are written with letters, by their form."""
     week = f"regexp_extract(__d, {literal(_WEEK)}, ['y', 'w', 'd'])"
     first = f"regexp_extract(__d, {literal(_WEEK_FIRST)}, ['w', 'y'])"
+    short = f"regexp_extract(__d, {literal(_WEEK_SHORT)}, ['y', 'w'])"
+    short_first = f"regexp_extract(__d, {literal(_WEEK_SHORT_FIRST)}, ['w', 'y'])"
     return {
         r"^\d{4}[- ]?M\d{1,2}$": _strptime("regexp_replace(__d, '[- ]?M', '-')", "%Y-%m"),
         r"^\d{4}[년年]\s*\d{1,2}[월月]\s*\d{1,2}[일日]$": _strptime(
@@ -464,6 +469,8 @@ def _worded() -> dict[str, str]:
         _QUARTER_FIRST: _quarter("__d", _QUARTER_FIRST, "['q', 'n', 'y']", "q || {0}.n"),
         _WEEK: _week(f"{week}.y", f"{week}.w", f"{week}.d"),
         _WEEK_FIRST: _week(f"{first}.y", f"{first}.w", "''"),
+        _WEEK_SHORT: _week(f"{short}.y", f"{short}.w", "''"),
+        _WEEK_SHORT_FIRST: _week(f"{short_first}.y", f"{short_first}.w", "''"),
         f"{_LETTER}{{3}}": _strptime(_english("__d"), *_WORDED),
     }
 

@@ -26,6 +26,7 @@ class Extent:
         frequency: Of the periods.
         num_periods: Of the panel.
         lead_time: Longest lead time that the data name, in periods; None where they name none.
+        shelf_life: Periods that half of the products keep, at most; None where they name none.
         has_location: True where products name their place.
         has_category: True where products name their category.
         num_series: Of the panel.
@@ -37,6 +38,7 @@ class Extent:
     has_location: bool
     has_category: bool
     num_series: int
+    shelf_life: float | None = None
 
 
 def first_config(
@@ -51,12 +53,13 @@ def first_config(
         checks: Of the data: limits that they break by their nature are widened, and it is said.
     """
     sizes = sizes_of(extent.frequency)
-    review = sizes.review
-    horizon, lead_time = _interval(extent, sizes)
+    review, fresh = _review(extent, sizes)
+    horizon, lead_time = _interval(extent, sizes, review)
     windows = _windows(extent, sizes)
     history = extent.num_periods - 2 * horizon
     context = max(2, min(sizes.context, history // 2 // sizes.patch))
     limits, notes = _limits(checks)
+    notes += fresh
     aggregates = [[c] for c, there in (("location", extent.has_location),
                                        ("category", extent.has_category)) if there]  # fmt: skip
     steps, members = _steps(extent)
@@ -95,13 +98,29 @@ def _steps(extent: Extent) -> tuple[int, int]:
     return next(((s, n) for most, s, n in _RECIPES if cells <= most), (_STEPS, 1))
 
 
-def _interval(extent: Extent, sizes: Sizes) -> tuple[int, int]:
+def _review(extent: Extent, sizes: Sizes) -> tuple[int, list[str]]:
+    """Return the periods between orders, and what is to be said of them.
+
+    What spoils before the next order comes is ordered every period.
+    """
+    life = extent.shelf_life
+    if life is None or life >= sizes.review + (extent.lead_time or 0):
+        return sizes.review, []
+    lead = "" if extent.lead_time is not None else " and delivered before the next one begins"
+    note = (
+        f"half of the products keep for {life:g} periods or less: they are taken to be ordered "
+        f"every period{lead} (inventory.review_period, inventory.lead_time)"
+    )
+    return 1, [note]
+
+
+def _interval(extent: Extent, sizes: Sizes, review: int) -> tuple[int, int]:
     """Return the horizon and the lead time: orders last for lead time and review."""
-    review = sizes.review
     longest = max(1, (extent.num_periods - 1) // 4)
     horizon = min(sizes.horizon, max(review + 1, longest))
     horizon = min(horizon, max(1, (extent.num_periods - 1) // 2))
-    wanted = sizes.lead_time if extent.lead_time is None else extent.lead_time
+    usual = sizes.lead_time if review == sizes.review else 0
+    wanted = usual if extent.lead_time is None else extent.lead_time
     if extent.lead_time is not None:
         horizon = max(horizon, wanted + review)
     horizon = max(horizon, review)

@@ -59,7 +59,7 @@ _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 _DAYS = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%d/%m/%y", "%m/%d/%y",
          "%d.%m.%y", "%Y.%m.%d", "%d-%m-%y", "%y-%m-%d", "%y/%m/%d")  # fmt: skip
 _NAMED = ("%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y")
-_MONTHS = ("%Y-%m", "%Y/%m", "%m/%Y", "%b %Y", "%B %Y", "%b-%Y", "%b-%y", "%b %y")
+_MONTHS = ("%Y-%m", "%Y/%m", "%m/%Y", "%m-%Y", "%b %Y", "%B %Y", "%b-%Y", "%b-%y", "%b %y")
 # Numbers, too: dates where the column's name says so.
 YEAR_WEEK = "%G%V"
 DIGITS = ("%Y%m%d", "%Y%m", "%m.%Y", YEAR_WEEK, "%y%m%d")
@@ -269,7 +269,8 @@ def swapped(form: str | None) -> str | None:
 def sounds_dated(column: str) -> bool:
     """Return whether a column's name speaks of a time."""
     words = r"date|datum|fecha|day|tag\b|jour|dia\b|week|woche|semain|seman|month|monat|mois|mes\b"
-    words += r"|dat(_|$)|data\b|giorno|tarih|dato|quart|trimestre|hafta|tydzie"
+    words += r"|dat(_|$)|data\b|giorno|tarih|dato|quart|trimestre|hafta|tydzie|mese\b|miesi|mesic"
+    words += r"|maand|m[aå]ned|m[aå]nad|kuukausi|honap|hónap|settiman|vecka|dag\b|dzie[nń]"
     stamps = (
         r"|timestamp|zeitstempel|horodat|_at$|^time$|^ts$|creat|erstellt|angelegt|gebucht|booked"
     )

@@ -39,7 +39,7 @@ from invopt.sources.nested import unnest_lines
 from invopt.sources.order_heads import join_heads
 from invopt.sources.placing import UNIQUE, Placing
 from invopt.sources.returned_files import net_returns
-from invopt.sources.sales_file import SalesFile, find_sales, num_keys
+from invopt.sources.sales_file import SalesFile, find_sales, name_one_product, num_keys
 from invopt.sources.twins import totals_among
 from invopt.sources.unit_files import convert_units
 from invopt.sources.vocabulary import by_word
@@ -146,6 +146,7 @@ def _prepared(reader: Reader, files: list[FileFacts], asked: SpokenNames) -> Uni
     join_heads(reader, places)
     convert_units(reader, places)
     net_returns(reader, places, asked)
+    name_one_product(reader, places, asked)
     return places
 
 

@@ -43,9 +43,10 @@ def other_readings(sales: SalesFile, frequency: str, asked: SpokenNames) -> list
         if rivals:
             notes.append(_choice("sold", quantity.name, rivals, "quantity"))
         if by_word([quantity.name], "y") is None:
-            notes.append(
-                f"{quantity.name} is read as the units sold: times a price it is the amount"
-            )
+            why = "times a price it is the amount"
+            if not any(sounds_of_money(name) for name in names):
+                why = f"no other number of {file.name} can be"
+            notes.append(f"{quantity.name} is read as the units sold: {why}")
         if sounds_of_money(quantity.name):
             notes.append(
                 f"{quantity.name} sounds like money, and orders are for units: name a column of "

@@ -74,7 +74,7 @@ _SAMPLE = 20_000
 _LOOKED_AT = 2_000  # values of a column
 _WIDE_FORMATS = (
     "%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d/%m/%y", "%m/%d/%y", "%d.%m.%y",
-    "%Y%m", "%Y%m%d", "%Y-%m", "%Y/%m", "%m/%Y", "%m.%Y",
+    "%Y%m", "%Y%m%d", "%Y-%m", "%Y/%m", "%m/%Y", "%m.%Y", "%m-%Y",
     "%b-%y", "%b %y", "%b-%Y", "%b %Y",
 )  # fmt: skip
 _CHUNK = 1 << 20

@@ -57,13 +57,13 @@ class Placing:
             self.notes.append(f"{file.name} ({file.path}) is not mapped: {reason}")
 
     def keys_of(self, file: FileFacts) -> Keys:
-        """Return the keys of a file that the sales have too."""
-        own = Keys.of(file)
-        return Keys(
-            own.product if self.keys.product else None,
-            own.location if self.keys.location else None,
-            own.series,
-        )
+        """Return the keys of a file that the sales have too: of the same name, or by its words."""
+        own, names = Keys.of(file), {c.name.lower(): c.name for c in file.columns}
+        found = {
+            role: names.get(column.lower(), getattr(own, role))
+            for role, column in self.keys.roles.items()
+        }
+        return Keys(found.get("product"), found.get("location"), own.series)
 
     def is_whole(self, own: Keys) -> bool:
         """Return whether a file's keys name single series."""

@@ -211,6 +211,7 @@ def _take_out(guess: Guess, why: str, err: InvalidInputError | None) -> None:
 
 def _extent(folder: Path, profile: DataProfile) -> Extent:
     lead_times: list[float] = []
+    lives: list[float] = []
     columns: set[str] = set()
     num_series = 0
     for panel in iter_panels(folder):
@@ -221,6 +222,8 @@ def _extent(folder: Path, profile: DataProfile) -> Extent:
         }  # fmt: skip
         if "lead_time" in panel.series:
             lead_times += panel.series["lead_time"].dropna().to_list()
+        if "shelf_life" in panel.series:
+            lives += panel.series["shelf_life"].dropna().to_list()
     longest = int(np.ceil(max(lead_times))) if lead_times else None
     line = profile.timeline
     return Extent(
@@ -230,4 +233,5 @@ def _extent(folder: Path, profile: DataProfile) -> Extent:
         has_location="location" in columns,
         has_category="category" in columns,
         num_series=num_series,
+        shelf_life=float(np.median(lives)) if 2 * len(lives) > num_series else None,
     )

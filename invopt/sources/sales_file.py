@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import permutations
 
 from invopt.errors import InvalidInputError
+from invopt.sources.by_place import UnitedFiles
 from invopt.sources.days import (
     DAYS,
     FISCAL_YEARS,
@@ -40,9 +41,28 @@ from invopt.sql import literal, quote
 _FISCAL = r"fiscal|(^|_)fy|period|geschaftsjahr|exercice|ejercicio|retail|(^|_)wm_|walmart"
 _TRIED, _MADE = 8, 0.9  # columns that may be units or price; rows in which they make the amount
 _NAMED = 4
+# Names of places larger than a shop; those of them, and the share of rows, that make a table.
+_REGIONS = {"region", "regione", "gebiet", "bezirk", "provinz", "province", "provincia", "zone",
+            "zona", "territory", "district", "city", "stadt", "ville", "ciudad", "citta", "state",
+            "country", "land", "pays", "pais", "paese"}  # fmt: skip
+_LEAST, _PAIR, _FULL = 2, 2, 0.5
 _SALES = r"sale|order|invoice|line|demand|train|verkauf|absatz|umsatz|bon|kasse|journal|till|pos\b"
 _SALES += r"|rechnung|beleg|vente|facture|ticket|venta|factura|pedido|transaction|receipt|hist"
 _WEAK = {"value", "count", "y", "target"} | MONEY
+# Roles, and words of names, whose columns are neither products nor what was sold of them.
+_CLAIMED = ("price", "discount", "in_stock", "on_order", "backorders", "reorder_point", "lead_time",
+            "on_hand", "unit_cost", "list_price", "shelf_life", "pack_size", "min_order",
+            "hours_out_of_stock")  # fmt: skip
+_OTHER = {
+    "id", "no", "nr", "number", "key", "index", "row", "line", "zip", "phone", "lat", "lon",
+    "latitude", "longitude", "year", "month", "week", "day", "hour", "weekday", "wochentag", "jour",
+    "dia", "tag", "holiday", "event", "temperature", "temp", "rain", "wind", "humidity", "weather",
+    "wetter", "cpi", "rate", "percent", "pct", "share", "ratio", "visits", "visitors", "customer",
+    "customers", "kunde", "client", "cliente", "comment", "note", "remark", "status", "currency",
+    "unit", "uom", "forecast", "budget", "plan", "margin", "tax", "vat", "user", "employee",
+    "supplier", "lieferant", "proveedor", "fournisseur", "channel", "category", "kategorie",
+    "categorie", "categoria", "brand", "type", "class", "group", "region", "country", "city",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -92,11 +112,118 @@ def find_sales(
         holding = [c for c in candidates if _holds(c.file, asked)]
         candidates = holding or candidates
     whole = [c for c in candidates if not c.missing]
+    whole = whole or [
+        c for c in (_with_the_only_one(reader, c) for c in candidates) if not c.missing
+    ]
     if not whole:
         raise InvalidInputError(_what_is_missing(reader, candidates, doubts or {}))
     told = [c for c in whole if re.search(_SALES, plain(c.file.name))]
     strong = [c for c in told or whole if c.quantity is None or not _is_weak(c.quantity.name)]
-    return max(strong or told or whole, key=lambda c: c.file.num_rows * max(1, len(c.file.periods)))
+    found = max(
+        strong or told or whole, key=lambda c: c.file.num_rows * max(1, len(c.file.periods))
+    )
+    found = _with_product_of_places(reader, found)
+    return _by_region(reader, found, files)
+
+
+def name_one_product(reader: Reader, found: UnitedFiles, asked: SpokenNames) -> None:
+    """Give a file that has one row for each period, and names nothing, a column for its product.
+
+    Only where no file has a date, a quantity and a product: a file of dates and numbers beside the
+    sales is of something else.
+
+    Args:
+        reader: Holds the files.
+        found: Gets the table in the place of its file, and a note.
+        asked: Columns that a person named.
+    """
+    candidates = [_as_sales(reader, file, asked) for file in found.files]
+    if any(not c.missing for c in candidates):
+        return
+    for number, nearest in enumerate(map(_with_its_only_number, candidates)):
+        if nearest.missing != ["product"] or not _is_one_series(reader, nearest):
+            continue
+        file = nearest.file
+        sql = f"SELECT *, {literal(file.name)} AS product FROM {quote(file.name)}"
+        found.files[number] = found.table_of(reader, f"{file.name}_named", sql, [file])
+        found.notes.append(
+            f"{file.path} has one row for each period and names no product: all of it is one "
+            f"series, called {file.name}"
+        )
+
+
+def _is_one_series(reader: Reader, sales: SalesFile) -> bool:
+    """Return whether a file without keys has one row, or one row for each period."""
+    if sales.date is None:
+        return sales.file.num_rows == 1
+    return num_keys(reader, sales.file, [], date_sql(sales.date)) == sales.file.num_rows > 1
+
+
+def _with_the_only_one(reader: Reader, sales: SalesFile) -> SalesFile:
+    """Return a file's columns, what no word tells taken from the only column that is left for it.
+
+    That is the number which no other word claims, and the text that tells rows apart; of two texts
+    that do so together, the one with more names is the product, and the other the place.
+    """
+    sales = _with_its_only_number(sales)
+    if sales.missing != ["product"]:
+        return sales
+    left = _texts_left(sales)
+    if len(left) == 1:
+        return replace(sales, keys=replace(sales.keys, product=left[0]))
+    if len(left) == _PAIR and sales.date is not None and _is_table(reader, sales, left):
+        return replace(sales, keys=replace(sales.keys, product=left[0], location=left[1]))
+    return sales
+
+
+def _with_product_of_places(reader: Reader, sales: SalesFile) -> SalesFile:
+    """Return sales whose series are places with the only text as their product, where it is one.
+
+    That is so in a table with one row for a place, a name and a period.
+    """
+    place, left = sales.keys.location, _texts_left(sales)
+    is_place = place is not None and sales.keys.product is None and sales.keys.series is None
+    if not is_place or sales.date is None or len(left) != 1:
+        return sales
+    if not _is_table(reader, sales, [left[0], str(place)]):
+        return sales
+    return replace(sales, keys=replace(sales.keys, product=left[0]))
+
+
+def _texts_left(sales: SalesFile) -> list[str]:
+    """Return the texts that no word claims, the one with most names first."""
+    taken = {*sales.keys.there, sales.keys.series}
+    texts = [c for c in sales.file.of_kind(TEXT) if c.name not in taken and not _is_other(c.name)]
+    left = [c for c in texts if c.num_distinct > 1]
+    return [c.name for c in sorted(left, key=lambda c: -c.num_distinct)]
+
+
+def _is_table(reader: Reader, sales: SalesFile, both: list[str]) -> bool:
+    """Return whether a file has a row for two names and a period, most of them, and needs both."""
+    assert sales.date is not None
+    file, period = sales.file, date_sql(sales.date)
+    rows = num_keys(reader, file, both, period)
+    pairs = num_combined(reader, file, map(quote, both))
+    periods = num_combined(reader, file, [period])
+    alone = max(num_keys(reader, file, [name], period) for name in both)
+    is_table = rows >= UNIQUE * file.num_rows and rows >= _FULL * pairs * periods
+    return is_table and alone < UNIQUE * file.num_rows
+
+
+def _with_its_only_number(sales: SalesFile) -> SalesFile:
+    if sales.quantity is not None or sales.date is None or sales.file.periods:
+        return sales
+    taken = {*sales.keys.there, sales.keys.series}
+    numbers = [c for c in sales.file.of_kind(NUMBER) if c.name not in taken]
+    left = [c for c in numbers if c.num_distinct > 1 and not _is_other(c.name)]
+    return replace(sales, quantity=left[0]) if len(left) == 1 else sales
+
+
+def _is_other(column: str) -> bool:
+    """Return whether a column's name says that it is neither a product nor what was sold of it."""
+    if set(plain(column).split("_")) & _OTHER:
+        return True
+    return any(by_word([column], role) is not None for role in _CLAIMED)
 
 
 def _is_weak(name: str) -> bool:
@@ -135,6 +262,43 @@ def _whole_key(reader: Reader, file: FileFacts, keys: Keys, date: ColumnFacts | 
     alone = num_keys(reader, file, [keys.series], date_sql(date))
     both = num_keys(reader, file, [keys.series, keys.location], date_sql(date))
     return replace(keys, product=keys.series, series=None) if both > alone else keys
+
+
+def _by_region(reader: Reader, sales: SalesFile, files: list[FileFacts]) -> SalesFile:
+    """Return sales with the region as the place, where each product is sold in each of them apart.
+
+    That is a table with one row for a product, a region and a period, most of them there: orders
+    that name their customer's region have gaps, or several rows. Where stock is kept for a product
+    and no region, it is no place.
+
+    Args:
+        reader: Holds the files.
+        sales: Without a place.
+        files: All of them.
+    """
+    file, keys, date = sales.file, sales.keys, sales.date
+    if keys.product is None or keys.location is not None or date is None:
+        return sales
+    for column in file.columns:
+        words = set(plain(column.name).split("_"))
+        if not words & _REGIONS or column.name == keys.product or column.num_distinct < _LEAST:
+            continue
+        if _is_table(reader, sales, [keys.product, column.name]) and not _is_shared(
+            keys.product, column.name, sales, files
+        ):
+            return replace(sales, keys=replace(keys, location=column.name))
+    return sales
+
+
+def _is_shared(product: str, region: str, sales: SalesFile, files: list[FileFacts]) -> bool:
+    """Return whether another file keeps stock of products and not of their regions."""
+    for file in files:
+        names = {c.name.lower() for c in file.columns}
+        numbers = [c.name for c in file.of_kind(NUMBER)]
+        is_stock = product.lower() in names and by_word(numbers, "on_hand") is not None
+        if file is not sales.file and is_stock and region.lower() not in names:
+            return True
+    return False
 
 
 def _date(file: FileFacts, asked: SpokenNames) -> ColumnFacts | None:

@@ -122,6 +122,7 @@ def _content(found: Assessment) -> Json:
         "baseline_cost": asdict(found.baseline_cost),
         "rival_cost": asdict(found.rival_cost),
         "sold": found.sold,
+        "shortages": found.shortages,
         "scale": found.scale,
         "foresight": found.foresight,
         "not_replayed": found.not_replayed,

@@ -55,10 +55,11 @@ def _judged(found: Json, suspect: list[str], gate: GateConfig) -> Verdict:
     if "best_baseline" in found:
         orders = Orders(
             found["sold"],
-            own["money"]["ordered"],
-            judged[incumbent]["money"]["ordered"],
+            _ordered(own["money"]),
+            _ordered(judged[incumbent]["money"]),
             found["best_baseline"],
             _comparison(found["baseline_cost"]),
+            shortages=found.get("shortages"),
         )
     return judge(
         _numbers(own["points"]),
@@ -74,6 +75,11 @@ def _judged(found: Json, suspect: list[str], gate: GateConfig) -> Verdict:
         groups=[GroupLoss(**_numbers(loss)) for loss in found.get("group_losses", ())],
         stability=_numbers(own.get("stability", {})),
     )
+
+
+def _ordered(money: Json) -> float:
+    """Return units ordered for the periods counted: in them, or before and received in them."""
+    return float(money["ordered"] or 0.0) + float(money.get("received") or 0.0)
 
 
 def _judged_rival(found: Json, suspect: list[str], gate: GateConfig) -> Verdict:

@@ -22,7 +22,8 @@ def test_what_a_configuration_leaves_out_follows_from_the_frequency(
     frequency, horizon, windows, rate
 ):
     found = Config.model_validate(with_defaults(BARE, frequency))
-    assert found.features.horizon == found.evaluation.gate_periods == horizon
+    assert found.features.horizon == horizon
+    assert found.evaluation.gate_periods == {"MS": 4, "QS": 4}.get(frequency, horizon)
     assert found.features.windows == windows
     assert (found.features.patch, found.inventory.review_period) == (1, 1)
     assert found.inventory.holding_rate == pytest.approx(rate)
@@ -98,3 +99,23 @@ def test_few_data_are_learnt_by_several_networks_of_few_steps(series, periods, s
     content, _ = first_config("s", "s.yaml", Extent("D", periods, None, True, False, series), ())
     training = Config.model_validate(content).training
     assert (training.max_steps, training.num_members) == (steps, members)
+
+
+@pytest.mark.parametrize(("lead_time", "gate"), [(1, 4), (2, 5), (6, 9)])
+def test_the_gate_of_months_sees_three_orders_from_arrival_to_end(lead_time, gate):
+    content, _ = first_config("s", "s.yaml", Extent("MS", 60, lead_time, True, False, 9), ())
+    assert content["evaluation"]["gate_periods"] == gate
+
+
+@pytest.mark.parametrize(
+    ("lead_time", "life", "review", "lead"),
+    [(None, 1.0, 1, 0), (None, 2.0, 1, 0), (1, 2.0, 1, 1), (None, 30.0, 7, 7), (None, None, 7, 7)],
+)
+def test_what_spoils_before_the_next_order_comes_is_ordered_every_day(
+    lead_time, life, review, lead
+):
+    extent = Extent("D", 200, lead_time, True, False, 20, shelf_life=life)
+    content, notes = first_config("s", "s.yaml", extent, ())
+    config = Config.model_validate(content)
+    assert (config.inventory.review_period, config.inventory.lead_time) == (review, lead)
+    assert bool(notes) == (review == 1)

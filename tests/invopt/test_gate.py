@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -236,3 +238,25 @@ def test_a_rival_that_was_kept_out_leaves_the_verdict_and_one_that_passed_orders
     found = with_rival(own, passed, "textbook base stock")
     assert found.orders_by == "textbook base stock"
     assert found.decision == KEEP
+
+
+def test_one_series_has_no_interval_and_the_verdict_says_so():
+    dearer = compare_costs(np.array([3.0]), np.array([2.0]), GATE)
+    found = judge(GOOD, NAIVE, COVERAGE, dearer, GATE, incumbent="moving average")
+    assert (
+        "50.0% higher compared with moving average (of one series there is no interval)"
+        in (found.reasons[0])
+    )
+
+
+def test_who_orders_where_costs_cannot_tell_is_said_with_the_reason():
+    dearer = compare_costs(*costs(0.1), GATE)
+    stake = replace(orders(0.1), best_baseline="moving average", shortages=0.3)
+    found = judge(
+        GOOD, NAIVE, COVERAGE, dearer, GATE, incumbent="moving average", orders=stake
+    )  # fmt: skip
+    assert (
+        "until a challenger passes, moving average orders: it forecasts best of all baselines "
+        "(quantile loss), as their costs cannot tell them apart in a replay of which right orders "
+        "leave 0.3 shortages"
+    ) in found.reasons

@@ -11,7 +11,7 @@ from scipy.stats import poisson
 from invopt.assessment import CHALLENGER, NAIVE, assess
 from invopt.contracts import TermsTables
 from invopt.errors import InvalidInputError
-from invopt.forecasts import ForecastArrays
+from invopt.forecasts import ForecastArrays, forecast_of
 from invopt.gate import KEEP, PROMOTE, judge
 from invopt.panel import Panel
 from invopt.timeline import Timeline
@@ -369,3 +369,59 @@ def test_a_baseline_that_costs_more_does_not_order_however_well_it_forecasts():
     found = assess(Model(), None, PANEL, CONFIG, is_count=True, baselines=baselines)
     assert found.judged["dear"].money["cost"] > 1.02 * found.judged["blunt below"].money["cost"]
     assert found.best_baseline == "blunt below"
+
+
+def few(num=3, lead_time=2):
+    """Return a panel and a configuration of a replay in which nobody is seen to run out."""
+    inventory = CONFIG.inventory.model_copy(
+        update={"holding_cost": 0.005, "review_period": 7, "lead_time": lead_time}
+    )
+    config = CONFIG.model_copy(update={"inventory": inventory})
+    return PANEL.select(np.arange(num)), config
+
+
+class Some:
+    """A model of the first series alone."""
+
+    def __init__(self, model, num=3):
+        self.model, self.rows = model, np.arange(num)
+
+    def predict(self, seen, cutoff=None):
+        return forecast_of(self.model.predict(seen, cutoff), self.rows)
+
+
+def test_where_no_shortage_can_be_seen_the_baseline_that_forecasts_best_orders():
+    seen, config = few()
+    baselines = {
+        NAIVE: Some(Model(noise=0.5)),
+        "holds next to nothing": Some(Model(scale=0.6)),
+        "sharp": Some(Model(noise=0.04)),
+    }
+    found = assess(Some(Model()), None, seen, config, is_count=True, baselines=baselines)
+    assert found.shortages == pytest.approx(0.4, abs=0.2)
+    assert found.best_baseline == found.incumbent == "sharp"
+
+
+def test_months_in_which_next_to_nothing_is_asked_for_show_no_shortage():
+    y = np.array(PANEL.y)
+    y[:, -30:] = 0
+    seen = replace(PANEL, y=y, flags=np.array(PANEL.flags))
+    found = assess(Model(), None, seen, CONFIG, is_count=True, baselines={NAIVE: Model()})
+    assert found.shortages == 0
+
+
+def test_where_shortages_are_seen_costs_choose_as_before():
+    found = assess(Model(), None, PANEL, CONFIG, is_count=True, baselines={NAIVE: Model()})
+    assert found.shortages is None
+
+
+def test_orders_placed_before_the_periods_counted_are_orders():
+    # A gate of 14 days: the one order that serves its counted days is placed before them.
+    seen, config = few(lead_time=7)
+    short = config.evaluation.model_copy(update={"gate_periods": 14})
+    config = config.model_copy(update={"evaluation": short})
+    money = assess(
+        Some(Model()), None, seen, config, is_count=True, baselines={NAIVE: Some(Model())}
+    ).judged[CHALLENGER].money  # fmt: skip
+    assert money["ordered"] == 0
+    assert money["received"] > 0

@@ -216,7 +216,6 @@ def test_a_few_days_as_columns_are_no_attributes(tmp_path):
     [
         ("fiscal_week,sku,qty", "FY24-P01-W{n},1001,3", "first days in a source of SQL"),
         ("Date,Apples,Pears", "2024-01-{n:02d},3,4", "UNPIVOT"),
-        ("Date,Units", "2024-01-{n:02d},3", "unique_id: \"'all'\""),
     ],
 )
 def test_what_init_mapping_cannot_do_it_says_how_to_do(tmp_path, header, row, advice):

@@ -100,3 +100,19 @@ def test_scales_learned_from_a_sample_know_the_categories_of_all(tmp_path, monke
     build_feature_panel(str(tmp_path / "clean"), *sections, str(tmp_path / "out"), lambda _: None)
     spec = json.loads((tmp_path / "out" / "features.json").read_text())
     assert spec["categories"]["category"] == ["dry", "fresh", "rare"]
+
+
+def test_what_was_ordered_before_the_periods_counted_and_came_in_them_is_no_lack_of_orders(
+    tmp_path,
+):
+    stake = {"best_baseline": "champion", "baseline_cost": COST, "sold": 10.0}
+    money = {"money": {"ordered": 0.0, "received": 5.0}}
+    candidates = {
+        name: {"points": POINTS, "coverage": {"80": 0.8}} | money
+        for name in (CHALLENGER, "champion")
+    } | {NAIVE: {"points": POINTS | {"wape": 0.9}, "coverage": {}} | money}
+    word, found = judged(tmp_path, judged=candidates, **stake)
+    assert word == "promote"
+    candidates["champion"]["money"] = candidates[CHALLENGER]["money"] = {"ordered": 0.0}
+    word, found = judged(tmp_path, judged=candidates, **stake)
+    assert "somebody has to order" in found["reasons"][0]

@@ -14,6 +14,7 @@ from invopt.model import Forecaster, export_onnx
 from invopt.model.calibration import (
     Calibration,
     Horizon,
+    LevelMaps,
     Maps,
     SumOffsets,
     Sums,
@@ -204,3 +205,18 @@ def test_a_running_maximum_is_that_of_numpy(seed, length):
     values = np.random.default_rng(seed).normal(size=(3, length, 4)).astype(np.float32)
     found = rising(torch.from_numpy(values), 1).numpy()
     np.testing.assert_array_equal(found, np.maximum.accumulate(values, axis=1))
+
+
+@pytest.mark.parametrize("kind", ["quantiles", "sums"])
+def test_a_last_bit_of_a_mean_moves_no_quantile_where_bins_are_of_one_size(kind):
+    # Products that hardly sell: two bins whose sizes differ by next to nothing, and read otherwise.
+    sizes = np.array([-1.0, -0.9999], np.float32)
+    mean = torch.tensor([[np.exp(-0.99995) - 0.01]], dtype=torch.float32)
+    near = mean * (1 + 2e-7)
+    values = torch.linspace(0.1, 0.9, len(LEVELS))[None, None]
+    if kind == "quantiles":
+        weights = np.stack([np.eye(len(LEVELS)), 2 * np.eye(len(LEVELS))]).astype(np.float32)
+        move = Calibration(LevelMaps(sizes, weights))
+    else:
+        move = Sums(SumOffsets(sizes, np.array([0.0, 1.0], np.float32)[:, None, None].repeat(7, 2)))
+    assert (move(mean, values) - move(near, values)).abs().max() < 1e-5
