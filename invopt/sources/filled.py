@@ -89,7 +89,10 @@ def _written_once(reader: Reader, file: FileFacts) -> list[str]:
 def _are_other_lines(
     reader: Reader, file: FileFacts, columns: list[str], product: str | None
 ) -> bool:
-    """Return whether lines without a product are of another kind, as postage among goods is."""
+    """Return whether lines without a product are of another kind, as postage among goods is.
+
+    A product above its lines stands alone: its row has no kind.
+    """
     if product not in columns:
         return False
     for column in file.columns:
@@ -98,7 +101,7 @@ def _are_other_lines(
         text, item = (_given(name) for name in (column.name, str(product)))
         [found] = reader.fetch(
             f"SELECT count(*) AS n FROM (SELECT {text} AS k FROM {quote(file.name)} GROUP BY 1 "
-            f"HAVING count({item}) > 0 AND count({item}) < count(*))",
+            f"HAVING count({item}) > 0 AND (count({item}) < count(*) OR k IS NULL))",
             file.name,
         ).to_pylist()
         if not found["n"]:

@@ -17,6 +17,7 @@ from invopt.sql import literal, quote
 
 _MAX_KINDS = 40  # values of a column that names kinds
 _NAMED = 6
+_ALIKE = 0.1  # difference of the units of documents that tell the same sales
 _NEARLY = 0.95  # share of the lines below another one that must repeat its product
 _FEW = 0.5  # share of the lines that may be left out without asking
 _KIND = (
@@ -63,7 +64,7 @@ _RETURNED = (
 )
 _SOLD = (
     r"sale|sold|sell|invoice|(^| )out$|outbound|outgoing|issue|ship|deliver|dispatch|verkauf"
-    r"|ausgang|abgang|lieferung|rechnung|vente|sortie|facture|venta|salida|factura|vendita|uscita"
+    r"|ausgang|abgang|lieferung|lieferschein|rechnung|vente|sortie|facture|venta|salida|factura|vendita|uscita"
     r"|scarico|venda|saida|verkoop|uitga|sprzeda|wydanie|satis|cikis|consum|verbrauch|order|actual"
     r"|^wa$|реализац|продаж|销售|銷售|売上|出荷|판매|출고"
 )
@@ -79,6 +80,12 @@ _CODED = (
         ("stk cus",),
         {"sold": r"\w{3} cus", "returned": r"rma \w{3}", "none": r"\w{3} \w{3}"},
     ),
+)
+# Documents that follow one another for one sale; what is asked for is the first of them.
+_CHAIN = (
+    r"auftrag|bestell|(sales |customer )?order|commande|pedido|ordine|zamowienie",
+    r"lieferschein|delivery( note)?|shipment|bon de livraison|albaran|bolla|ddt|wz",
+    r"rechnung|(sales )?invoice|facture|factura|fattura|faktura",
 )
 # SAP's: goods issues have an odd number from 200 and 600 on, their reversals the next one.
 _CODES = {"none": r"[134579]\d\d", "returned": r"[26]\d[02468]", "sold": r"[26]\d[13579]"}
@@ -435,7 +442,24 @@ class LineKinds:
         returned = [v for v, kind in kinds.items() if kind == "returned"]
         if returned and self._has_one_sign(column, sold) and self._has_one_sign(column, returned):
             self._give_back(column, returned)
-        return {v: "no sales" for v, kind in kinds.items() if kind == "none"}
+        left = {v: "no sales" for v, kind in kinds.items() if kind == "none"}
+        return left | self._later_documents(column, values)
+
+    def _later_documents(self, column: ColumnFacts, values: list[str]) -> dict[str, str]:
+        """Return the documents that say the same sale once more: its delivery, its invoice."""
+        texts = {plain_text(value): value for value in values}
+        chain = [v for form in _CHAIN for text, v in texts.items() if re.fullmatch(form, text)]
+        if len(chain) < 2:
+            return {}
+        sql = (
+            f"SELECT trim({quote(column.name)}::VARCHAR) AS v, coalesce(sum({self._amount()}), 0) "
+            f"AS units FROM {quote(self.file.name)} GROUP BY 1"
+        )
+        found = self.reader.fetch(sql, self.file.name).to_pylist()
+        units = {row["v"]: float(row["units"]) for row in found}
+        first = units[chain[0]]
+        same = [v for v in chain[1:] if abs(units[v] - first) <= _ALIKE * abs(first)]
+        return dict.fromkeys(same, f"documents that follow {chain[0]} for the same goods")
 
     def _has_one_sign(self, column: ColumnFacts, values: list[str]) -> bool:
         """Return whether lines of some kinds are all above 0."""

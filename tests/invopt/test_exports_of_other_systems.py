@@ -249,3 +249,26 @@ def test_a_master_is_joined_by_the_column_that_holds_the_products_sold(tmp_path,
     master = f"{key},{'sku' if ours != 'sku' else 'Type'},Purchase Price\nA1,x1,4.2\nB2,x2,4.4\n"
     report, panel, _ = tried(tmp_path, sales__csv=sold, items__csv=master)
     assert panel.series["unit_cost"].tolist() == pytest.approx([4.2, 4.4])
+
+
+def test_of_an_order_its_delivery_and_its_invoice_one_is_sold(tmp_path):
+    kinds = ("Auftrag", "Lieferschein", "Rechnung")
+    text = rows(lambda d, k, n: "\n".join(f"{kind};{d};{k};{n}" for kind in kinds),
+                "Belegart;Datum;Artikelnummer;Menge")  # fmt: skip
+    report, _, told = tried(tmp_path, belege__csv=text)
+    assert report.sums["sales.y"] == UNITS
+    assert "Lieferschein, Rechnung are left out, as documents that follow Auftrag" in told
+
+
+def test_invoices_of_some_orders_are_not_taken_for_the_same_sales(tmp_path):
+    more = [f"Rechnung;{DAYS[3]};A1;7"]
+    text = rows(lambda d, k, n: f"Auftrag;{d};{k};{n}", "Belegart;Datum;Artikelnummer;Menge", more)
+    assert tried(tmp_path, belege__csv=text)[0].sums["sales.y"] == UNITS + 7
+
+
+def test_products_above_their_lines_are_filled_though_lines_have_a_type(tmp_path):
+    each = []
+    for k in SKUS:
+        each += [f"{k},,,", *(f",Invoice,{d},{n}" for n, d in enumerate(DAYS, start=1))]
+    report, _, _ = tried(tmp_path, detail__csv=lines("Item,Type,Date,Qty. Sold", *each))
+    assert (report.sums["sales.y"], report.num_series) == (UNITS, 2)
