@@ -59,9 +59,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--times", type=int, default=200, help="moments (default: 200)")
     parser.add_argument("--seconds", type=float, default=0, help="stop after; 0 for never")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--keep", type=Path, help="folder of the loop, kept for another time"
-    )
+    parser.add_argument("--keep", type=Path, help="folder of the loop, kept for another time")
     found = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="invopt-kills-") as folder:
         loop = Loop(found.keep or Path(folder), random.Random(found.seed))  # noqa: S311

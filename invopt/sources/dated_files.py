@@ -19,6 +19,7 @@ from invopt.sources.inspect import (
     num_combined,
     wide_pattern,
 )
+from invopt.sources.line_kinds import NO, YES
 from invopt.sources.placing import DUE, UNIQUE, Placer, Placing, free_name, summed
 from invopt.sources.vocabulary import by_word, plain
 from invopt.sources.words import (
@@ -40,7 +41,8 @@ _FIRST = r"start|from|begin|since|beginn|(^|_)(von|ab|du|debut|desde|inicio)(_|$
 _LAST = r"(^|_)end(_|$|date)|until|till|(^|_)(to|bis|ende|au|fin|hasta)(_|$)"
 # Of orders under way: what is open, what came, and what says that nothing comes any more.
 _OPEN = (
-    r"(^|_)(open|offen\w*|remaining|rest|restmenge|outstanding|ausstehend\w*|pendiente|reste)(_|$)"
+    r"noch_zu_liefern|still_to_be_deliv|(^|_)"
+    r"(open|offen\w*|remaining|rest|restmenge|outstanding|ausstehend\w*|pendiente|reste)(_|$)"
 )
 _CAME = (
     r"receiv|geliefert|delivered|eingegangen|wareneingang|erhalten|recue?(_|$)|recib|livree?(_|$)"
@@ -50,6 +52,12 @@ _CLOSED = (
     r"clos|complet|erledigt|geschlossen|cancel|storn|annul|fulfil|delivered|geliefert|received"
 )
 _CLOSED += r"|(^|\b)done\b|cerrad|clotur|termin|livr|chius|evas"
+# A flag for what is deleted or delivered whole, and what SAP writes there.
+_ENDED = (
+    r"losch|loesch|loekz|deletion|deleted|endlief|elikz|final_deliver|delivery_completed"
+    r"|(^|_)(is_)?(closed|cancelled|canceled|complete|completed)$|erledigt|cloture|cerrado"
+)
+_MARKS = ("x", "l", "s", *YES)
 _IN_PART = r"part|teil|incomplet|not |nicht|un(ful|deliv|clos)|\bin\b|to be"
 _MOVED = r"change|delta|movement|moved|bewegung|mouvement|movimiento|qty|quantity|menge|anzahl"
 _LEDGER = (
@@ -285,7 +293,18 @@ class DatedFiles(Placer):
 
     def _not_closed(self, file: FileFacts) -> dict[str, str]:
         """Return the condition that leaves out orders of which nothing comes any more."""
+        rules = []
         for column in file.of_kind(TEXT):
+            text = f"coalesce(trim({quote(column.name)}), '')"
+            said = {value.lower() for value in column.values}
+            if re.search(_ENDED, plain(column.name)) and said and said <= {*_MARKS, *NO}:
+                marks = [v for v in column.values if v.lower() not in NO]
+                self.notes.append(
+                    f"orders of {file.name} that {column.name} marks ({', '.join(marks)}) are left "
+                    "out: nothing comes of them; take them out of `where` if it does"
+                )
+                rules.append(f"lower({text}) NOT IN ({', '.join(map(literal, _MARKS))})")
+                continue
             if not re.search(_STATE, plain(column.name)):
                 continue
             closed = [v for v in column.values if re.search(_CLOSED, v.lower())]
@@ -297,8 +316,8 @@ class DatedFiles(Placer):
                 "nothing comes of them; take them out of `where` if it does"
             )
             listed = ", ".join(map(literal, closed))
-            return {"where": f"coalesce(trim({quote(column.name)}), '') NOT IN ({listed})"}
-        return {}
+            rules.append(f"{text} NOT IN ({listed})")
+        return {"where": " AND ".join(rules)} if rules else {}
 
     def _days(self, file: FileFacts, first: ColumnFacts, last: ColumnFacts) -> str:
         """Return the name of a source that has a row for every day from first to last.

@@ -9,10 +9,11 @@ import re
 from invopt.sources.by_place import UnitedFiles
 from invopt.sources.duck import Reader
 from invopt.sources.inspect import DATE, ColumnFacts, FileFacts
-from invopt.sources.vocabulary import by_word
+from invopt.sources.vocabulary import by_word, plain
 from invopt.sources.words import Keys
 from invopt.sql import quote
 
+_KIND = re.compile(r"(^|_)(\w*type?|typ|art|kind|tipo)(_|$)")
 _SOME = 0.2  # share of the rows that are blank, from which on that is how the file is written
 _LEAST = 2  # blank rows
 
@@ -75,14 +76,37 @@ def _written_once(reader: Reader, file: FileFacts) -> list[str]:
     for head in heads:
         same = [head, *(c for c in blank if c != head and _blank_alike(reader, file, head, c))]
         if needed & set(same):
-            return same
+            return [] if _are_other_lines(reader, file, same, keys.product) else same
     for head in sorted(needed & blank.keys()):  # merged cells of a shop and an article together
         if not _is_blank_beside(reader, file, head):
             continue
         same = [head, *(c for c in blank if c != head and _blank_alike(reader, file, head, c))]
         if len(same) > 1 and _once_together(reader, file, same):
-            return same
+            return [] if _are_other_lines(reader, file, same, keys.product) else same
     return []
+
+
+def _are_other_lines(
+    reader: Reader, file: FileFacts, columns: list[str], product: str | None
+) -> bool:
+    """Return whether lines without a product are of another kind, as postage among goods is.
+
+    A product above its lines stands alone: its row has no kind.
+    """
+    if product not in columns:
+        return False
+    for column in file.columns:
+        if column.name in columns or not column.values or not _KIND.search(plain(column.name)):
+            continue
+        text, item = (_given(name) for name in (column.name, str(product)))
+        [found] = reader.fetch(
+            f"SELECT count(*) AS n FROM (SELECT {text} AS k FROM {quote(file.name)} GROUP BY 1 "
+            f"HAVING count({item}) > 0 AND (count({item}) < count(*) OR k IS NULL))",
+            file.name,
+        ).to_pylist()
+        if not found["n"]:
+            return True
+    return False
 
 
 def _is_blank_beside(reader: Reader, file: FileFacts, head: str) -> bool:
@@ -123,7 +147,7 @@ def _order_of(reader: Reader, file: FileFacts) -> str | None:
     [found] = reader.fetch(f"SELECT {counts} FROM {quote(file.name)}", file.name).to_pylist()
     numbers = range(len(file.columns))
     heads = [n for n in numbers if 0 < found[f"g{n}"] <= file.num_rows - _LEAST]
-    whole = [n for n in numbers if found[f"g{n}"] == file.num_rows]
+    whole = [n for n in numbers if found[f"g{n}"] == file.num_rows and found[f"d{n}"] > 1]
     for order in whole:
         names = file.columns[order].name
         for head in heads:
@@ -148,7 +172,8 @@ def _of_orders(reader: Reader, file: FileFacts, order: str) -> list[str]:
 
     Sums are left as they are: on every line they would count more than once.
     """
-    maybe = [c.name for c in file.columns if c.name != order and (c.kind == DATE or c.values)]
+    own = {order, Keys.of(file).product}  # what a line is of is no word about its order
+    maybe = [c.name for c in file.columns if c.name not in own and (c.kind == DATE or c.values)]
     if not maybe:
         return []
     counts = ", ".join(f"count({_given(name)}) AS n{n}" for n, name in enumerate(maybe))

@@ -38,11 +38,12 @@ from invopt.sources.line_kinds import LineKinds
 from invopt.sources.nested import unnest_lines
 from invopt.sources.order_heads import join_heads
 from invopt.sources.placing import UNIQUE, Placing
+from invopt.sources.repeated_items import stack_items
 from invopt.sources.returned_files import net_returns
 from invopt.sources.sales_file import SalesFile, find_sales, name_one_product, num_keys
 from invopt.sources.twins import totals_among
 from invopt.sources.unit_files import convert_units
-from invopt.sources.vocabulary import by_word
+from invopt.sources.vocabulary import by_word, plain
 from invopt.sources.words import (
     SpokenNames,
     counts_thousands,
@@ -142,6 +143,7 @@ def _prepared(reader: Reader, files: list[FileFacts], asked: SpokenNames) -> Uni
     places = unite_places(reader, files)
     split_columns(reader, places)
     unnest_lines(reader, places)
+    stack_items(reader, places)
     fill_blanks(reader, places)
     join_heads(reader, places)
     convert_units(reader, places)
@@ -205,7 +207,7 @@ def _frequency(dates: pd.DatetimeIndex, date: ColumnFacts, notes: list[str]) -> 
             "read as the month of its first day, so that months differ by a quarter; give sales "
             "by week or day where you have them"
         )
-    if frequency_unit(found) == "W" and ends_week(date.name):
+    if frequency_unit(found) == "W" and (date.is_week_end or ends_week(date.name)):
         return usual_frequency(dates - pd.Timedelta(days=_WEEK_DAYS))
     return found
 
@@ -215,6 +217,13 @@ def _long(reader: Reader, sales: SalesFile, frequency: str, notes: list[str]) ->
     assert quantity is not None
     assert date is not None
     columns: dict[str, Any] = {"y": number_entry(quantity)}
+    if (cancelled := _cancelled_beside(file, quantity)) is not None:
+        cells = [c.style.sql(quote(c.name)) for c in (quantity, cancelled)]
+        columns["y"] = {"expr": f"{cells[0]} - coalesce({cells[1]}, 0)"}
+        notes.append(
+            f"{cancelled.name} of {file.name} is taken off {quantity.name}: write y: "
+            f"{named(quantity.name)} where it is not a part of it"
+        )
     if counts_thousands(quantity.name):
         entry = columns["y"]
         columns["y"] = (entry if isinstance(entry, dict) else {"expr": entry}) | {"scale": 1000}
@@ -225,7 +234,7 @@ def _long(reader: Reader, sales: SalesFile, frequency: str, notes: list[str]) ->
     left = [c for c in file.of_kind(NUMBER) if c.name not in (quantity.name, *keys.there)]
     for column in ("price", "discount"):
         if (name := by_word([c.name for c in left], column)) is not None:
-            columns[column] = number_entry(next(c for c in left if c.name == name))
+            columns[column] = _charged(reader, file, next(c for c in left if c.name == name), notes)
     table: dict[str, Any] = {
         "from": file.name, "ds": date_entry(date), "columns": columns,
     }  # fmt: skip
@@ -241,6 +250,32 @@ def _long(reader: Reader, sales: SalesFile, frequency: str, notes: list[str]) ->
     lines.apply(table)
     notes += lines.notes
     return table
+
+
+def _cancelled_beside(file: FileFacts, quantity: ColumnFacts) -> ColumnFacts | None:
+    """Return the column of what was cancelled of a line, where its quantity is what was ordered."""
+    words = set(plain(quantity.name).split("_"))
+    if words & {"shipped", "invoiced", "delivered", "net", "sold", "fulfilled"}:
+        return None
+    for column in file.of_kind(NUMBER):
+        own = set(plain(column.name).split("_"))
+        if own & {"canceled", "cancelled", "storniert"} and own & {*words, "qty", "quantity"}:
+            return column
+    return None
+
+
+def _charged(reader: Reader, file: FileFacts, column: ColumnFacts, notes: list[str]) -> Any:
+    """Return the entry of a price: of a line that is taken back, tills write it below 0, too."""
+    number = column.style.sql(quote(column.name))
+    sql = f"SELECT count(*) FILTER ({number} < 0) AS n FROM {quote(file.name)}"
+    [found] = reader.fetch(sql, file.name).to_pylist()
+    if not 0 < found["n"] < file.num_rows / 2 or by_word([column.name], "price") is None:
+        return number_entry(column)
+    notes.append(
+        f"{column.name} of {file.name} is below 0 in {found['n']:,} rows, as in lines that are "
+        "taken back: it is read without its sign"
+    )
+    return {"expr": f"abs({number})"}
 
 
 def _name_lines(reader: Reader, file: FileFacts, table: dict[str, Any], notes: list[str]) -> None:
@@ -294,6 +329,8 @@ def _leave_out_totals(
         text = f"{quote(column)}::VARCHAR"
         sql = f'SELECT DISTINCT {text} AS v FROM "{sales.file.name}" WHERE {text} IS NOT NULL'
         values = reader.fetch(sql, sales.file.name)["v"].to_pylist()
+        heads = [value for value in values if value.strip() == column]
+        _leave_out_heads(sales.file, column, heads, table, notes)
         totals = totals_among(values)
         if not totals or len(totals) == len(values):
             continue
@@ -304,6 +341,19 @@ def _leave_out_totals(
             f"rows of {sales.file.name} whose {column} is {', '.join(totals)} are left out as sums "
             "of the others: take them out of `where` if they are none"
         )
+
+
+def _leave_out_heads(
+    file: FileFacts, column: str, heads: list[str], table: dict[str, Any], notes: list[str]
+) -> None:
+    """Leave out rows that say the names of their columns, as a report does on each of its pages."""
+    if not heads or column in table.get("where", ""):
+        return
+    rule = f"trim(coalesce({quote(column)}::VARCHAR, '')) <> {literal(column)}"
+    table["where"] = f"({table['where']}) AND {rule}" if "where" in table else rule
+    notes.append(
+        f"rows of {file.name} whose {column} is {column} are left out, as its header on other pages"
+    )
 
 
 def _period(reader: Reader, file: FileFacts, day: str, frequency: str) -> str:

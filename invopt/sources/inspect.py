@@ -104,6 +104,7 @@ class ColumnFacts:
         is_text: True when the file holds text.
         expr: Of a date that is made of several columns, or None.
         days: SQL of the day where no format says how to read it; None where one does.
+        is_week_end: True for texts that say the last day of a week.
         is_fiscal: True for periods of a year of accounting, 003.2025, read as months.
     """
 
@@ -120,6 +121,7 @@ class ColumnFacts:
     expr: str | None = None
     days: str | None = None
     is_fiscal: bool = False
+    is_week_end: bool = False
 
 
 @dataclass(frozen=True)
@@ -508,16 +510,21 @@ def _is_retail_week(column: str, form: str | None, expr: str | None) -> bool:
 
 
 def _with_one_decimal(columns: tuple[ColumnFacts, ...]) -> tuple[ColumnFacts, ...]:
-    """Read 12,000 as a thousand where another column of the file writes fractions with a point."""
-    pointed = [c for c in columns if c.is_text and c.kind == NUMBER and c.style.decimal == "."]
-    if not any(c.has_fraction and not c.style.other for c in pointed):
+    """Read 12,000 and 1.350 by the one sign before fractions that other columns have."""
+    numbers = [c for c in columns if c.is_text and c.kind == NUMBER]
+    signs = {c.style.decimal for c in numbers if c.has_fraction and not c.style.other}
+    if len(signs) != 1:
         return columns
-    return tuple(
-        replace(c, style=replace(c.style, group=",", decimal=".", other=""), has_fraction=False)
-        if c.kind == NUMBER and c.style.other.startswith("thousands (12,000")
-        else c
-        for c in columns
-    )
+    [sign] = signs
+    return tuple(_by_decimal(c, sign) if c in numbers and c.style.other else c for c in columns)
+
+
+def _by_decimal(column: ColumnFacts, sign: str) -> ColumnFacts:
+    """Return a column of numbers with three figures behind one sign, with fractions by another."""
+    style = replace(column.style, group="." if sign == "," else ",", decimal=sign, other="")
+    is_read_so = re.search(rf"\(\d+{re.escape(sign)}", column.style.other) is not None
+    is_whole = column.style.other.startswith("thousands (12,000")
+    return replace(column, style=style, has_fraction=is_read_so and not is_whole)
 
 
 def _given(reader: Reader, table: str, value: str) -> dict[str, int]:

@@ -17,21 +17,28 @@ from invopt.sql import literal, quote
 
 _MAX_KINDS = 40  # values of a column that names kinds
 _NAMED = 6
+_ALIKE = 0.1  # difference of the units of documents that tell the same sales
+_NEARLY = 0.95  # share of the lines below another one that must repeat its product
 _FEW = 0.5  # share of the lines that may be left out without asking
 _KIND = (
     r"(^|_)(\w*type?|typ|tipo|tur|kind|version|scenario|szenario|escenario|record|measure|art"
     r"|\w*status|statut|estado|stato|state|durum|\w{3,}art|vorgang|movement|mouvement|movimiento"
     r"|movimento|bw_?art|bw_?a|mvt|operation|direction|richtung|event|document|beleg|transaction|trx|kpi|metric"
     r"|kennzahl|indicator|indicateur|indicador|figure|mesure|medida|misura|attribute|variable"
-    r"|rodzaj|soort)(_|$)"
+    r"|rodzaj|soort)(_|$)|类型|類型|類別|状态|狀態|種別|区分|ステータス|유형|상태|구분"
+    r"|(^|_)(вид|тип|операция|статус|состояние|стан)(_|$)"
 )
-_STATUS = r"status|statut|estado|stato|(^|_)state(_|$)|durum"
+_STATUS = r"status|statut|estado|stato|(^|_)state(_|$)|durum|状态|狀態|ステータス|상태"
+_STATUS += r"|статус|состояние"
 _NO_KIND = (
     r"pay|(^|_)zahl|paiement|pago|tender|card|customer|kunde|client|channel|kanal|product|produkt|item"
     r"|price|tax|mwst|vat|discount|store|shop|ship|versand|service|dining|order_type|unit|uom"
 )
 _MOVEMENT = r"bw_?art|(^|_)bw_?a(_|$)|bewegung|movement|(^|_)mvt"
-_CANCELLED = r"cancel|void|storn|annul|anul|revers|abandon|chargeback"
+_CANCELLED = (
+    r"cancel|void|storn|annul|anul|revers|abandon|chargeback|作废|作廢|取消|キャンセル|취소|отмен"
+    r"|аннулир|сторно|скасован|ملغ|בוטל|ακυρ|ยกเลิก|لغو"
+)
 _NEVER_MADE = (
     r"(^|[^a-z])(failed|declined|rejected|draft|entwurf|brouillon|borrador|bozza|quot(e|ation)|"
     r"estimate|pro ?forma|angebot|devis|cotizacion|preventivo|offerte|deleted|geloscht|supprim\w+|"
@@ -46,18 +53,39 @@ _NO_SALE = (
     r"|inventar|correct|korrekt|eingang|zugang|einkauf|bestellung|anfang|umlager|umbuch|schwund"
     r"|achat|reception|entree|entrada|compra|ajuste|traslado|saldo|apertura|acquisto|entrata"
     r"|(^| )carico|przyj|zakup|(^| )alis|giris|production|assembly|scrap|waste|write ?off"
-    r"|verschrott|damage|shrink|spoil|theft|write down|recount|^we$"
+    r"|verschrott|damage|shrink|spoil|theft|write down|recount|^we$|reconcil"
+    r"|поступлен|закуп|приход|оприход|перемещ|инвентар|списан|остат|надходж"
+    r"|采购|入库|调拨|盘点|盘盈|盘亏|其他出库|期初|仕入|入庫|棚卸|移動|구매|입고|이동|재고조정"
 )
 _RETURNED = (
     r"return|refund|credit ?(note|memo|invoice)|^credits?$|gutschrift|retoure|ruck(gabe|nahme)"
     r"|avoir|retour|abono|devoluci|nota de credit|(^| )reso|accredito|kredietnota|korekta|zwrot"
-    r"|iade"
+    r"|iade|возврат|повернен|退货|退貨|返品|반품"
 )
 _SOLD = (
     r"sale|sold|sell|invoice|(^| )out$|outbound|outgoing|issue|ship|deliver|dispatch|verkauf"
-    r"|ausgang|abgang|lieferung|rechnung|vente|sortie|facture|venta|salida|factura|vendita|uscita"
+    r"|ausgang|abgang|lieferung|lieferschein|rechnung|vente|sortie|facture|venta|salida|factura|vendita|uscita"
     r"|scarico|venda|saida|verkoop|uitga|sprzeda|wydanie|satis|cikis|consum|verbrauch|order|actual"
-    r"|^wa$"
+    r"|^wa$|реализац|продаж|销售|銷售|売上|出荷|판매|출고"
+)
+# Orders, deliveries and what else a column may refer to, whatever it is called: two words.
+_REFERENCE = (
+    r"(sales?|purchase|transfer|production|work|customer|vendor|return|stock|rma)"
+    r"( order| invoice| receipt| shipment| delivery| adjustment| journal| line| transfer)+s?"
+)
+# Codes that mean something where others stand beside them: what must be there, and all kinds.
+_CODED = (
+    (("go", "gi"), {"sold": r"go", "returned": r"gr", "none": r"gi|[amdw][io]"}),  # Sage
+    (  # Epicor
+        ("stk cus",),
+        {"sold": r"\w{3} cus", "returned": r"rma \w{3}", "none": r"\w{3} \w{3}"},
+    ),
+)
+# Documents that follow one another for one sale; what is asked for is the first of them.
+_CHAIN = (
+    r"auftrag|bestell|(sales |customer )?order|commande|pedido|ordine|zamowienie",
+    r"lieferschein|delivery( note)?|shipment|bon de livraison|albaran|bolla|ddt|wz",
+    r"rechnung|(sales )?invoice|facture|factura|fattura|faktura",
 )
 # SAP's: goods issues have an odd number from 200 and 600 on, their reversals the next one.
 _CODES = {"none": r"[134579]\d\d", "returned": r"[26]\d[02468]", "sold": r"[26]\d[13579]"}
@@ -80,13 +108,16 @@ _MONEY = (
     r"revenue|umsatz|value|amount|turnover|margin|cost|price|preis|chiffre|montant|importe|ingres"
     r"|erlos|ertrag|gross|net\b|profit|eur|usd|wert|valor"
 )
+_A_KIT = r"(kit|bundle|assembly|set|stuckliste|stueckliste)( |$)"
+_PART_OF_KIT = r"(kit|bundle|set|assembly) (component|item|part|member)|stucklistenposition"
 _FLAG = (
     r"cancel|void|storn|annul|anul|deleted|gelosch|geloesch|losch|loesch|supprim|eliminad"
     r"|(^|_)(is_)?test(_|$)|(^|_)is_draft|reversed|eliminat|abgru|absagegrund|rejection"
 )
-_YES = ("1", "true", "t", "yes", "y", "x", "ja", "j", "oui", "o", "si", "sì", "sí", "s", "sim",
+_REJECTED = r"abgru|absagegrund|rejection"
+YES = ("1", "true", "t", "yes", "y", "x", "ja", "j", "oui", "o", "si", "sì", "sí", "s", "sim",
         "wahr", "vrai", "vero", "tak", "evet", "e", "✓")  # fmt: skip
-_NO = ("0", "false", "f", "no", "n", "nein", "non", "nao", "não", "nie", "hayir", "hayır", "falsch",
+NO = ("0", "false", "f", "no", "n", "nein", "non", "nao", "não", "nie", "hayir", "hayır", "falsch",
        "faux", "falso", "-")  # fmt: skip
 
 
@@ -133,6 +164,7 @@ class LineKinds:
         """Enter what was found into the table of the sales."""
         taken = {*self.keys.there, self.keys.series, self.quantity.name}
         self._leave_out_heads(taken)
+        self._leave_out_children()
         for column in self.file.columns:
             if column.name in taken:
                 continue
@@ -157,11 +189,14 @@ class LineKinds:
             return
         if column.kind == DATE:
             marked = f"coalesce({text}, '') <> ''"
-        elif given is not None and set(given) <= {"", *_YES, *_NO}:
-            marked = f"coalesce({text}, '') IN ({', '.join(map(literal, sorted(_YES)))})"
+        elif given is not None and set(given) <= {"", *YES, *NO}:
+            marked = f"coalesce({text}, '') IN ({', '.join(map(literal, sorted(YES)))})"
         else:
-            self._tell_unsure(column, given or {})
-            return
+            filled = given is not None and "" in given and column.is_text
+            if not filled or not re.search(_REJECTED, plain(column.name)):
+                self._tell_unsure(column, given or {})
+                return
+            marked = f"coalesce({text}, '') <> ''"  # whatever the reason is
         rows = self._number(marked)
         if not rows or self._is_attribute(column):
             return
@@ -205,21 +240,33 @@ class LineKinds:
         if self._leave_out_other_activities(column, values):
             return
         self._tell_currencies(column, values)
+        if self._leave_out_amounts(column, values):
+            return
         if says_kind and any(re.search(_ITEM, plain_text(v)) for v in values):
             others = {v: "no goods" for v in values if re.search(_NO_ITEM, plain_text(v))}
             if others:
                 self._leave_out(column, others)
                 return
-        if len(values) < 2 or self._is_attribute(column):
+        if len(values) < 2:
+            return
+        if kits := _kits(values):
+            self._leave_out(column, kits)
+            self.told |= {*values}
+            return
+        if self._is_attribute(column):
             return
         left = {v: "cancelled" for v in values if re.search(_CANCELLED, v.lower())}
+        left = self._without_counterparts(column, left)
         if says_kind:
             left |= {v: "never sold" for v in values if re.search(_NEVER_MADE, plain_text(v))}
         if says_kind or any(re.search(_ACTUAL, v.lower()) for v in values):
             left |= {v: "no sales but plans" for v in values if re.search(_PLANNED, v.lower())}
         rest = [v for v in values if v not in left]
         others = self._other_measures(rest) if says_kind else {}
-        if says_kind and not others and not re.search(_STATUS, name):
+        refers = len(rest) > 1 and all(
+            re.fullmatch(_REFERENCE, plain_text(v)) for v in [*rest, *left]
+        )
+        if (says_kind or refers) and not others and not re.search(_STATUS, name):
             others = self._movements(column, rest)
         left |= others
         if left and len(left) < len(values):
@@ -232,6 +279,29 @@ class LineKinds:
                 f"{column.name} of {self.file.name} is {listed}: rows of all of these are read as "
                 "sales or returns; leave out by `where` what is none"
             )
+
+    def _without_counterparts(self, column: ColumnFacts, left: dict[str, str]) -> dict[str, str]:
+        """Return what is left out without the lines below zero that take back another line.
+
+        A till writes a line that is void once more below zero: the one taken back stays as it was
+        sold, so that both are read.
+        """
+        kept = []
+        for value in left:
+            rows = _among(column, [value])
+            if self._number(f"{rows} AND {self._amount()} < 0") and not self._number(
+                f"{rows} AND {self._amount()} > 0"
+            ):
+                kept.append(value)
+        if kept and self._number(f"{self._amount()} > 0") * 2 > self.file.num_rows:
+            self.told |= {*kept}
+            self.notes.append(
+                f"rows of {self.file.name} whose {column.name} is {', '.join(kept)} are below 0, "
+                "as those that take back a line before them: both are read; leave out both by "
+                "`where` where the line that was taken back stands below 0 itself"
+            )
+            return {value: why for value, why in left.items() if value not in kept}
+        return left
 
     def _leave_out_heads(self, taken: set[str | None]) -> None:
         """Leave out lines without a product that a column sets apart.
@@ -281,6 +351,47 @@ class LineKinds:
             return None
         return [r["v"] for r in found if r["without"]], [r["v"] for r in found if r["with_one"]]
 
+    def _leave_out_amounts(self, column: ColumnFacts, values: list[str]) -> bool:
+        """Leave out tax, fees and postage of a line, which repeat its quantity beside its price."""
+        goods = [v for v in values if plain_text(v) in ("principal", "product charges")]
+        if not goods or len(values) < 2:
+            return False
+        self._leave_out(
+            column, {v: "other amounts of the same lines" for v in values if v not in goods}
+        )
+        return True
+
+    def _leave_out_children(self) -> None:
+        """Leave out lines that say their parent once more: a variant below its own product.
+
+        Where a line's parent is another product, both may be sold (a kit, and what is in it): told.
+        """
+        names = {plain(c.name): c.name for c in self.file.columns}
+        product = self.keys.product
+        pairs = [(p, names.get(n[len("parent_") :])) for n, p in names.items()
+                 if re.fullmatch(r"parent_\w*(id|no|nr|number)", n)]  # fmt: skip
+        for parent, own in pairs:
+            if own is None or product is None:
+                continue
+            cell, item = f"trim(c.{quote(parent)}::VARCHAR)", quote(product)
+            [found] = self.reader.fetch(
+                f"SELECT count(*) AS n, count(*) FILTER (p.{item} = c.{item}) AS same FROM "
+                f"{quote(self.file.name)} c JOIN {quote(self.file.name)} p ON "
+                f"trim(p.{quote(own)}::VARCHAR) = {cell} WHERE {cell} <> ''",
+                self.file.name,
+            ).to_pylist()
+            if found["n"] and found["same"] >= _NEARLY * found["n"]:
+                self.rules.append(f"coalesce(trim({quote(parent)}::VARCHAR), '') = ''")
+                self.notes.append(
+                    f"{found['n']:,} rows of {self.file.name} name their parent in {parent}, a row "
+                    f"of the same {product}: they are left out, as they say it once more"
+                )
+            elif found["n"]:
+                self.notes.append(
+                    f"{found['n']:,} rows of {self.file.name} are parts of other products (kits, "
+                    f"by {parent}): both are read; leave out by `where` what is not in stock"
+                )
+
     def _leave_out_other_activities(self, column: ColumnFacts, values: list[str]) -> bool:
         """Leave out what EDI 852 tells beside what was sold; return whether a column holds that."""
         codes = {value: _EDI.get(value.lower(), "") for value in values}
@@ -320,13 +431,35 @@ class LineKinds:
         for code, back in _PAIRS:
             if code in codes and back in codes:
                 kinds |= {codes[code]: "sold", codes[back]: "returned"}
+        for needed, meant in _CODED:
+            if all(code in codes for code in needed):
+                for code, value in codes.items():
+                    fits = (k for k, form in meant.items() if re.fullmatch(form, code))
+                    kinds[value] = next(fits, kinds[value])
         sold = [v for v, kind in kinds.items() if kind == "sold"]
         if not sold:
             return {}
         returned = [v for v, kind in kinds.items() if kind == "returned"]
         if returned and self._has_one_sign(column, sold) and self._has_one_sign(column, returned):
             self._give_back(column, returned)
-        return {v: "no sales" for v, kind in kinds.items() if kind == "none"}
+        left = {v: "no sales" for v, kind in kinds.items() if kind == "none"}
+        return left | self._later_documents(column, values)
+
+    def _later_documents(self, column: ColumnFacts, values: list[str]) -> dict[str, str]:
+        """Return the documents that say the same sale once more: its delivery, its invoice."""
+        texts = {plain_text(value): value for value in values}
+        chain = [v for form in _CHAIN for text, v in texts.items() if re.fullmatch(form, text)]
+        if len(chain) < 2:
+            return {}
+        sql = (
+            f"SELECT trim({quote(column.name)}::VARCHAR) AS v, coalesce(sum({self._amount()}), 0) "
+            f"AS units FROM {quote(self.file.name)} GROUP BY 1"
+        )
+        found = self.reader.fetch(sql, self.file.name).to_pylist()
+        units = {row["v"]: float(row["units"]) for row in found}
+        first = units[chain[0]]
+        same = [v for v in chain[1:] if abs(units[v] - first) <= _ALIKE * abs(first)]
+        return dict.fromkeys(same, f"documents that follow {chain[0]} for the same goods")
 
     def _has_one_sign(self, column: ColumnFacts, values: list[str]) -> bool:
         """Return whether lines of some kinds are all above 0."""
@@ -418,6 +551,14 @@ class LineKinds:
         return num_combined(self.reader, self.file, alone) == num_combined(
             self.reader, self.file, both
         )
+
+
+def _kits(values: Iterable[str]) -> dict[str, str]:
+    """Return the kinds of lines that are kits, where what is in them has lines of its own."""
+    texts = {value: plain_text(value) for value in values}
+    parts = [v for v, text in texts.items() if re.search(_PART_OF_KIT, text)]
+    kits = [v for v, text in texts.items() if v not in parts and re.match(_A_KIT, text)]
+    return dict.fromkeys(kits, "kits, whose parts have lines of their own") if parts else {}
 
 
 def plain_text(value: str) -> str:

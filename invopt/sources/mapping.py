@@ -207,6 +207,12 @@ class Table(_Part):
         if isinstance(found := getattr(self, "ds", None), Expression):
             found.refuse(*_OF_NUMBERS, "aggregate", "type")
         columns: dict[str, Expression] = getattr(self, "columns", {})
+        seen: dict[str, str] = {}
+        for name in columns:
+            if (other := seen.setdefault(name.lower(), name)) != name:
+                raise ValueError(
+                    f"columns {other} and {name} differ in capital letters only: rename one"
+                )
         for name, column in columns.items():
             if name in DATE_COLUMNS:
                 column.refuse(*_OF_NUMBERS, "aggregate", "type")

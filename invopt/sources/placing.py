@@ -5,14 +5,12 @@ from typing import Any
 import pandas as pd
 
 from invopt.sources.duck import Reader
-from invopt.sources.inspect import (
-    FileFacts,
-)
-from invopt.sources.words import (
-    Keys,
-)
+from invopt.sources.inspect import DATE, FileFacts
+from invopt.sources.words import Keys
+from invopt.sql import quote
 
 UNIQUE = 0.99  # share of rows with a key of their own from which on keys name them
+_FEW_PRODUCTS = 2  # from which on a column's values can be told to be the products sold
 # In names of dates, as plain() writes them, of what is still to come.
 DUE = r"due|(^|_)eta(_|$)|deliver|expect|arriv|liefer|faellig|fallig|livraison|prevu|entrega"
 
@@ -63,7 +61,28 @@ class Placing:
             role: names.get(column.lower(), getattr(own, role))
             for role, column in self.keys.roles.items()
         }
+        if found.get("product", "") is None and own.series is None:
+            found["product"] = self._column_of_products(file)
         return Keys(found.get("product"), found.get("location"), own.series)
+
+    def _column_of_products(self, file: FileFacts) -> str | None:
+        """Return the column that holds the products sold, though its name does not say so."""
+        sold = (
+            f"(SELECT DISTINCT trim({quote(str(self.keys.product))}::VARCHAR) AS k "
+            f"FROM {quote(self.sales.name)})"
+        )
+        for column in file.columns:
+            if column.kind == DATE or column.has_fraction or column.num_distinct < _FEW_PRODUCTS:
+                continue
+            here = f"(SELECT trim({quote(column.name)}::VARCHAR) FROM {quote(file.name)})"
+            [found] = self.reader.fetch(
+                f"SELECT count(*) AS n, count(*) FILTER (k IN {here}) AS known, count(*) FILTER "
+                f"(regexp_matches(k, '^\\d{{1,3}}$')) AS short FROM {sold}",
+                file.name,
+            ).to_pylist()
+            if found["known"] >= UNIQUE * found["n"] and not found["short"]:
+                return column.name
+        return None
 
     def is_whole(self, own: Keys) -> bool:
         """Return whether a file's keys name single series."""

@@ -238,7 +238,7 @@ class ProductFiles(Placer):
         for column in self._told_with_sales(keys):
             cells += f", any_value({quote(column.name)}) AS {quote(column.name)}"
             names.add(column.name)
-            columns[column.name] = named(column.name)
+            columns[_apart(column.name, columns)] = named(column.name)
         for file in describing:
             matched = self._matched(self.placing.keys_of(file))
             about = quote(file.name)
@@ -248,7 +248,8 @@ class ProductFiles(Placer):
             for column in [c for c in file.columns if c.name not in matched]:
                 name = free_name(column.name, names, file)
                 picks.append(f"{about}.{quote(column.name)} AS {quote(name)}")
-            columns |= _attributes(file, {*matched}, names)
+            told = _attributes(file, {*matched}, names)
+            columns |= {_apart(role, columns): entry for role, entry in told.items()}
             names |= {c.name for c in file.columns}
         grouped = ", ".join(map(quote, keys))
         # A remark below the table is no series.
@@ -323,6 +324,12 @@ class ProductFiles(Placer):
         ).to_pylist()
         is_lost = found["same"] < _MATCHED * found["n"] <= found["bare"]
         return found | {"lost": is_lost and found["told_apart"] == found["n"]}
+
+
+def _apart(name: str, columns: dict[str, Any]) -> str:
+    """Return a name that differs from those there in more than case: product_2 for Product."""
+    others = {other.lower() for other in columns if other != name}
+    return f"{name}_2" if name.lower() in others else name
 
 
 def _describing(file: FileFacts, own: Keys, stock: HeldStock) -> FileFacts:

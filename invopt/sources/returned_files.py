@@ -31,6 +31,7 @@ _DOCUMENT = (
     r"|facture|commande|factura|pedido|fattura|ordine)\w*?_?(id|no|nr|number|num|nummer|key|ref)?$"
 )
 _LENGTHS = {"W": 6, "2W": 13, "MS": 30, "QS": 91}  # days after its first
+_LESS = "_less_returns"  # what the sales are called without what came back
 _FOUND = 0.9  # share of the lines given back whose sale is there
 _WHOLE = 0.9  # share of the lines given back that can be netted
 
@@ -87,8 +88,7 @@ def net_returns(reader: Reader, found: UnitedFiles, asked: SpokenNames) -> None:
                 "already: unite both in a source of SQL where these are others"
             )
             return
-        _unite(reader, found, sales, made)
-        return  # one file of returns: a second one stays told
+        sales = _unite(reader, found, sales, made)
 
 
 def _is_given_back(file: FileFacts) -> bool:
@@ -305,11 +305,15 @@ def _holds(reader: Reader, made: _Returned, sales: SalesFile) -> bool:
     return bool(found["n"]) and found["whole"] >= enough and found["known"] >= enough
 
 
-def _unite(reader: Reader, found: UnitedFiles, sales: SalesFile, made: _Returned) -> None:
-    name = f"{sales.file.name}_less_returns"
+def _unite(reader: Reader, found: UnitedFiles, sales: SalesFile, made: _Returned) -> SalesFile:
+    """Return the sales less what came back, a table of theirs and of each such file."""
+    stem = sales.file.name.partition(_LESS)[0]
+    number = sum(other.startswith(stem + _LESS) for other in found.sources) + 1
+    name = f"{stem}{_LESS}{f'_{number}' if number > 1 else ''}"
     sql = f"SELECT * FROM {quote(sales.file.name)} UNION ALL BY NAME {_rows(made)}"
     at = next(n for n, file in enumerate(found.files) if file is sales.file)
-    found.files[at] = found.table_of(reader, name, sql, [sales.file, made.file])
+    less = found.table_of(reader, name, sql, [sales.file, made.file])
+    found.files[at] = less
     found.files[:] = [file for file in found.files if file is not made.file]
     outside = (
         f"; {made.num_outside:,} of before the first sale, or after the last one, are left out"
@@ -321,3 +325,4 @@ def _unite(reader: Reader, found: UnitedFiles, sales: SalesFile, made: _Returned
         f"sold, {made.day}{outside}; take {made.file.name} out of the source {name} where they do "
         "not"
     )
+    return replace(sales, file=less)

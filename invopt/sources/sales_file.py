@@ -31,7 +31,7 @@ from invopt.sources.inspect import (
 )
 from invopt.sources.measures import measures_of
 from invopt.sources.placing import UNIQUE
-from invopt.sources.vocabulary import MONEY, by_word, plain
+from invopt.sources.vocabulary import MONEY, all_by_word, by_word, plain
 from invopt.sources.words import (
     Keys,
     SpokenNames,
@@ -39,6 +39,10 @@ from invopt.sources.words import (
 from invopt.sql import literal, quote
 
 _FISCAL = r"fiscal|(^|_)fy|period|geschaftsjahr|exercice|ejercicio|retail|(^|_)wm_|walmart"
+_DAY = r"\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}"
+_WEEK_ENDING = rf"(?i)^\s*(?:\d+ )?(?:w/?e|we?e?k[- ]end(?:ing)?)[.:]?\s+({_DAY})\s*$"
+_IN_ZONE = r"^\s*(.*\d.*) (?:[PMCE][SD]T|AK[SD]T|HST|GMT|UTC|BST|CES?T|MES?Z|JST|IST|AE[SD]T)\s*$"
+_DATED = r"dat|(^|_)dt|dt(_|$)|julian|trdj|(^|_)day|ivd$"
 _TRIED, _MADE = 8, 0.9  # columns that may be units or price; rows in which they make the amount
 _NAMED = 4
 # Names of places larger than a shop; those of them, and the share of rows, that make a table.
@@ -251,6 +255,7 @@ def _as_sales(reader: Reader, file: FileFacts, asked: SpokenNames) -> SalesFile:
     if file.periods:
         return SalesFile(file, keys, None, None)
     date = _date(file, asked) or _date_in_parts(reader, file) or _first_of_span(reader, file)
+    date = date or _within_text(reader, file) or _with_century(reader, file)
     keys = _whole_key(reader, file, keys, date)
     return SalesFile(file, keys, date, _quantity(reader, file, keys, asked))
 
@@ -313,9 +318,9 @@ def _date(file: FileFacts, asked: SpokenNames) -> ColumnFacts | None:
                 "mapping by hand where it needs a format of its own, see docs/your-data.md."
             )
         return dates[column] if column is not None else None
-    name = by_word(list(dates), "date")
-    if name is not None:
-        return dates[name]
+    names = all_by_word(list(dates), "date")
+    if names:  # one that never differs is of the file, as its first day or that of its payment
+        return next((dates[n] for n in names if dates[n].num_distinct > 1), dates[names[0]])
     return date_of(file) if dates else None
 
 
@@ -357,6 +362,60 @@ def _first_of_span(reader: Reader, file: FileFacts) -> ColumnFacts | None:
                 name=column.name, kind=DATE, format=None, num_distinct=0, is_text=True,
                 expr=expr, days=days,
             )  # fmt: skip
+    return None
+
+
+def _within_text(reader: Reader, file: FileFacts) -> ColumnFacts | None:
+    """Return the day of texts that say more: 1 W/E 01/25/25, Jan 6, 2025 1:22 PM PST.
+
+    A stamp counts on the day that it writes, in whatever zone.
+    """
+    for column in file.of_kind(TEXT):
+        for form in (_WEEK_ENDING, _IN_ZONE):
+            expr = f"nullif(regexp_extract({quote(column.name)}, {literal(form)}, 1), '')"
+            [found] = reader.fetch(
+                f"SELECT count({expr}) AS days, count(nullif(trim({quote(column.name)}), '')) AS n "
+                f"FROM {quote(file.name)}",
+                file.name,
+            ).to_pylist()
+            if not found["n"] or found["days"] < UNIQUE * found["n"]:
+                continue
+            days = readable_days(reader, file.name, expr, "VARCHAR")
+            if days is not None:
+                return ColumnFacts(
+                    name=column.name, kind=DATE, format=None, num_distinct=0, is_text=True,
+                    expr=expr, days=days, is_week_end=form == _WEEK_ENDING,
+                )  # fmt: skip
+    return None
+
+
+def _with_century(reader: Reader, file: FileFacts) -> ColumnFacts | None:
+    """Return the day of numbers whose first figure is the century: 1250106, or 125006 by the day.
+
+    An AS/400 writes the former and JD Edwards the latter; the column's name speaks of a date.
+    """
+    for column in file.of_kind(NUMBER):
+        if not re.search(_DATED, plain(column.name)) or column.has_fraction:
+            continue
+        number = f"TRY_CAST(trim({quote(column.name)}::VARCHAR) AS INTEGER)"
+        start = f"make_date(1900 + {number} // 1000, 1, 1)"
+        for least, expr in (
+            (1_000_000, f"TRY_STRPTIME((19000000 + {number})::VARCHAR, '%Y%m%d')::DATE"),
+            (100_000, f"({start} + {number} % 1000 - 1)"),
+        ):
+            [found] = reader.fetch(
+                f"SELECT count(*) AS n, count(*) FILTER ({number} BETWEEN {least} AND "
+                f"{1.4 * least:.0f}) AS fits FROM {quote(file.name)} "
+                f"WHERE trim({quote(column.name)}::VARCHAR) <> ''",
+                file.name,
+            ).to_pylist()
+            if not found["n"] or found["fits"] < found["n"]:
+                continue
+            days = readable_days(reader, file.name, expr, "DATE")
+            if days is not None:
+                return ColumnFacts(
+                    name=column.name, kind=DATE, format=None, num_distinct=0, expr=expr, days=days
+                )
     return None
 
 

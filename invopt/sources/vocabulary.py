@@ -19,7 +19,7 @@ _WORDS = {
         "tuotekoodi", "codigo", "referencia", "reference", "ref", "part_number", "part_no",
         "part", "isbn", "mpn", "teilenummer", "sachnummer", "art_no", "cod_art", "model", "zbozi",
         "sifra", "cikkszam", "matnr", "dish", "gericht", "dept", "department", "sortiment",
-        "symbol",
+        "symbol", "sdlitm",
     ),
     "location": (
         "store", "shop", "location", "warehouse", "plant", "site", "branch", "agency", "outlet",
@@ -30,7 +30,8 @@ _WORDS = {
         "magazyn", "oddzial", "magaza", "sube", "depo", "butik", "lagersted", "ward",
         "kostenstelle", "organization_code", "org_code", "godown",
         "cost_center", "cost_centre", "deposito", "sede", "centro", "prodejna",
-        "sklad", "raktar", "myymala",
+        "sklad", "raktar", "myymala", "whse", "whs", "werk_nr", "storeroom", "lgort", "sdmcu",
+        "markets", "geography",
     ),
     "y": (
         "quantity", "qty", "units_sold", "unit_sales", "sales_units", "sold", "units", "menge",
@@ -46,7 +47,8 @@ _WORDS = {
         "rozchod", "cikis", "q_ta", "qta", "q_ty", "uds", "unid", "unids", "cant", "cdad", "ctd",
         "piezas", "pzas", "pezzi", "pz", "mge", "anz", "stk", "stuks", "szt", "sztuk", "mnozstvi",
         "mennyiseg", "kolicina", "maara", "kwmeng", "fkimg", "lfimg", "volume", "pieces",
-        "pcs", "y", "target", "value", "wert", "valeur",
+        "pcs", "purchased", "outwards", "sdsoqs", "item_cnt_day", "cnt", "y", "target", "value",
+        "wert", "valeur",
         "valor", "count", "amount", "umsatz", "revenue", "montant", "importe", "betrag",
     ),
     "price": (
@@ -69,7 +71,8 @@ _WORDS = {
                   "prazo_de_entrega", "czas_dostawy", "leveranstid", "leveringstid"),
     "on_hand": (
         "on_hand", "onhand", "end_inventory", "closing", "closing_stock", "stock", "inventory",
-        "bestand", "lagerbestand", "frei_verwendbar", "unrestricted", "soh", "existencias",
+        "bestand", "lagerbestand", "frei_verwendbar", "fulfillable", "unrestricted", "soh",
+        "existencias",
         "inventario", "en_stock", "giacenza", "esistenza", "estoque", "voorraad", "stan_magazynowy",
         "stan", "labst", "stok", "stok_miktari", "lagersaldo", "beholdning",
     ),
@@ -106,7 +109,7 @@ _NOT = {
                 "gruppe", "groupe", "grupo", "warengruppe", "family", "familie", "familia",
                 "class", "brand", "marke", "marque", "marca", "price", "preis", "prix", "precio",
                 "cost", "count", "status", "weight", "size", "subcategory", "line", "life", "qty",
-                "quantity", "currency", "manager",
+                "quantity", "currency", "manager", "parent",
                 "prezzo", "preco", "prijs", "cena", "fiyat", "pris", "grupa",
                 "grup", "groep", "gruppo"},
     "location": {"type", "typ", "size", "area", "name_id", "price", "count", "manager", "ref",
@@ -117,7 +120,9 @@ _NOT = {
           "customer", "kunde", "client", "cliente", "competitor", "market", "pack", "prezzo",
           "preco", "prijs", "cena", "fiyat", "pris", "kod", "kodu", "vorjahr", "vj", "previous",
           "prior", "ly", "py", "anterior", "precedent", "precedente", "vorig", "poprzedni",
-          "onceki", "saldo", "remaining", "open"},
+          "onceki", "saldo", "remaining", "open", "balance", "received", "inwards", "inbound",
+          "freight", "shipping", "fracht", "porto", "fee", "cancelled", "canceled",
+          "refunded", "backordered", "backorder"},
     "price": {"competitor", "purchase", "cost", "list", "wettbewerb", "concurrent", "competidor",
               "total", "achat", "compra", "einkauf", "unit_cost", "ext", "extended"},
     "discount": {"type", "code", "reason", "id"},
@@ -140,6 +145,7 @@ _LETTERS = str.maketrans({"ß": "ss", "ł": "l", "Ł": "L", "ı": "i", "ø": "o"
                           "Æ": "Ae", "đ": "d", "œ": "oe"})  # fmt: skip
 # Whose columns they are, not what they are.
 _OF_LINES = r"^((line|order|sales?|invoice)_(items?|lines?)|items|lines|positions|positionen)_(?=.)"
+_COME_IN = r"^in_(qty|quantity|units|menge)$|(^|_)(qty|quantity|units|menge)_in$"
 _COMPOUND = 5  # letters from which on a word may stand inside another (Verkaufsmenge)
 
 
@@ -188,6 +194,8 @@ def _score(name: str, role: str) -> tuple[int, int, int] | None:
     name = re.sub(_OF_LINES, "", name)
     words = set(name.split("_"))
     if words & _NOT.get(role, set()) and name not in _WORDS[role]:
+        return None
+    if role == "y" and re.search(_COME_IN, name):
         return None
     is_label = int(
         role in ("product", "location") and bool(words & _NAMES) and name not in _WORDS[role]

@@ -30,6 +30,8 @@ _DOMAINS = {
 _SERIES = ("unique_id", "series", "series_id", "item_store", "store_item", "ts_id")
 _ITEMS = ("item", "artikel", "article", "articulo", "artículo")
 _NUMBERS = ("no", "nr", "number", "nummer", "num", "code")
+_PART_OF_PLACE = r"storage|lagerort|(^|_)bin(_|$)|lgort|shelf|(^|_)zone(_|$)|geo_?location"
+_OF_LINES = 0.9  # share of the rows from which on the values of a column are of lines, not products
 _MEASURES = r"size|weight|area|height|width|length|volume|age\b|capacity|floor|price|cost"
 
 
@@ -72,7 +74,7 @@ class Keys:
         if product and series:
             series = None
         others = [n for n in others if n != series]
-        location = location or by_word(others, "location")
+        location = location or _place_among(others, file)
         product = product or _product_among([n for n in others if n != location], file)
         return cls(product, location, series)
 
@@ -98,15 +100,30 @@ class Keys:
         return named(self.series) if self.series else " || '_' || ".join(map(named, self.there))
 
 
+def _place_among(names: list[str], file: FileFacts) -> str | None:
+    """Return the column of places: of those that may be, one that tells places apart.
+
+    A part of a plant (a storage location, a bin) has its name within the plant only.
+    """
+    different = {c.name: c.num_distinct for c in file.columns}
+    found = all_by_word(names, "location")
+    found = [n for n in found if not re.search(_PART_OF_PLACE, plain(n))] or found
+    return next((name for name in found if different[name] > 1), next(iter(found), None))
+
+
 def _product_among(names: list[str], file: FileFacts) -> str | None:
     """Return the column of products: of those that may be, one that tells products apart.
 
-    An ERP's "No." names one where a type beside it says Item.
+    A number that each row has for itself names a line (Item Selection Id). An ERP's "No." names a
+    product where a type beside it says Item.
     """
     different = {c.name: c.num_distinct for c in file.columns}
     found = all_by_word(names, "product")
     if found:
-        return next((name for name in found if different[name] > 1), found[0])
+        apart = [name for name in found if different[name] > 1]
+        shared = [name for name in apart if different[name] < _OF_LINES * file.num_rows]
+        alone = [name for name in found if different[name] == 1 and file.of_kind(DATE)]
+        return next(iter([*shared, *alone, *apart, *found]))
     if any(value.strip().lower() in _ITEMS for c in file.columns for value in c.values):
         return next((name for name in names if plain(name) in _NUMBERS), None)
     return None
