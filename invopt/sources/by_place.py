@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from pathlib import Path
 
 from invopt.sources.duck import Reader
 from invopt.sources.inspect import (
@@ -38,6 +39,7 @@ _KINDS = frozenset(
     )
     for word in words.split()
 )
+_AGES = frozenset(["new", "old", "neu", "alt"])
 # Words that tell when: such files follow one another, or are none of one table.
 _TIMES = frozenset(
     word
@@ -99,7 +101,7 @@ class UnitedFiles:
 
 
 def unite_places(reader: Reader, files: list[FileFacts]) -> UnitedFiles:
-    """Make one table of files with the same columns whose names differ in one word, the place.
+    """Make one table of files with the same columns whose names differ in up to three words.
 
     It has a column for the place where a product is in several of them at one time; files that
     share no product, or follow one another, need none. Files that name their places in a column
@@ -246,19 +248,47 @@ def _groups(files: Iterable[FileFacts]) -> list[list[FileFacts]]:
 
 
 def _places(group: list[FileFacts]) -> list[str] | None:
-    """Return the word in which each file's name differs from all others; None where it is none."""
+    """Return the words in which each file's name differs from all others; None where it has none.
+
+    Of sheets of one workbook it is their titles.
+    """
     if all_by_word([column.name for column in group[0].columns], "location"):
         return None
-    names = [file.name.split("_") for file in group]
-    if len({len(words) for words in names}) > 1:
+    names = _differing(group)
+    if not all(names) or len(set(map(tuple, names))) < len(group) or len(max(names, key=len)) > 3:
         return None
-    differing = [words for words in zip(*names, strict=True) if len(set(words)) > 1]
-    if len(differing) != 1 or len(set(differing[0])) < len(group):
-        return None
-    words = list(differing[0])
+    words = [" ".join(own) for own in names]
     numbered = all(re.fullmatch(r"[A-Za-z]*\d{1,3}", word) for word in words)
     if numbered and by_word([group[0].name], "location"):
         return words
-    if any(plain(word) in _KINDS or not word.isalpha() for word in words):
+    if any(_is_kind(own) or not "".join(own).isalpha() for own in names):
         return None
     return words
+
+
+def _is_kind(words: list[str]) -> bool:
+    """Return whether words of a name tell apart another kind of line; New York is a place."""
+    rest = words[1:] if len(words) > 1 and plain(words[0]) in _AGES else words
+    return any(plain(word) in _KINDS for word in rest)
+
+
+def _differing(group: list[FileFacts]) -> list[list[str]]:
+    """Return the words between those with which the names of all files begin and end."""
+    workbooks = {file.path for file in group}
+    labels = [
+        str(file.sheet)
+        if file.sheet is not None and len(workbooks) == 1
+        else " ".join(filter(None, (_stem(file.path), file.sheet)))
+        for file in group
+    ]
+    names = [re.findall(r"[^\W_]+", label) for label in labels]
+    for end in (0, -1):
+        while all(names) and len({words[end] for words in names}) == 1:
+            for words in names:
+                words.pop(end)
+    return names
+
+
+def _stem(path: str) -> str:
+    """Return a file's name without the folder and what says of which kind it is."""
+    return re.sub(r"(\.[A-Za-z]{1,7})+$", "", Path(path).name)

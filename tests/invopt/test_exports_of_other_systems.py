@@ -1,5 +1,8 @@
 """Exports of systems that nobody here had seen: what no word said, is read to the unit or told."""
 
+import io
+
+import openpyxl
 import pandas as pd
 import pytest
 
@@ -272,3 +275,36 @@ def test_products_above_their_lines_are_filled_though_lines_have_a_type(tmp_path
         each += [f"{k},,,", *(f",Invoice,{d},{n}" for n, d in enumerate(DAYS, start=1))]
     report, _, _ = tried(tmp_path, detail__csv=lines("Item,Type,Date,Qty. Sold", *each))
     assert (report.sums["sales.y"], report.num_series) == (UNITS, 2)
+
+
+@pytest.mark.parametrize(
+    "titles",
+    [("Berlin", "München"), ("New York", "Neu Ulm"), ("Store Nord", "Store Süd")],
+    ids=["umlaut", "two words", "one word of two"],
+)
+def test_sheets_of_a_workbook_are_places_whatever_letters_their_titles_have(tmp_path, titles):
+    book, content = openpyxl.Workbook(), io.BytesIO()
+    book.remove(book.active)
+    for times, title in enumerate(titles, start=1):
+        sheet = book.create_sheet(title)
+        sheet.append(["Datum", "Artikel", "Menge"])
+        for n, day in enumerate(DAYS, start=1):
+            for k in SKUS:
+                sheet.append([day, k, n * times])
+    book.save(content)
+    report, panel, _ = tried(tmp_path, Filialen__xlsx=content.getvalue())
+    assert report.sums["sales.y"] == 3 * UNITS
+    assert panel.num_series == 4
+    named = [title.removeprefix("Store ") for title in titles]
+    assert sorted(panel.series["location"].unique()) == sorted(named)
+
+
+@pytest.mark.parametrize("titles", [("Sales", "Returns"), ("Berlin returns", "Hamburg sales")])
+def test_sheets_of_another_kind_of_line_are_no_places(tmp_path, titles):
+    texts = {
+        f"{title.replace(' ', '_')}__csv": rows(lambda d, k, n: f"{d},{k},{n}", "date,sku,qty")
+        for title in titles
+    }
+    _, panel, told = tried(tmp_path, **texts)
+    assert "have the same columns and are one table" not in told
+    assert panel.num_series == 2
