@@ -34,8 +34,8 @@ run: $(VENV)/.installed  ## train, plan orders and watch drift on the demo data
 serve: $(VENV)/.installed  ## answer requests with the champion on port 8080
 	$(BIN)/invopt serve --workspace $(WORKSPACE)
 
-e2e: $(VENV)/.installed  ## the whole loop on the cluster of KUBECONFIG (SHORT=1: without KFP)
-	$(BIN)/python -m tests.e2e $(if $(SHORT),--short) $(if $(KEEP),--keep)
+e2e: $(VENV)/.installed  ## the whole loop on the cluster of KUBECONFIG (SHORT=1: without KFP; FAULTS=1: faults too)
+	$(BIN)/python -m tests.e2e $(if $(SHORT),--short) $(if $(FAULTS),--faults) $(if $(KEEP),--keep)
 
 ##@ Develop
 install: $(VENV)/.installed-dev  ## make .venv with everything

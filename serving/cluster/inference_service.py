@@ -20,6 +20,7 @@ from serving.cluster.kubernetes import (
     ClusterError,
     Object,
     explained,
+    last_line,
     pod_trouble,
     wait_until,
     warnings_of,
@@ -505,7 +506,7 @@ def _failure_at(service: Object) -> tuple[str, str]:
         model = place.get("modelStatus", {})
         if model.get("transitionStatus") in ("BlockedByFailedLoad", "InvalidSpec"):
             info = model.get("lastFailureInfo", {})
-            why = f"{info.get('reason', 'failed')}: {info.get('message', '')}"
+            why = f"{info.get('reason', 'failed')}: {last_line(info.get('message') or '')}"
             return why, str(info.get("location") or "")
     return "", ""
 

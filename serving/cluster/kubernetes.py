@@ -14,6 +14,7 @@ from serving.settings import ClusterSettings
 
 Object = dict[str, Any]
 _TIMEOUT_SECONDS = 20
+_LAST_WORDS = 300
 # A container that waits for one of these will not start by waiting longer.
 _HOPELESS = (
     "ImagePullBackOff",
@@ -25,7 +26,14 @@ _HOPELESS = (
 
 
 class ClusterError(InvalidInputError):
-    """The cluster refused or failed; the message gives its reason and one next step."""
+    """The cluster refused or failed; the message gives its reason and one next step, in one line.
+
+    Args:
+        text: What programs in the cluster said may stand in it, line ends included.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(" ".join(text.split()))
 
 
 @dataclass(frozen=True)
@@ -225,19 +233,20 @@ def _troubles(pod: Object) -> Iterator[tuple[str, bool]]:
         waiting, ended = state.get("waiting", {}), state.get("terminated", {})
         last = container.get("lastState", {}).get("terminated", {})
         if waiting.get("reason") in _HOPELESS:
-            why = _last_line(last.get("message") or waiting.get("message", ""))
+            why = last_line(last.get("message") or waiting.get("message", ""))
             yield f"pod {name}: {waiting['reason']}: {why}", True
         if ended.get("exitCode"):
             why = f"{ended.get('reason', 'Error')} ({ended['exitCode']})"
-            yield f"pod {name}: {why}: {_last_line(ended.get('message', ''))}", False
+            yield f"pod {name}: {why}: {last_line(ended.get('message', ''))}", False
     for condition in status.get("conditions", []):
         if condition.get("reason") == "Unschedulable":
             yield f"pod {name} cannot be placed: {condition.get('message', '')}", False
 
 
-def _last_line(text: str) -> str:
-    """Return the end of a container's last words: the error stands there."""
-    return (text.strip().splitlines() or [""])[-1][-300:]
+def last_line(text: str) -> str:
+    """Return the end of a container's last words, for a sentence: the error stands there."""
+    said = (text.strip().splitlines() or [""])[-1].rstrip(". ")
+    return said if len(said) <= _LAST_WORDS else f"… {said[-_LAST_WORDS:].partition(' ')[2]}"
 
 
 def warnings_of(
@@ -261,7 +270,7 @@ def warnings_of(
     if not recent:
         return ""
     _, last = max(recent, key=lambda pair: pair[0])
-    return f"{last.get('reason', '')}: {last.get('message', '')}"
+    return " ".join(f"{last.get('reason', '')}: {last.get('message', '')}".split())
 
 
 def _moment(text: str | None) -> float:

@@ -190,6 +190,7 @@ class TrainJob:
         from kubeflow.trainer.options import Labels, Name, TrainerArgs  # noqa: PLC0415
 
         nodes = self.config.training.num_nodes
+        self._check_runtime()
         with _sdk(f"submitting TrainJob {self.name}"):
             runtime = self.client.get_runtime(self.runtime)
             self.client.train(
@@ -202,6 +203,20 @@ class TrainJob:
                 ],
             )
         self.notify(f"TrainJob {self.name} submitted to {nodes} machines")
+
+    def _check_runtime(self) -> None:
+        """Check that the namespace has the runtime.
+
+        Raises:
+            ClusterError: If it has none. The SDK would look for one of the cluster then, which the
+                step's account may not read, and tell that.
+        """
+        space = self.cluster.namespace
+        kind = ("trainer.kubeflow.org", "v1alpha1", space, "trainingruntimes")
+        with explained(f"reading TrainingRuntime {self.runtime}"):
+            self.cluster.custom().get_namespaced_custom_object(
+                *kind, self.runtime, _request_timeout=_TIMEOUT_SECONDS
+            )
 
     def _follow(self, folder: Path) -> None:
         """Wait for the end; meanwhile the first machine's progress is told.
@@ -418,10 +433,14 @@ def _client(cluster: Cluster) -> Any:
 @contextmanager
 def _sdk(doing: str) -> Iterator[None]:
     """Give the SDK's errors the reason it hides in their cause."""
+    from kubernetes.client import ApiException  # noqa: PLC0415
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415
+
     with explained(doing):
         try:
             yield
         except (RuntimeError, TimeoutError) as err:
-            if err.__cause__ is not None:
+            if isinstance(err.__cause__, (ApiException, HTTPError)):
                 raise err.__cause__ from err
-            raise ClusterError(f"{doing} failed: {err}. {_ADVICE}") from err
+            said = ": ".join(str(e) for e in (err, err.__cause__) if e is not None and str(e))
+            raise ClusterError(f"{doing} failed: {said}. {_ADVICE}") from err

@@ -13,13 +13,14 @@ import yaml
 
 from invopt.errors import InvalidInputError
 from serving.deployment import Deployment
-from tests.e2e import rollouts, whole
+from tests.e2e import faults, loop, rollouts, whole
 from tests.e2e.audit import Right, calls_in, parts_of, rights_of, summarise
 from tests.e2e.installation import Installation
 from tests.e2e.kube import Kube
 from tests.e2e.pipelines import Pipelines
 from tests.e2e.report import OK, Report, Step, StepFailed, StepSkipped
 from tests.e2e.settings import ROOT, Settings
+from tests.e2e.world import World
 from tests.k8s.manifests import kustomize
 
 NS = "invopt-e2e"
@@ -347,3 +348,30 @@ def test_the_later_data_go_on_from_the_early_ones_and_demand_is_another_one_in_t
     weeks = lines.set_index("day")["units"].loc["2024-01-02":].resample("7D").sum().to_list()
     assert len(weeks) == 4
     assert weeks[3] > 1.5 * max(weeks[:3])
+
+
+def test_faults_are_played_in_the_short_form_once_there_is_what_they_need(tmp_path):
+    settings = Settings(tmp_path, tmp_path, "r/invopt-job:1", "r/invopt-server:1")
+    plain = [step.name for step in loop.steps(World(settings, short=True))]
+    names = [step.name for step in loop.steps(World(settings, short=True), with_faults=True)]
+    assert [name for name in names if name in plain] == plain
+    assert names.index("first version fails") == names.index("training") - 1
+    added = [step.name for step in faults.steps(World(settings, short=True))]
+    assert names[-3 - len(added) : -3] == added
+    assert names[-3:] == ["backup and restore", "audit", "uninstall"]
+
+
+@pytest.mark.parametrize(
+    ("log", "told"),
+    [
+        ("Traceback (most recent call last):\n  f()\nKeyError: 'quota'", "a traceback instead"),
+        ("waits\nthe machine is on fire", "it should say 'exceeded quota', it says: the machine"),
+        ("", "it should say 'exceeded quota', it says: "),
+    ],
+)
+def test_a_fault_must_be_told_in_a_sentence_that_names_it(log, told):
+    assert faults.sentence_of("waits\npods: exceeded quota: q", "exceeded quota") == (
+        "pods: exceeded quota: q"
+    )
+    with pytest.raises(StepFailed, match=told):
+        faults.sentence_of(log, "exceeded quota")

@@ -13,7 +13,7 @@ from serving.cluster.inference_service import (
     stable_address,
     with_canary,
 )
-from serving.cluster.kubernetes import connect
+from serving.cluster.kubernetes import ClusterError, connect, last_line
 from serving.cluster.rollout import Rollout, return_to_previous
 from serving.settings import ClusterSettings
 from tests.cluster.clock import Clock
@@ -124,6 +124,37 @@ def test_a_model_that_fails_to_load_is_told_from_the_status_at_once(kubernetes, 
     with pytest.raises(InvalidInputError, match="ModelLoadFailed: no such key"):
         roll_out(service, canary_percent=0)
     assert service.clock() < 60
+
+
+# As KServe 0.20 tells it: the end of the container's log, its line ends included.
+SAID = """warning: slow disk
+serve: Model.model.onnx must be readable: [ONNXRuntimeError] : 7 : INVALID_PROTOBUF : failed.
+"""
+
+
+def test_what_a_pod_said_last_is_told_within_one_line(kubernetes, pods, service):
+    kserve = KServe(kubernetes, pods)
+    kserve.install("1")
+    kserve.never_ready.add("2")
+    kserve.failure = {"reason": "ModelLoadFailed", "message": SAID}
+    with pytest.raises(InvalidInputError) as caught:
+        roll_out(service, canary_percent=0)
+    assert str(caught.value) == (
+        "readiness failed: ModelLoadFailed: serve: Model.model.onnx must be readable: "
+        "[ONNXRuntimeError] : 7 : INVALID_PROTOBUF : failed. Look at the pods' logs. "
+        "The service has 1 as before."
+    )
+
+
+def test_long_last_words_are_cut_where_a_word_begins_and_that_is_seen():
+    assert last_line(f"{'word ' * 100}and the end.\n") == f"… {'word ' * 57}and the end"
+    assert last_line("") == ""
+
+
+def test_what_the_cluster_says_in_several_lines_is_one_sentence():
+    assert str(ClusterError("promoting failed: no\n  room\n. Add some.")) == (
+        "promoting failed: no room . Add some."
+    )
 
 
 def test_a_canary_that_a_terminated_rollout_left_goes_with_the_next_one(kubernetes, pods, service):

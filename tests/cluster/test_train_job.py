@@ -1,3 +1,4 @@
+import copy
 import os
 import signal
 import threading
@@ -93,6 +94,30 @@ def test_a_training_is_submitted_followed_and_cleaned_up(kubernetes, job, told):
         "--seconds=60",
     ]
     assert told == ["TrainJob invopt-abc submitted to 3 machines"]
+
+
+def test_a_namespace_without_the_runtime_is_told_and_not_what_the_account_may_not_read(
+    kubernetes, job
+):
+    with pytest.raises(InvalidInputError) as caught:
+        job.run(FOLDER, MEMBERS)
+    assert str(caught.value) == (
+        "reading TrainingRuntime invopt-torch failed: trainingruntimes.trainer.kubeflow.org "
+        '"invopt-torch" not found (404). Apply the overlay first (k8s/README.md).'
+    )
+    assert kubernetes.writes == []
+
+
+def test_a_runtime_that_the_sdk_cannot_read_is_a_sentence(kubernetes, job):
+    runtime = copy.deepcopy(of_kind(build("base"), "TrainingRuntime")["invopt-torch"])
+    [node] = runtime["spec"]["template"]["spec"]["replicatedJobs"]
+    [container] = node["template"]["spec"]["template"]["spec"]["containers"]
+    del container["resources"]["limits"]["cpu"]  # it tells processors and GPUs by their limits
+    kubernetes.put("trainingruntimes", runtime)
+    with pytest.raises(
+        InvalidInputError, match="^submitting TrainJob invopt-abc failed: .*Unknown"
+    ):
+        job.run(FOLDER, MEMBERS)
 
 
 def test_the_same_training_has_the_same_name_and_another_one_another():

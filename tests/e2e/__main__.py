@@ -14,13 +14,16 @@ def main(arguments: list[str] | None = None) -> int:
     """Return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.e2e", description=__doc__)
     parser.add_argument("--short", action="store_true", help="without KFP, at most ten minutes")
+    parser.add_argument(
+        "--faults", action="store_true", help="the short form, and what goes wrong (k8s/README.md)"
+    )
     parser.add_argument("--keep", action="store_true", help="leave the installation as it is")
     parser.add_argument("--only", metavar="STEP,…", help="look and these, on what was kept")
     parsed = parser.parse_args(arguments)
     try:
         settings = Settings.from_environment()
-        world = World(settings, parsed.short)
-        steps = all_steps(world)
+        world = World(settings, parsed.short or parsed.faults)
+        steps = all_steps(world, parsed.faults)
         if parsed.only:
             world.kept = True
             names = {"look", *parsed.only.split(",")}

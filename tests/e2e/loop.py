@@ -2,13 +2,18 @@
 
 from functools import partial
 
-from tests.e2e import closing, opening, planning, rollouts, short, whole
+from tests.e2e import closing, faults, opening, planning, rollouts, short, whole
 from tests.e2e.report import Step
 from tests.e2e.world import World
 
 
-def steps(world: World) -> list[Step]:
-    """Return the steps; each names those that must be ok before it."""
+def steps(world: World, with_faults: bool = False) -> list[Step]:
+    """Return the steps; each names those that must be ok before it.
+
+    Args:
+        world: Of this run.
+        with_faults: Whether to play the faults of k8s/README too, in the short form.
+    """
     first = [
         Step("look", partial(opening.look, world)),
         Step("install", partial(opening.install, world), ("look",)),
@@ -31,12 +36,16 @@ def steps(world: World) -> list[Step]:
         Step("uninstall", partial(closing.uninstall, world), always=True),
     ]
     if world.short:
+        fault = Step("first version fails", partial(faults.first_version, world), ("two machines",))
+        first_fault = [fault] if with_faults else []
         return [
             *first,
             Step("two machines", partial(short.train_in_a_pod, world), ("data",)),
+            *first_fault,
             Step("training", partial(short.first_model, world), ("two machines",)),
             Step("canary", partial(short.canary, world), ("training",)),
             *rolling,
+            *(faults.steps(world) if with_faults else ()),
             *last,
         ]
     return [

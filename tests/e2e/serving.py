@@ -112,11 +112,12 @@ class Serving:
         )  # fmt: skip
         return answer_of(log)
 
-    def start_deploy(self, version: str) -> None:
-        """Start the deploy step and leave it."""
+    def start_deploy(self, version: str, *overrides: str) -> None:
+        """Start the deploy step, with settings of its own, and leave it."""
         self.stepping.start(
-            DEPLOY, ["python3", "/e2e/deploy.py", version], token="invopt-deployer-token"
-        )
+            DEPLOY, ["python3", "/e2e/deploy.py", version, *overrides],
+            token="invopt-deployer-token",
+        )  # fmt: skip
 
     def follow_deploy(self, seconds: float = 900) -> tuple[str, int]:
         """Wait for the end of a deploy step that was started."""

@@ -25,6 +25,7 @@ def train_in_a_pod(world: World) -> str:
         raise StepFailed(f"the training: {last_line(log)}")
     found = answer_of(log)
     world.trained, world.corrupt = found["versions"], found["corrupt"]
+    world.corrupt_first = found["corrupt_first"]
     return told_of_machines(world, seen)
 
 

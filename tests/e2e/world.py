@@ -32,6 +32,7 @@ class World:
         canary: How a canary was seen last, "" for none.
         trained: Versions that a training in a pod registered.
         corrupt: The version that cannot be loaded, "" where none is registered yet.
+        corrupt_first: Another one, judged before anything was champion.
         retrainings: Runs that monitoring started.
         kept: True where an installation that was kept is played on.
         load_runs: True while requests are made.
@@ -49,7 +50,7 @@ class World:
         self.has: set[str] = set()
         self.versions: list[str] = []
         self.trained: list[str] = []
-        self.corrupt = ""
+        self.corrupt = self.corrupt_first = ""
         self.retrainings: list[str] = []
         self.canary = ""
         self.load_runs = self.kept = False

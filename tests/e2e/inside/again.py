@@ -1,6 +1,7 @@
-"""The champion's model registered once more, as a version of its own: again.py [corrupt].
+"""The champion's model registered once more, as a version of its own: again.py [corrupt|gone].
 
-A version is its files: one more file makes another one. Graphs that are corrupt cannot be read.
+A version is its files: one more file makes another one. Graphs that are corrupt cannot be read;
+of a version that is gone the store has no file.
 Its verdict is the champion's, passed beside the champion of now: else the deploy step refuses it.
 """
 
@@ -10,6 +11,8 @@ import sys
 import tempfile
 import uuid
 from pathlib import Path
+
+import fsspec
 
 from serving.deployment import Deployment
 
@@ -29,4 +32,7 @@ with tempfile.TemporaryDirectory() as place:
     file.write_text(json.dumps(verdict | {"champion_version": registry.champion_version(name)}))
     files = [str(file) for file in sorted(evidence.iterdir())]
     version = registry.register(name, str(model), files, {}, print)
+if sys.argv[1:] == ["gone"]:
+    source = registry.model_source(name, version)
+    fsspec.core.url_to_fs(source)[0].rm(source, recursive=True)
 print("RESULT", json.dumps({"version": version}))

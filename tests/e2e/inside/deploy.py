@@ -1,4 +1,4 @@
-"""What the release step does with a registered version: deploy.py VERSION."""
+"""What the release step does with a registered version: deploy.py VERSION [OVERRIDE ...]."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ from serving.loop.release import deploy
 left, here = OUT / "evidence.json", Deployment.from_environment()
 left.parent.mkdir(parents=True, exist_ok=True)
 try:
-    champion = deploy(here, Config.of(config()), sys.argv[1], str(left), print)
+    champion = deploy(here, Config.of(config(*sys.argv[2:])), sys.argv[1], str(left), print)
 except InvalidInputError as err:
     sys.exit(str(err))
 found = json.loads(left.read_text())

@@ -1,4 +1,4 @@
-"""A training in one process, its networks on two machines: registered thrice, once corrupt."""
+"""A training in one process, its networks on two machines: registered four times, twice corrupt."""
 
 import json
 import os
@@ -54,11 +54,16 @@ def register() -> str:
 versions = [register()]
 # The others are judged beside the first: as champion it is what they are to take the place of.
 verdict = Path(judged.verdict.path)
-beside = json.loads(verdict.read_text()) | {"champion_version": versions[0]}
-verdict.write_text(json.dumps(beside))
-# A version is its files: one more makes another one.
-(Path(trained.model.path) / "note.txt").write_text("The same model, registered once more.\n")
+alone = json.loads(verdict.read_text())
+verdict.write_text(json.dumps(alone | {"champion_version": versions[0]}))
+# A version is its files: others in one of them make another one.
+note = Path(trained.model.path) / "note.txt"
+note.write_text("The same model, registered once more.\n")
 versions.append(register())
 for graph in Path(trained.model.path).rglob("*.onnx"):
     graph.write_bytes(b"no graph " * 100)
-print("RESULT", json.dumps({"versions": versions, "corrupt": register()}))
+found = {"versions": versions, "corrupt": register()}
+# And as if nothing had been champion yet: what a first rollout is to refuse.
+verdict.write_text(json.dumps(alone))
+note.write_text("The corrupt model, registered once more.\n")
+print("RESULT", json.dumps(found | {"corrupt_first": register()}))
