@@ -10,6 +10,7 @@ from invopt.sources.words import Keys, date_entry, named, number_entry
 
 # What was asked for and not what came, in a column of quantities.
 _ASKED = re.compile("order|bestell|command|pedid", re.IGNORECASE)
+_RECEIVED = re.compile(r"_?(received|inbound|inwards)_?")
 # Words of columns, without accents and with _ between words.
 _COLUMNS = {
     "supplier": ("supplier", "vendor", "lieferant", "fournisseur", "proveedor"),
@@ -121,10 +122,11 @@ def _receipts(file: FileFacts, found: dict[str, ColumnFacts], keys: Keys) -> dic
     numbers = {c.name: c for c in file.of_kind(NUMBER)}
     columns = _entries(found, ("supplier", "ordered", "received"))
     asked = [name for name in numbers if _ASKED.search(name)]
-    came = [name for name in numbers if name not in asked]
-    for column, names in (("ordered_quantity", asked), ("quantity", came)):
-        if (quantity := by_word(names, "y")) is not None:
-            columns[column] = number_entry(numbers[quantity])
+    # What is received is not what is sold, so that its word is no word of quantities.
+    came = {_RECEIVED.sub("", plain(name)): name for name in numbers if name not in asked}
+    for column, names in (("ordered_quantity", {n: n for n in asked}), ("quantity", came)):
+        if (quantity := by_word(list(names), "y")) is not None:
+            columns[column] = number_entry(numbers[names[quantity]])
     return _of_whom(keys, found) | {"columns": columns}
 
 

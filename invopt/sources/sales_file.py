@@ -31,7 +31,7 @@ from invopt.sources.inspect import (
 )
 from invopt.sources.measures import measures_of
 from invopt.sources.placing import UNIQUE
-from invopt.sources.vocabulary import MONEY, all_by_word, by_word, plain
+from invopt.sources.vocabulary import MONEY, all_by_word, by_word, is_ruled_out, plain
 from invopt.sources.words import (
     Keys,
     SpokenNames,
@@ -225,7 +225,7 @@ def _with_its_only_number(sales: SalesFile) -> SalesFile:
 
 def _is_other(column: str) -> bool:
     """Return whether a column's name says that it is neither a product nor what was sold of it."""
-    if set(plain(column).split("_")) & _OTHER:
+    if set(plain(column).split("_")) & _OTHER or is_ruled_out(column, "y"):
         return True
     return any(by_word([column], role) is not None for role in _CLAIMED)
 

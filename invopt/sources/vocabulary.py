@@ -175,6 +175,11 @@ def by_word(names: list[str], role: str) -> str | None:
     return next(iter(all_by_word(names, role)), None)
 
 
+def is_ruled_out(name: str, role: str) -> bool:
+    """Return whether a word of a name says that it plays no such role, whatever its others say."""
+    return bool(set(plain(name).split("_")) & _NOT.get(role, set()))
+
+
 def all_by_word(names: list[str], role: str) -> list[str]:
     """Return the names that may play a role, most likely first.
 
