@@ -20,6 +20,7 @@ from benchmarks import _crash
 from invopt.errors import InvalidInputError
 from invopt.types import Notify
 from serving.settings import MODEL_STORE, WORKSPACE, Settings
+from serving.stores.registry import Registry
 
 NAME = "demo"
 _ORDERS = "unique_id,order_quantity,model_version\n" + "".join(
@@ -193,14 +194,14 @@ def _templates(scratch: Path) -> dict[str, Path | None]:
             (made / "verdict.json").write_text(json.dumps({"of": f"weights of {model}"}))
         for model in ("1", "2"):
             _register(first, model)
-        _registry(first).make_champion(NAME, "1")
+        registry_of(first).make_champion(NAME, "1")
         run = first / "run"
         run.mkdir()
         for name in ("orders.csv", "purchase_orders.csv", "exceptions.csv", "forecast.parquet"):
             (run / name).write_text(_ORDERS)
 
     def go_on() -> None:
-        _registry(second).make_champion(NAME, "2")
+        registry_of(second).make_champion(NAME, "2")
 
     _well(make)
     shutil.copytree(first, second)
@@ -216,7 +217,8 @@ def _well(work: Callable[[], None]) -> None:
         raise RuntimeError(ended.said)
 
 
-def _registry(place: Path, store: str = ""):  # type: ignore[no-untyped-def]
+def registry_of(place: Path, store: str = "") -> Registry:
+    """Return the registry of the workspace in a folder, whose models are in a store."""
     from serving.deployment import Deployment  # noqa: PLC0415
 
     environment = {**os.environ, WORKSPACE: str(place / "workspace"), MODEL_STORE: store}
@@ -230,14 +232,14 @@ def _register(place: Path, model: str, store: str = "") -> None:
     if not folder.is_dir():
         folder.mkdir()
         shutil.copy(made / "model.onnx", folder)
-    _registry(place, store).register(
+    registry_of(place, store).register(
         NAME, str(folder), [str(made / "verdict.json")], {"snapshot": "s"}, lambda _: None
     )
 
 
 def _check_registry(place: Path, champions: set[str], versions: set[str]) -> None:
     """Check that the champion is one of some, whole, with its own verdict, and no version twice."""
-    registry = _registry(place)
+    registry = registry_of(place)
     champion = registry.champion_of(NAME)
     assert champion.version in champions, f"champion {champion.version}"
     found = [version for _, version in registry.registered_versions()]
@@ -253,13 +255,13 @@ def _check_registry(place: Path, champions: set[str], versions: set[str]) -> Non
 
 
 def _open(place: Path) -> None:
-    assert _registry(place).registered_versions() == []
+    assert registry_of(place).registered_versions() == []
 
 
 def _roll_back(place: Path) -> None:
     from serving.loop.release import roll_back_local  # noqa: PLC0415
 
-    roll_back_local(_registry(place), NAME, lambda _: None)
+    roll_back_local(registry_of(place), NAME, lambda _: None)
 
 
 def _hand_out(place: Path) -> None:
@@ -291,7 +293,7 @@ def _check_orders(place: Path, *, there: bool = False) -> None:
 
 def _refresh(place: Path) -> None:
     """Fetch a new model from an object store and check it, as a server does that looks for one."""
-    registry = _registry(place)
+    registry = registry_of(place)
     registry.files(registry.version_of(NAME, "3"))
 
 
@@ -308,7 +310,7 @@ OPERATIONS = [
     ),
     Operation(
         "promote",
-        lambda place: _registry(place).make_champion(NAME, "2"),
+        lambda place: registry_of(place).make_champion(NAME, "2"),
         lambda place: _check_registry(place, {"1", "2"}, {"1", "2"}),
         lambda place: _check_registry(place, {"2", "1"}, {"1", "2"}),
     ),

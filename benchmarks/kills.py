@@ -26,12 +26,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.crashes import registry_of
 from invopt.errors import InvalidInputError
 from invopt.model_files import verify
 from invopt.types import Notify
-from serving.deployment import Deployment
 from serving.loop.local_release import free_port
-from serving.settings import WORKSPACE
 from serving.stores.registry import Registry
 
 NAME = "smoke"
@@ -101,6 +100,7 @@ class Loop:
         self.port = free_port()
         self.longest: dict[str, float] = {}  # seconds that a command takes
         self.num = 0
+        self._ordered_by = ""  # version of the orders that were there before
         self.server: subprocess.Popen[bytes] | None = None
 
     def play(self, times: int, seconds: float, notify: Notify) -> list[Kill]:
@@ -128,9 +128,7 @@ class Loop:
 
     def registry(self) -> Registry:
         """Return the workspace's registry."""
-        environment = {**os.environ, WORKSPACE: str(self.workspace)}
-        environment.pop("MLFLOW_TRACKING_URI", None)
-        return Deployment.from_environment(environment).registry
+        return registry_of(self.folder)
 
     def prepare(self, notify: Notify) -> None:
         """Train two versions, make both champion in turn, and start the server."""
@@ -236,8 +234,6 @@ class Loop:
         strange = set(versions.dropna()) - champions - {self._ordered_by}
         self._ordered_by = str(versions.iloc[0])
         return f"orders of version {sorted(strange)}" if strange else ""
-
-    _ordered_by = ""  # version of the orders that were there before
 
     def wrong_service(self) -> str:
         """Return what is wrong with what is served; the server has a minute to follow."""

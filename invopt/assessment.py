@@ -196,7 +196,7 @@ def _best(judged: Mapping[str, Judged], gate: GateConfig, drawn: IntArray | None
         return compare_costs(judged[name].replay.cost, least, gate, drawn=drawn).low <= 0
 
     near = [name for name in judged if name == cheapest or is_as_cheap(name)]
-    return min(near, key=lambda name: _mean_loss(judged[name]))
+    return _sharpest({name: judged[name] for name in near})
 
 
 def _shortages(weeks: GateWeeks, played: Replay) -> float | None:

@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from invopt.evaluation import Window
 from invopt.features.spec import PRICE
-from invopt.panel import Panel, group_names
+from invopt.panel import Panel, group_names, sum_rows
 from invopt.types import AnyFloatArray, FloatArray, IntArray
 
 
@@ -35,7 +34,7 @@ class Level:
 
     def add_up(self, values: AnyFloatArray) -> FloatArray:
         """Return (group, period) sums of (series, period) values."""
-        return _sum_rows(values, self.rows, len(self.weight))
+        return sum_rows(values, self.rows, len(self.weight))
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ class Hierarchy:
                 group_names(panel.series, level).astype(str), return_inverse=True
             )
             total = (
-                _sum_rows(y, rows, len(groups))
+                sum_rows(y, rows, len(groups))
                 if len(groups) < panel.num_series
                 else y[np.argsort(rows)]
             )
@@ -124,16 +123,6 @@ def score_levels(
         scores.append([total, *parts])
     names = ["wrmsse", *("+".join(level) if level else "all" for level in columns)]
     return dict(zip(names, np.mean(scores, axis=0).tolist(), strict=True))
-
-
-def _sum_rows(
-    values: AnyFloatArray,
-    rows: npt.NDArray[np.integer],
-    num: int,  # type: ignore[type-arg]
-) -> FloatArray:
-    order = np.argsort(rows, kind="stable")
-    starts = np.searchsorted(rows[order], np.arange(num))
-    return np.add.reduceat(np.asarray(values, np.float64)[order], starts, axis=0)
 
 
 def _scale(history: AnyFloatArray) -> FloatArray:

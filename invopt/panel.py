@@ -18,7 +18,7 @@ import pandas as pd
 from invopt.errors import ContractError
 from invopt.files import replacing_folder
 from invopt.timeline import Timeline
-from invopt.types import AnyFloatArray, BoolArray, Float32Array, IntArray
+from invopt.types import AnyFloatArray, BoolArray, Float32Array, FloatArray, IntArray
 
 FORMAT_VERSION = 1
 SERIES_LEVEL = "unique_id"
@@ -337,6 +337,23 @@ def group_names(series: pd.DataFrame, level: str) -> npt.NDArray[np.object_]:
     for column in columns[1:]:
         names = names + "|" + column
     return names
+
+
+def sum_rows(
+    values: AnyFloatArray,
+    rows: IntArray,
+    num: int,
+) -> FloatArray:
+    """Return (group, period) sums of (series, period) values.
+
+    Args:
+        values: Of each series.
+        rows: (series,) group of each, from 0; every group has a series.
+        num: Groups.
+    """
+    order = np.argsort(rows, kind="stable")
+    starts = np.searchsorted(rows[order], np.arange(num))
+    return np.add.reduceat(np.asarray(values, np.float64)[order], starts, axis=0)
 
 
 def _channel_head(channel: Channel, file: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from invopt.errors import ConfigError
-from invopt.panel import ALL_LEVEL, SERIES_LEVEL, Channel, Panel, group_names
+from invopt.panel import ALL_LEVEL, SERIES_LEVEL, Channel, Panel, group_names, sum_rows
 from invopt.types import AnyFloatArray, FloatArray, IntArray
 
 # How far a group's forecast may be moved: more is a defect of a model, not a correction.
@@ -86,9 +86,7 @@ class Aggregation:
 
     def group_sums(self, values: AnyFloatArray) -> FloatArray:
         """Return (group, period) sums of (series, period) values."""
-        order = np.argsort(self.group_of, kind="stable")
-        starts = np.searchsorted(self.group_of[order], np.arange(self.members.shape[1]))
-        return np.add.reduceat(np.asarray(values, np.float64)[order], starts, axis=0)
+        return sum_rows(values, self.group_of, self.members.shape[1])
 
 
 def aggregate_panel(panel: Panel, aggregation: Aggregation) -> Panel:
@@ -165,7 +163,7 @@ def with_growth(
         mean: (series, horizon) forecasts; the horizon is one week at least, a rest of days that
             makes no week moves with the others.
         history: (series, period) units, up to the day before the forecast.
-        group_of: (series,) group of each series.
+        group_of: (series,) group of each series, from 0; every group has a series.
         share: 0 leaves the forecast as it is, 1 takes the growth of the last weeks.
 
     Returns:
@@ -193,9 +191,7 @@ def with_growth(
 def _weeks(values: AnyFloatArray, group_of: IntArray) -> FloatArray:
     """Return (group, week) sums of (series, day) values."""
     weeks = values.reshape(len(values), -1, WEEK).sum(axis=2)
-    found = np.zeros((int(group_of.max()) + 1, weeks.shape[1]))
-    np.add.at(found, group_of, weeks)
-    return found
+    return sum_rows(weeks, group_of, int(group_of.max()) + 1)
 
 
 def _names(series: pd.DataFrame, columns: Sequence[str]) -> npt.NDArray[np.str_]:

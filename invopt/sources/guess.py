@@ -336,11 +336,16 @@ def _leave_out_totals(
             continue
         listed = ", ".join(map(literal, totals))
         rule = f"coalesce({text}, '') NOT IN ({listed})"
-        table["where"] = f"({table['where']}) AND {rule}" if "where" in table else rule
+        _narrow(table, rule)
         notes.append(
             f"rows of {sales.file.name} whose {column} is {', '.join(totals)} are left out as sums "
             "of the others: take them out of `where` if they are none"
         )
+
+
+def _narrow(table: dict[str, Any], rule: str) -> None:
+    """Add a rule to those that a table's rows must meet."""
+    table["where"] = f"({table['where']}) AND {rule}" if "where" in table else rule
 
 
 def _leave_out_heads(
@@ -350,7 +355,7 @@ def _leave_out_heads(
     if not heads or column in table.get("where", ""):
         return
     rule = f"trim(coalesce({quote(column)}::VARCHAR, '')) <> {literal(column)}"
-    table["where"] = f"({table['where']}) AND {rule}" if "where" in table else rule
+    _narrow(table, rule)
     notes.append(
         f"rows of {file.name} whose {column} is {column} are left out, as its header on other pages"
     )

@@ -40,6 +40,8 @@ from invopt.sql import literal, quote
 
 _FISCAL = r"fiscal|(^|_)fy|period|geschaftsjahr|exercice|ejercicio|retail|(^|_)wm_|walmart"
 _DAY = r"\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}"
+_ANY_DAY = r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}"
+_SPAN = rf"^\s*({_ANY_DAY})\s*(?:[-–—/]|to|bis|au|al|t/m|do)\s*{_ANY_DAY}\s*$"
 _WEEK_ENDING = rf"(?i)^\s*(?:\d+ )?(?:w/?e|we?e?k[- ]end(?:ing)?)[.:]?\s+({_DAY})\s*$"
 _IN_ZONE = r"^\s*(.*\d.*) (?:[PMCE][SD]T|AK[SD]T|HST|GMT|UTC|BST|CES?T|MES?Z|JST|IST|AE[SD]T)\s*$"
 _DATED = r"dat|(^|_)dt|dt(_|$)|julian|trdj|(^|_)day|ivd$"
@@ -141,9 +143,11 @@ def name_one_product(reader: Reader, found: UnitedFiles, asked: SpokenNames) -> 
         found: Gets the table in the place of its file, and a note.
         asked: Columns that a person named.
     """
-    candidates = [_as_sales(reader, file, asked) for file in found.files]
-    if any(not c.missing for c in candidates):
-        return
+    candidates = []
+    for file in found.files:
+        candidates.append(_as_sales(reader, file, asked))
+        if not candidates[-1].missing:
+            return
     for number, nearest in enumerate(map(_with_its_only_number, candidates)):
         if nearest.missing != ["product"] or not _is_one_series(reader, nearest):
             continue
@@ -345,24 +349,8 @@ def _date_in_parts(reader: Reader, file: FileFacts) -> ColumnFacts | None:
 
 def _first_of_span(reader: Reader, file: FileFacts) -> ColumnFacts | None:
     """Return the first day of texts from one day to another (01.07.2026 - 07.07.2026)."""
-    for column in file.of_kind(TEXT):
-        day = r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}"
-        form = literal(rf"^\s*({day})\s*(?:[-–—/]|to|bis|au|al|t/m|do)\s*{day}\s*$")
-        expr = f"nullif(regexp_extract({quote(column.name)}, {form}, 1), '')"
-        [found] = reader.fetch(
-            f"SELECT count({expr}) AS spans, count(nullif(trim({quote(column.name)}), '')) AS n "
-            f"FROM {quote(file.name)}",
-            file.name,
-        ).to_pylist()
-        if not found["n"] or found["spans"] < UNIQUE * found["n"]:
-            continue
-        days = readable_days(reader, file.name, expr, "VARCHAR")
-        if days is not None:
-            return ColumnFacts(
-                name=column.name, kind=DATE, format=None, num_distinct=0, is_text=True,
-                expr=expr, days=days,
-            )  # fmt: skip
-    return None
+    found = (_day_by(reader, file, column, _SPAN) for column in file.of_kind(TEXT))
+    return next(filter(None, found), None)
 
 
 def _within_text(reader: Reader, file: FileFacts) -> ColumnFacts | None:
@@ -370,23 +358,28 @@ def _within_text(reader: Reader, file: FileFacts) -> ColumnFacts | None:
 
     A stamp counts on the day that it writes, in whatever zone.
     """
-    for column in file.of_kind(TEXT):
-        for form in (_WEEK_ENDING, _IN_ZONE):
-            expr = f"nullif(regexp_extract({quote(column.name)}, {literal(form)}, 1), '')"
-            [found] = reader.fetch(
-                f"SELECT count({expr}) AS days, count(nullif(trim({quote(column.name)}), '')) AS n "
-                f"FROM {quote(file.name)}",
-                file.name,
-            ).to_pylist()
-            if not found["n"] or found["days"] < UNIQUE * found["n"]:
-                continue
-            days = readable_days(reader, file.name, expr, "VARCHAR")
-            if days is not None:
-                return ColumnFacts(
-                    name=column.name, kind=DATE, format=None, num_distinct=0, is_text=True,
-                    expr=expr, days=days, is_week_end=form == _WEEK_ENDING,
-                )  # fmt: skip
-    return None
+    tried = ((column, form) for column in file.of_kind(TEXT) for form in (_WEEK_ENDING, _IN_ZONE))
+    found = (_day_by(reader, file, column, form) for column, form in tried)
+    return next(filter(None, found), None)
+
+
+def _day_by(reader: Reader, file: FileFacts, column: ColumnFacts, form: str) -> ColumnFacts | None:
+    """Return the day that the first group of a form takes from a column; None where it is none."""
+    expr = f"nullif(regexp_extract({quote(column.name)}, {literal(form)}, 1), '')"
+    [found] = reader.fetch(
+        f"SELECT count({expr}) AS days, count(nullif(trim({quote(column.name)}), '')) AS n "
+        f"FROM {quote(file.name)}",
+        file.name,
+    ).to_pylist()
+    if not found["n"] or found["days"] < UNIQUE * found["n"]:
+        return None
+    days = readable_days(reader, file.name, expr, "VARCHAR")
+    if days is None:
+        return None
+    return ColumnFacts(
+        name=column.name, kind=DATE, format=None, num_distinct=0, is_text=True,
+        expr=expr, days=days, is_week_end=form == _WEEK_ENDING,
+    )  # fmt: skip
 
 
 def _with_century(reader: Reader, file: FileFacts) -> ColumnFacts | None:

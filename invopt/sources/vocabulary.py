@@ -177,7 +177,7 @@ def by_word(names: list[str], role: str) -> str | None:
 
 def is_ruled_out(name: str, role: str) -> bool:
     """Return whether a word of a name says that it plays no such role, whatever its others say."""
-    return bool(set(plain(name).split("_")) & _NOT.get(role, set()))
+    return bool(_NOT.get(role, set()) & set(plain(name).split("_")))
 
 
 def all_by_word(names: list[str], role: str) -> list[str]:
@@ -197,9 +197,9 @@ def _score(name: str, role: str) -> tuple[int, int, int] | None:
     if not name.isascii():
         return _score_script(name, role)
     name = re.sub(_OF_LINES, "", name)
-    words = set(name.split("_"))
-    if words & _NOT.get(role, set()) and name not in _WORDS[role]:
+    if is_ruled_out(name, role) and name not in _WORDS[role]:
         return None
+    words = set(name.split("_"))
     if role == "y" and re.search(_COME_IN, name):
         return None
     is_label = int(
