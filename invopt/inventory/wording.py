@@ -1,6 +1,10 @@
 """Numbers as a sentence for people has them."""
 
+import functools
 
+
+# The sentences of a review name the same few numbers over and over again.
+@functools.lru_cache(maxsize=1 << 16)
 def in_words(value: float, digits: int = 3) -> str:
     """Return a number with the digits that matter, never in powers of ten.
 
