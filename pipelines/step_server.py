@@ -6,7 +6,9 @@ a process of its own, with its own environment, folder and output, and ends with
 would load first is there already. Where there is no such process a step starts by itself.
 """
 
+import atexit
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -16,6 +18,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -24,6 +27,7 @@ from invopt.types import Json
 from serving import step
 from serving.libraries import limit_threads, replace_environment
 from serving.machine import available_processors
+from serving.stores.feast_import import feature_store_class
 
 # What every step loads; no step is forked before it is there.
 ALWAYS = (
@@ -32,15 +36,16 @@ ALWAYS = (
     "pyarrow.parquet",
     "sqlalchemy",
     "scipy.stats",
-    "duckdb",
+    "invopt.sources",
 )
 # What two and more steps of a pipeline load, in the order of the steps; loaded between requests.
 # Never ONNX Runtime: it starts a thread when it is loaded, and its sessions abort in a fork.
 MODULES: Mapping[str, Sequence[str]] = {
-    "training": ("invopt.sources", "feast", "pytorch_lightning", "mlflow"),
-    "replenishment": ("invopt.sources", "mlflow"),
-    "monitoring": ("invopt.sources", "matplotlib.pyplot"),
+    "training": ("feast", "pytorch_lightning", "mlflow"),
+    "replenishment": ("mlflow.store.tracking.sqlalchemy_store", "pandera.typing.dask"),
+    "monitoring": ("matplotlib.pyplot",),
 }
+_FEAST = "feast"
 _LOOK_SECONDS = 0.05  # between two looks at whether a step, or who waits for it, has ended
 _KILLED = 128  # what a shell adds to the number of the signal that ended a program
 
@@ -88,19 +93,29 @@ def serve(listener: socket.socket, modules: Sequence[str]) -> None:
         importlib.import_module(name)
     left = list(modules)
     while True:
+        # A fork that looks for garbage among what was loaded here would copy all of it.
+        gc.freeze()
         ready, _, _ = select.select([listener, sys.stdin], [], [], 0 if left else None)
         _collect(os.WNOHANG)
         if sys.stdin in ready:
             _collect(0)
             return
         if listener not in ready:
-            importlib.import_module(left.pop(0))
+            load(left.pop(0))
             continue
         connection, _ = listener.accept()
         with connection:
             if os.fork() == 0:
                 listener.close()
                 _keep(connection)
+
+
+def load(name: str) -> None:
+    """Load a module; Feast as the steps do."""
+    if name == _FEAST:
+        feature_store_class()
+    else:
+        importlib.import_module(name)
 
 
 def _collect(options: int) -> None:
@@ -148,7 +163,19 @@ def _become(request: Json, files: list[int]) -> NoReturn:
     os.chdir(request["folder"])
     replace_environment(request["environment"])
     sys.argv = request["arguments"]
-    sys.exit(step.main())
+    _leave(step.main())
+
+
+def _leave(status: int) -> NoReturn:
+    """End with what a program does in the end, but for taking all modules apart.
+
+    That touches all that was loaded before the fork, so that the system copies it: up to a second.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for threads that are no daemons
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 if __name__ == "__main__":

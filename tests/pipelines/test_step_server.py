@@ -116,7 +116,8 @@ def test_the_warm_process_ends_with_its_run(tmp_path):
 def test_nothing_that_is_loaded_ahead_starts_a_thread_that_a_fork_would_lose(pipeline):
     names = [*ALWAYS, *MODULES[pipeline]]
     code = (
-        "import importlib, sys, threading; [importlib.import_module(n) for n in sys.argv[1:]]; "
+        "import sys, threading; from pipelines.step_server import load; "
+        "[load(n) for n in sys.argv[1:]]; "
         "print(threading.active_count(), 'onnxruntime' in sys.modules)"
     )
     made = subprocess.run([sys.executable, "-W", "ignore", "-c", code, *names],
