@@ -38,12 +38,13 @@ ALWAYS = (
     "scipy.stats",
     "invopt.sources",
 )
-# What two and more steps of a pipeline load, in the order of the steps; loaded between requests.
+_REGISTRY = "mlflow.store.tracking.sqlalchemy_store"
+# What steps of a pipeline load, in their order: between requests, beside the step before.
 # Never ONNX Runtime: it starts a thread when it is loaded, and its sessions abort in a fork.
 MODULES: Mapping[str, Sequence[str]] = {
-    "training": ("feast", "pytorch_lightning", "mlflow"),
-    "replenishment": ("mlflow.store.tracking.sqlalchemy_store", "pandera.typing.dask"),
-    "monitoring": ("matplotlib.pyplot",),
+    "training": ("pandera.typing.dask", "feast", "pytorch_lightning", _REGISTRY),
+    "replenishment": (_REGISTRY, "pandera.typing.dask", "matplotlib.pyplot", "feast"),
+    "monitoring": ("evidently", _REGISTRY, "matplotlib.pyplot"),
 }
 _FEAST = "feast"
 _LOOK_SECONDS = 0.05  # between two looks at whether a step, or who waits for it, has ended
