@@ -18,7 +18,7 @@ from invopt.types import ModelInputs
 from serving.answers.forecasting import Forecasting
 from serving.answers.last_answers import LastAnswers
 from serving.answers.loaded_model import LoadedChampion
-from serving.answers.plans import PlanSheet, plan_rows
+from serving.answers.plans import PlanRow, PlanSheet, plan_rows
 from serving.answers.scenarios import InstanceFailedError, put_position, scenarios_of
 from serving.answers.writer import AnswerWriter
 from serving.api import metrics
@@ -211,6 +211,7 @@ class Decider:
         with metrics.STAGE_SECONDS.labels("decide").time():
             config, is_count = champion.config.inventory, champion.spec.is_count
             plans = plan_rows(sheet, base, [None] * len(base), config, is_count=is_count)
+            assumed = _assumed_plans(model, work, asked, base)
         failures: dict[int, InstanceFailedError] = {}
         with metrics.STAGE_SECONDS.labels("answer").time():
             writer = AnswerWriter(
@@ -225,26 +226,14 @@ class Decider:
                     continue
                 instance = work.instances[number]
                 answer = writer.decision(instance.unique_id, k, plan)
-                self._complete(answer, model, asked, writer, row=k, instance=instance)
+                if k in assumed:
+                    answer["what_if"] = _assumed(writer, asked, answer, row=k, plan=assumed[k])
+                if instance.explain and asked.inputs is not None:
+                    answer["attributions"] = self._explain(model, sheet, asked.inputs, k)
                 work.answers[number] = answer
                 done.append((k, number))
         work.done.append((writer, done))
         return failures
-
-    def _complete(
-        self, answer: dict[str, Any], model: Forecasting, asked: _Asked, writer: AnswerWriter,
-        *, row: int, instance: Instance,
-    ) -> None:  # fmt: skip
-        """Add to the answer of a row what its instance asks for besides."""
-        if instance.what_if is not None:
-            own = asked.what_if_rows.get(asked.instances[row], row)
-            answer["what_if"] = self._assumed(
-                model, writer, own, instance=instance, as_is=answer, is_planned=own != row
-            )
-            if own in asked.warnings:
-                answer["what_if"]["warning"] = asked.warnings[own]
-        if instance.explain and asked.inputs is not None:
-            answer["attributions"] = self._explain(model, asked.sheet, asked.inputs, row)
 
     def _record(self, work: _Work) -> None:
         """Count, remember and log what was answered."""
@@ -259,27 +248,6 @@ class Decider:
             kept = [(k, number) for k, number in done if work.request_ids[number] is not None]
             if self.log is not None and kept:
                 self.log.offer(_logged(work, writer, kept))
-
-    def _assumed(
-        self,
-        model: Forecasting,
-        writer: AnswerWriter,
-        row: int,
-        instance: Instance,
-        as_is: dict[str, Any],
-        is_planned: bool,
-    ) -> dict[str, Any]:
-        """Return a WhatIfPlan, or why there is none."""
-        sheet = writer.sheet
-        if is_planned and sheet.steps[row] not in (Step.FRESH, Step.STALE):
-            return InstanceFailedError(
-                ErrorCode.UNAVAILABLE, f"a planned price needs the model: {sheet.reasons[row]}."
-            ).body
-        config, is_count = model.champion.config.inventory, model.champion.spec.is_count
-        [plan] = plan_rows(sheet, [row], [instance.what_if], config, is_count=is_count)
-        if isinstance(plan, InstanceFailedError):
-            return plan.body
-        return writer.assumed(row, plan, as_is)
 
     def _explain(
         self, model: Forecasting, sheet: PlanSheet, inputs: ModelInputs, row: int
@@ -332,6 +300,43 @@ class Decider:
             metrics.INSTANCE_ERRORS.labels(failure.code.value).inc()
         name = work.instances[number].unique_id
         work.answers[number] = {"unique_id": name, **failure.body}
+
+
+def _assumed_plans(
+    model: Forecasting, work: _Work, asked: _Asked, base: Sequence[int]
+) -> dict[int, PlanRow]:
+    """Return the plan under its assumptions of each row whose instance makes any, all at once."""
+    found: dict[int, PlanRow] = {}
+    own: dict[int, int] = {}  # the row that is planned, by the row it stands in
+    for k in base:
+        if work.instances[asked.instances[k]].what_if is None:
+            continue
+        row = asked.what_if_rows.get(asked.instances[k], k)
+        if row != k and asked.sheet.steps[row] not in (Step.FRESH, Step.STALE):
+            found[k] = InstanceFailedError(
+                ErrorCode.UNAVAILABLE,
+                f"a planned price needs the model: {asked.sheet.reasons[row]}.",
+            )
+        else:
+            own[k] = row
+    what_ifs = [work.instances[asked.instances[k]].what_if for k in own]
+    config, is_count = model.champion.config.inventory, model.champion.spec.is_count
+    plans = plan_rows(asked.sheet, list(own.values()), what_ifs, config, is_count=is_count)
+    return found | dict(zip(own, plans, strict=True))
+
+
+def _assumed(
+    writer: AnswerWriter, asked: _Asked, as_is: dict[str, Any], *, row: int, plan: PlanRow
+) -> dict[str, Any]:
+    """Return a WhatIfPlan of the answer to a row, or why there is none."""
+    own = asked.what_if_rows.get(asked.instances[row], row)
+    if isinstance(plan, InstanceFailedError):
+        found: dict[str, Any] = {**plan.body}
+    else:
+        found = writer.assumed(own, plan, as_is)
+    if own in asked.warnings:
+        found["warning"] = asked.warnings[own]
+    return found
 
 
 def _split(

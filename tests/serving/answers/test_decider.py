@@ -324,6 +324,31 @@ def test_what_assumptions_change_is_told_as_a_difference(decider):
     assert set(found["what_if"]["difference"].values()) == {0}
 
 
+def test_assumptions_of_many_instances_are_planned_at_once_as_each_is_alone(decider, monkeypatch):
+    import serving.answers.decider as module
+
+    asked = [
+        instance(name, what_if=what_if)
+        for name in NAMES
+        for what_if in (
+            {"lead_time": 4}, {"review_period": 2}, {"lead_time": 999}, {"price": 3.0},
+            {"cycle_service_level": 0.99, "holding_cost": 0.5}, None,
+        )
+    ]  # fmt: skip
+    alone = [ask(decider, one)[0] for one in asked]
+    calls, plan_rows = [], module.plan_rows
+    monkeypatch.setattr(
+        module,
+        "plan_rows",
+        lambda *given, **named: calls.append(given) or plan_rows(*given, **named),
+    )
+    together = ask(decider, *asked)
+    assert [without_age(d) for d in together] == [without_age(d) for d in alone]
+    assert together[2]["what_if"]["code"] == "beyond_horizon"
+    assert "what_if" not in together[5]
+    assert len(calls) == 2  # as things stand, and as assumed: not one for each instance
+
+
 def test_a_price_that_was_never_seen_is_answered_with_a_warning(decider):
     [far] = ask(decider, instance(what_if={"price": 1000.0}))
     assert far["what_if"]["warning"].startswith("price 1000 was never seen: ")
@@ -431,7 +456,7 @@ def test_while_the_store_is_down_callers_together_fail_only_where_nothing_is_kno
 
 def without_age(decision):
     found = plain(decision) if "mean" in decision else decision
-    if "what_if" in found:
+    if "mean" in found.get("what_if", {}):
         found["what_if"] = found["what_if"] | {"mean": found["what_if"]["mean"].tolist()}
     return {name: value for name, value in found.items() if name != "feature_age_s"}
 
