@@ -1,8 +1,10 @@
 """The KServe model that answers with decisions, and what it does in the background."""
 
+import asyncio
 import functools
 import logging
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,11 +14,12 @@ from kserve.utils.utils import generate_uuid
 from serving.answers.decider import Ask, Decider
 from serving.answers.loaded_model import LoadedChampion
 from serving.api import metrics
-from serving.api.contract import SCHEMA_VERSION
+from serving.api.contract import SCHEMA_VERSION, Instance
 from serving.api.failures import RequestFailedError, StoreUnavailableError
 from serving.endpoint.protocols import (
     input_types,
     instances_of,
+    is_long,
     output_types,
     v1_answer,
     v2_arrays,
@@ -66,6 +69,8 @@ class DecisionModel(GatedModel):
         )
         self.decider, self.source, self._load = decider, source, load
         self._features = decider.features.published
+        # One: several would take turns with one another before the loop has one.
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="reader")
         version = decider.model.champion.version
         metrics.tell(metrics.SERVED, name, version.removeprefix(f"{name}-"))
 
@@ -127,12 +132,19 @@ class DecisionModel(GatedModel):
     async def _predict(
         self, payload: dict[str, Any] | InferRequest, request_id: str
     ) -> bytes | InferResponse:
-        ask = Ask(instances_of(payload), request_id)
+        ask = Ask(await self._instances(payload), request_id)
         if isinstance(payload, InferRequest):
             payload.id = payload.id or request_id
             wanted_of(payload, [output["name"] for output in self.get_output_types()])
             return await self._answer(ask, functools.partial(self._tensors, payload))
         return await self._answer(ask, v1_answer)
+
+    async def _instances(self, payload: dict[str, Any] | InferRequest) -> list[Instance]:
+        """Return the instances of a request; many are read beside the loop, which stays free."""
+        if is_long(payload):
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._reader, instances_of, payload)
+        return instances_of(payload)
 
     async def _answer(self, ask: Ask, finish: Finish) -> bytes | InferResponse:
         weight = len(ask.instances)

@@ -15,7 +15,7 @@ from serving.api.contract import (
     Instance,
     PredictRequest,
 )
-from serving.endpoint.refusals import explain, refused
+from serving.endpoint.refusals import explain_faults, faults_of, refused
 from serving.endpoint.tensor_bodies import TOO_LONG, array_of, known, refused_input
 
 NUMBERS = (
@@ -43,6 +43,7 @@ _WHAT_IF = {
     "price": "FP64",
 }
 INPUTS = {NAME: "BYTES", INSTANCE: "BYTES", EXPLAIN: "BOOL"} | _POSITION | _WHAT_IF
+_TOGETHER = 50  # instances that are validated at once
 # What a plan under assumptions has from the decision it stands in.
 _SHARED = ("feature_age_s", "segment", "model_version", "policy_version")
 
@@ -57,14 +58,48 @@ def instances_of(payload: dict[str, Any] | InferRequest | bytes) -> list[Instanc
         payload = {"instances": _from_tensors(payload)}
     if not isinstance(payload, dict):
         raise refused("the body must be a JSON object with instances.")
-    try:
-        request = PredictRequest.model_validate(payload)
-    except ValidationError as err:
-        raise refused(explain(err)) from err
-    found = [i if isinstance(i, Instance) else Instance(unique_id=i) for i in request.instances]
+    found = [i if isinstance(i, Instance) else Instance(unique_id=i) for i in _validated(payload)]
     if sum(i.explain for i in found) > MAX_EXPLAINED:
         raise refused(f"at most {MAX_EXPLAINED} instances can be explained at once.")
     return found
+
+
+def is_long(payload: dict[str, Any] | InferRequest) -> bool:
+    """Return whether reading the instances of a body or request keeps others waiting."""
+    if isinstance(payload, InferRequest):
+        sizes = (0 if tensor.data is None else len(tensor.data) for tensor in payload.inputs)
+        return any(size > _TOGETHER for size in sizes)
+    given = payload.get("instances") if isinstance(payload, dict) else None
+    return isinstance(given, list) and len(given) > _TOGETHER
+
+
+def _validated(payload: dict[str, Any]) -> list[str | Instance]:
+    """Return the instances of a body, validated some at a time.
+
+    No other thread has a turn while pydantic is at work: a thousand instances at once take a tenth
+    of a second, in which no probe would be answered.
+    """
+    found: list[str | Instance] = []
+    faults: list[Any] = []
+    for first, part in _parts(payload):
+        try:
+            found += PredictRequest.model_validate(part).instances
+        except ValidationError as err:
+            faults += faults_of(err, first)
+    if faults:
+        raise refused(explain_faults(faults))
+    return found
+
+
+def _parts(payload: dict[str, Any]) -> list[tuple[int, dict[str, Any]]]:
+    """Return a body as several with some of its instances each, and the place of their first."""
+    given = payload.get("instances")
+    if not isinstance(given, list) or not _TOGETHER < len(given) <= MAX_INSTANCES:
+        return [(0, payload)]
+    return [
+        (first, payload | {"instances": given[first : first + _TOGETHER]})
+        for first in range(0, len(given), _TOGETHER)
+    ]
 
 
 def v1_answer(decisions: list[dict[str, Any]]) -> bytes:

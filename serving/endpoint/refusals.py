@@ -1,6 +1,8 @@
 """What is wrong with a request, in sentences: each fault once, with what is known instead."""
 
 import difflib
+import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -72,15 +74,38 @@ def not_json(err: orjson.JSONDecodeError) -> RequestFailedError:
 
 def explain(err: ValidationError) -> str:
     """Return the faults of a request as one sentence; values are not repeated."""
-    texts: list[str] = []
-    for fault in err.errors(include_url=False, include_input=False):
+    return explain_faults(faults_of(err))
+
+
+def faults_of(err: ValidationError, first: int = 0) -> list[Any]:
+    """Return the faults that pydantic found.
+
+    Args:
+        err: Of a request, or of a part of its instances.
+        first: Place of the first instance of that part in the request.
+    """
+    faults = err.errors(include_url=False, include_input=False)
+    for fault in faults:
+        whole, *rest = fault["loc"] or ("",)
+        if first and whole == "instances" and rest:
+            fault["loc"] = (whole, int(rest[0]) + first, *rest[1:])
+    return list(faults)
+
+
+def explain_faults(faults: Sequence[Any]) -> str:
+    """Return faults as one sentence; values are not repeated."""
+    # Each once. A body may hold thousands: what is said is looked up for those that are told.
+    found: dict[tuple[Any, ...], tuple[Any, list[str]]] = {}
+    for fault in faults:
         # A branch of a choice (a name or an object, a number or a list) is no place of its own.
         place = [str(part) for part in fault["loc"] if not str(part).startswith(BRANCH)]
-        text = f"{'.'.join(place) or 'the body'} {_said(fault, place)}"
-        if text not in texts:
-            texts.append(text)
-    more = f" (and {len(texts) - _MAX_FAULTS} more)" if len(texts) > _MAX_FAULTS else ""
-    said = "; ".join(texts[:_MAX_FAULTS]) + more
+        found.setdefault((*place, fault["type"], fault["msg"]), (fault, place))
+    texts = dict.fromkeys(
+        f"{'.'.join(place) or 'the body'} {_said(fault, place)}"
+        for fault, place in itertools.islice(found.values(), _MAX_FAULTS)
+    )
+    more = f" (and {len(found) - _MAX_FAULTS} more)" if len(found) > _MAX_FAULTS else ""
+    said = "; ".join(texts) + more
     return said if said.endswith("?") else f"{said}."
 
 

@@ -4,6 +4,8 @@ KServe's own refuse every version, know no outputs of a model that are asked for
 not, and answer fields that are absent as null.
 """
 
+import asyncio
+import functools
 from typing import Any
 
 import orjson
@@ -23,6 +25,7 @@ from serving.api.tensors import EXTENSIONS, PLATFORM
 from serving.endpoint.tensor_bodies import check_version, request_of
 
 _V2 = "/v2"
+_LONG_BYTES = 1 << 18  # of a body that is read beside the loop, which answers others meanwhile
 _VERBS = (":predict", ":explain")
 SERVER_METADATA: dict[str, Any] = {
     "name": "invopt",
@@ -102,20 +105,18 @@ class OpenInference:
         model = model_of(self._data_plane, name, version)
         if not model.ready:
             raise ModelNotReady(name)
-        asked = request_of(
-            await request.body(),
-            request.headers.get(INFERENCE_CONTENT_LENGTH_HEADER),
-            name,
-            version or "",
-        )
+        body = await request.body()
+        length = request.headers.get(INFERENCE_CONTENT_LENGTH_HEADER)
+        read = functools.partial(request_of, body, length, name, version or "")
+        asked = await asyncio.to_thread(read) if len(body) > _LONG_BYTES else read()
         found, _ = await self._data_plane.infer(name, asked, dict(request.headers))
         assert isinstance(found, InferResponse)
-        body, json_length = found.to_rest()
+        answer, json_length = found.to_rest()
         if json_length is None:
-            return _json(body)
-        assert isinstance(body, bytes)
+            return _json(answer)
+        assert isinstance(answer, bytes)
         return Response(
-            body,
+            answer,
             media_type="application/octet-stream",
             headers={INFERENCE_CONTENT_LENGTH_HEADER: str(json_length)},
         )
