@@ -22,7 +22,11 @@ from invopt.types import BoolArray, Float32Array, FloatArray, IntArray
 
 # Series whose demand paths are in memory at once.
 _BLOCK = 1024
+# Times as many paths as usual where losing a sale is to be rarer than half a path: so many that two
+# lose one.
+_MORE_PATHS, _HALF_A_PATH, _TWO_PATHS = (1, 5, 25, 100), 0.5, 2.0
 _CURVE_POINTS, _CURVE_REACH = 32, 4.0  # of cost by quantity: points, and times the demand
+_NEVER, _ROUNDING = 1e-9, 1e-6
 _HALF = 0.5  # share of demand paths that is the median
 _LOOKED_AT = 0.5  # units expected until the next order arrives
 
@@ -184,16 +188,48 @@ def decide(
     aim = Aim.unknown(num)
     orderable = ~np.isnan(stock.on_hand) & ~np.isnan(levels.expected_demand)
     law = np.full(num, -1) if terms.law is None else terms.law
-    kinds = np.stack([terms.lead_time, terms.interval, law], axis=1)[orderable]
+    more = _more_paths(terms, config.num_paths)
+    kinds = np.stack([terms.lead_time, terms.interval, law, more], axis=1)[orderable]
     rows = np.flatnonzero(orderable)
-    for kind in np.unique(kinds, axis=0):
-        own = rows[(kinds == kind).all(axis=1)]
-        for block in blocks(len(own), _BLOCK):
-            aim.put(own[block], work.aim(own[block], *map(int, kind)))
+    for numbers in np.unique(kinds, axis=0):
+        own, kind = rows[(kinds == numbers).all(axis=1)], _Kind(*map(int, numbers))
+        for block in blocks(len(own), max(_BLOCK // kind.more, 1)):
+            aim.put(own[block], work.aim(own[block], kind))
     return OrderDecision(
         **vars(aim), levels=_reached(work, aim, orderable), position=work.position,
         protection_interval=terms.protection_interval, curve=curve,
     )  # fmt: skip
+
+
+def _more_paths(terms: Terms, num_paths: int) -> IntArray:
+    """Return (series,) how many times as many paths tell what an order is worth.
+
+    The path that comes to most stands for a share of all that may happen: of what is rarer nothing
+    would be expected, and nothing held for it, however dear it is.
+    """
+    kept = terms.critical_ratio
+    if terms.fill_rate is not None:
+        kept = np.fmax(kept, terms.fill_rate)
+    rare = np.maximum((1 - kept) * num_paths, _NEVER)  # paths on which a sale may be lost
+    place = np.searchsorted(_MORE_PATHS[:-1], _TWO_PATHS / rare - _ROUNDING)
+    return np.where(rare < _HALF_A_PATH - _ROUNDING, np.asarray(_MORE_PATHS)[place], 1)
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What series have in common that are decided together.
+
+    Attributes:
+        lead_time: Periods.
+        cycle: Periods from one order to the next.
+        law: Number of the law of lead times; -1 for none.
+        more: Times as many paths as usual.
+    """
+
+    lead_time: int
+    cycle: int
+    law: int
+    more: int
 
 
 @dataclass(kw_only=True)
@@ -219,25 +255,19 @@ class _Work:
             kept = terms.lead_time + np.ceil(np.where(self._expire(), terms.shelf_life, 0))
             reach = max(reach, int(kept.max(initial=0)))
         self.position = self.stock.counted(self.terms.protection_interval)
-        self.sampler = sampler_of(
-            reach,
-            self.config.num_paths,
-            self.config.seed,
-            tuple(self.forecast.quantile_levels),
-            tuple(self.forecast.level_quantiles),
-        )
+        self.reach = reach
 
-    def aim(self, rows: IntArray, lead_time: int, cycle: int, law: int) -> Aim:
-        """Return the aim of series that share lead time, interval and law of lead times."""
+    def aim(self, rows: IntArray, kind: _Kind) -> Aim:
+        """Return the aim of series of one kind."""
         config, terms = self.config, self.terms.select(rows)
-        times = self._law(lead_time, cycle, law)
-        demand = self._demand(rows, int(times.stop.max()), lead_time + cycle)
+        times = self._law(kind)
+        demand = self._demand(rows, int(times.stop.max()), kind)
         start = self.stock.on_hand[rows] - self.stock.backorders[rows]
         arrivals = self.stock.arrivals[rows]
         path = project(
             start, arrivals, demand, times, lost_sales=config.is_lost, is_count=self.is_count
         )
-        charged = self._charged(terms, rows, lead_time, cycle)
+        charged = self._charged(terms, rows, kind)
         wanted, position = None, self.position[rows]
         if config.policy == "order_up_to":
             wanted = self.levels.order_up_to[rows] - position
@@ -246,11 +276,11 @@ class _Work:
             path, terms, charged, position, is_count=self.is_count, wanted=wanted, forced=forced
         )
         if config.order_smoothing:
-            found = self._smoothed(found, path, terms, charged, rows=rows, cycle=cycle)
+            found = self._smoothed(found, path, terms, charged, rows=rows, cycle=kind.cycle)
         asked = self.levels.expected_demand[rows]
         self._date(found, path, arrivals, asked, int(times.lead.min()))
         if terms.shelf_life is not None:
-            self._before_expiry(found, path, rows, lead_time, cycle)
+            self._before_expiry(found, path, rows, kind)
         self._draw_curves(found, path, terms, rows)
         return found
 
@@ -307,41 +337,46 @@ class _Work:
             )
         self.curve.quantity[self.curve.place[rows[at]]] = grid
 
-    def _law(self, lead_time: int, cycle: int, law: int) -> LeadLaw:
-        num = self.config.num_paths
-        if law < 0:
-            return LeadLaw.fixed(lead_time, cycle, num)
-        times = self.terms.laws[law]
-        return LeadLaw.drawn(times.shares, times.periods, cycle, num)
+    def _law(self, kind: _Kind) -> LeadLaw:
+        num = self.config.num_paths * kind.more
+        if kind.law < 0:
+            return LeadLaw.fixed(kind.lead_time, kind.cycle, num)
+        times = self.terms.laws[kind.law]
+        return LeadLaw.drawn(times.shares, times.periods, kind.cycle, num)
 
-    def _demand(self, rows: IntArray, reach: int, periods: int) -> Float32Array:
+    def _demand(self, rows: IntArray, reach: int, kind: _Kind) -> Float32Array:
         """Return (reach, series, paths) units."""
-        forecast = self.forecast
+        forecast, config = self.forecast, self.config
         horizon = forecast.smooth_quantiles.shape[1]
-        inside, places = max(min(periods, horizon), 1), periods_ahead(horizon, reach)
-        return self.sampler.paths(
+        inside = max(min(kind.lead_time + kind.cycle, horizon), 1)
+        places = periods_ahead(horizon, reach)
+        sampler = sampler_of(
+            self.reach, config.num_paths * kind.more, config.seed,
+            tuple(forecast.quantile_levels), tuple(forecast.level_quantiles),
+        )  # fmt: skip
+        return sampler.paths(
             forecast.smooth_quantiles[rows][:, places], forecast.mean[rows][:, places],
             forecast.smooth_levels[rows, inside - 1], inside, is_count=self.is_count,
         )  # fmt: skip
 
-    def _charged(self, terms: Terms, rows: IntArray, lead_time: int, cycle: int) -> Terms:
+    def _charged(self, terms: Terms, rows: IntArray, kind: _Kind) -> Terms:
         """Return terms with what a unit held and a sale saved are worth to the order.
 
         The lost-sales policy charges a leftover for holding_periods, or looks at the next order
         where the horizon holds its periods.
         """
-        config = self.config
+        config, lead_time = self.config, kind.lead_time
         if config.policy != "lost_sales":
             return terms
         if config.holding_periods is not None:
             return replace(terms, holding_cost=terms.holding_cost * config.holding_periods)
-        reach = lead_time + 2 * cycle
+        reach = lead_time + 2 * kind.cycle
         if self.forecast.smooth_quantiles.shape[1] < reach:
             return terms
-        demand = self._demand(rows, reach, lead_time + cycle).transpose(1, 0, 2)
+        demand = self._demand(rows, reach, kind).transpose(1, 0, 2)
         start = self.stock.on_hand[rows] - self.stock.backorders[rows]
         need = need_with_next(
-            start, self.stock.arrivals[rows, : lead_time + cycle], demand.astype(np.float64),
+            start, self.stock.arrivals[rows, : lead_time + kind.cycle], demand.astype(np.float64),
             lead_time=lead_time, holding_cost=terms.holding_cost, stockout_cost=terms.stockout_cost,
         )  # fmt: skip
         return replace(terms, stockout_cost=need.sale)
@@ -373,9 +408,7 @@ class _Work:
         found = (dry >= _HALF) & (asked >= _LOOKED_AT)[:, None]
         aim.dry_in[:] = np.where(found.any(axis=1), found.argmax(axis=1) + 1.0, np.nan)
 
-    def _before_expiry(
-        self, aim: Aim, path: Path, rows: IntArray, lead_time: int, cycle: int
-    ) -> None:
+    def _before_expiry(self, aim: Aim, path: Path, rows: IntArray, kind: _Kind) -> None:
         """Order anew where stock may outlive its shelf life."""
         life = self.terms.shelf_life
         assert life is not None
@@ -383,15 +416,15 @@ class _Work:
         for spell in np.unique(life[rows][short]):
             at = short[life[rows][short] == spell]
             own, days = rows[at], int(np.ceil(spell))
-            reach = lead_time + max(cycle, days)
-            demand = self._demand(own, reach, lead_time + cycle)
+            reach = kind.lead_time + max(kind.cycle, days)
+            demand = self._demand(own, reach, kind)
             shelf = Shelf(
                 start=self.stock.on_hand[own] - self.stock.backorders[own],
                 arrivals=self.stock.arrivals[own],
                 demand=demand,
                 life=days,
-                lead_time=lead_time,
-                cycle=cycle,
+                lead_time=kind.lead_time,
+                cycle=kind.cycle,
                 lost_sales=self.config.is_lost,
             )
             some = shelf.outlived(aim.quantity[at])

@@ -19,8 +19,8 @@ from invopt.types import Float32Array, FloatArray
 
 Paths = Float32Array
 Floats = FloatArray | Paths
-# Share of outcomes above which the tail is cut.
-_TAIL = 1e-3
+# Share of outcomes above which the tail is cut: at most, and beside the share of a path.
+_TAIL, _TAIL_OF_PATH = 1e-3, 0.2
 _LEAST = 1e-6  # units in a period's path, so that a sum can always be shared out
 _NEAR = 0.5  # share of a mean by which whole units may miss it
 _MOST = 20.0  # times that a period's quantiles are moved to meet its mean
@@ -54,7 +54,7 @@ class Sampler:
 
     Between quantiles demand is linear. Below the lowest one it falls as far as a normal law's mean
     there asks for, but not below 0; above the highest it decays exponentially, cut at one in a
-    thousand.
+    thousand, with many paths further out.
     """
 
     def __init__(
@@ -70,9 +70,10 @@ class Sampler:
         self.draws = draws
         self.quantile_levels, self.level_quantiles = quantile_levels, level_quantiles
         num_paths = draws.own.shape[1]
-        self._mix = [_mix_of(share, quantile_levels) for share in draws.own]
+        self._cut = min(_TAIL, _TAIL_OF_PATH / num_paths)
+        self._mix = [_mix_of(share, quantile_levels, self._cut) for share in draws.own]
         strata = (np.arange(num_paths) + 0.5) / num_paths
-        self._sums = _mix_of(strata, level_quantiles)
+        self._sums = _mix_of(strata, level_quantiles, self._cut)
 
     def paths(
         self, quantiles: Floats, mean: Floats, sums: Floats, periods: int,
@@ -90,7 +91,7 @@ class Sampler:
             periods: See sums; at most reach.
             is_count: Whole units.
         """
-        knots = np.maximum(_knots(quantiles, self.quantile_levels), 0)
+        knots = np.maximum(_knots(quantiles, self.quantile_levels, self._cut), 0)
         reach, num = knots.shape[:2]
         if reach > len(self._mix):
             raise ValueError(f"paths of {reach} periods are asked for, {len(self._mix)} are drawn.")
@@ -124,7 +125,7 @@ class Sampler:
 
     def _whole(self, sums: Floats, *, is_count: bool) -> Paths:
         """Return (series, paths) quantiles of the sum at even shares, ascending."""
-        knots = _knots(sums[:, None], self.level_quantiles)[0]
+        knots = _knots(sums[:, None], self.level_quantiles, self._cut)[0]
         padded = np.zeros((-(-len(knots) // _ROWS) * _ROWS, knots.shape[1]), np.float32)
         padded[: len(knots)] = knots
         parts = [padded[rows] @ self._sums for rows in blocks(len(padded), _ROWS)]
@@ -134,7 +135,7 @@ class Sampler:
         return np.maximum(found, 0, out=found)
 
 
-def _knots(quantiles: Floats, levels: tuple[float, ...]) -> Paths:
+def _knots(quantiles: Floats, levels: tuple[float, ...], cut: float) -> Paths:
     """Return (periods, series, Q + 2) demand at share 0, the levels, and where it is cut."""
     by_period = quantiles.transpose(1, 0, 2)
     values = np.empty((*by_period.shape[:2], len(levels) + 2), np.float32)
@@ -142,7 +143,7 @@ def _knots(quantiles: Floats, levels: tuple[float, ...]) -> Paths:
     reach = lower_reach(levels)
     values[..., 0] = by_period[..., 0] - reach * (by_period[..., 1] - by_period[..., 0])
     slope = np.maximum(by_period[..., -1] - by_period[..., -2], 0) / upper_decay(levels)
-    values[..., -1] = by_period[..., -1] + slope * np.log((1 - levels[-1]) / _TAIL)
+    values[..., -1] = by_period[..., -1] + slope * np.log((1 - levels[-1]) / cut)
     return values
 
 
@@ -175,14 +176,14 @@ def sampler_of(
     return Sampler(draws, quantile_levels, level_quantiles)
 
 
-def _mix_of(share: FloatArray, levels: tuple[float, ...]) -> Paths:
+def _mix_of(share: FloatArray, levels: tuple[float, ...], cut: float) -> Paths:
     """Return (Q + 2, paths) weights of the knots in the demand at each share."""
-    knots = np.concatenate([[0.0], levels, [1 - _TAIL]])
+    knots = np.concatenate([[0.0], levels, [1 - cut]])
     upper = np.clip(np.searchsorted(knots, share), 1, len(knots) - 1)
     weight = np.minimum((share - knots[upper - 1]) / (knots[upper] - knots[upper - 1]), 1)
     # Above the highest level the tail is exponential: linear in the log of what is left.
-    left = np.log((1 - levels[-1]) / np.maximum(1 - share, _TAIL))
-    weight = np.where(share > levels[-1], left / np.log((1 - levels[-1]) / _TAIL), weight)
+    left = np.log((1 - levels[-1]) / np.maximum(1 - share, cut))
+    weight = np.where(share > levels[-1], left / np.log((1 - levels[-1]) / cut), weight)
     found = np.zeros((len(knots), len(share)), np.float32)
     path = np.arange(len(share))
     found[upper, path] = weight
