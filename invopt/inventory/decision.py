@@ -205,7 +205,7 @@ def _more_paths(terms: Terms, num_paths: int) -> IntArray:
     """Return (series,) how many times as many paths tell what an order is worth.
 
     The path that comes to most stands for a share of all that may happen: of what is rarer nothing
-    would be expected, and nothing held for it, however dear it is.
+    would be expected, and nothing held for it, whatever it costs.
     """
     kept = terms.critical_ratio
     if terms.fill_rate is not None:
