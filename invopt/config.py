@@ -348,8 +348,8 @@ class InventoryConfig(_Section):
             lost or waiting as lost_sales says, and orders what costs least from there to the
             arrival of the next order. "lost_sales" does so with sales lost and looks at the next
             order too; "order_up_to" brings the position up to a quantile of the summed forecast.
-        num_paths: Demand paths per series; five and twenty-five times as many where the critical
-            ratio or a promised service asks for what is rarer than one path.
+        num_paths: Demand paths per series; 5 to 100 times as many where the critical
+            ratio or a promised service asks for what is rarer than two or three of them.
         seed: Of those paths.
         holding_periods: Periods a unit left over is charged for by the lost-sales policy. None lets
             the order look at the next one instead, where the horizon holds another review period;

@@ -22,9 +22,8 @@ from invopt.types import BoolArray, Float32Array, FloatArray, IntArray
 
 # Series whose demand paths are in memory at once.
 _BLOCK = 1024
-# Times as many paths as usual where losing a sale is to be rarer than half a path: so many that two
-# lose one.
-_MORE_PATHS, _HALF_A_PATH, _TWO_PATHS = (1, 5, 25, 100), 0.5, 2.0
+# Times as many paths as usual, so that a sale may be lost on a few however rare that is to be.
+_MORE_PATHS, _FEW_PATHS = (1, 5, 25, 100), 2.5
 _CURVE_POINTS, _CURVE_REACH = 32, 4.0  # of cost by quantity: points, and times the demand
 _NEVER, _ROUNDING = 1e-9, 1e-6
 _HALF = 0.5  # share of demand paths that is the median
@@ -211,8 +210,8 @@ def _more_paths(terms: Terms, num_paths: int) -> IntArray:
     if terms.fill_rate is not None:
         kept = np.fmax(kept, terms.fill_rate)
     rare = np.maximum((1 - kept) * num_paths, _NEVER)  # paths on which a sale may be lost
-    place = np.searchsorted(_MORE_PATHS[:-1], _TWO_PATHS / rare - _ROUNDING)
-    return np.where(rare < _HALF_A_PATH - _ROUNDING, np.asarray(_MORE_PATHS)[place], 1)
+    place = np.searchsorted(_MORE_PATHS[:-1], _FEW_PATHS / rare - _ROUNDING)
+    return np.asarray(_MORE_PATHS, np.int64)[place]
 
 
 @dataclass(frozen=True)

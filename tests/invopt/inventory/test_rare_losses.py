@@ -60,5 +60,5 @@ def test_where_usual_paths_tell_enough_there_are_no_more():
         )
         return terms_of({"unique_id": ["a"]}, None, config)
 
-    found = [_more_paths(terms(r), 200).tolist() for r in (0.9, 0.997, 0.998, 0.999, 0.99995)]
-    assert found == [[1], [1], [5], [25], [100]]
+    found = [_more_paths(terms(r), 200).tolist() for r in (0.9, 0.985, 0.99, 0.997, 0.999, 0.99995)]
+    assert found == [[1], [1], [5], [5], [25], [100]]
