@@ -22,6 +22,7 @@ from invopt import __version__
 from serving.api.contract import ErrorCode
 from serving.api.failures import RequestFailedError
 from serving.api.tensors import EXTENSIONS, PLATFORM
+from serving.endpoint.queue import MAX_ID
 from serving.endpoint.tensor_bodies import check_version, request_of
 
 _V2 = "/v2"
@@ -100,6 +101,15 @@ class OpenInference:
             raise HTTPException(405, headers={"Allow": "POST"})
         return await self.ready(name)
 
+    async def no_such_verb(self, name: str) -> Response:
+        """Refuse a verb of v1 that there is not; KServe's routes have taken those that there are."""
+        model, colon, verb = name.partition(":")
+        if not colon:
+            raise HTTPException(405, headers={"Allow": "GET"})
+        model_of(self._data_plane, model, None)
+        text = f"there is no :{verb[:MAX_ID]} here; there are {' and '.join(_VERBS)}."
+        raise RequestFailedError(ErrorCode.NOT_FOUND, text)
+
     async def infer(self, request: Request, name: str, version: str | None = None) -> Response:
         """Answer tensors with tensors."""
         model = model_of(self._data_plane, name, version)
@@ -135,6 +145,9 @@ def add_open_inference(app: FastAPI, data_plane: DataPlane) -> None:
         router.add_api_route(f"{path}/infer", calls.infer, methods=["POST"])
     app.include_router(router)
     app.router.routes.insert(0, app.router.routes.pop())
+    app.add_api_route(
+        "/v1/models/{name}", calls.no_such_verb, methods=["POST"], include_in_schema=False
+    )
 
 
 def _json(body: Any) -> Response:

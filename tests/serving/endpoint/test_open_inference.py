@@ -362,6 +362,14 @@ def test_every_status_of_what_is_refused_is_told(server):
         assert server.get(path)[0] == status, path
 
 
+def test_a_verb_of_v1_that_there_is_not_is_not_found_with_those_that_are(server):
+    status, told = server.post(f"/v1/models/{NAME}:predictt", {"instances": ["a"]})[:2]
+    assert (status, told["code"]) == (404, "not_found")
+    assert told["error"] == "there is no :predictt here; there are :predict and :explain."
+    assert server.post("/v1/models/other:predictt", {})[0] == 404
+    assert server.post(f"/v1/models/{NAME}", {})[0] == 405
+
+
 def test_raw_over_grpc_is_answered_raw_and_typed_typed(server):
     import grpc
     from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
