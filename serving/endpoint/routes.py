@@ -102,7 +102,7 @@ class OpenInference:
         return await self.ready(name)
 
     async def no_such_verb(self, name: str) -> Response:
-        """Refuse a verb of v1 that there is not; KServe's routes have taken those that there are."""
+        """Refuse a verb of v1 that there is not; those that there are went to KServe's routes."""
         model, colon, verb = name.partition(":")
         if not colon:
             raise HTTPException(405, headers={"Allow": "GET"})
