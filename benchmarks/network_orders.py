@@ -45,9 +45,12 @@ def main(rest: list[str]) -> None:
     parser.add_argument("--stores", type=int, default=4, help="of a state, at most")
     parser.add_argument("--windows", type=int, default=len(ENDS))
     parser.add_argument("--scale", type=int, help="places of items to plan once, without M5")
+    parser.add_argument(
+        "--transfers", action="store_true", help="with --scale: each store may send to each other"
+    )
     parsed = parser.parse_args(rest)
     if parsed.scale:
-        scale(parsed.scale)
+        scale(parsed.scale, with_transfers=parsed.transfers)
         return
     if parsed.data is None:
         parser.error("--data FOLDER is needed, or --scale N")
@@ -287,8 +290,13 @@ def _due(
             for r, c in zip(rows, at, strict=True)]  # fmt: skip
 
 
-def scale(places: int) -> None:
-    """Plan items at ten stores and a warehouse each, and print time and memory."""
+def scale(places: int, *, with_transfers: bool = False) -> None:
+    """Plan items at ten stores and a warehouse each, and print time and memory.
+
+    Args:
+        places: Items times stores.
+        with_transfers: Each store may send to each other, in a day, at 0.05 a unit.
+    """
     stores, block = 10, 20_000
     rng = np.random.default_rng(0)
     begun, busy, orders = time.perf_counter(), time.process_time(), 0
@@ -314,6 +322,8 @@ def scale(places: int) -> None:
         lanes = pd.DataFrame({"source": ["DC"] * stores + ["maker"],
                               "location": [*(f"s{n}" for n in range(stores)), "DC"],
                               "lead_time": [2.0] * stores + [3.0]})  # fmt: skip
+        if with_transfers:
+            lanes = pd.concat([lanes, _between(stores)], ignore_index=True)
         position = pd.DataFrame({
             "unique_id": [*series["unique_id"], *nodes["unique_id"]],
             "on_hand": np.concatenate([rng.poisson(6, num), rng.poisson(60, len(nodes))]),
@@ -325,3 +335,10 @@ def scale(places: int) -> None:
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     wall, used = time.perf_counter() - begun, time.process_time() - busy
     print(f"{orders:,} rows in {wall:.1f} s ({used:.1f} processor seconds), {memory:.2f} GiB")
+
+
+def _between(stores: int) -> pd.DataFrame:
+    """Return a lane from each store to each other one."""
+    pairs = [(f"s{a}", f"s{b}") for a in range(stores) for b in range(stores) if a != b]
+    lanes = pd.DataFrame(pairs, columns=["source", "location"])
+    return lanes.assign(lead_time=1.0, kind="transfer", cost=0.05)

@@ -396,8 +396,8 @@ def _ways(series: pd.DataFrame, lanes: pd.DataFrame) -> list[Way]:
     for lane in lanes[lanes["kind"] == TRANSFER].to_dict("records"):
         source, location = str(lane["source"]), str(lane["location"])
         wanted = [str(lane["product"])] if lane["product"] else products.get(location, [])
-        numbers = {c: float(lane[c]) for c in ("lead_time", "pack_size", "min_units", "cost",
-                                               "capacity")}  # fmt: skip
+        usual = {"pack_size": 1.0, "min_units": 0.0, "cost": 0.0, "capacity": np.inf}
+        given = {c: v if np.isnan(lane[c]) else float(lane[c]) for c, v in usual.items()}
         for product in wanted:
             giver, taker = place.get((product, source)), place.get((product, location))
             if giver is None or taker is None:
@@ -406,11 +406,11 @@ def _ways(series: pd.DataFrame, lanes: pd.DataFrame) -> list[Way]:
                 Way(
                     giver,
                     taker,
-                    lead_time=int(numbers["lead_time"]),
-                    pack=1.0 if np.isnan(numbers["pack_size"]) else numbers["pack_size"],
-                    least=float(np.nan_to_num(numbers["min_units"])),
-                    capacity=np.inf if np.isnan(numbers["capacity"]) else numbers["capacity"],
-                    cost=float(np.nan_to_num(numbers["cost"])),
+                    int(lane["lead_time"]),
+                    given["pack_size"],
+                    given["min_units"],
+                    given["capacity"],
+                    given["cost"],
                 )
             )
     return found

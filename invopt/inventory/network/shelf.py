@@ -9,6 +9,8 @@ from invopt.inventory.paths import sampler_of
 from invopt.inventory.policy import periods_ahead
 from invopt.types import BoolArray, Float32Array, FloatArray, IntArray
 
+Money = FloatArray | float
+
 MAX_PACKS = 64  # of an order that are looked at one by one
 
 
@@ -172,17 +174,17 @@ def pack_gains(
 
 
 def interval_cost(
-    start: FloatArray, arrivals: FloatArray, demand: Float32Array, holding_cost: float,
-    stockout_cost: float, *, lost_sales: bool,
+    start: FloatArray, arrivals: FloatArray, demand: Float32Array, holding_cost: Money,
+    stockout_cost: Money, *, lost_sales: bool,
 ) -> FloatArray:  # fmt: skip
-    """Return (options,) expected money of stock held and sales missed on one shelf's paths.
+    """Return (options,) expected money of stock held and sales missed on shelves' paths.
 
     Args:
         start: (options,) units at the start.
         arrivals: (options, periods) units at the start of each period.
-        demand: (periods, paths) units.
-        holding_cost: Per unit and period.
-        stockout_cost: Per unit missed.
+        demand: (periods, paths) units of one shelf, or (periods, options, paths).
+        holding_cost: Per unit and period, one number or (options,).
+        stockout_cost: Per unit missed, the same.
         lost_sales: Unmet demand is lost; else it waits.
 
     Example:
@@ -194,7 +196,7 @@ def interval_cost(
         ... ).round(2).tolist()
         [1.2]
     """
-    stock = np.repeat(start[:, None], demand.shape[1], axis=1)
+    stock = np.repeat(start[:, None], demand.shape[-1], axis=1)
     held, missed = np.zeros(len(start)), np.zeros(len(start))
     for period, asked in enumerate(demand):
         stock = stock + arrivals[:, period, None]

@@ -1,17 +1,24 @@
 """Stock of one shop that another one needs more: moved where that costs less than it saves."""
 
+import functools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from invopt.inventory.aim import largest
 from invopt.inventory.network.shelf import Shelves, interval_cost
 from invopt.inventory.path import LeadLaw, project
-from invopt.types import BoolArray, Float32Array, FloatArray
+from invopt.inventory.paths import blocks
+from invopt.types import BoolArray, Float32Array, FloatArray, IntArray
 
 _LOOKED = 24  # quantities of packs looked at together, over ever smaller ranges
 _ROUNDS = 64
 _TINY = 1e-9
+_TOGETHER = 1024  # shelves and quantities whose paths are in memory at once
+NOW = -1  # in place of a period: units leave or come before the first one
 
 
 @dataclass(frozen=True)
@@ -46,83 +53,139 @@ class Transfer:
     saved: float
 
 
-class _Shelf:
-    """One shelf's stock as transfers change it, and the order that fits."""
+class _Desk:
+    """Stock of shelves as transfers change it, and what units more or less cost each of them.
+
+    What was looked at is remembered: the ways to and from a shelf ask for the same quantities.
+
+    Args:
+        shelves: Givers and takers.
+        rows: Those of them whose stock is known.
+        demand: (periods, series, paths) units.
+        ordered: (series,) units that each gets from its source without any transfer.
+        lost_sales: Unmet demand is lost; else it waits.
+    """
 
     def __init__(
-        self,
-        shelves: Shelves,
-        row: int,
-        demand: Float32Array,
-        ordered: float,
-        *,
-        lost_sales: bool,
-    ) -> None:
-        self.lead, cycle = int(shelves.lead_time[row]), int(shelves.cycle[row])
-        self.stop = self.lead + cycle
-        self.start = float(shelves.on_hand[row])
-        self.come = np.zeros(self.stop)
-        width = min(self.stop, shelves.arrivals.shape[1])
-        self.come[:width] = shelves.arrivals[row, :width]
-        self.demand = demand[: self.stop, row]
-        self.holding = float(shelves.holding_cost[row])
-        self.stockout = float(shelves.stockout_cost[row])
-        self.pack, self.least = float(shelves.pack_size[row]), float(shelves.min_order[row])
-        self.law = LeadLaw.fixed(self.lead, cycle, demand.shape[2])
-        self.lost_sales, self.ordered = lost_sales, ordered
-        self.fixed = bool(shelves.fixed[row])
-        self.usual = 0.0 if self.fixed else float(self._cheapest(*self._after(np.zeros(1), 0))[0])
+        self, shelves: Shelves, rows: IntArray, demand: Float32Array, ordered: FloatArray,
+        *, lost_sales: bool,
+    ) -> None:  # fmt: skip
+        self.shelves, self.demand, self.ordered = shelves, demand, ordered
+        self.lost_sales = lost_sales
+        kinds = np.stack([shelves.lead_time, shelves.cycle], axis=1)
+        self.kinds = np.nan_to_num(kinds).astype(np.int64)
+        self.lead, self.stop = self.kinds[:, 0], self.kinds.sum(axis=1)
+        self.start = shelves.on_hand.astype(np.float64)
+        longest = int(self.stop[rows].max(initial=1))
+        self.come = np.zeros((len(self.start), longest))
+        width = min(longest, shelves.arrivals.shape[1])
+        self.come[:, :width] = shelves.arrivals[:, :width]
+        self.fixed = np.asarray(shelves.fixed, bool)
+        self._known: dict[int, dict[tuple[int, float], float]] = {int(row): {} for row in rows}
+        self.usual = np.zeros(len(self.start))
+        loose = rows[~self.fixed[rows]]
+        for part in self._alike(loose):
+            own = loose[part]
+            self.usual[own] = self._cheapest(own, self.start[own], self.come[own])
 
-    def costs(self, units: FloatArray, period: int | None) -> FloatArray:
-        """Return (options,) money where so many units more come in a period; None for now.
+    def costs(self, row: int, period: int, units: FloatArray) -> FloatArray:
+        """Return (options,) money where so many units more come in a period; NOW for at once.
 
         What the next order brings is chosen anew for each.
         """
-        if period is not None and period >= self.stop:
-            return np.full(len(units), np.inf)
-        start, come = self._after(units, period)
-        come[:, self.lead] += self._orders(start, come)
+        known, wanted = self._known[row], units.tolist()
+        try:
+            return np.array([known[period, each] for each in wanted])
+        except KeyError:
+            self.look([(row, period, units)])
+            return np.array([known[period, each] for each in wanted])
+
+    def look(self, asked: Sequence[tuple[int, int, FloatArray]]) -> None:
+        """Find out together what several shelves ask for: row, period and units of each."""
+        wanted = {
+            (row, period, each)
+            for row, period, units in asked
+            for each in units.tolist()
+            if (period, each) not in self._known[row]
+        }
+        if not wanted:
+            return
+        rows, periods, units = (np.array(column) for column in zip(*sorted(wanted), strict=True))
+        cost = np.full(len(rows), np.inf)
+        in_time = np.flatnonzero(periods < self.stop[rows])
+        for part in self._alike(rows[in_time]):
+            at = in_time[part]
+            cost[at] = self._cost(rows[at], periods[at], units[at])
+        for row, period, each, found in zip(
+            rows.tolist(), periods.tolist(), units.tolist(), cost.tolist(), strict=True
+        ):
+            self._known[row][period, each] = found
+
+    def move(self, way: Way, units: float) -> None:
+        """Take units from the giver and let them come to the taker."""
+        self.start[way.giver] -= units
+        self.come[way.taker, way.lead_time] += units
+        self._known[way.giver], self._known[way.taker] = {}, {}
+
+    def _alike(self, rows: IntArray) -> Iterator[IntArray]:
+        """Yield places of rows that share lead time and cycle, as many as fit into memory."""
+        for kind in np.unique(self.kinds[rows], axis=0):
+            at = np.flatnonzero((self.kinds[rows] == kind).all(axis=1))
+            for part in blocks(len(at), _TOGETHER):
+                yield at[part]
+
+    def _cost(self, rows: IntArray, periods: IntArray, units: FloatArray) -> FloatArray:
+        stop = int(self.stop[rows[0]])
+        now = periods == NOW
+        start = self.start[rows] + np.where(now, units, 0.0)
+        come = self.come[rows]
+        later = np.flatnonzero(~now)
+        come[later, periods[later]] += units[later]
+        come[:, self.lead[rows[0]]] += self._orders(rows, start, come)
         return interval_cost(
-            start, come, self.demand, self.holding, self.stockout, lost_sales=self.lost_sales
-        )
+            start, come, self.demand[:stop, rows], self.shelves.holding_cost[rows],
+            self.shelves.stockout_cost[rows], lost_sales=self.lost_sales,
+        )  # fmt: skip
 
-    def _after(self, units: FloatArray, period: int | None) -> tuple[FloatArray, FloatArray]:
-        start = np.full(len(units), self.start)
-        come = np.repeat(self.come[None], len(units), axis=0)
-        if period is None:
-            start = start + units
-        else:
-            come[:, period] += units
-        return start, come
-
-    def _orders(self, start: FloatArray, come: FloatArray) -> FloatArray:
+    def _orders(self, rows: IntArray, start: FloatArray, come: FloatArray) -> FloatArray:
         """Return (options,) units that are ordered with other stock.
 
         As many more or less as the cheapest order changes by. What limits, days or a source keep
         smaller than that only becomes smaller still, and what a planner has set stands.
         """
-        if self.fixed:
-            return np.full(len(start), self.ordered)
-        cheapest = self._cheapest(start, come)
-        if self.ordered < self.usual - self.pack + _TINY:
-            return np.minimum(cheapest, self.ordered)
-        found = np.maximum(self.ordered + cheapest - self.usual, 0)
-        return np.where((found > 0) & (found < self.least), self.least, found)
+        ordered, usual, shelves = self.ordered[rows], self.usual[rows], self.shelves
+        found = ordered.copy()
+        loose = np.flatnonzero(~self.fixed[rows])
+        if not len(loose):
+            return found
+        own = rows[loose]
+        cheapest = self._cheapest(own, start[loose], come[loose])
+        changed = np.maximum(ordered[loose] + cheapest - usual[loose], 0)
+        least = shelves.min_order[own]
+        changed = np.where((changed > 0) & (changed < least), least, changed)
+        is_cut = ordered[loose] < usual[loose] - shelves.pack_size[own] + _TINY
+        found[loose] = np.where(is_cut, np.minimum(cheapest, ordered[loose]), changed)
+        return found
 
-    def _cheapest(self, start: FloatArray, come: FloatArray) -> FloatArray:
+    def _cheapest(self, rows: IntArray, start: FloatArray, come: FloatArray) -> FloatArray:
         """Return (options,) units, whole packs, that cost least until the next order arrives."""
-        num, paths = len(start), self.demand.shape[1]
-        demand = np.broadcast_to(self.demand[:, None], (self.stop, num, paths))
-        ahead = project(start, come, demand, self.law, lost_sales=self.lost_sales).outlook
-        holding, stockout = np.full(num, self.holding), np.full(num, self.stockout)
+        lead, cycle = map(int, self.kinds[rows[0]])
+        law = LeadLaw.fixed(lead, cycle, self.demand.shape[2])
+        demand = self.demand[: lead + cycle, rows]
+        ahead = project(start, come, demand, law, lost_sales=self.lost_sales).outlook
+        shelves = self.shelves
+        holding, stockout, pack = (
+            shelves.holding_cost[rows], shelves.stockout_cost[rows], shelves.pack_size[rows]
+        )  # fmt: skip
+        one = np.ones(len(rows))
 
         def wanted(quantity: FloatArray) -> BoolArray:
-            return ahead.change(quantity, np.ones(num), holding, stockout) < -_TINY * self.stockout
+            return ahead.change(quantity, one, holding, stockout) < -_TINY * stockout
 
         low, high = ahead.bounds
         need = np.maximum(largest(wanted, low - 1, high, whole=True) + 1, 0)
-        packs = np.floor(need / self.pack + _TINY) * self.pack
-        step = np.where(need > packs + _TINY, self.pack, 0.0)
+        packs = np.floor(need / pack + _TINY) * pack
+        step = np.where(need > packs + _TINY, pack, 0.0)
         return packs + np.where(ahead.change(packs, step, holding, stockout) < 0, step, 0.0)
 
 
@@ -162,53 +225,89 @@ def transfers(
         >>> [(each.units, round(each.saved, 2)) for each in found]
         [(4.0, 4.6)]
     """
-    rows = {r for way in ways for r in (way.giver, way.taker)}
-    known = {
-        r: _Shelf(shelves, r, demand, float(ordered[r]), lost_sales=lost_sales)
-        for r in rows
-        if np.isfinite(shelves.on_hand[r])
-    }
+    rows = np.unique([r for way in ways for r in (way.giver, way.taker)]).astype(np.int64)
+    rows = rows[np.isfinite(shelves.on_hand[rows])]
+    known = set(rows.tolist())
     open_ways = [w for w in ways if w.giver in known and w.taker in known]
-    best = {way: _best(way, known) for way in open_ways}
+    desk = _Desk(shelves, rows, demand, ordered, lost_sales=lost_sales)
+    best = _judged(open_ways, desk)
     found: dict[Way, Transfer] = {}
+    apart = _apart(open_ways, len(shelves.on_hand))
     for _ in range(_ROUNDS):
-        paying = [(saved, units, way) for way, (units, saved) in best.items() if units > 0]
-        if not paying:
+        # Of shops that nothing leads between none waits for another.
+        first = [max(own, key=lambda way: best[way][1]) for own in apart]
+        chosen = [way for way in first if best[way][0] > 0]
+        if not chosen:
             break
-        saved, units, way = max(paying, key=lambda p: p[0])
-        giver, taker = known[way.giver], known[way.taker]
-        giver.start -= units
-        taker.come[way.lead_time] += units
-        old = found.get(way)
-        found[way] = Transfer(
-            way, units + (old.units if old else 0), saved + (old.saved if old else 0)
-        )
-        moved = {way.giver, way.taker}
-        for other in open_ways:
-            if other in found and other is not way:
-                continue
-            if {other.giver, other.taker} & moved:
-                best[other] = _best(other, known)
-        best[way] = (0.0, 0.0)
+        for way in chosen:
+            units, saved = best[way]
+            desk.move(way, units)
+            old = found.get(way)
+            found[way] = Transfer(
+                way, units + (old.units if old else 0), saved + (old.saved if old else 0)
+            )
+        moved = {row for way in chosen for row in (way.giver, way.taker)}
+        asked = [w for w in open_ways if w not in found and {w.giver, w.taker} & moved]
+        best |= _judged(asked, desk) | dict.fromkeys(chosen, (0.0, 0.0))
     return list(found.values())
 
 
-def _best(way: Way, known: dict[int, _Shelf]) -> tuple[float, float]:
+def _apart(ways: list[Way], num: int) -> list[list[Way]]:
+    """Return ways in groups that share no shop."""
+    if not ways:
+        return []
+    ends = np.array([(w.giver, w.taker) for w in ways]).T
+    _, group = connected_components(
+        coo_array((np.ones(len(ways)), ends), (num, num)), directed=False
+    )
+    found: dict[int, list[Way]] = {}
+    for way in ways:
+        found.setdefault(int(group[way.giver]), []).append(way)
+    return list(found.values())
+
+
+def _judged(ways: list[Way], desk: _Desk) -> dict[Way, tuple[float, float]]:
+    """Return the units that save most on each way, and what they save."""
+    asked = []
+    for way in ways:
+        low, high = _range(way, desk)
+        if low <= high:
+            units = _options(way.pack, low, high)
+            asked += [(way.taker, way.lead_time, units), (way.giver, NOW, -units)]
+    desk.look(asked)
+    return {way: _best(way, desk) for way in ways}
+
+
+def _range(way: Way, desk: _Desk) -> tuple[int, int]:
+    """Return the fewest and the most packs that may move; more than that where none may."""
+    least = max(int(np.ceil(way.least / way.pack - _TINY)), 1)
+    most = int(min(max(desk.start[way.giver], 0), way.capacity) // way.pack)
+    return (least, most) if way.lead_time < desk.stop[way.taker] else (1, 0)
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _options(pack: float, low: int, high: int) -> FloatArray:
+    """Return units to look at: none, and packs from low to high, not more than a few."""
+    packs = np.unique(np.append(np.arange(low, high + 1, _step(low, high)), high))
+    return np.append(0.0, packs * pack)
+
+
+def _step(low: int, high: int) -> int:
+    return -(-(high - low) // _LOOKED) or 1
+
+
+def _best(way: Way, desk: _Desk) -> tuple[float, float]:
     """Return the units that save most on a way, and what they save."""
-    giver, taker = known[way.giver], known[way.taker]
-    least = max(int(np.ceil(way.least / way.pack - 1e-9)), 1)
-    most = int(min(max(giver.start, 0), way.capacity) // way.pack)
-    if most < least or way.lead_time >= taker.stop:
+    low, high = _range(way, desk)
+    if low > high:
         return 0.0, 0.0
-    low, high = least, most
     while True:  # what is saved rises to the best quantity and falls behind it
-        step = -(-(high - low) // _LOOKED) or 1
-        packs = np.unique(np.append(np.arange(low, high + 1, step), high))
-        units = np.append(0.0, packs * way.pack)
-        gained, given = taker.costs(units, way.lead_time), giver.costs(-units, None)
+        step, units = _step(low, high), _options(way.pack, low, high)
+        gained = desk.costs(way.taker, way.lead_time, units)
+        given = desk.costs(way.giver, NOW, -units)
         saved = gained[0] - gained - (given - given[0]) - way.cost * units
         at = int(saved[1:].argmax()) + 1
         if step == 1:
-            return (float(units[at]), float(saved[at])) if saved[at] > 1e-9 else (0.0, 0.0)
-        best = int(packs[at - 1])
+            return (float(units[at]), float(saved[at])) if saved[at] > _TINY else (0.0, 0.0)
+        best = round(units[at] / way.pack)
         low, high = max(low, best - step), min(high, best + step)
