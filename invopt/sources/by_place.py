@@ -6,16 +6,9 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
+from invopt.sources.columns import facts_of
 from invopt.sources.duck import Reader
-from invopt.sources.inspect import (
-    DATE,
-    NUMBER,
-    FileFacts,
-    date_of,
-    date_sql,
-    dates_in,
-    facts_of,
-)
+from invopt.sources.facts import DATE, NUMBER, FileFacts, date_of, date_sql, dates_in
 from invopt.sources.mapping import Source
 from invopt.sources.vocabulary import all_by_word, by_word, plain
 from invopt.sources.words import Keys

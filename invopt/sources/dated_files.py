@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 
 from invopt.frequency import sizes_of
-from invopt.sources.inspect import (
+from invopt.sources.columns import MAX_VALUES
+from invopt.sources.facts import (
     DATE,
-    MAX_VALUES,
     NUMBER,
     TEXT,
     ColumnFacts,
@@ -17,9 +17,9 @@ from invopt.sources.inspect import (
     date_sql,
     dates_in,
     num_combined,
-    wide_pattern,
 )
-from invopt.sources.line_kinds import NO, YES
+from invopt.sources.flagged_lines import NO, YES
+from invopt.sources.period_columns import wide_pattern
 from invopt.sources.placing import DUE, UNIQUE, Placer, Placing, free_name, summed
 from invopt.sources.vocabulary import by_word, plain
 from invopt.sources.words import (

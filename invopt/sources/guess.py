@@ -13,6 +13,7 @@ from invopt.errors import InvalidInputError
 from invopt.sources.by_place import UnitedFiles, unite_places
 from invopt.sources.companions import Companions
 from invopt.sources.duck import Reader
+from invopt.sources.facts import DATE, NUMBER, ColumnFacts, FileFacts, date_of, date_sql, dates_in
 from invopt.sources.filled import fill_blanks
 from invopt.sources.fixed_width import split_columns
 from invopt.sources.formats import WEEKS, YEAR_WEEK
@@ -22,21 +23,12 @@ from invopt.sources.guess_notes import (
     measure_notes,
     other_readings,
 )
-from invopt.sources.inspect import (
-    DATE,
-    NUMBER,
-    ColumnFacts,
-    FileFacts,
-    date_of,
-    date_sql,
-    dates_in,
-    inspect_files,
-    wide_pattern,
-)
+from invopt.sources.inspect import inspect_files
 from invopt.sources.lead_units import count_in_periods
 from invopt.sources.line_kinds import LineKinds
 from invopt.sources.nested import unnest_lines
 from invopt.sources.order_heads import join_heads
+from invopt.sources.period_columns import wide_pattern
 from invopt.sources.placing import UNIQUE, Placing
 from invopt.sources.repeated_items import stack_items
 from invopt.sources.returned_files import net_returns

@@ -19,7 +19,7 @@ from invopt.sources.days import (
 )
 from invopt.sources.days import WEEKS as PART_WEEKS
 from invopt.sources.duck import Reader
-from invopt.sources.inspect import (
+from invopt.sources.facts import (
     DATE,
     NUMBER,
     TEXT,

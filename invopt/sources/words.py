@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from invopt.contracts import PRODUCT_NUMBERS
+from invopt.sources.facts import DATE, ColumnFacts, FileFacts
 from invopt.sources.formats import DASHES, WEEKS
-from invopt.sources.inspect import DATE, ColumnFacts, FileFacts
 from invopt.sources.vocabulary import all_by_word, by_word, plain
 from invopt.sql import literal, quote
 
