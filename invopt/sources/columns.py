@@ -43,8 +43,10 @@ def facts_of(reader: Reader, name: str, place: FileFacts) -> FileFacts:
     types = reader.column_types(f'"{name}"', name)
     periods, periods_format = periods_among(types)
     period_days, measured = None, None
-    if not periods:
-        periods, period_days, measured = periods_measured(reader, name, types)
+    if not periods or "%b" in (periods_format or ""):
+        worded = periods_measured(reader, name, types)
+        if len(worded[0]) > len(periods):  # Mai 2024 is English, too, and Mrz 2024 is not
+            (periods, period_days, measured), periods_format = worded, None
     left = {*periods, *(measured.columns if measured is not None else ())}
     columns = tuple(
         _column(reader, name, column, kind) for column, kind in types.items() if column not in left

@@ -25,6 +25,8 @@ from invopt.sources.csv_files import (
 from invopt.sources.engine import Engine, Rejected, first_lines
 from invopt.sources.found_files import keys_of, open_file, path_columns
 from invopt.sources.mapping import Source
+from invopt.sources.markup import starts_as_markup, write_rows
+from invopt.sources.underlined import is_underlined, write_cut
 from invopt.sql import literal, quote
 
 
@@ -34,7 +36,7 @@ def add_csv(engine: Engine, name: str, files: list[str], source: Source) -> None
     holders: Counter[str] = Counter()
     known: dict[str, str] = {}
     for number, file in enumerate(files):
-        keys = keys_of(file, engine.data_dir)
+        keys = keys_of(file, engine.data_dir, str(source.path))
         view = f"{name}#{number}" if len(files) > 1 or keys else name
         try:
             header = _add_one_csv(engine, view, name, file, source)
@@ -65,10 +67,18 @@ def _add_one_csv(engine: Engine, view: str, name: str, file: str, source: Source
         copy = _copy_of(engine, view, "utf8")
         transcode(name, file, opened, source.encoding, copy)
         file = str(copy)
+    if starts_as_markup(file, opened):
+        copy = _copy_of(engine, view, "rows")
+        engine.notes += [f"{name}: {note}" for note in write_rows(file, opened, copy)]
+        file, source = str(copy), source.model_copy(update={"delimiter": ","})
     if source.delimiter in (None, "|") and is_ruled(file, opened):
         copy = _copy_of(engine, view, "unruled")
         engine.notes += [f"{name}: {note}" for note in unrule(file, opened, copy)]
         file = str(copy)
+    if source.delimiter is None and is_underlined(file, opened):
+        copy = _copy_of(engine, view, "cut")
+        engine.notes += [f"{name}: {note}" for note in write_cut(file, opened, copy)]
+        file, source = str(copy), source.model_copy(update={"delimiter": "\t"})
     if is_wrapped(file, opened):
         copy = _copy_of(engine, view, "unwrapped")
         engine.notes += [f"{name}: {note}" for note in unwrap(file, opened, copy)]

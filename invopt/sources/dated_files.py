@@ -126,6 +126,13 @@ class DatedFiles(Placer):
         domain = domain_of(file)
         if domain == "stock" and self._movements(file, own, date):
             return None
+        held = span is not None and domain == "stock"
+        if span is not None and held:  # a stock holds until the next one: no plan, and no flag
+            self.notes.append(
+                f"{file.name}: each stock is held from {date.name} until the next one of its "
+                f"product; {span[1].name} is not read"
+            )
+            span = None
         channels = self._channels(file, domain, {*used, own.series, *own.there})
         if not channels and not span:
             return "it has a date and no number"
@@ -136,7 +143,7 @@ class DatedFiles(Placer):
             table |= {"from": self._days(file, *span), "ds": "day"}
         if flagged:
             table["columns"] = {self._free("promotion", file): "1"} | table.get("columns", {})
-        if span and not flagged:
+        if held or (span and not flagged):
             table |= {"fill": "forward", "aggregate": "last"}
         else:
             table |= self._fill(file, domain, span=flagged)

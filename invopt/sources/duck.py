@@ -5,14 +5,17 @@ from pathlib import Path
 
 from invopt.errors import ConfigError
 from invopt.sources import database_files
+from invopt.sources.arrow_files import SUFFIXES as ARROW
 from invopt.sources.csv_tables import add_csv
 from invopt.sources.engine import Engine
 from invopt.sources.found_files import find_files
 from invopt.sources.json_lines import SUFFIXES as JSONS
 from invopt.sources.mapping import Source
 from invopt.sources.parquet_tables import add_parquet
-from invopt.sources.row_tables import add_books, add_database, add_json, add_query
+from invopt.sources.row_tables import add_arrow, add_books, add_database, add_json, add_query
 from invopt.sources.workbooks import SUFFIXES as BOOKS
+
+_TEXTS = {".csv", ".txt", ".tsv", ".prn", "", ".xls", ".html", ".htm"}
 
 
 class Reader(Engine):
@@ -58,13 +61,15 @@ class Reader(Engine):
         self.opened += files
         kinds = {Path(file.lower().removesuffix(".gz")).suffix for file in files}
         if kinds <= {".parquet", ".pq"}:
-            add_parquet(self, name, files)
-        elif kinds <= {".csv", ".txt", ".tsv", "", ".xls"}:
+            add_parquet(self, name, files, source.path)
+        elif kinds <= _TEXTS:
             add_csv(self, name, files, source)
+        elif kinds <= set(ARROW):
+            add_arrow(self, name, files, source)
         elif kinds <= set(BOOKS):
             add_books(self, name, files, source)
         elif kinds <= set(JSONS):
-            add_json(self, name, files)
+            add_json(self, name, files, source)
         elif kinds <= set(database_files.SUFFIXES) and len(files) == 1:
             add_database(self, name, Path(files[0]), source)
         else:

@@ -10,12 +10,14 @@ from urllib.parse import unquote
 from invopt.errors import InvalidInputError
 from invopt.sources import database_files
 from invopt.sources.archives import PACKED, SUFFIX, TEXTS, unpack
+from invopt.sources.arrow_files import SUFFIXES as ARROW
 from invopt.sources.engine import Engine
 from invopt.sources.mapping import Source
+from invopt.sources.named_files import files_of, glob_of, has_names, named_in
 from invopt.sources.workbooks import SUFFIXES as BOOKS
 from invopt.sql import literal, quote
 
-_SUFFIXES = (*TEXTS, SUFFIX, ".parquet", ".pq", *BOOKS, *database_files.SUFFIXES)
+_SUFFIXES = (*TEXTS, SUFFIX, ".parquet", ".pq", *ARROW, *BOOKS, *database_files.SUFFIXES)
 
 
 def find_files(engine: Engine, name: str, source: Source) -> list[str]:
@@ -36,6 +38,8 @@ def find_files(engine: Engine, name: str, source: Source) -> list[str]:
                 f"{name}: {len(left)} files of {path} are not read (e.g. {left[0]}): they end "
                 f"in none of {', '.join(_SUFFIXES)}"
             )
+    elif has_names(path):
+        found = files_of(engine.data_dir, path)
     elif any(sign in path for sign in "*?["):
         found = sorted(engine.data_dir.glob(path))
     else:
@@ -60,13 +64,18 @@ def open_file(engine: Engine, file: str) -> IO[bytes]:
     return Path(file).open("rb")
 
 
-def keys_of(file: str, root: Path) -> dict[str, str]:
-    """Return what the folders of a file below a root say of all its rows (key=value)."""
+def keys_of(file: str, root: Path, path: str) -> dict[str, str]:
+    """Return what the path of a file below a root says of all its rows.
+
+    Folders say it as key=value, and names in braces of the source's own path by their places.
+    """
     place = Path(file)
     if place.is_relative_to(root):
         place = place.relative_to(root)
     pairs = (part.split("=", 1) for part in place.parts[:-1] if "=" in part)
-    return {key: unquote(value) for key, value in pairs}
+    folders = {key: unquote(value) for key, value in pairs}
+    whole = file if "://" in file else place.as_posix()
+    return folders | ((named_in(path, whole) or {}) if has_names(path) else {})
 
 
 def path_columns(keys: Mapping[str, str], taken: Mapping[str, str]) -> str:
@@ -85,7 +94,7 @@ def _unpacked(engine: Engine, name: str, file: Path, source: Source) -> list[Pat
     if file.suffix.lower() not in PACKED:
         return [file]
     engine.num_reads += 1
-    told = keys_of(str(file), engine.data_dir)
+    told = keys_of(str(file), engine.data_dir, str(source.path))
     keys = [f"{quoted(key)}={quoted(value)}" for key, value in told.items()]
     try:
         folder = engine.scratch.joinpath(f"unpacked-{engine.num_reads}", *keys)
@@ -109,8 +118,10 @@ def _find_remote(engine: Engine, name: str, path: str) -> list[str]:
         if protocol not in engine.systems:
             engine.connection.register_filesystem(system)
             engine.systems[protocol] = system
-        matches = system.glob(path) if any(s in path for s in "*?[") else system.find(path)
+        pattern = glob_of(path)
+        matches = system.glob(pattern) if any(s in pattern for s in "*?[") else system.find(path)
         found = [f"{protocol}://{p}" for p in sorted(matches)]
+        found = [f for f in found if not has_names(path) or named_in(path, f) is not None]
     except Exception as err:  # every store has its own errors; all mean "cannot read there"
         raise InvalidInputError(f"sources.{name}: cannot read {path}: {err}.") from err
     if not found:

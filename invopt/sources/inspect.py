@@ -6,20 +6,32 @@ from pathlib import Path
 from invopt.errors import InvalidInputError
 from invopt.sources import database_files
 from invopt.sources.archives import TEXTS, is_text_sheet
+from invopt.sources.arrow_files import SUFFIXES as ARROW
 from invopt.sources.columns import facts_of
 from invopt.sources.duck import Reader
-from invopt.sources.facts import FileFacts
+from invopt.sources.facts import DATE, NUMBER, FileFacts
 from invopt.sources.mapping import Source
-from invopt.sources.tables_of_files import UNREADABLE, encoding_among, sheets_inside, tables_among
+from invopt.sources.name_patterns import pattern_of
+from invopt.sources.named_files import files_of, named_in
+from invopt.sources.tables_of_files import (
+    UNREADABLE,
+    encoding_among,
+    header_of,
+    sheets_inside,
+    tables_among,
+)
+from invopt.sources.vocabulary import by_word
 from invopt.sources.workbooks import SUFFIXES as BOOKS
+from invopt.sources.year_parts import parts_of
 
-SUFFIXES = (*TEXTS, ".zip", ".parquet", ".pq", *BOOKS, *database_files.SUFFIXES)
+SUFFIXES = (*TEXTS, ".zip", ".parquet", ".pq", *ARROW, *BOOKS, *database_files.SUFFIXES)
+_TOLD = ", ".join(end for end in SUFFIXES if end.count(".") == 1)  # or packed
 # What to do with files that are not read, by how they end.
 _INSTEAD = {
     "save a spreadsheet as .xlsx": (".xls", ".xlsb", ".ods", ".numbers"),
     "unpack it": (".xz", ".7z", ".rar", ".tar", ".tgz", ".zst", ".lz4"),
-    "write it as CSV or parquet": (".xml", ".html", ".feather", ".avro", ".orc", ".dbf", ".mdb",
-                                   ".accdb"),
+    "write it as CSV or parquet": (".xml", ".avro", ".dbf", ".mdb", ".accdb"),
+    "have its messages written as CSV, a row for each item and day": (".edi", ".x12", ".edifact"),
 }  # fmt: skip
 
 
@@ -40,10 +52,13 @@ def inspect_files(reader: Reader, data: Path) -> tuple[list[FileFacts], list[str
     if left:
         notes.append(
             f"{len(left)} files are not read (e.g. {left[0].relative_to(data)}): they end in none "
-            f"of {', '.join(SUFFIXES)}{_instead(left)}"
+            f"of {_TOLD}{_instead(left)}"
         )
+    named = _named_tables(reader, data, files)
+    notes += [_told_names(data, path, group) for path, group in named]
+    gone = {file for _, group in named for file in group}
     found, refused = [], []
-    for path, group in tables_among(data, files):
+    for path, group in named + tables_among(data, [file for file in files if file not in gone]):
         try:
             looked_at = [_inspect(reader, path, group, sheet) for sheet in sheets_inside(group)]
         except UNREADABLE as err:
@@ -59,10 +74,53 @@ def inspect_files(reader: Reader, data: Path) -> tuple[list[FileFacts], list[str
     if not found:
         if refused:
             raise InvalidInputError(" ".join(refused))
-        raise InvalidInputError(
-            " ".join([f"{data} holds no file that ends in {', '.join(SUFFIXES)}.", *notes])
-        )
+        raise InvalidInputError(" ".join([f"{data} holds no file that ends in {_TOLD}.", *notes]))
     return found, notes + refused
+
+
+def _named_tables(reader: Reader, data: Path, files: list[Path]) -> list[tuple[str, list[Path]]]:
+    """Return (pattern, files) of tables whose files say in their names alone when rows are of."""
+    groups: dict[object, list[Path]] = {}
+    for file in files:
+        groups.setdefault((header_of(file), file.suffix.lower()), []).append(file)
+    found = []
+    for group in groups.values():
+        path = pattern_of(file.relative_to(data).as_posix() for file in group)
+        if path is None or files_of(data, path) != sorted(group):
+            continue
+        if _needs_names(reader, group[0].relative_to(data).as_posix(), path, alone=len(group) == 1):
+            found.append((path, group))
+    return found
+
+
+def _needs_names(reader: Reader, file: str, path: str, *, alone: bool) -> bool:
+    """Return whether a file says nowhere when its rows are of but in its name.
+
+    A year needs columns of months to be a date, and what names more than a year needs none; of a
+    file alone the name says when it was written.
+    """
+    try:
+        looked_at = _inspect(reader, file, [reader.data_dir / file], None)
+    except UNREADABLE:
+        return False
+    if looked_at.of_kind(DATE) or looked_at.periods or not looked_at.of_kind(NUMBER):
+        return False
+    numbers = [column.name for column in looked_at.of_kind(NUMBER)]
+    by_year = not re.search(r"\{(week|month|date)\}", path)
+    has_parts = bool(parts_of([column.name for column in looked_at.columns]))
+    if by_year:
+        return has_parts
+    counts = any(by_word(numbers, role) is not None for role in ("y", "on_hand", "counted"))
+    return counts and not has_parts and not alone
+
+
+def _told_names(data: Path, path: str, group: list[Path]) -> str:
+    first = group[0].relative_to(data).as_posix()
+    told = ", ".join(f"{key} {value}" for key, value in (named_in(path, first) or {}).items())
+    return (
+        f"{len(group)} files are one table, {path}, whose names in braces are columns: {first} is "
+        f"of {told}"
+    )
 
 
 def _why_empty(reader: Reader, facts: FileFacts) -> str:
@@ -88,7 +146,7 @@ def _instead(left: list[Path]) -> str:
 def _inspect(reader: Reader, path: str, files: list[Path], sheet: str | None) -> FileFacts:
     # A folder of partitions has no ending.
     ends = [s for s in (*SUFFIXES, ".xls") if path.lower().endswith(s)]
-    stem = path[: -max(map(len, ends))] if ends else path
+    stem = re.sub(r"\{\w+\}", "", path[: -max(map(len, ends))] if ends else path)
     name = re.sub(r"\W+", "_", stem.replace("*", "")).strip("_") or "files"
     if sheet is not None:
         name = f"{name}_{re.sub(r'[^0-9A-Za-z_]+', '_', sheet)}"

@@ -55,7 +55,7 @@ _REFERENCE = (
 _EDI_CODE, _EDI = r"[qQ][A-Za-z]", {"qs": "sold", "qu": "returned"}
 _NAMES_PRODUCT = re.compile(
     r"(^|_)(name|description|desc|title|bezeichnung|beschreibung|text|libelle|designation"
-    r"|descripcion|nombre|item|article|artikel|product|produkt|nazwa|omschrijving|descrizione)(_|$)"
+    r"|descripcion|nombre|\w+(text|name|bezeichnung)|item|article|artikel|product|produkt|nazwa|omschrijving|descrizione)(_|$)"
 )
 # What is sold or charged beside goods, in names of products.
 _NO_GOODS = (

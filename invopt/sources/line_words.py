@@ -35,7 +35,7 @@ _SOLD = (
     r"sale|sold|sell|invoice|(^| )out$|outbound|outgoing|issue|ship|deliver|dispatch|verkauf"
     r"|ausgang|abgang|lieferung|lieferschein|rechnung|vente|sortie|facture|venta|salida|factura|vendita|uscita"
     r"|scarico|venda|saida|verkoop|uitga|sprzeda|wydanie|satis|cikis|consum|verbrauch|order|actual"
-    r"|^wa$|реализац|продаж|销售|銷售|売上|出荷|판매|출고"
+    r"|entnahme|withdraw|prelievo|^wa$|реализац|продаж|销售|銷售|売上|出荷|판매|출고"
 )
 # Codes that mean something where others stand beside them: what must be there, and all kinds.
 _CODED = (

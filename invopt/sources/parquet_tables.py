@@ -4,12 +4,24 @@ from collections import Counter
 from typing import Any
 
 from invopt.sources.engine import Engine, replacing
+from invopt.sources.found_files import keys_of, path_columns
+from invopt.sources.named_files import has_names
 from invopt.sources.united import EMPTY, United
-from invopt.sql import literal
+from invopt.sql import literal, quote
 
 
-def add_parquet(engine: Engine, name: str, files: list[str]) -> None:
-    """Unite files by the names of their columns, each of the widest of its types."""
+def add_parquet(engine: Engine, name: str, files: list[str], path: str) -> None:
+    """Unite files by the names of their columns, each of the widest of its types.
+
+    Args:
+        engine: Gets the view.
+        name: Of the source.
+        files: All of its.
+        path: That names them, with names in braces for what is said in theirs.
+    """
+    if has_names(path):
+        _add_named(engine, name, files, path)
+        return
     if len(files) == 1:
         engine.run(f'CREATE VIEW "{name}" AS SELECT * FROM {_parquet(files)}', f"sources.{name}")
         return
@@ -39,6 +51,17 @@ def add_parquet(engine: Engine, name: str, files: list[str]) -> None:
             )
     holders = {united.spelled[c]: len(kinds) for c, kinds in united.kinds.items()}
     engine.tell_gaps(name, len(files), holders)
+
+
+def _add_named(engine: Engine, name: str, files: list[str], path: str) -> None:
+    """Unite files whose own names say something of all their rows."""
+    views = [quote(f"{name}#{number}") for number in range(len(files))]
+    for view, file in zip(views, files, strict=True):
+        rows = _parquet([file])
+        taken = {column.lower(): column for column in engine.column_types(rows, name)}
+        more = path_columns(keys_of(file, engine.data_dir, path), taken)
+        engine.run(f"CREATE VIEW {view} AS SELECT *{more} FROM {rows}", f"sources.{name}")
+    engine.unite(name, views)
 
 
 def _types_of(engine: Engine, name: str, files: list[str]) -> list[dict[str, str]]:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from invopt.errors import InvalidInputError
 from invopt.sources import database_files
+from invopt.sources.arrow_files import read_columns
 from invopt.sources.engine import Engine, Rejected, first_lines
 from invopt.sources.found_files import keys_of, open_file, path_columns
 from invopt.sources.json_lines import JsonRows
@@ -38,9 +39,9 @@ def add_books(engine: Engine, name: str, files: list[str], source: Source) -> No
             raise InvalidInputError(f"sources.{name}: {err}") from err
         engine.notes += [f"{name}: {note}" for note in sheet.notes]
         tables.append(f'"{name}#{number}"')
-        engine.connection.register("chunk", sheet.table)
-        engine.run(f"CREATE TABLE {tables[-1]} AS SELECT * FROM chunk", f"sources.{name}")
-        engine.connection.unregister("chunk")
+        _keep(
+            engine, name, tables[-1], sheet.table, keys_of(file, engine.data_dir, str(source.path))
+        )
     holders: Counter[str] = Counter()
     for table in tables:
         holders.update(list(engine.column_types(table, name)))
@@ -50,7 +51,26 @@ def add_books(engine: Engine, name: str, files: list[str], source: Source) -> No
         engine.tell_gaps(name, len(files), holders)
 
 
-def add_json(engine: Engine, name: str, files: list[str]) -> None:
+def add_arrow(engine: Engine, name: str, files: list[str], source: Source) -> None:
+    """Unite files of ORC or Feather by the names of their columns."""
+    tables: list[str] = []
+    holders: Counter[str] = Counter()
+    for number, file in enumerate(files):
+        with open_file(engine, file) as handle:
+            try:
+                rows = read_columns(file, handle)
+            except InvalidInputError as err:
+                raise InvalidInputError(f"sources.{name}: {err}") from err
+        tables.append(f'"{name}#{number}"')
+        holders.update(rows.column_names)
+        _keep(engine, name, tables[-1], rows, keys_of(file, engine.data_dir, str(source.path)))
+    engine.unite(name, tables)
+    if len(tables) > 1:
+        engine.files[name] = [f"({table})" for table in tables]
+        engine.tell_gaps(name, len(files), holders)
+
+
+def add_json(engine: Engine, name: str, files: list[str], source: Source) -> None:
     """Unite the rows of files by the names of their columns; lines that are none are told."""
     tables: list[str] = []
     holders: Counter[str] = Counter()
@@ -61,7 +81,13 @@ def add_json(engine: Engine, name: str, files: list[str]) -> None:
             with open_file(engine, file) as handle:
                 for rows in read.tables(handle, file):
                     tables.append(f'"{name}#{len(tables)}"')
-                    _keep(engine, name, tables[-1], rows, keys_of(file, engine.data_dir))
+                    _keep(
+                        engine,
+                        name,
+                        tables[-1],
+                        rows,
+                        keys_of(file, engine.data_dir, str(source.path)),
+                    )
         except (OSError, EOFError, zlib.error) as err:
             raise InvalidInputError(
                 f"sources.{name}: {file} cannot be read: {str(err).rstrip('.')}. Send it again."

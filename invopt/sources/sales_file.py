@@ -33,6 +33,7 @@ from invopt.sources.measures import measures_of
 from invopt.sources.placing import UNIQUE
 from invopt.sources.vocabulary import MONEY, all_by_word, by_word, is_ruled_out, plain
 from invopt.sources.words import (
+    SALES,
     Keys,
     SpokenNames,
 )
@@ -52,8 +53,6 @@ _REGIONS = {"region", "regione", "gebiet", "bezirk", "provinz", "province", "pro
             "zona", "territory", "district", "city", "stadt", "ville", "ciudad", "citta", "state",
             "country", "land", "pays", "pais", "paese"}  # fmt: skip
 _LEAST, _PAIR, _FULL = 2, 2, 0.5
-_SALES = r"sale|order|invoice|line|demand|train|verkauf|absatz|umsatz|bon|kasse|journal|till|pos\b"
-_SALES += r"|rechnung|beleg|vente|facture|ticket|venta|factura|pedido|transaction|receipt|hist"
 _WEAK = {"value", "count", "y", "target"} | MONEY
 # Roles, and words of names, whose columns are neither products nor what was sold of them.
 _CLAIMED = ("price", "discount", "in_stock", "on_order", "backorders", "reorder_point", "lead_time",
@@ -123,7 +122,7 @@ def find_sales(
     ]
     if not whole:
         raise InvalidInputError(_what_is_missing(reader, candidates, doubts or {}))
-    told = [c for c in whole if re.search(_SALES, plain(c.file.name))]
+    told = [c for c in whole if re.search(SALES, plain(c.file.name))]
     strong = [c for c in told or whole if c.quantity is None or not _is_weak(c.quantity.name)]
     found = max(
         strong or told or whole, key=lambda c: c.file.num_rows * max(1, len(c.file.periods))

@@ -16,6 +16,8 @@ import pyarrow.parquet as pq
 from invopt.errors import InvalidInputError
 from invopt.sources import database_files
 from invopt.sources.archives import SINGLE, TEXTS, is_text_sheet, text_files
+from invopt.sources.arrow_files import SUFFIXES as ARROW
+from invopt.sources.arrow_files import read_columns
 from invopt.sources.json_lines import SUFFIXES as JSONS
 from invopt.sources.json_lines import JsonRows
 from invopt.sources.legacy_text import CENTRAL, OTHERS, TURKISH, WESTERN, legacy_encoding
@@ -43,7 +45,7 @@ def tables_among(data: Path, files: list[Path]) -> list[tuple[str, list[Path]]]:
         pattern = str(Path(*path.parts[:lake])) if lake else _NUMBER.sub("*", str(path))
         if _NUMBERED_PLACE.search(path.stem.lower()):  # shop 1 and shop 2 are no parts of one
             pattern = str(path)
-        groups.setdefault((pattern, _header(file)), []).append(file)
+        groups.setdefault((pattern, header_of(file)), []).append(file)
     found = []
     for (pattern, _), group in groups.items():
         folder = data / pattern
@@ -111,11 +113,14 @@ def encoding_of(file: Path) -> str:
     return "utf-8"
 
 
-def _header(file: Path) -> object:
+def header_of(file: Path) -> object:
     """Return what two files of one table have in common; the file itself if it has no header."""
     try:
         if inside := _tables_inside(file):
             return tuple(inside.items())
+        if file.suffix.lower() in ARROW:
+            with file.open("rb") as handle:
+                return tuple(read_columns(str(file), handle).column_names)
         if not _is_text(file):
             return tuple(pq.read_schema(file).names)
         with _open(file) as handle:
