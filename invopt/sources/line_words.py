@@ -17,7 +17,8 @@ KIND = (
 _MOVEMENT = r"bw_?art|(^|_)bw_?a(_|$)|bewegung|movement|(^|_)mvt"
 # Kinds of movements, in small letters without accents; the first that fits is what it is.
 _NO_SALE = (
-    r"purchas|receiv|goods receipt|stock receipt|^receipt|inbound|incoming|^in$|^(stock|goods) in$"
+    r"purchas|receiv|^receipt|(?<!sales )(?<!cash )\breceipts?$|^misc|inbound|incoming|^in$"
+    r"|^(stock|goods) in$"
     r"|opening|initial|closing|balance|(^| )adj|transfer|stock ?tak|(stock|cycle) ?count|inventur"
     r"|inventar|correct|korrekt|eingang|zugang|einkauf|bestellung|anfang|umlager|umbuch|schwund"
     r"|achat|reception|entree|entrada|compra|ajuste|traslado|saldo|apertura|acquisto|entrata"

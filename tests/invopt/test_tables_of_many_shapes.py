@@ -458,6 +458,15 @@ def test_lost_sales_beside_what_was_used_are_not_it(tmp_path):
     assert report.sums["sales.y"] == 465
 
 
+def test_receipts_of_orders_are_not_sold_and_sales_receipts_are(tmp_path):
+    rows = [f"{d};Sales Receipt;A;{n}" for n, d in enumerate(DAYS, 1)]
+    rows += [f"{DAYS[3]};PO Receipt;A;900", f"{DAYS[4]};Miscellaneous issue;A;7"]
+    head = "Date;Transaction Type;Item;Quantity"
+    report, _, told = tried(tmp_path, moves__csv=lines(head, *rows))
+    assert report.sums["sales.y"] == 465
+    assert "Transaction Type is" in told
+
+
 def test_withdrawals_are_sold_and_receipts_are_not(tmp_path):
     rows = [f"{d};Entnahme;A;{n}" for n, d in enumerate(DAYS, 1)]
     rows += [f"{DAYS[3]};Wareneingang;A;900"]
