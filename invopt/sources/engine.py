@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import duckdb
 import pandas as pd
@@ -69,7 +69,7 @@ class Engine:
         )
         self.connection.execute("CREATE MACRO day(x, f) AS TRY_STRPTIME(x, f)::DATE")
 
-    def __enter__(self) -> "Engine":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -46,6 +46,7 @@ _SPAN = rf"^\s*({_ANY_DAY})\s*(?:[-–—/]|to|bis|au|al|t/m|do)\s*{_ANY_DAY}\s*
 _WEEK_ENDING = rf"(?i)^\s*(?:\d+ )?(?:w/?e|we?e?k[- ]end(?:ing)?)[.:]?\s+({_DAY})\s*$"
 _IN_ZONE = r"^\s*(.*\d.*) (?:[PMCE][SD]T|AK[SD]T|HST|GMT|UTC|BST|CES?T|MES?Z|JST|IST|AE[SD]T)\s*$"
 _DATED = r"dat|(^|_)dt|dt(_|$)|julian|trdj|(^|_)day|ivd$"
+_MOON = r"^(14[3-9]\d[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]14[3-9]\d)\b"
 _TRIED, _MADE = 8, 0.9  # columns that may be units or price; rows in which they make the amount
 _NAMED = 4
 # Names of places larger than a shop; those of them, and the share of rows, that make a table.
@@ -504,6 +505,12 @@ def _hints(reader: Reader, nearest: SalesFile) -> Iterator[str]:
             "is known to be what was sold: name its columns in sales.wide. If these are places or "
             "products, turn them into rows in a source of SQL (UNPIVOT)."
         )
+    if "date" in nearest.missing and (lunar := _of_the_moon(reader, nearest.file)) is not None:
+        yield (
+            f" {lunar} seems to hold days of the Islamic calendar (a year of 14..), which differ "
+            "by country and are not converted here: export the days of the Gregorian calendar, "
+            "or join a table of both in a source of SQL."
+        )
     texts = [c.name for c in nearest.file.of_kind(TEXT)]
     if "quantity" in nearest.missing and (told := by_word(texts, "y")) is not None:
         yield (
@@ -521,6 +528,20 @@ def _hints(reader: Reader, nearest: SalesFile) -> Iterator[str]:
         )
     if nearest.missing == ["product"]:
         yield " Where all rows are one product, write unique_id: \"'all'\"."
+
+
+def _of_the_moon(reader: Reader, file: FileFacts) -> str | None:
+    """Return the text column whose days have years of the Islamic calendar, 1430 to 1499."""
+    for column in file.of_kind(TEXT):
+        text = f"trim({quote(column.name)}::VARCHAR)"
+        [found] = reader.fetch(
+            f"SELECT count(*) AS n, count(*) FILTER (regexp_matches({text}, {literal(_MOON)})) "
+            f"AS moon FROM {quote(file.name)} WHERE {text} <> ''",
+            file.name,
+        ).to_pylist()
+        if found["n"] and found["moon"] >= UNIQUE * found["n"]:
+            return column.name
+    return None
 
 
 def _texts(reader: Reader, nearest: SalesFile, column: str) -> str:

@@ -371,6 +371,12 @@ def test_what_is_no_table_is_refused_with_what_to_do(tmp_path, name, content, wh
         tried(tmp_path, **{name: content})
 
 
+def test_days_of_the_islamic_calendar_are_refused_with_what_to_do(tmp_path):
+    rows = [f"1446/{n // 29 + 1:02d}/{n % 29 + 1:02d};A;{n}" for n in range(60)]
+    with pytest.raises(InvalidInputError, match="date seems to hold days of the Islamic calendar"):
+        tried(tmp_path, sales__csv=lines("date;sku;qty", *rows))
+
+
 def test_columns_below_a_rule_of_dashes_are_cut_there_on_every_page(tmp_path):
     head = [f"{'DATE':<11}{'STORE':<6}{'ITEM':<10}{'QTY':>6}",
             "-" * 10 + " " + "-" * 5 + " " + "-" * 9 + " " + "-" * 6]  # fmt: skip
