@@ -126,13 +126,8 @@ class DatedFiles(Placer):
         domain = domain_of(file)
         if domain == "stock" and self._movements(file, own, date):
             return None
-        held = span is not None and domain == "stock"
-        if span is not None and held:  # a stock holds until the next one: no plan, and no flag
-            self.notes.append(
-                f"{file.name}: each stock is held from {date.name} until the next one of its "
-                f"product; {span[1].name} is not read"
-            )
-            span = None
+        held = self._is_held(file, domain, span)
+        span = None if held else span
         channels = self._channels(file, domain, {*used, own.series, *own.there})
         if not channels and not span:
             return "it has a date and no number"
@@ -161,6 +156,18 @@ class DatedFiles(Placer):
         self.tables.setdefault(domain, []).append(table)
         self._plans(file, domain, table, span)
         return None
+
+    def _is_held(
+        self, file: FileFacts, domain: str, span: tuple[ColumnFacts, ColumnFacts] | None
+    ) -> bool:
+        """Return, and say, that a stock holds until the next one: it is no plan, and no flag."""
+        if span is None or domain != "stock":
+            return False
+        self.notes.append(
+            f"{file.name}: each stock is held from {span[0].name} until the next one of its "
+            f"product; {span[1].name} is not read"
+        )
+        return True
 
     def _channels(
         self, file: FileFacts, domain: str, taken: set[str | None]

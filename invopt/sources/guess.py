@@ -102,24 +102,7 @@ def guess_mapping(data: Path, scratch: Path, name: str, asked: SpokenNames | Non
         files, notes = places.files, notes + places.notes
         sales = find_sales(reader, files, asked, places.doubts)
         made: dict[str, Any] = {}
-        if sales.file.period_days is not None:
-            dates, table = _worded(sales.file, made)
-            frequency = usual_frequency(dates)
-            notes += measure_notes(sales.file)
-        elif sales.file.periods:
-            dates, table = _wide(reader, files, sales.file)
-            frequency = usual_frequency(dates)
-        else:
-            assert sales.date is not None
-            dates = dates_in(reader, sales.file, sales.date)
-            frequency = _frequency(dates, sales.date, notes)
-            dates = floor_dates(dates, frequency).unique()
-            table = _long(reader, sales, frequency, notes)
-            if places.gaps & {sales.file.name, *places.parts.get(sales.file.name, ())}:
-                table["missing"] = "unobserved"
-            notes += other_readings(sales, frequency, asked)
-        if sales.file.periods:
-            notes += cell_notes(sales.file, table)
+        frequency, dates, table = _sales_table(reader, places, sales, asked, made, notes)
         _leave_out_totals(reader, sales, table, notes)
         _leave_out_sums(reader, sales, table, notes)
         others = [file for file in files if file is not sales.file]
@@ -138,6 +121,45 @@ def guess_mapping(data: Path, scratch: Path, name: str, asked: SpokenNames | Non
     used = _used(content, found)
     content["sources"] = _sources(every, used, places) | made | found.sources
     return Guess(content, notes)
+
+
+def _sales_table(
+    reader: Reader,
+    places: UnitedFiles,
+    sales: SalesFile,
+    asked: SpokenNames,
+    made: dict[str, Any],
+    notes: list[str],
+) -> tuple[str, pd.DatetimeIndex, dict[str, Any]]:
+    """Return the frequency, the periods and the table of the sales.
+
+    Args:
+        reader: Holds the files.
+        places: All files, as tables that a mapping can read.
+        sales: Their file and columns.
+        asked: Columns that a person named.
+        made: Gets a source that says which column is which day, where one is needed.
+        notes: Gets what a person should know.
+    """
+    if sales.file.period_days is not None:
+        dates, table = _worded(sales.file, made)
+        frequency = usual_frequency(dates)
+        notes += measure_notes(sales.file)
+    elif sales.file.periods:
+        dates, table = _wide(reader, places.files, sales.file)
+        frequency = usual_frequency(dates)
+    else:
+        assert sales.date is not None
+        dates = dates_in(reader, sales.file, sales.date)
+        frequency = _frequency(dates, sales.date, notes)
+        dates = floor_dates(dates, frequency).unique()
+        table = _long(reader, sales, frequency, notes)
+        if places.gaps & {sales.file.name, *places.parts.get(sales.file.name, ())}:
+            table["missing"] = "unobserved"
+        notes += other_readings(sales, frequency, asked)
+    if sales.file.periods:
+        notes += cell_notes(sales.file, table)
+    return frequency, dates, table
 
 
 def _prepared(reader: Reader, files: list[FileFacts], asked: SpokenNames) -> UnitedFiles:
@@ -224,17 +246,7 @@ def _long(reader: Reader, sales: SalesFile, frequency: str, notes: list[str]) ->
     file, keys, quantity, date = sales.file, sales.keys, sales.quantity, sales.date
     assert quantity is not None
     assert date is not None
-    columns: dict[str, Any] = {"y": number_entry(quantity)}
-    if (less := _cancelled_beside(file, quantity) or _returned_beside(file, quantity)) is not None:
-        cells = [c.style.sql(quote(c.name)) for c in (quantity, less)]
-        columns["y"] = {"expr": f"{cells[0]} - coalesce({cells[1]}, 0)"}
-        notes.append(
-            f"{less.name} of {file.name} is taken off {quantity.name}: write y: "
-            f"{named(quantity.name)} where it is not a part of it"
-        )
-    elif (cases := cases_beside(file, quantity)) is not None:
-        columns["y"] = {"expr": cases.expression}
-        notes.append(cases.note)
+    columns: dict[str, Any] = {"y": _sold(file, quantity, notes)}
     if counts_thousands(quantity.name):
         entry = columns["y"]
         columns["y"] = (entry if isinstance(entry, dict) else {"expr": entry}) | {"scale": 1000}
@@ -262,6 +274,21 @@ def _long(reader: Reader, sales: SalesFile, frequency: str, notes: list[str]) ->
     if table.get("returns") == "net" and num_rows < file.num_rows:
         table["layout"] = "transactions"  # what came back stands beside what was sold that day
     return table
+
+
+def _sold(file: FileFacts, quantity: ColumnFacts, notes: list[str]) -> Any:
+    """Return the entry of what was sold: less what was cancelled or came back, cases in pieces."""
+    if (less := _cancelled_beside(file, quantity) or _returned_beside(file, quantity)) is not None:
+        cells = [c.style.sql(quote(c.name)) for c in (quantity, less)]
+        notes.append(
+            f"{less.name} of {file.name} is taken off {quantity.name}: write y: "
+            f"{named(quantity.name)} where it is not a part of it"
+        )
+        return {"expr": f"{cells[0]} - coalesce({cells[1]}, 0)"}
+    if (cases := cases_beside(file, quantity)) is not None:
+        notes.append(cases.note)
+        return {"expr": cases.expression}
+    return number_entry(quantity)
 
 
 def _cancelled_beside(file: FileFacts, quantity: ColumnFacts) -> ColumnFacts | None:
