@@ -7,11 +7,12 @@ import zlib
 from pathlib import Path
 
 from invopt.errors import InvalidInputError
+from invopt.sources.markup import is_markup
 
 SUFFIX = ".zip"
 SINGLE = ".bz2"
 PACKED = (SUFFIX, SINGLE)
-_PLAIN = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json")
+_PLAIN = (".csv", ".tsv", ".txt", ".prn", ".jsonl", ".ndjson", ".json", ".html", ".htm")
 TEXTS = (*_PLAIN, *(f"{end}.gz" for end in _PLAIN), *(f"{end}{SINGLE}" for end in _PLAIN))
 _COPIED = 1 << 20
 _DAMAGED = (
@@ -20,16 +21,15 @@ _DAMAGED = (
 
 
 def is_text_sheet(file: Path) -> bool:
-    """Return whether a file called .xls is a table of text, as many systems export it."""
+    """Return whether a file called .xls is a table of text or markup, as many systems export it."""
     if file.suffix.lower() != ".xls":
         return False
     with file.open("rb") as handle:
         first = handle.read(512)
     marks = (b"\xd0\xcf\x11\xe0", b"PK", b"\t\x08", b"\t\x04", b"\t\x00", b"\t\x02")
-    is_markup = first.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
     lines = first.splitlines()
     is_table = bool(lines) and any(sign in lines[0] for sign in b"\t;,")
-    return is_table and not is_markup and not first.startswith(marks)
+    return (is_table or is_markup(first)) and not first.startswith(marks)
 
 
 def text_files(archive: zipfile.ZipFile) -> list[str]:

@@ -6,16 +6,10 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
+from invopt.sources.columns import facts_of
 from invopt.sources.duck import Reader
-from invopt.sources.inspect import (
-    DATE,
-    NUMBER,
-    FileFacts,
-    date_of,
-    date_sql,
-    dates_in,
-    facts_of,
-)
+from invopt.sources.facts import DATE, NUMBER, FileFacts, date_of, date_sql, dates_in
+from invopt.sources.kind_words import is_kind
 from invopt.sources.mapping import Source
 from invopt.sources.vocabulary import all_by_word, by_word, plain
 from invopt.sources.words import Keys
@@ -23,23 +17,6 @@ from invopt.sql import literal, quote
 from invopt.timeline import usual_frequency
 
 PLACE = "location"
-# Words of names that tell apart what is no place: returns, plans, another kind of line.
-_KINDS = frozenset(
-    word
-    for words in (
-        "return returns retoure retouren retours devolucion sale sales order orders purchase",
-        "stock inventory bestand lager plan planned budget forecast prognose actual actuals ist",
-        "soll train test valid validation old new alt neu backup copy kopie final draft all total",
-        "gesamt umsatz verkauf absatz ventes ventas cancelled storno promo promotions aktion",
-        "prices preise products artikel customers kunden web online jan feb mar apr may jun jul",
-        "aug sep oct nov dec januar februar marz april mai juni juli august september oktober",
-        "november dezember january february march june july october december",
-        "raw clean cleaned net gross netto brutto units value amount revenue daily weekly monthly",
-        "yearly hourly open closed invoiced shipped",
-    )
-    for word in words.split()
-)
-_AGES = frozenset(["new", "old", "neu", "alt"])
 # Words that tell when: such files follow one another, or are none of one table.
 _TIMES = frozenset(
     word
@@ -71,6 +48,7 @@ class UnitedFiles:
         parts: Names of the files that each is made of.
         notes: A sentence for each.
         doubts: Why the numbers of a file cannot be read, by its name.
+        gaps: Names of tables made of cells of which some are blank, and not known.
     """
 
     files: list[FileFacts]
@@ -78,6 +56,7 @@ class UnitedFiles:
     parts: dict[str, list[str]]
     notes: list[str]
     doubts: dict[str, str] = field(default_factory=dict)
+    gaps: set[str] = field(default_factory=set)
 
     def table_of(
         self, reader: Reader, name: str, sql: str, files: Sequence[FileFacts]
@@ -261,25 +240,22 @@ def _places(group: list[FileFacts]) -> list[str] | None:
     numbered = all(re.fullmatch(r"[A-Za-z]*\d{1,3}", word) for word in words)
     if numbered and by_word([group[0].name], "location"):
         return words
-    if any(_is_kind(own) or not "".join(own).isalpha() for own in names):
+    if any(is_kind(own) or not "".join(own).isalpha() for own in names):
         return None
     return words
-
-
-def _is_kind(words: list[str]) -> bool:
-    """Return whether words of a name tell apart another kind of line; New York is a place."""
-    rest = words[1:] if len(words) > 1 and plain(words[0]) in _AGES else words
-    return any(plain(word) in _KINDS for word in rest)
 
 
 def _differing(group: list[FileFacts]) -> list[list[str]]:
     """Return the words between those with which the names of all files begin and end."""
     workbooks = {file.path for file in group}
+    stems = [_stem(file.path) for file in group]
+    if len(set(stems)) == 1 and len(workbooks) > 1:  # a folder for each place
+        stems = [Path(file.path).parent.as_posix() for file in group]
     labels = [
         str(file.sheet)
         if file.sheet is not None and len(workbooks) == 1
-        else " ".join(filter(None, (_stem(file.path), file.sheet)))
-        for file in group
+        else " ".join(filter(None, (stem, file.sheet)))
+        for stem, file in zip(stems, group, strict=True)
     ]
     names = [re.findall(r"[^\W_]+", label) for label in labels]
     for end in (0, -1):

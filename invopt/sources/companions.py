@@ -3,14 +3,8 @@
 import re
 
 from invopt.sources.dated_files import DatedFiles
-from invopt.sources.inspect import (
-    DATE,
-    NUMBER,
-    TEXT,
-    FileFacts,
-    dated_names,
-    num_distinct,
-)
+from invopt.sources.facts import DATE, NUMBER, TEXT, FileFacts, num_distinct
+from invopt.sources.period_columns import dated_names
 from invopt.sources.placing import DUE, UNIQUE, Placer
 from invopt.sources.planning_files import planning_table
 from invopt.sources.product_files import ProductFiles

@@ -20,6 +20,7 @@ from invopt.errors import InvalidInputError
 from invopt.sources.headers import header_row, names_of, two_lines
 
 DELIMITERS = ",;\t|"
+_EDI = ("ISA*", "UNA:", "UNB+")
 UNCLOSED = "UNCLOSED QUOTE"
 BELOW = "BELOW THE TABLE"
 _CHUNK = 1 << 24
@@ -65,6 +66,11 @@ def find_header(name: str, file: str, opened: Open, delimiter: str | None) -> He
     texts = [line.decode("utf-8-sig", "replace") for line in lines]
     if not any(text.strip() for text in texts):
         raise InvalidInputError(f"sources.{name}: {file} is empty; expected a header line.")
+    if texts[0].startswith(_EDI):
+        raise InvalidInputError(
+            f"sources.{name}: {file} is a message of EDI (X12 or EDIFACT), and no table. Have it "
+            "written as CSV, a row for each item and day with its quantity."
+        )
     try:
         sign = _quote(texts)
         if sign != '"':

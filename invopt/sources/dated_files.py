@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 
 from invopt.frequency import sizes_of
-from invopt.sources.inspect import (
+from invopt.sources.columns import MAX_VALUES
+from invopt.sources.facts import (
     DATE,
-    MAX_VALUES,
     NUMBER,
     TEXT,
     ColumnFacts,
@@ -17,9 +17,9 @@ from invopt.sources.inspect import (
     date_sql,
     dates_in,
     num_combined,
-    wide_pattern,
 )
-from invopt.sources.line_kinds import NO, YES
+from invopt.sources.flagged_lines import NO, YES
+from invopt.sources.period_columns import wide_pattern
 from invopt.sources.placing import DUE, UNIQUE, Placer, Placing, free_name, summed
 from invopt.sources.vocabulary import by_word, plain
 from invopt.sources.words import (
@@ -126,6 +126,8 @@ class DatedFiles(Placer):
         domain = domain_of(file)
         if domain == "stock" and self._movements(file, own, date):
             return None
+        held = self._is_held(file, domain, span)
+        span = None if held else span
         channels = self._channels(file, domain, {*used, own.series, *own.there})
         if not channels and not span:
             return "it has a date and no number"
@@ -136,7 +138,7 @@ class DatedFiles(Placer):
             table |= {"from": self._days(file, *span), "ds": "day"}
         if flagged:
             table["columns"] = {self._free("promotion", file): "1"} | table.get("columns", {})
-        if span and not flagged:
+        if held or (span and not flagged):
             table |= {"fill": "forward", "aggregate": "last"}
         else:
             table |= self._fill(file, domain, span=flagged)
@@ -154,6 +156,18 @@ class DatedFiles(Placer):
         self.tables.setdefault(domain, []).append(table)
         self._plans(file, domain, table, span)
         return None
+
+    def _is_held(
+        self, file: FileFacts, domain: str, span: tuple[ColumnFacts, ColumnFacts] | None
+    ) -> bool:
+        """Return, and say, that a stock holds until the next one: it is no plan, and no flag."""
+        if span is None or domain != "stock":
+            return False
+        self.notes.append(
+            f"{file.name}: each stock is held from {span[0].name} until the next one of its "
+            f"product; {span[1].name} is not read"
+        )
+        return True
 
     def _channels(
         self, file: FileFacts, domain: str, taken: set[str | None]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from invopt.errors import InvalidInputError
 from invopt.sources.duck import Reader
 from invopt.sources.mapping import Expression
+from invopt.sources.month_names import CYRILLIC, MONTHS
 from invopt.sources.numbers import figures_sql
 from invopt.sql import literal, quote
 
@@ -18,7 +19,7 @@ _STAMP = (
     r"(Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2})?|[A-Z][A-Za-z]+/[A-Za-z_/+-]+)?(?:\[[^\]]+\])?)?$"
 )
 _AT_ZERO = r"^(Z|z|UTC|GMT|[+-]00(:?00)?)$"
-# Letters of the languages of _MONTHS; RE2 takes ten milliseconds to compile \p{L}.
+# Letters of the languages of MONTHS; RE2 takes ten milliseconds to compile \p{L}.
 _LETTER = "[A-Za-zÀ-ɏЀ-ӿ]"
 _FAST = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
 _EITHER = r"^\s*(\d{1,2})[/-](\d{1,2})[/-](\d{2}|\d{4})\b"
@@ -46,6 +47,8 @@ _MONTH_ALONE = (
     r"^\s*(?:\d{6}|\d{4}[-/.]\d{1,2}|\d{1,2}[-/.]\d{4}|\d{4}[- ]?M\d{1,2}"
     rf"|{_LETTER}{{3,}}\.?[ -]?\d{{2,4}}|\d{{4}}[ -]{_LETTER}{{3,}}\.?)\s*$"
 )
+# Days with a dot behind each figure, as Hungarian, Croatian and Czech write them: 2025. 1. 5.
+_DOTTED = r"^\s*(\d{1,4})\. ?(\d{1,2})\. ?(\d{1,4})\.?( |$)"
 _SIX_FIGURES = r"^\s*\d{6}\s*$"
 # Three figures beside a year: periods of accounting, 001 to 012 (and up to 016 for closing), or
 # days of the year, of which some come after the sixteenth.
@@ -67,22 +70,6 @@ _EPOCH = r"^(?:/Date\()?(\d{10}|\d{13})(?:[.,]\d+)?(?:[+-]\d{4})?(?:\)/)?$"
 _WORDED = ("%d %b %y", "%d %b %Y", "%d-%b-%y", "%d-%b-%Y", "%d/%b/%y", "%d/%b/%Y", "%d. %b %y",
            "%d. %b %Y", "%b %d, %Y", "%b %d %Y", "%b-%d-%y", "%b-%d-%Y", "%b %y", "%b %Y", "%b-%y",
            "%b-%Y", "%Y %b", "%Y-%b", "%Y-%b-%d", "%Y %b %d")  # fmt: skip
-_MONTHS = (
-    "jan january januar janvier janv enero ene gennaio gen", "feb february februar février févr "
-    "fevrier febrero febbraio", "mar march märz maerz mär mrz mars marzo", "apr april avril avr "
-    "abril abr aprile", "may mai mayo maggio mag", "jun june juni juin junio giugno giu",
-    "jul july juli juillet juil julio luglio lug", "aug august août aout agosto ago", "sep sept "
-    "september septembre septiembre settembre set", "oct october oktober okt octobre octubre "
-    "ottobre ott", "nov november novembre noviembre", "dec december dezember dez décembre déc "
-    "decembre diciembre dic dicembre",
-)  # fmt: skip
-_CYRILLIC = (
-    "янв января январь січня", "фев февраля февраль лютого", "мар марта март березня",
-    "апр апреля апрель квітня", "май мая травня", "июн июня июнь червня", "июл июля июль липня",
-    "авг августа август серпня", "сен сентября сентябрь вересня", "окт октября октябрь жовтня",
-    "ноя ноября ноябрь листопада", "дек декабря декабрь грудня",
-)  # fmt: skip
-MONTH_NAMES = tuple(name for group in _MONTHS for name in group.split())
 # Days of a spreadsheet, 1982 to 2064.
 _SERIAL = r"^([345]\d{4})(?:[.,]\d+)?$"
 
@@ -264,8 +251,9 @@ def _understood(reader: Reader, rows: str, place: str) -> tuple[str, _Forms | No
     timed = "length(trim(__text)) > 10"
     table, texts = quote(f"dates_{place}"), quote(f"texts_{place}")
     reader.run(
-        f"CREATE OR REPLACE TABLE {texts} AS SELECT DISTINCT __text FROM {rows} "
-        "WHERE __fast IS NULL AND trim(__text) <> ''",
+        f"CREATE OR REPLACE TABLE {texts} AS SELECT __written, regexp_replace(__written, "
+        f"{literal(_DOTTED)}, '\\1.\\2.\\3\\4') AS __text FROM (SELECT DISTINCT __text AS "
+        f"__written FROM {rows} WHERE __fast IS NULL AND trim(__text) <> '')",
         place,
     )
     forms = _Forms.of(reader, texts, place)
@@ -273,7 +261,7 @@ def _understood(reader: Reader, rows: str, place: str) -> tuple[str, _Forms | No
         return _with(rows, __stamp="__fast", __timed=timed, __zoned="NULL"), None
     found = _read(f"(SELECT * FROM {texts})", forms)
     reader.run(
-        f"CREATE OR REPLACE TABLE {table} AS SELECT __text, __stamp AS read_stamp, "
+        f"CREATE OR REPLACE TABLE {table} AS SELECT __written AS __text, __stamp AS read_stamp, "
         f"__timed AS read_timed, __zoned AS read_zoned FROM {found}",
         place,
     )
@@ -494,7 +482,7 @@ def _english(text: str) -> str:
     """Return the SQL of a text whose month, in a language of Europe, is English and short."""
     names = {
         name: group.split()[0]
-        for group, other in zip(_MONTHS, _CYRILLIC, strict=True)
+        for group, other in zip(MONTHS, CYRILLIC, strict=True)
         for name in f"{group} {other}".split()
     }
     pairs = ", ".join(f"{literal(name)}: {literal(month)}" for name, month in names.items())

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 
 from invopt.errors import InvalidInputError
-from invopt.sources.dates import MONTH_NAMES, Raw, dated
+from invopt.sources.dates import Raw, dated
 from invopt.sources.duck import Reader
 from invopt.sources.mapping import Expression
+from invopt.sources.month_names import MONTH_NAMES
 from invopt.sources.numbers import FIGURES
 from invopt.sql import literal, quote
 
@@ -43,7 +44,7 @@ _OF_EMPERORS = re.compile(r"[RHS]\.?\d{1,2}[./-]\d{1,2}[./-]\d{1,2}")
 # 5 января 2026 г.
 _CYRILLIC = re.compile(r"\d{1,2} [Ѐ-ӿ]{3,}\.? \d{4}( ?[гр]\.?)?|[Ѐ-ӿ]{3,}\.? \d{4}")
 # Figures with signs between them, as days of several forms are, or of other calendars.
-_PARTED = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}\b.*")
+_PARTED = re.compile(r"\d{1,4}[-/.] ?\d{1,2}[-/.] ?\d{1,4}\b.*")
 _SERIAL = re.compile(r"[345]\d{4}([.,]\d+)?|\d{10}([.,]\d+)?|\d{13}([.,]\d+)?")
 # A year and three figures: a period of accounting, or a day of the year.
 _THREE = re.compile(r"(?:19|20)\d{2}[-/. ]?(\d{3})|(0\d{2})[-/. ](?:19|20)\d{2}")

@@ -8,7 +8,7 @@ import re
 
 from invopt.sources.by_place import UnitedFiles
 from invopt.sources.duck import Reader
-from invopt.sources.inspect import DATE, ColumnFacts, FileFacts
+from invopt.sources.facts import DATE, ColumnFacts, FileFacts
 from invopt.sources.vocabulary import by_word, plain
 from invopt.sources.words import Keys
 from invopt.sql import quote

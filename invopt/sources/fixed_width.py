@@ -4,7 +4,7 @@ import re
 
 from invopt.sources.by_place import UnitedFiles
 from invopt.sources.duck import Reader
-from invopt.sources.inspect import FileFacts
+from invopt.sources.facts import FileFacts
 from invopt.sql import quote
 
 _MAX_WIDTH = 500

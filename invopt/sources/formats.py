@@ -9,6 +9,7 @@ from functools import cache
 from invopt.sources.marks import NOTHING, is_mark
 from invopt.sources.numbers import FIGURES, number_sql
 from invopt.sources.scripts import DATED
+from invopt.sources.vocabulary import plain
 from invopt.sql import literal
 
 SURE = 0.95  # share of given values that must agree
@@ -275,4 +276,4 @@ def sounds_dated(column: str) -> bool:
         r"|timestamp|zeitstempel|horodat|_at$|^time$|^ts$|creat|erstellt|angelegt|gebucht|booked"
     )
     told = f"{words}|period|^ds$|^dt$|kw{stamps}|{DATED}"
-    return re.search(told, column.lower()) is not None
+    return any(re.search(told, name) for name in (column.lower(), plain(column)))

@@ -11,8 +11,13 @@ import yaml
 
 from invopt.errors import InvalidInputError
 from invopt.sources.by_place import UnitedFiles, unite_places
+from invopt.sources.cases_and_singles import cases_beside
 from invopt.sources.companions import Companions
+from invopt.sources.customer_rows import add_customers
+from invopt.sources.dated_sheets import date_sheets
+from invopt.sources.day_columns import stack_days
 from invopt.sources.duck import Reader
+from invopt.sources.facts import DATE, NUMBER, ColumnFacts, FileFacts, date_of, date_sql, dates_in
 from invopt.sources.filled import fill_blanks
 from invopt.sources.fixed_width import split_columns
 from invopt.sources.formats import WEEKS, YEAR_WEEK
@@ -22,21 +27,15 @@ from invopt.sources.guess_notes import (
     measure_notes,
     other_readings,
 )
-from invopt.sources.inspect import (
-    DATE,
-    NUMBER,
-    ColumnFacts,
-    FileFacts,
-    date_of,
-    date_sql,
-    dates_in,
-    inspect_files,
-    wide_pattern,
-)
+from invopt.sources.inspect import inspect_files
+from invopt.sources.item_cells import part_items
 from invopt.sources.lead_units import count_in_periods
 from invopt.sources.line_kinds import LineKinds
+from invopt.sources.month_columns import stack_months
 from invopt.sources.nested import unnest_lines
 from invopt.sources.order_heads import join_heads
+from invopt.sources.period_columns import wide_pattern
+from invopt.sources.place_columns import stack_places
 from invopt.sources.placing import UNIQUE, Placing
 from invopt.sources.repeated_items import stack_items
 from invopt.sources.returned_files import net_returns
@@ -55,8 +54,8 @@ from invopt.sources.words import (
 from invopt.sql import literal, quote
 from invopt.timeline import Timeline, floor_dates, frequency_unit, usual_frequency
 
-_SALES = r"sale|order|invoice|line|demand|train|verkauf|absatz|umsatz|bon|kasse|journal|till|pos\b"
-_SALES += r"|rechnung|beleg|vente|facture|ticket|venta|factura|pedido|transaction|receipt|hist"
+_DELIVERED = r"liefer|deliver|livr|consegn|entreg|dostaw|levering|leverans|geliev"
+_BACK = r"retour|retoure|returned|(^|_)returns?(_|$)|remission|invendu|devuelt|devoluc|zwrot|reso"
 _WEEK_DAYS = 6  # from the first day of a week to its last
 
 
@@ -103,23 +102,9 @@ def guess_mapping(data: Path, scratch: Path, name: str, asked: SpokenNames | Non
         files, notes = places.files, notes + places.notes
         sales = find_sales(reader, files, asked, places.doubts)
         made: dict[str, Any] = {}
-        if sales.file.period_days is not None:
-            dates, table = _worded(sales.file, made)
-            frequency = usual_frequency(dates)
-            notes += measure_notes(sales.file)
-        elif sales.file.periods:
-            dates, table = _wide(reader, files, sales.file)
-            frequency = usual_frequency(dates)
-        else:
-            assert sales.date is not None
-            dates = dates_in(reader, sales.file, sales.date)
-            frequency = _frequency(dates, sales.date, notes)
-            dates = floor_dates(dates, frequency).unique()
-            table = _long(reader, sales, frequency, notes)
-            notes += other_readings(sales, frequency, asked)
-        if sales.file.periods:
-            notes += cell_notes(sales.file, table)
+        frequency, dates, table = _sales_table(reader, places, sales, asked, made, notes)
         _leave_out_totals(reader, sales, table, notes)
+        _leave_out_sums(reader, sales, table, notes)
         others = [file for file in files if file is not sales.file]
         found = Placing(reader, sales.file, sales.keys, dates=dates, table=table, notes=notes)
         Companions(found).place(others)
@@ -138,11 +123,56 @@ def guess_mapping(data: Path, scratch: Path, name: str, asked: SpokenNames | Non
     return Guess(content, notes)
 
 
+def _sales_table(
+    reader: Reader,
+    places: UnitedFiles,
+    sales: SalesFile,
+    asked: SpokenNames,
+    made: dict[str, Any],
+    notes: list[str],
+) -> tuple[str, pd.DatetimeIndex, dict[str, Any]]:
+    """Return the frequency, the periods and the table of the sales.
+
+    Args:
+        reader: Holds the files.
+        places: All files, as tables that a mapping can read.
+        sales: Their file and columns.
+        asked: Columns that a person named.
+        made: Gets a source that says which column is which day, where one is needed.
+        notes: Gets what a person should know.
+    """
+    if sales.file.period_days is not None:
+        dates, table = _worded(sales.file, made)
+        frequency = usual_frequency(dates)
+        notes += measure_notes(sales.file)
+    elif sales.file.periods:
+        dates, table = _wide(reader, places.files, sales.file)
+        frequency = usual_frequency(dates)
+    else:
+        assert sales.date is not None
+        dates = dates_in(reader, sales.file, sales.date)
+        frequency = _frequency(dates, sales.date, notes)
+        dates = floor_dates(dates, frequency).unique()
+        table = _long(reader, sales, frequency, notes)
+        if places.gaps & {sales.file.name, *places.parts.get(sales.file.name, ())}:
+            table["missing"] = "unobserved"
+        notes += other_readings(sales, frequency, asked)
+    if sales.file.periods:
+        notes += cell_notes(sales.file, table)
+    return frequency, dates, table
+
+
 def _prepared(reader: Reader, files: list[FileFacts], asked: SpokenNames) -> UnitedFiles:
     """Return files as tables that a mapping can read, and what was made of them."""
     places = unite_places(reader, files)
+    date_sheets(reader, places)
     split_columns(reader, places)
     unnest_lines(reader, places)
+    stack_months(reader, places)
+    stack_days(reader, places)
+    part_items(reader, places)
+    add_customers(reader, places)
+    stack_places(reader, places)
     stack_items(reader, places)
     fill_blanks(reader, places)
     join_heads(reader, places)
@@ -216,14 +246,7 @@ def _long(reader: Reader, sales: SalesFile, frequency: str, notes: list[str]) ->
     file, keys, quantity, date = sales.file, sales.keys, sales.quantity, sales.date
     assert quantity is not None
     assert date is not None
-    columns: dict[str, Any] = {"y": number_entry(quantity)}
-    if (cancelled := _cancelled_beside(file, quantity)) is not None:
-        cells = [c.style.sql(quote(c.name)) for c in (quantity, cancelled)]
-        columns["y"] = {"expr": f"{cells[0]} - coalesce({cells[1]}, 0)"}
-        notes.append(
-            f"{cancelled.name} of {file.name} is taken off {quantity.name}: write y: "
-            f"{named(quantity.name)} where it is not a part of it"
-        )
+    columns: dict[str, Any] = {"y": _sold(file, quantity, notes)}
     if counts_thousands(quantity.name):
         entry = columns["y"]
         columns["y"] = (entry if isinstance(entry, dict) else {"expr": entry}) | {"scale": 1000}
@@ -239,9 +262,8 @@ def _long(reader: Reader, sales: SalesFile, frequency: str, notes: list[str]) ->
         "from": file.name, "ds": date_entry(date), "columns": columns,
     }  # fmt: skip
     ours = keys.there if keys.series is None else [keys.series]
-    if num_keys(reader, file, ours, _period(reader, file, date_sql(date), frequency)) < (
-        UNIQUE * file.num_rows
-    ):
+    num_rows = num_keys(reader, file, ours, _period(reader, file, date_sql(date), frequency))
+    if num_rows < UNIQUE * file.num_rows:
         table["layout"] = "transactions"
         _name_lines(reader, file, table, notes)
     if date.is_fiscal:
@@ -249,7 +271,24 @@ def _long(reader: Reader, sales: SalesFile, frequency: str, notes: list[str]) ->
     lines = LineKinds(reader, file, keys, quantity)
     lines.apply(table)
     notes += lines.notes
+    if table.get("returns") == "net" and num_rows < file.num_rows:
+        table["layout"] = "transactions"  # what came back stands beside what was sold that day
     return table
+
+
+def _sold(file: FileFacts, quantity: ColumnFacts, notes: list[str]) -> Any:
+    """Return the entry of what was sold: less what was cancelled or came back, cases in pieces."""
+    if (less := _cancelled_beside(file, quantity) or _returned_beside(file, quantity)) is not None:
+        cells = [c.style.sql(quote(c.name)) for c in (quantity, less)]
+        notes.append(
+            f"{less.name} of {file.name} is taken off {quantity.name}: write y: "
+            f"{named(quantity.name)} where it is not a part of it"
+        )
+        return {"expr": f"{cells[0]} - coalesce({cells[1]}, 0)"}
+    if (cases := cases_beside(file, quantity)) is not None:
+        notes.append(cases.note)
+        return {"expr": cases.expression}
+    return number_entry(quantity)
 
 
 def _cancelled_beside(file: FileFacts, quantity: ColumnFacts) -> ColumnFacts | None:
@@ -262,6 +301,13 @@ def _cancelled_beside(file: FileFacts, quantity: ColumnFacts) -> ColumnFacts | N
         if own & {"canceled", "cancelled", "storniert"} and own & {*words, "qty", "quantity"}:
             return column
     return None
+
+
+def _returned_beside(file: FileFacts, quantity: ColumnFacts) -> ColumnFacts | None:
+    """Return the column of what came back of a delivery, as bakeries and presses count it."""
+    if not re.search(_DELIVERED, plain(quantity.name)):
+        return None
+    return next((c for c in file.of_kind(NUMBER) if re.search(_BACK, plain(c.name))), None)
 
 
 def _charged(reader: Reader, file: FileFacts, column: ColumnFacts, notes: list[str]) -> Any:
@@ -340,6 +386,33 @@ def _leave_out_totals(
         notes.append(
             f"rows of {sales.file.name} whose {column} is {', '.join(totals)} are left out as sums "
             "of the others: take them out of `where` if they are none"
+        )
+
+
+def _leave_out_sums(
+    reader: Reader, sales: SalesFile, table: dict[str, Any], notes: list[str]
+) -> None:
+    """Leave out rows without a date that add up the others, of their product or of all."""
+    file, date, quantity = sales.file, sales.date, sales.quantity
+    if date is None or quantity is None or not date.is_text or date.expr is not None:
+        return
+    day, amount = f"trim({quote(date.name)})", quantity.style.sql(quote(quantity.name))
+    product = quote(sales.keys.product or str(sales.keys.series or date.name))
+    near = f"<= 0.001 * abs({amount}) + 0.001, false)"
+    own = f"sum({amount}) FILTER (coalesce({day}, '') <> '') OVER (PARTITION BY {product})"
+    every = f"sum({amount}) FILTER (coalesce({day}, '') <> '') OVER ()"
+    sql = (
+        f"SELECT count(*) AS n, count(*) FILTER (is_sum) AS sums FROM (SELECT {day} AS day, "
+        f"coalesce(abs({amount} - own) {near} OR coalesce(abs({amount} - every) {near} AS is_sum "
+        f"FROM (SELECT *, {own} AS own, {every} AS every FROM {quote(file.name)})) "
+        "WHERE coalesce(day, '') = ''"
+    )
+    [found] = reader.fetch(sql, file.name).to_pylist()
+    if found["n"] and found["sums"] == found["n"]:
+        _narrow(table, f"coalesce({day}, '') <> ''")
+        notes.append(
+            f"{found['n']:,} rows of {file.name} have no {date.name} and are the sums of the "
+            "others: they are left out"
         )
 
 

@@ -7,13 +7,7 @@ from typing import Any
 from invopt.sources.days import (
     are_periods,
 )
-from invopt.sources.inspect import (
-    DATE,
-    NUMBER,
-    TEXT,
-    ColumnFacts,
-    FileFacts,
-)
+from invopt.sources.facts import DATE, NUMBER, TEXT, ColumnFacts, FileFacts
 from invopt.sources.sales_file import SalesFile, sounds_of_money
 from invopt.sources.vocabulary import all_by_word, by_word, plain
 from invopt.sources.words import (

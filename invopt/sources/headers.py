@@ -4,6 +4,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from invopt.sources.year_parts import parts_of, year_of
+
 _ENOUGH = 0.6  # share of a usual row's cells that a header has
 _MIN_REPEATED = 4  # labels that come back, from which on a line above may tell them apart
 
@@ -31,7 +33,8 @@ def two_lines(rows: Sequence[Sequence[str]], at: int) -> tuple[int, list[str]] |
     """Return the second line of a header of two lines and its names; None where it is one line.
 
     Labels that come back (Menge, Umsatz, Menge, Umsatz) are told apart by what stands above them,
-    once for each or at the first of its columns as merged cells are.
+    once for each or at the first of its columns as merged cells are. Months and weeks get the year
+    that stands above them.
 
     Args:
         rows: Cells as text, "" for an empty one.
@@ -39,10 +42,30 @@ def two_lines(rows: Sequence[Sequence[str]], at: int) -> tuple[int, list[str]] |
     """
     for second in (at, at + 1):
         if 0 < second < len(rows):
-            names = _told_apart(rows[second - 1], rows[second])
+            names = _of_years(rows[second - 1], rows[second])
+            names = names or _told_apart(rows[second - 1], rows[second])
             if names is not None:
                 return second, names
     return None
+
+
+def _of_years(above: Sequence[str], cells: Sequence[str]) -> list[str] | None:
+    """Return the names of columns of months or weeks whose years stand above; None for others."""
+    years = [year_of(cell) if cell.strip() else None for cell in above]
+    given = [cell for cell, year in zip(above, years, strict=True) if cell.strip() and not year]
+    labels = [cell.strip() for cell in cells]
+    years += [None] * (len(labels) - len(years))
+    if given or not any(years) or len(years) > len(labels):
+        return None
+    start = next(at for at, year in enumerate(years) if year)
+    parts = parts_of(list(dict.fromkeys(label for label in labels[start:] if label)))
+    if sum(label in parts for label in labels[start:]) < _MIN_REPEATED:
+        return None
+    names, year = labels[:start], ""
+    for label, over in zip(labels[start:], years[start:], strict=True):
+        year = over or year
+        names.append(parts[label].of(year) if label in parts else f"{label} {year}".strip())
+    return names if len({name.lower() for name in names}) == len(names) and all(names) else None
 
 
 def _told_apart(above: Sequence[str], cells: Sequence[str]) -> list[str] | None:
@@ -63,7 +86,8 @@ def _told_apart(above: Sequence[str], cells: Sequence[str]) -> list[str] | None:
     for label, top in zip(labels, above, strict=False):
         over = top or over
         names.append(f"{over} {label}".strip() if label.lower() in repeated else label or top)
-    return names if len({name.lower() for name in names}) == len(names) and all(names) else None
+    given = [name.lower() for name in names if name]
+    return names if len({*given}) == len(given) and len(given) >= len(names) - 1 else None
 
 
 def names_of(cells: Sequence[str]) -> tuple[list[str], list[str]]:

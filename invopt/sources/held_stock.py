@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass, replace
 
 from invopt.sources.duck import Reader
+from invopt.sources.facts import NUMBER, TEXT, ColumnFacts, FileFacts
 from invopt.sources.faults import RULES
-from invopt.sources.inspect import NUMBER, TEXT, ColumnFacts, FileFacts
 from invopt.sources.vocabulary import by_word, plain
 from invopt.sources.words import POSITION_ROLES, PRODUCT_ROLES, domain_of, roles_of
 from invopt.sql import quote

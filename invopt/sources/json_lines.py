@@ -212,7 +212,20 @@ def _text(value: Any) -> str | None:
         return _text(next(iter(value.values())))
     if value is None or isinstance(value, str):
         return None if value is None else str(value)
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(_without_edges(value), ensure_ascii=False)
+
+
+def _without_edges(value: Any) -> Any:
+    """Return a value whose lists of GraphQL ({"edges": [{"node": ...}]}) are lists of nodes."""
+    if isinstance(value, list):
+        return [_without_edges(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    edges = value.get("edges", value.get("nodes"))
+    if isinstance(edges, list) and {*value} <= {"edges", "nodes", "pageInfo", "totalCount"}:
+        return [_without_edges(e["node"] if isinstance(e, dict) and "node" in e else e)
+                for e in edges]  # fmt: skip
+    return {key: _without_edges(cell) for key, cell in value.items()}
 
 
 def _table(rows: Iterable[dict[str, str | None]]) -> pa.Table:

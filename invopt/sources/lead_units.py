@@ -6,7 +6,7 @@ from typing import Any
 
 from invopt.frequency import sizes_of
 from invopt.sources.duck import Reader
-from invopt.sources.inspect import TEXT, ColumnFacts
+from invopt.sources.facts import TEXT, ColumnFacts
 from invopt.sources.vocabulary import by_word, plain
 from invopt.sources.words import named
 from invopt.sql import quote

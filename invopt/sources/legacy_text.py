@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 
+from invopt.sources.vocabulary import by_word
+
 WESTERN, CENTRAL, TURKISH = "cp1252", "cp1250", "cp1254"
 OTHERS = ("cp932", "euc_kr", "gb18030", "big5", "cp1251", "cp1253", "cp1255", "cp1256", "cp874")
 # What Turkish letters look like in cp1252, and letters that only Icelandic has beside them.
@@ -36,9 +38,19 @@ def legacy_encoding(sample: bytes) -> str:
     if any(not sign.isalpha() for sign in _IN_WORD.findall(seen[WESTERN])):
         odd = [sign for sign in _IN_WORD.findall(seen[CENTRAL]) if not sign.isalpha()]
         return WESTERN if odd else CENTRAL
+    known = {name: _num_known(text) for name, text in seen.items()}
+    if known[CENTRAL] > max(known[WESTERN], known[TURKISH]):
+        return CENTRAL
     if _TURKISH.search(seen[TURKISH]) and not _ICELANDIC.search(seen[WESTERN]):
         return TURKISH
     return WESTERN
+
+
+def _num_known(text: str) -> int:
+    """Return how many names of the first line are known words of columns."""
+    names = re.split(r"[;,\t|]", text.lstrip().split("\n")[0])
+    return sum(any(by_word([name], role) for role in ("product", "location", "y", "date"))
+               for name in names)  # fmt: skip
 
 
 def _of_asia(sample: bytes) -> str | None:

@@ -29,8 +29,9 @@ class Source(_Part):
     """Where rows come from: files, a database query, or SQL over the other sources.
 
     Attributes:
-        path: File (CSV, parquet, XLSX, JSON, SQLite, DuckDB), glob or folder, relative to the data
-            folder; or s3://...
+        path: File (CSV, HTML, parquet, ORC, Feather, XLSX, JSON, SQLite, DuckDB), glob or folder,
+            relative to the data folder; or s3://... A name in braces (sales_{month}.csv,
+            {store}/sales.csv) stands for any text without a slash, which becomes a column.
         sheet: Of a workbook; the first one that holds something when not given. Of a database in a
             file, its table; of an archive, one of its files.
         delimiter: Of a CSV; found from its header line when not given.

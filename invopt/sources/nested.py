@@ -4,7 +4,7 @@ import re
 
 from invopt.sources.by_place import UnitedFiles
 from invopt.sources.duck import Reader
-from invopt.sources.inspect import TEXT, FileFacts
+from invopt.sources.facts import TEXT, FileFacts
 from invopt.sources.vocabulary import by_word, plain
 from invopt.sql import literal, quote
 

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from invopt.sources.duck import Reader
-from invopt.sources.inspect import DATE, FileFacts
+from invopt.sources.facts import DATE, FileFacts
 from invopt.sources.words import Keys
 from invopt.sql import quote
 

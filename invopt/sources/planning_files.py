@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from invopt.sources.inspect import DATE, NUMBER, ColumnFacts, FileFacts
+from invopt.sources.facts import DATE, NUMBER, ColumnFacts, FileFacts
 from invopt.sources.lead_units import lead_time_in_words
 from invopt.sources.vocabulary import by_word, plain
 from invopt.sources.words import Keys, date_entry, named, number_entry

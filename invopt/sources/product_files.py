@@ -4,15 +4,8 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from invopt.sources.facts import DATE, NUMBER, TEXT, ColumnFacts, FileFacts, num_distinct
 from invopt.sources.held_stock import HeldStock, quantity_column, stock_of, told_of_products
-from invopt.sources.inspect import (
-    DATE,
-    NUMBER,
-    TEXT,
-    ColumnFacts,
-    FileFacts,
-    num_distinct,
-)
 from invopt.sources.lead_units import lead_time_in_words
 from invopt.sources.placing import UNIQUE, Placer, Placing, free_name, summed
 from invopt.sources.vocabulary import by_word, plain

@@ -19,7 +19,7 @@ from invopt.sources.days import (
 )
 from invopt.sources.days import WEEKS as PART_WEEKS
 from invopt.sources.duck import Reader
-from invopt.sources.inspect import (
+from invopt.sources.facts import (
     DATE,
     NUMBER,
     TEXT,
@@ -33,6 +33,7 @@ from invopt.sources.measures import measures_of
 from invopt.sources.placing import UNIQUE
 from invopt.sources.vocabulary import MONEY, all_by_word, by_word, is_ruled_out, plain
 from invopt.sources.words import (
+    SALES,
     Keys,
     SpokenNames,
 )
@@ -45,6 +46,7 @@ _SPAN = rf"^\s*({_ANY_DAY})\s*(?:[-–—/]|to|bis|au|al|t/m|do)\s*{_ANY_DAY}\s*
 _WEEK_ENDING = rf"(?i)^\s*(?:\d+ )?(?:w/?e|we?e?k[- ]end(?:ing)?)[.:]?\s+({_DAY})\s*$"
 _IN_ZONE = r"^\s*(.*\d.*) (?:[PMCE][SD]T|AK[SD]T|HST|GMT|UTC|BST|CES?T|MES?Z|JST|IST|AE[SD]T)\s*$"
 _DATED = r"dat|(^|_)dt|dt(_|$)|julian|trdj|(^|_)day|ivd$"
+_MOON = r"^(14[3-9]\d[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]14[3-9]\d)\b"
 _TRIED, _MADE = 8, 0.9  # columns that may be units or price; rows in which they make the amount
 _NAMED = 4
 # Names of places larger than a shop; those of them, and the share of rows, that make a table.
@@ -52,8 +54,6 @@ _REGIONS = {"region", "regione", "gebiet", "bezirk", "provinz", "province", "pro
             "zona", "territory", "district", "city", "stadt", "ville", "ciudad", "citta", "state",
             "country", "land", "pays", "pais", "paese"}  # fmt: skip
 _LEAST, _PAIR, _FULL = 2, 2, 0.5
-_SALES = r"sale|order|invoice|line|demand|train|verkauf|absatz|umsatz|bon|kasse|journal|till|pos\b"
-_SALES += r"|rechnung|beleg|vente|facture|ticket|venta|factura|pedido|transaction|receipt|hist"
 _WEAK = {"value", "count", "y", "target"} | MONEY
 # Roles, and words of names, whose columns are neither products nor what was sold of them.
 _CLAIMED = ("price", "discount", "in_stock", "on_order", "backorders", "reorder_point", "lead_time",
@@ -123,7 +123,7 @@ def find_sales(
     ]
     if not whole:
         raise InvalidInputError(_what_is_missing(reader, candidates, doubts or {}))
-    told = [c for c in whole if re.search(_SALES, plain(c.file.name))]
+    told = [c for c in whole if re.search(SALES, plain(c.file.name))]
     strong = [c for c in told or whole if c.quantity is None or not _is_weak(c.quantity.name)]
     found = max(
         strong or told or whole, key=lambda c: c.file.num_rows * max(1, len(c.file.periods))
@@ -505,6 +505,12 @@ def _hints(reader: Reader, nearest: SalesFile) -> Iterator[str]:
             "is known to be what was sold: name its columns in sales.wide. If these are places or "
             "products, turn them into rows in a source of SQL (UNPIVOT)."
         )
+    if "date" in nearest.missing and (lunar := _of_the_moon(reader, nearest.file)) is not None:
+        yield (
+            f" {lunar} seems to hold days of the Islamic calendar (a year of 14..), which differ "
+            "by country and are not converted here: export the days of the Gregorian calendar, "
+            "or join a table of both in a source of SQL."
+        )
     texts = [c.name for c in nearest.file.of_kind(TEXT)]
     if "quantity" in nearest.missing and (told := by_word(texts, "y")) is not None:
         yield (
@@ -522,6 +528,20 @@ def _hints(reader: Reader, nearest: SalesFile) -> Iterator[str]:
         )
     if nearest.missing == ["product"]:
         yield " Where all rows are one product, write unique_id: \"'all'\"."
+
+
+def _of_the_moon(reader: Reader, file: FileFacts) -> str | None:
+    """Return the text column whose days have years of the Islamic calendar, 1430 to 1499."""
+    for column in file.of_kind(TEXT):
+        text = f"trim({quote(column.name)}::VARCHAR)"
+        [found] = reader.fetch(
+            f"SELECT count(*) AS n, count(*) FILTER (regexp_matches({text}, {literal(_MOON)})) "
+            f"AS moon FROM {quote(file.name)} WHERE {text} <> ''",
+            file.name,
+        ).to_pylist()
+        if found["n"] and found["moon"] >= UNIQUE * found["n"]:
+            return column.name
+    return None
 
 
 def _texts(reader: Reader, nearest: SalesFile, column: str) -> str:

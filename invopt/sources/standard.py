@@ -14,6 +14,7 @@ from invopt.sources.duck import Reader
 from invopt.sources.mapping import ChannelTable, Expression, Table
 from invopt.sources.marks import is_mark_sql, marked, sets_aside, tell_texts
 from invopt.sources.numbers import THREE_DIGITS, number_sql, plain_number_sql, united_sql
+from invopt.sources.whole_numbers import whole_numbers
 from invopt.sql import literal, quote
 from invopt.types import Float32Array, IntArray
 
@@ -139,7 +140,7 @@ class _View:
             self.inner.append("'' AS key")
             return None
         named = self._checked("key", key)
-        whole = self.reader.whole_numbers(named, self.table.source, self.types)
+        whole = whole_numbers(self.reader, named, self.table.source, self.types)
         self.inner.append(f"({whole})::VARCHAR AS key")
         # The plain search first: it is ten times as fast, and mostly finds nothing.
         likely = "(contains(key, 'E+') OR contains(key, 'e+'))"
@@ -177,7 +178,7 @@ class _View:
                 continue
             cell = raw
             if kinds[column] == TEXT:
-                cell = self.reader.whole_numbers(raw, source, self.types)
+                cell = whole_numbers(self.reader, raw, source, self.types)
             self.inner += _column_sql(column, cell, expression, kinds[column], held=kind)
             self.reasons |= _column_reasons(column, kinds[column])
         _tell_thousands(self.reader, self.name, source, columns=columns, raws=raws, held=held)

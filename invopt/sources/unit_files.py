@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from invopt.sources.by_place import UnitedFiles
 from invopt.sources.duck import Reader
+from invopt.sources.facts import NUMBER, TEXT, FileFacts
 from invopt.sources.formats import NumberStyle, number_style
-from invopt.sources.inspect import NUMBER, TEXT, FileFacts
 from invopt.sources.marks import is_mark_sql
 from invopt.sources.numbers import cell_parts_sql, plain_unit_sql
 from invopt.sources.units import is_unit_column

@@ -19,7 +19,10 @@ _WORDS = {
         "tuotekoodi", "codigo", "referencia", "reference", "ref", "part_number", "part_no",
         "part", "isbn", "mpn", "teilenummer", "sachnummer", "art_no", "cod_art", "model", "zbozi",
         "sifra", "cikkszam", "matnr", "dish", "gericht", "dept", "department", "sortiment",
-        "symbol", "sdlitm",
+        "symbol", "sdlitm", "barkod", "cip", "cip13", "cip7", "vmp", "snomed", "drug", "medicament",
+        "produs",
+        "cod_produs", "barang", "kode_barang", "kode_produk", "ma_hang", "ma_san_pham", "san_pham",
+        "artikl", "proizvod", "izdelek", "tovar", "tuotenumero", "tuote",
     ),
     "location": (
         "store", "shop", "location", "warehouse", "plant", "site", "branch", "agency", "outlet",
@@ -31,7 +34,9 @@ _WORDS = {
         "kostenstelle", "organization_code", "org_code", "godown",
         "cost_center", "cost_centre", "deposito", "sede", "centro", "prodejna",
         "sklad", "raktar", "myymala", "whse", "whs", "werk_nr", "storeroom", "lgort", "sdmcu",
-        "markets", "geography",
+        "markets", "geography", "fil", "bolt", "toko", "cabang", "gerai", "gudang", "cua_hang",
+        "chi_nhanh", "kho", "prodavaonica", "poslovnica", "trgovina", "predajna", "magazin",
+        "toimipaikka",
     ),
     "y": (
         "quantity", "qty", "units_sold", "unit_sales", "sales_units", "sold", "units", "menge",
@@ -47,7 +52,9 @@ _WORDS = {
         "rozchod", "cikis", "q_ta", "qta", "q_ty", "uds", "unid", "unids", "cant", "cdad", "ctd",
         "piezas", "pzas", "pezzi", "pz", "mge", "anz", "stk", "stuks", "szt", "sztuk", "mnozstvi",
         "mennyiseg", "kolicina", "maara", "kwmeng", "fkimg", "lfimg", "volume", "pieces",
-        "pcs", "purchased", "outwards", "sdsoqs", "item_cnt_day", "cnt", "y", "target", "value",
+        "cantitate", "vandut", "jumlah", "kuantitas", "terjual", "so_luong", "mnozstvo",
+        "prodano", "predane", "eladott", "pcs", "purchased", "outwards", "sdsoqs", "item_cnt_day",
+        "cnt", "y", "target", "value",
         "wert", "valeur",
         "valor", "count", "amount", "umsatz", "revenue", "montant", "importe", "betrag",
     ),
@@ -100,7 +107,7 @@ _WORDS = {
         "periode", "periodo", "data_sprzedazy", "data_vendita", "data_da_venda", "data_documento",
         "data", "giorno", "tarih", "satis_tarihi", "dato", "maand", "tydzien", "miesiac", "hafta",
         "ay", "settimana", "quarter", "quartal", "trimestre", "kwartal", "zeit", "time",
-        "created_at",
+        "created_at", "tanggal", "ngay", "paivamaara", "pvm", "kuupaev", "datums",
     ),
 }  # fmt: skip
 # Words that say a column is something else than what the others promise.
@@ -122,7 +129,8 @@ _NOT = {
           "prior", "ly", "py", "anterior", "precedent", "precedente", "vorig", "poprzedni",
           "onceki", "saldo", "remaining", "open", "balance", "received", "inwards", "inbound",
           "freight", "shipping", "fracht", "porto", "fee", "cancelled", "canceled",
-          "refunded", "backordered", "backorder"},
+          "refunded", "backordered", "backorder", "lost", "missed", "entgangen", "perdu",
+          "perdues", "perdidas"},
     "price": {"competitor", "purchase", "cost", "list", "wettbewerb", "concurrent", "competidor",
               "total", "achat", "compra", "einkauf", "unit_cost", "ext", "extended"},
     "discount": {"type", "code", "reason", "id"},
@@ -137,7 +145,8 @@ _NOT = {
              "storno", "loaded", "printed"},
 }  # fmt: skip
 _NAMES = {"name", "description", "desc", "title", "label", "bezeichnung", "beschreibung", "text",
-          "libelle", "designation", "descripcion", "nombre"}  # fmt: skip
+          "libelle", "designation", "descripcion", "nombre", "nama", "ten", "naziv", "nazev",
+          "denumire", "megnevezes", "nimi", "navn", "namn"}  # fmt: skip
 MONEY = {"amount", "umsatz", "revenue", "montant", "importe", "betrag", "turnover", "wert",
          "valeur", "valor"}  # fmt: skip
 # Letters that are none of ASCII's with a sign.

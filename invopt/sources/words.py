@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from invopt.contracts import PRODUCT_NUMBERS
+from invopt.sources.facts import DATE, ColumnFacts, FileFacts
 from invopt.sources.formats import DASHES, WEEKS
-from invopt.sources.inspect import DATE, ColumnFacts, FileFacts
 from invopt.sources.vocabulary import all_by_word, by_word, plain
 from invopt.sql import literal, quote
 
@@ -27,6 +27,9 @@ _DOMAINS = {
     "market": ("market", "competitor", "price", "industry", "preis", "prix", "precio",
                "wettbewerb", "concurren", "competid"),
 }  # fmt: skip
+# In names of files of sales.
+SALES = r"sale|order|invoice|line|demand|train|verkauf|absatz|umsatz|bon|kasse|journal|till|pos\b"
+SALES += r"|rechnung|beleg|vente|facture|ticket|venta|factura|pedido|transaction|receipt|hist"
 _SERIES = ("unique_id", "series", "series_id", "item_store", "store_item", "ts_id")
 _ITEMS = ("item", "artikel", "article", "articulo", "artículo")
 _NUMBERS = ("no", "nr", "number", "nummer", "num", "code")

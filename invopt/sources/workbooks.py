@@ -60,7 +60,7 @@ def read_sheet(file: Path, name: str | None) -> Sheet:
     Raises:
         InvalidInputError: If it is no workbook, has no such sheet, or the sheet is empty.
     """
-    there = list(sheets_of(file))
+    there = list(sheets_of(file)) if name is None else [name]
     if name is None and not there:
         raise InvalidInputError(f"{file} holds no sheet with a cell in it.")
     wanted = there[0] if name is None else name

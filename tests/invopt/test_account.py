@@ -132,9 +132,9 @@ def test_files_unite_by_name_and_by_their_widest_types_in_any_order(tmp_path, or
 def test_a_database_whose_later_rows_need_a_wider_type_is_read_whole(tmp_path, monkeypatch):
     import sqlalchemy as sa
 
-    from invopt.sources import duck
+    from invopt.sources import row_tables
 
-    monkeypatch.setattr(duck, "_CHUNK_ROWS", 2)
+    monkeypatch.setattr(row_tables, "_CHUNK_ROWS", 2)
     engine = sa.create_engine(f"sqlite:///{tmp_path}/shop.db")
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE s (day TEXT, sku INTEGER, qty NUMERIC)")

@@ -1,0 +1,131 @@
+"""What the words of a kind of line say: sold, given back, received, money, a part of a kit."""
+
+import re
+from collections.abc import Iterable
+
+from invopt.sources.vocabulary import plain
+
+# Names of columns that say what kind of line each is.
+KIND = (
+    r"(^|_)(\w*type?|typ|tipo|tur|kind|version|scenario|szenario|escenario|record|measure|art"
+    r"|\w*status|statut|estado|stato|state|durum|\w{3,}art|vorgang|movement|mouvement|movimiento"
+    r"|movimento|bw_?art|bw_?a|mvt|operation|direction|richtung|event|document|beleg|transaction|trx|kpi|metric"
+    r"|kennzahl|indicator|indicateur|indicador|figure|mesure|medida|misura|attribute|variable"
+    r"|rodzaj|soort)(_|$)|类型|類型|類別|状态|狀態|種別|区分|ステータス|유형|상태|구분"
+    r"|(^|_)(вид|тип|операция|статус|состояние|стан)(_|$)"
+)
+_MOVEMENT = r"bw_?art|(^|_)bw_?a(_|$)|bewegung|movement|(^|_)mvt"
+# Kinds of movements, in small letters without accents; the first that fits is what it is.
+_NO_SALE = (
+    r"purchas|receiv|^receipt|(?<!sales )(?<!cash )\breceipts?$|^misc|inbound|incoming|^in$"
+    r"|^(stock|goods) in$"
+    r"|opening|initial|closing|balance|(^| )adj|transfer|stock ?tak|(stock|cycle) ?count|inventur"
+    r"|inventar|correct|korrekt|eingang|zugang|einkauf|bestellung|anfang|umlager|umbuch|schwund"
+    r"|achat|reception|entree|entrada|compra|ajuste|traslado|saldo|apertura|acquisto|entrata"
+    r"|(^| )carico|przyj|zakup|(^| )alis|giris|production|assembly|scrap|waste|write ?off"
+    r"|verschrott|damage|shrink|spoil|theft|write down|recount|^we$|reconcil"
+    r"|поступлен|закуп|приход|оприход|перемещ|инвентар|списан|остат|надходж"
+    r"|采购|入库|调拨|盘点|盘盈|盘亏|其他出库|期初|仕入|入庫|棚卸|移動|구매|입고|이동|재고조정"
+)
+_RETURNED = (
+    r"return|refund|credit ?(note|memo|invoice)|^credits?$|gutschrift|retoure|ruck(gabe|nahme)"
+    r"|avoir|retour|abono|devoluci|nota de credit|(^| )reso|accredito|kredietnota|korekta|zwrot"
+    r"|iade|возврат|повернен|退货|退貨|返品|반품"
+)
+_SOLD = (
+    r"sale|sold|sell|invoice|(^| )out$|outbound|outgoing|issue|ship|deliver|dispatch|verkauf"
+    r"|ausgang|abgang|lieferung|lieferschein|rechnung|vente|sortie|facture|venta|salida|factura|vendita|uscita"
+    r"|scarico|venda|saida|verkoop|uitga|sprzeda|wydanie|satis|cikis|consum|verbrauch|order|actual"
+    r"|entnahme|withdraw|prelievo|^wa$|реализац|продаж|销售|銷售|売上|出荷|판매|출고"
+)
+# Codes that mean something where others stand beside them: what must be there, and all kinds.
+_CODED = (
+    (("go", "gi"), {"sold": r"go", "returned": r"gr", "none": r"gi|[amdw][io]"}),  # Sage
+    (  # Epicor
+        ("stk cus",),
+        {"sold": r"\w{3} cus", "returned": r"rma \w{3}", "none": r"\w{3} \w{3}"},
+    ),
+)
+# Documents that follow one another for one sale; what is asked for is the first of them.
+_CHAIN = (
+    r"auftrag|bestell|(sales |customer )?order|commande|pedido|ordine|zamowienie",
+    r"lieferschein|delivery( note)?|shipment|bon de livraison|albaran|bolla|ddt|wz",
+    r"rechnung|(sales )?invoice|facture|factura|fattura|faktura",
+)
+# SAP's: goods issues have an odd number from 200 and 600 on, their reversals the next one.
+_CODES = {"none": r"[134579]\d\d", "returned": r"[26]\d[02468]", "sold": r"[26]\d[13579]"}
+# Codes of documents that mean something beside each other only: sold, given back.
+_PAIRS = (("si", "sc"), ("inv", "cn"), ("inv", "crn"), ("inv", "cm"), ("re", "gs"), ("fa", "av"),
+          ("ft", "nc"), ("fv", "kor"))  # fmt: skip
+_UNITS = (
+    r"unit|qty|quant|menge|stuck|stueck|absatz|volume|piece|pcs|cantidad|unidad|ilosc|adet|aantal"
+)
+_MONEY = (
+    r"revenue|umsatz|value|amount|turnover|margin|cost|price|preis|chiffre|montant|importe|ingres"
+    r"|erlos|ertrag|gross|net\b|profit|eur|usd|wert|valor"
+)
+_A_KIT = r"(kit|bundle|assembly|set|stuckliste|stueckliste)( |$)"
+_PART_OF_KIT = r"(kit|bundle|set|assembly) (component|item|part|member)|stucklistenposition"
+
+
+def plain_text(value: str) -> str:
+    """Return a value in small letters without accents and signs (wc-on_hold is wc on hold)."""
+    return plain(value).replace("_", " ")
+
+
+def movements(column: str, values: Iterable[str]) -> dict[str, str]:
+    """Return "sold", "returned", "none" of these or "" (not known) by value of a column.
+
+    Args:
+        column: Its name, which may say that its values are codes.
+        values: All that it holds: some codes mean something beside others only.
+    """
+    is_coded = re.search(_MOVEMENT, plain(column)) is not None
+    kinds = {value: _movement(value, is_coded=is_coded) for value in values}
+    codes = {plain_text(value): value for value in kinds}
+    for code, back in _PAIRS:
+        if code in codes and back in codes:
+            kinds |= {codes[code]: "sold", codes[back]: "returned"}
+    for needed, meant in _CODED:
+        if all(code in codes for code in needed):
+            for code, value in codes.items():
+                fits = (k for k, form in meant.items() if re.fullmatch(form, code))
+                kinds[value] = next(fits, kinds[value])
+    return kinds
+
+
+def chain_of(values: Iterable[str]) -> list[str]:
+    """Return the documents that follow one another for one sale, in that order: order, delivery."""
+    texts = {plain_text(value): value for value in values}
+    return [v for form in _CHAIN for text, v in texts.items() if re.fullmatch(form, text)]
+
+
+def other_measures(values: list[str]) -> dict[str, str]:
+    """Return what stands beside units in a column of measures: money, shares."""
+    units = [v for v in values if re.search(_UNITS, plain_text(v))]
+    units = [v for v in units if not re.search(_MONEY, plain_text(v))] or units
+    money = [v for v in values if v not in units and re.search(_MONEY, plain_text(v))]
+    if not units or not money:
+        return {}
+    return {v: "other measures" for v in values if v != units[0]}
+
+
+def kits_among(values: Iterable[str]) -> dict[str, str]:
+    """Return the kinds of lines that are kits, where what is in them has lines of its own."""
+    texts = {value: plain_text(value) for value in values}
+    parts = [v for v, text in texts.items() if re.search(_PART_OF_KIT, text)]
+    kits = [v for v, text in texts.items() if v not in parts and re.match(_A_KIT, text)]
+    return dict.fromkeys(kits, "kits, whose parts have lines of their own") if parts else {}
+
+
+def _movement(value: str, *, is_coded: bool) -> str:
+    """Return whether a kind of movement is "none" of the sales, "returned", "sold", or unknown."""
+    text = plain_text(value)
+    if is_coded:
+        for kind, code in _CODES.items():
+            if re.fullmatch(code, text):
+                return kind
+    for kind, words in (("none", _NO_SALE), ("returned", _RETURNED), ("sold", _SOLD)):
+        if re.search(words, text):
+            return kind
+    return ""
