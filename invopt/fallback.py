@@ -24,7 +24,8 @@ from invopt.parts import MAIN, PartRule, Parts, answers_of, facts_of
 from invopt.types import BoolArray, Float32Array, FloatArray, IntArray, Json
 
 _LEAST_CUTOFFS = 2  # of the first half: at one alone all series of a group may err alike by chance
-_LEAST_CHANGE = 0.02  # of a group's quantile loss: what is worth a part of its own
+# Of quantile loss: what is worth a rule for a group, and one average for all: that is no patchwork.
+_LEAST_CHANGE, _LEAST_OF_ALL = 0.05, 0.02
 _MOST_RULES = 6
 _MOST_MOVED = 0.5  # of all series: where more are better off, another candidate is the main model
 EVERYTHING = "all series"
@@ -79,8 +80,12 @@ class Composed:
 
     @property
     def is_confirmed(self) -> bool:
-        """Whether what moved is clearly forecast better, and orders do not cost more."""
-        return self.loss.high < 0 and (self.cost.change <= 0 or not self.are_costs_telling)
+        """Whether what moved is clearly forecast better, and orders do not cost more.
+
+        Where the weeks see too few shortages for costs to tell, orders may not clearly cost more.
+        """
+        cost = self.cost.change if self.are_costs_telling else self.cost.low
+        return self.loss.high < 0 and cost <= 0
 
 
 def compose(
@@ -192,7 +197,8 @@ def _offers(
                 continue  # a candidate that is better all over is judged by itself
             after = other[mask].sum(axis=0)
             is_better = bool((after < before).all())
-            if is_better and before.sum() > (1 + _LEAST_CHANGE) * after.sum():
+            least = _LEAST_OF_ALL if group == EVERYTHING else _LEAST_CHANGE
+            if is_better and before.sum() > (1 + least) * after.sum():
                 yield float(before.sum() - after.sum()), group, makers
 
 
