@@ -38,6 +38,8 @@ class Company:
         season: Periods after which its season comes again; 0 for none.
         planned: True where promotions are known ahead (two weeks beyond the last sale).
         places: Locations.
+        odd_places: Locations at which a promotion sells `odd_factor` times as much.
+        odd_factor: There; 1.38 elsewhere.
     """
 
     freq: str
@@ -48,6 +50,8 @@ class Company:
     season: int = 0
     planned: bool = False
     places: int = 1
+    odd_places: int = 0
+    odd_factor: float = 1.38
 
 
 COMPANIES: Mapping[str, Company] = {
@@ -57,6 +61,8 @@ COMPANIES: Mapping[str, Company] = {
     "plans": Company("D", 40, 240, season=7, planned=True, places=4),
     "hourly": Company("h", 12, 24 * 30, season=24),
     "twostores": Company("D", 2, 200, season=7, places=2),
+    "oddshop": Company("D", 96, 420, season=7, planned=True, places=6, odd_places=1, odd_factor=4),
+    "alike": Company("D", 96, 420, season=7, planned=True, places=6),
 }
 
 
@@ -99,7 +105,8 @@ def write_company(company: Company, out: Path, seed: int = 0) -> pd.DataFrame:
         place = np.arange(periods + ahead) / company.season
         mean = mean * (1 + 0.4 * np.sin(2 * np.pi * place))
     planned = rng.random((num, periods + ahead)) < (0.1 if company.planned else 0)
-    mean = np.where(planned, 1.38 * mean, mean)
+    is_odd = np.arange(num)[:, None] % company.places < company.odd_places
+    mean = np.where(planned, np.where(is_odd, company.odd_factor, 1.38) * mean, mean)
     y = rng.poisson(mean) * (rng.random(mean.shape) >= company.zeros)
     product = [f"A{row // company.places:04d}" for row in range(num)]
     store = [f"S{row % company.places:02d}" for row in range(num)]

@@ -18,7 +18,7 @@ from invopt.features import derived_channels, own_channels
 from invopt.inventory.decision import ReviewRules
 from invopt.inventory.review import Review, plan_review
 from invopt.panel import Panel, iter_panels
-from invopt.runtime import OnnxForecaster
+from invopt.runtime import load_forecaster
 from invopt.sources import load_mapping, read_dataset, read_position
 from invopt.sources.terms import read_terms
 from invopt.steps.prepare import clean_partitions
@@ -85,7 +85,7 @@ def planned(folder: Path, panel: Panel, model: Path, config: Config, days: int) 
     """Return the review with every open purchase order so many days later."""
     position, open_orders = read_position(folder / "snapshot")
     assert open_orders is not None
-    forecaster = OnnxForecaster(model)
+    forecaster = load_forecaster(model)
     late = open_orders.assign(due_in=open_orders["due_in"] + days)
     is_count = forecaster.spec.is_count
     rules = ReviewRules(config=config.inventory, model_version="demo", is_count=is_count)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from invopt.baselines import Baseline
+from invopt.challenger import LIGHTGBM
 from invopt.config import Config, GateConfig
 from invopt.contracts import TermsTables
 from invopt.evaluation import (
@@ -19,6 +20,7 @@ from invopt.evaluation import (
     scale_step,
     series_losses,
 )
+from invopt.fallback import Composed, compose
 from invopt.forecasts import forecast_of
 from invopt.gate import CostComparison, GroupLoss, compare_costs, compare_losses
 from invopt.groups import groups_of, large_groups
@@ -34,7 +36,15 @@ from invopt.inventory.references import (
     season_places,
 )
 from invopt.inventory.replay import Replay
-from invopt.judged import GateWeeks, Judged, NetworkPlayed, judge, weeks_of
+from invopt.judged import (
+    GateWeeks,
+    Judged,
+    NetworkPlayed,
+    judge,
+    judge_windows,
+    later_weeks,
+    weeks_of,
+)
 from invopt.panel import Panel
 from invopt.types import BoolArray, IntArray
 
@@ -67,6 +77,9 @@ class Assessment:
         groups: By group of series, wape, bias and share held by the widest interval, of challenger
             and incumbent.
         group_losses: Each group's loss beside that of the candidate which forecasts it best.
+        fallback: Models of parts around the challenger and the best baseline, by the name of that
+            main model, on the later half of the weeks.
+        later: The assessment of the challenger's own, where it is confirmed, on those later weeks.
     """
 
     ranges: Ranges
@@ -85,7 +98,24 @@ class Assessment:
     references: dict[str, dict[str, float | None]]
     groups: dict[str, dict[str, dict[str, float]]]
     group_losses: list[GroupLoss]
+    fallback: dict[str, Composed]
+    later: "Assessment | None"
     terms: Terms = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Beside:
+    """Whom the challenger is compared with.
+
+    Attributes:
+        incumbent: Name of what it has to beat.
+        best: Name of the baseline to order by.
+        foresight: Series whose forecast by the challenger knew what came later.
+    """
+
+    incumbent: str
+    best: str
+    foresight: int
 
 
 def assess(
@@ -122,39 +152,96 @@ def assess(
     if champion is not None:
         candidates[CHAMPION] = champion
     judged = {name: judge(each, weeks) for name, each in (candidates | dict(baselines)).items()}
-    network = weeks.network
-    drawn = None if network is None else network.tree
-    shortages = _shortages(weeks, judged[CHALLENGER].replay)
     others = {name: judged[name] for name in baselines}
-    best = _best(others, config.gate, drawn) if shortages is None else _sharpest(others)
-    incumbent = best if champion is None else CHAMPION
-    segments = groups_of(panel, ranges.train_stop)
+    drawn = None if weeks.network is None else weeks.network.tree
+    is_money = _shortages(weeks, judged[CHALLENGER].replay) is None
+    best = _best(others, config.gate, drawn) if is_money else _sharpest(others)
+    beside = _Beside(
+        incumbent=best if champion is None else CHAMPION,
+        best=best,
+        foresight=count_foresight(challenger, panel, ranges.gate[0]),
+    )
+    return _assessment(judged, weeks, beside, _fallback(judged, weeks, best))
+
+
+def _assessment(
+    judged: dict[str, Judged],
+    weeks: GateWeeks,
+    beside: _Beside,
+    fallback: tuple[dict[str, Composed], GateWeeks | None],
+) -> Assessment:
+    """Return the assessment of candidates that are judged.
+
+    Args:
+        judged: By name.
+        weeks: They are judged on.
+        beside: Whom the challenger is compared with.
+        fallback: Models of parts, and the later weeks they are judged on.
+    """
+    panel, ranges, config, is_count = weeks.panel, weeks.ranges, weeks.config, weeks.is_count
+    segments, network = groups_of(panel, ranges.train_stop), weeks.network
+    whose = (CHALLENGER, beside.incumbent)
 
     def compared(one: str, other: str) -> CostComparison:
         costs = (judged[one].replay.cost, judged[other].replay.cost)
+        drawn = None if network is None else network.tree
         return compare_costs(*costs, config=config.gate, segments=segments, drawn=drawn)
 
     return Assessment(
         ranges=ranges,
         judged=judged,
-        incumbent=incumbent,
-        cost=compared(CHALLENGER, incumbent),
-        best_baseline=best,
-        baseline_cost=compared(CHALLENGER, best),
-        rival_cost=compared(best, incumbent),
+        incumbent=beside.incumbent,
+        cost=compared(CHALLENGER, beside.incumbent),
+        best_baseline=beside.best,
+        baseline_cost=compared(CHALLENGER, beside.best),
+        rival_cost=compared(beside.best, beside.incumbent),
         sold=float(judged[CHALLENGER].replay.demand.sum()),
-        shortages=shortages,
+        shortages=_shortages(weeks, judged[CHALLENGER].replay),
         scale=_scale_words(panel, ranges.train_stop),
-        foresight=count_foresight(challenger, panel, ranges.gate[0]),
+        foresight=beside.foresight,
         not_replayed=panel.num_series - len(weeks.terms.decidable(config.features.horizon)),
         network=None if network is None else network.told,
         references=_references(weeks, judged[CHALLENGER].money["fill_rate"]),
-        groups=_by_group(judged, (CHALLENGER, incumbent), segments, ranges, is_count=is_count),
+        groups=_by_group(judged, whose, segments, ranges, is_count=is_count),
         group_losses=_group_losses(
             judged, large_groups(segments), ranges, config, is_count=is_count
         ),
+        fallback=fallback[0],
+        later=_later(judged, beside, *fallback),
         terms=weeks.terms,
     )
+
+
+def _fallback(
+    judged: Mapping[str, Judged], weeks: GateWeeks, best: str
+) -> tuple[dict[str, Composed], GateWeeks | None]:
+    """Return models of parts around challenger and best baseline, and the weeks that judge them."""
+    later = later_weeks(weeks) if weeks.config.gate.fallback else None
+    if later is None:
+        return {}, None
+    groups = large_groups(groups_of(weeks.panel, weeks.ranges.train_stop))
+    windows = {name: own.windows for name, own in judged.items() if name != CHAMPION}
+    found = {}
+    for main, averaged in ((CHALLENGER, LIGHTGBM), (best, CHALLENGER)):
+        made = compose(main, windows, weeks, later, groups, averaged=(averaged,))
+        if made is not None:
+            telling = _shortages(later, made.judged.replay) is None
+            found[main] = replace(made, are_costs_telling=telling)
+    return found, later
+
+
+def _later(
+    judged: Mapping[str, Judged],
+    beside: _Beside,
+    composed: Mapping[str, Composed],
+    later: GateWeeks | None,
+) -> Assessment | None:
+    """Return the assessment of the challenger's model of parts, where there is one worth it."""
+    own = composed.get(CHALLENGER)
+    if later is None or own is None or not own.is_confirmed:
+        return None
+    again = {name: judge_windows(each.windows, later) for name, each in judged.items()}
+    return _assessment(again | {CHALLENGER: own.judged}, later, beside, ({}, None))
 
 
 def _group_losses(

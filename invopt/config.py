@@ -409,6 +409,8 @@ class GateConfig(_Section):
             of the units ordered; None leaves it to the page.
         max_forecast_change: Change of the forecast of the same periods from one review to the next,
             over the usual change of sales, at most; None leaves it to the page.
+        fallback: True lets a group of ten series or more fall to a candidate that forecasts it
+            better, chosen on the first half of the gate's cutoffs and judged on the second.
         confidence: Of the paired bootstrap interval.
         num_bootstrap: Resamples of series.
     """
@@ -423,6 +425,7 @@ class GateConfig(_Section):
     group_loss_increase: float = Field(default=0.1, ge=0)
     max_order_change: float | None = Field(default=None, gt=0)
     max_forecast_change: float | None = Field(default=None, gt=0)
+    fallback: bool = True
     confidence: float = Field(default=0.9, gt=0, lt=1)
     num_bootstrap: int = Field(default=1000, ge=100)
 

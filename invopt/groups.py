@@ -9,7 +9,7 @@ from invopt.panel import Panel, group_names
 from invopt.types import BoolArray
 
 Names = npt.NDArray[np.object_]
-NEW = "new"
+NEW, SELLS, LOCATION = "new", "sells=", "location="
 _MOST = {"category": 20, "location": 60}  # groups of a column that are still told apart
 _LEAST = 10  # series of a group that says anything; of a category, whatever it has
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -52,13 +52,13 @@ def large_groups(groups: Mapping[str, BoolArray]) -> dict[str, BoolArray]:
 
 
 def _groupings(panel: Panel, stop: int) -> Iterator[tuple[str, Names]]:
-    for column, prefix in (("category", ""), ("location", "location=")):
+    for column, prefix in (("category", ""), ("location", LOCATION)):
         if column in panel.series:
             names = group_names(panel.series, column)
             if len(set(names)) <= _MOST[column]:
                 yield prefix, names
     if panel.timeline.freq == "D":
-        yield "sells=", _selling_days(panel, stop)
+        yield SELLS, _selling_days(panel, stop)
     age = stop - panel.launch()
     yield "", np.where(age < stop / 2, NEW, "").astype(object)
 

@@ -1,7 +1,7 @@
 """How one forecaster did on the gate's weeks: errors, calibration, money of a replay."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -175,13 +175,48 @@ def weeks_of(
     )
 
 
+def later_weeks(weeks: GateWeeks) -> GateWeeks | None:
+    """Return the later half of the gate's weeks; None where no review divides them.
+
+    It begins at the gate's cutoff nearest the middle at which orders are placed, so that what was
+    forecast for the whole is what the half is judged by.
+    """
+    ranges = weeks.ranges
+    reviews = set(reviews_of(weeks))
+    inner = [cutoff for cutoff in ranges.gate[1:] if cutoff in reviews]
+    if not inner:
+        return None
+    middle = (ranges.gate[0] + ranges.num_periods - 1) / 2
+    first = min(inner, key=lambda cutoff: abs(cutoff - middle))
+    later = tuple(cutoff for cutoff in ranges.gate if cutoff >= first)
+    return replace(
+        weeks,
+        ranges=replace(ranges, gate=later),
+        demand=weeks.demand[:, first - ranges.gate[0] :],
+    )
+
+
+def reviews_of(weeks: GateWeeks) -> Sequence[int]:
+    """Return the cutoffs at which orders are placed."""
+    ranges = weeks.ranges
+    return review_cutoffs(ranges.gate[0], ranges.num_periods, weeks.terms.review_period)
+
+
 def judge(forecasts: Forecasts, weeks: GateWeeks) -> Judged:
     """Return how a forecaster did: its errors at the gate's cutoffs, its money by a replay."""
+    ranges = weeks.ranges
+    cutoffs = sorted({*ranges.gate, *reviews_of(weeks)})
+    gap = weeks.config.evaluation.gap
+    return judge_windows(
+        backtest(forecasts, weeks.panel, cutoffs, ranges.num_periods, gap=gap), weeks
+    )
+
+
+def judge_windows(windows: Sequence[Window], weeks: GateWeeks) -> Judged:
+    """Return how forecasts did that were made at the cutoffs of gate and reviews, or at more."""
     panel, ranges, config = weeks.panel, weeks.ranges, weeks.config
-    evaluation, is_count = config.evaluation, weeks.is_count
-    reviews = review_cutoffs(ranges.gate[0], ranges.num_periods, weeks.terms.review_period)
-    cutoffs = sorted({*ranges.gate, *reviews})
-    windows = backtest(forecasts, panel, cutoffs, ranges.num_periods, gap=evaluation.gap)
+    evaluation, is_count, reviews = config.evaluation, weeks.is_count, reviews_of(weeks)
+    windows = [w for w in windows if w.cutoff >= ranges.gate[0]]
     scored = [w for w in windows if w.cutoff in ranges.gate]
     scale = mase_scale(panel, ranges.train_stop, panel.timeline.season_length)
     quantiles = quantile_metrics(scored, is_count=is_count)

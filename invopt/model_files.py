@@ -8,7 +8,11 @@ from invopt.errors import ContractError
 from invopt.files import read_json, replacing_file, sha256_of
 
 FORMAT_VERSION = 2
+# Of a model of parts: who knows no parts must refuse it, and not forecast all by its main model.
+COMPOSED_VERSION = 3
 HEAD = "model.json"
+# Of a model of parts: who forecasts what, and the folders of those that are not the main model.
+RULES, PARTS = "parts.json", "parts"
 # One line per file, as sha256sum writes them: `sha256sum -c SHA256SUMS` checks a folder by hand.
 SUMS = "SHA256SUMS"
 # Where a refitted model keeps the one that was judged in its place, and an assessment the baselines
@@ -19,15 +23,23 @@ JUDGED, BASELINES = "judged", "baselines"
 def read_head(path: Path) -> dict[str, Any]:
     """Return the head of a model folder, of this format.
 
+    A model of parts is of a format of its own, and of no other.
+
     Raises:
         ContractError: If there is none, it cannot be read, or it is of another format.
     """
     head = _head(path)
     found = head.get("format")
-    if found == FORMAT_VERSION:
+    wanted = COMPOSED_VERSION if (path / RULES).is_file() else FORMAT_VERSION
+    if found == wanted:
         return head
+    if found in (FORMAT_VERSION, COMPOSED_VERSION):
+        word = "not exist" if found == FORMAT_VERSION else "exist"
+        raise ContractError(
+            "Model", RULES, f"{word} beside a model of format {found} in {path}", advice=_RESTORE
+        )
     raise ContractError(
-        "Model", "format", f"be {FORMAT_VERSION} in {path}", examples=[found],
+        "Model", "format", f"be {wanted} in {path}", examples=[found],
         advice=_newer() if _is_newer(found) else "An older invopt made it: train again.",
     )  # fmt: skip
 
@@ -39,7 +51,7 @@ def is_older(path: Path) -> bool:
         ContractError: If it has no head, or one that cannot be read.
     """
     found = _head(path).get("format")
-    return found != FORMAT_VERSION and not _is_newer(found)
+    return found not in (FORMAT_VERSION, COMPOSED_VERSION) and not _is_newer(found)
 
 
 def label_of(path: Path) -> str:
@@ -94,7 +106,7 @@ def _newer() -> str:
 
 
 def _is_newer(found: object) -> bool:
-    return isinstance(found, int) and found > FORMAT_VERSION
+    return isinstance(found, int) and found > COMPOSED_VERSION
 
 
 def _head(path: Path) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """The exported model at work: ONNX Runtime on the same inputs, without torch."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +13,18 @@ from invopt.config import ModelConfig
 from invopt.errors import ContractError
 from invopt.features import INPUT_NAMES, EncodedPanel, FeatureEncoder, FeatureSpec, model_inputs
 from invopt.forecasts import ForecastArrays
-from invopt.model_files import read_head
+from invopt.model_files import PARTS, RULES, label_of, read_head
 from invopt.panel import Panel
-from invopt.types import Float32Array
+from invopt.parts import (
+    MAIN,
+    Arrays,
+    Parts,
+    answers_of,
+    facts_of,
+    label_of_makers,
+    part_folder,
+)
+from invopt.types import Float32Array, IntArray
 
 OUTPUT_NAMES = ("mean", "quantiles", "levels")
 NETWORK = "LSTM network"  # what people call a model without a label of its own
@@ -56,8 +67,48 @@ def _threads_of_numpy() -> int:
     return max((library["num_threads"] for library in threadpool_info()), default=1)
 
 
+class Forecasting(Protocol):
+    """A model's folder at work, whether of one model or of several.
+
+    Attributes:
+        spec: How panels are read, of the main model.
+        config: Of the main model: quantile levels are those of all parts.
+        labels: What people call the forecasts of series, by the number that `made_by` tells.
+    """
+
+    spec: FeatureSpec
+    config: ModelConfig
+    labels: tuple[str, ...]
+
+    def predict(self, panel: Panel, cutoff: int | None = None) -> ForecastArrays:
+        """Return forecasts of every series as it was known after period `cutoff`."""
+
+    def made_by(self, panel: Panel) -> IntArray:
+        """Return for each series the number of the label of who forecasts it."""
+
+
+def load_forecaster(path: Path, num_threads: int | None = None) -> "Forecasting":
+    """Return what forecasts panels with a model's folder: its one model, or its parts together.
+
+    Args:
+        path: Model folder.
+        num_threads: Of ONNX Runtime; see OnnxNetwork.
+
+    Raises:
+        ContractError: If a file is missing, cannot be read, or is of another format.
+    """
+    read_head(path)
+    if not (path / RULES).is_file():
+        return OnnxForecaster(path, num_threads)
+    rules = Parts.load(path)
+    names = (MAIN, *rules.names)
+    members = {n: OnnxForecaster(part_folder(path, n), num_threads) for n in names}
+    _check_alike(members)
+    return ComposedForecaster(rules, members)
+
+
 class OnnxForecaster:
-    """Forecasts panels with an exported model folder.
+    """Forecasts panels with the one exported graph of a folder: of a model of parts the main one's.
 
     Args:
         path: Folder with model.onnx, model.json and features.json.
@@ -73,6 +124,7 @@ class OnnxForecaster:
             raise ContractError("Model", "features.json", f"exist in {path}")
         self.spec = FeatureSpec.load(path / "features.json")
         self.config = ModelConfig.model_validate(head["model"])
+        self.labels: tuple[str, ...] = (label_of(path) or NETWORK,)
         self.network = OnnxNetwork(path / "model.onnx", num_threads)
 
     def predict(
@@ -82,6 +134,10 @@ class OnnxForecaster:
         cutoff = panel.num_periods - 1 if cutoff is None else cutoff
         encoded = FeatureEncoder(self.spec).encode(panel.truncate(cutoff + 1))
         return self.predict_encoded(encoded, cutoff, batch_size=batch_size)
+
+    def made_by(self, panel: Panel) -> IntArray:
+        """Return the number of this model's label for each series."""
+        return np.zeros(panel.num_series, np.int64)
 
     def predict_encoded(
         self, encoded: EncodedPanel, cutoff: int, *, batch_size: int = 1024
@@ -97,3 +153,70 @@ class OnnxForecaster:
             mean, quantiles, levels, self.config.quantile_levels, self.config.level_quantiles,
             is_count=self.spec.is_count,
         )  # fmt: skip
+
+
+class ComposedForecaster:
+    """Forecasts panels with the parts of a model, each series with its own.
+
+    Args:
+        parts: Rules.
+        members: What forecasts, by the name of the part; the main model's is MAIN.
+    """
+
+    def __init__(self, parts: Parts, members: Mapping[str, OnnxForecaster]) -> None:
+        self.parts, self.members = parts, members
+        self.spec, self.config = members[MAIN].spec, members[MAIN].config
+        own = {name: member.labels[0] for name, member in members.items()}
+        self.labels = tuple(
+            label_of_makers(parts.makers(place), own) for place in range(len(parts.rules) + 1)
+        )
+
+    def made_by(self, panel: Panel) -> IntArray:
+        """Return for each series the number of its rule, which is that of its label."""
+        return self.parts.places(facts_of(panel, self.parts.columns))
+
+    def predict(self, panel: Panel, cutoff: int | None = None) -> ForecastArrays:
+        """Return forecasts of every series as it was known after period `cutoff`."""
+
+        def ask(name: str, rows: IntArray) -> Arrays:
+            return arrays_of(self.members[name].predict(panel.select(rows), cutoff))
+
+        return self.composed(answers_of(self.parts, self.made_by(panel), ask))
+
+    def composed(self, arrays: Arrays) -> ForecastArrays:
+        """Return mean, quantiles and levels of all series as a forecast."""
+        mean, quantiles, levels = arrays
+        return ForecastArrays(
+            mean, quantiles, levels, self.config.quantile_levels, self.config.level_quantiles,
+            is_count=self.spec.is_count,
+        )  # fmt: skip
+
+
+def arrays_of(forecast: ForecastArrays) -> Arrays:
+    """Return mean, quantiles and levels of a forecast, as parts are put together."""
+    return forecast.mean, forecast.smooth_quantiles, forecast.smooth_levels
+
+
+def _check_alike(members: Mapping[str, OnnxForecaster]) -> None:
+    """Refuse parts whose forecasts cannot stand beside each other.
+
+    Raises:
+        ContractError: If horizons, quantiles or units are not those of the main model.
+    """
+    shapes = {name: shape_of(member.spec, member.config) for name, member in members.items()}
+    wrong = [name for name, shape in shapes.items() if shape != shapes[MAIN]]
+    if wrong:
+        raise unlike_parts(wrong)
+
+
+def unlike_parts(names: Sequence[str]) -> ContractError:
+    """Return the error of parts whose forecasts cannot stand beside those of the main model."""
+    return ContractError(
+        "Model", f"{PARTS}/{names[0]}", "have horizon, quantiles and units of the main model",
+        count=len(names), examples=names,
+    )  # fmt: skip
+
+
+def shape_of(spec: FeatureSpec, config: ModelConfig) -> tuple[Any, ...]:
+    """Return what forecasts have to share to stand beside each other."""
+    return config.quantile_levels, config.level_quantiles, spec.config.horizon, spec.is_count

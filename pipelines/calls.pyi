@@ -118,6 +118,7 @@ class Calls:
         self,
         *,
         model: Any,
+        training_set: Any,
         verdict: Any,
         assessment: Any,
         explanation: Any,

@@ -97,7 +97,7 @@ def build(parameters: Parameters) -> Any:
         with dsl.If(evaluate.outputs["Output"] == "promote", name="promoted"):
             refit = step.refit_forecaster(model=model, code_version=code_version, **learned)
             step.release_forecaster(
-                model=refit.outputs["refitted"], study=study, **judged
+                model=refit.outputs["refitted"], training_set=training_set, study=study, **judged
             ).set_caching_options(False)
         with dsl.If(evaluate.outputs["Output"] == "keep", name="kept"):
             step.keep_forecaster(

@@ -10,7 +10,7 @@ from contextlib import suppress
 import uvicorn
 
 from invopt.errors import InvalidInputError
-from invopt.runtime import OnnxForecaster
+from invopt.runtime import load_forecaster
 from invopt.steps.what_if import Predict
 from invopt.types import Notify
 from serving.deployment import Deployment
@@ -77,7 +77,7 @@ def forecasters_of(deployment: Deployment) -> Forecasters:
             except (InvalidInputError, OSError):
                 return None  # said on the page: demand stays as it is; asked again next time
             kept.clear()
-            kept[name, label] = OnnxForecaster(path).predict
+            kept[name, label] = load_forecaster(path).predict
         return kept[name, label]
 
     return made

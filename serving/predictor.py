@@ -20,9 +20,10 @@ from kserve.utils.utils import generate_uuid
 from invopt.errors import InvalidInputError
 from invopt.features import INPUT_NAMES
 from invopt.files import sha256_of
-from invopt.model_files import verify
+from invopt.model_files import RULES, read_head, verify
+from invopt.parts import MAIN, Parts, part_folder
 from invopt.runtime import OUTPUT_NAMES, OnnxNetwork
-from serving.answers.graph import DATATYPES, FINGERPRINT
+from serving.answers.graph import DATATYPES, FINGERPRINT, PART
 from serving.deployment import Deployment
 from serving.endpoint.http import run_loop, serve
 from serving.endpoint.queue import PROGRESS, GatedModel
@@ -48,8 +49,35 @@ _NOTHING = np.zeros(0, np.float32)
 _SHORT = 12  # letters of a fingerprint that name a version
 
 
+class _Graph:
+    """One part's graph: what it takes, and the fingerprint it is known by.
+
+    Args:
+        folder: Model folder of the part.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.network = OnnxNetwork(folder / "model.onnx", num_threads=1)
+        self.fingerprint = sha256_of(folder / "model.onnx")
+        # What the graph takes, in order: name, type and shape of one row; None where it has no use.
+        self.wanted = [
+            (n, _KINDS[i.type], tuple(i.shape[1:])) if i is not None else (n, None, ())
+            for n, i in ((n, self.network.inputs.get(n)) for n in INPUT_NAMES)
+        ]
+
+    def run_once(self) -> None:
+        """Run on nothing, before traffic comes."""
+        blank = [
+            _NOTHING if dtype is None else np.zeros([1, *shape], dtype)
+            for _, dtype, shape in self.wanted
+        ]
+        self.network.run(tuple(blank))
+
+
 class Predictor(GatedModel):
-    """The exported graph over KServe's protocols.
+    """The exported graph over KServe's protocols; of a model of parts each part's.
+
+    A request names the part it asks with the parameter model_part; without, it asks the main model.
 
     Args:
         name: Model name in the URLs.
@@ -60,28 +88,23 @@ class Predictor(GatedModel):
     def __init__(self, name: str, path: Path, settings: ServerSettings) -> None:
         super().__init__(name, settings.max_queue, settings.request_seconds, threads=1)
         verify(path)
-        self.network = OnnxNetwork(path / "model.onnx", num_threads=1)
-        self.fingerprint = sha256_of(path / "model.onnx")
+        read_head(path)
+        names = (Parts.load(path) if (path / RULES).is_file() else Parts(())).names
+        self._graphs = {part: _Graph(part_folder(path, part)) for part in (MAIN, *names)}
+        self.network, self.fingerprint = self._graphs[MAIN].network, self._graphs[MAIN].fingerprint
         self._seconds = PREDICT_HIST_TIME.labels(**get_labels(name))
-        # What the graph takes, in order: name, type and shape of one row; None where it has no use.
-        self._wanted = [
-            (n, _KINDS[i.type], tuple(i.shape[1:])) if i is not None else (n, None, ())
-            for n, i in ((n, self.network.inputs.get(n)) for n in INPUT_NAMES)
-        ]
 
     def load(self) -> bool:
-        """Run the graph once before traffic comes."""
-        shapes = self.network.inputs
-        self.network.run(
-            tuple(
-                np.zeros([1, *shapes[n].shape[1:]], _KINDS[shapes[n].type])
-                if n in shapes
-                else _NOTHING
-                for n in INPUT_NAMES
-            )
-        )
+        """Run each graph once before traffic comes."""
+        for graph in self._graphs.values():
+            graph.run_once()
         self.ready = True
         return True
+
+    def _graph(self, part: str) -> _Graph:
+        if part not in self._graphs:
+            raise refused(f"this model has no part {part!r}.")
+        return self._graphs[part]
 
     async def predict(
         self,
@@ -99,11 +122,12 @@ class Predictor(GatedModel):
             raise refused("the predictor speaks v2 only.")
         payload.id = payload.id or generate_uuid()
         wanted_of(payload, list(OUTPUT_NAMES))
-        arrays = self._arrays({tensor.name: (tensor,) for tensor in payload.inputs}, _array)
-        found = await self.run(lambda: self.network.run(arrays))
+        graph = self._graph(str((payload.parameters or {}).get(PART) or MAIN))
+        arrays = _arrays(graph, {tensor.name: (tensor,) for tensor in payload.inputs}, _array)
+        found = await self.run(lambda: graph.network.run(arrays))
         answers = dict(zip(OUTPUT_NAMES, found, strict=True))
         return response_of(
-            payload, self.name, self.version, answers, {FINGERPRINT: self.fingerprint}
+            payload, self.name, self.version, answers, {FINGERPRINT: graph.fingerprint}
         )
 
     async def infer_raw(self, request: Any) -> Any:
@@ -112,16 +136,18 @@ class Predictor(GatedModel):
         wanted = [output.name for output in request.outputs] or list(OUTPUT_NAMES)
         check_outputs(wanted, list(OUTPUT_NAMES))
         tensors = zip(request.inputs, request.raw_input_contents, strict=True)
-        arrays = self._arrays({tensor.name: (tensor, raw) for tensor, raw in tensors}, _raw_array)
+        graph = self._graph(_part_of(request))
+        given = {tensor.name: (tensor, raw) for tensor, raw in tensors}
+        arrays = _arrays(graph, given, _raw_array)
         with self._seconds.time():
             num = max(len(array) for array in arrays)
             found = (
-                self.network.run(arrays)
+                graph.network.run(arrays)
                 if num <= _AT_ONCE
-                else await self.run(lambda: self.network.run(arrays))
+                else await self.run(lambda: graph.network.run(arrays))
             )
         answer = ModelInferResponse(model_name=self.name, model_version=self.version, id=request.id)
-        answer.parameters[FINGERPRINT].string_param = self.fingerprint
+        answer.parameters[FINGERPRINT].string_param = graph.fingerprint
         answers = dict(zip(OUTPUT_NAMES, found, strict=True))
         for name in wanted:
             array = answers[name]
@@ -148,33 +174,43 @@ class Predictor(GatedModel):
             for o in self.network.session.get_outputs()
         ]
 
-    def _arrays(
-        self, given: Mapping[str, tuple[Any, ...]], read: Callable[..., npt.NDArray[np.generic]]
-    ) -> tuple[npt.NDArray[np.generic], ...]:
-        """Return the graph's inputs, checked.
 
-        Args:
-            given: What was sent, by name.
-            read: Returns the array of what was sent, of a wanted type.
-        """
-        found: list[npt.NDArray[np.generic]] = []
-        num = None
-        for name, dtype, shape in self._wanted:
-            if dtype is None:
-                found.append(_NOTHING)
-                continue
-            if name not in given:
-                raise refused_input(name, "is missing")
-            array = read(*given[name], dtype)
-            num = len(array) if num is None else num
-            if array.shape != (num, *shape) or not num:
-                raise refused_input(name, f"must have the shape {[num or -1, *shape]}")
-            found.append(array)
-        numbers = [array for array in found if array.dtype.kind == "f"]
-        if not np.isfinite(np.concatenate([array.ravel() for array in numbers])).all():
-            bad = [not np.isfinite(array).all() for array in found]
-            raise refused_input(INPUT_NAMES[bad.index(True)], "holds NaN or infinity")
-        return tuple(found)
+def _arrays(
+    graph: _Graph,
+    given: Mapping[str, tuple[Any, ...]],
+    read: Callable[..., npt.NDArray[np.generic]],
+) -> tuple[npt.NDArray[np.generic], ...]:
+    """Return the graph's inputs, checked.
+
+    Args:
+        graph: Whose inputs.
+        given: What was sent, by name.
+        read: Returns the array of what was sent, of a wanted type.
+    """
+    found: list[npt.NDArray[np.generic]] = []
+    num = None
+    for name, dtype, shape in graph.wanted:
+        if dtype is None:
+            found.append(_NOTHING)
+            continue
+        if name not in given:
+            raise refused_input(name, "is missing")
+        array = read(*given[name], dtype)
+        num = len(array) if num is None else num
+        if array.shape != (num, *shape) or not num:
+            raise refused_input(name, f"must have the shape {[num or -1, *shape]}")
+        found.append(array)
+    numbers = [array for array in found if array.dtype.kind == "f"]
+    if not np.isfinite(np.concatenate([array.ravel() for array in numbers])).all():
+        bad = [not np.isfinite(array).all() for array in found]
+        raise refused_input(INPUT_NAMES[bad.index(True)], "holds NaN or infinity")
+    return tuple(found)
+
+
+def _part_of(request: Any) -> str:
+    """Return the part that a gRPC request asks."""
+    found = request.parameters[PART].string_param if PART in request.parameters else MAIN
+    return str(found)
 
 
 def _reached() -> None:

@@ -15,8 +15,9 @@ from invopt.inventory import Terms, terms_of
 from invopt.monitoring.performance import Scoring
 from invopt.monitoring.subject import Subject
 from invopt.panel import Panel
-from invopt.runtime import OnnxForecaster
-from invopt.types import Float32Array
+from invopt.parts import MAIN, Arrays, answers_of
+from invopt.runtime import ComposedForecaster, OnnxForecaster, arrays_of, load_forecaster
+from invopt.types import Float32Array, IntArray
 
 _KEYS = ["unique_id", "event_timestamp", "created"]
 
@@ -25,10 +26,10 @@ class Champion:
     """Forecasts many cutoffs of one panel and encodes it once.
 
     Encoding the whole panel gives each cutoff what encoding its past would: features depend on
-    nothing after their cutoff.
+    nothing after their cutoff. Its own features are those of the main model.
 
     Args:
-        forecaster: The exported model.
+        forecaster: The exported model, of one part.
     """
 
     def __init__(self, forecaster: OnnxForecaster) -> None:
@@ -52,14 +53,54 @@ class Champion:
         return tuple(frame.columns), values
 
 
+class ComposedChampion(Champion):
+    """The same of a model of parts.
+
+    Args:
+        forecaster: The exported model.
+    """
+
+    def __init__(self, forecaster: ComposedForecaster) -> None:
+        super().__init__(forecaster.members[MAIN])
+        self._composed = forecaster
+        self._members = {name: Champion(own) for name, own in forecaster.members.items()}
+        self._whole: Panel | None = None
+        self._places: IntArray = np.zeros(0, np.int64)
+        self._selected: dict[str, Panel] = {}
+
+    def predict(self, panel: Panel, cutoff: int | None = None) -> ForecastArrays:
+        """Return forecasts of every series as it was known after period `cutoff`."""
+        if self._whole is not panel:
+            self._whole, self._places = panel, self._composed.made_by(panel)
+            self._selected = {}
+
+        def ask(name: str, rows: IntArray) -> Arrays:
+            # The same panel each time, which is what its encoding is kept by.
+            if name not in self._selected:
+                self._selected[name] = panel.select(rows)
+            own = self._selected[name]
+            return arrays_of(self._members[name].predict(own, cutoff))
+
+        return self._composed.composed(answers_of(self._composed.parts, self._places, ask))
+
+
+def champion_of(model: Path) -> Champion:
+    """Return the model of a folder as something that is asked again and again."""
+    forecaster = load_forecaster(model)
+    if isinstance(forecaster, ComposedForecaster):
+        return ComposedChampion(forecaster)
+    assert isinstance(forecaster, OnnxForecaster)
+    return Champion(forecaster)
+
+
 def champion_subject(model: Path, panel: Panel, config: Config) -> Subject:
     """Return the model of a folder as the subject of a panel's evidence.
 
     Raises:
         ConfigError: If the model does not forecast a whole monitoring period.
     """
-    forecaster = OnnxForecaster(model)
-    champion = Champion(forecaster)
+    champion = champion_of(model)
+    forecaster = champion.forecaster
     spec = forecaster.spec
     if config.monitoring.period > spec.config.horizon:
         raise ConfigError(

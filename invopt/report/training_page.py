@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from invopt.fallback import decided, tried
 from invopt.files import read_json
 from invopt.report import plots
 from invopt.report.data import quality_values
@@ -28,9 +29,9 @@ def write_training_report(files: dict[str, str], name: str, out: str, notify: No
 
 
 def _page(files: dict[str, str], name: str) -> str:
-    assessment = read_json(Path(files["assessment"]) / "metrics.json")
     explanation = read_json(files["explanation"])
     verdict = read_json(files["verdict"])
+    assessment = decided(read_json(Path(files["assessment"]) / "metrics.json"), verdict)
     quality = read_json(files["quality"])
     training = read_json(Path(files["model"]) / "training.json")
     judged = training["config"]["evaluation"]
@@ -56,6 +57,8 @@ def _page(files: dict[str, str], name: str) -> str:
         labels=assessment.get("baselines", {}),
         scale=assessment.get("scale", ""),
         groups=_groups(assessment),
+        parts=verdict.get("parts"),
+        tried=_not_confirmed(assessment),
         effects=explanation.get("effects", []),
         cutoff=_last_day_seen(fans),
         additivity=f"{explanation['additivity_error']:.1e} of the scale",
@@ -69,6 +72,15 @@ def _page(files: dict[str, str], name: str) -> str:
             "losses": plots.losses(training["history"]),
         },
     )
+
+
+def _not_confirmed(assessment: dict[str, Any]) -> list[str]:
+    """Return what the first half of the cutoffs chose and the second did not confirm."""
+    return [
+        tried(found, main)
+        for main, found in assessment.get("fallback", {}).items()
+        if not found["is_confirmed"]
+    ]
 
 
 def _last_day_seen(fans: pd.DataFrame) -> str:

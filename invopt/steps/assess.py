@@ -14,6 +14,7 @@ from invopt.config import Config
 from invopt.effects import effects_of
 from invopt.evaluation import Window, ranges_of
 from invopt.explain import explain
+from invopt.fallback import told, tried
 from invopt.features.leaks import find_leaks
 from invopt.files import read_json, replacing_folder, write_json
 from invopt.history import fit_config
@@ -21,8 +22,9 @@ from invopt.judged import NetworkPlayed
 from invopt.model import Forecaster
 from invopt.model_files import BASELINES, JUDGED, is_older, label_of
 from invopt.panel import Panel, load_panel, spread_rows
-from invopt.runtime import OnnxForecaster
+from invopt.runtime import Forecasting, OnnxForecaster, load_forecaster
 from invopt.sources.terms import read_terms
+from invopt.steps.compose import NETWORK_PART, rules_folder
 from invopt.types import Clock, Json, Notify
 
 NUM_FANS = 8
@@ -89,10 +91,13 @@ def assess_model(
         }
         leaks = [asdict(leak) for leak in find_leaks(panel, challenger.spec)]
         more = {"baselines": baselines, "leaks": leaks, "cross_validation": folds}
-        write_json(folder / "metrics.json", _content(found) | more)
+        write_json(folder / "metrics.json", _content(found) | _composed(found) | more)
+        _save_rules(found, baselines, folder)
         _fans(panel, own.windows[0]).to_parquet(folder / "fans.parquet", index=False)
     if found.network is not None:
         notify(network_words(found.network))
+    for main, composed in found.fallback.items():
+        notify(tried(told(composed, main), main))
     notify(
         f"WAPE {own.points['wape']:.3f}, order cost {found.cost.change:+.1%} "
         f"compared with {found.incumbent}"
@@ -100,7 +105,7 @@ def assess_model(
     return own.points | {"cost": own.money["cost"], "cost_change": found.cost.change}
 
 
-def _incumbent(champion: Path | None, notify: Notify) -> OnnxForecaster | None:
+def _incumbent(champion: Path | None, notify: Notify) -> Forecasting | None:
     """Return the champion as it was judged; None where there is none to compare with."""
     if champion is None:
         return None
@@ -109,7 +114,7 @@ def _incumbent(champion: Path | None, notify: Notify) -> OnnxForecaster | None:
         notify("the champion is of an older format: the challenger is judged against baselines")
         return None
     judged = champion / JUDGED
-    return OnnxForecaster(judged if judged.is_dir() else champion)
+    return load_forecaster(judged if judged.is_dir() else champion)
 
 
 def _content(found: Assessment) -> Json:
@@ -131,6 +136,22 @@ def _content(found: Assessment) -> Json:
         "group_losses": [asdict(loss) for loss in found.group_losses],
         "references": found.references,
     }
+
+
+def _composed(found: Assessment) -> Json:
+    """Return what is written of models of parts, with the challenger's own on the later weeks."""
+    later = None if found.later is None else _content(found.later)
+    fallback = {main: told(own, main) for main, own in found.fallback.items()}
+    return {"fallback": fallback, "later": later}
+
+
+def _save_rules(found: Assessment, baselines: Json, folder: Path) -> None:
+    """Write the rules of each model of parts, candidates named by their folders."""
+    names = {CHALLENGER: NETWORK_PART} | {n: b["folder"] for n, b in baselines.items()}
+    for main, own in found.fallback.items():
+        place = rules_folder(folder, main)
+        place.mkdir(parents=True)
+        own.parts.renamed(names).save(place)
 
 
 def network_words(played: NetworkPlayed) -> str:
@@ -214,7 +235,7 @@ def explain_stand_in(model: str, source: str, config: Config, out: str) -> None:
     run, _ = fit_config(config, panel.timeline)
     cutoff = ranges_of(panel.num_periods, run.evaluation).gate[0]
     sample = panel.select(spread_rows(panel, NUM_EXPLAINED))
-    effects = effects_of(OnnxForecaster(Path(model)), sample, cutoff)
+    effects = effects_of(load_forecaster(Path(model)), sample, cutoff)
     write_json(out, {"effects": [asdict(effect) for effect in effects]})
 
 

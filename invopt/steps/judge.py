@@ -1,11 +1,13 @@
 """The gate's verdict on an assessment."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from invopt.assessment import CHALLENGER, CHAMPION, NAIVE
 from invopt.config import GateConfig
+from invopt.fallback import sentence
 from invopt.files import read_json, write_json
-from invopt.gate import KEEP, CostComparison, GroupLoss, Orders, Verdict, judge, with_rival
+from invopt.gate import KEEP, PROMOTE, CostComparison, GroupLoss, Orders, Verdict, judge, with_rival
 from invopt.types import Json, Notify
 
 
@@ -34,17 +36,39 @@ def judge_model(
         for check in read_json(quality)["checks"]
         if not check["passed"]
     ]
-    verdict = _judged(found, suspect, gate)
+    verdict, is_composed = _challenger(found, suspect, gate)
     if verdict.decision == KEEP and verdict.incumbent == CHAMPION and "rival_cost" in found:
         rival = _judged_rival(found, suspect, gate)
         verdict = with_rival(verdict, rival, found["best_baseline"])
     label = found.get("baselines", {}).get(verdict.orders_by, {}).get("label", "")
-    told = {"label": label, "champion_version": champion_version}
+    parts = found.get("fallback", {}).get(verdict.orders_by)
+    if not is_composed and (verdict.decision == PROMOTE or not (parts or {}).get("is_confirmed")):
+        parts = None
+    elif parts and not is_composed:
+        reasons = [*verdict.reasons, sentence(parts, verdict.orders_by)]
+        verdict = replace(verdict, reasons=reasons)
+    told = {"label": label, "champion_version": champion_version, "parts": parts}
     write_json(out, verdict.as_dict() | told)
     notify(f"verdict: {verdict.decision}; {verdict.reasons[0]}")
     if verdict.decision == "keep":
         notify(verdict.reasons[-1])
     return verdict.decision
+
+
+def _challenger(found: Json, suspect: list[str], gate: GateConfig) -> tuple[Verdict, bool]:
+    """Return the verdict on the challenger, and whether it is on its model of parts.
+
+    A model of parts that holds on the later weeks is judged on them, as they chose nothing of it.
+    Where it does not pass, the challenger alone is judged on all weeks.
+    """
+    later = found.get("later")
+    if later:
+        own = found | later
+        verdict = _judged(own, suspect, gate)
+        if verdict.decision == PROMOTE:
+            words = sentence(found["fallback"][CHALLENGER], CHALLENGER)
+            return replace(verdict, reasons=[*verdict.reasons, words]), True
+    return _judged(found, suspect, gate), False
 
 
 def _judged(found: Json, suspect: list[str], gate: GateConfig) -> Verdict:

@@ -22,15 +22,15 @@ from invopt.inventory.review import Review, plan_review
 from invopt.inventory.segments import SalesStatistics
 from invopt.model_files import label_of
 from invopt.panel import Panel, iter_panels
-from invopt.runtime import NETWORK, OnnxForecaster
+from invopt.runtime import NETWORK, load_forecaster
 from invopt.sources import read_position
 from invopt.sources.terms import read_terms
-from invopt.types import Notify
+from invopt.types import Json, Notify
 
 
 def forecast_series(model: Path, source: str, out: str, notify: Notify) -> None:
     """Forecast every series from its last period; write arrays and the Forecast table."""
-    forecaster = OnnxForecaster(model)
+    forecaster = load_forecaster(model)
     frames, done = [], 0
     with replacing_folder(Path(out)) as folder:
         for number, panel in enumerate(iter_panels(Path(source))):
@@ -41,19 +41,34 @@ def forecast_series(model: Path, source: str, out: str, notify: Notify) -> None:
                 smooth_quantiles=forecast.smooth_quantiles,
                 smooth_levels=forecast.smooth_levels,
             )
+            if len(forecaster.labels) > 1:
+                np.save(folder / _makers(number), forecaster.made_by(panel).astype(np.int16))
             frames.append(forecast_frame(panel, panel.num_periods - 1, forecast))
             done += panel.num_series
             notify(f"forecast {done:,} series")
         pd.concat(frames, ignore_index=True).to_parquet(folder / "forecast.parquet", index=False)
-        write_json(
-            folder / "forecast.json",
-            {
-                "quantile_levels": forecaster.config.quantile_levels,
-                "level_quantiles": forecaster.config.level_quantiles,
-                "is_count": forecaster.spec.is_count,
-                "model": label_of(model) or NETWORK,
-            },
-        )
+        head = {
+            "quantile_levels": forecaster.config.quantile_levels,
+            "level_quantiles": forecaster.config.level_quantiles,
+            "is_count": forecaster.spec.is_count,
+            "model": label_of(model) or NETWORK,
+        }
+        several = {"makers": forecaster.labels} if len(forecaster.labels) > 1 else {}
+        write_json(folder / "forecast.json", head | several)
+
+
+def _makers(number: int) -> str:
+    """Return the file of who forecast each series of a partition, for a model of parts."""
+    return f"makers-{number:04d}.npy"
+
+
+def _models(folder: Path, number: int, head: Json, panel: Panel) -> "pd.Series[str]":
+    """Return who forecast each series of a partition by unique_id; empty where one forecast all."""
+    if len(head.get("makers", ())) < 2:
+        return pd.Series([], dtype=object)
+    labels = np.array(head["makers"], object)
+    made_by = np.load(folder / _makers(number), allow_pickle=False)
+    return pd.Series(labels[made_by], index=panel.unique_ids)
 
 
 def review_date(source: str) -> str:
@@ -138,10 +153,11 @@ def planned(
         last_levels=_last_levels(files.last, notify),
     )
     network = NetworkReview(tables, recorded, rules) if tables.lanes is not None else None
-    reviews, statistics, alone = [], [], 0
+    reviews, statistics, alone, models = [], [], 0, []
     for number, panel in enumerate(iter_panels(files.source)):
         alone += lone_successors(panel.series)
         made = read_forecast(files.forecast, number, head)
+        models.append(_models(files.forecast, number, head, panel))
         own = tables
         if assumed is not None:
             panel, made, own = assumed.of_part(panel, made, tables)
@@ -154,7 +170,7 @@ def planned(
     segments = _segments(reviews, statistics)
     if network is not None:
         reviews = network.settled(reviews)
-    plan = _order_plan(reviews, segments, head.get("model", ""))
+    plan = _order_plan(reviews, segments, pd.concat(models), head.get("model", ""))
     for sentence in _partly(len(statistics), alone, tables):
         notify(sentence)
     found = {
@@ -165,10 +181,19 @@ def planned(
     return found, rules.is_count
 
 
-def _order_plan(reviews: Sequence[Review], segments: "pd.Series[str]", model: str) -> pd.DataFrame:
-    """Return the orders of all reviews, with model and segment; a network's columns are last."""
+def _order_plan(
+    reviews: Sequence[Review], segments: "pd.Series[str]", models: "pd.Series[str]", model: str
+) -> pd.DataFrame:
+    """Return the orders of all reviews, with model and segment; a network's columns are last.
+
+    Args:
+        reviews: Of all partitions.
+        segments: By unique_id.
+        models: Who forecast a series, by unique_id, where not all are the main model's.
+        model: The main model.
+    """
     plan = pd.concat([r.orders for r in reviews], ignore_index=True)
-    plan["model"] = model
+    plan["model"] = models.reindex(plan["unique_id"]).fillna(model).to_numpy(object)
     plan["segment"] = segments.reindex(plan["unique_id"]).fillna("").to_numpy(object)
     last = [c for c in NETWORK_COLUMNS if c in plan]
     return plan[[c for c in plan if c not in last] + last]

@@ -13,12 +13,11 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from invopt.attribution import TOLERANCE, attribute
-from invopt.types import ModelInputs
 from serving.answers.forecasting import Forecasting
 from serving.answers.last_answers import LastAnswers
 from serving.answers.loaded_model import LoadedChampion
 from serving.answers.plans import PlanRow, PlanSheet, plan_rows
+from serving.answers.readers import Asked, explained
 from serving.answers.scenarios import InstanceFailedError, put_position, scenarios_of
 from serving.answers.writer import AnswerWriter
 from serving.api import metrics
@@ -64,14 +63,14 @@ class _Asked:
         instances: By row.
         is_what_if: By row: True where it is an instance's what-if, beside its own row.
         sheet: What plans are computed from.
-        inputs: The model's, by row; None where it was not asked.
+        asked: What each part of the model that answered was asked.
         warnings: Of a what-if's row.
     """
 
     instances: list[int]
     is_what_if: list[bool]
     sheet: PlanSheet
-    inputs: ModelInputs | None = None
+    asked: Sequence[Asked] = ()
     warnings: Mapping[int, str] = field(default_factory=dict)
 
     @functools.cached_property
@@ -115,9 +114,9 @@ class Decider:
         """
         self.features.check()
         self.decide([Instance(unique_id=self.features.example())], is_counted=False)
-        champion = self.model.champion
-        if champion.reference is not None:
-            champion.network.run(champion.reference)
+        for reader in self.model.readers.values():
+            if reader.part.reference is not None:
+                reader.part.network.run(reader.part.reference)
 
     def recent(self, number: int) -> list[str]:
         """Return the series answered last."""
@@ -191,9 +190,9 @@ class Decider:
         except StoreUnavailableError:
             return self._from_memory(model, work), True
         for scenario, version in zip(scenarios, versions, strict=True):
-            sheet, inputs = model.sheet(scenario, version, work.now)
+            sheet, parts = model.sheet(scenario, version, work.now)
             asked = _Asked(
-                scenario.instances, scenario.is_what_if, sheet, inputs, model.warnings(scenario)
+                scenario.instances, scenario.is_what_if, sheet, parts, model.warnings(scenario)
             )
             failures |= self._answer(model, work, asked)
         return failures, False
@@ -228,8 +227,8 @@ class Decider:
                 answer = writer.decision(instance.unique_id, k, plan)
                 if k in assumed:
                     answer["what_if"] = _assumed(writer, asked, answer, row=k, plan=assumed[k])
-                if instance.explain and asked.inputs is not None:
-                    answer["attributions"] = self._explain(model, sheet, asked.inputs, k)
+                if instance.explain and asked.asked:
+                    answer["attributions"] = self._explain(model, asked, k)
                 work.answers[number] = answer
                 done.append((k, number))
         work.done.append((writer, done))
@@ -249,21 +248,16 @@ class Decider:
             if self.log is not None and kept:
                 self.log.offer(_logged(work, writer, kept))
 
-    def _explain(
-        self, model: Forecasting, sheet: PlanSheet, inputs: ModelInputs, row: int
-    ) -> dict[str, Any] | None:
+    def _explain(self, model: Forecasting, asked: _Asked, row: int) -> dict[str, Any] | None:
         """Return Attributions; None where the model was not asked or the parts do not add up."""
-        champion = model.champion
-        if champion.reference is None or sheet.steps[row] not in (Step.FRESH, Step.STALE):
+        if asked.sheet.steps[row] not in (Step.FRESH, Step.STALE):
             return None
-        window = tuple(a[row : row + 1] for a in inputs)
         with metrics.STAGE_SECONDS.labels("explain").time():
             try:
-                found = attribute(model.total, window, champion.reference, champion.spec)
+                found = explained(asked.asked, row)
             except NetworkUnavailableError:
                 return None
-        if not found.additivity_error <= TOLERANCE:
-            metrics.WITHHELD.inc()
+        if found is None:
             return None
         return {
             "explains": f"expected sales over the {model.horizon} periods of mean",

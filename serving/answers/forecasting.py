@@ -1,7 +1,7 @@
 """Forecasts of scenarios, down the ladder: the model, the last forecast, the seasonal naive."""
 
 import functools
-from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,16 +9,16 @@ import pandas as pd
 
 from invopt.baselines import Baseline
 from invopt.errors import ContractError
-from invopt.features import model_inputs
-from invopt.features.online import EncodedGroups, WindowEncoder
 from invopt.features.spec import PRICE
-from invopt.features.tables import sales_panel
+from invopt.features.tables import ON_SALE, sales_panel
 from invopt.forecasts import ForecastArrays
 from invopt.history import season_of
+from invopt.parts import MAIN, SeriesFacts, answers_of
 from invopt.timeline import Timeline
-from invopt.types import BoolArray, Float32Array, FloatArray, IntArray, ModelInputs
+from invopt.types import BoolArray, Float32Array, FloatArray, IntArray
 from serving.answers.loaded_model import LoadedChampion
 from serving.answers.plans import PlanSheet, faults_of, products_of
+from serving.answers.readers import Asked, Reader
 from serving.answers.scenarios import Scenario
 from serving.api import metrics
 from serving.api.contract import Step
@@ -29,7 +29,6 @@ from serving.stores.online_features import OnlineFeatures, OnlineWindows, Stored
 from serving.stores.overrides import Said
 
 _DAY = 86_400  # seconds
-_GROUPS = 8
 _USUAL = 1.2  # times the prices seen, up to which the model may be believed
 NAIVE = "seasonal_naive"
 
@@ -45,8 +44,8 @@ class Forecasting:
     def __init__(self, champion: LoadedChampion, features: OnlineFeatures) -> None:
         self.champion, self.features = champion, features
         self.layout = features.layout
-        self.encoder = WindowEncoder(champion.spec, self.layout)
-        self._groups: OrderedDict[tuple[int, float, int], EncodedGroups] = OrderedDict()
+        parts = {MAIN: champion} | dict(champion.parts)
+        self.readers = {name: Reader(part, features) for name, part in parts.items()}
 
     @property
     def horizon(self) -> int:
@@ -55,8 +54,8 @@ class Forecasting:
 
     def sheet(
         self, scenario: Scenario, groups_version: int, now: float
-    ) -> tuple[PlanSheet, ModelInputs | None]:
-        """Return forecasts with how they came about, and the model's inputs if it was asked.
+    ) -> tuple[PlanSheet, list[Asked]]:
+        """Return forecasts with how they came about, and what each part that answered was asked.
 
         Args:
             scenario: Rows.
@@ -66,10 +65,10 @@ class Forecasting:
         windows = scenario.windows
         timeline = Timeline(pd.Timestamp(windows.known_at, unit="s"), self.layout.freq, 0)
         steps, reasons = self._freshness(windows, now)
-        inputs, forecast, failure = self._ask(windows, groups_version)
+        asked, forecast, places, failure = self._ask(scenario, groups_version)
         num = len(scenario.names)
         sheet = PlanSheet(
-            forecast=self._naive(windows) if forecast is None else forecast,
+            forecast=forecast,
             products=products_of(windows.rows),
             price=self._prices(windows, scenario.is_what_if),
             position=windows.position,
@@ -83,36 +82,12 @@ class Forecasting:
             frequency=self.layout.freq,
             faults=faults_of(windows.rows),
             said=self._said(scenario),
+            makers=self.champion.makers(places),
         )
-        bad = np.arange(num) if forecast is None else np.flatnonzero(~_finite(forecast))
+        bad = np.flatnonzero(~_finite(forecast))
         if len(bad):
             sheet = self._fall_back(sheet, scenario, bad, failure or "the model gave no number")
-        return sheet, None if forecast is None else inputs
-
-    def inputs(self, windows: OnlineWindows, groups_version: int) -> ModelInputs:
-        """Return the model's inputs of some windows.
-
-        Raises:
-            ContractError: If the features are not those the model was trained with.
-        """
-        key = (groups_version, windows.known_at, windows.num_periods)
-        groups = self._groups.get(key)
-        encoded = None if groups is None else self.encoder.encode(windows.rows, groups)
-        if encoded is None:
-            rows = self.features.group_rows(windows)
-            groups = self.encoder.groups_of(windows.rows, rows, groups)
-            self._groups[key] = groups
-            while len(self._groups) > _GROUPS:
-                self._groups.popitem(last=False)
-            encoded = self.encoder.encode(windows.rows, groups)
-        assert encoded is not None
-        at = np.arange(len(windows.names))
-        ends = np.full(len(at), windows.num_periods - 1)
-        return model_inputs(self.champion.spec, encoded, at, ends)
-
-    def total(self, inputs: ModelInputs) -> FloatArray:
-        """Return expected sales over the horizon, units."""
-        return self.champion.network.run(inputs)[0].sum(axis=1, dtype=np.float64)
+        return sheet, asked
 
     def _said(self, scenario: Scenario) -> list[Said | None]:
         """Return what planners say of each row."""
@@ -123,25 +98,68 @@ class Forecasting:
         return found if any(said is not None for said in found) else []
 
     def _ask(
-        self, windows: OnlineWindows, groups_version: int
-    ) -> tuple[ModelInputs | None, ForecastArrays | None, str]:
-        """Return inputs and forecast, or why there is none."""
-        try:
-            with metrics.STAGE_SECONDS.labels("encode").time():
-                inputs = self.inputs(windows, groups_version)
-            with metrics.STAGE_SECONDS.labels("network").time():
-                arrays = self.champion.network.run(inputs)
-        except NetworkUnavailableError as err:
-            return None, None, str(err)
-        except ContractError:
-            return None, None, "the published features are not those of the model"
-        model = self.champion.model
-        mean, quantiles, levels = arrays
+        self, scenario: Scenario, groups_version: int
+    ) -> tuple[list[Asked], ForecastArrays, IntArray, str]:
+        """Return what each part was asked, the forecast, who made it, and why some is missing.
+
+        What is missing is NaN.
+        """
+        asked: list[Asked] = []
+        failures: list[str] = []
+
+        def ask(name: str, rows: IntArray) -> Sequence[Float32Array]:
+            windows, reader = scenario.windows, self.readers[name]
+            if len(rows) < len(scenario.names):
+                windows = windows.select(rows.tolist(), [windows.names[row] for row in rows])
+            try:
+                with metrics.STAGE_SECONDS.labels("encode").time():
+                    inputs = reader.inputs(windows, groups_version)
+                with metrics.STAGE_SECONDS.labels("network").time():
+                    found = reader.part.network.run(inputs)
+            except NetworkUnavailableError as err:
+                failures.append(str(err))
+                return self._nothing(len(rows))
+            except ContractError:
+                failures.append("the published features are not those of the model")
+                return self._nothing(len(rows))
+            asked.append(Asked(reader, rows, inputs))
+            return found
+
+        champion, model = self.champion, self.champion.model
+        places = np.zeros(len(scenario.names), np.int64)
+        if champion.rules is None:
+            mean, quantiles, levels = ask(MAIN, np.arange(len(places)))
+        else:
+            places = champion.rules.places(self._facts(scenario, champion.rules.columns))
+            mean, quantiles, levels = answers_of(champion.rules, places, ask)
         forecast = ForecastArrays(
             mean, quantiles, levels, model.quantile_levels, model.level_quantiles,
-            is_count=self.champion.spec.is_count,
+            is_count=champion.spec.is_count,
         )  # fmt: skip
-        return inputs, forecast, ""
+        return asked, forecast, places, "; ".join(dict.fromkeys(failures))
+
+    def _nothing(self, num: int) -> Sequence[Float32Array]:
+        """Return a part's arrays where it does not answer."""
+        model, horizon = self.champion.model, self.horizon
+        shapes = ((), (len(model.quantile_levels),), (len(model.level_quantiles),))
+        return [np.full((num, horizon, *shape), np.nan, np.float32) for shape in shapes]
+
+    def _facts(self, scenario: Scenario, columns: Sequence[str]) -> SeriesFacts:
+        """Return what rules look at, of the rows."""
+        windows = scenario.windows
+        on_sale = np.asarray(windows.rows[ON_SALE], np.int64)
+        longest = int(on_sale.max(initial=0))
+        timeline = Timeline(pd.Timestamp(windows.known_at, unit="s"), self.layout.freq, 0)
+        dates = timeline.dates(-longest, 1).to_numpy("datetime64[D]")
+        return SeriesFacts(
+            ids=np.array(scenario.names, object),
+            columns={
+                name: np.array([str(value) for value in windows.rows[name]], object)
+                for name in columns
+                if name in windows.rows
+            },
+            launched=dates[longest - on_sale],
+        )
 
     def _freshness(self, windows: OnlineWindows, now: float) -> tuple[list[Step], list[str]]:
         """Return each row's step and reason: are its sales and its stock as new as is asked?"""

@@ -13,6 +13,7 @@ from serving.api import metrics
 from serving.api.failures import NetworkUnavailableError
 
 FINGERPRINT = "model_fingerprint"
+PART = "model_part"  # of a model of parts, asked of a predictor; a request without means the main
 DATATYPES: dict["np.dtype[Any]", str] = {
     np.dtype(np.float32): "FP32",
     np.dtype(np.int64): "INT64",
@@ -66,15 +67,17 @@ class RemoteNetwork:
         model: The same model folder, to know it by its fingerprint.
         seconds: Longest wait.
         token: Bearer token of the predictor, "" for none.
+        part: Of a model of parts, "" for the main model.
     """
 
     def __init__(
-        self, name: str, address: str, model: Path, seconds: float = 2.0, token: str = ""
-    ) -> None:
+        self, name: str, address: str, model: Path, seconds: float = 2.0, token: str = "",
+        *, part: str = "",
+    ) -> None:  # fmt: skip
         import grpc  # noqa: PLC0415
         from kserve.protocol.grpc import grpc_predict_v2_pb2, grpc_predict_v2_pb2_grpc  # noqa: PLC0415
 
-        self.name, self.seconds = name, seconds
+        self.name, self.seconds, self.part = name, seconds, part
         self._metadata = [("authorization", f"Bearer {token}")] if token else None
         self._pb: Any = grpc_predict_v2_pb2
         self._fingerprint = sha256_of(model / "model.onnx")
@@ -94,6 +97,8 @@ class RemoteNetwork:
         request = self._pb.ModelInferRequest(
             model_name=self.name, raw_input_contents=[array.tobytes() for array in inputs]
         )
+        if self.part:
+            request.parameters[PART].string_param = self.part
         for name, array in zip(INPUT_NAMES, inputs, strict=True):
             request.inputs.add(name=name, datatype=DATATYPES[array.dtype], shape=array.shape)
         try:

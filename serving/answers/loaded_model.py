@@ -4,7 +4,8 @@ import functools
 import hashlib
 import json
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,9 +15,10 @@ from invopt.attribution import load_reference
 from invopt.config import Config, ModelConfig
 from invopt.errors import ContractError
 from invopt.features import FeatureSpec
-from invopt.model_files import read_head, verify
-from invopt.runtime import NETWORK
-from invopt.types import ModelInputs
+from invopt.model_files import RULES, read_head, verify
+from invopt.parts import MAIN, Parts, label_of_makers, part_folder
+from invopt.runtime import NETWORK, shape_of, unlike_parts
+from invopt.types import IntArray, ModelInputs
 from serving.answers.graph import LocalNetwork, Network, RemoteNetwork
 
 Section = TypeVar("Section", bound=BaseModel)
@@ -34,6 +36,8 @@ class LoadedChampion:
         network: Asked for forecasts.
         reference: Window that attributions start from; None for a model exported without.
         label: What people call it.
+        rules: Who forecasts what, of a model of parts; None for a model without.
+        parts: The parts besides this main model, by name.
     """
 
     version: str
@@ -43,6 +47,21 @@ class LoadedChampion:
     network: Network
     reference: ModelInputs | None
     label: str = NETWORK
+    rules: Parts | None = None
+    parts: Mapping[str, "LoadedChampion"] = field(default_factory=dict)
+
+    def makers(self, places: IntArray) -> list[str]:
+        """Return what people call who forecasts each row; empty where one forecasts all.
+
+        Args:
+            places: Number of each row's rule.
+        """
+        if self.rules is None:
+            return []
+        own = {MAIN: self.label} | {name: part.label for name, part in self.parts.items()}
+        numbers = range(len(self.rules.rules) + 1)
+        labels = [label_of_makers(self.rules.makers(number), own) for number in numbers]
+        return [labels[place] for place in places]
 
     @functools.cached_property
     def policy_version(self) -> str:
@@ -76,6 +95,31 @@ def load_champion(
             of another format.
     """
     verify(path)
+    names = (Parts.load(path) if (path / RULES).is_file() else Parts(())).names
+    remote = _Remote(name, predictor, predictor_seconds, token) if predictor else None
+    main, *others = (_loaded(path, part, f"{name}-{version}", remote) for part in (MAIN, *names))
+    if not names:
+        return main
+    wanted = shape_of(main.spec, main.model)
+    for own, part in zip(names, others, strict=True):
+        if shape_of(part.spec, part.model) != wanted:
+            raise unlike_parts([own])
+    return replace(main, rules=Parts.load(path), parts=dict(zip(names, others, strict=True)))
+
+
+@dataclass(frozen=True)
+class _Remote:
+    """Where a predictor holds the graphs."""
+
+    name: str
+    address: str
+    seconds: float
+    token: str
+
+
+def _loaded(folder: Path, part: str, label: str, remote: _Remote | None) -> LoadedChampion:
+    """Return the main model of a folder, or one of its parts."""
+    path = part_folder(folder, part)
     head, training = read_head(path), _read(path, "training.json")
     try:
         spec = FeatureSpec.load(_file(path, "features.json"))
@@ -83,14 +127,14 @@ def load_champion(
         raise
     except (ValueError, KeyError, TypeError) as err:
         raise ContractError("Model", "features.json", f"be readable in {path}") from err
-    network: Network = (
-        RemoteNetwork(name, predictor, path, predictor_seconds, token)
-        if predictor
-        else LocalNetwork(path)
-    )
+    network: Network = LocalNetwork(path)
+    if remote is not None:
+        network = RemoteNetwork(
+            remote.name, remote.address, path, remote.seconds, remote.token, part=part
+        )
     reference = path / "reference.npz"
     return LoadedChampion(
-        f"{name}-{version}",
+        label,
         spec,
         _parsed(ModelConfig, head, "model", path),
         config=_parsed(Config, training, "config", path),

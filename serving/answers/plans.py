@@ -48,6 +48,7 @@ class PlanSheet:
         frequency: Of the periods, as pandas names it (D, W-SUN, MS).
         faults: Why no order can be made of a row, "" where one can; empty where all can.
         said: What planners say of a row instead of its forecast; empty where nothing is said.
+        makers: What people call who forecast a row; empty where one model forecasts all.
     """
 
     forecast: ForecastArrays = field(repr=False)
@@ -64,6 +65,7 @@ class PlanSheet:
     frequency: str = ""
     faults: list[str] = field(default_factory=list, repr=False)
     said: list[Said | None] = field(default_factory=list, repr=False)
+    makers: list[str] = field(default_factory=list, repr=False)
 
     def row(self, at: int) -> "PlanSheet":
         """Return a copy of one row that keeps nothing else alive."""
@@ -85,6 +87,7 @@ class PlanSheet:
             versions=self.versions[one],
             faults=self.faults[one],
             said=self.said[one],
+            makers=self.makers[one],
             segments=self.segments[one],
         )
 
@@ -119,6 +122,7 @@ class PlanSheet:
             versions=[version for s in sheets for version in s.versions],
             faults=_told(sheets, [s.faults for s in sheets], ""),
             said=_told(sheets, [s.said for s in sheets], None),
+            makers=_told(sheets, [s.makers for s in sheets], ""),
             segments=[segment for s in sheets for segment in s.segments],
         )
 

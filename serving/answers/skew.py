@@ -6,7 +6,7 @@ training makes them. Any difference beyond rounding is skew.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,7 +61,7 @@ def probe_skew(model: Forecasting, names: Sequence[str]) -> Skew:
         if not _is_published(model, windows):
             continue
         series += len(windows.names)
-        for name, gaps in _differences(model, windows).items():
+        for name, gaps in _differences(model, windows):
             worst[name] = max(worst[name], float(gaps.max(initial=0.0)))
             differing += [n for n, gap in zip(windows.names, gaps, strict=True) if gap > TOLERANCE]
     return Skew(series, worst, tuple(sorted(set(differing))))
@@ -89,17 +89,18 @@ def _is_published(model: Forecasting, windows: OnlineWindows) -> bool:
     return any(folder.glob(f"{date}-*.parquet"))
 
 
-def _differences(model: Forecasting, windows: OnlineWindows) -> "dict[str, np.ndarray]":  # type: ignore[type-arg]
-    """Return the largest difference of each input, by series in the windows' order."""
-    features, spec = model.features, model.champion.spec
-    online = model.inputs(windows, features.groups_version(windows))
+def _differences(model: Forecasting, windows: OnlineWindows) -> "Iterator[tuple[str, np.ndarray]]":  # type: ignore[type-arg]
+    """Yield the largest difference of each input of each part, by series in the windows' order."""
+    features = model.features
     known_at = pd.Timestamp(windows.known_at, unit="s", tz="UTC")
     panel = training_panel(features.store, features.settings, known_at, windows.names)
-    encoded = FeatureEncoder(spec).encode(panel)
     place = {str(name): row for row, name in enumerate(panel.unique_ids)}
     rows = np.array([place[name] for name in windows.names])
-    offline = model_inputs(spec, encoded, rows, np.full(len(rows), panel.num_periods - 1))
-    return {
-        name: np.abs(a.astype(np.float64) - b).reshape(len(rows), -1).max(axis=1, initial=0.0)
-        for name, a, b in zip(INPUT_NAMES, online, offline, strict=True)
-    }
+    ends = np.full(len(rows), panel.num_periods - 1)
+    for reader in model.readers.values():
+        spec = reader.part.spec
+        online = reader.inputs(windows, features.groups_version(windows))
+        offline = model_inputs(spec, FeatureEncoder(spec).encode(panel), rows, ends)
+        for name, a, b in zip(INPUT_NAMES, online, offline, strict=True):
+            gaps = np.abs(a.astype(np.float64) - b).reshape(len(rows), -1)
+            yield name, gaps.max(axis=1, initial=0.0)

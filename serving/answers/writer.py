@@ -56,8 +56,12 @@ class AnswerWriter:
         currency: str | None = None,
     ) -> None:
         self.sheet, self.now = sheet, now
-        own = {Step.FRESH: model, Step.STALE: model}
-        self._models = [own.get(step, step.value.replace("_", " ")) for step in sheet.steps]
+        own = (Step.FRESH, Step.STALE)
+        makers = sheet.makers or [model] * len(sheet.steps)
+        self._models = [
+            maker or model if step in own else step.value.replace("_", " ")
+            for maker, step in zip(makers, sheet.steps, strict=True)
+        ]
         forecast = sheet.forecast
         self._mean = forecast.mean.astype(np.float64).round(4)
         quantiles = forecast.quantiles.transpose(0, 2, 1).astype(np.float64)

@@ -9,6 +9,7 @@ from invopt.errors import OvertakenError
 from invopt.files import read_json, write_json
 from invopt.model_files import is_older
 from invopt.steps.assess import explain_stand_in, stand_in_model
+from invopt.steps.compose import compose_model
 from invopt.types import Notify
 from serving.deployment import Deployment
 from serving.loop.release import deploy
@@ -61,6 +62,11 @@ def keep(
     label = stand_in_model(
         files["assessment"], files["source"], config, name=chosen, out=kept, notify=notify
     )
+    if verdict.get("parts"):
+        compose_model(
+            Path(kept), chosen, Path(files["assessment"]), network=Path(files["model"]),
+            source=files["source"], config=config, notify=notify,
+        )  # fmt: skip
     told = dict(tags) | {STANDING: "stands in", "model": label}
     notify(f"model: {label}, until a challenger passes the gate")
     with tempfile.TemporaryDirectory() as folder:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from invopt.config import Config
+from invopt.fallback import decided
 from invopt.files import read_json
 from invopt.types import Notify
 from serving.stores.registry import Registry
@@ -59,7 +60,7 @@ def keep_training(
     client = registry.client
     experiment, parent = registry.run_for(run.model, run.name, run.job)
     verdict = read_json(files["verdict"])
-    assessment = read_json(Path(files["assessment"]) / "metrics.json")
+    assessment = decided(read_json(Path(files["assessment"]) / "metrics.json"), verdict)
     training = read_json(Path(files["model"]) / "training.json")
     reason = "; ".join(verdict["reasons"])
     told = {"verdict": verdict["decision"], "reason": reason, "incumbent": verdict["incumbent"]}

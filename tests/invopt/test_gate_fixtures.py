@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 from scipy.stats import poisson
 
-from invopt.assessment import CHALLENGER, NAIVE, assess
+from invopt.assessment import AVERAGE, CHALLENGER, NAIVE, assess
 from invopt.contracts import TermsTables
 from invopt.errors import InvalidInputError
+from invopt.fallback import sentence, told
 from invopt.forecasts import ForecastArrays, forecast_of
 from invopt.gate import KEEP, PROMOTE, judge
 from invopt.panel import Panel
@@ -333,6 +334,68 @@ def test_a_few_shops_with_another_week_that_a_baseline_knows_better_keep_a_model
     assert found.would_pass == ["gate.group_loss_increase=0.34"]
     sound = verdict(Model(), Model(other_week=True, noise=0.5), seen=in_shops())
     assert sound.decision == PROMOTE, sound.reasons
+
+
+def challenger_with_parts(challenger, champion, seen, config=CONFIG):
+    """Return the assessment of a challenger, and the verdict on its model of parts."""
+    found = assess(challenger, champion, seen, config, is_count=True)
+    later = found.later
+    if later is None:
+        return found, None
+    own = later.judged[CHALLENGER]
+    return found, judge(
+        own.points, later.judged[NAIVE].points, own.coverage, later.cost, config.gate,
+        incumbent=later.incumbent, groups=later.group_losses,
+    )  # fmt: skip
+
+
+def test_shops_with_another_week_fall_to_the_candidate_that_knows_it_and_the_rest_stays():
+    challenger = Model(other_week=True)
+    found, decided = challenger_with_parts(
+        challenger, Model(other_week=True, noise=0.5), in_shops()
+    )
+    composed = found.fallback[CHALLENGER]
+    [rule] = composed.parts.rules
+    assert (rule.group, rule.makers, rule.values) == ("location=odd", (AVERAGE,), ("odd",))
+    assert (composed.places == 0).tolist() == IS_ODD.tolist()
+    assert decided.decision == PROMOTE, decided.reasons
+    # Judged on the cutoffs that did not choose it, half of the gate's weeks.
+    assert found.ranges.gate == (111, 118, 125, 132)
+    assert found.later.ranges.gate == (125, 132)
+    [part] = told(composed, CHALLENGER)["parts"]
+    assert part["wape"] < part["wape_alone"]
+    assert sentence(told(composed, CHALLENGER), CHALLENGER).startswith(
+        "moving average forecasts location=odd (14 series), challenger all others: on cutoffs that "
+        "did not choose this, orders cost -"
+    )
+
+
+def test_what_sold_after_the_choice_chooses_nothing():
+    """With the later weeks' sales in another order the same groups are chosen."""
+    seen = in_shops()
+    y = np.array(seen.y)
+    y[:, 126:] = y[:, 126:][:, ::-1] + 5
+    rules = [
+        assess(Model(other_week=True), None, panel, CONFIG, is_count=True)
+        .fallback[CHALLENGER].chosen
+        for panel in (seen, replace(seen, y=y))
+    ]  # fmt: skip
+    assert [(c.group, c.makers, c.change, c.low) for c in rules[0]] == [
+        (c.group, c.makers, c.change, c.low) for c in rules[1]
+    ]
+
+
+def test_where_no_group_is_served_badly_nothing_falls_to_anybody():
+    found, decided = challenger_with_parts(Model(), Model(noise=0.5), in_shops())
+    assert CHALLENGER not in found.fallback
+    assert decided is None
+
+
+def test_a_fallback_that_the_configuration_does_not_want_is_not_tried():
+    gate = CONFIG.gate.model_copy(update={"fallback": False})
+    off = CONFIG.model_copy(update={"gate": gate})
+    found = assess(Model(other_week=True), None, in_shops(), off, is_count=True)
+    assert (found.fallback, found.later) == ({}, None)
 
 
 def test_a_retraining_is_not_held_back_by_a_fault_that_the_champion_has_too():

@@ -61,7 +61,7 @@ def test_a_folder_from_before_hashes_passes(model):
 @pytest.mark.parametrize(
     ("found", "advice", "older"),
     [
-        (3, "A newer invopt made it: install that", False),
+        (4, "A newer invopt made it: install that", False),
         (1, "An older invopt made it: train again", True),
         (None, "An older invopt made it: train again", True),
         ("2", "An older invopt made it: train again", True),

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from invopt.files import write_json
+from invopt.files import read_json, write_json
 from invopt.report.replenishment_page import write_replenishment_report
 from invopt.steps.replenish import ReviewFiles, plan_all_orders, review_date
 from tests.builders import make_config, make_panel
@@ -56,6 +56,18 @@ def plan(review, last=None, config=CONFIG):
     )  # fmt: skip
     plan_all_orders(files, config.inventory, "m-1", out, told.append)
     return pd.read_csv(out["orders"]), told
+
+
+def test_each_order_names_the_part_that_forecast_its_series(review):
+    head = read_json(review / "forecast" / "forecast.json")
+    several = {"model": "LSTM network", "makers": ["lightgbm", "LSTM network"]}
+    write_json(review / "forecast" / "forecast.json", head | several)
+    for number, made_by in enumerate(([1, 0, 1], [0, 0, 1])):
+        np.save(review / "forecast" / f"makers-{number:04d}.npy", np.array(made_by, np.int16))
+    found = plan(review)[0].set_index("unique_id").sort_index()["model"]
+    assert found.tolist() == [
+        "LSTM network", "lightgbm", "LSTM network", "lightgbm", "lightgbm", "LSTM network",
+    ]  # fmt: skip
 
 
 def test_every_series_of_every_partition_has_one_row_with_reason_and_segment(review):

@@ -38,8 +38,8 @@ def page():
         rules={}, candidates=candidates, changes=[None, None], currency="EUR",
         references={}, network=None, own=candidates["challenger"], incumbent=candidates["trees"],
         validation={}, gate_periods=28, unjudged_periods=0, fitted=[], labels={}, scale="",
-        groups=[], effects=[], cutoff="", additivity="", training_line="", footer="invopt",
-        plots=dict.fromkeys(names, ""),
+        groups=[], parts=None, tried=[], effects=[], cutoff="", additivity="", training_line="",
+        footer="invopt", plots=dict.fromkeys(names, ""),
     )  # fmt: skip
 
 
