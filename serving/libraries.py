@@ -29,11 +29,14 @@ def set_switches(environment: MutableMapping[str, str] = os.environ) -> None:
 
 
 def ask_registry_less(environment: MutableMapping[str, str] = os.environ) -> None:
-    """Let MLflow give up a registry that does not answer while a person waits.
+    """Let MLflow give up a registry that does not answer while a person waits, in half a minute.
 
-    By itself it asks for four minutes and more.
+    By itself it asks eight times for two minutes each. A registry that is away refuses at once; one
+    that takes the connection and says nothing (a port-forward whose pod is gone) costs the whole
+    time of each of the three attempts, and some seconds between them.
     """
-    environment.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    environment.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    environment.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "6")
 
 
 def limit_threads(processors: int, environment: MutableMapping[str, str] = os.environ) -> None:

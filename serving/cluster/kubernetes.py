@@ -226,7 +226,7 @@ def _troubles(pod: Object) -> Iterator[tuple[str, bool]]:
     status, name = pod.get("status", {}), pod["metadata"]["name"]
     if status.get("reason") == "Evicted":
         # What made the pod makes another one.
-        yield f"pod {name} was evicted: {status.get('message', '')}", False
+        yield _said(f"pod {name} was evicted", status.get("message", "")), False
     kinds = ("initContainerStatuses", "containerStatuses")
     for container in (c for kind in kinds for c in status.get(kind, [])):
         state = container.get("state", {})
@@ -234,13 +234,18 @@ def _troubles(pod: Object) -> Iterator[tuple[str, bool]]:
         last = container.get("lastState", {}).get("terminated", {})
         if waiting.get("reason") in _HOPELESS:
             why = last_line(last.get("message") or waiting.get("message", ""))
-            yield f"pod {name}: {waiting['reason']}: {why}", True
+            yield _said(f"pod {name}", waiting["reason"], why), True
         if ended.get("exitCode"):
             why = f"{ended.get('reason', 'Error')} ({ended['exitCode']})"
-            yield f"pod {name}: {why}: {last_line(ended.get('message', ''))}", False
+            yield _said(f"pod {name}", why, last_line(ended.get("message", ""))), False
     for condition in status.get("conditions", []):
         if condition.get("reason") == "Unschedulable":
-            yield f"pod {name} cannot be placed: {condition.get('message', '')}", False
+            yield _said(f"pod {name} cannot be placed", condition.get("message", "")), False
+
+
+def _said(*parts: str) -> str:
+    """Join what was said; a container that is killed leaves no last words."""
+    return ": ".join(part for part in parts if part)
 
 
 def last_line(text: str) -> str:

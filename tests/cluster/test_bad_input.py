@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 
 import pandas as pd
 import pytest
@@ -358,6 +359,23 @@ def test_a_rollback_whose_registry_does_not_answer_says_so_and_changes_nothing(
     assert "the registry http://127.0.0.1:9 does not answer: " in told
     assert "Nothing was changed. Name the service's own registry: `kubectl port-forward" in told
     assert "defect" not in told
+    assert world.spec() == before
+
+
+def test_a_rollback_whose_registry_takes_the_call_and_says_nothing_gives_up_and_changes_nothing(
+    world, monkeypatch, capsys
+):
+    before = world.spec()
+    with socket.create_server(("127.0.0.1", 0)) as silent, monkeypatch.context() as patch:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        patch.setenv("MLFLOW_TRACKING_URI", address)
+        patch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        patch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+        assert roll_back() == 1
+    told = capsys.readouterr().err
+    assert f"the registry {address} does not answer: " in told
+    assert "Read timed out. (read timeout=1)" in told
+    assert "Nothing was changed. Name the service's own registry: `kubectl port-forward" in told
     assert world.spec() == before
 
 

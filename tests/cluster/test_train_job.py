@@ -187,6 +187,18 @@ def test_what_a_machine_said_last_is_told(kubernetes, job):
     assert "jobset failed" in str(caught.value)
 
 
+def test_a_machine_that_is_killed_without_last_words_leaves_no_empty_place_in_the_sentence(
+    kubernetes, job
+):
+    Trainer(kubernetes, "Failed", "jobset failed")
+    ended = running_pod("invopt-abc")
+    killed = {"reason": "OOMKilled", "exitCode": 137}
+    ended["status"] = {"containerStatuses": [{"name": "node", "state": {"terminated": killed}}]}
+    kubernetes.pods.append(ended)
+    with pytest.raises(InvalidInputError, match=r"pod \S+: OOMKilled \(137\)[.;] "):
+        job.run(FOLDER, MEMBERS)
+
+
 def test_an_image_that_cannot_be_pulled_ends_the_wait(kubernetes, job):
     Trainer(kubernetes, ending="")
     waiting = running_pod("invopt-abc")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from tests.e2e.world import TRAINER_TOKEN, World
 
 _TRAIN = "e2e-train"
 _QUOTA = "e2e-quota"
+# Half a minute of asking, and a busy machine's imports.
+_PATIENCE = 60
 _MACHINE = "/spec/template/spec/replicatedJobs/0/template/spec/template/spec/containers/0"
 
 
@@ -32,6 +35,7 @@ def steps(world: World) -> list[Step]:
         Step("model gone", partial(missing_model, world), serves),
         Step("registry differs", partial(registry_differs, world), serves),
         Step("registry away", partial(registry_away, world), serves),
+        Step("registry silent", partial(registry_silent, world), serves),
         Step("cluster away", partial(cluster_away, world), serves),
     ]
 
@@ -135,6 +139,20 @@ def registry_away(world: World) -> str:
         return _refused_rollback(
             world, r"port-forward svc/mlflow", MLFLOW_TRACKING_URI="http://127.0.0.1:1"
         )
+
+
+def registry_silent(world: World) -> str:
+    """A rollback whose registry takes the call and says nothing gives up, and changes nothing."""
+    began = time.monotonic()
+    with _as_before(world), socket.create_server(("127.0.0.1", 0)) as silent:
+        told = _refused_rollback(
+            world,
+            r"Read timed out.*port-forward svc/mlflow",
+            MLFLOW_TRACKING_URI=f"http://127.0.0.1:{silent.getsockname()[1]}",
+        )
+        if (seconds := time.monotonic() - began) > _PATIENCE:
+            raise StepFailed(f"it took {seconds:.0f} s instead of {_PATIENCE}: {told}")
+    return told
 
 
 def cluster_away(world: World) -> str:

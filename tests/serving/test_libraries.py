@@ -2,7 +2,12 @@ import os
 import subprocess
 import sys
 
-from serving.libraries import hand_down_packages, limit_threads, set_switches
+from serving.libraries import (
+    ask_registry_less,
+    hand_down_packages,
+    limit_threads,
+    set_switches,
+)
 
 
 def test_threads_follow_the_processors_unless_the_environment_says_otherwise():
@@ -37,3 +42,14 @@ def test_a_folder_of_packages_is_handed_down_once_and_before_all_others():
     hand_down_packages("/c", environment)
     hand_down_packages("/c", environment)
     assert environment == {"PYTHONPATH": os.pathsep.join(("/c", "/a", "/b"))}
+
+
+def test_a_registry_that_says_nothing_is_given_up_in_half_a_minute():
+    environment = {}
+    ask_registry_less(environment)
+    assert environment == {
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "6",
+    }  # fmt: skip
+    environment = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
+    ask_registry_less(environment)
+    assert environment["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "60"
