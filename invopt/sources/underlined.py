@@ -10,7 +10,7 @@ from typing import IO
 _RULE = re.compile(r"\s*(?:-{2,}|={2,})(?:\s+(?:-{2,}|={2,}))+\s*")
 _GROUP = re.compile(r"[-=]{2,}")
 _LOOKED_AT = 30  # lines
-_LONGEST = 1 << 16  # signs of a line that may be one of the list
+_LONGEST = 1 << 16  # bytes that are looked at, and more signs than a line of a list has
 
 Open = Callable[[str], IO[bytes]]
 
@@ -18,7 +18,8 @@ Open = Callable[[str], IO[bytes]]
 def is_underlined(file: str, opened: Open) -> bool:
     """Return whether one of a file's first lines is a rule of dashes with blanks between."""
     with opened(file) as handle:
-        lines = [handle.readline(_LONGEST) for _ in range(_LOOKED_AT)]
+        # A file of an object store reads no line of at most so many bytes.
+        lines = handle.read(_LONGEST).splitlines()[:_LOOKED_AT]
     texts = [line.decode("utf-8-sig", "replace") for line in lines]
     at = next((n for n, text in enumerate(texts) if _RULE.fullmatch(text)), 0)
     return (

@@ -131,7 +131,7 @@ def spoil_training(folder):
 
 def newer_format(folder):
     head = folder / "model.json"
-    head.write_text(head.read_text().replace('"format": 2', '"format": 3'))
+    head.write_text(head.read_text().replace('"format": 2', '"format": 4'))
 
 
 @pytest.mark.parametrize(
