@@ -134,6 +134,24 @@ class Parts:
         """Write the rules into a model's folder."""
         write_json(folder / RULES, {"rules": [asdict(rule) for rule in self.rules]})
 
+    def labels(self, own: Mapping[str, str]) -> tuple[str, ...]:
+        """Return what people call who forecasts the series of each place that `places` tells.
+
+        Args:
+            own: What they call each part, by name; the main model's is MAIN.
+        """
+        numbers = range(len(self.rules) + 1)
+        return tuple(label_of_makers(self.makers(number), own) for number in numbers)
+
+    @classmethod
+    def of(cls, folder: Path) -> "Parts":
+        """Return the rules of a model's folder, none where it has no parts.
+
+        Raises:
+            ContractError: See `load`.
+        """
+        return cls.load(folder) if (folder / RULES).is_file() else cls(())
+
     @classmethod
     def read(cls, folder: Path) -> "Parts":
         """Read the rules that `save` wrote, wherever the parts are.

@@ -1,6 +1,6 @@
 """The exported model at work: ONNX Runtime on the same inputs, without torch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,7 +21,6 @@ from invopt.parts import (
     Parts,
     answers_of,
     facts_of,
-    label_of_makers,
     part_folder,
 )
 from invopt.types import Float32Array, IntArray
@@ -103,7 +102,7 @@ def load_forecaster(path: Path, num_threads: int | None = None) -> "Forecasting"
     rules = Parts.load(path)
     names = (MAIN, *rules.names)
     members = {n: OnnxForecaster(part_folder(path, n), num_threads) for n in names}
-    _check_alike(members)
+    check_alike({name: (member.spec, member.config) for name, member in members.items()})
     return ComposedForecaster(rules, members)
 
 
@@ -148,11 +147,8 @@ class OnnxForecaster:
             rows = np.arange(first, min(first + batch_size, len(encoded.static_ids)))
             inputs = model_inputs(self.spec, encoded, rows, np.full(len(rows), cutoff))
             parts.append(self.network.run(inputs))
-        mean, quantiles, levels = (np.concatenate(p) for p in zip(*parts, strict=True))
-        return ForecastArrays(
-            mean, quantiles, levels, self.config.quantile_levels, self.config.level_quantiles,
-            is_count=self.spec.is_count,
-        )  # fmt: skip
+        arrays = [np.concatenate(p) for p in zip(*parts, strict=True)]
+        return forecast_with(arrays, self.spec, self.config)
 
 
 class ComposedForecaster:
@@ -166,10 +162,7 @@ class ComposedForecaster:
     def __init__(self, parts: Parts, members: Mapping[str, OnnxForecaster]) -> None:
         self.parts, self.members = parts, members
         self.spec, self.config = members[MAIN].spec, members[MAIN].config
-        own = {name: member.labels[0] for name, member in members.items()}
-        self.labels = tuple(
-            label_of_makers(parts.makers(place), own) for place in range(len(parts.rules) + 1)
-        )
+        self.labels = parts.labels({name: own.labels[0] for name, own in members.items()})
 
     def made_by(self, panel: Panel) -> IntArray:
         """Return for each series the number of its rule, which is that of its label."""
@@ -185,11 +178,16 @@ class ComposedForecaster:
 
     def composed(self, arrays: Arrays) -> ForecastArrays:
         """Return mean, quantiles and levels of all series as a forecast."""
-        mean, quantiles, levels = arrays
-        return ForecastArrays(
-            mean, quantiles, levels, self.config.quantile_levels, self.config.level_quantiles,
-            is_count=self.spec.is_count,
-        )  # fmt: skip
+        return forecast_with(arrays, self.spec, self.config)
+
+
+def forecast_with(arrays: Arrays, spec: FeatureSpec, config: ModelConfig) -> ForecastArrays:
+    """Return mean, quantiles and levels of a model, or of its parts, as a forecast."""
+    mean, quantiles, levels = arrays
+    return ForecastArrays(
+        mean, quantiles, levels, config.quantile_levels, config.level_quantiles,
+        is_count=spec.is_count,
+    )  # fmt: skip
 
 
 def arrays_of(forecast: ForecastArrays) -> Arrays:
@@ -197,26 +195,24 @@ def arrays_of(forecast: ForecastArrays) -> Arrays:
     return forecast.mean, forecast.smooth_quantiles, forecast.smooth_levels
 
 
-def _check_alike(members: Mapping[str, OnnxForecaster]) -> None:
+def check_alike(members: Mapping[str, tuple[FeatureSpec, ModelConfig]]) -> None:
     """Refuse parts whose forecasts cannot stand beside each other.
+
+    Args:
+        members: By the name of the part; the main model's is MAIN.
 
     Raises:
         ContractError: If horizons, quantiles or units are not those of the main model.
     """
-    shapes = {name: shape_of(member.spec, member.config) for name, member in members.items()}
+    shapes = {name: _shape_of(*own) for name, own in members.items()}
     wrong = [name for name, shape in shapes.items() if shape != shapes[MAIN]]
     if wrong:
-        raise unlike_parts(wrong)
+        raise ContractError(
+            "Model", f"{PARTS}/{wrong[0]}", "have horizon, quantiles and units of the main model",
+            count=len(wrong), examples=wrong,
+        )  # fmt: skip
 
 
-def unlike_parts(names: Sequence[str]) -> ContractError:
-    """Return the error of parts whose forecasts cannot stand beside those of the main model."""
-    return ContractError(
-        "Model", f"{PARTS}/{names[0]}", "have horizon, quantiles and units of the main model",
-        count=len(names), examples=names,
-    )  # fmt: skip
-
-
-def shape_of(spec: FeatureSpec, config: ModelConfig) -> tuple[Any, ...]:
+def _shape_of(spec: FeatureSpec, config: ModelConfig) -> tuple[Any, ...]:
     """Return what forecasts have to share to stand beside each other."""
     return config.quantile_levels, config.level_quantiles, spec.config.horizon, spec.is_count

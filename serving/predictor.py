@@ -20,7 +20,7 @@ from kserve.utils.utils import generate_uuid
 from invopt.errors import InvalidInputError
 from invopt.features import INPUT_NAMES
 from invopt.files import sha256_of
-from invopt.model_files import RULES, read_head, verify
+from invopt.model_files import read_head, verify
 from invopt.parts import MAIN, Parts, part_folder
 from invopt.runtime import OUTPUT_NAMES, OnnxNetwork
 from serving.answers.graph import DATATYPES, FINGERPRINT, PART
@@ -89,8 +89,8 @@ class Predictor(GatedModel):
         super().__init__(name, settings.max_queue, settings.request_seconds, threads=1)
         verify(path)
         read_head(path)
-        names = (Parts.load(path) if (path / RULES).is_file() else Parts(())).names
-        self._graphs = {part: _Graph(part_folder(path, part)) for part in (MAIN, *names)}
+        names = (MAIN, *Parts.of(path).names)
+        self._graphs = {part: _Graph(part_folder(path, part)) for part in names}
         self.network, self.fingerprint = self._graphs[MAIN].network, self._graphs[MAIN].fingerprint
         self._seconds = PREDICT_HIST_TIME.labels(**get_labels(name))
 

@@ -5,7 +5,7 @@ import re
 from invopt.sources.by_place import UnitedFiles
 from invopt.sources.days import WEEKS, YEARS, first_of
 from invopt.sources.duck import Reader
-from invopt.sources.facts import DATE, NUMBER, ColumnFacts, FileFacts
+from invopt.sources.facts import DATE, NUMBER, ColumnFacts, FileFacts, cells_of
 from invopt.sources.vocabulary import by_word, plain
 from invopt.sql import quote
 
@@ -60,20 +60,17 @@ def _of_weekdays(file: FileFacts) -> tuple[str, str] | None:
     if year is None or week is None or len(days) < _LEAST_DAYS:
         return None
     columns = {c.name for c in days.values()}
-    left = "".join(
-        f"{quote(c.name)}, " for c in file.columns if c.name not in {*columns, year, week}
-    )
-    cells = ", ".join(f'{quote(c.name)}::VARCHAR AS "{n}"' for n, c in days.items())
-    listed = ", ".join(f'"{n}"' for n in days)
+    left = [c.name for c in file.columns if c.name not in {*columns, year, week}]
+    picked = "".join(f"{quote(name)}, " for name in left)
+    told_days = {c.name: str(n) for n, c in days.items()}
+    cells = cells_of(file, [*left, year, week], told_days, "weekday", VALUE)
     number = f"lpad(regexp_extract({quote(week)}::VARCHAR, '\\d+'), 2, '0')"
     told = f"(trim({quote(year)}::VARCHAR) || '-W' || {number} || '-' || weekday)"
     day = f"TRY_STRPTIME({told}, '{_ISO}')"  # makes a day of a week 53 that the year has not
     is_day = f"strftime({day}, '{_ISO}') = {told}"
     return (
-        f"SELECT {left}CASE WHEN {is_day} THEN {day}::DATE::VARCHAR ELSE {told} END AS date, "
-        f"{VALUE} FROM (UNPIVOT (SELECT {left}{quote(year)}, {quote(week)}, {cells} FROM "
-        f"{quote(file.name)}) ON {listed} INTO NAME weekday VALUE {VALUE}) "
-        f"WHERE trim({VALUE}) <> ''",
+        f"SELECT {picked}CASE WHEN {is_day} THEN {day}::DATE::VARCHAR ELSE {told} END AS date, "
+        f"{VALUE} FROM {cells}",
         f"each day of the weeks in {week} ({next(iter(days.values())).name} …): each cell is a row",
     )
 

@@ -1,6 +1,6 @@
 """What is known of a stranger's files: of each its columns, of each column what it looks like."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -127,3 +127,24 @@ def num_combined(reader: Reader, file: FileFacts, cells: Iterable[str]) -> int:
         f'SELECT count(*) AS n FROM (SELECT DISTINCT {", ".join(cells) or "1"} FROM "{file.name}")'
     )
     return int(reader.fetch(sql, file.name)["n"][0].as_py())
+
+
+def cells_of(
+    file: FileFacts, kept: Iterable[str], labels: Mapping[str, str], label: str, value: str
+) -> str:
+    """Return the SQL, from behind FROM, of a row for each cell of some columns that is not blank.
+
+    Args:
+        file: That holds them.
+        kept: Columns that stay beside each cell.
+        labels: What the row of a cell is called, by its column.
+        label: Column of that.
+        value: Column of the cell, as text.
+    """
+    cells = [f"{quote(column)}::VARCHAR AS {quote(own)}" for column, own in labels.items()]
+    columns = [*map(quote, kept), *cells]
+    return (
+        f"(UNPIVOT (SELECT {', '.join(columns)} FROM {quote(file.name)}) "
+        f"ON {', '.join(map(quote, labels.values()))} INTO NAME {quote(label)} "
+        f"VALUE {quote(value)}) WHERE trim({quote(value)}) <> ''"
+    )

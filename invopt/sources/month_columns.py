@@ -5,7 +5,7 @@ import re
 from invopt.sources.by_place import UnitedFiles
 from invopt.sources.days import FISCAL_YEARS, YEARS
 from invopt.sources.duck import Reader
-from invopt.sources.facts import DATE, FileFacts
+from invopt.sources.facts import DATE, FileFacts, cells_of
 from invopt.sources.twins import is_total
 from invopt.sources.vocabulary import plain
 from invopt.sources.year_parts import MONTH, QUARTER, WEEK, Part, parts_of
@@ -86,16 +86,13 @@ def _stacked(file: FileFacts, year: str, parts: dict[str, Part], kind: str) -> s
         if column.name not in parts and column.name != year and not _is_sum(column.name)
     ]
     # A text that every date is read from, whatever the year's column is called.
-    told = {name: quote(part.of("")) for name, part in parts.items()}
-    cells = ", ".join(f"{quote(name)}::VARCHAR AS {label}" for name, label in told.items())
-    labels = ", ".join(told.values())
+    told = {name: part.of("") for name, part in parts.items()}
     named = "".join(f"{quote(name)}, " for name in left)
     day = " || '-01'" if kind == MONTH else ""
     year_of_row = f"regexp_extract({quote(year)}::VARCHAR, '{_A_YEAR}')"
     return (
-        f"SELECT {named}{year_of_row} || part{day} AS {kind}, {VALUE} FROM (UNPIVOT (SELECT "
-        f"{named}{quote(year)}, {cells} FROM {quote(file.name)}) ON {labels} INTO NAME part "
-        f"VALUE {VALUE}) WHERE trim({VALUE}) <> '' AND {year_of_row} <> ''"
+        f"SELECT {named}{year_of_row} || part{day} AS {kind}, {VALUE} "
+        f"FROM {cells_of(file, [*left, year], told, 'part', VALUE)} AND {year_of_row} <> ''"
     )
 
 

@@ -3,15 +3,14 @@
 import re
 from collections.abc import Iterable, Mapping
 
-from invopt.sources.by_place import UnitedFiles
+from invopt.sources.by_place import PLACE, UnitedFiles
 from invopt.sources.duck import Reader
-from invopt.sources.facts import DATE, NUMBER, FileFacts
+from invopt.sources.facts import DATE, NUMBER, FileFacts, cells_of
 from invopt.sources.twins import is_total
 from invopt.sources.vocabulary import plain
 from invopt.sources.words import SALES, Keys, domain_of
-from invopt.sql import literal, quote
+from invopt.sql import quote
 
-PLACE = "location"
 _MANY = 500  # places over which a column of them is no help
 _LEAST = 2
 _SHARE = 0.5  # of the places that must have a column
@@ -83,14 +82,10 @@ def _stem(columns: Mapping[str, str]) -> str:
 
 def _stacked(file: FileFacts, columns: Mapping[str, str], value: str) -> str:
     gone = {*columns, *(c.name for c in file.of_kind(NUMBER) if _sums(c.name))}
-    left = "".join(f"{quote(c.name)}, " for c in file.columns if c.name not in gone)
-    names = ", ".join(
-        f"{quote(name)}::VARCHAR AS {quote(place)}" for name, place in columns.items()
-    )
+    left = [c.name for c in file.columns if c.name not in gone]
+    picked = "".join(f"{quote(name)}, " for name in left)
     return (
-        f"SELECT {left}{PLACE}, {quote(value)} FROM (UNPIVOT (SELECT {left}{names} FROM "
-        f"{quote(file.name)}) ON {', '.join(map(quote, columns.values()))} INTO NAME {PLACE} VALUE "
-        f"{quote(value)}) WHERE trim({quote(value)}) <> {literal('')}"
+        f"SELECT {picked}{PLACE}, {quote(value)} FROM {cells_of(file, left, columns, PLACE, value)}"
     )
 
 

@@ -45,10 +45,7 @@ def add_books(engine: Engine, name: str, files: list[str], source: Source) -> No
     holders: Counter[str] = Counter()
     for table in tables:
         holders.update(list(engine.column_types(table, name)))
-    engine.unite(name, tables)
-    if len(tables) > 1:
-        engine.files[name] = [f"({table})" for table in tables]
-        engine.tell_gaps(name, len(files), holders)
+    _unite(engine, name, tables, [f"({table})" for table in tables], holders)
 
 
 def add_arrow(engine: Engine, name: str, files: list[str], source: Source) -> None:
@@ -64,10 +61,7 @@ def add_arrow(engine: Engine, name: str, files: list[str], source: Source) -> No
         tables.append(f'"{name}#{number}"')
         holders.update(rows.column_names)
         _keep(engine, name, tables[-1], rows, keys_of(file, engine.data_dir, str(source.path)))
-    engine.unite(name, tables)
-    if len(tables) > 1:
-        engine.files[name] = [f"({table})" for table in tables]
-        engine.tell_gaps(name, len(files), holders)
+    _unite(engine, name, tables, [f"({table})" for table in tables], holders)
 
 
 def add_json(engine: Engine, name: str, files: list[str], source: Source) -> None:
@@ -162,6 +156,24 @@ def add_query(engine: Engine, name: str, source: Source) -> None:
     if not tables:
         raise InvalidInputError(f"sources.{name}: the query returned no columns.")
     engine.unite(name, [f'"{name}#{number}"' for number in range(tables)])
+
+
+def _unite(
+    engine: Engine, name: str, tables: list[str], by_file: list[str], holders: Mapping[str, int]
+) -> None:
+    """Make a source of tables; of several files each is kept by itself, and gaps are told.
+
+    Args:
+        engine: That holds them.
+        name: Of the source.
+        tables: All of them.
+        by_file: SQL of each file's rows.
+        holders: How many files have a column, by column.
+    """
+    engine.unite(name, tables)
+    if len(by_file) > 1:
+        engine.files[name] = by_file
+        engine.tell_gaps(name, len(by_file), holders)
 
 
 def _keep(engine: Engine, name: str, table: str, rows: pa.Table, keys: Mapping[str, str]) -> None:

@@ -14,6 +14,7 @@ from invopt.features.tables import ON_SALE, sales_panel
 from invopt.forecasts import ForecastArrays
 from invopt.history import season_of
 from invopt.parts import MAIN, SeriesFacts, answers_of
+from invopt.runtime import forecast_with
 from invopt.timeline import Timeline
 from invopt.types import BoolArray, Float32Array, FloatArray, IntArray
 from serving.answers.loaded_model import LoadedChampion
@@ -125,17 +126,14 @@ class Forecasting:
             asked.append(Asked(reader, rows, inputs))
             return found
 
-        champion, model = self.champion, self.champion.model
+        champion = self.champion
         places = np.zeros(len(scenario.names), np.int64)
         if champion.rules is None:
-            mean, quantiles, levels = ask(MAIN, np.arange(len(places)))
+            arrays = ask(MAIN, np.arange(len(places)))
         else:
             places = champion.rules.places(self._facts(scenario, champion.rules.columns))
-            mean, quantiles, levels = answers_of(champion.rules, places, ask)
-        forecast = ForecastArrays(
-            mean, quantiles, levels, model.quantile_levels, model.level_quantiles,
-            is_count=champion.spec.is_count,
-        )  # fmt: skip
+            arrays = answers_of(champion.rules, places, ask)
+        forecast = forecast_with(arrays, champion.spec, champion.model)
         return asked, forecast, places, "; ".join(dict.fromkeys(failures))
 
     def _nothing(self, num: int) -> Sequence[Float32Array]:

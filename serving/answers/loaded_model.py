@@ -15,9 +15,9 @@ from invopt.attribution import load_reference
 from invopt.config import Config, ModelConfig
 from invopt.errors import ContractError
 from invopt.features import FeatureSpec
-from invopt.model_files import RULES, read_head, verify
-from invopt.parts import MAIN, Parts, label_of_makers, part_folder
-from invopt.runtime import NETWORK, shape_of, unlike_parts
+from invopt.model_files import read_head, verify
+from invopt.parts import MAIN, Parts, part_folder
+from invopt.runtime import NETWORK, check_alike
 from invopt.types import IntArray, ModelInputs
 from serving.answers.graph import LocalNetwork, Network, RemoteNetwork
 
@@ -59,8 +59,7 @@ class LoadedChampion:
         if self.rules is None:
             return []
         own = {MAIN: self.label} | {name: part.label for name, part in self.parts.items()}
-        numbers = range(len(self.rules.rules) + 1)
-        labels = [label_of_makers(self.rules.makers(number), own) for number in numbers]
+        labels = self.rules.labels(own)
         return [labels[place] for place in places]
 
     @functools.cached_property
@@ -95,16 +94,12 @@ def load_champion(
             of another format.
     """
     verify(path)
-    names = (Parts.load(path) if (path / RULES).is_file() else Parts(())).names
+    rules = Parts.of(path)
     remote = _Remote(name, predictor, predictor_seconds, token) if predictor else None
-    main, *others = (_loaded(path, part, f"{name}-{version}", remote) for part in (MAIN, *names))
-    if not names:
-        return main
-    wanted = shape_of(main.spec, main.model)
-    for own, part in zip(names, others, strict=True):
-        if shape_of(part.spec, part.model) != wanted:
-            raise unlike_parts([own])
-    return replace(main, rules=Parts.load(path), parts=dict(zip(names, others, strict=True)))
+    parts = {n: _loaded(path, n, f"{name}-{version}", remote) for n in (MAIN, *rules.names)}
+    check_alike({n: (part.spec, part.model) for n, part in parts.items()})
+    main = parts.pop(MAIN)
+    return replace(main, rules=rules, parts=parts) if parts else main
 
 
 @dataclass(frozen=True)
