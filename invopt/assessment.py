@@ -111,11 +111,13 @@ class _Beside:
         incumbent: Name of what it has to beat.
         best: Name of the baseline to order by.
         foresight: Series whose forecast by the challenger knew what came later.
+        segments: Masks of series by group.
     """
 
     incumbent: str
     best: str
     foresight: int
+    segments: Mapping[str, BoolArray] = field(repr=False)
 
 
 def assess(
@@ -160,8 +162,9 @@ def assess(
         incumbent=best if champion is None else CHAMPION,
         best=best,
         foresight=count_foresight(challenger, panel, ranges.gate[0]),
+        segments=groups_of(panel, ranges.train_stop),
     )
-    return _assessment(judged, weeks, beside, _fallback(judged, weeks, best))
+    return _assessment(judged, weeks, beside, _fallback(judged, weeks, beside))
 
 
 def _assessment(
@@ -179,7 +182,7 @@ def _assessment(
         fallback: Models of parts, and the later weeks they are judged on.
     """
     panel, ranges, config, is_count = weeks.panel, weeks.ranges, weeks.config, weeks.is_count
-    segments, network = groups_of(panel, ranges.train_stop), weeks.network
+    segments, network = beside.segments, weeks.network
     whose = (CHALLENGER, beside.incumbent)
 
     def compared(one: str, other: str) -> CostComparison:
@@ -213,16 +216,16 @@ def _assessment(
 
 
 def _fallback(
-    judged: Mapping[str, Judged], weeks: GateWeeks, best: str
+    judged: Mapping[str, Judged], weeks: GateWeeks, beside: _Beside
 ) -> tuple[dict[str, Composed], GateWeeks | None]:
     """Return models of parts around challenger and best baseline, and the weeks that judge them."""
     later = later_weeks(weeks) if weeks.config.gate.fallback else None
     if later is None:
         return {}, None
-    groups = large_groups(groups_of(weeks.panel, weeks.ranges.train_stop))
+    groups = large_groups(beside.segments)
     windows = {name: own.windows for name, own in judged.items() if name != CHAMPION}
     found = {}
-    for main, averaged in ((CHALLENGER, LIGHTGBM), (best, CHALLENGER)):
+    for main, averaged in ((CHALLENGER, LIGHTGBM), (beside.best, CHALLENGER)):
         made = compose(main, windows, weeks, later, groups, averaged=(averaged,))
         if made is not None:
             telling = _shortages(later, made.judged.replay) is None
@@ -240,8 +243,11 @@ def _later(
     own = composed.get(CHALLENGER)
     if later is None or own is None or not own.is_confirmed:
         return None
-    again = {name: judge_windows(each.windows, later) for name, each in judged.items()}
-    return _assessment(again | {CHALLENGER: own.judged}, later, beside, ({}, None))
+    again = {
+        name: own.judged if name == CHALLENGER else judge_windows(each.windows, later)
+        for name, each in judged.items()
+    }
+    return _assessment(again, later, beside, ({}, None))
 
 
 def _group_losses(
