@@ -1,10 +1,8 @@
 """The KServe model that answers with decisions, and what it does in the background."""
 
-import asyncio
 import functools
 import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -69,8 +67,6 @@ class DecisionModel(GatedModel):
         )
         self.decider, self.source, self._load = decider, source, load
         self._features = decider.features.published
-        # One: several would take turns with one another before the loop has one.
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="reader")
         version = decider.model.champion.version
         metrics.tell(metrics.SERVED, name, version.removeprefix(f"{name}-"))
 
@@ -140,11 +136,9 @@ class DecisionModel(GatedModel):
         return await self._answer(ask, v1_answer)
 
     async def _instances(self, payload: dict[str, Any] | InferRequest) -> list[Instance]:
-        """Return the instances of a request; many are read beside the loop, which stays free."""
-        if is_long(payload):
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._reader, instances_of, payload)
-        return instances_of(payload)
+        """Return the instances of a request."""
+        read = functools.partial(instances_of, payload)
+        return await self.read(read) if is_long(payload) else read()
 
     async def _answer(self, ask: Ask, finish: Finish) -> bytes | InferResponse:
         weight = len(ask.instances)

@@ -145,6 +145,8 @@ class GatedModel(Model):  # type: ignore[misc]
         super().__init__(name, return_response_headers=True)
         self.gate, self.seconds = Gate(max_queue), seconds
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="model")
+        # One: several would take turns with one another before the loop has one.
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="reader")
 
     @property
     def version(self) -> str:
@@ -154,6 +156,10 @@ class GatedModel(Model):  # type: ignore[misc]
     def validate(self, payload: Any) -> Any:
         """Leave what a request must hold to the contract, which names every fault."""
         return payload
+
+    async def read(self, work: Callable[[], Result]) -> Result:
+        """Return what reading a long request returns, done beside the loop, which stays free."""
+        return await asyncio.get_running_loop().run_in_executor(self._reader, work)
 
     async def run(self, work: Callable[[], Any]) -> Any:
         """Return what the work returns, done in a thread; the loop stays free meanwhile.

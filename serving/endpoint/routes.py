@@ -4,7 +4,6 @@ KServe's own refuse every version, know no outputs of a model that are asked for
 not, and answer fields that are absent as null.
 """
 
-import asyncio
 import functools
 from typing import Any
 
@@ -118,7 +117,7 @@ class OpenInference:
         body = await request.body()
         length = request.headers.get(INFERENCE_CONTENT_LENGTH_HEADER)
         read = functools.partial(request_of, body, length, name, version or "")
-        asked = await asyncio.to_thread(read) if len(body) > _LONG_BYTES else read()
+        asked = await model.read(read) if len(body) > _LONG_BYTES else read()
         found, _ = await self._data_plane.infer(name, asked, dict(request.headers))
         assert isinstance(found, InferResponse)
         answer, json_length = found.to_rest()
