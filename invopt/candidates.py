@@ -58,6 +58,8 @@ _ROWS, _ORIGINS = 1000, 40  # series and cutoffs that past errors are taken from
 _EXAMPLES = 64  # rows that a graph is compared on
 # Points of a normal law that errors are filled up with, and errors that a bin of its own takes.
 _PRIOR, _BIN, _BINS = 20, 400, 6
+# How far an edge between bins may lie from its share of sizes, and the gap that it lies amid.
+_NEAR, _GAP = 0.02, 1e-6
 _FEW_ZEROS = 0.2  # share of periods without a sale below which nobody is a slow mover
 _RIDGE = 1.0  # of calendar factors, in periods
 _SEED = 0
@@ -328,7 +330,7 @@ def spread_of(
     counted = ~np.isnan(np.concatenate(single)[:, 0])
     num = int(np.clip(counted.sum() // _BIN, 1, _BINS))
     shares = np.arange(1, num) / num
-    edges = np.unique(np.quantile(sizes[counted], shares)) if num > 1 else np.zeros(0)
+    edges = edges_between(sizes[counted], shares)
     place = (sizes[:, None] > edges[None]).sum(axis=1)
     quantiles, sums_of = (
         np.stack([_table(np.concatenate(e)[place == b], q) for b in range(len(edges) + 1)])
@@ -338,6 +340,28 @@ def spread_of(
         )
     )
     return Spread(edges.astype(np.float32), quantiles, sums_of)
+
+
+def edges_between(sizes: FloatArray, shares: FloatArray) -> FloatArray:
+    """Return edges that part sizes near some shares of them, each amid a gap between two sizes.
+
+    An edge that is a size itself would put it into one bin by torch and into the other one by
+    another runtime, which rounds its last digit differently.
+
+    Args:
+        sizes: (n,) not NaN.
+        shares: Ascending, between 0 and 1.
+    """
+    ordered = np.sort(sizes)
+    gaps = np.diff(ordered)
+    wide = np.flatnonzero(gaps > _GAP * np.maximum(1.0, ordered[1:]))
+    edges = []
+    for share in shares if len(wide) else ():
+        away = np.abs(wide - (share * len(ordered) - 1))
+        near = wide[away <= max(_NEAR * len(ordered), away.min())]
+        place = near[gaps[near].argmax()]
+        edges.append((ordered[place] + ordered[place + 1]) / 2)
+    return np.unique(edges)
 
 
 def _table(errors: FloatArray, levels: Sequence[float]) -> Float32Array:
@@ -368,7 +392,9 @@ def write_fitted(
         spec.save(folder / "features.json")
         model = {"format": FORMAT_VERSION, "model": config.model.model_dump(mode="json")}
         write_json(folder / "model.json", model | {"label": found.label, "name": found.name})
-        difference = export_graph(found.network, folder / "model.onnx", inputs)
+        sales, _ = sales_of(tensors_of(inputs[:1])[0])
+        largest = (1 + sales.abs().amax(1).numpy()) * found.network.unit
+        difference = export_graph(found.network, folder / "model.onnx", inputs, largest)
         save_reference(folder / "reference.npz", inputs)
         write_json(
             folder / "training.json",

@@ -1,6 +1,7 @@
 """Baselines as models: right forecasts, calibrated spreads, the files a model has."""
 
 import functools
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from invopt.candidates import NAMES, _error, write_baselines
+from invopt.candidates import NAMES, _error, edges_between, write_baselines
 from invopt.evaluation import backtest, interval_coverage, level_metrics, quantile_metrics
 from invopt.features import FeatureEncoder, model_inputs
 from invopt.features.online import WindowEncoder
@@ -101,6 +102,22 @@ def test_every_baseline_is_fitted_on_the_shortest_history(num_periods, num, tmp_
         found = OnnxForecaster(path).predict(panel)
         for values in (found.mean, found.quantiles, found.levels):
             assert np.isfinite(values).all(), name
+
+
+def test_products_that_sold_a_million_and_fade_out_are_no_fault_of_the_graph(tmp_path):
+    panel = demand("W-MON", 100, 8, 20)
+    panel.y[:4, :-3] = panel.y[:4, :-3] * 50_000 + 7
+    panel.y[:4, -3:] = np.arange(12).reshape(4, 3) % 2
+    folders = write_baselines(panel, config_of("W-MON", 3), 100, tmp_path, names=NAMES)
+    assert set(folders) == set(NAMES)
+
+
+def test_a_product_of_little_money_beside_others_of_much_is_no_fault_of_the_graph(tmp_path):
+    panel = demand("W-MON", 120, 60, 20)
+    dear = np.where(np.arange(60) < 55, 900.25, 0.25)  # currency a piece
+    panel = replace(panel, y=(panel.y * dear[:, None]).astype(np.float32))
+    folders = write_baselines(panel, config_of("W-MON", 3, context_steps=104), 120, tmp_path)
+    assert set(folders) >= {"seasonal naive", "moving average"}
 
 
 def inputs_of(y, seen=None):
@@ -213,3 +230,17 @@ def test_rows_of_the_feature_store_give_what_the_whole_panel_gives(name, tmp_pat
     wanted = (whole.mean, whole.smooth_quantiles, whole.smooth_levels)
     for ours, theirs in zip(served, wanted, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "shares", "edges"),
+    [
+        ([1, 1, 1, 1, 2, 2, 2, 2, 5, 5], [0.5], [1.5]),
+        ([0, 0, 0, 0, 0], [0.25, 0.5], []),
+        ([0] * 9 + [4], [0.2, 0.5], [2.0]),
+        ([1, 1 + 1e-8, 3, 4], [0.25], [2 + 5e-9]),
+    ],
+)
+def test_an_edge_between_bins_is_never_a_size_nor_next_to_one(sizes, shares, edges):
+    found = edges_between(np.array(sizes, np.float64), np.array(shares))
+    assert found.tolist() == pytest.approx(edges, rel=1e-12)
