@@ -26,6 +26,7 @@ def _checked_name(name: str) -> str:
     return name
 
 
+EXCEPT = "!"  # before a pattern of names: what it fits is left out
 # Of runs, models and data sets: it becomes part of paths, URLs and filters.
 Name = Annotated[str, AfterValidator(_checked_name)]
 
@@ -116,7 +117,7 @@ class FeaturesConfig(_Section):
         windows: Periods of the moving averages, ascending.
         offset_weights: Weight of each window's average in the level a forecast starts from.
         static: Columns of products the model uses; text is embedded. Names or patterns.
-        channels: Channels the model uses; names or patterns.
+        channels: Channels the model uses; names or patterns; "!NAME" leaves one out.
         aggregates: Column sets whose total sales become channels, for the trend of a group.
         year_harmonics: Fourier pairs over the year.
         month_harmonics: Fourier pairs over the month (daily data).

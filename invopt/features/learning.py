@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from invopt.config import FeaturesConfig
+from invopt.config import EXCEPT, FeaturesConfig
 from invopt.contracts import TERM_NUMBERS, TERM_TEXTS
 from invopt.errors import ConfigError
 from invopt.features.spec import (
@@ -26,6 +26,7 @@ from invopt.panel import SERIES_LEVEL, Channel, Panel
 MAX_CALENDAR_GROUPS = 32
 MAX_CATEGORIES = 100_000
 _FIT_ROWS = 200_000  # values a scaler looks at per channel
+_SLACK = 0.1  # of the range that training saw, by which later values may exceed it
 _FIT_SERIES = 8_000  # rows they come from
 
 
@@ -53,10 +54,10 @@ def learn_spec(seen: Panel, config: FeaturesConfig, series: pd.DataFrame) -> Fea
         unit=unit,
         categories={name: _categories(series[name]) for name in texts},
         static_numbers=tuple(_static_scale(series, name) for name in numbers),
-        past=_scales(parts["past"]),
-        shared_past=_scales(parts["shared_past"]),
-        planned=_scales(parts["planned"]),
-        calendar=_scales(parts["calendar"]),
+        past=_scales(parts["past"], seen.num_periods),
+        shared_past=_scales(parts["shared_past"], seen.num_periods),
+        planned=_scales(parts["planned"], seen.num_periods),
+        calendar=_scales(parts["calendar"], seen.num_periods),
         has_price=False,
         silent=tuple(name for name, channel in chosen.items() if channel.is_silent),
     )
@@ -90,7 +91,7 @@ def _check_patterns(panel: Panel, config: FeaturesConfig) -> None:
         ("features.event_channels", config.event_channels, list(panel.channels)),
     ):
         for pattern in patterns:
-            if pattern != "*" and not fnmatch.filter(names, pattern):
+            if pattern != "*" and not fnmatch.filter(names, pattern.removeprefix(EXCEPT)):
                 raise ConfigError(
                     f"{place}: nothing matches {pattern!r}; there are {', '.join(names[:20])}."
                 )
@@ -124,8 +125,20 @@ def _static_scale(series: pd.DataFrame, name: str) -> ChannelScale:
     return _scale_of(name, SERIES_LEVEL, np.log1p(series[name].to_numpy(np.float64)))
 
 
-def _scales(channels: Iterable[Channel]) -> tuple[ChannelScale, ...]:
-    return tuple(_scale_of(c.name, c.level, c.values) for c in channels)
+def _scales(channels: Iterable[Channel], stop: int) -> tuple[ChannelScale, ...]:
+    return tuple(
+        _bounded(_scale_of(c.name, c.level, c.values), c.values[..., :stop]) for c in channels
+    )
+
+
+def _bounded(scale: ChannelScale, values: npt.NDArray[Any]) -> ChannelScale:
+    """Return a scale with bounds half as far again as the values of the training range go."""
+    known = values[np.isfinite(values)]
+    if not len(known) or (scale.mean, scale.scale) == (0.0, 1.0):
+        return scale
+    lowest, highest = float(known.min()), float(known.max())
+    slack = _SLACK * (highest - lowest)
+    return replace(scale, lowest=lowest - slack, highest=highest + slack)
 
 
 def _scale_of(name: str, level: str, values: npt.NDArray[Any]) -> ChannelScale:

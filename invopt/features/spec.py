@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from invopt.config import FeaturesConfig
+from invopt.config import EXCEPT, FeaturesConfig
 from invopt.errors import ContractError
 from invopt.features.calendar import calendar_names
 from invopt.features.first_level import LaunchModel
@@ -23,12 +23,24 @@ CATEGORY_PRICE = "log_price@category"
 
 @dataclass(frozen=True)
 class ChannelScale:
-    """How one channel is standardised: (value - mean) / scale, 0 where missing."""
+    """How one channel is standardised: (value - mean) / scale, 0 where missing.
+
+    Attributes:
+        name: Of the channel.
+        level: Of its groups.
+        mean: Of what training saw.
+        scale: Its deviation; 1 for a flag, which stays 0 or 1.
+        lowest: Values below count as this one; None leaves them as they are.
+        highest: Values above count as this one: what a discount of a size that nobody gave before
+            does is not known, and a network that draws its line on would multiply sales by it.
+    """
 
     name: str
     level: str
     mean: float
     scale: float
+    lowest: float | None = None
+    highest: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,13 +140,18 @@ def aggregate_names(config: FeaturesConfig) -> list[str]:
 
 
 def matches(name: str, patterns: Sequence[str]) -> bool:
-    """Return whether a name fits one of some patterns."""
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+    """Return whether a name fits one of some patterns, and none that begins with "!"."""
+    if any(fnmatch.fnmatchcase(name, p[1:]) for p in patterns if p.startswith(EXCEPT)):
+        return False
+    return any(fnmatch.fnmatchcase(name, p) for p in patterns if not p.startswith(EXCEPT))
 
 
 def standardise(values: npt.NDArray[Any], scale: ChannelScale) -> Float32Array:
-    """Return values on a channel's scale, 0 where missing."""
-    return np.nan_to_num((np.asarray(values, np.float32) - scale.mean) / scale.scale)
+    """Return values on a channel's scale, within its bounds, 0 where missing."""
+    known = np.asarray(values, np.float32)
+    if scale.lowest is not None and scale.highest is not None:
+        known = np.clip(known, scale.lowest, scale.highest)
+    return np.nan_to_num((known - scale.mean) / scale.scale)
 
 
 def log_price_of(values: npt.NDArray[Any]) -> Float32Array:

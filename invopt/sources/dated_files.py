@@ -399,10 +399,41 @@ class DatedFiles(Placer):
                 "last one are forecast as days without"
             )
             return
+        if dates.max() >= last + review and self._holidays_ahead(file, domain, table):
+            return
         self.notes.append(
             f"{file.name} reaches beyond the last sales: under {domain}, say `known: true` of "
             "what is known ahead (plans, holidays), in a table of its own"
         )
+
+    def _holidays_ahead(self, file: FileFacts, domain: str, table: dict[str, Any]) -> bool:
+        """Take holidays out of a table of other things, as known ahead; return whether it had some.
+
+        Args:
+            file: That holds them.
+            domain: Of its table.
+            table: Loses them.
+        """
+        moved: dict[str, Any] = {}
+        for section in ("columns", "one_hot"):
+            names = [n for n in table.get(section, {}) if re.search(_HOLIDAYS, plain(n))]
+            if names:
+                moved[section] = {name: table[section].pop(name) for name in names}
+                if not table[section]:
+                    del table[section]
+        if not moved:
+            return False
+        rest = {key: value for key, value in table.items() if key not in ("columns", "one_hot")}
+        self.tables[domain].append(rest | moved | {"known": True})
+        if "columns" not in table and "one_hot" not in table:
+            self.tables[domain].remove(table)
+        listed = ", ".join(name for names in moved.values() for name in names)
+        self.notes.append(
+            f"{listed} of {file.name} reaches beyond the last sales and is taken as known ahead "
+            f"(`known: true`); say the same under {domain} of what else is (plans), in a table of "
+            "its own"
+        )
+        return True
 
 
 def _span(file: FileFacts) -> tuple[ColumnFacts, ColumnFacts] | None:

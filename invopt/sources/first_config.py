@@ -1,12 +1,14 @@
 """A first configuration that fits a data set's frequency, its length and its lead times."""
 
+import glob
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from invopt.config import DataConfig
+from invopt.config import EXCEPT, DataConfig
 from invopt.frequency import Sizes, by_review, offset_weights, sizes_of
 from invopt.sources.validation import DataCheck
+from invopt.sources.words import shortened
 from invopt.timeline import frequency_unit
 
 # So few steps learn what is planned on days, and the weekdays of a few shops, at a higher rate than
@@ -27,6 +29,8 @@ class Extent:
         num_periods: Of the panel.
         lead_time: Longest lead time that the data name, in periods; None where they name none.
         shelf_life: Periods that half of the products keep, at most; None where they name none.
+        afterwards: Channels of plans, customers, market and the world outside that are known
+            afterwards only.
         has_location: True where products name their place.
         has_category: True where products name their category.
         num_series: Of the panel.
@@ -39,6 +43,7 @@ class Extent:
     has_category: bool
     num_series: int
     shelf_life: float | None = None
+    afterwards: tuple[str, ...] = ()
 
 
 def first_config(
@@ -74,6 +79,7 @@ def first_config(
             "offset_weights": offset_weights(windows),
             "aggregates": aggregates,
             "daily_periods": sizes.plain,
+            **_channels(extent),
         },
         "training": {
             "max_minutes": 5,
@@ -84,12 +90,30 @@ def first_config(
         },
         **by_review(sizes, horizon, lead_time, review),
     }
+    if extent.afterwards:
+        notes.append(
+            f"{shortened(extent.afterwards)} are known afterwards only and kept out of the "
+            "forecast (features.channels), which is worse with them on most data; what is planned "
+            "ahead (promotions, holidays) belongs into a table of its own that reaches beyond the "
+            "last sale, with `known: true`"
+        )
     if extent.num_periods < _FEW * horizon:
         notes.append(
             f"{extent.num_periods} periods are few: a forecast that is judged wants "
             f"{_FEW * horizon} and more"
         )
     return content, notes
+
+
+def _channels(extent: Extent) -> dict[str, list[str]]:
+    """Return which channels a first network sees: none that says nothing of the periods ahead.
+
+    On Walmart, Stallion and FreshRetailNet weather, prices of others and past plans made forecasts
+    2 to 20 % worse: docs/benchmarks.md, "Channels known afterwards".
+    """
+    if not extent.afterwards:
+        return {}
+    return {"channels": ["*", *(f"{EXCEPT}{glob.escape(name)}" for name in extent.afterwards)]}
 
 
 def _steps(extent: Extent) -> tuple[int, int]:

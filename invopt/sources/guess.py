@@ -39,6 +39,7 @@ from invopt.sources.place_columns import stack_places
 from invopt.sources.placing import UNIQUE, Placing
 from invopt.sources.repeated_items import stack_items
 from invopt.sources.returned_files import net_returns
+from invopt.sources.sales_columns import SalesColumns
 from invopt.sources.sales_file import SalesFile, find_sales, name_one_product, num_keys
 from invopt.sources.twins import totals_among
 from invopt.sources.unit_files import convert_units
@@ -108,6 +109,7 @@ def guess_mapping(data: Path, scratch: Path, name: str, asked: SpokenNames | Non
         others = [file for file in files if file is not sales.file]
         found = Placing(reader, sales.file, sales.keys, dates=dates, table=table, notes=notes)
         Companions(found).place(others)
+        SalesColumns(found, sales, table).place()
         count_in_periods(reader, found.tables, found.sources, frequency, notes)
         notes += dash_notes(files)
     content = {

@@ -8,7 +8,7 @@ from invopt.sources.facts import DATE, NUMBER, TEXT, ColumnFacts, FileFacts, num
 from invopt.sources.held_stock import HeldStock, quantity_column, stock_of, told_of_products
 from invopt.sources.lead_units import lead_time_in_words
 from invopt.sources.placing import UNIQUE, Placer, Placing, free_name, summed
-from invopt.sources.vocabulary import by_word, plain
+from invopt.sources.vocabulary import by_word, is_of_calendar, plain
 from invopt.sources.words import (
     POSITION_ROLES,
     PRODUCT_ROLES,
@@ -228,10 +228,12 @@ class ProductFiles(Placer):
         picks, joins = [], []
         columns: dict[str, Any] = dict(self.keys.columns)
         names = set(keys)
-        for column in self._told_with_sales(keys):
+        told_with_sales = self._told_with_sales(keys)
+        for column in told_with_sales:
             cells += f", any_value({quote(column.name)}) AS {quote(column.name)}"
             names.add(column.name)
-            columns[_apart(column.name, columns)] = named(column.name)
+        told = _attributes(replace(self.sales, columns=tuple(told_with_sales)), {*keys})
+        columns |= {_apart(role, columns): entry for role, entry in told.items()}
         for file in describing:
             matched = self._matched(self.placing.keys_of(file))
             about = quote(file.name)
@@ -270,21 +272,33 @@ class ProductFiles(Placer):
         return f"{their_key} = {own_key}"
 
     def _told_with_sales(self, keys: list[str]) -> list[ColumnFacts]:
-        """Return short texts of the sales that are the same in every row of a series."""
-        texts = [
-            c for c in self.sales.of_kind(TEXT)
-            if c.values and c.name not in keys and not re.search(_NO_ATTRIBUTE, plain(c.name))
+        """Return short texts and numbers of the sales that are the same in all rows of a series."""
+        few = [
+            c for c in (*self.sales.of_kind(TEXT), *self.sales.of_kind(NUMBER))
+            if c.name not in keys and c.num_distinct > 1 and self._may_describe(c)
         ]  # fmt: skip
-        if not texts:
+        if not few:
             return []
-        counts = ", ".join(f"max(n{n}) AS {quote(c.name)}" for n, c in enumerate(texts))
-        inner = ", ".join(f"count(DISTINCT {quote(c.name)}) AS n{n}" for n, c in enumerate(texts))
+        counts = ", ".join(f"max(n{n}) AS {quote(c.name)}" for n, c in enumerate(few))
+        inner = ", ".join(f"count(DISTINCT {quote(c.name)}) AS n{n}" for n, c in enumerate(few))
         grouped = ", ".join(map(quote, keys))
         [found] = self.reader.fetch(
-            f'SELECT {counts} FROM (SELECT {inner} FROM "{self.sales.name}" GROUP BY {grouped})',
+            f"SELECT {counts}, count(*) AS __series FROM "
+            f'(SELECT {inner} FROM "{self.sales.name}" GROUP BY {grouped})',
             self.sales.name,
         ).to_pylist()
-        return [c for c in texts if found[c.name] == 1 and c.num_distinct > 1]
+        same = [c for c in few if found[c.name] == 1]
+        # A number of each series for itself is its row in a list.
+        return [c for c in same if c.kind == TEXT or c.num_distinct < found["__series"]]
+
+    def _may_describe(self, column: ColumnFacts) -> bool:
+        """Return whether a column's name may be that of an attribute of products."""
+        if column.kind == TEXT:
+            return bool(column.values) and not re.search(_NO_ATTRIBUTE, plain(column.name))
+        others = ("y", "price", "discount", "on_hand", "in_stock")
+        is_taken = any(by_word([column.name], role) is not None for role in others)
+        is_other = re.search(_NO_ATTRIBUTE, plain(column.name)) is not None
+        return not (is_taken or is_other or is_of_calendar(column.name))
 
     def _is_product_without_zeros(self, file: FileFacts, own: Keys) -> bool:
         """Return whether a file is about the products sold, whose codes lost their zeros in it."""

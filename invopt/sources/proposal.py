@@ -30,6 +30,7 @@ _PLACE = re.compile(
     r"^(?:std_|placed_)?(products|stock|promotions|customers|market|external|position|open_orders"
     r"|suppliers|price_breaks|receipts|calendar|overrides|lanes)(?:\[(\d+)\])?\b"
 )
+_OUTSIDE = ("promotions", "customers", "market", "external")
 _NEGATIVE = "y is negative"
 
 
@@ -213,6 +214,7 @@ def _extent(folder: Path, profile: DataProfile) -> Extent:
     lead_times: list[float] = []
     lives: list[float] = []
     columns: set[str] = set()
+    afterwards: set[str] = set()
     num_series = 0
     for panel in iter_panels(folder):
         num_series += panel.num_series
@@ -220,6 +222,9 @@ def _extent(folder: Path, profile: DataProfile) -> Extent:
             c for c in ("location", "category")
             if c in panel.series and panel.series[c].nunique() > 1
         }  # fmt: skip
+        afterwards |= {
+            name for name, c in panel.channels.items() if c.domain in _OUTSIDE and not c.known
+        }
         if "lead_time" in panel.series:
             lead_times += panel.series["lead_time"].dropna().to_list()
         if "shelf_life" in panel.series:
@@ -234,4 +239,5 @@ def _extent(folder: Path, profile: DataProfile) -> Extent:
         has_category="category" in columns,
         num_series=num_series,
         shelf_life=float(np.median(lives)) if 2 * len(lives) > num_series else None,
+        afterwards=tuple(sorted(afterwards)),
     )

@@ -179,6 +179,19 @@ _NO_SCRIPTS = {role: _other_words(words) for role, words in scripts.OTHERS.items
 _SCRIPT_LABELS = _other_words(scripts.LABELS)
 
 
+# Parts of a date, which the calendar knows by itself.
+_CALENDAR = (
+    r"(^|_)(year|month|week|day|weekday|quarter|season|seasonality|jahr|monat|woche|wochentag|tag"
+    r"|quartal|saison|annee|mois|semaine|jour|trimestre|ano|mes|semana|dia|anno|mese|settimana"
+    r"|giorno)(_?(of_?(week|month|year)|no|nr|num(ber)?|name))?$|^(dow|doy|woy|kw|wk|yr|yyyy|mm)$"
+)
+
+
+def is_of_calendar(name: str) -> bool:
+    """Return whether a column's name is that of a part of a date."""
+    return re.search(_CALENDAR, plain(name)) is not None
+
+
 def by_word(names: list[str], role: str) -> str | None:
     """Return the name that most likely plays a role."""
     return next(iter(all_by_word(names, role)), None)

@@ -1,7 +1,7 @@
 """What names of files and columns usually mean, and how columns are written in a mapping."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,8 +34,10 @@ _SERIES = ("unique_id", "series", "series_id", "item_store", "store_item", "ts_i
 _ITEMS = ("item", "artikel", "article", "articulo", "artículo")
 _NUMBERS = ("no", "nr", "number", "nummer", "num", "code")
 _PART_OF_PLACE = r"storage|lagerort|(^|_)bin(_|$)|lgort|shelf|(^|_)zone(_|$)|geo_?location"
+_TOLD = 8  # names that a note lists
 _OF_LINES = 0.9  # share of the rows from which on the values of a column are of lines, not products
 _MEASURES = r"size|weight|area|height|width|length|volume|age\b|capacity|floor|price|cost"
+_MEASURES += r"|population|inhabitant|income|household|distance|einwohner|einkommen|flache|flaeche"
 
 
 @dataclass(frozen=True)
@@ -152,10 +154,23 @@ def domain_of(file: FileFacts) -> str:
     return min(placed, key=lambda d: placed[d]) if placed else "external"
 
 
+def domain_of_name(column: str) -> str:
+    """Return the domain that a column's name speaks of."""
+    name = plain(column)
+    domains = ("promotions", "customers", "market")
+    return next((d for d in domains if any(w in name for w in _DOMAINS[d])), "external")
+
+
 def ends_week(column: str) -> bool:
     """Return whether a date's name says that it is the last day of its week."""
     words = r"week_?end|w_?e_date|wochenend|woche_bis|semaine_fin|fin_(de_)?semai?na|fin_semaine"
     return re.search(words, plain(column)) is not None
+
+
+def shortened(names: Sequence[str]) -> str:
+    """Return the first names of a list, and how many more there are."""
+    more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
+    return ", ".join(names[:_TOLD]) + more
 
 
 def named(column: str) -> str:

@@ -22,6 +22,7 @@ from invopt.features import (
 )
 from invopt.features.calendar import calendar_features, calendar_names
 from invopt.features.first_level import fit_launch_model
+from invopt.features.spec import matches, standardise
 from invopt.panel import SERIES_LEVEL, Channel, Flag
 from invopt.timeline import Timeline
 from tests.builders import SMALL_FEATURES, make_panel
@@ -354,3 +355,51 @@ def test_a_flag_reads_zero_or_one_however_rare_it_is():
     place = encoder.spec.calendar_columns.index("event=Feast")
     found = encoder.encode(panel).calendar[0, :, place]
     assert set(np.unique(found)) == {0.0, 1.0}
+
+
+def test_a_value_that_training_never_saw_counts_as_little_more_than_the_most_it_saw():
+    panel = make_panel()
+    spend = np.zeros((panel.num_series, panel.num_periods + 20), np.float32)
+    spend[:, panel.num_periods - 2 : panel.num_periods] = (10.0, 20.0)
+    spend[:, panel.num_periods :] = 1e6
+    channel = Channel(
+        "spend", "promotions", SERIES_LEVEL, groups=tuple(panel.unique_ids), known=True,
+        values=spend,
+    )  # fmt: skip
+    encoder = FeatureEncoder.fit(panel.with_channels([channel]), CONFIG, panel.num_periods)
+    [scale] = [s for s in encoder.spec.planned if s.name == "spend"]
+    assert (scale.lowest, scale.highest) == pytest.approx((-2.0, 22.0))
+    found = standardise(np.array([20.0, 22.0, 1e6, -1e6, np.nan]), scale)
+    assert found[1] == found[2]
+    assert found[0] < found[1]
+    assert found[3] == pytest.approx((-2.0 - scale.mean) / scale.scale)
+    assert found[4] == 0
+
+
+def test_a_flag_has_no_bounds_and_a_spec_written_before_there_were_any_is_read(tmp_path):
+    panel, encoder = prepared()
+    encoder.spec.save(tmp_path / "features.json")
+    content = json.loads((tmp_path / "features.json").read_text())
+    for name in ("static_numbers", "past", "shared_past", "planned", "calendar"):
+        for scale in content[name]:
+            del scale["lowest"], scale["highest"]
+    (tmp_path / "features.json").write_text(json.dumps(content))
+    old = FeatureSpec.load(tmp_path / "features.json")
+    assert {s.highest for s in (*old.past, *old.planned, *old.calendar)} == {None}
+    flags = [s for s in (*encoder.spec.planned, *encoder.spec.calendar) if s.scale == 1.0]
+    assert {s.highest for s in flags} <= {None}
+
+
+@pytest.mark.parametrize(
+    ("patterns", "fits"),
+    [(["*"], True), (["*", "!temp*"], False), (["!rain", "*"], True), (["!temp*"], False)],
+)
+def test_a_pattern_after_an_exclamation_mark_leaves_out(patterns, fits):
+    assert matches("temperature", patterns) is fits
+
+
+def test_an_exclusion_that_fits_nothing_is_named():
+    panel = make_panel()
+    config = CONFIG.model_copy(update={"channels": ("*", "!temprature")})
+    with pytest.raises(ConfigError, match="nothing matches '!temprature'"):
+        FeatureEncoder.fit(panel, config, panel.num_periods)

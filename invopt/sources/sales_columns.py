@@ -1,0 +1,248 @@
+"""What the table of the sales tells beside them: stock, plans, weather, prices of others."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from invopt.sources.columns import MAX_VALUES
+from invopt.sources.facts import DATE, NUMBER, TEXT, ColumnFacts, date_sql
+from invopt.sources.placing import Placer, Placing, free_name
+from invopt.sources.sales_file import SalesFile, sounds_of_money
+from invopt.sources.vocabulary import by_word, is_of_calendar, plain
+from invopt.sources.words import (
+    STOCK_ROLES,
+    domain_of_name,
+    named,
+    number_entry,
+    roles_of,
+    shortened,
+)
+from invopt.sql import quote
+
+# Of stock: what is no level of it, and what is its level before the sales.
+_NO_LEVEL = r"hour|hr|day|tage|jour|min|max|safety|reorder|target|cover|val|cost|price|turn"
+_NO_LEVEL += r"|out|flag|(^|_)is_|bit|oos"
+_OUT = r"stock_?outs?(_|$)|out_?of_?stock|(^|_)oos(_|$)|sold_?out|ausverkauft|rupture|agotado"
+_BEFORE = r"open|start|begin|initial|anfang|debut|inicial|inizial"
+_LINE_NUMBER = 0.5  # share of the rows from which on whole numbers name lines
+
+
+@dataclass(frozen=True)
+class _Level:
+    """Whom the values of a column are the same for, in a period.
+
+    Attributes:
+        name: Of a mapping: all, product, location or unique_id.
+        keys: Columns that name a group.
+        key: Expression of a group's name; None where the mapping knows it.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    key: str | None
+
+
+class SalesColumns(Placer):
+    """Maps the columns of the sales that say something else of the same period.
+
+    They end where the sales end: none of them is known ahead.
+
+    Args:
+        placing: What is known, and where files go.
+        sales: Their file.
+        table: Their mapping.
+    """
+
+    def __init__(self, placing: Placing, sales: SalesFile, table: dict[str, Any]) -> None:
+        super().__init__(placing)
+        self.file, self.table = sales.file, table
+        self.date, self.quantity = sales.date, sales.quantity
+
+    def place(self) -> None:
+        """Map every column that is left, and say what is not read."""
+        left = self._left()
+        if self.date is None or self.table.get("layout", "long") != "long":
+            return
+        mapped = self._map_stock(left)
+        others = [c for c in left if c.name not in mapped and self._is_told(c)]
+        mapped |= self._map_context(self._changing(others))
+        ignored = [c.name for c in left if is_of_calendar(c.name) or sounds_of_money(c.name)]
+        ignored += self.placing.names  # another file tells them
+        unread = [c.name for c in left if c.num_distinct > 1]
+        unread = [name for name in unread if name not in (*mapped, *ignored)]
+        if unread:
+            self.notes.append(
+                f"not read of {self.file.name} ({self.file.path}): {shortened(unread)}; map by "
+                "hand what says something of what is sold"
+            )
+
+    def _left(self) -> list[ColumnFacts]:
+        """Return the columns that no table reads yet."""
+        said = f"{self.table} {self.tables.get('products', {}).get('columns', {})}"
+        taken = {*self.keys.there, self.keys.series}
+        return [
+            c for c in self.file.columns
+            if c.kind != DATE and c.name not in taken
+            and not re.search(rf"(?<!\w){re.escape(c.name)}(?!\w)", said)
+        ]  # fmt: skip
+
+    def _is_told(self, column: ColumnFacts) -> bool:
+        """Return whether a column says something of its period that the sales do not say."""
+        name = column.name
+        if column.num_distinct < 2 or sounds_of_money(name) or is_of_calendar(name):
+            return False
+        if name in self.placing.names:
+            return False
+        if column.kind == TEXT:
+            return bool(column.values) and column.num_distinct <= MAX_VALUES
+        if by_word([column.name], "on_hand") or by_word([column.name], "y"):
+            return False
+        lines = column.num_distinct > _LINE_NUMBER * self.file.num_rows
+        return column.kind == NUMBER and (column.has_fraction or not lines)
+
+    def _changing(self, columns: list[ColumnFacts]) -> list[ColumnFacts]:
+        """Return columns that change from period to period within a series."""
+        counts = self._most_values(columns, ", ".join(map(quote, self._series_level().keys)))
+        return [c for c, most in zip(columns, counts, strict=True) if most > 1]
+
+    def _most_values(self, columns: list[ColumnFacts], grouped: str) -> list[int]:
+        """Return how many values each column has at most within a group."""
+        if not columns:
+            return []
+        inner = ", ".join(f"count(DISTINCT {quote(c.name)}) AS n{n}" for n, c in enumerate(columns))
+        [row] = self.reader.fetch(
+            f"SELECT {', '.join(f'max(n{n})' for n in range(len(columns)))} "
+            f"FROM (SELECT {inner} FROM {quote(self.file.name)} GROUP BY {grouped})",
+            self.file.name,
+        ).to_pylist()
+        return [int(value or 0) for value in row.values()]
+
+    def _map_stock(self, left: list[ColumnFacts]) -> set[str]:
+        """Map the stock of each period; returns the columns of it."""
+        numbers = [c for c in left if c.kind == NUMBER]
+        roles = roles_of([c.name for c in numbers], STOCK_ROLES)
+        held = {roles[c.name]: c for c in numbers if self._is_stock(roles[c.name], c)}
+        entries = {role: number_entry(column) for role, column in held.items()}
+        if "in_stock" not in held and (empty := _sold_out(numbers)) is not None:
+            held["in_stock"], entries["in_stock"] = empty, f"1 - num({named(empty.name)})"
+        if not held or "stock" in self.tables:
+            return set()
+        if "on_hand" in held:
+            entries["on_hand"] = self._left_over(held["on_hand"], entries["on_hand"])
+        series = self._series_level()
+        needed = [*held.values(), *([self.quantity] if self.quantity is not None else [])]
+        table = self._table(series, needed, "stock") | {
+            "columns": entries, "aggregate": "last",
+        }  # fmt: skip
+        self.tables["stock"] = [table]
+        if "on_hand" in held and "position" not in self.tables:
+            self.tables["position"] = {
+                "from": table["from"], "ds": "day", "columns": {"on_hand": entries["on_hand"]},
+            }  # fmt: skip
+            self.notes.append(
+                f"the latest {held['on_hand'].name} of {self.file.name} is taken as the stock of "
+                "today"
+            )
+        return {c.name for c in held.values()}
+
+    def _is_stock(self, role: str, column: ColumnFacts) -> bool:
+        if role == "in_stock":
+            return column.num_distinct == 2
+        if role != "on_hand":
+            return role in ("hours_out_of_stock", "on_order")
+        return re.search(_NO_LEVEL, plain(column.name)) is None
+
+    def _left_over(self, column: ColumnFacts, entry: Any) -> Any:
+        """Return the entry of what is left at the end of a period.
+
+        A stock that nobody ever sold more of, and sometimes just that, is counted before the sales.
+        """
+        assert self.quantity is not None
+        stock, sold = (c.style.sql(quote(c.name)) for c in (column, self.quantity))
+        [found] = self.reader.fetch(
+            f"SELECT count(*) FILTER ({sold} > {stock}) AS above, "
+            f"count(*) FILTER ({sold} = {stock} AND {sold} > 0) AS out "
+            f"FROM {quote(self.file.name)}",
+            self.file.name,
+        ).to_pylist()
+        is_before = re.search(_BEFORE, plain(column.name)) is not None
+        if not is_before and (found["above"] or not found["out"]):
+            return entry
+        why = "its name says so" if is_before else "no row has sold more"
+        self.notes.append(
+            f"{column.name} is read as the stock before a period's {self.quantity.name} "
+            f"({why}): what is left is the difference; write on_hand: {named(column.name)} where "
+            "it is counted afterwards"
+        )
+        return f"greatest({stock} - coalesce({sold}, 0), 0)"
+
+    def _map_context(self, told: list[ColumnFacts]) -> set[str]:
+        """Map what else is said of a period, for whom it is the same; returns the columns."""
+        groups: dict[tuple[_Level, str], list[ColumnFacts]] = {}
+        for column, level in self._levels(told).items():
+            groups.setdefault((level, domain_of_name(column.name)), []).append(column)
+        for (level, domain), columns in groups.items():
+            table = self._table(level, columns, domain) | {"aggregate": "mean"}
+            self.tables.setdefault(domain, []).append(table | self._channels(columns))
+        return {c.name for c in told}
+
+    def _channels(self, columns: list[ColumnFacts]) -> dict[str, dict[str, Any]]:
+        """Return columns of a table: numbers as they are, short texts as flags."""
+        numbers, texts = ([c for c in columns if c.kind == kind] for kind in (NUMBER, TEXT))
+        found: dict[str, dict[str, Any]] = {
+            "columns": {self._free(c): number_entry(c) for c in numbers},
+            "one_hot": {self._free(c): [named(c.name)] for c in texts},
+        }
+        return {section: entries for section, entries in found.items() if entries}
+
+    def _free(self, column: ColumnFacts) -> str:
+        name = free_name(column.name, self.placing.names, self.file)
+        self.placing.names.add(name)
+        return name
+
+    def _levels(self, columns: list[ColumnFacts]) -> dict[ColumnFacts, _Level]:
+        """Return the coarsest level at which each column has one value a period."""
+        levels = [_Level("all", (), None)]
+        levels += [_Level(role, (name,), named(name)) for role, name in self.keys.roles.items()]
+        found: dict[ColumnFacts, _Level] = {}
+        for level in levels:
+            left = [c for c in columns if c not in found]
+            if not left or level.keys == tuple(self.keys.there):
+                continue
+            counts = self._most_values(left, self._grouped(level))
+            found |= {c: level for c, most in zip(left, counts, strict=True) if most == 1}
+        return {c: found.get(c, self._series_level()) for c in columns}
+
+    def _series_level(self) -> _Level:
+        keys = (self.keys.series,) if self.keys.series is not None else tuple(self.keys.there)
+        return _Level("unique_id", tuple(map(str, keys)), None)
+
+    def _grouped(self, level: _Level) -> str:
+        assert self.date is not None
+        return ", ".join([date_sql(self.date), *map(quote, level.keys)])
+
+    def _table(self, level: _Level, columns: Iterable[ColumnFacts], domain: str) -> dict[str, Any]:
+        """Return the mapping of a table of some columns, and make its source."""
+        assert self.date is not None
+        source = f"{self.file.name}_{domain}" + ("" if level.name == "all" else f"_{level.name}")
+        said = [c.name for c in columns]
+        picks = [
+            f"{date_sql(self.date)} AS day",
+            *map(quote, level.keys),
+            *(f"any_value({quote(name)}) AS {quote(name)}" for name in said),
+        ]
+        kept = f" WHERE ({self.placing.kept}) IS NOT FALSE" if self.placing.kept else ""
+        self.sources[source] = {
+            "sql": f"SELECT {', '.join(picks)} FROM {quote(self.file.name)}{kept} "
+            f"GROUP BY {self._grouped(level)}"
+        }
+        self.behind[source] = [self.file.name]
+        whom = {} if level.name == "all" else {"level": level.name}
+        return {"from": source} | whom | ({"key": level.key} if level.key else {}) | {"ds": "day"}
+
+
+def _sold_out(numbers: list[ColumnFacts]) -> ColumnFacts | None:
+    """Return the flag of periods in which nothing was left."""
+    flags = [c for c in numbers if c.num_distinct == 2 and not c.has_fraction]
+    return next((c for c in flags if re.search(_OUT, plain(c.name))), None)
