@@ -21,7 +21,7 @@ from invopt.sources.facts import (
 from invopt.sources.flagged_lines import NO, YES
 from invopt.sources.period_columns import wide_pattern
 from invopt.sources.placing import DUE, UNIQUE, Placer, Placing, free_name, summed
-from invopt.sources.vocabulary import by_word, plain
+from invopt.sources.vocabulary import by_word, is_of_holidays, plain
 from invopt.sources.words import (
     POSITION_ROLES,
     STOCK_ROLES,
@@ -66,7 +66,6 @@ _LEDGER = (
 _WORTH = (
     r"value|wert|amount|betrag|montant|importe|eur|usd|price|preis|cost|days|tage|percent|share"
 )
-_HOLIDAYS = r"holiday|feiertag|ferien|jours?_ferie|festivo|festivita|feriado|vacation|swieta|event"
 _STEP = {"D": 0, "W": 1, "2W": 2, "MS": 3, "QS": 4}  # from fine to coarse
 
 
@@ -390,7 +389,7 @@ class DatedFiles(Placer):
         if not len(dates) or dates.max() <= last:
             return
         review = pd.Timedelta(days=sizes_of(usual_frequency(self.dates)).review_days)
-        holidays = "columns" not in table and re.search(_HOLIDAYS, plain(file.name)) is not None
+        holidays = "columns" not in table and is_of_holidays(file.name)
         if (domain == "promotions" or holidays) and dates.max() >= last + review:
             table["known"] = True
             self.notes.append(
@@ -416,7 +415,7 @@ class DatedFiles(Placer):
         """
         moved: dict[str, Any] = {}
         for section in ("columns", "one_hot"):
-            names = [n for n in table.get(section, {}) if re.search(_HOLIDAYS, plain(n))]
+            names = [n for n in table.get(section, {}) if is_of_holidays(n)]
             if names:
                 moved[section] = {name: table[section].pop(name) for name in names}
                 if not table[section]:

@@ -5,11 +5,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from invopt.frequency import sizes_of
 from invopt.sources.columns import MAX_VALUES
 from invopt.sources.facts import DATE, NUMBER, TEXT, ColumnFacts, date_sql
 from invopt.sources.placing import Placer, Placing, free_name
 from invopt.sources.sales_file import SalesFile, sounds_of_money
-from invopt.sources.vocabulary import by_word, is_of_calendar, plain
+from invopt.sources.vocabulary import by_word, is_of_calendar, is_of_holidays, plain
 from invopt.sources.words import (
     STOCK_ROLES,
     domain_of_name,
@@ -19,6 +20,7 @@ from invopt.sources.words import (
     shortened,
 )
 from invopt.sql import quote
+from invopt.timeline import usual_frequency
 
 # Of stock: what is no level of it, and what is its level before the sales.
 _NO_LEVEL = r"hour|hr|day|tage|jour|min|max|safety|reorder|target|cover|val|cost|price|turn"
@@ -183,9 +185,39 @@ class SalesColumns(Placer):
         for column, level in self._levels(told).items():
             groups.setdefault((level, domain_of_name(column.name)), []).append(column)
         for (level, domain), columns in groups.items():
-            table = self._table(level, columns, domain) | {"aggregate": "mean"}
-            self.tables.setdefault(domain, []).append(table | self._channels(columns))
+            for known, some in self._by_knowledge(columns).items():
+                suffix = "_ahead" if known else ""
+                table = self._table(level, some, f"{domain}{suffix}") | {"aggregate": "mean"}
+                table |= self._channels(some) | ({"known": True} if known else {})
+                self.tables.setdefault(domain, []).append(table)
         return {c.name for c in told}
+
+    def _by_knowledge(self, columns: list[ColumnFacts]) -> dict[bool, list[ColumnFacts]]:
+        """Return columns by whether they are plans that are written down ahead of the sales."""
+        ahead = [c for c in columns if self._is_ahead(c)]
+        if ahead:
+            self.notes.append(
+                f"{shortened([c.name for c in ahead])} of {self.file.name} reaches beyond the last "
+                "sales and is taken as planned ahead (`known: true`): take that out where it is "
+                "written down afterwards"
+            )
+        rest = [c for c in columns if c not in ahead]
+        return {known: some for known, some in ((False, rest), (True, ahead)) if some}
+
+    def _is_ahead(self, column: ColumnFacts) -> bool:
+        """Return whether a plan is told for a review or more after the last period with sales."""
+        is_plan = domain_of_name(column.name) == "promotions" or is_of_holidays(column.name)
+        if not is_plan or self.date is None or self.quantity is None:
+            return False
+        told, sold = (
+            f"max({date_sql(self.date)}) FILTER (trim({quote(c.name)}::VARCHAR) <> '')"
+            for c in (column, self.quantity)
+        )
+        [found] = self.reader.fetch(
+            f"SELECT {told} AS told, {sold} AS sold FROM {quote(self.file.name)}", self.file.name
+        ).to_pylist()
+        review = sizes_of(usual_frequency(self.dates)).review_days
+        return bool(found["told"]) and (found["told"] - found["sold"]).days >= review
 
     def _channels(self, columns: list[ColumnFacts]) -> dict[str, dict[str, Any]]:
         """Return columns of a table: numbers as they are, short texts as flags."""

@@ -179,12 +179,18 @@ _NO_SCRIPTS = {role: _other_words(words) for role, words in scripts.OTHERS.items
 _SCRIPT_LABELS = _other_words(scripts.LABELS)
 
 
+_HOLIDAYS = r"holiday|feiertag|ferien|jours?_ferie|festivo|festivita|feriado|vacation|swieta|event"
 # Parts of a date, which the calendar knows by itself.
 _CALENDAR = (
     r"(^|_)(year|month|week|day|weekday|quarter|season|seasonality|jahr|monat|woche|wochentag|tag"
     r"|quartal|saison|annee|mois|semaine|jour|trimestre|ano|mes|semana|dia|anno|mese|settimana"
     r"|giorno)(_?(of_?(week|month|year)|no|nr|num(ber)?|name))?$|^(dow|doy|woy|kw|wk|yr|yyyy|mm)$"
 )
+
+
+def is_of_holidays(name: str) -> bool:
+    """Return whether a name speaks of holidays."""
+    return re.search(_HOLIDAYS, plain(name)) is not None
 
 
 def is_of_calendar(name: str) -> bool:

@@ -138,3 +138,20 @@ def test_a_holiday_that_another_file_knows_ahead_is_read_from_there(tmp_path):
     known = {name: t.known for t in mapping.external for name in (*t.columns, *t.one_hot)}
     assert known == {"temperature": False, "is_holiday": True}
     assert "is_holiday of weather reaches beyond the last sales and is taken as known ahead" in told
+
+
+def test_plans_in_rows_without_sales_after_the_last_sale_are_known_ahead(tmp_path):
+    text = table("promo,footfall", lambda day, product, shop: f"{int(day % 6 == 0)},{day * 1.5}")
+    ahead = [
+        f"2024-04-{day:02d},{product},{shop},,{int(day == 3)},"
+        for day in range(1, 15)
+        for product in ("A1", "A2", "A3")
+        for shop in ("North", "South")
+    ]
+    mapping, report, _, told = mapped(tmp_path, text + "\n".join(ahead) + "\n")
+    assert str(report.last)[:10] == "2024-03-30"
+    [plans] = mapping.promotions
+    assert plans.known
+    [others] = [*mapping.external, *mapping.market, *mapping.customers]
+    assert not others.known
+    assert "promo of daily reaches beyond the last sales and is taken as planned ahead" in told
