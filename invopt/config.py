@@ -124,6 +124,8 @@ class FeaturesConfig(_Section):
         month_of_year: One indicator per month, for demand that steps where a month begins.
         day_of_week: One indicator per weekday (daily data).
         monthly_sales: Months of history whose average sales per month are a feature; 0 for none.
+        year_before: How a year before each period compares with its quarters around is a channel
+            known ahead; where the encoder does not reach back a year.
         event_channels: Known channels that also act before and after; names or patterns.
         event_leads: Periods before (positive) and after (negative) at which they act.
         daily_periods: Latest periods kept as a plain feature table (drift, analysis).
@@ -142,6 +144,7 @@ class FeaturesConfig(_Section):
     month_of_year: bool = False
     day_of_week: bool = True
     monthly_sales: int = Field(default=0, ge=0)
+    year_before: bool = False
     event_channels: tuple[str, ...] = ()
     event_leads: tuple[int, ...] = ()
     daily_periods: int = Field(default=84, ge=1)

@@ -19,11 +19,13 @@ from invopt.timeline import Timeline, frequency_unit
 MIN_PERIODS = 12
 # Share of a year that a wave over the year is learned from, at least.
 _YEAR_SHARE = 0.75
+# Years of history from which on what came a year before is learned from.
+_YEARS_BEFORE = 1.5
 _FIT = "`invopt init-mapping` writes a configuration that fits the data"
 
 # Fields whose change is told.
 _JUDGED = ("gate_periods", "selection_periods", "unjudged_periods", "num_folds")
-_SEEN = ("patch", "context_steps", "windows", "year_harmonics")
+_SEEN = ("patch", "context_steps", "windows", "year_harmonics", "year_before")
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ def fit_sections(
     windows, weights = _windows(features, train)
     context = min(features.context_steps, max(2, -(-train // patch)))
     year = features.year_harmonics if train >= _YEAR_SHARE * timeline.periods_per_year else 0
+    is_long = train >= _YEARS_BEFORE * timeline.year_length
+    before = features.year_before and is_long and timeline.year_before_reach(horizon) > 0
     seen = features.model_copy(
         update={
             "patch": patch,
@@ -84,6 +88,7 @@ def fit_sections(
             "windows": windows,
             "offset_weights": weights,
             "year_harmonics": year,
+            "year_before": before,
         }
     )
     notes = [

@@ -105,6 +105,20 @@ class Timeline:
         return PERIODS_PER_YEAR[frequency_unit(self.freq)]
 
     @property
+    def year_length(self) -> int:
+        """Number of whole periods in a year, of whole weeks for days: 364, 52, 26, 12 or 4."""
+        unit = frequency_unit(self.freq)
+        return 364 if unit == "D" else int(PERIODS_PER_YEAR[unit])
+
+    def year_before_reach(self, horizon: int) -> int:
+        """Return the periods to each side that a period of the year before is compared with.
+
+        A quarter of a year, or what is over at the cutoff for every period of a horizon; 0 or less
+        where the horizon is as long as a year.
+        """
+        return min(self.year_length // 4, self.year_length - horizon)
+
+    @property
     def word(self) -> str:
         """What people call a period: "day", "week", "fortnight", "month" or "quarter"."""
         return _WORDS[frequency_unit(self.freq)]

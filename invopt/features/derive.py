@@ -11,8 +11,10 @@ from invopt.errors import ConfigError
 from invopt.features.spec import CATEGORY_PRICE, PRICE, aggregate_names
 from invopt.panel import ALL_LEVEL, SERIES_LEVEL, UNOBSERVED, Channel, Flag, Panel, group_names
 from invopt.types import Float32Array, FloatArray
+from invopt.year_before import year_before
 
 STOCK, TURNOVER, MONTHLY = "on_hand", "stock_turnover", "monthly_sales"
+YEAR_BEFORE = "year_before"
 _BLOCK = 4096  # series handled at once: scratch arrays are in double precision
 
 
@@ -106,6 +108,17 @@ def own_channels(panel: Panel, config: FeaturesConfig) -> list[Channel]:
                 known=False,
                 values=months,
                 fill="forward",
+            )
+        )
+    if config.year_before:
+        found.append(
+            Channel(
+                YEAR_BEFORE,
+                "derived",
+                SERIES_LEVEL,
+                groups=own,
+                known=True,
+                values=year_before(panel, config.horizon, config.num_future),
             )
         )
     return found

@@ -21,6 +21,7 @@ from invopt.features.spec import (
     matches,
 )
 from invopt.panel import SERIES_LEVEL, Channel, Panel
+from invopt.year_before import usual_sale
 
 # A known channel of at most this many groups joins the shared calendar; others go by series.
 MAX_CALENDAR_GROUPS = 32
@@ -161,6 +162,4 @@ def _unit(panel: Panel) -> tuple[bool, float]:
     """Return whether sales are whole numbers, and the unit: 1, else the median positive sale."""
     if panel.is_count:
         return True, 1.0
-    sample = np.asarray(panel.y).ravel()[:: max(1, panel.y.size // _FIT_ROWS)]
-    positive = sample[sample > 0]
-    return False, float(np.median(positive)) if len(positive) else 1.0
+    return False, usual_sale(panel)

@@ -14,6 +14,10 @@ from invopt.timeline import frequency_unit
 # So few steps learn what is planned on days, and the weekdays of a few shops, at a higher rate than
 # longer trainings need; months lost by it: docs/benchmarks.md, "Known plans".
 _STEPS, _RATE = 800, 0.008
+# Weeks of which each is like that of the year before: an encoder of 40 weeks does not see it.
+# Walmart's are alike (0.67) and gained a fifth, VN2's are not (0.10) and lost 3 %; months and days
+# gained nothing: docs/benchmarks.md, "The week of the year before".
+_YEARLY, _ALIKE, _YEARLY_RATE = ("W", "2W"), 0.3, 0.004
 # Where the data are few, one network of so many steps learns them by heart; cells (series times
 # periods) up to which other steps and more networks did better: docs/benchmarks.md, "Few data".
 _RECIPES = ((12_000, 200, 4), (150_000, 800, 2))
@@ -31,6 +35,8 @@ class Extent:
         shelf_life: Periods that half of the products keep, at most; None where they name none.
         afterwards: Channels of plans, customers, market and the world outside that are known
             afterwards only.
+        likeness_of_years: Correlation of each period with that of the year before, beside those
+            around.
         has_location: True where products name their place.
         has_category: True where products name their category.
         num_series: Of the panel.
@@ -44,6 +50,7 @@ class Extent:
     num_series: int
     shelf_life: float | None = None
     afterwards: tuple[str, ...] = ()
+    likeness_of_years: float = 0.0
 
 
 def first_config(
@@ -57,7 +64,7 @@ def first_config(
         extent: Of the data set.
         checks: Of the data: limits that they break by their nature are widened, and it is said.
     """
-    sizes = sizes_of(extent.frequency)
+    sizes, unit = sizes_of(extent.frequency), frequency_unit(extent.frequency)
     review, fresh = _review(extent, sizes)
     horizon, lead_time = _interval(extent, sizes, review)
     windows = _windows(extent, sizes)
@@ -68,6 +75,8 @@ def first_config(
     aggregates = [[c] for c, there in (("location", extent.has_location),
                                        ("category", extent.has_category)) if there]  # fmt: skip
     steps, members = _steps(extent)
+    is_yearly = unit in _YEARLY and extent.likeness_of_years >= _ALIKE
+    rate = _RATE if unit == "D" else _YEARLY_RATE if is_yearly else None
     content: dict[str, Any] = {
         "name": name,
         "data": {"mapping": mapping, **limits},
@@ -80,12 +89,13 @@ def first_config(
             "aggregates": aggregates,
             "daily_periods": sizes.plain,
             **_channels(extent),
+            **({"year_before": True} if is_yearly else {}),
         },
         "training": {
             "max_minutes": 5,
             "max_steps": steps,
             **({"num_members": members} if members > 1 else {}),
-            **({"learning_rate": _RATE} if frequency_unit(extent.frequency) == "D" else {}),
+            **({"learning_rate": rate} if rate else {}),
             "fork_after": max(1, min(8, context // 2)),
         },
         **by_review(sizes, horizon, lead_time, review),

@@ -24,6 +24,7 @@ from invopt.sources.mapping import Mapping
 from invopt.sources.marks import TEXTS
 from invopt.sources.validation import DataCheck, DataProfile, check_data
 from invopt.sources.words import SpokenNames
+from invopt.year_before import likeness_of_years
 
 CONFIG = "config.yaml"
 _PLACE = re.compile(
@@ -215,6 +216,7 @@ def _extent(folder: Path, profile: DataProfile) -> Extent:
     lives: list[float] = []
     columns: set[str] = set()
     afterwards: set[str] = set()
+    likeness: list[tuple[float, int]] = []
     num_series = 0
     for panel in iter_panels(folder):
         num_series += panel.num_series
@@ -225,6 +227,7 @@ def _extent(folder: Path, profile: DataProfile) -> Extent:
         afterwards |= {
             name for name, c in panel.channels.items() if c.domain in _OUTSIDE and not c.known
         }
+        likeness.append((likeness_of_years(panel), panel.num_series))
         if "lead_time" in panel.series:
             lead_times += panel.series["lead_time"].dropna().to_list()
         if "shelf_life" in panel.series:
@@ -240,4 +243,5 @@ def _extent(folder: Path, profile: DataProfile) -> Extent:
         num_series=num_series,
         shelf_life=float(np.median(lives)) if 2 * len(lives) > num_series else None,
         afterwards=tuple(sorted(afterwards)),
+        likeness_of_years=sum(value * number for value, number in likeness) / num_series,
     )
