@@ -67,10 +67,20 @@ def blocks_of(file: str, opened: Open, delimiter: str | None) -> Blocks | None:
         if head is None:
             continue
         found = Blocks(head, sign)
-        days = [day for cells in rows if (day := found.day_of(cells)) is not None]
-        if len(set(days)) >= _LEAST and not _rows_are_dated(found, rows):
+        if len(_days_with_rows(found, rows)) >= _LEAST and not _rows_are_dated(found, rows):
             return found
     return None
+
+
+def _days_with_rows(blocks: Blocks, rows: list[list[str]]) -> set[str]:
+    """Return the days that have rows below them: one in a title above another one has none."""
+    day, found = None, set()
+    for cells in rows:
+        told = blocks.day_of(cells)
+        day = day if told is None else told
+        if day is not None and told is None and blocks.is_row(cells):
+            found.add(day)
+    return found
 
 
 def write_blocks(file: str, opened: Open, blocks: Blocks, out: Path) -> list[str]:

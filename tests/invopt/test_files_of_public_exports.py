@@ -204,6 +204,15 @@ def test_days_among_the_rows_are_of_the_rows_below(tmp_path):
     assert panel.y.sum() == UNITS
 
 
+def test_days_of_a_title_are_of_no_rows(tmp_path):
+    text = "Zeitraum von 01.01.2024;\nbis 31.12.2024;\n" + lines(
+        "Artikel;Monat;Menge", *(f"{k};2024-{m:02d};{m}" for m in range(1, 13) for k in "AB")
+    )
+    report, panel, _ = tried(tmp_path, sales__csv=text)
+    assert (report.first, report.last) == ("2024-01-01", "2024-12-01")
+    assert panel.y.sum() == 156
+
+
 def test_rows_that_have_their_day_are_no_blocks(tmp_path):
     text = "Printed 05.01.2024\n\n" + daily(lambda d, k, n: f"{german(d)};{k};{n}")
     report, panel, _ = tried(tmp_path, sales__csv=text)
