@@ -213,6 +213,16 @@ def test_days_of_a_title_are_of_no_rows(tmp_path):
     assert panel.y.sum() == 156
 
 
+def test_a_text_over_several_lines_makes_no_blocks(tmp_path):
+    rows = [
+        f'{german(d)},{k},"seen on,\n{german(d)} more",{n}'
+        for n, d in enumerate(DAYS, 1)
+        for k in "AB"
+    ]
+    report, panel, _ = tried(tmp_path, sales__csv=lines("day,sku,memo,qty", *rows))
+    assert (report.last, panel.y.sum()) == (DAYS[-1], UNITS)
+
+
 def test_rows_that_have_their_day_are_no_blocks(tmp_path):
     text = "Printed 05.01.2024\n\n" + daily(lambda d, k, n: f"{german(d)};{k};{n}")
     report, panel, _ = tried(tmp_path, sales__csv=text)
