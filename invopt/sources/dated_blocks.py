@@ -138,9 +138,9 @@ def _head(rows: list[list[str]]) -> list[str] | None:
 
 def _rows_are_dated(blocks: Blocks, rows: list[list[str]]) -> bool:
     """Return whether rows have a day themselves."""
-    found = [cells for cells in rows if blocks.is_row(cells)]
-    dated = [cells for cells in found if any(map(_A_DAY.search, cells))]
-    return not found or 2 * len(dated) > len(found)
+    counted = [cells for cells in rows if any(map(_is_number, cells[1:]))]
+    dated = [cells for cells in counted if any(map(_A_DAY.search, cells))]
+    return not any(map(blocks.is_row, rows)) or 2 * len(dated) > len(counted)
 
 
 def _is_number(cell: str) -> bool:

@@ -370,7 +370,9 @@ def _leave_out_totals(
         values = reader.fetch(sql, sales.file.name)["v"].to_pylist()
         heads = [value for value in values if value.strip() == column]
         _leave_out_heads(sales.file, column, heads, table, notes)
-        totals = sorted({*totals_among(values), *sums_of_others(reader, sales, column)})
+        totals = sorted(
+            {*totals_among(values), *sums_of_others(reader, sales, column, table.get("where"))}
+        )
         if not totals or len(totals) == len(values):
             continue
         listed = ", ".join(map(literal, totals))
