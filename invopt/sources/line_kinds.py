@@ -66,6 +66,7 @@ _NO_GOODS = (
     r"|porto|freight|fracht|(^| )tip$|trinkgeld|gratuity|consigne|bon cadeau|frais de port|envio"
     r"|gastos de|rounding|rundung|rabatt|discount|service charge|carrier bag|tragetasche|spedizione"
     r"|verzend|statiegeld|kaucja|wysylka|kargo"
+    r"|^(none|n a|null|nan|unknown|unbekannt|undefined|inconnu|desconocido)$"
 )
 
 

@@ -57,6 +57,12 @@ def test_lines_of_one_amount_are_units_and_lines_of_many_are_none(tmp_path):
     assert "Item Revenue sounds like money" in told
 
 
+def test_a_product_that_is_called_none_is_told(tmp_path):
+    text = lines("date;sku;qty", *(f"{d};{k};1" for d in DAYS for k in ("A", "B", "NONE")))
+    _, _, told = tried(tmp_path, sales__csv=text)
+    assert "1 products may be no goods by their sku (NONE)" in told
+
+
 def test_the_number_of_a_document_is_never_what_was_sold(tmp_path):
     rows = [f"{d},{1000 + n},{'AB'[n % 2]}" for n, d in enumerate(DAYS)]
     with pytest.raises(InvalidInputError, match="lacks quantity"):
