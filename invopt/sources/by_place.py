@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 
@@ -35,6 +36,7 @@ _TIMED = re.compile(
 )
 _NAMED = 6
 _CONSTANT = 0.8  # likelihood of equal rows from which on they prove nothing
+_STRAY = 0.01  # share of a file's lines that may be of the time before, or after, its own
 _COPIED = 0.8  # share of equal rows of two files that makes one a copy of the other
 
 
@@ -90,11 +92,12 @@ def unite_places(reader: Reader, files: list[FileFacts]) -> UnitedFiles:
     found = UnitedFiles(list(files), {}, {}, [])
     for group in _groups(files):
         words = _places(group)
-        if words is None:
-            if _follow(reader, group) and _is_of_one_kind(reader, group):
+        is_timed = any(plain(word) in _TIMES for word in words or ())
+        if not is_timed and _follow(reader, group):
+            if _is_of_one_kind(reader, group):
                 _unite(reader, group, [file.name for file in group], found, is_told=False)
             continue
-        if not _is_of_one_kind(reader, group):
+        if words is None or not _is_of_one_kind(reader, group):
             continue
         is_told = _share_products(reader, group)
         if is_told and any(plain(word) in _TIMES for word in words):
@@ -176,16 +179,29 @@ def _repeats(reader: Reader, file: FileFacts, some: str) -> float:
 
 
 def _follow(reader: Reader, group: list[FileFacts]) -> bool:
-    """Return whether files tell in their names when they are of, and no two are of one day."""
+    """Return whether files tell in their names when they are of, and no two are of one time.
+
+    A few lines of the month before or after, as of a night, do not count.
+    """
     names = [set(file.name.lower().split("_")) for file in group]
     shared = set.intersection(*names)
     if not all(_TIMED.fullmatch(plain(word)) for words in names for word in words - shared):
         return False
-    dates = [dates_in(reader, file) for file in group]
-    if not all(len(days) for days in dates):
+    spans = [_span(reader, file) for file in group]
+    if not all(spans):
         return False
-    spans = sorted((days.min(), days.max()) for days in dates)
-    return all(one[1] < other[0] for one, other in pairwise(spans))
+    return all(one[1] < other[0] for one, other in pairwise(sorted(filter(None, spans))))
+
+
+def _span(reader: Reader, file: FileFacts) -> tuple[date, date] | None:
+    """Return the first and last day of nearly all lines of a file; None where none has a day."""
+    day = date_sql(date_of(file))
+    [found] = reader.fetch(
+        f"SELECT quantile_disc({day}, {_STRAY}) AS first, quantile_disc({day}, {1 - _STRAY}) AS "
+        f"last FROM {quote(file.name)} WHERE year({day}) BETWEEN 1900 AND 2200",
+        file.name,
+    ).to_pylist()
+    return None if found["first"] is None else (found["first"], found["last"])
 
 
 def _common(group: list[FileFacts]) -> list[str]:

@@ -17,7 +17,7 @@ from typing import IO
 import pandas as pd
 
 from invopt.errors import InvalidInputError
-from invopt.sources.headers import header_row, names_of, two_lines
+from invopt.sources.headers import header_row, is_row, names_of, two_lines
 
 DELIMITERS = ",;\t|"
 _EDI = ("ISA*", "UNA:", "UNB+")
@@ -44,6 +44,7 @@ class Header:
         skipped: Lines above it, as they are.
         notes: What was done to names and to lines above.
         quote: Sign around cells that hold a delimiter.
+        is_there: False where the first line is a row already, and columns are numbered.
     """
 
     columns: list[str]
@@ -51,6 +52,7 @@ class Header:
     skipped: list[str]
     notes: list[str]
     quote: str = '"'
+    is_there: bool = True
 
 
 def find_header(name: str, file: str, opened: Open, delimiter: str | None) -> Header:
@@ -64,13 +66,7 @@ def find_header(name: str, file: str, opened: Open, delimiter: str | None) -> He
     with opened(file) as handle:
         lines = _first_lines(handle)
     texts = [line.decode("utf-8-sig", "replace") for line in lines]
-    if not any(text.strip() for text in texts):
-        raise InvalidInputError(f"sources.{name}: {file} is empty; expected a header line.")
-    if texts[0].startswith(_EDI):
-        raise InvalidInputError(
-            f"sources.{name}: {file} is a message of EDI (X12 or EDIFACT), and no table. Have it "
-            "written as CSV, a row for each item and day with its quantity."
-        )
+    _refuse_no_table(name, file, texts)
     try:
         sign = _quote(texts)
         if sign != '"':
@@ -88,6 +84,8 @@ def find_header(name: str, file: str, opened: Open, delimiter: str | None) -> He
         ) from err
     except csv.Error as err:
         raise InvalidInputError(f"sources.{name}: the header of {file}: {err}.") from err
+    if both is None and (numbered := _numbered(file, texts, at, delimiter, sign)) is not None:
+        return numbered
     below = [len(_cells(text, delimiter)) for text in texts[at + 1 :] if text.strip()]
     while below and len(cells) > max(below) and not cells[-1].strip():
         cells.pop()  # a delimiter behind the last name, which no row has
@@ -99,6 +97,34 @@ def find_header(name: str, file: str, opened: Open, delimiter: str | None) -> He
             f"{Path(file).name}: {len(above)} lines above the header are not read ({above[0][:60]})"
         )
     return Header(columns, delimiter, texts[:at], notes, sign)
+
+
+def _refuse_no_table(name: str, file: str, texts: list[str]) -> None:
+    """Refuse a file that is empty, or a message of EDI.
+
+    Raises:
+        InvalidInputError: If it is.
+    """
+    if not any(text.strip() for text in texts):
+        raise InvalidInputError(f"sources.{name}: {file} is empty; expected a header line.")
+    if texts[0].startswith(_EDI):
+        raise InvalidInputError(
+            f"sources.{name}: {file} is a message of EDI (X12 or EDIFACT), and no table. Have it "
+            "written as CSV, a row for each item and day with its quantity."
+        )
+
+
+def _numbered(file: str, texts: list[str], at: int, delimiter: str, sign: str) -> Header | None:
+    """Return numbers for names where the first line of a file is a row; None where it is none."""
+    rows = [_cells(text, delimiter) for text in texts[at:] if text.strip()]
+    if any(text.strip() for text in texts[:at]) or not is_row(rows):
+        return None
+    columns = [f"column_{number}" for number in range(1, len(rows[0]) + 1)]
+    note = (
+        f"{Path(file).name}: its first line is a row and no header: its columns are named "
+        f"{', '.join(columns[:3])} …"
+    )
+    return Header(columns, delimiter, texts[:at], [note], sign, is_there=False)
 
 
 def _first_lines(handle: IO[bytes]) -> list[bytes]:

@@ -22,6 +22,7 @@ from invopt.sources.csv_files import (
     unrule,
     unwrap,
 )
+from invopt.sources.dated_blocks import blocks_of, write_blocks
 from invopt.sources.engine import Engine, Rejected, first_lines
 from invopt.sources.found_files import keys_of, open_file, path_columns
 from invopt.sources.mapping import Source
@@ -83,6 +84,10 @@ def _add_one_csv(engine: Engine, view: str, name: str, file: str, source: Source
         copy = _copy_of(engine, view, "unwrapped")
         engine.notes += [f"{name}: {note}" for note in unwrap(file, opened, copy)]
         file = str(copy)
+    if (blocks := blocks_of(file, opened, source.delimiter)) is not None:
+        copy = _copy_of(engine, view, "blocks")
+        engine.notes += [f"{name}: {note}" for note in write_blocks(file, opened, blocks, copy)]
+        file, source = str(copy), source.model_copy(update={"delimiter": blocks.delimiter})
     header = find_header(name, file, opened, source.delimiter)
     engine.notes += [f"{name}: {note}" for note in header.notes]
     lines = _read_csv(engine, view, name, file, header)
@@ -115,7 +120,7 @@ def _read_csv(
     # Our own header and dialect: DuckDB's sniffer refuses files it cannot explain, whereas
     # here each bad line has to end up in quarantine with its reason.
     options = (
-        f"auto_detect=false, hive_partitioning=false, header=true, "
+        f"auto_detect=false, hive_partitioning=false, header={str(header.is_there).lower()}, "
         f"quote={literal(header.quote)}, escape={literal(header.quote)}, "
         f"delim={literal(header.delimiter)}, columns={{{columns}}}, "
         f"skip={len(header.skipped)}, "
@@ -143,7 +148,7 @@ def _all_told(engine: Engine, view: str, file: str, header: Header, num_rejected
     if not num_rejected:
         return True
     with open_file(engine, file) as handle:
-        lines = count_lines(handle) - 1 - sum(bool(line) for line in header.skipped)
+        lines = count_lines(handle) - header.is_there - sum(map(bool, header.skipped))
     breaks = " + ".join(
         f"sum(length({c}) - length(replace({c}, chr(10), '')))"
         for c in (quote(column) for column in header.columns)

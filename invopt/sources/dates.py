@@ -16,6 +16,7 @@ from invopt.sql import literal, quote
 # that refer back.
 _STAMP = (
     r"^(.*?)(?:(?:T|,? |, ?)(\d{1,2}[:h]\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?) ?([AaPp]\.?[Mm]\.?)? ?"
+    r"(?:(?:hs?|hrs?|[Uu]hr|uur)\.?)? ?"
     r"(Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2})?|[A-Z][A-Za-z]+/[A-Za-z_/+-]+)?(?:\[[^\]]+\])?)?$"
 )
 _AT_ZERO = r"^(Z|z|UTC|GMT|[+-]00(:?00)?)$"

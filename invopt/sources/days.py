@@ -126,7 +126,7 @@ def readable_days(reader: Reader, source: str, expression: str, kind: str) -> st
 
 def is_period_name(text: str) -> bool:
     """Return whether a text names a period, as columns do: 01/2025, 2025-01, Jan 25, 003.2025."""
-    if _THREE.fullmatch(text) or _FIGURES.fullmatch(text):
+    if any(form.fullmatch(text) for form in (_THREE, _FIGURES, _CYRILLIC, _OF_ASIA)):
         return True
     words = re.findall(r"[^\W\d_]+", text.lower())
     return bool(_WORDED.fullmatch(text)) and all(map(_WORDS_OF_DAYS.fullmatch, words))

@@ -31,14 +31,7 @@ def leave_out_heads(lines: Lines, taken: set[str | None]) -> None:
     rows = lines.num_lines(f"{text} = ''")
     if not 0 < rows < lines.file.num_rows:
         return
-    found = []
-    for column in lines.file.columns:
-        if column.name in taken or column.kind == DATE:
-            continue
-        parts = _apart(lines, column, text)
-        if parts is not None:
-            says_kind = re.search(KIND, plain(column.name)) is not None
-            found.append((not says_kind, len(parts[0]) + len(parts[1]), column.name, parts[0]))
+    found = _all_apart(lines, taken, text)
     if not found:
         return
     *_, name, values = min(found)
@@ -50,6 +43,31 @@ def leave_out_heads(lines: Lines, taken: set[str | None]) -> None:
         "they are left out as heads, payments or remarks of documents"
     )
     lines.told |= {*values}
+
+
+def are_set_apart(lines: Lines) -> bool:
+    """Return whether a column tells the lines without a product from those that have one."""
+    taken = {*lines.keys.there, lines.keys.series, lines.quantity.name}
+    text = f"coalesce(trim({quote(str(lines.keys.product))}::VARCHAR), '')"
+    return any(not unsure for unsure, *_ in _all_apart(lines, taken, text))
+
+
+def _all_apart(
+    lines: Lines, taken: set[str | None], product: str
+) -> list[tuple[bool, int, str, list[str]]]:
+    """Return (no word of its name says a kind, kinds, name, those of lines without a product).
+
+    Of each column that sets such lines apart.
+    """
+    found = []
+    for column in lines.file.columns:
+        if column.name in taken or column.kind == DATE:
+            continue
+        parts = _apart(lines, column, product)
+        if parts is not None:
+            says_kind = re.search(KIND, plain(column.name)) is not None
+            found.append((not says_kind, len(parts[0]) + len(parts[1]), column.name, parts[0]))
+    return found
 
 
 def leave_out_children(lines: Lines) -> None:

@@ -32,6 +32,7 @@ class ColumnFacts:
         expr: Of a date that is made of several columns, or None.
         days: SQL of the day where no format says how to read it; None where one does.
         is_week_end: True for texts that say the last day of a week.
+        is_of_span: True for texts from one day to another, of which the first is taken.
         is_fiscal: True for periods of a year of accounting, 003.2025, read as months.
     """
 
@@ -49,6 +50,7 @@ class ColumnFacts:
     days: str | None = None
     is_fiscal: bool = False
     is_week_end: bool = False
+    is_of_span: bool = False
 
 
 @dataclass(frozen=True)

@@ -146,8 +146,9 @@ def _order_of(reader: Reader, file: FileFacts) -> str | None:
     )
     [found] = reader.fetch(f"SELECT {counts} FROM {quote(file.name)}", file.name).to_pylist()
     numbers = range(len(file.columns))
-    heads = [n for n in numbers if 0 < found[f"g{n}"] <= file.num_rows - _LEAST]
-    whole = [n for n in numbers if found[f"g{n}"] == file.num_rows and found[f"d{n}"] > 1]
+    num_rows = max(found[f"g{n}"] for n in numbers)  # a row that holds nothing is none
+    heads = [n for n in numbers if 0 < found[f"g{n}"] <= num_rows - _LEAST]
+    whole = [n for n in numbers if found[f"g{n}"] == num_rows and found[f"d{n}"] > 1]
     for order in whole:
         names = file.columns[order].name
         for head in heads:
@@ -161,8 +162,8 @@ def _order_of(reader: Reader, file: FileFacts) -> str | None:
 def _is_once(reader: Reader, file: FileFacts, order: str, column: str) -> bool:
     """Return whether each order gives a column exactly once."""
     sql = (
-        f"SELECT count(*) AS n FROM (SELECT 1 FROM {quote(file.name)} GROUP BY {quote(order)} "
-        f"HAVING count({_given(column)}) <> 1)"
+        f"SELECT count(*) AS n FROM (SELECT 1 FROM {quote(file.name)} WHERE {_given(order)} IS NOT "
+        f"NULL GROUP BY {quote(order)} HAVING count({_given(column)}) <> 1)"
     )
     return int(reader.fetch(sql, file.name)["n"][0].as_py()) == 0
 
@@ -179,8 +180,8 @@ def _of_orders(reader: Reader, file: FileFacts, order: str) -> list[str]:
     counts = ", ".join(f"count({_given(name)}) AS n{n}" for n, name in enumerate(maybe))
     most = ", ".join(f"max(n{n}) AS n{n}" for n in range(len(maybe)))
     sql = (
-        f"SELECT {most} FROM (SELECT {counts} FROM {quote(file.name)} GROUP BY {quote(order)} "
-        "HAVING count(*) > 1)"
+        f"SELECT {most} FROM (SELECT {counts} FROM {quote(file.name)} WHERE {_given(order)} IS "
+        f"NOT NULL GROUP BY {quote(order)} HAVING count(*) > 1)"
     )
     [row] = reader.fetch(sql, file.name).to_pylist()
     return [name for n, name in enumerate(maybe) if row[f"n{n}"] == 1]

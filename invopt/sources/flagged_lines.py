@@ -2,9 +2,9 @@
 
 import re
 
-from invopt.sources.facts import DATE, ColumnFacts
+from invopt.sources.facts import DATE, TEXT, ColumnFacts
 from invopt.sources.lines import MAX_KINDS, Lines
-from invopt.sources.vocabulary import plain
+from invopt.sources.vocabulary import QUANTITIES, plain
 from invopt.sql import literal, quote
 
 _FEW = 0.5  # share of the lines that may be left out without asking
@@ -13,6 +13,8 @@ _FLAG = (
     r"|(^|_)(is_)?test(_|$)|(^|_)is_draft|reversed|eliminat|abgru|absagegrund|rejection"
 )
 _REJECTED = r"abgru|absagegrund|rejection"
+_BACK = r"^(is_)?(refunded|returned|retourniert|erstattet)$"  # a word; a number may be pieces
+_GOOD = r"^(is_)?(valid|gultig|gueltig|valide|valido)$"  # lines that it does not mark are none
 YES = ("1", "true", "t", "yes", "y", "x", "ja", "j", "oui", "o", "si", "sì", "sí", "s", "sim",
         "wahr", "vrai", "vero", "tak", "evet", "e", "✓")  # fmt: skip
 NO = ("0", "false", "f", "no", "n", "nein", "non", "nao", "não", "nie", "hayir", "hayır", "falsch",
@@ -21,7 +23,10 @@ NO = ("0", "false", "f", "no", "n", "nein", "non", "nao", "não", "nie", "hayir"
 
 def is_flag(column: ColumnFacts) -> bool:
     """Return whether a column's name says that it marks lines that are none."""
-    return re.search(_FLAG, plain(column.name)) is not None
+    if QUANTITIES & set(plain(column.name).split("_")):
+        return False  # of pieces, as qty_canceled is
+    words = f"{_FLAG}|{_GOOD}|{_BACK}" if column.kind == TEXT else f"{_FLAG}|{_GOOD}"
+    return re.search(words, plain(column.name)) is not None
 
 
 def leave_out_flagged(lines: Lines, column: ColumnFacts) -> None:
@@ -33,7 +38,8 @@ def leave_out_flagged(lines: Lines, column: ColumnFacts) -> None:
     if column.kind == DATE:
         marked = f"coalesce({text}, '') <> ''"
     elif given is not None and set(given) <= {"", *YES, *NO}:
-        marked = f"coalesce({text}, '') IN ({', '.join(map(literal, sorted(YES)))})"
+        signs = NO if re.search(_GOOD, plain(column.name)) else YES
+        marked = f"coalesce({text}, '') IN ({', '.join(map(literal, sorted(signs)))})"
     else:
         filled = given is not None and "" in given and column.is_text
         if not filled or not re.search(_REJECTED, plain(column.name)):

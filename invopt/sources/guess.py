@@ -10,9 +10,11 @@ import pandas as pd
 import yaml
 
 from invopt.errors import InvalidInputError
+from invopt.sources.blank_keys import complete_keys
 from invopt.sources.by_place import UnitedFiles, unite_places
 from invopt.sources.cases_and_singles import cases_beside
 from invopt.sources.companions import Companions
+from invopt.sources.counted_lines import count_lines
 from invopt.sources.customer_rows import add_customers
 from invopt.sources.dated_sheets import date_sheets
 from invopt.sources.day_columns import stack_days
@@ -37,13 +39,17 @@ from invopt.sources.order_heads import join_heads
 from invopt.sources.period_columns import wide_pattern
 from invopt.sources.place_columns import stack_places
 from invopt.sources.placing import UNIQUE, Placing
+from invopt.sources.product_columns import stack_products
 from invopt.sources.repeated_items import stack_items
 from invopt.sources.returned_files import net_returns
 from invopt.sources.sales_columns import SalesColumns
 from invopt.sources.sales_file import SalesFile, find_sales, name_one_product, num_keys
+from invopt.sources.size_columns import stack_sizes
+from invopt.sources.sums_among import sums_of_others
+from invopt.sources.taken_off import less, taken_off
 from invopt.sources.twins import totals_among
 from invopt.sources.unit_files import convert_units
-from invopt.sources.vocabulary import by_word, plain
+from invopt.sources.vocabulary import by_word
 from invopt.sources.words import (
     SpokenNames,
     counts_thousands,
@@ -55,8 +61,6 @@ from invopt.sources.words import (
 from invopt.sql import literal, quote
 from invopt.timeline import Timeline, floor_dates, frequency_unit, usual_frequency
 
-_DELIVERED = r"liefer|deliver|livr|consegn|entreg|dostaw|levering|leverans|geliev"
-_BACK = r"retour|retoure|returned|(^|_)returns?(_|$)|remission|invendu|devuelt|devoluc|zwrot|reso"
 _WEEK_DAYS = 6  # from the first day of a week to its last
 
 
@@ -158,7 +162,9 @@ def _sales_table(
         table = _long(reader, sales, frequency, notes)
         if places.gaps & {sales.file.name, *places.parts.get(sales.file.name, ())}:
             table["missing"] = "unobserved"
-        notes += other_readings(sales, frequency, asked)
+        assert sales.quantity is not None
+        parts = [part.name for part in taken_off(reader, sales.file, sales.quantity)]
+        notes += other_readings(sales, frequency, asked, parts)
     if sales.file.periods:
         notes += cell_notes(sales.file, table)
     return frequency, dates, table
@@ -175,11 +181,15 @@ def _prepared(reader: Reader, files: list[FileFacts], asked: SpokenNames) -> Uni
     part_items(reader, places)
     add_customers(reader, places)
     stack_places(reader, places)
+    stack_sizes(reader, places)
     stack_items(reader, places)
     fill_blanks(reader, places)
+    count_lines(reader, places, asked)
     join_heads(reader, places)
+    complete_keys(reader, places, asked)
     convert_units(reader, places)
     net_returns(reader, places, asked)
+    stack_products(reader, places, asked)
     name_one_product(reader, places, asked)
     return places
 
@@ -248,7 +258,7 @@ def _long(reader: Reader, sales: SalesFile, frequency: str, notes: list[str]) ->
     file, keys, quantity, date = sales.file, sales.keys, sales.quantity, sales.date
     assert quantity is not None
     assert date is not None
-    columns: dict[str, Any] = {"y": _sold(file, quantity, notes)}
+    columns: dict[str, Any] = {"y": _sold(file, quantity, taken_off(reader, file, quantity), notes)}
     if counts_thousands(quantity.name):
         entry = columns["y"]
         columns["y"] = (entry if isinstance(entry, dict) else {"expr": entry}) | {"scale": 1000}
@@ -278,38 +288,21 @@ def _long(reader: Reader, sales: SalesFile, frequency: str, notes: list[str]) ->
     return table
 
 
-def _sold(file: FileFacts, quantity: ColumnFacts, notes: list[str]) -> Any:
+def _sold(
+    file: FileFacts, quantity: ColumnFacts, parts: list[ColumnFacts], notes: list[str]
+) -> Any:
     """Return the entry of what was sold: less what was cancelled or came back, cases in pieces."""
-    if (less := _cancelled_beside(file, quantity) or _returned_beside(file, quantity)) is not None:
-        cells = [c.style.sql(quote(c.name)) for c in (quantity, less)]
+    if parts:
+        names = " and ".join(part.name for part in parts)
         notes.append(
-            f"{less.name} of {file.name} is taken off {quantity.name}: write y: "
+            f"{names} of {file.name} is taken off {quantity.name}: write y: "
             f"{named(quantity.name)} where it is not a part of it"
         )
-        return {"expr": f"{cells[0]} - coalesce({cells[1]}, 0)"}
+        return {"expr": less(quantity, parts)}
     if (cases := cases_beside(file, quantity)) is not None:
         notes.append(cases.note)
         return {"expr": cases.expression}
     return number_entry(quantity)
-
-
-def _cancelled_beside(file: FileFacts, quantity: ColumnFacts) -> ColumnFacts | None:
-    """Return the column of what was cancelled of a line, where its quantity is what was ordered."""
-    words = set(plain(quantity.name).split("_"))
-    if words & {"shipped", "invoiced", "delivered", "net", "sold", "fulfilled"}:
-        return None
-    for column in file.of_kind(NUMBER):
-        own = set(plain(column.name).split("_"))
-        if own & {"canceled", "cancelled", "storniert"} and own & {*words, "qty", "quantity"}:
-            return column
-    return None
-
-
-def _returned_beside(file: FileFacts, quantity: ColumnFacts) -> ColumnFacts | None:
-    """Return the column of what came back of a delivery, as bakeries and presses count it."""
-    if not re.search(_DELIVERED, plain(quantity.name)):
-        return None
-    return next((c for c in file.of_kind(NUMBER) if re.search(_BACK, plain(c.name))), None)
 
 
 def _charged(reader: Reader, file: FileFacts, column: ColumnFacts, notes: list[str]) -> Any:
@@ -379,7 +372,9 @@ def _leave_out_totals(
         values = reader.fetch(sql, sales.file.name)["v"].to_pylist()
         heads = [value for value in values if value.strip() == column]
         _leave_out_heads(sales.file, column, heads, table, notes)
-        totals = totals_among(values)
+        totals = sorted(
+            {*totals_among(values), *sums_of_others(reader, sales, column, table.get("where"))}
+        )
         if not totals or len(totals) == len(values):
             continue
         listed = ", ".join(map(literal, totals))

@@ -1,6 +1,7 @@
 """What a person should know of a first mapping: where another reading fits as well."""
 
 import re
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +9,7 @@ from invopt.sources.days import (
     are_periods,
 )
 from invopt.sources.facts import DATE, NUMBER, TEXT, ColumnFacts, FileFacts
-from invopt.sources.sales_file import SalesFile, sounds_of_money
+from invopt.sources.sales_file import KINDS_OF_PRODUCTS, SalesFile, sounds_of_money
 from invopt.sources.vocabulary import all_by_word, by_word, plain
 from invopt.sources.words import (
     SpokenNames,
@@ -25,15 +26,24 @@ _FISCAL = r"fiscal|(^|_)fy(_|$)|geschaftsjahr|geschaeftsjahr|retail"
 _WEEKEND = ("W-SUN", "W-SAT")
 
 
-def other_readings(sales: SalesFile, frequency: str, asked: SpokenNames) -> list[str]:
-    """Return what else the sales could mean, where a person did not say it."""
+def other_readings(
+    sales: SalesFile, frequency: str, asked: SpokenNames, parts: Collection[str] = ()
+) -> list[str]:
+    """Return what else the sales could mean, where a person did not say it.
+
+    Args:
+        sales: Their file and columns.
+        frequency: Of them.
+        asked: Columns that a person named.
+        parts: Columns that are taken off the quantity.
+    """
     file, keys, quantity, date = sales.file, sales.keys, sales.quantity, sales.date
     assert quantity is not None
     assert date is not None
     notes = [*number_notes(file, quantity), *date_notes(date, frequency)]
     if asked.quantity is None:
         names = [c.name for c in file.of_kind(NUMBER) if c.name not in keys.there]
-        rivals = [n for n in all_by_word(names, "y") if n != quantity.name]
+        rivals = [n for n in all_by_word(names, "y") if n not in (quantity.name, *parts)]
         if rivals:
             notes.append(_choice("sold", quantity.name, rivals, "quantity"))
         if by_word([quantity.name], "y") is None:
@@ -47,12 +57,12 @@ def other_readings(sales: SalesFile, frequency: str, asked: SpokenNames) -> list
                 "units with --quantity COLUMN where there is one"
             )
     back = [c.name for c in file.of_kind(NUMBER) if re.search(_GIVEN_BACK, plain(c.name))]
-    if back and back[0] != quantity.name:
+    if back and not parts and back[0] != quantity.name:
         notes.append(
             f"{back[0]} of {file.name} holds what came back and is not read: where it lowers what "
             f"was sold, write it off in y (num({named(quantity.name)}) - num({named(back[0])}))"
         )
-    if keys.product is None and keys.series is None and asked.product is None:
+    if asked.product is None:
         notes += no_product(sales)
     others = [c.name for c in file.columns if c.kind == TEXT or c.name in keys.there]
     for option, column in keys.roles.items():
@@ -66,8 +76,14 @@ def other_readings(sales: SalesFile, frequency: str, asked: SpokenNames) -> list
 
 
 def no_product(sales: SalesFile) -> list[str]:
-    """Return what may name a product where series are places alone."""
+    """Return what series are without a product: places alone, or kinds of products."""
     file, taken = sales.file, {*sales.keys.there, getattr(sales.quantity, "name", None)}
+    product = sales.keys.product
+    if product is not None and plain(product) in KINDS_OF_PRODUCTS:
+        told = f"no column of {file.name} is known to name a product: a series is a {product}"
+        return [f"{told}, and all that was sold of it is added up"]
+    if product is not None or sales.keys.series is not None:
+        return []
     most = max(1, file.num_rows // 2)
     left = [c for c in file.columns if c.name not in taken and 1 < c.num_distinct <= most]
     named_so = [c.name for c in left if c.kind == TEXT or (c.kind == NUMBER and c.is_text)]
@@ -117,7 +133,7 @@ def dash_notes(files: list[FileFacts]) -> list[str]:
 def date_notes(date: ColumnFacts, frequency: str) -> list[str]:
     """Return how dates were read, where another reading fits as well."""
     notes = []
-    if date.expr is not None and "regexp_extract" in date.expr:
+    if date.is_of_span:
         notes.append(f"{date.name} is from one day to another: a row counts on its first day")
     is_named_fiscal = re.search(_FISCAL, plain(date.name)) and frequency_unit(frequency) in "MQ"
     if date.is_fiscal or is_named_fiscal:

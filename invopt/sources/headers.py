@@ -7,6 +7,10 @@ from collections.abc import Sequence
 from invopt.sources.year_parts import parts_of, year_of
 
 _ENOUGH = 0.6  # share of a usual row's cells that a header has
+_MIN_ROWS = 3  # from which on a column of days tells that the first line is a row, too
+_DAY = re.compile(
+    r"((19|20)\d\d([-/.]\d{1,2}){2}|\d{1,2}([-/.]\d{1,2}[-/.])(\d\d|\d{4})|(19|20)\d{6})([T ].*)?"
+)
 _MIN_REPEATED = 4  # labels that come back, from which on a line above may tell them apart
 
 
@@ -27,6 +31,20 @@ def header_row(rows: Sequence[Sequence[str]]) -> int | None:
     most = max(count for _, count in usual)
     width = max(n for n, count in usual if count == most)
     return next(at for at, n in enumerate(filled) if n >= max(1, _ENOUGH * width))
+
+
+def is_row(rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether the first of some lines is a row, and no header: it has a day above days.
+
+    Names of columns may be days, above numbers; a column of days has none above it.
+
+    Args:
+        rows: Cells as text, "" for an empty one; no empty line.
+    """
+    if len(rows) <= _MIN_ROWS or len({len(row) for row in rows}) > 1:
+        return False
+    columns = zip(*rows, strict=True)
+    return any(all(_DAY.fullmatch(cell.strip()) for cell in cells) for cells in columns)
 
 
 def two_lines(rows: Sequence[Sequence[str]], at: int) -> tuple[int, list[str]] | None:

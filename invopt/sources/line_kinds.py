@@ -7,6 +7,8 @@ out by `where`; what is given back counts below zero; what nobody can tell stays
 import re
 from typing import Any
 
+from invopt.errors import InvalidInputError
+from invopt.sources.between_places import keep_those_to_customers
 from invopt.sources.document_lines import (
     leave_out_amounts,
     leave_out_children,
@@ -18,6 +20,7 @@ from invopt.sources.flagged_lines import is_flag, leave_out_flagged
 from invopt.sources.line_words import (
     KIND,
     chain_of,
+    is_coded,
     kits_among,
     movements,
     other_measures,
@@ -32,7 +35,7 @@ _ALIKE = 0.1  # difference of the units of documents that tell the same sales
 _STATUS = r"status|statut|estado|stato|(^|_)state(_|$)|durum|状态|狀態|ステータス|상태"
 _STATUS += r"|статус|состояние"
 _NO_KIND = (
-    r"pay|(^|_)zahl|paiement|pago|tender|card|customer|kunde|client|channel|kanal|product|produkt|item"
+    r"pay|billing|address|(^|_)zahl|paiement|pago|tender|card|customer|kunde|client|channel|kanal|product|produkt|item"
     r"|price|tax|mwst|vat|discount|store|shop|ship|versand|service|dining|order_type|unit|uom"
 )
 _CANCELLED = (
@@ -63,6 +66,7 @@ _NO_GOODS = (
     r"|porto|freight|fracht|(^| )tip$|trinkgeld|gratuity|consigne|bon cadeau|frais de port|envio"
     r"|gastos de|rounding|rundung|rabatt|discount|service charge|carrier bag|tragetasche|spedizione"
     r"|verzend|statiegeld|kaucja|wysylka|kargo"
+    r"|^(none|n a|null|nan|unknown|unbekannt|undefined|inconnu|desconocido)$"
 )
 
 
@@ -74,6 +78,7 @@ class LineKinds(Lines):
         taken = {*self.keys.there, self.keys.series, self.quantity.name}
         leave_out_heads(self, taken)
         leave_out_children(self)
+        keep_those_to_customers(self)
         for column in self.file.columns:
             if column.name in taken:
                 continue
@@ -183,12 +188,26 @@ class LineKinds(Lines):
         kinds = movements(column.name, values)
         sold = [v for v, kind in kinds.items() if kind == "sold"]
         if not sold:
+            self._refuse_none_sold(column, kinds)
             return {}
         returned = [v for v, kind in kinds.items() if kind == "returned"]
         if returned and self.has_one_sign(column, sold) and self.has_one_sign(column, returned):
             self.give_back(column, returned)
         left = {v: "no sales" for v, kind in kinds.items() if kind == "none"}
         return left | self._later_documents(column, values)
+
+    def _refuse_none_sold(self, column: ColumnFacts, kinds: dict[str, str]) -> None:
+        """Refuse movements whose codes are all of receipts, transfers and corrections.
+
+        Raises:
+            InvalidInputError: If they are.
+        """
+        if is_coded(column.name) and set(kinds.values()) == {"none"}:
+            raise InvalidInputError(
+                f"{self.file.path} holds no sale: its {column.name} is {', '.join(sorted(kinds))}, "
+                "movements that are receipts, transfers or corrections. Export those of goods that "
+                "left (201, 261, 601 and so on), or the invoices; nothing was written."
+            )
 
     def _later_documents(self, column: ColumnFacts, values: list[str]) -> dict[str, str]:
         """Return the documents that say the same sale once more: its delivery, its invoice."""

@@ -1,7 +1,7 @@
 """What the words of a kind of line say: sold, given back, received, money, a part of a kit."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from invopt.sources.vocabulary import plain
 
@@ -46,6 +46,8 @@ _CODED = (
         {"sold": r"\w{3} cus", "returned": r"rma \w{3}", "none": r"\w{3} \w{3}"},
     ),
 )
+# Codes that a column's name explains: an ERP's orders by their first figure, of customers 3.
+_CODED_BY_NAME = ((r"^[a-z]{2}ttyp$", {"sold": r"3\d", "none": r"\d{1,2}"}),)
 # Documents that follow one another for one sale; what is asked for is the first of them.
 _CHAIN = (
     r"auftrag|bestell|(sales |customer )?order|commande|pedido|ordine|zamowienie",
@@ -73,6 +75,11 @@ def plain_text(value: str) -> str:
     return plain(value).replace("_", " ")
 
 
+def is_coded(column: str) -> bool:
+    """Return whether a column's name says that its values are codes of an ERP's movements."""
+    return re.search(_MOVEMENT, plain(column)) is not None
+
+
 def movements(column: str, values: Iterable[str]) -> dict[str, str]:
     """Return "sold", "returned", "none" of these or "" (not known) by value of a column.
 
@@ -80,18 +87,25 @@ def movements(column: str, values: Iterable[str]) -> dict[str, str]:
         column: Its name, which may say that its values are codes.
         values: All that it holds: some codes mean something beside others only.
     """
-    is_coded = re.search(_MOVEMENT, plain(column)) is not None
-    kinds = {value: _movement(value, is_coded=is_coded) for value in values}
+    coded = is_coded(column)
+    kinds = {value: _movement(value, is_coded=coded) for value in values}
     codes = {plain_text(value): value for value in kinds}
+    for name, meant in _CODED_BY_NAME:
+        if re.search(name, plain(column)):
+            return {v: _meaning(code, meant) for code, v in codes.items()}
     for code, back in _PAIRS:
         if code in codes and back in codes:
             kinds |= {codes[code]: "sold", codes[back]: "returned"}
     for needed, meant in _CODED:
         if all(code in codes for code in needed):
             for code, value in codes.items():
-                fits = (k for k, form in meant.items() if re.fullmatch(form, code))
-                kinds[value] = next(fits, kinds[value])
+                kinds[value] = _meaning(code, meant) or kinds[value]
     return kinds
+
+
+def _meaning(code: str, meant: Mapping[str, str]) -> str:
+    """Return what a code means by the first form that it fits; "" where it fits none."""
+    return next((kind for kind, form in meant.items() if re.fullmatch(form, code)), "")
 
 
 def chain_of(values: Iterable[str]) -> list[str]:

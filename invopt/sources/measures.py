@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from invopt.sources.days import is_period_name
 from invopt.sources.vocabulary import MONEY, by_word, plain
 
-_MIN_PERIODS = 8
+_MIN_PERIODS = 4
 _BETWEEN = re.compile(r"[ _.:/()\[\]|-]+")
 _SIGNS = " _.:/()[]|-"
 _PLANNED = r"budget|plan(ned)?|forecast|prognos|soll|target|presupuesto|prevu|previsi"

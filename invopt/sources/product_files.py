@@ -109,8 +109,9 @@ class ProductFiles(Placer):
         if "products" in self.tables:
             return "products are mapped from another file"
         key = self.placing.series_key(own)
+        told = _attributes(file, {*own.there, own.series})
         self.tables["products"] = {"from": file.name} | ({"unique_id": key} if key else {}) | {
-            "columns": own.columns | _attributes(file, {*own.there, own.series})
+            "columns": own.columns | {_apart(role, own.columns): e for role, e in told.items()}
         }  # fmt: skip
         self._tell_quantity(file, numbers)
         return None

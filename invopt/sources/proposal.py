@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
+from pydantic import ValidationError
 
-from invopt.config import Config, DataConfig
+from invopt.config import Config, DataConfig, explain_validation
 from invopt.errors import InvalidInputError
 from invopt.files import replacing_file
 from invopt.panel import iter_panels
@@ -137,7 +138,7 @@ def _try(guess: Guess, data: Path, scratch: Path, today: pd.Timestamp | None) ->
     while True:
         folder = scratch / f"read-{len(tables_of(guess.content))}"
         try:
-            mapping = Mapping.model_validate(guess.content)
+            mapping = _checked(guess)
             report = read_dataset(mapping, data, folder, max_bad_share=1.0, today=today)
         except InvalidInputError as err:
             _take_out(guess, str(err), err)
@@ -151,6 +152,18 @@ def _try(guess: Guess, data: Path, scratch: Path, today: pd.Timestamp | None) ->
             _mend_sales(guess, refused, "; ".join([why, *report.examples.get("sales", []), *texts]))
         else:
             _take_out(guess, f"{refused.table}: {why or ORPHAN}", None)
+
+
+def _checked(guess: Guess) -> Mapping:
+    """Return a guess as a mapping.
+
+    Raises:
+        InvalidInputError: If it is none, with the table that is not.
+    """
+    try:
+        return Mapping.model_validate(guess.content)
+    except ValidationError as err:
+        raise InvalidInputError(explain_validation(err)) from err
 
 
 def _seen(guess: Guess, report: DatasetReport, folder: Path, today: pd.Timestamp | None) -> _Tried:

@@ -31,15 +31,21 @@ from invopt.sources.facts import (
 )
 from invopt.sources.measures import measures_of
 from invopt.sources.placing import UNIQUE
-from invopt.sources.vocabulary import MONEY, all_by_word, by_word, is_ruled_out, plain
-from invopt.sources.words import (
-    SALES,
-    Keys,
-    SpokenNames,
+from invopt.sources.vocabulary import (
+    DOCUMENTS,
+    MONEY,
+    all_by_word,
+    by_word,
+    is_ruled_out,
+    plain,
 )
+from invopt.sources.words import SALES, Keys, SpokenNames, named
 from invopt.sql import literal, quote
 
-_FISCAL = r"fiscal|(^|_)fy|period|geschaftsjahr|exercice|ejercicio|retail|(^|_)wm_|walmart"
+_FISCAL = (
+    r"fiscal|(^|_)fy|period|geschaftsjahr|exercice|ejercicio"
+    r"|(retail|(^|_)wm|walmart)_(\w+_)?(year|yr|quarter|month|week|wk|day)"
+)
 _DAY = r"\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}"
 _ANY_DAY = r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}"
 _SPAN = rf"^\s*({_ANY_DAY})\s*(?:[-–—/]|to|bis|au|al|t/m|do)\s*{_ANY_DAY}\s*$"
@@ -53,13 +59,19 @@ _NAMED = 4
 _REGIONS = {"region", "regione", "gebiet", "bezirk", "provinz", "province", "provincia", "zone",
             "zona", "territory", "district", "city", "stadt", "ville", "ciudad", "citta", "state",
             "country", "land", "pays", "pais", "paese"}  # fmt: skip
+# Names of columns of kinds of products, the finest first.
+KINDS_OF_PRODUCTS = (
+    "product_line", "subcategory", "sub_category", "product_subcategory", "product_category",
+    "item_category", "category_name", "category", "kategorie", "categorie", "categoria",
+    "warengruppe", "product_group", "product_type", "family", "famille", "familia", "artikelgruppe",
+)  # fmt: skip
 _LEAST, _PAIR, _FULL = 2, 2, 0.5
 _WEAK = {"value", "count", "y", "target"} | MONEY
 # Roles, and words of names, whose columns are neither products nor what was sold of them.
 _CLAIMED = ("price", "discount", "in_stock", "on_order", "backorders", "reorder_point", "lead_time",
             "on_hand", "unit_cost", "list_price", "shelf_life", "pack_size", "min_order",
             "hours_out_of_stock")  # fmt: skip
-_OTHER = {
+_OTHER = DOCUMENTS | {
     "id", "no", "nr", "number", "key", "index", "row", "line", "zip", "phone", "lat", "lon",
     "latitude", "longitude", "year", "month", "week", "day", "hour", "weekday", "wochentag", "jour",
     "dia", "tag", "holiday", "event", "temperature", "temp", "rain", "wind", "humidity", "weather",
@@ -201,7 +213,11 @@ def _with_product_of_places(reader: Reader, sales: SalesFile) -> SalesFile:
 def _texts_left(sales: SalesFile) -> list[str]:
     """Return the texts that no word claims, the one with most names first."""
     taken = {*sales.keys.there, sales.keys.series}
-    texts = [c for c in sales.file.of_kind(TEXT) if c.name not in taken and not _is_other(c.name)]
+    texts = [
+        c
+        for c in sales.file.of_kind(TEXT)
+        if c.name not in taken and not is_of_something_else(c.name)
+    ]
     left = [c for c in texts if c.num_distinct > 1]
     return [c.name for c in sorted(left, key=lambda c: -c.num_distinct)]
 
@@ -223,11 +239,11 @@ def _with_its_only_number(sales: SalesFile) -> SalesFile:
         return sales
     taken = {*sales.keys.there, sales.keys.series}
     numbers = [c for c in sales.file.of_kind(NUMBER) if c.name not in taken]
-    left = [c for c in numbers if c.num_distinct > 1 and not _is_other(c.name)]
+    left = [c for c in numbers if c.num_distinct > 1 and not is_of_something_else(c.name)]
     return replace(sales, quantity=left[0]) if len(left) == 1 else sales
 
 
-def _is_other(column: str) -> bool:
+def is_of_something_else(column: str) -> bool:
     """Return whether a column's name says that it is neither a product nor what was sold of it."""
     if set(plain(column).split("_")) & _OTHER or is_ruled_out(column, "y"):
         return True
@@ -261,7 +277,21 @@ def _as_sales(reader: Reader, file: FileFacts, asked: SpokenNames) -> SalesFile:
     date = _date(file, asked) or _date_in_parts(reader, file) or _first_of_span(reader, file)
     date = date or _within_text(reader, file) or _with_century(reader, file)
     keys = _whole_key(reader, file, keys, date)
+    keys = (
+        keys
+        if date is None
+        else replace(keys, product=keys.product or _kind_of_product(file, keys))
+    )
     return SalesFile(file, keys, date, _quantity(reader, file, keys, asked))
+
+
+def _kind_of_product(file: FileFacts, keys: Keys) -> str | None:
+    """Return the column of kinds of products (Product line, family) of a file without products."""
+    if keys.series is not None or keys.product is not None:
+        return None
+    kinds = {plain(c.name): c for c in file.columns if c.kind != DATE and c.num_distinct > 1}
+    found = next((kinds[name] for name in KINDS_OF_PRODUCTS if name in kinds), None)
+    return found.name if found is not None and 2 * found.num_distinct <= file.num_rows else None
 
 
 def _whole_key(reader: Reader, file: FileFacts, keys: Keys, date: ColumnFacts | None) -> Keys:
@@ -378,7 +408,7 @@ def _day_by(reader: Reader, file: FileFacts, column: ColumnFacts, form: str) -> 
         return None
     return ColumnFacts(
         name=column.name, kind=DATE, format=None, num_distinct=0, is_text=True,
-        expr=expr, days=days, is_week_end=form == _WEEK_ENDING,
+        expr=expr, days=days, is_week_end=form == _WEEK_ENDING, is_of_span=form == _SPAN,
     )  # fmt: skip
 
 
@@ -456,8 +486,8 @@ def _counted(
         return None
     amount = numbers[money].style.sql(quote(money))
     counts = ", ".join(
-        f"count_if(abs({(u := units.style.sql(quote(units.name)))} * "
-        f"{price.style.sql(quote(price.name))} - {amount}) <= 0.011 + 0.006 * abs({u})) AS c{n}"
+        f"coalesce(count_if(abs({(u := units.style.sql(quote(units.name)))} * "
+        f"{price.style.sql(quote(price.name))} - {amount}) <= 0.011 + 0.006 * abs({u})), 0) AS c{n}"
         for n, (units, price) in enumerate(pairs)
     )
     sql = f"SELECT count({amount}) AS known, {counts} FROM {quote(file.name)}"
@@ -491,26 +521,8 @@ def _what_is_missing(reader: Reader, candidates: list[SalesFile], doubts: Mappin
 
 def _hints(reader: Reader, nearest: SalesFile) -> Iterator[str]:
     """Yield what may stand for what a file lacks, a sentence each, with a blank before it."""
-    fiscal = [c.name for c in nearest.file.columns if re.search(_FISCAL, plain(c.name))]
-    if "date" in nearest.missing and fiscal:
-        yield (
-            f" {' and '.join(fiscal)} may be periods of a fiscal or retail calendar (4-4-5, weeks "
-            "of a year that begins in February), which are no dates: put a file with a row for "
-            "each (its name as here, and its first day) beside the sales, or join a table of their "
-            "first days in a source of SQL."
-        )
-    if "date" in nearest.missing and (measures := measures_of(_names(nearest.file))):
-        yield (
-            f" There are columns of periods for each of {', '.join(measures[:_NAMED])}, and none "
-            "is known to be what was sold: name its columns in sales.wide. If these are places or "
-            "products, turn them into rows in a source of SQL (UNPIVOT)."
-        )
-    if "date" in nearest.missing and (lunar := _of_the_moon(reader, nearest.file)) is not None:
-        yield (
-            f" {lunar} seems to hold days of the Islamic calendar (a year of 14..), which differ "
-            "by country and are not converted here: export the days of the Gregorian calendar, "
-            "or join a table of both in a source of SQL."
-        )
+    if "date" in nearest.missing:
+        yield from _hints_of_dates(reader, nearest.file)
     texts = [c.name for c in nearest.file.of_kind(TEXT)]
     if "quantity" in nearest.missing and (told := by_word(texts, "y")) is not None:
         yield (
@@ -528,6 +540,53 @@ def _hints(reader: Reader, nearest: SalesFile) -> Iterator[str]:
         )
     if nearest.missing == ["product"]:
         yield " Where all rows are one product, write unique_id: \"'all'\"."
+
+
+def _hints_of_dates(reader: Reader, file: FileFacts) -> Iterator[str]:
+    """Yield what may stand for the days that a file lacks."""
+    fiscal = [c.name for c in file.columns if re.search(_FISCAL, plain(c.name))]
+    if fiscal:
+        yield (
+            f" {' and '.join(fiscal)} may be periods of a fiscal or retail calendar (4-4-5, weeks "
+            "of a year that begins in February), which are no dates: put a file with a row for "
+            "each (its name as here, and its first day) beside the sales, or join a table of their "
+            "first days in a source of SQL."
+        )
+    names = {plain(c.name): c.name for c in file.columns}
+    year, day = first_of(YEARS, names), first_of(DAYS, names)
+    if year is not None:
+        yield f" {year} is a year alone: export the sales by month, week or day."
+    elif day is not None and day in _names_of(file, NUMBER):
+        yield (
+            f" {day} may count the days from a first one that no column says: write it in a "
+            f"mapping by hand, ds: DATE '2025-01-01' + num({named(day)})::INTEGER - 1."
+        )
+    if measures := measures_of(_names(file)):
+        yield (
+            f" There are columns of periods for each of {', '.join(measures[:_NAMED])}, and none "
+            "is known to be what was sold: name its columns in sales.wide. If these are places or "
+            "products, turn them into rows in a source of SQL (UNPIVOT)."
+        )
+    if (lunar := _of_the_moon(reader, file)) is not None:
+        yield (
+            f" {lunar} seems to hold days of the Islamic calendar (a year of 14..), which differ "
+            "by country and are not converted here: export the days of the Gregorian calendar, "
+            "or join a table of both in a source of SQL."
+        )
+    if reader.rejected:
+        listed = ", ".join(
+            f"{len(r.lines):,} of {r.source} from line {r.lines['line'].min()} on"
+            for r in sorted(reader.rejected, key=lambda r: -len(r.lines))[:_NAMED]
+        )
+        yield (
+            f" Lines are malformed ({listed}): they have other cells than the header, as where a "
+            "text with a delimiter stands in no quotes. Lines of orders that are among them have "
+            "no date."
+        )
+
+
+def _names_of(file: FileFacts, kind: str) -> list[str]:
+    return [c.name for c in file.of_kind(kind)]
 
 
 def _of_the_moon(reader: Reader, file: FileFacts) -> str | None:

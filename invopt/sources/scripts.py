@@ -70,11 +70,18 @@ LABELS = (
     "наименование найменування назва اسم שם όνομα "
     "περιγραφή описание ชื่อ نام"
 )
+_STEM = 5  # letters
 # In names of columns that hold times.
 DATED = (
+    r"^[a-z]{2}(iv|tr|or|rg)dt$|"
     "日期|日付|日$|年月|时间|月份|일자|날짜|판매일|출고일|дата|период|"
     "месяц|تاريخ|تاریخ|תאריך|ημερομην|วันที่|เดือน"
 )
+
+
+def bends(word: str) -> bool:
+    """Return whether a word is Cyrillic and long enough to be one in every case: товар, товара."""
+    return len(word) >= _STEM and all("\u0400" <= sign <= "\u04ff" for sign in word)
 
 
 def writes_no_blanks(word: str) -> bool:

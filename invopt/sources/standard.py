@@ -129,6 +129,9 @@ class _View:
         self.types = reader.column_types(f'"{table.source}"', f"{name}.from")
         if not self.types:
             raise InvalidInputError(f"{name}.from: source {table.source} has no columns.")
+        if table.where is not None:  # a fault in it is told under its own name
+            rows = f'(SELECT * FROM "{table.source}"{kept_by(table.where)})'
+            self.reader.column_types(rows, f"{name}.where")
         self.rows = f"(SELECT * FROM {numbered(table.source)}{kept_by(table.where)})"
         self.inner = ["__row"]
         self.reasons: dict[str, str] = {}

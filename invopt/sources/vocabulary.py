@@ -20,7 +20,7 @@ _WORDS = {
         "part", "isbn", "mpn", "teilenummer", "sachnummer", "art_no", "cod_art", "model", "zbozi",
         "sifra", "cikkszam", "matnr", "dish", "gericht", "dept", "department", "sortiment",
         "symbol", "sdlitm", "barkod", "cip", "cip13", "cip7", "vmp", "snomed", "drug", "medicament",
-        "produs",
+        "produs", "style", "style_no", "style_code", "model_no",
         "cod_produs", "barang", "kode_barang", "kode_produk", "ma_hang", "ma_san_pham", "san_pham",
         "artikl", "proizvod", "izdelek", "tovar", "tuotenumero", "tuote",
     ),
@@ -116,21 +116,23 @@ _NOT = {
                 "gruppe", "groupe", "grupo", "warengruppe", "family", "familie", "familia",
                 "class", "brand", "marke", "marque", "marca", "price", "preis", "prix", "precio",
                 "cost", "count", "status", "weight", "size", "subcategory", "line", "life", "qty",
-                "quantity", "currency", "manager", "parent",
+                "quantity", "currency", "manager", "parent", "production",
                 "prezzo", "preco", "prijs", "cena", "fiyat", "pris", "grupa",
                 "grup", "groep", "gruppo"},
     "location": {"type", "typ", "size", "area", "name_id", "price", "count", "manager", "ref",
                  "no_show"},
     "y": {"price", "preis", "prix", "precio", "cost", "kosten", "cout", "tax", "steuer",
-          "discount", "rabatt", "remise", "descuento", "stock", "inventory", "bestand", "forecast",
-          "prognose", "prevision", "pronostico", "hand", "id", "min", "max", "safety", "returned",
+          "discount", "discounts", "rabatt", "remise", "descuento", "stock", "inventory",
+          "bestand", "forecast", "prognose", "prevision", "pronostico", "hand", "id", "min",
+          "max", "safety", "returned",
           "customer", "kunde", "client", "cliente", "competitor", "market", "pack", "prezzo",
           "preco", "prijs", "cena", "fiyat", "pris", "kod", "kodu", "vorjahr", "vj", "previous",
           "prior", "ly", "py", "anterior", "precedent", "precedente", "vorig", "poprzedni",
           "onceki", "saldo", "remaining", "open", "balance", "received", "inwards", "inbound",
           "freight", "shipping", "fracht", "porto", "fee", "cancelled", "canceled",
           "refunded", "backordered", "backorder", "lost", "missed", "entgangen", "perdu",
-          "perdues", "perdidas"},
+          "perdues", "perdidas", "budget", "budgeted", "plan", "planned", "geplant", "soll",
+          "presupuesto", "previsto", "objetivo", "prevu"},
     "price": {"competitor", "purchase", "cost", "list", "wettbewerb", "concurrent", "competidor",
               "total", "achat", "compra", "einkauf", "unit_cost", "ext", "extended"},
     "discount": {"type", "code", "reason", "id"},
@@ -149,13 +151,34 @@ _NAMES = {"name", "description", "desc", "title", "label", "bezeichnung", "besch
           "denumire", "megnevezes", "nimi", "navn", "namn"}  # fmt: skip
 MONEY = {"amount", "umsatz", "revenue", "montant", "importe", "betrag", "turnover", "wert",
          "valeur", "valor"}  # fmt: skip
+# Words of names that number documents: orders, receipts, invoices.
+DOCUMENTS = {"order", "transaction", "trans", "txn", "invoice", "receipt", "ticket", "bill",
+             "basket", "cart", "check", "cheque", "document", "doc", "beleg", "belegnr", "bon",
+             "bonnr", "auftrag", "rechnung", "bestellung", "commande", "facture", "pedido",
+             "factura", "ordine",
+             "scontrino", "fattura", "voucher", "paragon", "zamowienie", "bestelling"}  # fmt: skip
+# Words of names that count pieces, whatever else they say.
+QUANTITIES = {"qty", "quantity", "units", "menge", "anzahl", "stuck", "stueck", "quantite", "qte",
+              "cantidad", "unidades", "pieces", "pcs", "aantal", "ilosc", "quantita", "quantidade",
+              "antal"}  # fmt: skip
 # Letters that are none of ASCII's with a sign.
 _LETTERS = str.maketrans({"ß": "ss", "ł": "l", "Ł": "L", "ı": "i", "ø": "o", "Ø": "O", "æ": "ae",
                           "Æ": "Ae", "đ": "d", "œ": "oe"})  # fmt: skip
 # Whose columns they are, not what they are.
+# Fields of an ERP's tables, which stand behind two letters for the table: MTITNO, UCIVQT, SDLITM.
+_FIELDS = {
+    "product": ("itno", "litm", "aitm"),
+    "location": ("whlo", "mcu"),
+    "y": ("ivqt", "trqt", "dlqt", "orqt", "soqs", "uorg"),
+    "date": ("ivdt", "trdt", "ordt", "rgdt", "ivd", "trdj", "dgl"),
+    "on_hand": ("stqt", "pqoh"),
+}
 _OF_LINES = r"^((line|order|sales?|invoice)_(items?|lines?)|items|lines|positions|positionen)_(?=.)"
 _COME_IN = r"^in_(qty|quantity|units|menge)$|(^|_)(qty|quantity|units|menge)_in$"
 _COMPOUND = 5  # letters from which on a word may stand inside another (Verkaufsmenge)
+_SHORT = ("qty",)  # that stand at the end of another all the same (MQty)
+_WHOLE = ("count", "usine", "local")  # that stand in others by chance: account, business, localized
+_FLAG = r"^(is|has)_"
 
 
 def plain(name: str) -> str:
@@ -203,6 +226,19 @@ def by_word(names: list[str], role: str) -> str | None:
     return next(iter(all_by_word(names, role)), None)
 
 
+def is_label(name: str) -> bool:
+    """Return whether a name is a word for names, and nothing more: Name, Description, Title."""
+    return plain(name) in _NAMES
+
+
+def has_label(name: str) -> bool:
+    """Return whether a name has a word for names: Lineitem name, Artikelbezeichnung."""
+    text = plain(name)
+    return bool(_NAMES & set(text.split("_"))) or any(
+        w in text for w in ("bezeichnung", "beschreib")
+    )
+
+
 def is_ruled_out(name: str, role: str) -> bool:
     """Return whether a word of a name says that it plays no such role, whatever its others say."""
     return bool(_NOT.get(role, set()) & set(plain(name).split("_")))
@@ -225,10 +261,14 @@ def _score(name: str, role: str) -> tuple[int, int, int] | None:
     if not name.isascii():
         return _score_script(name, role)
     name = re.sub(_OF_LINES, "", name)
+    if name.isalpha() and name[2:] in _FIELDS.get(role, ()):
+        return 0, 0, _FIELDS[role].index(name[2:])
     if is_ruled_out(name, role) and name not in _WORDS[role]:
         return None
     words = set(name.split("_"))
     if role == "y" and re.search(_COME_IN, name):
+        return None
+    if role in ("product", "location", "y") and re.search(_FLAG, name):
         return None
     is_label = int(
         role in ("product", "location") and bool(words & _NAMES) and name not in _WORDS[role]
@@ -237,7 +277,10 @@ def _score(name: str, role: str) -> tuple[int, int, int] | None:
     ways: tuple[Callable[[str], bool], ...] = (
         lambda word: word == name,
         lambda word: f"_{word}_" in padded,
-        lambda word: len(word) >= _COMPOUND and word in name,
+        lambda word: (
+            (len(word) >= _COMPOUND and word not in _WHOLE and word in name)
+            or (word in _SHORT and name.endswith(word))
+        ),
     )
     for kind, fits in enumerate(ways):
         found = [n for n, word in enumerate(_WORDS[role]) if fits(word)]
@@ -262,4 +305,6 @@ def _score_script(name: str, role: str) -> tuple[int, int, int] | None:
 
 def _is_in(word: str, name: str) -> bool:
     """Return whether a word is one of a name: anywhere where its script writes no blanks."""
-    return word in name if scripts.writes_no_blanks(word) else f"_{word}_" in f"_{name}_"
+    if scripts.writes_no_blanks(word):
+        return word in name
+    return f"_{word}_" in f"_{name}_" or (scripts.bends(word) and f"_{word}" in f"_{name}")

@@ -8,7 +8,14 @@ from typing import Any
 from invopt.contracts import PRODUCT_NUMBERS
 from invopt.sources.facts import DATE, ColumnFacts, FileFacts
 from invopt.sources.formats import DASHES, WEEKS
-from invopt.sources.vocabulary import all_by_word, by_word, plain
+from invopt.sources.vocabulary import (
+    DOCUMENTS,
+    all_by_word,
+    by_word,
+    has_label,
+    is_ruled_out,
+    plain,
+)
 from invopt.sql import literal, quote
 
 # What is never 0: a bare dash there is no number.
@@ -33,6 +40,22 @@ SALES += r"|rechnung|beleg|vente|facture|ticket|venta|factura|pedido|transaction
 _SERIES = ("unique_id", "series", "series_id", "item_store", "store_item", "ts_id")
 _ITEMS = ("item", "artikel", "article", "articulo", "artículo")
 _NUMBERS = ("no", "nr", "number", "nummer", "num", "code")
+# What may have a number besides products, in names of columns.
+NO_PRODUCT = DOCUMENTS | {
+    "customer", "kunde", "client", "cliente", "buyer", "member", "user", "household",
+    "person", "staff", "employee", "cashier", "seller", "merchant", "vendor", "supplier",
+    "lieferant", "account", "session", "device", "terminal", "register", "machine", "payment",
+    "shipment", "shipping", "delivery", "carrier", "campaign", "promotion", "promo", "coupon",
+    "discount", "tax", "currency", "country", "region", "city", "state", "area", "address",
+    "zip", "postal", "category", "subcategory", "brand", "status", "event", "row", "line",
+    "detail", "details", "record", "entry", "index", "parent", "review", "batch", "lot",
+    "serial", "tracking", "contract", "project", "department", "team", "day", "week", "month",
+    "year", "date", "period", "time", "company", "tenant", "channel", "recipe", "segment",
+    "group", "type", "class", "unit", "tag", "image", "warranty", "claim", "return", "refund",
+    "fulfillment", "external", "unique", "store", "shop", "location", "warehouse", "site",
+    "branch", "filiale", "market", "loyalty", "card",
+}  # fmt: skip
+_LINE_NUMBER = r"(item|line|position|pos)_(no|nr|number|num|id)"
 _PART_OF_PLACE = r"storage|lagerort|(^|_)bin(_|$)|lgort|shelf|(^|_)zone(_|$)|geo_?location"
 _TOLD = 8  # names that a note lists
 _OF_LINES = 0.9  # share of the rows from which on the values of a column are of lines, not products
@@ -123,7 +146,7 @@ def _product_among(names: list[str], file: FileFacts) -> str | None:
     product where a type beside it says Item.
     """
     different = {c.name: c.num_distinct for c in file.columns}
-    found = all_by_word(names, "product")
+    found = _after_numbers_of_lines(all_by_word(names, "product"), different)
     if found:
         apart = [name for name in found if different[name] > 1]
         shared = [name for name in apart if different[name] < _OF_LINES * file.num_rows]
@@ -131,7 +154,30 @@ def _product_among(names: list[str], file: FileFacts) -> str | None:
         return next(iter([*shared, *alone, *apart, *found]))
     if any(value.strip().lower() in _ITEMS for c in file.columns for value in c.values):
         return next((name for name in names if plain(name) in _NUMBERS), None)
-    return None
+    return _only_numbered(names, file)
+
+
+def _after_numbers_of_lines(names: list[str], different: dict[str, int]) -> list[str]:
+    """Return columns of products, Item Number last where another one tells more apart.
+
+    The number of a line in its order is called so: 10, 20, 30.
+    """
+    lines = [n for n in names if re.fullmatch(_LINE_NUMBER, plain(n))]
+    codes = [n for n in names if n not in lines and not has_label(n)]
+    if any(different[line] < different[code] for line in lines for code in codes):
+        return [*(n for n in names if n not in lines), *lines]
+    return names
+
+
+def _only_numbered(names: list[str], file: FileFacts) -> str | None:
+    """Return the only column of ids of something that is sold by nobody else's word: pizza_id."""
+    different = {c.name: c.num_distinct for c in file.columns}
+    found = []
+    for name in names:
+        *stem, last = plain(name).split("_")
+        if last == "id" and stem and not NO_PRODUCT & {*stem} and not is_ruled_out(name, "product"):
+            found.append(name)
+    return found[0] if len(found) == 1 and different[found[0]] > 1 else None
 
 
 def roles_of(names: list[str], roles: tuple[str, ...]) -> dict[str, str]:

@@ -203,13 +203,13 @@ def test_a_text_of_fixed_width_is_cut_where_all_lines_are_blank(tmp_path):
     assert sales_of(report).rows_in == len(SOLD)
 
 
-def test_what_came_back_in_a_column_of_its_own_is_told(tmp_path):
+def test_what_came_back_in_a_column_of_its_own_is_taken_off_and_told(tmp_path):
     text = written(
         "date,sku,qty_sold,qty_returned", lambda d, p, n, k: f"{d:%Y-%m-%d},{p},{n},{k % 2}"
     )
     _, panel, told = tried(tmp_path, sales__csv=text)
-    assert panel.y.sum() == UNITS
-    assert "num(qty_sold) - num(qty_returned)" in told
+    assert panel.y.sum() == UNITS - 30
+    assert "qty_returned of sales is taken off qty_sold" in told
 
 
 def test_places_that_differ_in_zeros_alone_are_told(tmp_path):
