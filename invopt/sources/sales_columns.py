@@ -13,6 +13,7 @@ from invopt.sources.sales_file import SalesFile, sounds_of_money
 from invopt.sources.vocabulary import by_word, is_of_calendar, is_of_holidays, plain
 from invopt.sources.words import (
     STOCK_ROLES,
+    date_entry,
     domain_of_name,
     named,
     number_entry,
@@ -86,7 +87,7 @@ class SalesColumns(Placer):
         return [
             c for c in self.file.columns
             if c.kind != DATE and c.name not in taken
-            and not re.search(rf"(?<!\w){re.escape(c.name)}(?!\w)", said)
+            and not _holds(said, c.name)
         ]  # fmt: skip
 
     def _is_told(self, column: ColumnFacts) -> bool:
@@ -139,9 +140,8 @@ class SalesColumns(Placer):
         }  # fmt: skip
         self.tables["stock"] = [table]
         if "on_hand" in held and "position" not in self.tables:
-            self.tables["position"] = {
-                "from": table["from"], "ds": "day", "columns": {"on_hand": entries["on_hand"]},
-            }  # fmt: skip
+            held_now = {"columns": {"on_hand": entries["on_hand"]}}
+            self.tables["position"] = {"from": table["from"], "ds": table["ds"]} | held_now
             self.notes.append(
                 f"the latest {held['on_hand'].name} of {self.file.name} is taken as the stock of "
                 "today"
@@ -259,19 +259,25 @@ class SalesColumns(Placer):
         assert self.date is not None
         source = f"{self.file.name}_{domain}" + ("" if level.name == "all" else f"_{level.name}")
         said = [c.name for c in columns]
-        picks = [
-            f"{date_sql(self.date)} AS day",
-            *map(quote, level.keys),
-            *(f"any_value({quote(name)}) AS {quote(name)}" for name in said),
-        ]
+        stamp = self.date.expr or quote(self.date.name)
+        dated = [c.name for c in self.file.columns if _holds(stamp, c.name)]
+        keys = [quote(name) for name in dict.fromkeys([*dated, *level.keys])]
+        picks = [*keys, *(f"any_value({quote(name)}) AS {quote(name)}" for name in said)]
         kept = f" WHERE ({self.placing.kept}) IS NOT FALSE" if self.placing.kept else ""
         self.sources[source] = {
             "sql": f"SELECT {', '.join(picks)} FROM {quote(self.file.name)}{kept} "
-            f"GROUP BY {self._grouped(level)}"
+            f"GROUP BY {', '.join(keys)}"
         }
         self.behind[source] = [self.file.name]
         whom = {} if level.name == "all" else {"level": level.name}
-        return {"from": source} | whom | ({"key": level.key} if level.key else {}) | {"ds": "day"}
+        return {"from": source} | whom | ({"key": level.key} if level.key else {}) | {
+            "ds": date_entry(self.date)
+        }  # fmt: skip
+
+
+def _holds(said: str, name: str) -> bool:
+    """Return whether an expression names a column."""
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", said) is not None
 
 
 def _sold_out(numbers: list[ColumnFacts]) -> ColumnFacts | None:

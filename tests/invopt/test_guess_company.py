@@ -164,7 +164,9 @@ def test_months_of_a_group_hold_for_their_days_and_events_become_flags(company):
     mapping, told, _, panel, _ = company
     assert mapping["market"][0]["level"] == "category"
     assert values(panel, "competitor_price")["dry"] == [9, 9, 8, 8, 8, 8, 8]
-    assert [table.get("level") for table in mapping["external"]] == [None, "region"]
+    external = [(table.get("level"), table.get("known", False)) for table in mapping["external"]]
+    assert external == [(None, False), ("region", False), ("region", True)]
+    assert list(mapping["external"][2]["one_hot"]) == ["event"]
     np.testing.assert_array_equal(values(panel, "event=Fair")["south"][:2], [np.nan, 1])
     assert "weather reaches beyond the last sales" in told
     assert re.search(r"customers .* is not mapped: several rows have the same home_branch", told)
