@@ -38,6 +38,12 @@ _CAUSES = (
     ("CreateContainerConfigError", "Make that secret or ConfigMap: the step then goes on."),
     ("forbidden", "Correct the namespace's limits or the pod's rights."),
 )
+# Argo puts what is too large for a pod into a ConfigMap, which KFP lets it not make.
+_TOO_LARGE = 'cannot create resource "configmaps"'
+_SHORTEN = (
+    "the inputs of this run are larger than what Argo hands to a pod (131,072 bytes). Make its "
+    "mapping or configuration shorter, or keep what they list in a file of the data"
+)
 _LIKELY = (
     "Likely its image is being pulled, or a volume, secret or ConfigMap that it mounts is not "
     "there; `kubectl describe pod` tells."
@@ -211,6 +217,8 @@ class Following:
         return [f"{_names(steps)}: {reason}" for reason, steps in grouped.items()]
 
     def _reason(self, leaf: Leaf) -> str:
+        if _TOO_LARGE in leaf.message:
+            return _SHORTEN
         words = last_words(self._log(leaf))
         if words and leaf.message:
             said = f"{_short(leaf.message)}; it last said: {_short(words)}"

@@ -22,8 +22,10 @@ from serving.cluster.kfp_api import explained, find_pipeline
 from serving.cluster.kubernetes import refusal, unreachable
 
 _PAGE = 100
-# A run's inputs become the arguments of its containers, and those end at 131,072 bytes.
-_MAX_INPUT_BYTES = 60_000
+# Argo hands a pod its template in one environment variable of at most so many bytes. That of the
+# pod which begins a run holds the inputs twice, as defaults of its root and as its values.
+_MAX_TEMPLATE_BYTES = 131_072
+_OTHER_TEMPLATE_BYTES = 4_000
 _DESCRIPTORS = (
     "@every ",
     "@yearly",
@@ -229,25 +231,29 @@ def check_cron(cron: str) -> None:
 
 
 def check_inputs(compiled: str) -> None:
-    """Check that a pipeline's inputs fit into the arguments of its containers.
+    """Check that a pipeline's inputs fit into what Argo hands to the pod that begins a run.
 
     Raises:
         InvalidInputError: If not; it names the largest.
     """
-    spec = next(iter(yaml.load_all(compiled, yaml.CSafeLoader)))
-    given = spec["root"].get("inputDefinitions", {}).get("parameters", {})
-    sizes = {
-        name: len(json.dumps(content.get("defaultValue"), ensure_ascii=False).encode())
-        for name, content in given.items()
-    }
-    total = sum(sizes.values())
-    if total > _MAX_INPUT_BYTES:
+    root = next(iter(yaml.load_all(compiled, yaml.CSafeLoader)))["root"]
+    given = root.get("inputDefinitions", {}).get("parameters", {})
+    values = {name: content.get("defaultValue") for name, content in given.items()}
+    total = _OTHER_TEMPLATE_BYTES + _handed_over(root) + _handed_over(values)
+    if total > _MAX_TEMPLATE_BYTES:
+        sizes = {name: 2 * _handed_over(value) for name, value in values.items()}
         largest = max(sizes, key=sizes.__getitem__)
         raise InvalidInputError(
-            f"the inputs of this run have {total:,} bytes, and at most {_MAX_INPUT_BYTES:,} fit "
-            f"into the arguments of a container. The largest is {largest} with "
+            f"the inputs of this run take {total:,} bytes of what Argo hands to its first pod, "
+            f"and at most {_MAX_TEMPLATE_BYTES:,} fit. The largest is {largest} with "
             f"{sizes[largest]:,}: make it shorter, or keep what it lists in a file of the data."
         )
+
+
+def _handed_over(content: Any) -> int:
+    """Return the bytes of an argument in Argo's template: JSON within JSON, as Go writes it."""
+    text = json.dumps(json.dumps(content, ensure_ascii=False), ensure_ascii=False)
+    return len(text.encode()) + 5 * sum(map(text.count, "<>&"))
 
 
 def check_all(*checks: Callable[[], object]) -> None:

@@ -304,6 +304,101 @@ def test_a_model_registered_again_was_judged_beside_the_champion_of_now(tmp_path
     assert judged == {"decision": "promote", "champion_version": "1"}
 
 
+@pytest.mark.slow
+def test_a_model_registered_again_with_parts_takes_a_baseline_of_its_assessment(tmp_path):
+    deployment, made = Deployment.of(tmp_path), tmp_path / "made"
+    made.mkdir()
+    (made / "model.json").write_text(json.dumps({"format": 2}))
+    for name in ("moving-average", "seasonal-naive"):
+        folder = tmp_path / "assessment" / "baselines" / name
+        folder.mkdir(parents=True)
+        (folder / "model.onnx").write_text(name)
+    (tmp_path / "verdict").write_text(json.dumps({"decision": "promote", "champion_version": ""}))
+    name, evidence = "demand-forecaster", [str(tmp_path / n) for n in ("verdict", "assessment")]
+    deployment.registry.register(name, str(made), evidence, {"snapshot": "s"}, lambda _: None)
+    deployment.registry.make_champion(name, "1")
+    for date, places in (("2026-01-01", "S9,S9"), ("2026-01-08", "S1,S2")):
+        first, last = places.split(",")
+        plan = deployment.settings.plans / name / f"{date}.csv"
+        plan.parent.mkdir(parents=True, exist_ok=True)
+        plan.write_text(f"unique_id,location\nA_{first},{first}\nB_{last},{last}\n")
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tests/e2e/inside/again.py"), "parts"],
+        capture_output=True, text=True,
+        env=os.environ | {"INVOPT_WORKSPACE": str(tmp_path), "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == 'RESULT {"version": "2"}', done.stderr
+    model = deployment.registry.version_path(name, "2")
+    assert (model / "parts/moving-average/model.onnx").read_text() == "moving-average"
+    assert json.loads((model / "model.json").read_text())["format"] == 3
+    rules = json.loads((model / "parts.json").read_text())["rules"]
+    assert [(r["series"], r["values"], r["makers"]) for r in rules] == [
+        (["B_S2"], [], ["", "moving-average"]),
+        ([], ["S1"], ["moving-average"]),
+    ]
+
+
+def test_data_of_two_installations_differ_so_that_none_takes_the_others_results(tmp_path):
+    write = runpy.run_path(str(ROOT / "tests/e2e/inside/data.py"))["write_both"]
+    for name in ("one", "other"):
+        write(tmp_path / name)
+    read = {
+        (name, folder): pd.read_csv(tmp_path / name / folder / "external.csv", dtype=str)
+        for name in ("one", "other")
+        for folder in ("early", "later")
+    }
+    one, other = read["one", "early"], read["other", "early"]
+    assert one["temperature"][0] != other["temperature"][0]
+    pd.testing.assert_frame_equal(one.iloc[1:], other.iloc[1:])
+    assert one["temperature"][0] == read["one", "later"]["temperature"][0]
+
+
+_ENDED = "invopt: run r ended as failed: ingest-data: there is no folder /workspace/nowhere. See h."
+
+
+@pytest.mark.parametrize(
+    ("done", "again", "told"),
+    [
+        ((0, ""), (1, _ENDED), "submit --wait ended with 0"),
+        ((1, _ENDED), (0, _ENDED), "invopt wait ended with 0"),
+        ((1, f"Traceback\n{_ENDED}"), (1, _ENDED), "submit --wait ended with 1"),
+        ((1, "invopt: run r ended as failed: KFP gives no reason."), (1, _ENDED), "should name"),
+        ((1, _ENDED), (1, _ENDED.replace("See h.", "See i.")), "submit said .* See h., wait .*"),
+    ],
+)
+def test_a_failed_run_must_be_told_by_its_step_and_by_both_commands_alike(done, again, told):
+    def called(end):
+        return subprocess.CompletedProcess([], end[0], "", f"{end[1]}\n")
+
+    assert whole.told_of_failure(called((1, _ENDED)), called((1, _ENDED))) == _ENDED
+    with pytest.raises(StepFailed, match=told):
+        whole.told_of_failure(called(done), called(again))
+
+
+_BY_PARTS = {
+    "models": {"LSTM network": 4, "naive": 2, "average of LSTM network and naive": 1},
+    "versions": ["demand-forecaster-5"], "differ": [],
+    "planned_by": ["demand-forecaster-5"], "other_orders": {},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        ({"models": {"LSTM network": 7}}, "two parts and their average should answer; .* 7"),
+        ({"differ": ["A: mean is 1"]}, "as a server of demand-forecaster-5 in .* A: mean is 1"),
+        ({"planned_by": ["demand-forecaster-4"]}, "ordered from demand-forecaster-4, .*nothing"),
+        ({"other_orders": {"A": [1, 2]}}, r"differently: \{'A': \[1, 2\]\}"),
+    ],
+)  # fmt: skip
+def test_a_model_of_parts_answers_and_orders_by_its_parts_or_the_step_fails(other, told):
+    assert whole.told_of_parts(_BY_PARTS, "5").startswith(
+        "series by model: LSTM network 4, average of LSTM network and naive 1, naive 2, each"
+    )
+    with pytest.raises(StepFailed, match=told):
+        whole.told_of_parts(_BY_PARTS | other, "5")
+
+
 @pytest.mark.parametrize(
     ("found", "told"),
     [

@@ -110,6 +110,19 @@ def test_what_the_cluster_did_to_a_pod_is_told_before_what_the_pod_said(kfp, fol
     )
 
 
+def test_inputs_that_argo_cannot_hand_to_a_pod_are_told_so_and_not_as_a_right(kfp, following):
+    refused = (
+        'configmaps is forbidden: User "system:serviceaccount:kubeflow:argo" cannot create '
+        'resource "configmaps" in API group "" in the namespace "kubeflow"'
+    )
+    steps = [Step("root", (), Attempt("Error", refused))]
+    assert fails(kfp, following, *steps) == (
+        "run r0 ended as failed: root: the inputs of this run are larger than what Argo hands to a "
+        "pod (131,072 bytes). Make its mapping or configuration shorter, or keep what they list in "
+        "a file of the data."
+    )
+
+
 def test_a_driver_s_failure_is_its_step_s_and_said_to_be_before_it(kfp, following):
     log = "F0101 00:00:02.2     20 main.go:79] KFP driver: secret invopt-stores not found\n"
     steps = [Step("prepare-panel", (), Attempt("Failed", log=log))]

@@ -4,13 +4,14 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 from invopt.errors import InvalidInputError
 from pipelines import follow, submit
 from pipelines.cli import main
 from pipelines.follow import Target
 from pipelines.launch import compile_pipeline
-from pipelines.submit import Submission
+from pipelines.submit import Submission, check_inputs
 from serving.deployment import Deployment
 from tests.cluster.argo_nodes import Attempt, Step
 from tests.cluster.fake_api import NAMESPACE
@@ -163,9 +164,30 @@ def test_inputs_that_do_not_fit_into_a_container_s_arguments_are_refused_by_name
     channels = [f"event={n}" + "x" * 50 for n in range(1200)]
     assert run(kfp, "--set", f"features.event_channels={channels}") == 1
     told = capsys.readouterr().err
-    assert "at most 60,000 fit" in told
+    assert "at most 131,072 fit" in told
     assert "The largest is config with " in told
     assert not kfp.pipelines
+
+
+def with_inputs(**values):
+    given = {name: {"defaultValue": value} for name, value in values.items()}
+    return yaml.safe_dump({"root": {"dag": {}, "inputDefinitions": {"parameters": given}}})
+
+
+@pytest.mark.parametrize(
+    ("character", "most"),
+    [
+        ("x", 63_000),
+        # Four characters in JSON within JSON, and that twice.
+        ('"', 15_800),
+        ("<", 10_500),
+        ("ä", 31_500),
+    ],
+)
+def test_inputs_are_counted_as_argo_writes_them(character, most):
+    check_inputs(with_inputs(mapping=character * most, data="d"))
+    with pytest.raises(InvalidInputError, match=r"The largest is mapping with 1[23]\d,\d{3}: "):
+        check_inputs(with_inputs(mapping=character * int(most * 1.02), data="d"))
 
 
 def test_waiting_ends_with_the_run(kfp, capsys):

@@ -51,6 +51,7 @@ def steps(world: World, with_faults: bool = False) -> list[Step]:
     return [
         *first,
         Step("training", partial(whole.training, world), ("data",)),
+        Step("failed run", partial(whole.failed_run, world), ("data",)),
         Step("replenishment", partial(whole.replenishment, world), ("training",)),
         Step("planners", partial(planning.workbench, world), ("replenishment",)),
         Step("two machines", partial(whole.two_machines, world), ("training",)),
@@ -60,5 +61,6 @@ def steps(world: World, with_faults: bool = False) -> list[Step]:
         Step("retraining", partial(whole.retraining, world), ("monitoring",)),
         Step("cron", partial(whole.cron, world), ("training",)),
         Step("why", partial(whole.why, world), ("monitoring",)),
+        Step("parts", partial(whole.parts, world), ("replenishment",)),
         *last,
     ]

@@ -1,17 +1,29 @@
 """The whole form: Kubeflow Pipelines."""
 
 import json
+import subprocess
 import time
 from typing import Any
 
-from tests.e2e.kube import doing, last_line, wait_for
+import yaml
+
+from tests.e2e.kube import doing, last_line, run_ids, wait_for
 from tests.e2e.pipelines import DATA, LATER
 from tests.e2e.report import StepFailed
 from tests.e2e.serving import NAME
+from tests.e2e.settings import ROOT
 from tests.e2e.stepping import answer_of
-from tests.e2e.watching import canary_now, check_registry, machines, told_of_machines
+from tests.e2e.watching import (
+    canary_now,
+    check_registry,
+    machines,
+    register_again,
+    told_of_machines,
+)
 from tests.e2e.world import World
 
+Done = subprocess.CompletedProcess[Any]
+_NOWHERE = "/workspace/nowhere"
 # Opens the gate: whether a challenger of such small data wins is no matter of the cluster.
 _OPEN_GATE = [
     part
@@ -55,6 +67,46 @@ def _steps(world: World, run: str) -> str:
     (world.settings.out / f"steps-{run}.json").write_text(json.dumps(steps, indent=1))
     pods = world.kube.items("pods", f"pipeline/runid={run}")
     return f"{len(pods)} pods"
+
+
+def failed_run(world: World) -> str:
+    """A run that fails is told with the step's own words; what does not fit is not submitted."""
+    command = world.runs._command("replenishment", _NOWHERE)
+    done = world.kube.invopt(*command, "--wait", seconds=900)
+    [run] = run_ids(done.stdout) or [""]
+    again = world.kube.invopt("wait", run, "--host", world.runs.host, seconds=120)
+    told = told_of_failure(done, again)
+    large = world.settings.out / "large.yaml"
+    whole = yaml.safe_load((ROOT / world.settings.config).read_text())
+    mapping = yaml.safe_load((ROOT / "pipelines/configs/datasets/demo.yaml").read_text())
+    mapping["unique_id"] += f" /* {'words that nobody needs ' * 3000}*/"
+    whole["data"]["mapping"] = "large-mapping.yaml"
+    large.write_text(yaml.safe_dump(whole))
+    (large.parent / "large-mapping.yaml").write_text(yaml.safe_dump(mapping))
+    command[command.index("--config") + 1] = str(large.resolve())
+    refused = world.kube.invopt(*command, "--wait", seconds=180)
+    words = last_line(refused.stderr)
+    if refused.returncode != 1 or "The largest is mapping" not in words:
+        raise StepFailed(f"inputs of 70 kB ended with {refused.returncode}: {words}")
+    return f"{told}; inputs of 70 kB: {words[:120]}"
+
+
+def told_of_failure(done: Done, again: Done) -> str:
+    """Return what `submit --wait` said of a run whose data are nowhere, as `invopt wait` does.
+
+    Raises:
+        StepFailed: If either ends with another status than 1, with a traceback, or without the
+            step and the folder.
+    """
+    for called, which in ((done, "submit --wait"), (again, "wait")):
+        words = last_line(called.stderr)
+        if called.returncode != 1 or "Traceback" in called.stderr:
+            raise StepFailed(f"invopt {which} ended with {called.returncode}: {words}")
+        if "ended as failed: ingest-data: " not in words or _NOWHERE not in words:
+            raise StepFailed(f"invopt {which} should name ingest-data and {_NOWHERE}: {words}")
+    if last_line(done.stderr) != last_line(again.stderr):
+        raise StepFailed(f"submit said {last_line(done.stderr)}, wait {last_line(again.stderr)}")
+    return last_line(done.stderr)[:300]
 
 
 def replenishment(world: World) -> str:
@@ -173,3 +225,45 @@ def why(world: World) -> str:
     if "signal demand_shift (fires" not in told or "safeguard breaker: clear" not in told:
         raise StepFailed(f"no signal and safeguards in {' '.join(told.split())[:400]}")
     return f"invopt why {found[0]}: {told.strip().splitlines()[0][:200]}"
+
+
+def parts(world: World) -> str:
+    """A model of parts at work: answers name who forecast, replenishment orders from it."""
+    version = register_again(world, "parts")
+    rollout = ", ".join(world.serving.deploy(version)["steps"])
+    told = world.serving.check_serves(version)
+    check_registry(world, version)
+    began = time.monotonic()
+    # On the data that the retraining published: windows in the store never go back in time.
+    world.runs.submit("replenishment", data=LATER)
+    seconds = time.monotonic() - began
+    command = ["python3", "/e2e/answers.py", world.serving.address(), version]
+    found = answer_of(world.stepping.run("e2e-answers", command, 180))
+    return f"rollout: {rollout}; {told}; {told_of_parts(found, version)}, a run of {seconds:.0f} s"
+
+
+def told_of_parts(found: dict[str, Any], version: str) -> str:
+    """Return who forecast how many series.
+
+    Raises:
+        StepFailed: If fewer than two parts and their average answered, or what serves answers
+            otherwise than a server elsewhere, or the orders are another model's.
+    """
+    label, models = f"{NAME}-{version}", found["models"]
+    by = ", ".join(f"{model} {number}" for model, number in sorted(models.items()))
+    if len(models) != 3 or sum(model.startswith("average of ") for model in models) != 1:
+        raise StepFailed(f"two parts and their average should answer; series by model: {by}")
+    if found["differ"] or found["versions"] != [label]:
+        raise StepFailed(
+            f"what serves ({', '.join(found['versions'])}) should answer as a server of {label} "
+            f"in a process does; it differs: {'; '.join(found['differ']) or 'its version'}"
+        )
+    if found["planned_by"] != [label] or found["other_orders"]:
+        raise StepFailed(
+            f"replenishment should order from {label} what the server does; it ordered from "
+            f"{', '.join(found['planned_by'])}, differently: {found['other_orders'] or 'nothing'}"
+        )
+    return (
+        f"series by model: {by}, each answer that of a server elsewhere; replenishment orders the "
+        "same from it"
+    )

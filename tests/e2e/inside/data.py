@@ -1,12 +1,14 @@
 """The bucket, and a small retailer twice: up to a day, and with four weeks more.
 
 In the last of these weeks demand is another one. Everything else goes on as it was: what was known
-on that day says the same in both folders.
+on that day says the same in both folders. One temperature is this installation's own: from equal
+data KFP would take what an earlier installation computed from its cache, and play no step.
 """
 
 import dataclasses
 import json
 import os
+import random
 from pathlib import Path
 
 import fsspec
@@ -33,6 +35,11 @@ def write_both(out: Path) -> int:
             known = early.groupby("store")[fixed].last()
             new[fixed] = known.loc[new["store"]].to_numpy()
         pd.concat([early, new]).to_csv(out / "later" / name, index=False)
+    own = f"{random.uniform(-5, 5):.9f}"
+    for folder in ("early", "later"):
+        table = pd.read_csv(out / folder / "external.csv", dtype=str)
+        table.loc[0, "temperature"] = own
+        table.to_csv(out / folder / "external.csv", index=False)
     return len(whole.series)
 
 

@@ -2,10 +2,14 @@
 
 import asyncio
 import json
+import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from invopt.candidates import write_baselines
@@ -15,7 +19,10 @@ from invopt.parts import MAIN, PartRule, Parts
 from invopt.runtime import NETWORK, load_forecaster
 from serving.api.contract import Instance
 from serving.api.failures import NetworkUnavailableError, RequestFailedError
+from serving.deployment import Deployment
 from serving.settings import ServerSettings
+from tests.e2e.settings import ROOT
+from tests.serving.conftest import start, stop
 from tests.serving.test_predictor import raw_request
 
 pytestmark = pytest.mark.slow
@@ -124,3 +131,55 @@ def test_a_predictor_holds_each_part_once_and_answers_by_its_name(composed):
     request.parameters[PART].string_param = "lightgbm"
     with pytest.raises(RequestFailedError, match="has no part 'lightgbm'"):
         asyncio.run(predictor.infer_raw(request))
+
+
+SERVED = "demand-forecaster"
+
+
+@pytest.fixture
+def at_work(shop, composed, tmp_path):
+    """Register the model of parts and start what a cluster starts; returns its URL and version."""
+    registry = Deployment.of(shop.settings.workspace).registry
+    version = registry.register(SERVED, str(composed), [], {"snapshot": "s"}, lambda _: None)
+    path = registry.version_path(SERVED, version)
+    arguments = ["--name", SERVED, "--model", path, "--version", version]
+    found = start("serving", arguments, shop.settings, tmp_path)
+    yield found, version
+    stop(found)
+    shutil.rmtree(shop.settings.plans)
+
+
+def compare(server, version, shop):
+    return subprocess.run(
+        [sys.executable, str(ROOT / "tests/e2e/inside/answers.py"), server.url, version],
+        capture_output=True, text=True,
+        env=os.environ | shop.settings.export() | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+
+def test_make_e2e_sees_who_forecast_and_which_answers_or_orders_are_others(shop, at_work):
+    server, version = at_work
+    names = shop.panel.unique_ids.tolist()
+    asked = {"instances": [{"unique_id": name} for name in names]}
+    _, told = server.post(f"/v1/models/{SERVED}:predict", asked)
+    quantities = [decision["order_quantity"] for decision in told["predictions"]]
+    folder = shop.settings.plans / SERVED
+    folder.mkdir(parents=True)
+    plan = pd.DataFrame(
+        {"unique_id": names, "order_quantity": quantities, "model_version": f"{SERVED}-{version}"}
+    )
+    plan.to_csv(folder / "2026-01-01.csv", index=False)
+    done = compare(server, version, shop)
+    found = json.loads(done.stdout.rpartition("RESULT ")[2])
+    models = found["models"]
+    assert len(models) == 3, done.stderr
+    assert sum(models.values()) == 12
+    assert found | {"models": {}} == {
+        "models": {}, "versions": [f"{SERVED}-{version}"], "differ": [],
+        "planned_by": [f"{SERVED}-{version}"], "other_orders": {},
+    }  # fmt: skip
+    plan.assign(order_quantity=plan["order_quantity"] + 1).to_csv(
+        folder / "2026-01-02.csv", index=False
+    )
+    found = json.loads(compare(server, version, shop).stdout.rpartition("RESULT ")[2])
+    assert len(found["other_orders"]) == plan["order_quantity"].notna().sum()
