@@ -49,8 +49,8 @@ _NEVER_MADE = (
 )
 _PLANNED = r"^(budget|budgeted|plan|planned|forecast|prognose|soll|target|presupuesto|prevu|prévu)$"
 _ACTUAL = r"^(actuals?|ist|real|reales|réel|reel|sales|sold|invoiced|verkauf|ventas|ventes)$"
-# Orders, deliveries and what else a column may refer to, whatever it is called: two words.
 _A_NUMBER = r"\d{5,}"  # of a document, and no kind
+# Orders, deliveries and what else a column may refer to, whatever it is called: two words.
 _REFERENCE = (
     r"(sales?|purchase|transfer|production|work|customer|vendor|return|stock|rma)"
     r"( order| invoice| receipt| shipment| delivery| adjustment| journal| line| transfer)+s?"
