@@ -49,6 +49,7 @@ _NEVER_MADE = (
 )
 _PLANNED = r"^(budget|budgeted|plan|planned|forecast|prognose|soll|target|presupuesto|prevu|prévu)$"
 _ACTUAL = r"^(actuals?|ist|real|reales|réel|reel|sales|sold|invoiced|verkauf|ventas|ventes)$"
+_A_NUMBER = r"\d{5,}"  # of a document, and no kind
 # Orders, deliveries and what else a column may refer to, whatever it is called: two words.
 _REFERENCE = (
     r"(sales?|purchase|transfer|production|work|customer|vendor|return|stock|rma)"
@@ -142,7 +143,7 @@ class LineKinds(Lines):
             self.leave_out(column, left)
             rest = [v for v in rest if v not in left]
         rest = [v for v in rest if v not in self.told]
-        if says_kind and len(rest) > 1:
+        if says_kind and len(rest) > 1 and not all(re.fullmatch(_A_NUMBER, v) for v in rest):
             listed = ", ".join(f"{v} ({given[v]:,})" for v in rest[:_NAMED])
             self.notes.append(
                 f"{column.name} of {self.file.name} is {listed}: rows of all of these are read as "

@@ -87,13 +87,14 @@ def test_two_ids_are_left_to_a_person(tmp_path):
 
 def test_the_number_of_a_line_is_no_product_beside_a_code(tmp_path):
     rows = [
-        f"{7000 + n},{d},{10 * at},M{(n + at) % 3},{n + 1}"
+        f"{70000 + n},{d},{10 * at},M{(n + at) % 3},{n + 1}"
         for n, d in enumerate(DAYS)
         for at in (1, 2)
     ]
     head = "Sales Document,Order Date,Item Number,Material Number,Quantity"
-    _, panel, _ = tried(tmp_path, orders__csv=lines(head, *rows))
+    _, panel, told = tried(tmp_path, orders__csv=lines(head, *rows))
     assert list(panel.unique_ids) == ["M0", "M1", "M2"]
+    assert "Sales Document of orders is" not in told
 
 
 def test_articles_without_a_code_are_read_by_their_name(tmp_path):
