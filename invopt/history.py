@@ -75,13 +75,26 @@ def fit_sections(
             "num_folds": folds,
         }
     )
+    seen = _fit_features(features, timeline, train)
+    notes = [
+        f"{name} is {after} instead of {before}: the data hold {timeline.spell(length)}"
+        for name, before, after in (
+            *_changes("evaluation", evaluation, judged, _JUDGED),
+            *_changes("features", features, seen, _SEEN),
+        )
+    ]
+    return FittedSections(seen, judged, tuple(notes))
+
+
+def _fit_features(features: FeaturesConfig, timeline: Timeline, train: int) -> FeaturesConfig:
+    """Return features as a training range of `train` periods allows them."""
     patch = features.patch if 3 * features.patch < train else 1
     windows, weights = _windows(features, train)
     context = min(features.context_steps, max(2, -(-train // patch)))
     year = features.year_harmonics if train >= _YEAR_SHARE * timeline.periods_per_year else 0
     is_long = train >= _YEARS_BEFORE * timeline.year_length
-    before = features.year_before and is_long and timeline.year_before_reach(horizon) > 0
-    seen = features.model_copy(
+    before = features.year_before and is_long and timeline.year_before_reach(features.horizon) > 0
+    return features.model_copy(
         update={
             "patch": patch,
             "context_steps": context,
@@ -91,14 +104,6 @@ def fit_sections(
             "year_before": before,
         }
     )
-    notes = [
-        f"{name} is {after} instead of {before}: the data hold {timeline.spell(length)}"
-        for name, before, after in (
-            *_changes("evaluation", evaluation, judged, _JUDGED),
-            *_changes("features", features, seen, _SEEN),
-        )
-    ]
-    return FittedSections(seen, judged, tuple(notes))
 
 
 def _changes(

@@ -75,53 +75,30 @@ def _check_columns(panel: Panel, config: FeaturesConfig) -> None:
 def own_channels(panel: Panel, config: FeaturesConfig) -> list[Channel]:
     """Return the channels that follow from a series' own: how its stock turns, what a month sells.
 
-    They hold averages over longer than the windows of a forecast look back, so they are kept with
-    the panel; beyond its last period they stay as they were.
+    They look back farther than the windows of a forecast, so they are kept with the panel; beyond
+    its last period they stay as they were, or are known ahead.
 
     Args:
         panel: One partition, after cleaning.
         config: Names the windows.
     """
-    own = tuple(panel.unique_ids)
     found = []
     if STOCK in panel.channels and panel.channels[STOCK].level == SERIES_LEVEL:
-        turns = _stock_turnover(panel, max(config.windows))
-        found.append(
-            Channel(
-                TURNOVER,
-                "stock",
-                SERIES_LEVEL,
-                groups=own,
-                known=False,
-                values=turns,
-                fill="forward",
-            )
-        )
+        found.append(_own(panel, TURNOVER, "stock", _stock_turnover(panel, max(config.windows))))
     if config.monthly_sales:
-        months = _monthly_sales(panel, config.monthly_sales)
-        found.append(
-            Channel(
-                MONTHLY,
-                "sales",
-                SERIES_LEVEL,
-                groups=own,
-                known=False,
-                values=months,
-                fill="forward",
-            )
-        )
+        found.append(_own(panel, MONTHLY, "sales", _monthly_sales(panel, config.monthly_sales)))
     if config.year_before:
-        found.append(
-            Channel(
-                YEAR_BEFORE,
-                "derived",
-                SERIES_LEVEL,
-                groups=own,
-                known=True,
-                values=year_before(panel, config.horizon, config.num_future),
-            )
-        )
+        values = year_before(panel, config.horizon, config.num_future)
+        found.append(_own(panel, YEAR_BEFORE, "derived", values, known=True))
     return found
+
+
+def _own(
+    panel: Panel, name: str, domain: str, values: Float32Array, *, known: bool = False
+) -> Channel:
+    fill = "none" if known else "forward"
+    groups = tuple(panel.unique_ids)
+    return Channel(name, domain, SERIES_LEVEL, groups, known=known, values=values, fill=fill)
 
 
 def _stock_turnover(panel: Panel, window: int) -> Float32Array:

@@ -64,42 +64,25 @@ def first_config(
         extent: Of the data set.
         checks: Of the data: limits that they break by their nature are widened, and it is said.
     """
-    sizes, unit = sizes_of(extent.frequency), frequency_unit(extent.frequency)
+    sizes = sizes_of(extent.frequency)
     review, fresh = _review(extent, sizes)
     horizon, lead_time = _interval(extent, sizes, review)
-    windows = _windows(extent, sizes)
+    limits, notes = _limits(checks)
     history = extent.num_periods - 2 * horizon
     context = max(2, min(sizes.context, history // 2 // sizes.patch))
-    limits, notes = _limits(checks)
-    notes += fresh
-    aggregates = [[c] for c, there in (("location", extent.has_location),
-                                       ("category", extent.has_category)) if there]  # fmt: skip
-    steps, members = _steps(extent)
-    is_yearly = unit in _YEARLY and extent.likeness_of_years >= _ALIKE
-    rate = _RATE if unit == "D" else _YEARLY_RATE if is_yearly else None
     content: dict[str, Any] = {
         "name": name,
         "data": {"mapping": mapping, **limits},
-        "features": {
-            "horizon": horizon,
-            "patch": sizes.patch,
-            "context_steps": context,
-            "windows": list(windows),
-            "offset_weights": offset_weights(windows),
-            "aggregates": aggregates,
-            "daily_periods": sizes.plain,
-            **_channels(extent),
-            **({"year_before": True} if is_yearly else {}),
-        },
-        "training": {
-            "max_minutes": 5,
-            "max_steps": steps,
-            **({"num_members": members} if members > 1 else {}),
-            **({"learning_rate": rate} if rate else {}),
-            "fork_after": max(1, min(8, context // 2)),
-        },
+        "features": _features(extent, sizes, horizon, context),
+        "training": _training(extent, context),
         **by_review(sizes, horizon, lead_time, review),
     }
+    return content, [*notes, *fresh, *_doubts(extent, horizon)]
+
+
+def _doubts(extent: Extent, horizon: int) -> list[str]:
+    """Return what a person should know of how well such data can be forecast."""
+    notes = []
     if extent.afterwards:
         notes.append(
             f"{shortened(extent.afterwards)} are known afterwards only and kept out of the "
@@ -112,7 +95,41 @@ def first_config(
             f"{extent.num_periods} periods are few: a forecast that is judged wants "
             f"{_FEW * horizon} and more"
         )
-    return content, notes
+    return notes
+
+
+def _features(extent: Extent, sizes: Sizes, horizon: int, context: int) -> dict[str, Any]:
+    windows = _windows(extent, sizes)
+    aggregates = [[c] for c, there in (("location", extent.has_location),
+                                       ("category", extent.has_category)) if there]  # fmt: skip
+    return {
+        "horizon": horizon,
+        "patch": sizes.patch,
+        "context_steps": context,
+        "windows": list(windows),
+        "offset_weights": offset_weights(windows),
+        "aggregates": aggregates,
+        "daily_periods": sizes.plain,
+        **_channels(extent),
+        **({"year_before": True} if _is_yearly(extent) else {}),
+    }
+
+
+def _training(extent: Extent, context: int) -> dict[str, Any]:
+    steps, members = _steps(extent)
+    is_daily = frequency_unit(extent.frequency) == "D"
+    rate = _RATE if is_daily else _YEARLY_RATE if _is_yearly(extent) else None
+    return {
+        "max_minutes": 5,
+        "max_steps": steps,
+        **({"num_members": members} if members > 1 else {}),
+        **({"learning_rate": rate} if rate else {}),
+        "fork_after": max(1, min(8, context // 2)),
+    }
+
+
+def _is_yearly(extent: Extent) -> bool:
+    return frequency_unit(extent.frequency) in _YEARLY and extent.likeness_of_years >= _ALIKE
 
 
 def _channels(extent: Extent) -> dict[str, list[str]]:
