@@ -106,12 +106,17 @@ def test_a_year_is_of_whole_weeks_months_or_quarters(freq, length):
 def test_a_first_configuration_has_it_where_years_are_alike(tmp_path, alike, written):
     rng = np.random.default_rng(1)
     year = rng.lognormal(3, 0.5, (4, 52)) if alike else np.full((4, 52), 20.0)
+    year = np.repeat(year, 25, axis=0)
     y = rng.poisson(np.tile(year, 3))
     days = pd.date_range("2022-01-03", periods=156, freq="W-MON").strftime("%Y-%m-%d")
-    rows = [f"{day},P{n},{y[n, k]}" for k, day in enumerate(days) for n in range(4)]
+    rows = [f"{day},P{n},{y[n, k]}" for k, day in enumerate(days) for n in range(100)]
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "sales.csv").write_text("\n".join(["date,product,quantity", *rows]))
     write_mapping(tmp_path / "data", tmp_path / "m.yaml")
     config = yaml.safe_load((tmp_path / "config.yaml").read_text())
     assert config["features"].get("year_before") is written
-    assert config["training"].get("learning_rate") == (0.004 if alike else None)
+    training = config["training"]
+    assert training.get("learning_rate") == (0.004 if alike else None)
+    assert (training["max_steps"], training.get("heads_share")) == (
+        (1600, 0.5) if alike else (800, None)
+    )
