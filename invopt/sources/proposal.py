@@ -33,6 +33,7 @@ _PLACE = re.compile(
     r"|suppliers|price_breaks|receipts|calendar|overrides|lanes)(?:\[(\d+)\])?\b"
 )
 _OUTSIDE = ("promotions", "customers", "market", "external")
+_DAILY = 365  # periods in a year
 _NEGATIVE = "y is negative"
 
 
@@ -240,7 +241,8 @@ def _extent(folder: Path, profile: DataProfile) -> Extent:
         afterwards |= {
             name for name, c in panel.channels.items() if c.domain in _OUTSIDE and not c.known
         }
-        likeness.append((likeness_of_years(panel), panel.num_series))
+        if profile.timeline.periods_per_year < _DAILY:  # of days it is not asked
+            likeness.append((likeness_of_years(panel), panel.num_series))
         if "lead_time" in panel.series:
             lead_times += panel.series["lead_time"].dropna().to_list()
         if "shelf_life" in panel.series:
