@@ -6,11 +6,12 @@ from invopt.sources.facts import DATE, NUMBER, TEXT, FileFacts, cells_of, date_s
 from invopt.sources.sales_file import is_of_something_else
 from invopt.sources.twins import is_total
 from invopt.sources.vocabulary import by_word
-from invopt.sources.words import Keys, SpokenNames
+from invopt.sources.words import Keys, SpokenNames, shortened
 from invopt.sql import quote
 
 PRODUCT, VALUE = "product", "quantity"
 _LEAST = 3  # columns
+_OF_FLAGS = 2  # values of a column that says yes or no of a day, where others say more
 
 
 def stack_products(reader: Reader, found: UnitedFiles, asked: SpokenNames) -> None:
@@ -37,7 +38,8 @@ def stack_products(reader: Reader, found: UnitedFiles, asked: SpokenNames) -> No
         found.files[at] = found.table_of(reader, f"{file.name}_by_product", sql, [file])
         found.notes.append(
             f"{file.path} names no product and no quantity: each of its {len(products)} other "
-            f"numbers ({', '.join(products[:3])} …) is read as a product, and each cell as a row"
+            f"numbers ({shortened(products)}) is read as a product, and each cell as a row; name "
+            "them in a source of SQL where some are none"
         )
 
 
@@ -57,9 +59,12 @@ def _products(reader: Reader, file: FileFacts) -> list[str]:
     names = [c.name for c in file.of_kind(NUMBER)]
     if by_word(names, "y") is not None:
         return []
+    flags = {c.name for c in file.of_kind(NUMBER) if c.num_distinct <= _OF_FLAGS}
     if num_combined(reader, file, [date_sql(dates[0])]) < file.num_rows:
         return []
-    return [name for name in names if not is_of_something_else(name) and not is_total(name)]
+    others = flags if len(flags) < len(names) else set()
+    names = [name for name in names if name not in others and not is_total(name)]
+    return [name for name in names if not is_of_something_else(name)]
 
 
 def _has_other_texts(file: FileFacts) -> bool:

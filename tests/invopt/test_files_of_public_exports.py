@@ -442,3 +442,17 @@ def test_a_fault_in_where_is_told_under_its_name(tmp_path):
         (InvalidInputError, ConfigError), match="sales.where: there is no column status"
     ):
         read_dataset(mapping, tmp_path, tmp_path / "out")
+
+
+def test_weather_and_flags_beside_a_column_for_each_dish_are_no_dishes(tmp_path):
+    text = lines(
+        "date,weekday,is_holiday,is_closed,clouds,sunshine,temperature,fish,lamb,steak",
+        *(
+            f"2024-03-{day:02d},{'MON' if day % 7 else 'SUN'},0,{int(day == 9)},{day % 9}.5,"
+            f"{day * 11},{day / 2},{day % 5},{day % 4 + 3},{day % 6 + 9}"
+            for day in range(1, 31)
+        ),
+    )
+    _, panel, told = tried(tmp_path, yaz__csv=text)
+    assert sorted(panel.series["product"]) == ["fish", "lamb", "steak"]
+    assert "each of its 3 other numbers (fish, lamb, steak) is read as a product" in told
