@@ -5,7 +5,6 @@ import numpy as np
 from invopt.panel import UNOBSERVED, Panel
 from invopt.types import Float32Array, FloatArray
 
-_SAMPLE = 200_000  # sales that the usual one is taken from
 _FLOOR = 0.25  # of the mean around, which is added to it and to the period's sales
 _BLOCK = 4096  # series handled at once: scratch arrays are in double precision
 
@@ -54,13 +53,6 @@ def likeness_of_years(panel: Panel) -> float:
     if known.sum() < year or now[known].std() == 0 or before[known].std() == 0:
         return 0.0
     return float(np.corrcoef(before[known], now[known])[0, 1])
-
-
-def usual_sale(panel: Panel) -> float:
-    """Return the median of positive sales; 1 where nothing was sold."""
-    sample = np.asarray(panel.y).ravel()[:: max(1, panel.y.size // _SAMPLE)]
-    positive = sample[sample > 0]
-    return float(np.median(positive)) if len(positive) else 1.0
 
 
 def _centred_sum(values: FloatArray, reach: int) -> FloatArray:

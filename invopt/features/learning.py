@@ -21,14 +21,13 @@ from invopt.features.spec import (
     matches,
 )
 from invopt.panel import SERIES_LEVEL, Channel, Panel
-from invopt.year_before import usual_sale
 
 # A known channel of at most this many groups joins the shared calendar; others go by series.
 MAX_CALENDAR_GROUPS = 32
 MAX_CATEGORIES = 100_000
 _FIT_ROWS = 200_000  # values a scaler looks at per channel
-_SLACK = 0.1  # of the range that training saw, by which later values may exceed it
 _FIT_SERIES = 8_000  # rows they come from
+_SLACK = 0.1  # of the range that training saw, by which later values may exceed it
 
 
 def learn_spec(seen: Panel, config: FeaturesConfig, series: pd.DataFrame) -> FeatureSpec:
@@ -133,7 +132,10 @@ def _scales(channels: Iterable[Channel], stop: int) -> tuple[ChannelScale, ...]:
 
 
 def _bounded(scale: ChannelScale, values: npt.NDArray[Any]) -> ChannelScale:
-    """Return a scale with bounds half as far again as the values of the training range go."""
+    """Return a scale with bounds `_SLACK` of their range beyond the values of the training range.
+
+    A flag has none.
+    """
     known = values[np.isfinite(values)]
     if not len(known) or (scale.mean, scale.scale) == (0.0, 1.0):
         return scale
@@ -162,4 +164,6 @@ def _unit(panel: Panel) -> tuple[bool, float]:
     """Return whether sales are whole numbers, and the unit: 1, else the median positive sale."""
     if panel.is_count:
         return True, 1.0
-    return False, usual_sale(panel)
+    sample = np.asarray(panel.y).ravel()[:: max(1, panel.y.size // _FIT_ROWS)]
+    positive = sample[sample > 0]
+    return False, float(np.median(positive)) if len(positive) else 1.0

@@ -60,9 +60,7 @@ def blocks_of(file: str, opened: Open, delimiter: str | None) -> Blocks | None:
     with opened(file) as handle:
         text = handle.read(_LONGEST).decode("utf-8-sig", "replace")
     lines = text.splitlines()[:_LOOKED_AT]
-    if any(
-        line.count('"') % 2 for line in lines
-    ):  # a text over several lines is no line of its own
+    if any(line.count('"') % 2 for line in lines):  # a text goes on in the next line
         return None
     signs = [delimiter] if delimiter is not None else [s for s in ";,\t|" if s in text]
     for sign in signs:

@@ -20,7 +20,7 @@ from invopt.sources.facts import (
 )
 from invopt.sources.flagged_lines import NO, YES
 from invopt.sources.period_columns import wide_pattern
-from invopt.sources.placing import DUE, UNIQUE, Placer, Placing, free_name, summed
+from invopt.sources.placing import DUE, UNIQUE, Placer, Placing, summed
 from invopt.sources.vocabulary import by_word, is_of_holidays, plain
 from invopt.sources.words import (
     POSITION_ROLES,
@@ -136,7 +136,8 @@ class DatedFiles(Placer):
         if span:
             table |= {"from": self._days(file, *span), "ds": "day"}
         if flagged:
-            table["columns"] = {self._free("promotion", file): "1"} | table.get("columns", {})
+            flag = {self.placing.free("promotion", file): "1"}
+            table["columns"] = flag | table.get("columns", {})
         if held or (span and not flagged):
             table |= {"fill": "forward", "aggregate": "last"}
         else:
@@ -181,17 +182,7 @@ class DatedFiles(Placer):
                 "become flags: map a coarser column"
             )
         roles = roles_of([c.name for c in numbers], STOCK_ROLES if domain == "stock" else ())
-        found: dict[str, dict[str, Any]] = {
-            "columns": {self._free(roles[c.name], file): number_entry(c) for c in numbers},
-            "one_hot": {self._free(c.name, file): [named(c.name)] for c in texts},
-        }
-        return {section: entries for section, entries in found.items() if entries}
-
-    def _free(self, name: str, file: FileFacts) -> str:
-        """Return the name of a channel, with the file's before it where another has it."""
-        name = free_name(name, self.names, file)
-        self.names.add(name)
-        return name
+        return self.placing.channels(file, [(roles[c.name], c) for c in numbers], texts)
 
     def _level(
         self, file: FileFacts, own: Keys, date: ColumnFacts

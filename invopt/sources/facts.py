@@ -131,6 +131,21 @@ def num_combined(reader: Reader, file: FileFacts, cells: Iterable[str]) -> int:
     return int(reader.fetch(sql, file.name)["n"][0].as_py())
 
 
+def most_values(
+    reader: Reader, file: FileFacts, columns: list[ColumnFacts], cells: Iterable[str]
+) -> list[int]:
+    """Return how many values each of some columns has at most where some expressions are alike."""
+    if not columns:
+        return []
+    most = ", ".join(f"coalesce(max(n{n}), 0) AS n{n}" for n in range(len(columns)))
+    counts = ", ".join(f"count(DISTINCT {quote(c.name)}) AS n{n}" for n, c in enumerate(columns))
+    [row] = reader.fetch(
+        f"SELECT {most} FROM (SELECT {counts} FROM {quote(file.name)} GROUP BY {', '.join(cells)})",
+        file.name,
+    ).to_pylist()
+    return [int(number) for number in row.values()]
+
+
 def cells_of(
     file: FileFacts, kept: Iterable[str], labels: Mapping[str, str], label: str, value: str
 ) -> str:

@@ -35,14 +35,14 @@ class Extent:
         frequency: Of the periods.
         num_periods: Of the panel.
         lead_time: Longest lead time that the data name, in periods; None where they name none.
+        has_location: True where products name their place.
+        has_category: True where products name their category.
+        num_series: Of the panel.
         shelf_life: Periods that half of the products keep, at most; None where they name none.
         afterwards: Channels of plans, customers, market and the world outside that are known
             afterwards only.
         likeness_of_years: Correlation of each period with that of the year before, beside those
-            around.
-        has_location: True where products name their place.
-        has_category: True where products name their category.
-        num_series: Of the panel.
+            around; 0 where nobody asks.
     """
 
     frequency: str
@@ -136,8 +136,13 @@ def _training(extent: Extent, context: int) -> dict[str, Any]:
     }
 
 
+def may_be_yearly(frequency: str) -> bool:
+    """Return whether data of a frequency are asked if each year is like the one before."""
+    return frequency_unit(frequency) in _YEARLY
+
+
 def _is_yearly(extent: Extent) -> bool:
-    return frequency_unit(extent.frequency) in _YEARLY and extent.likeness_of_years >= _ALIKE
+    return may_be_yearly(extent.frequency) and extent.likeness_of_years >= _ALIKE
 
 
 def _channels(extent: Extent) -> dict[str, list[str]]:

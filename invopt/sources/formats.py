@@ -275,5 +275,5 @@ def sounds_dated(column: str) -> bool:
     stamps = (
         r"|timestamp|zeitstempel|horodat|_at$|^time$|^ts$|creat|erstellt|angelegt|gebucht|booked"
     )
-    told = f"{words}|period|^ds$|^dt$|kw{stamps}|{DATED}"
+    told = f"{words}|period|^ds$|^dt$|^[a-z]{{2}}(iv|tr|or|rg)dt$|kw{stamps}|{DATED}"
     return any(re.search(told, name) for name in (column.lower(), plain(column)))

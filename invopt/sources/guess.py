@@ -159,12 +159,12 @@ def _sales_table(
         dates = dates_in(reader, sales.file, sales.date)
         frequency = _frequency(dates, sales.date, notes)
         dates = floor_dates(dates, frequency).unique()
-        table = _long(reader, sales, frequency, notes)
+        assert sales.quantity is not None
+        parts = taken_off(reader, sales.file, sales.quantity)
+        table = _long(reader, sales, parts, frequency, notes)
         if places.gaps & {sales.file.name, *places.parts.get(sales.file.name, ())}:
             table["missing"] = "unobserved"
-        assert sales.quantity is not None
-        parts = [part.name for part in taken_off(reader, sales.file, sales.quantity)]
-        notes += other_readings(sales, frequency, asked, parts)
+        notes += other_readings(sales, frequency, asked, [part.name for part in parts])
     if sales.file.periods:
         notes += cell_notes(sales.file, table)
     return frequency, dates, table
@@ -254,11 +254,13 @@ def _frequency(dates: pd.DatetimeIndex, date: ColumnFacts, notes: list[str]) -> 
     return found
 
 
-def _long(reader: Reader, sales: SalesFile, frequency: str, notes: list[str]) -> dict[str, Any]:
+def _long(
+    reader: Reader, sales: SalesFile, parts: list[ColumnFacts], frequency: str, notes: list[str]
+) -> dict[str, Any]:
     file, keys, quantity, date = sales.file, sales.keys, sales.quantity, sales.date
     assert quantity is not None
     assert date is not None
-    columns: dict[str, Any] = {"y": _sold(file, quantity, taken_off(reader, file, quantity), notes)}
+    columns: dict[str, Any] = {"y": _sold(file, quantity, parts, notes)}
     if counts_thousands(quantity.name):
         entry = columns["y"]
         columns["y"] = (entry if isinstance(entry, dict) else {"expr": entry}) | {"scale": 1000}

@@ -17,7 +17,7 @@ _WIDE_FORMATS = (
     "%b-%y", "%b %y", "%b-%Y", "%b %Y",
 )  # fmt: skip
 _MIN_WIDE = 8
-MIN_DATED = 4  # columns whose names are days or months, with their year
+_MIN_DATED = 4  # columns whose names are days or months, with their year
 _MONTHS_OF_A_YEAR = 12
 
 
@@ -38,7 +38,7 @@ def periods_among(names: Iterable[str]) -> tuple[tuple[str, ...], str | None]:
     if len(weeks) >= _MIN_WIDE and any(int(n[4:]) > _MONTHS_OF_A_YEAR for n in weeks):
         return tuple(weeks), YEAR_WEEK
     form, dated = _dated_best(names)
-    if len(dated) >= MIN_DATED:
+    if len(dated) >= _MIN_DATED:
         return tuple(dated), form
     stems: dict[str, list[str]] = {}
     for numbered in (n for n in names if re.fullmatch(r"[A-Za-z]+_?\d+", n)):
@@ -74,7 +74,7 @@ def periods_measured(
     """Return the columns of periods that hold what was sold, their days, and what stands beside."""
     measured = measured_periods(types)
     found = {} if measured is None else days_of(reader, name, measured.labels)
-    if len(found) < MIN_DATED or len(set(found.values())) < len(found):
+    if len(found) < _MIN_DATED or len(set(found.values())) < len(found):
         return (), None, None
     return tuple(found), tuple(found.values()), measured
 

@@ -1,12 +1,13 @@
 """What is known while files beside the sales are placed, and where they went."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
 
 from invopt.sources.duck import Reader
-from invopt.sources.facts import DATE, FileFacts
-from invopt.sources.words import Keys
+from invopt.sources.facts import DATE, ColumnFacts, FileFacts
+from invopt.sources.words import Keys, named, number_entry
 from invopt.sql import quote
 
 UNIQUE = 0.99  # share of rows with a key of their own from which on keys name them
@@ -48,6 +49,28 @@ class Placing:
         self.sources: dict[str, Any] = {}
         self.behind: dict[str, list[str]] = {}
         self.names = {name for name in table.get("columns", {}) if name != "y"}
+
+    def free(self, name: str, file: FileFacts) -> str:
+        """Return the name of a channel, with the file's before it where another has it."""
+        name = free_name(name, self.names, file)
+        self.names.add(name)
+        return name
+
+    def channels(
+        self, file: FileFacts, numbers: Iterable[tuple[str, ColumnFacts]], texts: list[ColumnFacts]
+    ) -> dict[str, dict[str, Any]]:
+        """Return columns and one_hot of a table: numbers as they are, short texts as flags.
+
+        Args:
+            file: That holds them.
+            numbers: Name that a channel should have, and column.
+            texts: Columns.
+        """
+        found: dict[str, dict[str, Any]] = {
+            "columns": {self.free(name, file): number_entry(c) for name, c in numbers},
+            "one_hot": {self.free(c.name, file): [named(c.name)] for c in texts},
+        }
+        return {section: entries for section, entries in found.items() if entries}
 
     def tell(self, file: FileFacts, reason: str | None) -> None:
         """Note that a file is left out, where there is a reason."""

@@ -59,12 +59,10 @@ def _products(reader: Reader, file: FileFacts) -> list[str]:
     names = [c.name for c in file.of_kind(NUMBER)]
     if by_word(names, "y") is not None:
         return []
-    flags = {c.name for c in file.of_kind(NUMBER) if c.num_distinct <= _OF_FLAGS}
     if num_combined(reader, file, [date_sql(dates[0])]) < file.num_rows:
         return []
-    others = flags if len(flags) < len(names) else set()
-    names = [name for name in names if name not in others and not is_total(name)]
-    return [name for name in names if not is_of_something_else(name)]
+    counts = [c.name for c in file.of_kind(NUMBER) if c.num_distinct > _OF_FLAGS]
+    return [n for n in counts or names if not is_total(n) and not is_of_something_else(n)]
 
 
 def _has_other_texts(file: FileFacts) -> bool:

@@ -4,7 +4,15 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from invopt.sources.facts import DATE, NUMBER, TEXT, ColumnFacts, FileFacts, num_distinct
+from invopt.sources.facts import (
+    DATE,
+    NUMBER,
+    TEXT,
+    ColumnFacts,
+    FileFacts,
+    most_values,
+    num_distinct,
+)
 from invopt.sources.held_stock import HeldStock, quantity_column, stock_of, told_of_products
 from invopt.sources.lead_units import lead_time_in_words
 from invopt.sources.placing import UNIQUE, Placer, Placing, free_name, summed
@@ -278,19 +286,11 @@ class ProductFiles(Placer):
             c for c in (*self.sales.of_kind(TEXT), *self.sales.of_kind(NUMBER))
             if c.name not in keys and c.num_distinct > 1 and self._may_describe(c)
         ]  # fmt: skip
-        if not few:
-            return []
-        counts = ", ".join(f"max(n{n}) AS {quote(c.name)}" for n, c in enumerate(few))
-        inner = ", ".join(f"count(DISTINCT {quote(c.name)}) AS n{n}" for n, c in enumerate(few))
-        grouped = ", ".join(map(quote, keys))
-        [found] = self.reader.fetch(
-            f"SELECT {counts}, count(*) AS __series FROM "
-            f'(SELECT {inner} FROM "{self.sales.name}" GROUP BY {grouped})',
-            self.sales.name,
-        ).to_pylist()
-        same = [c for c in few if found[c.name] == 1]
+        counts = most_values(self.reader, self.sales, few, map(quote, keys))
+        same = [c for c, most in zip(few, counts, strict=True) if most == 1]
         # A number of each series for itself is its row in a list.
-        return [c for c in same if c.kind == TEXT or c.num_distinct < found["__series"]]
+        num_series = num_distinct(self.reader, self.sales, keys)
+        return [c for c in same if c.kind == TEXT or c.num_distinct < num_series]
 
     def _may_describe(self, column: ColumnFacts) -> bool:
         """Return whether a column's name may be that of an attribute of products."""

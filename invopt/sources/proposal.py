@@ -18,7 +18,7 @@ from invopt.errors import InvalidInputError
 from invopt.files import replacing_file
 from invopt.panel import iter_panels
 from invopt.sources.dataset import DatasetReport, read_dataset, tables_lost
-from invopt.sources.first_config import Extent, first_config
+from invopt.sources.first_config import Extent, first_config, may_be_yearly
 from invopt.sources.guess import Guess, guess_mapping, tables_of
 from invopt.sources.ledger import ORPHAN, Accounting
 from invopt.sources.mapping import Mapping
@@ -33,7 +33,6 @@ _PLACE = re.compile(
     r"|suppliers|price_breaks|receipts|calendar|overrides|lanes)(?:\[(\d+)\])?\b"
 )
 _OUTSIDE = ("promotions", "customers", "market", "external")
-_DAILY = 365  # periods in a year
 _NEGATIVE = "y is negative"
 
 
@@ -241,7 +240,7 @@ def _extent(folder: Path, profile: DataProfile) -> Extent:
         afterwards |= {
             name for name, c in panel.channels.items() if c.domain in _OUTSIDE and not c.known
         }
-        if profile.timeline.periods_per_year < _DAILY:  # of days it is not asked
+        if may_be_yearly(profile.timeline.freq):
             likeness.append((likeness_of_years(panel), panel.num_series))
         if "lead_time" in panel.series:
             lead_times += panel.series["lead_time"].dropna().to_list()

@@ -7,8 +7,8 @@ from typing import Any
 
 from invopt.frequency import sizes_of
 from invopt.sources.columns import MAX_VALUES
-from invopt.sources.facts import DATE, NUMBER, TEXT, ColumnFacts, date_sql
-from invopt.sources.placing import Placer, Placing, free_name
+from invopt.sources.facts import DATE, NUMBER, TEXT, ColumnFacts, date_sql, most_values
+from invopt.sources.placing import Placer, Placing
 from invopt.sources.sales_file import SalesFile, sounds_of_money
 from invopt.sources.vocabulary import by_word, is_of_calendar, is_of_holidays, plain
 from invopt.sources.words import (
@@ -38,18 +38,16 @@ class _Level:
     Attributes:
         name: Of a mapping: all, product, location or unique_id.
         keys: Columns that name a group.
-        key: Expression of a group's name; None where the mapping knows it.
     """
 
     name: str
     keys: tuple[str, ...]
-    key: str | None
 
 
 class SalesColumns(Placer):
     """Maps the columns of the sales that say something else of the same period.
 
-    They end where the sales end: none of them is known ahead.
+    They end where the sales end, but for plans in rows that have no sales yet.
 
     Args:
         placing: What is known, and where files go.
@@ -106,20 +104,11 @@ class SalesColumns(Placer):
 
     def _changing(self, columns: list[ColumnFacts]) -> list[ColumnFacts]:
         """Return columns that change from period to period within a series."""
-        counts = self._most_values(columns, ", ".join(map(quote, self._series_level().keys)))
+        counts = self._most_values(columns, map(quote, self._series_level().keys))
         return [c for c, most in zip(columns, counts, strict=True) if most > 1]
 
-    def _most_values(self, columns: list[ColumnFacts], grouped: str) -> list[int]:
-        """Return how many values each column has at most within a group."""
-        if not columns:
-            return []
-        inner = ", ".join(f"count(DISTINCT {quote(c.name)}) AS n{n}" for n, c in enumerate(columns))
-        [row] = self.reader.fetch(
-            f"SELECT {', '.join(f'max(n{n})' for n in range(len(columns)))} "
-            f"FROM (SELECT {inner} FROM {quote(self.file.name)} GROUP BY {grouped})",
-            self.file.name,
-        ).to_pylist()
-        return [int(value or 0) for value in row.values()]
+    def _most_values(self, columns: list[ColumnFacts], cells: Iterable[str]) -> list[int]:
+        return most_values(self.reader, self.file, columns, cells)
 
     def _map_stock(self, left: list[ColumnFacts]) -> set[str]:
         """Map the stock of each period; returns the columns of it."""
@@ -188,7 +177,10 @@ class SalesColumns(Placer):
             for known, some in self._by_knowledge(columns).items():
                 suffix = "_ahead" if known else ""
                 table = self._table(level, some, f"{domain}{suffix}") | {"aggregate": "mean"}
-                table |= self._channels(some) | ({"known": True} if known else {})
+                numbers = [(c.name, c) for c in some if c.kind == NUMBER]
+                texts = [c for c in some if c.kind == TEXT]
+                table |= self.placing.channels(self.file, numbers, texts)
+                table |= {"known": True} if known else {}
                 self.tables.setdefault(domain, []).append(table)
         return {c.name for c in told}
 
@@ -219,24 +211,10 @@ class SalesColumns(Placer):
         review = sizes_of(usual_frequency(self.dates)).review_days
         return bool(found["told"]) and (found["told"] - found["sold"]).days >= review
 
-    def _channels(self, columns: list[ColumnFacts]) -> dict[str, dict[str, Any]]:
-        """Return columns of a table: numbers as they are, short texts as flags."""
-        numbers, texts = ([c for c in columns if c.kind == kind] for kind in (NUMBER, TEXT))
-        found: dict[str, dict[str, Any]] = {
-            "columns": {self._free(c): number_entry(c) for c in numbers},
-            "one_hot": {self._free(c): [named(c.name)] for c in texts},
-        }
-        return {section: entries for section, entries in found.items() if entries}
-
-    def _free(self, column: ColumnFacts) -> str:
-        name = free_name(column.name, self.placing.names, self.file)
-        self.placing.names.add(name)
-        return name
-
     def _levels(self, columns: list[ColumnFacts]) -> dict[ColumnFacts, _Level]:
         """Return the coarsest level at which each column has one value a period."""
-        levels = [_Level("all", (), None)]
-        levels += [_Level(role, (name,), named(name)) for role, name in self.keys.roles.items()]
+        levels = [_Level("all", ())]
+        levels += [_Level(role, (name,)) for role, name in self.keys.roles.items()]
         found: dict[ColumnFacts, _Level] = {}
         for level in levels:
             left = [c for c in columns if c not in found]
@@ -248,11 +226,11 @@ class SalesColumns(Placer):
 
     def _series_level(self) -> _Level:
         keys = (self.keys.series,) if self.keys.series is not None else tuple(self.keys.there)
-        return _Level("unique_id", tuple(map(str, keys)), None)
+        return _Level("unique_id", tuple(map(str, keys)))
 
-    def _grouped(self, level: _Level) -> str:
+    def _grouped(self, level: _Level) -> list[str]:
         assert self.date is not None
-        return ", ".join([date_sql(self.date), *map(quote, level.keys)])
+        return [date_sql(self.date), *map(quote, level.keys)]
 
     def _table(self, level: _Level, columns: Iterable[ColumnFacts], domain: str) -> dict[str, Any]:
         """Return the mapping of a table of some columns, and make its source."""
@@ -270,9 +248,9 @@ class SalesColumns(Placer):
         }
         self.behind[source] = [self.file.name]
         whom = {} if level.name == "all" else {"level": level.name}
-        return {"from": source} | whom | ({"key": level.key} if level.key else {}) | {
-            "ds": date_entry(self.date)
-        }  # fmt: skip
+        if level.name in self.keys.roles:
+            whom["key"] = named(level.keys[0])
+        return {"from": source} | whom | {"ds": date_entry(self.date)}
 
 
 def _holds(said: str, name: str) -> bool:

@@ -280,21 +280,20 @@ def _as_sales(reader: Reader, file: FileFacts, asked: SpokenNames) -> SalesFile:
     date = _date(file, asked) or _date_in_parts(reader, file) or _first_of_span(reader, file)
     date = date or _within_text(reader, file) or _with_century(reader, file)
     keys = _whole_key(reader, file, keys, date)
-    keys = (
-        keys
-        if date is None
-        else replace(keys, product=keys.product or _kind_of_product(file, keys))
-    )
+    if date is not None:
+        keys = _with_kind_of_product(file, keys)
     return SalesFile(file, keys, date, _quantity(reader, file, keys, asked))
 
 
-def _kind_of_product(file: FileFacts, keys: Keys) -> str | None:
-    """Return the column of kinds of products (Product line, family) of a file without products."""
+def _with_kind_of_product(file: FileFacts, keys: Keys) -> Keys:
+    """Return keys with the kind (Product line, family) for the product of a file without any."""
     if keys.series is not None or keys.product is not None:
-        return None
+        return keys
     kinds = {plain(c.name): c for c in file.columns if c.kind != DATE and c.num_distinct > 1}
     found = next((kinds[name] for name in KINDS_OF_PRODUCTS if name in kinds), None)
-    return found.name if found is not None and 2 * found.num_distinct <= file.num_rows else None
+    if found is None or 2 * found.num_distinct > file.num_rows:
+        return keys
+    return replace(keys, product=found.name)
 
 
 def _whole_key(reader: Reader, file: FileFacts, keys: Keys, date: ColumnFacts | None) -> Keys:
@@ -526,14 +525,14 @@ def _hints(reader: Reader, nearest: SalesFile) -> Iterator[str]:
     """Yield what may stand for what a file lacks, a sentence each, with a blank before it."""
     if "date" in nearest.missing:
         yield from _hints_of_dates(reader, nearest.file)
-    texts = [c.name for c in nearest.file.of_kind(TEXT)]
+    texts = _names_of(nearest.file, TEXT)
     if "quantity" in nearest.missing and (told := by_word(texts, "y")) is not None:
         yield (
             f" {told} holds texts that are no numbers of one form ({_texts(reader, nearest, told)})"
             ": correct them, or say how they are read in `y` of a mapping by hand."
         )
     taken = {*nearest.keys.there, nearest.keys.series}
-    left = [c.name for c in nearest.file.of_kind(NUMBER) if c.name not in taken]
+    left = [name for name in _names_of(nearest.file, NUMBER) if name not in taken]
     left = [*(name for name in taken if name and re.search(r"\d$", name)), *left]
     if nearest.date is not None and nearest.missing[0] == "quantity" and len(left) > 1:
         yield (

@@ -73,7 +73,6 @@ LABELS = (
 _STEM = 5  # letters
 # In names of columns that hold times.
 DATED = (
-    r"^[a-z]{2}(iv|tr|or|rg)dt$|"
     "日期|日付|日$|年月|时间|月份|일자|날짜|판매일|출고일|дата|период|"
     "месяц|تاريخ|تاریخ|תאריך|ημερομην|วันที่|เดือน"
 )

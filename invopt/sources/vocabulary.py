@@ -164,7 +164,6 @@ QUANTITIES = {"qty", "quantity", "units", "menge", "anzahl", "stuck", "stueck", 
 # Letters that are none of ASCII's with a sign.
 _LETTERS = str.maketrans({"ß": "ss", "ł": "l", "Ł": "L", "ı": "i", "ø": "o", "Ø": "O", "æ": "ae",
                           "Æ": "Ae", "đ": "d", "œ": "oe"})  # fmt: skip
-# Whose columns they are, not what they are.
 # Fields of an ERP's tables, which stand behind two letters for the table: MTITNO, UCIVQT, SDLITM.
 _FIELDS = {
     "product": ("itno", "litm", "aitm"),
@@ -173,12 +172,20 @@ _FIELDS = {
     "date": ("ivdt", "trdt", "ordt", "rgdt", "ivd", "trdj", "dgl"),
     "on_hand": ("stqt", "pqoh"),
 }
+# Whose columns they are, not what they are.
 _OF_LINES = r"^((line|order|sales?|invoice)_(items?|lines?)|items|lines|positions|positionen)_(?=.)"
 _COME_IN = r"^in_(qty|quantity|units|menge)$|(^|_)(qty|quantity|units|menge)_in$"
 _COMPOUND = 5  # letters from which on a word may stand inside another (Verkaufsmenge)
 _SHORT = ("qty",)  # that stand at the end of another all the same (MQty)
 _WHOLE = ("count", "usine", "local")  # that stand in others by chance: account, business, localized
 _FLAG = r"^(is|has)_"
+_HOLIDAYS = r"holiday|feiertag|ferien|jours?_ferie|festivo|festivita|feriado|vacation|swieta|event"
+# Parts of a date, which the calendar knows by itself.
+_CALENDAR = (
+    r"(^|_)(year|month|week|day|weekday|quarter|season|seasonality|jahr|monat|woche|wochentag|tag"
+    r"|quartal|saison|annee|mois|semaine|jour|trimestre|ano|mes|semana|dia|anno|mese|settimana"
+    r"|giorno)(_?(of_?(week|month|year)|no|nr|num(ber)?|name))?$|^(dow|doy|woy|kw|wk|yr|yyyy|mm)$"
+)
 
 
 def plain(name: str) -> str:
@@ -200,15 +207,6 @@ def _other_words(words: str) -> tuple[str, ...]:
 _SCRIPTS = {role: _other_words(words) for role, words in scripts.WORDS.items()}
 _NO_SCRIPTS = {role: _other_words(words) for role, words in scripts.OTHERS.items()}
 _SCRIPT_LABELS = _other_words(scripts.LABELS)
-
-
-_HOLIDAYS = r"holiday|feiertag|ferien|jours?_ferie|festivo|festivita|feriado|vacation|swieta|event"
-# Parts of a date, which the calendar knows by itself.
-_CALENDAR = (
-    r"(^|_)(year|month|week|day|weekday|quarter|season|seasonality|jahr|monat|woche|wochentag|tag"
-    r"|quartal|saison|annee|mois|semaine|jour|trimestre|ano|mes|semana|dia|anno|mese|settimana"
-    r"|giorno)(_?(of_?(week|month|year)|no|nr|num(ber)?|name))?$|^(dow|doy|woy|kw|wk|yr|yyyy|mm)$"
-)
 
 
 def is_of_holidays(name: str) -> bool:

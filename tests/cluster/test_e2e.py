@@ -283,6 +283,15 @@ def test_a_corrupt_model_must_be_refused_for_what_is_wrong_with_it():
         rollouts.corrupt_model(world)
 
 
+def register_second(workspace, how):
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tests/e2e/inside/again.py"), how],
+        capture_output=True, text=True,
+        env=os.environ | {"INVOPT_WORKSPACE": str(workspace), "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == 'RESULT {"version": "2"}', done.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("file", ["verdict", "verdict.json"])  # of KFP and of a local run
 def test_a_model_registered_again_was_judged_beside_the_champion_of_now(tmp_path, file):
@@ -294,12 +303,7 @@ def test_a_model_registered_again_was_judged_beside_the_champion_of_now(tmp_path
     name = "demand-forecaster"
     registry.register(name, str(made), [str(verdict)], {"snapshot": "s"}, lambda _: None)
     registry.make_champion(name, "1")
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "tests/e2e/inside/again.py"), "corrupt"],
-        capture_output=True, text=True,
-        env=os.environ | {"INVOPT_WORKSPACE": str(tmp_path), "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
-    assert done.stdout.splitlines()[-1] == 'RESULT {"version": "2"}', done.stderr
+    register_second(tmp_path, "corrupt")
     judged = json.loads((registry.evidence_path(name, "2") / file).read_text())
     assert judged == {"decision": "promote", "champion_version": "1"}
 
@@ -322,12 +326,7 @@ def test_a_model_registered_again_with_parts_takes_a_baseline_of_its_assessment(
         plan = deployment.settings.plans / name / f"{date}.csv"
         plan.parent.mkdir(parents=True, exist_ok=True)
         plan.write_text(f"unique_id,location\nA_{first},{first}\nB_{last},{last}\n")
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "tests/e2e/inside/again.py"), "parts"],
-        capture_output=True, text=True,
-        env=os.environ | {"INVOPT_WORKSPACE": str(tmp_path), "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
-    assert done.stdout.splitlines()[-1] == 'RESULT {"version": "2"}', done.stderr
+    register_second(tmp_path, "parts")
     model = deployment.registry.version_path(name, "2")
     assert (model / "parts/moving-average/model.onnx").read_text() == "moving-average"
     assert json.loads((model / "model.json").read_text())["format"] == 3

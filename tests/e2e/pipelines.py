@@ -35,7 +35,7 @@ class Pipelines:
         Raises:
             StepFailed: If `invopt submit` does not end with 0.
         """
-        done = self.kube.invopt(*self._command(pipeline, data), *more, "--wait", seconds=seconds)
+        done = self.kube.invopt(*self.command(pipeline, data), *more, "--wait", seconds=seconds)
         ids = run_ids(done.stdout)
         if done.returncode:
             self._keep(ids)
@@ -49,7 +49,7 @@ class Pipelines:
         Raises:
             StepFailed: If it cannot be submitted.
         """
-        done = self.kube.invopt(*self._command(pipeline, data), *more, seconds=180)
+        done = self.kube.invopt(*self.command(pipeline, data), *more, seconds=180)
         ids = run_ids(done.stdout)
         if done.returncode or not ids:
             raise StepFailed(f"invopt submit {pipeline}: {last_line(done.stderr or done.stdout)}")
@@ -61,7 +61,7 @@ class Pipelines:
         Raises:
             StepFailed: If it fails.
         """
-        done = self.kube.invopt(*self._command(pipeline, DATA), "--cron", cron, *more, seconds=180)
+        done = self.kube.invopt(*self.command(pipeline, DATA), "--cron", cron, *more, seconds=180)
         if done.returncode:
             raise StepFailed(f"invopt submit --cron: {last_line(done.stderr or done.stdout)}")
         return str(done.stdout)
@@ -131,7 +131,8 @@ class Pipelines:
             told.append((str(task.get("display_name") or task.get("task_id", "")), seconds))
         return told
 
-    def _command(self, pipeline: str, data: str) -> list[str]:
+    def command(self, pipeline: str, data: str) -> list[str]:
+        """Return what `invopt` is called with to submit a run."""
         where = ["--namespace", self.namespace] if self.namespace else []
         return [
             "submit", pipeline, "--config", self.settings.config, "--host", self.host, *where,

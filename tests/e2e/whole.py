@@ -71,7 +71,7 @@ def _steps(world: World, run: str) -> str:
 
 def failed_run(world: World) -> str:
     """A run that fails is told with the step's own words; what does not fit is not submitted."""
-    command = world.runs._command("replenishment", _NOWHERE)
+    command = world.runs.command("replenishment", _NOWHERE)
     done = world.kube.invopt(*command, "--wait", seconds=900)
     [run] = run_ids(done.stdout) or [""]
     again = world.kube.invopt("wait", run, "--host", world.runs.host, seconds=120)
@@ -190,7 +190,7 @@ def retraining(world: World) -> str:
 def cron(world: World) -> str:
     """A second --cron leaves the run under way alone; five fields are refused."""
     done = world.kube.invopt(
-        *world.runs._command("replenishment", DATA), "--cron", "0 6 * * 1", seconds=180
+        *world.runs.command("replenishment", DATA), "--cron", "0 6 * * 1", seconds=180
     )
     if done.returncode == 0:
         raise StepFailed("a five-field --cron was accepted; KFP reads its first as seconds")
