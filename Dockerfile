@@ -1,11 +1,13 @@
 # One recipe, two images.
 #   job     every pipeline step: the library, kfp, Feast, MLflow, torch
 #   server  decisions over KServe: ONNX Runtime and Feast, no torch, no kfp
-# BASE is any image with Python 3.11 as python3 and its venv module. pip's configuration (an own
+# BASE is any image with Python 3.11 as python3 and its venv module; by default python:3.11-slim-bookworm
+# (3.11.16, index of all platforms, Docker Hub's listing of 2026-09-21) by its digest, since a tag moves.
+# `docker buildx imagetools inspect docker.io/library/python:3.11-slim-bookworm` tells the next one. pip's configuration (an own
 # package index, say) comes as the secret `pip-config` and stays out of every layer.
 # TORCH_INDEX_URL chooses torch's build: https://download.pytorch.org/whl/cpu or .../whl/cu130. Empty:
 # what the package index has, with CUDA (4 GB more).
-ARG BASE=docker.io/library/python:3.11-slim-bookworm
+ARG BASE=docker.io/library/python@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b
 
 FROM ${BASE} AS build
 # Where the wheel has the packages of the platform (setup.py).

@@ -11,7 +11,8 @@ CONFIG ?= pipelines/configs/demo.yaml
 BUILDER ?= docker
 REGISTRY ?= localhost
 TAG ?= $(shell git rev-parse --short=12 HEAD)
-BASE ?= docker.io/library/python:3.11-slim-bookworm
+# Empty: the Dockerfile's own, by its digest.
+BASE ?=
 TORCH_INDEX_URL ?= https://download.pytorch.org/whl/cpu
 BUILD_ARGS ?=
 WORKERS ?= 2
@@ -83,7 +84,7 @@ lock: $(VENV)/.installed-dev  ## resolve constraints.txt again, moving as little
 image:  ## build both images (BUILDER=docker|podman|buildah REGISTRY=... BASE=... BUILD_ARGS=...)
 	for target in server job; do \
 	  $(BUILDER) $(if $(filter buildah,$(BUILDER)),bud --layers,build) \
-	    --build-arg BASE=$(BASE) --build-arg REVISION=$(TAG) \
+	    $(if $(BASE),--build-arg BASE=$(BASE)) --build-arg REVISION=$(TAG) \
 	    --build-arg TORCH_INDEX_URL=$(TORCH_INDEX_URL) $(BUILD_ARGS) \
 	    --target $$target --tag $(REGISTRY)/invopt-$$target:$(TAG) . || exit 1; \
 	done

@@ -19,13 +19,17 @@ from invopt.timeline import Timeline, frequency_unit
 MIN_PERIODS = 12
 # Share of a year that a wave over the year is learned from, at least.
 _YEAR_SHARE = 0.75
+# Likewise for waves over the month: of two months every one is another trend.
+_MONTH_DAYS = 180
 # Years of history from which on what came a year before is learned from.
 _YEARS_BEFORE = 1.5
 _FIT = "`invopt init-mapping` writes a configuration that fits the data"
 
 # Fields whose change is told.
 _JUDGED = ("gate_periods", "selection_periods", "unjudged_periods", "num_folds")
-_SEEN = ("patch", "context_steps", "windows", "year_harmonics", "year_before")
+_SEEN = (
+    "patch", "context_steps", "windows", "year_harmonics", "month_harmonics", "year_before",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,8 @@ def _fit_features(features: FeaturesConfig, timeline: Timeline, train: int) -> F
     windows, weights = _windows(features, train)
     context = min(features.context_steps, max(2, -(-train // patch)))
     year = features.year_harmonics if train >= _YEAR_SHARE * timeline.periods_per_year else 0
+    is_daily = frequency_unit(timeline.freq) == "D"
+    month = 0 if is_daily and train < _MONTH_DAYS else features.month_harmonics
     is_long = train >= _YEARS_BEFORE * timeline.year_length
     before = features.year_before and is_long and timeline.year_before_reach(features.horizon) > 0
     return features.model_copy(
@@ -101,6 +107,7 @@ def _fit_features(features: FeaturesConfig, timeline: Timeline, train: int) -> F
             "windows": windows,
             "offset_weights": weights,
             "year_harmonics": year,
+            "month_harmonics": month,
             "year_before": before,
         }
     )

@@ -103,3 +103,13 @@ def test_the_server_image_has_what_its_settings_load_by_name(what):
 def test_neither_image_has_what_only_developers_use():
     for stage in ("build-job", "build-server"):
         assert not installed_with(*extras_of(stage)) & {"pytest", "moto", "ruff"}
+
+
+def test_the_base_image_is_named_by_its_digest():
+    text = (ROOT / "Dockerfile").read_text()
+    bases = re.findall(r"^ARG BASE=(\S+)$", text, re.MULTILINE)
+    assert len(bases) == 1
+    assert re.fullmatch(r"docker\.io/library/python@sha256:[0-9a-f]{64}", bases[0])
+    stages = re.findall(r"^FROM (\S+) AS (\S+)$", text, re.MULTILINE)
+    names = {name for _, name in stages}
+    assert {image for image, _ in stages} - names == {"${BASE}"}

@@ -79,7 +79,8 @@ class Guess:
     def text(self, data: Path) -> str:
         """Return the mapping as YAML, notes as comments."""
         head = [
-            f"# A first mapping of {data.name}, made by looking at the files: read it, correct it.",
+            f"# A first mapping of {data.resolve().name}, made by looking at the files: "
+            "read it, correct it.",
             "# docs/your-data.md says what every key means.",
             *(f"# {note}" for note in self.notes),
         ]

@@ -14,18 +14,23 @@ import yaml
 from pydantic import ValidationError
 
 from invopt.config import Config, DataConfig, explain_validation
+from invopt.cycles import likeness_of_months, likeness_of_years
 from invopt.errors import InvalidInputError
 from invopt.files import replacing_file
-from invopt.panel import iter_panels
+from invopt.panel import Panel, iter_panels
 from invopt.sources.dataset import DatasetReport, read_dataset, tables_lost
-from invopt.sources.first_config import Extent, first_config, may_be_yearly
+from invopt.sources.first_config import (
+    Extent,
+    first_config,
+    may_be_monthly,
+    may_be_yearly,
+)
 from invopt.sources.guess import Guess, guess_mapping, tables_of
 from invopt.sources.ledger import ORPHAN, Accounting
 from invopt.sources.mapping import Mapping
 from invopt.sources.marks import TEXTS
 from invopt.sources.validation import DataCheck, DataProfile, check_data
 from invopt.sources.words import SpokenNames
-from invopt.year_before import likeness_of_years
 
 CONFIG = "config.yaml"
 _PLACE = re.compile(
@@ -122,7 +127,8 @@ def _told(out: Path, config: Path, tried: _Tried, notes: list[str]) -> list[str]
 
 def _config_text(content: dict[str, Any], data: Path, notes: list[str]) -> str:
     head = [
-        f"# A first configuration for {data.name}: sizes that fit its frequency and length.",
+        f"# A first configuration for {data.resolve().name}: "
+        "sizes that fit its frequency and length.",
         "# Costs under inventory are invopt's own until you write yours.",
         *(f"# {note}" for note in notes),
     ]
@@ -229,7 +235,7 @@ def _extent(folder: Path, profile: DataProfile) -> Extent:
     lives: list[float] = []
     columns: set[str] = set()
     afterwards: set[str] = set()
-    likeness: list[tuple[float, int]] = []
+    likeness = np.zeros(2)
     num_series = 0
     for panel in iter_panels(folder):
         num_series += panel.num_series
@@ -240,14 +246,14 @@ def _extent(folder: Path, profile: DataProfile) -> Extent:
         afterwards |= {
             name for name, c in panel.channels.items() if c.domain in _OUTSIDE and not c.known
         }
-        if may_be_yearly(profile.timeline.freq):
-            likeness.append((likeness_of_years(panel), panel.num_series))
+        likeness += panel.num_series * np.array(_likeness(panel))
         if "lead_time" in panel.series:
             lead_times += panel.series["lead_time"].dropna().to_list()
         if "shelf_life" in panel.series:
             lives += panel.series["shelf_life"].dropna().to_list()
     longest = int(np.ceil(max(lead_times))) if lead_times else None
     line = profile.timeline
+    years, months = likeness / num_series
     return Extent(
         line.freq,
         line.num_periods,
@@ -257,5 +263,15 @@ def _extent(folder: Path, profile: DataProfile) -> Extent:
         num_series=num_series,
         shelf_life=float(np.median(lives)) if 2 * len(lives) > num_series else None,
         afterwards=tuple(sorted(afterwards)),
-        likeness_of_years=sum(value * number for value, number in likeness) / num_series,
+        likeness_of_years=float(years),
+        likeness_of_months=float(months),
+    )
+
+
+def _likeness(panel: Panel) -> tuple[float, float]:
+    """Return the likeness of years and of months, 0 where the frequency does not ask."""
+    freq = panel.timeline.freq
+    return (
+        likeness_of_years(panel) if may_be_yearly(freq) else 0.0,
+        likeness_of_months(panel) if may_be_monthly(freq) else 0.0,
     )

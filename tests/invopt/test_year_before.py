@@ -16,7 +16,7 @@ from invopt.history import fit_sections
 from invopt.panel import Flag, Panel
 from invopt.sources.proposal import write_mapping
 from invopt.timeline import Timeline
-from invopt.year_before import likeness_of_years, year_before
+from invopt.year_before import year_before
 from tests.builders import SMALL_FEATURES, make_panel
 
 
@@ -82,16 +82,6 @@ def test_a_history_that_holds_no_year_and_a_half_or_a_horizon_of_a_year_goes_wit
     timeline = Timeline(pd.Timestamp("2022-01-03"), "W-MON", num_periods)
     evaluation = EvaluationConfig(gate_periods=8, selection_periods=8)
     assert fit_sections(features, evaluation, timeline).features.year_before is kept
-
-
-def test_years_that_repeat_are_alike_and_years_of_noise_are_not():
-    rng = np.random.default_rng(0)
-    year = rng.lognormal(3, 0.5, (20, 52))
-    alike = rng.poisson(np.tile(year, 3))
-    assert likeness_of_years(weekly(alike)) > 0.7
-    assert abs(likeness_of_years(weekly(rng.poisson(20, (20, 156))))) < 0.1
-    assert likeness_of_years(weekly(np.full((3, 156), 7))) == 0.0
-    assert likeness_of_years(weekly(rng.poisson(20, (3, 60)))) == 0.0
 
 
 @pytest.mark.parametrize(
