@@ -568,6 +568,10 @@ def _add_init_mapping(commands: "Commands") -> None:
         ("quantity", "of the units sold"),
     ):
         guess.add_argument(f"--{option}", metavar="COLUMN", help=f"column {what}")
+    guess.add_argument(
+        "--holidays", metavar="COUNTRY",
+        help="whose public holidays are known ahead (DE, or DE-BY for a region)",
+    )  # fmt: skip
     guess.set_defaults(command=_init_mapping)
 
 
@@ -583,7 +587,8 @@ def _init_mapping(parsed: argparse.Namespace) -> None:
         )
     asked = SpokenNames(parsed.product, parsed.location, parsed.date, parsed.quantity)
     out = parsed.out or Path(f"{parsed.data.resolve().name}.yaml")
-    for line in write_mapping(parsed.data, out, asked, today=datetime.now(UTC).date()):
+    today = datetime.now(UTC).date()
+    for line in write_mapping(parsed.data, out, asked, today=today, holidays=parsed.holidays):
         print(line)
 
 

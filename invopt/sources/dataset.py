@@ -20,7 +20,7 @@ from invopt.contracts import StockRecords
 from invopt.errors import InvalidInputError
 from invopt.files import replacing_folder
 from invopt.panel import ALL_LEVEL, Flag, Panel
-from invopt.sources.channels import ChannelTables
+from invopt.sources.channels import MAX_FUTURE_PERIODS, ChannelTables
 from invopt.sources.duck import Reader
 from invopt.sources.faults import with_faults
 from invopt.sources.joins import JoinMisses, join_misses
@@ -236,6 +236,7 @@ class _Build:
     def run(self) -> DatasetReport:
         sales, key = self._sales(), series_key(self.mapping, self.mapping.sales)
         timeline = sales.timeline
+        self._add_holidays(timeline.resized(timeline.num_periods + MAX_FUTURE_PERIODS))
         if self.mapping.sales.layout != "wide":
             self.mixed_units = tell_units(self.reader, self.mapping.sales, key)
         self._tell_twins(sales.keys)
@@ -261,6 +262,12 @@ class _Build:
         self.ledger.enter_rejected_lines(source_of, _readers_of(self.mapping))
         self.ledger.write(self.folder / "quarantine.parquet")
         return self._report(timeline, sales, len(series))
+
+    def _add_holidays(self, timeline: Timeline) -> None:
+        """Make the sources of public holidays readable, those of a timeline."""
+        for name, source in self.mapping.sources.items():
+            if source.holidays is not None:
+                self.reader.add_holidays(name, source, timeline)
 
     def _report(
         self, timeline: Timeline, sales: LongSales | WideSales, num_series: int

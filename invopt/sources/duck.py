@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import pyarrow as pa
+
 from invopt.errors import ConfigError
 from invopt.sources import database_files
 from invopt.sources.arrow_files import SUFFIXES as ARROW
@@ -12,8 +14,10 @@ from invopt.sources.found_files import find_files
 from invopt.sources.json_lines import SUFFIXES as JSONS
 from invopt.sources.mapping import Source
 from invopt.sources.parquet_tables import add_parquet
+from invopt.sources.public_holidays import holiday_rows
 from invopt.sources.row_tables import add_arrow, add_books, add_database, add_json, add_query
 from invopt.sources.workbooks import SUFFIXES as BOOKS
+from invopt.timeline import Timeline
 
 _TEXTS = {".csv", ".txt", ".tsv", ".prn", "", ".xls", ".html", ".htm"}
 
@@ -35,7 +39,7 @@ class Reader(Engine):
             InvalidInputError: As add.
         """
         for name, source in sources.items():
-            if source.sql is None:
+            if source.is_file_or_query:
                 self.add(name, source)
         self.lock(*folders)
         for name, source in sources.items():
@@ -54,6 +58,16 @@ class Reader(Engine):
             add_query(self, name, source)
         else:
             self._add_files(name, source)
+
+    def add_holidays(self, name: str, source: Source, timeline: Timeline) -> None:
+        """Make public holidays of a timeline readable."""
+        assert source.holidays is not None
+        rows = holiday_rows(
+            source.holidays, timeline.start, timeline.last_day(timeline.num_periods - 1)
+        )
+        self.connection.register("days", pa.Table.from_pandas(rows, preserve_index=False))
+        self.run(f'CREATE OR REPLACE TABLE "{name}" AS SELECT * FROM days', f"sources.{name}")
+        self.connection.unregister("days")
 
     def _add_files(self, name: str, source: Source) -> None:
         assert source.path is not None

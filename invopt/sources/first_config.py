@@ -7,6 +7,7 @@ from typing import Any
 
 from invopt.config import EXCEPT, DataConfig
 from invopt.frequency import Sizes, by_review, offset_weights, sizes_of
+from invopt.sources.public_holidays import PREFIX
 from invopt.sources.validation import DataCheck
 from invopt.sources.words import shortened
 from invopt.timeline import frequency_unit
@@ -18,8 +19,8 @@ _STEPS, _RATE = 800, 0.008
 # Walmart's are alike (0.67) and gained a fifth, VN2's are not (0.10) and lost 3 %; months and days
 # gained nothing: docs/benchmarks.md, "The week of the year before".
 _YEARLY, _ALIKE, _YEARLY_RATE = ("W", "2W"), 0.3, 0.004
-# Waves over the month cost days that have none 5 to 11 % of WAPE, and spared M5's food (0.46 and
-# 0.65, also without its SNAP days) 4 %: docs/benchmarks.md, "Waves over the month".
+# Waves over the month cost days that have nothing to do with it 5 to 11 % of WAPE, and spared M5's
+# food (0.49, its SNAP days unknown) 4 % in one window: docs/benchmarks.md, "Waves over the month".
 # Where they are not few, one network with half of its steps for what stock rests on: Walmart's
 # orders cost a seventh less than those of two networks in the same time.
 _YEARLY_STEPS, _HEADS = 1600, 0.5
@@ -43,6 +44,7 @@ class Extent:
         shelf_life: Periods that half of the products keep, at most; None where they name none.
         afterwards: Channels of plans, customers, market and the world outside that are known
             afterwards only.
+        ahead: Such channels that are known ahead.
         likeness_of_years: Correlation of each period with that of the year before, beside those
             around; 0 where nobody asks.
         likeness_of_months: Correlation of each day with the same days of other months; likewise.
@@ -56,6 +58,7 @@ class Extent:
     num_series: int
     shelf_life: float | None = None
     afterwards: tuple[str, ...] = ()
+    ahead: tuple[str, ...] = ()
     likeness_of_years: float = 0.0
     likeness_of_months: float = 0.0
 
@@ -97,6 +100,11 @@ def _doubts(extent: Extent, horizon: int) -> list[str]:
             "ahead (promotions, holidays) belongs into a table of its own that reaches beyond the "
             "last sale, with `known: true`"
         )
+    if _is_daily(extent) and not extent.ahead:
+        notes.append(
+            "no table says which days to come are holidays: `--holidays COUNTRY` (DE, US; DE-BY "
+            "for a region) adds the public ones, with which a bakery's forecasts erred a third less"
+        )
     if extent.num_periods < _FEW * horizon:
         notes.append(
             f"{extent.num_periods} periods are few: a forecast that is judged wants "
@@ -118,6 +126,7 @@ def _features(extent: Extent, sizes: Sizes, horizon: int, context: int) -> dict[
         "aggregates": aggregates,
         "daily_periods": sizes.plain,
         **_channels(extent),
+        **_events(extent),
         **({"year_before": True} if _is_yearly(extent) else {}),
         **({} if _is_monthly(extent) else {"month_harmonics": 0}),
     }
@@ -129,8 +138,7 @@ def _training(extent: Extent, context: int) -> dict[str, Any]:
     is_long = is_yearly and extent.num_series * extent.num_periods > few
     if is_long:
         steps, members = _YEARLY_STEPS, 1
-    is_daily = frequency_unit(extent.frequency) == "D"
-    rate = _RATE if is_daily else _YEARLY_RATE if is_yearly else None
+    rate = _RATE if _is_daily(extent) else _YEARLY_RATE if is_yearly else None
     return {
         "max_minutes": 5,
         "max_steps": steps,
@@ -139,6 +147,17 @@ def _training(extent: Extent, context: int) -> dict[str, Any]:
         **({"heads_share": _HEADS} if is_long else {}),
         "fork_after": max(1, min(8, context // 2)),
     }
+
+
+def _events(extent: Extent) -> dict[str, list[Any]]:
+    """Return that public holidays act on the days beside them too: people buy for them before."""
+    if not _is_daily(extent) or not any(name.startswith(f"{PREFIX}=") for name in extent.ahead):
+        return {}
+    return {"event_channels": [f"{PREFIX}=*"], "event_leads": [1, -1]}
+
+
+def _is_daily(extent: Extent) -> bool:
+    return frequency_unit(extent.frequency) == "D"
 
 
 def may_be_yearly(frequency: str) -> bool:

@@ -10,10 +10,19 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from invopt.config import Name, explain_validation, read_yaml
 from invopt.errors import ConfigError
+from invopt.sources.public_holidays import check_place
 from invopt.timeline import check_frequency
 
 Aggregate = Literal["sum", "mean", "min", "max", "last"]
@@ -23,6 +32,15 @@ TERMS = ("suppliers", "price_breaks", "receipts", "calendar", "overrides", "lane
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+def _for_all(value: Any) -> Any:
+    """Return holidays of one place as those of every location.
+
+    YAML reads Norway's NO as false where nobody writes quotation marks.
+    """
+    places = value if isinstance(value, dict) else {"": value}
+    return {name: "NO" if code is False else code for name, code in places.items()}
 
 
 class Source(_Part):
@@ -38,7 +56,10 @@ class Source(_Part):
         encoding: Of a CSV, by Python's name (cp1252, latin-1, utf-16).
         url: SQLAlchemy URL; ${NAME} is replaced from the variables handed in.
         query: SQL to send to url.
-        sql: DuckDB SQL over the sources named above it.
+        sql: DuckDB SQL over the sources named above it, public holidays apart.
+        holidays: Public holidays of a country (DE) or a region of it (DE-BY), or of each location
+            (a dictionary of such codes): rows of ds, location and holiday, the name, from the first
+            period of the sales to 400 periods after their last one.
     """
 
     path: str | None = None
@@ -48,12 +69,19 @@ class Source(_Part):
     url: str | None = None
     query: str | None = None
     sql: str | None = None
+    holidays: Annotated[dict[str, Annotated[str, AfterValidator(check_place)]],
+                        BeforeValidator(_for_all)] | None = None  # fmt: skip
+
+    @property
+    def is_file_or_query(self) -> bool:
+        """True when its rows come from outside."""
+        return self.path is not None or self.url is not None
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Source":
-        kinds = [self.path is not None, self.url is not None, self.sql is not None]
-        if sum(kinds) != 1:
-            raise ValueError("name exactly one of path, url (with query) or sql")
+        kinds = [self.path, self.url, self.sql, self.holidays]
+        if sum(kind is not None for kind in kinds) != 1:
+            raise ValueError("name exactly one of path, url (with query), sql or holidays")
         if (self.url is None) != (self.query is None):
             raise ValueError("url and query belong together")
         if self.sheet is not None and self.path is None:
@@ -428,6 +456,7 @@ class Mapping(_Part):
                     f"{name} reads from {table.source!r}, which is not under sources "
                     f"({', '.join(self.sources)})"
                 )
+        self._check_holidays()
         places: dict[str, str] = {c: "sales" for c in self.sales.columns if c != "y"}
         for name, _, table in self.channel_tables():
             for column in table.channel_names():
@@ -437,6 +466,19 @@ class Mapping(_Part):
                     )
                 places[column] = name
         return self
+
+    def _check_holidays(self) -> None:
+        """Refuse what reads public holidays before the sales tell of which years."""
+        named = {n for n, source in self.sources.items() if source.holidays is not None}
+        if self.sales.source in named:
+            raise ValueError(f"sales reads from {self.sales.source!r}, which are public holidays")
+        for name, source in self.sources.items():
+            words = set(re.findall(r"[\w.-]+", source.sql or ""))
+            if found := sorted(named & words):
+                raise ValueError(
+                    f"sources {name!r}: SQL cannot read the public holidays of {found[0]!r}; "
+                    "external, promotions and calendar can"
+                )
 
     def tables(self) -> list[tuple[str, Table]]:
         """Return every mapped table with its name, sales first."""

@@ -29,6 +29,7 @@ from invopt.sources.guess import Guess, guess_mapping, tables_of
 from invopt.sources.ledger import ORPHAN, Accounting
 from invopt.sources.mapping import Mapping
 from invopt.sources.marks import TEXTS
+from invopt.sources.public_holidays import SOURCE, draft
 from invopt.sources.validation import DataCheck, DataProfile, check_data
 from invopt.sources.words import SpokenNames
 
@@ -59,7 +60,12 @@ class _Tried:
 
 
 def write_mapping(
-    data: Path, out: Path, asked: SpokenNames | None = None, *, today: date | None = None
+    data: Path,
+    out: Path,
+    asked: SpokenNames | None = None,
+    *,
+    today: date | None = None,
+    holidays: str | None = None,
 ) -> list[str]:
     """Write a first mapping of a folder's files and a configuration beside it.
 
@@ -71,12 +77,14 @@ def write_mapping(
         out: Mapping file to write.
         asked: Columns of the sales that a person named.
         today: Of the clock: sales after it are left out; None where no clock is known.
+        holidays: Country (DE) or region of one (DE-BY) whose public holidays are known ahead.
 
     Returns:
         What a person should know, line by line.
 
     Raises:
-        InvalidInputError: If there are no files, none looks like sales, or a file is in the way.
+        InvalidInputError: If there are no files, none looks like sales, a file is in the way, or
+            there is no such country.
     """
     if not data.is_dir():
         raise InvalidInputError(f"{data} is not a folder.")
@@ -85,8 +93,12 @@ def write_mapping(
         if file.exists():
             raise InvalidInputError(f"{file} exists; name another file with --out.")
     name = re.sub(r"[^A-Za-z0-9_-]", "_", out.stem).lstrip("_-") or "data"
+    drafted = None if holidays is None else draft(holidays)
     with tempfile.TemporaryDirectory(prefix="invopt-mapping-") as scratch:
         guess = guess_mapping(data, Path(scratch) / "looking", name, asked)
+        if drafted is not None:
+            guess.content["sources"][SOURCE], table = drafted
+            guess.content.setdefault("external", []).append(table)
         tried = _try(guess, data, Path(scratch), None if today is None else pd.Timestamp(today))
     content, notes = first_config(name, out.name, tried.extent, tried.checks)
     Config.model_validate(content)
@@ -235,6 +247,7 @@ def _extent(folder: Path, profile: DataProfile) -> Extent:
     lives: list[float] = []
     columns: set[str] = set()
     afterwards: set[str] = set()
+    ahead: set[str] = set()
     likeness = np.zeros(2)
     num_series = 0
     for panel in iter_panels(folder):
@@ -243,6 +256,7 @@ def _extent(folder: Path, profile: DataProfile) -> Extent:
             c for c in ("location", "category")
             if c in panel.series and panel.series[c].nunique() > 1
         }  # fmt: skip
+        ahead |= {name for name, c in panel.channels.items() if c.domain in _OUTSIDE and c.known}
         afterwards |= {
             name for name, c in panel.channels.items() if c.domain in _OUTSIDE and not c.known
         }
@@ -263,6 +277,7 @@ def _extent(folder: Path, profile: DataProfile) -> Extent:
         num_series=num_series,
         shelf_life=float(np.median(lives)) if 2 * len(lives) > num_series else None,
         afterwards=tuple(sorted(afterwards)),
+        ahead=tuple(sorted(ahead)),
         likeness_of_years=float(years),
         likeness_of_months=float(months),
     )
