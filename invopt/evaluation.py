@@ -14,7 +14,7 @@ from invopt.config import EvaluationConfig
 from invopt.errors import ConfigError
 from invopt.forecasts import units
 from invopt.panel import Panel
-from invopt.types import AnyFloatArray, Float32Array, FloatArray
+from invopt.types import AnyFloatArray, BoolArray, Float32Array, FloatArray
 
 
 class JudgedForecast(Protocol):
@@ -259,19 +259,24 @@ def quantile_metrics(
     (the randomised probability integral transform; Czado, Gneiting and Held, "Predictive model
     assessment for count data", 2009): exact at every level for a right forecast. That of whole
     quantiles would be too high for every right forecast, most of all where most periods are zero.
+    Sales that are no counts have such periods too (a bakery's Sundays): of a period without a sale
+    the transform is uniform below the share of such periods that was forecast, which is read from
+    the levels whose quantile is less than half of what the series sold in any period here.
     """
     rng = np.random.default_rng(seed)
     losses: dict[float, list[float]] = {}
     hits: dict[float, list[float]] = {}
+    least = None if is_count else _least_sales(windows)
     for window in windows:
         seen = ~np.isnan(window.actual)
-        actual = window.actual[seen]
-        jitter = rng.random(len(actual)) - 0.5 if is_count else 0.0
-        for number, level in enumerate(window.forecast.quantile_levels):
-            quantile = window.forecast.smooth_quantiles[:, :, number][seen]
-            told = units(quantile, is_count=is_count)
+        actual, levels = window.actual[seen], window.forecast.quantile_levels
+        quantiles = window.forecast.smooth_quantiles[seen]
+        nothing = None if least is None else np.broadcast_to(least[:, None], seen.shape)[seen] / 2
+        covered = _covered(actual, quantiles, levels, rng.random(len(actual)), nothing)
+        for number, level in enumerate(levels):
+            told = units(quantiles[:, number], is_count=is_count)
             _lose(losses, level, told, actual)
-            _hit(hits, level, quantile, actual + jitter)
+            _hit(hits, level, covered[:, number])
     return _per_level(losses, hits)
 
 
@@ -305,6 +310,7 @@ def level_metrics(
     """
     rng = np.random.default_rng(seed)
     found = {}
+    least = None if is_count else _least_sales(windows)
     for count in periods:
         losses: dict[float, list[float]] = {}
         hits: dict[float, list[float]] = {}
@@ -313,13 +319,14 @@ def level_metrics(
                 continue
             total = window.actual[:, :count].sum(axis=1)
             seen = ~np.isnan(total)
-            actual = total[seen]
-            jitter = rng.random(len(actual)) - 0.5 if is_count else 0.0
-            for number, level in enumerate(window.forecast.level_quantiles):
-                quantile = window.forecast.smooth_levels[seen, count - 1, number]
-                told = units(quantile, is_count=is_count)
+            actual, levels = total[seen], window.forecast.level_quantiles
+            quantiles = window.forecast.smooth_levels[seen, count - 1]
+            nothing = None if least is None else least[seen] / 2
+            covered = _covered(actual, quantiles, levels, rng.random(len(actual)), nothing)
+            for number, level in enumerate(levels):
+                told = units(quantiles[:, number], is_count=is_count)
                 _lose(losses, level, told, actual)
-                _hit(hits, level, quantile, actual + jitter)
+                _hit(hits, level, covered[:, number])
         found[str(count)] = _per_level(losses, hits)
     return found
 
@@ -347,10 +354,45 @@ def _lose(
     losses.setdefault(level, []).extend((float(loss.sum()), float(len(actual))))
 
 
-def _hit(
-    hits: dict[float, list[float]], level: float, quantile: AnyFloatArray, jittered: AnyFloatArray
-) -> None:
-    hits.setdefault(level, []).extend((float((jittered <= quantile).sum()), float(len(jittered))))
+def _least_sales(windows: Sequence[Window]) -> FloatArray:
+    """Return (series,) the smallest sales above 0 of a period of any window; 0 where none sold."""
+    found = np.full(len(windows[0].actual) if windows else 0, np.inf)
+    for window in windows:
+        sold = np.where(window.actual > 0, window.actual, np.inf)
+        found = np.minimum(found, sold.min(axis=1, initial=np.inf))
+    return np.where(np.isfinite(found), found, 0.0)
+
+
+def _covered(
+    actual: AnyFloatArray,
+    quantiles: AnyFloatArray,
+    levels: Sequence[float],
+    draws: FloatArray,
+    nothing: AnyFloatArray | None,
+) -> BoolArray:
+    """Return (N, L) whether each actual is at or below each quantile, by the randomised transform.
+
+    Args:
+        actual: (N,) what was sold.
+        quantiles: (N, L), ascending.
+        levels: L of them.
+        draws: (N,) uniform on [0, 1).
+        nothing: (N,) quantiles below it say that nothing is sold; None where sales are counts.
+    """
+    if nothing is None:
+        return np.asarray((actual + draws - 0.5)[:, None] <= quantiles)
+    found = np.asarray(actual[:, None] <= quantiles)
+    idle = (quantiles < nothing[:, None]).sum(axis=1)
+    at = (actual <= 0) & (idle > 0)
+    bounds = np.array([0.0, *levels, 1.0])
+    share = (bounds[idle] + bounds[idle + 1]) / 2  # of such periods, as forecast
+    lower = np.arange(len(levels)) < idle[:, None]
+    drawn = draws[:, None] * share[:, None] <= np.asarray(levels)
+    return np.where(at[:, None] & lower, drawn, found)
+
+
+def _hit(hits: dict[float, list[float]], level: float, covered: BoolArray) -> None:
+    hits.setdefault(level, []).extend((float(covered.sum()), float(len(covered))))
 
 
 def _per_level(

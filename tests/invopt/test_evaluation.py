@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import poisson
+from scipy.stats import norm, poisson
 
 from invopt.baselines import Baseline
 from invopt.config import EvaluationConfig
@@ -251,3 +251,31 @@ def test_forecast_frames_name_every_period_and_quantile_once():
     levels = level_frame(panel, 99, forecast, [3, 7])
     assert levels["periods"].tolist() == [3, 7, 3, 7]
     assert levels["q0.9"].iloc[3] == pytest.approx(float(forecast.levels[1, 6, 6]))
+
+
+def test_sales_that_are_no_counts_are_covered_at_every_level_though_shops_are_closed():
+    """Two days in ten are closed for sure, one sells nothing half of the time."""
+    rng = np.random.default_rng(0)
+    levels = (0.05, 0.25, 0.5, 0.75, 0.95)
+    share = np.tile([1.0, 1.0, 0.5, *[0.0] * 7], (2000, 1))
+    usual = rng.gamma(20, 4, (2000, 1))
+    idle = rng.random(share.shape) < share
+    actual = np.where(idle, 0, rng.normal(usual, usual / 5).clip(1)).astype(np.float32)
+    # The quantile at level p of a day that sells nothing with probability q is that at
+    # (p - q) / (1 - q) of the rest, and next to nothing below.
+    within = (np.array(levels) - share[..., None]) / np.maximum(1 - share[..., None], 1e-9)
+    sold = norm.ppf(within.clip(1e-9, 1 - 1e-9)) * usual[..., None] / 5 + usual[..., None]
+    quantiles = np.where(within > 0, sold.clip(1), usual[..., None] / 1000)
+    window = Window(0, forecast_of(usual + 0 * share, quantiles, None, levels), actual)
+    found = quantile_metrics([window], is_count=False)
+    for level in levels:
+        assert found[f"{level:g}"]["coverage"] == pytest.approx(level, abs=0.02)
+    assert interval_coverage(found)["90"] == pytest.approx(0.9, abs=0.02)
+
+
+def test_a_forecast_of_sales_is_not_excused_by_a_shop_that_sold_nothing():
+    actual = np.tile([[0.0, 5.0]], (500, 1)).astype(np.float32)
+    told = np.full((500, 2, 1), 4.0)
+    window = Window(0, forecast_of(np.full((500, 2), 4.0), told, is_count=False), actual)
+    found = quantile_metrics([window], is_count=False)["0.5"]
+    assert found["coverage"] == pytest.approx(0.5)  # the closed days are below, the others above
