@@ -433,7 +433,7 @@ def _logged(work: _Work, writer: AnswerWriter, kept: list[tuple[int, int]]) -> l
             [work.answers[number] or {} for number in numbers],
             [work.request_ids[number] or "" for number in numbers],
             [i.features is not None or i.position is not None for i in asked],
-            work.now,
+            now=work.now,
         )
     ]
 
@@ -450,7 +450,7 @@ def _logged_again(work: _Work, kept: list[int]) -> list[dict[str, Any]]:
             [work.again[n].logged for n in numbers],
             [work.request_ids[n] or "" for n in numbers],
             [False] * len(numbers),
-            work.now,
+            now=work.now,
         )
         for numbers in kinds.values()
     ]

@@ -137,6 +137,7 @@ def log_columns(
     decisions: Sequence[Mapping[str, Any]],
     request_ids: Sequence[str],
     what_if: Sequence[bool],
+    *,
     now: float,
 ) -> dict[str, Any]:
     """Return rows of the prediction log, values by column.
