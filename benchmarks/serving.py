@@ -3,8 +3,9 @@
 A champion of M5's sizes (28 days ahead, 26 weeks of context) on a made-up panel, features in a
 redis-server of its own, asked over HTTP by one client per connection. Beside it: the bare graph
 in ONNX Runtime, the predictor alone, and Feast's own reader: on the same store, and on Feast's own
-Redis store with the same features. `--part feast` measures only whole decisions beside Feast's
-reads, in turns, so that what else the machine does meets both.
+Redis store with the same features. `--part feast` measures only whole decisions, of series asked
+for the first time and of series asked again, beside Feast's reads, in turns, so that what else the
+machine does meets both.
 """
 
 import argparse
@@ -28,6 +29,9 @@ from benchmarks._shop import Server, Shop, serving
 from invopt.features import INPUT_NAMES
 from serving.answers.graph import DATATYPES, RemoteNetwork
 from serving.stores.feature_store import open_store
+
+# Whole decisions of series that the server was never asked of before, and of others.
+FIRST, AGAIN = "decision, first", "decision, again"
 
 
 def main(rest: list[str]) -> None:
@@ -84,46 +88,51 @@ def _library(shop: Shop, seconds: float) -> None:
 
 
 def _beside_feast(shop: Shop, server: Server, redis: str, seconds: float, rounds: int) -> None:
-    """Ask for decisions and read Feast's own store in turns; tell how they compare."""
+    """Ask for decisions and read Feast's own store in turns; tell how they compare.
+
+    Decisions are measured twice: of series that the server was never asked of, and of the hundred
+    series that Feast reads, which it was.
+    """
     names = shop.names[:100]
     store, service, fast = feasts_own_store(shop, names, redis)
     services = {"Feast's own store": service} | ({"Feast's, pre-computed": fast} if fast else {})
     times: dict[tuple[str, int], list[float]] = {}
     used: dict[tuple[str, int], float] = {}
-    for _ in range(rounds):
-        for num in (1, 100):
-            for what, one in services.items():
-                keys = [{"unique_id": name} for name in names[:num]]
-                read = lambda one=one, keys=keys: (  # noqa: E731
-                    # Pre-computed vectors are found by full names alone.
-                    store.get_online_features(one, keys, full_feature_names=True).to_dict()
-                )
-                started = time.process_time()
-                times.setdefault((what, num), []).extend(_times(read, seconds))
-                used[what, num] = used.get((what, num), 0) + time.process_time() - started
-            caller, requests = Caller(server.port), itertools.cycle(requests_of(names, num, 0))
-            ask = lambda caller=caller, requests=requests: caller.post(next(requests))  # noqa: E731
-            assert ask() == 200
-            key, started = ("whole decision", num), server.processor_seconds()
-            times.setdefault(key, []).extend(_times(ask, seconds))
-            used[key] = used.get(key, 0) + server.processor_seconds() - started
-            caller.close()
+    unasked = {num: iter(_unasked(shop, num)) for num in (1, 100)}
+    for number, num in itertools.product(range(rounds), (1, 100)):
+        for what, one in services.items():
+            keys = [{"unique_id": name} for name in names[:num]]
+            read = lambda one=one, keys=keys: (  # noqa: E731
+                # Pre-computed vectors are found by full names alone.
+                store.get_online_features(one, keys, full_feature_names=True).to_dict()
+            )
+            for _ in range(5):
+                read()
+            started = time.process_time()
+            times.setdefault((what, num), []).extend(_times(read, seconds, warm_up=0))
+            used[what, num] = used.get((what, num), 0) + time.process_time() - started
+        most = [*itertools.islice(unasked[num], (900 if num == 1 else 20) // rounds)]
+        again = requests_of(names, num, number)
+        for what, requests in ((FIRST, most), (AGAIN, again)):
+            if what == AGAIN:
+                _asked(server, requests_of(names, 100, number, 1), seconds, is_first=True)
+            found, spent = _asked(server, requests, seconds, is_first=what == FIRST)
+            times.setdefault((what, num), []).extend(found)
+            used[what, num] = used.get((what, num), 0) + spent
     for (what, num), found in times.items():
-        _row(f"{what}, {num} series", found, num * len(found) / sum(found))
-    per_call = {key: used[key] / len(found) for key, found in times.items()}
-    for num in (1, 100):
-        own = times["whole decision", num]
-        for what in services:
-            theirs = times[what, num]
-            p50, p99 = (np.percentile(theirs, q) / np.percentile(own, q) for q in (50, 99))
-            spent = per_call[what, num] / per_call["whole decision", num]
-            _tell(f"{what} / whole decision, {num}", f"{p50:.2f} x", f"{p99:.2f} x",
-                  f"cpu {spent:.2f} x")  # fmt: skip
+        spent = used[what, num] / len(found) * 1e3
+        _row(f"{what}, {num} series", found, num * len(found) / sum(found), f"cpu {spent:.2f} ms")
+    for what, mine, num in itertools.product(services, (FIRST, AGAIN), (1, 100)):
+        own, theirs = (times[w, num] for w in (mine, what))
+        p50, p99 = (np.percentile(theirs, q) / np.percentile(own, q) for q in (50, 99))
+        spent = used[what, num] / len(theirs) / (used[mine, num] / len(own))
+        _tell(f"{what} / {mine}, {num}", f"{p50:.2f} x", f"{p99:.2f} x",
+              f"cpu {spent:.2f} x")  # fmt: skip
 
 
-def _times(call: Callable[[], Any], seconds: float) -> list[float]:
+def _times(call: Callable[[], Any], seconds: float, warm_up: int = 5) -> list[float]:
     """Return the times of calls, a few to warm up left out."""
-    for _ in range(5):
+    for _ in range(warm_up):
         call()
     times, deadline = [], time.perf_counter() + seconds
     while time.perf_counter() < deadline:
@@ -131,6 +140,37 @@ def _times(call: Callable[[], Any], seconds: float) -> list[float]:
         call()
         times.append(time.perf_counter() - started)
     return times
+
+
+def _unasked(shop: Shop, num: int) -> list[bytes]:
+    """Return requests for decisions of series that no other request names."""
+    names = shop.names[100:1000] if num == 1 else shop.names[1000:3000]
+    parts = [names[at : at + num] for at in range(0, len(names), num)]
+    return [request_of(json.dumps({"instances": part}).encode()) for part in parts]
+
+
+def _asked(
+    server: Server, requests: list[bytes], seconds: float, *, is_first: bool
+) -> tuple[list[float], float]:
+    """Return the times of requests, and the processor time of the server over all of them.
+
+    Args:
+        server: Asked.
+        requests: One after the other.
+        seconds: At most.
+        is_first: Each request once; else again and again.
+    """
+    turns, times = iter(requests) if is_first else itertools.cycle(requests), []
+    caller = Caller(server.port)
+    before, deadline = server.processor_seconds(), time.perf_counter() + seconds
+    for request in turns:
+        started = time.perf_counter()
+        if started > deadline:
+            break
+        assert caller.post(request) == 200
+        times.append(time.perf_counter() - started)
+    caller.close()
+    return times, server.processor_seconds() - before
 
 
 def _predictor(shop: Shop, server: Server, seconds: float) -> None:
@@ -205,10 +245,10 @@ def _timed(what: str, call: Callable[[], Any], seconds: float, num: int = 1) -> 
     _row(what, times, num * len(times) / sum(times))
 
 
-def _row(what: str, times: list[float], rate: float) -> None:
+def _row(what: str, times: list[float], rate: float, more: str = "") -> None:
     p50, p99 = (f"{np.percentile(times, q) * 1e3:.2f} ms" for q in (50, 99))
-    _tell(what, p50, p99, f"{rate:,.0f}/s")
+    _tell(what, p50, p99, f"{rate:,.0f}/s", more)
 
 
-def _tell(what: str, first: str, second: str = "", third: str = "") -> None:
-    print(f"{what:44} {first:>10} {second:>10} {third:>14}", flush=True)
+def _tell(what: str, first: str, second: str = "", third: str = "", more: str = "") -> None:
+    print(f"{what:48} {first:>10} {second:>10} {third:>14} {more}".rstrip(), flush=True)

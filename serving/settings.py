@@ -132,7 +132,8 @@ class ServerSettings:
         store_seconds: Longest read of the online store.
         predictor_seconds: Longest call of the predictor.
         refresh_seconds: Between looks for a new champion or newly published features.
-        memory_rows: Forecasts kept for the time the store is out of reach, about 2 kB each.
+        memory_rows: Series whose last answer is kept, to be given again and for the time the
+            store is out of reach; about 10 kB each.
         log_sample: Share of requests in the prediction log.
         probe_seconds: Between skew probes; 0 for none.
     """

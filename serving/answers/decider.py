@@ -1,5 +1,8 @@
 """From series names to decisions, down a ladder of ever older knowledge.
 
+Every request reads the store. Where its rows, the model and the day are those that a series was
+answered from last, the same answer is given again.
+
 fresh: the model on windows as new as the configuration asks for; stale: the model on older ones;
 last_forecast: what replenishment left in the online store, or what this process answered last;
 seasonal_naive: the season before. Whatever is not fresh says so and why.
@@ -14,21 +17,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from serving.answers.forecasting import Forecasting
-from serving.answers.last_answers import LastAnswers
+from serving.answers.last_answers import LastAnswer, LastAnswers, WrittenAnswer
 from serving.answers.loaded_model import LoadedChampion
 from serving.answers.plans import PlanRow, PlanSheet, plan_rows
 from serving.answers.readers import Asked, explained
 from serving.answers.scenarios import InstanceFailedError, put_position, scenarios_of
-from serving.answers.writer import AnswerWriter
+from serving.answers.writer import AnswerWriter, age_of, log_columns, logged_of
 from serving.api import metrics
 from serving.api.contract import ErrorCode, Instance, Step
 from serving.api.failures import NetworkUnavailableError, RequestFailedError, StoreUnavailableError
 from serving.settings import ServerSettings
-from serving.stores.online_features import OnlineFeatures
+from serving.stores.online_features import OnlineFeatures, OnlineWindows
 from serving.stores.prediction_log import PredictionLog
 
 STORE_DOWN = "the feature store does not answer"
-Answers = list[dict[str, Any] | None]
+_BY_THE_MODEL = (Step.FRESH, Step.STALE)
+Answers = list[Mapping[str, Any] | None]
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,10 @@ class _Work:
     answers: Answers
     now: float
     request_ids: list[str | None]  # by instance; None where the log does not keep the request
-    done: list[tuple[AnswerWriter, list[tuple[int, int]]]]  # rows of a sheet and their instances
+    # Rows of a sheet and their instances.
+    done: list[tuple[AnswerWriter, list[tuple[int, int]]]] = field(default_factory=list)
+    again: dict[int, LastAnswer] = field(default_factory=dict)  # by instance
+    sources: dict[str, Hashable] = field(default_factory=dict)  # by series, of answers to keep
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,8 @@ class Decider:
         features: Online features.
         clock: Returns seconds since 1970.
         log: Where sampled decisions go.
-        memory_rows: Forecasts kept for the time the store is out of reach, about 2 kB each.
+        memory_rows: Series whose last answer is kept, to be given again and for the time the
+            store is out of reach; about 10 kB each.
     """
 
     def __init__(
@@ -140,12 +148,16 @@ class Decider:
             RequestFailedError: If nothing at all could be answered.
         """
         ask = Ask(instances) if request_id is None else Ask(instances, request_id)
+        return [dict(answer) for answer in self.answer(ask, is_counted=is_counted)]
+
+    def answer(self, ask: Ask, *, is_counted: bool = True) -> list[Mapping[str, Any]]:
+        """Return what `decide` returns; answers that are written already are not read again."""
         [found] = self._decide([ask], is_counted=is_counted)
         if isinstance(found, RequestFailedError):
             raise found
         return found
 
-    def decide_together(self, asks: Sequence[Ask]) -> list[list[dict[str, Any]] | Exception]:
+    def decide_together(self, asks: Sequence[Ask]) -> list[list[Mapping[str, Any]] | Exception]:
         """Return what `decide` returns or raises for each of several callers.
 
         They share one read of the store and one call of the model. Where that fails, each is
@@ -160,7 +172,7 @@ class Decider:
 
     def _decide(
         self, asks: Sequence[Ask], *, is_counted: bool = True
-    ) -> list[list[dict[str, Any]] | RequestFailedError]:
+    ) -> list[list[Mapping[str, Any]] | RequestFailedError]:
         model = self.model
         instances = [instance for ask in asks for instance in ask.instances]
         keeps = is_counted and self.log is not None
@@ -168,7 +180,7 @@ class Decider:
         for ask in asks:
             kept = ask.request_id if keeps and self.log is not None and self.log.keeps() else None
             ids += [kept] * len(ask.instances)
-        work = _Work(instances, [None] * len(instances), self.clock(), ids, [])
+        work = _Work(instances, [None] * len(instances), self.clock(), ids)
         failures, is_memory = self._fill(model, work)
         for number, failure in failures.items():
             self._fail(work, number, failure, is_counted=is_counted)
@@ -178,17 +190,18 @@ class Decider:
 
     def _fill(self, model: Forecasting, work: _Work) -> tuple[dict[int, InstanceFailedError], bool]:
         """Fill in answers; returns what failed, and whether the store was out of reach."""
-        names = list(dict.fromkeys(i.unique_id for i in work.instances))
         try:
             with metrics.STAGE_SECONDS.labels("read").time():
-                found = self.features.read(names)
+                found = self._read(model, work)
+                left = {n: i for n, i in enumerate(work.instances) if n not in work.again}
                 newest = self.features.newest
-                scenarios, failures = scenarios_of(
-                    work.instances, found, model.layout, model.horizon, newest
-                )
+                scenarios, failures = scenarios_of(left, found, model.layout, model.horizon, newest)
                 versions = [self.features.groups_version(s.windows) for s in scenarios]
         except StoreUnavailableError:
             return self._from_memory(model, work), True
+        for number, last in work.again.items():
+            assert last.answer is not None
+            work.answers[number] = last.answer.aged(age_of(last.sheet.known_at, work.now))
         for scenario, version in zip(scenarios, versions, strict=True):
             sheet, parts = model.sheet(scenario, version, work.now)
             asked = _Asked(
@@ -196,6 +209,25 @@ class Decider:
             )
             failures |= self._answer(model, work, asked)
         return failures, False
+
+    def _read(self, model: Forecasting, work: _Work) -> list[OnlineWindows]:
+        """Return the windows that are to be forecast; who is answered as last time is put aside.
+
+        Raises:
+            StoreUnavailableError: If the store does not answer.
+        """
+        stored = self.features.rows_of(list(dict.fromkeys(i.unique_id for i in work.instances)))
+        common = model.source(self.features.known_groups_version(), work.now)
+        prints = zip(map(hash, stored.windows), map(hash, stored.positions), strict=True)
+        work.sources.update(
+            (name, (*common, *own)) for name, own in zip(stored.names, prints, strict=True)
+        )
+        last = self._memory.again(work.sources)
+        for number, instance in enumerate(work.instances):
+            if instance.unique_id in last and is_plain(instance):
+                work.again[number] = last[instance.unique_id]
+        left = {i.unique_id: None for n, i in enumerate(work.instances) if n not in work.again}
+        return self.features.windows_of(stored.select(list(left))) if left else []
 
     def _answer(
         self, model: Forecasting, work: _Work, asked: _Asked
@@ -238,19 +270,47 @@ class Decider:
         """Count, remember and log what was answered."""
         for writer, done in work.done:
             sheet = writer.sheet
-            rungs = Counter((sheet.steps[k].value, sheet.versions[k]) for k, _ in done)
-            for rung, count in rungs.items():
-                metrics.DECISIONS.labels(*rung).inc(count)
+            _count(sheet, [k for k, _ in done])
             metrics.FEATURE_AGE.observe(writer.feature_age_s)
-            named = [(k, work.instances[number]) for k, number in done]
-            self._memory.keep(sheet, [(i.unique_id, k) for k, i in named if i.features is None])
+            self._keep(work, sheet, done)
             kept = [(k, number) for k, number in done if work.request_ids[number] is not None]
             if self.log is not None and kept:
-                self.log.offer(_logged(work, writer, kept))
+                self.log.offer(len(kept), functools.partial(_logged, work, writer, kept))
+        if work.again:
+            self._record_again(work)
+
+    def _keep(self, work: _Work, sheet: PlanSheet, done: list[tuple[int, int]]) -> None:
+        """Remember rows of a sheet, and what of them may be answered so again."""
+        rows: list[tuple[str, int]] = []
+        answers: dict[str, tuple[Hashable, WrittenAnswer, dict[str, Any]]] = {}
+        for k, number in done:
+            instance, answer = work.instances[number], work.answers[number]
+            name = instance.unique_id
+            if instance.features is not None or answer is None:
+                continue
+            rows.append((name, k))
+            if is_plain(instance) and name in work.sources and sheet.steps[k] in _BY_THE_MODEL:
+                written = WrittenAnswer.of(answer)
+                answers[name] = (work.sources[name], written, logged_of(answer))
+        self._memory.keep(sheet, rows, answers)
+
+    def _record_again(self, work: _Work) -> None:
+        """Count and log what was answered as last time."""
+        metrics.AGAIN.inc(len(work.again))
+        by_sheet: dict[int, tuple[PlanSheet, list[int]]] = {}
+        for last in work.again.values():
+            by_sheet.setdefault(id(last.sheet), (last.sheet, []))[1].append(last.row)
+        for sheet, rows in by_sheet.values():
+            _count(sheet, rows)
+        for known_at in {sheet.known_at for sheet, _ in by_sheet.values()}:
+            metrics.FEATURE_AGE.observe(age_of(known_at, work.now))
+        kept = [number for number in work.again if work.request_ids[number] is not None]
+        if self.log is not None and kept:
+            self.log.offer(len(kept), functools.partial(_logged_again, work, kept))
 
     def _explain(self, model: Forecasting, asked: _Asked, row: int) -> dict[str, Any] | None:
         """Return Attributions; None where the model was not asked or the parts do not add up."""
-        if asked.sheet.steps[row] not in (Step.FRESH, Step.STALE):
+        if asked.sheet.steps[row] not in _BY_THE_MODEL:
             return None
         with metrics.STAGE_SECONDS.labels("explain").time():
             try:
@@ -306,7 +366,7 @@ def _assumed_plans(
         if work.instances[asked.instances[k]].what_if is None:
             continue
         row = asked.what_if_rows.get(asked.instances[k], k)
-        if row != k and asked.sheet.steps[row] not in (Step.FRESH, Step.STALE):
+        if row != k and asked.sheet.steps[row] not in _BY_THE_MODEL:
             found[k] = InstanceFailedError(
                 ErrorCode.UNAVAILABLE,
                 f"a planned price needs the model: {asked.sheet.reasons[row]}.",
@@ -334,10 +394,10 @@ def _assumed(
 
 
 def _split(
-    asks: Sequence[Ask], answers: list[dict[str, Any]], *, is_memory: bool
-) -> list[list[dict[str, Any]] | RequestFailedError]:
+    asks: Sequence[Ask], answers: list[Mapping[str, Any]], *, is_memory: bool
+) -> list[list[Mapping[str, Any]] | RequestFailedError]:
     """Return each caller's answers; a failure where memory knew none of its series."""
-    found: list[list[dict[str, Any]] | RequestFailedError] = []
+    found: list[list[Mapping[str, Any]] | RequestFailedError] = []
     first = 0
     for ask in asks:
         own = answers[first : first + len(ask.instances)]
@@ -350,13 +410,47 @@ def _split(
     return found
 
 
-def _logged(work: _Work, writer: AnswerWriter, kept: list[tuple[int, int]]) -> dict[str, Any]:
+def is_plain(instance: Instance) -> bool:
+    """Return whether an instance is its name alone."""
+    given = (instance.position, instance.features, instance.what_if)
+    return not instance.explain and all(part is None for part in given)
+
+
+def _count(sheet: PlanSheet, rows: Sequence[int]) -> None:
+    rungs = Counter((sheet.steps[k].value, sheet.versions[k]) for k in rows)
+    for rung, count in rungs.items():
+        metrics.DECISIONS.labels(*rung).inc(count)
+
+
+def _logged(work: _Work, writer: AnswerWriter, kept: list[tuple[int, int]]) -> list[dict[str, Any]]:
     """Return the columns of the prediction log of some rows."""
     numbers = [number for _, number in kept]
     asked = [work.instances[number] for number in numbers]
-    return writer.log_columns(
-        [work.answers[number] or {} for number in numbers],
-        [k for k, _ in kept],
-        [work.request_ids[number] or "" for number in numbers],
-        [i.features is not None or i.position is not None for i in asked],
-    )
+    return [
+        log_columns(
+            writer.sheet,
+            [k for k, _ in kept],
+            [work.answers[number] or {} for number in numbers],
+            [work.request_ids[number] or "" for number in numbers],
+            [i.features is not None or i.position is not None for i in asked],
+            now=work.now,
+        )
+    ]
+
+
+def _logged_again(work: _Work, kept: list[int]) -> list[dict[str, Any]]:
+    """Return the columns of the prediction log of what was answered as last time, by kind."""
+    kinds: dict[Hashable, list[int]] = {}
+    for number in kept:
+        kinds.setdefault(work.again[number].sheet.kind, []).append(number)
+    return [
+        log_columns(
+            PlanSheet.of_rows([(work.again[n].sheet, work.again[n].row) for n in numbers]),
+            range(len(numbers)),
+            [work.again[n].logged for n in numbers],
+            [work.request_ids[n] or "" for n in numbers],
+            [False] * len(numbers),
+            now=work.now,
+        )
+        for numbers in kinds.values()
+    ]

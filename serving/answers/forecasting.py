@@ -1,6 +1,7 @@
 """Forecasts of scenarios, down the ladder: the model, the last forecast, the seasonal naive."""
 
 import functools
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -32,6 +33,7 @@ from serving.stores.overrides import Said
 _DAY = 86_400  # seconds
 _USUAL = 1.2  # times the prices seen, up to which the model may be believed
 NAIVE = "seasonal_naive"
+_NUMBERS = itertools.count()
 
 
 class Forecasting:
@@ -40,10 +42,14 @@ class Forecasting:
     Args:
         champion: Model.
         features: Online features, as they were published when this was made.
+
+    Attributes:
+        number: Tells one from another.
     """
 
     def __init__(self, champion: LoadedChampion, features: OnlineFeatures) -> None:
         self.champion, self.features = champion, features
+        self.number = next(_NUMBERS)
         self.layout = features.layout
         parts = {MAIN: champion} | dict(champion.parts)
         self.readers = {name: Reader(part, features) for name, part in parts.items()}
@@ -170,6 +176,15 @@ class Forecasting:
                      for t in np.unique(windows.stock_known_at).tolist() if t == t}  # fmt: skip
             reasons = [sales or stock.get(t, "") for t in windows.stock_known_at.tolist()]
         return [Step.STALE if reason else Step.FRESH for reason in reasons], reasons
+
+    def source(self, groups_version: int, now: float) -> tuple[int, ...]:
+        """Return what tells whether equal rows of the store are answered alike, but for their age.
+
+        Args:
+            groups_version: Of the group rows to use.
+            now: Seconds since 1970; freshness is counted by days.
+        """
+        return self.number, self.features.publication, groups_version, int(now // _DAY)
 
     def _behind(self, known_at: float, now: float) -> int:
         """Return the periods that ended since a time.

@@ -126,6 +126,38 @@ class PlanSheet:
             segments=[segment for s in sheets for segment in s.segments],
         )
 
+    @classmethod
+    def of_rows(cls, places: Sequence[tuple["PlanSheet", int]]) -> "PlanSheet":
+        """Return single rows of sheets of one kind, in order; they share no memory with these."""
+        first, forecast = places[0][0], places[0][0].forecast
+        forecasts = [(sheet.forecast, at) for sheet, at in places]
+        width = max(sheet.position["arrivals"].shape[1] for sheet, _ in places)
+        arrivals = np.zeros((len(places), width))
+        for row, (sheet, at) in zip(arrivals, places, strict=True):
+            own = sheet.position["arrivals"][at]
+            row[: len(own)] = own
+        numbers = {n: np.array([s.position[n][at] for s, at in places])
+                   for n in first.position if n != "arrivals"}  # fmt: skip
+        return replace(
+            first,
+            forecast=replace(
+                forecast,
+                mean=np.stack([f.mean[at] for f, at in forecasts]),
+                smooth_quantiles=np.stack([f.smooth_quantiles[at] for f, at in forecasts]),
+                smooth_levels=np.stack([f.smooth_levels[at] for f, at in forecasts]),
+            ),
+            products={n: np.array([s.products[n][at] for s, at in places]) for n in first.products},
+            price=np.array([s.price[at] for s, at in places]),
+            position=numbers | {"arrivals": arrivals},
+            steps=[s.steps[at] for s, at in places],
+            reasons=[s.reasons[at] for s, at in places],
+            versions=[s.versions[at] for s, at in places],
+            segments=[s.segments[at] for s, at in places],
+            faults=[s.faults[at] if s.faults else "" for s, at in places],
+            said=[s.said[at] if s.said else None for s, at in places],
+            makers=[s.makers[at] if s.makers else "" for s, at in places],
+        )
+
     def degraded(self, step: Step, reason: str) -> "PlanSheet":
         """Return the sheet told to be of a lower rung."""
         num = len(self.steps)

@@ -4,7 +4,7 @@ Every instance gets a row of its own, and a second one where it asks what if abo
 forecast depends on (a planned price, a promotion).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,7 +56,7 @@ class Scenario:
 
 
 def scenarios_of(
-    instances: Sequence[Instance],
+    instances: Mapping[int, Instance],
     found: Sequence[OnlineWindows],
     layout: TableLayout,
     horizon: int,
@@ -65,7 +65,7 @@ def scenarios_of(
     """Return the rows to forecast, and the instances that cannot be.
 
     Args:
-        instances: Of the request.
+        instances: To forecast, by their place in the request.
         found: What the store has of their series.
         layout: Of the store's tables.
         horizon: Periods a plan can reach.
@@ -74,8 +74,8 @@ def scenarios_of(
     places = {name: (w, r) for w in found for r, name in enumerate(w.names)}
     failures: dict[int, InstanceFailedError] = {}
     chosen: dict[int, tuple[OnlineWindows, list[tuple[int, int, bool]]]] = {}
-    blank = _blank(layout, newest)
-    for number, instance in enumerate(instances):
+    blank: OnlineWindows | None = None
+    for number, instance in instances.items():
         place = places.get(instance.unique_id)
         if place is None:
             if instance.features is None or instance.features.sales is None:
@@ -85,6 +85,7 @@ def scenarios_of(
                     "features.sales.",
                 )
                 continue
+            blank = blank or _blank(layout, newest)
             place = (blank, 0)
         windows, row = place
         entries = chosen.setdefault(id(windows), (windows, []))[1]
@@ -104,7 +105,7 @@ def scenarios_of(
 def _scenario(
     windows: OnlineWindows,
     entries: list[tuple[int, int, bool]],
-    instances: Sequence[Instance],
+    instances: Mapping[int, Instance],
     layout: TableLayout,
     horizon: int,
     failures: dict[int, InstanceFailedError],

@@ -1,6 +1,6 @@
 """Decisions as they are sent and as they are logged."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -20,16 +20,16 @@ COMPARED = (
     "expected_demand", "order_quantity", "order_up_to_level", "reorder_point", "safety_stock",
     "expected_holding_cost", "expected_stockout_cost",
 )  # fmt: skip
-_LOGGED = ("unique_id", "model_version", "policy_version", "feature_age_s", *PLANNED)
+_LOGGED = ("unique_id", "model_version", "policy_version", *PLANNED)
 _KNOWN = ("on_hand", "on_order", "backorders", *PRICED)
 
 
 def _said(sheet: PlanSheet, rows: list[int]) -> dict[str, Any]:
     """Return the columns that few rows have: faults and overrides."""
     found: dict[str, Any] = {}
-    if sheet.faults:
+    if any(sheet.faults):
         found["data_fault"] = [sheet.faults[k] for k in rows]
-    if sheet.said:
+    if any(said is not None for said in sheet.said):
         said = [sheet.said[k] for k in rows]
         found["override_mean"] = [None if s is None else s.mean for s in said]
         found["override_order"] = [np.nan if s is None else s.order for s in said]
@@ -55,7 +55,7 @@ class AnswerWriter:
         now: float,
         currency: str | None = None,
     ) -> None:
-        self.sheet, self.now = sheet, now
+        self.sheet = sheet
         own = (Step.FRESH, Step.STALE)
         makers = sheet.makers or [model] * len(sheet.steps)
         self._models = [
@@ -69,21 +69,15 @@ class AnswerWriter:
         self._levels = [f"{q:g}" for q in forecast.quantile_levels]
         self._position = {n: plain(sheet.position[n]) for n in ("on_hand", "on_order")}
         known_at = datetime.fromtimestamp(sheet.known_at, UTC)
-        # A clock set back must not make features come from the future.
-        self._age = round(max(0.0, now - sheet.known_at), 1)
+        self._age = age_of(sheet.known_at, now)
         self._shared = {
             "cutoff": sheet.cutoff,
             "frequency": sheet.frequency,
-            "dates": sheet.dates,
+            "dates": list(sheet.dates),
             "currency": currency,
             "policy_version": policy_version,
             "known_at": known_at.isoformat(),
             "feature_age_s": self._age,
-        }
-        self._logged = {
-            "served_at": datetime.fromtimestamp(now, UTC),
-            "known_at": known_at,
-            "cutoff": date.fromisoformat(sheet.cutoff),
         }
 
     @property
@@ -126,40 +120,59 @@ class AnswerWriter:
         }
         return {**plan, "mean": self._mean[at], "difference": difference}
 
-    def log_columns(
-        self,
-        decisions: Sequence[dict[str, Any]],
-        at: Sequence[int],
-        request_ids: Sequence[str],
-        what_if: Sequence[bool],
-    ) -> dict[str, Any]:
-        """Return rows of the prediction log, values by column.
 
-        Args:
-            decisions: As they were answered.
-            at: Row of each.
-            request_ids: Request of each.
-            what_if: True where the caller changed something.
-        """
-        sheet, forecast = self.sheet, self.sheet.forecast
-        num, rows = len(at), list(at)
-        longest = max(d["lead_time"] + d["review_period"] for d in decisions)
-        known = sheet.products | {"price": sheet.price} | sheet.position
-        return (
-            {name: [decision[name] for decision in decisions] for name in _LOGGED}
-            | {name: [value] * num for name, value in self._logged.items()}
-            | {
-                "request_id": list(request_ids),
-                "step": [sheet.steps[k].value for k in rows],
-                "mean": forecast.mean[rows],
-                "quantiles": forecast.smooth_quantiles[rows].reshape(num, -1),
-                "levels": forecast.smooth_levels[rows, :longest].reshape(num, -1),
-                "arrivals": sheet.position[ARRIVALS][rows],
-                **_said(sheet, rows),
-                "quantile_levels": np.tile(
-                    np.array(forecast.quantile_levels, np.float32), (num, 1)
-                ),
-                "what_if": list(what_if),
-            }
-            | {name: known[name][rows].tolist() for name in _KNOWN if name in known}
-        )
+def age_of(known_at: float, now: float) -> float:
+    """Return how old sales are, seconds: a clock set back must not make them come from later."""
+    return round(max(0.0, now - known_at), 1)
+
+
+def logged_of(decision: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the prediction log keeps of a decision, beside what it was made from."""
+    return {name: decision[name] for name in _LOGGED}
+
+
+def log_columns(
+    sheet: PlanSheet,
+    rows: Sequence[int],
+    decisions: Sequence[Mapping[str, Any]],
+    request_ids: Sequence[str],
+    what_if: Sequence[bool],
+    *,
+    now: float,
+) -> dict[str, Any]:
+    """Return rows of the prediction log, values by column.
+
+    Args:
+        sheet: The decisions were made from.
+        rows: Of each.
+        decisions: As they were answered, or what logged_of keeps of them.
+        request_ids: Request of each.
+        what_if: True where the caller changed something.
+        now: When they were answered, seconds since 1970.
+    """
+    forecast, num, rows = sheet.forecast, len(rows), list(rows)
+    longest = max(d["lead_time"] + d["review_period"] for d in decisions)
+    known = sheet.products | {"price": sheet.price} | sheet.position
+    levels = np.array(forecast.quantile_levels, np.float32)
+    shared = {
+        "served_at": datetime.fromtimestamp(now, UTC),
+        "feature_age_s": age_of(sheet.known_at, now),
+        "known_at": datetime.fromtimestamp(sheet.known_at, UTC),
+        "cutoff": date.fromisoformat(sheet.cutoff),
+    }
+    return (
+        {name: [decision[name] for decision in decisions] for name in _LOGGED}
+        | {name: [value] * num for name, value in shared.items()}
+        | {
+            "request_id": list(request_ids),
+            "step": [sheet.steps[k].value for k in rows],
+            "mean": forecast.mean[rows],
+            "quantiles": forecast.smooth_quantiles[rows].reshape(num, -1),
+            "levels": forecast.smooth_levels[rows, :longest].reshape(num, -1),
+            "arrivals": sheet.position[ARRIVALS][rows],
+            **_said(sheet, rows),
+            "quantile_levels": np.tile(levels, (num, 1)),
+            "what_if": list(what_if),
+        }
+        | {name: known[name][rows].tolist() for name in _KNOWN if name in known}
+    )

@@ -20,6 +20,10 @@ DECISIONS = Counter(
     "Decisions by the rung and the model that answered",
     ["step", "model_version"],
 )
+AGAIN = Counter(
+    "invopt_decisions_again",
+    "Decisions answered as last time: the rows, the model and the day are still the same",
+)
 BUILD = Gauge("invopt_build_info", "1, with the version of this server", ["version"])
 BUILD.labels(__version__).set(1)
 INSTANCE_ERRORS = Counter("invopt_instance_errors", "Instances without a decision", ["code"])

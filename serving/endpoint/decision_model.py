@@ -2,7 +2,7 @@
 
 import functools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,7 +29,7 @@ _logger = logging.getLogger(__name__)
 # Instances of requests that are answered together; larger requests have a thread of their own.
 _SMALL = 16
 _TOGETHER = 64
-Finish = Callable[[list[dict[str, Any]]], bytes | InferResponse]
+Finish = Callable[[Sequence[Mapping[str, Any]]], bytes | InferResponse]
 
 
 class FeatureSource(Protocol):
@@ -144,8 +144,7 @@ class DecisionModel(GatedModel):
         weight = len(ask.instances)
         found: bytes | InferResponse
         if weight > _SMALL or any(instance.explain for instance in ask.instances):
-            decide = functools.partial(self.decider.decide, ask.instances, ask.request_id)
-            found = await self.run(lambda: finish(decide()))
+            found = await self.run(lambda: finish(self.decider.answer(ask)))
         else:
             found = await self.wait(lambda: self._together.submit((ask, finish), weight))
         return found
@@ -161,7 +160,7 @@ class DecisionModel(GatedModel):
             for (_, finish), answers in zip(jobs, found, strict=True)
         ]
 
-    def _tensors(self, request: InferRequest, found: list[dict[str, Any]]) -> InferResponse:
+    def _tensors(self, request: InferRequest, found: Sequence[Mapping[str, Any]]) -> InferResponse:
         arrays = v2_arrays(found, self.decider.model.horizon)
         schema = {"schema_version": SCHEMA_VERSION}
         return response_of(request, self.name, self.version, arrays, schema)
@@ -186,7 +185,9 @@ def _request_id(payload: dict[str, Any] | InferRequest, headers: dict[str, str])
     return str(given or headers.get(REQUEST_ID) or generate_uuid())[:MAX_ID]
 
 
-def _finished(finish: Finish, answers: list[dict[str, Any]]) -> bytes | InferResponse | Exception:
+def _finished(
+    finish: Finish, answers: Sequence[Mapping[str, Any]]
+) -> bytes | InferResponse | Exception:
     try:
         return finish(answers)
     except Exception as err:

@@ -1,5 +1,6 @@
 """KServe's v1 and v2 requests as instances, and decisions as its answers."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import orjson
 from kserve import InferRequest
 from pydantic import ValidationError
 
+from serving.answers.last_answers import WrittenAnswer
 from serving.api.contract import (
     MAX_EXPLAINED,
     MAX_INSTANCES,
@@ -102,13 +104,23 @@ def _parts(payload: dict[str, Any]) -> list[tuple[int, dict[str, Any]]]:
     ]
 
 
-def v1_answer(decisions: list[dict[str, Any]]) -> bytes:
+def v1_answer(decisions: Sequence[Mapping[str, Any]]) -> bytes:
     """Return the body of a v1 answer."""
-    body = {"schema_version": SCHEMA_VERSION, "predictions": decisions}
-    return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+    return _as_json({"schema_version": SCHEMA_VERSION, "predictions": decisions})
 
 
-def v2_arrays(decisions: list[dict[str, Any]], horizon: int) -> dict[str, npt.NDArray[Any]]:
+def _as_json(value: Any) -> bytes:
+    """Return JSON; answers that are written already go in as they are."""
+    return orjson.dumps(value, default=_fragment, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _fragment(value: Any) -> orjson.Fragment:
+    if not isinstance(value, WrittenAnswer):
+        raise TypeError(f"{type(value).__name__} is no JSON")
+    return orjson.Fragment(value.body)
+
+
+def v2_arrays(decisions: Sequence[Mapping[str, Any]], horizon: int) -> dict[str, npt.NDArray[Any]]:
     """Return every output of a v2 answer: numbers to compute with, and each decision whole as JSON.
 
     Where an instance asks what if, its numbers are those under its assumptions; the decision holds
@@ -127,7 +139,7 @@ def v2_arrays(decisions: list[dict[str, Any]], horizon: int) -> dict[str, npt.ND
     for column in TEXTS:
         texts = [d.get(column) or "" for d in meant]
         arrays[column] = np.array([text.encode() for text in texts], object)
-    whole = [orjson.dumps(d, option=orjson.OPT_SERIALIZE_NUMPY) for d in decisions]
+    whole = [_as_json(d) for d in decisions]
     arrays[DECISION] = np.array(whole, object)
     return arrays
 
@@ -154,7 +166,7 @@ def output_types(horizon: int) -> list[dict[str, Any]]:
     ]
 
 
-def _assumed(decision: dict[str, Any]) -> dict[str, Any]:
+def _assumed(decision: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the numbers an instance asked for: under its assumptions, where it made any."""
     what_if = decision.get("what_if")
     if what_if is None:
@@ -220,6 +232,6 @@ def _instance(values: dict[str, Any]) -> dict[str, Any]:
     return instance
 
 
-def _numbers(decisions: list[dict[str, Any]], column: str) -> Any:
+def _numbers(decisions: Sequence[Mapping[str, Any]], column: str) -> Any:
     values = [d.get(column) for d in decisions]
     return np.array([np.nan if v is None else v for v in values], np.float64)

@@ -304,6 +304,15 @@ def published_names(settings: Settings, number: int) -> list[str]:
     return [] if batch is None else [str(name) for name in batch.column(0).to_pylist()]
 
 
+def published_groups(settings: Settings, number: int) -> list[str]:
+    """Return the groups of the newest published windows; none where there are more than so many."""
+    files = sorted((settings.feature_store / "group_window").glob("*.parquet"))
+    if not files or pq.read_metadata(files[-1]).num_rows > number:
+        return []
+    column = pq.read_table(files[-1], columns=[GROUP_KEY])[GROUP_KEY]
+    return [str(name) for name in column.to_pylist()]
+
+
 def read_layout(settings: Settings) -> TableLayout:
     """Return the layout of the published tables.
 

@@ -39,6 +39,7 @@ from serving.stores.feature_store import (
     STOCK,
     newest_windows,
     open_store,
+    published_groups,
     published_names,
     read_layout,
 )
@@ -47,6 +48,7 @@ from serving.stores.overrides import read_overrides
 
 FORECAST_FIELDS = ("mean", "quantiles", "levels", "model_version")
 _GROUP_SECONDS = 60.0
+_MOST_GROUPS = 2000  # read before anybody asks for them
 _OPEN_SECONDS = 2.0
 _logger = logging.getLogger(__name__)
 # When a row was known, seconds since 1970, and its values by name.
@@ -94,6 +96,28 @@ class OnlineWindows:
 
 
 @dataclass(frozen=True)
+class StoredRows:
+    """What the store holds of some series, as it holds it: bytes, None where there is nothing.
+
+    Attributes:
+        names: Series.
+        windows: Row of each in series_window.
+        positions: Row of each in stock_position.
+    """
+
+    names: list[str]
+    windows: list[bytes | None] = field(repr=False)
+    positions: list[bytes | None] = field(repr=False)
+
+    def select(self, names: Sequence[str]) -> "StoredRows":
+        """Return the rows of some of the series."""
+        place = {name: at for at, name in enumerate(self.names)}
+        at = [place[name] for name in names]
+        windows, positions = ([rows[i] for i in at] for rows in (self.windows, self.positions))
+        return StoredRows(list(names), windows, positions)
+
+
+@dataclass(frozen=True)
 class StoredForecast:
     """A forecast kept in the online store by replenishment; arrays flat as published."""
 
@@ -117,6 +141,7 @@ class OnlineFeatures:
     Attributes:
         layout: Of the published tables.
         published: Number that tells one publication from another.
+        publication: Counts what was read of publications; another one, other overrides.
         newest: When the newest published windows were known, seconds since 1970.
         overrides: What planners said at the last review.
     """
@@ -133,8 +158,10 @@ class OnlineFeatures:
         self.pool = ThreadPoolExecutor(4, thread_name_prefix="online-store")
         self._open_until = float("-inf")
         self._groups: dict[str, Any] = {}
+        self._group_rows: dict[str, bytes | None] = {}
         self._asked: set[str] = set()
         self._groups_at, self._groups_version = float("-inf"), 0
+        self.publication = 0
         self._lock = threading.Lock()
         self.reload()
 
@@ -150,8 +177,13 @@ class OnlineFeatures:
         self.layout: TableLayout = layout
         self.published, self.newest = published, newest
         self.overrides = read_overrides(self.settings.feature_store)
+        self.publication += 1
+        known = published_groups(self.settings, _MOST_GROUPS) if layout.group_channels else []
         with self._lock:
-            self._groups, self._asked, self._groups_at = {}, set(), float("-inf")
+            self._groups, self._group_rows = {}, {}
+            # All of them are read at once by whoever is first: whoever meets another group later
+            # waits while the calendar and the trends of all of them are encoded anew.
+            self._asked, self._groups_at = set(known), float("-inf")
 
     def version(self) -> float:
         """Return a number that changes when other tables are published."""
@@ -179,7 +211,21 @@ class OnlineFeatures:
         Raises:
             StoreUnavailableError: If the store does not answer.
         """
-        found, stock = self._read(SERIES_KEY, names, ["series_window", "stock_position"])
+        return self.windows_of(self.rows_of(names))
+
+    def rows_of(self, names: Sequence[str]) -> StoredRows:
+        """Return what the store holds of some series, in one read.
+
+        Raises:
+            StoreUnavailableError: If the store does not answer.
+        """
+        windows, positions = self._read(SERIES_KEY, names, ["series_window", "stock_position"])
+        return StoredRows(list(names), windows, positions)
+
+    def windows_of(self, stored: StoredRows) -> list[OnlineWindows]:
+        """Return the windows of the series that have one, by the time they end at."""
+        names = stored.names
+        found, stock = decode_rows(stored.windows), decode_rows(stored.positions)
         blocks = [block for block in found if block.columns.get(SALES) is not None]
         missing = len(names) - sum(len(block.at) for block in blocks)
         metrics.FEATURE_MISSES.labels("series_window").inc(missing)
@@ -202,13 +248,13 @@ class OnlineFeatures:
         Raises:
             StoreUnavailableError: If the store does not answer.
         """
-        [blocks] = self._read(SERIES_KEY, names, ["last_forecast"])
+        [rows] = self._read(SERIES_KEY, names, ["last_forecast"])
         return {
             names[place]: StoredForecast(
                 **{n: row.get(n) for n in FORECAST_FIELDS},  # type: ignore[arg-type]
                 known_at=known_at,
             )
-            for place, (known_at, row) in _rows(blocks).items()
+            for place, (known_at, row) in _rows(decode_rows(rows)).items()
         }
 
     def groups_version(self, windows: OnlineWindows) -> int:
@@ -221,19 +267,40 @@ class OnlineFeatures:
             return 0
         needed = group_ids(windows.rows, self.layout)
         with self._lock:
-            asked, version = self._asked, self._groups_version
-            expired = self.clock() - self._groups_at > _GROUP_SECONDS
-        if not expired and needed <= asked:
-            return version
-        keys = sorted(needed | asked)
-        [blocks] = self._read(GROUP_KEY, keys, ["group_window"])
-        found = _rows(blocks)
-        metrics.FEATURE_MISSES.labels("group_window").inc(len(keys) - len(found))
+            asked = self._asked
+        return self._groups_of(needed | asked)
+
+    def known_groups_version(self) -> int:
+        """Return the number that groups_version returns for series whose groups are in memory.
+
+        Raises:
+            StoreUnavailableError: If the store does not answer.
+        """
         with self._lock:
-            self._groups = {keys[place]: row for place, row in found.items()}
-            self._asked, self._groups_at = set(keys), self.clock()
-            self._groups_version += 1
-            return self._groups_version
+            asked = self._asked
+        return self._groups_of(asked)
+
+    def _groups_of(self, needed: set[str]) -> int:
+        """Make sure that some groups are in memory and not old; return the number of them all."""
+        with self._lock:
+            version = self._groups_version
+            expired = self.clock() - self._groups_at > _GROUP_SECONDS
+            if not needed or (not expired and needed <= self._group_rows.keys()):
+                return version
+        keys = sorted(needed)
+        [rows] = self._read(GROUP_KEY, keys, ["group_window"])
+        raw = dict(zip(keys, rows, strict=True))
+        with self._lock:
+            self._groups_at = self.clock()
+            # What stands there as it stood is encoded already.
+            if raw != self._group_rows:
+                found = _rows(decode_rows(rows))
+                self._groups = {keys[place]: row for place, row in found.items()}
+                self._group_rows, self._asked = raw, set(keys)
+                self._groups_version += 1
+            version, missing = self._groups_version, len(keys) - len(self._groups)
+        metrics.FEATURE_MISSES.labels("group_window").inc(missing)
+        return version
 
     def group_rows(self, windows: OnlineWindows) -> dict[str, Any]:
         """Return the group table's rows in memory, as of the windows' end.
@@ -272,7 +339,7 @@ class OnlineFeatures:
 
     def _read(
         self, key: str, names: Sequence[str], views: Sequence[str], seconds: float | None = None
-    ) -> list[list[Block]]:
+    ) -> list[list[bytes | None]]:
         """Return what each view holds of some keys."""
         if self.clock() < self._open_until:
             metrics.STORE_FAILURES.labels("left alone").inc()
@@ -290,12 +357,16 @@ class OnlineFeatures:
         _logger.warning("online store failed: %s", type(kind).__name__)
         raise StoreUnavailableError from kind
 
-    def _read_now(self, key: str, names: Sequence[str], views: Sequence[str]) -> list[list[Block]]:
+    def _read_now(
+        self, key: str, names: Sequence[str], views: Sequence[str]
+    ) -> list[list[bytes | None]]:
         from feature_repo.row_store import text_keys  # noqa: PLC0415  (imports Feast)
 
         wanted = [self.views[view] for view in views]
-        rows = self._rows.read_rows(self.store.config, wanted, text_keys(key, names))
-        return [decode_rows(some) for some in rows]
+        found: list[list[bytes | None]] = self._rows.read_rows(
+            self.store.config, wanted, text_keys(key, names)
+        )
+        return found
 
 
 def _newest(settings: Settings) -> float:

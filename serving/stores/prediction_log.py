@@ -148,7 +148,7 @@ class PredictionLog:
         self.folder, self.sample, self.lost = folder, sample, lost
         self.limits = limits or LogLimits()
         self._random = random.Random(seed)  # noqa: S311  (a sample, not a secret)
-        self._offered: deque[Columns] = deque()
+        self._offered: deque[tuple[int, Callable[[], Sequence[Columns]]]] = deque()
         self._held = 0
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -159,19 +159,20 @@ class PredictionLog:
         """Return whether the next request belongs to the sample."""
         return self._random.random() < self.sample
 
-    def offer(self, columns: Columns) -> None:
+    def offer(self, number: int, rows: Callable[[], Sequence[Columns]]) -> None:
         """Hand over the rows of one request; returns at once.
 
         Args:
-            columns: Of SCHEMA, values by row; lists of numbers as (row, length) arrays of
-                their type. Columns that are left out are null. Not to be changed afterwards.
+            number: Of rows.
+            rows: Called later, by the log's thread: returns columns of SCHEMA, values by row,
+                lists of numbers as (row, length) arrays of their type. Columns that are left out
+                are null. What it reads is not to be changed afterwards.
         """
-        number = len(columns["unique_id"])
         with self._lock:
             is_full = self._held + number > self.limits.held
             if not is_full:
                 self._held += number
-                self._offered.append(columns)
+                self._offered.append((number, rows))
         if is_full:
             self.lost(number, "queue full")
 
@@ -198,16 +199,17 @@ class PredictionLog:
     def _taken(self) -> pa.Table | None:
         """Return some of the rows offered so far; None when there are none."""
         with self._lock:
-            some: list[Columns] = []
+            some: list[Callable[[], Sequence[Columns]]] = []
             number = 0
             while self._offered and number < _CHUNK:
-                some.append(self._offered.popleft())
-                number += len(some[-1]["unique_id"])
+                own, rows = self._offered.popleft()
+                some.append(rows)
+                number += own
             self._held -= number
         if not some:
             return None
         try:
-            return _table(some)
+            return _table([columns for rows in some for columns in rows()])
         except Exception as err:  # rows that fit no table must not end the log for all others
             self.lost(number, type(err).__name__)
             return SCHEMA.empty_table()

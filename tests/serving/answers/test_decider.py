@@ -557,7 +557,7 @@ def plain(decision):
     return {
         k: v.tolist()
         if isinstance(v, np.ndarray)
-        else {q: a.tolist() for q, a in v.items()}
+        else {q: np.asarray(a).tolist() for q, a in v.items()}
         if k == "quantiles"
         else v
         for k, v in decision.items()
@@ -610,6 +610,168 @@ def test_what_a_caller_assumed_is_remembered_for_nobody_and_not_ignored(shop, pa
     np.testing.assert_array_equal(found["mean"], whole["mean"])
     assert refused["code"] == "unavailable"
     assert unknown["code"] == "unavailable"
+    features.close()
+
+
+def with_own_store(shop, folder):
+    """Return features of a copy of the shop's store, to be written to."""
+    from serving.stores.online_features import OnlineFeatures
+
+    settings = Settings.of(folder)
+    shutil.copytree(shop.settings.feature_store, settings.feature_store)
+    return OnlineFeatures(settings, seconds=30.0)
+
+
+def counted_plans(monkeypatch):
+    """Return a list that grows by the rows of every planning."""
+    import serving.answers.decider as module
+
+    rows, plan_rows = [], module.plan_rows
+
+    def counting(sheet, at, *given, **named):
+        rows.extend(at)
+        return plan_rows(sheet, at, *given, **named)
+
+    monkeypatch.setattr(module, "plan_rows", counting)
+    return rows
+
+
+ASKED: list = [
+    ["p0_s0"],
+    ["p2_s3", "p0_s0", "p2_s3", "nobody"],
+    ["p1_s1", {"unique_id": "p0_s0", "what_if": {"lead_time": 4}}],
+    [{"unique_id": "p0_s0", "what_if": {"price": 3.0, "promotion": {"promotion": [1, 1]}}}],
+    [{"unique_id": "p0_s0", "position": {"on_hand": 3, "arrivals": [0, 2]}}, "p0_s0"],
+    [{"unique_id": "p0_s0", "explain": True}],
+    [f"p{p}_s{s}" for p in range(3) for s in range(4)] * 9,
+]
+
+
+@pytest.mark.parametrize(
+    "inventory",
+    [
+        {}, {"policy": "order_up_to", "lost_sales": False}, {"policy": "lost_sales"},
+        {"lead_time": 0, "review_period": 1}, {"order_smoothing": 0.5},
+    ],
+)  # fmt: skip
+def test_answers_given_again_are_those_worked_out_anew_to_the_byte(shop, parts, inventory):
+    from serving.answers.decider import Ask, Decider
+    from serving.endpoint.protocols import instances_of, v1_answer, v2_arrays
+
+    champion, features = parts
+    own = champion.config.inventory.model_dump() | inventory
+    config = champion.config.model_copy(
+        update={"inventory": type(champion.config.inventory).model_validate(own)}
+    )
+    champion = replace(champion, config=config)
+    clock = lambda: shop.known_at.timestamp() + 5000.5  # noqa: E731
+    decider = Decider(champion, features, clock=clock)
+    for _ in range(2):
+        for asked in ASKED:
+            instances = instances_of({"instances": asked})
+            ours = decider.answer(Ask(instances))
+            anew = Decider(champion, features, clock=clock).answer(Ask(instances))
+            assert v1_answer(ours) == v1_answer(anew)
+            horizon = decider.model.horizon
+            tensors, others = v2_arrays(ours, horizon), v2_arrays(anew, horizon)
+            for name, values in tensors.items():
+                np.testing.assert_array_equal(values, others[name])
+
+
+def test_the_same_is_worked_out_once_until_rows_model_or_day_are_others(
+    shop, parts, tmp_path, monkeypatch
+):
+    from serving.answers.decider import Decider
+    from serving.stores.materialise import write_rows
+
+    features, now = with_own_store(shop, tmp_path), [shop.known_at.timestamp() + 100.0]
+    decider, planned = Decider(parts[0], features, clock=lambda: now[0]), counted_plans(monkeypatch)
+
+    def worked_out(*names):
+        planned.clear()
+        found = ask(decider, *names)
+        return len(planned), found
+
+    assert worked_out("p0_s0", "p1_s1")[0] == 2
+    now[0] += 60
+    number, [first, _, other] = worked_out("p0_s0", "p1_s1", "p2_s3")
+    assert (number, first["feature_age_s"], other["feature_age_s"]) == (1, 160.0, 160.0)
+
+    stock = {"on_hand": [99.0], "on_order": [0.0], "backorders": [0.0], "arrivals": [np.zeros(1)]}
+    write_rows(features.store, "stock_position", ["p0_s0"], stock,
+               [shop.known_at.to_pydatetime()])  # fmt: skip
+    number, [first, _] = worked_out("p0_s0", "p1_s1")
+    assert (number, first["on_hand"]) == (1, 99.0)
+
+    assert worked_out(instance("p1_s1", position={"on_hand": 1}))[0] == 1
+    assert worked_out("p1_s1")[0] == 1  # what a caller said of it was not the store's
+    assert worked_out("p1_s1")[0] == 0
+
+    decider.take(parts[0])
+    assert worked_out("p1_s1")[0] == 1
+    now[0] += 3 * DAY
+    number, [stale] = worked_out("p1_s1")
+    assert (number, stale["degraded"]["step"]) == (1, "stale")
+    assert worked_out("p1_s1")[0] == 0
+    features.reload()
+    assert worked_out("p1_s1")[0] == 1
+    features.close()
+
+
+def test_what_no_model_answered_is_not_answered_again(shop, parts, monkeypatch):
+    from serving.answers.decider import Decider
+
+    broken = replace(parts[0], network=BrokenNetwork(parts[0].network))
+    decider, planned = Decider(broken, parts[1]), counted_plans(monkeypatch)
+    for _ in range(2):
+        assert ask(decider, "p0_s0")[0]["degraded"]["step"] == "last_forecast"
+    assert len(planned) == 2
+
+
+def test_what_is_answered_again_is_logged_as_what_was_worked_out(shop, parts, tmp_path):
+    from serving.answers.decider import Decider
+    from serving.stores.prediction_log import PredictionLog, read_predictions
+
+    now, log = [shop.known_at.timestamp() + 100.0], PredictionLog(tmp_path)
+    decider = Decider(*parts, clock=lambda: now[0], log=log)
+    decider.decide([instance("p0_s0"), instance("p2_s3")], "first")
+    decider.decide([instance("p1_s1")], "other")
+    now[0] += 7.5
+    decider.decide([instance("p2_s3"), instance("p1_s1"), instance("p0_s0")], "again")
+    log.close()
+    rows = read_predictions(tmp_path).to_pylist()
+    first = {r["unique_id"]: r for r in rows[:3]}
+    assert [(r["request_id"], r["unique_id"]) for r in rows[3:]] == [
+        ("again", "p2_s3"), ("again", "p1_s1"), ("again", "p0_s0"),
+    ]  # fmt: skip
+    for row in rows[3:]:
+        same = {"request_id": row["request_id"], "feature_age_s": 107.5}
+        assert row == first[row["unique_id"]] | same | {"served_at": row["served_at"]}
+        assert (row["served_at"] - first[row["unique_id"]]["served_at"]).total_seconds() == 7.5
+
+
+def test_groups_are_read_at_once_and_what_stands_there_as_it_stood_is_kept(shop, tmp_path):
+    from serving.stores.materialise import write_rows
+    from serving.stores.online_features import OnlineFeatures
+
+    settings, now = Settings.of(tmp_path), [0.0]
+    shutil.copytree(shop.settings.feature_store, settings.feature_store)
+    features = OnlineFeatures(settings, seconds=30.0, clock=lambda: now[0])
+    versions = [features.groups_version(w) for w in features.read(["p0_s0"])]
+    versions += [features.groups_version(w) for w in features.read(["p1_s1", "p2_s3"])]
+    now[0] += 100
+    versions += [features.groups_version(w) for w in features.read(["p0_s0"])]
+    versions.append(features.known_groups_version())
+    assert versions == [1, 1, 1, 1]
+
+    found = features.group_rows(features.read(["p0_s0"])[0])
+    row = {name: [values[0]] for name, values in found.items() if name != "group_id"}
+    periods = features._groups[found["group_id"][0]][1]["periods"]
+    write_rows(features.store, "group_window", [found["group_id"][0]],
+               row | {"periods": [periods]}, [shop.known_at.to_pydatetime()])  # fmt: skip
+    assert features.known_groups_version() == 1  # a minute is not over
+    now[0] += 100
+    assert features.known_groups_version() == 2
     features.close()
 
 
@@ -710,7 +872,9 @@ def test_a_product_whose_terms_cannot_be_is_answered_with_its_sentence(parts, de
     model = decider.model
     instances = [instance("p0_s0"), instance("p2_s3")]
     found = model.features.read(["p0_s0", "p2_s3"])
-    [scenario], _ = scenarios_of(instances, found, model.layout, model.horizon, 0.0)
+    [scenario], _ = scenarios_of(
+        dict(enumerate(instances)), found, model.layout, model.horizon, 0.0
+    )
     scenario.windows.rows["data_fault"] = ["pack_size is 0, and must be above 0", ""]
     sheet, _ = model.sheet(scenario, 0, 0.0)
     config = parts[0].config.inventory

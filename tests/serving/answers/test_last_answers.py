@@ -1,7 +1,8 @@
 import numpy as np
+import orjson
 
 from invopt.forecasts import ForecastArrays
-from serving.answers.last_answers import LastAnswers
+from serving.answers.last_answers import LastAnswers, WrittenAnswer
 from serving.answers.plans import PlanSheet
 from serving.api.contract import Step
 
@@ -46,3 +47,20 @@ def test_a_sheet_larger_than_the_memory_is_kept_until_the_next():
     assert memory.find("b") is not None
     memory.keep(sheet(5), [("c", 0)])
     assert memory.find("b") is None
+
+
+def test_a_written_answer_is_the_answer_and_its_age_alone_changes():
+    answer = {"unique_id": 'a "b"', "mean": np.array([1.5, 2.0]), "feature_age_s": 3.0,
+              "degraded": None}  # fmt: skip
+    found = WrittenAnswer.of(answer)
+    assert found.body == orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+    assert dict(found.aged(9.5)) == answer | {"mean": [1.5, 2.0], "feature_age_s": 9.5}
+
+
+def test_only_what_comes_from_the_same_is_answered_again():
+    memory = LastAnswers(10)
+    answer = WrittenAnswer(b"{", b"}", 0.0)
+    memory.keep(sheet(1, 2), [("a", 0), ("b", 1)], {"a": (7, answer, {})})
+    assert memory.again({"a": 7, "b": 7, "c": 7}).keys() == {"a"}
+    assert memory.again({"a": 8}) == {}
+    assert memory.again({"b": None}) == {}

@@ -14,6 +14,10 @@ from serving.stores.prediction_log import (
 )
 
 
+def offer(log, columns):
+    log.offer(len(columns["unique_id"]), lambda: [columns])
+
+
 def rows(*numbers: int, **values):
     return {
         "request_id": [f"r{n}" for n in numbers],
@@ -27,8 +31,8 @@ def rows(*numbers: int, **values):
 
 def test_rows_come_back_as_they_were_offered(tmp_path):
     log = PredictionLog(tmp_path / "log")
-    log.offer(rows(0, 1, order_quantity=[None, 3.0]))
-    log.offer(rows(2, mean=np.array([[5.0]], np.float32), on_hand=[float("nan")]))
+    offer(log, rows(0, 1, order_quantity=[None, 3.0]))
+    offer(log, rows(2, mean=np.array([[5.0]], np.float32), on_hand=[float("nan")]))
     log.close()
     table = read_predictions(tmp_path / "log")
     assert table.schema == SCHEMA
@@ -41,7 +45,7 @@ def test_rows_come_back_as_they_were_offered(tmp_path):
 def test_more_than_the_log_can_hold_is_told_as_lost(tmp_path):
     lost = []
     log = PredictionLog(tmp_path, limits=LogLimits(held=4), lost=lambda *told: lost.append(told))
-    log.offer(rows(*range(5)))
+    offer(log, rows(*range(5)))
     log.close()
     assert lost == [(5, "queue full")]
 
@@ -53,7 +57,7 @@ def test_a_log_that_does_not_exist_reads_as_empty(tmp_path):
 def test_a_full_file_is_written_without_waiting_for_the_end(tmp_path):
     log = PredictionLog(tmp_path, limits=LogLimits(rows=2))
     for number in range(4):
-        log.offer(rows(number))
+        offer(log, rows(number))
     log.close()
     assert len(list(tmp_path.glob("*/part-*.parquet"))) == 2
 
@@ -61,7 +65,7 @@ def test_a_full_file_is_written_without_waiting_for_the_end(tmp_path):
 def test_the_oldest_files_go_when_the_log_is_too_large(tmp_path):
     log = PredictionLog(tmp_path, limits=LogLimits(rows=1, total_bytes=1))
     for number in range(3):
-        log.offer(rows(number))
+        offer(log, rows(number))
     log.close()
     assert read_predictions(tmp_path)["request_id"].to_pylist() == ["r2"]
 
@@ -71,7 +75,7 @@ def test_a_disk_that_cannot_be_written_loses_rows_and_nothing_else(tmp_path):
     blocked.write_text("a file where the folder should be")
     lost = []
     log = PredictionLog(blocked, lost=lambda number, reason: lost.append((number, reason)))
-    log.offer(rows(0, 1))
+    offer(log, rows(0, 1))
     log.close()
     assert lost == [(2, "NotADirectoryError")]
 
@@ -85,7 +89,7 @@ def test_the_sample_is_of_requests(tmp_path, sample, kept):
 
 def test_a_clock_that_jumps_back_does_not_hold_rows_for_ever(tmp_path):
     log = PredictionLog(tmp_path, limits=LogLimits(seconds=1000))
-    log.offer(rows(0, served_at=[datetime(2999, 1, 1, tzinfo=UTC)]))
+    offer(log, rows(0, served_at=[datetime(2999, 1, 1, tzinfo=UTC)]))
     for _ in range(100):
         if list(tmp_path.glob("*/part-*.parquet")):
             break
@@ -96,12 +100,12 @@ def test_a_clock_that_jumps_back_does_not_hold_rows_for_ever(tmp_path):
 
 def test_files_of_an_earlier_version_read_with_its_missing_columns_as_null(tmp_path):
     log = PredictionLog(tmp_path)
-    log.offer(rows(0))
+    offer(log, rows(0))
     log.close()
     [file] = tmp_path.glob("*/part-*.parquet")
     pq.write_table(pq.read_table(file, partitioning=None).drop_columns(["levels"]), file)
     log = PredictionLog(tmp_path)
-    log.offer(rows(1, levels=np.ones((1, 3), np.float32)))
+    offer(log, rows(1, levels=np.ones((1, 3), np.float32)))
     log.close()
     assert read_predictions(tmp_path)["levels"].to_pylist() == [None, [1.0, 1.0, 1.0]]
     assert read_predictions(tmp_path, ["levels"]).num_rows == 2
@@ -110,7 +114,7 @@ def test_files_of_an_earlier_version_read_with_its_missing_columns_as_null(tmp_p
 def test_a_request_is_found_whole_over_several_files_and_no_other_with_it(tmp_path):
     log = PredictionLog(tmp_path, limits=LogLimits(rows=2))
     for number in range(5):
-        log.offer(rows(number, request_id=["odd" if number % 2 else "even"]))
+        offer(log, rows(number, request_id=["odd" if number % 2 else "even"]))
     log.close()
     assert find_request(tmp_path, "even")["unique_id"].to_pylist() == ["p0", "p2", "p4"]
     assert find_request(tmp_path, "od").num_rows == 0
@@ -120,7 +124,7 @@ def test_a_request_is_found_whole_over_several_files_and_no_other_with_it(tmp_pa
 def test_a_file_whose_content_is_damaged_takes_no_other_with_it(tmp_path, caplog):
     log = PredictionLog(tmp_path, limits=LogLimits(rows=1))
     for number in range(3):
-        log.offer(rows(number))
+        offer(log, rows(number))
     log.close()
     damaged = sorted(tmp_path.glob("*/part-*.parquet"))[1]
     content = damaged.read_bytes()
@@ -135,12 +139,12 @@ def test_a_file_whose_content_is_damaged_takes_no_other_with_it(tmp_path, caplog
 def test_rows_that_fit_no_table_are_lost_alone_and_the_log_goes_on(tmp_path):
     lost = []
     log = PredictionLog(tmp_path, lost=lambda *told: lost.append(told))
-    log.offer(rows(0, order_quantity=["many"]))
+    offer(log, rows(0, order_quantity=["many"]))
     for _ in range(100):
         if lost:
             break
         log._thread.join(0.05)
-    log.offer(rows(1))
+    offer(log, rows(1))
     log.close()
     assert lost == [(1, "ArrowInvalid")]
     assert read_predictions(tmp_path)["request_id"].to_pylist() == ["r1"]
