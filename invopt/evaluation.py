@@ -272,7 +272,7 @@ def quantile_metrics(
         actual, levels = window.actual[seen], window.forecast.quantile_levels
         quantiles = window.forecast.smooth_quantiles[seen]
         nothing = None if least is None else np.broadcast_to(least[:, None], seen.shape)[seen] / 2
-        covered = _covered(actual, quantiles, levels, rng.random(len(actual)), nothing)
+        covered = covered_by(actual, quantiles, levels, rng.random(len(actual)), nothing)
         for number, level in enumerate(levels):
             told = units(quantiles[:, number], is_count=is_count)
             _lose(losses, level, told, actual)
@@ -322,13 +322,42 @@ def level_metrics(
             actual, levels = total[seen], window.forecast.level_quantiles
             quantiles = window.forecast.smooth_levels[seen, count - 1]
             nothing = None if least is None else least[seen] / 2
-            covered = _covered(actual, quantiles, levels, rng.random(len(actual)), nothing)
+            covered = covered_by(actual, quantiles, levels, rng.random(len(actual)), nothing)
             for number, level in enumerate(levels):
                 told = units(quantiles[:, number], is_count=is_count)
                 _lose(losses, level, told, actual)
                 _hit(hits, level, covered[:, number])
         found[str(count)] = _per_level(losses, hits)
     return found
+
+
+def covered_by(
+    actual: AnyFloatArray,
+    quantiles: AnyFloatArray,
+    levels: Sequence[float],
+    draws: FloatArray,
+    nothing: AnyFloatArray | None,
+) -> BoolArray:
+    """Return (N, L) whether each actual is at or below each quantile, by the randomised transform.
+
+    Args:
+        actual: (N,) what was sold.
+        quantiles: (N, L), ascending.
+        levels: L of them.
+        draws: (N,) uniform on [0, 1).
+        nothing: (N,) quantiles below it say that nothing is sold, half of the smallest sales, say;
+            None where sales are counts.
+    """
+    if nothing is None:
+        return np.asarray((actual + draws - 0.5)[:, None] <= quantiles)
+    found = np.asarray(actual[:, None] <= quantiles)
+    idle = (quantiles < nothing[:, None]).sum(axis=1)
+    at = (actual <= 0) & (idle > 0)
+    bounds = np.array([0.0, *levels, 1.0])
+    share = (bounds[idle] + bounds[idle + 1]) / 2  # of such periods, as forecast
+    lower = np.arange(len(levels)) < idle[:, None]
+    drawn = draws[:, None] * share[:, None] <= np.asarray(levels)
+    return np.where(at[:, None] & lower, drawn, found)
 
 
 def interval_coverage(coverage: dict[str, dict[str, float]]) -> dict[str, float]:
@@ -361,34 +390,6 @@ def _least_sales(windows: Sequence[Window]) -> FloatArray:
         sold = np.where(window.actual > 0, window.actual, np.inf)
         found = np.minimum(found, sold.min(axis=1, initial=np.inf))
     return np.where(np.isfinite(found), found, 0.0)
-
-
-def _covered(
-    actual: AnyFloatArray,
-    quantiles: AnyFloatArray,
-    levels: Sequence[float],
-    draws: FloatArray,
-    nothing: AnyFloatArray | None,
-) -> BoolArray:
-    """Return (N, L) whether each actual is at or below each quantile, by the randomised transform.
-
-    Args:
-        actual: (N,) what was sold.
-        quantiles: (N, L), ascending.
-        levels: L of them.
-        draws: (N,) uniform on [0, 1).
-        nothing: (N,) quantiles below it say that nothing is sold; None where sales are counts.
-    """
-    if nothing is None:
-        return np.asarray((actual + draws - 0.5)[:, None] <= quantiles)
-    found = np.asarray(actual[:, None] <= quantiles)
-    idle = (quantiles < nothing[:, None]).sum(axis=1)
-    at = (actual <= 0) & (idle > 0)
-    bounds = np.array([0.0, *levels, 1.0])
-    share = (bounds[idle] + bounds[idle + 1]) / 2  # of such periods, as forecast
-    lower = np.arange(len(levels)) < idle[:, None]
-    drawn = draws[:, None] * share[:, None] <= np.asarray(levels)
-    return np.where(at[:, None] & lower, drawn, found)
 
 
 def _hit(hits: dict[float, list[float]], level: float, covered: BoolArray) -> None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from invopt.cleaning import estimate_demand
-from invopt.evaluation import Forecasts
+from invopt.evaluation import Forecasts, covered_by
 from invopt.feeds import locations_of
 from invopt.forecasts import ForecastArrays
 from invopt.inventory import Terms, expected_shortage_and_excess, levels_of
@@ -123,7 +123,7 @@ def series_outcomes(
         "error": np.where(seen, np.abs(y - mean), 0).sum(1),
         "expected_error": np.where(judged, expected_absolute_error(mean, quantiles, forecast), 0)
         .sum(1),
-        "inside": (_inside(y, quantiles, scoring) & seen).sum(1),
+        "inside": (_inside(y, forecast, panel, scoring) & seen).sum(1),
     }  # fmt: skip
     cost, planned = decided_costs(forecast, demand, cutoff, scoring)
     columns |= {"cost": cost, "planned_cost": planned}
@@ -189,15 +189,22 @@ def expected_absolute_error(
     return error
 
 
-def _inside(
-    y: FloatArray,
-    quantiles: npt.NDArray[np.floating],  # type: ignore[type-arg]
-    scoring: Scoring,
-) -> BoolArray:
-    rng = np.random.default_rng(scoring.seed)
-    at = y + rng.random(y.shape) - 0.5 if scoring.is_count else y
-    found: BoolArray = (at > quantiles[..., 0]) & (at <= quantiles[..., -1])
-    return found
+def _inside(y: FloatArray, forecast: ForecastArrays, panel: Panel, scoring: Scoring) -> BoolArray:
+    """Return (series, period) whether sales lie between the outermost quantiles."""
+    draws = np.random.default_rng(scoring.seed).random(y.shape).ravel()
+    quantiles = forecast.smooth_quantiles[:, : y.shape[1]]
+    nothing = None
+    if not scoring.is_count:
+        sold = np.where(panel.y > 0, panel.y, np.inf).min(axis=1)
+        nothing = np.repeat(np.where(np.isfinite(sold), sold, 0) / 2, y.shape[1])
+    at = covered_by(
+        y.ravel(),
+        quantiles.reshape(y.size, -1),
+        forecast.quantile_levels,
+        draws,
+        nothing,
+    )
+    return np.asarray(~at[:, 0] & at[:, -1]).reshape(y.shape)
 
 
 def decided_costs(
