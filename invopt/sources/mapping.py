@@ -37,10 +37,11 @@ class _Part(BaseModel):
 def _for_all(value: Any) -> Any:
     """Return holidays of one place as those of every location.
 
-    YAML reads Norway's NO as false where nobody writes quotation marks.
+    YAML reads the NO of Norway as false and the name of shop 7 as a number, where nobody writes
+    quotation marks.
     """
     places = value if isinstance(value, dict) else {"": value}
-    return {name: "NO" if code is False else code for name, code in places.items()}
+    return {str(name): "NO" if code is False else code for name, code in places.items()}
 
 
 class Source(_Part):

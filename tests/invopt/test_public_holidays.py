@@ -115,8 +115,11 @@ def test_what_is_no_country_is_refused_with_the_one_that_was_meant(place, said):
         check_place(place)
 
 
-def test_norway_needs_no_quotation_marks(tmp_path):
-    assert written(tmp_path, "NO", days=5).sources["holidays"].holidays == {"": "NO"}
+@pytest.mark.parametrize(
+    ("written_as", "read_as"), [("NO", {"": "NO"}), ("{7: NO, 8: SE}", {"7": "NO", "8": "SE"})]
+)
+def test_norway_and_shops_with_numbers_need_no_quotation_marks(tmp_path, written_as, read_as):
+    assert written(tmp_path, written_as, days=5).sources["holidays"].holidays == read_as
 
 
 @pytest.mark.parametrize(
