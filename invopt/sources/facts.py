@@ -140,7 +140,7 @@ def most_values(
     most = ", ".join(f"coalesce(max(n{n}), 0) AS n{n}" for n in range(len(columns)))
     counts = ", ".join(f"count(DISTINCT {quote(c.name)}) AS n{n}" for n, c in enumerate(columns))
     [row] = reader.fetch(
-        f"SELECT {most} FROM (SELECT {counts} FROM {quote(file.name)} GROUP BY {', '.join(cells)})",
+        f"SELECT {most} FROM (SELECT {counts} FROM {quote(file.name)} GROUP BY ({', '.join(cells)}))",
         file.name,
     ).to_pylist()
     return [int(number) for number in row.values()]

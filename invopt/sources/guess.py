@@ -42,7 +42,7 @@ from invopt.sources.placing import UNIQUE, Placing
 from invopt.sources.product_columns import stack_products
 from invopt.sources.repeated_items import stack_items
 from invopt.sources.returned_files import net_returns
-from invopt.sources.sales_columns import SalesColumns
+from invopt.sources.sales_columns import BesideColumns, SalesColumns
 from invopt.sources.sales_file import SalesFile, find_sales, name_one_product, num_keys
 from invopt.sources.size_columns import stack_sizes
 from invopt.sources.sums_among import sums_of_others
@@ -114,6 +114,8 @@ def guess_mapping(data: Path, scratch: Path, name: str, asked: SpokenNames | Non
         found = Placing(reader, sales.file, sales.keys, dates=dates, table=table, notes=notes)
         Companions(found).place(others)
         SalesColumns(found, sales, table).place()
+        if (beside := places.beside.get(sales.file.name)) is not None:
+            BesideColumns(found, beside[0], table, beside[1]).place()
         count_in_periods(reader, found.tables, found.sources, frequency, notes)
         notes += dash_notes(files)
     content = {
