@@ -27,6 +27,7 @@ from invopt.sources.engine import Engine, Rejected, first_lines
 from invopt.sources.found_files import keys_of, open_file, path_columns
 from invopt.sources.mapping import Source
 from invopt.sources.markup import starts_as_markup, write_rows
+from invopt.sources.tally import is_tally, write_lines
 from invopt.sources.underlined import is_underlined, write_cut
 from invopt.sql import literal, quote
 
@@ -70,7 +71,8 @@ def _add_one_csv(engine: Engine, view: str, name: str, file: str, source: Source
         file = str(copy)
     if starts_as_markup(file, opened):
         copy = _copy_of(engine, view, "rows")
-        engine.notes += [f"{name}: {note}" for note in write_rows(file, opened, copy)]
+        write = write_lines if is_tally(file, opened) else write_rows
+        engine.notes += [f"{name}: {note}" for note in write(file, opened, copy)]
         file, source = str(copy), source.model_copy(update={"delimiter": ","})
     if source.delimiter in (None, "|") and is_ruled(file, opened):
         copy = _copy_of(engine, view, "unruled")

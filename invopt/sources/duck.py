@@ -12,10 +12,17 @@ from invopt.sources.found_files import find_files
 from invopt.sources.json_lines import SUFFIXES as JSONS
 from invopt.sources.mapping import Source
 from invopt.sources.parquet_tables import add_parquet
-from invopt.sources.row_tables import add_arrow, add_books, add_database, add_json, add_query
+from invopt.sources.row_tables import (
+    add_arrow,
+    add_books,
+    add_database,
+    add_dump,
+    add_json,
+    add_query,
+)
 from invopt.sources.workbooks import SUFFIXES as BOOKS
 
-_TEXTS = {".csv", ".txt", ".tsv", ".prn", "", ".xls", ".html", ".htm"}
+_TEXTS = {".csv", ".txt", ".tsv", ".prn", "", ".xls", ".html", ".htm", ".xml"}
 
 
 class Reader(Engine):
@@ -70,6 +77,8 @@ class Reader(Engine):
             add_books(self, name, files, source)
         elif kinds <= set(JSONS):
             add_json(self, name, files, source)
+        elif kinds == {".sql"} and len(files) == 1:
+            add_dump(self, name, Path(files[0]), source)
         elif kinds <= set(database_files.SUFFIXES) and len(files) == 1:
             add_database(self, name, Path(files[0]), source)
         else:
