@@ -98,11 +98,9 @@ def columns_alike(reader: Reader, file: FileFacts) -> Alike | None:
     sums += [name for name in others if _adds_up(values[name], [values[p] for p in parts])]
     sums += [name for name in others if name not in sums and is_total(name)]
     claimed = [name for name in all_by_word(others, "y") if name not in sums]
-    if kind == PRODUCT and claimed and labels.keys() == set(labels.values()):
-        if not all(sounds_of_money(name) for name in claimed) or not _are_worth(
-            values[claimed[0]], [values[p] for p in parts]
-        ):
-            return None
+    is_unnamed = kind == PRODUCT and labels.keys() == set(labels.values())
+    if is_unnamed and claimed and not _is_turnover(claimed, values, parts):
+        return None
     own = {name: labels[name] for name in parts}
     return Alike(own, kind, place, sums, odd) if len(own) >= _LEAST else None
 
@@ -199,7 +197,7 @@ def _is_odd(name: str, values: FloatArray) -> bool:
     below = bool(len(given)) and float(np.mean(given < 0)) > _FEW
     broken = bool(len(given)) and float(np.mean(given != np.floor(given))) > _FEW
     is_weight = bool(_WEIGHTS & set(plain(name).split("_")))
-    return below or (broken and not is_weight)
+    return bool(below or (broken and not is_weight))
 
 
 def _values(
@@ -211,9 +209,7 @@ def _values(
     )
     sql = f"SELECT {picks} FROM {quote(file.name)} LIMIT {_LOOKED_AT}"
     rows = reader.fetch(sql, file.name)
-    return {
-        c.name: rows[f"c{n}"].to_numpy().astype(np.float64) for n, c in enumerate(numbers)
-    }
+    return {c.name: rows[f"c{n}"].to_numpy().astype(np.float64) for n, c in enumerate(numbers)}
 
 
 def _sums(values: dict[str, FloatArray], names: list[str]) -> list[str]:
@@ -254,7 +250,13 @@ def _is_same(own: FloatArray, other: FloatArray) -> bool:
     given = np.isfinite(own)
     near = np.abs(own - other)[given] <= _NEAR * np.abs(own[given]) + _NEAR
     some = np.count_nonzero(own[given])
-    return some > _LEAST and float(np.mean(near)) >= _SAME
+    return bool(some > _LEAST and np.mean(near) >= _SAME)
+
+
+def _is_turnover(claimed: list[str], values: dict[str, FloatArray], parts: list[str]) -> bool:
+    """Return whether the only column that words take for a quantity is what products came to."""
+    are_money = all(sounds_of_money(name) for name in claimed)
+    return are_money and _are_worth(values[claimed[0]], [values[part] for part in parts])
 
 
 def _are_worth(money: FloatArray, units: list[FloatArray]) -> bool:
@@ -265,4 +267,5 @@ def _are_worth(money: FloatArray, units: list[FloatArray]) -> bool:
         return False
     prices, *_ = np.linalg.lstsq(counts, money[given], rcond=None)
     error = np.mean((counts @ prices - money[given]) ** 2)
-    return bool((prices > 0).all()) and error <= (1 - _EXPLAINED) * np.var(money[given])
+    fits = error <= (1 - _EXPLAINED) * np.var(money[given])
+    return bool(fits and (prices > 0).all())

@@ -27,6 +27,7 @@ from invopt.sources.year_parts import parts_of
 SUFFIXES = (*TEXTS, ".zip", ".parquet", ".pq", *ARROW, *BOOKS, *database_files.SUFFIXES,
             *sql_dumps.SUFFIXES)  # fmt: skip
 _TOLD = ", ".join(end for end in SUFFIXES if end.count(".") == 1)  # or packed
+_NAMED = 3  # files that a sentence lists
 # What to do with files that are not read, by how they end.
 _INSTEAD = {
     "save a spreadsheet as .xlsx": (".xls", ".xlsb", ".ods", ".numbers"),
@@ -75,7 +76,9 @@ def inspect_files(reader: Reader, data: Path) -> tuple[list[FileFacts], list[str
     if not found:
         if refused:
             raise InvalidInputError(" ".join(refused))
-        raise InvalidInputError(" ".join([f"{data} holds no file that ends in {_TOLD}.", *notes]))
+        told = f"{data} holds no file that ends in {_TOLD}"
+        listed = f" ({', '.join(p.name for p in left[:_NAMED])})" if left else ""
+        raise InvalidInputError(f"{told}{listed}{_instead(left)}.")
     return found, notes + refused
 
 

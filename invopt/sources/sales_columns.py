@@ -1,7 +1,7 @@
 """What the table of the sales tells beside them: stock, plans, weather, prices of others."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, cast
@@ -86,8 +86,10 @@ class SalesColumns(Placer):
         ignored += self.placing.names  # another file tells them
         self._tell_unread([c for c in left if c.name not in (*mapped, *ignored)])
 
-    def _tell_unread(self, columns: Iterable[ColumnFacts]) -> None:
-        unread = [c.name for c in columns if c.num_distinct > 1]
+    def _tell_unread(
+        self, columns: Iterable[ColumnFacts], rare: Collection[ColumnFacts] = ()
+    ) -> None:
+        unread = [c.name for c in columns if c.num_distinct > 1 or c in rare]
         if unread:
             self.notes.append(
                 f"not read of {self.file.name} ({self.file.path}): {shortened(unread)}; map by "
@@ -277,7 +279,7 @@ class SalesColumns(Placer):
 
 
 class BesideColumns(SalesColumns):
-    """Maps what a row says of its day, or of a place and its day, besides the cells of its products.
+    """Maps what a row says of its day (and place), besides the cells of its products.
 
     Args:
         placing: What is known, and where files go.
@@ -307,7 +309,9 @@ class BesideColumns(SalesColumns):
             self.notes.append(
                 f"read of {self.file.path} beside what was sold: {shortened(sorted(mapped))}"
             )
-        self._tell_unread([c for c in left if c.name not in mapped])
+        self._tell_unread(
+            [c for c in left if c.name not in mapped], [c for c in left if self._is_rare(c)]
+        )
 
     def _is_of_one(self, column: ColumnFacts) -> bool:
         """Return whether a column says something of one product alone: Bread price."""
@@ -315,11 +319,26 @@ class BesideColumns(SalesColumns):
         return any(f"_{plain(name)}_" in f"_{words}_" for name in self.products)
 
     def _is_told(self, column: ColumnFacts) -> bool:
+        if column.kind == NUMBER and column.num_distinct > 1:  # a day has one row: no line numbers
+            told = (sounds_of_money, is_of_calendar, lambda name: name in self.placing.names)
+            is_stock = by_word([column.name], "on_hand") or by_word([column.name], "y")
+            return not is_stock and not any(test(column.name) for test in told)
+        if column.kind == TEXT and not self._comes_back(column):
+            return False
         return super()._is_told(column) or self._is_rare(column)
 
     def _changing(self, columns: list[ColumnFacts]) -> list[ColumnFacts]:
         rare = [c for c in columns if self._is_rare(c)]
         return [*rare, *super()._changing([c for c in columns if c not in rare])]
+
+    def _comes_back(self, column: ColumnFacts) -> bool:
+        """Return whether words are said on several days each, or of holidays: no remarks."""
+        [found] = self.reader.fetch(
+            f"SELECT count(nullif(trim({quote(column.name)}), '')) AS n FROM "
+            f"{quote(self.file.name)}",
+            self.file.name,
+        ).to_pylist()
+        return 2 * column.num_distinct <= found["n"] or is_of_holidays(column.name)
 
     def _is_rare(self, column: ColumnFacts) -> bool:
         """Return whether a column has one word in some of its rows, and nothing in the others."""
@@ -337,7 +356,7 @@ class BesideColumns(SalesColumns):
         return _Level("all", ()) if place is None else _Level("location", (place,))
 
     def _last_sold(self) -> date | None:
-        return None if self.dates.empty else cast("date", self.dates.max().date())
+        return None if self.dates.empty else self.dates.max().date()
 
 
 def _holds(said: str, name: str) -> bool:

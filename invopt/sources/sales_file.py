@@ -85,7 +85,7 @@ _OTHER = DOCUMENTS | {
     "categorie", "categoria", "brand", "type", "class", "group", "region", "country", "city",
     "tmax", "tmin", "tavg", "tmean", "prcp", "precip", "rainfall", "snowfall", "windspeed",
     "humid", "pressure", "luftdruck", "bewolkung", "niederschlag", "feuchte", "luftfeuchte",
-    "humedad", "humidite", "precipitacion", "precipitations", "viento", "pioggia", "temperatura",
+    "humedad", "humidite", "precipitacion", "precipitations", "pioggia", "temperatura",
     "umidita", "vento", "chuva", "umidade", "temperatuur", "neerslag", "wiatr", "deszcz",
     "yagmur", "sicaklik", "regn", "sno", "nederbord", "celsius", "fahrenheit",
     "kunden", "besucher", "gaste", "passanten", "frequenz", "clients", "clientes", "visiteurs",
@@ -93,10 +93,12 @@ _OTHER = DOCUMENTS | {
     "footfall", "traffic", "visitor", "transactions", "tickets", "bons", "receipts", "orders",
     "waste", "spoilage", "spoiled", "shrink", "shrinkage", "schwund", "abfall", "bruch", "verderb",
     "perte", "pertes", "merma", "mermas", "scarti", "sprzedawca", "quebra",
+    "probe", "sensor", "sonde", "fuhler", "voltage", "kwh", "ppm", "rpm", "lux", "sessions",
+    "pageviews", "clicks", "impressions", "conversions", "conversion", "bounce",
     "promo", "promotion", "aktion", "rabatt", "feiertag", "ferien", "festivo", "feriado", "ferie",
     "swieto", "staff", "hours", "stunden", "heures", "horas", "minutes", "score", "rating",
     "notes", "notiz", "bemerkung", "anmerkung", "kommentar", "comments", "remarks", "remarque",
-    "observaciones", "note", "opmerking", "uwagi",
+    "observaciones", "opmerking", "uwagi",
 }  # fmt: skip
 
 

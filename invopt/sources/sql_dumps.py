@@ -117,8 +117,8 @@ def _read(file: Path, wanted: str | None) -> dict[str, DumpedTable]:
 
 
 def _text_of(file: Path) -> str:
-    opened = gzip.open(file) if file.name.lower().endswith(".gz") else file.open("rb")
-    with opened as handle:
+    is_packed = file.name.lower().endswith(".gz")
+    with gzip.open(file) if is_packed else file.open("rb") as handle:
         content = handle.read(_LARGEST + 1)
     if len(content) > _LARGEST:
         raise InvalidInputError(
@@ -318,13 +318,12 @@ class _Dump:
         """Return what a literal in quotes says."""
         text = literal[literal.index("'") + 1 : -1]
         if (self.escapes or literal[0] in "eE") and "\\" in text:
-            text = re.sub(
+            return re.sub(
                 r"\\(.)|''",
                 lambda m: "'" if m[1] is None else _ESCAPED.get(m[1], m[1]),
                 text,
                 flags=re.S,
             )
-            return text
         return text.replace("''", "'")
 
 
@@ -350,4 +349,3 @@ def _unquoted(part: str) -> str:
         if part.startswith(sign):
             return part[1:-1].replace(sign * 2, sign)
     return part[1:-1] if part.startswith("[") else part
-

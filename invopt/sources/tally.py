@@ -1,4 +1,4 @@
-"""Vouchers of Tally as it exports them (XML): a row for each line of stock, or for each batch of it.
+"""Vouchers of Tally as it exports them (XML): a row for each line of stock, or each batch of it.
 
 Tally writes signs that XML forbids (&#4;), so that the text is read tag by tag, as a page is.
 """

@@ -19,12 +19,15 @@ import pyarrow as pa
 from invopt.errors import InvalidInputError
 from invopt.sources.dated_blocks import LOOKED_AT, blocks_among, rows_with_days
 from invopt.sources.headers import header_row, is_row, names_of, two_lines
+from invopt.sources.weekdays import monday_in
 
 SUFFIXES = (".xlsx", ".xlsm")
+WEEK = "week_begins"  # column of the Monday that stands above columns of weekdays
 _ZEROS = re.compile(r"0{2,}")
 _EXACT = 1e15  # below it a floating point number holds a whole one exactly
 _LOOKED_AT = 30  # rows, for the header
 _INDENTED = 2  # columns
+_TITLES = 3  # rows of a sheet that may be titles
 
 
 @dataclass(frozen=True)
@@ -147,16 +150,29 @@ def _table(file: Path, sheet: str, rows: list[list[Any]]) -> tuple[pa.Table, lis
     if above:
         notes.append(f"{file.name}: {len(above)} lines above the header are not read ({above[0]})")
     table, more = _of_columns(file, names, [row for row in rows[at + 1 :] if _is_filled(row)])
+    monday = monday_in(above, names, lambda: _titles_in(file))
+    if monday is not None and WEEK not in names:
+        table = table.append_column(WEEK, pa.array([monday.isoformat()] * table.num_rows))
+        more.append(f"{file.name}: the week of {monday} above {sheet} is read as the column {WEEK}")
     return table, [*notes, *more]
+
+
+def _titles_in(file: Path) -> list[str]:
+    """Return the first lines of all sheets, each as one text."""
+    with _opened(file) as book:
+        rows = [
+            row
+            for sheet in book.worksheets
+            for row in sheet.iter_rows(max_row=_TITLES, values_only=True)
+        ]
+    return [" ".join(_text(value) or "" for value in row) for row in rows]
 
 
 def _is_filled(row: Sequence[Any]) -> bool:
     return any(value is not None for value in row)
 
 
-def _of_columns(
-    file: Path, names: list[str], rows: list[list[Any]]
-) -> tuple[pa.Table, list[str]]:
+def _of_columns(file: Path, names: list[str], rows: list[list[Any]]) -> tuple[pa.Table, list[str]]:
     """Return rows as a table, and what was done to their texts."""
     columns = [_column([_bare(row[k]) for row in rows]) for k in range(len(names))]
     notes = [
