@@ -31,7 +31,7 @@ _COLUMNS = re.compile(rf"\s*\(\s*({_PART}(?:\s*,\s*{_PART})*)\s*\)")
 _VALUES = re.compile(r"\s*(?:OVERRIDING\s+\w+\s+VALUE\s*)?VALUES?\s*", re.IGNORECASE)
 _FROM_STDIN = re.compile(r"\s+FROM\s+stdin\b[^;]*;[^\n]*\n", re.IGNORECASE)
 _OF_SCRIPTS = re.compile(r"\s*DELIMITER\s+(\S+)[^\n]*\n(.*?)\n\s*DELIMITER\s+;", re.I | re.S)
-_TRIGGER = re.compile(r"CREATE\s+(?:\w+\s+)*TRIGGER\b.*?\bEND\s*;", re.I | re.S)
+_TRIGGER = re.compile(r"CREATE\s+(?:\w+\s+)*TRIGGER\b[^;]*?\bBEGIN\b.*?\bEND\s*;", re.I | re.S)
 _BLANK = re.compile(r"(?:\s+|--[^\n]*|#[^\n]*|/\*.*?\*/|;)+", re.S)
 _SEPARATOR = re.compile(r"\s*([,)])")
 _NO_COLUMN = re.compile(
@@ -196,6 +196,8 @@ class _Dump:
                 table.fault = f"is changed by {start['change'].upper()} after its rows are written"
             return self._after(at)
         if start["create"] is not None:
+            if table.num_rows:
+                table.fault = "is made anew after its rows, as where a dump holds two databases"
             table.columns = self._declared(at)
             return self._after(at)
         columns = _COLUMNS.match(self.text, at)

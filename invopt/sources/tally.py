@@ -6,6 +6,7 @@ Tally writes signs that XML forbids (&#4;), so that the text is read tag by tag,
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -28,6 +29,10 @@ _OF_LINE = {
 }  # fmt: skip
 _OF_BATCH = {"godownname": "godown", "billedqty": "quantity", "actualqty": "actual_quantity",
              "amount": "amount"}  # fmt: skip
+# In names of kinds of vouchers, which people make themselves beside Tally's own: GST Sales.
+_SOLD = r"sale|invoice|\bpos\b|bill|retail|export"
+_NO_SALE = r"order|quotation|pro ?forma|purchase|estimate"
+_BACK = r"credit note|rejections? in|sales? return"
 COLUMNS = ("date", "voucher_type", "voucher_number", "party", "item", "godown", "quantity", "unit",
            "rate", "amount", "comes_in", "is_cancelled", "is_deleted", "is_draft")  # fmt: skip
 _QUANTITY = re.compile(r"\s*(-?[\d.,]+)\s*([^\d\s=].*?)?\s*(?:=.*)?$")  # 10 Nos; 1 Box = 12 Nos
@@ -57,15 +62,21 @@ def write_lines(file: str, opened: Callable[[str], IO[bytes]], out: Path) -> lis
             "(ALLINVENTORYENTRIES.LIST): export the sales register with its inventory details "
             "(Export, XML, all vouchers of the period), or as .xlsx."
         )
+    rows, others = _of_sales(parser.rows)
     with out.open("w", encoding="utf-8", newline="") as target:
         writer = csv.DictWriter(target, COLUMNS, restval="", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(parser.rows)
+        writer.writerows(rows)
     bare = parser.num_vouchers - parser.num_with_lines
     notes = [
-        f"{Path(file).name}: {len(parser.rows):,} lines of stock of {parser.num_with_lines:,} "
-        "vouchers of Tally are read"
+        f"{Path(file).name}: {len(rows):,} lines of stock are read of {parser.num_with_lines:,} "
+        "vouchers of Tally"
     ]
+    if others:
+        listed = ", ".join(f"{kind} ({n:,})" for kind, n in others.most_common())
+        notes.append(
+            f"{Path(file).name}: lines of vouchers that are no sales are not read: {listed}"
+        )
     if bare:
         notes.append(f"{Path(file).name}: {bare:,} vouchers without a line of stock are not read")
     if parser.num_rejected:
@@ -74,6 +85,27 @@ def write_lines(file: str, opened: Callable[[str], IO[bytes]], out: Path) -> lis
             "not read"
         )
     return notes
+
+
+def _of_sales(rows: list[dict[str, str]]) -> tuple[list[dict[str, str]], Counter[str]]:
+    """Return lines of sales and of what came back, and how many others there are by their kind.
+
+    Orders, deliveries, receipts, journals and counts of stock are none where the file has sales;
+    all lines are returned where it has none.
+    """
+    kinds = {row["voucher_type"] for row in rows}
+    back = {kind for kind in kinds if re.search(_BACK, kind.lower())}
+    sold = {k for k in kinds - back if re.search(_SOLD, k.lower())}
+    sold = {kind for kind in sold if not re.search(_NO_SALE, kind.lower())}
+    if not sold:
+        return rows, Counter()
+    kept = [
+        row | {"voucher_type": "Sales" if row["voucher_type"] in sold else "Credit Note"}
+        for row in rows
+        if row["voucher_type"] in sold | back
+    ]
+    left = (row["voucher_type"] for row in rows if row["voucher_type"] not in sold | back)
+    return kept, Counter(left)
 
 
 class _Vouchers(HTMLParser):

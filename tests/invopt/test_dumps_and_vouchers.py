@@ -99,6 +99,7 @@ def test_a_script_of_sql_server_is_read_as_literals(tmp_path):
     [
         ("INSERT INTO s (a) VALUES (1), (now());", "no literal in row 2 .now"),
         ("INSERT INTO s SELECT * FROM t;", "filled by a query"),
+        ("INSERT INTO s (a) VALUES (1); CREATE TABLE s (a int);", "made anew after its rows"),
         ("INSERT INTO s (a) VALUES (1); UPDATE s SET a = 2;", "changed by UPDATE"),
         ("INSERT INTO s (a) VALUES (1) ON CONFLICT (a) DO UPDATE SET a = 3;", "changes rows"),
         ("INSERT INTO s (a, b) VALUES (1, 'abc", "no literal in row 1"),
@@ -166,9 +167,24 @@ def test_vouchers_of_tally_are_lines_of_items_by_godown(tmp_path, encoding):
     report, panel, told = tried(tmp_path, daybook__xml=text.encode(encoding))
     by_series = dict(zip(panel.unique_ids, panel.y.sum(axis=1), strict=True))
     assert by_series == {"Dal_Shop": 30, "Rice_Depot": 60, "Rice_Shop": UNITS / 2 - 3}
-    assert sales_of(report).rows_in == 93
-    assert "93 lines of stock of 33 vouchers of Tally are read" in told
+    assert sales_of(report).rows_in == 92
+    assert "92 lines of stock are read of 33 vouchers of Tally" in told
+    assert "vouchers that are no sales are not read: Purchase (1)" in told
     assert "1 vouchers without a line of stock are not read" in told
+
+
+def test_orders_deliveries_and_journals_of_tally_are_no_sales(tmp_path):
+    kinds = ("Sales Order", "Delivery Note", "GST Sales", "Stock Journal", "Physical Stock")
+    messages = [
+        voucher(day, kind, [("Rice", [("Shop", n)])])
+        for n, day in enumerate(DAYS, start=1)
+        for kind in kinds
+    ]
+    messages.append(voucher(DAYS[9], "Rejections In", [("Rice", [("Shop", 4)])]))
+    text = f"<ENVELOPE><BODY>{''.join(messages)}</BODY></ENVELOPE>"
+    _, panel, told = tried(tmp_path, daybook__xml=text)
+    assert panel.y.sum() == UNITS / 2 - 4
+    assert "Sales Order (30), Delivery Note (30), Stock Journal (30), Physical Stock (30)" in told
 
 
 def test_masters_of_tally_are_refused_with_what_to_do(tmp_path):
