@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import pairwise, takewhile
 
 import numpy as np
 
@@ -122,13 +122,14 @@ def _by_words(numbers: Iterable[ColumnFacts]) -> tuple[dict[str, str], str]:
     by_places: dict[str, dict[str, str]] = {}
     for column in numbers:
         tokens = _tokens(column.name)
-        words = [plain(token) for token in tokens]
+        words = [plain(column.name[start:end]) for start, end in tokens]
         first = len(list(takewhile(_counts, words)))
         last = len(list(takewhile(_counts, reversed(words[first:]))))
         rest = tokens[first : len(tokens) - last]
-        if (first or last) and rest and not _says_else("_".join(map(plain, rest))):
+        said = "_".join(words[first : len(words) - last])
+        if (first or last) and rest and not _says_else(said):
             stem = (tuple(words[:first]), tuple(words[len(words) - last :]))
-            by_pieces.setdefault(stem, {})[column.name] = " ".join(rest)
+            by_pieces.setdefault(stem, {})[column.name] = _between(column.name, rest)
         if len(tokens) > 1 and by_word([words[0]], "location") and not _says_else(words[-1]):
             by_places.setdefault(words[0], {})[column.name] = column.name.strip()
     for groups, kind in ((by_pieces, PRODUCT), (by_places, PLACE)):
@@ -139,9 +140,22 @@ def _by_words(numbers: Iterable[ColumnFacts]) -> tuple[dict[str, str], str]:
     return {}, PRODUCT
 
 
-def _tokens(name: str) -> list[str]:
-    """Return the words of a name as they are written."""
-    return re.findall(r"[^\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name))
+def _tokens(name: str) -> list[tuple[int, int]]:
+    """Return where the words of a name begin and end."""
+    words = [found.span() for found in re.finditer(r"[^\W_]+", name)]
+    cuts = [found.start() for found in re.finditer(r"(?<=[a-z])(?=[A-Z])", name)]
+    found = []
+    for start, end in words:
+        edges = [start, *(cut for cut in cuts if start < cut < end), end]
+        found += list(pairwise(edges))
+    return found
+
+
+def _between(name: str, tokens: Sequence[tuple[int, int]]) -> str:
+    """Return a part of a name from one word to another as it is written, brackets closed."""
+    start, end = tokens[0][0], tokens[-1][1]
+    is_open = name.count("(", start, end) > name.count(")", start, end)
+    return name[start : end + (is_open and name[end : end + 1] == ")")]
 
 
 def _counts(word: str) -> bool:
@@ -182,8 +196,11 @@ def _of_one_measure(columns: list[ColumnFacts]) -> dict[str, str] | None:
         groups: dict[str, dict[str, ColumnFacts]] = {}
         for column in columns:
             tokens = _tokens(column.name)
-            word = tokens.pop(end).lower() if len(tokens) > 1 else ""
-            groups.setdefault(word, {})[" ".join(tokens)] = column
+            word = ""
+            if len(tokens) > 1:
+                start, stop = tokens.pop(end)
+                word = column.name[start:stop].lower()
+            groups.setdefault(word, {})[_between(column.name, tokens) if tokens else ""] = column
         rests = {frozenset(group) for group in groups.values()}
         if len(groups) > 1 and len(rests) == 1 and len(next(iter(rests))) > 1:
             whole = [g for g in groups.values() if not any(c.has_fraction for c in g.values())]

@@ -100,6 +100,15 @@ def test_a_word_for_pieces_in_each_name_makes_the_rest_a_product(tmp_path, form)
     assert "has a column for each of 3 products" in told
 
 
+@pytest.mark.parametrize("form", ["qty {}", "{} (pcs)", "Sold_{}"])
+@pytest.mark.parametrize("code", ["AX-{}", "Tea_{} (loose)", "00{}.B"])
+def test_codes_in_names_of_columns_stay_as_they_are_written(tmp_path, form, code):
+    codes = [code.format(n) for n in (7, 8, 9)]
+    text = wide(",".join(["Date", *map(form.format, codes)]), BREAD, ROLLS, CAKE)
+    _, panel, _ = tried(tmp_path, till__csv=text)
+    assert sorted(panel.unique_ids) == sorted(codes)
+
+
 def test_what_became_of_an_order_names_no_products(tmp_path):
     text = wide("Date,qty_ordered,qty_shipped,qty_returned", ROLLS, BREAD, CAKE)
     _, panel, _ = tried(tmp_path, orders__csv=text)
