@@ -113,9 +113,7 @@ def guess_mapping(data: Path, scratch: Path, name: str, asked: SpokenNames | Non
         others = [file for file in files if file is not sales.file]
         found = Placing(reader, sales.file, sales.keys, dates=dates, table=table, notes=notes)
         Companions(found).place(others)
-        SalesColumns(found, sales, table).place()
-        if (beside := places.beside.get(sales.file.name)) is not None:
-            BesideColumns(found, beside[0], table, beside[1]).place()
+        _place_columns(found, sales, table, places)
         count_in_periods(reader, found.tables, found.sources, frequency, notes)
         notes += dash_notes(files)
     content = {
@@ -129,6 +127,16 @@ def guess_mapping(data: Path, scratch: Path, name: str, asked: SpokenNames | Non
     used = _used(content, found)
     content["sources"] = _sources(every, used, places) | made | found.sources
     return Guess(content, notes)
+
+
+def _place_columns(
+    found: Placing, sales: SalesFile, table: dict[str, Any], places: UnitedFiles
+) -> None:
+    """Map what the file of the sales says besides them, in its columns or beside its cells."""
+    SalesColumns(found, sales, table).place()
+    if sales.file.name in places.beside:
+        beside, products = places.beside[sales.file.name]
+        BesideColumns(found, beside, table, products).place()
 
 
 def _sales_table(

@@ -76,10 +76,14 @@ def inspect_files(reader: Reader, data: Path) -> tuple[list[FileFacts], list[str
     if not found:
         if refused:
             raise InvalidInputError(" ".join(refused))
-        told = f"{data} holds no file that ends in {_TOLD}"
-        listed = f" ({', '.join(p.name for p in left[:_NAMED])})" if left else ""
-        raise InvalidInputError(f"{told}{listed}{_instead(left)}.")
+        raise InvalidInputError(_no_file(data, left))
     return found, notes + refused
+
+
+def _no_file(data: Path, left: list[Path]) -> str:
+    """Return what to do where no file of a folder can be read."""
+    listed = f" ({', '.join(p.name for p in left[:_NAMED])})" if left else ""
+    return f"{data} holds no file that ends in {_TOLD}{listed}{_instead(left)}."
 
 
 def _named_tables(reader: Reader, data: Path, files: list[Path]) -> list[tuple[str, list[Path]]]:

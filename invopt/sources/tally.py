@@ -50,12 +50,7 @@ def write_lines(file: str, opened: Callable[[str], IO[bytes]], out: Path) -> lis
     Raises:
         InvalidInputError: If no voucher has a line of stock.
     """
-    parser = _Vouchers()
-    with opened(file) as handle:
-        text = io.TextIOWrapper(handle, "utf-8-sig", errors="replace")
-        while chunk := text.read(_CHUNK):
-            parser.feed(chunk)
-    parser.close()
+    parser = _Vouchers.read(file, opened)
     if not parser.rows:
         raise InvalidInputError(
             f"{file} holds {parser.num_vouchers:,} vouchers of Tally and none has a line of stock "
@@ -129,6 +124,17 @@ class _Vouchers(HTMLParser):
         self._lists: list[str] = []  # that are open within the voucher
         self._text: list[str] = []
         self._before = 0
+
+    @classmethod
+    def read(cls, file: str, opened: Callable[[str], IO[bytes]]) -> "_Vouchers":
+        """Return what a file holds, read piece by piece."""
+        parser = cls()
+        with opened(file) as handle:
+            text = io.TextIOWrapper(handle, "utf-8-sig", errors="replace")
+            while chunk := text.read(_CHUNK):
+                parser.feed(chunk)
+        parser.close()
+        return parser
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._text = []
