@@ -69,8 +69,8 @@ def _add_one_csv(engine: Engine, view: str, name: str, file: str, source: Source
         copy = _copy_of(engine, view, "utf8")
         transcode(name, file, opened, source.encoding, copy)
         file = str(copy)
-    if (copy := _from_markup(engine, view, name, file, str(source.path))) is not None:
-        file, source = str(copy), source.model_copy(update={"delimiter": ","})
+    if (rows := _from_markup(engine, view, name, file, str(source.path))) is not None:
+        file, source = str(rows), source.model_copy(update={"delimiter": ","})
     if source.delimiter in (None, "|") and is_ruled(file, opened):
         copy = _copy_of(engine, view, "unruled")
         engine.notes += [f"{name}: {note}" for note in unrule(file, opened, copy)]
