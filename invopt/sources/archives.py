@@ -12,7 +12,8 @@ from invopt.sources.markup import is_markup
 SUFFIX = ".zip"
 SINGLE = ".bz2"
 PACKED = (SUFFIX, SINGLE)
-_PLAIN = (".csv", ".tsv", ".txt", ".prn", ".jsonl", ".ndjson", ".json", ".html", ".htm")
+_PLAIN = (".csv", ".tsv", ".txt", ".prn", ".jsonl", ".ndjson", ".json", ".html", ".htm",
+          ".xml")  # fmt: skip
 TEXTS = (*_PLAIN, *(f"{end}.gz" for end in _PLAIN), *(f"{end}{SINGLE}" for end in _PLAIN))
 _COPIED = 1 << 20
 _DAMAGED = (

@@ -51,6 +51,8 @@ class UnitedFiles:
         notes: A sentence for each.
         doubts: Why the numbers of a file cannot be read, by its name.
         gaps: Names of tables made of cells of which some are blank, and not known.
+        beside: What the rows say besides the cells that a table was made of, and the names that
+            these cells are of, by the name of the table.
     """
 
     files: list[FileFacts]
@@ -59,6 +61,7 @@ class UnitedFiles:
     notes: list[str]
     doubts: dict[str, str] = field(default_factory=dict)
     gaps: set[str] = field(default_factory=set)
+    beside: dict[str, tuple[FileFacts, list[str]]] = field(default_factory=dict)
 
     def table_of(
         self, reader: Reader, name: str, sql: str, files: Sequence[FileFacts]

@@ -1,7 +1,7 @@
 """What a column of a stranger's file is: a date and how it is written, a number, a text."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import pandas as pd
@@ -48,9 +48,7 @@ def facts_of(reader: Reader, name: str, place: FileFacts) -> FileFacts:
         if len(worded[0]) > len(periods):  # Mai 2024 is English, too, and Mrz 2024 is not
             (periods, period_days, measured), periods_format = worded, None
     left = {*periods, *(measured.columns if measured is not None else ())}
-    columns = tuple(
-        _column(reader, name, column, kind) for column, kind in types.items() if column not in left
-    )
+    columns = _columns(reader, name, {c: kind for c, kind in types.items() if c not in left})
     columns = _with_one_decimal(columns)
     rows = reader.fetch(f'SELECT count(*) AS n FROM "{name}"', name)["n"][0].as_py()
     return FileFacts(
@@ -66,6 +64,24 @@ def facts_of(reader: Reader, name: str, place: FileFacts) -> FileFacts:
         measured=measured if measured is not None and measured.others else None,
         period_style=_cell_style(reader, name, [c for c in periods if types[c] == "VARCHAR"]),
     )
+
+
+def _columns(reader: Reader, name: str, types: Mapping[str, str]) -> tuple[ColumnFacts, ...]:
+    """Return what columns are; of one whose values were seen under its name in another table, that.
+
+    A table that is made of a file leaves most of its columns as they are.
+    """
+    sums = ", ".join(
+        f"sum(hash({quote(column)})::HUGEINT) AS h{n}" for n, column in enumerate(types)
+    )
+    [seen] = reader.fetch(f"SELECT count(*) AS n, {sums or 0} FROM {quote(name)}", name).to_pylist()
+    found = []
+    for n, (column, kind) in enumerate(types.items()):
+        values = (column, kind, seen["n"], seen.get(f"h{n}"))
+        if values not in reader.seen:
+            reader.seen[values] = _column(reader, name, column, kind)
+        found.append(reader.seen[values])
+    return tuple(found)
 
 
 def _cell_style(reader: Reader, name: str, columns: list[str]) -> NumberStyle:

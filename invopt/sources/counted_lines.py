@@ -2,13 +2,14 @@
 
 from invopt.sources.by_place import UnitedFiles
 from invopt.sources.duck import Reader
-from invopt.sources.facts import DATE, NUMBER, FileFacts
+from invopt.sources.facts import DATE, NUMBER, ColumnFacts, FileFacts
 from invopt.sources.vocabulary import DOCUMENTS, MONEY, all_by_word, plain
 from invopt.sources.words import Keys, SpokenNames
 from invopt.sql import quote
 
 QUANTITY = "quantity"
 _NUMBERED = {"", "id", "no", "nr", "number", "num", "nummer", "numero", "key", "code", "ref"}
+_VALUES = {"value", "wert", "valeur", "valor"}
 _ALIKE = 0.9  # share of a product's lines with its usual amount
 _SHARED = 0.98  # documents by line, up to which they have several lines
 
@@ -39,20 +40,36 @@ def _has_quantity(file: FileFacts) -> bool:
     """Return whether a file may hold sales with a quantity: periods, or a number of that name."""
     keys = Keys.of(file)
     taken = {*keys.there, keys.series}
-    names = [c.name for c in file.of_kind(NUMBER) if c.name not in taken]
+    names = [c.name for c in file.of_kind(NUMBER) if c.name not in taken and not _is_worth(c)]
     units = [n for n in all_by_word(names, "y") if not MONEY & set(plain(n).split("_"))]
     return bool(file.periods) or (bool(keys.there or keys.series) and bool(units))
 
 
 def _is_of_lines(file: FileFacts, asked: SpokenNames) -> bool:
-    """Return whether rows name a product, and a document that several of them have."""
+    """Return whether rows name a product, and a document that several of them have.
+
+    Where each has its own, as a machine's sales do, an amount must tell that it is of one unit.
+    """
     product = Keys.of(file, asked).product
     if product is None or file.num_rows < 2 or QUANTITY in {c.name.lower() for c in file.columns}:
         return False
     numbered = [
         c for c in file.columns if c.name != product and c.kind != DATE and _is_number(c.name)
     ]
-    return any(1 < c.num_distinct <= _SHARED * file.num_rows for c in numbered)
+    most = file.num_rows if _amount_of(file) is not None else _SHARED * file.num_rows
+    return any(1 < c.num_distinct <= most for c in numbered)
+
+
+def _is_worth(column: ColumnFacts) -> bool:
+    """Return whether a column called a value holds money: it has fractions."""
+    return column.has_fraction and bool(_VALUES & set(plain(column.name).split("_")))
+
+
+def _amount_of(file: FileFacts) -> str | None:
+    """Return the column of what lines came to; None where no word says it."""
+    numbers = file.of_kind(NUMBER)
+    names = [c.name for c in numbers if MONEY & set(plain(c.name).split("_")) or _is_worth(c)]
+    return next(iter(all_by_word(names, "y")), None)
 
 
 def _has_one_price(reader: Reader, file: FileFacts) -> bool:
@@ -61,8 +78,7 @@ def _has_one_price(reader: Reader, file: FileFacts) -> bool:
     Lines of several units have several amounts, of which no column says the units.
     """
     product = quote(str(Keys.of(file).product))
-    names = [c.name for c in file.of_kind(NUMBER) if MONEY & set(plain(c.name).split("_"))]
-    amount = next(iter(all_by_word(names, "y")), None)
+    amount = _amount_of(file)
     if amount is None:
         return True
     [found] = reader.fetch(

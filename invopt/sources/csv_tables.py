@@ -27,6 +27,7 @@ from invopt.sources.engine import Engine, Rejected, first_lines
 from invopt.sources.found_files import keys_of, open_file, path_columns
 from invopt.sources.mapping import Source
 from invopt.sources.markup import starts_as_markup, write_rows
+from invopt.sources.tally import is_tally, write_lines
 from invopt.sources.underlined import is_underlined, write_cut
 from invopt.sql import literal, quote
 
@@ -68,10 +69,8 @@ def _add_one_csv(engine: Engine, view: str, name: str, file: str, source: Source
         copy = _copy_of(engine, view, "utf8")
         transcode(name, file, opened, source.encoding, copy)
         file = str(copy)
-    if starts_as_markup(file, opened):
-        copy = _copy_of(engine, view, "rows")
-        engine.notes += [f"{name}: {note}" for note in write_rows(file, opened, copy)]
-        file, source = str(copy), source.model_copy(update={"delimiter": ","})
+    if (rows := _from_markup(engine, view, name, file, str(source.path))) is not None:
+        file, source = str(rows), source.model_copy(update={"delimiter": ","})
     if source.delimiter in (None, "|") and is_ruled(file, opened):
         copy = _copy_of(engine, view, "unruled")
         engine.notes += [f"{name}: {note}" for note in unrule(file, opened, copy)]
@@ -103,6 +102,25 @@ def _add_one_csv(engine: Engine, view: str, name: str, file: str, source: Source
         lines = told_below(lines, file, opened, header.delimiter)
         engine.rejected.append(Rejected(name, lines))
     return header.columns
+
+
+def _from_markup(engine: Engine, view: str, name: str, file: str, path: str) -> Path | None:
+    """Return a copy of the table that a file of markup holds; None where it is a text.
+
+    Raises:
+        InvalidInputError: If a file called .xml is none, or holds no table and no vouchers.
+    """
+    opened = partial(open_file, engine)
+    if not starts_as_markup(file, opened):
+        if path.lower().endswith(".xml"):
+            raise InvalidInputError(
+                f"sources.{name}: {path} begins as no XML does: write it as CSV or parquet."
+            )
+        return None
+    copy = _copy_of(engine, view, "rows")
+    write = write_lines if is_tally(file, opened) else write_rows
+    engine.notes += [f"{name}: {note}" for note in write(file, opened, copy)]
+    return copy
 
 
 def _copy_of(engine: Engine, view: str, kind: str) -> Path:

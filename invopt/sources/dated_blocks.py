@@ -15,7 +15,7 @@ from typing import IO
 from invopt.sources.month_names import MONTH_NAMES
 
 DAY = "date"
-_LOOKED_AT = 400  # lines
+LOOKED_AT = 400  # lines
 _LONGEST = 1 << 18  # bytes that are looked at
 _LEAST = 2  # blocks
 _MONTH = rf"(?i:{'|'.join(MONTH_NAMES)})\w*\.?"
@@ -59,7 +59,7 @@ def blocks_of(file: str, opened: Open, delimiter: str | None) -> Blocks | None:
     """Return how a file's blocks are written; None where it has none, or rows have their day."""
     with opened(file) as handle:
         text = handle.read(_LONGEST).decode("utf-8-sig", "replace")
-    lines = text.splitlines()[:_LOOKED_AT]
+    lines = text.splitlines()[:LOOKED_AT]
     if any(line.count('"') % 2 for line in lines):  # a text goes on in the next line
         return None
     signs = [delimiter] if delimiter is not None else [s for s in ";,\t|" if s in text]
@@ -72,6 +72,45 @@ def blocks_of(file: str, opened: Open, delimiter: str | None) -> Blocks | None:
         if len(_days_with_rows(found, rows)) >= _LEAST and not _rows_are_dated(found, rows):
             return found
     return None
+
+
+def blocks_among(rows: list[list[str]]) -> Blocks | None:
+    """Return how the blocks of a sheet are written; None where it has none, or rows have a day.
+
+    Args:
+        rows: Cells as texts, "" for an empty one, without empty ones behind the last.
+    """
+    looked = rows[:LOOKED_AT]
+    head = _head(looked)
+    if head is None:
+        return None
+    found = Blocks(head, "")
+    is_dated = _rows_are_dated(found, looked)
+    return found if len(_days_with_rows(found, looked)) >= _LEAST and not is_dated else None
+
+
+def rows_with_days(
+    blocks: Blocks, rows: list[list[str]]
+) -> tuple[list[str], list[tuple[int, str]], int]:
+    """Return the names of a sheet's columns, which rows are of which day, and how many are none.
+
+    Args:
+        blocks: Of the sheet.
+        rows: As for blocks_among.
+    """
+    day, begun, others = "", False, 0
+    kept: list[tuple[int, str]] = []
+    for number, cells in enumerate(rows):
+        told = blocks.day_of(cells)
+        if told is not None:
+            day = told
+        elif cells == blocks.head:
+            begun = True
+        elif begun and blocks.is_row(cells) and len(cells) <= len(blocks.head):
+            kept.append((number, day))
+        else:
+            others += bool("".join(cells))
+    return _with_day(blocks.head), kept, others
 
 
 def _days_with_rows(blocks: Blocks, rows: list[list[str]]) -> set[str]:

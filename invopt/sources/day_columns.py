@@ -5,24 +5,17 @@ import re
 from invopt.sources.by_place import UnitedFiles
 from invopt.sources.days import WEEKS, YEARS, first_of
 from invopt.sources.duck import Reader
-from invopt.sources.facts import DATE, NUMBER, ColumnFacts, FileFacts, cells_of
+from invopt.sources.facts import DATE, NUMBER, FileFacts, cells_of, date_sql
 from invopt.sources.vocabulary import by_word, plain
+from invopt.sources.weekdays import LEAST_DAYS, weekdays_among
+from invopt.sources.words import ends_week
 from invopt.sql import quote
 
 _H = r"(?:[01]?\d|2[0-4])"
 _MARKED = rf"{_H}(?:[:.]00| ?h| ?uhr)"
 _HOUR = re.compile(rf"(?i:{_MARKED}(?: ?[-–] ?{_MARKED})?|{_H} ?[-–] ?{_H}(?: ?h| ?uhr)?)")
-_LEAST_HOURS, _LEAST_DAYS = 4, 5
-# Monday to Sunday, as plain() writes them, in several languages.
-_WEEKDAYS = (
-    r"mon?|mon\w*|lu\w*|maandag|man\w*|pon\w*|pn",
-    r"di|tu\w*|die\w*|ma|mar\w*|tir\w*|wt\w*|utor\w*|dinsdag",
-    r"mi|we\w*|mit\w*|me|mer\w*|mie\w*|ons\w*|sr\w*|woensdag|x",
-    r"do|th\w*|don\w*|je\w*|ju\w*|gio\w*|tor\w*|czw\w*",
-    r"fr\w*|ve\w*|vi\w*|vrijdag|pt|piat\w*",
-    r"sa\w*|za\w*|lor\w*|sob\w*",
-    r"so|su\w*|son\w*|di|dim\w*|dom\w*|zo\w*|nied\w*|nd",
-)
+_LEAST_HOURS = 4
+_SUNDAY = 7
 VALUE = "quantity"
 _ISO = "%G-W%V-%u"
 
@@ -30,7 +23,7 @@ _ISO = "%G-W%V-%u"
 def stack_days(reader: Reader, found: UnitedFiles) -> None:
     """Replace files with a column for each hour, or weekday, by a row for each day."""
     for at, file in enumerate(found.files):
-        made = _of_hours(file) or _of_weekdays(file)
+        made = _of_hours(file) or _of_weekdays(file) or _of_week_dates(reader, file)
         if made is None or file.periods:
             continue
         sql, told = made
@@ -56,13 +49,13 @@ def _of_weekdays(file: FileFacts) -> tuple[str, str] | None:
     """Return the SQL of a file with a year, a week and a column for each weekday, and a note."""
     names = {plain(c.name): c.name for c in file.columns}
     year, week = first_of(YEARS, names), first_of(WEEKS, names)
-    days = _weekdays(file)
-    if year is None or week is None or len(days) < _LEAST_DAYS:
+    days = weekdays_among([c.name for c in file.columns])
+    if year is None or week is None or len(days) < LEAST_DAYS:
         return None
-    columns = {c.name for c in days.values()}
+    columns = {*days.values()}
     left = [c.name for c in file.columns if c.name not in {*columns, year, week}]
     picked = "".join(f"{quote(name)}, " for name in left)
-    told_days = {c.name: str(n) for n, c in days.items()}
+    told_days = {name: str(n) for n, name in days.items()}
     cells = cells_of(file, [*left, year, week], told_days, "weekday", VALUE)
     number = f"lpad(regexp_extract({quote(week)}::VARCHAR, '\\d+'), 2, '0')"
     told = f"(trim({quote(year)}::VARCHAR) || '-W' || {number} || '-' || weekday)"
@@ -71,17 +64,33 @@ def _of_weekdays(file: FileFacts) -> tuple[str, str] | None:
     return (
         f"SELECT {picked}CASE WHEN {is_day} THEN {day}::DATE::VARCHAR ELSE {told} END AS date, "
         f"{VALUE} FROM {cells}",
-        f"each day of the weeks in {week} ({next(iter(days.values())).name} …): each cell is a row",
+        f"each day of the weeks in {week} ({next(iter(days.values()))} …): each cell is a row",
     )
 
 
-def _weekdays(file: FileFacts) -> dict[int, ColumnFacts]:
-    """Return the columns of weekdays in their order beside each other, from 1, Monday."""
-    found: dict[int, ColumnFacts] = {}
-    for column in file.columns:
-        number = len(found) + 1
-        if number <= len(_WEEKDAYS) and re.fullmatch(_WEEKDAYS[number - 1], plain(column.name)):
-            found[number] = column
-        elif found and len(found) < _LEAST_DAYS:
-            found = {}
-    return found
+def _of_week_dates(reader: Reader, file: FileFacts) -> tuple[str, str] | None:
+    """Return the SQL of a file with the Monday of a week and a column for each weekday, and a note.
+
+    A Sunday is taken for the last day of its week where the column's name says so.
+    """
+    dates, days = file.of_kind(DATE), weekdays_among([c.name for c in file.columns])
+    if len(dates) != 1 or len(days) < LEAST_DAYS:
+        return None
+    day = date_sql(dates[0])
+    [found] = reader.fetch(
+        f"SELECT min(isodow({day})) AS first, max(isodow({day})) AS last FROM {quote(file.name)}",
+        file.name,
+    ).to_pylist()
+    ends = ends_week(dates[0].name)
+    if found["first"] != found["last"] or found["first"] != (_SUNDAY if ends else 1):
+        return None
+    left = [c.name for c in file.columns if c.name not in {*days.values(), dates[0].name}]
+    picked = "".join(f"{quote(name)}, " for name in left)
+    numbers = {name: str(n) for n, name in days.items()}
+    rows = f"(SELECT *, date_trunc('week', {day})::DATE AS __week FROM {quote(file.name)})"
+    cells = cells_of(file, [*left, "__week"], numbers, "weekday", VALUE, rows)
+    return (
+        f"SELECT {picked}__week + weekday::INTEGER - 1 AS date, {VALUE} FROM {cells}",
+        f"each day of the weeks in {dates[0].name} ({next(iter(days.values()))} …): each cell is a "
+        "row",
+    )

@@ -45,6 +45,8 @@ _OF_EMPERORS = re.compile(r"[RHS]\.?\d{1,2}[./-]\d{1,2}[./-]\d{1,2}")
 _CYRILLIC = re.compile(r"\d{1,2} [Ѐ-ӿ]{3,}\.? \d{4}( ?[гр]\.?)?|[Ѐ-ӿ]{3,}\.? \d{4}")
 # Figures with signs between them, as days of several forms are, or of other calendars.
 _PARTED = re.compile(r"\d{1,4}[-/.] ?\d{1,2}[-/.] ?\d{1,4}\b.*")
+# 2025. 10. 6. as it is written in Korea and Hungary.
+_DOTTED = re.compile(r"(?:19|20)\d{2}\. ?\d{1,2}\. ?\d{1,2}\.?( .*)?")
 _SERIAL = re.compile(r"[345]\d{4}([.,]\d+)?|\d{10}([.,]\d+)?|\d{13}([.,]\d+)?")
 # A year and three figures: a period of accounting, or a day of the year.
 _THREE = re.compile(r"(?:19|20)\d{2}[-/. ]?(\d{3})|(0\d{2})[-/. ](?:19|20)\d{2}")
@@ -70,7 +72,7 @@ def may_be_days(values: Mapping[str, int], *, digits: bool) -> bool:
     """
     values = {value.translate(FIGURES): rows for value, rows in values.items()}
     more = [_SERIAL, _THREE, _PARTED, _OF_EMPERORS] if digits else []
-    return _mostly(values, [_WORDED, _OF_ASIA, _CYRILLIC, *more])
+    return _mostly(values, [_WORDED, _OF_ASIA, _CYRILLIC, _DOTTED, *more])
 
 
 def are_periods(values: Mapping[str, int]) -> bool:

@@ -15,11 +15,18 @@ from invopt.sources.json_lines import SUFFIXES as JSONS
 from invopt.sources.mapping import Source
 from invopt.sources.parquet_tables import add_parquet
 from invopt.sources.public_holidays import holiday_rows
-from invopt.sources.row_tables import add_arrow, add_books, add_database, add_json, add_query
+from invopt.sources.row_tables import (
+    add_arrow,
+    add_books,
+    add_database,
+    add_dump,
+    add_json,
+    add_query,
+)
 from invopt.sources.workbooks import SUFFIXES as BOOKS
 from invopt.timeline import Timeline
 
-_TEXTS = {".csv", ".txt", ".tsv", ".prn", "", ".xls", ".html", ".htm"}
+_TEXTS = {".csv", ".txt", ".tsv", ".prn", "", ".xls", ".html", ".htm", ".xml"}
 
 
 class Reader(Engine):
@@ -84,6 +91,8 @@ class Reader(Engine):
             add_books(self, name, files, source)
         elif kinds <= set(JSONS):
             add_json(self, name, files, source)
+        elif kinds == {".sql"} and len(files) == 1:
+            add_dump(self, name, Path(files[0]), source)
         elif kinds <= set(database_files.SUFFIXES) and len(files) == 1:
             add_database(self, name, Path(files[0]), source)
         else:

@@ -140,14 +140,20 @@ def most_values(
     most = ", ".join(f"coalesce(max(n{n}), 0) AS n{n}" for n in range(len(columns)))
     counts = ", ".join(f"count(DISTINCT {quote(c.name)}) AS n{n}" for n, c in enumerate(columns))
     [row] = reader.fetch(
-        f"SELECT {most} FROM (SELECT {counts} FROM {quote(file.name)} GROUP BY {', '.join(cells)})",
+        f"SELECT {most} FROM (SELECT {counts} FROM {quote(file.name)} "
+        f"GROUP BY ({', '.join(cells)}))",
         file.name,
     ).to_pylist()
     return [int(number) for number in row.values()]
 
 
 def cells_of(
-    file: FileFacts, kept: Iterable[str], labels: Mapping[str, str], label: str, value: str
+    file: FileFacts,
+    kept: Iterable[str],
+    labels: Mapping[str, str],
+    label: str,
+    value: str,
+    rows: str | None = None,
 ) -> str:
     """Return the SQL, from behind FROM, of a row for each cell of some columns that is not blank.
 
@@ -157,11 +163,12 @@ def cells_of(
         labels: What the row of a cell is called, by its column.
         label: Column of that.
         value: Column of the cell, as text.
+        rows: SQL of the file's rows with more columns; None for the file as it is.
     """
     cells = [f"{quote(column)}::VARCHAR AS {quote(own)}" for column, own in labels.items()]
     columns = [*map(quote, kept), *cells]
     return (
-        f"(UNPIVOT (SELECT {', '.join(columns)} FROM {quote(file.name)}) "
+        f"(UNPIVOT (SELECT {', '.join(columns)} FROM {rows or quote(file.name)}) "
         f"ON {', '.join(map(quote, labels.values()))} INTO NAME {quote(label)} "
         f"VALUE {quote(value)}) WHERE trim({quote(value)}) <> ''"
     )

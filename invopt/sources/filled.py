@@ -8,7 +8,7 @@ import re
 
 from invopt.sources.by_place import UnitedFiles
 from invopt.sources.duck import Reader
-from invopt.sources.facts import DATE, ColumnFacts, FileFacts
+from invopt.sources.facts import DATE, FileFacts
 from invopt.sources.vocabulary import by_word, plain
 from invopt.sources.words import Keys
 from invopt.sql import quote
@@ -70,17 +70,17 @@ def _written_once(reader: Reader, file: FileFacts) -> list[str]:
         needed |= {c.name for c in file.columns if _is_group(file, c.name)}
     if not needed or not file.num_rows:
         return []
-    blank = {c.name: _blanks(reader, file, c) for c in file.columns}
+    blank = _blanks(reader, file)
     heads = [name for name, (rows, once) in blank.items() if once and rows >= _LEAST]
     heads = [name for name in heads if blank[name][0] >= _SOME * file.num_rows]
     for head in heads:
-        same = [head, *(c for c in blank if c != head and _blank_alike(reader, file, head, c))]
+        same = _blank_alike(reader, file, head)
         if needed & set(same):
             return [] if _are_other_lines(reader, file, same, keys.product) else same
     for head in sorted(needed & blank.keys()):  # merged cells of a shop and an article together
         if not _is_blank_beside(reader, file, head):
             continue
-        same = [head, *(c for c in blank if c != head and _blank_alike(reader, file, head, c))]
+        same = _blank_alike(reader, file, head)
         if len(same) > 1 and _once_together(reader, file, same):
             return [] if _are_other_lines(reader, file, same, keys.product) else same
     return []
@@ -187,20 +187,33 @@ def _of_orders(reader: Reader, file: FileFacts, order: str) -> list[str]:
     return [name for n, name in enumerate(maybe) if row[f"n{n}"] == 1]
 
 
-def _blanks(reader: Reader, file: FileFacts, column: ColumnFacts) -> tuple[int, bool]:
-    """Return how many rows of a column are blank, and whether no name comes twice."""
-    text = _given(column.name)
+def _blanks(reader: Reader, file: FileFacts) -> dict[str, tuple[int, bool]]:
+    """Return by column how many of its rows are blank, and whether no name comes twice."""
+    counts = ", ".join(
+        f"count({text}) AS g{n}, count(DISTINCT {text}) AS d{n}, first({text}) IS NOT NULL AS f{n}"
+        for n, text in enumerate(_given(column.name) for column in file.columns)
+    )
     [found] = reader.fetch(
-        f"SELECT count(*) - count({text}) AS blank, count({text}) AS given, "
-        f"count(DISTINCT {text}) AS different, first({text}) AS first FROM {quote(file.name)}",
-        file.name,
+        f"SELECT count(*) AS n, {counts} FROM {quote(file.name)}", file.name
     ).to_pylist()
-    is_once = found["given"] == found["different"] and found["first"] is not None
-    return int(found["blank"]), is_once
+    return {
+        column.name: (
+            int(found["n"] - found[f"g{n}"]),
+            bool(found[f"g{n}"] == found[f"d{n}"] and found[f"f{n}"]),
+        )
+        for n, column in enumerate(file.columns)
+    }
 
 
-def _blank_alike(reader: Reader, file: FileFacts, head: str, column: str) -> bool:
-    """Return whether a column is blank in exactly the rows in which another is."""
-    differ = f"({_given(head)} IS NULL) <> ({_given(column)} IS NULL)"
-    sql = f"SELECT count(*) FILTER ({differ}) AS n FROM {quote(file.name)}"
-    return int(reader.fetch(sql, file.name)["n"][0].as_py()) == 0
+def _blank_alike(reader: Reader, file: FileFacts, head: str) -> list[str]:
+    """Return a column and those that are blank in exactly the rows in which it is."""
+    others = [c.name for c in file.columns if c.name != head]
+    if not others:
+        return [head]
+    is_blank = f"({_given(head)} IS NULL)"
+    counts = ", ".join(
+        f"count(*) FILTER ({is_blank} <> ({_given(name)} IS NULL)) AS n{n}"
+        for n, name in enumerate(others)
+    )
+    [found] = reader.fetch(f"SELECT {counts} FROM {quote(file.name)}", file.name).to_pylist()
+    return [head, *(name for n, name in enumerate(others) if not found[f"n{n}"])]

@@ -8,7 +8,7 @@ from urllib.parse import quote as quoted
 from urllib.parse import unquote
 
 from invopt.errors import InvalidInputError
-from invopt.sources import database_files
+from invopt.sources import database_files, sql_dumps
 from invopt.sources.archives import PACKED, SUFFIX, TEXTS, unpack
 from invopt.sources.arrow_files import SUFFIXES as ARROW
 from invopt.sources.engine import Engine
@@ -17,7 +17,8 @@ from invopt.sources.named_files import files_of, glob_of, has_names, named_in
 from invopt.sources.workbooks import SUFFIXES as BOOKS
 from invopt.sql import literal, quote
 
-_SUFFIXES = (*TEXTS, SUFFIX, ".parquet", ".pq", *ARROW, *BOOKS, *database_files.SUFFIXES)
+_SUFFIXES = (*TEXTS, SUFFIX, ".parquet", ".pq", *ARROW, *BOOKS, *database_files.SUFFIXES,
+             *sql_dumps.SUFFIXES)  # fmt: skip
 
 
 def find_files(engine: Engine, name: str, source: Source) -> list[str]:

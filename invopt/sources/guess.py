@@ -42,7 +42,7 @@ from invopt.sources.placing import UNIQUE, Placing
 from invopt.sources.product_columns import stack_products
 from invopt.sources.repeated_items import stack_items
 from invopt.sources.returned_files import net_returns
-from invopt.sources.sales_columns import SalesColumns
+from invopt.sources.sales_columns import BesideColumns, SalesColumns
 from invopt.sources.sales_file import SalesFile, find_sales, name_one_product, num_keys
 from invopt.sources.size_columns import stack_sizes
 from invopt.sources.sums_among import sums_of_others
@@ -114,7 +114,7 @@ def guess_mapping(data: Path, scratch: Path, name: str, asked: SpokenNames | Non
         others = [file for file in files if file is not sales.file]
         found = Placing(reader, sales.file, sales.keys, dates=dates, table=table, notes=notes)
         Companions(found).place(others)
-        SalesColumns(found, sales, table).place()
+        _place_columns(found, sales, table, places)
         count_in_periods(reader, found.tables, found.sources, frequency, notes)
         notes += dash_notes(files)
     content = {
@@ -128,6 +128,16 @@ def guess_mapping(data: Path, scratch: Path, name: str, asked: SpokenNames | Non
     used = _used(content, found)
     content["sources"] = _sources(every, used, places) | made | found.sources
     return Guess(content, notes)
+
+
+def _place_columns(
+    found: Placing, sales: SalesFile, table: dict[str, Any], places: UnitedFiles
+) -> None:
+    """Map what the file of the sales says besides them, in its columns or beside its cells."""
+    SalesColumns(found, sales, table).place()
+    if sales.file.name in places.beside:
+        beside, products = places.beside[sales.file.name]
+        BesideColumns(found, beside, table, products).place()
 
 
 def _sales_table(

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from invopt.errors import InvalidInputError
-from invopt.sources import database_files
+from invopt.sources import database_files, sql_dumps
 from invopt.sources.archives import TEXTS, is_text_sheet
 from invopt.sources.arrow_files import SUFFIXES as ARROW
 from invopt.sources.columns import facts_of
@@ -24,13 +24,15 @@ from invopt.sources.vocabulary import by_word
 from invopt.sources.workbooks import SUFFIXES as BOOKS
 from invopt.sources.year_parts import parts_of
 
-SUFFIXES = (*TEXTS, ".zip", ".parquet", ".pq", *ARROW, *BOOKS, *database_files.SUFFIXES)
+SUFFIXES = (*TEXTS, ".zip", ".parquet", ".pq", *ARROW, *BOOKS, *database_files.SUFFIXES,
+            *sql_dumps.SUFFIXES)  # fmt: skip
 _TOLD = ", ".join(end for end in SUFFIXES if end.count(".") == 1)  # or packed
+_NAMED = 3  # files that a sentence lists
 # What to do with files that are not read, by how they end.
 _INSTEAD = {
     "save a spreadsheet as .xlsx": (".xls", ".xlsb", ".ods", ".numbers"),
     "unpack it": (".xz", ".7z", ".rar", ".tar", ".tgz", ".zst", ".lz4"),
-    "write it as CSV or parquet": (".xml", ".avro", ".dbf", ".mdb", ".accdb"),
+    "write it as CSV or parquet": (".avro", ".dbf", ".mdb", ".accdb"),
     "have its messages written as CSV, a row for each item and day": (".edi", ".x12", ".edifact"),
 }  # fmt: skip
 
@@ -74,8 +76,14 @@ def inspect_files(reader: Reader, data: Path) -> tuple[list[FileFacts], list[str
     if not found:
         if refused:
             raise InvalidInputError(" ".join(refused))
-        raise InvalidInputError(" ".join([f"{data} holds no file that ends in {_TOLD}.", *notes]))
+        raise InvalidInputError(_no_file(data, left))
     return found, notes + refused
+
+
+def _no_file(data: Path, left: list[Path]) -> str:
+    """Return what to do where no file of a folder can be read."""
+    listed = f" ({', '.join(p.name for p in left[:_NAMED])})" if left else ""
+    return f"{data} holds no file that ends in {_TOLD}{listed}{_instead(left)}."
 
 
 def _named_tables(reader: Reader, data: Path, files: list[Path]) -> list[tuple[str, list[Path]]]:

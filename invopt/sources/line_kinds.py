@@ -38,9 +38,11 @@ _NO_KIND = (
     r"pay|billing|address|(^|_)zahl|paiement|pago|tender|card|customer|kunde|client|channel|kanal|product|produkt|item"
     r"|price|tax|mwst|vat|discount|store|shop|ship|versand|service|dining|order_type|unit|uom"
 )
+_OF_PAYMENT = r"(^|_)pay(ment)?_?(status|state)(_|$)"  # what was declined was not sold
 _CANCELLED = (
     r"cancel|void|storn|annul|anul|revers|abandon|chargeback|作废|作廢|取消|キャンセル|취소|отмен"
-    r"|аннулир|сторно|скасован|ملغ|בוטל|ακυρ|ยกเลิก|لغو"
+    r"|аннулир|сторно|скасован|ملغ|בוטל|ακυρ|ยกเลิก|لغو|\bbatal\b|dibatalkan|\bh[uủ]y\b|huỷ|i\u0307?ptal"
+    r"|zrušen|zrusen|stornov|töröl|sztorn|peruutet|peruttu|makuler|avbrut|otkazan"
 )
 _NEVER_MADE = (
     r"(^|[^a-z])(failed|declined|rejected|draft|entwurf|brouillon|borrador|bozza|quot(e|ation)|"
@@ -104,6 +106,7 @@ class LineKinds(Lines):
         """Leave out the values of a column that say of a line that it is no sale."""
         name = plain(column.name)
         says_kind = re.search(KIND, name) is not None and not re.search(_NO_KIND, name)
+        is_made = says_kind or re.search(_OF_PAYMENT, name) is not None
         if not column.values and not says_kind:
             return
         given = self.counts(f"trim({quote(column.name)}::VARCHAR)", MAX_KINDS)
@@ -127,7 +130,7 @@ class LineKinds(Lines):
             return
         left = {v: "cancelled" for v in values if re.search(_CANCELLED, v.lower())}
         left = self._without_counterparts(column, left)
-        if says_kind:
+        if is_made:
             left |= {v: "never sold" for v in values if re.search(_NEVER_MADE, plain_text(v))}
         if says_kind or any(re.search(_ACTUAL, v.lower()) for v in values):
             left |= {v: "no sales but plans" for v in values if re.search(_PLANNED, v.lower())}

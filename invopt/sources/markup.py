@@ -47,7 +47,8 @@ def write_rows(file: str, opened: Callable[[str], IO[bytes]], out: Path) -> list
     tables = [table for table in tables if table]
     if not tables:
         raise InvalidInputError(
-            f"{file} is a page without a table. Save the list that it shows as CSV or .xlsx."
+            f"{file} is a page without a table, or XML of a kind that is not read. Save the list "
+            "that it shows as CSV or .xlsx."
         )
     largest = max(tables, key=lambda table: sum(map(len, table)))
     width = max(map(len, largest))

@@ -1,46 +1,79 @@
 """Tables with a row for each day and a column for each product, whose names are all that tells."""
 
+from dataclasses import replace
+
 from invopt.sources.by_place import UnitedFiles
+from invopt.sources.columns_alike import PRODUCT, Alike, columns_alike
 from invopt.sources.duck import Reader
-from invopt.sources.facts import DATE, NUMBER, TEXT, FileFacts, cells_of, date_sql, num_combined
-from invopt.sources.sales_file import is_of_something_else
-from invopt.sources.twins import is_total
+from invopt.sources.facts import DATE, NUMBER, FileFacts, cells_of
 from invopt.sources.vocabulary import by_word
 from invopt.sources.words import Keys, SpokenNames, shortened
 from invopt.sql import quote
 
-PRODUCT, VALUE = "product", "quantity"
-_LEAST = 3  # columns
-_OF_FLAGS = 2  # values of a column that says yes or no of a day, where others say more
+VALUE = "quantity"
 
 
 def stack_products(reader: Reader, found: UnitedFiles, asked: SpokenNames) -> None:
-    """Replace files with a column for each product by a row for each, where no file is sales.
+    """Replace files with a column for each product or place by a row for each, where none is sales.
 
-    Such a file has a date, at most one row for each, no product and no quantity, and numbers that
-    no word claims. A blank cell is no row.
+    What else a row says (weather, holidays, plans, remarks) stays beside it. A blank cell is no
+    row.
 
     Args:
         reader: Holds the files.
         found: Gets the tables in the place of their files, and notes.
         asked: Columns that a person named: with a product or quantity there is nothing to guess.
     """
-    if asked.product or asked.quantity or any(map(_may_be_sales, found.files)):
+    if asked.product or asked.quantity:
         return
-    for at, file in enumerate(found.files):
-        products = _products(reader, file)
-        if len(products) < _LEAST:
+    wide = [columns_alike(reader, file) for file in found.files]
+    pairs = list(zip(found.files, wide, strict=True))
+    if any(_may_be_sales(file) for file, alike in pairs if alike is None):
+        return
+    for at, (file, alike) in enumerate(pairs):
+        if alike is None:
             continue
-        left = [c.name for c in file.columns if c.kind == DATE]
-        picked = "".join(f"{quote(name)}, " for name in left)
-        own = {name: name.strip() for name in products}
-        sql = f"SELECT {picked}{PRODUCT}, {VALUE} FROM {cells_of(file, left, own, PRODUCT, VALUE)}"
-        found.files[at] = found.table_of(reader, f"{file.name}_by_product", sql, [file])
-        found.notes.append(
-            f"{file.path} names no product and no quantity: each of its {len(products)} other "
-            f"numbers ({shortened(products)}) is read as a product, and each cell as a row; name "
-            "them in a source of SQL where some are none"
+        keys = [c.name for c in file.of_kind(DATE)]
+        keys += [alike.place] if alike.place is not None else []
+        cells = cells_of(file, keys, alike.labels, alike.kind, VALUE)
+        picked = "".join(f"{quote(name)}, " for name in keys)
+        sql = f"SELECT {picked}{alike.kind}, {VALUE} FROM {cells}"
+        made = found.table_of(reader, f"{file.name}_by_{alike.kind}", sql, [file])
+        gone = {*alike.labels, *alike.sums}
+        left = tuple(c for c in file.columns if c.name not in gone)
+        found.beside[made.name] = (replace(file, columns=left), list(alike.labels.values()))
+        found.files[at] = made
+        found.notes.extend(_told(file, alike))
+
+
+def _told(file: FileFacts, alike: Alike) -> list[str]:
+    """Return what a person should know of a file's cells that became rows."""
+    listed = shortened(list(alike.labels))
+    told = (
+        f"names no product and no quantity: each of its {len(alike.labels)} other numbers "
+        f"({listed}) is read as a product, and each cell as a row; name them in a source of SQL "
+        "where some are none"
+    )
+    if alike.kind != PRODUCT:
+        told = (
+            f"has a column for each of {len(alike.labels)} places ({listed}): each cell is read as "
+            "a row"
         )
+    elif alike.labels.keys() != set(alike.labels.values()):
+        told = (
+            f"has a column for each of {len(alike.labels)} products ({listed}): each cell is read "
+            f"as a row, of the products {shortened(list(alike.labels.values()))}"
+        )
+    notes = [f"{file.path} {told}"]
+    if alike.sums:
+        notes.append(f"{shortened(alike.sums)} of {file.path} adds up other columns: not read")
+    if alike.odd:
+        notes.append(
+            f"{shortened(alike.odd)} of {file.path} has fractions or numbers below 0 where the "
+            "others are whole, and is read as something else of the day and as no product: name "
+            "the products in a source of SQL where it is one"
+        )
+    return notes
 
 
 def _may_be_sales(file: FileFacts) -> bool:
@@ -49,22 +82,3 @@ def _may_be_sales(file: FileFacts) -> bool:
     named = keys.product is not None or keys.series is not None
     counted = by_word([c.name for c in file.of_kind(NUMBER)], "y") is not None
     return bool(file.periods) or ((named or counted) and bool(file.of_kind(DATE)))
-
-
-def _products(reader: Reader, file: FileFacts) -> list[str]:
-    """Return the columns that may be products each; none where the file says otherwise."""
-    keys, dates = Keys.of(file), file.of_kind(DATE)
-    if keys.there or keys.series is not None or len(dates) != 1 or _has_other_texts(file):
-        return []
-    names = [c.name for c in file.of_kind(NUMBER)]
-    if by_word(names, "y") is not None:
-        return []
-    if num_combined(reader, file, [date_sql(dates[0])]) < file.num_rows:
-        return []
-    counts = [c.name for c in file.of_kind(NUMBER) if c.num_distinct > _OF_FLAGS]
-    return [n for n in counts or names if not is_total(n) and not is_of_something_else(n)]
-
-
-def _has_other_texts(file: FileFacts) -> bool:
-    """Return whether a file has words that are none of its days: Weekday Name, Holiday."""
-    return any(not is_of_something_else(c.name) for c in file.of_kind(TEXT))

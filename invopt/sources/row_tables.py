@@ -11,7 +11,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from invopt.errors import InvalidInputError
-from invopt.sources import database_files
+from invopt.sources import database_files, sql_dumps
 from invopt.sources.arrow_files import read_columns
 from invopt.sources.engine import Engine, Rejected, first_lines
 from invopt.sources.found_files import keys_of, open_file, path_columns
@@ -122,6 +122,17 @@ def add_database(engine: Engine, name: str, file: Path, source: Source) -> None:
     engine.run(f"ATTACH {literal(str(file))} AS attached_file (READ_ONLY)", place)
     engine.run(f"CREATE TABLE {quote(name)} AS SELECT * FROM attached_file.{quote(table)}", place)
     engine.run("DETACH attached_file", place)
+
+
+def add_dump(engine: Engine, name: str, file: Path, source: Source) -> None:
+    """Copy the rows that a dump of a database writes; none of its statements is run."""
+    try:
+        rows, others = sql_dumps.read_table(file, source.sheet)
+    except InvalidInputError as err:
+        raise InvalidInputError(f"sources.{name}: {err}") from err
+    if others and source.sheet is None:
+        engine.notes.append(f"{name}: {', '.join(others)} of {file.name} are not read")
+    _keep(engine, name, quote(name), rows, {})
 
 
 def add_query(engine: Engine, name: str, source: Source) -> None:

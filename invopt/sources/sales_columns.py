@@ -1,18 +1,29 @@
 """What the table of the sales tells beside them: stock, plans, weather, prices of others."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Any
+from datetime import date
+from typing import Any, cast
 
 from invopt.frequency import sizes_of
 from invopt.sources.columns import MAX_VALUES
-from invopt.sources.facts import DATE, NUMBER, TEXT, ColumnFacts, date_sql, most_values
+from invopt.sources.facts import (
+    DATE,
+    NUMBER,
+    TEXT,
+    ColumnFacts,
+    FileFacts,
+    date_of,
+    date_sql,
+    most_values,
+)
 from invopt.sources.placing import Placer, Placing
 from invopt.sources.sales_file import SalesFile, sounds_of_money
 from invopt.sources.vocabulary import by_word, is_of_calendar, is_of_holidays, plain
 from invopt.sources.words import (
     STOCK_ROLES,
+    Keys,
     date_entry,
     domain_of_name,
     named,
@@ -59,10 +70,13 @@ class SalesColumns(Placer):
         super().__init__(placing)
         self.file, self.table = sales.file, table
         self.date, self.quantity = sales.date, sales.quantity
+        self.kept = self.placing.kept
 
     def place(self) -> None:
         """Map every column that is left, and say what is not read."""
         left = self._left()
+        if self.file.periods:
+            self._tell_unread([c for c in left if c.kind == NUMBER])
         if self.date is None or self.table.get("layout", "long") != "long":
             return
         mapped = self._map_stock(left)
@@ -70,8 +84,12 @@ class SalesColumns(Placer):
         mapped |= self._map_context(self._changing(others))
         ignored = [c.name for c in left if is_of_calendar(c.name) or sounds_of_money(c.name)]
         ignored += self.placing.names  # another file tells them
-        unread = [c.name for c in left if c.num_distinct > 1]
-        unread = [name for name in unread if name not in (*mapped, *ignored)]
+        self._tell_unread([c for c in left if c.name not in (*mapped, *ignored)])
+
+    def _tell_unread(
+        self, columns: Iterable[ColumnFacts], rare: Collection[ColumnFacts] = ()
+    ) -> None:
+        unread = [c.name for c in columns if c.num_distinct > 1 or c in rare]
         if unread:
             self.notes.append(
                 f"not read of {self.file.name} ({self.file.path}): {shortened(unread)}; map by "
@@ -199,17 +217,24 @@ class SalesColumns(Placer):
     def _is_ahead(self, column: ColumnFacts) -> bool:
         """Return whether a plan is told for a review or more after the last period with sales."""
         is_plan = domain_of_name(column.name) == "promotions" or is_of_holidays(column.name)
-        if not is_plan or self.date is None or self.quantity is None:
+        if not is_plan or self.date is None:
             return False
-        told, sold = (
-            f"max({date_sql(self.date)}) FILTER (trim({quote(c.name)}::VARCHAR) <> '')"
-            for c in (column, self.quantity)
-        )
-        [found] = self.reader.fetch(
-            f"SELECT {told} AS told, {sold} AS sold FROM {quote(self.file.name)}", self.file.name
-        ).to_pylist()
+        told, sold = self._last_day(column), self._last_sold()
         review = sizes_of(usual_frequency(self.dates)).review_days
-        return bool(found["told"]) and (found["told"] - found["sold"]).days >= review
+        return told is not None and sold is not None and (told - sold).days >= review
+
+    def _last_sold(self) -> date | None:
+        return None if self.quantity is None else self._last_day(self.quantity)
+
+    def _last_day(self, column: ColumnFacts) -> date | None:
+        """Return the last day on which a column has a value."""
+        assert self.date is not None
+        [found] = self.reader.fetch(
+            f"SELECT max({date_sql(self.date)}) FILTER (trim({quote(column.name)}::VARCHAR) <> '') "
+            f"AS day FROM {quote(self.file.name)}",
+            self.file.name,
+        ).to_pylist()
+        return cast("date | None", found["day"])
 
     def _levels(self, columns: list[ColumnFacts]) -> dict[ColumnFacts, _Level]:
         """Return the coarsest level at which each column has one value a period."""
@@ -218,7 +243,7 @@ class SalesColumns(Placer):
         found: dict[ColumnFacts, _Level] = {}
         for level in levels:
             left = [c for c in columns if c not in found]
-            if not left or level.keys == tuple(self.keys.there):
+            if not left or level.keys == self._series_level().keys:
                 continue
             counts = self._most_values(left, self._grouped(level))
             found |= {c: level for c, most in zip(left, counts, strict=True) if most == 1}
@@ -241,7 +266,7 @@ class SalesColumns(Placer):
         dated = [c.name for c in self.file.columns if _holds(stamp, c.name)]
         keys = [quote(name) for name in dict.fromkeys([*dated, *level.keys])]
         picks = [*keys, *(f"any_value({quote(name)}) AS {quote(name)}" for name in said)]
-        kept = f" WHERE ({self.placing.kept}) IS NOT FALSE" if self.placing.kept else ""
+        kept = f" WHERE ({self.kept}) IS NOT FALSE" if self.kept else ""
         self.sources[source] = {
             "sql": f"SELECT {', '.join(picks)} FROM {quote(self.file.name)}{kept} "
             f"GROUP BY {', '.join(keys)}"
@@ -251,6 +276,87 @@ class SalesColumns(Placer):
         if level.name in self.keys.roles:
             whom["key"] = named(level.keys[0])
         return {"from": source} | whom | {"ds": date_entry(self.date)}
+
+
+class BesideColumns(SalesColumns):
+    """Maps what a row says of its day (and place), besides the cells of its products.
+
+    Args:
+        placing: What is known, and where files go.
+        file: The rows, without the cells that are sales.
+        table: Mapping of the sales.
+        products: Names of the products or places that the cells are of.
+    """
+
+    def __init__(
+        self, placing: Placing, file: FileFacts, table: dict[str, Any], products: Iterable[str]
+    ) -> None:
+        location = placing.keys.location
+        names = [c.name for c in file.columns]
+        place = location if location in names else None
+        super().__init__(
+            placing, SalesFile(file, Keys(None, place, None), date_of(file), None), table
+        )
+        self.keys, self.kept = Keys(None, place, None), None
+        self.products = products
+
+    def place(self) -> None:
+        """Map what changes from day to day, and say what is not read."""
+        left = [c for c in self._left() if not is_of_calendar(c.name)]
+        told = [c for c in left if self._is_told(c) and not self._is_of_one(c)]
+        mapped = self._map_context(self._changing(told))
+        if mapped:
+            self.notes.append(
+                f"read of {self.file.path} beside what was sold: {shortened(sorted(mapped))}"
+            )
+        self._tell_unread(
+            [c for c in left if c.name not in mapped], [c for c in left if self._is_rare(c)]
+        )
+
+    def _is_of_one(self, column: ColumnFacts) -> bool:
+        """Return whether a column says something of one product alone: Bread price."""
+        words = plain(column.name)
+        return any(f"_{plain(name)}_" in f"_{words}_" for name in self.products)
+
+    def _is_told(self, column: ColumnFacts) -> bool:
+        if column.kind == NUMBER and column.num_distinct > 1:  # a day has one row: no line numbers
+            told = (sounds_of_money, is_of_calendar, lambda name: name in self.placing.names)
+            is_stock = by_word([column.name], "on_hand") or by_word([column.name], "y")
+            return not is_stock and not any(test(column.name) for test in told)
+        if column.kind == TEXT and not self._comes_back(column):
+            return False
+        return super()._is_told(column) or self._is_rare(column)
+
+    def _changing(self, columns: list[ColumnFacts]) -> list[ColumnFacts]:
+        rare = [c for c in columns if self._is_rare(c)]
+        return [*rare, *super()._changing([c for c in columns if c not in rare])]
+
+    def _comes_back(self, column: ColumnFacts) -> bool:
+        """Return whether words are said on several days each, or of holidays: no remarks."""
+        [found] = self.reader.fetch(
+            f"SELECT count(nullif(trim({quote(column.name)}), '')) AS n FROM "
+            f"{quote(self.file.name)}",
+            self.file.name,
+        ).to_pylist()
+        return 2 * column.num_distinct <= found["n"] or is_of_holidays(column.name)
+
+    def _is_rare(self, column: ColumnFacts) -> bool:
+        """Return whether a column has one word in some of its rows, and nothing in the others."""
+        if column.kind != TEXT or len(column.values) != 1:
+            return False
+        [found] = self.reader.fetch(
+            f"SELECT count(nullif(trim({quote(column.name)}), '')) AS n FROM "
+            f"{quote(self.file.name)}",
+            self.file.name,
+        ).to_pylist()
+        return 0 < found["n"] < self.file.num_rows
+
+    def _series_level(self) -> _Level:
+        place = self.keys.location
+        return _Level("all", ()) if place is None else _Level("location", (place,))
+
+    def _last_sold(self) -> date | None:
+        return None if self.dates.empty else self.dates.max().date()
 
 
 def _holds(said: str, name: str) -> bool:

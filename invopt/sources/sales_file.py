@@ -83,6 +83,22 @@ _OTHER = DOCUMENTS | {
     "unit", "uom", "forecast", "budget", "plan", "margin", "tax", "vat", "user", "employee",
     "supplier", "lieferant", "proveedor", "fournisseur", "channel", "category", "kategorie",
     "categorie", "categoria", "brand", "type", "class", "group", "region", "country", "city",
+    "tmax", "tmin", "tavg", "tmean", "prcp", "precip", "rainfall", "snowfall", "windspeed",
+    "humid", "pressure", "luftdruck", "bewolkung", "niederschlag", "feuchte", "luftfeuchte",
+    "humedad", "humidite", "precipitacion", "precipitations", "pioggia", "temperatura",
+    "umidita", "vento", "chuva", "umidade", "temperatuur", "neerslag", "wiatr", "deszcz",
+    "yagmur", "sicaklik", "regn", "sno", "nederbord", "celsius", "fahrenheit",
+    "kunden", "besucher", "gaste", "passanten", "frequenz", "clients", "clientes", "visiteurs",
+    "visitantes", "clienti", "klanten", "klienci", "musteri", "kunder", "covers", "guests",
+    "footfall", "traffic", "visitor", "transactions", "tickets", "bons", "receipts", "orders",
+    "waste", "spoilage", "spoiled", "shrink", "shrinkage", "schwund", "abfall", "bruch", "verderb",
+    "perte", "pertes", "merma", "mermas", "scarti", "sprzedawca", "quebra",
+    "probe", "sensor", "sonde", "fuhler", "voltage", "kwh", "ppm", "rpm", "lux", "sessions",
+    "pageviews", "clicks", "impressions", "conversions", "conversion", "bounce",
+    "promo", "promotion", "aktion", "rabatt", "feiertag", "ferien", "festivo", "feriado", "ferie",
+    "swieto", "staff", "hours", "stunden", "heures", "horas", "minutes", "score", "rating",
+    "notes", "notiz", "bemerkung", "anmerkung", "kommentar", "comments", "remarks", "remarque",
+    "observaciones", "opmerking", "uwagi",
 }  # fmt: skip
 
 

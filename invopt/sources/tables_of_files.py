@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from invopt.errors import InvalidInputError
-from invopt.sources import database_files
+from invopt.sources import database_files, sql_dumps
 from invopt.sources.archives import SINGLE, TEXTS, is_text_sheet, text_files
 from invopt.sources.arrow_files import SUFFIXES as ARROW
 from invopt.sources.arrow_files import read_columns
@@ -74,6 +74,8 @@ def _tables_inside(file: Path) -> dict[str, tuple[object, ...]]:
         return dict(sheets_of(file))
     if ends in database_files.SUFFIXES:
         return dict(database_files.tables_of(file))
+    if file.name.lower().endswith(sql_dumps.SUFFIXES):
+        return dict(sql_dumps.tables_of(file))
     if ends != ".zip":
         return {}
     with zipfile.ZipFile(file) as archive:

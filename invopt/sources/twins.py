@@ -7,7 +7,8 @@ from collections.abc import Iterable
 _NAMED = 3
 _UNSEEN = ("Cf", "Cc")  # signs of no width, and of control
 _TOTAL = re.compile(
-    r"(grand |sub|zwischen|sous[- ])?(totale?|summe|somme|suma)( g[eé]n[eé]rale?| general)?"
+    r"(gesamt|overall |end)?(ergebnis|result)|r[eé]sultat( global)?|resultado( general| global)?"
+    r"|(grand |sub|zwischen|sous[- ])?(totale?|summe|somme|suma)( g[eé]n[eé]rale?| general)?"
     r"|gesamt(summe|ergebnis)?|insgesamt|all|\(all\)|alle|totaal|toplam|razem|celkem|i alt|totalt"
     r"|(общий )?итого?|всего|разом|всього|усього|合计|总计|小计|合計|總計|小計|総計|합계|총계|소계"
     r"|المجموع|الإجمالي|جمع( کل)?|סה[\"״]?כ|σύνολο|รวม(ทั้งหมด)?|(mind)?összesen|ukupno|yhteensä"

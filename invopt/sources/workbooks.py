@@ -17,12 +17,17 @@ from typing import Any
 import pyarrow as pa
 
 from invopt.errors import InvalidInputError
-from invopt.sources.headers import header_row, names_of, two_lines
+from invopt.sources.dated_blocks import LOOKED_AT, blocks_among, rows_with_days
+from invopt.sources.headers import header_row, is_row, names_of, two_lines
+from invopt.sources.weekdays import monday_in
 
 SUFFIXES = (".xlsx", ".xlsm")
+WEEK = "week_begins"  # column of the Monday that stands above columns of weekdays
 _ZEROS = re.compile(r"0{2,}")
 _EXACT = 1e15  # below it a floating point number holds a whole one exactly
 _LOOKED_AT = 30  # rows, for the header
+_INDENTED = 2  # columns
+_TITLES = 3  # rows of a sheet that may be titles
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,17 @@ def _table(file: Path, sheet: str, rows: list[list[Any]]) -> tuple[pa.Table, lis
     at = header_row(looked)
     if at is None:
         raise InvalidInputError(f"{file}: sheet {sheet} is empty; expected a header line.")
+    if (blocks := _in_blocks(file, rows)) is not None:
+        return blocks
     looked = [[_without_midnight(cell) for cell in row] for row in looked]
+    if not any(any(row) for row in looked[:at]) and is_row([row for row in looked if any(row)]):
+        names = [f"column_{number}" for number in range(1, width + 1)]
+        note = (
+            f"{file.name}: the first line of {sheet} is a row and no header: its columns are "
+            f"named {', '.join(names[:3])} …"
+        )
+        table, notes = _of_columns(file, names, [row for row in rows[at:] if _is_filled(row)])
+        return table, [note, *notes]
     both = two_lines(looked, at)
     at, cells = both or (at, looked[at])
     names, told = names_of(cells)
@@ -134,14 +149,76 @@ def _table(file: Path, sheet: str, rows: list[list[Any]]) -> tuple[pa.Table, lis
     above = [" ".join(filter(None, row)) for row in looked[:first] if any(row)]
     if above:
         notes.append(f"{file.name}: {len(above)} lines above the header are not read ({above[0]})")
-    below = [row for row in rows[at + 1 :] if any(v is not None for v in row)]
-    columns = [_column([_bare(row[k]) for row in below]) for k in range(width)]
-    notes += [
+    table, more = _of_columns(file, names, [row for row in rows[at + 1 :] if _is_filled(row)])
+    monday = monday_in(above, names, lambda: _titles_in(file))
+    if monday is not None and WEEK not in names:
+        table = table.append_column(WEEK, pa.array([monday.isoformat()] * table.num_rows))
+        more.append(f"{file.name}: the week of {monday} above {sheet} is read as the column {WEEK}")
+    return table, [*notes, *more]
+
+
+def _titles_in(file: Path) -> list[str]:
+    """Return the first lines of all sheets, each as one text."""
+    with _opened(file) as book:
+        rows = [
+            row
+            for sheet in book.worksheets
+            for row in sheet.iter_rows(max_row=_TITLES, values_only=True)
+        ]
+    return [" ".join(_text(value) or "" for value in row) for row in rows]
+
+
+def _is_filled(row: Sequence[Any]) -> bool:
+    return any(value is not None for value in row)
+
+
+def _of_columns(file: Path, names: list[str], rows: list[list[Any]]) -> tuple[pa.Table, list[str]]:
+    """Return rows as a table, and what was done to their texts."""
+    columns = [_column([_bare(row[k]) for row in rows]) for k in range(len(names))]
+    notes = [
         f"{file.name}: {name} {sentence}"
         for k, name in enumerate(names)
-        if (sentence := _told_blanks([row[k] for row in below])) is not None
+        if (sentence := _told_blanks([row[k] for row in rows])) is not None
     ]
     return pa.table(columns, names=names), notes
+
+
+def _in_blocks(file: Path, rows: list[list[Any]]) -> tuple[pa.Table, list[str]] | None:
+    """Return the rows of blocks, each below the day that it is of; None where a sheet has none.
+
+    Blocks may be indented by some columns, in which titles and days stand alone.
+    """
+    for lead in range(min(_INDENTED + 1, len(rows[0]))):
+        blocks = blocks_among(_texts_of(rows[:LOOKED_AT], lead))
+        if blocks is None:
+            continue
+        texts = _texts_of(rows, lead)
+        names, kept, others = rows_with_days(blocks, texts)
+        width = len(blocks.head)
+        read = [[*rows[number][lead : lead + width], day] for number, day in kept]
+        table, notes = _of_columns(file, names_of(names)[0], read)
+        told = (
+            f"{file.name}: {len({day for _, day in kept}):,} days stand in lines of their own "
+            f"above their rows, and are read as the column {names[-1]}; {others:,} titles, sums or "
+            "remarks are not read"
+        )
+        return table, [told, *notes]
+    return None
+
+
+def _texts_of(rows: list[list[Any]], lead: int) -> list[list[str]]:
+    """Return cells as texts; of a row that begins within the columns of an indent one text."""
+    whole = ([(_text(value) or "").strip() for value in row] for row in rows)
+    return [
+        [" ".join(filter(None, row))] if any(row[:lead]) else _stripped(row[lead:]) for row in whole
+    ]
+
+
+def _stripped(cells: list[str]) -> list[str]:
+    """Return cells without empty ones behind the last."""
+    while cells and not cells[-1]:
+        cells.pop()
+    return cells or [""]
 
 
 def _without_midnight(name: str) -> str:
