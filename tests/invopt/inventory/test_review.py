@@ -217,7 +217,8 @@ def test_a_place_that_is_closed_beyond_the_next_review_orders_nothing_and_says_s
 def test_a_demand_is_expected_where_nothing_was_forecast():
     found = review(rates=(0.0, 0, 5), overrides=line("demand", 40.0, scope="product=p0")).orders
     assert found["expected_demand"].tolist() == pytest.approx([40, 0, 50])
-    assert 30 < found["order_quantity"].iloc[0] < 45
+    # Three of the ten days are missed; what is left over then would never sell.
+    assert 24 < found["order_quantity"].iloc[0] < 45
 
 
 @pytest.mark.parametrize(("before", "after"), [(3.0, 6.0), (3.0, 36.0), (8.0, 3.0), (2.0, 0.1)])
