@@ -111,7 +111,8 @@ def change_per_interval(
     least = np.maximum(missed / np.maximum(short, _TINY), _TINY)
     first, further = np.maximum(ahead.demand, least), np.maximum(later.demand, least)
     number = 1 + np.ceil(np.maximum(step - first, 0) / further - _TINY)
-    number = np.minimum(number, np.ceil(later.intervals))
+    lasts = np.minimum(number, later.intervals)  # the last interval before an end is cut short
+    number = np.ceil(lasts)
     points = np.minimum(number, _POINTS)
     total = np.zeros(len(step))
     for point in range(int(points.max(initial=0))):
@@ -122,7 +123,7 @@ def change_per_interval(
     share = np.zeros(len(step))
     if lost_sales:
         share = np.clip(missed / np.maximum(ahead.demand, _TINY), 0, 1)
-    stranded = ahead.stranded(quantity, step, terms.stranded) / np.maximum(number, 1)
+    stranded = ahead.stranded(quantity, step, terms.stranded) / np.maximum(lasts, 1)
     return (1 - share) * own + share * total / np.maximum(points, 1) + stranded
 
 
