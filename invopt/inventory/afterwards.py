@@ -9,6 +9,7 @@ until the end never sells.
 """
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -110,7 +111,9 @@ class Afterwards:
 
     def select(self, rows: IntArray) -> "Afterwards":
         """Return the later intervals of some series."""
-        arrays = {n: v[rows] for n, v in vars(self).items() if isinstance(v, np.ndarray)}
+        arrays: dict[str, Any] = {
+            n: v[rows] for n, v in vars(self).items() if isinstance(v, np.ndarray)
+        }
         return replace(self, **arrays)
 
 

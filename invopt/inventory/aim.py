@@ -126,13 +126,8 @@ def aim_at(
         >>> aim_at(path, terms, terms, nothing, is_count=True).quantity.tolist()
         [300.0]
     """
-    later, weighing = later or Later.alike(path.outlook), further or path
-    lost_sales, in_time = path.owed is None, path.in_time()
-    criterion = _Criterion(weighing.outlook, charged, path.outlook, later, lost_sales=lost_sales)
-    timely = _Criterion(
-        in_time if further is None else further.in_time(), charged, in_time, later,
-        lost_sales=lost_sales,
-    )  # fmt: skip
+    later = later or Later.alike(path.outlook)
+    criterion, timely = _criteria(path, further or path, charged, later)
     lossy = np.flatnonzero(path.missed_before > _RARE)
     need, above = _needs(criterion, timely, lossy, wanted, is_count=is_count)
     promise = criterion.promise if wanted is None else np.ones(len(wanted), bool)
@@ -314,6 +309,25 @@ def within_limits(
     if forced is not None:
         found = np.where(np.isnan(forced), found, forced)
     return found, found != quantity
+
+
+def _criteria(
+    path: Path, further: Path, terms: Terms, later: Later
+) -> "tuple[_Criterion, _Criterion]":
+    """Return by what a quantity is chosen, and the same as if stock were enough until it comes.
+
+    Args:
+        path: Of the order's own interval.
+        further: The same path, with what its units cost after that.
+        terms: What units are charged with.
+        later: What comes after the own interval.
+    """
+    is_lost, in_time = path.owed is None, path.in_time()
+    timely = in_time if further is path else further.in_time()
+    return (
+        _Criterion(further.outlook, terms, path.outlook, later, lost_sales=is_lost),
+        _Criterion(timely, terms, in_time, later, lost_sales=is_lost),
+    )
 
 
 class _Criterion:

@@ -340,49 +340,40 @@ class _Work:
                 ends &= np.isnan(promise)
         at = np.flatnonzero((matters | ends) & (aim.need > 0))
         if len(at):
-            self._aim_further(aim, path, rows, kind, at=at, ends=ends, charged=charged, later=later)
+            own = aim.take(at)
+            self._aim_further(own, path.select(at), rows[at], kind, ends[at], charged.select(at))
+            aim.put(at, own)
 
     def _aim_further(
-        self,
-        aim: Aim,
-        path: Path,
-        rows: IntArray,
-        kind: _Kind,
-        *,
-        at: IntArray,
-        ends: BoolArray,
-        charged: Terms,
-        later: Later | None,
+        self, aim: Aim, path: Path, rows: IntArray, kind: _Kind, ends: BoolArray, charged: Terms
     ) -> None:
         """Order series anew by all that their units cost, those that end among them."""
-        own, terms, ends = path.select(at), self.terms.select(rows[at]), ends[at]
-        means = self._following(rows[at], kind)
-        later = Later.alike(own.outlook) if later is None else later.select(at)
-        if means is None:
-            means = later.demand[:, None]
+        terms = self.terms.select(rows)
+        means = self._following(rows, kind)
+        later = self._later(rows, path, terms, kind) or Later.alike(path.outlook)
         stranded = np.where(ends, terms.unit_cost, 0.0)
         if terms.stranded is not None:
             stranded = np.where(ends, stranded, terms.stranded)
         after = Afterwards(
-            level=np.maximum(own.at_arrival, 0) + np.maximum(aim.need[at], 0),
-            own=own.outlook.demand,
-            means=means,
+            level=np.maximum(path.at_arrival, 0) + np.maximum(aim.need, 0),
+            own=path.outlook.demand,
+            means=later.demand[:, None] if means is None else means,
             cycle=kind.cycle,
             ends=later.intervals - 1,
-            until_end=self._until_end(rows[at], kind, ends) if ends.any() else None,
+            until_end=self._until_end(rows, kind, ends) if ends.any() else None,
         )
         groups = np.searchsorted(FEW, after.intervals)
-        forced = None if self.forced is None else self.forced[rows[at]]
+        forced = None if self.forced is None else self.forced[rows]
         for group in np.unique(groups):
             few = np.flatnonzero(groups == group)
-            path, lost = own.select(few), {"stranded": stranded[few]}
+            own, lost = path.select(few), stranded[few]
             part = aim_at(
-                path, replace(terms.select(few), **lost),
-                replace(charged.select(at[few]), **lost), self.position[rows[at[few]]],
+                own, replace(terms.select(few), stranded=lost),
+                replace(charged.select(few), stranded=lost), self.position[rows[few]],
                 is_count=self.is_count, forced=None if forced is None else forced[few],
-                later=later.select(few), further=after.select(few).extend(path),
+                later=later.select(few), further=after.select(few).extend(own),
             )  # fmt: skip
-            aim.put(at[few], part)
+            aim.put(few, part)
 
     def _following(self, rows: IntArray, kind: _Kind) -> FloatArray | None:
         """Return (rows, intervals) expected demand of the intervals after the order's own.

@@ -102,7 +102,7 @@ def change_per_interval(
         >>> found = change_per_interval(ahead, terms, later, 0 * lot, lot, lost_sales=True)
         >>> own = ahead.change(0 * lot, lot, terms.holding_cost, terms.stockout_cost)
         >>> found.round(2).tolist(), own.round(2).tolist()
-        ([-0.26], [0.47])
+        ([-0.27], [0.47])
     """
     costs = (terms.holding_cost, terms.stockout_cost)
     own = ahead.change(quantity, step, *costs)
@@ -144,6 +144,24 @@ def lots_of(
         later: What comes after it.
         need: (series,) units that its own interval asks for.
         promise: (series,) where a service is promised, whatever a line costs.
+
+    Example:
+        25 a week for certain, 8 a line and 0.225 a unit and year (Snyder and Shen, example 3.1):
+        the lot of 304 is twelve weeks of them, and each week that passes without a line saves a
+        twelfth of 8:
+
+        >>> from invopt.config import InventoryConfig
+        >>> from invopt.inventory.costs import terms_of
+        >>> from invopt.inventory.path import LeadLaw, project
+        >>> costs = InventoryConfig(stockout_cost=1, lead_time=0, review_period=1)
+        >>> weekly = {"unique_id": ["a"], "holding_cost": [0.225 / 52], "order_cost": [8.0]}
+        >>> terms, law = terms_of(weekly, None, costs), LeadLaw.fixed(0, 1, 1)
+        >>> week = np.full((1, 1, 1), 25, np.float32)
+        >>> ahead = project(np.zeros(1), np.zeros((1, 1)), week, law, lost_sales=True).outlook
+        >>> need, promise = np.full(1, 25.0), np.zeros(1, bool)
+        >>> lot, line = lots_of(ahead, terms, Later.alike(ahead), need, promise)
+        >>> lot.tolist(), line.round(3).tolist()
+        ([300.0], [0.667])
     """
     if terms.order_cost is None:
         return np.zeros_like(need), np.zeros_like(need)

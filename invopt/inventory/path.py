@@ -61,7 +61,7 @@ class LeadLaw:
             >>> law = LeadLaw.drawn(np.array([0.9, 0.1]), np.array([3, 20]), 7, 100)
             >>> found, number = np.unique(law.stop[law.lead == 3], return_counts=True)
             >>> found.tolist(), number.tolist()
-            ([10, 17], [81, 9])
+            ([10, 17, 24], [81, 8, 1])
         """
         edges = np.cumsum(shares)
         at = np.searchsorted(edges, (np.arange(num_paths) + 0.5) / num_paths)
