@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, fields, replace
 import numpy as np
 
 from invopt.inventory.costs import Terms
+from invopt.inventory.halving import largest
+from invopt.inventory.lots import Later, change_per_interval, lots_of, outlasts
 from invopt.inventory.path import IntervalOutlook, Path
 from invopt.types import BoolArray, FloatArray, IntArray
 
@@ -80,6 +82,8 @@ def aim_at(
     is_count: bool,
     wanted: FloatArray | None = None,
     forced: FloatArray | None = None,
+    later: Later | None = None,
+    further: Path | None = None,
 ) -> Aim:
     """Return the aim of series with one path each.
 
@@ -92,6 +96,9 @@ def aim_at(
         wanted: (series,) units that a level asks for, in place of what the path says; no level
             says what a fill rate asks for.
         forced: (series,) units to order, NaN where it is ours to say.
+        later: What comes after the order's own interval; more of the same by default.
+        further: The same path with what its units cost after that, by which the quantity is
+            chosen; see after.looking_further.
 
     Example:
         The newsvendor: demand 1 to 100, all alike, and a ratio of 9 / (9 + 1) ask for 90. Held are
@@ -110,30 +117,31 @@ def aim_at(
         [90.0, 40.05, 4.95]
 
         Where a line costs K the lot of Harris (1913), sqrt(2 K mean / h): of 1300 a year, here 25
-        a week, at 8 a line and 0.225 a unit and year 304.1 (Snyder and Shen, example 3.1):
+        a week, at 8 a line and 0.225 a unit and year 304.1 (Snyder and Shen, example 3.1), which
+        is twelve weeks of 25:
 
         >>> weekly = {"unique_id": ["a"], "holding_cost": [0.225 / 52], "order_cost": [8.0]}
         >>> terms, week = terms_of(weekly, None, costs), np.full((1, 1, 100), 25, np.float32)
         >>> path = project(nothing, np.zeros((1, 1)), week, law, lost_sales=True)
         >>> aim_at(path, terms, terms, nothing, is_count=True).quantity.tolist()
-        [304.0]
+        [300.0]
     """
-    ahead, in_time = path.outlook, path.in_time()
-    criterion = _Criterion(ahead, charged)
+    later = later or Later.alike(path.outlook)
+    criterion, timely = _criteria(path, further or path, charged, later)
     lossy = np.flatnonzero(path.missed_before > _RARE)
-    need, above = _needs(criterion, in_time, lossy, wanted, is_count=is_count)
+    need, above = _needs(criterion, timely, lossy, wanted, is_count=is_count)
     promise = criterion.promise if wanted is None else np.ones(len(wanted), bool)
     quantity = _packs_of(need, promise, terms.pack_size, criterion)
-    lot, line = _lots(ahead, terms, promise)
+    lot, line = lots_of(criterion.lasting, terms, later, need, promise)
     pack = terms.pack_size
-    whole = np.maximum(np.rint((lot - np.maximum(path.at_arrival, 0)) / pack) * pack, quantity)
+    whole = np.maximum(np.rint(lot / pack) * pack, quantity)
     several = (quantity > 0) & (whole > quantity)
     weighed = Weighed(promise, own=quantity, line=line)
     ordered, limited = within_limits(
         np.where(several, whole, quantity), terms, position, criterion.change, weighed,
         forced=forced,
     )  # fmt: skip
-    point = _reorder_point(in_time, terms, charged, above, weighed, is_count=is_count)
+    point = _reorder_point(timely, terms, above, weighed, is_count=is_count)
     promise = promise | several
     found = aim_of(path, terms, need, point, ordered, change=criterion.change)
     # Whoever waits was missed before the order arrives: that is told as unavoidable, once. That it
@@ -161,22 +169,6 @@ def _packs_of(
         pays = criterion.change(quantity, np.where(rest, pack, 0)) < 0
         quantity += (rest & (promise | pays)) * pack
     return quantity
-
-
-def _lots(
-    ahead: IntervalOutlook, terms: Terms, promise: BoolArray
-) -> tuple[FloatArray, FloatArray]:
-    """Return the lot that the cost of an order line asks for, and that cost per interval.
-
-    Where a line costs K, an order for several intervals is cheaper: sqrt(2 K mean / h), the
-    economic lot of Harris (1913); waiting an interval saves the interval's part of K.
-    """
-    if terms.order_cost is None:
-        return np.zeros_like(terms.pack_size), np.zeros_like(terms.pack_size)
-    cost = np.where(promise, 0, np.nan_to_num(terms.order_cost))
-    pace = ahead.demand / ahead.periods
-    lot = np.sqrt(2 * cost * pace / terms.holding_cost)
-    return lot, cost / np.maximum(lot / np.maximum(ahead.demand, _TINY), 1)
 
 
 def aim_of(
@@ -319,18 +311,77 @@ def within_limits(
     return found, found != quantity
 
 
-class _Criterion:
-    """Says whether a unit more is wanted: by cost, or by a promised service."""
+def _criteria(
+    path: Path, further: Path, terms: Terms, later: Later
+) -> "tuple[_Criterion, _Criterion]":
+    """Return by what a quantity is chosen, and the same as if stock were enough until it comes.
 
-    def __init__(self, ahead: IntervalOutlook, terms: Terms) -> None:
-        self.ahead, self.terms = ahead, terms
+    Args:
+        path: Of the order's own interval.
+        further: The same path, with what its units cost after that.
+        terms: What units are charged with.
+        later: What comes after the own interval.
+    """
+    is_lost, in_time = path.owed is None, path.in_time()
+    timely = in_time if further is path else further.in_time()
+    return (
+        _Criterion(further.outlook, terms, path.outlook, later, lost_sales=is_lost),
+        _Criterion(timely, terms, in_time, later, lost_sales=is_lost),
+    )
+
+
+class _Criterion:
+    """Says whether a unit more is wanted: by cost, or by a promised service.
+
+    Attributes:
+        ahead: What an order changes, by which units are chosen.
+        terms: What units are charged with.
+        own: What an order changes in its own interval.
+        later: What comes after it.
+    """
+
+    def __init__(
+        self,
+        ahead: IntervalOutlook,
+        terms: Terms,
+        own: IntervalOutlook,
+        later: Later,
+        *,
+        lost_sales: bool,
+    ) -> None:
+        self.ahead, self.terms, self.own, self.later = ahead, terms, own, later
+        self.lost_sales = lost_sales
         num = len(terms.pack_size)
         nothing = np.full(num, np.nan)
         self.service = nothing if terms.service_level is None else terms.service_level
         self.fill = nothing if terms.fill_rate is None else terms.fill_rate
         self.promise = ~np.isnan(self.service) | ~np.isnan(self.fill)
+        self.lots = np.flatnonzero(outlasts(own, terms))
+
+    @property
+    def lasting(self) -> IntervalOutlook:
+        """What an order changes in its own interval, and what of it never sells."""
+        return replace(self.own, leaving=self.ahead.leaving)
+
+    def select(self, rows: IntArray) -> "_Criterion":
+        """Return the criterion of some series."""
+        return _Criterion(
+            self.ahead.select(rows), self.terms.select(rows), self.own.select(rows),
+            self.later.select(rows), lost_sales=self.lost_sales,
+        )  # fmt: skip
 
     def change(self, quantity: FloatArray, step: FloatArray) -> FloatArray:
+        """Return (series,) change of cost by a step; per interval where it lasts for several."""
+        found = self._change(quantity, step)
+        rows = self.lots
+        if len(rows):
+            found[rows] = change_per_interval(
+                self.lasting.select(rows), self.terms.select(rows), self.later.select(rows),
+                quantity[rows], step[rows], lost_sales=self.lost_sales,
+            )  # fmt: skip
+        return found
+
+    def _change(self, quantity: FloatArray, step: FloatArray) -> FloatArray:
         terms = self.terms
         return self.ahead.change(
             quantity, step, terms.holding_cost, terms.stockout_cost, terms.stranded
@@ -338,7 +389,7 @@ class _Criterion:
 
     def wants(self, quantity: FloatArray, step: FloatArray) -> BoolArray:
         """Return where a step more is wanted."""
-        wanted = self.change(quantity, step) < -_TINY * self.terms.stockout_cost * step
+        wanted = self._change(quantity, step) < -_TINY * self.terms.stockout_cost * step
         if self.promise.any():
             missed = self.ahead.missed(quantity) > (1 - self.fill) * self.ahead.demand + _TINY
             short = self.ahead.short(quantity) > 1 - self.service + _TINY
@@ -359,7 +410,7 @@ class _Criterion:
 
 def _needs(
     criterion: _Criterion,
-    in_time: IntervalOutlook,
+    timely: _Criterion,
     lossy: IntArray,
     wanted: FloatArray | None,
     *,
@@ -369,7 +420,7 @@ def _needs(
 
     Args:
         criterion: Of the series.
-        in_time: Of the series, as if nothing were lost before the order arrives.
+        timely: Of the series, as if nothing were lost before the order arrives.
         lossy: Series that lose sales before the order arrives, whatever it brings.
         wanted: As aim_at.
         is_count: True when units are whole.
@@ -380,51 +431,15 @@ def _needs(
     need = criterion.need(is_count=is_count)
     above = need.copy()
     if len(lossy):
-        own = _Criterion(in_time.select(lossy), criterion.terms.select(lossy))
-        above[lossy] = own.need(is_count=is_count)
+        above[lossy] = timely.select(lossy).need(is_count=is_count)
     if wanted is not None:
         need, above = (np.where(by_level, wanted, found) for found in (need, above))
     return need, above
 
 
-def largest(
-    holds: Callable[[FloatArray], BoolArray], low: FloatArray, high: FloatArray,
-    *, whole: bool,
-) -> FloatArray:  # fmt: skip
-    """Return the largest value at which a falling condition holds; it does at low, not at high.
-
-    Bounds that are no whole numbers are rounded outwards where the value is to be whole.
-
-    Args:
-        holds: Condition by series.
-        low: (series,) where it holds.
-        high: (series,) where it does not.
-        whole: Only whole numbers are looked at; else to a millionth of the range.
-
-    Example:
-        >>> largest(lambda x: x**2 <= 30, np.zeros(1), np.full(1, 9.0), whole=True).tolist()
-        [5.0]
-    """
-    if whole:
-        low, high = np.floor(low), np.ceil(high)
-    low, high = low.copy(), np.maximum(high, low + 1)
-    gap = 1.0 if whole else (high - low) * _FINE
-    while True:
-        middle = (low + high) / 2
-        if whole:
-            middle = np.floor(middle)
-        # Of large numbers the next one may be further away than the gap.
-        wide = (high - low > gap) & (low < middle) & (middle < high)
-        if not wide.any():
-            return low
-        held = holds(middle)
-        low, high = np.where(wide & held, middle, low), np.where(wide & ~held, middle, high)
-
-
 def _reorder_point(
-    in_time: IntervalOutlook,
+    timely: _Criterion,
     terms: Terms,
-    charged: Terms,
     above: FloatArray,
     weighed: Weighed,
     *,
@@ -435,23 +450,22 @@ def _reorder_point(
     Stock that is enough until the order arrives: what is lost before does not count.
     """
     assert weighed.line is not None
-    own, line = in_time, weighed.line
+    line = weighed.line
     point = above - 1 if is_count else above.copy()
     pack = terms.pack_size
     asked = ~weighed.promise & ((pack > 1) | (line > 0) | (terms.min_order > pack))
     rows = np.flatnonzero(asked)
     if not len(rows):
         return point
-    own, costs, packs = own.select(rows), charged.select(rows), pack[rows]
+    own, packs = timely.select(rows), pack[rows]
     least = terms.least_order[rows]
 
     def orders(shift: FloatArray) -> BoolArray:
         step = np.maximum(np.floor((above[rows] - shift) / packs + _TINY) * packs, least)
-        saved = -own.change(shift, step, costs.holding_cost, costs.stockout_cost, costs.stranded)
-        return saved > line[rows] + _TINY
+        return -own.change(shift, step) > line[rows] + _TINY
 
     # A pack all of whose units are wanted is ordered; a line or a minimum may ask for more.
-    low = np.where((line[rows] > 0) | (least > packs), own.bounds[0] - 1, above[rows]) - least
+    low = np.where((line[rows] > 0) | (least > packs), own.ahead.bounds[0] - 1, above[rows]) - least
     low = np.minimum(low, above[rows] - least)
     point[rows] = largest(orders, np.floor(low), np.ceil(above[rows]), whole=is_count)
     return point

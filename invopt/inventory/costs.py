@@ -42,7 +42,8 @@ class Terms:
         shelf_life: Periods a unit can be sold in, the one of its arrival included; NaN for ever.
         service_level: Chance of an interval without a missed sale, in place of the costs; NaN.
         fill_rate: Share of demand served from stock, in place of the costs; NaN.
-        stranded: Money lost per unit left at the interval's end (a product that goes).
+        stranded: Money lost per unit left when the order's own interval ends (a product that goes).
+        ends_in: First period ahead, from 1, in which the product is not sold any more; NaN.
         law: Row of `laws` that lead times are drawn from; -1 where the lead time is known.
         laws: Lead times as they were.
         faults: Why no order can be made, "" where one can.
@@ -63,6 +64,7 @@ class Terms:
     service_level: FloatArray | None = field(default=None, repr=False)
     fill_rate: FloatArray | None = field(default=None, repr=False)
     stranded: FloatArray | None = field(default=None, repr=False)
+    ends_in: FloatArray | None = field(default=None, repr=False)
     law: IntArray | None = field(default=None, repr=False)
     laws: tuple[LeadTimes, ...] = ()
     faults: npt.NDArray[np.object_] | None = field(default=None, repr=False)

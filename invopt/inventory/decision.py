@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 
 from invopt.config import InventoryConfig
+from invopt.inventory.afterwards import FEW, Afterwards, falls
 from invopt.inventory.aim import Aim, aim_at
 from invopt.inventory.costs import Terms
 from invopt.inventory.lost_sales import need_with_next
+from invopt.inventory.lots import Later, change_per_interval, outlasts
 from invopt.inventory.path import LeadLaw, Path, project
 from invopt.inventory.paths import blocks, sampler_of
 from invopt.inventory.perishables import Shelf, aim_before_expiry
@@ -28,6 +30,7 @@ _CURVE_POINTS, _CURVE_REACH = 32, 4.0  # of cost by quantity: points, and times 
 _NEVER, _ROUNDING = 1e-9, 1e-6
 _HALF = 0.5  # share of demand paths that is the median
 _LOOKED_AT = 0.5  # units expected until the next order arrives
+_MAY_BE_LEFT = 2.0  # times what is on the shelf: demand until a product's end that surely takes it
 
 
 class SummedForecast(Protocol):
@@ -250,6 +253,9 @@ class _Work:
         for law in terms.laws:
             longest = max(longest, 2 * int(law.periods.max()) + int(terms.interval.max()))
         reach = longest + max(terms.review_period, int(terms.interval.max(initial=1)))
+        if terms.ends_in is not None:
+            ends = np.nan_to_num(terms.ends_in, posinf=0).max(initial=0)
+            reach = max(reach, min(int(ends), self.forecast.mean.shape[1]))
         if terms.shelf_life is not None:
             kept = terms.lead_time + np.ceil(np.where(self._expire(), terms.shelf_life, 0))
             reach = max(reach, int(kept.max(initial=0)))
@@ -271,17 +277,133 @@ class _Work:
         if config.policy == "order_up_to":
             wanted = self.levels.order_up_to[rows] - position
         forced = None if self.forced is None else self.forced[rows]
+        later = self._later(rows, path, terms, kind)
         found = aim_at(
-            path, terms, charged, position, is_count=self.is_count, wanted=wanted, forced=forced
-        )
+            path, terms, charged, position, is_count=self.is_count, wanted=wanted, forced=forced,
+            later=later,
+        )  # fmt: skip
+        if wanted is None:
+            self._look_further(found, path, rows, kind, charged=charged, later=later)
         if config.order_smoothing:
             found = self._smoothed(found, path, terms, charged, rows=rows, cycle=kind.cycle)
         asked = self.levels.expected_demand[rows]
         self._date(found, path, arrivals, asked, int(times.lead.min()))
         if terms.shelf_life is not None:
             self._before_expiry(found, path, rows, kind)
-        self._draw_curves(found, path, terms, rows)
+        self._draw_curves(found, path, rows, later)
         return found
+
+    def _later(self, rows: IntArray, path: Path, terms: Terms, kind: _Kind) -> Later | None:
+        """Return what comes after the order's own interval; None where no order lasts longer."""
+        if (
+            terms.order_cost is None
+            and terms.ends_in is None
+            and not outlasts(path.outlook, terms).any()
+        ):
+            return None
+        lead_time, mean = kind.lead_time, self.forecast.mean[rows]
+        ends = np.full(len(rows), np.inf)
+        if terms.ends_in is not None:
+            ends = np.where(np.isnan(terms.ends_in), np.inf, terms.ends_in - 1)
+        first, horizon = lead_time + kind.cycle, mean.shape[1]
+        known = np.minimum(ends, horizon) - first
+        pace = mean[:, first:].sum(axis=1, dtype=np.float64) / np.maximum(known, 1) * kind.cycle
+        demand = np.where(known >= 1, pace, path.outlook.demand)
+        return Later(demand, np.maximum((ends - lead_time) / kind.cycle, 1.0))
+
+    def _look_further(
+        self,
+        aim: Aim,
+        path: Path,
+        rows: IntArray,
+        kind: _Kind,
+        *,
+        charged: Terms,
+        later: Later | None,
+    ) -> None:
+        """Order anew where what is left over lies long, or never sells."""
+        terms, first = self.terms.select(rows), kind.lead_time + kind.cycle
+        means = self._following(rows, kind)
+        matters = np.zeros(len(rows), bool)
+        if means is not None:
+            matters |= falls(path.outlook.demand, means[:, 0])
+        ends = np.zeros(len(rows), bool)
+        if terms.ends_in is not None:
+            assert later is not None
+            left = np.maximum(terms.ends_in - 1 - first, 0) / kind.cycle
+            there = np.maximum(path.at_arrival, 0) + np.nan_to_num(aim.quantity)
+            with np.errstate(invalid="ignore"):
+                ends = (left > 0) & (left * later.demand < _MAY_BE_LEFT * (there + 1))
+        for promise in (terms.service_level, terms.fill_rate):
+            if promise is not None:
+                matters &= np.isnan(promise)
+                ends &= np.isnan(promise)
+        at = np.flatnonzero((matters | ends) & (aim.need > 0))
+        if len(at):
+            own = aim.take(at)
+            self._aim_further(own, path.select(at), rows[at], kind, ends[at], charged.select(at))
+            aim.put(at, own)
+
+    def _aim_further(
+        self, aim: Aim, path: Path, rows: IntArray, kind: _Kind, ends: BoolArray, charged: Terms
+    ) -> None:
+        """Order series anew by all that their units cost, those that end among them."""
+        terms = self.terms.select(rows)
+        means = self._following(rows, kind)
+        later = self._later(rows, path, terms, kind) or Later.alike(path.outlook)
+        stranded = np.where(ends, terms.unit_cost, 0.0)
+        if terms.stranded is not None:
+            stranded = np.where(ends, stranded, terms.stranded)
+        after = Afterwards(
+            level=np.maximum(path.at_arrival, 0) + np.maximum(aim.need, 0),
+            own=path.outlook.demand,
+            means=later.demand[:, None] if means is None else means,
+            cycle=kind.cycle,
+            ends=later.intervals - 1,
+            until_end=self._until_end(rows, kind, ends) if ends.any() else None,
+        )
+        groups = np.searchsorted(FEW, after.intervals)
+        forced = None if self.forced is None else self.forced[rows]
+        for group in np.unique(groups):
+            few = np.flatnonzero(groups == group)
+            own, lost = path.select(few), stranded[few]
+            part = aim_at(
+                own, replace(terms.select(few), stranded=lost),
+                replace(charged.select(few), stranded=lost), self.position[rows[few]],
+                is_count=self.is_count, forced=None if forced is None else forced[few],
+                later=later.select(few), further=after.select(few).extend(own),
+            )  # fmt: skip
+            aim.put(few, part)
+
+    def _following(self, rows: IntArray, kind: _Kind) -> FloatArray | None:
+        """Return (rows, intervals) expected demand of the intervals after the order's own.
+
+        None where the forecast does not reach to the end of the first of them.
+        """
+        first, horizon = kind.lead_time + kind.cycle, self.forecast.mean.shape[1]
+        number = (horizon - first) // kind.cycle
+        if number < 1:
+            return None
+        ahead = self.forecast.mean[rows, first : first + number * kind.cycle]
+        by_interval = ahead.reshape(len(rows), number, kind.cycle)
+        return np.asarray(by_interval.sum(axis=2), np.float64)
+
+    def _until_end(self, rows: IntArray, kind: _Kind, ends: BoolArray) -> Float32Array:
+        """Return (rows, paths) demand from the next order's arrival until the product ends."""
+        assert self.terms.ends_in is not None
+        horizon = self.forecast.mean.shape[1]
+        end = np.where(ends, self.terms.ends_in[rows] - 1, 0)
+        last = np.minimum(end, horizon).astype(np.int64)
+        stop = self._law(kind).stop
+        reach = max(int(last.max()), int(stop.max()))
+        total = self._demand(rows, reach, kind).cumsum(axis=0)
+        paths = np.arange(len(stop))
+        until = total[np.maximum(last, 1) - 1, np.arange(len(rows))]
+        found = until - total[stop - 1, :, paths].T
+        # Beyond the forecast its last week repeats, by its mean.
+        week = self.forecast.mean[rows][:, periods_ahead(horizon, horizon + 7)[horizon:]]
+        beyond = week.mean(axis=1, dtype=np.float64) * np.maximum(end - horizon, 0)
+        return np.asarray(np.maximum(found, 0) + beyond[:, None], np.float32)
 
     def _expire(self) -> BoolArray:
         """Return the series whose shelf life may end before it is known what sells by then."""
@@ -316,12 +438,12 @@ class _Work:
         aim.put(moved, replace(part, **kept, before_smoothing=old.quantity))
         return aim
 
-    def _draw_curves(self, aim: Aim, path: Path, terms: Terms, rows: IntArray) -> None:
+    def _draw_curves(self, aim: Aim, path: Path, rows: IntArray, later: Later | None) -> None:
         """Fill in the cost by quantity of the series that it is wanted of."""
         at = np.flatnonzero(self.curve.place[rows] >= 0)
         if not len(at):
             return
-        own, costs = path.outlook.select(at), terms.select(at)
+        own, costs = path.outlook.select(at), self.terms.select(rows[at])
         quantity = aim.quantity[at]
         spread = np.maximum(_CURVE_REACH * (own.demand + np.abs(quantity)), costs.pack_size)
         below = np.linspace(0, 1, _CURVE_POINTS // 2)[:-1]
@@ -329,12 +451,21 @@ class _Work:
         grid = np.concatenate(
             [quantity[:, None] * below, quantity[:, None] + spread[:, None] * above], axis=1
         )
-        nothing = np.zeros(len(at))
+        nothing, place = np.zeros(len(at)), self.curve.place[rows[at]]
+        lots = np.flatnonzero(outlasts(own, costs))
+        lot, few = own.select(lots), costs.select(lots)
+        follows = Later.alike(lot) if later is None else later.select(at[lots])
         for number in range(grid.shape[1]):
-            self.curve.cost[self.curve.place[rows[at]], number] = own.change(
+            cost = own.change(
                 nothing, grid[:, number], costs.holding_cost, costs.stockout_cost, costs.stranded
             )
-        self.curve.quantity[self.curve.place[rows[at]]] = grid
+            if len(lots):
+                cost[lots] = change_per_interval(
+                    lot, few, follows, nothing[lots], grid[lots, number],
+                    lost_sales=self.config.is_lost,
+                )  # fmt: skip
+            self.curve.cost[place, number] = cost
+        self.curve.quantity[place] = grid
 
     def _law(self, kind: _Kind) -> LeadLaw:
         num = self.config.num_paths * kind.more

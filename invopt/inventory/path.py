@@ -17,10 +17,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from invopt.inventory.thresholds import NEVER, Counted, Listed, Thresholds, counted
+from invopt.inventory.thresholds import NEVER, Counted, Listed, Thresholds, Weighted, counted
 from invopt.types import Float32Array, FloatArray, IntArray
 
 Paths = Float32Array
+# Of lead times' own draws: those of demand, whatever their seed, are others.
+_APART = (0, 1)
+_OVERTAKING = 60  # later orders, at most, that may come before the next one
 
 
 @dataclass(frozen=True)
@@ -29,26 +32,47 @@ class LeadLaw:
 
     Attributes:
         lead: (paths,) periods between the order and the start of the period it arrives in.
-        stop: (paths,) last period before the next order's arrival, 1 for the first one.
+        stop: (paths,) last period before the next order's arrival, 1 for the first one; the lead
+            time where a later order is there as early, so that this one has no interval of its own.
+        alone: (paths,) periods before any order placed from now on arrives; the lead time where
+            no later one overtakes it.
     """
 
     lead: IntArray = field(repr=False)
     stop: IntArray = field(repr=False)
+    alone: IntArray = field(repr=False)
 
     @classmethod
     def fixed(cls, lead_time: int, cycle: int, num_paths: int) -> "LeadLaw":
         """Return the law of a lead time that is known."""
-        return cls(np.full(num_paths, lead_time), np.full(num_paths, lead_time + cycle))
+        lead = np.full(num_paths, lead_time)
+        return cls(lead, lead + cycle, lead)
 
     @classmethod
     def drawn(cls, shares: FloatArray, periods: IntArray, cycle: int, num_paths: int) -> "LeadLaw":
-        """Return an empirical law spread evenly over the paths, the next order's drawn alone."""
+        """Return an empirical law spread evenly over the paths, those of later orders drawn alone.
+
+        The next order's arrival is that of the first later order that comes, whichever it is.
+
+        Example:
+            One order of ten takes 20 periods, the others 3. The next review's takes 27 as
+            rarely, but then one of those after it is there at 17 or a week or two later:
+
+            >>> law = LeadLaw.drawn(np.array([0.9, 0.1]), np.array([3, 20]), 7, 100)
+            >>> found, number = np.unique(law.stop[law.lead == 3], return_counts=True)
+            >>> found.tolist(), number.tolist()
+            ([10, 17, 24], [81, 8, 1])
+        """
         edges = np.cumsum(shares)
         at = np.searchsorted(edges, (np.arange(num_paths) + 0.5) / num_paths)
         values = periods[np.minimum(at, len(periods) - 1)]
-        rng = np.random.default_rng(0)
-        lead, following = rng.permutation(values), rng.permutation(values)
-        return cls(lead, np.maximum(following + cycle, lead + 1))
+        rng = np.random.default_rng(_APART)
+        lead, following = rng.permutation(values), rng.permutation(values) + cycle
+        # One that is placed later may come before it: the shelf waits for whichever is first.
+        spread = int(values.max() - values.min())
+        for number in range(2, min(spread // cycle, _OVERTAKING) + 2):
+            following = np.minimum(following, rng.permutation(values) + number * cycle)
+        return cls(lead, np.maximum(following, lead), np.minimum(following, lead))
 
     @property
     def is_fixed(self) -> bool:
@@ -67,6 +91,8 @@ class IntervalOutlook:
         demand: (series,) expected units asked for in the interval.
         periods: Mean number of periods in the interval.
         num_paths: Number of demand paths.
+        leaving: Thresholds of a unit sold before the product ends, by path; None where that is at
+            the interval's end, and what is missed then says it.
     """
 
     holding: Thresholds = field(repr=False)
@@ -75,12 +101,14 @@ class IntervalOutlook:
     demand: FloatArray = field(repr=False)
     periods: float
     num_paths: int
+    leaving: Thresholds | None = field(default=None, repr=False)
 
     def select(self, rows: IntArray) -> "IntervalOutlook":
         """Return the outlook of some series."""
         return replace(
             self, holding=self.holding.select(rows), missing=self.missing.select(rows),
             base=self.base[rows], demand=self.demand[rows],
+            leaving=None if self.leaving is None else self.leaving.select(rows),
         )  # fmt: skip
 
     def held(self, quantity: FloatArray) -> FloatArray:
@@ -103,14 +131,29 @@ class IntervalOutlook:
             step: (series,) units, 0 or more.
             holding_cost: (series,) money per unit and period.
             sale: (series,) money a sale saved is worth.
-            stranded: (series,) money per unit left at the interval's end; none by default.
+            stranded: (series,) money per unit left when the product ends; none by default.
         """
         saved = self.missing.between(quantity, step) / self.num_paths
         unheld = self.holding.between(quantity, step) / self.num_paths
         found = holding_cost * (self.periods * step - unheld) - sale * saved
         if stranded is not None:
-            found = found + stranded * (step - saved)
+            found = found + self.stranded(quantity, step, stranded)
         return np.where(step > 0, found, 0.0)
+
+    def stranded(
+        self, quantity: FloatArray, step: FloatArray, money: FloatArray | None
+    ) -> FloatArray:
+        """Return (series,) what is lost of `step` units more when the product ends.
+
+        Args:
+            quantity: (series,) units.
+            step: (series,) units, 0 or more.
+            money: (series,) per unit left; None for none.
+        """
+        if money is None:
+            return np.zeros(len(step))
+        sold = self.missing if self.leaving is None else self.leaving
+        return money * (step - sold.between(quantity, step) / self.num_paths)
 
     def short(self, quantity: FloatArray) -> FloatArray:
         """Return (series,) the chance that a sale is missed in the interval."""
@@ -134,12 +177,15 @@ class Path:
         missing: (series, paths) thresholds of a sale saved.
         outlook: What an order changes; the same thresholds, summed by quantity.
         at_arrival: (series,) mean stock when the order arrives, below 0 where customers wait.
-        missed_before: (series,) expected units missed before the order arrives.
+        missed_before: (series,) expected units missed before the order arrives, or a later one
+            that overtakes it.
         lost_before: (series, paths) the same by path.
         dry: (series, periods) share of paths that begin each period with an empty shelf or have
             missed a sale by its end, until an order may arrive; 0 after that.
         owed: (series, paths) units that customers wait for when the order arrives; None where
             unmet demand is lost.
+        net: (series, paths) demand of the interval less what arrives in it and what is there at
+            its start.
     """
 
     holding: Paths = field(repr=False)
@@ -150,6 +196,7 @@ class Path:
     lost_before: Paths = field(repr=False)
     dry: FloatArray = field(repr=False)
     owed: Paths | None = field(default=None, repr=False)
+    net: Paths = field(repr=False)
 
     def missed_twice(self, quantity: FloatArray) -> FloatArray:
         """Return (series,) units missed before the order arrives that still wait behind it.
@@ -175,6 +222,7 @@ class Path:
             outlook=self.outlook.select(rows), at_arrival=self.at_arrival[rows],
             missed_before=self.missed_before[rows], lost_before=self.lost_before[rows],
             dry=self.dry[rows], owed=None if self.owed is None else self.owed[rows],
+            net=self.net[rows],
         )  # fmt: skip
 
     def in_time(self) -> IntervalOutlook:
@@ -186,18 +234,23 @@ class Path:
         found, rows = self.outlook, np.flatnonzero(self.missed_before > 0)
         if not len(rows):
             return found
-        lost = self.lost_before[rows]
-        periods = self.holding.shape[1] // lost.shape[1]
-        moved = []
-        for whole, values in ((found.holding, self.holding), (found.missing, self.missing)):
-            add = np.tile(lost, periods) if values is self.holding else lost
-            moved.append(_moved(whole, values, rows, add))
-        return replace(found, holding=moved[0], missing=moved[1])
+        lost, holding, leaving = self.lost_before[rows], found.holding, found.leaving
+        if isinstance(holding, Weighted):
+            once = _moved(holding.once, self.holding, rows, lost)
+            often = _moved(holding.often, holding.values, rows, lost)
+            holding = replace(holding, once=once, often=often)
+        else:
+            holding = _moved(holding, self.holding, rows, lost)
+        missing = _moved(found.missing, self.missing, rows, lost)
+        if leaving is not None:
+            assert isinstance(leaving, Listed)
+            leaving = _moved(leaving, leaving.values, rows, lost)
+        return replace(found, holding=holding, missing=missing, leaving=leaving)
 
 
-def _moved(old: Thresholds, values: Paths, rows: IntArray, add: Paths) -> Thresholds:
-    """Return the thresholds of all series, those of some moved up."""
-    part = values[rows] + add
+def _moved(old: Thresholds, values: Paths, rows: IntArray, lost: Paths) -> Thresholds:
+    """Return the thresholds of all series, those of some moved up by what each path has lost."""
+    part = values[rows] + np.tile(lost, values.shape[1] // lost.shape[1])
     if isinstance(old, Counted):
         new = counted(part, part.min(axis=1).astype(float), part.max(axis=1).astype(float))
         if isinstance(new, Counted):
@@ -304,7 +357,7 @@ def _fixed(
     return Path(
         holding=by_path, missing=deepest, outlook=outlook, at_arrival=at_arrival,
         missed_before=missed.mean(axis=1, dtype=np.float64), lost_before=missed, dry=before.dry,
-        owed=owed,
+        owed=owed, net=net,
     )  # fmt: skip
 
 
@@ -323,6 +376,7 @@ def _drawn(before: _Before, come: Paths, demand: Paths, law: LeadLaw, *, lost_sa
     first, stop = int(law.lead.min()), int(law.stop.max())
     holding = np.full((num, stop - first, num_paths), NEVER, np.float32)
     net, deepest, at_arrival = -stock, np.full_like(stock, NEVER), stock.copy()
+    alone = missed.copy()
     base, asked = np.zeros(num), np.zeros(num)
     for number, period in enumerate(range(first, stop)):
         waits = law.lead > period
@@ -332,6 +386,8 @@ def _drawn(before: _Before, come: Paths, demand: Paths, law: LeadLaw, *, lost_sa
             part += come[:, period, None]
             _sell(part, gone, demand[period][:, waits], lost_sales=lost_sales)
             net[:, waits], missed[:, waits], at_arrival[:, waits] = -part, gone, part
+            still = law.alone > period
+            alone[:, still] = missed[:, still]
         own = (law.lead <= period) & (period < law.stop)
         net[:, own] += demand[period][:, own] - come[:, period, None]
         deepest[:, own] = np.maximum(deepest[:, own], net[:, own])
@@ -346,8 +402,8 @@ def _drawn(before: _Before, come: Paths, demand: Paths, law: LeadLaw, *, lost_sa
     return Path(
         holding=by_path, missing=deepest, outlook=outlook,
         at_arrival=at_arrival.mean(axis=1, dtype=np.float64),
-        missed_before=missed.mean(axis=1, dtype=np.float64), lost_before=missed, dry=before.dry,
-        owed=None if lost_sales else np.maximum(-at_arrival, 0),
+        missed_before=alone.mean(axis=1, dtype=np.float64), lost_before=missed, dry=before.dry,
+        owed=None if lost_sales else np.maximum(-at_arrival, 0), net=net,
     )  # fmt: skip
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from invopt.inventory.aim import Aim, Weighed, aim_of, largest, within_limits
+from invopt.inventory.aim import Aim, Weighed, aim_of, within_limits
 from invopt.inventory.costs import Terms
+from invopt.inventory.halving import largest
 from invopt.inventory.path import Path
 from invopt.types import BoolArray, Float32Array, FloatArray, IntArray
 

@@ -225,9 +225,12 @@ def _ending(supply: Supply, phases: Phases | None) -> Terms:
     terms = supply.terms
     if phases is None:
         return terms
+    if np.isnan(phases.ends_in).all():
+        return terms
     with np.errstate(invalid="ignore"):
         ends = phases.ends_in <= terms.protection_interval + 1
-    return replace(terms, stranded=np.where(ends, terms.unit_cost, 0.0)) if ends.any() else terms
+    stranded = np.where(ends, terms.unit_cost, 0.0) if ends.any() else None
+    return replace(terms, stranded=stranded, ends_in=phases.ends_in)
 
 
 def _tell_deal(notes: Notes, deal: Bought) -> None:
@@ -345,12 +348,15 @@ def _with_lower_prices(decision: OrderDecision, decided: Decided, deal: Bought) 
 def _room(decision: OrderDecision, terms: Terms, pace: FloatArray) -> FloatArray:
     """Return (series,) units that may be ordered for a supplier's sake.
 
-    No more than limits leave, and than sells while it keeps.
+    No more than limits leave, and than sells while it keeps and until the product ends.
     """
     found = terms.room(decision.position)
     if terms.shelf_life is not None:
         keeps = np.maximum(np.nan_to_num(decision.quantity), pace * terms.shelf_life)
         found = np.fmin(found, np.where(np.isnan(keeps), np.inf, keeps))
+    if terms.ends_in is not None:
+        sells = pace * (terms.ends_in - 1) - np.nan_to_num(decision.position)
+        found = np.fmin(found, np.maximum(np.nan_to_num(decision.quantity), sells))
     return found
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from invopt.inventory.aim import largest
 from invopt.inventory.costs import Terms
+from invopt.inventory.halving import largest
 from invopt.inventory.path import IntervalOutlook
 from invopt.types import BoolArray, FloatArray
 

@@ -140,6 +140,50 @@ class Counted:
         return Counted(self.number, low, high, first, np.concatenate([self.sums, part.sums]))
 
 
+@dataclass(frozen=True)
+class Weighted:
+    """Two kinds of thresholds, of which one counts several times.
+
+    Attributes:
+        once: That count once.
+        often: That count `times` times.
+        times: See often.
+        values: (series, thresholds) units of those that count often.
+    """
+
+    once: Thresholds = field(repr=False)
+    often: Thresholds = field(repr=False)
+    times: float
+    values: Paths = field(repr=False)
+
+    @property
+    def low(self) -> FloatArray:
+        """See Thresholds."""
+        return np.minimum(self.once.low, self.often.low)
+
+    @property
+    def high(self) -> FloatArray:
+        """See Thresholds."""
+        return np.maximum(self.once.high, self.often.high)
+
+    def above(self, quantity: FloatArray) -> FloatArray:
+        """See Thresholds."""
+        return self.once.above(quantity) + self.times * self.often.above(quantity)
+
+    def between(self, quantity: FloatArray, step: FloatArray) -> FloatArray:
+        """See Thresholds."""
+        return self.once.between(quantity, step) + self.times * self.often.between(quantity, step)
+
+    def exceed(self, quantity: FloatArray) -> FloatArray:
+        """See Thresholds."""
+        return self.once.exceed(quantity) + self.times * self.often.exceed(quantity)
+
+    def select(self, rows: IntArray) -> "Weighted":
+        """See Thresholds."""
+        once, often = self.once.select(rows), self.often.select(rows)
+        return Weighted(once, often, self.times, self.values[rows])
+
+
 def counted(values: Paths, low: FloatArray, high: FloatArray) -> Thresholds:
     """Return whole thresholds counted, or listed where a table would be larger than they are.
 

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import sqlalchemy as sa
 
 from invopt.errors import InvalidInputError
 from invopt.inventory.exceptions import ADVICE
-from invopt.monitoring.acknowledgement import told
+from invopt.monitoring.acknowledgement import Acknowledgement, told
 from invopt.monitoring.retraining_decision import Brake
 from invopt.monitoring.signals import present_name
 from invopt.types import Notify
@@ -52,9 +53,7 @@ def tell_why(deployment: Deployment, what: str, tell: Tell) -> None:
         InvalidInputError: If nothing is known by that name.
     """
     settings = deployment.settings
-    with deployment.governor() as store:
-        decisions, audit = store.find(what), store.audit()
-        words = {row.run: store.acknowledgements(row.model) for row in decisions}
+    decisions, audit, words = _governed(deployment, what)
     rows = find_request(settings.prediction_log, what)
     planned = plans_of(settings.plans, what)
     served = latest_of(settings.prediction_log, what)
@@ -86,6 +85,21 @@ def tell_why(deployment: Deployment, what: str, tell: Tell) -> None:
     if len(served):
         tell(f"{what} was last answered by an endpoint:")
         _tell_request(deployment.registry, served, tell)
+
+
+def _governed(
+    deployment: Deployment, what: str
+) -> tuple[list[AuditRow], list[AuditRow], dict[str, list[Acknowledgement]]]:
+    """Return the decisions of a name, all decisions, and what was said of the runs among them.
+
+    Who only asks leaves nothing behind: a store that was never written is not made.
+    """
+    file = sa.make_url(deployment.settings.governor_store)
+    if file.drivername.startswith("sqlite") and not Path(file.database or "").is_file():
+        return [], [], {}
+    with deployment.governor() as store:
+        decisions, audit = store.find(what), store.audit()
+        return decisions, audit, {r.run: store.acknowledgements(r.model) for r in decisions}
 
 
 def _tell_decision(row: AuditRow, before: AuditRow | None, tell: Tell) -> None:
@@ -135,10 +149,7 @@ def _changed(row: AuditRow, before: AuditRow) -> str:
 def _tell_plans(series: str, plans: list[tuple[str, str, dict[str, str]]], tell: Tell) -> None:
     """Tell the latest order planned for a series, and what changed since the one before."""
     model, day, row = plans[0]
-    tell(
-        f"{series} in the plan of {model}, review of {day}: order {row.get('order_quantity')} "
-        f"(worth {row.get('order_value') or 'unknown'}), to arrive {row.get('arrival_date')}"
-    )
+    tell(f"{series} in the plan of {model}, review of {day}: {_order(row)}")
     tell(f"  because {row.get('reason')}")
     tell("  " + ", ".join(
         f"{name.replace('_', ' ')} {row[name]}" for name in _PLANNED if row.get(name)
@@ -153,6 +164,15 @@ def _tell_plans(series: str, plans: list[tuple[str, str, dict[str, str]]], tell:
             if old.get(name) != row.get(name)
         ]
         tell(f"  against the review of {earlier}: {'; '.join(changes) or 'nothing changed'}")
+
+
+def _order(row: dict[str, str]) -> str:
+    """Return what a row of a plan orders; where nothing can be said of the order, that."""
+    if not row.get("order_quantity"):
+        return "no order can be said"
+    worth = f" (worth {row['order_value']})" if row.get("order_value") else ""
+    arrives = f", to arrive {row['arrival_date']}" if row.get("arrival_date") else ""
+    return f"order {row['order_quantity']}{worth}{arrives}"
 
 
 def _tell_shared(registry: Registry, version: str, tell: Tell) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from invopt.inventory.aim import largest
+from invopt.inventory.halving import largest
 from invopt.inventory.network.shelf import Shelves, interval_cost
 from invopt.inventory.path import LeadLaw, project
 from invopt.inventory.paths import blocks

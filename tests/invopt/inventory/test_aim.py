@@ -10,9 +10,9 @@ from scipy.stats import poisson
 
 from invopt.config import InventoryConfig
 from invopt.forecasts import ForecastArrays
-from invopt.inventory.aim import largest
 from invopt.inventory.costs import terms_of
 from invopt.inventory.decision import decide
+from invopt.inventory.halving import largest
 from invopt.inventory.stock import Stock
 
 

@@ -88,6 +88,30 @@ def test_a_series_is_told_by_its_last_plan_and_what_changed_in_it(settings):
     )
 
 
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (",,2024-01-17,3", "no order can be said"),
+        ("0,0.0,2024-01-17,3", "order 0 (worth 0.0), to arrive 2024-01-17"),
+        ("9,,,3", "order 9"),
+    ],
+)
+def test_a_series_is_told_by_what_its_plan_knows_and_no_more(settings, row, said):
+    folder = settings.workspace / "orders" / "demo"
+    folder.mkdir(parents=True)
+    head = "unique_id,order_quantity,order_value,arrival_date,on_hand\n"
+    (folder / "2024-01-07.csv").write_text(f"{head}a,{row}\n")
+    assert told("a", settings)[0] == f"a in the plan of demo, review of 2024-01-07: {said}"
+
+
+def test_who_only_asks_leaves_no_store_in_an_empty_folder(tmp_path, capsys):
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    assert main(["why", "a", "--workspace", str(folder)]) == 1
+    assert '"a" is not known' in capsys.readouterr().err
+    assert list(folder.iterdir()) == []
+
+
 def test_a_planned_series_is_told_what_plans_do_to_all_of_them(shop, settings, tmp_path):
     effects = [
         {"name": "promotion + price 20% lower", "without": "none planned", "units": 1.667,
