@@ -88,3 +88,17 @@ def test_a_training_on_less_than_half_a_year_of_days_goes_without_waves_over_the
     assert fitted.features.month_harmonics == kept
     told = "features.month_harmonics is 0 instead of 2: the data hold 150 days"
     assert (told in fitted.notes) is (kept == 0)
+
+
+@pytest.mark.parametrize(("num_days", "written"), [(120, []), (200, None)])
+def test_a_first_configuration_for_a_few_months_of_days_learns_no_names(
+    tmp_path, num_days, written
+):
+    y = days_of(num_days, paid=False, num_series=3)
+    days = pd.date_range("2022-01-03", periods=num_days).strftime("%Y-%m-%d")
+    rows = [f"{day},P{n},{y[n, k]}" for k, day in enumerate(days) for n in range(3)]
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "sales.csv").write_text("\n".join(["date,product,quantity", *rows]))
+    write_mapping(tmp_path / "data", tmp_path / "m.yaml")
+    config = yaml.safe_load((tmp_path / "config.yaml").read_text())
+    assert config["features"].get("static") == written
