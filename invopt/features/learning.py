@@ -134,12 +134,16 @@ def _scales(channels: Iterable[Channel], stop: int) -> tuple[ChannelScale, ...]:
 def _bounded(scale: ChannelScale, values: npt.NDArray[Any]) -> ChannelScale:
     """Return a scale with bounds `_SLACK` of their range beyond the values of the training range.
 
-    A flag has none.
+    A flag has none, unless training saw one side of it only: of a holiday or an offer that came for
+    the first time later nothing was learned, and the weights it would meet are those drawn at the
+    start.
     """
     known = values[np.isfinite(values)]
-    if not len(known) or (scale.mean, scale.scale) == (0.0, 1.0):
+    if not len(known):
         return scale
     lowest, highest = float(known.min()), float(known.max())
+    if (scale.mean, scale.scale) == (0.0, 1.0) and lowest != highest:
+        return scale
     slack = _SLACK * (highest - lowest)
     return replace(scale, lowest=lowest - slack, highest=highest + slack)
 

@@ -386,8 +386,24 @@ def test_a_flag_has_no_bounds_and_a_spec_written_before_there_were_any_is_read(t
     (tmp_path / "features.json").write_text(json.dumps(content))
     old = FeatureSpec.load(tmp_path / "features.json")
     assert {s.highest for s in (*old.past, *old.planned, *old.calendar)} == {None}
-    flags = [s for s in (*encoder.spec.planned, *encoder.spec.calendar) if s.scale == 1.0]
-    assert {s.highest for s in flags} <= {None}
+    seen = [s for s in (*encoder.spec.planned, *encoder.spec.calendar) if s.scale == 1.0]
+    assert {s.highest for s in seen} == {None}
+
+
+def test_a_flag_that_comes_for_the_first_time_after_training_says_nothing():
+    """A holiday of day 90, in a training of 80 days: nobody learned what it does."""
+    panel = make_panel(num_periods=100)
+    days = np.zeros((1, 114), np.float32)
+    days[0, 90] = 1
+    seen = np.array(days)
+    seen[0, 40] = 1
+    first, known = (
+        Channel(f"holiday={name}", "external", "all", ("",), known=True, values=values)
+        for name, values in (("first", days), ("known", seen))
+    )
+    spec = FeatureEncoder.fit(panel.with_channels([first, known]), SMALL_FEATURES, 80).spec
+    bounds = {s.name: (s.lowest, s.highest) for s in spec.calendar if "holiday=" in s.name}
+    assert bounds == {"holiday=first": (0.0, 0.0), "holiday=known": (None, None)}
 
 
 @pytest.mark.parametrize(
