@@ -61,6 +61,7 @@ from invopt.sources.words import (
 from invopt.sql import literal, quote
 from invopt.timeline import Timeline, floor_dates, frequency_unit, usual_frequency
 
+_USUAL, _RARE = 0.5, 0.05  # shares of rows: of no discount, of what speaks against it
 _WEEK_DAYS = 6  # from the first day of a week to its last
 
 
@@ -282,7 +283,8 @@ def _long(
     left = [c for c in file.of_kind(NUMBER) if c.name not in (quantity.name, *keys.there)]
     for column in ("price", "discount"):
         if (name := by_word([c.name for c in left], column)) is not None:
-            columns[column] = _charged(reader, file, next(c for c in left if c.name == name), notes)
+            read = _charged if column == "price" else _taken_off_price
+            columns[column] = read(reader, file, next(c for c in left if c.name == name), notes)
     table: dict[str, Any] = {
         "from": file.name, "ds": date_entry(date), "columns": columns,
     }  # fmt: skip
@@ -323,13 +325,37 @@ def _charged(reader: Reader, file: FileFacts, column: ColumnFacts, notes: list[s
     number = column.style.sql(quote(column.name))
     sql = f"SELECT count(*) FILTER ({number} < 0) AS n FROM {quote(file.name)}"
     [found] = reader.fetch(sql, file.name).to_pylist()
-    if not 0 < found["n"] < file.num_rows / 2 or by_word([column.name], "price") is None:
+    if not 0 < found["n"] < file.num_rows / 2:
         return number_entry(column)
     notes.append(
         f"{column.name} of {file.name} is below 0 in {found['n']:,} rows, as in lines that are "
         "taken back: it is read without its sign"
     )
     return {"expr": f"abs({number})"}
+
+
+def _taken_off_price(reader: Reader, file: FileFacts, column: ColumnFacts, notes: list[str]) -> Any:
+    """Return the entry of a discount, 0 for none: shops also write the share that is paid.
+
+    What holds after the last record is no discount. Where that is written as 1 or 100, a 0 there
+    would be read as goods that cost nothing.
+    """
+    number = column.style.sql(quote(column.name))
+    for whole in (1, 100):
+        sql = (
+            f"SELECT avg(({number} = {whole})::INT) AS usual, avg(({number} = 0)::INT) AS free, "
+            f"avg(({number} > {whole})::INT) AS more FROM {quote(file.name)}"
+        )
+        [found] = reader.fetch(sql, file.name).to_pylist()
+        usual, free, more = (found[name] or 0.0 for name in ("usual", "free", "more"))
+        if usual >= _USUAL and free < _RARE and more < _RARE:
+            notes.append(
+                f"{column.name} of {file.name} is {whole} in {usual:.0%} of the rows and is read "
+                f"as the share of the price that is paid: {whole} less it is taken off. Write "
+                f"discount: {named(column.name)} where {whole} takes the whole price off"
+            )
+            return {"expr": f"{whole} - {number}"}
+    return number_entry(column)
 
 
 def _name_lines(reader: Reader, file: FileFacts, table: dict[str, Any], notes: list[str]) -> None:

@@ -1,9 +1,13 @@
 """What init-mapping makes of a single table that holds more than what was sold."""
 
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
-from invopt.sources import load_mapping
+from invopt.panel import load_panel
+from invopt.sources import load_mapping, read_dataset
+from invopt.sources.proposal import write_mapping
 from tests.invopt.test_odd_exports import lines, tried
 
 DAYS = range(1, 31)
@@ -155,3 +159,26 @@ def test_plans_in_rows_without_sales_after_the_last_sale_are_known_ahead(tmp_pat
     [others] = [*mapping.external, *mapping.market, *mapping.customers]
     assert not others.known
     assert "promo of daily reaches beyond the last sales and is taken as planned ahead" in told
+
+
+@pytest.mark.parametrize(
+    ("paid", "none", "read"),
+    [((0.8, 1, 1), 0.0, 0.2), ((80, 100, 100), 0.0, 20.0), ((0.2, 0, 0), 0.0, 0.2)],
+)
+def test_a_discount_that_is_usually_the_whole_price_is_the_share_that_is_paid(
+    tmp_path, paid, none, read
+):
+    rows = [
+        f"{day:%Y-%m-%d},P{n},{5 + n},{paid[(k + n) % 3]}"
+        for k, day in enumerate(pd.date_range("2024-01-01", periods=60))
+        for n in range(3)
+    ]
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "sales.csv").write_text("\n".join(["date,product,units,discount", *rows]))
+    told = write_mapping(tmp_path / "data", tmp_path / "m.yaml")
+    is_told = any("read as the share of the price that is paid" in line for line in told)
+    assert is_told is (paid[1] != 0)
+    read_dataset(load_mapping(tmp_path / "m.yaml"), tmp_path / "data", tmp_path / "panel")
+    discount = load_panel(tmp_path / "panel").channels["discount"]
+    found = np.unique(np.asarray(discount.until(70)).round(4))
+    assert found.tolist() == pytest.approx([none, read])
