@@ -61,7 +61,8 @@ from invopt.sources.words import (
 from invopt.sql import literal, quote
 from invopt.timeline import Timeline, floor_dates, frequency_unit, usual_frequency
 
-_USUAL, _RARE = 0.5, 0.05  # shares of rows: of no discount, of what speaks against it
+# Shares of rows: of no discount at least, of what speaks against it; of the price, in the middle.
+_USUAL, _RARE, _PAID = 0.2, 0.05, 0.8
 _WEEK_DAYS = 6  # from the first day of a week to its last
 
 
@@ -344,11 +345,13 @@ def _taken_off_price(reader: Reader, file: FileFacts, column: ColumnFacts, notes
     for whole in (1, 100):
         sql = (
             f"SELECT avg(({number} = {whole})::INT) AS usual, avg(({number} = 0)::INT) AS free, "
-            f"avg(({number} > {whole})::INT) AS more FROM {quote(file.name)}"
+            f"avg(({number} > {whole})::INT) AS more, median({number}) AS middle "
+            f"FROM {quote(file.name)}"
         )
         [found] = reader.fetch(sql, file.name).to_pylist()
         usual, free, more = (found[name] or 0.0 for name in ("usual", "free", "more"))
-        if usual >= _USUAL and free < _RARE and more < _RARE:
+        is_paid = (found["middle"] or 0.0) >= _PAID * whole and usual >= _USUAL
+        if is_paid and free < _RARE and more < _RARE:
             notes.append(
                 f"{column.name} of {file.name} is {whole} in {usual:.0%} of the rows and is read "
                 f"as the share of the price that is paid: {whole} less it is taken off. Write "
