@@ -38,6 +38,8 @@ def likeness_of_months(panel: Panel) -> float:
         panel: Of days.
     """
     dates = panel.timeline.dates()
+    if len(dates.to_period("M").unique()) < _MONTHS:
+        return 0.0
     beside = beside_neighbours(panel, _HALF_MONTH)
     known = np.isfinite(beside)
     number = known.sum(axis=0)

@@ -51,6 +51,7 @@ def test_months_with_pay_days_are_alike_and_months_without_are_not(num_days):
 
 def test_half_a_year_is_needed_to_tell_what_months_have_in_common():
     assert likeness_of_months(panel_of(days_of(120, paid=True), "D")) == 0.0
+    assert likeness_of_months(panel_of(days_of(1, paid=True), "D")) == 0.0
     assert likeness_of_months(panel_of(np.full((2, 400), 5), "D")) == 0.0
     unseen = np.full((2, 400), Flag.MISSING, np.uint8)
     assert likeness_of_months(panel_of(np.zeros((2, 400), np.int64), "D", unseen)) == 0.0
