@@ -264,8 +264,7 @@ def quantile_metrics(
     the levels whose quantile is less than half of what the series sold in any period here.
     """
     rng = np.random.default_rng(seed)
-    losses: dict[float, list[float]] = {}
-    hits: dict[float, list[float]] = {}
+    scores = _Scores(is_count=is_count)
     least = None if is_count else _least_sales(windows)
     for window in windows:
         seen = ~np.isnan(window.actual)
@@ -273,11 +272,8 @@ def quantile_metrics(
         quantiles = window.forecast.smooth_quantiles[seen]
         nothing = None if least is None else np.broadcast_to(least[:, None], seen.shape)[seen] / 2
         covered = covered_by(actual, quantiles, levels, rng.random(len(actual)), nothing)
-        for number, level in enumerate(levels):
-            told = units(quantiles[:, number], is_count=is_count)
-            _lose(losses, level, told, actual)
-            _hit(hits, level, covered[:, number])
-    return _per_level(losses, hits)
+        scores.add(actual, quantiles, levels, covered)
+    return scores.per_level()
 
 
 def series_losses(windows: Sequence[Window], *, is_count: bool) -> FloatArray:
@@ -312,8 +308,7 @@ def level_metrics(
     found = {}
     least = None if is_count else _least_sales(windows)
     for count in periods:
-        losses: dict[float, list[float]] = {}
-        hits: dict[float, list[float]] = {}
+        scores = _Scores(is_count=is_count)
         for window in windows:
             if count > window.actual.shape[1]:
                 continue
@@ -323,11 +318,8 @@ def level_metrics(
             quantiles = window.forecast.smooth_levels[seen, count - 1]
             nothing = None if least is None else least[seen] / 2
             covered = covered_by(actual, quantiles, levels, rng.random(len(actual)), nothing)
-            for number, level in enumerate(levels):
-                told = units(quantiles[:, number], is_count=is_count)
-                _lose(losses, level, told, actual)
-                _hit(hits, level, covered[:, number])
-        found[str(count)] = _per_level(losses, hits)
+            scores.add(actual, quantiles, levels, covered)
+        found[str(count)] = scores.per_level()
     return found
 
 
@@ -375,34 +367,54 @@ def interval_coverage(coverage: dict[str, dict[str, float]]) -> dict[str, float]
     return found
 
 
-def _lose(
-    losses: dict[float, list[float]], level: float, quantile: AnyFloatArray, actual: AnyFloatArray
-) -> None:
-    over = quantile.astype(np.float64) - actual
-    loss = np.maximum((1 - level) * over, -level * over)
-    losses.setdefault(level, []).extend((float(loss.sum()), float(len(actual))))
-
-
 def _least_sales(windows: Sequence[Window]) -> FloatArray:
     """Return (series,) the smallest sales above 0 of a period of any window; 0 where none sold."""
     found = np.full(len(windows[0].actual) if windows else 0, np.inf)
     for window in windows:
-        sold = np.where(window.actual > 0, window.actual, np.inf)
-        found = np.minimum(found, sold.min(axis=1, initial=np.inf))
+        sold = window.actual.min(axis=1, where=window.actual > 0, initial=np.inf)
+        found = np.minimum(found, sold)
     return np.where(np.isfinite(found), found, 0.0)
 
 
-def _hit(hits: dict[float, list[float]], level: float, covered: BoolArray) -> None:
-    hits.setdefault(level, []).extend((float(covered.sum()), float(len(covered))))
+class _Scores:
+    """Adds up pinball losses and hits by level.
 
+    Args:
+        is_count: True when sales are whole numbers.
+    """
 
-def _per_level(
-    losses: dict[float, list[float]], hits: dict[float, list[float]]
-) -> dict[str, dict[str, float]]:
-    return {
-        f"{level:g}": {
-            "pinball": sum(losses[level][::2]) / max(1.0, sum(losses[level][1::2])),
-            "coverage": sum(hits[level][::2]) / max(1.0, sum(hits[level][1::2])),
+    def __init__(self, *, is_count: bool) -> None:
+        self.is_count = is_count
+        self._sums: dict[float, FloatArray] = {}  # loss, hits, number
+
+    def add(
+        self,
+        actual: AnyFloatArray,
+        quantiles: AnyFloatArray,
+        levels: Sequence[float],
+        covered: BoolArray,
+    ) -> None:
+        """Add some outcomes.
+
+        Args:
+            actual: (N,) what was sold.
+            quantiles: (N, L) before they are told in units.
+            levels: L of them.
+            covered: (N, L) as covered_by returns it.
+        """
+        for number, level in enumerate(levels):
+            told = units(quantiles[:, number], is_count=self.is_count)
+            over = told.astype(np.float64) - actual
+            loss = np.maximum((1 - level) * over, -level * over).sum()
+            found = np.array([loss, covered[:, number].sum(), len(actual)])
+            self._sums[level] = self._sums.get(level, np.zeros(3)) + found
+
+    def per_level(self) -> dict[str, dict[str, float]]:
+        """Return mean loss and coverage by level."""
+        return {
+            f"{level:g}": {
+                "pinball": float(loss / max(1.0, number)),
+                "coverage": float(hits / max(1.0, number)),
+            }
+            for level, (loss, hits, number) in self._sums.items()
         }
-        for level in losses
-    }

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields, replace
 import numpy as np
 
 from invopt.inventory.costs import Terms
-from invopt.inventory.halving import largest
+from invopt.inventory.halving import FINE, largest
 from invopt.inventory.lots import Later, change_per_interval, lots_of, outlasts
 from invopt.inventory.path import IntervalOutlook, Path
 from invopt.types import BoolArray, FloatArray, IntArray
@@ -14,7 +14,6 @@ from invopt.types import BoolArray, FloatArray, IntArray
 Change = Callable[[FloatArray, FloatArray], FloatArray]
 _TINY = 1e-9
 _RARE = 1e-3  # units missed before arrival that are not looked at
-_FINE = 2.0**-20  # of the range, where units are no whole numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +97,7 @@ def aim_at(
         forced: (series,) units to order, NaN where it is ours to say.
         later: What comes after the order's own interval; more of the same by default.
         further: The same path with what its units cost after that, by which the quantity is
-            chosen; see after.looking_further.
+            chosen; see Afterwards.extend.
 
     Example:
         The newsvendor: demand 1 to 100, all alike, and a ratio of 9 / (9 + 1) ask for 90. Held are
@@ -402,7 +401,7 @@ class _Criterion:
         low, high = self.ahead.bounds
         low = low - 1
         if not is_count:
-            step = np.maximum(high - low, 1) * _FINE
+            step = np.maximum(high - low, 1) * FINE
             return largest(lambda s: self.wants(s, step), low - step, high, whole=False)
         one = np.ones_like(low)
         return largest(lambda s: self.wants(s, one), low, high, whole=True) + 1

@@ -6,7 +6,7 @@ import numpy as np
 
 from invopt.types import BoolArray, FloatArray
 
-_FINE = 2.0**-20  # of the range, where units are no whole numbers
+FINE = 2.0**-20  # of the range, where units are no whole numbers
 
 
 def largest(
@@ -30,7 +30,7 @@ def largest(
     if whole:
         low, high = np.floor(low), np.ceil(high)
     low, high = low.copy(), np.maximum(high, low + 1)
-    gap = 1.0 if whole else (high - low) * _FINE
+    gap = 1.0 if whole else (high - low) * FINE
     while True:
         middle = (low + high) / 2
         if whole:

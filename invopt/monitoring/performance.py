@@ -195,7 +195,7 @@ def _inside(y: FloatArray, forecast: ForecastArrays, panel: Panel, scoring: Scor
     quantiles = forecast.smooth_quantiles[:, : y.shape[1]]
     nothing = None
     if not scoring.is_count:
-        sold = np.where(panel.y > 0, panel.y, np.inf).min(axis=1)
+        sold = np.asarray(panel.y).min(axis=1, where=panel.y > 0, initial=np.inf)
         nothing = np.repeat(np.where(np.isfinite(sold), sold, 0) / 2, y.shape[1])
     at = covered_by(
         y.ravel(),

@@ -52,7 +52,15 @@ def table_of(file: Path, name: str | None) -> tuple[str, list[str]]:
     Raises:
         InvalidInputError: If there is no such table, none, or several and none is named.
     """
-    there = list(tables_of(file))
+    return chosen(file, list(tables_of(file)), name)
+
+
+def chosen(file: Path, there: list[str], name: str | None) -> tuple[str, list[str]]:
+    """Return the table to read of those that a file has, and the names of the others.
+
+    Raises:
+        InvalidInputError: As table_of.
+    """
     if name is None and len(there) == 1:
         return there[0], []
     if name is None or name not in there:

@@ -19,8 +19,6 @@ _STEPS, _RATE = 800, 0.008
 # Walmart's are alike (0.67) and gained a fifth, VN2's are not (0.10) and lost 3 %; months and days
 # gained nothing: docs/benchmarks.md, "The week of the year before".
 _YEARLY, _ALIKE, _YEARLY_RATE = ("W", "2W"), 0.3, 0.004
-# Waves over the month cost days that have nothing to do with it 5 to 11 % of WAPE, and spared M5's
-# food (0.49, its SNAP days unknown) 4 % in one window: docs/benchmarks.md, "Waves over the month".
 # Where they are not few, one network with half of its steps for what stock rests on: Walmart's
 # orders cost a seventh less than those of two networks in the same time.
 _YEARLY_STEPS, _HEADS = 1600, 0.5
@@ -104,7 +102,7 @@ def _doubts(extent: Extent, horizon: int) -> list[str]:
             "ahead (promotions, holidays) belongs into a table of its own that reaches beyond the "
             "last sale, with `known: true`"
         )
-    if _is_daily(extent) and not extent.ahead:
+    if is_daily(extent.frequency) and not extent.ahead:
         notes.append(
             "no table says which days to come are holidays: `--holidays COUNTRY` (DE, US; DE-BY "
             "for a region) adds the public ones, with which a bakery's forecasts erred a third less"
@@ -132,8 +130,8 @@ def _features(extent: Extent, sizes: Sizes, horizon: int, context: int) -> dict[
         **_channels(extent),
         **_events(extent),
         **({"year_before": True} if _is_yearly(extent) else {}),
-        **({} if _is_monthly(extent) else {"month_harmonics": 0}),
-        **({"static": []} if _is_daily(extent) and extent.num_periods < _SHORT else {}),
+        **({"month_harmonics": 0} if _lacks_months(extent) else {}),
+        **({"static": []} if is_daily(extent.frequency) and extent.num_periods < _SHORT else {}),
     }
 
 
@@ -143,7 +141,7 @@ def _training(extent: Extent, context: int) -> dict[str, Any]:
     is_long = is_yearly and extent.num_series * extent.num_periods > few
     if is_long:
         steps, members = _YEARLY_STEPS, 1
-    rate = _RATE if _is_daily(extent) else _YEARLY_RATE if is_yearly else None
+    rate = _RATE if is_daily(extent.frequency) else _YEARLY_RATE if is_yearly else None
     return {
         "max_minutes": 5,
         "max_steps": steps,
@@ -156,13 +154,10 @@ def _training(extent: Extent, context: int) -> dict[str, Any]:
 
 def _events(extent: Extent) -> dict[str, list[Any]]:
     """Return that public holidays act on the days beside them too: people buy for them before."""
-    if not _is_daily(extent) or not any(name.startswith(f"{PREFIX}=") for name in extent.ahead):
+    has_holidays = any(name.startswith(f"{PREFIX}=") for name in extent.ahead)
+    if not is_daily(extent.frequency) or not has_holidays:
         return {}
     return {"event_channels": [f"{PREFIX}=*"], "event_leads": [1, -1]}
-
-
-def _is_daily(extent: Extent) -> bool:
-    return frequency_unit(extent.frequency) == "D"
 
 
 def may_be_yearly(frequency: str) -> bool:
@@ -174,14 +169,18 @@ def _is_yearly(extent: Extent) -> bool:
     return may_be_yearly(extent.frequency) and extent.likeness_of_years >= _ALIKE
 
 
-def may_be_monthly(frequency: str) -> bool:
-    """Return whether data of a frequency are asked if each month is like the others."""
+def is_daily(frequency: str) -> bool:
+    """Return whether data of a frequency are of days: those are asked if months are alike."""
     return frequency_unit(frequency) == "D"
 
 
-def _is_monthly(extent: Extent) -> bool:
-    """Return whether waves over the month are worth it, or there are none to leave out."""
-    return not may_be_monthly(extent.frequency) or extent.likeness_of_months >= _ALIKE
+def _lacks_months(extent: Extent) -> bool:
+    """Return whether data are of days whose months have nothing in common.
+
+    Waves over the month cost such days 5 to 11 % of WAPE, and spared M5's food (0.49, its SNAP
+    days unknown) 4 % in one window: docs/benchmarks.md, "Waves over the month".
+    """
+    return is_daily(extent.frequency) and extent.likeness_of_months < _ALIKE
 
 
 def _channels(extent: Extent) -> dict[str, list[str]]:

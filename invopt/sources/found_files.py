@@ -17,8 +17,8 @@ from invopt.sources.named_files import files_of, glob_of, has_names, named_in
 from invopt.sources.workbooks import SUFFIXES as BOOKS
 from invopt.sql import literal, quote
 
-_SUFFIXES = (*TEXTS, SUFFIX, ".parquet", ".pq", *ARROW, *BOOKS, *database_files.SUFFIXES,
-             *sql_dumps.SUFFIXES)  # fmt: skip
+SUFFIXES = (*TEXTS, SUFFIX, ".parquet", ".pq", *ARROW, *BOOKS, *database_files.SUFFIXES,
+            *sql_dumps.SUFFIXES)  # fmt: skip
 
 
 def find_files(engine: Engine, name: str, source: Source) -> list[str]:
@@ -33,11 +33,11 @@ def find_files(engine: Engine, name: str, source: Source) -> list[str]:
     here = engine.data_dir / path
     if here.is_dir():
         inside = sorted(p for p in here.rglob("*") if p.is_file() and p.name[0] not in "._")
-        found = [p for p in inside if p.name.lower().endswith(_SUFFIXES)]
+        found = [p for p in inside if p.name.lower().endswith(SUFFIXES)]
         if left := [p.name for p in inside if p not in found]:
             engine.notes.append(
                 f"{name}: {len(left)} files of {path} are not read (e.g. {left[0]}): they end "
-                f"in none of {', '.join(_SUFFIXES)}"
+                f"in none of {', '.join(SUFFIXES)}"
             )
     elif has_names(path):
         found = files_of(engine.data_dir, path)

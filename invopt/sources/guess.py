@@ -342,16 +342,18 @@ def _taken_off_price(reader: Reader, file: FileFacts, column: ColumnFacts, notes
     would be read as goods that cost nothing.
     """
     number = column.style.sql(quote(column.name))
-    for whole in (1, 100):
-        sql = (
-            f"SELECT avg(({number} = {whole})::INT) AS usual, avg(({number} = 0)::INT) AS free, "
-            f"avg(({number} > {whole})::INT) AS more, median({number}) AS middle "
-            f"FROM {quote(file.name)}"
-        )
-        [found] = reader.fetch(sql, file.name).to_pylist()
-        usual, free, more = (found[name] or 0.0 for name in ("usual", "free", "more"))
-        is_paid = (found["middle"] or 0.0) >= _PAID * whole and usual >= _USUAL
-        if is_paid and free < _RARE and more < _RARE:
+    wholes = (1, 100)
+    counts = ", ".join(
+        f"avg(({number} = {w})::INT) AS usual{w}, avg(({number} > {w})::INT) AS more{w}"
+        for w in wholes
+    )
+    sql = f"SELECT avg(({number} = 0)::INT) AS free, median({number}) AS middle, {counts}"
+    [found] = reader.fetch(f"{sql} FROM {quote(file.name)}", file.name).to_pylist()
+    found = {name: value or 0.0 for name, value in found.items()}
+    for whole in wholes:
+        usual = found[f"usual{whole}"]
+        is_paid = found["middle"] >= _PAID * whole and usual >= _USUAL
+        if is_paid and found["free"] < _RARE and found[f"more{whole}"] < _RARE:
             notes.append(
                 f"{column.name} of {file.name} is {whole} in {usual:.0%} of the rows and is read "
                 f"as the share of the price that is paid: {whole} less it is taken off. Write "

@@ -4,12 +4,11 @@ import re
 from pathlib import Path
 
 from invopt.errors import InvalidInputError
-from invopt.sources import database_files, sql_dumps
-from invopt.sources.archives import TEXTS, is_text_sheet
-from invopt.sources.arrow_files import SUFFIXES as ARROW
+from invopt.sources.archives import is_text_sheet
 from invopt.sources.columns import facts_of
 from invopt.sources.duck import Reader
 from invopt.sources.facts import DATE, NUMBER, FileFacts
+from invopt.sources.found_files import SUFFIXES
 from invopt.sources.mapping import Source
 from invopt.sources.name_patterns import pattern_of
 from invopt.sources.named_files import files_of, named_in
@@ -21,11 +20,8 @@ from invopt.sources.tables_of_files import (
     tables_among,
 )
 from invopt.sources.vocabulary import by_word
-from invopt.sources.workbooks import SUFFIXES as BOOKS
 from invopt.sources.year_parts import parts_of
 
-SUFFIXES = (*TEXTS, ".zip", ".parquet", ".pq", *ARROW, *BOOKS, *database_files.SUFFIXES,
-            *sql_dumps.SUFFIXES)  # fmt: skip
 _TOLD = ", ".join(end for end in SUFFIXES if end.count(".") == 1)  # or packed
 _NAMED = 3  # files that a sentence lists
 # What to do with files that are not read, by how they end.

@@ -22,7 +22,7 @@ from invopt.sources.dataset import DatasetReport, read_dataset, tables_lost
 from invopt.sources.first_config import (
     Extent,
     first_config,
-    may_be_monthly,
+    is_daily,
     may_be_yearly,
 )
 from invopt.sources.guess import Guess, guess_mapping, tables_of
@@ -288,5 +288,5 @@ def _likeness(panel: Panel) -> tuple[float, float]:
     freq = panel.timeline.freq
     return (
         likeness_of_years(panel) if may_be_yearly(freq) else 0.0,
-        likeness_of_months(panel) if may_be_monthly(freq) else 0.0,
+        likeness_of_months(panel) if is_daily(freq) else 0.0,
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from invopt.errors import ConfigError, InvalidInputError
+from invopt.errors import InvalidInputError
 
 # Source, and the channels it becomes, in a drafted mapping.
 SOURCE = PREFIX = "public_holiday"
@@ -46,6 +46,8 @@ def draft(place: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """
     try:
         check_place(place)
+    except InvalidInputError:
+        raise
     except ValueError as err:
         raise InvalidInputError(f"--{err}.") from None
     table = {"from": SOURCE, "ds": "ds", "known": True, "fill": "zero", "aggregate": "max",
@@ -78,13 +80,13 @@ def _library() -> ModuleType:
     """Return the package of holidays, which a server has no use for and does not load.
 
     Raises:
-        ValueError: If it is not installed.
+        InvalidInputError: If it is not installed.
     """
     try:
         return import_module("holidays")
     except ImportError:
-        raise ValueError(
-            "public holidays need a package: pip install 'invopt[sources]' has it"
+        raise InvalidInputError(
+            "public holidays need holidays, which is not installed: pip install 'invopt[sources]'."
         ) from None
 
 
@@ -109,12 +111,9 @@ def _countries() -> dict[str, list[str]]:
 def _days(place: str, years: Iterable[int]) -> Iterator[tuple[pd.Timestamp, str]]:
     """Yield every holiday of a place: its day and its name."""
     country, _, region = place.partition("-")
-    try:
-        found: Mapping[date, str] = _library().country_holidays(
-            country, subdiv=region or None, years=years, language=_LANGUAGE
-        )
-    except NotImplementedError as err:
-        raise ConfigError(f"holidays {place!r}: {err}.") from err
+    found: Mapping[date, str] = _library().country_holidays(
+        country, subdiv=region or None, years=years, language=_LANGUAGE
+    )
     for day in sorted(found):
         for name in dict.fromkeys(found[day].split("; ")):
             plain = name.replace(_ESTIMATED[0], "").replace(_ESTIMATED[1], ")")

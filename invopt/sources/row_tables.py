@@ -2,8 +2,9 @@
 
 import zlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 import pandas as pd
@@ -20,6 +21,8 @@ from invopt.sources.mapping import Source
 from invopt.sources.secrets import database_url, without_secrets
 from invopt.sources.workbooks import read_sheet
 from invopt.sql import literal, quote
+
+_T = TypeVar("_T")
 
 _CHUNK_ROWS = 100_000
 
@@ -108,12 +111,7 @@ def add_json(engine: Engine, name: str, files: list[str], source: Source) -> Non
 
 def add_database(engine: Engine, name: str, file: Path, source: Source) -> None:
     """Copy a table out of a database in a file, which is opened to be read only."""
-    try:
-        table, others = database_files.table_of(file, source.sheet)
-    except InvalidInputError as err:
-        raise InvalidInputError(f"sources.{name}: {err}") from err
-    if others and source.sheet is None:
-        engine.notes.append(f"{name}: {', '.join(others)} of {file.name} are not read")
+    table = _one_of(engine, name, file, source, database_files.table_of)
     if database_files.is_sqlite(file):
         url = database_files.sqlite_url(file)
         add_query(engine, name, Source(url=url, query=f"SELECT * FROM {quote(table)}"))
@@ -126,13 +124,25 @@ def add_database(engine: Engine, name: str, file: Path, source: Source) -> None:
 
 def add_dump(engine: Engine, name: str, file: Path, source: Source) -> None:
     """Copy the rows that a dump of a database writes; none of its statements is run."""
+    rows = _one_of(engine, name, file, source, sql_dumps.read_table)
+    _keep(engine, name, quote(name), rows, {})
+
+
+def _one_of(
+    engine: Engine,
+    name: str,
+    file: Path,
+    source: Source,
+    read: Callable[[Path, str | None], tuple[_T, list[str]]],
+) -> _T:
+    """Return what is read of one of several tables of a file, and tell which others there are."""
     try:
-        rows, others = sql_dumps.read_table(file, source.sheet)
+        found, others = read(file, source.sheet)
     except InvalidInputError as err:
         raise InvalidInputError(f"sources.{name}: {err}") from err
     if others and source.sheet is None:
         engine.notes.append(f"{name}: {', '.join(others)} of {file.name} are not read")
-    _keep(engine, name, quote(name), rows, {})
+    return found
 
 
 def add_query(engine: Engine, name: str, source: Source) -> None:

