@@ -5,9 +5,11 @@ import shutil
 import zipfile
 import zlib
 from pathlib import Path
+from typing import IO
 
 from invopt.errors import InvalidInputError
 from invopt.sources.markup import is_markup
+from invopt.sources.spreadsheets import is_spreadsheet
 
 SUFFIX = ".zip"
 SINGLE = ".bz2"
@@ -16,6 +18,7 @@ _PLAIN = (".csv", ".tsv", ".txt", ".prn", ".jsonl", ".ndjson", ".json", ".html",
           ".xml")  # fmt: skip
 TEXTS = (*_PLAIN, *(f"{end}.gz" for end in _PLAIN), *(f"{end}{SINGLE}" for end in _PLAIN))
 _COPIED = 1 << 20
+_LOOKED_AT = 512
 _DAMAGED = (
     zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError, zlib.error,
 )  # fmt: skip
@@ -26,11 +29,15 @@ def is_text_sheet(file: Path) -> bool:
     if file.suffix.lower() != ".xls":
         return False
     with file.open("rb") as handle:
-        first = handle.read(512)
-    marks = (b"\xd0\xcf\x11\xe0", b"PK", b"\t\x08", b"\t\x04", b"\t\x00", b"\t\x02")
+        return begins_as_text(handle)
+
+
+def begins_as_text(handle: IO[bytes]) -> bool:
+    """Return whether an open file begins as a table of text or markup does."""
+    first = handle.read(_LOOKED_AT)
     lines = first.splitlines()
     is_table = bool(lines) and any(sign in lines[0] for sign in b"\t;,")
-    return (is_table or is_markup(first)) and not first.startswith(marks)
+    return (is_table or is_markup(first)) and not is_spreadsheet(first)
 
 
 def text_files(archive: zipfile.ZipFile) -> list[str]:

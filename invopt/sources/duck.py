@@ -7,10 +7,11 @@ import pyarrow as pa
 
 from invopt.errors import ConfigError
 from invopt.sources import database_files
+from invopt.sources.archives import begins_as_text
 from invopt.sources.arrow_files import SUFFIXES as ARROW
 from invopt.sources.csv_tables import add_csv
 from invopt.sources.engine import Engine
-from invopt.sources.found_files import find_files
+from invopt.sources.found_files import find_files, open_file
 from invopt.sources.json_lines import SUFFIXES as JSONS
 from invopt.sources.mapping import Source
 from invopt.sources.parquet_tables import add_parquet
@@ -76,11 +77,19 @@ class Reader(Engine):
         self.run(f'CREATE OR REPLACE TABLE "{name}" AS SELECT * FROM days', f"sources.{name}")
         self.connection.unregister("days")
 
+    def _kind(self, file: str) -> str:
+        """Return how a file ends; .xlsx for a workbook called .xls, as tables of text are, too."""
+        ends = Path(file.lower().removesuffix(".gz")).suffix
+        if ends != ".xls":
+            return ends
+        with open_file(self, file) as handle:
+            return ends if begins_as_text(handle) else ".xlsx"
+
     def _add_files(self, name: str, source: Source) -> None:
         assert source.path is not None
         files = find_files(self, name, source)
         self.opened += files
-        kinds = {Path(file.lower().removesuffix(".gz")).suffix for file in files}
+        kinds = {self._kind(file) for file in files}
         if kinds <= {".parquet", ".pq"}:
             add_parquet(self, name, files, source.path)
         elif kinds <= _TEXTS:

@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 from invopt.errors import InvalidInputError
-from invopt.sources.archives import is_text_sheet
 from invopt.sources.columns import facts_of
 from invopt.sources.duck import Reader
 from invopt.sources.facts import DATE, NUMBER, FileFacts
@@ -26,7 +25,7 @@ _TOLD = ", ".join(end for end in SUFFIXES if end.count(".") == 1)  # or packed
 _NAMED = 3  # files that a sentence lists
 # What to do with files that are not read, by how they end.
 _INSTEAD = {
-    "save a spreadsheet as .xlsx": (".xls", ".xlsb", ".ods", ".numbers"),
+    "save a spreadsheet as .xlsx": (".xlsb", ".numbers"),
     "unpack it": (".xz", ".7z", ".rar", ".tar", ".tgz", ".zst", ".lz4"),
     "write it as CSV or parquet": (".avro", ".dbf", ".mdb", ".accdb"),
     "have its messages written as CSV, a row for each item and day": (".edi", ".x12", ".edifact"),
@@ -44,7 +43,7 @@ def inspect_files(reader: Reader, data: Path) -> tuple[list[FileFacts], list[str
         InvalidInputError: If there is none.
     """
     inside = sorted(p for p in data.rglob("*") if p.is_file() and p.name[0] not in "._")
-    files = [p for p in inside if p.name.lower().endswith(SUFFIXES) or is_text_sheet(p)]
+    files = [p for p in inside if p.name.lower().endswith(SUFFIXES)]
     left = [p for p in inside if p not in files]
     notes = []
     if left:
@@ -149,7 +148,7 @@ def _instead(left: list[Path]) -> str:
 
 def _inspect(reader: Reader, path: str, files: list[Path], sheet: str | None) -> FileFacts:
     # A folder of partitions has no ending.
-    ends = [s for s in (*SUFFIXES, ".xls") if path.lower().endswith(s)]
+    ends = [s for s in SUFFIXES if path.lower().endswith(s)]
     stem = re.sub(r"\{\w+\}", "", path[: -max(map(len, ends))] if ends else path)
     name = re.sub(r"\W+", "_", stem.replace("*", "")).strip("_") or "files"
     if sheet is not None:

@@ -70,7 +70,7 @@ def _tables_inside(file: Path) -> dict[str, tuple[object, ...]]:
     empty where a file is one table.
     """
     ends = file.suffix.lower()
-    if ends in BOOKS:
+    if ends in BOOKS and not is_text_sheet(file):
         return dict(sheets_of(file))
     if ends in database_files.SUFFIXES:
         return dict(database_files.tables_of(file))

@@ -91,7 +91,12 @@ _WORDS = {
         "antal", "pieces", "pcs", "stk", "szt", "count",
     ),
     "unit_cost": ("unit_cost", "purchase_price", "cost", "einkaufspreis", "ek_preis", "kosten",
-                  "prix_achat", "cout", "coste", "costo", "precio_compra"),
+                  "prix_achat", "cout", "coste", "costo", "precio_compra", "einstandspreis",
+                  "bezugspreis", "buying_price", "landed_cost", "prix_d_achat", "prix_de_revient",
+                  "precio_de_compra", "preco_de_compra", "preco_de_custo", "custo", "custo_medio",
+                  "prezzo_di_acquisto", "prezzo_d_acquisto", "prezzo_acquisto", "inkoopprijs",
+                  "kostprijs", "cena_zakupu", "alis_fiyati", "maliyet", "inkopspris",
+                  "indkobspris", "innkjopspris", "kostpris", "ostohinta"),
     "list_price": ("list_price", "listenpreis", "price", "verkaufspreis", "vk_preis", "preis",
                    "prix", "precio", "uvp", "rrp", "pvp"),
     "shelf_life": ("shelf", "shelf_life", "haltbarkeit", "vida_util", "duree_de_vie"),
@@ -110,6 +115,11 @@ _WORDS = {
         "created_at", "tanggal", "ngay", "paivamaara", "pvm", "kuupaev", "datums",
     ),
 }  # fmt: skip
+# Words of prices that are paid, not asked.
+_BOUGHT = {"purchase", "buying", "cost", "landed", "achat", "revient", "compra", "custo", "costo",
+           "acquisto", "zakupu", "alis", "einkauf", "einkaufspreis", "ek", "einstandspreis",
+           "bezugspreis", "inkoopprijs", "kostprijs", "inkopspris", "indkobspris", "innkjopspris",
+           "kostpris", "ostohinta"}  # fmt: skip
 # Words that say a column is something else than what the others promise.
 _NOT = {
     "product": {"category", "kategorie", "categorie", "categoria", "type", "typ", "group",
@@ -133,8 +143,9 @@ _NOT = {
           "refunded", "backordered", "backorder", "lost", "missed", "entgangen", "perdu",
           "perdues", "perdidas", "budget", "budgeted", "plan", "planned", "geplant", "soll",
           "presupuesto", "previsto", "objetivo", "prevu"},
-    "price": {"competitor", "purchase", "cost", "list", "wettbewerb", "concurrent", "competidor",
-              "total", "achat", "compra", "einkauf", "unit_cost", "ext", "extended"},
+    "price": {"competitor", "list", "wettbewerb", "concurrent", "competidor", "total", "unit_cost",
+              "ext", "extended", *_BOUGHT},
+    "list_price": _BOUGHT,
     "discount": {"type", "code", "reason", "id"},
     "on_hand": {"code", "id", "out", "days", "value", "wert", "valeur", "valor"},
     "in_stock": {"unavailable", "since", "from", "until", "date", "days", "ab", "code", "id"},

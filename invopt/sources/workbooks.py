@@ -5,12 +5,10 @@ with zeros is the exception: 71 shown as 00071 is 00071.
 """
 
 import re
-import warnings
-import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +17,11 @@ import pyarrow as pa
 from invopt.errors import InvalidInputError
 from invopt.sources.dated_blocks import LOOKED_AT, blocks_among, rows_with_days
 from invopt.sources.headers import header_row, is_row, names_of, two_lines
+from invopt.sources.spreadsheets import open_spreadsheet
 from invopt.sources.weekdays import monday_in
 
-SUFFIXES = (".xlsx", ".xlsm")
+SUFFIXES = (".xlsx", ".xlsm", ".xls", ".ods")
 WEEK = "week_begins"  # column of the Monday that stands above columns of weekdays
-_ZEROS = re.compile(r"0{2,}")
-_EXACT = 1e15  # below it a floating point number holds a whole one exactly
 _LOOKED_AT = 30  # rows, for the header
 _INDENTED = 2  # columns
 _TITLES = 3  # rows of a sheet that may be titles
@@ -49,9 +46,9 @@ def sheets_of(file: Path) -> dict[str, tuple[Any, ...]]:
     Raises:
         InvalidInputError: If it is no workbook.
     """
-    with _opened(file) as book:
-        seen = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
-        first = {sheet.title: next(_filled_rows(sheet), None) for sheet in seen}
+    with open_spreadsheet(file) as book:
+        seen = [title for title, is_seen in book.sheets.items() if is_seen]
+        first = {title: next(_filled_rows(book.rows(title)), None) for title in seen}
     return {title: row for title, row in first.items() if row is not None}
 
 
@@ -69,12 +66,13 @@ def read_sheet(file: Path, name: str | None) -> Sheet:
     if name is None and not there:
         raise InvalidInputError(f"{file} holds no sheet with a cell in it.")
     wanted = there[0] if name is None else name
-    with _opened(file) as book:
-        if wanted not in book.sheetnames:
+    with open_spreadsheet(file) as book:
+        if wanted not in book.sheets:
             raise InvalidInputError(
-                f"{file} has no sheet {wanted!r}; there are {', '.join(book.sheetnames)}."
+                f"{file} has no sheet {wanted!r}; there are {', '.join(book.sheets)}."
             )
-        rows = [[_value(cell) for cell in row] for row in book[wanted].iter_rows()]
+        rows = list(book.rows(wanted))
+        num_uncalculated = book.num_uncalculated(wanted)
     others = [title for title in there if title != wanted]
     notes = []
     if name is None and others:
@@ -83,44 +81,16 @@ def read_sheet(file: Path, name: str | None) -> Sheet:
             "are not: name another with sheet"
         )
     table, more = _table(file, wanted, rows)
-    return Sheet(table, [*notes, *more, *_uncalculated(file, wanted)])
+    if num_uncalculated:
+        more.append(
+            f"{file.name}: {num_uncalculated:,} formulas of {wanted} have no stored value and read "
+            "as empty: open the file in a spreadsheet and save it"
+        )
+    return Sheet(table, [*notes, *more])
 
 
-@contextmanager
-def _opened(file: Path, *, formulas: bool = False) -> Iterator[Any]:
-    import openpyxl  # noqa: PLC0415  (only where a workbook is read)
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of styles and validations, which are not read
-        try:
-            book = openpyxl.load_workbook(file, read_only=True, data_only=not formulas)
-        except Exception as err:  # whatever a damaged archive makes of it
-            raise InvalidInputError(
-                f"{file} cannot be read as a workbook ({type(err).__name__}). Save it again as "
-                ".xlsx, or send it as CSV."
-            ) from err
-        try:
-            yield book
-        finally:
-            book.close()
-
-
-def _filled_rows(sheet: Any) -> Iterator[Any]:
-    for row in sheet.iter_rows(values_only=True):
-        if any(value not in (None, "") for value in row):
-            yield row
-
-
-def _value(cell: Any) -> Any:
-    """Return a cell's value; a whole number behind a format of zeros is the text it shows."""
-    value = cell.value
-    if isinstance(value, str):
-        return value if value.strip() else None
-    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
-        value = int(value)
-    if isinstance(value, int) and _ZEROS.fullmatch(str(getattr(cell, "number_format", ""))):
-        return str(value).zfill(len(cell.number_format))
-    return value
+def _filled_rows(rows: Iterable[list[Any]]) -> Iterator[tuple[Any, ...]]:
+    return (tuple(row) for row in rows if _is_filled(row))
 
 
 def _table(file: Path, sheet: str, rows: list[list[Any]]) -> tuple[pa.Table, list[str]]:
@@ -159,12 +129,8 @@ def _table(file: Path, sheet: str, rows: list[list[Any]]) -> tuple[pa.Table, lis
 
 def _titles_in(file: Path) -> list[str]:
     """Return the first lines of all sheets, each as one text."""
-    with _opened(file) as book:
-        rows = [
-            row
-            for sheet in book.worksheets
-            for row in sheet.iter_rows(max_row=_TITLES, values_only=True)
-        ]
+    with open_spreadsheet(file) as book:
+        rows = [row for title in book.sheets for row in islice(book.rows(title), _TITLES)]
     return [" ".join(_text(value) or "" for value in row) for row in rows]
 
 
@@ -283,24 +249,3 @@ def _text(value: Any) -> str | None:
 
 def _plain(value: Any) -> str:
     return value.isoformat() if isinstance(value, (date, time)) else str(value)
-
-
-def _uncalculated(file: Path, sheet: str) -> list[str]:
-    """Say how many formulas of a sheet have no stored value: they read as empty."""
-    with zipfile.ZipFile(file) as archive:
-        parts = [n for n in archive.namelist() if n.startswith("xl/worksheets/")]
-        if not any(b"<f>" in (text := archive.read(n)) or b"<f " in text for n in parts):
-            return []
-    with _opened(file, formulas=True) as written, _opened(file) as stored:
-        pairs = zip(written[sheet].iter_rows(), stored[sheet].iter_rows(), strict=False)
-        found = sum(
-            one.data_type == "f" and other.value is None
-            for ours, theirs in pairs
-            for one, other in zip(ours, theirs, strict=False)
-        )
-    if not found:
-        return []
-    return [
-        f"{file.name}: {found:,} formulas of {sheet} have no stored value and read as empty: open "
-        "the file in a spreadsheet and save it"
-    ]

@@ -218,11 +218,11 @@ def test_a_workbook_of_sales_and_stock_is_two_tables_with_dates_and_zeros_kept(t
 
 def test_files_that_cannot_be_read_are_named_and_the_others_are(tmp_path):
     _, _, told = tried(
-        tmp_path, sales__csv=daily(lambda d, k, n: f"{d};{k};{n}"), old__xls=b"\xd0\xcf",
-        broken__parquet=b"PAR1 no", broken__xlsx=b"PK no", empty__csv=b"",
+        tmp_path, sales__csv=daily(lambda d, k, n: f"{d};{k};{n}"), old__xlsb=b"PK",
+        broken__parquet=b"PAR1 no", broken__xlsx=b"PK no", empty__csv=b"", broken__xls=b"\xd0\xcf",
     )  # fmt: skip
-    assert "1 files are not read (e.g. old.xls)" in told
-    for name in ("broken.parquet", "broken.xlsx", "empty.csv"):
+    assert "1 files are not read (e.g. old.xlsb)" in told
+    for name in ("broken.parquet", "broken.xlsx", "broken.xls", "empty.csv"):
         assert f"{name} is left out: " in told
 
 
