@@ -21,6 +21,7 @@ from invopt.errors import InvalidInputError
 from invopt.files import replacing_folder
 from invopt.panel import ALL_LEVEL, Flag, Panel
 from invopt.sources.channels import MAX_FUTURE_PERIODS, ChannelTables
+from invopt.sources.discounts import DiscountCounts
 from invopt.sources.duck import Reader
 from invopt.sources.faults import with_faults
 from invopt.sources.joins import JoinMisses, join_misses
@@ -305,6 +306,7 @@ class _Build:
         shared = tables.shared()
         size = max(1, MAX_PARTITION_CELLS // timeline.num_periods)
         parts = Parts(tuple(series["unique_id"]), size)
+        discounts = DiscountCounts()
         for number in range(parts.number):
             part = series.iloc[number * size : (number + 1) * size].reset_index(drop=True)
             panel = sales.read(part, parts, number)
@@ -312,6 +314,8 @@ class _Build:
             panel.save(self.folder / f"part-{number:04d}")
             self._count(panel)
             self.notify(f"read {number * size + len(part):,} of {len(series):,} series")
+            discounts.add(panel)
+        self.ledger.notes += discounts.told()
         sales.close()
         tables.close()
 

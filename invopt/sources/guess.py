@@ -18,6 +18,7 @@ from invopt.sources.counted_lines import count_lines
 from invopt.sources.customer_rows import add_customers
 from invopt.sources.dated_sheets import date_sheets
 from invopt.sources.day_columns import stack_days
+from invopt.sources.discounts import NEAR, WHOLES, whole_that_is_paid
 from invopt.sources.duck import Reader
 from invopt.sources.facts import DATE, NUMBER, ColumnFacts, FileFacts, date_of, date_sql, dates_in
 from invopt.sources.filled import fill_blanks
@@ -61,8 +62,6 @@ from invopt.sources.words import (
 from invopt.sql import literal, quote
 from invopt.timeline import Timeline, floor_dates, frequency_unit, usual_frequency
 
-# Shares of rows: of no discount at least, of what speaks against it; of the price, in the middle.
-_USUAL, _RARE, _PAID = 0.2, 0.05, 0.8
 _WEEK_DAYS = 6  # from the first day of a week to its last
 
 
@@ -342,25 +341,23 @@ def _taken_off_price(reader: Reader, file: FileFacts, column: ColumnFacts, notes
     would be read as goods that cost nothing.
     """
     number = column.style.sql(quote(column.name))
-    wholes = (1, 100)
     counts = ", ".join(
-        f"avg(({number} = {w})::INT) AS usual{w}, avg(({number} > {w})::INT) AS more{w}"
-        for w in wholes
+        f"avg(({number} = {w})::INT) AS usual{w}, avg(({number} > {w})::INT) AS more{w}, "
+        f"avg(({number} >= {NEAR * w})::INT) AS most{w}"
+        for w in WHOLES
     )
-    sql = f"SELECT avg(({number} = 0)::INT) AS free, median({number}) AS middle, {counts}"
+    sql = f"SELECT avg(({number} = 0)::INT) AS free, {counts}"
     [found] = reader.fetch(f"{sql} FROM {quote(file.name)}", file.name).to_pylist()
-    found = {name: value or 0.0 for name, value in found.items()}
-    for whole in wholes:
-        usual = found[f"usual{whole}"]
-        is_paid = found["middle"] >= _PAID * whole and usual >= _USUAL
-        if is_paid and found["free"] < _RARE and found[f"more{whole}"] < _RARE:
-            notes.append(
-                f"{column.name} of {file.name} is {whole} in {usual:.0%} of the rows and is read "
-                f"as the share of the price that is paid: {whole} less it is taken off. Write "
-                f"discount: {named(column.name)} where {whole} takes the whole price off"
-            )
-            return {"expr": f"{whole} - {number}"}
-    return number_entry(column)
+    shares = {name: value or 0.0 for name, value in found.items()}
+    whole = whole_that_is_paid(shares)
+    if whole is None:
+        return number_entry(column)
+    notes.append(
+        f"{column.name} of {file.name} is {whole} in {shares[f'usual{whole}']:.0%} of the rows and "
+        f"is read as the share of the price that is paid: {whole} less it is taken off. Write "
+        f"discount: {named(column.name)} where {whole} takes the whole price off"
+    )
+    return {"expr": f"{whole} - {number}"}
 
 
 def _name_lines(reader: Reader, file: FileFacts, table: dict[str, Any], notes: list[str]) -> None:
