@@ -4,6 +4,7 @@ import bz2
 import shutil
 import zipfile
 import zlib
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from pathlib import Path
 from typing import IO
 
@@ -18,7 +19,7 @@ _PLAIN = (".csv", ".tsv", ".txt", ".prn", ".jsonl", ".ndjson", ".json", ".html",
           ".xml")  # fmt: skip
 TEXTS = (*_PLAIN, *(f"{end}.gz" for end in _PLAIN), *(f"{end}{SINGLE}" for end in _PLAIN))
 _COPIED = 1 << 20
-_LOOKED_AT = 512
+_LOOKED_AT = 1 << 12  # bytes: lists of a mainframe have long lines
 _DAMAGED = (
     zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError, zlib.error,
 )  # fmt: skip
@@ -35,8 +36,9 @@ def is_text_sheet(file: Path) -> bool:
 def begins_as_text(handle: IO[bytes]) -> bool:
     """Return whether an open file begins as a table of text or markup does."""
     first = handle.read(_LOOKED_AT)
-    lines = first.splitlines()
-    is_table = bool(lines) and any(sign in lines[0] for sign in b"\t;,")
+    # A title may stand above the table, and no separator in it.
+    is_text = b"\0" not in first or first.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
+    is_table = is_text and any(sign in first for sign in b"\t;,|")
     return (is_table or is_markup(first)) and not is_spreadsheet(first)
 
 

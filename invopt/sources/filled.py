@@ -15,6 +15,7 @@ from invopt.sql import quote
 
 _KIND = re.compile(r"(^|_)(\w*type?|typ|art|kind|tipo)(_|$)")
 _SOME = 0.2  # share of the rows that are blank, from which on that is how the file is written
+_MOST = 0.5  # from which on a list is printed by product, though some rows repeat its name
 _LEAST = 2  # blank rows
 
 
@@ -25,7 +26,10 @@ def fill_blanks(reader: Reader, found: UnitedFiles) -> None:
     a merged cell) is blank; its first row holds something. What is blank otherwise stays so.
     """
     for number, file in enumerate(found.files):
-        columns = _written_once(reader, file)
+        num_files = max(
+            1, *map(len, (found.parts.get(file.name, ()), reader.files.get(file.name, ())))
+        )
+        columns = _written_once(reader, file, num_files)
         order = None if columns else _order_of(reader, file)
         if order is not None:
             columns = _of_orders(reader, file, order)
@@ -60,7 +64,13 @@ def _given(column: str) -> str:
     return f"nullif(trim({quote(column)}::VARCHAR), '')"
 
 
-def _written_once(reader: Reader, file: FileFacts) -> list[str]:
+def _said(file: FileFacts, besides: str | None = None) -> str:
+    """Return the SQL of whether a row holds two cells: a title, a rule or a remark is no row."""
+    names = [c.name for c in file.columns if c.name != besides]
+    return f"{' + '.join(f'({_given(n)} IS NOT NULL)::INT' for n in names) or '0'} > 1"
+
+
+def _written_once(reader: Reader, file: FileFacts, num_files: int) -> list[str]:
     """Return the columns to fill: none unless the date or a key is among them."""
     keys = Keys.of(file)
     dates = [c.name for c in file.columns if c.kind == DATE]
@@ -77,6 +87,11 @@ def _written_once(reader: Reader, file: FileFacts) -> list[str]:
         same = _blank_alike(reader, file, head)
         if needed & set(same):
             return [] if _are_other_lines(reader, file, same, keys.product) else same
+    for head in filter(None, (keys.product, keys.location)):  # a printed list, by product
+        if blank[head][0] >= _MOST * file.num_rows and _stand_together(
+            reader, file, head, num_files
+        ):
+            return _blank_alike(reader, file, head)
     for head in sorted(needed & blank.keys()):  # merged cells of a shop and an article together
         if not _is_blank_beside(reader, file, head):
             continue
@@ -111,14 +126,24 @@ def _are_other_lines(
 
 def _is_blank_beside(reader: Reader, file: FileFacts, head: str) -> bool:
     """Return whether many rows that say something say nothing in one column."""
-    others = [f"({_given(c.name)} IS NOT NULL)::INT" for c in file.columns if c.name != head]
-    said = f"{' + '.join(others or ['0'])} > 1"  # a rule or a remark is no row
     [found] = reader.fetch(
         f"SELECT count(*) AS n, count(*) FILTER ({_given(head)} IS NULL) AS blank "
-        f"FROM {quote(file.name)} WHERE {said}",
+        f"FROM {quote(file.name)} WHERE {_said(file, head)}",
         file.name,
     ).to_pylist()
     return int(found["blank"]) >= max(_LEAST, _SOME * int(found["n"]))
+
+
+def _stand_together(reader: Reader, file: FileFacts, column: str, num_files: int) -> bool:
+    """Return whether rows that give one name of a column, of one file, have no other between."""
+    text = _given(column)
+    [found] = reader.fetch(
+        "SELECT count(DISTINCT t) AS names, count(*) FILTER (t IS DISTINCT FROM before) AS changes "
+        f"FROM (SELECT t, lag(t) OVER (ORDER BY line) AS before FROM (SELECT {text} AS t, "
+        f"row_number() OVER () AS line FROM {quote(file.name)}) WHERE t IS NOT NULL)",
+        file.name,
+    ).to_pylist()
+    return 1 < found["names"] <= found["changes"] <= num_files * found["names"]
 
 
 def _once_together(reader: Reader, file: FileFacts, columns: list[str]) -> bool:
@@ -190,7 +215,8 @@ def _of_orders(reader: Reader, file: FileFacts, order: str) -> list[str]:
 def _blanks(reader: Reader, file: FileFacts) -> dict[str, tuple[int, bool]]:
     """Return by column how many of its rows are blank, and whether no name comes twice."""
     counts = ", ".join(
-        f"count({text}) AS g{n}, count(DISTINCT {text}) AS d{n}, first({text}) IS NOT NULL AS f{n}"
+        f"count({text}) AS g{n}, count(DISTINCT {text}) AS d{n}, "
+        f"first({text}) FILTER ({text} IS NOT NULL OR {_said(file)}) IS NOT NULL AS f{n}"
         for n, text in enumerate(_given(column.name) for column in file.columns)
     )
     [found] = reader.fetch(
@@ -215,5 +241,6 @@ def _blank_alike(reader: Reader, file: FileFacts, head: str) -> list[str]:
         f"count(*) FILTER ({is_blank} <> ({_given(name)} IS NULL)) AS n{n}"
         for n, name in enumerate(others)
     )
-    [found] = reader.fetch(f"SELECT {counts} FROM {quote(file.name)}", file.name).to_pylist()
+    rows = f"{quote(file.name)} WHERE {_given(head)} IS NOT NULL OR {_said(file)}"
+    [found] = reader.fetch(f"SELECT {counts} FROM {rows}", file.name).to_pylist()
     return [head, *(name for n, name in enumerate(others) if not found[f"n{n}"])]

@@ -40,6 +40,7 @@ from invopt.sources.order_heads import join_heads
 from invopt.sources.period_columns import wide_pattern
 from invopt.sources.place_columns import stack_places
 from invopt.sources.placing import UNIQUE, Placing
+from invopt.sources.printed_sums import leave_out_printed_sums
 from invopt.sources.product_columns import stack_products
 from invopt.sources.repeated_items import stack_items
 from invopt.sources.returned_files import net_returns
@@ -296,6 +297,7 @@ def _long(
     if date.is_fiscal:
         _leave_out_closing(reader, file, date, table, notes)
     lines = LineKinds(reader, file, keys, quantity)
+    leave_out_printed_sums(lines, date)
     lines.apply(table)
     notes += lines.notes
     if table.get("returns") == "net" and num_rows < file.num_rows:

@@ -39,7 +39,7 @@ from invopt.sources.vocabulary import (
     is_ruled_out,
     plain,
 )
-from invopt.sources.words import SALES, Keys, SpokenNames, named
+from invopt.sources.words import PURCHASES, SALES, Keys, SpokenNames, named
 from invopt.sql import literal, quote
 
 _FISCAL = (
@@ -65,6 +65,8 @@ KINDS_OF_PRODUCTS = (
     "item_category", "category_name", "category", "kategorie", "categorie", "categoria",
     "warengruppe", "product_group", "product_type", "family", "famille", "familia", "artikelgruppe",
 )  # fmt: skip
+_BUYERS = {"customer", "client", "cliente", "kunde", "buyer", "member", "user", "household",
+           "shopper", "musteri", "klant", "klient"}  # fmt: skip
 _LEAST, _PAIR, _FULL = 2, 2, 0.5
 _WEAK = {"value", "count", "y", "target"} | MONEY
 # Roles, and words of names, whose columns are neither products nor what was sold of them.
@@ -152,8 +154,11 @@ def find_sales(
     whole = whole or [
         c for c in (_with_the_only_one(reader, c) for c in candidates) if not c.missing
     ]
+    if not asked.named:
+        whole = _without_purchases(whole, candidates)
     if not whole:
-        raise InvalidInputError(_what_is_missing(reader, candidates, doubts or {}))
+        short = [c for c in candidates if c.missing]
+        raise InvalidInputError(_what_is_missing(reader, short, doubts or {}))
     told = [c for c in whole if re.search(SALES, plain(c.file.name))]
     strong = [c for c in told or whole if c.quantity is None or not _is_weak(c.quantity.name)]
     found = max(
@@ -161,6 +166,22 @@ def find_sales(
     )
     found = _with_product_of_places(reader, found)
     return _by_region(reader, found, files)
+
+
+def _without_purchases(whole: list[SalesFile], candidates: list[SalesFile]) -> list[SalesFile]:
+    """Return files that may hold sales without those of what was bought.
+
+    What customers bought is sales; and where no other file is called sales, so may be any.
+    """
+    bought = [c for c in whole if _is_of_purchases(c.file)]
+    others = [c for c in candidates if c not in bought]
+    is_told = any(re.search(SALES, plain(c.file.name)) for c in others)
+    return [c for c in whole if c not in bought] if is_told else whole
+
+
+def _is_of_purchases(file: FileFacts) -> bool:
+    words = {word for column in file.columns for word in plain(column.name).split("_")}
+    return re.search(PURCHASES, plain(file.name)) is not None and not words & _BUYERS
 
 
 def name_one_product(reader: Reader, found: UnitedFiles, asked: SpokenNames) -> None:

@@ -13,6 +13,7 @@ from invopt.sources.vocabulary import (
     all_by_word,
     by_word,
     has_label,
+    is_label,
     is_ruled_out,
     plain,
 )
@@ -37,6 +38,9 @@ _DOMAINS = {
 # In names of files of sales.
 SALES = r"sale|order|invoice|line|demand|train|verkauf|absatz|umsatz|bon|kasse|journal|till|pos\b"
 SALES += r"|rechnung|beleg|vente|facture|ticket|venta|factura|pedido|transaction|receipt|hist"
+# In names of files of what was bought.
+PURCHASES = r"purchas|goods_receipt|(^|_)grn(_|$)|einkauf|wareneingang|compra|achat|acquist|inkoop"
+PURCHASES += r"|zakup|satin_al|indkob|inkop|procure|received|inward"
 _SERIES = ("unique_id", "series", "series_id", "item_store", "store_item", "ts_id")
 _ITEMS = ("item", "artikel", "article", "articulo", "artículo")
 _NUMBERS = ("no", "nr", "number", "nummer", "num", "code")
@@ -55,6 +59,9 @@ NO_PRODUCT = DOCUMENTS | {
     "fulfillment", "external", "unique", "store", "shop", "location", "warehouse", "site",
     "branch", "filiale", "market", "loyalty", "card",
 }  # fmt: skip
+# Words of columns that lists of goods have, and lists of people or payments have not.
+_OF_GOODS = {"pack", "packing", "packaging", "batch", "mrp", "expiry", "exp", "hsn", "uom", "ean",
+             "barcode", "upc"}  # fmt: skip
 _LINE_NUMBER = r"(item|line|position|pos)_(no|nr|number|num|id)"
 _PART_OF_PLACE = r"storage|lagerort|(^|_)bin(_|$)|lgort|shelf|(^|_)zone(_|$)|geo_?location"
 _TOLD = 8  # names that a note lists
@@ -154,7 +161,16 @@ def _product_among(names: list[str], file: FileFacts) -> str | None:
         return next(iter([*shared, *alone, *apart, *found]))
     if any(value.strip().lower() in _ITEMS for c in file.columns for value in c.values):
         return next((name for name in names if plain(name) in _NUMBERS), None)
-    return _only_numbered(names, file)
+    return _only_numbered(names, file) or _coded_good(names, file)
+
+
+def _coded_good(names: list[str], file: FileFacts) -> str | None:
+    """Return the first code, else name, of a list that has what only goods have: Packing, MRP."""
+    words = {word for column in file.columns for word in plain(column.name).split("_")}
+    if not words & _OF_GOODS:
+        return None
+    found = [n for n in names if plain(n) in ("code", "cod")] or [n for n in names if is_label(n)]
+    return found[0] if found else None
 
 
 def _after_numbers_of_lines(names: list[str], different: dict[str, int]) -> list[str]:

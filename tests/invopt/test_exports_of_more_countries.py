@@ -106,7 +106,7 @@ def test_sheets_of_weekdays_are_dated_by_their_titles(tmp_path, title):
     assert "is read as the column week_begins" in told
 
 
-@pytest.mark.parametrize("ending", ["xls", "ods", "avro"])
+@pytest.mark.parametrize("ending", ["xlsb", "numbers", "avro"])
 def test_files_that_are_not_read_are_refused_with_what_to_do(tmp_path, ending):
     files = {f"sales__{ending}": b"\xd0\xcf\x11\xe0" + bytes(600)}
     with pytest.raises(InvalidInputError, match=rf"sales.{ending}.*(save a|write it as)") as err:
