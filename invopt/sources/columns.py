@@ -31,6 +31,7 @@ from invopt.sql import quote
 _SAYS_WEEK = re.compile(r"week|woche|semain|seman|(^|[^a-z])(kw|wk)([^a-z]|$)")
 # Weeks of a retailer's year, which begins in February or so.
 _RETAIL_WEEK = r"fiscal|(^|_)fy(_|$)|retail|(^|_)wm(_|$)|walmart|(^|_)nrf|4_?[45]_?[45]"
+NAMELESS = r"column_\d+|Unnamed: \d+"  # that a reader named
 MAX_VALUES = 30  # of a text that may become flags
 _SAMPLE = 20_000
 _LOOKED_AT = 2_000  # values of a column
@@ -49,8 +50,9 @@ def facts_of(reader: Reader, name: str, place: FileFacts) -> FileFacts:
             (periods, period_days, measured), periods_format = worded, None
     left = {*periods, *(measured.columns if measured is not None else ())}
     columns = _columns(reader, name, {c: kind for c, kind in types.items() if c not in left})
-    columns = _with_one_decimal(columns)
     rows = reader.fetch(f'SELECT count(*) AS n FROM "{name}"', name)["n"][0].as_py()
+    columns = tuple(c for c in columns if not _numbers_rows(reader, name, c, int(rows)))
+    columns = _with_one_decimal(columns)
     return FileFacts(
         name,
         place.path,
@@ -64,6 +66,19 @@ def facts_of(reader: Reader, name: str, place: FileFacts) -> FileFacts:
         measured=measured if measured is not None and measured.others else None,
         period_style=_cell_style(reader, name, [c for c in periods if types[c] == "VARCHAR"]),
     )
+
+
+def _numbers_rows(reader: Reader, name: str, column: ColumnFacts, num_rows: int) -> bool:
+    """Return whether a column without a name of its own numbers the rows, as tables' indices do."""
+    if column.kind != NUMBER or not re.fullmatch(NAMELESS, column.name) or num_rows < 2:
+        return False
+    number = f"TRY_CAST({quote(column.name)} AS BIGINT)"
+    [found] = reader.fetch(
+        f"SELECT count({number}) AS n, count(DISTINCT {number}) AS d, min({number}) AS low, "
+        f"max({number}) - min({number}) + 1 AS span FROM {quote(name)}",
+        name,
+    ).to_pylist()
+    return found["low"] in (0, 1) and found["n"] == found["d"] == found["span"] >= num_rows - 1
 
 
 def _columns(reader: Reader, name: str, types: Mapping[str, str]) -> tuple[ColumnFacts, ...]:

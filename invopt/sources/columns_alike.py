@@ -8,6 +8,7 @@ from itertools import pairwise, takewhile
 import numpy as np
 
 from invopt.sources.by_place import PLACE
+from invopt.sources.columns import NAMELESS
 from invopt.sources.duck import Reader
 from invopt.sources.facts import (
     DATE,
@@ -175,7 +176,7 @@ def _unnamed(
     names = [c.name for c in numbers]
     claimed = set(all_by_word(names, "y"))
     left = [c for c in numbers if c.name not in claimed and not is_of_something_else(c.name)]
-    left = [c for c in left if not is_total(c.name)]
+    left = [c for c in left if not is_total(c.name) and not re.fullmatch(NAMELESS, c.name)]
     if (measured := _of_one_measure(left)) is not None:
         return measured, []
     counts = [c for c in left if c.num_distinct > _OF_FLAGS] or left

@@ -1,6 +1,7 @@
 """Where a company's files besides its sales belong: products, stock, plans, market and so on."""
 
 import re
+from dataclasses import replace
 
 from invopt.sources.dated_files import DatedFiles
 from invopt.sources.facts import DATE, NUMBER, TEXT, FileFacts, num_distinct
@@ -26,6 +27,14 @@ _MONTH_NAME = (
 _GIVEN_BACK = r"return|retour|retoure|refund|gutschrift|credit|devoluci|reso|avoir|zwrot|iade"
 
 
+# In names of dates that a lot has: since when, and until when, it is there.
+_OF_LOTS = (
+    r"expir|exp_?d|best_before|use_by|ablauf|mhd|haltbar|caduc|vencim|validade|peremption|dluo|dlc"
+    r"|scaden|vervaldat|tht|skt|ingreso|entrada|entree|entrata|receipt|received|eingang|arrival"
+    r"|manufactur|mfg|produced|production|herstell|fabrica"
+)
+
+
 class Companions(Placer):
     """Places files beside the sales."""
 
@@ -36,6 +45,7 @@ class Companions(Placer):
         files = [file for file in files if not self._planning(file)]
         files = [file for file in files if not self._is_like_sales(file)]
         files = [file for file in files if not self._is_narrow(file)]
+        files = [_without_dates(file) if _is_of_lots(file) else file for file in files]
         undated = [
             f for f in files if not f.periods and (not f.of_kind(DATE) or self._is_master(f))
         ]
@@ -146,3 +156,14 @@ class Companions(Placer):
         else:
             self.tables[section] = table
         return True
+
+
+def _is_of_lots(file: FileFacts) -> bool:
+    """Return whether a file holds stock by lot: its dates say since, or until, when it keeps."""
+    dates = file.of_kind(DATE)
+    is_held = by_word([c.name for c in file.of_kind(NUMBER)], "on_hand") is not None
+    return bool(dates) and is_held and all(re.search(_OF_LOTS, plain(c.name)) for c in dates)
+
+
+def _without_dates(file: FileFacts) -> FileFacts:
+    return replace(file, columns=tuple(c for c in file.columns if c.kind != DATE))

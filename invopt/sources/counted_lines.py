@@ -3,7 +3,7 @@
 from invopt.sources.by_place import UnitedFiles
 from invopt.sources.duck import Reader
 from invopt.sources.facts import DATE, NUMBER, ColumnFacts, FileFacts
-from invopt.sources.vocabulary import DOCUMENTS, MONEY, all_by_word, plain
+from invopt.sources.vocabulary import DOCUMENTS, MONEY, all_by_word, by_word, plain
 from invopt.sources.words import Keys, SpokenNames
 from invopt.sql import quote
 
@@ -48,7 +48,7 @@ def _has_quantity(file: FileFacts) -> bool:
 def _is_of_lines(file: FileFacts, asked: SpokenNames) -> bool:
     """Return whether rows name a product, and a document that several of them have.
 
-    Where each has its own, as a machine's sales do, an amount must tell that it is of one unit.
+    Where each has its own, as a machine's sales do, an amount or a price must stand beside it.
     """
     product = Keys.of(file, asked).product
     if product is None or file.num_rows < 2 or QUANTITY in {c.name.lower() for c in file.columns}:
@@ -56,7 +56,9 @@ def _is_of_lines(file: FileFacts, asked: SpokenNames) -> bool:
     numbered = [
         c for c in file.columns if c.name != product and c.kind != DATE and _is_number(c.name)
     ]
-    most = file.num_rows if _amount_of(file) is not None else _SHARED * file.num_rows
+    has_price = by_word([c.name for c in file.of_kind(NUMBER)], "price") is not None
+    is_told = has_price or _amount_of(file) is not None
+    most = file.num_rows if is_told else _SHARED * file.num_rows
     return any(1 < c.num_distinct <= most for c in numbered)
 
 
@@ -93,5 +95,7 @@ def _has_one_price(reader: Reader, file: FileFacts) -> bool:
 def _is_number(name: str) -> bool:
     """Return whether a column's name says that it numbers documents: Transaction, order_id."""
     *stem, last = plain(name).split("_")
+    if len(stem) == 1 and stem[0] in _NUMBERED:  # id_pedido
+        stem, last = [last], stem[0]
     words = {*stem} if stem else {last}
     return bool(words & DOCUMENTS) and (not stem or last in _NUMBERED)

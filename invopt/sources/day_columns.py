@@ -2,6 +2,8 @@
 
 import re
 
+import pandas as pd
+
 from invopt.sources.by_place import UnitedFiles
 from invopt.sources.days import WEEKS, YEARS, first_of
 from invopt.sources.duck import Reader
@@ -10,6 +12,7 @@ from invopt.sources.vocabulary import by_word, plain
 from invopt.sources.weekdays import LEAST_DAYS, weekdays_among
 from invopt.sources.words import ends_week
 from invopt.sql import quote
+from invopt.timeline import floor_dates, usual_frequency
 
 _H = r"(?:[01]?\d|2[0-4])"
 _MARKED = rf"{_H}(?:[:.]00| ?h| ?uhr)"
@@ -21,14 +24,42 @@ _ISO = "%G-W%V-%u"
 
 
 def stack_days(reader: Reader, found: UnitedFiles) -> None:
-    """Replace files with a column for each hour, or weekday, by a row for each day."""
+    """Replace files with a column for each hour, weekday or uneven day, by a row for each day."""
     for at, file in enumerate(found.files):
-        made = _of_hours(file) or _of_weekdays(file) or _of_week_dates(reader, file)
-        if made is None or file.periods:
+        if file.periods:
+            made = _of_uneven_days(file)
+        else:
+            made = _of_hours(file) or _of_weekdays(file) or _of_week_dates(reader, file)
+        if made is None:
             continue
         sql, told = made
         found.files[at] = found.table_of(reader, f"{file.name}_days", sql, [file])
         found.notes.append(f"{file.path} has a column for {told}")
+        if file.periods:  # a period without a column, or a blank cell, is not known
+            found.gaps.add(found.files[at].name)
+
+
+def _of_uneven_days(file: FileFacts) -> tuple[str, str] | None:
+    """Return the SQL of a file whose days fall into the same periods here and there, and a note.
+
+    Of two columns in one period, as of a market twice a week, none is the period's.
+    """
+    if file.periods_format is None or "%d" not in file.periods_format:
+        return None
+    days = pd.to_datetime(list(file.periods), format=file.periods_format)
+    if not floor_dates(days, usual_frequency(days.sort_values())).has_duplicates:
+        return None
+    labels = {name: f"{day:%Y-%m-%d}" for name, day in zip(file.periods, days, strict=True)}
+    if len(set(labels.values())) < len(labels):
+        return None
+    steps = days.sort_values().diff().days[1:]
+    left = [c.name for c in file.columns if c.kind != NUMBER]
+    picked = "".join(f"{quote(name)}, " for name in left)
+    return (
+        f"SELECT {picked}day AS date, {VALUE} FROM {cells_of(file, left, labels, 'day', VALUE)}",
+        f"each of {len(days)} days, {steps.min():.0f} to {steps.max():.0f} days apart: each cell "
+        "is a row, and what falls into one period is added up",
+    )
 
 
 def _of_hours(file: FileFacts) -> tuple[str, str] | None:

@@ -20,8 +20,6 @@ from invopt.sources.words import (
 from invopt.timeline import frequency_unit
 
 _GIVEN_BACK = r"returned|(^|_)returns?(_|$)|retour|retoure|refunded|devuel|devoluc|resi(_|$)"
-_SALES = r"sale|order|invoice|line|demand|train|verkauf|absatz|umsatz|bon|kasse|journal|till|pos\b"
-_SALES += r"|rechnung|beleg|vente|facture|ticket|venta|factura|pedido|transaction|receipt|hist"
 _FISCAL = r"fiscal|(^|_)fy(_|$)|geschaftsjahr|geschaeftsjahr|retail"
 _WEEKEND = ("W-SUN", "W-SAT")
 

@@ -46,6 +46,14 @@ _CODED = (
         {"sold": r"\w{3} cus", "returned": r"rma \w{3}", "none": r"\w{3} \w{3}"},
     ),
 )
+# Letters for in and out, in columns whose names speak of movements.
+_MOVES = r"mov|direction|richtung|(^|_)sens(_|$)|sentido|io_?(type|flag|kind)"
+_LETTERS = (
+    (("e", "s"), {"sold": "s", "none": "e"}),  # entrada, entrée, entrata; salida, sortie
+    (("i", "o"), {"sold": "o", "none": "i"}),
+    (("z", "a"), {"sold": "a", "none": "z"}),  # Zugang, Abgang
+    (("c", "s"), {"sold": "s", "none": "c"}),  # carico, scarico
+)
 # Codes that a column's name explains: an ERP's orders by their first figure, of customers 3.
 _CODED_BY_NAME = ((r"^[a-z]{2}ttyp$", {"sold": r"3\d", "none": r"\d{1,2}"}),)
 # Documents that follow one another for one sale; what is asked for is the first of them.
@@ -96,7 +104,8 @@ def movements(column: str, values: Iterable[str]) -> dict[str, str]:
     for code, back in _PAIRS:
         if code in codes and back in codes:
             kinds |= {codes[code]: "sold", codes[back]: "returned"}
-    for needed, meant in _CODED:
+    letters = _LETTERS if re.search(_MOVES, plain(column)) else ()
+    for needed, meant in (*_CODED, *letters):
         if all(code in codes for code in needed):
             for code, value in codes.items():
                 kinds[value] = _meaning(code, meant) or kinds[value]

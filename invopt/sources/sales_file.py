@@ -39,7 +39,7 @@ from invopt.sources.vocabulary import (
     is_ruled_out,
     plain,
 )
-from invopt.sources.words import PURCHASES, SALES, Keys, SpokenNames, named
+from invopt.sources.words import PURCHASES, SALES, STOCKS, Keys, SpokenNames, named
 from invopt.sql import literal, quote
 
 _FISCAL = (
@@ -101,6 +101,8 @@ _OTHER = DOCUMENTS | {
     "swieto", "staff", "hours", "stunden", "heures", "horas", "minutes", "score", "rating",
     "notes", "notiz", "bemerkung", "anmerkung", "kommentar", "comments", "remarks", "remarque",
     "observaciones", "opmerking", "uwagi",
+    "size", "grosse", "groesse", "taille", "talla", "tamanho", "tamano", "misura", "taglia",
+    "maat", "rozmiar", "boyut", "beden", "storlek",
 }  # fmt: skip
 
 
@@ -160,6 +162,7 @@ def find_sales(
         short = [c for c in candidates if c.missing]
         raise InvalidInputError(_what_is_missing(reader, short, doubts or {}))
     told = [c for c in whole if re.search(SALES, plain(c.file.name))]
+    whole = [c for c in whole if not re.search(STOCKS, plain(c.file.name))] or whole
     strong = [c for c in told or whole if c.quantity is None or not _is_weak(c.quantity.name)]
     found = max(
         strong or told or whole, key=lambda c: c.file.num_rows * max(1, len(c.file.periods))
@@ -280,7 +283,9 @@ def _with_its_only_number(sales: SalesFile) -> SalesFile:
     taken = {*sales.keys.there, sales.keys.series}
     numbers = [c for c in sales.file.of_kind(NUMBER) if c.name not in taken]
     left = [c for c in numbers if c.num_distinct > 1 and not is_of_something_else(c.name)]
-    return replace(sales, quantity=left[0]) if len(left) == 1 else sales
+    # 300ml in each row is a size, and no count.
+    is_count = len(left) == 1 and not left[0].style.unit
+    return replace(sales, quantity=left[0]) if is_count else sales
 
 
 def is_of_something_else(column: str) -> bool:
@@ -434,9 +439,10 @@ def _within_text(reader: Reader, file: FileFacts) -> ColumnFacts | None:
 
 def _day_by(reader: Reader, file: FileFacts, column: ColumnFacts, form: str) -> ColumnFacts | None:
     """Return the day that the first group of a form takes from a column; None where it is none."""
-    expr = f"nullif(regexp_extract({quote(column.name)}, {literal(form)}, 1), '')"
+    text = f"{quote(column.name)}::VARCHAR"
+    expr = f"nullif(regexp_extract({text}, {literal(form)}, 1), '')"
     [found] = reader.fetch(
-        f"SELECT count({expr}) AS days, count(nullif(trim({quote(column.name)}), '')) AS n "
+        f"SELECT count({expr}) AS days, count(nullif(trim({text}), '')) AS n "
         f"FROM {quote(file.name)}",
         file.name,
     ).to_pylist()

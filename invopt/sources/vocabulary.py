@@ -45,7 +45,7 @@ _WORDS = {
         "vendido", "ventas", "sales", "verkaufe", "verkauf", "demand", "bedarf", "nachfrage",
         "demande", "demanda", "quantita", "venduto", "vendite", "quantidade", "qtd", "qtde",
         "vendas", "aantal", "hoeveelheid", "verkocht", "afzet", "ilosc", "liczba", "sprzedaz",
-        "miktar", "adet", "satis", "antal", "maengde", "mangd", "qty_out", "out_qty",
+        "miktar", "adet", "satis", "antal", "maengde", "mangd", "qty_out", "out_qty", "qt",
         "quantity_out", "verbrauch", "consumption", "consumed", "issued", "dispensed",
         "usage", "consommation", "consumo", "verbruik", "zuzycie", "tuketim", "ausgang", "abgang",
         "salida", "salidas", "sortie", "sorties", "uscita", "uscite", "saida", "saidas",

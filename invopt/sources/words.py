@@ -37,10 +37,14 @@ _DOMAINS = {
 }  # fmt: skip
 # In names of files of sales.
 SALES = r"sale|order|invoice|line|demand|train|verkauf|absatz|umsatz|bon|kasse|journal|till|pos\b"
-SALES += r"|rechnung|beleg|vente|facture|ticket|venta|factura|pedido|transaction|receipt|hist"
+SALES += (
+    r"|rechnung|beleg|vente|facture|ticket|(?<!in)venta|factura|pedido|transaction|receipt|hist"
+)
 # In names of files of what was bought.
 PURCHASES = r"purchas|goods_receipt|(^|_)grn(_|$)|einkauf|wareneingang|compra|achat|acquist|inkoop"
 PURCHASES += r"|zakup|satin_al|indkob|inkop|procure|received|inward"
+# In names of files of what is held.
+STOCKS = r"inventar|inventory|stock|on_hand|bestand|existencias|estoque|giacenz|voorraad|lagersald"
 _SERIES = ("unique_id", "series", "series_id", "item_store", "store_item", "ts_id")
 _ITEMS = ("item", "artikel", "article", "articulo", "artículo")
 _NUMBERS = ("no", "nr", "number", "nummer", "num", "code")
@@ -63,6 +67,7 @@ NO_PRODUCT = DOCUMENTS | {
 _OF_GOODS = {"pack", "packing", "packaging", "batch", "mrp", "expiry", "exp", "hsn", "uom", "ean",
              "barcode", "upc"}  # fmt: skip
 _LINE_NUMBER = r"(item|line|position|pos)_(no|nr|number|num|id)"
+_LINE_NUMBER += r"|(con|consecutivo|seq|sequence|lfd|renglon|num|nro)_(item|linea|pos)"
 _PART_OF_PLACE = r"storage|lagerort|(^|_)bin(_|$)|lgort|shelf|(^|_)zone(_|$)|geo_?location"
 _TOLD = 8  # names that a note lists
 _OF_LINES = 0.9  # share of the rows from which on the values of a column are of lines, not products

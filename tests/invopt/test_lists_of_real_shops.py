@@ -1,0 +1,110 @@
+"""Kinds of lists found in files that shops keep, each with other names and numbers."""
+
+import io
+
+import openpyxl
+import pandas as pd
+import pytest
+
+from invopt.errors import InvalidInputError
+from invopt.sources.line_words import movements
+from invopt.sources.words import SpokenNames
+from tests.invopt.test_odd_exports import lines, sales_of, tried
+
+DAYS = pd.date_range("2024-01-01", periods=40)
+
+
+def workbook(rows, title="Sheet1"):
+    made = openpyxl.Workbook()
+    made.active.title = title
+    for row in rows:
+        made.active.append(list(row))
+    content = io.BytesIO()
+    made.save(content)
+    return content.getvalue()
+
+
+def test_a_column_of_flags_is_no_date_and_no_error(tmp_path):
+    rows = [("sku", "name", "assembled", "units"), ("A", "x", True, 3), ("B", "y", False, 4)]
+    with pytest.raises(InvalidInputError, match="it lacks date"):
+        tried(tmp_path, sold__xlsx=workbook(rows))
+
+
+def test_sizes_with_their_unit_are_no_quantity(tmp_path):
+    rows = [f"PED{n // 2},{d:%Y-%m-%d},Shop {n % 3},{(300, 500, 700)[n % 3]}ml,{5 + n % 3}.0"
+            for n, d in enumerate(DAYS.repeat(3))]  # fmt: skip
+    text = lines("id_pedido,data,loja,tamanho,preco", *rows)
+    with pytest.raises(InvalidInputError, match="it lacks quantity"):
+        tried(tmp_path, vendas__csv=text)
+    asked = SpokenNames(product="tamanho", location="loja")
+    report, panel, told = tried(tmp_path, asked, vendas__csv=text)
+    assert report.sums["sales.y"] == 120
+    assert set(panel.series["product"]) == {"300ml", "500ml", "700ml"}
+    assert "each of its lines is read as one unit that was sold" in told
+
+
+def test_a_column_without_a_name_that_numbers_the_rows_is_not_read(tmp_path):
+    rows = [f"{n},{d:%Y-%m-%d},{n % 7},{n % 5},{n % 3}" for n, d in enumerate(DAYS)]
+    text = lines(",date,Vanilla,Lemon,Mango", *rows)
+    _, panel, told = tried(tmp_path, sold__csv=text)
+    assert panel.unique_ids.tolist() == ["Lemon", "Mango", "Vanilla"]
+    assert "column_1 are known afterwards" not in told
+
+
+def test_a_workbook_called_inventario_is_not_taken_for_sales_by_its_name(tmp_path):
+    held = lines("fecha,articulo,cantidad", *(f"{d:%Y-%m-%d},A{n % 4},{900 + n}"
+                                              for n, d in enumerate(DAYS.repeat(4))))  # fmt: skip
+    moved = lines(
+        "fecha,articulo,cantidad,tipo_mov",
+        *(f"{d:%Y-%m-%d},A{n % 2},{n % 5},{'ES'[n % 3 > 0]}" for n, d in enumerate(DAYS.repeat(2))),
+    )
+    report, _, told = tried(tmp_path, inventario__csv=held, kardex__csv=moved)
+    assert sales_of(report).source.startswith("kardex")
+    assert report.sums["sales.y"] == sum(n % 5 for n in range(80) if n % 3)
+    assert "whose tipo_mov is E are left out, as no sales" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "letters", "sold"),
+    [("tipo_mov", "ES", "S"), ("movement type", "IO", "O"), ("Bewegungsrichtung", "ZA", "A"),
+     ("tipo movimento", "CS", "S"), ("sens", "ES", "S")],
+)  # fmt: skip
+def test_letters_of_movements_say_what_went_out(name, letters, sold):
+    assert movements(name, [*letters]) == {
+        letter: "sold" if letter == sold else "none" for letter in letters
+    }
+    assert movements("category", [*letters]) == dict.fromkeys(letters, "")
+
+
+def test_stock_by_lot_is_added_up_whatever_dates_its_lots_have(tmp_path):
+    products = ("Colonia 1", "Colonia 2")
+    sold = [f"{d:%Y-%m-%d},{p},2" for d in DAYS for p in products]
+    stock = lines(
+        "producto,stock_actual,fecha_ingreso,fecha_caducidad",
+        *(f"Colonia {k},{10 + n},2023-0{n}-01,2031-0{n}-01" for k in (1, 2) for n in (1, 2, 3)),
+    )
+    report, _, told = tried(
+        tmp_path, ventas__csv=lines("fecha_venta,producto,cantidad", *sold), inventario__csv=stock
+    )
+    assert report.sums["position.on_hand"] == 2 * (11 + 12 + 13)
+    assert "several rows for a producto (lots, bins): they are added up" in told
+
+
+def test_a_number_of_the_item_within_its_document_is_no_product(tmp_path):
+    rows = [f"{d:%Y-%m-%d},{n // 3},{n % 3 + 1},ART{n % 7},{n % 4 + 1}"
+            for n, d in enumerate(DAYS.repeat(3))]  # fmt: skip
+    text = lines("fecha,consecutivo,con_item,codigo_articulo,cantidad", *rows)
+    _, panel, _ = tried(tmp_path, ventas__csv=text)
+    assert panel.unique_ids.tolist() == [f"ART{n}" for n in range(7)]
+
+
+def test_columns_of_uneven_days_are_added_up_by_week(tmp_path):
+    days = pd.date_range("2024-01-01", periods=245)
+    days = [d for d in days if d.dayofweek == 6 or (d.dayofweek == 3 and d.month == 1)]
+    rows = [("Sabores", *(d.to_pydatetime() for d in days))]
+    rows += [(name, *range(k, k + len(days))) for k, name in enumerate(("Menta", "Coco"))]
+    report, panel, told = tried(tmp_path, ventas__xlsx=workbook(rows))
+    assert report.frequency.startswith("W-")
+    assert panel.unique_ids.tolist() == ["Coco", "Menta"]
+    assert report.sums["sales.y"] == sum(range(39)) + sum(range(1, 40))
+    assert "a column for each of 39 days, 3 to 7 days apart" in told
