@@ -35,6 +35,7 @@ _TIMED = re.compile(
     r"|historical|archive|archiv|aktuell|vorjahr|old|new|alt|neu|part|teil"
 )
 _NAMED = 6
+_SEVERAL = 3  # files
 _CONSTANT = 0.8  # likelihood of equal rows from which on they prove nothing
 _STRAY = 0.01  # share of a file's lines that may be of the time before, or after, its own
 _COPIED = 0.8  # share of equal rows of two files that makes one a copy of the other
@@ -184,11 +185,14 @@ def _repeats(reader: Reader, file: FileFacts, some: str) -> float:
 def _follow(reader: Reader, group: list[FileFacts]) -> bool:
     """Return whether files tell in their names when they are of, and no two are of one time.
 
-    A few lines of the month before or after, as of a night, do not count.
+    A few lines of the month before or after, as of a night, do not count. Of several files none
+    of which is of another's time that is so whatever language their months are in.
     """
     names = [set(file.name.lower().split("_")) for file in group]
     shared = set.intersection(*names)
-    if not all(_TIMED.fullmatch(plain(word)) for words in names for word in words - shared):
+    words = [word for own in names for word in own - shared]
+    untimed = [word for word in words if not _TIMED.fullmatch(plain(word))]
+    if untimed and (len(group) < _SEVERAL or any(is_kind([word]) for word in untimed)):
         return False
     spans = [_span(reader, file) for file in group]
     if not all(spans):

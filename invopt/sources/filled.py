@@ -9,13 +9,14 @@ import re
 from invopt.sources.by_place import UnitedFiles
 from invopt.sources.duck import Reader
 from invopt.sources.facts import DATE, FileFacts
-from invopt.sources.vocabulary import by_word, plain
+from invopt.sources.vocabulary import by_word, has_label, plain
 from invopt.sources.words import Keys
 from invopt.sql import quote
 
 _KIND = re.compile(r"(^|_)(\w*type?|typ|art|kind|tipo)(_|$)")
 _SOME = 0.2  # share of the rows that are blank, from which on that is how the file is written
 _MOST = 0.5  # from which on a list is printed by product, though some rows repeat its name
+_FEW = 0.05
 _LEAST = 2  # blank rows
 
 
@@ -81,16 +82,17 @@ def _written_once(reader: Reader, file: FileFacts, num_files: int) -> list[str]:
     if not needed or not file.num_rows:
         return []
     blank = _blanks(reader, file)
-    heads = [name for name, (rows, once) in blank.items() if once and rows >= _LEAST]
+    heads = [name for name, (rows, once, _) in blank.items() if once and rows >= _LEAST]
     heads = [name for name in heads if blank[name][0] >= _SOME * file.num_rows]
     for head in heads:
         same = _blank_alike(reader, file, head)
         if needed & set(same):
             return [] if _are_other_lines(reader, file, same, keys.product) else same
     for head in filter(None, (keys.product, keys.location)):  # a printed list, by product
-        if blank[head][0] >= _MOST * file.num_rows and _stand_together(
-            reader, file, head, num_files
-        ):
+        is_printed = blank[head][0] >= _MOST * file.num_rows and blank[head][2]
+        if not is_printed or _is_named_otherwise(reader, file, head):
+            continue
+        if _stand_together(reader, file, head, num_files):
             return _blank_alike(reader, file, head)
     for head in sorted(needed & blank.keys()):  # merged cells of a shop and an article together
         if not _is_blank_beside(reader, file, head):
@@ -144,6 +146,21 @@ def _stand_together(reader: Reader, file: FileFacts, column: str, num_files: int
         file.name,
     ).to_pylist()
     return 1 < found["names"] <= found["changes"] <= num_files * found["names"]
+
+
+def _is_named_otherwise(reader: Reader, file: FileFacts, head: str) -> bool:
+    """Return whether rows without a product's code have its name: they need no other's code."""
+    names = [c.name for c in file.columns if c.name != head and c.kind != DATE]
+    names = [n for n in names if by_word([n], "product") is not None or has_label(n)]
+    if not names:
+        return False
+    given = " OR ".join(f"{_given(name)} IS NOT NULL" for name in names)
+    [found] = reader.fetch(
+        f"SELECT count(*) AS n, count(*) FILTER ({given}) AS named FROM {quote(file.name)} WHERE "
+        f"{_given(head)} IS NULL AND {_said(file)}",
+        file.name,
+    ).to_pylist()
+    return int(found["named"]) > _FEW * int(found["n"])
 
 
 def _once_together(reader: Reader, file: FileFacts, columns: list[str]) -> bool:
@@ -212,8 +229,8 @@ def _of_orders(reader: Reader, file: FileFacts, order: str) -> list[str]:
     return [name for n, name in enumerate(maybe) if row[f"n{n}"] == 1]
 
 
-def _blanks(reader: Reader, file: FileFacts) -> dict[str, tuple[int, bool]]:
-    """Return by column how many of its rows are blank, and whether no name comes twice."""
+def _blanks(reader: Reader, file: FileFacts) -> dict[str, tuple[int, bool, bool]]:
+    """Return by column how many rows are blank, whether no name comes twice, and has the first."""
     counts = ", ".join(
         f"count({text}) AS g{n}, count(DISTINCT {text}) AS d{n}, "
         f"first({text}) FILTER ({text} IS NOT NULL OR {_said(file)}) IS NOT NULL AS f{n}"
@@ -226,6 +243,7 @@ def _blanks(reader: Reader, file: FileFacts) -> dict[str, tuple[int, bool]]:
         column.name: (
             int(found["n"] - found[f"g{n}"]),
             bool(found[f"g{n}"] == found[f"d{n}"] and found[f"f{n}"]),
+            bool(found[f"f{n}"]),
         )
         for n, column in enumerate(file.columns)
     }

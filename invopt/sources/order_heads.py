@@ -67,7 +67,7 @@ def join_heads(reader: Reader, found: UnitedFiles) -> None:
         for lines in found.files
         if _is_lines(lines)
         for heads in found.files
-        if heads is not lines and _dated(heads) and (join := _join(reader, lines, heads))
+        if heads is not lines and _is_heads(heads) and (join := _join(reader, lines, heads))
     ]
     if not joins:
         return
@@ -86,6 +86,11 @@ def _is_lines(file: FileFacts) -> bool:
     keys = Keys.of(file)
     numbers = [c.name for c in file.of_kind(NUMBER) if c.name not in keys.there]
     return keys.product is not None and by_word(numbers, "y") is not None
+
+
+def _is_heads(file: FileFacts) -> bool:
+    """Return whether a file has dates, and is no list of products: these have one for themselves."""
+    return _dated(file) and Keys.of(file).product is None
 
 
 def _dated(file: FileFacts) -> bool:

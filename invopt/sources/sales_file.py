@@ -101,6 +101,9 @@ _OTHER = DOCUMENTS | {
     "swieto", "staff", "hours", "stunden", "heures", "horas", "minutes", "score", "rating",
     "notes", "notiz", "bemerkung", "anmerkung", "kommentar", "comments", "remarks", "remarque",
     "observaciones", "opmerking", "uwagi",
+    "iva", "propina", "propinas", "cortesia", "cortesias", "personas", "nopersonas", "comensales",
+    "impuesto", "impuestos", "tip", "tips", "gratuity", "mwst", "tva", "gst", "trinkgeld",
+    "pourboire", "mancia", "promedio", "cuentas", "neta", "neto", "bruta", "bruto",
     "size", "grosse", "groesse", "taille", "talla", "tamanho", "tamano", "misura", "taglia",
     "maat", "rozmiar", "boyut", "beden", "storlek",
 }  # fmt: skip

@@ -36,7 +36,7 @@ _DOMAINS = {
                "wettbewerb", "concurren", "competid"),
 }  # fmt: skip
 # In names of files of sales.
-SALES = r"sale|order|invoice|line|demand|train|verkauf|absatz|umsatz|bon|kasse|journal|till|pos\b"
+SALES = r"sale|sell_?out|sold|order|invoice|line|demand|train|verkauf|absatz|umsatz|bon|kasse|journal|till|pos\b"
 SALES += (
     r"|rechnung|beleg|vente|facture|ticket|(?<!in)venta|factura|pedido|transaction|receipt|hist"
 )

@@ -108,3 +108,50 @@ def test_columns_of_uneven_days_are_added_up_by_week(tmp_path):
     assert panel.unique_ids.tolist() == ["Coco", "Menta"]
     assert report.sums["sales.y"] == sum(range(39)) + sum(range(1, 40))
     assert "a column for each of 39 days, 3 to 7 days apart" in told
+
+
+def test_codes_that_most_lines_lack_are_not_filled_from_other_products(tmp_path):
+    rows = [f"#{n},{d:%Y-%m-%d},{n % 3 + 1},{name},{code}"
+            for n, d in enumerate(DAYS)
+            for name, code in [(("Serum", "Gel", "Oil")[n % 3], "GEL-1" if n % 9 == 1 else "")]]  # fmt: skip
+    rows[0] = f"#0,{DAYS[0]:%Y-%m-%d},1,Gel,GEL-1"
+    text = lines("Name,Created at,Lineitem quantity,Lineitem name,Lineitem sku", *rows)
+    report, panel, told = tried(tmp_path, orders_export__csv=text)
+    assert {"Serum", "Oil"} <= {*panel.series["product"]}
+    assert report.sums["sales.y"] == 1 + sum(n % 3 + 1 for n in range(1, 40))
+    assert "on the first of several lines only" not in told
+
+
+def test_sheets_of_months_follow_one_another_in_any_language(tmp_path):
+    made = openpyxl.Workbook()
+    made.remove(made.active)
+    for number, title in enumerate(("Januari", "Pebruari", "Maret", "Mei"), start=1):
+        sheet = made.create_sheet(title)
+        sheet.append(["tanggal", "varian", "jumlah"])
+        for day in pd.date_range(f"2024-{number:02d}-01", periods=28):
+            for k, name in enumerate(("kopi", "sosis")):
+                sheet.append([day.to_pydatetime(), name, day.day + k])
+    content = io.BytesIO()
+    made.save(content)
+    report, _, told = tried(tmp_path, penjualan__xlsx=content.getvalue())
+    assert (report.first, report.last) == ("2024-01-01", "2024-04-28")
+    assert report.sums["sales.y"] == 4 * (2 * sum(range(1, 29)) + 28)
+    assert "they follow one another in time" in told
+
+
+def test_taxes_tips_and_guests_of_a_day_are_no_products(tmp_path):
+    rows = [f"{d:%Y-%m-%d},{n % 9 + 1},{n % 7 + 2},{n % 5 + 3},{n % 3},{n % 4 + 20},{n % 6 + 9}"
+            for n, d in enumerate(DAYS)]  # fmt: skip
+    text = lines("FECHA,PASTA,PIZZA,POSTRE,IVA,PROPINA,NOPERSONAS", *rows)
+    _, panel, _ = tried(tmp_path, ventasxdia__csv=text)
+    assert panel.unique_ids.tolist() == ["PASTA", "PIZZA", "POSTRE"]
+
+
+def test_a_list_of_products_with_dates_lends_them_to_no_sale(tmp_path):
+    sold = lines("Product Code,Supplier,Sold", *(f"P{n},S{n},{n + 1}" for n in range(20)))
+    ended = lines(
+        "Product Code,Supplier,Date Discontinued",
+        *(f"Q{n},S{n},2022-{n % 12 + 1:02d}-01" for n in range(20)),
+    )
+    with pytest.raises(InvalidInputError, match="no file looks like sales"):
+        tried(tmp_path, sales_report__csv=sold, discontinued__csv=ended)
