@@ -89,7 +89,7 @@ def _is_lines(file: FileFacts) -> bool:
 
 
 def _is_heads(file: FileFacts) -> bool:
-    """Return whether a file has dates, and is no list of products: these have one for themselves."""
+    """Return whether a file has dates, and is no list of products, whose dates are its own."""
     return _dated(file) and Keys.of(file).product is None
 
 

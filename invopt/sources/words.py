@@ -36,10 +36,9 @@ _DOMAINS = {
                "wettbewerb", "concurren", "competid"),
 }  # fmt: skip
 # In names of files of sales.
-SALES = r"sale|sell_?out|sold|order|invoice|line|demand|train|verkauf|absatz|umsatz|bon|kasse|journal|till|pos\b"
-SALES += (
-    r"|rechnung|beleg|vente|facture|ticket|(?<!in)venta|factura|pedido|transaction|receipt|hist"
-)
+SALES = r"sale|sell_?out|sold|order|invoice|line|demand|train|verkauf|absatz|umsatz|bon|kasse"
+SALES += r"|journal|till|pos\b|rechnung|beleg|vente|facture|ticket|(?<!in)venta|factura|pedido"
+SALES += r"|transaction|receipt|hist"
 # In names of files of what was bought.
 PURCHASES = r"purchas|goods_receipt|(^|_)grn(_|$)|einkauf|wareneingang|compra|achat|acquist|inkoop"
 PURCHASES += r"|zakup|satin_al|indkob|inkop|procure|received|inward"

@@ -111,9 +111,9 @@ def test_columns_of_uneven_days_are_added_up_by_week(tmp_path):
 
 
 def test_codes_that_most_lines_lack_are_not_filled_from_other_products(tmp_path):
-    rows = [f"#{n},{d:%Y-%m-%d},{n % 3 + 1},{name},{code}"
-            for n, d in enumerate(DAYS)
-            for name, code in [(("Serum", "Gel", "Oil")[n % 3], "GEL-1" if n % 9 == 1 else "")]]  # fmt: skip
+    names = [("Serum", "Gel", "Oil")[n % 3] for n in range(len(DAYS))]
+    codes = ["GEL-1" if n % 9 == 1 else "" for n in range(len(DAYS))]
+    rows = [f"#{n},{d:%Y-%m-%d},{n % 3 + 1},{names[n]},{codes[n]}" for n, d in enumerate(DAYS)]
     rows[0] = f"#0,{DAYS[0]:%Y-%m-%d},1,Gel,GEL-1"
     text = lines("Name,Created at,Lineitem quantity,Lineitem name,Lineitem sku", *rows)
     report, panel, told = tried(tmp_path, orders_export__csv=text)
