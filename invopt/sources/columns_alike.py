@@ -28,6 +28,7 @@ from invopt.types import FloatArray
 
 PRODUCT = "product"
 _LEAST = 3  # columns
+_BOUGHT_AT_ONCE = 0.3  # share of what is sold that a receipt has at most, on average
 _OF_FLAGS = 2  # values of a column that says yes or no of a day, where others say more
 _LOOKED_AT = 1000  # rows
 _MOST = 400  # columns among which sums of a few are looked for
@@ -60,6 +61,7 @@ class Alike:
         place: Column of the places that rows are of; None where each day has one row.
         sums: Columns that add others up.
         odd: Columns that may be products, but for fractions or numbers below 0.
+        are_receipts: Whether a day has a row for each receipt.
     """
 
     labels: dict[str, str]
@@ -67,31 +69,37 @@ class Alike:
     place: str | None
     sums: list[str]
     odd: list[str]
+    are_receipts: bool = False
 
 
 def columns_alike(reader: Reader, file: FileFacts) -> Alike | None:
     """Return the columns of a file that are a product or place each; None where it has none.
 
-    Such a file has a date, at most one row for each (and place), and no column of products.
+    Such a file has a date, at most one row for each (and place), and no column of products; or a
+    row for each receipt, which has little of all that is sold.
     """
     dates = file.of_kind(DATE)
-    if file.periods or len(dates) != 1 or len(file.of_kind(NUMBER)) < _LEAST:
+    if file.periods or not dates or len(file.of_kind(NUMBER)) < _LEAST:
         return None
     numbers = [c for c in file.of_kind(NUMBER) if not is_of_calendar(c.name)]
     labels, kind = _by_words(numbers)
     keys = Keys.of(file)
-    if {keys.product, keys.series} - {None, *labels} or _has_other_texts(file, keys):
+    if {keys.product, keys.series} - {None, *labels}:
         return None
     place = None if keys.location in labels else keys.location
     cells = [date_sql(dates[0]), *([quote(place)] if place is not None else [])]
-    if num_combined(reader, file, cells) < file.num_rows or (place and kind == PLACE):
+    are_receipts = num_combined(reader, file, cells) < file.num_rows
+    place = None if are_receipts else place
+    if place and kind == PLACE:
+        return None
+    if not are_receipts and (len(dates) > 1 or _has_other_texts(file, keys)):
         return None
     numbers = [c for c in numbers if c.name != place]
     values = _values(reader, file, numbers)
     odd: list[str] = []
     if not labels:
-        labels, odd = _unnamed(numbers, values)
-    if len(labels) < _LEAST:
+        labels, odd = _unnamed(numbers, values, may_be_flags=not are_receipts)
+    if len(labels) < _LEAST or (are_receipts and not _hold_little([values[n] for n in labels])):
         return None
     sums = _sums(values, [c.name for c in numbers if c.name in labels])
     parts = [name for name in labels if name not in sums]
@@ -103,7 +111,15 @@ def columns_alike(reader: Reader, file: FileFacts) -> Alike | None:
     if is_unnamed and claimed and not _is_turnover(claimed, values, parts):
         return None
     own = {name: labels[name] for name in parts}
-    return Alike(own, kind, place, sums, odd) if len(own) >= _LEAST else None
+    return Alike(own, kind, place, sums, odd, are_receipts) if len(own) >= _LEAST else None
+
+
+def _hold_little(columns: list[FloatArray]) -> bool:
+    """Return whether rows hold a few whole numbers each, as receipts with all that is sold do."""
+    cells = np.stack(columns, axis=1)
+    some = np.isfinite(cells) & (cells != 0)
+    whole = bool((cells[some] == np.floor(cells[some])).all())
+    return whole and bool(some.mean() <= _BOUGHT_AT_ONCE)
 
 
 def _has_other_texts(file: FileFacts, keys: Keys) -> bool:
@@ -170,7 +186,7 @@ def _says_else(words: str) -> bool:
 
 
 def _unnamed(
-    numbers: list[ColumnFacts], values: dict[str, FloatArray]
+    numbers: list[ColumnFacts], values: dict[str, FloatArray], *, may_be_flags: bool
 ) -> tuple[dict[str, str], list[str]]:
     """Return products by the numbers that no word claims, and those of these of another kind."""
     names = [c.name for c in numbers]
@@ -179,7 +195,7 @@ def _unnamed(
     left = [c for c in left if not is_total(c.name) and not re.fullmatch(NAMELESS, c.name)]
     if (measured := _of_one_measure(left)) is not None:
         return measured, []
-    counts = [c for c in left if c.num_distinct > _OF_FLAGS] or left
+    counts = [c for c in left if c.num_distinct > _OF_FLAGS or not may_be_flags] or left
     odd = [c.name for c in counts if _is_odd(c.name, values[c.name])]
     if len(counts) - len(odd) < max(_LEAST, _MOSTLY * len(counts)):
         odd = []

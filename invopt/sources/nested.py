@@ -42,14 +42,14 @@ def _unnested(reader: Reader, file: FileFacts) -> tuple[str | None, str]:
         return None, ""
     taken = {c.name.lower() for c in file.columns}
     picks = [
-        f"{quote(name)} ->> {literal(_path(key))} AS {quote(_free(f'{name}_{key}', taken))}"
+        f"{_json(name)} ->> {literal(_path(key))} AS {quote(_free(f'{name}_{key}', taken))}"
         for name, keys in objects.items()
         for key in keys
     ]
     gone = [*objects, *([lines] if lines is not None else [])]
     rows, num_empty = quote(file.name), 0
     if lines is not None:
-        items = f"from_json({quote(lines)}, '[\"JSON\"]')"
+        items = f"from_json({_json(lines)}, '[\"JSON\"]')"
         empty = f"SELECT count(*) AS n FROM {rows} WHERE coalesce(len({items}), 0) = 0"
         num_empty = reader.fetch(empty, file.name)["n"][0].as_py()
         rows = f"(SELECT *, unnest({items}) AS __line FROM {rows})"
@@ -83,7 +83,8 @@ def _shape(reader: Reader, file: FileFacts, column: str) -> str:
 
 def _keys(reader: Reader, file: FileFacts, column: str, *, is_list: bool) -> list[str]:
     """Return the names of what the objects of a column hold, each once, in their order."""
-    each = f"unnest(from_json({quote(column)}, '[\"JSON\"]'))" if is_list else quote(column)
+    text = _json(column)
+    each = f"unnest(from_json({text}, '[\"JSON\"]'))" if is_list else text
     sql = (
         f"SELECT unnest(json_keys(o)) AS k FROM (SELECT {each} AS o FROM "
         f"{quote(file.name)}) WHERE json_type(o) = 'OBJECT'"
@@ -91,6 +92,11 @@ def _keys(reader: Reader, file: FileFacts, column: str, *, is_list: bool) -> lis
     found = reader.fetch(f"SELECT k, count(*) AS n FROM ({sql}) GROUP BY k ORDER BY n DESC, k",
                          file.name)  # fmt: skip
     return list(found["k"].to_pylist())[:_MAX_KEYS]
+
+
+def _json(column: str) -> str:
+    """Return the SQL of a text where it is JSON; NULL where it is not, as of a few cells."""
+    return f"CASE WHEN json_valid({quote(column)}) THEN {quote(column)} END"
 
 
 def _path(key: str) -> str:

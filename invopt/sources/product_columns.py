@@ -41,7 +41,8 @@ def stack_products(reader: Reader, found: UnitedFiles, asked: SpokenNames) -> No
         made = found.table_of(reader, f"{file.name}_by_{alike.kind}", sql, [file])
         gone = {*alike.labels, *alike.sums}
         left = tuple(c for c in file.columns if c.name not in gone)
-        found.beside[made.name] = (replace(file, columns=left), list(alike.labels.values()))
+        if not alike.are_receipts:  # what these say is of a customer, not of the day
+            found.beside[made.name] = (replace(file, columns=left), list(alike.labels.values()))
         found.files[at] = made
         found.notes.extend(_told(file, alike))
 

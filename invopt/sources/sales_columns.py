@@ -39,6 +39,7 @@ _NO_LEVEL = r"hour|hr|day|tage|jour|min|max|safety|reorder|target|cover|val|cost
 _NO_LEVEL += r"|out|flag|(^|_)is_|bit|oos"
 _OUT = r"stock_?outs?(_|$)|out_?of_?stock|(^|_)oos(_|$)|sold_?out|ausverkauft|rupture|agotado"
 _BEFORE = r"open|start|begin|initial|anfang|debut|inicial|inizial"
+_NUMBERED = {"id", "nr", "no", "number", "nummer", "numero", "key", "code", "codigo", "ref"}
 _LINE_NUMBER = 0.5  # share of the rows from which on whole numbers name lines
 
 
@@ -118,7 +119,8 @@ class SalesColumns(Placer):
         if by_word([column.name], "on_hand") or by_word([column.name], "y"):
             return False
         lines = column.num_distinct > _LINE_NUMBER * self.file.num_rows
-        return column.kind == NUMBER and (column.has_fraction or not lines)
+        names = lines or bool(_NUMBERED & {*plain(name).split("_")})
+        return column.kind == NUMBER and (column.has_fraction or not names)
 
     def _changing(self, columns: list[ColumnFacts]) -> list[ColumnFacts]:
         """Return columns that change from period to period within a series."""

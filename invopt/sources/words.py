@@ -49,7 +49,9 @@ _ITEMS = ("item", "artikel", "article", "articulo", "artículo")
 _NUMBERS = ("no", "nr", "number", "nummer", "num", "code")
 # What may have a number besides products, in names of columns.
 NO_PRODUCT = DOCUMENTS | {
-    "customer", "kunde", "client", "cliente", "buyer", "member", "user", "household",
+    "customer", "kunde", "client", "cliente", "buyer", "customers", "kunden", "clients", "clientes",
+    "clienti", "klant", "klanten", "klient", "klienci", "kund", "kunder", "musteri", "mitglied",
+    "member", "user", "household",
     "person", "staff", "employee", "cashier", "seller", "merchant", "vendor", "supplier",
     "lieferant", "account", "session", "device", "terminal", "register", "machine", "payment",
     "shipment", "shipping", "delivery", "carrier", "campaign", "promotion", "promo", "coupon",

@@ -2,6 +2,7 @@
 
 import io
 
+import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
@@ -155,3 +156,44 @@ def test_a_list_of_products_with_dates_lends_them_to_no_sale(tmp_path):
     )
     with pytest.raises(InvalidInputError, match="no file looks like sales"):
         tried(tmp_path, sales_report__csv=sold, discontinued__csv=ended)
+
+
+def test_receipts_with_a_column_for_all_that_is_sold_are_added_up_by_day(tmp_path):
+    sold = ("angbutter", "plain bread", "jam", "americano", "croissant", "latte", "pandoro", "cake")
+    rng = np.random.default_rng(0)
+    counts = rng.integers(1, 4, (160, 8)) * (rng.random((160, 8)) < 0.2)
+    rows = [
+        f"{day:%Y-%m-%d} 1{n % 4}:05,{day:%Y-%m-%d},{n * 100},District {n % 3},"
+        + ",".join(str(units or "") for units in counts[n])
+        for n, day in enumerate(DAYS.repeat(4))
+    ]
+    text = lines(f"datetime,date,total,place,{','.join(sold)}", *rows)
+    report, panel, told = tried(tmp_path, bakery_sales__csv=text)
+    assert sorted(panel.series["product"]) == sorted(sold)
+    assert report.sums["sales.y"] == counts.sum()
+    assert "beside what was sold" not in told
+
+
+def test_a_list_of_customers_is_no_list_of_products(tmp_path):
+    orders = [f"{n};{n % 9};{n % 6};{n % 4 + 1};{d:%d.%m.%Y}" for n, d in enumerate(DAYS)]
+    people = [f"{n};Person {n};X" for n in range(9)]
+    goods = [f"{n};Ware {n};{n + 1},5" for n in range(6)]
+    _, panel, told = tried(
+        tmp_path,
+        Bestellungen__csv=lines("BestellID;KundenID;ProduktID;Menge;Bestelldatum", *orders),
+        KundenInfo__csv=lines("KundenID;Name;Stadt", *people),
+        Produkte__csv=lines("ProduktID;Name;Preis", *goods),
+    )
+    assert panel.unique_ids.tolist() == [str(n) for n in range(6)]
+    assert panel.series["product_name"].tolist() == [f"Ware {n}" for n in range(6)]
+    assert not panel.channels
+    assert "KundenInfo (KundenInfo.csv) is not mapped" in told
+
+
+def test_cells_that_are_no_json_among_those_that_are_do_not_end_in_an_error(tmp_path):
+    cells = [f'[{{""sku"": ""A{n % 2}"", ""qty"": {n % 3 + 1}}}]' for n in range(40)]
+    cells[7] = "[{'sku': 'A1', 'qty': 2}]"  # as Python writes it
+    rows = [f'{n},{d:%Y-%m-%d},"{cells[n]}"' for n, d in enumerate(DAYS)]
+    report, _, told = tried(tmp_path, orders__csv=lines("number,created_at,line_items", *rows))
+    assert report.sums["sales.y"] == sum(n % 3 + 1 for n in range(40) if n != 7)
+    assert "1 orders have none and are left out" in told
