@@ -39,7 +39,7 @@ from invopt.sources.vocabulary import (
     is_ruled_out,
     plain,
 )
-from invopt.sources.words import PURCHASES, SALES, STOCKS, Keys, SpokenNames, named
+from invopt.sources.words import NO_SALES, PURCHASES, SALES, Keys, SpokenNames, named
 from invopt.sql import literal, quote
 
 _FISCAL = (
@@ -164,8 +164,8 @@ def find_sales(
     if not whole:
         short = [c for c in candidates if c.missing]
         raise InvalidInputError(_what_is_missing(reader, short, doubts or {}))
-    told = [c for c in whole if re.search(SALES, plain(c.file.name))]
-    whole = [c for c in whole if not re.search(STOCKS, plain(c.file.name))] or whole
+    told = [c for c in whole if _is_called(SALES, c.file)]
+    whole = [c for c in whole if not _is_called(NO_SALES, c.file)] or whole
     strong = [c for c in told or whole if c.quantity is None or not _is_weak(c.quantity.name)]
     found = max(
         strong or told or whole, key=lambda c: c.file.num_rows * max(1, len(c.file.periods))
@@ -181,13 +181,18 @@ def _without_purchases(whole: list[SalesFile], candidates: list[SalesFile]) -> l
     """
     bought = [c for c in whole if _is_of_purchases(c.file)]
     others = [c for c in candidates if c not in bought]
-    is_told = any(re.search(SALES, plain(c.file.name)) for c in others)
+    is_told = any(_is_called(SALES, c.file) for c in others)
     return [c for c in whole if c not in bought] if is_told else whole
 
 
 def _is_of_purchases(file: FileFacts) -> bool:
     words = {word for column in file.columns for word in plain(column.name).split("_")}
-    return re.search(PURCHASES, plain(file.name)) is not None and not words & _BUYERS
+    return _is_called(PURCHASES, file) and not words & _BUYERS
+
+
+def _is_called(words: str, file: FileFacts) -> bool:
+    """Return whether a file's or its sheet's own name, not a table's that was made, has words."""
+    return re.search(words, plain(f"{file.path} {file.sheet or ''}")) is not None
 
 
 def name_one_product(reader: Reader, found: UnitedFiles, asked: SpokenNames) -> None:

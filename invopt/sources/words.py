@@ -42,8 +42,9 @@ SALES += r"|transaction|receipt|hist"
 # In names of files of what was bought.
 PURCHASES = r"purchas|goods_receipt|(^|_)grn(_|$)|einkauf|wareneingang|compra|achat|acquist|inkoop"
 PURCHASES += r"|zakup|satin_al|indkob|inkop|procure|received|inward"
-# In names of files of what is held.
-STOCKS = r"inventar|inventory|stock|on_hand|bestand|existencias|estoque|giacenz|voorraad|lagersald"
+# In names of files of what is held, and of people.
+NO_SALES = r"inventar|inventory|stock|on_hand|bestand|existencias|estoque|giacenz|voorraad"
+NO_SALES += r"|lagersald|customer|kunden|client|supplier|lieferant|proveedor|fournisseur"
 _SERIES = ("unique_id", "series", "series_id", "item_store", "store_item", "ts_id")
 _ITEMS = ("item", "artikel", "article", "articulo", "artículo")
 _NUMBERS = ("no", "nr", "number", "nummer", "num", "code")

@@ -197,3 +197,14 @@ def test_cells_that_are_no_json_among_those_that_are_do_not_end_in_an_error(tmp_
     report, _, told = tried(tmp_path, orders__csv=lines("number,created_at,line_items", *rows))
     assert report.sums["sales.y"] == sum(n % 3 + 1 for n in range(40) if n != 7)
     assert "1 orders have none and are left out" in told
+
+
+def test_a_table_made_of_customers_is_not_taken_for_sales_by_the_name_it_got(tmp_path):
+    people = [f'{n},Person {n},{d:%Y-%m-%d},{n % 5},"{{""tier"": ""A{n % 2}""}}"'
+              for n, d in enumerate(DAYS.repeat(5))]  # fmt: skip
+    sold = [f"{d:%Y-%m-%d},P{n % 4},{n % 3 + 1}" for n, d in enumerate(DAYS)]
+    report, _, _ = tried(
+        tmp_path, customers__csv=lines("item,name,created_at,quantity,custom", *people),
+        bookings__csv=lines("date,sku,quantity", *sold),
+    )  # fmt: skip
+    assert sales_of(report).source == "bookings"
