@@ -99,16 +99,25 @@ class Net:
 
     def reach(self) -> int:
         """Return the periods ahead that any unit ordered now is looked at in."""
-        items = self.items
-        far = items.lead_time + 2 * items.cycle + 1
+        items, lead_time = self.items, self._longest_lead()
+        far = lead_time + 2 * items.cycle + 1
         at = np.arange(items.num)
         for _ in range(items.num):
             above = items.parent[at]
             if (above < 0).all():
                 break
-            more = items.lead_time[above] + 2 * items.cycle[above] + 1
+            more = lead_time[above] + 2 * items.cycle[above] + 1
             far, at = far + np.where(above >= 0, more, 0), np.where(above >= 0, above, at)
         return int(far.max(initial=1))
+
+    def _longest_lead(self) -> IntArray:
+        """Return (items,) periods that an order may take, the longest that is known of."""
+        found, terms = self.items.lead_time.copy(), self.terms
+        if terms.law is not None:
+            for number, law in enumerate(terms.laws):
+                rows = self.num_series + np.flatnonzero(terms.law == number)
+                found[rows] = np.maximum(found[rows], law.periods.max())
+        return found
 
     def blocks(self, size: int) -> Iterator[IntArray]:
         """Yield items of whole trees, and of shops that move stock to each other, together."""

@@ -11,6 +11,7 @@ from invopt.inventory.decision import ReviewRules
 from invopt.inventory.exceptions import Flags
 from invopt.inventory.network.net import BETWEEN, Net
 from invopt.inventory.network.source_orders import Ordered
+from invopt.inventory.network.source_outlook import ends_before_next
 from invopt.inventory.network.transfers import Transfer
 from invopt.inventory.reasons import NOT_WORTH_IT
 from invopt.inventory.review import Review
@@ -315,6 +316,7 @@ def _flags(net: Net, orders: NodeOrders, position: FloatArray) -> Flags:
     found.set("waits_for_order_day", net.supply.waits)
     found.set("closed", net.supply.shut)
     found.set("no_lead_time", net.unsupplied)
+    found.set("phase_out", ends_before_next(net))
     return found
 
 
@@ -335,6 +337,10 @@ def _reasons(net: Net, orders: NodeOrders, level: FloatArray) -> list[str]:
             if orders.quantity[row] > 0:
                 units = in_words(orders.quantity[row], 6)
                 text += f": {units} are ordered, which saves {orders.saved[row]:.2f}"
+            if orders.further[row] > 0:
+                assert net.terms.order_cost is not None
+                later, line = in_words(orders.further[row], 6), net.terms.order_cost[row]
+                text += f"; {later} of them are for later reviews, as a line costs {line:.2f}"
             if asked > max(there, 0):
                 wanted, left = in_words(asked, 6), in_words(max(there, 0), 6)
                 text += f"; {wanted} are wanted of it now, and {left} are there"
