@@ -87,11 +87,12 @@ def _times(shares: FloatArray, periods: IntArray, cycle: int) -> list[tuple[int,
     """Return lead times, last periods before the next arrival, and their chances.
 
     Example:
-        One order of ten takes 20 periods, and is overtaken by the next ones:
+        One order of ten takes 10 periods instead of 3. The next one is then there as early, if it
+        is not late too:
 
-        >>> found = _times(np.array([0.9, 0.1]), np.array([3, 20]), 14)
-        >>> [(first, last, round(share, 3)) for first, last, share in found]
-        [(3, 17, 0.81), (3, 31, 0.08), (3, 34, 0.01), (20, 31, 0.01)]
+        >>> found = _times(np.array([0.9, 0.1]), np.array([3, 10]), 7)
+        >>> [(first, last, round(share, 2)) for first, last, share in found]
+        [(3, 10, 0.81), (3, 17, 0.09), (10, 17, 0.01)]
     """
     for number in (_DRAWN, _TIMES):
         law = LeadLaw.drawn(shares, periods, cycle, number)
