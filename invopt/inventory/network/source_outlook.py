@@ -92,7 +92,7 @@ def _times(shares: FloatArray, periods: IntArray, cycle: int) -> list[tuple[int,
 
         >>> found = _times(np.array([0.9, 0.1]), np.array([3, 10]), 7)
         >>> [(first, last, round(share, 2)) for first, last, share in found]
-        [(3, 10, 0.81), (3, 17, 0.09), (10, 17, 0.01)]
+        [(3, 10, 0.82), (3, 17, 0.08), (10, 17, 0.02)]
     """
     for number in (_DRAWN, _TIMES):
         law = LeadLaw.drawn(shares, periods, cycle, number)
