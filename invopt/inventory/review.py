@@ -28,7 +28,7 @@ from invopt.inventory.decision import (
     SummedForecast,
     decide,
 )
-from invopt.inventory.exceptions import STOCKOUTS, Flags, dead_series
+from invopt.inventory.exceptions import STOCKOUTS, Flags, dead_series, on_sale_again
 from invopt.inventory.planning import Planned, finished, without_faults
 from invopt.inventory.purchasing import Bought, Wanted, bought
 from invopt.inventory.reasons import Notes
@@ -92,6 +92,7 @@ def plan_review(
     ahead = demand_ahead(panel, forecast, supply, tables, notes, is_count=rules.is_count)
     dead = dead_series(panel) & ~np.isnan(stock.on_hand)
     dead[ahead.succession.new] = False
+    dead[on_sale_again(panel)] = False
     dead[ahead.overridden.asked] = False
     forced = _forced(dead, supply, ahead, notes, allotted)
     supply = replace(supply, terms=_ending(supply, ahead.phases, sunk))

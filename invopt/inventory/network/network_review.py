@@ -106,6 +106,9 @@ class NetworkReview:
         sells = panel.series["location"].astype(str).isin(self.lanes["source"]).to_numpy()
         rows = np.flatnonzero((lane >= 0) | sells)
         shelves = self._shelves(panel, forecast, review, rows, self.recorded)
+        # Nothing can be ordered for a shop that is farther away than the forecast reaches.
+        near = np.flatnonzero((shelves.lead_time <= forecast.mean.shape[1]) | sells[rows])
+        rows, shelves = rows[near], shelves.take(near)
         span = max(int(np.median(shelves.cycle)), 1) if len(rows) else 1
         errors = residuals(panel, rows, span)
         self.parts.append(_Part(panel, forecast, rows, shelves, errors))

@@ -74,7 +74,7 @@ def arrivals_of(net: Net, nodes: IntArray) -> list[tuple[IntArray, list[Arrival]
     kinds = np.stack([law, cycle], axis=1)
     for number, every in np.unique(kinds[law >= 0], axis=0).tolist():
         at = np.flatnonzero((kinds == (number, every)).all(axis=1))
-        times = terms.laws[number]
+        times = net.lead_times(number)
         one = np.ones(len(at), np.int64)
         found.append((at, [
             Arrival(share, first * one, last * one)

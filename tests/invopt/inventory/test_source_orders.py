@@ -36,7 +36,7 @@ def forecast_of_poisson(num, level, horizon=HORIZON):
 
 def review(
     on_hand=(20, 20, 0), series=None, source=None, lead_time=7, level=LEVEL, pack=1, least=0,
-    lost_sales=True, **tables,
+    lost_sales=True, to_first=3, closed_first=False, **tables,
 ):  # fmt: skip
     """Return the orders of two shops and their warehouse p_DC, and the exceptions."""
     rng = np.random.default_rng(0)
@@ -45,13 +45,15 @@ def review(
         "unit_cost": 2.0, "holding_cost": 0.02, "stockout_cost": 1.0, **(series or {}),
     })  # fmt: skip
     y = rng.poisson(level, (2, DAYS)).astype(np.int16)
+    y[0] *= not closed_first
     days = Timeline(pd.Timestamp("2024-01-01"), "D", DAYS)
     panel = Panel(days, shops, y, np.zeros(y.shape, np.uint8))
     nodes = pd.DataFrame({"unique_id": ["p_DC"], "product": "p", "location": "DC",
                           "unit_cost": 2.0, **(source or {})})  # fmt: skip
     lanes = pd.DataFrame({
         "source": ["DC", "DC", "ACME"], "location": ["s1", "s2", "DC"],
-        "lead_time": [3, 3, lead_time], "pack_size": [1, 1, pack], "min_units": [0, 0, least],
+        "lead_time": [to_first, 3, lead_time], "pack_size": [1, 1, pack],
+        "min_units": [0, 0, least],
     })  # fmt: skip
     position = pd.DataFrame({"unique_id": ["p_s1", "p_s2", "p_DC"], "on_hand": on_hand})
     config = InventoryConfig(review_period=7, holding_cost=0.02, stockout_cost=1.0,
@@ -155,3 +157,48 @@ def test_no_lot_is_ordered_that_lasts_beyond_a_products_end():
         for day in (23, 41, 61)
     ]
     assert found == [53, 236, 430]
+
+
+# --- lead times that nobody means
+
+
+def test_a_source_whose_lead_time_is_in_another_unit_has_a_fault_and_the_rest_is_planned():
+    usual, _ = review((20, 20, 50))
+    for lead_time, most in ((1000, "336 at most for a forecast of 28"), (10**9, "3650 at most")):
+        orders, _ = review((20, 20, 50), lead_time=lead_time)
+        row = orders.loc["p_DC"]
+        assert row["order_quantity"] == 0
+        assert "data_fault" in row["exception"].split(";")
+        assert row["reason"] == (
+            f"lead_time is {lead_time} periods, and may be {most}: is it in another unit?"
+        )
+        shops = ["p_s1", "p_s2"]
+        assert orders["order_quantity"][shops].tolist() == [25, 25]
+        assert usual["order_quantity"][shops].tolist() == [25, 25]
+
+
+@pytest.mark.parametrize(
+    ("lead_time", "exception"), [(40, "lead_time_beyond_horizon"), (10**6, "data_fault")]
+)
+def test_a_shop_that_nothing_can_be_ordered_for_leaves_the_others_as_they_are(lead_time, exception):
+    orders, _ = review((20, 20, 50), to_first=lead_time)
+    assert exception in orders.loc["p_s1", "exception"].split(";")
+    assert np.isnan(orders.loc["p_s1", "order_quantity"])
+    assert orders.loc["p_s2", "order_quantity"] == 38
+
+
+def test_a_source_does_not_order_for_a_shop_beyond_the_horizon():
+    found = [ordered(on_hand=(20, 20, 0), to_first=days) for days in (3, 29, 400)]
+    assert found == [220, 112, 112]
+
+
+# --- a shop that opens again
+
+
+def test_a_shop_that_a_plan_opens_is_not_taken_for_dead_stock():
+    orders, _ = review((0, 20, 500), closed_first=True, series={"phase_in": [in_days(5), None]})
+    # It is there the day before: five a day from the fifth to the tenth day, and six for safety.
+    assert orders.loc["p_s1", "order_quantity"] == 36
+    assert "dead_stock" not in orders.loc["p_s1", "exception"]
+    silent, _ = review((0, 20, 500), closed_first=True)
+    assert silent.loc["p_s1", "exception"] == "dead_stock"
