@@ -69,8 +69,9 @@ ASSEMBLE = {
     "network.sheets.sources_review", "network.sheets.told", "network.sheets.with_source",
     "network.source_orders.ordered_by", "network.source_outlook.arrivals_of",
     "network.source_outlook.ends_before_next", "network.source_outlook.leaves_of",
-    "network.source_outlook.outlook_of", "network.source_outlook.sunk_of", "planning.finished",
-    "planning.plan_orders", "planning.without_faults", "review.demand_ahead", "review.plan_review",
+    "network.source_outlook.outlook_of", "network.source_outlook.sunk_of",
+    "network.source_outlook.too_old", "planning.finished", "planning.plan_orders",
+    "planning.without_faults", "review.demand_ahead", "review.plan_review",
 }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from invopt.inventory.decision import ReviewRules
 from invopt.inventory.exceptions import Flags
 from invopt.inventory.network.net import BETWEEN, Net
 from invopt.inventory.network.source_orders import Ordered
-from invopt.inventory.network.source_outlook import ends_before_next
+from invopt.inventory.network.source_outlook import ends_before_next, too_old
 from invopt.inventory.network.transfers import Transfer
 from invopt.inventory.reasons import NOT_WORTH_IT
 from invopt.inventory.review import Review
@@ -317,12 +317,13 @@ def _flags(net: Net, orders: NodeOrders, position: FloatArray) -> Flags:
     found.set("closed", net.supply.shut)
     found.set("no_lead_time", net.unsupplied)
     found.set("phase_out", ends_before_next(net))
+    found.set("will_expire", too_old(net))
     return found
 
 
 def _reasons(net: Net, orders: NodeOrders, level: FloatArray) -> list[str]:
     """Return a sentence per source."""
-    found = []
+    found, old = [], too_old(net)
     faults = net.terms.faults
     for row, name in enumerate(net.nodes["location"].astype(str)):
         asked, there = orders.asked[row], net.there[row]
@@ -341,6 +342,8 @@ def _reasons(net: Net, orders: NodeOrders, level: FloatArray) -> list[str]:
                 assert net.terms.order_cost is not None
                 later, line = in_words(orders.further[row], 6), net.terms.order_cost[row]
                 text += f"; {later} of them are for later reviews, as a line costs {line:.2f}"
+            if old[row]:
+                text += "; a unit is too old to be sold when it comes to a shelf"
             if asked > max(there, 0):
                 wanted, left = in_words(asked, 6), in_words(max(there, 0), 6)
                 text += f"; {wanted} are wanted of it now, and {left} are there"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from invopt.inventory.network.net import Net
-from invopt.inventory.network.tree import Reached, System
+from invopt.inventory.network.tree import Reached, System, next_review
 from invopt.inventory.network.worth import Ending, MixedWorth, Shared, source_worth
 from invopt.inventory.path import LeadLaw
 from invopt.types import BoolArray, Float32Array, FloatArray, IntArray
@@ -37,7 +37,8 @@ class SourceOutlook:
         held: Money that a unit left at the source costs, by arrival.
         state: (sources, paths) units of the system left when it ships again, by arrival.
         enough: Units with which every place has what pays there by itself, by arrival.
-        ends: Intervals until the last product below ends, 1 at least; infinite for never.
+        ends: Intervals until the last product below ends, or a unit is too old to be sold, 1 at
+            least; infinite for never.
         most: Units of an order of which the last one is still worth having before that.
     """
 
@@ -122,7 +123,8 @@ def outlook_of(
     position = net.stock.counted(net.terms.protection_interval)[row]
     there = (np.nan_to_num(position) + _inner(net, nodes))[:, None].astype(np.float32)
     parts, held, states, enough = [], [], [], []
-    last = _last_sale(net, nodes)
+    life = _life(net, nodes)
+    last = np.minimum(_last_sale(net, nodes), net.items.lead_time[nodes] + life)
     most = np.full(num, np.inf)
     for time in times:
         reached = system.reached(nodes, time.lead + 1, time.stop)
@@ -130,7 +132,8 @@ def outlook_of(
         state = _left(net, system, reached, num) + there
         part = source_worth(reached.units, state, cost)
         if np.isfinite(last).any():
-            until = _until_end(net, system, reached, nodes, lost_sales=lost_sales)
+            gone = time.lead + life
+            until = _until_end(net, system, reached, nodes, gone=gone, lost_sales=lost_sales)
             lost = np.where(np.isfinite(last), net.terms.unit_cost[row], 0.0)
             part = replace(part, ending=Ending(until, lost))
             most = np.minimum(most, _worth_having(until, lost, net.terms.stockout_cost[row]))
@@ -192,23 +195,53 @@ def sunk_of(net: Net) -> IntArray:
     return np.asarray(found[np.isfinite(shelves.ends_in[found])])
 
 
+def _life(net: Net, nodes: IntArray) -> FloatArray:
+    """Return (nodes,) periods that a unit can be sold in from its arrival at the source on."""
+    if net.terms.shelf_life is None:
+        return np.full(len(nodes), np.inf)
+    life = net.terms.shelf_life[nodes - net.num_series]
+    return np.asarray(np.where(np.isnan(life), np.inf, np.ceil(np.nan_to_num(life))))
+
+
+def too_old(net: Net) -> BoolArray:
+    """Return (nodes,) where a unit cannot be sold any more when it comes to the nearest shelf."""
+    nodes = net.num_series + np.arange(len(net.nodes))
+    leaf, owner = leaves_of(net, nodes)
+    lead = net.items.lead_time[nodes]
+    ships = next_review(lead[owner] + 1, net.items.review_period[leaf])
+    comes = np.full(len(nodes), np.inf)
+    np.minimum.at(comes, owner, ships + net.shelves.lead_time[leaf] + 1.0)
+    return np.asarray(np.isfinite(comes) & (lead + _life(net, nodes) < comes))
+
+
 def _until_end(
-    net: Net, system: System, reached: Reached, nodes: IntArray, *, lost_sales: bool
-) -> FloatArray:
+    net: Net, system: System, reached: Reached, nodes: IntArray, *, gone: FloatArray,
+    lost_sales: bool,
+) -> FloatArray:  # fmt: skip
     """Return (nodes, paths) units of an order that sell before products end, ascending.
 
     What places below have is sold first, and what a place has is of no use to another.
+
+    Args:
+        net: The network.
+        system: Demand paths of the trees of these sources.
+        reached: The shelves below.
+        nodes: The sources.
+        gone: (nodes,) last period in which units of the order can be sold; infinite for never.
+        lost_sales: Unmet demand is lost; else it waits.
     """
     leaf, owner, num = reached.leaf, reached.owner, len(nodes)
     start = net.shelves.take(leaf)
     reach = len(system.summed) - 1
-    last = np.clip(start.ends_in - 1, 0, reach).astype(np.int64)
+    ends = np.minimum(start.ends_in - 1, gone[owner])
+    last = np.clip(ends, 0, reach).astype(np.int64)
     nothing = np.zeros(len(leaf), np.int64)
     has = np.nan_to_num(start.on_hand + start.arrivals.sum(axis=1))
     rest = np.maximum(system.sold(leaf, nothing, last) - has[:, None], 0)
-    beyond = np.nan_to_num(np.maximum(start.ends_in - 1 - reach, 0), posinf=np.inf)
+    beyond = np.maximum(ends - reach, 0)
     week = system.sold(leaf, nothing + max(reach - 7, 0), nothing + reach).mean(axis=1)
-    rest = rest + np.where(beyond > 0, np.maximum(week, 1e-9) / 7 * beyond, 0.0)[:, None]
+    more = np.where(beyond > 0, np.maximum(week, 1e-9) / 7 * beyond, 0.0)[:, None]
+    rest = rest + more
     found = np.zeros((num, rest.shape[1]))
     np.add.at(found, owner, rest)
     row = nodes - net.num_series
@@ -217,7 +250,7 @@ def _until_end(
         comes = np.minimum(reached.ships + start.lead_time, last)
         sales = np.zeros_like(found)
         np.add.at(sales, owner, system.sold(leaf, comes, last).astype(np.float64))
-        np.add.at(sales, owner, np.where(beyond > 0, np.inf, 0.0)[:, None])
+        np.add.at(sales, owner, more)
         found = np.minimum(found, sales)
     return np.sort(found, axis=1)
 

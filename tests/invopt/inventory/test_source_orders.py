@@ -68,8 +68,8 @@ def review(
     return orders, pd.concat([r.exceptions for r in found], ignore_index=True)
 
 
-def ordered(**given):
-    return review(**given)[0].loc["p_DC", "order_quantity"]
+def ordered(*on_hand, **given):
+    return review(*on_hand, **given)[0].loc["p_DC", "order_quantity"]
 
 
 def received(*periods):
@@ -115,6 +115,30 @@ def test_shops_take_at_last_what_would_be_lost_at_their_source_as_well():
     }
     found = {days: orders["order_quantity"].tolist()[:2] for days, orders in ends.items()}
     assert found == {11: [38, 38], 12: [26, 29], None: [26, 38]}
+
+
+@pytest.mark.parametrize(("life", "units"), [(11, 10), (14, 40), (20, 100), (40, 220)])
+def test_a_source_orders_what_sells_before_it_is_too_old(life, units):
+    # From the eighth day on; ten are asked for on each day from the eighteenth on.
+    orders, _ = review(source={"shelf_life": life})
+    assert orders.loc["p_DC", "order_quantity"] == units
+    assert "will_expire" not in orders.loc["p_DC", "exception"]
+
+
+def test_what_would_be_too_old_on_every_shelf_is_not_ordered_and_told():
+    row = review(source={"shelf_life": 10})[0].loc["p_DC"]
+    assert row["order_quantity"] == 0
+    assert "will_expire" in row["exception"].split(";")
+    assert "a unit is too old to be sold when it comes to a shelf" in row["reason"]
+
+
+def test_no_lot_and_no_pack_is_ordered_that_outlives_its_shelf_life():
+    lots = [ordered(source={"shelf_life": life, "order_cost": 60.0}) for life in (20, 40, 400)]
+    packs = [
+        ordered((5, 5, 0), source={"shelf_life": life}, pack=60, level=1.0) for life in (20, 40)
+    ]
+    assert lots == [104, 306, 430]
+    assert packs == [0, 60]
 
 
 # --- lead times that vary
