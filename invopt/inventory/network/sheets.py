@@ -302,6 +302,8 @@ def _flags(net: Net, orders: NodeOrders, position: FloatArray) -> Flags:
     if terms.faults is not None:
         found.set("data_fault", terms.faults != "")
     found.set("no_stock_record", np.isnan(stock.on_hand))
+    owed = np.maximum(np.nan_to_num(stock.backorders - stock.on_hand), 0)
+    found.set("negative_stock", owed > 0, owed)
     short = np.nan_to_num(np.maximum(orders.asked - there, 0))
     price = net.lost_at_sources
     found.set("stockout_now", (there <= 0) & (orders.asked > 0))

@@ -36,7 +36,7 @@ def forecast_of_poisson(num, level, horizon=HORIZON):
 
 def review(
     on_hand=(20, 20, 0), series=None, source=None, lead_time=7, level=LEVEL, pack=1, least=0,
-    lost_sales=True, to_first=3, closed_first=False, **tables,
+    lost_sales=True, to_first=3, closed_first=False, owed=0, **tables,
 ):  # fmt: skip
     """Return the orders of two shops and their warehouse p_DC, and the exceptions."""
     rng = np.random.default_rng(0)
@@ -55,7 +55,8 @@ def review(
         "lead_time": [to_first, 3, lead_time], "pack_size": [1, 1, pack],
         "min_units": [0, 0, least],
     })  # fmt: skip
-    position = pd.DataFrame({"unique_id": ["p_s1", "p_s2", "p_DC"], "on_hand": on_hand})
+    position = pd.DataFrame({"unique_id": ["p_s1", "p_s2", "p_DC"], "on_hand": on_hand,
+                             "backorders": [0.0, 0.0, owed]})  # fmt: skip
     config = InventoryConfig(review_period=7, holding_cost=0.02, stockout_cost=1.0,
                              lost_sales=lost_sales)  # fmt: skip
     rules = ReviewRules(config=config, model_version="m", is_count=True)
@@ -226,3 +227,14 @@ def test_a_shop_that_a_plan_opens_is_not_taken_for_dead_stock():
     assert "dead_stock" not in orders.loc["p_s1", "exception"]
     silent, _ = review((0, 20, 500), closed_first=True)
     assert silent.loc["p_s1", "exception"] == "dead_stock"
+
+
+# --- stock below nothing
+
+
+def test_what_a_source_owes_is_ordered_as_well_and_told():
+    orders, exceptions = review((20, 20, 0), owed=30)
+    assert orders.loc["p_DC", "order_quantity"] == 220 + 30
+    assert orders.loc[["p_s1", "p_s2"], "order_quantity"].tolist() == [0, 0]
+    told = exceptions.set_index(["unique_id", "exception"])["units"]
+    assert told["p_DC", "negative_stock"] == 30
