@@ -249,9 +249,12 @@ class _Work:
 
     def __post_init__(self) -> None:
         terms = self.terms
-        longest = int(terms.protection_interval.max(initial=1))
-        for law in terms.laws:
-            longest = max(longest, 2 * int(law.periods.max()) + int(terms.interval.max()))
+        # What cannot be ordered, as its lead time is too long, draws no demand.
+        known = ~np.isnan(self.levels.expected_demand)
+        longest = int(terms.protection_interval[known].max(initial=1))
+        for number, law in enumerate(terms.laws):
+            if terms.law is not None and (terms.law[known] == number).any():
+                longest = max(longest, 2 * int(law.periods.max()) + int(terms.interval.max()))
         reach = longest + max(terms.review_period, int(terms.interval.max(initial=1)))
         if terms.ends_in is not None:
             ends = np.nan_to_num(terms.ends_in, posinf=0).max(initial=0)

@@ -258,7 +258,7 @@ def dead_series(panel: Panel) -> BoolArray:
         >>> dead_series(Panel(days, series, sold, np.zeros((2, 40), np.uint8))).tolist()
         [True, False]
     """
-    silent = max(_DEAD, panel.timeline.season_length)
+    silent = _silent(panel)
     if panel.num_periods < silent:
         return np.zeros(panel.num_series, bool)
     found = np.zeros(panel.num_series, bool)
@@ -276,6 +276,34 @@ def dead_series(panel: Panel) -> BoolArray:
         before = (seen & ~quiet).sum(axis=1)
         gap = before / np.maximum(sold.sum(axis=1), 1)
         found[part] = (recorded >= silent) & (~ever | (recorded >= _GAPS * gap))
+    return found
+
+
+def _silent(panel: Panel) -> int:
+    """Return the periods without a sale after which a series may be dead."""
+    return max(_DEAD, panel.timeline.season_length)
+
+
+def on_sale_again(panel: Panel) -> BoolArray:
+    """Return the series that a plan puts on sale so late that their silence says nothing.
+
+    Example:
+        After thirty days without a sale one is sold from tomorrow on, the other was so long ago:
+
+        >>> from invopt.timeline import Timeline
+        >>> days = Timeline(pd.Timestamp("2024-01-01"), "D", 30)
+        >>> series = pd.DataFrame({"unique_id": ["a", "b"],
+        ...                        "phase_in": ["2024-01-31", "2023-06-01"]})
+        >>> nothing = np.zeros((2, 30))
+        >>> on_sale_again(Panel(days, series, nothing, np.zeros((2, 30), np.uint8))).tolist()
+        [True, False]
+    """
+    found = np.zeros(panel.num_series, bool)
+    if "phase_in" not in panel.series:
+        return found
+    dates = pd.DatetimeIndex(pd.to_datetime(panel.series["phase_in"], errors="coerce"))
+    given = np.asarray(dates.notna())
+    found[given] = panel.timeline.index_of(dates[given]) > panel.num_periods - _silent(panel)
     return found
 
 

@@ -168,16 +168,32 @@ def lots_of(
     cost = np.where(promise, 0, np.nan_to_num(terms.order_cost))
     longer = terms.holding_cost * ahead.periods * np.maximum(later.demand, _TINY) / 2
     most = np.ceil(later.intervals)
-    low = np.clip(np.floor(np.sqrt(cost / longer)), 1, most)
-    more = np.minimum(low + 1, most)
-    further = cost / more + longer * (more - 1) < cost / low + longer * (low - 1)
-    number = np.where(further, more, low)
+    number = intervals_of(cost, longer, most)
     lot = need + (number - 1) * later.demand
     if ahead.leaving is not None:
         lot = np.minimum(lot, np.maximum(_sold_in_time(ahead, terms, number), need))
     bought = np.maximum(lot, terms.least_order)
     lasts = np.minimum(1 + (bought - need) / np.maximum(later.demand, _TINY), most)
     return lot, cost / np.maximum(number, lasts)
+
+
+def intervals_of(cost: FloatArray, longer: FloatArray, most: FloatArray) -> FloatArray:
+    """Return (series,) the whole number n of intervals that K / n + longer (n - 1) is least for.
+
+    Args:
+        cost: (series,) money of an order line, K.
+        longer: (series,) money that an order for one interval more costs in each of them.
+        most: (series,) largest number.
+
+    Example:
+        >>> intervals_of(np.array([8.0, 0.0]), np.full(2, 0.054), np.full(2, np.inf)).tolist()
+        [12.0, 1.0]
+    """
+    most = np.ceil(most)
+    low = np.clip(np.floor(np.sqrt(cost / np.maximum(longer, _TINY))), 1, most)
+    more = np.minimum(low + 1, most)
+    further = cost / more + longer * (more - 1) < cost / low + longer * (low - 1)
+    return np.where(further, more, low)
 
 
 def _sold_in_time(ahead: IntervalOutlook, terms: Terms, number: FloatArray) -> FloatArray:

@@ -28,7 +28,7 @@ from invopt.inventory.decision import (
     SummedForecast,
     decide,
 )
-from invopt.inventory.exceptions import STOCKOUTS, Flags, dead_series
+from invopt.inventory.exceptions import STOCKOUTS, Flags, dead_series, on_sale_again
 from invopt.inventory.planning import Planned, finished, without_faults
 from invopt.inventory.purchasing import Bought, Wanted, bought
 from invopt.inventory.reasons import Notes
@@ -70,6 +70,7 @@ def plan_review(
     rules: ReviewRules,
     *,
     allotted: FloatArray | None = None,
+    sunk: BoolArray | None = None,
 ) -> Review:
     """Return the review of some series.
 
@@ -80,6 +81,8 @@ def plan_review(
         tables: Of planning.
         rules: Costs and policy, and what is put on every row.
         allotted: (series,) units that their source gives, in place of the policy's order.
+        sunk: (series,) True where a unit is lost at the end of the product wherever it lies, so
+            that one that is left on the shelf costs nothing more; none by default.
     """
     series, horizon = panel.series, forecast.mean.shape[1]
     terms = terms_of(series, last_prices(panel), rules.config)
@@ -89,9 +92,10 @@ def plan_review(
     ahead = demand_ahead(panel, forecast, supply, tables, notes, is_count=rules.is_count)
     dead = dead_series(panel) & ~np.isnan(stock.on_hand)
     dead[ahead.succession.new] = False
+    dead[on_sale_again(panel)] = False
     dead[ahead.overridden.asked] = False
     forced = _forced(dead, supply, ahead, notes, allotted)
-    supply = replace(supply, terms=_ending(supply, ahead.phases))
+    supply = replace(supply, terms=_ending(supply, ahead.phases, sunk))
     pooled, concerned = _pooled(stock, ahead), _concerned(panel, tables)
     decision = decide(
         ahead.forecast, supply.terms, pooled, rules.config, is_count=rules.is_count,
@@ -220,8 +224,8 @@ def _without_succeeded(decision: OrderDecision, ending: IntArray) -> OrderDecisi
     return replace(decision, **emptied)
 
 
-def _ending(supply: Supply, phases: Phases | None) -> Terms:
-    """Return terms in which what is left of a product that ends is money lost."""
+def _ending(supply: Supply, phases: Phases | None, sunk: BoolArray | None) -> Terms:
+    """Return terms in which what is left of a product that ends is lost money, if not sunk."""
     terms = supply.terms
     if phases is None:
         return terms
@@ -229,6 +233,8 @@ def _ending(supply: Supply, phases: Phases | None) -> Terms:
         return terms
     with np.errstate(invalid="ignore"):
         ends = phases.ends_in <= terms.protection_interval + 1
+    if sunk is not None:
+        ends &= ~sunk
     stranded = np.where(ends, terms.unit_cost, 0.0) if ends.any() else None
     return replace(terms, stranded=stranded, ends_in=phases.ends_in)
 

@@ -16,6 +16,7 @@ from invopt.types import BoolArray, FloatArray, IntArray
 
 # Columns of products that a what-if adds: lead times are multiplied, then added to.
 ASSUMED_TIMES, ASSUMED_ADDED = "assumed_lead_time_times", "assumed_lead_time_added"
+MOST_PERIODS = 3650  # that a lead time may be; ten years of days
 _MIN_RECEIPTS = 3  # deliveries from which on they are a law
 _POINTS = 40  # of a law known by its deviation
 _DAYS_OF = {"D": 1, "W": 7, "2W": 14, "MS": 28, "QS": 90}  # days that close a period
@@ -117,12 +118,33 @@ def supply_of(
         delay = np.where(known, np.ceil(np.maximum(mean - terms.lead_time, 0) - 1e-9), 0.0)
         lead = np.where(known, np.rint(mean), terms.lead_time).astype(np.int64)
         terms = replace(terms, law=law, laws=tuple(laws), lead_time=lead)
-    terms = _as_assumed(terms, series)
+    terms = _believable(_as_assumed(terms, series))
     days = _Days(tables, timeline, max(horizon, _LOOK))
     if not days.matter:
         never = np.zeros(num, bool)
         return Supply(terms, never, never, np.zeros(num, np.int64), delay)
     return days.apply(series, supplier, terms, delay, horizon)
+
+
+def _believable(terms: Terms) -> Terms:
+    """Return terms in which a lead time that nobody means is a fault of the product.
+
+    Days are looked up and demand is drawn as far ahead as the longest lead time reaches: one in
+    another unit would take the memory that all the others need.
+    """
+    far = terms.lead_time > MOST_PERIODS
+    if not far.any():
+        return terms
+    faults = np.full(len(far), "", object) if terms.faults is None else terms.faults.copy()
+    for row in np.flatnonzero(far):
+        text = (
+            f"lead_time is {terms.lead_time[row]} periods, and may be {MOST_PERIODS} at most: is it"
+            " in another unit?"
+        )
+        faults[row] = f"{faults[row]}; {text}" if faults[row] else text
+    law = None if terms.law is None else np.where(far, -1, terms.law)
+    lead_time = np.where(far, terms.review_period, terms.lead_time)
+    return replace(terms, faults=faults, law=law, lead_time=lead_time)
 
 
 def _laws(

@@ -15,6 +15,8 @@ from invopt.types import BoolArray, IntArray
 
 UNKNOWN_PLACE = "nothing is sold where it leads, and nothing is supplied from there"
 NO_PRODUCT = "no series is of its product"
+NO_GIVER = "stock cannot be moved from a place that sells nothing"
+NO_PACKS = "no whole number of packs lies between its minimum and its capacity"
 REPEATED = "another lane has the same source, place and product"
 CIRCLE = "it is part of a circle of places that supply each other"
 
@@ -55,6 +57,9 @@ def lane_faults(
 
     products = {"", *series["product"].astype(str)}
     drop(~lanes["product"].isin(products).to_numpy(), NO_PRODUCT)
+    places = set(series["location"].astype(str))
+    drop((lanes["kind"] == TRANSFER).to_numpy() & ~lanes["source"].isin(places), NO_GIVER)
+    drop(_without_packs(lanes), NO_PACKS)
     key = ["source", "location", "product", "kind"]
     drop(lanes.duplicated(key).to_numpy(), REPEATED)
     # A circle far from all series harms nobody, and is a mistake all the same.
@@ -65,6 +70,14 @@ def lane_faults(
         drop(circle, f"{CIRCLE} ({', '.join(names[:4])})")
     drop(~_leads_on(series, lanes), UNKNOWN_PLACE)
     return frame, lost
+
+
+def _without_packs(lanes: pd.DataFrame) -> BoolArray:
+    """Return (lanes,) which can carry no order at all; a capacity of 0 is a lane that is closed."""
+    pack, least = lanes["pack_size"].fillna(1.0), lanes["min_units"].fillna(0.0)
+    smallest = np.ceil(np.maximum(least, pack) / pack - 1e-9) * pack
+    found = (lanes["capacity"] > 0) & (lanes["capacity"] < smallest - 1e-9)
+    return np.asarray(found, bool)
 
 
 def _leads_on(series: pd.DataFrame, lanes: pd.DataFrame) -> BoolArray:

@@ -67,7 +67,10 @@ ASSEMBLE = {
     "assumptions.assume", "backtest.replay", "exceptions.flags_of", "exceptions.position_flags",
     "network.net.net_of", "network.network_review.by_lanes", "network.sheets.replaced",
     "network.sheets.sources_review", "network.sheets.told", "network.sheets.with_source",
-    "network.source_orders.ordered_by", "planning.finished", "planning.plan_orders",
+    "network.source_orders.ordered_by", "network.source_outlook.arrivals_of",
+    "network.source_outlook.ends_before_next", "network.source_outlook.leaves_of",
+    "network.source_outlook.outlook_of", "network.source_outlook.sunk_of",
+    "network.source_outlook.too_old", "planning.finished", "planning.plan_orders",
     "planning.without_faults", "review.demand_ahead", "review.plan_review",
 }  # fmt: skip
 

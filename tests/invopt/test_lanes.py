@@ -83,6 +83,22 @@ def test_what_cannot_be_a_lane_is_set_aside_by_name_and_the_rest_is_used(tmp_pat
     assert any("2 series at 1 places (s2) have no source" in note for note in report.notes)
 
 
+def test_a_lane_that_can_carry_nothing_and_one_that_moves_from_nowhere_are_set_aside(tmp_path):
+    text = (
+        "source,location,lead_time,kind,pack_size,min_units,capacity\n"
+        "DC,s1,2,,12,,6\nDC,s2,2,,,50,20\nDC,s3,2,,12,,24\nACME,DC,7,,,,0\n"
+        "s9,s3,1,transfer,,,\nDC,s3,1,transfer,,,\ns2,s3,1,transfer,,,\n"
+    )
+    columns = (*COLUMNS, "kind", "pack_size", "min_units", "capacity")
+    tables, account, _ = read(tmp_path, text, columns=columns)
+    assert account.quarantined == {
+        "no whole number of packs lies between its minimum and its capacity": 2,
+        "stock cannot be moved from a place that sells nothing": 2,
+    }
+    used = tables.lanes[["source", "location"]].to_numpy().tolist()
+    assert used == [["DC", "s3"], ["ACME", "DC"], ["s2", "s3"]]
+
+
 def test_a_circle_that_leads_to_no_series_is_told_as_one(tmp_path):
     text = "source,location,lead_time\nDC,s1,2\nX,Y,1\nY,X,1\nX,Z,1\n"
     tables, account, _ = read(tmp_path, text)

@@ -11,6 +11,7 @@ import pandas as pd
 from invopt.config import InventoryConfig
 from invopt.contracts import StockRecords, TermsTables
 from invopt.inventory.costs import Terms, terms_of
+from invopt.inventory.lead_times import LeadTimes
 from invopt.inventory.network.shelf import Shelves
 from invopt.inventory.network.transfers import Way
 from invopt.inventory.network.tree import Items, next_review
@@ -21,6 +22,7 @@ from invopt.timeline import Timeline
 from invopt.types import BoolArray, FloatArray, IntArray
 
 BETWEEN = "\x1f"  # between source and place, in the name of a lane with order days of its own
+MOST_HORIZONS = 12  # of the forecast that a source may wait for its order
 ALL_DAYS = ("", "0,1,2,3,4,5,6")
 
 
@@ -99,16 +101,31 @@ class Net:
 
     def reach(self) -> int:
         """Return the periods ahead that any unit ordered now is looked at in."""
-        items = self.items
-        far = items.lead_time + 2 * items.cycle + 1
+        items, lead_time = self.items, self._longest_lead()
+        far = lead_time + 2 * items.cycle + 1
         at = np.arange(items.num)
         for _ in range(items.num):
             above = items.parent[at]
             if (above < 0).all():
                 break
-            more = items.lead_time[above] + 2 * items.cycle[above] + 1
+            more = lead_time[above] + 2 * items.cycle[above] + 1
             far, at = far + np.where(above >= 0, more, 0), np.where(above >= 0, above, at)
         return int(far.max(initial=1))
+
+    def lead_times(self, law: int) -> LeadTimes:
+        """Return a law of the sources' lead times, as far ahead as a source may wait."""
+        times = self.terms.laws[law]
+        most = MOST_HORIZONS * self.shelves.mean.shape[1]
+        return replace(times, periods=np.minimum(times.periods, most))
+
+    def _longest_lead(self) -> IntArray:
+        """Return (items,) periods that an order may take, the longest that is known of."""
+        found, terms = self.items.lead_time.copy(), self.terms
+        if terms.law is not None:
+            for number in range(len(terms.laws)):
+                rows = self.num_series + np.flatnonzero(terms.law == number)
+                found[rows] = np.maximum(found[rows], self.lead_times(number).periods.max())
+        return found
 
     def blocks(self, size: int) -> Iterator[IntArray]:
         """Yield items of whole trees, and of shops that move stock to each other, together."""
@@ -207,7 +224,25 @@ def sources_of(
     nodes = _with_terms(nodes.astype({"unique_id": str}), parent, lane, lanes, costs)
     terms = terms_of(nodes, None, config)
     supply = supply_of(nodes, terms, tables, timeline, horizon)
+    supply = replace(supply, terms=_within_reach(supply.terms, horizon))
     return Sources(lanes=lanes, own=own, lane=lane, parent=parent, nodes=nodes, supply=supply)
+
+
+def _within_reach(terms: Terms, horizon: int) -> Terms:
+    """Return terms of sources without lead times that nobody means: those have a fault instead.
+
+    Beyond its horizon a forecast repeats its last week, which says nothing of years from now.
+    """
+    far = terms.lead_time > MOST_HORIZONS * horizon
+    if not far.any():
+        return terms
+    faults = np.full(len(far), "", object) if terms.faults is None else terms.faults.copy()
+    for row in np.flatnonzero(far):
+        faults[row] = (
+            f"lead_time is {terms.lead_time[row]} periods, and may be {MOST_HORIZONS * horizon} at"
+            f" most for a forecast of {horizon}: is it in another unit?"
+        )
+    return replace(terms, lead_time=np.where(far, horizon, terms.lead_time), faults=faults)
 
 
 def net_of(

@@ -14,6 +14,7 @@ import pandas as pd
 
 from invopt.contracts import StockRecords, TermsTables
 from invopt.forecasts import forecast_of
+from invopt.inventory.ahead import Phases
 from invopt.inventory.costs import last_prices, terms_of
 from invopt.inventory.decision import ReviewRules, SummedForecast
 from invopt.inventory.network.allocation import allocate_exactly, within_lanes
@@ -29,6 +30,7 @@ from invopt.inventory.network.sheets import (
 )
 from invopt.inventory.network.shelf import ShelfPaths, Shelves, pack_gains
 from invopt.inventory.network.source_orders import ordered_by
+from invopt.inventory.network.source_outlook import sunk_of
 from invopt.inventory.network.transfers import Transfer, Way, transfers
 from invopt.inventory.network.tree import System
 from invopt.inventory.reasons import Notes
@@ -93,6 +95,7 @@ class NetworkReview:
         self.recorded, self.rules = recorded, rules
         self.parts: list[_Part] = []
         self.moved: list[Moved] = []
+        self.sunk: frozenset[str] = frozenset()
 
     def plan(self, panel: Panel, forecast: SummedForecast) -> Review:
         """Return the review of a partition as if its sources had enough, and remember it."""
@@ -103,6 +106,9 @@ class NetworkReview:
         sells = panel.series["location"].astype(str).isin(self.lanes["source"]).to_numpy()
         rows = np.flatnonzero((lane >= 0) | sells)
         shelves = self._shelves(panel, forecast, review, rows, self.recorded)
+        # Nothing can be ordered for a shop that is farther away than the forecast reaches.
+        near = np.flatnonzero((shelves.lead_time <= forecast.mean.shape[1]) | sells[rows])
+        rows, shelves = rows[near], shelves.take(near)
         span = max(int(np.median(shelves.cycle)), 1) if len(rows) else 1
         errors = residuals(panel, rows, span)
         self.parts.append(_Part(panel, forecast, rows, shelves, errors))
@@ -115,7 +121,12 @@ class NetworkReview:
         recorded: StockRecords,
         allotted: FloatArray | None = None,
     ) -> Review:
-        return plan_review(panel, forecast, recorded, self.tables, self.rules, allotted=allotted)
+        sunk = None
+        if self.sunk:
+            sunk = np.isin(panel.unique_ids.astype(str), list(self.sunk))
+        return plan_review(
+            panel, forecast, recorded, self.tables, self.rules, allotted=allotted, sunk=sunk
+        )
 
     def _shelves(
         self,
@@ -130,9 +141,10 @@ class NetworkReview:
         supply = supply_of(series, terms, self.tables, panel.timeline, horizon)
         stock = stock_of(panel.unique_ids, *recorded, supply.delay)
         notes = Notes.none(panel.num_series)
-        ahead = demand_ahead(
+        known = demand_ahead(
             panel, forecast, supply, self.tables, notes, is_count=self.rules.is_count
-        ).forecast
+        )
+        ahead = known.forecast
         terms = supply.terms.select(rows)
         within = np.clip(terms.protection_interval, 1, horizon)
         orders = review.orders.iloc[rows]
@@ -146,7 +158,7 @@ class NetworkReview:
             lead_time=terms.lead_time, cycle=terms.interval, holding_cost=terms.holding_cost,
             stockout_cost=terms.stockout_cost, unit_cost=terms.unit_cost,
             pack_size=terms.pack_size, min_order=terms.min_order, wanted=wanted,
-            fixed=told_so & (wanted > 0),
+            fixed=told_so & (wanted > 0), ends_in=_ends_in(known.phases, panel.num_series)[rows],
         )  # fmt: skip
 
     def settled(self, reviews: list[Review]) -> list[Review]:
@@ -161,6 +173,7 @@ class NetworkReview:
         ids = series["unique_id"].astype(str).to_numpy(object)
         if series.empty:
             return [with_source(r, self.lanes, None) for r in reviews]
+        reviews = self._with_sunk(reviews, series, ids)
         shelves = Shelves.concatenate([p.shelves for p in self.parts])
         recorded, moved = self.recorded, list[Transfer]()
         net, granted, orders = self._given(series, shelves, moved)
@@ -187,6 +200,41 @@ class NetworkReview:
         ]
         return [*reviews, sources] if sources is not None else reviews
 
+    def _with_sunk(
+        self, reviews: list[Review], series: pd.DataFrame, ids: npt.NDArray[np.object_]
+    ) -> list[Review]:
+        """Return reviews in which shops take at last what would be lost at their source as well.
+
+        Args:
+            reviews: Of the partitions.
+            series: Of the network.
+            ids: Their names.
+        """
+        shelves = Shelves.concatenate([p.shelves for p in self.parts])
+        if not np.isfinite(shelves.ends_in).any():
+            return reviews
+        rows = sunk_of(self._net(series, shelves))
+        self.sunk = frozenset(ids[rows])
+        found, first = [], 0
+        for number, (part, review) in enumerate(zip(self.parts, reviews, strict=True)):
+            own = rows[(rows >= first) & (rows < first + len(part.rows))] - first
+            first += len(part.rows)
+            if len(own):
+                at = part.rows[own]
+                few = self._review(
+                    part.panel.select(at), forecast_of(part.forecast, at), self.recorded
+                )
+                review = replaced(review, few)
+                wanted = part.shelves.wanted.copy()
+                wanted[own] = np.nan_to_num(few.orders["order_quantity"].to_numpy(np.float64))
+                self.parts[number] = replace(part, shelves=replace(part.shelves, wanted=wanted))
+            found.append(review)
+        return found
+
+    def _net(self, series: pd.DataFrame, shelves: Shelves) -> Net:
+        timeline, config = self.parts[0].panel.timeline, self.rules.config
+        return net_of(series, shelves, self.tables, timeline, config, recorded=self.recorded)
+
     def _given(
         self, series: pd.DataFrame, shelves: Shelves, moved: list[Transfer]
     ) -> tuple[Net, Granted, NodeOrders]:
@@ -197,8 +245,7 @@ class NetworkReview:
             shelves: The same series, with what moves already.
             moved: The transfers that these are.
         """
-        timeline, config = self.parts[0].panel.timeline, self.rules.config
-        net = net_of(series, shelves, self.tables, timeline, config, recorded=self.recorded)
+        net = self._net(series, shelves)
         granted, orders = Granted.of(net.shelves.wanted), NodeOrders.none(len(net.nodes))
         self._share(net, series, granted, orders, moved)
         return net, granted, orders
@@ -304,7 +351,8 @@ class _Block:
         summed = np.zeros((len(self.demand) + 1, *self.demand.shape[1:]), np.float32)
         np.cumsum(self.demand, axis=0, out=summed[1:])
         system = System(self.net.items, summed, self.column)
-        self.orders.put(nodes - self.net.num_series, ordered_by(self.net, system, nodes))
+        found = ordered_by(self.net, system, nodes, lost_sales=self.lost_sales)
+        self.orders.put(nodes - self.net.num_series, found)
 
     def give(self, nodes: IntArray) -> None:
         """Share out what sources have where it is not enough for what is wanted of them."""
@@ -382,6 +430,13 @@ class _Block:
             giver, taker = (int(self.own[r]) for r in (found.way.giver, found.way.taker))
             way = replace(found.way, giver=giver, taker=taker)
             self.granted.moved.append(replace(found, way=way))
+
+
+def _ends_in(phases: Phases | None, num: int) -> FloatArray:
+    """Return (series,) the first period ahead without any sale, from 1; inf for never."""
+    if phases is None:
+        return np.full(num, np.inf)
+    return np.asarray(np.nan_to_num(phases.ends_in, nan=np.inf))
 
 
 def _left(ways: list[Way], moved: list[Transfer]) -> list[Way]:

@@ -11,6 +11,7 @@ from invopt.inventory.decision import ReviewRules
 from invopt.inventory.exceptions import Flags
 from invopt.inventory.network.net import BETWEEN, Net
 from invopt.inventory.network.source_orders import Ordered
+from invopt.inventory.network.source_outlook import ends_before_next, too_old
 from invopt.inventory.network.transfers import Transfer
 from invopt.inventory.reasons import NOT_WORTH_IT
 from invopt.inventory.review import Review
@@ -301,6 +302,8 @@ def _flags(net: Net, orders: NodeOrders, position: FloatArray) -> Flags:
     if terms.faults is not None:
         found.set("data_fault", terms.faults != "")
     found.set("no_stock_record", np.isnan(stock.on_hand))
+    owed = np.maximum(np.nan_to_num(stock.backorders - stock.on_hand), 0)
+    found.set("negative_stock", owed > 0, owed)
     short = np.nan_to_num(np.maximum(orders.asked - there, 0))
     price = net.lost_at_sources
     found.set("stockout_now", (there <= 0) & (orders.asked > 0))
@@ -315,12 +318,14 @@ def _flags(net: Net, orders: NodeOrders, position: FloatArray) -> Flags:
     found.set("waits_for_order_day", net.supply.waits)
     found.set("closed", net.supply.shut)
     found.set("no_lead_time", net.unsupplied)
+    found.set("phase_out", ends_before_next(net))
+    found.set("will_expire", too_old(net))
     return found
 
 
 def _reasons(net: Net, orders: NodeOrders, level: FloatArray) -> list[str]:
     """Return a sentence per source."""
-    found = []
+    found, old = [], too_old(net)
     faults = net.terms.faults
     for row, name in enumerate(net.nodes["location"].astype(str)):
         asked, there = orders.asked[row], net.there[row]
@@ -335,6 +340,12 @@ def _reasons(net: Net, orders: NodeOrders, level: FloatArray) -> list[str]:
             if orders.quantity[row] > 0:
                 units = in_words(orders.quantity[row], 6)
                 text += f": {units} are ordered, which saves {orders.saved[row]:.2f}"
+            if orders.further[row] > 0:
+                assert net.terms.order_cost is not None
+                later, line = in_words(orders.further[row], 6), net.terms.order_cost[row]
+                text += f"; {later} of them are for later reviews, as a line costs {line:.2f}"
+            if old[row]:
+                text += "; a unit is too old to be sold when it comes to a shelf"
             if asked > max(there, 0):
                 wanted, left = in_words(asked, 6), in_words(max(there, 0), 6)
                 text += f"; {wanted} are wanted of it now, and {left} are there"

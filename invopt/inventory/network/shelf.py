@@ -34,6 +34,7 @@ class Shelves:
         min_order: Of the lane.
         wanted: Units that the review orders.
         fixed: True where a planner has set them.
+        ends_in: First period ahead, from 1, in which it is not sold any more; inf for never.
     """
 
     mean: Float32Array = field(repr=False)
@@ -51,6 +52,7 @@ class Shelves:
     min_order: FloatArray = field(repr=False)
     wanted: FloatArray = field(repr=False)
     fixed: BoolArray = field(repr=False)
+    ends_in: FloatArray = field(repr=False)
 
     @classmethod
     def concatenate(cls, parts: list["Shelves"]) -> "Shelves":
@@ -110,6 +112,9 @@ class ShelfPaths:
                 shelves.quantiles[rows][:, places], shelves.mean[rows][:, places],
                 shelves.sums[rows, within - 1], int(within), is_count=self.is_count,
             )  # fmt: skip
+        # Beyond its horizon a forecast repeats its last week, and a product may end in between.
+        for row in np.flatnonzero(shelves.ends_in <= self.reach):
+            found[max(int(shelves.ends_in[row]) - 1, 0) :, row] = 0
         return found
 
 

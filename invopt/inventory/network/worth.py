@@ -23,6 +23,7 @@ from invopt.types import BoolArray, Float32Array, FloatArray, IntArray
 LAYERS = 48  # of worth between that of the first unit and none
 _MOST_PERIODS = 4  # of an interval in which holding is looked at
 _TINY = 1e-9
+_NEVER, _STEP = 1e7, 1e-3  # units that never sell out, and that are none
 _HALVINGS, _FINE = 48, 1e-5  # in which the best quantity is found, and units
 
 
@@ -191,6 +192,35 @@ def shared(places: Worth, starts: IntArray, source_of: IntArray, *, push: BoolAr
 
 
 @dataclass(frozen=True)
+class Ending:
+    """What is lost of units that never sell, since the product ends everywhere below a source.
+
+    Attributes:
+        until: (sources, paths) units that an order may bring and that sell until then, ascending;
+            infinite where it does not end.
+        lost: (sources,) money of a unit that is left.
+    """
+
+    until: FloatArray = field(repr=False)
+    lost: FloatArray = field(repr=False)
+
+    def of_unit(self, stock: FloatArray) -> FloatArray:
+        """Return (sources,) money that is expected to be lost of a unit more than the stock."""
+        # The unit after the last one that sells is lost.
+        below = _below(_finite(self.until), stock[:, None] + _STEP)[:, 0]
+        return np.asarray(self.lost * below / self.until.shape[1])
+
+    def of_units(self, stock: FloatArray, step: FloatArray) -> FloatArray:
+        """Return (sources,) money that is expected to be lost of `step` units more."""
+        sold = np.clip(self.until - stock[:, None], 0, step[:, None])
+        return np.asarray(self.lost * (step - sold.mean(axis=1)))
+
+
+def _finite(values: FloatArray) -> FloatArray:
+    return np.asarray(np.minimum(values, _NEVER))
+
+
+@dataclass(frozen=True)
 class SystemWorth:
     """What a unit more is worth to a source: a Worth of layers x paths thresholds, not written out.
 
@@ -202,23 +232,29 @@ class SystemWorth:
         layer: (sources, layers) money.
         left: (sources, paths) units, ascending.
         base: (sources,) money of a unit too many.
+        ending: What is lost of units that never sell; None where no product ends.
     """
 
     up_to: FloatArray = field(repr=False)
     layer: FloatArray = field(repr=False)
     left: FloatArray = field(repr=False)
     base: FloatArray = field(repr=False)
+    ending: Ending | None = None
 
     @property
     def range(self) -> tuple[FloatArray, FloatArray]:
         """(sources,) lowest and highest threshold."""
         low, high = self.left[:, 0], self.left[:, -1]
-        return self.up_to.min(axis=1) - high, self.up_to.max(axis=1) - low
+        lowest = self.up_to.min(axis=1) - high
+        if self.ending is not None:
+            lowest = np.minimum(lowest, self.ending.until[:, 0])
+        return lowest, self.up_to.max(axis=1) - low
 
     def of_unit(self, stock: FloatArray) -> FloatArray:
         """Return (sources,) money that a unit more than the stock is worth."""
         below = _below(self.left, self.up_to - stock[:, None])
-        return self.base + (below * self.layer).sum(axis=1) / self.left.shape[1]
+        found = self.base + (below * self.layer).sum(axis=1) / self.left.shape[1]
+        return found if self.ending is None else found - self.ending.of_unit(stock)
 
     def missed(self, stock: FloatArray) -> FloatArray:
         """Return (sources,) money that all units beyond the stock are worth, without the base."""
@@ -230,15 +266,50 @@ class SystemWorth:
 
     def of_units(self, stock: FloatArray, step: FloatArray) -> FloatArray:
         """Return (sources,) money that `step` units more than the stock are worth together."""
-        return self.base * step + self.missed(stock) - self.missed(stock + step)
+        found = self.base * step + self.missed(stock) - self.missed(stock + step)
+        return found if self.ending is None else found - self.ending.of_units(stock, step)
 
     def spread(self) -> Worth:
-        """Return the same, written out."""
+        """Return the same, written out, without what ends."""
         at = (self.up_to[:, :, None] - self.left[:, None, :]).astype(np.float32)
         part = (self.layer / self.left.shape[1])[:, :, None]
         weight = np.broadcast_to(part, at.shape).astype(np.float32)
         shape = (len(at), at.shape[1] * at.shape[2])
         return Worth(at.reshape(shape), weight.reshape(shape), self.base)
+
+
+@dataclass(frozen=True)
+class MixedWorth:
+    """What a unit more is worth where an order may arrive at one of several times.
+
+    Attributes:
+        share: Chance of each time; those at which the order comes too late to matter are left out.
+        parts: What it is worth then, of the same sources.
+    """
+
+    share: tuple[float, ...]
+    parts: tuple[SystemWorth, ...]
+
+    @property
+    def range(self) -> tuple[FloatArray, FloatArray]:
+        """(sources,) lowest and highest threshold."""
+        low, high = zip(*(part.range for part in self.parts), strict=True)
+        return np.min(low, axis=0), np.max(high, axis=0)
+
+    def of_unit(self, stock: FloatArray) -> FloatArray:
+        """Return (sources,) money that a unit more than the stock is worth."""
+        return self._mean([part.of_unit(stock) for part in self.parts])
+
+    def missed(self, stock: FloatArray) -> FloatArray:
+        """Return (sources,) money that all units beyond the stock are worth, without the base."""
+        return self._mean([part.missed(stock) for part in self.parts])
+
+    def of_units(self, stock: FloatArray, step: FloatArray) -> FloatArray:
+        """Return (sources,) money that `step` units more than the stock are worth together."""
+        return self._mean([part.of_units(stock, step) for part in self.parts])
+
+    def _mean(self, values: list[FloatArray]) -> FloatArray:
+        return np.asarray(np.tensordot(np.array(self.share), np.stack(values), axes=1))
 
 
 def _below(ascending: FloatArray, point: FloatArray) -> IntArray:
@@ -299,7 +370,7 @@ def thinned(worth: Worth, size: int) -> Worth:
     return Worth(at, weight, ordered.base)
 
 
-def best_quantity(worth: "Worth | SystemWorth", *, whole: bool = False) -> FloatArray:
+def best_quantity(worth: "Worth | SystemWorth | MixedWorth", *, whole: bool = False) -> FloatArray:
     """Return (sources,) units up to which a unit more is worth ordering; below 0 for too much.
 
     Args:
