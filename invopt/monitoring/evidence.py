@@ -11,6 +11,7 @@ import pandas as pd
 from invopt.cleaning import estimate_demand
 from invopt.config import MonitoringConfig
 from invopt.feeds import locations_of
+from invopt.monitoring.carried import narrowed
 from invopt.monitoring.causes import (
     Affected,
     Cause,
@@ -288,7 +289,7 @@ def _assembled(period: _Period, found: _Found) -> Evidence:
     judged, records, drift = found.judged, found.records, found.drift
     money = _money(period, found)
     latest, excess = money.latest, money.excess
-    valued = _valued(found, excess, config)
+    valued = narrowed(_valued(found, excess, config), judged, latest, config.period)
     shown = trend(records, TREND)
     since = panel.num_periods - subject.trained_stop
     since -= config.period if none_came(panel, config.period) else 0
