@@ -1,0 +1,100 @@
+"""Sales of a location that are at once a multiple, or a fraction, of all it ever sold.
+
+Pieces where cases were, grams where kilograms were, a row too many by a join. Demand does not do
+this from one period to the next; a model that is trained on it is wrong at every product.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from invopt.feeds import FeedRecord, feed_record
+from invopt.monitoring.signals import DATA, Signal
+from invopt.panel import Panel
+from invopt.types import FloatArray
+
+UNIT_CHANGED = "unit_changed"
+_TIMES = 5.0  # what half a year's highest, or lowest, is exceeded by
+_STEP = 4.0  # of which from one monitoring period to the next: a season comes by and by
+_PATIENCE = 8  # monitoring periods after which what does not pass is believed
+_USUAL, _FEWEST = 26, 8  # monitoring periods before those that the usual is read from; at least
+_AROUND = 2  # monitoring periods to either side of the same one a year before
+_LEAST = 20.0  # units a monitoring period that a location usually sells
+_NAMED = 5
+
+
+@dataclass(frozen=True)
+class _Jump:
+    """A location, its sales over the highest or lowest before, and since how many periods."""
+
+    name: str
+    ratio: float
+    lasting: int
+
+
+def unit_changed(panel: Panel, period: int) -> list[Signal]:
+    """Return `unit_changed` where a location sells five times its most, or a fifth of its least.
+
+    Most and least are those of the half year before the latest eight monitoring periods, and of the
+    same season a year before.
+
+    Args:
+        panel: Cleaned; the period is its last `period` periods.
+        period: Periods of a monitoring period.
+    """
+    year = round(panel.timeline.periods_per_year / period)
+    num = min(panel.num_periods // period, max(_PATIENCE + _USUAL + 1, year + _AROUND + 1))
+    if num < _PATIENCE + _FEWEST + 1:
+        return []
+    record = feed_record([panel], panel.num_periods - num * period)
+    sold = record.sales.reshape(len(record.names), num, period).sum(axis=2)
+    jumps = [_jump(record, sold[row], row, year) for row in range(len(sold))]
+    found = [jump for jump in jumps if jump is not None]
+    return [_signal(panel, period, found)] if found else []
+
+
+def _jump(record: FeedRecord, sold: FloatArray, row: int, year: int) -> _Jump | None:
+    """Return the jump that a location's latest monitoring period is part of, None where none is."""
+    before = sold[-_PATIENCE - _USUAL : -_PATIENCE]
+    at = len(sold) - 1 - year
+    season = sold[max(0, at - _AROUND) : max(0, at + _AROUND + 1)]
+    known = before[before > 0]
+    if len(known) < _FEWEST or np.median(known) < _LEAST or sold[-1] <= 0:
+        return None
+    usual = np.concatenate([known, season[season > 0]])
+    most, least = float(usual.max()), float(usual.min())
+    is_up = sold[-1] >= _TIMES * most
+    if not is_up and sold[-1] * _TIMES > least:
+        return None
+    recent = sold[-1 - _PATIENCE :]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        steps = recent[1:] / recent[:-1]
+    steps = steps if is_up else 1 / steps
+    sudden = np.flatnonzero(steps >= _STEP)
+    if not len(sudden):
+        return None
+    ratio = sold[-1] / (most if is_up else least)
+    return _Jump(record.names[row], float(ratio), len(steps) - int(sudden[-1]))
+
+
+def _signal(panel: Panel, period: int, found: list[_Jump]) -> Signal:
+    found = sorted(found, key=lambda jump: (-abs(np.log(jump.ratio)), jump.name))
+    told = [f"{jump.name} ({_times(jump.ratio)})" for jump in found[:_NAMED]]
+    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    since = panel.timeline.date(panel.num_periods - max(j.lasting for j in found) * period)
+    text = (
+        "sales are another order of magnitude from one period to the next: "
+        f"{', '.join(told)}{more}; another unit of measure (pieces, cases, grams), or a season "
+        "that the data have not seen"
+    )
+    return Signal(
+        name=UNIT_CHANGED, kind=DATA, value=found[0].ratio, expected=1.0, limit=_TIMES,
+        p_value=float("nan"), fires=True, text=text, pages=True, spoils=True,
+        places=tuple(jump.name for jump in found), since=f"{since:%Y-%m-%d}",
+    )  # fmt: skip
+
+
+def _times(ratio: float) -> str:
+    if ratio >= 1:
+        return f"{ratio:.3g} times the most it sold"
+    return f"1/{1 / ratio:.3g} of the least it sold"
