@@ -117,7 +117,7 @@ def findings_of(
         outcomes: Of the last period, in the order of the panel.
     """
     roots = [s for s in signals if s.fires and not s.part_of]
-    roots.sort(key=lambda s: (s.kind not in (DATA, SERVING), -s.effect, s.name))
+    roots.sort(key=lambda s: (_rank(s), -s.effect, s.name))
     found = []
     for s in roots:
         places = list(s.places) or ([_place(s)] if _place(s) else [])
@@ -131,6 +131,13 @@ def findings_of(
             )
         )  # fmt: skip
     return found
+
+
+def _rank(signal: Signal) -> int:
+    """Return 0 for a fault that pages, which names place and day, 1 for others, 2 for the rest."""
+    if signal.kind not in (DATA, SERVING):
+        return 2
+    return 0 if signal.pages else 1
 
 
 def _head(signals: Sequence[Signal]) -> Signal | None:
