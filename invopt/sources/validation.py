@@ -376,6 +376,7 @@ def _jump(name: str, mean: FloatArray, line: Timeline, config: DataConfig) -> Da
     spread = 1.4826 * float(np.median(np.abs(before - middle)))
     spread = max(spread, _MIN_SPREAD * abs(middle), 1e-9)
     # Weather and seasons stay inside what a year has shown.
+    rule = f"the latest mean is {last:.3g}, usually {middle:.3g}; {rule}"
     beyond = max(float(before.min()) - last, last - float(before.max()), 0.0)
     found = abs(last - middle) / spread if beyond > 0 else 0.0
     return DataCheck(
