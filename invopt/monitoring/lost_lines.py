@@ -31,16 +31,28 @@ _NAMED = 5
 
 @dataclass(frozen=True)
 class _Lines:
-    """Sums by (location, monitoring period), the latest last: lines expected, missing, quantities.
+    """Sums by (place, monitoring period), the latest last: lines expected, missing, quantities.
 
-    `quantity` is that of the lines that came, `usual` what the same series' lines held before.
+    A place is a location, or all those together that have few lines. `quantity` is that of the
+    lines that came, `usual` what the same series' lines held before.
     """
 
-    names: npt.NDArray[np.str_]
+    names: tuple[tuple[str, ...], ...]
     expected: FloatArray
     missing: FloatArray
     quantity: FloatArray
     usual: FloatArray
+
+    def pooled(self) -> "_Lines":
+        """Return the same with the locations of few lines as one place."""
+        few = self.expected[:, -1] < _CELLS
+        if not few.any():
+            return self
+        own = [self.expected, self.missing, self.quantity, self.usual]
+        sums = [np.concatenate([v[~few], v[few].sum(axis=0, keepdims=True)]) for v in own]
+        large = [name for name, small in zip(self.names, few, strict=True) if not small]
+        rest = tuple(name for (name,), small in zip(self.names, few, strict=True) if small)
+        return _Lines((*large, rest), *sums)
 
     def shares(self) -> FloatArray:
         """Return the share of expected lines that did not come; NaN where too few are expected."""
@@ -67,7 +79,7 @@ def lost_lines(panel: Panel, period: int) -> list[Signal]:
     num = min(panel.num_periods // period, _PATIENCE + _USUAL + 1)
     if num < _PATIENCE + _FEWEST + 1:
         return []
-    lines = _lines(panel, period, num)
+    lines = _lines(panel, period, num).pooled()
     shares, ratios = lines.shares(), lines.ratios()
     before = shares[:, :-_PATIENCE]
     enough = np.isfinite(before).sum(axis=1) >= _FEWEST
@@ -94,8 +106,14 @@ def _signal(
     lasting = int(np.argmin(np.append(any_fires[::-1], False)))
     since = panel.timeline.date(panel.num_periods - lasting * period)
     order = np.argsort(-shares, kind="stable")
-    told = [f"{lines.names[found[i]]} ({shares[i]:.0%})" for i in order[:_NAMED]]
-    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    names = [name for i in order for name in lines.names[found[i]]]
+    told = [
+        f"{lines.names[found[i]][0]} ({shares[i]:.0%})"
+        if len(lines.names[found[i]]) == 1
+        else f"{', '.join(lines.names[found[i]][:_NAMED])} (together {shares[i]:.0%})"
+        for i in order[:_NAMED]
+    ]
+    more = f"; {len(names)} locations in all" if len(names) > _NAMED else ""
     text = (
         f"{whole:.0%} of the lines that usually come are missing (usually {usual:.0%}), while "
         f"those that came hold the usual quantities: an incomplete extract, or empty shelves that "
@@ -104,7 +122,7 @@ def _signal(
     return Signal(
         name=LINES_MISSING, kind=DATA, value=whole, expected=usual, limit=_MORE,
         p_value=float("nan"), fires=True, text=text, spoils=True,
-        places=tuple(str(lines.names[i]) for i in found), since=f"{since:%Y-%m-%d}",
+        places=tuple(names), since=f"{since:%Y-%m-%d}",
     )  # fmt: skip
 
 
@@ -124,7 +142,7 @@ def _lines(panel: Panel, period: int, num: int) -> _Lines:
             on &= _before_last_line(on & ~blank)
         for number, values in enumerate(_counted(y, blank & on, on, period)):
             np.add.at(sums[number], codes[rows], values)
-    return _Lines(names, *sums)
+    return _Lines(tuple((str(name),) for name in names), *sums)
 
 
 def _blank(y: FloatArray, flags: npt.NDArray[np.uint8]) -> BoolArray:

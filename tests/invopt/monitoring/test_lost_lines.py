@@ -7,6 +7,7 @@ import pytest
 
 from invopt.monitoring.lost_lines import lost_lines
 from invopt.panel import Flag, Panel
+from tests.builders import make_panel
 from tests.invopt.monitoring.test_known_ahead import at, company, gather, roots_of, without_rows
 
 DAYS = 301
@@ -76,3 +77,14 @@ def test_one_store_is_named_alone_and_slow_sellers_say_nothing():
     flags[slow.y == 0] |= np.uint8(Flag.FILLED)
     assert lost_lines(lost(replace(slow, flags=flags), 1 / 3), 7) == []
     assert lost_lines(panel.truncate(100), 7) == []
+
+
+def test_locations_of_few_lines_are_judged_together():
+    panel = company(50)
+    weekly = make_panel(80, 80, freq="W-MON", seed=4)
+    weekly = replace(weekly, y=(10 * weekly.y + 20).astype(np.int16))
+    weekly = replace(weekly, series=weekly.series.assign(location=panel.series["location"]))
+    assert lost_lines(weekly, 1) == []
+    [signal] = lost_lines(lost(weekly, 1 / 3, days=1), 1)
+    assert set(signal.places) == {"s0", "s1", "s2", "s3"}
+    assert "at s0, s1, s2, s3 (together " in signal.text
