@@ -355,8 +355,12 @@ def _is_urgent(
 
 
 def _why(asked: Signal, root: Signal | None, lasted: str) -> str:
-    """Return what asks for a retraining in a sentence, what it follows from first."""
-    first = "" if root is None else f"{root.text}; hence "
+    """Return what asks for a retraining in a sentence, what it follows from first.
+
+    A fault has a sentence of its own.
+    """
+    is_told = root is None or root.kind in (DATA, SERVING)
+    first = "" if root is None or is_told else f"{root.text}; hence "
     return f"{first}{asked.text}{';' if ';' in asked.text else ','} {lasted}"
 
 

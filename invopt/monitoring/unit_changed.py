@@ -83,9 +83,9 @@ def _signal(panel: Panel, period: int, found: list[_Jump]) -> Signal:
     more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
     since = panel.timeline.date(panel.num_periods - max(j.lasting for j in found) * period)
     text = (
-        "sales are another order of magnitude from one period to the next: "
-        f"{', '.join(told)}{more}; another unit of measure (pieces, cases, grams), or a season "
-        "that the data have not seen"
+        f"sales at {', '.join(told)}{more} are of another order of magnitude from one period to "
+        "the next: another unit of measure (pieces, cases, grams), or a season that the data have "
+        "not seen"
     )
     return Signal(
         name=UNIT_CHANGED, kind=DATA, value=found[0].ratio, expected=1.0, limit=_TIMES,

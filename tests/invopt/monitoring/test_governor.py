@@ -136,6 +136,12 @@ def test_what_asks_for_a_retraining_is_told_after_what_it_follows_from():
     assert decision.reasons == ["demand_shift fires; hence error fires, far beyond its limit"]
 
 
+def test_a_fault_is_told_in_one_sentence_though_what_asks_follows_from_it():
+    fault = replace(signal("unit_changed", DATA, pages=True), spoils=True)
+    reasons = act(fault, urgent(part_of="unit_changed"), memory=Memory()).reasons
+    assert reasons[:2] == ["unit_changed fires", "demand_shift fires, far beyond its limit"]
+
+
 def test_cost_that_follows_from_a_fault_that_pages_wakes_nobody_a_second_time():
     fault = signal("silent_feed", DATA, pages=True)
     cost = signal("cost", pages=True)

@@ -35,6 +35,9 @@ def test_numbers_of_another_unit_are_even_by_that_and_were_not_sent_twice():
     ten = replace(panel, y=scaled(panel, 10, at(panel, "s2")).y.astype(np.int16))
     found = gather(ten)
     assert roots_of(found)[0] == "unit_changed"
+    # Nothing is marked: who reads the page has to know that orders follow these numbers.
+    assert found.findings[0].orders.startswith("orders go on and read what was sent as demand")
+    assert found.avoidable_cost is None
     assert "doubled_feed" not in {s.name for s in found.signals if s.fires}
 
 
