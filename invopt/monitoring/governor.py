@@ -94,6 +94,8 @@ def _seen(situation: Situation, memory: Memory, config: GovernorConfig, now: dat
     held = max(now, memory.last_decision or now)
     notes = ["the clock is behind the last decision; its time was used"] if held > now else []
     firing = [s for s in situation.signals if s.fires]
+    # A fault that pages names place and day: it stands before a check that only failed.
+    firing.sort(key=lambda s: not (s.pages and s.kind in (DATA, SERVING)))
     streaks = {s.cause: streak(s.cause, situation.end, memory.causes) for s in firing}
     faults = {s.name for s in firing if s.kind in (DATA, SERVING) and s.pages}
     paging = [s for s in firing if _pages(s, streaks[s.cause], config) and s.part_of not in faults]

@@ -15,6 +15,7 @@ from invopt.types import FloatArray
 
 UNIT_CHANGED = "unit_changed"
 _TIMES = 5.0  # what half a year's highest, or lowest, is exceeded by
+_STAYS = 2.5  # the same while it lasts, lest a week of few sales ends it
 _STEP = 4.0  # of which from one monitoring period to the next: a season comes by and by
 _PATIENCE = 8  # monitoring periods after which what does not pass is believed
 _USUAL, _FEWEST = 26, 8  # monitoring periods before those that the usual is read from; at least
@@ -62,19 +63,17 @@ def _jump(record: FeedRecord, sold: FloatArray, row: int, year: int) -> _Jump | 
     if len(known) < _FEWEST or np.median(known) < _LEAST or sold[-1] <= 0:
         return None
     usual = np.concatenate([known, season[season > 0]])
-    most, least = float(usual.max()), float(usual.min())
-    is_up = sold[-1] >= _TIMES * most
-    if not is_up and sold[-1] * _TIMES > least:
-        return None
     recent = sold[-1 - _PATIENCE :]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        steps = recent[1:] / recent[:-1]
-    steps = steps if is_up else 1 / steps
-    sudden = np.flatnonzero(steps >= _STEP)
-    if not len(sudden):
+    most, least = float(usual.max()), float(usual.min())
+    is_up = recent[-1] > most
+    beyond = recent / most if is_up else least / np.where(recent > 0, recent, np.inf)
+    lasting = int(np.argmin(np.append(beyond[::-1] >= _STAYS, False)))
+    if not 0 < lasting <= _PATIENCE or beyond[-lasting:].max() < _TIMES:
         return None
-    ratio = sold[-1] / (most if is_up else least)
-    return _Jump(record.names[row], float(ratio), len(steps) - int(sudden[-1]))
+    earlier = beyond[:-lasting][beyond[:-lasting] > 0]  # a closed week is no other unit
+    ratio = beyond[-1] if is_up else 1 / beyond[-1]
+    is_sudden = len(earlier) > 0 and beyond[-lasting] >= _STEP * earlier[-1]
+    return _Jump(record.names[row], float(ratio), lasting) if is_sudden else None
 
 
 def _signal(panel: Panel, period: int, found: list[_Jump]) -> Signal:

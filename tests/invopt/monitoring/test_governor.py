@@ -142,6 +142,17 @@ def test_a_fault_is_told_in_one_sentence_though_what_asks_follows_from_it():
     assert reasons[:2] == ["unit_changed fires", "demand_shift fires, far beyond its limit"]
 
 
+def test_a_fault_that_was_paged_stands_before_a_check_that_only_failed():
+    check = replace(signal("suspect_data", DATA), spoils=True)
+    fault = replace(signal("unit_changed", DATA, pages=True), spoils=True)
+    memory = remembered(
+        "unit_changed", "suspect_data", "demand_shift up", paged={"unit_changed": WEEKS[-2]}
+    )
+    assert act(check, fault, memory=memory).reasons[0] == "unit_changed fires, already paged"
+    held = act(check, fault, signal(), memory=memory)
+    assert held.reasons[:2] == ["unit_changed fires", "suspect_data fires"]
+
+
 def test_cost_that_follows_from_a_fault_that_pages_wakes_nobody_a_second_time():
     fault = signal("silent_feed", DATA, pages=True)
     cost = signal("cost", pages=True)

@@ -51,6 +51,15 @@ def test_a_rise_by_half_a_season_that_comes_by_and_by_and_what_lasts_are_no_othe
     assert unit_changed(replace(panel, y=(panel.y * rising).astype(np.float32)), 7) == []
 
 
+def test_a_week_of_few_sales_does_not_end_it():
+    panel = company(DAYS)
+    y = scaled(panel, 10, at(panel, "s2"), days=21).y
+    y[at(panel, "s2"), -7:] *= 0.35
+    [signal] = unit_changed(replace(panel, y=y), 7)
+    assert signal.since == "2024-10-07"
+    assert 2.5 < signal.value < 5
+
+
 def test_a_season_of_a_year_before_is_known():
     panel = company(500)
     high = np.ones(500)
