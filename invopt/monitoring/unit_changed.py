@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from invopt.feeds import FeedRecord, feed_record
+from invopt.feeds import feed_record
 from invopt.monitoring.signals import DATA, Signal
 from invopt.panel import Panel
 from invopt.types import FloatArray
 
 UNIT_CHANGED = "unit_changed"
 _TIMES = 5.0  # what half a year's highest, or lowest, is exceeded by
+_WIDE = 2.0  # times more or fewer lines than usual, from which on it is no matter of units
 _STAYS = 2.5  # the same while it lasts, lest a week of few sales ends it
 _STEP = 4.0  # of which from one monitoring period to the next: a season comes by and by
 _PATIENCE = 8  # monitoring periods after which what does not pass is believed
@@ -36,8 +37,8 @@ class _Jump:
 def unit_changed(panel: Panel, period: int) -> list[Signal]:
     """Return `unit_changed` where a location sells five times its most, or a fifth of its least.
 
-    Most and least are those of the half year before the latest eight monitoring periods, and of the
-    same season a year before.
+    About as many lines come as before. Most and least are those of the half year before the latest
+    eight monitoring periods, and of the same season a year before.
 
     Args:
         panel: Cleaned; the period is its last `period` periods.
@@ -48,13 +49,27 @@ def unit_changed(panel: Panel, period: int) -> list[Signal]:
     if num < _PATIENCE + _FEWEST + 1:
         return []
     record = feed_record([panel], panel.num_periods - num * period)
-    sold = record.sales.reshape(len(record.names), num, period).sum(axis=2)
-    jumps = [_jump(record, sold[row], row, year) for row in range(len(sold))]
+    shape = (len(record.names), num, period)
+    sold, lines = (record.sums[at].reshape(shape).sum(axis=2) for at in (0, 1))
+    jumps = [
+        _jump(name, own, year)
+        for name, own, sellers in zip(record.names, sold, lines, strict=True)
+        if _sells_as_wide(sellers)
+    ]
     found = [jump for jump in jumps if jump is not None]
     return [_signal(panel, period, found)] if found else []
 
 
-def _jump(record: FeedRecord, sold: FloatArray, row: int, year: int) -> _Jump | None:
+def _sells_as_wide(lines: FloatArray) -> bool:
+    """Return whether about as many lines come as before: other units are others of the same lines.
+
+    A week of few sales, a store half closed and a season that opens have fewer or more of them.
+    """
+    usual = float(np.median(lines[-_PATIENCE - _USUAL : -_PATIENCE]))
+    return bool(usual / _WIDE <= lines[-1] <= usual * _WIDE)
+
+
+def _jump(name: str, sold: FloatArray, year: int) -> _Jump | None:
     """Return the jump that a location's latest monitoring period is part of, None where none is."""
     before = sold[-_PATIENCE - _USUAL : -_PATIENCE]
     at = len(sold) - 1 - year
@@ -73,7 +88,7 @@ def _jump(record: FeedRecord, sold: FloatArray, row: int, year: int) -> _Jump | 
     earlier = beyond[:-lasting][beyond[:-lasting] > 0]  # a closed week is no other unit
     ratio = beyond[-1] if is_up else 1 / beyond[-1]
     is_sudden = len(earlier) > 0 and beyond[-lasting] >= _STEP * earlier[-1]
-    return _Jump(record.names[row], float(ratio), lasting) if is_sudden else None
+    return _Jump(name, float(ratio), lasting) if is_sudden else None
 
 
 def _signal(panel: Panel, period: int, found: list[_Jump]) -> Signal:

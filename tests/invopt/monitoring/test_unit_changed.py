@@ -60,6 +60,14 @@ def test_a_week_of_few_sales_does_not_end_it():
     assert 2.5 < signal.value < 5
 
 
+def test_a_week_in_which_little_sells_has_fewer_lines_and_is_no_other_unit():
+    panel = company(DAYS)
+    y = np.array(panel.y)
+    y[:, -7:] = 0
+    y[::20, -7:] = 6
+    assert unit_changed(replace(panel, y=y), 7) == []
+
+
 def test_a_season_of_a_year_before_is_known():
     panel = company(500)
     high = np.ones(500)
