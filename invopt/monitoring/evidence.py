@@ -11,6 +11,7 @@ import pandas as pd
 from invopt.cleaning import estimate_demand
 from invopt.config import MonitoringConfig
 from invopt.feeds import locations_of
+from invopt.monitoring.carried import narrowed
 from invopt.monitoring.causes import (
     Affected,
     Cause,
@@ -38,7 +39,7 @@ from invopt.monitoring.performance import series_outcomes
 from invopt.monitoring.quality import data_signals
 from invopt.monitoring.sampling import sample_series, sampled
 from invopt.monitoring.serving_health import Served, serving_signals
-from invopt.monitoring.signals import PERFORMANCE, Signal
+from invopt.monitoring.signals import DATA, PERFORMANCE, Signal
 from invopt.monitoring.subject import IN_SAMPLE, Subject, history_of
 from invopt.panel import Panel
 from invopt.types import FloatArray, IntArray, Notify
@@ -78,7 +79,7 @@ class Evidence:
         length: Of the period, in words.
         excess_cost: Money above plan of the latest priced decisions.
         avoidable_cost: Money a period that a model which had learned what is seen would save; None
-            where no model could be asked.
+            where no model could be asked, or the data have a fault.
         records: By cutoff and location, to be kept for the next time.
     """
 
@@ -288,7 +289,7 @@ def _assembled(period: _Period, found: _Found) -> Evidence:
     judged, records, drift = found.judged, found.records, found.drift
     money = _money(period, found)
     latest, excess = money.latest, money.excess
-    valued = _valued(found, excess, config)
+    valued = narrowed(_valued(found, excess, config), judged, latest, config.period)
     shown = trend(records, TREND)
     since = panel.num_periods - subject.trained_stop
     since -= config.period if none_came(panel, config.period) else 0
@@ -307,7 +308,8 @@ def _assembled(period: _Period, found: _Found) -> Evidence:
         num_series=judged.num_series, num_sampled=0 if drift is None else len(drift.current),
         new_periods=since, new_data=panel.timeline.spell(since),
         age_days=_days(panel, subject, since), length=panel.timeline.spell(config.period),
-        excess_cost=float(excess.sum()), avoidable_cost=money.avoidable,
+        excess_cost=float(excess.sum()),
+        avoidable_cost=None if _is_spoilt(valued) else money.avoidable,
         records=records,
     )  # fmt: skip
 
@@ -363,6 +365,11 @@ def _by_sample(period: _Period, found: _Found, excess: FloatArray) -> FloatArray
     judged = pd.Index(found.judged.unique_ids)
     rows: IntArray = judged.get_indexer(pd.Index(panel.unique_ids[sample]))
     return np.where(rows >= 0, excess[rows], 0.0) if len(rows) else np.zeros(0)
+
+
+def _is_spoilt(signals: Sequence[Signal]) -> bool:
+    """Return whether the data have a fault, so that no model could save what they seem to cost."""
+    return any(s.fires and s.kind == DATA and (s.pages or s.spoils) for s in signals)
 
 
 def _is_explained(signals: Sequence[Signal]) -> bool:

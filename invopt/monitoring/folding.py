@@ -35,6 +35,13 @@ _ORDERS = {
     "what is ordered now may come later, or less, than they say",
     DRIFT: "orders go on unchanged: columns moved, and forecasts are as right as they were",
 }
+# Faults that cleaning marks nothing of: forecasts learn from what was sent.
+_AS_SENT = ("unit_changed", "lines_missing", "suspect_data", "past_rewritten")
+_BELIEVED = (
+    "orders go on and read what was sent as demand: look at those of the places concerned before "
+    "they are sent"
+)
+_MOST = 0.5  # of the company's difference: a store of less is not the cause of it
 _BLIND = "no new plan can be made of these data; the last one stands"
 
 
@@ -117,7 +124,7 @@ def findings_of(
         outcomes: Of the last period, in the order of the panel.
     """
     roots = [s for s in signals if s.fires and not s.part_of]
-    roots.sort(key=lambda s: (s.kind not in (DATA, SERVING), -s.effect, s.name))
+    roots.sort(key=lambda s: (_rank(s), -s.effect, s.name))
     found = []
     for s in roots:
         places = list(s.places) or ([_place(s)] if _place(s) else [])
@@ -131,6 +138,13 @@ def findings_of(
             )
         )  # fmt: skip
     return found
+
+
+def _rank(signal: Signal) -> int:
+    """Return 0 for a fault that pages, which names place and day, 1 for others, 2 for the rest."""
+    if signal.kind not in (DATA, SERVING):
+        return 2
+    return 0 if signal.pages else 1
 
 
 def _head(signals: Sequence[Signal]) -> Signal | None:
@@ -155,7 +169,10 @@ def _root(
     first = max(local, key=units)
     if head is None:
         return first if len(local) == 1 else None
-    if head.name not in _firing_without({_place(first)}, records, config):
+    # Where all are off, the rest may be quiet only because it is fewer.
+    whole = abs(head.value - head.expected) * float(latest["forecast"].sum())
+    carries = not head.name.startswith(DEMAND_SHIFT) or units(first) >= _MOST * whole
+    if carries and head.name not in _firing_without({_place(first)}, records, config):
         return first
     return head
 
@@ -201,6 +218,8 @@ def _series(
 def _orders(signal: Signal, *, blind: bool) -> str:
     if blind and signal.kind == DATA:
         return _BLIND
+    if signal.name in _AS_SENT:
+        return _BELIEVED
     if not (signal.kind == PERFORMANCE or _place(signal)):
         return _ORDERS[signal.kind]
     if not signal.name.startswith(DEMAND_SHIFT):

@@ -94,8 +94,11 @@ def _seen(situation: Situation, memory: Memory, config: GovernorConfig, now: dat
     held = max(now, memory.last_decision or now)
     notes = ["the clock is behind the last decision; its time was used"] if held > now else []
     firing = [s for s in situation.signals if s.fires]
+    # A fault that pages names place and day: it stands before a check that only failed.
+    firing.sort(key=lambda s: not (s.pages and s.kind in (DATA, SERVING)))
     streaks = {s.cause: streak(s.cause, situation.end, memory.causes) for s in firing}
-    paging = [s for s in firing if _pages(s, streaks[s.cause], config)]
+    faults = {s.name for s in firing if s.kind in (DATA, SERVING) and s.pages}
+    paging = [s for s in firing if _pages(s, streaks[s.cause], config) and s.part_of not in faults]
     return _Seen(
         held,
         firing,
@@ -119,13 +122,15 @@ def _answer(
     urgent = cause in seen.urgent
     brakes = brakes_of(situation, memory, config, seen.now, key, urgent=urgent)
     held = [b for b in brakes if b.blocks]
-    why = f"{asked.text}, {_lasted(seen.streaks[cause], urgent=urgent)}"
+    root = next((s for s in seen.firing if s.name == asked.part_of), None)
+    why = _why(asked, root, _lasted(seen.streaks[cause], urgent=urgent))
     faults = [s for s in seen.new_pages if s.kind in (DATA, SERVING)]
-    older = [s.text for s in seen.firing if s.kind in (DATA, SERVING) and s not in faults]
-    notes = [*older, *seen.notes]
+    older = [s for s in seen.firing if s.kind in (DATA, SERVING) and s not in faults]
+    spoilt = [s.text for s in older if s.pages or s.spoils]  # why the demand is not to be believed
+    notes = [*(s.text for s in older if s.text not in spoilt), *seen.notes]
     if not held and not faults:
         return RetrainingDecision(
-            action=RETRAIN, reasons=[why, *notes], cause=cause, key=key, brakes=brakes,
+            action=RETRAIN, reasons=[why, *spoilt, *notes], cause=cause, key=key, brakes=brakes,
             streaks=seen.streaks, dry_run=config.dry_run, urgent=urgent,
         )  # fmt: skip
     stopped = [f"no retraining: {b.rule} (found {b.value}, limit {b.limit})" for b in held]
@@ -136,10 +141,13 @@ def _answer(
         stopped.append("retraining did not repair it: a person has to look at it")
     if not held:
         stopped = ["no retraining while the data or the service have a fault"]
-    texts = [s.text for s in pages if s.cause != cause]
+    told = {cause, *(s.cause for s in faults), *([] if root is None else [root.cause])}
+    after = [s.text for s in pages if s.cause not in told]  # cost, of which this is the reason
+    texts = [*(s.text for s in faults), *spoilt]
     return RetrainingDecision(
-        action=PAGE if pages else ALERT, reasons=[*texts, why, *stopped, *notes], cause=cause,
-        key=key, brakes=brakes, streaks=seen.streaks, paged=[s.cause for s in pages], urgent=urgent,
+        action=PAGE if pages else ALERT, reasons=[*texts, why, *after, *stopped, *notes],
+        cause=cause, key=key, brakes=brakes, streaks=seen.streaks, paged=[s.cause for s in pages],
+        urgent=urgent,
     )  # fmt: skip
 
 
@@ -346,6 +354,16 @@ def _is_urgent(
         return False
     before = sorted(e for e in memory.judged if e < end)[::-1][: periods - 1]
     return signal.strength >= config.urgent or not memory.urgent.isdisjoint(before)
+
+
+def _why(asked: Signal, root: Signal | None, lasted: str) -> str:
+    """Return what asks for a retraining in a sentence, what it follows from first.
+
+    A fault has a sentence of its own.
+    """
+    is_told = root is None or root.kind in (DATA, SERVING)
+    first = "" if root is None or is_told else f"{root.text}; hence "
+    return f"{first}{asked.text}{';' if ';' in asked.text else ','} {lasted}"
 
 
 def _lasted(periods: int, *, urgent: bool) -> str:

@@ -22,7 +22,9 @@ from invopt.feeds import (
     standing_still,
 )
 from invopt.monitoring.late import none_came
+from invopt.monitoring.lost_lines import lost_lines
 from invopt.monitoring.signals import DATA, LATE_FILE, Signal
+from invopt.monitoring.unit_changed import unit_changed
 from invopt.panel import SERIES_LEVEL, Channel, Flag, Panel
 from invopt.sources.ledger import DUPLICATE
 from invopt.types import BoolArray, FloatArray
@@ -57,8 +59,11 @@ def data_signals(
             _fault("column_gone", len(gone), 0, f"columns the model knows are gone: {_list(gone)}")
         )
     if panel.num_periods > config.period and not none_came(panel, config.period):
-        silent_places, feeds = _feeds(panel, config.period)
-        signals += [*feeds, *_gaps(panel, config.period, silent_places)]
+        changed = unit_changed(panel, config.period)
+        scaled = {name for signal in changed for name in signal.places}
+        silent_places, feeds = _feeds(panel, config.period, scaled)
+        signals += [*changed, *feeds, *_gaps(panel, config.period, silent_places)]
+        signals += lost_lines(panel, config.period)
         signals += _broken_channels(panel, config.period, set(features), set(silent))
     return signals
 
@@ -92,10 +97,16 @@ def _suspect(checks: Sequence[Mapping[str, Any]]) -> list[Signal]:
     return [replace(_fault("suspect_data", len(failed), 0, text), spoils=True)]
 
 
-def _feeds(panel: Panel, period: int) -> tuple[set[str], list[Signal]]:
+def _feeds(panel: Panel, period: int, scaled: set[str]) -> tuple[set[str], list[Signal]]:
     """Return silent locations, and feeds that broke in the period, as cleaning marks them.
 
-    A location that the calendar closes is not silent.
+    A location that the calendar closes is not silent; numbers of another unit are even because
+    of that, and were not sent twice.
+
+    Args:
+        panel: Cleaned.
+        period: Periods of a monitoring period.
+        scaled: Locations whose numbers are of another unit.
     """
     history = (YEAR + _RUN) * span_of(panel) + period
     record = feed_record([panel], max(0, panel.num_periods - history))
@@ -106,6 +117,7 @@ def _feeds(panel: Panel, period: int) -> tuple[set[str], list[Signal]]:
         [at for at, name in enumerate(record.names) if faults[rule][at, -period:].any()]
         for rule in (SILENT, DOUBLED, REPEATED)
     )
+    doubled = [at for at in doubled if record.names[at] not in scaled]
     signals = []
     if silent:
         runs = [_silence(record, faults[SILENT], at) for at in silent]

@@ -12,6 +12,9 @@ _WINSOR = 3.5  # robust deviations at which single periods of a history are cut
 _LOOKS = 2  # a change is looked for in the latest period, and in the latest two
 _PRIOR, _STRONGEST = 0.3, 0.8  # of the weights that the past has in what is expected
 _SEASON_KNOWN = 26  # periods with a year before them that the scale is taken from, if there are
+_APART = 4  # periods between two changes that are not one and the same
+_RARE = 0.01  # chance of a change at its limit
+_FORGIVEN = 1  # change of the history that does not hide another: an old alarm
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,9 @@ def recent_shift(
     first did not lead to expect, so the latest two are weighed accordingly. The null law is that
     of surprises under a circular block bootstrap (Politis and Romano, 1992) of the history,
     single periods cut at 3.5 robust deviations, lest one old alarm hides the next. Its tail
-    beyond the resamples is Student's.
+    beyond the resamples is Student's, and not rarer than changes as large were in the history: a
+    company whose costs are ten times the plan twice a year is not surprised by it. One such change
+    is forgiven; periods in a row are one.
 
     Args:
         values: By period, the latest last; NaN where unknown.
@@ -81,13 +86,14 @@ def recent_shift(
     centre = float(np.median(known))
     off = _winsored(values - centre, num)
     others = [] if beside is None else _aside(beside, num)
-    surprises, weights = _surprises(off, values - centre, num, rules.year, others)
+    surprises, weights, uncut = _surprises(off, values - centre, num, rules.year, others)
     looks = [(1, np.ones(1))]
     if np.isfinite(values[-2]) and surprises[-2] * surprises[-1] > 0:
         # Of one odd period and one that takes it back, nothing lasts.
         looks.append((2, np.array([1.0, 1.0 - weights[0]])))
     rng = np.random.default_rng(rules.seed)
-    spread = _null_surprises(surprises[:num], rules.year)
+    alike = _alike(surprises[:num], rules.year)
+    spread = _null_surprises(surprises[alike])
     error_of_centre = float(np.nanstd(off[:num])) / np.sqrt(len(known))
     found = []
     for span, shape in looks:
@@ -96,10 +102,27 @@ def recent_shift(
         scale = float(np.hypot(scale, error_of_centre)) + 1e-9
         p = 2 * float(stats.t.sf(abs(change) / scale, len(known) - 1))
         limit = scale * float(stats.t.isf(0.005, len(known) - 1))
+        usual = _share_of_history(uncut[alike], shape, change)
+        if usual > max(p, _RARE):
+            p, limit = usual, max(limit, abs(change))
         value = float(values[-span:].mean())
         found.append(Shift(value, value - change, limit, p, span))
     best = min(found, key=lambda shift: shift.p_value)
     return replace(best, p_value=min(1.0, best.p_value * _LOOKS))  # Bonferroni
+
+
+def _share_of_history(surprises: FloatArray, shape: FloatArray, change: float) -> float:
+    """Return the share of a history's periods that began a change as large, of the same sign.
+
+    Args:
+        surprises: Of the history, nothing cut; NaN where unknown.
+        shape: Weights of the periods that a change is seen in.
+        change: The change.
+    """
+    seen = np.correlate(surprises, shape, mode="valid") / (shape @ shape)
+    at = np.flatnonzero(np.nan_to_num(seen) * np.sign(change) >= abs(change))
+    began = int((np.diff(at) > _APART).sum()) + bool(len(at))
+    return max(0, began - _FORGIVEN) / max(1, int(np.isfinite(seen).sum()))
 
 
 def _winsored(off: FloatArray, num: int) -> FloatArray:
@@ -126,8 +149,10 @@ def _surprises(
     num: int,
     year: int,
     others: Sequence[FloatArray] = (),
-) -> tuple[FloatArray, FloatArray]:
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return what the period before and the one a year before do not explain, and their weights.
+
+    The last are the surprises with nothing cut.
 
     Args:
         off: Distances from the centre, history cut.
@@ -148,16 +173,21 @@ def _surprises(
     weights = np.asarray(np.linalg.solve(seen @ seen.T + ridge, seen @ target), np.float64)
     weights[:2] = np.clip(weights[:2], 0, _STRONGEST)
     found: FloatArray = off - weights @ past
-    found[num:] = (latest - weights @ past)[num:]
-    return found, weights
+    uncut = latest - weights @ past
+    found[num:] = uncut[num:]
+    return found, weights, uncut
 
 
-def _null_surprises(surprises: FloatArray, year: int) -> FloatArray:
-    """Return the history's surprises, those with a year before them where there are enough."""
-    late = surprises[year:]
-    enough = np.isfinite(late).sum() >= _SEASON_KNOWN
-    used = late if enough else surprises[1:]
-    return _winsored(used[np.isfinite(used)], int(np.isfinite(used).sum()))
+def _alike(surprises: FloatArray, year: int) -> slice:
+    """Return the periods of a history that have a year before them, all where these are few."""
+    enough = np.isfinite(surprises[year:]).sum() >= _SEASON_KNOWN
+    return slice(year if enough else 1, len(surprises))
+
+
+def _null_surprises(surprises: FloatArray) -> FloatArray:
+    """Return the known surprises of a history, single ones cut."""
+    used = surprises[np.isfinite(surprises)]
+    return _winsored(used, len(used))
 
 
 def _scale_of_changes(

@@ -24,6 +24,7 @@ _STRIDE = {"D": 7, "W": 1, "2W": 1, "MS": 1, "QS": 1}
 _NUM_BEFORE = 8
 _CLOSED = 2  # of the latest days: a public holiday, and not a file of zeros
 _MOST = 2.0  # times the usual: an extract sent twice
+_SPELLS, _APART = 2, 4  # times a year, so many periods apart, from which on volumes are lumpy
 _YEAR_SLACK = 3  # periods around the same date of last year: public holidays move
 _MIN_STEPS, _MIN_FALLS = 28, 0.05  # steps of units, and the share that falls
 _MIN_SPREAD = 0.02  # of the usual value: a steady price is no reason to call 3 % a jump
@@ -199,8 +200,8 @@ def _volume(
     about: str, values: FloatArray, line: Timeline, limit: float, but: Collection[int] = ()
 ) -> DataCheck:
     rule = (
-        f"{about} of each of the latest periods over the usual number may not fall below the "
-        f"limit, nor rise above {_MOST:g}"
+        f"{about} of each of the latest periods over the usual number may not fall below "
+        f"{limit:g}, nor rise above {_MOST:g}, or above what the past year has shown several times"
     )
     ratios = [
         ratio
@@ -209,8 +210,31 @@ def _volume(
     ]
     if not ratios:
         return DataCheck("volume", about, None, limit, passed=True, rule=rule)
-    worst = min(ratios, key=lambda r: min(r / limit, _MOST / r) if r else 0)
-    return DataCheck("volume", about, worst, limit=limit, passed=limit <= worst <= _MOST, rule=rule)
+    high = _highest_usual(values, line)
+    worst = min(ratios, key=lambda r: min(r / limit, high / r) if r else 0)
+    broken = high if worst > high else limit
+    passed = limit <= worst <= high
+    return DataCheck("volume", about, worst, limit=broken, passed=passed, rule=rule)
+
+
+def _highest_usual(values: FloatArray, line: Timeline) -> float:
+    """Return the highest ratio that a company's volumes may have.
+
+    Where a customer orders half a year's units at once, volumes are far above the usual several
+    times a year; then what the year has shown is no fault. One old fault widens nothing.
+    """
+    first = _latest(line)[0]
+    past = [
+        (t, ratio)
+        for t in range(max(0, first - round(line.periods_per_year)), first)
+        if (ratio := _volume_ratio(values, t, line)) is not None and ratio > _MOST
+    ]
+    return max(r for _, r in past) if _spells([t for t, _ in past]) >= _SPELLS else _MOST
+
+
+def _spells(at: list[int]) -> int:
+    """Return in how many stretches, some periods apart, periods in order of time lie."""
+    return sum(not n or t - at[n - 1] > _APART for n, t in enumerate(at))
 
 
 def _volume_ratio(values: FloatArray, t: int, line: Timeline) -> float | None:
@@ -352,6 +376,7 @@ def _jump(name: str, mean: FloatArray, line: Timeline, config: DataConfig) -> Da
     spread = 1.4826 * float(np.median(np.abs(before - middle)))
     spread = max(spread, _MIN_SPREAD * abs(middle), 1e-9)
     # Weather and seasons stay inside what a year has shown.
+    rule = f"the latest mean is {last:.3g}, usually {middle:.3g}; {rule}"
     beyond = max(float(before.min()) - last, last - float(before.max()), 0.0)
     found = abs(last - middle) / spread if beyond > 0 else 0.0
     return DataCheck(

@@ -98,6 +98,26 @@ def test_a_fault_that_is_seen_by_the_day_begins_on_its_day_and_not_with_the_peri
     assert "Since 2023-12-25;" in page
 
 
+@pytest.mark.parametrize(
+    ("money", "told"),
+    [
+        (30.0, "orders cost 30.00 per period above plan"),
+        (-30.0, "orders cost 30.00 per period less than planned"),
+        (0.0, None),
+    ],
+)
+def test_orders_that_cost_less_than_planned_are_not_told_as_a_cost_above_plan(
+    tmp_path, money, told
+):
+    finding = {
+        "name": DEMAND_SHIFT, "cause": "demand_shift down", "text": "less is sold", "places": [],
+        "num_series": 3, "of_series": 60, "money": money, "orders": "they go on", "over": "soon",
+        "follows": [],
+    }  # fmt: skip
+    page, _ = write(tmp_path, make_content("alert", findings=[finding]))
+    assert told in page if told else "; orders cost" not in page
+
+
 @pytest.mark.parametrize("decision", ["ignore", "alert", "retrain", "page"])
 def test_the_page_says_what_why_where_and_what_next(tmp_path, decision):
     page, _ = write(tmp_path, make_content(decision, [signal(), signal("gaps", DATA)]))

@@ -68,6 +68,20 @@ def test_a_day_sent_twice_fails_on_units():
     assert failed(panel) == {("volume", "units")}
 
 
+def test_what_a_customer_orders_several_times_a_year_is_no_failure_and_one_old_fault_hides_none():
+    panel = make_panel(num_series=20, num_periods=160, freq="W-MON", future=0)
+    today = pd.Timestamp("2027-01-25")
+    panel.y[0] = 0
+    panel.y[0, -1] = usual = int(4 * panel.y.sum(axis=0).mean())
+    assert failed(panel, today) == {("volume", "units")}
+    panel.y[0, -30] = usual
+    assert failed(panel, today) == {("volume", "units")}
+    panel.y[0, -20] = usual
+    assert failed(panel, today) == set()
+    panel.y[0, -1] *= 3
+    assert failed(panel, today) == {("volume", "units")}
+
+
 def test_a_feast_that_closed_the_shops_last_year_too_is_no_failure():
     panel = make_panel(num_series=20, num_periods=400)
     for day in (397, 397 - 364):

@@ -3,16 +3,17 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from invopt.config import GovernorConfig
+from invopt.config import GovernorConfig, MonitoringConfig
 from invopt.files import read_json
 from invopt.monitoring.changes import bands, limits_of
 from invopt.monitoring.evidently_report import ReportPlace, moved_columns, write_evidently
-from invopt.monitoring.folding import findings_of
+from invopt.monitoring.folding import findings_of, folded
 from invopt.monitoring.governor import decide
 from invopt.monitoring.retraining_decision import Memory, Situation
-from invopt.monitoring.signals import DATA, DEMAND_SHIFT, Signal
+from invopt.monitoring.signals import DATA, DEMAND_SHIFT, DRIFT, PERFORMANCE, Signal
 from tests.invopt.monitoring.test_known_ahead import at, company, gather, without_rows
 
 
@@ -54,6 +55,20 @@ def test_a_store_without_which_the_company_is_quiet_is_the_finding():
     assert found.findings[0].since == "2024-07-15"
     longer = gather(grown(panel, at(panel, "s1"), 2.2, days=14))
     assert longer.findings[0].since == "2024-07-08"  # two periods are judged together
+
+
+def test_a_store_that_is_off_like_all_is_not_the_cause_because_the_rest_is_too_few_to_tell():
+    def of(name, value, forecast_limit):
+        return Signal(
+            name=name, kind=PERFORMANCE if name == DEMAND_SHIFT else DRIFT, value=value,
+            expected=0.0, limit=forecast_limit, p_value=0.01, fires=True, text=name,
+        )  # fmt: skip
+
+    records = pd.DataFrame({"location": ["s0", "s1", "s2", "s3"], "forecast": 100.0, "cutoff": 7})
+    head, store = of(DEMAND_SHIFT, -0.2, 0.15), of(f"{DEMAND_SHIFT} at s1", -0.3, 0.25)
+    # Too short a history for anything to fire without the store.
+    parts = {s.name: s.part_of for s in folded([head, store], records, MonitoringConfig())}
+    assert parts == {DEMAND_SHIFT: "", f"{DEMAND_SHIFT} at s1": DEMAND_SHIFT}
 
 
 def test_a_silent_store_carries_what_its_first_silent_day_moves():

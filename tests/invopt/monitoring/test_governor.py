@@ -122,6 +122,45 @@ def test_a_fault_that_pages_nobody_is_told_beside_what_asks_for_a_retraining():
     assert held.reasons[-1] == "empty_column fires"
 
 
+def test_a_fault_that_spoils_a_training_is_told_before_the_demand_it_made():
+    empty = replace(signal("suspect_data", DATA), spoils=True)
+    held = act(signal(), empty)
+    assert held.action == "alert"
+    assert held.reasons[:2] == ["suspect_data fires", "demand_shift fires, for 5 periods in a row"]
+
+
+def test_what_asks_for_a_retraining_is_told_after_what_it_follows_from():
+    follows = urgent("error", part_of="demand_shift")
+    decision = act(follows, signal(), memory=Memory())
+    assert (decision.action, decision.cause) == ("retrain", "error up")
+    assert decision.reasons == ["demand_shift fires; hence error fires, far beyond its limit"]
+
+
+def test_a_fault_is_told_in_one_sentence_though_what_asks_follows_from_it():
+    fault = replace(signal("unit_changed", DATA, pages=True), spoils=True)
+    reasons = act(fault, urgent(part_of="unit_changed"), memory=Memory()).reasons
+    assert reasons[:2] == ["unit_changed fires", "demand_shift fires, far beyond its limit"]
+
+
+def test_a_fault_that_was_paged_stands_before_a_check_that_only_failed():
+    check = replace(signal("suspect_data", DATA), spoils=True)
+    fault = replace(signal("unit_changed", DATA, pages=True), spoils=True)
+    memory = remembered(
+        "unit_changed", "suspect_data", "demand_shift up", paged={"unit_changed": WEEKS[-2]}
+    )
+    assert act(check, fault, memory=memory).reasons[0] == "unit_changed fires, already paged"
+    held = act(check, fault, signal(), memory=memory)
+    assert held.reasons[:2] == ["unit_changed fires", "suspect_data fires"]
+
+
+def test_cost_that_follows_from_a_fault_that_pages_wakes_nobody_a_second_time():
+    fault = signal("silent_feed", DATA, pages=True)
+    cost = signal("cost", pages=True)
+    memory = remembered("silent_feed", "cost up", paged={"silent_feed": WEEKS[-2]})
+    assert act(fault, cost, memory=memory).paged == ["cost up"]
+    assert act(fault, replace(cost, part_of="silent_feed"), memory=memory).paged == []
+
+
 def test_a_retraining_is_for_demand_that_left_the_forecasts_before_what_follows_from_it():
     follows = [signal(name, p=1e-9) for name in ("error", "cost")]
     memory = remembered("demand_shift up", "error up", "cost up")

@@ -69,6 +69,10 @@ def firing(found) -> set[str]:
     return {s.name for s in found.signals if s.fires}
 
 
+def roots_of(found) -> list[str]:
+    return [f.name for f in found.findings]
+
+
 def test_a_store_that_the_calendar_closes_is_neither_silent_nor_a_fall_of_demand():
     panel = company()
     shut = calendar(pd.date_range("2024-07-15", "2024-07-21"), "s1")

@@ -117,6 +117,22 @@ def test_a_lasting_shift_of_two_and_a_half_deviations_is_found():
     assert np.mean(found) > 0.9
 
 
+def test_what_the_history_has_shown_several_times_is_no_surprise():
+    values = noise(120, sd=0.1)
+    values[-1] = 2.0
+    assert recent_shift(values, rules()).p_value < 1e-6
+    once = values.copy()
+    once[70:73] = 2.5  # one old alarm of three periods does not hide the next
+    assert recent_shift(once, rules()).p_value < 1e-6
+    often = once.copy()
+    often[[85, 100]] = 2.5
+    shift = recent_shift(often, rules())
+    assert shift.p_value > 0.05
+    assert shift.limit >= shift.value - shift.expected
+    often[-1] = -2.0  # so far down it never was
+    assert recent_shift(often, rules()).p_value < 1e-6
+
+
 def test_what_is_off_every_year_is_expected_a_year_later():
     found = []
     for seed in range(50):
