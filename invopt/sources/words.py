@@ -55,6 +55,7 @@ NO_PRODUCT = DOCUMENTS | {
     "fulfillment", "external", "unique", "store", "shop", "location", "warehouse", "site",
     "branch", "filiale", "market", "loyalty", "card",
 }  # fmt: skip
+_CODE = r"(^|_)(cod|code|codigo|codice|kod|kodu|sku|no|nr|number|nummer)(_|$)"
 _LINE_NUMBER = r"(item|line|position|pos)_(no|nr|number|num|id)"
 _PART_OF_PLACE = r"storage|lagerort|(^|_)bin(_|$)|lgort|shelf|(^|_)zone(_|$)|geo_?location"
 _TOLD = 8  # names that a note lists
@@ -95,7 +96,11 @@ class Keys:
     def of(cls, file: FileFacts, asked: SpokenNames | None = None) -> "Keys":
         """Return the keys of a file by the names of its columns."""
         asked = asked or SpokenNames()
-        names = [c.name for c in file.columns if c.kind != DATE and not c.has_fraction]
+        names = [
+            c.name
+            for c in file.columns
+            if c.kind != DATE and (not c.has_fraction or _is_code_with_dot(c))
+        ]
         product, location = asked.of("product", names), asked.of("location", names)
         others = [n for n in names if n not in (product, location)]
         series = next((n for n in others if plain(n) in _SERIES), None)
@@ -126,6 +131,12 @@ class Keys:
     def expression(self) -> str:
         """The name of a series."""
         return named(self.series) if self.series else " || '_' || ".join(map(named, self.there))
+
+
+def _is_code_with_dot(column: ColumnFacts) -> bool:
+    """Return whether a number with a fraction is a product's code by its name: 10.0001."""
+    is_code = re.search(_CODE, plain(column.name)) is not None
+    return is_code and column.is_text and by_word([column.name], "product") is not None
 
 
 def _place_among(names: list[str], file: FileFacts) -> str | None:
