@@ -22,6 +22,7 @@ from invopt.sources.formats import (
     number_style,
     sounds_dated,
     swapped,
+    without_zone,
 )
 from invopt.sources.period_columns import periods_among, periods_measured
 from invopt.sources.twins import totals_among
@@ -108,6 +109,7 @@ def _column(reader: Reader, name: str, column: str, declared: str) -> ColumnFact
     kind = DATE if is_dated else _kind(style, formats)
     formats = _settled(reader, table, value, formats) if kind == DATE else []
     days = expr = None
+    is_local = False
     if kind != DATE and may_be_days(values, digits=digits):
         days = readable_days(reader, name, value, declared)
         kind = DATE if days is not None else kind
@@ -115,6 +117,9 @@ def _column(reader: Reader, name: str, column: str, declared: str) -> ColumnFact
         found = readable_days(reader, name, week, "VARCHAR")
         if found is not None:
             kind, formats, days, expr = DATE, [], found, week
+    local = without_zone(column, values) if is_text and kind == DATE else None
+    if local is not None and (found := readable_days(reader, name, local, "VARCHAR")) is not None:
+        days, expr, is_local = found, local, True
     if kind == DATE and _is_retail_week(column, formats[0] if formats else None, expr):
         kind = NUMBER if style is not None else TEXT
         formats, days, expr = [], None, None
@@ -129,7 +134,10 @@ def _column(reader: Reader, name: str, column: str, declared: str) -> ColumnFact
         style=style if kind == NUMBER and style is not None and is_text else PLAIN,
         values=tuple(sorted(values)) if few else (),
         formats=tuple(formats),
-        has_zone=kind == DATE and (names_zone(values) if is_text else declared in ZONED),
+        has_zone=kind == DATE
+        and not is_local
+        and (names_zone(values) if is_text else declared in ZONED),
+        is_local=is_local,
         is_text=is_text,
         days=days,
         expr=expr,

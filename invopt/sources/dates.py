@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from invopt.errors import InvalidInputError
 from invopt.sources.duck import Reader
 from invopt.sources.mapping import Expression
-from invopt.sources.month_names import CYRILLIC, MONTHS
+from invopt.sources.month_names import ENGLISH, OTHER_LETTERS
 from invopt.sources.numbers import figures_sql
 from invopt.sql import literal, quote
 
@@ -20,8 +20,8 @@ _STAMP = (
     r"(Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2})?|[A-Z][A-Za-z]+/[A-Za-z_/+-]+)?(?:\[[^\]]+\])?)?$"
 )
 _AT_ZERO = r"^(Z|z|UTC|GMT|[+-]00(:?00)?)$"
-# Letters of the languages of MONTHS; RE2 takes ten milliseconds to compile \p{L}.
-_LETTER = "[A-Za-zÀ-ɏЀ-ӿ]"
+# Letters of the names of months; RE2 takes ten milliseconds to compile \p{L}.
+_LETTER = f"[A-Za-zÀ-ɏЀ-ӿ{OTHER_LETTERS}]"
 _FAST = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
 _EITHER = r"^\s*(\d{1,2})[/-](\d{1,2})[/-](\d{2}|\d{4})\b"
 _WEEKDAY = (
@@ -480,13 +480,8 @@ def _week(year: str, week: str, day: str) -> str:
 
 
 def _english(text: str) -> str:
-    """Return the SQL of a text whose month, in a language of Europe, is English and short."""
-    names = {
-        name: group.split()[0]
-        for group, other in zip(MONTHS, CYRILLIC, strict=True)
-        for name in f"{group} {other}".split()
-    }
-    pairs = ", ".join(f"{literal(name)}: {literal(month)}" for name, month in names.items())
+    """Return the SQL of a text whose month, in a language of month_names, is English and short."""
+    pairs = ", ".join(f"{literal(name)}: {literal(month)}" for name, month in ENGLISH.items())
     word = f"lower(regexp_extract({text}, '{_LETTER}{{3,}}'))"
     plain = f"regexp_replace({text}, '\\b(?:de|of) |\\s*(?:г|р)\\.?$', '', 'g')"
     plain = f"regexp_replace({plain}, {literal(_ORDINAL)}, '\\1')"

@@ -12,7 +12,7 @@ from invopt.errors import InvalidInputError
 from invopt.sources.dates import Raw, dated
 from invopt.sources.duck import Reader
 from invopt.sources.mapping import Expression
-from invopt.sources.month_names import MONTH_NAMES
+from invopt.sources.month_names import MONTH_NAMES, OTHER_LETTERS
 from invopt.sources.numbers import FIGURES
 from invopt.sql import literal, quote
 
@@ -26,6 +26,7 @@ _WORDED = re.compile(
     rf"|{_WEEKDAY}\d{{1,4}}[-./]\d{{1,2}}[-./]\d{{1,4}}|0\d{{2}}/(?:19|20)\d{{2}}"
     r"|(?=.*\d).*(?:jan|feb|fév|fev|mar|mär|mrz|apr|avr|abr|mai|may|jun|jui|jul|aug|aou|aoû|ago"
     r"|sep|set|okt|oct|ott|nov|dez|dec|déc|dic|gen|ene|lug|giu|mag).*)"
+    rf"|(?=.*\d).*(?<![^\W\d_])(?:{'|'.join(MONTH_NAMES)})(?![^\W\d_]).*"
 )
 # Months and days in figures, as names of columns.
 _FIGURES = re.compile(
@@ -41,8 +42,11 @@ _OF_ASIA = re.compile(
     r"(?:\d{4}|(?:令和|平成|昭和)(?:\d{1,2}|元))[年년] ?\d{1,2}[月월](?: ?\d{1,2}[日일].*)?"
 )
 _OF_EMPERORS = re.compile(r"[RHS]\.?\d{1,2}[./-]\d{1,2}[./-]\d{1,2}")
-# 5 января 2026 г.
-_CYRILLIC = re.compile(r"\d{1,2} [Ѐ-ӿ]{3,}\.? \d{4}( ?[гр]\.?)?|[Ѐ-ӿ]{3,}\.? \d{4}")
+# 5 января 2026 г., يناير 2026
+_A_WORD = rf"[Ѐ-ӿ{OTHER_LETTERS}]{{3,}}"
+_OTHER_SCRIPT = re.compile(
+    rf"\d{{1,2}} {_A_WORD}\.? \d{{4}}( ?[гр]\.?)?|{_A_WORD}\.?[ -]\d{{2,4}}( ?г\.?)?"
+)
 # Figures with signs between them, as days of several forms are, or of other calendars.
 _PARTED = re.compile(r"\d{1,4}[-/.] ?\d{1,2}[-/.] ?\d{1,4}\b.*")
 # 2025. 10. 6. as it is written in Korea and Hungary.
@@ -72,7 +76,7 @@ def may_be_days(values: Mapping[str, int], *, digits: bool) -> bool:
     """
     values = {value.translate(FIGURES): rows for value, rows in values.items()}
     more = [_SERIAL, _THREE, _PARTED, _OF_EMPERORS] if digits else []
-    return _mostly(values, [_WORDED, _OF_ASIA, _CYRILLIC, _DOTTED, *more])
+    return _mostly(values, [_WORDED, _OF_ASIA, _OTHER_SCRIPT, _DOTTED, *more])
 
 
 def are_periods(values: Mapping[str, int]) -> bool:
@@ -128,7 +132,7 @@ def readable_days(reader: Reader, source: str, expression: str, kind: str) -> st
 
 def is_period_name(text: str) -> bool:
     """Return whether a text names a period, as columns do: 01/2025, 2025-01, Jan 25, 003.2025."""
-    if any(form.fullmatch(text) for form in (_THREE, _FIGURES, _CYRILLIC, _OF_ASIA)):
+    if any(form.fullmatch(text) for form in (_THREE, _FIGURES, _OTHER_SCRIPT, _OF_ASIA)):
         return True
     words = re.findall(r"[^\W\d_]+", text.lower())
     return bool(_WORDED.fullmatch(text)) and all(map(_WORDS_OF_DAYS.fullmatch, words))

@@ -160,6 +160,11 @@ def date_notes(date: ColumnFacts, frequency: str) -> list[str]:
             f"{date.name} names its zone and days are counted in UTC: put your shops' zone under "
             "to_timezone (Europe/Paris)"
         )
+    if date.is_local:
+        notes.append(
+            f"{date.name} names its zone, and each row is of the day that it writes there: write "
+            f"ds: {named(date.name)} with to_timezone where the day of one zone counts for all"
+        )
     return notes
 
 
