@@ -12,7 +12,7 @@ from invopt.sources.words import ends_week
 from invopt.sql import quote
 
 _H = r"(?:[01]?\d|2[0-4])"
-_MARKED = rf"{_H}(?:[:.]00| ?h| ?uhr)"
+_MARKED = rf"{_H}(?:[:.]00|[:h][0-5]\d| ?h| ?uhr)"
 _HOUR = re.compile(rf"(?i:{_MARKED}(?: ?[-–] ?{_MARKED})?|{_H} ?[-–] ?{_H}(?: ?h| ?uhr)?)")
 _LEAST_HOURS = 4
 _SUNDAY = 7
@@ -39,9 +39,10 @@ def _of_hours(file: FileFacts) -> tuple[str, str] | None:
         return None
     cells = " + ".join(f"coalesce({c.style.sql(quote(c.name))}, 0)" for c in hours)
     gone = ", ".join(quote(c.name) for c in hours)
+    what = "parts of hours" if any(re.search(r"[:h]\d?[1-9]", c.name) for c in hours) else "hours"
     return (
         f"SELECT * EXCLUDE ({gone}), {cells} AS {VALUE} FROM {quote(file.name)}",
-        f"each of {len(hours)} hours ({hours[0].name} …): they are added up to the day",
+        f"each of {len(hours)} {what} ({hours[0].name} …): they are added up to the day",
     )
 
 

@@ -31,9 +31,11 @@ from invopt.sources.facts import (
 )
 from invopt.sources.measures import measures_of
 from invopt.sources.placing import UNIQUE
+from invopt.sources.units import is_in_base_unit
 from invopt.sources.vocabulary import (
     DOCUMENTS,
     MONEY,
+    QUANTITIES,
     all_by_word,
     by_word,
     is_ruled_out,
@@ -474,13 +476,48 @@ def _quantity(
     if name is None:
         return None
     if sounds_of_money(name):
+        pieces = [n for n in all_by_word(list(numbers), "y") if _sounds_of_pieces(n)]
+        if pieces:  # Absatzmenge, behind the whole word that Umsatz is
+            return numbers[pieces[0]]
         return _counted(reader, file, numbers, name) or numbers[name]
-    return numbers[name]
+    return _in_base_units(reader, file, numbers, name) or numbers[name]
+
+
+def _in_base_units(
+    reader: Reader, file: FileFacts, numbers: dict[str, ColumnFacts], name: str
+) -> ColumnFacts | None:
+    """Return the column that says what was sold in the base unit: Quantity (Base) beside Quantity.
+
+    It is a whole multiple of the other in each row that has it, which a charge has not. None where
+    there is none, or both are the same.
+    """
+    asked = numbers[name].style.sql(quote(name))
+    for base in numbers.values():
+        if base.name == name or not is_in_base_unit(base.name):
+            continue
+        pieces = base.style.sql(quote(base.name))
+        per = f"({pieces} / nullif({asked}, 0))"
+        is_multiple = f"{per} >= 1 AND abs({per} - round({per})) < 0.0001"
+        sql = (
+            f"SELECT count(*) AS n, count(*) FILTER ({is_multiple}) AS fits, "
+            f"count(*) FILTER ({pieces} <> {asked}) AS more FROM {quote(file.name)} "
+            f"WHERE {pieces} <> 0"
+        )
+        [found] = reader.fetch(sql, file.name).to_pylist()
+        if found["more"] and found["fits"] == found["n"]:
+            return base
+    return None
 
 
 def sounds_of_money(column: str) -> bool:
     """Return whether a column's name has a word for amounts of money."""
     return bool(set(plain(column).split("_")) & MONEY)
+
+
+def _sounds_of_pieces(column: str) -> bool:
+    """Return whether a word for pieces is within a column's name, and none for money."""
+    name = plain(column)
+    return not sounds_of_money(column) and any(word in name for word in QUANTITIES if len(word) > 4)
 
 
 def _counted(
