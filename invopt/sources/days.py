@@ -63,7 +63,24 @@ WEEKS = ("week", "kw", "woche", "kalenderwoche", "semaine", "semana", "wk", "wee
          "week_number", "isoweek", "iso_week", "calendar_week", "num_semaine")  # fmt: skip
 PERIODS = ("period", "periode", "periodo", "poper", "perio", "buchungsperiode", "posting_period",
            "fiscal_period", "accounting_period")  # fmt: skip
-MONTHS = ("month", "monat", "mois", "mes", "mese", "month_no", "month_number", "monat_nr", *PERIODS)
+MONTHS = (
+    "month",
+    "monat",
+    "mois",
+    "mes",
+    "mese",
+    "month_no",
+    "month_number",
+    "monat_nr",
+    "maand",
+    "miesiac",
+    "ay",
+    "maned",
+    "manad",
+    "mesic",
+    "luna",
+    *PERIODS,
+)
 DAYS = ("day", "tag", "jour", "dia", "giorno", "day_of_month")
 
 
