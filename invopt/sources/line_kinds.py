@@ -106,7 +106,8 @@ class LineKinds(Lines):
     def _judge(self, column: ColumnFacts) -> None:
         """Leave out the values of a column that say of a line that it is no sale."""
         name = plain(column.name)
-        says_kind = re.search(KIND, name) is not None and not re.search(_NO_KIND, name)
+        says_kind = re.search(KIND, name) is not None or explains_codes(column.name)
+        says_kind = says_kind and not re.search(_NO_KIND, name)
         is_made = says_kind or re.search(_OF_PAYMENT, name) is not None
         if not column.values and not says_kind:
             return

@@ -51,6 +51,8 @@ _CODED = (
 _CODED_BY_NAME = (
     # An ERP's orders by their first figure, of customers 3.
     (r"^[a-z]{2}ttyp$", {"sold": r"3\d", "none": r"\d{1,2}"}),
+    # JD Edwards' documents of the stock: invoices and issues, credits; receipts, transfers, counts.
+    (r"^[a-z]{2}dct$", {"sold": "ri|ii|im", "returned": "rm", "none": "o[vp]|i[acrstp]|p[iw]"}),
     # EDIFACT's quantities (6063): 153 was sold, 61 came back; others are stock, orders.
     (
         r"(^|_)(qty|quantity|menge\w*)_?(qualifier|code)$|(^|_)6063$",

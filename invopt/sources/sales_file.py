@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import permutations
+from pathlib import PurePath
 
 from invopt.errors import InvalidInputError
 from invopt.sources.by_place import UnitedFiles
@@ -66,6 +67,12 @@ KINDS_OF_PRODUCTS = (
     "product_line", "subcategory", "sub_category", "product_subcategory", "product_category",
     "item_category", "category_name", "category", "kategorie", "categorie", "categoria",
     "warengruppe", "product_group", "product_type", "family", "famille", "familia", "artikelgruppe",
+)  # fmt: skip
+# Names of columns that describe what a line is of, where none has its code.
+DESCRIPTIONS = (
+    "description", "item_description", "descripcion", "descricao", "bezeichnung", "beschreibung",
+    "designation", "libelle", "omschrijving", "descrizione", "opis", "nazwa", "popis", "aciklama",
+    "beskrivelse", "beskrivning",
 )  # fmt: skip
 _LEAST, _PAIR, _FULL = 2, 2, 0.5
 _WEAK = {"value", "count", "y", "target"} | MONEY
@@ -181,16 +188,41 @@ def name_one_product(reader: Reader, found: UnitedFiles, asked: SpokenNames) -> 
         candidates.append(_as_sales(reader, file, asked))
         if not candidates[-1].missing:
             return
-    for number, nearest in enumerate(map(_with_its_only_number, candidates)):
-        if nearest.missing != ["product"] or not _is_one_series(reader, nearest):
-            continue
-        file = nearest.file
-        sql = f"SELECT *, {literal(file.name)} AS product FROM {quote(file.name)}"
-        found.files[number] = found.table_of(reader, f"{file.name}_named", sql, [file])
-        found.notes.append(
-            f"{file.path} has one row for each period and names no product: all of it is one "
-            f"series, called {file.name}"
-        )
+    alone: dict[tuple[str, ...], list[FileFacts]] = {}
+    for nearest in map(_with_its_only_number, candidates):
+        if nearest.missing == ["product"] and _is_one_series(reader, nearest):
+            alone.setdefault(tuple(_names(nearest.file)), []).append(nearest.file)
+    for files in alone.values():
+        _name_products(reader, found, files)
+
+
+def _name_products(reader: Reader, found: UnitedFiles, files: list[FileFacts]) -> None:
+    """Give files with the same columns, one series each, a column for their product, in one table.
+
+    Of several it is the title of their sheet, or the name of the file.
+    """
+    labels = [file.sheet or PurePath(file.path).stem for file in files]
+    if len(files) == 1 or len(set(labels)) < len(files):
+        labels = [file.name for file in files]
+    sql = " UNION ALL BY NAME ".join(
+        f"SELECT *, {literal(label)} AS product FROM {quote(file.name)}"
+        for label, file in zip(labels, files, strict=True)
+    )
+    made = found.table_of(reader, f"{files[0].name}_named", sql, files)
+    if found.gaps & {file.name for file in files}:
+        found.gaps.add(made.name)
+    at = found.files.index(files[0])
+    found.files[:] = [file for file in found.files if file not in files]
+    found.files.insert(at, made)
+    one = (
+        f"{files[0].path} has one row for each period and names no product: all of it is one "
+        f"series, called {labels[0]}"
+    )
+    several = (
+        f"{len(files)} tables ({', '.join(labels[:_NAMED])}) have the same columns, one row for "
+        "each period and no product: each is a series, called so"
+    )
+    found.notes.append(one if len(files) == 1 else several)
 
 
 def _is_one_series(reader: Reader, sales: SalesFile) -> bool:
@@ -304,11 +336,12 @@ def _as_sales(reader: Reader, file: FileFacts, asked: SpokenNames) -> SalesFile:
 
 
 def _with_kind_of_product(file: FileFacts, keys: Keys) -> Keys:
-    """Return keys with the kind (Product line, family) for the product of a file without any."""
+    """Return keys with the description, or the kind, for the product of a file without any."""
     if keys.series is not None or keys.product is not None:
         return keys
     kinds = {plain(c.name): c for c in file.columns if c.kind != DATE and c.num_distinct > 1}
-    found = next((kinds[name] for name in KINDS_OF_PRODUCTS if name in kinds), None)
+    names = (*DESCRIPTIONS, *KINDS_OF_PRODUCTS)
+    found = next((kinds[name] for name in names if name in kinds), None)
     if found is None or 2 * found.num_distinct > file.num_rows:
         return keys
     return replace(keys, product=found.name)

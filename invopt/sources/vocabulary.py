@@ -21,6 +21,7 @@ _WORDS = {
         "sifra", "cikkszam", "matnr", "dish", "gericht", "dept", "department", "sortiment",
         "symbol", "sdlitm", "barkod", "cip", "cip13", "cip7", "vmp", "snomed", "drug", "medicament",
         "produs", "style", "style_no", "style_code", "model_no", "itmref", "sygnatura", "segment1",
+        "c_n",
         "cod_produs", "barang", "kode_barang", "kode_produk", "ma_hang", "ma_san_pham", "san_pham",
         "artikl", "proizvod", "izdelek", "tovar", "tuotenumero", "tuote",
     ),
@@ -169,7 +170,7 @@ _LETTERS = str.maketrans({"ß": "ss", "ł": "l", "Ł": "L", "ı": "i", "ø": "o"
                           "Æ": "Ae", "đ": "d", "œ": "oe"})  # fmt: skip
 # Fields of an ERP's tables, which stand behind two letters for the table: MTITNO, UCIVQT, SDLITM.
 _FIELDS = {
-    "product": ("itno", "litm", "aitm"),
+    "product": ("itno", "litm", "aitm", "itm"),
     "location": ("whlo", "mcu"),
     "y": ("ivqt", "trqt", "dlqt", "orqt", "soqs", "uorg"),
     "date": ("ivdt", "trdt", "ordt", "rgdt", "ivd", "trdj", "dgl"),

@@ -335,3 +335,68 @@ def test_months_above_several_measures_in_another_script_are_read(tmp_path):
     _, panel, _ = tried(tmp_path, report__xlsx=held.getvalue())
     assert list(panel.unique_ids) == ["Чай зелёный", "Чай чёрный"]
     assert panel.y.sum() == sum(12 + 2 * m for m in range(12))
+
+
+def test_months_below_each_other_and_years_beside_each_other_are_read(tmp_path):
+    names = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+    rows = [
+        f"{k},{name},{n},{12 + n},{24 + n if n < 7 else ''}"
+        for k in ("A", "B")
+        for n, name in enumerate(names, start=1)
+    ]
+    text = lines("sku,Month,2023,2024,2025", *rows)
+    report, panel, told = tried(tmp_path, usage__csv=text)
+    assert (report.frequency, report.first, report.last) == ("MS", "2023-01-01", "2025-06-01")
+    assert panel.y.tolist() == 2 * [list(range(1, 31))]
+    assert "12 blank ones left out" in told
+
+
+@pytest.mark.parametrize(
+    ("title", "month"), [("Styczeń 2025", "Luty 2025"), ("2025-01", "2025-02"), ("01", "02")]
+)
+def test_days_of_a_month_as_columns_are_read(tmp_path, title, month):
+    files, kept = {}, {}
+    for name, days in ((title, 31), (month, 28)):
+        head = ",".join(["Towar", *map(str, range(1, days + 1)), "Razem"])
+        units = [n for n in range(1, days + 1)]
+        rows = [",".join(map(str, [k, *units, sum(units)])) for k in ("A", "B")]
+        kept[name] = lines(head, *rows)
+        files[f"sprzedaz_2025-{name}__csv" if len(name) == 2 else f"sprzedaz {name}__csv"] = kept[
+            name
+        ]
+    report, panel, _ = tried(tmp_path, **files)
+    assert (report.first, report.last) == ("2025-01-01", "2025-02-28")
+    assert panel.y.sum() == 2 * (496 + 406)
+    assert sold(panel)["A", "02-28"] == 28
+
+
+def test_days_of_the_months_of_sheets_are_read(tmp_path):
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for name, days in (("Marzec 2025", 31), ("Kwiecień 2025", 30)):
+        sheet = book.create_sheet(name)
+        sheet.append(["Towar", *range(1, days + 1)])
+        for k in ("A", "B"):
+            sheet.append([k, *range(1, days + 1)])
+    held = io.BytesIO()
+    book.save(held)
+    report, panel, _ = tried(tmp_path, sprzedaz__xlsx=held.getvalue())
+    assert (report.first, report.last, panel.y.sum()) == ("2025-03-01", "2025-04-30", 2 * 961)
+
+
+def test_a_description_names_the_product_where_nothing_else_does(tmp_path):
+    text = daily(
+        lambda d, k, n: f"{d};{n};Tube {k};{n};Main", header="Date;Sale;Description;Qty;Shop"
+    )
+    _, panel, told = tried(tmp_path, lines__csv=text)
+    assert list(panel.unique_ids) == ["Tube A_Main", "Tube B_Main"]
+    assert "Description names it" in told
+
+
+def test_documents_of_jd_edwards_are_told_apart(tmp_path):
+    kinds = [("RI", lambda n: -n), ("OV", lambda n: 40 * (n == 3)), ("IT", lambda n: -2)]
+    text = rows_of(kinds, "ILTRDJ;ILITM;ILDCT;ILTRQT")
+    for n, day in enumerate(DAYS, start=1):
+        text = text.replace(day, str(124000 + n))
+    report, panel, _ = tried(tmp_path, F4111__csv=text)
+    assert (report.first, report.last, panel.y.sum()) == (DAYS[0], DAYS[-1], UNITS)
