@@ -20,9 +20,10 @@ _ENOUGH = 0.95  # share of the values that must be days
 _WEEK = r"(?:week|woche|semaine|semana|settimana|sett|sem|vecka|uge|uke|wk|kw|cw|w)"
 _WEEKDAY = r"(?:mo|di|mi|do|fr|sa|so|tu|we|th|su)[a-z]*[.,]* +"
 _WORDED = re.compile(
-    r"(?i)(?:\d{4}[-/. ]?[qt][1-4]|[qt][1-4][-/. ]*\d{4}|[1-4]\.? ?(?:quart(?:er|al)|trimestre)"
-    rf"[-/. ]*\d{{4}}|{_WEEK}[-. ]?\d{{1,2}}[-/. ]+\d{{4}}|\d{{4}}[-/. ]*{_WEEK}[-. ]?\d{{1,2}}"
-    r"|\d{4}[-/. ]*s\.?\d{2}|s\.?\d{2}[-/. ]+\d{4}|/Date\(\d{10,13}(?:[+-]\d{4})?\)/"
+    r"(?i)(?:\d{4}[-/. ]?[qt][1-4]|[qt][1-4][-/. ]*\d{4}"
+    r"|[1-4]\.? ?(?:quart(?:er|al)|trimestre|[qt])[-/. ]*\d{4}|[1-4]q[-/ ']?\d{2}"
+    rf"|{_WEEK}[-. ]?\d{{1,2}}[-/. ]+\d{{4}}|\d{{4}}[-/. ]*{_WEEK}[-. ]?\d{{1,2}}"
+    r"|\d{4}[-/. ]*[sh]\.?\d{2}|[sh]\.?\d{2}[-/. ]+\d{4}|/Date\(\d{10,13}(?:[+-]\d{4})?\)/"
     rf"|{_WEEKDAY}\d{{1,4}}[-./]\d{{1,2}}[-./]\d{{1,4}}|0\d{{2}}/(?:19|20)\d{{2}}"
     r"|(?=.*\d).*(?:jan|feb|fév|fev|mar|mär|mrz|apr|avr|abr|mai|may|jun|jui|jul|aug|aou|aoû|ago"
     r"|sep|set|okt|oct|ott|nov|dez|dec|déc|dic|gen|ene|lug|giu|mag).*)"
@@ -34,7 +35,7 @@ _FIGURES = re.compile(
     r"|(?:19|20)\d{2}[-/._]?\d{2}[-/._]?\d{2}|\d{1,2}[-/.]\d{1,2}[-/.](?:19|20)\d{2}"
 )
 _WORDS_OF_DAYS = re.compile(
-    rf"{'|'.join(MONTH_NAMES)}|{_WEEK}|[qtms]|quart(er|al)|trimestre|de|of|st|nd|rd|th|er"
+    rf"{'|'.join(MONTH_NAMES)}|{_WEEK}|[qtmsh]|quart(er|al)|trimestre|de|of|st|nd|rd|th|er"
     r"|(mo|di|mi|do|fr|sa|so|tu|we|th|su)[a-z]*"
 )
 # 2026年1月5日, 令和8年1月5日, 2026년 1월 5일; and R8.1.5, which may be the code of a thing.

@@ -12,7 +12,8 @@ KIND = (
     r"|movimento|bw_?art|bw_?a|mvt|operation|direction|richtung|event|document|beleg|transaction|trx|kpi|metric"
     r"|kennzahl|qualifier|indicator|indicateur|indicador|figure|mesure|medida|misura|attribute|variable"
     r"|rodzaj|soort|especie)(_|$)|类型|類型|類別|状态|狀態|種別|区分|ステータス|유형|상태|구분"
-    r"|(^|_)(вид|тип|операция|статус|состояние|стан)(_|$)"
+    r"|(^|_)(вид|тип|операция|статус|состояние|стан|τυπος|κινηση|κατασταση)(_|$)"
+    r"|(^|_)(النوع|نوع_\w+|نوع|الحاله|الحالة|סוג|סטטוס)(_|$)"
 )
 _MOVEMENT = r"bw_?art|(^|_)bw_?a(_|$)|bewegung|movement|(^|_)mvt"
 # Kinds of movements, in small letters without accents; the first that fits is what it is.
@@ -23,18 +24,20 @@ _NO_SALE = (
     r"|inventar|correct|korrekt|eingang|zugang|einkauf|bestellung|anfang|umlager|umbuch|schwund"
     r"|achat|reception|entree|entrada|compra|ajuste|traslado|saldo|apertura|acquisto|entrata"
     r"|(^| )carico|przyj|zakup|(^| )alis|giris|production|completion|assembly|scrap|waste"
-    r"|write ?off|verschrott|damage|shrink|spoil|theft|write down|recount|^we$|reconcil"
+    r"|put ?away|(^| )repl(en\w*)?( |$)|cyc ?cnt|rcpt|write ?off|verschrott"
+    r"|damage|shrink|spoil|theft|write down|recount|^we$|reconcil"
     r"|поступлен|закуп|приход|оприход|перемещ|инвентар|списан|остат|надходж"
     r"|采购|入库|调拨|盘点|盘盈|盘亏|其他出库|期初|仕入|入庫|棚卸|移動|구매|입고|이동|재고조정"
 )
 _RETURNED = (
     r"return|refund|(^| )rma( |$)|credit ?(note|memo|invoice)|^credits?$|gutschrift|retoure"
     r"|ruck(gabe|nahme)|avoir|retour|abono|devoluc|nota de credit|(^| )reso|accredito"
-    r"|kredietnota|korekta|zwrot"
+    r"|kredietnota|korekta|zwrot|επιστροφ|πιστωτικ|مرتجع|مردود|ارجاع|החזר|זיכוי"
     r"|iade|возврат|повернен|退货|退貨|返品|반품"
 )
 _SOLD = (
-    r"sale|sold|sell|invoice|(^| )out$|outbound|outgoing|issue|ship|deliver|dispatch|verkauf"
+    r"sale|sold|sell|(^| )pick(s|ed|ing)?( |$)|πωλησ|مبيع|بيع|מכירה"
+    r"|invoice|(^| )out$|outbound|outgoing|issue|ship|deliver|dispatch|verkauf"
     r"|ausgang|abgang|lieferung|lieferschein|rechnung|vente|sortie|facture|venta|salida|factura|vendita|uscita"
     r"|scarico|venda|saida|verkoop|uitga|sprzeda|wydanie|satis|cikis|consum|verbrauch|order|actual"
     r"|entnahme|withdraw|prelievo|^wa$|реализац|продаж|销售|銷售|売上|出荷|판매|출고"

@@ -44,6 +44,7 @@ def _unnested(reader: Reader, file: FileFacts) -> tuple[str | None, str]:
         if shapes[name] == "{" and not re.search(_PERSONAL, plain(name))
     }
     lines = next((name for name, keys in lists.items() if by_word(keys, "y")), None)
+    lines = lines or _around_lines(reader, file, lists)
     if lines is not None:
         items = f"from_json({quote(lines)}, '[\"JSON\"]')"
         each = {key: f"__line ->> {literal(_path(key))}" for key in lists[lines]}
@@ -105,6 +106,25 @@ def _picked(objects: dict[str, list[str]], taken: set[str]) -> list[str]:
         for name, keys in objects.items()
         for key in keys
     ]
+
+
+def _around_lines(reader: Reader, file: FileFacts, lists: dict[str, list[str]]) -> str | None:
+    """Return the column of a list whose objects have a list of lines: the checks of an order."""
+    for name, keys in lists.items():
+        each = (
+            f"(SELECT unnest(from_json({quote(name)}, '[\"JSON\"]')) AS o FROM {quote(file.name)})"
+        )
+        for key in keys:
+            inner = f"json_extract(o, {literal(_path(key))})"
+            lines = f"unnest(from_json({inner}, '[\"JSON\"]'))"
+            found = reader.fetch(
+                f"SELECT DISTINCT unnest(json_keys(i)) AS k FROM (SELECT {lines} AS i FROM {each} "
+                f"WHERE json_type({inner}) = 'ARRAY') WHERE json_type(i) = 'OBJECT'",
+                file.name,
+            )
+            if by_word(found["k"].to_pylist(), "y"):
+                return name
+    return None
 
 
 def _is_of_products(reader: Reader, file: FileFacts, column: str) -> bool:

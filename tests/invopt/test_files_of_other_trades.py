@@ -64,6 +64,14 @@ def rows_of(kinds, header):
             [("交易成功", lambda n: n), ("交易关闭", lambda n: 2), ("等待买家付款", lambda n: 1)],
             UNITS, id="Tmall"),
         pytest.param(
+            "tran_dttm;sku;tran_type;qty",
+            [("PICK", lambda n: n), ("PUTAWAY", lambda n: 40), ("REPL", lambda n: 12),
+             ("CYCCNT", lambda n: 33 * (n == 9)), ("RCPT", lambda n: 40)],
+            UNITS, id="a warehouse's transactions"),
+        pytest.param(
+            "Ημερομηνία;Κωδικός;Τύπος;Ποσότητα",
+            [("Πώληση", lambda n: n), ("Επιστροφή", lambda n: int(n == 5))], UNITS - 2, id="Greek"),
+        pytest.param(
             "tarih;Malzeme Kodu;Fiş Türü;Miktar",
             [("Satış İrsaliyesi", lambda n: n), ("Satış İade İrsaliyesi", lambda n: n // 30)],
             UNITS - 2, id="Logo"),
@@ -338,7 +346,7 @@ def test_months_above_several_measures_in_another_script_are_read(tmp_path):
 
 
 def test_months_below_each_other_and_years_beside_each_other_are_read(tmp_path):
-    names = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+    names = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
     rows = [
         f"{k},{name},{n},{12 + n},{24 + n if n < 7 else ''}"
         for k in ("A", "B")
@@ -358,7 +366,7 @@ def test_days_of_a_month_as_columns_are_read(tmp_path, title, month):
     files, kept = {}, {}
     for name, days in ((title, 31), (month, 28)):
         head = ",".join(["Towar", *map(str, range(1, days + 1)), "Razem"])
-        units = [n for n in range(1, days + 1)]
+        units = list(range(1, days + 1))
         rows = [",".join(map(str, [k, *units, sum(units)])) for k in ("A", "B")]
         kept[name] = lines(head, *rows)
         files[f"sprzedaz_2025-{name}__csv" if len(name) == 2 else f"sprzedaz {name}__csv"] = kept[
@@ -400,3 +408,36 @@ def test_documents_of_jd_edwards_are_told_apart(tmp_path):
         text = text.replace(day, str(124000 + n))
     report, panel, _ = tried(tmp_path, F4111__csv=text)
     assert (report.first, report.last, panel.y.sum()) == (DAYS[0], DAYS[-1], UNITS)
+
+
+def test_lines_within_the_checks_of_orders_are_read(tmp_path):
+    orders = [
+        {"guid": f"g{n}", "openedDate": f"{day}T23:40:00-06:00", "checks": [
+            {"number": "1", "selections": [{"itemCode": k, "quantity": n} for k in ("A", "B")]}]}
+        for n, day in enumerate(DAYS, start=1)
+    ]  # fmt: skip
+    report, panel, _ = tried(tmp_path, orders__json=json.dumps(orders))
+    assert (list(panel.unique_ids), panel.y.sum()) == (["A", "B"], UNITS)
+    assert (report.first, report.last) == (DAYS[0], DAYS[-1])
+
+
+@pytest.mark.parametrize("is_wide", [True, False])
+def test_turkish_weeks_are_read(tmp_path, is_wide):
+    weeks = [f"2025-H{n:02d}" for n in range(1, 31)]
+    if is_wide:
+        rows = [",".join([k, *(str(n) for n in range(1, 31))]) for k in ("A", "B")]
+        text = lines(",".join(["Barkod", *weeks]), *rows)
+    else:
+        rows = [f"{week},{k},{n}" for n, week in enumerate(weeks, start=1) for k in ("A", "B")]
+        text = lines("Hafta,Barkod,Miktar", *rows)
+    report, panel, _ = tried(tmp_path, satis__csv=text)
+    assert (report.frequency, report.first) == ("W-MON", "2024-12-30")
+    assert panel.y.tolist() == 2 * [list(range(1, 31))]
+
+
+def test_quarters_with_years_of_two_figures_are_read(tmp_path):
+    quarters = [f"{q}Q{y}" for y in (21, 22, 23, 24) for q in (1, 2, 3, 4)]
+    rows = [f"{quarter},{k},{n}" for n, quarter in enumerate(quarters, 1) for k in ("A", "B")]
+    report, panel, _ = tried(tmp_path, sellout__csv=lines("Quarter,Part Number,Qty", *rows))
+    assert (report.frequency, report.first, report.last) == ("QS", "2021-01-01", "2024-10-01")
+    assert panel.y.tolist() == 2 * [list(range(1, 17))]
