@@ -57,6 +57,7 @@ _IN_ZONE = r"^\s*(.*\d.*) (?:[PMCE][SD]T|AK[SD]T|HST|GMT|UTC|BST|CES?T|MES?Z|JST
 _DATED = r"dat|(^|_)dt|dt(_|$)|julian|trdj|(^|_)day|ivd$"
 _MOON = r"^(14[3-9]\d[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]14[3-9]\d)\b"
 _TRIED, _MADE = 8, 0.9  # columns that may be units or price; rows in which they make the amount
+_NET = {"net", "netto", "neto", "nett", "netta", "nette"}
 _NAMED = 4
 # Names of places larger than a shop; those of them, and the share of rows, that make a table.
 _REGIONS = {"region", "regione", "gebiet", "bezirk", "provinz", "province", "provincia", "zone",
@@ -513,7 +514,31 @@ def _quantity(
         if pieces:  # Absatzmenge, behind the whole word that Umsatz is
             return numbers[pieces[0]]
         return _counted(reader, file, numbers, name) or numbers[name]
-    return _in_base_units(reader, file, numbers, name) or numbers[name]
+    better = _in_base_units(reader, file, numbers, name) or _net_of(reader, file, numbers, name)
+    return better or numbers[name]
+
+
+def _net_of(
+    reader: Reader, file: FileFacts, numbers: dict[str, ColumnFacts], name: str
+) -> ColumnFacts | None:
+    """Return the column that is what was sold less what came back in each row: Net; else None."""
+    sold = numbers[name].style.sql(quote(name))
+    nets = [c for c in numbers.values() if c.name != name and _NET & {*plain(c.name).split("_")}]
+    for net in nets:
+        for back in numbers.values():
+            if back.name in (name, net.name):
+                continue
+            left, off = (c.style.sql(quote(c.name)) for c in (net, back))
+            is_net = f"abs({sold} - abs({off}) - {left}) < 0.001"
+            sql = (
+                f"SELECT count(*) AS n, count(*) FILTER ({is_net}) AS fits, "
+                f"count(*) FILTER ({off} <> 0) AS some FROM {quote(file.name)} "
+                f"WHERE coalesce({sold}, {off}, {left}) IS NOT NULL"
+            )
+            [found] = reader.fetch(sql, file.name).to_pylist()
+            if found["some"] and found["fits"] == found["n"]:
+                return net
+    return None
 
 
 def _in_base_units(

@@ -38,7 +38,7 @@ _WORDS = {
         "stofcy", "cod_estabel", "estabelecimento",
         "markets", "geography", "fil", "bolt", "toko", "cabang", "gerai", "gudang", "cua_hang",
         "chi_nhanh", "kho", "prodavaonica", "poslovnica", "trgovina", "predajna", "magazin",
-        "toimipaikka", "ambar",
+        "toimipaikka", "ambar", "tankstelle", "station",
     ),
     "y": (
         "quantity", "qty", "units_sold", "unit_sales", "sales_units", "sold", "units", "menge",
@@ -56,7 +56,8 @@ _WORDS = {
         "mennyiseg", "kolicina", "maara", "kwmeng", "fkimg", "lfimg", "volume", "pieces",
         "cantitate", "vandut", "jumlah", "kuantitas", "terjual", "so_luong", "mnozstvo",
         "prodano", "predane", "eladott", "pcs", "purchased", "outwards", "sdsoqs", "item_cnt_day",
-        "qt_faturada", "faturado", "faturada", "qt",
+        "qt_faturada", "faturado", "faturada", "qt", "liter", "litre", "litres", "liters", "litri",
+        "litros", "gallons", "cases", "bottles", "flaschen", "kisten",
         "cnt", "y", "target", "value",
         "wert", "valeur",
         "valor", "count", "amount", "umsatz", "revenue", "montant", "importe", "betrag",
@@ -99,7 +100,7 @@ _WORDS = {
                    "prix", "precio", "uvp", "rrp", "pvp"),
     "shelf_life": ("shelf", "shelf_life", "haltbarkeit", "vida_util", "duree_de_vie"),
     "pack_size": ("pack", "pack_size", "case_size", "verpackungseinheit", "vpe", "colisage",
-                  "conditionnement", "unidades_por_caja"),
+                  "conditionnement", "unidades_por_caja", "per_case", "btl_case", "je_kiste"),
     "min_order": ("min_order", "moq", "mindestbestellmenge", "mindestmenge", "pedido_minimo"),
     "date": (
         "invoice_date", "invoicedate", "budat", "fkdat", "bldat", "audat", "order_date",

@@ -441,3 +441,31 @@ def test_quarters_with_years_of_two_figures_are_read(tmp_path):
     report, panel, _ = tried(tmp_path, sellout__csv=lines("Quarter,Part Number,Qty", *rows))
     assert (report.frequency, report.first, report.last) == ("QS", "2021-01-01", "2024-10-01")
     assert panel.y.tolist() == 2 * [list(range(1, 17))]
+
+
+def test_what_is_left_of_sales_less_returns_is_what_was_sold(tmp_path):
+    text = daily(
+        lambda d, k, n: f"{d};{k};{n + 2};{n % 3};{n + 2 - n % 3}",
+        header="date;isbn;Sales;Returns;Net",
+    )
+    _, panel, told = tried(tmp_path, weekly__csv=text)
+    assert panel.y.sum() == 2 * sum(n + 2 - n % 3 for n in range(1, 31))
+    assert "sold is read from Net" in told
+
+
+def test_litres_are_read_before_money(tmp_path):
+    text = daily(
+        lambda d, k, n: f"{d};12;{k};{n},5;{n * 2},10",
+        header="Datum;Station;Produkt;Liter;Umsatz brutto",
+    )
+    _, panel, _ = tried(tmp_path, absatz__csv=text)
+    assert (list(panel.unique_ids), panel.y.sum()) == (["A_12", "B_12"], UNITS + 30)
+
+
+def test_cases_and_bottles_are_bottles(tmp_path):
+    text = daily(
+        lambda d, k, n: f"{d},{k},12,{n % 4},{n},9.90",
+        header="Date,Item,Btl/Case,Cases,Bottles,Price",
+    )
+    _, panel, _ = tried(tmp_path, depletions__csv=text)
+    assert panel.y.sum() == UNITS + 2 * 12 * sum(n % 4 for n in range(1, 31))
