@@ -29,8 +29,8 @@ def date_sheets(reader: Reader, found: UnitedFiles) -> None:
         by_year = path is not None and not any(
             f"{{{w}}}" in path for w in ("month", "week", "date")
         )
-        names = [column.name for column in group[0].columns]
-        has_parts = bool(parts_of(names)) and not days_of_month(names)
+        columns = [column.name for column in group[0].columns]
+        has_parts = bool(parts_of(columns)) and not days_of_month(columns)
         if path is not None and len(group) >= _LEAST and by_year is has_parts:
             _unite(reader, found, group, path)
 

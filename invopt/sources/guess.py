@@ -34,6 +34,7 @@ from invopt.sources.inspect import inspect_files
 from invopt.sources.item_cells import part_items
 from invopt.sources.lead_units import count_in_periods
 from invopt.sources.line_kinds import LineKinds
+from invopt.sources.measures_by_place import stack_measured_places
 from invopt.sources.month_columns import stack_months
 from invopt.sources.nested import unnest_lines
 from invopt.sources.order_heads import join_heads
@@ -198,6 +199,7 @@ def _prepared(reader: Reader, files: list[FileFacts], asked: SpokenNames) -> Uni
     part_items(reader, places)
     add_customers(reader, places)
     stack_places(reader, places)
+    stack_measured_places(reader, places)
     stack_sizes(reader, places)
     stack_items(reader, places)
     fill_blanks(reader, places)

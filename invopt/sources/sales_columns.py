@@ -158,8 +158,10 @@ class SalesColumns(Placer):
     def _is_stock(self, role: str, column: ColumnFacts) -> bool:
         if role == "in_stock":
             return column.num_distinct == 2
+        if role == "on_order":  # what customers ordered is beside what was sold of it
+            return "ordered" not in plain(column.name).split("_")
         if role != "on_hand":
-            return role in ("hours_out_of_stock", "on_order")
+            return role == "hours_out_of_stock"
         return re.search(_NO_LEVEL, plain(column.name)) is None
 
     def _left_over(self, column: ColumnFacts, entry: Any) -> Any:

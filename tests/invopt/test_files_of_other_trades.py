@@ -469,3 +469,33 @@ def test_cases_and_bottles_are_bottles(tmp_path):
     )
     _, panel, _ = tried(tmp_path, depletions__csv=text)
     assert panel.y.sum() == UNITS + 2 * 12 * sum(n % 4 for n in range(1, 31))
+
+
+@pytest.mark.parametrize("above", [True, False])
+def test_measures_of_each_place_are_a_row_for_each(tmp_path, above):
+    places = ["Leeds", "York", "Hull"]
+    names = [f"{place} {measure}" for place in places for measure in ("Units", "Sales")]
+    head = f"Date,Product,{','.join(names)}"
+    if above:
+        head = f",,{','.join(f'{p},' for p in places)}\nDate,Product{',Units,Sales' * 3}"
+    rows = [
+        f"{day},{k}," + ",".join(f"{u},{u * 3.5}" for u in (n % 8, n % 7, n % 5))
+        for n, day in enumerate(DAYS, start=1)
+        for k in ("A", "B")
+    ]
+    _, panel, told = tried(tmp_path, pivot__csv=lines(head, *rows))
+    assert len(panel.unique_ids) == 6
+    assert panel.y.sum() == 2 * sum(n % 8 + n % 7 + n % 5 for n in range(1, 31))
+    assert "several measures of each of 3 places (Leeds, York, Hull): Units" in told
+
+
+def test_what_became_of_orders_is_no_place(tmp_path):
+    states = ["Asked", "Promised", "Sent"]
+    head = ",".join(["date,sku", *(f"{s} {m}" for s in states for m in ("Units", "Revenue"))])
+    rows = [
+        f"{day},{k},{n + 2},{n}.50,{n + n % 2},{n}.40,{n},{n}.30"
+        for n, day in enumerate(DAYS, start=1)
+        for k in ("A", "B")
+    ]
+    _, panel, _ = tried(tmp_path, orders__csv=lines(head, *rows))
+    assert list(panel.unique_ids) == ["A", "B"]
