@@ -109,7 +109,6 @@ def _column(reader: Reader, name: str, column: str, declared: str) -> ColumnFact
     kind = DATE if is_dated else _kind(style, formats)
     formats = _settled(reader, table, value, formats) if kind == DATE else []
     days = expr = None
-    is_local = False
     if kind != DATE and may_be_days(values, digits=digits):
         days = readable_days(reader, name, value, declared)
         kind = DATE if days is not None else kind
@@ -117,9 +116,9 @@ def _column(reader: Reader, name: str, column: str, declared: str) -> ColumnFact
         found = readable_days(reader, name, week, "VARCHAR")
         if found is not None:
             kind, formats, days, expr = DATE, [], found, week
-    local = without_zone(column, values) if is_text and kind == DATE else None
-    if local is not None and (found := readable_days(reader, name, local, "VARCHAR")) is not None:
-        days, expr, is_local = found, local, True
+    local = _on_its_day(reader, name, column, values) if is_text and kind == DATE else None
+    if local is not None:
+        days, expr = local
     if kind == DATE and _is_retail_week(column, formats[0] if formats else None, expr):
         kind = NUMBER if style is not None else TEXT
         formats, days, expr = [], None, None
@@ -134,15 +133,26 @@ def _column(reader: Reader, name: str, column: str, declared: str) -> ColumnFact
         style=style if kind == NUMBER and style is not None and is_text else PLAIN,
         values=tuple(sorted(values)) if few else (),
         formats=tuple(formats),
-        has_zone=kind == DATE
-        and not is_local
-        and (names_zone(values) if is_text else declared in ZONED),
-        is_local=is_local,
+        has_zone=kind == DATE and local is None and _has_zone(declared, values),
+        is_local=local is not None,
         is_text=is_text,
         days=days,
         expr=expr,
         is_fiscal=days is not None and are_periods(values),
     )
+
+
+def _on_its_day(
+    reader: Reader, name: str, column: str, values: Mapping[str, int]
+) -> tuple[str, str] | None:
+    """Return the SQL of the day that stamps of a shop's own zone write, and of the stamp."""
+    stamp = without_zone(column, values)
+    days = readable_days(reader, name, stamp, "VARCHAR") if stamp is not None else None
+    return None if stamp is None or days is None else (days, stamp)
+
+
+def _has_zone(declared: str, values: Mapping[str, int]) -> bool:
+    return names_zone(values) if declared == "VARCHAR" else declared in ZONED
 
 
 def _weeks_first(column: str, formats: list[str | None]) -> list[str | None]:

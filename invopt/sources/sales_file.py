@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import permutations
 from pathlib import PurePath
 
 from invopt.errors import InvalidInputError
@@ -32,11 +31,16 @@ from invopt.sources.facts import (
 )
 from invopt.sources.measures import measures_of
 from invopt.sources.placing import UNIQUE
-from invopt.sources.units import is_in_base_unit
+from invopt.sources.quantity_columns import (
+    in_base_units,
+    net_of,
+    sounds_of_money,
+    sounds_of_pieces,
+    units_of_money,
+)
 from invopt.sources.vocabulary import (
     DOCUMENTS,
     MONEY,
-    QUANTITIES,
     all_by_word,
     by_word,
     is_ruled_out,
@@ -56,8 +60,6 @@ _WEEK_ENDING = rf"(?i)^\s*(?:\d+ )?(?:w/?e|we?e?k[- ]end(?:ing)?)[.:]?\s+({_DAY}
 _IN_ZONE = r"^\s*(.*\d.*) (?:[PMCE][SD]T|AK[SD]T|HST|GMT|UTC|BST|CES?T|MES?Z|JST|IST|AE[SD]T)\s*$"
 _DATED = r"dat|(^|_)dt|dt(_|$)|julian|trdj|(^|_)day|ivd$"
 _MOON = r"^(14[3-9]\d[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]14[3-9]\d)\b"
-_TRIED, _MADE = 8, 0.9  # columns that may be units or price; rows in which they make the amount
-_NET = {"net", "netto", "neto", "nett", "netta", "nette"}
 _NAMED = 4
 # Names of places larger than a shop; those of them, and the share of rows, that make a table.
 _REGIONS = {"region", "regione", "gebiet", "bezirk", "provinz", "province", "provincia", "zone",
@@ -510,107 +512,12 @@ def _quantity(
     if name is None:
         return None
     if sounds_of_money(name):
-        pieces = [n for n in all_by_word(list(numbers), "y") if _sounds_of_pieces(n)]
+        pieces = [n for n in all_by_word(list(numbers), "y") if sounds_of_pieces(n)]
         if pieces:  # Absatzmenge, behind the whole word that Umsatz is
             return numbers[pieces[0]]
-        return _counted(reader, file, numbers, name) or numbers[name]
-    better = _in_base_units(reader, file, numbers, name) or _net_of(reader, file, numbers, name)
+        return units_of_money(reader, file, numbers, name) or numbers[name]
+    better = in_base_units(reader, file, numbers, name) or net_of(reader, file, numbers, name)
     return better or numbers[name]
-
-
-def _net_of(
-    reader: Reader, file: FileFacts, numbers: dict[str, ColumnFacts], name: str
-) -> ColumnFacts | None:
-    """Return the column that is what was sold less what came back in each row: Net; else None."""
-    sold = numbers[name].style.sql(quote(name))
-    nets = [c for c in numbers.values() if c.name != name and _NET & {*plain(c.name).split("_")}]
-    for net in nets:
-        for back in numbers.values():
-            if back.name in (name, net.name):
-                continue
-            left, off = (c.style.sql(quote(c.name)) for c in (net, back))
-            is_net = f"abs({sold} - abs({off}) - {left}) < 0.001"
-            sql = (
-                f"SELECT count(*) AS n, count(*) FILTER ({is_net}) AS fits, "
-                f"count(*) FILTER ({off} <> 0) AS some FROM {quote(file.name)} "
-                f"WHERE coalesce({sold}, {off}, {left}) IS NOT NULL"
-            )
-            [found] = reader.fetch(sql, file.name).to_pylist()
-            if found["some"] and found["fits"] == found["n"]:
-                return net
-    return None
-
-
-def _in_base_units(
-    reader: Reader, file: FileFacts, numbers: dict[str, ColumnFacts], name: str
-) -> ColumnFacts | None:
-    """Return the column that says what was sold in the base unit: Quantity (Base) beside Quantity.
-
-    It is a whole multiple of the other in each row that has it, which a charge has not. None where
-    there is none, or both are the same.
-    """
-    asked = numbers[name].style.sql(quote(name))
-    for base in numbers.values():
-        if base.name == name or not is_in_base_unit(base.name):
-            continue
-        pieces = base.style.sql(quote(base.name))
-        per = f"({pieces} / nullif({asked}, 0))"
-        is_multiple = f"{per} >= 1 AND abs({per} - round({per})) < 0.0001"
-        sql = (
-            f"SELECT count(*) AS n, count(*) FILTER ({is_multiple}) AS fits, "
-            f"count(*) FILTER ({pieces} <> {asked}) AS more FROM {quote(file.name)} "
-            f"WHERE {pieces} <> 0"
-        )
-        [found] = reader.fetch(sql, file.name).to_pylist()
-        if found["more"] and found["fits"] == found["n"]:
-            return base
-    return None
-
-
-def sounds_of_money(column: str) -> bool:
-    """Return whether a column's name has a word for amounts of money."""
-    return bool(set(plain(column).split("_")) & MONEY)
-
-
-def _sounds_of_pieces(column: str) -> bool:
-    """Return whether a word for pieces is within a column's name, and none for money."""
-    name = plain(column)
-    return not sounds_of_money(column) and any(word in name for word in QUANTITIES if len(word) > 4)
-
-
-def _counted(
-    reader: Reader, file: FileFacts, numbers: dict[str, ColumnFacts], money: str
-) -> ColumnFacts | None:
-    """Return the column of units that nobody would know by its name: units by price are the money.
-
-    Args:
-        reader: Holds the file.
-        file: It.
-        numbers: Its numbers by name, those that may be units.
-        money: The one that sounds of money.
-    """
-    others = [c for n, c in numbers.items() if n != money][:_TRIED]
-    pairs = [
-        (units, price)
-        for units, price in permutations(others, 2)
-        if units.num_distinct > 1 and not units.has_fraction and not by_word([units.name], "price")
-    ]
-    if not pairs:
-        return None
-    amount = numbers[money].style.sql(quote(money))
-    counts = ", ".join(
-        f"coalesce(count_if(abs({(u := units.style.sql(quote(units.name)))} * "
-        f"{price.style.sql(quote(price.name))} - {amount}) <= 0.011 + 0.006 * abs({u})), 0) AS c{n}"
-        for n, (units, price) in enumerate(pairs)
-    )
-    sql = f"SELECT count({amount}) AS known, {counts} FROM {quote(file.name)}"
-    [found] = reader.fetch(sql, file.name).to_pylist()
-    fitting = [
-        (not by_word([price.name], "price"), n)
-        for n, (_, price) in enumerate(pairs)
-        if found["known"] and found[f"c{n}"] >= _MADE * found["known"]
-    ]
-    return pairs[min(fitting)[1]][0] if fitting else None
 
 
 def _what_is_missing(reader: Reader, candidates: list[SalesFile], doubts: Mapping[str, str]) -> str:
