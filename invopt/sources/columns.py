@@ -22,6 +22,7 @@ from invopt.sources.formats import (
     number_style,
     sounds_dated,
     swapped,
+    without_zone,
 )
 from invopt.sources.period_columns import periods_among, periods_measured
 from invopt.sources.twins import totals_among
@@ -130,6 +131,9 @@ def _column(reader: Reader, name: str, column: str, declared: str) -> ColumnFact
         found = readable_days(reader, name, week, "VARCHAR")
         if found is not None:
             kind, formats, days, expr = DATE, [], found, week
+    local = _on_its_day(reader, name, column, values) if is_text and kind == DATE else None
+    if local is not None:
+        days, expr = local
     if kind == DATE and _is_retail_week(column, formats[0] if formats else None, expr):
         kind = NUMBER if style is not None else TEXT
         formats, days, expr = [], None, None
@@ -144,12 +148,26 @@ def _column(reader: Reader, name: str, column: str, declared: str) -> ColumnFact
         style=style if kind == NUMBER and style is not None and is_text else PLAIN,
         values=tuple(sorted(values)) if few else (),
         formats=tuple(formats),
-        has_zone=kind == DATE and (names_zone(values) if is_text else declared in ZONED),
+        has_zone=kind == DATE and local is None and _has_zone(declared, values),
+        is_local=local is not None,
         is_text=is_text,
         days=days,
         expr=expr,
         is_fiscal=days is not None and are_periods(values),
     )
+
+
+def _on_its_day(
+    reader: Reader, name: str, column: str, values: Mapping[str, int]
+) -> tuple[str, str] | None:
+    """Return the SQL of the day that stamps of a shop's own zone write, and of the stamp."""
+    stamp = without_zone(column, values)
+    days = readable_days(reader, name, stamp, "VARCHAR") if stamp is not None else None
+    return None if stamp is None or days is None else (days, stamp)
+
+
+def _has_zone(declared: str, values: Mapping[str, int]) -> bool:
+    return names_zone(values) if declared == "VARCHAR" else declared in ZONED
 
 
 def _weeks_first(column: str, formats: list[str | None]) -> list[str | None]:

@@ -19,7 +19,8 @@ from invopt.sources.facts import (
     date_sql,
     num_combined,
 )
-from invopt.sources.sales_file import is_of_something_else, sounds_of_money
+from invopt.sources.quantity_columns import sounds_of_money
+from invopt.sources.sales_file import is_of_something_else
 from invopt.sources.twins import is_total
 from invopt.sources.vocabulary import all_by_word, by_word, is_of_calendar, plain
 from invopt.sources.words import Keys

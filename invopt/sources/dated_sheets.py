@@ -5,7 +5,7 @@ from invopt.sources.duck import Reader
 from invopt.sources.facts import DATE, NUMBER, FileFacts
 from invopt.sources.name_patterns import pattern_of
 from invopt.sources.named_files import named_in
-from invopt.sources.year_parts import parts_of
+from invopt.sources.year_parts import days_of_month, parts_of
 from invopt.sql import literal, quote
 
 _LEAST = 2
@@ -18,7 +18,9 @@ def date_sheets(reader: Reader, found: UnitedFiles) -> None:
     """
     groups: dict[object, list[FileFacts]] = {}
     for file in found.files:
-        names = tuple(column.name for column in file.columns)
+        every = [column.name for column in file.columns]
+        days = days_of_month(every)  # which differ from month to month
+        names = (*(name for name in every if name not in days), bool(days))
         if file.sheet is None or file.periods or file.of_kind(DATE) or not file.of_kind(NUMBER):
             continue
         groups.setdefault((file.path, names), []).append(file)
@@ -27,7 +29,8 @@ def date_sheets(reader: Reader, found: UnitedFiles) -> None:
         by_year = path is not None and not any(
             f"{{{w}}}" in path for w in ("month", "week", "date")
         )
-        has_parts = bool(parts_of([column.name for column in group[0].columns]))
+        columns = [column.name for column in group[0].columns]
+        has_parts = bool(parts_of(columns)) and not days_of_month(columns)
         if path is not None and len(group) >= _LEAST and by_year is has_parts:
             _unite(reader, found, group, path)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from invopt.errors import InvalidInputError
 from invopt.sources.duck import Reader
 from invopt.sources.mapping import Expression
-from invopt.sources.month_names import CYRILLIC, MONTHS
+from invopt.sources.month_names import ENGLISH, OTHER_LETTERS
 from invopt.sources.numbers import figures_sql
 from invopt.sql import literal, quote
 
@@ -20,8 +20,8 @@ _STAMP = (
     r"(Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2})?|[A-Z][A-Za-z]+/[A-Za-z_/+-]+)?(?:\[[^\]]+\])?)?$"
 )
 _AT_ZERO = r"^(Z|z|UTC|GMT|[+-]00(:?00)?)$"
-# Letters of the languages of MONTHS; RE2 takes ten milliseconds to compile \p{L}.
-_LETTER = "[A-Za-zÀ-ɏЀ-ӿ]"
+# Letters of the names of months; RE2 takes ten milliseconds to compile \p{L}.
+_LETTER = f"[A-Za-zÀ-ɏЀ-ӿ{OTHER_LETTERS}]"
 _FAST = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
 _EITHER = r"^\s*(\d{1,2})[/-](\d{1,2})[/-](\d{2}|\d{4})\b"
 _WEEKDAY = (
@@ -32,14 +32,16 @@ _WEEKDAY = (
 _WEEK_WORD = "(?i:W|KW|CW|WK|Week|Woche|Semaine|Sem|Semana|Settimana|Sett|Uge|Vecka|Uke)"
 _WEEK = rf"^(\d{{4}})[-/. ]*{_WEEK_WORD}[-. ]*(\d{{1,2}})(?:-?([1-7]))?$"
 _WEEK_FIRST = rf"^{_WEEK_WORD}[-. ]*(\d{{1,2}})[-/. ]+(\d{{4}})$"
-# French and Italian short weeks have two figures: 2024-S1 and 2024-S2 are halves of a year.
-_WEEK_SHORT = r"^(\d{4})[-/. ]*[Ss]\.?(\d{2})$"
-_WEEK_SHORT_FIRST = r"^[Ss]\.?(\d{2})[-/. ]+(\d{4})$"
+# French, Italian and Turkish short weeks have two figures: 2024-S1 and 2024-H1 are half a year.
+_WEEK_SHORT = r"^(\d{4})[-/. ]*[SsHh]\.?(\d{2})$"
+_WEEK_SHORT_FIRST = r"^[SsHh]\.?(\d{2})[-/. ]+(\d{4})$"
 # A quarter stands for its first day.
 _QUARTER = r"^(?P<y>\d{4})[-/. ]?[QqTt](?P<q>[1-4])$"
 _QUARTER_FIRST = (
-    r"^(?:[QqTt](?P<q>[1-4])|(?P<n>[1-4])\.? ?(?i:Quarter|Quartal|trimestre))[-/. ]*(?P<y>\d{4})$"
+    r"^(?:[QqTt](?P<q>[1-4])|(?P<n>[1-4])\.? ?(?i:Quarter|Quartal|trimestre|[QT]))[-/. ]*"
+    r"(?P<y>\d{4})$"
 )
+_QUARTER_SHORT = r"^(?P<q>[1-4])[Qq][-/ ']?(?P<y>\d{2})$"
 # A day without signs between its figures, and its time: ISO 8601's basic form.
 _BASIC = r"^(\d{8})T(\d{2})(\d{2})(\d{2})?"
 _ORDINAL = r"\b(\d{1,2})(?:st|nd|rd|th|er)\b"
@@ -456,6 +458,7 @@ def _worded() -> dict[str, str]:
         r"^\d{4}[년年]\s*\d{1,2}[월月]$": _strptime("translate(__d, '년年월月 ', '--')", "%Y-%m"),
         _QUARTER: _quarter("__d", _QUARTER, "['y', 'q']", "q"),
         _QUARTER_FIRST: _quarter("__d", _QUARTER_FIRST, "['q', 'n', 'y']", "q || {0}.n"),
+        _QUARTER_SHORT: _quarter("__d", _QUARTER_SHORT, "['q', 'y']", "q", "'20' || "),
         _WEEK: _week(f"{week}.y", f"{week}.w", f"{week}.d"),
         _WEEK_FIRST: _week(f"{first}.y", f"{first}.w", "''"),
         _WEEK_SHORT: _week(f"{short}.y", f"{short}.w", "''"),
@@ -464,12 +467,12 @@ def _worded() -> dict[str, str]:
     }
 
 
-def _quarter(text: str, form: str, groups: str, number: str) -> str:
-    """Return the SQL of the first day of a quarter."""
+def _quarter(text: str, form: str, groups: str, number: str, century: str = "") -> str:
+    """Return the SQL of the first day of a quarter, whose year may lack its century."""
     parts = f"regexp_extract({text}, {literal(form)}, {groups})"
     told = f"({parts}.{number.format(parts)})"
     month = f"lpad((3 * TRY_CAST({told} AS INT) - 2)::VARCHAR, 2, '0')"
-    return _strptime(f"{parts}.y || '-' || {month}", "%Y-%m")
+    return _strptime(f"{century}{parts}.y || '-' || {month}", "%Y-%m")
 
 
 def _week(year: str, week: str, day: str) -> str:
@@ -480,13 +483,8 @@ def _week(year: str, week: str, day: str) -> str:
 
 
 def _english(text: str) -> str:
-    """Return the SQL of a text whose month, in a language of Europe, is English and short."""
-    names = {
-        name: group.split()[0]
-        for group, other in zip(MONTHS, CYRILLIC, strict=True)
-        for name in f"{group} {other}".split()
-    }
-    pairs = ", ".join(f"{literal(name)}: {literal(month)}" for name, month in names.items())
+    """Return the SQL of a text whose month, in a language of month_names, is English and short."""
+    pairs = ", ".join(f"{literal(name)}: {literal(month)}" for name, month in ENGLISH.items())
     word = f"lower(regexp_extract({text}, '{_LETTER}{{3,}}'))"
     plain = f"regexp_replace({text}, '\\b(?:de|of) |\\s*(?:г|р)\\.?$', '', 'g')"
     plain = f"regexp_replace({plain}, {literal(_ORDINAL)}, '\\1')"

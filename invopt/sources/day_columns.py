@@ -5,17 +5,24 @@ import re
 import pandas as pd
 
 from invopt.sources.by_place import UnitedFiles
-from invopt.sources.days import WEEKS, YEARS, first_of
+from invopt.sources.days import (
+    MONTHS,
+    WEEKS,
+    YEARS,
+    first_of,
+)
 from invopt.sources.duck import Reader
 from invopt.sources.facts import DATE, NUMBER, FileFacts, cells_of, date_sql
+from invopt.sources.twins import is_total
 from invopt.sources.vocabulary import by_word, plain
 from invopt.sources.weekdays import LEAST_DAYS, weekdays_among
 from invopt.sources.words import ends_week
+from invopt.sources.year_parts import days_of_month
 from invopt.sql import quote
 from invopt.timeline import floor_dates, usual_frequency
 
 _H = r"(?:[01]?\d|2[0-4])"
-_MARKED = rf"{_H}(?:[:.]00| ?h| ?uhr)"
+_MARKED = rf"{_H}(?:[:.]00|[:h][0-5]\d| ?h| ?uhr)"
 _HOUR = re.compile(rf"(?i:{_MARKED}(?: ?[-–] ?{_MARKED})?|{_H} ?[-–] ?{_H}(?: ?h| ?uhr)?)")
 _LEAST_HOURS = 4
 _SUNDAY = 7
@@ -29,7 +36,8 @@ def stack_days(reader: Reader, found: UnitedFiles) -> None:
         if file.periods:
             made = _of_uneven_days(file)
         else:
-            made = _of_hours(file) or _of_weekdays(file) or _of_week_dates(reader, file)
+            made = _of_hours(file) or _of_month(reader, file) or _of_weekdays(file)
+            made = made or _of_week_dates(reader, file)
         if made is None:
             continue
         sql, told = made
@@ -70,10 +78,58 @@ def _of_hours(file: FileFacts) -> tuple[str, str] | None:
         return None
     cells = " + ".join(f"coalesce({c.style.sql(quote(c.name))}, 0)" for c in hours)
     gone = ", ".join(quote(c.name) for c in hours)
+    what = "parts of hours" if any(re.search(r"[:h]\d?[1-9]", c.name) for c in hours) else "hours"
     return (
         f"SELECT * EXCLUDE ({gone}), {cells} AS {VALUE} FROM {quote(file.name)}",
-        f"each of {len(hours)} hours ({hours[0].name} …): they are added up to the day",
+        f"each of {len(hours)} {what} ({hours[0].name} …): they are added up to the day",
     )
+
+
+def _of_month(reader: Reader, file: FileFacts) -> tuple[str, str] | None:
+    """Return the SQL of a file with a month and a column for each of its days, and a note.
+
+    A cell of a day that the month has not stays, with a text that is no date.
+    """
+    days = days_of_month([c.name for c in file.columns])
+    month = _month_of(reader, file) if days else None
+    if month is None:
+        return None
+    columns, date = month
+    numbers = {name: f"{int(name.strip().rstrip('.')):02d}" for name in days}
+    left = [c.name for c in file.columns if c.name not in days and not is_total(c.name)]
+    picked = "".join(f"{quote(name)}, " for name in left if name not in columns)
+    cells = cells_of(file, left, numbers, "day_of_month", VALUE)
+    return (
+        f"SELECT {picked}{date} AS date, {VALUE} FROM {cells}",
+        f"each day of the months in {' and '.join(columns)} ({days[0]} …): each cell is a row",
+    )
+
+
+def _month_of(reader: Reader, file: FileFacts) -> tuple[list[str], str] | None:
+    """Return the columns that say the month of a row, and the SQL of the text of one of its days.
+
+    The day of the month is the column day_of_month.
+    """
+    dates = file.of_kind(DATE)
+    if len(dates) == 1:
+        [column] = dates
+        first = f"extract(day FROM {date_sql(column)})"
+        sql = f"SELECT count(*) FILTER ({first} <> 1) AS n FROM {quote(file.name)}"
+        [found] = reader.fetch(sql, file.name).to_pylist()
+        written = f"strftime({date_sql(column)}, '%Y-%m-') || day_of_month"
+        if column.days is not None:  # January 2025, of which 15 January 2025 is a day
+            written = f"day_of_month || ' ' || trim({quote(column.name)})"
+        return ([column.name], written) if not found["n"] else None
+    names = {plain(c.name): c.name for c in file.columns}
+    year, month = first_of(YEARS, names), first_of(MONTHS, names)
+    if year is None or month is None:
+        return None
+    y, m = (f"trim({quote(name)}::VARCHAR)" for name in (year, month))
+    written = (
+        f"CASE WHEN regexp_matches({m}, '^\\d+$') THEN {y} || '-' || lpad({m}, 2, '0') || '-' || "
+        f"day_of_month ELSE day_of_month || ' ' || {m} || ' ' || {y} END"
+    )
+    return [year, month], written
 
 
 def _of_weekdays(file: FileFacts) -> tuple[str, str] | None:

@@ -12,7 +12,7 @@ from invopt.errors import InvalidInputError
 from invopt.sources.dates import Raw, dated
 from invopt.sources.duck import Reader
 from invopt.sources.mapping import Expression
-from invopt.sources.month_names import MONTH_NAMES
+from invopt.sources.month_names import MONTH_NAMES, OTHER_LETTERS
 from invopt.sources.numbers import FIGURES
 from invopt.sql import literal, quote
 
@@ -20,12 +20,14 @@ _ENOUGH = 0.95  # share of the values that must be days
 _WEEK = r"(?:week|woche|semaine|semana|settimana|sett|sem|vecka|uge|uke|wk|kw|cw|w)"
 _WEEKDAY = r"(?:mo|di|mi|do|fr|sa|so|tu|we|th|su)[a-z]*[.,]* +"
 _WORDED = re.compile(
-    r"(?i)(?:\d{4}[-/. ]?[qt][1-4]|[qt][1-4][-/. ]*\d{4}|[1-4]\.? ?(?:quart(?:er|al)|trimestre)"
-    rf"[-/. ]*\d{{4}}|{_WEEK}[-. ]?\d{{1,2}}[-/. ]+\d{{4}}|\d{{4}}[-/. ]*{_WEEK}[-. ]?\d{{1,2}}"
-    r"|\d{4}[-/. ]*s\.?\d{2}|s\.?\d{2}[-/. ]+\d{4}|/Date\(\d{10,13}(?:[+-]\d{4})?\)/"
+    r"(?i)(?:\d{4}[-/. ]?[qt][1-4]|[qt][1-4][-/. ]*\d{4}"
+    r"|[1-4]\.? ?(?:quart(?:er|al)|trimestre|[qt])[-/. ]*\d{4}|[1-4]q[-/ ']?\d{2}"
+    rf"|{_WEEK}[-. ]?\d{{1,2}}[-/. ]+\d{{4}}|\d{{4}}[-/. ]*{_WEEK}[-. ]?\d{{1,2}}"
+    r"|\d{4}[-/. ]*[sh]\.?\d{2}|[sh]\.?\d{2}[-/. ]+\d{4}|/Date\(\d{10,13}(?:[+-]\d{4})?\)/"
     rf"|{_WEEKDAY}\d{{1,4}}[-./]\d{{1,2}}[-./]\d{{1,4}}|0\d{{2}}/(?:19|20)\d{{2}}"
     r"|(?=.*\d).*(?:jan|feb|fév|fev|mar|mär|mrz|apr|avr|abr|mai|may|jun|jui|jul|aug|aou|aoû|ago"
     r"|sep|set|okt|oct|ott|nov|dez|dec|déc|dic|gen|ene|lug|giu|mag).*)"
+    rf"|(?=.*\d).*(?<![^\W\d_])(?:{'|'.join(MONTH_NAMES)})(?![^\W\d_]).*"
 )
 # Months and days in figures, as names of columns.
 _FIGURES = re.compile(
@@ -33,7 +35,7 @@ _FIGURES = re.compile(
     r"|(?:19|20)\d{2}[-/._]?\d{2}[-/._]?\d{2}|\d{1,2}[-/.]\d{1,2}[-/.](?:19|20)\d{2}"
 )
 _WORDS_OF_DAYS = re.compile(
-    rf"{'|'.join(MONTH_NAMES)}|{_WEEK}|[qtms]|quart(er|al)|trimestre|de|of|st|nd|rd|th|er"
+    rf"{'|'.join(MONTH_NAMES)}|{_WEEK}|[qtmsh]|quart(er|al)|trimestre|de|of|st|nd|rd|th|er"
     r"|(mo|di|mi|do|fr|sa|so|tu|we|th|su)[a-z]*"
 )
 # 2026年1月5日, 令和8年1月5日, 2026년 1월 5일; and R8.1.5, which may be the code of a thing.
@@ -41,8 +43,11 @@ _OF_ASIA = re.compile(
     r"(?:\d{4}|(?:令和|平成|昭和)(?:\d{1,2}|元))[年년] ?\d{1,2}[月월](?: ?\d{1,2}[日일].*)?"
 )
 _OF_EMPERORS = re.compile(r"[RHS]\.?\d{1,2}[./-]\d{1,2}[./-]\d{1,2}")
-# 5 января 2026 г.
-_CYRILLIC = re.compile(r"\d{1,2} [Ѐ-ӿ]{3,}\.? \d{4}( ?[гр]\.?)?|[Ѐ-ӿ]{3,}\.? \d{4}")
+# 5 января 2026 г., يناير 2026
+_A_WORD = rf"[Ѐ-ӿ{OTHER_LETTERS}]{{3,}}"
+_OTHER_SCRIPT = re.compile(
+    rf"\d{{1,2}} {_A_WORD}\.? \d{{4}}( ?[гр]\.?)?|{_A_WORD}\.?[ -]\d{{2,4}}( ?г\.?)?"
+)
 # Figures with signs between them, as days of several forms are, or of other calendars.
 _PARTED = re.compile(r"\d{1,4}[-/.] ?\d{1,2}[-/.] ?\d{1,4}\b.*")
 # 2025. 10. 6. as it is written in Korea and Hungary.
@@ -59,7 +64,24 @@ WEEKS = ("week", "kw", "woche", "kalenderwoche", "semaine", "semana", "wk", "wee
          "week_number", "isoweek", "iso_week", "calendar_week", "num_semaine")  # fmt: skip
 PERIODS = ("period", "periode", "periodo", "poper", "perio", "buchungsperiode", "posting_period",
            "fiscal_period", "accounting_period")  # fmt: skip
-MONTHS = ("month", "monat", "mois", "mes", "mese", "month_no", "month_number", "monat_nr", *PERIODS)
+MONTHS = (
+    "month",
+    "monat",
+    "mois",
+    "mes",
+    "mese",
+    "month_no",
+    "month_number",
+    "monat_nr",
+    "maand",
+    "miesiac",
+    "ay",
+    "maned",
+    "manad",
+    "mesic",
+    "luna",
+    *PERIODS,
+)
 DAYS = ("day", "tag", "jour", "dia", "giorno", "day_of_month")
 
 
@@ -72,7 +94,7 @@ def may_be_days(values: Mapping[str, int], *, digits: bool) -> bool:
     """
     values = {value.translate(FIGURES): rows for value, rows in values.items()}
     more = [_SERIAL, _THREE, _PARTED, _OF_EMPERORS] if digits else []
-    return _mostly(values, [_WORDED, _OF_ASIA, _CYRILLIC, _DOTTED, *more])
+    return _mostly(values, [_WORDED, _OF_ASIA, _OTHER_SCRIPT, _DOTTED, *more])
 
 
 def are_periods(values: Mapping[str, int]) -> bool:
@@ -128,7 +150,7 @@ def readable_days(reader: Reader, source: str, expression: str, kind: str) -> st
 
 def is_period_name(text: str) -> bool:
     """Return whether a text names a period, as columns do: 01/2025, 2025-01, Jan 25, 003.2025."""
-    if any(form.fullmatch(text) for form in (_THREE, _FIGURES, _CYRILLIC, _OF_ASIA)):
+    if any(form.fullmatch(text) for form in (_THREE, _FIGURES, _OTHER_SCRIPT, _OF_ASIA)):
         return True
     words = re.findall(r"[^\W\d_]+", text.lower())
     return bool(_WORDED.fullmatch(text)) and all(map(_WORDS_OF_DAYS.fullmatch, words))

@@ -27,7 +27,8 @@ class ColumnFacts:
         style: How numbers are written.
         values: Of a text of few values, its values; empty otherwise.
         formats: Of a date held as text, every format that fits, the one taken first.
-        has_zone: True when time stamps name their zone.
+        has_zone: True when time stamps name their zone, and days are counted in UTC.
+        is_local: True when time stamps name their zone, and are read on the day that they write.
         is_text: True when the file holds text.
         expr: Of a date that is made of several columns, or None.
         days: SQL of the day where no format says how to read it; None where one does.
@@ -45,6 +46,7 @@ class ColumnFacts:
     values: tuple[str, ...] = ()
     formats: tuple[str | None, ...] = ()
     has_zone: bool = False
+    is_local: bool = False
     is_text: bool = False
     expr: str | None = None
     days: str | None = None

@@ -10,9 +10,9 @@ from invopt.sql import literal, quote
 _FEW = 0.5  # share of the lines that may be left out without asking
 _FLAG = (
     r"cancel|void|storn|annul|anul|deleted|gelosch|geloesch|losch|loesch|supprim|eliminad"
-    r"|(^|_)(is_)?test(_|$)|(^|_)is_draft|reversed|eliminat|abgru|absagegrund|rejection"
+    r"|(^|_)(is_)?test(_|$)|(^|_)is_draft|reversed|eliminat|abgru|absagegrund|rejection|rjcn"
 )
-_REJECTED = r"abgru|absagegrund|rejection"
+_REJECTED = r"abgru|absagegrund|rejection|rjcn"  # by SAP's short and long names
 _BACK = r"^(is_)?(refunded|returned|retourniert|erstattet)$"  # a word; a number may be pieces
 _GOOD = r"^(is_)?(valid|gultig|gueltig|valide|valido)$"  # lines that it does not mark are none
 YES = ("1", "true", "t", "yes", "y", "x", "ja", "j", "oui", "o", "si", "sì", "sí", "s", "sim",

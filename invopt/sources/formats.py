@@ -10,7 +10,7 @@ from invopt.sources.marks import NOTHING, is_mark
 from invopt.sources.numbers import FIGURES, number_sql
 from invopt.sources.scripts import DATED
 from invopt.sources.vocabulary import plain
-from invopt.sql import literal
+from invopt.sql import literal, quote
 
 SURE = 0.95  # share of given values that must agree
 _CURRENCIES = "EUR|USD|GBP|CHF|SEK|NOK|DKK|PLN|CZK|CAD|AUD|JPY|CNY|INR|BRL|MXN|€|\\$|£|¥|%|'"
@@ -45,7 +45,9 @@ _ISO = re.compile(
     r"([ T]\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?)?"
     r" ?(Z|UTC|GMT|[+-]\d{2}:?(\d{2})?)?"
 )
-_ZONE = re.compile(r".*:\d{2}\S* ?(Z|UTC|GMT|[+-]\d{2}:?(\d{2})?)")
+_ZONES = r"(Z|UTC|GMT|[+-][0-9]{2}:?(?:[0-9]{2})?)"
+_ZONE = re.compile(rf".*:\d{{2}}\S*? ?{_ZONES}")
+_IS_UTC = r"Z|UTC|GMT|[+-]00(:?00)?"
 # What directives of strptime stand for.
 _DIRECTIVES = {
     "%d": r"(0?[1-9]|[12]\d|3[01])", "%m": r"(0?[1-9]|1[0-2])", "%Y": r"(?:(?:19|20|21)\d\d|9999)",
@@ -254,6 +256,23 @@ def _pattern(form: str) -> re.Pattern[str]:
 def names_zone(values: Mapping[str, int]) -> bool:
     """Return whether time stamps in text name their zone."""
     return _fits(values, _ZONE.fullmatch)
+
+
+def without_zone(column: str, values: Mapping[str, int]) -> str | None:
+    """Return the expression of time stamps without their zones, where some are not that of UTC.
+
+    A shop's stamp of 23:30 -0500 is of the day that it writes, and not of the next one in UTC. None
+    where stamps name no zone, or UTC alone.
+
+    Args:
+        column: That holds them.
+        values: Rows by trimmed value, none empty.
+    """
+    ends = {found[1] for value in values if (found := _ZONE.fullmatch(value))}
+    if not names_zone(values) or all(re.fullmatch(_IS_UTC, end) for end in ends):
+        return None
+    form = literal(f"(:[0-9]{{2}}[^ ]*?) ?{_ZONES}$")
+    return f"regexp_replace(trim({quote(column)}), {form}, '\\1')"
 
 
 def swapped(form: str | None) -> str | None:

@@ -12,6 +12,7 @@ import yaml
 from invopt.errors import InvalidInputError
 from invopt.sources.blank_keys import complete_keys
 from invopt.sources.by_place import UnitedFiles, unite_places
+from invopt.sources.calendar_columns import stack_calendar
 from invopt.sources.cases_and_singles import cases_beside
 from invopt.sources.companions import Companions
 from invopt.sources.counted_lines import count_lines
@@ -34,9 +35,11 @@ from invopt.sources.inspect import inspect_files
 from invopt.sources.item_cells import part_items
 from invopt.sources.lead_units import count_in_periods
 from invopt.sources.line_kinds import LineKinds
+from invopt.sources.measures_by_place import stack_measured_places
 from invopt.sources.month_columns import stack_months
 from invopt.sources.nested import unnest_lines
 from invopt.sources.order_heads import join_heads
+from invopt.sources.overlaps import ROW_KEY, num_repeated, whole_row
 from invopt.sources.period_columns import wide_pattern
 from invopt.sources.place_columns import stack_places
 from invopt.sources.placing import UNIQUE, Placing
@@ -48,6 +51,7 @@ from invopt.sources.sales_columns import BesideColumns, SalesColumns
 from invopt.sources.sales_file import SalesFile, find_sales, name_one_product, num_keys
 from invopt.sources.size_columns import stack_sizes
 from invopt.sources.sums_among import sums_of_others
+from invopt.sources.sums_of_groups import sums_of_groups
 from invopt.sources.taken_off import less, taken_off
 from invopt.sources.twins import totals_among
 from invopt.sources.unit_files import convert_units
@@ -190,10 +194,12 @@ def _prepared(reader: Reader, files: list[FileFacts], asked: SpokenNames) -> Uni
     split_columns(reader, places)
     unnest_lines(reader, places)
     stack_months(reader, places)
+    stack_calendar(reader, places)
     stack_days(reader, places)
     part_items(reader, places)
     add_customers(reader, places)
     stack_places(reader, places)
+    stack_measured_places(reader, places)
     stack_sizes(reader, places)
     stack_items(reader, places)
     fill_blanks(reader, places)
@@ -364,24 +370,15 @@ def _taken_off_price(reader: Reader, file: FileFacts, column: ColumnFacts, notes
 
 def _name_lines(reader: Reader, file: FileFacts, table: dict[str, Any], notes: list[str]) -> None:
     """Name lines by all they say, where files overlap: none has a line twice, two have the same."""
-    parts = reader.files.get(file.name, [])
-    if len(parts) < 2:
+    if any(column.name == ROW_KEY for column in file.columns):
+        table["line_key"] = ROW_KEY
         return
-    cells = [f"coalesce({quote(column.name)}::VARCHAR, '')" for column in file.columns]
-    line = f"concat_ws('|', {', '.join(cells)})"
-    rows = " UNION ALL BY NAME ".join(
-        f"SELECT {number} AS __file, * FROM {part}" for number, part in enumerate(parts)
-    )
-    [found] = reader.fetch(
-        "SELECT coalesce(sum(n - files), 0) AS within, coalesce(sum(files - 1), 0) AS across FROM ("
-        f"SELECT count(*) AS n, count(DISTINCT __file) AS files FROM ({rows}) GROUP BY {line})",
-        file.name,
-    ).to_pylist()
-    if found["across"] and not found["within"]:
-        table["line_key"] = line
+    if repeated := num_repeated(reader, file):
+        table["line_key"] = whole_row(file)
+        num_files = len(reader.files[file.name])
         notes.append(
-            f"{int(found['across']):,} lines of {file.name} are in two of its {len(parts)} files, "
-            "word for word, and none of them has a line twice: each is read once (line_key)"
+            f"{repeated:,} lines of {file.name} are in two of its {num_files} files, word for "
+            "word, and none of them has a line twice: each is read once (line_key)"
         )
 
 
@@ -416,7 +413,11 @@ def _leave_out_totals(
         heads = [value for value in values if value.strip() == column]
         _leave_out_heads(sales.file, column, heads, table, notes)
         totals = sorted(
-            {*totals_among(values), *sums_of_others(reader, sales, column, table.get("where"))}
+            {
+                *totals_among(values),
+                *sums_of_others(reader, sales, column, table.get("where")),
+                *sums_of_groups(reader, sales, column),
+            }
         )
         if not totals or len(totals) == len(values):
             continue

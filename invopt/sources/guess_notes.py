@@ -9,7 +9,8 @@ from invopt.sources.days import (
     are_periods,
 )
 from invopt.sources.facts import DATE, NUMBER, TEXT, ColumnFacts, FileFacts
-from invopt.sources.sales_file import KINDS_OF_PRODUCTS, SalesFile, sounds_of_money
+from invopt.sources.quantity_columns import sounds_of_money
+from invopt.sources.sales_file import DESCRIPTIONS, KINDS_OF_PRODUCTS, SalesFile
 from invopt.sources.vocabulary import all_by_word, by_word, plain
 from invopt.sources.words import (
     SpokenNames,
@@ -80,6 +81,8 @@ def no_product(sales: SalesFile) -> list[str]:
     if product is not None and plain(product) in KINDS_OF_PRODUCTS:
         told = f"no column of {file.name} is known to name a product: a series is a {product}"
         return [f"{told}, and all that was sold of it is added up"]
+    if product is not None and plain(product) in DESCRIPTIONS:
+        return [f"no column of {file.name} is known to hold a product's code: {product} names it"]
     if product is not None or sales.keys.series is not None:
         return []
     most = max(1, file.num_rows // 2)
@@ -157,6 +160,11 @@ def date_notes(date: ColumnFacts, frequency: str) -> list[str]:
         notes.append(
             f"{date.name} names its zone and days are counted in UTC: put your shops' zone under "
             "to_timezone (Europe/Paris)"
+        )
+    if date.is_local:
+        notes.append(
+            f"{date.name} names its zone, and each row is of the day that it writes there: write "
+            f"ds: {named(date.name)} with to_timezone where the day of one zone counts for all"
         )
     return notes
 

@@ -11,6 +11,7 @@ _MIN_ROWS = 3  # from which on a column of days tells that the first line is a r
 _DAY = re.compile(
     r"((19|20)\d\d([-/.]\d{1,2}){2}|\d{1,2}([-/.]\d{1,2}[-/.])(\d\d|\d{4})|(19|20)\d{6})([T ].*)?"
 )
+_IN_BRACKETS = re.compile(r"\[[^\d\[\]]*\]|\([^\d()]*\)")
 _MIN_REPEATED = 4  # labels that come back, from which on a line above may tell them apart
 
 
@@ -52,7 +53,7 @@ def two_lines(rows: Sequence[Sequence[str]], at: int) -> tuple[int, list[str]] |
 
     Labels that come back (Menge, Umsatz, Menge, Umsatz) are told apart by what stands above them,
     once for each or at the first of its columns as merged cells are. Months and weeks get the year
-    that stands above them.
+    that stands above them. Units in brackets below the names are no row.
 
     Args:
         rows: Cells as text, "" for an empty one.
@@ -62,9 +63,18 @@ def two_lines(rows: Sequence[Sequence[str]], at: int) -> tuple[int, list[str]] |
         if 0 < second < len(rows):
             names = _of_years(rows[second - 1], rows[second])
             names = names or _told_apart(rows[second - 1], rows[second])
+            names = names or _with_units(rows[second - 1], rows[second], at == second - 1)
             if names is not None:
                 return second, names
     return None
+
+
+def _with_units(labels: Sequence[str], cells: Sequence[str], is_below: bool) -> list[str] | None:
+    """Return the names of columns below which their units stand in brackets: [pcs], [EUR]."""
+    given = [cell.strip() for cell in cells if cell.strip()]
+    if not is_below or 2 * len(given) < len(labels) or len(cells) != len(labels):
+        return None
+    return [*map(str.strip, labels)] if all(map(_IN_BRACKETS.fullmatch, given)) else None
 
 
 def _of_years(above: Sequence[str], cells: Sequence[str]) -> list[str] | None:

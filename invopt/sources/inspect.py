@@ -19,7 +19,7 @@ from invopt.sources.tables_of_files import (
     tables_among,
 )
 from invopt.sources.vocabulary import by_word
-from invopt.sources.year_parts import parts_of
+from invopt.sources.year_parts import days_of_month, parts_of
 
 _TOLD = ", ".join(end for end in SUFFIXES if end.count(".") == 1)  # or packed
 _NAMED = 3  # files that a sentence lists
@@ -85,7 +85,7 @@ def _named_tables(reader: Reader, data: Path, files: list[Path]) -> list[tuple[s
     """Return (pattern, files) of tables whose files say in their names alone when rows are of."""
     groups: dict[object, list[Path]] = {}
     for file in files:
-        groups.setdefault((header_of(file), file.suffix.lower()), []).append(file)
+        groups.setdefault((_columns_of(file), file.suffix.lower()), []).append(file)
     found = []
     for group in groups.values():
         path = pattern_of(file.relative_to(data).as_posix() for file in group)
@@ -94,6 +94,16 @@ def _named_tables(reader: Reader, data: Path, files: list[Path]) -> list[tuple[s
         if _needs_names(reader, group[0].relative_to(data).as_posix(), path, alone=len(group) == 1):
             found.append((path, group))
     return found
+
+
+def _columns_of(file: Path) -> object:
+    """Return what two files of one table have in common, however many days their months have."""
+    header = header_of(file)
+    if not isinstance(header, bytes):
+        return header
+    names = [cell.strip(' "') for cell in re.split(r"[;,\t|]", header.decode("latin-1"))]
+    days = days_of_month(names)
+    return tuple(name for name in names if name not in days) if days else header
 
 
 def _needs_names(reader: Reader, file: str, path: str, *, alone: bool) -> bool:
@@ -110,7 +120,10 @@ def _needs_names(reader: Reader, file: str, path: str, *, alone: bool) -> bool:
         return False
     numbers = [column.name for column in looked_at.of_kind(NUMBER)]
     by_year = not re.search(r"\{(week|month|date)\}", path)
-    has_parts = bool(parts_of([column.name for column in looked_at.columns]))
+    names = [column.name for column in looked_at.columns]
+    if days_of_month(names):
+        return not by_year
+    has_parts = bool(parts_of(names))
     if by_year:
         return has_parts
     counts = any(by_word(numbers, role) is not None for role in ("y", "on_hand", "counted"))

@@ -20,6 +20,7 @@ from invopt.sources.flagged_lines import is_flag, leave_out_flagged
 from invopt.sources.line_words import (
     KIND,
     chain_of,
+    explains_codes,
     is_coded,
     kits_among,
     movements,
@@ -40,14 +41,14 @@ _NO_KIND = (
 )
 _OF_PAYMENT = r"(^|_)pay(ment)?_?(status|state)(_|$)"  # what was declined was not sold
 _CANCELLED = (
-    r"cancel|void|storn|annul|anul|revers|abandon|chargeback|作废|作廢|取消|キャンセル|취소|отмен"
+    r"cancel|void|storn|annul|anul|revers|abandon|chargeback|作废|作廢|取消|交易关闭|已关闭|キャンセル|취소|отмен"
     r"|аннулир|сторно|скасован|ملغ|בוטל|ακυρ|ยกเลิก|لغو|\bbatal\b|dibatalkan|\bh[uủ]y\b|huỷ|i\u0307?ptal"
     r"|zrušen|zrusen|stornov|töröl|sztorn|peruutet|peruttu|makuler|avbrut|otkazan"
 )
 _NEVER_MADE = (
     r"(^|[^a-z])(failed|declined|rejected|draft|entwurf|brouillon|borrador|bozza|quot(e|ation)|"
     r"estimate|pro ?forma|angebot|devis|cotizacion|preventivo|offerte|deleted|geloscht|supprim\w+|"
-    r"eliminad\w|test|abgelehnt|fehlgeschlagen|expired)([^a-z]|$)"
+    r"eliminad\w|test|parked|geparkt|待付款|等待买家付款|abgelehnt|fehlgeschlagen|expired)([^a-z]|$)"
 )
 _PLANNED = r"^(budget|budgeted|plan|planned|forecast|prognose|soll|target|presupuesto|prevu|prévu)$"
 _ACTUAL = r"^(actuals?|ist|real|reales|réel|reel|sales|sold|invoiced|verkauf|ventas|ventes)$"
@@ -105,7 +106,8 @@ class LineKinds(Lines):
     def _judge(self, column: ColumnFacts) -> None:
         """Leave out the values of a column that say of a line that it is no sale."""
         name = plain(column.name)
-        says_kind = re.search(KIND, name) is not None and not re.search(_NO_KIND, name)
+        says_kind = re.search(KIND, name) is not None or explains_codes(column.name)
+        says_kind = says_kind and not re.search(_NO_KIND, name)
         is_made = says_kind or re.search(_OF_PAYMENT, name) is not None
         if not column.values and not says_kind:
             return
@@ -139,7 +141,8 @@ class LineKinds(Lines):
         refers = len(rest) > 1 and all(
             re.fullmatch(_REFERENCE, plain_text(v)) for v in [*rest, *left]
         )
-        if (says_kind or refers) and not others and not re.search(_STATUS, name):
+        is_status = re.search(_STATUS, name) is not None and not explains_codes(column.name)
+        if (says_kind or refers) and not others and not is_status:
             others = self._movements(column, rest)
         left |= others
         if left and len(left) < len(values):

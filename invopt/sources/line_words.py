@@ -7,33 +7,37 @@ from invopt.sources.vocabulary import plain
 
 # Names of columns that say what kind of line each is.
 KIND = (
-    r"(^|_)(\w*type?|typ|tipo|tur|kind|version|scenario|szenario|escenario|record|measure|art"
+    r"(^|_)(\w*type?|typ|tipo|turu?|kind|version|scenario|szenario|escenario|record|measure|art"
     r"|\w*status|statut|estado|stato|state|durum|\w{3,}art|vorgang|movement|mouvement|movimiento"
     r"|movimento|bw_?art|bw_?a|mvt|operation|direction|richtung|event|document|beleg|transaction|trx|kpi|metric"
-    r"|kennzahl|indicator|indicateur|indicador|figure|mesure|medida|misura|attribute|variable"
-    r"|rodzaj|soort)(_|$)|类型|類型|類別|状态|狀態|種別|区分|ステータス|유형|상태|구분"
-    r"|(^|_)(вид|тип|операция|статус|состояние|стан)(_|$)"
+    r"|kennzahl|qualifier|indicator|indicateur|indicador|figure|mesure|medida|misura|attribute|variable"
+    r"|rodzaj|soort|especie)(_|$)|类型|類型|類別|状态|狀態|種別|区分|ステータス|유형|상태|구분"
+    r"|(^|_)(вид|тип|операция|статус|состояние|стан|τυπος|κινηση|κατασταση)(_|$)"
+    r"|(^|_)(النوع|نوع_\w+|نوع|الحاله|الحالة|סוג|סטטוס)(_|$)"
 )
 _MOVEMENT = r"bw_?art|(^|_)bw_?a(_|$)|bewegung|movement|(^|_)mvt"
 # Kinds of movements, in small letters without accents; the first that fits is what it is.
 _NO_SALE = (
-    r"purchas|receiv|^receipt|(?<!sales )(?<!cash )\breceipts?$|^misc|inbound|incoming|^in$"
-    r"|^(stock|goods) in$"
+    r"purchas|receiv|^receipt|(?<!sales )(?<!cash )(?<!rma )\breceipts?$|^misc|inbound|incoming"
+    r"|^in$|^(stock|goods) in$"
     r"|opening|initial|closing|balance|(^| )adj|transfer|stock ?tak|(stock|cycle) ?count|inventur"
     r"|inventar|correct|korrekt|eingang|zugang|einkauf|bestellung|anfang|umlager|umbuch|schwund"
     r"|achat|reception|entree|entrada|compra|ajuste|traslado|saldo|apertura|acquisto|entrata"
-    r"|(^| )carico|przyj|zakup|(^| )alis|giris|production|assembly|scrap|waste|write ?off"
-    r"|verschrott|damage|shrink|spoil|theft|write down|recount|^we$|reconcil"
+    r"|(^| )carico|przyj|zakup|(^| )alis|giris|production|completion|assembly|scrap|waste"
+    r"|put ?away|(^| )repl(en\w*)?( |$)|cyc ?cnt|rcpt|write ?off|verschrott"
+    r"|damage|shrink|spoil|theft|write down|recount|^we$|reconcil"
     r"|поступлен|закуп|приход|оприход|перемещ|инвентар|списан|остат|надходж"
     r"|采购|入库|调拨|盘点|盘盈|盘亏|其他出库|期初|仕入|入庫|棚卸|移動|구매|입고|이동|재고조정"
 )
 _RETURNED = (
-    r"return|refund|credit ?(note|memo|invoice)|^credits?$|gutschrift|retoure|ruck(gabe|nahme)"
-    r"|avoir|retour|abono|devoluci|nota de credit|(^| )reso|accredito|kredietnota|korekta|zwrot"
+    r"return|refund|(^| )rma( |$)|credit ?(note|memo|invoice)|^credits?$|gutschrift|retoure"
+    r"|ruck(gabe|nahme)|avoir|retour|abono|devoluc|nota de credit|(^| )reso|accredito"
+    r"|kredietnota|korekta|zwrot|επιστροφ|πιστωτικ|مرتجع|مردود|ارجاع|החזר|זיכוי"
     r"|iade|возврат|повернен|退货|退貨|返品|반품"
 )
 _SOLD = (
-    r"sale|sold|sell|invoice|(^| )out$|outbound|outgoing|issue|ship|deliver|dispatch|verkauf"
+    r"sale|sold|sell|(^| )pick(s|ed|ing)?( |$)|πωλησ|مبيع|بيع|מכירה"
+    r"|invoice|(^| )out$|outbound|outgoing|issue|ship|deliver|dispatch|verkauf"
     r"|ausgang|abgang|lieferung|lieferschein|rechnung|vente|sortie|facture|venta|salida|factura|vendita|uscita"
     r"|scarico|venda|saida|verkoop|uitga|sprzeda|wydanie|satis|cikis|consum|verbrauch|order|actual"
     r"|entnahme|withdraw|prelievo|^wa$|реализац|продаж|销售|銷售|売上|出荷|판매|출고"
@@ -54,16 +58,37 @@ _LETTERS = (
     (("z", "a"), {"sold": "a", "none": "z"}),  # Zugang, Abgang
     (("c", "s"), {"sold": "s", "none": "c"}),  # carico, scarico
 )
-# Codes that a column's name explains: an ERP's orders by their first figure, of customers 3.
-_CODED_BY_NAME = ((r"^[a-z]{2}ttyp$", {"sold": r"3\d", "none": r"\d{1,2}"}),)
+# Codes that a column's name explains.
+_CODED_BY_NAME = (
+    # An ERP's orders by their first figure, of customers 3.
+    (r"^[a-z]{2}ttyp$", {"sold": r"3\d", "none": r"\d{1,2}"}),
+    # JD Edwards' documents of the stock: invoices and issues, credits; receipts, transfers, counts.
+    (r"^[a-z]{2}dct$", {"sold": "ri|ii|im", "returned": "rm", "none": "o[vp]|i[acrstp]|p[iw]"}),
+    # EDIFACT's quantities (6063): 153 was sold, 61 came back; others are stock, orders.
+    (
+        r"(^|_)(qty|quantity|menge\w*)_?(qualifier|code)$|(^|_)6063$",
+        {"sold": "153", "returned": "61", "none": r"\d{1,3}[a-z]?"},
+    ),
+    # Dynamics: what left the stock, beside what is ordered or reserved.
+    (
+        r"^status_?issue$",
+        {"sold": "sold|deducted|picked", "none": r"(on order|reserved|quotation).*"},
+    ),
+)
 # Documents that follow one another for one sale; what is asked for is the first of them.
 _CHAIN = (
     r"auftrag|bestell|(sales |customer )?order|commande|pedido|ordine|zamowienie",
     r"lieferschein|delivery( note)?|shipment|bon de livraison|albaran|bolla|ddt|wz",
     r"rechnung|(sales )?invoice|facture|factura|fattura|faktura",
 )
-# SAP's: goods issues have an odd number from 200 and 600 on, their reversals the next one.
-_CODES = {"none": r"[134579]\d\d", "returned": r"[26]\d[02468]", "sold": r"[26]\d[13579]"}
+# SAP's: goods issues have an odd number from 200 and 600 on, their reversals the next one. Stock
+# that is filled up at a customer's or fetched from there, and packaging that is lent, stay ours;
+# what customers send back has odd numbers from 651 on.
+_CODES = {
+    "none": r"[134579]\d\d|6[23][12]",
+    "returned": r"65[1357]|(?!65)[26]\d[02468]",
+    "sold": r"65[2468]|[26]\d[13579]",
+}
 # Codes of documents that mean something beside each other only: sold, given back.
 _PAIRS = (("si", "sc"), ("inv", "cn"), ("inv", "crn"), ("inv", "cm"), ("re", "gs"), ("fa", "av"),
           ("ft", "nc"), ("fv", "kor"))  # fmt: skip
@@ -86,6 +111,11 @@ def plain_text(value: str) -> str:
 def is_coded(column: str) -> bool:
     """Return whether a column's name says that its values are codes of an ERP's movements."""
     return re.search(_MOVEMENT, plain(column)) is not None
+
+
+def explains_codes(column: str) -> bool:
+    """Return whether a column's name alone says what its values mean."""
+    return any(re.search(name, plain(column)) for name, _ in _CODED_BY_NAME)
 
 
 def movements(column: str, values: Iterable[str]) -> dict[str, str]:

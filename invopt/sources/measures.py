@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from invopt.sources.days import is_period_name
 from invopt.sources.vocabulary import MONEY, by_word, plain
@@ -15,6 +16,10 @@ _MIN_PERIODS = 4
 _BETWEEN = re.compile(r"[ _.:/()\[\]|-]+")
 _SIGNS = " _.:/()[]|-"
 _PLANNED = r"budget|plan(ned)?|forecast|prognos|soll|target|presupuesto|prevu|previsi"
+# The same of a year before, beside that of this year.
+_EARLIER = r"(^|_)(ly|py|vj|vorjahr\w*|last_year|prior_year|previous_year|n_1|anno_prec\w*)(_|$)"
+_SHORT = re.compile(r"(.*?)[ _.-]*(\d{2})(0[1-9]|1[0-2])")  # Dem 2401: January 2024
+_MONTHS = 12
 # Measures that are neither units nor another word for them.
 _OTHERS = (
     r"eur|usd|gbp|chf|€|\$|£|price|preis|prix|precio|margin|marge|db|cost|kosten|profit|stock|bestand"
@@ -46,15 +51,33 @@ def measured_periods(names: Iterable[str]) -> Measured | None:
         names: Of all columns.
     """
     groups: dict[str, dict[str, str]] = {}
+    names = list(names)
     for name in names:
         if (found := _split(name)) is not None:
             groups.setdefault(found[0], {})[name] = found[1]
     groups = {measure: found for measure, found in groups.items() if len(found) >= _MIN_PERIODS}
     sold = _sold(groups)
     if sold is None:
-        return None
+        return None if groups else _short_months(names)
     others = {measure: found for measure, found in groups.items() if measure != sold}
     return Measured(sold, groups[sold], tuple(others), tuple(n for f in others.values() for n in f))
+
+
+def _short_months(names: list[str]) -> Measured | None:
+    """Return columns of months with years of two figures, 2401 to 2412 and 2501 on; else None.
+
+    They are numbers like others but for their order: each is the month after the one before it, or
+    before it, over a change of the year.
+    """
+    found = {name: match for name in names if (match := _SHORT.fullmatch(name))}
+    stems = Counter(match[1] for match in found.values())
+    stem, count = stems.most_common(1)[0] if stems else ("", 0)
+    months = {n: (int(m[2]), int(m[3])) for n, m in found.items() if m[1] == stem}
+    counted = [_MONTHS * year + month for year, month in months.values()]
+    steps = {later - earlier for earlier, later in pairwise(counted)}
+    if count <= _MONTHS or len(steps) != 1 or steps & {1, -1} == set():
+        return None
+    return Measured(stem, {name: f"20{y:02d}-{m:02d}" for name, (y, m) in months.items()})
 
 
 def measures_of(names: Iterable[str]) -> list[str]:
@@ -88,7 +111,8 @@ def _sold(groups: Mapping[str, object]) -> str | None:
     """Return which of some measures is what was sold; None where none is known to be."""
     if len(groups) < 2:
         return next(iter(groups), None)
-    left = [m for m in groups if not re.search(_PLANNED, plain(m))] or list(groups)
+    other = f"{_PLANNED}|{_EARLIER}"
+    left = [m for m in groups if not re.search(other, plain(m))] or list(groups)
     units = [m for m in left if not _is_other(m)]
     known = by_word(units, "y")
     if known is not None:

@@ -3,15 +3,24 @@
 import re
 
 from invopt.sources.by_place import UnitedFiles
-from invopt.sources.days import FISCAL_YEARS, YEARS
+from invopt.sources.days import FISCAL_YEARS, MONTHS, WEEKS, YEARS, first_of
 from invopt.sources.duck import Reader
-from invopt.sources.facts import DATE, FileFacts, cells_of
+from invopt.sources.facts import DATE, NUMBER, FileFacts, cells_of
 from invopt.sources.twins import is_total
 from invopt.sources.vocabulary import plain
-from invopt.sources.year_parts import MONTH, QUARTER, WEEK, Part, parts_of
+from invopt.sources.year_parts import (
+    MONTH,
+    QUARTER,
+    WEEK,
+    Part,
+    days_of_month,
+    parts_of,
+    year_of,
+)
 from invopt.sql import quote
 
 _LEAST = {MONTH: 6, WEEK: 13, QUARTER: 4}
+_LEAST_YEARS = 2
 _A_YEAR = r"((?:19|20)\d{2})"
 _SUMMED = r"ytd|kumul|cumul|average|durchschnitt|mittel|moyenne|promedio|media"
 VALUE = "quantity"
@@ -23,6 +32,9 @@ def stack_months(reader: Reader, found: UnitedFiles) -> None:
     A blank cell is not known: the months to come are no sale of nothing.
     """
     for at, file in enumerate(found.files):
+        if (part := _part_column(file)) is not None:
+            found.files[at] = _by_year(reader, found, file, part)
+            continue
         year, parts = _year_column(reader, file), _parts(file)
         if year is None or not parts:
             continue
@@ -41,6 +53,38 @@ def stack_months(reader: Reader, found: UnitedFiles) -> None:
         )
 
 
+def _part_column(file: FileFacts) -> str | None:
+    """Return the column of months or weeks of a file with a column for each year, else None."""
+    names = {plain(column.name): column.name for column in file.columns}
+    if file.of_kind(DATE) or file.periods or len(_years(file)) < _LEAST_YEARS:
+        return None
+    return first_of(MONTHS, names) or first_of(WEEKS, names)
+
+
+def _years(file: FileFacts) -> dict[str, str]:
+    """Return the years that columns of numbers are, by their names."""
+    numbers = [column.name for column in file.of_kind(NUMBER)]
+    return {name: year for name in numbers if (year := year_of(name)) is not None}
+
+
+def _by_year(reader: Reader, found: UnitedFiles, file: FileFacts, part: str) -> FileFacts:
+    """Return a table with a row for each cell of a year; a blank cell is none, and not known."""
+    years = _years(file)
+    left = [c.name for c in file.columns if c.name not in years and not _is_sum(c.name)]
+    picked = "".join(f"{quote(name)}, " for name in left)
+    sql = f"SELECT {picked}year, {VALUE} FROM {cells_of(file, left, years, 'year', VALUE)}"
+    made = found.table_of(reader, f"{file.name}_years", sql, [file])
+    blank = file.num_rows * len(years) - made.num_rows
+    if blank:
+        found.gaps.add(made.name)
+    found.notes.append(
+        f"{file.path} has a row for each {part} and a column for each year "
+        f"({', '.join(years)}): each cell is a row"
+        + (f", {blank:,} blank ones left out" if blank else "")
+    )
+    return made
+
+
 def _told_fiscal(year: str, names: list[str], kind: str) -> str:
     """Return what to say where periods may be those of accounting."""
     numbered = all(re.search(r"\d", name) for name in names)
@@ -54,6 +98,8 @@ def _parts(file: FileFacts) -> dict[str, Part]:
     names = [column.name for column in file.columns]
     if file.of_kind(DATE) or (file.periods and file.periods_format is not None):
         return {}
+    if days_of_month(names) and first_of(MONTHS, {plain(name): name for name in names}):
+        return {}  # 1 to 31 are days of the month that another column says, and no weeks
     parts = parts_of([*names, *file.periods])
     kinds = {part.kind for part in parts.values()}
     return parts if kinds and len(parts) >= _LEAST[next(iter(kinds))] else {}

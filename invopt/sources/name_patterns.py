@@ -9,11 +9,18 @@ from invopt.sources.month_names import month_number
 _Y, _M, _D = r"(?:19|20)\d\d", r"(?:0[1-9]|1[0-2])", r"(?:0[1-9]|[12]\d|3[01])"
 _W = r"(?:[Kk][Ww]|[Ww](?:[Kk]|eek)?|[Ss])"
 _WORD = r"[^\W\d_]{3,10}"
+_ANY_DAY = r"(?:\d{4}[-.]\d\d?[-.]\d\d?|\d\d?[-.]\d\d?[-.]\d{4}|(?:19|20)\d{6})"
+_SOLID = r"(?:\d\d?\.\d\d?\.\d{4}|(?:19|20)\d{6})"  # a day without the sign between two
 # Parts of names that say when, the most exact first: each with what stands for it in a pattern.
 # What is parted by _ is no date of any form, so that its parts are columns of their own.
 _FORMS = tuple(
     (re.compile(rf"(?<![^\W_])(?:{form})(?![^\W_])"), names)
     for form, names in (
+        *(
+            (rf"({_ANY_DAY}){sign}({_ANY_DAY})", f"{{date}}{sign}{{until}}")
+            for sign in ("_", " - ", "_to_", " to ", "_bis_", " bis ")
+        ),
+        (rf"({_SOLID})-({_SOLID})", "{date}-{until}"),
         (rf"{_Y}[-.]?{_W}[-.]?\d\d?|{_W}[-.]?\d\d?[-.]{_Y}", "{week}"),
         (rf"({_Y})_({_W}_?\d\d?)", "{year}_{week}"),
         (rf"({_W}_?\d\d?)_({_Y})", "{week}_{year}"),

@@ -76,6 +76,8 @@ def periods_measured(
     found = {} if measured is None else days_of(reader, name, measured.labels)
     if len(found) < _MIN_DATED or len(set(found.values())) < len(found):
         return (), None, None
+    if len({(day.month, day.day) for day in found.values()}) == 1:
+        return (), None, None  # one month of each year: In 2024, Out 2024 (October in Portuguese)
     return tuple(found), tuple(found.values()), measured
 
 

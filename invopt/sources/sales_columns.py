@@ -19,7 +19,8 @@ from invopt.sources.facts import (
     most_values,
 )
 from invopt.sources.placing import Placer, Placing
-from invopt.sources.sales_file import SalesFile, sounds_of_money
+from invopt.sources.quantity_columns import sounds_of_money
+from invopt.sources.sales_file import SalesFile
 from invopt.sources.vocabulary import by_word, is_of_calendar, is_of_holidays, plain
 from invopt.sources.words import (
     STOCK_ROLES,
@@ -160,8 +161,10 @@ class SalesColumns(Placer):
     def _is_stock(self, role: str, column: ColumnFacts) -> bool:
         if role == "in_stock":
             return column.num_distinct == 2
+        if role == "on_order":  # what customers ordered is beside what was sold of it
+            return "ordered" not in plain(column.name).split("_")
         if role != "on_hand":
-            return role in ("hours_out_of_stock", "on_order")
+            return role == "hours_out_of_stock"
         return re.search(_NO_LEVEL, plain(column.name)) is None
 
     def _left_over(self, column: ColumnFacts, entry: Any) -> Any:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import permutations
+from pathlib import PurePath
 
 from invopt.errors import InvalidInputError
 from invopt.sources.by_place import UnitedFiles
@@ -31,6 +31,13 @@ from invopt.sources.facts import (
 )
 from invopt.sources.measures import measures_of
 from invopt.sources.placing import UNIQUE
+from invopt.sources.quantity_columns import (
+    in_base_units,
+    net_of,
+    sounds_of_money,
+    sounds_of_pieces,
+    units_of_money,
+)
 from invopt.sources.vocabulary import (
     DOCUMENTS,
     MONEY,
@@ -53,7 +60,6 @@ _WEEK_ENDING = rf"(?i)^\s*(?:\d+ )?(?:w/?e|we?e?k[- ]end(?:ing)?)[.:]?\s+({_DAY}
 _IN_ZONE = r"^\s*(.*\d.*) (?:[PMCE][SD]T|AK[SD]T|HST|GMT|UTC|BST|CES?T|MES?Z|JST|IST|AE[SD]T)\s*$"
 _DATED = r"dat|(^|_)dt|dt(_|$)|julian|trdj|(^|_)day|ivd$"
 _MOON = r"^(14[3-9]\d[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]14[3-9]\d)\b"
-_TRIED, _MADE = 8, 0.9  # columns that may be units or price; rows in which they make the amount
 _NAMED = 4
 # Names of places larger than a shop; those of them, and the share of rows, that make a table.
 _REGIONS = {"region", "regione", "gebiet", "bezirk", "provinz", "province", "provincia", "zone",
@@ -67,6 +73,12 @@ KINDS_OF_PRODUCTS = (
 )  # fmt: skip
 _BUYERS = {"customer", "client", "cliente", "kunde", "buyer", "member", "user", "household",
            "shopper", "musteri", "klant", "klient"}  # fmt: skip
+# Names of columns that describe what a line is of, where none has its code.
+DESCRIPTIONS = (
+    "description", "item_description", "descripcion", "descricao", "bezeichnung", "beschreibung",
+    "designation", "libelle", "omschrijving", "descrizione", "opis", "nazwa", "popis", "aciklama",
+    "beskrivelse", "beskrivning",
+)  # fmt: skip
 _LEAST, _PAIR, _FULL = 2, 2, 0.5
 _WEAK = {"value", "count", "y", "target"} | MONEY
 # Roles, and words of names, whose columns are neither products nor what was sold of them.
@@ -211,16 +223,41 @@ def name_one_product(reader: Reader, found: UnitedFiles, asked: SpokenNames) -> 
         candidates.append(_as_sales(reader, file, asked))
         if not candidates[-1].missing:
             return
-    for number, nearest in enumerate(map(_with_its_only_number, candidates)):
-        if nearest.missing != ["product"] or not _is_one_series(reader, nearest):
-            continue
-        file = nearest.file
-        sql = f"SELECT *, {literal(file.name)} AS product FROM {quote(file.name)}"
-        found.files[number] = found.table_of(reader, f"{file.name}_named", sql, [file])
-        found.notes.append(
-            f"{file.path} has one row for each period and names no product: all of it is one "
-            f"series, called {file.name}"
-        )
+    alone: dict[tuple[str, ...], list[FileFacts]] = {}
+    for nearest in map(_with_its_only_number, candidates):
+        if nearest.missing == ["product"] and _is_one_series(reader, nearest):
+            alone.setdefault(tuple(_names(nearest.file)), []).append(nearest.file)
+    for files in alone.values():
+        _name_products(reader, found, files)
+
+
+def _name_products(reader: Reader, found: UnitedFiles, files: list[FileFacts]) -> None:
+    """Give files with the same columns, one series each, a column for their product, in one table.
+
+    Of several it is the title of their sheet, or the name of the file.
+    """
+    labels = [file.sheet or PurePath(file.path).stem for file in files]
+    if len(files) == 1 or len(set(labels)) < len(files):
+        labels = [file.name for file in files]
+    sql = " UNION ALL BY NAME ".join(
+        f"SELECT *, {literal(label)} AS product FROM {quote(file.name)}"
+        for label, file in zip(labels, files, strict=True)
+    )
+    made = found.table_of(reader, f"{files[0].name}_named", sql, files)
+    if found.gaps & {file.name for file in files}:
+        found.gaps.add(made.name)
+    at = found.files.index(files[0])
+    found.files[:] = [file for file in found.files if file not in files]
+    found.files.insert(at, made)
+    one = (
+        f"{files[0].path} has one row for each period and names no product: all of it is one "
+        f"series, called {labels[0]}"
+    )
+    several = (
+        f"{len(files)} tables ({', '.join(labels[:_NAMED])}) have the same columns, one row for "
+        "each period and no product: each is a series, called so"
+    )
+    found.notes.append(one if len(files) == 1 else several)
 
 
 def _is_one_series(reader: Reader, sales: SalesFile) -> bool:
@@ -336,11 +373,12 @@ def _as_sales(reader: Reader, file: FileFacts, asked: SpokenNames) -> SalesFile:
 
 
 def _with_kind_of_product(file: FileFacts, keys: Keys) -> Keys:
-    """Return keys with the kind (Product line, family) for the product of a file without any."""
+    """Return keys with the description, or the kind, for the product of a file without any."""
     if keys.series is not None or keys.product is not None:
         return keys
     kinds = {plain(c.name): c for c in file.columns if c.kind != DATE and c.num_distinct > 1}
-    found = next((kinds[name] for name in KINDS_OF_PRODUCTS if name in kinds), None)
+    names = (*DESCRIPTIONS, *KINDS_OF_PRODUCTS)
+    found = next((kinds[name] for name in names if name in kinds), None)
     if found is None or 2 * found.num_distinct > file.num_rows:
         return keys
     return replace(keys, product=found.name)
@@ -509,48 +547,12 @@ def _quantity(
     if name is None:
         return None
     if sounds_of_money(name):
-        return _counted(reader, file, numbers, name) or numbers[name]
-    return numbers[name]
-
-
-def sounds_of_money(column: str) -> bool:
-    """Return whether a column's name has a word for amounts of money."""
-    return bool(set(plain(column).split("_")) & MONEY)
-
-
-def _counted(
-    reader: Reader, file: FileFacts, numbers: dict[str, ColumnFacts], money: str
-) -> ColumnFacts | None:
-    """Return the column of units that nobody would know by its name: units by price are the money.
-
-    Args:
-        reader: Holds the file.
-        file: It.
-        numbers: Its numbers by name, those that may be units.
-        money: The one that sounds of money.
-    """
-    others = [c for n, c in numbers.items() if n != money][:_TRIED]
-    pairs = [
-        (units, price)
-        for units, price in permutations(others, 2)
-        if units.num_distinct > 1 and not units.has_fraction and not by_word([units.name], "price")
-    ]
-    if not pairs:
-        return None
-    amount = numbers[money].style.sql(quote(money))
-    counts = ", ".join(
-        f"coalesce(count_if(abs({(u := units.style.sql(quote(units.name)))} * "
-        f"{price.style.sql(quote(price.name))} - {amount}) <= 0.011 + 0.006 * abs({u})), 0) AS c{n}"
-        for n, (units, price) in enumerate(pairs)
-    )
-    sql = f"SELECT count({amount}) AS known, {counts} FROM {quote(file.name)}"
-    [found] = reader.fetch(sql, file.name).to_pylist()
-    fitting = [
-        (not by_word([price.name], "price"), n)
-        for n, (_, price) in enumerate(pairs)
-        if found["known"] and found[f"c{n}"] >= _MADE * found["known"]
-    ]
-    return pairs[min(fitting)[1]][0] if fitting else None
+        pieces = [n for n in all_by_word(list(numbers), "y") if sounds_of_pieces(n)]
+        if pieces:  # Absatzmenge, behind the whole word that Umsatz is
+            return numbers[pieces[0]]
+        return units_of_money(reader, file, numbers, name) or numbers[name]
+    better = in_base_units(reader, file, numbers, name) or net_of(reader, file, numbers, name)
+    return better or numbers[name]
 
 
 def _what_is_missing(reader: Reader, candidates: list[SalesFile], doubts: Mapping[str, str]) -> str:

@@ -6,7 +6,7 @@ Scripts that write no blank between words find a word anywhere in a name.
 # Most telling first, as the words of invopt.sources.vocabulary are.
 WORDS: dict[str, str] = {
     "product": (
-        "商品编码 商品編號 商品代號 貨號 產品編號 料號 商品编号 商品代码 货号 物料编码 "
+        "商家编码 商品编码 商品編號 商品代號 貨號 產品編號 料號 商品编号 商品代码 货号 物料编码 "
         "存货编码 物料号 产品编码 产品编号 款号 条形码 条码 品号 商品コード 商品番号 製品コード "
         "品目コード 品番 型番 상품코드 제품코드 품목코드 상품번호 품번 артикул "
         "код_товара код_товару код_номенклатуры "

@@ -2,6 +2,7 @@
 
 import bz2
 import codecs
+import csv
 import gzip
 import io
 import re
@@ -18,13 +19,16 @@ from invopt.sources import database_files, sql_dumps
 from invopt.sources.archives import SINGLE, TEXTS, is_text_sheet, text_files
 from invopt.sources.arrow_files import SUFFIXES as ARROW
 from invopt.sources.arrow_files import read_columns
+from invopt.sources.csv_files import find_header
 from invopt.sources.json_lines import SUFFIXES as JSONS
 from invopt.sources.json_lines import JsonRows
 from invopt.sources.legacy_text import CENTRAL, OTHERS, TURKISH, WESTERN, legacy_encoding
+from invopt.sources.month_names import MONTH_NAMES
 from invopt.sources.workbooks import SUFFIXES as BOOKS
 from invopt.sources.workbooks import sheets_of
 
 _NUMBER = re.compile(r"\d+")
+_WHEN = re.compile(rf"\d+|(?<![^\W\d_])(?:{'|'.join(MONTH_NAMES)})(?![^\W\d_])")
 _NUMBERED_PLACE = re.compile(
     r"(store|shop|filial[a-z]*|branch|outlet|markt|laden|magasin|tienda|sucursal|negozio|loja|sklep"
     r"|winkel|filiaal|butik|magaza|plant|werk|warehouse|site)[ _-]*(no|nr)?[ _.-]*\d{1,3}(?!\d)"
@@ -129,9 +133,23 @@ def header_of(file: Path) -> object:
             if Path(file.name.lower().removesuffix(".gz").removesuffix(SINGLE)).suffix in JSONS:
                 rows = next(JsonRows().tables(handle, str(file)), None)
                 return file if rows is None else tuple(rows.column_names)
-            return handle.readline(_CHUNK).strip()
+            first = handle.readline(_CHUNK).strip()
     except (*UNREADABLE, pa.ArrowInvalid):
         return file
+    return _below_titles(file) or first
+
+
+def _below_titles(file: Path) -> object:
+    """Return the header of a text and the lines above it, whatever days and numbers these say.
+
+    None where its first line is the header, or is none.
+    """
+    try:
+        header = find_header(file.name, str(file), lambda _: _open(file), None)
+    except (*UNREADABLE, csv.Error):
+        return None
+    titles = [_WHEN.sub("#", line.strip().lower()) for line in header.skipped]
+    return (*titles, *header.columns) if any(titles) else None
 
 
 def _is_text(file: Path) -> bool:

@@ -1,19 +1,30 @@
 """Units of measure beside quantities: pieces and cases of one product do not add up."""
 
+import re
+
 from invopt.sources.duck import Reader
 from invopt.sources.mapping import Expression, SalesTable
 from invopt.sources.standard import checked, kept_by
+from invopt.sources.vocabulary import by_word, plain
 from invopt.sql import quote
 
 # Names of columns that hold a unit, in small letters and without signs.
 _NAMES = {"uom", "unit", "unitofmeasure", "unitsofmeasure", "qtyunit", "quantityunit", "salesunit",
           "bme", "meh", "einheit", "mengeneinheit", "basismengeneinheit", "verkaufseinheit",
-          "unite", "unité", "uniteventedemesure", "unidad", "unidadmedida", "um"}  # fmt: skip
+          "unite", "unité", "uniteventedemesure", "unidad", "unidadmedida", "um",
+          "unitofmeasurecode", "uomcode", "unitcode", "einheitencode", "orderunit",
+          "salesuom", "transactionuom"}  # fmt: skip
+_BASE = r"(^|_)(base|basis)(_|$)|basismenge|basiseinheit|base_?(qty|quantity|units?)"
 
 
 def is_unit_column(name: str) -> bool:
     """Return whether a column's name says that it holds units of measure."""
     return "".join(filter(str.isalpha, name.lower())) in _NAMES
+
+
+def is_in_base_unit(name: str) -> bool:
+    """Return whether a quantity's name says that it counts the base unit: Quantity (Base)."""
+    return re.search(_BASE, plain(name)) is not None and by_word([name], "y") is not None
 
 
 def tell_units(reader: Reader, table: SalesTable, key: Expression) -> int:
@@ -24,6 +35,8 @@ def tell_units(reader: Reader, table: SalesTable, key: Expression) -> int:
         table: Of the sales.
         key: Name of a row's series.
     """
+    if "y" in table.columns and is_in_base_unit(table.columns["y"].expr):
+        return 0
     types = reader.column_types(f'"{table.source}"', "sales.from")
     units = [c for c in types if is_unit_column(c)]
     said = " ".join(

@@ -68,6 +68,7 @@ NO_PRODUCT = DOCUMENTS | {
 # Words of columns that lists of goods have, and lists of people or payments have not.
 _OF_GOODS = {"pack", "packing", "packaging", "batch", "mrp", "expiry", "exp", "hsn", "uom", "ean",
              "barcode", "upc"}  # fmt: skip
+_CODE = r"(^|_)(cod|code|codigo|codice|kod|kodu|sku|no|nr|number|nummer)(_|$)"
 _LINE_NUMBER = r"(item|line|position|pos)_(no|nr|number|num|id)"
 _LINE_NUMBER += r"|(con|consecutivo|seq|sequence|lfd|renglon|num|nro)_(item|linea|pos)"
 _PART_OF_PLACE = r"storage|lagerort|(^|_)bin(_|$)|lgort|shelf|(^|_)zone(_|$)|geo_?location"
@@ -109,7 +110,11 @@ class Keys:
     def of(cls, file: FileFacts, asked: SpokenNames | None = None) -> "Keys":
         """Return the keys of a file by the names of its columns."""
         asked = asked or SpokenNames()
-        names = [c.name for c in file.columns if c.kind != DATE and not c.has_fraction]
+        names = [
+            c.name
+            for c in file.columns
+            if c.kind != DATE and (not c.has_fraction or _is_code_with_dot(c))
+        ]
         product, location = asked.of("product", names), asked.of("location", names)
         others = [n for n in names if n not in (product, location)]
         series = next((n for n in others if plain(n) in _SERIES), None)
@@ -140,6 +145,12 @@ class Keys:
     def expression(self) -> str:
         """The name of a series."""
         return named(self.series) if self.series else " || '_' || ".join(map(named, self.there))
+
+
+def _is_code_with_dot(column: ColumnFacts) -> bool:
+    """Return whether a number with a fraction is a product's code by its name: 10.0001."""
+    is_code = re.search(_CODE, plain(column.name)) is not None
+    return is_code and column.is_text and by_word([column.name], "product") is not None
 
 
 def _place_among(names: list[str], file: FileFacts) -> str | None:

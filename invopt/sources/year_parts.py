@@ -10,6 +10,8 @@ from invopt.sources.vocabulary import plain
 MONTH, WEEK, QUARTER, NUMBER = "month", "week", "quarter", "number"
 LENGTH = {MONTH: 12, WEEK: 53, QUARTER: 4}
 _YEAR = re.compile(r"(?:fy|year|jahr)?_?((?:19|20)\d{2})(?:_0)?")
+_DAY = re.compile(r"(?:0?[1-9]|[12]\d|3[01])\.?")
+_LEAST_DAYS = 28
 _WORDS = {
     MONTH: "m mm month monat mois mes mese maand p per period periode periodo",
     WEEK: "w wk week kw cw woche sem semaine semana settimana sett uge vecka v tydzien",
@@ -41,6 +43,14 @@ class Part:
         if self.kind == QUARTER:
             return f"{year}-Q{self.number}"
         return f"{year}-W{self.number:02d}" if self.kind == WEEK else f"{year}-{self.number:02d}"
+
+
+def days_of_month(texts: Sequence[str]) -> list[str]:
+    """Return the names that are the days of a month, 1 to 28 or more; empty where they are none."""
+    found = [text for text in texts if _DAY.fullmatch(text.strip())]
+    numbers = [int(text.strip().rstrip(".")) for text in found]
+    is_month = numbers == list(range(1, len(numbers) + 1)) and len(numbers) >= _LEAST_DAYS
+    return found if is_month else []
 
 
 def year_of(text: str) -> str | None:

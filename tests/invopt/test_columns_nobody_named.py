@@ -8,7 +8,7 @@ from tests.invopt.test_odd_exports import DAYS, daily, lines, tried
 UNITS = 2 * sum(range(1, 31))
 
 
-@pytest.mark.parametrize("column", ["portions", "packs", "Schachteln", "bottles"])
+@pytest.mark.parametrize("column", ["portions", "packs", "Schachteln", "jars"])
 def test_the_only_number_of_a_file_is_what_was_sold(tmp_path, column):
     text = daily(lambda d, k, n: f"{d};{k};{n}", header=f"date;sku;{column}")
     _, panel, told = tried(tmp_path, till__csv=text)
