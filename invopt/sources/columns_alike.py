@@ -48,7 +48,7 @@ _STATES = {
 _REMARKS = (
     r"note|remark|comment|bemerk|anmerk|kommentar|notiz|observa|remarque|commentaire|opmerking"
     r"|uwagi|aciklama|nota(_|$)|hinweis|weather|wetter|meteo|clima|holiday|feiertag|event|weekday"
-    r"|wochentag|jour|day"
+    r"|wochentag|jour|day|season|saison|temporada|stagione|temperat"
 )
 
 

@@ -2,8 +2,6 @@
 
 import re
 
-import pandas as pd
-
 from invopt.sources.by_place import UnitedFiles
 from invopt.sources.days import (
     MONTHS,
@@ -13,6 +11,7 @@ from invopt.sources.days import (
 )
 from invopt.sources.duck import Reader
 from invopt.sources.facts import DATE, NUMBER, FileFacts, cells_of, date_sql
+from invopt.sources.period_columns import period_starts
 from invopt.sources.twins import is_total
 from invopt.sources.vocabulary import by_word, plain
 from invopt.sources.weekdays import LEAST_DAYS, weekdays_among
@@ -54,7 +53,7 @@ def _of_uneven_days(file: FileFacts) -> tuple[str, str] | None:
     """
     if file.periods_format is None or "%d" not in file.periods_format:
         return None
-    days = pd.to_datetime(list(file.periods), format=file.periods_format)
+    days = period_starts(file.periods, file.periods_format)
     if not floor_dates(days, usual_frequency(days.sort_values())).has_duplicates:
         return None
     labels = {name: f"{day:%Y-%m-%d}" for name, day in zip(file.periods, days, strict=True)}

@@ -40,7 +40,7 @@ from invopt.sources.month_columns import stack_months
 from invopt.sources.nested import unnest_lines
 from invopt.sources.order_heads import join_heads
 from invopt.sources.overlaps import ROW_KEY, num_repeated, whole_row
-from invopt.sources.period_columns import wide_pattern
+from invopt.sources.period_columns import period_starts, wide_pattern
 from invopt.sources.place_columns import stack_places
 from invopt.sources.placing import UNIQUE, Placing
 from invopt.sources.printed_sums import leave_out_printed_sums
@@ -56,6 +56,7 @@ from invopt.sources.taken_off import less, taken_off
 from invopt.sources.twins import totals_among
 from invopt.sources.unit_files import convert_units
 from invopt.sources.vocabulary import by_word
+from invopt.sources.wide_parts import unite_wide
 from invopt.sources.words import (
     SpokenNames,
     counts_thousands,
@@ -195,6 +196,7 @@ def _prepared(reader: Reader, files: list[FileFacts], asked: SpokenNames) -> Uni
     unnest_lines(reader, places)
     stack_months(reader, places)
     stack_calendar(reader, places)
+    unite_wide(reader, places)
     stack_days(reader, places)
     part_items(reader, places)
     add_customers(reader, places)
@@ -506,9 +508,7 @@ def _wide(
     """Return the dates and the sales table of a file with a column per period."""
     table: dict[str, Any] = {"from": file.name, "layout": "wide"}
     if file.periods_format is not None:
-        weekly = file.periods_format == YEAR_WEEK
-        days = [f"{period}1" for period in file.periods] if weekly else list(file.periods)
-        dates = pd.to_datetime(days, format=f"{file.periods_format}{'%u' if weekly else ''}")
+        dates = period_starts(file.periods, file.periods_format)
         wide = {
             "columns": wide_pattern(file.periods_format, file.periods),
             "format": file.periods_format,

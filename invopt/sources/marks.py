@@ -1,6 +1,6 @@
 """What companies write where a number is not known: N/A, k.A., #NV, null, a bare dash."""
 
-from invopt.sources.duck import Reader
+from invopt.sources.engine import Engine
 from invopt.sql import literal, quote
 
 # In small letters and without blanks around them; a blank inside may be any.
@@ -65,7 +65,7 @@ def sets_aside(column: str) -> bool:
     return column in _NEEDED
 
 
-def tell_texts(reader: Reader, name: str, source: str, texts: dict[str, str]) -> None:
+def tell_texts(reader: Engine, name: str, source: str, texts: dict[str, str]) -> None:
     """Note the texts in columns of numbers that hold no figure: marks, and what nobody knows.
 
     Args:

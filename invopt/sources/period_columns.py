@@ -1,7 +1,7 @@
 """Columns of a wide table that are periods: dates, weeks, one word with a running number."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 
 import pandas as pd
@@ -79,6 +79,13 @@ def periods_measured(
     if len({(day.month, day.day) for day in found.values()}) == 1:
         return (), None, None  # one month of each year: In 2024, Out 2024 (October in Portuguese)
     return tuple(found), tuple(found.values()), measured
+
+
+def period_starts(periods: Sequence[str], form: str) -> pd.DatetimeIndex:
+    """Return the first days of periods that columns are named after, by the format of the names."""
+    weekly = form == YEAR_WEEK
+    days = [f"{period}1" for period in periods] if weekly else list(periods)
+    return pd.to_datetime(days, format=f"{form}{'%u' if weekly else ''}")
 
 
 def wide_pattern(form: str, names: Iterable[str]) -> str:

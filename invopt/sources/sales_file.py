@@ -167,6 +167,7 @@ def find_sales(
     if asked.named:
         holding = [c for c in candidates if _holds(c.file, asked)]
         candidates = holding or candidates
+    candidates = [_without_rare_product(reader, c, asked) for c in candidates]
     whole = [c for c in candidates if not c.missing]
     whole = whole or [
         c for c in (_with_the_only_one(reader, c) for c in candidates) if not c.missing
@@ -184,6 +185,26 @@ def find_sales(
     )
     found = _with_product_of_places(reader, found)
     return _by_region(reader, found, files)
+
+
+def _without_rare_product(reader: Reader, sales: SalesFile, asked: SpokenNames) -> SalesFile:
+    """Return a file's columns without a product that most of its rows do not name.
+
+    A reference that few payments have is none. Lists that name a product once are filled by now.
+    """
+    product, file = sales.keys.product, sales.file
+    if product is None or asked.product is not None or sales.date is None:
+        return sales
+    text = f"nullif(trim({quote(product)}::VARCHAR), '')"
+    [found] = reader.fetch(
+        f"SELECT count({text}) AS given FROM {quote(file.name)} WHERE "
+        f"{date_sql(sales.date)} IS NOT NULL",
+        file.name,
+    ).to_pylist()
+    if found["given"] >= _FULL * file.num_rows or found["given"] == 0:
+        return sales
+    left = replace(file, columns=tuple(c for c in file.columns if c.name != product))
+    return replace(sales, keys=replace(sales.keys, product=Keys.of(left, asked).product))
 
 
 def _without_purchases(whole: list[SalesFile], candidates: list[SalesFile]) -> list[SalesFile]:

@@ -63,12 +63,15 @@ NO_PRODUCT = DOCUMENTS | {
     "year", "date", "period", "time", "company", "tenant", "channel", "recipe", "segment",
     "group", "type", "class", "unit", "tag", "image", "warranty", "claim", "return", "refund",
     "fulfillment", "external", "unique", "store", "shop", "location", "warehouse", "site",
-    "branch", "filiale", "market", "loyalty", "card",
+    "branch", "filiale", "market", "loyalty", "card", "sale", "sales", "venta", "vente", "verkauf",
+    "vendita", "venda", "purchase", "reservation", "booking", "deal", "lead",
 }  # fmt: skip
 # Words of columns that lists of goods have, and lists of people or payments have not.
 _OF_GOODS = {"pack", "packing", "packaging", "batch", "mrp", "expiry", "exp", "hsn", "uom", "ean",
              "barcode", "upc"}  # fmt: skip
 _CODE = r"(^|_)(cod|code|codigo|codice|kod|kodu|sku|no|nr|number|nummer)(_|$)"
+_REFERENCES = {"reference", "references", "referencia", "ref", "referenz", "riferimento"}
+_OTHER_DOCUMENTS = {"booking", "payment", "customer", "delivery", "shipment", "sale", "refund"}
 _LINE_NUMBER = r"(item|line|position|pos)_(no|nr|number|num|id)"
 _LINE_NUMBER += r"|(con|consecutivo|seq|sequence|lfd|renglon|num|nro)_(item|linea|pos)"
 _PART_OF_PLACE = r"storage|lagerort|(^|_)bin(_|$)|lgort|shelf|(^|_)zone(_|$)|geo_?location"
@@ -171,6 +174,7 @@ def _product_among(names: list[str], file: FileFacts) -> str | None:
     product where a type beside it says Item.
     """
     different = {c.name: c.num_distinct for c in file.columns}
+    names = [n for n in names if not _refers_to_document(n)]
     found = _after_numbers_of_lines(all_by_word(names, "product"), different)
     if found:
         apart = [name for name in found if different[name] > 1]
@@ -180,6 +184,12 @@ def _product_among(names: list[str], file: FileFacts) -> str | None:
     if any(value.strip().lower() in _ITEMS for c in file.columns for value in c.values):
         return next((name for name in names if plain(name) in _NUMBERS), None)
     return _only_numbered(names, file) or _coded_good(names, file)
+
+
+def _refers_to_document(name: str) -> bool:
+    """Return whether a name is that of a document's reference: Booking Reference, Payment ref."""
+    words = {*plain(name).split("_")}
+    return bool(words & _REFERENCES) and bool(words & (DOCUMENTS | _OTHER_DOCUMENTS))
 
 
 def _coded_good(names: list[str], file: FileFacts) -> str | None:

@@ -5,6 +5,7 @@ with zeros is the exception: 71 shown as 00071 is 00071.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -16,12 +17,14 @@ import pyarrow as pa
 
 from invopt.errors import InvalidInputError
 from invopt.sources.dated_blocks import LOOKED_AT, blocks_among, rows_with_days
+from invopt.sources.formats import NumberStyle, number_style
 from invopt.sources.headers import header_row, is_row, names_of, two_lines
 from invopt.sources.spreadsheets import open_spreadsheet
 from invopt.sources.weekdays import monday_in
 
 SUFFIXES = (".xlsx", ".xlsm", ".xls", ".ods")
 WEEK = "week_begins"  # column of the Monday that stands above columns of weekdays
+_LEADING_ZERO = re.compile(r"-?0\d")
 _LOOKED_AT = 30  # rows, for the header
 _INDENTED = 2  # columns
 _TITLES = 3  # rows of a sheet that may be titles
@@ -218,11 +221,44 @@ def _column(values: Sequence[Any]) -> pa.Array:
         return pa.array(values, pa.int64())
     if kinds and kinds <= {"whole", "number"}:
         return pa.array([None if v is None else float(v) for v in values], pa.float64())
+    if "text" in kinds and kinds & {"whole", "number"}:
+        read = _numbers_among(values)
+        if read is not None:
+            return read
     if kinds == {"date"}:
         return pa.array(values, pa.timestamp("us"))
     if kinds == {"flag"}:
         return pa.array(values, pa.bool_())
     return pa.array([_text(value) for value in values], pa.string())
+
+
+def _numbers_among(values: Sequence[Any]) -> pa.Array | None:
+    """Return a column of numbers some of which were typed as texts (2 780,000); None if it is none.
+
+    The texts must be written in one way alone, and hold a separator: codes among numbers stay
+    texts, and so do 1,350 and 0071.
+    """
+    texts = Counter(v.strip() for v in values if isinstance(v, str))
+    style = number_style(texts)
+    if style is None or style.other or style.unit or style.dashes or style.trailing:
+        return None
+    if not any(sign in text for text in texts for sign in (style.decimal, style.group) if sign):
+        return None
+    if any(_LEADING_ZERO.match(text) for text in texts):
+        return None
+    try:
+        read = {text: _as_number(text, style) for text in texts}
+    except ValueError:
+        return None
+    numbers = [read[v.strip()] if isinstance(v, str) else v for v in values]
+    if any(isinstance(v, (bool, datetime, date, time)) for v in numbers):
+        return None
+    return pa.array([None if v is None else float(v) for v in numbers], pa.float64())
+
+
+def _as_number(text: str, style: NumberStyle) -> float:
+    blank = "".join(text.split()) if style.group.isspace() else text
+    return float(blank.replace(style.group or "\0", "").replace(style.decimal, "."))
 
 
 def _kind(value: Any) -> str:

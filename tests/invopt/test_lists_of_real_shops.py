@@ -10,6 +10,7 @@ import pytest
 from invopt.errors import InvalidInputError
 from invopt.sources.line_words import movements
 from invopt.sources.words import SpokenNames
+from invopt.sources.workbooks import read_sheet
 from tests.invopt.test_odd_exports import lines, sales_of, tried
 
 DAYS = pd.date_range("2024-01-01", periods=40)
@@ -208,3 +209,74 @@ def test_a_table_made_of_customers_is_not_taken_for_sales_by_the_name_it_got(tmp
         bookings__csv=lines("date,sku,quantity", *sold),
     )  # fmt: skip
     assert sales_of(report).source == "bookings"
+
+
+def test_sheets_of_years_with_a_column_for_each_day_are_one_table(tmp_path):
+    made = openpyxl.Workbook()
+    made.remove(made.active)
+    total = 0
+    for year in (2022, 2023, 2024):
+        sheet = made.create_sheet(str(year))
+        days = pd.date_range(f"{year}-01-01", periods=60)
+        named = [f"{d:%d.%m.%Y}" if year == 2022 else d.to_pydatetime() for d in days]
+        sheet.append(["Номенклатура", *named, "Общий итог"])
+        for k, name in enumerate(("Вода 19 л", "Соки")):
+            cells = [1000 * (n % 4 == 0) + n + k for n in range(60)]
+            total += sum(cells)
+            # A bookkeeper's export writes what is below a thousand as a number.
+            shown = [f"{c // 1000} {c % 1000:03d},000" if c > 999 else c for c in cells]
+            sheet.append([name, *shown, sum(cells)])
+    content = io.BytesIO()
+    made.save(content)
+    report, panel, told = tried(tmp_path, data_sales__xlsx=content.getvalue())
+    assert report.sums["sales.y"] == total
+    assert (report.first, report.last) == ("2022-01-01", "2024-02-29")
+    assert panel.unique_ids.tolist() == ["Вода 19 л", "Соки"]
+    assert report.cells["unknown"] == 2 * (report.num_periods - 180)
+    assert "a column for each of 180 periods, none twice, and are one table" in told
+
+
+@pytest.mark.parametrize(
+    ("cells", "read"),
+    [
+        ((12, "2 780,000", 3.5), [12, 2780, 3.5]),
+        ((12, "1.234,50", "7,25"), [12, 1234.5, 7.25]),
+        ((12, "1,350", 3.5), ["12", "1,350", "3.5"]),  # a thousand, or one and a third
+        ((71, "0071", 12), ["71", "0071", "12"]),  # codes
+        ((71, "72", 12), ["71", "72", "12"]),
+        ((12, "2 780,000", "?"), ["12", "2 780,000", "?"]),
+    ],
+)
+def test_numbers_typed_as_texts_among_numbers_are_numbers_where_that_is_sure(tmp_path, cells, read):
+    (tmp_path / "b.xlsx").write_bytes(
+        workbook([("sku", "qty"), *((f"A{n}", c) for n, c in enumerate(cells))])
+    )
+    assert read_sheet(tmp_path / "b.xlsx", None).table["qty"].to_pylist() == read
+
+
+def test_references_of_documents_are_no_products(tmp_path):
+    rows = [f"S{n},{d:%Y-%m-%d},Pub {n % 2},{'G' + str(n) if n % 9 == 0 else ''},{n % 5 + 1}"
+            for n, d in enumerate(DAYS)]  # fmt: skip
+    text = lines("Sale ID,Sale Date,Outlet,Order Reference,Quantity", *rows)
+    report, panel, told = tried(tmp_path, sales__csv=text)
+    assert panel.unique_ids.tolist() == ["Pub 0", "Pub 1"]
+    assert report.sums["sales.y"] == sum(n % 5 + 1 for n in range(40))
+    assert "no column of sales is known to name a product" in told
+
+
+def test_a_code_of_the_seller_and_a_price_are_no_quantity(tmp_path):
+    rows = [f"{d:%Y-%m-%d},P{n % 3},{70000 + n % 4},{n % 5 + 1},{n % 7 + 2}.5"
+            for n, d in enumerate(DAYS)]  # fmt: skip
+    text = lines("DATA,COD_PROD,Sales Executive Code,QUANT,VALOR_UNITARIO", *rows)
+    report, panel, _ = tried(tmp_path, notas__csv=text)
+    assert report.sums["sales.y"] == sum(n % 5 + 1 for n in range(40))
+    assert panel.unique_ids.tolist() == ["P0", "P1", "P2"]
+
+
+def test_boxes_of_each_product_beside_words_of_the_day_are_products(tmp_path):
+    rows = [
+        f"{d:%Y-%m-%d},Winter,Snowy,Cold,{n % 4},{n % 3 + 1},{n % 5}" for n, d in enumerate(DAYS)
+    ]
+    text = lines("Date,Season,Weather,Temperature,Tomato_Boxes,Lettuce_Boxes,Pepper_Boxes", *rows)
+    _, panel, _ = tried(tmp_path, sales_history__csv=text)
+    assert panel.unique_ids.tolist() == ["Lettuce", "Pepper", "Tomato"]

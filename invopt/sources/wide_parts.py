@@ -1,0 +1,63 @@
+"""Tables with a column for each period that are parts of one: a sheet, or a file, for each year."""
+
+from invopt.sources.by_place import UnitedFiles
+from invopt.sources.duck import Reader
+from invopt.sources.facts import NUMBER, FileFacts, cells_of
+from invopt.sources.period_columns import period_starts
+from invopt.sql import quote
+
+VALUE = "quantity"
+_NAMED = 4
+
+
+def unite_wide(reader: Reader, found: UnitedFiles) -> None:
+    """Make one table, with a row for each cell, of files with the same columns and other periods.
+
+    A blank cell is not known, and so is a period that no file has.
+
+    Args:
+        reader: Holds the files.
+        found: Gets the table in the place of its files, and a note.
+    """
+    groups: dict[object, list[FileFacts]] = {}
+    for file in found.files:
+        if file.periods and file.periods_format is not None and file.measured is None:
+            groups.setdefault(tuple(_keys(file)), []).append(file)
+    for group in groups.values():
+        days = [_days(file) for file in group]
+        every = [day for own in days for day in own.values()]
+        if len(group) < 2 or len(set(every)) < len(every):
+            continue
+        parts = [_rows(file, own) for file, own in zip(group, days, strict=True)]
+        made = found.table_of(
+            reader, f"{group[0].name}_united", " UNION ALL BY NAME ".join(parts), group
+        )
+        found.files[:] = [made, *(file for file in found.files if file not in group)]
+        found.gaps.add(made.name)
+        listed = [" ".join(filter(None, (file.path, file.sheet))) for file in group]
+        more = f" and {len(listed) - _NAMED} others" if len(listed) > _NAMED else ""
+        found.notes.append(
+            f"{', '.join(listed[:_NAMED])}{more} have a column for each of {len(every):,} periods, "
+            "none twice, and are one table: each cell is a row"
+        )
+
+
+def _keys(file: FileFacts) -> list[str]:
+    """Return the columns beside the periods; a sum of a row is no key."""
+    return [column.name for column in file.columns if column.kind != NUMBER]
+
+
+def _days(file: FileFacts) -> dict[str, str]:
+    """Return the first day of each column of periods."""
+    assert file.periods_format is not None
+    days = period_starts(file.periods, file.periods_format)
+    return {name: f"{day:%Y-%m-%d}" for name, day in zip(file.periods, days, strict=True)}
+
+
+def _rows(file: FileFacts, days: dict[str, str]) -> str:
+    keys = _keys(file)
+    number = f"({file.period_style.sql(quote(VALUE))})::VARCHAR"
+    picked = "".join(f"{quote(name)}, " for name in keys)
+    cells = cells_of(file, keys, days, "day", VALUE)
+    # What is no number stays as it is, and is set aside where it is read.
+    return f"SELECT {picked}day AS date, coalesce({number}, {VALUE}) AS {VALUE} FROM {cells}"
