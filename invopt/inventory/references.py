@@ -266,13 +266,20 @@ def _levels(history: History, level: Callable[[int], FloatArray]) -> FloatArray:
 
 
 def _empirical(history: History, period: int, interval: IntArray, terms: Terms) -> FloatArray:
-    """Return the critical ratio's quantile of sums over `interval` of the last four averages."""
-    known = history.demand[:, : period + 1][:, -4 * history.recent :]
-    found = np.zeros(len(known))
+    """Return the critical ratio's quantile of sums over `interval` of the last four averages.
+
+    An order that lasts for longer than these looks at twice as long; where less is known, sums of
+    half of what is known stand for it, in proportion.
+    """
+    past = history.demand[:, : period + 1]
+    found = np.zeros(len(past))
     for periods in np.unique(interval):
         own = np.flatnonzero(interval == periods)
-        filled = np.where(np.isnan(known[own]), _mean(known[own])[:, None], known[own])
-        sums = np.lib.stride_tricks.sliding_window_view(filled, periods, axis=1).sum(axis=2)
+        known = past[own, -max(4 * history.recent, 2 * int(periods)) :]
+        window = int(periods) if periods <= known.shape[1] else max(1, known.shape[1] // 2)
+        filled = np.where(np.isnan(known), _mean(known)[:, None], known)
+        sums = np.lib.stride_tricks.sliding_window_view(filled, window, axis=1).sum(axis=2)
+        sums = sums * (periods / window)
         sums.sort(axis=1)
         place = np.ceil(terms.critical_ratio[own] * sums.shape[1] - 1e-9).astype(np.int64) - 1
         found[own] = np.take_along_axis(sums, place.clip(0)[:, None], axis=1)[:, 0]

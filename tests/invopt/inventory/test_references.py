@@ -1,11 +1,17 @@
 import numpy as np
 import pytest
 
+from invopt.config import InventoryConfig
 from invopt.inventory import Opening, order_up_to, simulate
 from invopt.inventory.backtest import cost_at_fill_rate, replay
+from invopt.inventory.costs import terms_of
 from invopt.inventory.references import (
+    COVER,
+    EMPIRICAL,
     PERFECT,
+    TEXTBOOK,
     History,
+    reference_levels,
     reference_rules,
     seasonal_average,
     textbook_level,
@@ -92,3 +98,16 @@ def test_at_equal_fill_rate_a_policy_that_only_holds_more_of_everything_costs_th
 def test_a_fill_rate_that_no_factor_reaches_has_no_cost():
     demand = np.full((2, 10), 5.0)
     assert cost_at_fill_rate(np.full((2, 10), 0.1), demand, make_terms(2, 1), 0.99) is None
+
+
+@pytest.mark.parametrize(("known", "lead_time"), [(30, 50), (200, 50), (10, 160)])
+def test_levels_of_lead_times_longer_than_what_is_averaged(known, lead_time):
+    config = InventoryConfig(holding_cost=1, stockout_cost=9, lead_time=lead_time, review_period=7)
+    terms = terms_of({"unique_id": ["a"]}, None, config)
+    demand = np.full((1, known + 14), 3.0)
+    history = History(demand, np.zeros(known + lead_time + 30, np.int64), known, recent=7)
+    found = reference_levels(history, terms)
+    assert {name: levels[0, 0].item() for name, levels in found.items()} == {
+        TEXTBOOK: 3.0 * (lead_time + 7), COVER: 3.0 * (lead_time + 7),
+        EMPIRICAL: 3.0 * (lead_time + 7),
+    }  # fmt: skip
