@@ -15,6 +15,8 @@ from invopt.files import read_json, write_json
 from invopt.frequency import with_defaults
 from invopt.sources import load_mapping
 
+# Of a mapping as a step is given it: Linux takes arguments of 131,072 bytes, with all others.
+_MOST_BYTES = 100_000
 # What a workspace's last training ran with.
 REMEMBERED = "parameters.json"
 
@@ -59,6 +61,7 @@ class Parameters:
         mapping = mapping_path(path, config)
         load_mapping(mapping)
         content = json.dumps(yaml.safe_load(mapping.read_text()))
+        _check_length(mapping, content)
         return cls(config.as_parameter(), content, data_dir, code_version, config.cluster)
 
     def remember(self, workspace: Path) -> None:
@@ -136,3 +139,19 @@ def mapping_path(path: Path, config: Config) -> Path:
     if not mapping.is_file():
         raise ConfigError(f"configuration {path}: data.mapping {mapping} does not exist.")
     return mapping
+
+
+def _check_length(mapping: Path, content: str) -> None:
+    """Refuse a mapping that no step could be given.
+
+    Raises:
+        ConfigError: If it is too long.
+    """
+    length = len(json.dumps(content).encode())  # as a text within what a step is given
+    if length > _MOST_BYTES:
+        raise ConfigError(
+            f"{mapping} has {length:,} bytes as a step is given it, and {_MOST_BYTES:,} are the "
+            "most. Usual cause: SQL that names each of many columns. Name them by their form "
+            "instead (UNPIVOT ... ON COLUMNS(* EXCLUDE (product)), see docs/your-data.md), or let "
+            "a view of a database do it."
+        )

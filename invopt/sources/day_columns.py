@@ -11,7 +11,7 @@ from invopt.sources.days import (
 )
 from invopt.sources.duck import Reader
 from invopt.sources.facts import DATE, NUMBER, FileFacts, cells_of, date_sql
-from invopt.sources.period_columns import period_starts
+from invopt.sources.period_columns import period_cells, period_starts
 from invopt.sources.twins import is_total
 from invopt.sources.vocabulary import by_word, plain
 from invopt.sources.weekdays import LEAST_DAYS, weekdays_among
@@ -56,14 +56,13 @@ def _of_uneven_days(file: FileFacts) -> tuple[str, str] | None:
     days = period_starts(file.periods, file.periods_format)
     if not floor_dates(days, usual_frequency(days.sort_values())).has_duplicates:
         return None
-    labels = {name: f"{day:%Y-%m-%d}" for name, day in zip(file.periods, days, strict=True)}
-    if len(set(labels.values())) < len(labels):
+    if days.has_duplicates:
         return None
     steps = days.sort_values().diff().days[1:]
     left = [c.name for c in file.columns if c.kind != NUMBER]
     picked = "".join(f"{quote(name)}, " for name in left)
     return (
-        f"SELECT {picked}day AS date, {VALUE} FROM {cells_of(file, left, labels, 'day', VALUE)}",
+        f"SELECT {picked}date, {VALUE} FROM {period_cells(file, left, VALUE)}",
         f"each of {len(days)} days, {steps.min():.0f} to {steps.max():.0f} days apart: each cell "
         "is a row, and what falls into one period is added up",
     )

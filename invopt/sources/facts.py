@@ -1,6 +1,6 @@
 """What is known of a stranger's files: of each its columns, of each column what it looks like."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -12,6 +12,7 @@ from invopt.sources.measures import Measured
 from invopt.sql import quote
 
 DATE, NUMBER, TEXT = "date", "number", "text"
+_MANY = 200  # columns that a mapping does not name one by one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,10 +168,31 @@ def cells_of(
         value: Column of the cell, as text.
         rows: SQL of the file's rows with more columns; None for the file as it is.
     """
+    if len(labels) > _MANY and rows is None and all(own == name for name, own in labels.items()):
+        return _many_cells(file, list(kept), labels, label, value)
     cells = [f"{quote(column)}::VARCHAR AS {quote(own)}" for column, own in labels.items()]
     columns = [*map(quote, kept), *cells]
     return (
         f"(UNPIVOT (SELECT {', '.join(columns)} FROM {rows or quote(file.name)}) "
         f"ON {', '.join(map(quote, labels.values()))} INTO NAME {quote(label)} "
         f"VALUE {quote(value)}) WHERE trim({quote(value)}) <> ''"
+    )
+
+
+def _many_cells(
+    file: FileFacts, kept: Sequence[str], labels: Mapping[str, str], label: str, value: str
+) -> str:
+    """Return what `cells_of` does without the names of its columns, of which there are too many.
+
+    A mapping is given to each step, and has to be short.
+    """
+    others = [c.name for c in file.columns if c.name not in labels]
+    left = list(dict.fromkeys([*others, *file.periods, *kept]))
+    listed = "".join(f"{quote(name)}, " for name in kept)
+    some = f" EXCLUDE ({', '.join(map(quote, left))})" if left else ""
+    but = f" EXCLUDE ({', '.join(map(quote, kept))})" if kept else ""
+    return (
+        f"(UNPIVOT (SELECT {listed}COLUMNS(*{some})::VARCHAR FROM {quote(file.name)}) "
+        f"ON COLUMNS(*{but}) INTO NAME {quote(label)} VALUE {quote(value)}) "
+        f"WHERE trim({quote(value)}) <> ''"
     )

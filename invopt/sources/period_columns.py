@@ -8,8 +8,10 @@ import pandas as pd
 
 from invopt.sources.days import days_of
 from invopt.sources.duck import Reader
+from invopt.sources.facts import FileFacts
 from invopt.sources.formats import YEAR_WEEK, swapped
 from invopt.sources.measures import Measured, measured_periods
+from invopt.sql import literal, quote
 
 _WIDE_FORMATS = (
     "%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d/%m/%y", "%m/%d/%y", "%d.%m.%y",
@@ -86,6 +88,32 @@ def period_starts(periods: Sequence[str], form: str) -> pd.DatetimeIndex:
     weekly = form == YEAR_WEEK
     days = [f"{period}1" for period in periods] if weekly else list(periods)
     return pd.to_datetime(days, format=f"{form}{'%u' if weekly else ''}")
+
+
+def period_cells(file: FileFacts, kept: Sequence[str], value: str) -> str:
+    """Return the SQL, from behind FROM, of a row for each cell of period columns, dated.
+
+    It names the columns by their form, so that it stays short and reads those that come later.
+
+    Args:
+        file: With columns of periods whose names have a format.
+        kept: Columns that stay beside each cell.
+        value: Column of the cell, as text; `date` is that of the day.
+    """
+    assert file.periods_format is not None
+    pattern = f"^{wide_pattern(file.periods_format, file.periods)}$"
+    listed = "".join(f"{quote(name)}, " for name in kept)
+    others = f" EXCLUDE ({listed.rstrip(', ')})" if kept else ""
+    weekly = file.periods_format == YEAR_WEEK
+    named, form = ("__period || '1'", f"{YEAR_WEEK}%u") if weekly else (
+        "__period", file.periods_format
+    )  # fmt: skip
+    return (
+        f"(SELECT {listed}strptime({named}, {literal(form)})::DATE::VARCHAR AS date, "
+        f"{quote(value)} FROM (UNPIVOT (SELECT {listed}COLUMNS({literal(pattern)})::VARCHAR FROM "
+        f"{quote(file.name)}) ON COLUMNS(*{others}) INTO NAME __period VALUE {quote(value)}) "
+        f"WHERE trim({quote(value)}) <> '')"
+    )
 
 
 def wide_pattern(form: str, names: Iterable[str]) -> str:

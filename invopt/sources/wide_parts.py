@@ -1,9 +1,11 @@
 """Tables with a column for each period that are parts of one: a sheet, or a file, for each year."""
 
+import pandas as pd
+
 from invopt.sources.by_place import UnitedFiles
 from invopt.sources.duck import Reader
-from invopt.sources.facts import NUMBER, FileFacts, cells_of
-from invopt.sources.period_columns import period_starts
+from invopt.sources.facts import NUMBER, FileFacts
+from invopt.sources.period_columns import period_cells, period_starts
 from invopt.sql import quote
 
 VALUE = "quantity"
@@ -25,15 +27,21 @@ def unite_wide(reader: Reader, found: UnitedFiles) -> None:
             groups.setdefault(tuple(_keys(file)), []).append(file)
     for group in groups.values():
         days = [_days(file) for file in group]
-        every = [day for own in days for day in own.values()]
+        every = [day for own in days for day in own]
         if len(group) < 2 or len(set(every)) < len(every):
             continue
-        parts = [_rows(file, own) for file, own in zip(group, days, strict=True)]
+        parts = [_rows(file) for file in group]
         made = found.table_of(
             reader, f"{group[0].name}_united", " UNION ALL BY NAME ".join(parts), group
         )
         found.files[:] = [made, *(file for file in found.files if file not in group)]
         found.gaps.add(made.name)
+        left = {c.name for file in group for c in file.columns if c.kind == NUMBER}
+        if left:
+            found.notes.append(
+                f"{', '.join(sorted(left))} of {group[0].path} stands beside periods and is "
+                "not read"
+            )
         listed = [" ".join(filter(None, (file.path, file.sheet))) for file in group]
         more = f" and {len(listed) - _NAMED} others" if len(listed) > _NAMED else ""
         found.notes.append(
@@ -47,17 +55,18 @@ def _keys(file: FileFacts) -> list[str]:
     return [column.name for column in file.columns if column.kind != NUMBER]
 
 
-def _days(file: FileFacts) -> dict[str, str]:
+def _days(file: FileFacts) -> pd.DatetimeIndex:
     """Return the first day of each column of periods."""
     assert file.periods_format is not None
-    days = period_starts(file.periods, file.periods_format)
-    return {name: f"{day:%Y-%m-%d}" for name, day in zip(file.periods, days, strict=True)}
+    return period_starts(file.periods, file.periods_format)
 
 
-def _rows(file: FileFacts, days: dict[str, str]) -> str:
+def _rows(file: FileFacts) -> str:
     keys = _keys(file)
     number = f"({file.period_style.sql(quote(VALUE))})::VARCHAR"
     picked = "".join(f"{quote(name)}, " for name in keys)
-    cells = cells_of(file, keys, days, "day", VALUE)
     # What is no number stays as it is, and is set aside where it is read.
-    return f"SELECT {picked}day AS date, coalesce({number}, {VALUE}) AS {VALUE} FROM {cells}"
+    return (
+        f"SELECT {picked}date, coalesce({number}, {VALUE}) AS {VALUE} FROM "
+        f"{period_cells(file, keys, VALUE)}"
+    )

@@ -18,6 +18,7 @@ import pyarrow as pa
 from invopt.errors import InvalidInputError
 from invopt.sources.dated_blocks import LOOKED_AT, blocks_among, rows_with_days
 from invopt.sources.formats import NumberStyle, number_style
+from invopt.sources.header_days import with_iso_days
 from invopt.sources.headers import header_row, is_row, names_of, two_lines
 from invopt.sources.spreadsheets import open_spreadsheet
 from invopt.sources.weekdays import monday_in
@@ -116,7 +117,7 @@ def _table(file: Path, sheet: str, rows: list[list[Any]]) -> tuple[pa.Table, lis
         return table, [note, *notes]
     both = two_lines(looked, at)
     at, cells = both or (at, looked[at])
-    names, told = names_of(cells)
+    names, told = names_of(with_iso_days(cells))
     notes = [f"{file.name}: {sentence}" for sentence in told]
     first = at - 1 if both else at
     above = [" ".join(filter(None, row)) for row in looked[:first] if any(row)]

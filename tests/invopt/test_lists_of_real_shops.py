@@ -8,7 +8,10 @@ import pandas as pd
 import pytest
 
 from invopt.errors import InvalidInputError
+from invopt.sources.duck import Reader
+from invopt.sources.facts import ColumnFacts, FileFacts, cells_of
 from invopt.sources.line_words import movements
+from invopt.sources.mapping import Source
 from invopt.sources.words import SpokenNames
 from invopt.sources.workbooks import read_sheet
 from tests.invopt.test_odd_exports import lines, sales_of, tried
@@ -280,3 +283,23 @@ def test_boxes_of_each_product_beside_words_of_the_day_are_products(tmp_path):
     text = lines("Date,Season,Weather,Temperature,Tomato_Boxes,Lettuce_Boxes,Pepper_Boxes", *rows)
     _, panel, _ = tried(tmp_path, sales_history__csv=text)
     assert panel.unique_ids.tolist() == ["Lettuce", "Pepper", "Tomato"]
+
+
+def test_cells_of_many_columns_are_read_without_their_names(tmp_path):
+    names = [f"P{n:03d}" for n in range(201)]
+    (tmp_path / "wide.csv").write_text(
+        lines(f"day,weather,{','.join(names)}", f"2024-01-01,rain,{','.join(map(str, range(201)))}")
+    )
+    with Reader(tmp_path, tmp_path / "scratch", {}) as reader:
+        reader.add("wide", Source(path="wide.csv"))
+        given = [("day", "date"), ("weather", "text"), *((name, "number") for name in names)]
+        columns = tuple(
+            ColumnFacts(name=name, kind=kind, format=None, num_distinct=1) for name, kind in given
+        )
+        file = FileFacts("wide", "wide.csv", "utf-8", None, 1, columns, (), None)
+        cells = cells_of(file, ["day"], dict(zip(names, names, strict=True)), "product", "units")
+        rows = reader.fetch(f"SELECT day, product, units FROM {cells}", "wide").to_pylist()
+    assert len(cells) < 200
+    assert [tuple(row.values()) for row in rows] == [
+        ("2024-01-01", name, str(n)) for n, name in enumerate(names)
+    ]

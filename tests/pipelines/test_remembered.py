@@ -46,3 +46,15 @@ def test_a_record_that_cannot_be_read_says_so_and_what_to_do(tmp_path, content):
     (tmp_path / REMEMBERED).write_text(content)
     with pytest.raises(ConfigError, match="is damaged or was written by another .* --config"):
         Parameters.remembered(tmp_path, (), "one")
+
+
+def test_a_mapping_too_long_for_a_step_is_refused_with_what_to_do(tmp_path):
+    columns = ", ".join(f'"{n:05d}" AS "{n:05d}"' for n in range(4000))
+    (tmp_path / "m.yaml").write_text(
+        "name: t\nfrequency: D\nunique_id: sku\nsources:\n  raw: raw.csv\n"
+        f"  lines:\n    sql: 'SELECT sku, day, {columns} FROM raw'\n"
+        "sales: {from: lines, ds: day, columns: {y: qty}}\n"
+    )
+    (tmp_path / "config.yaml").write_text("name: t\ndata: {mapping: m.yaml}\n")
+    with pytest.raises(ConfigError, match="as a step is given it, and 100,000 are the most"):
+        Parameters.load(tmp_path / "config.yaml")
