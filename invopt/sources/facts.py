@@ -12,6 +12,7 @@ from invopt.sources.measures import Measured
 from invopt.sql import quote
 
 DATE, NUMBER, TEXT = "date", "number", "text"
+_COUNTED = 50  # columns at a time
 _MANY = 200  # columns that a mapping does not name one by one
 
 
@@ -140,6 +141,13 @@ def most_values(
     """Return how many values each of some columns has at most where some expressions are alike."""
     if not columns:
         return []
+    cells = list(cells)
+    if len(columns) > _COUNTED:  # each count holds a table of its own in memory
+        return [
+            number
+            for start in range(0, len(columns), _COUNTED)
+            for number in most_values(reader, file, columns[start : start + _COUNTED], cells)
+        ]
     most = ", ".join(f"coalesce(max(n{n}), 0) AS n{n}" for n in range(len(columns)))
     counts = ", ".join(f"count(DISTINCT {quote(c.name)}) AS n{n}" for n, c in enumerate(columns))
     [row] = reader.fetch(

@@ -5,6 +5,8 @@ A shop's export repeats the order's number and writes what became of the order o
 """
 
 import re
+from collections.abc import Callable
+from typing import Any
 
 from invopt.sources.by_place import UnitedFiles
 from invopt.sources.duck import Reader
@@ -17,6 +19,7 @@ _KIND = re.compile(r"(^|_)(\w*type?|typ|art|kind|tipo)(_|$)")
 _SOME = 0.2  # share of the rows that are blank, from which on that is how the file is written
 _MOST = 0.5  # from which on a list is printed by product, though some rows repeat its name
 _FEW = 0.05
+_AT_A_TIME = 50  # columns
 _LEAST = 2  # blank rows
 
 
@@ -182,11 +185,12 @@ def _order_of(reader: Reader, file: FileFacts) -> str | None:
     """
     if Keys.of(file).product is None or file.periods:
         return None
-    counts = ", ".join(
-        f"count({_given(c.name)}) AS g{n}, count(DISTINCT {_given(c.name)}) AS d{n}"
-        for n, c in enumerate(file.columns)
+    found = _counted(
+        reader,
+        file,
+        quote(file.name),
+        lambda text, n: f"count({text}) AS g{n}, count(DISTINCT {text}) AS d{n}",
     )
-    [found] = reader.fetch(f"SELECT {counts} FROM {quote(file.name)}", file.name).to_pylist()
     numbers = range(len(file.columns))
     num_rows = max(found[f"g{n}"] for n in numbers)  # a row that holds nothing is none
     heads = [n for n in numbers if 0 < found[f"g{n}"] <= num_rows - _LEAST]
@@ -231,14 +235,16 @@ def _of_orders(reader: Reader, file: FileFacts, order: str) -> list[str]:
 
 def _blanks(reader: Reader, file: FileFacts) -> dict[str, tuple[int, bool, bool]]:
     """Return by column how many rows are blank, whether no name comes twice, and has the first."""
-    counts = ", ".join(
-        f"count({text}) AS g{n}, count(DISTINCT {text}) AS d{n}, "
-        f"first({text}) FILTER ({text} IS NOT NULL OR {_said(file)}) IS NOT NULL AS f{n}"
-        for n, text in enumerate(_given(column.name) for column in file.columns)
+    rows = f"(SELECT *, {_said(file)} AS __said FROM {quote(file.name)})"
+    found = _counted(
+        reader,
+        file,
+        rows,
+        lambda text, n: (
+            f"count({text}) AS g{n}, count(DISTINCT {text}) AS d{n}, "
+            f"first({text}) FILTER ({text} IS NOT NULL OR __said) IS NOT NULL AS f{n}"
+        ),
     )
-    [found] = reader.fetch(
-        f"SELECT count(*) AS n, {counts} FROM {quote(file.name)}", file.name
-    ).to_pylist()
     return {
         column.name: (
             int(found["n"] - found[f"g{n}"]),
@@ -247,6 +253,24 @@ def _blanks(reader: Reader, file: FileFacts) -> dict[str, tuple[int, bool, bool]
         )
         for n, column in enumerate(file.columns)
     }
+
+
+def _counted(
+    reader: Reader, file: FileFacts, rows: str, counts: Callable[[str, int], str]
+) -> dict[str, Any]:
+    """Return counts of all columns, and the number of rows as `n`; some columns at a time.
+
+    Each count of different values holds a table of its own in memory.
+    """
+    found: dict[str, Any] = {}
+    for start in range(0, len(file.columns), _AT_A_TIME):
+        columns = file.columns[start : start + _AT_A_TIME]
+        listed = ", ".join(
+            counts(_given(column.name), n) for n, column in enumerate(columns, start=start)
+        )
+        [row] = reader.fetch(f"SELECT count(*) AS n, {listed} FROM {rows}", file.name).to_pylist()
+        found |= row
+    return found
 
 
 def _blank_alike(reader: Reader, file: FileFacts, head: str) -> list[str]:

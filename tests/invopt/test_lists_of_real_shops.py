@@ -303,3 +303,15 @@ def test_cells_of_many_columns_are_read_without_their_names(tmp_path):
     assert [tuple(row.values()) for row in rows] == [
         ("2024-01-01", name, str(n)) for n, name in enumerate(names)
     ]
+
+
+def test_more_than_a_hundred_products_as_columns_are_read(tmp_path):
+    names = [f"{first} {second}" for first in ("Rye", "Oat", "Nut", "Fig", "Plum", "Pear")
+             for second in ("roll", "tart", "cake", "bun", "pie", "loaf", "stick", "ring", "cube",
+                            "bar", "wheel", "knot", "twist", "plait", "crown", "star", "moon",
+                            "heart", "leaf", "bag")][1:]  # fmt: skip
+    sold = np.random.default_rng(0).poisson(5, (40, 119))
+    rows = [f"{d:%Y-%m-%d},rain,{','.join(map(str, sold[n]))}" for n, d in enumerate(DAYS)]
+    report, panel, _ = tried(tmp_path, sold__csv=lines(f"date,weather,{','.join(names)}", *rows))
+    assert sorted(panel.unique_ids) == sorted(names)
+    assert report.sums["sales.y"] == sold.sum()
