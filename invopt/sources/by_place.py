@@ -188,16 +188,21 @@ def _follow(reader: Reader, group: list[FileFacts]) -> bool:
     A few lines of the month before or after, as of a night, do not count. Of several files none
     of which is of another's time that is so whatever language their months are in.
     """
-    names = [set(file.name.lower().split("_")) for file in group]
-    shared = set.intersection(*names)
-    words = [word for own in names for word in own - shared]
-    untimed = [word for word in words if not _TIMED.fullmatch(plain(word))]
+    untimed = untimed_words(group)
     if untimed and (len(group) < _SEVERAL or any(is_kind([word]) for word in untimed)):
         return False
     spans = [_span(reader, file) for file in group]
     if not all(spans):
         return False
     return all(one[1] < other[0] for one, other in pairwise(sorted(filter(None, spans))))
+
+
+def untimed_words(group: list[FileFacts]) -> list[str]:
+    """Return the words that not all names of files have, and that do not say when they are of."""
+    names = [set(file.name.lower().split("_")) for file in group]
+    shared = set.intersection(*names)
+    words = [word for own in names for word in own - shared]
+    return [word for word in words if not _TIMED.fullmatch(plain(word))]
 
 
 def _span(reader: Reader, file: FileFacts) -> tuple[date, date] | None:

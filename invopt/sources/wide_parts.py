@@ -2,9 +2,10 @@
 
 import pandas as pd
 
-from invopt.sources.by_place import UnitedFiles
+from invopt.sources.by_place import UnitedFiles, untimed_words
 from invopt.sources.duck import Reader
 from invopt.sources.facts import NUMBER, FileFacts
+from invopt.sources.kind_words import is_kind
 from invopt.sources.period_columns import period_cells, period_starts
 from invopt.sql import quote
 
@@ -15,7 +16,8 @@ _NAMED = 4
 def unite_wide(reader: Reader, found: UnitedFiles) -> None:
     """Make one table, with a row for each cell, of files with the same columns and other periods.
 
-    A blank cell is not known, and so is a period that no file has.
+    A blank cell is not known, and so is a period that no file has. Files whose names tell kinds
+    apart (sales, forecast) stay apart.
 
     Args:
         reader: Holds the files.
@@ -29,6 +31,8 @@ def unite_wide(reader: Reader, found: UnitedFiles) -> None:
         days = [_days(file) for file in group]
         every = [day for own in days for day in own]
         if len(group) < 2 or len(set(every)) < len(every):
+            continue
+        if any(is_kind([word]) for word in untimed_words(group)):  # a plan goes on from sales, too
             continue
         parts = [_rows(file) for file in group]
         made = found.table_of(

@@ -315,3 +315,22 @@ def test_more_than_a_hundred_products_as_columns_are_read(tmp_path):
     report, panel, _ = tried(tmp_path, sold__csv=lines(f"date,weather,{','.join(names)}", *rows))
     assert sorted(panel.unique_ids) == sorted(names)
     assert report.sums["sales.y"] == sold.sum()
+
+
+@pytest.mark.parametrize(
+    ("title", "is_one"), [("2024", True), ("Forecast", False), ("Plan", False)]
+)
+def test_a_plan_that_goes_on_from_the_sales_is_no_part_of_them(tmp_path, title, is_one):
+    made = openpyxl.Workbook()
+    made.remove(made.active)
+    for name, first in (("2023" if is_one else "Sales", "2023-01-01"), (title, "2024-01-01")):
+        sheet = made.create_sheet(name)
+        days = pd.date_range(first, periods=12, freq="MS")
+        sheet.append(["sku", *(f"{d:%Y-%m}" for d in days)])
+        for k, sku in enumerate(("A", "B")):
+            sheet.append([sku, *(n + k for n in range(12))])
+    content = io.BytesIO()
+    made.save(content)
+    report, _, _ = tried(tmp_path, book__xlsx=content.getvalue())
+    assert report.sums["sales.y"] == (2 if is_one else 1) * (2 * sum(range(12)) + 12)
+    assert str(report.first) == "2023-01-01"
