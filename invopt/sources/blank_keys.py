@@ -6,7 +6,7 @@ A shop sells articles without a code, which have a name; an order of the web has
 from invopt.sources.by_place import UnitedFiles
 from invopt.sources.document_lines import are_set_apart
 from invopt.sources.duck import Reader
-from invopt.sources.facts import DATE, NUMBER, TEXT, FileFacts
+from invopt.sources.facts import DATE, NUMBER, TEXT, FileFacts, given_text
 from invopt.sources.lines import Lines
 from invopt.sources.vocabulary import all_by_word, by_word, has_label, is_label, plain
 from invopt.sources.words import NO_PRODUCT, Keys, SpokenNames
@@ -89,7 +89,7 @@ def _with_names(lines: Lines, asked: SpokenNames, notes: list[str]) -> str:
             f"{rows:,} of {file.num_rows:,} rows of {file.path} have no {code}: they are read by "
             f"their {name}"
         )
-        cells = ", ".join(f"nullif(trim({quote(c)}::VARCHAR), '')" for c in (code, name))
+        cells = ", ".join(given_text(c) for c in (code, name))
         return f" REPLACE (coalesce({cells}) AS {quote(code)})"
     return ""
 

@@ -130,11 +130,14 @@ def _unite(
         else f"no product is in two of them at one time, so that {', '.join(words)} is not kept: "
         f"add it as a column in the source {name} where it is a place"
     )
+    found.notes.append(f"{listed_files(group)} have the same columns and are one table; {told}")
+
+
+def listed_files(group: list[FileFacts]) -> str:
+    """Return the first files of a group with their sheets, and how many there are more."""
     listed = [" ".join(filter(None, (file.path, file.sheet))) for file in group]
     more = f" and {len(listed) - _NAMED} others" if len(listed) > _NAMED else ""
-    found.notes.append(
-        f"{', '.join(listed[:_NAMED])}{more} have the same columns and are one table; {told}"
-    )
+    return f"{', '.join(listed[:_NAMED])}{more}"
 
 
 def _is_of_one_kind(reader: Reader, group: list[FileFacts]) -> bool:

@@ -9,7 +9,15 @@ import pandas as pd
 from invopt.sources.dates import ZONED
 from invopt.sources.days import are_periods, may_be_days, readable_days, week_expression
 from invopt.sources.duck import Reader
-from invopt.sources.facts import DATE, NUMBER, TEXT, ColumnFacts, FileFacts, believable
+from invopt.sources.facts import (
+    DATE,
+    NAMELESS,
+    NUMBER,
+    TEXT,
+    ColumnFacts,
+    FileFacts,
+    believable,
+)
 from invopt.sources.formats import (
     DIGITS,
     PLAIN,
@@ -32,7 +40,6 @@ from invopt.sql import quote
 _SAYS_WEEK = re.compile(r"week|woche|semain|seman|(^|[^a-z])(kw|wk)([^a-z]|$)")
 # Weeks of a retailer's year, which begins in February or so.
 _RETAIL_WEEK = r"fiscal|(^|_)fy(_|$)|retail|(^|_)wm(_|$)|walmart|(^|_)nrf|4_?[45]_?[45]"
-NAMELESS = r"column_\d+|Unnamed: \d+"  # that a reader named
 MAX_VALUES = 30  # of a text that may become flags
 _SAMPLE = 20_000
 _LOOKED_AT = 2_000  # values of a column

@@ -8,10 +8,10 @@ from itertools import pairwise, takewhile
 import numpy as np
 
 from invopt.sources.by_place import PLACE
-from invopt.sources.columns import NAMELESS
 from invopt.sources.duck import Reader
 from invopt.sources.facts import (
     DATE,
+    NAMELESS,
     NUMBER,
     TEXT,
     ColumnFacts,

@@ -11,7 +11,7 @@ from invopt.sources.days import (
 )
 from invopt.sources.duck import Reader
 from invopt.sources.facts import DATE, NUMBER, FileFacts, cells_of, date_sql
-from invopt.sources.period_columns import period_cells, period_starts
+from invopt.sources.period_columns import columns_beside, period_cells, period_starts
 from invopt.sources.twins import is_total
 from invopt.sources.vocabulary import by_word, plain
 from invopt.sources.weekdays import LEAST_DAYS, weekdays_among
@@ -59,7 +59,7 @@ def _of_uneven_days(file: FileFacts) -> tuple[str, str] | None:
     if days.has_duplicates:
         return None
     steps = days.sort_values().diff().days[1:]
-    left = [c.name for c in file.columns if c.kind != NUMBER]
+    left = columns_beside(file)
     picked = "".join(f"{quote(name)}, " for name in left)
     return (
         f"SELECT {picked}date, {VALUE} FROM {period_cells(file, left, VALUE)}",

@@ -12,6 +12,7 @@ from invopt.sources.measures import Measured
 from invopt.sql import quote
 
 DATE, NUMBER, TEXT = "date", "number", "text"
+NAMELESS = r"column_\d+|Unnamed: \d+"  # names of columns that a reader gave
 _COUNTED = 50  # columns at a time
 _MANY = 200  # columns that a mapping does not name one by one
 
@@ -196,11 +197,21 @@ def _many_cells(
     """
     others = [c.name for c in file.columns if c.name not in labels]
     left = list(dict.fromkeys([*others, *file.periods, *kept]))
+    but = f" EXCLUDE ({', '.join(map(quote, left))})" if left else ""
+    return cells_by_form(file, kept, f"*{but}", label, value)
+
+
+def cells_by_form(file: FileFacts, kept: Sequence[str], form: str, label: str, value: str) -> str:
+    """Return what `cells_of` does for columns that what stands in COLUMNS(...) names together."""
     listed = "".join(f"{quote(name)}, " for name in kept)
-    some = f" EXCLUDE ({', '.join(map(quote, left))})" if left else ""
     but = f" EXCLUDE ({', '.join(map(quote, kept))})" if kept else ""
     return (
-        f"(UNPIVOT (SELECT {listed}COLUMNS(*{some})::VARCHAR FROM {quote(file.name)}) "
+        f"(UNPIVOT (SELECT {listed}COLUMNS({form})::VARCHAR FROM {quote(file.name)}) "
         f"ON COLUMNS(*{but}) INTO NAME {quote(label)} VALUE {quote(value)}) "
         f"WHERE trim({quote(value)}) <> ''"
     )
+
+
+def given_text(column: str) -> str:
+    """Return the SQL of a column's text without blanks around it, NULL where nothing is left."""
+    return f"nullif(trim({quote(column)}::VARCHAR), '')"

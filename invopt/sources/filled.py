@@ -10,7 +10,7 @@ from typing import Any
 
 from invopt.sources.by_place import UnitedFiles
 from invopt.sources.duck import Reader
-from invopt.sources.facts import DATE, FileFacts
+from invopt.sources.facts import DATE, FileFacts, given_text
 from invopt.sources.vocabulary import by_word, has_label, plain
 from invopt.sources.words import Keys
 from invopt.sql import quote
@@ -44,7 +44,8 @@ def fill_blanks(reader: Reader, found: UnitedFiles) -> None:
         if order is not None:
             same = f"max({{}}) OVER (PARTITION BY {quote(order)})"
         filled = ", ".join(
-            f"coalesce({_given(c)}, {same.format(_given(c))}) AS {quote(c)}" for c in columns
+            f"coalesce({given_text(c)}, {same.format(given_text(c))}) AS {quote(c)}"
+            for c in columns
         )
         head = quote(columns[0])
         named = f" EXCLUDE ({head}), {head} AS product" if _is_group(file, columns[0]) else ""
@@ -64,14 +65,10 @@ def _is_group(file: FileFacts, column: str) -> bool:
     return column == file.columns[0].name and re.fullmatch(r"column_\d+", column) is not None
 
 
-def _given(column: str) -> str:
-    return f"nullif(trim({quote(column)}::VARCHAR), '')"
-
-
 def _said(file: FileFacts, besides: str | None = None) -> str:
     """Return the SQL of whether a row holds two cells: a title, a rule or a remark is no row."""
     names = [c.name for c in file.columns if c.name != besides]
-    return f"{' + '.join(f'({_given(n)} IS NOT NULL)::INT' for n in names) or '0'} > 1"
+    return f"{' + '.join(f'({given_text(n)} IS NOT NULL)::INT' for n in names) or '0'} > 1"
 
 
 def _written_once(reader: Reader, file: FileFacts, num_files: int) -> list[str]:
@@ -118,7 +115,7 @@ def _are_other_lines(
     for column in file.columns:
         if column.name in columns or not column.values or not _KIND.search(plain(column.name)):
             continue
-        text, item = (_given(name) for name in (column.name, str(product)))
+        text, item = (given_text(name) for name in (column.name, str(product)))
         [found] = reader.fetch(
             f"SELECT count(*) AS n FROM (SELECT {text} AS k FROM {quote(file.name)} GROUP BY 1 "
             f"HAVING count({item}) > 0 AND (count({item}) < count(*) OR k IS NULL))",
@@ -132,7 +129,7 @@ def _are_other_lines(
 def _is_blank_beside(reader: Reader, file: FileFacts, head: str) -> bool:
     """Return whether many rows that say something say nothing in one column."""
     [found] = reader.fetch(
-        f"SELECT count(*) AS n, count(*) FILTER ({_given(head)} IS NULL) AS blank "
+        f"SELECT count(*) AS n, count(*) FILTER ({given_text(head)} IS NULL) AS blank "
         f"FROM {quote(file.name)} WHERE {_said(file, head)}",
         file.name,
     ).to_pylist()
@@ -141,7 +138,7 @@ def _is_blank_beside(reader: Reader, file: FileFacts, head: str) -> bool:
 
 def _stand_together(reader: Reader, file: FileFacts, column: str, num_files: int) -> bool:
     """Return whether rows that give one name of a column, of one file, have no other between."""
-    text = _given(column)
+    text = given_text(column)
     [found] = reader.fetch(
         "SELECT count(DISTINCT t) AS names, count(*) FILTER (t IS DISTINCT FROM before) AS changes "
         f"FROM (SELECT t, lag(t) OVER (ORDER BY line) AS before FROM (SELECT {text} AS t, "
@@ -157,10 +154,10 @@ def _is_named_otherwise(reader: Reader, file: FileFacts, head: str) -> bool:
     names = [n for n in names if by_word([n], "product") is not None or has_label(n)]
     if not names:
         return False
-    given = " OR ".join(f"{_given(name)} IS NOT NULL" for name in names)
+    given = " OR ".join(f"{given_text(name)} IS NOT NULL" for name in names)
     [found] = reader.fetch(
         f"SELECT count(*) AS n, count(*) FILTER ({given}) AS named FROM {quote(file.name)} WHERE "
-        f"{_given(head)} IS NULL AND {_said(file)}",
+        f"{given_text(head)} IS NULL AND {_said(file)}",
         file.name,
     ).to_pylist()
     return int(found["named"]) > _FEW * int(found["n"])
@@ -168,7 +165,7 @@ def _is_named_otherwise(reader: Reader, file: FileFacts, head: str) -> bool:
 
 def _once_together(reader: Reader, file: FileFacts, columns: list[str]) -> bool:
     """Return whether columns, blank in the same rows, never repeat what they say together."""
-    given = [_given(column) for column in columns]
+    given = [given_text(column) for column in columns]
     [found] = reader.fetch(
         f"SELECT count({given[0]}) AS given, count(DISTINCT ({', '.join(given)})) FILTER "
         f"({given[0]} IS NOT NULL) AS different, first({given[0]}) AS first "
@@ -208,8 +205,8 @@ def _order_of(reader: Reader, file: FileFacts) -> str | None:
 def _is_once(reader: Reader, file: FileFacts, order: str, column: str) -> bool:
     """Return whether each order gives a column exactly once."""
     sql = (
-        f"SELECT count(*) AS n FROM (SELECT 1 FROM {quote(file.name)} WHERE {_given(order)} IS NOT "
-        f"NULL GROUP BY {quote(order)} HAVING count({_given(column)}) <> 1)"
+        f"SELECT count(*) AS n FROM (SELECT 1 FROM {quote(file.name)} WHERE {given_text(order)} IS "
+        f"NOT NULL GROUP BY {quote(order)} HAVING count({given_text(column)}) <> 1)"
     )
     return int(reader.fetch(sql, file.name)["n"][0].as_py()) == 0
 
@@ -223,10 +220,10 @@ def _of_orders(reader: Reader, file: FileFacts, order: str) -> list[str]:
     maybe = [c.name for c in file.columns if c.name not in own and (c.kind == DATE or c.values)]
     if not maybe:
         return []
-    counts = ", ".join(f"count({_given(name)}) AS n{n}" for n, name in enumerate(maybe))
+    counts = ", ".join(f"count({given_text(name)}) AS n{n}" for n, name in enumerate(maybe))
     most = ", ".join(f"max(n{n}) AS n{n}" for n in range(len(maybe)))
     sql = (
-        f"SELECT {most} FROM (SELECT {counts} FROM {quote(file.name)} WHERE {_given(order)} IS "
+        f"SELECT {most} FROM (SELECT {counts} FROM {quote(file.name)} WHERE {given_text(order)} IS "
         f"NOT NULL GROUP BY {quote(order)} HAVING count(*) > 1)"
     )
     [row] = reader.fetch(sql, file.name).to_pylist()
@@ -266,7 +263,7 @@ def _counted(
     for start in range(0, len(file.columns), _AT_A_TIME):
         columns = file.columns[start : start + _AT_A_TIME]
         listed = ", ".join(
-            counts(_given(column.name), n) for n, column in enumerate(columns, start=start)
+            counts(given_text(column.name), n) for n, column in enumerate(columns, start=start)
         )
         [row] = reader.fetch(f"SELECT count(*) AS n, {listed} FROM {rows}", file.name).to_pylist()
         found |= row
@@ -278,11 +275,11 @@ def _blank_alike(reader: Reader, file: FileFacts, head: str) -> list[str]:
     others = [c.name for c in file.columns if c.name != head]
     if not others:
         return [head]
-    is_blank = f"({_given(head)} IS NULL)"
+    is_blank = f"({given_text(head)} IS NULL)"
     counts = ", ".join(
-        f"count(*) FILTER ({is_blank} <> ({_given(name)} IS NULL)) AS n{n}"
+        f"count(*) FILTER ({is_blank} <> ({given_text(name)} IS NULL)) AS n{n}"
         for n, name in enumerate(others)
     )
-    rows = f"{quote(file.name)} WHERE {_given(head)} IS NOT NULL OR {_said(file)}"
+    rows = f"{quote(file.name)} WHERE {given_text(head)} IS NOT NULL OR {_said(file)}"
     [found] = reader.fetch(f"SELECT {counts} FROM {rows}", file.name).to_pylist()
     return [head, *(name for n, name in enumerate(others) if not found[f"n{n}"])]

@@ -25,6 +25,7 @@ class OldSpreadsheet:
         """
         import xlrd  # noqa: PLC0415  (only where such a workbook is read)
 
+        self._xlrd = xlrd
         try:
             with Path(os.devnull).open("w") as log:  # of remarks on parts that are not read
                 self._book = xlrd.open_workbook(file, logfile=log, formatting_info=True)
@@ -47,8 +48,7 @@ class OldSpreadsheet:
         return 0
 
     def _value(self, cell: Any) -> Any:
-        import xlrd  # noqa: PLC0415
-
+        xlrd = self._xlrd
         if cell.ctype in (xlrd.XL_CELL_EMPTY, xlrd.XL_CELL_BLANK):
             return None
         if cell.ctype == xlrd.XL_CELL_ERROR:
@@ -65,8 +65,7 @@ class OldSpreadsheet:
 
         Before March 1900 such files count a day that never was; 0 to 60 are no days of sales.
         """
-        from xlrd import xldate  # noqa: PLC0415
-
+        xldate = self._xlrd.xldate
         try:
             found: datetime = xldate.xldate_as_datetime(value, self._book.datemode)
         except (xldate.XLDateError, OverflowError, ValueError):

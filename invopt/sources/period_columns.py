@@ -8,7 +8,7 @@ import pandas as pd
 
 from invopt.sources.days import days_of
 from invopt.sources.duck import Reader
-from invopt.sources.facts import FileFacts
+from invopt.sources.facts import NUMBER, FileFacts, cells_by_form
 from invopt.sources.formats import YEAR_WEEK, swapped
 from invopt.sources.measures import Measured, measured_periods
 from invopt.sql import literal, quote
@@ -103,17 +103,20 @@ def period_cells(file: FileFacts, kept: Sequence[str], value: str) -> str:
     assert file.periods_format is not None
     pattern = f"^{wide_pattern(file.periods_format, file.periods)}$"
     listed = "".join(f"{quote(name)}, " for name in kept)
-    others = f" EXCLUDE ({listed.rstrip(', ')})" if kept else ""
+    cells = cells_by_form(file, kept, literal(pattern), "__period", value)
     weekly = file.periods_format == YEAR_WEEK
     named, form = ("__period || '1'", f"{YEAR_WEEK}%u") if weekly else (
         "__period", file.periods_format
     )  # fmt: skip
     return (
         f"(SELECT {listed}strptime({named}, {literal(form)})::DATE::VARCHAR AS date, "
-        f"{quote(value)} FROM (UNPIVOT (SELECT {listed}COLUMNS({literal(pattern)})::VARCHAR FROM "
-        f"{quote(file.name)}) ON COLUMNS(*{others}) INTO NAME __period VALUE {quote(value)}) "
-        f"WHERE trim({quote(value)}) <> '')"
+        f"{quote(value)} FROM {cells})"
     )
+
+
+def columns_beside(file: FileFacts) -> list[str]:
+    """Return the columns beside the periods that say whose a row is; a sum of it is no key."""
+    return [column.name for column in file.columns if column.kind != NUMBER]
 
 
 def wide_pattern(form: str, names: Iterable[str]) -> str:

@@ -38,13 +38,7 @@ def in_base_units(
         pieces = base.style.sql(quote(base.name))
         per = f"({pieces} / nullif({asked}, 0))"
         is_multiple = f"{per} >= 1 AND abs({per} - round({per})) < 0.0001"
-        sql = (
-            f"SELECT count(*) AS n, count(*) FILTER ({is_multiple}) AS fits, "
-            f"count(*) FILTER ({pieces} <> {asked}) AS more FROM {quote(file.name)} "
-            f"WHERE {pieces} <> 0"
-        )
-        [found] = reader.fetch(sql, file.name).to_pylist()
-        if found["more"] and found["fits"] == found["n"]:
+        if _holds(reader, file, f"{pieces} <> 0", is_multiple, f"{pieces} <> {asked}"):
             return base
     return None
 
@@ -61,15 +55,20 @@ def net_of(
                 continue
             left, off = (c.style.sql(quote(c.name)) for c in (net, back))
             is_net = f"abs({sold} - abs({off}) - {left}) < 0.001"
-            sql = (
-                f"SELECT count(*) AS n, count(*) FILTER ({is_net}) AS fits, "
-                f"count(*) FILTER ({off} <> 0) AS some FROM {quote(file.name)} "
-                f"WHERE coalesce({sold}, {off}, {left}) IS NOT NULL"
-            )
-            [found] = reader.fetch(sql, file.name).to_pylist()
-            if found["some"] and found["fits"] == found["n"]:
+            given = f"coalesce({sold}, {off}, {left}) IS NOT NULL"
+            if _holds(reader, file, given, is_net, f"{off} <> 0"):
                 return net
     return None
+
+
+def _holds(reader: Reader, file: FileFacts, rows: str, always: str, once: str) -> bool:
+    """Return whether of some rows one condition holds in each, and another one in any."""
+    sql = (
+        f"SELECT count(*) AS n, count(*) FILTER ({always}) AS fits, "
+        f"count(*) FILTER ({once}) AS some FROM {quote(file.name)} WHERE {rows}"
+    )
+    [found] = reader.fetch(sql, file.name).to_pylist()
+    return bool(found["some"]) and found["fits"] == found["n"]
 
 
 def units_of_money(

@@ -27,6 +27,7 @@ from invopt.sources.facts import (
     FileFacts,
     date_of,
     date_sql,
+    given_text,
     num_combined,
 )
 from invopt.sources.measures import measures_of
@@ -195,9 +196,8 @@ def _without_rare_product(reader: Reader, sales: SalesFile, asked: SpokenNames) 
     product, file = sales.keys.product, sales.file
     if product is None or asked.product is not None or sales.date is None:
         return sales
-    text = f"nullif(trim({quote(product)}::VARCHAR), '')"
     [found] = reader.fetch(
-        f"SELECT count({text}) AS given FROM {quote(file.name)} WHERE "
+        f"SELECT count({given_text(product)}) AS given FROM {quote(file.name)} WHERE "
         f"{date_sql(sales.date)} IS NOT NULL",
         file.name,
     ).to_pylist()

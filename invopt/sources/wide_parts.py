@@ -2,15 +2,14 @@
 
 import pandas as pd
 
-from invopt.sources.by_place import UnitedFiles, untimed_words
+from invopt.sources.by_place import UnitedFiles, listed_files, untimed_words
 from invopt.sources.duck import Reader
 from invopt.sources.facts import NUMBER, FileFacts
 from invopt.sources.kind_words import is_kind
-from invopt.sources.period_columns import period_cells, period_starts
+from invopt.sources.period_columns import columns_beside, period_cells, period_starts
 from invopt.sql import quote
 
 VALUE = "quantity"
-_NAMED = 4
 
 
 def unite_wide(reader: Reader, found: UnitedFiles) -> None:
@@ -26,7 +25,7 @@ def unite_wide(reader: Reader, found: UnitedFiles) -> None:
     groups: dict[object, list[FileFacts]] = {}
     for file in found.files:
         if file.periods and file.periods_format is not None and file.measured is None:
-            groups.setdefault(tuple(_keys(file)), []).append(file)
+            groups.setdefault(tuple(columns_beside(file)), []).append(file)
     for group in groups.values():
         days = [_days(file) for file in group]
         every = [day for own in days for day in own]
@@ -46,17 +45,10 @@ def unite_wide(reader: Reader, found: UnitedFiles) -> None:
                 f"{', '.join(sorted(left))} of {group[0].path} stands beside periods and is "
                 "not read"
             )
-        listed = [" ".join(filter(None, (file.path, file.sheet))) for file in group]
-        more = f" and {len(listed) - _NAMED} others" if len(listed) > _NAMED else ""
         found.notes.append(
-            f"{', '.join(listed[:_NAMED])}{more} have a column for each of {len(every):,} periods, "
+            f"{listed_files(group)} have a column for each of {len(every):,} periods, "
             "none twice, and are one table: each cell is a row"
         )
-
-
-def _keys(file: FileFacts) -> list[str]:
-    """Return the columns beside the periods; a sum of a row is no key."""
-    return [column.name for column in file.columns if column.kind != NUMBER]
 
 
 def _days(file: FileFacts) -> pd.DatetimeIndex:
@@ -66,7 +58,7 @@ def _days(file: FileFacts) -> pd.DatetimeIndex:
 
 
 def _rows(file: FileFacts) -> str:
-    keys = _keys(file)
+    keys = columns_beside(file)
     number = f"({file.period_style.sql(quote(VALUE))})::VARCHAR"
     picked = "".join(f"{quote(name)}, " for name in keys)
     # What is no number stays as it is, and is set aside where it is read.
