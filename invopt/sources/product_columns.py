@@ -5,10 +5,10 @@ from dataclasses import replace
 from invopt.sources.by_place import UnitedFiles
 from invopt.sources.columns_alike import PRODUCT, Alike, columns_alike
 from invopt.sources.duck import Reader
-from invopt.sources.facts import DATE, NUMBER, FileFacts, cells_of
+from invopt.sources.facts import DATE, NAMELESS, NUMBER, FileFacts, cells_of
 from invopt.sources.vocabulary import by_word
 from invopt.sources.words import Keys, SpokenNames, shortened
-from invopt.sql import quote
+from invopt.sql import literal, quote
 
 VALUE = "quantity"
 
@@ -36,6 +36,8 @@ def stack_products(reader: Reader, found: UnitedFiles, asked: SpokenNames) -> No
         keys = [c.name for c in file.of_kind(DATE)]
         keys += [alike.place] if alike.place is not None else []
         cells = cells_of(file, keys, alike.labels, alike.kind, VALUE)
+        # What numbers the rows is not among the file's columns, which may be read without names.
+        cells += f" AND NOT regexp_full_match({alike.kind}, {literal(NAMELESS)})"
         picked = "".join(f"{quote(name)}, " for name in keys)
         sql = f"SELECT {picked}{alike.kind}, {VALUE} FROM {cells}"
         made = found.table_of(reader, f"{file.name}_by_{alike.kind}", sql, [file])

@@ -334,3 +334,17 @@ def test_a_plan_that_goes_on_from_the_sales_is_no_part_of_them(tmp_path, title, 
     report, _, _ = tried(tmp_path, book__xlsx=content.getvalue())
     assert report.sums["sales.y"] == (2 if is_one else 1) * (2 * sum(range(12)) + 12)
     assert str(report.first) == "2023-01-01"
+
+
+def test_row_numbers_beside_many_products_are_no_product(tmp_path):
+    firsts = ("Rye", "Oat", "Nut", "Fig", "Plum", "Pear", "Lime", "Corn", "Bean", "Kale", "Leek",
+              "Mint")  # fmt: skip
+    seconds = ("roll", "tart", "cake", "bun", "pie", "loaf", "stick", "ring", "cube", "bar",
+               "wheel", "knot", "twist", "plait", "crown", "star", "moon", "heart", "leaf",
+               "bag")  # fmt: skip
+    names = [f"{first} {second}" for first in firsts for second in seconds][1:]
+    sold = np.random.default_rng(0).poisson(5, (40, len(names)))
+    rows = [f"{n},{d:%Y-%m-%d},{','.join(map(str, sold[n]))}" for n, d in enumerate(DAYS)]
+    report, panel, _ = tried(tmp_path, sold__csv=lines(f",date,{','.join(names)}", *rows))
+    assert len(panel.unique_ids) == len(names) == 239
+    assert report.sums["sales.y"] == sold.sum()
