@@ -22,7 +22,7 @@ from invopt.sources.formats import (
     DIGITS,
     PLAIN,
     WEEKS,
-    YEAR_WEEK,
+    YEAR_WEEKS,
     NumberStyle,
     date_formats,
     date_sql_of,
@@ -179,9 +179,9 @@ def _has_zone(declared: str, values: Mapping[str, int]) -> bool:
 
 def _weeks_first(column: str, formats: list[str | None]) -> list[str | None]:
     """Return forms of dates, of 202401 to 202412 that of weeks first where the name says so."""
-    if YEAR_WEEK not in formats or not _SAYS_WEEK.search(column.lower()):
+    if not _SAYS_WEEK.search(column.lower()):
         return formats
-    return [YEAR_WEEK, *(form for form in formats if form != YEAR_WEEK)]
+    return sorted(formats, key=lambda form: form not in YEAR_WEEKS)
 
 
 def _with_bare_days(values: Iterable[str]) -> list[str]:
@@ -192,7 +192,7 @@ def _with_bare_days(values: Iterable[str]) -> list[str]:
 
 def _is_retail_week(column: str, form: str | None, expr: str | None) -> bool:
     """Return whether a column holds weeks of a retailer's own year, and not of ISO 8601."""
-    is_week = form in (*WEEKS, YEAR_WEEK) or expr is not None
+    is_week = form in (*WEEKS, *YEAR_WEEKS) or expr is not None
     return is_week and re.search(_RETAIL_WEEK, plain(column)) is not None
 
 

@@ -5,13 +5,15 @@ from dataclasses import replace
 
 from invopt.sources.dated_files import DatedFiles
 from invopt.sources.facts import DATE, NUMBER, TEXT, FileFacts, num_distinct
+from invopt.sources.held_stock import stock_of
 from invopt.sources.period_columns import dated_names
 from invopt.sources.placing import DUE, UNIQUE, Placer
 from invopt.sources.planning_files import planning_table
-from invopt.sources.product_files import ProductFiles
+from invopt.sources.product_files import ProductFiles, is_copy
 from invopt.sources.vocabulary import by_word, plain
 from invopt.sources.words import (
     PRODUCT_ROLES,
+    date_entry,
     domain_of,
     roles_of,
 )
@@ -24,6 +26,20 @@ _MONTH_NAME = (
     r"|aug(ust)?|aout|ago(sto)?|sept?(ember|embre|tiembre)?|o[ck]t(ober|obre|ubre)?"
     r"|nov(ember|embre|iembre)?|de[cz](ember|embre)?|dic(iembre)?"
 )
+# In names of dates on which a row was written, or its stock was counted.
+_WRITTEN = (
+    r"updat|modif|changed|as_of|(^|_)last_|refreshed|counted|snapshot|(^|_)stand(_|$)|geandert"
+    r"|actualiz|atualiz|aggiorn|mis_a_jour|(^|_)maj(_|$)|bijgewerkt|guncel|recorded|inventaire"
+)
+# Words of columns that name people, firms or machines.
+_OTHERS = {
+    "supplier", "vendor", "lieferant", "fournisseur", "proveedor", "fornitore", "fornecedor",
+    "leverancier", "employee", "staff", "worker", "person", "mitarbeiter", "empleado", "employe",
+    "dipendente", "funcionario", "customer", "client", "cliente", "kunde", "klant", "user",
+    "member", "driver", "seller", "salesperson", "cashier", "partner", "account", "machine",
+    "vehicle", "asset",
+    "equipment", "device", "company", "contact", "patient", "doctor", "student",
+}  # fmt: skip
 _GIVEN_BACK = r"return|retour|retoure|refund|gutschrift|credit|devoluci|reso|avoir|zwrot|iade"
 
 
@@ -45,10 +61,14 @@ class Companions(Placer):
         files = [file for file in files if not self._planning(file)]
         files = [file for file in files if not self._is_like_sales(file)]
         files = [file for file in files if not self._is_narrow(file)]
+        files = [file for file in files if not self._is_of_others(file)]
         files = [_without_dates(file) if _is_of_lots(file) else file for file in files]
+        counted = {f.name: f.of_kind(DATE)[0] for f in files if self._is_counted_once(f)}
+        files = [_without_dates(file) if file.name in counted else file for file in files]
         undated = [
             f for f in files if not f.periods and (not f.of_kind(DATE) or self._is_master(f))
         ]
+        undated.sort(key=is_copy)  # a list of another day is read where there is no other
         describing: list[FileFacts] = []
         for file in undated:
             placing.tell(file, products.map_file(file, describing))
@@ -62,6 +82,41 @@ class Companions(Placer):
                 found = dated.map_wide(file) if file.periods else dated.map_dated(file)
                 placing.tell(file, found)
         dated.latest_count()
+        position = placing.tables.get("position", {})
+        if position.get("from") in counted:
+            position["ds"] = date_entry(counted[position["from"]])
+
+    def _is_of_others(self, file: FileFacts) -> bool:
+        """Leave out a list of people, firms or machines, whose dates say since when one is there.
+
+        A single row says nothing of one day or another, either.
+        """
+        own = self.placing.keys_of(file)
+        if not file.of_kind(DATE) or file.periods:
+            return False
+        if file.num_rows == 1 and domain_of(replace(file, columns=())) == "external":
+            self.placing.tell(file, "its only row says nothing that differs by day")
+            return True
+        if own.there or own.series is not None:
+            return False
+        alone = [c for c in file.columns if c.num_distinct >= UNIQUE * file.num_rows]
+        others = [c.name for c in alone if {*plain(c.name).split("_")} & _OTHERS]
+        if others and file.num_rows > 1:
+            self.placing.tell(
+                file, f"it has one row for each {others[0]}, and none of it differs by day"
+            )
+            return True
+        return False
+
+    def _is_counted_once(self, file: FileFacts) -> bool:
+        """Return whether a file has the stock of today, and when each was counted or written."""
+        own, dates = self.placing.keys_of(file), file.of_kind(DATE)
+        columns = [own.series] if own.series is not None else own.there
+        if len(dates) != 1 or not columns or not re.search(_WRITTEN, plain(dates[0].name)):
+            return False
+        numbers = [c for c in file.of_kind(NUMBER) if c.name not in columns]
+        is_alone = num_distinct(self.reader, file, columns) >= UNIQUE * file.num_rows
+        return is_alone and stock_of(self.reader, file, numbers) is not None
 
     def _is_like_sales(self, file: FileFacts) -> bool:
         """Leave out a file with the columns of the sales: its lines are none of another table."""

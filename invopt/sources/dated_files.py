@@ -66,6 +66,7 @@ _LEDGER = (
 _WORTH = (
     r"value|wert|amount|betrag|montant|importe|eur|usd|price|preis|cost|days|tage|percent|share"
 )
+_NAMING = r"(^|_)(id|uuid|guid|phone|telefon|telefono|telephone|zip|postal_code|zipcode)(_|$)"
 _STEP = {"D": 0, "W": 1, "2W": 2, "MS": 3, "QS": 4}  # from fine to coarse
 
 
@@ -173,7 +174,7 @@ class DatedFiles(Placer):
         self, file: FileFacts, domain: str, taken: set[str | None]
     ) -> dict[str, dict[str, Any]]:
         """Return columns and one_hot of a file: numbers as they are, short texts as flags."""
-        numbers = [c for c in file.of_kind(NUMBER) if c.name not in taken]
+        numbers = [c for c in file.of_kind(NUMBER) if c.name not in taken and not _only_names(c)]
         texts = [c for c in file.of_kind(TEXT) if c.values and c.name not in taken]
         long = [c.name for c in file.of_kind(TEXT) if c.num_distinct > MAX_VALUES]
         if left := [name for name in long if name not in taken]:
@@ -424,6 +425,11 @@ class DatedFiles(Placer):
             "its own"
         )
         return True
+
+
+def _only_names(column: ColumnFacts) -> bool:
+    """Return whether a number names something, and measures nothing: production_id, phone."""
+    return re.search(_NAMING, plain(column.name)) is not None
 
 
 def _span(file: FileFacts) -> tuple[ColumnFacts, ColumnFacts] | None:

@@ -15,7 +15,8 @@ from invopt.sql import literal, quote
 # A date, and perhaps a time of day, its half and its zone. RE2 has neither look-ahead nor groups
 # that refer back.
 _STAMP = (
-    r"^(.*?)(?:(?:T|,? |, ?)(\d{1,2}[:h]\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?) ?([AaPp]\.?[Mm]\.?)? ?"
+    r"^(.*?)(?:(?:T|,? |, ?| ?[-|] ?| at )(\d{1,2}[:h]\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?) ?"
+    r"([AaPp]\.?[Mm]\.?)? ?"
     r"(?:(?:hs?|hrs?|[Uu]hr|uur)\.?)? ?"
     r"(Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2})?|[A-Z][A-Za-z]+/[A-Za-z_/+-]+)?(?:\[[^\]]+\])?)?$"
 )

@@ -65,11 +65,12 @@ _NAMED = ("%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %
 _MONTHS = ("%Y-%m", "%Y/%m", "%m/%Y", "%m-%Y", "%b %Y", "%B %Y", "%b-%Y", "%b-%y", "%b %y")
 # Numbers, too: dates where the column's name says so.
 YEAR_WEEK = "%G%V"
+YEAR_WEEKS = (YEAR_WEEK, "%G-%V", "%G/%V")
 DIGITS = ("%Y%m%d", "%Y%m", "%m.%Y", YEAR_WEEK, "%y%m%d")
 WEEKS = ("%G-W%V", "%GW%V")
 FORMATS: tuple[str | None, ...] = (
     None, *(day + time for time in _TIMES for day in _DAYS), "%Y-%m-%d %I:%M:%S %p",
-    "%Y-%m-%d %I:%M %p", *_NAMED, *_MONTHS, *WEEKS, *DIGITS,
+    "%Y-%m-%d %I:%M %p", *_NAMED, *_MONTHS, *WEEKS, *YEAR_WEEKS[1:], *DIGITS,
 )  # fmt: skip
 _ENDS_SWAPPED = {"%y-%m-%d": "%d-%m-%y", "%y/%m/%d": "%d/%m/%y"}
 _SWAPPED = {"%d/%m": "%m/%d", "%m/%d": "%d/%m", "%d-%m": "%m-%d", "%m-%d": "%d-%m"}
@@ -222,7 +223,7 @@ def date_sql_of(value: str, form: str | None) -> str:
     """Return the SQL of the time stamp in a column, NULL where it holds none of this format."""
     if form is None:
         return f"TRY_CAST({value} AS TIMESTAMP)"
-    if form in (*WEEKS, YEAR_WEEK):
+    if form in (*WEEKS, *YEAR_WEEKS):
         value = f"({value})::VARCHAR"
         year, week = f"left(trim({value}), 4)", f"right(trim({value}), 2)"
         return f"TRY_STRPTIME({year} || '-' || {week} || '-1', '%G-%V-%u')"

@@ -24,7 +24,7 @@ from invopt.sources.duck import Reader
 from invopt.sources.facts import DATE, NUMBER, ColumnFacts, FileFacts, date_of, date_sql, dates_in
 from invopt.sources.filled import fill_blanks
 from invopt.sources.fixed_width import split_columns
-from invopt.sources.formats import WEEKS, YEAR_WEEK
+from invopt.sources.formats import WEEKS, YEAR_WEEKS
 from invopt.sources.guess_notes import (
     cell_notes,
     dash_notes,
@@ -33,6 +33,7 @@ from invopt.sources.guess_notes import (
 )
 from invopt.sources.inspect import inspect_files
 from invopt.sources.item_cells import part_items
+from invopt.sources.joint_products import join_product_names
 from invopt.sources.lead_units import count_in_periods
 from invopt.sources.line_kinds import LineKinds
 from invopt.sources.measures_by_place import stack_measured_places
@@ -62,12 +63,15 @@ from invopt.sources.words import (
     counts_thousands,
     date_entry,
     ends_week,
+    is_called,
+    is_told_as_sales,
     named,
     number_entry,
 )
 from invopt.sql import literal, quote
 from invopt.timeline import Timeline, floor_dates, frequency_unit, usual_frequency
 
+_YEARS, _YEAR_DAYS = 2, 360  # steps, and days from one to the next, of sales by year
 _WEEK_DAYS = 6  # from the first day of a week to its last
 
 
@@ -110,10 +114,12 @@ def guess_mapping(data: Path, scratch: Path, name: str, asked: SpokenNames | Non
     """
     asked = asked or SpokenNames()
     with Reader(data, scratch, {}) as reader:
-        files, notes = inspect_files(reader, data)
+        files, notes, empty = inspect_files(reader, data)
         every, places = files, _prepared(reader, files, asked)
         files, notes = places.files, notes + places.notes
         sales = find_sales(reader, files, asked, places.doubts)
+        if not asked.named:
+            _refuse_empty_sales(sales, empty)
         made: dict[str, Any] = {}
         frequency, dates, table = _sales_table(reader, places, sales, asked, made, notes)
         _leave_out_totals(reader, sales, table, notes)
@@ -135,6 +141,22 @@ def guess_mapping(data: Path, scratch: Path, name: str, asked: SpokenNames | Non
     used = _used(content, found)
     content["sources"] = _sources(every, used, places) | made | found.sources
     return Guess(content, notes)
+
+
+def _refuse_empty_sales(sales: SalesFile, empty: list[FileFacts]) -> None:
+    """Refuse files of which the one that is called sales has no row, and another would be read.
+
+    Raises:
+        InvalidInputError: If it is so.
+    """
+    called = sorted(filter(is_told_as_sales, empty), key=lambda file: not is_called(r"sale", file))
+    told = next(iter(called), None)
+    if told is not None and not is_told_as_sales(sales.file):
+        raise InvalidInputError(
+            f"{told.path}, whose name says that it holds sales, has a header and no row, and "
+            f"{sales.file.path} does not look like sales. Export the sales again, or name a column "
+            f"of what was sold (--quantity COLUMN) to read {sales.file.path} all the same."
+        )
 
 
 def _place_columns(
@@ -167,10 +189,12 @@ def _sales_table(
     """
     if sales.file.period_days is not None:
         dates, table = _worded(sales.file, made)
+        _refuse_years(dates, sales.file.periods[0])
         frequency = usual_frequency(dates)
         notes += measure_notes(sales.file)
     elif sales.file.periods:
         dates, table = _wide(reader, places.files, sales.file)
+        _refuse_years(dates, sales.file.periods[0])
         frequency = usual_frequency(dates)
     else:
         assert sales.date is not None
@@ -210,6 +234,7 @@ def _prepared(reader: Reader, files: list[FileFacts], asked: SpokenNames) -> Uni
     complete_keys(reader, places, asked)
     convert_units(reader, places)
     net_returns(reader, places, asked)
+    join_product_names(reader, places, asked)
     stack_products(reader, places, asked)
     name_one_product(reader, places, asked)
     return places
@@ -251,6 +276,22 @@ def _are_of_weeks(dates: pd.DatetimeIndex) -> bool:
     return len(steps) > 2 and bool((steps % 7 == 0).all()) and bool((dates.day != 1).any())
 
 
+def _refuse_years(dates: pd.DatetimeIndex, name: str) -> None:
+    """Refuse sales of whole years: a quarter would be read as what a year sold.
+
+    Raises:
+        InvalidInputError: If all dates lie about a year apart.
+    """
+    days = dates.normalize().unique().sort_values()
+    steps = np.diff(days.to_numpy()) // np.timedelta64(1, "D")
+    if len(steps) >= _YEARS and bool((steps >= _YEAR_DAYS).all()):
+        raise InvalidInputError(
+            f"{name} holds one day a year ({len(days)}, {days[0]:%Y-%m-%d} to "
+            f"{days[-1]:%Y-%m-%d}): sales of whole years are too coarse to order by. Export them "
+            "by month, week or day."
+        )
+
+
 def _frequency(dates: pd.DatetimeIndex, date: ColumnFacts, notes: list[str]) -> str:
     """Return the frequency of sales: a week that is named by its last day begins six days before.
 
@@ -261,8 +302,9 @@ def _frequency(dates: pd.DatetimeIndex, date: ColumnFacts, notes: list[str]) -> 
         raise InvalidInputError(
             f"{date.name} holds no date that can be read. Name another column with --date COLUMN."
         )
-    if date.format in (*WEEKS, YEAR_WEEK):
+    if date.format in (*WEEKS, *YEAR_WEEKS):
         return "W-MON"
+    _refuse_years(dates, date.name)
     found = usual_frequency(dates)
     if found == "MS" and _are_of_weeks(dates):
         notes.append(

@@ -7,7 +7,7 @@ from invopt.sources.duck import Reader
 from invopt.sources.facts import NUMBER, TEXT, ColumnFacts, FileFacts
 from invopt.sources.faults import RULES
 from invopt.sources.vocabulary import by_word, plain
-from invopt.sources.words import POSITION_ROLES, PRODUCT_ROLES, domain_of, roles_of
+from invopt.sources.words import POSITION_ROLES, PRODUCT_ROLES, domain_of, is_limit, roles_of
 from invopt.sql import quote
 
 # What a row's stock or listing is now, and no attribute of its product.
@@ -36,19 +36,22 @@ def stock_of(reader: Reader, file: FileFacts, numbers: list[ColumnFacts]) -> Hel
     """Return the stock that a file without a date tells, None where it tells none.
 
     A word for it tells which column. What is "available" is stock where it is no flag, and so is
-    a bare quantity where the file's name speaks of stock; both are guesses.
+    a bare quantity where the file's name speaks of stock, or a level to reorder at stands beside
+    it; both are guesses.
 
     Args:
         reader: Holds the file.
         file: Its facts.
         numbers: Its columns of numbers that are no keys.
     """
-    names = [c.name for c in numbers]
+    names = [c.name for c in numbers if not is_limit(c.name)]
     if (found := by_word(names, "on_hand")) is not None:
         return HeldStock(_position(numbers, found), is_guess=False)
     found = by_word(names, "in_stock")
     if found is None or _is_flag(reader, file, found):
-        found = by_word(names, "counted") if _speaks_of_stock(file) else None
+        every = [c.name for c in file.columns]
+        is_stock = _speaks_of_stock(file) or by_word(every, "reorder_point") is not None
+        found = by_word(names, "counted") if is_stock else None
     return None if found is None else HeldStock(_position(numbers, found), is_guess=True)
 
 

@@ -32,8 +32,8 @@ _INSTEAD = {
 }  # fmt: skip
 
 
-def inspect_files(reader: Reader, data: Path) -> tuple[list[FileFacts], list[str]]:
-    """Return what every file of a folder holds that can be read, by name, and why others cannot.
+def inspect_files(reader: Reader, data: Path) -> tuple[list[FileFacts], list[str], list[FileFacts]]:
+    """Return what every file of a folder holds, why others cannot be read, and those without rows.
 
     Files whose names differ in a number only and whose columns are the same (a year each, say)
     are one table, and so is a sheet of a workbook. The tables become sources of the reader under
@@ -54,7 +54,7 @@ def inspect_files(reader: Reader, data: Path) -> tuple[list[FileFacts], list[str
     named = _named_tables(reader, data, files)
     notes += [_told_names(data, path, group) for path, group in named]
     gone = {file for _, group in named for file in group}
-    found, refused = [], []
+    found, refused, empty = [], [], []
     for path, group in named + tables_among(data, [file for file in files if file not in gone]):
         try:
             looked_at = [_inspect(reader, path, group, sheet) for sheet in sheets_inside(group)]
@@ -62,6 +62,7 @@ def inspect_files(reader: Reader, data: Path) -> tuple[list[FileFacts], list[str
             refused.append(f"{path} is left out: {err}")
             continue
         found += [facts for facts in looked_at if facts.num_rows]
+        empty += [facts for facts in looked_at if not facts.num_rows]
         refused += [
             f"{' '.join(filter(None, (path, facts.sheet)))} is left out: "
             f"{_why_empty(reader, facts)}"
@@ -72,7 +73,7 @@ def inspect_files(reader: Reader, data: Path) -> tuple[list[FileFacts], list[str
         if refused:
             raise InvalidInputError(" ".join(refused))
         raise InvalidInputError(_no_file(data, left))
-    return found, notes + refused
+    return found, notes + refused, empty
 
 
 def _no_file(data: Path, left: list[Path]) -> str:

@@ -8,6 +8,8 @@ from itertools import pairwise
 from invopt.sources.vocabulary import by_word
 
 WESTERN, CENTRAL, TURKISH = "cp1252", "cp1250", "cp1254"
+# Of old Macs (Excel's "CSV (Macintosh)") and of DOS, whose letters are signs in cp1252.
+OLDER = ("mac_roman", "cp850")
 OTHERS = ("cp932", "euc_kr", "gb18030", "big5", "cp1251", "cp1253", "cp1255", "cp1256", "cp874")
 # What Turkish letters look like in cp1252, and letters that only Icelandic has beside them.
 _TURKISH = re.compile("[ğşıİĞŞ]")
@@ -36,6 +38,8 @@ def legacy_encoding(sample: bytes) -> str:
         return found
     seen = {name: sample.decode(name, "replace") for name in (WESTERN, CENTRAL, TURKISH)}
     if any(not sign.isalpha() for sign in _IN_WORD.findall(seen[WESTERN])):
+        if (older := _of_older(sample)) is not None:
+            return older
         odd = [sign for sign in _IN_WORD.findall(seen[CENTRAL]) if not sign.isalpha()]
         return WESTERN if odd else CENTRAL
     known = {name: _num_known(text) for name, text in seen.items()}
@@ -44,6 +48,14 @@ def legacy_encoding(sample: bytes) -> str:
     if _TURKISH.search(seen[TURKISH]) and not _ICELANDIC.search(seen[WESTERN]):
         return TURKISH
     return WESTERN
+
+
+def _of_older(sample: bytes) -> str | None:
+    """Return the older western encoding that alone makes a known name of a column, if any does."""
+    names = {name: sample.decode(name, "replace") for name in (WESTERN, CENTRAL, *OLDER)}
+    known = {name: _num_known(text) for name, text in names.items()}
+    best = max(OLDER, key=lambda name: known[name])
+    return best if known[best] > max(known[WESTERN], known[CENTRAL]) else None
 
 
 def _num_known(text: str) -> int:

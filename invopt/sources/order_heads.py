@@ -9,7 +9,7 @@ from invopt.sources.by_place import UnitedFiles
 from invopt.sources.duck import Reader
 from invopt.sources.facts import DATE, NUMBER, FileFacts
 from invopt.sources.vocabulary import by_word, plain
-from invopt.sources.words import Keys
+from invopt.sources.words import Keys, is_told_as_sales
 from invopt.sql import quote
 
 _FOUND = 0.9  # share of the lines whose order is there
@@ -31,6 +31,12 @@ class _Join:
     heads: FileFacts
     line_key: str
     head_key: str
+
+    @property
+    def is_named(self) -> bool:
+        """True where the orders are called as their number is: sales, of Sale ID."""
+        stem = plain(self.line_key).rpartition("_")[0]
+        return bool(stem) and plain(self.heads.name).startswith(stem)
 
     @property
     def sql(self) -> str:
@@ -58,9 +64,12 @@ class _Join:
 def join_heads(reader: Reader, found: UnitedFiles) -> None:
     """Join lines without a date to the orders that have it, where no file is sales by itself.
 
-    A line whose order is not there keeps no date, and is told when it is read.
+    Other lines with a date (approvals, goods received) are no sales where the orders are called
+    so, and they are not. A line whose order is not there keeps no date, and is told when it is
+    read.
     """
-    if any(_is_lines(file) and _dated(file) for file in found.files):
+    dated = [file for file in found.files if _is_lines(file) and _dated(file)]
+    if any(is_told_as_sales(file) for file in dated):
         return
     joins = [
         join
@@ -69,9 +78,11 @@ def join_heads(reader: Reader, found: UnitedFiles) -> None:
         for heads in found.files
         if heads is not lines and _is_heads(heads) and (join := _join(reader, lines, heads))
     ]
+    if dated:
+        joins = [j for j in joins if is_told_as_sales(j.lines) and is_told_as_sales(j.heads)]
     if not joins:
         return
-    join = max(joins, key=lambda j: j.lines.num_rows)
+    join = max(joins, key=lambda j: (j.lines.num_rows, j.is_named))
     name = f"{join.lines.name}_dated"
     at = next(n for n, file in enumerate(found.files) if file is join.lines)
     found.files[at] = found.table_of(reader, name, join.sql, [join.lines, join.heads])

@@ -1,12 +1,14 @@
 """What is known while files beside the sales are placed, and where they went."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from invopt.sources.duck import Reader
 from invopt.sources.facts import DATE, ColumnFacts, FileFacts
+from invopt.sources.vocabulary import all_by_word, by_word
 from invopt.sources.words import Keys, named, number_entry
 from invopt.sql import quote
 
@@ -79,33 +81,63 @@ class Placing:
 
     def keys_of(self, file: FileFacts) -> Keys:
         """Return the keys of a file that the sales have too: of the same name, or by its words."""
+        file = replace(file, columns=tuple(c for c in file.columns if c.num_distinct))
         own, names = Keys.of(file), {c.name.lower(): c.name for c in file.columns}
         found = {
             role: names.get(column.lower(), getattr(own, role))
             for role, column in self.keys.roles.items()
         }
+        product = found.get("product")
+        if product is not None and not self._may_name_products(file, product):
+            others = all_by_word([c.name for c in file.columns if c.kind != DATE], "product")
+            others = [name for name in others if self._may_name_products(file, name)]
+            found["product"] = next(iter(others), None)
         if found.get("product", "") is None and own.series is None:
             found["product"] = self._column_of_products(file)
         return Keys(found.get("product"), found.get("location"), own.series)
 
+    def _may_name_products(self, file: FileFacts, column: str) -> bool:
+        """Return whether a column may name the products sold: some of them are there.
+
+        Lists of anything number their rows 1, 2, 3, as products are (expense_id, pharmacy_id).
+        """
+        if column.lower() == str(self.keys.product).lower():
+            return True
+        found = self._known_products(file, column)
+        if by_word([column], "product") is not None:
+            return found["alike"] > 0
+        return found["known"] > 0 and not found["short"]
+
     def _column_of_products(self, file: FileFacts) -> str | None:
         """Return the column that holds the products sold, though its name does not say so."""
+        for column in file.columns:
+            if column.kind == DATE or column.has_fraction or column.num_distinct < _FEW_PRODUCTS:
+                continue
+            found = self._known_products(file, column.name)
+            if found["known"] >= UNIQUE * found["n"] and not found["short"]:
+                return column.name
+        return None
+
+    def _known_products(self, file: FileFacts, column: str) -> dict[str, int]:
+        """Return how many products are sold, and how many of them a column knows as they are.
+
+        Also, how many it knows but for zeros before them, blanks and case, and how many are short
+        numbers.
+        """
         sold = (
             f"(SELECT DISTINCT trim({quote(str(self.keys.product))}::VARCHAR) AS k "
             f"FROM {quote(self.sales.name)})"
         )
-        for column in file.columns:
-            if column.kind == DATE or column.has_fraction or column.num_distinct < _FEW_PRODUCTS:
-                continue
-            here = f"(SELECT trim({quote(column.name)}::VARCHAR) FROM {quote(file.name)})"
-            [found] = self.reader.fetch(
-                f"SELECT count(*) AS n, count(*) FILTER (k IN {here}) AS known, count(*) FILTER "
-                f"(regexp_matches(k, '^\\d{{1,3}}$')) AS short FROM {sold}",
-                file.name,
-            ).to_pylist()
-            if found["known"] >= UNIQUE * found["n"] and not found["short"]:
-                return column.name
-        return None
+        here = f"SELECT trim({quote(column)}::VARCHAR) AS k FROM {quote(file.name)}"
+        bare = "lower(regexp_replace(k, '^0+|[^[:alnum:]]', '', 'g'))"
+        found: dict[str, int]
+        [found] = self.reader.fetch(
+            f"SELECT count(*) AS n, count(*) FILTER (k IN ({here})) AS known, "
+            f"count(*) FILTER ({bare} IN (SELECT {bare} FROM ({here}))) AS alike, "
+            f"count(*) FILTER (regexp_matches(k, '^\\d{{1,3}}$')) AS short FROM {sold}",
+            file.name,
+        ).to_pylist()
+        return found
 
     def is_whole(self, own: Keys) -> bool:
         """Return whether a file's keys name single series."""

@@ -30,6 +30,7 @@ from invopt.sources.words import (
 )
 from invopt.sql import quote
 
+_COPIES = r"(^|_)(old|backup|bak|copy|copia|kopie|alt|ancien|antiguo|previous|prev|v1|1)(_|$)"
 _FEW_DIFFER = 0.1  # share of the products of a master that may have rows that differ
 _NO_ATTRIBUTE = r"currency|wahrung|devise|moneda|status|customer|kunde|client"
 _TEXT_ROLES = {
@@ -237,6 +238,7 @@ class ProductFiles(Placer):
         picks, joins = [], []
         columns: dict[str, Any] = dict(self.keys.columns)
         names = set(keys)
+        describing = self._without_copies(describing)
         told_with_sales = self._told_with_sales(keys)
         for column in told_with_sales:
             cells += f", any_value({quote(column.name)}) AS {quote(column.name)}"
@@ -267,6 +269,27 @@ class ProductFiles(Placer):
         self.behind["series"] = [self.sales.name, *(f.name for f in describing)]
         self.tables["products"] = {"from": "series", "columns": columns}
 
+    def _without_copies(self, files: list[FileFacts]) -> list[FileFacts]:
+        """Return files about products, of those with the same columns the one that knows most.
+
+        The others are its copies of another day: items_export_old beside items_export.
+        """
+        kept: dict[tuple[str, ...], tuple[float, FileFacts]] = {}
+        for file in files:
+            columns = tuple(sorted(c.name.lower() for c in file.columns))
+            [theirs, ours], *_ = self._matched(self.placing.keys_of(file)).items()
+            score = self._num_known(file, theirs, ours)["bare"] - (0.5 if is_copy(file) else 0)
+            other = kept.get(columns)
+            if other is None or score > other[0]:
+                kept[columns] = (score, file)
+            if other is not None:
+                used = kept[columns][1]
+                left = other[1] if used is file else file
+                self.placing.tell(
+                    left, f"it has the columns of {used.name}, which knows as many products sold"
+                )
+        return [file for _, file in kept.values()]
+
     def _matched(self, own: Keys) -> dict[str, str]:
         """Return the column of the sales for each key of a file about products."""
         if own.series is not None and self.keys.series is not None:
@@ -276,8 +299,12 @@ class ProductFiles(Placer):
     def _same_key(self, file: FileFacts, theirs: str, ours: str, about: str) -> str:
         """Return SQL of whether a row's key is that of a series sold."""
         their_key, own_key = f"{about}.{quote(theirs)}::VARCHAR", f"s.{quote(ours)}::VARCHAR"
-        if self._loses_zeros(file, theirs, ours):
+        found = self._num_known(file, theirs, ours)
+        self._tell_unknown(file, ours, found)
+        if found["lost"]:
             return f"ltrim(trim({their_key}), '0') = ltrim(trim({own_key}), '0')"
+        if found["trimmed"] > found["same"]:
+            return f"trim({their_key}) = trim({own_key})"
         return f"{their_key} = {own_key}"
 
     def _told_with_sales(self, keys: list[str]) -> list[ColumnFacts]:
@@ -308,30 +335,40 @@ class ProductFiles(Placer):
         ours = self.keys.roles["product"]
         return self._num_known(file, own.there[0], ours)["lost"]
 
-    def _loses_zeros(self, file: FileFacts, key: str, ours: str) -> bool:
-        """Return whether a file knows most keys sold only without zeros and blanks before them."""
-        found = self._num_known(file, key, ours)
-        if found["same"] < found["n"]:
+    def _tell_unknown(self, file: FileFacts, ours: str, found: dict[str, Any]) -> None:
+        """Say how many keys sold a file knows as they are written, and how the others are found."""
+        if found["same"] == found["n"]:
+            return
+        how = ""
+        if found["lost"]:
             how = " (1 for 0001): the join is made without zeros before them"
-            self.notes.append(
-                f"{file.name} knows {found['same']} of {found['n']} {ours} as they are written in "
-                f"{self.sales.name}{how if found['lost'] else ''}"
-            )
-        return bool(found["lost"])
+        elif found["trimmed"] > found["same"]:
+            how = f", and {found['trimmed']} without blanks around them: the join is made so"
+        self.notes.append(
+            f"{file.name} knows {found['same']} of {found['n']} {ours} as they are written in "
+            f"{self.sales.name}{how}"
+        )
 
     def _num_known(self, file: FileFacts, key: str, ours: str) -> dict[str, Any]:
         """Return how many keys sold a file knows as they are, and whether zeros are what lacks."""
         theirs = f'{quote(key)}::VARCHAR FROM "{file.name}"'
         bare = f"ltrim(trim({quote(key)}::VARCHAR), '0') FROM \"{file.name}\""
+        trimmed = f'trim({quote(key)}::VARCHAR) FROM "{file.name}"'
         [found] = self.reader.fetch(
             f"SELECT count(*) AS n, count(*) FILTER (k IN (SELECT {theirs})) AS same, "
             f"count(*) FILTER (ltrim(trim(k), '0') IN (SELECT {bare})) AS bare, "
+            f"count(*) FILTER (trim(k) IN (SELECT {trimmed})) AS trimmed, "
             f"count(DISTINCT ltrim(trim(k), '0')) AS told_apart "
             f'FROM (SELECT DISTINCT {quote(ours)}::VARCHAR AS k FROM "{self.sales.name}")',
             file.name,
         ).to_pylist()
         is_lost = found["same"] < _MATCHED * found["n"] <= found["bare"]
         return found | {"lost": is_lost and found["told_apart"] == found["n"]}
+
+
+def is_copy(file: FileFacts) -> bool:
+    """Return whether a file's name says that it is of an earlier day: old, backup, copy."""
+    return re.search(_COPIES, plain(file.name)) is not None
 
 
 def _apart(name: str, columns: dict[str, Any]) -> str:
@@ -354,7 +391,7 @@ def _attributes(
     numbers = [c.name for c in file.of_kind(NUMBER) if c.name not in taken]
     roles = roles_of(numbers, PRODUCT_ROLES)
     found: dict[str, Any] = {}
-    for column in [c for c in file.columns if c.name not in taken]:
+    for column in [c for c in file.columns if c.name not in taken and c.num_distinct]:
         name = column.name if names is None else free_name(column.name, names, file)
         if column.kind == DATE:
             # Other dates of a master say since when its rows hold, not when a product is sold.

@@ -44,10 +44,19 @@ from invopt.sources.vocabulary import (
     MONEY,
     all_by_word,
     by_word,
+    has_label,
     is_ruled_out,
     plain,
 )
-from invopt.sources.words import NO_SALES, PURCHASES, SALES, Keys, SpokenNames, named
+from invopt.sources.words import (
+    NO_SALES,
+    PURCHASES,
+    SALES,
+    Keys,
+    SpokenNames,
+    is_called,
+    named,
+)
 from invopt.sql import literal, quote
 
 _FISCAL = (
@@ -74,12 +83,21 @@ KINDS_OF_PRODUCTS = (
 )  # fmt: skip
 _BUYERS = {"customer", "client", "cliente", "kunde", "buyer", "member", "user", "household",
            "shopper", "musteri", "klant", "klient"}  # fmt: skip
+_SUPPLIERS = {"supplier", "suppliers", "vendor", "lieferant", "kreditor", "proveedor",
+              "fournisseur", "fornitore", "fornecedor", "leverancier", "dostawca", "tedarikci",
+              "leverantor", "leverandor"}  # fmt: skip
 # Names of columns that describe what a line is of, where none has its code.
 DESCRIPTIONS = (
     "description", "item_description", "descripcion", "descricao", "bezeichnung", "beschreibung",
     "designation", "libelle", "omschrijving", "descrizione", "opis", "nazwa", "popis", "aciklama",
     "beskrivelse", "beskrivning",
 )  # fmt: skip
+# In names of columns that a stock list may have several rows of a product by, and are no places.
+_NO_PLACE = (
+    r"lot|batch|serial|bin|supplier|vendor|lieferant|proveedor|fournisseur|customer|client|kunde"
+    r"|size|colou?r|variant|talla|taille|grosse|farbe|uom|(^|_)(unit|price|cost|qty|quantity)(_|$)"
+    r"|currency|status|state|categor|brand|date|row|line|order|user|employee|price|cost"
+)
 _LEAST, _PAIR, _FULL = 2, 2, 0.5
 _WEAK = {"value", "count", "y", "target"} | MONEY
 # Roles, and words of names, whose columns are neither products nor what was sold of them.
@@ -175,17 +193,83 @@ def find_sales(
     ]
     if not asked.named:
         whole = _without_purchases(whole, candidates)
+        _refuse_purchases(whole)
     if not whole:
         short = [c for c in candidates if c.missing]
         raise InvalidInputError(_what_is_missing(reader, short, doubts or {}))
-    told = [c for c in whole if _is_called(SALES, c.file)]
-    whole = [c for c in whole if not _is_called(NO_SALES, c.file)] or whole
+    told = [c for c in whole if is_called(SALES, c.file)]
+    whole = [c for c in whole if not is_called(NO_SALES, c.file)] or whole
     strong = [c for c in told or whole if c.quantity is None or not _is_weak(c.quantity.name)]
     found = max(
         strong or told or whole, key=lambda c: c.file.num_rows * max(1, len(c.file.periods))
     )
+    found = _with_code_of_list(reader, found, files, asked)
     found = _with_product_of_places(reader, found)
+    found = _by_place_of_stock(reader, found, files)
     return _by_region(reader, found, files)
+
+
+def _with_code_of_list(
+    reader: Reader, sales: SalesFile, files: list[FileFacts], asked: SpokenNames
+) -> SalesFile:
+    """Return sales whose product is a code that a list of products has, and not only its name.
+
+    Where few lines are there, nearly each of them is of another code, as numbers of lines are.
+    """
+    product = sales.keys.product
+    if product is None or asked.product is not None or not has_label(product):
+        return sales
+    codes = all_by_word([c.name for c in sales.file.columns if c.kind != DATE], "product")
+    for code in [c for c in codes if c != product and not has_label(c)]:
+        for file in files:
+            own = next((c for c in file.columns if c.name.lower() == code.lower()), None)
+            if file is sales.file or own is None or file.of_kind(DATE):
+                continue
+            if own.num_distinct >= UNIQUE * file.num_rows and _knows(
+                reader, file, own, sales, code
+            ):
+                return replace(sales, keys=replace(sales.keys, product=code))
+    return sales
+
+
+def _knows(
+    reader: Reader, file: FileFacts, column: ColumnFacts, sales: SalesFile, code: str
+) -> bool:
+    """Return whether a column of another file has nearly all codes of the sales."""
+    [found] = reader.fetch(
+        f"SELECT count(*) AS n, count(*) FILTER ({given_text(code)} IN (SELECT "
+        f"{given_text(column.name)} FROM {quote(file.name)})) AS known "
+        f"FROM {quote(sales.file.name)}",
+        file.name,
+    ).to_pylist()
+    return bool(found["known"] >= UNIQUE * found["n"])
+
+
+def _by_place_of_stock(reader: Reader, sales: SalesFile, files: list[FileFacts]) -> SalesFile:
+    """Return sales with the place that stock is kept by, where no word says that it is one.
+
+    That is a column of both that tells the rows of a stock list apart, as pharmacy_id does.
+    """
+    product = sales.keys.product
+    if product is None or sales.keys.location is not None or sales.date is None:
+        return sales
+    ours = {c.name.lower(): c for c in sales.file.columns if c.kind != DATE}
+    for file in files:
+        names = {c.name.lower(): c.name for c in file.columns if c.num_distinct >= _LEAST}
+        stock = [c.name for c in file.of_kind(NUMBER) if by_word([c.name], "on_hand")]
+        if file is sales.file or file.periods or product.lower() not in names or not stock:
+            continue
+        dates = [c.name for c in file.of_kind(DATE)][:1]
+        key = [names[product.lower()], *dates]
+        if num_combined(reader, file, map(quote, key)) >= UNIQUE * file.num_rows:
+            continue
+        for name in [n for n in ours if n in names and n != product.lower()]:
+            both = [*key, names[name]]
+            is_place = not re.search(_NO_PLACE, plain(name)) and not ours[name].has_fraction
+            is_place = is_place and by_word([name], "product") is None
+            if is_place and num_combined(reader, file, map(quote, both)) >= UNIQUE * file.num_rows:
+                return replace(sales, keys=replace(sales.keys, location=ours[name].name))
+    return sales
 
 
 def _without_rare_product(reader: Reader, sales: SalesFile, asked: SpokenNames) -> SalesFile:
@@ -214,18 +298,30 @@ def _without_purchases(whole: list[SalesFile], candidates: list[SalesFile]) -> l
     """
     bought = [c for c in whole if _is_of_purchases(c.file)]
     others = [c for c in candidates if c not in bought]
-    is_told = any(_is_called(SALES, c.file) for c in others)
+    is_told = any(is_called(SALES, c.file) for c in others)
     return [c for c in whole if c not in bought] if is_told else whole
+
+
+def _refuse_purchases(whole: list[SalesFile]) -> None:
+    """Refuse files that all hold what was ordered of suppliers: that is no demand."""
+    bought = [c.file for c in whole if _is_of_purchases(c.file) and _supplier_of(c.file)]
+    if whole and len(bought) == len(whole):
+        raise InvalidInputError(
+            f"no file looks like sales: {bought[0].path} holds what was bought "
+            f"({_supplier_of(bought[0])}), which is no demand. Add the file of what was sold or "
+            "used; name a column of this one (--quantity COLUMN) to read it all the same."
+        )
+
+
+def _supplier_of(file: FileFacts) -> str | None:
+    """Return the column of suppliers, None where there is none."""
+    names = [c.name for c in file.columns]
+    return next((n for n in names if _SUPPLIERS & set(plain(n).split("_"))), None)
 
 
 def _is_of_purchases(file: FileFacts) -> bool:
     words = {word for column in file.columns for word in plain(column.name).split("_")}
-    return _is_called(PURCHASES, file) and not words & _BUYERS
-
-
-def _is_called(words: str, file: FileFacts) -> bool:
-    """Return whether a file's or its sheet's own name, not a table's that was made, has words."""
-    return re.search(words, plain(f"{file.path} {file.sheet or ''}")) is not None
+    return is_called(PURCHASES, file) and not words & _BUYERS
 
 
 def name_one_product(reader: Reader, found: UnitedFiles, asked: SpokenNames) -> None:
@@ -246,6 +342,9 @@ def name_one_product(reader: Reader, found: UnitedFiles, asked: SpokenNames) -> 
             return
     alone: dict[tuple[str, ...], list[FileFacts]] = {}
     for nearest in map(_with_its_only_number, candidates):
+        texts = _texts_left(nearest)
+        if len(texts) == 1 and has_label(texts[0]):
+            continue  # medicine_name tells apart what was sold, however few rows a day has
         if nearest.missing == ["product"] and _is_one_series(reader, nearest):
             alone.setdefault(tuple(_names(nearest.file)), []).append(nearest.file)
     for files in alone.values():
@@ -613,6 +712,11 @@ def _hints(reader: Reader, nearest: SalesFile) -> Iterator[str]:
             f" If there is a column for each place or product ({', '.join(left[:3])}), turn them "
             f"into rows in a source of SQL: SELECT * FROM {nearest.file.name} UNPIVOT (quantity "
             f"FOR name IN ({', '.join(map(quote, left[:3]))}))."
+        )
+    if nearest.missing == ["quantity"] and nearest.keys.product is not None:
+        yield (
+            f" Where each row is one unit of {nearest.keys.product}, write "
+            f"{nearest.file.name}: {{sql: SELECT *, 1 AS quantity FROM ...}} under sources."
         )
     if nearest.missing == ["product"]:
         yield " Where all rows are one product, write unique_id: \"'all'\"."

@@ -22,7 +22,14 @@ from invopt.sources.arrow_files import read_columns
 from invopt.sources.csv_files import find_header
 from invopt.sources.json_lines import SUFFIXES as JSONS
 from invopt.sources.json_lines import JsonRows
-from invopt.sources.legacy_text import CENTRAL, OTHERS, TURKISH, WESTERN, legacy_encoding
+from invopt.sources.legacy_text import (
+    CENTRAL,
+    OLDER,
+    OTHERS,
+    TURKISH,
+    WESTERN,
+    legacy_encoding,
+)
 from invopt.sources.month_names import MONTH_NAMES
 from invopt.sources.workbooks import SUFFIXES as BOOKS
 from invopt.sources.workbooks import sheets_of
@@ -93,7 +100,17 @@ def _tables_inside(file: Path) -> dict[str, tuple[object, ...]]:
 def encoding_among(files: list[Path]) -> str:
     """Return the encoding of a table's files; where they differ, the one that holds the most."""
     encodings = {encoding_of(file) if _is_text(file) else "utf-8" for file in files}
-    known = ["utf-8", WESTERN, TURKISH, CENTRAL, *OTHERS, "utf-16-be", "utf-16-le", "utf-16"]
+    known = [
+        "utf-8",
+        WESTERN,
+        TURKISH,
+        CENTRAL,
+        *OLDER,
+        *OTHERS,
+        "utf-16-be",
+        "utf-16-le",
+        "utf-16",
+    ]
     return max(encodings, key=known.index)
 
 

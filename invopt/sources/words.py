@@ -41,10 +41,11 @@ SALES += r"|journal|till|pos\b|rechnung|beleg|vente|facture|ticket|(?<!in)venta|
 SALES += r"|transaction|receipt|hist"
 # In names of files of what was bought.
 PURCHASES = r"purchas|goods_receipt|(^|_)grn(_|$)|einkauf|wareneingang|compra|achat|acquist|inkoop"
-PURCHASES += r"|zakup|satin_al|indkob|inkop|procure|received|inward"
+PURCHASES += r"|zakup|satin_al|indkob|inkop|procure|received|inward|inbound"
 # In names of files of what is held, and of people.
 NO_SALES = r"inventar|inventory|stock|on_hand|bestand|existencias|estoque|giacenz|voorraad"
 NO_SALES += r"|lagersald|customer|kunden|client|supplier|lieferant|proveedor|fournisseur"
+NO_SALES += r"|expense|expenditure|shopping_list|ausgaben|gastos|depenses|(^|_)spese|despesas"
 _SERIES = ("unique_id", "series", "series_id", "item_store", "store_item", "ts_id")
 _ITEMS = ("item", "artikel", "article", "articulo", "artículo")
 _NUMBERS = ("no", "nr", "number", "nummer", "num", "code")
@@ -75,6 +76,8 @@ _OTHER_DOCUMENTS = {"booking", "payment", "customer", "delivery", "shipment", "s
 _LINE_NUMBER = r"(item|line|position|pos)_(no|nr|number|num|id)"
 _LINE_NUMBER += r"|(con|consecutivo|seq|sequence|lfd|renglon|num|nro)_(item|linea|pos)"
 _PART_OF_PLACE = r"storage|lagerort|(^|_)bin(_|$)|lgort|shelf|(^|_)zone(_|$)|geo_?location"
+_LIMITS = r"safety|(^|_)min(imum|imo|ima)?(_|$)|(^|_)max(imum|imo|ima)?(_|$)|target|sicherheit"
+_LIMITS += r"|mindest|hochst|seguridad|securite|sicurezza|seguranca|minimo|minimum|ideal"
 _TOLD = 8  # names that a note lists
 _OF_LINES = 0.9  # share of the rows from which on the values of a column are of lines, not products
 _MEASURES = r"size|weight|area|height|width|length|volume|age\b|capacity|floor|price|cost"
@@ -229,11 +232,26 @@ def roles_of(names: list[str], roles: tuple[str, ...]) -> dict[str, str]:
     left = dict.fromkeys(roles)
     found = {}
     for name in names:
-        limits = re.search(r"safety|min_|max_|target|sicherheit|mindest", plain(name)) is not None
-        role = next((r for r in left if by_word([name], r) and not (limits and r == "on_hand")), "")
+        fits = (r for r in left if by_word([name], r) and not (r == "on_hand" and is_limit(name)))
+        role = next(fits, "")
         left.pop(role, None)
         found[name] = role or name
     return found
+
+
+def is_limit(column: str) -> bool:
+    """Return whether a column's name says what stock should be, and not what it is: min_stock."""
+    return re.search(_LIMITS, plain(column)) is not None
+
+
+def is_called(words: str, file: FileFacts) -> bool:
+    """Return whether a file's or its sheet's own name, not a table's that was made, has words."""
+    return re.search(words, plain(f"{file.path} {file.sheet or ''}")) is not None
+
+
+def is_told_as_sales(file: FileFacts) -> bool:
+    """Return whether a file's name says that it holds sales, and nothing bought or held."""
+    return is_called(SALES, file) and not is_called(rf"{PURCHASES}|{NO_SALES}", file)
 
 
 def domain_of(file: FileFacts) -> str:
